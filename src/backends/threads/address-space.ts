@@ -1,0 +1,583 @@
+// An address space, as one thread sees it: the system calls and the accesses of a program.
+//
+// Addresses and lengths are in bytes, addresses below 2^43. Calls have the names, the rules and the errors of Linux; what a
+// system call would return as an errno is thrown as MemoryError, what would be a signal as SegmentationFault or BusError.
+
+import {
+  ACCESS_EXECUTE,
+  ACCESS_READ,
+  ACCESS_WRITE,
+  DEFAULT_MAX_MAP_COUNT,
+  DEFAULT_STACK_LIMIT,
+  MADV,
+  MAP_FIXED,
+  MAP_FIXED_NOREPLACE,
+  MAP_POPULATE,
+  MM_ANON_PAGES,
+  MM_FILE_PAGES,
+  MM_SHMEM_PAGES,
+  MREMAP_DONTUNMAP,
+  MREMAP_FIXED,
+  MREMAP_MAYMOVE,
+  Mm,
+  PAGE_SIZE,
+  PTE_PRESENT,
+  PTE_PROTNONE,
+  SegmentationFault,
+  TASK_SIZE,
+  type Task,
+  VM_GROWSDOWN,
+  VM_NORESERVE,
+  VM_SHARED,
+  Vma,
+  addInt32,
+  brk,
+  compareExchangeInt32,
+  createMm,
+  destroyMm,
+  fillBytes,
+  findPteTable,
+  getMmCounter,
+  heapBytes,
+  joinMm,
+  leaveMm,
+  loadAlignedInt32,
+  loadUint8,
+  madvise,
+  mmap,
+  mmapReadLock,
+  mmapReadUnlock,
+  mprotect,
+  mremap,
+  munmap,
+  pteAddress,
+  readBytes,
+  setStartOfHeap,
+  startOfHeap,
+  storeAlignedInt32,
+  storeUint8,
+  touch,
+  writeBytes,
+} from '../../kernel/index.ts'
+import { MemoryError, OutOfMemory, checkResult } from './errors.ts'
+import { Machine, type MachineHandle } from './machine.ts'
+import type { MemoryFile } from './memory-file.ts'
+import { type Protection, protectionFlags, protectionName } from './protection.ts'
+
+/** First address beyond what a program can use: 8 TiB less a page. */
+export const ADDRESS_LIMIT = TASK_SIZE * PAGE_SIZE
+
+export type Advice = keyof typeof MADV
+
+export interface AddressSpaceOptions {
+  /** Most mappings that there may be. Default 65,530, as Linux's vm.max_map_count. */
+  readonly maxMapCount?: number
+  /** How far a growsDown mapping may grow, in bytes. Default 8 MiB. */
+  readonly stackLimit?: number
+}
+
+export interface MapOptions {
+  /** Default 'rw'. */
+  readonly protection?: Protection
+  /** Where to map: a hint, unless `fixed`. */
+  readonly address?: number
+  /** true: exactly at `address`, in place of what is there. 'noreplace': there or not at all (EEXIST). */
+  readonly fixed?: boolean | 'noreplace'
+  /** Writes are seen by every mapping of the same file; for anonymous memory, by every address space that inherits it. */
+  readonly shared?: boolean
+  readonly file?: MemoryFile
+  /** Where in the file the mapping begins: a multiple of 4096. */
+  readonly offset?: number
+  /** A stack: grows downwards to an access below it. */
+  readonly growsDown?: boolean
+  readonly noReserve?: boolean
+  /** Brings every page in at once. */
+  readonly populate?: boolean
+}
+
+export interface RemapOptions {
+  readonly mayMove?: boolean
+  /** Move to exactly this address, in place of what is there. */
+  readonly fixed?: number
+  /** Leave the old range mapped, without its pages. */
+  readonly dontUnmap?: boolean
+}
+
+export interface Mapping {
+  readonly start: number
+  readonly end: number
+  readonly protection: Protection
+  readonly shared: boolean
+  /** Of a file mapping, where in the file it begins, in bytes; else 0. */
+  readonly offset: number
+  /** Which file; 0 for anonymous memory. */
+  readonly file: number
+  readonly growsDown: boolean
+}
+
+export interface Observer {
+  /** This thread has waited for the mmap lock, for writing or reading. */
+  mmapLockWait?(write: boolean, nanoseconds: number): void
+}
+
+/** What another thread needs to use the address space. Can be cloned. */
+export interface AddressSpaceHandle {
+  readonly kind: 'faultline-space'
+  readonly machine: MachineHandle
+  readonly mm: number
+}
+
+/** Set in the result of touch() when the first fault was handled without the mmap lock. */
+export const TOUCH_SPECULATIVE = 0x8000
+
+const accessKinds = { r: ACCESS_READ, w: ACCESS_WRITE, x: ACCESS_EXECUTE } as const
+
+export class AddressSpace {
+  /** For Machine.createAddressSpace(). */
+  static create(machine: Machine, options: AddressSpaceOptions): AddressSpace {
+    const maxMapCount = options.maxMapCount ?? DEFAULT_MAX_MAP_COUNT
+    const stackLimit = Math.ceil((options.stackLimit ?? DEFAULT_STACK_LIMIT * PAGE_SIZE) / PAGE_SIZE)
+    if (!Number.isInteger(maxMapCount) || maxMapCount < 1 || maxMapCount > 2 ** 24) {
+      throw new RangeError(`maxMapCount: ${maxMapCount} is not a whole number from 1 to 2^24`)
+    }
+    if (!(stackLimit >= 0 && stackLimit < 2 ** 30)) {
+      throw new RangeError(`stackLimit: ${String(options.stackLimit)} bytes is not between 0 and 4 TiB`)
+    }
+    const mm = machine.enter('createAddressSpace', (task) => createMm(task, maxMapCount, stackLimit))
+    if (mm === 0) throw new OutOfMemory('createAddressSpace', 'the kernel heap is used up')
+    return new AddressSpace(machine, mm)
+  }
+
+  /** The same address space in another thread, which gets attached to its machine. */
+  static attach(handle: AddressSpaceHandle): AddressSpace {
+    return new AddressSpace(Machine.attach(handle.machine), handle.mm)
+  }
+
+  readonly machine: Machine
+  readonly #task: Task
+  readonly #mm: number
+  readonly #scratch = new Uint8Array(8)
+  readonly #scratchView = new DataView(this.#scratch.buffer)
+  /** This thread counts as a user from its first call or access on. */
+  #joined = false
+  #destroyed = false
+
+  private constructor(machine: Machine, mm: number) {
+    this.machine = machine
+    this.#task = machine.task
+    this.#mm = mm
+  }
+
+  get handle(): AddressSpaceHandle {
+    return { kind: 'faultline-space', machine: this.machine.handle, mm: this.#mm }
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // The layout
+
+  /**
+   * Maps `length` bytes, rounded up to whole pages, and returns where. Errors: EINVAL (zero length, misaligned offset or fixed address,
+   * a shared stack), ENOMEM (no room, too many mappings), EEXIST (`noreplace`), EPERM (below 64 KiB), EOVERFLOW.
+   */
+  mmap(length: number, options: MapOptions = {}): number {
+    const { address = 0, offset = 0, fixed = false, file } = options
+    const pages = pagesOf(length, 'mmap')
+    if (offset % PAGE_SIZE !== 0 || offset < 0)
+      throw new MemoryError('EINVAL', 'mmap', `offset ${offset} is not a multiple of 4096`)
+    if (fixed !== false && address % PAGE_SIZE !== 0) {
+      throw new MemoryError('EINVAL', 'mmap', `address 0x${address.toString(16)} is not a multiple of 4096`)
+    }
+    if (options.shared === true && options.growsDown === true)
+      throw new MemoryError('EINVAL', 'mmap', 'a stack cannot be shared')
+    if (address < 0 || address >= 2 ** 43)
+      throw new MemoryError(fixed === false ? 'EINVAL' : 'ENOMEM', 'mmap', 'address out of range')
+    let vmFlags = protectionFlags(options.protection ?? 'rw')
+    if (options.shared === true) vmFlags |= VM_SHARED
+    if (options.growsDown === true) vmFlags |= VM_GROWSDOWN
+    if (options.noReserve === true) vmFlags |= VM_NORESERVE
+    let mapFlags = options.populate === true ? MAP_POPULATE : 0
+    if (fixed === 'noreplace') mapFlags |= MAP_FIXED_NOREPLACE
+    else if (fixed) mapFlags |= MAP_FIXED
+    const page = this.#call('mmap', (task, mm) =>
+      mmap(
+        task,
+        mm,
+        Math.floor(address / PAGE_SIZE),
+        pages,
+        vmFlags,
+        mapFlags,
+        file?.pointer ?? 0,
+        offset / PAGE_SIZE,
+      ),
+    )
+    return page * PAGE_SIZE
+  }
+
+  /** Takes away what is mapped in the range. Errors: EINVAL (misaligned, empty, out of range), ENOMEM (a split would exceed maxMapCount). */
+  munmap(address: number, length: number): void {
+    const start = pageOf(address, 'munmap')
+    const end = start + pagesOf(length, 'munmap')
+    this.#call('munmap', (task, mm) => (end > TASK_SIZE ? -EINVAL : munmap(task, mm, start, end)))
+  }
+
+  /** Changes the protection. Errors: EINVAL (misaligned), ENOMEM (part of the range is not mapped: what is before it has changed). */
+  mprotect(address: number, length: number, protection: Protection): void {
+    const start = pageOf(address, 'mprotect')
+    const access = protectionFlags(protection)
+    const end = start + Math.ceil(length / PAGE_SIZE)
+    this.#call('mprotect', (task, mm) => (end > TASK_SIZE ? -ENOMEM : mprotect(task, mm, start, end, access)))
+  }
+
+  /** Advises. Errors: EINVAL (misaligned, unknown advice), ENOMEM (part of the range is not mapped; the advice is taken for the rest). */
+  madvise(address: number, length: number, advice: Advice): void {
+    const start = pageOf(address, 'madvise')
+    const number = Object.hasOwn(MADV, advice) ? MADV[advice] : undefined
+    if (number === undefined)
+      throw new MemoryError('EINVAL', 'madvise', `there is no advice '${String(advice)}'`)
+    const end = start + Math.ceil(length / PAGE_SIZE)
+    this.#call('madvise', (task, mm) => (end > TASK_SIZE ? -EINVAL : madvise(task, mm, start, end, number)))
+  }
+
+  /** Grows, shrinks or moves a mapping and returns where it is then. Errors: EINVAL, EFAULT (not one mapping), ENOMEM (no room). */
+  mremap(address: number, oldLength: number, newLength: number, options: RemapOptions = {}): number {
+    const start = pageOf(address, 'mremap')
+    const oldPages = Math.ceil(oldLength / PAGE_SIZE)
+    const newPages = pagesOf(newLength, 'mremap')
+    let flags = options.mayMove === true ? MREMAP_MAYMOVE : 0
+    if (options.dontUnmap === true) flags |= MREMAP_DONTUNMAP
+    let target = 0
+    if (options.fixed !== undefined) {
+      flags |= MREMAP_FIXED
+      target = pageOf(options.fixed, 'mremap')
+    }
+    const page = this.#call('mremap', (task, mm) =>
+      mremap(task, mm, start, oldPages, newPages, flags, target),
+    )
+    return page * PAGE_SIZE
+  }
+
+  /** Moves the end of the heap to `address` and returns where it is then: unchanged when that is not possible. Without an address, only tells. */
+  brk(address?: number): number {
+    return this.#run('brk', (task, mm) => {
+      const start = startOfHeap(task, mm) * PAGE_SIZE
+      const bytes = address === undefined ? -1 : address - start
+      const possible = Number.isInteger(bytes) && bytes >= 0 && bytes < 2 ** 32
+      return start + (possible ? brk(task, mm, bytes) : heapBytes(task, mm))
+    })
+  }
+
+  /** Says where the heap begins, as exec does; rounded up to a page. The heap is empty then. */
+  setBrk(start: number): void {
+    const page = Math.ceil(start / PAGE_SIZE)
+    this.#run('setBrk', (task, mm) => setStartOfHeap(task, mm, page))
+  }
+
+  /** All mappings in the order of their addresses, as /proc/self/maps shows them. */
+  maps(): Mapping[] {
+    return this.#run('maps', (task, mm) => {
+      const { heap } = task
+      const list: Mapping[] = []
+      mmapReadLock(task, mm)
+      for (let vma = heap[mm + Mm.mmap]!; vma !== 0; vma = heap[vma + Vma.vmNext]!)
+        list.push(describe(heap, vma))
+      mmapReadUnlock(task, mm)
+      return list
+    })
+  }
+
+  /** For each page of the range, whether there is memory behind it, as mincore tells of anonymous memory. */
+  residentPages(address: number, length: number): boolean[] {
+    const start = pageOf(address, 'residentPages')
+    const pages = Math.ceil(length / PAGE_SIZE)
+    return this.#run('residentPages', (task, mm) => {
+      mmapReadLock(task, mm)
+      const resident = Array.from({ length: pages }, (_, index) => {
+        const table = findPteTable(task, mm, start + index)
+        const entry = table === 0 ? 0 : Atomics.load(task.heap, pteAddress(table, start + index))
+        return (entry & (PTE_PRESENT | PTE_PROTNONE)) !== 0
+      })
+      mmapReadUnlock(task, mm)
+      return resident
+    })
+  }
+
+  /** Resident pages by kind. Exact when no other thread is at work. */
+  get rss(): { anonymous: number; file: number } {
+    return this.#run('rss', (task, mm) => ({
+      anonymous: getMmCounter(task, mm, MM_ANON_PAGES),
+      file: getMmCounter(task, mm, MM_FILE_PAGES) + getMmCounter(task, mm, MM_SHMEM_PAGES),
+    }))
+  }
+
+  /** Unmaps everything and gives the address space up. No other thread may be using it. */
+  destroy(): void {
+    if (this.#destroyed) return
+    this.#run('destroy', (task, mm) => destroyMm(task, mm))
+    this.#destroyed = true
+  }
+
+  /** This thread does not use the address space any more; it may come back by using it. */
+  leave(): void {
+    if (!this.#joined) return
+    this.machine.enter('leave', (task) => leaveMm(task, this.#mm))
+    this.#joined = false
+  }
+
+  /** Has `observer` told what this thread meets; null to stop. Waits of other threads are not seen. */
+  observe(observer: Observer | null): void {
+    const mmapLock = this.#mm + Mm.mmapLock
+    const report = observer?.mmapLockWait?.bind(observer)
+    let begun = 0
+    let forWrite = false
+    this.#task.tracepoints =
+      report === undefined
+        ? null
+        : {
+            contentionBegin(lock, write) {
+              if (lock !== mmapLock) return
+              begun = performance.now()
+              forWrite = write
+            },
+            contentionEnd(lock) {
+              if (lock === mmapLock) report(forWrite, Math.round((performance.now() - begun) * 1e6))
+            },
+          }
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // Accesses. Words are little-endian; an access that is not aligned may cross pages and is then not one instruction.
+
+  /**
+   * What an access of that kind to `address` does to the memory manager, without moving data. Returns 0 when it took no fault, else the
+   * x86 error code of its first one, with TOUCH_SPECULATIVE set when that was handled without the mmap lock.
+   */
+  touch(address: number, access: 'r' | 'w' | 'x'): number {
+    this.#prepare(address, access)
+    const task = this.#task
+    let errorCode: number
+    try {
+      errorCode = touch(task, this.#mm, address, accessKinds[access])
+    } catch (error) {
+      throw this.machine.failed(error, 'access')
+    }
+    return errorCode !== 0 && task.lastFaultSpeculative ? errorCode | TOUCH_SPECULATIVE : errorCode
+  }
+
+  readUint8(address: number): number {
+    this.#prepare(address, 'r')
+    try {
+      return loadUint8(this.#task, this.#mm, address)
+    } catch (error) {
+      throw this.machine.failed(error, 'access')
+    }
+  }
+
+  writeUint8(address: number, value: number): void {
+    this.#prepare(address, 'w')
+    try {
+      storeUint8(this.#task, this.#mm, address, value)
+    } catch (error) {
+      throw this.machine.failed(error, 'access')
+    }
+  }
+
+  readUint16(address: number): number {
+    this.#readScratch(address, 2)
+    return this.#scratchView.getUint16(0, true)
+  }
+
+  writeUint16(address: number, value: number): void {
+    this.#scratchView.setUint16(0, value, true)
+    this.#writeScratch(address, 2)
+  }
+
+  readUint32(address: number): number {
+    if (address % 4 !== 0) {
+      this.#readScratch(address, 4)
+      return this.#scratchView.getUint32(0, true)
+    }
+    this.#prepare(address, 'r')
+    try {
+      return loadAlignedInt32(this.#task, this.#mm, address) >>> 0
+    } catch (error) {
+      throw this.machine.failed(error, 'access')
+    }
+  }
+
+  writeUint32(address: number, value: number): void {
+    if (address % 4 !== 0) {
+      this.#scratchView.setUint32(0, value, true)
+      this.#writeScratch(address, 4)
+      return
+    }
+    this.#prepare(address, 'w')
+    try {
+      storeAlignedInt32(this.#task, this.#mm, address, value | 0)
+    } catch (error) {
+      throw this.machine.failed(error, 'access')
+    }
+  }
+
+  readBigUint64(address: number): bigint {
+    this.#readScratch(address, 8)
+    return this.#scratchView.getBigUint64(0, true)
+  }
+
+  writeBigUint64(address: number, value: bigint): void {
+    this.#scratchView.setBigUint64(0, value, true)
+    this.#writeScratch(address, 8)
+  }
+
+  readFloat64(address: number): number {
+    this.#readScratch(address, 8)
+    return this.#scratchView.getFloat64(0, true)
+  }
+
+  writeFloat64(address: number, value: number): void {
+    this.#scratchView.setFloat64(0, value, true)
+    this.#writeScratch(address, 8)
+  }
+
+  /** Atomic compare-and-swap of the word at `address`, a multiple of four. Returns what was there. */
+  compareExchangeUint32(address: number, expected: number, value: number): number {
+    this.#prepareAtomic(address)
+    try {
+      return compareExchangeInt32(this.#task, this.#mm, address, expected | 0, value | 0) >>> 0
+    } catch (error) {
+      throw this.machine.failed(error, 'access')
+    }
+  }
+
+  /** Atomic addition to the word at `address`, a multiple of four. Returns what was there. */
+  addUint32(address: number, value: number): number {
+    this.#prepareAtomic(address)
+    try {
+      return addInt32(this.#task, this.#mm, address, value | 0) >>> 0
+    } catch (error) {
+      throw this.machine.failed(error, 'access')
+    }
+  }
+
+  /** A copy of `length` bytes from `address`. */
+  read(address: number, length: number): Uint8Array {
+    const bytes = new Uint8Array(length)
+    this.readInto(address, bytes)
+    return bytes
+  }
+
+  /** Reads `target.length` bytes from `address`. When a page fails, what comes before it has been read. */
+  readInto(address: number, target: Uint8Array): void {
+    this.#prepareRange(address, target.length, 'r')
+    try {
+      readBytes(this.#task, this.#mm, address, target)
+    } catch (error) {
+      throw this.machine.failed(error, 'access')
+    }
+  }
+
+  /** Writes `bytes` to `address`. When a page fails, what comes before it has been written. */
+  write(address: number, bytes: Uint8Array): void {
+    this.#prepareRange(address, bytes.length, 'w')
+    try {
+      writeBytes(this.#task, this.#mm, address, bytes)
+    } catch (error) {
+      throw this.machine.failed(error, 'access')
+    }
+  }
+
+  /** Fills `length` bytes from `address` with `byte`. When a page fails, what comes before it has been filled. */
+  fill(address: number, length: number, byte: number): void {
+    this.#prepareRange(address, length, 'w')
+    try {
+      fillBytes(this.#task, this.#mm, address, length, byte)
+    } catch (error) {
+      throw this.machine.failed(error, 'access')
+    }
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+
+  #readScratch(address: number, length: number): void {
+    this.readInto(address, this.#scratch.subarray(0, length))
+  }
+
+  #writeScratch(address: number, length: number): void {
+    this.write(address, this.#scratch.subarray(0, length))
+  }
+
+  /** Runs a call and turns a negative errno into an error. */
+  #call(call: string, body: (task: Task, mm: number) => number): number {
+    return checkResult(this.#run(call, body), call)
+  }
+
+  #run<T>(call: string, body: (task: Task, mm: number) => T): T {
+    if (!this.#joined) this.#join()
+    return this.machine.enter(call, (task) => body(task, this.#mm))
+  }
+
+  #join(): void {
+    if (this.#destroyed) throw new MemoryError('ESRCH', 'address space', 'it was destroyed')
+    this.machine.enter('join', (task) => joinMm(task, this.#mm))
+    this.#joined = true
+  }
+
+  #prepare(address: number, access: 'r' | 'w' | 'x'): void {
+    if (!this.#joined) this.#join()
+    if (!(address >= 0 && address < ADDRESS_LIMIT)) this.#badAddress(address, access)
+  }
+
+  #prepareAtomic(address: number): void {
+    if (address % 4 !== 0)
+      throw new RangeError(`an atomic access to 0x${address.toString(16)}: not a multiple of four`)
+    this.#prepare(address, 'w')
+  }
+
+  #prepareRange(address: number, length: number, access: 'r' | 'w'): void {
+    if (!Number.isInteger(length) || length < 0) throw new RangeError(`a length of ${length} bytes`)
+    if (length > 0) this.#prepare(address, access)
+    if (address + length > ADDRESS_LIMIT) this.#badAddress(ADDRESS_LIMIT, access)
+  }
+
+  #badAddress(address: number, access: 'r' | 'w' | 'x'): never {
+    if (typeof address !== 'number' || Number.isNaN(address))
+      throw new TypeError(`${String(address)} is not an address`)
+    throw new SegmentationFault('SEGV_MAPERR', address, this.machine.cpu, access)
+  }
+}
+
+const EINVAL = 22
+const ENOMEM = 12
+
+function describe(heap: Int32Array, vma: number): Mapping {
+  const vmFlags = heap[vma + Vma.vmFlags]!
+  const file = heap[vma + Vma.vmFile]!
+  return {
+    start: heap[vma + Vma.vmStart]! * PAGE_SIZE,
+    end: heap[vma + Vma.vmEnd]! * PAGE_SIZE,
+    protection: protectionName(vmFlags),
+    shared: (vmFlags & VM_SHARED) !== 0,
+    offset: file === 0 ? 0 : heap[vma + Vma.vmPgoff]! * PAGE_SIZE,
+    file,
+    growsDown: (vmFlags & VM_GROWSDOWN) !== 0,
+  }
+}
+
+/** The page of an address that must be a multiple of 4096. */
+function pageOf(address: number, call: string): number {
+  if (!Number.isInteger(address) || address < 0 || address % PAGE_SIZE !== 0) {
+    throw new MemoryError('EINVAL', call, `address ${address} is not a multiple of 4096`)
+  }
+  if (address >= 2 ** 43)
+    throw new MemoryError(call === 'munmap' ? 'EINVAL' : 'ENOMEM', call, 'address out of range')
+  return address / PAGE_SIZE
+}
+
+/** Whole pages that cover a length of at least one byte. */
+function pagesOf(length: number, call: string): number {
+  if (!Number.isInteger(length) || length <= 0)
+    throw new MemoryError('EINVAL', call, `a length of ${length} bytes`)
+  const pages = Math.ceil(length / PAGE_SIZE)
+  if (pages > TASK_SIZE)
+    throw new MemoryError(call === 'munmap' ? 'EINVAL' : 'ENOMEM', call, 'a length beyond the address space')
+  return pages
+}

@@ -1,0 +1,37 @@
+// What the public API throws besides the signals of the kernel.
+
+import { errnoName } from '../../kernel/index.ts'
+
+/** A call failed as the system call of its name would: `errno` is 'ENOMEM', 'EINVAL' and so on. */
+export class MemoryError extends Error {
+  override readonly name: string = 'MemoryError'
+  readonly errno: string
+  /** The call that failed, such as 'mmap'. */
+  readonly call: string
+
+  constructor(errno: string, call: string, detail = '') {
+    super(`${call}: ${errno}${detail === '' ? '' : ` (${detail})`}`)
+    this.errno = errno
+    this.call = call
+  }
+}
+
+/** No frame or no kernel memory was left. */
+export class OutOfMemory extends MemoryError {
+  override readonly name = 'OutOfMemory'
+
+  constructor(call: string, detail = '') {
+    super('ENOMEM', call, detail)
+  }
+}
+
+/** A machine was asked for that cannot be: the message says what to change. */
+export class ConfigurationError extends Error {
+  override readonly name = 'ConfigurationError'
+}
+
+/** Returns a result of the kernel, or throws when it is a negative errno. */
+export function checkResult(result: number, call: string, detail = ''): number {
+  if (result >= 0) return result
+  throw new MemoryError(errnoName(-result), call, detail)
+}

@@ -1,0 +1,37 @@
+// The threads backend: the kernel on worker threads.
+
+export {
+  ADDRESS_LIMIT,
+  AddressSpace,
+  type AddressSpaceHandle,
+  type AddressSpaceOptions,
+  type Advice,
+  type MapOptions,
+  type Mapping,
+  type Observer,
+  type RemapOptions,
+  TOUCH_SPECULATIVE,
+} from './address-space.ts'
+export { ConfigurationError, MemoryError, OutOfMemory } from './errors.ts'
+export {
+  type DesignName,
+  Machine,
+  type MachineHandle,
+  type MachineOptions,
+  type MachineUsage,
+  type RssMode,
+  type RwsemKind,
+} from './machine.ts'
+export { MemoryFile, type MemoryFileHandle, type MemoryFileOptions } from './memory-file.ts'
+export type { Protection } from './protection.ts'
+export { parseSize } from './size.ts'
+export {
+  type AccessKind,
+  BusError,
+  CpuLostError,
+  type DesignDescription,
+  type KernelConfig,
+  KernelBug,
+  SegmentationFault,
+  defaultKernelConfig,
+} from '../../kernel/index.ts'

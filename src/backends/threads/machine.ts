@@ -1,0 +1,389 @@
+// A machine of the threads backend: memory shared by worker threads, each of which is a CPU while it is attached.
+
+import { randomUUID } from 'node:crypto'
+import {
+  CACHE_ANON_VMA,
+  CACHE_FILE,
+  CACHE_MM,
+  CACHE_PAGE_TABLE,
+  CACHE_RADIX_NODE,
+  CACHE_VMA,
+  CPUS_MAX,
+  CpuLostError,
+  FRAMES_MAX,
+  FaultOutOfMemory,
+  HEAP_MAGIC,
+  Header,
+  type KernelConfig,
+  PAGE_SIZE,
+  PerCpu,
+  PhysicalMemory,
+  RWSEM_GENERIC,
+  RWSEM_XADD,
+  SegmentationFault,
+  BusError,
+  Task,
+  Zone,
+  allVmEvents,
+  bootKernel,
+  createPhysicalMemory,
+  declareCpuLost,
+  defaultHeapWords,
+  designs,
+  isInside,
+  kernelEnter,
+  kernelExit,
+  minimumHeapWords,
+  packKernelConfig,
+  perCpuBase,
+  rcuBarrier,
+  resolveKernelConfig,
+  retireCpu,
+  slabInUse,
+} from '../../kernel/index.ts'
+import { AddressSpace, type AddressSpaceOptions } from './address-space.ts'
+import { ConfigurationError, MemoryError, OutOfMemory } from './errors.ts'
+import { hostThreadId, isThreadAlive, nativeThreadId, onThreadExit } from './liveness.ts'
+import { MemoryFile, type MemoryFileOptions } from './memory-file.ts'
+import { parseSize } from './size.ts'
+
+/** The name of a design, as `designs` lists them. */
+export type DesignName = string
+export type RwsemKind = 'xadd' | 'generic'
+export type RssMode = 'batched' | 'shared'
+
+export interface MachineOptions {
+  /** Physical memory: bytes or a size such as '256MiB', a multiple of 4096, at most 4 GiB less 4 KiB. */
+  readonly memory: string | number
+  /** How many threads can be attached at once, 1 to 256; the thread that creates the machine is one of them. */
+  readonly cpus: number
+  /** A name from the list of designs. Default 'lespinasse-2021'. */
+  readonly design?: DesignName
+  /** Which reader-writer semaphore the mmap lock is. Default 'xadd'. */
+  readonly rwsem?: RwsemKind
+  /** Whether resident pages are counted per thread in batches or per address space at once. Default 'batched'. */
+  readonly rss?: RssMode
+  /** Memory of the kernel itself: VMAs, page tables … Default: ample. */
+  readonly kernelHeap?: string | number
+  readonly config?: Partial<KernelConfig>
+}
+
+/** What another thread needs to attach. Can be cloned: pass it as `workerData` or in a message. */
+export interface MachineHandle {
+  readonly kind: 'faultline-machine'
+  readonly id: string
+  readonly heap: SharedArrayBuffer
+  readonly memory: WebAssembly.Memory
+}
+
+/** What is in use on a machine. */
+export interface MachineUsage {
+  framesTotal: number
+  framesFree: number
+  vmas: number
+  pageTables: number
+  anonVmas: number
+  files: number
+  radixNodes: number
+  addressSpaces: number
+  heapWordsUsed: number
+  heapWordsTotal: number
+}
+
+/** Machines to which this thread is attached. */
+const attached = new Map<string, Machine>()
+
+export class Machine {
+  /** Makes a machine and attaches this thread to it. Throws ConfigurationError, or RangeError for a size that is none. */
+  static create(options: MachineOptions): Machine {
+    const { memory, cpus } = options
+    const bytes = parseSize(memory, 'memory')
+    if (bytes % PAGE_SIZE !== 0)
+      throw new ConfigurationError(`memory: ${bytes} bytes is not a multiple of ${PAGE_SIZE}`)
+    const frameCount = bytes / PAGE_SIZE
+    if (frameCount < 16 || frameCount > FRAMES_MAX) {
+      throw new ConfigurationError(`memory: ${bytes} bytes is not between 64 KiB and 4 GiB - 4 KiB`)
+    }
+    if (!Number.isInteger(cpus) || cpus < 1 || cpus > CPUS_MAX) {
+      throw new ConfigurationError(`cpus: ${cpus} is not a whole number from 1 to ${CPUS_MAX}`)
+    }
+    const rwsemKind = choose('rwsem', options.rwsem ?? 'xadd', { xadd: RWSEM_XADD, generic: RWSEM_GENERIC })
+    const rssBatched = choose('rss', options.rss ?? 'batched', { batched: true, shared: false })
+    const { design, config } = chooseDesign(options)
+    const heapWords =
+      options.kernelHeap === undefined
+        ? defaultHeapWords(cpus, frameCount)
+        : Math.floor(parseSize(options.kernelHeap, 'kernelHeap') / 4)
+    if (heapWords < minimumHeapWords(cpus, frameCount)) {
+      const least = Math.ceil((minimumHeapWords(cpus, frameCount) * 4) / 1024)
+      throw new ConfigurationError(
+        `kernelHeap: ${cpus} CPUs and ${frameCount} frames need at least ${least}KiB`,
+      )
+    }
+    const heap = new SharedArrayBuffer(heapWords * 4)
+    bootKernel(new Int32Array(heap), {
+      cpuCount: cpus,
+      frameCount,
+      heapWords,
+      config: packKernelConfig(config),
+      rwsemKind,
+      design,
+      rssBatched,
+    })
+    const physical = allocateFrames(frameCount)
+    return Machine.attach({ kind: 'faultline-machine', id: randomUUID(), heap, memory: physical })
+  }
+
+  /**
+   * Attaches this thread: it becomes a CPU until it detaches or ends. Attaching again gives the same Machine. Throws
+   * ConfigurationError when every CPU is taken, and CpuLostError when the machine has lost one.
+   */
+  static attach(handle: MachineHandle): Machine {
+    const present = attached.get(handle.id)
+    if (present !== undefined) return present
+    const machine = new Machine(handle)
+    attached.set(handle.id, machine)
+    return machine
+  }
+
+  readonly handle: MachineHandle
+  /** The kernel's view of this thread. For this package; not part of the stable interface. */
+  readonly task: Task
+  readonly #heap: Int32Array
+  readonly #stopWatching: () => void
+  readonly #atExit = (): void => this.detach()
+  #detached = false
+
+  private constructor(handle: MachineHandle) {
+    const heap = new Int32Array(handle.heap)
+    if (Atomics.load(heap, Header.magic) !== HEAP_MAGIC)
+      throw new ConfigurationError('this is not the handle of a machine')
+    const lost = Atomics.load(heap, Header.lostCpu)
+    if (lost !== 0) throw new CpuLostError(lost - 1)
+    this.handle = handle
+    this.#heap = heap
+    const id = this.#claimCpu()
+    this.task = new Task(id, heap, new PhysicalMemory(handle.memory), designs[heap[Header.design]!]!)
+    this.task.host = { stillWaiting: () => this.#lookForDeadThreads() }
+    this.#stopWatching = onThreadExit((hostThread) => this.#threadEnded(hostThread))
+    process.once('exit', this.#atExit)
+  }
+
+  /** The number of this thread's CPU, from 0. */
+  get cpu(): number {
+    return this.task.id
+  }
+
+  /** How many threads can be attached at once. */
+  get cpus(): number {
+    return this.#heap[Header.cpuCount]!
+  }
+
+  /** Physical memory in bytes. */
+  get memory(): number {
+    return this.#heap[Header.frameCount]! * PAGE_SIZE
+  }
+
+  /** The name of the design. */
+  get design(): DesignName {
+    return this.task.design.description.name
+  }
+
+  get rwsem(): RwsemKind {
+    return this.#heap[Header.rwsemKind] === RWSEM_GENERIC ? 'generic' : 'xadd'
+  }
+
+  get config(): KernelConfig {
+    return this.task.config
+  }
+
+  /** A new, empty address space. Throws OutOfMemory when the kernel heap is used up. */
+  createAddressSpace(options: AddressSpaceOptions = {}): AddressSpace {
+    return AddressSpace.create(this, options)
+  }
+
+  /** A file in memory, to be mapped. */
+  createFile(options: MemoryFileOptions): MemoryFile {
+    return MemoryFile.create(this, options)
+  }
+
+  /** Event counters summed over all CPUs, under the kernel's names. Exact when no thread is at work. */
+  counters(): Record<string, number> {
+    return allVmEvents(this.task)
+  }
+
+  /** What is in use. Waits for everything that is to be freed after a grace period. Exact when no other thread is at work. */
+  usage(): MachineUsage {
+    return this.enter('usage', (task) => {
+      rcuBarrier(task)
+      const heap = this.#heap
+      return {
+        framesTotal: heap[Header.frameCount]! - 1,
+        framesFree: this.#freeFrames(),
+        vmas: slabInUse(heap, CACHE_VMA),
+        pageTables: slabInUse(heap, CACHE_PAGE_TABLE),
+        anonVmas: slabInUse(heap, CACHE_ANON_VMA),
+        files: slabInUse(heap, CACHE_FILE),
+        radixNodes: slabInUse(heap, CACHE_RADIX_NODE),
+        addressSpaces: slabInUse(heap, CACHE_MM),
+        heapWordsUsed: Atomics.load(heap, Header.heapNext),
+        heapWordsTotal: heap[Header.heapEnd]!,
+      }
+    })
+  }
+
+  #freeFrames(): number {
+    const heap = this.#heap
+    let free = heap[heap[Header.zone]! + Zone.freeCount]!
+    for (let id = 0; id < this.cpus; id++) free += heap[perCpuBase(heap, id) + PerCpu.pcpCount]!
+    return free
+  }
+
+  /** Gives this thread's CPU back. Every object of this thread on this machine is dead afterwards. Happens by itself at thread exit. */
+  detach(): void {
+    if (this.#detached) return
+    this.#detached = true
+    this.#stopWatching()
+    process.off('exit', this.#atExit)
+    attached.delete(this.handle.id)
+    if (Atomics.load(this.#heap, Header.lostCpu) !== 0) return
+    if (isInside(this.#heap, this.task.base)) {
+      // The thread ends in the middle of the kernel: process.exit() in a callback, or an error that nobody expected.
+      declareCpuLost(this.#heap, this.task.id)
+      return
+    }
+    this.#release(this.task)
+  }
+
+  /**
+   * Runs `body` inside the kernel. Errors that a caller can expect leave the kernel by themselves; any other means that the
+   * kernel's state cannot be trusted, so that the machine is given up.
+   */
+  enter<T>(call: string, body: (task: Task) => T): T {
+    this.assertAttached()
+    kernelEnter(this.task)
+    let result: T
+    try {
+      result = body(this.task)
+    } catch (error) {
+      throw this.failed(error, call)
+    }
+    kernelExit(this.task)
+    return result
+  }
+
+  /** Throws when this thread has detached. */
+  assertAttached(): void {
+    if (this.#detached) throw new ConfigurationError('this thread is detached from the machine')
+  }
+
+  /** What to throw for an error that came out of the kernel. */
+  failed(error: unknown, call: string): unknown {
+    if (error instanceof FaultOutOfMemory) return new OutOfMemory(call, error.message)
+    if (error instanceof SegmentationFault || error instanceof BusError || error instanceof CpuLostError)
+      return error
+    if (error instanceof MemoryError && !isInside(this.#heap, this.task.base)) return error
+    if (error instanceof MemoryError) {
+      kernelExit(this.task)
+      return error
+    }
+    declareCpuLost(this.#heap, this.task.id)
+    return error
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // CPUs and the threads on them
+
+  #claimCpu(): number {
+    for (const reclaim of [false, true]) {
+      if (reclaim) this.#lookForDeadThreads()
+      for (let id = 0; id < this.cpus; id++) {
+        const base = perCpuBase(this.#heap, id)
+        if (Atomics.compareExchange(this.#heap, base + PerCpu.online, 0, 1) !== 0) continue
+        this.#heap[base + PerCpu.hostThread] = hostThreadId()
+        this.#heap[base + PerCpu.nativeThread] = nativeThreadId()
+        return id
+      }
+    }
+    const { cpus } = this
+    throw new ConfigurationError(
+      `all ${cpus} CPUs of the machine are taken: create it with more (cpus: ${cpus + 1}), or detach a thread first`,
+    )
+  }
+
+  #release(task: Task): void {
+    kernelEnter(task)
+    retireCpu(task)
+    kernelExit(task)
+    this.#heap[task.base + PerCpu.hostThread] = 0
+    this.#heap[task.base + PerCpu.nativeThread] = 0
+    Atomics.store(this.#heap, task.base + PerCpu.online, 0)
+  }
+
+  /** A worker that this thread started has ended. */
+  #threadEnded(hostThread: number): void {
+    for (let id = 0; id < this.cpus; id++) {
+      const base = perCpuBase(this.#heap, id)
+      if (this.#heap[base + PerCpu.hostThread] === hostThread + 1) this.#buryThread(id)
+    }
+  }
+
+  #lookForDeadThreads(): void {
+    for (let id = 0; id < this.cpus; id++) {
+      const base = perCpuBase(this.#heap, id)
+      if (id === this.task?.id || Atomics.load(this.#heap, base + PerCpu.online) !== 1) continue
+      if (!isThreadAlive(this.#heap[base + PerCpu.nativeThread]!)) this.#buryThread(id)
+    }
+  }
+
+  /** The thread on CPU `id` is gone. Inside the kernel it may have held anything; outside, its CPU can be released for it. */
+  #buryThread(id: number): void {
+    const heap = this.#heap
+    const base = perCpuBase(heap, id)
+    // Only one thread buries.
+    if (Atomics.compareExchange(heap, base + PerCpu.online, 1, 2) !== 1) return
+    if (isInside(heap, base)) declareCpuLost(heap, id)
+    else if (Atomics.load(heap, Header.lostCpu) === 0) {
+      this.#release(
+        new Task(id, heap, new PhysicalMemory(this.handle.memory), designs[heap[Header.design]!]!),
+      )
+    }
+  }
+}
+
+function choose<T>(what: string, value: string, choices: Readonly<Record<string, T>>): T {
+  const choice = Object.hasOwn(choices, value) ? choices[value] : undefined
+  if (choice === undefined) {
+    throw new ConfigurationError(
+      `${what}: there is no '${value}'; choose one of ${Object.keys(choices).join(', ')}`,
+    )
+  }
+  return choice
+}
+
+function chooseDesign(options: MachineOptions): { design: number; config: KernelConfig } {
+  const name = options.design ?? 'lespinasse-2021'
+  const design = designs.findIndex((candidate) => candidate.description.name === name)
+  if (design < 0) {
+    const names = designs.map((candidate) => candidate.description.name).join(', ')
+    throw new ConfigurationError(`design: there is no '${name}'; choose one of ${names}`)
+  }
+  const { config, problems } = resolveKernelConfig(options.config ?? {})
+  if (designs[design]!.speculates && !config.SPECULATIVE_PAGE_FAULT) {
+    problems.push(`the design ${name} needs SPECULATIVE_PAGE_FAULT, which this configuration switches off`)
+  }
+  if (!config.SMP && options.cpus > 1) problems.push(`${options.cpus} CPUs need SMP`)
+  if (problems.length > 0) throw new ConfigurationError(`config: ${problems.join('; ')}`)
+  return { design, config }
+}
+
+function allocateFrames(frameCount: number): WebAssembly.Memory {
+  try {
+    return createPhysicalMemory(frameCount)
+  } catch (error) {
+    const mebibytes = Math.ceil((frameCount * PAGE_SIZE) / 2 ** 20)
+    throw new ConfigurationError(`memory: the host cannot give ${mebibytes} MiB: ask for less`, {
+      cause: error,
+    })
+  }
+}

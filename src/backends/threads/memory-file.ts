@@ -1,0 +1,167 @@
+// A file in memory, as one thread sees it.
+
+import {
+  FILE_NO_FAULT_AROUND,
+  FILE_WRITE_NOTIFY,
+  File,
+  PAGE_SIZE,
+  type Task,
+  createFile,
+  findPage,
+  getOrCreatePage,
+  putFile,
+  putPage,
+} from '../../kernel/index.ts'
+import { MemoryError, OutOfMemory } from './errors.ts'
+import { Machine, type MachineHandle } from './machine.ts'
+
+export interface MemoryFileOptions {
+  readonly name?: string
+  /** Size in bytes, 0 to 8 TiB less a page. */
+  readonly size: number
+  /** What the file contains from its beginning; the rest is zeros. */
+  readonly contents?: Uint8Array
+  /** Whether a read fault maps the cached pages around it too. Default true. */
+  readonly faultAround?: boolean
+  /** Whether the first write to a page through a shared mapping faults, as files on disk need it. Default false. */
+  readonly dirtyTracking?: boolean
+}
+
+/** What another thread needs to use the file. */
+export interface MemoryFileHandle {
+  readonly kind: 'faultline-file'
+  readonly machine: MachineHandle
+  readonly file: number
+  readonly name: string
+}
+
+const SIZE_MAX = (2 ** 31 - 2) * PAGE_SIZE
+
+export class MemoryFile {
+  /** For Machine.createFile(). */
+  static create(machine: Machine, options: MemoryFileOptions): MemoryFile {
+    const { size, contents } = options
+    if (!Number.isSafeInteger(size) || size < 0 || size > SIZE_MAX) {
+      throw new RangeError(`a file of ${size} bytes: the size is a whole number from 0 to 8 TiB`)
+    }
+    if (contents !== undefined && contents.length > size) {
+      throw new RangeError(`${contents.length} bytes of contents do not fit in a file of ${size} bytes`)
+    }
+    const pages = Math.ceil(size / PAGE_SIZE)
+    const lastBytes = size === 0 ? 0 : size - (pages - 1) * PAGE_SIZE
+    const flags =
+      (options.faultAround === false ? FILE_NO_FAULT_AROUND : 0) |
+      (options.dirtyTracking === true ? FILE_WRITE_NOTIFY : 0)
+    const pointer = machine.enter('createFile', (task) => createFile(task, pages, lastBytes, flags))
+    if (pointer === 0) throw new OutOfMemory('createFile', 'the kernel heap is used up')
+    const file = new MemoryFile(machine, pointer, options.name ?? '')
+    if (contents !== undefined) file.write(0, contents)
+    return file
+  }
+
+  /** The same file in another thread, which gets attached to its machine. It does not hold the file: its creator does. */
+  static attach(handle: MemoryFileHandle): MemoryFile {
+    return new MemoryFile(Machine.attach(handle.machine), handle.file, handle.name)
+  }
+
+  readonly machine: Machine
+  readonly name: string
+  /** The file in the kernel heap. For this package; not part of the stable interface. */
+  readonly pointer: number
+  #closed = false
+
+  private constructor(machine: Machine, pointer: number, name: string) {
+    this.machine = machine
+    this.pointer = pointer
+    this.name = name
+  }
+
+  get handle(): MemoryFileHandle {
+    return { kind: 'faultline-file', machine: this.machine.handle, file: this.pointer, name: this.name }
+  }
+
+  /** Size in bytes. */
+  get size(): number {
+    const { heap } = this.machine.task
+    const pages = heap[this.pointer + File.pages]!
+    return pages === 0 ? 0 : (pages - 1) * PAGE_SIZE + heap[this.pointer + File.lastBytes]!
+  }
+
+  /** Brings `pages` pages from page `firstPage` on into the page cache. What lies beyond the end is left out. */
+  populate(firstPage: number, pages: number): void {
+    this.#assertOpen()
+    const end = Math.min(firstPage + pages, Math.ceil(this.size / PAGE_SIZE))
+    this.machine.enter('populate', (task) => {
+      for (let index = firstPage; index < end; index++) putPage(task, this.#page(task, index, 'populate'))
+    })
+  }
+
+  /** The bytes [offset, offset + length), cut off at the end of the file. */
+  read(offset: number, length: number): Uint8Array {
+    this.#assertOpen()
+    checkRange(offset, length)
+    const bytes = new Uint8Array(Math.max(0, Math.min(length, this.size - offset)))
+    this.machine.enter('read', (task) => {
+      forEachPage(offset, bytes.length, (index, within, done, run) => {
+        const frame = findPage(task, this.pointer, index)
+        if (frame === 0) return
+        const from = frame * PAGE_SIZE + within
+        bytes.set(task.memory.bytes.subarray(from, from + run), done)
+      })
+    })
+    return bytes
+  }
+
+  /** Writes `bytes` at `offset`. Throws a RangeError when they reach beyond the end. */
+  write(offset: number, bytes: Uint8Array): void {
+    this.#assertOpen()
+    checkRange(offset, bytes.length)
+    if (offset + bytes.length > this.size) {
+      throw new RangeError(
+        `${bytes.length} bytes at ${offset} reach beyond the end of a file of ${this.size} bytes`,
+      )
+    }
+    this.machine.enter('write', (task) => {
+      forEachPage(offset, bytes.length, (index, within, done, run) => {
+        const frame = this.#page(task, index, 'write')
+        task.memory.bytes.set(bytes.subarray(done, done + run), frame * PAGE_SIZE + within)
+        putPage(task, frame)
+      })
+    })
+  }
+
+  /** Gives the file up. Its pages stay while it is mapped. */
+  close(): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.machine.enter('close', (task) => putFile(task, this.pointer))
+  }
+
+  #page(task: Task, index: number, call: string): number {
+    const frame = getOrCreatePage(task, this.pointer, index)
+    if (frame === 0) throw new OutOfMemory(call, 'no frame is free')
+    return frame
+  }
+
+  #assertOpen(): void {
+    if (this.#closed) throw new MemoryError('EBADF', 'file', 'the file is closed')
+  }
+}
+
+function checkRange(offset: number, length: number): void {
+  if (Number.isSafeInteger(offset) && offset >= 0 && Number.isSafeInteger(length) && length >= 0) return
+  throw new RangeError(`${length} bytes at ${offset}: both are whole numbers from 0`)
+}
+
+function forEachPage(
+  offset: number,
+  length: number,
+  visit: (index: number, within: number, done: number, run: number) => void,
+): void {
+  for (let done = 0; done < length;) {
+    const within = (offset + done) % PAGE_SIZE
+    const run = Math.min(PAGE_SIZE - within, length - done)
+    visit(Math.floor((offset + done) / PAGE_SIZE), within, done, run)
+    done += run
+  }
+}

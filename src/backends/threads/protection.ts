@@ -1,0 +1,35 @@
+// Protections as strings, and as the flags of VMAs.
+
+import { VM_EXEC, VM_READ, VM_WRITE } from '../../kernel/index.ts'
+
+/** Which accesses a mapping allows. */
+export type Protection = 'none' | 'r' | 'w' | 'x' | 'rw' | 'rx' | 'wx' | 'rwx'
+
+const flags: Readonly<Record<Protection, number>> = {
+  none: 0,
+  r: VM_READ,
+  w: VM_WRITE,
+  x: VM_EXEC,
+  rw: VM_READ | VM_WRITE,
+  rx: VM_READ | VM_EXEC,
+  wx: VM_WRITE | VM_EXEC,
+  rwx: VM_READ | VM_WRITE | VM_EXEC,
+}
+
+const names = Object.fromEntries(Object.entries(flags).map(([name, bits]) => [bits, name])) as Record<
+  number,
+  Protection
+>
+
+/** The VM_READ, VM_WRITE and VM_EXEC of a protection. Throws a RangeError for anything else. */
+export function protectionFlags(protection: Protection): number {
+  const bits = flags[protection]
+  if (bits === undefined)
+    throw new RangeError(`'${String(protection)}' is not a protection: use 'none', 'r', 'rw', 'rwx' …`)
+  return bits
+}
+
+/** The name of the protection in the flags of a VMA. */
+export function protectionName(vmFlags: number): Protection {
+  return names[vmFlags & (VM_READ | VM_WRITE | VM_EXEC)]!
+}

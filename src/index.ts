@@ -1,0 +1,7 @@
+// The public interface of Faultline.
+
+import { type DesignDescription, designs as kernelDesigns } from './kernel/index.ts'
+
+export * from './backends/threads/index.ts'
+/** Every design of speculative page faults that there is, with where it comes from. */
+export const designs: readonly DesignDescription[] = kernelDesigns.map((design) => design.description)

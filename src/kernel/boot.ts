@@ -1,0 +1,40 @@
+// Making a machine: the kernel heap with everything that must be there before the first CPU.
+
+import { fixedHeapWords, bootHeap, type BootOptions } from './machine/header.ts'
+import { PAGE_TABLE_WORDS } from './machine/pte.ts'
+import { ANON_VMA_WORDS } from './mm/anon-vma.ts'
+import {
+  CACHE_ANON_VMA,
+  CACHE_FILE,
+  CACHE_MM,
+  CACHE_PAGE_TABLE,
+  CACHE_RADIX_NODE,
+  CACHE_VMA,
+} from './mm/caches.ts'
+import { FILE_WORDS, RADIX_NODE_WORDS } from './mm/file.ts'
+import { MM_WORDS } from './mm/mm.ts'
+import { bootZone } from './mm/page-alloc.ts'
+import { createSlabCache } from './mm/slab.ts'
+import { VMA_WORDS } from './mm/vma.ts'
+
+/** Words of heap for a machine that nobody sized: room for page tables of a sparse address space. Unused words cost nothing. */
+export function defaultHeapWords(cpuCount: number, frameCount: number): number {
+  return fixedHeapWords(cpuCount, frameCount) + 16 * 1024 * 1024 + frameCount * 64
+}
+
+/** The smallest heap with which a machine can do anything. */
+export function minimumHeapWords(cpuCount: number, frameCount: number): number {
+  return fixedHeapWords(cpuCount, frameCount) + 16 * 4096
+}
+
+/** Fills in a heap of zeros. */
+export function bootKernel(heap: Int32Array, options: BootOptions): void {
+  bootHeap(heap, options)
+  createSlabCache(heap, CACHE_VMA, VMA_WORDS)
+  createSlabCache(heap, CACHE_PAGE_TABLE, PAGE_TABLE_WORDS)
+  createSlabCache(heap, CACHE_ANON_VMA, ANON_VMA_WORDS)
+  createSlabCache(heap, CACHE_MM, MM_WORDS)
+  createSlabCache(heap, CACHE_FILE, FILE_WORDS)
+  createSlabCache(heap, CACHE_RADIX_NODE, RADIX_NODE_WORDS)
+  bootZone(heap)
+}

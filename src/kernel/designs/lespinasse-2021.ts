@@ -1,0 +1,171 @@
+// Speculative page faults as M. Lespinasse published them on 30 April 2021 (v1, anonymous memory; message-id
+// 20210430195232.30491-1-michel@lespinasse.org; patch N has the suffix -(N+1)-).
+//
+// One sequence count per mm, hooked into the mmap lock: odd while a writer holds it. A fault reads it, looks up the VMA under RCU, copies
+// it, reads the count again, and from then on uses only the copy. It commits by try-locking the page table between two
+// more looks at the count. It writes nothing that another fault writes; the price is that any writer anywhere in the address
+// space makes it give up. What happens under the mmap lock held for *reading* (MADV_DONTNEED, other faults) does not move the count: it is
+// excluded by the page-table lock and by comparing the entry with what was seen.
+
+import { disableInterrupts, enableInterrupts } from '../machine/cpu.ts'
+import { PageTable } from '../machine/pte.ts'
+import { Design, type DesignDescription } from '../mm/design.ts'
+import { type FaultContext, VM_FAULT_RETRY } from '../mm/fault-context.ts'
+import { accessError, handlePteFault } from '../mm/fault.ts'
+import { Mm } from '../mm/mm.ts'
+import { findPmdTable, findTableInPmd, pteAddress } from '../mm/page-table.ts'
+import type { Task } from '../mm/task.ts'
+import { findVmaRcu } from '../mm/vma-tree.ts'
+import { Vma, vmAreaFreeNow, vmAreaFreeRcu } from '../mm/vma.ts'
+import { vmacacheFind, vmacacheUpdate } from '../mm/vmacache.ts'
+import { VmEvent, countSpfEvent, countVmEvent } from '../mm/vmstat.ts'
+import { rcuReadLock, rcuReadUnlock } from '../sync/rcu.ts'
+import { readSeqcount, readSeqcountRetry, writeSeqcountBegin, writeSeqcountEnd } from '../sync/seqcount.ts'
+import { spinTryLock, spinUnlock } from '../sync/spinlock.ts'
+
+export class Lespinasse2021 extends Design {
+  override readonly speculates = true
+  override readonly description: DesignDescription = {
+    name: 'lespinasse-2021',
+    year: 2021,
+    author: 'Michel Lespinasse',
+    source: 'Speculative page faults (anon vmas only), v1, 20210430195232.30491-1-michel@lespinasse.org',
+    lookup: 'VMA cache of the thread, then red-black tree, under RCU',
+    lifetime: 'VMAs are freed after a grace period; the fault works on a copy',
+    validation: 'one sequence count per mm, odd while the mmap lock is held for writing',
+    commit: 'try-lock of the page-table lock between two looks at the count',
+    sharedWrites: [],
+  }
+
+  /** `mmap_write_lock`: the lock is held, so that there is one writer at a time (invariant I10). */
+  override mmapWriteLocked(cpu: Task, mm: number): void {
+    writeSeqcountBegin(cpu, mm + Mm.mmapSeq)
+  }
+
+  /** Before the lock is released, and before it is downgraded: what runs after a downgrade runs with an even count (I9). */
+  override mmapWriteUnlocking(cpu: Task, mm: number): void {
+    writeSeqcountEnd(cpu, mm + Mm.mmapSeq)
+  }
+
+  /** With one user there is nobody who could be looking at the VMA without the lock. */
+  override freeVma(cpu: Task, vma: number): void {
+    if (Atomics.load(cpu.heap, cpu.heap[vma + Vma.vmMm] + Mm.users) <= 1) vmAreaFreeNow(cpu, vma)
+    else vmAreaFreeRcu(cpu, vma)
+  }
+
+  /** The entry in `do_user_addr_fault`, up to the copy of the VMA and its check. */
+  override speculativeFault(cpu: Task, errorCode: number): number {
+    const { fault } = cpu
+    const { mm } = fault
+    // A thread alone has nobody to wait for; not counted as an attempt.
+    if (Atomics.load(cpu.heap, mm + Mm.users) === 1) return VM_FAULT_RETRY
+    countVmEvent(cpu, VmEvent.spf_attempt)
+    fault.sequence = readSeqcount(cpu, mm + Mm.mmapSeq)
+    if ((fault.sequence & 1) !== 0) return abort(cpu, VmEvent.SPF_ABORT_ODD)
+    rcuReadLock(cpu)
+    const vma = lookUp(cpu, mm, fault.page)
+    // Also when the stack would have to grow. A miss proves nothing: the walk may have met a rotation (R33).
+    if (vma === 0) return abortReading(cpu, VmEvent.SPF_ABORT_UNMAPPED)
+    copyVma(cpu, fault, vma)
+    rcuReadUnlock(cpu)
+    // From here on only the copy is used, and it is known to be one of a VMA that was in the tree as a whole (I2, R24, R34).
+    // The patch looks at the kind of VMA before it leaves RCU, on the live VMA (R29); on the copy, nothing stale is followed.
+    if (readSeqcountRetry(cpu, mm + Mm.mmapSeq, fault.sequence)) return abort(cpu, VmEvent.SPF_ABORT_VMA_COPY)
+    if (fault.page < fault.vmStart || fault.page >= fault.vmEnd) return abort(cpu, VmEvent.SPF_ABORT_UNMAPPED)
+    if (fault.vmFile !== 0) return abort(cpu, VmEvent.SPF_ABORT_NO_SPECULATE)
+    // Not yet a SIGSEGV: the classic path decides (I1).
+    if (accessError(errorCode, fault.vmFlags)) return abort(cpu, VmEvent.SPF_ABORT_ACCESS_ERROR)
+    return speculativeMmFault(cpu, fault)
+  }
+
+  /** `__pte_map_lock`, the commit primitive. */
+  override pteMapLock(cpu: Task, fault: FaultContext): boolean {
+    const seqcount = fault.mm + Mm.mmapSeq
+    walkBegin(cpu)
+    // The tables that the walk saw are still the right ones now, and from here the window keeps them from being freed (I4).
+    if (readSeqcountRetry(cpu, seqcount, fault.sequence))
+      return lockFailed(cpu, VmEvent.SPF_ABORT_PTE_MAP_LOCK_SEQ1)
+    // A try: the holder may be waiting for this CPU to flush its TLB while interrupts are off here (R11), and a loop could
+    // starve (R12).
+    if (!spinTryLock(cpu, fault.table + PageTable.ptl))
+      return lockFailed(cpu, VmEvent.SPF_ABORT_PTE_MAP_LOCK_PTL)
+    // Whoever changes this entry from now on needs the lock that this fault holds (I3, I8).
+    if (readSeqcountRetry(cpu, seqcount, fault.sequence)) {
+      spinUnlock(cpu, fault.table + PageTable.ptl)
+      return lockFailed(cpu, VmEvent.SPF_ABORT_PTE_MAP_LOCK_SEQ2)
+    }
+    walkEnd(cpu)
+    return true
+  }
+}
+
+function abort(cpu: Task, reason: number): number {
+  countSpfEvent(cpu, reason)
+  countVmEvent(cpu, VmEvent.spf_abort)
+  return VM_FAULT_RETRY
+}
+
+function abortReading(cpu: Task, reason: number): number {
+  rcuReadUnlock(cpu)
+  return abort(cpu, reason)
+}
+
+function lockFailed(cpu: Task, reason: number): boolean {
+  walkEnd(cpu)
+  countSpfEvent(cpu, reason)
+  return false
+}
+
+/** `find_vma` as v1 calls it, VMA cache included (R31). Only a VMA that seems to contain the page counts. */
+function lookUp(cpu: Task, mm: number, page: number): number {
+  const cached = vmacacheFind(cpu, mm, page)
+  if (cached !== 0) return cached
+  const vma = findVmaRcu(cpu, mm, page)
+  if (vma === 0 || Atomics.load(cpu.heap, vma + Vma.vmStart) > page) return 0
+  vmacacheUpdate(cpu, page, vma)
+  return vma
+}
+
+/** The patch copies all 200 bytes for convenience; these are the fields that a fault uses. */
+function copyVma(cpu: Task, fault: FaultContext, vma: number): void {
+  const { heap } = cpu
+  fault.vma = 0
+  fault.vmStart = Atomics.load(heap, vma + Vma.vmStart)
+  fault.vmEnd = Atomics.load(heap, vma + Vma.vmEnd)
+  fault.vmFlags = Atomics.load(heap, vma + Vma.vmFlags)
+  fault.vmPgoff = Atomics.load(heap, vma + Vma.vmPgoff)
+  fault.vmFile = Atomics.load(heap, vma + Vma.vmFile)
+  fault.anonVma = Atomics.load(heap, vma + Vma.anonVma)
+}
+
+/** `do_handle_mm_fault` and the speculative branch of `__handle_mm_fault`: walks without making tables (I5). */
+function speculativeMmFault(cpu: Task, fault: FaultContext): number {
+  countVmEvent(cpu, VmEvent.pgfault)
+  walkBegin(cpu)
+  const pmd = findPmdTable(cpu, fault.mm, fault.page)
+  const table = pmd === 0 ? 0 : findTableInPmd(cpu, pmd, fault.page)
+  if (table === 0) {
+    walkEnd(cpu)
+    return abort(cpu, pmd === 0 ? VmEvent.SPF_ABORT_PUD : VmEvent.SPF_ABORT_PMD)
+  }
+  fault.table = table
+  fault.originalPte = Atomics.load(cpu.heap, pteAddress(table, fault.page))
+  walkEnd(cpu)
+  const result = handlePteFault(cpu, fault)
+  if ((result & VM_FAULT_RETRY) !== 0) countVmEvent(cpu, VmEvent.spf_abort)
+  return result
+}
+
+/**
+ * `speculative_page_walk_begin`: from here to the end no page table can be freed. RCU where tables are freed through it, else
+ * disabled interrupts, for whose answer the freeing CPU waits.
+ */
+function walkBegin(cpu: Task): void {
+  if (cpu.config.MMU_GATHER_RCU_TABLE_FREE) rcuReadLock(cpu)
+  else disableInterrupts(cpu)
+}
+
+function walkEnd(cpu: Task): void {
+  if (cpu.config.MMU_GATHER_RCU_TABLE_FREE) rcuReadUnlock(cpu)
+  else enableInterrupts(cpu)
+}

@@ -1,0 +1,60 @@
+// The kernel as the rest of the project sees it. Nothing outside imports deeper.
+
+export * from './boot.ts'
+export {
+  CPUS_MAX,
+  type Host,
+  type Tracepoints,
+  declareCpuLost,
+  isInside,
+  kernelEnter,
+  kernelExit,
+  perCpuBase,
+} from './machine/cpu.ts'
+export * from './machine/errors.ts'
+export * from './machine/frames.ts'
+export { HEAP_MAGIC, Header, PAGE_STRUCT_WORDS } from './machine/header.ts'
+export * from './machine/kconfig.ts'
+export { type LayoutDescription, layouts } from './machine/layout.ts'
+export { PerCpu, PCP_CAPACITY } from './machine/per-cpu.ts'
+export {
+  PTE_DIRTY,
+  PTE_FRAME_SHIFT,
+  PTE_PRESENT,
+  PTE_PROTNONE,
+  PTE_SPECIAL,
+  PTE_WRITE,
+} from './machine/pte.ts'
+export * from './sync/rcu.ts'
+export { RWSEM_GENERIC, RWSEM_XADD } from './sync/rwsem.ts'
+export * from './mm/access.ts'
+export { brk, heapBytes, setStartOfHeap, startOfHeap } from './mm/brk.ts'
+export * from './mm/caches.ts'
+export { Design, type DesignDescription } from './mm/design.ts'
+export { errnoName } from './mm/errno.ts'
+export * from './mm/file.ts'
+export { MADV, madvise } from './mm/madvise.ts'
+export * from './mm/mm.ts'
+export * from './mm/mm-lifecycle.ts'
+export { MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_POPULATE, mmap, munmap } from './mm/mmap.ts'
+export { mmapReadLock, mmapReadUnlock } from './mm/mmap-lock.ts'
+export { mprotect } from './mm/mprotect.ts'
+export { MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE, mremap } from './mm/mremap.ts'
+export { Zone, putPage } from './mm/page-alloc.ts'
+export { findPteTable, pteAddress } from './mm/page-table.ts'
+export { getMmCounter, syncMmRss } from './mm/rss.ts'
+export { slabInUse } from './mm/slab.ts'
+export { STACK_GUARD_GAP } from './mm/stack.ts'
+export { Task } from './mm/task.ts'
+export {
+  VM_DONTEXPAND,
+  VM_EXEC,
+  VM_GROWSDOWN,
+  VM_NORESERVE,
+  VM_READ,
+  VM_SHARED,
+  VM_WRITE,
+  Vma,
+} from './mm/vma.ts'
+export { VmEvent, allVmEvents } from './mm/vmstat.ts'
+export { designs } from './designs/index.ts'

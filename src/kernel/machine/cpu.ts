@@ -1,0 +1,342 @@
+// A CPU is an attached thread.
+//
+// It is *inside* while it executes an access or a call of the kernel, and *outside* while it runs JavaScript of the user or
+// sleeps. Both edges are one atomic operation on its state word, which also brings news from other CPUs:
+//
+//   bit 0  INSIDE     set on entry, cleared on exit
+//   bit 1  INTERRUPT  another CPU has put a call into the mailbox and waits for the answer
+//   bit 2  FLUSH      while this CPU was outside, a translation was withdrawn: flush the TLB on entry
+//   bit 3  STOP       a CPU was lost; entering is refused
+//   bits 4..31        how often it entered, so that a grace period can tell one stay from the next
+//
+// A CPU outside holds translations that it cannot use without passing the entry, hence nobody has to wait for it: that is
+// lazy TLB shootdown. A CPU inside answers at the points where it polls: on entry and exit, in every loop that waits, and
+// when it enables interrupts. RCU needs no more than the same word, see sync/rcu.ts.
+
+import { CpuLostError, bugOn } from './errors.ts'
+import { Header } from './header.ts'
+import type { PhysicalMemory } from './frames.ts'
+import { PER_CPU_WORDS, PerCpu } from './per-cpu.ts'
+import { unpackKernelConfig, type KernelConfig } from './kconfig.ts'
+
+export const CPU_INSIDE = 1
+export const CPU_INTERRUPT = 2
+export const CPU_FLUSH = 4
+export const CPU_STOP = 8
+export const CPU_ENTRY = 16
+
+export const CPUS_MAX = 256
+export const CPU_MASK_WORDS = CPUS_MAX / 32
+
+const TLB_ENTRIES = 2048
+const WALK_CACHE_ENTRIES = 64
+
+/** How long a sleeper waits before it looks whether the machine still stands, in milliseconds. */
+const SLEEP_CHECK_MS = 100
+/** How long a halted CPU that may be interrupted waits at most, in milliseconds: a wake-up by an interrupt can be missed. */
+const HALT_CHECK_MS = 1
+/** How often a CPU looks again before it halts. */
+export const SPINS_BEFORE_HALT = 64
+
+/** Called where Linux has its `lock:contention_begin` and `lock:contention_end` tracepoints. Null when nobody listens. */
+export interface Tracepoints {
+  contentionBegin(lock: number, write: boolean): void
+  contentionEnd(lock: number): void
+}
+
+/** What only the host can do for a CPU. */
+export interface Host {
+  /** Called about every 100 ms while this CPU sleeps; may find that another thread has died. */
+  stillWaiting(): void
+}
+
+export class Cpu {
+  readonly id: number
+  readonly heap: Int32Array
+  readonly memory: PhysicalMemory
+  readonly config: KernelConfig
+  /** This CPU's struct in the heap, which begins with its state word. */
+  readonly base: number
+  readonly cpuCount: number
+  tracepoints: Tracepoints | null = null
+  host: Host | null = null
+
+  /** False while this CPU must not answer interrupts. */
+  interruptsEnabled = true
+  /** Depth of RCU read-side critical sections. */
+  rcuNesting = 0
+  /** The state words of all CPUs when the grace period in progress began; empty before the first. */
+  rcuSnapshot = new Int32Array(0)
+
+  // The TLB: direct-mapped, tagged by page and by the root of the page table, so that spaces need not flush each other.
+  readonly tlbPage = new Int32Array(TLB_ENTRIES).fill(-1)
+  readonly tlbRoot = new Int32Array(TLB_ENTRIES)
+  readonly tlbEntry = new Int32Array(TLB_ENTRIES)
+  // The paging-structure cache: which page table covers an aligned run of 512 pages.
+  readonly walkRun = new Int32Array(WALK_CACHE_ENTRIES).fill(-1)
+  readonly walkRoot = new Int32Array(WALK_CACHE_ENTRIES)
+  readonly walkTable = new Int32Array(WALK_CACHE_ENTRIES)
+  /** The x86 error code of the last translation that failed. */
+  faultError = 0
+  /** TLB flushes of this CPU, whole or by page. */
+  tlbFlushes = 0
+
+  constructor(id: number, heap: Int32Array, memory: PhysicalMemory) {
+    this.id = id
+    this.heap = heap
+    this.memory = memory
+    this.config = unpackKernelConfig(heap[Header.config])
+    this.base = perCpuBase(heap, id)
+    this.cpuCount = heap[Header.cpuCount]
+  }
+}
+
+/** The struct of CPU `id`. */
+export function perCpuBase(heap: Int32Array, id: number): number {
+  return heap[Header.perCpu] + id * PER_CPU_WORDS
+}
+
+/** Enters the kernel. Throws CpuLostError when the machine has lost a CPU. */
+export function kernelEnter(cpu: Cpu): void {
+  const before = Atomics.add(cpu.heap, cpu.base, CPU_ENTRY + CPU_INSIDE)
+  if ((before & (CPU_INSIDE | CPU_INTERRUPT | CPU_FLUSH | CPU_STOP)) !== 0) kernelEnterSlow(cpu, before)
+}
+
+function kernelEnterSlow(cpu: Cpu, before: number): void {
+  if ((before & CPU_STOP) !== 0) {
+    Atomics.sub(cpu.heap, cpu.base, CPU_INSIDE)
+    throwIfCpuLost(cpu)
+  }
+  bugOn((before & CPU_INSIDE) !== 0, `CPU ${cpu.id} enters the kernel twice`)
+  if ((before & CPU_FLUSH) !== 0) {
+    Atomics.and(cpu.heap, cpu.base, ~CPU_FLUSH)
+    flushTlb(cpu)
+  }
+  if ((before & CPU_INTERRUPT) !== 0) serviceInterrupts(cpu)
+}
+
+/** Leaves the kernel. An interrupt that arrived meanwhile is answered first, since its sender waits. */
+export function kernelExit(cpu: Cpu): void {
+  const before = Atomics.sub(cpu.heap, cpu.base, CPU_INSIDE)
+  if ((before & CPU_INTERRUPT) !== 0) kernelExitSlow(cpu)
+}
+
+function kernelExitSlow(cpu: Cpu): void {
+  do {
+    Atomics.add(cpu.heap, cpu.base, CPU_ENTRY + CPU_INSIDE)
+    serviceInterrupts(cpu)
+  } while ((Atomics.sub(cpu.heap, cpu.base, CPU_INSIDE) & CPU_INTERRUPT) !== 0)
+}
+
+/** `local_irq_disable`. Does not nest. */
+export function disableInterrupts(cpu: Cpu): void {
+  cpu.interruptsEnabled = false
+}
+
+/** `local_irq_enable`; answers what came meanwhile. */
+export function enableInterrupts(cpu: Cpu): void {
+  cpu.interruptsEnabled = true
+  pollInterrupts(cpu)
+}
+
+/** Answers an interrupt if one is pending and interrupts are enabled. */
+export function pollInterrupts(cpu: Cpu): void {
+  if (cpu.interruptsEnabled && (Atomics.load(cpu.heap, cpu.base) & CPU_INTERRUPT) !== 0)
+    serviceInterrupts(cpu)
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Calls to other CPUs: smp_call_function_many()
+
+export const CALL_NOTHING = 0
+export const CALL_FLUSH_TLB = 1
+
+/** `tlb_single_page_flush_ceiling`: above it, the whole TLB is flushed. */
+const FLUSH_PAGES_MAX = 33
+
+/**
+ * Has every CPU whose bit is set in the `CPU_MASK_WORDS` words at `mask`, except this one, do `callFunction`, and waits until each
+ * has answered. CPUs that are outside are not waited for: they flush when they enter. Interrupts must be enabled, or two
+ * CPUs that call each other would wait for ever.
+ */
+export function callFunctionMany(
+  cpu: Cpu,
+  mask: number,
+  callFunction: number,
+  root: number,
+  start: number,
+  end: number,
+): void {
+  bugOn(!cpu.interruptsEnabled, 'a call to other CPUs with interrupts disabled')
+  const { heap, base } = cpu
+  heap[base + PerCpu.callFunction] = callFunction
+  heap[base + PerCpu.callRoot] = root
+  heap[base + PerCpu.callStart] = start
+  heap[base + PerCpu.callEnd] = end
+  for (let word = 0; word * 32 < cpu.cpuCount; word++) {
+    let bits = Atomics.load(heap, mask + word)
+    while (bits !== 0) {
+      const bit = 31 - Math.clz32(bits & -bits)
+      bits &= bits - 1
+      const target = word * 32 + bit
+      if (target !== cpu.id) sendCall(cpu, target)
+    }
+  }
+  waitUntilZero(cpu, base + PerCpu.callPending)
+}
+
+function sendCall(cpu: Cpu, target: number): void {
+  const { heap, base } = cpu
+  const targetBase = perCpuBase(heap, target)
+  const mailbox = targetBase + PerCpu.mailbox + (cpu.id >> 5)
+  const bit = 1 << (cpu.id & 31)
+  for (;;) {
+    const state = Atomics.load(heap, targetBase)
+    if ((state & CPU_INSIDE) === 0) {
+      if (Atomics.compareExchange(heap, targetBase, state, state | CPU_FLUSH) === state) return
+      continue
+    }
+    Atomics.add(heap, base + PerCpu.callPending, 1)
+    Atomics.or(heap, mailbox, bit)
+    const before = Atomics.or(heap, targetBase, CPU_INTERRUPT)
+    if ((before & CPU_INSIDE) !== 0) {
+      const haltedOn = Atomics.load(heap, targetBase + PerCpu.haltedOn)
+      if (haltedOn !== 0) Atomics.notify(heap, haltedOn)
+      return
+    }
+    // It left before it could see the interrupt, and may stay away for ever. Take the call back, unless it has just
+    // returned and taken it out itself.
+    if ((Atomics.and(heap, mailbox, ~bit) & bit) === 0) return
+    Atomics.sub(heap, base + PerCpu.callPending, 1)
+  }
+}
+
+function serviceInterrupts(cpu: Cpu): void {
+  if (!cpu.interruptsEnabled) return
+  const { heap, base } = cpu
+  Atomics.and(heap, base, ~CPU_INTERRUPT)
+  for (let word = 0; word * 32 < cpu.cpuCount; word++) {
+    let bits = Atomics.exchange(heap, base + PerCpu.mailbox + word, 0)
+    while (bits !== 0) {
+      const bit = 31 - Math.clz32(bits & -bits)
+      bits &= bits - 1
+      answerCall(cpu, perCpuBase(heap, word * 32 + bit))
+    }
+  }
+}
+
+function answerCall(cpu: Cpu, sender: number): void {
+  const { heap } = cpu
+  if (heap[sender + PerCpu.callFunction] === CALL_FLUSH_TLB) {
+    flushTlbRange(
+      cpu,
+      heap[sender + PerCpu.callRoot],
+      heap[sender + PerCpu.callStart],
+      heap[sender + PerCpu.callEnd],
+    )
+  }
+  if (Atomics.sub(heap, sender + PerCpu.callPending, 1) === 1)
+    Atomics.notify(heap, sender + PerCpu.callPending)
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// The TLB
+
+export const TLB_MASK = TLB_ENTRIES - 1
+export const WALK_CACHE_MASK = WALK_CACHE_ENTRIES - 1
+
+/** Drops every translation of this CPU. */
+export function flushTlb(cpu: Cpu): void {
+  cpu.tlbPage.fill(-1)
+  cpu.walkRun.fill(-1)
+  cpu.tlbFlushes++
+}
+
+/** Drops this CPU's translations of the pages [start, end) under `root`. Like INVLPG, it drops the paging-structure cache. */
+export function flushTlbRange(cpu: Cpu, root: number, start: number, end: number): void {
+  if (end - start > FLUSH_PAGES_MAX) {
+    flushTlb(cpu)
+    return
+  }
+  for (let page = start; page < end; page++) {
+    const entry = page & TLB_MASK
+    if (cpu.tlbPage[entry] === page && cpu.tlbRoot[entry] === root) cpu.tlbPage[entry] = -1
+  }
+  cpu.walkRun.fill(-1)
+  cpu.tlbFlushes++
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Waiting
+
+/** One turn of a loop that waits for another CPU: answers interrupts, gives the other hardware thread a chance. */
+export function cpuRelax(cpu: Cpu): void {
+  pollInterrupts(cpu)
+  Atomics.pause()
+}
+
+/**
+ * Waits for `heap[word]` to change from `value` as a CPU waits: it stays inside, answers interrupts if they are enabled, and
+ * halts after a while. `spins` is how often the caller has been here. A waker need not notify, but halting ends sooner if it does.
+ */
+export function cpuWait(cpu: Cpu, word: number, value: number, spins: number): void {
+  if (spins < SPINS_BEFORE_HALT) {
+    cpuRelax(cpu)
+    return
+  }
+  const { heap, base } = cpu
+  throwIfCpuLost(cpu)
+  Atomics.store(heap, base + PerCpu.haltedOn, word)
+  pollInterrupts(cpu)
+  const timedOut = Atomics.wait(heap, word, value, HALT_CHECK_MS) === 'timed-out'
+  Atomics.store(heap, base + PerCpu.haltedOn, 0)
+  pollInterrupts(cpu)
+  if (timedOut && spins % SLEEP_CHECK_MS === 0) cpu.host?.stillWaiting()
+}
+
+function waitUntilZero(cpu: Cpu, word: number): void {
+  for (let spins = 0; ; spins++) {
+    const value = Atomics.load(cpu.heap, word)
+    if (value === 0) return
+    cpuWait(cpu, word, value, spins)
+  }
+}
+
+/**
+ * Sleeps until `heap[word]` is no longer `value`: the thread leaves the CPU, which is a quiescent state and needs no interrupts.
+ * The waker must change the word before it notifies.
+ */
+export function sleepUntilChanged(cpu: Cpu, word: number, value: number): void {
+  bugOn(cpu.rcuNesting !== 0, 'sleeping inside an RCU read-side critical section')
+  bugOn(!cpu.interruptsEnabled, 'sleeping with interrupts disabled')
+  kernelExit(cpu)
+  while (Atomics.load(cpu.heap, word) === value) {
+    if (Atomics.wait(cpu.heap, word, value, SLEEP_CHECK_MS) === 'timed-out') cpu.host?.stillWaiting()
+    throwIfCpuLost(cpu)
+  }
+  kernelEnter(cpu)
+}
+
+/** Throws CpuLostError when a thread has died inside the kernel. */
+export function throwIfCpuLost(cpu: Cpu): void {
+  const lost = Atomics.load(cpu.heap, Header.lostCpu)
+  if (lost !== 0) throw new CpuLostError(lost - 1)
+}
+
+/** Declares CPU `lost` dead inside the kernel. Every CPU refuses to enter from now on, and those that wait are woken. */
+export function declareCpuLost(heap: Int32Array, lost: number): void {
+  Atomics.compareExchange(heap, Header.lostCpu, 0, lost + 1)
+  for (let id = 0; id < heap[Header.cpuCount]; id++) {
+    const base = perCpuBase(heap, id)
+    Atomics.or(heap, base, CPU_STOP)
+    Atomics.notify(heap, base + PerCpu.waiterTask)
+    Atomics.notify(heap, base + PerCpu.callPending)
+    const haltedOn = Atomics.load(heap, base + PerCpu.haltedOn)
+    if (haltedOn !== 0) Atomics.notify(heap, haltedOn)
+  }
+}
+
+/** True while the CPU at `base` is inside the kernel. */
+export function isInside(heap: Int32Array, base: number): boolean {
+  return (Atomics.load(heap, base) & CPU_INSIDE) !== 0
+}

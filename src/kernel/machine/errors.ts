@@ -1,0 +1,76 @@
+// What the kernel throws. Calls on the memory layout return negative errno values as Linux's do; only what has no return
+// value is thrown: the signals of a failed access, a machine that lost a CPU, and a broken invariant of the kernel itself.
+
+export type AccessKind = 'r' | 'w' | 'x'
+
+/** SIGSEGV: an access outside every mapping (`SEGV_MAPERR`) or against a mapping's protection (`SEGV_ACCERR`). */
+export class SegmentationFault extends Error {
+  override readonly name = 'SegmentationFault'
+  readonly code: 'SEGV_MAPERR' | 'SEGV_ACCERR'
+  /** The address of the access, in bytes. */
+  readonly address: number
+  /** The CPU, that is the attached thread, that made the access. */
+  readonly cpu: number
+  readonly access: AccessKind
+
+  constructor(code: 'SEGV_MAPERR' | 'SEGV_ACCERR', address: number, cpu: number, access: AccessKind) {
+    super(`${code} at 0x${address.toString(16)} (${access}) on CPU ${cpu}`)
+    this.code = code
+    this.address = address
+    this.cpu = cpu
+    this.access = access
+  }
+}
+
+/** SIGBUS: an access to a page of a file mapping that lies wholly beyond the end of the file. */
+export class BusError extends Error {
+  override readonly name = 'BusError'
+  readonly code = 'BUS_ADRERR'
+  readonly address: number
+  readonly cpu: number
+
+  constructor(address: number, cpu: number) {
+    super(`BUS_ADRERR at 0x${address.toString(16)} on CPU ${cpu}: beyond the end of the mapped file`)
+    this.address = address
+    this.cpu = cpu
+  }
+}
+
+/** No frame was left for a fault. Linux would choose a process to kill; here the access that asked is told. */
+export class FaultOutOfMemory extends Error {
+  override readonly name = 'FaultOutOfMemory'
+  readonly address: number
+
+  constructor(address: number) {
+    super(`no free frame for the fault at 0x${address.toString(16)}`)
+    this.address = address
+  }
+}
+
+/** Another thread died inside the kernel. What it held stays held, so the machine refuses further work. */
+export class CpuLostError extends Error {
+  override readonly name = 'CpuLostError'
+  /** The CPU whose thread died. */
+  readonly cpu: number
+
+  constructor(cpu: number) {
+    super(
+      `the thread on CPU ${cpu} died inside the kernel; the machine refuses further work: create a new one`,
+    )
+    this.cpu = cpu
+  }
+}
+
+/** An invariant of the kernel does not hold: the analogue of `BUG_ON`. Always a defect of Faultline. */
+export class KernelBug extends Error {
+  override readonly name = 'KernelBug'
+}
+
+/** `BUG_ON`: throws when `condition` holds. */
+export function bugOn(condition: boolean, message: string): void {
+  if (condition) bug(message)
+}
+
+export function bug(message: string): never {
+  throw new KernelBug(`kernel bug: ${message}`)
+}

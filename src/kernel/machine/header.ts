@@ -1,0 +1,81 @@
+// The first words of the kernel heap: what every thread needs to find the rest.
+
+import { cacheLineAlign, layout } from './layout.ts'
+import { PER_CPU_WORDS } from './per-cpu.ts'
+import { SLAB_CACHE_WORDS, SLAB_CACHES } from './slab-layout.ts'
+
+export const HEAP_MAGIC = 0x46_4c_54_31
+
+export const Header = layout('machine', 64, {
+  magic: 0,
+  cpuCount: 1,
+  frameCount: 2,
+  /** Options as `packKernelConfig` packs them. */
+  config: 3,
+  /** 0 = xadd, 1 = generic. */
+  rwsemKind: 4,
+  /** Index into the list of designs. */
+  design: 5,
+  /** 1 when RSS is counted per thread in batches, 0 when every change goes to the mm. */
+  rssBatched: 6,
+  /** One more than the number of the CPU that died inside the kernel; 0 while the machine is sound. */
+  lostCpu: 16,
+  /** The next word that was never allocated. */
+  heapNext: 32,
+  heapEnd: 33,
+  /** Where the per-CPU structs, the slab caches, the zone and the array of `struct page` begin. */
+  perCpu: 34,
+  slabCaches: 35,
+  zone: 36,
+  memoryMap: 37,
+  /** All address spaces, linked, and the lock of that list. */
+  mmList: 48,
+  mmListLock: 49,
+})
+
+export const HEADER_WORDS = 64
+export const ZONE_WORDS = 16
+export const PAGE_STRUCT_WORDS = 8
+
+export interface BootOptions {
+  readonly cpuCount: number
+  readonly frameCount: number
+  readonly heapWords: number
+  readonly config: number
+  readonly rwsemKind: number
+  readonly design: number
+  readonly rssBatched: boolean
+}
+
+/** Words of the heap that are spoken for before the first object is allocated. */
+export function fixedHeapWords(cpuCount: number, frameCount: number): number {
+  const arrays = cpuCount * PER_CPU_WORDS + SLAB_CACHES * SLAB_CACHE_WORDS + ZONE_WORDS
+  return HEADER_WORDS + arrays + cacheLineAlign(frameCount * PAGE_STRUCT_WORDS)
+}
+
+/** Lays out a fresh heap, all zero until now. The slab caches and the zone are filled in by their own modules. */
+export function bootHeap(heap: Int32Array, options: BootOptions): void {
+  const { cpuCount, frameCount } = options
+  heap[Header.cpuCount] = cpuCount
+  heap[Header.frameCount] = frameCount
+  heap[Header.config] = options.config
+  heap[Header.rwsemKind] = options.rwsemKind
+  heap[Header.design] = options.design
+  heap[Header.rssBatched] = options.rssBatched ? 1 : 0
+  heap[Header.perCpu] = HEADER_WORDS
+  heap[Header.slabCaches] = heap[Header.perCpu] + cpuCount * PER_CPU_WORDS
+  heap[Header.zone] = heap[Header.slabCaches] + SLAB_CACHES * SLAB_CACHE_WORDS
+  heap[Header.memoryMap] = heap[Header.zone] + ZONE_WORDS
+  heap[Header.heapNext] = fixedHeapWords(cpuCount, frameCount)
+  heap[Header.heapEnd] = options.heapWords
+  Atomics.store(heap, Header.magic, HEAP_MAGIC)
+}
+
+/** Cuts `words` words, a multiple of a cache line, from the heap for good. Returns 0 when there is not that much left. */
+export function heapAlloc(heap: Int32Array, words: number): number {
+  for (;;) {
+    const next = Atomics.load(heap, Header.heapNext)
+    if (next + words > heap[Header.heapEnd]) return 0
+    if (Atomics.compareExchange(heap, Header.heapNext, next, next + words) === next) return next
+  }
+}

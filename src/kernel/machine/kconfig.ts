@@ -1,0 +1,91 @@
+// Build-time options of the kernel, with the dependency rules that Linux's Kconfig files give them.
+//
+// Sources: mm/Kconfig and arch/x86/Kconfig of "Speculative page faults" v1 and v2 (M. Lespinasse, message-ids
+// 20210430195232.30491-1-michel@lespinasse.org and 20220128131006.67712-1-michel@lespinasse.org) and v12 (L. Dufour,
+// 20190416134522.17540-1-ldufour@linux.ibm.com), which also needs ARCH_HAS_PTE_SPECIAL.
+
+export interface KernelConfig {
+  /** More than one CPU. */
+  readonly SMP: boolean
+  /** A memory management unit. The machine always has one; without it nothing here makes sense. */
+  readonly MMU: boolean
+  /** The architecture's fault handler knows how to try a fault speculatively. */
+  readonly ARCH_SUPPORTS_SPECULATIVE_PAGE_FAULT: boolean
+  /** Page-table entries have a bit for pages without a `struct page`, such as the zero page. */
+  readonly ARCH_HAS_PTE_SPECIAL: boolean
+  /** Faults may be tried without the mmap lock. */
+  readonly SPECULATIVE_PAGE_FAULT: boolean
+  /** Count every reason for an abort, not only their sum. */
+  readonly SPECULATIVE_PAGE_FAULT_STATS: boolean
+  /** Page tables are freed after an RCU grace period; without it, after an interrupt to every CPU. */
+  readonly MMU_GATHER_RCU_TABLE_FREE: boolean
+  /** Freed objects are filled with poison, which is checked when they are allocated again. */
+  readonly SLUB_DEBUG: boolean
+}
+
+export const defaultKernelConfig: KernelConfig = {
+  SMP: true,
+  MMU: true,
+  ARCH_SUPPORTS_SPECULATIVE_PAGE_FAULT: true,
+  ARCH_HAS_PTE_SPECIAL: true,
+  SPECULATIVE_PAGE_FAULT: true,
+  SPECULATIVE_PAGE_FAULT_STATS: true,
+  MMU_GATHER_RCU_TABLE_FREE: true,
+  SLUB_DEBUG: false,
+}
+
+/** The options, in the order of their bits in the machine header. */
+export const kernelConfigNames = Object.keys(defaultKernelConfig) as readonly (keyof KernelConfig)[]
+
+interface Rule {
+  readonly option: keyof KernelConfig
+  readonly needs: readonly (keyof KernelConfig)[]
+}
+
+const rules: readonly Rule[] = [
+  {
+    option: 'SPECULATIVE_PAGE_FAULT',
+    needs: ['ARCH_SUPPORTS_SPECULATIVE_PAGE_FAULT', 'ARCH_HAS_PTE_SPECIAL', 'MMU', 'SMP'],
+  },
+  { option: 'SPECULATIVE_PAGE_FAULT_STATS', needs: ['SPECULATIVE_PAGE_FAULT'] },
+]
+
+/**
+ * Completes `chosen` with the defaults. An option left to its default is switched off when something that it needs is off,
+ * as Kconfig does; an option that was asked for in an impossible combination is returned as a problem.
+ */
+export function resolveKernelConfig(chosen: Partial<KernelConfig>): {
+  config: KernelConfig
+  problems: string[]
+} {
+  const config: Record<string, boolean> = { ...defaultKernelConfig }
+  const problems: string[] = []
+  for (const [name, value] of Object.entries(chosen)) {
+    if (!(name in defaultKernelConfig)) problems.push(`there is no option ${name}`)
+    else if (typeof value !== 'boolean') problems.push(`${name} is true or false, not ${String(value)}`)
+    else config[name] = value
+  }
+  if (!config['MMU']) problems.push('MMU cannot be off: the machine is a memory management unit')
+  for (const { option, needs } of rules) {
+    const missing = needs.filter((need) => !config[need])
+    if (missing.length === 0 || !config[option]) continue
+    if (chosen[option] === true) problems.push(`${option} needs ${missing.join(' and ')}`)
+    else config[option] = false
+  }
+  return { config: config as unknown as KernelConfig, problems }
+}
+
+/** Packs the options into one word of the machine header. */
+export function packKernelConfig(config: KernelConfig): number {
+  let bits = 0
+  kernelConfigNames.forEach((name, bit) => {
+    if (config[name]) bits |= 1 << bit
+  })
+  return bits
+}
+
+/** The options from the word that {@link packKernelConfig} made. */
+export function unpackKernelConfig(bits: number): KernelConfig {
+  const entries = kernelConfigNames.map((name, bit) => [name, (bits & (1 << bit)) !== 0] as const)
+  return Object.fromEntries(entries) as unknown as KernelConfig
+}

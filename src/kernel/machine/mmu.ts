@@ -1,0 +1,91 @@
+// The memory management unit: turns a page number into an entry of the page table, by the TLB or by walking.
+//
+// It takes no lock. What it has walked it keeps in the TLB until the kernel flushes it, so that whoever withdraws a translation
+// must flush before the frame can be used for anything else. It sets the accessed and dirty bits with a compare-and-swap of the
+// whole entry, as x86 does with a locked cycle: an entry that changed meanwhile is walked again.
+
+import { type Cpu, TLB_MASK, WALK_CACHE_MASK } from './cpu.ts'
+import {
+  FAULT_INSTRUCTION,
+  FAULT_PROTECTION,
+  FAULT_USER,
+  FAULT_WRITE,
+  PGD_SHIFT,
+  PMD_SHIFT,
+  PTE_ACCESSED,
+  PTE_DIRTY,
+  PTE_EXEC,
+  PTE_PRESENT,
+  PTE_WRITE,
+  PUD_SHIFT,
+  PageTable,
+  TABLE_INDEX_MASK,
+} from './pte.ts'
+
+/** What an access needs of an entry. A write that finds the dirty bit clear has to walk, to set it. */
+export const ACCESS_READ = PTE_PRESENT
+export const ACCESS_WRITE = PTE_PRESENT | PTE_WRITE | PTE_DIRTY
+export const ACCESS_EXECUTE = PTE_PRESENT | PTE_EXEC
+
+/**
+ * The entry that maps `page` under `root` for the access, or 0 when there is none that allows it; then `cpu.faultError` is
+ * the x86 error code. Interrupts must not be answered between this and the use of the entry: they may withdraw it.
+ */
+export function translate(cpu: Cpu, root: number, page: number, access: number): number {
+  const slot = page & TLB_MASK
+  if (cpu.tlbPage[slot] === page && cpu.tlbRoot[slot] === root) {
+    const entry = cpu.tlbEntry[slot]
+    if ((entry & access) === access) return entry
+  }
+  return walk(cpu, root, page, access, slot)
+}
+
+function walk(cpu: Cpu, root: number, page: number, access: number, slot: number): number {
+  const { heap } = cpu
+  const table = findTable(cpu, root, page)
+  if (table === 0) {
+    cpu.faultError = errorCode(access)
+    return 0
+  }
+  const address = table + PageTable.entries + (page & TABLE_INDEX_MASK)
+  const permissions = access & ~PTE_DIRTY
+  const bits = PTE_ACCESSED | (access & PTE_DIRTY)
+  for (;;) {
+    let entry = Atomics.load(heap, address)
+    if ((entry & permissions) !== permissions) {
+      cpu.faultError = errorCode(access) | ((entry & PTE_PRESENT) !== 0 ? FAULT_PROTECTION : 0)
+      return 0
+    }
+    if ((entry & bits) !== bits) {
+      if (Atomics.compareExchange(heap, address, entry, entry | bits) !== entry) continue
+      entry |= bits
+    }
+    cpu.tlbPage[slot] = page
+    cpu.tlbRoot[slot] = root
+    cpu.tlbEntry[slot] = entry
+    return entry
+  }
+}
+
+function errorCode(access: number): number {
+  if (access === ACCESS_WRITE) return FAULT_USER | FAULT_WRITE
+  return access === ACCESS_EXECUTE ? FAULT_USER | FAULT_INSTRUCTION : FAULT_USER
+}
+
+/** The pte table that covers `page`, or 0. */
+function findTable(cpu: Cpu, root: number, page: number): number {
+  const run = page >> PMD_SHIFT
+  const slot = run & WALK_CACHE_MASK
+  if (cpu.walkRun[slot] === run && cpu.walkRoot[slot] === root) return cpu.walkTable[slot]
+  const { heap } = cpu
+  const pud = Atomics.load(heap, root + (page >> PGD_SHIFT))
+  if (pud === 0) return 0
+  const pmd = Atomics.load(heap, pud + PageTable.entries + ((page >> PUD_SHIFT) & TABLE_INDEX_MASK))
+  if (pmd === 0) return 0
+  const table = Atomics.load(heap, pmd + PageTable.entries + ((page >> PMD_SHIFT) & TABLE_INDEX_MASK))
+  if (table === 0) return 0
+  cpu.walkRun[slot] = run
+  cpu.walkRoot[slot] = root
+  cpu.walkTable[slot] = table
+  return table
+}

@@ -1,0 +1,64 @@
+// What the machine and the kernel keep for each CPU in the heap. Only its own CPU writes a field, unless the field says else.
+
+import { layout } from './layout.ts'
+import { SLAB_CACHES, SLAB_CPU_WORDS } from './slab-layout.ts'
+
+/** Frames that a CPU may keep in front of the zone. */
+export const PCP_CAPACITY = 512
+/** Words for event counters. */
+export const VM_EVENTS_MAX = 64
+
+const COUNTERS = 112
+const PCP = COUNTERS + VM_EVENTS_MAX
+const SLABS = PCP + 16 + PCP_CAPACITY
+
+export const PerCpu = layout('cpu', SLABS + SLAB_CACHES * SLAB_CPU_WORDS, {
+  /** Entry count and flags, see cpu.ts. Other CPUs set the flags. */
+  state: 0,
+
+  /** 1 while a thread is attached. */
+  online: 16,
+  /** The lock word on which this CPU is halted, or 0: an interrupt must wake it. */
+  haltedOn: 17,
+  /** Bits of the CPUs that have called a function on this one. Written by all. */
+  mailbox: 24,
+  /** The host's names for the attached thread: of the runtime, and of the operating system (0 when unknown). */
+  hostThread: 18,
+  nativeThread: 19,
+
+  /** The call that this CPU makes on others: function, arguments, and the answers that are outstanding (written by all). */
+  callFunction: 32,
+  callRoot: 33,
+  callStart: 34,
+  callEnd: 35,
+  callPending: 36,
+
+  /** This CPU's place in the queue of a sleeping lock: neighbours, kind, and whether it still waits (written by the waker). */
+  waiterNext: 48,
+  waiterPrevious: 49,
+  waiterKind: 50,
+  waiterTask: 51,
+
+  /** Callbacks that wait for a grace period. `rcuLock` guards them, as another CPU may adopt them. */
+  rcuLock: 64,
+  rcuNextHead: 65,
+  rcuNextTail: 66,
+  rcuWaitHead: 67,
+  rcuWaitTail: 68,
+  rcuCount: 69,
+
+  /** RSS changes that are not yet in the mm: which mm, how many events, and by kind. */
+  rssMm: 80,
+  rssEvents: 81,
+  rss: 82,
+
+  vmEvents: COUNTERS,
+
+  /** Free frames in front of the zone. */
+  pcpCount: PCP,
+  pcp: PCP + 16,
+
+  slabs: SLABS,
+})
+
+export const PER_CPU_WORDS = SLABS + SLAB_CACHES * SLAB_CPU_WORDS

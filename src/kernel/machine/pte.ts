@@ -1,0 +1,51 @@
+// The format of page tables, which the hardware defines.
+//
+// Four levels. A page number has 31 bits: 4 select an entry of the pgd, then 9 each one of the pud, pmd and pte tables, so
+// that a pte table covers 2 MiB as on x86-64. The upper levels contain pointers into the kernel heap, 0 for none. A page-table entry
+// has 20 bits of frame and 12 of flags; 0 means none.
+//
+// Only `Atomics` touch entries that another CPU may use: its walker reads them without any lock and sets the accessed and
+// dirty bits by itself.
+
+import { layout } from './layout.ts'
+
+export const PTRS_PER_TABLE = 512
+export const TABLE_INDEX_MASK = PTRS_PER_TABLE - 1
+export const PGD_WORDS = 16
+
+export const PMD_SHIFT = 9
+export const PUD_SHIFT = 18
+export const PGD_SHIFT = 27
+
+/** A table: a header of one cache line, then the entries. */
+const TABLE_HEADER_WORDS = 16
+export const PAGE_TABLE_WORDS = TABLE_HEADER_WORDS + PTRS_PER_TABLE
+
+export const PageTable = layout('page_table', PAGE_TABLE_WORDS, {
+  /** The split page-table lock of a pte table. */
+  ptl: 0,
+  level: 1,
+  rcuHead: 2,
+  /** The next table that waits for the TLB flush before it can be freed. */
+  next: 4,
+  entries: TABLE_HEADER_WORDS,
+})
+
+export const PTE_PRESENT = 1 << 0
+export const PTE_WRITE = 1 << 1
+export const PTE_EXEC = 1 << 2
+export const PTE_ACCESSED = 1 << 3
+export const PTE_DIRTY = 1 << 4
+/** No `struct page` belongs to it: the zero page. */
+export const PTE_SPECIAL = 1 << 5
+/** The page is there, but no access is allowed: the hardware sees PRESENT clear. */
+export const PTE_PROTNONE = 1 << 6
+
+export const PTE_FRAME_SHIFT = 12
+export const PTE_FLAGS_MASK = (1 << PTE_FRAME_SHIFT) - 1
+
+/** x86 page-fault error codes. */
+export const FAULT_PROTECTION = 1
+export const FAULT_WRITE = 2
+export const FAULT_USER = 4
+export const FAULT_INSTRUCTION = 16

@@ -1,0 +1,180 @@
+// Accesses of a program: what a load or store instruction does.
+//
+// An access is one instruction: from the look into the TLB to the data no interrupt is answered, so that a frame cannot be taken away in
+// between. A fault is handled and the instruction begins anew. Values that do not lie in one page are moved byte by byte.
+
+import { disableInterrupts, kernelEnter, kernelExit } from '../machine/cpu.ts'
+import { BusError, FaultOutOfMemory, SegmentationFault, type AccessKind } from '../machine/errors.ts'
+import { PAGE_SHIFT, PAGE_SIZE, PAGE_WORDS } from '../machine/frames.ts'
+import { ACCESS_EXECUTE, ACCESS_READ, ACCESS_WRITE, translate } from '../machine/mmu.ts'
+import { PTE_FRAME_SHIFT } from '../machine/pte.ts'
+import { VM_FAULT_ACCERR, VM_FAULT_ERROR, VM_FAULT_OOM, VM_FAULT_SIGBUS } from './fault-context.ts'
+import { handleUserFault } from './fault.ts'
+import { Mm } from './mm.ts'
+import type { Task } from './task.ts'
+
+export { ACCESS_EXECUTE, ACCESS_READ, ACCESS_WRITE }
+
+const OFFSET_MASK = PAGE_SIZE - 1
+
+/**
+ * The frame that an access to `address` reaches, after handling its faults. On return interrupts are disabled, until the
+ * data has moved and {@link accessDone} is called. Throws the signal of a failed access, outside the kernel.
+ */
+function accessFrame(cpu: Task, mm: number, address: number, access: number): number {
+  const page = (address / PAGE_SIZE) | 0
+  kernelEnter(cpu)
+  cpu.interruptsEnabled = false
+  const entry = translate(cpu, mm + Mm.pgd, page, access)
+  return (entry !== 0 ? entry : faultIn(cpu, mm, address, page, access)) >>> PTE_FRAME_SHIFT
+}
+
+/** Handles faults until the access has a translation. */
+function faultIn(cpu: Task, mm: number, address: number, page: number, access: number): number {
+  for (;;) {
+    const errorCode = cpu.faultError
+    if (cpu.firstFaultError === 0) cpu.firstFaultError = errorCode
+    cpu.interruptsEnabled = true
+    const result = handleUserFault(cpu, mm, page, errorCode)
+    if ((result & VM_FAULT_ERROR) !== 0) raiseSignal(cpu, result, address, access)
+    disableInterrupts(cpu)
+    const entry = translate(cpu, mm + Mm.pgd, page, access)
+    if (entry !== 0) return entry
+  }
+}
+
+function accessDone(cpu: Task): void {
+  cpu.interruptsEnabled = true
+  kernelExit(cpu)
+}
+
+function raiseSignal(cpu: Task, result: number, address: number, access: number): never {
+  kernelExit(cpu)
+  if ((result & VM_FAULT_OOM) !== 0) throw new FaultOutOfMemory(address)
+  if ((result & VM_FAULT_SIGBUS) !== 0) throw new BusError(address, cpu.id)
+  const code = (result & VM_FAULT_ACCERR) !== 0 ? 'SEGV_ACCERR' : 'SEGV_MAPERR'
+  throw new SegmentationFault(code, address, cpu.id, accessKind(access))
+}
+
+function accessKind(access: number): AccessKind {
+  if (access === ACCESS_WRITE) return 'w'
+  return access === ACCESS_EXECUTE ? 'x' : 'r'
+}
+
+/**
+ * Does what an access to the page of `address` does to the memory manager, without moving data. Returns the x86 error code of the first
+ * fault that it took, 0 if none.
+ */
+export function touch(cpu: Task, mm: number, address: number, access: number): number {
+  cpu.firstFaultError = 0
+  accessFrame(cpu, mm, address, access)
+  accessDone(cpu)
+  return cpu.firstFaultError
+}
+
+export function loadUint8(cpu: Task, mm: number, address: number): number {
+  const frame = accessFrame(cpu, mm, address, ACCESS_READ)
+  const value = cpu.memory.bytes[frame * PAGE_SIZE + (address & OFFSET_MASK)]
+  accessDone(cpu)
+  return value
+}
+
+export function storeUint8(cpu: Task, mm: number, address: number, value: number): void {
+  const frame = accessFrame(cpu, mm, address, ACCESS_WRITE)
+  cpu.memory.bytes[frame * PAGE_SIZE + (address & OFFSET_MASK)] = value
+  accessDone(cpu)
+}
+
+/** Loads a word at a multiple of four. */
+export function loadAlignedInt32(cpu: Task, mm: number, address: number): number {
+  const frame = accessFrame(cpu, mm, address, ACCESS_READ)
+  const value = cpu.memory.words[frame * PAGE_WORDS + ((address & OFFSET_MASK) >> 2)]
+  accessDone(cpu)
+  return value
+}
+
+/** Stores a word at a multiple of four. */
+export function storeAlignedInt32(cpu: Task, mm: number, address: number, value: number): void {
+  const frame = accessFrame(cpu, mm, address, ACCESS_WRITE)
+  cpu.memory.words[frame * PAGE_WORDS + ((address & OFFSET_MASK) >> 2)] = value
+  accessDone(cpu)
+}
+
+/** Atomic compare-and-swap of a word at a multiple of four. Returns what was there. */
+export function compareExchangeInt32(
+  cpu: Task,
+  mm: number,
+  address: number,
+  expected: number,
+  value: number,
+): number {
+  const frame = accessFrame(cpu, mm, address, ACCESS_WRITE)
+  const word = frame * PAGE_WORDS + ((address & OFFSET_MASK) >> 2)
+  const before = Atomics.compareExchange(cpu.memory.words, word, expected, value)
+  accessDone(cpu)
+  return before
+}
+
+/** Atomic addition to a word at a multiple of four. Returns what was there. */
+export function addInt32(cpu: Task, mm: number, address: number, value: number): number {
+  const frame = accessFrame(cpu, mm, address, ACCESS_WRITE)
+  const before = Atomics.add(cpu.memory.words, frame * PAGE_WORDS + ((address & OFFSET_MASK) >> 2), value)
+  accessDone(cpu)
+  return before
+}
+
+/** Reads `target.length` bytes from `address`, page by page. What a signal interrupts has been read up to there. */
+export function readBytes(cpu: Task, mm: number, address: number, target: Uint8Array): void {
+  for (let done = 0; done < target.length;) {
+    const offset = (address + done) & OFFSET_MASK
+    const length = Math.min(PAGE_SIZE - offset, target.length - done)
+    const frame = accessFrame(cpu, mm, address + done, ACCESS_READ)
+    const from = frame * PAGE_SIZE + offset
+    if (length <= SMALL_MOVE)
+      for (let byte = 0; byte < length; byte++) target[done + byte] = cpu.memory.bytes[from + byte]
+    else target.set(cpu.memory.bytes.subarray(from, from + length), done)
+    accessDone(cpu)
+    done += length
+  }
+}
+
+/** Writes the bytes of `source` at `address`, page by page. What a signal interrupts has been written up to there. */
+export function writeBytes(cpu: Task, mm: number, address: number, source: Uint8Array): void {
+  for (let done = 0; done < source.length;) {
+    const offset = (address + done) & OFFSET_MASK
+    const length = Math.min(PAGE_SIZE - offset, source.length - done)
+    const frame = accessFrame(cpu, mm, address + done, ACCESS_WRITE)
+    const to = frame * PAGE_SIZE + offset
+    if (length <= SMALL_MOVE)
+      for (let byte = 0; byte < length; byte++) cpu.memory.bytes[to + byte] = source[done + byte]
+    else
+      cpu.memory.bytes.set(
+        done === 0 && length === source.length ? source : source.subarray(done, done + length),
+        to,
+      )
+    accessDone(cpu)
+    done += length
+  }
+}
+
+/** Below this many bytes a loop beats the set-up of a bulk move. */
+const SMALL_MOVE = 16
+
+/** Fills `length` bytes from `address` with `byte`. */
+export function fillBytes(cpu: Task, mm: number, address: number, length: number, byte: number): void {
+  for (let done = 0; done < length;) {
+    const offset = (address + done) & OFFSET_MASK
+    const run = Math.min(PAGE_SIZE - offset, length - done)
+    const frame = accessFrame(cpu, mm, address + done, ACCESS_WRITE)
+    const from = frame * PAGE_SIZE + offset
+    if (byte === 0 && run === PAGE_SIZE) cpu.memory.zeroFrame(frame)
+    else cpu.memory.bytes.fill(byte, from, from + run)
+    accessDone(cpu)
+    done += run
+  }
+}
+
+/** The page number of an address in bytes. */
+export function pageNumber(address: number): number {
+  return Math.floor(address / 2 ** PAGE_SHIFT)
+}

@@ -1,0 +1,84 @@
+// Faults on anonymous memory without a page (mm/memory.c, do_anonymous_page).
+
+import { ZERO_FRAME } from '../machine/frames.ts'
+import { PTE_DIRTY, PTE_FRAME_SHIFT, PTE_SPECIAL, PTE_WRITE, PageTable } from '../machine/pte.ts'
+import { spinUnlock } from '../sync/spinlock.ts'
+import { anonVmaPrepare } from './anon-vma.ts'
+import {
+  FAULT_FLAG_SPECULATIVE,
+  FAULT_FLAG_WRITE,
+  type FaultContext,
+  VM_FAULT_OOM,
+  VM_FAULT_RETRY,
+  VM_FAULT_SIGBUS,
+} from './fault-context.ts'
+import { MM_ANON_PAGES } from './mm.ts'
+import { allocFrame, freeFrame } from './page-alloc.ts'
+import { Page, pageStruct } from './page.ts'
+import { pteAddress } from './page-table.ts'
+import { youngPageProt } from './pte-flags.ts'
+import { addMmCounterFast } from './rss.ts'
+import { pteMapLock } from './pte-lock.ts'
+import type { Task } from './task.ts'
+import { VM_SHARED } from './vma.ts'
+import { VmEvent, countSpfEvent } from './vmstat.ts'
+
+export function doAnonymousPage(cpu: Task, fault: FaultContext): number {
+  if ((fault.flags & FAULT_FLAG_SPECULATIVE) !== 0) countSpfEvent(cpu, VmEvent.SPF_ATTEMPT_ANON)
+  if ((fault.vmFlags & VM_SHARED) !== 0) return VM_FAULT_SIGBUS
+  if ((fault.flags & FAULT_FLAG_WRITE) === 0) {
+    const entry = (ZERO_FRAME << PTE_FRAME_SHIFT) | youngPageProt(fault.vmFlags) | PTE_SPECIAL
+    return installIfNone(cpu, fault, entry) < 0 ? VM_FAULT_RETRY : 0
+  }
+  if (!faultAnonVma(cpu, fault)) {
+    return (fault.flags & FAULT_FLAG_SPECULATIVE) !== 0 ? VM_FAULT_RETRY : VM_FAULT_OOM
+  }
+  const frame = allocFrame(cpu)
+  if (frame === 0) return VM_FAULT_OOM
+  cpu.memory.zeroFrame(frame)
+  initAnonymousPage(cpu, fault, frame)
+  const installed = installIfNone(cpu, fault, anonymousPte(fault, frame))
+  if (installed === 1) {
+    addMmCounterFast(cpu, fault.mm, MM_ANON_PAGES, 1)
+    return 0
+  }
+  freeFrame(cpu, frame)
+  return installed < 0 ? VM_FAULT_RETRY : 0
+}
+
+/** Puts `entry` into the page table if there is none yet. Returns 1 if so, 0 if there was one, -1 if the fault must be retried. */
+function installIfNone(cpu: Task, fault: FaultContext, entry: number): number {
+  if (!pteMapLock(cpu, fault)) return -1
+  const address = pteAddress(fault.table, fault.page)
+  const none = Atomics.load(cpu.heap, address) === 0
+  if (none) Atomics.store(cpu.heap, address, entry)
+  spinUnlock(cpu, fault.table + PageTable.ptl)
+  return none ? 1 : 0
+}
+
+/**
+ * Sees to it that the VMA has an anon_vma. Making one needs the neighbours of the VMA, hence the mmap lock: a speculative fault
+ * gives up (invariant I12). Returns false when it is not there.
+ */
+export function faultAnonVma(cpu: Task, fault: FaultContext): boolean {
+  if (fault.anonVma !== 0) return true
+  if ((fault.flags & FAULT_FLAG_SPECULATIVE) !== 0) {
+    countSpfEvent(cpu, VmEvent.SPF_ABORT_ANON_VMA)
+    return false
+  }
+  return anonVmaPrepare(cpu, fault.vma)
+}
+
+/** The frame is this fault's alone until its entry is stored, so that plain writes do. */
+export function initAnonymousPage(cpu: Task, fault: FaultContext, frame: number): void {
+  const page = pageStruct(cpu, frame)
+  cpu.heap[page + Page.refcount] = 1
+  cpu.heap[page + Page.mapping] = 0
+  cpu.heap[page + Page.index] = fault.page - fault.vmStart + fault.vmPgoff
+  cpu.heap[page + Page.flags] = 0
+}
+
+/** The entry of a page that was just made for a write. */
+export function anonymousPte(fault: FaultContext, frame: number): number {
+  return (frame << PTE_FRAME_SHIFT) | youngPageProt(fault.vmFlags) | PTE_WRITE | PTE_DIRTY
+}

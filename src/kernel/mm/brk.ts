@@ -1,0 +1,59 @@
+// brk: the end of the heap (mm/mmap.c).
+
+import { rcuPoll } from '../sync/rcu.ts'
+import { mmapRegion, munmapLocked } from './mmap.ts'
+import { Mm, TASK_SIZE } from './mm.ts'
+import { mmapReadUnlock, mmapWriteLock, mmapWriteUnlock } from './mmap-lock.ts'
+import type { Task } from './task.ts'
+import { findVma, vmStartGap } from './vma-tree.ts'
+import { VM_READ, VM_WRITE, Vma } from './vma.ts'
+
+/** The start of the heap, a page number; 0 while none was set. */
+export function startOfHeap(cpu: Task, mm: number): number {
+  return cpu.heap[mm + Mm.startBrk]
+}
+
+/** Says where the heap begins, as exec does. It is empty then. */
+export function setStartOfHeap(cpu: Task, mm: number, page: number): void {
+  mmapWriteLock(cpu, mm)
+  cpu.heap[mm + Mm.startBrk] = page
+  cpu.heap[mm + Mm.brkBytes] = 0
+  mmapWriteUnlock(cpu, mm)
+}
+
+/** The size of the heap in bytes, 0 to 2^32 - 1. */
+export function heapBytes(cpu: Task, mm: number): number {
+  return cpu.heap[mm + Mm.brkBytes] >>> 0
+}
+
+/**
+ * Makes the heap `bytes` bytes long. Returns the size that it has then: when it cannot, the old one, as the system call does.
+ */
+export function brk(cpu: Task, mm: number, bytes: number): number {
+  mmapWriteLock(cpu, mm)
+  const old = heapBytes(cpu, mm)
+  const start = startOfHeap(cpu, mm)
+  const oldEnd = start + Math.ceil(old / 4096)
+  const newEnd = start + Math.ceil(bytes / 4096)
+  let downgraded = false
+  let done = start !== 0 && newEnd <= TASK_SIZE
+  if (done && newEnd > oldEnd) {
+    done = growHeap(cpu, mm, oldEnd, newEnd)
+  } else if (done && newEnd < oldEnd) {
+    const result = munmapLocked(cpu, mm, newEnd, oldEnd, true)
+    downgraded = result === 1
+    done = result >= 0
+  }
+  if (done) cpu.heap[mm + Mm.brkBytes] = bytes | 0
+  if (downgraded) mmapReadUnlock(cpu, mm)
+  else mmapWriteUnlock(cpu, mm)
+  rcuPoll(cpu)
+  return done ? bytes : old
+}
+
+/** `do_brk_flags`: anonymous memory from `start` to `end`, unless something is in the way. */
+function growHeap(cpu: Task, mm: number, start: number, end: number): boolean {
+  const next = findVma(cpu, mm, start)
+  if (next !== 0 && Math.min(cpu.heap[next + Vma.vmStart], vmStartGap(cpu, next)) < end + 1) return false
+  return mmapRegion(cpu, mm, start, end - start, VM_READ | VM_WRITE, 0, start) >= 0
+}

@@ -1,0 +1,161 @@
+// The page fault, from the architecture's handler to the dispatch by kind of page (arch/x86/mm/fault.c, mm/memory.c).
+//
+// `handleUserFault` asks the design to try without the mmap lock; where that declines or gives up, it takes the lock and does it the classic
+// way. A speculative miss never kills the program: only what is seen under the lock does (invariant I1).
+
+import {
+  FAULT_INSTRUCTION,
+  FAULT_PROTECTION,
+  FAULT_WRITE,
+  PTE_ACCESSED,
+  PTE_DIRTY,
+  PTE_WRITE,
+  PageTable,
+} from '../machine/pte.ts'
+import { spinUnlock } from '../sync/spinlock.ts'
+import { doAnonymousPage } from './anonymous.ts'
+import {
+  FAULT_FLAG_INSTRUCTION,
+  FAULT_FLAG_SPECULATIVE,
+  FAULT_FLAG_WRITE,
+  type FaultContext,
+  VM_FAULT_ACCERR,
+  VM_FAULT_OOM,
+  VM_FAULT_RETRY,
+  VM_FAULT_SIGSEGV,
+} from './fault-context.ts'
+import { doFault } from './file-fault.ts'
+import {
+  mmapReadLock,
+  mmapReadTryLock,
+  mmapReadUnlock,
+  mmapWriteDowngrade,
+  mmapWriteLock,
+} from './mmap-lock.ts'
+import { allocPteTable, pteAddress } from './page-table.ts'
+import { expandStack } from './stack.ts'
+import { pteMapLock } from './pte-lock.ts'
+import type { Task } from './task.ts'
+import { findVma } from './vma-tree.ts'
+import { VM_EXEC, VM_GROWSDOWN, VM_WRITE, Vma, vmaIsAccessible } from './vma.ts'
+import { vmacacheFind, vmacacheUpdate } from './vmacache.ts'
+import { VmEvent, countSpfEvent, countVmEvent } from './vmstat.ts'
+import { doWpPage } from './wp.ts'
+
+const SEGV_MAPERR = VM_FAULT_SIGSEGV
+const SEGV_ACCERR = VM_FAULT_SIGSEGV | VM_FAULT_ACCERR
+
+/**
+ * Handles the fault of an access to `page` with the x86 `errorCode`. Returns 0 when the access can be tried again, else VM_FAULT_SIGSEGV
+ * (with VM_FAULT_ACCERR when there is a mapping), VM_FAULT_SIGBUS or VM_FAULT_OOM.
+ */
+export function handleUserFault(cpu: Task, mm: number, page: number, errorCode: number): number {
+  const fault = cpu.fault
+  fault.mm = mm
+  fault.page = page
+  let flags = 0
+  if ((errorCode & FAULT_WRITE) !== 0) flags |= FAULT_FLAG_WRITE
+  if ((errorCode & FAULT_INSTRUCTION) !== 0) flags |= FAULT_FLAG_INSTRUCTION
+  cpu.lastFaultSpeculative = false
+  if (cpu.design.speculates) {
+    fault.flags = flags | FAULT_FLAG_SPECULATIVE
+    const result = cpu.design.speculativeFault(cpu, errorCode)
+    if ((result & VM_FAULT_RETRY) === 0) {
+      cpu.lastFaultSpeculative = true
+      return result
+    }
+  }
+  fault.flags = flags
+  return classicFault(cpu, fault, errorCode)
+}
+
+/** `do_user_addr_fault` under the mmap lock. */
+function classicFault(cpu: Task, fault: FaultContext, errorCode: number): number {
+  const { mm, page } = fault
+  countVmEvent(cpu, VmEvent.classic_fault)
+  if (!mmapReadTryLock(cpu, mm)) mmapReadLock(cpu, mm)
+  let vma = vmacacheFind(cpu, mm, page)
+  if (vma === 0) {
+    vma = findVma(cpu, mm, page)
+    if (vma !== 0 && cpu.heap[vma + Vma.vmStart] > page) vma = growStackTo(cpu, mm, vma, page)
+    if (vma === 0) {
+      mmapReadUnlock(cpu, mm)
+      return SEGV_MAPERR
+    }
+    vmacacheUpdate(cpu, page, vma)
+  }
+  if (accessError(errorCode, cpu.heap[vma + Vma.vmFlags])) {
+    mmapReadUnlock(cpu, mm)
+    return SEGV_ACCERR
+  }
+  fillFromVma(cpu, fault, vma)
+  const result = handleMmFault(cpu, fault)
+  mmapReadUnlock(cpu, mm)
+  return result
+}
+
+/**
+ * The fault is below `vma`: grows it there if it is a stack. The mmap lock is exchanged for the write lock meanwhile and is held for read
+ * on return. Returns the VMA that contains `page`, or 0.
+ */
+function growStackTo(cpu: Task, mm: number, vma: number, page: number): number {
+  if ((cpu.heap[vma + Vma.vmFlags] & VM_GROWSDOWN) === 0) return 0
+  mmapReadUnlock(cpu, mm)
+  mmapWriteLock(cpu, mm)
+  const found = findVma(cpu, mm, page)
+  const grown = found !== 0 && (cpu.heap[found + Vma.vmStart] <= page || expandStack(cpu, found, page) === 0)
+  mmapWriteDowngrade(cpu, mm)
+  return grown ? found : 0
+}
+
+/** x86 `access_error`: the VMA does not allow the access. */
+export function accessError(errorCode: number, vmFlags: number): boolean {
+  if ((errorCode & FAULT_WRITE) !== 0) return (vmFlags & VM_WRITE) === 0
+  if ((errorCode & FAULT_INSTRUCTION) !== 0) return (vmFlags & VM_EXEC) === 0
+  if ((errorCode & FAULT_PROTECTION) !== 0) return true
+  return !vmaIsAccessible(vmFlags)
+}
+
+/** Copies what the handlers need. The mmap lock is held, so plain reads do; except for anonVma, which other faults may set. */
+function fillFromVma(cpu: Task, fault: FaultContext, vma: number): void {
+  const { heap } = cpu
+  fault.vma = vma
+  fault.vmStart = heap[vma + Vma.vmStart]
+  fault.vmEnd = heap[vma + Vma.vmEnd]
+  fault.vmFlags = heap[vma + Vma.vmFlags]
+  fault.vmPgoff = heap[vma + Vma.vmPgoff]
+  fault.vmFile = heap[vma + Vma.vmFile]
+  fault.anonVma = Atomics.load(heap, vma + Vma.anonVma)
+}
+
+/** `handle_mm_fault` with the mmap lock held: makes the page tables and dispatches. */
+export function handleMmFault(cpu: Task, fault: FaultContext): number {
+  countVmEvent(cpu, VmEvent.pgfault)
+  const table = allocPteTable(cpu, fault.mm, fault.page)
+  if (table === 0) return VM_FAULT_OOM
+  fault.table = table
+  fault.originalPte = Atomics.load(cpu.heap, pteAddress(table, fault.page))
+  return handlePteFault(cpu, fault)
+}
+
+/** `handle_pte_fault`: by what the entry was when the walk saw it. */
+export function handlePteFault(cpu: Task, fault: FaultContext): number {
+  if (fault.originalPte === 0) return fault.vmFile === 0 ? doAnonymousPage(cpu, fault) : doFault(cpu, fault)
+  if ((fault.flags & FAULT_FLAG_SPECULATIVE) !== 0) countSpfEvent(cpu, VmEvent.SPF_ATTEMPT_PTE)
+  if (!pteMapLock(cpu, fault)) return VM_FAULT_RETRY
+  const { heap } = cpu
+  const address = pteAddress(fault.table, fault.page)
+  // Somebody else has handled it (invariant I7).
+  if (Atomics.load(heap, address) !== fault.originalPte) {
+    spinUnlock(cpu, fault.table + PageTable.ptl)
+    return 0
+  }
+  let entry = fault.originalPte
+  if ((fault.flags & FAULT_FLAG_WRITE) !== 0) {
+    if ((entry & PTE_WRITE) === 0) return doWpPage(cpu, fault)
+    entry |= PTE_DIRTY
+  }
+  Atomics.compareExchange(heap, address, fault.originalPte, entry | PTE_ACCESSED)
+  spinUnlock(cpu, fault.table + PageTable.ptl)
+  return 0
+}

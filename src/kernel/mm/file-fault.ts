@@ -1,0 +1,132 @@
+// Faults on file mappings (mm/memory.c, do_fault; mm/filemap.c).
+
+import { PMD_SHIFT, PTE_DIRTY, PTE_FRAME_SHIFT, PTE_WRITE, PageTable } from '../machine/pte.ts'
+import { spinUnlock } from '../sync/spinlock.ts'
+import { anonymousPte, faultAnonVma, initAnonymousPage } from './anonymous.ts'
+import {
+  FAULT_FLAG_SPECULATIVE,
+  FAULT_FLAG_WRITE,
+  type FaultContext,
+  VM_FAULT_NOPAGE,
+  VM_FAULT_OOM,
+  VM_FAULT_RETRY,
+  VM_FAULT_SIGBUS,
+} from './fault-context.ts'
+import { FILE_NO_FAULT_AROUND, FILE_WRITE_NOTIFY, File, findGetPage, getOrCreatePage } from './file.ts'
+import { MM_ANON_PAGES, MM_FILE_PAGES } from './mm.ts'
+import { allocFrame, freeFrame, putPage } from './page-alloc.ts'
+import { PG_DIRTY, Page, pageStruct } from './page.ts'
+import { pteAddress } from './page-table.ts'
+import { youngPageProt } from './pte-flags.ts'
+import { addMmCounterFast } from './rss.ts'
+import { pteMapLock } from './pte-lock.ts'
+import type { Task } from './task.ts'
+import { VM_SHARED } from './vma.ts'
+import { VmEvent, countSpfEvent } from './vmstat.ts'
+
+/** `fault_around_bytes`, 64 KiB, in pages. */
+export const FAULT_AROUND_PAGES = 16
+
+/** `do_fault`. */
+export function doFault(cpu: Task, fault: FaultContext): number {
+  if ((fault.flags & FAULT_FLAG_SPECULATIVE) !== 0) countSpfEvent(cpu, VmEvent.SPF_ATTEMPT_FILE)
+  if (fileIndex(fault, fault.page) >= Atomics.load(cpu.heap, fault.vmFile + File.pages))
+    return VM_FAULT_SIGBUS
+  if ((fault.flags & FAULT_FLAG_WRITE) === 0) return doReadFault(cpu, fault)
+  if ((fault.vmFlags & VM_SHARED) === 0) return doCowFault(cpu, fault)
+  return doSharedFault(cpu, fault)
+}
+
+function fileIndex(fault: FaultContext, page: number): number {
+  return page - fault.vmStart + fault.vmPgoff
+}
+
+/** `do_read_fault`: maps what is cached around the page; only if that did not map it, brings the page in. */
+function doReadFault(cpu: Task, fault: FaultContext): number {
+  if ((cpu.heap[fault.vmFile + File.flags] & FILE_NO_FAULT_AROUND) === 0) {
+    const result = doFaultAround(cpu, fault)
+    if (result !== 0) return result & ~VM_FAULT_NOPAGE
+  }
+  const frame = getOrCreatePage(cpu, fault.vmFile, fileIndex(fault, fault.page))
+  if (frame === 0) return VM_FAULT_OOM
+  return finishFault(cpu, fault, frame, readPte(cpu, fault, frame))
+}
+
+/** `do_cow_fault`: a private copy of the file's page. */
+function doCowFault(cpu: Task, fault: FaultContext): number {
+  if (!faultAnonVma(cpu, fault)) {
+    return (fault.flags & FAULT_FLAG_SPECULATIVE) !== 0 ? VM_FAULT_RETRY : VM_FAULT_OOM
+  }
+  const copy = allocFrame(cpu)
+  if (copy === 0) return VM_FAULT_OOM
+  const frame = getOrCreatePage(cpu, fault.vmFile, fileIndex(fault, fault.page))
+  if (frame === 0) {
+    freeFrame(cpu, copy)
+    return VM_FAULT_OOM
+  }
+  cpu.memory.copyFrame(copy, frame)
+  putPage(cpu, frame)
+  initAnonymousPage(cpu, fault, copy)
+  return finishFault(cpu, fault, copy, anonymousPte(fault, copy))
+}
+
+/** `do_shared_fault`: a write to the file's own page. */
+function doSharedFault(cpu: Task, fault: FaultContext): number {
+  const frame = getOrCreatePage(cpu, fault.vmFile, fileIndex(fault, fault.page))
+  if (frame === 0) return VM_FAULT_OOM
+  Atomics.or(cpu.heap, pageStruct(cpu, frame) + Page.flags, PG_DIRTY)
+  const entry = (frame << PTE_FRAME_SHIFT) | youngPageProt(fault.vmFlags) | PTE_WRITE | PTE_DIRTY
+  return finishFault(cpu, fault, frame, entry)
+}
+
+/** The entry of a page that is brought in for a read. */
+function readPte(cpu: Task, fault: FaultContext, frame: number): number {
+  const notify = (cpu.heap[fault.vmFile + File.flags] & FILE_WRITE_NOTIFY) !== 0
+  return (frame << PTE_FRAME_SHIFT) | (youngPageProt(fault.vmFlags) & (notify ? ~PTE_WRITE : ~0))
+}
+
+/** `finish_fault`: maps the page, whose reference becomes the mapping's, unless somebody else has mapped one. */
+function finishFault(cpu: Task, fault: FaultContext, frame: number, entry: number): number {
+  if (!pteMapLock(cpu, fault)) {
+    putPage(cpu, frame)
+    return VM_FAULT_RETRY
+  }
+  const address = pteAddress(fault.table, fault.page)
+  const none = Atomics.load(cpu.heap, address) === 0
+  if (none) Atomics.store(cpu.heap, address, entry)
+  spinUnlock(cpu, fault.table + PageTable.ptl)
+  if (!none) putPage(cpu, frame)
+  else addMmCounterFast(cpu, fault.mm, isFilePage(cpu, frame) ? MM_FILE_PAGES : MM_ANON_PAGES, 1)
+  return 0
+}
+
+function isFilePage(cpu: Task, frame: number): boolean {
+  return cpu.heap[pageStruct(cpu, frame) + Page.mapping] !== 0
+}
+
+/**
+ * `do_fault_around` and `filemap_map_pages`: maps the cached pages of the aligned 64 KiB around the fault, as far as they belong to
+ * the same VMA, pte table and file. Returns VM_FAULT_NOPAGE when that mapped the page itself, VM_FAULT_RETRY when a speculative fault
+ * has to give up, and 0 otherwise.
+ */
+function doFaultAround(cpu: Task, fault: FaultContext): number {
+  const aligned = fault.page & -FAULT_AROUND_PAGES
+  const start = Math.max(aligned, fault.vmStart)
+  const tableEnd = ((fault.page >> PMD_SHIFT) + 1) * 2 ** PMD_SHIFT
+  const fileEnd = fault.vmStart + Atomics.load(cpu.heap, fault.vmFile + File.pages) - fault.vmPgoff
+  const end = Math.min(start + FAULT_AROUND_PAGES, fault.vmEnd, tableEnd, fileEnd)
+  if (!pteMapLock(cpu, fault)) return VM_FAULT_RETRY
+  let mapped = 0
+  for (let page = start; page < end; page++) {
+    const address = pteAddress(fault.table, page)
+    if (Atomics.load(cpu.heap, address) !== 0) continue
+    const frame = findGetPage(cpu, fault.vmFile, fileIndex(fault, page))
+    if (frame === 0) continue
+    Atomics.store(cpu.heap, address, readPte(cpu, fault, frame))
+    mapped++
+  }
+  const done = Atomics.load(cpu.heap, pteAddress(fault.table, fault.page)) !== 0
+  spinUnlock(cpu, fault.table + PageTable.ptl)
+  if (mapped !== 0) addMmCounterFast(cpu, fault.mm, MM_FILE_PAGES, mapped)
+  return done ? VM_FAULT_NOPAGE : 0
+}

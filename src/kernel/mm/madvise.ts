@@ -1,0 +1,173 @@
+// madvise (mm/madvise.c).
+
+import { rcuPoll } from '../sync/rcu.ts'
+import { EINVAL, ENOMEM } from './errno.ts'
+import { mergeVma, splitVma } from './merge.ts'
+import { gatherBegin, gatherFinish } from './mmu-gather.ts'
+import { mmapReadLock, mmapReadUnlock, mmapWriteLock, mmapWriteUnlock } from './mmap-lock.ts'
+import { TASK_SIZE } from './mm.ts'
+import { populateRange } from './populate.ts'
+import type { Task } from './task.ts'
+import { findVma } from './vma-tree.ts'
+import {
+  VM_DONTCOPY,
+  VM_DONTDUMP,
+  VM_HUGEPAGE,
+  VM_MERGEABLE,
+  VM_NOHUGEPAGE,
+  VM_RAND_READ,
+  VM_SEQ_READ,
+  VM_SHARED,
+  VM_WIPEONFORK,
+  Vma,
+} from './vma.ts'
+import { zapRange } from './zap.ts'
+
+/** The numbers of Linux. */
+export const MADV = {
+  normal: 0,
+  random: 1,
+  sequential: 2,
+  willneed: 3,
+  dontneed: 4,
+  free: 8,
+  dontfork: 10,
+  dofork: 11,
+  mergeable: 12,
+  unmergeable: 13,
+  hugepage: 14,
+  nohugepage: 15,
+  dontdump: 16,
+  dodump: 17,
+  wipeonfork: 18,
+  keeponfork: 19,
+  cold: 20,
+  pageout: 21,
+  'populate-read': 22,
+  'populate-write': 23,
+} as const
+
+/** Advice that is a flag of the VMA: what it clears and what it sets. */
+const flagAdvice: Readonly<Record<number, readonly [clear: number, set: number]>> = {
+  [MADV.normal]: [VM_RAND_READ | VM_SEQ_READ, 0],
+  [MADV.random]: [VM_SEQ_READ, VM_RAND_READ],
+  [MADV.sequential]: [VM_RAND_READ, VM_SEQ_READ],
+  [MADV.dontfork]: [0, VM_DONTCOPY],
+  [MADV.dofork]: [VM_DONTCOPY, 0],
+  [MADV.mergeable]: [0, VM_MERGEABLE],
+  [MADV.unmergeable]: [VM_MERGEABLE, 0],
+  [MADV.hugepage]: [VM_NOHUGEPAGE, VM_HUGEPAGE],
+  [MADV.nohugepage]: [VM_HUGEPAGE, VM_NOHUGEPAGE],
+  [MADV.dontdump]: [0, VM_DONTDUMP],
+  [MADV.dodump]: [VM_DONTDUMP, 0],
+  [MADV.wipeonfork]: [0, VM_WIPEONFORK],
+  [MADV.keeponfork]: [VM_WIPEONFORK, 0],
+}
+
+/**
+ * Advises on the pages [start, end). Advice applies to what is mapped; if something is not, the result is -ENOMEM all the same.
+ * Without swap, `free` keeps the pages, and `cold`, `pageout` and `willneed` have nothing to do.
+ */
+export function madvise(cpu: Task, mm: number, start: number, end: number, advice: number): number {
+  if (start > end) return -EINVAL
+  if (end > TASK_SIZE) return -ENOMEM
+  if (start === end) return 0
+  if (advice === MADV['populate-read'] || advice === MADV['populate-write']) {
+    return populateRange(cpu, mm, start, end, advice === MADV['populate-write'])
+  }
+  const flags = flagAdvice[advice]
+  if (flags === undefined) return madviseLocked(cpu, mm, start, end, advice)
+  mmapWriteLock(cpu, mm)
+  const result = madviseFlags(cpu, mm, start, end, flags[0], flags[1])
+  mmapWriteUnlock(cpu, mm)
+  rcuPoll(cpu)
+  return result
+}
+
+/** Advice on pages: the mmap lock is held for reading only, so that such calls run beside faults. */
+function madviseLocked(cpu: Task, mm: number, start: number, end: number, advice: number): number {
+  mmapReadLock(cpu, mm)
+  const result = walkVmas(cpu, mm, start, end, advice)
+  mmapReadUnlock(cpu, mm)
+  return result
+}
+
+function walkVmas(cpu: Task, mm: number, start: number, end: number, advice: number): number {
+  const { heap } = cpu
+  let result = 0
+  let page = start
+  while (page < end) {
+    const vma = findVma(cpu, mm, page)
+    if (vma === 0 || heap[vma + Vma.vmStart] >= end) return -ENOMEM
+    if (heap[vma + Vma.vmStart] > page) {
+      result = -ENOMEM
+      page = heap[vma + Vma.vmStart]
+    }
+    const stop = Math.min(heap[vma + Vma.vmEnd], end)
+    if (advice === MADV.dontneed) zapVmaPages(cpu, mm, page, stop)
+    else if (advice === MADV.free && heap[vma + Vma.vmFile] !== 0) return -EINVAL
+    page = stop
+  }
+  return result
+}
+
+/** `madvise_dontneed_single_vma`. */
+function zapVmaPages(cpu: Task, mm: number, start: number, end: number): void {
+  gatherBegin(cpu, mm)
+  zapRange(cpu, mm, start, end)
+  gatherFinish(cpu)
+}
+
+function madviseFlags(cpu: Task, mm: number, start: number, end: number, clear: number, set: number): number {
+  const { heap } = cpu
+  let result = 0
+  let page = start
+  while (page < end) {
+    const vma = findVma(cpu, mm, page)
+    if (vma === 0 || heap[vma + Vma.vmStart] >= end) return -ENOMEM
+    if (heap[vma + Vma.vmStart] > page) {
+      result = -ENOMEM
+      page = heap[vma + Vma.vmStart]
+    }
+    const stop = Math.min(heap[vma + Vma.vmEnd], end)
+    if (
+      set === VM_WIPEONFORK &&
+      (heap[vma + Vma.vmFile] !== 0 || (heap[vma + Vma.vmFlags] & VM_SHARED) !== 0)
+    )
+      return -EINVAL
+    const error = updateVmaFlags(cpu, mm, vma, page, stop, (heap[vma + Vma.vmFlags] & ~clear) | set)
+    if (error < 0) return error
+    page = stop
+  }
+  return result
+}
+
+/** `madvise_update_vma`: the pages [start, end) of `vma` get `newFlags`; merges with neighbours that become alike, else splits. */
+function updateVmaFlags(
+  cpu: Task,
+  mm: number,
+  vma: number,
+  start: number,
+  end: number,
+  newFlags: number,
+): number {
+  const { heap } = cpu
+  if (newFlags === heap[vma + Vma.vmFlags]) return 0
+  const previous = heap[vma + Vma.vmStart] < start ? vma : heap[vma + Vma.vmPrev]
+  const pgoff = heap[vma + Vma.vmPgoff] + start - heap[vma + Vma.vmStart]
+  const anonVma = Atomics.load(heap, vma + Vma.anonVma)
+  if (mergeVma(cpu, mm, previous, start, end, newFlags, anonVma, heap[vma + Vma.vmFile], pgoff) !== 0)
+    return 0
+  if (start !== heap[vma + Vma.vmStart]) {
+    const error = splitVma(cpu, mm, vma, start, true)
+    if (error < 0) return error
+  }
+  if (end !== heap[vma + Vma.vmEnd]) {
+    const error = splitVma(cpu, mm, vma, end, false)
+    if (error < 0) return error
+  }
+  cpu.design.vmaWriteBegin(cpu, vma)
+  Atomics.store(heap, vma + Vma.vmFlags, newFlags)
+  cpu.design.vmaWriteEnd(cpu, vma)
+  return 0
+}

@@ -1,0 +1,79 @@
+// Making an address space, joining and leaving it, taking it apart (kernel/fork.c, mm/mmap.c exit_mmap).
+
+import { flushTlb } from '../machine/cpu.ts'
+import { Header } from '../machine/header.ts'
+import { rcuPoll } from '../sync/rcu.ts'
+import { spinLock, spinUnlock } from '../sync/spinlock.ts'
+import { CACHES, CACHE_MM } from './caches.ts'
+import { munmapLocked } from './mmap.ts'
+import { DEFAULT_START_BRK, MMAP_GAP, MM_WORDS, Mm, TASK_SIZE } from './mm.ts'
+import { mmapWriteLock, mmapWriteUnlock } from './mmap-lock.ts'
+import { drainAllPcp } from './page-alloc.ts'
+import { syncMmRss } from './rss.ts'
+import { slabAlloc, slabDrainCpu, slabFree } from './slab.ts'
+import type { Task } from './task.ts'
+
+/** `mm_alloc`: an empty address space without users. Returns 0 when there is no memory. */
+export function createMm(cpu: Task, maxMapCount: number, stackLimit: number): number {
+  const { heap } = cpu
+  const mm = slabAlloc(cpu, CACHE_MM)
+  if (mm === 0) return 0
+  heap.fill(0, mm, mm + MM_WORDS)
+  heap[mm + Mm.maxMapCount] = maxMapCount
+  heap[mm + Mm.stackLimit] = stackLimit
+  heap[mm + Mm.startBrk] = DEFAULT_START_BRK
+  heap[mm + Mm.mmapBase] = TASK_SIZE - MMAP_GAP - stackLimit
+  const list = Header.mmList
+  spinLock(cpu, Header.mmListLock)
+  heap[mm + Mm.nextMm] = heap[list]
+  heap[list] = mm
+  spinUnlock(cpu, Header.mmListLock)
+  return mm
+}
+
+function forgetMm(cpu: Task, mm: number): void {
+  const { heap } = cpu
+  spinLock(cpu, Header.mmListLock)
+  let link: number = Header.mmList
+  while (heap[link] !== mm) link = heap[link] + Mm.nextMm
+  heap[link] = heap[mm + Mm.nextMm]
+  spinUnlock(cpu, Header.mmListLock)
+}
+
+/** `switch_mm`: this thread uses the mm from now on. */
+export function joinMm(cpu: Task, mm: number): void {
+  Atomics.or(cpu.heap, mm + Mm.cpuMask + (cpu.id >> 5), 1 << (cpu.id & 31))
+  Atomics.add(cpu.heap, mm + Mm.users, 1)
+}
+
+/** This thread does not use the mm any more. It keeps no translation, so that nobody has to tell it of changes. */
+export function leaveMm(cpu: Task, mm: number): void {
+  syncMmRss(cpu)
+  flushTlb(cpu)
+  cpu.vmacacheMm = 0
+  Atomics.sub(cpu.heap, mm + Mm.users, 1)
+  Atomics.and(cpu.heap, mm + Mm.cpuMask + (cpu.id >> 5), ~(1 << (cpu.id & 31)))
+}
+
+/** `exit_mmap`: unmaps everything and frees the mm. Only this thread may still use it. */
+export function destroyMm(cpu: Task, mm: number): void {
+  mmapWriteLock(cpu, mm)
+  if (cpu.heap[mm + Mm.mmap] !== 0) munmapLocked(cpu, mm, 0, TASK_SIZE, false)
+  mmapWriteUnlock(cpu, mm)
+  leaveMm(cpu, mm)
+  forgetMm(cpu, mm)
+  slabFree(cpu, CACHE_MM, mm)
+  rcuPoll(cpu)
+}
+
+/** This thread is going away: it leaves every address space, and what its CPU kept in reserve goes back. */
+export function retireCpu(cpu: Task): void {
+  const { heap } = cpu
+  spinLock(cpu, Header.mmListLock)
+  for (let mm = heap[Header.mmList]; mm !== 0; mm = heap[mm + Mm.nextMm]) {
+    if ((Atomics.load(heap, mm + Mm.cpuMask + (cpu.id >> 5)) & (1 << (cpu.id & 31))) !== 0) leaveMm(cpu, mm)
+  }
+  spinUnlock(cpu, Header.mmListLock)
+  drainAllPcp(cpu)
+  slabDrainCpu(cpu, CACHES)
+}

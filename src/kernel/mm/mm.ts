@@ -1,0 +1,76 @@
+// `mm_struct`: an address space. Addresses inside the kernel are page numbers.
+
+import { CACHE_LINE_WORDS, layout } from '../machine/layout.ts'
+import { CPU_MASK_WORDS } from '../machine/cpu.ts'
+import { PGD_WORDS } from '../machine/pte.ts'
+
+const MMAP_LOCK = 16
+const MMAP_SEQ = 32
+const PAGE_TABLE_LOCK = 48
+const CPU_MASK = 64
+const RSS = 80
+const PGD = 112
+
+export const MM_WORDS = PGD + PGD_WORDS + CACHE_LINE_WORDS
+
+export const Mm = layout('mm_struct', MM_WORDS, {
+  /** The root of the red-black tree of VMAs, and the first of their list. Changed under the mmap lock held for write. */
+  rbRoot: 0,
+  mmap: 1,
+  mapCount: 2,
+  /** Pages mapped, for RLIMIT_AS. */
+  totalVm: 3,
+  /** Where the search for a free range begins, downwards. */
+  mmapBase: 4,
+  highestVmEnd: 5,
+  startBrk: 6,
+  /** The end of the heap in bytes beyond `startBrk`, unsigned. */
+  brkBytes: 7,
+  maxMapCount: 8,
+  /** How far a stack may grow, in pages. */
+  stackLimit: 9,
+  /** Moves whenever a VMA leaves the tree, so that the per-thread VMA caches know. */
+  vmacacheSeqnum: 10,
+  /** Write sections of the mmap lock so far. */
+  writeSections: 11,
+  /** The next address space of the machine. */
+  nextMm: 12,
+
+  mmapLock: MMAP_LOCK,
+  /** Lespinasse: even while no writer holds the mmap lock, odd while one does. */
+  mmapSeq: MMAP_SEQ,
+
+  /** Guards the upper levels of the page table and `vma.anonVma`. */
+  pageTableLock: PAGE_TABLE_LOCK,
+  pageTables: PAGE_TABLE_LOCK + 1,
+
+  /** Threads that use this mm. Written by all. */
+  users: CPU_MASK - 1,
+  /** The CPUs that may hold translations of this mm. */
+  cpuMask: CPU_MASK,
+
+  /** Pages by kind: MM_FILE_PAGES, MM_ANON_PAGES, MM_SHMEM_PAGES. */
+  rss: RSS,
+
+  pgd: PGD,
+})
+
+export const MM_FILE_PAGES = 0
+export const MM_ANON_PAGES = 1
+export const MM_SHMEM_PAGES = 2
+export const RSS_KINDS = 3
+
+/** First page that is not the user's: 8 TiB less one page, so that an end fits in 31 bits. */
+export const TASK_SIZE = 0x7fff_ffff
+/** `mmap_min_addr`, 64 KiB, in pages. */
+export const MMAP_MIN = 16
+/** The gap that is kept between the topmost mapping and the stack, 128 MiB, in pages. */
+export const MMAP_GAP = 32768
+/** `sysctl_max_map_count`. */
+export const DEFAULT_MAX_MAP_COUNT = 65530
+/** Where the heap begins unless exec says else, 64 GiB, in pages. */
+export const DEFAULT_START_BRK = 0x100_0000
+/** RLIMIT_STACK, 8 MiB, in pages. */
+export const DEFAULT_STACK_LIMIT = 2048
+
+if (CPU_MASK + CPU_MASK_WORDS > RSS) throw new Error('mm_struct: the CPU mask overlaps what follows it')

@@ -1,0 +1,58 @@
+// The mmap lock: the reader-writer semaphore that protects the layout of an address space (include/linux/mmap_lock.h).
+//
+// Every use goes through these functions, since the hooks of the designs sit here: a writer is announced after the lock
+// is held and before it is given up.
+
+import type { Cpu } from '../machine/cpu.ts'
+import {
+  downRead,
+  downReadTryLock,
+  downWrite,
+  downgradeWrite,
+  isWriteLockedByMe,
+  upRead,
+  upWrite,
+} from '../sync/rwsem.ts'
+import { Mm } from './mm.ts'
+import type { Task } from './task.ts'
+import { VmEvent, countVmEvent } from './vmstat.ts'
+
+export function mmapReadLock(cpu: Task, mm: number): void {
+  countVmEvent(cpu, VmEvent.mmap_lock_read)
+  downRead(cpu, mm + Mm.mmapLock)
+}
+
+export function mmapReadTryLock(cpu: Task, mm: number): boolean {
+  if (!downReadTryLock(cpu, mm + Mm.mmapLock)) {
+    countVmEvent(cpu, VmEvent.mmap_lock_contended)
+    return false
+  }
+  countVmEvent(cpu, VmEvent.mmap_lock_read)
+  return true
+}
+
+export function mmapReadUnlock(cpu: Task, mm: number): void {
+  upRead(cpu, mm + Mm.mmapLock)
+}
+
+export function mmapWriteLock(cpu: Task, mm: number): void {
+  countVmEvent(cpu, VmEvent.mmap_lock_write)
+  downWrite(cpu, mm + Mm.mmapLock)
+  cpu.heap[mm + Mm.writeSections]++
+  cpu.design.mmapWriteLocked(cpu, mm)
+}
+
+export function mmapWriteUnlock(cpu: Task, mm: number): void {
+  cpu.design.mmapWriteUnlocking(cpu, mm)
+  upWrite(cpu, mm + Mm.mmapLock)
+}
+
+/** Keeps the lock for reading. What must be seen as changed has to be changed by now. */
+export function mmapWriteDowngrade(cpu: Task, mm: number): void {
+  cpu.design.mmapWriteUnlocking(cpu, mm)
+  downgradeWrite(cpu, mm + Mm.mmapLock)
+}
+
+export function isMmapWriteLocked(cpu: Cpu, mm: number): boolean {
+  return isWriteLockedByMe(cpu, mm + Mm.mmapLock)
+}

@@ -1,0 +1,210 @@
+// mmap and munmap (mm/mmap.c of Linux 5.12). Arguments are page numbers; the results too, or negative errno values.
+
+import { EEXIST, EINVAL, ENOMEM, EOVERFLOW, EPERM } from './errno.ts'
+import { FILE_NO_FAULT_AROUND, createFile, putFile } from './file.ts'
+import { mergeVma, splitVmaUnlimited } from './merge.ts'
+import { gatherBegin, gatherFinish } from './mmu-gather.ts'
+import { MMAP_MIN, Mm, TASK_SIZE } from './mm.ts'
+import { mmapReadUnlock, mmapWriteDowngrade, mmapWriteLock, mmapWriteUnlock } from './mmap-lock.ts'
+import { populateRange } from './populate.ts'
+import { freePageTableRange } from './page-table.ts'
+import type { Task } from './task.ts'
+import { getUnmappedArea } from './unmapped-area.ts'
+import { findVma, findVmaLinks } from './vma-tree.ts'
+import { VM_SHARED, Vma, vmAreaAlloc } from './vma.ts'
+import { linkVma, removeVma, unlinkVma, vmaGetFile } from './vma-link.ts'
+import { zapRange } from './zap.ts'
+import { rcuPoll } from '../sync/rcu.ts'
+
+export const MAP_FIXED = 1
+export const MAP_FIXED_NOREPLACE = 2
+export const MAP_POPULATE = 4
+
+/**
+ * `do_mmap`: maps `pages` pages, at `hint` if MAP_FIXED. `file` is 0 for anonymous memory; shared anonymous memory gets a file of its own.
+ * `vmFlags` are VM_READ and so on. Returns the first page or a negative errno.
+ */
+export function mmap(
+  cpu: Task,
+  mm: number,
+  hint: number,
+  pages: number,
+  vmFlags: number,
+  mapFlags: number,
+  file: number,
+  pgoff: number,
+): number {
+  if (pages === 0) return -EINVAL
+  if (pages > TASK_SIZE) return -ENOMEM
+  if (file !== 0 && pgoff + pages > 0x7fff_ffff) return -EOVERFLOW
+  const ownFile = file === 0 && (vmFlags & VM_SHARED) !== 0
+  const backing = ownFile ? createFile(cpu, pages, 4096, FILE_NO_FAULT_AROUND) : file
+  if (ownFile && backing === 0) return -ENOMEM
+  mmapWriteLock(cpu, mm)
+  const page = mmapLocked(cpu, mm, hint, pages, vmFlags, mapFlags, backing, ownFile ? 0 : pgoff)
+  mmapWriteUnlock(cpu, mm)
+  if (ownFile) putFile(cpu, backing)
+  if (page >= 0 && (mapFlags & MAP_POPULATE) !== 0) populateRange(cpu, mm, page, page + pages)
+  rcuPoll(cpu)
+  return page
+}
+
+function mmapLocked(
+  cpu: Task,
+  mm: number,
+  hint: number,
+  pages: number,
+  vmFlags: number,
+  mapFlags: number,
+  file: number,
+  pgoff: number,
+): number {
+  const { heap } = cpu
+  if (heap[mm + Mm.mapCount] > heap[mm + Mm.maxMapCount]) return -ENOMEM
+  let page = hint
+  if ((mapFlags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) === 0) {
+    page = getUnmappedArea(cpu, mm, hint, pages)
+    if (page < 0) return page
+  } else {
+    if (page > TASK_SIZE - pages) return -ENOMEM
+    if (page < MMAP_MIN) return -EPERM
+    if ((mapFlags & MAP_FIXED_NOREPLACE) !== 0 && !findVmaLinks(cpu, mm, page, page + pages)) return -EEXIST
+  }
+  return mmapRegion(cpu, mm, page, pages, vmFlags, file, file === 0 ? page : pgoff)
+}
+
+/** `mmap_region`: [page, page + pages) becomes a mapping of these properties; what was there goes away. */
+export function mmapRegion(
+  cpu: Task,
+  mm: number,
+  page: number,
+  pages: number,
+  vmFlags: number,
+  file: number,
+  pgoff: number,
+): number {
+  const { heap } = cpu
+  const end = page + pages
+  if (!findVmaLinks(cpu, mm, page, end)) {
+    const error = munmapLocked(cpu, mm, page, end, false)
+    if (error < 0) return error
+    findVmaLinks(cpu, mm, page, end)
+  }
+  heap[mm + Mm.totalVm] += pages
+  const merged = mergeVma(cpu, mm, cpu.vmaLinkPrevious, page, end, vmFlags, 0, file, pgoff)
+  if (merged !== 0) return page
+  const vma = vmAreaAlloc(cpu, mm)
+  if (vma === 0) {
+    heap[mm + Mm.totalVm] -= pages
+    return -ENOMEM
+  }
+  heap[vma + Vma.vmStart] = page
+  heap[vma + Vma.vmEnd] = end
+  heap[vma + Vma.vmFlags] = vmFlags
+  heap[vma + Vma.vmPgoff] = pgoff
+  heap[vma + Vma.vmFile] = file
+  vmaGetFile(cpu, vma)
+  linkVma(cpu, mm, vma)
+  return page
+}
+
+/** munmap: takes away whatever is mapped in [start, end). Returns 0 or a negative errno. */
+export function munmap(cpu: Task, mm: number, start: number, end: number): number {
+  if (start > TASK_SIZE || end > TASK_SIZE || start >= end) return -EINVAL
+  mmapWriteLock(cpu, mm)
+  const result = munmapLocked(cpu, mm, start, end, true)
+  // A result of 1 says that the lock was downgraded.
+  if (result === 1) mmapReadUnlock(cpu, mm)
+  else mmapWriteUnlock(cpu, mm)
+  rcuPoll(cpu)
+  return Math.min(result, 0)
+}
+
+/**
+ * `__do_munmap`: with the mmap lock held for write. When it may, it keeps the lock only for reading while it tears down the pages, since the
+ * VMAs are out of the tree by then. Returns 1 when it did, 0 when not, or a negative errno.
+ */
+export function munmapLocked(
+  cpu: Task,
+  mm: number,
+  start: number,
+  end: number,
+  mayDowngrade: boolean,
+): number {
+  const { heap } = cpu
+  const first = findVma(cpu, mm, start)
+  if (first === 0 || heap[first + Vma.vmStart] >= end) return 0
+  const splits = splitEdges(cpu, mm, first, start, end)
+  if (splits < 0) return splits
+  const detached = detachVmas(cpu, mm, start, end)
+  const previous = cpu.detachedPrevious
+  const next = cpu.detachedNext
+  if (mayDowngrade) mmapWriteDowngrade(cpu, mm)
+  unmapRegion(cpu, mm, detached, start, end, previous, next)
+  for (let vma = detached; vma !== 0;) {
+    const following = heap[vma + Vma.vmNext]
+    removeVma(cpu, vma)
+    vma = following
+  }
+  return mayDowngrade ? 1 : 0
+}
+
+/** Splits the VMAs that reach over `start` and `end`. */
+function splitEdges(cpu: Task, mm: number, first: number, start: number, end: number): number {
+  const { heap } = cpu
+  if (heap[first + Vma.vmStart] < start) {
+    // A hole in the middle makes one more VMA than there was.
+    const makesHole = end < heap[first + Vma.vmEnd]
+    if (makesHole && heap[mm + Mm.mapCount] >= heap[mm + Mm.maxMapCount]) return -ENOMEM
+    const error = splitVmaUnlimited(cpu, first, start, false)
+    if (error < 0) return error
+  }
+  const last = findVma(cpu, mm, end)
+  if (last !== 0 && heap[last + Vma.vmStart] < end) return splitVmaUnlimited(cpu, last, end, true)
+  return 0
+}
+
+/**
+ * `detach_vmas_to_be_unmapped`: takes the VMAs of [start, end) out of the mm and returns them as a list. Their neighbours are left in
+ * `cpu.detachedPrevious` and `cpu.detachedNext`.
+ */
+function detachVmas(cpu: Task, mm: number, start: number, end: number): number {
+  const { heap } = cpu
+  let vma = findVma(cpu, mm, start)
+  const list = vma
+  cpu.detachedPrevious = heap[vma + Vma.vmPrev]
+  let last = 0
+  while (vma !== 0 && heap[vma + Vma.vmStart] < end) {
+    const next = heap[vma + Vma.vmNext]
+    heap[mm + Mm.totalVm] -= heap[vma + Vma.vmEnd] - heap[vma + Vma.vmStart]
+    unlinkVma(cpu, mm, vma)
+    if (last !== 0) heap[last + Vma.vmNext] = vma
+    heap[vma + Vma.vmNext] = 0
+    last = vma
+    vma = next
+  }
+  cpu.detachedNext = vma
+  return list
+}
+
+/** `unmap_region`: the pages of detached VMAs, and the page tables that nothing else uses. */
+function unmapRegion(
+  cpu: Task,
+  mm: number,
+  list: number,
+  start: number,
+  end: number,
+  previous: number,
+  next: number,
+): void {
+  const { heap } = cpu
+  const floor = previous === 0 ? 0 : heap[previous + Vma.vmEnd]
+  const ceiling = next === 0 ? 2 ** 31 : heap[next + Vma.vmStart]
+  gatherBegin(cpu, mm)
+  for (let vma = list; vma !== 0; vma = heap[vma + Vma.vmNext]) {
+    zapRange(cpu, mm, heap[vma + Vma.vmStart], heap[vma + Vma.vmEnd])
+  }
+  cpu.design.pageTablesFreeing(cpu, mm, start, end)
+  freePageTableRange(cpu, mm, start, end, floor, ceiling)
+  gatherFinish(cpu)
+}

@@ -1,0 +1,135 @@
+// mprotect (mm/mprotect.c).
+
+import {
+  PMD_SHIFT,
+  PTE_ACCESSED,
+  PTE_DIRTY,
+  PTE_FLAGS_MASK,
+  PTE_PRESENT,
+  PTE_PROTNONE,
+  PTE_SPECIAL,
+  PTE_WRITE,
+  PageTable,
+} from '../machine/pte.ts'
+import { rcuPoll } from '../sync/rcu.ts'
+import { spinLock, spinUnlock } from '../sync/spinlock.ts'
+import { EINVAL, ENOMEM } from './errno.ts'
+import { FILE_WRITE_NOTIFY, File } from './file.ts'
+import { mergeVma, splitVma } from './merge.ts'
+import { flushTlbMm } from './mmu-gather.ts'
+import { mmapWriteLock, mmapWriteUnlock } from './mmap-lock.ts'
+import { findPteTable, pteAddress } from './page-table.ts'
+import { vmGetPageProt } from './pte-flags.ts'
+import { TASK_SIZE } from './mm.ts'
+import type { Task } from './task.ts'
+import { findVma } from './vma-tree.ts'
+import { VM_ACCESS_FLAGS, Vma } from './vma.ts'
+
+/** Gives the pages [start, end) the access flags `access`. Returns 0, or -ENOMEM at the first page that is not mapped. */
+export function mprotect(cpu: Task, mm: number, start: number, end: number, access: number): number {
+  if (start === end) return 0
+  if (start > end) return -EINVAL
+  if (end > TASK_SIZE) return -ENOMEM
+  mmapWriteLock(cpu, mm)
+  const result = mprotectLocked(cpu, mm, start, end, access)
+  mmapWriteUnlock(cpu, mm)
+  rcuPoll(cpu)
+  return result
+}
+
+function mprotectLocked(cpu: Task, mm: number, start: number, end: number, access: number): number {
+  const { heap } = cpu
+  let vma = findVma(cpu, mm, start)
+  if (vma === 0 || heap[vma + Vma.vmStart] > start) return -ENOMEM
+  let previous = heap[vma + Vma.vmStart] < start ? vma : heap[vma + Vma.vmPrev]
+  for (let page = start; ;) {
+    const stop = Math.min(heap[vma + Vma.vmEnd], end)
+    const error = mprotectFixup(cpu, mm, vma, previous, page, stop, access)
+    if (error < 0) return error
+    page = stop
+    if (page >= end) return 0
+    vma = findVma(cpu, mm, page)
+    if (vma === 0 || heap[vma + Vma.vmStart] > page) return -ENOMEM
+    previous = heap[vma + Vma.vmStart] < page ? vma : heap[vma + Vma.vmPrev]
+  }
+}
+
+/** `mprotect_fixup`: the pages [start, end) of `vma`; merges with neighbours that become alike, splits off the rest. */
+function mprotectFixup(
+  cpu: Task,
+  mm: number,
+  vma: number,
+  previous: number,
+  start: number,
+  end: number,
+  access: number,
+): number {
+  const { heap } = cpu
+  const oldFlags = heap[vma + Vma.vmFlags]
+  const newFlags = (oldFlags & ~VM_ACCESS_FLAGS) | access
+  if (newFlags === oldFlags) return 0
+  const file = heap[vma + Vma.vmFile]
+  const anonVma = Atomics.load(heap, vma + Vma.anonVma)
+  const pgoff = heap[vma + Vma.vmPgoff] + start - heap[vma + Vma.vmStart]
+  let target = mergeVma(cpu, mm, previous, start, end, newFlags, anonVma, file, pgoff)
+  if (target === 0) {
+    target = vma
+    if (start !== heap[vma + Vma.vmStart]) {
+      const error = splitVma(cpu, mm, vma, start, true)
+      if (error < 0) return error
+    }
+    if (end !== heap[vma + Vma.vmEnd]) {
+      const error = splitVma(cpu, mm, vma, end, false)
+      if (error < 0) return error
+    }
+    cpu.design.vmaWriteBegin(cpu, target)
+    Atomics.store(heap, target + Vma.vmFlags, newFlags)
+  } else {
+    cpu.design.vmaWriteBegin(cpu, target)
+  }
+  changeProtection(cpu, mm, start, end, pageProt(cpu, newFlags, file))
+  cpu.design.vmaWriteEnd(cpu, target)
+  return 0
+}
+
+/** `vma_set_page_prot`: a shared file that wants to know of the first write gets no write permission here. */
+function pageProt(cpu: Task, vmFlags: number, file: number): number {
+  const notify = file !== 0 && (cpu.heap[file + File.flags] & FILE_WRITE_NOTIFY) !== 0
+  return vmGetPageProt(vmFlags) & (notify ? ~PTE_WRITE : ~0)
+}
+
+/** `change_protection`: the entries of [start, end) get the permissions `prot`, and no CPU keeps an older translation. */
+function changeProtection(cpu: Task, mm: number, start: number, end: number, prot: number): void {
+  let changed = 0
+  for (let page = start; page < end;) {
+    const stop = Math.min(((page >> PMD_SHIFT) + 1) * 2 ** PMD_SHIFT, end)
+    const table = findPteTable(cpu, mm, page)
+    if (table !== 0) changed += changePteRange(cpu, table, page, stop, prot)
+    page = stop
+  }
+  if (changed !== 0) flushTlbMm(cpu, mm, start, end)
+}
+
+/** What an entry keeps when its permissions change. */
+const PTE_KEPT = ~PTE_FLAGS_MASK | PTE_ACCESSED | PTE_DIRTY | PTE_SPECIAL
+const PTE_EXISTS = PTE_PRESENT | PTE_PROTNONE
+
+function changePteRange(cpu: Task, table: number, start: number, end: number, prot: number): number {
+  const { heap } = cpu
+  let changed = 0
+  spinLock(cpu, table + PageTable.ptl)
+  for (let page = start; page < end; page++) {
+    const address = pteAddress(table, page)
+    for (;;) {
+      const entry = Atomics.load(heap, address)
+      const wanted = (entry & PTE_KEPT) | prot
+      if ((entry & PTE_EXISTS) === 0 || wanted === entry) break
+      // The hardware may set the accessed and dirty bits meanwhile, which must not get lost.
+      if (Atomics.compareExchange(heap, address, entry, wanted) !== entry) continue
+      changed++
+      break
+    }
+  }
+  spinUnlock(cpu, table + PageTable.ptl)
+  return changed
+}

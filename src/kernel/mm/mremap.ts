@@ -1,0 +1,222 @@
+// mremap: growing, shrinking and moving a mapping (mm/mremap.c of Linux 5.12).
+//
+// Entries move from table to table with both tables locked, and the old translations are flushed before the locks are released, so
+// that nobody can use the old address once the new one works (CVE-2018-18281). Whole tables are never moved: a
+// speculative fault that holds the lock of such a table would write into it after it changed owner (race R4).
+
+import { PMD_SHIFT, PageTable } from '../machine/pte.ts'
+import { rcuPoll } from '../sync/rcu.ts'
+import { spinLock, spinUnlock } from '../sync/spinlock.ts'
+import { EFAULT, EINVAL, ENOMEM } from './errno.ts'
+import { anonVmaClone } from './anon-vma.ts'
+import { adjustVma, mergeVma } from './merge.ts'
+import { munmapLocked } from './mmap.ts'
+import { flushTlbMm } from './mmu-gather.ts'
+import { MMAP_MIN, Mm, TASK_SIZE } from './mm.ts'
+import { mmapWriteLock, mmapWriteUnlock } from './mmap-lock.ts'
+import { allocPteTable, findPteTable, pteAddress } from './page-table.ts'
+import type { Task } from './task.ts'
+import { getUnmappedArea } from './unmapped-area.ts'
+import { findVma, findVmaLinks, vmStartGap } from './vma-tree.ts'
+import { VM_SHARED, Vma, vmAreaDup } from './vma.ts'
+import { linkVma, vmaGetFile } from './vma-link.ts'
+
+export const MREMAP_MAYMOVE = 1
+export const MREMAP_FIXED = 2
+export const MREMAP_DONTUNMAP = 4
+
+/** Gives the mapping [page, page + oldPages) the size `newPages`; `target` counts with MREMAP_FIXED. Returns its first page or a negative errno. */
+export function mremap(
+  cpu: Task,
+  mm: number,
+  page: number,
+  oldPages: number,
+  newPages: number,
+  flags: number,
+  target: number,
+): number {
+  if (newPages === 0 || (flags & ~(MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP)) !== 0) return -EINVAL
+  if ((flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) !== 0 && (flags & MREMAP_MAYMOVE) === 0) return -EINVAL
+  if ((flags & MREMAP_DONTUNMAP) !== 0 && oldPages !== newPages) return -EINVAL
+  mmapWriteLock(cpu, mm)
+  const result = mremapLocked(cpu, mm, page, oldPages, newPages, flags, target)
+  mmapWriteUnlock(cpu, mm)
+  rcuPoll(cpu)
+  return result
+}
+
+function mremapLocked(
+  cpu: Task,
+  mm: number,
+  page: number,
+  oldPages: number,
+  newPages: number,
+  flags: number,
+  target: number,
+): number {
+  if ((flags & MREMAP_FIXED) !== 0) return mremapTo(cpu, mm, page, oldPages, newPages, flags, target)
+  let vma = findVma(cpu, mm, page)
+  if (vma === 0 || cpu.heap[vma + Vma.vmStart] > page) return -EFAULT
+  if (oldPages >= newPages && (flags & MREMAP_DONTUNMAP) === 0) {
+    if (oldPages === newPages) return page
+    const error = munmapLocked(cpu, mm, page + newPages, page + oldPages, false)
+    return error < 0 ? error : page
+  }
+  const error = checkResizable(cpu, vma, page, oldPages, flags)
+  if (error < 0) return error
+  if ((flags & MREMAP_DONTUNMAP) === 0 && expandInPlace(cpu, vma, page, oldPages, newPages)) return page
+  if ((flags & MREMAP_MAYMOVE) === 0) return -ENOMEM
+  const room = getUnmappedArea(cpu, mm, 0, newPages)
+  if (room < 0) return room
+  vma = findVma(cpu, mm, page)
+  return moveVma(cpu, mm, vma, page, oldPages, newPages, room, flags)
+}
+
+/** `mremap_to`: to a given place, from which whatever is there goes away first. */
+function mremapTo(
+  cpu: Task,
+  mm: number,
+  page: number,
+  oldPages: number,
+  newPages: number,
+  flags: number,
+  target: number,
+): number {
+  if (target > TASK_SIZE - newPages || target < MMAP_MIN) return -EINVAL
+  if (page + oldPages > target && target + newPages > page) return -EINVAL
+  let error = munmapLocked(cpu, mm, target, target + newPages, false)
+  if (error < 0) return error
+  let kept = oldPages
+  if (oldPages > newPages) {
+    error = munmapLocked(cpu, mm, page + newPages, page + oldPages, false)
+    if (error < 0) return error
+    kept = newPages
+  }
+  const vma = findVma(cpu, mm, page)
+  if (vma === 0 || cpu.heap[vma + Vma.vmStart] > page) return -EFAULT
+  error = checkResizable(cpu, vma, page, kept, flags)
+  if (error < 0) return error
+  return moveVma(cpu, mm, vma, page, kept, newPages, target, flags)
+}
+
+/** `vma_to_resize`: the range is one VMA, and of a kind that can do this. */
+function checkResizable(cpu: Task, vma: number, page: number, oldPages: number, flags: number): number {
+  const { heap } = cpu
+  const shared = (heap[vma + Vma.vmFlags] & VM_SHARED) !== 0
+  if (oldPages === 0) return -EINVAL
+  if ((flags & MREMAP_DONTUNMAP) !== 0 && (shared || heap[vma + Vma.vmFile] !== 0)) return -EINVAL
+  return oldPages > heap[vma + Vma.vmEnd] - page ? -EFAULT : 0
+}
+
+/** Grows the VMA where it is, if the range reaches its end and there is room behind. */
+function expandInPlace(cpu: Task, vma: number, page: number, oldPages: number, newPages: number): boolean {
+  const { heap } = cpu
+  const mm = heap[vma + Vma.vmMm]
+  const oldEnd = heap[vma + Vma.vmEnd]
+  const end = page + newPages
+  if (page + oldPages !== oldEnd || end > TASK_SIZE) return false
+  const next = heap[vma + Vma.vmNext]
+  if (next !== 0 && vmStartGap(cpu, next) < end) return false
+  // As vma_merge() would: with what follows, if it is the same.
+  const pgoff = heap[vma + Vma.vmPgoff] + oldEnd - heap[vma + Vma.vmStart]
+  const anonVma = Atomics.load(heap, vma + Vma.anonVma)
+  const flags = heap[vma + Vma.vmFlags]
+  if (mergeVma(cpu, mm, vma, oldEnd, end, flags, anonVma, heap[vma + Vma.vmFile], pgoff) === 0) {
+    adjustVma(cpu, vma, heap[vma + Vma.vmStart], end, heap[vma + Vma.vmPgoff], 0, vma)
+  }
+  heap[mm + Mm.totalVm] += end - oldEnd
+  return true
+}
+
+/** `move_vma`: makes a VMA at `to`, moves the entries there, and takes the old range away. */
+function moveVma(
+  cpu: Task,
+  mm: number,
+  vma: number,
+  from: number,
+  oldPages: number,
+  newPages: number,
+  to: number,
+  flags: number,
+): number {
+  const { heap } = cpu
+  // Three more can be needed: two splits at the old place and the new one.
+  if (heap[mm + Mm.mapCount] >= heap[mm + Mm.maxMapCount] - 3) return -ENOMEM
+  const target = copyVma(cpu, mm, vma, from, to, newPages)
+  if (target === 0) return -ENOMEM
+  heap[mm + Mm.totalVm] += newPages
+  cpu.design.mremapBegin(cpu, vma, target)
+  const moved = movePageTables(cpu, mm, from, to, oldPages)
+  // Without memory for the tables, everything goes back, for which there are tables.
+  if (moved < oldPages) movePageTables(cpu, mm, to, from, moved)
+  cpu.design.mremapEnd(cpu, vma, target)
+  if (moved < oldPages) {
+    munmapLocked(cpu, mm, to, to + newPages, false)
+    return -ENOMEM
+  }
+  if ((flags & MREMAP_DONTUNMAP) === 0) munmapLocked(cpu, mm, from, from + oldPages, false)
+  return to
+}
+
+/** `copy_vma`: a VMA [to, to + pages) with the properties that `vma` has at `from`, perhaps part of a neighbour. */
+function copyVma(cpu: Task, mm: number, vma: number, from: number, to: number, pages: number): number {
+  const { heap } = cpu
+  const file = heap[vma + Vma.vmFile]
+  const anonVma = Atomics.load(heap, vma + Vma.anonVma)
+  // Anonymous memory that was never touched has no tie to its old place.
+  const pgoff = file === 0 && anonVma === 0 ? to : heap[vma + Vma.vmPgoff] + from - heap[vma + Vma.vmStart]
+  if (!findVmaLinks(cpu, mm, to, to + pages)) return 0
+  const flags = heap[vma + Vma.vmFlags]
+  const merged = mergeVma(cpu, mm, cpu.vmaLinkPrevious, to, to + pages, flags, anonVma, file, pgoff)
+  if (merged !== 0) return merged
+  const fresh = vmAreaDup(cpu, vma)
+  if (fresh === 0) return 0
+  heap[fresh + Vma.vmStart] = to
+  heap[fresh + Vma.vmEnd] = to + pages
+  heap[fresh + Vma.vmPgoff] = pgoff
+  vmaGetFile(cpu, fresh)
+  anonVmaClone(cpu, fresh, vma)
+  linkVma(cpu, mm, fresh)
+  return fresh
+}
+
+/** `move_page_tables`: returns how many pages it could move before there was no memory for a table. */
+function movePageTables(cpu: Task, mm: number, from: number, to: number, pages: number): number {
+  for (let done = 0; done < pages;) {
+    const source = from + done
+    const target = to + done
+    const inSource = 2 ** PMD_SHIFT - (source & (2 ** PMD_SHIFT - 1))
+    const inTarget = 2 ** PMD_SHIFT - (target & (2 ** PMD_SHIFT - 1))
+    const run = Math.min(inSource, inTarget, pages - done)
+    const oldTable = findPteTable(cpu, mm, source)
+    if (oldTable !== 0) {
+      const newTable = allocPteTable(cpu, mm, target)
+      if (newTable === 0) return done
+      movePtes(cpu, mm, oldTable, source, newTable, target, run)
+    }
+    done += run
+  }
+  return pages
+}
+
+/** `move_ptes`. Two tables are locked at a time only here and under the mmap write lock, so that no order is needed. */
+function movePtes(
+  cpu: Task,
+  mm: number,
+  oldTable: number,
+  from: number,
+  newTable: number,
+  to: number,
+  pages: number,
+): void {
+  const { heap } = cpu
+  spinLock(cpu, oldTable + PageTable.ptl)
+  if (newTable !== oldTable) spinLock(cpu, newTable + PageTable.ptl)
+  for (let index = 0; index < pages; index++) {
+    const entry = Atomics.exchange(heap, pteAddress(oldTable, from + index), 0)
+    if (entry !== 0) Atomics.store(heap, pteAddress(newTable, to + index), entry)
+  }
+  flushTlbMm(cpu, mm, from, from + pages)
+  if (newTable !== oldTable) spinUnlock(cpu, newTable + PageTable.ptl)
+  spinUnlock(cpu, oldTable + PageTable.ptl)
+}

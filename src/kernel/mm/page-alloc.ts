@@ -1,0 +1,110 @@
+// The frame allocator: one zone of single frames under a lock, and in front of it a list for each CPU.
+//
+// A CPU refills and drains its own list in batches, so that the zone lock is taken once for PCP_BATCH frames. That lock is what limited both
+// the speculative fault and the xadd rwsem in 2010 once the mmap lock was out of the way.
+
+import type { Cpu } from '../machine/cpu.ts'
+import { Header, PAGE_STRUCT_WORDS, ZONE_WORDS } from '../machine/header.ts'
+import { layout } from '../machine/layout.ts'
+import { PCP_CAPACITY, PerCpu } from '../machine/per-cpu.ts'
+import { refcountDecAndTest } from '../sync/refcount.ts'
+import { spinLock, spinUnlock } from '../sync/spinlock.ts'
+import { Page, pageStruct } from './page.ts'
+import { VmEvent, countVmEvent } from './vmstat.ts'
+
+/** `pcp->batch`. */
+const PCP_BATCH = 63
+/** `pcp->high`: above it, a batch goes back to the zone. */
+const PCP_HIGH = PCP_CAPACITY - PCP_BATCH
+
+export const Zone = layout('zone', ZONE_WORDS, {
+  lock: 0,
+  /** Free frames linked through `page.next`; 0 ends the list, as frame 0 is never free. */
+  freeList: 1,
+  freeCount: 2,
+  /** Frames from here on were never used. */
+  frontier: 3,
+})
+
+/** Sets up the zone of a fresh heap. Frame 0 is the zero page. */
+export function bootZone(heap: Int32Array): void {
+  const zone = heap[Header.zone]
+  heap[zone + Zone.frontier] = 1
+  heap[zone + Zone.freeCount] = heap[Header.frameCount] - 1
+}
+
+/** Allocates a frame, contents undefined. Returns 0 when none is left. */
+export function allocFrame(cpu: Cpu): number {
+  const { heap, base } = cpu
+  let count = heap[base + PerCpu.pcpCount]
+  if (count === 0) {
+    count = refillPcp(cpu)
+    if (count === 0) return 0
+  }
+  heap[base + PerCpu.pcpCount] = --count
+  countVmEvent(cpu, VmEvent.pgalloc)
+  return heap[base + PerCpu.pcp + count]
+}
+
+/** Gives a frame back. Nobody may hold a reference or a translation any more. */
+export function freeFrame(cpu: Cpu, frame: number): void {
+  const { heap, base } = cpu
+  const count = heap[base + PerCpu.pcpCount]
+  heap[base + PerCpu.pcp + count] = frame
+  heap[base + PerCpu.pcpCount] = count + 1
+  countVmEvent(cpu, VmEvent.pgfree)
+  if (count >= PCP_HIGH) drainPcp(cpu, PCP_BATCH)
+}
+
+/** Drops a reference; the last one frees the frame. */
+export function putPage(cpu: Cpu, frame: number): void {
+  if (refcountDecAndTest(cpu, pageStruct(cpu, frame) + Page.refcount)) freeFrame(cpu, frame)
+}
+
+/** Moves a batch of frames from the zone to this CPU. Returns how many there are now. */
+function refillPcp(cpu: Cpu): number {
+  const { heap, base } = cpu
+  const zone = heap[Header.zone]
+  const memoryMap = heap[Header.memoryMap]
+  spinLock(cpu, zone + Zone.lock)
+  const take = Math.min(PCP_BATCH, heap[zone + Zone.freeCount])
+  let frame = heap[zone + Zone.freeList]
+  for (let index = take - 1; index >= 0; index--) {
+    if (frame !== 0) {
+      heap[base + PerCpu.pcp + index] = frame
+      frame = heap[memoryMap + frame * PAGE_STRUCT_WORDS + Page.next]
+    } else {
+      heap[base + PerCpu.pcp + index] = heap[zone + Zone.frontier]++
+    }
+  }
+  heap[zone + Zone.freeList] = frame
+  heap[zone + Zone.freeCount] -= take
+  spinUnlock(cpu, zone + Zone.lock)
+  heap[base + PerCpu.pcpCount] = take
+  return take
+}
+
+/** Moves the `count` frames that came first, and so are the coldest, back to the zone. */
+function drainPcp(cpu: Cpu, count: number): void {
+  const { heap, base } = cpu
+  const zone = heap[Header.zone]
+  const memoryMap = heap[Header.memoryMap]
+  const pcp = base + PerCpu.pcp
+  spinLock(cpu, zone + Zone.lock)
+  let list = heap[zone + Zone.freeList]
+  for (let index = 0; index < count; index++) {
+    const frame = heap[pcp + index]
+    heap[memoryMap + frame * PAGE_STRUCT_WORDS + Page.next] = list
+    list = frame
+  }
+  heap[zone + Zone.freeList] = list
+  heap[zone + Zone.freeCount] += count
+  spinUnlock(cpu, zone + Zone.lock)
+  heap.copyWithin(pcp, pcp + count, pcp + heap[base + PerCpu.pcpCount])
+  heap[base + PerCpu.pcpCount] -= count
+}
+
+/** Gives all frames of this CPU back to the zone. For a CPU that is leaving. */
+export function drainAllPcp(cpu: Cpu): void {
+  drainPcp(cpu, cpu.heap[cpu.base + PerCpu.pcpCount])
+}

@@ -1,0 +1,53 @@
+// A thread in the kernel: its CPU and what Linux keeps in `task_struct`. None of it is shared.
+
+import { Cpu } from '../machine/cpu.ts'
+import type { PhysicalMemory } from '../machine/frames.ts'
+import type { Design } from './design.ts'
+import { FaultContext } from './fault-context.ts'
+import { RSS_KINDS } from './mm.ts'
+
+/** Entries of the per-thread VMA cache. */
+export const VMACACHE_SIZE = 4
+/** Frames that a teardown collects before it flushes and frees them. */
+export const GATHER_FRAMES_MAX = 4096
+
+export class Task extends Cpu {
+  readonly design: Design
+  /** The fault in progress; a thread has one at a time. */
+  readonly fault = new FaultContext()
+  /** Whether the last fault was handled without the mmap lock. */
+  lastFaultSpeculative = false
+  /** The x86 error code of the first fault of the last access that asked for it. */
+  firstFaultError = 0
+
+  // The VMA cache: where the last lookups ended (mm/vmacache.c).
+  vmacacheMm = 0
+  vmacacheSeqnum = 0
+  readonly vmacache = new Int32Array(VMACACHE_SIZE)
+
+  // Results of findVmaLinks().
+  vmaLinkParent = 0
+  vmaLink = 0
+  vmaLinkPrevious = 0
+
+  // Results of detachVmas(): the neighbours of what was taken out.
+  detachedPrevious = 0
+  detachedNext = 0
+
+  // A teardown in progress (mm/mmu_gather.c).
+  readonly gatherFrames = new Int32Array(GATHER_FRAMES_MAX)
+  gatherCount = 0
+  gatherMm = 0
+  gatherStart = 0
+  gatherEnd = 0
+  /** Page tables to be freed, linked. */
+  gatherTables = 0
+
+  /** Scratch of zapPteRange: pages unmapped, by kind. */
+  readonly zapCounts = new Int32Array(RSS_KINDS)
+
+  constructor(id: number, heap: Int32Array, memory: PhysicalMemory, design: Design) {
+    super(id, heap, memory)
+    this.design = design
+  }
+}

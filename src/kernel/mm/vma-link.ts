@@ -1,0 +1,63 @@
+// Linking VMAs into an mm and taking them out: the tree and the list together (mm/mmap.c).
+
+import { getFile, putFile } from './file.ts'
+import { Mm } from './mm.ts'
+import { unlinkAnonVma } from './anon-vma.ts'
+import type { Task } from './task.ts'
+import { eraseVmaTree, findVmaLinks, linkVmaTree, vmaGapUpdate, vmEndGap } from './vma-tree.ts'
+import { Vma } from './vma.ts'
+import { vmacacheInvalidate } from './vmacache.ts'
+import { bugOn } from '../machine/errors.ts'
+
+/** `vma_link`: the VMA, which overlaps none, becomes part of the mm. The mmap lock is held for write. */
+export function linkVma(cpu: Task, mm: number, vma: number): void {
+  const { heap } = cpu
+  const free = findVmaLinks(cpu, mm, heap[vma + Vma.vmStart], heap[vma + Vma.vmEnd])
+  bugOn(!free, 'two VMAs overlap')
+  linkVmaAt(cpu, mm, vma, cpu.vmaLinkPrevious, cpu.vmaLinkParent, cpu.vmaLink)
+}
+
+function linkVmaAt(cpu: Task, mm: number, vma: number, previous: number, parent: number, link: number): void {
+  const { heap } = cpu
+  const next = previous === 0 ? heap[mm + Mm.mmap] : heap[previous + Vma.vmNext]
+  heap[vma + Vma.vmPrev] = previous
+  heap[vma + Vma.vmNext] = next
+  if (previous === 0) heap[mm + Mm.mmap] = vma
+  else heap[previous + Vma.vmNext] = vma
+  if (next === 0) heap[mm + Mm.highestVmEnd] = vmEndGap(cpu, vma)
+  else heap[next + Vma.vmPrev] = vma
+  linkVmaTree(cpu, mm, vma, parent, link)
+  if (next !== 0) vmaGapUpdate(cpu, next)
+  heap[mm + Mm.mapCount]++
+  cpu.design.vmaLinked(cpu, vma)
+}
+
+/** `__vma_unlink`: takes one VMA out. It must still be freed. The mmap lock is held for write. */
+export function unlinkVma(cpu: Task, mm: number, vma: number): void {
+  const { heap } = cpu
+  const previous = heap[vma + Vma.vmPrev]
+  const next = heap[vma + Vma.vmNext]
+  if (previous === 0) heap[mm + Mm.mmap] = next
+  else heap[previous + Vma.vmNext] = next
+  if (next === 0) heap[mm + Mm.highestVmEnd] = previous === 0 ? 0 : vmEndGap(cpu, previous)
+  else heap[next + Vma.vmPrev] = previous
+  eraseVmaTree(cpu, mm, vma)
+  if (next !== 0) vmaGapUpdate(cpu, next)
+  heap[mm + Mm.mapCount]--
+  vmacacheInvalidate(cpu, mm)
+  cpu.design.vmaUnlinked(cpu, vma)
+}
+
+/** The VMA now holds a reference on its file. */
+export function vmaGetFile(cpu: Task, vma: number): void {
+  const file = cpu.heap[vma + Vma.vmFile]
+  if (file !== 0) getFile(cpu, file)
+}
+
+/** `remove_vma`: gives up what an unlinked VMA refers to, and the VMA. */
+export function removeVma(cpu: Task, vma: number): void {
+  unlinkAnonVma(cpu, vma)
+  const file = cpu.heap[vma + Vma.vmFile]
+  if (file !== 0) putFile(cpu, file)
+  cpu.design.freeVma(cpu, vma)
+}

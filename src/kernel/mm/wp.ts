@@ -1,0 +1,97 @@
+// Writes to a page that is mapped read-only: copy on write (mm/memory.c, do_wp_page).
+
+import {
+  PTE_ACCESSED,
+  PTE_DIRTY,
+  PTE_FRAME_SHIFT,
+  PTE_SPECIAL,
+  PTE_WRITE,
+  PageTable,
+} from '../machine/pte.ts'
+import { spinUnlock } from '../sync/spinlock.ts'
+import { anonymousPte, faultAnonVma, initAnonymousPage } from './anonymous.ts'
+import { FAULT_FLAG_SPECULATIVE, type FaultContext, VM_FAULT_OOM, VM_FAULT_RETRY } from './fault-context.ts'
+import { flushTlbMm } from './mmu-gather.ts'
+import { MM_ANON_PAGES, MM_FILE_PAGES } from './mm.ts'
+import { allocFrame, freeFrame, putPage } from './page-alloc.ts'
+import { PG_DIRTY, Page, getPage, pageCount, pageStruct } from './page.ts'
+import { pteAddress } from './page-table.ts'
+import { addMmCounterFast } from './rss.ts'
+import { pteMapLock } from './pte-lock.ts'
+import type { Task } from './task.ts'
+import { VM_SHARED } from './vma.ts'
+import { VmEvent, countSpfEvent } from './vmstat.ts'
+
+/** `do_wp_page`: the pte table is locked and the entry is the original; unlocks it. */
+export function doWpPage(cpu: Task, fault: FaultContext): number {
+  if ((fault.flags & FAULT_FLAG_SPECULATIVE) !== 0) countSpfEvent(cpu, VmEvent.SPF_ATTEMPT_WP)
+  const frame = fault.originalPte >>> PTE_FRAME_SHIFT
+  const special = (fault.originalPte & PTE_SPECIAL) !== 0
+  if (!special && (fault.vmFlags & VM_SHARED) !== 0) {
+    Atomics.or(cpu.heap, pageStruct(cpu, frame) + Page.flags, PG_DIRTY)
+    return wpPageReuse(cpu, fault)
+  }
+  const anonymous = !special && cpu.heap[pageStruct(cpu, frame) + Page.mapping] === 0
+  if (anonymous && pageCount(cpu, frame) === 1) return wpPageReuse(cpu, fault)
+  // The page must stay what it is while it is copied without the lock.
+  if (!special) getPage(cpu, frame)
+  spinUnlock(cpu, fault.table + PageTable.ptl)
+  const result = wpPageCopy(cpu, fault, special ? 0 : frame, anonymous)
+  if (!special) putPage(cpu, frame)
+  return result
+}
+
+/** `wp_page_reuse`: nobody else has the page, so it becomes writable as it is. */
+function wpPageReuse(cpu: Task, fault: FaultContext): number {
+  const address = pteAddress(fault.table, fault.page)
+  Atomics.compareExchange(
+    cpu.heap,
+    address,
+    fault.originalPte,
+    fault.originalPte | PTE_WRITE | PTE_DIRTY | PTE_ACCESSED,
+  )
+  spinUnlock(cpu, fault.table + PageTable.ptl)
+  return 0
+}
+
+/** `wp_page_copy`: `from` is the frame to copy, 0 for the zero page. */
+function wpPageCopy(cpu: Task, fault: FaultContext, from: number, anonymous: boolean): number {
+  if (!faultAnonVma(cpu, fault)) {
+    return (fault.flags & FAULT_FLAG_SPECULATIVE) !== 0 ? VM_FAULT_RETRY : VM_FAULT_OOM
+  }
+  const frame = allocFrame(cpu)
+  if (frame === 0) return VM_FAULT_OOM
+  if (from === 0) cpu.memory.zeroFrame(frame)
+  else cpu.memory.copyFrame(frame, from)
+  initAnonymousPage(cpu, fault, frame)
+  if (!pteMapLock(cpu, fault)) {
+    freeFrame(cpu, frame)
+    return VM_FAULT_RETRY
+  }
+  const replaced = wpReplace(cpu, fault, anonymousPte(fault, frame))
+  spinUnlock(cpu, fault.table + PageTable.ptl)
+  if (!replaced) {
+    freeFrame(cpu, frame)
+    return 0
+  }
+  if (from === 0 || !anonymous) addMmCounterFast(cpu, fault.mm, MM_ANON_PAGES, 1)
+  if (from !== 0) {
+    if (!anonymous) addMmCounterFast(cpu, fault.mm, MM_FILE_PAGES, -1)
+    // The reference of the translation that is gone.
+    putPage(cpu, from)
+  }
+  return 0
+}
+
+/**
+ * Replaces the original entry, if it is still there. It is cleared and flushed before the new one is stored, or a CPU could
+ * write through the new entry while another still reads the old page. The table stays locked across the flush, as in Linux: whoever
+ * waits for the lock must therefore answer interrupts (race R11).
+ */
+function wpReplace(cpu: Task, fault: FaultContext, entry: number): boolean {
+  const address = pteAddress(fault.table, fault.page)
+  if (Atomics.compareExchange(cpu.heap, address, fault.originalPte, 0) !== fault.originalPte) return false
+  flushTlbMm(cpu, fault.mm, fault.page, fault.page + 1)
+  Atomics.store(cpu.heap, address, entry)
+  return true
+}

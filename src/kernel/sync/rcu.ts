@@ -1,0 +1,198 @@
+// Read-copy-update: readers write nothing; what they may still see is freed only after a grace period.
+//
+// This is RCU of a kernel without preemption, so a read-side critical section costs nothing: a CPU that is outside the kernel
+// or asleep holds no reference, and the state word that counts its entries (machine/cpu.ts) tells one stay from the next. A
+// grace period has passed when every CPU was outside at least once since it began.
+//
+// Callbacks are kept by each CPU in two lists: those that wait for the grace period in progress, and those that came after it
+// began. Nothing runs in the background: a CPU looks after its callbacks when it has done a call that may free something.
+
+import {
+  type Cpu,
+  CPU_ENTRY,
+  CPU_INSIDE,
+  cpuWait,
+  kernelEnter,
+  kernelExit,
+  perCpuBase,
+} from '../machine/cpu.ts'
+import { bug, bugOn } from '../machine/errors.ts'
+import { layout } from '../machine/layout.ts'
+import { PerCpu } from '../machine/per-cpu.ts'
+import { spinLock, spinUnlock } from './spinlock.ts'
+
+/** `struct rcu_head`: two words in every object that is freed through RCU. */
+export const RcuHead = layout('rcu_head', 2, { next: 0, callback: 1 })
+
+/** What may be done after a grace period. A callback gets the address of the rcu_head. */
+export const RCU_FREE_VMA = 1
+export const RCU_FREE_PAGE_TABLE = 2
+const RCU_CALLBACKS = 8
+
+type RcuCallback<C extends Cpu> = (cpu: C, head: number) => void
+
+const callbacks: (RcuCallback<never> | null)[] = Array.from({ length: RCU_CALLBACKS }, () => null)
+
+/** Says what callback number `callback` does. Every thread of a machine runs the same code and so agrees on the numbers. */
+export function defineRcuCallback<C extends Cpu>(callback: number, run: RcuCallback<C>): void {
+  callbacks[callback] = run
+}
+
+export function rcuReadLock(cpu: Cpu): void {
+  cpu.rcuNesting++
+}
+
+export function rcuReadUnlock(cpu: Cpu): void {
+  bugOn(--cpu.rcuNesting < 0, 'rcu_read_unlock without rcu_read_lock')
+}
+
+/** `call_rcu`: has `callback` run on `head` after a grace period, on this CPU. Does not wait. */
+export function callRcu(cpu: Cpu, head: number, callback: number): void {
+  const { heap, base } = cpu
+  heap[head + RcuHead.next] = 0
+  heap[head + RcuHead.callback] = callback
+  spinLock(cpu, base + PerCpu.rcuLock)
+  appendList(cpu, base + PerCpu.rcuNextHead, head, head)
+  Atomics.store(heap, base + PerCpu.rcuCount, heap[base + PerCpu.rcuCount] + 1)
+  spinUnlock(cpu, base + PerCpu.rcuLock)
+}
+
+/** Runs the callbacks whose grace period has passed and begins one for the next. To be called where nothing is held. */
+export function rcuPoll(cpu: Cpu): void {
+  const { heap, base } = cpu
+  if (Atomics.load(heap, base + PerCpu.rcuCount) === 0) return
+  spinLock(cpu, base + PerCpu.rcuLock)
+  let ready = 0
+  if (heap[base + PerCpu.rcuWaitHead] !== 0 && gracePeriodPassed(cpu))
+    ready = takeList(cpu, base + PerCpu.rcuWaitHead)
+  if (heap[base + PerCpu.rcuWaitHead] === 0 && heap[base + PerCpu.rcuNextHead] !== 0) {
+    moveList(cpu, base + PerCpu.rcuNextHead, base + PerCpu.rcuWaitHead)
+    beginGracePeriod(cpu)
+  }
+  spinUnlock(cpu, base + PerCpu.rcuLock)
+  runCallbacks(cpu, ready)
+}
+
+/** `synchronize_rcu`: waits for a grace period. This CPU is outside while it waits, so that two waiters do not wait for each other. */
+export function synchronizeRcu(cpu: Cpu): void {
+  bugOn(cpu.rcuNesting !== 0, 'synchronize_rcu inside an RCU read-side critical section')
+  const snapshot = new Int32Array(cpu.cpuCount)
+  snapshotCpus(cpu, snapshot)
+  kernelExit(cpu)
+  for (let id = 0; id < cpu.cpuCount; id++) {
+    for (let spins = 0; ; spins++) {
+      const state = perCpuBase(cpu.heap, id)
+      const now = Atomics.load(cpu.heap, state)
+      if (isQuiescent(snapshot[id], now)) break
+      cpuWait(cpu, state, now, spins)
+    }
+  }
+  kernelEnter(cpu)
+}
+
+/** `rcu_barrier`: waits until every callback of every CPU has run. It takes over those of the other CPUs. */
+export function rcuBarrier(cpu: Cpu): void {
+  const { heap, base } = cpu
+  for (;;) {
+    let pending = 0
+    for (let id = 0; id < cpu.cpuCount; id++) {
+      const from = perCpuBase(heap, id)
+      if (Atomics.load(heap, from + PerCpu.rcuCount) === 0) continue
+      pending++
+      adoptCallbacks(cpu, from)
+    }
+    if (pending === 0) return
+    synchronizeRcu(cpu)
+    spinLock(cpu, base + PerCpu.rcuLock)
+    moveList(cpu, base + PerCpu.rcuNextHead, base + PerCpu.rcuWaitHead)
+    const ready = takeList(cpu, base + PerCpu.rcuWaitHead)
+    spinUnlock(cpu, base + PerCpu.rcuLock)
+    runCallbacks(cpu, ready)
+  }
+}
+
+/** Moves the callbacks of the CPU at `from` to the end of this CPU's own. */
+function adoptCallbacks(cpu: Cpu, from: number): void {
+  const { heap, base } = cpu
+  if (from === base) return
+  spinLock(cpu, from + PerCpu.rcuLock)
+  moveList(cpu, from + PerCpu.rcuWaitHead, from + PerCpu.rcuNextHead)
+  const head = heap[from + PerCpu.rcuNextHead]
+  const tail = heap[from + PerCpu.rcuNextTail]
+  const count = heap[from + PerCpu.rcuCount]
+  heap[from + PerCpu.rcuNextHead] = 0
+  heap[from + PerCpu.rcuNextTail] = 0
+  Atomics.store(heap, from + PerCpu.rcuCount, 0)
+  spinUnlock(cpu, from + PerCpu.rcuLock)
+  if (head === 0) return
+  spinLock(cpu, base + PerCpu.rcuLock)
+  appendList(cpu, base + PerCpu.rcuNextHead, head, tail)
+  Atomics.store(heap, base + PerCpu.rcuCount, heap[base + PerCpu.rcuCount] + count)
+  spinUnlock(cpu, base + PerCpu.rcuLock)
+}
+
+function runCallbacks(cpu: Cpu, list: number): void {
+  const { heap, base } = cpu
+  let done = 0
+  for (let head = list; head !== 0; done++) {
+    const next = heap[head + RcuHead.next]
+    const run = callbacks[heap[head + RcuHead.callback]] as RcuCallback<Cpu> | null | undefined
+    if (run === null || run === undefined) bug('an rcu_head without a callback')
+    run(cpu, head)
+    head = next
+  }
+  if (done === 0) return
+  spinLock(cpu, base + PerCpu.rcuLock)
+  Atomics.store(heap, base + PerCpu.rcuCount, heap[base + PerCpu.rcuCount] - done)
+  spinUnlock(cpu, base + PerCpu.rcuLock)
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Grace periods
+
+function snapshotCpus(cpu: Cpu, snapshot: Int32Array): void {
+  for (let id = 0; id < cpu.cpuCount; id++) snapshot[id] = Atomics.load(cpu.heap, perCpuBase(cpu.heap, id))
+}
+
+function beginGracePeriod(cpu: Cpu): void {
+  if (cpu.rcuSnapshot.length === 0) cpu.rcuSnapshot = new Int32Array(cpu.cpuCount)
+  snapshotCpus(cpu, cpu.rcuSnapshot)
+}
+
+/** True when the CPU whose state was `then` and is `now` was outside in between. */
+function isQuiescent(then: number, now: number): boolean {
+  return (then & CPU_INSIDE) === 0 || (now & CPU_INSIDE) === 0 || ((then ^ now) & -CPU_ENTRY) !== 0
+}
+
+function gracePeriodPassed(cpu: Cpu): boolean {
+  for (let id = 0; id < cpu.cpuCount; id++) {
+    const then = cpu.rcuSnapshot[id]
+    if (id === cpu.id || (then & CPU_INSIDE) === 0) continue
+    if (!isQuiescent(then, Atomics.load(cpu.heap, perCpuBase(cpu.heap, id)))) return false
+    cpu.rcuSnapshot[id] = 0
+  }
+  return true
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Lists of rcu_heads: a head word, and the tail in the word behind it
+
+function appendList(cpu: Cpu, list: number, first: number, last: number): void {
+  const { heap } = cpu
+  if (heap[list] === 0) heap[list] = first
+  else heap[heap[list + 1] + RcuHead.next] = first
+  heap[list + 1] = last
+}
+
+function takeList(cpu: Cpu, list: number): number {
+  const first = cpu.heap[list]
+  cpu.heap[list] = 0
+  cpu.heap[list + 1] = 0
+  return first
+}
+
+function moveList(cpu: Cpu, from: number, to: number): void {
+  if (cpu.heap[from] === 0) return
+  appendList(cpu, to, cpu.heap[from], cpu.heap[from + 1])
+  takeList(cpu, from)
+}

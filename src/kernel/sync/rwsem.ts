@@ -1,0 +1,297 @@
+// The reader-writer semaphore behind the mmap lock, in the two forms whose difference decided the debate of January 2010.
+//
+// Generic (lib/rwsem-spinlock.c): a spinlock guards a count and a queue, so that every reader takes and releases that spinlock
+// twice. 64-bit x86 used it until 2.6.34, because `config X86_XADD` depended on X86_32.
+//
+// Exchange-and-add (lib/rwsem.c with the fast paths of arch/x86): the uncontended reader does one `lock xadd` on the way in and
+// one on the way out. It is what made most of the gain of the first speculative page faults go away
+// (L. Torvalds and P. Zijlstra, message-id 1262969610.4244.36.camel@laptop).
+//
+// Both are fair: who comes while somebody queues, queues. A waiter sleeps until a releaser hands it the lock.
+
+import { type Cpu, sleepUntilChanged } from '../machine/cpu.ts'
+import { bugOn } from '../machine/errors.ts'
+import { Header } from '../machine/header.ts'
+import { layout } from '../machine/layout.ts'
+import { PerCpu } from '../machine/per-cpu.ts'
+import { spinLockIrq, spinUnlockIrq } from './spinlock.ts'
+
+export const RWSEM_XADD = 0
+export const RWSEM_GENERIC = 1
+
+export const RWSEM_WORDS = 16
+export const Rwsem = layout('rw_semaphore', RWSEM_WORDS, {
+  /** xadd: the biased count. Generic: `activity`, the number of readers or -1 for a writer. */
+  count: 0,
+  waitLock: 1,
+  /** The queue of waiters, which are the `waiter` fields of the CPUs: the per-CPU structs' addresses, 0 at the ends. */
+  waitFirst: 2,
+  waitLast: 3,
+  /** One more than the CPU that holds it for write, for assertions. */
+  owner: 4,
+})
+
+const WAITING_FOR_READ = 1
+const WAITING_FOR_WRITE = 2
+
+function isGeneric(cpu: Cpu): boolean {
+  return cpu.heap[Header.rwsemKind] === RWSEM_GENERIC
+}
+
+/** Takes the lock for reading. */
+export function downRead(cpu: Cpu, sem: number): void {
+  if (isGeneric(cpu)) genericDownRead(cpu, sem)
+  else if (Atomics.add(cpu.heap, sem, ACTIVE_READ_BIAS) + ACTIVE_READ_BIAS < 0) {
+    xaddDownFailed(cpu, sem, WAITING_FOR_READ, WAITING_BIAS - ACTIVE_READ_BIAS)
+  }
+}
+
+/** Takes the lock for reading if no writer holds it or waits. Returns whether it did. */
+export function downReadTryLock(cpu: Cpu, sem: number): boolean {
+  if (isGeneric(cpu)) return genericDownReadTryLock(cpu, sem)
+  // As on x86, a plain load and then a cmpxchg: two bus transactions where down_read() needs one.
+  for (;;) {
+    const count = Atomics.load(cpu.heap, sem)
+    if (count + ACTIVE_READ_BIAS <= 0) return false
+    if (Atomics.compareExchange(cpu.heap, sem, count, count + ACTIVE_READ_BIAS) === count) return true
+  }
+}
+
+export function upRead(cpu: Cpu, sem: number): void {
+  if (isGeneric(cpu)) {
+    genericUpRead(cpu, sem)
+    return
+  }
+  const count = Atomics.sub(cpu.heap, sem, ACTIVE_READ_BIAS) - ACTIVE_READ_BIAS
+  if (count < 0 && (count & ACTIVE_MASK) === 0) xaddWake(cpu, sem)
+}
+
+/** Takes the lock for writing. */
+export function downWrite(cpu: Cpu, sem: number): void {
+  if (isGeneric(cpu)) genericDownWrite(cpu, sem)
+  else if (Atomics.add(cpu.heap, sem, ACTIVE_WRITE_BIAS) !== 0) {
+    xaddDownFailed(cpu, sem, WAITING_FOR_WRITE, -ACTIVE_READ_BIAS)
+  }
+  cpu.heap[sem + Rwsem.owner] = cpu.id + 1
+}
+
+/** Takes the lock for writing if nobody holds it or waits. Returns whether it did. */
+export function downWriteTryLock(cpu: Cpu, sem: number): boolean {
+  const taken = isGeneric(cpu)
+    ? genericDownWriteTryLock(cpu, sem)
+    : Atomics.compareExchange(cpu.heap, sem, 0, ACTIVE_WRITE_BIAS) === 0
+  if (taken) cpu.heap[sem + Rwsem.owner] = cpu.id + 1
+  return taken
+}
+
+export function upWrite(cpu: Cpu, sem: number): void {
+  clearOwner(cpu, sem)
+  if (isGeneric(cpu)) genericUpWrite(cpu, sem)
+  else if (Atomics.sub(cpu.heap, sem, ACTIVE_WRITE_BIAS) - ACTIVE_WRITE_BIAS < 0) xaddWake(cpu, sem)
+}
+
+/** Turns the writer into a reader, and lets in the readers at the head of the queue. */
+export function downgradeWrite(cpu: Cpu, sem: number): void {
+  clearOwner(cpu, sem)
+  if (isGeneric(cpu)) genericDowngradeWrite(cpu, sem)
+  else if (Atomics.sub(cpu.heap, sem, WAITING_BIAS) - WAITING_BIAS < 0) xaddDowngradeWake(cpu, sem)
+}
+
+function clearOwner(cpu: Cpu, sem: number): void {
+  bugOn(
+    cpu.heap[sem + Rwsem.owner] !== cpu.id + 1,
+    `CPU ${cpu.id} releases a write lock that it does not hold`,
+  )
+  cpu.heap[sem + Rwsem.owner] = 0
+}
+
+/** True while this CPU holds the lock for writing. */
+export function isWriteLockedByMe(cpu: Cpu, sem: number): boolean {
+  return cpu.heap[sem + Rwsem.owner] === cpu.id + 1
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// The queue. The wait lock is held.
+
+function enqueueWaiter(cpu: Cpu, sem: number, kind: number): void {
+  const { heap, base } = cpu
+  const last = heap[sem + Rwsem.waitLast]
+  heap[base + PerCpu.waiterKind] = kind
+  heap[base + PerCpu.waiterNext] = 0
+  heap[base + PerCpu.waiterPrevious] = last
+  Atomics.store(heap, base + PerCpu.waiterTask, 1)
+  heap[sem + Rwsem.waitLast] = base
+  if (last === 0) heap[sem + Rwsem.waitFirst] = base
+  else heap[last + PerCpu.waiterNext] = base
+}
+
+/** Takes the first waiter out of the queue and hands it the lock. */
+function grantFirstWaiter(cpu: Cpu, sem: number): void {
+  const { heap } = cpu
+  const waiter = heap[sem + Rwsem.waitFirst]
+  const next = heap[waiter + PerCpu.waiterNext]
+  heap[sem + Rwsem.waitFirst] = next
+  if (next === 0) heap[sem + Rwsem.waitLast] = 0
+  else heap[next + PerCpu.waiterPrevious] = 0
+  // From here on the waiter may be gone.
+  Atomics.store(heap, waiter + PerCpu.waiterTask, 0)
+  Atomics.notify(heap, waiter + PerCpu.waiterTask, 1)
+}
+
+function sleepUntilGranted(cpu: Cpu, sem: number, kind: number): void {
+  cpu.tracepoints?.contentionBegin(sem, kind === WAITING_FOR_WRITE)
+  sleepUntilChanged(cpu, cpu.base + PerCpu.waiterTask, 1)
+  cpu.tracepoints?.contentionEnd(sem)
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Exchange-and-add. The count of 32-bit kernels: the low half counts who is active, the high half is minus the number of those
+// who wait, a writer included; hence at most 32,767 of them.
+
+const ACTIVE_READ_BIAS = 1
+const ACTIVE_MASK = 0xffff
+const WAITING_BIAS = -0x10000
+const ACTIVE_WRITE_BIAS = WAITING_BIAS + ACTIVE_READ_BIAS
+
+/** `rwsem_down_failed_common`: `adjustment` takes back what the fast path added and counts this CPU as waiting. */
+function xaddDownFailed(cpu: Cpu, sem: number, kind: number, adjustment: number): void {
+  spinLockIrq(cpu, sem + Rwsem.waitLock)
+  enqueueWaiter(cpu, sem, kind)
+  const count = Atomics.add(cpu.heap, sem, adjustment) + adjustment
+  // The holder may have left between the fast path and here, and seen nobody to wake.
+  if ((count & ACTIVE_MASK) === 0) xaddDoWake(cpu, sem, false)
+  spinUnlockIrq(cpu, sem + Rwsem.waitLock)
+  sleepUntilGranted(cpu, sem, kind)
+}
+
+/** `__rwsem_do_wake`: hands the lock to the first writer or to all readers at the head of the queue. */
+function xaddDoWake(cpu: Cpu, sem: number, downgrading: boolean): void {
+  const { heap } = cpu
+  if (!downgrading && !xaddClaimActive(cpu, sem)) return
+  const first = heap[sem + Rwsem.waitFirst]
+  if (heap[first + PerCpu.waiterKind] === WAITING_FOR_WRITE) {
+    // The bias that it added when it queued becomes its write bias.
+    if (!downgrading) grantFirstWaiter(cpu, sem)
+    return
+  }
+  let readers = 0
+  for (let waiter = first; waiter !== 0; waiter = heap[waiter + PerCpu.waiterNext]) {
+    if (heap[waiter + PerCpu.waiterKind] !== WAITING_FOR_READ) break
+    readers++
+  }
+  const alreadyActive = downgrading ? 0 : ACTIVE_READ_BIAS
+  Atomics.add(heap, sem, readers * (ACTIVE_READ_BIAS - WAITING_BIAS) - alreadyActive)
+  for (; readers > 0; readers--) grantFirstWaiter(cpu, sem)
+}
+
+/** Moves the active part of the count from 0 to 1, which only one releaser can. Returns whether this one did. */
+function xaddClaimActive(cpu: Cpu, sem: number): boolean {
+  for (;;) {
+    const before = Atomics.add(cpu.heap, sem, ACTIVE_READ_BIAS)
+    if ((before & ACTIVE_MASK) === 0) return true
+    // Somebody is active and will wake the queue when it leaves; unless it left while the claim stood.
+    const after = Atomics.sub(cpu.heap, sem, ACTIVE_READ_BIAS) - ACTIVE_READ_BIAS
+    if ((after & ACTIVE_MASK) !== 0) return false
+  }
+}
+
+function xaddWake(cpu: Cpu, sem: number): void {
+  spinLockIrq(cpu, sem + Rwsem.waitLock)
+  if (cpu.heap[sem + Rwsem.waitFirst] !== 0) xaddDoWake(cpu, sem, false)
+  spinUnlockIrq(cpu, sem + Rwsem.waitLock)
+}
+
+function xaddDowngradeWake(cpu: Cpu, sem: number): void {
+  spinLockIrq(cpu, sem + Rwsem.waitLock)
+  if (cpu.heap[sem + Rwsem.waitFirst] !== 0) xaddDoWake(cpu, sem, true)
+  spinUnlockIrq(cpu, sem + Rwsem.waitLock)
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Generic
+
+function genericDownRead(cpu: Cpu, sem: number): void {
+  const { heap } = cpu
+  spinLockIrq(cpu, sem + Rwsem.waitLock)
+  if (heap[sem] >= 0 && heap[sem + Rwsem.waitFirst] === 0) {
+    heap[sem]++
+    spinUnlockIrq(cpu, sem + Rwsem.waitLock)
+    return
+  }
+  enqueueWaiter(cpu, sem, WAITING_FOR_READ)
+  spinUnlockIrq(cpu, sem + Rwsem.waitLock)
+  sleepUntilGranted(cpu, sem, WAITING_FOR_READ)
+}
+
+function genericDownReadTryLock(cpu: Cpu, sem: number): boolean {
+  const { heap } = cpu
+  spinLockIrq(cpu, sem + Rwsem.waitLock)
+  const taken = heap[sem] >= 0 && heap[sem + Rwsem.waitFirst] === 0
+  if (taken) heap[sem]++
+  spinUnlockIrq(cpu, sem + Rwsem.waitLock)
+  return taken
+}
+
+function genericUpRead(cpu: Cpu, sem: number): void {
+  const { heap } = cpu
+  spinLockIrq(cpu, sem + Rwsem.waitLock)
+  if (--heap[sem] === 0 && heap[sem + Rwsem.waitFirst] !== 0) {
+    // A reader queues only behind a writer, so the first is one.
+    heap[sem] = -1
+    grantFirstWaiter(cpu, sem)
+  }
+  spinUnlockIrq(cpu, sem + Rwsem.waitLock)
+}
+
+function genericDownWrite(cpu: Cpu, sem: number): void {
+  const { heap } = cpu
+  spinLockIrq(cpu, sem + Rwsem.waitLock)
+  if (heap[sem] === 0 && heap[sem + Rwsem.waitFirst] === 0) {
+    heap[sem] = -1
+    spinUnlockIrq(cpu, sem + Rwsem.waitLock)
+    return
+  }
+  enqueueWaiter(cpu, sem, WAITING_FOR_WRITE)
+  spinUnlockIrq(cpu, sem + Rwsem.waitLock)
+  sleepUntilGranted(cpu, sem, WAITING_FOR_WRITE)
+}
+
+function genericDownWriteTryLock(cpu: Cpu, sem: number): boolean {
+  const { heap } = cpu
+  spinLockIrq(cpu, sem + Rwsem.waitLock)
+  const taken = heap[sem] === 0 && heap[sem + Rwsem.waitFirst] === 0
+  if (taken) heap[sem] = -1
+  spinUnlockIrq(cpu, sem + Rwsem.waitLock)
+  return taken
+}
+
+function genericUpWrite(cpu: Cpu, sem: number): void {
+  spinLockIrq(cpu, sem + Rwsem.waitLock)
+  cpu.heap[sem] = 0
+  if (cpu.heap[sem + Rwsem.waitFirst] !== 0) genericDoWake(cpu, sem, true)
+  spinUnlockIrq(cpu, sem + Rwsem.waitLock)
+}
+
+function genericDowngradeWrite(cpu: Cpu, sem: number): void {
+  spinLockIrq(cpu, sem + Rwsem.waitLock)
+  cpu.heap[sem] = 1
+  if (cpu.heap[sem + Rwsem.waitFirst] !== 0) genericDoWake(cpu, sem, false)
+  spinUnlockIrq(cpu, sem + Rwsem.waitLock)
+}
+
+/** `__rwsem_do_wake`: hands the lock to the first writer, if `wakeWrite`, or to all readers at the head of the queue. */
+function genericDoWake(cpu: Cpu, sem: number, wakeWrite: boolean): void {
+  const { heap } = cpu
+  if (heap[heap[sem + Rwsem.waitFirst] + PerCpu.waiterKind] === WAITING_FOR_WRITE) {
+    if (!wakeWrite) return
+    heap[sem] = -1
+    grantFirstWaiter(cpu, sem)
+    return
+  }
+  for (;;) {
+    const first = heap[sem + Rwsem.waitFirst]
+    if (first === 0 || heap[first + PerCpu.waiterKind] !== WAITING_FOR_READ) return
+    heap[sem]++
+    grantFirstWaiter(cpu, sem)
+  }
+}

@@ -1,0 +1,71 @@
+// Spinlock: one word, 0 when free.
+//
+// A held lock contains its holder (CPU number + 1, shifted left) and in bit 0 whether somebody halts on it. The halting is what
+// Linux does on virtual machines (`pv_wait`, `pv_kick`): our CPUs are threads of a host that may take the core from the
+// holder at any time, and spinning would then only lengthen the wait.
+
+import { bugOn } from '../machine/errors.ts'
+import { type Cpu, SPINS_BEFORE_HALT, cpuWait, disableInterrupts, enableInterrupts } from '../machine/cpu.ts'
+
+const HALTED = 1
+
+function tagOf(cpu: Cpu): number {
+  return (cpu.id + 1) << 1
+}
+
+/** Takes the lock, waiting as long as it takes. Interrupts are answered meanwhile if they are enabled. */
+export function spinLock(cpu: Cpu, lock: number): void {
+  if (Atomics.compareExchange(cpu.heap, lock, 0, (cpu.id + 1) << 1) !== 0) spinLockSlow(cpu, lock)
+}
+
+function spinLockSlow(cpu: Cpu, lock: number): void {
+  const { heap } = cpu
+  const tag = tagOf(cpu)
+  for (let spins = 0; ; spins++) {
+    const value = Atomics.load(heap, lock)
+    if (value === 0) {
+      // Once this CPU has halted, others may be halted too and it cannot know: the mark is kept for them.
+      const mark = spins < SPINS_BEFORE_HALT ? 0 : HALTED
+      if (Atomics.compareExchange(heap, lock, 0, tag | mark) === 0) return
+      continue
+    }
+    bugOn((value & ~HALTED) === tag, `CPU ${cpu.id} takes a spinlock that it holds`)
+    const marked = spins < SPINS_BEFORE_HALT || (value & HALTED) !== 0
+    if (marked || Atomics.compareExchange(heap, lock, value, value | HALTED) === value) {
+      cpuWait(cpu, lock, value | HALTED, spins)
+    }
+  }
+}
+
+/** Takes the lock if it is free. Returns whether it did. */
+export function spinTryLock(cpu: Cpu, lock: number): boolean {
+  return Atomics.compareExchange(cpu.heap, lock, 0, (cpu.id + 1) << 1) === 0
+}
+
+/** Releases the lock. */
+export function spinUnlock(cpu: Cpu, lock: number): void {
+  const before = Atomics.exchange(cpu.heap, lock, 0)
+  if (before !== (cpu.id + 1) << 1) spinUnlockSlow(cpu, lock, before)
+}
+
+function spinUnlockSlow(cpu: Cpu, lock: number, before: number): void {
+  bugOn((before & ~HALTED) !== tagOf(cpu), `CPU ${cpu.id} releases a spinlock that it does not hold`)
+  Atomics.notify(cpu.heap, lock, 1)
+}
+
+/** `spin_lock_irq`. */
+export function spinLockIrq(cpu: Cpu, lock: number): void {
+  disableInterrupts(cpu)
+  spinLock(cpu, lock)
+}
+
+/** `spin_unlock_irq`. */
+export function spinUnlockIrq(cpu: Cpu, lock: number): void {
+  spinUnlock(cpu, lock)
+  enableInterrupts(cpu)
+}
+
+/** True while somebody holds the lock. */
+export function spinIsLocked(cpu: Cpu, lock: number): boolean {
+  return Atomics.load(cpu.heap, lock) !== 0
+}
