@@ -17,7 +17,10 @@ import { bootZone } from './mm/page-alloc.ts'
 import { createSlabCache } from './mm/slab.ts'
 import { VMA_WORDS } from './mm/vma.ts'
 
-/** Words of heap for a machine that nobody sized: room for page tables of a sparse address space. Unused words cost nothing. */
+/**
+ * Words of heap for a machine that nobody sized: room for page tables of a sparse address space. Unused words cost
+ * nothing.
+ */
 export function defaultHeapWords(cpuCount: number, frameCount: number): number {
   return fixedHeapWords(cpuCount, frameCount) + 16 * 1024 * 1024 + frameCount * 64
 }

@@ -1,7 +1,8 @@
 // An address space, as one thread sees it: the system calls and the accesses of a program.
 //
-// Addresses and lengths are in bytes, addresses below 2^43. Calls have the names, the rules and the errors of Linux; what a
-// system call would return as an errno is thrown as MemoryError, what would be a signal as SegmentationFault or BusError.
+// Addresses and lengths are in bytes, addresses below 2^43. Calls have the names, the rules and the errors of Linux;
+// what a system call would return as an errno is thrown as MemoryError, what would be a signal as SegmentationFault
+// or BusError.
 
 import {
   ACCESS_EXECUTE,
@@ -21,8 +22,6 @@ import {
   MREMAP_MAYMOVE,
   Mm,
   PAGE_SIZE,
-  PTE_PRESENT,
-  PTE_PROTNONE,
   SegmentationFault,
   TASK_SIZE,
   type Task,
@@ -36,7 +35,6 @@ import {
   createMm,
   destroyMm,
   fillBytes,
-  findPteTable,
   getMmCounter,
   heapBytes,
   joinMm,
@@ -44,13 +42,13 @@ import {
   loadAlignedInt32,
   loadUint8,
   madvise,
+  mincore,
   mmap,
   mmapReadLock,
   mmapReadUnlock,
   mprotect,
   mremap,
   munmap,
-  pteAddress,
   readBytes,
   setStartOfHeap,
   startOfHeap,
@@ -83,7 +81,9 @@ export interface MapOptions {
   readonly address?: number
   /** true: exactly at `address`, in place of what is there. 'noreplace': there or not at all (EEXIST). */
   readonly fixed?: boolean | 'noreplace'
-  /** Writes are seen by every mapping of the same file; for anonymous memory, by every address space that inherits it. */
+  /**
+   * Writes are seen by every mapping of the same file; for anonymous memory, by every address space that inherits it.
+   */
   readonly shared?: boolean
   readonly file?: MemoryFile
   /** Where in the file the mapping begins: a multiple of 4096. */
@@ -176,8 +176,9 @@ export class AddressSpace {
   // The layout
 
   /**
-   * Maps `length` bytes, rounded up to whole pages, and returns where. Errors: EINVAL (zero length, misaligned offset or fixed address,
-   * a shared stack), ENOMEM (no room, too many mappings), EEXIST (`noreplace`), EPERM (below 64 KiB), EOVERFLOW.
+   * Maps `length` bytes, rounded up to whole pages, and returns where. Errors: EINVAL (zero length, misaligned offset
+   * or fixed address, a shared stack), ENOMEM (no room, too many mappings), EEXIST (`noreplace`), EPERM (below 64
+   * KiB), EOVERFLOW.
    */
   mmap(length: number, options: MapOptions = {}): number {
     const { address = 0, offset = 0, fixed = false, file } = options
@@ -187,8 +188,9 @@ export class AddressSpace {
     if (fixed !== false && address % PAGE_SIZE !== 0) {
       throw new MemoryError('EINVAL', 'mmap', `address 0x${address.toString(16)} is not a multiple of 4096`)
     }
-    if (options.shared === true && options.growsDown === true)
-      throw new MemoryError('EINVAL', 'mmap', 'a stack cannot be shared')
+    if (options.growsDown === true && (options.shared === true || file !== undefined)) {
+      throw new MemoryError('EINVAL', 'mmap', 'a stack is private anonymous memory')
+    }
     if (address < 0 || address >= 2 ** 43)
       throw new MemoryError(fixed === false ? 'EINVAL' : 'ENOMEM', 'mmap', 'address out of range')
     let vmFlags = protectionFlags(options.protection ?? 'rw')
@@ -213,14 +215,20 @@ export class AddressSpace {
     return page * PAGE_SIZE
   }
 
-  /** Takes away what is mapped in the range. Errors: EINVAL (misaligned, empty, out of range), ENOMEM (a split would exceed maxMapCount). */
+  /**
+   * Takes away what is mapped in the range. Errors: EINVAL (misaligned, empty, out of range), ENOMEM (a split would
+   * exceed maxMapCount).
+   */
   munmap(address: number, length: number): void {
     const start = pageOf(address, 'munmap')
     const end = start + pagesOf(length, 'munmap')
     this.#call('munmap', (task, mm) => (end > TASK_SIZE ? -EINVAL : munmap(task, mm, start, end)))
   }
 
-  /** Changes the protection. Errors: EINVAL (misaligned), ENOMEM (part of the range is not mapped: what is before it has changed). */
+  /**
+   * Changes the protection. Errors: EINVAL (misaligned), ENOMEM (part of the range is not mapped: what is before it
+   * has changed).
+   */
   mprotect(address: number, length: number, protection: Protection): void {
     const start = pageOf(address, 'mprotect')
     const access = protectionFlags(protection)
@@ -228,7 +236,10 @@ export class AddressSpace {
     this.#call('mprotect', (task, mm) => (end > TASK_SIZE ? -ENOMEM : mprotect(task, mm, start, end, access)))
   }
 
-  /** Advises. Errors: EINVAL (misaligned, unknown advice), ENOMEM (part of the range is not mapped; the advice is taken for the rest). */
+  /**
+   * Advises. Errors: EINVAL (misaligned, unknown advice), ENOMEM (part of the range is not mapped; the advice is
+   * taken for the rest).
+   */
   madvise(address: number, length: number, advice: Advice): void {
     const start = pageOf(address, 'madvise')
     const number = Object.hasOwn(MADV, advice) ? MADV[advice] : undefined
@@ -238,7 +249,10 @@ export class AddressSpace {
     this.#call('madvise', (task, mm) => (end > TASK_SIZE ? -EINVAL : madvise(task, mm, start, end, number)))
   }
 
-  /** Grows, shrinks or moves a mapping and returns where it is then. Errors: EINVAL, EFAULT (not one mapping), ENOMEM (no room). */
+  /**
+   * Grows, shrinks or moves a mapping and returns where it is then. Errors: EINVAL, EFAULT (not one mapping), ENOMEM
+   * (no room).
+   */
   mremap(address: number, oldLength: number, newLength: number, options: RemapOptions = {}): number {
     const start = pageOf(address, 'mremap')
     const oldPages = Math.ceil(oldLength / PAGE_SIZE)
@@ -256,7 +270,10 @@ export class AddressSpace {
     return page * PAGE_SIZE
   }
 
-  /** Moves the end of the heap to `address` and returns where it is then: unchanged when that is not possible. Without an address, only tells. */
+  /**
+   * Moves the end of the heap to `address` and returns where it is then: unchanged when that is not possible. Without
+   * an address, only tells.
+   */
   brk(address?: number): number {
     return this.#run('brk', (task, mm) => {
       const start = startOfHeap(task, mm) * PAGE_SIZE
@@ -285,20 +302,13 @@ export class AddressSpace {
     })
   }
 
-  /** For each page of the range, whether there is memory behind it, as mincore tells of anonymous memory. */
+  /** For each page of the range, whether it is in memory, as mincore tells. Errors: EINVAL (misaligned), ENOMEM (not mapped). */
   residentPages(address: number, length: number): boolean[] {
     const start = pageOf(address, 'residentPages')
     const pages = Math.ceil(length / PAGE_SIZE)
-    return this.#run('residentPages', (task, mm) => {
-      mmapReadLock(task, mm)
-      const resident = Array.from({ length: pages }, (_, index) => {
-        const table = findPteTable(task, mm, start + index)
-        const entry = table === 0 ? 0 : Atomics.load(task.heap, pteAddress(table, start + index))
-        return (entry & (PTE_PRESENT | PTE_PROTNONE)) !== 0
-      })
-      mmapReadUnlock(task, mm)
-      return resident
-    })
+    const resident = new Uint8Array(pages)
+    this.#call('residentPages', (task, mm) => mincore(task, mm, start, start + pages, resident))
+    return Array.from(resident, (value) => value === 1)
   }
 
   /** Resident pages by kind. Exact when no other thread is at work. */
@@ -348,8 +358,9 @@ export class AddressSpace {
   // Accesses. Words are little-endian; an access that is not aligned may cross pages and is then not one instruction.
 
   /**
-   * What an access of that kind to `address` does to the memory manager, without moving data. Returns 0 when it took no fault, else the
-   * x86 error code of its first one, with TOUCH_SPECULATIVE set when that was handled without the mmap lock.
+   * What an access of that kind to `address` does to the memory manager, without moving data. Returns 0 when it took
+   * no fault, else the x86 error code of its first one, with TOUCH_SPECULATIVE set when that was handled without the
+   * mmap lock.
    */
   touch(address: number, access: 'r' | 'w' | 'x'): number {
     this.#prepare(address, access)
@@ -501,7 +512,12 @@ export class AddressSpace {
     this.readInto(address, this.#scratch.subarray(0, length))
   }
 
+  /** One store writes all or nothing, so that both of its pages must be writable before it begins. */
   #writeScratch(address: number, length: number): void {
+    if ((address % PAGE_SIZE) + length > PAGE_SIZE) {
+      this.touch(address, 'w')
+      this.touch(address + length - 1, 'w')
+    }
     this.write(address, this.#scratch.subarray(0, length))
   }
 

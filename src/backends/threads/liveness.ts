@@ -1,8 +1,9 @@
 // Finding out that a thread is gone.
 //
-// A thread that is terminated cannot say so. Two ways lead to the news: the thread that started it gets an 'exit' event; and where
-// the operating system lists the threads of the process (Linux), any thread that waits long can look. The second is needed
-// because the first does not reach a thread that is itself asleep in the kernel, waiting for what the dead one holds.
+// A thread that is terminated cannot say so. Two ways lead to the news: the thread that started it gets an 'exit'
+// event; and where the operating system lists the threads of the process (Linux), any thread that waits long can
+// look. The second is needed because the first does not reach a thread that is itself asleep in the kernel, waiting
+// for what the dead one holds.
 
 import { existsSync, readlinkSync } from 'node:fs'
 import { threadId, type Worker } from 'node:worker_threads'

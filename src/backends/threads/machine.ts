@@ -94,7 +94,9 @@ export interface MachineUsage {
 const attached = new Map<string, Machine>()
 
 export class Machine {
-  /** Makes a machine and attaches this thread to it. Throws ConfigurationError, or RangeError for a size that is none. */
+  /**
+   * Makes a machine and attaches this thread to it. Throws ConfigurationError, or RangeError for a size that is none.
+   */
   static create(options: MachineOptions): Machine {
     const { memory, cpus } = options
     const bytes = parseSize(memory, 'memory')
@@ -212,7 +214,10 @@ export class Machine {
     return allVmEvents(this.task)
   }
 
-  /** What is in use. Waits for everything that is to be freed after a grace period. Exact when no other thread is at work. */
+  /**
+   * What is in use. Waits for everything that is to be freed after a grace period. Exact when no other thread is at
+   * work.
+   */
   usage(): MachineUsage {
     return this.enter('usage', (task) => {
       rcuBarrier(task)
@@ -239,7 +244,10 @@ export class Machine {
     return free
   }
 
-  /** Gives this thread's CPU back. Every object of this thread on this machine is dead afterwards. Happens by itself at thread exit. */
+  /**
+   * Gives this thread's CPU back. Every object of this thread on this machine is dead afterwards. Happens by itself
+   * at thread exit.
+   */
   detach(): void {
     if (this.#detached) return
     this.#detached = true
@@ -256,8 +264,8 @@ export class Machine {
   }
 
   /**
-   * Runs `body` inside the kernel. Errors that a caller can expect leave the kernel by themselves; any other means that the
-   * kernel's state cannot be trusted, so that the machine is given up.
+   * Runs `body` inside the kernel. Errors that a caller can expect leave the kernel by themselves; any other means
+   * that the kernel's state cannot be trusted, so that the machine is given up.
    */
   enter<T>(call: string, body: (task: Task) => T): T {
     this.assertAttached()
@@ -336,7 +344,10 @@ export class Machine {
     }
   }
 
-  /** The thread on CPU `id` is gone. Inside the kernel it may have held anything; outside, its CPU can be released for it. */
+  /**
+   * The thread on CPU `id` is gone. Inside the kernel it may have held anything; outside, its CPU can be released for
+   * it.
+   */
   #buryThread(id: number): void {
     const heap = this.#heap
     const base = perCpuBase(heap, id)

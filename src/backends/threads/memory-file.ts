@@ -8,6 +8,8 @@ import {
   type Task,
   createFile,
   findPage,
+  noteWritten,
+  sectorMask,
   getOrCreatePage,
   putFile,
   putPage,
@@ -59,7 +61,9 @@ export class MemoryFile {
     return file
   }
 
-  /** The same file in another thread, which gets attached to its machine. It does not hold the file: its creator does. */
+  /**
+   * The same file in another thread, which gets attached to its machine. It does not hold the file: its creator does.
+   */
   static attach(handle: MemoryFileHandle): MemoryFile {
     return new MemoryFile(Machine.attach(handle.machine), handle.file, handle.name)
   }
@@ -124,6 +128,7 @@ export class MemoryFile {
     this.machine.enter('write', (task) => {
       forEachPage(offset, bytes.length, (index, within, done, run) => {
         const frame = this.#page(task, index, 'write')
+        noteWritten(task, frame, sectorMask(within, run))
         task.memory.bytes.set(bytes.subarray(done, done + run), frame * PAGE_SIZE + within)
         putPage(task, frame)
       })

@@ -1,11 +1,12 @@
 // Speculative page faults as M. Lespinasse published them on 30 April 2021 (v1, anonymous memory; message-id
 // 20210430195232.30491-1-michel@lespinasse.org; patch N has the suffix -(N+1)-).
 //
-// One sequence count per mm, hooked into the mmap lock: odd while a writer holds it. A fault reads it, looks up the VMA under RCU, copies
-// it, reads the count again, and from then on uses only the copy. It commits by try-locking the page table between two
-// more looks at the count. It writes nothing that another fault writes; the price is that any writer anywhere in the address
-// space makes it give up. What happens under the mmap lock held for *reading* (MADV_DONTNEED, other faults) does not move the count: it is
-// excluded by the page-table lock and by comparing the entry with what was seen.
+// One sequence count per mm, hooked into the mmap lock: odd while a writer holds it. A fault reads it, looks up the
+// VMA under RCU, copies it, reads the count again, and from then on uses only the copy. It commits by try-locking the
+// page table between two more looks at the count. It writes nothing that another fault writes; the price is that any
+// writer anywhere in the address space makes it give up. What happens under the mmap lock held for *reading*
+// (MADV_DONTNEED, other faults) does not move the count: it is excluded by the page-table lock and by comparing the
+// entry with what was seen.
 
 import { disableInterrupts, enableInterrupts } from '../machine/cpu.ts'
 import { PageTable } from '../machine/pte.ts'
@@ -42,7 +43,10 @@ export class Lespinasse2021 extends Design {
     writeSeqcountBegin(cpu, mm + Mm.mmapSeq)
   }
 
-  /** Before the lock is released, and before it is downgraded: what runs after a downgrade runs with an even count (I9). */
+  /**
+   * Before the lock is released, and before it is downgraded: what runs after a downgrade runs with an even count
+   * (I9).
+   */
   override mmapWriteUnlocking(cpu: Task, mm: number): void {
     writeSeqcountEnd(cpu, mm + Mm.mmapSeq)
   }
@@ -68,8 +72,9 @@ export class Lespinasse2021 extends Design {
     if (vma === 0) return abortReading(cpu, VmEvent.SPF_ABORT_UNMAPPED)
     copyVma(cpu, fault, vma)
     rcuReadUnlock(cpu)
-    // From here on only the copy is used, and it is known to be one of a VMA that was in the tree as a whole (I2, R24, R34).
-    // The patch looks at the kind of VMA before it leaves RCU, on the live VMA (R29); on the copy, nothing stale is followed.
+    // From here on only the copy is used, and it is known to be one of a VMA that was in the tree as a whole (I2,
+    // R24, R34). The patch looks at the kind of VMA before it leaves RCU, on the live VMA (R29); on the copy, nothing
+    // stale is followed.
     if (readSeqcountRetry(cpu, mm + Mm.mmapSeq, fault.sequence)) return abort(cpu, VmEvent.SPF_ABORT_VMA_COPY)
     if (fault.page < fault.vmStart || fault.page >= fault.vmEnd) return abort(cpu, VmEvent.SPF_ABORT_UNMAPPED)
     if (fault.vmFile !== 0) return abort(cpu, VmEvent.SPF_ABORT_NO_SPECULATE)
@@ -82,11 +87,12 @@ export class Lespinasse2021 extends Design {
   override pteMapLock(cpu: Task, fault: FaultContext): boolean {
     const seqcount = fault.mm + Mm.mmapSeq
     walkBegin(cpu)
-    // The tables that the walk saw are still the right ones now, and from here the window keeps them from being freed (I4).
+    // The tables that the walk saw are still the right ones now, and from here the window keeps them from being freed
+    // (I4).
     if (readSeqcountRetry(cpu, seqcount, fault.sequence))
       return lockFailed(cpu, VmEvent.SPF_ABORT_PTE_MAP_LOCK_SEQ1)
-    // A try: the holder may be waiting for this CPU to flush its TLB while interrupts are off here (R11), and a loop could
-    // starve (R12).
+    // A try: the holder may be waiting for this CPU to flush its TLB while interrupts are off here (R11), and a loop
+    // could starve (R12).
     if (!spinTryLock(cpu, fault.table + PageTable.ptl))
       return lockFailed(cpu, VmEvent.SPF_ABORT_PTE_MAP_LOCK_PTL)
     // Whoever changes this entry from now on needs the lock that this fault holds (I3, I8).
@@ -157,8 +163,8 @@ function speculativeMmFault(cpu: Task, fault: FaultContext): number {
 }
 
 /**
- * `speculative_page_walk_begin`: from here to the end no page table can be freed. RCU where tables are freed through it, else
- * disabled interrupts, for whose answer the freeing CPU waits.
+ * `speculative_page_walk_begin`: from here to the end no page table can be freed. RCU where tables are freed through
+ * it, else disabled interrupts, for whose answer the freeing CPU waits.
  */
 function walkBegin(cpu: Task): void {
   if (cpu.config.MMU_GATHER_RCU_TABLE_FREE) rcuReadLock(cpu)

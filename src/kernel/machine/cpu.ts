@@ -1,7 +1,7 @@
 // A CPU is an attached thread.
 //
-// It is *inside* while it executes an access or a call of the kernel, and *outside* while it runs JavaScript of the user or
-// sleeps. Both edges are one atomic operation on its state word, which also brings news from other CPUs:
+// It is *inside* while it executes an access or a call of the kernel, and *outside* while it runs JavaScript of the
+// user or sleeps. Both edges are one atomic operation on its state word, which also brings news from other CPUs:
 //
 //   bit 0  INSIDE     set on entry, cleared on exit
 //   bit 1  INTERRUPT  another CPU has put a call into the mailbox and waits for the answer
@@ -9,9 +9,9 @@
 //   bit 3  STOP       a CPU was lost; entering is refused
 //   bits 4..31        how often it entered, so that a grace period can tell one stay from the next
 //
-// A CPU outside holds translations that it cannot use without passing the entry, hence nobody has to wait for it: that is
-// lazy TLB shootdown. A CPU inside answers at the points where it polls: on entry and exit, in every loop that waits, and
-// when it enables interrupts. RCU needs no more than the same word, see sync/rcu.ts.
+// A CPU outside holds translations that it cannot use without passing the entry, hence nobody has to wait for it:
+// that is lazy TLB shootdown. A CPU inside answers at the points where it polls: on entry and exit, in every loop
+// that waits, and when it enables interrupts. RCU needs no more than the same word, see sync/rcu.ts.
 
 import { CpuLostError, bugOn } from './errors.ts'
 import { Header } from './header.ts'
@@ -33,12 +33,17 @@ const WALK_CACHE_ENTRIES = 64
 
 /** How long a sleeper waits before it looks whether the machine still stands, in milliseconds. */
 const SLEEP_CHECK_MS = 100
-/** How long a halted CPU that may be interrupted waits at most, in milliseconds: a wake-up by an interrupt can be missed. */
+/**
+ * How long a halted CPU that may be interrupted waits at most, in milliseconds: a wake-up by an interrupt can be
+ * missed.
+ */
 const HALT_CHECK_MS = 1
 /** How often a CPU looks again before it halts. */
 export const SPINS_BEFORE_HALT = 64
 
-/** Called where Linux has its `lock:contention_begin` and `lock:contention_end` tracepoints. Null when nobody listens. */
+/**
+ * Called where Linux has its `lock:contention_begin` and `lock:contention_end` tracepoints. Null when nobody listens.
+ */
 export interface Tracepoints {
   contentionBegin(lock: number, write: boolean): void
   contentionEnd(lock: number): void
@@ -72,6 +77,8 @@ export class Cpu {
   readonly tlbPage = new Int32Array(TLB_ENTRIES).fill(-1)
   readonly tlbRoot = new Int32Array(TLB_ENTRIES)
   readonly tlbEntry = new Int32Array(TLB_ENTRIES)
+  /** The sectors that this CPU has noted as written through the translation, see sectors.ts. */
+  readonly tlbWritten = new Int32Array(TLB_ENTRIES)
   // The paging-structure cache: which page table covers an aligned run of 512 pages.
   readonly walkRun = new Int32Array(WALK_CACHE_ENTRIES).fill(-1)
   readonly walkRoot = new Int32Array(WALK_CACHE_ENTRIES)
@@ -155,9 +162,9 @@ export const CALL_FLUSH_TLB = 1
 const FLUSH_PAGES_MAX = 33
 
 /**
- * Has every CPU whose bit is set in the `CPU_MASK_WORDS` words at `mask`, except this one, do `callFunction`, and waits until each
- * has answered. CPUs that are outside are not waited for: they flush when they enter. Interrupts must be enabled, or two
- * CPUs that call each other would wait for ever.
+ * Has every CPU whose bit is set in the `CPU_MASK_WORDS` words at `mask`, except this one, do `callFunction`, and
+ * waits until each has answered. CPUs that are outside are not waited for: they flush when they enter. Interrupts
+ * must be enabled, or two CPUs that call each other would wait for ever.
  */
 export function callFunctionMany(
   cpu: Cpu,
@@ -252,7 +259,10 @@ export function flushTlb(cpu: Cpu): void {
   cpu.tlbFlushes++
 }
 
-/** Drops this CPU's translations of the pages [start, end) under `root`. Like INVLPG, it drops the paging-structure cache. */
+/**
+ * Drops this CPU's translations of the pages [start, end) under `root`. Like INVLPG, it drops the paging-structure
+ * cache.
+ */
 export function flushTlbRange(cpu: Cpu, root: number, start: number, end: number): void {
   if (end - start > FLUSH_PAGES_MAX) {
     flushTlb(cpu)
@@ -276,8 +286,9 @@ export function cpuRelax(cpu: Cpu): void {
 }
 
 /**
- * Waits for `heap[word]` to change from `value` as a CPU waits: it stays inside, answers interrupts if they are enabled, and
- * halts after a while. `spins` is how often the caller has been here. A waker need not notify, but halting ends sooner if it does.
+ * Waits for `heap[word]` to change from `value` as a CPU waits: it stays inside, answers interrupts if they are
+ * enabled, and halts after a while. `spins` is how often the caller has been here. A waker need not notify, but
+ * halting ends sooner if it does.
  */
 export function cpuWait(cpu: Cpu, word: number, value: number, spins: number): void {
   if (spins < SPINS_BEFORE_HALT) {
@@ -303,8 +314,8 @@ function waitUntilZero(cpu: Cpu, word: number): void {
 }
 
 /**
- * Sleeps until `heap[word]` is no longer `value`: the thread leaves the CPU, which is a quiescent state and needs no interrupts.
- * The waker must change the word before it notifies.
+ * Sleeps until `heap[word]` is no longer `value`: the thread leaves the CPU, which is a quiescent state and needs no
+ * interrupts. The waker must change the word before it notifies.
  */
 export function sleepUntilChanged(cpu: Cpu, word: number, value: number): void {
   bugOn(cpu.rcuNesting !== 0, 'sleeping inside an RCU read-side critical section')
@@ -323,7 +334,9 @@ export function throwIfCpuLost(cpu: Cpu): void {
   if (lost !== 0) throw new CpuLostError(lost - 1)
 }
 
-/** Declares CPU `lost` dead inside the kernel. Every CPU refuses to enter from now on, and those that wait are woken. */
+/**
+ * Declares CPU `lost` dead inside the kernel. Every CPU refuses to enter from now on, and those that wait are woken.
+ */
 export function declareCpuLost(heap: Int32Array, lost: number): void {
   Atomics.compareExchange(heap, Header.lostCpu, 0, lost + 1)
   for (let id = 0; id < heap[Header.cpuCount]; id++) {

@@ -1,5 +1,6 @@
-// What the kernel throws. Calls on the memory layout return negative errno values as Linux's do; only what has no return
-// value is thrown: the signals of a failed access, a machine that lost a CPU, and a broken invariant of the kernel itself.
+// What the kernel throws. Calls on the memory layout return negative errno values as Linux's do; only what has no
+// return value is thrown: the signals of a failed access, a machine that lost a CPU, and a broken invariant of the
+// kernel itself.
 
 export type AccessKind = 'r' | 'w' | 'x'
 

@@ -1,7 +1,7 @@
 // Physical memory: 4 KiB frames in one shared WebAssembly memory.
 //
-// WebAssembly and not a bare SharedArrayBuffer, because `memory.fill` and `memory.copy` move a page at the speed of memset
-// and memcpy, which the fill method of a typed array over shared memory does not.
+// WebAssembly and not a bare SharedArrayBuffer, because `memory.fill` and `memory.copy` move a page at the speed of
+// memset and memcpy, which the fill method of a typed array over shared memory does not.
 
 export const PAGE_SHIFT = 12
 export const PAGE_SIZE = 4096
@@ -18,9 +18,11 @@ const WASM_PAGE_FRAMES = 16
 // (module
 //   (import "physical" "memory" (memory 1 65536 shared))
 //   (func (export "zeroFrame") (param $frame i32)
-//     (memory.fill (i32.shl (local.get $frame) (i32.const 12)) (i32.const 0) (i32.const 4096)))
+//     (memory.fill
+//       (i32.shl (local.get $frame) (i32.const 12)) (i32.const 0) (i32.const 4096)))
 //   (func (export "copyFrame") (param $to i32) (param $from i32)
-//     (memory.copy (i32.shl (local.get $to) (i32.const 12)) (i32.shl (local.get $from) (i32.const 12)) (i32.const 4096))))
+//     (memory.copy
+//       (i32.shl (local.get $to) (i32.const 12)) (i32.shl (local.get $from) (i32.const 12)) (i32.const 4096))))
 const frameInstructions = new Uint8Array([
   0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00,
   // types: (i32) -> (), (i32 i32) -> ()

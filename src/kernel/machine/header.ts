@@ -28,6 +28,8 @@ export const Header = layout('machine', 64, {
   slabCaches: 35,
   zone: 36,
   memoryMap: 37,
+  /** One word for each frame, see sectors.ts. */
+  writtenSectors: 38,
   /** All address spaces, linked, and the lock of that list. */
   mmList: 48,
   mmListLock: 49,
@@ -50,7 +52,7 @@ export interface BootOptions {
 /** Words of the heap that are spoken for before the first object is allocated. */
 export function fixedHeapWords(cpuCount: number, frameCount: number): number {
   const arrays = cpuCount * PER_CPU_WORDS + SLAB_CACHES * SLAB_CACHE_WORDS + ZONE_WORDS
-  return HEADER_WORDS + arrays + cacheLineAlign(frameCount * PAGE_STRUCT_WORDS)
+  return HEADER_WORDS + arrays + cacheLineAlign(frameCount * (PAGE_STRUCT_WORDS + 1))
 }
 
 /** Lays out a fresh heap, all zero until now. The slab caches and the zone are filled in by their own modules. */
@@ -66,12 +68,15 @@ export function bootHeap(heap: Int32Array, options: BootOptions): void {
   heap[Header.slabCaches] = heap[Header.perCpu] + cpuCount * PER_CPU_WORDS
   heap[Header.zone] = heap[Header.slabCaches] + SLAB_CACHES * SLAB_CACHE_WORDS
   heap[Header.memoryMap] = heap[Header.zone] + ZONE_WORDS
+  heap[Header.writtenSectors] = heap[Header.memoryMap] + frameCount * PAGE_STRUCT_WORDS
   heap[Header.heapNext] = fixedHeapWords(cpuCount, frameCount)
   heap[Header.heapEnd] = options.heapWords
   Atomics.store(heap, Header.magic, HEAP_MAGIC)
 }
 
-/** Cuts `words` words, a multiple of a cache line, from the heap for good. Returns 0 when there is not that much left. */
+/**
+ * Cuts `words` words, a multiple of a cache line, from the heap for good. Returns 0 when there is not that much left.
+ */
 export function heapAlloc(heap: Int32Array, words: number): number {
   for (;;) {
     const next = Atomics.load(heap, Header.heapNext)

@@ -19,6 +19,8 @@ export interface KernelConfig {
   readonly SPECULATIVE_PAGE_FAULT_STATS: boolean
   /** Page tables are freed after an RCU grace period; without it, after an interrupt to every CPU. */
   readonly MMU_GATHER_RCU_TABLE_FREE: boolean
+  /** Only the parts of a frame that were written are zeroed for its next owner, see sectors.ts. */
+  readonly ZERO_WRITTEN_SECTORS: boolean
   /** Freed objects are filled with poison, which is checked when they are allocated again. */
   readonly SLUB_DEBUG: boolean
 }
@@ -31,6 +33,7 @@ export const defaultKernelConfig: KernelConfig = {
   SPECULATIVE_PAGE_FAULT: true,
   SPECULATIVE_PAGE_FAULT_STATS: true,
   MMU_GATHER_RCU_TABLE_FREE: true,
+  ZERO_WRITTEN_SECTORS: true,
   SLUB_DEBUG: false,
 }
 
@@ -51,8 +54,8 @@ const rules: readonly Rule[] = [
 ]
 
 /**
- * Completes `chosen` with the defaults. An option left to its default is switched off when something that it needs is off,
- * as Kconfig does; an option that was asked for in an impossible combination is returned as a problem.
+ * Completes `chosen` with the defaults. An option left to its default is switched off when something that it needs is
+ * off, as Kconfig does; an option that was asked for in an impossible combination is returned as a problem.
  */
 export function resolveKernelConfig(chosen: Partial<KernelConfig>): {
   config: KernelConfig

@@ -1,8 +1,9 @@
 // The memory management unit: turns a page number into an entry of the page table, by the TLB or by walking.
 //
-// It takes no lock. What it has walked it keeps in the TLB until the kernel flushes it, so that whoever withdraws a translation
-// must flush before the frame can be used for anything else. It sets the accessed and dirty bits with a compare-and-swap of the
-// whole entry, as x86 does with a locked cycle: an entry that changed meanwhile is walked again.
+// It takes no lock. What it has walked it keeps in the TLB until the kernel flushes it, so that whoever withdraws a
+// translation must flush before the frame can be used for anything else. It sets the accessed and dirty bits with a
+// compare-and-swap of the whole entry, as x86 does with a locked cycle: an entry that changed meanwhile is walked
+// again.
 
 import { type Cpu, TLB_MASK, WALK_CACHE_MASK } from './cpu.ts'
 import {
@@ -28,8 +29,9 @@ export const ACCESS_WRITE = PTE_PRESENT | PTE_WRITE | PTE_DIRTY
 export const ACCESS_EXECUTE = PTE_PRESENT | PTE_EXEC
 
 /**
- * The entry that maps `page` under `root` for the access, or 0 when there is none that allows it; then `cpu.faultError` is
- * the x86 error code. Interrupts must not be answered between this and the use of the entry: they may withdraw it.
+ * The entry that maps `page` under `root` for the access, or 0 when there is none that allows it; then
+ * `cpu.faultError` is the x86 error code. Interrupts must not be answered between this and the use of the entry: they
+ * may withdraw it.
  */
 export function translate(cpu: Cpu, root: number, page: number, access: number): number {
   const slot = page & TLB_MASK
@@ -63,6 +65,7 @@ function walk(cpu: Cpu, root: number, page: number, access: number, slot: number
     cpu.tlbPage[slot] = page
     cpu.tlbRoot[slot] = root
     cpu.tlbEntry[slot] = entry
+    cpu.tlbWritten[slot] = 0
     return entry
   }
 }

@@ -1,4 +1,5 @@
-// What the machine and the kernel keep for each CPU in the heap. Only its own CPU writes a field, unless the field says else.
+// What the machine and the kernel keep for each CPU in the heap. Only its own CPU writes a field, unless the field
+// says else.
 
 import { layout } from './layout.ts'
 import { SLAB_CACHES, SLAB_CPU_WORDS } from './slab-layout.ts'
@@ -26,14 +27,20 @@ export const PerCpu = layout('cpu', SLABS + SLAB_CACHES * SLAB_CPU_WORDS, {
   hostThread: 18,
   nativeThread: 19,
 
-  /** The call that this CPU makes on others: function, arguments, and the answers that are outstanding (written by all). */
+  /**
+   * The call that this CPU makes on others: function, arguments, and the answers that are outstanding (written by
+   * all).
+   */
   callFunction: 32,
   callRoot: 33,
   callStart: 34,
   callEnd: 35,
   callPending: 36,
 
-  /** This CPU's place in the queue of a sleeping lock: neighbours, kind, and whether it still waits (written by the waker). */
+  /**
+   * This CPU's place in the queue of a sleeping lock: neighbours, kind, and whether it still waits (written by the
+   * waker).
+   */
   waiterNext: 48,
   waiterPrevious: 49,
   waiterKind: 50,

@@ -1,11 +1,11 @@
 // The format of page tables, which the hardware defines.
 //
-// Four levels. A page number has 31 bits: 4 select an entry of the pgd, then 9 each one of the pud, pmd and pte tables, so
-// that a pte table covers 2 MiB as on x86-64. The upper levels contain pointers into the kernel heap, 0 for none. A page-table entry
-// has 20 bits of frame and 12 of flags; 0 means none.
+// Four levels. A page number has 31 bits: 4 select an entry of the pgd, then 9 each one of the pud, pmd and pte
+// tables, so that a pte table covers 2 MiB as on x86-64. The upper levels contain pointers into the kernel heap, 0
+// for none. A page-table entry has 20 bits of frame and 12 of flags; 0 means none.
 //
-// Only `Atomics` touch entries that another CPU may use: its walker reads them without any lock and sets the accessed and
-// dirty bits by itself.
+// Only `Atomics` touch entries that another CPU may use: its walker reads them without any lock and sets the accessed
+// and dirty bits by itself.
 
 import { layout } from './layout.ts'
 

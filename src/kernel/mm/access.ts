@@ -1,13 +1,15 @@
 // Accesses of a program: what a load or store instruction does.
 //
-// An access is one instruction: from the look into the TLB to the data no interrupt is answered, so that a frame cannot be taken away in
-// between. A fault is handled and the instruction begins anew. Values that do not lie in one page are moved byte by byte.
+// An access is one instruction: from the look into the TLB to the data no interrupt is answered, so that a frame
+// cannot be taken away in between. A fault is handled and the instruction begins anew. Values that do not lie in one
+// page are moved byte by byte.
 
 import { disableInterrupts, kernelEnter, kernelExit } from '../machine/cpu.ts'
 import { BusError, FaultOutOfMemory, SegmentationFault, type AccessKind } from '../machine/errors.ts'
-import { PAGE_SHIFT, PAGE_SIZE, PAGE_WORDS } from '../machine/frames.ts'
+import { PAGE_SIZE, PAGE_WORDS } from '../machine/frames.ts'
 import { ACCESS_EXECUTE, ACCESS_READ, ACCESS_WRITE, translate } from '../machine/mmu.ts'
 import { PTE_FRAME_SHIFT } from '../machine/pte.ts'
+import { noteStore, noteWritten, sectorMask } from '../machine/sectors.ts'
 import { VM_FAULT_ACCERR, VM_FAULT_ERROR, VM_FAULT_OOM, VM_FAULT_SIGBUS } from './fault-context.ts'
 import { handleUserFault } from './fault.ts'
 import { Mm } from './mm.ts'
@@ -17,12 +19,17 @@ export { ACCESS_EXECUTE, ACCESS_READ, ACCESS_WRITE }
 
 const OFFSET_MASK = PAGE_SIZE - 1
 
+/** The page number of an address in bytes, below 2^43. */
+function pageNumber(address: number): number {
+  return (address / PAGE_SIZE) | 0
+}
+
 /**
- * The frame that an access to `address` reaches, after handling its faults. On return interrupts are disabled, until the
- * data has moved and {@link accessDone} is called. Throws the signal of a failed access, outside the kernel.
+ * The frame that an access to `address` reaches, after handling its faults. On return interrupts are disabled, until
+ * the data has moved and {@link accessDone} is called. Throws the signal of a failed access, outside the kernel.
  */
 function accessFrame(cpu: Task, mm: number, address: number, access: number): number {
-  const page = (address / PAGE_SIZE) | 0
+  const page = pageNumber(address)
   kernelEnter(cpu)
   cpu.interruptsEnabled = false
   const entry = translate(cpu, mm + Mm.pgd, page, access)
@@ -62,8 +69,8 @@ function accessKind(access: number): AccessKind {
 }
 
 /**
- * Does what an access to the page of `address` does to the memory manager, without moving data. Returns the x86 error code of the first
- * fault that it took, 0 if none.
+ * Does what an access to the page of `address` does to the memory manager, without moving data. Returns the x86 error
+ * code of the first fault that it took, 0 if none.
  */
 export function touch(cpu: Task, mm: number, address: number, access: number): number {
   cpu.firstFaultError = 0
@@ -81,6 +88,7 @@ export function loadUint8(cpu: Task, mm: number, address: number): number {
 
 export function storeUint8(cpu: Task, mm: number, address: number, value: number): void {
   const frame = accessFrame(cpu, mm, address, ACCESS_WRITE)
+  noteStore(cpu, pageNumber(address), frame, address & OFFSET_MASK)
   cpu.memory.bytes[frame * PAGE_SIZE + (address & OFFSET_MASK)] = value
   accessDone(cpu)
 }
@@ -96,6 +104,7 @@ export function loadAlignedInt32(cpu: Task, mm: number, address: number): number
 /** Stores a word at a multiple of four. */
 export function storeAlignedInt32(cpu: Task, mm: number, address: number, value: number): void {
   const frame = accessFrame(cpu, mm, address, ACCESS_WRITE)
+  noteStore(cpu, pageNumber(address), frame, address & OFFSET_MASK)
   cpu.memory.words[frame * PAGE_WORDS + ((address & OFFSET_MASK) >> 2)] = value
   accessDone(cpu)
 }
@@ -109,6 +118,7 @@ export function compareExchangeInt32(
   value: number,
 ): number {
   const frame = accessFrame(cpu, mm, address, ACCESS_WRITE)
+  noteStore(cpu, pageNumber(address), frame, address & OFFSET_MASK)
   const word = frame * PAGE_WORDS + ((address & OFFSET_MASK) >> 2)
   const before = Atomics.compareExchange(cpu.memory.words, word, expected, value)
   accessDone(cpu)
@@ -118,6 +128,7 @@ export function compareExchangeInt32(
 /** Atomic addition to a word at a multiple of four. Returns what was there. */
 export function addInt32(cpu: Task, mm: number, address: number, value: number): number {
   const frame = accessFrame(cpu, mm, address, ACCESS_WRITE)
+  noteStore(cpu, pageNumber(address), frame, address & OFFSET_MASK)
   const before = Atomics.add(cpu.memory.words, frame * PAGE_WORDS + ((address & OFFSET_MASK) >> 2), value)
   accessDone(cpu)
   return before
@@ -144,6 +155,7 @@ export function writeBytes(cpu: Task, mm: number, address: number, source: Uint8
     const offset = (address + done) & OFFSET_MASK
     const length = Math.min(PAGE_SIZE - offset, source.length - done)
     const frame = accessFrame(cpu, mm, address + done, ACCESS_WRITE)
+    noteWritten(cpu, frame, sectorMask(offset, length))
     const to = frame * PAGE_SIZE + offset
     if (length <= SMALL_MOVE)
       for (let byte = 0; byte < length; byte++) cpu.memory.bytes[to + byte] = source[done + byte]
@@ -166,15 +178,11 @@ export function fillBytes(cpu: Task, mm: number, address: number, length: number
     const offset = (address + done) & OFFSET_MASK
     const run = Math.min(PAGE_SIZE - offset, length - done)
     const frame = accessFrame(cpu, mm, address + done, ACCESS_WRITE)
+    noteWritten(cpu, frame, sectorMask(offset, run))
     const from = frame * PAGE_SIZE + offset
     if (byte === 0 && run === PAGE_SIZE) cpu.memory.zeroFrame(frame)
     else cpu.memory.bytes.fill(byte, from, from + run)
     accessDone(cpu)
     done += run
   }
-}
-
-/** The page number of an address in bytes. */
-export function pageNumber(address: number): number {
-  return Math.floor(address / 2 ** PAGE_SHIFT)
 }

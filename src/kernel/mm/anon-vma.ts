@@ -1,8 +1,8 @@
 // `anon_vma`: what the VMAs share whose anonymous pages may be each other's.
 //
-// Two VMAs merge only when they have the same one or when one has none; so it decides which neighbours stay apart. It is made
-// by the first fault that needs one, under the mmap lock: looking for a neighbour's to share reads VMAs that a speculative
-// fault has no right to touch (race R23, invariant I12).
+// Two VMAs merge only when they have the same one or when one has none; so it decides which neighbours stay apart. It
+// is made by the first fault that needs one, under the mmap lock: looking for a neighbour's to share reads VMAs that
+// a speculative fault has no right to touch (race R23, invariant I12).
 
 import { layout } from '../machine/layout.ts'
 import { refcountDecAndTest, refcountInc } from '../sync/refcount.ts'
@@ -19,7 +19,10 @@ export const AnonVma = layout('anon_vma', ANON_VMA_WORDS, {
   refcount: 0,
 })
 
-/** `anon_vma_prepare`: gives `vma` an anon_vma if it has none. Returns false when there is no memory. The mmap lock is held. */
+/**
+ * `anon_vma_prepare`: gives `vma` an anon_vma if it has none. Returns false when there is no memory. The mmap lock is
+ * held.
+ */
 export function anonVmaPrepare(cpu: Task, vma: number): boolean {
   const { heap } = cpu
   if (Atomics.load(heap, vma + Vma.anonVma) !== 0) return true

@@ -2,6 +2,7 @@
 
 import { ZERO_FRAME } from '../machine/frames.ts'
 import { PTE_DIRTY, PTE_FRAME_SHIFT, PTE_SPECIAL, PTE_WRITE, PageTable } from '../machine/pte.ts'
+import { clearFrame } from '../machine/sectors.ts'
 import { spinUnlock } from '../sync/spinlock.ts'
 import { anonVmaPrepare } from './anon-vma.ts'
 import {
@@ -35,7 +36,7 @@ export function doAnonymousPage(cpu: Task, fault: FaultContext): number {
   }
   const frame = allocFrame(cpu)
   if (frame === 0) return VM_FAULT_OOM
-  cpu.memory.zeroFrame(frame)
+  clearFrame(cpu, frame)
   initAnonymousPage(cpu, fault, frame)
   const installed = installIfNone(cpu, fault, anonymousPte(fault, frame))
   if (installed === 1) {
@@ -46,7 +47,10 @@ export function doAnonymousPage(cpu: Task, fault: FaultContext): number {
   return installed < 0 ? VM_FAULT_RETRY : 0
 }
 
-/** Puts `entry` into the page table if there is none yet. Returns 1 if so, 0 if there was one, -1 if the fault must be retried. */
+/**
+ * Puts `entry` into the page table if there is none yet. Returns 1 if so, 0 if there was one, -1 if the fault must be
+ * retried.
+ */
 function installIfNone(cpu: Task, fault: FaultContext, entry: number): number {
   if (!pteMapLock(cpu, fault)) return -1
   const address = pteAddress(fault.table, fault.page)
@@ -57,8 +61,8 @@ function installIfNone(cpu: Task, fault: FaultContext, entry: number): number {
 }
 
 /**
- * Sees to it that the VMA has an anon_vma. Making one needs the neighbours of the VMA, hence the mmap lock: a speculative fault
- * gives up (invariant I12). Returns false when it is not there.
+ * Sees to it that the VMA has an anon_vma. Making one needs the neighbours of the VMA, hence the mmap lock: a
+ * speculative fault gives up (invariant I12). Returns false when it is not there.
  */
 export function faultAnonVma(cpu: Task, fault: FaultContext): boolean {
   if (fault.anonVma !== 0) return true

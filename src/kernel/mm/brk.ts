@@ -27,7 +27,8 @@ export function heapBytes(cpu: Task, mm: number): number {
 }
 
 /**
- * Makes the heap `bytes` bytes long. Returns the size that it has then: when it cannot, the old one, as the system call does.
+ * Makes the heap `bytes` bytes long. Returns the size that it has then: when it cannot, the old one, as the system
+ * call does.
  */
 export function brk(cpu: Task, mm: number, bytes: number): number {
   mmapWriteLock(cpu, mm)

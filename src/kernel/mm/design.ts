@@ -1,8 +1,8 @@
 // What a design of speculative page faults has to say.
 //
-// A design is a way to find the VMA without the mmap lock, to keep it alive, to notice that it changed, and to commit. The rest of
-// the fault is written once, in the handlers, which reach the page table only through the commit primitive. The
-// hooks do nothing unless a design overrides them; the classic design overrides none.
+// A design is a way to find the VMA without the mmap lock, to keep it alive, to notice that it changed, and to
+// commit. The rest of the fault is written once, in the handlers, which reach the page table only through the commit
+// primitive. The hooks do nothing unless a design overrides them; the classic design overrides none.
 
 import type { FaultContext } from './fault-context.ts'
 import { VM_FAULT_RETRY } from './fault-context.ts'
@@ -30,16 +30,17 @@ export abstract class Design {
   readonly speculates: boolean = false
 
   /**
-   * Tries to handle the fault of `cpu.fault` (mm, page and flags are set) without the mmap lock. Returns VM_FAULT_RETRY when the
-   * classic path has to do it, else the result of the handlers. Nothing may be left behind when it gives up (invariant I11).
+   * Tries to handle the fault of `cpu.fault` (mm, page and flags are set) without the mmap lock. Returns
+   * VM_FAULT_RETRY when the classic path has to do it, else the result of the handlers. Nothing may be left behind
+   * when it gives up (invariant I11).
    */
   speculativeFault(_cpu: Task, _errorCode: number): number {
     return VM_FAULT_RETRY
   }
 
   /**
-   * `pte_map_lock` of a speculative fault: locks the pte table that covers the page, when what the fault has seen still holds.
-   * Returns false when it does not; then nothing is locked.
+   * `pte_map_lock` of a speculative fault: locks the pte table that covers the page, when what the fault has seen
+   * still holds. Returns false when it does not; then nothing is locked.
    */
   pteMapLock(_cpu: Task, _fault: FaultContext): boolean {
     return false

@@ -1,7 +1,7 @@
 // `struct vm_fault`: what the handlers of one fault know.
 //
-// The fields of the VMA are copies. A locked fault copies them under the mmap lock and a speculative one as its design says; the
-// handlers cannot tell, which is what lets all designs share them.
+// The fields of the VMA are copies. A locked fault copies them under the mmap lock and a speculative one as its
+// design says; the handlers cannot tell, which is what lets all designs share them.
 
 /** `FAULT_FLAG_*`. */
 export const FAULT_FLAG_WRITE = 1

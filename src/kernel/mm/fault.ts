@@ -1,7 +1,8 @@
 // The page fault, from the architecture's handler to the dispatch by kind of page (arch/x86/mm/fault.c, mm/memory.c).
 //
-// `handleUserFault` asks the design to try without the mmap lock; where that declines or gives up, it takes the lock and does it the classic
-// way. A speculative miss never kills the program: only what is seen under the lock does (invariant I1).
+// `handleUserFault` asks the design to try without the mmap lock; where that declines or gives up, it takes the lock
+// and does it the classic way. A speculative miss never kills the program: only what is seen under the lock does
+// (invariant I1).
 
 import {
   FAULT_INSTRUCTION,
@@ -46,8 +47,8 @@ const SEGV_MAPERR = VM_FAULT_SIGSEGV
 const SEGV_ACCERR = VM_FAULT_SIGSEGV | VM_FAULT_ACCERR
 
 /**
- * Handles the fault of an access to `page` with the x86 `errorCode`. Returns 0 when the access can be tried again, else VM_FAULT_SIGSEGV
- * (with VM_FAULT_ACCERR when there is a mapping), VM_FAULT_SIGBUS or VM_FAULT_OOM.
+ * Handles the fault of an access to `page` with the x86 `errorCode`. Returns 0 when the access can be tried again,
+ * else VM_FAULT_SIGSEGV (with VM_FAULT_ACCERR when there is a mapping), VM_FAULT_SIGBUS or VM_FAULT_OOM.
  */
 export function handleUserFault(cpu: Task, mm: number, page: number, errorCode: number): number {
   const fault = cpu.fault
@@ -95,8 +96,8 @@ function classicFault(cpu: Task, fault: FaultContext, errorCode: number): number
 }
 
 /**
- * The fault is below `vma`: grows it there if it is a stack. The mmap lock is exchanged for the write lock meanwhile and is held for read
- * on return. Returns the VMA that contains `page`, or 0.
+ * The fault is below `vma`: grows it there if it is a stack. The mmap lock is exchanged for the write lock meanwhile
+ * and is held for read on return. Returns the VMA that contains `page`, or 0.
  */
 function growStackTo(cpu: Task, mm: number, vma: number, page: number): number {
   if ((cpu.heap[vma + Vma.vmFlags] & VM_GROWSDOWN) === 0) return 0
@@ -116,7 +117,10 @@ export function accessError(errorCode: number, vmFlags: number): boolean {
   return !vmaIsAccessible(vmFlags)
 }
 
-/** Copies what the handlers need. The mmap lock is held, so plain reads do; except for anonVma, which other faults may set. */
+/**
+ * Copies what the handlers need. The mmap lock is held, so plain reads do; except for anonVma, which other faults may
+ * set.
+ */
 function fillFromVma(cpu: Task, fault: FaultContext, vma: number): void {
   const { heap } = cpu
   fault.vma = vma

@@ -1,6 +1,7 @@
 // Faults on file mappings (mm/memory.c, do_fault; mm/filemap.c).
 
 import { PMD_SHIFT, PTE_DIRTY, PTE_FRAME_SHIFT, PTE_WRITE, PageTable } from '../machine/pte.ts'
+import { copyFrame } from '../machine/sectors.ts'
 import { spinUnlock } from '../sync/spinlock.ts'
 import { anonymousPte, faultAnonVma, initAnonymousPage } from './anonymous.ts'
 import {
@@ -64,7 +65,7 @@ function doCowFault(cpu: Task, fault: FaultContext): number {
     freeFrame(cpu, copy)
     return VM_FAULT_OOM
   }
-  cpu.memory.copyFrame(copy, frame)
+  copyFrame(cpu, copy, frame)
   putPage(cpu, frame)
   initAnonymousPage(cpu, fault, copy)
   return finishFault(cpu, fault, copy, anonymousPte(fault, copy))
@@ -105,9 +106,9 @@ function isFilePage(cpu: Task, frame: number): boolean {
 }
 
 /**
- * `do_fault_around` and `filemap_map_pages`: maps the cached pages of the aligned 64 KiB around the fault, as far as they belong to
- * the same VMA, pte table and file. Returns VM_FAULT_NOPAGE when that mapped the page itself, VM_FAULT_RETRY when a speculative fault
- * has to give up, and 0 otherwise.
+ * `do_fault_around` and `filemap_map_pages`: maps the cached pages of the aligned 64 KiB around the fault, as far as
+ * they belong to the same VMA, pte table and file. Returns VM_FAULT_NOPAGE when that mapped the page itself,
+ * VM_FAULT_RETRY when a speculative fault has to give up, and 0 otherwise.
  */
 function doFaultAround(cpu: Task, fault: FaultContext): number {
   const aligned = fault.page & -FAULT_AROUND_PAGES

@@ -1,10 +1,11 @@
 // Files in memory, and their page cache (mm/filemap.c, mm/shmem.c).
 //
-// A file is a size and a radix tree from page index to frame. The tree is looked up without a lock: nodes and pages leave it
-// only when the file goes away, and who looks holds a reference on the file. A page within the size that is not there yet is a
-// hole and reads as zeros.
+// A file is a size and a radix tree from page index to frame. The tree is looked up without a lock: nodes and pages
+// leave it only when the file goes away, and who looks holds a reference on the file. A page within the size that is
+// not there yet is a hole and reads as zeros.
 
 import { layout } from '../machine/layout.ts'
+import { clearFrame } from '../machine/sectors.ts'
 import { refcountDecAndTest, refcountInc } from '../sync/refcount.ts'
 import { spinLock, spinUnlock } from '../sync/spinlock.ts'
 import { CACHE_FILE, CACHE_RADIX_NODE } from './caches.ts'
@@ -101,13 +102,15 @@ export function findPage(cpu: Task, file: number, index: number): number {
   }
 }
 
-/** The frame of page `index` with a reference on it, a fresh zeroed one for a hole. Returns 0 when there is no memory. */
+/**
+ * The frame of page `index` with a reference on it, a fresh zeroed one for a hole. Returns 0 when there is no memory.
+ */
 export function getOrCreatePage(cpu: Task, file: number, index: number): number {
   const present = findGetPage(cpu, file, index)
   if (present !== 0) return present
   const frame = allocFrame(cpu)
   if (frame === 0) return 0
-  cpu.memory.zeroFrame(frame)
+  clearFrame(cpu, frame)
   const page = pageStruct(cpu, frame)
   cpu.heap[page + Page.refcount] = 1
   cpu.heap[page + Page.mapping] = file
@@ -123,7 +126,10 @@ export function getOrCreatePage(cpu: Task, file: number, index: number): number 
   return inserted
 }
 
-/** Puts `frame` into the tree, whose reference it takes over. The file is locked. Returns the frame, or 0 when there is no memory. */
+/**
+ * Puts `frame` into the tree, whose reference it takes over. The file is locked. Returns the frame, or 0 when there
+ * is no memory.
+ */
 function insertPage(cpu: Task, file: number, index: number, frame: number): number {
   const { heap } = cpu
   let node = heap[file + File.root]

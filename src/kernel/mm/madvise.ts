@@ -65,8 +65,8 @@ const flagAdvice: Readonly<Record<number, readonly [clear: number, set: number]>
 }
 
 /**
- * Advises on the pages [start, end). Advice applies to what is mapped; if something is not, the result is -ENOMEM all the same.
- * Without swap, `free` keeps the pages, and `cold`, `pageout` and `willneed` have nothing to do.
+ * Advises on the pages [start, end). Advice applies to what is mapped; if something is not, the result is -ENOMEM all
+ * the same. Without swap, `free` keeps the pages, and `cold`, `pageout` and `willneed` have nothing to do.
  */
 export function madvise(cpu: Task, mm: number, start: number, end: number, advice: number): number {
   if (start > end) return -EINVAL
@@ -142,7 +142,10 @@ function madviseFlags(cpu: Task, mm: number, start: number, end: number, clear: 
   return result
 }
 
-/** `madvise_update_vma`: the pages [start, end) of `vma` get `newFlags`; merges with neighbours that become alike, else splits. */
+/**
+ * `madvise_update_vma`: the pages [start, end) of `vma` get `newFlags`; merges with neighbours that become alike,
+ * else splits.
+ */
 function updateVmaFlags(
   cpu: Task,
   mm: number,

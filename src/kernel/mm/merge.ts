@@ -3,6 +3,7 @@
 import { anonVmaClone, isMergeableAnonVma } from './anon-vma.ts'
 import { ENOMEM } from './errno.ts'
 import { Mm } from './mm.ts'
+import { assertMmapWriteLocked } from './mmap-lock.ts'
 import type { Task } from './task.ts'
 import { vmaGapUpdate, vmEndGap } from './vma-tree.ts'
 import { VM_SPECIAL, Vma, vmAreaDup, vmaPages } from './vma.ts'
@@ -27,8 +28,9 @@ function canMerge(
 }
 
 /**
- * `vma_merge`: the pages [start, end), which are either free or a whole part of one VMA, are to have these properties: finds out
- * whether a neighbour can take them in, and lets it. Returns the VMA that contains them then, or 0. The eight cases are Linux's:
+ * `vma_merge`: the pages [start, end), which are either free or a whole part of one VMA, are to have these
+ * properties: finds out whether a neighbour can take them in, and lets it. Returns the VMA that contains them then,
+ * or 0. The eight cases are Linux's:
  *
  *      AAAA          the pages in question, A
  *   PPPP    NNNN     1, 6: P A N become P    2, 5, 7: P A become P    3, 4, 8: A N become N (or A)
@@ -77,8 +79,9 @@ export function mergeVma(
 }
 
 /**
- * `__vma_adjust`: gives `vma` new borders and moves those of the VMAs behind it accordingly: they shrink, grow or go away. With `insert`, a
- * VMA split off from it is linked beside it. `expand` is the VMA that takes in the pages. The mmap lock is held for write.
+ * `__vma_adjust`: gives `vma` new borders and moves those of the VMAs behind it accordingly: they shrink, grow or go
+ * away. With `insert`, a VMA split off from it is linked beside it. `expand` is the VMA that takes in the pages. The
+ * mmap lock is held for write.
  */
 export function adjustVma(
   cpu: Task,
@@ -171,6 +174,7 @@ function inheritAnonVma(cpu: Task, vma: number, from: number): void {
 function setBorders(cpu: Task, vma: number, start: number, end: number, pgoff: number): void {
   const { heap } = cpu
   const mm = heap[vma + Vma.vmMm]
+  assertMmapWriteLocked(cpu, mm)
   const startChanged = heap[vma + Vma.vmStart] !== start
   const endChanged = heap[vma + Vma.vmEnd] !== end
   cpu.design.vmaWriteBegin(cpu, vma)
@@ -186,8 +190,8 @@ function setBorders(cpu: Task, vma: number, start: number, end: number, pgoff: n
 }
 
 /**
- * `split_vma`: splits `vma` at `page`. The new VMA is the lower part if `newBelow`, else the upper; `vma` keeps the other.
- * Returns 0, or -ENOMEM when there are too many mappings or there is no memory.
+ * `split_vma`: splits `vma` at `page`. The new VMA is the lower part if `newBelow`, else the upper; `vma` keeps the
+ * other. Returns 0, or -ENOMEM when there are too many mappings or there is no memory.
  */
 export function splitVma(cpu: Task, mm: number, vma: number, page: number, newBelow: boolean): number {
   if (cpu.heap[mm + Mm.mapCount] >= cpu.heap[mm + Mm.maxMapCount]) return -ENOMEM

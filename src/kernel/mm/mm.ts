@@ -14,7 +14,9 @@ const PGD = 112
 export const MM_WORDS = PGD + PGD_WORDS + CACHE_LINE_WORDS
 
 export const Mm = layout('mm_struct', MM_WORDS, {
-  /** The root of the red-black tree of VMAs, and the first of their list. Changed under the mmap lock held for write. */
+  /**
+   * The root of the red-black tree of VMAs, and the first of their list. Changed under the mmap lock held for write.
+   */
   rbRoot: 0,
   mmap: 1,
   mapCount: 2,

@@ -4,6 +4,7 @@
 // is held and before it is given up.
 
 import type { Cpu } from '../machine/cpu.ts'
+import { bugOn } from '../machine/errors.ts'
 import {
   downRead,
   downReadTryLock,
@@ -53,6 +54,10 @@ export function mmapWriteDowngrade(cpu: Task, mm: number): void {
   downgradeWrite(cpu, mm + Mm.mmapLock)
 }
 
-export function isMmapWriteLocked(cpu: Cpu, mm: number): boolean {
-  return isWriteLockedByMe(cpu, mm + Mm.mmapLock)
+/** `mmap_assert_write_locked`: the caller changes what only the holder of the write lock may change. */
+export function assertMmapWriteLocked(cpu: Cpu, mm: number): void {
+  bugOn(
+    !isWriteLockedByMe(cpu, mm + Mm.mmapLock),
+    'the layout is changed without the mmap lock held for write',
+  )
 }

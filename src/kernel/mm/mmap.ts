@@ -21,8 +21,8 @@ export const MAP_FIXED_NOREPLACE = 2
 export const MAP_POPULATE = 4
 
 /**
- * `do_mmap`: maps `pages` pages, at `hint` if MAP_FIXED. `file` is 0 for anonymous memory; shared anonymous memory gets a file of its own.
- * `vmFlags` are VM_READ and so on. Returns the first page or a negative errno.
+ * `do_mmap`: maps `pages` pages, at `hint` if MAP_FIXED. `file` is 0 for anonymous memory; shared anonymous memory
+ * gets a file of its own. `vmFlags` are VM_READ and so on. Returns the first page or a negative errno.
  */
 export function mmap(
   cpu: Task,
@@ -121,8 +121,8 @@ export function munmap(cpu: Task, mm: number, start: number, end: number): numbe
 }
 
 /**
- * `__do_munmap`: with the mmap lock held for write. When it may, it keeps the lock only for reading while it tears down the pages, since the
- * VMAs are out of the tree by then. Returns 1 when it did, 0 when not, or a negative errno.
+ * `__do_munmap`: with the mmap lock held for write. When it may, it keeps the lock only for reading while it tears
+ * down the pages, since the VMAs are out of the tree by then. Returns 1 when it did, 0 when not, or a negative errno.
  */
 export function munmapLocked(
   cpu: Task,
@@ -165,8 +165,8 @@ function splitEdges(cpu: Task, mm: number, first: number, start: number, end: nu
 }
 
 /**
- * `detach_vmas_to_be_unmapped`: takes the VMAs of [start, end) out of the mm and returns them as a list. Their neighbours are left in
- * `cpu.detachedPrevious` and `cpu.detachedNext`.
+ * `detach_vmas_to_be_unmapped`: takes the VMAs of [start, end) out of the mm and returns them as a list. Their
+ * neighbours are left in `cpu.detachedPrevious` and `cpu.detachedNext`.
  */
 function detachVmas(cpu: Task, mm: number, start: number, end: number): number {
   const { heap } = cpu

@@ -1,8 +1,9 @@
 // Teardown of translations: collect, flush, free, in this order (mm/mmu_gather.c).
 //
-// A frame may be used again only when no TLB holds a translation to it, a page table only when in addition no walker without
-// locks is in it. Frames are freed after the flush. Page tables are freed after a grace period (MMU_GATHER_RCU_TABLE_FREE), or after an
-// interrupt to every CPU, which a walker with interrupts disabled does not answer.
+// A frame may be used again only when no TLB holds a translation to it, a page table only when in addition no walker
+// without locks is in it. Frames are freed after the flush. Page tables are freed after a grace period
+// (MMU_GATHER_RCU_TABLE_FREE), or after an interrupt to every CPU, which a walker with interrupts disabled does not
+// answer.
 
 import { CALL_FLUSH_TLB, CALL_NOTHING, callFunctionMany, flushTlbRange } from '../machine/cpu.ts'
 import { PageTable } from '../machine/pte.ts'
@@ -22,7 +23,10 @@ export function gatherBegin(cpu: Task, mm: number): void {
   cpu.gatherEnd = 0
 }
 
-/** `tlb_remove_page`: the translation of `page` to `frame` was taken out of the page table; drops its reference after the flush. */
+/**
+ * `tlb_remove_page`: the translation of `page` to `frame` was taken out of the page table; drops its reference after
+ * the flush.
+ */
 export function gatherFrame(cpu: Task, frame: number): void {
   cpu.gatherFrames[cpu.gatherCount++] = frame
 }
@@ -38,7 +42,10 @@ export function gatherRange(cpu: Task, start: number, end: number): void {
   if (end > cpu.gatherEnd) cpu.gatherEnd = end
 }
 
-/** `tlb_flush_mmu`: flushes what was gathered and frees it. No spinlock may be held: other CPUs are waited for (race R11). */
+/**
+ * `tlb_flush_mmu`: flushes what was gathered and frees it. No spinlock may be held: other CPUs are waited for (race
+ * R11).
+ */
 export function gatherFlush(cpu: Task): void {
   if (cpu.gatherStart < cpu.gatherEnd) flushTlbMm(cpu, cpu.gatherMm, cpu.gatherStart, cpu.gatherEnd)
   for (let index = 0; index < cpu.gatherCount; index++) putPage(cpu, cpu.gatherFrames[index])

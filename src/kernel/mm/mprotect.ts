@@ -25,7 +25,9 @@ import type { Task } from './task.ts'
 import { findVma } from './vma-tree.ts'
 import { VM_ACCESS_FLAGS, Vma } from './vma.ts'
 
-/** Gives the pages [start, end) the access flags `access`. Returns 0, or -ENOMEM at the first page that is not mapped. */
+/**
+ * Gives the pages [start, end) the access flags `access`. Returns 0, or -ENOMEM at the first page that is not mapped.
+ */
 export function mprotect(cpu: Task, mm: number, start: number, end: number, access: number): number {
   if (start === end) return 0
   if (start > end) return -EINVAL
@@ -98,7 +100,9 @@ function pageProt(cpu: Task, vmFlags: number, file: number): number {
   return vmGetPageProt(vmFlags) & (notify ? ~PTE_WRITE : ~0)
 }
 
-/** `change_protection`: the entries of [start, end) get the permissions `prot`, and no CPU keeps an older translation. */
+/**
+ * `change_protection`: the entries of [start, end) get the permissions `prot`, and no CPU keeps an older translation.
+ */
 function changeProtection(cpu: Task, mm: number, start: number, end: number, prot: number): void {
   let changed = 0
   for (let page = start; page < end;) {

@@ -1,8 +1,9 @@
 // mremap: growing, shrinking and moving a mapping (mm/mremap.c of Linux 5.12).
 //
-// Entries move from table to table with both tables locked, and the old translations are flushed before the locks are released, so
-// that nobody can use the old address once the new one works (CVE-2018-18281). Whole tables are never moved: a
-// speculative fault that holds the lock of such a table would write into it after it changed owner (race R4).
+// Entries move from table to table with both tables locked, and the old translations are flushed before the locks are
+// released, so that nobody can use the old address once the new one works (CVE-2018-18281). Whole tables are never
+// moved: a speculative fault that holds the lock of such a table would write into it after it changed owner (race
+// R4).
 
 import { PMD_SHIFT, PageTable } from '../machine/pte.ts'
 import { rcuPoll } from '../sync/rcu.ts'
@@ -25,7 +26,10 @@ export const MREMAP_MAYMOVE = 1
 export const MREMAP_FIXED = 2
 export const MREMAP_DONTUNMAP = 4
 
-/** Gives the mapping [page, page + oldPages) the size `newPages`; `target` counts with MREMAP_FIXED. Returns its first page or a negative errno. */
+/**
+ * Gives the mapping [page, page + oldPages) the size `newPages`; `target` counts with MREMAP_FIXED. Returns its first
+ * page or a negative errno.
+ */
 export function mremap(
   cpu: Task,
   mm: number,
@@ -84,6 +88,8 @@ function mremapTo(
 ): number {
   if (target > TASK_SIZE - newPages || target < MMAP_MIN) return -EINVAL
   if (page + oldPages > target && target + newPages > page) return -EINVAL
+  const source = findVma(cpu, mm, page)
+  if (source === 0 || cpu.heap[source + Vma.vmStart] > page) return -EFAULT
   let error = munmapLocked(cpu, mm, target, target + newPages, false)
   if (error < 0) return error
   let kept = oldPages
@@ -103,7 +109,8 @@ function mremapTo(
 function checkResizable(cpu: Task, vma: number, page: number, oldPages: number, flags: number): number {
   const { heap } = cpu
   const shared = (heap[vma + Vma.vmFlags] & VM_SHARED) !== 0
-  if (oldPages === 0) return -EINVAL
+  // Of length 0, a shared mapping is not moved but gets a twin.
+  if (oldPages === 0 && !shared) return -EINVAL
   if ((flags & MREMAP_DONTUNMAP) !== 0 && (shared || heap[vma + Vma.vmFile] !== 0)) return -EINVAL
   return oldPages > heap[vma + Vma.vmEnd] - page ? -EFAULT : 0
 }
@@ -154,7 +161,7 @@ function moveVma(
     munmapLocked(cpu, mm, to, to + newPages, false)
     return -ENOMEM
   }
-  if ((flags & MREMAP_DONTUNMAP) === 0) munmapLocked(cpu, mm, from, from + oldPages, false)
+  if ((flags & MREMAP_DONTUNMAP) === 0 && oldPages !== 0) munmapLocked(cpu, mm, from, from + oldPages, false)
   return to
 }
 

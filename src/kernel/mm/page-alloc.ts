@@ -1,7 +1,7 @@
 // The frame allocator: one zone of single frames under a lock, and in front of it a list for each CPU.
 //
-// A CPU refills and drains its own list in batches, so that the zone lock is taken once for PCP_BATCH frames. That lock is what limited both
-// the speculative fault and the xadd rwsem in 2010 once the mmap lock was out of the way.
+// A CPU refills and drains its own list in batches, so that the zone lock is taken once for PCP_BATCH frames. That
+// lock is what limited both the speculative fault and the xadd rwsem in 2010 once the mmap lock was out of the way.
 
 import type { Cpu } from '../machine/cpu.ts'
 import { Header, PAGE_STRUCT_WORDS, ZONE_WORDS } from '../machine/header.ts'

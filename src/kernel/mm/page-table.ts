@@ -1,8 +1,9 @@
 // Page tables: finding, making and freeing them (mm/memory.c, include/linux/pgtable.h).
 //
-// The upper levels are filled in under `mm.pageTableLock`, entries of a pte table under its own lock (split PTE locks). Tables are
-// made only with the mmap lock held (invariant I5: a table made speculatively could come after its range was torn down and leak,
-// races R5 and R14), and freed only when no walker without locks can still be in them (race R5, invariant I4).
+// The upper levels are filled in under `mm.pageTableLock`, entries of a pte table under its own lock (split PTE
+// locks). Tables are made only with the mmap lock held (invariant I5: a table made speculatively could come after its
+// range was torn down and leak, races R5 and R14), and freed only when no walker without locks can still be in them
+// (race R5, invariant I4).
 
 import {
   PAGE_TABLE_WORDS,
@@ -88,8 +89,9 @@ function populate(cpu: Task, mm: number, entry: number, level: number): number {
 }
 
 /**
- * `free_pgd_range`: unhooks the tables that cover [start, end) and nothing of what lies below `floor` or from `ceiling` on, and collects
- * them in `cpu.gatherTables`. Their entries are empty already. The mmap lock is held, and no VMA is left in [floor, ceiling).
+ * `free_pgd_range`: unhooks the tables that cover [start, end) and nothing of what lies below `floor` or from
+ * `ceiling` on, and collects them in `cpu.gatherTables`. Their entries are empty already. The mmap lock is held, and
+ * no VMA is left in [floor, ceiling).
  */
 export function freePageTableRange(
   cpu: Task,

@@ -1,8 +1,8 @@
 // Bringing pages in before they are touched: MAP_POPULATE and MADV_POPULATE_READ/WRITE (mm/gup.c).
 
 import { FAULT_USER, FAULT_WRITE, PTE_PRESENT, PTE_WRITE } from '../machine/pte.ts'
-import { EFAULT, ENOMEM } from './errno.ts'
-import { VM_FAULT_ERROR, VM_FAULT_OOM, VM_FAULT_SIGBUS } from './fault-context.ts'
+import { EFAULT, EINVAL, ENOMEM } from './errno.ts'
+import { VM_FAULT_ACCERR, VM_FAULT_ERROR, VM_FAULT_SIGBUS } from './fault-context.ts'
 import { handleUserFault } from './fault.ts'
 import { mmapReadLock, mmapReadUnlock } from './mmap-lock.ts'
 import { findPteTable, pteAddress } from './page-table.ts'
@@ -11,8 +11,9 @@ import { findVma } from './vma-tree.ts'
 import { VM_SHARED, VM_WRITE, Vma } from './vma.ts'
 
 /**
- * Faults in every page of [start, end): for writing if `write`, or if that is not given, as the mapping would be used (MAP_POPULATE: private
- * writable mappings for writing). Returns 0, -ENOMEM for pages that are not mapped or when memory is used up, -EFAULT for others.
+ * Faults in every page of [start, end): for writing if `write`, or if that is not given, as the mapping would be used
+ * (MAP_POPULATE: private writable mappings for writing). Returns 0, -ENOMEM for pages that are not mapped or when
+ * memory is used up, -EINVAL where the mapping does not allow it, -EFAULT beyond the end of a file.
  */
 export function populateRange(cpu: Task, mm: number, start: number, end: number, write?: boolean): number {
   for (let page = start; page < end; page++) {
@@ -20,7 +21,8 @@ export function populateRange(cpu: Task, mm: number, start: number, end: number,
     if (isPopulated(cpu, mm, page, forWrite)) continue
     const result = handleUserFault(cpu, mm, page, forWrite ? FAULT_USER | FAULT_WRITE : FAULT_USER)
     if ((result & VM_FAULT_ERROR) === 0) continue
-    return (result & (VM_FAULT_OOM | VM_FAULT_SIGBUS)) === VM_FAULT_SIGBUS ? -EFAULT : -ENOMEM
+    if ((result & VM_FAULT_ACCERR) !== 0) return -EINVAL
+    return (result & VM_FAULT_SIGBUS) !== 0 ? -EFAULT : -ENOMEM
   }
   return 0
 }

@@ -3,7 +3,10 @@
 import { PTE_ACCESSED, PTE_EXEC, PTE_PRESENT, PTE_PROTNONE, PTE_WRITE } from '../machine/pte.ts'
 import { VM_EXEC, VM_SHARED, VM_WRITE, vmaIsAccessible } from './vma.ts'
 
-/** `vm_get_page_prot`: a private mapping gets no write permission here, since a write must first see to it that the page is its own. */
+/**
+ * `vm_get_page_prot`: a private mapping gets no write permission here, since a write must first see to it that the
+ * page is its own.
+ */
 export function vmGetPageProt(vmFlags: number): number {
   if (!vmaIsAccessible(vmFlags)) return PTE_PROTNONE
   let flags = PTE_PRESENT

@@ -1,8 +1,8 @@
 // Resident pages of an mm, by kind.
 //
 // Either every change goes to the mm at once, or each thread collects changes and hands them over after
-// TASK_RSS_EVENTS_THRESH of them (SPLIT_RSS_COUNTING). In 2010 the shared counters were what was left to gain once the mmap
-// lock was out of the way.
+// TASK_RSS_EVENTS_THRESH of them (SPLIT_RSS_COUNTING). In 2010 the shared counters were what was left to gain once
+// the mmap lock was out of the way.
 
 import { perCpuBase } from '../machine/cpu.ts'
 import { Header } from '../machine/header.ts'

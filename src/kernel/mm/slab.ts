@@ -1,8 +1,8 @@
 // Slab caches: objects of one size, cut from the kernel heap, aligned to cache lines.
 //
-// Each CPU keeps a short list of free objects that it alone touches; behind it stands a list of the cache under a lock. Free
-// objects are linked through their first word. With SLUB_DEBUG a freed object is filled with poison, which must be intact
-// when it is allocated again: a write through a stale pointer is found there.
+// Each CPU keeps a short list of free objects that it alone touches; behind it stands a list of the cache under a
+// lock. Free objects are linked through their first word. With SLUB_DEBUG a freed object is filled with poison, which
+// must be intact when it is allocated again: a write through a stale pointer is found there.
 //
 // There is no `kmem_cache_free_rcu` here: what must outlive its readers goes through `callRcu` (sync/rcu.ts) first.
 
@@ -59,7 +59,10 @@ export function slabFree(cpu: Cpu, id: number, object: number): void {
   if (++heap[own + SlabCpu.freeCount] > CPU_OBJECTS_MAX) slabDrain(cpu, id, own, BATCH)
 }
 
-/** Takes a batch of free objects from the cache, or cuts a new chunk from the heap. Returns the head of the CPU's list. */
+/**
+ * Takes a batch of free objects from the cache, or cuts a new chunk from the heap. Returns the head of the CPU's
+ * list.
+ */
 function slabRefill(cpu: Cpu, id: number, own: number): number {
   const { heap } = cpu
   const cache = slabCache(heap, id)
@@ -97,7 +100,10 @@ function slabDrain(cpu: Cpu, id: number, own: number, count: number): void {
   spinUnlock(cpu, cache + SlabCache.lock)
 }
 
-/** Gives everything that CPU `id`'s lists hold back to the caches. For a CPU that is leaving: nobody else may be using it. */
+/**
+ * Gives everything that CPU `id`'s lists hold back to the caches. For a CPU that is leaving: nobody else may be using
+ * it.
+ */
 export function slabDrainCpu(cpu: Cpu, caches: number): void {
   for (let id = 0; id < caches; id++) {
     const own = cpu.base + PerCpu.slabs + id * SLAB_CPU_WORDS

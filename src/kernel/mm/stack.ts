@@ -1,7 +1,7 @@
 // Growth of stacks: a VM_GROWSDOWN mapping extends itself to a fault below it (mm/mmap.c, expand_stack).
 //
-// Linux 5.12 moved `vm_start` under the mmap lock held for *read*; CVE-2023-3269 showed that readers of the VMA tree then see it
-// change. As Linux does since 6.5 (lock_mm_and_find_vma), the caller here holds the lock for write.
+// Linux 5.12 moved `vm_start` under the mmap lock held for *read*; CVE-2023-3269 showed that readers of the VMA tree
+// then see it change. As Linux does since 6.5 (lock_mm_and_find_vma), the caller here holds the lock for write.
 
 import { ENOMEM } from './errno.ts'
 import { Mm } from './mm.ts'
@@ -35,7 +35,10 @@ export function expandStack(cpu: Task, vma: number, page: number): number {
   return 0
 }
 
-/** The pages between `previous` and a stack that begins at `page` suffice, or `previous` is of the same kind or unused. */
+/**
+ * The pages between `previous` and a stack that begins at `page` suffice, or `previous` is of the same kind or
+ * unused.
+ */
 function hasGuardGap(cpu: Task, previous: number, page: number): boolean {
   const flags = cpu.heap[previous + Vma.vmFlags]
   if (page < vmEndGap(cpu, previous)) return false

@@ -7,8 +7,8 @@ import { findVma, vmStartGap } from './vma-tree.ts'
 import { Vma } from './vma.ts'
 
 /**
- * `get_unmapped_area`: where `pages` pages may go: at `hint` when there is room, else as high as possible below mmap_base, else
- * anywhere. Returns a page number or -ENOMEM. The mmap lock is held for write.
+ * `get_unmapped_area`: where `pages` pages may go: at `hint` when there is room, else as high as possible below
+ * mmap_base, else anywhere. Returns a page number or -ENOMEM. The mmap lock is held for write.
  */
 export function getUnmappedArea(cpu: Task, mm: number, hint: number, pages: number): number {
   const { heap } = cpu
@@ -39,7 +39,10 @@ function unmappedAreaTopDown(cpu: Task, mm: number, low: number, high: number, p
   return searchSubtree(cpu, heap[mm + Mm.rbRoot], low, high, pages)
 }
 
-/** The highest room in front of a VMA of this subtree. The depth is that of a red-black tree: at most twice the logarithm. */
+/**
+ * The highest room in front of a VMA of this subtree. The depth is that of a red-black tree: at most twice the
+ * logarithm.
+ */
 function searchSubtree(cpu: Task, node: number, low: number, high: number, pages: number): number {
   const { heap } = cpu
   if (node === 0 || heap[node + Vma.rbSubtreeGap] < pages) return -ENOMEM

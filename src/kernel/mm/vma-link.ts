@@ -3,6 +3,7 @@
 import { getFile, putFile } from './file.ts'
 import { Mm } from './mm.ts'
 import { unlinkAnonVma } from './anon-vma.ts'
+import { assertMmapWriteLocked } from './mmap-lock.ts'
 import type { Task } from './task.ts'
 import { eraseVmaTree, findVmaLinks, linkVmaTree, vmaGapUpdate, vmEndGap } from './vma-tree.ts'
 import { Vma } from './vma.ts'
@@ -12,6 +13,7 @@ import { bugOn } from '../machine/errors.ts'
 /** `vma_link`: the VMA, which overlaps none, becomes part of the mm. The mmap lock is held for write. */
 export function linkVma(cpu: Task, mm: number, vma: number): void {
   const { heap } = cpu
+  assertMmapWriteLocked(cpu, mm)
   const free = findVmaLinks(cpu, mm, heap[vma + Vma.vmStart], heap[vma + Vma.vmEnd])
   bugOn(!free, 'two VMAs overlap')
   linkVmaAt(cpu, mm, vma, cpu.vmaLinkPrevious, cpu.vmaLinkParent, cpu.vmaLink)
@@ -35,6 +37,7 @@ function linkVmaAt(cpu: Task, mm: number, vma: number, previous: number, parent:
 /** `__vma_unlink`: takes one VMA out. It must still be freed. The mmap lock is held for write. */
 export function unlinkVma(cpu: Task, mm: number, vma: number): void {
   const { heap } = cpu
+  assertMmapWriteLocked(cpu, mm)
   const previous = heap[vma + Vma.vmPrev]
   const next = heap[vma + Vma.vmNext]
   if (previous === 0) heap[mm + Mm.mmap] = next

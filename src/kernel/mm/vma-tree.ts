@@ -1,9 +1,9 @@
 // The red-black tree of VMAs, ordered by address, with the largest gap of each subtree (lib/rbtree.c, mm/mmap.c).
 //
-// A reader may walk it beside a writer. All changes of child pointers are single stores in an order that leaves no loop at
-// any time (lib/rbtree.c, "Notes on lockless lookups"), so such a walk ends; but while a rotation is under way a subtree can
-// be out of sight, so it may miss a VMA that is there (race R33). A miss must therefore never mean more than "ask again with
-// the lock". Who holds the mmap lock sees a tree at rest.
+// A reader may walk it beside a writer. All changes of child pointers are single stores in an order that leaves no
+// loop at any time (lib/rbtree.c, "Notes on lockless lookups"), so such a walk ends; but while a rotation is under
+// way a subtree can be out of sight, so it may miss a VMA that is there (race R33). A miss must therefore never mean
+// more than "ask again with the lock". Who holds the mmap lock sees a tree at rest.
 
 import type { Task } from './task.ts'
 import { Mm } from './mm.ts'
@@ -49,8 +49,8 @@ export function findVmaRcu(cpu: Task, mm: number, page: number): number {
 }
 
 /**
- * `find_vma_links`: where a VMA [start, end) would be linked. Returns false when it would overlap one that is there. The
- * place is left in `cpu.vmaLinkParent`, `cpu.vmaLink` and `cpu.vmaLinkPrevious`.
+ * `find_vma_links`: where a VMA [start, end) would be linked. Returns false when it would overlap one that is there.
+ * The place is left in `cpu.vmaLinkParent`, `cpu.vmaLink` and `cpu.vmaLinkPrevious`.
  */
 export function findVmaLinks(cpu: Task, mm: number, start: number, end: number): boolean {
   const { heap } = cpu
@@ -159,8 +159,8 @@ function changeChild(cpu: Task, mm: number, from: number, to: number, parent: nu
 }
 
 /**
- * Rotates `node` down to the side `down` and its child of the other side, the pivot, up. The grandchild moves first, then the pivot
- * takes the node, then the parent takes the pivot: no reader can go round in a circle.
+ * Rotates `node` down to the side `down` and its child of the other side, the pivot, up. The grandchild moves first,
+ * then the pivot takes the node, then the parent takes the pivot: no reader can go round in a circle.
  */
 function rotate(cpu: Task, mm: number, node: number, down: number, up: number): void {
   const { heap } = cpu
@@ -210,7 +210,10 @@ function rebalanceAfterInsert(cpu: Task, mm: number, inserted: number): void {
   }
 }
 
-/** `rb_erase`: takes a VMA out of the tree. It keeps its own child pointers, so that a reader that stands on it can go on. */
+/**
+ * `rb_erase`: takes a VMA out of the tree. It keeps its own child pointers, so that a reader that stands on it can go
+ * on.
+ */
 export function eraseVmaTree(cpu: Task, mm: number, vma: number): void {
   const { heap } = cpu
   const left = heap[vma + Vma.rbLeft]

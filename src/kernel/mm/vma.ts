@@ -1,7 +1,8 @@
 // `vm_area_struct`: a run of pages with one protection and one backing.
 //
-// Fields change only under the mmap lock held for write (anonVma: under the page table lock). Who holds the mmap lock reads them
-// plainly. A speculative fault holds nothing, so what it reads is written with `Atomics.store` and checked by the design afterwards.
+// Fields change only under the mmap lock held for write (anonVma: under the page table lock). Who holds the mmap lock
+// reads them plainly. A speculative fault holds nothing, so what it reads is written with `Atomics.store` and checked
+// by the design afterwards.
 
 import { layout } from '../machine/layout.ts'
 import { RCU_FREE_VMA, callRcu, defineRcuCallback } from '../sync/rcu.ts'

@@ -1,8 +1,9 @@
 // The per-thread VMA cache (mm/vmacache.c, Linux 3.15 to 6.0): where the last lookups of this thread ended.
 //
-// A thread trusts it while the mm's sequence number is the one that it last saw; the number moves whenever a VMA leaves the
-// tree. The speculative lookups of 2021 go through it too (race R31): inside an RCU read-side critical section that read the
-// number after it began, a cached VMA was in the tree after the section began and so cannot be freed before it ends.
+// A thread trusts it while the mm's sequence number is the one that it last saw; the number moves whenever a VMA
+// leaves the tree. The speculative lookups of 2021 go through it too (race R31): inside an RCU read-side critical
+// section that read the number after it began, a cached VMA was in the tree after the section began and so cannot be
+// freed before it ends.
 
 import { Mm } from './mm.ts'
 import type { Task } from './task.ts'

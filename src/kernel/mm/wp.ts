@@ -8,6 +8,7 @@ import {
   PTE_WRITE,
   PageTable,
 } from '../machine/pte.ts'
+import { clearFrame, copyFrame } from '../machine/sectors.ts'
 import { spinUnlock } from '../sync/spinlock.ts'
 import { anonymousPte, faultAnonVma, initAnonymousPage } from './anonymous.ts'
 import { FAULT_FLAG_SPECULATIVE, type FaultContext, VM_FAULT_OOM, VM_FAULT_RETRY } from './fault-context.ts'
@@ -61,8 +62,8 @@ function wpPageCopy(cpu: Task, fault: FaultContext, from: number, anonymous: boo
   }
   const frame = allocFrame(cpu)
   if (frame === 0) return VM_FAULT_OOM
-  if (from === 0) cpu.memory.zeroFrame(frame)
-  else cpu.memory.copyFrame(frame, from)
+  if (from === 0) clearFrame(cpu, frame)
+  else copyFrame(cpu, frame, from)
   initAnonymousPage(cpu, fault, frame)
   if (!pteMapLock(cpu, fault)) {
     freeFrame(cpu, frame)
@@ -84,9 +85,9 @@ function wpPageCopy(cpu: Task, fault: FaultContext, from: number, anonymous: boo
 }
 
 /**
- * Replaces the original entry, if it is still there. It is cleared and flushed before the new one is stored, or a CPU could
- * write through the new entry while another still reads the old page. The table stays locked across the flush, as in Linux: whoever
- * waits for the lock must therefore answer interrupts (race R11).
+ * Replaces the original entry, if it is still there. It is cleared and flushed before the new one is stored, or a CPU
+ * could write through the new entry while another still reads the old page. The table stays locked across the flush,
+ * as in Linux: whoever waits for the lock must therefore answer interrupts (race R11).
  */
 function wpReplace(cpu: Task, fault: FaultContext, entry: number): boolean {
   const address = pteAddress(fault.table, fault.page)

@@ -9,7 +9,9 @@ import { findPmdTable, findPteTable, pteAddress } from './page-table.ts'
 import { addMmCounter } from './rss.ts'
 import type { Task } from './task.ts'
 
-/** Takes the entries of the pages [start, end) out of the page table and gathers their frames. The mmap lock is held. */
+/**
+ * Takes the entries of the pages [start, end) out of the page table and gathers their frames. The mmap lock is held.
+ */
 export function zapRange(cpu: Task, mm: number, start: number, end: number): void {
   let page = start
   while (page < end) {
@@ -19,7 +21,8 @@ export function zapRange(cpu: Task, mm: number, start: number, end: number): voi
       continue
     }
     const stop = Math.min(((page >> PMD_SHIFT) + 1) * 2 ** PMD_SHIFT, end)
-    // A full gather stops the zap in the middle of a table: the flush must not happen under the table's lock (race R11).
+    // A full gather stops the zap in the middle of a table: the flush must not happen under the table's lock (race
+    // R11).
     page = zapPteRange(cpu, mm, table, page, stop)
     if (gatherIsFull(cpu)) gatherFlush(cpu)
   }

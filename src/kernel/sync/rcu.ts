@@ -1,11 +1,12 @@
 // Read-copy-update: readers write nothing; what they may still see is freed only after a grace period.
 //
-// This is RCU of a kernel without preemption, so a read-side critical section costs nothing: a CPU that is outside the kernel
-// or asleep holds no reference, and the state word that counts its entries (machine/cpu.ts) tells one stay from the next. A
-// grace period has passed when every CPU was outside at least once since it began.
+// This is RCU of a kernel without preemption, so a read-side critical section costs nothing: a CPU that is outside
+// the kernel or asleep holds no reference, and the state word that counts its entries (machine/cpu.ts) tells one stay
+// from the next. A grace period has passed when every CPU was outside at least once since it began.
 //
-// Callbacks are kept by each CPU in two lists: those that wait for the grace period in progress, and those that came after it
-// began. Nothing runs in the background: a CPU looks after its callbacks when it has done a call that may free something.
+// Callbacks are kept by each CPU in two lists: those that wait for the grace period in progress, and those that came
+// after it began. Nothing runs in the background: a CPU looks after its callbacks when it has done a call that may
+// free something.
 
 import {
   type Cpu,
@@ -33,7 +34,10 @@ type RcuCallback<C extends Cpu> = (cpu: C, head: number) => void
 
 const callbacks: (RcuCallback<never> | null)[] = Array.from({ length: RCU_CALLBACKS }, () => null)
 
-/** Says what callback number `callback` does. Every thread of a machine runs the same code and so agrees on the numbers. */
+/**
+ * Says what callback number `callback` does. Every thread of a machine runs the same code and so agrees on the
+ * numbers.
+ */
 export function defineRcuCallback<C extends Cpu>(callback: number, run: RcuCallback<C>): void {
   callbacks[callback] = run
 }
@@ -73,7 +77,10 @@ export function rcuPoll(cpu: Cpu): void {
   runCallbacks(cpu, ready)
 }
 
-/** `synchronize_rcu`: waits for a grace period. This CPU is outside while it waits, so that two waiters do not wait for each other. */
+/**
+ * `synchronize_rcu`: waits for a grace period. This CPU is outside while it waits, so that two waiters do not wait
+ * for each other.
+ */
 export function synchronizeRcu(cpu: Cpu): void {
   bugOn(cpu.rcuNesting !== 0, 'synchronize_rcu inside an RCU read-side critical section')
   const snapshot = new Int32Array(cpu.cpuCount)

@@ -8,15 +8,6 @@ export function refcountInc(cpu: Cpu, refcount: number): void {
   bugOn(Atomics.add(cpu.heap, refcount, 1) <= 0, 'a reference is taken on a dead object')
 }
 
-/** Takes a reference unless the object is already dead. Returns whether it did. */
-export function refcountIncNotZero(cpu: Cpu, refcount: number): boolean {
-  for (;;) {
-    const value = Atomics.load(cpu.heap, refcount)
-    if (value === 0) return false
-    if (Atomics.compareExchange(cpu.heap, refcount, value, value + 1) === value) return true
-  }
-}
-
 /** Drops a reference. Returns true when it was the last, so that the caller frees the object. */
 export function refcountDecAndTest(cpu: Cpu, refcount: number): boolean {
   const before = Atomics.sub(cpu.heap, refcount, 1)

@@ -1,11 +1,12 @@
-// The reader-writer semaphore behind the mmap lock, in the two forms whose difference decided the debate of January 2010.
+// The reader-writer semaphore behind the mmap lock, in the two forms whose difference decided the debate of January
+// 2010.
 //
-// Generic (lib/rwsem-spinlock.c): a spinlock guards a count and a queue, so that every reader takes and releases that spinlock
-// twice. 64-bit x86 used it until 2.6.34, because `config X86_XADD` depended on X86_32.
+// Generic (lib/rwsem-spinlock.c): a spinlock guards a count and a queue, so that every reader takes and releases that
+// spinlock twice. 64-bit x86 used it until 2.6.34, because `config X86_XADD` depended on X86_32.
 //
-// Exchange-and-add (lib/rwsem.c with the fast paths of arch/x86): the uncontended reader does one `lock xadd` on the way in and
-// one on the way out. It is what made most of the gain of the first speculative page faults go away
-// (L. Torvalds and P. Zijlstra, message-id 1262969610.4244.36.camel@laptop).
+// Exchange-and-add (lib/rwsem.c with the fast paths of arch/x86): the uncontended reader does one `lock xadd` on the
+// way in and one on the way out. It is what made most of the gain of the first speculative page faults go away (L.
+// Torvalds and P. Zijlstra, message-id 1262969610.4244.36.camel@laptop).
 //
 // Both are fair: who comes while somebody queues, queues. A waiter sleeps until a releaser hands it the lock.
 
@@ -75,15 +76,6 @@ export function downWrite(cpu: Cpu, sem: number): void {
   cpu.heap[sem + Rwsem.owner] = cpu.id + 1
 }
 
-/** Takes the lock for writing if nobody holds it or waits. Returns whether it did. */
-export function downWriteTryLock(cpu: Cpu, sem: number): boolean {
-  const taken = isGeneric(cpu)
-    ? genericDownWriteTryLock(cpu, sem)
-    : Atomics.compareExchange(cpu.heap, sem, 0, ACTIVE_WRITE_BIAS) === 0
-  if (taken) cpu.heap[sem + Rwsem.owner] = cpu.id + 1
-  return taken
-}
-
 export function upWrite(cpu: Cpu, sem: number): void {
   clearOwner(cpu, sem)
   if (isGeneric(cpu)) genericUpWrite(cpu, sem)
@@ -145,8 +137,8 @@ function sleepUntilGranted(cpu: Cpu, sem: number, kind: number): void {
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
-// Exchange-and-add. The count of 32-bit kernels: the low half counts who is active, the high half is minus the number of those
-// who wait, a writer included; hence at most 32,767 of them.
+// Exchange-and-add. The count of 32-bit kernels: the low half counts who is active, the high half is minus the number
+// of those who wait, a writer included; hence at most 32,767 of them.
 
 const ACTIVE_READ_BIAS = 1
 const ACTIVE_MASK = 0xffff
@@ -256,15 +248,6 @@ function genericDownWrite(cpu: Cpu, sem: number): void {
   sleepUntilGranted(cpu, sem, WAITING_FOR_WRITE)
 }
 
-function genericDownWriteTryLock(cpu: Cpu, sem: number): boolean {
-  const { heap } = cpu
-  spinLockIrq(cpu, sem + Rwsem.waitLock)
-  const taken = heap[sem] === 0 && heap[sem + Rwsem.waitFirst] === 0
-  if (taken) heap[sem] = -1
-  spinUnlockIrq(cpu, sem + Rwsem.waitLock)
-  return taken
-}
-
 function genericUpWrite(cpu: Cpu, sem: number): void {
   spinLockIrq(cpu, sem + Rwsem.waitLock)
   cpu.heap[sem] = 0
@@ -279,7 +262,9 @@ function genericDowngradeWrite(cpu: Cpu, sem: number): void {
   spinUnlockIrq(cpu, sem + Rwsem.waitLock)
 }
 
-/** `__rwsem_do_wake`: hands the lock to the first writer, if `wakeWrite`, or to all readers at the head of the queue. */
+/**
+ * `__rwsem_do_wake`: hands the lock to the first writer, if `wakeWrite`, or to all readers at the head of the queue.
+ */
 function genericDoWake(cpu: Cpu, sem: number, wakeWrite: boolean): void {
   const { heap } = cpu
   if (heap[heap[sem + Rwsem.waitFirst] + PerCpu.waiterKind] === WAITING_FOR_WRITE) {

@@ -1,8 +1,8 @@
 // Sequence counts: a word that is odd while a writer is at work, so that a reader needs to write nothing.
 //
-// Two writers at once would turn it even while both are at work (race R9), so that writing needs a lock of its own; the
-// assertions below hold the callers to it. `Atomics` orders everything around it, so no further barrier is written here.
-// Values wrap at 2^32, as in Linux.
+// Two writers at once would turn it even while both are at work (race R9), so that writing needs a lock of its own;
+// the assertions below hold the callers to it. `Atomics` orders everything around it, so no further barrier is
+// written here. Values wrap at 2^32, as in Linux.
 
 import { bugOn } from '../machine/errors.ts'
 import type { Cpu } from '../machine/cpu.ts'

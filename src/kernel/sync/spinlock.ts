@@ -1,8 +1,8 @@
 // Spinlock: one word, 0 when free.
 //
-// A held lock contains its holder (CPU number + 1, shifted left) and in bit 0 whether somebody halts on it. The halting is what
-// Linux does on virtual machines (`pv_wait`, `pv_kick`): our CPUs are threads of a host that may take the core from the
-// holder at any time, and spinning would then only lengthen the wait.
+// A held lock contains its holder (CPU number + 1, shifted left) and in bit 0 whether somebody halts on it. The
+// halting is what Linux does on virtual machines (`pv_wait`, `pv_kick`): our CPUs are threads of a host that may take
+// the core from the holder at any time, and spinning would then only lengthen the wait.
 
 import { bugOn } from '../machine/errors.ts'
 import { type Cpu, SPINS_BEFORE_HALT, cpuWait, disableInterrupts, enableInterrupts } from '../machine/cpu.ts'
@@ -63,9 +63,4 @@ export function spinLockIrq(cpu: Cpu, lock: number): void {
 export function spinUnlockIrq(cpu: Cpu, lock: number): void {
   spinUnlock(cpu, lock)
   enableInterrupts(cpu)
-}
-
-/** True while somebody holds the lock. */
-export function spinIsLocked(cpu: Cpu, lock: number): boolean {
-  return Atomics.load(cpu.heap, lock) !== 0
 }

@@ -1,0 +1,35 @@
+// mincore: which pages are in memory (mm/mincore.c).
+
+import { PTE_PRESENT, PTE_PROTNONE } from '../machine/pte.ts'
+import { ENOMEM } from './errno.ts'
+import { findPage } from './file.ts'
+import { mmapReadLock, mmapReadUnlock } from './mmap-lock.ts'
+import { findPteTable, pteAddress } from './page-table.ts'
+import type { Task } from './task.ts'
+import { findVma } from './vma-tree.ts'
+import { Vma } from './vma.ts'
+
+/**
+ * Sets `resident[n]` to 1 when page `start` + n is in memory: mapped, or in the page cache of the mapped file. Returns 0,
+ * or -ENOMEM at the first page that is not part of a mapping.
+ */
+export function mincore(cpu: Task, mm: number, start: number, end: number, resident: Uint8Array): number {
+  mmapReadLock(cpu, mm)
+  let result = 0
+  for (let page = start; page < end && result === 0; page++) {
+    const vma = findVma(cpu, mm, page)
+    if (vma === 0 || cpu.heap[vma + Vma.vmStart] > page) result = -ENOMEM
+    else resident[page - start] = isInMemory(cpu, mm, vma, page) ? 1 : 0
+  }
+  mmapReadUnlock(cpu, mm)
+  return result
+}
+
+function isInMemory(cpu: Task, mm: number, vma: number, page: number): boolean {
+  const { heap } = cpu
+  const table = findPteTable(cpu, mm, page)
+  const entry = table === 0 ? 0 : Atomics.load(heap, pteAddress(table, page))
+  if ((entry & (PTE_PRESENT | PTE_PROTNONE)) !== 0) return true
+  const file = heap[vma + Vma.vmFile]
+  return file !== 0 && findPage(cpu, file, heap[vma + Vma.vmPgoff] + page - heap[vma + Vma.vmStart]) !== 0
+}

@@ -1,0 +1,63 @@
+// A machine for tests of the kernel itself: one or more CPUs in one thread, taking turns where the test says so.
+
+import {
+  Header,
+  type KernelConfig,
+  PhysicalMemory,
+  Task,
+  bootKernel,
+  createMm,
+  createPhysicalMemory,
+  defaultHeapWords,
+  designs,
+  joinMm,
+  kernelEnter,
+  packKernelConfig,
+  resolveKernelConfig,
+} from '../../src/kernel/index.ts'
+
+export interface TestMachine {
+  readonly heap: Int32Array
+  readonly tasks: readonly Task[]
+}
+
+export interface TestMachineOptions {
+  readonly cpus?: number
+  readonly frames?: number
+  readonly design?: string
+  readonly generic?: boolean
+  readonly config?: Partial<KernelConfig>
+}
+
+/** A machine whose CPUs are all outside the kernel. Poisoning is on. */
+export function testMachine(options: TestMachineOptions = {}): TestMachine {
+  const { cpus = 1, frames = 1024, design = 'classic', generic = false } = options
+  const heapWords = defaultHeapWords(cpus, frames)
+  const heap = new Int32Array(new SharedArrayBuffer(heapWords * 4))
+  const { config } = resolveKernelConfig({ SLUB_DEBUG: true, ...options.config })
+  bootKernel(heap, {
+    cpuCount: cpus,
+    frameCount: frames,
+    heapWords,
+    config: packKernelConfig(config),
+    rwsemKind: generic ? 1 : 0,
+    design: designs.findIndex((candidate) => candidate.description.name === design),
+    rssBatched: true,
+  })
+  const memory = new PhysicalMemory(createPhysicalMemory(frames))
+  const tasks = Array.from(
+    { length: cpus },
+    (_, id) => new Task(id, heap, memory, designs[heap[Header.design]!]!),
+  )
+  return { heap, tasks }
+}
+
+/** A machine with one CPU, inside the kernel, and an address space that it has joined. */
+export function testSpace(options: TestMachineOptions = {}): { task: Task; heap: Int32Array; mm: number } {
+  const { heap, tasks } = testMachine(options)
+  const task = tasks[0]!
+  kernelEnter(task)
+  const mm = createMm(task, 65530, 2048)
+  joinMm(task, mm)
+  return { task, heap, mm }
+}
