@@ -246,7 +246,7 @@ export class AddressSpace {
     if (number === undefined)
       throw new MemoryError('EINVAL', 'madvise', `there is no advice '${String(advice)}'`)
     const end = start + Math.ceil(length / PAGE_SIZE)
-    this.#call('madvise', (task, mm) => (end > TASK_SIZE ? -EINVAL : madvise(task, mm, start, end, number)))
+    this.#call('madvise', (task, mm) => madvise(task, mm, start, end, number))
   }
 
   /**
@@ -514,9 +514,10 @@ export class AddressSpace {
 
   /** One store writes all or nothing, so that both of its pages must be writable before it begins. */
   #writeScratch(address: number, length: number): void {
+    const last = address + length - 1
     if ((address % PAGE_SIZE) + length > PAGE_SIZE) {
       this.touch(address, 'w')
-      this.touch(address + length - 1, 'w')
+      this.touch(last - (last % PAGE_SIZE), 'w')
     }
     this.write(address, this.#scratch.subarray(0, length))
   }

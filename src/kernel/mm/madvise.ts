@@ -5,7 +5,6 @@ import { EINVAL, ENOMEM } from './errno.ts'
 import { mergeVma, splitVma } from './merge.ts'
 import { gatherBegin, gatherFinish } from './mmu-gather.ts'
 import { mmapReadLock, mmapReadUnlock, mmapWriteLock, mmapWriteUnlock } from './mmap-lock.ts'
-import { TASK_SIZE } from './mm.ts'
 import { populateRange } from './populate.ts'
 import type { Task } from './task.ts'
 import { findVma } from './vma-tree.ts'
@@ -69,8 +68,6 @@ const flagAdvice: Readonly<Record<number, readonly [clear: number, set: number]>
  * the same. Without swap, `free` keeps the pages, and `cold`, `pageout` and `willneed` have nothing to do.
  */
 export function madvise(cpu: Task, mm: number, start: number, end: number, advice: number): number {
-  if (start > end) return -EINVAL
-  if (end > TASK_SIZE) return -ENOMEM
   if (start === end) return 0
   if (advice === MADV['populate-read'] || advice === MADV['populate-write']) {
     return populateRange(cpu, mm, start, end, advice === MADV['populate-write'])

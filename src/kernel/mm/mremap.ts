@@ -18,7 +18,7 @@ import { mmapWriteLock, mmapWriteUnlock } from './mmap-lock.ts'
 import { allocPteTable, findPteTable, pteAddress } from './page-table.ts'
 import type { Task } from './task.ts'
 import { getUnmappedArea } from './unmapped-area.ts'
-import { findVma, findVmaLinks, vmStartGap } from './vma-tree.ts'
+import { findVma, findVmaLinks } from './vma-tree.ts'
 import { VM_SHARED, Vma, vmAreaDup } from './vma.ts'
 import { linkVma, vmaGetFile } from './vma-link.ts'
 
@@ -123,7 +123,8 @@ function expandInPlace(cpu: Task, vma: number, page: number, oldPages: number, n
   const end = page + newPages
   if (page + oldPages !== oldEnd || end > TASK_SIZE) return false
   const next = heap[vma + Vma.vmNext]
-  if (next !== 0 && vmStartGap(cpu, next) < end) return false
+  // The guard gap of a stack is not asked for, as in vma_expandable().
+  if (next !== 0 && heap[next + Vma.vmStart] < end) return false
   // As vma_merge() would: with what follows, if it is the same.
   const pgoff = heap[vma + Vma.vmPgoff] + oldEnd - heap[vma + Vma.vmStart]
   const anonVma = Atomics.load(heap, vma + Vma.anonVma)

@@ -17,9 +17,10 @@ import { VM_SHARED, VM_WRITE, Vma } from './vma.ts'
  */
 export function populateRange(cpu: Task, mm: number, start: number, end: number, write?: boolean): number {
   for (let page = start; page < end; page++) {
-    const forWrite = write ?? wantsWrite(cpu, mm, page)
-    if (isPopulated(cpu, mm, page, forWrite)) continue
-    const result = handleUserFault(cpu, mm, page, forWrite ? FAULT_USER | FAULT_WRITE : FAULT_USER)
+    const needed = neededFault(cpu, mm, page, write)
+    if (needed < 0) return needed
+    if (needed === 0) continue
+    const result = handleUserFault(cpu, mm, page, needed)
     if ((result & VM_FAULT_ERROR) === 0) continue
     if ((result & VM_FAULT_ACCERR) !== 0) return -EINVAL
     return (result & VM_FAULT_SIGBUS) !== 0 ? -EFAULT : -ENOMEM
@@ -27,19 +28,19 @@ export function populateRange(cpu: Task, mm: number, start: number, end: number,
   return 0
 }
 
-function wantsWrite(cpu: Task, mm: number, page: number): boolean {
+/**
+ * The error code of the fault that would bring the page in, 0 when it is there, -ENOMEM when it is not part of a mapping:
+ * this does not make stacks grow. Looked up under the mmap lock, as VMA and page table could go away.
+ */
+function neededFault(cpu: Task, mm: number, page: number, write?: boolean): number {
   mmapReadLock(cpu, mm)
   const vma = findVma(cpu, mm, page)
-  const flags = vma === 0 ? 0 : cpu.heap[vma + Vma.vmFlags]
-  mmapReadUnlock(cpu, mm)
-  return (flags & (VM_WRITE | VM_SHARED)) === VM_WRITE
-}
-
-/** The page is mapped well enough. Looked up under the mmap lock, as the page table could go away. */
-function isPopulated(cpu: Task, mm: number, page: number, write: boolean): boolean {
-  mmapReadLock(cpu, mm)
-  const table = findPteTable(cpu, mm, page)
+  const mapped = vma !== 0 && cpu.heap[vma + Vma.vmStart] <= page
+  const forWrite = write ?? (mapped && (cpu.heap[vma + Vma.vmFlags] & (VM_WRITE | VM_SHARED)) === VM_WRITE)
+  const table = mapped ? findPteTable(cpu, mm, page) : 0
   const entry = table === 0 ? 0 : Atomics.load(cpu.heap, pteAddress(table, page))
   mmapReadUnlock(cpu, mm)
-  return (entry & PTE_PRESENT) !== 0 && (!write || (entry & PTE_WRITE) !== 0)
+  if (!mapped) return -ENOMEM
+  if ((entry & PTE_PRESENT) !== 0 && (!forWrite || (entry & PTE_WRITE) !== 0)) return 0
+  return forWrite ? FAULT_USER | FAULT_WRITE : FAULT_USER
 }
