@@ -6,6 +6,7 @@ export {
   type Host,
   type Tracepoints,
   declareCpuLost,
+  isInKernel,
   isInside,
   kernelEnter,
   kernelExit,

@@ -125,6 +125,7 @@ export interface AddressSpaceHandle {
   readonly kind: 'faultline-space'
   readonly machine: MachineHandle
   readonly mm: number
+  readonly generation: number
 }
 
 /** Set in the result of touch() when the first fault was handled without the mmap lock. */
@@ -145,12 +146,12 @@ export class AddressSpace {
     }
     const mm = machine.enter('createAddressSpace', (task) => createMm(task, maxMapCount, stackLimit))
     if (mm === 0) throw new OutOfMemory('createAddressSpace', 'the kernel heap is used up')
-    return new AddressSpace(machine, mm)
+    return new AddressSpace(machine, mm, machine.task.heap[mm + Mm.generation]!)
   }
 
   /** The same address space in another thread, which gets attached to its machine. */
   static attach(handle: AddressSpaceHandle): AddressSpace {
-    return new AddressSpace(Machine.attach(handle.machine), handle.mm)
+    return new AddressSpace(Machine.attach(handle.machine), handle.mm, handle.generation)
   }
 
   readonly machine: Machine
@@ -160,16 +161,23 @@ export class AddressSpace {
   readonly #scratchView = new DataView(this.#scratch.buffer)
   /** This thread counts as a user from its first call or access on. */
   #joined = false
-  #destroyed = false
+  /** Which address space it was that lives at this place of the heap. */
+  readonly #generation: number
 
-  private constructor(machine: Machine, mm: number) {
+  private constructor(machine: Machine, mm: number, generation: number) {
     this.machine = machine
     this.#task = machine.task
     this.#mm = mm
+    this.#generation = generation
   }
 
   get handle(): AddressSpaceHandle {
-    return { kind: 'faultline-space', machine: this.machine.handle, mm: this.#mm }
+    return {
+      kind: 'faultline-space',
+      machine: this.machine.handle,
+      mm: this.#mm,
+      generation: this.#generation,
+    }
   }
 
   // -------------------------------------------------------------------------------------------------------------------
@@ -187,9 +195,6 @@ export class AddressSpace {
       throw new MemoryError('EINVAL', 'mmap', `offset ${offset} is not a multiple of 4096`)
     if (fixed !== false && address % PAGE_SIZE !== 0) {
       throw new MemoryError('EINVAL', 'mmap', `address 0x${address.toString(16)} is not a multiple of 4096`)
-    }
-    if (options.growsDown === true && (options.shared === true || file !== undefined)) {
-      throw new MemoryError('EINVAL', 'mmap', 'a stack is private anonymous memory')
     }
     if (address < 0 || address >= 2 ** 43)
       throw new MemoryError(fixed === false ? 'EINVAL' : 'ENOMEM', 'mmap', 'address out of range')
@@ -321,14 +326,14 @@ export class AddressSpace {
 
   /** Unmaps everything and gives the address space up. No other thread may be using it. */
   destroy(): void {
-    if (this.#destroyed) return
+    if (!this.#exists()) return
     this.#run('destroy', (task, mm) => destroyMm(task, mm))
-    this.#destroyed = true
+    this.#joined = false
   }
 
   /** This thread does not use the address space any more; it may come back by using it. */
   leave(): void {
-    if (!this.#joined) return
+    if (!this.#joined || !this.#exists()) return
     this.machine.enter('leave', (task) => leaveMm(task, this.#mm))
     this.#joined = false
   }
@@ -528,18 +533,27 @@ export class AddressSpace {
   }
 
   #run<T>(call: string, body: (task: Task, mm: number) => T): T {
-    if (!this.#joined) this.#join()
+    if (!this.#joined || !this.#exists()) this.#join()
     return this.machine.enter(call, (task) => body(task, this.#mm))
   }
 
   #join(): void {
-    if (this.#destroyed) throw new MemoryError('ESRCH', 'address space', 'it was destroyed')
+    if (!this.#exists()) this.#gone()
     this.machine.enter('join', (task) => joinMm(task, this.#mm))
     this.#joined = true
   }
 
+  /** False when the address space was destroyed, by whichever thread. */
+  #exists(): boolean {
+    return this.#task.heap[this.#mm + Mm.generation] === this.#generation
+  }
+
+  #gone(): never {
+    throw new MemoryError('ESRCH', 'address space', 'it was destroyed')
+  }
+
   #prepare(address: number, access: 'r' | 'w' | 'x'): void {
-    if (!this.#joined) this.#join()
+    if (!this.#joined || !this.#exists()) this.#join()
     if (!(address >= 0 && address < ADDRESS_LIMIT)) this.#badAddress(address, access)
   }
 

@@ -30,6 +30,7 @@ import {
   declareCpuLost,
   defaultHeapWords,
   designs,
+  isInKernel,
   isInside,
   kernelEnter,
   kernelExit,
@@ -255,7 +256,7 @@ export class Machine {
     process.off('exit', this.#atExit)
     attached.delete(this.handle.id)
     if (Atomics.load(this.#heap, Header.lostCpu) !== 0) return
-    if (isInside(this.#heap, this.task.base)) {
+    if (isInKernel(this.#heap, this.task.base)) {
       // The thread ends in the middle of the kernel: process.exit() in a callback, or an error that nobody expected.
       declareCpuLost(this.#heap, this.task.id)
       return
@@ -353,7 +354,7 @@ export class Machine {
     const base = perCpuBase(heap, id)
     // Only one thread buries.
     if (Atomics.compareExchange(heap, base + PerCpu.online, 1, 2) !== 1) return
-    if (isInside(heap, base)) declareCpuLost(heap, id)
+    if (isInKernel(heap, base)) declareCpuLost(heap, id)
     else if (Atomics.load(heap, Header.lostCpu) === 0) {
       this.#release(
         new Task(id, heap, new PhysicalMemory(this.handle.memory), designs[heap[Header.design]!]!),

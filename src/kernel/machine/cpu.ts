@@ -313,19 +313,50 @@ function waitUntilZero(cpu: Cpu, word: number): void {
   }
 }
 
+// A sleeping thread waits for one word of its own CPU, which the waker sets to 0. The other values tell the waker whether it
+// has to call the host: for a moment the sleeper only polls, as the halt polling of hypervisors does, since being put to
+// sleep and woken by the host takes far longer than most locks are held.
+const TASK_RUNNING = 0
+const TASK_POLLING = 1
+const TASK_SLEEPING = 2
+const SLEEP_POLLS = 200
+
+/** Says that this CPU is about to sleep on `word`. Whoever sees it from now on may wake it. */
+export function prepareToSleep(cpu: Cpu, word: number): void {
+  Atomics.store(cpu.heap, word, TASK_POLLING)
+}
+
 /**
- * Sleeps until `heap[word]` is no longer `value`: the thread leaves the CPU, which is a quiescent state and needs no
- * interrupts. The waker must change the word before it notifies.
+ * Sleeps until somebody wakes `word`: the thread leaves the CPU, which is a quiescent state and needs no interrupts. It is
+ * marked as asleep meanwhile: should it die there, what it waits for may still be given to it.
  */
-export function sleepUntilChanged(cpu: Cpu, word: number, value: number): void {
+export function sleepUntilWoken(cpu: Cpu, word: number): void {
+  const { heap, base } = cpu
   bugOn(cpu.rcuNesting !== 0, 'sleeping inside an RCU read-side critical section')
   bugOn(!cpu.interruptsEnabled, 'sleeping with interrupts disabled')
+  Atomics.store(heap, base + PerCpu.asleep, 1)
   kernelExit(cpu)
-  while (Atomics.load(cpu.heap, word) === value) {
-    if (Atomics.wait(cpu.heap, word, value, SLEEP_CHECK_MS) === 'timed-out') cpu.host?.stillWaiting()
+  let polls = 0
+  while (polls < SLEEP_POLLS && Atomics.load(heap, word) !== TASK_RUNNING) {
+    Atomics.pause()
+    polls++
+  }
+  if (Atomics.compareExchange(heap, word, TASK_POLLING, TASK_SLEEPING) === TASK_POLLING)
+    waitForHost(cpu, word)
+  kernelEnter(cpu)
+  Atomics.store(heap, base + PerCpu.asleep, 0)
+}
+
+function waitForHost(cpu: Cpu, word: number): void {
+  while (Atomics.load(cpu.heap, word) === TASK_SLEEPING) {
+    if (Atomics.wait(cpu.heap, word, TASK_SLEEPING, SLEEP_CHECK_MS) === 'timed-out') cpu.host?.stillWaiting()
     throwIfCpuLost(cpu)
   }
-  kernelEnter(cpu)
+}
+
+/** Wakes the CPU that sleeps, or is about to sleep, on `word`. It may be gone as soon as this has happened. */
+export function wakeUp(cpu: Cpu, word: number): void {
+  if (Atomics.exchange(cpu.heap, word, TASK_RUNNING) === TASK_SLEEPING) Atomics.notify(cpu.heap, word, 1)
 }
 
 /** Throws CpuLostError when a thread has died inside the kernel. */
@@ -347,6 +378,11 @@ export function declareCpuLost(heap: Int32Array, lost: number): void {
     const haltedOn = Atomics.load(heap, base + PerCpu.haltedOn)
     if (haltedOn !== 0) Atomics.notify(heap, haltedOn)
   }
+}
+
+/** True while the CPU at `base` is inside the kernel or sleeps there: a thread that dies then leaves things undone. */
+export function isInKernel(heap: Int32Array, base: number): boolean {
+  return isInside(heap, base) || Atomics.load(heap, base + PerCpu.asleep) !== 0
 }
 
 /** True while the CPU at `base` is inside the kernel. */

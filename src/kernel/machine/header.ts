@@ -33,6 +33,9 @@ export const Header = layout('machine', 64, {
   /** All address spaces, linked, and the lock of that list. */
   mmList: 48,
   mmListLock: 49,
+  mmGeneration: 50,
+  /** The last number that any VMA cache was told: never the same for two address spaces at one place of the heap. */
+  vmacacheSeqnum: 51,
 })
 
 export const HEADER_WORDS = 64

@@ -21,6 +21,8 @@ export const PerCpu = layout('cpu', SLABS + SLAB_CACHES * SLAB_CPU_WORDS, {
   online: 16,
   /** The lock word on which this CPU is halted, or 0: an interrupt must wake it. */
   haltedOn: 17,
+  /** 1 while it sleeps in the kernel, outside for others but with work undone. */
+  asleep: 20,
   /** Bits of the CPUs that have called a function on this one. Written by all. */
   mailbox: 24,
   /** The host's names for the attached thread: of the runtime, and of the operating system (0 when unknown). */

@@ -9,9 +9,10 @@ import { munmapLocked } from './mmap.ts'
 import { DEFAULT_START_BRK, MMAP_GAP, MM_WORDS, Mm, TASK_SIZE } from './mm.ts'
 import { mmapWriteLock, mmapWriteUnlock } from './mmap-lock.ts'
 import { drainAllPcp } from './page-alloc.ts'
-import { syncMmRss } from './rss.ts'
+import { dropMmRss, syncMmRss } from './rss.ts'
 import { slabAlloc, slabDrainCpu, slabFree } from './slab.ts'
 import type { Task } from './task.ts'
+import { vmacacheInvalidate } from './vmacache.ts'
 
 /** `mm_alloc`: an empty address space without users. Returns 0 when there is no memory. */
 export function createMm(cpu: Task, maxMapCount: number, stackLimit: number): number {
@@ -23,6 +24,8 @@ export function createMm(cpu: Task, maxMapCount: number, stackLimit: number): nu
   heap[mm + Mm.stackLimit] = stackLimit
   heap[mm + Mm.startBrk] = DEFAULT_START_BRK
   heap[mm + Mm.mmapBase] = TASK_SIZE - MMAP_GAP - stackLimit
+  heap[mm + Mm.generation] = Atomics.add(heap, Header.mmGeneration, 1) + 1
+  vmacacheInvalidate(cpu, mm)
   const list = Header.mmList
   spinLock(cpu, Header.mmListLock)
   heap[mm + Mm.nextMm] = heap[list]
@@ -57,11 +60,14 @@ export function leaveMm(cpu: Task, mm: number): void {
 
 /** `exit_mmap`: unmaps everything and frees the mm. Only this thread may still use it. */
 export function destroyMm(cpu: Task, mm: number): void {
+  const { heap } = cpu
   mmapWriteLock(cpu, mm)
-  if (cpu.heap[mm + Mm.mmap] !== 0) munmapLocked(cpu, mm, 0, TASK_SIZE, false)
+  if (heap[mm + Mm.mmap] !== 0) munmapLocked(cpu, mm, 0, TASK_SIZE, false)
   mmapWriteUnlock(cpu, mm)
   leaveMm(cpu, mm)
   forgetMm(cpu, mm)
+  dropMmRss(cpu, mm)
+  heap[mm + Mm.generation] = 0
   slabFree(cpu, CACHE_MM, mm)
   rcuPoll(cpu)
 }

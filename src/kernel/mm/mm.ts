@@ -35,6 +35,8 @@ export const Mm = layout('mm_struct', MM_WORDS, {
   vmacacheSeqnum: 10,
   /** Write sections of the mmap lock so far. */
   writeSections: 11,
+  /** Which of all address spaces of the machine it is; 0 once it is destroyed. */
+  generation: 13,
   /** The next address space of the machine. */
   nextMm: 12,
 

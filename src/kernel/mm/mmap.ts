@@ -11,7 +11,7 @@ import { freePageTableRange } from './page-table.ts'
 import type { Task } from './task.ts'
 import { getUnmappedArea } from './unmapped-area.ts'
 import { findVma, findVmaLinks } from './vma-tree.ts'
-import { VM_SHARED, Vma, vmAreaAlloc } from './vma.ts'
+import { VM_GROWSDOWN, VM_SHARED, Vma, vmAreaAlloc } from './vma.ts'
 import { linkVma, removeVma, unlinkVma, vmaGetFile } from './vma-link.ts'
 import { zapRange } from './zap.ts'
 import { rcuPoll } from '../sync/rcu.ts'
@@ -70,6 +70,8 @@ function mmapLocked(
     if (page < MMAP_MIN) return -EPERM
     if ((mapFlags & MAP_FIXED_NOREPLACE) !== 0 && !findVmaLinks(cpu, mm, page, page + pages)) return -EEXIST
   }
+  // Only private anonymous memory can be a stack. Asked after the place, as do_mmap() does.
+  if ((vmFlags & VM_GROWSDOWN) !== 0 && file !== 0) return -EINVAL
   return mmapRegion(cpu, mm, page, pages, vmFlags, file, file === 0 ? page : pgoff)
 }
 

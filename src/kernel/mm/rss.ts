@@ -44,6 +44,18 @@ export function syncMmRss(cpu: Task): void {
   heap[base + PerCpu.rssMm] = 0
 }
 
+/** The mm is going away, and nobody uses it: forgets what other threads still hold back for it. */
+export function dropMmRss(cpu: Task, mm: number): void {
+  const { heap } = cpu
+  for (let id = 0; id < heap[Header.cpuCount]; id++) {
+    const base = perCpuBase(heap, id)
+    if (heap[base + PerCpu.rssMm] !== mm) continue
+    heap.fill(0, base + PerCpu.rss, base + PerCpu.rss + RSS_KINDS)
+    heap[base + PerCpu.rssMm] = 0
+    heap[base + PerCpu.rssEvents] = 0
+  }
+}
+
 /** Resident pages of one kind, those included that threads still hold back. Exact when nobody is changing them. */
 export function getMmCounter(cpu: Task, mm: number, kind: number): number {
   const { heap } = cpu

@@ -5,6 +5,7 @@
 // section that read the number after it began, a cached VMA was in the tree after the section began and so cannot be
 // freed before it ends.
 
+import { Header } from '../machine/header.ts'
 import { Mm } from './mm.ts'
 import type { Task } from './task.ts'
 import { PMD_SHIFT } from '../machine/pte.ts'
@@ -40,7 +41,7 @@ export function vmacacheUpdate(cpu: Task, page: number, vma: number): void {
   cpu.vmacache[(page >> PMD_SHIFT) & SLOT_MASK] = vma
 }
 
-/** A VMA has left the tree. The mmap lock is held for write. */
+/** A VMA has left the tree, or the mm is new. The mmap lock is held for write, or nobody knows the mm yet. */
 export function vmacacheInvalidate(cpu: Task, mm: number): void {
-  Atomics.store(cpu.heap, mm + Mm.vmacacheSeqnum, (cpu.heap[mm + Mm.vmacacheSeqnum] + 1) | 0)
+  Atomics.store(cpu.heap, mm + Mm.vmacacheSeqnum, Atomics.add(cpu.heap, Header.vmacacheSeqnum, 1) + 1)
 }

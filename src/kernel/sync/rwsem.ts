@@ -10,7 +10,7 @@
 //
 // Both are fair: who comes while somebody queues, queues. A waiter sleeps until a releaser hands it the lock.
 
-import { type Cpu, sleepUntilChanged } from '../machine/cpu.ts'
+import { type Cpu, prepareToSleep, sleepUntilWoken, wakeUp } from '../machine/cpu.ts'
 import { bugOn } from '../machine/errors.ts'
 import { Header } from '../machine/header.ts'
 import { layout } from '../machine/layout.ts'
@@ -111,7 +111,7 @@ function enqueueWaiter(cpu: Cpu, sem: number, kind: number): void {
   heap[base + PerCpu.waiterKind] = kind
   heap[base + PerCpu.waiterNext] = 0
   heap[base + PerCpu.waiterPrevious] = last
-  Atomics.store(heap, base + PerCpu.waiterTask, 1)
+  prepareToSleep(cpu, base + PerCpu.waiterTask)
   heap[sem + Rwsem.waitLast] = base
   if (last === 0) heap[sem + Rwsem.waitFirst] = base
   else heap[last + PerCpu.waiterNext] = base
@@ -125,14 +125,12 @@ function grantFirstWaiter(cpu: Cpu, sem: number): void {
   heap[sem + Rwsem.waitFirst] = next
   if (next === 0) heap[sem + Rwsem.waitLast] = 0
   else heap[next + PerCpu.waiterPrevious] = 0
-  // From here on the waiter may be gone.
-  Atomics.store(heap, waiter + PerCpu.waiterTask, 0)
-  Atomics.notify(heap, waiter + PerCpu.waiterTask, 1)
+  wakeUp(cpu, waiter + PerCpu.waiterTask)
 }
 
 function sleepUntilGranted(cpu: Cpu, sem: number, kind: number): void {
   cpu.tracepoints?.contentionBegin(sem, kind === WAITING_FOR_WRITE)
-  sleepUntilChanged(cpu, cpu.base + PerCpu.waiterTask, 1)
+  sleepUntilWoken(cpu, cpu.base + PerCpu.waiterTask)
   cpu.tracepoints?.contentionEnd(sem)
 }
 
