@@ -1,0 +1,49 @@
+// Builds dist: TypeScript emits a mirror of src with declarations and source maps, then the kernel becomes one file.
+// dist is made beside its place and renamed into it, so that a build that is stopped leaves the old one.
+
+import * as fs from 'node:fs'
+import { dirname, join } from 'node:path'
+import { bundleKernel } from './kernel-bundle.ts'
+import { withLock } from './lock.mjs'
+import { dist, root, tools } from './paths.mjs'
+import { digestFile, isBuilt, runMain, say, sourceDigest } from './prepare.mjs'
+import { passThrough } from './spawn.mjs'
+
+const emitted = join(root, '.build')
+const fresh = join(root, 'dist.new')
+const previous = join(root, 'dist.old')
+
+await runMain(([flag]) => withLock(() => (flag === '--if-needed' && isBuilt() ? 0 : build())))
+
+async function build() {
+  say('building dist')
+  const digest = sourceDigest()
+  // From scratch: TypeScript trusts its record of what it emitted, even where that has been removed since.
+  const code = await passThrough(process.execPath, [tools.typescript, '-b', '--force', 'src'])
+  if (code !== 0) return code
+  for (const leftover of [fresh, previous]) fs.rmSync(leftover, { recursive: true, force: true })
+  for (const file of outputs()) {
+    fs.mkdirSync(dirname(join(fresh, file)), { recursive: true })
+    fs.copyFileSync(join(emitted, file), join(fresh, file))
+  }
+  await bundleKernel(join(root, 'src/kernel/index.ts'), join(fresh, 'kernel/index.js'))
+  const { bin } = JSON.parse(fs.readFileSync(join(root, 'package.json'), 'utf8'))
+  for (const path of Object.values(bin)) fs.chmodSync(join(fresh, path.slice('dist/'.length)), 0o755)
+  fs.writeFileSync(join(fresh, digestFile), digest)
+  if (fs.existsSync(dist)) fs.renameSync(dist, previous)
+  fs.renameSync(fresh, dist)
+  fs.rmSync(previous, { recursive: true, force: true })
+  return 0
+}
+
+/** What of .build belongs into dist: it may hold the remains of modules that are gone, and the kernel is bundled. */
+function outputs() {
+  return fs
+    .readdirSync(join(root, 'src'), { recursive: true })
+    .map((path) => path.replaceAll('\\', '/'))
+    .filter((path) => path.endsWith('.ts') && !path.endsWith('.d.ts'))
+    .map((path) => path.slice(0, -'.ts'.length))
+    .flatMap((path) =>
+      path.startsWith('kernel/') ? [`${path}.d.ts`] : [`${path}.d.ts`, `${path}.js`, `${path}.js.map`],
+    )
+}

@@ -1,0 +1,74 @@
+// Bundles the kernel into one module that V8 compiles well.
+//
+// V8 folds a top-level `const` into the code that uses it, and nothing else: what is imported, and what is exported
+// even in its own module, lives in a module cell that is read at each use; a `let` and a `var` are read at each use
+// as well. (Measured on Node 24: a function of 1.9 ns with five such constants takes 6.4 ns where they are imported
+// or exported, 6.6 ns where they are `let`, and 2.7 ns where they are `var`.) So constants are inlined, what remains
+// is `const`, and exports are aliases that the kernel itself does not use.
+
+import { readFileSync } from 'node:fs'
+import { stripVTControlCharacters } from 'node:util'
+import { rolldown } from 'rolldown'
+import { parseAst } from 'rolldown/parseAst'
+
+/**
+ * Bundles the module `input`, and all that it imports, into the file `output`, with a source map.
+ *
+ * @throws {Error} where an import leads out of the kernel, or the result is not what V8 folds; see `unfoldable`
+ */
+export async function bundleKernel(input: string, output: string): Promise<void> {
+  const bundle = await rolldown({
+    input,
+    onLog: (level, { message }) => {
+      if (level === 'warn') throw new Error(stripVTControlCharacters(message).split('\n')[0])
+    },
+    optimization: { inlineConst: { mode: 'all', pass: 3 } },
+    plugins: [{ name: 'foldable', renderChunk: (code) => ({ code: makeFoldable(code), map: null }) }],
+  })
+  await bundle.write({ file: output, format: 'esm', sourcemap: true })
+  await bundle.close()
+  const faults = unfoldable(readFileSync(output, 'utf8'))
+  if (faults.length > 0) throw new Error(`${output} is not what V8 folds: ${faults.join('; ')}`)
+}
+
+/** Turns each top-level class of a bundle back into a `const`, and each export into an alias. No line moves. */
+export function makeFoldable(code: string): string {
+  const exported: { local: string; name: string }[] = []
+  const withoutExports = code
+    .replaceAll(/^var (\w+ = class\b)/gm, 'const $1')
+    .replaceAll(/^export \{([^}]*)\};?$/gm, (_, list: string) => {
+      for (const item of list.split(',').filter((each) => each.trim() !== '')) {
+        const [local = '', name = local] = item.trim().split(/\s+as\s+/)
+        exported.push({ local, name })
+      }
+      return ''
+    })
+  const aliases = exported.map(({ local, name }) => `const export$${name} = ${local};\n`)
+  const list = exported.map(({ name }) => `export$${name} as ${name}`)
+  return `${withoutExports.trimEnd()}\n${aliases.join('')}export { ${list.join(', ')} };\n`
+}
+
+/** Why V8 would read at each use what it could fold in the bundle `code`; empty where all is well. */
+export function unfoldable(code: string): string[] {
+  const faults: string[] = []
+  const mutable = new Set<string>()
+  for (const statement of parseAst(code).body) {
+    if (/^Import|^ExportAll|^ExportDefault/.test(statement.type)) faults.push(`it has an ${statement.type}`)
+    if (statement.type === 'VariableDeclaration') {
+      const names = statement.declarations.map(({ id }) => code.slice(id.start, id.end))
+      if (statement.kind === 'var') faults.push(`${names.join(', ')} is a var`)
+      if (statement.kind === 'let') for (const name of names) mutable.add(name)
+    }
+    if (statement.type !== 'ExportNamedDeclaration') continue
+    if (statement.declaration !== null) faults.push('a declaration is exported where it stands')
+    for (const { local } of statement.specifiers) {
+      const name = code.slice(local.start, local.end)
+      if (!name.startsWith('export$')) faults.push(`${name} is exported without an alias`)
+    }
+  }
+  // An alias would keep the value that the binding had when the module ended.
+  for (const [, name] of code.matchAll(/^const export\$\w+ = (\w+);$/gm)) {
+    if (mutable.has(name!)) faults.push(`${name} is exported, and is not constant`)
+  }
+  return faults
+}

@@ -1,0 +1,15 @@
+// Where things are in the checkout.
+
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+/** The checkout. */
+export const root = dirname(dirname(fileURLToPath(import.meta.url)))
+/** What is built, and published. */
+export const dist = join(root, 'dist')
+/** Entry points of the development tools, which the pinned Node runs. */
+export const tools = {
+  oxlint: join(root, 'node_modules/oxlint/bin/oxlint'),
+  prettier: join(root, 'node_modules/prettier/bin/prettier.cjs'),
+  typescript: join(root, 'node_modules/typescript/bin/tsc'),
+}

@@ -1,0 +1,79 @@
+// The bundle of the kernel keeps what V8 folds, and the check for that finds what it would not.
+
+import assert from 'node:assert/strict'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { pathToFileURL } from 'node:url'
+import { bundleKernel, makeFoldable, unfoldable } from '../scripts/kernel-bundle.ts'
+
+const layout = `
+export const SHIFT = 12
+export const SIZE = 1 << SHIFT
+export const table = new Int32Array(4)
+export class Frames { size(): number { return SIZE } }
+export function sizeOf(frames: number): number { return frames * SIZE }
+`
+const index = `
+import { SHIFT, SIZE, table, sizeOf } from './layout.ts'
+export { SIZE, Frames, sizeOf } from './layout.ts'
+export const pagesOf = (bytes: number): number => (bytes >> SHIFT) + table[0]! * SIZE + sizeOf(0)
+`
+
+async function bundled(
+  sources: Record<string, string>,
+): Promise<{ code: string; exports: Record<string, unknown> }> {
+  const folder = await mkdtemp(join(tmpdir(), 'faultline-'))
+  try {
+    for (const [name, text] of Object.entries(sources)) await writeFile(join(folder, name), text)
+    const output = join(folder, 'bundle.mjs')
+    await bundleKernel(join(folder, 'index.ts'), output)
+    return { code: await readFile(output, 'utf8'), exports: await import(pathToFileURL(output).href) }
+  } finally {
+    await rm(folder, { recursive: true })
+  }
+}
+
+test('constants of other modules are inlined, and the rest is const', async () => {
+  const { code, exports } = await bundled({ 'index.ts': index, 'layout.ts': layout })
+  assert.match(code, /bytes >> 12/)
+  assert.match(code, /\* 4096/)
+  assert.match(code, /^const Frames = class/m)
+  assert.match(code, /^const table = /m)
+  assert.doesNotMatch(code, /^(var|let|import) /m)
+  assert.deepEqual(Object.keys(exports).sort(), ['Frames', 'SIZE', 'pagesOf', 'sizeOf'])
+  const { SIZE, Frames, pagesOf, sizeOf } = exports as Record<string, any>
+  assert.deepEqual([SIZE, new Frames().size(), pagesOf(8192), sizeOf(2)], [4096, 4096, 2, 8192])
+})
+
+test('a bundle that would be read at each use is refused', async () => {
+  await assert.rejects(
+    bundled({ 'index.ts': 'export let count = 0\nexport const add = () => ++count' }),
+    /count is exported/,
+  )
+  await assert.rejects(
+    bundled({ 'index.ts': `import { pid } from 'node:process'\nexport const a = () => pid` }),
+    /node:process/,
+  )
+})
+
+test('what V8 would not fold is found', () => {
+  const faults: [string, RegExp][] = [
+    ['var a = 1', /a is a var/],
+    [`import { a } from 'b'`, /ImportDeclaration/],
+    [`export * from 'b'`, /ExportAllDeclaration/],
+    ['export default 1', /ExportDefaultDeclaration/],
+    ['export const a = 1', /exported where it stands/],
+    ['const a = 1\nexport { a }', /a is exported without an alias/],
+    ['let a = 1\nconst export$a = a;\nexport { export$a as a }', /a is exported, and is not constant/],
+  ]
+  for (const [code, fault] of faults) assert.match(unfoldable(code).join(), fault, code)
+  assert.deepEqual(unfoldable('const a = 1\nlet b = 2\nconst export$a = a;\nexport { export$a as a }'), [])
+})
+
+test('exports under other names keep their names', () => {
+  const code = makeFoldable('const a = 1\nconst b = 2\nexport { a as first, b };\n')
+  assert.match(code, /export \{ export\$first as first, export\$b as b \}/)
+  assert.deepEqual(unfoldable(code), [])
+})
