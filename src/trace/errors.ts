@@ -1,0 +1,60 @@
+/**
+ * The error of everything that reads, plans or replays a recorded program.
+ *
+ * Principle: whoever meets it must be able to act on it. It therefore always names the file, the line where there is
+ * one, what is wrong, and what to do about it.
+ */
+
+export type TraceErrorCode =
+  | 'unreadable' // the file cannot be opened or read
+  | 'corrupt' // gzip data that is truncated or damaged
+  | 'not-a-trace' // not the text that `perf script` prints
+  | 'missing-events' // perf text, but without the events a replay needs
+  | 'malformed' // a known event whose fields cannot be read
+  | 'out-of-range' // a field whose value cannot be
+  | 'time' // times going backwards
+  | 'no-such-process' // the chosen process is not in the trace
+  | 'limit' // more threads, addresses or bytes than can be handled
+  | 'spool' // the temporary file cannot be written or read
+  | 'replay' // the replay could not go on
+
+/** The exact commands that record and print a trace which can be replayed. */
+export const recordCommand =
+  "perf record -d -c 1 -m 8192 -k CLOCK_MONOTONIC -e 'exceptions:page_fault_user,exceptions:page_fault_kernel," +
+  'syscalls:sys_enter_mmap,syscalls:sys_exit_mmap,syscalls:sys_enter_munmap,syscalls:sys_exit_munmap,' +
+  'syscalls:sys_enter_mprotect,syscalls:sys_exit_mprotect,syscalls:sys_enter_brk,syscalls:sys_exit_brk,' +
+  'syscalls:sys_enter_madvise,syscalls:sys_exit_madvise,syscalls:sys_enter_mremap,syscalls:sys_exit_mremap,' +
+  'task:task_newtask,sched:sched_process_exec,sched:sched_process_exit,' +
+  "mmap_lock:mmap_lock_start_locking,mmap_lock:mmap_lock_acquire_returned,mmap_lock:mmap_lock_released' -- COMMAND"
+
+export const scriptCommand =
+  'perf script --show-mmap-events --show-lost-events -F comm,pid,tid,cpu,time,event,trace'
+
+export class TraceError extends Error {
+  readonly code: TraceErrorCode
+  /** Path of the trace, or `<stdin>`. */
+  readonly file: string
+  /** Line in the (decompressed) text, counted from 1; undefined where the error belongs to no line. */
+  readonly line: number | undefined
+  /** What to do about it; a sentence. */
+  readonly remedy: string
+
+  constructor(
+    code: TraceErrorCode,
+    file: string,
+    line: number | undefined,
+    problem: string,
+    remedy: string,
+    cause?: unknown,
+  ) {
+    super(
+      `${file}${line === undefined ? '' : `:${line}`}: ${problem}. ${remedy}`,
+      cause === undefined ? undefined : { cause },
+    )
+    this.name = 'TraceError'
+    this.code = code
+    this.file = file
+    this.line = line
+    this.remedy = remedy
+  }
+}

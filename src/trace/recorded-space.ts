@@ -1,0 +1,317 @@
+/**
+ * One recorded address space: its layout as it changes, and the records of what happened in it.
+ *
+ * Principles: a call takes effect at one moment between its enter and its exit (`commit`), and whether it succeeded is
+ * known only later (`resolve`); the layout follows the commit, and is put back if Linux refused the call. What the
+ * layout shows to be impossible (a fault outside every mapping) is counted by kind, not guessed at.
+ */
+import {
+  Layout,
+  PAGE_SIZE,
+  PROT_EXEC,
+  PROT_READ,
+  PROT_WRITE,
+  RangeSet,
+  STACK_ROOM,
+  type Mapping,
+} from './layout.ts'
+import type { OpStore, WordStream } from './op-store.ts'
+import {
+  CALL_ADDRESS,
+  CALL_ARGUMENT,
+  CALL_FILE,
+  CALL_LENGTH,
+  CALL_SECOND_ADDRESS,
+  CALL_SECOND_LENGTH,
+  FAULT_ERROR_SHIFT,
+  FAULT_WINDOW_SHIFT,
+  FLAGS_SHIFT,
+  highWord,
+  MAP_GROWS_DOWN,
+  MAP_IMPLIED,
+  MAP_REPLACES,
+  MAP_SHARED,
+  RECORD_BRK,
+  RECORD_FAULT,
+  RECORD_FILE_FAULT,
+  RECORD_MAP,
+  RECORD_STACK_FAULT,
+  RECORD_WORDS,
+  STATUS_DONE,
+  STATUS_OPEN,
+  STATUS_SHIFT,
+} from './records.ts'
+
+/** User addresses of x86-64 with four-level page tables end here. */
+export const USER_ADDRESSES = 2 ** 47
+
+/** x86 page-fault error code. */
+export const FAULT_PROTECTION = 1
+export const FAULT_WRITE = 2
+export const FAULT_INSTRUCTION = 16
+
+/** Pages that the kernel maps around a file fault. */
+const FAULT_AROUND_PAGES = 16
+const PAGES_PER_TABLE = 512
+
+/** Faults that cannot be performed, by the reason why. */
+export type NotPerformed = 'outsideAnyMapping' | 'notAllowedByMapping' | 'kernelAddress'
+
+export interface RecordedThread {
+  readonly tid: number
+  /** It belongs to another process, which borrowed the address space (vfork). */
+  readonly guest: boolean
+  /** The thread that waits meanwhile, so that both can be one in a replay; -1 for all others. */
+  readonly lender: number
+  /** Faults and calls recorded. */
+  operations: number
+}
+
+export function pageUp(value: number): number {
+  const rest = value % PAGE_SIZE
+  return rest === 0 ? value : value + PAGE_SIZE - rest
+}
+
+export function pageDown(value: number): number {
+  return value - (value % PAGE_SIZE)
+}
+
+export class RecordedSpace {
+  readonly layout: Layout
+  readonly records: WordStream
+  /** What is mapped before the first record, in the order in which it is to be mapped. */
+  readonly prelude: Mapping[]
+  readonly threads: RecordedThread[] = []
+  /** Everything that was ever mapped. */
+  readonly extents = new RangeSet()
+  /** Faults of the process's own threads: all, and those not performed by reason. */
+  faults = 0
+  readonly notPerformed: Record<NotPerformed, number> = {
+    outsideAnyMapping: 0,
+    notAllowedByMapping: 0,
+    kernelAddress: 0,
+  }
+  /** Where the heap begins, and where it ended when the first record was made; -1 while unknown. */
+  heapStart = -1
+  heapEnd = -1
+  /** The present program break, or -1. */
+  programBreak = -1
+  /** It began as the copy of another, whose pages are there already. */
+  inherited = false
+  /** exec has gone so far that the old address space is gone, but it has not returned yet. */
+  inExec = false
+
+  constructor(store: OpStore, layout: Layout = new Layout()) {
+    this.layout = layout
+    this.records = store.createStream()
+    this.prelude = layout.mappings.slice()
+    for (const mapping of layout.mappings) this.#extend(mapping)
+  }
+
+  /** The address space that a forked process begins with. */
+  fork(store: OpStore): RecordedSpace {
+    const child = new RecordedSpace(store, this.layout.copy())
+    child.inherited = true
+    child.heapStart = this.heapStart
+    child.heapEnd = this.programBreak
+    child.programBreak = this.programBreak
+    return child
+  }
+
+  /** What the first answer of brk tells. */
+  setHeap(start: number, end: number): void {
+    this.heapStart = start
+    this.heapEnd = end
+    this.programBreak = end
+    // Also a heap that never grows needs a place of its own.
+    this.extents.add(pageDown(start), pageDown(start) + PAGE_SIZE)
+  }
+
+  addThread(tid: number, guest = false, lender = -1): number {
+    this.threads.push({ tid, guest, lender, operations: 0 })
+    return this.threads.length - 1
+  }
+
+  /** Nothing more will happen here, and nobody will ask: gives the memory back. */
+  discard(): void {
+    this.records.discard()
+    this.prelude.length = 0
+  }
+
+  #extend(mapping: Mapping): void {
+    const start = mapping.growsDown ? Math.max(0, mapping.end - STACK_ROOM) : mapping.start
+    this.extents.add(Math.min(start, mapping.start), mapping.end)
+  }
+
+  /** Maps what was there before the first record. */
+  establish(mapping: Mapping): void {
+    this.prelude.push(mapping)
+    this.map(mapping)
+  }
+
+  map(mapping: Mapping): void {
+    this.layout.map(mapping)
+    this.#extend(mapping)
+  }
+
+  /** Whether the layout, as it is, allows the access of a fault. */
+  allows(address: number, errorCode: number): boolean {
+    const mapping = this.layout.find(address)
+    return mapping !== undefined && (mapping.protection & neededProtection(errorCode)) !== 0
+  }
+
+  /** Writes a fault's record. Returns why it cannot be performed, if so. */
+  fault(thread: number, address: number, errorCode: number): NotPerformed | null {
+    const { layout, records } = this
+    const owner = this.threads[thread]!
+    let mapping = layout.find(address)
+    let grown = 0
+    if (mapping === undefined) {
+      const stack = layout.findGrowing(address)
+      if (stack === undefined) return this.#notPerformed(owner, 'outsideAnyMapping')
+      const start = pageDown(address)
+      grown = (stack.start - start) / PAGE_SIZE
+      mapping = { ...stack, start }
+      layout.map(mapping)
+    }
+    const write = (errorCode & FAULT_WRITE) !== 0
+    if ((mapping.protection & neededProtection(errorCode)) === 0)
+      return this.#notPerformed(owner, 'notAllowedByMapping')
+    let window = 0
+    if ((mapping.file !== 0 || mapping.shared) && !write && (errorCode & FAULT_PROTECTION) === 0) {
+      window = faultAroundWindow(mapping, address)
+    }
+    const kind = grown > 0 ? RECORD_STACK_FAULT : mapping.file !== 0 ? RECORD_FILE_FAULT : RECORD_FAULT
+    const at = records.reserve(RECORD_WORDS[kind]!)
+    const words = records.words
+    words[at] = kind | (window << FAULT_WINDOW_SHIFT) | (errorCode << FAULT_ERROR_SHIFT)
+    words[at + 1] = thread
+    words[at + 2] = address | 0
+    words[at + 3] = highWord(address)
+    if (kind === RECORD_STACK_FAULT) {
+      words[at + 4] = grown
+    } else if (kind === RECORD_FILE_FAULT) {
+      words[at + 4] = mapping.file
+      words[at + 5] = Math.floor((mapping.offset + address - mapping.start) / PAGE_SIZE)
+    }
+    owner.operations++
+    if (!owner.guest) this.faults++
+    return null
+  }
+
+  countKernelAddress(thread: number): void {
+    this.#notPerformed(this.threads[thread]!, 'kernelAddress')
+  }
+
+  #notPerformed(owner: RecordedThread, reason: NotPerformed): NotPerformed {
+    if (!owner.guest) {
+      this.faults++
+      this.notPerformed[reason]++
+    }
+    return reason
+  }
+
+  /** Makes room for a call's record with status open; returns its position for `finish`. */
+  reserveCall(
+    kind: number,
+    thread: number,
+    address: number,
+    length: number,
+    argument: number,
+    flags = 0,
+  ): number {
+    const { records } = this
+    const at = records.reserve(RECORD_WORDS[kind]!)
+    const words = records.words
+    words[at] = kind | (STATUS_OPEN << STATUS_SHIFT) | (flags << FLAGS_SHIFT)
+    words[at + 1] = thread
+    words[at + CALL_ADDRESS] = address | 0
+    words[at + CALL_ADDRESS + 1] = highWord(address)
+    words[at + CALL_LENGTH] = length | 0
+    words[at + CALL_LENGTH + 1] = highWord(length)
+    words[at + CALL_ARGUMENT] = argument
+    this.threads[thread]!.operations++
+    return records.position(at)
+  }
+
+  /** Says how a call ended. */
+  finish(position: number, kind: number, status: number, flags = 0): void {
+    this.records.set(position, kind | (status << STATUS_SHIFT) | (flags << FLAGS_SHIFT))
+  }
+
+  setAddress(position: number, field: number, value: number): void {
+    this.records.set(position + field, value | 0)
+    this.records.set(position + field + 1, highWord(value))
+  }
+
+  setWord(position: number, field: number, value: number): void {
+    this.records.set(position + field, value)
+  }
+
+  /** Records a mapping that no call made but that the trace shows to be there. */
+  implyMapping(thread: number, mapping: Mapping, status: number): number {
+    const flags =
+      (mapping.shared ? MAP_SHARED : 0) |
+      (mapping.growsDown ? MAP_GROWS_DOWN : 0) |
+      MAP_REPLACES |
+      MAP_IMPLIED
+    const position = this.reserveCall(
+      RECORD_MAP,
+      thread,
+      mapping.start,
+      mapping.end - mapping.start,
+      mapping.protection,
+      flags,
+    )
+    this.setWord(position, CALL_FILE, mapping.file)
+    this.setAddress(position, CALL_SECOND_ADDRESS, mapping.offset)
+    if (status !== STATUS_OPEN) this.finish(position, RECORD_MAP, status, flags)
+    return position
+  }
+
+  /** A program break that Linux set: `previous` is what it was. */
+  moveBreak(position: number, previous: number, result: number, protection: number): void {
+    this.setAddress(position, CALL_SECOND_ADDRESS, result)
+    this.setAddress(position, CALL_SECOND_LENGTH, previous)
+    const from = pageUp(previous)
+    const to = pageUp(result)
+    // What we believe to be in the way was removed by something that the trace does not show.
+    const occupied = to > from && this.layout.overlaps(from, to)
+    this.finish(position, RECORD_BRK, STATUS_DONE, occupied ? MAP_REPLACES : 0)
+    this.programBreak = result
+    if (to > from) {
+      this.map({ start: from, end: to, protection, shared: false, file: 0, offset: 0, growsDown: false })
+    } else if (to < from) {
+      this.layout.unmap(to, from)
+    }
+  }
+
+  marker(kind: number, thread: number, other: number): void {
+    const at = this.records.reserve(RECORD_WORDS[kind]!)
+    this.records.words[at] = kind
+    this.records.words[at + 1] = thread
+    this.records.words[at + 2] = other
+  }
+}
+
+/** One of these an access must have; on x86 what can be written or executed can be read. */
+function neededProtection(errorCode: number): number {
+  if ((errorCode & FAULT_WRITE) !== 0) return PROT_WRITE
+  return (errorCode & FAULT_INSTRUCTION) !== 0 ? PROT_EXEC : PROT_READ | PROT_WRITE | PROT_EXEC
+}
+
+/** Which pages around a read fault on a file Linux may map along: pages below | pages above << 4. */
+function faultAroundWindow(mapping: Mapping, address: number): number {
+  const page = Math.floor(address / PAGE_SIZE)
+  const inTable = page % PAGES_PER_TABLE
+  const fromStart = page - mapping.start / PAGE_SIZE
+  // As do_fault_around(): aligned to 16 pages, but not before the mapping; 16 pages from there, but neither beyond the
+  // mapping nor beyond the page table.
+  const first = Math.max(inTable - (inTable % FAULT_AROUND_PAGES), inTable - Math.min(inTable, fromStart))
+  const behind = Math.min(
+    first + FAULT_AROUND_PAGES,
+    PAGES_PER_TABLE,
+    inTable + mapping.end / PAGE_SIZE - page,
+  )
+  return (inTable - first) | ((behind - 1 - inTable) << 4)
+}

@@ -1,0 +1,96 @@
+/**
+ * What the main thread and the workers of a replay tell each other.
+ */
+import type { RecordableHistogram } from 'node:perf_hooks'
+import type {
+  AddressSpaceHandle,
+  MachineHandle,
+  MemoryFileHandle,
+  Protection,
+} from '../backends/threads/index.ts'
+import type { WordStreamHandle } from './op-store.ts'
+
+/** Protections by their bits: 1 read, 2 write, 4 execute. */
+export const PROTECTIONS: readonly Protection[] = ['none', 'r', 'w', 'rw', 'x', 'rx', 'wx', 'rwx']
+
+/** Why a recorded fault was not reproduced. */
+export type NotReproducedKind =
+  /** The same thread's earlier fault had brought the page in already. */
+  | 'alreadyMapped'
+  /** Another thread's fault on the page came first; when the program was recorded, both found it missing. */
+  | 'mappedByAnotherThread'
+  /** The page was mapped around a neighbour's fault. */
+  | 'mappedByFaultAround'
+  /** Linux had mapped the page along with a neighbour in the same large folio of the page cache (since 6.18). */
+  | 'mappedByLargeFolio'
+  /** Linux had write-protected the page as it was shared with a forked process; the replay has one process. */
+  | 'writeProtectedByFork'
+  /** A fault occurred, but of another kind than recorded. */
+  | 'otherKind'
+  /** No fault occurred, for none of the reasons above. */
+  | 'noFault'
+  /** The access failed. */
+  | 'failed'
+  /** Not performed: no recorded mapping is there. */
+  | 'outsideAnyMapping'
+  /** Not performed: the mapping does not allow the access; the program got a signal and handled it. */
+  | 'notAllowedByMapping'
+  /** Not performed: an address of the kernel. */
+  | 'kernelAddress'
+
+/** An access or a call that failed in the replay though it did not in Linux. */
+export interface Failure {
+  readonly operation: string
+  /** Address in the replay, in bytes. */
+  readonly address: number
+  /** Recorded thread. */
+  readonly tid: number
+  readonly error: string
+}
+
+export interface ReplayWorkerData {
+  readonly machine: MachineHandle
+  readonly pacing: SharedArrayBuffer
+  readonly worker: number
+}
+
+export type ToReplayWorker =
+  | {
+      readonly type: 'image'
+      readonly space: AddressSpaceHandle
+      readonly files: readonly { number: number; handle: MemoryFileHandle; firstPage: number }[]
+      readonly stream: WordStreamHandle
+      readonly tids: readonly number[]
+    }
+  | { readonly type: 'warm-up'; readonly space: AddressSpaceHandle; readonly file: MemoryFileHandle }
+  | { readonly type: 'end' }
+
+/** What a worker counted in one address space. */
+export interface WorkerResult {
+  readonly startNs: number
+  readonly endNs: number
+  readonly faults: number
+  readonly speculative: number
+  readonly reproduced: number
+  readonly notReproduced: Partial<Record<NotReproducedKind, number>>
+  readonly failed: number
+  readonly failures: Failure[]
+  readonly latencies: RecordableHistogram
+  readonly maxLatency: number
+  readonly lockWaits: RecordableHistogram
+  readonly lockWaitCount: number
+  readonly lockWaitTotal: number
+}
+
+export type FromReplayWorker =
+  | { readonly type: 'attached' }
+  | { readonly type: 'warm' }
+  | { readonly type: 'ready' }
+  | ({ readonly type: 'done' } & WorkerResult)
+  | {
+      readonly type: 'failed'
+      readonly name: string
+      readonly message: string
+      readonly stack: string
+      readonly outOfMemory: boolean
+    }

@@ -1,0 +1,327 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import {
+  importTrace,
+  replayTrace,
+  TraceError,
+  type ReplayOptions,
+  type ReplayResult,
+} from '../../src/trace/index.ts'
+import { CLONE_FORK, CLONE_THREAD, CLONE_VFORK, fixture, TraceText } from './trace-text.ts'
+
+const TIMEOUT = { timeout: 180_000 }
+
+/** What must be so in every replay. */
+function assertConsistent(result: ReplayResult): void {
+  const { fidelity } = result
+  assert.deepEqual(fidelity.failures, [])
+  assert.equal(fidelity.failed, 0)
+  assert.equal(fidelity.reproduced + fidelity.notReproduced, fidelity.recorded)
+  const kinds = Object.values(fidelity.notReproducedByKind).reduce((sum, count) => sum + count, 0)
+  assert.equal(kinds, fidelity.notReproduced, 'every fault that was not reproduced is of some kind')
+  assert.equal(fidelity.ratio, fidelity.reproduced / fidelity.recorded)
+  assert.equal(result.speculative.succeeded + result.classicFaults, result.faults)
+  assert.ok(result.faults >= fidelity.reproduced)
+  assert.ok(result.elapsedMs > 0 && result.faultsPerSecond > 0)
+  const { p50, p99, max } = result.faultLatencyNs
+  assert.ok(p50 > 0 && p50 <= p99)
+  assert.ok(max > 0)
+}
+
+async function replayFixture(name: string, options: ReplayOptions, process?: number): Promise<ReplayResult> {
+  const trace = await importTrace(fixture(name), process === undefined ? {} : { process })
+  try {
+    return await replayTrace(trace, options)
+  } finally {
+    trace.close()
+  }
+}
+
+async function replayText(text: TraceText, process?: number): Promise<ReplayResult> {
+  const trace = await text.import(process === undefined ? {} : { process })
+  try {
+    return await replayTrace(trace)
+  } finally {
+    trace.close()
+  }
+}
+
+describe('a Node.js process with eleven threads', () => {
+  for (const design of ['classic', 'lespinasse-2021'] as const) {
+    for (const rwsem of ['xadd', 'generic'] as const) {
+      test(`${design}, ${rwsem}`, TIMEOUT, async () => {
+        const result = await replayFixture('node-workers', { design, rwsem })
+        assertConsistent(result)
+        assert.deepEqual([result.design, result.rwsem, result.threads], [design, rwsem, 11])
+        assert.equal(result.fidelity.recorded, 44472)
+        assert.ok(result.fidelity.ratio >= 0.98, `fidelity ${result.fidelity.ratio}`)
+        assert.equal(result.operations.operations, 51617)
+        if (design === 'classic') {
+          assert.equal(result.speculative.attempted, 0)
+          assert.equal(result.classicFaults, result.faults)
+        } else {
+          assert.ok(result.speculative.succeeded > result.faults / 2)
+          assert.ok(result.speculative.attempted >= result.speculative.succeeded)
+          const aborted = Object.values(result.speculative.aborted).reduce((sum, count) => sum + count, 0)
+          assert.equal(aborted, result.speculative.attempted - result.speculative.succeeded)
+        }
+        assert.ok(result.mmapLockWaitNs.count >= 0 && result.mmapLockWaitNs.p50 <= result.mmapLockWaitNs.p99)
+      })
+    }
+  }
+
+  test('on two worker threads, from a temporary file, with progress', TIMEOUT, async () => {
+    const trace = await importTrace(fixture('node-workers'), { memoryLimit: 100_000 })
+    assert.ok(trace.spooled)
+    const seen: number[] = []
+    const result = await replayTrace(trace, {
+      threads: 2,
+      onProgress: ({ done, operations }) => {
+        assert.equal(operations, 51617)
+        seen.push(done)
+      },
+    })
+    trace.close()
+    assertConsistent(result)
+    assert.equal(result.threads, 2)
+    assert.ok(result.fidelity.ratio >= 0.98)
+    assert.ok(seen.every((done, at) => at === 0 || done >= seen[at - 1]!))
+  })
+})
+
+describe('traces of several processes', () => {
+  test('a Redis server that forks: nothing fails, and what fork takes away is told', TIMEOUT, async () => {
+    const result = await replayFixture('redis-bgsave', {})
+    assertConsistent(result)
+    const { fidelity } = result
+    assert.equal(fidelity.recorded, 8087)
+    // Everything but what write protection by fork made, and a few pages mapped by large folios.
+    const byFork = fidelity.notReproducedByKind.writeProtectedByFork ?? 0
+    assert.ok(byFork > 1000)
+    assert.ok((fidelity.notReproduced - byFork) / fidelity.recorded < 0.005)
+  })
+
+  for (const process of [6501, 6483, 6493]) {
+    test(`process ${process} of it`, TIMEOUT, async () =>
+      assertConsistent(await replayFixture('redis-bgsave', {}, process)),
+    )
+  }
+
+  for (const process of [undefined, 5974, 5976, 5981]) {
+    test(`a compilation: ${process ?? 'the busiest process'}`, TIMEOUT, async () => {
+      const result = await replayFixture('kernbench', {}, process)
+      assertConsistent(result)
+      assert.equal(result.fidelity.ratio, 1)
+    })
+  }
+})
+
+describe('small programs', () => {
+  const A = 0x7f0000000000
+
+  test('every kind of call, with every kind of fault that it leads to', TIMEOUT, async () => {
+    const text = new TraceText()
+      .exec(1, ['PERF_RECORD_MMAP2 1/1: [0x400000(0x40000) @ 0x1000 fe:00 7 0]: rw-p program'])
+      .brk(1, 1, 0, 0x900000)
+      .brk(1, 1, 0x903000, 0x903000)
+      .fault(1, 1, 0x902008, 6)
+      .brk(1, 1, 0x901000, 0x901000)
+      .brk(1, 1, 0x903000, 0x903000)
+      .fault(1, 1, 0x902008, 6)
+      .mmap(1, 1, A, 0x10000)
+      .fault(1, 1, A, 4) // zero page
+      .fault(1, 1, A, 7) // its copy
+      .fault(1, 1, A + 0x1000, 6)
+      .madvise(1, 1, A, 0x2000, 4)
+      .fault(1, 1, A + 0x1000, 6)
+      .mprotect(1, 1, A, 0x10000, 1)
+      .fault(1, 1, A + 0x3000, 4)
+      .mprotect(1, 1, A, 0x10000, 3)
+      .fault(1, 1, A + 0x3000, 7)
+      .fault(1, 1, 0x404000, 4) // a page of a file, and its neighbours with it
+      .fault(1, 1, 0x405000, 7)
+      .fault(1, 1, 0x420000, 6)
+      .enter(1, 1, 'mremap', { addr: A, old_len: 0x10000, new_len: 0x20000, flags: 1, new_addr: 0 })
+      .exit(1, 1, 'mremap', A + 0x100000)
+      .fault(1, 1, A + 0x100000 + 0x18000, 6)
+      .enter(1, 1, 'mremap', { addr: A + 0x100000, old_len: 0x20000, new_len: 0x8000, flags: 0, new_addr: 0 })
+      .exit(1, 1, 'mremap', A + 0x100000)
+      .mmap(1, 1, A + 0x108000, 0x8000)
+      .fault(1, 1, A + 0x108000, 6)
+      .fault(1, 1, 0x7ffbffff0010, 6) // the stack grows
+      .fault(1, 1, 0x7ffbffff8010, 6)
+      .mmap(1, 1, A + 0x109000, 0x1000, { fixed: true, protection: 1 })
+      .fault(1, 1, A + 0x109000, 4)
+      .munmap(1, 1, A + 0x100000, 0x10000)
+      .mmap(1, 1, A + 0x100000, 0x10000, { flags: 0x21 })
+      .fault(1, 1, A + 0x100000, 6)
+    const result = await replayText(text)
+    assertConsistent(result)
+    assert.deepEqual(result.fidelity.notReproducedByKind, {})
+    assert.equal(result.fidelity.ratio, 1)
+  })
+
+  test('two programs one after the other in one process', TIMEOUT, async () => {
+    const text = new TraceText()
+      .exec(1)
+      .mmap(1, 1, A, 0x2000)
+      .fault(1, 1, A, 6)
+      .exec(1)
+      .mmap(1, 1, A, 0x4000)
+      .fault(1, 1, A, 6)
+      .fault(1, 1, A + 0x3000, 6)
+    const result = await replayText(text)
+    assertConsistent(result)
+    assert.deepEqual([result.fidelity.ratio, result.faults], [1, 3])
+  })
+
+  test('a forked child begins with its parent’s layout', TIMEOUT, async () => {
+    const text = new TraceText()
+      .exec(1)
+      .brk(1, 1, 0, 0x900000)
+      .brk(1, 1, 0x904000, 0x904000)
+      .mprotect(1, 1, 0x901000, 0x1000, 1)
+      .mmap(1, 1, A, 0x2000)
+      .fault(1, 1, A, 6)
+      .newTask(1, 1, 2, CLONE_FORK)
+      .fault(2, 2, A, 7)
+      .fault(2, 2, A + 0x1000, 6)
+      .fault(2, 2, 0x903000, 6)
+      .fault(2, 2, 0x901000, 4)
+      .brk(2, 2, 0x906000, 0x906000)
+      .fault(2, 2, 0x905000, 6)
+    const result = await replayText(text, 2)
+    assertConsistent(result)
+    assert.deepEqual(result.fidelity.notReproducedByKind, { writeProtectedByFork: 1 })
+    assert.deepEqual([result.fidelity.recorded, result.fidelity.reproduced], [5, 4])
+  })
+
+  test(
+    'after vfork the child’s accesses are performed in its parent’s memory, but not counted',
+    TIMEOUT,
+    async () => {
+      const text = new TraceText()
+        .exec(1)
+        .mmap(1, 1, A, 0x2000)
+        .newTask(1, 1, 2, CLONE_VFORK)
+        .fault(2, 2, A, 4)
+        .exec(2)
+        .fault(1, 1, A, 7)
+      const result = await replayText(text, 1)
+      assertConsistent(result)
+      // The zero page that the child brought in is why the parent's write is a protection fault.
+      assert.deepEqual([result.fidelity.recorded, result.fidelity.ratio, result.faults], [1, 1, 2])
+    },
+  )
+
+  test('faults that cannot be reproduced are told by kind', TIMEOUT, async () => {
+    const text = new TraceText()
+      .exec(1, ['PERF_RECORD_MMAP2 1/1: [0x400000(0x40000) @ 0 fe:00 7 0]: rw-p program'])
+      .newTask(1, 1, 2, CLONE_THREAD)
+      .mmap(1, 1, A, 0x4000)
+      .fault(1, 1, A, 6)
+      .fault(1, 2, A, 6)
+      .fault(1, 1, A, 6)
+      .fault(1, 1, A + 0x1000, 7)
+      .fault(1, 1, 0x430000, 7)
+      .fault(1, 1, 0x1000, 4)
+      .mprotect(1, 1, A, 0x1000, 0)
+      .fault(1, 1, A, 4)
+    const result = await replayText(text)
+    assertConsistent(result)
+    assert.deepEqual(result.fidelity.notReproducedByKind, {
+      mappedByAnotherThread: 1,
+      alreadyMapped: 1,
+      otherKind: 1,
+      mappedByLargeFolio: 1,
+      outsideAnyMapping: 1,
+      notAllowedByMapping: 1,
+    })
+    assert.equal(result.fidelity.reproduced, 1)
+  })
+
+  test(
+    'a page that Linux did not have in its page cache faults by itself, others are mapped around',
+    TIMEOUT,
+    async () => {
+      const text = new TraceText()
+        .exec(1, ['PERF_RECORD_MMAP2 1/1: [0x400000(0x40000) @ 0 fe:00 7 0]: r--p program'])
+        .mmap(1, 1, A, 0x1000)
+        .fault(1, 1, 0x400000, 4)
+        .fault(1, 1, 0x405000, 4)
+      const result = await replayText(text)
+      assertConsistent(result)
+      assert.equal(result.fidelity.ratio, 1)
+    },
+  )
+
+  test('what fails is counted and listed, and the replay goes on', TIMEOUT, async () => {
+    // Only the most privileged programs map below 64 KiB; the machine allows nobody.
+    const text = new TraceText()
+      .exec(1)
+      .mmap(1, 1, 0x1000, 0x2000, { fixed: true })
+      .fault(1, 1, 0x1000, 6)
+      .mmap(1, 1, A, 0x1000)
+      .fault(1, 1, A, 6)
+    const { fidelity } = await replayText(text)
+    assert.equal(fidelity.failed, 2)
+    assert.deepEqual(
+      fidelity.failures.map(({ operation, address, tid }) => [operation, address, tid]),
+      [
+        ['mmap', 0x1000, 1],
+        ['access w', 0x1000, 1],
+      ],
+    )
+    assert.match(fidelity.failures[0]!.error, /EPERM/)
+    assert.deepEqual(
+      [fidelity.recorded, fidelity.reproduced, fidelity.notReproducedByKind],
+      [2, 1, { failed: 1 }],
+    )
+  })
+
+  test('more threads than workers, each pair passing a page to and fro', TIMEOUT, async () => {
+    const text = new TraceText().exec(1).mmap(1, 1, A, 0x40000)
+    for (let tid = 2; tid <= 9; tid++) text.newTask(1, 1, tid, CLONE_THREAD)
+    for (let round = 0; round < 200; round++) {
+      for (let tid = 2; tid <= 9; tid++) {
+        const page = A + (((tid * 7 + round) % 9) + 1) * 0x1000
+        text.fault(1, tid, page, 6)
+        text.madvise(1, ((tid + round) % 8) + 2, page, 0x1000, 4)
+      }
+    }
+    const trace = await text.import()
+    for (const threads of [1, 3, 9]) {
+      const result = await replayTrace(trace, { threads })
+      assertConsistent(result)
+      assert.equal(result.fidelity.ratio, 1, `${threads} workers`)
+    }
+    trace.close()
+  })
+})
+
+describe('what cannot be', () => {
+  const rejects = async (options: ReplayOptions, code: string, pattern: RegExp): Promise<void> => {
+    const trace = await importTrace(fixture('redis-bgsave'))
+    await assert.rejects(replayTrace(trace, options), (error) => {
+      assert.ok(error instanceof TraceError, String(error))
+      assert.equal(error.code, code)
+      assert.match(error.message, pattern)
+      return true
+    })
+    trace.close()
+  }
+  test('too little memory for the program', TIMEOUT, async () => {
+    await rejects({ memory: '8MiB' }, 'replay', /8 MiB of memory are too little.*--memory/)
+    await rejects({ memory: '20MiB' }, 'replay', /20 MiB of memory are too little.*--memory/)
+  })
+  test('more workers than a machine has CPUs', TIMEOUT, async () => {
+    await rejects({ threads: 256 }, 'limit', /256 threads.*1 to 255/)
+    await rejects({ threads: 0 }, 'limit', /0 threads/)
+    await rejects({ threads: 1.5 }, 'limit', /1\.5 threads/)
+  })
+  test('a design that there is not', TIMEOUT, async () => {
+    const trace = await importTrace(fixture('redis-bgsave'))
+    await assert.rejects(replayTrace(trace, { design: 'none-such' }), /none-such/)
+    trace.close()
+  })
+})
