@@ -1,0 +1,98 @@
+#!/usr/bin/env node
+// The `faultline` command.
+//
+// Principles: exit code 0 means yes, 1 means no, 2 means a wrong call or bad input, and then one line on
+// standard error says what is wrong and what helps, and standard output stays empty. A reader that goes
+// away (head) is no error; Ctrl-C ends everything at once with 130.
+import { readFileSync } from 'node:fs'
+import { Command, CommanderError } from 'commander'
+import { benchCommand } from './bench.ts'
+import { designsCommand } from './designs.ts'
+import { describeFailure } from './failure.ts'
+import { clearProgress } from './progress.ts'
+import { replayCommand } from './replay.ts'
+
+const EXAMPLES = `
+Examples:
+  faultline replay trace.perf.txt.gz              what a recorded program would have met under each design
+  perf script … | faultline replay -              the same, straight from perf
+  faultline bench page_fault1 --against linux     faults per second, beside the real kernel
+  faultline designs                               what there is, and where it comes from
+
+Exit codes: 0 yes, 1 no, 2 a wrong call or bad input.`
+
+function buildProgram(): Command {
+  const program = new Command('faultline')
+    .description(
+      'Speculative page faults, measured: replay recorded programs and run benchmarks on every design.',
+    )
+    .version(version(), '-V, --version', 'print the version')
+    .addHelpText('after', EXAMPLES)
+  for (const command of [replayCommand(), benchCommand(), designsCommand()]) program.addCommand(command)
+  for (const command of [program, ...program.commands]) {
+    command
+      .exitOverride()
+      .helpOption('-h, --help', 'print this help')
+      .configureOutput({
+        writeErr: () => {
+          // Whatever commander has to say arrives as a CommanderError and is said in our own form.
+        },
+      })
+  }
+  program.helpCommand(false)
+  return program
+}
+
+function version(): string {
+  const manifest = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+    version: string
+  }
+  return manifest.version
+}
+
+async function main(): Promise<void> {
+  const program = buildProgram()
+  try {
+    await program.parseAsync()
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      endOf(error, program)
+      return
+    }
+    clearProgress()
+    process.stderr.write(`${describeFailure(error)}\n`)
+    process.exitCode = 2
+  }
+}
+
+function endOf(error: CommanderError, program: Command): void {
+  if (error.exitCode === 0) return
+  process.exitCode = 2
+  if (error.code === 'commander.help') {
+    process.stderr.write(`faultline: no command given — choose one\n\n${program.helpInformation()}`)
+    return
+  }
+  const [what, hint] = error.message.replace(/^error: /, '').split('\n')
+  const remedy = hint
+    ? hint.replace(/^\(Did you mean (.*)\?\)$/, "did you mean '$1'?")
+    : 'see faultline --help'
+  process.stderr.write(`faultline: ${what} — ${remedy}\n`)
+}
+
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit()
+    throw error
+  })
+}
+for (const [signal, code] of [
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+] as const) {
+  process.on(signal, () => {
+    clearProgress()
+    process.exit(code)
+  })
+}
+
+await main()

@@ -1,0 +1,119 @@
+// Values of options: parsing, ranges, and the nearest name where one is misspelt.
+//
+// Principle: every parser throws UsageError naming the option, what was given and what is allowed.
+import { designs, type DesignName } from '../index.ts'
+import { UsageError } from './failure.ts'
+
+export type RwsemName = 'xadd' | 'generic'
+
+const RWSEMS: readonly RwsemName[] = ['xadd', 'generic']
+
+/** Designs given as `a,b` or `all`, in the order given, each once. */
+export function parseDesigns(text: string): DesignName[] {
+  return parseNames(
+    text,
+    designs.map(({ name }) => name),
+    'design',
+    '--design',
+  )
+}
+
+/** Reader-writer semaphores given as `xadd,generic` or `all`. */
+export function parseRwsems(text: string): RwsemName[] {
+  return parseNames(text, RWSEMS, 'rwsem', '--rwsem')
+}
+
+function parseNames<Name extends string>(
+  text: string,
+  known: readonly Name[],
+  noun: string,
+  option: string,
+): Name[] {
+  if (text.trim() === 'all') return [...known]
+  const names = text.split(',').map((name) => name.trim())
+  for (const name of names) {
+    if (!known.includes(name as Name)) throw unknownName(name, known, noun, option)
+  }
+  return [...new Set(names as Name[])]
+}
+
+/** The error for a name that is not one of the known ones, suggesting the nearest. */
+export function unknownName(
+  name: string,
+  known: readonly string[],
+  noun: string,
+  option: string,
+): UsageError {
+  const near = nearest(name, known)
+  const what = name === '' ? `${option} has an empty ${noun}` : `unknown ${noun} '${name}'`
+  return new UsageError(what, `${near ? `did you mean '${near}'? ` : ''}There is ${known.join(', ')}`)
+}
+
+/** A whole number within a range. */
+export function parseCount(text: string, option: string, min: number, max: number): number {
+  const value = Number(text)
+  if (!/^\d+$/.test(text.trim()) || value < min || value > max) {
+    throw new UsageError(`${option} ${text} is not usable`, `give a whole number of ${min} to ${max}`)
+  }
+  return value
+}
+
+/** Whole numbers given as `1,2,4`, each once. */
+export function parseCounts(text: string, option: string, min: number, max: number): number[] {
+  return [...new Set(text.split(',').map((one) => parseCount(one.trim(), option, min, max)))]
+}
+
+/** A number, not necessarily whole, within a range. */
+export function parseNumber(text: string, option: string, min: number, max: number): number {
+  const value = Number(text)
+  if (text.trim() === '' || !(value >= min && value <= max)) {
+    throw new UsageError(`${option} ${text} is not usable`, `give a number of ${min} to ${max}`)
+  }
+  return value
+}
+
+const UNITS: Readonly<Record<string, number>> = { '': 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30 }
+
+/** Bytes given as `256MiB`, `1G`, `4096`; at least one page, and rounded up to whole pages. */
+export function parseSize(text: string, option: string): number {
+  const match = /^(\d+(?:\.\d+)?)\s*([kmg]?)(?:i?b)?$/i.exec(text.trim())
+  const bytes = match ? Number(match[1]) * UNITS[match[2]!.toLowerCase()]! : 0
+  if (!(bytes >= 4096 && bytes <= 2 ** 32 - 4096)) {
+    throw new UsageError(
+      `${option} ${text} is not usable`,
+      'give a size of 4KiB to just under 4GiB, such as 256MiB',
+    )
+  }
+  return Math.ceil(bytes / 4096) * 4096
+}
+
+/** The known name that is nearest to what was given, if any is near. */
+export function nearest(name: string, known: readonly string[]): string | undefined {
+  const lower = name.toLowerCase()
+  const candidates = known
+    .map((candidate) => ({ candidate, distance: editDistance(lower, candidate.toLowerCase()) }))
+    .filter(
+      ({ candidate, distance }) =>
+        distance <= Math.max(2, candidate.length / 3) || (lower.length >= 3 && candidate.includes(lower)),
+    )
+    .toSorted((a, b) => a.distance - b.distance)
+  return candidates[0]?.candidate
+}
+
+/** Insertions, deletions, replacements and swaps of neighbours that turn one word into the other. */
+function editDistance(a: string, b: string): number {
+  const rows: number[][] = [Array.from({ length: b.length + 1 }, (_, column) => column)]
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i]
+    for (let j = 1; j <= b.length; j++) {
+      const replaced = rows[i - 1]![j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)
+      let best = Math.min(replaced, rows[i - 1]![j]! + 1, row[j - 1]! + 1)
+      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) {
+        best = Math.min(best, rows[i - 2]![j - 2]! + 1)
+      }
+      row.push(best)
+    }
+    rows.push(row)
+  }
+  return rows[a.length]![b.length]!
+}

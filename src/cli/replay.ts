@@ -1,0 +1,124 @@
+// `faultline replay TRACE`: what a recorded program would have met under each design.
+import os from 'node:os'
+import { Command } from 'commander'
+import {
+  formatCount,
+  isFaithful,
+  mergeRepetitions,
+  replayText,
+  type DesignReplay,
+  type ReplayReport,
+  type TraceReport,
+} from '../report/index.ts'
+import { importTrace, replayTrace, type ImportedTrace } from '../trace/index.ts'
+import { parseCount, parseDesigns, parseNumber, parseRwsems, parseSize } from './options.ts'
+import { print, textOptions, toJson } from './output.ts'
+import { showProgress } from './progress.ts'
+
+/** A machine has at most 256 CPUs, one of them the main thread's. */
+const MAX_THREADS = 255
+/** Linux's own limit: PID_MAX_LIMIT of a 64-bit kernel. */
+const MAX_PROCESS = 2 ** 22
+
+interface ReplayCommandOptions {
+  readonly design: string
+  readonly rwsem: string
+  readonly threads?: string
+  readonly process?: string
+  readonly memory?: string
+  readonly repeat: string
+  readonly minFidelity: string
+  readonly json?: boolean
+}
+
+export function replayCommand(): Command {
+  return new Command('replay')
+    .description('replay a recorded program, with its threads, under each design')
+    .argument('<trace>', "what `perf script` printed, plain or gzip; '-' reads standard input")
+    .option('--design <names>', "designs, as a,b or 'all'", 'all')
+    .option('--rwsem <names>', "forms of the mmap lock: xadd, generic, or 'all'", 'xadd')
+    .option('--threads <count>', 'at most so many worker threads (default: one for each recorded thread)')
+    .option('--process <pid>', 'the process to replay (default: the one with most page faults)')
+    .option('--memory <size>', 'memory of the machine, such as 512MiB (default: what the program needs)')
+    .option('--repeat <count>', 'runs of each design, taken in turn', '3')
+    .option('--min-fidelity <share>', 'the least share of recorded faults to reproduce, 0 to 1', '0.98')
+    .option('--json', 'print JSON')
+    .addHelpText(
+      'after',
+      [
+        '',
+        'Exit code 1: an access failed that Linux had allowed, or fewer faults than asked for were reproduced.',
+        '',
+        'Examples:',
+        '  faultline replay service.perf.txt.gz --rwsem all',
+        '  faultline replay service.perf.txt.gz --process 4242 --threads 4 --json',
+        '  perf script --show-mmap-events -F comm,pid,tid,cpu,time,event,trace | faultline replay -',
+      ].join('\n'),
+    )
+    .action(runCommand)
+}
+
+async function runCommand(path: string, options: ReplayCommandOptions): Promise<void> {
+  const designs = parseDesigns(options.design)
+  const rwsems = parseRwsems(options.rwsem)
+  const repetitions = parseCount(options.repeat, '--repeat', 1, 1000)
+  const minimumFidelity = parseNumber(options.minFidelity, '--min-fidelity', 0, 1)
+  const threads =
+    options.threads === undefined ? undefined : parseCount(options.threads, '--threads', 1, MAX_THREADS)
+  const memory = options.memory === undefined ? undefined : parseSize(options.memory, '--memory')
+  const pid =
+    options.process === undefined ? undefined : parseCount(options.process, '--process', 1, MAX_PROCESS)
+
+  const trace = await importTrace(path, {
+    ...(pid !== undefined && { process: pid }),
+    onProgress: ({ lines }) => showProgress(`reading ${path}: ${formatCount(lines)} lines`),
+  })
+  try {
+    const combinations = designs.flatMap((design) => rwsems.map((rwsem) => ({ design, rwsem })))
+    const results = combinations.map((): DesignReplay[] => [])
+    let replayThreads = 0
+    for (let repetition = 0; repetition < repetitions; repetition++) {
+      for (const [number, combination] of combinations.entries()) {
+        const step = repetition * combinations.length + number + 1
+        showProgress(
+          `replay ${step}/${repetitions * combinations.length}: ${combination.design}/${combination.rwsem}`,
+        )
+        const result = await replayTrace(trace, {
+          ...combination,
+          ...(threads !== undefined && { threads }),
+          ...(memory !== undefined && { memory }),
+        })
+        replayThreads = result.threads
+        results[number]!.push(result)
+      }
+    }
+    const report: ReplayReport = {
+      trace: traceReport(trace),
+      replayThreads,
+      processors: os.availableParallelism(),
+      designs: results.map((runs) => mergeRepetitions(runs, replayThreads)),
+    }
+    await print(options.json ? toJson(report) : replayText(report, minimumFidelity, textOptions()))
+    if (!isFaithful(report, minimumFidelity)) process.exitCode = 1
+  } finally {
+    trace.close()
+  }
+}
+
+function traceReport(trace: ImportedTrace): TraceReport {
+  return {
+    path: trace.path,
+    lines: trace.lines,
+    events: trace.events,
+    threads: trace.threads,
+    processes: trace.processes,
+    recordedFaults: trace.recordedFaults,
+    linux: trace.linux,
+    program: trace.process.name,
+    process: trace.process.pid,
+    processChoice: trace.processChoice,
+    processThreads: trace.process.threads,
+    durationMs: trace.durationMs,
+    warnings: trace.warnings,
+  }
+}

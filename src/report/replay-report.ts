@@ -1,0 +1,123 @@
+// What `faultline replay` says: the types of its `--json` output, and how repetitions become one figure.
+//
+// Principles: the keys are an interface (camelCase, units in the name). Of several repetitions the one with
+// the median elapsed time is shown whole, so that its figures add up; beside it stands the spread of all.
+// Fidelity is the worst that any repetition had: a replay that failed once has failed.
+import type { LinuxRecord } from '../trace/linux-locks.ts'
+import type { Failure } from '../trace/replay-protocol.ts'
+import { spread, type Spread } from '../workloads/statistics.ts'
+
+export interface Latency {
+  readonly p50: number
+  readonly p99: number
+  readonly max: number
+}
+
+export interface LockWait {
+  readonly count: number
+  readonly total: number
+  readonly p50: number
+  readonly p99: number
+}
+
+export interface TraceReport {
+  readonly path: string
+  readonly lines: number
+  readonly events: number
+  /** Threads and processes in the trace. */
+  readonly threads: number
+  readonly processes: number
+  /** Page faults of the replayed process. */
+  readonly recordedFaults: number
+  /** What Linux itself met when the program was recorded, told by the trace's own events. */
+  readonly linux: LinuxRecord
+  readonly program: string
+  /** The replayed process, and why it is that one. */
+  readonly process: number
+  readonly processChoice: 'only' | 'busiest' | 'asked'
+  /** Threads of the replayed process. */
+  readonly processThreads: number
+  /** From the first to the last replayed event. */
+  readonly durationMs: number
+  /** What the trace does not tell, in sentences. */
+  readonly warnings: readonly string[]
+}
+
+export interface Fidelity {
+  /** Faults that Linux took. */
+  readonly recorded: number
+  /** Of those, the ones that the replay took too. */
+  readonly reproduced: number
+  readonly notReproduced: number
+  /** Accesses that failed here though Linux had allowed them: must be zero. */
+  readonly failed: number
+  /** reproduced / recorded. */
+  readonly ratio: number
+  /** What `notReproduced` is made of, by kind. */
+  readonly notReproducedByKind: Readonly<Record<string, number>>
+  /** The first of what failed. */
+  readonly failures: readonly Failure[]
+}
+
+/** One design in one repetition. */
+export interface DesignReplay {
+  readonly design: string
+  readonly rwsem: string
+  readonly faults: number
+  readonly speculative: {
+    readonly attempted: number
+    readonly succeeded: number
+    readonly aborted: Readonly<Record<string, number>>
+  }
+  readonly classicFaults: number
+  readonly elapsedMs: number
+  readonly faultsPerSecond: number
+  readonly faultLatencyNs: Latency
+  readonly mmapLockWaitNs: LockWait
+  readonly fidelity: Fidelity
+}
+
+/** One design over all repetitions. */
+export interface DesignReport extends DesignReplay {
+  readonly repetitions: number
+  readonly elapsedMsSpread: Spread
+  readonly faultsPerSecondSpread: Spread
+  /** Share of the replaying threads' time that they waited for the mmap lock, 0..1. */
+  readonly mmapLockWaitShare: Spread
+}
+
+export interface ReplayReport {
+  readonly trace: TraceReport
+  /** Worker threads that replayed. */
+  readonly replayThreads: number
+  /** Processors that they had. */
+  readonly processors: number
+  readonly designs: readonly DesignReport[]
+}
+
+/** One report of the repetitions of one design on `threads` worker threads. */
+export function mergeRepetitions(repetitions: readonly DesignReplay[], threads: number): DesignReport {
+  const sorted = repetitions.toSorted((a, b) => a.elapsedMs - b.elapsedMs)
+  const shown = sorted[(sorted.length - 1) >> 1]
+  if (shown === undefined) throw new RangeError('there is no repetition to report')
+  const worst = repetitions.reduce((a, b) => (isWorse(b.fidelity, a.fidelity) ? b : a))
+  return {
+    ...shown,
+    fidelity: worst.fidelity,
+    repetitions: repetitions.length,
+    elapsedMsSpread: spread(repetitions.map((one) => one.elapsedMs)),
+    faultsPerSecondSpread: spread(repetitions.map((one) => one.faultsPerSecond)),
+    mmapLockWaitShare: spread(
+      repetitions.map((one) => one.mmapLockWaitNs.total / Math.max(1, one.elapsedMs * 1e6 * threads)),
+    ),
+  }
+}
+
+function isWorse(a: Fidelity, b: Fidelity): boolean {
+  return a.failed > b.failed || (a.failed === b.failed && a.ratio < b.ratio)
+}
+
+/** Whether every design of a replay was faithful enough: nothing failed, and at least `least` was reproduced. */
+export function isFaithful(report: ReplayReport, least: number): boolean {
+  return report.designs.every(({ fidelity }) => fidelity.failed === 0 && fidelity.ratio >= least)
+}

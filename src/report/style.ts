@@ -1,0 +1,33 @@
+// Emphasis on a terminal, nothing elsewhere.
+//
+// Principle: the texts of this folder are pure functions; they are handed a Style and know no stream.
+// Text is padded first and styled afterwards, so that escape sequences never count as width.
+import { styleText } from 'node:util'
+
+export interface Style {
+  heading(text: string): string
+  faint(text: string): string
+  good(text: string): string
+  notable(text: string): string
+  bad(text: string): string
+}
+
+const same = (text: string): string => text
+
+/** No emphasis at all. */
+export const plainStyle: Style = { heading: same, faint: same, good: same, notable: same, bad: same }
+
+/** Emphasis where the stream is a terminal and NO_COLOR is not set. */
+export function styleFor(stream: NodeJS.WriteStream): Style {
+  const styled =
+    (format: Parameters<typeof styleText>[0]) =>
+    (text: string): string =>
+      styleText(format, text, { stream })
+  return {
+    heading: styled('bold'),
+    faint: styled('dim'),
+    good: styled('green'),
+    notable: styled('yellow'),
+    bad: styled('red'),
+  }
+}

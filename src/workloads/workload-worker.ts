@@ -1,0 +1,153 @@
+// One thread of a bench run: attaches to the address space, waits for the common start, and loops until
+// stopped.
+//
+// Principles: the loops are those of catalogue.ts, and of bench/peers/linux.c for the real kernel. Between
+// two timed faults nothing happens but faults: the count is published, the phase looked at and a latency
+// taken once in LATENCY_SAMPLE_INTERVAL pages. A thread never stops inside a call: it leaves its loop by
+// the phase word.
+import { createHistogram, performance } from 'node:perf_hooks'
+import { parentPort, workerData } from 'node:worker_threads'
+import { AddressSpace, type AddressSpaceHandle } from '../backends/threads/index.ts'
+import { LATENCY_SAMPLE_INTERVAL, PAGE_SIZE, WRITER_BYTES, type WorkloadName } from './catalogue.ts'
+import { Control, PHASE_MEASURING, PHASE_STOPPED } from './control.ts'
+import type { WorkerReport, WorkerTask } from './thread-run.ts'
+
+const task = workerData as WorkerTask & { space: AddressSpaceHandle }
+const space = AddressSpace.attach(task.space)
+const control = new Control(task.control)
+const { bytes, slot } = task
+
+const latency = createHistogram()
+const lockWaits = createHistogram()
+let lockWaitTotalNs = 0
+let count = 0
+let untilSample = LATENCY_SAMPLE_INTERVAL
+
+space.observe({
+  mmapLockWait(_write: boolean, nanoseconds: number): void {
+    if (control.phase() !== PHASE_MEASURING) return
+    lockWaits.record(Math.max(1, Math.round(nanoseconds)))
+    lockWaitTotalNs += nanoseconds
+  },
+})
+
+const loops: Readonly<Record<WorkloadName, () => void>> = {
+  page_fault1: mapWriteUnmap,
+  page_fault3: mapFileWriteUnmap,
+  mmap1: mapUnmap,
+  'read-fault': readDiscard,
+  'fault-beside-writer': writeDiscard,
+}
+
+const run = task.role === 'writer' ? mapPopulateUnmap : loops[task.workload]
+run()
+const report: WorkerReport = { latency, lockWaits, lockWaitTotalNs }
+parentPort!.postMessage({ done: report })
+
+function begin(): void {
+  parentPort!.postMessage({ ready: true })
+  control.waitForStart()
+}
+
+function mapWriteUnmap(): void {
+  begin()
+  for (;;) {
+    const address = space.mmap(bytes)
+    const running = writeEveryPage(address)
+    space.munmap(address, bytes)
+    if (!running) return
+  }
+}
+
+function mapFileWriteUnmap(): void {
+  const file = space.machine.createFile({ name: `${task.workload}.${slot}`, size: bytes })
+  begin()
+  for (;;) {
+    const address = space.mmap(bytes, { shared: true, file })
+    const running = writeEveryPage(address)
+    space.munmap(address, bytes)
+    if (!running) break
+  }
+  file.close()
+}
+
+function mapUnmap(): void {
+  begin()
+  while (countOne()) space.munmap(space.mmap(bytes), bytes)
+}
+
+function readDiscard(): void {
+  const address = space.mmap(bytes)
+  begin()
+  while (readEveryPage(address)) space.madvise(address, bytes, 'dontneed')
+  space.munmap(address, bytes)
+}
+
+function writeDiscard(): void {
+  const address = space.mmap(bytes)
+  begin()
+  while (writeEveryPage(address)) space.madvise(address, bytes, 'dontneed')
+  space.munmap(address, bytes)
+}
+
+function mapPopulateUnmap(): void {
+  begin()
+  while (countOne()) space.munmap(space.mmap(WRITER_BYTES, { populate: true }), WRITER_BYTES)
+}
+
+/** Counts one cycle of a loop whose cycles are calls; whether the run goes on. */
+function countOne(): boolean {
+  control.publish(slot, ++count)
+  return control.phase() !== PHASE_STOPPED
+}
+
+/** Writes byte 0 of every page of the mapping; whether the run goes on. */
+function writeEveryPage(address: number): boolean {
+  const end = address + bytes
+  let page = address
+  while (page < end) {
+    const pause = Math.min(end, page + (untilSample - 1) * PAGE_SIZE)
+    untilSample -= (pause - page) / PAGE_SIZE
+    count += (pause - page) / PAGE_SIZE
+    for (; page < pause; page += PAGE_SIZE) space.writeUint8(page, 0)
+    control.publish(slot, count)
+    if (page === end) break
+    const start = performance.now()
+    space.writeUint8(page, 0)
+    const stop = performance.now()
+    page += PAGE_SIZE
+    count++
+    untilSample = LATENCY_SAMPLE_INTERVAL
+    if (!record(start, stop)) return false
+  }
+  return control.phase() !== PHASE_STOPPED
+}
+
+/** Reads byte 0 of every page of the mapping; whether the run goes on. Kept apart so that each loop calls one access. */
+function readEveryPage(address: number): boolean {
+  const end = address + bytes
+  let page = address
+  while (page < end) {
+    const pause = Math.min(end, page + (untilSample - 1) * PAGE_SIZE)
+    untilSample -= (pause - page) / PAGE_SIZE
+    count += (pause - page) / PAGE_SIZE
+    for (; page < pause; page += PAGE_SIZE) space.readUint8(page)
+    control.publish(slot, count)
+    if (page === end) break
+    const start = performance.now()
+    space.readUint8(page)
+    const stop = performance.now()
+    page += PAGE_SIZE
+    count++
+    untilSample = LATENCY_SAMPLE_INTERVAL
+    if (!record(start, stop)) return false
+  }
+  return control.phase() !== PHASE_STOPPED
+}
+
+/** Keeps the time of one fault if it fell into the measured window; whether the run goes on. */
+function record(startMs: number, stopMs: number): boolean {
+  const phase = control.phase()
+  if (phase === PHASE_MEASURING) latency.record(Math.max(1, Math.round((stopMs - startMs) * 1e6)))
+  return phase !== PHASE_STOPPED
+}

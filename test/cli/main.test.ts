@@ -1,0 +1,157 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { faultline } from './command.ts'
+
+const parallel = { concurrency: 2 }
+
+/** Runs a call that must be refused: code 2, one line on standard error that matches, nothing on standard output. */
+async function refuses(values: readonly string[], ...patterns: readonly RegExp[]): Promise<void> {
+  const { code, stdout, stderr } = await faultline(values)
+  assert.equal(stdout, '')
+  for (const pattern of patterns) assert.match(stderr, pattern)
+  assert.match(stderr, /^faultline: .* — .*\n$/)
+  assert.equal(code, 2)
+}
+
+test('the command', parallel, async (t) => {
+  await Promise.all([
+    t.test('--version prints the version of the package', async () => {
+      const { version } = JSON.parse(
+        readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
+      ) as {
+        version: string
+      }
+      assert.deepEqual(await faultline(['--version']), { code: 0, stdout: `${version}\n`, stderr: '' })
+    }),
+    t.test('--help names every command and gives examples', async () => {
+      const { code, stdout, stderr } = await faultline(['--help'])
+      assert.equal(code, 0)
+      assert.equal(stderr, '')
+      for (const name of ['replay', 'bench', 'designs'])
+        assert.match(stdout, new RegExp(`^  ${name}\\b`, 'm'))
+      assert.match(stdout, /Examples:\n {2}faultline replay/)
+    }),
+    t.test('without a command the help is shown, as for a wrong call', async () => {
+      const { code, stdout, stderr } = await faultline([])
+      assert.equal(code, 2)
+      assert.equal(stdout, '')
+      assert.match(stderr, /^faultline: no command given.*\n\nUsage: faultline/)
+    }),
+    t.test('an unknown command suggests the nearest', () =>
+      refuses(['rpelay'], /unknown command 'rpelay'/, /'replay'/),
+    ),
+    t.test('an unknown option suggests the nearest', () =>
+      refuses(['bench', 'mmap1', '--thread', '1'], /unknown option '--thread'/, /'--threads'/),
+    ),
+    t.test('designs lists them, and as JSON too', async () => {
+      const text = await faultline(['designs'])
+      assert.match(text.stdout, /^classic/m)
+      assert.match(text.stdout, /^lespinasse-2021/m)
+      const json = await faultline(['designs', '--json'])
+      const { designs } = JSON.parse(json.stdout) as { designs: { name: string; year: number }[] }
+      assert.ok(designs.some(({ name, year }) => name === 'lespinasse-2021' && year === 2021))
+    }),
+  ])
+})
+
+test('bench refuses wrong calls', parallel, async (t) => {
+  const bench = (...values: string[]): string[] => ['bench', ...values]
+  const cases: readonly (readonly [string[], RegExp, RegExp])[] = [
+    [bench(), /missing required argument 'workload'/, /--help/],
+    [bench('pagefault1'), /unknown workload 'pagefault1'/, /did you mean 'page_fault1'\?/],
+    [bench('mmap1', '--design', 'clasic'), /unknown design 'clasic'/, /did you mean 'classic'\?/],
+    [bench('mmap1', '--rwsem', 'spin'), /unknown rwsem 'spin'/, /xadd, generic/],
+    [bench('mmap1', '--threads', '0'), /--threads 0/, /1 to 254/],
+    [bench('mmap1', '--threads', '255'), /--threads 255/, /1 to 254/],
+    [bench('page_fault1', '--threads', '40'), /more than the 4 GiB/, /--size/],
+    [bench('mmap1', '--seconds', 'long'), /--seconds long/, /a number/],
+    [bench('mmap1', '--against', 'windows'), /unknown peer 'windows'/, /linux/],
+    [bench('mmap1', '--csv', '--json'), /exclude each other/, /one of them/],
+  ]
+  await Promise.all(
+    cases.map(([values, message, remedy]) =>
+      t.test(values.join(' '), () => refuses(values, message, remedy)),
+    ),
+  )
+})
+
+test('bench prints text, JSON and will-it-scale’s columns', parallel, async (t) => {
+  const quick = ['--seconds', '0.05', '--warmup', '0', '--repeat', '1', '--size', '1MiB']
+  await Promise.all([
+    t.test('text', async () => {
+      const { code, stdout, stderr } = await faultline(['bench', 'page_fault1', '--threads', '1', ...quick])
+      assert.equal(stderr, '')
+      assert.equal(code, 0)
+      assert.match(stdout, /^page_fault1: .*\n {2}1 MiB a thread/)
+      assert.match(stdout, /classic\/xadd +\d/)
+    }),
+    t.test('JSON with the keys that are relied upon', async () => {
+      const { stdout } = await faultline(['bench', 'page_fault1', '--threads', '1,2', '--json', ...quick])
+      const result = JSON.parse(stdout) as {
+        workload: string
+        runs: Record<string, unknown>[]
+        ratios: unknown[]
+      }
+      assert.equal(result.workload, 'page_fault1')
+      assert.equal(result.runs.length, 4)
+      for (const run of result.runs) {
+        for (const key of [
+          'design',
+          'rwsem',
+          'threads',
+          'faults',
+          'seconds',
+          'faultsPerSecond',
+          'faultLatencyNs',
+        ]) {
+          assert.ok(key in run, key)
+        }
+        const latency = run['faultLatencyNs'] as Record<string, number>
+        for (const key of ['p50', 'p99', 'max']) assert.equal(typeof latency[key], 'number')
+      }
+      assert.deepEqual(result.ratios, [])
+    }),
+    t.test('CSV', async () => {
+      const { stdout } = await faultline([
+        'bench',
+        'mmap1',
+        '--design',
+        'classic',
+        '--threads',
+        '1',
+        '--csv',
+        ...quick,
+      ])
+      assert.match(
+        stdout,
+        /^tasks,processes,processes_idle,threads,threads_idle,linear\n0,0,100,0,100,0\n1,0,0\.00,\d+,[\d.]+,\d+\n$/,
+      )
+    }),
+  ])
+})
+
+test('Ctrl-C ends a bench at once with 130', async () => {
+  const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
+  const child = spawn(process.execPath, [main, 'bench', 'mmap1', '--seconds', '60', '--threads', '1'])
+  let stdout = ''
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text))
+  setTimeout(() => child.kill('SIGINT'), 1000)
+  const [code] = (await once(child, 'close')) as [number | null]
+  assert.equal(code, 130)
+  assert.equal(stdout, '')
+})
+
+test('a reader that goes away is no error', async () => {
+  const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
+  const child = spawn(process.execPath, [main, 'designs'])
+  child.stdout.destroy()
+  let stderr = ''
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text))
+  const [code] = (await once(child, 'close')) as [number | null]
+  assert.equal(stderr, '')
+  assert.equal(code, 0)
+})

@@ -1,0 +1,134 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { test } from 'node:test'
+import { gunzipSync, gzipSync } from 'node:zlib'
+import { faultline } from './command.ts'
+
+const parallel = { concurrency: 2 }
+const fixture = new URL('../fixtures/traces/node-workers.perf.txt.gz', import.meta.url)
+
+/** The beginning of a recorded program: whole lines, a few thousand faults. */
+function beginning(lines: number): string {
+  return gunzipSync(readFileSync(fixture)).toString().split('\n').slice(0, lines).join('\n') + '\n'
+}
+
+test('replay refuses wrong calls and bad input', parallel, async (t) => {
+  const jpeg = Uint8Array.of(
+    0xff,
+    0xd8,
+    0xff,
+    0xe0,
+    0,
+    0x10,
+    0x4a,
+    0x46,
+    0x49,
+    0x46,
+    0,
+    1,
+    1,
+    0,
+    0,
+    1,
+    0,
+    1,
+    0,
+    0,
+  )
+  const text = beginning(3000)
+  const cut = gzipSync(text).subarray(0, 20_000)
+  const cases: readonly (readonly [string, string[], string | Uint8Array, RegExp])[] = [
+    ['no trace', [], '', /missing required argument 'trace'/],
+    ['a file that is not there', ['no-such-file.txt'], '', /no-such-file\.txt/],
+    ['a folder', ['.'], '', /\./],
+    ['an empty trace', ['-'], '', /stdin/],
+    ['a picture', ['-'], jpeg, /stdin/],
+    ['a truncated gzip', ['-'], cut, /stdin/],
+    ['a text that is no trace', ['-'], 'to be or not to be\n', /stdin/],
+    ['an unknown design', ['-', '--design', 'lespinass-2021'], text, /did you mean 'lespinasse-2021'\?/],
+    ['an unknown rwsem', ['-', '--rwsem', 'rcu'], text, /unknown rwsem 'rcu'/],
+    ['an unknown process', ['-', '--process', '1'], text, /process 1/],
+    ['a process that is no number', ['-', '--process', 'node'], text, /--process node/],
+    ['too many threads', ['-', '--threads', '256'], text, /--threads 256.*1 to 255/],
+    ['too little memory', ['-', '--memory', '64KiB', '--repeat', '1'], text, /memory/i],
+    ['a fidelity above one', ['-', '--min-fidelity', '98'], text, /--min-fidelity 98/],
+  ]
+  await Promise.all(
+    cases.map(([name, values, input, pattern]) =>
+      t.test(name, async () => {
+        const { code, stdout, stderr } = await faultline(['replay', ...values], input)
+        assert.equal(stdout, '')
+        assert.match(stderr, /^faultline: [^\n]*\n$/)
+        assert.match(stderr, / — /)
+        assert.match(stderr, pattern)
+        assert.equal(code, 2)
+      }),
+    ),
+  )
+})
+
+test('replay of a recorded program', parallel, async (t) => {
+  const text = beginning(6000)
+  await Promise.all([
+    t.test('as text: what was recorded, what each design met, and a verdict', async () => {
+      const { code, stdout, stderr } = await faultline(
+        ['replay', '-', '--threads', '2', '--repeat', '2'],
+        gzipSync(text),
+      )
+      assert.equal(stderr, '')
+      assert.match(stdout, /^RECORDED[^]*\nREPLAYED[^]*classic +lespinasse-2021[^]*\nVERDICT\n {2}\S/)
+      assert.match(stdout, /accesses failed +0 +0\n/)
+      assert.equal(code, 0)
+    }),
+    t.test('as JSON, with the keys that are relied upon', async () => {
+      const { code, stdout } = await faultline(
+        ['replay', '-', '--threads', '2', '--repeat', '1', '--rwsem', 'all', '--json'],
+        text,
+      )
+      const { trace, designs } = JSON.parse(stdout) as {
+        trace: Record<string, unknown>
+        designs: Record<string, Record<string, unknown>>[]
+      }
+      assert.equal(code, 0)
+      for (const key of ['path', 'lines', 'events', 'threads', 'processes', 'recordedFaults', 'linux']) {
+        assert.ok(key in trace, key)
+      }
+      assert.equal(trace['lines'], 6000)
+      assert.equal(designs.length, 4)
+      const keys = {
+        speculative: ['attempted', 'succeeded', 'aborted'],
+        faultLatencyNs: ['p50', 'p99', 'max'],
+        mmapLockWaitNs: ['count', 'total', 'p50', 'p99'],
+        fidelity: ['recorded', 'reproduced', 'notReproduced', 'failed', 'ratio'],
+      }
+      for (const design of designs) {
+        for (const key of ['design', 'rwsem', 'faults', 'classicFaults', 'elapsedMs', 'faultsPerSecond']) {
+          assert.ok(key in design, key)
+        }
+        for (const [key, inner] of Object.entries(keys)) {
+          for (const name of inner) assert.ok(name in design[key]!, `${key}.${name}`)
+        }
+        assert.equal(design['fidelity']!['failed'], 0)
+      }
+    }),
+    t.test('exit code 1 when fewer faults were reproduced than asked for', async () => {
+      // Threads wait for one another, so that some faults of the record always meet a page that is there already.
+      const values = [
+        'replay',
+        '-',
+        '--threads',
+        '2',
+        '--repeat',
+        '1',
+        '--design',
+        'classic',
+        '--min-fidelity',
+        '1',
+        '--json',
+      ]
+      const { code, stdout } = await faultline(values, text)
+      const { designs } = JSON.parse(stdout) as { designs: { fidelity: { ratio: number } }[] }
+      assert.equal(code, designs[0]!.fidelity.ratio === 1 ? 0 : 1)
+    }),
+  ])
+})

@@ -1,0 +1,76 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { isFaithful, mergeRepetitions } from '../../src/report/replay-report.ts'
+import { replayText } from '../../src/report/replay-text.ts'
+import type { Style } from '../../src/report/style.ts'
+import { verdictOf } from '../../src/report/verdict.ts'
+import { assertFits, assertGolden } from './golden.ts'
+import { failed, harmed, unharmed } from './replay-objects.ts'
+
+for (const [name, report] of Object.entries({ harmed, unharmed, failed })) {
+  test(`the text of a replay: ${name}`, () => {
+    const text = replayText(report, 0.98)
+    assertFits(text, 100)
+    assertGolden(`replay-${name}.txt`, text)
+  })
+}
+
+test('on a narrow terminal the designs are told one below the other, and nothing is lost', () => {
+  const text = replayText(unharmed, 0.98, { width: 60 })
+  assertFits(text.slice(text.indexOf('\n', text.indexOf('REPLAYED'))), 60)
+  assert.equal(text.match(/fault latency/g)?.length, 3)
+  assert.equal(text.match(/generic/g)?.length, 2, 'one for each column of that rwsem')
+})
+
+test('emphasis changes no character of the text', () => {
+  const mark = (text: string): string => `«${text}»`
+  const style: Style = { heading: mark, faint: mark, good: mark, notable: mark, bad: mark }
+  const marked = replayText(harmed, 0.98, { style })
+  assert.notEqual(marked, replayText(harmed, 0.98))
+  assert.equal(marked.replaceAll(/[«»]/g, ''), replayText(harmed, 0.98))
+})
+
+test('the verdict follows the figures', () => {
+  assert.equal(verdictOf(harmed, 0.98).mood, 'notable')
+  assert.match(verdictOf(harmed, 0.98).sentences.join(' '), /hurts this program: .*14\.4 %.*less time/)
+  assert.equal(verdictOf(unharmed, 0.98).mood, 'good')
+  assert.match(verdictOf(unharmed, 0.98).sentences.join(' '), /does not hurt .*no difference is shown/)
+  assert.equal(verdictOf(failed, 0.98).mood, 'bad')
+  assert.match(verdictOf(failed, 0.98).sentences[0]!, /1 access failed/)
+  assert.match(verdictOf(harmed, 0.999).sentences[0]!, /not faithful enough/)
+})
+
+test('a verdict from more threads than processors says so', () => {
+  assert.match(
+    verdictOf({ ...harmed, processors: 2 }, 0.98).sentences.join(' '),
+    /compare with --threads 2\./,
+  )
+  assert.doesNotMatch(verdictOf(harmed, 0.98).sentences.join(' '), /processor/)
+})
+
+test('without the classic design the verdict compares nothing', () => {
+  const report = { ...harmed, designs: harmed.designs.filter(({ design }) => design !== 'classic') }
+  assert.match(verdictOf(report, 0.98).sentences[0]!, /Without the classic design/)
+})
+
+test('of several repetitions the median one is shown, with the worst fidelity of all', () => {
+  const [base] = harmed.designs
+  const repetition = (elapsedMs: number, failures: number): typeof base => ({
+    ...base!,
+    elapsedMs,
+    faults: elapsedMs,
+    fidelity: { ...base!.fidelity, failed: failures },
+  })
+  const merged = mergeRepetitions([repetition(30, 0), repetition(10, 2), repetition(20, 0)] as never, 1)
+  assert.equal(merged.elapsedMs, 20)
+  assert.equal(merged.faults, 20)
+  assert.deepEqual(merged.elapsedMsSpread, { median: 20, min: 10, max: 30 })
+  assert.equal(merged.fidelity.failed, 2)
+  assert.throws(() => mergeRepetitions([], 1), RangeError)
+})
+
+test('faithful means that nothing failed and enough was reproduced', () => {
+  assert.equal(isFaithful(harmed, 0.98), true)
+  assert.equal(isFaithful(harmed, 0.999), false)
+  assert.equal(isFaithful(failed, 0), false)
+})
