@@ -1,0 +1,110 @@
+// What the tests of the public API share: machines in every configuration that matters, and assertions about typed errors.
+
+import assert from 'node:assert/strict'
+import {
+  type AddressSpace,
+  BusError,
+  type DesignName,
+  designs,
+  Machine,
+  type MachineOptions,
+  type MachineUsage,
+  MemoryError,
+  SegmentationFault,
+} from '../../src/index.ts'
+
+export const PAGE = 4096
+
+export interface Configuration {
+  design: DesignName
+  rwsem: 'xadd' | 'generic'
+}
+
+/** Every design with both forms of the mmap lock. */
+export const configurations: readonly Configuration[] = designs.flatMap(({ name }) =>
+  (['xadd', 'generic'] as const).map((rwsem) => ({ design: name, rwsem })),
+)
+
+export const designNames: readonly DesignName[] = designs.map(({ name }) => name)
+
+/** A place for fixed mappings that the kernel would not choose by itself, a little below a boundary of page tables. */
+export const ARENA = 0x400_0000_0000 - 4 * PAGE
+
+/**
+ * Makes a machine and a space, runs the body, and holds the machine to having nothing left of the space afterwards.
+ * Files that the body makes must be closed by it.
+ */
+export function withSpace(
+  body: (space: AddressSpace, machine: Machine) => void,
+  options: Partial<MachineOptions> & { maxMapCount?: number; stackLimit?: number } = {},
+): void {
+  const { maxMapCount, stackLimit, ...machineOptions } = options
+  const machine = Machine.create({ memory: '16MiB', cpus: 2, ...machineOptions })
+  const before = inUse(machine)
+  const space = machine.createAddressSpace({
+    ...(maxMapCount === undefined ? {} : { maxMapCount }),
+    ...(stackLimit === undefined ? {} : { stackLimit }),
+  })
+  body(space, machine)
+  space.destroy()
+  assert.deepEqual(inUse(machine), before)
+  machine.detach()
+}
+
+/** What must return to where it was. The kernel heap keeps what its slabs have once taken. */
+export function inUse(machine: Machine): Omit<MachineUsage, 'heapWordsUsed'> {
+  const { heapWordsUsed: _kept, ...rest } = machine.usage()
+  return rest
+}
+
+export function failsWith(errno: string, call: () => unknown): void {
+  assert.throws(call, (error: unknown) => {
+    assert.ok(error instanceof MemoryError, `expected MemoryError, got ${String(error)}`)
+    assert.equal(error.errno, errno)
+    assert.equal(typeof error.call, 'string')
+    return true
+  })
+}
+
+export function faults(
+  code: 'SEGV_MAPERR' | 'SEGV_ACCERR',
+  address: number,
+  access: 'r' | 'w' | 'x',
+  call: () => unknown,
+): void {
+  assert.throws(call, (error: unknown) => {
+    assert.ok(error instanceof SegmentationFault, `expected SegmentationFault, got ${String(error)}`)
+    assert.deepEqual([error.code, error.address, error.access], [code, address, access])
+    assert.equal(typeof error.cpu, 'number')
+    return true
+  })
+}
+
+export function busError(address: number, call: () => unknown): void {
+  assert.throws(call, (error: unknown) => {
+    assert.ok(error instanceof BusError, `expected BusError, got ${String(error)}`)
+    assert.deepEqual([error.code, error.address], ['BUS_ADRERR', address])
+    return true
+  })
+}
+
+/** The mappings as "first-end protection", in pages from `base`. */
+export function shape(space: AddressSpace, base: number): string[] {
+  return space
+    .maps()
+    .map(({ start, end, protection }) => `${(start - base) / PAGE}-${(end - base) / PAGE} ${protection}`)
+}
+
+/** Fixed anonymous memory at a page of the arena. */
+export function mapAt(
+  space: AddressSpace,
+  page: number,
+  pages: number,
+  options: Parameters<AddressSpace['mmap']>[1] = {},
+): number {
+  return space.mmap(pages * PAGE, { address: ARENA + page * PAGE, fixed: true, ...options })
+}
+
+export function at(page: number, offset = 0): number {
+  return ARENA + page * PAGE + offset
+}

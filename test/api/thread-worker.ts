@@ -1,0 +1,293 @@
+// The other thread in tests of several threads: performs one named scenario and says what it saw.
+
+import { parentPort, workerData } from 'node:worker_threads'
+import {
+  type AddressSpace,
+  type AddressSpaceHandle,
+  AddressSpace as Space,
+  CpuLostError,
+  Machine,
+  type MachineHandle,
+  MemoryFile,
+  SegmentationFault,
+} from '../../src/index.ts'
+import { Random } from '../reference/random.ts'
+
+const PAGE = 4096
+
+export interface ScenarioData {
+  scenario: string
+  handle: AddressSpaceHandle
+  machine?: MachineHandle
+  file?: MemoryFile['handle']
+  address: number
+  pages: number
+  thread: number
+  seed: number
+  /**
+   * [0]: how far the scenario is; [1]: set to end it; [2]: the state of what is watched; [3], [4]: how often its stable states
+   * were seen; further words by scenario
+   */
+  control: Int32Array
+}
+
+export const READY = 0
+export const END = 1
+export const STATE = 2
+export const SEEN = 3
+export const SEEN_OTHER = 4
+
+const data = workerData as ScenarioData
+const { control, address, pages, thread } = data
+
+/** Lets the other side know that this thread is at work. */
+function ready(): void {
+  Atomics.add(control, READY, 1)
+  Atomics.notify(control, READY)
+}
+
+const ended = () => Atomics.load(control, END) !== 0
+
+function say(result: unknown): void {
+  parentPort!.postMessage(result)
+}
+
+/** 'fault code' or the value. */
+function attempt<T>(body: () => T): T | string {
+  try {
+    return body()
+  } catch (error) {
+    if (error instanceof SegmentationFault) return error.code
+    throw error
+  }
+}
+
+const scenarios: Record<string, (space: AddressSpace) => unknown> = {
+  // Writes where the main thread told, and says what it read there before.
+  writeOnce(space) {
+    const before = space.readUint32(address)
+    space.writeUint32(address, 4711)
+    const fault = attempt(() => space.readUint32(address + pages * PAGE))
+    return { before, fault }
+  },
+
+  /** Reports its CPU number, by faulting. */
+  whichCpu(space) {
+    ready()
+    while (!ended()) Atomics.wait(control, END, 0, 1000)
+    try {
+      space.readUint8(0)
+    } catch (error) {
+      return (error as SegmentationFault).cpu
+    }
+    return -1
+  },
+
+  // The main thread maps and unmaps; STATE counts: 0 mapped, 1 unmapping, 2 unmapped, 3 mapping (modulo 4).
+  watchMapping(space) {
+    const wrong: string[] = []
+    let mapped = 0
+    let unmapped = 0
+    ready()
+    while (!ended() && wrong.length < 5) {
+      for (let page = 0; page < pages; page++) {
+        const before = Atomics.load(control, STATE)
+        const seen = attempt(() => space.readUint32(address + page * PAGE))
+        const after = Atomics.load(control, STATE)
+        if (before !== after) continue
+        if (before % 4 === 0) {
+          mapped++
+          Atomics.add(control, SEEN, 1)
+          if (seen !== (before >> 2) * 100 + page) wrong.push(`mapped (${before}), page ${page}: ${seen}`)
+        } else if (before % 4 === 2) {
+          unmapped++
+          Atomics.add(control, SEEN_OTHER, 1)
+          if (seen !== 'SEGV_MAPERR') wrong.push(`unmapped (${before}), page ${page}: ${seen}`)
+        }
+      }
+    }
+    return { wrong, mapped, unmapped }
+  },
+
+  // The main thread swaps what two addresses show.
+  watchSwap(space) {
+    const wrong: string[] = []
+    let stable = 0
+    ready()
+    while (!ended() && wrong.length < 5) {
+      const before = Atomics.load(control, STATE)
+      const first = space.readUint32(address)
+      const second = space.readUint32(address + PAGE)
+      if (Atomics.load(control, STATE) !== before || before % 2 === 1) continue
+      stable++
+      Atomics.add(control, before % 4 === 0 ? SEEN : SEEN_OTHER, 1)
+      const expected = before % 4 === 0 ? [1, 2] : [2, 1]
+      if (first !== expected[0] || second !== expected[1]) wrong.push(`state ${before}: ${first}, ${second}`)
+    }
+    return { wrong, stable }
+  },
+
+  // The main thread takes write permission away and gives it back: 0 writable, 1 protecting, 2 protected, 3 opening.
+  watchProtection(space) {
+    const wrong: string[] = []
+    let written = 0
+    let refused = 0
+    ready()
+    while (!ended() && wrong.length < 5) {
+      const before = Atomics.load(control, STATE)
+      const outcome = attempt(() => space.addUint32(address + thread * 4, 1))
+      if (typeof outcome === 'number') Atomics.add(control, 8 + thread, 1)
+      const after = Atomics.load(control, STATE)
+      if (before !== after) continue
+      if (before % 4 === 0) {
+        written++
+        Atomics.add(control, SEEN, 1)
+        if (typeof outcome !== 'number') wrong.push(`writable: ${outcome}`)
+      } else if (before % 4 === 2) {
+        refused++
+        Atomics.add(control, SEEN_OTHER, 1)
+        if (outcome !== 'SEGV_ACCERR') wrong.push(`protected: ${outcome}`)
+      }
+    }
+    return { wrong, written, refused }
+  },
+
+  // Writes a private file mapping that the main thread keeps giving up; reads must be the file's or its own.
+  writePrivate(space) {
+    const wrong: string[] = []
+    let count = 0
+    ready()
+    while (!ended() && wrong.length < 5) {
+      for (let page = 0; page < pages; page++) {
+        count++
+        Atomics.add(control, SEEN, 1)
+        Atomics.add(control, SEEN_OTHER, 1)
+        space.writeUint32(address + page * PAGE, 0x55000000 + count)
+        const seen = space.readUint32(address + page * PAGE)
+        if (seen !== 0x55000000 + count && seen !== page + 1) wrong.push(`page ${page}: ${seen}`)
+        const beside = space.readUint32(address + page * PAGE + 8)
+        if (beside !== page + 1) wrong.push(`beside, page ${page}: ${beside}`)
+      }
+    }
+    return { wrong, count }
+  },
+
+  // All threads fault the same pages, each with words of its own: round r writes r into every page.
+  faultTogether(space) {
+    const wrong: string[] = []
+    const rounds = control.length - 16
+    for (let round = 0; round < rounds; round++) {
+      Atomics.add(control, 16 + round, 1)
+      // A barrier that spins, so that the first accesses collide.
+      while (Atomics.load(control, 16 + round) < Atomics.load(control, STATE) && !ended());
+      const base = address + round * pages * PAGE
+      for (let page = 0; page < pages; page++) {
+        const word = base + page * PAGE + thread * 8
+        if (page % 3 === 0) {
+          const before = space.readUint32(word)
+          if (before !== 0) wrong.push(`round ${round} page ${page}: ${before} before the first write`)
+        }
+        space.writeUint32(word, round * 1000 + page + 1)
+      }
+      for (let page = 0; page < pages; page++) {
+        const seen = space.readUint32(base + page * PAGE + thread * 8)
+        if (seen !== round * 1000 + page + 1) wrong.push(`round ${round} page ${page}: ${seen}`)
+      }
+    }
+    return { wrong }
+  },
+
+  // Faults, maps and unmaps without end; to be terminated.
+  faultForever(space) {
+    const random = new Random(data.seed)
+    ready()
+    const own = address + thread * pages * PAGE
+    for (let round = 0; ; round++) {
+      space.mmap(pages * PAGE, { address: own, fixed: true })
+      for (let page = 0; page < pages; page++) space.writeUint32(own + page * PAGE, round)
+      if (random.oneIn(2)) space.mprotect(own + PAGE, PAGE, 'r')
+      space.madvise(own, pages * PAGE, 'dontneed')
+      space.munmap(own, pages * PAGE)
+      Atomics.add(control, STATE, 1)
+    }
+  },
+
+  // Works beside a thread that will be terminated, until told to end; then says whether the machine still works.
+  outlive(space) {
+    const own = address + thread * pages * PAGE
+    ready()
+    let rounds = 0
+    let lost: { cpu: number; message: string } | null = null
+    const work = () => {
+      rounds++
+      space.mmap(pages * PAGE, { address: own, fixed: true })
+      for (let page = 0; page < pages; page++) space.writeUint32(own + page * PAGE, rounds)
+      for (let page = 0; page < pages; page++) {
+        const seen = space.readUint32(own + page * PAGE)
+        if (seen !== rounds) throw new Error(`page ${page}: ${seen} instead of ${rounds}`)
+      }
+      space.munmap(own, pages * PAGE)
+    }
+    try {
+      while (!ended()) work()
+      // Once more, since the other thread has certainly ended now.
+      for (let count = 0; count < 50; count++) work()
+    } catch (error) {
+      if (!(error instanceof CpuLostError)) throw error
+      lost = { cpu: error.cpu, message: error.message }
+    }
+    if (lost === null) return { rounds, lost, refused: [] }
+    const refused: string[] = []
+    for (const [name, call] of Object.entries({
+      mmap: () => space.mmap(PAGE),
+      munmap: () => space.munmap(own, PAGE),
+      fault: () => space.writeUint8(own, 1),
+    })) {
+      try {
+        call()
+      } catch (error) {
+        if (error instanceof CpuLostError && error.cpu === lost.cpu) refused.push(name)
+      }
+    }
+    return { rounds, lost, refused }
+  },
+
+  // Attaches to a second machine beside the first.
+  twoMachines(space) {
+    const other = Machine.attach(data.machine!)
+    const own = other.createAddressSpace()
+    const place = own.mmap(pages * PAGE)
+    for (let page = 0; page < pages; page++) {
+      own.writeUint32(place + page * PAGE, page + 1)
+      space.writeUint32(address + page * PAGE, page + 1001)
+    }
+    const seen: number[] = []
+    for (let page = 0; page < pages; page++)
+      seen.push(own.readUint32(place + page * PAGE), space.readUint32(address + page * PAGE))
+    own.destroy()
+    other.detach()
+    return seen
+  },
+
+  /** Takes a CPU of the machine only; the test expects it to fail. */
+  attachMachine() {
+    return 'attached'
+  },
+
+  readFile(space) {
+    const file = MemoryFile.attach(data.file!)
+    const mapped = space.mmap(file.size, { file, shared: true })
+    space.writeUint32(mapped + 8, 99)
+    return { size: file.size, first: file.read(0, 1)[0], mapped }
+  },
+}
+
+try {
+  const space = Space.attach(data.handle)
+  const result = scenarios[data.scenario]!(space)
+  say({ result })
+} catch (error) {
+  say({
+    error: { name: (error as Error).name, message: (error as Error).message, stack: (error as Error).stack },
+  })
+}

@@ -1,0 +1,38 @@
+// A bounded slice of the stress run: every design with both rwsems, at two threads and at more threads than there may be cores.
+
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { designs } from '../../src/index.ts'
+import { configVariants, counterProblem, runStress } from './stress.ts'
+
+const seed = Number(process.env['STRESS_SEED'] ?? Math.floor(Math.random() * 2 ** 31))
+
+let combination = 0
+for (const { name } of designs) {
+  for (const rwsem of ['xadd', 'generic'] as const) {
+    const config = configVariants[combination++ % configVariants.length]!
+    test(`random calls and accesses by several threads agree with the reference model: ${name}, ${rwsem}`, async () => {
+      const threads = rwsem === 'xadd' ? 2 : 3
+      const report = await runStress({
+        design: name,
+        rwsem,
+        config,
+        threads,
+        seed,
+        seconds: 1.5,
+        steps: 1200,
+      })
+      assert.ok(report.rounds >= 1)
+      assert.ok(report.operations > 1000, `${report.operations} operations`)
+      if (name !== 'classic')
+        assert.ok(report.counters['spf_attempt']! > 0, 'no fault was tried speculatively')
+    })
+  }
+}
+
+test('counters that do not add up are noticed', () => {
+  assert.equal(counterProblem({ spf_attempt: 5, spf_abort: 2, SPF_ABORT_ODD: 1, SPF_ABORT_PMD: 1 }), null)
+  assert.match(counterProblem({ spf_attempt: 5, spf_abort: 2, SPF_ABORT_ODD: 1 })!, /sum to 1/)
+  assert.match(counterProblem({ spf_attempt: 1, spf_abort: 2, SPF_ABORT_ODD: 2 })!, /2 aborts of 1/)
+  assert.match(counterProblem({ pgfault: -1 })!, /pgfault/)
+})
