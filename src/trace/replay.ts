@@ -46,6 +46,8 @@ const DEFAULT_STACK_LIMIT = 8 * MEBIBYTE
 /** Linux's limit may have been raised where the program ran. */
 const MAX_MAP_COUNT = 2 ** 24
 const PROGRESS_MS = 100
+/** How long workers may take to end by themselves. */
+const GRACE_MS = 10_000
 /** Pages of the file that the workers warm up with. */
 const WARM_UP_FILE_PAGES = 64
 
@@ -538,8 +540,13 @@ class Team {
     return done
   }
 
+  /** Ends every worker; those that do not end by themselves, as nothing should keep a command from ending, by force. */
   async dispose(): Promise<void> {
     for (const thread of this.#workers) thread.postMessage({ type: 'end' } satisfies ToReplayWorker)
+    const force = setTimeout(() => {
+      for (const thread of this.#workers) void thread.terminate()
+    }, GRACE_MS)
     await Promise.all(this.#exits)
+    clearTimeout(force)
   }
 }
