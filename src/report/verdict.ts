@@ -2,8 +2,9 @@
 //
 // Principles: nothing is claimed that the spread of the repetitions does not carry, and one repetition
 // carries nothing about speed. The share of time that threads waited for the lock is the measure; elapsed
-// time only confirms it. What Linux itself recorded is told beside it, because the replay's threads run
-// closer together than the program's did.
+// time only confirms it. Whether the lock hurt the program is what Linux itself recorded, where it did. The
+// replay leaves out the computing between the calls and faults, so that its threads meet far more often than
+// the program's did: it tells the worst that the lock could do, and which design would meet it best.
 import { overlaps } from '../workloads/statistics.ts'
 import { formatCount, formatDuration, formatShare, plural } from './numbers.ts'
 import { isFaithful, type DesignReport, type ReplayReport, type TraceReport } from './replay-report.ts'
@@ -30,17 +31,19 @@ export function verdictOf(report: ReplayReport, minimumFidelity: number): Verdic
     const missing = 'Without the classic design there is nothing to compare with: add it to --design.'
     return { mood: 'notable', sentences: [missing, linux] }
   }
-  const share = classic.mmapLockWaitShare.median
+  const pressure = classic.mmapLockWaitShare.median
+  const share = linuxShare(report.trace) ?? pressure
   const rivals = report.designs.filter(({ design, rwsem }) => design !== 'classic' && rwsem === classic.rwsem)
   const best = rivals.toSorted((a, b) => a.mmapLockWaitShare.median - b.mmapLockWaitShare.median)[0]
-  const sentences = [shareSentence(report, classic, best)]
+  const sentences = [harmSentence(share), linux, pressureSentence(report, classic, best)]
   if (best) sentences.push(elapsedSentence(classic, best))
-  if (share >= NEGLIGIBLE_SHARE && report.replayThreads > report.processors) {
+  if (pressure >= NEGLIGIBLE_SHARE && report.replayThreads > report.processors) {
     sentences.push(
-      `There were more threads than processors, so these waits include waits for a processor: compare with --threads ${report.processors}.`,
+      'There were more threads than processors, so these waits include waits for a processor: ' +
+        `compare with --threads ${report.processors}.`,
     )
   }
-  return { mood: share < NEGLIGIBLE_SHARE ? 'good' : 'notable', sentences: [...sentences, linux] }
+  return { mood: share < NEGLIGIBLE_SHARE ? 'good' : 'notable', sentences }
 }
 
 /** The exchange-and-add form where it was run: the one that Linux has on 64-bit machines. */
@@ -48,23 +51,27 @@ function preferred(designs: readonly DesignReport[]): DesignReport | undefined {
   return designs.find(({ rwsem }) => rwsem === 'xadd') ?? designs[0]
 }
 
-function shareSentence(report: ReplayReport, classic: DesignReport, best: DesignReport | undefined): string {
+function harmSentence(share: number): string {
+  if (share < NEGLIGIBLE_SHARE) return 'The mmap lock does not hurt this program.'
+  if (share < HARMFUL_SHARE) return 'The mmap lock hurts this program a little.'
+  return 'The mmap lock hurts this program.'
+}
+
+function pressureSentence(
+  report: ReplayReport,
+  classic: DesignReport,
+  best: DesignReport | undefined,
+): string {
   const share = classic.mmapLockWaitShare
-  const harm =
-    share.median < NEGLIGIBLE_SHARE
-      ? 'The mmap lock does not hurt this program'
-      : share.median < HARMFUL_SHARE
-        ? 'The mmap lock hurts this program a little'
-        : 'The mmap lock hurts this program'
-  const whose = `replayed without the computing in between, its ${plural(report.replayThreads, 'thread')}`
+  const whose = `Replayed without the computing in between, ${plural(report.replayThreads, 'thread')}`
   const waited = `waited for it ${formatShare(share.median)} of their time under ${nameOf(classic)}`
-  if (best === undefined) return `${harm}: ${whose} ${waited}.`
+  if (best === undefined) return `${whose} ${waited}.`
   const other = best.mmapLockWaitShare
   const doubt =
     classic.repetitions > 1 && overlaps(share, other) && share.median !== other.median
       ? ' (no difference beyond the spread of the runs)'
       : ''
-  return `${harm}: ${whose} ${waited}, ${formatShare(other.median)} under ${nameOf(best)}${doubt}.`
+  return `${whose} ${waited}, ${formatShare(other.median)} under ${nameOf(best)}${doubt}.`
 }
 
 function unfaithful(report: ReplayReport, minimumFidelity: number): string {
@@ -73,7 +80,8 @@ function unfaithful(report: ReplayReport, minimumFidelity: number): string {
     return `This replay is wrong: ${plural(failed, 'access').replace(/ss(s)$/, 'sses')} failed that Linux had allowed.`
   }
   const ratio = Math.min(...report.designs.map(({ fidelity }) => fidelity.ratio))
-  return `This replay is not faithful enough to judge by: ${formatShare(ratio)} of the recorded faults were reproduced, ${formatShare(minimumFidelity)} are asked for.`
+  const wanted = `${formatShare(minimumFidelity)} are asked for`
+  return `This replay is not faithful enough to judge by: ${formatShare(ratio)} of the recorded faults were reproduced, ${wanted}.`
 }
 
 function elapsedSentence(classic: DesignReport, best: DesignReport): string {
@@ -84,23 +92,32 @@ function elapsedSentence(classic: DesignReport, best: DesignReport): string {
     return `Elapsed time was ${times}; one run cannot tell a difference from chance (see --repeat).`
   }
   if (overlaps(before, after)) {
-    return `Elapsed time (${times}) differs no more than it does between the ${classic.repetitions} runs of one design: no difference is shown.`
+    const runs = `the ${classic.repetitions} runs of one design`
+    return `Elapsed time (${times}) differs no more than it does between ${runs}: no difference is shown.`
   }
   const change = Math.abs(1 - after.median / before.median)
   return `${best.design} took ${formatShare(change)} ${after.median < before.median ? 'less' : 'more'} time (${times}, beyond the spread of ${classic.repetitions} runs).`
 }
 
+/** The share of its threads' time that Linux recorded as waits for the lock, or undefined when it did not record them. */
+function linuxShare(trace: TraceReport): number | undefined {
+  if (!trace.linux.recorded) return undefined
+  const { readers, writers } = trace.linux.lockWaitNs
+  return (readers.total + writers.total) / Math.max(1, trace.durationMs * 1e6 * trace.processThreads)
+}
+
 function linuxSentence(trace: TraceReport): string {
-  if (!trace.linux.recorded) {
+  const share = linuxShare(trace)
+  if (share === undefined) {
     return 'The trace has no mmap_lock events, so it does not tell what Linux itself waited.'
   }
   const { readers, writers } = trace.linux.lockWaitNs
   const waits = readers.count + writers.count
   if (waits === 0) return 'When it was recorded, Linux itself never had to wait for the lock.'
   const acquisitions = trace.linux.lockAcquisitions.readers + trace.linux.lockAcquisitions.writers
-  const total = readers.total + writers.total
-  const share = formatShare(total / Math.max(1, trace.durationMs * 1e6 * trace.processThreads))
-  return `When it was recorded, Linux itself waited ${formatCount(waits)} of ${plural(acquisitions, 'time')} that it took the lock, ${formatDuration(total)} in all, ${share} of its threads' time.`
+  const often = `${formatCount(waits)} of ${plural(acquisitions, 'time')} that it took the lock`
+  const long = `${formatDuration(readers.total + writers.total)} in all, ${formatShare(share)} of its threads' time`
+  return `When it was recorded, Linux itself waited ${often}, ${long}.`
 }
 
 /** A design and its rwsem, as one name. */
