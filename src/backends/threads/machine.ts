@@ -13,8 +13,10 @@ import {
   FRAMES_MAX,
   FaultOutOfMemory,
   HEAP_MAGIC,
+  HEAP_WORDS_MAX,
   Header,
   type KernelConfig,
+  type LockedInstructions,
   PAGE_SIZE,
   PerCpu,
   PhysicalMemory,
@@ -26,6 +28,7 @@ import {
   Zone,
   allVmEvents,
   bootKernel,
+  createHeapMemory,
   createPhysicalMemory,
   declareCpuLost,
   defaultHeapWords,
@@ -34,6 +37,7 @@ import {
   isInside,
   kernelEnter,
   kernelExit,
+  lockedInstructions,
   minimumHeapWords,
   packKernelConfig,
   perCpuBase,
@@ -73,7 +77,7 @@ export interface MachineOptions {
 export interface MachineHandle {
   readonly kind: 'faultline-machine'
   readonly id: string
-  readonly heap: SharedArrayBuffer
+  readonly heap: WebAssembly.Memory
   readonly memory: WebAssembly.Memory
 }
 
@@ -93,6 +97,13 @@ export interface MachineUsage {
 
 /** Machines to which this thread is attached. */
 const attached = new Map<string, Machine>()
+let watchingExit = false
+
+/** A thread that ends gives its CPUs back. One listener for all machines, as a process may make many. */
+function detachAtExit(): void {
+  if (!watchingExit) process.once('exit', () => [...attached.values()].forEach((machine) => machine.detach()))
+  watchingExit = true
+}
 
 export class Machine {
   /**
@@ -123,8 +134,11 @@ export class Machine {
         `kernelHeap: ${cpus} CPUs and ${frameCount} frames need at least ${least}KiB`,
       )
     }
-    const heap = new SharedArrayBuffer(heapWords * 4)
-    bootKernel(new Int32Array(heap), {
+    if (heapWords > HEAP_WORDS_MAX) {
+      throw new ConfigurationError(`kernelHeap: ${heapWords * 4} bytes are more than 4 GiB`)
+    }
+    const heap = allocate(heapWords * 4, 'kernelHeap', () => createHeapMemory(heapWords))
+    bootKernel(new Int32Array(heap.buffer), {
       cpuCount: cpus,
       frameCount,
       heapWords,
@@ -133,7 +147,7 @@ export class Machine {
       design,
       rssBatched,
     })
-    const physical = allocateFrames(frameCount)
+    const physical = allocate(bytes, 'memory', () => createPhysicalMemory(frameCount))
     return Machine.attach({ kind: 'faultline-machine', id: randomUUID(), heap, memory: physical })
   }
 
@@ -153,23 +167,23 @@ export class Machine {
   /** The kernel's view of this thread. For this package; not part of the stable interface. */
   readonly task: Task
   readonly #heap: Int32Array
+  readonly #locked: LockedInstructions
   readonly #stopWatching: () => void
-  readonly #atExit = (): void => this.detach()
   #detached = false
 
   private constructor(handle: MachineHandle) {
-    const heap = new Int32Array(handle.heap)
+    const heap = new Int32Array(handle.heap.buffer)
     if (Atomics.load(heap, Header.magic) !== HEAP_MAGIC)
       throw new ConfigurationError('this is not the handle of a machine')
     const lost = Atomics.load(heap, Header.lostCpu)
     if (lost !== 0) throw new CpuLostError(lost - 1)
     this.handle = handle
     this.#heap = heap
-    const id = this.#claimCpu()
-    this.task = new Task(id, heap, new PhysicalMemory(handle.memory), designs[heap[Header.design]!]!)
+    this.#locked = lockedInstructions(handle.heap)
+    this.task = this.#taskOf(this.#claimCpu())
     this.task.host = { stillWaiting: () => this.#lookForDeadThreads() }
     this.#stopWatching = onThreadExit((hostThread) => this.#threadEnded(hostThread))
-    process.once('exit', this.#atExit)
+    detachAtExit()
   }
 
   /** The number of this thread's CPU, from 0. */
@@ -253,7 +267,6 @@ export class Machine {
     if (this.#detached) return
     this.#detached = true
     this.#stopWatching()
-    process.off('exit', this.#atExit)
     attached.delete(this.handle.id)
     if (Atomics.load(this.#heap, Header.lostCpu) !== 0) return
     if (isInKernel(this.#heap, this.task.base)) {
@@ -320,6 +333,11 @@ export class Machine {
     )
   }
 
+  #taskOf(id: number): Task {
+    const memory = new PhysicalMemory(this.handle.memory)
+    return new Task(id, this.#heap, memory, designs[this.#heap[Header.design]!]!, this.#locked)
+  }
+
   #release(task: Task): void {
     kernelEnter(task)
     retireCpu(task)
@@ -356,9 +374,7 @@ export class Machine {
     if (Atomics.compareExchange(heap, base + PerCpu.online, 1, 2) !== 1) return
     if (isInKernel(heap, base)) declareCpuLost(heap, id)
     else if (Atomics.load(heap, Header.lostCpu) === 0) {
-      this.#release(
-        new Task(id, heap, new PhysicalMemory(this.handle.memory), designs[heap[Header.design]!]!),
-      )
+      this.#release(this.#taskOf(id))
     }
   }
 }
@@ -389,12 +405,12 @@ function chooseDesign(options: MachineOptions): { design: number; config: Kernel
   return { design, config }
 }
 
-function allocateFrames(frameCount: number): WebAssembly.Memory {
+function allocate(bytes: number, option: string, create: () => WebAssembly.Memory): WebAssembly.Memory {
   try {
-    return createPhysicalMemory(frameCount)
+    return create()
   } catch (error) {
-    const mebibytes = Math.ceil((frameCount * PAGE_SIZE) / 2 ** 20)
-    throw new ConfigurationError(`memory: the host cannot give ${mebibytes} MiB: ask for less`, {
+    const mebibytes = Math.ceil(bytes / 2 ** 20)
+    throw new ConfigurationError(`${option}: the host cannot give ${mebibytes} MiB: ask for less`, {
       cause: error,
     })
   }
