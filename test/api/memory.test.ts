@@ -70,12 +70,12 @@ for (const configuration of configurations) {
       )
     })
 
-    test('page tables that find no frame fail the access, and nothing is left of the attempt', () => {
+    test('page tables that find no kernel memory fail the access, and nothing is left of the attempt', () => {
       withSpace(
         (space) => {
           const apart = 512 * 512 * PAGE // a table of two levels for each page
           let made = 0
-          for (; made < 200; made++) space.mmap(PAGE, { address: 0x10000000 + made * apart, fixed: true })
+          for (; made < 900; made++) space.mmap(PAGE, { address: 0x10000000 + made * apart, fixed: true })
           let written = 0
           assert.throws(() => {
             for (; written < made; written++) space.writeUint32(0x10000000 + written * apart, written)
@@ -83,7 +83,7 @@ for (const configuration of configurations) {
           for (let index = 0; index < written; index++)
             assert.equal(space.readUint32(0x10000000 + index * apart), index)
         },
-        { ...configuration, memory: 256 * PAGE },
+        { ...configuration, memory: 1024 * PAGE, kernelHeap: '1MiB' },
       )
     })
   })

@@ -57,7 +57,7 @@ import {
   touch,
   writeBytes,
 } from '../../kernel/index.ts'
-import { MemoryError, OutOfMemory, checkResult } from './errors.ts'
+import { MemoryError, OutOfMemory, assertBytes, checkResult } from './errors.ts'
 import { Machine, type MachineHandle } from './machine.ts'
 import type { MemoryFile } from './memory-file.ts'
 import { type Protection, protectionFlags, protectionName } from './protection.ts'
@@ -483,6 +483,7 @@ export class AddressSpace {
 
   /** Reads `target.length` bytes from `address`. When a page fails, what comes before it has been read. */
   readInto(address: number, target: Uint8Array): void {
+    assertBytes(target)
     this.#prepareRange(address, target.length, 'r')
     try {
       readBytes(this.#task, this.#mm, address, target)
@@ -493,6 +494,7 @@ export class AddressSpace {
 
   /** Writes `bytes` to `address`. When a page fails, what comes before it has been written. */
   write(address: number, bytes: Uint8Array): void {
+    assertBytes(bytes)
     this.#prepareRange(address, bytes.length, 'w')
     try {
       writeBytes(this.#task, this.#mm, address, bytes)

@@ -35,3 +35,8 @@ export function checkResult(result: number, call: string, detail = ''): number {
   if (result >= 0) return result
   throw new MemoryError(errnoName(-result), call, detail)
 }
+
+/** Throws a TypeError unless `bytes` is a Uint8Array: it must be known before the kernel is entered. */
+export function assertBytes(bytes: unknown): asserts bytes is Uint8Array {
+  if (!(bytes instanceof Uint8Array)) throw new TypeError('the bytes must be a Uint8Array')
+}

@@ -34,7 +34,6 @@ import {
   defaultHeapWords,
   designs,
   isInKernel,
-  isInside,
   kernelEnter,
   kernelExit,
   lockedInstructions,
@@ -304,12 +303,9 @@ export class Machine {
     if (error instanceof FaultOutOfMemory) return new OutOfMemory(call, error.message)
     if (error instanceof SegmentationFault || error instanceof BusError || error instanceof CpuLostError)
       return error
-    if (error instanceof MemoryError && !isInside(this.#heap, this.task.base)) return error
-    if (error instanceof MemoryError) {
-      kernelExit(this.task)
-      return error
-    }
-    declareCpuLost(this.#heap, this.task.id)
+    if (!isInKernel(this.#heap, this.task.base)) return error
+    if (error instanceof MemoryError) kernelExit(this.task)
+    else declareCpuLost(this.#heap, this.task.id)
     return error
   }
 

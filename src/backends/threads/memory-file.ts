@@ -14,7 +14,7 @@ import {
   putFile,
   putPage,
 } from '../../kernel/index.ts'
-import { MemoryError, OutOfMemory } from './errors.ts'
+import { MemoryError, OutOfMemory, assertBytes } from './errors.ts'
 import { Machine, type MachineHandle } from './machine.ts'
 
 export interface MemoryFileOptions {
@@ -43,6 +43,7 @@ export class MemoryFile {
   /** For Machine.createFile(). */
   static create(machine: Machine, options: MemoryFileOptions): MemoryFile {
     const { size, contents } = options
+    if (contents !== undefined) assertBytes(contents)
     if (!Number.isSafeInteger(size) || size < 0 || size > SIZE_MAX) {
       throw new RangeError(`a file of ${size} bytes: the size is a whole number from 0 to 8 TiB`)
     }
@@ -94,6 +95,7 @@ export class MemoryFile {
   /** Brings `pages` pages from page `firstPage` on into the page cache. What lies beyond the end is left out. */
   populate(firstPage: number, pages: number): void {
     this.#assertOpen()
+    checkRange(firstPage, pages)
     const end = Math.min(firstPage + pages, Math.ceil(this.size / PAGE_SIZE))
     this.machine.enter('populate', (task) => {
       for (let index = firstPage; index < end; index++) putPage(task, this.#page(task, index, 'populate'))
@@ -119,6 +121,7 @@ export class MemoryFile {
   /** Writes `bytes` at `offset`. Throws a RangeError when they reach beyond the end. */
   write(offset: number, bytes: Uint8Array): void {
     this.#assertOpen()
+    assertBytes(bytes)
     checkRange(offset, bytes.length)
     if (offset + bytes.length > this.size) {
       throw new RangeError(

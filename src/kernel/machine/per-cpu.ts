@@ -54,7 +54,8 @@ export const PerCpu = layout('cpu', SLABS + SLAB_CACHES * SLAB_CPU_WORDS, {
   rcuNextTail: 66,
   rcuWaitHead: 67,
   rcuWaitTail: 68,
-  rcuCount: 69,
+  /** 0 when both lists are empty. */
+  rcuPending: 69,
 
   /** RSS changes that are not yet in the mm: which mm, how many events, and by kind. */
   rssMm: 80,

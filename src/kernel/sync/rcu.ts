@@ -57,14 +57,14 @@ export function callRcu(cpu: Cpu, head: number, callback: number): void {
   heap[head + RcuHead.callback] = callback
   spinLock(cpu, base + PerCpu.rcuLock)
   appendList(cpu, base + PerCpu.rcuNextHead, head, head)
-  Atomics.store(heap, base + PerCpu.rcuCount, heap[base + PerCpu.rcuCount] + 1)
+  Atomics.store(heap, base + PerCpu.rcuPending, 1)
   spinUnlock(cpu, base + PerCpu.rcuLock)
 }
 
 /** Runs the callbacks whose grace period has passed and begins one for the next. To be called where nothing is held. */
 export function rcuPoll(cpu: Cpu): void {
   const { heap, base } = cpu
-  if (Atomics.load(heap, base + PerCpu.rcuCount) === 0) return
+  if (Atomics.load(heap, base + PerCpu.rcuPending) === 0) return
   spinLock(cpu, base + PerCpu.rcuLock)
   let ready = 0
   if (heap[base + PerCpu.rcuWaitHead] !== 0 && gracePeriodPassed(cpu))
@@ -73,6 +73,7 @@ export function rcuPoll(cpu: Cpu): void {
     moveList(cpu, base + PerCpu.rcuNextHead, base + PerCpu.rcuWaitHead)
     beginGracePeriod(cpu)
   }
+  if (heap[base + PerCpu.rcuWaitHead] === 0) Atomics.store(heap, base + PerCpu.rcuPending, 0)
   spinUnlock(cpu, base + PerCpu.rcuLock)
   runCallbacks(cpu, ready)
 }
@@ -104,7 +105,7 @@ export function rcuBarrier(cpu: Cpu): void {
     let pending = 0
     for (let id = 0; id < cpu.cpuCount; id++) {
       const from = perCpuBase(heap, id)
-      if (Atomics.load(heap, from + PerCpu.rcuCount) === 0) continue
+      if (Atomics.load(heap, from + PerCpu.rcuPending) === 0) continue
       pending++
       adoptCallbacks(cpu, from)
     }
@@ -113,6 +114,7 @@ export function rcuBarrier(cpu: Cpu): void {
     spinLock(cpu, base + PerCpu.rcuLock)
     moveList(cpu, base + PerCpu.rcuNextHead, base + PerCpu.rcuWaitHead)
     const ready = takeList(cpu, base + PerCpu.rcuWaitHead)
+    Atomics.store(heap, base + PerCpu.rcuPending, 0)
     spinUnlock(cpu, base + PerCpu.rcuLock)
     runCallbacks(cpu, ready)
   }
@@ -126,32 +128,25 @@ function adoptCallbacks(cpu: Cpu, from: number): void {
   moveList(cpu, from + PerCpu.rcuWaitHead, from + PerCpu.rcuNextHead)
   const head = heap[from + PerCpu.rcuNextHead]
   const tail = heap[from + PerCpu.rcuNextTail]
-  const count = heap[from + PerCpu.rcuCount]
   heap[from + PerCpu.rcuNextHead] = 0
   heap[from + PerCpu.rcuNextTail] = 0
-  Atomics.store(heap, from + PerCpu.rcuCount, 0)
+  Atomics.store(heap, from + PerCpu.rcuPending, 0)
   spinUnlock(cpu, from + PerCpu.rcuLock)
   if (head === 0) return
   spinLock(cpu, base + PerCpu.rcuLock)
   appendList(cpu, base + PerCpu.rcuNextHead, head, tail)
-  Atomics.store(heap, base + PerCpu.rcuCount, heap[base + PerCpu.rcuCount] + count)
+  Atomics.store(heap, base + PerCpu.rcuPending, 1)
   spinUnlock(cpu, base + PerCpu.rcuLock)
 }
 
 function runCallbacks(cpu: Cpu, list: number): void {
-  const { heap, base } = cpu
-  let done = 0
-  for (let head = list; head !== 0; done++) {
-    const next = heap[head + RcuHead.next]
-    const run = callbacks[heap[head + RcuHead.callback]] as RcuCallback<Cpu> | null | undefined
+  for (let head = list; head !== 0;) {
+    const next = cpu.heap[head + RcuHead.next]
+    const run = callbacks[cpu.heap[head + RcuHead.callback]] as RcuCallback<Cpu> | null | undefined
     if (run === null || run === undefined) bug('an rcu_head without a callback')
     run(cpu, head)
     head = next
   }
-  if (done === 0) return
-  spinLock(cpu, base + PerCpu.rcuLock)
-  Atomics.store(heap, base + PerCpu.rcuCount, heap[base + PerCpu.rcuCount] - done)
-  spinUnlock(cpu, base + PerCpu.rcuLock)
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
