@@ -2,7 +2,16 @@
 
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { ConfigurationError, Machine, MemoryError, OutOfMemory } from '../../src/index.ts'
+import {
+  ADDRESS_LIMIT,
+  BusError,
+  ConfigurationError,
+  Machine,
+  MemoryError,
+  OutOfMemory,
+  SegmentationFault,
+} from '../../src/index.ts'
+import { Random } from '../reference/random.ts'
 import { ARENA, at, configurations, designNames, inUse, mapAt, PAGE, withSpace } from './support.ts'
 
 for (const configuration of configurations) {
@@ -114,6 +123,107 @@ test('mappings without end run out of kernel memory as a typed error, and unmapp
   assert.deepEqual(inUse(machine), before)
 })
 
+test('random calls while frames and kernel memory run out keep the mappings sound and leave nothing behind', () => {
+  const seed = Math.floor(Math.random() * 2 ** 31)
+  for (const design of designNames) {
+    let exhausted = 0
+    for (let repeat = 0; repeat < 6; repeat++) {
+      try {
+        exhausted += exhaust(design, Random.derive(seed, repeat))
+      } catch (error) {
+        throw new Error(`${design}, seed ${seed}, repeat ${repeat}`, { cause: error })
+      }
+    }
+    assert.ok(exhausted > 0, `${design}, seed ${seed}: memory never ran out`)
+  }
+})
+
+/** Returns how many accesses found no memory. */
+function exhaust(design: string, random: Random): number {
+  const memory = (18 + random.below(40)) * PAGE
+  const machine = Machine.create({
+    memory,
+    cpus: 1,
+    design,
+    kernelHeap: '400KiB',
+    config: { SLUB_DEBUG: true },
+  })
+  const before = inUse(machine)
+  const space = machine.createAddressSpace({ maxMapCount: 1_000_000 })
+  const file = machine.createFile({ size: 40 * PAGE })
+  let exhausted = 0
+  for (let step = 0; step < 3000; step++) {
+    // Some of it far apart, so that page tables run out too.
+    const address = at(random.below(200) * (random.oneIn(6) ? 513 : 1))
+    const length = (1 + random.below(12)) * PAGE
+    const protection = random.pick(['rw', 'r', 'none', 'rwx'] as const)
+    try {
+      switch (random.below(14)) {
+        case 0:
+        case 1:
+          space.mmap(length, { address, fixed: true, protection })
+          break
+        case 2:
+          space.mmap(length, {
+            address,
+            fixed: true,
+            shared: random.oneIn(2),
+            file,
+            offset: random.below(28) * PAGE,
+          })
+          break
+        case 3:
+          if (random.oneIn(4)) space.munmap(address, length)
+          break
+        case 4:
+          space.mprotect(address, length, protection)
+          break
+        case 5:
+          space.madvise(
+            address,
+            length,
+            random.pick(['dontneed', 'random', 'normal', 'dontfork', 'populate-write'] as const),
+          )
+          break
+        case 6: {
+          const options = random.oneIn(2)
+            ? { mayMove: true, fixed: at(random.below(300)) }
+            : { mayMove: true }
+          space.mremap(address, PAGE, (1 + random.below(2)) * PAGE, options)
+          break
+        }
+        case 7:
+          space.mmap(length, { shared: true })
+          break
+        default:
+          space.writeUint32(address + 4 * random.below(1000), step + 1)
+      }
+    } catch (error) {
+      if (error instanceof OutOfMemory) exhausted++
+      else if (!(
+        error instanceof MemoryError ||
+        error instanceof SegmentationFault ||
+        error instanceof BusError
+      ))
+        throw error
+    }
+    if (step % 100 !== 0) continue
+    let last = 0
+    for (const { start, end } of space.maps()) {
+      assert.ok(start >= last && end > start, 'mappings out of order')
+      last = end
+    }
+  }
+  space.munmap(0x10000, ADDRESS_LIMIT - 0x10000)
+  assert.deepEqual(space.maps(), [])
+  assert.deepEqual(space.rss, { anonymous: 0, file: 0 })
+  space.destroy()
+  file.close()
+  assert.deepEqual(inUse(machine), before)
+  machine.detach()
+  return exhausted
+}
+
 test('a space and its files give everything back', () => {
   const machine = Machine.create({ memory: '8MiB', cpus: 1 })
   const before = inUse(machine)
@@ -154,6 +264,7 @@ describe('machines that cannot be', () => {
     assert.throws(make({ memory: 2 ** 33 }), refused)
     assert.throws(make({ memory: NaN }), refused)
     assert.throws(make({ kernelHeap: 4096 }), refused)
+    assert.throws(make({ kernelHeap: 2 ** 32 + 4 }), /kernelHeap: 4294967300 bytes are more than 4 GiB/)
   })
 
   test('speculation where the architecture does not support it is an error for a speculative design only', () => {

@@ -488,14 +488,11 @@ function runFree(context: RoundContext): void {
       case 'clear': {
         const { page, pages } = range(0, FREE_FILE_FROM)
         clearing(which, page, pages, () => {
-          // Holes make it say ENOMEM after all that is mapped has been cleared.
-          try {
-            space.madvise(address(page), pages * PAGE_SIZE, 'dontneed')
-          } catch (error) {
-            if (error instanceof OutOfMemory && message.pressure) return false
-            if (!(error instanceof MemoryError) || error.errno !== 'ENOMEM') throw error
-          }
-          return true
+          // ENOMEM says that some of it was not mapped. That need not mean cleared: another thread's munmap takes the mappings
+          // out first and the pages later, and only its own return says that they are gone.
+          return call('madvise', page, ['ENOMEM'], () =>
+            space.madvise(address(page), pages * PAGE_SIZE, 'dontneed'),
+          )
         })
         break
       }

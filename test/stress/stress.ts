@@ -331,6 +331,7 @@ class Coordinator {
         keep: repeat > 0,
         last: repeat === repeats - 1,
         pressure,
+        hot,
         stride: 1,
       }
       await this.#perform(plan, spaces, shared, random, pressure ? machine : null, files)
