@@ -159,7 +159,13 @@ export function sourceDigest() {
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath ?? entry.path, entry.name))
     .sort()
-  const others = ['package-lock.json', 'scripts/build.mjs', 'scripts/kernel-bundle.ts', 'tsconfig.base.json']
+  const others = [
+    'package-lock.json',
+    'scripts/build.mjs',
+    'scripts/kernel-bundle.ts',
+    'scripts/locked-rewrite.ts',
+    'tsconfig.base.json',
+  ]
   for (const file of [...sources, ...others.map((name) => join(root, name))]) {
     hash
       .update(`${file.slice(root.length)}\0`)

@@ -7,7 +7,6 @@ export {
   type Tracepoints,
   declareCpuLost,
   isInKernel,
-  isInside,
   kernelEnter,
   kernelExit,
   perCpuBase,
@@ -17,6 +16,12 @@ export * from './machine/frames.ts'
 export { HEAP_MAGIC, Header, PAGE_STRUCT_WORDS } from './machine/header.ts'
 export * from './machine/kconfig.ts'
 export { type LayoutDescription, layouts } from './machine/layout.ts'
+export {
+  HEAP_WORDS_MAX,
+  type LockedInstructions,
+  createHeapMemory,
+  lockedInstructions,
+} from './machine/locked.ts'
 export { PerCpu, PCP_CAPACITY } from './machine/per-cpu.ts'
 export {
   PTE_DIRTY,

@@ -6,12 +6,14 @@ import {
   PhysicalMemory,
   Task,
   bootKernel,
+  createHeapMemory,
   createMm,
   createPhysicalMemory,
   defaultHeapWords,
   designs,
   joinMm,
   kernelEnter,
+  lockedInstructions,
   packKernelConfig,
   resolveKernelConfig,
 } from '../../src/kernel/index.ts'
@@ -33,7 +35,8 @@ export interface TestMachineOptions {
 export function testMachine(options: TestMachineOptions = {}): TestMachine {
   const { cpus = 1, frames = 1024, design = 'classic', generic = false } = options
   const heapWords = defaultHeapWords(cpus, frames)
-  const heap = new Int32Array(new SharedArrayBuffer(heapWords * 4))
+  const heapMemory = createHeapMemory(heapWords)
+  const heap = new Int32Array(heapMemory.buffer)
   const { config } = resolveKernelConfig({ SLUB_DEBUG: true, ...options.config })
   bootKernel(heap, {
     cpuCount: cpus,
@@ -45,9 +48,10 @@ export function testMachine(options: TestMachineOptions = {}): TestMachine {
     rssBatched: true,
   })
   const memory = new PhysicalMemory(createPhysicalMemory(frames))
+  const locked = lockedInstructions(heapMemory)
   const tasks = Array.from(
     { length: cpus },
-    (_, id) => new Task(id, heap, memory, designs[heap[Header.design]!]!),
+    (_, id) => new Task(id, heap, memory, designs[heap[Header.design]!]!, locked),
   )
   return { heap, tasks }
 }

@@ -16,6 +16,7 @@
 import { CpuLostError, bugOn } from './errors.ts'
 import { Header } from './header.ts'
 import type { PhysicalMemory } from './frames.ts'
+import { LockedHeap, type LockedInstructions } from './locked.ts'
 import { PER_CPU_WORDS, PerCpu } from './per-cpu.ts'
 import { unpackKernelConfig, type KernelConfig } from './kconfig.ts'
 
@@ -55,9 +56,8 @@ export interface Host {
   stillWaiting(): void
 }
 
-export class Cpu {
+export class Cpu extends LockedHeap {
   readonly id: number
-  readonly heap: Int32Array
   readonly memory: PhysicalMemory
   readonly config: KernelConfig
   /** This CPU's struct in the heap, which begins with its state word. */
@@ -88,9 +88,10 @@ export class Cpu {
   /** TLB flushes of this CPU, whole or by page. */
   tlbFlushes = 0
 
-  constructor(id: number, heap: Int32Array, memory: PhysicalMemory) {
+  /** @param locked those of the heap, if it is a WebAssembly memory */
+  constructor(id: number, heap: Int32Array, memory: PhysicalMemory, locked?: LockedInstructions) {
+    super(heap, locked)
     this.id = id
-    this.heap = heap
     this.memory = memory
     this.config = unpackKernelConfig(heap[Header.config])
     this.base = perCpuBase(heap, id)
@@ -386,6 +387,6 @@ export function isInKernel(heap: Int32Array, base: number): boolean {
 }
 
 /** True while the CPU at `base` is inside the kernel. */
-export function isInside(heap: Int32Array, base: number): boolean {
+function isInside(heap: Int32Array, base: number): boolean {
   return (Atomics.load(heap, base) & CPU_INSIDE) !== 0
 }

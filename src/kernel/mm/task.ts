@@ -2,6 +2,7 @@
 
 import { Cpu } from '../machine/cpu.ts'
 import type { PhysicalMemory } from '../machine/frames.ts'
+import type { LockedInstructions } from '../machine/locked.ts'
 import type { Design } from './design.ts'
 import { FaultContext } from './fault-context.ts'
 import { RSS_KINDS } from './mm.ts'
@@ -46,8 +47,14 @@ export class Task extends Cpu {
   /** Scratch of zapPteRange: pages unmapped, by kind. */
   readonly zapCounts = new Int32Array(RSS_KINDS)
 
-  constructor(id: number, heap: Int32Array, memory: PhysicalMemory, design: Design) {
-    super(id, heap, memory)
+  constructor(
+    id: number,
+    heap: Int32Array,
+    memory: PhysicalMemory,
+    design: Design,
+    locked?: LockedInstructions,
+  ) {
+    super(id, heap, memory, locked)
     this.design = design
   }
 }

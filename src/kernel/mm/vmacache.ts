@@ -24,15 +24,16 @@ export function vmacacheFind(cpu: Task, mm: number, page: number): number {
     return 0
   }
   const vma = vmacache[(page >> PMD_SHIFT) & SLOT_MASK]
-  if (vma !== 0 && vmacacheContains(heap, vma, page)) return vma
+  if (vma !== 0 && vmacacheContains(cpu, vma, page)) return vma
   for (let slot = 0; slot <= SLOT_MASK; slot++) {
     const other = vmacache[slot]
-    if (other !== 0 && other !== vma && vmacacheContains(heap, other, page)) return other
+    if (other !== 0 && other !== vma && vmacacheContains(cpu, other, page)) return other
   }
   return 0
 }
 
-function vmacacheContains(heap: Int32Array, vma: number, page: number): boolean {
+function vmacacheContains(cpu: Task, vma: number, page: number): boolean {
+  const { heap } = cpu
   return Atomics.load(heap, vma + Vma.vmStart) <= page && Atomics.load(heap, vma + Vma.vmEnd) > page
 }
 

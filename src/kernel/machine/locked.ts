@@ -1,0 +1,132 @@
+// Atomic operations on the kernel heap as instructions.
+//
+// The kernel says `Atomics.add(cpu.heap, word, 1)` everywhere. V8 calls a builtin for that, which looks at the typed
+// array anew each time (7.2 ns for a load, 13.6 ns for an addition on Node 24). An exported WebAssembly function that
+// is nothing but the instruction is called directly (2.5 ns and 10.3 ns). So the heap is a shared WebAssembly memory,
+// and the build puts `cpu.lockedAdd(word, 1)` wherever it can prove that the array is the heap of a CPU in scope.
+// Meaning and order stay the same: either way a sequentially consistent access to a signed 32-bit word.
+
+/** The largest heap: what a WebAssembly memory with 32-bit addresses holds, in words. */
+export const HEAP_WORDS_MAX = 2 ** 30
+
+const WASM_PAGE_WORDS = 16384
+
+// (module
+//   (import "kernel" "heap" (memory 1 65536 shared))
+//   (func (export "load") (param $word i32) (result i32)
+//     (i32.atomic.load (i32.shl (local.get $word) (i32.const 2))))
+//   (func (export "store") (param $word i32) (param $value i32)
+//     (i32.atomic.store (i32.shl (local.get $word) (i32.const 2)) (local.get $value)))
+//   (func (export "add") (param $word i32) (param $value i32) (result i32)
+//     (i32.atomic.rmw.add (i32.shl (local.get $word) (i32.const 2)) (local.get $value)))
+//   ;; "sub", "and", "or", "xor" and "exchange" are as "add", with i32.atomic.rmw.sub, .and, .or, .xor and .xchg
+//   (func (export "compareExchange") (param $word i32) (param $expected i32) (param $value i32) (result i32)
+//     (i32.atomic.rmw.cmpxchg
+//       (i32.shl (local.get $word) (i32.const 2)) (local.get $expected) (local.get $value))))
+const instructions = new Uint8Array([
+  0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00,
+  // types: (i32) -> (i32), (i32 i32) -> (), (i32 i32) -> (i32), (i32 i32 i32) -> (i32)
+  0x01, 0x18, 0x04, 0x60, 0x01, 0x7f, 0x01, 0x7f, 0x60, 0x02, 0x7f, 0x7f, 0x00, 0x60, 0x02, 0x7f, 0x7f, 0x01,
+  0x7f, 0x60, 0x03, 0x7f, 0x7f, 0x7f, 0x01, 0x7f,
+  // import "kernel" "heap", shared, 1 to 65536 pages
+  0x02, 0x13, 0x01, 0x06, 0x6b, 0x65, 0x72, 0x6e, 0x65, 0x6c, 0x04, 0x68, 0x65, 0x61, 0x70, 0x02, 0x03, 0x01,
+  0x80, 0x80, 0x04,
+  // functions 0 to 8
+  0x03, 0x0a, 0x09, 0x00, 0x01, 0x02, 0x02, 0x02, 0x02, 0x02, 0x02, 0x03,
+  // exports "load", "store", "add", "sub", "and", "or", "xor", "exchange", "compareExchange"
+  0x07, 0x4a, 0x09, 0x04, 0x6c, 0x6f, 0x61, 0x64, 0x00, 0x00, 0x05, 0x73, 0x74, 0x6f, 0x72, 0x65, 0x00, 0x01,
+  0x03, 0x61, 0x64, 0x64, 0x00, 0x02, 0x03, 0x73, 0x75, 0x62, 0x00, 0x03, 0x03, 0x61, 0x6e, 0x64, 0x00, 0x04,
+  0x02, 0x6f, 0x72, 0x00, 0x05, 0x03, 0x78, 0x6f, 0x72, 0x00, 0x06, 0x08, 0x65, 0x78, 0x63, 0x68, 0x61, 0x6e,
+  0x67, 0x65, 0x00, 0x07, 0x0f, 0x63, 0x6f, 0x6d, 0x70, 0x61, 0x72, 0x65, 0x45, 0x78, 0x63, 0x68, 0x61, 0x6e,
+  0x67, 0x65, 0x00, 0x08,
+  // code
+  0x0a, 0x7f, 0x09, 0x0b, 0x00, 0x20, 0x00, 0x41, 0x02, 0x74, 0xfe, 0x10, 0x02, 0x00, 0x0b, 0x0d, 0x00, 0x20,
+  0x00, 0x41, 0x02, 0x74, 0x20, 0x01, 0xfe, 0x17, 0x02, 0x00, 0x0b, 0x0d, 0x00, 0x20, 0x00, 0x41, 0x02, 0x74,
+  0x20, 0x01, 0xfe, 0x1e, 0x02, 0x00, 0x0b, 0x0d, 0x00, 0x20, 0x00, 0x41, 0x02, 0x74, 0x20, 0x01, 0xfe, 0x25,
+  0x02, 0x00, 0x0b, 0x0d, 0x00, 0x20, 0x00, 0x41, 0x02, 0x74, 0x20, 0x01, 0xfe, 0x2c, 0x02, 0x00, 0x0b, 0x0d,
+  0x00, 0x20, 0x00, 0x41, 0x02, 0x74, 0x20, 0x01, 0xfe, 0x33, 0x02, 0x00, 0x0b, 0x0d, 0x00, 0x20, 0x00, 0x41,
+  0x02, 0x74, 0x20, 0x01, 0xfe, 0x3a, 0x02, 0x00, 0x0b, 0x0d, 0x00, 0x20, 0x00, 0x41, 0x02, 0x74, 0x20, 0x01,
+  0xfe, 0x41, 0x02, 0x00, 0x0b, 0x0f, 0x00, 0x20, 0x00, 0x41, 0x02, 0x74, 0x20, 0x01, 0x20, 0x02, 0xfe, 0x48,
+  0x02, 0x00, 0x0b,
+])
+
+type Operation = (word: number, value: number) => number
+
+/** The operations of `Atomics` on one heap. `store` gives nothing back. */
+export interface LockedInstructions {
+  readonly load: (word: number) => number
+  readonly store: (word: number, value: number) => void
+  readonly add: Operation
+  readonly sub: Operation
+  readonly and: Operation
+  readonly or: Operation
+  readonly xor: Operation
+  readonly exchange: Operation
+  readonly compareExchange: (word: number, expected: number, value: number) => number
+}
+
+/**
+ * The instructions for the heap in `memory`. A thread makes them once for each machine: V8 calls them directly as long
+ * as it has seen those of one machine only, and through a builtin afterwards, which costs about as much as `Atomics`.
+ */
+export function lockedInstructions(memory: WebAssembly.Memory): LockedInstructions {
+  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(instructions), {
+    kernel: { heap: memory },
+  })
+  return exports as unknown as LockedInstructions
+}
+
+/** The same for a heap that is no WebAssembly memory. */
+function atomicInstructions(heap: Int32Array): LockedInstructions {
+  return {
+    load: (word) => Atomics.load(heap, word),
+    store: (word, value) => void Atomics.store(heap, word, value),
+    add: (word, value) => Atomics.add(heap, word, value),
+    sub: (word, value) => Atomics.sub(heap, word, value),
+    and: (word, value) => Atomics.and(heap, word, value),
+    or: (word, value) => Atomics.or(heap, word, value),
+    xor: (word, value) => Atomics.xor(heap, word, value),
+    exchange: (word, value) => Atomics.exchange(heap, word, value),
+    compareExchange: (word, expected, value) => Atomics.compareExchange(heap, word, expected, value),
+  }
+}
+
+/**
+ * What has the kernel heap: a CPU. The instructions are fields of it, and not of an object in it, since one load less
+ * on the way to each saves 7 % of a page fault.
+ */
+export class LockedHeap {
+  readonly heap: Int32Array
+  readonly lockedLoad: LockedInstructions['load']
+  readonly lockedStore: LockedInstructions['store']
+  readonly lockedAdd: Operation
+  readonly lockedSub: Operation
+  readonly lockedAnd: Operation
+  readonly lockedOr: Operation
+  readonly lockedXor: Operation
+  readonly lockedExchange: Operation
+  readonly lockedCompareExchange: LockedInstructions['compareExchange']
+
+  /** @param locked those of this heap, if it is a WebAssembly memory */
+  constructor(heap: Int32Array, locked: LockedInstructions = atomicInstructions(heap)) {
+    this.heap = heap
+    this.lockedLoad = locked.load
+    this.lockedStore = locked.store
+    this.lockedAdd = locked.add
+    this.lockedSub = locked.sub
+    this.lockedAnd = locked.and
+    this.lockedOr = locked.or
+    this.lockedXor = locked.xor
+    this.lockedExchange = locked.exchange
+    this.lockedCompareExchange = locked.compareExchange
+  }
+}
+
+/**
+ * Memory for a heap of at least `words` words, at most HEAP_WORDS_MAX. Throws a RangeError when the host has not that
+ * much.
+ */
+export function createHeapMemory(words: number): WebAssembly.Memory {
+  const pages = Math.ceil(words / WASM_PAGE_WORDS)
+  return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true })
+}
