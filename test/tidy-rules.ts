@@ -189,13 +189,16 @@ export function bigintProblems(path: string, text: string): string[] {
   return problems
 }
 
-/** Lines too long to read beside another file. An address in a comment cannot be broken. */
+/** One long string or template: broken, what a program prints could not be found in its source by searching. */
+const longString = /'(?:[^'\\]|\\.){60,}'|`(?:[^`\\]|\\.){60,}`/
+
+/** Lines too long to read beside another file. An address and a printed sentence cannot be broken. */
 export function columnProblems(path: string, text: string): string[] {
   if (!isCode(path)) return []
   return text
     .split('\n')
     .map((line, index) => ({ line, number: index + 1 }))
-    .filter(({ line }) => line.length > maxColumns && !line.includes('https://'))
+    .filter(({ line }) => line.length > maxColumns && !line.includes('https://') && !longString.test(line))
     .map(({ line, number }) => `${path}:${number}: ${line.length} columns; at most ${maxColumns}`)
 }
 

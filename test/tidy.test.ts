@@ -197,6 +197,8 @@ describe('the rules', () => {
     )
     assert.equal(found(rules.columnProblems('src/a.ts', 'x'.repeat(120))), null)
     assert.equal(found(rules.columnProblems('src/a.ts', `// https://${'x'.repeat(120)}`)), null)
+    assert.equal(found(rules.columnProblems('src/a.ts', `  '${'x'.repeat(120)}',`)), null)
+    assert.match(found(rules.columnProblems('src/a.ts', `f('x', ${'y'.repeat(120)})`))!, /columns/)
     assert.equal(found(rules.columnProblems('a.md', 'x'.repeat(121))), null)
   })
 

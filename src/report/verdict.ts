@@ -99,7 +99,9 @@ function elapsedSentence(classic: DesignReport, best: DesignReport): string {
   return `${best.design} took ${formatShare(change)} ${after.median < before.median ? 'less' : 'more'} time (${times}, beyond the spread of ${classic.repetitions} runs).`
 }
 
-/** The share of its threads' time that Linux recorded as waits for the lock, or undefined when it did not record them. */
+/**
+ * The share of its threads' time that Linux recorded as waits for the lock, or undefined when it did not record them.
+ */
 function linuxShare(trace: TraceReport): number | undefined {
   if (!trace.linux.recorded) return undefined
   const { readers, writers } = trace.linux.lockWaitNs

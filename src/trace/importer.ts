@@ -1,6 +1,7 @@
 /**
- * Follows the recorded processes through a trace: which threads and address spaces there are, which calls are under way,
- * and in which order everything took effect. Writes that order into one sequence of records for each address space.
+ * Follows the recorded processes through a trace: which threads and address spaces there are, which calls are under
+ * way, and in which order everything took effect. Writes that order into one sequence of records for each address
+ * space.
  *
  * Principles:
  * - A call takes effect between its enter and its exit. The moment is where it got the mmap lock for writing, if the
@@ -8,7 +9,8 @@
  *   the result is not known).
  * - Which process is wanted is known at the end only (the busiest), so every process is followed; what can no longer be
  *   wanted is forgotten.
- * - exec begins a new address space; what exec maps shows as PERF_RECORD_MMAP2 outside any call. fork copies the layout.
+ * - exec begins a new address space; what exec maps shows as PERF_RECORD_MMAP2 outside any call. fork copies the
+ * layout.
  *   vfork lends the address space: what the child does until exec happens in its parent's, and is recorded there too.
  */
 import path from 'node:path'
@@ -426,8 +428,8 @@ export class Importer implements TraceEvents {
   }
 
   /**
-   * A call without an exit. If its thread went on, the exit was lost, and calls whose effect their arguments tell are taken
-   * to have succeeded, as nearly all do: what follows would not fit otherwise. All others are left out.
+   * A call without an exit. If its thread went on, the exit was lost, and calls whose effect their arguments tell are
+   * taken to have succeeded, as nearly all do: what follows would not fit otherwise. All others are left out.
    */
   #abandon(thread: Thread, wentOn: boolean): void {
     const { call } = thread

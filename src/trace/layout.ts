@@ -1,9 +1,9 @@
 /**
  * The layout of an address space as the recorded calls made it: which ranges are mapped, how, and to what.
  *
- * Principles: a sorted array of immutable mappings, so that a fork copies references only; neighbours that Linux would
- * merge are merged, so that the array stays as short as /proc/PID/maps was. It tells what the program's addresses meant,
- * and nothing about pages.
+ * Principles: a sorted array of immutable mappings, so that a fork copies references only; neighbours that Linux
+ * would merge are merged, so that the array stays as short as /proc/PID/maps was. It tells what the program's
+ * addresses meant, and nothing about pages.
  */
 
 export const PAGE_SIZE = 4096
@@ -29,8 +29,8 @@ export interface Mapping {
 }
 
 /**
- * How far a growing stack may reach, in bytes. The program's stack limit is not in the trace (8 MiB is usual), but Linux
- * keeps at least this much free below it.
+ * How far a growing stack may reach, in bytes. The program's stack limit is not in the trace (8 MiB is usual), but
+ * Linux keeps at least this much free below it.
  */
 export const STACK_ROOM = 128 * 1024 * 1024
 /** The gap that Linux keeps free below a growing stack, in bytes. */

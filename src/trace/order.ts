@@ -5,15 +5,16 @@
  * The orders that are kept:
  * - each thread's own;
  * - a thread begins after the call that created it;
- * - operations on the same page in recorded order: faults of several threads, calls that cover it, in any mixture. A read
- *   fault on a file concerns all pages that the kernel may map around it, for which of their faults happen depends on it;
+ * - operations on the same page in recorded order: faults of several threads, calls that cover it, in any mixture. A
+ *   read fault on a file concerns all pages that the kernel may map around it, for which of their faults happen depends
+ *   on it;
  * - calls whose ranges overlap, in recorded order; and all moves of the program break.
  * Calls beside each other do not concern each other, as every placement is given; and advice that changes nothing about
  * pages (do not fork, do not dump …) does not concern faults.
  *
- * Each operation waits for the last operations that concern it, one for each worker at most; what another wait already
- * implies (vector clocks) is left out. As all waits go backwards in recorded order, and each worker performs its operations
- * in that order, no circle of waits can arise, however threads are dealt out to workers.
+ * Each operation waits for the last operations that concern it, one for each worker at most; what another wait
+ * already implies (vector clocks) is left out. As all waits go backwards in recorded order, and each worker performs
+ * its operations in that order, no circle of waits can arise, however threads are dealt out to workers.
  */
 import { IntervalMap } from './interval-map.ts'
 
@@ -336,7 +337,9 @@ export class OrderAnalysis {
     else pending.push(worker, operation)
   }
 
-  /** Calls `visit` for each block in a range, with the part of it that is in the range; it says whether to forget it. */
+  /**
+   * Calls `visit` for each block in a range, with the part of it that is in the range; it says whether to forget it.
+   */
   #eachBlock(
     first: number,
     behind: number,

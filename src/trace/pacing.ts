@@ -1,11 +1,12 @@
 /**
- * How the workers of a replay keep the order: each publishes how many operations it has done, and another one that must come
- * later waits for a number.
+ * How the workers of a replay keep the order: each publishes how many operations it has done, and another one that
+ * must come later waits for a number.
  *
- * Principles: a short spin, then sleep until the very operation that is waited for; no polling, no timeout. A waiter writes
- * down the number it wants before it looks again; a publisher that reaches a wanted number changes the epoch and wakes all
- * who sleep on it. Whoever read the epoch before writing its wish cannot miss that: either the publisher sees the wish, or
- * the epoch has changed and the sleep does not begin. When a worker cannot go on, `abort` wakes everyone.
+ * Principles: a short spin, then sleep until the very operation that is waited for; no polling, no timeout. A waiter
+ * writes down the number it wants before it looks again; a publisher that reaches a wanted number changes the epoch
+ * and wakes all who sleep on it. Whoever read the epoch before writing its wish cannot miss that: either the
+ * publisher sees the wish, or the epoch has changed and the sleep does not begin. When a worker cannot go on, `abort`
+ * wakes everyone.
  */
 
 /** Words of each worker: two cache lines of its own, as processors fetch lines in pairs. */

@@ -1,9 +1,9 @@
 /**
  * From a recorded address space to what each worker of a replay has to do: relocated operations and waits.
  *
- * Principles: one pass over the records in recorded order, with a small model of the pages (there or not, and why). The model
- * is not the replay: it tells what the page cache must have held when the program was recorded, how much memory a replay
- * needs, and, for a fault that does not occur in the replay, which of the known reasons applies.
+ * Principles: one pass over the records in recorded order, with a small model of the pages (there or not, and why).
+ * The model is not the replay: it tells what the page cache must have held when the program was recorded, how much
+ * memory a replay needs, and, for a fault that does not occur in the replay, which of the known reasons applies.
  */
 import { TraceError } from './errors.ts'
 import type { RecordedImage } from './import.ts'
@@ -177,8 +177,8 @@ export function busyThreads(threads: readonly RecordedThread[]): number {
 }
 
 /**
- * Deals threads out to workers: the busiest first, each to the worker with the least to do. A guest goes where the thread
- * is that waits for it.
+ * Deals threads out to workers: the busiest first, each to the worker with the least to do. A guest goes where the
+ * thread is that waits for it.
  * @returns the worker of each thread
  */
 export function dealThreads(threads: readonly RecordedThread[], workers: number): Uint16Array {
@@ -388,7 +388,8 @@ class Planner {
         }
       }
     }
-    // A page of one's own: what is written in a private mapping, and (as we cannot tell) in a shared one without a file.
+    // A page of one's own: what is written in a private mapping, and (as we cannot tell) in a shared one without a
+    // file.
     const owned = write || (state & PAGE_OWNED) !== 0 ? PAGE_OWNED : 0
     const owner = (state & PAGE_FAULTED) === 0 ? thread : order.ownerOf(page)
     order.setState(page, PAGE_FAULTED | owned, owner)

@@ -2,9 +2,10 @@
  * Where the recorded addresses go: 47 bits of them into the 43 bits that the machine has.
  *
  * Principles: the order of addresses is kept, and so is the position inside each gigabyte, so that neighbours stay
- * neighbours and mappings share page tables as they did; gaps that nothing was ever mapped in are closed up. Where the
- * gigabytes that hold mappings are more than fit, units of 2 MiB are tried (still whole page tables), and of reservations
- * that are larger than everything the inside that no operation names is left out: nothing could tell the difference.
+ * neighbours and mappings share page tables as they did; gaps that nothing was ever mapped in are closed up. Where
+ * the gigabytes that hold mappings are more than fit, units of 2 MiB are tried (still whole page tables), and of
+ * reservations that are larger than everything the inside that no operation names is left out: nothing could tell the
+ * difference.
  */
 
 /** First address that the machine does not have. */
@@ -35,7 +36,8 @@ export class Relocation {
     this.#to = []
     this.#length = []
     const used = runs.reduce((sum, [first, behind]) => sum + behind - first, 0)
-    // A free unit between what was apart keeps it apart; without room for that, the kernel may merge more than Linux did.
+    // A free unit between what was apart keeps it apart; without room for that, the kernel may merge more than Linux
+    // did.
     const gap = used + runs.length <= room ? 1 : 0
     // The lowest unit keeps its place, as its first pages may not be mapped.
     let next = runs.length > 0 && runs[0]![0] === 0 ? 0 : 1
@@ -123,7 +125,9 @@ function runsOf(extents: readonly (readonly [number, number])[], unit: number): 
   return runs
 }
 
-/** Leaves out the longest stretches of units that hold neither an end of a mapping nor a point, until enough is gone. */
+/**
+ * Leaves out the longest stretches of units that hold neither an end of a mapping nor a point, until enough is gone.
+ */
 function withoutInsides(
   runs: readonly Run[],
   extents: readonly (readonly [number, number])[],

@@ -1,9 +1,9 @@
 /**
  * A worker of a replay: performs its share of the recorded operations, each after those it must come after.
  *
- * Principles: every operation is performed; a failure is counted and listed, and the replay goes on, as the program would
- * not have failed there; what cannot be a failure of the program (a lost CPU, no memory) ends the replay. Statistics are
- * taken in memory of the worker's own and handed over at the end.
+ * Principles: every operation is performed; a failure is counted and listed, and the replay goes on, as the program
+ * would not have failed there; what cannot be a failure of the program (a lost CPU, no memory) ends the replay.
+ * Statistics are taken in memory of the worker's own and handed over at the end.
  */
 import { createHistogram } from 'node:perf_hooks'
 import { parentPort, workerData } from 'node:worker_threads'
@@ -154,8 +154,8 @@ const WARM_UP_ROUNDS = 40
 const WARM_UP_PAGES = 64
 
 /**
- * Performs operations of every common kind in an address space that nobody looks at, so that the replay does not measure
- * how V8 compiles: a program that runs on Linux finds its kernel compiled.
+ * Performs operations of every common kind in an address space that nobody looks at, so that the replay does not
+ * measure how V8 compiles: a program that runs on Linux finds its kernel compiled.
  */
 function warmUp(spaceHandle: AddressSpaceHandle, fileHandle: MemoryFileHandle): void {
   const space = AddressSpace.attach(spaceHandle)

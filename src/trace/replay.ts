@@ -1,9 +1,10 @@
 /**
- * `replayTrace`: performs a recorded program's calls and accesses on a machine, with its threads, and counts what happened.
+ * `replayTrace`: performs a recorded program's calls and accesses on a machine, with its threads, and counts what
+ * happened.
  *
- * Principles: one machine for each replay; the address spaces of the process one after the other, as exec makes them; what
- * exec maps is mapped before the clock starts; all workers start together. Everything that the trace could not tell is
- * counted by kind, so that `recorded` is always `reproduced` plus `notReproduced`.
+ * Principles: one machine for each replay; the address spaces of the process one after the other, as exec makes them;
+ * what exec maps is mapped before the clock starts; all workers start together. Everything that the trace could not
+ * tell is counted by kind, so that `recorded` is always `reproduced` plus `notReproduced`.
  */
 import { createHistogram } from 'node:perf_hooks'
 import { Worker } from 'node:worker_threads'
@@ -55,7 +56,8 @@ export interface ReplayOptions {
   readonly design?: DesignName
   readonly rwsem?: 'xadd' | 'generic'
   /**
-   * At most so many workers, 1 to 255. Unless given: one for each recorded thread that did anything, but no more than 64.
+   * At most so many workers, 1 to 255. Unless given: one for each recorded thread that did anything, but no more than
+   * 64.
    */
   readonly threads?: number
   /** Bytes of the machine's memory, or such as '512MiB'; what the program needs, unless given. */

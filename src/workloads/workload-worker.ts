@@ -123,7 +123,9 @@ function writeEveryPage(address: number): boolean {
   return control.phase() !== PHASE_STOPPED
 }
 
-/** Reads byte 0 of every page of the mapping; whether the run goes on. Kept apart so that each loop calls one access. */
+/**
+ * Reads byte 0 of every page of the mapping; whether the run goes on. Kept apart so that each loop calls one access.
+ */
 function readEveryPage(address: number): boolean {
   const end = address + bytes
   let page = address

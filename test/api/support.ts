@@ -1,4 +1,5 @@
-// What the tests of the public API share: machines in every configuration that matters, and assertions about typed errors.
+// What the tests of the public API share: machines in every configuration that matters, and assertions about typed
+// errors.
 
 import assert from 'node:assert/strict'
 import {

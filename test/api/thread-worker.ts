@@ -25,8 +25,8 @@ export interface ScenarioData {
   thread: number
   seed: number
   /**
-   * [0]: how far the scenario is; [1]: set to end it; [2]: the state of what is watched; [3], [4]: how often its stable states
-   * were seen; further words by scenario
+   * [0]: how far the scenario is; [1]: set to end it; [2]: the state of what is watched; [3], [4]: how often its
+   * stable states were seen; further words by scenario
    */
   control: Int32Array
 }

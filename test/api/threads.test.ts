@@ -1,4 +1,5 @@
-// Several threads in one address space: what one thread's call means for the accesses of another, and how threads come and go.
+// Several threads in one address space: what one thread's call means for the accesses of another, and how threads
+// come and go.
 
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
@@ -348,8 +349,8 @@ describe('threads come and go', () => {
 })
 
 /**
- * Terminates threads in the middle of their work, one after another. Whoever dies outside the kernel is not missed; when one dies
- * inside, the others are told which CPU it was, and the machine refuses further work.
+ * Terminates threads in the middle of their work, one after another. Whoever dies outside the kernel is not missed;
+ * when one dies inside, the others are told which CPU it was, and the machine refuses further work.
  */
 async function outliveVictims(configuration: Configuration, count: number, random: Random): Promise<void> {
   let machine: Machine | null = null

@@ -105,8 +105,8 @@ describe('the tree of VMAs', () => {
   })
 
   it('never leads a reader astray, whichever store of a writer it meets', (context) => {
-    // Every store to a child pointer is followed by walks to every page: they must end, and what they find must be a VMA
-    // that contains the page or begins behind it, in the tree before or after.
+    // Every store to a child pointer is followed by walks to every page: they must end, and what they find must be a
+    // VMA that contains the page or begins behind it, in the tree before or after.
     const { task, heap, mm } = testSpace()
     const store = Atomics.store
     let walks = 0

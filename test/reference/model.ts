@@ -1,14 +1,14 @@
-// The reference memory manager: what mmap, munmap, mprotect, madvise, mremap, brk and plain accesses mean, written as simply
-// as it can be said, for one thread at a time.
+// The reference memory manager: what mmap, munmap, mprotect, madvise, mremap, brk and plain accesses mean, written as
+// simply as it can be said, for one thread at a time.
 //
 // Principles:
-// - No mapping tree, no page table, no translation cache: a space is a map from page number to what that page is. Calls over
-//   ranges are loops over pages in ascending order. What costs time here buys certainty.
-// - It shares no code with the kernel under test and knows nothing of its internals. The rules are those of Linux; each error
-//   is thrown where Linux's own order of checks meets it, since callers can tell the order apart.
-// - Where Linux leaves a choice to the implementation (which free address mmap picks, whether two equal neighbours that have
-//   been faulted are one mapping or two, when a page given up by MADV_FREE is taken), the model is told what happened and
-//   decides whether that was legal.
+// - No mapping tree, no page table, no translation cache: a space is a map from page number to what that page is.
+//   Calls over ranges are loops over pages in ascending order. What costs time here buys certainty.
+// - It shares no code with the kernel under test and knows nothing of its internals. The rules are those of Linux;
+//   each error is thrown where Linux's own order of checks meets it, since callers can tell the order apart.
+// - Where Linux leaves a choice to the implementation (which free address mmap picks, whether two equal neighbours
+//   that have been faulted are one mapping or two, when a page given up by MADV_FREE is taken), the model is told what
+//   happened and decides whether that was legal.
 
 export const PAGE_SIZE = 4096
 /** Pages that must stay free between a stack that grows and an accessible mapping below it (Linux: stack_guard_gap). */
@@ -63,7 +63,10 @@ export class ReferenceFault extends Error {
 /** The system under test did something that no Linux could do. */
 export class IllegalOutcome extends Error {}
 
-/** Contents that may be mapped: a file, or the object behind a shared anonymous mapping. Pages not yet written are zero. */
+/**
+ * Contents that may be mapped: a file, or the object behind a shared anonymous mapping. Pages not yet written are
+ * zero.
+ */
 export class ReferenceFile {
   readonly id: number
   /** bytes */
@@ -120,7 +123,10 @@ export interface ReferencePage {
   growsDown: boolean
   advice: number
   noReserve: boolean
-  /** Whether the mapping could ever be written: Linux charges it then, and a charged mapping does not merge with an uncharged one. */
+  /**
+   * Whether the mapping could ever be written: Linux charges it then, and a charged mapping does not merge with an
+   * uncharged one.
+   */
   everWritable: boolean
   /** What the page privately holds, null before its first write. More than one candidate only after MADV_FREE. */
   contents: Uint8Array[] | null
@@ -128,7 +134,10 @@ export interface ReferencePage {
   lazyFree: boolean
   /** Whether a page-table entry is present; undefined where that is the implementation's business. */
   resident: boolean | undefined
-  /** Whether the mapping that holds the page may have been faulted: only then may it stay apart from an equal neighbour. */
+  /**
+   * Whether the mapping that holds the page may have been faulted: only then may it stay apart from an equal
+   * neighbour.
+   */
   touched: boolean
 }
 
@@ -190,7 +199,8 @@ export class ReferenceSpace {
     this.stackLimit = options.stackLimit ?? 8 * 1024 * 1024
   }
 
-  // ── calls ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── calls
+  // ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /**
    * @param chosen the address that the system under test returned, undefined when it failed
@@ -298,8 +308,8 @@ export class ReferenceSpace {
   }
 
   /**
-   * @param vmaEnd where the mapping that holds `address` ends, in the system under test (its maps() have been held against
-   * this model); needed since a range may not reach across mappings
+   * @param vmaEnd where the mapping that holds `address` ends, in the system under test (its maps() have been held
+   * against this model); needed since a range may not reach across mappings
    * @param chosen the address that the system under test returned, undefined when it failed
    */
   mremap(
@@ -426,7 +436,8 @@ export class ReferenceSpace {
     return address
   }
 
-  // ── accesses ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── accesses
+  // ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** What an access to one page does; throws ReferenceFault. `address` is what the signal would report. */
   access(address: number, access: Access): ReferencePage {
@@ -513,7 +524,8 @@ export class ReferenceSpace {
     )
   }
 
-  // ── observation ──────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── observation
+  // ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** The mappings, with equal neighbours merged as far as Linux's rules allow. */
   maps(): ReferenceMapping[] {
@@ -645,7 +657,8 @@ export class ReferenceSpace {
     }
   }
 
-  // ── inside ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── inside
+  // ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #candidates(page: ReferencePage): Uint8Array[] {
     return page.contents ?? [page.file === null ? ZERO_PAGE : page.file.page(page.fileIndex)]
@@ -903,7 +916,8 @@ export class ReferenceSpace {
 
 /**
  * Whether two pages side by side may belong to one mapping.
- * @param strictly also hold apart what Linux holds apart by flags that an implementation need not have (charging of memory)
+ * @param strictly also hold apart what Linux holds apart by flags that an implementation need not have (charging of
+ * memory)
  */
 function mayMerge(before: ReferencePage, after: ReferencePage, strictly: boolean): boolean {
   return (

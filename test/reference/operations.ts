@@ -1,9 +1,9 @@
 // Operations on an address space, performed on the system under test and on the reference model side by side.
 //
-// Principles: an operation is plain data, so that it can be printed, shrunk and replayed; it names pages by their number within
-// an arena, never by address; performing it either returns (both sides agree) or throws a Divergence that says what was expected
-// and what was met. The same operations serve the single-threaded model tests and the stress test, where each thread has its
-// own model for the pages that it owns.
+// Principles: an operation is plain data, so that it can be printed, shrunk and replayed; it names pages by their
+// number within an arena, never by address; performing it either returns (both sides agree) or throws a Divergence
+// that says what was expected and what was met. The same operations serve the single-threaded model tests and the
+// stress test, where each thread has its own model for the pages that it owns.
 
 import {
   type AddressSpace,
@@ -164,8 +164,8 @@ function expectation<T>(call: () => T): Outcome<T> {
 /**
  * Performs one operation on both sides.
  * @returns whether it succeeded (on both)
- * @throws Divergence where the sides differ; OutOfMemory where the system under test had no memory left (the model is then
- * unchanged, and what the system did in part is unknown)
+ * @throws Divergence where the sides differ; OutOfMemory where the system under test had no memory left (the model is
+ * then unchanged, and what the system did in part is unknown)
  */
 export function perform(world: World, operation: Operation): boolean {
   const { space, model } = world
@@ -282,8 +282,8 @@ export function perform(world: World, operation: Operation): boolean {
         },
       )
     case 'compare-exchange': {
-      // What the word holds is known to the model, so that both outcomes can be asked for. The model is looked at through
-      // a copy of the page, since the access itself may yet fault.
+      // What the word holds is known to the model, so that both outcomes can be asked for. The model is looked at
+      // through a copy of the page, since the access itself may yet fault.
       const known = model.pages.get(Math.floor(at / PAGE_SIZE))
       const held = known === undefined || known.protection === 0 ? 0 : peekWord(model, at)
       const expected = operation.hit ? held : (held ^ 0x5a5a5a5a) >>> 0
@@ -358,8 +358,8 @@ function performMremap(
     room = mapping === undefined ? 0 : mapping.end - at
   }
   const source = model.pages.get(at / PAGE_SIZE)
-  // A stack moved or resized, and a range that reaches across mappings where Linux changed its mind between versions, are
-  // left to tests of their own.
+  // A stack moved or resized, and a range that reaches across mappings where Linux changed its mind between versions,
+  // are left to tests of their own.
   if (source !== undefined && source.growsDown) return false
   let oldLength = operation.oldPages * PAGE_SIZE
   if (

@@ -1,7 +1,8 @@
 // A small deterministic generator of pseudo-random numbers for tests: SplitMix32.
 //
-// Principles: one 32-bit word of state, so that a seed printed by a failing run reproduces it anywhere; every thread gets its
-// own generator, derived from the run's seed and the thread's number, so that no thread's sequence depends on another's speed.
+// Principles: one 32-bit word of state, so that a seed printed by a failing run reproduces it anywhere; every thread
+// gets its own generator, derived from the run's seed and the thread's number, so that no thread's sequence depends
+// on another's speed.
 
 export class Random {
   #state: number
@@ -48,7 +49,10 @@ export class Random {
     throw new RangeError('weights must be positive integers')
   }
 
-  /** A generator that depends on this one's seed and on the given number, and on nothing else that happens to this one. */
+  /**
+   * A generator that depends on this one's seed and on the given number, and on nothing else that happens to this
+   * one.
+   */
   static derive(seed: number, stream: number): Random {
     const mixer = new Random((seed ^ Math.imul(stream + 1, 0x85ebca6b)) >>> 0)
     return new Random(mixer.next())

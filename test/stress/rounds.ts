@@ -1,14 +1,16 @@
 // What the coordinator of a stress run and its threads tell each other, and where things lie in the address space.
 //
-// A run is a sequence of rounds. In each, every thread performs the same number of random steps at the same time; between rounds
-// nobody touches the machine but the coordinator, which then compares everything with the reference model.
+// A run is a sequence of rounds. In each, every thread performs the same number of random steps at the same time;
+// between rounds nobody touches the machine but the coordinator, which then compares everything with the reference
+// model.
 
 import type { Machine, MemoryFile, AddressSpace } from '../../src/index.ts'
 import { PAGE_SIZE, type ReferenceFile, type ReferencePage } from '../reference/model.ts'
 
 /**
  * - slabs: each thread owns a run of pages beside its neighbours' and does calls over many pages in it
- * - interleaved: page p belongs to thread p modulo the number of threads, so that all share and cut up the same mappings
+ * - interleaved: page p belongs to thread p modulo the number of threads, so that all share and cut up the
+ *   same mappings
  * - words: all threads share every page, each owns words in it; nothing may ever lose a word that was stored
  * - free: overlapping calls by all; every stored word says who stored it, where and when
  */
@@ -131,7 +133,8 @@ export const CONTROL_STOP = 2
 /** one word a thread: the step that it is at */
 export const CONTROL_STEPS = 16
 
-// ── free rounds ────────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── free rounds
+// ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 export const FREE_PAGES = 40
 /** Pages from here on are always mapped from the file, only ever replaced: an access never finds a hole. */
@@ -183,7 +186,8 @@ export function decodeTag(word: number): Tag {
   }
 }
 
-// ── words rounds ───────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── words rounds
+// ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 export const WORDS_PAGES = 96
 /** Pages from here on are private mappings of a file. */

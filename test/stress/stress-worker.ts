@@ -156,7 +156,8 @@ function reattach(context: RoundContext): void {
   context.files = context.message.files.map((handle) => MemoryFile.attach(handle))
 }
 
-// ── rounds by ownership ────────────────────────────────────────────────────────────────────────────────────────────────
+// ── rounds by ownership
+// ────────────────────────────────────────────────────────────────────────────────────────────────
 
 function runOwned(context: RoundContext): void {
   const { message, random } = context
@@ -279,7 +280,9 @@ function interleavedWorlds(): typeof worlds {
   return [{ world, shape, reopen }]
 }
 
-/** Mappings that grow down, and ordinary ones below that stop them, spread thinly over a region of this thread's own. */
+/**
+ * Mappings that grow down, and ordinary ones below that stop them, spread thinly over a region of this thread's own.
+ */
 function stackWorld(): (typeof worlds)[number] {
   const layout = layoutFor(start.threads)
   const top = layout.stacks + (thread + 1) * layout.stackStride - PAGE_SIZE
@@ -303,7 +306,8 @@ function stackWorld(): (typeof worlds)[number] {
   return { world, shape, reopen }
 }
 
-// ── free rounds ────────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── free rounds
+// ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 function runFree(context: RoundContext): void {
   const { message, random } = context
@@ -488,8 +492,8 @@ function runFree(context: RoundContext): void {
       case 'clear': {
         const { page, pages } = range(0, FREE_FILE_FROM)
         clearing(which, page, pages, () => {
-          // ENOMEM says that some of it was not mapped. That need not mean cleared: another thread's munmap takes the mappings
-          // out first and the pages later, and only its own return says that they are gone.
+          // ENOMEM says that some of it was not mapped. That need not mean cleared: another thread's munmap takes the
+          // mappings out first and the pages later, and only its own return says that they are gone.
           return call('madvise', page, ['ENOMEM'], () =>
             space.madvise(address(page), pages * PAGE_SIZE, 'dontneed'),
           )
@@ -570,7 +574,8 @@ function raise(words: Int32Array, at: number, value: number): void {
   }
 }
 
-// ── words rounds ───────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── words rounds
+// ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 function runWords(context: RoundContext): void {
   const { message, random } = context

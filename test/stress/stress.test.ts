@@ -1,4 +1,5 @@
-// A bounded slice of the stress run: every design with both rwsems, at two threads and at more threads than there may be cores.
+// A bounded slice of the stress run: every design with both rwsems, at two threads and at more threads than there may
+// be cores.
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'

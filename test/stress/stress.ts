@@ -1,5 +1,6 @@
-// The stress run: several threads do random calls and accesses on one address space for as long as they are let, while each
-// checks what it sees; at quiescent points everything is compared with the reference model, and nothing may have leaked.
+// The stress run: several threads do random calls and accesses on one address space for as long as they are let,
+// while each checks what it sees; at quiescent points everything is compared with the reference model, and nothing
+// may have leaked.
 //
 // Principles:
 // - Nothing is retried and nothing is slept for: what is checked must hold at the moment it is checked.
@@ -70,7 +71,10 @@ export interface StressOptions {
   progress?(line: string): void
 }
 
-/** Ways to configure the kernel that a long run takes in turn: the default, poisoned objects, tables freed by interrupts, … */
+/**
+ * Ways to configure the kernel that a long run takes in turn: the default, poisoned objects, tables freed by
+ * interrupts, …
+ */
 export const configVariants: readonly NonNullable<MachineOptions['config']>[] = [
   { SLUB_DEBUG: true },
   {},

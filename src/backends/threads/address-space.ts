@@ -307,7 +307,10 @@ export class AddressSpace {
     })
   }
 
-  /** For each page of the range, whether it is in memory, as mincore tells. Errors: EINVAL (misaligned), ENOMEM (not mapped). */
+  /**
+   * For each page of the range, whether it is in memory, as mincore tells. Errors: EINVAL (misaligned), ENOMEM (not
+   * mapped).
+   */
   residentPages(address: number, length: number): boolean[] {
     const start = pageOf(address, 'residentPages')
     const pages = Math.ceil(length / PAGE_SIZE)

@@ -314,9 +314,9 @@ function waitUntilZero(cpu: Cpu, word: number): void {
   }
 }
 
-// A sleeping thread waits for one word of its own CPU, which the waker sets to 0. The other values tell the waker whether it
-// has to call the host: for a moment the sleeper only polls, as the halt polling of hypervisors does, since being put to
-// sleep and woken by the host takes far longer than most locks are held.
+// A sleeping thread waits for one word of its own CPU, which the waker sets to 0. The other values tell the waker
+// whether it has to call the host: for a moment the sleeper only polls, as the halt polling of hypervisors does,
+// since being put to sleep and woken by the host takes far longer than most locks are held.
 const TASK_RUNNING = 0
 const TASK_POLLING = 1
 const TASK_SLEEPING = 2
@@ -328,8 +328,8 @@ export function prepareToSleep(cpu: Cpu, word: number): void {
 }
 
 /**
- * Sleeps until somebody wakes `word`: the thread leaves the CPU, which is a quiescent state and needs no interrupts. It is
- * marked as asleep meanwhile: should it die there, what it waits for may still be given to it.
+ * Sleeps until somebody wakes `word`: the thread leaves the CPU, which is a quiescent state and needs no interrupts.
+ * It is marked as asleep meanwhile: should it die there, what it waits for may still be given to it.
  */
 export function sleepUntilWoken(cpu: Cpu, word: number): void {
   const { heap, base } = cpu

@@ -10,8 +10,8 @@ import { findVma } from './vma-tree.ts'
 import { Vma } from './vma.ts'
 
 /**
- * Sets `resident[n]` to 1 when page `start` + n is in memory: mapped, or in the page cache of the mapped file. Returns 0,
- * or -ENOMEM at the first page that is not part of a mapping.
+ * Sets `resident[n]` to 1 when page `start` + n is in memory: mapped, or in the page cache of the mapped file.
+ * Returns 0, or -ENOMEM at the first page that is not part of a mapping.
  */
 export function mincore(cpu: Task, mm: number, start: number, end: number, resident: Uint8Array): number {
   mmapReadLock(cpu, mm)
