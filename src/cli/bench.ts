@@ -12,6 +12,7 @@ import {
 } from '../workloads/index.ts'
 import { UsageError } from './failure.ts'
 import {
+  parseConfig,
   parseCount,
   parseCounts,
   parseDesigns,
@@ -35,6 +36,7 @@ interface BenchCommandOptions {
   readonly warmup: string
   readonly repeat: string
   readonly size: string
+  readonly config?: string
   readonly against?: string
   readonly csv?: boolean
   readonly json?: boolean
@@ -56,6 +58,7 @@ export function benchCommand(): Command {
       'mapping of each thread',
       formatBytes(DEFAULT_BYTES_PER_THREAD).replace(' ', ''),
     )
+    .option('--config <options>', 'kernel options, as ZERO_WRITTEN_SECTORS=off')
     .option('--against <peer>', 'run the same beside a peer: linux (needs a C compiler)')
     .option('--csv', "print will-it-scale's columns")
     .option('--json', 'print JSON')
@@ -102,6 +105,7 @@ async function runCommand(name: string, options: BenchCommandOptions): Promise<v
     warmupSeconds: parseNumber(options.warmup, '--warmup', 0, 3600),
     repetitions: parseCount(options.repeat, '--repeat', 1, 1000),
     bytesPerThread,
+    config: options.config === undefined ? {} : parseConfig(options.config),
     against: options.against ? 'linux' : null,
     onProgress: (step, steps, what) => showProgress(`${name} ${step}/${steps}: ${what}`),
   })

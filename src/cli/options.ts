@@ -1,7 +1,7 @@
 // Values of options: parsing, ranges, and the nearest name where one is misspelt.
 //
 // Principle: every parser throws UsageError naming the option, what was given and what is allowed.
-import { designs, type DesignName } from '../index.ts'
+import { type DesignName, type KernelConfig, defaultKernelConfig, designs } from '../index.ts'
 import { UsageError } from './failure.ts'
 
 export type RwsemName = 'xadd' | 'generic'
@@ -21,6 +21,21 @@ export function parseDesigns(text: string): DesignName[] {
 /** Reader-writer semaphores given as `xadd,generic` or `all`. */
 export function parseRwsems(text: string): RwsemName[] {
   return parseNames(text, RWSEMS, 'rwsem', '--rwsem')
+}
+
+/** Kernel options given as `NAME=on` or `NAME=off`, several separated by commas. Which go together, the machine knows. */
+export function parseConfig(text: string): Partial<KernelConfig> {
+  const known = Object.keys(defaultKernelConfig)
+  const chosen: Record<string, boolean> = {}
+  for (const item of text.split(',')) {
+    const [name = '', value] = item.split('=').map((part) => part.trim())
+    if (!known.includes(name)) throw unknownName(name, known, 'kernel option', '--config')
+    if (value !== 'on' && value !== 'off') {
+      throw new UsageError(`--config ${item.trim()} is not usable`, `give ${name}=on or ${name}=off`)
+    }
+    chosen[name] = value === 'on'
+  }
+  return chosen
 }
 
 function parseNames<Name extends string>(

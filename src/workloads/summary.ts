@@ -2,6 +2,7 @@
 //
 // Principles: pure functions of the runs, so that the figures can be made again from a stored result; what
 // is compared is medians, and the extremes are always told with them.
+import type { KernelConfig } from '../backends/threads/index.ts'
 import type { DesignName, RwsemName, Workload, WorkloadName } from './catalogue.ts'
 import { median, spread, type Spread } from './statistics.ts'
 import type { DesignRun, Latency, Run } from './thread-run.ts'
@@ -14,6 +15,8 @@ export interface BenchSetting {
   /** Length of the measured window, in seconds. */
   readonly seconds: number
   readonly repetitions: number
+  /** Kernel options that differ from the default. */
+  readonly config: Partial<KernelConfig>
 }
 
 /** One design, rwsem and thread count over its repetitions. */
@@ -54,6 +57,7 @@ export interface BenchResult {
   readonly bytesPerThread: number
   readonly seconds: number
   readonly repetitions: number
+  readonly config: Partial<KernelConfig>
   readonly runs: readonly DesignRun[]
   readonly summaries: readonly DesignSummary[]
   readonly peer: {
@@ -79,6 +83,7 @@ export function assemble(
     bytesPerThread: setting.bytesPerThread,
     seconds: setting.seconds,
     repetitions: setting.repetitions,
+    config: setting.config,
     runs,
     summaries,
     peer: peer && { ...peer, summaries: peerSummaries },

@@ -6,7 +6,7 @@
 import { createHistogram, performance, type RecordableHistogram } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
-import { Machine, type AddressSpaceHandle } from '../backends/threads/index.ts'
+import { type AddressSpaceHandle, type KernelConfig, Machine } from '../backends/threads/index.ts'
 import {
   machineMemory,
   PAGE_SIZE,
@@ -69,6 +69,8 @@ export interface ThreadRunOptions {
   readonly warmupSeconds: number
   readonly bytesPerThread: number
   readonly repetition: number
+  /** Kernel options that differ from the default. */
+  readonly config: Partial<KernelConfig>
 }
 
 /** What a worker is told. */
@@ -97,6 +99,7 @@ export async function runOnThreads(options: ThreadRunOptions): Promise<DesignRun
     cpus: workers + 1,
     design: options.design,
     rwsem: options.rwsem,
+    config: options.config,
   })
   const space = machine.createAddressSpace()
   const control = Control.create(workers)

@@ -7,6 +7,7 @@ import {
   parseCounts,
   parseDesigns,
   parseNumber,
+  parseConfig,
   parseRwsems,
   parseSize,
 } from '../../src/cli/options.ts'
@@ -31,6 +32,9 @@ test('designs: all, lists without repetition, and the nearest name for a misspel
 })
 
 test('rwsems', () => {
+  assert.deepEqual(parseConfig('SMP=on, SLUB_DEBUG=off'), { SMP: true, SLUB_DEBUG: false })
+  refuses(() => parseConfig('SLUB_DEBUGS=on'), /unknown kernel option/, /did you mean 'SLUB_DEBUG'/)
+  refuses(() => parseConfig('SMP=1'), /SMP=1 is not usable/, /SMP=on or SMP=off/)
   assert.deepEqual(parseRwsems('all'), ['xadd', 'generic'])
   refuses(() => parseRwsems('xad'), /unknown rwsem 'xad'/, /did you mean 'xadd'/)
 })

@@ -64,6 +64,6 @@ export function benchResult(
       peerRuns.push(run(6.6e5 / wobble ** 2))
     }
   }
-  const setting = { workload, bytesPerThread: 128 * 2 ** 20, seconds: 2, repetitions }
+  const setting = { workload, bytesPerThread: 128 * 2 ** 20, seconds: 2, repetitions, config: {} }
   return assemble(setting, runs, options.peer ? { name: 'Linux 6.1', runs: peerRuns } : null)
 }

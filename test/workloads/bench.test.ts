@@ -12,6 +12,7 @@ const options: BenchOptions = {
   seconds: 0.05,
   warmupSeconds: 0,
   repetitions: 2,
+  config: {},
   bytesPerThread: 2 ** 20,
   against: null,
 }

@@ -15,6 +15,7 @@ function run(workload: Workload, changes: Partial<ThreadRunOptions> = {}): Promi
     warmupSeconds: 0.05,
     bytesPerThread,
     repetition: 1,
+    config: {},
     ...changes,
   })
 }
