@@ -23,7 +23,7 @@ export function parseRwsems(text: string): RwsemName[] {
   return parseNames(text, RWSEMS, 'rwsem', '--rwsem')
 }
 
-/** Kernel options given as `NAME=on` or `NAME=off`, several separated by commas. Which go together, the machine knows. */
+/** Kernel options given as `NAME=on` or `NAME=off`, separated by commas. Which go together, the machine knows. */
 export function parseConfig(text: string): Partial<KernelConfig> {
   const known = Object.keys(defaultKernelConfig)
   const chosen: Record<string, boolean> = {}
