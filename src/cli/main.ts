@@ -82,7 +82,14 @@ function endOf(error: CommanderError, program: Command): void {
 for (const stream of [process.stdout, process.stderr]) {
   stream.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit()
-    throw error
+    clearProgress()
+    try {
+      process.stderr.write(
+        `faultline: the result could not be written: ${error.message} — make room, or write elsewhere\n`,
+      )
+    } finally {
+      process.exit(2)
+    }
   })
 }
 for (const [signal, code] of [

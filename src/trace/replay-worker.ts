@@ -351,7 +351,8 @@ class Performer {
         populate: (flags & MAP_POPULATE) !== 0,
         ...(source !== undefined && {
           file: source.file,
-          offset: ((words[at + 4]! >>> 0) - source.firstPage) * PAGE_SIZE,
+          // Modulo 2^32, as the word is: files of devices are mapped at offsets that are cookies, not sizes.
+          offset: ((words[at + 4]! - source.firstPage) >>> 0) * PAGE_SIZE,
         }),
       })
     } catch (error) {

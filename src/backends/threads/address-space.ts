@@ -57,9 +57,9 @@ import {
   touch,
   writeBytes,
 } from '../../kernel/index.ts'
-import { MemoryError, OutOfMemory, assertBytes, checkResult } from './errors.ts'
+import { ConfigurationError, MemoryError, OutOfMemory, assertBytes, checkResult } from './errors.ts'
 import { Machine, type MachineHandle } from './machine.ts'
-import type { MemoryFile } from './memory-file.ts'
+import { MemoryFile } from './memory-file.ts'
 import { type Protection, protectionFlags, protectionName } from './protection.ts'
 
 /** First address beyond what a program can use: 8 TiB less a page. */
@@ -116,7 +116,10 @@ export interface Mapping {
 }
 
 export interface Observer {
-  /** This thread has waited for the mmap lock, for writing or reading. */
+  /**
+   * This thread has waited for the mmap lock, for writing or reading. It is told from inside the kernel and must not use
+   * the machine. What it throws becomes an uncaught exception of the thread.
+   */
   mmapLockWait?(write: boolean, nanoseconds: number): void
 }
 
@@ -146,12 +149,23 @@ export class AddressSpace {
     }
     const mm = machine.enter('createAddressSpace', (task) => createMm(task, maxMapCount, stackLimit))
     if (mm === 0) throw new OutOfMemory('createAddressSpace', 'the kernel heap is used up')
-    return new AddressSpace(machine, mm, machine.task.heap[mm + Mm.generation]!)
+    return AddressSpace.#of(machine, mm, machine.task.heap[mm + Mm.generation]!)
   }
 
   /** The same address space in another thread, which gets attached to its machine. */
   static attach(handle: AddressSpaceHandle): AddressSpace {
-    return new AddressSpace(Machine.attach(handle.machine), handle.mm, handle.generation)
+    if (handle?.kind !== 'faultline-space')
+      throw new ConfigurationError('this is not the handle of an address space')
+    return AddressSpace.#of(Machine.attach(handle.machine), handle.mm, handle.generation)
+  }
+
+  /** A thread has one object for each address space, since it joins it once and leaves it once. */
+  static #of(machine: Machine, mm: number, generation: number): AddressSpace {
+    const present = machine.spaces.get(generation)
+    if (present !== undefined) return present
+    const space = new AddressSpace(machine, mm, generation)
+    machine.spaces.set(generation, space)
+    return space
   }
 
   readonly machine: Machine
@@ -190,7 +204,11 @@ export class AddressSpace {
    */
   mmap(length: number, options: MapOptions = {}): number {
     const { address = 0, offset = 0, fixed = false, file } = options
+    if (typeof address !== 'number' || typeof offset !== 'number')
+      throw new TypeError('mmap: addresses and offsets are numbers')
+    if (file !== undefined) this.#checkFile(file)
     const pages = pagesOf(length, 'mmap')
+    const hint = Math.floor(address / PAGE_SIZE)
     if (offset % PAGE_SIZE !== 0 || offset < 0)
       throw new MemoryError('EINVAL', 'mmap', `offset ${offset} is not a multiple of 4096`)
     if (fixed !== false && address % PAGE_SIZE !== 0) {
@@ -206,16 +224,7 @@ export class AddressSpace {
     if (fixed === 'noreplace') mapFlags |= MAP_FIXED_NOREPLACE
     else if (fixed) mapFlags |= MAP_FIXED
     const page = this.#call('mmap', (task, mm) =>
-      mmap(
-        task,
-        mm,
-        Math.floor(address / PAGE_SIZE),
-        pages,
-        vmFlags,
-        mapFlags,
-        file?.pointer ?? 0,
-        offset / PAGE_SIZE,
-      ),
+      mmap(task, mm, hint, pages, vmFlags, mapFlags, file?.pointer ?? 0, offset / PAGE_SIZE),
     )
     return page * PAGE_SIZE
   }
@@ -237,7 +246,7 @@ export class AddressSpace {
   mprotect(address: number, length: number, protection: Protection): void {
     const start = pageOf(address, 'mprotect')
     const access = protectionFlags(protection)
-    const end = start + Math.ceil(length / PAGE_SIZE)
+    const end = start + pagesOrNone(length, 'mprotect')
     this.#call('mprotect', (task, mm) => (end > TASK_SIZE ? -ENOMEM : mprotect(task, mm, start, end, access)))
   }
 
@@ -250,7 +259,7 @@ export class AddressSpace {
     const number = Object.hasOwn(MADV, advice) ? MADV[advice] : undefined
     if (number === undefined)
       throw new MemoryError('EINVAL', 'madvise', `there is no advice '${String(advice)}'`)
-    const end = start + Math.ceil(length / PAGE_SIZE)
+    const end = start + pagesOrNone(length, 'madvise')
     this.#call('madvise', (task, mm) => madvise(task, mm, start, end, number))
   }
 
@@ -260,7 +269,7 @@ export class AddressSpace {
    */
   mremap(address: number, oldLength: number, newLength: number, options: RemapOptions = {}): number {
     const start = pageOf(address, 'mremap')
-    const oldPages = Math.ceil(oldLength / PAGE_SIZE)
+    const oldPages = pagesOrNone(oldLength, 'mremap')
     const newPages = pagesOf(newLength, 'mremap')
     let flags = options.mayMove === true ? MREMAP_MAYMOVE : 0
     if (options.dontUnmap === true) flags |= MREMAP_DONTUNMAP
@@ -280,6 +289,8 @@ export class AddressSpace {
    * an address, only tells.
    */
   brk(address?: number): number {
+    if (address !== undefined && typeof address !== 'number')
+      throw new TypeError('brk: an address is a number')
     return this.#run('brk', (task, mm) => {
       const start = startOfHeap(task, mm) * PAGE_SIZE
       const bytes = address === undefined ? -1 : address - start
@@ -290,6 +301,9 @@ export class AddressSpace {
 
   /** Says where the heap begins, as exec does; rounded up to a page. The heap is empty then. */
   setBrk(start: number): void {
+    if (!Number.isInteger(start) || start <= 0 || start >= ADDRESS_LIMIT) {
+      throw new RangeError(`setBrk: ${String(start)} is not an address of a program`)
+    }
     const page = Math.ceil(start / PAGE_SIZE)
     this.#run('setBrk', (task, mm) => setStartOfHeap(task, mm, page))
   }
@@ -313,7 +327,7 @@ export class AddressSpace {
    */
   residentPages(address: number, length: number): boolean[] {
     const start = pageOf(address, 'residentPages')
-    const pages = Math.ceil(length / PAGE_SIZE)
+    const pages = pagesOrNone(length, 'residentPages')
     const resident = new Uint8Array(pages)
     this.#call('residentPages', (task, mm) => mincore(task, mm, start, start + pages, resident))
     return Array.from(resident, (value) => value === 1)
@@ -332,12 +346,18 @@ export class AddressSpace {
     if (!this.#exists()) return
     this.#run('destroy', (task, mm) => destroyMm(task, mm))
     this.#joined = false
+    this.machine.spaces.delete(this.#generation)
   }
 
   /** This thread does not use the address space any more; it may come back by using it. */
   leave(): void {
     if (!this.#joined || !this.#exists()) return
     this.machine.enter('leave', (task) => leaveMm(task, this.#mm))
+    this.#joined = false
+  }
+
+  /** The thread has detached from the machine: whatever comes next has to join again, and will be refused. */
+  forget(): void {
     this.#joined = false
   }
 
@@ -357,7 +377,7 @@ export class AddressSpace {
               forWrite = write
             },
             contentionEnd(lock) {
-              if (lock === mmapLock) report(forWrite, Math.round((performance.now() - begun) * 1e6))
+              if (lock === mmapLock) tell(report, forWrite, Math.round((performance.now() - begun) * 1e6))
             },
           }
   }
@@ -371,6 +391,8 @@ export class AddressSpace {
    * mmap lock.
    */
   touch(address: number, access: 'r' | 'w' | 'x'): number {
+    if (!Object.hasOwn(accessKinds, access))
+      throw new RangeError(`'${String(access)}' is not an access: use 'r', 'w' or 'x'`)
     this.#prepare(address, access)
     const task = this.#task
     let errorCode: number
@@ -394,7 +416,7 @@ export class AddressSpace {
   writeUint8(address: number, value: number): void {
     this.#prepare(address, 'w')
     try {
-      storeUint8(this.#task, this.#mm, address, value)
+      storeUint8(this.#task, this.#mm, address, value & 0xff)
     } catch (error) {
       throw this.machine.failed(error, 'access')
     }
@@ -510,7 +532,7 @@ export class AddressSpace {
   fill(address: number, length: number, byte: number): void {
     this.#prepareRange(address, length, 'w')
     try {
-      fillBytes(this.#task, this.#mm, address, length, byte)
+      fillBytes(this.#task, this.#mm, address, length, byte & 0xff)
     } catch (error) {
       throw this.machine.failed(error, 'access')
     }
@@ -548,6 +570,12 @@ export class AddressSpace {
     this.#joined = true
   }
 
+  #checkFile(file: MemoryFile): void {
+    if (!(file instanceof MemoryFile)) throw new TypeError('mmap: the file must come from createFile()')
+    if (file.machine !== this.machine) throw new TypeError('mmap: the file belongs to another machine')
+    file.assertOpen()
+  }
+
   /** False when the address space was destroyed, by whichever thread. */
   #exists(): boolean {
     return this.#task.heap[this.#mm + Mm.generation] === this.#generation
@@ -559,7 +587,8 @@ export class AddressSpace {
 
   #prepare(address: number, access: 'r' | 'w' | 'x'): void {
     if (!this.#joined || !this.#exists()) this.#join()
-    if (!(address >= 0 && address < ADDRESS_LIMIT)) this.#badAddress(address, access)
+    if (typeof address !== 'number' || !(address >= 0 && address < ADDRESS_LIMIT))
+      this.#badAddress(address, access)
   }
 
   #prepareAtomic(address: number): void {
@@ -569,7 +598,8 @@ export class AddressSpace {
   }
 
   #prepareRange(address: number, length: number, access: 'r' | 'w'): void {
-    if (!Number.isInteger(length) || length < 0) throw new RangeError(`a length of ${length} bytes`)
+    if (!Number.isInteger(length) || length < 0) throw new RangeError(`a length of ${String(length)} bytes`)
+    if (typeof address !== 'number') this.#badAddress(address, access)
     if (length > 0) this.#prepare(address, access)
     if (address + length > ADDRESS_LIMIT) this.#badAddress(ADDRESS_LIMIT, access)
   }
@@ -583,6 +613,20 @@ export class AddressSpace {
 
 const EINVAL = 22
 const ENOMEM = 12
+
+function tell(
+  report: (write: boolean, nanoseconds: number) => void,
+  write: boolean,
+  nanoseconds: number,
+): void {
+  try {
+    report(write, nanoseconds)
+  } catch (error) {
+    queueMicrotask(() => {
+      throw error
+    })
+  }
+}
 
 function describe(heap: Int32Array, vma: number): Mapping {
   const vmFlags = heap[vma + Vma.vmFlags]!
@@ -608,10 +652,15 @@ function pageOf(address: number, call: string): number {
   return address / PAGE_SIZE
 }
 
+/** Whole pages that cover a length, which may be 0. */
+function pagesOrNone(length: number, call: string): number {
+  return length === 0 ? 0 : pagesOf(length, call)
+}
+
 /** Whole pages that cover a length of at least one byte. */
 function pagesOf(length: number, call: string): number {
   if (!Number.isInteger(length) || length <= 0)
-    throw new MemoryError('EINVAL', call, `a length of ${length} bytes`)
+    throw new MemoryError('EINVAL', call, `a length of ${String(length)} bytes`)
   const pages = Math.ceil(length / PAGE_SIZE)
   if (pages > TASK_SIZE)
     throw new MemoryError(call === 'munmap' ? 'EINVAL' : 'ENOMEM', call, 'a length beyond the address space')

@@ -15,6 +15,7 @@ import {
   HEAP_MAGIC,
   HEAP_WORDS_MAX,
   Header,
+  KernelReentryError,
   type KernelConfig,
   type LockedInstructions,
   PAGE_SIZE,
@@ -155,6 +156,8 @@ export class Machine {
    * ConfigurationError when every CPU is taken, and CpuLostError when the machine has lost one.
    */
   static attach(handle: MachineHandle): Machine {
+    if (handle?.kind !== 'faultline-machine')
+      throw new ConfigurationError('this is not the handle of a machine')
     const present = attached.get(handle.id)
     if (present !== undefined) return present
     const machine = new Machine(handle)
@@ -165,6 +168,8 @@ export class Machine {
   readonly handle: MachineHandle
   /** The kernel's view of this thread. For this package; not part of the stable interface. */
   readonly task: Task
+  /** The address spaces that this thread has met, by their generation: one object each, as a thread joins once. */
+  readonly spaces = new Map<number, AddressSpace>()
   readonly #heap: Int32Array
   readonly #locked: LockedInstructions
   readonly #stopWatching: () => void
@@ -267,6 +272,7 @@ export class Machine {
     this.#detached = true
     this.#stopWatching()
     attached.delete(this.handle.id)
+    for (const space of this.spaces.values()) space.forget()
     if (Atomics.load(this.#heap, Header.lostCpu) !== 0) return
     if (isInKernel(this.#heap, this.task.base)) {
       // The thread ends in the middle of the kernel: process.exit() in a callback, or an error that nobody expected.
@@ -301,8 +307,9 @@ export class Machine {
   /** What to throw for an error that came out of the kernel. */
   failed(error: unknown, call: string): unknown {
     if (error instanceof FaultOutOfMemory) return new OutOfMemory(call, error.message)
-    if (error instanceof SegmentationFault || error instanceof BusError || error instanceof CpuLostError)
-      return error
+    if (error instanceof SegmentationFault || error instanceof BusError) return error
+    // Nothing has happened: the kernel goes on with what it was doing.
+    if (error instanceof CpuLostError || error instanceof KernelReentryError) return error
     if (!isInKernel(this.#heap, this.task.base)) return error
     if (error instanceof MemoryError) kernelExit(this.task)
     else declareCpuLost(this.#heap, this.task.id)

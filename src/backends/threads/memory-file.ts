@@ -34,6 +34,7 @@ export interface MemoryFileHandle {
   readonly kind: 'faultline-file'
   readonly machine: MachineHandle
   readonly file: number
+  readonly generation: number
   readonly name: string
 }
 
@@ -57,32 +58,58 @@ export class MemoryFile {
       (options.dirtyTracking === true ? FILE_WRITE_NOTIFY : 0)
     const pointer = machine.enter('createFile', (task) => createFile(task, pages, lastBytes, flags))
     if (pointer === 0) throw new OutOfMemory('createFile', 'the kernel heap is used up')
-    const file = new MemoryFile(machine, pointer, options.name ?? '')
-    if (contents !== undefined) file.write(0, contents)
+    const file = new MemoryFile(
+      machine,
+      pointer,
+      machine.task.heap[pointer + File.generation]!,
+      options.name ?? '',
+      true,
+    )
+    try {
+      if (contents !== undefined) file.write(0, contents)
+    } catch (error) {
+      file.close()
+      throw error
+    }
     return file
   }
 
   /**
-   * The same file in another thread, which gets attached to its machine. It does not hold the file: its creator does.
+   * The same file in another thread, which gets attached to its machine. It does not hold the file: when its creator
+   * closes it, it is closed for all, and only mappings keep its pages.
    */
   static attach(handle: MemoryFileHandle): MemoryFile {
-    return new MemoryFile(Machine.attach(handle.machine), handle.file, handle.name)
+    const file = new MemoryFile(
+      Machine.attach(handle.machine),
+      handle.file,
+      handle.generation,
+      handle.name,
+      false,
+    )
+    file.assertOpen()
+    return file
   }
 
   readonly machine: Machine
   readonly name: string
   /** The file in the kernel heap. For this package; not part of the stable interface. */
   readonly pointer: number
+  readonly #generation: number
+  /** Whether closing this object gives the file up. */
+  readonly #holds: boolean
   #closed = false
 
-  private constructor(machine: Machine, pointer: number, name: string) {
+  private constructor(machine: Machine, pointer: number, generation: number, name: string, holds: boolean) {
     this.machine = machine
     this.pointer = pointer
+    this.#generation = generation
+    this.#holds = holds
     this.name = name
   }
 
   get handle(): MemoryFileHandle {
-    return { kind: 'faultline-file', machine: this.machine.handle, file: this.pointer, name: this.name }
+    const { pointer: file, name } = this
+    return { kind: 'faultline-file', machine: this.machine.handle, file, generation: this.#generation, name }
   }
 
   /** Size in bytes. */
@@ -94,7 +121,7 @@ export class MemoryFile {
 
   /** Brings `pages` pages from page `firstPage` on into the page cache. What lies beyond the end is left out. */
   populate(firstPage: number, pages: number): void {
-    this.#assertOpen()
+    this.assertOpen()
     checkRange(firstPage, pages)
     const end = Math.min(firstPage + pages, Math.ceil(this.size / PAGE_SIZE))
     this.machine.enter('populate', (task) => {
@@ -104,7 +131,7 @@ export class MemoryFile {
 
   /** The bytes [offset, offset + length), cut off at the end of the file. */
   read(offset: number, length: number): Uint8Array {
-    this.#assertOpen()
+    this.assertOpen()
     checkRange(offset, length)
     const bytes = new Uint8Array(Math.max(0, Math.min(length, this.size - offset)))
     this.machine.enter('read', (task) => {
@@ -120,7 +147,7 @@ export class MemoryFile {
 
   /** Writes `bytes` at `offset`. Throws a RangeError when they reach beyond the end. */
   write(offset: number, bytes: Uint8Array): void {
-    this.#assertOpen()
+    this.assertOpen()
     assertBytes(bytes)
     checkRange(offset, bytes.length)
     if (offset + bytes.length > this.size) {
@@ -138,11 +165,11 @@ export class MemoryFile {
     })
   }
 
-  /** Gives the file up. Its pages stay while it is mapped. */
+  /** Closes the file: in the thread that created it, for all. Its pages stay while it is mapped. */
   close(): void {
     if (this.#closed) return
     this.#closed = true
-    this.machine.enter('close', (task) => putFile(task, this.pointer))
+    if (this.#holds) this.machine.enter('close', (task) => putFile(task, this.pointer))
   }
 
   #page(task: Task, index: number, call: string): number {
@@ -151,8 +178,10 @@ export class MemoryFile {
     return frame
   }
 
-  #assertOpen(): void {
-    if (this.#closed) throw new MemoryError('EBADF', 'file', 'the file is closed')
+  /** Throws MemoryError EBADF when this MemoryFile is closed. */
+  assertOpen(): void {
+    const exists = this.machine.task.heap[this.pointer + File.generation] === this.#generation
+    if (this.#closed || !exists) throw new MemoryError('EBADF', 'file', 'the file is closed')
   }
 }
 

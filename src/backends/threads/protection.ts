@@ -23,7 +23,7 @@ const names = Object.fromEntries(Object.entries(flags).map(([name, bits]) => [bi
 
 /** The VM_READ, VM_WRITE and VM_EXEC of a protection. Throws a RangeError for anything else. */
 export function protectionFlags(protection: Protection): number {
-  const bits = flags[protection]
+  const bits = Object.hasOwn(flags, protection) ? flags[protection] : undefined
   if (bits === undefined)
     throw new RangeError(`'${String(protection)}' is not a protection: use 'none', 'r', 'rw', 'rwx' …`)
   return bits

@@ -13,6 +13,8 @@ const units: Readonly<Record<string, number>> = {
 
 /** Bytes of `size`. Throws a RangeError that names `what` when it is not a size. */
 export function parseSize(size: string | number, what: string): number {
+  if (typeof size !== 'number' && typeof size !== 'string')
+    throw new RangeError(`${what}: give a size such as 256MiB`)
   if (typeof size === 'number') {
     if (Number.isSafeInteger(size) && size >= 0) return size
     throw new RangeError(`${what}: ${size} is not a whole number of bytes`)

@@ -13,7 +13,7 @@
 // that is lazy TLB shootdown. A CPU inside answers at the points where it polls: on entry and exit, in every loop
 // that waits, and when it enables interrupts. RCU needs no more than the same word, see sync/rcu.ts.
 
-import { CpuLostError, bugOn } from './errors.ts'
+import { CpuLostError, KernelReentryError, bugOn } from './errors.ts'
 import { Header } from './header.ts'
 import type { PhysicalMemory } from './frames.ts'
 import { LockedHeap, type LockedInstructions } from './locked.ts'
@@ -111,11 +111,12 @@ export function kernelEnter(cpu: Cpu): void {
 }
 
 function kernelEnterSlow(cpu: Cpu, before: number): void {
-  if ((before & CPU_STOP) !== 0) {
-    Atomics.sub(cpu.heap, cpu.base, CPU_INSIDE)
-    throwIfCpuLost(cpu)
+  if ((before & (CPU_STOP | CPU_INSIDE)) !== 0) {
+    // Takes back exactly what was added, carries included.
+    Atomics.sub(cpu.heap, cpu.base, CPU_ENTRY + CPU_INSIDE)
+    if ((before & CPU_STOP) !== 0) throwIfCpuLost(cpu)
+    throw new KernelReentryError('the memory of a machine is used by what the kernel itself has called')
   }
-  bugOn((before & CPU_INSIDE) !== 0, `CPU ${cpu.id} enters the kernel twice`)
   if ((before & CPU_FLUSH) !== 0) {
     Atomics.and(cpu.heap, cpu.base, ~CPU_FLUSH)
     flushTlb(cpu)

@@ -62,6 +62,11 @@ export class CpuLostError extends Error {
   }
 }
 
+/** The kernel was entered from inside the kernel, for instance by an observer. Nothing has happened. */
+export class KernelReentryError extends Error {
+  override readonly name = 'KernelReentryError'
+}
+
 /** An invariant of the kernel does not hold: the analogue of `BUG_ON`. Always a defect of Faultline. */
 export class KernelBug extends Error {
   override readonly name = 'KernelBug'

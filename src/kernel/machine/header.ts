@@ -34,6 +34,7 @@ export const Header = layout('machine', 64, {
   mmList: 48,
   mmListLock: 49,
   mmGeneration: 50,
+  fileGeneration: 52,
   /** The last number that any VMA cache was told: never the same for two address spaces at one place of the heap. */
   vmacacheSeqnum: 51,
 })

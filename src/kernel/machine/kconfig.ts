@@ -64,7 +64,7 @@ export function resolveKernelConfig(chosen: Partial<KernelConfig>): {
   const config: Record<string, boolean> = { ...defaultKernelConfig }
   const problems: string[] = []
   for (const [name, value] of Object.entries(chosen)) {
-    if (!(name in defaultKernelConfig)) problems.push(`there is no option ${name}`)
+    if (!Object.hasOwn(defaultKernelConfig, name)) problems.push(`there is no option ${name}`)
     else if (typeof value !== 'boolean') problems.push(`${name} is true or false, not ${String(value)}`)
     else config[name] = value
   }

@@ -4,6 +4,7 @@
 // leave it only when the file goes away, and who looks holds a reference on the file. A page within the size that is
 // not there yet is a hole and reads as zeros.
 
+import { Header } from '../machine/header.ts'
 import { layout } from '../machine/layout.ts'
 import { clearFrame } from '../machine/sectors.ts'
 import { refcountDecAndTest, refcountInc } from '../sync/refcount.ts'
@@ -27,6 +28,8 @@ export const File = layout('file', FILE_WORDS, {
   lock: 4,
   root: 5,
   cachedPages: 6,
+  /** Which of all files of the machine it is; 0 once it is gone. */
+  generation: 7,
 })
 
 /** Faults map only the page that was touched, as in the vdso. */
@@ -50,6 +53,7 @@ export function createFile(cpu: Task, pages: number, lastBytes: number, flags: n
   if (file === 0) return 0
   cpu.heap.fill(0, file, file + FILE_WORDS)
   cpu.heap[file + File.refcount] = 1
+  cpu.heap[file + File.generation] = Atomics.add(cpu.heap, Header.fileGeneration, 1) + 1
   cpu.heap[file + File.pages] = pages
   cpu.heap[file + File.lastBytes] = lastBytes
   cpu.heap[file + File.flags] = flags
@@ -66,6 +70,7 @@ export function putFile(cpu: Task, file: number): void {
   if (!refcountDecAndTest(cpu, file + File.refcount)) return
   const root = cpu.heap[file + File.root]
   if (root !== 0) freeRadixNode(cpu, root)
+  cpu.heap[file + File.generation] = 0
   slabFree(cpu, CACHE_FILE, file)
 }
 

@@ -2,7 +2,7 @@
 
 import { flushTlb } from '../machine/cpu.ts'
 import { Header } from '../machine/header.ts'
-import { rcuPoll } from '../sync/rcu.ts'
+import { rcuPoll, rcuRetire } from '../sync/rcu.ts'
 import { spinLock, spinUnlock } from '../sync/spinlock.ts'
 import { CACHES, CACHE_MM } from './caches.ts'
 import { munmapLocked } from './mmap.ts'
@@ -80,6 +80,7 @@ export function retireCpu(cpu: Task): void {
     if ((Atomics.load(heap, mm + Mm.cpuMask + (cpu.id >> 5)) & (1 << (cpu.id & 31))) !== 0) leaveMm(cpu, mm)
   }
   spinUnlock(cpu, Header.mmListLock)
+  rcuRetire(cpu)
   drainAllPcp(cpu)
   slabDrainCpu(cpu, CACHES)
 }

@@ -42,6 +42,7 @@ export function mremap(
   if (newPages === 0 || (flags & ~(MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP)) !== 0) return -EINVAL
   if ((flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) !== 0 && (flags & MREMAP_MAYMOVE) === 0) return -EINVAL
   if ((flags & MREMAP_DONTUNMAP) !== 0 && oldPages !== newPages) return -EINVAL
+  if (page + oldPages > TASK_SIZE || newPages > TASK_SIZE) return -EINVAL
   mmapWriteLock(cpu, mm)
   const result = mremapLocked(cpu, mm, page, oldPages, newPages, flags, target)
   mmapWriteUnlock(cpu, mm)

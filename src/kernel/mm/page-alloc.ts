@@ -3,19 +3,27 @@
 // A CPU refills and drains its own list in batches, so that the zone lock is taken once for PCP_BATCH frames. That
 // lock is what limited both the speculative fault and the xadd rwsem in 2010 once the mmap lock was out of the way.
 
-import type { Cpu } from '../machine/cpu.ts'
 import { Header, PAGE_STRUCT_WORDS, ZONE_WORDS } from '../machine/header.ts'
 import { layout } from '../machine/layout.ts'
 import { PCP_CAPACITY, PerCpu } from '../machine/per-cpu.ts'
 import { refcountDecAndTest } from '../sync/refcount.ts'
 import { spinLock, spinUnlock } from '../sync/spinlock.ts'
 import { Page, pageStruct } from './page.ts'
+import type { Task } from './task.ts'
 import { VmEvent, countVmEvent } from './vmstat.ts'
 
 /** `pcp->batch`. */
 const PCP_BATCH = 63
-/** `pcp->high`: above it, a batch goes back to the zone. */
-const PCP_HIGH = PCP_CAPACITY - PCP_BATCH
+/** The most that `pcp->high` may be: above it, a batch goes back to the zone. */
+const PCP_HIGH_MAX = PCP_CAPACITY - PCP_BATCH - 1
+/** All CPUs together keep at most this part of the memory to themselves. */
+const PCP_SHARE = 8
+
+/** `pcp->high` and `pcp->batch` for a machine of this size (`zone_highsize`, `zone_batchsize`). */
+export function pcpLimits(cpuCount: number, frameCount: number): { high: number; batch: number } {
+  const high = Math.max(1, Math.min(PCP_HIGH_MAX, Math.floor(frameCount / (PCP_SHARE * cpuCount))))
+  return { high, batch: Math.max(1, Math.min(PCP_BATCH, high >> 1)) }
+}
 
 export const Zone = layout('zone', ZONE_WORDS, {
   lock: 0,
@@ -34,7 +42,7 @@ export function bootZone(heap: Int32Array): void {
 }
 
 /** Allocates a frame, contents undefined. Returns 0 when none is left. */
-export function allocFrame(cpu: Cpu): number {
+export function allocFrame(cpu: Task): number {
   const { heap, base } = cpu
   let count = heap[base + PerCpu.pcpCount]
   if (count === 0) {
@@ -47,27 +55,27 @@ export function allocFrame(cpu: Cpu): number {
 }
 
 /** Gives a frame back. Nobody may hold a reference or a translation any more. */
-export function freeFrame(cpu: Cpu, frame: number): void {
+export function freeFrame(cpu: Task, frame: number): void {
   const { heap, base } = cpu
   const count = heap[base + PerCpu.pcpCount]
   heap[base + PerCpu.pcp + count] = frame
   heap[base + PerCpu.pcpCount] = count + 1
   countVmEvent(cpu, VmEvent.pgfree)
-  if (count >= PCP_HIGH) drainPcp(cpu, PCP_BATCH)
+  if (count >= cpu.pcpHigh) drainPcp(cpu, cpu.pcpBatch)
 }
 
 /** Drops a reference; the last one frees the frame. */
-export function putPage(cpu: Cpu, frame: number): void {
+export function putPage(cpu: Task, frame: number): void {
   if (refcountDecAndTest(cpu, pageStruct(cpu, frame) + Page.refcount)) freeFrame(cpu, frame)
 }
 
 /** Moves a batch of frames from the zone to this CPU. Returns how many there are now. */
-function refillPcp(cpu: Cpu): number {
+function refillPcp(cpu: Task): number {
   const { heap, base } = cpu
   const zone = heap[Header.zone]
   const memoryMap = heap[Header.memoryMap]
   spinLock(cpu, zone + Zone.lock)
-  const take = Math.min(PCP_BATCH, heap[zone + Zone.freeCount])
+  const take = Math.min(cpu.pcpBatch, heap[zone + Zone.freeCount])
   let frame = heap[zone + Zone.freeList]
   for (let index = take - 1; index >= 0; index--) {
     if (frame !== 0) {
@@ -85,7 +93,7 @@ function refillPcp(cpu: Cpu): number {
 }
 
 /** Moves the `count` frames that came first, and so are the coldest, back to the zone. */
-function drainPcp(cpu: Cpu, count: number): void {
+function drainPcp(cpu: Task, count: number): void {
   const { heap, base } = cpu
   const zone = heap[Header.zone]
   const memoryMap = heap[Header.memoryMap]
@@ -105,6 +113,6 @@ function drainPcp(cpu: Cpu, count: number): void {
 }
 
 /** Gives all frames of this CPU back to the zone. For a CPU that is leaving. */
-export function drainAllPcp(cpu: Cpu): void {
+export function drainAllPcp(cpu: Task): void {
   drainPcp(cpu, cpu.heap[cpu.base + PerCpu.pcpCount])
 }

@@ -107,7 +107,7 @@ export function freePageTableRange(
     const pud = Atomics.load(cpu.heap, entry)
     if (pud === 0) continue
     freePudRange(cpu, mm, pud, page, stop, floor, ceiling)
-    if (coversOnly(page, PGD_SHIFT, floor, ceiling)) unhookTable(cpu, mm, entry, pud)
+    if (coversOnly(page, PGD_SHIFT, floor, ceiling)) unhookTable(cpu, mm, page, entry, pud)
   }
 }
 
@@ -126,7 +126,7 @@ function freePudRange(
     const pmd = Atomics.load(cpu.heap, entry)
     if (pmd === 0) continue
     freePmdRange(cpu, mm, pmd, page, stop, floor, ceiling)
-    if (coversOnly(page, PUD_SHIFT, floor, ceiling)) unhookTable(cpu, mm, entry, pmd)
+    if (coversOnly(page, PUD_SHIFT, floor, ceiling)) unhookTable(cpu, mm, page, entry, pmd)
   }
 }
 
@@ -142,7 +142,7 @@ function freePmdRange(
   for (let page = start; page < end; page = nextBoundary(page, PMD_SHIFT, end)) {
     const entry = pmdEntry(pmd, page)
     const table = Atomics.load(cpu.heap, entry)
-    if (table !== 0 && coversOnly(page, PMD_SHIFT, floor, ceiling)) unhookTable(cpu, mm, entry, table)
+    if (table !== 0 && coversOnly(page, PMD_SHIFT, floor, ceiling)) unhookTable(cpu, mm, page, entry, table)
   }
 }
 
@@ -157,9 +157,16 @@ function coversOnly(page: number, shift: number, floor: number, ceiling: number)
   return first >= floor && first + 2 ** shift <= ceiling
 }
 
-function unhookTable(cpu: Task, mm: number, entry: number, table: number): void {
+/**
+ * Takes a table out and gathers it. As `pte_free_tlb` does, it also extends the range to be flushed: everything that was
+ * gathered before may have been flushed by now, and a CPU that touched the range since has the empty table in its
+ * paging-structure cache again.
+ */
+function unhookTable(cpu: Task, mm: number, page: number, entry: number, table: number): void {
   const { heap } = cpu
   Atomics.store(heap, entry, 0)
+  cpu.gatherStart = Math.min(cpu.gatherStart, page)
+  cpu.gatherEnd = Math.max(cpu.gatherEnd, page + 1)
   spinLock(cpu, mm + Mm.pageTableLock)
   heap[mm + Mm.pageTables]--
   spinUnlock(cpu, mm + Mm.pageTableLock)

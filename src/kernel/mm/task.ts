@@ -1,11 +1,13 @@
 // A thread in the kernel: its CPU and what Linux keeps in `task_struct`. None of it is shared.
 
 import { Cpu } from '../machine/cpu.ts'
+import { Header } from '../machine/header.ts'
 import type { PhysicalMemory } from '../machine/frames.ts'
 import type { LockedInstructions } from '../machine/locked.ts'
 import type { Design } from './design.ts'
 import { FaultContext } from './fault-context.ts'
 import { RSS_KINDS } from './mm.ts'
+import { pcpLimits } from './page-alloc.ts'
 
 /** Entries of the per-thread VMA cache. */
 export const VMACACHE_SIZE = 4
@@ -14,6 +16,9 @@ export const GATHER_FRAMES_MAX = 4096
 
 export class Task extends Cpu {
   readonly design: Design
+  /** How many frames this CPU may keep in front of the zone, and how many it moves at a time. */
+  readonly pcpHigh: number
+  readonly pcpBatch: number
   /** The fault in progress; a thread has one at a time. */
   readonly fault = new FaultContext()
   /** Whether the last fault was handled without the mmap lock. */
@@ -56,5 +61,8 @@ export class Task extends Cpu {
   ) {
     super(id, heap, memory, locked)
     this.design = design
+    const { high, batch } = pcpLimits(this.cpuCount, heap[Header.frameCount])
+    this.pcpHigh = high
+    this.pcpBatch = batch
   }
 }

@@ -166,7 +166,16 @@ function isQuiescent(then: number, now: number): boolean {
   return (then & CPU_INSIDE) === 0 || (now & CPU_INSIDE) === 0 || ((then ^ now) & -CPU_ENTRY) !== 0
 }
 
+/** This CPU is going away: whoever gets it next has to begin a grace period anew for what is left waiting. */
+export function rcuRetire(cpu: Cpu): void {
+  const { base } = cpu
+  spinLock(cpu, base + PerCpu.rcuLock)
+  moveList(cpu, base + PerCpu.rcuWaitHead, base + PerCpu.rcuNextHead)
+  spinUnlock(cpu, base + PerCpu.rcuLock)
+}
+
 function gracePeriodPassed(cpu: Cpu): boolean {
+  bugOn(cpu.rcuSnapshot.length === 0, 'callbacks wait for a grace period that never began')
   for (let id = 0; id < cpu.cpuCount; id++) {
     const then = cpu.rcuSnapshot[id]
     if (id === cpu.id || (then & CPU_INSIDE) === 0) continue
