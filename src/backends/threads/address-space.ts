@@ -117,8 +117,8 @@ export interface Mapping {
 
 export interface Observer {
   /**
-   * This thread has waited for the mmap lock, for writing or reading. It is told from inside the kernel and must not use
-   * the machine. What it throws becomes an uncaught exception of the thread.
+   * This thread has waited for the mmap lock, for writing or reading. It is told from inside the kernel and must not
+   * use the machine. What it throws becomes an uncaught exception of the thread.
    */
   mmapLockWait?(write: boolean, nanoseconds: number): void
 }

@@ -158,8 +158,8 @@ function coversOnly(page: number, shift: number, floor: number, ceiling: number)
 }
 
 /**
- * Takes a table out and gathers it. As `pte_free_tlb` does, it also extends the range to be flushed: everything that was
- * gathered before may have been flushed by now, and a CPU that touched the range since has the empty table in its
+ * Takes a table out and gathers it. As `pte_free_tlb` does, it also extends the range to be flushed: what was gathered
+ * before may have been flushed by now, and a CPU that touched the range since has the empty table in its
  * paging-structure cache again.
  */
 function unhookTable(cpu: Task, mm: number, page: number, entry: number, table: number): void {

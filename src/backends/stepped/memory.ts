@@ -1,0 +1,227 @@
+// The memory of a stepped program: which arrays are shared, what a cell is, and how changes are undone.
+//
+// A cell is the smallest part of a shared buffer that is told apart: four bytes, or one where a program has views of
+// single bytes. Cells of all buffers are numbered through. An array that is watched carries its view as a property, so
+// that the steppable form finds it without a search.
+
+import { SHARED, TRACKED } from './tags.ts'
+
+export type ElementArray = Int32Array
+/** Elements of one block, the unit in which changes are undone. */
+const BLOCK_SHIFT = 5
+
+/** A buffer that is watched or whose changes are undone. */
+export class TrackedBuffer {
+  readonly buffer: ArrayBufferLike
+  readonly shared: boolean
+  /** How it was registered: the first is 0. */
+  readonly ordinal: number
+  readonly cellBytes: number
+  readonly firstCell: number
+  /** Its contents at the snapshot; null before. */
+  snapshot: Int32Array | null = null
+  readonly words: Int32Array
+  /** For each block of 32 words, the execution that has last changed it. */
+  readonly changed: Int32Array
+
+  constructor(
+    buffer: ArrayBufferLike,
+    shared: boolean,
+    ordinal: number,
+    cellBytes: number,
+    firstCell: number,
+  ) {
+    this.buffer = buffer
+    this.shared = shared
+    this.ordinal = ordinal
+    this.cellBytes = cellBytes
+    this.firstCell = firstCell
+    this.words = new Int32Array(buffer, 0, buffer.byteLength >> 2)
+    this.changed = new Int32Array((this.words.length >> BLOCK_SHIFT) + 1)
+  }
+}
+
+/** A typed array over a tracked buffer. */
+export class View {
+  readonly buffer: TrackedBuffer
+  readonly shared: boolean
+  /** Its elements are 32-bit signed integers, so that the operations on them are plain arithmetic. */
+  readonly int32: boolean
+  /** The cell of element 0, and how many cells an element has. */
+  readonly firstCell: number
+  readonly cellsPerElement: number
+  readonly length: number
+  readonly #byteOffset: number
+  readonly #elementShift: number
+
+  constructor(buffer: TrackedBuffer, array: ArrayBufferView) {
+    const elementBytes = elementBytesOf(array)
+    this.buffer = buffer
+    this.shared = buffer.shared
+    this.int32 = array instanceof Int32Array
+    this.firstCell = buffer.firstCell + array.byteOffset / buffer.cellBytes
+    this.cellsPerElement = elementBytes / buffer.cellBytes
+    this.length = array.byteLength / elementBytes
+    this.#byteOffset = array.byteOffset
+    this.#elementShift = Math.log2(elementBytes)
+  }
+
+  /** Notes that an element is about to change. */
+  touch(index: number): void {
+    const block = (this.#byteOffset + (index << this.#elementShift)) >> (BLOCK_SHIFT + 2)
+    if (this.buffer.changed[block] !== memory.execution) memory.noteBlock(this.buffer, block)
+  }
+
+  touchRange(start: number, end: number): void {
+    if (start >= end) return
+    const first = (this.#byteOffset + (start << this.#elementShift)) >> (BLOCK_SHIFT + 2)
+    const last = (this.#byteOffset + (end << this.#elementShift) - 1) >> (BLOCK_SHIFT + 2)
+    for (let block = first; block <= last; block++) {
+      if (this.buffer.changed[block] !== memory.execution) memory.noteBlock(this.buffer, block)
+    }
+  }
+}
+
+type Tagged = ArrayBufferView & { [SHARED]?: View; [TRACKED]?: View }
+
+/** The end of MurmurHash3: every bit of the result depends on every bit of the value. */
+function mix(value: number): number {
+  let hash = Math.imul(value ^ (value >>> 16), 0x85ebca6b)
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35)
+  return hash ^ (hash >>> 16)
+}
+
+function elementBytesOf(array: ArrayBufferView): number {
+  return 'BYTES_PER_ELEMENT' in array ? (array.BYTES_PER_ELEMENT as number) : 1
+}
+
+/** A buffer is looked at byte by byte after all: everything begins again with cells of one byte for it. */
+export class FinerCellsNeeded extends Error {
+  readonly ordinal: number
+
+  constructor(ordinal: number) {
+    super(`buffer ${ordinal} has views of single bytes`)
+    this.ordinal = ordinal
+  }
+}
+
+class Memory {
+  /** Buffers, by the order in which they are met, that have cells of one byte. */
+  readonly byteCells = new Set<number>()
+  execution = 1
+  /** Cells in use. */
+  cells = 0
+  #buffers = new Map<ArrayBufferLike, TrackedBuffer>()
+  #order: TrackedBuffer[] = []
+  /** Buffers that are there from the beginning of each execution, and their cells. */
+  #persistentBuffers = 0
+  readonly #changedBuffers: TrackedBuffer[] = []
+  readonly #changedBlocks: number[] = []
+
+  /** Forgets all buffers. */
+  clear(): void {
+    this.#buffers = new Map()
+    this.#order = []
+    this.cells = 0
+    this.#persistentBuffers = 0
+    this.#changedBuffers.length = 0
+    this.#changedBlocks.length = 0
+  }
+
+  /**
+   * Watches the accesses of `array` if `shared`, or else notes only its changes; the first array of a buffer decides.
+   * Returns the array. Throws FinerCellsNeeded for the first view of single bytes of a buffer that was thought to have
+   * none.
+   */
+  add<T extends ArrayBufferView>(array: T, shared: boolean): T {
+    let buffer = this.#buffers.get(array.buffer)
+    const elementBytes = elementBytesOf(array)
+    if (buffer === undefined) {
+      const small = elementBytes < 4 || this.byteCells.has(this.#order.length)
+      const cellBytes = small ? 1 : 4
+      const firstCell = shared ? this.cells : 0
+      buffer = new TrackedBuffer(array.buffer, shared, this.#order.length, cellBytes, firstCell)
+      if (shared) this.cells += Math.ceil(array.buffer.byteLength / cellBytes)
+      this.#buffers.set(array.buffer, buffer)
+      this.#order.push(buffer)
+    }
+    if (elementBytes < buffer.cellBytes) throw new FinerCellsNeeded(buffer.ordinal)
+    const view = new View(buffer, array)
+    const tagged = array as Tagged
+    tagged[TRACKED] = view
+    if (buffer.shared) tagged[SHARED] = view
+    return array
+  }
+
+  has(buffer: ArrayBufferLike): boolean {
+    return this.#buffers.has(buffer)
+  }
+
+  /** What is there now is what each execution begins with. */
+  takeSnapshot(): void {
+    this.#persistentBuffers = this.#order.length
+    for (const buffer of this.#order) {
+      buffer.snapshot = new Int32Array(buffer.words)
+      buffer.changed.fill(0)
+    }
+    this.execution = 1
+    this.#changedBuffers.length = 0
+    this.#changedBlocks.length = 0
+  }
+
+  noteBlock(buffer: TrackedBuffer, block: number): void {
+    buffer.changed[block] = this.execution
+    this.#changedBuffers.push(buffer)
+    this.#changedBlocks.push(block)
+  }
+
+  /** A digest of what differs from the snapshot: equal for equal contents, whatever happened in between. */
+  digest(): string {
+    let first = 0
+    let second = 0
+    for (let index = 0; index < this.#changedBlocks.length; index++) {
+      const { words, snapshot, ordinal } = this.#changedBuffers[index]!
+      if (snapshot === null) continue
+      const start = this.#changedBlocks[index]! << BLOCK_SHIFT
+      const end = Math.min(start + (1 << BLOCK_SHIFT), words.length)
+      for (let word = start; word < end; word++) {
+        const value = words[word]!
+        if (value === snapshot[word]) continue
+        const place = Math.imul(word + 1, 0x9e3779b1) ^ Math.imul(ordinal + 1, 0x85ebca6b)
+        first = (first + mix(place ^ value)) | 0
+        second = (second + mix(Math.imul(place, 0xc2b2ae35) ^ Math.imul(value, 0x27d4eb2f))) | 0
+      }
+    }
+    return `${first} ${second}`
+  }
+
+  /** Back to the snapshot; buffers that were made since are forgotten. */
+  restore(): void {
+    const changedBuffers = this.#changedBuffers
+    const changedBlocks = this.#changedBlocks
+    for (let index = 0; index < changedBlocks.length; index++) {
+      const { words, snapshot } = changedBuffers[index]!
+      if (snapshot === null) continue
+      const first = changedBlocks[index]! << BLOCK_SHIFT
+      const end = Math.min(first + (1 << BLOCK_SHIFT), words.length)
+      for (let word = first; word < end; word++) words[word] = snapshot[word]!
+    }
+    changedBuffers.length = 0
+    changedBlocks.length = 0
+    this.execution++
+    while (this.#order.length > this.#persistentBuffers) {
+      const buffer = this.#order.pop()!
+      this.#buffers.delete(buffer.buffer)
+      if (buffer.shared) this.cells = buffer.firstCell
+    }
+  }
+
+  /** Which array element a cell is: the buffer, and the byte in it. */
+  locate(cell: number): { buffer: TrackedBuffer; byte: number } | undefined {
+    const buffer = this.#order.findLast((each) => each.shared && each.firstCell <= cell)
+    return buffer && { buffer, byte: (cell - buffer.firstCell) * buffer.cellBytes }
+  }
+}
+
+/** The memory of the program that is being run: there is one at a time. */
+export const memory = new Memory()

@@ -1,0 +1,173 @@
+// A program that is to be stepped: an entry module and all modules of ours that it imports.
+//
+// Modules of Node and packages stay as they are: what they do is part of a step of the thread that calls them. A patch
+// replaces one expression of one file before it is parsed; so a guard is removed for a test, and the source does not
+// know of it.
+
+import { createHash } from 'node:crypto'
+import { existsSync, readFileSync } from 'node:fs'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { SteppingRefused } from './refusal.ts'
+import { type Scopes, nameOf, resolveScopes } from './scope.ts'
+import { type Node, type SourceModule, parseModule } from './syntax.ts'
+
+/** A change of the source: in `file`, the text `find`, which stands there once, becomes `replace`. */
+export interface SourcePatch {
+  /** The end of the file's path, such as 'mm/zap.ts'. */
+  readonly file: string
+  readonly find: string
+  readonly replace: string
+}
+
+export interface ProgramModule extends SourceModule {
+  readonly url: string
+  readonly scopes: Scopes
+  /** Specifiers of modules of this program, and their addresses. */
+  readonly imports: ReadonlyMap<string, string>
+  /** What is exported: the local name, or the module's specifier and the name there. */
+  readonly exports: ReadonlyMap<string, Export>
+  /** Specifiers of `export * from`. */
+  readonly stars: readonly string[]
+}
+
+export type Export =
+  | { readonly kind: 'local'; readonly name: string }
+  | { readonly kind: 'value'; readonly node: Node }
+  | { readonly kind: 'from'; readonly specifier: string; readonly name: string }
+
+export interface Program {
+  readonly entry: string
+  readonly modules: ReadonlyMap<string, ProgramModule>
+  /** Digest of all sources, patches included. */
+  readonly digest: string
+}
+
+export interface ProgramOptions {
+  readonly patches?: readonly SourcePatch[]
+  /** Where an import leads instead: from the address that it has to the one that it shall have. */
+  readonly redirect?: (url: string) => string
+}
+
+/** Reads the module `entry` (an address) and all that it imports. Throws SteppingRefused. */
+export function readProgram(entry: string, options: ProgramOptions = {}): Program {
+  const { patches = [], redirect = (url: string) => url } = options
+  const modules = new Map<string, ProgramModule>()
+  const applied = new Set<SourcePatch>()
+  const hash = createHash('sha256')
+  const pending = [redirect(entry)]
+  for (let url = pending.pop(); url !== undefined; url = pending.pop()) {
+    if (modules.has(url)) continue
+    const file = fileURLToPath(url)
+    const source = patchSource(file, readSource(file), patches, applied)
+    hash.update(source).update('\0')
+    const module = describeModule(url, parseModule(file, source), redirect)
+    modules.set(url, module)
+    pending.push(...module.imports.values())
+  }
+  const missed = patches.find((patch) => !applied.has(patch))
+  if (missed !== undefined) {
+    throw new SteppingRefused(
+      missed.file,
+      1,
+      'a patch names a file that the program lacks',
+      'correct the patch',
+    )
+  }
+  return { entry: redirect(entry), modules, digest: hash.digest('hex') }
+}
+
+function readSource(file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    throw new SteppingRefused(file, 1, `it cannot be read (${code})`, 'correct the path of the import')
+  }
+}
+
+function patchSource(
+  file: string,
+  source: string,
+  patches: readonly SourcePatch[],
+  applied: Set<SourcePatch>,
+): string {
+  let text = source
+  for (const patch of patches) {
+    if (!file.replaceAll('\\', '/').endsWith(`/${patch.file}`)) continue
+    const parts = text.split(patch.find)
+    if (parts.length !== 2) {
+      const problem = `the text to be patched stands there ${parts.length - 1} times: ${patch.find}`
+      throw new SteppingRefused(patch.file, 1, problem, 'make the patch fit the source')
+    }
+    text = parts.join(patch.replace)
+    applied.add(patch)
+  }
+  return text
+}
+
+function describeModule(url: string, module: SourceModule, redirect: (url: string) => string): ProgramModule {
+  const imports = new Map<string, string>()
+  const exports = new Map<string, Export>()
+  const stars: string[] = []
+  const follow = (source: { value?: unknown } | null | undefined): void => {
+    const specifier = String(source?.value ?? '')
+    if (/^(\.|file:)/.test(specifier)) imports.set(specifier, redirect(resolveRelative(url, specifier)))
+  }
+  for (const statement of (module.program as Node & { type: 'Program' }).body) {
+    if (statement.type === 'ImportDeclaration') follow(statement.source)
+    if (statement.type === 'ExportAllDeclaration') {
+      follow(statement.source)
+      if (statement.exported === null) stars.push(String(statement.source.value))
+    }
+    if (statement.type === 'ExportNamedDeclaration') {
+      follow(statement.source)
+      describeExports(statement, exports)
+    }
+    if (statement.type === 'ExportDefaultDeclaration') {
+      const { declaration } = statement
+      const id = 'id' in declaration ? declaration.id : null
+      if (id && declaration.type !== 'FunctionExpression' && declaration.type !== 'ClassExpression')
+        exports.set('default', { kind: 'local', name: id.name })
+      else exports.set('default', { kind: 'value', node: declaration })
+    }
+  }
+  return { ...module, url, scopes: resolveScopes(module.program), imports, exports, stars }
+}
+
+function describeExports(
+  statement: Node & { type: 'ExportNamedDeclaration' },
+  exports: Map<string, Export>,
+): void {
+  for (const specifier of statement.specifiers) {
+    const name = nameOf(specifier.local)
+    const exported = nameOf(specifier.exported)
+    exports.set(
+      exported,
+      statement.source
+        ? { kind: 'from', specifier: String(statement.source.value), name }
+        : { kind: 'local', name },
+    )
+  }
+  const { declaration } = statement
+  if (!declaration) return
+  if (declaration.type !== 'VariableDeclaration') {
+    exports.set(declaration.id.name, { kind: 'local', name: declaration.id.name })
+    return
+  }
+  for (const { id } of declaration.declarations)
+    if (id.type === 'Identifier') exports.set(id.name, { kind: 'local', name: id.name })
+}
+
+/** As Node resolves it; a `.js` that stands only as `.ts` is the latter. */
+function resolveRelative(from: string, specifier: string): string {
+  const { href } = new URL(specifier, from)
+  if (existsSync(fileURLToPath(href))) return href
+  const typescript = href.replace(/\.([cm]?)js$/, '.$1ts')
+  return typescript !== href && existsSync(fileURLToPath(typescript)) ? typescript : href
+}
+
+/** The address of a file, or of an address. */
+export function addressOf(path: string | URL): string {
+  if (path instanceof URL) return path.href
+  return path.startsWith('file:') ? path : pathToFileURL(path).href
+}

@@ -1,0 +1,253 @@
+// Which declaration an identifier means: the scopes of a module.
+
+import { type FunctionNode, type Node, childrenOf, isFunction } from './syntax.ts'
+
+export interface Binding {
+  readonly name: string
+  readonly kind: 'import' | 'function' | 'class' | 'const' | 'variable' | 'parameter'
+  /** The function that the name means as long as nobody assigns to it. */
+  readonly value: Node | null
+  /** Of an import: the module's specifier, and the name there; `*` for the namespace. */
+  readonly from: string
+  readonly imported: string
+  reassigned: boolean
+}
+
+export interface Scopes {
+  /** What each identifier that is a variable means; global names are missing. */
+  readonly bindings: ReadonlyMap<Node, Binding>
+  readonly topLevel: ReadonlyMap<string, Binding>
+}
+
+class Scope {
+  readonly names = new Map<string, Binding>()
+  readonly parent: Scope | null
+  /** Where `var` and function declarations of the blocks inside go. */
+  readonly functionScope: Scope
+
+  constructor(parent: Scope | null, isFunctionScope: boolean) {
+    this.parent = parent
+    this.functionScope = isFunctionScope || parent === null ? this : parent.functionScope
+  }
+
+  find(name: string): Binding | undefined {
+    return this.names.get(name) ?? this.parent?.find(name)
+  }
+}
+
+type Kind = Binding['kind']
+
+/** Resolves the variables of a module. */
+export function resolveScopes(program: Node): Scopes {
+  const resolver = new Resolver()
+  const top = new Scope(null, true)
+  resolver.block(program, top)
+  return { bindings: resolver.bindings, topLevel: top.names }
+}
+
+class Resolver {
+  readonly bindings = new Map<Node, Binding>()
+
+  /** Visits what is directly in a block, after declaring its names. */
+  block(node: Node, scope: Scope): void {
+    for (const child of childrenOf(node)) this.#declareStatement(child, scope)
+    for (const child of childrenOf(node)) this.visit(child, scope)
+  }
+
+  /** Declares what a statement declares in the block around it, and the `var`s inside it. */
+  #declareStatement(node: Node, scope: Scope): void {
+    switch (node.type) {
+      case 'ImportDeclaration':
+        this.#declareImports(node, scope)
+        return
+      case 'ExportNamedDeclaration':
+      case 'ExportDefaultDeclaration':
+        if (node.declaration) this.#declareStatement(node.declaration, scope)
+        return
+      case 'FunctionDeclaration':
+        if (node.id) this.#declare(scope, node.id.name, 'function', node)
+        return
+      case 'ClassDeclaration':
+        if (node.id) this.#declare(scope, node.id.name, 'class', node)
+        return
+      case 'VariableDeclaration':
+        if (node.kind !== 'var') this.#declareVariables(node, scope)
+        else this.#declareVariables(node, scope.functionScope)
+        return
+      default:
+        this.#declareVars(node, scope)
+    }
+  }
+
+  /** The `var`s in nested statements belong to the function. */
+  #declareVars(node: Node, scope: Scope): void {
+    if (isFunction(node) || node.type === 'ClassDeclaration' || node.type === 'ClassExpression') return
+    if (node.type === 'VariableDeclaration' && node.kind === 'var')
+      this.#declareVariables(node, scope.functionScope)
+    for (const child of childrenOf(node)) this.#declareVars(child, scope)
+  }
+
+  #declareVariables(node: Node & { type: 'VariableDeclaration' }, scope: Scope): void {
+    for (const { id, init } of node.declarations) {
+      const isConst = node.kind === 'const'
+      if (id.type === 'Identifier')
+        this.#declare(scope, id.name, isConst ? 'const' : 'variable', isConst ? (init ?? null) : null)
+      else for (const name of patternNames(id)) this.#declare(scope, name, 'variable', null)
+    }
+  }
+
+  #declareImports(node: Node & { type: 'ImportDeclaration' }, scope: Scope): void {
+    for (const specifier of node.specifiers) {
+      const imported =
+        specifier.type === 'ImportSpecifier'
+          ? nameOf(specifier.imported)
+          : specifier.type === 'ImportDefaultSpecifier'
+            ? 'default'
+            : '*'
+      this.#declare(scope, specifier.local.name, 'import', null, String(node.source.value), imported)
+    }
+  }
+
+  #declare(scope: Scope, name: string, kind: Kind, value: Node | null, from = '', imported = ''): void {
+    const present = scope.names.get(name)
+    // Two declarations of one name: neither is known to be what it means.
+    if (present !== undefined) present.reassigned = true
+    else scope.names.set(name, { name, kind, value, from, imported, reassigned: false })
+  }
+
+  visit(node: Node, scope: Scope): void {
+    switch (node.type) {
+      case 'Identifier': {
+        const binding = scope.find(node.name)
+        if (binding !== undefined) this.bindings.set(node, binding)
+        return
+      }
+      case 'FunctionDeclaration':
+      case 'FunctionExpression':
+      case 'ArrowFunctionExpression':
+        this.#visitFunction(node, scope)
+        return
+      case 'ClassDeclaration':
+      case 'ClassExpression':
+        this.#visitClass(node, scope)
+        return
+      case 'BlockStatement':
+      case 'StaticBlock':
+        this.block(node, new Scope(scope, node.type === 'StaticBlock'))
+        return
+      case 'SwitchStatement': {
+        this.visit(node.discriminant, scope)
+        const inner = new Scope(scope, false)
+        for (const each of node.cases)
+          for (const statement of each.consequent) this.#declareStatement(statement, inner)
+        for (const each of node.cases) this.visit(each, inner)
+        return
+      }
+      case 'ForStatement':
+      case 'ForInStatement':
+      case 'ForOfStatement': {
+        const inner = new Scope(scope, false)
+        const head = node.type === 'ForStatement' ? node.init : node.left
+        if (head?.type === 'VariableDeclaration' && head.kind !== 'var') this.#declareVariables(head, inner)
+        if (node.type !== 'ForStatement' && head && head.type !== 'VariableDeclaration')
+          this.#reassign(head, inner)
+        for (const child of childrenOf(node)) this.visit(child, inner)
+        return
+      }
+      case 'CatchClause': {
+        const inner = new Scope(scope, false)
+        if (node.param)
+          for (const name of patternNames(node.param)) this.#declare(inner, name, 'variable', null)
+        for (const child of childrenOf(node)) this.visit(child, inner)
+        return
+      }
+      case 'AssignmentExpression':
+        this.#reassign(node.left, scope)
+        break
+      case 'UpdateExpression':
+        this.#reassign(node.argument, scope)
+        break
+      case 'MemberExpression':
+        this.visit(node.object, scope)
+        if (node.computed) this.visit(node.property, scope)
+        return
+      case 'Property':
+        if (node.computed) this.visit(node.key, scope)
+        this.visit(node.value, scope)
+        return
+      case 'ImportDeclaration':
+      case 'MetaProperty':
+      case 'ExportAllDeclaration':
+      case 'BreakStatement':
+      case 'ContinueStatement':
+        return
+      case 'ExportNamedDeclaration':
+        if (node.source) return
+        for (const specifier of node.specifiers) this.visit(specifier.local, scope)
+        if (node.declaration) this.visit(node.declaration, scope)
+        return
+      case 'LabeledStatement':
+        this.visit(node.body, scope)
+        return
+      default:
+    }
+    for (const child of childrenOf(node)) this.visit(child, scope)
+  }
+
+  #visitFunction(node: FunctionNode, scope: Scope): void {
+    const inner = new Scope(scope, true)
+    if (node.type === 'FunctionExpression' && node.id)
+      this.#declare(inner, node.id.name, 'function', node as Node)
+    for (const parameter of node.params)
+      for (const name of patternNames(parameter)) this.#declare(inner, name, 'parameter', null)
+    for (const parameter of node.params) this.visit(parameter, inner)
+    if (node.body.type === 'BlockStatement') this.block(node.body, inner)
+    else this.visit(node.body, inner)
+  }
+
+  #visitClass(node: Node & { type: 'ClassDeclaration' | 'ClassExpression' }, scope: Scope): void {
+    const inner = new Scope(scope, false)
+    if (node.id) this.#declare(inner, node.id.name, 'class', node)
+    if (node.superClass) this.visit(node.superClass, inner)
+    for (const member of node.body.body) {
+      if (member.type === 'StaticBlock') {
+        this.visit(member, inner)
+        continue
+      }
+      if (member.computed) this.visit(member.key, inner)
+      if (member.value) this.visit(member.value, new Scope(inner, true))
+    }
+  }
+
+  #reassign(target: Node, scope: Scope): void {
+    for (const name of patternNames(target)) {
+      const binding = scope.find(name)
+      if (binding !== undefined) binding.reassigned = true
+    }
+  }
+}
+
+/** The names that a pattern binds or assigns. */
+export function patternNames(pattern: Node): string[] {
+  switch (pattern.type) {
+    case 'Identifier':
+      return [pattern.name]
+    case 'ObjectPattern':
+      return pattern.properties.flatMap((property) =>
+        patternNames(property.type === 'RestElement' ? property.argument : property.value),
+      )
+    case 'ArrayPattern':
+      return pattern.elements.flatMap((element) => (element === null ? [] : patternNames(element)))
+    case 'AssignmentPattern':
+      return patternNames(pattern.left)
+    case 'RestElement':
+      return patternNames(pattern.argument)
+    default:
+      return []
+  }
+}
+
+/** The name in an import or export specifier, which may be a string. */
+export function nameOf(node: Node): string {
+  return node.type === 'Identifier' ? node.name : String((node as { value?: unknown }).value)
+}

@@ -1,0 +1,114 @@
+// One module as the transform sees it: JavaScript text whose positions are those of the file, and its syntax tree.
+//
+// TypeScript is stripped, which leaves blanks where the types stood, so that no line and no column moves.
+
+import { stripTypeScriptTypes } from 'node:module'
+import {
+  type AnyNode,
+  type AnonymousFunctionDeclaration,
+  type ArrowFunctionExpression,
+  type FunctionDeclaration,
+  type FunctionExpression,
+  parse,
+} from 'acorn'
+import { SteppingRefused } from './refusal.ts'
+
+export type Node = AnyNode
+export type FunctionNode =
+  FunctionDeclaration | AnonymousFunctionDeclaration | FunctionExpression | ArrowFunctionExpression
+
+export interface SourceModule {
+  /** Path of the file, as it is shown. */
+  readonly file: string
+  readonly text: string
+  readonly program: Node
+  readonly lineStarts: readonly number[]
+}
+
+/** Parses the source of `file`; TypeScript if its name says so. Throws SteppingRefused where it is not a module. */
+export function parseModule(file: string, source: string): SourceModule {
+  const text = /\.[cm]?ts$/.test(file) ? stripTypes(file, source) : source
+  try {
+    const program = parse(text, { ecmaVersion: 'latest', sourceType: 'module', allowHashBang: true })
+    return { file, text, program: program as Node, lineStarts: lineStartsOf(text) }
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error
+    const { loc } = error as SyntaxError & { loc?: { line: number } }
+    throw new SteppingRefused(
+      file,
+      loc?.line ?? 1,
+      `it does not parse (${error.message})`,
+      'correct the syntax',
+    )
+  }
+}
+
+/** Node says once a process that stripping is experimental; the user of a checker has no use for that. */
+function stripTypes(file: string, source: string): string {
+  const { emitWarning } = process
+  process.emitWarning = () => {}
+  try {
+    return stripTypeScriptTypes(source, { mode: 'strip' })
+  } catch (error) {
+    const [problem = 'a syntax error'] = String((error as Error).message).split('\n')
+    throw new SteppingRefused(file, 1, problem.trim(), 'write TypeScript whose types can be erased')
+  } finally {
+    process.emitWarning = emitWarning
+  }
+}
+
+function lineStartsOf(text: string): number[] {
+  const starts = [0]
+  for (let at = text.indexOf('\n'); at >= 0; at = text.indexOf('\n', at + 1)) starts.push(at + 1)
+  return starts
+}
+
+/** Line and column of an offset, both from 1. */
+export function positionOf(module: SourceModule, offset: number): { line: number; column: number } {
+  const { lineStarts } = module
+  let low = 0
+  let high = lineStarts.length - 1
+  while (low < high) {
+    const middle = (low + high + 1) >> 1
+    if (lineStarts[middle]! <= offset) low = middle
+    else high = middle - 1
+  }
+  return { line: low + 1, column: offset - lineStarts[low]! + 1 }
+}
+
+export function refuse(module: SourceModule, node: Node, problem: string, remedy: string): never {
+  throw new SteppingRefused(module.file, positionOf(module, node.start).line, problem, remedy)
+}
+
+/** The children of a node in the order of the text; what stands twice (`{ a }`) only once. */
+export function childrenOf(node: Node): Node[] {
+  const children: Node[] = []
+  for (const value of Object.values(node)) {
+    if (Array.isArray(value)) {
+      for (const element of value) if (isNode(element)) children.push(element)
+    } else if (isNode(value)) {
+      children.push(value)
+    }
+  }
+  children.sort((a, b) => a.start - b.start || b.end - a.end)
+  return children.filter((child, index) => index === 0 || child.start >= children[index - 1]!.end)
+}
+
+function isNode(value: unknown): value is Node {
+  return typeof value === 'object' && value !== null && typeof (value as Node).type === 'string'
+}
+
+export function isFunction(node: Node): node is FunctionNode {
+  return (
+    node.type === 'FunctionDeclaration' ||
+    node.type === 'FunctionExpression' ||
+    node.type === 'ArrowFunctionExpression'
+  )
+}
+
+/** The name of a property that is not computed: `name` in `x.name`, `{ name: … }`; `#name` of a private one. */
+export function propertyName(key: Node, computed: boolean): string | null {
+  if (key.type === 'PrivateIdentifier') return `#${key.name}`
+  if (key.type === 'Identifier' && !computed) return key.name
+  return key.type === 'Literal' && typeof key.value === 'string' ? key.value : null
+}

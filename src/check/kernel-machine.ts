@@ -1,0 +1,84 @@
+// A machine for kernel scenarios. It is stepped together with the kernel.
+
+import {
+  Header,
+  type KernelConfig,
+  PAGE_SIZE,
+  PAGE_WORDS,
+  PhysicalMemory,
+  RWSEM_GENERIC,
+  RWSEM_XADD,
+  Task,
+  bootKernel,
+  createMm,
+  designs,
+  joinMm,
+  kernelEnter,
+  kernelExit,
+  minimumHeapWords,
+  packKernelConfig,
+  resolveKernelConfig,
+} from '../kernel/index.ts'
+
+export interface MachineChoice {
+  readonly cpus: number
+  readonly design: string
+  readonly rwsem: 'xadd' | 'generic'
+  readonly frames: number
+  readonly config: Partial<KernelConfig>
+}
+
+export interface KernelMachine {
+  readonly heap: Int32Array
+  readonly tasks: readonly Task[]
+  readonly mm: number
+}
+
+/** A machine with one address space, which every CPU has joined. All CPUs are outside. Freed objects are poisoned. */
+export function bootMachine(choice: MachineChoice): KernelMachine {
+  const { cpus, frames, design, rwsem } = choice
+  const heapWords = minimumHeapWords(cpus, frames)
+  const heap = new Int32Array(new SharedArrayBuffer(heapWords * 4))
+  const { config } = resolveKernelConfig({ SLUB_DEBUG: true, ...choice.config })
+  bootKernel(heap, {
+    cpuCount: cpus,
+    frameCount: frames,
+    heapWords,
+    config: packKernelConfig(config),
+    rwsemKind: rwsem === 'generic' ? RWSEM_GENERIC : RWSEM_XADD,
+    design: designs.findIndex((candidate) => candidate.description.name === design),
+    rssBatched: true,
+  })
+  const memory = physicalMemory(frames)
+  const chosen = designs[heap[Header.design]!]!
+  const tasks = Array.from({ length: cpus }, (_, id) => new Task(id, heap, memory, chosen))
+  kernelEnter(tasks[0]!)
+  const mm = createMm(tasks[0]!, 65530, 2048)
+  kernelExit(tasks[0]!)
+  for (const task of tasks) {
+    kernelEnter(task)
+    joinMm(task, mm)
+    kernelExit(task)
+  }
+  return { heap, tasks, mm }
+}
+
+/**
+ * Frames whose every access is seen: what the bulk instructions of WebAssembly do, in JavaScript. Scenarios access
+ * memory by words, so that a word is the smallest part that is told apart.
+ */
+function physicalMemory(frames: number): PhysicalMemory {
+  const buffer = new SharedArrayBuffer(frames * PAGE_SIZE)
+  const words = new Int32Array(buffer)
+  return {
+    memory: { buffer } as unknown as PhysicalMemory['memory'],
+    frameCount: frames,
+    get bytes(): Uint8Array {
+      throw new Error('scenarios access memory by words')
+    },
+    words,
+    zeroFrame: (frame) => void words.fill(0, frame * PAGE_WORDS, (frame + 1) * PAGE_WORDS),
+    copyFrame: (to, from) =>
+      void words.copyWithin(to * PAGE_WORDS, from * PAGE_WORDS, (from + 1) * PAGE_WORDS),
+  }
+}

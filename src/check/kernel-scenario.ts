@@ -1,0 +1,348 @@
+// Scenarios of the kernel: what CPUs do with one address space, and what must hold afterwards. Stepped with the kernel.
+//
+// A thread is a list of calls and accesses. What they return, together with what can be seen of the address space
+// afterwards, must be what some sequential order of them gives; the subject finds these orders out by running them. The
+// state of the kernel itself is held to its invariants, and taking everything down must give everything back.
+
+import {
+  type AccessKind,
+  BusError,
+  CACHE_ANON_VMA,
+  CACHE_FILE,
+  CACHE_MM,
+  CACHE_PAGE_TABLE,
+  CACHE_RADIX_NODE,
+  CACHE_VMA,
+  Header,
+  type KernelConfig,
+  MADV,
+  MAP_FIXED,
+  MM_ANON_PAGES,
+  Mm,
+  PAGE_SIZE,
+  PTE_FRAME_SHIFT,
+  PTE_PRESENT,
+  PTE_SPECIAL,
+  PerCpu,
+  SegmentationFault,
+  type Task,
+  VM_EXEC,
+  VM_GROWSDOWN,
+  VM_READ,
+  VM_WRITE,
+  Vma,
+  Zone,
+  addInt32,
+  brk,
+  destroyMm,
+  errnoName,
+  getMmCounter,
+  kernelEnter,
+  kernelExit,
+  leaveMm,
+  loadAlignedInt32,
+  madvise,
+  mmap,
+  mprotect,
+  munmap,
+  perCpuBase,
+  rcuBarrier,
+  setStartOfHeap,
+  slabInUse,
+  storeAlignedInt32,
+  syncMmRss,
+} from '../kernel/index.ts'
+import { type KernelMachine, type MachineChoice, bootMachine } from './kernel-machine.ts'
+
+/** What an operation gave: a value, or the name of an error or signal. */
+export type Outcome = number | string
+export type Operation = (cpu: ScenarioCpu) => Outcome
+
+export interface KernelScenarioDescription {
+  readonly title: string
+  /** What each thread does; thread n runs on CPU n. */
+  readonly threads: readonly (readonly Operation[])[]
+  /** Prepares the address space, on the CPU of the first thread. */
+  readonly setup?: (cpu: ScenarioCpu, all: readonly ScenarioCpu[]) => void
+  /** Pages whose contents and mapping are looked at in the end. */
+  readonly pages: readonly number[]
+  readonly config?: Partial<KernelConfig>
+}
+
+/** A scenario on a machine of one kind, as the subject runs it. */
+export interface KernelScenarioRun {
+  readonly machine: KernelMachine
+  readonly threads: readonly (() => void)[]
+  /** Results of the operations of each thread. */
+  readonly results: Outcome[][]
+  /** Runs one operation of a thread, as its thread would. */
+  perform(thread: number, operation: number): void
+  /** What can be seen of the address space. */
+  observe(): string
+  /** Holds the kernel to its invariants, then takes everything down. Throws if something is wrong. */
+  finish(): void
+}
+
+export class ScenarioCpu {
+  readonly task: Task
+  readonly mm: number
+
+  constructor(task: Task, mm: number) {
+    this.task = task
+    this.mm = mm
+  }
+
+  /** Maps `pages` pages at `page`; what was there goes away. */
+  mapPages(page: number, pages: number, protection = 'rw', stack = false): Outcome {
+    kernelEnter(this.task)
+    const flags = protectionFlags(protection) | (stack ? VM_GROWSDOWN : 0)
+    const result = mmap(this.task, this.mm, page, pages, flags, MAP_FIXED, 0, 0)
+    kernelExit(this.task)
+    return outcomeOf(result)
+  }
+
+  unmap(page: number, pages: number): Outcome {
+    kernelEnter(this.task)
+    const result = munmap(this.task, this.mm, page, page + pages)
+    kernelExit(this.task)
+    return outcomeOf(result)
+  }
+
+  protect(page: number, pages: number, protection: string): Outcome {
+    kernelEnter(this.task)
+    const result = mprotect(this.task, this.mm, page, page + pages, protectionFlags(protection))
+    kernelExit(this.task)
+    return outcomeOf(result)
+  }
+
+  discard(page: number, pages: number): Outcome {
+    kernelEnter(this.task)
+    const result = madvise(this.task, this.mm, page, page + pages, MADV.dontneed)
+    kernelExit(this.task)
+    return outcomeOf(result)
+  }
+
+  /** The heap begins at `page`. */
+  startHeap(page: number): void {
+    kernelEnter(this.task)
+    setStartOfHeap(this.task, this.mm, page)
+    kernelExit(this.task)
+  }
+
+  /** Makes the heap `pages` pages long. */
+  heap(pages: number): Outcome {
+    kernelEnter(this.task)
+    const result = brk(this.task, this.mm, pages * PAGE_SIZE)
+    kernelExit(this.task)
+    return result / PAGE_SIZE
+  }
+
+  load(page: number, word = 0): Outcome {
+    try {
+      return loadAlignedInt32(this.task, this.mm, page * PAGE_SIZE + word * 4)
+    } catch (error) {
+      return signalOf(error)
+    }
+  }
+
+  store(page: number, value: number, word = 0): Outcome {
+    try {
+      storeAlignedInt32(this.task, this.mm, page * PAGE_SIZE + word * 4, value)
+      return 'stored'
+    } catch (error) {
+      return signalOf(error)
+    }
+  }
+
+  /** Adds atomically; returns what was there. */
+  add(page: number, value: number, word = 0): Outcome {
+    try {
+      return addInt32(this.task, this.mm, page * PAGE_SIZE + word * 4, value)
+    } catch (error) {
+      return signalOf(error)
+    }
+  }
+}
+
+function protectionFlags(protection: string): number {
+  let flags = 0
+  for (const letter of protection as Iterable<AccessKind>) {
+    if (letter === 'r') flags |= VM_READ
+    else if (letter === 'w') flags |= VM_WRITE
+    else if (letter === 'x') flags |= VM_EXEC
+  }
+  return flags
+}
+
+function outcomeOf(result: number): Outcome {
+  return result < 0 ? errnoName(-result) : result
+}
+
+function signalOf(error: unknown): string {
+  if (error instanceof SegmentationFault || error instanceof BusError) return error.code
+  throw error
+}
+
+/** Something that the kernel promises does not hold. */
+export class KernelInvariantBroken extends Error {
+  override readonly name = 'KernelInvariantBroken'
+}
+
+function must(holds: boolean, problem: string): void {
+  if (!holds) throw new KernelInvariantBroken(problem)
+}
+
+/** Says what a scenario is; returns what makes it run on a machine of a kind. */
+export function kernelScenario(
+  description: KernelScenarioDescription,
+): (choice: Pick<MachineChoice, 'design' | 'rwsem'>) => KernelScenarioRun {
+  return (choice) => {
+    const { threads, setup, config = {} } = description
+    const machine = bootMachine({ ...choice, cpus: threads.length, frames: 80 * threads.length, config })
+    const cpus = machine.tasks.map((task) => new ScenarioCpu(task, machine.mm))
+    setup?.(cpus[0]!, cpus)
+    const results: Outcome[][] = threads.map(() => [])
+    const perform = (thread: number, operation: number): void => {
+      results[thread]!.push(threads[thread]![operation]!(cpus[thread]!))
+    }
+    return {
+      machine,
+      threads: threads.map((operations, thread) => () => {
+        for (let operation = 0; operation < operations.length; operation++) perform(thread, operation)
+      }),
+      results,
+      perform,
+      observe: () => observe(cpus[0]!, description.pages),
+      finish: () => {
+        checkKernel(machine)
+        tearDown(machine)
+      },
+    }
+  }
+}
+
+/**
+ * The mappings and the contents of the pages. Not which pages are resident: a fault may bring in a page for an access
+ * that is then refused, since the fault and the access that is tried again are two things.
+ */
+function observe(cpu: ScenarioCpu, pages: readonly number[]): string {
+  const { task, mm } = cpu
+  const { heap } = task
+  const maps: string[] = []
+  for (let vma = heap[mm + Mm.mmap]!; vma !== 0; vma = heap[vma + Vma.vmNext]!) {
+    const flags = heap[vma + Vma.vmFlags]! & (VM_READ | VM_WRITE | VM_EXEC)
+    maps.push(`${heap[vma + Vma.vmStart]!.toString(16)}-${heap[vma + Vma.vmEnd]!.toString(16)}:${flags}`)
+  }
+  const contents: string[] = []
+  for (const page of pages) contents.push(`${cpu.load(page, 0)},${cpu.load(page, 1)}`)
+  return `${joinMappings(maps).join(' ')} | ${contents.join(' ')}`
+}
+
+/** Neighbours that are alike may be one mapping or two: that depends on who came first to an anon_vma. */
+function joinMappings(maps: readonly string[]): string[] {
+  const joined: string[] = []
+  for (const map of maps) {
+    const last = joined.at(-1)
+    const [range, flags] = map.split(':')
+    const [start, end] = range!.split('-')
+    const [lastRange, lastFlags] = (last ?? ':').split(':')
+    if (last !== undefined && lastFlags === flags && lastRange!.split('-')[1] === start)
+      joined[joined.length - 1] = `${lastRange!.split('-')[0]}-${end}:${flags}`
+    else joined.push(map)
+  }
+  return joined
+}
+
+/** The page table, the VMAs, the counters and the TLBs agree. */
+function checkKernel(machine: KernelMachine): void {
+  const { heap, tasks, mm } = machine
+  const owners = new Map<number, number>()
+  let anonymous = 0
+  for (const [page, entry] of presentEntries(heap, mm)) {
+    must(findVmaSlowly(heap, mm, page) !== 0, `page 0x${page.toString(16)} is mapped and belongs to no VMA`)
+    if ((entry & PTE_SPECIAL) !== 0) continue
+    const frame = entry >>> PTE_FRAME_SHIFT
+    must(!owners.has(frame), `frame ${frame} has two owners: pages ${owners.get(frame)} and ${page}`)
+    owners.set(frame, page)
+    anonymous++
+  }
+  for (const task of tasks) {
+    must(task.interruptsEnabled, `CPU ${task.id} is left with interrupts disabled`)
+    must(task.rcuNesting === 0, `CPU ${task.id} is left inside an RCU read-side critical section`)
+    checkTlb(heap, mm, task)
+  }
+  const counted = getMmCounter(tasks[0]!, mm, MM_ANON_PAGES)
+  must(counted === anonymous, `${anonymous} anonymous pages are mapped and ${counted} counted`)
+}
+
+const TABLE_HEADER_WORDS = 16
+
+/** Every entry of the page table that is not empty, with its page. */
+function presentEntries(heap: Int32Array, mm: number): [number, number][] {
+  const found: [number, number][] = []
+  const visit = (table: number, level: number, first: number): void => {
+    for (let index = 0; index < 512; index++) {
+      const entry = heap[table + TABLE_HEADER_WORDS + index]!
+      if (entry === 0) continue
+      const page = first + index * 512 ** level
+      if (level === 0) found.push([page, entry])
+      else visit(entry, level - 1, page)
+    }
+  }
+  for (let index = 0; index < 16; index++) {
+    const pud = heap[mm + Mm.pgd + index]!
+    if (pud !== 0) visit(pud, 2, index * 512 ** 3)
+  }
+  return found
+}
+
+function findVmaSlowly(heap: Int32Array, mm: number, page: number): number {
+  for (let vma = heap[mm + Mm.mmap]!; vma !== 0; vma = heap[vma + Vma.vmNext]!) {
+    if (heap[vma + Vma.vmStart]! <= page && page < heap[vma + Vma.vmEnd]!) return vma
+  }
+  return 0
+}
+
+const CPU_FLUSH = 4
+
+/** A translation that a CPU could use says what the page table says. */
+function checkTlb(heap: Int32Array, mm: number, task: Task): void {
+  if ((heap[task.base]! & CPU_FLUSH) !== 0) return
+  const entries = new Map(presentEntries(heap, mm))
+  task.tlbPage.forEach((page, slot) => {
+    if (page < 0 || task.tlbRoot[slot] !== mm + Mm.pgd) return
+    const cached = task.tlbEntry[slot]!
+    const entry = entries.get(page) ?? 0
+    const stale = (entry & PTE_PRESENT) === 0 || entry >>> PTE_FRAME_SHIFT !== cached >>> PTE_FRAME_SHIFT
+    must(!stale, `CPU ${task.id} holds a stale translation of page 0x${page.toString(16)}`)
+    must(
+      (cached & ~entry) === 0,
+      `CPU ${task.id} holds a translation of page 0x${page.toString(16)} that allows more`,
+    )
+  })
+}
+
+/** Takes the address space down; then nothing may be in use. */
+function tearDown(machine: KernelMachine): void {
+  const { heap, tasks, mm } = machine
+  for (const task of tasks) {
+    if (task.id === 0) continue
+    kernelEnter(task)
+    leaveMm(task, mm)
+    kernelExit(task)
+  }
+  const [task] = tasks
+  kernelEnter(task!)
+  syncMmRss(task!)
+  destroyMm(task!, mm)
+  rcuBarrier(task!)
+  kernelExit(task!)
+  const names = { CACHE_VMA, CACHE_PAGE_TABLE, CACHE_ANON_VMA, CACHE_MM, CACHE_FILE, CACHE_RADIX_NODE }
+  for (const [name, cache] of Object.entries(names)) {
+    must(slabInUse(heap, cache) === 0, `${slabInUse(heap, cache)} objects of ${name} were never freed`)
+  }
+  let free = heap[heap[Header.zone]! + Zone.freeCount]!
+  for (const each of tasks) free += heap[perCpuBase(heap, each.id) + PerCpu.pcpCount]!
+  const total = heap[Header.frameCount]! - 1
+  must(free === total, `${total - free} frames were never freed`)
+}

@@ -1,0 +1,6 @@
+// Pages that the scenarios use: all in one page table, so that a fault need not make one.
+
+/** The page that the threads fight for. */
+export const firstPage = 0x1000
+/** A page of the same mapping that is there from the beginning, so that page table and anon_vma are. */
+export const warmPage = firstPage + 1

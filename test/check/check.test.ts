@@ -1,0 +1,33 @@
+// Checking a scenario in a file: what is told of it.
+
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { type CheckResult, checkFile } from '../../src/check/index.ts'
+
+const check = (name: string): Promise<CheckResult> =>
+  checkFile(new URL(`programs/${name}.ts`, import.meta.url))
+
+describe('checking a file', () => {
+  it('passes what holds in every interleaving', async () => {
+    const { verdict, complete, failure } = await check('message')
+    assert.deepEqual([verdict, complete, failure], ['pass', true, null])
+  })
+
+  it('tells both places of a data race', async () => {
+    const { verdict, failure } = await check('racy')
+    assert.equal(verdict, 'fail')
+    assert.equal(failure!.kind, 'race')
+    assert.match(failure!.places.join('\n'), /thread 0: write at .*racy\.ts:7 .*cells\[1\] = 42/)
+    assert.match(failure!.places.join('\n'), /thread 1: read at .*racy\.ts:12 .*cells\[1\]/)
+  })
+
+  it('tells what was thrown, and in how many steps', async () => {
+    const { failure } = await check('lost-update')
+    assert.equal(failure!.message, 'Error: an update was lost')
+    assert.deepEqual([failure!.kind, failure!.steps, failure!.preemptions], ['error', 4, 2])
+  })
+
+  it('refuses a file that exports no scenario', async () => {
+    await assert.rejects(check('random'), /does not export a scenario as default/)
+  })
+})
