@@ -131,7 +131,7 @@ export interface AddressSpaceHandle {
   readonly generation: number
 }
 
-/** Set in the result of touch() when the first fault was handled without the mmap lock. */
+/** Set in the result of touch() when the last fault of the access was handled without the mmap lock. */
 export const TOUCH_SPECULATIVE = 0x8000
 
 const accessKinds = { r: ACCESS_READ, w: ACCESS_WRITE, x: ACCESS_EXECUTE } as const
@@ -387,8 +387,8 @@ export class AddressSpace {
 
   /**
    * What an access of that kind to `address` does to the memory manager, without moving data. Returns 0 when it took
-   * no fault, else the x86 error code of its first one, with TOUCH_SPECULATIVE set when that was handled without the
-   * mmap lock.
+   * no fault, else the x86 error code of its first one, with TOUCH_SPECULATIVE set when its last one was handled
+   * without the mmap lock.
    */
   touch(address: number, access: 'r' | 'w' | 'x'): number {
     if (!Object.hasOwn(accessKinds, access))

@@ -66,6 +66,8 @@ export class Cpu extends LockedHeap {
   tracepoints: Tracepoints | null = null
   host: Host | null = null
 
+  /** This thread is between entry and exit. Its own copy of INSIDE, to refuse a second entry before it does harm. */
+  entered = false
   /** False while this CPU must not answer interrupts. */
   interruptsEnabled = true
   /** Depth of RCU read-side critical sections. */
@@ -106,16 +108,24 @@ export function perCpuBase(heap: Int32Array, id: number): number {
 
 /** Enters the kernel. Throws CpuLostError when the machine has lost a CPU. */
 export function kernelEnter(cpu: Cpu): void {
+  if (cpu.entered) refuseReentry(cpu)
   const before = Atomics.add(cpu.heap, cpu.base, CPU_ENTRY + CPU_INSIDE)
+  cpu.entered = true
   if ((before & (CPU_INSIDE | CPU_INTERRUPT | CPU_FLUSH | CPU_STOP)) !== 0) kernelEnterSlow(cpu, before)
 }
 
+function refuseReentry(cpu: Cpu): never {
+  // Who lost the machine inside the kernel never left it.
+  throwIfCpuLost(cpu)
+  throw new KernelReentryError('the memory of a machine is used by what the kernel itself has called')
+}
+
 function kernelEnterSlow(cpu: Cpu, before: number): void {
-  if ((before & (CPU_STOP | CPU_INSIDE)) !== 0) {
-    // Takes back exactly what was added, carries included.
-    Atomics.sub(cpu.heap, cpu.base, CPU_ENTRY + CPU_INSIDE)
-    if ((before & CPU_STOP) !== 0) throwIfCpuLost(cpu)
-    throw new KernelReentryError('the memory of a machine is used by what the kernel itself has called')
+  bugOn((before & CPU_INSIDE) !== 0, `two threads on CPU ${cpu.id}`)
+  if ((before & CPU_STOP) !== 0) {
+    cpu.entered = false
+    Atomics.sub(cpu.heap, cpu.base, CPU_INSIDE)
+    throwIfCpuLost(cpu)
   }
   if ((before & CPU_FLUSH) !== 0) {
     Atomics.and(cpu.heap, cpu.base, ~CPU_FLUSH)
@@ -126,6 +136,7 @@ function kernelEnterSlow(cpu: Cpu, before: number): void {
 
 /** Leaves the kernel. An interrupt that arrived meanwhile is answered first, since its sender waits. */
 export function kernelExit(cpu: Cpu): void {
+  cpu.entered = false
   const before = Atomics.sub(cpu.heap, cpu.base, CPU_INSIDE)
   if ((before & CPU_INTERRUPT) !== 0) kernelExitSlow(cpu)
 }

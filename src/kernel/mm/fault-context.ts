@@ -39,8 +39,6 @@ export class FaultContext {
   table = 0
   /** The entry as the walk saw it. */
   originalPte = 0
-  /** The entry is known to exist, so that its lock is taken by `pteSpinlock`. */
-  pteMapped = false
 
   /** The design's own: the sequence count at the start. */
   sequence = 0

@@ -93,11 +93,13 @@ function finishFault(cpu: Task, fault: FaultContext, frame: number, entry: numbe
     return VM_FAULT_RETRY
   }
   const address = pteAddress(fault.table, fault.page)
+  // Once the table is unlocked, a zap may free the page, and it may be of another kind by then.
+  const kind = isFilePage(cpu, frame) ? MM_FILE_PAGES : MM_ANON_PAGES
   const none = Atomics.load(cpu.heap, address) === 0
   if (none) Atomics.store(cpu.heap, address, entry)
   spinUnlock(cpu, fault.table + PageTable.ptl)
   if (!none) putPage(cpu, frame)
-  else addMmCounterFast(cpu, fault.mm, isFilePage(cpu, frame) ? MM_FILE_PAGES : MM_ANON_PAGES, 1)
+  else addMmCounterFast(cpu, fault.mm, kind, 1)
   return 0
 }
 

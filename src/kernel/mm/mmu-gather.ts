@@ -75,7 +75,7 @@ export function gatherFinish(cpu: Task): void {
 export function flushTlbMm(cpu: Task, mm: number, start: number, end: number): void {
   const root = mm + Mm.pgd
   flushTlbRange(cpu, root, start, end)
-  countVmEvent(cpu, VmEvent.nr_tlb_local_flush_all)
+  countVmEvent(cpu, end - start === 1 ? VmEvent.nr_tlb_local_flush_one : VmEvent.nr_tlb_local_flush_all)
   if (Atomics.load(cpu.heap, mm + Mm.users) > 1) {
     countVmEvent(cpu, VmEvent.nr_tlb_remote_flush)
     callFunctionMany(cpu, mm + Mm.cpuMask, CALL_FLUSH_TLB, root, start, end)

@@ -44,6 +44,7 @@ export const VmEvent = {
   mmap_lock_read: 31,
   mmap_lock_write: 32,
   mmap_lock_contended: 33,
+  nr_tlb_local_flush_one: 34,
 } as const
 
 const STATS_FIRST = VmEvent.SPF_ABORT_ODD
