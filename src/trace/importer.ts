@@ -128,6 +128,12 @@ class Thread {
   }
 }
 
+/**
+ * Sections of a file this far apart are files of their own: a device's offsets are cookies that may be exabytes from
+ * each other, while a file of ours holds 8 TiB.
+ */
+const SECTION_BYTES = 2 ** 42
+
 export class Process {
   readonly pid: number
   name: string
@@ -608,7 +614,8 @@ export class Importer implements TraceEvents {
     const type = flags & LINUX_MAP_TYPE
     const shared = type === 1 || type === 3
     const anonymous = (flags & LINUX_MAP_ANONYMOUS) !== 0
-    const file = anonymous || (record !== null && record.file === '') ? 0 : this.#fileNumber(thread, record)
+    const hasFile = !anonymous && (record === null || record.file !== '')
+    const file = hasFile ? this.#fileNumber(thread, record, values[5]!) : 0
     const offset = file === 0 ? 0 : values[5]!
     const growsDown = (flags & LINUX_MAP_GROWSDOWN) !== 0
     const fixed = (flags & LINUX_MAP_FIXED) !== 0
@@ -708,13 +715,14 @@ export class Importer implements TraceEvents {
     }
   }
 
-  #fileNumber(thread: Thread, record: MapRecord | null): number {
+  #fileNumber(thread: Thread, record: MapRecord | null, offset: number): number {
     // Without a record (perf record without -d) the file has no name: each mapping gets one of its own.
-    return this.#fileFor(record?.file ?? `unknown ${thread.process.pid} ${this.scanner.line}`)
+    return this.#fileFor(record?.file ?? `unknown ${thread.process.pid} ${this.scanner.line}`, offset)
   }
 
-  #fileFor(identity: string): number {
-    if (identity === '') return 0
+  #fileFor(name: string, offset: number): number {
+    if (name === '') return 0
+    const identity = offset < SECTION_BYTES ? name : `${name} section ${Math.floor(offset / SECTION_BYTES)}`
     let number = this.#fileNumbers.get(identity)
     if (number === undefined) {
       number = this.files.length
@@ -752,7 +760,7 @@ export class Importer implements TraceEvents {
       end,
       protection: record.protection,
       shared: record.shared,
-      file: this.#fileFor(record.file),
+      file: this.#fileFor(record.file, record.offset),
       offset: record.file === '' ? 0 : record.offset,
       growsDown: record.name === '[stack]',
     }
