@@ -175,6 +175,22 @@ describe('small programs', () => {
     assert.deepEqual([result.fidelity.ratio, result.faults], [1, 3])
   })
 
+  test('a device mapped at offsets exabytes apart is replayed', TIMEOUT, async () => {
+    const text = new TraceText()
+      .exec(1, [
+        'PERF_RECORD_MMAP2 1/1: [0x400000(0x2000) @ 0 fe:00 7 0]: rw-p kfd',
+        'PERF_RECORD_MMAP2 1/1: [0x500000(0x2000) @ 0x4000000000000000 fe:00 7 0]: rw-p kfd',
+        'PERF_RECORD_MMAP2 1/1: [0x600000(0x2000) @ 0x100000000000 fe:00 7 0]: rw-p kfd',
+      ])
+      .mmap(1, 1, A, 0x1000)
+      .fault(1, 1, 0x401008, 4)
+      .fault(1, 1, 0x501008, 6)
+      .fault(1, 1, 0x601008, 4)
+    const result = await replayText(text)
+    assertConsistent(result)
+    assert.deepEqual([result.fidelity.ratio, result.faults], [1, 3])
+  })
+
   test('a forked child begins with its parent’s layout', TIMEOUT, async () => {
     const text = new TraceText()
       .exec(1)
