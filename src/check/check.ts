@@ -8,7 +8,9 @@ import {
   memory,
   setSites,
 } from '../backends/stepped/index.ts'
+import { type Counterexample, recordCounterexample, shortPlace } from './counterexample.ts'
 import { type Exploration, type FailureKind, type RawFailure, type Subject, explore } from './explore.ts'
+import { THREADS_MAX } from './explorer.ts'
 import { kernelSubject } from './kernel-subject.ts'
 import type { Scenario } from './scenario.ts'
 import { userSubject } from './user-scenario.ts'
@@ -33,6 +35,8 @@ export interface CheckFailure {
   readonly steps: number
   /** Which thread did each step. */
   readonly schedule: readonly number[]
+  /** What happened, step by step: see counterexampleText(). */
+  readonly counterexample: Counterexample
 }
 
 export interface CheckResult {
@@ -51,17 +55,59 @@ export interface CheckResult {
   readonly failure: CheckFailure | null
 }
 
-/** Checks the scenario that the module `file` exports as default. Throws SteppingRefused for what cannot be stepped. */
+/**
+ * Checks the scenario that the module `file` exports as default. Throws NoScenario, and
+ * SteppingRefused for what cannot be stepped.
+ */
 export async function checkFile(file: string | URL, options: CheckOptions = {}): Promise<CheckResult> {
-  const program = await load(file, options)
-  const description = program.exports['default'] as Scenario | undefined
-  if (typeof description !== 'object' || !Array.isArray(description.threads))
-    throw new TypeError(
-      `${String(file)} does not export a scenario as default: export default scenario({ … })`,
+  const prepare = async (trace: boolean): Promise<Prepared & { title: string | undefined }> => {
+    const { exports, sites } = await loadUsers(file, options, trace)
+    const description = exports['default'] as Scenario | undefined
+    if (typeof description !== 'object' || !Array.isArray(description.threads)) {
+      throw new NoScenario(
+        `${String(file)} does not export a scenario as default`,
+        'write export default scenario({ … })',
+      )
+    }
+    const { length } = description.threads
+    if (length < 1 || length > THREADS_MAX) {
+      const remedy = `give 1 to ${THREADS_MAX}; two or three are enough for most errors`
+      throw new NoScenario(`the scenario of ${String(file)} has ${length} threads`, remedy)
+    }
+    memory.takeSnapshot()
+    return { subject: userSubject(description), sites, title: description.title }
+  }
+  const prepared = await prepare(false)
+  return judge(prepared.title ?? String(file), null, prepared, () => prepare(true), options)
+}
+
+async function loadUsers(file: string | URL, options: CheckOptions, trace: boolean): Promise<SteppedProgram> {
+  try {
+    return await load(file, options, trace)
+  } catch (error) {
+    if (error instanceof Error && 'remedy' in error) throw error
+    throw new NoScenario(
+      `${String(file)} cannot be loaded: ${String(error)}`,
+      'correct what it imports or does',
     )
-  memory.takeSnapshot()
-  const name = description.title ?? String(file)
-  return judge(name, null, userSubject(description), program.sites, options)
+  }
+}
+
+/** A file that is to be checked cannot be loaded, or exports no scenario. */
+export class NoScenario extends TypeError {
+  override readonly name = 'NoScenario'
+  readonly remedy: string
+
+  constructor(message: string, remedy: string) {
+    super(message)
+    this.remedy = remedy
+  }
+}
+
+/** A program that is loaded, ready to be explored. */
+interface Prepared {
+  readonly subject: Subject
+  readonly sites: readonly Site[]
 }
 
 export interface KernelChoice {
@@ -76,44 +122,43 @@ export async function checkKernelScenario(
   options: CheckOptions = {},
 ): Promise<CheckResult> {
   const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js'
-  const program = await loadOnce(new URL(`./scenarios/${name}${extension}`, import.meta.url), options)
-  const make = program.exports['default'] as (choice: KernelChoice) => unknown
-  return judge(
-    name,
-    choice,
-    kernelSubject(() => make(choice)),
-    program.sites,
-    options,
-  )
+  const prepare = async (trace: boolean): Promise<Prepared> => {
+    const url = new URL(`./scenarios/${name}${extension}`, import.meta.url)
+    const { exports, sites } = await loadOnce(url, options, trace)
+    const make = exports['default'] as (choice: KernelChoice) => unknown
+    return { subject: kernelSubject(() => make(choice)), sites }
+  }
+  return judge(name, choice, await prepare(false), () => prepare(true), options)
 }
 
 /** Programs that leave nothing behind in their modules, by file and patches. */
 const loaded = new Map<string, Promise<SteppedProgram>>()
 
-async function loadOnce(file: URL, options: CheckOptions): Promise<SteppedProgram> {
-  const key = JSON.stringify([file.href, options.patches ?? []])
-  const program = loaded.get(key) ?? load(file, options)
+async function loadOnce(file: URL, options: CheckOptions, trace: boolean): Promise<SteppedProgram> {
+  const key = JSON.stringify([file.href, options.patches ?? [], trace])
+  const program = loaded.get(key) ?? load(file, options, trace)
   loaded.set(key, program)
   setSites((await program).sites)
   return program
 }
 
-async function load(file: string | URL, options: CheckOptions): Promise<SteppedProgram> {
+/** With `trace`, calls are reported too, which costs time. */
+async function load(file: string | URL, options: CheckOptions, trace: boolean): Promise<SteppedProgram> {
   memory.clear()
-  const program = await loadStepped(file, { patches: options.patches ?? [] })
+  const program = await loadStepped(file, { patches: options.patches ?? [], trace })
   setSites(program.sites)
   return program
 }
 
-function judge(
+async function judge(
   scenario: string,
   choice: KernelChoice | null,
-  subject: Subject,
-  sites: readonly Site[],
+  prepared: Prepared,
+  prepareTraced: () => Promise<Prepared>,
   options: CheckOptions,
-): CheckResult {
+): Promise<CheckResult> {
   const { maxExecutions = 10_000_000, maxSteps = 20_000, seconds = 60 } = options
-  const found: Exploration = explore(subject, { maxExecutions, maxSteps, maxMs: seconds * 1000 })
+  const found: Exploration = explore(prepared.subject, { maxExecutions, maxSteps, maxMs: seconds * 1000 })
   return {
     scenario,
     design: choice?.design ?? null,
@@ -124,24 +169,42 @@ function judge(
     redundant: found.redundant,
     steps: found.steps,
     seconds: found.seconds,
-    failure: found.failure && describeFailure(found.failure, sites),
+    failure:
+      found.failure &&
+      describeFailure(found.failure, prepared.sites, await prepareTraced(), choice ? 'CPU' : 'thread'),
   }
 }
 
-function describeFailure(failure: RawFailure, sites: readonly Site[]): CheckFailure {
+function describeFailure(
+  failure: RawFailure,
+  sites: readonly Site[],
+  traced: Prepared,
+  noun: 'CPU' | 'thread',
+): CheckFailure {
   const { kind, schedule, race } = failure
   const races = race === null ? [] : [race.first, race.second]
-  const places = races.map(({ thread, site, write, atomic }) => {
-    const verb = `${atomic ? 'atomic ' : ''}${write ? 'write' : 'read'}`
-    return `thread ${thread}: ${verb} at ${placeOf(sites[site])}`
+  const describeRaces = (say: (site: Site | undefined) => string): string[] =>
+    races.map(({ thread, site, write, atomic }) => {
+      const verb = `${atomic ? 'atomic ' : ''}${write ? 'write' : 'read'}`
+      return `${noun} ${thread}: ${verb} at ${say(sites[site])}`
+    })
+  const message = messageOf(failure)
+  const details = describeRaces((site) => `${shortPlace(site)}: ${site?.source}`)
+  const counterexample = recordCounterexample(traced.subject, traced.sites, {
+    noun,
+    schedule,
+    kind,
+    message,
+    details,
   })
   return {
     kind,
-    message: messageOf(failure),
-    places,
+    message,
+    places: describeRaces(placeOf),
     preemptions: schedule.filter((thread, step) => step > 0 && schedule[step - 1] !== thread).length,
     steps: schedule.length,
     schedule,
+    counterexample,
   }
 }
 

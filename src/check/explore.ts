@@ -19,6 +19,8 @@ export interface Subject {
   begin(): (() => unknown)[]
   /** Called when all threads have finished. Throws if something does not hold. */
   end(): void
+  /** Names of cells that are known beforehand. */
+  names?(): ReadonlyMap<number, string>
 }
 
 export interface ExploreOptions {

@@ -18,6 +18,7 @@ export class UsageError extends Error {
 const INPUT_ERRORS = new Map<string, string>([
   ['ConfigurationError', 'see `faultline designs` and the documentation of the options'],
   ['MemoryError', 'give the machine more memory'],
+  ['NotDeterministic', 'do the same in each run: no time, no chance, and all state made by setup'],
   ['OutOfMemory', 'give the machine more memory'],
   ['RangeError', 'choose a value within the range'],
 ])

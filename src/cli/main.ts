@@ -7,6 +7,7 @@
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { benchCommand } from './bench.ts'
+import { checkCommand } from './check.ts'
 import { designsCommand } from './designs.ts'
 import { describeFailure } from './failure.ts'
 import { clearProgress } from './progress.ts'
@@ -17,6 +18,7 @@ Examples:
   faultline replay trace.perf.txt.gz              what a recorded program would have met under each design
   perf script … | faultline replay -              the same, straight from perf
   faultline bench page_fault1 --against linux     faults per second, beside the real kernel
+  faultline check my-queue.check.ts               every interleaving of a small concurrent program
   faultline designs                               what there is, and where it comes from
 
 Exit codes: 0 yes, 1 no, 2 a wrong call or bad input.`
@@ -24,11 +26,12 @@ Exit codes: 0 yes, 1 no, 2 a wrong call or bad input.`
 function buildProgram(): Command {
   const program = new Command('faultline')
     .description(
-      'Speculative page faults, measured: replay recorded programs and run benchmarks on every design.',
+      'Speculative page faults: replay recorded programs, run benchmarks and check interleavings on every design.',
     )
     .version(version(), '-V, --version', 'print the version')
     .addHelpText('after', EXAMPLES)
-  for (const command of [replayCommand(), benchCommand(), designsCommand()]) program.addCommand(command)
+  const commands = [replayCommand(), benchCommand(), checkCommand(), designsCommand()]
+  for (const command of commands) program.addCommand(command)
   for (const command of [program, ...program.commands]) {
     command
       .exitOverride()

@@ -27,6 +27,10 @@ describe('checking a file', () => {
     assert.deepEqual([failure!.kind, failure!.steps, failure!.preemptions], ['error', 4, 2])
   })
 
+  it('refuses more threads than it can tell apart', async () => {
+    await assert.rejects(check('crowd'), /has 17 threads/)
+  })
+
   it('refuses a file that exports no scenario', async () => {
     await assert.rejects(check('random'), /does not export a scenario as default/)
   })

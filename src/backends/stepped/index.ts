@@ -15,13 +15,18 @@ export {
   STORE,
   Scheduler,
   Thread,
+  type Tracer,
   WAIT,
   WAITING,
   WOKEN,
+  type Watched,
   alone,
+  operationNames,
   runThreads,
   setSites,
+  setTracer,
   setWatching,
   timeOut,
 } from './runtime.ts'
 export type { Site } from './sites.ts'
+export { SHARED } from './tags.ts'

@@ -1,0 +1,201 @@
+// `faultline check`: every interleaving of a scenario, shipped or in a file, or the one in which it fails.
+import { existsSync } from 'node:fs'
+import { Command } from 'commander'
+import {
+  type CheckFailure,
+  type CheckResult,
+  type KernelChoice,
+  type Mutant,
+  checkFile,
+  checkKernelScenario,
+  counterexampleText,
+  mutants,
+  scenarioNames,
+} from '../check/index.ts'
+import { formatCount, formatTable } from '../report/index.ts'
+import { UsageError } from './failure.ts'
+import { nearest, parseDesigns, parseNumber, parseRwsems } from './options.ts'
+import { print, textOptions } from './output.ts'
+import { showProgress } from './progress.ts'
+
+/** A day. */
+const SECONDS_MAX = 86_400
+/** The design and semaphore of which the mutants are mutants. */
+const MUTATED: KernelChoice = { design: 'lespinasse-2021', rwsem: 'xadd' }
+
+interface CheckCommandOptions {
+  readonly design: string
+  readonly rwsem: string
+  readonly seconds: string
+  readonly all?: boolean
+  readonly mutants?: boolean
+  readonly json?: boolean
+}
+
+interface MutantResult {
+  readonly mutant: string
+  readonly design: string
+  readonly race: string | null
+  readonly caught: boolean
+  readonly scenario: string
+  readonly executions: number
+}
+
+export function checkCommand(): Command {
+  return new Command('check')
+    .description('explore every interleaving of a scenario, and print the one in which it fails')
+    .argument('[scenario]', 'the name of a kernel scenario, or a file that exports a scenario as default')
+    .option('--design <names>', "designs for kernel scenarios, as a,b or 'all'", 'all')
+    .option('--rwsem <names>', "forms of the mmap lock for kernel scenarios: xadd, generic, or 'all'", 'xadd')
+    .option('--all', 'every kernel scenario')
+    .option('--mutants', 'every mutant of the kernel that the scenario, or any, is to find')
+    .option('--seconds <time>', 'stop exploring a scenario after so many seconds', '60')
+    .option('--json', 'print JSON, one object a line')
+    .addHelpText(
+      'after',
+      [
+        '',
+        'Exit code 1: something fails, or a mutant is not found. Where the time is up first, the verdict is',
+        "'incomplete' and the exit code 0.",
+        '',
+        `Kernel scenarios: ${scenarioNames.slice(0, 6).join(', ')},`,
+        `${scenarioNames.slice(6, 12).join(', ')},`,
+        `${scenarioNames.slice(12).join(', ')}`,
+        '',
+        'Examples:',
+        '  faultline check my-queue.check.ts',
+        '  faultline check fault-munmap --design lespinasse-2021 --rwsem all',
+        '  faultline check --mutants --json',
+      ].join('\n'),
+    )
+    .action(runCommand)
+}
+
+async function runCommand(target: string | undefined, options: CheckCommandOptions): Promise<void> {
+  const designs = parseDesigns(options.design)
+  const rwsems = parseRwsems(options.rwsem)
+  const seconds = parseNumber(options.seconds, '--seconds', 0.001, SECONDS_MAX)
+  if (options.all === true && (target !== undefined || options.mutants === true)) {
+    throw new UsageError('--all goes with no scenario and not with --mutants', 'leave one of them out')
+  }
+  if (options.mutants === true) {
+    await runMutants(target, seconds, options.json === true)
+    return
+  }
+  if (target === undefined && options.all !== true) {
+    throw new UsageError('nothing to check', 'give the name of a scenario, a file, --all or --mutants')
+  }
+  const choices = designs.flatMap((design) => rwsems.map((rwsem) => ({ design, rwsem })))
+  const results: CheckResult[] = []
+  if (target !== undefined && !isScenarioName(target)) {
+    results.push(await checkFile(existingFile(target), { seconds }))
+  } else {
+    for (const name of target === undefined ? scenarioNames : [target]) {
+      for (const choice of choices) {
+        showProgress(`check ${name}: ${choice.design}/${choice.rwsem}`)
+        results.push(await checkKernelScenario(name, choice, { seconds }))
+      }
+    }
+  }
+  const lines = options.json ? results.map(resultJson) : results.map(resultText)
+  await print(lines.join(''))
+  if (results.some(({ verdict }) => verdict === 'fail')) process.exitCode = 1
+}
+
+function isScenarioName(target: string): boolean {
+  return scenarioNames.some((name) => name === target)
+}
+
+function existingFile(target: string): string {
+  if (existsSync(target)) return target
+  const near = nearest(target, scenarioNames)
+  throw new UsageError(
+    `there is neither a scenario nor a file '${target}'`,
+    near === undefined ? 'faultline check --help names the scenarios' : `did you mean '${near}'?`,
+  )
+}
+
+async function runMutants(scenario: string | undefined, seconds: number, json: boolean): Promise<void> {
+  const chosen = mutants.filter((mutant) => scenario === undefined || mutant.scenario === scenario)
+  if (chosen.length === 0) {
+    throw new UsageError(
+      `no mutant is for '${scenario}'`,
+      `there are some for ${[...new Set(mutants.map((mutant) => mutant.scenario))].join(', ')}`,
+    )
+  }
+  const results: MutantResult[] = []
+  for (const mutant of chosen) {
+    showProgress(`check: the mutant ${mutant.name}`)
+    results.push(await checkMutant(mutant, seconds))
+  }
+  const text = json ? results.map((result) => `${JSON.stringify(result)}\n`).join('') : mutantsText(results)
+  await print(text)
+  if (results.some(({ caught }) => !caught)) process.exitCode = 1
+}
+
+async function checkMutant(mutant: Mutant, seconds: number): Promise<MutantResult> {
+  const { name, race, scenario, patches } = mutant
+  const { failure, executions } = await checkKernelScenario(scenario, MUTATED, { patches, seconds })
+  return { mutant: name, design: MUTATED.design, race, caught: failure !== null, scenario, executions }
+}
+
+function mutantsText(results: readonly MutantResult[]): string {
+  const column = (heading: string, cells: string[], align: 'left' | 'right' = 'left') => ({
+    heading: [heading],
+    align,
+    cells,
+  })
+  const columns = [
+    column(
+      'mutant',
+      results.map(({ mutant }) => mutant),
+    ),
+    column(
+      'caught by',
+      results.map(({ caught, scenario }) => (caught ? scenario : `not caught by ${scenario}`)),
+    ),
+    column(
+      'executions',
+      results.map(({ executions }) => formatCount(executions)),
+      'right',
+    ),
+    column(
+      'race',
+      results.map(({ race }) => race ?? '—'),
+    ),
+  ]
+  return `${formatTable(columns, { indent: 0 }).join('\n')}\n`
+}
+
+function resultJson(result: CheckResult): string {
+  const { scenario, design, rwsem, verdict, complete, executions, redundant, steps, seconds } = result
+  const failure = result.failure && failureJson(result.failure)
+  return `${JSON.stringify({
+    scenario,
+    design,
+    rwsem,
+    verdict,
+    complete,
+    executions,
+    redundant,
+    steps,
+    seconds,
+    bound: null,
+    failure,
+  })}\n`
+}
+
+function failureJson({ kind, message, places, preemptions, steps }: CheckFailure): object {
+  const race = kind === 'race' ? places.join('; ') : null
+  return { kind, message, race, preemptions, steps, token: null }
+}
+
+function resultText(result: CheckResult): string {
+  const { scenario, design, rwsem, verdict, complete, executions, redundant, steps, seconds } = result
+  const name = design === null ? scenario : `${scenario}, ${design}/${rwsem}`
+  const extent = complete ? ', every interleaving' : ''
+  const counts = `${formatCount(executions)} executions, ${formatCount(redundant)} of them redundant`
+  const line = `${name}: ${verdict}${extent}\n  ${counts}, ${formatCount(steps)} steps in ${seconds.toFixed(2)} s\n`
+  if (result.failure === null) return line
+  return `${line}\n${counterexampleText(result.failure.counterexample, textOptions().width)}\n`
+}

@@ -1,0 +1,3 @@
+// One thread too many.
+
+export default { threads: Array.from({ length: 17 }, () => () => undefined) }
