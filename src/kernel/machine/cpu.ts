@@ -87,8 +87,6 @@ export class Cpu extends LockedHeap {
   readonly walkTable = new Int32Array(WALK_CACHE_ENTRIES)
   /** The x86 error code of the last translation that failed. */
   faultError = 0
-  /** TLB flushes of this CPU, whole or by page. */
-  tlbFlushes = 0
 
   /** @param locked those of the heap, if it is a WebAssembly memory */
   constructor(id: number, heap: Int32Array, memory: PhysicalMemory, locked?: LockedInstructions) {
@@ -269,7 +267,6 @@ export const WALK_CACHE_MASK = WALK_CACHE_ENTRIES - 1
 export function flushTlb(cpu: Cpu): void {
   cpu.tlbPage.fill(-1)
   cpu.walkRun.fill(-1)
-  cpu.tlbFlushes++
 }
 
 /**
@@ -286,7 +283,6 @@ export function flushTlbRange(cpu: Cpu, root: number, start: number, end: number
     if (cpu.tlbPage[entry] === page && cpu.tlbRoot[entry] === root) cpu.tlbPage[entry] = -1
   }
   cpu.walkRun.fill(-1)
-  cpu.tlbFlushes++
 }
 
 // ---------------------------------------------------------------------------------------------------------------------

@@ -27,7 +27,6 @@ export const File = layout('file', FILE_WORDS, {
   /** `i_pages`: guards insertion. */
   lock: 4,
   root: 5,
-  cachedPages: 6,
   /** Which of all files of the machine it is; 0 once it is gone. */
   generation: 7,
 })
@@ -156,7 +155,6 @@ function insertPage(cpu: Task, file: number, index: number, frame: number): numb
     node = child
   }
   Atomics.store(heap, node + RadixNode.slots + (index & RADIX_MASK), frame)
-  heap[file + File.cachedPages]++
   return frame
 }
 

@@ -2,7 +2,7 @@
 
 import { rcuPoll } from '../sync/rcu.ts'
 import { EINVAL, ENOMEM } from './errno.ts'
-import { mergeVma, splitVma } from './merge.ts'
+import { modifyVma } from './merge.ts'
 import { gatherBegin, gatherFinish } from './mmu-gather.ts'
 import { mmapReadLock, mmapReadUnlock, mmapWriteLock, mmapWriteUnlock } from './mmap-lock.ts'
 import { populateRange } from './populate.ts'
@@ -153,21 +153,10 @@ function updateVmaFlags(
 ): number {
   const { heap } = cpu
   if (newFlags === heap[vma + Vma.vmFlags]) return 0
-  const previous = heap[vma + Vma.vmStart] < start ? vma : heap[vma + Vma.vmPrev]
-  const pgoff = heap[vma + Vma.vmPgoff] + start - heap[vma + Vma.vmStart]
-  const anonVma = Atomics.load(heap, vma + Vma.anonVma)
-  if (mergeVma(cpu, mm, previous, start, end, newFlags, anonVma, heap[vma + Vma.vmFile], pgoff) !== 0)
-    return 0
-  if (start !== heap[vma + Vma.vmStart]) {
-    const error = splitVma(cpu, mm, vma, start, true)
-    if (error < 0) return error
-  }
-  if (end !== heap[vma + Vma.vmEnd]) {
-    const error = splitVma(cpu, mm, vma, end, false)
-    if (error < 0) return error
-  }
-  cpu.design.vmaWriteBegin(cpu, vma)
-  Atomics.store(heap, vma + Vma.vmFlags, newFlags)
-  cpu.design.vmaWriteEnd(cpu, vma)
+  const target = modifyVma(cpu, mm, vma, start, end, newFlags)
+  if (target < 0) return target
+  cpu.design.vmaWriteBegin(cpu, target)
+  Atomics.store(heap, target + Vma.vmFlags, newFlags)
+  cpu.design.vmaWriteEnd(cpu, target)
   return 0
 }

@@ -193,7 +193,7 @@ function setBorders(cpu: Task, vma: number, start: number, end: number, pgoff: n
  * `split_vma`: splits `vma` at `page`. The new VMA is the lower part if `newBelow`, else the upper; `vma` keeps the
  * other. Returns 0, or -ENOMEM when there are too many mappings or there is no memory.
  */
-export function splitVma(cpu: Task, mm: number, vma: number, page: number, newBelow: boolean): number {
+function splitVma(cpu: Task, mm: number, vma: number, page: number, newBelow: boolean): number {
   if (cpu.heap[mm + Mm.mapCount] >= cpu.heap[mm + Mm.maxMapCount]) return -ENOMEM
   return splitVmaUnlimited(cpu, vma, page, newBelow)
 }
@@ -217,4 +217,34 @@ export function splitVmaUnlimited(cpu: Task, vma: number, page: number, newBelow
     adjustVma(cpu, vma, start, page, pgoff, fresh, 0)
   }
   return 0
+}
+
+/**
+ * `vma_modify`: the pages [start, end) of `vma` are to have the flags `newFlags`: merges them into a neighbour that is
+ * alike then, else splits off the rest. Returns the VMA that contains the pages, whose own flags are not changed yet
+ * where it was split, or -ENOMEM.
+ */
+export function modifyVma(
+  cpu: Task,
+  mm: number,
+  vma: number,
+  start: number,
+  end: number,
+  newFlags: number,
+): number {
+  const { heap } = cpu
+  const previous = heap[vma + Vma.vmStart] < start ? vma : heap[vma + Vma.vmPrev]
+  const pgoff = heap[vma + Vma.vmPgoff] + start - heap[vma + Vma.vmStart]
+  const anonVma = Atomics.load(heap, vma + Vma.anonVma)
+  const merged = mergeVma(cpu, mm, previous, start, end, newFlags, anonVma, heap[vma + Vma.vmFile], pgoff)
+  if (merged !== 0) return merged
+  if (start !== heap[vma + Vma.vmStart]) {
+    const error = splitVma(cpu, mm, vma, start, true)
+    if (error < 0) return error
+  }
+  if (end !== heap[vma + Vma.vmEnd]) {
+    const error = splitVma(cpu, mm, vma, end, false)
+    if (error < 0) return error
+  }
+  return vma
 }

@@ -33,8 +33,6 @@ export const Mm = layout('mm_struct', MM_WORDS, {
   stackLimit: 9,
   /** Moves whenever a VMA leaves the tree, so that the per-thread VMA caches know. */
   vmacacheSeqnum: 10,
-  /** Write sections of the mmap lock so far. */
-  writeSections: 11,
   /** Which of all address spaces of the machine it is; 0 once it is destroyed. */
   generation: 13,
   /** The next address space of the machine. */

@@ -39,7 +39,6 @@ export function mmapReadUnlock(cpu: Task, mm: number): void {
 export function mmapWriteLock(cpu: Task, mm: number): void {
   countVmEvent(cpu, VmEvent.mmap_lock_write)
   downWrite(cpu, mm + Mm.mmapLock)
-  cpu.heap[mm + Mm.writeSections]++
   cpu.design.mmapWriteLocked(cpu, mm)
 }
 

@@ -15,7 +15,7 @@ import { rcuPoll } from '../sync/rcu.ts'
 import { spinLock, spinUnlock } from '../sync/spinlock.ts'
 import { EINVAL, ENOMEM } from './errno.ts'
 import { FILE_WRITE_NOTIFY, File } from './file.ts'
-import { mergeVma, splitVma } from './merge.ts'
+import { modifyVma } from './merge.ts'
 import { flushTlbMm } from './mmu-gather.ts'
 import { mmapWriteLock, mmapWriteUnlock } from './mmap-lock.ts'
 import { findPteTable, pteAddress } from './page-table.ts'
@@ -43,16 +43,14 @@ function mprotectLocked(cpu: Task, mm: number, start: number, end: number, acces
   const { heap } = cpu
   let vma = findVma(cpu, mm, start)
   if (vma === 0 || heap[vma + Vma.vmStart] > start) return -ENOMEM
-  let previous = heap[vma + Vma.vmStart] < start ? vma : heap[vma + Vma.vmPrev]
   for (let page = start; ;) {
     const stop = Math.min(heap[vma + Vma.vmEnd], end)
-    const error = mprotectFixup(cpu, mm, vma, previous, page, stop, access)
+    const error = mprotectFixup(cpu, mm, vma, page, stop, access)
     if (error < 0) return error
     page = stop
     if (page >= end) return 0
     vma = findVma(cpu, mm, page)
     if (vma === 0 || heap[vma + Vma.vmStart] > page) return -ENOMEM
-    previous = heap[vma + Vma.vmStart] < page ? vma : heap[vma + Vma.vmPrev]
   }
 }
 
@@ -61,7 +59,6 @@ function mprotectFixup(
   cpu: Task,
   mm: number,
   vma: number,
-  previous: number,
   start: number,
   end: number,
   access: number,
@@ -71,24 +68,10 @@ function mprotectFixup(
   const newFlags = (oldFlags & ~VM_ACCESS_FLAGS) | access
   if (newFlags === oldFlags) return 0
   const file = heap[vma + Vma.vmFile]
-  const anonVma = Atomics.load(heap, vma + Vma.anonVma)
-  const pgoff = heap[vma + Vma.vmPgoff] + start - heap[vma + Vma.vmStart]
-  let target = mergeVma(cpu, mm, previous, start, end, newFlags, anonVma, file, pgoff)
-  if (target === 0) {
-    target = vma
-    if (start !== heap[vma + Vma.vmStart]) {
-      const error = splitVma(cpu, mm, vma, start, true)
-      if (error < 0) return error
-    }
-    if (end !== heap[vma + Vma.vmEnd]) {
-      const error = splitVma(cpu, mm, vma, end, false)
-      if (error < 0) return error
-    }
-    cpu.design.vmaWriteBegin(cpu, target)
-    Atomics.store(heap, target + Vma.vmFlags, newFlags)
-  } else {
-    cpu.design.vmaWriteBegin(cpu, target)
-  }
+  const target = modifyVma(cpu, mm, vma, start, end, newFlags)
+  if (target < 0) return target
+  cpu.design.vmaWriteBegin(cpu, target)
+  Atomics.store(heap, target + Vma.vmFlags, newFlags)
   changeProtection(cpu, mm, start, end, pageProt(cpu, newFlags, file))
   cpu.design.vmaWriteEnd(cpu, target)
   return 0

@@ -7,7 +7,10 @@ import { type Cpu, perCpuBase } from '../machine/cpu.ts'
 import { Header } from '../machine/header.ts'
 import { PerCpu } from '../machine/per-cpu.ts'
 
-/** Indices of the counters. The upper-case names are those of SPECULATIVE_PAGE_FAULT_STATS. */
+/**
+ * Indices of the counters. The upper-case names are those of SPECULATIVE_PAGE_FAULT_STATS. Those of swap, NUMA hints,
+ * userfaultfd, major faults and the checks inside file faults stay 0: what they count does not exist here yet.
+ */
 export const VmEvent = {
   pgfault: 0,
   pgmajfault: 1,
