@@ -113,6 +113,8 @@ interface Prepared {
 export interface KernelChoice {
   readonly design: string
   readonly rwsem: 'xadd' | 'generic'
+  /** With the errors of the published form. Default false: each is mended where the design's file says so. */
+  readonly published?: boolean
 }
 
 /** Checks the shipped scenario `name` on a machine of a kind. */

@@ -46,7 +46,7 @@ import {
   mprotect,
   munmap,
   perCpuBase,
-  rcuBarrier,
+  graceBarrier,
   setStartOfHeap,
   slabInUse,
   storeAlignedInt32,
@@ -195,7 +195,7 @@ function must(holds: boolean, problem: string): void {
 /** Says what a scenario is; returns what makes it run on a machine of a kind. */
 export function kernelScenario(
   description: KernelScenarioDescription,
-): (choice: Pick<MachineChoice, 'design' | 'rwsem'>) => KernelScenarioRun {
+): (choice: Pick<MachineChoice, 'design' | 'rwsem' | 'published'>) => KernelScenarioRun {
   return (choice) => {
     const { threads, setup, config = {} } = description
     const machine = bootMachine({ ...choice, cpus: threads.length, frames: 80 * threads.length, config })
@@ -335,7 +335,7 @@ function tearDown(machine: KernelMachine): void {
   kernelEnter(task!)
   syncMmRss(task!)
   destroyMm(task!, mm)
-  rcuBarrier(task!)
+  graceBarrier(task!)
   kernelExit(task!)
   const names = { CACHE_VMA, CACHE_PAGE_TABLE, CACHE_ANON_VMA, CACHE_MM, CACHE_FILE, CACHE_RADIX_NODE }
   for (const [name, cache] of Object.entries(names)) {

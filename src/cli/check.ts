@@ -14,7 +14,7 @@ import {
 } from '../check/index.ts'
 import { formatCount, formatTable } from '../report/index.ts'
 import { UsageError } from './failure.ts'
-import { nearest, parseDesigns, parseNumber, parseRwsems } from './options.ts'
+import { DEFAULT_DESIGNS, nearest, parseDesigns, parseNumber, parseRwsems } from './options.ts'
 import { print, textOptions } from './output.ts'
 import { showProgress } from './progress.ts'
 
@@ -45,7 +45,7 @@ export function checkCommand(): Command {
   return new Command('check')
     .description('explore every interleaving of a scenario, and print the one in which it fails')
     .argument('[scenario]', 'the name of a kernel scenario, or a file that exports a scenario as default')
-    .option('--design <names>', "designs for kernel scenarios, as a,b or 'all'", 'all')
+    .option('--design <names>', "designs for kernel scenarios, as a,b or 'all'", DEFAULT_DESIGNS)
     .option('--rwsem <names>', "forms of the mmap lock for kernel scenarios: xadd, generic, or 'all'", 'xadd')
     .option('--all', 'every kernel scenario')
     .option('--mutants', 'every mutant of the kernel that the scenario, or any, is to find')

@@ -1,5 +1,6 @@
 // Making a machine: the kernel heap with everything that must be there before the first CPU.
 
+import { designs } from './designs/index.ts'
 import { fixedHeapWords, bootHeap, type BootOptions } from './machine/header.ts'
 import { PAGE_TABLE_WORDS } from './machine/pte.ts'
 import { ANON_VMA_WORDS } from './mm/anon-vma.ts'
@@ -33,7 +34,7 @@ export function minimumHeapWords(cpuCount: number, frameCount: number): number {
 /** Fills in a heap of zeros. */
 export function bootKernel(heap: Int32Array, options: BootOptions): void {
   bootHeap(heap, options)
-  createSlabCache(heap, CACHE_VMA, VMA_WORDS)
+  createSlabCache(heap, CACHE_VMA, VMA_WORDS, designs[options.design]!.typesafeVmas)
   createSlabCache(heap, CACHE_PAGE_TABLE, PAGE_TABLE_WORDS)
   createSlabCache(heap, CACHE_ANON_VMA, ANON_VMA_WORDS)
   createSlabCache(heap, CACHE_MM, MM_WORDS)

@@ -16,6 +16,8 @@ export const GATHER_FRAMES_MAX = 4096
 
 export class Task extends Cpu {
   readonly design: Design
+  /** Whether the details of SPECULATIVE_PAGE_FAULT_STATS are counted. */
+  readonly countsSpfDetails: boolean
   /** How many frames this CPU may keep in front of the zone, and how many it moves at a time. */
   readonly pcpHigh: number
   readonly pcpBatch: number
@@ -30,6 +32,18 @@ export class Task extends Cpu {
   vmacacheMm = 0
   vmacacheSeqnum = 0
   readonly vmacache = new Int32Array(VMACACHE_SIZE)
+
+  /**
+   * Kamezawa, 18 December 2009: the version of which mm this thread saw when it last held the mmap lock for reading.
+   */
+  versionMm = 0
+  version = 0
+
+  /** Dufour 2018: the VMA that the speculative try has left for the locked one, with a reference; 0 if none. */
+  leftVma = 0
+
+  /** Dufour: the page at which mremap makes a VMA that must not be used before its entries are there; -1 if none. */
+  movingTo = -1
 
   // Results of findVmaLinks().
   vmaLinkParent = 0
@@ -61,6 +75,8 @@ export class Task extends Cpu {
   ) {
     super(id, heap, memory, locked)
     this.design = design
+    this.countsSpfDetails =
+      this.config.SPECULATIVE_PAGE_FAULT_STATS && design.events.includes('SPF_ABORT_ODD')
     const { high, batch } = pcpLimits(this.cpuCount, heap[Header.frameCount])
     this.pcpHigh = high
     this.pcpBatch = batch
