@@ -28,6 +28,8 @@ export abstract class Design {
   abstract readonly description: DesignDescription
   /** Whether it tries faults without the mmap lock at all, and so needs SPECULATIVE_PAGE_FAULT. */
   readonly speculates: boolean = false
+  /** Whether VMAs are kept in a range tree and not in a red-black tree. */
+  readonly rangeTree: boolean = false
 
   /**
    * Tries to handle the fault of `cpu.fault` (mm, page and flags are set) without the mmap lock. Returns

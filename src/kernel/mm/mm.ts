@@ -42,6 +42,9 @@ export const Mm = layout('mm_struct', MM_WORDS, {
   /** Lespinasse: even while no writer holds the mmap lock, odd while one does. */
   mmapSeq: MMAP_SEQ,
 
+  /** The root of the range tree of VMAs, where the design has one. Changed under the mmap lock held for write. */
+  rangeRoot: MMAP_SEQ + 8,
+
   /** Guards the upper levels of the page table and `vma.anonVma`. */
   pageTableLock: PAGE_TABLE_LOCK,
   pageTables: PAGE_TABLE_LOCK + 1,

@@ -28,6 +28,7 @@ export const RcuHead = layout('rcu_head', 2, { next: 0, callback: 1 })
 /** What may be done after a grace period. A callback gets the address of the rcu_head. */
 export const RCU_FREE_VMA = 1
 export const RCU_FREE_PAGE_TABLE = 2
+export const RCU_FREE_RANGE_NODE = 6
 const RCU_CALLBACKS = 8
 
 type RcuCallback<C extends Cpu> = (cpu: C, head: number) => void
