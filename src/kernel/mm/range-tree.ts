@@ -304,9 +304,10 @@ function reserveNodes(cpu: Task, count: number): boolean {
   return true
 }
 
-/** Frees a node that cannot be reached any more, but where readers may still be. */
-function freeNode(cpu: Task, node: number): void {
-  callRcu(cpu, node + RangeNode.rcuHead, RCU_FREE_RANGE_NODE)
+/** Frees a node that cannot be reached any more. Readers may still be there, unless the mm has one user only. */
+function freeNode(cpu: Task, mm: number, node: number): void {
+  if (Atomics.load(cpu.heap, mm + Mm.users) <= 1) slabFree(cpu, CACHE_RANGE_NODE, node)
+  else callRcu(cpu, node + RangeNode.rcuHead, RCU_FREE_RANGE_NODE)
 }
 
 defineRcuCallback<Task>(RCU_FREE_RANGE_NODE, (cpu, head) =>
@@ -437,7 +438,7 @@ function linkInCopy(cpu: Task, mm: number, vma: number, start: number, gap: numb
   const node = makeNode(cpu, level, 0, rangeWalk.count)
   if (level > top) Atomics.store(heap, mm + Mm.rangeRoot, node)
   else publish(cpu, mm, level, node)
-  for (let old = 0; old <= Math.min(level, top); old++) freeNode(cpu, nodes[old])
+  for (let old = 0; old <= Math.min(level, top); old++) freeNode(cpu, mm, nodes[old])
   if (level > top) return
   nodes[level] = node
   tellParents(cpu, level)
@@ -456,7 +457,7 @@ export function eraseRangeTree(cpu: Task, mm: number, vma: number): void {
   while (heap[nodes[level] + RangeNode.full] === 0) {
     if (level === rangeWalk.top) publish(cpu, mm, level, 0)
     else emptySlot(heap, nodes[level + 1], slots[level + 1])
-    freeNode(cpu, nodes[level])
+    freeNode(cpu, mm, nodes[level])
     if (level++ === rangeWalk.top) return
   }
   tellParents(cpu, level)
@@ -474,7 +475,7 @@ function lowerRoot(cpu: Task, mm: number): void {
     const root = heap[mm + Mm.rangeRoot]
     if (heap[root + RangeNode.shape] >> LEVEL_SHIFT === 0 || heap[root + RangeNode.full] > 1) return
     Atomics.store(heap, mm + Mm.rangeRoot, heap[root + RangeNode.children + nextFullSlot(heap, root, -1)])
-    freeNode(cpu, root)
+    freeNode(cpu, mm, root)
   }
 }
 
@@ -507,8 +508,8 @@ function joinNeighbour(cpu: Task, mm: number, level: number): boolean {
   } else {
     evenOut(cpu, mm, level, leftSlot, rightSlot)
   }
-  freeNode(cpu, left)
-  freeNode(cpu, right)
+  freeNode(cpu, mm, left)
+  freeNode(cpu, mm, right)
   return joins
 }
 
@@ -525,5 +526,5 @@ function evenOut(cpu: Task, mm: number, level: number, leftSlot: number, rightSl
   takeNode(cpu, right)
   takeSlotsFrom(cpu, parent, rightSlot + 1)
   publish(cpu, mm, level + 1, makeNode(cpu, level + 1, 0, rangeWalk.count))
-  freeNode(cpu, parent)
+  freeNode(cpu, mm, parent)
 }
