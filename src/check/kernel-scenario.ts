@@ -12,6 +12,7 @@ import {
   CACHE_MM,
   CACHE_PAGE_TABLE,
   CACHE_RADIX_NODE,
+  CACHE_RANGE_NODE,
   CACHE_VMA,
   Header,
   type KernelConfig,
@@ -337,7 +338,15 @@ function tearDown(machine: KernelMachine): void {
   destroyMm(task!, mm)
   graceBarrier(task!)
   kernelExit(task!)
-  const names = { CACHE_VMA, CACHE_PAGE_TABLE, CACHE_ANON_VMA, CACHE_MM, CACHE_FILE, CACHE_RADIX_NODE }
+  const names = {
+    CACHE_VMA,
+    CACHE_PAGE_TABLE,
+    CACHE_ANON_VMA,
+    CACHE_MM,
+    CACHE_FILE,
+    CACHE_RADIX_NODE,
+    CACHE_RANGE_NODE,
+  }
   for (const [name, cache] of Object.entries(names)) {
     must(slabInUse(heap, cache) === 0, `${slabInUse(heap, cache)} objects of ${name} were never freed`)
   }

@@ -12,6 +12,7 @@ import {
 } from '../workloads/index.ts'
 import { UsageError } from './failure.ts'
 import {
+  DEFAULT_DESIGNS,
   parseConfig,
   parseCount,
   parseCounts,

@@ -23,6 +23,7 @@ import { downReadTryLock, downWrite, upRead, upWrite } from '../sync/rwsem.ts'
 
 export class PerVmaLock2023 extends Design {
   override readonly speculates = true
+  override readonly rangeTree = true
   override readonly events: readonly VmEventName[] = [
     'vma_lock_success',
     'vma_lock_abort',

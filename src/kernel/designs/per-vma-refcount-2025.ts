@@ -31,6 +31,7 @@ const DETACHED = 2
 
 export class PerVmaRefcount2025 extends Design {
   override readonly speculates = true
+  override readonly rangeTree = true
   override readonly typesafeVmas = true
   override readonly events: readonly VmEventName[] = [
     'vma_lock_success',

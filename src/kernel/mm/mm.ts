@@ -52,6 +52,9 @@ export const Mm = layout('mm_struct', MM_WORDS, {
   /** Per-VMA reference count: the writer that waits for readers of a VMA, see sync/rcuwait.ts. */
   vmaWriterWait: MMAP_SEQ + 3,
 
+  /** The root of the range tree of VMAs, where the design has one. Changed under the mmap lock held for write. */
+  rangeRoot: MMAP_SEQ + 8,
+
   /** Guards the upper levels of the page table and `vma.anonVma`. */
   pageTableLock: PAGE_TABLE_LOCK,
   pageTables: PAGE_TABLE_LOCK + 1,

@@ -11,8 +11,8 @@ import { freePageTableRange } from './page-table.ts'
 import type { Task } from './task.ts'
 import { getUnmappedArea } from './unmapped-area.ts'
 import { findVma, findVmaLinks } from './vma-tree.ts'
-import { VMA_UNMAP, VM_GROWSDOWN, VM_SHARED, Vma, vmAreaAlloc } from './vma.ts'
-import { linkVma, removeVma, unlinkVma, vmaGetFile } from './vma-link.ts'
+import { VMA_UNMAP, VM_GROWSDOWN, VM_SHARED, Vma } from './vma.ts'
+import { allocVmaToLink, linkVma, removeVma, unlinkVma, vmaGetFile } from './vma-link.ts'
 import { zapRange } from './zap.ts'
 import { gracePoll } from '../sync/grace.ts'
 
@@ -95,7 +95,7 @@ export function mmapRegion(
   heap[mm + Mm.totalVm] += pages
   const merged = mergeVma(cpu, mm, cpu.vmaLinkPrevious, page, end, vmFlags, 0, file, pgoff)
   if (merged !== 0) return page
-  const vma = vmAreaAlloc(cpu, mm)
+  const vma = allocVmaToLink(cpu, mm, page)
   if (vma === 0) {
     heap[mm + Mm.totalVm] -= pages
     return -ENOMEM

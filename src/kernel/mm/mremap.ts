@@ -19,8 +19,8 @@ import { allocPteTable, findPteTable, pteAddress } from './page-table.ts'
 import type { Task } from './task.ts'
 import { getUnmappedArea } from './unmapped-area.ts'
 import { findVma, findVmaLinks } from './vma-tree.ts'
-import { VM_SHARED, Vma, vmAreaDup } from './vma.ts'
-import { linkVma, vmaGetFile } from './vma-link.ts'
+import { VM_SHARED, Vma } from './vma.ts'
+import { dupVmaToLink, linkVma, vmaGetFile } from './vma-link.ts'
 
 export const MREMAP_MAYMOVE = 1
 export const MREMAP_FIXED = 2
@@ -184,7 +184,7 @@ function copyVma(cpu: Task, mm: number, vma: number, from: number, to: number, p
   const flags = heap[vma + Vma.vmFlags]
   const merged = mergeVma(cpu, mm, cpu.vmaLinkPrevious, to, to + pages, flags, anonVma, file, pgoff)
   if (merged !== 0) return merged
-  const fresh = vmAreaDup(cpu, vma)
+  const fresh = dupVmaToLink(cpu, vma, to)
   if (fresh === 0) return 0
   heap[fresh + Vma.vmStart] = to
   heap[fresh + Vma.vmEnd] = to + pages

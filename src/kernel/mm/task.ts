@@ -8,6 +8,7 @@ import type { Design } from './design.ts'
 import { FaultContext } from './fault-context.ts'
 import { RSS_KINDS } from './mm.ts'
 import { pcpLimits } from './page-alloc.ts'
+import { RangeWalk } from './range-walk.ts'
 
 /** Entries of the per-thread VMA cache. */
 export const VMACACHE_SIZE = 4
@@ -50,6 +51,10 @@ export class Task extends Cpu {
   vmaLink = 0
   vmaLinkPrevious = 0
 
+  /** Whether VMAs are kept in a range tree, and where a change of it stands. */
+  readonly usesRangeTree: boolean
+  readonly rangeWalk = new RangeWalk()
+
   // Results of detachVmas(): the neighbours of what was taken out.
   detachedPrevious = 0
   detachedNext = 0
@@ -77,6 +82,7 @@ export class Task extends Cpu {
     this.design = design
     this.countsSpfDetails =
       this.config.SPECULATIVE_PAGE_FAULT_STATS && design.events.includes('SPF_ABORT_ODD')
+    this.usesRangeTree = design.rangeTree
     const { high, batch } = pcpLimits(this.cpuCount, heap[Header.frameCount])
     this.pcpHigh = high
     this.pcpBatch = batch

@@ -5,10 +5,36 @@ import { Mm } from './mm.ts'
 import { unlinkAnonVma } from './anon-vma.ts'
 import { assertMmapWriteLocked } from './mmap-lock.ts'
 import type { Task } from './task.ts'
-import { eraseVmaTree, findVmaLinks, linkVmaTree, vmaGapUpdate, vmEndGap } from './vma-tree.ts'
-import { VMA_LINK, VMA_UNLINK, Vma } from './vma.ts'
+import {
+  eraseVmaTree,
+  findVmaLinks,
+  linkVmaTree,
+  reserveVmaLink,
+  vmaGapUpdate,
+  vmEndGap,
+} from './vma-tree.ts'
+import { VMA_LINK, VMA_UNLINK, Vma, vmAreaAlloc, vmAreaDup, vmAreaFreeNow } from './vma.ts'
 import { vmacacheInvalidate } from './vmacache.ts'
 import { bugOn } from '../machine/errors.ts'
+
+/**
+ * `vm_area_alloc` and `vma_iter_prealloc`: a VMA of `mm` that will be linked at `start`, with all memory that it takes.
+ * Nothing else may be linked or unlinked before. Returns 0 when the heap is used up.
+ */
+export function allocVmaToLink(cpu: Task, mm: number, start: number): number {
+  return withMemoryToLink(cpu, mm, vmAreaAlloc(cpu, mm), start)
+}
+
+/** The same for a copy of `original`. */
+export function dupVmaToLink(cpu: Task, original: number, start: number): number {
+  return withMemoryToLink(cpu, cpu.heap[original + Vma.vmMm], vmAreaDup(cpu, original), start)
+}
+
+function withMemoryToLink(cpu: Task, mm: number, vma: number, start: number): number {
+  if (vma === 0 || reserveVmaLink(cpu, mm, start)) return vma
+  vmAreaFreeNow(cpu, vma)
+  return 0
+}
 
 /** `vma_link`: the VMA, which overlaps none, becomes part of the mm. The mmap lock is held for write. */
 export function linkVma(cpu: Task, mm: number, vma: number): void {
