@@ -1,5 +1,6 @@
 // Checks a scenario: loads it in its steppable form, explores it, and says what was found.
 
+import { basename } from 'node:path'
 import {
   type SourcePatch,
   type SteppedProgram,
@@ -7,7 +8,7 @@ import {
   memory,
   setSites,
 } from '../backends/stepped/index.ts'
-import { type Exploration, type Subject, explore } from './explore.ts'
+import { type Exploration, explore } from './explore.ts'
 import { THREADS_MAX } from './explorer.ts'
 import { type CheckFailure, type Prepared, describeFailure, replayExecution } from './failure.ts'
 import { kernelSubject } from './kernel-subject.ts'
@@ -56,6 +57,7 @@ export interface CheckResult {
 export async function checkFile(file: string | URL, options: CheckOptions = {}): Promise<CheckResult> {
   const prepared = await prepareFile(file, options, false)
   return judge(
+    fileName(file),
     prepared.title ?? String(file),
     null,
     prepared,
@@ -65,17 +67,21 @@ export async function checkFile(file: string | URL, options: CheckOptions = {}):
 }
 
 /**
- * Runs the execution of a replay token again, and says how it failed. Throws TokenRefused if the token is not for the
- * file or not for its code as it is, and what checkFile throws.
+ * Runs the execution of a replay token again. Throws TokenRefused if the token is not for the file or not for its code
+ * as it is, and what checkFile throws.
  */
 export async function replayFile(
   file: string | URL,
   token: string,
   options: ReplayOptions = {},
-): Promise<CheckFailure> {
+): Promise<CheckResult> {
   const prepared = await prepareFile(file, options, true)
-  const code = codeOf(prepared.title ?? String(file), null, prepared)
-  return replayExecution(token, executionOf(token, code), prepared, 'thread')
+  return replay(fileName(file), prepared.title ?? String(file), null, prepared, token)
+}
+
+/** What a token calls the file: not where it stands, which may be elsewhere on another machine. */
+function fileName(file: string | URL): string {
+  return basename(String(file))
 }
 
 async function prepareFile(
@@ -139,21 +145,21 @@ export async function checkKernelScenario(
   options: CheckOptions = {},
 ): Promise<CheckResult> {
   const prepared = await prepareKernel(name, choice, options, false)
-  return judge(name, choice, prepared, () => prepareKernel(name, choice, options, true), options)
+  return judge(name, name, choice, prepared, () => prepareKernel(name, choice, options, true), options)
 }
 
 /**
- * Runs the execution of a replay token of a shipped scenario again, and says how it failed. Throws TokenRefused if the
- * token is for another scenario or machine, or for other code.
+ * Runs the execution of a replay token of a shipped scenario again. Throws TokenRefused if the token is for another
+ * scenario or machine, or for other code.
  */
 export async function replayKernelScenario(
   name: string,
   choice: KernelChoice,
   token: string,
   options: ReplayOptions = {},
-): Promise<CheckFailure> {
+): Promise<CheckResult> {
   const prepared = await prepareKernel(name, choice, options, true)
-  return replayExecution(token, executionOf(token, codeOf(name, choice, prepared)), prepared, 'CPU')
+  return replay(name, name, choice, prepared, token)
 }
 
 async function prepareKernel(
@@ -188,8 +194,10 @@ async function load(file: string | URL, options: ReplayOptions, trace: boolean):
   return program
 }
 
+/** `name` is that of a kernel scenario, or of a file. */
 async function judge(
-  scenario: string,
+  name: string,
+  title: string,
   choice: KernelChoice | null,
   prepared: Prepared,
   prepareTraced: () => Promise<Prepared>,
@@ -200,13 +208,13 @@ async function judge(
   const failure =
     found.failure &&
     (await describeFailure(found.failure, prepared, prepareTraced, {
-      code: codeOf(scenario, choice, prepared),
+      code: codeOf(name, choice, prepared),
       noun: nounOf(choice),
       maxSteps,
       minimiseSeconds: options.minimiseSeconds ?? MINIMISE_SECONDS,
     }))
   return {
-    scenario,
+    scenario: title,
     design: choice?.design ?? null,
     rwsem: choice?.rwsem ?? null,
     verdict: failure !== null ? 'fail' : found.complete ? 'pass' : 'incomplete',
@@ -215,6 +223,31 @@ async function judge(
     redundant: found.redundant,
     steps: found.steps,
     seconds: found.seconds,
+    failure,
+  }
+}
+
+/** One execution, and so nothing about all others. */
+function replay(
+  name: string,
+  title: string,
+  choice: KernelChoice | null,
+  prepared: Prepared,
+  token: string,
+): CheckResult {
+  const started = performance.now()
+  const execution = executionOf(token, codeOf(name, choice, prepared))
+  const failure = replayExecution(token, execution, prepared, nounOf(choice))
+  return {
+    scenario: title,
+    design: choice?.design ?? null,
+    rwsem: choice?.rwsem ?? null,
+    verdict: 'fail',
+    complete: false,
+    executions: 1,
+    redundant: 0,
+    steps: failure.steps,
+    seconds: (performance.now() - started) / 1000,
     failure,
   }
 }

@@ -1,10 +1,10 @@
 // What is told of a failure: what broke, in the shortest execution that shows it, and how to see it again.
 
 import type { Site } from '../backends/stepped/index.ts'
-import { type Counterexample, recordCounterexample, shortPlace } from './counterexample.ts'
+import { type Counterexample, recordCounterexample } from './counterexample.ts'
 import type { FailureKind, RawFailure, Subject } from './explore.ts'
 import { NotDeterministic } from './explorer.ts'
-import { type FollowedRun, follow, leadBy, turningsOf } from './follow.ts'
+import { type FollowedRun, errorText, follow, leadBy, turningsOf } from './follow.ts'
 import { minimise } from './minimise.ts'
 import { type CheckedCode, type ReplayedExecution, replayToken } from './token.ts'
 
@@ -66,7 +66,7 @@ export async function describeFailure(
     ...tell(failure, prepared.sites, traced, noun),
     preemptions,
     steps,
-    found: minimised?.before ?? { preemptions, steps },
+    found: { preemptions: minimised?.before ?? preemptions, steps: found.schedule.length },
     token: execution && replayToken(code, execution),
   }
 }
@@ -116,28 +116,27 @@ function tell(
 ): Pick<CheckFailure, 'kind' | 'message' | 'places' | 'schedule' | 'counterexample'> {
   const { kind, schedule, race } = failure
   const races = race === null ? [] : [race.first, race.second]
-  const describeRaces = (say: (site: Site | undefined) => string): string[] =>
-    races.map(({ thread, site, write, atomic }) => {
-      const verb = `${atomic ? 'atomic ' : ''}${write ? 'write' : 'read'}`
-      return `${noun} ${thread}: ${verb} at ${say(sites[site])}`
-    })
+  const places = races.map(({ thread, site, write, atomic }) => {
+    const verb = `${atomic ? 'atomic ' : ''}${write ? 'write' : 'read'}`
+    return `${noun} ${thread}: ${verb} at ${placeOf(sites[site])}`
+  })
   const message = messageOf(failure)
-  const details = describeRaces((site) => `${shortPlace(site)}: ${site?.source}`)
   const counterexample = recordCounterexample(traced.subject, traced.sites, {
     noun,
     schedule,
     kind,
     message,
-    details,
+    race,
+    racePlaces: races.map(({ site }) => sites[site]),
   })
-  return { kind, message, places: describeRaces(placeOf), schedule, counterexample }
+  return { kind, message, places, schedule, counterexample }
 }
 
 function messageOf({ kind, error }: RawFailure): string {
   if (kind === 'race') return 'two accesses to the same memory, one of them a plain one, that nothing orders'
   if (kind === 'deadlock') return 'every thread that is left waits for another'
   if (kind === 'livelock') return 'the execution does not end'
-  return error instanceof Error ? `${error.name}: ${error.message}` : String(error)
+  return errorText(error)
 }
 
 function placeOf(site: Site | undefined): string {

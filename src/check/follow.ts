@@ -115,7 +115,7 @@ export function leadBy(turnings: readonly Turning[]): (step: number) => number {
 function keyOf({ kind, error, race }: RawFailure, follower: Follower): string {
   switch (kind) {
     case 'error':
-      return `error ${error instanceof Error ? `${error.name}: ${error.message}` : String(error)}`
+      return `error ${errorText(error)}`
     case 'race':
       return `race ${[race!.first, race!.second]
         .map(({ site, write, atomic }) => `${site} ${String(write)} ${String(atomic)}`)
@@ -126,6 +126,11 @@ function keyOf({ kind, error, race }: RawFailure, follower: Follower): string {
     default:
       return kind
   }
+}
+
+/** What was thrown, in words. */
+export function errorText(error: unknown): string {
+  return error instanceof Error ? `${error.name}: ${error.message}` : String(error)
 }
 
 class Follower extends Scheduler {

@@ -63,12 +63,11 @@ export class HappensBefore {
     } else if (kind !== PAUSE) {
       const reads = kind !== STORE && kind !== NOTIFY
       const writes = changes(thread)
+      const queues = usesQueue(thread)
       for (let at = thread.cell; at < thread.cell + thread.cells; at++) {
         const cell = this.#cell(at)
         if (reads && cell.written !== null) join(clock, cell.written)
-        if (kind === NOTIFY || kind === WAIT) {
-          if (cell.queued !== null) join(clock, cell.queued)
-        }
+        if (queues && cell.queued !== null) join(clock, cell.queued)
         if (kind !== NOTIFY) this.#checkAtomic(at, cell, thread, writes)
       }
     }
@@ -120,9 +119,10 @@ export class HappensBefore {
   #leaveMarks(thread: Thread, step: number): void {
     const { id, kind, site } = thread
     const writes = changes(thread)
+    const queues = usesQueue(thread)
     for (let at = thread.cell; at < thread.cell + thread.cells; at++) {
       const cell = this.#cell(at)
-      if (kind === NOTIFY || kind === WAIT) cell.queued = this.#clocks[id]!.slice()
+      if (queues) cell.queued = this.#clocks[id]!.slice()
       if (kind === NOTIFY) continue
       if (kind !== STORE) note(cell.atomicReads, id, step, site)
       if (!writes) continue
@@ -170,10 +170,19 @@ export function changes(thread: Thread): boolean {
     case NOTIFY:
     case WOKEN:
       return false
-    case COMPARE_EXCHANGE: {
-      const value = thread.array[thread.index]
-      return thread.native || value === thread.expected || value === (thread.expected | 0)
-    }
+    case COMPARE_EXCHANGE:
+      return seesExpected(thread)
   }
   return true
+}
+
+/** It looks at or changes the queue of those who wait: a wait that goes on at once does not. */
+function usesQueue(thread: Thread): boolean {
+  return thread.kind === NOTIFY || (thread.kind === WAIT && seesExpected(thread))
+}
+
+function seesExpected(thread: Thread): boolean {
+  const value = thread.array[thread.index]
+  // Elements that are no 32-bit integers: it might.
+  return thread.native || value === thread.expected || value === (thread.expected | 0)
 }

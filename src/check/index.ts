@@ -10,9 +10,16 @@ export {
   replayFile,
   replayKernelScenario,
 } from './check.ts'
-export type { Counterexample, CounterexampleRow } from './counterexample.ts'
+export type {
+  Counterexample,
+  CounterexampleCall,
+  CounterexampleEvent,
+  CounterexampleRow,
+} from './counterexample.ts'
 export type { CheckFailure } from './failure.ts'
 export { type Mutant, mutants } from './mutants.ts'
+export { perfettoTrace } from './perfetto.ts'
 export { scenarioNames } from './scenarios/index.ts'
 export { type Scenario, scenario } from './scenario.ts'
 export { counterexampleText } from './table.ts'
+export { TokenRefused, readToken } from './token.ts'

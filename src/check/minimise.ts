@@ -8,7 +8,7 @@
 
 import { PAUSE, WOKEN } from '../backends/stepped/index.ts'
 import type { RawFailure, Subject } from './explore.ts'
-import { type Choice, type FollowedRun, type Turning, follow, leadBy } from './follow.ts'
+import { type Choice, type FollowedRun, type Turning, errorText, follow, leadBy } from './follow.ts'
 
 export interface MinimiseOptions {
   /** Give an execution up after so many steps. */
@@ -23,10 +23,8 @@ export interface Minimised {
   /** The execution that is left. */
   readonly run: FollowedRun
   readonly failure: RawFailure
-  /** The one that was found. */
-  readonly before: { readonly preemptions: number; readonly steps: number }
-  /** Executions that were tried. */
-  readonly candidates: number
+  /** Preemptions of the one that was found. */
+  readonly before: number
 }
 
 /** Steps that one candidate may have, of those that the execution to be shortened has. */
@@ -60,10 +58,9 @@ class Minimiser {
   readonly #options: MinimiseOptions
   readonly #races: boolean
   readonly #original: FollowedRun
-  readonly #kind: RawFailure['kind']
+  readonly #found: RawFailure
   readonly #deadline: number
   #best: FollowedRun
-  #candidates = 0
   #stepsLeft: number
   /** For each cell, the threads that were seen to touch it, and those that changed it, as sets of bits. */
   readonly #users = new Map<number, number>()
@@ -72,7 +69,7 @@ class Minimiser {
   constructor(subject: Subject, found: RawFailure, options: MinimiseOptions) {
     this.#subject = subject
     this.#options = options
-    this.#kind = found.kind
+    this.#found = found
     this.#races = found.kind === 'race'
     this.#deadline = performance.now() + options.seconds * 1000
     this.#stepsLeft = options.budgetSteps
@@ -84,18 +81,15 @@ class Minimiser {
   }
 
   result(): Minimised | null {
-    if (this.#original.failure?.kind !== this.#kind) return null
+    const { failure } = this.#original
+    const { kind, error } = this.#found
+    if (failure?.kind !== kind || errorText(failure.error) !== errorText(error)) return null
     if (this.#options.seconds > 0) {
       this.#shorten()
       this.#searchAnew()
     }
-    const { preemptions, steps } = this.#original
-    return {
-      run: this.#best,
-      failure: this.#best.failure!,
-      before: { preemptions, steps },
-      candidates: this.#candidates,
-    }
+    const { preemptions: before } = this.#original
+    return { run: this.#best, failure: this.#best.failure!, before }
   }
 
   // -------------------------------------------------------------------------------------------------------------------
@@ -108,10 +102,10 @@ class Minimiser {
   #try(lead: (step: number, enabled: number) => number): FollowedRun {
     const longest = Math.max(STEPS_MIN, this.#original.steps * LONGER)
     // What does not end and what does not go on must be run to the end, to be known for it.
-    const whole = this.#kind === 'livelock' || this.#kind === 'deadlock'
+    const { kind } = this.#found
+    const whole = kind === 'livelock' || kind === 'deadlock'
     const maxSteps = whole ? this.#options.maxSteps : Math.min(this.#options.maxSteps, longest)
     const run = follow(this.#subject, { maxSteps, races: this.#races, lead })
-    this.#candidates++
     this.#stepsLeft -= Math.max(run.steps, run.failure?.schedule.length ?? 0)
     this.#learn(run)
     return run

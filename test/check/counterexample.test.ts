@@ -34,7 +34,7 @@ describe('counterexamples', () => {
     it(`of ${name}`, async () => assertGolden(name, await check(name), 100))
   }
 
-  for (const name of ['entry-overwritten', 'lock-instead-of-try-lock']) {
+  for (const name of ['entry-overwritten', 'lock-instead-of-try-lock', 'vma-freed-at-once']) {
     it(`of the mutant ${name}`, async () => assertGolden(name, await checkMutant(name), 110))
   }
 
@@ -61,7 +61,7 @@ describe('counterexamples', () => {
     const { failure } = await check('lost-update')
     const { rows, noun, threads, leftOut } = failure!.counterexample
     assert.deepEqual([noun, threads, leftOut], ['thread', 2, 0])
-    assert.deepEqual(JSON.parse(JSON.stringify(rows)), rows)
+    assert.deepEqual(JSON.parse(JSON.stringify(failure!.counterexample)), failure!.counterexample)
     assert.deepEqual(rows[1], {
       kind: 'operation',
       thread: 0,
@@ -70,8 +70,20 @@ describe('counterexamples', () => {
       operation: 'load',
       name: 'cells[0]',
       text: 'load cells[0] = 0',
+      from: null,
       place: 'lost-update.ts:12',
     })
     assert.deepEqual(rows.at(-2), { kind: 'switch', thread: 0, reason: 'thread 1 has finished' })
+  })
+
+  it('as data: every operation, in its call, with what it has read from whom', async () => {
+    const { failure } = await check('ring')
+    const { calls, events } = failure!.counterexample
+    assert.equal(events.length, failure!.steps)
+    const read = events.find(({ from }) => from !== null)!
+    assert.deepEqual([read.operation, read.name, read.before, read.after], ['load', 'ring[TAIL]', 1, 1])
+    assert.deepEqual([events[read.from!]!.thread, events[read.from!]!.after], [0, 1])
+    const { function: name, caller } = calls[read.call!]!
+    assert.deepEqual([name, calls[caller!]!.function], ['pop', '(anonymous)'])
   })
 })
