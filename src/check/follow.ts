@@ -54,7 +54,7 @@ export interface FollowedRun {
   readonly key: string
   /** Switches away from a thread that could have gone on. */
   readonly preemptions: number
-  /** Steps up to the failure. Of a deadlock, to where nothing could go on: what time lets go on afterwards is not counted. */
+  /** Steps up to the failure; of a deadlock, to where nothing could go on, without what time lets go on afterwards. */
   readonly steps: number
 }
 

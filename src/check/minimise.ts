@@ -32,6 +32,8 @@ const LONGER = 4
 const STEPS_MIN = 1000
 /** No other thread is chosen where time has let threads go on so often already. */
 const RESCUES_MAX = 8
+/** Schedules that wait to be tried, at most: the budget is used up before more are. */
+const PENDING_MAX = 100_000
 
 /**
  * Shortens the execution that failed. Null if it does not fail in the same way when its schedule is followed: then
@@ -188,6 +190,7 @@ class Minimiser {
       const into = lastEnabled ? preempted : free
       if (into === null || (lastEnabled && !this.#matters(choices[step]!))) continue
       for (let others = enabled & ~(1 << thread); others !== 0; others &= others - 1) {
+        if (into.length >= PENDING_MAX) return
         into.push([...turnings, { step, thread: 31 - Math.clz32(others & -others) }])
       }
     }
@@ -204,7 +207,7 @@ function blocksOf(choices: readonly Choice[]): Block[] {
   return blocks
 }
 
-/** Lists of blocks with one part of a thread moved to the part before or behind it, left out, or with what follows cut. */
+/** Lists of blocks with one part of a thread joined to its next, or left out, or with what follows cut. */
 function* simplerBlocks(blocks: readonly Block[]): Generator<Block[]> {
   for (let at = 1; at < blocks.length; at++) yield blocks.slice(0, at)
   for (let at = 0; at < blocks.length; at++) {

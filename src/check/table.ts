@@ -103,7 +103,7 @@ function linesOf(row: ToldRow, indent: number, width: number): string[] {
   }
   const lines: string[] = []
   let line = blanks
-  for (const word of text.trimStart().split(' ')) {
+  for (const word of text.match(/\(from step \d+\)|\S+/g) ?? []) {
     const longer = line.trim() === '' ? `${line}${word}` : `${line} ${word}`
     if ([...longer].length <= width || line.trim() === '') {
       line = longer

@@ -57,7 +57,7 @@ export function replayToken(code: CheckedCode, execution: ReplayedExecution): st
   return `${text}.${sumOf(text)}`
 }
 
-/** What a token says it is for, without looking at the code. Throws TokenRefused if it is damaged or of another version. */
+/** What a token says, without looking at the code. Throws TokenRefused if it is damaged or of another version. */
 export function readToken(token: string): {
   readonly scenario: string
   readonly design: string | null

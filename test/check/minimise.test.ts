@@ -1,4 +1,5 @@
-// The shortest counterexample, against every schedule of small programs; and races of one execution against the explorer.
+// The shortest counterexample, against every schedule of small programs; and the data races of one execution, against
+// those of the explorer.
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
