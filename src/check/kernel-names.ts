@@ -1,8 +1,8 @@
 // Names of the kernel's memory: objects by what they are for, fields by their layouts, values by what they mean.
 //
 // A VMA is named by its range and a page table by the first page that it covers, in pages, as they are when they are
-// first seen in the list and in the tree; they keep the name when they change. So two VMAs can be told apart, and the one
-// that was freed is known again where somebody still uses it.
+// first seen in the list and in the tree; they keep the name when they change. So two VMAs can be told apart, and the
+// one that was freed is known again where somebody still uses it.
 
 import { SHARED, type Watched } from '../backends/stepped/index.ts'
 import {

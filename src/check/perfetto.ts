@@ -1,6 +1,6 @@
 // A counterexample as a trace for Perfetto (ui.perfetto.dev) or chrome://tracing.
 //
-// The form is the Trace Event Format, which Perfetto reads too: a track for each thread, slices for calls and within them
+// The form is the Trace Event Format, which Perfetto reads too: a track for each thread, slices for calls and in them
 // for operations, an arrow from each write to the read of another thread that saw it, an instant where another thread
 // goes on, and a counter for each cell that one thread changes and another uses. Operations are slices and not
 // instants, since an arrow has to begin and to end in a slice. Time is the order of events, TICK microseconds each.
