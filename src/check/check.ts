@@ -75,8 +75,9 @@ export async function replayFile(
   token: string,
   options: ReplayOptions = {},
 ): Promise<CheckResult> {
-  const prepared = await prepareFile(file, options, true)
-  return replay(fileName(file), prepared.title ?? String(file), null, prepared, token)
+  const prepared = await prepareFile(file, options, false)
+  const prepareTraced = (): Promise<Prepared> => prepareFile(file, options, true)
+  return replay(fileName(file), prepared.title ?? String(file), null, prepared, prepareTraced, token)
 }
 
 /** What a token calls the file: not where it stands, which may be elsewhere on another machine. */
@@ -158,8 +159,8 @@ export async function replayKernelScenario(
   token: string,
   options: ReplayOptions = {},
 ): Promise<CheckResult> {
-  const prepared = await prepareKernel(name, choice, options, true)
-  return replay(name, name, choice, prepared, token)
+  const prepared = await prepareKernel(name, choice, options, false)
+  return replay(name, name, choice, prepared, () => prepareKernel(name, choice, options, true), token)
 }
 
 async function prepareKernel(
@@ -228,16 +229,17 @@ async function judge(
 }
 
 /** One execution, and so nothing about all others. */
-function replay(
+async function replay(
   name: string,
   title: string,
   choice: KernelChoice | null,
   prepared: Prepared,
+  prepareTraced: () => Promise<Prepared>,
   token: string,
-): CheckResult {
+): Promise<CheckResult> {
   const started = performance.now()
   const execution = executionOf(token, codeOf(name, choice, prepared))
-  const failure = replayExecution(token, execution, prepared, nounOf(choice))
+  const failure = await replayExecution(token, execution, prepared, prepareTraced, nounOf(choice))
   return {
     scenario: title,
     design: choice?.design ?? null,

@@ -71,13 +71,17 @@ export async function describeFailure(
   }
 }
 
-/** Runs the execution of a token. Throws NotDeterministic if it does not fail as the token says. */
-export function replayExecution(
+/**
+ * Runs the execution of a token, and writes it down as describeFailure does. Throws NotDeterministic if it does not fail
+ * as the token says.
+ */
+export async function replayExecution(
   token: string,
   execution: ReplayedExecution,
   prepared: Prepared,
+  prepareTraced: () => Promise<Prepared>,
   noun: 'CPU' | 'thread',
-): CheckFailure {
+): Promise<CheckFailure> {
   const { kind, steps, turnings } = execution
   const run = follow(prepared.subject, {
     maxSteps: kind === 'livelock' ? steps : STEPS_MAX,
@@ -89,7 +93,7 @@ export function replayExecution(
     throw new NotDeterministic('the execution of the token does not fail as it did when the token was made')
   }
   return {
-    ...tell(failure, prepared.sites, prepared, noun),
+    ...tell(failure, prepared.sites, await prepareTraced(), noun),
     preemptions,
     steps,
     found: { preemptions, steps },

@@ -85,13 +85,16 @@ class Minimiser {
   result(): Minimised | null {
     const { failure } = this.#original
     const { kind, error } = this.#found
-    if (failure?.kind !== kind || errorText(failure.error) !== errorText(error)) return null
+    if (failure?.kind !== kind) return null
+    if (kind === 'error' && errorText(failure.error) !== errorText(error)) return null
     if (this.#options.seconds > 0) {
       this.#shorten()
       this.#searchAnew()
     }
     const { preemptions: before } = this.#original
-    return { run: this.#best, failure: this.#best.failure!, before }
+    const best = this.#best.failure!
+    // Where nothing was thrown, what is known of the failure besides holds for the shorter execution too.
+    return { run: this.#best, failure: kind === 'error' ? best : { ...best, error }, before }
   }
 
   // -------------------------------------------------------------------------------------------------------------------
