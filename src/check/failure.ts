@@ -72,8 +72,8 @@ export async function describeFailure(
 }
 
 /**
- * Runs the execution of a token, and writes it down as describeFailure does. Throws NotDeterministic if it does not fail
- * as the token says.
+ * Runs the execution of a token, and writes it down as describeFailure does. Throws NotDeterministic if it does not
+ * fail as the token says.
  */
 export async function replayExecution(
   token: string,
