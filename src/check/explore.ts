@@ -11,6 +11,7 @@ import {
   type RaceReport,
   TOO_LONG,
 } from './explorer.ts'
+import type { Naming } from './names.ts'
 
 /** What is explored: threads that can be started again and again from the same state. */
 export interface Subject {
@@ -19,8 +20,8 @@ export interface Subject {
   begin(): (() => unknown)[]
   /** Called when all threads have finished. Throws if something does not hold. */
   end(): void
-  /** Names of cells that are known beforehand. */
-  names?(): ReadonlyMap<number, string>
+  /** Names of memory that are known beforehand. Called when the state is the one that the threads begin with. */
+  naming?(): Naming
 }
 
 export interface ExploreOptions {
