@@ -68,7 +68,7 @@ export const mutants: readonly Mutant[] = [
     race: null,
     scenario: 'split-merge-fault',
     patches: [
-      { file: design, find: 'else vmAreaFreeRcu(cpu, vma)', replace: 'else vmAreaFreeNow(cpu, vma)' },
+      { file: design, find: '    releaseVmaRcu(cpu, vma)', replace: '    releaseVmaNow(cpu, vma)' },
     ],
   },
   {
