@@ -184,6 +184,10 @@ export class Explorer extends Scheduler {
     setWatching(this.#branchThread < 0 && this.#branch === 0)
   }
 
+  override memoryGrew(): void {
+    this.#growShadow()
+  }
+
   /** Instead of advance(): the next execution repeats this one. */
   repeat(): void {
     this.#branch = this.depth
