@@ -12,20 +12,16 @@ import { type Exploration, explore } from './explore.ts'
 import { THREADS_MAX } from './explorer.ts'
 import { type CheckFailure, type Prepared, describeFailure, replayExecution } from './failure.ts'
 import { kernelSubject } from './kernel-subject.ts'
-import type { Scenario } from './scenario.ts'
+import { oneAfterAnother } from './queue.ts'
+import type { Scenario, ScenarioOptions } from './scenario.ts'
+import { counterexampleText } from './table.ts'
 import { type CheckedCode, executionOf } from './token.ts'
 import { userSubject } from './user-scenario.ts'
 
 const MAX_STEPS = 20_000
 const MINIMISE_SECONDS = 20
 
-export interface CheckOptions {
-  /** Stop after so many executions. Default: 10 million. */
-  readonly maxExecutions?: number
-  /** Give an execution up after so many steps. Default 20,000. */
-  readonly maxSteps?: number
-  /** Stop after so many seconds. Default 60. */
-  readonly seconds?: number
+export interface CheckOptions extends ScenarioOptions {
   /** Shorten a counterexample for so many seconds at most. Default 20; 0 leaves it as it was found. */
   readonly minimiseSeconds?: number
   /** Changes of the source, for a look at what a guard is good for. */
@@ -51,33 +47,58 @@ export interface CheckResult {
 }
 
 /**
- * Checks the scenario that the module `file` exports as default. Throws NoScenario, and
- * SteppingRefused for what cannot be stepped.
+ * Checks the scenario that the module `file` (a path or a file: address) exports as default. Options of the scenario
+ * hold where `options` are silent. Checks that are begun while another one runs wait for it.
+ *
+ * Throws NoScenario for a file that cannot be loaded or exports no scenario; SteppingRefused, with file, line and a
+ * remedy, where the program comes to what cannot be stepped; and NotDeterministic where it does something else with
+ * the same choices.
  */
-export async function checkFile(file: string | URL, options: CheckOptions = {}): Promise<CheckResult> {
-  const prepared = await prepareFile(file, options, false)
-  return judge(
-    fileName(file),
-    prepared.title ?? String(file),
-    null,
-    prepared,
-    () => prepareFile(file, options, true),
-    options,
-  )
+export function checkFile(file: string | URL, options: CheckOptions = {}): Promise<CheckResult> {
+  return oneAfterAnother(async () => {
+    const prepared = await prepareFile(file, options, false)
+    const { title = String(file), options: own } = prepared.description
+    const prepareTraced = (): Promise<Prepared> => prepareFile(file, options, true)
+    return judge(fileName(file), title, null, prepared, prepareTraced, { ...own, ...options })
+  })
+}
+
+/**
+ * Checks as checkFile() does, and throws ScenarioFailed where something fails. Where a limit ends the exploration
+ * first, that is no failure: `complete` of the result is then false.
+ */
+export async function assertHolds(file: string | URL, options: CheckOptions = {}): Promise<CheckResult> {
+  const result = await checkFile(file, options)
+  if (result.failure !== null) throw new ScenarioFailed(result, result.failure)
+  return result
+}
+
+/** A scenario does not hold. The message shows the interleaving in which it fails, as the command does. */
+export class ScenarioFailed extends Error {
+  override readonly name = 'ScenarioFailed'
+  readonly result: CheckResult
+
+  constructor(result: CheckResult, failure: CheckFailure) {
+    super(`${result.scenario}\n\n${counterexampleText(failure.counterexample)}`)
+    this.result = result
+  }
 }
 
 /**
  * Runs the execution of a replay token again. Throws TokenRefused if the token is not for the file or not for its code
  * as it is, and what checkFile throws.
  */
-export async function replayFile(
+export function replayFile(
   file: string | URL,
   token: string,
   options: ReplayOptions = {},
 ): Promise<CheckResult> {
-  const prepared = await prepareFile(file, options, false)
-  const prepareTraced = (): Promise<Prepared> => prepareFile(file, options, true)
-  return replay(fileName(file), prepared.title ?? String(file), null, prepared, prepareTraced, token)
+  return oneAfterAnother(async () => {
+    const prepared = await prepareFile(file, options, false)
+    const { title = String(file) } = prepared.description
+    const prepareTraced = (): Promise<Prepared> => prepareFile(file, options, true)
+    return replay(fileName(file), title, null, prepared, prepareTraced, token)
+  })
 }
 
 /** What a token calls the file: not where it stands, which may be elsewhere on another machine. */
@@ -89,10 +110,16 @@ async function prepareFile(
   file: string | URL,
   options: ReplayOptions,
   trace: boolean,
-): Promise<Prepared & { title: string | undefined }> {
+): Promise<Prepared & { description: Scenario }> {
   const { exports, sites, digest } = await loadUsers(file, options, trace)
-  const description = exports['default'] as Scenario | undefined
-  if (typeof description !== 'object' || !Array.isArray(description.threads)) {
+  const description = scenarioOf(file, exports['default'])
+  memory.takeSnapshot()
+  return { subject: userSubject(description), sites, digest, description }
+}
+
+function scenarioOf(file: string | URL, exported: unknown): Scenario {
+  const description = exported as Scenario | null | undefined
+  if (typeof description !== 'object' || description === null || !Array.isArray(description.threads)) {
     throw new NoScenario(
       `${String(file)} does not export a scenario as default`,
       'write export default scenario({ … })',
@@ -103,8 +130,13 @@ async function prepareFile(
     const remedy = `give 1 to ${THREADS_MAX}; two or three are enough for most errors`
     throw new NoScenario(`the scenario of ${String(file)} has ${length} threads`, remedy)
   }
-  memory.takeSnapshot()
-  return { subject: userSubject(description), sites, digest, title: description.title }
+  const wrong = description.threads.findIndex((thread) => typeof thread !== 'function')
+  if (wrong >= 0)
+    throw new NoScenario(
+      `thread ${wrong} of ${String(file)} is no function`,
+      'give a function for each thread',
+    )
+  return description
 }
 
 async function loadUsers(
@@ -142,27 +174,31 @@ export interface KernelChoice {
 }
 
 /** Checks the shipped scenario `name` on a machine of a kind. */
-export async function checkKernelScenario(
+export function checkKernelScenario(
   name: string,
   choice: KernelChoice,
   options: CheckOptions = {},
 ): Promise<CheckResult> {
-  const prepared = await prepareKernel(name, choice, options, false)
-  return judge(name, name, choice, prepared, () => prepareKernel(name, choice, options, true), options)
+  return oneAfterAnother(async () => {
+    const prepared = await prepareKernel(name, choice, options, false)
+    return judge(name, name, choice, prepared, () => prepareKernel(name, choice, options, true), options)
+  })
 }
 
 /**
  * Runs the execution of a replay token of a shipped scenario again. Throws TokenRefused if the token is for another
  * scenario or machine, or for other code.
  */
-export async function replayKernelScenario(
+export function replayKernelScenario(
   name: string,
   choice: KernelChoice,
   token: string,
   options: ReplayOptions = {},
 ): Promise<CheckResult> {
-  const prepared = await prepareKernel(name, choice, options, false)
-  return replay(name, name, choice, prepared, () => prepareKernel(name, choice, options, true), token)
+  return oneAfterAnother(async () => {
+    const prepared = await prepareKernel(name, choice, options, false)
+    return replay(name, name, choice, prepared, () => prepareKernel(name, choice, options, true), token)
+  })
 }
 
 async function prepareKernel(

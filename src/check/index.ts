@@ -4,6 +4,9 @@ export {
   type CheckOptions,
   type CheckResult,
   type KernelChoice,
+  NoScenario,
+  ScenarioFailed,
+  assertHolds,
   type ReplayOptions,
   checkFile,
   checkKernelScenario,
@@ -20,6 +23,6 @@ export type { CheckFailure } from './failure.ts'
 export { type Mutant, mutants } from './mutants.ts'
 export { perfettoTrace } from './perfetto.ts'
 export { scenarioNames } from './scenarios/index.ts'
-export { type Scenario, scenario } from './scenario.ts'
+export { type Scenario, type ScenarioOptions, scenario } from './scenario.ts'
 export { counterexampleText } from './table.ts'
 export { TokenRefused, readToken } from './token.ts'

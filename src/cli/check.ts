@@ -27,7 +27,7 @@ const MUTATED: KernelChoice = { design: 'lespinasse-2021', rwsem: 'xadd' }
 interface CheckCommandOptions {
   readonly design: string
   readonly rwsem: string
-  readonly seconds: string
+  readonly seconds?: string
   readonly all?: boolean
   readonly mutants?: boolean
   readonly mutant?: string
@@ -57,7 +57,7 @@ export function checkCommand(): Command {
     .option('--all', 'every kernel scenario')
     .option('--mutants', 'every mutant of the kernel that the scenario, or any, is to find')
     .option('--mutant <name>', 'the kernel with one of its guards taken away')
-    .option('--seconds <time>', 'stop exploring a scenario after so many seconds', '60')
+    .option('--seconds <time>', 'stop exploring a scenario after so many seconds; 60, or what its file says')
     .option('--minimise <time>', 'shorten a counterexample for so many seconds at most', '20')
     .option('--no-minimise', 'leave a counterexample as it was found')
     .option('--replay <token>', 'run only the execution of a token that was printed')
@@ -91,7 +91,7 @@ async function runCommand(
 ): Promise<void> {
   const designs = parseDesigns(options.design)
   const rwsems = parseRwsems(options.rwsem)
-  const seconds = parseNumber(options.seconds, '--seconds', 0.001, SECONDS_MAX)
+  const seconds = parseNumber(options.seconds ?? '60', '--seconds', 0.001, SECONDS_MAX)
   const mutant = options.mutant === undefined ? undefined : findMutant(options.mutant)
   const target = given ?? mutant?.scenario
   refuseCombinations(target, options)
@@ -116,7 +116,8 @@ async function runCommand(
     const file = isKernel ? target! : existingFile(target!)
     results.push(await replayToken(file, isKernel, options.replay, { design, rwsem, mutant }))
   } else if (target !== undefined && !isScenarioName(target)) {
-    results.push(await checkFile(existingFile(target), checking))
+    const { seconds: _, ...unlimited } = checking
+    results.push(await checkFile(existingFile(target), options.seconds === undefined ? unlimited : checking))
   } else {
     for (const name of target === undefined ? scenarioNames : [target]) {
       for (const choice of choices) {
