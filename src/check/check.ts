@@ -11,8 +11,9 @@ import {
 import { type Counterexample, recordCounterexample, shortPlace } from './counterexample.ts'
 import { type Exploration, type FailureKind, type RawFailure, type Subject, explore } from './explore.ts'
 import { THREADS_MAX } from './explorer.ts'
-import { kernelSubject } from './kernel-subject.ts'
+import { kernelSubject, sequentialOutcomes } from './kernel-subject.ts'
 import type { Scenario } from './scenario.ts'
+import { scenarioPatches } from './scenarios/variants.ts'
 import { userSubject } from './user-scenario.ts'
 
 export interface CheckOptions {
@@ -124,13 +125,29 @@ export async function checkKernelScenario(
   options: CheckOptions = {},
 ): Promise<CheckResult> {
   const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js'
+  const patches = [...(scenarioPatches[name] ?? []), ...(options.patches ?? [])]
   const prepare = async (trace: boolean): Promise<Prepared> => {
     const url = new URL(`./scenarios/${name}${extension}`, import.meta.url)
-    const { exports, sites } = await loadOnce(url, options, trace)
+    const expected = await referenceOutcomes(name, url, choice)
+    const { exports, sites } = await loadOnce(url, { ...options, patches }, trace)
     const make = exports['default'] as (choice: KernelChoice) => unknown
-    return { subject: kernelSubject(() => make(choice)), sites }
+    return { subject: kernelSubject(() => make(choice), expected), sites }
   }
   return judge(name, choice, await prepare(false), () => prepare(true), options)
+}
+
+const references = new Map<string, ReadonlySet<string>>()
+
+/** What the operations of a scenario give one after the other, under the classic design of the kernel as it is. */
+async function referenceOutcomes(name: string, url: URL, choice: KernelChoice): Promise<ReadonlySet<string>> {
+  const key = `${name} ${choice.rwsem}`
+  const present = references.get(key)
+  if (present !== undefined) return present
+  const { exports } = await loadOnce(url, {}, false)
+  const make = exports['default'] as (choice: KernelChoice) => unknown
+  const outcomes = sequentialOutcomes(() => make({ ...choice, design: 'classic' }))
+  references.set(key, outcomes)
+  return outcomes
 }
 
 /** Programs that leave nothing behind in their modules, by file and patches. */

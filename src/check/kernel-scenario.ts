@@ -28,6 +28,7 @@ import {
   PTE_FRAME_SHIFT,
   PTE_PRESENT,
   PTE_SPECIAL,
+  PTE_WRITE,
   Page,
   PerCpu,
   SegmentationFault,
@@ -339,6 +340,8 @@ function checkKernel(machine: KernelMachine): void {
   for (const [page, entry] of presentEntries(heap, mm)) {
     const vma = findVmaSlowly(heap, mm, page)
     must(vma !== 0, `page 0x${page.toString(16)} is mapped and belongs to no VMA`)
+    const writable = (entry & PTE_WRITE) === 0 || (heap[vma + Vma.vmFlags]! & VM_WRITE) !== 0
+    must(writable, `the entry of page 0x${page.toString(16)} allows writes that its VMA does not`)
     if ((entry & PTE_SPECIAL) !== 0) continue
     const frame = entry >>> PTE_FRAME_SHIFT
     mappings.set(frame, (mappings.get(frame) ?? 0) + 1)

@@ -13,8 +13,12 @@ export class NoSequentialOrder extends Error {
   override readonly name = 'NoSequentialOrder'
 }
 
-/** `make` is the stepped form of what `kernelScenario` returned. */
-export function kernelSubject(make: () => unknown): Subject {
+/**
+ * What the sequential orders of the operations of a scenario give: results, and what can be seen afterwards. `make` is
+ * the stepped form of what `kernelScenario` returned. Meant to be asked of the classic design of the kernel as it is:
+ * what it does alone is held against the reference model by other means, and a mutant may be wrong even alone.
+ */
+export function sequentialOutcomes(make: () => unknown): ReadonlySet<string> {
   memory.clear()
   const run = alone(make()) as KernelScenarioRun
   const fields = rememberFields([...run.machine.tasks])
@@ -24,13 +28,30 @@ export function kernelSubject(make: () => unknown): Subject {
     fields.reset()
     for (const results of run.results) results.length = 0
   }
-  const outcome = (): string => describe(run.results, alone(run.observe()) as string)
-  const expected = new Set<string>()
+  const outcomes = new Set<string>()
   for (const order of sequentialOrders(run, reset)) {
     reset()
     const done = run.threads.map(() => 0)
     for (const thread of order) alone(run.perform(thread, done[thread]!++))
-    expected.add(outcome())
+    outcomes.add(outcomeOf(run))
+  }
+  return outcomes
+}
+
+function outcomeOf(run: KernelScenarioRun): string {
+  return describe(run.results, alone(run.observe()) as string)
+}
+
+/** The scenario as the explorer wants it, held to the `expected` outcomes. */
+export function kernelSubject(make: () => unknown, expected: ReadonlySet<string>): Subject {
+  memory.clear()
+  const run = alone(make()) as KernelScenarioRun
+  const fields = rememberFields([...run.machine.tasks])
+  memory.takeSnapshot()
+  const reset = (): void => {
+    memory.restore()
+    fields.reset()
+    for (const results of run.results) results.length = 0
   }
   const checked = new Set<string>()
   return {
@@ -43,7 +64,7 @@ export function kernelSubject(make: () => unknown): Subject {
       // What follows depends on this and on nothing else, so that it need be done once only.
       const state = `${memory.digest()} ${fields.digest()} ${JSON.stringify(run.results)}`
       if (checked.has(state)) return
-      const seen = outcome()
+      const seen = outcomeOf(run)
       if (!expected.has(seen)) {
         throw new NoSequentialOrder(
           `no sequential order gives ${seen}; possible are ${[...expected].join(' or ')}`,

@@ -151,6 +151,15 @@ export interface Probes {
 
 const soloThread = new Thread(-1)
 
+/** Operations that what runs alone may do until it is taken to be in a loop without end. */
+const SOLO_OPERATIONS_MAX = 1_000_000
+let soloOperations = 0
+
+/** What runs without other threads does not come to an end. */
+export class EndlessLoop extends Error {
+  override readonly name = 'EndlessLoop'
+}
+
 let current: Thread = soloThread
 let scheduler: Scheduler | null = null
 let nextThread = -1
@@ -258,6 +267,7 @@ export function alone(value: unknown): unknown {
   if (!stops(value)) return value
   const outer = current
   current = soloThread
+  soloOperations = 0
   try {
     const { done, value: result } = value.next()
     if (done !== true) throw new Error('the only thread waits for ever')
@@ -300,6 +310,9 @@ function refuseToStop(): never {
 function announce(thread: Thread): boolean {
   const { array, index } = thread
   const view = array[SHARED]
+  if (thread === soloThread && ++soloOperations > SOLO_OPERATIONS_MAX) {
+    throw new EndlessLoop(`more than ${SOLO_OPERATIONS_MAX} operations, though no other thread is there to wait for`)
+  }
   if (
     view === undefined ||
     thread === soloThread ||

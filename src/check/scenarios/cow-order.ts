@@ -9,13 +9,12 @@ export default kernelScenario({
   setup: (cpu, all) => {
     cpu.mapPages(firstPage, 4)
     for (const each of all) each.store(warmPage, 0)
-    all[0]!.load(firstPage)
-    all[2]!.load(firstPage)
+    for (const each of all) each.load(firstPage)
   },
   threads: [
-    [(cpu) => cpu.add(firstPage, 1)],
+    [(cpu) => cpu.add(firstPage, 1, 1)],
     [(cpu) => cpu.add(firstPage, 1), (cpu) => cpu.add(warmPage, 1)],
-    [(cpu) => cpu.add(warmPage, 0), (cpu) => cpu.add(firstPage, 0)],
+    [(cpu) => (cpu.add(warmPage, 0) === 1 ? cpu.load(firstPage) : 'too early')],
   ],
   pages: [firstPage, warmPage],
 })
