@@ -1,14 +1,18 @@
 // Checks a scenario: loads it in its steppable form, explores it, and says what was found.
 
 import {
+  type Probe,
   type Site,
   type SourcePatch,
   type SteppedProgram,
   loadStepped,
   memory,
+  setForbidden,
+  setProbes,
   setSites,
 } from '../backends/stepped/index.ts'
 import { type Counterexample, recordCounterexample, shortPlace } from './counterexample.ts'
+import { kernelProbes } from './detectors.ts'
 import { type Exploration, type FailureKind, type RawFailure, type Subject, explore } from './explore.ts'
 import { THREADS_MAX } from './explorer.ts'
 import { kernelSubject, sequentialOutcomes } from './kernel-subject.ts'
@@ -131,7 +135,7 @@ export async function checkKernelScenario(
     const expected = await referenceOutcomes(name, url, choice)
     const { exports, sites } = await loadOnce(url, { ...options, patches }, trace)
     const make = exports['default'] as (choice: KernelChoice) => unknown
-    return { subject: kernelSubject(() => make(choice), expected), sites }
+    return { subject: kernelSubject(() => make(choice), expected, trace ? null : sites), sites }
   }
   return judge(name, choice, await prepare(false), () => prepare(true), options)
 }
@@ -155,16 +159,26 @@ const loaded = new Map<string, Promise<SteppedProgram>>()
 
 async function loadOnce(file: URL, options: CheckOptions, trace: boolean): Promise<SteppedProgram> {
   const key = JSON.stringify([file.href, options.patches ?? [], trace])
-  const program = loaded.get(key) ?? load(file, options, trace)
+  const program = loaded.get(key) ?? load(file, options, trace, kernelProbes)
   loaded.set(key, program)
   setSites((await program).sites)
   return program
 }
 
 /** With `trace`, calls are reported too, which costs time. */
-async function load(file: string | URL, options: CheckOptions, trace: boolean): Promise<SteppedProgram> {
+async function load(
+  file: string | URL,
+  options: CheckOptions,
+  trace: boolean,
+  probes: readonly Probe[] = [],
+): Promise<SteppedProgram> {
   memory.clear()
-  const program = await loadStepped(file, { patches: options.patches ?? [], trace })
+  // A trace tells of all calls, and the detectors have said by then what is wrong.
+  const program = await loadStepped(file, {
+    patches: options.patches ?? [],
+    trace,
+    probes: trace ? [] : probes,
+  })
   setSites(program.sites)
   return program
 }
@@ -178,6 +192,8 @@ async function judge(
 ): Promise<CheckResult> {
   const { maxExecutions = 10_000_000, maxSteps = 20_000, seconds = 60 } = options
   const found: Exploration = explore(prepared.subject, { maxExecutions, maxSteps, maxMs: seconds * 1000 })
+  setProbes(null)
+  setForbidden(null)
   return {
     scenario,
     design: choice?.design ?? null,
@@ -228,6 +244,7 @@ function describeFailure(
 }
 
 function messageOf({ kind, error }: RawFailure): string {
+  if ((kind === 'race' || kind === 'deadlock') && typeof error === 'string') return error
   if (kind === 'race') return 'two accesses to the same memory, one of them a plain one, that nothing orders'
   if (kind === 'deadlock') return 'every thread that is left waits for another'
   if (kind === 'livelock') return 'the execution does not end'

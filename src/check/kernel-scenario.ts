@@ -20,6 +20,7 @@ import {
   MAP_FIXED,
   MM_ANON_PAGES,
   MM_FILE_PAGES,
+  MREMAP_DONTUNMAP,
   MREMAP_FIXED,
   MREMAP_MAYMOVE,
   Mm,
@@ -125,10 +126,10 @@ export class ScenarioCpu {
     return outcomeOf(result)
   }
 
-  /** Moves the mapping of `pages` pages at `page` to `to`; what was there goes away. */
-  move(page: number, pages: number, to: number): Outcome {
+  /** Moves `pages` pages at `page` to `to`; what was there goes away. The mapping at `page` stays if `kept`, empty. */
+  move(page: number, pages: number, to: number, kept = false): Outcome {
     kernelEnter(this.task)
-    const flags = MREMAP_MAYMOVE | MREMAP_FIXED
+    const flags = MREMAP_MAYMOVE | MREMAP_FIXED | (kept ? MREMAP_DONTUNMAP : 0)
     const result = mremap(this.task, this.mm, page, pages, pages, flags, to)
     kernelExit(this.task)
     return outcomeOf(result)
@@ -350,7 +351,10 @@ function checkKernel(machine: KernelMachine): void {
       continue
     }
     must(mappings.get(frame) === 1, `frame ${frame} has two owners, one of them page 0x${page.toString(16)}`)
-    must(heap[vma + Vma.anonVma] !== 0, `page 0x${page.toString(16)} is anonymous and its VMA has no anon_vma`)
+    must(
+      heap[vma + Vma.anonVma] !== 0,
+      `page 0x${page.toString(16)} is anonymous and its VMA has no anon_vma`,
+    )
     anonymous++
   }
   for (const [frame, count] of mappings) {

@@ -3,8 +3,18 @@
 // The machine is booted once; every execution begins with the same memory and the same private state of the CPUs. What
 // the sequential orders of the operations give is found out first, by running them.
 
-import { SHARED, type Watched, alone, memory, rememberFields } from '../backends/stepped/index.ts'
+import {
+  SHARED,
+  type Site,
+  type Watched,
+  alone,
+  memory,
+  rememberFields,
+  setForbidden,
+  setProbes,
+} from '../backends/stepped/index.ts'
 import { Mm, PerCpu } from '../kernel/index.ts'
+import { Detectors } from './detectors.ts'
 import type { Subject } from './explore.ts'
 import { type KernelScenarioRun, type Outcome } from './kernel-scenario.ts'
 
@@ -20,6 +30,8 @@ export class NoSequentialOrder extends Error {
  */
 export function sequentialOutcomes(make: () => unknown): ReadonlySet<string> {
   memory.clear()
+  setProbes(null)
+  setForbidden(null)
   const run = alone(make()) as KernelScenarioRun
   const fields = rememberFields([...run.machine.tasks])
   memory.takeSnapshot()
@@ -42,11 +54,21 @@ function outcomeOf(run: KernelScenarioRun): string {
   return describe(run.results, alone(run.observe()) as string)
 }
 
-/** The scenario as the explorer wants it, held to the `expected` outcomes. */
-export function kernelSubject(make: () => unknown, expected: ReadonlySet<string>): Subject {
+/**
+ * The scenario as the explorer wants it, held to the `expected` outcomes, and, with the `sites` of the program, to what
+ * the detectors know.
+ */
+export function kernelSubject(
+  make: () => unknown,
+  expected: ReadonlySet<string>,
+  sites: readonly Site[] | null,
+): Subject {
   memory.clear()
+  setProbes(null)
+  setForbidden(null)
   const run = alone(make()) as KernelScenarioRun
   const fields = rememberFields([...run.machine.tasks])
+  const detectors = sites && new Detectors(run.machine, sites)
   memory.takeSnapshot()
   const reset = (): void => {
     memory.restore()
@@ -58,9 +80,16 @@ export function kernelSubject(make: () => unknown, expected: ReadonlySet<string>
     threads: run.threads.length,
     begin() {
       reset()
+      detectors?.begin()
+      setProbes(detectors)
+      setForbidden(detectors)
       return [...run.threads]
     },
+    explainRace: (race) => detectors?.explainRace(race) ?? null,
     end() {
+      setForbidden(null)
+      setProbes(null)
+      detectors?.end()
       // What follows depends on this and on nothing else, so that it need be done once only.
       const state = `${memory.digest()} ${fields.digest()} ${JSON.stringify(run.results)}`
       if (checked.has(state)) return

@@ -30,7 +30,10 @@ export {
   PTE_PROTNONE,
   PTE_SPECIAL,
   PTE_WRITE,
+  PGD_WORDS,
+  PageTable,
 } from './machine/pte.ts'
+export { SLAB_CACHES, SLAB_CACHE_WORDS, SLAB_CPU_WORDS, SlabCache, SlabCpu } from './machine/slab-layout.ts'
 export { noteWritten, sectorMask } from './machine/sectors.ts'
 export { graceBarrier } from './sync/grace.ts'
 export * from './sync/rcu.ts'
@@ -62,7 +65,7 @@ export { MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_POPULATE, mmap, munmap } from './mm
 export { mmapReadLock, mmapReadUnlock } from './mm/mmap-lock.ts'
 export { mprotect } from './mm/mprotect.ts'
 export { MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE, mremap } from './mm/mremap.ts'
-export { Zone, allocFrame, putPage } from './mm/page-alloc.ts'
+export { Zone, allocFrame, freeFrame, putPage } from './mm/page-alloc.ts'
 export { Page } from './mm/page.ts'
 export { getMmCounter, syncMmRss } from './mm/rss.ts'
 export { slabInUse } from './mm/slab.ts'

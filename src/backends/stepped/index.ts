@@ -1,5 +1,6 @@
 // The stepped backend: programs run one shared-memory access at a time.
 
+export type { Probe } from './emit.ts'
 export { type SteppedProgram, loadStepped } from './load.ts'
 export { FinerCellsNeeded, memory } from './memory.ts'
 export { rememberFields } from './private-state.ts'
@@ -7,9 +8,11 @@ export type { SourcePatch } from './program.ts'
 export {
   COMPARE_EXCHANGE,
   FINISHED,
+  type Forbidden,
   LOAD,
   NOTIFY,
   PAUSE,
+  type Probes,
   READY,
   SPINNING,
   STORE,
@@ -23,10 +26,12 @@ export {
   alone,
   operationNames,
   runThreads,
+  setForbidden,
+  setProbes,
   setSites,
   setTracer,
   setWatching,
   timeOut,
 } from './runtime.ts'
 export type { Site } from './sites.ts'
-export { SHARED } from './tags.ts'
+export { SHARED, TRACKED } from './tags.ts'

@@ -143,10 +143,18 @@ export interface Tracer {
   leave(thread: Thread, site: number): void
 }
 
-/** Called where a probed function is called and returns. */
+/** Told of probed functions, with the first five of their arguments. */
 export interface Probes {
-  called(name: string, args: readonly unknown[]): void
-  returned(name: string, args: readonly unknown[], result: unknown): void
+  called(id: number, first: unknown, a: unknown, b: unknown, c: unknown, d: unknown): void
+  returned(id: number, result: unknown, first: unknown, a: unknown, b: unknown, c: unknown, d: unknown): void
+}
+
+/** Memory that must not be touched. */
+export interface Forbidden {
+  /** For every 16 cells, 0 where they may be touched. */
+  readonly marks: Int32Array
+  /** Called before the access of a cell that may not be; may throw. */
+  touched(thread: number, cell: number, site: number): void
 }
 
 const soloThread = new Thread(-1)
@@ -171,6 +179,7 @@ let rigidSite = -1
 let watching = false
 let tracer: Tracer | null = null
 let probes: Probes | null = null
+let forbidden: Forbidden | null = null
 let sites: readonly Site[] = []
 /** Threads that wait, in the order in which they came. */
 const sleepers: Thread[] = []
@@ -185,6 +194,14 @@ export function setTracer(value: Tracer | null): void {
 
 export function setProbes(value: Probes | null): void {
   probes = value
+}
+
+export function setForbidden(value: Forbidden | null): void {
+  forbidden = value
+}
+
+function checkForbidden(cell: number, site: number): void {
+  if (forbidden!.marks[cell >> 4] !== 0) forbidden!.touched(current.id, cell, site)
 }
 
 export function setSites(value: readonly Site[]): void {
@@ -311,7 +328,9 @@ function announce(thread: Thread): boolean {
   const { array, index } = thread
   const view = array[SHARED]
   if (thread === soloThread && ++soloOperations > SOLO_OPERATIONS_MAX) {
-    throw new EndlessLoop(`more than ${SOLO_OPERATIONS_MAX} operations, though no other thread is there to wait for`)
+    throw new EndlessLoop(
+      `more than ${SOLO_OPERATIONS_MAX} operations, though no other thread is there to wait for`,
+    )
   }
   if (
     view === undefined ||
@@ -501,6 +520,7 @@ export function loadDone(): number {
   const thread = current
   const { array, index } = thread
   if (thread.native) return nativeDone(thread)
+  if (forbidden !== null) checkForbidden(thread.cell, thread.site)
   const value = array[index]!
   noteRead(thread, value)
   if (tracer !== null) tracer.operation(thread, LOAD, value, value)
@@ -518,6 +538,7 @@ export function storeDone(): number {
 /** Stores `after` where `before` was. */
 function change(thread: Thread, before: number, after: number): void {
   const { array, index } = thread
+  if (forbidden !== null) checkForbidden(thread.cell, thread.site)
   if (before === after) noteRead(thread, before)
   else {
     array[TRACKED]!.touch(index)
@@ -697,6 +718,7 @@ export function notifyDone(): number {
 // Plain accesses. What is not shared does not come here.
 
 export function read(array: Watched, index: number, site: number): number {
+  if (forbidden !== null) checkForbidden(array[SHARED]!.firstCell + index, site)
   const value = array[index]!
   if (watching) {
     const view = array[SHARED]!
@@ -713,6 +735,7 @@ export function read(array: Watched, index: number, site: number): number {
 
 export function write(array: Watched, index: number, value: number, site: number): number {
   const view = array[TRACKED]!
+  if (forbidden !== null && view.shared) checkForbidden(view.firstCell + index, site)
   view.touch(index)
   if (view.shared) noteWrite(view, index, 1, site)
   array[index] = value
@@ -794,7 +817,14 @@ function clampIndex(index: number, length: number): number {
   return index < 0 ? Math.max(0, length + index) : Math.min(index, length)
 }
 
+/** One cell of each 16 stands for all. */
+function checkBulk(view: View, start: number, end: number, site: number): void {
+  if (forbidden === null || !view.shared) return
+  for (let index = start; index < end; index += 16) checkForbidden(view.firstCell + index, site)
+}
+
 function noteBulkRead(view: View, start: number, end: number, site: number): void {
+  checkBulk(view, start, end, site)
   if (!watching || !view.shared || start >= end) return
   scheduler!.plainRead(
     current.id,
@@ -806,6 +836,7 @@ function noteBulkRead(view: View, start: number, end: number, site: number): voi
 
 function noteBulkWrite(view: View, start: number, end: number, site: number): void {
   if (start >= end) return
+  checkBulk(view, start, end, site)
   view.touchRange(start, end)
   if (view.shared) noteWrite(view, start, end - start, site)
 }
@@ -837,12 +868,20 @@ export function made<T extends ArrayBufferView>(array: T): T {
 // ---------------------------------------------------------------------------------------------------------------------
 // Calls
 
-export function probe(name: string, args: readonly unknown[]): void {
-  probes?.called(name, args)
+export function probe(id: number, first: unknown, a: unknown, b: unknown, c: unknown, d: unknown): void {
+  probes?.called(id, first, a, b, c, d)
 }
 
-export function probed<T>(name: string, args: readonly unknown[], result: T): T {
-  probes?.returned(name, args, result)
+export function probed<T>(
+  id: number,
+  result: T,
+  first: unknown,
+  a: unknown,
+  b: unknown,
+  c: unknown,
+  d: unknown,
+): T {
+  probes?.returned(id, result, first, a, b, c, d)
   return result
 }
 

@@ -17,8 +17,16 @@ const interrupted: readonly SourcePatch[] = [
     'import { disableInterrupts, enableInterrupts, pollInterrupts }',
   ),
   // Twice: once for the flush of the TLBs, and once for the interrupt before tables are freed.
-  patch(design, '  fault.table = table\n', '  pollInterrupts(cpu)\n  pollInterrupts(cpu)\n  fault.table = table\n'),
-  patch(design, '    walkBegin(cpu)\n    // The tables', '    pollInterrupts(cpu)\n    walkBegin(cpu)\n    // The tables'),
+  patch(
+    design,
+    '  fault.table = table\n',
+    '  pollInterrupts(cpu)\n  pollInterrupts(cpu)\n  fault.table = table\n',
+  ),
+  patch(
+    design,
+    '    walkBegin(cpu)\n    // The tables',
+    '    pollInterrupts(cpu)\n    walkBegin(cpu)\n    // The tables',
+  ),
   patch(design, '    // A try: the holder', '    pollInterrupts(cpu)\n    // A try: the holder'),
 ]
 
@@ -69,7 +77,9 @@ export const designMutants: readonly Mutant[] = [
     guard: 'a lookup without the lock that finds no VMA proves nothing (I1)',
     race: 'R33',
     scenario: 'fault-stack-growth',
-    patches: [patch(design, 'return abortReading(cpu, VmEvent.SPF_ABORT_UNMAPPED)', 'return (rcuReadUnlock(cpu), 4)')],
+    patches: [
+      patch(design, 'return abortReading(cpu, VmEvent.SPF_ABORT_UNMAPPED)', 'return (rcuReadUnlock(cpu), 4)'),
+    ],
   },
   {
     name: 'no-check-after-the-copy',
@@ -85,14 +95,7 @@ export const designMutants: readonly Mutant[] = [
     guard: 'permissions are judged by a copy that is known to be of one moment',
     race: 'R34',
     scenario: 'split-merge-fault',
-    patches: [
-      noCopyCheck,
-      patch(
-        design,
-        'return abort(cpu, VmEvent.SPF_ABORT_ACCESS_ERROR)',
-        'return 68',
-      ),
-    ],
+    patches: [noCopyCheck, patch(design, 'return abort(cpu, VmEvent.SPF_ABORT_ACCESS_ERROR)', 'return 68')],
   },
   {
     name: 'access-error-kills',
@@ -122,7 +125,8 @@ export const designMutants: readonly Mutant[] = [
   },
   {
     name: 'speculates-on-files',
-    guard: 'faults on files are left to the classic path: munmap gives a file up at once, and not after a grace period',
+    guard:
+      'faults on files are left to the classic path: munmap gives a file up at once, and not after a grace period',
     race: 'R20',
     scenario: 'file-fault-munmap',
     patches: [
@@ -150,7 +154,8 @@ export const designMutants: readonly Mutant[] = [
   },
   {
     name: 'no-first-sequence-check',
-    guard: 'in the window, and before the lock of the table is touched, the count is read: the table is still there (I4)',
+    guard:
+      'in the window, and before the lock of the table is touched, the count is read: the table is still there (I4)',
     race: 'R6',
     scenario: 'fault-munmap-table-interrupts',
     patches: [...interrupted, noFirstCheck],
@@ -258,7 +263,11 @@ export const designMutants: readonly Mutant[] = [
       'the flush of the TLBs interrupts the same CPUs after the table is unhooked, and before it is freed; the second interrupt is for machines that flush without one',
     patches: [
       ...interrupted,
-      patch('mm/mmu-gather.ts', 'callFunctionMany(cpu, cpu.gatherMm + Mm.cpuMask, CALL_NOTHING, 0, 0, 0)', ''),
+      patch(
+        'mm/mmu-gather.ts',
+        'callFunctionMany(cpu, cpu.gatherMm + Mm.cpuMask, CALL_NOTHING, 0, 0, 0)',
+        '',
+      ),
     ],
   },
   {

@@ -60,7 +60,9 @@ export const machineMutants: readonly Mutant[] = [
     race: null,
     scenario: 'fault-munmap-table-interrupts',
     redundant: 'the CPU answers when it leaves; the answer comes later',
-    patches: [patch(cpu, '  cpu.interruptsEnabled = true\n  pollInterrupts(cpu)', '  cpu.interruptsEnabled = true')],
+    patches: [
+      patch(cpu, '  cpu.interruptsEnabled = true\n  pollInterrupts(cpu)', '  cpu.interruptsEnabled = true'),
+    ],
   },
   {
     name: 'call-not-taken-back',
@@ -83,7 +85,13 @@ export const machineMutants: readonly Mutant[] = [
     guard: 'a call that was answered meanwhile is not taken back',
     race: null,
     scenario: 'stale-access',
-    patches: [patch(cpu, 'if ((Atomics.and(heap, mailbox, ~bit) & bit) === 0) return', 'Atomics.and(heap, mailbox, ~bit)')],
+    patches: [
+      patch(
+        cpu,
+        'if ((Atomics.and(heap, mailbox, ~bit) & bit) === 0) return',
+        'Atomics.and(heap, mailbox, ~bit)',
+      ),
+    ],
   },
   {
     name: 'flush-mark-after-entry',
@@ -153,7 +161,13 @@ export const machineMutants: readonly Mutant[] = [
     guard: 'who calls other CPUs waits until all have answered',
     race: null,
     scenario: 'stale-access',
-    patches: [patch(cpu, '  waitUntilZero(cpu, base + PerCpu.callPending)\n}\n\nfunction sendCall', '}\n\nfunction sendCall')],
+    patches: [
+      patch(
+        cpu,
+        '  waitUntilZero(cpu, base + PerCpu.callPending)\n}\n\nfunction sendCall',
+        '}\n\nfunction sendCall',
+      ),
+    ],
   },
   {
     name: 'other-translation-overwritten',

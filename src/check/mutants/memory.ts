@@ -31,7 +31,9 @@ export const memoryMutants: readonly Mutant[] = [
     guard: 'the entry is still what the fault has seen, under the lock (I7)',
     race: 'R3',
     scenario: 'protected-dontneed',
-    patches: [patch('mm/fault.ts', 'if (Atomics.load(heap, address) !== fault.originalPte) {', 'if (false) {')],
+    patches: [
+      patch('mm/fault.ts', 'if (Atomics.load(heap, address) !== fault.originalPte) {', 'if (false) {'),
+    ],
   },
   {
     name: 'copy-overwrites',
@@ -71,9 +73,7 @@ export const memoryMutants: readonly Mutant[] = [
     guard: 'copy on write that gives up frees its copy (I11)',
     race: 'R18',
     scenario: 'zero-page-cow-munmap',
-    patches: [
-      patch(wp, '    freeFrame(cpu, frame)\n    return VM_FAULT_RETRY', '    return VM_FAULT_RETRY'),
-    ],
+    patches: [patch(wp, '    freeFrame(cpu, frame)\n    return VM_FAULT_RETRY', '    return VM_FAULT_RETRY')],
   },
   {
     name: 'losing-copy-kept',
@@ -157,8 +157,16 @@ export const memoryMutants: readonly Mutant[] = [
         '  cpu.gatherStart = Math.min(cpu.gatherStart, page)\n  cpu.gatherEnd = Math.max(cpu.gatherEnd, page + 1)\n',
         '',
       ),
-      patch('mm/mmap.ts', '  cpu.design.pageTablesFreeing(cpu, mm, start, end)', '  gatherFlush(cpu)\n  cpu.design.pageTablesFreeing(cpu, mm, start, end)'),
-      patch('mm/mmap.ts', 'import { gatherBegin, gatherFinish }', 'import { gatherBegin, gatherFinish, gatherFlush }'),
+      patch(
+        'mm/mmap.ts',
+        '  cpu.design.pageTablesFreeing(cpu, mm, start, end)',
+        '  gatherFlush(cpu)\n  cpu.design.pageTablesFreeing(cpu, mm, start, end)',
+      ),
+      patch(
+        'mm/mmap.ts',
+        'import { gatherBegin, gatherFinish }',
+        'import { gatherBegin, gatherFinish, gatherFlush }',
+      ),
     ],
   },
   {
@@ -243,11 +251,7 @@ export const memoryMutants: readonly Mutant[] = [
     race: null,
     scenario: 'first-faults',
     patches: [
-      patch(
-        'mm/page-table.ts',
-        '  spinLock(cpu, mm + Mm.pageTableLock)\n  const winner',
-        '  const winner',
-      ),
+      patch('mm/page-table.ts', '  spinLock(cpu, mm + Mm.pageTableLock)\n  const winner', '  const winner'),
       patch(
         'mm/page-table.ts',
         '  spinUnlock(cpu, mm + Mm.pageTableLock)\n  if (winner === 0) return fresh',
@@ -269,9 +273,7 @@ export const memoryMutants: readonly Mutant[] = [
     guard: 'an anon_vma that comes too late is freed',
     race: null,
     scenario: 'first-anon-vma',
-    patches: [
-      patch('mm/anon-vma.ts', '  if (!won && !shared) slabFree(cpu, CACHE_ANON_VMA, anonVma)\n', ''),
-    ],
+    patches: [patch('mm/anon-vma.ts', '  if (!won && !shared) slabFree(cpu, CACHE_ANON_VMA, anonVma)\n', '')],
   },
   {
     name: 'file-entry-overwritten',
@@ -311,7 +313,7 @@ export const memoryMutants: readonly Mutant[] = [
     name: 'stack-grown-by-a-reader',
     guard: 'a stack grows under the mmap lock held for writing',
     race: null,
-    scenario: 'fault-stack-growth',
+    scenario: 'stack-growths',
     patches: [
       patch('mm/fault.ts', '  mmapReadUnlock(cpu, mm)\n  mmapWriteLock(cpu, mm)\n', ''),
       patch('mm/fault.ts', '  mmapWriteDowngrade(cpu, mm)\n', ''),
@@ -328,14 +330,16 @@ export const memoryMutants: readonly Mutant[] = [
     name: 'no-flush-on-mremap',
     guard: 'mremap flushes the TLBs',
     race: null,
-    scenario: 'mremap-access',
+    scenario: 'mremap-dontunmap',
     patches: [patch('mm/mremap.ts', '  flushTlbMm(cpu, mm, from, from + pages)\n', '')],
   },
   {
     name: 'mremap-flushes-unlocked',
     guard: 'the old translations are flushed before the new place can be used',
     race: 'R4',
-    scenario: 'mremap-order',
+    scenario: 'mremap-access',
+    redundant:
+      'nobody takes a page away without the mmap lock here, neither by truncation nor by reclaim, so that none can be freed at its new place before the flush (CVE-2018-18281)',
     patches: [
       patch(
         'mm/mremap.ts',
@@ -348,13 +352,9 @@ export const memoryMutants: readonly Mutant[] = [
     name: 'zone-without-lock',
     guard: 'the list of free frames is changed under the lock of the zone',
     race: null,
-    scenario: 'cow-fault',
+    scenario: 'frame-allocator',
     patches: [
-      patch(
-        'mm/page-alloc.ts',
-        '  spinLock(cpu, zone + Zone.lock)\n  const take',
-        '  const take',
-      ),
+      patch('mm/page-alloc.ts', '  spinLock(cpu, zone + Zone.lock)\n  const take', '  const take'),
       patch(
         'mm/page-alloc.ts',
         '  spinUnlock(cpu, zone + Zone.lock)\n  heap[base + PerCpu.pcpCount] = take',

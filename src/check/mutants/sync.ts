@@ -53,7 +53,13 @@ export const syncMutants: readonly Mutant[] = [
     guard: 'a CPU marks the lock before it halts on it',
     race: null,
     scenario: 'spinlock-halting',
-    patches: [patch(spinlock, 'const marked = spins < SPINS_BEFORE_HALT || (value & HALTED) !== 0', 'const marked = true')],
+    patches: [
+      patch(
+        spinlock,
+        'const marked = spins < SPINS_BEFORE_HALT || (value & HALTED) !== 0',
+        'const marked = true',
+      ),
+    ],
   },
   {
     name: 'semaphore-not-looked-at-again',
@@ -183,7 +189,13 @@ export const syncMutants: readonly Mutant[] = [
     race: null,
     scenario: 'rwsem-readers',
     rwsem: 'generic',
-    patches: [patch(rwsem, '    heap[sem] = -1\n    grantFirstWaiter(cpu, sem)\n  }\n  spinUnlockIrq', '  }\n  spinUnlockIrq')],
+    patches: [
+      patch(
+        rwsem,
+        '    heap[sem] = -1\n    grantFirstWaiter(cpu, sem)\n  }\n  spinUnlockIrq',
+        '  }\n  spinUnlockIrq',
+      ),
+    ],
   },
   {
     name: 'generic-writer-wakes-nobody',
@@ -233,8 +245,16 @@ export const syncMutants: readonly Mutant[] = [
     race: 'R34',
     scenario: 'seqcount',
     patches: [
-      patch('sync/seqcount.ts', 'const before = Atomics.add(cpu.heap, seqcount, 1)\n  bugOn((before & 1) !== 0', 'const before = Atomics.add(cpu.heap, seqcount, 2)\n  bugOn((before & 1) !== 0'),
-      patch('sync/seqcount.ts', 'const before = Atomics.add(cpu.heap, seqcount, 1)\n  bugOn((before & 1) === 0', 'const before = 1\n  bugOn((before & 1) === 0'),
+      patch(
+        'sync/seqcount.ts',
+        'const before = Atomics.add(cpu.heap, seqcount, 1)\n  bugOn((before & 1) !== 0',
+        'const before = Atomics.add(cpu.heap, seqcount, 2)\n  bugOn((before & 1) !== 0',
+      ),
+      patch(
+        'sync/seqcount.ts',
+        'const before = Atomics.add(cpu.heap, seqcount, 1)\n  bugOn((before & 1) === 0',
+        'const before = 1\n  bugOn((before & 1) === 0',
+      ),
     ],
   },
   {
@@ -242,14 +262,26 @@ export const syncMutants: readonly Mutant[] = [
     guard: 'the reader compares the count afterwards',
     race: 'R34',
     scenario: 'seqcount',
-    patches: [patch('sync/seqcount.ts', 'return Atomics.load(cpu.heap, seqcount) !== start', 'return Atomics.load(cpu.heap, seqcount) < start')],
+    patches: [
+      patch(
+        'sync/seqcount.ts',
+        'return Atomics.load(cpu.heap, seqcount) !== start',
+        'return Atomics.load(cpu.heap, seqcount) < start',
+      ),
+    ],
   },
   {
     name: 'no-grace-period',
     guard: 'callbacks run when every CPU was outside',
     race: 'R24',
     scenario: 'rcu-freed-vma',
-    patches: [patch(rcu, 'if (!isQuiescent(then, Atomics.load(cpu.heap, perCpuBase(cpu.heap, id)))) return false', '')],
+    patches: [
+      patch(
+        rcu,
+        'if (!isQuiescent(then, Atomics.load(cpu.heap, perCpuBase(cpu.heap, id)))) return false',
+        '',
+      ),
+    ],
   },
   {
     name: 'no-wait-for-the-grace-period',

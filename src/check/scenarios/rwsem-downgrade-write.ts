@@ -1,12 +1,6 @@
 // A writer of a semaphore that becomes a reader, beside another writer, which waits until it has left.
 
-import {
-  RWSEM_WORDS,
-  downWrite,
-  downgradeWrite,
-  upRead,
-  upWrite,
-} from '../../kernel/index.ts'
+import { RWSEM_WORDS, downWrite, downgradeWrite, upRead, upWrite } from '../../kernel/index.ts'
 import { primitiveScenario } from '../kernel-scenario.ts'
 
 const COUNTER = RWSEM_WORDS

@@ -1,13 +1,6 @@
 // A writer of a semaphore that becomes a reader, beside a reader, which comes in then at the latest.
 
-import {
-  RWSEM_WORDS,
-  downRead,
-  downWrite,
-  downgradeWrite,
-  upRead,
-  upWrite,
-} from '../../kernel/index.ts'
+import { RWSEM_WORDS, downRead, downWrite, downgradeWrite, upRead } from '../../kernel/index.ts'
 import { primitiveScenario } from '../kernel-scenario.ts'
 
 const COUNTER = RWSEM_WORDS

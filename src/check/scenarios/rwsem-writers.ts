@@ -1,13 +1,6 @@
 // A semaphore with two writers, and a reader that only tries.
 
-import {
-  RWSEM_WORDS,
-  type Task,
-  downReadTryLock,
-  downWrite,
-  upRead,
-  upWrite,
-} from '../../kernel/index.ts'
+import { RWSEM_WORDS, type Task, downReadTryLock, downWrite, upRead, upWrite } from '../../kernel/index.ts'
 import { primitiveScenario } from '../kernel-scenario.ts'
 
 const COUNTER = RWSEM_WORDS

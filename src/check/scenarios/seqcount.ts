@@ -1,11 +1,6 @@
 // A sequence count: a reader that sees the same even number twice has seen both words of one write.
 
-import {
-  readSeqcount,
-  readSeqcountRetry,
-  writeSeqcountBegin,
-  writeSeqcountEnd,
-} from '../../kernel/index.ts'
+import { readSeqcount, readSeqcountRetry, writeSeqcountBegin, writeSeqcountEnd } from '../../kernel/index.ts'
 import { primitiveScenario } from '../kernel-scenario.ts'
 
 const COUNT = 0

@@ -11,9 +11,6 @@ export default kernelScenario({
     cpu.mapPages(firstPage, 4)
     for (const each of all) each.store(warmPage, 7)
   },
-  threads: [
-    [(cpu) => cpu.load(warmPage), (cpu) => cpu.load(firstPage)],
-    [(cpu) => cpu.unmap(firstPage, 4)],
-  ],
+  threads: [[(cpu) => cpu.unmap(firstPage, 4)], [(cpu) => cpu.load(warmPage), (cpu) => cpu.load(firstPage)]],
   pages: [firstPage, warmPage],
 })

@@ -7,7 +7,11 @@ import type { SourcePatch } from '../../backends/stepped/index.ts'
  * them after a moment in any case, which would hide a wake-up that is lost.
  */
 const haltAtOnce: readonly SourcePatch[] = [
-  { file: 'machine/cpu.ts', find: 'export const SPINS_BEFORE_HALT = 64', replace: 'export const SPINS_BEFORE_HALT = 0' },
+  {
+    file: 'machine/cpu.ts',
+    find: 'export const SPINS_BEFORE_HALT = 64',
+    replace: 'export const SPINS_BEFORE_HALT = 0',
+  },
   { file: 'machine/cpu.ts', find: 'const HALT_CHECK_MS = 1\n', replace: 'const HALT_CHECK_MS = Infinity\n' },
   { file: 'machine/cpu.ts', find: 'const SLEEP_POLLS = 200', replace: 'const SLEEP_POLLS = 0' },
   {
