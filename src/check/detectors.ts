@@ -12,6 +12,7 @@ import {
   TRACKED,
   type Watched,
   memory,
+  reportWrite,
 } from '../backends/stepped/index.ts'
 import {
   CACHE_ANON_VMA,
@@ -103,6 +104,8 @@ const CPU_FLUSH = 4
 const NEVER_USED = 255
 /** Entries of a page table. */
 const PTRS_PER_TABLE = 512
+/** Words at the beginning of a frame that scenarios use. */
+const FRAME_WORDS_SEEN = 4
 /** Cells of one mark. */
 const MARK_SHIFT = 4
 const CLASSES_MAX = 64
@@ -128,6 +131,8 @@ export class Detectors implements Probes {
   readonly #sites: readonly Site[]
   /** For each place of the program, 0 unless it may touch what is free. */
   readonly #allocators: Uint8Array
+  /** Some place in the frame allocator. */
+  readonly #freeingSite: number
   readonly #heapCell: number
   readonly #frameCell: number
   /** For every 16 words of the heap, one more than the slab cache whose object they are part of. */
@@ -154,6 +159,7 @@ export class Detectors implements Probes {
       const path = file.replaceAll('\\', '/')
       return !path.includes('/kernel/') || /\/mm\/(slab|page-alloc)\.ts$/.test(path) ? 1 : 0
     })
+    this.#freeingSite = sites.findIndex(({ function: name }) => name === 'freeFrame')
     this.#heapCell = (machine.heap as Watched)[SHARED]!.firstCell
     this.#frameCell = (machine.tasks[0]!.memory.words as Watched)[SHARED]!.firstCell
     this.marks = memory.add(new Int32Array((memory.cells >> MARK_SHIFT) + 1), false)
@@ -386,6 +392,8 @@ export class Detectors implements Probes {
       }
     }
     this.#markFrame(frame, cpu.id + 1)
+    // Freeing a frame writes nothing to it. As if it did: then an access that nothing orders with it is a race.
+    reportWrite(this.#frameCell + frame * PAGE_WORDS, FRAME_WORDS_SEEN, this.#freeingSite)
   }
 
   #frameAllocated(cpu: Task, frame: number): void {

@@ -25,6 +25,7 @@ export {
   type Watched,
   alone,
   operationNames,
+  reportWrite,
   runThreads,
   setForbidden,
   setProbes,

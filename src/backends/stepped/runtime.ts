@@ -196,6 +196,11 @@ export function setProbes(value: Probes | null): void {
   probes = value
 }
 
+/** Reports a plain write of cells that the program itself does not do: what was there must not be used unordered. */
+export function reportWrite(firstCell: number, cells: number, site: number): void {
+  if (watching) scheduler!.plainWrite(current.id, firstCell, cells, site)
+}
+
 export function setForbidden(value: Forbidden | null): void {
   forbidden = value
 }

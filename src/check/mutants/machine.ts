@@ -58,7 +58,7 @@ export const machineMutants: readonly Mutant[] = [
     name: 'no-answer-when-enabled',
     guard: 'enabling interrupts answers those that are pending',
     race: null,
-    scenario: 'fault-munmap-table-interrupts',
+    scenario: 'interrupt-deadlock',
     redundant: 'the CPU answers when it leaves; the answer comes later',
     patches: [
       patch(cpu, '  cpu.interruptsEnabled = true\n  pollInterrupts(cpu)', '  cpu.interruptsEnabled = true'),
@@ -173,7 +173,7 @@ export const machineMutants: readonly Mutant[] = [
     name: 'other-translation-overwritten',
     guard: 'hardware sets the accessed and dirty bits only in an entry that has not changed',
     race: null,
-    scenario: 'stale-access',
+    scenario: 'file-write-munmap',
     patches: [
       patch(
         'machine/mmu.ts',
@@ -186,7 +186,7 @@ export const machineMutants: readonly Mutant[] = [
     name: 'walk-cache-kept',
     guard: 'a flush also drops the paging-structure cache',
     race: 'R5',
-    scenario: 'fault-munmap-table',
+    scenario: 'table-flush',
     patches: [patch(cpu, '  cpu.walkRun.fill(-1)\n}\n\n// ------', '}\n\n// ------')],
   },
 ]

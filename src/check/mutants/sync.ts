@@ -113,7 +113,7 @@ export const syncMutants: readonly Mutant[] = [
     name: 'claim-not-tried-again',
     guard: 'who fails to claim the semaphore for the queue tries again if nobody is active any more',
     race: null,
-    scenario: 'rwsem-readers',
+    scenario: 'rwsem-queue',
     patches: [patch(rwsem, 'if ((after & ACTIVE_MASK) !== 0) return false', 'return false')],
   },
   {

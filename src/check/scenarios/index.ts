@@ -34,6 +34,7 @@ export const scenarioNames = [
   'mremap-dontunmap',
   'file-fault-fault',
   'file-fault-munmap',
+  'file-write-munmap',
   'fault-around',
   'file-cow-munmap',
   'file-cow-dontneed',
