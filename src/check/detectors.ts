@@ -1,8 +1,8 @@
 // What the kernel must not do at any moment, whatever comes of it: held against each call and access of an execution.
 //
-// The kernel does not know of it. The stepped form reports the calls of some functions (kernelProbes), and of memory that
-// is free, each access. From these a detector keeps its own books: what is free, who holds which lock in which order,
-// which CPU can use which translation since when. What it finds, it throws into the thread that does it.
+// The kernel does not know of it. The stepped form reports the calls of some functions (kernelProbes), and of memory
+// that is free, each access. From these a detector keeps its own books: what is free, who holds which lock in which
+// order, which CPU can use which translation since when. What it finds, it throws into the thread that does it.
 
 import {
   type Probe,

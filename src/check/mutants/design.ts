@@ -1,9 +1,9 @@
 // Mutants of the speculative fault of 2021.
 //
 // The CPUs of this machine answer interrupts only where they poll, and no walk of a page table polls. So some windows
-// in which hardware could be interrupted are closed by construction, and what guards them is redundant as long as that
-// is so. `interrupted` opens them: interrupts arrive in the middle of the walk, before the second look at the count, and
-// between it and the lock. With it alone nothing breaks; with a guard taken away besides, it does.
+// in which hardware could be interrupted are closed by construction, and what guards them is redundant as long as
+// that is so. `interrupted` opens them: interrupts arrive in the middle of the walk, before the second look at the
+// count, and between it and the lock. With it alone nothing breaks; with a guard taken away besides, it does.
 
 import type { SourcePatch } from '../../backends/stepped/index.ts'
 import { type Mutant, patch } from './mutant.ts'

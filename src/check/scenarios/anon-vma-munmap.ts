@@ -1,4 +1,5 @@
-// The first write to a mapping, whose anon_vma may be the one of its neighbour, and munmap of the neighbour (race R23).
+// The first write to a mapping, whose anon_vma may be the one of its neighbour, and munmap of the neighbour (race
+// R23).
 
 import { kernelScenario } from '../kernel-scenario.ts'
 import { firstPage, warmPage } from './pages.ts'

@@ -1,5 +1,5 @@
-// A fault while the tree of VMAs is rotated: the lookup without the lock may miss a VMA that is there, which must not be
-// taken for a SIGSEGV (race R33).
+// A fault while the tree of VMAs is rotated: the lookup without the lock may miss a VMA that is there, which must not
+// be taken for a SIGSEGV (race R33).
 
 import { kernelScenario } from '../kernel-scenario.ts'
 import { firstPage } from './pages.ts'

@@ -1,5 +1,5 @@
-// mremap, and accesses at the place from which it moves: a translation that outlives the move would reach the page at its
-// new place.
+// mremap, and accesses at the place from which it moves: a translation that outlives the move would reach the page at
+// its new place.
 
 import { kernelScenario } from '../kernel-scenario.ts'
 import { firstPage } from './pages.ts'

@@ -1,5 +1,5 @@
-// mremap that leaves the old mapping behind (MREMAP_DONTUNMAP), and accesses there: when it has returned, no translation
-// may reach the page that has moved.
+// mremap that leaves the old mapping behind (MREMAP_DONTUNMAP), and accesses there: when it has returned, no
+// translation may reach the page that has moved.
 
 import { kernelScenario } from '../kernel-scenario.ts'
 import { firstPage } from './pages.ts'

@@ -1,5 +1,5 @@
-// mremap, and a fault at the place to which it moves: a page that is installed there before the entries arrive would be
-// overwritten (race R2).
+// mremap, and a fault at the place to which it moves: a page that is installed there before the entries arrive would
+// be overwritten (race R2).
 
 import { kernelScenario } from '../kernel-scenario.ts'
 import { firstPage, warmPage } from './pages.ts'

@@ -1,5 +1,5 @@
-// A write to a page that was read-only for a while, so that its entry still is, and MADV_DONTNEED, which frees its frame
-// with the mmap lock held for reading only: the sequence count does not tell of it.
+// A write to a page that was read-only for a while, so that its entry still is, and MADV_DONTNEED, which frees its
+// frame with the mmap lock held for reading only: the sequence count does not tell of it.
 
 import { kernelScenario } from '../kernel-scenario.ts'
 import { firstPage, warmPage } from './pages.ts'

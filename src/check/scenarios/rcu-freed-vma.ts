@@ -1,6 +1,6 @@
-// A lookup without the lock, and a VMA that goes away: it is freed after a grace period, that is, when the CPU that may
-// be looking at it has left. The second call runs what waits for that. There are no page tables, whose teardown would
-// wait for that CPU too.
+// A lookup without the lock, and a VMA that goes away: it is freed after a grace period, that is, when the CPU that
+// may be looking at it has left. The second call runs what waits for that. There are no page tables, whose teardown
+// would wait for that CPU too.
 
 import { kernelScenario } from '../kernel-scenario.ts'
 import { firstPage, warmPage } from './pages.ts'

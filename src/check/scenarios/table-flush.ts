@@ -1,5 +1,5 @@
-// munmap of everything that a page table covers, beside a CPU that keeps coming back: it must not find the table in its
-// paging-structure cache once the table is freed.
+// munmap of everything that a page table covers, beside a CPU that keeps coming back: it must not find the table in
+// its paging-structure cache once the table is freed.
 
 import { kernelScenario } from '../kernel-scenario.ts'
 import { firstPage, warmPage } from './pages.ts'

@@ -1,4 +1,5 @@
-// Scenarios that run on a machine which differs from the real one in how it waits: what it does rarely, it does at once.
+// Scenarios that run on a machine which differs from the real one in how it waits: what it does rarely, it does at
+// once.
 
 import type { SourcePatch } from '../../backends/stepped/index.ts'
 
