@@ -52,7 +52,9 @@ const planted: readonly Planted[] = [
   {
     finds: 'a VMA that is used after it was freed',
     scenario: 'split-merge-fault',
-    patches: [['designs/lespinasse-2021.ts', 'else vmAreaFreeRcu(cpu, vma)', 'else vmAreaFreeNow(cpu, vma)']],
+    patches: [
+      ['designs/lespinasse-2021.ts', 'else this.releaseVmaLater(cpu, vma)', 'else releaseVmaNow(cpu, vma)'],
+    ],
     message: /use after free: CPU 0 uses a vm_area_struct that CPU 1 frees/,
   },
   {

@@ -9,6 +9,7 @@ import type { SourcePatch } from '../../backends/stepped/index.ts'
 import { type Mutant, patch } from './mutant.ts'
 
 const design = 'designs/lespinasse-2021.ts'
+const speculative = 'mm/speculative.ts'
 
 const interrupted: readonly SourcePatch[] = [
   patch(
@@ -18,7 +19,12 @@ const interrupted: readonly SourcePatch[] = [
   ),
   // Twice: once for the flush of the TLBs, and once for the interrupt before tables are freed.
   patch(
-    design,
+    speculative,
+    'import { type FaultContext',
+    "import { pollInterrupts } from '../machine/cpu.ts'\nimport { type FaultContext",
+  ),
+  patch(
+    speculative,
     '  fault.table = table\n',
     '  pollInterrupts(cpu)\n  pollInterrupts(cpu)\n  fault.table = table\n',
   ),
@@ -42,12 +48,12 @@ const noFirstCheck = patch(
 )
 const noCopyCheck = patch(
   design,
-  'if (readSeqcountRetry(cpu, mm + Mm.mmapSeq, fault.sequence)) return abort(cpu, VmEvent.SPF_ABORT_VMA_COPY)',
+  'if (readSeqcountRetry(cpu, mm + Mm.mmapSeq, fault.sequence))\n      return abortSpf(cpu, VmEvent.SPF_ABORT_VMA_COPY)',
   '',
 )
 const noBounds = patch(
   design,
-  'if (fault.page < fault.vmStart || fault.page >= fault.vmEnd) return abort(cpu, VmEvent.SPF_ABORT_UNMAPPED)',
+  'if (!copyContainsPage(fault)) return abortSpf(cpu, VmEvent.SPF_ABORT_UNMAPPED)',
   '',
 )
 
@@ -57,7 +63,9 @@ export const designMutants: readonly Mutant[] = [
     guard: 'a fault gives up when a writer is at work as it begins',
     race: 'R34',
     scenario: 'fault-mmap-fixed',
-    patches: [patch(design, 'if ((fault.sequence & 1) !== 0) return abort(cpu, VmEvent.SPF_ABORT_ODD)', '')],
+    patches: [
+      patch(design, 'if ((fault.sequence & 1) !== 0) return abortSpf(cpu, VmEvent.SPF_ABORT_ODD)', ''),
+    ],
   },
   {
     name: 'no-rcu-section',
@@ -69,7 +77,7 @@ export const designMutants: readonly Mutant[] = [
     patches: [
       patch(design, '    rcuReadLock(cpu)\n    const vma', '    const vma'),
       patch(design, '    copyVma(cpu, fault, vma)\n    rcuReadUnlock(cpu)', '    copyVma(cpu, fault, vma)'),
-      patch(design, '  rcuReadUnlock(cpu)\n  return abort', '  return abort'),
+      patch(design, '  rcuReadUnlock(cpu)\n  return abortSpf', '  return abortSpf'),
     ],
   },
   {
@@ -95,7 +103,11 @@ export const designMutants: readonly Mutant[] = [
     guard: 'permissions are judged by a copy that is known to be of one moment',
     race: 'R34',
     scenario: 'split-merge-fault',
-    patches: [noCopyCheck, patch(design, 'return abort(cpu, VmEvent.SPF_ABORT_ACCESS_ERROR)', 'return 68')],
+    patches: [
+      noCopyCheck,
+      noBounds,
+      patch(design, 'return abortSpf(cpu, VmEvent.SPF_ABORT_ACCESS_ERROR)', 'return 68'),
+    ],
   },
   {
     name: 'access-error-kills',
@@ -104,7 +116,7 @@ export const designMutants: readonly Mutant[] = [
     scenario: 'split-merge-fault',
     redundant:
       'once the count is unchanged after the copy, the VMA was like that at that moment, so that SIGSEGV is what some order gives; the classic path decides because of faults that need more than a look, which this machine does not have',
-    patches: [patch(design, 'return abort(cpu, VmEvent.SPF_ABORT_ACCESS_ERROR)', 'return 68')],
+    patches: [patch(design, 'return abortSpf(cpu, VmEvent.SPF_ABORT_ACCESS_ERROR)', 'return 68')],
   },
   {
     name: 'no-bounds-check',
@@ -131,7 +143,11 @@ export const designMutants: readonly Mutant[] = [
     scenario: 'file-fault-munmap',
     patches: [
       ...interrupted,
-      patch(design, 'if (fault.vmFile !== 0) return abort(cpu, VmEvent.SPF_ABORT_NO_SPECULATE)', ''),
+      patch(
+        design,
+        'if (!this.canSpeculate(cpu, fault)) return abortSpf(cpu, VmEvent.SPF_ABORT_NO_SPECULATE)',
+        '',
+      ),
     ],
   },
   {
@@ -141,14 +157,14 @@ export const designMutants: readonly Mutant[] = [
     scenario: 'fault-munmap-table',
     patches: [
       patch(
-        design,
+        speculative,
         'import { findPmdTable, findTableInPmd, pteAddress }',
-        'import { allocPteTable, findPmdTable, findTableInPmd, pteAddress }',
+        'import { allocPteTable, pteAddress }',
       ),
       patch(
-        design,
-        'const table = pmd === 0 ? 0 : findTableInPmd(cpu, pmd, fault.page)',
-        'const table = allocPteTable(cpu, fault.mm, fault.page)',
+        speculative,
+        'const pmd = findPmdTable(cpu, fault.mm, fault.page)\n  if (pmd === 0) return WALK_NO_PUD\n  const table = findTableInPmd(cpu, pmd, fault.page)',
+        'const pmd = 0\n  const table = allocPteTable(cpu, fault.mm, fault.page)',
       ),
     ],
   },
@@ -302,7 +318,7 @@ export const designMutants: readonly Mutant[] = [
     guard: 'a VMA is freed after a grace period',
     race: 'R24',
     scenario: 'split-merge-fault',
-    patches: [patch(design, 'else vmAreaFreeRcu(cpu, vma)', 'else vmAreaFreeNow(cpu, vma)')],
+    patches: [patch(design, 'else this.releaseVmaLater(cpu, vma)', 'else releaseVmaNow(cpu, vma)')],
   },
   {
     name: 'never-odd',
