@@ -1,8 +1,8 @@
 // Checks a scenario: loads it in its steppable form, explores it, and says what was found.
 
+import { basename } from 'node:path'
 import {
   type Probe,
-  type Site,
   type SourcePatch,
   type SteppedProgram,
   loadStepped,
@@ -11,14 +11,18 @@ import {
   setProbes,
   setSites,
 } from '../backends/stepped/index.ts'
-import { type Counterexample, recordCounterexample, shortPlace } from './counterexample.ts'
 import { kernelProbes } from './detectors.ts'
-import { type Exploration, type FailureKind, type RawFailure, type Subject, explore } from './explore.ts'
+import { type Exploration, explore } from './explore.ts'
 import { THREADS_MAX } from './explorer.ts'
+import { type CheckFailure, type Prepared, describeFailure, replayExecution } from './failure.ts'
 import { kernelSubject, sequentialOutcomes } from './kernel-subject.ts'
 import type { Scenario } from './scenario.ts'
 import { scenarioPatches } from './scenarios/variants.ts'
+import { type CheckedCode, executionOf } from './token.ts'
 import { userSubject } from './user-scenario.ts'
+
+const MAX_STEPS = 20_000
+const MINIMISE_SECONDS = 20
 
 export interface CheckOptions {
   /** Stop after so many executions. Default: 10 million. */
@@ -27,22 +31,13 @@ export interface CheckOptions {
   readonly maxSteps?: number
   /** Stop after so many seconds. Default 60. */
   readonly seconds?: number
+  /** Shorten a counterexample for so many seconds at most. Default 20; 0 leaves it as it was found. */
+  readonly minimiseSeconds?: number
   /** Changes of the source, for a look at what a guard is good for. */
   readonly patches?: readonly SourcePatch[]
 }
 
-export interface CheckFailure {
-  readonly kind: FailureKind
-  readonly message: string
-  /** The places of a data race, or where an error was thrown. */
-  readonly places: readonly string[]
-  readonly preemptions: number
-  readonly steps: number
-  /** Which thread did each step. */
-  readonly schedule: readonly number[]
-  /** What happened, step by step: see counterexampleText(). */
-  readonly counterexample: Counterexample
-}
+export type ReplayOptions = Pick<CheckOptions, 'patches'>
 
 export interface CheckResult {
   readonly scenario: string
@@ -65,28 +60,63 @@ export interface CheckResult {
  * SteppingRefused for what cannot be stepped.
  */
 export async function checkFile(file: string | URL, options: CheckOptions = {}): Promise<CheckResult> {
-  const prepare = async (trace: boolean): Promise<Prepared & { title: string | undefined }> => {
-    const { exports, sites } = await loadUsers(file, options, trace)
-    const description = exports['default'] as Scenario | undefined
-    if (typeof description !== 'object' || !Array.isArray(description.threads)) {
-      throw new NoScenario(
-        `${String(file)} does not export a scenario as default`,
-        'write export default scenario({ … })',
-      )
-    }
-    const { length } = description.threads
-    if (length < 1 || length > THREADS_MAX) {
-      const remedy = `give 1 to ${THREADS_MAX}; two or three are enough for most errors`
-      throw new NoScenario(`the scenario of ${String(file)} has ${length} threads`, remedy)
-    }
-    memory.takeSnapshot()
-    return { subject: userSubject(description), sites, title: description.title }
-  }
-  const prepared = await prepare(false)
-  return judge(prepared.title ?? String(file), null, prepared, () => prepare(true), options)
+  const prepared = await prepareFile(file, options, false)
+  return judge(
+    fileName(file),
+    prepared.title ?? String(file),
+    null,
+    prepared,
+    () => prepareFile(file, options, true),
+    options,
+  )
 }
 
-async function loadUsers(file: string | URL, options: CheckOptions, trace: boolean): Promise<SteppedProgram> {
+/**
+ * Runs the execution of a replay token again. Throws TokenRefused if the token is not for the file or not for its code
+ * as it is, and what checkFile throws.
+ */
+export async function replayFile(
+  file: string | URL,
+  token: string,
+  options: ReplayOptions = {},
+): Promise<CheckResult> {
+  const prepared = await prepareFile(file, options, false)
+  const prepareTraced = (): Promise<Prepared> => prepareFile(file, options, true)
+  return replay(fileName(file), prepared.title ?? String(file), null, prepared, prepareTraced, token)
+}
+
+/** What a token calls the file: not where it stands, which may be elsewhere on another machine. */
+function fileName(file: string | URL): string {
+  return basename(String(file))
+}
+
+async function prepareFile(
+  file: string | URL,
+  options: ReplayOptions,
+  trace: boolean,
+): Promise<Prepared & { title: string | undefined }> {
+  const { exports, sites, digest } = await loadUsers(file, options, trace)
+  const description = exports['default'] as Scenario | undefined
+  if (typeof description !== 'object' || !Array.isArray(description.threads)) {
+    throw new NoScenario(
+      `${String(file)} does not export a scenario as default`,
+      'write export default scenario({ … })',
+    )
+  }
+  const { length } = description.threads
+  if (length < 1 || length > THREADS_MAX) {
+    const remedy = `give 1 to ${THREADS_MAX}; two or three are enough for most errors`
+    throw new NoScenario(`the scenario of ${String(file)} has ${length} threads`, remedy)
+  }
+  memory.takeSnapshot()
+  return { subject: userSubject(description), sites, digest, title: description.title }
+}
+
+async function loadUsers(
+  file: string | URL,
+  options: ReplayOptions,
+  trace: boolean,
+): Promise<SteppedProgram> {
   try {
     return await load(file, options, trace)
   } catch (error) {
@@ -109,12 +139,6 @@ export class NoScenario extends TypeError {
   }
 }
 
-/** A program that is loaded, ready to be explored. */
-interface Prepared {
-  readonly subject: Subject
-  readonly sites: readonly Site[]
-}
-
 export interface KernelChoice {
   readonly design: string
   readonly rwsem: 'xadd' | 'generic'
@@ -128,16 +152,37 @@ export async function checkKernelScenario(
   choice: KernelChoice,
   options: CheckOptions = {},
 ): Promise<CheckResult> {
+  const prepared = await prepareKernel(name, choice, options, false)
+  return judge(name, name, choice, prepared, () => prepareKernel(name, choice, options, true), options)
+}
+
+/**
+ * Runs the execution of a replay token of a shipped scenario again. Throws TokenRefused if the token is for another
+ * scenario or machine, or for other code.
+ */
+export async function replayKernelScenario(
+  name: string,
+  choice: KernelChoice,
+  token: string,
+  options: ReplayOptions = {},
+): Promise<CheckResult> {
+  const prepared = await prepareKernel(name, choice, options, false)
+  return replay(name, name, choice, prepared, () => prepareKernel(name, choice, options, true), token)
+}
+
+async function prepareKernel(
+  name: string,
+  choice: KernelChoice,
+  options: ReplayOptions,
+  trace: boolean,
+): Promise<Prepared> {
   const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js'
   const patches = [...(scenarioPatches[name] ?? []), ...(options.patches ?? [])]
-  const prepare = async (trace: boolean): Promise<Prepared> => {
-    const url = new URL(`./scenarios/${name}${extension}`, import.meta.url)
-    const expected = await referenceOutcomes(name, url, choice)
-    const { exports, sites } = await loadOnce(url, { ...options, patches }, trace)
-    const make = exports['default'] as (choice: KernelChoice) => unknown
-    return { subject: kernelSubject(() => make(choice), expected, trace ? null : sites), sites }
-  }
-  return judge(name, choice, await prepare(false), () => prepare(true), options)
+  const url = new URL(`./scenarios/${name}${extension}`, import.meta.url)
+  const expected = await referenceOutcomes(name, url, choice)
+  const { exports, sites, digest } = await loadOnce(url, { ...options, patches }, trace)
+  const make = exports['default'] as (choice: KernelChoice) => unknown
+  return { subject: kernelSubject(() => make(choice), expected, trace ? null : sites), sites, digest }
 }
 
 const references = new Map<string, ReadonlySet<string>>()
@@ -157,7 +202,7 @@ async function referenceOutcomes(name: string, url: URL, choice: KernelChoice): 
 /** Programs that leave nothing behind in their modules, by file and patches. */
 const loaded = new Map<string, Promise<SteppedProgram>>()
 
-async function loadOnce(file: URL, options: CheckOptions, trace: boolean): Promise<SteppedProgram> {
+async function loadOnce(file: URL, options: ReplayOptions, trace: boolean): Promise<SteppedProgram> {
   const key = JSON.stringify([file.href, options.patches ?? [], trace])
   const program = loaded.get(key) ?? load(file, options, trace, kernelProbes)
   loaded.set(key, program)
@@ -168,7 +213,7 @@ async function loadOnce(file: URL, options: CheckOptions, trace: boolean): Promi
 /** With `trace`, calls are reported too, which costs time. */
 async function load(
   file: string | URL,
-  options: CheckOptions,
+  options: ReplayOptions,
   trace: boolean,
   probes: readonly Probe[] = [],
 ): Promise<SteppedProgram> {
@@ -183,75 +228,71 @@ async function load(
   return program
 }
 
+/** `name` is that of a kernel scenario, or of a file. */
 async function judge(
-  scenario: string,
+  name: string,
+  title: string,
   choice: KernelChoice | null,
   prepared: Prepared,
   prepareTraced: () => Promise<Prepared>,
   options: CheckOptions,
 ): Promise<CheckResult> {
-  const { maxExecutions = 10_000_000, maxSteps = 20_000, seconds = 60 } = options
+  const { maxExecutions = 10_000_000, maxSteps = MAX_STEPS, seconds = 60 } = options
   const found: Exploration = explore(prepared.subject, { maxExecutions, maxSteps, maxMs: seconds * 1000 })
+  const failure =
+    found.failure &&
+    (await describeFailure(found.failure, prepared, prepareTraced, {
+      code: codeOf(name, choice, prepared),
+      noun: nounOf(choice),
+      maxSteps,
+      minimiseSeconds: options.minimiseSeconds ?? MINIMISE_SECONDS,
+    }))
   setProbes(null)
   setForbidden(null)
   return {
-    scenario,
+    scenario: title,
     design: choice?.design ?? null,
     rwsem: choice?.rwsem ?? null,
-    verdict: found.failure !== null ? 'fail' : found.complete ? 'pass' : 'incomplete',
+    verdict: failure !== null ? 'fail' : found.complete ? 'pass' : 'incomplete',
     complete: found.complete,
     executions: found.executions,
     redundant: found.redundant,
     steps: found.steps,
     seconds: found.seconds,
-    failure:
-      found.failure &&
-      describeFailure(found.failure, prepared.sites, await prepareTraced(), choice ? 'CPU' : 'thread'),
+    failure,
   }
 }
 
-function describeFailure(
-  failure: RawFailure,
-  sites: readonly Site[],
-  traced: Prepared,
-  noun: 'CPU' | 'thread',
-): CheckFailure {
-  const { kind, schedule, race } = failure
-  const races = race === null ? [] : [race.first, race.second]
-  const describeRaces = (say: (site: Site | undefined) => string): string[] =>
-    races.map(({ thread, site, write, atomic }) => {
-      const verb = `${atomic ? 'atomic ' : ''}${write ? 'write' : 'read'}`
-      return `${noun} ${thread}: ${verb} at ${say(sites[site])}`
-    })
-  const message = messageOf(failure)
-  const details = describeRaces((site) => `${shortPlace(site)}: ${site?.source}`)
-  const counterexample = recordCounterexample(traced.subject, traced.sites, {
-    noun,
-    schedule,
-    kind,
-    message,
-    details,
-  })
+/** One execution, and so nothing about all others. */
+async function replay(
+  name: string,
+  title: string,
+  choice: KernelChoice | null,
+  prepared: Prepared,
+  prepareTraced: () => Promise<Prepared>,
+  token: string,
+): Promise<CheckResult> {
+  const started = performance.now()
+  const execution = executionOf(token, codeOf(name, choice, prepared))
+  const failure = await replayExecution(token, execution, prepared, prepareTraced, nounOf(choice))
   return {
-    kind,
-    message,
-    places: describeRaces(placeOf),
-    preemptions: schedule.filter((thread, step) => step > 0 && schedule[step - 1] !== thread).length,
-    steps: schedule.length,
-    schedule,
-    counterexample,
+    scenario: title,
+    design: choice?.design ?? null,
+    rwsem: choice?.rwsem ?? null,
+    verdict: 'fail',
+    complete: false,
+    executions: 1,
+    redundant: 0,
+    steps: failure.steps,
+    seconds: (performance.now() - started) / 1000,
+    failure,
   }
 }
 
-function messageOf({ kind, error }: RawFailure): string {
-  if ((kind === 'race' || kind === 'deadlock') && typeof error === 'string') return error
-  if (kind === 'race') return 'two accesses to the same memory, one of them a plain one, that nothing orders'
-  if (kind === 'deadlock') return 'every thread that is left waits for another'
-  if (kind === 'livelock') return 'the execution does not end'
-  return error instanceof Error ? `${error.name}: ${error.message}` : String(error)
+function codeOf(scenario: string, choice: KernelChoice | null, { digest }: Prepared): CheckedCode {
+  return { scenario, design: choice?.design ?? null, rwsem: choice?.rwsem ?? null, digest }
 }
 
-function placeOf(site: Site | undefined): string {
-  if (site === undefined) return 'an unknown place'
-  return `${site.file}:${site.line} (${site.function}): ${site.source}`
+function nounOf(choice: KernelChoice | null): 'CPU' | 'thread' {
+  return choice === null ? 'thread' : 'CPU'
 }

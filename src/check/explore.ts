@@ -11,6 +11,7 @@ import {
   type RaceReport,
   TOO_LONG,
 } from './explorer.ts'
+import type { Naming } from './names.ts'
 
 /** What is explored: threads that can be started again and again from the same state. */
 export interface Subject {
@@ -21,8 +22,8 @@ export interface Subject {
   end(): void
   /** What a data race means here, if that is known better. */
   explainRace?(race: RaceReport): string | null
-  /** Names of cells that are known beforehand. */
-  names?(): ReadonlyMap<number, string>
+  /** Names of memory that are known beforehand. Called when the state is the one that the threads begin with. */
+  naming?(): Naming
 }
 
 export interface ExploreOptions {

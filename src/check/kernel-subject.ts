@@ -4,18 +4,16 @@
 // the sequential orders of the operations give is found out first, by running them.
 
 import {
-  SHARED,
   type Site,
-  type Watched,
   alone,
   memory,
   rememberFields,
   setForbidden,
   setProbes,
 } from '../backends/stepped/index.ts'
-import { Mm, PerCpu } from '../kernel/index.ts'
 import { Detectors } from './detectors.ts'
 import type { Subject } from './explore.ts'
+import { KernelNames } from './kernel-names.ts'
 import { type KernelScenarioRun, type Outcome } from './kernel-scenario.ts'
 
 /** No sequential order of the operations gives what they gave. */
@@ -102,21 +100,8 @@ export function kernelSubject(
       alone(run.finish())
       checked.add(state)
     },
-    names: () => namesOf(run),
+    naming: () => new KernelNames(run.machine),
   }
-}
-
-/** The fields of the address space and of each CPU. */
-function namesOf(run: KernelScenarioRun): Map<number, string> {
-  const { heap, mm, tasks } = run.machine
-  const names = new Map<number, string>()
-  const first = (heap as Watched)[SHARED]!.firstCell
-  for (const [field, offset] of Object.entries(Mm)) names.set(first + mm + offset, `mm.${field}`)
-  for (const { id, base } of tasks) {
-    for (const [field, offset] of Object.entries(PerCpu))
-      names.set(first + base + offset, `cpu${id}.${field}`)
-  }
-  return names
 }
 
 function describe(results: readonly (readonly Outcome[])[], observed: string): string {

@@ -3,16 +3,17 @@ import { existsSync } from 'node:fs'
 import { Command } from 'commander'
 import {
   type CheckFailure,
+  type CheckOptions,
   type CheckResult,
   type KernelChoice,
   type Mutant,
   checkFile,
   checkKernelScenario,
-  counterexampleText,
   mutants,
   scenarioNames,
 } from '../check/index.ts'
 import { formatCount, formatTable, wrap } from '../report/index.ts'
+import { failureText, findMutant, replayToken, writeFailure } from './check-failure.ts'
 import { UsageError } from './failure.ts'
 import { DEFAULT_DESIGNS, nearest, parseDesigns, parseNumber, parseRwsems } from './options.ts'
 import { print, textOptions } from './output.ts'
@@ -31,6 +32,12 @@ interface CheckCommandOptions {
   readonly seconds: string
   readonly all?: boolean
   readonly mutants?: boolean
+  readonly mutant?: string
+  /** Seconds; false for --no-minimise. */
+  readonly minimise: string | false
+  readonly replay?: string
+  readonly perfetto?: string
+  readonly counterexample?: string
   readonly json?: boolean
 }
 
@@ -53,7 +60,13 @@ export function checkCommand(): Command {
     .option('--rwsem <names>', "forms of the mmap lock for kernel scenarios: xadd, generic, or 'all'", 'xadd')
     .option('--all', 'every kernel scenario')
     .option('--mutants', 'every mutant of the kernel that the scenario, or any, is to find')
+    .option('--mutant <name>', 'the kernel with one of its guards taken away')
     .option('--seconds <time>', 'stop exploring a scenario after so many seconds', '60')
+    .option('--minimise <time>', 'shorten a counterexample for so many seconds at most', '20')
+    .option('--no-minimise', 'leave a counterexample as it was found')
+    .option('--replay <token>', 'run only the execution of a token that was printed')
+    .option('--perfetto <file>', 'write the first counterexample as a trace for ui.perfetto.dev')
+    .option('--counterexample <file>', 'write the first counterexample as JSON')
     .option('--json', 'print JSON, one object a line')
     .addHelpText(
       'after',
@@ -73,13 +86,17 @@ export function checkCommand(): Command {
     .action(runCommand)
 }
 
-async function runCommand(target: string | undefined, options: CheckCommandOptions): Promise<void> {
+async function runCommand(
+  given: string | undefined,
+  options: CheckCommandOptions,
+  command: Command,
+): Promise<void> {
   const designs = parseDesigns(options.design)
   const rwsems = parseRwsems(options.rwsem)
   const seconds = parseNumber(options.seconds, '--seconds', 0.001, SECONDS_MAX)
-  if (options.all === true && (target !== undefined || options.mutants === true)) {
-    throw new UsageError('--all goes with no scenario and not with --mutants', 'leave one of them out')
-  }
+  const mutant = options.mutant === undefined ? undefined : findMutant(options.mutant)
+  const target = given ?? mutant?.scenario
+  refuseCombinations(target, options)
   if (options.mutants === true) {
     await runMutants(target, seconds, options.json === true)
     return
@@ -87,21 +104,49 @@ async function runCommand(target: string | undefined, options: CheckCommandOptio
   if (target === undefined && options.all !== true) {
     throw new UsageError('nothing to check', 'give the name of a scenario, a file, --all or --mutants')
   }
-  const choices = designs.flatMap((design) => rwsems.map((rwsem) => ({ design, rwsem })))
+  const isGiven = (name: 'design' | 'rwsem'): string | undefined =>
+    command.getOptionValueSource(name) === 'cli' ? options[name] : undefined
+  const [design, rwsem] = [isGiven('design'), isGiven('rwsem')]
+  const minimiseSeconds =
+    options.minimise === false ? 0 : parseNumber(options.minimise, '--minimise', 0, SECONDS_MAX)
+  const checking: CheckOptions = { seconds, minimiseSeconds, patches: mutant?.patches ?? [] }
+  const machines = design === undefined && mutant !== undefined ? [MUTATED] : designs
+  const choices = machines.flatMap((machine) => rwsems.map((form) => ({ design: machine, rwsem: form })))
   const results: CheckResult[] = []
-  if (target !== undefined && !isScenarioName(target)) {
-    results.push(await checkFile(existingFile(target), { seconds }))
+  if (options.replay !== undefined) {
+    const isKernel = isScenarioName(target!)
+    const file = isKernel ? target! : existingFile(target!)
+    results.push(await replayToken(file, isKernel, options.replay, { design, rwsem, mutant }))
+  } else if (target !== undefined && !isScenarioName(target)) {
+    results.push(await checkFile(existingFile(target), checking))
   } else {
     for (const name of target === undefined ? scenarioNames : [target]) {
       for (const choice of choices) {
         showProgress(`check ${name}: ${choice.design}/${choice.rwsem}`)
-        results.push(await checkKernelScenario(name, choice, { seconds }))
+        results.push(await checkKernelScenario(name, choice, checking))
       }
     }
   }
-  const lines = options.json ? results.map(resultJson) : results.map(resultText)
+  writeFailure(results, options)
+  const words = mutant === undefined ? '' : ` --mutant ${mutant.name}`
+  const lines = results.map((result) =>
+    options.json ? resultJson(result) : resultText(result, `${target ?? result.scenario}${words}`),
+  )
   await print(lines.join(''))
   if (results.some(({ verdict }) => verdict === 'fail')) process.exitCode = 1
+}
+
+function refuseCombinations(target: string | undefined, options: CheckCommandOptions): void {
+  const { all, mutants: every, mutant, replay } = options
+  if (all === true && (target !== undefined || every === true)) {
+    throw new UsageError('--all goes with no scenario and not with --mutants', 'leave one of them out')
+  }
+  if (replay !== undefined && (target === undefined || every === true)) {
+    throw new UsageError('--replay needs the scenario or the file that its token is for', 'name it')
+  }
+  if (mutant !== undefined && (every === true || !isScenarioName(target!))) {
+    throw new UsageError('--mutant changes the kernel', 'give it with a kernel scenario, or with none')
+  }
 }
 
 function isScenarioName(target: string): boolean {
@@ -139,7 +184,8 @@ async function runMutants(scenario: string | undefined, seconds: number, json: b
 async function checkMutant(mutant: Mutant, seconds: number): Promise<MutantResult> {
   const { name, race, scenario, rwsem = 'xadd', redundant = null, patches } = mutant
   const choice: KernelChoice = { design: MUTATED, rwsem }
-  const { failure, executions } = await checkKernelScenario(scenario, choice, { patches, seconds })
+  const limits = { patches, seconds, minimiseSeconds: 0 }
+  const { failure, executions } = await checkKernelScenario(scenario, choice, limits)
   return { mutant: name, design: MUTATED, race, caught: failure !== null, scenario, executions, redundant }
 }
 
@@ -191,17 +237,18 @@ function resultJson(result: CheckResult): string {
   })}\n`
 }
 
-function failureJson({ kind, message, places, preemptions, steps }: CheckFailure): object {
+function failureJson({ kind, message, places, preemptions, steps, token }: CheckFailure): object {
   const race = kind === 'race' ? places.join('; ') : null
-  return { kind, message, race, preemptions, steps, token: null }
+  return { kind, message, race, preemptions, steps, token }
 }
 
-function resultText(result: CheckResult): string {
+/** `target` is what is checked, as on the command line. */
+function resultText(result: CheckResult, target: string): string {
   const { scenario, design, rwsem, verdict, complete, executions, redundant, steps, seconds } = result
   const name = design === null ? scenario : `${scenario}, ${design}/${rwsem}`
   const extent = complete ? ', every interleaving' : ''
   const counts = `${formatCount(executions)} executions, ${formatCount(redundant)} of them redundant`
   const line = `${name}: ${verdict}${extent}\n  ${counts}, ${formatCount(steps)} steps in ${seconds.toFixed(2)} s\n`
   if (result.failure === null) return line
-  return `${line}\n${counterexampleText(result.failure.counterexample, textOptions().width)}\n`
+  return `${line}\n${failureText(result.failure, target, textOptions().width)}\n`
 }

@@ -206,7 +206,13 @@ const planted: readonly Planted[] = [
 async function failureOf({ scenario, patches }: Planted): Promise<CheckFailure | null> {
   const changes = patches.map(([file, find, replace]) => ({ file, find, replace }))
   const choice = { design: 'lespinasse-2021', rwsem: 'xadd' } as const
-  return (await checkKernelScenario(scenario, choice, { patches: changes, maxExecutions: 20_000 })).failure
+  return (
+    await checkKernelScenario(scenario, choice, {
+      patches: changes,
+      maxExecutions: 20_000,
+      minimiseSeconds: 0,
+    })
+  ).failure
 }
 
 describe('detectors', () => {
