@@ -2,18 +2,23 @@
 
 import { basename } from 'node:path'
 import {
+  type Probe,
   type SourcePatch,
   type SteppedProgram,
   loadStepped,
   memory,
+  setForbidden,
+  setProbes,
   setSites,
 } from '../backends/stepped/index.ts'
+import { kernelProbes } from './detectors.ts'
 import { type Exploration, explore } from './explore.ts'
 import { THREADS_MAX } from './explorer.ts'
 import { type CheckFailure, type Prepared, describeFailure, replayExecution } from './failure.ts'
-import { kernelSubject } from './kernel-subject.ts'
+import { kernelSubject, sequentialOutcomes } from './kernel-subject.ts'
 import { oneAfterAnother } from './queue.ts'
 import type { Scenario, ScenarioOptions } from './scenario.ts'
+import { scenarioPatches } from './scenarios/variants.ts'
 import { counterexampleText } from './table.ts'
 import { type CheckedCode, executionOf } from './token.ts'
 import { userSubject } from './user-scenario.ts'
@@ -208,10 +213,26 @@ async function prepareKernel(
   trace: boolean,
 ): Promise<Prepared> {
   const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js'
+  const patches = [...(scenarioPatches[name] ?? []), ...(options.patches ?? [])]
   const url = new URL(`./scenarios/${name}${extension}`, import.meta.url)
-  const { exports, sites, digest } = await loadOnce(url, options, trace)
+  const expected = await referenceOutcomes(name, url, choice)
+  const { exports, sites, digest } = await loadOnce(url, { ...options, patches }, trace)
   const make = exports['default'] as (choice: KernelChoice) => unknown
-  return { subject: kernelSubject(() => make(choice)), sites, digest }
+  return { subject: kernelSubject(() => make(choice), expected, trace ? null : sites), sites, digest }
+}
+
+const references = new Map<string, ReadonlySet<string>>()
+
+/** What the operations of a scenario give one after the other, under the classic design of the kernel as it is. */
+async function referenceOutcomes(name: string, url: URL, choice: KernelChoice): Promise<ReadonlySet<string>> {
+  const key = `${name} ${choice.rwsem}`
+  const present = references.get(key)
+  if (present !== undefined) return present
+  const { exports } = await loadOnce(url, {}, false)
+  const make = exports['default'] as (choice: KernelChoice) => unknown
+  const outcomes = sequentialOutcomes(() => make({ ...choice, design: 'classic' }))
+  references.set(key, outcomes)
+  return outcomes
 }
 
 /** Programs that leave nothing behind in their modules, by file and patches. */
@@ -219,16 +240,26 @@ const loaded = new Map<string, Promise<SteppedProgram>>()
 
 async function loadOnce(file: URL, options: ReplayOptions, trace: boolean): Promise<SteppedProgram> {
   const key = JSON.stringify([file.href, options.patches ?? [], trace])
-  const program = loaded.get(key) ?? load(file, options, trace)
+  const program = loaded.get(key) ?? load(file, options, trace, kernelProbes)
   loaded.set(key, program)
   setSites((await program).sites)
   return program
 }
 
 /** With `trace`, calls are reported too, which costs time. */
-async function load(file: string | URL, options: ReplayOptions, trace: boolean): Promise<SteppedProgram> {
+async function load(
+  file: string | URL,
+  options: ReplayOptions,
+  trace: boolean,
+  probes: readonly Probe[] = [],
+): Promise<SteppedProgram> {
   memory.clear()
-  const program = await loadStepped(file, { patches: options.patches ?? [], trace })
+  // A trace tells of all calls, and the detectors have said by then what is wrong.
+  const program = await loadStepped(file, {
+    patches: options.patches ?? [],
+    trace,
+    probes: trace ? [] : probes,
+  })
   setSites(program.sites)
   return program
 }
@@ -252,6 +283,8 @@ async function judge(
       maxSteps,
       minimiseSeconds: options.minimiseSeconds ?? MINIMISE_SECONDS,
     }))
+  setProbes(null)
+  setForbidden(null)
   return {
     scenario: title,
     design: choice?.design ?? null,

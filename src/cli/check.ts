@@ -12,7 +12,7 @@ import {
   mutants,
   scenarioNames,
 } from '../check/index.ts'
-import { formatCount, formatTable } from '../report/index.ts'
+import { formatCount, formatTable, wrap } from '../report/index.ts'
 import { failureText, findMutant, replayToken, writeFailure } from './check-failure.ts'
 import { UsageError } from './failure.ts'
 import { DEFAULT_DESIGNS, nearest, parseDesigns, parseNumber, parseRwsems } from './options.ts'
@@ -21,8 +21,10 @@ import { showProgress } from './progress.ts'
 
 /** A day. */
 const SECONDS_MAX = 86_400
-/** The design and semaphore of which the mutants are mutants. */
-const MUTATED: KernelChoice = { design: 'lespinasse-2021', rwsem: 'xadd' }
+/** Columns of the help's text. */
+const HELP_WIDTH = 100
+/** The design of which the mutants are mutants. */
+const MUTATED = 'lespinasse-2021'
 
 interface CheckCommandOptions {
   readonly design: string
@@ -46,6 +48,8 @@ interface MutantResult {
   readonly caught: boolean
   readonly scenario: string
   readonly executions: number
+  /** Why the guard is redundant; null where it is not. */
+  readonly redundant: string | null
 }
 
 export function checkCommand(): Command {
@@ -68,12 +72,10 @@ export function checkCommand(): Command {
       'after',
       [
         '',
-        'Exit code 1: something fails, or a mutant is not found. Where the time is up first, the verdict is',
+        'Exit code 1: something fails, a mutant is not found, or one that is redundant is. Where the time is up first, the verdict is',
         "'incomplete' and the exit code 0.",
         '',
-        `Kernel scenarios: ${scenarioNames.slice(0, 6).join(', ')},`,
-        `${scenarioNames.slice(6, 12).join(', ')},`,
-        `${scenarioNames.slice(12).join(', ')}`,
+        ...wrap(`Kernel scenarios: ${scenarioNames.join(', ')}`, HELP_WIDTH),
         '',
         'Examples:',
         '  faultline check my-queue.check.ts',
@@ -108,7 +110,7 @@ async function runCommand(
   const minimiseSeconds =
     options.minimise === false ? 0 : parseNumber(options.minimise, '--minimise', 0, SECONDS_MAX)
   const checking: CheckOptions = { seconds, minimiseSeconds, patches: mutant?.patches ?? [] }
-  const machines = design === undefined && mutant !== undefined ? [MUTATED.design] : designs
+  const machines = design === undefined && mutant !== undefined ? [MUTATED] : designs
   const choices = machines.flatMap((machine) => rwsems.map((form) => ({ design: machine, rwsem: form })))
   const results: CheckResult[] = []
   if (options.replay !== undefined) {
@@ -176,17 +178,21 @@ async function runMutants(scenario: string | undefined, seconds: number, json: b
   }
   const text = json ? results.map((result) => `${JSON.stringify(result)}\n`).join('') : mutantsText(results)
   await print(text)
-  if (results.some(({ caught }) => !caught)) process.exitCode = 1
+  // What is redundant must not be caught.
+  if (results.some(({ caught, redundant }) => caught === (redundant !== null))) process.exitCode = 1
 }
 
 async function checkMutant(mutant: Mutant, seconds: number): Promise<MutantResult> {
-  const { name, race, scenario, patches } = mutant
-  const { failure, executions } = await checkKernelScenario(scenario, MUTATED, {
-    patches,
-    seconds,
-    minimiseSeconds: 0,
-  })
-  return { mutant: name, design: MUTATED.design, race, caught: failure !== null, scenario, executions }
+  const { name, race, scenario, rwsem = 'xadd', redundant = null, patches } = mutant
+  const choice: KernelChoice = { design: MUTATED, rwsem }
+  const limits = { patches, seconds, minimiseSeconds: 0 }
+  const { failure, executions } = await checkKernelScenario(scenario, choice, limits)
+  return { mutant: name, design: MUTATED, race, caught: failure !== null, scenario, executions, redundant }
+}
+
+function mutantVerdict({ caught, scenario, redundant }: MutantResult): string {
+  if (redundant !== null) return caught ? `${scenario}, not redundant` : `redundant: ${scenario} passes`
+  return caught ? scenario : `not caught by ${scenario}`
 }
 
 function mutantsText(results: readonly MutantResult[]): string {
@@ -200,10 +206,7 @@ function mutantsText(results: readonly MutantResult[]): string {
       'mutant',
       results.map(({ mutant }) => mutant),
     ),
-    column(
-      'caught by',
-      results.map(({ caught, scenario }) => (caught ? scenario : `not caught by ${scenario}`)),
-    ),
+    column('caught by', results.map(mutantVerdict)),
     column(
       'executions',
       results.map(({ executions }) => formatCount(executions)),
