@@ -22,7 +22,7 @@ import { rcuReadLock, rcuReadUnlock } from '../sync/rcu.ts'
 import { refcountIncNotZero } from '../sync/refcount.ts'
 import { rcuwaitUntil, rcuwaitWake } from '../sync/rcuwait.ts'
 import { spinLock } from '../sync/spinlock.ts'
-import { VmaWriterDesign } from './vma-writer.ts'
+import { VmaWriterDesign, isMoving } from './vma-writer.ts'
 
 export class Kamezawa2009Refcount extends VmaWriterDesign {
   override readonly speculates = true
@@ -63,8 +63,7 @@ export class Kamezawa2009Refcount extends VmaWriterDesign {
 
   override vmaLinked(cpu: Task, vma: number): void {
     // One that mremap has just made must wait for its entries.
-    const waits = cpu.movingTo >= 0 && cpu.heap[vma + Vma.vmStart] === cpu.movingTo
-    if (!waits) this.end(cpu, vma)
+    if (!isMoving(cpu, vma)) this.end(cpu, vma)
   }
 
   override vmaUnlinked(cpu: Task, vma: number): void {

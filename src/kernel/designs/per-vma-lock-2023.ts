@@ -16,7 +16,7 @@ import { copyContainsPage, copyVma } from '../mm/speculative.ts'
 import type { Task } from '../mm/task.ts'
 import { VMA_UNMAP, VMA_ZAP, Vma } from '../mm/vma.ts'
 import { releaseVmaRcu } from '../mm/vma-release.ts'
-import { findVmaRcu } from '../mm/vma-tree.ts'
+import { findVma, findVmaRcu } from '../mm/vma-tree.ts'
 import { type VmEventName, VmEvent, countVmEvent } from '../mm/vmstat.ts'
 import { rcuReadLock, rcuReadUnlock } from '../sync/rcu.ts'
 import { downReadTryLock, downWrite, upRead, upWrite } from '../sync/rwsem.ts'
@@ -54,9 +54,10 @@ export class PerVmaLock2023 extends Design {
     if (change !== VMA_UNMAP && change !== VMA_ZAP) vmaStartWrite(cpu, vma)
   }
 
-  override mremapBegin(cpu: Task, from: number, to: number): void {
-    vmaStartWrite(cpu, from)
-    if (to !== 0) vmaStartWrite(cpu, to)
+  /** The new VMA was locked when it was linked. */
+  override mremapBegin(cpu: Task, mm: number, from: number, _to: number): void {
+    const vma = findVma(cpu, mm, from)
+    vmaStartWrite(cpu, vma)
   }
 
   /**

@@ -14,7 +14,7 @@ import { Mm } from '../mm/mm.ts'
 import { copyContainsPage, copyVma } from '../mm/speculative.ts'
 import type { Task } from '../mm/task.ts'
 import { VMA_LINK, VMA_UNMAP, VMA_ZAP, Vma } from '../mm/vma.ts'
-import { findVmaRcu } from '../mm/vma-tree.ts'
+import { findVma, findVmaRcu } from '../mm/vma-tree.ts'
 import { type VmEventName, VmEvent, countVmEvent } from '../mm/vmstat.ts'
 import { rcuReadLock, rcuReadUnlock } from '../sync/rcu.ts'
 import { rcuwaitUntil, rcuwaitWake } from '../sync/rcuwait.ts'
@@ -79,9 +79,10 @@ export class PerVmaRefcount2025 extends Design {
     waitForReaders(cpu, vma, WRITER)
   }
 
-  override mremapBegin(cpu: Task, from: number, to: number): void {
-    vmaStartWrite(cpu, from, -1)
-    if (to !== 0) vmaStartWrite(cpu, to, -1)
+  /** The new VMA was locked when it was linked. */
+  override mremapBegin(cpu: Task, mm: number, from: number, _to: number): void {
+    const vma = findVma(cpu, mm, from)
+    vmaStartWrite(cpu, vma, -1)
   }
 
   override forkBegin(cpu: Task, vma: number): void {

@@ -1,12 +1,13 @@
 // Which changes of a VMA are writes for the designs that announce each write of a VMA and its end.
 //
 // Most writes are short: borders move, flags change. One is long: a mapping that moves has two VMAs that must not be
-// used until the entries have moved, and the new one from the moment at which it can be found (race R2). It is known by
-// the page at which it begins, since merging may have made it part of a neighbour.
+// used until the entries have moved, and the new one from the moment at which it can be found (race R2). They are known
+// by their first pages, since merging may have made the new one part of a neighbour, and splitting the old one.
 
 import { Design } from '../mm/design.ts'
 import { Mm } from '../mm/mm.ts'
 import type { Task } from '../mm/task.ts'
+import { findVma } from '../mm/vma-tree.ts'
 import { VMA_ADJUST, VMA_LINK, VMA_PROTECT, Vma } from '../mm/vma.ts'
 
 export abstract class VmaWriterDesign extends Design {
@@ -30,29 +31,48 @@ export abstract class VmaWriterDesign extends Design {
 
   override vmaWriteBegin(cpu: Task, vma: number, change: number): void {
     if (change === VMA_LINK) {
-      if (containsMovingPage(cpu, vma)) this.begin(cpu, vma)
-    } else if (this.isWrite(cpu, change) && (cpu.movingTo < 0 || !this.isBegun(cpu, vma))) {
+      if (isMoving(cpu, vma)) this.begin(cpu, vma)
+    } else if (this.isWrite(cpu, change) && !(cpu.isMoving && this.isBegun(cpu, vma))) {
       this.begin(cpu, vma)
     }
   }
 
   override vmaWriteEnd(cpu: Task, vma: number, change: number): void {
-    if (this.isWrite(cpu, change) && !containsMovingPage(cpu, vma)) this.end(cpu, vma)
+    if (this.isWrite(cpu, change) && !isMoving(cpu, vma)) this.end(cpu, vma)
   }
 
-  override mremapLinking(cpu: Task, _mm: number, page: number): void {
-    if (this.publishedCoversMremap || !cpu.config.PUBLISHED_FLAWS) cpu.movingTo = page
+  override mremapBegin(cpu: Task, mm: number, from: number, to: number): void {
+    if (!this.publishedCoversMremap && cpu.config.PUBLISHED_FLAWS) return
+    this.begin(cpu, findVma(cpu, mm, from))
+    cpu.isMoving = true
+    cpu.movingFrom = from
+    cpu.movingTo = to
   }
 
-  override mremapBegin(cpu: Task, from: number, to: number): void {
-    if (cpu.movingTo >= 0 && from !== to) this.begin(cpu, from)
+  /**
+   * Published, this was the end. But the old pages are still part of a VMA, without entries: a fault there brings in
+   * zeros, which munmap then throws away, and an access is explained by neither the time before nor the time after.
+   * Mended: not before the old pages are gone.
+   */
+  override mremapMoved(cpu: Task, mm: number, from: number, to: number): void {
+    if (cpu.config.PUBLISHED_FLAWS) this.#endMove(cpu, mm, from, to)
   }
 
-  override mremapEnd(cpu: Task, from: number, to: number): void {
-    if (cpu.movingTo < 0) return
-    cpu.movingTo = -1
-    if (to !== 0) this.end(cpu, to)
-    if (from !== to) this.end(cpu, from)
+  override mremapEnd(cpu: Task, mm: number, from: number, to: number): void {
+    this.#endMove(cpu, mm, from, to)
+  }
+
+  #endMove(cpu: Task, mm: number, from: number, to: number): void {
+    if (!cpu.isMoving) return
+    cpu.isMoving = false
+    this.#endAt(cpu, mm, from)
+    this.#endAt(cpu, mm, to)
+  }
+
+  /** Ends the write of the VMA that contains the page, if there is one. */
+  #endAt(cpu: Task, mm: number, page: number): void {
+    const vma = findVma(cpu, mm, page)
+    if (vma !== 0 && cpu.heap[vma + Vma.vmStart] <= page && this.isBegun(cpu, vma)) this.end(cpu, vma)
   }
 
   override forkBegin(cpu: Task, vma: number): void {
@@ -67,7 +87,11 @@ export abstract class VmaWriterDesign extends Design {
   }
 }
 
-function containsMovingPage(cpu: Task, vma: number): boolean {
-  const { heap, movingTo } = cpu
-  return movingTo >= 0 && heap[vma + Vma.vmStart] <= movingTo && movingTo < heap[vma + Vma.vmEnd]
+/** mremap is at work, and the VMA contains the first page of the old place or of the new one. */
+export function isMoving(cpu: Task, vma: number): boolean {
+  return cpu.isMoving && (contains(cpu, vma, cpu.movingFrom) || contains(cpu, vma, cpu.movingTo))
+}
+
+function contains(cpu: Task, vma: number, page: number): boolean {
+  return cpu.heap[vma + Vma.vmStart] <= page && page < cpu.heap[vma + Vma.vmEnd]
 }

@@ -106,12 +106,15 @@ export abstract class Design {
 
   /** The page tables of the pages [start, end) are about to be taken away. The mmap lock is held, for read or write. */
   pageTablesFreeing(_cpu: Task, _mm: number, _start: number, _end: number): void {}
-  /** mremap is about to link the VMA that will contain `page`, and whose entries come later. */
-  mremapLinking(_cpu: Task, _mm: number, _page: number): void {}
-  /** mremap has linked the destination, or could not (0), and is about to move the entries. */
-  mremapBegin(_cpu: Task, _from: number, _to: number): void {}
-  /** The entries have moved and the TLBs are flushed. */
-  mremapEnd(_cpu: Task, _from: number, _to: number): void {}
+  /**
+   * mremap is about to make a VMA that begins at the page `to`, and to move entries there from the page `from`. The mmap
+   * lock is held for write until it is over.
+   */
+  mremapBegin(_cpu: Task, _mm: number, _from: number, _to: number): void {}
+  /** The entries have moved and the TLBs are flushed. The old pages are still part of a VMA. */
+  mremapMoved(_cpu: Task, _mm: number, _from: number, _to: number): void {}
+  /** The old pages are unmapped, or stay on purpose; or there was no memory. */
+  mremapEnd(_cpu: Task, _mm: number, _from: number, _to: number): void {}
   /** fork is about to write-protect the entries of a VMA of the parent. */
   forkBegin(_cpu: Task, _vma: number): void {}
   /** fork has flushed the TLBs of the parent; the mmap lock is still held for write. */

@@ -151,20 +151,29 @@ function moveVma(
   const { heap } = cpu
   // Three more can be needed: two splits at the old place and the new one.
   if (heap[mm + Mm.mapCount] >= heap[mm + Mm.maxMapCount] - 3) return -ENOMEM
-  cpu.design.mremapLinking(cpu, mm, to)
-  const target = copyVma(cpu, mm, vma, from, to, newPages)
-  // Merging may have replaced the VMA at the old place.
-  const source = findVma(cpu, mm, from)
-  cpu.design.mremapBegin(cpu, source, target)
-  if (target === 0) {
-    cpu.design.mremapEnd(cpu, source, target)
-    return -ENOMEM
-  }
-  heap[mm + Mm.totalVm] += newPages
+  cpu.design.mremapBegin(cpu, mm, from, to)
+  const result = moveVmaLocked(cpu, mm, vma, from, oldPages, newPages, to, flags)
+  cpu.design.mremapEnd(cpu, mm, from, to)
+  return result
+}
+
+/** Between the hooks of the design. */
+function moveVmaLocked(
+  cpu: Task,
+  mm: number,
+  vma: number,
+  from: number,
+  oldPages: number,
+  newPages: number,
+  to: number,
+  flags: number,
+): number {
+  if (copyVma(cpu, mm, vma, from, to, newPages) === 0) return -ENOMEM
+  cpu.heap[mm + Mm.totalVm] += newPages
   const moved = movePageTables(cpu, mm, from, to, oldPages)
   // Without memory for the tables, everything goes back, for which there are tables.
   if (moved < oldPages) movePageTables(cpu, mm, to, from, moved)
-  cpu.design.mremapEnd(cpu, source, target)
+  cpu.design.mremapMoved(cpu, mm, from, to)
   if (moved < oldPages) {
     munmapLocked(cpu, mm, to, to + newPages, false)
     return -ENOMEM

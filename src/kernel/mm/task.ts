@@ -43,8 +43,10 @@ export class Task extends Cpu {
   /** Dufour 2018: the VMA that the speculative try has left for the locked one, with a reference; 0 if none. */
   leftVma = 0
 
-  /** Dufour: the page at which mremap makes a VMA that must not be used before its entries are there; -1 if none. */
-  movingTo = -1
+  /** Designs that announce each write of a VMA: mremap is moving entries from one page to another. */
+  isMoving = false
+  movingFrom = 0
+  movingTo = 0
 
   // Results of findVmaLinks().
   vmaLinkParent = 0
