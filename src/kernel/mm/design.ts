@@ -107,8 +107,8 @@ export abstract class Design {
   /** The page tables of the pages [start, end) are about to be taken away. The mmap lock is held, for read or write. */
   pageTablesFreeing(_cpu: Task, _mm: number, _start: number, _end: number): void {}
   /**
-   * mremap is about to make a VMA that begins at the page `to`, and to move entries there from the page `from`. The mmap
-   * lock is held for write until it is over.
+   * mremap is about to make a VMA that begins at the page `to`, and to move entries there from the page `from`. The
+   * mmap lock is held for write until it is over.
    */
   mremapBegin(_cpu: Task, _mm: number, _from: number, _to: number): void {}
   /** The entries have moved and the TLBs are flushed. The old pages are still part of a VMA. */
