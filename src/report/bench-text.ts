@@ -118,14 +118,21 @@ function ratioOf(result: BenchResult, summary: DesignSummary): BenchResult['rati
   )
 }
 
+/** With more designs than this, they are not compared in a sentence each. */
+const SENTENCES_MAX = 3
+
 /** What the figures of one thread count say, in a sentence for each comparison. */
 function findingsOf(result: BenchResult, threads: number): string[] {
   const ours = result.summaries.filter((summary) => summary.threads === threads)
   const at = `At ${plural(threads, 'thread')}`
   const findings: string[] = []
   for (const classic of ours.filter(({ design }) => design === 'classic')) {
-    for (const other of ours.filter(({ design, rwsem }) => design !== 'classic' && rwsem === classic.rwsem)) {
-      if (result.repetitions >= 2) findings.push(`${at} ${comparison(result, classic, other)}`)
+    const others = ours.filter(({ design, rwsem }) => design !== 'classic' && rwsem === classic.rwsem)
+    if (result.repetitions < 2) continue
+    if (others.length <= SENTENCES_MAX) {
+      for (const other of others) findings.push(`${at} ${comparison(result, classic, other)}`)
+    } else {
+      findings.push(...comparisonOfMany(result, classic, others, at))
     }
   }
   const fastest = result.ratios
@@ -146,13 +153,7 @@ function findingsOf(result: BenchResult, threads: number): string[] {
  * does not hide a difference. A difference is claimed where every turn shows it, three or more of them.
  */
 function comparison(result: BenchResult, classic: DesignSummary, other: DesignSummary): string {
-  const rates = (summary: DesignSummary): number[] =>
-    result.runs
-      .filter((run) => nameOf(run) === nameOf(summary) && run.threads === summary.threads)
-      .toSorted((a, b) => a.repetition - b.repetition)
-      .map((run) => run.faultsPerSecond)
-  const before = rates(classic)
-  const factors = rates(other).map((rate, turn) => rate / before[turn]!)
+  const factors = factorsOf(result, classic, other)
   const turns = factors.length
   const faster = factors.filter((factor) => factor > 1).length
   const [low, high] = [Math.min(...factors), Math.max(...factors)]
@@ -163,6 +164,42 @@ function comparison(result: BenchResult, classic: DesignSummary, other: DesignSu
   }
   const range = formatRange(low, high, formatFactor)
   return `${nameOf(other)} does ${formatFactor(median(factors))} (${range}) what ${nameOf(classic)} does in all ${turns} turns.`
+}
+
+/** What `other` does in each turn, as a multiple of what `classic` does in it. */
+function factorsOf(result: BenchResult, classic: DesignSummary, other: DesignSummary): number[] {
+  const rates = (summary: DesignSummary): number[] =>
+    result.runs
+      .filter((run) => nameOf(run) === nameOf(summary) && run.threads === summary.threads)
+      .toSorted((a, b) => a.repetition - b.repetition)
+      .map((run) => run.faultsPerSecond)
+  const before = rates(classic)
+  return rates(other).map((rate, turn) => rate / before[turn]!)
+}
+
+/** The same by the rule of comparison(), in one sentence for those that are faster, slower, and neither. */
+function comparisonOfMany(
+  result: BenchResult,
+  classic: DesignSummary,
+  others: readonly DesignSummary[],
+  at: string,
+): string[] {
+  const turns = result.repetitions
+  if (turns < 3) return [`${at} there were ${turns} turns, too few to compare (see --repeat).`]
+  const told = (holds: (factor: number) => boolean): string[] =>
+    others.flatMap((other) => {
+      const factors = factorsOf(result, classic, other)
+      return factors.every(holds) ? [`${other.design} ${formatFactor(median(factors))}`] : []
+    })
+  const faster = told((factor) => factor > 1)
+  const slower = told((factor) => factor <= 1)
+  const neither = others.length - faster.length - slower.length
+  const sentences: string[] = []
+  if (faster.length > 0)
+    sentences.push(`In all ${turns} turns faster than ${nameOf(classic)}: ${faster.join(', ')}.`)
+  if (slower.length > 0) sentences.push(`In all ${turns} turns slower: ${slower.join(', ')}.`)
+  if (neither > 0) sentences.push(`${plural(neither, 'design')} cannot be told apart from it.`)
+  return [`${at}: ${sentences.join(' ')}`]
 }
 
 /**

@@ -10,6 +10,36 @@ const results = {
   'beside-writer-once': benchResult('fault-beside-writer', { peer: true, repetitions: 1 }),
 }
 
+test('many designs are compared in one sentence', () => {
+  const result = benchResult('page_fault1', { peer: false })
+  const also = (
+    design: 'dufour-2018' | 'dufour-2019' | 'zijlstra-2014',
+    factor: (turn: number) => number,
+  ) => ({
+    runs: result.runs
+      .filter((run) => run.design === 'classic')
+      .map((run) => ({ ...run, design, faultsPerSecond: run.faultsPerSecond * factor(run.repetition) })),
+    summaries: result.summaries
+      .filter((summary) => summary.design === 'classic')
+      .map((summary) => ({ ...summary, design })),
+  })
+  const others = [
+    also('dufour-2018', () => 1.5),
+    also('dufour-2019', () => 0.5),
+    also('zijlstra-2014', (turn) => (turn === 2 ? 2 : 0.9)),
+  ]
+  const text = benchText({
+    ...result,
+    runs: [...result.runs, ...others.flatMap(({ runs }) => runs)],
+    summaries: [...result.summaries, ...others.flatMap(({ summaries }) => summaries)],
+  }).replaceAll(/\s+/g, ' ')
+  assert.match(
+    text,
+    /At 2 threads: In all 3 turns faster than classic\/xadd: lespinasse-2021 1\.6\d×, dufour-2018 1\.50×/,
+  )
+  assert.match(text, /In all 3 turns slower: dufour-2019 0\.50×\. 1 design cannot be told apart from it\./)
+})
+
 for (const [name, result] of Object.entries(results)) {
   test(`the text of a bench: ${name}`, () => {
     const text = benchText(result)
