@@ -10,7 +10,7 @@ import {
 } from '../backends/stepped/index.ts'
 import { type Counterexample, recordCounterexample, shortPlace } from './counterexample.ts'
 import { type Exploration, type FailureKind, type RawFailure, type Subject, explore } from './explore.ts'
-import { THREADS_MAX } from './explorer.ts'
+import { THREADS_MAX } from './execution.ts'
 import { kernelSubject } from './kernel-subject.ts'
 import type { Scenario } from './scenario.ts'
 import { userSubject } from './user-scenario.ts'

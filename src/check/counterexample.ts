@@ -27,7 +27,7 @@ import {
   timeOut,
 } from '../backends/stepped/index.ts'
 import type { FailureKind, Subject } from './explore.ts'
-import { NotDeterministic } from './explorer.ts'
+import { NotDeterministic } from './execution.ts'
 
 export type CounterexampleRow =
   | {
