@@ -1,19 +1,21 @@
 // Checks a scenario: loads it in its steppable form, explores it, and says what was found.
 
-import {
-  type Site,
-  type SourcePatch,
-  type SteppedProgram,
-  loadStepped,
-  memory,
-  setSites,
-} from '../backends/stepped/index.ts'
+import { basename } from 'node:path'
+import type { Site, SourcePatch } from '../backends/stepped/index.ts'
 import { type Counterexample, recordCounterexample, shortPlace } from './counterexample.ts'
-import { type Exploration, type FailureKind, type RawFailure, type Subject, explore } from './explore.ts'
-import { THREADS_MAX } from './execution.ts'
-import { kernelSubject } from './kernel-subject.ts'
-import type { Scenario } from './scenario.ts'
-import { userSubject } from './user-scenario.ts'
+import { NotDeterministic } from './execution.ts'
+import {
+  type Exploration,
+  type ExploreOptions,
+  type FailureKind,
+  type Progress,
+  type RawFailure,
+  type Strategy,
+  explore,
+} from './explore.ts'
+import { exploreParts } from './parts.ts'
+import { type KernelChoice, type Prepared, type Target, prepare } from './prepare.ts'
+import type { Shard } from './work.ts'
 
 export interface CheckOptions {
   /** Stop after so many executions. Default: 10 million. */
@@ -22,6 +24,22 @@ export interface CheckOptions {
   readonly maxSteps?: number
   /** Stop after so many seconds. Default 60. */
   readonly seconds?: number
+  /** Explore only what needs at most so many preemptions. Default null: every interleaving. */
+  readonly bound?: number | null
+  /** 'dpor', the default, explores every interleaving; 'pct' and 'random' choose by chance. */
+  readonly strategy?: Strategy
+  /** What chance begins with: the same seed, the same executions. Default 0. */
+  readonly seed?: number
+  /** Of 'pct': how many ordered steps a failure needs, from 1. Default 3. */
+  readonly depth?: number
+  /** Worker threads that explore, for 'dpor'. Default 1: this thread. */
+  readonly workers?: number
+  /** A file to go on from if it is there, and to go on from later; for 'dpor'. */
+  readonly ledger?: string
+  /** Explore only one part of several, for machines that do not know of each other; for 'dpor'. */
+  readonly shard?: Shard
+  /** Called a few times a second. */
+  readonly onProgress?: (progress: Progress) => void
   /** Changes of the source, for a look at what a guard is good for. */
   readonly patches?: readonly SourcePatch[]
 }
@@ -45,122 +63,48 @@ export interface CheckResult {
   readonly design: string | null
   readonly rwsem: string | null
   readonly verdict: 'pass' | 'fail' | 'incomplete'
-  /** Every interleaving was covered. */
+  /** Every interleaving was covered, within the bound and the shard. */
   readonly complete: boolean
   readonly executions: number
   /** Executions that were given up because others had shown the same. */
   readonly redundant: number
   readonly steps: number
   readonly seconds: number
+  /** Preemptions at most; null where that was not limited. */
+  readonly bound: number | null
+  readonly strategy: Strategy
+  /** How many executions there seem to be: as many as there were, where they were all; null with chance. */
+  readonly estimatedExecutions: number | null
+  /** Of 'pct': with which probability, at least, each execution shows a failure of the depth; else null. */
+  readonly guarantee: number | null
+  /** The part that was explored, as 'i/n'; null for all. */
+  readonly shard: string | null
   readonly failure: CheckFailure | null
 }
 
 /**
- * Checks the scenario that the module `file` exports as default. Throws NoScenario, and
- * SteppingRefused for what cannot be stepped.
+ * Checks the scenario that the module `file` exports as default. Throws NoScenario, SteppingRefused for what cannot be
+ * stepped, NotDeterministic for what does not do the same each time, and LedgerRefused.
  */
 export async function checkFile(file: string | URL, options: CheckOptions = {}): Promise<CheckResult> {
-  const prepare = async (trace: boolean): Promise<Prepared & { title: string | undefined }> => {
-    const { exports, sites } = await loadUsers(file, options, trace)
-    const description = exports['default'] as Scenario | undefined
-    if (typeof description !== 'object' || !Array.isArray(description.threads)) {
-      throw new NoScenario(
-        `${String(file)} does not export a scenario as default`,
-        'write export default scenario({ … })',
-      )
-    }
-    const { length } = description.threads
-    if (length < 1 || length > THREADS_MAX) {
-      const remedy = `give 1 to ${THREADS_MAX}; two or three are enough for most errors`
-      throw new NoScenario(`the scenario of ${String(file)} has ${length} threads`, remedy)
-    }
-    memory.takeSnapshot()
-    return { subject: userSubject(description), sites, title: description.title }
-  }
-  const prepared = await prepare(false)
-  return judge(prepared.title ?? String(file), null, prepared, () => prepare(true), options)
+  return check({ scenario: String(file), choice: null, patches: options.patches ?? [] }, options)
 }
 
-async function loadUsers(file: string | URL, options: CheckOptions, trace: boolean): Promise<SteppedProgram> {
-  try {
-    return await load(file, options, trace)
-  } catch (error) {
-    if (error instanceof Error && 'remedy' in error) throw error
-    throw new NoScenario(
-      `${String(file)} cannot be loaded: ${String(error)}`,
-      'correct what it imports or does',
-    )
-  }
-}
-
-/** A file that is to be checked cannot be loaded, or exports no scenario. */
-export class NoScenario extends TypeError {
-  override readonly name = 'NoScenario'
-  readonly remedy: string
-
-  constructor(message: string, remedy: string) {
-    super(message)
-    this.remedy = remedy
-  }
-}
-
-/** A program that is loaded, ready to be explored. */
-interface Prepared {
-  readonly subject: Subject
-  readonly sites: readonly Site[]
-}
-
-export interface KernelChoice {
-  readonly design: string
-  readonly rwsem: 'xadd' | 'generic'
-}
-
-/** Checks the shipped scenario `name` on a machine of a kind. */
+/** Checks the shipped scenario `name` on a machine of a kind. Throws LedgerRefused. */
 export async function checkKernelScenario(
   name: string,
   choice: KernelChoice,
   options: CheckOptions = {},
 ): Promise<CheckResult> {
-  const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js'
-  const prepare = async (trace: boolean): Promise<Prepared> => {
-    const url = new URL(`./scenarios/${name}${extension}`, import.meta.url)
-    const { exports, sites } = await loadOnce(url, options, trace)
-    const make = exports['default'] as (choice: KernelChoice) => unknown
-    return { subject: kernelSubject(() => make(choice)), sites }
-  }
-  return judge(name, choice, await prepare(false), () => prepare(true), options)
+  return check({ scenario: name, choice, patches: options.patches ?? [] }, options)
 }
 
-/** Programs that leave nothing behind in their modules, by file and patches. */
-const loaded = new Map<string, Promise<SteppedProgram>>()
-
-async function loadOnce(file: URL, options: CheckOptions, trace: boolean): Promise<SteppedProgram> {
-  const key = JSON.stringify([file.href, options.patches ?? [], trace])
-  const program = loaded.get(key) ?? load(file, options, trace)
-  loaded.set(key, program)
-  setSites((await program).sites)
-  return program
-}
-
-/** With `trace`, calls are reported too, which costs time. */
-async function load(file: string | URL, options: CheckOptions, trace: boolean): Promise<SteppedProgram> {
-  memory.clear()
-  const program = await loadStepped(file, { patches: options.patches ?? [], trace })
-  setSites(program.sites)
-  return program
-}
-
-async function judge(
-  scenario: string,
-  choice: KernelChoice | null,
-  prepared: Prepared,
-  prepareTraced: () => Promise<Prepared>,
-  options: CheckOptions,
-): Promise<CheckResult> {
-  const { maxExecutions = 10_000_000, maxSteps = 20_000, seconds = 60 } = options
-  const found: Exploration = explore(prepared.subject, { maxExecutions, maxSteps, maxMs: seconds * 1000 })
+async function check(target: Target, options: CheckOptions): Promise<CheckResult> {
+  const prepared = await prepare(target, false)
+  const found = await exploreTarget(target, prepared, options)
+  const { choice } = target
   return {
-    scenario,
+    scenario: prepared.title,
     design: choice?.design ?? null,
     rwsem: choice?.rwsem ?? null,
     verdict: found.failure !== null ? 'fail' : found.complete ? 'pass' : 'incomplete',
@@ -169,10 +113,53 @@ async function judge(
     redundant: found.redundant,
     steps: found.steps,
     seconds: found.seconds,
+    bound: options.bound ?? null,
+    strategy: options.strategy ?? 'dpor',
+    estimatedExecutions: found.estimatedExecutions,
+    guarantee: guaranteeOf(prepared, found, options),
+    shard: options.shard === undefined ? null : `${options.shard.index}/${options.shard.count}`,
     failure:
       found.failure &&
-      describeFailure(found.failure, prepared.sites, await prepareTraced(), choice ? 'CPU' : 'thread'),
+      describeFailure(found.failure, prepared.sites, await prepare(target, true), choice ? 'CPU' : 'thread'),
   }
+}
+
+/** As explore(), with the places of the source where it is refused. */
+async function exploreTarget(
+  target: Target,
+  { subject, sites, digest }: Prepared,
+  options: CheckOptions,
+): Promise<Exploration> {
+  const { maxExecutions = 10_000_000, maxSteps = 20_000, seconds = 60, shard = null, ledger = null } = options
+  const { bound = null, strategy = 'dpor', seed = 0, depth = 3, onProgress } = options
+  const exploring: ExploreOptions = {
+    maxExecutions,
+    maxSteps,
+    maxMs: seconds * 1000,
+    bound,
+    strategy,
+    seed,
+    depth,
+    ...(onProgress && { onProgress }),
+  }
+  const workers = options.workers ?? 1
+  try {
+    if (strategy !== 'dpor' || (workers === 1 && shard === null && ledger === null))
+      return explore(subject, exploring)
+    const { design, rwsem } = target.choice ?? { design: null, rwsem: null }
+    const scenario = [basename(target.scenario), design, rwsem].filter((word) => word !== null).join(' ')
+    const key = { digest, scenario, options: { bound, maxSteps, shard } }
+    return await exploreParts(subject, exploring, { workers, shard, ledger, key, target })
+  } catch (error) {
+    if (!(error instanceof NotDeterministic) || error.site < 0) throw error
+    throw new NotDeterministic(`${error.message}: ${placeOf(sites[error.site])}`, error.step, error.site)
+  }
+}
+
+/** Of PCT: how likely, at least, each execution shows a failure that needs so many ordered steps. */
+function guaranteeOf({ subject }: Prepared, { stepsMax }: Exploration, options: CheckOptions): number | null {
+  if (options.strategy !== 'pct' || stepsMax === null) return null
+  return 1 / (subject.threads * stepsMax ** ((options.depth ?? 3) - 1))
 }
 
 function describeFailure(

@@ -107,13 +107,13 @@ export function explore(subject: Subject, options: ExploreOptions): Exploration 
   }
 }
 
-/** The explorer for a subject. */
-export function makeExplorer(subject: Subject, options: ExploreOptions): Explorer {
+/** The explorer for a subject. Before the event `fullDepth` it tries everything that sleep sets do not rule out. */
+export function makeExplorer(subject: Subject, options: ExploreOptions, fullDepth = 0): Explorer {
   const { maxSteps, bound = null, distinct = false } = options
   // A switch between threads that are alike may be a preemption, and be none with the two exchanged.
   const mayExchange = bound === null && !distinct && subject.functions !== undefined
   const symmetry = mayExchange ? Symmetry.of(subject.functions, maxSteps + 1) : null
-  return new Explorer(subject.threads, { maxSteps, rescuesMax: RESCUES_MAX, bound, symmetry })
+  return new Explorer(subject.threads, { maxSteps, rescuesMax: RESCUES_MAX, bound, symmetry, fullDepth })
 }
 
 function exploreTree(subject: Subject, options: ExploreOptions): Exploration {
@@ -192,6 +192,22 @@ function runMany(
   const steps = execution.steps + (failure === null ? 0 : execution.depth)
   const seconds = (performance.now() - started) / 1000
   return { executions, steps, seconds, finished: !more, failure: withStack(subject, execution, failure) }
+}
+
+/** Runs an execution that failed elsewhere. Throws NotDeterministic if it does not fail here. */
+export function confirm(subject: Subject, options: ExploreOptions, schedule: readonly number[]): RawFailure {
+  for (;;) {
+    try {
+      const explorer = makeExplorer(subject, { ...options, bound: null, distinct: true })
+      explorer.seed({ schedule, backtrack: schedule, done: schedule.map(() => 0), floor: schedule.length })
+      const failure = withStack(subject, explorer, runOnce(subject, explorer))
+      if (failure !== null) return failure
+      throw new NotDeterministic('an execution that failed elsewhere does not fail here')
+    } catch (error) {
+      if (!(error instanceof FinerCellsNeeded)) throw error
+      memory.byteCells.add(error.ordinal)
+    }
+  }
 }
 
 /** Most errors are signals that the program expects; a stack for each would cost more than the execution. */

@@ -20,6 +20,8 @@ export interface ExplorerOptions extends ExecutionLimits {
   /** Preemptions at most; null for all interleavings. */
   readonly bound: number | null
   readonly symmetry: Symmetry | null
+  /** Before this event everything is tried that sleep sets do not rule out, whatever depends on what. Default 0. */
+  readonly fullDepth?: number
 }
 
 /** A part of the tree that is yet to be explored. Plain data. */
@@ -48,6 +50,7 @@ export class Explorer extends Execution {
   /** Executions so far. */
   executions = 0
   readonly #bound: number | null
+  readonly #fullDepth: number
   // For each event:
   /** Sets of threads: what is to be tried, what was tried, what need not be tried. */
   readonly #backtrack: Int32Array
@@ -68,6 +71,7 @@ export class Explorer extends Execution {
   constructor(threadCount: number, options: ExplorerOptions) {
     super(threadCount, options, options.symmetry)
     this.#bound = options.bound
+    this.#fullDepth = options.fullDepth ?? 0
     const events = options.maxSteps + 1
     this.#backtrack = new Int32Array(events)
     this.#done = new Int32Array(events)
@@ -84,6 +88,8 @@ export class Explorer extends Execution {
     this.#demands.clear()
     this.branch = 0
     this.#branchThread = -1
+    this.#leavesAtNode[0] = this.executions
+    this.#leavesAtChild[0] = this.executions
     this.lastEvent.fill(-1)
     if (this.executions > 0) this.shadow.undo(this.#baseMark)
   }
@@ -141,7 +147,7 @@ export class Explorer extends Execution {
     if (candidates === 0) return this.end(REDUNDANT)
     const last = 1 << this.lastThread
     const pick = this.lastThread >= 0 && (candidates & last) !== 0 ? last : candidates & -candidates
-    this.#backtrack[event] = pick
+    this.#backtrack[event] = event < this.#fullDepth ? this.#withinBound(event, candidates) : pick
     this.#done[event] = 0
     if (this.#bound !== null) this.#meetNextOperation(event)
     return 31 - Math.clz32(pick)
@@ -248,7 +254,7 @@ export class Explorer extends Execution {
     for (let other = 0; other < this.count; other++) {
       if (other === thread.id) continue
       const earlier = this.lastDependent(thread, other)
-      if (earlier >= 0) this.#tryBefore(earlier, thread.id)
+      if (earlier >= 0 && this.clock[(event - 1) * this.count + other]! <= earlier) this.#tryBefore(earlier, thread.id)
     }
   }
 
@@ -270,11 +276,16 @@ export class Explorer extends Execution {
   /** Tries the thread in place of an event; all threads, if it could not go on there. */
   #tryAt(event: number, thread: number): void {
     const own = 1 << thread
-    let threads = (this.enabled[event]! & own) !== 0 ? own : this.enabled[event]!
-    const last = event === 0 ? 0 : 1 << this.schedule[event - 1]!
-    const isFree = (this.enabled[event]! & last) === 0
-    if (!isFree && this.preemptions[event]! >= this.#bound!) threads &= last
+    const enabled = this.enabled[event]!
+    let threads = ((enabled & own) !== 0 ? own : enabled) & this.#withinBound(event, enabled)
     for (; threads !== 0; threads &= threads - 1) this.#demand(event, threads & -threads, threads & -threads)
+  }
+
+  /** Of the threads that could go on at an event, those whose going on is no preemption too many. */
+  #withinBound(event: number, enabled: number): number {
+    if (this.#bound === null || event === 0 || this.preemptions[event]! < this.#bound) return enabled
+    const last = 1 << this.schedule[event - 1]!
+    return (enabled & last) === 0 ? enabled : last
   }
 
   // -------------------------------------------------------------------------------------------------------------------
@@ -289,19 +300,26 @@ export class Explorer extends Execution {
 
   /** What is left of the unit that is explored; after advance() was true. */
   remainder(): WorkUnit {
-    const length = this.branch + 1
-    const schedule = [...this.schedule.subarray(0, length)]
-    schedule[this.branch] = this.#branchThread
+    const unit = this.#path(this.branch + 1, this.#unit.floor)
+    return { ...unit, schedule: [...unit.schedule.slice(0, -1), this.#branchThread] }
+  }
+
+  /** What is below the execution that has just ended, as a part of its own; before advance(). */
+  partBelow(): WorkUnit {
+    return this.#path(this.depth, this.depth)
+  }
+
+  #path(length: number, floor: number): WorkUnit {
     return {
-      schedule,
+      schedule: [...this.schedule.subarray(0, length)],
       backtrack: [...this.#backtrack.subarray(0, length)],
       done: [...this.#done.subarray(0, length)],
-      floor: this.#unit.floor,
+      floor,
     }
   }
 
   /**
-   * How many executions there seem to be, from what was explored: what is left to be tried at an event is taken to be as
+   * How many executions the unit seems to have, from what was explored of it: what is left to be tried at an event is taken to be as
    * large as what was tried there (after Kilby, Slaney, Thiébaux, Walsh: Estimating search tree size, AAAI 2006). It is
    * too small as long as something is found to be tried at an early event. After advance() was true.
    */
@@ -310,7 +328,8 @@ export class Explorer extends Execution {
     for (let event = this.branch; event >= this.#unit.floor; event--) {
       const before = this.#leavesAtChild[event]! - this.#leavesAtNode[event]!
       const own = event === this.branch ? 0 : below
-      const tried = bitCount(this.#done[event]!) + (event === this.branch ? 0 : 1)
+      const triedBefore = event < this.#unit.done.length ? bitCount(this.#unit.done[event]!) : 0
+      const tried = bitCount(this.#done[event]!) - triedBefore + (event === this.branch ? 0 : 1)
       const pathBit = event === this.branch ? 0 : 1 << this.schedule[event]!
       const left = bitCount(this.#todo(event) & ~pathBit)
       below = tried === 0 ? own : (before + own) * (1 + left / tried)

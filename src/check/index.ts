@@ -4,11 +4,12 @@ export {
   type CheckFailure,
   type CheckOptions,
   type CheckResult,
-  type KernelChoice,
   checkFile,
   checkKernelScenario,
 } from './check.ts'
 export type { Counterexample, CounterexampleRow } from './counterexample.ts'
+export type { Progress, Strategy } from './explore.ts'
+export type { KernelChoice } from './prepare.ts'
 export { type Mutant, mutants } from './mutants.ts'
 export { scenarioNames } from './scenarios/index.ts'
 export { type Scenario, scenario } from './scenario.ts'

@@ -1,0 +1,111 @@
+// What is to be checked, loaded in its steppable form. Worker threads load it for themselves, hence a module of its own.
+
+import {
+  type Site,
+  type SourcePatch,
+  type SteppedProgram,
+  loadStepped,
+  memory,
+  setSites,
+} from '../backends/stepped/index.ts'
+import { THREADS_MAX } from './execution.ts'
+import type { Subject } from './explore.ts'
+import { kernelSubject } from './kernel-subject.ts'
+import type { Scenario } from './scenario.ts'
+import { userSubject } from './user-scenario.ts'
+
+export interface KernelChoice {
+  readonly design: string
+  readonly rwsem: 'xadd' | 'generic'
+}
+
+/** What is to be checked. Plain data. */
+export interface Target {
+  /** The address of a file that exports a scenario as default, or the name of a shipped scenario. */
+  readonly scenario: string
+  /** Of a shipped scenario; null for a file. */
+  readonly choice: KernelChoice | null
+  readonly patches: readonly SourcePatch[]
+}
+
+/** A program that is loaded, ready to be explored. */
+export interface Prepared {
+  readonly subject: Subject
+  readonly sites: readonly Site[]
+  /** Of its code, patches included. */
+  readonly digest: string
+  readonly title: string
+}
+
+/** A file that is to be checked cannot be loaded, or exports no scenario. */
+export class NoScenario extends TypeError {
+  override readonly name = 'NoScenario'
+  readonly remedy: string
+
+  constructor(message: string, remedy: string) {
+    super(message)
+    this.remedy = remedy
+  }
+}
+
+/**
+ * Loads what is to be checked. With `trace`, calls are reported too, which costs time. Throws NoScenario, and
+ * SteppingRefused for what cannot be stepped.
+ */
+export function prepare(target: Target, trace: boolean): Promise<Prepared> {
+  return target.choice === null ? prepareFile(target, trace) : prepareKernel(target, target.choice, trace)
+}
+
+async function prepareFile({ scenario: file, patches }: Target, trace: boolean): Promise<Prepared> {
+  const { exports, sites, digest } = await loadUsers(file, patches, trace)
+  const description = exports['default'] as Scenario | undefined
+  if (typeof description !== 'object' || !Array.isArray(description.threads)) {
+    throw new NoScenario(`${file} does not export a scenario as default`, 'write export default scenario({ … })')
+  }
+  const { length } = description.threads
+  if (length < 1 || length > THREADS_MAX) {
+    const remedy = `give 1 to ${THREADS_MAX}; two or three are enough for most errors`
+    throw new NoScenario(`the scenario of ${file} has ${length} threads`, remedy)
+  }
+  memory.takeSnapshot()
+  return { subject: userSubject(description), sites, digest, title: description.title ?? file }
+}
+
+async function loadUsers(file: string, patches: readonly SourcePatch[], trace: boolean): Promise<SteppedProgram> {
+  try {
+    return await load(file, patches, trace)
+  } catch (error) {
+    if (error instanceof Error && 'remedy' in error) throw error
+    throw new NoScenario(`${file} cannot be loaded: ${String(error)}`, 'correct what it imports or does')
+  }
+}
+
+async function prepareKernel(
+  { scenario: name, patches }: Target,
+  choice: KernelChoice,
+  trace: boolean,
+): Promise<Prepared> {
+  const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js'
+  const url = new URL(`./scenarios/${name}${extension}`, import.meta.url)
+  const { exports, sites, digest } = await loadOnce(url.href, patches, trace)
+  const make = exports['default'] as (choice: KernelChoice) => unknown
+  return { subject: kernelSubject(() => make(choice)), sites, digest, title: name }
+}
+
+/** Programs that leave nothing behind in their modules, by file and patches. */
+const loaded = new Map<string, Promise<SteppedProgram>>()
+
+async function loadOnce(file: string, patches: readonly SourcePatch[], trace: boolean): Promise<SteppedProgram> {
+  const key = JSON.stringify([file, patches, trace])
+  const program = loaded.get(key) ?? load(file, patches, trace)
+  loaded.set(key, program)
+  setSites((await program).sites)
+  return program
+}
+
+async function load(file: string, patches: readonly SourcePatch[], trace: boolean): Promise<SteppedProgram> {
+  memory.clear()
+  const program = await loadStepped(file, { patches, trace })
+  setSites(program.sites)
+  return program
+}
