@@ -17,6 +17,9 @@ import { exploreParts } from './parts.ts'
 import { type KernelChoice, type Prepared, type Target, prepare } from './prepare.ts'
 import type { Shard } from './work.ts'
 
+/** Most failures need no more ordered steps. */
+const DEPTH = 3
+
 export interface CheckOptions {
   /** Stop after so many executions. Default: 10 million. */
   readonly maxExecutions?: number
@@ -75,6 +78,10 @@ export interface CheckResult {
   readonly strategy: Strategy
   /** How many executions there seem to be: as many as there were, where they were all; null with chance. */
   readonly estimatedExecutions: number | null
+  /** Of 'pct' and 'random'; else null. */
+  readonly seed: number | null
+  /** Of 'pct'; else null. */
+  readonly depth: number | null
   /** Of 'pct': with which probability, at least, each execution shows a failure of the depth; else null. */
   readonly guarantee: number | null
   /** The part that was explored, as 'i/n'; null for all. */
@@ -103,6 +110,7 @@ async function check(target: Target, options: CheckOptions): Promise<CheckResult
   const prepared = await prepare(target, false)
   const found = await exploreTarget(target, prepared, options)
   const { choice } = target
+  const { strategy = 'dpor', seed = 0, depth = DEPTH } = options
   return {
     scenario: prepared.title,
     design: choice?.design ?? null,
@@ -114,7 +122,9 @@ async function check(target: Target, options: CheckOptions): Promise<CheckResult
     steps: found.steps,
     seconds: found.seconds,
     bound: options.bound ?? null,
-    strategy: options.strategy ?? 'dpor',
+    strategy,
+    seed: strategy === 'dpor' ? null : seed,
+    depth: strategy === 'pct' ? depth : null,
     estimatedExecutions: found.estimatedExecutions,
     guarantee: guaranteeOf(prepared, found, options),
     shard: options.shard === undefined ? null : `${options.shard.index}/${options.shard.count}`,
@@ -131,7 +141,7 @@ async function exploreTarget(
   options: CheckOptions,
 ): Promise<Exploration> {
   const { maxExecutions = 10_000_000, maxSteps = 20_000, seconds = 60, shard = null, ledger = null } = options
-  const { bound = null, strategy = 'dpor', seed = 0, depth = 3, onProgress } = options
+  const { bound = null, strategy = 'dpor', seed = 0, depth = DEPTH, onProgress } = options
   const exploring: ExploreOptions = {
     maxExecutions,
     maxSteps,
@@ -159,7 +169,7 @@ async function exploreTarget(
 /** Of PCT: how likely, at least, each execution shows a failure that needs so many ordered steps. */
 function guaranteeOf({ subject }: Prepared, { stepsMax }: Exploration, options: CheckOptions): number | null {
   if (options.strategy !== 'pct' || stepsMax === null) return null
-  return 1 / (subject.threads * stepsMax ** ((options.depth ?? 3) - 1))
+  return 1 / (subject.threads * stepsMax ** ((options.depth ?? DEPTH) - 1))
 }
 
 function describeFailure(

@@ -1,8 +1,8 @@
 // Data races: plain accesses held against happens-before.
 //
-// Plain accesses are not scheduled. ECMAScript promises that a program without data races is sequentially consistent, so
-// it is enough to know that there is none. Happens-before is smaller than dependence: an atomic read takes over what the
-// write that it read from knew, and nothing else orders two threads.
+// Plain accesses are not scheduled. ECMAScript promises that a program without data races is sequentially consistent,
+// so it is enough to know that there is none. Happens-before is smaller than dependence: an atomic read takes over
+// what the write that it read from knew, and nothing else orders two threads.
 
 import {
   PER_THREAD,

@@ -7,8 +7,8 @@
 // that, which is not possible before the change. Where nothing else can go on, spinning threads and threads that wait
 // with a timeout are let go on a number of times, as time would; if that leads nowhere, it is a deadlock.
 //
-// Two operations depend on each other if they touch a common cell and one changes it; a compare-and-swap that fails only
-// reads. Happens-before is smaller than that: see data-races.ts.
+// Two operations depend on each other if they touch a common cell and one changes it; a compare-and-swap that fails
+// only reads. Happens-before is smaller than that: see data-races.ts.
 
 import {
   COMPARE_EXCHANGE,

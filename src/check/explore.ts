@@ -45,7 +45,7 @@ export interface ExploreOptions {
   readonly strategy?: Strategy
   /** Of 'pct' and 'random': what chance begins with. Default 0. */
   readonly seed?: number
-  /** Of 'pct': how many ordered steps a failure needs. Default 3. */
+  /** Of 'pct': how many ordered steps a failure needs. Default 1. */
   readonly depth?: number
   /** Threads that run the same function are not exchanged for one another. */
   readonly distinct?: boolean
@@ -131,7 +131,7 @@ function exploreTree(subject: Subject, options: ExploreOptions): Exploration {
 }
 
 function exploreByChance(subject: Subject, options: ExploreOptions): Exploration {
-  const { maxSteps, strategy, seed = 0, depth = 3, onOrder } = options
+  const { maxSteps, strategy, seed = 0, depth = 1, onOrder } = options
   const walk = new RandomWalk(subject.threads, {
     maxSteps,
     rescuesMax: RESCUES_MAX,

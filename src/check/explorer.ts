@@ -2,13 +2,14 @@
 // operations once, and as few others as can be helped.
 //
 // Dynamic partial-order reduction with source sets and sleep sets (Abdulla, Aronis, Jonsson, Sagonas: Optimal dynamic
-// partial order reduction, POPL 2014). Programs are run again from the beginning for every execution, but what is known
-// of the common prefix is kept, so that a prefix costs nothing but its steps.
+// partial order reduction, POPL 2014). Programs are run again from the beginning for every execution, but what is
+// known of the common prefix is kept, so that a prefix costs nothing but its steps.
 //
 // With a bound on preemptions, two executions of the same order may differ in what they cost, so that sleep sets and
 // source sets would leave out what can be had cheaply. Then it is bounded partial-order reduction (Coons, Musuvathi,
-// McKinley, OOPSLA 2013): wherever a thread's next operation depends on an earlier event of another, the thread is tried
-// before that event, and also where that event's thread was switched to, since there a switch costs nothing more.
+// McKinley, OOPSLA 2013): wherever a thread's next operation depends on an earlier event of another, the thread is
+// tried before that event, and also where that event's thread was switched to, since there a switch costs nothing
+// more.
 //
 // The exploration is a tree, and what is below a path in it can be explored on its own: see WorkUnit.
 
@@ -254,7 +255,8 @@ export class Explorer extends Execution {
     for (let other = 0; other < this.count; other++) {
       if (other === thread.id) continue
       const earlier = this.lastDependent(thread, other)
-      if (earlier >= 0 && this.clock[(event - 1) * this.count + other]! <= earlier) this.#tryBefore(earlier, thread.id)
+      if (earlier >= 0 && this.clock[(event - 1) * this.count + other]! <= earlier)
+        this.#tryBefore(earlier, thread.id)
     }
   }
 

@@ -30,6 +30,11 @@ export interface LedgerKey {
   readonly options: Readonly<Record<string, unknown>>
 }
 
+/** Threads of one function turned out not to be alike: see symmetry.ts. */
+interface Head extends LedgerKey {
+  readonly distinct: boolean
+}
+
 interface Line {
   /** [unit, executions, redundant, steps, executions that seem to be left, 1 if what is left was split] */
   readonly result: readonly [number, number, number, number, number, number]
@@ -49,21 +54,33 @@ interface PackedUnit {
 
 export class Ledger {
   readonly #descriptor: number
+  #position = 0
 
   private constructor(descriptor: number) {
     this.#descriptor = descriptor
   }
 
-  /**
-   * Opens or makes the file, and tells the coordinator what it has. Throws LedgerRefused.
-   */
-  static open(file: string, key: LedgerKey, coordinator: Coordinator): Ledger {
+  /** Whether the file, if it is there, was begun anew because threads turned out not to be alike. */
+  static isDistinct(file: string): boolean {
+    if (!existsSync(file)) return false
+    try {
+      const [head] = readFileSync(file, 'utf8').split('\n')
+      return (JSON.parse(head!) as Partial<Head>).distinct === true
+    } catch {
+      // It is refused when it is opened.
+      return false
+    }
+  }
+
+  /** Opens or makes the file, and tells the coordinator what it has. Throws LedgerRefused. */
+  static open(file: string, key: Head, coordinator: Coordinator): Ledger {
     const head = `${JSON.stringify({ faultlineLedger: LEDGER_VERSION, ...key })}\n`
     const bytes = existsSync(file) ? readFileSync(file) : Buffer.alloc(0)
     const whole = bytes.subarray(0, bytes.lastIndexOf('\n') + 1)
     const [first, ...lines] = whole.toString('utf8').split('\n').slice(0, -1)
     if (first === undefined) {
-      if (bytes.length > 0 && !head.startsWith(bytes.toString('utf8'))) throw new LedgerRefused(file, 'is no ledger')
+      if (bytes.length > 0 && !head.startsWith(bytes.toString('utf8')))
+        throw new LedgerRefused(file, 'is no ledger')
     } else compareHeads(file, first, key)
     lines.forEach((line, number) => replay(file, line, number + 2, coordinator))
     const descriptor = openSync(file, existsSync(file) ? 'r+' : 'w')
@@ -73,8 +90,6 @@ export class Ledger {
     else ledger.#position = whole.length
     return ledger
   }
-
-  #position = 0
 
   #append(line: string, at: number): void {
     this.#position = at + writeSync(this.#descriptor, line, at)
@@ -97,8 +112,8 @@ export class Ledger {
   }
 }
 
-function compareHeads(file: string, head: string, key: LedgerKey): void {
-  let found: Partial<LedgerKey> & { faultlineLedger?: unknown }
+function compareHeads(file: string, head: string, key: Head): void {
+  let found: Partial<Head> & { faultlineLedger?: unknown }
   try {
     found = JSON.parse(head) as typeof found
   } catch {
@@ -106,11 +121,12 @@ function compareHeads(file: string, head: string, key: LedgerKey): void {
   }
   if (typeof found !== 'object' || found?.faultlineLedger === undefined)
     throw new LedgerRefused(file, 'is no ledger')
-  if (found.faultlineLedger !== LEDGER_VERSION) throw new LedgerRefused(file, 'was written by another version')
+  if (found.faultlineLedger !== LEDGER_VERSION)
+    throw new LedgerRefused(file, 'was written by another version')
   if (found.scenario !== key.scenario)
     throw new LedgerRefused(file, `is of ${String(found.scenario)}, and this is ${key.scenario}`)
   if (found.digest !== key.digest) throw new LedgerRefused(file, 'was written for other code')
-  if (JSON.stringify(found.options) !== JSON.stringify(key.options))
+  if (found.distinct !== key.distinct || JSON.stringify(found.options) !== JSON.stringify(key.options))
     throw new LedgerRefused(file, 'was written with other options')
 }
 

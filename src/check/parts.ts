@@ -1,9 +1,17 @@
 // An exploration in parts: on several worker threads, with a ledger, or one shard of it.
 
 import { once } from 'node:events'
+import { unlinkSync } from 'node:fs'
 import { Worker } from 'node:worker_threads'
 import { FinerCellsNeeded, memory } from '../backends/stepped/index.ts'
-import { type Exploration, type ExploreOptions, type Subject, confirm, makeExplorer, runTwice } from './explore.ts'
+import {
+  type Exploration,
+  type ExploreOptions,
+  type Subject,
+  confirm,
+  makeExplorer,
+  runTwice,
+} from './explore.ts'
 import type { WorkUnit } from './explorer.ts'
 import { Ledger, type LedgerKey } from './ledger.ts'
 import { NotSymmetric } from './symmetry.ts'
@@ -37,10 +45,15 @@ export async function exploreParts(
   parts: PartsOptions,
 ): Promise<Exploration> {
   checkItself(subject, options)
+  const { ledger, shard } = parts
+  // Shards could not tell each other that threads turned out not to be alike.
+  const isDistinct = shard !== null || (ledger !== null && Ledger.isDistinct(ledger))
+  const distinct = isDistinct || (options.distinct ?? false)
   try {
-    return await exploreWith(subject, options, parts)
+    return await exploreWith(subject, { ...options, distinct }, parts)
   } catch (error) {
     if (!(error instanceof NotSymmetric)) throw error
+    if (ledger !== null) unlinkSync(ledger)
     return exploreWith(subject, { ...options, distinct: true }, parts)
   }
 }
@@ -65,13 +78,13 @@ async function exploreWith(
 ): Promise<Exploration> {
   const { shard, key, workers } = parts
   const coordinator = new Coordinator(shard === null ? undefined : shardUnits(subject, options, shard))
-  const ledgerOptions = { ...key.options, distinct: options.distinct ?? false }
-  const ledger = parts.ledger === null ? null : Ledger.open(parts.ledger, { ...key, options: ledgerOptions }, coordinator)
+  const { distinct = false } = options
+  const ledger = parts.ledger === null ? null : Ledger.open(parts.ledger, { ...key, distinct }, coordinator)
   const pool = workers === 1 ? null : new Pool(workers, parts.target, options)
   const runner = new UnitRunner(subject, options)
-  const looks: readonly Look[] =
-    pool?.looks ??
-    [(unit, maxExecutions, maxMs) => Promise.resolve(runner.run(unit, { maxExecutions, maxMs }))]
+  const looks: readonly Look[] = pool?.looks ?? [
+    (unit, maxExecutions, maxMs) => Promise.resolve(runner.run(unit, { maxExecutions, maxMs })),
+  ]
   const started = performance.now()
   try {
     await drive(coordinator, ledger, looks, options, started)
@@ -129,8 +142,9 @@ class Pool {
   readonly #workers: readonly Worker[]
 
   constructor(count: number, target: WorkerData['target'], options: ExploreOptions) {
-    const { maxSteps, maxMs, maxExecutions, bound = null, distinct = false } = options
-    const workerData: WorkerData = { target, options: { maxSteps, maxMs, maxExecutions, bound, distinct } }
+    // Functions cannot be sent.
+    const { onProgress: _progress, onOrder: _order, ...plainOptions } = options
+    const workerData: WorkerData = { target, options: plainOptions }
     const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js'
     this.#workers = Array.from(
       { length: count },
@@ -140,7 +154,9 @@ class Pool {
       worker.postMessage({ unit, maxExecutions, maxMs })
       const [reply] = (await once(worker, 'message')) as [WorkerReply]
       if (reply.result !== null) return reply.result
-      throw reply.isNotSymmetric ? new NotSymmetric(reply.problem) : new Error(`a worker failed: ${reply.problem}`)
+      throw reply.isNotSymmetric
+        ? new NotSymmetric(reply.problem)
+        : new Error(`a worker failed: ${reply.problem}`)
     })
   }
 

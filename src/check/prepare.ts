@@ -1,4 +1,5 @@
-// What is to be checked, loaded in its steppable form. Worker threads load it for themselves, hence a module of its own.
+// What is to be checked, loaded in its steppable form. Worker threads load it for themselves, hence a module of its
+// own.
 
 import {
   type Site,
@@ -60,7 +61,10 @@ async function prepareFile({ scenario: file, patches }: Target, trace: boolean):
   const { exports, sites, digest } = await loadUsers(file, patches, trace)
   const description = exports['default'] as Scenario | undefined
   if (typeof description !== 'object' || !Array.isArray(description.threads)) {
-    throw new NoScenario(`${file} does not export a scenario as default`, 'write export default scenario({ … })')
+    throw new NoScenario(
+      `${file} does not export a scenario as default`,
+      'write export default scenario({ … })',
+    )
   }
   const { length } = description.threads
   if (length < 1 || length > THREADS_MAX) {
@@ -71,7 +75,11 @@ async function prepareFile({ scenario: file, patches }: Target, trace: boolean):
   return { subject: userSubject(description), sites, digest, title: description.title ?? file }
 }
 
-async function loadUsers(file: string, patches: readonly SourcePatch[], trace: boolean): Promise<SteppedProgram> {
+async function loadUsers(
+  file: string,
+  patches: readonly SourcePatch[],
+  trace: boolean,
+): Promise<SteppedProgram> {
   try {
     return await load(file, patches, trace)
   } catch (error) {
@@ -95,7 +103,11 @@ async function prepareKernel(
 /** Programs that leave nothing behind in their modules, by file and patches. */
 const loaded = new Map<string, Promise<SteppedProgram>>()
 
-async function loadOnce(file: string, patches: readonly SourcePatch[], trace: boolean): Promise<SteppedProgram> {
+async function loadOnce(
+  file: string,
+  patches: readonly SourcePatch[],
+  trace: boolean,
+): Promise<SteppedProgram> {
   const key = JSON.stringify([file, patches, trace])
   const program = loaded.get(key) ?? load(file, patches, trace)
   loaded.set(key, program)

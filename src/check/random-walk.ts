@@ -1,8 +1,8 @@
 // Random executions, for spaces that are too large to be explored.
 //
 // PCT (Burckhardt, Kothari, Musuvathi, Nagarakatte: A randomized scheduler with probabilistic guarantees of finding
-// bugs, ASPLOS 2010): threads have random priorities, the highest that can go on does, and at d - 1 random steps the one
-// that runs becomes the lowest. A bug of depth d among n threads and k steps shows with a probability of at least
+// bugs, ASPLOS 2010): threads have random priorities, the highest that can go on does, and at d - 1 random steps the
+// one that runs becomes the lowest. A bug of depth d among n threads and k steps shows with a probability of at least
 // 1 / (n k^(d-1)) in each execution.
 //
 // Uniform random walk (Zhao, Wolff, Mathur, Roychoudhury: Selectively uniform concurrency testing, ASPLOS 2025): a
@@ -12,45 +12,7 @@
 // Each execution has its own generator of random numbers, made of the seed and its number.
 
 import { Execution, type ExecutionLimits } from './execution.ts'
-
-/** Numbers from 0 to 2^32 - 1: xoshiro128** of Blackman and Vigna, 2018. */
-class Random {
-  readonly #state = new Int32Array(4)
-
-  constructor(seed: number, stream: number) {
-    // SplitMix fills the state, as the authors advise.
-    let mixed = Math.imul(seed, 0x9e3779b1) ^ Math.imul(Math.floor(seed / 2 ** 32) + 1, 0x85ebca6b)
-    mixed ^= Math.imul(stream + 1, 0xc2b2ae35)
-    for (let word = 0; word < 4; word++) {
-      mixed = (mixed + 0x9e3779b9) | 0
-      let value = Math.imul(mixed ^ (mixed >>> 16), 0x21f0aaad)
-      value = Math.imul(value ^ (value >>> 15), 0x735a2d97)
-      this.#state[word] = value ^ (value >>> 15)
-    }
-  }
-
-  next(): number {
-    const state = this.#state
-    const [a, b, c, d] = state as unknown as [number, number, number, number]
-    const result = Math.imul(rotate(Math.imul(b, 5), 7), 9)
-    state[2] = c ^ a
-    state[3] = d ^ b
-    state[1] = b ^ state[2]!
-    state[0] = a ^ state[3]!
-    state[2] = state[2]! ^ (b << 9)
-    state[3] = rotate(state[3]!, 11)
-    return result >>> 0
-  }
-
-  /** A number from 0 to `limit` - 1. */
-  below(limit: number): number {
-    return Math.floor((this.next() / 2 ** 32) * limit)
-  }
-}
-
-function rotate(value: number, bits: number): number {
-  return (value << bits) | (value >>> (32 - bits))
-}
+import { Random } from './random.ts'
 
 export interface RandomOptions extends ExecutionLimits {
   readonly strategy: 'pct' | 'random'
@@ -60,7 +22,7 @@ export interface RandomOptions extends ExecutionLimits {
 }
 
 /** Executions from which the number of steps is learned. */
-export const TRIALS = 16
+const TRIALS = 16
 
 export class RandomWalk extends Execution {
   executions = 0
@@ -116,7 +78,8 @@ export class RandomWalk extends Execution {
       this.#priority[other] = depth + place
     }
     this.#changes.clear()
-    for (let change = 1; change < depth; change++) this.#changes.set(this.#random.below(this.stepsMax), change)
+    for (let change = 1; change < depth; change++)
+      this.#changes.set(this.#random.below(this.stepsMax), change)
   }
 
   protected override pick(event: number, enabled: number): number {

@@ -2,13 +2,13 @@
 //
 // Two such threads that have done the same operations with the same results are in the same state. Where both can go
 // on, only the one with the lower number does: what would follow if the other did is the same with the two exchanged.
-// This makes another program, in which the next operation of one waits for the same operation of the other; that one is
-// explored like any program, so that the waiting is a dependence (see account).
+// This makes another program, in which the next operation of one waits for the same operation of the other; that one
+// is explored like any program, so that the waiting is a dependence (see account).
 //
 // What a thread has done is known by a digest of its operations and of what they found. A plain read ends it, since
-// what it found is not seen here; so does whatever depends on more than the cell: notify, and going on because nothing
-// else can. That a thread knows who it is, by a counter outside shared memory say, shows when two in the same state come
-// to different operations; then all is explored again without this.
+// what it found is not seen here; so does whatever depends on more than the cell: notify, and going on because
+// nothing else can. That a thread knows who it is, by a counter outside shared memory say, shows when two in the same
+// state come to different operations; then all is explored again without this.
 
 import { COMPARE_EXCHANGE, LOAD, NOTIFY, READY, type Thread, WAIT, WOKEN } from '../backends/stepped/index.ts'
 
@@ -40,7 +40,9 @@ export class Symmetry {
 
   /** Null if no two threads have the same function. `events` is how many an execution has at most. */
   static of(functions: readonly unknown[], events: number): Symmetry | null {
-    const earlier = functions.map((each, id) => [...functions.keys()].filter((n) => n < id && functions[n] === each))
+    const earlier = functions.map((each, id) =>
+      [...functions.keys()].filter((n) => n < id && functions[n] === each),
+    )
     return earlier.some((list) => list.length > 0) ? new Symmetry(earlier, events) : null
   }
 
@@ -50,7 +52,11 @@ export class Symmetry {
     for (const [id, earlier] of this.#earlier.entries()) {
       if ((left & (1 << id)) === 0) continue
       for (const other of earlier) {
-        if (threads[other]!.state !== READY || !this.#areAlike(events.lastEvent[id]!, events.lastEvent[other]!)) continue
+        if (
+          threads[other]!.state !== READY ||
+          !this.#areAlike(events.lastEvent[id]!, events.lastEvent[other]!)
+        )
+          continue
         this.#mustAgree(threads[id]!, threads[other]!)
         left &= ~(1 << id)
         break

@@ -6,6 +6,7 @@ import {
   type CheckResult,
   type KernelChoice,
   type Mutant,
+  type Progress,
   checkFile,
   checkKernelScenario,
   counterexampleText,
@@ -13,6 +14,14 @@ import {
   scenarioNames,
 } from '../check/index.ts'
 import { formatCount, formatTable } from '../report/index.ts'
+import {
+  type ExploringOptions,
+  addExploringOptions,
+  extentText,
+  parseExploring,
+  progressText,
+  remainderText,
+} from './check-options.ts'
 import { UsageError } from './failure.ts'
 import { nearest, parseDesigns, parseNumber, parseRwsems } from './options.ts'
 import { print, textOptions } from './output.ts'
@@ -23,7 +32,7 @@ const SECONDS_MAX = 86_400
 /** The design and semaphore of which the mutants are mutants. */
 const MUTATED: KernelChoice = { design: 'lespinasse-2021', rwsem: 'xadd' }
 
-interface CheckCommandOptions {
+interface CheckCommandOptions extends ExploringOptions {
   readonly design: string
   readonly rwsem: string
   readonly seconds: string
@@ -42,7 +51,7 @@ interface MutantResult {
 }
 
 export function checkCommand(): Command {
-  return new Command('check')
+  const command = new Command('check')
     .description('explore every interleaving of a scenario, and print the one in which it fails')
     .argument('[scenario]', 'the name of a kernel scenario, or a file that exports a scenario as default')
     .option('--design <names>', "designs for kernel scenarios, as a,b or 'all'", 'all')
@@ -51,12 +60,13 @@ export function checkCommand(): Command {
     .option('--mutants', 'every mutant of the kernel that the scenario, or any, is to find')
     .option('--seconds <time>', 'stop exploring a scenario after so many seconds', '60')
     .option('--json', 'print JSON, one object a line')
+  return addExploringOptions(command)
     .addHelpText(
       'after',
       [
         '',
         'Exit code 1: something fails, or a mutant is not found. Where the time is up first, the verdict is',
-        "'incomplete' and the exit code 0.",
+        "'incomplete' and the exit code 0; so it is where executions are chosen by chance and none fails.",
         '',
         `Kernel scenarios: ${scenarioNames.slice(0, 6).join(', ')},`,
         `${scenarioNames.slice(6, 12).join(', ')},`,
@@ -65,6 +75,8 @@ export function checkCommand(): Command {
         'Examples:',
         '  faultline check my-queue.check.ts',
         '  faultline check fault-munmap --design lespinasse-2021 --rwsem all',
+        '  faultline check two-faults-munmap --bound 2 --workers 4',
+        '  faultline check two-faults-munmap --strategy pct --seed 7 --executions 100000',
         '  faultline check --mutants --json',
       ].join('\n'),
     )
@@ -85,21 +97,30 @@ async function runCommand(target: string | undefined, options: CheckCommandOptio
   if (target === undefined && options.all !== true) {
     throw new UsageError('nothing to check', 'give the name of a scenario, a file, --all or --mutants')
   }
+  const exploring = { seconds, ...parseExploring(options) }
   const choices = designs.flatMap((design) => rwsems.map((rwsem) => ({ design, rwsem })))
   const results: CheckResult[] = []
   if (target !== undefined && !isScenarioName(target)) {
-    results.push(await checkFile(existingFile(target), { seconds }))
+    results.push(await checkFile(existingFile(target), { ...exploring, onProgress: progressOf(target) }))
   } else {
-    for (const name of target === undefined ? scenarioNames : [target]) {
+    const names = target === undefined ? scenarioNames : [target]
+    if (exploring.ledger !== undefined && names.length * choices.length > 1)
+      throw new UsageError('--ledger is for one exploration', 'name a scenario, one design and one rwsem')
+    for (const name of names) {
       for (const choice of choices) {
-        showProgress(`check ${name}: ${choice.design}/${choice.rwsem}`)
-        results.push(await checkKernelScenario(name, choice, { seconds }))
+        const title = `${name}, ${choice.design}/${choice.rwsem}`
+        showProgress(`check ${title}`)
+        results.push(await checkKernelScenario(name, choice, { ...exploring, onProgress: progressOf(title) }))
       }
     }
   }
   const lines = options.json ? results.map(resultJson) : results.map(resultText)
   await print(lines.join(''))
   if (results.some(({ verdict }) => verdict === 'fail')) process.exitCode = 1
+}
+
+function progressOf(name: string): (progress: Progress) => void {
+  return (progress) => showProgress(progressText(name, progress))
 }
 
 function isScenarioName(target: string): boolean {
@@ -169,6 +190,7 @@ function mutantsText(results: readonly MutantResult[]): string {
 
 function resultJson(result: CheckResult): string {
   const { scenario, design, rwsem, verdict, complete, executions, redundant, steps, seconds } = result
+  const { bound, strategy, seed, shard, estimatedExecutions, guarantee } = result
   const failure = result.failure && failureJson(result.failure)
   return `${JSON.stringify({
     scenario,
@@ -180,7 +202,12 @@ function resultJson(result: CheckResult): string {
     redundant,
     steps,
     seconds,
-    bound: null,
+    bound,
+    strategy,
+    seed,
+    guarantee,
+    shard,
+    estimatedExecutions,
     failure,
   })}\n`
 }
@@ -191,11 +218,11 @@ function failureJson({ kind, message, places, preemptions, steps }: CheckFailure
 }
 
 function resultText(result: CheckResult): string {
-  const { scenario, design, rwsem, verdict, complete, executions, redundant, steps, seconds } = result
+  const { scenario, design, rwsem, verdict, executions, redundant, steps, seconds } = result
   const name = design === null ? scenario : `${scenario}, ${design}/${rwsem}`
-  const extent = complete ? ', every interleaving' : ''
   const counts = `${formatCount(executions)} executions, ${formatCount(redundant)} of them redundant`
-  const line = `${name}: ${verdict}${extent}\n  ${counts}, ${formatCount(steps)} steps in ${seconds.toFixed(2)} s\n`
+  const work = `  ${counts}, ${formatCount(steps)} steps in ${seconds.toFixed(2)} s\n`
+  const line = `${name}: ${verdict}${extentText(result)}\n${work}${remainderText(result)}`
   if (result.failure === null) return line
   return `${line}\n${counterexampleText(result.failure.counterexample, textOptions().width)}\n`
 }

@@ -72,6 +72,6 @@ describe('counterexamples', () => {
       text: 'load cells[0] = 0',
       place: 'lost-update.ts:12',
     })
-    assert.deepEqual(rows.at(-2), { kind: 'switch', thread: 0, reason: 'thread 1 has finished' })
+    assert.deepEqual(rows.at(-2), { kind: 'switch', thread: 1, reason: 'thread 0 has finished' })
   })
 })

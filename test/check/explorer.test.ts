@@ -62,7 +62,8 @@ function enumerate(lists: readonly (readonly Step[])[]): Enumeration {
       seen.push(`${label} after ${writes[cell]!.join()}`)
       if (changes) {
         writes[cell]!.push(label)
-        cells[cell] = kind === 'add' ? before + operand : kind === 'lock' ? 1 : kind === 'unlock' ? 0 : operand
+        cells[cell] =
+          kind === 'add' ? before + operand : kind === 'lock' ? 1 : kind === 'unlock' ? 0 : operand
       }
       done.push(value)
       extend(thread, preemptions + (mayStay && thread !== last ? 1 : 0))
@@ -85,8 +86,17 @@ const step = fc.tuple(
 const steps = fc.array(step, { minLength: 1, maxLength: 3 })
 /** Steps, some of them with a lock held. */
 const guardedSteps = fc
-  .tuple(fc.array(step, { maxLength: 2 }), fc.array(step, { minLength: 1, maxLength: 2 }), fc.integer({ min: 2, max: 3 }))
-  .map(([before, guarded, lock]): Step[] => [...before, ['lock', lock, 0, 0], ...guarded, ['unlock', lock, 0, 0]])
+  .tuple(
+    fc.array(step, { maxLength: 2 }),
+    fc.array(step, { minLength: 1, maxLength: 2 }),
+    fc.integer({ min: 2, max: 3 }),
+  )
+  .map(([before, guarded, lock]): Step[] => [
+    ...before,
+    ['lock', lock, 0, 0],
+    ...guarded,
+    ['unlock', lock, 0, 0],
+  ])
 
 describe('the explorer', () => {
   it('shows every outcome, and every order of dependent operations exactly once', async () => {
@@ -114,7 +124,9 @@ describe('the explorer', () => {
     fc.assert(
       fc.property(lists, fc.integer({ min: 0, max: 3 }), (threads, bound) => {
         const { outcomes } = enumerate(threads)
-        const expected = [...outcomes].filter(([, preemptions]) => preemptions <= bound).map(([outcome]) => outcome)
+        const expected = [...outcomes]
+          .filter(([, preemptions]) => preemptions <= bound)
+          .map(([outcome]) => outcome)
         const met = new Set<string>()
         const subject = userSubject(make(threads, (results) => met.add(JSON.stringify(results))) as Scenario)
         const result = explore(subject, { ...limits, bound })
@@ -126,7 +138,9 @@ describe('the explorer', () => {
   })
 
   it('exchanges threads that run the same function, and loses no end but for their names', async () => {
-    const { makeAlike } = (await load('random')) as { makeAlike: typeof import('./programs/random.ts').makeAlike }
+    const { makeAlike } = (await load('random')) as {
+      makeAlike: typeof import('./programs/random.ts').makeAlike
+    }
     let fewer = 0
     const lists = fc.array(fc.oneof(steps, guardedSteps), { minLength: 1, maxLength: 2 })
     const which = fc.array(fc.integer({ min: 0, max: 1 }), { minLength: 2, maxLength: 3 })

@@ -1,10 +1,22 @@
 // An exploration in parts covers what it covers in one piece: cut anywhere, given to anyone, stopped and gone on with.
 
 import assert from 'node:assert/strict'
-import { appendFileSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import {
+  appendFileSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
+import { setTimeout } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
 import * as fc from 'fast-check'
 import { loadStepped, memory, setSites } from '../../src/backends/stepped/index.ts'
 import { type CheckOptions, checkFile, checkKernelScenario, mutants } from '../../src/check/index.ts'
@@ -83,7 +95,9 @@ describe('an exploration in parts', () => {
             const [maxExecutions, split] = plan[turn % plan.length]!
             // Two at a time, so that what one finds is not known to the other.
             const taken = [coordinator.take()!, coordinator.take()].filter((each) => each !== null)
-            const results = taken.map(({ unit }, by) => runners[by]!.run(unit, { maxExecutions, maxMs: 60_000 }))
+            const results = taken.map(({ unit }, by) =>
+              runners[by]!.run(unit, { maxExecutions, maxMs: 60_000 }),
+            )
             taken.forEach(({ id }, number) => coordinator.apply(id, results[number]!, split))
           }
           assert.equal(coordinator.failed, null)
@@ -118,13 +132,18 @@ describe('an exploration in parts', () => {
   it('goes on from a ledger that was cut off anywhere', async () => {
     const { make } = await loadRandom()
     const file = join(folder, 'random.ledger')
-    const key = { digest: 'x', scenario: 'random', options: {} }
+    const key = { digest: 'x', scenario: 'random', options: {}, distinct: false }
     let resumed = 0
     fc.assert(
       fc.property(programs, looks, fc.integer({ min: 1, max: 99 }), (threads, plan, place) => {
         const whole = covering(make, threads, null, (subject, options) => void explore(subject, options))
         const written: { orders: string[]; end: number }[] = []
-        const drive = (subject: Subject, options: ExploreOptions, orders: string[], lines: number): Coordinator => {
+        const drive = (
+          subject: Subject,
+          options: ExploreOptions,
+          orders: string[],
+          lines: number,
+        ): Coordinator => {
           const runner = new UnitRunner(subject, options)
           const coordinator = new Coordinator()
           const ledger = Ledger.open(file, key, coordinator)
@@ -201,7 +220,36 @@ describe('worker threads, shards and ledgers', () => {
     const second = await check({ ledger })
     assert.deepEqual([second.verdict, second.executions], [one.verdict, one.executions])
     const third = await check({ ledger, workers: 2 })
-    assert.deepEqual([third.verdict, third.executions, third.steps], ['pass', second.executions, second.steps])
+    assert.deepEqual(
+      [third.verdict, third.executions, third.steps],
+      ['pass', second.executions, second.steps],
+    )
+  })
+
+  it('go on after the process was killed', async () => {
+    const ledger = join(folder, 'killed.ledger')
+    const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
+    const values = ['check', 'fault-munmap', '--design', 'classic', '--rwsem', 'generic', '--ledger', ledger]
+    const child = spawn(process.execPath, [main, ...values], { stdio: 'ignore' })
+    const ended = once(child, 'exit')
+    // The head, and one result.
+    const linesOf = (): number =>
+      existsSync(ledger) ? readFileSync(ledger, 'utf8').split('\n').length - 1 : 0
+    while (child.exitCode === null && linesOf() < 2) await setTimeout(10)
+    child.kill('SIGKILL')
+    assert.deepEqual(await ended, [null, 'SIGKILL'])
+    const choice = { design: 'classic', rwsem: 'generic' } as const
+    const resumed = await checkKernelScenario('fault-munmap', choice, { ledger })
+    const whole = await checkKernelScenario('fault-munmap', choice)
+    assert.deepEqual([resumed.verdict, whole.verdict], ['pass', 'pass'])
+    assert.equal(resumed.executions - resumed.redundant, whole.executions - whole.redundant)
+  })
+
+  it('go on after threads of one function turned out not to be alike', async () => {
+    const file = new URL('programs/numbered.ts', import.meta.url)
+    const ledger = join(folder, 'numbered.ledger')
+    for (let time = 0; time < 2; time++) assert.equal((await checkFile(file, { ledger })).verdict, 'fail')
+    for (const index of [1, 2]) await checkFile(file, { shard: { index, count: 2 } })
   })
 
   it('refuse a ledger of something else', async () => {
@@ -212,7 +260,9 @@ describe('worker threads, shards and ledgers', () => {
       checkKernelScenario('fault-munmap', machine, { ledger }),
       /is of fault-munmap-table classic xadd/,
     )
-    const { patches } = mutants.find(({ scenario }) => scenario === 'fault-munmap-table') ?? mutants[0]!
+    const { patches } = mutants.find((mutant) =>
+      mutant.patches.every(({ file }) => file.startsWith('designs/')),
+    )!
     await assert.rejects(check({ ledger, patches }), /was written for other code/)
     appendFileSync(ledger, '{"result":[77]}\n')
     await assert.rejects(check({ ledger }), /makes no sense in line/)
