@@ -23,6 +23,8 @@ export interface ExplorerOptions extends ExecutionLimits {
   readonly symmetry: Symmetry | null
   /** Before this event everything is tried that sleep sets do not rule out, whatever depends on what. Default 0. */
   readonly fullDepth?: number
+  /** Without sleep sets the same order is met again and again; for comparison. Default true. */
+  readonly sleepSets?: boolean
 }
 
 /** A part of the tree that is yet to be explored. Plain data. */
@@ -52,6 +54,7 @@ export class Explorer extends Execution {
   executions = 0
   readonly #bound: number | null
   readonly #fullDepth: number
+  readonly #hasSleepSets: boolean
   // For each event:
   /** Sets of threads: what is to be tried, what was tried, what need not be tried. */
   readonly #backtrack: Int32Array
@@ -73,6 +76,7 @@ export class Explorer extends Execution {
     super(threadCount, options, options.symmetry)
     this.#bound = options.bound
     this.#fullDepth = options.fullDepth ?? 0
+    this.#hasSleepSets = this.#bound === null && (options.sleepSets ?? true)
     const events = options.maxSteps + 1
     this.#backtrack = new Int32Array(events)
     this.#done = new Int32Array(events)
@@ -162,8 +166,8 @@ export class Explorer extends Execution {
   }
 
   protected override chosen(event: number, chosen: number): void {
-    if (this.#bound === null) this.#passSleep(event, chosen)
-    else if (!this.#isOld(event)) this.#meetPending(event, chosen)
+    if (this.#hasSleepSets) this.#passSleep(event, chosen)
+    else if (this.#bound !== null && !this.#isOld(event)) this.#meetPending(event, chosen)
   }
 
   /** The event is in the path that was given, and not its last: what it leads to was looked at before. */
@@ -255,8 +259,9 @@ export class Explorer extends Execution {
     for (let other = 0; other < this.count; other++) {
       if (other === thread.id) continue
       const earlier = this.lastDependent(thread, other)
-      if (earlier >= 0 && this.clock[(event - 1) * this.count + other]! <= earlier)
-        this.#tryBefore(earlier, thread.id)
+      // What the thread knew already could not come after anything that it does now.
+      const known = this.clock[(event - 1) * this.count + other]!
+      if (earlier >= known) this.#tryBefore(earlier, thread.id)
     }
   }
 
@@ -321,9 +326,9 @@ export class Explorer extends Execution {
   }
 
   /**
-   * How many executions the unit seems to have, from what was explored of it: what is left to be tried at an event is taken to be as
-   * large as what was tried there (after Kilby, Slaney, Thiébaux, Walsh: Estimating search tree size, AAAI 2006). It is
-   * too small as long as something is found to be tried at an early event. After advance() was true.
+   * How many executions the unit seems to have, from what was explored of it: what is left to be tried at an event is
+   * taken to be as large as what was tried there (after Kilby, Slaney, Thiébaux, Walsh: Estimating search tree size,
+   * AAAI 2006). It is too small as long as something is found to be tried at an early event. After advance() was true.
    */
   estimate(): number {
     let below = 0
