@@ -12,6 +12,7 @@ import {
   TOO_LONG,
 } from './execution.ts'
 import { Explorer } from './explorer.ts'
+import type { Naming } from './names.ts'
 import { RandomWalk } from './random-walk.ts'
 import { StepLog } from './step-log.ts'
 import { NotSymmetric, Symmetry } from './symmetry.ts'
@@ -25,8 +26,8 @@ export interface Subject {
   begin(): (() => unknown)[]
   /** Called when all threads have finished. Throws if something does not hold. */
   end(): void
-  /** Names of cells that are known beforehand. */
-  names?(): ReadonlyMap<number, string>
+  /** Names of memory that are known beforehand. Called when the state is the one that the threads begin with. */
+  naming?(): Naming
 }
 
 /** How what comes next is chosen: by partial-order reduction, until nothing is left, or by chance. */

@@ -3,9 +3,9 @@
 // The machine is booted once; every execution begins with the same memory and the same private state of the CPUs. What
 // the sequential orders of the operations give is found out first, by running them.
 
-import { SHARED, type Watched, alone, memory, rememberFields } from '../backends/stepped/index.ts'
-import { Mm, PerCpu } from '../kernel/index.ts'
+import { alone, memory, rememberFields } from '../backends/stepped/index.ts'
 import type { Subject } from './explore.ts'
+import { KernelNames } from './kernel-names.ts'
 import { type KernelScenarioRun, type Outcome } from './kernel-scenario.ts'
 
 /** No sequential order of the operations gives what they gave. */
@@ -52,21 +52,8 @@ export function kernelSubject(make: () => unknown): Subject {
       alone(run.finish())
       checked.add(state)
     },
-    names: () => namesOf(run),
+    naming: () => new KernelNames(run.machine),
   }
-}
-
-/** The fields of the address space and of each CPU. */
-function namesOf(run: KernelScenarioRun): Map<number, string> {
-  const { heap, mm, tasks } = run.machine
-  const names = new Map<number, string>()
-  const first = (heap as Watched)[SHARED]!.firstCell
-  for (const [field, offset] of Object.entries(Mm)) names.set(first + mm + offset, `mm.${field}`)
-  for (const { id, base } of tasks) {
-    for (const [field, offset] of Object.entries(PerCpu))
-      names.set(first + base + offset, `cpu${id}.${field}`)
-  }
-  return names
 }
 
 function describe(results: readonly (readonly Outcome[])[], observed: string): string {

@@ -3,6 +3,11 @@
 export * from './boot.ts'
 export {
   CPUS_MAX,
+  CPU_ENTRY,
+  CPU_FLUSH,
+  CPU_INSIDE,
+  CPU_INTERRUPT,
+  CPU_STOP,
   type Host,
   type Tracepoints,
   declareCpuLost,
@@ -24,12 +29,16 @@ export {
 } from './machine/locked.ts'
 export { PerCpu, PCP_CAPACITY } from './machine/per-cpu.ts'
 export {
+  PGD_WORDS,
+  PTE_ACCESSED,
   PTE_DIRTY,
+  PTE_EXEC,
   PTE_FRAME_SHIFT,
   PTE_PRESENT,
   PTE_PROTNONE,
   PTE_SPECIAL,
   PTE_WRITE,
+  PageTable,
 } from './machine/pte.ts'
 export { noteWritten, sectorMask } from './machine/sectors.ts'
 export * from './sync/rcu.ts'

@@ -38,7 +38,7 @@ export type Export =
 export interface Program {
   readonly entry: string
   readonly modules: ReadonlyMap<string, ProgramModule>
-  /** Digest of all sources, patches included. */
+  /** Digest of all code, patches included. */
   readonly digest: string
 }
 
@@ -59,8 +59,9 @@ export function readProgram(entry: string, options: ProgramOptions = {}): Progra
     if (modules.has(url)) continue
     const file = fileURLToPath(url)
     const source = patchSource(file, readSource(file), patches, applied)
-    hash.update(source).update('\0')
-    const module = describeModule(url, parseModule(file, source), redirect)
+    const parsed = parseModule(file, source)
+    hash.update(parsed.digest)
+    const module = describeModule(url, parsed, redirect)
     modules.set(url, module)
     pending.push(...module.imports.values())
   }
