@@ -1,10 +1,10 @@
 // How fast the checker is, and what its reductions bring: `npm run bench:check`, with names of scenarios for some of
 // them, and `-- --seconds S` for how long each number may take.
 //
-// For each scenario: steps and executions a second on one core; how many executions there are with source sets and sleep
-// sets, with sleep sets alone, and of all interleavings; and where the time goes. What is not counted to the end is
-// estimated and marked with ≈: sleep sets alone from the part that was explored, all interleavings by random descents
-// (Knuth: Estimating the efficiency of backtrack programs, 1975).
+// For each scenario: steps and executions a second on one core; how many executions there are with source sets and
+// sleep sets, with sleep sets alone, and of all interleavings; and where the time goes. What is not counted to the
+// end is estimated and marked with ≈: sleep sets alone from the part that was explored, all interleavings by random
+// descents (Knuth: Estimating the efficiency of backtrack programs, 1975).
 
 import { Session, type Profiler } from 'node:inspector/promises'
 import os from 'node:os'

@@ -98,7 +98,7 @@ describe('counterexamples', () => {
       from: null,
       place: 'lost-update.ts:12',
     })
-    assert.deepEqual(rows.at(-2), { kind: 'switch', thread: 1, reason: 'thread 0 has finished' })
+    assert.deepEqual(rows.at(-2), { kind: 'switch', thread: 0, reason: 'thread 1 has finished' })
   })
 
   it('as data: every operation, in its call, with what it has read from whom', async () => {
