@@ -1,9 +1,9 @@
 // An exploration in parts: on several worker threads, with a ledger, or one shard of it.
 
-import { once } from 'node:events'
 import { unlinkSync } from 'node:fs'
 import { Worker } from 'node:worker_threads'
 import { FinerCellsNeeded, memory } from '../backends/stepped/index.ts'
+import { NotDeterministic } from './execution.ts'
 import {
   type Exploration,
   type ExploreOptions,
@@ -130,7 +130,11 @@ async function drive(
   }
   while (!isOver() || busy.size > 0) {
     for (const by of looks) {
-      if (!busy.has(by) && !isOver() && coordinator.waiting > 0) busy.set(by, look(by))
+      if (busy.has(by) || isOver() || coordinator.waiting === 0) continue
+      const looking = look(by)
+      // If one fails, nobody waits for the others any more.
+      looking.catch(() => {})
+      busy.set(by, looking)
     }
     await Promise.race(busy.values())
   }
@@ -150,17 +154,32 @@ class Pool {
       { length: count },
       () => new Worker(new URL(`./worker${extension}`, import.meta.url), { workerData }),
     )
-    this.looks = this.#workers.map((worker) => async (unit, maxExecutions, maxMs) => {
-      worker.postMessage({ unit, maxExecutions, maxMs })
-      const [reply] = (await once(worker, 'message')) as [WorkerReply]
-      if (reply.result !== null) return reply.result
-      throw reply.isNotSymmetric
-        ? new NotSymmetric(reply.problem)
-        : new Error(`a worker failed: ${reply.problem}`)
-    })
+    this.looks = this.#workers.map(lookBy)
   }
 
   async end(): Promise<void> {
     await Promise.all(this.#workers.map((worker) => worker.terminate()))
   }
+}
+
+/** Has a worker look at units, one after the other. */
+function lookBy(worker: Worker): Look {
+  let settle: { resolve: (result: UnitResult) => void; reject: (error: Error) => void } | null = null
+  worker.on('message', (reply: WorkerReply) => {
+    if (reply.result === null) settle!.reject(errorOf(reply))
+    else settle!.resolve(reply.result)
+  })
+  worker.on('error', (error) => settle?.reject(error))
+  worker.on('exit', (code) => settle?.reject(new Error(`a worker ended by itself, with exit code ${code}`)))
+  return (unit, maxExecutions, maxMs) =>
+    new Promise((resolve, reject) => {
+      settle = { resolve, reject }
+      worker.postMessage({ unit, maxExecutions, maxMs })
+    })
+}
+
+function errorOf({ name, problem }: WorkerReply & { result: null }): Error {
+  if (name === 'NotSymmetric') return new NotSymmetric(problem)
+  if (name === 'NotDeterministic') return new NotDeterministic(problem)
+  return new Error(`a worker failed: ${name}: ${problem}`)
 }

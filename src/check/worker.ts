@@ -4,7 +4,6 @@ import { parentPort, workerData } from 'node:worker_threads'
 import type { ExploreOptions } from './explore.ts'
 import type { WorkUnit } from './explorer.ts'
 import { type Target, prepare } from './prepare.ts'
-import { NotSymmetric } from './symmetry.ts'
 import { type UnitResult, UnitRunner } from './work.ts'
 
 export interface WorkerData {
@@ -13,8 +12,7 @@ export interface WorkerData {
 }
 
 export type WorkerReply =
-  | { readonly result: UnitResult }
-  | { readonly result: null; readonly isNotSymmetric: boolean; readonly problem: string }
+  { readonly result: UnitResult } | { readonly result: null; readonly name: string; readonly problem: string }
 
 interface Request {
   readonly unit: WorkUnit
@@ -31,8 +29,8 @@ parentPort!.on('message', ({ unit, maxExecutions, maxMs }: Request) => {
   try {
     reply = { result: runner.run(unit, { maxExecutions, maxMs }) }
   } catch (error) {
-    const isNotSymmetric = error instanceof NotSymmetric
-    reply = { result: null, isNotSymmetric, problem: error instanceof Error ? error.message : String(error) }
+    const { name, message } = error instanceof Error ? error : new Error(String(error))
+    reply = { result: null, name, problem: message }
   }
   parentPort!.postMessage(reply)
 })

@@ -212,6 +212,11 @@ describe('worker threads, shards and ledgers', () => {
     assert.ok(verdicts.includes('fail'), verdicts.join())
   })
 
+  it('tell that a worker ended', async () => {
+    const file = new URL('programs/leaves.ts', import.meta.url)
+    await assert.rejects(checkFile(file, { workers: 2 }), /a worker ended by itself, with exit code 3/)
+  })
+
   it('go on where they were stopped', async () => {
     const ledger = join(folder, 'stopped.ledger')
     const one = await check({})
