@@ -108,7 +108,7 @@ async function runCommand(
   const target = given ?? mutant?.scenario
   refuseCombinations(target, options)
   if (options.mutants === true) {
-    await runMutants(target, seconds, options.json === true)
+    await runMutants(target, { seconds, ...parseExploring(options) }, options.json === true)
     return
   }
   if (target === undefined && options.all !== true) {
@@ -181,7 +181,11 @@ function existingFile(target: string): string {
   )
 }
 
-async function runMutants(scenario: string | undefined, seconds: number, json: boolean): Promise<void> {
+async function runMutants(
+  scenario: string | undefined,
+  exploring: CheckOptions,
+  json: boolean,
+): Promise<void> {
   const chosen = mutants.filter((mutant) => scenario === undefined || mutant.scenario === scenario)
   if (chosen.length === 0) {
     throw new UsageError(
@@ -192,18 +196,18 @@ async function runMutants(scenario: string | undefined, seconds: number, json: b
   const results: MutantResult[] = []
   for (const mutant of chosen) {
     showProgress(`check: the mutant ${mutant.name}`)
-    results.push(await checkMutant(mutant, seconds))
+    results.push(await checkMutant(mutant, exploring))
   }
   const text = json ? results.map((result) => `${JSON.stringify(result)}\n`).join('') : mutantsText(results)
   await print(text)
   if (results.some(({ caught }) => !caught)) process.exitCode = 1
 }
 
-async function checkMutant(mutant: Mutant, seconds: number): Promise<MutantResult> {
+async function checkMutant(mutant: Mutant, exploring: CheckOptions): Promise<MutantResult> {
   const { name, race, scenario, patches } = mutant
   const { failure, executions } = await checkKernelScenario(scenario, MUTATED, {
+    ...exploring,
     patches,
-    seconds,
     minimiseSeconds: 0,
   })
   return { mutant: name, design: MUTATED.design, race, caught: failure !== null, scenario, executions }
