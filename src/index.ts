@@ -12,8 +12,12 @@ export {
   type CounterexampleEvent,
   type CounterexampleRow,
   type KernelChoice,
-  type ReplayOptions,
+  NoScenario,
   type Scenario,
+  ScenarioFailed,
+  type ScenarioOptions,
+  assertHolds,
+  type ReplayOptions,
   TokenRefused,
   checkFile,
   checkKernelScenario,
@@ -23,5 +27,6 @@ export {
   replayKernelScenario,
   scenario,
 } from './check/index.ts'
+export { SteppingRefused } from './backends/stepped/index.ts'
 /** Every design of speculative page faults that there is, with where it comes from. */
 export const designs: readonly DesignDescription[] = kernelDesigns.map((design) => design.description)

@@ -7,6 +7,9 @@ import { type Exploration, type ExploreOptions, type Progress, type Strategy, ex
 import { type CheckFailure, describeFailure, replayExecution } from './failure.ts'
 import { exploreParts } from './parts.ts'
 import { type KernelChoice, type Prepared, type Target, prepare } from './prepare.ts'
+import { oneAfterAnother } from './queue.ts'
+import type { ScenarioOptions } from './scenario.ts'
+import { counterexampleText } from './table.ts'
 import { type CheckedCode, executionOf } from './token.ts'
 import type { Shard } from './work.ts'
 
@@ -15,13 +18,7 @@ const MINIMISE_SECONDS = 20
 /** Most failures need no more ordered steps. */
 const DEPTH = 3
 
-export interface CheckOptions {
-  /** Stop after so many executions. Default: 10 million. */
-  readonly maxExecutions?: number
-  /** Give an execution up after so many steps. Default 20,000. */
-  readonly maxSteps?: number
-  /** Stop after so many seconds. Default 60. */
-  readonly seconds?: number
+export interface CheckOptions extends ScenarioOptions {
   /** Explore only what needs at most so many preemptions. Default null: every interleaving. */
   readonly bound?: number | null
   /** 'dpor', the default, explores every interleaving; 'pct' and 'random' choose by chance. */
@@ -76,15 +73,40 @@ export interface CheckResult {
 }
 
 /**
- * Checks the scenario that the module `file` exports as default. Throws NoScenario, SteppingRefused for what cannot be
- * stepped, NotDeterministic for what does not do the same each time, and LedgerRefused.
+ * Checks the scenario that the module `file` (a path or a file: address) exports as default. Options of the scenario
+ * hold where `options` are silent. Checks that are begun while another one runs wait for it.
+ *
+ * Throws NoScenario for a file that cannot be loaded or exports no scenario; SteppingRefused, with file, line and a
+ * remedy, where the program comes to what cannot be stepped; NotDeterministic where it does something else with the
+ * same choices; and LedgerRefused.
  */
-export async function checkFile(file: string | URL, options: CheckOptions = {}): Promise<CheckResult> {
+export function checkFile(file: string | URL, options: CheckOptions = {}): Promise<CheckResult> {
   return check(fileTarget(file, options), options)
 }
 
+/**
+ * Checks as checkFile() does, and throws ScenarioFailed where something fails. Where a limit ends the exploration
+ * first, that is no failure: `complete` of the result is then false.
+ */
+export async function assertHolds(file: string | URL, options: CheckOptions = {}): Promise<CheckResult> {
+  const result = await checkFile(file, options)
+  if (result.failure !== null) throw new ScenarioFailed(result, result.failure)
+  return result
+}
+
+/** A scenario does not hold. The message shows the interleaving in which it fails, as the command does. */
+export class ScenarioFailed extends Error {
+  override readonly name = 'ScenarioFailed'
+  readonly result: CheckResult
+
+  constructor(result: CheckResult, failure: CheckFailure) {
+    super(`${result.scenario}\n\n${counterexampleText(failure.counterexample)}`)
+    this.result = result
+  }
+}
+
 /** Checks the shipped scenario `name` on a machine of a kind. Throws LedgerRefused. */
-export async function checkKernelScenario(
+export function checkKernelScenario(
   name: string,
   choice: KernelChoice,
   options: CheckOptions = {},
@@ -96,7 +118,7 @@ export async function checkKernelScenario(
  * Runs the execution of a replay token again. Throws TokenRefused if the token is not for the file or not for its code
  * as it is, and what checkFile throws.
  */
-export async function replayFile(
+export function replayFile(
   file: string | URL,
   token: string,
   options: ReplayOptions = {},
@@ -108,7 +130,7 @@ export async function replayFile(
  * Runs the execution of a replay token of a shipped scenario again. Throws TokenRefused if the token is for another
  * scenario or machine, or for other code.
  */
-export async function replayKernelScenario(
+export function replayKernelScenario(
   name: string,
   choice: KernelChoice,
   token: string,
@@ -121,8 +143,14 @@ function fileTarget(file: string | URL, { patches = [] }: ReplayOptions): Target
   return { scenario: String(file), choice: null, patches }
 }
 
-async function check(target: Target, options: CheckOptions): Promise<CheckResult> {
-  const prepared = await prepare(target, false)
+function check(target: Target, options: CheckOptions): Promise<CheckResult> {
+  return oneAfterAnother(async () => {
+    const prepared = await prepare(target, false)
+    return judge(target, prepared, { ...prepared.options, ...options })
+  })
+}
+
+async function judge(target: Target, prepared: Prepared, options: CheckOptions): Promise<CheckResult> {
   const found = await exploreTarget(target, prepared, options)
   const { strategy = 'dpor', seed = 0, depth = DEPTH, maxSteps = MAX_STEPS } = options
   const failure =
@@ -199,8 +227,11 @@ function guaranteeOf({ subject }: Prepared, { stepsMax }: Exploration, options: 
 }
 
 /** One execution, and so nothing about all others. */
-async function replay(target: Target, token: string): Promise<CheckResult> {
-  const prepared = await prepare(target, false)
+function replay(target: Target, token: string): Promise<CheckResult> {
+  return oneAfterAnother(async () => replayPrepared(target, await prepare(target, false), token))
+}
+
+async function replayPrepared(target: Target, prepared: Prepared, token: string): Promise<CheckResult> {
   const started = performance.now()
   const execution = executionOf(token, codeOf(target, prepared))
   const prepareTraced = (): Promise<Prepared> => prepare(target, true)

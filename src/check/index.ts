@@ -3,6 +3,8 @@
 export {
   type CheckOptions,
   type CheckResult,
+  ScenarioFailed,
+  assertHolds,
   type ReplayOptions,
   checkFile,
   checkKernelScenario,
@@ -19,8 +21,8 @@ export type { Progress, Strategy } from './explore.ts'
 export type { CheckFailure } from './failure.ts'
 export { type Mutant, mutants } from './mutants.ts'
 export { perfettoTrace } from './perfetto.ts'
-export type { KernelChoice } from './prepare.ts'
+export { type KernelChoice, NoScenario } from './prepare.ts'
 export { scenarioNames } from './scenarios/index.ts'
-export { type Scenario, scenario } from './scenario.ts'
+export { type Scenario, type ScenarioOptions, scenario } from './scenario.ts'
 export { counterexampleText } from './table.ts'
 export { TokenRefused, readToken } from './token.ts'

@@ -12,6 +12,7 @@ import {
   CACHE_MM,
   CACHE_PAGE_TABLE,
   CACHE_RADIX_NODE,
+  CACHE_RANGE_NODE,
   CACHE_VMA,
   Header,
   type KernelConfig,
@@ -46,7 +47,7 @@ import {
   mprotect,
   munmap,
   perCpuBase,
-  rcuBarrier,
+  graceBarrier,
   setStartOfHeap,
   slabInUse,
   storeAlignedInt32,
@@ -195,7 +196,7 @@ function must(holds: boolean, problem: string): void {
 /** Says what a scenario is; returns what makes it run on a machine of a kind. */
 export function kernelScenario(
   description: KernelScenarioDescription,
-): (choice: Pick<MachineChoice, 'design' | 'rwsem'>) => KernelScenarioRun {
+): (choice: Pick<MachineChoice, 'design' | 'rwsem' | 'published'>) => KernelScenarioRun {
   return (choice) => {
     const { threads, setup, config = {} } = description
     const machine = bootMachine({ ...choice, cpus: threads.length, frames: 80 * threads.length, config })
@@ -335,9 +336,17 @@ function tearDown(machine: KernelMachine): void {
   kernelEnter(task!)
   syncMmRss(task!)
   destroyMm(task!, mm)
-  rcuBarrier(task!)
+  graceBarrier(task!)
   kernelExit(task!)
-  const names = { CACHE_VMA, CACHE_PAGE_TABLE, CACHE_ANON_VMA, CACHE_MM, CACHE_FILE, CACHE_RADIX_NODE }
+  const names = {
+    CACHE_VMA,
+    CACHE_PAGE_TABLE,
+    CACHE_ANON_VMA,
+    CACHE_MM,
+    CACHE_FILE,
+    CACHE_RADIX_NODE,
+    CACHE_RANGE_NODE,
+  }
   for (const [name, cache] of Object.entries(names)) {
     must(slabInUse(heap, cache) === 0, `${slabInUse(heap, cache)} objects of ${name} were never freed`)
   }

@@ -67,9 +67,7 @@ export const mutants: readonly Mutant[] = [
     guard: 'a VMA is freed after a grace period',
     race: null,
     scenario: 'split-merge-fault',
-    patches: [
-      { file: design, find: 'else vmAreaFreeRcu(cpu, vma)', replace: 'else vmAreaFreeNow(cpu, vma)' },
-    ],
+    patches: [{ file: design, find: '    releaseVmaRcu(cpu, vma)', replace: '    releaseVmaNow(cpu, vma)' }],
   },
   {
     name: 'no-flush-on-unmap',

@@ -12,12 +12,14 @@ import {
 import { THREADS_MAX } from './execution.ts'
 import type { Subject } from './explore.ts'
 import { kernelSubject } from './kernel-subject.ts'
-import type { Scenario } from './scenario.ts'
+import type { Scenario, ScenarioOptions } from './scenario.ts'
 import { userSubject } from './user-scenario.ts'
 
 export interface KernelChoice {
   readonly design: string
   readonly rwsem: 'xadd' | 'generic'
+  /** With the errors of the published form. Default false: each is mended where the design's file says so. */
+  readonly published?: boolean
 }
 
 /** What is to be checked. Plain data. */
@@ -36,6 +38,8 @@ export interface Prepared {
   /** Of its code, patches included. */
   readonly digest: string
   readonly title: string
+  /** The scenario's own. */
+  readonly options: ScenarioOptions
 }
 
 /** A file that is to be checked cannot be loaded, or exports no scenario. */
@@ -59,20 +63,32 @@ export function prepare(target: Target, trace: boolean): Promise<Prepared> {
 
 async function prepareFile({ scenario: file, patches }: Target, trace: boolean): Promise<Prepared> {
   const { exports, sites, digest } = await loadUsers(file, patches, trace)
-  const description = exports['default'] as Scenario | undefined
-  if (typeof description !== 'object' || !Array.isArray(description.threads)) {
+  const description = scenarioOf(file, exports['default'])
+  memory.takeSnapshot()
+  const { title = file, options = {} } = description
+  return { subject: userSubject(description), sites, digest, title, options }
+}
+
+function scenarioOf(file: string | URL, exported: unknown): Scenario {
+  const description = exported as Scenario | null | undefined
+  if (typeof description !== 'object' || description === null || !Array.isArray(description.threads)) {
     throw new NoScenario(
-      `${file} does not export a scenario as default`,
+      `${String(file)} does not export a scenario as default`,
       'write export default scenario({ … })',
     )
   }
   const { length } = description.threads
   if (length < 1 || length > THREADS_MAX) {
     const remedy = `give 1 to ${THREADS_MAX}; two or three are enough for most errors`
-    throw new NoScenario(`the scenario of ${file} has ${length} threads`, remedy)
+    throw new NoScenario(`the scenario of ${String(file)} has ${length} threads`, remedy)
   }
-  memory.takeSnapshot()
-  return { subject: userSubject(description), sites, digest, title: description.title ?? file }
+  const wrong = description.threads.findIndex((thread) => typeof thread !== 'function')
+  if (wrong >= 0)
+    throw new NoScenario(
+      `thread ${wrong} of ${String(file)} is no function`,
+      'give a function for each thread',
+    )
+  return description
 }
 
 async function loadUsers(
@@ -97,7 +113,7 @@ async function prepareKernel(
   const url = new URL(`./scenarios/${name}${extension}`, import.meta.url)
   const { exports, sites, digest } = await loadOnce(url.href, patches, trace)
   const make = exports['default'] as (choice: KernelChoice) => unknown
-  return { subject: kernelSubject(() => make(choice)), sites, digest, title: name }
+  return { subject: kernelSubject(() => make(choice)), sites, digest, title: name, options: {} }
 }
 
 /** Programs that leave nothing behind in their modules, by file and patches. */

@@ -24,7 +24,7 @@ import {
   remainderText,
 } from './check-options.ts'
 import { UsageError } from './failure.ts'
-import { nearest, parseDesigns, parseNumber, parseRwsems } from './options.ts'
+import { DEFAULT_DESIGNS, nearest, parseDesigns, parseNumber, parseRwsems } from './options.ts'
 import { print, textOptions } from './output.ts'
 import { showProgress } from './progress.ts'
 
@@ -36,7 +36,7 @@ const MUTATED: KernelChoice = { design: 'lespinasse-2021', rwsem: 'xadd' }
 interface CheckCommandOptions extends ExploringOptions {
   readonly design: string
   readonly rwsem: string
-  readonly seconds: string
+  readonly seconds?: string
   readonly all?: boolean
   readonly mutants?: boolean
   readonly mutant?: string
@@ -61,12 +61,12 @@ export function checkCommand(): Command {
   const command = new Command('check')
     .description('explore every interleaving of a scenario, and print the one in which it fails')
     .argument('[scenario]', 'the name of a kernel scenario, or a file that exports a scenario as default')
-    .option('--design <names>', "designs for kernel scenarios, as a,b or 'all'", 'all')
+    .option('--design <names>', "designs for kernel scenarios, as a,b or 'all'", DEFAULT_DESIGNS)
     .option('--rwsem <names>', "forms of the mmap lock for kernel scenarios: xadd, generic, or 'all'", 'xadd')
     .option('--all', 'every kernel scenario')
     .option('--mutants', 'every mutant of the kernel that the scenario, or any, is to find')
     .option('--mutant <name>', 'the kernel with one of its guards taken away')
-    .option('--seconds <time>', 'stop exploring a scenario after so many seconds', '60')
+    .option('--seconds <time>', 'stop exploring a scenario after so many seconds; 60, or what its file says')
     .option('--minimise <time>', 'shorten a counterexample for so many seconds at most', '20')
     .option('--no-minimise', 'leave a counterexample as it was found')
     .option('--replay <token>', 'run only the execution of a token that was printed')
@@ -103,7 +103,7 @@ async function runCommand(
 ): Promise<void> {
   const designs = parseDesigns(options.design)
   const rwsems = parseRwsems(options.rwsem)
-  const seconds = parseNumber(options.seconds, '--seconds', 0.001, SECONDS_MAX)
+  const seconds = parseNumber(options.seconds ?? '60', '--seconds', 0.001, SECONDS_MAX)
   const mutant = options.mutant === undefined ? undefined : findMutant(options.mutant)
   const target = given ?? mutant?.scenario
   refuseCombinations(target, options)
@@ -129,7 +129,9 @@ async function runCommand(
     const file = isKernel ? target! : existingFile(target!)
     results.push(await replayToken(file, isKernel, options.replay, { design, rwsem, mutant }))
   } else if (target !== undefined && !isScenarioName(target)) {
-    results.push(await checkFile(existingFile(target), { ...checking, onProgress: progressOf(target) }))
+    const { seconds: _, ...unlimited } = checking
+    const limited = options.seconds === undefined ? unlimited : checking
+    results.push(await checkFile(existingFile(target), { ...limited, onProgress: progressOf(target) }))
   } else {
     const names = target === undefined ? scenarioNames : [target]
     if (checking.ledger !== undefined && names.length * choices.length > 1)

@@ -41,6 +41,7 @@ export {
   PageTable,
 } from './machine/pte.ts'
 export { noteWritten, sectorMask } from './machine/sectors.ts'
+export { graceBarrier } from './sync/grace.ts'
 export * from './sync/rcu.ts'
 export { RWSEM_GENERIC, RWSEM_XADD } from './sync/rwsem.ts'
 export * from './mm/access.ts'
@@ -72,5 +73,5 @@ export {
   VM_WRITE,
   Vma,
 } from './mm/vma.ts'
-export { VmEvent, allVmEvents } from './mm/vmstat.ts'
+export { VmEvent, allVmEvents, isAbortReason } from './mm/vmstat.ts'
 export { designs } from './designs/index.ts'

@@ -57,7 +57,7 @@ describe('counterexamples', () => {
       const itself = join(folder, 'itself', 'ring.check.ts')
       mkdirSync(join(folder, 'itself'))
       writeFileSync(itself, program)
-      const { digest } = readProgram(pathToFileURL(itself).href)
+      const { digest } = await readProgram(pathToFileURL(itself).href)
       const code = { scenario: 'ring.check.ts', design: null, rwsem: null, digest }
       const token = replayToken(code, readToken(failure!.token!).execution)
       assert.ok(page.includes(`faultline check ring.check.ts --replay ${token}\n`), token)

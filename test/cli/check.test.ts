@@ -114,7 +114,7 @@ test('check', { concurrency: 2 }, async (t) => {
         rmSync(folder, { recursive: true })
       }
     }),
-    t.test('a kernel scenario under both designs: an object a line', async () => {
+    t.test('a kernel scenario under each design: an object a line', async () => {
       const { code, stdout } = await faultline(['check', 'fault-mmap-fixed', '--json'])
       const results = stdout
         .trim()
@@ -125,6 +125,7 @@ test('check', { concurrency: 2 }, async (t) => {
         [
           ['classic', 'xadd', 'pass', null],
           ['lespinasse-2021', 'xadd', 'pass', null],
+          ['per-vma-refcount-2025', 'xadd', 'pass', null],
         ],
       )
       assert.equal(code, 0)

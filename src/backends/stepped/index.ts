@@ -4,6 +4,7 @@ export { type SteppedProgram, loadStepped } from './load.ts'
 export { FinerCellsNeeded, memory } from './memory.ts'
 export { rememberFields } from './private-state.ts'
 export type { SourcePatch } from './program.ts'
+export { SteppingRefused } from './refusal.ts'
 export {
   COMPARE_EXCHANGE,
   FINISHED,

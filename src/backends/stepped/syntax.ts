@@ -25,23 +25,31 @@ export interface SourceModule {
   readonly text: string
   readonly program: Node
   readonly lineStarts: readonly number[]
+  readonly format: 'module' | 'commonjs'
   /** Of what is run: comments, types and blanks make no difference. */
   readonly digest: string
 }
 
-/** Parses the source of `file`; TypeScript if its name says so. Throws SteppingRefused where it is not a module. */
-export function parseModule(file: string, source: string): SourceModule {
+/** What a file is taken for; 'either' is what Node says of one whose package does not tell. */
+export type Format = 'module' | 'commonjs' | 'either'
+
+/** Parses the source of `file`; TypeScript if its name says so. Throws SteppingRefused where it does not parse. */
+export function parseModule(file: string, source: string, expected: Format): SourceModule {
   const text = /\.[cm]?ts$/.test(file) ? stripTypes(file, source) : source
-  const tokens: Token[] = []
-  try {
+  const parsed = (format: 'module' | 'commonjs'): SourceModule => {
+    const tokens: Token[] = []
     const program = parse(text, {
       ecmaVersion: 'latest',
-      sourceType: 'module',
+      sourceType: format,
       allowHashBang: true,
       onToken: tokens,
     })
     const digest = digestOf(text, tokens)
-    return { file, text, program: program as Node, lineStarts: lineStartsOf(text), digest }
+    return { file, text, program: program as Node, lineStarts: lineStartsOf(text), format, digest }
+  }
+  try {
+    if (expected !== 'either') return parsed(expected)
+    return parseEither(parsed)
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error
     const { loc } = error as SyntaxError & { loc?: { line: number } }
@@ -51,6 +59,16 @@ export function parseModule(file: string, source: string): SourceModule {
       `it does not parse (${error.message})`,
       'correct the syntax',
     )
+  }
+}
+
+/** As Node does: it is CommonJS unless it can only be a module. */
+function parseEither(parsed: (format: 'module' | 'commonjs') => SourceModule): SourceModule {
+  try {
+    return parsed('commonjs')
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error
+    return parsed('module')
   }
 }
 
