@@ -1,7 +1,7 @@
 // Checks a scenario: loads it in its steppable form, explores it, and says what was found.
 
 import { basename } from 'node:path'
-import type { Site, SourcePatch } from '../backends/stepped/index.ts'
+import { type Site, type SourcePatch, setForbidden, setProbes } from '../backends/stepped/index.ts'
 import { NotDeterministic } from './execution.ts'
 import { type Exploration, type ExploreOptions, type Progress, type Strategy, explore } from './explore.ts'
 import { type CheckFailure, describeFailure, replayExecution } from './failure.ts'
@@ -161,6 +161,8 @@ async function judge(target: Target, prepared: Prepared, options: CheckOptions):
       maxSteps,
       minimiseSeconds: options.minimiseSeconds ?? MINIMISE_SECONDS,
     }))
+  setProbes(null)
+  setForbidden(null)
   return {
     scenario: prepared.title,
     design: target.choice?.design ?? null,

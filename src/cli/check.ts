@@ -13,7 +13,7 @@ import {
   mutants,
   scenarioNames,
 } from '../check/index.ts'
-import { formatCount, formatTable } from '../report/index.ts'
+import { formatCount, formatTable, wrap } from '../report/index.ts'
 import { failureText, findMutant, replayToken, writeFailure } from './check-failure.ts'
 import {
   type ExploringOptions,
@@ -30,8 +30,10 @@ import { showProgress } from './progress.ts'
 
 /** A day. */
 const SECONDS_MAX = 86_400
-/** The design and semaphore of which the mutants are mutants. */
-const MUTATED: KernelChoice = { design: 'lespinasse-2021', rwsem: 'xadd' }
+/** Columns of the help's text. */
+const HELP_WIDTH = 100
+/** The design of which the mutants are mutants. */
+const MUTATED = 'lespinasse-2021'
 
 interface CheckCommandOptions extends ExploringOptions {
   readonly design: string
@@ -55,6 +57,8 @@ interface MutantResult {
   readonly caught: boolean
   readonly scenario: string
   readonly executions: number
+  /** Why the guard is redundant; null where it is not. */
+  readonly redundant: string | null
 }
 
 export function checkCommand(): Command {
@@ -78,12 +82,11 @@ export function checkCommand(): Command {
       'after',
       [
         '',
-        'Exit code 1: something fails, or a mutant is not found. Where the time is up first, the verdict is',
-        "'incomplete' and the exit code 0; so it is where executions are chosen by chance and none fails.",
+        'Exit code 1: something fails, a mutant is not found, or one that is redundant is. Where the time is up',
+        "first, the verdict is 'incomplete' and the exit code 0; so it is where executions are chosen by chance",
+        'and none fails.',
         '',
-        `Kernel scenarios: ${scenarioNames.slice(0, 6).join(', ')},`,
-        `${scenarioNames.slice(6, 12).join(', ')},`,
-        `${scenarioNames.slice(12).join(', ')}`,
+        ...wrap(`Kernel scenarios: ${scenarioNames.join(', ')}`, HELP_WIDTH),
         '',
         'Examples:',
         '  faultline check my-queue.check.ts',
@@ -121,7 +124,7 @@ async function runCommand(
     options.minimise === false ? 0 : parseNumber(options.minimise, '--minimise', 0, SECONDS_MAX)
   const patches = mutant?.patches ?? []
   const checking: CheckOptions = { seconds, minimiseSeconds, patches, ...parseExploring(options) }
-  const machines = design === undefined && mutant !== undefined ? [MUTATED.design] : designs
+  const machines = design === undefined && mutant !== undefined ? [MUTATED] : designs
   const choices = machines.flatMap((machine) => rwsems.map((form) => ({ design: machine, rwsem: form })))
   const results: CheckResult[] = []
   if (options.replay !== undefined) {
@@ -202,17 +205,21 @@ async function runMutants(
   }
   const text = json ? results.map((result) => `${JSON.stringify(result)}\n`).join('') : mutantsText(results)
   await print(text)
-  if (results.some(({ caught }) => !caught)) process.exitCode = 1
+  // What is redundant must not be caught.
+  if (results.some(({ caught, redundant }) => caught === (redundant !== null))) process.exitCode = 1
 }
 
 async function checkMutant(mutant: Mutant, exploring: CheckOptions): Promise<MutantResult> {
-  const { name, race, scenario, patches } = mutant
-  const { failure, executions } = await checkKernelScenario(scenario, MUTATED, {
-    ...exploring,
-    patches,
-    minimiseSeconds: 0,
-  })
-  return { mutant: name, design: MUTATED.design, race, caught: failure !== null, scenario, executions }
+  const { name, race, scenario, rwsem = 'xadd', redundant = null, patches } = mutant
+  const choice: KernelChoice = { design: MUTATED, rwsem }
+  const limits = { ...exploring, patches, minimiseSeconds: 0 }
+  const { failure, executions } = await checkKernelScenario(scenario, choice, limits)
+  return { mutant: name, design: MUTATED, race, caught: failure !== null, scenario, executions, redundant }
+}
+
+function mutantVerdict({ caught, scenario, redundant }: MutantResult): string {
+  if (redundant !== null) return caught ? `${scenario}, not redundant` : `redundant: ${scenario} passes`
+  return caught ? scenario : `not caught by ${scenario}`
 }
 
 function mutantsText(results: readonly MutantResult[]): string {
@@ -226,10 +233,7 @@ function mutantsText(results: readonly MutantResult[]): string {
       'mutant',
       results.map(({ mutant }) => mutant),
     ),
-    column(
-      'caught by',
-      results.map(({ caught, scenario }) => (caught ? scenario : `not caught by ${scenario}`)),
-    ),
+    column('caught by', results.map(mutantVerdict)),
     column(
       'executions',
       results.map(({ executions }) => formatCount(executions)),

@@ -18,9 +18,9 @@ export {
 } from './machine/cpu.ts'
 export * from './machine/errors.ts'
 export * from './machine/frames.ts'
-export { HEAP_MAGIC, Header, PAGE_STRUCT_WORDS } from './machine/header.ts'
+export { HEAP_MAGIC, Header, PAGE_STRUCT_WORDS, heapAlloc } from './machine/header.ts'
 export * from './machine/kconfig.ts'
-export { type LayoutDescription, layouts } from './machine/layout.ts'
+export { type LayoutDescription, cacheLineAlign, layouts } from './machine/layout.ts'
 export {
   HEAP_WORDS_MAX,
   type LockedInstructions,
@@ -40,16 +40,31 @@ export {
   PTE_WRITE,
   PageTable,
 } from './machine/pte.ts'
+export { SLAB_CACHES, SLAB_CACHE_WORDS, SLAB_CPU_WORDS, SlabCache, SlabCpu } from './machine/slab-layout.ts'
 export { noteWritten, sectorMask } from './machine/sectors.ts'
 export { graceBarrier } from './sync/grace.ts'
 export * from './sync/rcu.ts'
-export { RWSEM_GENERIC, RWSEM_XADD } from './sync/rwsem.ts'
+export { refcountDecAndTest } from './sync/refcount.ts'
+export {
+  RWSEM_GENERIC,
+  RWSEM_WORDS,
+  RWSEM_XADD,
+  downRead,
+  downReadTryLock,
+  downWrite,
+  downgradeWrite,
+  upRead,
+  upWrite,
+} from './sync/rwsem.ts'
+export { readSeqcount, readSeqcountRetry, writeSeqcountBegin, writeSeqcountEnd } from './sync/seqcount.ts'
+export { spinLock, spinTryLock, spinUnlock } from './sync/spinlock.ts'
 export * from './mm/access.ts'
 export { brk, heapBytes, setStartOfHeap, startOfHeap } from './mm/brk.ts'
 export * from './mm/caches.ts'
 export { Design, type DesignDescription } from './mm/design.ts'
 export { errnoName } from './mm/errno.ts'
 export * from './mm/file.ts'
+export { forkMm } from './mm/fork.ts'
 export { MADV, madvise } from './mm/madvise.ts'
 export * from './mm/mm.ts'
 export * from './mm/mm-lifecycle.ts'
@@ -58,7 +73,8 @@ export { MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_POPULATE, mmap, munmap } from './mm
 export { mmapReadLock, mmapReadUnlock } from './mm/mmap-lock.ts'
 export { mprotect } from './mm/mprotect.ts'
 export { MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE, mremap } from './mm/mremap.ts'
-export { Zone, putPage } from './mm/page-alloc.ts'
+export { Zone, allocFrame, freeFrame, putPage } from './mm/page-alloc.ts'
+export { Page } from './mm/page.ts'
 export { getMmCounter, syncMmRss } from './mm/rss.ts'
 export { slabInUse } from './mm/slab.ts'
 export { STACK_GUARD_GAP } from './mm/stack.ts'

@@ -180,8 +180,9 @@ test('check', { concurrency: 2 }, async (t) => {
           'caught',
           'scenario',
           'executions',
+          'redundant',
         ])
-        assert.equal(result['caught'], true, String(result['mutant']))
+        assert.equal(result['caught'], result['redundant'] === null, String(result['mutant']))
       }
       assert.equal(code, 0)
     }),

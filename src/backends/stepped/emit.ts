@@ -44,7 +44,9 @@ export interface Probe {
   readonly file: string
   readonly function: string
   /** What the runtime calls it. */
-  readonly name: string
+  readonly id: number
+  /** Its return is reported too, with its result. */
+  readonly result?: boolean
 }
 
 /** The steppable form of a module. */
@@ -293,14 +295,16 @@ class Emitter {
     const names = info.node!.params.map((parameter) =>
       parameter.type === 'Identifier' ? parameter.name : 'undefined',
     )
-    const list = `[${names.join(', ')}]`
     if (probe !== undefined) {
-      const enter = `${RUNTIME}_probe(${JSON.stringify(probe.name)}, ${list});`
-      // A probe that wants to know the result: a function with one exit, or each of several, through an inner function.
+      const called = [probe.id, ...names].join(', ')
+      const enter = `${RUNTIME}_probe(${called});`
+      if (probe.result !== true) return `${enter}${body}`
+      // A function may return at several places: all of it becomes an inner function with one.
       const inner = info.stepped ? `(function* () {${body}}).call(this)` : `(() => {${body}})()`
       const call = info.stepped ? `(yield* ${inner})` : inner
-      return `${enter} return ${RUNTIME}_probed(${JSON.stringify(probe.name)}, ${list}, ${call});`
+      return `${enter} return ${RUNTIME}_probed(${[probe.id, call, ...names].join(', ')});`
     }
+    const list = `[${names.join(', ')}]`
     const site = this.#sites.add(this.#module, info.node!, info.name, 'call')
     return `${RUNTIME}_enter(${site}, ${list}); try {${body}} finally { ${RUNTIME}_leave(${site}) }`
   }

@@ -159,13 +159,30 @@ export interface Tracer {
   leave(thread: Thread, site: number): void
 }
 
-/** Called where a probed function is called and returns. */
+/** Told of probed functions, with the first five of their arguments. */
 export interface Probes {
-  called(name: string, args: readonly unknown[]): void
-  returned(name: string, args: readonly unknown[], result: unknown): void
+  called(id: number, first: unknown, a: unknown, b: unknown, c: unknown, d: unknown): void
+  returned(id: number, result: unknown, first: unknown, a: unknown, b: unknown, c: unknown, d: unknown): void
+}
+
+/** Memory that must not be touched. */
+export interface Forbidden {
+  /** For every 16 cells, 0 where they may be touched. */
+  readonly marks: Int32Array
+  /** Called before the access of a cell that may not be; may throw. */
+  touched(thread: number, cell: number, site: number): void
 }
 
 const soloThread = new Thread(-1)
+
+/** Operations that what runs alone may do until it is taken to be in a loop without end. */
+const SOLO_OPERATIONS_MAX = 1_000_000
+let soloOperations = 0
+
+/** What runs without other threads does not come to an end. */
+export class EndlessLoop extends Error {
+  override readonly name = 'EndlessLoop'
+}
 
 let current: Thread = soloThread
 let scheduler: Scheduler | null = null
@@ -181,6 +198,7 @@ let probes: Probes | null = null
 let sites: Site[] = []
 /** Code that cannot be stepped was come to: whoever catches the error, the program cannot be checked. */
 let refusal: SteppingRefused | null = null
+let forbidden: Forbidden | null = null
 /** Threads that wait, in the order in which they came. */
 const sleepers: Thread[] = []
 
@@ -194,6 +212,19 @@ export function setTracer(value: Tracer | null): void {
 
 export function setProbes(value: Probes | null): void {
   probes = value
+}
+
+/** Reports a plain write of cells that the program itself does not do: what was there must not be used unordered. */
+export function reportWrite(firstCell: number, cells: number, site: number): void {
+  if (watching) scheduler!.plainWrite(current.id, firstCell, cells, site)
+}
+
+export function setForbidden(value: Forbidden | null): void {
+  forbidden = value
+}
+
+function checkForbidden(cell: number, site: number): void {
+  if (forbidden!.marks[cell >> 4] !== 0) forbidden!.touched(current.id, cell, site)
 }
 
 /** `value` grows where code is come to that the transform could not see. */
@@ -296,6 +327,7 @@ export function alone(value: unknown): unknown {
   if (!stops(value)) return value
   const outer = current
   current = soloThread
+  soloOperations = 0
   try {
     const { done, value: result } = value.next()
     if (scheduler === null) raiseWhatWasCaught()
@@ -371,6 +403,11 @@ export function isAlone(): boolean {
 function announce(thread: Thread): boolean {
   const { array, index } = thread
   const view = array[SHARED] ?? viewOf(array)
+  if (thread === soloThread && ++soloOperations > SOLO_OPERATIONS_MAX) {
+    throw new EndlessLoop(
+      `more than ${SOLO_OPERATIONS_MAX} operations, though no other thread is there to wait for`,
+    )
+  }
   if (
     view === undefined ||
     thread === soloThread ||
@@ -578,6 +615,7 @@ export function loadDone(): number {
   const thread = current
   const { array, index } = thread
   if (thread.native) return nativeDone(thread)
+  if (forbidden !== null) checkForbidden(thread.cell, thread.site)
   const value = array[index]!
   noteRead(thread, value)
   if (tracer !== null) tracer.operation(thread, LOAD, value, value)
@@ -595,6 +633,7 @@ export function storeDone(): number {
 /** Stores `after` where `before` was. */
 function change(thread: Thread, before: number, after: number): void {
   const { array, index } = thread
+  if (forbidden !== null) checkForbidden(thread.cell, thread.site)
   if (before === after) noteRead(thread, before)
   else {
     array[TRACKED]!.touch(index)
@@ -774,6 +813,7 @@ export function notifyDone(): number {
 // Plain accesses. What is not shared does not come here.
 
 export function read(array: Watched, index: number, site: number): number {
+  if (forbidden !== null) checkForbidden(array[SHARED]!.firstCell + index, site)
   const value = array[index]!
   if (watching) {
     const view = array[SHARED]!
@@ -790,6 +830,7 @@ export function read(array: Watched, index: number, site: number): number {
 
 export function write(array: Watched, index: number, value: number, site: number): number {
   const view = array[TRACKED]!
+  if (forbidden !== null && view.shared) checkForbidden(view.firstCell + index, site)
   view.touch(index)
   if (view.shared) noteWrite(view, index, 1, site)
   array[index] = value
@@ -877,7 +918,14 @@ function clampIndex(index: number, length: number): number {
   return index < 0 ? Math.max(0, length + index) : Math.min(index, length)
 }
 
+/** One cell of each 16 stands for all. */
+function checkBulk(view: View, start: number, end: number, site: number): void {
+  if (forbidden === null || !view.shared) return
+  for (let index = start; index < end; index += 16) checkForbidden(view.firstCell + index, site)
+}
+
 function noteBulkRead(view: View, start: number, end: number, site: number): void {
+  checkBulk(view, start, end, site)
   if (!watching || !view.shared || start >= end) return
   scheduler!.plainRead(
     current.id,
@@ -889,6 +937,7 @@ function noteBulkRead(view: View, start: number, end: number, site: number): voi
 
 function noteBulkWrite(view: View, start: number, end: number, site: number): void {
   if (start >= end) return
+  checkBulk(view, start, end, site)
   view.touchRange(start, end)
   if (view.shared) noteWrite(view, start, end - start, site)
 }
@@ -979,12 +1028,20 @@ function iterateWatched(array: Watched, site: number, entry: Entry): IterableIte
 // ---------------------------------------------------------------------------------------------------------------------
 // Calls
 
-export function probe(name: string, args: readonly unknown[]): void {
-  probes?.called(name, args)
+export function probe(id: number, first: unknown, a: unknown, b: unknown, c: unknown, d: unknown): void {
+  probes?.called(id, first, a, b, c, d)
 }
 
-export function probed<T>(name: string, args: readonly unknown[], result: T): T {
-  probes?.returned(name, args, result)
+export function probed<T>(
+  id: number,
+  result: T,
+  first: unknown,
+  a: unknown,
+  b: unknown,
+  c: unknown,
+  d: unknown,
+): T {
+  probes?.returned(id, result, first, a, b, c, d)
   return result
 }
 

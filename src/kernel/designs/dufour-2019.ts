@@ -24,6 +24,8 @@ import { spinTryLock, spinUnlock } from '../sync/spinlock.ts'
 import { DufourDesign } from './dufour.ts'
 
 export class Dufour2019 extends DufourDesign {
+  protected override readonly publishedCoversFork = true
+
   override readonly description: DesignDescription = {
     name: 'dufour-2019',
     year: 2019,

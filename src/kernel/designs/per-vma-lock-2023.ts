@@ -59,6 +59,14 @@ export class PerVmaLock2023 extends Design {
     if (to !== 0) vmaStartWrite(cpu, to)
   }
 
+  /**
+   * Published, fork did not lock the VMAs of the parent, and faults changed entries while they were copied (race R27,
+   * commit fb49c455323f).
+   */
+  override forkBegin(cpu: Task, vma: number): void {
+    if (!cpu.config.PUBLISHED_FLAWS) vmaStartWrite(cpu, vma)
+  }
+
   /** `vma_mark_detached`. */
   override vmaUnlinked(cpu: Task, vma: number): void {
     Atomics.store(cpu.heap, vma + Vma.detached, 1)

@@ -84,6 +84,10 @@ export class PerVmaRefcount2025 extends Design {
     if (to !== 0) vmaStartWrite(cpu, to, -1)
   }
 
+  override forkBegin(cpu: Task, vma: number): void {
+    vmaStartWrite(cpu, vma, -1)
+  }
+
   /** The beginning of `do_user_addr_fault`. */
   override speculativeFault(cpu: Task, errorCode: number): number {
     const { fault } = cpu

@@ -5,6 +5,7 @@
 // the page at which it begins, since merging may have made it part of a neighbour.
 
 import { Design } from '../mm/design.ts'
+import { Mm } from '../mm/mm.ts'
 import type { Task } from '../mm/task.ts'
 import { VMA_ADJUST, VMA_LINK, VMA_PROTECT, Vma } from '../mm/vma.ts'
 
@@ -13,6 +14,9 @@ export abstract class VmaWriterDesign extends Design {
   protected readonly publishedCoversFlags: boolean = true
   /** The published form announced what mremap does (Dufour, since 2018). */
   protected readonly publishedCoversMremap: boolean = true
+
+  /** The published form kept the VMAs of a parent that forks away from faults until its TLBs were flushed (v12). */
+  protected readonly publishedCoversFork: boolean = false
 
   /** A write begins. The mmap lock is held for write. */
   protected abstract begin(cpu: Task, vma: number): void
@@ -49,6 +53,17 @@ export abstract class VmaWriterDesign extends Design {
     cpu.movingTo = -1
     if (to !== 0) this.end(cpu, to)
     if (from !== to) this.end(cpu, from)
+  }
+
+  override forkBegin(cpu: Task, vma: number): void {
+    if (this.publishedCoversFork || !cpu.config.PUBLISHED_FLAWS) this.begin(cpu, vma)
+  }
+
+  override forkEnd(cpu: Task, mm: number): void {
+    const { heap } = cpu
+    for (let vma = heap[mm + Mm.mmap]; vma !== 0; vma = heap[vma + Vma.vmNext]) {
+      if (this.isBegun(cpu, vma)) this.end(cpu, vma)
+    }
   }
 }
 

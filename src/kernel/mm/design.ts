@@ -114,6 +114,6 @@ export abstract class Design {
   mremapEnd(_cpu: Task, _from: number, _to: number): void {}
   /** fork is about to write-protect the entries of a VMA of the parent. */
   forkBegin(_cpu: Task, _vma: number): void {}
-  /** fork has flushed the TLBs of the parent. */
+  /** fork has flushed the TLBs of the parent; the mmap lock is still held for write. */
   forkEnd(_cpu: Task, _mm: number): void {}
 }

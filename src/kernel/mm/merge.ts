@@ -23,7 +23,7 @@ function canMerge(
     heap[vma + Vma.vmFlags] === vmFlags &&
     heap[vma + Vma.vmFile] === file &&
     heap[vma + Vma.vmPgoff] === pgoffAtVmaStart &&
-    isMergeableAnonVma(anonVma, Atomics.load(heap, vma + Vma.anonVma))
+    isMergeableAnonVma(cpu, anonVma, Atomics.load(heap, vma + Vma.anonVma))
   )
 }
 
@@ -64,7 +64,11 @@ export function mergeVma(
   if (mergesPrevious) {
     const both =
       mergesNext &&
-      isMergeableAnonVma(Atomics.load(heap, previous + Vma.anonVma), Atomics.load(heap, next + Vma.anonVma))
+      isMergeableAnonVma(
+        cpu,
+        Atomics.load(heap, previous + Vma.anonVma),
+        Atomics.load(heap, next + Vma.anonVma),
+      )
     const newEnd = both ? heap[next + Vma.vmEnd] : end
     adjustVma(cpu, previous, heap[previous + Vma.vmStart], newEnd, heap[previous + Vma.vmPgoff], 0, previous)
     return previous
