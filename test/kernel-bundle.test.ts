@@ -1,11 +1,11 @@
 // The bundle of the kernel keeps what V8 folds, and the check for that finds what it would not.
 
 import assert from 'node:assert/strict'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { pathToFileURL } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { bundleKernel, makeFoldable, unfoldable } from '../scripts/kernel-bundle.ts'
 
 const layout = `
@@ -76,4 +76,28 @@ test('exports under other names keep their names', () => {
   const code = makeFoldable('const a = 1\nconst b = 2\nexport { a as first, b };\n')
   assert.match(code, /export \{ export\$first as first, export\$b as b \}/)
   assert.deepEqual(unfoldable(code), [])
+})
+
+test('threads run the same bytes whether there is a stepped backend or not', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'faultline-'))
+  try {
+    const kernel = fileURLToPath(new URL('../src/kernel', import.meta.url))
+    const alone = join(folder, 'src/kernel')
+    await cp(kernel, alone, { recursive: true })
+    await cp(
+      fileURLToPath(new URL('../tsconfig.base.json', import.meta.url)),
+      join(folder, 'tsconfig.base.json'),
+    )
+    const bundle = async (source: string): Promise<string> => {
+      const output = join(folder, 'bundle.mjs')
+      await bundleKernel(join(source, 'index.ts'), output)
+      // It names the files that it was made of, from where it was made.
+      return (await readFile(output, 'utf8')).replaceAll(/^\/\/ .*?src\/kernel\//gm, '// ')
+    }
+    const [beside, without] = [await bundle(kernel), await bundle(alone)]
+    assert.ok(beside === without)
+    assert.doesNotMatch(beside, /stepped|\$f_|yield/)
+  } finally {
+    await rm(folder, { recursive: true })
+  }
 })

@@ -1,32 +1,24 @@
 // Checks a scenario: loads it in its steppable form, explores it, and says what was found.
 
 import { basename } from 'node:path'
-import type { Site, SourcePatch } from '../backends/stepped/index.ts'
-import { type Counterexample, recordCounterexample, shortPlace } from './counterexample.ts'
+import { type Site, type SourcePatch, setForbidden, setProbes } from '../backends/stepped/index.ts'
 import { NotDeterministic } from './execution.ts'
-import {
-  type Exploration,
-  type ExploreOptions,
-  type FailureKind,
-  type Progress,
-  type RawFailure,
-  type Strategy,
-  explore,
-} from './explore.ts'
+import { type Exploration, type ExploreOptions, type Progress, type Strategy, explore } from './explore.ts'
+import { type CheckFailure, describeFailure, replayExecution } from './failure.ts'
 import { exploreParts } from './parts.ts'
 import { type KernelChoice, type Prepared, type Target, prepare } from './prepare.ts'
+import { oneAfterAnother } from './queue.ts'
+import type { ScenarioOptions } from './scenario.ts'
+import { counterexampleText } from './table.ts'
+import { type CheckedCode, executionOf } from './token.ts'
 import type { Shard } from './work.ts'
 
+const MAX_STEPS = 20_000
+const MINIMISE_SECONDS = 20
 /** Most failures need no more ordered steps. */
 const DEPTH = 3
 
-export interface CheckOptions {
-  /** Stop after so many executions. Default: 10 million. */
-  readonly maxExecutions?: number
-  /** Give an execution up after so many steps. Default 20,000. */
-  readonly maxSteps?: number
-  /** Stop after so many seconds. Default 60. */
-  readonly seconds?: number
+export interface CheckOptions extends ScenarioOptions {
   /** Explore only what needs at most so many preemptions. Default null: every interleaving. */
   readonly bound?: number | null
   /** 'dpor', the default, explores every interleaving; 'pct' and 'random' choose by chance. */
@@ -43,22 +35,13 @@ export interface CheckOptions {
   readonly shard?: Shard
   /** Called a few times a second. */
   readonly onProgress?: (progress: Progress) => void
+  /** Shorten a counterexample for so many seconds at most. Default 20; 0 leaves it as it was found. */
+  readonly minimiseSeconds?: number
   /** Changes of the source, for a look at what a guard is good for. */
   readonly patches?: readonly SourcePatch[]
 }
 
-export interface CheckFailure {
-  readonly kind: FailureKind
-  readonly message: string
-  /** The places of a data race, or where an error was thrown. */
-  readonly places: readonly string[]
-  readonly preemptions: number
-  readonly steps: number
-  /** Which thread did each step. */
-  readonly schedule: readonly number[]
-  /** What happened, step by step: see counterexampleText(). */
-  readonly counterexample: Counterexample
-}
+export type ReplayOptions = Pick<CheckOptions, 'patches'>
 
 export interface CheckResult {
   readonly scenario: string
@@ -90,15 +73,40 @@ export interface CheckResult {
 }
 
 /**
- * Checks the scenario that the module `file` exports as default. Throws NoScenario, SteppingRefused for what cannot be
- * stepped, NotDeterministic for what does not do the same each time, and LedgerRefused.
+ * Checks the scenario that the module `file` (a path or a file: address) exports as default. Options of the scenario
+ * hold where `options` are silent. Checks that are begun while another one runs wait for it.
+ *
+ * Throws NoScenario for a file that cannot be loaded or exports no scenario; SteppingRefused, with file, line and a
+ * remedy, where the program comes to what cannot be stepped; NotDeterministic where it does something else with the
+ * same choices; and LedgerRefused.
  */
-export async function checkFile(file: string | URL, options: CheckOptions = {}): Promise<CheckResult> {
-  return check({ scenario: String(file), choice: null, patches: options.patches ?? [] }, options)
+export function checkFile(file: string | URL, options: CheckOptions = {}): Promise<CheckResult> {
+  return check(fileTarget(file, options), options)
+}
+
+/**
+ * Checks as checkFile() does, and throws ScenarioFailed where something fails. Where a limit ends the exploration
+ * first, that is no failure: `complete` of the result is then false.
+ */
+export async function assertHolds(file: string | URL, options: CheckOptions = {}): Promise<CheckResult> {
+  const result = await checkFile(file, options)
+  if (result.failure !== null) throw new ScenarioFailed(result, result.failure)
+  return result
+}
+
+/** A scenario does not hold. The message shows the interleaving in which it fails, as the command does. */
+export class ScenarioFailed extends Error {
+  override readonly name = 'ScenarioFailed'
+  readonly result: CheckResult
+
+  constructor(result: CheckResult, failure: CheckFailure) {
+    super(`${result.scenario}\n\n${counterexampleText(failure.counterexample)}`)
+    this.result = result
+  }
 }
 
 /** Checks the shipped scenario `name` on a machine of a kind. Throws LedgerRefused. */
-export async function checkKernelScenario(
+export function checkKernelScenario(
   name: string,
   choice: KernelChoice,
   options: CheckOptions = {},
@@ -106,16 +114,60 @@ export async function checkKernelScenario(
   return check({ scenario: name, choice, patches: options.patches ?? [] }, options)
 }
 
-async function check(target: Target, options: CheckOptions): Promise<CheckResult> {
-  const prepared = await prepare(target, false)
+/**
+ * Runs the execution of a replay token again. Throws TokenRefused if the token is not for the file or not for its code
+ * as it is, and what checkFile throws.
+ */
+export function replayFile(
+  file: string | URL,
+  token: string,
+  options: ReplayOptions = {},
+): Promise<CheckResult> {
+  return replay(fileTarget(file, options), token)
+}
+
+/**
+ * Runs the execution of a replay token of a shipped scenario again. Throws TokenRefused if the token is for another
+ * scenario or machine, or for other code.
+ */
+export function replayKernelScenario(
+  name: string,
+  choice: KernelChoice,
+  token: string,
+  options: ReplayOptions = {},
+): Promise<CheckResult> {
+  return replay({ scenario: name, choice, patches: options.patches ?? [] }, token)
+}
+
+function fileTarget(file: string | URL, { patches = [] }: ReplayOptions): Target {
+  return { scenario: String(file), choice: null, patches }
+}
+
+function check(target: Target, options: CheckOptions): Promise<CheckResult> {
+  return oneAfterAnother(async () => {
+    const prepared = await prepare(target, false)
+    return judge(target, prepared, { ...prepared.options, ...options })
+  })
+}
+
+async function judge(target: Target, prepared: Prepared, options: CheckOptions): Promise<CheckResult> {
   const found = await exploreTarget(target, prepared, options)
-  const { choice } = target
-  const { strategy = 'dpor', seed = 0, depth = DEPTH } = options
+  const { strategy = 'dpor', seed = 0, depth = DEPTH, maxSteps = MAX_STEPS } = options
+  const failure =
+    found.failure &&
+    (await describeFailure(found.failure, prepared, () => prepare(target, true), {
+      code: codeOf(target, prepared),
+      noun: nounOf(target),
+      maxSteps,
+      minimiseSeconds: options.minimiseSeconds ?? MINIMISE_SECONDS,
+    }))
+  setProbes(null)
+  setForbidden(null)
   return {
     scenario: prepared.title,
-    design: choice?.design ?? null,
-    rwsem: choice?.rwsem ?? null,
-    verdict: found.failure !== null ? 'fail' : found.complete ? 'pass' : 'incomplete',
+    design: target.choice?.design ?? null,
+    rwsem: target.choice?.rwsem ?? null,
+    verdict: failure !== null ? 'fail' : found.complete ? 'pass' : 'incomplete',
     complete: found.complete,
     executions: found.executions,
     redundant: found.redundant,
@@ -128,9 +180,7 @@ async function check(target: Target, options: CheckOptions): Promise<CheckResult
     estimatedExecutions: found.estimatedExecutions,
     guarantee: guaranteeOf(prepared, found, options),
     shard: options.shard === undefined ? null : `${options.shard.index}/${options.shard.count}`,
-    failure:
-      found.failure &&
-      describeFailure(found.failure, prepared.sites, await prepare(target, true), choice ? 'CPU' : 'thread'),
+    failure,
   }
 }
 
@@ -140,7 +190,13 @@ async function exploreTarget(
   { subject, sites, digest }: Prepared,
   options: CheckOptions,
 ): Promise<Exploration> {
-  const { maxExecutions = 10_000_000, maxSteps = 20_000, seconds = 60, shard = null, ledger = null } = options
+  const {
+    maxExecutions = 10_000_000,
+    maxSteps = MAX_STEPS,
+    seconds = 60,
+    shard = null,
+    ledger = null,
+  } = options
   const { bound = null, strategy = 'dpor', seed = 0, depth = DEPTH, onProgress } = options
   const exploring: ExploreOptions = {
     maxExecutions,
@@ -172,44 +228,45 @@ function guaranteeOf({ subject }: Prepared, { stepsMax }: Exploration, options: 
   return 1 / (subject.threads * stepsMax ** ((options.depth ?? DEPTH) - 1))
 }
 
-function describeFailure(
-  failure: RawFailure,
-  sites: readonly Site[],
-  traced: Prepared,
-  noun: 'CPU' | 'thread',
-): CheckFailure {
-  const { kind, schedule, race } = failure
-  const races = race === null ? [] : [race.first, race.second]
-  const describeRaces = (say: (site: Site | undefined) => string): string[] =>
-    races.map(({ thread, site, write, atomic }) => {
-      const verb = `${atomic ? 'atomic ' : ''}${write ? 'write' : 'read'}`
-      return `${noun} ${thread}: ${verb} at ${say(sites[site])}`
-    })
-  const message = messageOf(failure)
-  const details = describeRaces((site) => `${shortPlace(site)}: ${site?.source}`)
-  const counterexample = recordCounterexample(traced.subject, traced.sites, {
-    noun,
-    schedule,
-    kind,
-    message,
-    details,
-  })
+/** One execution, and so nothing about all others. */
+function replay(target: Target, token: string): Promise<CheckResult> {
+  return oneAfterAnother(async () => replayPrepared(target, await prepare(target, false), token))
+}
+
+async function replayPrepared(target: Target, prepared: Prepared, token: string): Promise<CheckResult> {
+  const started = performance.now()
+  const execution = executionOf(token, codeOf(target, prepared))
+  const prepareTraced = (): Promise<Prepared> => prepare(target, true)
+  const failure = await replayExecution(token, execution, prepared, prepareTraced, nounOf(target))
   return {
-    kind,
-    message,
-    places: describeRaces(placeOf),
-    preemptions: schedule.filter((thread, step) => step > 0 && schedule[step - 1] !== thread).length,
-    steps: schedule.length,
-    schedule,
-    counterexample,
+    scenario: prepared.title,
+    design: target.choice?.design ?? null,
+    rwsem: target.choice?.rwsem ?? null,
+    verdict: 'fail',
+    complete: false,
+    executions: 1,
+    redundant: 0,
+    steps: failure.steps,
+    seconds: (performance.now() - started) / 1000,
+    bound: null,
+    strategy: 'dpor',
+    seed: null,
+    depth: null,
+    estimatedExecutions: null,
+    guarantee: null,
+    shard: null,
+    failure,
   }
 }
 
-function messageOf({ kind, error }: RawFailure): string {
-  if (kind === 'race') return 'two accesses to the same memory, one of them a plain one, that nothing orders'
-  if (kind === 'deadlock') return 'every thread that is left waits for another'
-  if (kind === 'livelock') return 'the execution does not end'
-  return error instanceof Error ? `${error.name}: ${error.message}` : String(error)
+/** What a token is for. Of a file its name only: it may stand elsewhere on another machine. */
+function codeOf({ scenario, choice }: Target, { digest }: Prepared): CheckedCode {
+  const name = choice === null ? basename(scenario) : scenario
+  return { scenario: name, design: choice?.design ?? null, rwsem: choice?.rwsem ?? null, digest }
+}
+
+function nounOf({ choice }: Target): 'CPU' | 'thread' {
+  return choice === null ? 'thread' : 'CPU'
 }
 
 function placeOf(site: Site | undefined): string {

@@ -1,8 +1,8 @@
 // The counterexample: the execution that failed, run once more and written down step by step.
 //
 // It is plain data: who did what in which function, what was read and written under which name, why another thread went
-// on, and what broke. What concerns one thread only is left out of a long execution. Names come from the source: where
-// it says `mm + Mm.mmapSeq`, the cell is `mm.mmapSeq`, wherever else it is used.
+// on, and what broke. The rows are for people: what concerns one thread only is left out of a long execution, and turns
+// of a loop are told once. The events are everything, for tools.
 
 import { basename } from 'node:path'
 import {
@@ -14,6 +14,7 @@ import {
   READY,
   SHARED,
   SPINNING,
+  STORE,
   type Site,
   Scheduler,
   Thread,
@@ -26,8 +27,10 @@ import {
   setTracer,
   timeOut,
 } from '../backends/stepped/index.ts'
-import type { FailureKind, Subject } from './explore.ts'
+import type { RaceReport } from './data-races.ts'
 import { NotDeterministic } from './execution.ts'
+import type { FailureKind, Subject } from './explore.ts'
+import { Names, type Naming } from './names.ts'
 
 export type CounterexampleRow =
   | {
@@ -51,23 +54,58 @@ export type CounterexampleRow =
       readonly name: string
       /** The operation with its values, in words. */
       readonly text: string
+      /** The step in which another thread wrote what is read here for the first time; null otherwise. */
+      readonly from: number | null
       readonly place: string
     }
   | { readonly kind: 'switch'; readonly thread: number; readonly reason: string }
   /** The last `operations` operations happen `times` times more. */
   | { readonly kind: 'repeat'; readonly thread: number; readonly operations: number; readonly times: number }
 
+/** A call that is on the stack of an event. */
+export interface CounterexampleCall {
+  readonly thread: number
+  readonly function: string
+  /** File and line of the function. */
+  readonly place: string
+  /** The call that it was made in, as an index; null for the outermost. */
+  readonly caller: number | null
+}
+
+/** An operation or a plain access, with its values as numbers. */
+export interface CounterexampleEvent {
+  readonly thread: number
+  /** See the row of an operation. */
+  readonly step: number | null
+  readonly operation: string
+  readonly name: string
+  readonly text: string
+  /** What was there; null for an operation without memory, and for a plain write. */
+  readonly before: number | null
+  /** What is there now; null for an operation without memory. */
+  readonly after: number | null
+  /** The event, as an index, in which another thread wrote what is read here; null otherwise. */
+  readonly from: number | null
+  readonly place: string
+  /** The innermost call, as an index. */
+  readonly call: number | null
+  /** Why this thread is the one that goes on, if it was another before. */
+  readonly switch: string | null
+}
+
 export interface Counterexample {
   /** What the columns are: 'CPU' or 'thread'. */
   readonly noun: 'CPU' | 'thread'
   readonly threads: number
   readonly rows: readonly CounterexampleRow[]
+  readonly calls: readonly CounterexampleCall[]
+  readonly events: readonly CounterexampleEvent[]
   /** Operations and plain accesses that are left out of a long execution. */
   readonly leftOut: number
   readonly broken: {
     readonly kind: FailureKind
     readonly message: string
-    /** Of a data race, its two accesses; of a deadlock, where each thread waits. */
+    /** Of a data race, its two accesses and what is missing between them; of a deadlock, where each thread waits. */
     readonly details: readonly string[]
   }
 }
@@ -77,7 +115,10 @@ export interface FailedExecution {
   readonly schedule: readonly number[]
   readonly kind: FailureKind
   readonly message: string
-  readonly details: readonly string[]
+  /** Of a data race. */
+  readonly race: RaceReport | null
+  /** The places of its accesses. */
+  readonly racePlaces: readonly (Site | undefined)[]
 }
 
 /** Executions with more operations and accesses than this are shortened. */
@@ -87,12 +128,18 @@ const QUOTE_MAX = 60
 
 /** Operations of a turn of a loop that is told once, at most. */
 const TURN_MAX = 24
+/** What one thread waits for, by name, at most. */
+const NAMES_MAX = 3
 
 interface Frame {
   readonly function: string
   readonly place: string
   /** Of its row, or -1 before it has one. */
   depth: number
+  /** What it is among the calls of the counterexample, or -1 before it is one. */
+  number: number
+  /** Operations and calls in it that have rows. */
+  readonly children: Set<object>
 }
 
 interface Recorded {
@@ -103,9 +150,15 @@ interface Recorded {
   /** -1 where there is none. */
   readonly cell: number
   readonly index: number
-  readonly changes: boolean
-  /** The name is left open: it may be told by a later access. */
-  readonly say: (name: string) => string
+  readonly before: number | null
+  readonly after: number | null
+  readonly writes: boolean
+  /** What another thread wrote and this reads. */
+  readonly from: Recorded | null
+  /** It is the first of its thread to read that. */
+  readonly isNews: boolean
+  /** Name and values are left open: a later access may tell more of them. */
+  readonly say: (name: string, value: (value: number) => string) => string
   readonly place: string
   /** Why this thread is the one that goes on. */
   readonly reason: string
@@ -119,7 +172,7 @@ export function recordCounterexample(
 ): Counterexample {
   const threads = Array.from({ length: subject.threads }, (_, id) => new Thread(id))
   const bodies = subject.begin()
-  const recorder = new Recorder(threads, sites, failed, subject.names?.() ?? new Map())
+  const recorder = new Recorder(threads, sites, failed, subject.naming?.() ?? null)
   setTracer(recorder)
   try {
     runThreads(threads, bodies, recorder)
@@ -130,9 +183,10 @@ export function recordCounterexample(
     throw new NotDeterministic('the execution that failed takes another way when it is written down')
   }
   const { rows, leftOut } = recorder.rows()
-  const { kind, message } = failed
-  const details = kind === 'deadlock' ? recorder.waiting() : failed.details
-  return { noun: failed.noun, threads: subject.threads, rows, leftOut, broken: { kind, message, details } }
+  const { noun, kind, message, race } = failed
+  const details = kind === 'deadlock' ? recorder.waiting() : race === null ? [] : recorder.racing(race)
+  const broken = { kind, message, details }
+  return { noun, threads: subject.threads, rows, ...recorder.everything(), leftOut, broken }
 }
 
 /** File, line and source of a place, short enough for a line. */
@@ -149,6 +203,9 @@ class Recorder extends Scheduler {
   readonly #stacks: Frame[][]
   readonly #recorded: Recorded[] = []
   readonly #names: Names
+  /** The last write of each cell, and of each thread the last write that it read there. */
+  readonly #written = new Map<number, Recorded>()
+  readonly #read: readonly Map<number, Recorded>[]
   #step = 0
   #last = -1
   #reason = ''
@@ -157,7 +214,7 @@ class Recorder extends Scheduler {
     threads: readonly Thread[],
     sites: readonly Site[],
     failed: FailedExecution,
-    known: ReadonlyMap<number, string>,
+    known: Naming | null,
   ) {
     super()
     this.#threads = threads
@@ -165,6 +222,7 @@ class Recorder extends Scheduler {
     this.#failed = failed
     this.#names = new Names(known)
     this.#stacks = threads.map(() => [])
+    this.#read = threads.map(() => new Map<number, Recorded>())
   }
 
   // -------------------------------------------------------------------------------------------------------------------
@@ -215,14 +273,56 @@ class Recorder extends Scheduler {
     return `${this.#failed.noun} ${thread.id}`
   }
 
-  /** Where each thread that has not finished waits. */
+  /** Where each thread that has not finished waits, and for a change of what. */
   waiting(): string[] {
     return this.#threads
       .filter((thread) => thread.state !== FINISHED)
-      .map(
-        (thread) =>
-          `${this.#nameOf(thread)} waits at ${shortPlace(this.#sites[thread.site])}: ${this.#quote(thread.site)}`,
+      .flatMap((thread) => {
+        const cells = cellsAwaited(thread)
+        const names = [...cells]
+          .slice(0, NAMES_MAX)
+          .map(([cell, { index, value }]) => this.#sayCell(cell, index, value))
+        const more = cells.size > NAMES_MAX ? ` and ${cells.size - NAMES_MAX} more` : ''
+        const verb = thread.state === SPINNING ? 'spins' : 'waits'
+        return [
+          `${this.#nameOf(thread)} ${verb} at ${shortPlace(this.#sites[thread.site])}: ${this.#quote(thread.site)}`,
+          `    for a change of ${names.join(', ')}${more}`,
+        ]
+      })
+  }
+
+  #sayCell(cell: number, index: number, value: number): string {
+    return `${this.#names.nameOf(cell, index)} = ${this.#names.valueOf(cell, value)}`
+  }
+
+  /** The two accesses with their calls, and why nothing orders them. */
+  racing(race: RaceReport): string[] {
+    const { noun } = this.#failed
+    const lines: string[] = []
+    const sides = [race.first, race.second].map(({ thread, write, atomic }, side) => {
+      const recorded = this.#recorded.findLast(
+        (each) =>
+          each.thread === thread &&
+          each.cell === race.cell &&
+          each.writes === write &&
+          (each.step !== null) === atomic,
       )
+      const place = this.#failed.racePlaces[side]
+      const text = recorded === undefined ? (place?.source ?? '') : this.#textOf(recorded)
+      const what = `the ${write ? 'write' : 'read'} of ${noun} ${thread}`
+      return { what, thread, recorded, atomic, text: `${text} at ${shortPlace(place)}` }
+    })
+    for (const { what, recorded, atomic, text } of sides) {
+      lines.push(`${what}${atomic ? ', an operation of Atomics' : ''}: ${text}`)
+      for (const frame of recorded === undefined ? [] : this.#framesOf(recorded).toReversed())
+        lines.push(`    in ${frame.function} (${frame.place})`)
+    }
+    const [first, second] = sides
+    lines.push(
+      `There is no happens-before from ${first!.what} to ${second!.what}: ${noun} ${second!.thread} has read nothing`,
+      `by an operation of Atomics that ${noun} ${first!.thread} wrote by one after it, directly or through others.`,
+    )
+    return lines
   }
 
   // -------------------------------------------------------------------------------------------------------------------
@@ -234,6 +334,8 @@ class Recorder extends Scheduler {
       function: place?.function ?? 'unknown',
       place: shortPlace(place),
       depth: -1,
+      number: -1,
+      children: new Set(),
     })
   }
 
@@ -246,13 +348,18 @@ class Recorder extends Scheduler {
     const operation = operationNames[kind]!
     if (hasMemory) this.#names.learn(thread.cell, thread.index, this.#sites[thread.site]?.source ?? '')
     const { expected } = thread
+    const fails = kind === COMPARE_EXCHANGE && before !== expected
+    const isWoken = kind === NOTIFY
     this.#note(thread, thread.site, {
       step: this.#step,
       operation,
       cell: hasMemory ? thread.cell : -1,
       index: thread.index,
-      changes: before !== after,
-      say: (name) => sayOperation(kind, name, before, after, expected),
+      before: hasMemory && !isWoken ? before : null,
+      after: hasMemory && !isWoken ? after : null,
+      writes: hasMemory && !isWoken && kind !== LOAD && kind !== WAIT && !fails,
+      reads: hasMemory && !isWoken && kind !== STORE,
+      say: (name, value) => sayOperation(kind, name, before, after, expected, value),
     })
   }
 
@@ -266,16 +373,35 @@ class Recorder extends Scheduler {
       operation: write ? 'write' : 'read',
       cell,
       index,
-      changes: write,
-      say: (name) => (write ? `write ${name} ← ${value}` : `read ${name} = ${value}`),
+      before: write ? null : value,
+      after: value,
+      writes: write,
+      reads: !write,
+      say: (name, words) => (write ? `write ${name} ← ${words(value)}` : `read ${name} = ${words(value)}`),
     })
   }
 
-  #note(thread: Thread, site: number, what: Omit<Recorded, 'thread' | 'frames' | 'place' | 'reason'>): void {
-    const stack = this.#stacks[thread.id]
+  #note(
+    thread: Thread,
+    site: number,
+    {
+      reads,
+      ...what
+    }: Omit<Recorded, 'thread' | 'frames' | 'place' | 'reason' | 'from' | 'isNews'> & {
+      readonly reads: boolean
+    },
+  ): void {
+    const { id } = thread
+    const stack = this.#stacks[id]
     if (stack === undefined) return
     const place = shortPlace(this.#sites[site])
-    this.#recorded.push({ ...what, thread: thread.id, frames: [...stack], place, reason: this.#reason })
+    const written = reads ? this.#written.get(what.cell) : undefined
+    const from = written !== undefined && written.thread !== id ? written : null
+    const isNews = from !== null && this.#read[id]!.get(what.cell) !== from
+    if (from !== null) this.#read[id]!.set(what.cell, from)
+    const recorded = { ...what, thread: id, frames: [...stack], from, isNews, place, reason: this.#reason }
+    if (what.writes) this.#written.set(what.cell, recorded)
+    this.#recorded.push(recorded)
   }
 
   // -------------------------------------------------------------------------------------------------------------------
@@ -284,14 +410,20 @@ class Recorder extends Scheduler {
   rows(): { rows: CounterexampleRow[]; leftOut: number } {
     const common = commonCells(this.#recorded)
     const whole = this.#recorded.length <= WHOLE_MAX
-    const plain = this.#failed.kind === 'race'
+    const racy = this.#failed.race?.cell
     const kept = this.#recorded.filter(
-      ({ cell, step }) => whole || (common.has(cell) && (plain || step !== null)),
+      ({ cell, step }) => whole || (step !== null && common.has(cell)) || cell === racy,
     )
-    const rows: CounterexampleRow[] = []
-    let last = -1
+    const shown: { readonly at: number; readonly operations: number; readonly turns: number }[] = []
     for (let at = 0; at < kept.length;) {
       const { operations, turns } = repetition(kept, at)
+      shown.push({ at, operations, turns })
+      for (const each of kept.slice(at, at + operations)) this.#noteChildren(each)
+      at += operations * turns
+    }
+    const rows: CounterexampleRow[] = []
+    let last = -1
+    for (const { at, operations, turns } of shown) {
       for (const each of kept.slice(at, at + operations)) {
         const { thread, reason } = each
         if (last >= 0 && last !== thread && reason !== '') rows.push({ kind: 'switch', thread, reason })
@@ -299,26 +431,83 @@ class Recorder extends Scheduler {
         this.#addRows(rows, each)
       }
       if (turns > 1) rows.push({ kind: 'repeat', thread: last, operations, times: turns - 1 })
-      at += operations * turns
     }
     return { rows, leftOut: this.#recorded.length - kept.length }
   }
 
+  #framesOf({ frames }: Recorded): Frame[] {
+    return frames.filter((frame) => this.#failed.noun === 'thread' || isKernels(frame))
+  }
+
+  /** What happens in a call, so that one in which more than one thing does gets a row of its own. */
+  #noteChildren(recorded: Recorded): void {
+    let child: object = recorded
+    for (const frame of this.#framesOf(recorded).toReversed()) {
+      frame.children.add(child)
+      child = frame
+    }
+  }
+
   /** The operation, and before it the calls that are new. */
   #addRows(rows: CounterexampleRow[], recorded: Recorded): void {
-    const { thread, step, operation, cell, index, place } = recorded
-    const frames = recorded.frames.filter((frame) => this.#failed.noun === 'thread' || isKernels(frame))
-    const fresh = frames.filter((frame) => frame.depth < 0)
-    if (fresh.length > 0) {
-      const depth = (frames.at(-fresh.length - 1)?.depth ?? -1) + 1
-      for (const frame of fresh) frame.depth = depth
-      const functions = fresh.map((frame) => frame.function)
-      rows.push({ kind: 'call', thread, depth, functions, place: fresh.at(-1)!.place })
+    const { thread, step, operation, cell, index, place, from, isNews } = recorded
+    const frames = this.#framesOf(recorded)
+    let depth = -1
+    let functions: string[] = []
+    for (const frame of frames) {
+      if (frame.depth >= 0) {
+        depth = frame.depth
+        continue
+      }
+      functions.push(frame.function)
+      frame.depth = depth + 1
+      if (frame.children.size === 1 && frame !== frames.at(-1)) continue
+      depth++
+      rows.push({ kind: 'call', thread, depth, functions, place: frame.place })
+      functions = []
     }
     const name = cell < 0 ? '' : this.#names.nameOf(cell, index)
-    const text = recorded.say(name)
-    const depth = (frames.at(-1)?.depth ?? -1) + 1
-    rows.push({ kind: 'operation', thread, depth, step, operation, name, text, place })
+    const text = this.#textOf(recorded)
+    const read = isNews ? from!.step : null
+    rows.push({ kind: 'operation', thread, depth: depth + 1, step, operation, name, text, from: read, place })
+  }
+
+  #textOf({ cell, index, say }: Recorded): string {
+    const name = cell < 0 ? '' : this.#names.nameOf(cell, index)
+    return say(name, (value) => this.#names.valueOf(cell, value))
+  }
+
+  /** Every operation and access, with the calls in which they are. */
+  everything(): { calls: CounterexampleCall[]; events: CounterexampleEvent[] } {
+    const calls: CounterexampleCall[] = []
+    const numbers = new Map<Recorded, number>()
+    const events = this.#recorded.map((recorded, at): CounterexampleEvent => {
+      const { thread, step, operation, cell, index, before, after, from, place, reason } = recorded
+      let call: number | null = null
+      for (const frame of recorded.frames) {
+        if (frame.number < 0) {
+          frame.number = calls.length
+          calls.push({ thread, function: frame.function, place: frame.place, caller: call })
+        }
+        call = frame.number
+      }
+      numbers.set(recorded, at)
+      const isSwitch = at > 0 && this.#recorded[at - 1]!.thread !== thread && reason !== ''
+      return {
+        thread,
+        step,
+        operation,
+        name: cell < 0 ? '' : this.#names.nameOf(cell, index),
+        text: this.#textOf(recorded),
+        before,
+        after,
+        from: from === null ? null : numbers.get(from)!,
+        place,
+        call,
+        switch: isSwitch ? reason : null,
+      }
+    })
+    return { calls, events }
   }
 }
 
@@ -337,7 +526,9 @@ function repetition(kept: readonly Recorded[], at: number): { operations: number
       one.thread === other.thread &&
       one.place === other.place &&
       one.cell === other.cell &&
-      one.say('') === other.say('')
+      one.before === other.before &&
+      one.after === other.after &&
+      one.operation === other.operation
     )
   }
   for (let operations = 1; operations <= TURN_MAX; operations++) {
@@ -353,111 +544,53 @@ function repetition(kept: readonly Recorded[], at: number): { operations: number
 function commonCells(recorded: readonly Recorded[]): Set<number> {
   const users = new Map<number, Set<number>>()
   const changed = new Set<number>()
-  for (const { cell, thread, changes } of recorded) {
+  for (const { cell, thread, before, after } of recorded) {
     if (cell < 0) continue
     users.set(cell, (users.get(cell) ?? new Set()).add(thread))
-    if (changes) changed.add(cell)
+    if (before !== after) changed.add(cell)
   }
   return new Set([...changed].filter((cell) => users.get(cell)!.size > 1))
 }
 
-function sayOperation(kind: number, name: string, before: number, after: number, expected: number): string {
+/** The cells on which a thread waits or spins, with what it has read there. */
+function cellsAwaited(thread: Thread): Map<number, { readonly index: number; readonly value: number }> {
+  if (thread.state !== SPINNING) {
+    const { waitCell, index, expected: value } = thread
+    return new Map([[waitCell, { index, value }]])
+  }
+  const cells = new Map<number, { readonly index: number; readonly value: number }>()
+  for (let at = thread.watchFrom; at < thread.watchTo; at++)
+    cells.set(thread.readCells[at]!, { index: thread.readIndices[at]!, value: thread.readValues[at]! })
+  return cells
+}
+
+/** What an operation does, with its values as `words` says them. */
+function sayOperation(
+  kind: number,
+  name: string,
+  before: number,
+  after: number,
+  expected: number,
+  words: (value: number) => string,
+): string {
   const operation = operationNames[kind]!
+  const was = words(before)
   switch (kind) {
     case PAUSE:
     case WOKEN:
       return operation
     case LOAD:
-      return `load ${name} = ${before}`
+      return `load ${name} = ${was}`
     case NOTIFY:
       return `notify ${name}, wakes ${before}`
     case WAIT:
       return before === expected
-        ? `wait ${name} = ${before}`
-        : `wait ${name} = ${before}, not ${expected}: goes on`
+        ? `wait ${name} = ${was}`
+        : `wait ${name} = ${was}, not ${words(expected)}: goes on`
     case COMPARE_EXCHANGE:
       return before === expected
-        ? `cas ${name} ${before} → ${after}`
-        : `cas ${name} = ${before}, not ${expected}`
+        ? `cas ${name} ${was} → ${words(after)}`
+        : `cas ${name} = ${was}, not ${words(expected)}`
   }
-  return `${operation} ${name} ${before} → ${after}`
-}
-
-// ---------------------------------------------------------------------------------------------------------------------
-// Names
-
-/** Names of cells, taken from the source of what uses them. */
-class Names {
-  readonly #fields = new Map<number, string>()
-  readonly #elements = new Map<number, string>()
-  /** How many cells have the name. */
-  readonly #uses = new Map<string, number>()
-  readonly #known: ReadonlyMap<number, string>
-
-  constructor(known: ReadonlyMap<number, string>) {
-    this.#known = known
-  }
-
-  learn(cell: number, index: number, source: string): void {
-    const parts = arrayAndIndex(source)
-    if (parts === null) return
-    const field = fieldName(parts.index)
-    if (field !== null) {
-      if (this.#fields.has(cell)) return
-      this.#fields.set(cell, field)
-      this.#uses.set(field, (this.#uses.get(field) ?? 0) + 1)
-    } else if (!this.#elements.has(cell)) {
-      const isConstant = /^[A-Z][A-Z0-9_]*$/.test(parts.index)
-      this.#elements.set(cell, `${parts.array}[${isConstant ? parts.index : index}]`)
-    }
-  }
-
-  nameOf(cell: number, index: number): string {
-    const known = this.#known.get(cell)
-    if (known !== undefined) return known
-    const field = this.#fields.get(cell)
-    if (field === undefined) return this.#elements.get(cell) ?? `[${index}]`
-    return this.#uses.get(field) === 1 ? field : `${field}@${index}`
-  }
-}
-
-/** `mm.mmapSeq` for `mm + Mm.mmapSeq`, whatever the base is; null where no field of a struct is named. */
-function fieldName(index: string): string | null {
-  if (index.startsWith('pteAddress(')) return 'pte'
-  const match = /(?:^|\+ )([A-Z])(\w*)\.(\w+)$/.exec(index)
-  return match && `${match[1]!.toLowerCase()}${match[2]}.${match[3]}`
-}
-
-/** The array and the index, as written, of an operation of Atomics or of an access to an element. */
-function arrayAndIndex(source: string): { array: string; index: string } | null {
-  const call = /^Atomics\.\w+\(/.exec(source)
-  if (call !== null) {
-    const [array, index] = splitArguments(source.slice(call[0].length))
-    return array === undefined || index === undefined ? null : { array: lastPart(array), index }
-  }
-  const element = /^([\w.#!]+?)!?\[/.exec(source)
-  if (element === null) return null
-  const [index] = splitArguments(source.slice(element[0].length))
-  return index === undefined ? null : { array: lastPart(element[1]!), index }
-}
-
-function lastPart(array: string): string {
-  return /^[\w.#]+$/.test(array) ? array.slice(array.lastIndexOf('.') + 1) : array
-}
-
-/** What stands between commas, up to the bracket that closes. */
-function splitArguments(text: string): string[] {
-  const parts: string[] = []
-  let depth = 0
-  let start = 0
-  for (let at = 0; at < text.length; at++) {
-    const character = text[at]!
-    if ('([{'.includes(character)) depth++
-    else if (depth === 0 && ',)]'.includes(character)) {
-      parts.push(text.slice(start, at).trim())
-      start = at + 1
-      if (character !== ',') return parts
-    } else if (')]}'.includes(character)) depth--
-  }
-  return parts
+  return `${operation} ${name} ${was} → ${words(after)}`
 }

@@ -187,6 +187,10 @@ export abstract class Execution extends Scheduler {
     this.#isFirst = false
   }
 
+  override memoryGrew(): void {
+    this.shadow.grow(memory.cells)
+  }
+
   /** The next execution repeats this one. */
   repeat(): void {
     this.branch = this.depth

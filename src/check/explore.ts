@@ -1,6 +1,6 @@
 // One run of the explorer over a subject: how many executions, and the first failure.
 
-import { FinerCellsNeeded, memory, runThreads } from '../backends/stepped/index.ts'
+import { FinerCellsNeeded, type Thread, WAITING, memory, runThreads } from '../backends/stepped/index.ts'
 import type { RaceReport } from './data-races.ts'
 import {
   COMPLETE,
@@ -12,6 +12,7 @@ import {
   TOO_LONG,
 } from './execution.ts'
 import { Explorer } from './explorer.ts'
+import type { Naming } from './names.ts'
 import { RandomWalk } from './random-walk.ts'
 import { StepLog } from './step-log.ts'
 import { NotSymmetric, Symmetry } from './symmetry.ts'
@@ -25,8 +26,10 @@ export interface Subject {
   begin(): (() => unknown)[]
   /** Called when all threads have finished. Throws if something does not hold. */
   end(): void
-  /** Names of cells that are known beforehand. */
-  names?(): ReadonlyMap<number, string>
+  /** What a data race means here, if that is known better. */
+  explainRace?(race: RaceReport): string | null
+  /** Names of memory that are known beforehand. Called when the state is the one that the threads begin with. */
+  naming?(): Naming
 }
 
 /** How what comes next is chosen: by partial-order reduction, until nothing is left, or by chance. */
@@ -70,6 +73,7 @@ export interface RawFailure {
   readonly kind: FailureKind
   /** The thread that threw; -1 if the state at the end is wrong. */
   readonly thread: number
+  /** What was thrown; of a race or a deadlock, what is known of it besides, or null. */
   readonly error: unknown
   readonly race: RaceReport | null
   /** Which thread did each step. */
@@ -273,9 +277,9 @@ export function runOnce(subject: Subject, execution: Execution, atEnd?: () => vo
   }
   switch (execution.status) {
     case RACE:
-      return failed('race', execution.race!.second.thread, null)
+      return failed('race', execution.race!.second.thread, subject.explainRace?.(execution.race!) ?? null)
     case DEADLOCK:
-      return failed('deadlock', -1, null)
+      return failed('deadlock', -1, lostWakeUp(execution.threads))
     case TOO_LONG:
       return failed('livelock', -1, null)
     case COMPLETE:
@@ -296,4 +300,13 @@ function isOurs(error: unknown): boolean {
   return (
     error instanceof FinerCellsNeeded || error instanceof NotSymmetric || error instanceof NotDeterministic
   )
+}
+
+/** A thread that waits for ever, though what it waits for has changed: nobody has woken it. */
+function lostWakeUp(threads: readonly Thread[]): string | null {
+  const asleep = threads.find(
+    ({ state, array, index, expected }) => state === WAITING && array[index] !== expected,
+  )
+  if (asleep === undefined) return null
+  return `lost wake-up: thread ${asleep.id} sleeps in Atomics.wait on a word that has changed, and nobody is left to wake it`
 }

@@ -1,16 +1,28 @@
 // The checker: every interleaving of a small concurrent program, or the one in which it fails.
 
 export {
-  type CheckFailure,
   type CheckOptions,
   type CheckResult,
+  ScenarioFailed,
+  assertHolds,
+  type ReplayOptions,
   checkFile,
   checkKernelScenario,
+  replayFile,
+  replayKernelScenario,
 } from './check.ts'
-export type { Counterexample, CounterexampleRow } from './counterexample.ts'
+export type {
+  Counterexample,
+  CounterexampleCall,
+  CounterexampleEvent,
+  CounterexampleRow,
+} from './counterexample.ts'
 export type { Progress, Strategy } from './explore.ts'
-export type { KernelChoice } from './prepare.ts'
+export type { CheckFailure } from './failure.ts'
 export { type Mutant, mutants } from './mutants.ts'
+export { perfettoTrace } from './perfetto.ts'
+export { type KernelChoice, NoScenario } from './prepare.ts'
 export { scenarioNames } from './scenarios/index.ts'
-export { type Scenario, scenario } from './scenario.ts'
+export { type Scenario, type ScenarioOptions, scenario } from './scenario.ts'
 export { counterexampleText } from './table.ts'
+export { TokenRefused, readToken } from './token.ts'

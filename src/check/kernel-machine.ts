@@ -24,6 +24,8 @@ export interface MachineChoice {
   readonly cpus: number
   readonly design: string
   readonly rwsem: 'xadd' | 'generic'
+  /** With the errors of the published form, where the design mends them. Default false. */
+  readonly published?: boolean
   readonly frames: number
   readonly config: Partial<KernelConfig>
 }
@@ -39,7 +41,11 @@ export function bootMachine(choice: MachineChoice): KernelMachine {
   const { cpus, frames, design, rwsem } = choice
   const heapWords = minimumHeapWords(cpus, frames)
   const heap = new Int32Array(new SharedArrayBuffer(heapWords * 4))
-  const { config } = resolveKernelConfig({ SLUB_DEBUG: true, ...choice.config })
+  const { config } = resolveKernelConfig({
+    SLUB_DEBUG: true,
+    PUBLISHED_FLAWS: choice.published ?? false,
+    ...choice.config,
+  })
   bootKernel(heap, {
     cpuCount: cpus,
     frameCount: frames,

@@ -12,31 +12,43 @@ import {
   CACHE_MM,
   CACHE_PAGE_TABLE,
   CACHE_RADIX_NODE,
+  CACHE_RANGE_NODE,
   CACHE_VMA,
   Header,
   type KernelConfig,
   MADV,
   MAP_FIXED,
   MM_ANON_PAGES,
+  MM_FILE_PAGES,
+  MREMAP_DONTUNMAP,
+  MREMAP_FIXED,
+  MREMAP_MAYMOVE,
   Mm,
   PAGE_SIZE,
+  PAGE_STRUCT_WORDS,
   PTE_FRAME_SHIFT,
   PTE_PRESENT,
   PTE_SPECIAL,
+  PTE_WRITE,
+  Page,
   PerCpu,
   SegmentationFault,
   type Task,
   VM_EXEC,
   VM_GROWSDOWN,
   VM_READ,
+  VM_SHARED,
   VM_WRITE,
   Vma,
   Zone,
   addInt32,
   brk,
+  cacheLineAlign,
+  createFile,
   destroyMm,
   errnoName,
   getMmCounter,
+  heapAlloc,
   kernelEnter,
   kernelExit,
   leaveMm,
@@ -44,9 +56,11 @@ import {
   madvise,
   mmap,
   mprotect,
+  mremap,
   munmap,
   perCpuBase,
-  rcuBarrier,
+  graceBarrier,
+  putFile,
   setStartOfHeap,
   slabInUse,
   storeAlignedInt32,
@@ -97,6 +111,26 @@ export class ScenarioCpu {
     kernelEnter(this.task)
     const flags = protectionFlags(protection) | (stack ? VM_GROWSDOWN : 0)
     const result = mmap(this.task, this.mm, page, pages, flags, MAP_FIXED, 0, 0)
+    kernelExit(this.task)
+    return outcomeOf(result)
+  }
+
+  /** Maps a new file of `pages` pages, all holes, at `page`. Nothing but the mapping keeps the file. */
+  mapFile(page: number, pages: number, protection = 'rw', shared = false): Outcome {
+    kernelEnter(this.task)
+    const file = createFile(this.task, pages, PAGE_SIZE, 0)
+    const flags = protectionFlags(protection) | (shared ? VM_SHARED : 0)
+    const result = mmap(this.task, this.mm, page, pages, flags, MAP_FIXED, file, 0)
+    putFile(this.task, file)
+    kernelExit(this.task)
+    return outcomeOf(result)
+  }
+
+  /** Moves `pages` pages at `page` to `to`; what was there goes away. The mapping at `page` stays if `kept`, empty. */
+  move(page: number, pages: number, to: number, kept = false): Outcome {
+    kernelEnter(this.task)
+    const flags = MREMAP_MAYMOVE | MREMAP_FIXED | (kept ? MREMAP_DONTUNMAP : 0)
+    const result = mremap(this.task, this.mm, page, pages, pages, flags, to)
     kernelExit(this.task)
     return outcomeOf(result)
   }
@@ -195,7 +229,7 @@ function must(holds: boolean, problem: string): void {
 /** Says what a scenario is; returns what makes it run on a machine of a kind. */
 export function kernelScenario(
   description: KernelScenarioDescription,
-): (choice: Pick<MachineChoice, 'design' | 'rwsem'>) => KernelScenarioRun {
+): (choice: Pick<MachineChoice, 'design' | 'rwsem' | 'published'>) => KernelScenarioRun {
   return (choice) => {
     const { threads, setup, config = {} } = description
     const machine = bootMachine({ ...choice, cpus: threads.length, frames: 80 * threads.length, config })
@@ -213,6 +247,51 @@ export function kernelScenario(
       results,
       perform,
       observe: () => observe(cpus[0]!, description.pages),
+      finish: () => {
+        checkKernel(machine)
+        tearDown(machine)
+      },
+    }
+  }
+}
+
+export interface PrimitiveScenarioDescription {
+  readonly title: string
+  /** Words of shared memory, all zero, that the threads get the place of; it begins a cache line. */
+  readonly words: number
+  /** Prepares them, on the CPU of the first thread. */
+  readonly setup?: (cpu: Task, at: number) => void
+  /** What each thread does inside the kernel, and returns; thread n runs on CPU n. */
+  readonly threads: readonly ((cpu: Task, at: number) => Outcome)[]
+  readonly config?: Partial<KernelConfig>
+}
+
+/**
+ * The same for what the kernel is built from: locks, RCU, reference counts. What is plain data to the threads, the race
+ * detector holds them to; what the words are in the end, and what the threads return, some sequential order must give.
+ */
+export function primitiveScenario(
+  description: PrimitiveScenarioDescription,
+): (choice: Pick<MachineChoice, 'design' | 'rwsem'>) => KernelScenarioRun {
+  return (choice) => {
+    const { threads, words, setup, config = {} } = description
+    const machine = bootMachine({ ...choice, cpus: threads.length, frames: 80 * threads.length, config })
+    const { heap, tasks } = machine
+    const at = heapAlloc(heap, cacheLineAlign(words))
+    setup?.(tasks[0]!, at)
+    const results: Outcome[][] = threads.map(() => [])
+    const perform = (thread: number): void => {
+      const task = tasks[thread]!
+      kernelEnter(task)
+      results[thread]!.push(threads[thread]!(task, at))
+      kernelExit(task)
+    }
+    return {
+      machine,
+      threads: threads.map((_, thread) => () => perform(thread)),
+      results,
+      perform,
+      observe: () => heap.slice(at, at + words).join(' '),
       finish: () => {
         checkKernel(machine)
         tearDown(machine)
@@ -256,23 +335,53 @@ function joinMappings(maps: readonly string[]): string[] {
 /** The page table, the VMAs, the counters and the TLBs agree. */
 function checkKernel(machine: KernelMachine): void {
   const { heap, tasks, mm } = machine
-  const owners = new Map<number, number>()
+  const mappings = new Map<number, number>()
   let anonymous = 0
+  let file = 0
   for (const [page, entry] of presentEntries(heap, mm)) {
-    must(findVmaSlowly(heap, mm, page) !== 0, `page 0x${page.toString(16)} is mapped and belongs to no VMA`)
+    const vma = findVmaSlowly(heap, mm, page)
+    must(vma !== 0, `page 0x${page.toString(16)} is mapped and belongs to no VMA`)
+    const writable = (entry & PTE_WRITE) === 0 || (heap[vma + Vma.vmFlags]! & VM_WRITE) !== 0
+    must(writable, `the entry of page 0x${page.toString(16)} allows writes that its VMA does not`)
     if ((entry & PTE_SPECIAL) !== 0) continue
     const frame = entry >>> PTE_FRAME_SHIFT
-    must(!owners.has(frame), `frame ${frame} has two owners: pages ${owners.get(frame)} and ${page}`)
-    owners.set(frame, page)
+    mappings.set(frame, (mappings.get(frame) ?? 0) + 1)
+    if (isFilePage(heap, frame)) {
+      file++
+      continue
+    }
+    must(mappings.get(frame) === 1, `frame ${frame} has two owners, one of them page 0x${page.toString(16)}`)
+    must(
+      heap[vma + Vma.anonVma] !== 0,
+      `page 0x${page.toString(16)} is anonymous and its VMA has no anon_vma`,
+    )
     anonymous++
+  }
+  for (const [frame, count] of mappings) {
+    const references = heap[pageStructOf(heap, frame) + Page.refcount]!
+    const expected = count + (isFilePage(heap, frame) ? 1 : 0)
+    must(references === expected, `frame ${frame} has ${references} references and not ${expected}`)
   }
   for (const task of tasks) {
     must(task.interruptsEnabled, `CPU ${task.id} is left with interrupts disabled`)
     must(task.rcuNesting === 0, `CPU ${task.id} is left inside an RCU read-side critical section`)
     checkTlb(heap, mm, task)
   }
-  const counted = getMmCounter(tasks[0]!, mm, MM_ANON_PAGES)
-  must(counted === anonymous, `${anonymous} anonymous pages are mapped and ${counted} counted`)
+  for (const [kind, mapped, name] of [
+    [MM_ANON_PAGES, anonymous, 'anonymous'],
+    [MM_FILE_PAGES, file, 'file'],
+  ] as const) {
+    const counted = getMmCounter(tasks[0]!, mm, kind)
+    must(counted === mapped, `${mapped} ${name} pages are mapped and ${counted} counted`)
+  }
+}
+
+function pageStructOf(heap: Int32Array, frame: number): number {
+  return heap[Header.memoryMap]! + frame * PAGE_STRUCT_WORDS
+}
+
+function isFilePage(heap: Int32Array, frame: number): boolean {
+  return heap[pageStructOf(heap, frame) + Page.mapping] !== 0
 }
 
 const TABLE_HEADER_WORDS = 16
@@ -335,9 +444,17 @@ function tearDown(machine: KernelMachine): void {
   kernelEnter(task!)
   syncMmRss(task!)
   destroyMm(task!, mm)
-  rcuBarrier(task!)
+  graceBarrier(task!)
   kernelExit(task!)
-  const names = { CACHE_VMA, CACHE_PAGE_TABLE, CACHE_ANON_VMA, CACHE_MM, CACHE_FILE, CACHE_RADIX_NODE }
+  const names = {
+    CACHE_VMA,
+    CACHE_PAGE_TABLE,
+    CACHE_ANON_VMA,
+    CACHE_MM,
+    CACHE_FILE,
+    CACHE_RADIX_NODE,
+    CACHE_RANGE_NODE,
+  }
   for (const [name, cache] of Object.entries(names)) {
     must(slabInUse(heap, cache) === 0, `${slabInUse(heap, cache)} objects of ${name} were never freed`)
   }

@@ -3,9 +3,17 @@
 // The machine is booted once; every execution begins with the same memory and the same private state of the CPUs. What
 // the sequential orders of the operations give is found out first, by running them.
 
-import { SHARED, type Watched, alone, memory, rememberFields } from '../backends/stepped/index.ts'
-import { Mm, PerCpu } from '../kernel/index.ts'
+import {
+  type Site,
+  alone,
+  memory,
+  rememberFields,
+  setForbidden,
+  setProbes,
+} from '../backends/stepped/index.ts'
+import { Detectors } from './detectors.ts'
 import type { Subject } from './explore.ts'
+import { KernelNames } from './kernel-names.ts'
 import { type KernelScenarioRun, type Outcome } from './kernel-scenario.ts'
 
 /** No sequential order of the operations gives what they gave. */
@@ -13,9 +21,15 @@ export class NoSequentialOrder extends Error {
   override readonly name = 'NoSequentialOrder'
 }
 
-/** `make` is the stepped form of what `kernelScenario` returned. */
-export function kernelSubject(make: () => unknown): Subject {
+/**
+ * What the sequential orders of the operations of a scenario give: results, and what can be seen afterwards. `make` is
+ * the stepped form of what `kernelScenario` returned. Meant to be asked of the classic design of the kernel as it is:
+ * what it does alone is held against the reference model by other means, and a mutant may be wrong even alone.
+ */
+export function sequentialOutcomes(make: () => unknown): ReadonlySet<string> {
   memory.clear()
+  setProbes(null)
+  setForbidden(null)
   const run = alone(make()) as KernelScenarioRun
   const fields = rememberFields([...run.machine.tasks])
   memory.takeSnapshot()
@@ -24,26 +38,60 @@ export function kernelSubject(make: () => unknown): Subject {
     fields.reset()
     for (const results of run.results) results.length = 0
   }
-  const outcome = (): string => describe(run.results, alone(run.observe()) as string)
-  const expected = new Set<string>()
+  const outcomes = new Set<string>()
   for (const order of sequentialOrders(run, reset)) {
     reset()
     const done = run.threads.map(() => 0)
     for (const thread of order) alone(run.perform(thread, done[thread]!++))
-    expected.add(outcome())
+    outcomes.add(outcomeOf(run))
+  }
+  return outcomes
+}
+
+function outcomeOf(run: KernelScenarioRun): string {
+  return describe(run.results, alone(run.observe()) as string)
+}
+
+/**
+ * The scenario as the explorer wants it, held to the `expected` outcomes, and, with the `sites` of the program, to what
+ * the detectors know.
+ */
+export function kernelSubject(
+  make: () => unknown,
+  expected: ReadonlySet<string>,
+  sites: readonly Site[] | null,
+): Subject {
+  memory.clear()
+  setProbes(null)
+  setForbidden(null)
+  const run = alone(make()) as KernelScenarioRun
+  const fields = rememberFields([...run.machine.tasks])
+  const detectors = sites && new Detectors(run.machine, sites)
+  memory.takeSnapshot()
+  const reset = (): void => {
+    memory.restore()
+    fields.reset()
+    for (const results of run.results) results.length = 0
   }
   const checked = new Set<string>()
   return {
     threads: run.threads.length,
     begin() {
       reset()
+      detectors?.begin()
+      setProbes(detectors)
+      setForbidden(detectors)
       return [...run.threads]
     },
+    explainRace: (race) => detectors?.explainRace(race) ?? null,
     end() {
+      setForbidden(null)
+      setProbes(null)
+      detectors?.end()
       // What follows depends on this and on nothing else, so that it need be done once only.
       const state = `${memory.digest()} ${fields.digest()} ${JSON.stringify(run.results)}`
       if (checked.has(state)) return
-      const seen = outcome()
+      const seen = outcomeOf(run)
       if (!expected.has(seen)) {
         throw new NoSequentialOrder(
           `no sequential order gives ${seen}; possible are ${[...expected].join(' or ')}`,
@@ -52,21 +100,8 @@ export function kernelSubject(make: () => unknown): Subject {
       alone(run.finish())
       checked.add(state)
     },
-    names: () => namesOf(run),
+    naming: () => new KernelNames(run.machine),
   }
-}
-
-/** The fields of the address space and of each CPU. */
-function namesOf(run: KernelScenarioRun): Map<number, string> {
-  const { heap, mm, tasks } = run.machine
-  const names = new Map<number, string>()
-  const first = (heap as Watched)[SHARED]!.firstCell
-  for (const [field, offset] of Object.entries(Mm)) names.set(first + mm + offset, `mm.${field}`)
-  for (const { id, base } of tasks) {
-    for (const [field, offset] of Object.entries(PerCpu))
-      names.set(first + base + offset, `cpu${id}.${field}`)
-  }
-  return names
 }
 
 function describe(results: readonly (readonly Outcome[])[], observed: string): string {

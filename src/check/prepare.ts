@@ -2,6 +2,7 @@
 // own.
 
 import {
+  type Probe,
   type Site,
   type SourcePatch,
   type SteppedProgram,
@@ -9,15 +10,19 @@ import {
   memory,
   setSites,
 } from '../backends/stepped/index.ts'
+import { kernelProbes } from './detectors.ts'
 import { THREADS_MAX } from './execution.ts'
 import type { Subject } from './explore.ts'
-import { kernelSubject } from './kernel-subject.ts'
-import type { Scenario } from './scenario.ts'
+import { kernelSubject, sequentialOutcomes } from './kernel-subject.ts'
+import type { Scenario, ScenarioOptions } from './scenario.ts'
+import { scenarioPatches } from './scenarios/variants.ts'
 import { userSubject } from './user-scenario.ts'
 
 export interface KernelChoice {
   readonly design: string
   readonly rwsem: 'xadd' | 'generic'
+  /** With the errors of the published form. Default false: each is mended where the design's file says so. */
+  readonly published?: boolean
 }
 
 /** What is to be checked. Plain data. */
@@ -36,6 +41,8 @@ export interface Prepared {
   /** Of its code, patches included. */
   readonly digest: string
   readonly title: string
+  /** The scenario's own. */
+  readonly options: ScenarioOptions
 }
 
 /** A file that is to be checked cannot be loaded, or exports no scenario. */
@@ -59,20 +66,32 @@ export function prepare(target: Target, trace: boolean): Promise<Prepared> {
 
 async function prepareFile({ scenario: file, patches }: Target, trace: boolean): Promise<Prepared> {
   const { exports, sites, digest } = await loadUsers(file, patches, trace)
-  const description = exports['default'] as Scenario | undefined
-  if (typeof description !== 'object' || !Array.isArray(description.threads)) {
+  const description = scenarioOf(file, exports['default'])
+  memory.takeSnapshot()
+  const { title = file, options = {} } = description
+  return { subject: userSubject(description), sites, digest, title, options }
+}
+
+function scenarioOf(file: string | URL, exported: unknown): Scenario {
+  const description = exported as Scenario | null | undefined
+  if (typeof description !== 'object' || description === null || !Array.isArray(description.threads)) {
     throw new NoScenario(
-      `${file} does not export a scenario as default`,
+      `${String(file)} does not export a scenario as default`,
       'write export default scenario({ … })',
     )
   }
   const { length } = description.threads
   if (length < 1 || length > THREADS_MAX) {
     const remedy = `give 1 to ${THREADS_MAX}; two or three are enough for most errors`
-    throw new NoScenario(`the scenario of ${file} has ${length} threads`, remedy)
+    throw new NoScenario(`the scenario of ${String(file)} has ${length} threads`, remedy)
   }
-  memory.takeSnapshot()
-  return { subject: userSubject(description), sites, digest, title: description.title ?? file }
+  const wrong = description.threads.findIndex((thread) => typeof thread !== 'function')
+  if (wrong >= 0)
+    throw new NoScenario(
+      `thread ${wrong} of ${String(file)} is no function`,
+      'give a function for each thread',
+    )
+  return description
 }
 
 async function loadUsers(
@@ -88,16 +107,34 @@ async function loadUsers(
   }
 }
 
-async function prepareKernel(
-  { scenario: name, patches }: Target,
-  choice: KernelChoice,
-  trace: boolean,
-): Promise<Prepared> {
+async function prepareKernel(target: Target, choice: KernelChoice, trace: boolean): Promise<Prepared> {
+  const name = target.scenario
   const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js'
-  const url = new URL(`./scenarios/${name}${extension}`, import.meta.url)
-  const { exports, sites, digest } = await loadOnce(url.href, patches, trace)
+  const patches = [...(scenarioPatches[name] ?? []), ...target.patches]
+  const { href } = new URL(`./scenarios/${name}${extension}`, import.meta.url)
+  const expected = await referenceOutcomes(name, href, choice)
+  const { exports, sites, digest } = await loadOnce(href, patches, trace)
   const make = exports['default'] as (choice: KernelChoice) => unknown
-  return { subject: kernelSubject(() => make(choice)), sites, digest, title: name }
+  const subject = kernelSubject(() => make(choice), expected, trace ? null : sites)
+  return { subject, sites, digest, title: name, options: {} }
+}
+
+const references = new Map<string, ReadonlySet<string>>()
+
+/** What the operations of a scenario give one after the other, under the classic design of the kernel as it is. */
+async function referenceOutcomes(
+  name: string,
+  file: string,
+  choice: KernelChoice,
+): Promise<ReadonlySet<string>> {
+  const key = `${name} ${choice.rwsem}`
+  const present = references.get(key)
+  if (present !== undefined) return present
+  const { exports } = await loadOnce(file, [], false)
+  const make = exports['default'] as (choice: KernelChoice) => unknown
+  const outcomes = sequentialOutcomes(() => make({ ...choice, design: 'classic' }))
+  references.set(key, outcomes)
+  return outcomes
 }
 
 /** Programs that leave nothing behind in their modules, by file and patches. */
@@ -109,15 +146,21 @@ async function loadOnce(
   trace: boolean,
 ): Promise<SteppedProgram> {
   const key = JSON.stringify([file, patches, trace])
-  const program = loaded.get(key) ?? load(file, patches, trace)
+  const program = loaded.get(key) ?? load(file, patches, trace, kernelProbes)
   loaded.set(key, program)
   setSites((await program).sites)
   return program
 }
 
-async function load(file: string, patches: readonly SourcePatch[], trace: boolean): Promise<SteppedProgram> {
+async function load(
+  file: string,
+  patches: readonly SourcePatch[],
+  trace: boolean,
+  probes: readonly Probe[] = [],
+): Promise<SteppedProgram> {
   memory.clear()
-  const program = await loadStepped(file, { patches, trace })
+  // A trace tells of all calls, and the detectors have said by then what is wrong.
+  const program = await loadStepped(file, { patches, trace, probes: trace ? [] : probes })
   setSites(program.sites)
   return program
 }

@@ -3,13 +3,26 @@
 
 /** What threads do on a fresh state, and what must hold. */
 export interface Scenario<State = unknown> {
+  /** What it is called when results are told. Default: the path of the file. */
   readonly title?: string
-  /** Makes the state that the threads share. Called before every execution. */
+  /** Makes the state that the threads share. Called before every execution, alone. */
   readonly setup?: () => State
-  /** What each thread does. They begin at the same time. */
+  /** What each thread does, 1 to 16 of them; plain synchronous functions. They begin at the same time. */
   readonly threads: readonly ((state: State) => void)[]
-  /** Called when all threads have finished. Throws, or returns false, if something does not hold. */
+  /** Called when all threads have finished, alone. Throws, or returns false, if something does not hold. */
   readonly invariant?: (state: State) => void | boolean
+  /** What holds for this scenario where the call or the command does not say otherwise. */
+  readonly options?: ScenarioOptions
+}
+
+/** Limits of an exploration. */
+export interface ScenarioOptions {
+  /** Stop after so many executions. Default: 10 million. */
+  readonly maxExecutions?: number
+  /** Give an execution up after so many steps: it is taken for one that does not end. Default: 20,000. */
+  readonly maxSteps?: number
+  /** Stop after so many seconds. Default: 60. */
+  readonly seconds?: number
 }
 
 /** Says that an object is a scenario, so that the types of its parts are known. */

@@ -5,24 +5,26 @@ import type { Counterexample, CounterexampleRow } from './counterexample.ts'
 const GAP = '  '
 const COLUMN_MIN = 16
 const CALLS = ' › '
+/** How far a call is indented, and how far where the columns are too narrow for it. */
+const INDENT = 2
+const INDENT_NARROW = 1
+/** What the second line of an operation is indented by. */
+const HANGING = '  '
 
-interface Line {
-  readonly step: string
-  readonly place: string
-  readonly thread: number
-  readonly text: string
-}
+type ToldRow = Extract<CounterexampleRow, { kind: 'call' | 'operation' }>
 
 /** The table, in lines of at most `width` characters where the columns allow it, ending in a newline. */
 export function counterexampleText(counterexample: Counterexample, width = 100): string {
   const { noun, threads, rows, leftOut, broken } = counterexample
-  const lines = rows.filter((row) => row.kind === 'call' || row.kind === 'operation').map(lineOf)
-  const stepWidth = Math.max(4, ...lines.map(({ step }) => step.length))
-  const placeWidth = Math.max(5, ...lines.map(({ place }) => place.length))
+  const told = rows.filter((row) => row.kind === 'call' || row.kind === 'operation')
+  const stepWidth = Math.max(4, ...told.map((row) => stepOf(row).length))
+  const placeWidth = Math.max(5, ...told.map(({ place }) => place.length))
   const left = width - stepWidth - placeWidth - GAP.length * (threads + 1)
-  const widths = columnWidths(lines, threads, noun, left)
+  const wide = columnWidths(told, INDENT, threads, noun)
+  const indent = sum(wide) <= left ? INDENT : INDENT_NARROW
+  const widths = narrow(indent === INDENT ? wide : columnWidths(told, indent, threads, noun), left)
   const format = (step: string, place: string, cells: readonly string[]): string => {
-    const columns = cells.map((cell, thread) => fit(cell, widths[thread]!))
+    const columns = cells.map((cell, thread) => cell.padEnd(widths[thread]!))
     return [step.padStart(stepWidth), place.padEnd(placeWidth), ...columns].join(GAP).trimEnd()
   }
   const cellsOf = (thread: number, text: string): string[] =>
@@ -41,8 +43,10 @@ export function counterexampleText(counterexample: Counterexample, width = 100):
     } else if (row.kind === 'repeat') {
       out.push(shorten(`${margin}· ${sayOperations(row.operations)} ${row.times} times more`, width))
     } else {
-      const { step, place, thread, text } = lineOf(row)
-      out.push(format(step, place, cellsOf(thread, text)))
+      linesOf(row, indent, widths[row.thread]!).forEach((text, line) => {
+        const [step, place] = line === 0 ? [stepOf(row), row.place] : ['', '']
+        out.push(format(step, place, cellsOf(row.thread, text)))
+      })
     }
   }
   out.push('')
@@ -54,42 +58,66 @@ export function counterexampleText(counterexample: Counterexample, width = 100):
   return `${out.join('\n')}\n`
 }
 
-function lineOf(row: Extract<CounterexampleRow, { kind: 'call' | 'operation' }>): Line {
-  const indent = '  '.repeat(row.depth)
-  if (row.kind === 'call')
-    return { step: '', place: row.place, thread: row.thread, text: `${indent}${row.functions.join(CALLS)}` }
-  const step = row.step === null ? '' : String(row.step)
-  return { step, place: row.place, thread: row.thread, text: `${indent}${row.text}` }
+function stepOf(row: ToldRow): string {
+  return row.kind === 'call' || row.step === null ? '' : String(row.step)
 }
 
-/** What each column needs; where that is too much together, wide columns give way first. */
-function columnWidths(lines: readonly Line[], threads: number, noun: string, available: number): number[] {
-  const widths = Array.from({ length: threads }, (_, thread) =>
+function textOf(row: ToldRow, indent: number): string {
+  const blanks = ' '.repeat(indent * row.depth)
+  if (row.kind === 'call') return `${blanks}${row.functions.join(CALLS)}`
+  return `${blanks}${row.text}${row.from === null ? '' : ` (from step ${row.from})`}`
+}
+
+/** What each column needs. */
+function columnWidths(rows: readonly ToldRow[], indent: number, threads: number, noun: string): number[] {
+  return Array.from({ length: threads }, (_, thread) =>
     Math.max(
       `${noun} ${thread}`.length,
-      ...lines.filter((line) => line.thread === thread).map(({ text }) => [...text].length),
+      ...rows.filter((row) => row.thread === thread).map((row) => [...textOf(row, indent)].length),
     ),
   )
+}
+
+/** Where the columns need more than there is, wide ones give way first. */
+function narrow(columns: readonly number[], available: number): number[] {
+  const widths = [...columns]
   for (;;) {
     const widest = Math.max(...widths)
-    const excess = widths.reduce((sum, each) => sum + each, 0) - available
-    if (excess <= 0 || widest <= COLUMN_MIN) return widths
+    if (sum(widths) <= available || widest <= COLUMN_MIN) return widths
     widths[widths.indexOf(widest)] = widest - 1
   }
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, each) => total + each, 0)
+}
+
+/** Of calls, the last matter most, and they are on one line; an operation has as many lines as it needs. */
+function linesOf(row: ToldRow, indent: number, width: number): string[] {
+  const text = textOf(row, indent)
+  if ([...text].length <= width) return [text]
+  const blanks = /^ */.exec(text)![0]
+  if (row.kind === 'call') {
+    const room = Math.max(1, width - blanks.length - 1)
+    return [shorten(`${blanks}…${[...text].slice(-room).join('')}`, width)]
+  }
+  const lines: string[] = []
+  let line = blanks
+  for (const word of text.match(/\(from step \d+\)|\S+/g) ?? []) {
+    const longer = line.trim() === '' ? `${line}${word}` : `${line} ${word}`
+    if ([...longer].length <= width || line.trim() === '') {
+      line = longer
+      continue
+    }
+    lines.push(line)
+    line = `${blanks}${HANGING}${word}`
+  }
+  return [...lines, line].map((each) => shorten(each, width))
 }
 
 function shorten(text: string, width: number): string {
   const characters = [...text]
   return characters.length <= width ? text : `${characters.slice(0, width - 1).join('')}…`
-}
-
-/** Exactly `width` characters. Of calls, the last matter most; the indentation stays. */
-function fit(text: string, width: number): string {
-  const characters = [...text]
-  if (characters.length <= width || !text.includes(CALLS)) return shorten(text, width).padEnd(width)
-  const indent = /^ */.exec(text)![0]
-  const room = Math.max(1, width - indent.length - 1)
-  return shorten(`${indent}…${characters.slice(-room).join('')}`, width).padEnd(width)
 }
 
 function sayOperations(count: number): string {

@@ -12,6 +12,7 @@ import {
 } from '../workloads/index.ts'
 import { UsageError } from './failure.ts'
 import {
+  DEFAULT_DESIGNS,
   parseConfig,
   parseCount,
   parseCounts,
@@ -47,7 +48,7 @@ export function benchCommand(): Command {
   return new Command('bench')
     .description('measure faults per second and fault latency on real threads')
     .argument('<workload>', workloads.map(({ name }) => name).join(', '))
-    .option('--design <names>', "designs, as a,b or 'all'", 'all')
+    .option('--design <names>', "designs, as a,b or 'all'", DEFAULT_DESIGNS)
     .option('--rwsem <names>', "forms of the mmap lock: xadd, generic, or 'all'", 'xadd')
     .option('--threads <counts>', 'numbers of measured threads, as 1,2,4', defaultThreads().join(','))
     .option('--seconds <number>', 'length of the measured window', '2')

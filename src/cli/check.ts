@@ -3,17 +3,18 @@ import { existsSync } from 'node:fs'
 import { Command } from 'commander'
 import {
   type CheckFailure,
+  type CheckOptions,
   type CheckResult,
   type KernelChoice,
   type Mutant,
   type Progress,
   checkFile,
   checkKernelScenario,
-  counterexampleText,
   mutants,
   scenarioNames,
 } from '../check/index.ts'
-import { formatCount, formatTable } from '../report/index.ts'
+import { formatCount, formatTable, wrap } from '../report/index.ts'
+import { failureText, findMutant, replayToken, writeFailure } from './check-failure.ts'
 import {
   type ExploringOptions,
   addExploringOptions,
@@ -23,21 +24,29 @@ import {
   remainderText,
 } from './check-options.ts'
 import { UsageError } from './failure.ts'
-import { nearest, parseDesigns, parseNumber, parseRwsems } from './options.ts'
+import { DEFAULT_DESIGNS, nearest, parseDesigns, parseNumber, parseRwsems } from './options.ts'
 import { print, textOptions } from './output.ts'
 import { showProgress } from './progress.ts'
 
 /** A day. */
 const SECONDS_MAX = 86_400
-/** The design and semaphore of which the mutants are mutants. */
-const MUTATED: KernelChoice = { design: 'lespinasse-2021', rwsem: 'xadd' }
+/** Columns of the help's text. */
+const HELP_WIDTH = 100
+/** The design of which the mutants are mutants. */
+const MUTATED = 'lespinasse-2021'
 
 interface CheckCommandOptions extends ExploringOptions {
   readonly design: string
   readonly rwsem: string
-  readonly seconds: string
+  readonly seconds?: string
   readonly all?: boolean
   readonly mutants?: boolean
+  readonly mutant?: string
+  /** Seconds; false for --no-minimise. */
+  readonly minimise: string | false
+  readonly replay?: string
+  readonly perfetto?: string
+  readonly counterexample?: string
   readonly json?: boolean
 }
 
@@ -48,29 +57,36 @@ interface MutantResult {
   readonly caught: boolean
   readonly scenario: string
   readonly executions: number
+  /** Why the guard is redundant; null where it is not. */
+  readonly redundant: string | null
 }
 
 export function checkCommand(): Command {
   const command = new Command('check')
     .description('explore every interleaving of a scenario, and print the one in which it fails')
     .argument('[scenario]', 'the name of a kernel scenario, or a file that exports a scenario as default')
-    .option('--design <names>', "designs for kernel scenarios, as a,b or 'all'", 'all')
+    .option('--design <names>', "designs for kernel scenarios, as a,b or 'all'", DEFAULT_DESIGNS)
     .option('--rwsem <names>', "forms of the mmap lock for kernel scenarios: xadd, generic, or 'all'", 'xadd')
     .option('--all', 'every kernel scenario')
     .option('--mutants', 'every mutant of the kernel that the scenario, or any, is to find')
-    .option('--seconds <time>', 'stop exploring a scenario after so many seconds', '60')
+    .option('--mutant <name>', 'the kernel with one of its guards taken away')
+    .option('--seconds <time>', 'stop exploring a scenario after so many seconds; 60, or what its file says')
+    .option('--minimise <time>', 'shorten a counterexample for so many seconds at most', '20')
+    .option('--no-minimise', 'leave a counterexample as it was found')
+    .option('--replay <token>', 'run only the execution of a token that was printed')
+    .option('--perfetto <file>', 'write the first counterexample as a trace for ui.perfetto.dev')
+    .option('--counterexample <file>', 'write the first counterexample as JSON')
     .option('--json', 'print JSON, one object a line')
   return addExploringOptions(command)
     .addHelpText(
       'after',
       [
         '',
-        'Exit code 1: something fails, or a mutant is not found. Where the time is up first, the verdict is',
-        "'incomplete' and the exit code 0; so it is where executions are chosen by chance and none fails.",
+        'Exit code 1: something fails, a mutant is not found, or one that is redundant is. Where the time is up',
+        "first, the verdict is 'incomplete' and the exit code 0; so it is where executions are chosen by chance",
+        'and none fails.',
         '',
-        `Kernel scenarios: ${scenarioNames.slice(0, 6).join(', ')},`,
-        `${scenarioNames.slice(6, 12).join(', ')},`,
-        `${scenarioNames.slice(12).join(', ')}`,
+        ...wrap(`Kernel scenarios: ${scenarioNames.join(', ')}`, HELP_WIDTH),
         '',
         'Examples:',
         '  faultline check my-queue.check.ts',
@@ -83,44 +99,78 @@ export function checkCommand(): Command {
     .action(runCommand)
 }
 
-async function runCommand(target: string | undefined, options: CheckCommandOptions): Promise<void> {
+async function runCommand(
+  given: string | undefined,
+  options: CheckCommandOptions,
+  command: Command,
+): Promise<void> {
   const designs = parseDesigns(options.design)
   const rwsems = parseRwsems(options.rwsem)
-  const seconds = parseNumber(options.seconds, '--seconds', 0.001, SECONDS_MAX)
-  if (options.all === true && (target !== undefined || options.mutants === true)) {
-    throw new UsageError('--all goes with no scenario and not with --mutants', 'leave one of them out')
-  }
+  const seconds = parseNumber(options.seconds ?? '60', '--seconds', 0.001, SECONDS_MAX)
+  const mutant = options.mutant === undefined ? undefined : findMutant(options.mutant)
+  const target = given ?? mutant?.scenario
+  refuseCombinations(target, options)
   if (options.mutants === true) {
-    await runMutants(target, seconds, options.json === true)
+    await runMutants(target, { seconds, ...parseExploring(options) }, options.json === true)
     return
   }
   if (target === undefined && options.all !== true) {
     throw new UsageError('nothing to check', 'give the name of a scenario, a file, --all or --mutants')
   }
-  const exploring = { seconds, ...parseExploring(options) }
-  const choices = designs.flatMap((design) => rwsems.map((rwsem) => ({ design, rwsem })))
+  const isGiven = (name: 'design' | 'rwsem'): string | undefined =>
+    command.getOptionValueSource(name) === 'cli' ? options[name] : undefined
+  const [design, rwsem] = [isGiven('design'), isGiven('rwsem')]
+  const minimiseSeconds =
+    options.minimise === false ? 0 : parseNumber(options.minimise, '--minimise', 0, SECONDS_MAX)
+  const patches = mutant?.patches ?? []
+  const checking: CheckOptions = { seconds, minimiseSeconds, patches, ...parseExploring(options) }
+  const machines = design === undefined && mutant !== undefined ? [MUTATED] : designs
+  const choices = machines.flatMap((machine) => rwsems.map((form) => ({ design: machine, rwsem: form })))
   const results: CheckResult[] = []
-  if (target !== undefined && !isScenarioName(target)) {
-    results.push(await checkFile(existingFile(target), { ...exploring, onProgress: progressOf(target) }))
+  if (options.replay !== undefined) {
+    const isKernel = isScenarioName(target!)
+    const file = isKernel ? target! : existingFile(target!)
+    results.push(await replayToken(file, isKernel, options.replay, { design, rwsem, mutant }))
+  } else if (target !== undefined && !isScenarioName(target)) {
+    const { seconds: _, ...unlimited } = checking
+    const limited = options.seconds === undefined ? unlimited : checking
+    results.push(await checkFile(existingFile(target), { ...limited, onProgress: progressOf(target) }))
   } else {
     const names = target === undefined ? scenarioNames : [target]
-    if (exploring.ledger !== undefined && names.length * choices.length > 1)
+    if (checking.ledger !== undefined && names.length * choices.length > 1)
       throw new UsageError('--ledger is for one exploration', 'name a scenario, one design and one rwsem')
     for (const name of names) {
       for (const choice of choices) {
         const title = `${name}, ${choice.design}/${choice.rwsem}`
         showProgress(`check ${title}`)
-        results.push(await checkKernelScenario(name, choice, { ...exploring, onProgress: progressOf(title) }))
+        results.push(await checkKernelScenario(name, choice, { ...checking, onProgress: progressOf(title) }))
       }
     }
   }
-  const lines = options.json ? results.map(resultJson) : results.map(resultText)
+  writeFailure(results, options)
+  const words = mutant === undefined ? '' : ` --mutant ${mutant.name}`
+  const lines = results.map((result) =>
+    options.json ? resultJson(result) : resultText(result, `${target ?? result.scenario}${words}`),
+  )
   await print(lines.join(''))
   if (results.some(({ verdict }) => verdict === 'fail')) process.exitCode = 1
 }
 
 function progressOf(name: string): (progress: Progress) => void {
   return (progress) => showProgress(progressText(name, progress))
+}
+
+function refuseCombinations(target: string | undefined, options: CheckCommandOptions): void {
+  const { all, mutants: every, mutant, replay } = options
+  if (all === true && (target !== undefined || every === true)) {
+    throw new UsageError('--all goes with no scenario and not with --mutants', 'leave one of them out')
+  }
+  if (replay !== undefined && (target === undefined || every === true)) {
+    throw new UsageError('--replay needs the scenario or the file that its token is for', 'name it')
+  }
+  if (mutant !== undefined && (every === true || !isScenarioName(target!))) {
+    throw new UsageError('--mutant changes the kernel', 'give it with a kernel scenario, or with none')
+  }
 }
 
 function isScenarioName(target: string): boolean {
@@ -136,7 +186,11 @@ function existingFile(target: string): string {
   )
 }
 
-async function runMutants(scenario: string | undefined, seconds: number, json: boolean): Promise<void> {
+async function runMutants(
+  scenario: string | undefined,
+  exploring: CheckOptions,
+  json: boolean,
+): Promise<void> {
   const chosen = mutants.filter((mutant) => scenario === undefined || mutant.scenario === scenario)
   if (chosen.length === 0) {
     throw new UsageError(
@@ -147,17 +201,25 @@ async function runMutants(scenario: string | undefined, seconds: number, json: b
   const results: MutantResult[] = []
   for (const mutant of chosen) {
     showProgress(`check: the mutant ${mutant.name}`)
-    results.push(await checkMutant(mutant, seconds))
+    results.push(await checkMutant(mutant, exploring))
   }
   const text = json ? results.map((result) => `${JSON.stringify(result)}\n`).join('') : mutantsText(results)
   await print(text)
-  if (results.some(({ caught }) => !caught)) process.exitCode = 1
+  // What is redundant must not be caught.
+  if (results.some(({ caught, redundant }) => caught === (redundant !== null))) process.exitCode = 1
 }
 
-async function checkMutant(mutant: Mutant, seconds: number): Promise<MutantResult> {
-  const { name, race, scenario, patches } = mutant
-  const { failure, executions } = await checkKernelScenario(scenario, MUTATED, { patches, seconds })
-  return { mutant: name, design: MUTATED.design, race, caught: failure !== null, scenario, executions }
+async function checkMutant(mutant: Mutant, exploring: CheckOptions): Promise<MutantResult> {
+  const { name, race, scenario, rwsem = 'xadd', redundant = null, patches } = mutant
+  const choice: KernelChoice = { design: MUTATED, rwsem }
+  const limits = { ...exploring, patches, minimiseSeconds: 0 }
+  const { failure, executions } = await checkKernelScenario(scenario, choice, limits)
+  return { mutant: name, design: MUTATED, race, caught: failure !== null, scenario, executions, redundant }
+}
+
+function mutantVerdict({ caught, scenario, redundant }: MutantResult): string {
+  if (redundant !== null) return caught ? `${scenario}, not redundant` : `redundant: ${scenario} passes`
+  return caught ? scenario : `not caught by ${scenario}`
 }
 
 function mutantsText(results: readonly MutantResult[]): string {
@@ -171,10 +233,7 @@ function mutantsText(results: readonly MutantResult[]): string {
       'mutant',
       results.map(({ mutant }) => mutant),
     ),
-    column(
-      'caught by',
-      results.map(({ caught, scenario }) => (caught ? scenario : `not caught by ${scenario}`)),
-    ),
+    column('caught by', results.map(mutantVerdict)),
     column(
       'executions',
       results.map(({ executions }) => formatCount(executions)),
@@ -212,17 +271,18 @@ function resultJson(result: CheckResult): string {
   })}\n`
 }
 
-function failureJson({ kind, message, places, preemptions, steps }: CheckFailure): object {
+function failureJson({ kind, message, places, preemptions, steps, token }: CheckFailure): object {
   const race = kind === 'race' ? places.join('; ') : null
-  return { kind, message, race, preemptions, steps, token: null }
+  return { kind, message, race, preemptions, steps, token }
 }
 
-function resultText(result: CheckResult): string {
+/** `target` is what is checked, as on the command line. */
+function resultText(result: CheckResult, target: string): string {
   const { scenario, design, rwsem, verdict, executions, redundant, steps, seconds } = result
   const name = design === null ? scenario : `${scenario}, ${design}/${rwsem}`
   const counts = `${formatCount(executions)} executions, ${formatCount(redundant)} of them redundant`
   const work = `  ${counts}, ${formatCount(steps)} steps in ${seconds.toFixed(2)} s\n`
   const line = `${name}: ${verdict}${extentText(result)}\n${work}${remainderText(result)}`
   if (result.failure === null) return line
-  return `${line}\n${counterexampleText(result.failure.counterexample, textOptions().width)}\n`
+  return `${line}\n${failureText(result.failure, target, textOptions().width)}\n`
 }

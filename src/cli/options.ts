@@ -8,6 +8,9 @@ export type RwsemName = 'xadd' | 'generic'
 
 const RWSEMS: readonly RwsemName[] = ['xadd', 'generic']
 
+/** What is compared unless asked: the lock, the last speculative faults, and what Linux does today. */
+export const DEFAULT_DESIGNS = 'classic,lespinasse-2021,per-vma-refcount-2025'
+
 /** Designs given as `a,b` or `all`, in the order given, each once. */
 export function parseDesigns(text: string): DesignName[] {
   return parseNames(

@@ -11,7 +11,7 @@ import {
   type TraceReport,
 } from '../report/index.ts'
 import { importTrace, replayTrace, type ImportedTrace } from '../trace/index.ts'
-import { parseCount, parseDesigns, parseNumber, parseRwsems, parseSize } from './options.ts'
+import { DEFAULT_DESIGNS, parseCount, parseDesigns, parseNumber, parseRwsems, parseSize } from './options.ts'
 import { print, textOptions, toJson } from './output.ts'
 import { showProgress } from './progress.ts'
 
@@ -35,7 +35,7 @@ export function replayCommand(): Command {
   return new Command('replay')
     .description('replay a recorded program, with its threads, under each design')
     .argument('<trace>', "what `perf script` printed, plain or gzip; '-' reads standard input")
-    .option('--design <names>', "designs, as a,b or 'all'", 'all')
+    .option('--design <names>', "designs, as a,b or 'all'", DEFAULT_DESIGNS)
     .option('--rwsem <names>', "forms of the mmap lock: xadd, generic, or 'all'", 'xadd')
     .option('--threads <count>', 'at most so many worker threads (default: one for each recorded thread)')
     .option('--process <pid>', 'the process to replay (default: the one with most page faults)')

@@ -1,5 +1,6 @@
 // Making a machine: the kernel heap with everything that must be there before the first CPU.
 
+import { designs } from './designs/index.ts'
 import { fixedHeapWords, bootHeap, type BootOptions } from './machine/header.ts'
 import { PAGE_TABLE_WORDS } from './machine/pte.ts'
 import { ANON_VMA_WORDS } from './mm/anon-vma.ts'
@@ -9,11 +10,13 @@ import {
   CACHE_MM,
   CACHE_PAGE_TABLE,
   CACHE_RADIX_NODE,
+  CACHE_RANGE_NODE,
   CACHE_VMA,
 } from './mm/caches.ts'
 import { FILE_WORDS, RADIX_NODE_WORDS } from './mm/file.ts'
 import { MM_WORDS } from './mm/mm.ts'
 import { bootZone } from './mm/page-alloc.ts'
+import { RANGE_NODE_WORDS } from './mm/range-tree.ts'
 import { createSlabCache } from './mm/slab.ts'
 import { VMA_WORDS } from './mm/vma.ts'
 
@@ -33,11 +36,12 @@ export function minimumHeapWords(cpuCount: number, frameCount: number): number {
 /** Fills in a heap of zeros. */
 export function bootKernel(heap: Int32Array, options: BootOptions): void {
   bootHeap(heap, options)
-  createSlabCache(heap, CACHE_VMA, VMA_WORDS)
+  createSlabCache(heap, CACHE_VMA, VMA_WORDS, designs[options.design]!.typesafeVmas)
   createSlabCache(heap, CACHE_PAGE_TABLE, PAGE_TABLE_WORDS)
   createSlabCache(heap, CACHE_ANON_VMA, ANON_VMA_WORDS)
   createSlabCache(heap, CACHE_MM, MM_WORDS)
   createSlabCache(heap, CACHE_FILE, FILE_WORDS)
   createSlabCache(heap, CACHE_RADIX_NODE, RADIX_NODE_WORDS)
+  createSlabCache(heap, CACHE_RANGE_NODE, RANGE_NODE_WORDS)
   bootZone(heap)
 }

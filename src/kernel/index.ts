@@ -3,6 +3,11 @@
 export * from './boot.ts'
 export {
   CPUS_MAX,
+  CPU_ENTRY,
+  CPU_FLUSH,
+  CPU_INSIDE,
+  CPU_INTERRUPT,
+  CPU_STOP,
   type Host,
   type Tracepoints,
   declareCpuLost,
@@ -13,9 +18,9 @@ export {
 } from './machine/cpu.ts'
 export * from './machine/errors.ts'
 export * from './machine/frames.ts'
-export { HEAP_MAGIC, Header, PAGE_STRUCT_WORDS } from './machine/header.ts'
+export { HEAP_MAGIC, Header, PAGE_STRUCT_WORDS, heapAlloc } from './machine/header.ts'
 export * from './machine/kconfig.ts'
-export { type LayoutDescription, layouts } from './machine/layout.ts'
+export { type LayoutDescription, cacheLineAlign, layouts } from './machine/layout.ts'
 export {
   HEAP_WORDS_MAX,
   type LockedInstructions,
@@ -24,22 +29,42 @@ export {
 } from './machine/locked.ts'
 export { PerCpu, PCP_CAPACITY } from './machine/per-cpu.ts'
 export {
+  PGD_WORDS,
+  PTE_ACCESSED,
   PTE_DIRTY,
+  PTE_EXEC,
   PTE_FRAME_SHIFT,
   PTE_PRESENT,
   PTE_PROTNONE,
   PTE_SPECIAL,
   PTE_WRITE,
+  PageTable,
 } from './machine/pte.ts'
+export { SLAB_CACHES, SLAB_CACHE_WORDS, SLAB_CPU_WORDS, SlabCache, SlabCpu } from './machine/slab-layout.ts'
 export { noteWritten, sectorMask } from './machine/sectors.ts'
+export { graceBarrier } from './sync/grace.ts'
 export * from './sync/rcu.ts'
-export { RWSEM_GENERIC, RWSEM_XADD } from './sync/rwsem.ts'
+export { refcountDecAndTest } from './sync/refcount.ts'
+export {
+  RWSEM_GENERIC,
+  RWSEM_WORDS,
+  RWSEM_XADD,
+  downRead,
+  downReadTryLock,
+  downWrite,
+  downgradeWrite,
+  upRead,
+  upWrite,
+} from './sync/rwsem.ts'
+export { readSeqcount, readSeqcountRetry, writeSeqcountBegin, writeSeqcountEnd } from './sync/seqcount.ts'
+export { spinLock, spinTryLock, spinUnlock } from './sync/spinlock.ts'
 export * from './mm/access.ts'
 export { brk, heapBytes, setStartOfHeap, startOfHeap } from './mm/brk.ts'
 export * from './mm/caches.ts'
 export { Design, type DesignDescription } from './mm/design.ts'
 export { errnoName } from './mm/errno.ts'
 export * from './mm/file.ts'
+export { forkMm } from './mm/fork.ts'
 export { MADV, madvise } from './mm/madvise.ts'
 export * from './mm/mm.ts'
 export * from './mm/mm-lifecycle.ts'
@@ -48,7 +73,8 @@ export { MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_POPULATE, mmap, munmap } from './mm
 export { mmapReadLock, mmapReadUnlock } from './mm/mmap-lock.ts'
 export { mprotect } from './mm/mprotect.ts'
 export { MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE, mremap } from './mm/mremap.ts'
-export { Zone, putPage } from './mm/page-alloc.ts'
+export { Zone, allocFrame, freeFrame, putPage } from './mm/page-alloc.ts'
+export { Page } from './mm/page.ts'
 export { getMmCounter, syncMmRss } from './mm/rss.ts'
 export { slabInUse } from './mm/slab.ts'
 export { STACK_GUARD_GAP } from './mm/stack.ts'
@@ -63,5 +89,5 @@ export {
   VM_WRITE,
   Vma,
 } from './mm/vma.ts'
-export { VmEvent, allVmEvents } from './mm/vmstat.ts'
+export { VmEvent, allVmEvents, isAbortReason } from './mm/vmstat.ts'
 export { designs } from './designs/index.ts'

@@ -8,6 +8,7 @@
  */
 import { createHistogram } from 'node:perf_hooks'
 import { Worker } from 'node:worker_threads'
+import { isAbortReason } from '../kernel/index.ts'
 import {
   ConfigurationError,
   Machine,
@@ -388,7 +389,7 @@ class Replay {
     const counters = this.#machine.counters()
     for (const [name, times] of Object.entries(before)) counters[name]! -= times
     const aborted = Object.fromEntries(
-      Object.entries(counters).filter(([name, times]) => name.startsWith('SPF_ABORT_') && times > 0),
+      Object.entries(counters).filter(([name, times]) => isAbortReason(name) && times > 0),
     )
     const { design, rwsem } = this.#machine
     return {

@@ -316,14 +316,18 @@ describe('threads come and go', () => {
     })
   })
 
-  test('speculation is tried by speculative designs only, and only by programs of several threads', async () => {
+  test('speculation is tried by speculative designs, by some only where there are several threads', async () => {
     for (const design of designNames) {
       const machine = Machine.create({ memory: '16MiB', cpus: 4, design })
       const space = machine.createAddressSpace()
       mapAt(space, 0, 64)
       for (let page = 0; page < 64; page++) space.writeUint8(at(page), 1)
-      assert.equal(machine.counters()['spf_attempt'] ?? 0, 0, design)
-      assert.equal(machine.counters()['pgfault'], 64)
+      // The patches of 2009 to 2014 and Linux since 6.4 do not ask how many threads there are.
+      const asks = design === 'classic' || /^(dufour|lespinasse)/.test(design)
+      if (asks) assert.equal(machine.counters()['spf_attempt'], 0, design)
+      // A try that fails late has been counted already (R36).
+      const counted = machine.counters()['pgfault']!
+      assert.ok(counted >= 64 && counted <= 65, `${counted} faults`)
       space.munmap(ARENA, 64 * PAGE)
       mapAt(space, 0, 128)
       const control = makeControl(16 + 8)
@@ -340,7 +344,7 @@ describe('threads come and go', () => {
     }
   })
 
-  const victims = Number(process.env['FAULTLINE_VICTIMS'] ?? 12)
+  const victims = Number(process.env['FAULTLINE_VICTIMS'] ?? 4)
   for (const configuration of configurations) {
     test(`a thread terminated at any moment: ${configuration.design}, ${configuration.rwsem}`, async () => {
       await outliveVictims(configuration, victims, Random.derive(7, victims))

@@ -2,7 +2,11 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import type { CheckResult, Counterexample } from '../../src/check/index.ts'
 import { faultline } from './command.ts'
 
 const program = (name: string): string =>
@@ -55,11 +59,62 @@ test('check', { concurrency: 2 }, async (t) => {
         'steps',
         'token',
       ])
-      assert.deepEqual([kind, token], ['race', null])
+      assert.equal(kind, 'race')
+      assert.match(String(token), /^fl1\.racy\.ts\./)
       assert.match(String(race), /write at .*racy\.ts:7 .*; thread 1: read at .*racy\.ts:12/)
       assert.equal(code, 1)
     }),
-    t.test('a kernel scenario under both designs: an object a line', async () => {
+    t.test('a token runs the execution again; another token is refused with the reason', async () => {
+      const { stdout } = await faultline(['check', program('ring'), '--json'])
+      const { token } = (JSON.parse(stdout) as { failure: { token: string } }).failure
+      const again = await faultline(['check', program('ring'), '--replay', token])
+      assert.match(again.stdout, /^a ring buffer: fail\n {2}1 executions/)
+      assert.match(again.stdout, /the first value is 1, and 0 came out/)
+      assert.ok(again.stdout.includes(`ring.ts --replay ${token}\n`))
+      assert.equal(again.code, 1)
+      const other = await faultline(['check', program('racy'), '--replay', token])
+      assert.match(other.stderr, /the token is for ring\.ts, and not for racy\.ts — give the scenario/)
+      assert.deepEqual([other.code, other.stdout], [2, ''])
+      const damaged = await faultline(['check', program('ring'), '--replay', token.slice(0, -1)])
+      assert.match(damaged.stderr, /the token is damaged — copy the whole of it/)
+      assert.equal(damaged.code, 2)
+      const kernel = await faultline(['check', 'fault-munmap', '--replay', token])
+      assert.match(kernel.stderr, /the token is for ring\.ts, and not for fault-munmap/)
+      assert.equal(kernel.code, 2)
+    }),
+    t.test('a mutant: its counterexample, shortened, as files, and from its token', async () => {
+      const folder = mkdtempSync(join(tmpdir(), 'faultline-'))
+      try {
+        const [trace, data] = [join(folder, 'trace.json'), join(folder, 'data.json')]
+        const mutant = ['check', '--mutant', 'lock-instead-of-try-lock']
+        const first = await faultline([...mutant, '--perfetto', trace, '--counterexample', data])
+        assert.equal(first.code, 1)
+        assert.match(
+          first.stdout,
+          /1 preemption, \d\d steps; as it was found: 1 preemption, [\d,]{5} steps\n/,
+        )
+        const { traceEvents } = JSON.parse(readFileSync(trace, 'utf8')) as { traceEvents: unknown[] }
+        assert.ok(traceEvents.length > 100)
+        const { noun, events } = JSON.parse(readFileSync(data, 'utf8')) as Counterexample
+        assert.equal(noun, 'CPU')
+        assert.ok(events.length > 60)
+        const token = /--replay (\S+)/.exec(first.stdout)![1]!
+        const again = await faultline([...mutant, '--replay', token, '--json'])
+        const { design, rwsem, failure } = JSON.parse(again.stdout) as CheckResult
+        assert.deepEqual([design, rwsem, failure!.token], ['lespinasse-2021', 'xadd', token])
+        const classic = await faultline([...mutant, '--replay', token, '--design', 'classic'])
+        assert.match(classic.stderr, /not for interrupt-deadlock\/classic\/xadd — give the design/)
+        assert.equal(classic.code, 2)
+        const whole = await faultline(['check', 'interrupt-deadlock', '--replay', token])
+        assert.match(whole.stderr, /the code of .* has changed/)
+        assert.equal(whole.code, 2)
+        const asFound = await faultline([...mutant, '--no-minimise', '--json'])
+        assert.equal((JSON.parse(asFound.stdout) as CheckResult).failure!.preemptions, 1)
+      } finally {
+        rmSync(folder, { recursive: true })
+      }
+    }),
+    t.test('a kernel scenario under each design: an object a line', async () => {
       const { code, stdout } = await faultline(['check', 'fault-mmap-fixed', '--json'])
       const results = stdout
         .trim()
@@ -70,6 +125,7 @@ test('check', { concurrency: 2 }, async (t) => {
         [
           ['classic', 'xadd', 'pass', null],
           ['lespinasse-2021', 'xadd', 'pass', null],
+          ['per-vma-refcount-2025', 'xadd', 'pass', null],
         ],
       )
       assert.equal(code, 0)
@@ -124,8 +180,9 @@ test('check', { concurrency: 2 }, async (t) => {
           'caught',
           'scenario',
           'executions',
+          'redundant',
         ])
-        assert.equal(result['caught'], true, String(result['mutant']))
+        assert.equal(result['caught'], result['redundant'] === null, String(result['mutant']))
       }
       assert.equal(code, 0)
     }),
@@ -154,6 +211,11 @@ test('check', { concurrency: 2 }, async (t) => {
         [['check', 'fault-munmap', '--workers=0'], /--workers 0 is not usable/],
         [['check', 'fault-munmap', '--ledger=x'], /--ledger is for one exploration — name a scenario, one/],
         [['check', program('chance')], /thread 0 came to another operation at step 1: .*chance\.ts:7/],
+        [['check', 'fault-munmap', '--minimise', 'soon'], /--minimise soon is not usable/],
+        [['check', '--replay', 'fl1.x.y'], /--replay needs the scenario or the file/],
+        [['check', 'fault-munmap', '--replay', 'x'], /is no replay token — a token begins with 'fl1\.'/],
+        [['check', '--mutant', 'no-od-check'], /unknown mutant 'no-od-check' — did you mean 'no-odd-check'/],
+        [['check', program('ring'), '--mutant', 'no-odd-check'], /--mutant changes the kernel/],
       ] as const
     ).map(([values, message]) =>
       t.test(`refuses ${values.slice(0, 3).join(' ')}`, async () => {

@@ -97,7 +97,7 @@ test('bench prints text, JSON and will-it-scale’s columns', parallel, async (t
         ratios: unknown[]
       }
       assert.equal(result.workload, 'page_fault1')
-      assert.equal(result.runs.length, 4)
+      assert.equal(result.runs.length, 6)
       for (const run of result.runs) {
         for (const key of [
           'design',

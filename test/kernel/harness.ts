@@ -1,7 +1,7 @@
 // A machine for tests of the kernel itself: one or more CPUs in one thread, taking turns where the test says so.
 
 import {
-  Header,
+  type Design,
   type KernelConfig,
   PhysicalMemory,
   Task,
@@ -26,15 +26,21 @@ export interface TestMachine {
 export interface TestMachineOptions {
   readonly cpus?: number
   readonly frames?: number
-  readonly design?: string
+  /** The name of one, or one that is not in the list. */
+  readonly design?: string | Design
   readonly generic?: boolean
   readonly config?: Partial<KernelConfig>
+}
+
+function named(name: string): Design {
+  return designs.find((design) => design.description.name === name)!
 }
 
 /** A machine whose CPUs are all outside the kernel. Poisoning is on. */
 export function testMachine(options: TestMachineOptions = {}): TestMachine {
   const { cpus = 1, frames = 1024, design = 'classic', generic = false } = options
   const heapWords = defaultHeapWords(cpus, frames)
+  const chosen = typeof design === 'string' ? named(design) : design
   const heapMemory = createHeapMemory(heapWords)
   const heap = new Int32Array(heapMemory.buffer)
   const { config } = resolveKernelConfig({ SLUB_DEBUG: true, ...options.config })
@@ -44,15 +50,12 @@ export function testMachine(options: TestMachineOptions = {}): TestMachine {
     heapWords,
     config: packKernelConfig(config),
     rwsemKind: generic ? 1 : 0,
-    design: designs.findIndex((candidate) => candidate.description.name === design),
+    design: Math.max(0, designs.indexOf(chosen)),
     rssBatched: true,
   })
   const memory = new PhysicalMemory(createPhysicalMemory(frames))
   const locked = lockedInstructions(heapMemory)
-  const tasks = Array.from(
-    { length: cpus },
-    (_, id) => new Task(id, heap, memory, designs[heap[Header.design]!]!, locked),
-  )
+  const tasks = Array.from({ length: cpus }, (_, id) => new Task(id, heap, memory, chosen, locked))
   return { heap, tasks }
 }
 

@@ -20,7 +20,7 @@ for (const { name } of designs) {
         config,
         threads,
         seed,
-        seconds: 1.5,
+        seconds: 1,
         steps: 1200,
       })
       assert.ok(report.rounds >= 1)

@@ -5,8 +5,17 @@
 // writes of elements ask first whether the array is shared; the answer is a property of the array, so that for others
 // it costs one comparison.
 
+import * as engine from './engine.ts'
+import {
+  bulkMethods,
+  laterFunctions,
+  operations,
+  rigidCallbackMethods,
+  stepsCallbacks,
+  viewMethod,
+} from './names.ts'
 import type { ProgramModule } from './program.ts'
-import type { FunctionInfo, Reach } from './reach.ts'
+import { type FunctionInfo, type Reach, directOperation, isAccessor } from './reach.ts'
 import * as runtime from './runtime.ts'
 import type { SiteTable } from './sites.ts'
 import { SHARED, TRACKED } from './tags.ts'
@@ -15,35 +24,14 @@ import { type FunctionNode, type Node, childrenOf, isFunction, propertyName, ref
 /** What begins the names under which the steppable form knows the runtime. */
 const RUNTIME = '$f'
 
-/** Operations of `Atomics` that are steps, and the number of their arguments. */
-const operations: ReadonlyMap<string, number> = new Map([
-  ['load', 2],
-  ['store', 3],
-  ['add', 3],
-  ['sub', 3],
-  ['and', 3],
-  ['or', 3],
-  ['xor', 3],
-  ['exchange', 3],
-  ['compareExchange', 4],
-  ['wait', 4],
-  ['notify', 3],
-  ['pause', 0],
-])
-
-/** Methods of typed arrays that read or write many elements. */
-const bulkMethods = new Set(
-  (
-    'fill set copyWithin reverse sort subarray slice at with indexOf lastIndexOf includes join map filter forEach ' +
-    'every some find findIndex findLast findLastIndex reduce reduceRight toReversed toSorted entries values keys'
-  ).split(' '),
-)
 /** Everything that the steppable form calls, and a little more. */
-const helpers = Object.entries(runtime).flatMap(([name, value]) =>
-  typeof value === 'function' ? [name] : [],
+const helpers = [runtime, engine].map((module) =>
+  Object.entries(module).flatMap(([name, value]) => (typeof value === 'number' ? [] : [name])),
 )
-const viewMethod = /^[gs]et(Ui|I)nt(8|16|32)$|^[gs]et(Float(16|32|64)|Big(Ui|I)nt64)$/
 const typedArrayName = /^((Big)?(Ui|I)nt(8|16|32|64)(Clamped)?|Float(16|32|64))Array$|^DataView$/
+/** Functions of the engine that read all elements of an array that they are given. */
+const readers =
+  /^(Object\.(values|entries|assign)|JSON\.stringify|structuredClone|String|Buffer\.(from|concat|compare))$/
 
 export interface EmitOptions {
   /** Also report calls and returns, for a trace. */
@@ -56,7 +44,9 @@ export interface Probe {
   readonly file: string
   readonly function: string
   /** What the runtime calls it. */
-  readonly name: string
+  readonly id: number
+  /** Its return is reported too, with its result. */
+  readonly result?: boolean
 }
 
 /** The steppable form of a module. */
@@ -65,12 +55,26 @@ export function emitModule(
   reach: Reach,
   sites: SiteTable,
   options: EmitOptions,
-  runtimeUrl: string,
+  folder: string,
 ): string {
   const body = new Emitter(module, reach, sites, options).module()
-  const names = helpers.map((name) => `${name} as ${RUNTIME}_${name}`)
-  return `import { ${names.join(', ')} } from ${JSON.stringify(runtimeUrl)};${body}`
+  const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js'
+  const imports = ['runtime', 'engine'].map((file, index) => {
+    const url = JSON.stringify(`${folder}${file}${extension}`)
+    if (module.format === 'module') {
+      const names = helpers[index]!.map((name) => `${name} as ${RUNTIME}_${name}`)
+      return `import { ${names.join(', ')} } from ${url};`
+    }
+    const names = helpers[index]!.map((name) => `${name}: ${RUNTIME}_${name}`)
+    return `const { ${names.join(', ')} } = ${RUNTIME}.${file};`
+  })
+  const strict =
+    module.format === 'commonjs' && /^(\s|\/\/.*\n|\/\*[^]*?\*\/)*(['"])use strict\2/.test(module.text)
+  return `${strict ? "'use strict';" : ''}${imports.join('')}${body}`
 }
+
+/** What a CommonJS module in its steppable form finds under the name of the runtime. */
+export const commonjsRuntime: Readonly<Record<string, object>> = { runtime, engine }
 
 /** The function whose body is being written. */
 interface Frame {
@@ -87,8 +91,9 @@ class Emitter {
   readonly #options: EmitOptions
   #frame: Frame
   readonly #parents: Node[] = []
-  /** In default values of parameters there are no variables of the body. */
+  /** Default values of parameters cannot use variables of the body, but those of the module. */
   #inParameters = false
+  #parameterTemporaries = 0
 
   constructor(module: ProgramModule, reach: Reach, sites: SiteTable, options: EmitOptions) {
     this.#module = module
@@ -106,7 +111,9 @@ class Emitter {
     const text = this.#splice(this.#module.program)
     // A hashbang must stay first; nothing needs it here.
     const body = text.startsWith('#!') ? `//${text}` : text
-    return `${this.#declarations(this.#frame)}${body}`
+    const names = Array.from({ length: this.#parameterTemporaries }, (_, index) => `$p${index}`)
+    const shared = names.length > 0 ? `let ${names.join(', ')};` : ''
+    return `${shared}${this.#declarations(this.#frame)}${body}`
   }
 
   // -------------------------------------------------------------------------------------------------------------------
@@ -144,8 +151,11 @@ class Emitter {
     return this.#sites.add(this.#module, node, this.#frame.info.name, what)
   }
 
-  #refuse(node: Node, problem: string, remedy: string): never {
-    return refuse(this.#module, node, problem, remedy)
+  /** An expression that refuses when the program comes to it: what is never reached does no harm. */
+  #refusal(node: Node, problem: string, remedy: string): string {
+    const site = this.#site(node, 'refused')
+    const lines = '\n'.repeat(this.#raw(node).split('\n').length - 1)
+    return `${RUNTIME}_refused(${site}, ${JSON.stringify(problem)}, ${JSON.stringify(remedy)}${lines})`
   }
 
   #rewrite(node: Node): string | null {
@@ -162,30 +172,39 @@ class Emitter {
         return this.#rigidText(node)
       case 'ExpressionStatement':
         return this.#statementText(node)
+      case 'Identifier':
+        return this.#module.scopes.atomics.has(node) ? `${RUNTIME}_atomics` : null
       case 'CallExpression':
-        return this.#inChain() ? this.#linkText(node) : this.#callText(node)
+        return this.#callText(node)
       case 'ChainExpression':
         return this.#chainText(node)
       case 'NewExpression':
         return this.#newText(node)
       case 'MemberExpression':
-        return this.#readText(node)
+        return this.#memberReadText(node)
       case 'AssignmentExpression':
         return this.#assignmentText(node)
       case 'UpdateExpression':
         return this.#updateText(node)
+      case 'VariableDeclarator':
+        return this.#declaratorText(node)
+      case 'SpreadElement':
+        return this.#spreadText(node)
+      case 'ObjectPattern':
+        return this.#patternText(node)
       case 'ForStatement':
       case 'WhileStatement':
       case 'DoWhileStatement':
       case 'ForOfStatement':
       case 'ForInStatement':
         return this.#loopText(node)
+      case 'WithStatement':
+        return refuse(this.#module, node, 'a with statement', 'name the object where its properties are used')
       case 'TaggedTemplateExpression':
-        if (this.#reach.steppedArgument(this.#module, node.tag))
-          this.#refuse(node, 'a template tag that comes to a shared access', 'call it as a function')
-        return null
+        if (!this.#reach.mayStep(this.#module, node.tag as Node)) return null
+        return this.#refusal(node, 'a template tag that may come to a shared access', 'call it as a function')
       case 'ImportExpression':
-        return this.#refuse(
+        return this.#refusal(
           node,
           'a dynamic import in a stepped module',
           'import it at the top of the module',
@@ -216,7 +235,6 @@ class Emitter {
 
   #functionText(node: FunctionNode): string {
     const info = this.#reach.functions.get(node)!
-    this.#refuseRigid(info, node)
     const frame = this.#frameOf(info)
     const parts = this.#inFrame(frame, () => {
       this.#parents.push(node)
@@ -226,13 +244,24 @@ class Emitter {
       this.#parents.pop()
       return { parameters, body, expression }
     })
-    if (parts.expression !== null && !info.stepped && frame.temporaries === 0 && !this.#isTraced(info)) {
+    const guard = node.async
+      ? `if (${RUNTIME}_asynchronous(${this.#site(node as Node, 'async')})) return;`
+      : ''
+    if (
+      parts.expression !== null &&
+      !info.stepped &&
+      frame.temporaries === 0 &&
+      !this.#isTraced(info) &&
+      guard === ''
+    ) {
       const head = this.#arrowHead(node, parts.parameters)
       return `${head} ${parts.expression.slice('return '.length)}`
     }
     const inner = parts.body ?? `{ ${this.#wrapBody(parts.expression!, info)} }`
-    const open = inner.indexOf('{') + 1
-    const body = `${inner.slice(0, open)}${this.#declarations(frame)}${inner.slice(open)}`
+    const directives = parts.body === null ? '{' : /^\{(\s*(['"])use strict\2;?)?/.exec(inner)![0]
+    const open = directives.length
+    const body = `${inner.slice(0, open)}${guard}${this.#declarations(frame)}${inner.slice(open)}`
+    if (node.generator) return this.#userGeneratorText(node, parts.parameters, body)
     if (info.stepped) return this.#generatorText(node, parts.parameters, body)
     return parts.body === null
       ? `${this.#arrowHead(node, parts.parameters)} ${body}`
@@ -266,14 +295,16 @@ class Emitter {
     const names = info.node!.params.map((parameter) =>
       parameter.type === 'Identifier' ? parameter.name : 'undefined',
     )
-    const list = `[${names.join(', ')}]`
     if (probe !== undefined) {
-      const enter = `${RUNTIME}_probe(${JSON.stringify(probe.name)}, ${list});`
-      // A probe that wants to know the result: a function with one exit, or each of several, through an inner function.
+      const called = [probe.id, ...names].join(', ')
+      const enter = `${RUNTIME}_probe(${called});`
+      if (probe.result !== true) return `${enter}${body}`
+      // A function may return at several places: all of it becomes an inner function with one.
       const inner = info.stepped ? `(function* () {${body}}).call(this)` : `(() => {${body}})()`
       const call = info.stepped ? `(yield* ${inner})` : inner
-      return `${enter} return ${RUNTIME}_probed(${JSON.stringify(probe.name)}, ${list}, ${call});`
+      return `${enter} return ${RUNTIME}_probed(${[probe.id, call, ...names].join(', ')});`
     }
+    const list = `[${names.join(', ')}]`
     const site = this.#sites.add(this.#module, info.node!, info.name, 'call')
     return `${RUNTIME}_enter(${site}, ${list}); try {${body}} finally { ${RUNTIME}_leave(${site}) }`
   }
@@ -297,6 +328,18 @@ class Emitter {
     return head.slice(0, end) + '\n'.repeat(head.slice(end).split('\n').length - 1)
   }
 
+  /** A generator of the program: its objects say that they are none of ours. */
+  #userGeneratorText(node: FunctionNode, parameters: readonly string[], body: string): string {
+    if (node.async) return this.#headText(node, parameters) + body
+    if (lexicalUses(node.body).super) {
+      const refusal = this.#refusal(node, 'a generator that uses super', 'take what it needs as a parameter')
+      return `${this.#headText(node, parameters).replace('*', '')}{ ${refusal} }`
+    }
+    const head = this.#headText(node, parameters)
+    const plainHead = head.startsWith('function') ? head.replace('*', '') : head
+    return `${plainHead}{ return ${RUNTIME}_users((function* () ${body}).apply(this, arguments)) }`
+  }
+
   #generatorText(node: FunctionNode, parameters: readonly string[], body: string): string {
     if (node.type === 'ArrowFunctionExpression') return this.#arrowText(node, parameters, body)
     const head = this.#headText(node, parameters)
@@ -308,9 +351,9 @@ class Emitter {
     const uses = lexicalUses(node.body)
     if (uses.arguments || uses.super) {
       const what = uses.super ? 'super' : 'arguments'
-      this.#refuse(
+      return this.#refusal(
         node,
-        `an arrow function that uses ${what} and comes to a shared access`,
+        `an arrow function that uses ${what} and may come to a shared access`,
         'make it a method',
       )
     }
@@ -321,45 +364,55 @@ class Emitter {
     return uses.this ? `${text}.bind(this)` : text
   }
 
+  /** Default values are computed where nothing can stop. */
   #parameterText(parameter: Node, info: FunctionInfo): string {
-    const outer = this.#inParameters
-    this.#inParameters = true
-    const text = this.#text(parameter)
-    this.#inParameters = outer
-    if (info.stepped && /\byield\b/.test(text)) {
-      this.#refuse(
-        parameter,
-        `a default value of a parameter of ${info.name} that comes to a shared access`,
-        'compute it in the body of the function',
-      )
-    }
-    return text
-  }
-
-  #refuseRigid(info: FunctionInfo, node: Node): void {
-    if (info.rigid === null || !info.definite) return
-    this.#refuse(
-      node,
-      `${info.rigid}${info.name.startsWith('(') ? '' : ` (${info.name})`} comes to a shared access through Atomics`,
-      info.rigid === 'a constructor'
-        ? 'move the access into a method or a function that makes the object'
-        : 'move the access into a function of its own that is called where it is needed',
-    )
+    const frame: Frame = { info, generator: false, temporaries: 0, depth: 0 }
+    return this.#inFrame(frame, () => {
+      this.#inParameters = true
+      return this.#text(parameter)
+    })
   }
 
   #memberText(node: Node & { type: 'MethodDefinition' | 'Property' }): string | null {
-    const isMethod = node.type === 'MethodDefinition' ? node.kind === 'method' : node.method
     const value = node.value as Node
-    if (!isFunction(value)) return null
-    if (!isMethod && node.type === 'Property' && node.kind === 'init') return null
+    if (node.type === 'Property' && node.shorthand && this.#module.scopes.atomics.has(value))
+      return `Atomics: ${RUNTIME}_atomics`
+    const isInit = node.type === 'Property' && node.kind === 'init' && !node.method
+    if (!isFunction(value) || isInit) return null
     const info = this.#reach.functions.get(value)!
     const key = this.#splice(node, new Map([[value, '']])).trimEnd()
     const text = this.#text(value)
-    if (!info.stepped) return key + text
     const at = node.computed ? key.indexOf('[') : node.key.start - node.start
+    // A generator of the program is a function that returns one, see userGeneratorText.
+    if (value.generator && !value.async) return key.slice(0, at).replace('*', '') + key.slice(at) + text
+    if (!info.stepped) return key + text
     // After a field without a semicolon, the star would multiply.
     const star = node.type === 'MethodDefinition' ? ';' : ''
+    if (node.kind === 'constructor') return this.#constructorText(value, text)
+    if (isAccessor(node)) return this.#accessorText(node, value, key, text)
     return `${star}${key.slice(0, at)}*${key.slice(at)}${text}`
+  }
+
+  /** A constructor that can stop is a method; the class itself only makes the object and its fields. */
+  #constructorText(node: FunctionNode, text: string): string {
+    const site = this.#site(node as Node, 'call')
+    const whole = `return ${RUNTIME}_plain(this.$init(...$arguments), ${site})`
+    return `;constructor(...$arguments) { if ($arguments[0] !== ${RUNTIME}_raw) ${whole} } *$init${text}`
+  }
+
+  /** An accessor that can stop is a method beside the accessor, which is for those who cannot. */
+  #accessorText(
+    node: Node & { type: 'MethodDefinition' | 'Property'; kind: 'get' | 'set' },
+    value: FunctionNode,
+    key: string,
+    text: string,
+  ): string {
+    const { twin, call } = twinNames(node.kind, propertyName(node.key, node.computed)!)
+    const isStatic = node.type === 'MethodDefinition' && node.static ? 'static ' : ''
+    const parameter = node.kind === 'get' ? '' : '$value'
+    const plain = `{ return ${RUNTIME}_plain(this${call}(${parameter}), ${this.#site(value as Node, 'call')}) }`
+    const [before, between] = node.type === 'MethodDefinition' ? [';', ' '] : ['', ', ']
+    return `${before}${key}(${parameter}) ${plain}${between}${isStatic}*${twin}${text}`
   }
 
   /** The initial value of a field, or a static block: it runs where nothing can stop. */
@@ -368,7 +421,6 @@ class Emitter {
     const info = key ? this.#reach.functions.get(key) : undefined
     if (info === undefined) return null
     if (isFunction(key as Node)) return null
-    this.#refuseRigid(info, node)
     const outer = this.#frame
     const frame: Frame = { info, generator: false, temporaries: outer.temporaries, depth: outer.depth }
     const text = this.#inFrame(frame, () => this.#splice(node))
@@ -391,8 +443,6 @@ class Emitter {
 
   /** Marks the turns of a loop that can stop, so that one that only waits is recognised. */
   #loopText(node: Node & { body: Node }): string | null {
-    if (node.type === 'ForOfStatement' && node.await)
-      this.#refuse(node, 'for await in a module that is stepped', 'use threads that wait with Atomics.wait')
     if (!this.#frame.generator) return null
     const body = this.#inLoop(node)
     if (!/\byield\b/.test(body.whole) || !canOnlyWait(node)) return body.whole
@@ -420,20 +470,63 @@ class Emitter {
   // Calls
 
   #callText(node: Node & { type: 'CallExpression' }): string {
+    const operation = directOperation(this.#module, node)
+    if (operation !== null) return this.#operationText(node, operation)
     const target = this.#reach.targets.get(node)!
-    if (target.operation !== null) return this.#operationText(node, target.operation)
     const kind = this.#reach.callKind(target)
     const callee = node.callee as Node
+    if (callee.type === 'Super') return this.#splice(node)
+    const name = callee.type === 'MemberExpression' ? propertyName(callee.property, callee.computed) : null
+    if (callee.type === 'MemberExpression' && name !== null && callee.object.type !== 'Super') {
+      if (stepsCallbacks(name) && this.#givesSteps(node) && !name.startsWith('#'))
+        return this.#delegate(node, this.#callbackText(node, callee, name), 'either')
+    }
+    if (callee.type === 'MemberExpression' && callee.object.type !== 'Super' && this.#isElement(callee)) {
+      const call = this.#computedCallText(node, callee)
+      return kind === 'plain' ? call : this.#delegate(node, call, kind)
+    }
     if (kind === 'plain') return this.#plainCallText(node)
-    const call = this.#splice(node)
-    if (callee.type === 'Super') return call
-    return this.#delegate(node, call, kind)
+    return this.#delegate(node, this.#splice(node), kind)
+  }
+
+  /** `object[name](…)`: it may be a method that reads elements. */
+  #computedCallText(
+    node: Node & { type: 'CallExpression' },
+    callee: Node & { type: 'MemberExpression' },
+  ): string {
+    const object = this.#child(callee, callee.object as Node)
+    const key = this.#child(callee, callee.property as Node)
+    const args = this.#argumentsText(node)
+    const lines = this.#lostLines(node, object + key + args)
+    return `${RUNTIME}_computedCall(${object}, ${key}, ${this.#site(node, 'call')}, [${args}]${lines})`
+  }
+
+  /** Its first argument may be a function that can stop. */
+  #givesSteps(node: Node & { type: 'CallExpression' }): boolean {
+    const [first] = node.arguments as Node[]
+    return first !== undefined && first.type !== 'SpreadElement' && this.#reach.mayStep(this.#module, first)
+  }
+
+  #callbackText(
+    node: Node & { type: 'CallExpression' },
+    callee: Node & { type: 'MemberExpression' },
+    name: string,
+  ): string {
+    const object = this.#child(callee, callee.object as Node)
+    const args = this.#argumentsText(node)
+    const site = this.#site(node, name)
+    return `${RUNTIME}_callback(${site}, ${object}, '${name}', [${args}]${this.#lostLines(node, object + args)})`
+  }
+
+  #argumentsText(node: Node & { type: 'CallExpression' | 'NewExpression' }): string {
+    return (node.arguments as Node[]).map((argument) => this.#child(node, argument)).join(', ')
   }
 
   /** Calls a function that may be a generator. */
   #delegate(node: Node, call: string, kind: 'stepped' | 'either'): string {
     if (!this.#frame.generator) {
-      if (this.#frame.info.node === null && this.#frame.info.name === '(module)')
+      const { info } = this.#frame
+      if (info.node === null && info.name === '(module)' && this.#module.format === 'module')
         return `${RUNTIME}_alone(${call})`
       const site = this.#site(node, 'call')
       return `${RUNTIME}_plain(${call}, ${site})`
@@ -442,52 +535,183 @@ class Emitter {
     return this.#withTemporary((name) => `(${RUNTIME}_stops(${name} = ${call}) ? yield* ${name} : ${name})`)
   }
 
-  /** A call in the middle of `a?.b().c`. */
-  #linkText(node: Node & { type: 'CallExpression' }): string {
-    const target = this.#reach.targets.get(node)!
-    const last = this.#parent()?.type === 'ChainExpression'
-    if (!last && (target.operation !== null || this.#reach.callKind(target) !== 'plain'))
-      this.#refuse(
-        node,
-        'a shared access in the middle of an optional chain',
-        'take the call out of the chain',
-      )
-    return this.#splice(node)
+  /** `a?.b[c]`: taken apart where a part has to be rewritten, link by link. */
+  #chainText(node: Node & { type: 'ChainExpression' }): string {
+    const parent = this.#parent()
+    const isTarget = parent?.type === 'UnaryExpression' && parent.operator === 'delete'
+    if (isTarget || !this.#chainMatters(node.expression as Node)) return this.#spliceChain(node)
+    if (parent?.type === 'CallExpression' && parent.callee === node)
+      return this.#refusal(node, 'a call of a chain in parentheses', 'leave out the parentheses')
+    const text = this.#link(node.expression as Node, (value) => value)
+    return `(${text}${this.#lostLines(node, text)})`
   }
 
-  #chainText(node: Node & { type: 'ChainExpression' }): string | null {
-    const inner = node.expression as Node
-    if (inner.type !== 'CallExpression') return null
-    const target = this.#reach.targets.get(inner)!
-    if (target.operation !== null) this.#refuse(node, 'an optional call of Atomics', 'call it without ?.')
-    const kind = this.#reach.callKind(target)
-    const call = this.#splice(node)
-    return kind === 'plain' ? call : this.#delegate(node, call, 'either')
+  /** Whether links of a chain have to be rewritten, and not only what stands in them. */
+  #chainMatters(node: Node): boolean {
+    if (node.type === 'MemberExpression') {
+      const name = propertyName(node.property, node.computed)
+      const target = this.#reach.targets.get(node)
+      return (
+        (node.computed && name === null) ||
+        (target !== undefined && this.#reach.callKind(target) !== 'plain') ||
+        this.#chainMatters(node.object as Node)
+      )
+    }
+    if (node.type !== 'CallExpression') return false
+    if (this.#reach.callKind(this.#reach.targets.get(node)!) !== 'plain') return true
+    const callee = node.callee as Node
+    const name = callee.type === 'MemberExpression' ? propertyName(callee.property, callee.computed) : null
+    if (name !== null && stepsCallbacks(name) && this.#givesSteps(node)) return true
+    return this.#chainMatters(callee)
+  }
+
+  /** A chain as it stands, with what stands in brackets and parentheses rewritten. */
+  #spliceChain(node: Node): string {
+    if (node.type === 'ChainExpression')
+      return this.#splice(
+        node,
+        new Map([[node.expression as Node, this.#spliceChain(node.expression as Node)]]),
+      )
+    const inner =
+      node.type === 'MemberExpression' ? node.object : node.type === 'CallExpression' ? node.callee : null
+    if (inner === null) return this.#text(node)
+    this.#parents.push(node)
+    const text = this.#spliceChain(inner as Node)
+    this.#parents.pop()
+    return this.#splice(node, new Map([[inner as Node, text]]))
+  }
+
+  /** The text of a link, given how the chain goes on from its value. */
+  #link(node: Node, then: (value: string) => string): string {
+    if (node.type === 'MemberExpression') {
+      if (node.object.type === 'Super') return then(this.#text(node))
+      return this.#link(node.object as Node, (object) =>
+        this.#withTemporary((name) => {
+          const rest = then(this.#memberOf(node, name))
+          return node.optional
+            ? `((${name} = ${object}) == null ? undefined : ${rest})`
+            : `(${name} = ${object}, ${rest})`
+        }),
+      )
+    }
+    if (node.type !== 'CallExpression') return then(this.#text(node))
+    const callee = node.callee as Node
+    if (callee.type !== 'MemberExpression' || callee.object.type === 'Super') {
+      return this.#link(callee, (called) =>
+        this.#withTemporary((name) => {
+          const rest = then(this.#linkCall(node, `${name}(${this.#argumentsText(node)})`))
+          return node.optional
+            ? `((${name} = ${called}) == null ? undefined : ${rest})`
+            : `(${name} = ${called}, ${rest})`
+        }),
+      )
+    }
+    return this.#link(callee.object as Node, (object) =>
+      this.#withTemporary((receiver) =>
+        this.#withTemporary((method) => {
+          const first = callee.optional
+            ? `(${receiver} = ${object}) == null ? undefined : `
+            : `(${receiver} = ${object}, false) ? undefined : `
+          const found = `${method} = ${receiver}${this.#keyText(callee)}`
+          const call = this.#linkCall(node, this.#linkCallText(node, callee, receiver, method))
+          const rest = then(call)
+          return node.optional
+            ? `(${first}(${found}) == null ? undefined : ${rest})`
+            : `(${first}(${found}, ${rest}))`
+        }),
+      ),
+    )
+  }
+
+  #linkCallText(
+    node: Node & { type: 'CallExpression' },
+    callee: Node & { type: 'MemberExpression' },
+    receiver: string,
+    method: string,
+  ): string {
+    const name = propertyName(callee.property, callee.computed)
+    const args = this.#argumentsText(node)
+    if (name !== null && stepsCallbacks(name) && this.#givesSteps(node))
+      return `${RUNTIME}_callback(${this.#site(node, name)}, ${receiver}, '${name}', [${args}])`
+    return `${method}.call(${receiver}${args === '' ? '' : `, ${args}`})`
+  }
+
+  #linkCall(node: Node & { type: 'CallExpression' }, call: string): string {
+    const callee = node.callee as Node
+    const name = callee.type === 'MemberExpression' ? propertyName(callee.property, callee.computed) : null
+    const callsBack = name !== null && stepsCallbacks(name) && this.#givesSteps(node)
+    const kind = this.#reach.callKind(this.#reach.targets.get(node)!)
+    return kind === 'plain' && !callsBack ? call : this.#delegate(node, call, 'either')
+  }
+
+  #keyText(node: Node & { type: 'MemberExpression' }): string {
+    const key = this.#child(node, node.property as Node)
+    return node.computed ? `[${key}]` : `.${key}`
+  }
+
+  /** A property or element of what the variable `name` holds. */
+  #memberOf(node: Node & { type: 'MemberExpression' }, name: string): string {
+    const target = this.#reach.targets.get(node)
+    const property = propertyName(node.property, node.computed)
+    if (target !== undefined && property !== null && this.#reach.callKind(target) !== 'plain')
+      return this.#getText(node, name, property)
+    if (!this.#isElement(node)) return `${name}${this.#keyText(node)}`
+    return this.#withTemporary((index) => {
+      const key = this.#child(node, node.property as Node)
+      const site = this.#site(node, 'read')
+      const plain = `${name}.${SHARED} === undefined ? ${name}[${index}]`
+      return `(${index} = ${key}, ${plain} : ${RUNTIME}_read(${name}, ${index}, ${site}))`
+    })
   }
 
   #plainCallText(node: Node & { type: 'CallExpression' }): string {
-    const target = this.#reach.targets.get(node)!
     const callee = node.callee as Node
-    if (!this.#reach.isKnown(target)) this.#refuseCallbacks(node.arguments as Node[], callee)
-    if (callee.type !== 'MemberExpression' || node.optional || callee.optional) return this.#splice(node)
+    const given = this.#givenText(node)
+    if (callee.type !== 'MemberExpression' || node.optional || callee.optional) return given
     const name = propertyName(callee.property, callee.computed)
-    if (name === null || callee.object.type === 'Super') return this.#splice(node)
+    if (name === null || callee.object.type === 'Super') return given
     if (viewMethod.test(name)) return this.#bulkText(node, callee, name, 'dataView')
-    if (bulkMethods.has(name) && !isGlobal(callee.object, this.#module))
+    if (bulkMethods.has(name) && !isGlobal(callee.object as Node, this.#module))
       return this.#bulkText(node, callee, name, 'bulk')
-    return this.#splice(node)
+    return given
   }
 
-  #refuseCallbacks(args: readonly Node[], callee: Node): void {
-    for (const argument of args) {
-      const stepped = this.#reach.steppedArgument(this.#module, argument)
-      if (stepped === undefined) continue
-      this.#refuse(
-        argument,
-        `a shared access inside a callback given to ${this.#raw(callee)}`,
-        'write a loop: a callback that the engine calls cannot stop in the middle',
-      )
+  /** A call of the engine or of a module outside, with what it is given made fit for that. */
+  #givenText(node: Node & { type: 'CallExpression' }): string {
+    const callee = node.callee as Node
+    const target = this.#reach.targets.get(node)!
+    const name = callee.type === 'MemberExpression' ? propertyName(callee.property, callee.computed) : null
+    const replaced = new Map<Node, string>()
+    const path = isGlobal(rootOf(callee), this.#module) ? this.#raw(callee).replace(/^globalThis\./, '') : ''
+    const inside = this.#reach.isKnown(target)
+    for (const argument of node.arguments as Node[]) {
+      if (argument.type === 'SpreadElement') continue
+      const site = (): number => this.#site(argument, 'argument')
+      if (!inside && this.#reach.mayStep(this.#module, argument) && this.#callsBack(callee, name, path))
+        replaced.set(argument, `${RUNTIME}_inRigid(${this.#child(node, argument)}, ${site()})`)
+      if (readers.test(path) || name === 'decode')
+        replaced.set(argument, `${RUNTIME}_source(${this.#child(node, argument)}, ${site()})`)
     }
+    const isPromise = name === 'then' || name === 'catch' || name === 'finally'
+    if (isPromise && !inside && callee.type === 'MemberExpression') {
+      const object = callee.object as Node
+      const promised = `${RUNTIME}_promised(${this.#child(callee, object)}, ${this.#site(node, 'promise')})`
+      this.#parents.push(node)
+      replaced.set(callee, this.#splice(callee, new Map([[object, promised]])))
+      this.#parents.pop()
+    }
+    const text = this.#splice(node, replaced)
+    if (laterFunctions.has(path) || path === 'process.nextTick')
+      return `(${RUNTIME}_later(0, ${this.#site(node, 'later')}), ${text})`
+    return path === 'Buffer.from' ? `${RUNTIME}_watched(${text})` : text
+  }
+
+  /** A function outside the program may call back what it is given. */
+  #callsBack(callee: Node, name: string | null, path: string): boolean {
+    if (name !== null && (rigidCallbackMethods.has(name) || stepsCallbacks(name))) return true
+    if (laterFunctions.has(path)) return true
+    const root = rootOf(callee)
+    return root.type === 'Identifier' && this.#module.scopes.bindings.get(root)?.kind === 'import'
   }
 
   /** A method that moves many elements: asks first whether the array is shared. */
@@ -498,8 +722,18 @@ class Emitter {
     helper: 'bulk' | 'dataView',
   ): string {
     return this.#withTemporary((object) => {
-      const args = (node.arguments as Node[]).map((argument) => this.#child(node, argument)).join(', ')
       const site = this.#site(node, name)
+      const args = (node.arguments as Node[])
+        .map((argument) => {
+          const text = this.#child(node, argument)
+          if (argument.type === 'SpreadElement') return text
+          // What is copied from may be shared where the array itself is not.
+          if (name === 'set' && argument === node.arguments[0]) return `${RUNTIME}_source(${text}, ${site})`
+          return this.#reach.mayStep(this.#module, argument) && this.#callsBack(callee, name, '')
+            ? `${RUNTIME}_inRigid(${text}, ${site})`
+            : text
+        })
+        .join(', ')
       const base = this.#child(callee, callee.object as Node)
       const lines = this.#lostLines(node, base + args)
       const property = name.startsWith('#') ? null : name
@@ -526,32 +760,74 @@ class Emitter {
 
   #newText(node: Node & { type: 'NewExpression' }): string | null {
     const callee = node.callee as Node
-    if (!(callee.type === 'Identifier' && this.#module.scopes.bindings.get(callee) !== undefined))
-      this.#refuseCallbacks(node.arguments as Node[], callee)
-    if (callee.type !== 'Identifier' || this.#module.scopes.bindings.has(callee)) return null
-    if (!typedArrayName.test(callee.name)) return null
-    return `${RUNTIME}_made(${this.#splice(node)})`
+    const target = this.#reach.targets.get(node)!
+    const isGlobalName = callee.type === 'Identifier' && !this.#module.scopes.bindings.has(callee)
+    const site = this.#site(node, 'new')
+    if (isGlobalName) {
+      if (!typedArrayName.test(callee.name)) return this.#newOfEngine(node)
+      const [first] = node.arguments as Node[]
+      const replaced = new Map<Node, string>()
+      if (first !== undefined && first.type !== 'SpreadElement' && first.type !== 'Literal')
+        replaced.set(first, `${RUNTIME}_source(${this.#child(node, first)}, ${site})`)
+      return `${RUNTIME}_made(${this.#splice(node, replaced)})`
+    }
+    const args = (): string => {
+      const made = this.#child(node, callee)
+      const given = this.#argumentsText(node)
+      return `${site}, ${made}, [${given}]${this.#lostLines(node, made + given)}`
+    }
+    if (this.#reach.callKind(target) !== 'plain')
+      return this.#delegate(node, `${RUNTIME}_build(${args()})`, 'either')
+    return this.#isOrdinaryClass(callee) ? null : `${RUNTIME}_make(${args()})`
+  }
+
+  #newOfEngine(node: Node & { type: 'NewExpression' }): string | null {
+    if (node.callee.type === 'Identifier' && node.callee.name === 'Proxy' && node.arguments.length === 2) {
+      const args = this.#argumentsText(node)
+      return `${RUNTIME}_proxied(${this.#site(node, 'new')}, ${args}${this.#lostLines(node, args)})`
+    }
+    const stepped = (node.arguments as Node[]).filter((argument) =>
+      this.#reach.mayStep(this.#module, argument),
+    )
+    if (stepped.length === 0) return null
+    const guarded = stepped.map((argument): [Node, string] => [
+      argument,
+      `${RUNTIME}_inRigid(${this.#child(node, argument)}, ${this.#site(argument, 'argument')})`,
+    ])
+    return this.#splice(node, new Map(guarded))
+  }
+
+  /** A class of the program that extends none: no typed array comes of it. */
+  #isOrdinaryClass(callee: Node): boolean {
+    if (callee.type !== 'Identifier') return false
+    const binding = this.#reach.bindingOf(this.#module, callee)
+    if (binding?.kind !== 'class' || binding.reassigned) return false
+    const { superClass } = binding.value as Node & { type: 'ClassDeclaration' }
+    return !superClass || (superClass.type === 'Identifier' && superClass.name === 'Error')
   }
 
   #operationText(node: Node & { type: 'CallExpression' }, operation: string): string {
-    if (operation === 'isLockFree') return this.#splice(node)
-    if (operation === 'waitAsync')
-      this.#refuse(node, 'Atomics.waitAsync', 'use Atomics.wait: a thread here may block')
+    if (operation === 'isLockFree') return `Atomics.isLockFree(${this.#argumentsText(node)})`
     const arity = operations.get(operation)
     if (arity === undefined)
-      this.#refuse(node, `Atomics.${operation}`, 'it is not an operation that can be stepped')
+      return this.#refusal(node, `Atomics.${operation}`, 'use Atomics.wait: a thread here may block')
     const args = (node.arguments as Node[]).map((argument) => this.#child(node, argument))
-    if ((node.arguments as Node[]).some((argument) => argument.type === 'SpreadElement'))
-      this.#refuse(node, `Atomics.${operation} with spread arguments`, 'write the arguments one by one')
     const site = this.#site(node, `Atomics.${operation}`)
     const lines = this.#lostLines(node, args.join(''))
     while (args.length < arity) args.push('undefined')
-    const announce = `${RUNTIME}_${operation}(${[site, ...args].join(', ')})${lines}`
-    const stop = this.#frame.generator ? `${announce} && (yield)` : announce
-    const done = `${RUNTIME}_${operation}Done`
-    if (operation !== 'wait') return `(${stop}, ${done}())`
-    const sleep = this.#frame.generator ? `${done}() && (yield)` : `${done}()`
-    return `(${stop}, ${sleep}, ${RUNTIME}_waited())`
+    const done = `${RUNTIME}_${operation}Done()`
+    const call = (more: readonly string[]): string =>
+      `${RUNTIME}_${operation}(${[site, ...args, ...more].join(', ')})${lines}`
+    if (!this.#frame.generator) {
+      const announce = call([`${RUNTIME}_stiffen(${site})`])
+      return operation === 'wait'
+        ? `(${announce}, ${done}, ${RUNTIME}_loosen(), ${RUNTIME}_waited())`
+        : `(${announce}, ${RUNTIME}_loosen(), ${done})`
+    }
+    const announce = `${call([])} && (yield)`
+    return operation === 'wait'
+      ? `(${announce}, ${done} && (yield), ${RUNTIME}_waited())`
+      : `(${announce}, ${done})`
   }
 
   // -------------------------------------------------------------------------------------------------------------------
@@ -559,6 +835,8 @@ class Emitter {
 
   /** Runs `body` with the name of a variable of this function that nothing around uses. */
   #withTemporary(body: (name: string) => string): string {
+    // Each use has its own, since all calls of the function share it.
+    if (this.#inParameters) return body(`$p${this.#parameterTemporaries++}`)
     const frame = this.#frame
     const name = `$${frame.depth}`
     frame.depth++
@@ -566,6 +844,135 @@ class Emitter {
     const text = body(name)
     frame.depth--
     return text
+  }
+
+  /** `x.name`: a getter that can stop, `globalThis.Atomics`, or an element. */
+  #memberReadText(node: Node & { type: 'MemberExpression' }): string | null {
+    const name = propertyName(node.property, node.computed)
+    const object = node.object as Node
+    if (name === 'Atomics' && isGlobal(object, this.#module)) return `${RUNTIME}_atomics`
+    const isTarget = this.#isTarget(node)
+    if (isTarget && this.#isElement(node) && this.#isInPattern()) return this.#slotText(node)
+    const target = this.#reach.targets.get(node)
+    if (isTarget || name === null || target === undefined || object.type === 'Super')
+      return this.#readText(node)
+    if (this.#reach.callKind(target) === 'plain') return this.#readText(node)
+    return this.#withTemporary((temporary) => {
+      const text = this.#child(node, object)
+      return `(${temporary} = ${text}${this.#lostLines(node, text)}, ${this.#getText(node, temporary, name)})`
+    })
+  }
+
+  #getText(node: Node, object: string, name: string): string {
+    const { call } = twinNames('get', name)
+    if (name.startsWith('#')) return this.#delegate(node, `${object}${call}()`, 'either')
+    return this.#delegate(node, `${RUNTIME}_get(${object}, ${JSON.stringify(name)})`, 'either')
+  }
+
+  #setText(node: Node, object: string, name: string, value: string): string {
+    const { call } = twinNames('set', name)
+    if (name.startsWith('#')) return this.#delegate(node, `${object}${call}(${value})`, 'either')
+    return this.#delegate(node, `${RUNTIME}_set(${object}, ${JSON.stringify(name)}, ${value})`, 'either')
+  }
+
+  /** A property whose setter or getter may be able to stop. */
+  #accessorOf(node: Node): (Node & { type: 'MemberExpression' }) | null {
+    if (node.type !== 'MemberExpression' || node.object.type === 'Super' || node.optional) return null
+    const target = this.#reach.targets.get(node)
+    return target === undefined || this.#reach.callKind(target) === 'plain' ? null : node
+  }
+
+  #assignAccessor(
+    node: Node & { type: 'AssignmentExpression' },
+    target: Node & { type: 'MemberExpression' },
+  ): string {
+    const name = propertyName(target.property, target.computed)!
+    if (/^(&&|\|\||\?\?)=$/.test(node.operator))
+      return this.#refusal(
+        node,
+        `${node.operator} on an accessor that may come to a shared access`,
+        'write an if',
+      )
+    return this.#withTemporary((object) =>
+      this.#withTemporary((value) => {
+        const base = this.#child(target, target.object as Node)
+        const before =
+          node.operator === '=' ? '' : `${this.#getText(target, object, name)} ${node.operator.slice(0, -1)} `
+        const right = this.#child(node, node.right as Node)
+        const lines = this.#lostLines(node, base + right)
+        const assign = this.#setText(node, object, name, value)
+        return `(${object} = ${base}, ${value} = ${before}(${right})${lines}, ${assign}, ${value})`
+      }),
+    )
+  }
+
+  #updateAccessor(
+    node: Node & { type: 'UpdateExpression' },
+    target: Node & { type: 'MemberExpression' },
+  ): string {
+    const name = propertyName(target.property, target.computed)!
+    return this.#withTemporary((object) =>
+      this.#withTemporary((value) =>
+        this.#withTemporary((before) => {
+          const first = `${object} = ${this.#child(target, target.object as Node)}`
+          const step = `${before} = ${value}${node.operator}`
+          const result = node.prefix ? value : before
+          const read = this.#getText(target, object, name)
+          return `(${first}, ${value} = ${read}, ${step}, ${this.#setText(node, object, name, value)}, ${result})`
+        }),
+      ),
+    )
+  }
+
+  // What patterns take apart
+
+  #declaratorText(node: Node & { type: 'VariableDeclarator' }): string | null {
+    if (!node.init || !takesByNumber(node.id as Node)) return null
+    const init = `${RUNTIME}_unpacked(${this.#child(node, node.init as Node)}, ${this.#site(node, 'pattern')})`
+    return this.#splice(node, new Map([[node.init as Node, init]]))
+  }
+
+  #spreadText(node: Node & { type: 'SpreadElement' }): string | null {
+    if (this.#parent()?.type !== 'ObjectExpression') return null
+    const site = this.#site(node, 'spread')
+    return this.#splice(
+      node,
+      new Map([
+        [node.argument as Node, `${RUNTIME}_unpacked(${this.#child(node, node.argument as Node)}, ${site})`],
+      ]),
+    )
+  }
+
+  /** Where the value of a pattern is not at hand, one that takes elements by number is refused. */
+  #patternText(node: Node & { type: 'ObjectPattern' }): string | null {
+    const parent = this.#parent()
+    const hasValue =
+      (parent?.type === 'VariableDeclarator' && parent.init) ||
+      (parent?.type === 'AssignmentExpression' && parent.left === node)
+    if (!hasValue && takesByNumber(node, false)) {
+      const remedy = 'give the object a name, and take the element by name[index]'
+      refuse(
+        this.#module,
+        node,
+        'a pattern that takes elements by number from a value without a name',
+        remedy,
+      )
+    }
+    return null
+  }
+
+  #isInPattern(): boolean {
+    const parent = this.#parent()
+    const { type } = parent!
+    if (type === 'ArrayPattern' || type === 'RestElement' || type === 'AssignmentPattern') return true
+    return type === 'ForOfStatement' || type === 'ForInStatement' || type === 'Property'
+  }
+
+  /** An element that a pattern assigns to. */
+  #slotText(node: Node & { type: 'MemberExpression' }): string {
+    const object = this.#child(node, node.object as Node)
+    const key = this.#child(node, node.property as Node)
+    return `${RUNTIME}_slot(${object}, ${key}, ${this.#site(node, 'write')}).value`
   }
 
   /** `a[i]` as a value. */
@@ -603,7 +1010,14 @@ class Emitter {
 
   #assignmentText(node: Node & { type: 'AssignmentExpression' }): string | null {
     const target = node.left as Node
-    if (target.type === 'ObjectPattern' || target.type === 'ArrayPattern') return null
+    if (target.type === 'ArrayPattern') return null
+    if (target.type === 'ObjectPattern') {
+      if (!takesByNumber(target)) return null
+      const right = `${RUNTIME}_unpacked(${this.#child(node, node.right as Node)}, ${this.#site(node, 'pattern')})`
+      return this.#splice(node, new Map([[node.right as Node, right]]))
+    }
+    const accessor = this.#accessorOf(target)
+    if (accessor !== null) return this.#assignAccessor(node, accessor)
     if (target.type !== 'MemberExpression' || !this.#isElement(target)) return null
     const site = this.#site(node, 'write')
     const { operator } = node
@@ -640,6 +1054,8 @@ class Emitter {
 
   #updateText(node: Node & { type: 'UpdateExpression' }): string | null {
     const target = node.argument as Node
+    const accessor = this.#accessorOf(target)
+    if (accessor !== null) return this.#updateAccessor(node, accessor)
     if (target.type !== 'MemberExpression' || !this.#isElement(target)) return null
     const site = this.#site(node, 'write')
     const [own, helper] = node.prefix
@@ -656,20 +1072,11 @@ class Emitter {
 
   /** An element of an array, as far as can be seen. */
   #isElement(node: Node & { type: 'MemberExpression' }): boolean {
-    if (!node.computed || node.object.type === 'Super' || node.optional) return false
+    if (!node.computed || node.object.type === 'Super') return false
     const key = node.property as Node
     if (key.type === 'Literal' && typeof key.value === 'string') return false
     if (key.type === 'TemplateLiteral') return false
-    return !this.#inChain() && !this.#inParameters
-  }
-
-  /** Inside `a?.b…`, where a part cannot be taken out. */
-  #inChain(): boolean {
-    for (let up = 0; ; up++) {
-      const parent = this.#parent(up)
-      if (parent?.type === 'ChainExpression') return true
-      if (parent?.type !== 'MemberExpression' && parent?.type !== 'CallExpression') return false
-    }
+    return true
   }
 
   /** It is assigned to, called or deleted, and not read. */
@@ -721,6 +1128,29 @@ class Emitter {
         return false
     }
   }
+}
+
+/** The method that stands for an accessor, where it is declared and where it is called. */
+function twinNames(kind: 'get' | 'set', name: string): { twin: string; call: string } {
+  if (name.startsWith('#')) return { twin: `#$${kind}_${name.slice(1)}`, call: `.#$${kind}_${name.slice(1)}` }
+  const key = `[${JSON.stringify(`$${kind}_${name}`)}]`
+  return { twin: key, call: key }
+}
+
+/** An object pattern that takes properties by number, by a computed name, or (`rest`) all together. */
+function takesByNumber(pattern: Node, rest = true): boolean {
+  if (pattern.type !== 'ObjectPattern') return false
+  return pattern.properties.some((property) => {
+    if (property.type === 'RestElement') return rest
+    const { key, computed } = property
+    return computed
+      ? !(key.type === 'Literal' && typeof key.value === 'string')
+      : key.type === 'Literal' && typeof key.value === 'number'
+  })
+}
+
+function rootOf(callee: Node): Node {
+  return callee.type === 'MemberExpression' ? rootOf(callee.object as Node) : callee
 }
 
 /** Free of effects, and cheap to evaluate twice. */

@@ -1,15 +1,19 @@
 // The stepped backend: programs run one shared-memory access at a time.
 
+export type { Probe } from './emit.ts'
 export { type SteppedProgram, loadStepped } from './load.ts'
 export { FinerCellsNeeded, memory } from './memory.ts'
 export { rememberFields } from './private-state.ts'
 export type { SourcePatch } from './program.ts'
+export { SteppingRefused } from './refusal.ts'
 export {
   COMPARE_EXCHANGE,
   FINISHED,
+  type Forbidden,
   LOAD,
   NOTIFY,
   PAUSE,
+  type Probes,
   READY,
   SPINNING,
   STORE,
@@ -22,11 +26,14 @@ export {
   type Watched,
   alone,
   operationNames,
+  reportWrite,
   runThreads,
+  setForbidden,
+  setProbes,
   setSites,
   setTracer,
   setWatching,
   timeOut,
 } from './runtime.ts'
 export type { Site } from './sites.ts'
-export { SHARED } from './tags.ts'
+export { SHARED, TRACKED } from './tags.ts'

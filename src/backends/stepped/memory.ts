@@ -82,8 +82,6 @@ export class View {
   }
 }
 
-type Tagged = ArrayBufferView & { [SHARED]?: View; [TRACKED]?: View }
-
 /** The end of MurmurHash3: every bit of the result depends on every bit of the value. */
 function mix(value: number): number {
   let hash = Math.imul(value ^ (value >>> 16), 0x85ebca6b)
@@ -109,6 +107,8 @@ class Memory {
   /** Buffers, by the order in which they are met, that have cells of one byte. */
   readonly byteCells = new Set<number>()
   execution = 1
+  /** Set where an array could not be added, as long as nobody has seen to it. */
+  finerNeeded: FinerCellsNeeded | null = null
   /** Cells in use. */
   cells = 0
   #buffers = new Map<ArrayBufferLike, TrackedBuffer>()
@@ -120,6 +120,7 @@ class Memory {
 
   /** Forgets all buffers. */
   clear(): void {
+    this.finerNeeded = null
     this.#buffers = new Map()
     this.#order = []
     this.cells = 0
@@ -145,11 +146,12 @@ class Memory {
       this.#buffers.set(array.buffer, buffer)
       this.#order.push(buffer)
     }
-    if (elementBytes < buffer.cellBytes) throw new FinerCellsNeeded(buffer.ordinal)
+    if (elementBytes < buffer.cellBytes) throw (this.finerNeeded = new FinerCellsNeeded(buffer.ordinal))
     const view = new View(buffer, array)
-    const tagged = array as Tagged
-    tagged[TRACKED] = view
-    if (buffer.shared) tagged[SHARED] = view
+    // Not enumerable, so that the array still equals one like it.
+    const property = { value: view, writable: true, configurable: true }
+    Object.defineProperty(array, TRACKED, property)
+    if (buffer.shared) Object.defineProperty(array, SHARED, property)
     return array
   }
 
@@ -199,6 +201,7 @@ class Memory {
 
   /** Back to the snapshot; buffers that were made since are forgotten. */
   restore(): void {
+    this.finerNeeded = null
     const changedBuffers = this.#changedBuffers
     const changedBlocks = this.#changedBlocks
     for (let index = 0; index < changedBlocks.length; index++) {

@@ -1,15 +1,16 @@
 // A program that is to be stepped: an entry module and all modules of ours that it imports.
 //
-// Modules of Node and packages stay as they are: what they do is part of a step of the thread that calls them. A patch
-// replaces one expression of one file before it is parsed; so a guard is removed for a test, and the source does not
-// know of it.
+// Modules of Node stay as they are: what they do is part of a step of the thread that calls them. So do packages that
+// name shared memory nowhere and import none that does. A patch replaces one expression of one file before it is
+// parsed; so a guard is removed for a test, and the source does not know of it.
 
 import { createHash } from 'node:crypto'
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { SteppingRefused } from './refusal.ts'
+import { followImport, formatOf, importResolver, isPackaged } from './resolve.ts'
 import { type Scopes, nameOf, resolveScopes } from './scope.ts'
-import { type Node, type SourceModule, parseModule } from './syntax.ts'
+import { type Node, type SourceModule, childrenOf, parseModule } from './syntax.ts'
 
 /** A change of the source: in `file`, the text `find`, which stands there once, becomes `replace`. */
 export interface SourcePatch {
@@ -38,7 +39,7 @@ export type Export =
 export interface Program {
   readonly entry: string
   readonly modules: ReadonlyMap<string, ProgramModule>
-  /** Digest of all sources, patches included. */
+  /** Digest of all code, patches included. */
   readonly digest: string
 }
 
@@ -49,18 +50,14 @@ export interface ProgramOptions {
 }
 
 /** Reads the module `entry` (an address) and all that it imports. Throws SteppingRefused. */
-export function readProgram(entry: string, options: ProgramOptions = {}): Program {
+export async function readProgram(entry: string, options: ProgramOptions = {}): Promise<Program> {
   const { patches = [], redirect = (url: string) => url } = options
   const modules = new Map<string, ProgramModule>()
   const applied = new Set<SourcePatch>()
-  const hash = createHash('sha256')
   const pending = [redirect(entry)]
   for (let url = pending.pop(); url !== undefined; url = pending.pop()) {
     if (modules.has(url)) continue
-    const file = fileURLToPath(url)
-    const source = patchSource(file, readSource(file), patches, applied)
-    hash.update(source).update('\0')
-    const module = describeModule(url, parseModule(file, source), redirect)
+    const module = await readModule(url, patches, applied, redirect)
     modules.set(url, module)
     pending.push(...module.imports.values())
   }
@@ -73,7 +70,41 @@ export function readProgram(entry: string, options: ProgramOptions = {}): Progra
       'correct the patch',
     )
   }
+  leaveOutPackages(modules)
+  const hash = createHash('sha256')
+  for (const { digest } of modules.values()) hash.update(digest)
   return { entry: redirect(entry), modules, digest: hash.digest('hex') }
+}
+
+async function readModule(
+  url: string,
+  patches: readonly SourcePatch[],
+  applied: Set<SourcePatch>,
+  redirect: (url: string) => string,
+): Promise<ProgramModule> {
+  const file = fileURLToPath(url)
+  const source = patchSource(file, readSource(file), patches, applied)
+  const module = parseModule(file, source, formatOf(url))
+  const resolve = await importResolver(url)
+  return describeModule(url, module, (specifier, kind) => {
+    const target = followImport(url, specifier, kind, resolve)
+    return target === null ? null : redirect(target)
+  })
+}
+
+/** Takes packages out that have nothing to do with shared memory, and cannot come to it. */
+function leaveOutPackages(modules: Map<string, ProgramModule>): void {
+  const kept = new Set<string>()
+  for (const [url, { text }] of modules) {
+    if (!isPackaged(url) || /\bAtomics\b|\bSharedArrayBuffer\b/.test(text)) kept.add(url)
+  }
+  for (let before = -1; before !== kept.size;) {
+    before = kept.size
+    for (const [url, { imports }] of modules) {
+      if ([...imports.values()].some((target) => kept.has(target))) kept.add(url)
+    }
+  }
+  for (const url of modules.keys()) if (!kept.has(url)) modules.delete(url)
 }
 
 function readSource(file: string): string {
@@ -105,14 +136,22 @@ function patchSource(
   return text
 }
 
-function describeModule(url: string, module: SourceModule, redirect: (url: string) => string): ProgramModule {
+type Follow = (specifier: string, kind: 'import' | 'require') => string | null
+
+function describeModule(url: string, module: SourceModule, target: Follow): ProgramModule {
   const imports = new Map<string, string>()
   const exports = new Map<string, Export>()
   const stars: string[] = []
-  const follow = (source: { value?: unknown } | null | undefined): void => {
-    const specifier = String(source?.value ?? '')
-    if (/^(\.|file:)/.test(specifier)) imports.set(specifier, redirect(resolveRelative(url, specifier)))
+  const scopes = resolveScopes(module.program)
+  const note = (specifier: string, kind: 'import' | 'require'): void => {
+    const found = target(specifier, kind)
+    if (found !== null) imports.set(specifier, found)
   }
+  const follow = (source: { value?: unknown } | null | undefined): void => {
+    if (source) note(String(source.value), 'import')
+  }
+  if (module.format === 'commonjs')
+    for (const specifier of requiredBy(module.program, scopes)) note(specifier, 'require')
   for (const statement of (module.program as Node & { type: 'Program' }).body) {
     if (statement.type === 'ImportDeclaration') follow(statement.source)
     if (statement.type === 'ExportAllDeclaration') {
@@ -131,7 +170,30 @@ function describeModule(url: string, module: SourceModule, redirect: (url: strin
       else exports.set('default', { kind: 'value', node: declaration })
     }
   }
-  return { ...module, url, scopes: resolveScopes(module.program), imports, exports, stars }
+  return { ...module, url, scopes, imports, exports, stars }
+}
+
+/** What a CommonJS module requires by name. */
+function requiredBy(program: Node, scopes: Scopes): string[] {
+  const found: string[] = []
+  const visit = (node: Node): void => {
+    if (
+      node.type === 'CallExpression' &&
+      node.callee.type === 'Identifier' &&
+      node.callee.name === 'require'
+    ) {
+      const [argument] = node.arguments
+      if (
+        !scopes.bindings.has(node.callee) &&
+        argument?.type === 'Literal' &&
+        typeof argument.value === 'string'
+      )
+        found.push(argument.value)
+    }
+    for (const child of childrenOf(node)) visit(child)
+  }
+  visit(program)
+  return found
 }
 
 function describeExports(
@@ -156,14 +218,6 @@ function describeExports(
   }
   for (const { id } of declaration.declarations)
     if (id.type === 'Identifier') exports.set(id.name, { kind: 'local', name: id.name })
-}
-
-/** As Node resolves it; a `.js` that stands only as `.ts` is the latter. */
-function resolveRelative(from: string, specifier: string): string {
-  const { href } = new URL(specifier, from)
-  if (existsSync(fileURLToPath(href))) return href
-  const typescript = href.replace(/\.([cm]?)js$/, '.$1ts')
-  return typescript !== href && existsSync(fileURLToPath(typescript)) ? typescript : href
 }
 
 /** The address of a file, or of an address. */

@@ -4,8 +4,9 @@
 // all functions that it could be are meant: a method call means every method of that name in the program, and a call
 // of a value means every function that is used as one. What is called from outside the program is not stepped.
 
-import type { Binding } from './scope.ts'
+import { isOperation, stepsCallbacks } from './names.ts'
 import type { Program, ProgramModule } from './program.ts'
+import type { Binding } from './scope.ts'
 import { type FunctionNode, type Node, childrenOf, isFunction, propertyName } from './syntax.ts'
 
 /** What a call may lead to. */
@@ -24,11 +25,9 @@ export interface FunctionInfo {
   /** Null for the code of a module outside all functions. */
   readonly node: FunctionNode | null
   readonly name: string
-  /** Why it cannot stop in the middle, if it cannot: a constructor, say. */
+  /** Why it cannot stop in the middle, if it cannot: an async function, say. */
   readonly rigid: string | null
   readonly calls: { readonly node: Node; readonly target: Target }[]
-  /** It comes to a shared access for certain, if its paths are taken. */
-  definite: boolean
   /** It is made a generator. */
   stepped: boolean
   /** It is used as a value, so that a call of an unknown value can mean it. */
@@ -48,13 +47,27 @@ export class Reach {
   readonly targets = new Map<Node, Target>()
   readonly #program: Program
   readonly #properties = new Map<string, PropertyValues>()
-  readonly #pending: { node: Node & { type: 'CallExpression' }; caller: FunctionInfo }[] = []
+  readonly #pending: { node: Node & { type: 'CallExpression' | 'NewExpression' }; caller: FunctionInfo }[] =
+    []
   readonly #readProperties = new Set<string>()
+  readonly #members: { node: Node & { type: 'MemberExpression' }; caller: FunctionInfo }[] = []
+  /** Getters and setters, by name. */
+  readonly #accessors = new Map<string, FunctionInfo[]>()
+  readonly #constructors: FunctionInfo[] = []
+  /** Constructors of classes that extend none, which can be made to stop. */
+  readonly #constructorOf = new Map<Node, FunctionInfo>()
+  /** The program has modules whose values cannot be followed, so any value may be any of its functions. */
+  readonly #opaque: boolean
+  /** `Atomics` is used other than by calls of its functions by name, so that any value may be one of these. */
+  readonly #indirect: boolean
   /** Names of properties that are assigned to somewhere. */
   readonly assignedProperties = new Set<string>()
 
   constructor(program: Program) {
     this.#program = program
+    const modules = [...program.modules.values()]
+    this.#opaque = modules.some(({ format }) => format === 'commonjs')
+    this.#indirect = modules.some(usesAtomicsAsValue)
     for (const module of program.modules.values()) {
       const body = this.#addFunction(module, null, '(module)', 'the code of a module outside its functions')
       this.functions.set(module.program, body)
@@ -62,7 +75,17 @@ export class Reach {
     }
     for (const module of program.modules.values()) this.#collectValues(module, module.program, null)
     for (const { node, caller } of this.#pending) {
-      const target = this.#targetOf(caller.module, node)
+      const target =
+        node.type === 'NewExpression'
+          ? this.#targetOfNew(caller.module, node)
+          : this.#targetOf(caller.module, node)
+      this.targets.set(node, target)
+      caller.calls.push({ node, target })
+    }
+    for (const { node, caller } of this.#members) {
+      const functions = this.#accessors.get(propertyName(node.property, node.computed) ?? '')
+      if (functions === undefined) continue
+      const target = { operation: null, functions, unknown: false, exact: false }
       this.targets.set(node, target)
       caller.calls.push({ node, target })
     }
@@ -84,7 +107,6 @@ export class Reach {
       name,
       rigid,
       calls: [],
-      definite: false,
       stepped: false,
       escapes: false,
     }
@@ -95,14 +117,53 @@ export class Reach {
   #collect(module: ProgramModule, node: Node, owner: FunctionInfo, parent: Node | null): void {
     let inner = owner
     if (isFunction(node))
-      inner = this.#addFunction(module, node, functionName(node, parent), rigidity(node, parent))
+      inner = this.#addFunction(module, node, functionName(node, parent), this.#rigidity(node, parent))
     else if (parent?.type === 'PropertyDefinition' && parent.value === node) {
       inner = this.#addFunction(module, null, '(field)', 'the initial value of a field')
     } else if (node.type === 'StaticBlock') {
       inner = this.#addFunction(module, null, '(static)', 'a static block')
     }
-    if (node.type === 'CallExpression') this.#pending.push({ node, caller: inner })
+    if (isFunction(node)) this.#noteSpecial(inner, parent)
+    if (node.type === 'CallExpression' || node.type === 'NewExpression')
+      this.#pending.push({ node, caller: inner })
+    if (node.type === 'MemberExpression') this.#members.push({ node, caller: inner })
+    // A constructor can be made to stop only where nothing has to be done before or after it.
+    if ((node.type === 'ClassDeclaration' || node.type === 'ClassExpression') && !node.superClass) {
+      const found = node.body.body.find(
+        (member) => member.type === 'MethodDefinition' && member.kind === 'constructor',
+      )
+      if (found !== undefined) this.#baseConstructors.add(found)
+    }
     for (const child of childrenOf(node)) this.#collect(module, child, inner, node)
+  }
+
+  readonly #baseConstructors = new Set<Node>()
+
+  /** Why a function of this kind cannot stop in the middle. */
+  #rigidity(node: FunctionNode, parent: Node | null): string | null {
+    if (node.async) return 'an async function'
+    if (node.generator) return 'a generator function'
+    if (parent?.type === 'MethodDefinition' && parent.kind === 'constructor') {
+      if (!this.#baseConstructors.has(parent)) return 'a constructor of a class that extends another'
+      return usesNewTarget(node) ? 'a constructor that uses new.target' : null
+    }
+    return isAccessor(parent) && propertyName(parent.key, parent.computed) === null
+      ? 'an accessor with a computed name'
+      : null
+  }
+
+  #noteSpecial(info: FunctionInfo, parent: Node | null): void {
+    if (parent?.type === 'MethodDefinition' && parent.kind === 'constructor') {
+      this.#constructors.push(info)
+      this.#constructorOf.set(parent, info)
+      return
+    }
+    if (!isAccessor(parent)) return
+    const name = propertyName(parent.key, parent.computed)
+    if (name === null) return
+    const others = this.#accessors.get(name)
+    if (others === undefined) this.#accessors.set(name, [info])
+    else others.push(info)
   }
 
   // -------------------------------------------------------------------------------------------------------------------
@@ -203,6 +264,7 @@ export class Reach {
     const target = this.#moduleOf(module, specifier)
     // What comes from outside the program is none of its functions.
     if (target === undefined || depth > 50) return { functions: [], unknown: false }
+    if (target.format === 'commonjs') return { functions: [], unknown: true }
     const found = target.exports.get(name)
     if (found?.kind === 'value') return this.valuesOf(target, found.node)
     if (found?.kind === 'from') return this.#valuesOfExport(target, found.specifier, found.name, depth + 1)
@@ -228,6 +290,8 @@ export class Reach {
   #targetOf(module: ProgramModule, node: Node & { type: 'CallExpression' }): Target {
     const callee = node.callee as Node
     if (callee.type === 'Super') return outside
+    const operation = directOperation(module, node)
+    if (operation !== null) return { operation, functions: [], unknown: false, exact: false }
     if (callee.type !== 'MemberExpression') {
       const { functions, unknown } = this.valuesOf(module, callee)
       return { operation: null, functions, unknown, exact: functions.length === 1 && !unknown }
@@ -236,10 +300,10 @@ export class Reach {
     if (name === null) return { operation: null, functions: [], unknown: true, exact: false }
     const object = callee.object as Node
     const binding = object.type === 'Identifier' ? module.scopes.bindings.get(object) : undefined
-    if (object.type === 'Identifier' && binding === undefined) {
-      if (object.name === 'Atomics') return { operation: name, functions: [], unknown: false, exact: false }
-      if (object.name in globalThis) return outside
-    }
+    // One of `Atomics` that is known by another name.
+    const indirect = this.#indirect && isOperation(name)
+    if (object.type === 'Identifier' && binding === undefined && !indirect && object.name in globalThis)
+      return outside
     if (binding?.kind === 'import' && binding.imported === '*') {
       const { functions, unknown } = this.#valuesOfExport(module, binding.from, name)
       return { operation: null, functions, unknown, exact: functions.length === 1 && !unknown }
@@ -250,8 +314,53 @@ export class Reach {
       return { operation: null, functions, unknown, exact: false }
     }
     const values = this.#properties.get(name)
-    if (values === undefined) return outside
-    return { operation: null, functions: [...values.functions], unknown: values.unknown, exact: false }
+    const functions = [...(values?.functions ?? [])]
+    let unknown = indirect || values?.unknown === true
+    const [callback] = node.arguments as Node[]
+    if (stepsCallbacks(name) && callback !== undefined) {
+      const given = this.valuesOf(module, callback)
+      functions.push(...given.functions)
+      unknown ||= given.unknown
+    }
+    return functions.length === 0 && !unknown
+      ? outside
+      : { operation: null, functions, unknown, exact: false }
+  }
+
+  #targetOfNew(module: ProgramModule, node: Node & { type: 'NewExpression' }): Target {
+    const callee = node.callee as Node
+    if (callee.type === 'Identifier') {
+      const found = this.bindingOf(module, callee)
+      if (found === null) return outside
+      if (found?.kind === 'class' && !found.reassigned) {
+        const { superClass, body } = found.value as Node & { type: 'ClassDeclaration' }
+        const own = body.body.find((member) => this.#constructorOf.has(member))
+        const functions = own ? [this.#constructorOf.get(own)!] : superClass ? this.#constructors : []
+        return { operation: null, functions, unknown: false, exact: false }
+      }
+    }
+    const { functions } = this.valuesOf(module, callee)
+    return {
+      operation: null,
+      functions: [...this.#constructors, ...functions],
+      unknown: this.#opaque && functions.length === 0,
+      exact: false,
+    }
+  }
+
+  /** The declaration that a name means, in this module or another; null for globals and what is outside. */
+  bindingOf(module: ProgramModule, node: Node & { type: 'Identifier' }): Binding | null | undefined {
+    let binding = module.scopes.bindings.get(node)
+    if (binding === undefined) return null
+    for (let from = module, depth = 0; binding?.kind === 'import' && depth < 50; depth++) {
+      const target: ProgramModule | undefined = this.#moduleOf(from, binding.from)
+      if (target === undefined) return null
+      const found = target.exports.get(binding.imported)
+      if (found?.kind !== 'local') return undefined
+      binding = target.scopes.topLevel.get(found.name)
+      from = target
+    }
+    return binding
   }
 
   /** Finds, from the shared accesses backwards, all functions that come to one. */
@@ -263,29 +372,26 @@ export class Reach {
     const all = [...this.functions.values()]
     for (let changed = true; changed;) {
       changed = false
-      const anyEscapes = all.some((info) => info.stepped && info.escapes)
+      const anyEscapes = this.#someEscape(all)
       for (const info of all) {
-        if (info.stepped && info.definite) continue
-        const definite = info.calls.some(({ target }) => this.#isDefinite(target))
-        const stepped = info.calls.some(({ target }) => this.#canStep(target, anyEscapes))
-        if (definite && !info.definite) info.definite = changed = true
-        if (stepped && !info.stepped && (info.rigid === null || definite)) info.stepped = changed = true
+        if (info.stepped || info.rigid !== null) continue
+        if (info.calls.some(({ target }) => this.#canStep(target, anyEscapes))) info.stepped = changed = true
       }
     }
-    this.#anyEscapes = all.some((info) => info.stepped && info.escapes)
+    this.#anyEscapes = this.#someEscape(all)
   }
 
   #anyEscapes = false
 
-  #isDefinite(target: Target): boolean {
-    return target.operation !== null || (target.exact && target.functions[0]!.definite)
+  #someEscape(all: readonly FunctionInfo[]): boolean {
+    return this.#indirect || all.some((info) => info.stepped && (this.#opaque || info.escapes))
   }
 
   #canStep(target: Target, anyEscapes: boolean): boolean {
     return (
-      target.operation !== null ||
+      (target.operation !== null && target.operation !== 'isLockFree') ||
       (target.unknown && anyEscapes) ||
-      target.functions.some((info) => info.stepped && info.rigid === null)
+      target.functions.some((info) => info.stepped)
     )
   }
 
@@ -295,9 +401,10 @@ export class Reach {
     return this.#canStep(target, this.#anyEscapes) ? 'either' : 'plain'
   }
 
-  /** The function that an argument is, if it is one that must be stepped. */
-  steppedArgument(module: ProgramModule, node: Node): FunctionInfo | undefined {
-    return this.valuesOf(module, node).functions.find((info) => info.stepped)
+  /** A value may be a function that is stepped. */
+  mayStep(module: ProgramModule, node: Node): boolean {
+    const { functions, unknown } = this.valuesOf(module, node)
+    return functions.some((info) => info.stepped) || (unknown && this.#anyEscapes)
   }
 
   /** The program knows every function that a call can mean. */
@@ -333,14 +440,45 @@ function isValuePosition(module: ProgramModule, node: Node, parent: Node | null)
   }
 }
 
-/** Why a function of this kind cannot stop in the middle. */
-function rigidity(node: FunctionNode, parent: Node | null): string | null {
-  if (node.async) return 'an async function'
-  if (node.generator) return 'a generator function'
-  if (parent?.type === 'MethodDefinition' && parent.kind !== 'method')
-    return parent.kind === 'constructor' ? 'a constructor' : `a ${parent.kind}ter`
-  if (parent?.type === 'Property' && parent.kind !== 'init') return `a ${parent.kind}ter`
-  return null
+/** A getter or setter, of a class or of an object. */
+export function isAccessor(
+  node: Node | null | undefined,
+): node is Node & { type: 'MethodDefinition' | 'Property'; kind: 'get' | 'set' } {
+  return (
+    (node?.type === 'MethodDefinition' || node?.type === 'Property') &&
+    (node.kind === 'get' || node.kind === 'set')
+  )
+}
+
+function usesNewTarget(node: Node): boolean {
+  return node.type === 'MetaProperty' || childrenOf(node).some(usesNewTarget)
+}
+
+/** `Atomics` stands there other than in a call such as `Atomics.load(…)`. */
+function usesAtomicsAsValue(module: ProgramModule): boolean {
+  let called = 0
+  const visit = (node: Node): void => {
+    if (node.type === 'CallExpression' && directOperation(module, node) !== null) called++
+    for (const child of childrenOf(node)) visit(child)
+  }
+  if (module.scopes.atomics.size > 0) visit(module.program)
+  return (
+    called < module.scopes.atomics.size ||
+    /\b(globalThis|self|window|global)\s*\??\.\s*Atomics\b/.test(module.text)
+  )
+}
+
+/** The operation that a call such as `Atomics.load(array, 0)` is. */
+export function directOperation(
+  module: ProgramModule,
+  node: Node & { type: 'CallExpression' },
+): string | null {
+  const { callee } = node
+  if (callee.type !== 'MemberExpression' || callee.optional || node.optional) return null
+  if (!module.scopes.atomics.has(callee.object as Node)) return null
+  const name = propertyName(callee.property, callee.computed)
+  if (name === null || node.arguments.some((argument) => argument.type === 'SpreadElement')) return null
+  return isOperation(name) || name === 'isLockFree' ? name : null
 }
 
 function functionName(node: FunctionNode, parent: Node | null): string {

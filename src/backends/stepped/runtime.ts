@@ -7,8 +7,9 @@
 // There is one program at a time, hence module state and no object: it is read at every step.
 
 import { type View, memory } from './memory.ts'
+import { bulkMethods, viewMethod } from './names.ts'
 import { SteppingRefused } from './refusal.ts'
-import type { Site } from './sites.ts'
+import { type Site, currentPlace } from './sites.ts'
 import { SHARED, TRACKED } from './tags.ts'
 
 /** Operations by number. */
@@ -91,6 +92,8 @@ export class Thread {
   readonly readIndices = new Int32Array(READS_MAX)
   readonly readCells = new Int32Array(READS_MAX)
   readonly readValues = new Float64Array(READS_MAX)
+  /** Where the element is a big integer, its value; {@link readValues} has NaN for it. */
+  readonly readBigInts: bigint[] = []
   /** From which read on a pause looks. */
   watchFrom = 0
   watchTo = 0
@@ -120,9 +123,20 @@ export class Thread {
   /** Something of what it spun on has changed. */
   sawChange(): boolean {
     for (let at = this.watchFrom; at < this.watchTo; at++) {
-      if (this.readArrays[at]![this.readIndices[at]!] !== this.readValues[at]) return true
+      const value: number | bigint = this.readArrays[at]![this.readIndices[at]!]!
+      if (value !== this.readValues[at] && !this.#isBigInt(at, value)) return true
     }
     return false
+  }
+
+  /** Two of its reads had the same value. */
+  readsAgree(at: number, other: number): boolean {
+    if (this.readValues[at] === this.readValues[other]) return true
+    return Number.isNaN(this.readValues[at]!) && this.#isBigInt(other, this.readBigInts[at]!)
+  }
+
+  #isBigInt(at: number, value: number | bigint): boolean {
+    return Number.isNaN(this.readValues[at]!) && this.readBigInts[at] === value
   }
 }
 
@@ -133,6 +147,8 @@ export abstract class Scheduler {
   /** Plain accesses of shared cells, while {@link setWatching} says so. */
   abstract plainRead(thread: number, firstCell: number, cells: number, site: number): void
   abstract plainWrite(thread: number, firstCell: number, cells: number, site: number): void
+  /** There are more cells: a thread has made an array over memory that was not known yet. */
+  memoryGrew(): void {}
 }
 
 /** Follows an execution step by step, for a trace. */
@@ -143,13 +159,30 @@ export interface Tracer {
   leave(thread: Thread, site: number): void
 }
 
-/** Called where a probed function is called and returns. */
+/** Told of probed functions, with the first five of their arguments. */
 export interface Probes {
-  called(name: string, args: readonly unknown[]): void
-  returned(name: string, args: readonly unknown[], result: unknown): void
+  called(id: number, first: unknown, a: unknown, b: unknown, c: unknown, d: unknown): void
+  returned(id: number, result: unknown, first: unknown, a: unknown, b: unknown, c: unknown, d: unknown): void
+}
+
+/** Memory that must not be touched. */
+export interface Forbidden {
+  /** For every 16 cells, 0 where they may be touched. */
+  readonly marks: Int32Array
+  /** Called before the access of a cell that may not be; may throw. */
+  touched(thread: number, cell: number, site: number): void
 }
 
 const soloThread = new Thread(-1)
+
+/** Operations that what runs alone may do until it is taken to be in a loop without end. */
+const SOLO_OPERATIONS_MAX = 1_000_000
+let soloOperations = 0
+
+/** What runs without other threads does not come to an end. */
+export class EndlessLoop extends Error {
+  override readonly name = 'EndlessLoop'
+}
 
 let current: Thread = soloThread
 let scheduler: Scheduler | null = null
@@ -162,7 +195,10 @@ let rigidSite = -1
 let watching = false
 let tracer: Tracer | null = null
 let probes: Probes | null = null
-let sites: readonly Site[] = []
+let sites: Site[] = []
+/** Code that cannot be stepped was come to: whoever catches the error, the program cannot be checked. */
+let refusal: SteppingRefused | null = null
+let forbidden: Forbidden | null = null
 /** Threads that wait, in the order in which they came. */
 const sleepers: Thread[] = []
 
@@ -178,8 +214,31 @@ export function setProbes(value: Probes | null): void {
   probes = value
 }
 
-export function setSites(value: readonly Site[]): void {
+/** Reports a plain write of cells that the program itself does not do: what was there must not be used unordered. */
+export function reportWrite(firstCell: number, cells: number, site: number): void {
+  if (watching) scheduler!.plainWrite(current.id, firstCell, cells, site)
+}
+
+export function setForbidden(value: Forbidden | null): void {
+  forbidden = value
+}
+
+function checkForbidden(cell: number, site: number): void {
+  if (forbidden!.marks[cell >> 4] !== 0) forbidden!.touched(current.id, cell, site)
+}
+
+/** `value` grows where code is come to that the transform could not see. */
+export function setSites(value: Site[]): void {
   sites = value
+}
+
+/** The number of the place from which the runtime was called, for what has no number of its own. */
+export function siteHere(what: string): number {
+  const place = currentPlace(what)
+  const known = sites.findIndex(
+    (site) => site.file === place.file && site.line === place.line && site.what === place.what,
+  )
+  return known >= 0 ? known : sites.push(place) - 1
 }
 
 export function currentThread(): Thread {
@@ -206,6 +265,7 @@ export function runThreads(
   chooser: Scheduler,
 ): Ending {
   scheduler = chooser
+  refusal = null
   sleepers.length = 0
   let running = 0
   try {
@@ -232,8 +292,7 @@ export function runThreads(
       }
     }
   } catch (error) {
-    if (error instanceof SteppingRefused) throw error
-    return { thrown: { thread: running, error } }
+    if (refusal === null) return { thrown: { thread: running, error: memory.finerNeeded ?? error } }
   } finally {
     starting = false
     rigidSite = -1
@@ -241,16 +300,26 @@ export function runThreads(
     scheduler = null
     current = soloThread
   }
+  raiseWhatWasCaught()
   return regularEnding
+}
+
+/** A program that catches errors may have caught one that was not meant for it. */
+function raiseWhatWasCaught(): void {
+  const error = refusal ?? memory.finerNeeded
+  refusal = null
+  if (error !== null) throw error
 }
 
 /** True for what a steppable function returns when it is called. */
 export function stops(value: unknown): value is Generator<void, unknown, void> {
-  return (
-    typeof value === 'object' &&
-    value !== null &&
-    (value as { [Symbol.toStringTag]?: string })[Symbol.toStringTag] === 'Generator'
-  )
+  if (typeof value !== 'object' || value === null) return false
+  try {
+    return (value as { [Symbol.toStringTag]?: string })[Symbol.toStringTag] === 'Generator'
+  } catch {
+    // A proxy that cannot be asked for that.
+    return false
+  }
 }
 
 /** The result of a steppable function that runs without other threads, or of any other as it is. */
@@ -258,10 +327,15 @@ export function alone(value: unknown): unknown {
   if (!stops(value)) return value
   const outer = current
   current = soloThread
+  soloOperations = 0
   try {
     const { done, value: result } = value.next()
+    if (scheduler === null) raiseWhatWasCaught()
     if (done !== true) throw new Error('the only thread waits for ever')
     return result
+  } catch (error) {
+    if (scheduler === null) raiseWhatWasCaught()
+    throw error
   } finally {
     current = outer
   }
@@ -284,13 +358,42 @@ export function plain(value: unknown, site: number): unknown {
 }
 
 function refuseToStop(): never {
-  const { file, line, source } = sites[rigidSite]!
-  throw new SteppingRefused(
-    file,
-    line,
-    `${source} comes to a shared access where nothing can stop`,
-    'call it from an ordinary function and not from a constructor, accessor or callback of the engine',
+  const { source: text } = sites[rigidSite]!
+  return refused(
+    rigidSite,
+    `${text} comes to a shared access where nothing can stop`,
+    'call it from an ordinary function, and not from a callback of the engine, a constructor of a class that ' +
+      'extends another, a generator or an async function',
   )
+}
+
+/** Ends the check: the program came to code that cannot be stepped. */
+export function refused(site: number, problem: string, remedy: string): never {
+  throw noteRefusal(site, problem, remedy)
+}
+
+/** As refused(), but the error is thrown when the execution is over. */
+export function noteRefusal(site: number, problem: string, remedy: string): SteppingRefused {
+  const { file, line } = sites[site]!
+  refusal ??= new SteppingRefused(file, line, problem, remedy)
+  return refusal
+}
+
+let outerRigidSite = -1
+
+/** The next operation stands where nothing can stop. Called last before it, and loosen() after it. */
+export function stiffen(site: number): void {
+  outerRigidSite = rigidSite
+  rigidSite = site
+}
+
+export function loosen(): void {
+  rigidSite = outerRigidSite
+}
+
+/** No thread of the program runs: its state is being made or looked at. */
+export function isAlone(): boolean {
+  return current === soloThread
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -299,7 +402,12 @@ function refuseToStop(): never {
 /** Returns whether the thread has to stop before its operation. */
 function announce(thread: Thread): boolean {
   const { array, index } = thread
-  const view = array[SHARED]
+  const view = array[SHARED] ?? viewOf(array)
+  if (thread === soloThread && ++soloOperations > SOLO_OPERATIONS_MAX) {
+    throw new EndlessLoop(
+      `more than ${SOLO_OPERATIONS_MAX} operations, though no other thread is there to wait for`,
+    )
+  }
   if (
     view === undefined ||
     thread === soloThread ||
@@ -314,6 +422,12 @@ function announce(thread: Thread): boolean {
   thread.cell = view.firstCell + index * view.cellsPerElement
   thread.cells = view.cellsPerElement
   return mustStop(thread)
+}
+
+/** An array over shared memory that was made where the transform does not come to. */
+function viewOf(array: Watched): View | undefined {
+  if (!ArrayBuffer.isView(array) || !(array.buffer instanceof SharedArrayBuffer)) return undefined
+  return made(array)[SHARED]
 }
 
 function mustStop(thread: Thread): boolean {
@@ -340,7 +454,7 @@ export function store(site: number, array: Watched, index: number, value: number
   thread.site = site
   thread.array = array
   thread.index = index
-  thread.operand = value
+  thread.operand = typeof value === 'number' ? value : integerOf(array, value)
   return announce(thread)
 }
 
@@ -356,8 +470,15 @@ function announceWithOperand(
   thread.site = site
   thread.array = array
   thread.index = index
-  thread.operand = operand
+  thread.operand = typeof operand === 'number' ? operand : integerOf(array, operand)
   return announce(thread)
+}
+
+/** What `Atomics` makes of an operand before it does anything. */
+function integerOf(array: Watched, value: unknown): number {
+  const isBig = (array as unknown) instanceof BigInt64Array || (array as unknown) instanceof BigUint64Array
+  // Big integers are left as they are; BigInt() would take numbers, which Atomics does not.
+  return isBig ? (BigInt.asIntN(64, value as bigint) as unknown as number) : Number(value)
 }
 
 export function add(site: number, array: Watched, index: number, operand: number): boolean {
@@ -391,7 +512,7 @@ export function compareExchange(
   expected: number,
   operand: number,
 ): boolean {
-  current.expected = expected
+  current.expected = typeof expected === 'number' ? expected : integerOf(array, expected)
   return announceWithOperand(COMPARE_EXCHANGE, site, array, index, operand)
 }
 
@@ -402,8 +523,10 @@ export function wait(
   expected: number,
   timeout: number | undefined,
 ): boolean {
-  current.expected = expected
-  current.timeout = timeout === undefined || Number.isNaN(timeout) ? Infinity : timeout
+  const wanted = typeof expected === 'number' ? expected : integerOf(array, expected)
+  current.expected = typeof wanted === 'number' ? wanted | 0 : wanted
+  const limit = timeout === undefined ? Infinity : Number(timeout)
+  current.timeout = Number.isNaN(limit) ? Infinity : limit
   return announceWithOperand(WAIT, site, array, index, 0)
 }
 
@@ -463,7 +586,7 @@ function sameReads(thread: Thread, from: number, to: number, end: number): boole
   if (length !== end - to) return false
   for (let at = from; at < to; at++) {
     if (thread.readCells[at] !== thread.readCells[at + length]) return false
-    if (thread.readValues[at] !== thread.readValues[at + length]) return false
+    if (!thread.readsAgree(at, at + length)) return false
   }
   return true
 }
@@ -480,7 +603,11 @@ function noteRead(thread: Thread, value: number): void {
   thread.readArrays[at] = thread.array
   thread.readIndices[at] = thread.index
   thread.readCells[at] = thread.cell
-  thread.readValues[at] = value
+  if (typeof value === 'number') thread.readValues[at] = value
+  else {
+    thread.readValues[at] = Number.NaN
+    thread.readBigInts[at] = value
+  }
   thread.reads = at + 1
 }
 
@@ -488,6 +615,7 @@ export function loadDone(): number {
   const thread = current
   const { array, index } = thread
   if (thread.native) return nativeDone(thread)
+  if (forbidden !== null) checkForbidden(thread.cell, thread.site)
   const value = array[index]!
   noteRead(thread, value)
   if (tracer !== null) tracer.operation(thread, LOAD, value, value)
@@ -499,12 +627,13 @@ export function storeDone(): number {
   const { array, index, operand } = thread
   if (thread.native) return nativeDone(thread)
   change(thread, array[index]!, operand | 0)
-  return operand
+  return Math.trunc(operand) + 0 || 0
 }
 
 /** Stores `after` where `before` was. */
 function change(thread: Thread, before: number, after: number): void {
   const { array, index } = thread
+  if (forbidden !== null) checkForbidden(thread.cell, thread.site)
   if (before === after) noteRead(thread, before)
   else {
     array[TRACKED]!.touch(index)
@@ -684,6 +813,7 @@ export function notifyDone(): number {
 // Plain accesses. What is not shared does not come here.
 
 export function read(array: Watched, index: number, site: number): number {
+  if (forbidden !== null) checkForbidden(array[SHARED]!.firstCell + index, site)
   const value = array[index]!
   if (watching) {
     const view = array[SHARED]!
@@ -700,6 +830,7 @@ export function read(array: Watched, index: number, site: number): number {
 
 export function write(array: Watched, index: number, value: number, site: number): number {
   const view = array[TRACKED]!
+  if (forbidden !== null && view.shared) checkForbidden(view.firstCell + index, site)
   view.touch(index)
   if (view.shared) noteWrite(view, index, 1, site)
   array[index] = value
@@ -755,10 +886,10 @@ export function bulk(array: Watched, name: string, site: number, args: readonly 
       break
     }
     case 'set': {
-      const source = first as Watched
-      const sourceView = source[SHARED]
+      const from = first as Watched
+      const sourceView = from[SHARED]
       if (sourceView !== undefined) noteBulkRead(sourceView, 0, sourceView.length, site)
-      noteBulkWrite(view, second ?? 0, (second ?? 0) + source.length, site)
+      noteBulkWrite(view, second ?? 0, (second ?? 0) + from.length, site)
       break
     }
     case 'reverse':
@@ -767,21 +898,34 @@ export function bulk(array: Watched, name: string, site: number, args: readonly 
       noteBulkWrite(view, 0, length, site)
       break
     case 'subarray':
+    case 'keys':
       break
+    case 'values':
+      return iterateWatched(array, site, read)
+    case 'entries':
+      return iterateWatched(array, site, entryOf)
     default:
-      noteBulkRead(view, 0, length, site)
+      if (bulkMethods.has(name)) noteBulkRead(view, 0, length, site)
   }
-  const result = (array as unknown as Record<string, (...args: readonly unknown[]) => unknown>)[name]!(
-    ...args,
-  )
+  const result = Reflect.apply((array as unknown as Methods)[name]!, array, args)
   return name === 'subarray' ? made(result as ArrayBufferView) : result
 }
+
+type Method = (this: unknown, ...args: readonly unknown[]) => unknown
+type Methods = Record<string, Method>
 
 function clampIndex(index: number, length: number): number {
   return index < 0 ? Math.max(0, length + index) : Math.min(index, length)
 }
 
+/** One cell of each 16 stands for all. */
+function checkBulk(view: View, start: number, end: number, site: number): void {
+  if (forbidden === null || !view.shared) return
+  for (let index = start; index < end; index += 16) checkForbidden(view.firstCell + index, site)
+}
+
 function noteBulkRead(view: View, start: number, end: number, site: number): void {
+  checkBulk(view, start, end, site)
   if (!watching || !view.shared || start >= end) return
   scheduler!.plainRead(
     current.id,
@@ -793,6 +937,7 @@ function noteBulkRead(view: View, start: number, end: number, site: number): voi
 
 function noteBulkWrite(view: View, start: number, end: number, site: number): void {
   if (start >= end) return
+  checkBulk(view, start, end, site)
   view.touchRange(start, end)
   if (view.shared) noteWrite(view, start, end - start, site)
 }
@@ -811,25 +956,92 @@ export function dataView(
     if (name.startsWith('set')) noteBulkWrite(track, offset, offset + bytes, site)
     else noteBulkRead(track, offset, offset + bytes, site)
   }
-  return (object as unknown as Record<string, (...args: readonly unknown[]) => unknown>)[name]!(...args)
+  return Reflect.apply((object as unknown as Methods)[name]!, object, args)
+}
+
+/** `object[name](...args)`, where the name is computed. */
+export function computedCall(object: Watched, name: string, site: number, args: readonly unknown[]): unknown {
+  if (object[TRACKED] !== undefined && typeof name === 'string') {
+    if (viewMethod.test(name)) return dataView(object as unknown as DataView & Watched, name, site, args)
+    return bulk(object, name, site, args)
+  }
+  return Reflect.apply((object as unknown as Methods)[name]!, object, args)
+}
+
+/** Notes that every element of an array is read, if it is shared. Returns it. */
+export function source<T>(value: T, site: number): T {
+  const view = (value as { [SHARED]?: View } | null | undefined)?.[SHARED]
+  if (view !== undefined) noteBulkRead(view, 0, view.length, site)
+  return value
 }
 
 /** A typed array or DataView was made: from now on it is watched if its memory is shared. */
 export function made<T extends ArrayBufferView>(array: T): T {
   const { buffer } = array
   if (!memory.has(buffer) && !(buffer instanceof SharedArrayBuffer)) return array
-  return memory.add(array, true)
+  const { cells } = memory
+  memory.add(array, true)
+  if (memory.cells > cells) scheduler?.memoryGrew()
+  if ((array as { [SHARED]?: View })[SHARED] !== undefined) watchIteration(array)
+  return array
+}
+
+type Entry = (array: Watched, index: number, site: number) => unknown
+
+const entryOf: Entry = (array, index, site) => [index, read(array, index, site)]
+
+const watchedIterator = {
+  value(this: Watched) {
+    return iterateWatched(this, siteHere('read'), read)
+  },
+}
+const watchedText = {
+  value(this: Watched) {
+    return bulk(this, 'join', siteHere('read'), [])
+  },
+}
+
+/**
+ * Lets a shared array tell what is read of it where no call or access can be seen: by spreading, by destructuring, by
+ * `for…of`, by the engine. These properties are not enumerable, so that the array still equals one like it.
+ */
+function watchIteration(array: ArrayBufferView): void {
+  if (array instanceof DataView || Object.hasOwn(array, Symbol.iterator)) return
+  Object.defineProperty(array, Symbol.iterator, watchedIterator)
+  Object.defineProperty(array, 'toString', watchedText)
+}
+
+/** Each element is read when it is asked for, as the engine does it. */
+function iterateWatched(array: Watched, site: number, entry: Entry): IterableIterator<unknown> {
+  let index = 0
+  return {
+    [Symbol.iterator]() {
+      return this
+    },
+    next() {
+      if (index >= array.length) return { done: true, value: undefined }
+      return { done: false, value: entry(array, index++, site) }
+    },
+  }
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Calls
 
-export function probe(name: string, args: readonly unknown[]): void {
-  probes?.called(name, args)
+export function probe(id: number, first: unknown, a: unknown, b: unknown, c: unknown, d: unknown): void {
+  probes?.called(id, first, a, b, c, d)
 }
 
-export function probed<T>(name: string, args: readonly unknown[], result: T): T {
-  probes?.returned(name, args, result)
+export function probed<T>(
+  id: number,
+  result: T,
+  first: unknown,
+  a: unknown,
+  b: unknown,
+  c: unknown,
+  d: unknown,
+): T {
+  probes?.returned(id, result, first, a, b, c, d)
   return result
 }
 

@@ -17,6 +17,8 @@ export interface Scopes {
   /** What each identifier that is a variable means; global names are missing. */
   readonly bindings: ReadonlyMap<Node, Binding>
   readonly topLevel: ReadonlyMap<string, Binding>
+  /** Where `Atomics` itself is meant, in all its uses. */
+  readonly atomics: ReadonlySet<Node>
 }
 
 class Scope {
@@ -42,11 +44,12 @@ export function resolveScopes(program: Node): Scopes {
   const resolver = new Resolver()
   const top = new Scope(null, true)
   resolver.block(program, top)
-  return { bindings: resolver.bindings, topLevel: top.names }
+  return { bindings: resolver.bindings, topLevel: top.names, atomics: resolver.atomics }
 }
 
 class Resolver {
   readonly bindings = new Map<Node, Binding>()
+  readonly atomics = new Set<Node>()
 
   /** Visits what is directly in a block, after declaring its names. */
   block(node: Node, scope: Scope): void {
@@ -120,6 +123,7 @@ class Resolver {
       case 'Identifier': {
         const binding = scope.find(node.name)
         if (binding !== undefined) this.bindings.set(node, binding)
+        else if (node.name === 'Atomics') this.atomics.add(node)
         return
       }
       case 'FunctionDeclaration':

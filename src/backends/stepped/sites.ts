@@ -1,5 +1,7 @@
 // Where things happen: a number for each place of a program that the runtime reports.
 
+import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import type { ProgramModule } from './program.ts'
 import { type Node, positionOf } from './syntax.ts'
 
@@ -32,4 +34,25 @@ export class SiteTable {
     this.#known.set(key, number)
     return number
   }
+}
+
+/** What stands behind the address of a steppable module; the number of the program follows. */
+export const QUERY = '?stepped='
+
+/** The innermost place of a stepped program on the stack. Slow. */
+export function currentPlace(what: string): Site {
+  const { stackTraceLimit } = Error
+  Error.stackTraceLimit = 100
+  const { stack = '' } = new Error('where')
+  Error.stackTraceLimit = stackTraceLimit
+  const found = /(?:at (?:async )?(?:new )?([^\s(]+) \()?(file:[^\s()]*?)\?stepped=\d+:(\d+):(\d+)/.exec(
+    stack,
+  )
+  if (found === null)
+    return { file: 'unknown', line: 1, column: 1, function: '(anonymous)', what, source: what }
+  const [, name = '(anonymous)', url, line, column] = found
+  const file = fileURLToPath(url!)
+  const source = readFileSync(file, 'utf8').split('\n')[Number(line) - 1] ?? ''
+  const own = name.split('.').at(-1)!
+  return { file, line: Number(line), column: Number(column), function: own, what, source: source.trim() }
 }

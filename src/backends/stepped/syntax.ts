@@ -2,6 +2,7 @@
 //
 // TypeScript is stripped, which leaves blanks where the types stood, so that no line and no column moves.
 
+import { createHash } from 'node:crypto'
 import { stripTypeScriptTypes } from 'node:module'
 import {
   type AnyNode,
@@ -9,6 +10,7 @@ import {
   type ArrowFunctionExpression,
   type FunctionDeclaration,
   type FunctionExpression,
+  type Token,
   parse,
 } from 'acorn'
 import { SteppingRefused } from './refusal.ts'
@@ -23,14 +25,31 @@ export interface SourceModule {
   readonly text: string
   readonly program: Node
   readonly lineStarts: readonly number[]
+  readonly format: 'module' | 'commonjs'
+  /** Of what is run: comments, types and blanks make no difference. */
+  readonly digest: string
 }
 
-/** Parses the source of `file`; TypeScript if its name says so. Throws SteppingRefused where it is not a module. */
-export function parseModule(file: string, source: string): SourceModule {
+/** What a file is taken for; 'either' is what Node says of one whose package does not tell. */
+export type Format = 'module' | 'commonjs' | 'either'
+
+/** Parses the source of `file`; TypeScript if its name says so. Throws SteppingRefused where it does not parse. */
+export function parseModule(file: string, source: string, expected: Format): SourceModule {
   const text = /\.[cm]?ts$/.test(file) ? stripTypes(file, source) : source
+  const parsed = (format: 'module' | 'commonjs'): SourceModule => {
+    const tokens: Token[] = []
+    const program = parse(text, {
+      ecmaVersion: 'latest',
+      sourceType: format,
+      allowHashBang: true,
+      onToken: tokens,
+    })
+    const digest = digestOf(text, tokens)
+    return { file, text, program: program as Node, lineStarts: lineStartsOf(text), format, digest }
+  }
   try {
-    const program = parse(text, { ecmaVersion: 'latest', sourceType: 'module', allowHashBang: true })
-    return { file, text, program: program as Node, lineStarts: lineStartsOf(text) }
+    if (expected !== 'either') return parsed(expected)
+    return parseEither(parsed)
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error
     const { loc } = error as SyntaxError & { loc?: { line: number } }
@@ -40,6 +59,16 @@ export function parseModule(file: string, source: string): SourceModule {
       `it does not parse (${error.message})`,
       'correct the syntax',
     )
+  }
+}
+
+/** As Node does: it is CommonJS unless it can only be a module. */
+function parseEither(parsed: (format: 'module' | 'commonjs') => SourceModule): SourceModule {
+  try {
+    return parsed('commonjs')
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error
+    return parsed('module')
   }
 }
 
@@ -55,6 +84,17 @@ function stripTypes(file: string, source: string): string {
   } finally {
     process.emitWarning = emitWarning
   }
+}
+
+/** A line break between two tokens counts, as it may end a statement. */
+function digestOf(text: string, tokens: readonly Token[]): string {
+  const hash = createHash('sha256')
+  let last = tokens[0]?.start ?? 0
+  for (const { start, end } of tokens) {
+    hash.update(text.slice(last, start).includes('\n') ? '\n' : ' ').update(text.slice(start, end))
+    last = end
+  }
+  return hash.digest('hex')
 }
 
 function lineStartsOf(text: string): number[] {

@@ -35,6 +35,7 @@ import {
   createMm,
   destroyMm,
   fillBytes,
+  forkMm,
   getMmCounter,
   heapBytes,
   joinMm,
@@ -339,6 +340,18 @@ export class AddressSpace {
       anonymous: getMmCounter(task, mm, MM_ANON_PAGES),
       file: getMmCounter(task, mm, MM_FILE_PAGES) + getMmCounter(task, mm, MM_SHMEM_PAGES),
     }))
+  }
+
+  /**
+   * A copy of the address space, as fork makes one: private pages are shared until one side writes to them, which then
+   * gets a copy; shared mappings stay shared; ranges advised 'dontfork' are missing and those advised 'wipeonfork' are
+   * empty. Other threads may go on working meanwhile. The copy is to be destroyed like any other. Errors: OutOfMemory
+   * when the kernel heap is used up. Takes time for each page that is in memory, and none for its content.
+   */
+  fork(): AddressSpace {
+    const child = this.#run('fork', (task, mm) => forkMm(task, mm))
+    if (child === 0) throw new OutOfMemory('fork', 'the kernel heap is used up')
+    return AddressSpace.#of(this.machine, child, this.#task.heap[child + Mm.generation]!)
   }
 
   /** Unmaps everything and gives the address space up. No other thread may be using it. */

@@ -41,7 +41,7 @@ import {
   minimumHeapWords,
   packKernelConfig,
   perCpuBase,
-  rcuBarrier,
+  graceBarrier,
   resolveKernelConfig,
   retireCpu,
   slabInUse,
@@ -239,7 +239,7 @@ export class Machine {
    */
   usage(): MachineUsage {
     return this.enter('usage', (task) => {
-      rcuBarrier(task)
+      graceBarrier(task)
       const heap = this.#heap
       return {
         framesTotal: heap[Header.frameCount]! - 1,

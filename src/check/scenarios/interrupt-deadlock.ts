@@ -1,6 +1,6 @@
 // The deadlock of interrupts (race R11): one CPU holds the page-table lock and waits until the other has flushed its
-// TLB, the other wants the lock while it must not answer. Page tables are freed here after an interrupt and not through
-// RCU, so that the speculative walk runs with interrupts disabled; therefore it only tries the lock.
+// TLB, the other wants the lock while it must not answer. Page tables are freed here after an interrupt and not
+// through RCU, so that the speculative walk runs with interrupts disabled; therefore it only tries the lock.
 
 import { kernelScenario } from '../kernel-scenario.ts'
 import { firstPage, warmPage } from './pages.ts'

@@ -14,18 +14,53 @@ import { Design, type DesignDescription } from '../mm/design.ts'
 import { type FaultContext, VM_FAULT_RETRY } from '../mm/fault-context.ts'
 import { accessError, handlePteFault } from '../mm/fault.ts'
 import { Mm } from '../mm/mm.ts'
-import { findPmdTable, findTableInPmd, pteAddress } from '../mm/page-table.ts'
+import {
+  WALK_NO_PMD,
+  WALK_NO_PUD,
+  abortSpf,
+  copyContainsPage,
+  copyVma,
+  walkSpeculatively,
+} from '../mm/speculative.ts'
 import type { Task } from '../mm/task.ts'
 import { findVmaRcu } from '../mm/vma-tree.ts'
-import { Vma, vmAreaFreeNow, vmAreaFreeRcu } from '../mm/vma.ts'
+import { Vma } from '../mm/vma.ts'
+import { releaseVmaNow, releaseVmaRcu } from '../mm/vma-release.ts'
 import { vmacacheFind, vmacacheUpdate } from '../mm/vmacache.ts'
-import { VmEvent, countSpfEvent, countVmEvent } from '../mm/vmstat.ts'
+import { type VmEventName, VmEvent, countSpfEvent, countVmEvent } from '../mm/vmstat.ts'
 import { rcuReadLock, rcuReadUnlock } from '../sync/rcu.ts'
 import { readSeqcount, readSeqcountRetry, writeSeqcountBegin, writeSeqcountEnd } from '../sync/seqcount.ts'
 import { spinTryLock, spinUnlock } from '../sync/spinlock.ts'
 
+/** The counters of every version. */
+export const lespinasseEvents: readonly VmEventName[] = [
+  'SPF_ABORT_ODD',
+  'SPF_ABORT_UNMAPPED',
+  'SPF_ABORT_NO_SPECULATE',
+  'SPF_ABORT_VMA_COPY',
+  'SPF_ABORT_ACCESS_ERROR',
+  'SPF_ABORT_PUD',
+  'SPF_ABORT_PMD',
+  'SPF_ABORT_ANON_VMA',
+  'SPF_ABORT_PTE_MAP_LOCK_SEQ1',
+  'SPF_ABORT_PTE_MAP_LOCK_PMD',
+  'SPF_ABORT_PTE_MAP_LOCK_PTL',
+  'SPF_ABORT_PTE_MAP_LOCK_SEQ2',
+  'SPF_ABORT_USERFAULTFD',
+  'SPF_ATTEMPT_ANON',
+  'SPF_ATTEMPT_NUMA',
+  'SPF_ATTEMPT_PTE',
+  'SPF_ATTEMPT_WP',
+]
+
 export class Lespinasse2021 extends Design {
   override readonly speculates = true
+  override readonly events: readonly VmEventName[] = [
+    ...lespinasseEvents,
+    'SPF_ABORT_NON_SWAP_ENTRY',
+    'SPF_ABORT_SWAP_NOPAGE',
+    'SPF_ATTEMPT_SWAP',
+  ]
   override readonly description: DesignDescription = {
     name: 'lespinasse-2021',
     year: 2021,
@@ -52,9 +87,23 @@ export class Lespinasse2021 extends Design {
   }
 
   /** With one user there is nobody who could be looking at the VMA without the lock. */
-  override freeVma(cpu: Task, vma: number): void {
-    if (Atomics.load(cpu.heap, cpu.heap[vma + Vma.vmMm] + Mm.users) <= 1) vmAreaFreeNow(cpu, vma)
-    else vmAreaFreeRcu(cpu, vma)
+  override releaseVma(cpu: Task, vma: number): void {
+    if (Atomics.load(cpu.heap, cpu.heap[vma + Vma.vmMm] + Mm.users) <= 1) releaseVmaNow(cpu, vma)
+    else this.releaseVmaLater(cpu, vma)
+  }
+
+  protected releaseVmaLater(cpu: Task, vma: number): void {
+    releaseVmaRcu(cpu, vma)
+  }
+
+  /** The VMA at the page, or 0. Inside an RCU read-side critical section. */
+  protected lookUp(cpu: Task, mm: number, page: number): number {
+    return lookUpCached(cpu, mm, page)
+  }
+
+  /** A fault on a mapping of this kind can be tried. Only the copy of the VMA may be used. */
+  protected canSpeculate(_cpu: Task, fault: FaultContext): boolean {
+    return fault.vmFile === 0
   }
 
   /** The entry in `do_user_addr_fault`, up to the copy of the VMA and its check. */
@@ -65,21 +114,23 @@ export class Lespinasse2021 extends Design {
     if (Atomics.load(cpu.heap, mm + Mm.users) === 1) return VM_FAULT_RETRY
     countVmEvent(cpu, VmEvent.spf_attempt)
     fault.sequence = readSeqcount(cpu, mm + Mm.mmapSeq)
-    if ((fault.sequence & 1) !== 0) return abort(cpu, VmEvent.SPF_ABORT_ODD)
+    if ((fault.sequence & 1) !== 0) return abortSpf(cpu, VmEvent.SPF_ABORT_ODD)
     rcuReadLock(cpu)
-    const vma = lookUp(cpu, mm, fault.page)
+    const vma = this.lookUp(cpu, mm, fault.page)
     // Also when the stack would have to grow. A miss proves nothing: the walk may have met a rotation (R33).
     if (vma === 0) return abortReading(cpu, VmEvent.SPF_ABORT_UNMAPPED)
+    fault.vma = 0
     copyVma(cpu, fault, vma)
     rcuReadUnlock(cpu)
     // From here on only the copy is used, and it is known to be one of a VMA that was in the tree as a whole (I2,
     // R24, R34). The patch looks at the kind of VMA before it leaves RCU, on the live VMA (R29); on the copy, nothing
     // stale is followed.
-    if (readSeqcountRetry(cpu, mm + Mm.mmapSeq, fault.sequence)) return abort(cpu, VmEvent.SPF_ABORT_VMA_COPY)
-    if (fault.page < fault.vmStart || fault.page >= fault.vmEnd) return abort(cpu, VmEvent.SPF_ABORT_UNMAPPED)
-    if (fault.vmFile !== 0) return abort(cpu, VmEvent.SPF_ABORT_NO_SPECULATE)
+    if (readSeqcountRetry(cpu, mm + Mm.mmapSeq, fault.sequence))
+      return abortSpf(cpu, VmEvent.SPF_ABORT_VMA_COPY)
+    if (!copyContainsPage(fault)) return abortSpf(cpu, VmEvent.SPF_ABORT_UNMAPPED)
+    if (!this.canSpeculate(cpu, fault)) return abortSpf(cpu, VmEvent.SPF_ABORT_NO_SPECULATE)
     // Not yet a SIGSEGV: the classic path decides (I1).
-    if (accessError(errorCode, fault.vmFlags)) return abort(cpu, VmEvent.SPF_ABORT_ACCESS_ERROR)
+    if (accessError(errorCode, fault.vmFlags)) return abortSpf(cpu, VmEvent.SPF_ABORT_ACCESS_ERROR)
     return speculativeMmFault(cpu, fault)
   }
 
@@ -105,15 +156,9 @@ export class Lespinasse2021 extends Design {
   }
 }
 
-function abort(cpu: Task, reason: number): number {
-  countSpfEvent(cpu, reason)
-  countVmEvent(cpu, VmEvent.spf_abort)
-  return VM_FAULT_RETRY
-}
-
 function abortReading(cpu: Task, reason: number): number {
   rcuReadUnlock(cpu)
-  return abort(cpu, reason)
+  return abortSpf(cpu, reason)
 }
 
 function lockFailed(cpu: Task, reason: number): boolean {
@@ -123,7 +168,7 @@ function lockFailed(cpu: Task, reason: number): boolean {
 }
 
 /** `find_vma` as v1 calls it, VMA cache included (R31). Only a VMA that seems to contain the page counts. */
-function lookUp(cpu: Task, mm: number, page: number): number {
+function lookUpCached(cpu: Task, mm: number, page: number): number {
   const cached = vmacacheFind(cpu, mm, page)
   if (cached !== 0) return cached
   const vma = findVmaRcu(cpu, mm, page)
@@ -132,31 +177,14 @@ function lookUp(cpu: Task, mm: number, page: number): number {
   return vma
 }
 
-/** The patch copies all 200 bytes for convenience; these are the fields that a fault uses. */
-function copyVma(cpu: Task, fault: FaultContext, vma: number): void {
-  const { heap } = cpu
-  fault.vma = 0
-  fault.vmStart = Atomics.load(heap, vma + Vma.vmStart)
-  fault.vmEnd = Atomics.load(heap, vma + Vma.vmEnd)
-  fault.vmFlags = Atomics.load(heap, vma + Vma.vmFlags)
-  fault.vmPgoff = Atomics.load(heap, vma + Vma.vmPgoff)
-  fault.vmFile = Atomics.load(heap, vma + Vma.vmFile)
-  fault.anonVma = Atomics.load(heap, vma + Vma.anonVma)
-}
-
 /** `do_handle_mm_fault` and the speculative branch of `__handle_mm_fault`: walks without making tables (I5). */
 function speculativeMmFault(cpu: Task, fault: FaultContext): number {
   countVmEvent(cpu, VmEvent.pgfault)
   walkBegin(cpu)
-  const pmd = findPmdTable(cpu, fault.mm, fault.page)
-  const table = pmd === 0 ? 0 : findTableInPmd(cpu, pmd, fault.page)
-  if (table === 0) {
-    walkEnd(cpu)
-    return abort(cpu, pmd === 0 ? VmEvent.SPF_ABORT_PUD : VmEvent.SPF_ABORT_PMD)
-  }
-  fault.table = table
-  fault.originalPte = Atomics.load(cpu.heap, pteAddress(table, fault.page))
+  const walk = walkSpeculatively(cpu, fault)
   walkEnd(cpu)
+  if (walk === WALK_NO_PUD) return abortSpf(cpu, VmEvent.SPF_ABORT_PUD)
+  if (walk === WALK_NO_PMD) return abortSpf(cpu, VmEvent.SPF_ABORT_PMD)
   const result = handlePteFault(cpu, fault)
   if ((result & VM_FAULT_RETRY) !== 0) countVmEvent(cpu, VmEvent.spf_abort)
   return result

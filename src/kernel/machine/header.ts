@@ -6,7 +6,7 @@ import { SLAB_CACHE_WORDS, SLAB_CACHES } from './slab-layout.ts'
 
 export const HEAP_MAGIC = 0x46_4c_54_31
 
-export const Header = layout('machine', 64, {
+export const Header = layout('machine', 80, {
   magic: 0,
   cpuCount: 1,
   frameCount: 2,
@@ -37,9 +37,11 @@ export const Header = layout('machine', 64, {
   fileGeneration: 52,
   /** The last number that any VMA cache was told: never the same for two address spaces at one place of the heap. */
   vmacacheSeqnum: 51,
+  /** The one SRCU domain, `vma_srcu`: see sync/srcu.ts. */
+  srcu: 64,
 })
 
-export const HEADER_WORDS = 64
+export const HEADER_WORDS = 80
 export const ZONE_WORDS = 16
 export const PAGE_STRUCT_WORDS = 8
 

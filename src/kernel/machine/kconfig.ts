@@ -23,6 +23,8 @@ export interface KernelConfig {
   readonly ZERO_WRITTEN_SECTORS: boolean
   /** Freed objects are filled with poison, which is checked when they are allocated again. */
   readonly SLUB_DEBUG: boolean
+  /** Ours: designs run with the errors of their published form; without it, each is mended where its file says so. */
+  readonly PUBLISHED_FLAWS: boolean
 }
 
 export const defaultKernelConfig: KernelConfig = {
@@ -35,6 +37,7 @@ export const defaultKernelConfig: KernelConfig = {
   MMU_GATHER_RCU_TABLE_FREE: true,
   ZERO_WRITTEN_SECTORS: true,
   SLUB_DEBUG: false,
+  PUBLISHED_FLAWS: false,
 }
 
 /** The options, in the order of their bits in the machine header. */

@@ -47,6 +47,8 @@ export const PerCpu = layout('cpu', SLABS + SLAB_CACHES * SLAB_CPU_WORDS, {
   waiterPrevious: 49,
   waiterKind: 50,
   waiterTask: 51,
+  /** The same for a wait that ends when a condition holds: see sync/rcuwait.ts. */
+  rcuwaitTask: 52,
 
   /** Callbacks that wait for a grace period. `rcuLock` guards them, as another CPU may adopt them. */
   rcuLock: 64,
@@ -61,6 +63,10 @@ export const PerCpu = layout('cpu', SLABS + SLAB_CACHES * SLAB_CPU_WORDS, {
   rssMm: 80,
   rssEvents: 81,
   rss: 82,
+
+  /** Sections of SRCU begun and ended here, by index. Other CPUs read them. */
+  srcuLock: 96,
+  srcuUnlock: 98,
 
   vmEvents: COUNTERS,
 

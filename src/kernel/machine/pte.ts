@@ -28,6 +28,8 @@ export const PageTable = layout('page_table', PAGE_TABLE_WORDS, {
   rcuHead: 2,
   /** The next table that waits for the TLB flush before it can be freed. */
   next: 4,
+  /** Kamezawa, 18 December 2009: the VMA of the last entry that was installed. */
+  vma: 5,
   entries: TABLE_HEADER_WORDS,
 })
 

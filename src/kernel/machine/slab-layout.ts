@@ -14,6 +14,8 @@ export const SlabCache = layout('kmem_cache', SLAB_CACHE_WORDS, {
   objectWords: 3,
   /** Objects that were ever cut from the heap. */
   total: 4,
+  /** 1 when freed objects may still be read: they keep what they contain but for the first word. */
+  typesafe: 5,
 })
 
 /** What each CPU keeps of each cache. */

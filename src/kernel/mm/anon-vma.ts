@@ -17,6 +17,8 @@ export const ANON_VMA_WORDS = 16
 export const AnonVma = layout('anon_vma', ANON_VMA_WORDS, {
   /** VMAs that have it. */
   refcount: 0,
+  /** 1 where it was made by fork: its VMA is tied to the parent's too. */
+  forked: 1,
 })
 
 /**
@@ -33,6 +35,7 @@ export function anonVmaPrepare(cpu: Task, vma: number): boolean {
     anonVma = slabAlloc(cpu, CACHE_ANON_VMA)
     if (anonVma === 0) return false
     heap[anonVma + AnonVma.refcount] = 0
+    heap[anonVma + AnonVma.forked] = 0
   }
   spinLock(cpu, mm + Mm.pageTableLock)
   // Another fault under the same read lock may have been faster.
@@ -77,6 +80,22 @@ export function anonVmaClone(cpu: Task, vma: number, source: number): void {
   Atomics.store(cpu.heap, vma + Vma.anonVma, anonVma)
 }
 
+/**
+ * `anon_vma_fork`: the child's copy of a VMA with the anon_vma `original`, or 0, gets one of its own for the pages that
+ * it will not share. Returns false when there is no memory.
+ */
+export function anonVmaFork(cpu: Task, vma: number, original: number): boolean {
+  const { heap } = cpu
+  Atomics.store(heap, vma + Vma.anonVma, 0)
+  if (original === 0) return true
+  const anonVma = slabAlloc(cpu, CACHE_ANON_VMA)
+  if (anonVma === 0) return false
+  heap[anonVma + AnonVma.refcount] = 1
+  heap[anonVma + AnonVma.forked] = 1
+  Atomics.store(heap, vma + Vma.anonVma, anonVma)
+  return true
+}
+
 /** `unlink_anon_vmas`: `vma`, which is going away, gives up its anon_vma. */
 export function unlinkAnonVma(cpu: Task, vma: number): void {
   const anonVma = Atomics.load(cpu.heap, vma + Vma.anonVma)
@@ -84,7 +103,9 @@ export function unlinkAnonVma(cpu: Task, vma: number): void {
   if (refcountDecAndTest(cpu, anonVma + AnonVma.refcount)) slabFree(cpu, CACHE_ANON_VMA, anonVma)
 }
 
-/** `is_mergeable_anon_vma`. */
-export function isMergeableAnonVma(first: number, second: number): boolean {
-  return first === second || first === 0 || second === 0
+/** `is_mergeable_anon_vma`: a VMA that is tied to a parent's anon_vma does not share its own with one that has none. */
+export function isMergeableAnonVma(cpu: Task, first: number, second: number): boolean {
+  if (first === second) return true
+  if (first !== 0 && second !== 0) return false
+  return cpu.heap[(first | second) + AnonVma.forked] === 0
 }

@@ -6,6 +6,7 @@ import { clearFrame } from '../machine/sectors.ts'
 import { spinUnlock } from '../sync/spinlock.ts'
 import { anonVmaPrepare } from './anon-vma.ts'
 import {
+  FAULT_FLAGS_UNLOCKED,
   FAULT_FLAG_SPECULATIVE,
   FAULT_FLAG_WRITE,
   type FaultContext,
@@ -32,7 +33,7 @@ export function doAnonymousPage(cpu: Task, fault: FaultContext): number {
     return installIfNone(cpu, fault, entry) < 0 ? VM_FAULT_RETRY : 0
   }
   if (!faultAnonVma(cpu, fault)) {
-    return (fault.flags & FAULT_FLAG_SPECULATIVE) !== 0 ? VM_FAULT_RETRY : VM_FAULT_OOM
+    return (fault.flags & FAULT_FLAGS_UNLOCKED) !== 0 ? VM_FAULT_RETRY : VM_FAULT_OOM
   }
   const frame = allocFrame(cpu)
   if (frame === 0) return VM_FAULT_OOM
@@ -56,17 +57,18 @@ function installIfNone(cpu: Task, fault: FaultContext, entry: number): number {
   const address = pteAddress(fault.table, fault.page)
   const none = Atomics.load(cpu.heap, address) === 0
   if (none) Atomics.store(cpu.heap, address, entry)
+  cpu.design.pteInstalled(cpu, fault)
   spinUnlock(cpu, fault.table + PageTable.ptl)
   return none ? 1 : 0
 }
 
 /**
  * Sees to it that the VMA has an anon_vma. Making one needs the neighbours of the VMA, hence the mmap lock: a
- * speculative fault gives up (invariant I12). Returns false when it is not there.
+ * fault without it gives up (invariant I12). Returns false when it is not there.
  */
 export function faultAnonVma(cpu: Task, fault: FaultContext): boolean {
   if (fault.anonVma !== 0) return true
-  if ((fault.flags & FAULT_FLAG_SPECULATIVE) !== 0) {
+  if ((fault.flags & FAULT_FLAGS_UNLOCKED) !== 0 && !cpu.design.preparesAnonVma(cpu)) {
     countSpfEvent(cpu, VmEvent.SPF_ABORT_ANON_VMA)
     return false
   }

@@ -1,6 +1,6 @@
 // brk: the end of the heap (mm/mmap.c).
 
-import { rcuPoll } from '../sync/rcu.ts'
+import { gracePoll } from '../sync/grace.ts'
 import { mmapRegion, munmapLocked } from './mmap.ts'
 import { Mm, TASK_SIZE } from './mm.ts'
 import { mmapReadUnlock, mmapWriteLock, mmapWriteUnlock } from './mmap-lock.ts'
@@ -48,7 +48,7 @@ export function brk(cpu: Task, mm: number, bytes: number): number {
   if (done) cpu.heap[mm + Mm.brkBytes] = bytes | 0
   if (downgraded) mmapReadUnlock(cpu, mm)
   else mmapWriteUnlock(cpu, mm)
-  rcuPoll(cpu)
+  gracePoll(cpu)
   return done ? bytes : old
 }
 

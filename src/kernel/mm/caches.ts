@@ -6,4 +6,5 @@ export const CACHE_ANON_VMA = 2
 export const CACHE_MM = 3
 export const CACHE_FILE = 4
 export const CACHE_RADIX_NODE = 5
-export const CACHES = 6
+export const CACHE_RANGE_NODE = 6
+export const CACHES = 7

@@ -7,7 +7,8 @@
 import type { FaultContext } from './fault-context.ts'
 import { VM_FAULT_RETRY } from './fault-context.ts'
 import type { Task } from './task.ts'
-import { vmAreaFreeNow } from './vma.ts'
+import { releaseVmaNow } from './vma-release.ts'
+import type { VmEventName } from './vmstat.ts'
 
 /** Where a design comes from and what it is made of. */
 export interface DesignDescription {
@@ -28,6 +29,14 @@ export abstract class Design {
   abstract readonly description: DesignDescription
   /** Whether it tries faults without the mmap lock at all, and so needs SPECULATIVE_PAGE_FAULT. */
   readonly speculates: boolean = false
+  /** Whether VMAs are kept in a range tree and not in a red-black tree. */
+  readonly rangeTree: boolean = false
+  /** Whether VMAs may be read after they were freed and allocated again (SLAB_TYPESAFE_BY_RCU). */
+  readonly typesafeVmas: boolean = false
+  /** Whether a fault without the mmap lock may bring in a page of a file that is not cached yet. */
+  readonly speculatesOnFileMiss: boolean = false
+  /** The counters of its own, under the names that it had in the kernel. */
+  readonly events: readonly VmEventName[] = []
 
   /**
    * Tries to handle the fault of `cpu.fault` (mm, page and flags are set) without the mmap lock. Returns
@@ -46,29 +55,65 @@ export abstract class Design {
     return false
   }
 
+  /** The VMA that the speculative try before this locked one has left for it, or 0. The mmap lock is held for read. */
+  retryVma(_cpu: Task, _mm: number, _page: number): number {
+    return 0
+  }
+
+  /** A page of a file is about to be looked up and its content used without the mmap lock. False: give up. */
+  fileFaultBegin(_cpu: Task, _fault: FaultContext): boolean {
+    return true
+  }
+  /** What {@link fileFaultBegin} allowed is done. */
+  fileFaultEnd(_cpu: Task, _fault: FaultContext): void {}
+
+  /** A page is about to be copied on write without the mmap lock: secondary MMUs have to be told. False: give up. */
+  copyBegin(_cpu: Task, _fault: FaultContext): boolean {
+    return true
+  }
+  /** What {@link copyBegin} allowed is done, or was given up. */
+  copyEnd(_cpu: Task, _fault: FaultContext): void {}
+
+  /** Whether a fault without the mmap lock may make an anon_vma, which reads the neighbours of the VMA (race R23). */
+  preparesAnonVma(_cpu: Task): boolean {
+    return false
+  }
+
+  /** An entry was stored for the fault; its table is still locked. */
+  pteInstalled(_cpu: Task, _fault: FaultContext): void {}
+
+  /** The mmap lock was just taken for read, or downgraded to it. */
+  mmapReadLocked(_cpu: Task, _mm: number): void {}
   /** The mmap lock was just taken for write. */
   mmapWriteLocked(_cpu: Task, _mm: number): void {}
   /** The mmap lock, held for write, is about to be released or downgraded. */
   mmapWriteUnlocking(_cpu: Task, _mm: number): void {}
-  /** Fields of a linked VMA are about to change, or its pages to be unmapped. */
-  vmaWriteBegin(_cpu: Task, _vma: number): void {}
-  vmaWriteEnd(_cpu: Task, _vma: number): void {}
+
+  /** Nodes of the tree of VMAs are about to change, and have changed. */
+  treeWriteBegin(_cpu: Task, _mm: number): void {}
+  treeWriteEnd(_cpu: Task, _mm: number): void {}
+  /** `change`, one of VMA_LINK and so on, is about to be done to a VMA, and is done. */
+  vmaWriteBegin(_cpu: Task, _vma: number, _change: number): void {}
+  vmaWriteEnd(_cpu: Task, _vma: number, _change: number): void {}
   /** A VMA is in the tree now. */
   vmaLinked(_cpu: Task, _vma: number): void {}
   /** A VMA has left the tree. */
   vmaUnlinked(_cpu: Task, _vma: number): void {}
-  /** Nobody who holds the mmap lock refers to the VMA any more. */
-  freeVma(cpu: Task, vma: number): void {
-    vmAreaFreeNow(cpu, vma)
+  /** Nobody who holds the mmap lock refers to the VMA any more: gives up its file and its memory. */
+  releaseVma(cpu: Task, vma: number): void {
+    releaseVmaNow(cpu, vma)
   }
+
   /** The page tables of the pages [start, end) are about to be taken away. The mmap lock is held, for read or write. */
   pageTablesFreeing(_cpu: Task, _mm: number, _start: number, _end: number): void {}
-  /** mremap has linked the destination, whose entries are not there yet, and is about to move them. */
+  /** mremap is about to link the VMA that will contain `page`, and whose entries come later. */
+  mremapLinking(_cpu: Task, _mm: number, _page: number): void {}
+  /** mremap has linked the destination, or could not (0), and is about to move the entries. */
   mremapBegin(_cpu: Task, _from: number, _to: number): void {}
   /** The entries have moved and the TLBs are flushed. */
   mremapEnd(_cpu: Task, _from: number, _to: number): void {}
   /** fork is about to write-protect the entries of a VMA of the parent. */
   forkBegin(_cpu: Task, _vma: number): void {}
-  /** fork has flushed the TLBs of the parent. */
+  /** fork has flushed the TLBs of the parent; the mmap lock is still held for write. */
   forkEnd(_cpu: Task, _mm: number): void {}
 }

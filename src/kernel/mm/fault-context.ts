@@ -8,6 +8,10 @@ export const FAULT_FLAG_WRITE = 1
 export const FAULT_FLAG_INSTRUCTION = 2
 /** The mmap lock is not held; commits go through the design. */
 export const FAULT_FLAG_SPECULATIVE = 4
+/** The lock of the VMA is held instead of the mmap lock. */
+export const FAULT_FLAG_VMA_LOCK = 8
+/** The mmap lock is not held. */
+export const FAULT_FLAGS_UNLOCKED = FAULT_FLAG_SPECULATIVE | FAULT_FLAG_VMA_LOCK
 
 /** `vm_fault_t`. */
 export const VM_FAULT_OOM = 1
@@ -40,6 +44,7 @@ export class FaultContext {
   /** The entry as the walk saw it. */
   originalPte = 0
 
-  /** The design's own: the sequence count at the start. */
+  /** The design's own: the sequence count at the start, and the pmd table that the walk went through. */
   sequence = 0
+  pmd = 0
 }

@@ -75,7 +75,8 @@ function classicFault(cpu: Task, fault: FaultContext, errorCode: number): number
   const { mm, page } = fault
   countVmEvent(cpu, VmEvent.classic_fault)
   if (!mmapReadTryLock(cpu, mm)) mmapReadLock(cpu, mm)
-  let vma = vmacacheFind(cpu, mm, page)
+  let vma = cpu.design.retryVma(cpu, mm, page)
+  if (vma === 0) vma = vmacacheFind(cpu, mm, page)
   if (vma === 0) {
     vma = findVma(cpu, mm, page)
     if (vma !== 0 && cpu.heap[vma + Vma.vmStart] > page) vma = growStackTo(cpu, mm, vma, page)

@@ -5,6 +5,7 @@ import { copyFrame } from '../machine/sectors.ts'
 import { spinUnlock } from '../sync/spinlock.ts'
 import { anonymousPte, faultAnonVma, initAnonymousPage } from './anonymous.ts'
 import {
+  FAULT_FLAGS_UNLOCKED,
   FAULT_FLAG_SPECULATIVE,
   FAULT_FLAG_WRITE,
   type FaultContext,
@@ -30,7 +31,15 @@ export const FAULT_AROUND_PAGES = 16
 
 /** `do_fault`. */
 export function doFault(cpu: Task, fault: FaultContext): number {
-  if ((fault.flags & FAULT_FLAG_SPECULATIVE) !== 0) countSpfEvent(cpu, VmEvent.SPF_ATTEMPT_FILE)
+  if ((fault.flags & FAULT_FLAG_SPECULATIVE) === 0) return doFileFault(cpu, fault)
+  countSpfEvent(cpu, VmEvent.SPF_ATTEMPT_FILE)
+  if (!cpu.design.fileFaultBegin(cpu, fault)) return VM_FAULT_RETRY
+  const result = doFileFault(cpu, fault)
+  cpu.design.fileFaultEnd(cpu, fault)
+  return result
+}
+
+function doFileFault(cpu: Task, fault: FaultContext): number {
   if (fileIndex(fault, fault.page) >= Atomics.load(cpu.heap, fault.vmFile + File.pages))
     return VM_FAULT_SIGBUS
   if ((fault.flags & FAULT_FLAG_WRITE) === 0) return doReadFault(cpu, fault)
@@ -48,22 +57,22 @@ function doReadFault(cpu: Task, fault: FaultContext): number {
     const result = doFaultAround(cpu, fault)
     if (result !== 0) return result & ~VM_FAULT_NOPAGE
   }
-  const frame = getOrCreatePage(cpu, fault.vmFile, fileIndex(fault, fault.page))
-  if (frame === 0) return VM_FAULT_OOM
+  const frame = faultPage(cpu, fault)
+  if (frame === 0) return missResult(cpu, fault)
   return finishFault(cpu, fault, frame, readPte(cpu, fault, frame))
 }
 
 /** `do_cow_fault`: a private copy of the file's page. */
 function doCowFault(cpu: Task, fault: FaultContext): number {
   if (!faultAnonVma(cpu, fault)) {
-    return (fault.flags & FAULT_FLAG_SPECULATIVE) !== 0 ? VM_FAULT_RETRY : VM_FAULT_OOM
+    return (fault.flags & FAULT_FLAGS_UNLOCKED) !== 0 ? VM_FAULT_RETRY : VM_FAULT_OOM
   }
   const copy = allocFrame(cpu)
   if (copy === 0) return VM_FAULT_OOM
-  const frame = getOrCreatePage(cpu, fault.vmFile, fileIndex(fault, fault.page))
+  const frame = faultPage(cpu, fault)
   if (frame === 0) {
     freeFrame(cpu, copy)
-    return VM_FAULT_OOM
+    return missResult(cpu, fault)
   }
   copyFrame(cpu, copy, frame)
   putPage(cpu, frame)
@@ -73,11 +82,28 @@ function doCowFault(cpu: Task, fault: FaultContext): number {
 
 /** `do_shared_fault`: a write to the file's own page. */
 function doSharedFault(cpu: Task, fault: FaultContext): number {
-  const frame = getOrCreatePage(cpu, fault.vmFile, fileIndex(fault, fault.page))
-  if (frame === 0) return VM_FAULT_OOM
+  const frame = faultPage(cpu, fault)
+  if (frame === 0) return missResult(cpu, fault)
   Atomics.or(cpu.heap, pageStruct(cpu, frame) + Page.flags, PG_DIRTY)
   const entry = (frame << PTE_FRAME_SHIFT) | youngPageProt(fault.vmFlags) | PTE_WRITE | PTE_DIRTY
   return finishFault(cpu, fault, frame, entry)
+}
+
+/** `vm_ops->fault`: the page of the file with a reference on it, or 0. */
+function faultPage(cpu: Task, fault: FaultContext): number {
+  const index = fileIndex(fault, fault.page)
+  if (mayMiss(cpu, fault)) return getOrCreatePage(cpu, fault.vmFile, index)
+  return findGetPage(cpu, fault.vmFile, index)
+}
+
+/** A page that is not cached may be brought in, for which a fault would have to sleep. */
+function mayMiss(cpu: Task, fault: FaultContext): boolean {
+  return (fault.flags & FAULT_FLAG_SPECULATIVE) === 0 || cpu.design.speculatesOnFileMiss
+}
+
+/** What it means that {@link faultPage} found nothing. */
+function missResult(cpu: Task, fault: FaultContext): number {
+  return mayMiss(cpu, fault) ? VM_FAULT_OOM : VM_FAULT_RETRY
 }
 
 /** The entry of a page that is brought in for a read. */
@@ -97,6 +123,7 @@ function finishFault(cpu: Task, fault: FaultContext, frame: number, entry: numbe
   const kind = isFilePage(cpu, frame) ? MM_FILE_PAGES : MM_ANON_PAGES
   const none = Atomics.load(cpu.heap, address) === 0
   if (none) Atomics.store(cpu.heap, address, entry)
+  cpu.design.pteInstalled(cpu, fault)
   spinUnlock(cpu, fault.table + PageTable.ptl)
   if (!none) putPage(cpu, frame)
   else addMmCounterFast(cpu, fault.mm, kind, 1)
@@ -129,6 +156,7 @@ function doFaultAround(cpu: Task, fault: FaultContext): number {
     mapped++
   }
   const done = Atomics.load(cpu.heap, pteAddress(fault.table, fault.page)) !== 0
+  cpu.design.pteInstalled(cpu, fault)
   spinUnlock(cpu, fault.table + PageTable.ptl)
   if (mapped !== 0) addMmCounterFast(cpu, fault.mm, MM_FILE_PAGES, mapped)
   return done ? VM_FAULT_NOPAGE : 0

@@ -1,6 +1,6 @@
 // madvise (mm/madvise.c).
 
-import { rcuPoll } from '../sync/rcu.ts'
+import { gracePoll } from '../sync/grace.ts'
 import { EINVAL, ENOMEM } from './errno.ts'
 import { modifyVma } from './merge.ts'
 import { gatherBegin, gatherFinish } from './mmu-gather.ts'
@@ -9,6 +9,8 @@ import { populateRange } from './populate.ts'
 import type { Task } from './task.ts'
 import { findVma } from './vma-tree.ts'
 import {
+  VMA_PROTECT,
+  VMA_ZAP,
   VM_DONTCOPY,
   VM_DONTDUMP,
   VM_HUGEPAGE,
@@ -77,7 +79,7 @@ export function madvise(cpu: Task, mm: number, start: number, end: number, advic
   mmapWriteLock(cpu, mm)
   const result = madviseFlags(cpu, mm, start, end, flags[0], flags[1])
   mmapWriteUnlock(cpu, mm)
-  rcuPoll(cpu)
+  gracePoll(cpu)
   return result
 }
 
@@ -101,7 +103,7 @@ function walkVmas(cpu: Task, mm: number, start: number, end: number, advice: num
       page = heap[vma + Vma.vmStart]
     }
     const stop = Math.min(heap[vma + Vma.vmEnd], end)
-    if (advice === MADV.dontneed) zapVmaPages(cpu, mm, page, stop)
+    if (advice === MADV.dontneed) zapVmaPages(cpu, mm, vma, page, stop)
     else if (advice === MADV.free && heap[vma + Vma.vmFile] !== 0) return -EINVAL
     page = stop
   }
@@ -109,9 +111,11 @@ function walkVmas(cpu: Task, mm: number, start: number, end: number, advice: num
 }
 
 /** `madvise_dontneed_single_vma`. */
-function zapVmaPages(cpu: Task, mm: number, start: number, end: number): void {
+function zapVmaPages(cpu: Task, mm: number, vma: number, start: number, end: number): void {
   gatherBegin(cpu, mm)
+  cpu.design.vmaWriteBegin(cpu, vma, VMA_ZAP)
   zapRange(cpu, mm, start, end)
+  cpu.design.vmaWriteEnd(cpu, vma, VMA_ZAP)
   gatherFinish(cpu)
 }
 
@@ -155,8 +159,8 @@ function updateVmaFlags(
   if (newFlags === heap[vma + Vma.vmFlags]) return 0
   const target = modifyVma(cpu, mm, vma, start, end, newFlags)
   if (target < 0) return target
-  cpu.design.vmaWriteBegin(cpu, target)
+  cpu.design.vmaWriteBegin(cpu, target, VMA_PROTECT)
   Atomics.store(heap, target + Vma.vmFlags, newFlags)
-  cpu.design.vmaWriteEnd(cpu, target)
+  cpu.design.vmaWriteEnd(cpu, target, VMA_PROTECT)
   return 0
 }

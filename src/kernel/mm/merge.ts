@@ -6,8 +6,8 @@ import { Mm } from './mm.ts'
 import { assertMmapWriteLocked } from './mmap-lock.ts'
 import type { Task } from './task.ts'
 import { vmaGapUpdate, vmEndGap } from './vma-tree.ts'
-import { VM_SPECIAL, Vma, vmAreaDup, vmaPages } from './vma.ts'
-import { linkVma, removeVma, unlinkVma, vmaGetFile } from './vma-link.ts'
+import { VMA_ADJUST, VM_SPECIAL, Vma, vmaPages } from './vma.ts'
+import { dupVmaToLink, linkVma, removeVma, unlinkVma, vmaGetFile } from './vma-link.ts'
 
 /** `is_mergeable_vma` and the rest of `can_vma_merge_*`: `vma` could take in pages of these properties at `pgoff`. */
 function canMerge(
@@ -23,7 +23,7 @@ function canMerge(
     heap[vma + Vma.vmFlags] === vmFlags &&
     heap[vma + Vma.vmFile] === file &&
     heap[vma + Vma.vmPgoff] === pgoffAtVmaStart &&
-    isMergeableAnonVma(anonVma, Atomics.load(heap, vma + Vma.anonVma))
+    isMergeableAnonVma(cpu, anonVma, Atomics.load(heap, vma + Vma.anonVma))
   )
 }
 
@@ -64,7 +64,11 @@ export function mergeVma(
   if (mergesPrevious) {
     const both =
       mergesNext &&
-      isMergeableAnonVma(Atomics.load(heap, previous + Vma.anonVma), Atomics.load(heap, next + Vma.anonVma))
+      isMergeableAnonVma(
+        cpu,
+        Atomics.load(heap, previous + Vma.anonVma),
+        Atomics.load(heap, next + Vma.anonVma),
+      )
     const newEnd = both ? heap[next + Vma.vmEnd] : end
     adjustVma(cpu, previous, heap[previous + Vma.vmStart], newEnd, heap[previous + Vma.vmPgoff], 0, previous)
     return previous
@@ -177,11 +181,11 @@ function setBorders(cpu: Task, vma: number, start: number, end: number, pgoff: n
   assertMmapWriteLocked(cpu, mm)
   const startChanged = heap[vma + Vma.vmStart] !== start
   const endChanged = heap[vma + Vma.vmEnd] !== end
-  cpu.design.vmaWriteBegin(cpu, vma)
+  cpu.design.vmaWriteBegin(cpu, vma, VMA_ADJUST)
   Atomics.store(heap, vma + Vma.vmStart, start)
   Atomics.store(heap, vma + Vma.vmEnd, end)
   Atomics.store(heap, vma + Vma.vmPgoff, pgoff)
-  cpu.design.vmaWriteEnd(cpu, vma)
+  cpu.design.vmaWriteEnd(cpu, vma, VMA_ADJUST)
   if (startChanged) vmaGapUpdate(cpu, vma)
   if (!endChanged) return
   const next = heap[vma + Vma.vmNext]
@@ -201,9 +205,9 @@ function splitVma(cpu: Task, mm: number, vma: number, page: number, newBelow: bo
 /** `__split_vma`: the same without looking at the limit, for callers that are about to remove one. */
 export function splitVmaUnlimited(cpu: Task, vma: number, page: number, newBelow: boolean): number {
   const { heap } = cpu
-  const fresh = vmAreaDup(cpu, vma)
-  if (fresh === 0) return -ENOMEM
   const start = heap[vma + Vma.vmStart]
+  const fresh = dupVmaToLink(cpu, vma, newBelow ? start : page)
+  if (fresh === 0) return -ENOMEM
   const end = heap[vma + Vma.vmEnd]
   const pgoff = heap[vma + Vma.vmPgoff]
   vmaGetFile(cpu, fresh)

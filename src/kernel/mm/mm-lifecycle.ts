@@ -2,7 +2,8 @@
 
 import { flushTlb } from '../machine/cpu.ts'
 import { Header } from '../machine/header.ts'
-import { rcuPoll, rcuRetire } from '../sync/rcu.ts'
+import { gracePoll } from '../sync/grace.ts'
+import { RCU_FREE_MM, callRcu, defineRcuCallback, rcuRetire } from '../sync/rcu.ts'
 import { spinLock, spinUnlock } from '../sync/spinlock.ts'
 import { CACHES, CACHE_MM } from './caches.ts'
 import { munmapLocked } from './mmap.ts'
@@ -68,9 +69,20 @@ export function destroyMm(cpu: Task, mm: number): void {
   forgetMm(cpu, mm)
   dropMmRss(cpu, mm)
   heap[mm + Mm.generation] = 0
-  slabFree(cpu, CACHE_MM, mm)
-  rcuPoll(cpu)
+  freeMm(cpu, mm)
+  gracePoll(cpu)
 }
+
+/**
+ * `free_mm`. In type-safe memory, a fault of another mm may hold a VMA that was this one's and is about to wake the
+ * writer who waits here (race R25). Published, the mm is gone then; the fix of 2025 pins it, as the grace period does.
+ */
+function freeMm(cpu: Task, mm: number): void {
+  if (cpu.design.typesafeVmas && !cpu.config.PUBLISHED_FLAWS) callRcu(cpu, mm + Mm.rcuHead, RCU_FREE_MM)
+  else slabFree(cpu, CACHE_MM, mm)
+}
+
+defineRcuCallback<Task>(RCU_FREE_MM, (cpu, head) => slabFree(cpu, CACHE_MM, head - Mm.rcuHead))
 
 /** This thread is going away: it leaves every address space, and what its CPU kept in reserve goes back. */
 export function retireCpu(cpu: Task): void {

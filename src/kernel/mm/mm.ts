@@ -33,6 +33,10 @@ export const Mm = layout('mm_struct', MM_WORDS, {
   stackLimit: 9,
   /** Moves whenever a VMA leaves the tree, so that the per-thread VMA caches know. */
   vmacacheSeqnum: 10,
+  /** Dufour 2018: guards the tree, beside its root as in the patches; two words. */
+  mmRbLock: 14,
+  /** Zijlstra 2014, Dufour 2019: a seqlock around changes of the tree. */
+  mmSeq: 11,
   /** Which of all address spaces of the machine it is; 0 once it is destroyed. */
   generation: 13,
   /** The next address space of the machine. */
@@ -41,10 +45,20 @@ export const Mm = layout('mm_struct', MM_WORDS, {
   mmapLock: MMAP_LOCK,
   /** Lespinasse: even while no writer holds the mmap lock, odd while one does. */
   mmapSeq: MMAP_SEQ,
+  /** Kamezawa, 18 December 2009: moves when the mmap lock is taken for write and when it is given up. */
+  version: MMAP_SEQ + 1,
+  /** Per-VMA lock: moves when the mmap lock, held for write, is given up; that unlocks every VMA. */
+  mmLockSeq: MMAP_SEQ + 2,
+  /** Per-VMA reference count: the writer that waits for readers of a VMA, see sync/rcuwait.ts. */
+  vmaWriterWait: MMAP_SEQ + 3,
+
+  /** The root of the range tree of VMAs, where the design has one. Changed under the mmap lock held for write. */
+  rangeRoot: MMAP_SEQ + 8,
 
   /** Guards the upper levels of the page table and `vma.anonVma`. */
   pageTableLock: PAGE_TABLE_LOCK,
   pageTables: PAGE_TABLE_LOCK + 1,
+  rcuHead: PAGE_TABLE_LOCK + 2,
 
   /** Threads that use this mm. Written by all. */
   users: CPU_MASK - 1,

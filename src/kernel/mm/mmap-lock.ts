@@ -21,6 +21,7 @@ import { VmEvent, countVmEvent } from './vmstat.ts'
 export function mmapReadLock(cpu: Task, mm: number): void {
   countVmEvent(cpu, VmEvent.mmap_lock_read)
   downRead(cpu, mm + Mm.mmapLock)
+  cpu.design.mmapReadLocked(cpu, mm)
 }
 
 export function mmapReadTryLock(cpu: Task, mm: number): boolean {
@@ -29,6 +30,7 @@ export function mmapReadTryLock(cpu: Task, mm: number): boolean {
     return false
   }
   countVmEvent(cpu, VmEvent.mmap_lock_read)
+  cpu.design.mmapReadLocked(cpu, mm)
   return true
 }
 
@@ -51,6 +53,7 @@ export function mmapWriteUnlock(cpu: Task, mm: number): void {
 export function mmapWriteDowngrade(cpu: Task, mm: number): void {
   cpu.design.mmapWriteUnlocking(cpu, mm)
   downgradeWrite(cpu, mm + Mm.mmapLock)
+  cpu.design.mmapReadLocked(cpu, mm)
 }
 
 /** `mmap_assert_write_locked`: the caller changes what only the holder of the write lock may change. */

@@ -11,10 +11,10 @@ import { freePageTableRange } from './page-table.ts'
 import type { Task } from './task.ts'
 import { getUnmappedArea } from './unmapped-area.ts'
 import { findVma, findVmaLinks } from './vma-tree.ts'
-import { VM_GROWSDOWN, VM_SHARED, Vma, vmAreaAlloc } from './vma.ts'
-import { linkVma, removeVma, unlinkVma, vmaGetFile } from './vma-link.ts'
+import { VMA_UNMAP, VM_GROWSDOWN, VM_SHARED, Vma } from './vma.ts'
+import { allocVmaToLink, linkVma, removeVma, unlinkVma, vmaGetFile } from './vma-link.ts'
 import { zapRange } from './zap.ts'
-import { rcuPoll } from '../sync/rcu.ts'
+import { gracePoll } from '../sync/grace.ts'
 
 export const MAP_FIXED = 1
 export const MAP_FIXED_NOREPLACE = 2
@@ -45,7 +45,7 @@ export function mmap(
   mmapWriteUnlock(cpu, mm)
   if (ownFile) putFile(cpu, backing)
   if (page >= 0 && (mapFlags & MAP_POPULATE) !== 0) populateRange(cpu, mm, page, page + pages)
-  rcuPoll(cpu)
+  gracePoll(cpu)
   return page
 }
 
@@ -95,7 +95,7 @@ export function mmapRegion(
   heap[mm + Mm.totalVm] += pages
   const merged = mergeVma(cpu, mm, cpu.vmaLinkPrevious, page, end, vmFlags, 0, file, pgoff)
   if (merged !== 0) return page
-  const vma = vmAreaAlloc(cpu, mm)
+  const vma = allocVmaToLink(cpu, mm, page)
   if (vma === 0) {
     heap[mm + Mm.totalVm] -= pages
     return -ENOMEM
@@ -118,7 +118,7 @@ export function munmap(cpu: Task, mm: number, start: number, end: number): numbe
   // A result of 1 says that the lock was downgraded.
   if (result === 1) mmapReadUnlock(cpu, mm)
   else mmapWriteUnlock(cpu, mm)
-  rcuPoll(cpu)
+  gracePoll(cpu)
   return Math.min(result, 0)
 }
 
@@ -204,7 +204,9 @@ function unmapRegion(
   const ceiling = next === 0 ? 2 ** 31 : heap[next + Vma.vmStart]
   gatherBegin(cpu, mm)
   for (let vma = list; vma !== 0; vma = heap[vma + Vma.vmNext]) {
+    cpu.design.vmaWriteBegin(cpu, vma, VMA_UNMAP)
     zapRange(cpu, mm, heap[vma + Vma.vmStart], heap[vma + Vma.vmEnd])
+    cpu.design.vmaWriteEnd(cpu, vma, VMA_UNMAP)
   }
   cpu.design.pageTablesFreeing(cpu, mm, start, end)
   freePageTableRange(cpu, mm, start, end, floor, ceiling)

@@ -11,7 +11,7 @@ import {
   PTE_WRITE,
   PageTable,
 } from '../machine/pte.ts'
-import { rcuPoll } from '../sync/rcu.ts'
+import { gracePoll } from '../sync/grace.ts'
 import { spinLock, spinUnlock } from '../sync/spinlock.ts'
 import { EINVAL, ENOMEM } from './errno.ts'
 import { FILE_WRITE_NOTIFY, File } from './file.ts'
@@ -23,7 +23,7 @@ import { vmGetPageProt } from './pte-flags.ts'
 import { TASK_SIZE } from './mm.ts'
 import type { Task } from './task.ts'
 import { findVma } from './vma-tree.ts'
-import { VM_ACCESS_FLAGS, Vma } from './vma.ts'
+import { VMA_PROTECT, VM_ACCESS_FLAGS, Vma } from './vma.ts'
 
 /**
  * Gives the pages [start, end) the access flags `access`. Returns 0, or -ENOMEM at the first page that is not mapped.
@@ -35,7 +35,7 @@ export function mprotect(cpu: Task, mm: number, start: number, end: number, acce
   mmapWriteLock(cpu, mm)
   const result = mprotectLocked(cpu, mm, start, end, access)
   mmapWriteUnlock(cpu, mm)
-  rcuPoll(cpu)
+  gracePoll(cpu)
   return result
 }
 
@@ -70,10 +70,10 @@ function mprotectFixup(
   const file = heap[vma + Vma.vmFile]
   const target = modifyVma(cpu, mm, vma, start, end, newFlags)
   if (target < 0) return target
-  cpu.design.vmaWriteBegin(cpu, target)
+  cpu.design.vmaWriteBegin(cpu, target, VMA_PROTECT)
   Atomics.store(heap, target + Vma.vmFlags, newFlags)
   changeProtection(cpu, mm, start, end, pageProt(cpu, newFlags, file))
-  cpu.design.vmaWriteEnd(cpu, target)
+  cpu.design.vmaWriteEnd(cpu, target, VMA_PROTECT)
   return 0
 }
 

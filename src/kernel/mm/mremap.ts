@@ -6,7 +6,7 @@
 // R4).
 
 import { PMD_SHIFT, PageTable } from '../machine/pte.ts'
-import { rcuPoll } from '../sync/rcu.ts'
+import { gracePoll } from '../sync/grace.ts'
 import { spinLock, spinUnlock } from '../sync/spinlock.ts'
 import { EFAULT, EINVAL, ENOMEM } from './errno.ts'
 import { anonVmaClone } from './anon-vma.ts'
@@ -19,8 +19,8 @@ import { allocPteTable, findPteTable, pteAddress } from './page-table.ts'
 import type { Task } from './task.ts'
 import { getUnmappedArea } from './unmapped-area.ts'
 import { findVma, findVmaLinks } from './vma-tree.ts'
-import { VM_SHARED, Vma, vmAreaDup } from './vma.ts'
-import { linkVma, vmaGetFile } from './vma-link.ts'
+import { VM_SHARED, Vma } from './vma.ts'
+import { dupVmaToLink, linkVma, vmaGetFile } from './vma-link.ts'
 
 export const MREMAP_MAYMOVE = 1
 export const MREMAP_FIXED = 2
@@ -46,7 +46,7 @@ export function mremap(
   mmapWriteLock(cpu, mm)
   const result = mremapLocked(cpu, mm, page, oldPages, newPages, flags, target)
   mmapWriteUnlock(cpu, mm)
-  rcuPoll(cpu)
+  gracePoll(cpu)
   return result
 }
 
@@ -151,14 +151,20 @@ function moveVma(
   const { heap } = cpu
   // Three more can be needed: two splits at the old place and the new one.
   if (heap[mm + Mm.mapCount] >= heap[mm + Mm.maxMapCount] - 3) return -ENOMEM
+  cpu.design.mremapLinking(cpu, mm, to)
   const target = copyVma(cpu, mm, vma, from, to, newPages)
-  if (target === 0) return -ENOMEM
+  // Merging may have replaced the VMA at the old place.
+  const source = findVma(cpu, mm, from)
+  cpu.design.mremapBegin(cpu, source, target)
+  if (target === 0) {
+    cpu.design.mremapEnd(cpu, source, target)
+    return -ENOMEM
+  }
   heap[mm + Mm.totalVm] += newPages
-  cpu.design.mremapBegin(cpu, vma, target)
   const moved = movePageTables(cpu, mm, from, to, oldPages)
   // Without memory for the tables, everything goes back, for which there are tables.
   if (moved < oldPages) movePageTables(cpu, mm, to, from, moved)
-  cpu.design.mremapEnd(cpu, vma, target)
+  cpu.design.mremapEnd(cpu, source, target)
   if (moved < oldPages) {
     munmapLocked(cpu, mm, to, to + newPages, false)
     return -ENOMEM
@@ -178,7 +184,7 @@ function copyVma(cpu: Task, mm: number, vma: number, from: number, to: number, p
   const flags = heap[vma + Vma.vmFlags]
   const merged = mergeVma(cpu, mm, cpu.vmaLinkPrevious, to, to + pages, flags, anonVma, file, pgoff)
   if (merged !== 0) return merged
-  const fresh = vmAreaDup(cpu, vma)
+  const fresh = dupVmaToLink(cpu, vma, to)
   if (fresh === 0) return 0
   heap[fresh + Vma.vmStart] = to
   heap[fresh + Vma.vmEnd] = to + pages

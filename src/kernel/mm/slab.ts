@@ -23,9 +23,14 @@ const CPU_OBJECTS_MAX = 48
 /** Words that a cache cuts from the heap at a time, unless one object is larger. */
 const CHUNK_WORDS = 4096
 
-/** Sets up cache `id` of a fresh heap for objects of `words` words. */
-export function createSlabCache(heap: Int32Array, id: number, words: number): void {
-  heap[slabCache(heap, id) + SlabCache.objectWords] = cacheLineAlign(words)
+/**
+ * Sets up cache `id` of a fresh heap for objects of `words` words. `typesafe` is SLAB_TYPESAFE_BY_RCU: a freed object
+ * is not poisoned.
+ */
+export function createSlabCache(heap: Int32Array, id: number, words: number, typesafe = false): void {
+  const cache = slabCache(heap, id)
+  heap[cache + SlabCache.objectWords] = cacheLineAlign(words)
+  heap[cache + SlabCache.typesafe] = typesafe ? 1 : 0
 }
 
 function slabCache(heap: Int32Array, id: number): number {
@@ -119,9 +124,10 @@ function slabGrow(cpu: Cpu, cache: number): void {
   const count = Math.max(1, Math.floor(CHUNK_WORDS / objectWords))
   const chunk = heapAlloc(heap, count * objectWords)
   if (chunk === 0) return
+  const poisons = cpu.config.SLUB_DEBUG && heap[cache + SlabCache.typesafe] === 0
   for (let index = count - 1; index >= 0; index--) {
     const object = chunk + index * objectWords
-    if (cpu.config.SLUB_DEBUG) heap.fill(POISON_FREE, object, object + objectWords)
+    if (poisons) heap.fill(POISON_FREE, object, object + objectWords)
     heap[object] = heap[cache + SlabCache.freeList]
     heap[cache + SlabCache.freeList] = object
   }
@@ -130,14 +136,18 @@ function slabGrow(cpu: Cpu, cache: number): void {
 }
 
 function poison(cpu: Cpu, id: number, object: number): void {
-  const words = cpu.heap[slabCache(cpu.heap, id) + SlabCache.objectWords]
+  const cache = slabCache(cpu.heap, id)
+  if (cpu.heap[cache + SlabCache.typesafe] !== 0) return
+  const words = cpu.heap[cache + SlabCache.objectWords]
   bugOn(cpu.heap[object + words - 1] === POISON_FREE, `double free of object ${object} of slab cache ${id}`)
   cpu.heap.fill(POISON_FREE, object + 1, object + words)
 }
 
 function checkPoison(cpu: Cpu, id: number, object: number): void {
   const { heap } = cpu
-  const words = heap[slabCache(heap, id) + SlabCache.objectWords]
+  const cache = slabCache(heap, id)
+  if (heap[cache + SlabCache.typesafe] !== 0) return
+  const words = heap[cache + SlabCache.objectWords]
   for (let word = object + 1; word < object + words; word++) {
     bugOn(
       heap[word] !== POISON_FREE,

@@ -7,7 +7,7 @@ import { ENOMEM } from './errno.ts'
 import { Mm } from './mm.ts'
 import type { Task } from './task.ts'
 import { vmaGapUpdate, vmEndGap } from './vma-tree.ts'
-import { VM_ACCESS_FLAGS, VM_GROWSDOWN, Vma, vmaIsAccessible } from './vma.ts'
+import { VMA_ADJUST, VM_ACCESS_FLAGS, VM_GROWSDOWN, Vma, vmaIsAccessible } from './vma.ts'
 
 /** `stack_guard_gap`: pages that are kept free below a stack. */
 export const STACK_GUARD_GAP = 256
@@ -26,10 +26,10 @@ export function expandStack(cpu: Task, vma: number, page: number): number {
   const grow = start - page
   const pgoff = heap[vma + Vma.vmPgoff]
   if (end - page > heap[mm + Mm.stackLimit] || grow > pgoff) return -ENOMEM
-  cpu.design.vmaWriteBegin(cpu, vma)
+  cpu.design.vmaWriteBegin(cpu, vma, VMA_ADJUST)
   Atomics.store(heap, vma + Vma.vmStart, page)
   Atomics.store(heap, vma + Vma.vmPgoff, pgoff - grow)
-  cpu.design.vmaWriteEnd(cpu, vma)
+  cpu.design.vmaWriteEnd(cpu, vma, VMA_ADJUST)
   heap[mm + Mm.totalVm] += grow
   vmaGapUpdate(cpu, vma)
   return 0

@@ -8,6 +8,7 @@ import type { Design } from './design.ts'
 import { FaultContext } from './fault-context.ts'
 import { RSS_KINDS } from './mm.ts'
 import { pcpLimits } from './page-alloc.ts'
+import { RangeWalk } from './range-walk.ts'
 
 /** Entries of the per-thread VMA cache. */
 export const VMACACHE_SIZE = 4
@@ -16,6 +17,8 @@ export const GATHER_FRAMES_MAX = 4096
 
 export class Task extends Cpu {
   readonly design: Design
+  /** Whether the details of SPECULATIVE_PAGE_FAULT_STATS are counted. */
+  readonly countsSpfDetails: boolean
   /** How many frames this CPU may keep in front of the zone, and how many it moves at a time. */
   readonly pcpHigh: number
   readonly pcpBatch: number
@@ -31,10 +34,26 @@ export class Task extends Cpu {
   vmacacheSeqnum = 0
   readonly vmacache = new Int32Array(VMACACHE_SIZE)
 
+  /**
+   * Kamezawa, 18 December 2009: the version of which mm this thread saw when it last held the mmap lock for reading.
+   */
+  versionMm = 0
+  version = 0
+
+  /** Dufour 2018: the VMA that the speculative try has left for the locked one, with a reference; 0 if none. */
+  leftVma = 0
+
+  /** Dufour: the page at which mremap makes a VMA that must not be used before its entries are there; -1 if none. */
+  movingTo = -1
+
   // Results of findVmaLinks().
   vmaLinkParent = 0
   vmaLink = 0
   vmaLinkPrevious = 0
+
+  /** Whether VMAs are kept in a range tree, and where a change of it stands. */
+  readonly usesRangeTree: boolean
+  readonly rangeWalk = new RangeWalk()
 
   // Results of detachVmas(): the neighbours of what was taken out.
   detachedPrevious = 0
@@ -61,6 +80,9 @@ export class Task extends Cpu {
   ) {
     super(id, heap, memory, locked)
     this.design = design
+    this.countsSpfDetails =
+      this.config.SPECULATIVE_PAGE_FAULT_STATS && design.events.includes('SPF_ABORT_ODD')
+    this.usesRangeTree = design.rangeTree
     const { high, batch } = pcpLimits(this.cpuCount, heap[Header.frameCount])
     this.pcpHigh = high
     this.pcpBatch = batch

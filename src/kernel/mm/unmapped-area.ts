@@ -3,7 +3,7 @@
 import { ENOMEM } from './errno.ts'
 import { MMAP_MIN, Mm, TASK_SIZE } from './mm.ts'
 import type { Task } from './task.ts'
-import { findVma, vmStartGap } from './vma-tree.ts'
+import { findVma, highestRoom, vmStartGap } from './vma-tree.ts'
 import { Vma } from './vma.ts'
 
 /**
@@ -30,31 +30,11 @@ function hasRoom(cpu: Task, mm: number, page: number, pages: number): boolean {
   return cpu.heap[next + Vma.vmStart] >= page + pages && vmStartGap(cpu, next) >= page + pages
 }
 
-/** The highest room of `pages` pages in [low, high). Follows the largest gaps of the tree, right before left. */
+/** The highest room of `pages` pages in [low, high). */
 function unmappedAreaTopDown(cpu: Task, mm: number, low: number, high: number, pages: number): number {
   const { heap } = cpu
   const highest = heap[mm + Mm.highestVmEnd]
   if (high - pages < low) return -ENOMEM
   if (highest <= high - pages) return Math.max(high - pages, low)
-  return searchSubtree(cpu, heap[mm + Mm.rbRoot], low, high, pages)
-}
-
-/**
- * The highest room in front of a VMA of this subtree. The depth is that of a red-black tree: at most twice the
- * logarithm.
- */
-function searchSubtree(cpu: Task, node: number, low: number, high: number, pages: number): number {
-  const { heap } = cpu
-  if (node === 0 || heap[node + Vma.rbSubtreeGap] < pages) return -ENOMEM
-  const previous = heap[node + Vma.vmPrev]
-  const gapStart = Math.max(low, previous === 0 ? 0 : heap[previous + Vma.vmEnd])
-  const gapEnd = Math.min(high, vmStartGap(cpu, node))
-  // To the right of this node everything lies above its end.
-  if (heap[node + Vma.vmEnd] + pages <= high) {
-    const right = searchSubtree(cpu, heap[node + Vma.rbRight], low, high, pages)
-    if (right >= 0) return right
-  }
-  if (gapEnd - gapStart >= pages) return gapEnd - pages
-  if (gapEnd <= low) return -ENOMEM
-  return searchSubtree(cpu, heap[node + Vma.rbLeft], low, high, pages)
+  return highestRoom(cpu, mm, low, high, pages)
 }

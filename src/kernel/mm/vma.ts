@@ -10,7 +10,7 @@ import { CACHE_VMA } from './caches.ts'
 import { slabAlloc, slabFree } from './slab.ts'
 import type { Task } from './task.ts'
 
-export const VMA_WORDS = 32
+export const VMA_WORDS = 48
 
 export const Vma = layout('vm_area_struct', VMA_WORDS, {
   /** First page, and first page behind. */
@@ -31,7 +31,35 @@ export const Vma = layout('vm_area_struct', VMA_WORDS, {
   /** The largest gap in front of any VMA of this subtree, in pages. */
   rbSubtreeGap: 12,
   rcuHead: 14,
+
+  /** Zijlstra, Dufour: odd while the VMA or its entries change. */
+  vmSequence: 16,
+  /** 1 when it has left the tree. Linux clears `vm_rb` instead; that is written plainly here. */
+  detached: 17,
+  /** Per-VMA lock: equal to `mm.mmLockSeq` while it is locked for write. */
+  vmLockSeq: 18,
+
+  /** What faults write has a cache line of its own. How many faults use the VMA; what counts is said by the design. */
+  refCount: 32,
+  /** The CPU that waits for `refCount`, see sync/rcuwait.ts. */
+  waiter: 33,
+  /** Per-VMA lock of 2023: a semaphore that faults hold for reading. */
+  vmLock: 34,
 })
+
+/** What is being done to a VMA, as the hooks of the designs are told. The mmap lock is held for write, unless noted. */
+/** It becomes part of the tree. */
+export const VMA_LINK = 0
+/** It leaves the tree. */
+export const VMA_UNLINK = 1
+/** Its borders move: `__vma_adjust`. */
+export const VMA_ADJUST = 2
+/** Its flags change, and the entries of its pages with them. */
+export const VMA_PROTECT = 3
+/** It has left the tree and its pages are unmapped. The mmap lock may be held for reading only. */
+export const VMA_UNMAP = 4
+/** It stays, but its pages are thrown away (MADV_DONTNEED). The mmap lock is held for reading only. */
+export const VMA_ZAP = 5
 
 export const VM_READ = 1
 export const VM_WRITE = 2
@@ -58,8 +86,8 @@ export const VM_SPECIAL = VM_DONTEXPAND
 export function vmAreaAlloc(cpu: Task, mm: number): number {
   const vma = slabAlloc(cpu, CACHE_VMA)
   if (vma === 0) return 0
-  cpu.heap.fill(0, vma, vma + VMA_WORDS)
-  cpu.heap[vma + Vma.vmMm] = mm
+  clearVma(cpu, vma, 0)
+  Atomics.store(cpu.heap, vma + Vma.vmMm, mm)
   return vma
 }
 
@@ -68,9 +96,25 @@ export function vmAreaDup(cpu: Task, original: number): number {
   const { heap } = cpu
   const vma = slabAlloc(cpu, CACHE_VMA)
   if (vma === 0) return 0
-  heap.copyWithin(vma, original, original + VMA_WORDS)
-  heap.fill(0, vma + Vma.vmNext, vma + VMA_WORDS)
+  heap.copyWithin(vma, original, original + Vma.vmMm)
+  Atomics.store(heap, vma + Vma.vmMm, heap[original + Vma.vmMm])
+  clearVma(cpu, vma, Vma.vmNext)
   return vma
+}
+
+/**
+ * Clears a new VMA from word `from` on. In type-safe memory a fault that is late may still ask whether the VMA is
+ * locked and whether it has a reference count, which it has not: these two words stay.
+ */
+function clearVma(cpu: Task, vma: number, from: number): void {
+  const { heap } = cpu
+  if (!cpu.design.typesafeVmas) {
+    heap.fill(0, vma + from, vma + VMA_WORDS)
+    return
+  }
+  heap.fill(0, vma + from, vma + Vma.vmLockSeq)
+  heap.fill(0, vma + Vma.vmLockSeq + 1, vma + Vma.refCount)
+  heap.fill(0, vma + Vma.refCount + 1, vma + VMA_WORDS)
 }
 
 /** Frees a VMA at once: nobody can still be looking at it. */

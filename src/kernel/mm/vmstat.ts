@@ -6,6 +6,7 @@
 import { type Cpu, perCpuBase } from '../machine/cpu.ts'
 import { Header } from '../machine/header.ts'
 import { PerCpu } from '../machine/per-cpu.ts'
+import type { Task } from './task.ts'
 
 /**
  * Indices of the counters. The upper-case names are those of SPECULATIVE_PAGE_FAULT_STATS. Those of swap, NUMA hints,
@@ -48,29 +49,68 @@ export const VmEvent = {
   mmap_lock_write: 32,
   mmap_lock_contended: 33,
   nr_tlb_local_flush_one: 34,
+  /** Dufour: faults that were handled without the mmap lock, and why others were not (tracepoints `pagefault:*`). */
+  speculative_pgfault: 35,
+  spf_vma_changed: 36,
+  spf_vma_noanon: 37,
+  spf_vma_notsup: 38,
+  spf_vma_access: 39,
+  spf_pmd_changed: 40,
+  spf_pte_lock: 41,
+  /** PER_VMA_LOCK_STATS. */
+  vma_lock_success: 42,
+  vma_lock_abort: 43,
+  vma_lock_retry: 44,
+  vma_lock_miss: 45,
+  /**
+   * Ours: how often a CPU would have hung in the interrupt deadlock (race R11) of designs that were published with it.
+   */
+  hard_lockup: 46,
+  SPF_ABORT_SWAP: 47,
 } as const
 
-const STATS_FIRST = VmEvent.SPF_ABORT_ODD
-const STATS_LAST = VmEvent.SPF_ATTEMPT_WP
+export type VmEventName = keyof typeof VmEvent
+
+/** What every design counts. `spf_attempt` and `spf_abort` are Lespinasse's; for the other designs they are ours. */
+const commonEvents: readonly VmEventName[] = [
+  'pgfault',
+  'pgmajfault',
+  'pgalloc',
+  'pgfree',
+  'spf_attempt',
+  'spf_abort',
+  'classic_fault',
+  'nr_tlb_remote_flush',
+  'nr_tlb_local_flush_all',
+  'nr_tlb_local_flush_one',
+  'mmap_lock_read',
+  'mmap_lock_write',
+  'mmap_lock_contended',
+]
 
 /** `count_vm_event`. */
 export function countVmEvent(cpu: Cpu, event: number): void {
   cpu.heap[cpu.base + PerCpu.vmEvents + event]++
 }
 
-/** Counts a detail that exists only with SPECULATIVE_PAGE_FAULT_STATS. */
-export function countSpfEvent(cpu: Cpu, event: number): void {
-  if (cpu.config.SPECULATIVE_PAGE_FAULT_STATS) countVmEvent(cpu, event)
+/** Counts a detail that exists only with SPECULATIVE_PAGE_FAULT_STATS, and only in the designs of Lespinasse. */
+export function countSpfEvent(cpu: Task, event: number): void {
+  if (cpu.countsSpfDetails) countVmEvent(cpu, event)
 }
 
-/** `all_vm_events`: the sums over all CPUs, without the details that this configuration does not count. */
-export function allVmEvents(cpu: Cpu): Record<string, number> {
+/** The counter tells why a fault was not handled without the mmap lock. */
+export function isAbortReason(name: string): boolean {
+  return /^(SPF_ABORT|spf_vma|spf_pmd|spf_pte|vma_lock_(abort|retry|miss)|hard_lockup)/.test(name)
+}
+
+/** `all_vm_events`: the sums over all CPUs of what the design counts in this configuration. */
+export function allVmEvents(cpu: Task): Record<string, number> {
   const sums: Record<string, number> = {}
-  for (const [name, event] of Object.entries(VmEvent)) {
-    if (!cpu.config.SPECULATIVE_PAGE_FAULT_STATS && event >= STATS_FIRST && event <= STATS_LAST) continue
+  for (const name of [...commonEvents, ...cpu.design.events]) {
+    if (name.startsWith('SPF_') && !cpu.countsSpfDetails) continue
     let sum = 0
     for (let id = 0; id < cpu.heap[Header.cpuCount]; id++) {
-      sum += cpu.heap[perCpuBase(cpu.heap, id) + PerCpu.vmEvents + event]
+      sum += cpu.heap[perCpuBase(cpu.heap, id) + PerCpu.vmEvents + VmEvent[name]]
     }
     sums[name] = sum
   }

@@ -11,7 +11,13 @@ import {
 import { clearFrame, copyFrame } from '../machine/sectors.ts'
 import { spinUnlock } from '../sync/spinlock.ts'
 import { anonymousPte, faultAnonVma, initAnonymousPage } from './anonymous.ts'
-import { FAULT_FLAG_SPECULATIVE, type FaultContext, VM_FAULT_OOM, VM_FAULT_RETRY } from './fault-context.ts'
+import {
+  FAULT_FLAGS_UNLOCKED,
+  FAULT_FLAG_SPECULATIVE,
+  type FaultContext,
+  VM_FAULT_OOM,
+  VM_FAULT_RETRY,
+} from './fault-context.ts'
 import { flushTlbMm } from './mmu-gather.ts'
 import { MM_ANON_PAGES, MM_FILE_PAGES } from './mm.ts'
 import { allocFrame, freeFrame, putPage } from './page-alloc.ts'
@@ -58,20 +64,19 @@ function wpPageReuse(cpu: Task, fault: FaultContext): number {
 /** `wp_page_copy`: `from` is the frame to copy, 0 for the zero page. */
 function wpPageCopy(cpu: Task, fault: FaultContext, from: number, anonymous: boolean): number {
   if (!faultAnonVma(cpu, fault)) {
-    return (fault.flags & FAULT_FLAG_SPECULATIVE) !== 0 ? VM_FAULT_RETRY : VM_FAULT_OOM
+    return (fault.flags & FAULT_FLAGS_UNLOCKED) !== 0 ? VM_FAULT_RETRY : VM_FAULT_OOM
   }
   const frame = allocFrame(cpu)
   if (frame === 0) return VM_FAULT_OOM
   if (from === 0) clearFrame(cpu, frame)
   else copyFrame(cpu, frame, from)
   initAnonymousPage(cpu, fault, frame)
-  if (!pteMapLock(cpu, fault)) {
+  const replaced = wpCommit(cpu, fault, anonymousPte(fault, frame))
+  if (replaced < 0) {
     freeFrame(cpu, frame)
     return VM_FAULT_RETRY
   }
-  const replaced = wpReplace(cpu, fault, anonymousPte(fault, frame))
-  spinUnlock(cpu, fault.table + PageTable.ptl)
-  if (!replaced) {
+  if (replaced === 0) {
     freeFrame(cpu, frame)
     return 0
   }
@@ -82,6 +87,24 @@ function wpPageCopy(cpu: Task, fault: FaultContext, from: number, anonymous: boo
     putPage(cpu, from)
   }
   return 0
+}
+
+/**
+ * Puts `entry` in the place of the original one. Returns 1, or 0 if that is not there any more, or -1 if the fault must
+ * be retried.
+ */
+function wpCommit(cpu: Task, fault: FaultContext, entry: number): number {
+  const unlocked = (fault.flags & FAULT_FLAG_SPECULATIVE) !== 0
+  if (unlocked && !cpu.design.copyBegin(cpu, fault)) return -1
+  let replaced = -1
+  if (pteMapLock(cpu, fault)) {
+    replaced = wpReplace(cpu, fault, entry) ? 1 : 0
+    cpu.design.pteInstalled(cpu, fault)
+    spinUnlock(cpu, fault.table + PageTable.ptl)
+  }
+  // Also where the commit failed: who was told of a beginning is told of the end (race R18).
+  if (unlocked) cpu.design.copyEnd(cpu, fault)
+  return replaced
 }
 
 /**

@@ -28,6 +28,10 @@ export const RcuHead = layout('rcu_head', 2, { next: 0, callback: 1 })
 /** What may be done after a grace period. A callback gets the address of the rcu_head. */
 export const RCU_FREE_VMA = 1
 export const RCU_FREE_PAGE_TABLE = 2
+export const RCU_RELEASE_VMA = 3
+export const RCU_PUT_VMA = 4
+export const RCU_FREE_MM = 5
+export const RCU_FREE_RANGE_NODE = 6
 const RCU_CALLBACKS = 8
 
 type RcuCallback<C extends Cpu> = (cpu: C, head: number) => void
@@ -139,7 +143,7 @@ function adoptCallbacks(cpu: Cpu, from: number): void {
   spinUnlock(cpu, base + PerCpu.rcuLock)
 }
 
-function runCallbacks(cpu: Cpu, list: number): void {
+export function runCallbacks(cpu: Cpu, list: number): void {
   for (let head = list; head !== 0;) {
     const next = cpu.heap[head + RcuHead.next]
     const run = callbacks[cpu.heap[head + RcuHead.callback]] as RcuCallback<Cpu> | null | undefined
@@ -188,21 +192,21 @@ function gracePeriodPassed(cpu: Cpu): boolean {
 // ---------------------------------------------------------------------------------------------------------------------
 // Lists of rcu_heads: a head word, and the tail in the word behind it
 
-function appendList(cpu: Cpu, list: number, first: number, last: number): void {
+export function appendList(cpu: Cpu, list: number, first: number, last: number): void {
   const { heap } = cpu
   if (heap[list] === 0) heap[list] = first
   else heap[heap[list + 1] + RcuHead.next] = first
   heap[list + 1] = last
 }
 
-function takeList(cpu: Cpu, list: number): number {
+export function takeList(cpu: Cpu, list: number): number {
   const first = cpu.heap[list]
   cpu.heap[list] = 0
   cpu.heap[list + 1] = 0
   return first
 }
 
-function moveList(cpu: Cpu, from: number, to: number): void {
+export function moveList(cpu: Cpu, from: number, to: number): void {
   if (cpu.heap[from] === 0) return
   appendList(cpu, to, cpu.heap[from], cpu.heap[from + 1])
   takeList(cpu, from)

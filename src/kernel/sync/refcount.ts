@@ -8,6 +8,17 @@ export function refcountInc(cpu: Cpu, refcount: number): void {
   bugOn(Atomics.add(cpu.heap, refcount, 1) <= 0, 'a reference is taken on a dead object')
 }
 
+/**
+ * Takes a reference unless the object is dead. Returns whether it did. The memory of the object must still be there.
+ */
+export function refcountIncNotZero(cpu: Cpu, refcount: number): boolean {
+  for (;;) {
+    const count = Atomics.load(cpu.heap, refcount)
+    if (count === 0) return false
+    if (Atomics.compareExchange(cpu.heap, refcount, count, count + 1) === count) return true
+  }
+}
+
 /** Drops a reference. Returns true when it was the last, so that the caller frees the object. */
 export function refcountDecAndTest(cpu: Cpu, refcount: number): boolean {
   const before = Atomics.sub(cpu.heap, refcount, 1)

@@ -5,7 +5,7 @@
 // written here. Values wrap at 2^32, as in Linux.
 
 import { bugOn } from '../machine/errors.ts'
-import type { Cpu } from '../machine/cpu.ts'
+import { type Cpu, cpuWait } from '../machine/cpu.ts'
 
 /** `raw_read_seqcount`: the current value, odd when a writer is at work. */
 export function readSeqcount(cpu: Cpu, seqcount: number): number {
@@ -15,6 +15,15 @@ export function readSeqcount(cpu: Cpu, seqcount: number): number {
 /** `read_seqcount_retry`: true when something was written since `start` was read. */
 export function readSeqcountRetry(cpu: Cpu, seqcount: number, start: number): boolean {
   return Atomics.load(cpu.heap, seqcount) !== start
+}
+
+/** `read_seqbegin` of a seqlock: waits until no writer is at work. The result is even. */
+export function readSeqBegin(cpu: Cpu, seqcount: number): number {
+  for (let spins = 0; ; spins++) {
+    const value = Atomics.load(cpu.heap, seqcount)
+    if ((value & 1) === 0) return value
+    cpuWait(cpu, seqcount, value, spins)
+  }
 }
 
 /** Makes the count odd. The caller excludes other writers. */

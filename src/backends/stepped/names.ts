@@ -1,0 +1,52 @@
+// Names that mean something to the stepped backend: operations of `Atomics`, and methods of the engine that read many
+// elements or call back.
+
+/** Operations of `Atomics` that are steps, and the number of their arguments. */
+export const operations: ReadonlyMap<string, number> = new Map([
+  ['load', 2],
+  ['store', 3],
+  ['add', 3],
+  ['sub', 3],
+  ['and', 3],
+  ['or', 3],
+  ['xor', 3],
+  ['exchange', 3],
+  ['compareExchange', 4],
+  ['wait', 4],
+  ['notify', 3],
+  ['pause', 0],
+])
+
+export function isOperation(name: string): boolean {
+  return operations.has(name) || name === 'waitAsync'
+}
+
+/** Methods of typed arrays that read or write many elements. */
+export const bulkMethods: ReadonlySet<string> = new Set(
+  (
+    'fill set copyWithin reverse sort subarray slice at with indexOf lastIndexOf includes join map filter forEach ' +
+    'every some find findIndex findLast findLastIndex reduce reduceRight toReversed toSorted entries values keys'
+  ).split(' '),
+)
+
+/** Methods of a DataView that read or write. */
+export const viewMethod = /^[gs]et(Ui|I)nt(8|16|32)$|^[gs]et(Float(16|32|64)|Big(Ui|I)nt64)$/
+
+/** Methods of arrays, maps and sets whose callbacks the runtime calls itself, so that they can stop. */
+const callbackMethods: ReadonlySet<string> = new Set(
+  'forEach map filter some every find findIndex findLast findLastIndex reduce reduceRight flatMap'.split(' '),
+)
+
+export function stepsCallbacks(name: string): boolean {
+  return callbackMethods.has(name)
+}
+
+/** Methods of the engine that call back where nothing can stop. */
+export const rigidCallbackMethods: ReadonlySet<string> = new Set(
+  'sort toSorted replace replaceAll from then catch finally parse stringify apply construct'.split(' '),
+)
+
+/** Functions of the engine that call back when the thread has ended. */
+export const laterFunctions: ReadonlySet<string> = new Set(
+  'setTimeout setInterval setImmediate queueMicrotask requestAnimationFrame'.split(' '),
+)

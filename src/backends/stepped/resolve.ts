@@ -1,0 +1,101 @@
+// Where an import leads, and as what Node would load the file. Node itself resolves, so that `exports` of packages,
+// conditions and links mean what they mean when the program runs.
+
+import { existsSync, readFileSync } from 'node:fs'
+import { createRequire, isBuiltin, registerHooks } from 'node:module'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import type { Format } from './syntax.ts'
+
+/** What is published or developed here: what a scenario imports of it is no part of the program. */
+const ownFolder = new URL('../../../', import.meta.url).href
+const QUERY = '?faultline-resolver'
+
+type Resolve = (specifier: string) => string
+const resolvers = new Map<string, Promise<Resolve>>()
+let hooked = false
+
+/**
+ * A function that resolves as an import in the module `url` does. `import.meta.resolve` is bound to the module that it
+ * stands in, so there is one that stands at that address.
+ */
+export function importResolver(url: string): Promise<Resolve> {
+  if (!hooked) {
+    hooked = true
+    registerHooks({
+      resolve(specifier, context, next) {
+        return specifier.endsWith(QUERY)
+          ? { url: specifier, format: 'module', shortCircuit: true }
+          : next(specifier, context)
+      },
+      load(address, context, next) {
+        return address.endsWith(QUERY)
+          ? { format: 'module', source: 'export const { resolve } = import.meta', shortCircuit: true }
+          : next(address, context)
+      },
+    })
+  }
+  const folder = new URL('.', url).href
+  const present = resolvers.get(folder)
+  if (present !== undefined) return present
+  const made = import(`${folder}resolver.mjs${QUERY}`).then(({ resolve }: { resolve: Resolve }) => resolve)
+  resolvers.set(folder, made)
+  return made
+}
+
+/**
+ * The address of the file of ours or of a package that `specifier` means in `url`; null for what is not to be stepped:
+ * modules of Node, of Faultline, and what cannot be found, which Node will say better when the program runs.
+ */
+export function followImport(
+  url: string,
+  specifier: string,
+  kind: 'import' | 'require',
+  resolve: Resolve,
+): string | null {
+  if (isBuiltin(specifier) || specifier.startsWith('data:')) return null
+  const isPath = /^(\.|file:|\/)/.test(specifier)
+  if (isPath && kind === 'import') return resolvePath(url, specifier)
+  let target: string
+  try {
+    target =
+      kind === 'import' ? resolve(specifier) : pathToFileURL(createRequire(url).resolve(specifier)).href
+  } catch {
+    return null
+  }
+  if (!target.startsWith('file:') || !isSource(target)) return null
+  return !isPath && target.startsWith(ownFolder) && !isPackaged(target) ? null : target
+}
+
+/** A `.js` that stands only as `.ts` is the latter. */
+function resolvePath(from: string, specifier: string): string {
+  const { href } = new URL(specifier, from)
+  if (existsSync(fileURLToPath(href))) return href
+  const typescript = href.replace(/\.([cm]?)js$/, '.$1ts')
+  return typescript !== href && existsSync(fileURLToPath(typescript)) ? typescript : href
+}
+
+function isSource(url: string): boolean {
+  return /\.[cm]?[jt]s$/.test(url) || !/\.[^/]*$/.test(url)
+}
+
+/** It belongs to a package that was installed, below the folder of Faultline too. */
+export function isPackaged(url: string): boolean {
+  const inside = url.startsWith(ownFolder) ? url.slice(ownFolder.length - 1) : url
+  return inside.includes('/node_modules/')
+}
+
+/** As what Node loads a file: by its ending, then by the `type` of its package. */
+export function formatOf(url: string): Format {
+  const file = fileURLToPath(url)
+  if (/\.m[jt]s$/.test(file)) return 'module'
+  if (/\.c[jt]s$/.test(file)) return 'commonjs'
+  for (let folder = new URL('.', url); ; folder = new URL('..', folder)) {
+    const description = new URL('package.json', folder)
+    if (existsSync(description)) {
+      const { type } = JSON.parse(readFileSync(description, 'utf8')) as { type?: string }
+      return type === 'module' || type === 'commonjs' ? type : 'either'
+    }
+    if (folder.pathname === new URL('..', folder).pathname || folder.pathname.endsWith('/node_modules/'))
+      return 'either'
+  }
+}

@@ -1,0 +1,573 @@
+// What the kernel must not do at any moment, whatever comes of it: held against each call and access of an execution.
+//
+// The kernel does not know of it. The stepped form reports the calls of some functions (kernelProbes), and of memory
+// that is free, each access. From these a detector keeps its own books: what is free, who holds which lock in which
+// order, which CPU can use which translation since when. What it finds, it throws into the thread that does it.
+
+import {
+  type Probe,
+  type Probes,
+  SHARED,
+  type Site,
+  TRACKED,
+  type Watched,
+  memory,
+  reportWrite,
+} from '../backends/stepped/index.ts'
+import {
+  CACHE_ANON_VMA,
+  CACHE_FILE,
+  CACHE_MM,
+  CACHE_PAGE_TABLE,
+  CACHE_RADIX_NODE,
+  CACHE_VMA,
+  Header,
+  MADV,
+  Mm,
+  PAGE_WORDS,
+  PGD_WORDS,
+  PageTable,
+  PTE_FRAME_SHIFT,
+  PTE_WRITE,
+  PerCpu,
+  SLAB_CACHES,
+  SLAB_CACHE_WORDS,
+  SLAB_CPU_WORDS,
+  SlabCache,
+  SlabCpu,
+  type Task,
+  VM_WRITE,
+  Vma,
+  Zone,
+  PAGE_STRUCT_WORDS,
+  Page,
+  perCpuBase,
+} from '../kernel/index.ts'
+import type { KernelMachine } from './kernel-machine.ts'
+import type { RaceReport } from './data-races.ts'
+
+/** The kernel has broken one of its rules. */
+export class KernelRuleBroken extends Error {
+  override readonly name = 'KernelRuleBroken'
+}
+
+// What the runtime calls the functions whose calls the detectors want to know.
+const SLAB_FREE = 0
+const SLAB_ALLOC = 1
+const FREE_FRAME = 2
+const ALLOC_FRAME = 3
+const SPIN_LOCK = 4
+const SPIN_UNLOCK = 5
+const SPIN_TRY_LOCK = 6
+const DOWN_READ = 7
+const UP_READ = 8
+const DOWN_WRITE = 9
+const UP_WRITE = 10
+const DOWNGRADE_WRITE = 11
+const DOWN_READ_TRY_LOCK = 12
+const SYNCHRONIZE_RCU = 13
+const KERNEL_EXIT = 14
+const SLEEP_UNTIL_WOKEN = 15
+const WALK = 16
+const MUNMAP = 17
+const MADVISE_LOCKED = 18
+const MPROTECT = 19
+const MREMAP = 20
+
+/** The functions, and of which the result is wanted too. */
+export const kernelProbes: readonly Probe[] = [
+  { file: 'mm/slab.ts', function: 'slabFree', id: SLAB_FREE },
+  { file: 'mm/slab.ts', function: 'slabAlloc', id: SLAB_ALLOC, result: true },
+  { file: 'mm/page-alloc.ts', function: 'freeFrame', id: FREE_FRAME },
+  { file: 'mm/page-alloc.ts', function: 'allocFrame', id: ALLOC_FRAME, result: true },
+  { file: 'sync/spinlock.ts', function: 'spinLock', id: SPIN_LOCK },
+  { file: 'sync/spinlock.ts', function: 'spinUnlock', id: SPIN_UNLOCK },
+  { file: 'sync/spinlock.ts', function: 'spinTryLock', id: SPIN_TRY_LOCK, result: true },
+  { file: 'sync/rwsem.ts', function: 'downRead', id: DOWN_READ },
+  { file: 'sync/rwsem.ts', function: 'upRead', id: UP_READ },
+  { file: 'sync/rwsem.ts', function: 'downWrite', id: DOWN_WRITE },
+  { file: 'sync/rwsem.ts', function: 'upWrite', id: UP_WRITE },
+  { file: 'sync/rwsem.ts', function: 'downgradeWrite', id: DOWNGRADE_WRITE },
+  { file: 'sync/rwsem.ts', function: 'downReadTryLock', id: DOWN_READ_TRY_LOCK, result: true },
+  { file: 'sync/rcu.ts', function: 'synchronizeRcu', id: SYNCHRONIZE_RCU },
+  { file: 'machine/cpu.ts', function: 'kernelExit', id: KERNEL_EXIT },
+  { file: 'machine/cpu.ts', function: 'sleepUntilWoken', id: SLEEP_UNTIL_WOKEN },
+  { file: 'machine/mmu.ts', function: 'walk', id: WALK },
+  { file: 'mm/mmap.ts', function: 'munmap', id: MUNMAP, result: true },
+  { file: 'mm/madvise.ts', function: 'madviseLocked', id: MADVISE_LOCKED, result: true },
+  { file: 'mm/mprotect.ts', function: 'mprotect', id: MPROTECT, result: true },
+  { file: 'mm/mremap.ts', function: 'mremap', id: MREMAP, result: true },
+]
+
+const CPU_FLUSH = 4
+/** In place of a CPU: it was free before the threads began. */
+const NEVER_USED = 255
+/** Entries of a page table. */
+const PTRS_PER_TABLE = 512
+/** Words at the beginning of a frame that scenarios use. */
+const FRAME_WORDS_SEEN = 4
+/** Cells of one mark. */
+const MARK_SHIFT = 4
+const CLASSES_MAX = 64
+const cacheNames: Readonly<Record<number, string>> = {
+  [CACHE_VMA]: 'vm_area_struct',
+  [CACHE_PAGE_TABLE]: 'page table',
+  [CACHE_ANON_VMA]: 'anon_vma',
+  [CACHE_MM]: 'mm_struct',
+  [CACHE_FILE]: 'file',
+  [CACHE_RADIX_NODE]: 'radix tree node',
+}
+
+interface HeldLock {
+  readonly word: number
+  readonly kind: 'spinlock' | 'read' | 'write'
+}
+
+/** Detectors for one machine. It must have been set up, so that what is free can be read off its lists. */
+export class Detectors implements Probes {
+  /** For every 16 cells: 0, or one more than the CPU that has freed them. */
+  readonly marks: Watched
+  readonly #machine: KernelMachine
+  readonly #sites: readonly Site[]
+  /** For each place of the program, 0 unless it may touch what is free. */
+  readonly #allocators: Uint8Array
+  /** Some place in the frame allocator. */
+  readonly #freeingSite: number
+  readonly #heapCell: number
+  readonly #frameCell: number
+  /** For every 16 words of the heap, one more than the slab cache whose object they are part of. */
+  readonly #kinds: Watched
+  #held: HeldLock[][]
+  // Which class of locks was taken while which other was held, in this execution.
+  readonly #classes = new Map<string, number>()
+  readonly #classNames: string[] = []
+  readonly #order = new Int32Array(CLASSES_MAX * CLASSES_MAX)
+  readonly #orderSet: number[] = []
+  /** Of each CPU, the slots of the TLB that may be in use: at first, and in this execution. */
+  readonly #initialSlots: readonly (readonly number[])[]
+  readonly #slots: number[][]
+  /** Of each CPU and slot of its TLB, when it was last filled, and 0 for before. */
+  readonly #filled: readonly Int32Array[]
+  /** When the call in progress of each CPU began. */
+  readonly #callBegan: number[]
+  #clock = 0
+
+  constructor(machine: KernelMachine, sites: readonly Site[]) {
+    this.#machine = machine
+    this.#sites = sites
+    this.#allocators = Uint8Array.from(sites, ({ file }) => {
+      const path = file.replaceAll('\\', '/')
+      return !path.includes('/kernel/') || /\/mm\/(slab|page-alloc)\.ts$/.test(path) ? 1 : 0
+    })
+    this.#freeingSite = sites.findIndex(({ function: name }) => name === 'freeFrame')
+    this.#heapCell = (machine.heap as Watched)[SHARED]!.firstCell
+    this.#frameCell = (machine.tasks[0]!.memory.words as Watched)[SHARED]!.firstCell
+    this.marks = memory.add(new Int32Array((memory.cells >> MARK_SHIFT) + 1), false)
+    this.#kinds = memory.add(new Int32Array((machine.heap.length >> MARK_SHIFT) + 1), false)
+    this.#held = machine.tasks.map(() => [])
+    this.#callBegan = machine.tasks.map(() => 0)
+    this.#initialSlots = machine.tasks.map((task) =>
+      [...task.tlbPage.keys()].filter((slot) => task.tlbPage[slot]! >= 0),
+    )
+    this.#slots = this.#initialSlots.map((slots) => [...slots])
+    this.#filled = machine.tasks.map((task) => new Int32Array(task.tlbPage.length))
+    this.#markWhatIsFree()
+    this.#noteKinds()
+    this.begin()
+  }
+
+  /** To be called before each execution, when memory is what it was. */
+  begin(): void {
+    for (const held of this.#held) held.length = 0
+    for (const edge of this.#orderSet) this.#order[edge] = 0
+    this.#orderSet.length = 0
+    for (let id = 0; id < this.#slots.length; id++) {
+      const slots = this.#slots[id]!
+      for (let at = 0; at < slots.length; at++) this.#filled[id]![slots[at]!] = 0
+      slots.length = this.#initialSlots[id]!.length
+    }
+    this.#clock = 0
+  }
+
+  /** To be called when all threads are finished. */
+  end(): void {
+    this.#held.forEach((held, id) => {
+      if (held.length > 0) broken(`CPU ${id} has finished and holds ${this.#nameOf(held[0]!.word)}`)
+    })
+  }
+
+  called(id: number, first: unknown, second: unknown, third: unknown): void {
+    const cpu = first as Task
+    const argument = second as number
+    switch (id) {
+      case SPIN_LOCK:
+        this.#take(cpu, argument, 'spinlock')
+        break
+      case SPIN_UNLOCK:
+        this.#release(cpu, argument, 'spinlock')
+        break
+      case DOWN_READ:
+        this.#take(cpu, argument, 'read')
+        break
+      case UP_READ:
+        this.#release(cpu, argument, 'read')
+        break
+      case DOWN_WRITE:
+        this.#take(cpu, argument, 'write')
+        break
+      case UP_WRITE:
+        this.#release(cpu, argument, 'write')
+        break
+      case DOWNGRADE_WRITE:
+        this.#release(cpu, argument, 'write')
+        this.#held[cpu.id]!.push({ word: argument, kind: 'read' })
+        break
+      case SLAB_FREE:
+        this.#objectFreed(cpu, argument, third as number)
+        break
+      case FREE_FRAME:
+        this.#frameFreed(cpu, argument)
+        break
+      case KERNEL_EXIT:
+        this.#leaving(cpu)
+        break
+      case SLEEP_UNTIL_WOKEN:
+      case SYNCHRONIZE_RCU:
+        this.#sleeping(cpu)
+        break
+      case WALK:
+        this.#walks(cpu, third as number)
+        break
+      case MUNMAP:
+      case MADVISE_LOCKED:
+      case MPROTECT:
+      case MREMAP:
+        this.#callBegan[cpu.id] = ++this.#clock
+    }
+  }
+
+  returned(
+    id: number,
+    result: unknown,
+    first: unknown,
+    second: unknown,
+    third: unknown,
+    fourth: unknown,
+    fifth: unknown,
+  ): void {
+    const cpu = first as Task
+    const argument = second as number
+    switch (id) {
+      case SPIN_TRY_LOCK:
+        if (result === true) this.#held[cpu.id]!.push({ word: argument, kind: 'spinlock' })
+        break
+      case DOWN_READ_TRY_LOCK:
+        if (result === true) this.#held[cpu.id]!.push({ word: argument, kind: 'read' })
+        break
+      case SLAB_ALLOC:
+        if (result !== 0) this.#objectAllocated(argument, result as number)
+        break
+      case ALLOC_FRAME:
+        if (result !== 0) this.#frameAllocated(cpu, result as number)
+        break
+      default:
+        if ((result as number) >= 0)
+          this.#flushed(id, cpu, argument, third as number, fourth as number, fifth as number)
+    }
+  }
+
+  /** A call has returned, and all has gone well. */
+  #flushed(id: number, cpu: Task, mm: number, start: number, end: number, argument: number): void {
+    if (id === MREMAP) this.#noTranslation(cpu, 'mremap', mm, start, start + end)
+    else if (id === MUNMAP) this.#noTranslation(cpu, 'munmap', mm, start, end)
+    else if (id === MADVISE_LOCKED && argument === MADV.dontneed)
+      this.#noTranslation(cpu, 'madvise(MADV_DONTNEED)', mm, start, end)
+    else if (id === MPROTECT && (argument & VM_WRITE) === 0)
+      this.#noTranslation(cpu, 'mprotect', mm, start, end, PTE_WRITE)
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // Memory that is free
+
+  /** The free lists of the slab caches and of the zone, as the set-up has left them. */
+  #markWhatIsFree(): void {
+    const { heap, tasks } = this.#machine
+    for (let id = 0; id < SLAB_CACHES; id++) {
+      const cache = heap[Header.slabCaches]! + id * SLAB_CACHE_WORDS
+      const words = heap[cache + SlabCache.objectWords]!
+      const lists = [heap[cache + SlabCache.freeList]!]
+      for (const task of tasks)
+        lists.push(heap[task.base + PerCpu.slabs + id * SLAB_CPU_WORDS + SlabCpu.freeList]!)
+      for (const list of lists) {
+        for (let object = list; object !== 0; object = heap[object]!) {
+          this.#markCells(this.#heapCell + object, words, NEVER_USED)
+        }
+      }
+    }
+    const zone = heap[Header.zone]!
+    const memoryMap = heap[Header.memoryMap]!
+    const free = (frame: number): void => this.#markFrame(frame, NEVER_USED)
+    for (let frame = heap[zone + Zone.freeList]!; frame !== 0;) {
+      free(frame)
+      frame = heap[memoryMap + frame * PAGE_STRUCT_WORDS + Page.next]!
+    }
+    for (let frame = heap[zone + Zone.frontier]!; frame < heap[Header.frameCount]!; frame++) free(frame)
+    for (const { id } of tasks) {
+      const base = perCpuBase(heap, id)
+      for (let index = 0; index < heap[base + PerCpu.pcpCount]!; index++)
+        free(heap[base + PerCpu.pcp + index]!)
+    }
+  }
+
+  /** What the set-up has allocated: page tables, VMAs and their files, and the address space. */
+  #noteKinds(): void {
+    const { heap, mm } = this.#machine
+    const note = (cache: number, object: number): void => {
+      const words = heap[this.#cacheAt(cache) + SlabCache.objectWords]!
+      this.#kinds.fill(cache + 1, object >> MARK_SHIFT, (object + words) >> MARK_SHIFT)
+    }
+    const noteTables = (entries: number, count: number, level: number): void => {
+      for (let entry = entries; entry < entries + count; entry++) {
+        const table = heap[entry]!
+        if (table === 0) continue
+        note(CACHE_PAGE_TABLE, table)
+        if (level > 1) noteTables(table + PageTable.entries, PTRS_PER_TABLE, level - 1)
+      }
+    }
+    note(CACHE_MM, mm)
+    noteTables(mm + Mm.pgd, PGD_WORDS, 3)
+    for (let vma = heap[mm + Mm.mmap]!; vma !== 0; vma = heap[vma + Vma.vmNext]!) {
+      note(CACHE_VMA, vma)
+      if (heap[vma + Vma.anonVma] !== 0) note(CACHE_ANON_VMA, heap[vma + Vma.anonVma]!)
+      if (heap[vma + Vma.vmFile] !== 0) note(CACHE_FILE, heap[vma + Vma.vmFile]!)
+    }
+  }
+
+  #markCells(cell: number, cells: number, mark: number): void {
+    const start = cell >> MARK_SHIFT
+    const end = (cell + cells) >> MARK_SHIFT
+    this.marks[TRACKED]!.touchRange(start, end)
+    this.marks.fill(mark, start, end)
+  }
+
+  #markFrame(frame: number, mark: number): void {
+    this.#markCells(this.#frameCell + frame * PAGE_WORDS, PAGE_WORDS, mark)
+  }
+
+  #markOfObject(object: number): number {
+    return this.marks[(this.#heapCell + object) >> MARK_SHIFT]!
+  }
+
+  #objectFreed(cpu: Task, cache: number, object: number): void {
+    const mark = this.#markOfObject(object)
+    if (mark !== 0) broken(`double free: CPU ${cpu.id} frees a ${cacheNames[cache]} that ${whoFreed(mark)}`)
+    const words = this.#machine.heap[this.#cacheAt(cache) + SlabCache.objectWords]!
+    this.#markCells(this.#heapCell + object, words, cpu.id + 1)
+  }
+
+  #objectAllocated(cache: number, object: number): void {
+    const words = this.#machine.heap[this.#cacheAt(cache) + SlabCache.objectWords]!
+    this.#markCells(this.#heapCell + object, words, 0)
+    const start = object >> MARK_SHIFT
+    const end = (object + words) >> MARK_SHIFT
+    this.#kinds[TRACKED]!.touchRange(start, end)
+    this.#kinds.fill(cache + 1, start, end)
+  }
+
+  #cacheAt(cache: number): number {
+    return this.#machine.heap[Header.slabCaches]! + cache * SLAB_CACHE_WORDS
+  }
+
+  #frameFreed(cpu: Task, frame: number): void {
+    const mark = this.marks[(this.#frameCell + frame * PAGE_WORDS) >> MARK_SHIFT]!
+    if (mark !== 0) broken(`double free: CPU ${cpu.id} frees frame ${frame}, which ${whoFreed(mark)}`)
+    for (const task of this.#machine.tasks) {
+      if (!this.#usesItsTlb(task)) continue
+      for (const slot of this.#slots[task.id]!) {
+        if (task.tlbPage[slot]! < 0 || task.tlbEntry[slot]! >>> PTE_FRAME_SHIFT !== frame) continue
+        const page = hex(task.tlbPage[slot]!)
+        broken(
+          `CPU ${cpu.id} frees frame ${frame}, to which CPU ${task.id} can still use a translation of page ${page}`,
+        )
+      }
+    }
+    this.#markFrame(frame, cpu.id + 1)
+    // Freeing a frame writes nothing to it. As if it did: then an access that nothing orders with it is a race.
+    reportWrite(this.#frameCell + frame * PAGE_WORDS, FRAME_WORDS_SEEN, this.#freeingSite)
+  }
+
+  #frameAllocated(cpu: Task, frame: number): void {
+    const mark = this.marks[(this.#frameCell + frame * PAGE_WORDS) >> MARK_SHIFT]!
+    if (mark === 0) broken(`frame ${frame} has two owners: CPU ${cpu.id} gets it, and it was not free`)
+    this.#markFrame(frame, 0)
+  }
+
+  /** An access of memory that is free: of the allocators it is none. */
+  readonly touched = (thread: number, cell: number, site: number): void => {
+    if (this.#isAllocator(site)) return
+    const place = this.#sites[site]!
+    const who = whoFreed(this.marks[cell >> MARK_SHIFT]!)
+    const { file, line, source } = place
+    const at = `${file.replace(/.*\/kernel\//, '')}:${line}: ${source}`
+    broken(`use after free: CPU ${thread} touches ${this.#whatIsAt(cell)} that ${who}, at ${at}`)
+  }
+
+  /** The allocators may touch what is free, and the checker may. */
+  #isAllocator(site: number): boolean {
+    return this.#allocators[site] !== 0
+  }
+
+  #whatIsAt(cell: number): string {
+    if (cell >= this.#frameCell) return `frame ${Math.floor((cell - this.#frameCell) / PAGE_WORDS)}`
+    const kind = this.#kinds[(cell - this.#heapCell) >> MARK_SHIFT]!
+    return kind === 0 ? 'an object' : `a ${cacheNames[kind - 1]}`
+  }
+
+  /** A data race with the freeing of an object is a use after free that came a moment too early. */
+  explainRace({ cell, first, second }: RaceReport): string | null {
+    if (this.#isAllocator(first.site) === this.#isAllocator(second.site)) return null
+    const freeing = this.#isAllocator(first.site) ? first : second
+    const using = freeing === first ? second : first
+    return `use after free: CPU ${using.thread} uses ${this.#whatIsAt(cell)} that CPU ${freeing.thread} frees, and nothing orders the two`
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // Translations
+
+  /** A translation of `page` may come into the TLB. */
+  #walks(cpu: Task, page: number): void {
+    const slot = page & (cpu.tlbPage.length - 1)
+    const slots = this.#slots[cpu.id]!
+    if (!slots.includes(slot)) slots.push(slot)
+    this.#filled[cpu.id]![slot] = ++this.#clock
+  }
+
+  /** Outside and marked to flush, a CPU cannot use what it holds. */
+  #usesItsTlb(task: Task): boolean {
+    return (this.#machine.heap[task.base]! & CPU_FLUSH) === 0
+  }
+
+  /** A call has returned that takes the translations of [start, end) away: none from before it may be left. */
+  #noTranslation(cpu: Task, call: string, mm: number, start: number, end: number, only = 0): void {
+    const began = this.#callBegan[cpu.id]!
+    for (const task of this.#machine.tasks) {
+      if (!this.#usesItsTlb(task)) continue
+      for (const slot of this.#slots[task.id]!) {
+        const filled = this.#filled[task.id]![slot]!
+        const page = task.tlbPage[slot]!
+        if (page < start || page >= end || filled > began || task.tlbRoot[slot] !== mm + Mm.pgd) continue
+        if (only !== 0 && (task.tlbEntry[slot]! & only) === 0) continue
+        broken(
+          `${call} has returned on CPU ${cpu.id}, and CPU ${task.id} can still use its old translation of page ${hex(page)}`,
+        )
+      }
+    }
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // Locks
+
+  #take(cpu: Task, word: number, kind: HeldLock['kind']): void {
+    const held = this.#held[cpu.id]!
+    for (const other of held) {
+      if (other.word === word) broken(`CPU ${cpu.id} takes ${this.#nameOf(word)}, which it holds`)
+      this.#noteOrder(cpu, other.word, word)
+    }
+    held.push({ word, kind })
+  }
+
+  #release(cpu: Task, word: number, kind: HeldLock['kind']): void {
+    const held = this.#held[cpu.id]!
+    const at = held.findLastIndex((each) => each.word === word && each.kind === kind)
+    if (at >= 0) {
+      held.splice(at, 1)
+      return
+    }
+    const holder = this.#held.findIndex((each) => each.some((lock) => lock.word === word))
+    const by = holder < 0 ? 'nobody holds' : `CPU ${holder} holds`
+    broken(`CPU ${cpu.id} releases ${this.#nameOf(word)}, which ${by}`)
+  }
+
+  #noteOrder(cpu: Task, outer: number, inner: number): void {
+    const from = this.#classOf(outer)
+    const to = this.#classOf(inner)
+    if (from === to) {
+      // As lockdep's nest_lock: who holds a semaphore for writing is alone in taking two.
+      if (this.#held[cpu.id]!.some(({ kind }) => kind === 'write')) return
+      broken(`lock order: CPU ${cpu.id} takes ${this.#nameOf(inner)} and holds another of its kind`)
+    }
+    const edge = from * CLASSES_MAX + to
+    if (this.#order[edge] !== 0) return
+    if (this.#reaches(to, from)) {
+      const names = `${this.#classNames[to]} and holds ${this.#classNames[from]}`
+      broken(`lock order: CPU ${cpu.id} takes ${names}; the other way round they were taken before`)
+    }
+    this.#order[edge] = cpu.id + 1
+    this.#orderSet.push(edge)
+  }
+
+  #reaches(from: number, to: number): boolean {
+    const seen = new Set([from])
+    for (const at of seen) {
+      if (at === to) return true
+      for (let next = 0; next < this.#classNames.length; next++) {
+        if (this.#order[at * CLASSES_MAX + next] !== 0) seen.add(next)
+      }
+    }
+    return false
+  }
+
+  #classOf(word: number): number {
+    const name = this.#nameOf(word)
+    let number = this.#classes.get(name)
+    if (number === undefined) {
+      number = this.#classNames.push(name) - 1
+      this.#classes.set(name, number)
+      if (number >= CLASSES_MAX) throw new Error('more classes of locks than the detector has room for')
+    }
+    return number
+  }
+
+  /** The class of a lock, as lockdep would call it. */
+  #nameOf(word: number): string {
+    const { heap, mm } = this.#machine
+    if (word === mm + Mm.mmapLock) return 'mm.mmapLock'
+    if (word === mm + Mm.mmapLock + 1) return 'mm.mmapLock.waitLock'
+    if (word === mm + Mm.pageTableLock) return 'mm.pageTableLock'
+    if (word === heap[Header.zone]! + Zone.lock) return 'zone.lock'
+    if (word === Header.mmListLock) return 'mmListLock'
+    const caches = heap[Header.slabCaches]!
+    if (word >= caches && word < caches + SLAB_CACHES * SLAB_CACHE_WORDS) return 'kmem_cache.lock'
+    if (word >= heap[Header.perCpu]! && word < caches) return 'cpu.rcuLock'
+    const kind = this.#kinds[word >> MARK_SHIFT]!
+    if (kind === CACHE_PAGE_TABLE + 1) return 'a page-table lock'
+    if (kind === CACHE_FILE + 1) return 'file.lock'
+    return kind === 0 ? `lock ${word}` : `the lock of a ${cacheNames[kind - 1]}`
+  }
+
+  #sleeping(cpu: Task): void {
+    const spinlock = this.#held[cpu.id]!.find(({ kind }) => kind === 'spinlock')
+    if (spinlock !== undefined) broken(`CPU ${cpu.id} sleeps and holds ${this.#nameOf(spinlock.word)}`)
+  }
+
+  #leaving(cpu: Task): void {
+    const spinlock = this.#held[cpu.id]!.find(({ kind }) => kind === 'spinlock')
+    if (spinlock !== undefined)
+      broken(`CPU ${cpu.id} leaves the kernel and holds ${this.#nameOf(spinlock.word)}`)
+    if (!cpu.interruptsEnabled) broken(`CPU ${cpu.id} leaves the kernel with interrupts disabled`)
+    if (cpu.rcuNesting !== 0)
+      broken(`CPU ${cpu.id} leaves the kernel inside an RCU read-side critical section`)
+  }
+}
+
+function broken(problem: string): never {
+  throw new KernelRuleBroken(problem)
+}
+
+function whoFreed(mark: number): string {
+  return mark === NEVER_USED ? 'nobody has allocated' : `CPU ${mark - 1} has freed`
+}
+
+function hex(page: number): string {
+  return `0x${page.toString(16)}`
+}

@@ -1,0 +1,265 @@
+// One execution by a given schedule: what a candidate for a shorter counterexample is, and what a replay token says.
+//
+// A schedule is told by its turnings. Where it names no thread, a rule decides: the thread that was last at work stays
+// as long as it can go on; then the first that can; where none can, the first that spins or waits with a timeout, as
+// time would let it. So a schedule that is laid down only in part is still one execution, always the same.
+
+import {
+  FINISHED,
+  NOTIFY,
+  READY,
+  SPINNING,
+  Scheduler,
+  Thread,
+  WAITING,
+  WOKEN,
+  runThreads,
+  setWatching,
+  timeOut,
+} from '../backends/stepped/index.ts'
+import type { FailureKind, RawFailure, Subject } from './explore.ts'
+import type { RaceReport } from './data-races.ts'
+import { HappensBefore, changes } from './happens-before.ts'
+
+/** How often a thread may go on because nothing else can, as in the explorer. */
+const RESCUES_MAX = 200
+
+/** At step `step`, from 0, thread `thread` is chosen against the rule. */
+export interface Turning {
+  readonly step: number
+  readonly thread: number
+}
+
+/** A step as it was chosen. */
+export interface Choice {
+  readonly thread: number
+  /** The thread that the rule names. */
+  readonly rule: number
+  /** Threads that could go on, as a set of bits; where none could, those that time would let go on. */
+  readonly enabled: number
+  /** The thread that was at work before could go on. */
+  readonly lastEnabled: boolean
+  /** Nothing could go on. */
+  readonly rescued: boolean
+  /** What the operation touches, and whether it changes it; see PAUSE and WOKEN for those without memory. */
+  readonly kind: number
+  readonly cell: number
+  readonly changes: boolean
+}
+
+export interface FollowedRun {
+  readonly choices: readonly Choice[]
+  readonly failure: RawFailure | null
+  /** What the failure is told by: equal for the same failure in two executions. */
+  readonly key: string
+  /** Switches away from a thread that could have gone on. */
+  readonly preemptions: number
+  /** Steps up to the failure; of a deadlock, to where nothing could go on, without what time lets go on afterwards. */
+  readonly steps: number
+}
+
+export interface FollowOptions {
+  /** Give up after so many steps. */
+  readonly maxSteps: number
+  /** Hold plain accesses against happens-before, which costs time. */
+  readonly races: boolean
+  /** The thread that is to do step `step`, or -1 for what the rule says. `enabled` is as in a choice. */
+  readonly lead: (step: number, enabled: number) => number
+}
+
+/** Runs the execution. The failure is null too where the schedule names a thread that cannot go on. */
+export function follow(subject: Subject, options: FollowOptions): FollowedRun {
+  const threads = Array.from({ length: subject.threads }, (_, id) => new Thread(id))
+  const bodies = subject.begin()
+  const follower = new Follower(threads, options)
+  if (options.races) setWatching(true)
+  const { thrown } = runThreads(threads, bodies, follower)
+  const failed = (kind: FailureKind, thread: number, error: unknown, race: RaceReport | null) => ({
+    kind,
+    thread,
+    error,
+    race,
+    schedule: follower.schedule(),
+  })
+  let failure: RawFailure | null = null
+  if (thrown !== null) failure = failed('error', thrown.thread, thrown.error, null)
+  else if (follower.ending === 'complete') {
+    try {
+      subject.end()
+    } catch (error) {
+      failure = failed('error', -1, error, null)
+    }
+  } else if (follower.ending === 'race') {
+    failure = failed('race', follower.race!.second.thread, null, follower.race)
+  } else if (follower.ending !== 'lost') failure = failed(follower.ending, -1, null, null)
+  const steps = follower.steps()
+  const choices = follower.choices.slice(0, steps)
+  const { preemptions } = follower
+  return { choices, failure, key: failure === null ? '' : keyOf(failure, follower), preemptions, steps }
+}
+
+/** The turnings that lead to the choices. */
+export function turningsOf(choices: readonly Choice[]): Turning[] {
+  return choices.flatMap(({ thread, rule }, step) => (thread === rule ? [] : [{ step, thread }]))
+}
+
+/** A `lead` that takes the turnings. */
+export function leadBy(turnings: readonly Turning[]): (step: number) => number {
+  let next = 0
+  return (step) => {
+    while (next < turnings.length && turnings[next]!.step < step) next++
+    return turnings[next]?.step === step ? turnings[next]!.thread : -1
+  }
+}
+
+function keyOf({ kind, error, race }: RawFailure, follower: Follower): string {
+  switch (kind) {
+    case 'error':
+      return `error ${errorText(error)}`
+    case 'race':
+      return `race ${[race!.first, race!.second]
+        .map(({ site, write, atomic }) => `${site} ${String(write)} ${String(atomic)}`)
+        .toSorted()
+        .join(' | ')}`
+    case 'deadlock':
+      return `deadlock ${follower.stuckSites.toSorted().join(' ')}`
+    default:
+      return kind
+  }
+}
+
+/** What was thrown, in words. */
+export function errorText(error: unknown): string {
+  return error instanceof Error ? `${error.name}: ${error.message}` : String(error)
+}
+
+class Follower extends Scheduler {
+  ending: 'complete' | 'lost' | Exclude<FailureKind, 'error'> = 'lost'
+  readonly choices: Choice[] = []
+  preemptions = 0
+  /** Where each thread that has not finished stood when nothing could go on any more. */
+  stuckSites: number[] = []
+  readonly #threads: readonly Thread[]
+  readonly #options: FollowOptions
+  readonly #order: HappensBefore | null
+  #last = -1
+  /** Since this step, only threads that time let go on were at work, and came to nothing; -1 if it is not so. */
+  #stuckSince = -1
+
+  constructor(threads: readonly Thread[], options: FollowOptions) {
+    super()
+    this.#threads = threads
+    this.#options = options
+    this.#order = options.races ? new HappensBefore(threads.length) : null
+  }
+
+  get race(): RaceReport | null {
+    return this.#order?.race ?? null
+  }
+
+  steps(): number {
+    return this.ending === 'deadlock' ? this.#stuckSince : this.choices.length
+  }
+
+  schedule(): number[] {
+    return this.choices.slice(0, this.steps()).map(({ thread }) => thread)
+  }
+
+  override choose(): number {
+    this.#noticeChanges()
+    if (this.race !== null) return this.#end('race')
+    const step = this.choices.length
+    if (step >= this.#options.maxSteps) return this.#end('livelock')
+    const ready = this.#threadsIn((thread) => thread.state === READY)
+    this.#noticeStuck(step, ready)
+    const enabled = ready !== 0 ? ready : this.#rescuable()
+    if (enabled === 0) {
+      return this.#end(this.#threads.every(({ state }) => state === FINISHED) ? 'complete' : 'deadlock')
+    }
+    const last = this.#last < 0 ? 0 : 1 << this.#last
+    const rule = ready !== 0 && (ready & last) !== 0 ? this.#last : 31 - Math.clz32(enabled & -enabled)
+    const wanted = this.#options.lead(step, enabled)
+    const thread = this.#threads[wanted < 0 ? rule : wanted]!
+    if (!canBeLetGo(thread)) return this.#end('lost')
+    const lastEnabled = (ready & last) !== 0
+    if (lastEnabled && thread.id !== this.#last) this.preemptions++
+    this.choices.push({
+      thread: thread.id,
+      rule,
+      enabled,
+      lastEnabled,
+      rescued: ready === 0,
+      kind: thread.kind,
+      cell: thread.cell,
+      changes: changes(thread) || thread.kind === NOTIFY,
+    })
+    if (thread.state !== READY) this.#letGoOn(thread)
+    this.#order?.step(thread, step + 1)
+    this.#last = thread.id
+    return thread.id
+  }
+
+  override plainRead(thread: number, firstCell: number, cells: number, site: number): void {
+    this.#order?.plain(thread, firstCell, cells, site, false)
+  }
+
+  override plainWrite(thread: number, firstCell: number, cells: number, site: number): void {
+    this.#order?.plain(thread, firstCell, cells, site, true)
+  }
+
+  #end(ending: Follower['ending']): number {
+    this.ending = ending
+    return -1
+  }
+
+  #threadsIn(has: (thread: Thread) => boolean): number {
+    let set = 0
+    for (const thread of this.#threads) if (has(thread)) set |= 1 << thread.id
+    return set
+  }
+
+  #rescuable(): number {
+    return this.#threadsIn(
+      (thread) => thread.state !== FINISHED && canBeLetGo(thread) && thread.rescues < RESCUES_MAX,
+    )
+  }
+
+  #letGoOn(thread: Thread): void {
+    thread.rescues++
+    if (thread.state === WAITING) timeOut(thread)
+    thread.state = READY
+  }
+
+  /** As the explorer does: a thread that spins can go on once what it read has changed, even if it changes back. */
+  #noticeChanges(): void {
+    for (const thread of this.#threads) {
+      if (thread.state === SPINNING && thread.sawChange()) thread.state = READY
+    }
+    const last = this.choices.at(-1)
+    if (last?.kind !== NOTIFY) return
+    for (const thread of this.#threads) {
+      if (thread.kind === WOKEN && thread.state === READY) this.#order?.woken(thread.id, last.thread)
+    }
+  }
+
+  #noticeStuck(step: number, ready: number): void {
+    if (ready === 0) {
+      const finished = this.#last >= 0 && this.#threads[this.#last]!.state === FINISHED
+      if (this.#stuckSince >= 0 && !finished) return
+      this.#stuckSince = step
+      this.stuckSites = this.#threads.filter(({ state }) => state !== FINISHED).map(({ site }) => site)
+    } else if (this.#stuckSince >= 0 && (ready & ~(1 << this.#last)) !== 0) {
+      // Somebody else can go on because of what the last one did.
+      this.#stuckSince = -1
+    }
+  }
+}
+
+/** It can go on, or time lets it. */
+function canBeLetGo(thread: Thread): boolean {
+  return (
+    thread.state === READY ||
+    thread.state === SPINNING ||
+    (thread.state === WAITING && thread.timeout !== Infinity)
+  )
+}

@@ -1,0 +1,371 @@
+// Names of the kernel's memory: objects by what they are for, fields by their layouts, values by what they mean.
+//
+// A VMA is named by its range and a page table by the first page that it covers, in pages, as they are when they are
+// first seen in the list and in the tree; they keep the name when they change. So two VMAs can be told apart, and the
+// one that was freed is known again where somebody still uses it.
+
+import { SHARED, type Watched } from '../backends/stepped/index.ts'
+import {
+  CACHE_ANON_VMA,
+  CACHE_FILE,
+  CACHE_MM,
+  CACHE_PAGE_TABLE,
+  CACHE_RADIX_NODE,
+  CACHE_VMA,
+  CPU_ENTRY,
+  CPU_FLUSH,
+  CPU_INSIDE,
+  CPU_INTERRUPT,
+  CPU_STOP,
+  Header,
+  Mm,
+  PAGE_SIZE,
+  PAGE_STRUCT_WORDS,
+  PGD_WORDS,
+  PTE_ACCESSED,
+  PTE_DIRTY,
+  PTE_EXEC,
+  PTE_FRAME_SHIFT,
+  PTE_PRESENT,
+  PTE_PROTNONE,
+  PTE_SPECIAL,
+  PTE_WRITE,
+  PageTable,
+  PerCpu,
+  RWSEM_GENERIC,
+  VM_EXEC,
+  VM_GROWSDOWN,
+  VM_READ,
+  VM_WRITE,
+  Vma,
+  layouts,
+} from '../kernel/index.ts'
+import type { KernelMachine } from './kernel-machine.ts'
+import type { Naming } from './names.ts'
+
+/** What a word holds, which decides how its values are told. */
+type Meaning =
+  'pte' | 'pointer' | 'word' | 'lock' | 'rwsem' | 'state' | 'cpus' | 'protection' | 'page' | 'number'
+
+interface NamedWord {
+  readonly name: string
+  readonly meaning: Meaning
+}
+
+/** An object of the heap. */
+interface NamedObject {
+  readonly name: string
+  readonly words: number
+  word(offset: number): NamedWord
+}
+
+const TABLE_ENTRIES = 512
+/** A list that is longer is broken. */
+const VMAS_MAX = 1000
+/** What an entry is called, from the lowest tables up. */
+const levelNames = ['pte', 'pmd', 'pud', 'pgd']
+
+const meanings: Readonly<Record<string, Meaning>> = {
+  'vma.vmStart': 'page',
+  'vma.vmEnd': 'page',
+  'vma.vmFlags': 'protection',
+  'vma.anonVma': 'pointer',
+  'vma.vmNext': 'pointer',
+  'vma.vmPrev': 'pointer',
+  'vma.rbLeft': 'pointer',
+  'vma.rbRight': 'pointer',
+  'mm.rbRoot': 'pointer',
+  'mm.mmap': 'pointer',
+  'mm.mmapLock': 'rwsem',
+  'mm.pageTableLock': 'lock',
+  'mm.cpuMask': 'cpus',
+  'cpu.state': 'state',
+  'cpu.haltedOn': 'word',
+  'cpu.mailbox': 'cpus',
+  'cpu.waiterNext': 'pointer',
+  'cpu.waiterPrevious': 'pointer',
+  'cpu.rcuLock': 'lock',
+  'table.ptl': 'lock',
+  'zone.lock': 'lock',
+  'slab.lock': 'lock',
+  'machine.mmListLock': 'lock',
+}
+
+const cacheNames = new Map([
+  [CACHE_VMA, 'vma'],
+  [CACHE_PAGE_TABLE, 'table'],
+  [CACHE_ANON_VMA, 'anonVma'],
+  [CACHE_MM, 'mm'],
+  [CACHE_FILE, 'file'],
+  [CACHE_RADIX_NODE, 'radixNode'],
+])
+
+/** The fields of a struct, and its size in words. */
+function structOf(name: string): {
+  readonly words: number
+  readonly fields: Readonly<Record<string, number>>
+} {
+  return layouts.find((each) => each.name === name)!
+}
+
+export class KernelNames implements Naming {
+  readonly #heap: Int32Array
+  readonly #firstCell: number
+  readonly #firstFrameCell: number
+  readonly #frameCells: number
+  readonly #mm: number
+  readonly #cpus: number
+  readonly #objects = new Map<number, NamedObject>()
+  readonly #names = new Set<string>()
+
+  constructor({ heap, tasks, mm }: KernelMachine) {
+    this.#heap = heap
+    this.#firstCell = (heap as Watched)[SHARED]!.firstCell
+    const frames = tasks[0]!.memory.words as Watched
+    this.#firstFrameCell = frames[SHARED]?.firstCell ?? 0
+    this.#frameCells = frames[SHARED]?.length ?? 0
+    this.#mm = mm
+    this.#cpus = tasks.length
+    this.#addStruct(0, 'machine', 'machine', 'machine')
+    this.#addMm()
+    for (const { id, base } of tasks) this.#addCpu(id, base)
+    this.#addStruct(heap[Header.zone]!, 'zone', 'zone', 'zone')
+    this.#addArrays()
+    this.look()
+  }
+
+  look(): void {
+    this.#lookAtVmas()
+    for (let index = 0; index < PGD_WORDS; index++) {
+      const table = this.#heap[this.#mm + Mm.pgd + index]!
+      this.#lookAtTable(table, 3, index * TABLE_ENTRIES ** 3)
+    }
+  }
+
+  nameOf(cell: number): string | undefined {
+    const frameWord = cell - this.#firstFrameCell
+    if (frameWord >= 0 && frameWord < this.#frameCells) {
+      const words = PAGE_SIZE / 4
+      return `frame ${Math.floor(frameWord / words)}[${frameWord % words}]`
+    }
+    return this.#wordAt(cell - this.#firstCell)?.name
+  }
+
+  valueOf(cell: number, value: number): string | undefined {
+    switch (this.#wordAt(cell - this.#firstCell)?.meaning) {
+      case 'pte':
+        return pteWords(value)
+      case 'pointer':
+        return this.#pointerWords(value)
+      case 'word':
+        return value === 0 ? 'none' : this.#wordAt(value)?.name
+      case 'lock':
+        return lockWords(value, this.#cpus)
+      case 'rwsem':
+        return this.#heap[Header.rwsemKind] === RWSEM_GENERIC ? genericWords(value) : xaddWords(value)
+      case 'state':
+        return stateWords(value)
+      case 'cpus':
+        return cpuWords(value)
+      case 'protection':
+        return protectionWords(value)
+      case 'page':
+        return `0x${(value >>> 0).toString(16)}`
+    }
+    return undefined
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // Objects
+
+  #add(base: number, name: string, words: number, word: NamedObject['word']): void {
+    this.#objects.set(base, { name, words, word })
+  }
+
+  #addStruct(base: number, name: string, kind: string, struct: string): void {
+    const { words, fields } = structOf(struct)
+    this.#add(base, name, words, fieldsOf(name, kind, fields))
+  }
+
+  #wordAt(word: number): NamedWord | undefined {
+    for (const [base, object] of this.#objects) {
+      if (word >= base && word < base + object.words) return object.word(word - base)
+    }
+    return undefined
+  }
+
+  #addMm(): void {
+    const fields = fieldsOf('mm', 'mm', Mm)
+    const rwsem = fieldsOf('mm.mmapLock', 'rwsem', structOf('rw_semaphore').fields)
+    this.#add(this.#mm, 'mm', structOf('mm_struct').words, (offset) => {
+      const inPgd = offset - Mm.pgd
+      if (inPgd >= 0 && inPgd < PGD_WORDS) return entryWord(3, inPgd * TABLE_ENTRIES ** 3)
+      const inLock = offset - Mm.mmapLock
+      if (inLock === 0) return { name: 'mm.mmapLock', meaning: 'rwsem' }
+      if (inLock > 0 && inLock < structOf('rw_semaphore').words)
+        return inLock === 1 ? { name: 'mm.mmapLock.waitLock', meaning: 'lock' } : rwsem(inLock)
+      return fields(offset)
+    })
+  }
+
+  #addCpu(id: number, base: number): void {
+    const name = `cpu${id}`
+    const fields = fieldsOf(name, 'cpu', PerCpu)
+    const slab = structOf('kmem_cache_cpu')
+    this.#add(base, name, structOf('cpu').words, (offset) => {
+      const inSlabs = offset - PerCpu.slabs
+      if (inSlabs < 0) return fields(offset)
+      const cache = Math.floor(inSlabs / slab.words)
+      return fieldsOf(`${name}.slab[${cacheName(cache)}]`, 'slab', slab.fields)(inSlabs % slab.words)
+    })
+  }
+
+  #addArrays(): void {
+    const heap = this.#heap
+    const slab = structOf('kmem_cache')
+    for (const [id, name] of cacheNames)
+      this.#addStruct(heap[Header.slabCaches]! + id * slab.words, `slab[${name}]`, 'slab', 'kmem_cache')
+    const frames = heap[Header.frameCount]!
+    const { fields } = structOf('page')
+    this.#add(heap[Header.memoryMap]!, 'memoryMap', frames * PAGE_STRUCT_WORDS, (offset) => {
+      const frame = Math.floor(offset / PAGE_STRUCT_WORDS)
+      return fieldsOf(`page[frame ${frame}]`, 'page', fields)(offset % PAGE_STRUCT_WORDS)
+    })
+    this.#add(heap[Header.writtenSectors]!, 'writtenSectors', frames, (frame) => ({
+      name: `writtenSectors[frame ${frame}]`,
+      meaning: 'number',
+    }))
+  }
+
+  #lookAtVmas(): void {
+    const heap = this.#heap
+    let vma = heap[this.#mm + Mm.mmap]!
+    for (let count = 0; vma > 0 && vma < heap.length && count < VMAS_MAX; count++) {
+      const range = `[0x${heap[vma + Vma.vmStart]!.toString(16)}-0x${heap[vma + Vma.vmEnd]!.toString(16)}]`
+      if (!this.#objects.has(vma)) this.#addStruct(vma, this.#unique(`vma${range}`), 'vma', 'vm_area_struct')
+      const anonVma = heap[vma + Vma.anonVma]!
+      if (anonVma > 0 && !this.#objects.has(anonVma))
+        this.#addStruct(anonVma, this.#unique(`anonVma${range}`), 'anonVma', 'anon_vma')
+      vma = heap[vma + Vma.vmNext]!
+    }
+  }
+
+  /** `level` is 3 for a table of pud entries, and 1 for one of pte entries. */
+  #lookAtTable(table: number, level: number, first: number): void {
+    if (table <= 0 || table + structOf('page_table').words > this.#heap.length) return
+    const pages = TABLE_ENTRIES ** (level - 1)
+    if (!this.#objects.has(table)) {
+      const name = this.#unique(`${levelNames[level - 1]}Table[0x${first.toString(16)}]`)
+      const fields = fieldsOf(name, 'table', PageTable)
+      this.#add(table, name, structOf('page_table').words, (offset) => {
+        const entry = offset - PageTable.entries
+        return entry < 0 ? fields(offset) : entryWord(level - 1, first + entry * pages)
+      })
+    }
+    if (level === 1) return
+    for (let index = 0; index < TABLE_ENTRIES; index++)
+      this.#lookAtTable(this.#heap[table + PageTable.entries + index]!, level - 1, first + index * pages)
+  }
+
+  #unique(name: string): string {
+    let unique = name
+    for (let count = 2; this.#names.has(unique); count++) unique = `${name}#${count}`
+    this.#names.add(unique)
+    return unique
+  }
+
+  #pointerWords(value: number): string | undefined {
+    return value === 0 ? 'none' : (this.#objects.get(value)?.name ?? this.#wordAt(value)?.name)
+  }
+}
+
+function cacheName(id: number): string {
+  return cacheNames.get(id) ?? String(id)
+}
+
+/** An entry of a table of `level`, 0 for pte entries, that covers pages from `page` on. */
+function entryWord(level: number, page: number): NamedWord {
+  return { name: `${levelNames[level]}[0x${page.toString(16)}]`, meaning: level === 0 ? 'pte' : 'pointer' }
+}
+
+/** Words of a struct by their fields; what lies behind a field and has no name is counted from it. */
+function fieldsOf(
+  name: string,
+  kind: string,
+  fields: Readonly<Record<string, number>>,
+): (offset: number) => NamedWord {
+  return (offset) => {
+    let best = ''
+    for (const [field, at] of Object.entries(fields)) {
+      if (at <= offset && (best === '' || at >= fields[best]!)) best = field
+    }
+    const behind = offset - (fields[best] ?? 0)
+    const suffix = behind === 0 ? '' : `[${behind}]`
+    return { name: `${name}.${best}${suffix}`, meaning: meanings[`${kind}.${best}`] ?? 'number' }
+  }
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Values
+
+function pteWords(entry: number): string {
+  if (entry === 0) return '0'
+  const has = (flag: number): boolean => (entry & flag) !== 0
+  const access = has(PTE_PROTNONE)
+    ? 'no access'
+    : `${has(PTE_PRESENT) ? 'r' : '-'}${has(PTE_WRITE) ? 'w' : ''}${has(PTE_EXEC) ? 'x' : ''}`
+  const marks = [
+    ...(has(PTE_ACCESSED) ? ['accessed'] : []),
+    ...(has(PTE_DIRTY) ? ['dirty'] : []),
+    ...(has(PTE_SPECIAL) ? ['zero page'] : []),
+  ]
+  return [`frame ${entry >>> PTE_FRAME_SHIFT} ${access}`, ...marks].join(' ')
+}
+
+/** See sync/spinlock.ts: the holder's number plus 1, and in bit 0 whether somebody halts. */
+function lockWords(value: number, cpus: number): string | undefined {
+  if (value === 0) return 'free'
+  const holder = (value >> 1) - 1
+  if (holder < 0 || holder >= cpus) return undefined
+  return `held by CPU ${holder}${(value & 1) === 0 ? '' : ', awaited'}`
+}
+
+/** See sync/rwsem.ts: the low half counts who is active, the high half is minus who waits, a writer included. */
+function xaddWords(count: number): string {
+  const active = count & 0xffff
+  const waiting = (active - count) >> 16
+  if (waiting === 0) return active === 0 ? 'free' : `${active} reading`
+  return `${active} active, ${waiting} writing or waiting`
+}
+
+function genericWords(activity: number): string {
+  if (activity === 0) return 'free'
+  return activity < 0 ? 'writing' : `${activity} reading`
+}
+
+/** See machine/cpu.ts. */
+function stateWords(state: number): string {
+  const marks = [
+    (state & CPU_INSIDE) === 0 ? 'outside' : 'inside',
+    ...((state & CPU_INTERRUPT) === 0 ? [] : ['interrupt']),
+    ...((state & CPU_FLUSH) === 0 ? [] : ['flush']),
+    ...((state & CPU_STOP) === 0 ? [] : ['stop']),
+  ]
+  return `${marks.join('+')} #${Math.floor((state >>> 0) / CPU_ENTRY)}`
+}
+
+function cpuWords(mask: number): string {
+  if (mask === 0) return 'none'
+  const cpus = Array.from({ length: 32 }, (_, id) => id).filter((id) => ((mask >>> id) & 1) === 1)
+  return `CPU ${cpus.join('+')}`
+}
+
+function protectionWords(flags: number): string {
+  const letters = [
+    [VM_READ, 'r'],
+    [VM_WRITE, 'w'],
+    [VM_EXEC, 'x'],
+  ] as const
+  const access = letters.map(([flag, letter]) => ((flags & flag) === 0 ? '' : letter)).join('')
+  return `${access === '' ? 'no access' : access}${(flags & VM_GROWSDOWN) === 0 ? '' : ' stack'}`
+}

@@ -1,0 +1,383 @@
+// Mutants of the memory manager: what stands between a fault and the page table, teardown, files, mremap, stacks.
+
+import { type Mutant, patch } from './mutant.ts'
+
+const anonymous = 'mm/anonymous.ts'
+const file = 'mm/file-fault.ts'
+const wp = 'mm/wp.ts'
+const zap = 'mm/zap.ts'
+const gather = 'mm/mmu-gather.ts'
+
+export const memoryMutants: readonly Mutant[] = [
+  {
+    name: 'entry-overwritten',
+    guard: 'a new entry is stored only where there is none (I7)',
+    race: null,
+    scenario: 'fault-fault',
+    patches: [patch(anonymous, 'const none = Atomics.load(cpu.heap, address) === 0', 'const none = true')],
+  },
+  {
+    name: 'frame-kept-on-abort',
+    guard: 'a fault that gives up frees the frame that it has taken (I11)',
+    race: null,
+    scenario: 'fault-munmap',
+    patches: [
+      patch(anonymous, '  freeFrame(cpu, frame)\n  return installed < 0', '  return installed < 0'),
+      patch(anonymous, 'import { allocFrame, freeFrame }', 'import { allocFrame }'),
+    ],
+  },
+  {
+    name: 'entry-not-compared',
+    guard: 'the entry is still what the fault has seen, under the lock (I7)',
+    race: 'R3',
+    scenario: 'protected-dontneed',
+    patches: [
+      patch('mm/fault.ts', 'if (Atomics.load(heap, address) !== fault.originalPte) {', 'if (false) {'),
+    ],
+  },
+  {
+    name: 'copy-overwrites',
+    guard: 'copy on write replaces only the entry that it has copied (I7)',
+    race: 'R3',
+    scenario: 'cow-fault',
+    patches: [
+      patch(
+        wp,
+        'if (Atomics.compareExchange(cpu.heap, address, fault.originalPte, 0) !== fault.originalPte) return false',
+        'Atomics.store(cpu.heap, address, 0)',
+      ),
+    ],
+  },
+  {
+    name: 'no-flush-on-copy',
+    guard: 'copy on write flushes the translation of the old page',
+    race: 'R1',
+    scenario: 'cow-access',
+    patches: [patch(wp, '  flushTlbMm(cpu, fault.mm, fault.page, fault.page + 1)\n', '')],
+  },
+  {
+    name: 'copy-stored-before-the-flush',
+    guard: 'the old translation is gone before the copy can be written',
+    race: 'R1',
+    scenario: 'cow-order',
+    patches: [
+      patch(
+        wp,
+        '  flushTlbMm(cpu, fault.mm, fault.page, fault.page + 1)\n  Atomics.store(cpu.heap, address, entry)',
+        '  Atomics.store(cpu.heap, address, entry)\n  flushTlbMm(cpu, fault.mm, fault.page, fault.page + 1)',
+      ),
+    ],
+  },
+  {
+    name: 'copied-frame-kept-on-abort',
+    guard: 'copy on write that gives up frees its copy (I11)',
+    race: 'R18',
+    scenario: 'zero-page-cow-munmap',
+    patches: [patch(wp, '    freeFrame(cpu, frame)\n    return VM_FAULT_RETRY', '    return VM_FAULT_RETRY')],
+  },
+  {
+    name: 'losing-copy-kept',
+    guard: 'copy on write that comes too late frees its copy (I11)',
+    race: null,
+    scenario: 'cow-fault',
+    patches: [patch(wp, '    freeFrame(cpu, frame)\n    return 0', '    return 0')],
+  },
+  {
+    name: 'copy-without-a-reference',
+    guard: 'the page is held while it is copied without the lock',
+    race: null,
+    scenario: 'file-cow-dontneed',
+    redundant:
+      'without fork, only pages of files are copied, which the page cache holds as long as their file; and the mmap lock, which the classic fault holds, keeps the file',
+    patches: [
+      patch(wp, 'if (!special) getPage(cpu, frame)', ''),
+      patch(wp, 'if (!special) putPage(cpu, frame)', ''),
+    ],
+  },
+  {
+    name: 'zap-without-lock',
+    guard: 'entries are taken away under the page-table lock (I8)',
+    race: null,
+    scenario: 'fault-munmap',
+    patches: [
+      patch(zap, '  spinLock(cpu, table + PageTable.ptl)\n', ''),
+      patch(zap, '  spinUnlock(cpu, table + PageTable.ptl)\n', ''),
+    ],
+  },
+  {
+    name: 'zap-not-atomic',
+    guard: 'an entry is read and cleared in one operation',
+    race: null,
+    scenario: 'stale-access',
+    redundant:
+      'between the two, only hardware can change the entry, which sets the accessed and the dirty bit; without swap and writeback nothing asks for them',
+    patches: [
+      patch(
+        zap,
+        'const entry = Atomics.exchange(heap, address, 0)',
+        'const entry = Atomics.load(heap, address); Atomics.store(heap, address, 0)',
+      ),
+    ],
+  },
+  {
+    name: 'no-flush-on-unmap',
+    guard: 'the TLBs are flushed before munmap returns',
+    race: null,
+    scenario: 'fault-munmap',
+    patches: [patch(gather, 'if (cpu.gatherStart < cpu.gatherEnd) flushTlbMm', 'if (false) flushTlbMm')],
+  },
+  {
+    name: 'frames-freed-before-the-flush',
+    guard: 'frames are freed after the TLBs are flushed',
+    race: null,
+    scenario: 'stale-access',
+    patches: [
+      patch(
+        gather,
+        '  if (cpu.gatherStart < cpu.gatherEnd) flushTlbMm(cpu, cpu.gatherMm, cpu.gatherStart, cpu.gatherEnd)\n  for (let index = 0; index < cpu.gatherCount; index++) putPage(cpu, cpu.gatherFrames[index])\n',
+        '  for (let index = 0; index < cpu.gatherCount; index++) putPage(cpu, cpu.gatherFrames[index])\n  if (cpu.gatherStart < cpu.gatherEnd) flushTlbMm(cpu, cpu.gatherMm, cpu.gatherStart, cpu.gatherEnd)\n',
+      ),
+    ],
+  },
+  {
+    name: 'flush-of-this-cpu-only',
+    guard: 'the TLBs of all CPUs of the address space are flushed',
+    race: null,
+    scenario: 'stale-access',
+    patches: [patch(gather, 'if (Atomics.load(cpu.heap, mm + Mm.users) > 1) {', 'if (false) {')],
+  },
+  {
+    name: 'flush-before-the-tables-are-unhooked',
+    guard: 'unhooking a page table extends the range to be flushed',
+    race: 'R5',
+    scenario: 'table-flush',
+    patches: [
+      patch(
+        'mm/page-table.ts',
+        '  cpu.gatherStart = Math.min(cpu.gatherStart, page)\n  cpu.gatherEnd = Math.max(cpu.gatherEnd, page + 1)\n',
+        '',
+      ),
+      patch(
+        'mm/mmap.ts',
+        '  cpu.design.pageTablesFreeing(cpu, mm, start, end)',
+        '  gatherFlush(cpu)\n  cpu.design.pageTablesFreeing(cpu, mm, start, end)',
+      ),
+      patch(
+        'mm/mmap.ts',
+        'import { gatherBegin, gatherFinish }',
+        'import { gatherBegin, gatherFinish, gatherFlush }',
+      ),
+    ],
+  },
+  {
+    name: 'no-flush-on-mprotect',
+    guard: 'mprotect flushes the TLBs',
+    race: null,
+    scenario: 'fault-mprotect',
+    patches: [patch('mm/mprotect.ts', 'if (changed !== 0) flushTlbMm', 'if (false) flushTlbMm')],
+  },
+  {
+    name: 'mprotect-without-lock',
+    guard: 'mprotect changes entries under the page-table lock (I8)',
+    race: null,
+    scenario: 'fault-mprotect',
+    patches: [
+      patch('mm/mprotect.ts', '  spinLock(cpu, table + PageTable.ptl)\n', ''),
+      patch('mm/mprotect.ts', '  spinUnlock(cpu, table + PageTable.ptl)\n', ''),
+    ],
+  },
+  {
+    name: 'mprotect-not-atomic',
+    guard: 'mprotect changes an entry only if hardware has not changed it meanwhile',
+    race: null,
+    scenario: 'fault-mprotect',
+    redundant:
+      'under the page-table lock only hardware changes the entry, which sets the accessed and the dirty bit; without swap and writeback nothing asks for them',
+    patches: [
+      patch(
+        'mm/mprotect.ts',
+        'if (Atomics.compareExchange(heap, address, entry, wanted) !== entry) continue',
+        'Atomics.store(heap, address, wanted)',
+      ),
+    ],
+  },
+  {
+    name: 'dontneed-without-lock',
+    guard: 'MADV_DONTNEED holds the mmap lock for reading',
+    race: null,
+    scenario: 'dontneed-munmap',
+    patches: [
+      patch('mm/madvise.ts', '  mmapReadLock(cpu, mm)\n', ''),
+      patch('mm/madvise.ts', '  mmapReadUnlock(cpu, mm)\n', ''),
+    ],
+  },
+  {
+    name: 'stale-vma-cache',
+    guard: 'the VMA cache of a thread is dropped when a VMA has left the tree',
+    race: 'R31',
+    scenario: 'fault-munmap-table',
+    patches: [
+      patch(
+        'mm/vmacache.ts',
+        'cpu.vmacacheMm !== mm || cpu.vmacacheSeqnum !== seqnum',
+        'cpu.vmacacheMm !== mm',
+      ),
+    ],
+  },
+  {
+    name: 'vma-cache-kept-on-unlink',
+    guard: 'a VMA that leaves the tree moves the number of the VMA caches',
+    race: 'R31',
+    scenario: 'fault-munmap-table',
+    patches: [patch('mm/vma-link.ts', '  vmacacheInvalidate(cpu, mm)\n', '')],
+  },
+  {
+    name: 'table-overwritten',
+    guard: 'a page table is hooked in only where there is none, under the lock of the upper levels',
+    race: null,
+    scenario: 'first-faults',
+    patches: [patch('mm/page-table.ts', 'const winner = Atomics.load(heap, entry)', 'const winner = 0')],
+  },
+  {
+    name: 'losing-table-kept',
+    guard: 'a page table that comes too late is freed',
+    race: 'R14',
+    scenario: 'first-faults',
+    patches: [patch('mm/page-table.ts', '  slabFree(cpu, CACHE_PAGE_TABLE, fresh)\n', '')],
+  },
+  {
+    name: 'upper-levels-without-lock',
+    guard: 'the upper levels are changed under their lock',
+    race: null,
+    scenario: 'first-faults',
+    patches: [
+      patch('mm/page-table.ts', '  spinLock(cpu, mm + Mm.pageTableLock)\n  const winner', '  const winner'),
+      patch(
+        'mm/page-table.ts',
+        '  spinUnlock(cpu, mm + Mm.pageTableLock)\n  if (winner === 0) return fresh',
+        '  if (winner === 0) return fresh',
+      ),
+    ],
+  },
+  {
+    name: 'anon-vma-overwritten',
+    guard: 'a VMA gets one anon_vma, though two faults make one',
+    race: null,
+    scenario: 'first-anon-vma',
+    patches: [
+      patch('mm/anon-vma.ts', 'const won = Atomics.load(heap, vma + Vma.anonVma) === 0', 'const won = true'),
+    ],
+  },
+  {
+    name: 'losing-anon-vma-kept',
+    guard: 'an anon_vma that comes too late is freed',
+    race: null,
+    scenario: 'first-anon-vma',
+    patches: [patch('mm/anon-vma.ts', '  if (!won && !shared) slabFree(cpu, CACHE_ANON_VMA, anonVma)\n', '')],
+  },
+  {
+    name: 'file-entry-overwritten',
+    guard: 'a page of a file is mapped only where nothing is (I7)',
+    race: null,
+    scenario: 'file-fault-fault',
+    patches: [patch(file, 'const none = Atomics.load(cpu.heap, address) === 0', 'const none = true')],
+  },
+  {
+    name: 'file-reference-kept',
+    guard: 'a fault that comes too late gives back its reference on the page',
+    race: 'R22',
+    scenario: 'file-fault-fault',
+    patches: [
+      patch(
+        file,
+        '  if (!none) putPage(cpu, frame)\n  else addMmCounterFast',
+        '  if (none) addMmCounterFast',
+      ),
+    ],
+  },
+  {
+    name: 'fault-around-overwrites',
+    guard: 'what is around a fault is mapped only where nothing is (I7)',
+    race: null,
+    scenario: 'fault-around',
+    patches: [patch(file, 'if (Atomics.load(cpu.heap, address) !== 0) continue', '')],
+  },
+  {
+    name: 'two-pages-in-the-cache',
+    guard: 'a page enters the page cache only where there is none, under the lock of the file',
+    race: null,
+    scenario: 'file-fault-fault',
+    patches: [patch('mm/file.ts', 'const winner = findPage(cpu, file, index)', 'const winner = 0')],
+  },
+  {
+    name: 'stack-grown-by-a-reader',
+    guard: 'a stack grows under the mmap lock held for writing',
+    race: null,
+    scenario: 'stack-growths',
+    patches: [
+      patch('mm/fault.ts', '  mmapReadUnlock(cpu, mm)\n  mmapWriteLock(cpu, mm)\n', ''),
+      patch('mm/fault.ts', '  mmapWriteDowngrade(cpu, mm)\n', ''),
+    ],
+  },
+  {
+    name: 'stack-not-looked-up-again',
+    guard: 'the stack is looked up again once the lock is held for writing',
+    race: 'R26',
+    scenario: 'stack-growth-munmap',
+    patches: [patch('mm/fault.ts', 'const found = findVma(cpu, mm, page)', 'const found = vma')],
+  },
+  {
+    name: 'no-flush-on-mremap',
+    guard: 'mremap flushes the TLBs',
+    race: null,
+    scenario: 'mremap-dontunmap',
+    patches: [patch('mm/mremap.ts', '  flushTlbMm(cpu, mm, from, from + pages)\n', '')],
+  },
+  {
+    name: 'mremap-flushes-unlocked',
+    guard: 'the old translations are flushed before the new place can be used',
+    race: 'R4',
+    scenario: 'mremap-access',
+    redundant:
+      'nobody takes a page away without the mmap lock here, neither by truncation nor by reclaim, so that none can be freed at its new place before the flush (CVE-2018-18281)',
+    patches: [
+      patch(
+        'mm/mremap.ts',
+        '  flushTlbMm(cpu, mm, from, from + pages)\n  if (newTable !== oldTable) spinUnlock(cpu, newTable + PageTable.ptl)\n  spinUnlock(cpu, oldTable + PageTable.ptl)\n',
+        '  if (newTable !== oldTable) spinUnlock(cpu, newTable + PageTable.ptl)\n  spinUnlock(cpu, oldTable + PageTable.ptl)\n  flushTlbMm(cpu, mm, from, from + pages)\n',
+      ),
+    ],
+  },
+  {
+    name: 'zone-without-lock',
+    guard: 'the list of free frames is changed under the lock of the zone',
+    race: null,
+    scenario: 'frame-allocator',
+    patches: [
+      patch('mm/page-alloc.ts', '  spinLock(cpu, zone + Zone.lock)\n  const take', '  const take'),
+      patch(
+        'mm/page-alloc.ts',
+        '  spinUnlock(cpu, zone + Zone.lock)\n  heap[base + PerCpu.pcpCount] = take',
+        '  heap[base + PerCpu.pcpCount] = take',
+      ),
+    ],
+  },
+  {
+    name: 'slab-without-lock',
+    guard: 'the list of free objects of a cache is changed under its lock',
+    race: null,
+    scenario: 'first-faults',
+    patches: [
+      patch(
+        'mm/slab.ts',
+        '  spinLock(cpu, cache + SlabCache.lock)\n  if (heap[cache + SlabCache.freeList] === 0)',
+        '  if (heap[cache + SlabCache.freeList] === 0)',
+      ),
+      patch(
+        'mm/slab.ts',
+        '  spinUnlock(cpu, cache + SlabCache.lock)\n  heap[own + SlabCpu.freeList] = list',
+        '  heap[own + SlabCpu.freeList] = list',
+      ),
+    ],
+  },
+]

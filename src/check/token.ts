@@ -1,0 +1,148 @@
+// Replay tokens: one line that runs exactly one execution again.
+//
+//     fl1.fault-munmap/lespinasse-2021/xadd.3f9a0c12b7.AQ8CAQ.9d41
+//
+// The version of the form and of the rule in follow.ts; what was checked; the digest of its code, patches included; how
+// the execution ended, after how many steps, and its turnings; and a check sum. A turning is a step at which another
+// thread is chosen than the rule says, so that a token is short where there are few preemptions.
+
+import { createHash } from 'node:crypto'
+import type { FailureKind } from './explore.ts'
+import type { Turning } from './follow.ts'
+
+const VERSION = 'fl1'
+const CODE_CHARACTERS = 10
+const SUM_CHARACTERS = 4
+const kinds: readonly FailureKind[] = ['error', 'race', 'deadlock', 'livelock']
+
+/** An execution that failed, as a token tells it. */
+export interface ReplayedExecution {
+  readonly kind: FailureKind
+  /** Steps up to the failure. */
+  readonly steps: number
+  readonly turnings: readonly Turning[]
+}
+
+/** What was checked. */
+export interface CheckedCode {
+  /** The scenario, or the name of the file. */
+  readonly scenario: string
+  /** Of a kernel scenario. */
+  readonly design: string | null
+  readonly rwsem: string | null
+  /** Digest of the code, as text of hexadecimal digits. */
+  readonly digest: string
+}
+
+/** A token that cannot be run, or not on this code. */
+export class TokenRefused extends TypeError {
+  override readonly name = 'TokenRefused'
+  readonly remedy: string
+
+  constructor(message: string, remedy: string) {
+    super(message)
+    this.remedy = remedy
+  }
+}
+
+export function replayToken(code: CheckedCode, execution: ReplayedExecution): string {
+  const numbers = [kinds.indexOf(execution.kind), execution.steps]
+  let from = 0
+  for (const { step, thread } of execution.turnings) {
+    numbers.push(step - from, thread)
+    from = step
+  }
+  const bytes = Buffer.from(numbers.flatMap(variableLength)).toString('base64url')
+  const text = [VERSION, subjectOf(code), code.digest.slice(0, CODE_CHARACTERS), bytes].join('.')
+  return `${text}.${sumOf(text)}`
+}
+
+/** What a token says, without looking at the code. Throws TokenRefused if it is damaged or of another version. */
+export function readToken(token: string): {
+  readonly scenario: string
+  readonly design: string | null
+  readonly rwsem: string | null
+  readonly digest: string
+  readonly execution: ReplayedExecution
+} {
+  const text = token.trim()
+  const version = /^fl\d+(?=\.)/.exec(text)?.[0]
+  if (version === undefined) {
+    throw new TokenRefused('that is no replay token', `a token begins with '${VERSION}.' and is one word`)
+  }
+  if (version !== VERSION) {
+    throw new TokenRefused(
+      `the token is of version ${version}, and this is ${VERSION}`,
+      'run it with the Faultline that printed it, or check the scenario again',
+    )
+  }
+  const match = /^(fl1\.(.+)\.([\da-f]+)\.([\w-]+))\.([\da-f]+)$/.exec(text)
+  if (match === null || sumOf(match[1]!) !== match[5]) throw damaged()
+  const [scenario = '', design = null, rwsem = null] = match[2]!.split('/')
+  return { scenario, design, rwsem, digest: match[3]!, execution: decode(match[4]!) }
+}
+
+/** Throws TokenRefused with the reason if the token is for something else than `code`. */
+export function executionOf(token: string, code: CheckedCode): ReplayedExecution {
+  const { scenario, design, rwsem, digest, execution } = readToken(token)
+  const [expected, given] = [subjectOf(code), [scenario, design, rwsem].filter(Boolean).join('/')]
+  if (given !== expected) {
+    const what = design === code.design && rwsem === code.rwsem ? 'scenario' : 'machine'
+    throw new TokenRefused(
+      `the token is for ${given}, and not for ${expected}`,
+      what === 'scenario' ? 'give the scenario that it is for' : 'give the design and rwsem that it is for',
+    )
+  }
+  if (!code.digest.startsWith(digest)) {
+    throw new TokenRefused(
+      `the code of ${expected} has changed since the token was made`,
+      'check the scenario again, or go back to that code',
+    )
+  }
+  return execution
+}
+
+/** Names stand in one word, and slashes separate them. */
+function subjectOf({ scenario, design, rwsem }: CheckedCode): string {
+  const name = scenario.replaceAll(/[^\w.-]+/g, '-')
+  return design === null ? name : [name, design, rwsem].join('/')
+}
+
+function sumOf(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, SUM_CHARACTERS)
+}
+
+function damaged(): TokenRefused {
+  return new TokenRefused('the token is damaged', 'copy the whole of it')
+}
+
+/** Seven bits a byte, the lowest first; the eighth says that more follow. */
+function variableLength(value: number): number[] {
+  const bytes: number[] = []
+  let rest = value
+  for (; rest > 127; rest = Math.floor(rest / 128)) bytes.push((rest % 128) | 128)
+  return [...bytes, rest]
+}
+
+function decode(text: string): ReplayedExecution {
+  const numbers: number[] = []
+  let value = 0
+  let scale = 1
+  for (const byte of Buffer.from(text, 'base64url')) {
+    value += (byte & 127) * scale
+    scale *= 128
+    if ((byte & 128) !== 0) continue
+    numbers.push(value)
+    value = 0
+    scale = 1
+  }
+  const [kind = -1, steps = 0, ...rest] = numbers
+  const turnings: Turning[] = []
+  let step = 0
+  for (let at = 0; at + 1 < rest.length; at += 2) {
+    step += rest[at]!
+    turnings.push({ step, thread: rest[at + 1]! })
+  }
+  if (kinds[kind] === undefined || rest.length % 2 !== 0 || scale !== 1) throw damaged()
+  return { kind: kinds[kind], steps, turnings }
+}

@@ -1,0 +1,86 @@
+// What `faultline check` does with a failure: prints it, writes it to files, and runs it again from its token.
+import { writeFileSync } from 'node:fs'
+import {
+  type CheckFailure,
+  type CheckResult,
+  type KernelChoice,
+  type Mutant,
+  counterexampleText,
+  mutants,
+  perfettoTrace,
+  readToken,
+  replayFile,
+  replayKernelScenario,
+} from '../check/index.ts'
+import { formatCount } from '../report/index.ts'
+import { UsageError } from './failure.ts'
+import { parseDesigns, parseRwsems, unknownName } from './options.ts'
+import { toJson } from './output.ts'
+
+/** The counterexample and how to see it again. `target` is what was checked, as on the command line. */
+export function failureText(failure: CheckFailure, target: string, width?: number): string {
+  const { preemptions, steps, found, token, counterexample } = failure
+  const size = sizeOf(preemptions, steps)
+  const before = sizeOf(found.preemptions, found.steps)
+  const from = before === size ? '' : `; as it was found: ${before}`
+  const again = token === null ? '' : `  again: faultline check ${target} --replay ${token}\n`
+  return `${counterexampleText(counterexample, width)}\n  ${size}${from}\n${again}`
+}
+
+function sizeOf(preemptions: number, steps: number): string {
+  const plural = (count: number, noun: string): string =>
+    `${formatCount(count)} ${noun}${count === 1 ? '' : 's'}`
+  return `${plural(preemptions, 'preemption')}, ${plural(steps, 'step')}`
+}
+
+export interface FailureFiles {
+  readonly perfetto?: string
+  readonly counterexample?: string
+}
+
+/** Writes the first failure to the files that are asked for. Nothing is written where nothing fails. */
+export function writeFailure(results: readonly CheckResult[], files: FailureFiles): void {
+  const failed = results.find(({ failure }) => failure !== null)
+  if (failed === undefined) return
+  const { counterexample } = failed.failure!
+  if (files.perfetto !== undefined)
+    writeFileSync(files.perfetto, perfettoTrace(counterexample, failed.scenario))
+  if (files.counterexample !== undefined) writeFileSync(files.counterexample, toJson(counterexample))
+}
+
+/** A mutant by its name. */
+export function findMutant(name: string): Mutant {
+  const mutant = mutants.find((each) => each.name === name)
+  if (mutant !== undefined) return mutant
+  const known = mutants.map((each) => each.name)
+  throw unknownName(name, known, 'mutant', '--mutant')
+}
+
+/** What was given and not taken from the defaults. */
+export interface ReplayChoice {
+  readonly design: string | undefined
+  readonly rwsem: string | undefined
+  readonly mutant: Mutant | undefined
+}
+
+/** Runs the execution of a token. Where the machine is not given, it is the token's. */
+export async function replayToken(
+  target: string,
+  isKernel: boolean,
+  token: string,
+  given: ReplayChoice,
+): Promise<CheckResult> {
+  if (!isKernel) return replayFile(target, token)
+  const { design, rwsem } = readToken(token)
+  const choice: KernelChoice = {
+    design: only(parseDesigns(given.design ?? design ?? 'classic'), '--design'),
+    rwsem: only(parseRwsems(given.rwsem ?? rwsem ?? 'xadd'), '--rwsem'),
+  }
+  return replayKernelScenario(target, choice, token, { patches: given.mutant?.patches ?? [] })
+}
+
+function only<Name>(names: readonly Name[], option: string): Name {
+  if (names.length === 1) return names[0]!
+  const remedy = `leave ${option} out: the token says it`
+  throw new UsageError(`--replay runs one execution, and ${option} gives several machines`, remedy)
+}

@@ -1,0 +1,105 @@
+// Speculative page faults of L. Dufour in 2018 (v6 to v11, 17 May 2018).
+//
+// SRCU is gone. A reader-writer lock guards the tree, and each VMA has a count of those who use it: `get_vma` looks up
+// and counts under the lock, so that a VMA that was found stays, and may even be handed to the classic path when the
+// try has failed, which saves it the lookup. Each fault now writes to two places that all threads share, the lock and
+// the count: P. Zijlstra's objection was that this is the contention of the mmap lock again.
+
+import { disableInterrupts, enableInterrupts } from '../machine/cpu.ts'
+import { PageTable } from '../machine/pte.ts'
+import type { DesignDescription } from '../mm/design.ts'
+import { type FaultContext, VM_FAULT_RETRY } from '../mm/fault-context.ts'
+import { Mm } from '../mm/mm.ts'
+import type { Task } from '../mm/task.ts'
+import { VMA_LINK, Vma } from '../mm/vma.ts'
+import { putVma, releaseVmaReference } from '../mm/vma-release.ts'
+import { findVmaRcu } from '../mm/vma-tree.ts'
+import { VmEvent, countVmEvent } from '../mm/vmstat.ts'
+import { refcountInc } from '../sync/refcount.ts'
+import { readLock, readUnlock, writeLock, writeUnlock } from '../sync/rwlock.ts'
+import { spinTryLock, spinUnlock } from '../sync/spinlock.ts'
+import { DufourDesign } from './dufour.ts'
+
+export class Dufour2018 extends DufourDesign {
+  override readonly description: DesignDescription = {
+    name: 'dufour-2018',
+    year: 2018,
+    author: 'Laurent Dufour',
+    source: 'Speculative page faults, v11, 1526555193-7242-1-git-send-email-ldufour@linux.vnet.ibm.com',
+    lookup: 'red-black tree under a reader-writer lock of its own',
+    lifetime: 'a reference count per VMA; the locked retry takes over the VMA that was found',
+    validation: 'one sequence count per VMA, and a test for nodes that have left the tree',
+    commit: 'try-lock of the page-table lock between two looks at the count',
+    sharedWrites: ['mm.mmRbLock', 'vma.refCount'],
+  }
+
+  override treeWriteBegin(cpu: Task, mm: number): void {
+    writeLock(cpu, mm + Mm.mmRbLock)
+  }
+
+  override treeWriteEnd(cpu: Task, mm: number): void {
+    writeUnlock(cpu, mm + Mm.mmRbLock)
+  }
+
+  override vmaWriteBegin(cpu: Task, vma: number, change: number): void {
+    // The reference of the tree.
+    if (change === VMA_LINK) Atomics.store(cpu.heap, vma + Vma.refCount, 1)
+    super.vmaWriteBegin(cpu, vma, change)
+  }
+
+  override releaseVma(cpu: Task, vma: number): void {
+    releaseVmaReference(cpu, vma)
+  }
+
+  override speculativeFault(cpu: Task, errorCode: number): number {
+    const { fault } = cpu
+    if (this.isAlone(cpu, fault)) return VM_FAULT_RETRY
+    countVmEvent(cpu, VmEvent.spf_attempt)
+    const vma = getVma(cpu, fault.mm, fault.page)
+    if (vma === 0) return this.finish(cpu, VM_FAULT_RETRY)
+    const result = this.handleVma(cpu, fault, vma, errorCode)
+    if ((result & VM_FAULT_RETRY) !== 0) cpu.leftVma = vma
+    else putVma(cpu, vma)
+    return this.finish(cpu, result)
+  }
+
+  /** `can_reuse_spf_vma`: it is still in the tree and covers the page. */
+  override retryVma(cpu: Task, _mm: number, page: number): number {
+    const { heap, leftVma } = cpu
+    if (leftVma === 0) return 0
+    cpu.leftVma = 0
+    const usable =
+      Atomics.load(heap, leftVma + Vma.detached) === 0 &&
+      heap[leftVma + Vma.vmStart] <= page &&
+      page < heap[leftVma + Vma.vmEnd]
+    putVma(cpu, leftVma)
+    // The mmap lock is held now: what is in the tree stays there.
+    return usable ? leftVma : 0
+  }
+
+  /** `pte_map_lock` of v10 and before: one try. */
+  override pteMapLock(cpu: Task, fault: FaultContext): boolean {
+    disableInterrupts(cpu)
+    const locked = this.#tryLockTable(cpu, fault)
+    enableInterrupts(cpu)
+    return locked
+  }
+
+  #tryLockTable(cpu: Task, fault: FaultContext): boolean {
+    if (this.hasChanged(cpu, fault)) return this.lockFails(cpu, VmEvent.spf_vma_changed)
+    // The holder may be waiting for this CPU to flush its TLB, which it does not do while interrupts are off (R11).
+    if (!spinTryLock(cpu, fault.table + PageTable.ptl)) return this.lockFails(cpu, VmEvent.spf_pte_lock)
+    if (!this.hasChanged(cpu, fault)) return true
+    spinUnlock(cpu, fault.table + PageTable.ptl)
+    return this.lockFails(cpu, VmEvent.spf_vma_changed)
+  }
+}
+
+/** `get_vma`: the VMA at or behind the page with a reference on it, or 0. */
+function getVma(cpu: Task, mm: number, page: number): number {
+  readLock(cpu, mm + Mm.mmRbLock)
+  const vma = findVmaRcu(cpu, mm, page)
+  if (vma !== 0) refcountInc(cpu, vma + Vma.refCount)
+  readUnlock(cpu, mm + Mm.mmRbLock)
+  return vma
+}

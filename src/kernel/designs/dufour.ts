@@ -1,0 +1,68 @@
+// What L. Dufour's designs have in common: what is tried at all, in which order it is checked, and the tracepoints that
+// tell why a fault was given up (`pagefault:spf_*`).
+
+import type { FaultContext } from '../mm/fault-context.ts'
+import { VM_FAULT_ACCERR, VM_FAULT_RETRY, VM_FAULT_SIGSEGV } from '../mm/fault-context.ts'
+import { accessError, handlePteFault } from '../mm/fault.ts'
+import { Mm } from '../mm/mm.ts'
+import { WALK_DONE } from '../mm/speculative.ts'
+import type { Task } from '../mm/task.ts'
+import { VM_GROWSDOWN } from '../mm/vma.ts'
+import { type VmEventName, VmEvent, countVmEvent } from '../mm/vmstat.ts'
+import { VmaSequenceDesign } from './vma-sequence.ts'
+
+export abstract class DufourDesign extends VmaSequenceDesign {
+  override readonly events: readonly VmEventName[] = [
+    'speculative_pgfault',
+    'spf_vma_changed',
+    'spf_vma_noanon',
+    'spf_vma_notsup',
+    'spf_vma_access',
+    'spf_pmd_changed',
+    'spf_pte_lock',
+  ]
+
+  /** A thread alone has nobody to wait for. */
+  protected isAlone(cpu: Task, fault: FaultContext): boolean {
+    return Atomics.load(cpu.heap, fault.mm + Mm.users) === 1
+  }
+
+  /** `handle_speculative_fault` from the VMA on. Its caller keeps the VMA from being freed. */
+  protected handleVma(cpu: Task, fault: FaultContext, vma: number, errorCode: number): number {
+    if (!this.snapshot(cpu, fault, vma)) return this.giveUp(cpu, VmEvent.spf_vma_changed)
+    if (fault.vmFile !== 0) return this.giveUp(cpu, VmEvent.spf_vma_notsup)
+    if (fault.anonVma === 0) return this.giveUp(cpu, VmEvent.spf_vma_noanon)
+    // A stack may have to grow, for which its neighbours count (invariant I12).
+    if ((fault.vmFlags & VM_GROWSDOWN) !== 0) return this.giveUp(cpu, VmEvent.spf_vma_notsup)
+    if (accessError(errorCode, fault.vmFlags)) return this.refuse(cpu, fault)
+    if (this.walk(cpu, fault) !== WALK_DONE) return this.giveUp(cpu, VmEvent.spf_vma_notsup)
+    if (this.hasChanged(cpu, fault)) return this.giveUp(cpu, VmEvent.spf_vma_changed)
+    countVmEvent(cpu, VmEvent.pgfault)
+    return handlePteFault(cpu, fault)
+  }
+
+  /**
+   * The VMA does not allow the access. As published this is a SIGSEGV at once, before the count is looked at again:
+   * flags of a VMA that is just being changed may kill a program that did nothing wrong (race R34, invariant I1).
+   */
+  protected refuse(cpu: Task, _fault: FaultContext): number {
+    countVmEvent(cpu, VmEvent.spf_vma_access)
+    return cpu.config.PUBLISHED_FLAWS ? VM_FAULT_SIGSEGV | VM_FAULT_ACCERR : VM_FAULT_RETRY
+  }
+
+  protected giveUp(cpu: Task, reason: number): number {
+    countVmEvent(cpu, reason)
+    return VM_FAULT_RETRY
+  }
+
+  protected lockFails(cpu: Task, reason: number): boolean {
+    countVmEvent(cpu, reason)
+    return false
+  }
+
+  protected finish(cpu: Task, result: number): number {
+    const given = (result & VM_FAULT_RETRY) !== 0
+    countVmEvent(cpu, given ? VmEvent.spf_abort : VmEvent.speculative_pgfault)
+    return result
+  }
+}

@@ -1,0 +1,127 @@
+// Asynchronous page fault: H. Kamezawa's second design, 25 December 2009 (on 2.6.33-rc2).
+//
+// The tree of VMAs is read under RCU, and a fault takes a reference on the VMA that it finds. There is no sequence
+// count and no version: whoever takes a VMA away drops the reference of the tree and sleeps until the last fault is
+// done, so that a fault that has its reference need not look again. It took more than twice the faults of the locked
+// path, and then the xadd rwsem took more than it.
+//
+// What it does not see is a VMA that stays and changes. Mended here: whoever moves the borders of a VMA or changes its
+// flags waits in the same way, and faults are turned away meanwhile.
+
+import { PageTable } from '../machine/pte.ts'
+import type { DesignDescription } from '../mm/design.ts'
+import { type FaultContext, VM_FAULT_RETRY } from '../mm/fault-context.ts'
+import { accessError, handlePteFault } from '../mm/fault.ts'
+import { WALK_DONE, copyContainsPage, copyVma, walkSpeculatively } from '../mm/speculative.ts'
+import type { Task } from '../mm/task.ts'
+import { Vma } from '../mm/vma.ts'
+import { releaseVmaRcu } from '../mm/vma-release.ts'
+import { findVmaRcu } from '../mm/vma-tree.ts'
+import { VmEvent, countVmEvent } from '../mm/vmstat.ts'
+import { rcuReadLock, rcuReadUnlock } from '../sync/rcu.ts'
+import { refcountIncNotZero } from '../sync/refcount.ts'
+import { rcuwaitUntil, rcuwaitWake } from '../sync/rcuwait.ts'
+import { spinLock } from '../sync/spinlock.ts'
+import { VmaWriterDesign } from './vma-writer.ts'
+
+export class Kamezawa2009Refcount extends VmaWriterDesign {
+  override readonly speculates = true
+  override readonly speculatesOnFileMiss = true
+  protected override readonly publishedCoversFlags = false
+  protected override readonly publishedCoversMremap = false
+
+  override readonly description: DesignDescription = {
+    name: 'kamezawa-2009-refcount',
+    year: 2009,
+    author: 'KAMEZAWA Hiroyuki',
+    source: 'asynchronous page fault, 25 December 2009, linux-kernel',
+    lookup: 'red-black tree under RCU',
+    lifetime: 'a reference count per VMA; whoever unmaps it sleeps until nobody has one',
+    validation: 'none: what is referenced is not taken away',
+    commit: 'page-table lock',
+    sharedWrites: ['vma.refCount'],
+  }
+
+  /** Published: only whoever unmaps waits. */
+  protected override isWrite(cpu: Task, change: number): boolean {
+    return !cpu.config.PUBLISHED_FLAWS && super.isWrite(cpu, change)
+  }
+
+  /** Gives up the reference of the tree, without which nobody gets another, and waits for those who have one. */
+  protected override begin(cpu: Task, vma: number): void {
+    if (Atomics.load(cpu.heap, vma + Vma.refCount) !== 0) Atomics.sub(cpu.heap, vma + Vma.refCount, 1)
+    rcuwaitUntil(cpu, vma + Vma.waiter, vma + Vma.refCount, 0)
+  }
+
+  protected override end(cpu: Task, vma: number): void {
+    Atomics.store(cpu.heap, vma + Vma.refCount, 1)
+  }
+
+  protected override isBegun(cpu: Task, vma: number): boolean {
+    return Atomics.load(cpu.heap, vma + Vma.refCount) === 0
+  }
+
+  override vmaLinked(cpu: Task, vma: number): void {
+    // One that mremap has just made must wait for its entries.
+    const waits = cpu.movingTo >= 0 && cpu.heap[vma + Vma.vmStart] === cpu.movingTo
+    if (!waits) this.end(cpu, vma)
+  }
+
+  override vmaUnlinked(cpu: Task, vma: number): void {
+    this.begin(cpu, vma)
+  }
+
+  override releaseVma(cpu: Task, vma: number): void {
+    releaseVmaRcu(cpu, vma)
+  }
+
+  /** Published: anon_vma_prepare() as if the mmap lock were held (race R23). */
+  override preparesAnonVma(cpu: Task): boolean {
+    return cpu.config.PUBLISHED_FLAWS
+  }
+
+  override speculativeFault(cpu: Task, errorCode: number): number {
+    const { fault } = cpu
+    countVmEvent(cpu, VmEvent.spf_attempt)
+    const vma = findVmaSpeculative(cpu, fault.mm, fault.page)
+    const result = vma === 0 ? VM_FAULT_RETRY : handleVma(cpu, fault, vma, errorCode)
+    if (vma !== 0) putVma(cpu, vma)
+    if ((result & VM_FAULT_RETRY) !== 0) countVmEvent(cpu, VmEvent.spf_abort)
+    return result
+  }
+
+  /** Nobody takes away the page tables of a VMA that is referenced: the lock may be waited for. */
+  override pteMapLock(cpu: Task, fault: FaultContext): boolean {
+    spinLock(cpu, fault.table + PageTable.ptl)
+    return true
+  }
+}
+
+/**
+ * `find_vma_speculative`: the VMA at or behind the page with a reference on it, or 0. Not found means nothing (R33).
+ */
+function findVmaSpeculative(cpu: Task, mm: number, page: number): number {
+  rcuReadLock(cpu)
+  let vma = findVmaRcu(cpu, mm, page)
+  if (vma !== 0 && !refcountIncNotZero(cpu, vma + Vma.refCount)) vma = 0
+  rcuReadUnlock(cpu)
+  return vma
+}
+
+function handleVma(cpu: Task, fault: FaultContext, vma: number, errorCode: number): number {
+  fault.vma = vma
+  copyVma(cpu, fault, vma)
+  if (!copyContainsPage(fault) || accessError(errorCode, fault.vmFlags)) return VM_FAULT_RETRY
+  if (walkSpeculatively(cpu, fault) !== WALK_DONE) return VM_FAULT_RETRY
+  countVmEvent(cpu, VmEvent.pgfault)
+  return handlePteFault(cpu, fault)
+}
+
+/**
+ * `vma_put`. As published it wakes when one reference is left, which was the tree's when there was no unmapper; but
+ * the unmapper has dropped that before it sleeps, and the last reference leaves none: it is never woken (race R32).
+ */
+function putVma(cpu: Task, vma: number): void {
+  const left = Atomics.sub(cpu.heap, vma + Vma.refCount, 1) - 1
+  if (left === (cpu.config.PUBLISHED_FLAWS ? 1 : 0)) rcuwaitWake(cpu, vma + Vma.waiter)
+}

@@ -1,0 +1,153 @@
+// Speculative page faults, the first: H. Kamezawa, 18 December 2009 (RFC, four patches).
+//
+// A version number per mm moves whenever somebody takes or gives up the mmap lock for write. Each thread remembers the
+// version that it saw when it last held the lock for reading; while that is the current one, nothing has changed for
+// it. The VMA is found without any lookup: whoever installs an entry leaves the VMA in the page-table page. A fault
+// counts itself as a user of the VMA; whoever takes a VMA away clears those places and waits until it has no user.
+//
+// After each change of the layout every thread takes one fault the classic way before it may try again.
+
+import { disableInterrupts, enableInterrupts } from '../machine/cpu.ts'
+import { PMD_SHIFT, PUD_SHIFT, PageTable } from '../machine/pte.ts'
+import { Design, type DesignDescription } from '../mm/design.ts'
+import { type FaultContext, VM_FAULT_RETRY } from '../mm/fault-context.ts'
+import { accessError, handlePteFault } from '../mm/fault.ts'
+import { Mm } from '../mm/mm.ts'
+import { findPmdTable, findTableInPmd } from '../mm/page-table.ts'
+import { WALK_DONE, copyContainsPage, copyVma, walkSpeculatively } from '../mm/speculative.ts'
+import type { Task } from '../mm/task.ts'
+import { VMA_ADJUST, VMA_UNLINK, Vma } from '../mm/vma.ts'
+import { releaseVmaNow, releaseVmaRcu } from '../mm/vma-release.ts'
+import { VmEvent, countVmEvent } from '../mm/vmstat.ts'
+import { rcuwaitUntil, rcuwaitWake } from '../sync/rcuwait.ts'
+import { spinLock, spinUnlock } from '../sync/spinlock.ts'
+
+export class Kamezawa2009Version extends Design {
+  override readonly speculates = true
+  override readonly speculatesOnFileMiss = true
+
+  override readonly description: DesignDescription = {
+    name: 'kamezawa-2009-version',
+    year: 2009,
+    author: 'KAMEZAWA Hiroyuki',
+    source: 'RFC 1-4/4, mm accessor and speculative page fault, 18 December 2009, linux-kernel',
+    lookup: 'none: the page-table page remembers the VMA',
+    lifetime: 'faults count themselves in the VMA; whoever unmaps it waits until there is none',
+    validation: 'a version number per mm, compared with what the thread saw under the mmap lock',
+    commit: 'page-table lock, then the version again',
+    sharedWrites: ['vma.refCount'],
+  }
+
+  override mmapReadLocked(cpu: Task, mm: number): void {
+    cpu.versionMm = mm
+    cpu.version = Atomics.load(cpu.heap, mm + Mm.version)
+  }
+
+  override mmapWriteLocked(cpu: Task, mm: number): void {
+    Atomics.add(cpu.heap, mm + Mm.version, 1)
+  }
+
+  override mmapWriteUnlocking(cpu: Task, mm: number): void {
+    Atomics.add(cpu.heap, mm + Mm.version, 1)
+  }
+
+  /** Also before borders move: pages of the VMA may be unmapped under another name afterwards. */
+  override vmaWriteBegin(cpu: Task, vma: number, change: number): void {
+    if (change !== VMA_ADJUST && change !== VMA_UNLINK) return
+    forgetVma(cpu, vma)
+    rcuwaitUntil(cpu, vma + Vma.waiter, vma + Vma.refCount, 0)
+  }
+
+  /**
+   * Published: at once. But a fault may have read the place in the page-table page before it was cleared, and counts
+   * itself in a VMA that is gone, before it looks at the version. Mended: after a grace period.
+   */
+  override releaseVma(cpu: Task, vma: number): void {
+    if (cpu.config.PUBLISHED_FLAWS) releaseVmaNow(cpu, vma)
+    else releaseVmaRcu(cpu, vma)
+  }
+
+  /** Published: anon_vma_prepare() as if the mmap lock were held (race R23). */
+  override preparesAnonVma(cpu: Task): boolean {
+    return cpu.config.PUBLISHED_FLAWS
+  }
+
+  /** The page-table page remembers the VMA. Its lock is held. */
+  override pteInstalled(cpu: Task, fault: FaultContext): void {
+    Atomics.store(cpu.heap, fault.table + PageTable.vma, fault.vma)
+  }
+
+  override speculativeFault(cpu: Task, errorCode: number): number {
+    const { fault } = cpu
+    countVmEvent(cpu, VmEvent.spf_attempt)
+    const vma = isCurrent(cpu, fault.mm) ? lookUpCache(cpu, fault) : 0
+    if (vma === 0) return this.#finish(cpu, VM_FAULT_RETRY)
+    const result = handleVma(cpu, fault, vma, errorCode)
+    putUser(cpu, vma)
+    return this.#finish(cpu, result)
+  }
+
+  #finish(cpu: Task, result: number): number {
+    if ((result & VM_FAULT_RETRY) !== 0) countVmEvent(cpu, VmEvent.spf_abort)
+    return result
+  }
+
+  /** While the fault is counted in the VMA, its page tables stay: the lock may be waited for. */
+  override pteMapLock(cpu: Task, fault: FaultContext): boolean {
+    const lock = fault.table + PageTable.ptl
+    spinLock(cpu, lock)
+    if (isCurrent(cpu, fault.mm)) return true
+    spinUnlock(cpu, lock)
+    return false
+  }
+}
+
+/** Nobody held the mmap lock for write since this thread last held it for reading. */
+function isCurrent(cpu: Task, mm: number): boolean {
+  return cpu.versionMm === mm && cpu.version === Atomics.load(cpu.heap, mm + Mm.version)
+}
+
+/** `lookup_vma_cache`: the VMA that the page-table page remembers, with this fault counted in it, or 0. */
+function lookUpCache(cpu: Task, fault: FaultContext): number {
+  disableInterrupts(cpu)
+  const found = walkSpeculatively(cpu, fault) === WALK_DONE
+  const vma = found ? Atomics.load(cpu.heap, fault.table + PageTable.vma) : 0
+  if (vma !== 0) Atomics.add(cpu.heap, vma + Vma.refCount, 1)
+  enableInterrupts(cpu)
+  return vma
+}
+
+function handleVma(cpu: Task, fault: FaultContext, vma: number, errorCode: number): number {
+  fault.vma = vma
+  copyVma(cpu, fault, vma)
+  // Before this the VMA may be any that ever was; after it, whoever wants to change it waits for this fault.
+  if (!isCurrent(cpu, fault.mm)) return VM_FAULT_RETRY
+  if (!copyContainsPage(fault) || accessError(errorCode, fault.vmFlags)) return VM_FAULT_RETRY
+  countVmEvent(cpu, VmEvent.pgfault)
+  return handlePteFault(cpu, fault)
+}
+
+/** `vma_release`: the last user wakes whoever waits to take the VMA away. */
+function putUser(cpu: Task, vma: number): void {
+  if (Atomics.sub(cpu.heap, vma + Vma.refCount, 1) === 1) rcuwaitWake(cpu, vma + Vma.waiter)
+}
+
+/** No page-table page remembers the VMA any more. */
+function forgetVma(cpu: Task, vma: number): void {
+  const { heap } = cpu
+  const mm = heap[vma + Vma.vmMm]
+  const end = heap[vma + Vma.vmEnd]
+  for (let page = heap[vma + Vma.vmStart]; page < end;) {
+    const pmd = findPmdTable(cpu, mm, page)
+    const table = pmd === 0 ? 0 : findTableInPmd(cpu, pmd, page)
+    if (table !== 0) forgetInTable(cpu, table, vma)
+    const shift = pmd === 0 ? PUD_SHIFT : PMD_SHIFT
+    page = ((page >> shift) + 1) * 2 ** shift
+  }
+}
+
+function forgetInTable(cpu: Task, table: number, vma: number): void {
+  spinLock(cpu, table + PageTable.ptl)
+  if (Atomics.load(cpu.heap, table + PageTable.vma) === vma) Atomics.store(cpu.heap, table + PageTable.vma, 0)
+  spinUnlock(cpu, table + PageTable.ptl)
+}

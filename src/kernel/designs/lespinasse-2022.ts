@@ -1,0 +1,35 @@
+// Speculative page faults of M. Lespinasse, v2 (28 January 2022, on 5.17-rc1, 35 patches; message-id
+// 20220128131006.67712-1-michel@lespinasse.org), proposed for 5.18 and not merged.
+//
+// As v1 with three differences: the lookup does not go through the VMA cache of the thread; faults on swap entries are
+// never tried; and a copy on write holds the MMU-notifier lock of the mm, which whoever registers a notifier takes for
+// write, so that no observer of the page tables appears between the look for one and the change (race R17).
+
+import type { DesignDescription } from '../mm/design.ts'
+import type { Task } from '../mm/task.ts'
+import { findVmaRcu } from '../mm/vma-tree.ts'
+import { Vma } from '../mm/vma.ts'
+import type { VmEventName } from '../mm/vmstat.ts'
+import { Lespinasse2021, lespinasseEvents } from './lespinasse-2021.ts'
+
+export class Lespinasse2022 extends Lespinasse2021 {
+  override readonly events: readonly VmEventName[] = [...lespinasseEvents, 'SPF_ABORT_SWAP']
+
+  override readonly description: DesignDescription = {
+    name: 'lespinasse-2022',
+    year: 2022,
+    author: 'Michel Lespinasse',
+    source: 'Speculative page faults, v2, 20220128131006.67712-1-michel@lespinasse.org',
+    lookup: 'red-black tree under RCU',
+    lifetime: 'VMAs are freed after a grace period; the fault works on a copy',
+    validation: 'one sequence count per mm, odd while the mmap lock is held for writing',
+    commit: 'try-lock of the page-table lock between two looks at the count',
+    sharedWrites: [],
+  }
+
+  /** `__find_vma`: find_vma() without the assertion that the mmap lock is held, and without the cache. */
+  protected override lookUp(cpu: Task, mm: number, page: number): number {
+    const vma = findVmaRcu(cpu, mm, page)
+    return vma !== 0 && Atomics.load(cpu.heap, vma + Vma.vmStart) <= page ? vma : 0
+  }
+}

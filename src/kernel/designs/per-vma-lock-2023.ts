@@ -1,0 +1,165 @@
+// Per-VMA locks, Linux 6.4 (S. Baghdasaryan, v4, 27 February 2023; message-id
+// 20230227173632.3292573-1-surenb@google.com).
+//
+// What took the place of speculation: nothing is tried that could fail at the end. A fault locks its VMA for reading
+// and is done with it as if it held the mmap lock, page tables included. A writer, who holds the mmap lock, locks each
+// VMA that it changes, waits until the faults in it are done, and unlocks them all at once by giving up the mmap lock:
+// a VMA is locked for write while its number is the one of its mm. A number that is equal by accident turns a fault
+// away; the reverse cannot happen.
+
+import { Design, type DesignDescription } from '../mm/design.ts'
+import { FAULT_FLAG_VMA_LOCK, FAULT_FLAG_SPECULATIVE, VM_FAULT_RETRY } from '../mm/fault-context.ts'
+import type { FaultContext } from '../mm/fault-context.ts'
+import { accessError, handleMmFault } from '../mm/fault.ts'
+import { Mm } from '../mm/mm.ts'
+import { copyContainsPage, copyVma } from '../mm/speculative.ts'
+import type { Task } from '../mm/task.ts'
+import { VMA_UNMAP, VMA_ZAP, Vma } from '../mm/vma.ts'
+import { releaseVmaRcu } from '../mm/vma-release.ts'
+import { findVmaRcu } from '../mm/vma-tree.ts'
+import { type VmEventName, VmEvent, countVmEvent } from '../mm/vmstat.ts'
+import { rcuReadLock, rcuReadUnlock } from '../sync/rcu.ts'
+import { downReadTryLock, downWrite, upRead, upWrite } from '../sync/rwsem.ts'
+
+export class PerVmaLock2023 extends Design {
+  override readonly speculates = true
+  override readonly rangeTree = true
+  override readonly events: readonly VmEventName[] = [
+    'vma_lock_success',
+    'vma_lock_abort',
+    'vma_lock_retry',
+    'vma_lock_miss',
+  ]
+
+  override readonly description: DesignDescription = {
+    name: 'per-vma-lock-2023',
+    year: 2023,
+    author: 'Suren Baghdasaryan',
+    source: 'Per-VMA locks, v4, 20230227173632.3292573-1-surenb@google.com; Linux 6.4',
+    lookup: 'range tree under RCU',
+    lifetime:
+      'a reader-writer semaphore per VMA, which writers wait for; VMAs are freed after a grace period',
+    validation: 'lock numbers of VMA and mm, the borders, and a mark for VMAs that have left the tree',
+    commit: 'page-table lock; nothing can have changed',
+    sharedWrites: ['vma.vmLock'],
+  }
+
+  /** `vma_end_write_all`, also before a downgrade. */
+  override mmapWriteUnlocking(cpu: Task, mm: number): void {
+    Atomics.add(cpu.heap, mm + Mm.mmLockSeq, 1)
+  }
+
+  override vmaWriteBegin(cpu: Task, vma: number, change: number): void {
+    // By then the VMA was locked when it left the tree, or only entries change.
+    if (change !== VMA_UNMAP && change !== VMA_ZAP) vmaStartWrite(cpu, vma)
+  }
+
+  override mremapBegin(cpu: Task, from: number, to: number): void {
+    vmaStartWrite(cpu, from)
+    if (to !== 0) vmaStartWrite(cpu, to)
+  }
+
+  /**
+   * Published, fork did not lock the VMAs of the parent, and faults changed entries while they were copied (race R27,
+   * commit fb49c455323f).
+   */
+  override forkBegin(cpu: Task, vma: number): void {
+    if (!cpu.config.PUBLISHED_FLAWS) vmaStartWrite(cpu, vma)
+  }
+
+  /** `vma_mark_detached`. */
+  override vmaUnlinked(cpu: Task, vma: number): void {
+    Atomics.store(cpu.heap, vma + Vma.detached, 1)
+  }
+
+  override releaseVma(cpu: Task, vma: number): void {
+    releaseVmaRcu(cpu, vma)
+  }
+
+  /** The beginning of `do_user_addr_fault`. */
+  override speculativeFault(cpu: Task, errorCode: number): number {
+    const { fault } = cpu
+    countVmEvent(cpu, VmEvent.spf_attempt)
+    const vma = lockVmaUnderRcu(cpu, fault)
+    if (vma === 0) return giveUp(cpu, VmEvent.vma_lock_abort)
+    if (accessError(errorCode, fault.vmFlags)) {
+      vmaEndRead(cpu, vma)
+      countVmEvent(cpu, VmEvent.spf_abort)
+      return VM_FAULT_RETRY
+    }
+    fault.flags = (fault.flags & ~FAULT_FLAG_SPECULATIVE) | FAULT_FLAG_VMA_LOCK
+    const result = handleMmFault(cpu, fault)
+    vmaEndRead(cpu, vma)
+    if ((result & VM_FAULT_RETRY) !== 0) return giveUp(cpu, VmEvent.vma_lock_retry)
+    countVmEvent(cpu, VmEvent.vma_lock_success)
+    return result
+  }
+}
+
+function giveUp(cpu: Task, reason: number): number {
+  countVmEvent(cpu, reason)
+  countVmEvent(cpu, VmEvent.spf_abort)
+  return VM_FAULT_RETRY
+}
+
+/**
+ * `vma_start_write`: waits until no fault is in the VMA, and turns away those that come before the mmap lock is free.
+ */
+function vmaStartWrite(cpu: Task, vma: number): void {
+  const { heap } = cpu
+  const mmLockSeq = Atomics.load(heap, heap[vma + Vma.vmMm] + Mm.mmLockSeq)
+  if (Atomics.load(heap, vma + Vma.vmLockSeq) === mmLockSeq) return
+  // The semaphore only waits for readers; the number is the lock.
+  downWrite(cpu, vma + Vma.vmLock)
+  Atomics.store(heap, vma + Vma.vmLockSeq, mmLockSeq)
+  upWrite(cpu, vma + Vma.vmLock)
+}
+
+/** `vma_start_read`. */
+function vmaStartRead(cpu: Task, mm: number, vma: number): boolean {
+  // Before the semaphore is touched: most often this is where a writer is noticed.
+  if (isWriteLocked(cpu, mm, vma)) return false
+  if (!downReadTryLock(cpu, vma + Vma.vmLock)) return false
+  if (!isWriteLocked(cpu, mm, vma)) return true
+  upRead(cpu, vma + Vma.vmLock)
+  return false
+}
+
+function isWriteLocked(cpu: Task, mm: number, vma: number): boolean {
+  return Atomics.load(cpu.heap, vma + Vma.vmLockSeq) === Atomics.load(cpu.heap, mm + Mm.mmLockSeq)
+}
+
+function vmaEndRead(cpu: Task, vma: number): void {
+  upRead(cpu, vma + Vma.vmLock)
+}
+
+/** `lock_vma_under_rcu`: the VMA of the fault, locked for reading, with its fields in the fault; or 0. */
+function lockVmaUnderRcu(cpu: Task, fault: FaultContext): number {
+  const { heap } = cpu
+  rcuReadLock(cpu)
+  for (;;) {
+    const vma = findVmaRcu(cpu, fault.mm, fault.page)
+    if (vma === 0 || !isEligible(cpu, fault, vma) || !vmaStartRead(cpu, fault.mm, vma)) break
+    copyVma(cpu, fault, vma)
+    if (copyContainsPage(fault) && Atomics.load(heap, vma + Vma.detached) === 0) {
+      rcuReadUnlock(cpu)
+      // Mended: published, this was asked before the VMA was locked, and mremap(DONTUNMAP) can take the anon_vma away
+      // in between; making a new one then reads neighbours that nobody holds (race R23, commit 657b5146955e).
+      if (fault.anonVma !== 0 || cpu.config.PUBLISHED_FLAWS) return vma
+      vmaEndRead(cpu, vma)
+      return 0
+    }
+    vmaEndRead(cpu, vma)
+    if (!copyContainsPage(fault)) break
+    // It was replaced by another after it was found.
+    countVmEvent(cpu, VmEvent.vma_lock_miss)
+  }
+  rcuReadUnlock(cpu)
+  return 0
+}
+
+/** Only anonymous memory, and only where no anon_vma has to be made. */
+function isEligible(cpu: Task, fault: FaultContext, vma: number): boolean {
+  fault.vma = vma
+  return Atomics.load(cpu.heap, vma + Vma.vmFile) === 0 && Atomics.load(cpu.heap, vma + Vma.anonVma) !== 0
+}

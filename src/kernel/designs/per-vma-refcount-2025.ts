@@ -1,0 +1,197 @@
+// The reference count in the VMA, Linux 6.15 and later (S. Baghdasaryan, v10, 13 February 2025; message-id
+// 20250213224655.1680278-1-surenb@google.com).
+//
+// The semaphore of 2023 has become one word: 0 for a VMA that is in no tree, 1 for one that is, one more for each
+// fault in it, and a high bit while a writer waits until the faults are done. VMAs are no longer freed through RCU but
+// lie in type-safe memory: a fault may find that the VMA which it has locked has become another's in the meantime, and
+// has to ask once it has it. All kinds of mapping are handled; an anon_vma is asked for only where one is needed.
+
+import { Design, type DesignDescription } from '../mm/design.ts'
+import { FAULT_FLAG_SPECULATIVE, FAULT_FLAG_VMA_LOCK, VM_FAULT_RETRY } from '../mm/fault-context.ts'
+import type { FaultContext } from '../mm/fault-context.ts'
+import { accessError, handleMmFault } from '../mm/fault.ts'
+import { Mm } from '../mm/mm.ts'
+import { copyContainsPage, copyVma } from '../mm/speculative.ts'
+import type { Task } from '../mm/task.ts'
+import { VMA_LINK, VMA_UNMAP, VMA_ZAP, Vma } from '../mm/vma.ts'
+import { findVmaRcu } from '../mm/vma-tree.ts'
+import { type VmEventName, VmEvent, countVmEvent } from '../mm/vmstat.ts'
+import { rcuReadLock, rcuReadUnlock } from '../sync/rcu.ts'
+import { rcuwaitUntil, rcuwaitWake } from '../sync/rcuwait.ts'
+
+/** `VMA_LOCK_OFFSET`: a writer waits. */
+const WRITER = 0x4000_0000
+/** `VMA_REF_LIMIT`: faults at a time. */
+const READERS_MAX = WRITER - 2
+
+/** Results of {@link vmaStartRead}. */
+const LOCKED = 0
+const REFUSED = 1
+const DETACHED = 2
+
+export class PerVmaRefcount2025 extends Design {
+  override readonly speculates = true
+  override readonly rangeTree = true
+  override readonly typesafeVmas = true
+  override readonly events: readonly VmEventName[] = [
+    'vma_lock_success',
+    'vma_lock_abort',
+    'vma_lock_retry',
+    'vma_lock_miss',
+  ]
+
+  override readonly description: DesignDescription = {
+    name: 'per-vma-refcount-2025',
+    year: 2025,
+    author: 'Suren Baghdasaryan',
+    source:
+      'reimplement per-vma lock as a refcount, v10, 20250213224655.1680278-1-surenb@google.com; Linux 6.15',
+    lookup: 'range tree under RCU',
+    lifetime: 'a reference count per VMA, which writers wait for; freed VMAs stay VMAs',
+    validation: 'lock numbers of VMA and mm, then whose VMA it is, and the borders',
+    commit: 'page-table lock; nothing can have changed',
+    sharedWrites: ['vma.refCount'],
+  }
+
+  /** `mm_lock_seqcount_begin`: odd while the mmap lock is held for write. */
+  override mmapWriteLocked(cpu: Task, mm: number): void {
+    Atomics.add(cpu.heap, mm + Mm.mmLockSeq, 1)
+  }
+
+  /** `vma_end_write_all`. */
+  override mmapWriteUnlocking(cpu: Task, mm: number): void {
+    Atomics.add(cpu.heap, mm + Mm.mmLockSeq, 1)
+  }
+
+  override vmaWriteBegin(cpu: Task, vma: number, change: number): void {
+    // By then the VMA was locked when it left the tree, or only entries change.
+    if (change !== VMA_UNMAP && change !== VMA_ZAP) vmaStartWrite(cpu, vma, change)
+  }
+
+  /** `vma_mark_attached`, the last thing that is done to a new VMA. It stays locked until the mmap lock is given up. */
+  override vmaLinked(cpu: Task, vma: number): void {
+    Atomics.store(cpu.heap, vma + Vma.refCount, 1)
+  }
+
+  /** `vma_mark_detached`: a fault may have looked at the VMA and found it locked, but still holds its reference. */
+  override vmaUnlinked(cpu: Task, vma: number): void {
+    if (Atomics.sub(cpu.heap, vma + Vma.refCount, 1) === 1) return
+    waitForReaders(cpu, vma, WRITER)
+  }
+
+  override mremapBegin(cpu: Task, from: number, to: number): void {
+    vmaStartWrite(cpu, from, -1)
+    if (to !== 0) vmaStartWrite(cpu, to, -1)
+  }
+
+  override forkBegin(cpu: Task, vma: number): void {
+    vmaStartWrite(cpu, vma, -1)
+  }
+
+  /** The beginning of `do_user_addr_fault`. */
+  override speculativeFault(cpu: Task, errorCode: number): number {
+    const { fault } = cpu
+    countVmEvent(cpu, VmEvent.spf_attempt)
+    const vma = lockVmaUnderRcu(cpu, fault)
+    if (vma === 0) return giveUp(cpu, VmEvent.vma_lock_abort)
+    if (accessError(errorCode, fault.vmFlags)) {
+      vmaEndRead(cpu, vma)
+      countVmEvent(cpu, VmEvent.spf_abort)
+      return VM_FAULT_RETRY
+    }
+    fault.flags = (fault.flags & ~FAULT_FLAG_SPECULATIVE) | FAULT_FLAG_VMA_LOCK
+    const result = handleMmFault(cpu, fault)
+    vmaEndRead(cpu, vma)
+    if ((result & VM_FAULT_RETRY) !== 0) return giveUp(cpu, VmEvent.vma_lock_retry)
+    countVmEvent(cpu, VmEvent.vma_lock_success)
+    return result
+  }
+}
+
+function giveUp(cpu: Task, reason: number): number {
+  countVmEvent(cpu, reason)
+  countVmEvent(cpu, VmEvent.spf_abort)
+  return VM_FAULT_RETRY
+}
+
+/** `__vma_start_write`. A VMA that is not yet part of the tree has no readers to wait for. */
+function vmaStartWrite(cpu: Task, vma: number, change: number): void {
+  const { heap } = cpu
+  const mmLockSeq = Atomics.load(heap, heap[vma + Vma.vmMm] + Mm.mmLockSeq)
+  if (Atomics.load(heap, vma + Vma.vmLockSeq) === mmLockSeq) return
+  if (change === VMA_LINK) {
+    Atomics.store(heap, vma + Vma.vmLockSeq, mmLockSeq)
+    return
+  }
+  // New readers are turned away by the bit until the number does it.
+  Atomics.add(heap, vma + Vma.refCount, WRITER)
+  rcuwaitUntil(cpu, heap[vma + Vma.vmMm] + Mm.vmaWriterWait, vma + Vma.refCount, WRITER + 1)
+  Atomics.store(heap, vma + Vma.vmLockSeq, mmLockSeq)
+  Atomics.sub(heap, vma + Vma.refCount, WRITER)
+}
+
+/** `__vma_enter_locked` and `__vma_exit_locked` of a VMA that is going away. */
+function waitForReaders(cpu: Task, vma: number, target: number): void {
+  const { heap } = cpu
+  for (;;) {
+    const count = Atomics.load(heap, vma + Vma.refCount)
+    if (count === 0) return
+    if (Atomics.compareExchange(heap, vma + Vma.refCount, count, count + WRITER) === count) break
+  }
+  rcuwaitUntil(cpu, heap[vma + Vma.vmMm] + Mm.vmaWriterWait, vma + Vma.refCount, target)
+  Atomics.sub(heap, vma + Vma.refCount, WRITER)
+}
+
+/** `vma_start_read`: LOCKED; REFUSED if a writer is at work or the VMA is another's; DETACHED if it is in no tree. */
+function vmaStartRead(cpu: Task, mm: number, vma: number): number {
+  const { heap } = cpu
+  if (isWriteLocked(cpu, mm, vma)) return REFUSED
+  for (;;) {
+    const count = Atomics.load(heap, vma + Vma.refCount)
+    if (count === 0) return DETACHED
+    if (count > READERS_MAX) return REFUSED
+    if (Atomics.compareExchange(heap, vma + Vma.refCount, count, count + 1) === count) break
+  }
+  // Its number belongs to the mm that it is part of now.
+  if (Atomics.load(heap, vma + Vma.vmMm) === mm && !isWriteLocked(cpu, mm, vma)) return LOCKED
+  vmaEndRead(cpu, vma)
+  return REFUSED
+}
+
+function isWriteLocked(cpu: Task, mm: number, vma: number): boolean {
+  return Atomics.load(cpu.heap, vma + Vma.vmLockSeq) === Atomics.load(cpu.heap, mm + Mm.mmLockSeq)
+}
+
+/**
+ * `vma_refcount_put`: wakes the writer if only that is left. Once the count is given up the VMA may be anybody's, and
+ * its mm gone: which mm that is, is read before, and its memory stays until the fault has left RCU (race R25).
+ */
+function vmaEndRead(cpu: Task, vma: number): void {
+  const { heap } = cpu
+  const mm = Atomics.load(heap, vma + Vma.vmMm)
+  const left = Atomics.sub(heap, vma + Vma.refCount, 1) - 1
+  if ((left & WRITER) !== 0 && left <= WRITER + 1) rcuwaitWake(cpu, mm + Mm.vmaWriterWait)
+}
+
+/** `lock_vma_under_rcu`: the VMA of the fault, locked for reading, with its fields in the fault; or 0. */
+function lockVmaUnderRcu(cpu: Task, fault: FaultContext): number {
+  rcuReadLock(cpu)
+  for (;;) {
+    const vma = findVmaRcu(cpu, fault.mm, fault.page)
+    if (vma === 0) break
+    const result = vmaStartRead(cpu, fault.mm, vma)
+    if (result === REFUSED) break
+    if (result === DETACHED) {
+      countVmEvent(cpu, VmEvent.vma_lock_miss)
+      continue
+    }
+    rcuReadUnlock(cpu)
+    fault.vma = vma
+    copyVma(cpu, fault, vma)
+    if (copyContainsPage(fault)) return vma
+    vmaEndRead(cpu, vma)
+    return 0
+  }
+  rcuReadUnlock(cpu)
+  return 0
+}

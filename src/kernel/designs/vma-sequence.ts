@@ -1,0 +1,112 @@
+// What the designs of 2010 to 2019 share: a sequence count in each VMA, odd while the VMA or its entries change.
+//
+// A fault reads the count, takes what it needs, and at its commit looks whether the count is the same and the VMA still
+// part of the tree. Writers of other VMAs do not disturb it, which is what Lespinasse's count per mm gave up for
+// simplicity. The count says nothing of a VMA that has left the tree: for that there is the test for dead nodes.
+
+import { disableInterrupts, enableInterrupts, pollInterrupts } from '../machine/cpu.ts'
+import { PerCpu } from '../machine/per-cpu.ts'
+import { PageTable } from '../machine/pte.ts'
+import type { FaultContext } from '../mm/fault-context.ts'
+import { copyContainsPage, copyVma, walkSpeculatively } from '../mm/speculative.ts'
+import type { Task } from '../mm/task.ts'
+import { VMA_UNMAP, VMA_ZAP, Vma } from '../mm/vma.ts'
+import { VmEvent, countVmEvent } from '../mm/vmstat.ts'
+import { readSeqcount, readSeqcountRetry, writeSeqcountBegin, writeSeqcountEnd } from '../sync/seqcount.ts'
+import { spinLock, spinTryLock } from '../sync/spinlock.ts'
+import { VmaWriterDesign } from './vma-writer.ts'
+
+export abstract class VmaSequenceDesign extends VmaWriterDesign {
+  override readonly speculates = true
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // Writers
+
+  protected override begin(cpu: Task, vma: number): void {
+    writeSeqcountBegin(cpu, vma + Vma.vmSequence)
+  }
+
+  protected override end(cpu: Task, vma: number): void {
+    writeSeqcountEnd(cpu, vma + Vma.vmSequence)
+  }
+
+  protected override isBegun(cpu: Task, vma: number): boolean {
+    return (Atomics.load(cpu.heap, vma + Vma.vmSequence) & 1) !== 0
+  }
+
+  /**
+   * unmap_page_range() counts also where MADV_DONTNEED calls it, though the mmap lock is held for reading only: two
+   * that throw pages away at once turn the count even while both are at work (race R9). Nothing needs it: entries are
+   * compared anyway.
+   */
+  protected override isWrite(cpu: Task, change: number): boolean {
+    if (change === VMA_UNMAP) return true
+    if (change === VMA_ZAP) return cpu.config.PUBLISHED_FLAWS
+    return super.isWrite(cpu, change)
+  }
+
+  /** `RB_CLEAR_NODE`: from here on the VMA is dead. */
+  override vmaUnlinked(cpu: Task, vma: number): void {
+    Atomics.store(cpu.heap, vma + Vma.detached, 1)
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // Faults
+
+  /** Takes the count and a copy of the VMA. False: it is dead, being written, or does not contain the page. */
+  protected snapshot(cpu: Task, fault: FaultContext, vma: number): boolean {
+    fault.vma = vma
+    fault.sequence = readSeqcount(cpu, vma + Vma.vmSequence)
+    if ((fault.sequence & 1) !== 0 || Atomics.load(cpu.heap, vma + Vma.detached) !== 0) return false
+    copyVma(cpu, fault, vma)
+    return copyContainsPage(fault)
+  }
+
+  /** `vma_is_dead`, later `vma_has_changed`. */
+  protected hasChanged(cpu: Task, fault: FaultContext): boolean {
+    return (
+      Atomics.load(cpu.heap, fault.vma + Vma.detached) !== 0 ||
+      readSeqcountRetry(cpu, fault.vma + Vma.vmSequence, fault.sequence)
+    )
+  }
+
+  /**
+   * Walks as gup_fast() does: with interrupts disabled, so that whoever frees page tables has to wait for the answer
+   * of this CPU (invariant I4).
+   */
+  protected walk(cpu: Task, fault: FaultContext): number {
+    disableInterrupts(cpu)
+    const result = walkSpeculatively(cpu, fault)
+    enableInterrupts(cpu)
+    return result
+  }
+}
+
+/**
+ * Takes the lock of a pte table with interrupts disabled, as it was published in 2010 and 2014. The holder may be
+ * waiting until this CPU answers an interrupt, which it does not do before it has the lock: both wait for ever (race
+ * R11). Mended, this gives up when it sees that this has happened, counts it, and returns false.
+ */
+export function lockTableInterruptsOff(cpu: Task, table: number): boolean {
+  const lock = table + PageTable.ptl
+  if (cpu.config.PUBLISHED_FLAWS) {
+    spinLock(cpu, lock)
+    return true
+  }
+  while (!spinTryLock(cpu, lock)) {
+    const holder = (Atomics.load(cpu.heap, lock) >> 1) - 1
+    if (holder >= 0 && hasCallFrom(cpu, holder)) {
+      countVmEvent(cpu, VmEvent.hard_lockup)
+      return false
+    }
+    pollInterrupts(cpu)
+    Atomics.pause()
+  }
+  return true
+}
+
+/** CPU `sender` has called on this one and waits for the answer. */
+function hasCallFrom(cpu: Task, sender: number): boolean {
+  const word = Atomics.load(cpu.heap, cpu.base + PerCpu.mailbox + (sender >> 5))
+  return (word & (1 << (sender & 31))) !== 0
+}

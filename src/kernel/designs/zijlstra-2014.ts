@@ -1,0 +1,99 @@
+// Speculative page faults as P. Zijlstra brought them back on 20 October 2014 (six patches on 3.18-rc1).
+//
+// SRCU is held over the whole fault, so that it may sleep, and keeps VMAs and their files. The tree of VMAs is guarded
+// by a seqlock of the mm, since a rotation can hide a VMA from a walk without locks (race R33); the VMA cache of the
+// thread is not used, as it may only be trusted under the mmap lock (race R31). Page tables are walked as gup_fast()
+// does, and nothing is allocated. The commit waits for the page-table lock with interrupts disabled: its author found
+// the deadlock the next day (race R11).
+
+import { disableInterrupts, enableInterrupts } from '../machine/cpu.ts'
+import { PageTable } from '../machine/pte.ts'
+import type { DesignDescription } from '../mm/design.ts'
+import { type FaultContext, VM_FAULT_RETRY } from '../mm/fault-context.ts'
+import { accessError, handlePteFault } from '../mm/fault.ts'
+import { Mm } from '../mm/mm.ts'
+import { WALK_DONE } from '../mm/speculative.ts'
+import type { Task } from '../mm/task.ts'
+import { releaseVmaAndFileSrcu } from '../mm/vma-release.ts'
+import { findVmaRcu } from '../mm/vma-tree.ts'
+import { type VmEventName, VmEvent, countVmEvent } from '../mm/vmstat.ts'
+import { readSeqBegin, readSeqcountRetry, writeSeqcountBegin, writeSeqcountEnd } from '../sync/seqcount.ts'
+import { spinUnlock } from '../sync/spinlock.ts'
+import { srcuReadLock, srcuReadUnlock } from '../sync/srcu.ts'
+import { VmaSequenceDesign, lockTableInterruptsOff } from './vma-sequence.ts'
+
+export class Zijlstra2014 extends VmaSequenceDesign {
+  override readonly speculatesOnFileMiss = true
+  override readonly events: readonly VmEventName[] = ['hard_lockup']
+  protected override readonly publishedCoversFlags = false
+  protected override readonly publishedCoversMremap = false
+
+  override readonly description: DesignDescription = {
+    name: 'zijlstra-2014',
+    year: 2014,
+    author: 'Peter Zijlstra',
+    source: 'Another go at speculative page faults, 20 October 2014, linux-kernel, patches 4/6 and 5/6',
+    lookup: 'red-black tree under SRCU, again if the seqlock of the mm says that the tree changed',
+    lifetime: 'VMAs and their files are released after a grace period of SRCU',
+    validation: 'one sequence count per VMA, and a test for nodes that have left the tree',
+    commit: 'page-table lock, waited for with interrupts disabled, between two looks at the count',
+    sharedWrites: [],
+  }
+
+  override treeWriteBegin(cpu: Task, mm: number): void {
+    writeSeqcountBegin(cpu, mm + Mm.mmSeq)
+  }
+
+  override treeWriteEnd(cpu: Task, mm: number): void {
+    writeSeqcountEnd(cpu, mm + Mm.mmSeq)
+  }
+
+  override releaseVma(cpu: Task, vma: number): void {
+    releaseVmaAndFileSrcu(cpu, vma)
+  }
+
+  /** Published: anon_vma_prepare() as if the mmap lock were held (race R23). */
+  override preparesAnonVma(cpu: Task): boolean {
+    return cpu.config.PUBLISHED_FLAWS
+  }
+
+  /** `handle_speculative_fault`. */
+  override speculativeFault(cpu: Task, errorCode: number): number {
+    countVmEvent(cpu, VmEvent.spf_attempt)
+    const index = srcuReadLock(cpu)
+    const result = this.#tryFault(cpu, cpu.fault, errorCode)
+    srcuReadUnlock(cpu, index)
+    if ((result & VM_FAULT_RETRY) !== 0) countVmEvent(cpu, VmEvent.spf_abort)
+    return result
+  }
+
+  #tryFault(cpu: Task, fault: FaultContext, errorCode: number): number {
+    const vma = findVmaSrcu(cpu, fault.mm, fault.page)
+    if (vma === 0 || !this.snapshot(cpu, fault, vma)) return VM_FAULT_RETRY
+    if (accessError(errorCode, fault.vmFlags)) return VM_FAULT_RETRY
+    if (this.hasChanged(cpu, fault)) return VM_FAULT_RETRY
+    if (this.walk(cpu, fault) !== WALK_DONE) return VM_FAULT_RETRY
+    countVmEvent(cpu, VmEvent.pgfault)
+    return handlePteFault(cpu, fault)
+  }
+
+  /** `pte_map_lock`. */
+  override pteMapLock(cpu: Task, fault: FaultContext): boolean {
+    disableInterrupts(cpu)
+    // The count has not moved: no page table of the VMA was taken away, and from here none can be freed (I4).
+    const locked = !this.hasChanged(cpu, fault) && lockTableInterruptsOff(cpu, fault.table)
+    const good = locked && !this.hasChanged(cpu, fault)
+    if (locked && !good) spinUnlock(cpu, fault.table + PageTable.ptl)
+    enableInterrupts(cpu)
+    return good
+  }
+}
+
+/** `find_vma_srcu`: what a tree at rest contains. It waits for a writer of the tree, who is never long at work. */
+export function findVmaSrcu(cpu: Task, mm: number, page: number): number {
+  for (;;) {
+    const sequence = readSeqBegin(cpu, mm + Mm.mmSeq)
+    const vma = findVmaRcu(cpu, mm, page)
+    if (!readSeqcountRetry(cpu, mm + Mm.mmSeq, sequence)) return vma
+  }
+}

@@ -1,0 +1,160 @@
+// fork: a copy of an address space, whose private pages are shared until one side writes (kernel/fork.c dup_mmap,
+// mm/memory.c copy_page_range).
+//
+// The entries of private mappings lose their write permission on both sides. The parent's TLBs are flushed once, at the
+// end, and until then the mmap lock is held for write and every design keeps its faults away: a thread with an old
+// translation still writes to a page that another may just be copying, and that write would be lost (race R1,
+// invariant I9).
+
+import {
+  PTE_ACCESSED,
+  PTE_DIRTY,
+  PTE_FRAME_SHIFT,
+  PTE_SPECIAL,
+  PTE_WRITE,
+  PMD_SHIFT,
+  PUD_SHIFT,
+  PageTable,
+} from '../machine/pte.ts'
+import { gracePoll } from '../sync/grace.ts'
+import { spinLock, spinUnlock } from '../sync/spinlock.ts'
+import { anonVmaFork, unlinkAnonVma } from './anon-vma.ts'
+import { flushTlbMm } from './mmu-gather.ts'
+import { MM_ANON_PAGES, MM_FILE_PAGES, Mm, RSS_KINDS, TASK_SIZE } from './mm.ts'
+import { createMm, destroyMm } from './mm-lifecycle.ts'
+import { mmapWriteLock, mmapWriteUnlock } from './mmap-lock.ts'
+import { Page, getPage, pageStruct } from './page.ts'
+import { allocPteTable, findPmdTable, findPteTable, pteAddress } from './page-table.ts'
+import { addMmCounter } from './rss.ts'
+import type { Task } from './task.ts'
+import { VM_DONTCOPY, VM_SHARED, VM_WIPEONFORK, Vma, vmAreaDup, vmAreaFreeNow, vmaPages } from './vma.ts'
+import { linkVma, vmaGetFile } from './vma-link.ts'
+import { reserveVmaLink } from './vma-tree.ts'
+
+/**
+ * Makes an address space with the mappings and contents of `parent`. It has no users yet. Returns 0 when there is no
+ * memory for it; then nothing is left of it, and the parent is as it was, but for faults that it will take again.
+ */
+export function forkMm(cpu: Task, parent: number): number {
+  const { heap } = cpu
+  const child = createMm(cpu, heap[parent + Mm.maxMapCount], heap[parent + Mm.stackLimit])
+  if (child === 0) return 0
+  mmapWriteLock(cpu, parent)
+  // Nobody else knows the child; its lock is taken for those who want to see it held (`mmap_write_lock_nested`).
+  mmapWriteLock(cpu, child)
+  const copied = dupMmap(cpu, parent, child)
+  mmapWriteUnlock(cpu, child)
+  // Also where there was no memory: entries were write-protected by then.
+  flushTlbMm(cpu, parent, 0, TASK_SIZE)
+  cpu.design.forkEnd(cpu, parent)
+  mmapWriteUnlock(cpu, parent)
+  if (!copied) destroyMm(cpu, child)
+  gracePoll(cpu)
+  return copied ? child : 0
+}
+
+/** `dup_mmap`. Returns false when there is no memory. */
+function dupMmap(cpu: Task, parent: number, child: number): boolean {
+  const { heap } = cpu
+  heap[child + Mm.startBrk] = heap[parent + Mm.startBrk]
+  heap[child + Mm.brkBytes] = heap[parent + Mm.brkBytes]
+  heap[child + Mm.mmapBase] = heap[parent + Mm.mmapBase]
+  for (let vma = heap[parent + Mm.mmap]; vma !== 0; vma = heap[vma + Vma.vmNext]) {
+    if ((heap[vma + Vma.vmFlags] & VM_DONTCOPY) !== 0) continue
+    const copy = dupVma(cpu, vma, child)
+    if (copy === 0) return false
+    heap[child + Mm.totalVm] += vmaPages(cpu, vma)
+    if ((heap[copy + Vma.vmFlags] & VM_WIPEONFORK) !== 0) continue
+    cpu.design.forkBegin(cpu, vma)
+    if (!copyPageRange(cpu, vma, parent, child)) return false
+  }
+  return true
+}
+
+/** The child's copy of a VMA, linked; 0 when there is no memory. */
+function dupVma(cpu: Task, vma: number, child: number): number {
+  const { heap } = cpu
+  const copy = vmAreaDup(cpu, vma)
+  if (copy === 0) return 0
+  Atomics.store(heap, copy + Vma.vmMm, child)
+  const wiped = (heap[vma + Vma.vmFlags] & VM_WIPEONFORK) !== 0
+  const tied = anonVmaFork(cpu, copy, wiped ? 0 : Atomics.load(heap, vma + Vma.anonVma))
+  if (!tied || !reserveVmaLink(cpu, child, heap[vma + Vma.vmStart])) {
+    unlinkAnonVma(cpu, copy)
+    vmAreaFreeNow(cpu, copy)
+    return 0
+  }
+  vmaGetFile(cpu, copy)
+  linkVma(cpu, child, copy)
+  return copy
+}
+
+/**
+ * `copy_page_range`: what a fault can bring in again from a file is not copied. Returns false when there is no memory
+ * for a page table.
+ */
+function copyPageRange(cpu: Task, vma: number, parent: number, child: number): boolean {
+  const { heap } = cpu
+  if (Atomics.load(heap, vma + Vma.anonVma) === 0) return true
+  const shared = (heap[vma + Vma.vmFlags] & VM_SHARED) !== 0
+  const end = heap[vma + Vma.vmEnd]
+  for (let page = heap[vma + Vma.vmStart]; page < end;) {
+    const table = findPteTable(cpu, parent, page)
+    if (table === 0) {
+      const shift = findPmdTable(cpu, parent, page) === 0 ? PUD_SHIFT : PMD_SHIFT
+      page = ((page >> shift) + 1) * 2 ** shift
+      continue
+    }
+    const stop = Math.min(((page >> PMD_SHIFT) + 1) * 2 ** PMD_SHIFT, end)
+    const copyTable = allocPteTable(cpu, child, page)
+    if (copyTable === 0) return false
+    copyPteRange(cpu, child, table, copyTable, page, stop, shared)
+    page = stop
+  }
+  return true
+}
+
+/** `copy_pte_range`. Nobody else can want the child's table, so that its lock is only for form. */
+function copyPteRange(
+  cpu: Task,
+  child: number,
+  from: number,
+  to: number,
+  start: number,
+  end: number,
+  shared: boolean,
+): void {
+  const { heap } = cpu
+  const counts = cpu.zapCounts
+  counts.fill(0)
+  spinLock(cpu, from + PageTable.ptl)
+  spinLock(cpu, to + PageTable.ptl)
+  for (let page = start; page < end; page++) {
+    const entry = shared
+      ? Atomics.load(heap, pteAddress(from, page))
+      : writeProtect(cpu, pteAddress(from, page))
+    if (entry === 0) continue
+    if ((entry & PTE_SPECIAL) === 0) {
+      const frame = entry >>> PTE_FRAME_SHIFT
+      getPage(cpu, frame)
+      counts[heap[pageStruct(cpu, frame) + Page.mapping] === 0 ? MM_ANON_PAGES : MM_FILE_PAGES]++
+    }
+    // The child has not touched it; and of a shared page it has written nothing.
+    const kept = entry & ~PTE_ACCESSED & (shared ? ~PTE_DIRTY : ~0)
+    Atomics.store(heap, pteAddress(to, page), kept)
+  }
+  spinUnlock(cpu, to + PageTable.ptl)
+  spinUnlock(cpu, from + PageTable.ptl)
+  for (let kind = 0; kind < RSS_KINDS; kind++) addMmCounter(cpu, child, kind, counts[kind])
+}
+
+/** `ptep_set_wrprotect`: the hardware may set the dirty bit until that very moment. Returns the entry as it is then. */
+function writeProtect(cpu: Task, address: number): number {
+  const { heap } = cpu
+  for (;;) {
+    const entry = Atomics.load(heap, address)
+    const readOnly = entry & ~PTE_WRITE
+    if (readOnly === entry || Atomics.compareExchange(heap, address, entry, readOnly) === entry)
+      return readOnly
+  }
+}

@@ -1,0 +1,27 @@
+// Waiting of one task until a condition holds (kernel/rcu/update.c, `struct rcuwait`).
+//
+// A word names the CPU that waits, 0 for none. Who makes the condition true looks at the word afterwards, who waits
+// looks at the condition after it has written the word, so that one of them sees the other. A wake-up may come late and
+// meet the CPU in its next wait: therefore the condition is looked at again after each.
+
+import { type Cpu, prepareToSleep, sleepUntilWoken, wakeUp } from '../machine/cpu.ts'
+import { PerCpu } from '../machine/per-cpu.ts'
+
+/** Sleeps until `heap[word]` is `value`. `waiter` is the word that names who waits; there is one at a time. */
+export function rcuwaitUntil(cpu: Cpu, waiter: number, word: number, value: number): void {
+  const { heap } = cpu
+  const task = cpu.base + PerCpu.rcuwaitTask
+  Atomics.store(heap, waiter, cpu.base)
+  for (;;) {
+    prepareToSleep(cpu, task)
+    if (Atomics.load(heap, word) === value) break
+    sleepUntilWoken(cpu, task)
+  }
+  Atomics.store(heap, waiter, 0)
+}
+
+/** Wakes who waits, if somebody does. The memory of `waiter` must still be there. */
+export function rcuwaitWake(cpu: Cpu, waiter: number): void {
+  const sleeper = Atomics.load(cpu.heap, waiter)
+  if (sleeper !== 0) wakeUp(cpu, sleeper + PerCpu.rcuwaitTask)
+}

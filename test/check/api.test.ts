@@ -1,0 +1,128 @@
+// The checker in a test runner: what it throws, that it can be called again and at once, and leaves nothing behind.
+
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import {
+  type CheckResult,
+  NoScenario,
+  ScenarioFailed,
+  SteppingRefused,
+  assertHolds,
+  checkFile,
+} from '../../src/index.ts'
+
+const program = (name: string): URL => new URL(`programs/${name}.ts`, import.meta.url)
+
+describe('the checker in a test', () => {
+  it('returns where a scenario holds', async () => {
+    const { verdict, complete } = await assertHolds(program('message'))
+    assert.deepEqual([verdict, complete], ['pass', true])
+  })
+
+  it('throws the table of the interleaving where one does not', async () => {
+    await assert.rejects(assertHolds(program('ring')), (error) => {
+      assert.ok(error instanceof ScenarioFailed)
+      assert.match(error.message, /^a ring buffer\n\nstep +place +thread 0 +thread 1\n/)
+      assert.match(error.message, /the first value is 1, and 0 came out/)
+      assert.equal(error.result.failure!.kind, 'error')
+      return true
+    })
+  })
+
+  it('can be called several times at once', async () => {
+    const names = ['message', 'racy', 'ring', 'message', 'lost-update']
+    const alone: CheckResult[] = []
+    for (const name of names) alone.push(await checkFile(program(name)))
+    const together = await Promise.all(names.map((name) => checkFile(program(name))))
+    const outline = (results: CheckResult[]): unknown =>
+      results.map(({ verdict, executions, steps, failure }) => [verdict, executions, steps, failure?.message])
+    assert.deepEqual(outline(together), outline(alone))
+  })
+
+  it('goes on after a check that threw', async () => {
+    const [wrong, right] = await Promise.allSettled([
+      checkFile(program('random')),
+      checkFile(program('message')),
+    ])
+    assert.ok(wrong.status === 'rejected' && wrong.reason instanceof NoScenario)
+    assert.ok(right.status === 'fulfilled' && right.value.verdict === 'pass')
+  })
+
+  it('leaves arrays, stack traces and prototypes as they were', async () => {
+    const before = [Error.stackTraceLimit, ...Reflect.ownKeys(Int32Array.prototype)]
+    await checkFile(program('ring'))
+    assert.deepEqual([Error.stackTraceLimit, ...Reflect.ownKeys(Int32Array.prototype)], before)
+    assert.deepEqual(Reflect.ownKeys(new Int32Array(new SharedArrayBuffer(4))), ['0'])
+  })
+
+  it('takes limits from the scenario, and others from the call', async () => {
+    const first = await checkFile(program('limited'))
+    assert.deepEqual([first.verdict, first.executions], ['incomplete', 2])
+    const second = await checkFile(program('limited'), { maxExecutions: 3 })
+    assert.deepEqual([second.verdict, second.executions], ['incomplete', 3])
+  })
+})
+
+describe('code as others write it', () => {
+  for (const name of ['own-views', 'aliased']) {
+    it(`loses an update: ${name}`, async () => {
+      const { failure } = await checkFile(program(name))
+      assert.equal(failure?.message, 'InvariantBroken: the invariant does not hold')
+      assert.ok(failure.preemptions > 0)
+    })
+  }
+
+  it('spins on big integers', async () => {
+    const { verdict, complete } = await checkFile(program('big-spin'))
+    assert.deepEqual([verdict, complete], ['pass', true])
+  })
+})
+
+describe('code that cannot be stepped', () => {
+  const refusals: readonly [name: string, what: RegExp][] = [
+    ['wait-async', /wait-async\.ts:7: Atomics\.waitAsync; use Atomics\.wait: a thread here may block$/],
+    [
+      'async',
+      /async\.ts:7: an async function in a thread; make it an ordinary one, and wait with Atomics\.wait$/,
+    ],
+    [
+      'sort',
+      /sort\.ts:7: .* comes to a shared access where nothing can stop; call it from an ordinary function/,
+    ],
+    ['caught', /caught\.ts:\d+: a promise or a timer in a thread; let the thread do it itself/],
+    [
+      'object-pattern',
+      /object-pattern\.ts:\d+: a pattern that takes elements by number from a value without a name; /,
+    ],
+  ]
+  for (const [name, what] of refusals) {
+    it(`is refused: ${name}`, async () => {
+      await assert.rejects(checkFile(program(`refused/${name}`)), (error) => {
+        assert.ok(error instanceof SteppingRefused)
+        assert.match(error.message, what)
+        return true
+      })
+    })
+  }
+})
+
+describe('plain reads of a shared array', () => {
+  const forms: readonly [name: string, source: string][] = [
+    ['spread', 'Math.max(...cells)'],
+    ['destructuring', 'const [first] = cells'],
+    ['for-of', 'for (const value of cells)'],
+    ['chain', 'cells?.[0]'],
+    ['array-from', 'Array.from(cells)'],
+    ['copy', 'set(cells)'],
+    ['template', '`${cells}`'],
+    ['iterator', 'cells.values()'],
+  ]
+  for (const [name, source] of forms) {
+    it(`race: ${source}`, async () => {
+      const { failure } = await checkFile(program(`reads/${name}`))
+      assert.equal(failure?.kind, 'race')
+      const [read = ''] = failure.places.filter((place) => place.startsWith('thread 1: read at '))
+      assert.ok(read.includes(`${name}.ts:`) && read.includes(source), read)
+    })
+  }
+})

@@ -1,0 +1,30 @@
+// Published packages, as they are, used as their documentation says. What was found is told in docs/check.md.
+
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { type CheckResult, checkFile } from '../../src/check/index.ts'
+
+const check = (name: string): Promise<CheckResult> =>
+  checkFile(new URL(`packages/${name}.ts`, import.meta.url), { seconds: 30 })
+
+describe('published packages', () => {
+  for (const name of ['ringbuf', 'objectbuffer-lock', 'sync-message']) {
+    it(`${name} passes in every interleaving`, async () => {
+      const { verdict, complete, executions } = await check(name)
+      assert.deepEqual([verdict, complete], ['pass', true])
+      assert.ok(executions > 1)
+    })
+  }
+
+  it('ringbuf.js publishes elements that nobody wrote when a callback says that it wrote none', async () => {
+    const { failure } = await check('ringbuf-callback')
+    assert.equal(failure!.kind, 'error')
+    assert.equal(failure!.message, 'InvariantBroken: the invariant does not hold')
+  })
+
+  it('sync-message reads a message that is not there yet when a late notification wakes it', async () => {
+    const { failure } = await check('sync-message-two')
+    assert.equal(failure!.kind, 'race')
+    assert.match(failure!.places.join('\n'), /write at .*sync-message.*n\.set\(r,0\)/)
+  })
+})

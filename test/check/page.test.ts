@@ -1,0 +1,63 @@
+// What docs/check.md says one can do, done: its files are written out as they stand there, and run.
+
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, describe, it } from 'node:test'
+import { fileURLToPath } from 'node:url'
+
+const root = fileURLToPath(new URL('../../', import.meta.url))
+const page = readFileSync(join(root, 'docs/check.md'), 'utf8')
+const blocks = [...page.matchAll(/^```ts\n([^]*?)^```$/gm)].map(([, text]) => text!)
+const folder = mkdtempSync(join(tmpdir(), 'faultline-'))
+after(() => rmSync(folder, { recursive: true }))
+
+/** A project of its own that has this one installed. */
+function write(name: string, text: string): string {
+  mkdirSync(join(folder, 'node_modules'), { recursive: true })
+  try {
+    symlinkSync(root, join(folder, 'node_modules/faultline'), 'dir')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+  }
+  writeFileSync(join(folder, 'package.json'), '{ "type": "module" }')
+  const file = join(folder, name)
+  writeFileSync(file, text)
+  return file
+}
+
+function run(...args: readonly string[]): { status: number | null; stdout: string; stderr: string } {
+  const env = { ...process.env, NODE_TEST_CONTEXT: undefined }
+  return spawnSync(process.execPath, args, { cwd: folder, encoding: 'utf8', env })
+}
+
+describe('the page of the checker', () => {
+  const ring = blocks.find((text) => text.includes('export default scenario'))!
+  const runner = blocks.find((text) => text.includes('assertHolds'))!
+  const stores = /( {2}Atomics\.store\(ring, TAIL.*\n)( {2}Atomics\.store\(ring, SLOTS.*\n)/
+
+  it('prints what its command prints, before the correction and after', () => {
+    const file = write('ring.check.ts', ring)
+    const command = join(root, 'dist/cli/main.js')
+    const wrong = run(command, 'check', 'ring.check.ts')
+    const timeless = (text: string): string => text.replaceAll(/\d+\.\d\d s/g, 's').replaceAll(/ +$/gm, '')
+    assert.equal(wrong.status, 1, wrong.stderr)
+    assert.ok(timeless(page).includes(timeless(wrong.stdout).trim()), wrong.stdout)
+    writeFileSync(file, ring.replace(stores, '$2$1'))
+    const right = run(command, 'check', 'ring.check.ts')
+    assert.equal(right.status, 0, right.stderr)
+    assert.ok(timeless(page).includes(timeless(right.stdout).trim()), right.stdout)
+  })
+
+  it('has a test that fails with the table, and passes after the correction', () => {
+    write('ring.check.ts', ring)
+    const file = write('ring.test.ts', runner)
+    const wrong = run('--test', file)
+    assert.equal(wrong.status, 1, wrong.stderr)
+    assert.match(wrong.stdout, /thread 1 goes on: thread 0 is stopped before Atomics\.store/)
+    write('ring.check.ts', ring.replace(stores, '$2$1'))
+    assert.equal(run('--test', file).status, 0)
+  })
+})

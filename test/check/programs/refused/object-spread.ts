@@ -1,0 +1,6 @@
+// Takes elements of a shared array by a spread.
+
+export default {
+  setup: () => new Int32Array(new SharedArrayBuffer(16)),
+  threads: [(cells: Int32Array) => void Atomics.store(cells, 0, 1), (cells: Int32Array) => void { ...cells }],
+}

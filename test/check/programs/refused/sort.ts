@@ -1,0 +1,9 @@
+// A callback of the engine that reads shared memory.
+
+export default {
+  setup: () => new Int32Array(new SharedArrayBuffer(16)),
+  threads: [
+    (cells: Int32Array) => void Atomics.store(cells, 0, 1),
+    (cells: Int32Array) => void [1, 2].sort((a, b) => Atomics.load(cells, a) - Atomics.load(cells, b)),
+  ],
+}

@@ -1,0 +1,133 @@
+// Replay tokens: what they keep, and what is refused.
+
+import assert from 'node:assert/strict'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, it } from 'node:test'
+import * as fc from 'fast-check'
+import {
+  TokenRefused,
+  checkFile,
+  checkKernelScenario,
+  mutants,
+  replayFile,
+  replayKernelScenario,
+} from '../../src/check/index.ts'
+import { type ReplayedExecution, executionOf, replayToken } from '../../src/check/token.ts'
+
+const code = {
+  scenario: 'fault-munmap',
+  design: 'lespinasse-2021',
+  rwsem: 'xadd',
+  digest: '3f9a0c12b7aa',
+} as const
+const choice = { design: 'lespinasse-2021', rwsem: 'xadd' } as const
+
+function program(name: string): URL {
+  return new URL(`programs/${name}.ts`, import.meta.url)
+}
+
+function refused(run: () => unknown, message: RegExp): void {
+  assert.throws(run, (error) => error instanceof TokenRefused && message.test(error.message))
+}
+
+describe('replay tokens', () => {
+  it('keep an execution', () => {
+    const turning = fc.record(
+      { step: fc.nat({ max: 20_000 }), thread: fc.nat({ max: 15 }) },
+      { noNullPrototype: true },
+    )
+    const execution = fc.record(
+      {
+        kind: fc.constantFrom('error', 'race', 'deadlock', 'livelock'),
+        steps: fc.nat({ max: 20_000 }),
+        turnings: fc.array(turning).map((turnings) => turnings.toSorted((a, b) => a.step - b.step)),
+      },
+      { noNullPrototype: true },
+    ) as fc.Arbitrary<ReplayedExecution>
+    fc.assert(
+      fc.property(execution, (given) => {
+        assert.deepEqual(executionOf(replayToken(code, given), code), given)
+      }),
+    )
+  })
+
+  it('are short where there are few preemptions, and one word', () => {
+    const turnings = [
+      { step: 31, thread: 1 },
+      { step: 58, thread: 0 },
+    ]
+    const token = replayToken(code, { kind: 'error', steps: 93, turnings })
+    assert.match(token, /^fl1\.fault-munmap\/lespinasse-2021\/xadd\.3f9a0c12b7\.[\w-]{8}\.[\da-f]{4}$/)
+  })
+
+  it('are refused where a character is not what it was', () => {
+    const token = replayToken(code, { kind: 'error', steps: 93, turnings: [{ step: 31, thread: 1 }] })
+    for (let at = 4; at < token.length; at++) {
+      const other = token[at] === 'a' ? 'b' : 'a'
+      refused(() => executionOf(token.slice(0, at) + other + token.slice(at + 1), code), /is damaged/)
+    }
+    for (let length = 4; length < token.length; length++)
+      refused(() => executionOf(token.slice(0, length), code), /is damaged/)
+  })
+
+  it('are refused for another scenario, design, rwsem, code and version', () => {
+    const token = replayToken(code, { kind: 'error', steps: 93, turnings: [] })
+    refused(
+      () => executionOf(token, { ...code, scenario: 'fault-brk' }),
+      /for fault-munmap.*not for fault-brk/,
+    )
+    refused(() => executionOf(token, { ...code, design: 'classic' }), /not for fault-munmap\/classic\/xadd/)
+    refused(() => executionOf(token, { ...code, rwsem: 'generic' }), /not for .*\/generic/)
+    refused(() => executionOf(token, { ...code, digest: '0000000000' }), /the code of .* has changed/)
+    refused(() => executionOf(token.replace('fl1', 'fl7'), code), /version fl7, and this is fl1/)
+    refused(() => executionOf('nonsense', code), /no replay token/)
+    refused(() => executionOf('', code), /no replay token/)
+  })
+
+  for (const name of ['ring', 'racy', 'deadlock', 'noisy']) {
+    it(`run the execution of ${name} again`, async () => {
+      const { failure } = await checkFile(program(name))
+      const again = await replayFile(program(name), failure!.token!)
+      assert.equal(again.executions, 1)
+      assert.deepEqual(again.failure!.counterexample, failure!.counterexample)
+      assert.deepEqual(again.failure!.schedule, failure!.schedule)
+      assert.equal(again.failure!.token, failure!.token)
+    })
+  }
+
+  it('run what does not end again, to the same length', async () => {
+    const { failure } = await checkFile(program('endless'), { maxSteps: 300 })
+    const again = await replayFile(program('endless'), failure!.token!)
+    assert.deepEqual([again.failure!.kind, again.failure!.steps], ['livelock', 300])
+  })
+
+  it('run a mutant again, with what time lets go on, and nothing but that mutant', async () => {
+    const { scenario, patches } = mutants.find(({ name }) => name === 'call-not-taken-back')!
+    const { failure } = await checkKernelScenario(scenario, choice, { patches })
+    const again = await replayKernelScenario(scenario, choice, failure!.token!, { patches })
+    assert.equal(again.failure!.kind, 'deadlock')
+    assert.deepEqual(again.failure!.counterexample, failure!.counterexample)
+    await assert.rejects(replayKernelScenario(scenario, choice, failure!.token!), /has changed/)
+    const generic = { ...choice, rwsem: 'generic' } as const
+    await assert.rejects(replayKernelScenario(scenario, generic, failure!.token!, { patches }), TokenRefused)
+  })
+
+  it('outlive a change of comments and types, and no other', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'faultline-'))
+    try {
+      const file = join(folder, 'lost.check.ts')
+      const source = readFileSync(program('lost-update'), 'utf8')
+      writeFileSync(file, source)
+      const { failure } = await checkFile(file)
+      writeFileSync(file, `// A word more.\n${source.replace(': void', '/* nothing */: void')}`)
+      const again = await replayFile(file, failure!.token!)
+      assert.equal(again.failure!.message, failure!.message)
+      writeFileSync(file, source.replace('+ 1', '+ 2'))
+      await assert.rejects(replayFile(file, failure!.token!), /the code of lost\.check\.ts has changed/)
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
+  })
+})
