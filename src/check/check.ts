@@ -1,32 +1,40 @@
 // Checks a scenario: loads it in its steppable form, explores it, and says what was found.
 
 import { basename } from 'node:path'
-import {
-  type Probe,
-  type SourcePatch,
-  type SteppedProgram,
-  loadStepped,
-  memory,
-  setForbidden,
-  setProbes,
-  setSites,
-} from '../backends/stepped/index.ts'
-import { kernelProbes } from './detectors.ts'
-import { type Exploration, explore } from './explore.ts'
-import { THREADS_MAX } from './explorer.ts'
-import { type CheckFailure, type Prepared, describeFailure, replayExecution } from './failure.ts'
-import { kernelSubject, sequentialOutcomes } from './kernel-subject.ts'
+import { type Site, type SourcePatch, setForbidden, setProbes } from '../backends/stepped/index.ts'
+import { NotDeterministic } from './execution.ts'
+import { type Exploration, type ExploreOptions, type Progress, type Strategy, explore } from './explore.ts'
+import { type CheckFailure, describeFailure, replayExecution } from './failure.ts'
+import { exploreParts } from './parts.ts'
+import { type KernelChoice, type Prepared, type Target, prepare } from './prepare.ts'
 import { oneAfterAnother } from './queue.ts'
-import type { Scenario, ScenarioOptions } from './scenario.ts'
-import { scenarioPatches } from './scenarios/variants.ts'
+import type { ScenarioOptions } from './scenario.ts'
 import { counterexampleText } from './table.ts'
 import { type CheckedCode, executionOf } from './token.ts'
-import { userSubject } from './user-scenario.ts'
+import type { Shard } from './work.ts'
 
 const MAX_STEPS = 20_000
 const MINIMISE_SECONDS = 20
+/** Most failures need no more ordered steps. */
+const DEPTH = 3
 
 export interface CheckOptions extends ScenarioOptions {
+  /** Explore only what needs at most so many preemptions. Default null: every interleaving. */
+  readonly bound?: number | null
+  /** 'dpor', the default, explores every interleaving; 'pct' and 'random' choose by chance. */
+  readonly strategy?: Strategy
+  /** What chance begins with: the same seed, the same executions. Default 0. */
+  readonly seed?: number
+  /** Of 'pct': how many ordered steps a failure needs, from 1. Default 3. */
+  readonly depth?: number
+  /** Worker threads that explore, for 'dpor'. Default 1: this thread. */
+  readonly workers?: number
+  /** A file to go on from if it is there, and to go on from later; for 'dpor'. */
+  readonly ledger?: string
+  /** Explore only one part of several, for machines that do not know of each other; for 'dpor'. */
+  readonly shard?: Shard
+  /** Called a few times a second. */
+  readonly onProgress?: (progress: Progress) => void
   /** Shorten a counterexample for so many seconds at most. Default 20; 0 leaves it as it was found. */
   readonly minimiseSeconds?: number
   /** Changes of the source, for a look at what a guard is good for. */
@@ -41,13 +49,26 @@ export interface CheckResult {
   readonly design: string | null
   readonly rwsem: string | null
   readonly verdict: 'pass' | 'fail' | 'incomplete'
-  /** Every interleaving was covered. */
+  /** Every interleaving was covered, within the bound and the shard. */
   readonly complete: boolean
   readonly executions: number
   /** Executions that were given up because others had shown the same. */
   readonly redundant: number
   readonly steps: number
   readonly seconds: number
+  /** Preemptions at most; null where that was not limited. */
+  readonly bound: number | null
+  readonly strategy: Strategy
+  /** How many executions there seem to be: as many as there were, where they were all; null with chance. */
+  readonly estimatedExecutions: number | null
+  /** Of 'pct' and 'random'; else null. */
+  readonly seed: number | null
+  /** Of 'pct'; else null. */
+  readonly depth: number | null
+  /** Of 'pct': with which probability, at least, each execution shows a failure of the depth; else null. */
+  readonly guarantee: number | null
+  /** The part that was explored, as 'i/n'; null for all. */
+  readonly shard: string | null
   readonly failure: CheckFailure | null
 }
 
@@ -56,16 +77,11 @@ export interface CheckResult {
  * hold where `options` are silent. Checks that are begun while another one runs wait for it.
  *
  * Throws NoScenario for a file that cannot be loaded or exports no scenario; SteppingRefused, with file, line and a
- * remedy, where the program comes to what cannot be stepped; and NotDeterministic where it does something else with
- * the same choices.
+ * remedy, where the program comes to what cannot be stepped; NotDeterministic where it does something else with the
+ * same choices; and LedgerRefused.
  */
 export function checkFile(file: string | URL, options: CheckOptions = {}): Promise<CheckResult> {
-  return oneAfterAnother(async () => {
-    const prepared = await prepareFile(file, options, false)
-    const { title = String(file), options: own } = prepared.description
-    const prepareTraced = (): Promise<Prepared> => prepareFile(file, options, true)
-    return judge(fileName(file), title, null, prepared, prepareTraced, { ...own, ...options })
-  })
+  return check(fileTarget(file, options), options)
 }
 
 /**
@@ -89,6 +105,15 @@ export class ScenarioFailed extends Error {
   }
 }
 
+/** Checks the shipped scenario `name` on a machine of a kind. Throws LedgerRefused. */
+export function checkKernelScenario(
+  name: string,
+  choice: KernelChoice,
+  options: CheckOptions = {},
+): Promise<CheckResult> {
+  return check({ scenario: name, choice, patches: options.patches ?? [] }, options)
+}
+
 /**
  * Runs the execution of a replay token again. Throws TokenRefused if the token is not for the file or not for its code
  * as it is, and what checkFile throws.
@@ -98,96 +123,7 @@ export function replayFile(
   token: string,
   options: ReplayOptions = {},
 ): Promise<CheckResult> {
-  return oneAfterAnother(async () => {
-    const prepared = await prepareFile(file, options, false)
-    const { title = String(file) } = prepared.description
-    const prepareTraced = (): Promise<Prepared> => prepareFile(file, options, true)
-    return replay(fileName(file), title, null, prepared, prepareTraced, token)
-  })
-}
-
-/** What a token calls the file: not where it stands, which may be elsewhere on another machine. */
-function fileName(file: string | URL): string {
-  return basename(String(file))
-}
-
-async function prepareFile(
-  file: string | URL,
-  options: ReplayOptions,
-  trace: boolean,
-): Promise<Prepared & { description: Scenario }> {
-  const { exports, sites, digest } = await loadUsers(file, options, trace)
-  const description = scenarioOf(file, exports['default'])
-  memory.takeSnapshot()
-  return { subject: userSubject(description), sites, digest, description }
-}
-
-function scenarioOf(file: string | URL, exported: unknown): Scenario {
-  const description = exported as Scenario | null | undefined
-  if (typeof description !== 'object' || description === null || !Array.isArray(description.threads)) {
-    throw new NoScenario(
-      `${String(file)} does not export a scenario as default`,
-      'write export default scenario({ … })',
-    )
-  }
-  const { length } = description.threads
-  if (length < 1 || length > THREADS_MAX) {
-    const remedy = `give 1 to ${THREADS_MAX}; two or three are enough for most errors`
-    throw new NoScenario(`the scenario of ${String(file)} has ${length} threads`, remedy)
-  }
-  const wrong = description.threads.findIndex((thread) => typeof thread !== 'function')
-  if (wrong >= 0)
-    throw new NoScenario(
-      `thread ${wrong} of ${String(file)} is no function`,
-      'give a function for each thread',
-    )
-  return description
-}
-
-async function loadUsers(
-  file: string | URL,
-  options: ReplayOptions,
-  trace: boolean,
-): Promise<SteppedProgram> {
-  try {
-    return await load(file, options, trace)
-  } catch (error) {
-    if (error instanceof Error && 'remedy' in error) throw error
-    throw new NoScenario(
-      `${String(file)} cannot be loaded: ${String(error)}`,
-      'correct what it imports or does',
-    )
-  }
-}
-
-/** A file that is to be checked cannot be loaded, or exports no scenario. */
-export class NoScenario extends TypeError {
-  override readonly name = 'NoScenario'
-  readonly remedy: string
-
-  constructor(message: string, remedy: string) {
-    super(message)
-    this.remedy = remedy
-  }
-}
-
-export interface KernelChoice {
-  readonly design: string
-  readonly rwsem: 'xadd' | 'generic'
-  /** With the errors of the published form. Default false: each is mended where the design's file says so. */
-  readonly published?: boolean
-}
-
-/** Checks the shipped scenario `name` on a machine of a kind. */
-export function checkKernelScenario(
-  name: string,
-  choice: KernelChoice,
-  options: CheckOptions = {},
-): Promise<CheckResult> {
-  return oneAfterAnother(async () => {
-    const prepared = await prepareKernel(name, choice, options, false)
-    return judge(name, name, choice, prepared, () => prepareKernel(name, choice, options, true), options)
-  })
+  return replay(fileTarget(file, options), token)
 }
 
 /**
@@ -200,135 +136,140 @@ export function replayKernelScenario(
   token: string,
   options: ReplayOptions = {},
 ): Promise<CheckResult> {
+  return replay({ scenario: name, choice, patches: options.patches ?? [] }, token)
+}
+
+function fileTarget(file: string | URL, { patches = [] }: ReplayOptions): Target {
+  return { scenario: String(file), choice: null, patches }
+}
+
+function check(target: Target, options: CheckOptions): Promise<CheckResult> {
   return oneAfterAnother(async () => {
-    const prepared = await prepareKernel(name, choice, options, false)
-    return replay(name, name, choice, prepared, () => prepareKernel(name, choice, options, true), token)
+    const prepared = await prepare(target, false)
+    return judge(target, prepared, { ...prepared.options, ...options })
   })
 }
 
-async function prepareKernel(
-  name: string,
-  choice: KernelChoice,
-  options: ReplayOptions,
-  trace: boolean,
-): Promise<Prepared> {
-  const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js'
-  const patches = [...(scenarioPatches[name] ?? []), ...(options.patches ?? [])]
-  const url = new URL(`./scenarios/${name}${extension}`, import.meta.url)
-  const expected = await referenceOutcomes(name, url, choice)
-  const { exports, sites, digest } = await loadOnce(url, { ...options, patches }, trace)
-  const make = exports['default'] as (choice: KernelChoice) => unknown
-  return { subject: kernelSubject(() => make(choice), expected, trace ? null : sites), sites, digest }
-}
-
-const references = new Map<string, ReadonlySet<string>>()
-
-/** What the operations of a scenario give one after the other, under the classic design of the kernel as it is. */
-async function referenceOutcomes(name: string, url: URL, choice: KernelChoice): Promise<ReadonlySet<string>> {
-  const key = `${name} ${choice.rwsem}`
-  const present = references.get(key)
-  if (present !== undefined) return present
-  const { exports } = await loadOnce(url, {}, false)
-  const make = exports['default'] as (choice: KernelChoice) => unknown
-  const outcomes = sequentialOutcomes(() => make({ ...choice, design: 'classic' }))
-  references.set(key, outcomes)
-  return outcomes
-}
-
-/** Programs that leave nothing behind in their modules, by file and patches. */
-const loaded = new Map<string, Promise<SteppedProgram>>()
-
-async function loadOnce(file: URL, options: ReplayOptions, trace: boolean): Promise<SteppedProgram> {
-  const key = JSON.stringify([file.href, options.patches ?? [], trace])
-  const program = loaded.get(key) ?? load(file, options, trace, kernelProbes)
-  loaded.set(key, program)
-  setSites((await program).sites)
-  return program
-}
-
-/** With `trace`, calls are reported too, which costs time. */
-async function load(
-  file: string | URL,
-  options: ReplayOptions,
-  trace: boolean,
-  probes: readonly Probe[] = [],
-): Promise<SteppedProgram> {
-  memory.clear()
-  // A trace tells of all calls, and the detectors have said by then what is wrong.
-  const program = await loadStepped(file, {
-    patches: options.patches ?? [],
-    trace,
-    probes: trace ? [] : probes,
-  })
-  setSites(program.sites)
-  return program
-}
-
-/** `name` is that of a kernel scenario, or of a file. */
-async function judge(
-  name: string,
-  title: string,
-  choice: KernelChoice | null,
-  prepared: Prepared,
-  prepareTraced: () => Promise<Prepared>,
-  options: CheckOptions,
-): Promise<CheckResult> {
-  const { maxExecutions = 10_000_000, maxSteps = MAX_STEPS, seconds = 60 } = options
-  const found: Exploration = explore(prepared.subject, { maxExecutions, maxSteps, maxMs: seconds * 1000 })
+async function judge(target: Target, prepared: Prepared, options: CheckOptions): Promise<CheckResult> {
+  const found = await exploreTarget(target, prepared, options)
+  const { strategy = 'dpor', seed = 0, depth = DEPTH, maxSteps = MAX_STEPS } = options
   const failure =
     found.failure &&
-    (await describeFailure(found.failure, prepared, prepareTraced, {
-      code: codeOf(name, choice, prepared),
-      noun: nounOf(choice),
+    (await describeFailure(found.failure, prepared, () => prepare(target, true), {
+      code: codeOf(target, prepared),
+      noun: nounOf(target),
       maxSteps,
       minimiseSeconds: options.minimiseSeconds ?? MINIMISE_SECONDS,
     }))
   setProbes(null)
   setForbidden(null)
   return {
-    scenario: title,
-    design: choice?.design ?? null,
-    rwsem: choice?.rwsem ?? null,
+    scenario: prepared.title,
+    design: target.choice?.design ?? null,
+    rwsem: target.choice?.rwsem ?? null,
     verdict: failure !== null ? 'fail' : found.complete ? 'pass' : 'incomplete',
     complete: found.complete,
     executions: found.executions,
     redundant: found.redundant,
     steps: found.steps,
     seconds: found.seconds,
+    bound: options.bound ?? null,
+    strategy,
+    seed: strategy === 'dpor' ? null : seed,
+    depth: strategy === 'pct' ? depth : null,
+    estimatedExecutions: found.estimatedExecutions,
+    guarantee: guaranteeOf(prepared, found, options),
+    shard: options.shard === undefined ? null : `${options.shard.index}/${options.shard.count}`,
     failure,
   }
 }
 
+/** As explore(), with the places of the source where it is refused. */
+async function exploreTarget(
+  target: Target,
+  { subject, sites, digest }: Prepared,
+  options: CheckOptions,
+): Promise<Exploration> {
+  const {
+    maxExecutions = 10_000_000,
+    maxSteps = MAX_STEPS,
+    seconds = 60,
+    shard = null,
+    ledger = null,
+  } = options
+  const { bound = null, strategy = 'dpor', seed = 0, depth = DEPTH, onProgress } = options
+  const exploring: ExploreOptions = {
+    maxExecutions,
+    maxSteps,
+    maxMs: seconds * 1000,
+    bound,
+    strategy,
+    seed,
+    depth,
+    ...(onProgress && { onProgress }),
+  }
+  const workers = options.workers ?? 1
+  try {
+    if (strategy !== 'dpor' || (workers === 1 && shard === null && ledger === null))
+      return explore(subject, exploring)
+    const { design, rwsem } = target.choice ?? { design: null, rwsem: null }
+    const scenario = [basename(target.scenario), design, rwsem].filter((word) => word !== null).join(' ')
+    const key = { digest, scenario, options: { bound, maxSteps, shard } }
+    return await exploreParts(subject, exploring, { workers, shard, ledger, key, target })
+  } catch (error) {
+    if (!(error instanceof NotDeterministic) || error.site < 0) throw error
+    throw new NotDeterministic(`${error.message}: ${placeOf(sites[error.site])}`, error.step, error.site)
+  }
+}
+
+/** Of PCT: how likely, at least, each execution shows a failure that needs so many ordered steps. */
+function guaranteeOf({ subject }: Prepared, { stepsMax }: Exploration, options: CheckOptions): number | null {
+  if (options.strategy !== 'pct' || stepsMax === null) return null
+  return 1 / (subject.threads * stepsMax ** ((options.depth ?? DEPTH) - 1))
+}
+
 /** One execution, and so nothing about all others. */
-async function replay(
-  name: string,
-  title: string,
-  choice: KernelChoice | null,
-  prepared: Prepared,
-  prepareTraced: () => Promise<Prepared>,
-  token: string,
-): Promise<CheckResult> {
+function replay(target: Target, token: string): Promise<CheckResult> {
+  return oneAfterAnother(async () => replayPrepared(target, await prepare(target, false), token))
+}
+
+async function replayPrepared(target: Target, prepared: Prepared, token: string): Promise<CheckResult> {
   const started = performance.now()
-  const execution = executionOf(token, codeOf(name, choice, prepared))
-  const failure = await replayExecution(token, execution, prepared, prepareTraced, nounOf(choice))
+  const execution = executionOf(token, codeOf(target, prepared))
+  const prepareTraced = (): Promise<Prepared> => prepare(target, true)
+  const failure = await replayExecution(token, execution, prepared, prepareTraced, nounOf(target))
   return {
-    scenario: title,
-    design: choice?.design ?? null,
-    rwsem: choice?.rwsem ?? null,
+    scenario: prepared.title,
+    design: target.choice?.design ?? null,
+    rwsem: target.choice?.rwsem ?? null,
     verdict: 'fail',
     complete: false,
     executions: 1,
     redundant: 0,
     steps: failure.steps,
     seconds: (performance.now() - started) / 1000,
+    bound: null,
+    strategy: 'dpor',
+    seed: null,
+    depth: null,
+    estimatedExecutions: null,
+    guarantee: null,
+    shard: null,
     failure,
   }
 }
 
-function codeOf(scenario: string, choice: KernelChoice | null, { digest }: Prepared): CheckedCode {
-  return { scenario, design: choice?.design ?? null, rwsem: choice?.rwsem ?? null, digest }
+/** What a token is for. Of a file its name only: it may stand elsewhere on another machine. */
+function codeOf({ scenario, choice }: Target, { digest }: Prepared): CheckedCode {
+  const name = choice === null ? basename(scenario) : scenario
+  return { scenario: name, design: choice?.design ?? null, rwsem: choice?.rwsem ?? null, digest }
 }
 
-function nounOf(choice: KernelChoice | null): 'CPU' | 'thread' {
+function nounOf({ choice }: Target): 'CPU' | 'thread' {
   return choice === null ? 'thread' : 'CPU'
+}
+
+function placeOf(site: Site | undefined): string {
+  if (site === undefined) return 'an unknown place'
+  return `${site.file}:${site.line} (${site.function}): ${site.source}`
 }

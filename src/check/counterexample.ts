@@ -27,8 +27,9 @@ import {
   setTracer,
   timeOut,
 } from '../backends/stepped/index.ts'
+import type { RaceReport } from './data-races.ts'
+import { NotDeterministic } from './execution.ts'
 import type { FailureKind, Subject } from './explore.ts'
-import { NotDeterministic, type RaceReport } from './explorer.ts'
 import { Names, type Naming } from './names.ts'
 
 export type CounterexampleRow =

@@ -44,7 +44,7 @@ import {
   perCpuBase,
 } from '../kernel/index.ts'
 import type { KernelMachine } from './kernel-machine.ts'
-import type { RaceReport } from './explorer.ts'
+import type { RaceReport } from './data-races.ts'
 
 /** The kernel has broken one of its rules. */
 export class KernelRuleBroken extends Error {

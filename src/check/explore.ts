@@ -1,21 +1,27 @@
 // One run of the explorer over a subject: how many executions, and the first failure.
 
 import { FinerCellsNeeded, type Thread, WAITING, memory, runThreads } from '../backends/stepped/index.ts'
+import type { RaceReport } from './data-races.ts'
 import {
   COMPLETE,
   DEADLOCK,
-  Explorer,
+  type Execution,
   NotDeterministic,
   RACE,
   REDUNDANT,
-  type RaceReport,
   TOO_LONG,
-} from './explorer.ts'
+} from './execution.ts'
+import { Explorer } from './explorer.ts'
 import type { Naming } from './names.ts'
+import { RandomWalk } from './random-walk.ts'
+import { StepLog } from './step-log.ts'
+import { NotSymmetric, Symmetry } from './symmetry.ts'
 
 /** What is explored: threads that can be started again and again from the same state. */
 export interface Subject {
   readonly threads: number
+  /** What each thread runs, where two that run the same may be exchanged for one another. */
+  readonly functions?: readonly unknown[]
   /** Brings everything to the state in which the threads begin, and returns them. */
   begin(): (() => unknown)[]
   /** Called when all threads have finished. Throws if something does not hold. */
@@ -26,6 +32,9 @@ export interface Subject {
   naming?(): Naming
 }
 
+/** How what comes next is chosen: by partial-order reduction, until nothing is left, or by chance. */
+export type Strategy = 'dpor' | 'pct' | 'random'
+
 export interface ExploreOptions {
   /** Stop after so many executions. */
   readonly maxExecutions: number
@@ -33,6 +42,29 @@ export interface ExploreOptions {
   readonly maxSteps: number
   /** Stop after so many milliseconds. */
   readonly maxMs: number
+  /** Preemptions at most; null, the default, for every interleaving. */
+  readonly bound?: number | null
+  /** Default: 'dpor'. */
+  readonly strategy?: Strategy
+  /** Of 'pct' and 'random': what chance begins with. Default 0. */
+  readonly seed?: number
+  /** Of 'pct': how many ordered steps a failure needs. Default 1. */
+  readonly depth?: number
+  /** Threads that run the same function are not exchanged for one another. */
+  readonly distinct?: boolean
+  /** Called a few times a second. */
+  readonly onProgress?: (progress: Progress) => void
+  /** Called after each execution that is not redundant, with a digest of the order of what does not commute. */
+  readonly onOrder?: (digest: string) => void
+}
+
+export interface Progress {
+  readonly executions: number
+  readonly redundant: number
+  readonly steps: number
+  readonly seconds: number
+  /** How many executions there seem to be; null where nobody knows. */
+  readonly estimatedExecutions: number | null
 }
 
 export type FailureKind = 'error' | 'race' | 'deadlock' | 'livelock'
@@ -48,22 +80,133 @@ export interface RawFailure {
   readonly schedule: readonly number[]
 }
 
-export interface Exploration {
+export interface Exploration extends Progress {
+  /** Every interleaving within the bound was covered. */
+  readonly complete: boolean
+  readonly failure: RawFailure | null
+  /** Of a random strategy, the steps of the longest of the executions from which it learned; else null. */
+  readonly stepsMax: number | null
+}
+
+/** How often a thread may go on because nothing else can. */
+const RESCUES_MAX = 200
+/** So many executions are run twice. */
+const SELF_CHECKS = 3
+const PROGRESS_MS = 200
+/** Orders that are remembered, to know which were met before. */
+const ORDERS_MAX = 1 << 20
+
+/** Explores until something fails, nothing is left, or a limit is reached. Throws NotDeterministic. */
+export function explore(subject: Subject, options: ExploreOptions): Exploration {
+  let distinct = options.distinct ?? false
+  for (;;) {
+    try {
+      if ((options.strategy ?? 'dpor') === 'dpor') return exploreTree(subject, { ...options, distinct })
+      return exploreByChance(subject, options)
+    } catch (error) {
+      if (error instanceof FinerCellsNeeded) memory.byteCells.add(error.ordinal)
+      else if (error instanceof NotSymmetric) distinct = true
+      else throw error
+    }
+  }
+}
+
+/** The explorer for a subject. Before the event `fullDepth` it tries everything that sleep sets do not rule out. */
+export function makeExplorer(subject: Subject, options: ExploreOptions, fullDepth = 0): Explorer {
+  const { maxSteps, bound = null, distinct = false } = options
+  // A switch between threads that are alike may be a preemption, and be none with the two exchanged.
+  const mayExchange = bound === null && !distinct && subject.functions !== undefined
+  const symmetry = mayExchange ? Symmetry.of(subject.functions, maxSteps + 1) : null
+  return new Explorer(subject.threads, { maxSteps, rescuesMax: RESCUES_MAX, bound, symmetry, fullDepth })
+}
+
+function exploreTree(subject: Subject, options: ExploreOptions): Exploration {
+  const explorer = makeExplorer(subject, options)
+  const { onOrder } = options
+  let redundant = 0
+  const run = runMany(subject, explorer, options, () => {
+    if (explorer.status === REDUNDANT) redundant++
+    else onOrder?.(explorer.orderDigest())
+    return { redundant, more: explorer.advance() }
+  })
+  const complete = run.finished && run.failure === null
+  const estimatedExecutions = complete || run.failure !== null ? run.executions : explorer.estimate()
+  return { ...run, redundant, complete, estimatedExecutions, stepsMax: null }
+}
+
+function exploreByChance(subject: Subject, options: ExploreOptions): Exploration {
+  const { maxSteps, strategy, seed = 0, depth = 1, onOrder } = options
+  const walk = new RandomWalk(subject.threads, {
+    maxSteps,
+    rescuesMax: RESCUES_MAX,
+    strategy: strategy === 'pct' ? 'pct' : 'random',
+    seed,
+    depth,
+  })
+  const orders = new Set<string>()
+  let redundant = 0
+  const run = runMany(subject, walk, options, () => {
+    const digest = walk.orderDigest()
+    if (orders.has(digest)) redundant++
+    else if (orders.size < ORDERS_MAX) orders.add(digest)
+    onOrder?.(digest)
+    return { redundant, more: walk.advance() }
+  })
+  return { ...run, redundant, complete: false, estimatedExecutions: null, stepsMax: walk.stepsMax }
+}
+
+interface ManyRuns {
   readonly executions: number
-  /** Executions that were given up because others had shown the same. */
-  readonly redundant: number
   readonly steps: number
   readonly seconds: number
-  /** Every interleaving was covered. */
-  readonly complete: boolean
+  readonly finished: boolean
   readonly failure: RawFailure | null
 }
 
-/** Explores until something fails, nothing is left, or a limit is reached. */
-export function explore(subject: Subject, options: ExploreOptions): Exploration {
+/** Runs executions until one fails, `next` finds no other, or a limit is reached. The first few are run twice. */
+function runMany(
+  subject: Subject,
+  execution: Explorer | RandomWalk,
+  options: ExploreOptions,
+  next: () => { redundant: number; more: boolean },
+): ManyRuns {
+  const started = performance.now()
+  let reported = started
+  let executions = 0
+  let failure: RawFailure | null = null
+  let more = true
+  withoutStacks(() => {
+    while (more && executions < options.maxExecutions) {
+      failure = executions < SELF_CHECKS ? runTwice(subject, execution) : runOnce(subject, execution)
+      executions++
+      if (failure !== null) return
+      const after = next()
+      more = after.more
+      if ((executions & 63) !== 0) continue
+      const now = performance.now()
+      if (now - started > options.maxMs) return
+      if (options.onProgress === undefined || now - reported < PROGRESS_MS) continue
+      reported = now
+      const { steps } = execution
+      const seconds = (now - started) / 1000
+      const estimatedExecutions = more && execution instanceof Explorer ? execution.estimate() : null
+      options.onProgress({ executions, redundant: after.redundant, steps, seconds, estimatedExecutions })
+    }
+  })
+  const steps = execution.steps + (failure === null ? 0 : execution.depth)
+  const seconds = (performance.now() - started) / 1000
+  return { executions, steps, seconds, finished: !more, failure: withStack(subject, execution, failure) }
+}
+
+/** Runs an execution that failed elsewhere. Throws NotDeterministic if it does not fail here. */
+export function confirm(subject: Subject, options: ExploreOptions, schedule: readonly number[]): RawFailure {
   for (;;) {
     try {
-      return exploreOnce(subject, options)
+      const explorer = makeExplorer(subject, { ...options, bound: null, distinct: true })
+      explorer.seed({ schedule, backtrack: schedule, done: schedule.map(() => 0), floor: schedule.length })
+      const failure = withStack(subject, explorer, runOnce(subject, explorer))
+      if (failure !== null) return failure
+      throw new NotDeterministic('an execution that failed elsewhere does not fail here')
     } catch (error) {
       if (!(error instanceof FinerCellsNeeded)) throw error
       memory.byteCells.add(error.ordinal)
@@ -71,69 +214,76 @@ export function explore(subject: Subject, options: ExploreOptions): Exploration 
   }
 }
 
-function exploreOnce(subject: Subject, options: ExploreOptions): Exploration {
-  const explorer = new Explorer(subject.threads, { maxSteps: options.maxSteps, rescuesMax: 200 })
-  const started = performance.now()
-  let executions = 0
-  let redundant = 0
-  let failure: RawFailure | null = null
-  let more = true
+/** Most errors are signals that the program expects; a stack for each would cost more than the execution. */
+export function withoutStacks(body: () => void): void {
   const { stackTraceLimit } = Error
-  // Most errors are signals that the program expects; a stack for each would cost more than the execution.
   Error.stackTraceLimit = 0
   try {
-    while (more && executions < options.maxExecutions) {
-      failure = runOnce(subject, explorer)
-      executions++
-      if (failure !== null) break
-      if (explorer.status === REDUNDANT) redundant++
-      more = explorer.advance()
-      if ((executions & 63) === 0 && performance.now() - started > options.maxMs) break
-    }
+    body()
   } finally {
     Error.stackTraceLimit = stackTraceLimit
   }
-  const steps = explorer.steps + (failure === null ? 0 : explorer.depth)
-  if (failure?.kind === 'error') failure = repeatFailure(subject, explorer)
-  const seconds = (performance.now() - started) / 1000
-  const complete = !more && failure === null
-  return { executions, redundant, steps, seconds, complete, failure }
 }
 
 /** Runs the execution that failed once more, which proves that it can be, and gives the error its stack. */
-function repeatFailure(subject: Subject, explorer: Explorer): RawFailure {
-  explorer.repeat()
-  const failure = runOnce(subject, explorer)
-  if (failure?.kind === 'error') return failure
+function withStack(subject: Subject, execution: Execution, failure: RawFailure | null): RawFailure | null {
+  if (failure?.kind !== 'error') return failure
+  execution.repeat()
+  const again = runOnce(subject, execution)
+  if (again?.kind === 'error') return again
   throw new NotDeterministic(
     'an execution that failed does not fail when it is run again with the same choices',
   )
 }
 
-/** Runs one execution. Returns what was wrong with it. */
-function runOnce(subject: Subject, explorer: Explorer): RawFailure | null {
+/** Runs an execution, and once more with the same choices; every step and the end must be the same. */
+export function runTwice(subject: Subject, execution: Execution): RawFailure | null {
+  const log = new StepLog()
+  execution.log = log
+  let state = ''
+  const failure = runOnce(subject, execution, () => (state = memory.digest()))
+  execution.log = null
+  // A data race is seen only where it is new, and an error is run again anyway.
+  if (failure !== null) return failure
+  const { status, depth } = execution
+  log.compare()
+  execution.log = log
+  execution.repeat()
+  let stateAgain = ''
+  const failureAgain = runOnce(subject, execution, () => (stateAgain = memory.digest()))
+  execution.log = null
+  if (failureAgain !== null || execution.status !== status || execution.depth !== depth)
+    throw new NotDeterministic('run again with the same choices, an execution ends in another way')
+  if (state !== stateAgain)
+    throw new NotDeterministic('run again with the same choices, an execution leaves other values in memory')
+  return failure
+}
+
+/** Runs one execution. Returns what was wrong with it. `atEnd` is called when all threads have finished. */
+export function runOnce(subject: Subject, execution: Execution, atEnd?: () => void): RawFailure | null {
   const bodies = subject.begin()
-  explorer.begin()
-  const { thrown } = runThreads(explorer.threads, bodies, explorer)
+  execution.begin()
+  const { thrown } = runThreads(execution.threads, bodies, execution)
   const failed = (kind: FailureKind, thread: number, error: unknown): RawFailure => ({
     kind,
     thread,
     error,
-    race: explorer.race,
-    schedule: [...explorer.schedule.subarray(0, explorer.depth)],
+    race: execution.race,
+    schedule: [...execution.schedule.subarray(0, execution.depth)],
   })
   if (thrown !== null) {
-    if (thrown.error instanceof FinerCellsNeeded) throw thrown.error
+    if (isOurs(thrown.error)) throw thrown.error
     return failed('error', thrown.thread, thrown.error)
   }
-  switch (explorer.status) {
+  switch (execution.status) {
     case RACE:
-      return failed('race', explorer.race!.second.thread, subject.explainRace?.(explorer.race!) ?? null)
+      return failed('race', execution.race!.second.thread, subject.explainRace?.(execution.race!) ?? null)
     case DEADLOCK:
-      return failed('deadlock', -1, lostWakeUp(explorer.threads))
+      return failed('deadlock', -1, lostWakeUp(execution.threads))
     case TOO_LONG:
       return failed('livelock', -1, null)
     case COMPLETE:
+      atEnd?.()
       try {
         subject.end()
       } catch (error) {
@@ -143,6 +293,13 @@ function runOnce(subject: Subject, explorer: Explorer): RawFailure | null {
     default:
       return null
   }
+}
+
+/** Thrown by the explorer, in the middle of a thread. */
+function isOurs(error: unknown): boolean {
+  return (
+    error instanceof FinerCellsNeeded || error instanceof NotSymmetric || error instanceof NotDeterministic
+  )
 }
 
 /** A thread that waits for ever, though what it waits for has changed: nobody has woken it. */

@@ -2,319 +2,177 @@
 // operations once, and as few others as can be helped.
 //
 // Dynamic partial-order reduction with source sets and sleep sets (Abdulla, Aronis, Jonsson, Sagonas: Optimal dynamic
-// partial order reduction, POPL 2014). Two operations depend on each other if they touch a common cell and one changes
-// it; a compare-and-swap that fails only reads. Programs are run again from the beginning for every execution, but what
-// is known of the common prefix is kept, so that a prefix costs nothing but its steps.
+// partial order reduction, POPL 2014). Programs are run again from the beginning for every execution, but what is
+// known of the common prefix is kept, so that a prefix costs nothing but its steps.
 //
-// A thread that spins (see PAUSE) is one that waits for a change of what it read: its going on is a read of all of
-// that, which is not possible before the change. Where nothing else can go on, spinning threads and threads that wait
-// with a timeout are let go on a number of times, as time would; if that leads nowhere, it is a deadlock.
+// With a bound on preemptions, two executions of the same order may differ in what they cost, so that sleep sets and
+// source sets would leave out what can be had cheaply. Then it is bounded partial-order reduction (Coons, Musuvathi,
+// McKinley, OOPSLA 2013): wherever a thread's next operation depends on an earlier event of another, the thread is
+// tried before that event, and also where that event's thread was switched to, since there a switch costs nothing
+// more.
 //
-// Plain accesses are not scheduled. They are held against happens-before instead, which is what ECMAScript promises: a
-// program without data races is sequentially consistent. Happens-before here is smaller than the dependence above: an
-// atomic read takes over what the write that it read from knew, and nothing else orders two threads.
+// The exploration is a tree, and what is below a path in it can be explored on its own: see WorkUnit.
 
-import {
-  COMPARE_EXCHANGE,
-  FINISHED,
-  LOAD,
-  NOTIFY,
-  PAUSE,
-  READY,
-  SPINNING,
-  STORE,
-  Scheduler,
-  Thread,
-  WAIT,
-  WAITING,
-  WOKEN,
-  memory,
-  setWatching,
-  timeOut,
-} from '../backends/stepped/index.ts'
+import { FINISHED } from '../backends/stepped/index.ts'
+import { Execution, type ExecutionLimits, NotDeterministic, REDUNDANT } from './execution.ts'
+import type { Symmetry } from './symmetry.ts'
 
-/** Threads at most: sets of threads are the bits of a word. */
-export const THREADS_MAX = 16
-
-// What an operation does to its cell.
-const READS = 1
-const WRITES = 2
-/** Looks at or changes the queue of those who wait on the cell. */
-const QUEUES = 4
-
-/** Why the execution ended. */
-export const RUNNING = 0
-/** Every thread is finished. */
-export const COMPLETE = 1
-/** Every way to go on was explored before in another order. */
-export const REDUNDANT = 2
-export const DEADLOCK = 3
-export const RACE = 4
-export const TOO_LONG = 5
-
-/** Two plain accesses, or a plain one and an atomic one, that nothing orders. */
-export interface RaceReport {
-  readonly cell: number
-  readonly first: {
-    readonly thread: number
-    readonly site: number
-    readonly write: boolean
-    readonly atomic: boolean
-  }
-  readonly second: {
-    readonly thread: number
-    readonly site: number
-    readonly write: boolean
-    readonly atomic: boolean
-  }
+export interface ExplorerOptions extends ExecutionLimits {
+  /** Preemptions at most; null for all interleavings. */
+  readonly bound: number | null
+  readonly symmetry: Symmetry | null
+  /** Before this event everything is tried that sleep sets do not rule out, whatever depends on what. Default 0. */
+  readonly fullDepth?: number
+  /** Without sleep sets the same order is met again and again; for comparison. Default true. */
+  readonly sleepSets?: boolean
 }
 
-/** The program did something else when it was run again with the same choices. */
-export class NotDeterministic extends Error {
-  override readonly name = 'NotDeterministic'
+/** A part of the tree that is yet to be explored. Plain data. */
+export interface WorkUnit {
+  /** The thread of each event down to the first that is yet to be tried. */
+  readonly schedule: readonly number[]
+  /** For each of them, the threads that are to be tried in its place, and those that were before. */
+  readonly backtrack: readonly number[]
+  readonly done: readonly number[]
+  /** Events before this one belong to somebody else. What should be tried there is told in `demands`. */
+  readonly floor: number
 }
 
-// Words of a cell's shadow: the last atomic write and the last use of the queue, then for each thread in turn:
-const LAST_WRITE = 0
-const LAST_QUEUE = 1
-const PER_THREAD = 2
-// the event of its last atomic read and write,
-const READ_BY = 0
-const WRITTEN_BY = 1
-// and when and where it last read and wrote plainly.
-const PLAIN_READ = 2
-const PLAIN_READ_SITE = 3
-const PLAIN_WRITE = 4
-const PLAIN_WRITE_SITE = 5
-const THREAD_WORDS = 6
-
-export interface ExplorerOptions {
-  /** Steps after which an execution is given up. */
-  readonly maxSteps: number
-  /** How often a thread may go on because nothing else can. */
-  readonly rescuesMax: number
+/** One of `threads` is to be tried instead of event `event` of a unit's path. */
+export interface Demand {
+  readonly event: number
+  /** A set of threads, and the one to be preferred. */
+  readonly threads: number
+  readonly preferred: number
 }
 
-export class Explorer extends Scheduler {
-  readonly threads: readonly Thread[]
-  status = RUNNING
-  race: RaceReport | null = null
-  /** Events of the execution so far. */
-  depth = 0
-  /** Which thread did each event. */
-  readonly schedule: Uint8Array
-  /** Steps of all executions, and those that were not a repetition of a prefix. */
-  steps = 0
-  newSteps = 0
+/** All of a program. */
+export const wholeTree: WorkUnit = { schedule: [], backtrack: [], done: [], floor: 0 }
 
-  readonly #count: number
-  readonly #options: ExplorerOptions
-  readonly #stride: number
-  #shadow = new Int32Array(0)
-  /** Where in the shadow something changed, and what was there. */
-  #log = new Int32Array(1 << 16)
-  #logLength = 0
-
+export class Explorer extends Execution {
+  /** Executions so far. */
+  executions = 0
+  readonly #bound: number | null
+  readonly #fullDepth: number
+  readonly #hasSleepSets: boolean
   // For each event:
-  readonly #kind: Uint8Array
-  readonly #cell: Int32Array
-  readonly #cellCount: Int32Array
-  readonly #mode: Uint8Array
-  readonly #site: Int32Array
-  readonly #rescued: Uint8Array
-  readonly #logMark: Int32Array
-  /** The thread's event before, or -1. */
-  readonly #previous: Int32Array
-  /** For each thread, one more than its last event that this one depends on; of itself, this one. */
-  readonly #clock: Int32Array
-  /** The same for happens-before. */
-  readonly #sync: Int32Array
-  /** Sets of threads: what could go on, what is to be tried, what was tried, what need not be tried. */
-  readonly #enabled: Int32Array
+  /** Sets of threads: what is to be tried, what was tried, what need not be tried. */
   readonly #backtrack: Int32Array
   readonly #done: Int32Array
   readonly #sleep: Int32Array
+  /** How many executions there were when it was come to first, and when its present thread was. */
+  readonly #leavesAtNode: Float64Array
+  readonly #leavesAtChild: Float64Array
 
-  readonly #lastEvent: Int32Array
-  readonly #wokenBy: Int32Array
-  /** The event at which this execution leaves the last one, and the thread that does it. */
-  #branch = 0
   #branchThread = -1
-  #lastThread = -1
-  readonly #racing: number[] = []
   readonly #first: Int32Array
-  readonly #watched: number[] = []
+  /** The path that is given, as long as it is followed for the first time. */
+  #unit: WorkUnit = wholeTree
+  #isSeeded = false
+  #baseMark = 0
+  readonly #demands = new Map<number, Demand>()
 
   constructor(threadCount: number, options: ExplorerOptions) {
-    super()
-    this.threads = Array.from({ length: threadCount }, (_, id) => new Thread(id))
-    this.#count = threadCount
-    this.#options = options
-    this.#stride = PER_THREAD + threadCount * THREAD_WORDS
+    super(threadCount, options, options.symmetry)
+    this.#bound = options.bound
+    this.#fullDepth = options.fullDepth ?? 0
+    this.#hasSleepSets = this.#bound === null && (options.sleepSets ?? true)
     const events = options.maxSteps + 1
-    this.schedule = new Uint8Array(events)
-    this.#kind = new Uint8Array(events)
-    this.#cell = new Int32Array(events)
-    this.#cellCount = new Int32Array(events)
-    this.#mode = new Uint8Array(events)
-    this.#site = new Int32Array(events)
-    this.#rescued = new Uint8Array(events)
-    this.#logMark = new Int32Array(events)
-    this.#previous = new Int32Array(events)
-    this.#clock = new Int32Array(events * threadCount)
-    this.#sync = new Int32Array(events * threadCount)
-    this.#enabled = new Int32Array(events)
     this.#backtrack = new Int32Array(events)
     this.#done = new Int32Array(events)
-    this.#sleep = new Int32Array(events)
-    this.#lastEvent = new Int32Array(threadCount).fill(-1)
-    this.#wokenBy = new Int32Array(threadCount).fill(-1)
+    this.#sleep = new Int32Array(events + 1)
+    this.#leavesAtNode = new Float64Array(events)
+    this.#leavesAtChild = new Float64Array(events)
     this.#first = new Int32Array(threadCount)
   }
 
-  /** To be called before each execution. */
-  begin(): void {
-    this.status = RUNNING
-    this.race = null
-    this.depth = 0
-    this.#lastThread = -1
-    this.#wokenBy.fill(-1)
-    this.#growShadow()
-    // What happens before the first operation is the same in every execution.
-    setWatching(this.#branchThread < 0 && this.#branch === 0)
+  /** Explores the part of the tree that is `unit`, from the next execution on. */
+  seed(unit: WorkUnit): void {
+    this.#unit = unit
+    this.#isSeeded = true
+    this.#demands.clear()
+    this.branch = 0
+    this.#branchThread = -1
+    this.#leavesAtNode[0] = this.executions
+    this.#leavesAtChild[0] = this.executions
+    this.lastEvent.fill(-1)
+    if (this.executions > 0) this.shadow.undo(this.#baseMark)
   }
 
-  override memoryGrew(): void {
-    this.#growShadow()
-  }
-
-  /** Instead of advance(): the next execution repeats this one. */
-  repeat(): void {
-    this.#branch = this.depth
+  override repeat(): void {
+    this.#countLeaves()
+    super.repeat()
     this.#branchThread = -1
   }
 
   /** To be called after each execution. Finds the next one; false when there is none left. */
   advance(): boolean {
-    setWatching(false)
     this.steps += this.depth
-    this.newSteps += this.depth - this.#branch
-    for (let event = this.depth - 1; event >= 0; event--) {
+    this.#countLeaves()
+    if (this.executions === 0) this.#baseMark = this.depth === 0 ? this.shadow.logLength : this.logMark[0]!
+    this.executions++
+    this.#isSeeded = false
+    for (let event = this.depth - 1; event >= this.#unit.floor; event--) {
       this.#done[event]! |= 1 << this.schedule[event]!
-      const todo = this.#backtrack[event]! & ~this.#done[event]! & ~this.#sleep[event]!
-      this.#lastEvent[this.schedule[event]!] = this.#previous[event]!
+      this.lastEvent[this.schedule[event]!] = this.previous[event]!
+      const todo = this.#todo(event)
       if (todo === 0) continue
-      this.#branch = event
+      this.branch = event
       this.#branchThread = 31 - Math.clz32(todo & -todo)
-      this.#undo(this.#logMark[event]!)
+      this.#leavesAtChild[event] = this.executions
+      this.shadow.undo(this.logMark[event]!)
       return true
     }
     return false
   }
 
+  #countLeaves(): void {
+    if (this.depth <= this.branch) return
+    this.#leavesAtNode.fill(this.executions, this.branch + 1, this.depth)
+    this.#leavesAtChild.fill(this.executions, this.branch + 1, this.depth)
+  }
+
+  /** Threads that are yet to be tried in place of an event. */
+  #todo(event: number): number {
+    return this.#backtrack[event]! & ~this.#done[event]! & ~this.#sleep[event]!
+  }
+
   // -------------------------------------------------------------------------------------------------------------------
   // Choosing
 
-  override choose(): number {
-    const event = this.depth
-    this.#noticeChanges(event)
-    if (this.race !== null) return this.#end(RACE)
-    if (event < this.#branch) return this.#replay(event)
-    if (event >= this.#options.maxSteps) return this.#end(TOO_LONG)
-    let enabled = this.#enabledThreads()
-    this.#rescued[event] = 0
-    if (enabled === 0) {
-      enabled = this.#rescue(event)
-      if (enabled === 0) return -1
+  protected override pick(event: number, enabled: number): number {
+    if (event === this.branch && this.#branchThread >= 0) return this.#branchThread
+    if (event === 0) this.#sleep[0] = 0
+    if (this.#isSeeded && event < this.#unit.schedule.length) {
+      this.#backtrack[event] = this.#unit.backtrack[event]!
+      this.#done[event] = this.#unit.done[event]!
+      return this.#follow(event, enabled)
     }
-    const atBranch = event === this.#branch && this.#branchThread >= 0
-    if (!atBranch) {
-      if (event === 0) this.#sleep[0] = 0
-      const candidates = enabled & ~this.#sleep[event]!
-      if (candidates === 0) return this.#end(REDUNDANT)
-      const last = 1 << this.#lastThread
-      const pick = this.#lastThread >= 0 && (candidates & last) !== 0 ? last : candidates & -candidates
-      this.#backtrack[event] = pick
-      this.#done[event] = 0
-      this.schedule[event] = 31 - Math.clz32(pick)
-    } else {
-      this.schedule[event] = this.#branchThread
-    }
-    this.#enabled[event] = enabled
-    const chosen = this.schedule[event]!
-    const thread = this.threads[chosen]!
-    thread.state = READY
-    this.#account(event, thread)
-    this.#passSleep(event, chosen)
-    this.depth = event + 1
-    this.#lastThread = chosen
-    if (atBranch) setWatching(true)
-    return this.race === null ? chosen : this.#end(RACE)
+    const candidates = enabled & ~this.#sleep[event]!
+    if (candidates === 0) return this.end(REDUNDANT)
+    const last = 1 << this.lastThread
+    const pick = this.lastThread >= 0 && (candidates & last) !== 0 ? last : candidates & -candidates
+    this.#backtrack[event] = event < this.#fullDepth ? this.#withinBound(event, candidates) : pick
+    this.#done[event] = 0
+    if (this.#bound !== null) this.#meetNextOperation(event)
+    return 31 - Math.clz32(pick)
   }
 
-  #end(status: number): number {
-    this.status = status
-    return -1
+  #follow(event: number, enabled: number): number {
+    const thread = this.#unit.schedule[event]!
+    if ((enabled & (1 << thread)) !== 0) return thread
+    const problem = `thread ${thread} cannot go on at step ${event + 1} of a path that was explored before`
+    throw new NotDeterministic(problem, event + 1)
   }
 
-  #replay(event: number): number {
-    const chosen = this.schedule[event]!
-    const thread = this.threads[chosen]!
-    if (this.#rescued[event] !== 0) this.#letGoOn(thread)
-    if (thread.kind !== this.#kind[event] || (thread.kind !== WOKEN && thread.cell !== this.#cell[event])) {
-      throw new NotDeterministic(
-        `run again with the same choices, thread ${chosen} came to another operation at step ${event + 1}`,
-      )
-    }
-    thread.state = READY
-    this.depth = event + 1
-    this.#lastThread = chosen
-    return chosen
+  protected override chosen(event: number, chosen: number): void {
+    if (this.#hasSleepSets) this.#passSleep(event, chosen)
+    else if (this.#bound !== null && !this.#isOld(event)) this.#meetPending(event, chosen)
   }
 
-  /** Threads that spin go on when what they read has changed; those that were notified, because of that. */
-  #noticeChanges(event: number): void {
-    for (const thread of this.threads) {
-      if (thread.state === SPINNING && thread.sawChange()) thread.state = READY
-    }
-    if (event === 0 || this.#kind[event - 1] !== NOTIFY) return
-    for (const thread of this.threads) {
-      if (thread.kind === WOKEN && thread.state === READY && this.#wokenBy[thread.id]! < 0)
-        this.#wokenBy[thread.id] = event - 1
-    }
-  }
-
-  #enabledThreads(): number {
-    let enabled = 0
-    for (const thread of this.threads) if (thread.state === READY) enabled |= 1 << thread.id
-    return enabled
-  }
-
-  /** Nothing can go on. Lets one go on for which time would pass; else it is the end, good or bad. */
-  #rescue(event: number): number {
-    if (this.threads.every((thread) => thread.state === FINISHED)) return this.#stop(COMPLETE)
-    for (const thread of this.threads) {
-      const waits = thread.state === WAITING && thread.timeout !== Infinity
-      if ((!waits && thread.state !== SPINNING) || thread.rescues >= this.#options.rescuesMax) continue
-      this.#letGoOn(thread)
-      this.#rescued[event] = 1
-      return 1 << thread.id
-    }
-    return this.#stop(DEADLOCK)
-  }
-
-  #stop(status: number): number {
-    this.status = status
-    return 0
-  }
-
-  #letGoOn(thread: Thread): void {
-    thread.rescues++
-    if (thread.state === WAITING) {
-      timeOut(thread)
-      this.#wokenBy[thread.id] = -1
-    }
-    thread.state = READY
+  /** The event is in the path that was given, and not its last: what it leads to was looked at before. */
+  #isOld(event: number): boolean {
+    return this.#isSeeded && event < this.#unit.schedule.length - 1
   }
 
   /** What need not be tried after the event: what need not be before it, or was tried instead, and commutes with it. */
@@ -324,205 +182,39 @@ export class Explorer extends Scheduler {
     while (asleep !== 0) {
       const bit = asleep & -asleep
       asleep ^= bit
-      if (!this.#dependsOn(this.threads[31 - Math.clz32(bit)]!, event)) stays |= bit
+      if (!this.dependsOn(this.threads[31 - Math.clz32(bit)]!, event)) stays |= bit
     }
     this.#sleep[event + 1] = stays
   }
 
   // -------------------------------------------------------------------------------------------------------------------
-  // Dependence
-
-  /** What the next operation of a thread does to its cell, as memory is now. */
-  #modeOf(thread: Thread): number {
-    switch (thread.kind) {
-      case LOAD:
-      case PAUSE:
-        return READS
-      case COMPARE_EXCHANGE:
-        return this.#seesExpected(thread) ? READS | WRITES : READS
-      case WAIT:
-        return this.#seesExpected(thread) ? READS | QUEUES : READS
-      case NOTIFY:
-        return QUEUES
-      case WOKEN:
-        return 0
-      case STORE:
-        return WRITES
-      default:
-        return READS | WRITES
-    }
-  }
-
-  #seesExpected(thread: Thread): boolean {
-    const value = thread.array[thread.index]
-    // Elements that are no 32-bit integers: it might.
-    return thread.native || value === thread.expected || value === (thread.expected | 0)
-  }
-
-  /** The next operation of `thread` does not commute with an event. */
-  #dependsOn(thread: Thread, event: number): boolean {
-    const mode = this.#modeOf(thread)
-    const other = this.#mode[event]!
-    const conflict =
-      ((mode & WRITES) !== 0 && (other & (READS | WRITES)) !== 0) ||
-      ((other & WRITES) !== 0 && (mode & READS) !== 0) ||
-      (mode & other & QUEUES) !== 0
-    if (!conflict) return false
-    if (thread.kind === PAUSE) {
-      for (let read = thread.watchFrom; read < thread.watchTo; read++) {
-        if (this.#touches(event, thread.readCells[read]!, 1)) return true
-      }
-      return false
-    }
-    return this.#touches(event, thread.cell, thread.cells)
-  }
-
-  #touches(event: number, cell: number, cells: number): boolean {
-    const first = this.#cell[event]!
-    if (this.#kind[event] !== PAUSE) return cell < first + this.#cellCount[event]! && first < cell + cells
-    // Of a pause, the watched cells are kept where its first cell would be: see #account.
-    return this.#watched.some((watched) => watched >= cell && watched < cell + cells)
-  }
-
-  // -------------------------------------------------------------------------------------------------------------------
-  // Events
-
-  #account(event: number, thread: Thread): void {
-    const { id, kind } = thread
-    const count = this.#count
-    const clock = event * count
-    const previous = this.#lastEvent[id]!
-    const mode = this.#modeOf(thread)
-    this.#kind[event] = kind
-    this.#cell[event] = thread.cell
-    this.#cellCount[event] = thread.cells
-    this.#mode[event] = mode
-    this.#site[event] = thread.site
-    this.#logMark[event] = this.#logLength
-    this.#previous[event] = previous
-    for (let other = 0; other < count; other++) {
-      this.#clock[clock + other] = previous < 0 ? 0 : this.#clock[previous * count + other]!
-      this.#sync[clock + other] = previous < 0 ? 0 : this.#sync[previous * count + other]!
-    }
-    this.#racing.length = 0
-    if (kind === WOKEN) {
-      if (this.#wokenBy[id]! >= 0) {
-        this.#join(this.#clock, clock, this.#wokenBy[id]!)
-        this.#join(this.#sync, clock, this.#wokenBy[id]!)
-        this.#wokenBy[id] = -1
-      }
-    } else if (kind === PAUSE) {
-      this.#watched.length = 0
-      for (let read = thread.watchFrom; read < thread.watchTo; read++) {
-        this.#watched.push(thread.readCells[read]!)
-        this.#meetCell(event, thread, thread.readCells[read]!, mode)
-      }
-    } else {
-      for (let cell = thread.cell; cell < thread.cell + thread.cells; cell++)
-        this.#meetCell(event, thread, cell, mode)
-    }
-    this.#reverseRaces(event, id)
-    for (const racing of this.#racing) this.#join(this.#clock, clock, racing)
-    this.#clock[clock + id] = event + 1
-    this.#sync[clock + id] = event + 1
-    this.#lastEvent[id] = event
-  }
-
-  #join(clocks: Int32Array, into: number, event: number): void {
-    const from = event * this.#count
-    for (let other = 0; other < this.#count; other++) {
-      if (clocks[from + other]! > clocks[into + other]!) clocks[into + other] = clocks[from + other]!
-    }
-  }
-
-  /** Notes on what the event depends at one cell, and leaves its own mark there. */
-  #meetCell(event: number, thread: Thread, cell: number, mode: number): void {
-    const shadow = this.#shadow
-    const { id } = thread
-    const at = cell * this.#stride
-    const clock = event * this.#count
-    const lastWrite = shadow[at + LAST_WRITE]!
-    if ((mode & (READS | WRITES)) !== 0) {
-      let readers = false
-      if ((mode & WRITES) !== 0) {
-        for (let other = 0; other < this.#count; other++) {
-          const read = shadow[at + PER_THREAD + other * THREAD_WORDS + READ_BY]!
-          if (other === id || read <= lastWrite) continue
-          readers = true
-          this.#dependOn(clock, other, read - 1)
-        }
-      }
-      if (lastWrite !== 0 && !readers) this.#dependOn(clock, this.schedule[lastWrite - 1]!, lastWrite - 1)
-      if ((mode & READS) !== 0 && lastWrite !== 0 && thread.kind !== PAUSE)
-        this.#join(this.#sync, clock, lastWrite - 1)
-    }
-    if ((mode & QUEUES) !== 0) {
-      const lastQueue = shadow[at + LAST_QUEUE]!
-      if (lastQueue !== 0) {
-        this.#dependOn(clock, this.schedule[lastQueue - 1]!, lastQueue - 1)
-        this.#join(this.#sync, clock, lastQueue - 1)
-      }
-      this.#set(at + LAST_QUEUE, event + 1)
-    }
-    if (thread.kind !== PAUSE) this.#checkAtomic(event, id, cell, mode)
-    const own = at + PER_THREAD + id * THREAD_WORDS
-    if ((mode & READS) !== 0) this.#set(own + READ_BY, event + 1)
-    if ((mode & WRITES) !== 0) {
-      this.#set(own + WRITTEN_BY, event + 1)
-      this.#set(at + LAST_WRITE, event + 1)
-    }
-  }
-
-  #dependOn(clock: number, other: number, event: number): void {
-    if (this.#clock[clock + other]! <= event && !this.#racing.includes(event)) this.#racing.push(event)
-  }
-
-  #set(at: number, value: number): void {
-    if (this.#logLength + 2 > this.#log.length) {
-      const log = new Int32Array(this.#log.length * 2)
-      log.set(this.#log)
-      this.#log = log
-    }
-    this.#log[this.#logLength++] = at
-    this.#log[this.#logLength++] = this.#shadow[at]!
-    this.#shadow[at] = value
-  }
-
-  #undo(mark: number): void {
-    while (this.#logLength > mark) {
-      const value = this.#log[--this.#logLength]!
-      this.#shadow[this.#log[--this.#logLength]!] = value
-    }
-  }
-
-  #growShadow(): void {
-    const words = memory.cells * this.#stride
-    if (words <= this.#shadow.length) return
-    const shadow = new Int32Array(words)
-    shadow.set(this.#shadow)
-    this.#shadow = shadow
-  }
-
-  // -------------------------------------------------------------------------------------------------------------------
   // Reversing races: each pair of dependent events that nothing forces into this order is to be seen in the other, too
 
-  #reverseRaces(event: number, id: number): void {
-    const racing = this.#racing
+  protected override meetRaces(event: number, id: number): void {
+    if (this.#bound !== null || this.#isOld(event)) return
+    const { racing } = this
     for (const earlier of racing) {
       // Only what follows directly: what is behind another racing event is reversed when that one is.
       const other = this.schedule[earlier]!
       const direct = racing.every(
-        (between) => between === earlier || this.#clock[between * this.#count + other]! <= earlier,
+        (between) => between === earlier || this.clock[between * this.count + other]! <= earlier,
       )
       if (direct) this.#reverse(earlier, event, id)
     }
   }
 
   #reverse(earlier: number, event: number, id: number): void {
-    const initials = this.#initials(earlier, event, id) & this.#enabled[earlier]!
-    if (initials === 0 || (initials & (this.#backtrack[earlier]! | this.#sleep[earlier]!)) !== 0) return
+    const initials = this.#initials(earlier, event, id) & this.enabled[earlier]!
+    if (initials === 0) return
     const own = 1 << id
-    this.#backtrack[earlier]! |= (initials & own) !== 0 ? own : initials & -initials
+    this.#demand(earlier, initials, (initials & own) !== 0 ? own : initials & -initials)
+  }
+
+  /** One of `threads` is to be tried in place of an event, `preferred` if none is. */
+  #demand(event: number, threads: number, preferred: number): void {
+    if ((threads & (this.#backtrack[event]! | this.#sleep[event]!)) !== 0) return
+    if (event >= this.#unit.floor) this.#backtrack[event]! |= preferred
+    else this.#demands.set((event << 16) | threads, { event, threads, preferred })
   }
 
   /**
@@ -530,7 +222,7 @@ export class Explorer extends Scheduler {
    * `event` of thread `id`.
    */
   #initials(earlier: number, event: number, id: number): number {
-    const count = this.#count
+    const { count } = this
     const first = this.#first
     const other = this.schedule[earlier]!
     let seen = 0
@@ -539,15 +231,15 @@ export class Explorer extends Scheduler {
       const thread = between === event ? id : this.schedule[between]!
       const bit = 1 << thread
       if ((seen & bit) !== 0) continue
-      if (between !== event && this.#clock[between * count + other]! > earlier) continue
+      if (between !== event && this.clock[between * count + other]! > earlier) continue
       let free = true
       for (let before = 0; before < count && free; before++) {
-        if ((seen & (1 << before)) !== 0 && this.#clock[between * count + before]! > first[before]!)
+        if ((seen & (1 << before)) !== 0 && this.clock[between * count + before]! > first[before]!)
           free = false
       }
       if (between === event) {
-        for (const racing of this.#racing) {
-          if (racing > earlier && this.#clock[racing * count + other]! <= earlier) free = false
+        for (const racing of this.racing) {
+          if (racing > earlier && this.clock[racing * count + other]! <= earlier) free = false
         }
       }
       seen |= bit
@@ -558,127 +250,103 @@ export class Explorer extends Scheduler {
   }
 
   // -------------------------------------------------------------------------------------------------------------------
-  // Data races
+  // With a bound
 
-  /** The clock of happens-before of a thread as it is now. */
-  #known(thread: number, other: number): number {
-    const last = this.#lastEvent[thread]!
-    return last < 0 ? 0 : this.#sync[last * this.#count + other]!
-  }
-
-  override plainRead(id: number, firstCell: number, cells: number, site: number): void {
-    const time = this.#lastEvent[id]! + 2
-    for (let cell = firstCell; cell < firstCell + cells; cell++) {
-      const at = cell * this.#stride + PER_THREAD
-      const own = at + id * THREAD_WORDS
-      if (this.#shadow[own + PLAIN_READ] === time) continue
-      for (let other = 0; other < this.#count; other++) {
-        if (other !== id) this.#meetPlain(id, other, cell, at + other * THREAD_WORDS, site, false)
-      }
-      this.#set(own + PLAIN_READ, time)
-      this.#set(own + PLAIN_READ_SITE, site)
+  /** The operation that the last thread has come to is new: it may depend on what others did before. */
+  #meetNextOperation(event: number): void {
+    const thread = this.threads[this.lastThread]
+    if (event === 0 || thread === undefined || thread.state === FINISHED) return
+    for (let other = 0; other < this.count; other++) {
+      if (other === thread.id) continue
+      const earlier = this.lastDependent(thread, other)
+      // What the thread knew already could not come after anything that it does now.
+      const known = this.clock[(event - 1) * this.count + other]!
+      if (earlier >= known) this.#tryBefore(earlier, thread.id)
     }
   }
 
-  override plainWrite(id: number, firstCell: number, cells: number, site: number): void {
-    const time = this.#lastEvent[id]! + 2
-    for (let cell = firstCell; cell < firstCell + cells; cell++) {
-      const at = cell * this.#stride + PER_THREAD
-      const own = at + id * THREAD_WORDS
-      if (this.#shadow[own + PLAIN_WRITE] === time) continue
-      for (let other = 0; other < this.#count; other++) {
-        if (other !== id) this.#meetPlain(id, other, cell, at + other * THREAD_WORDS, site, true)
-      }
-      this.#set(own + PLAIN_WRITE, time)
-      this.#set(own + PLAIN_WRITE_SITE, site)
+  /** The event may depend on what another thread is about to do. */
+  #meetPending(event: number, chosen: number): void {
+    for (const thread of this.threads) {
+      if (thread.id === chosen || thread.state === FINISHED) continue
+      if (this.dependsOn(thread, event)) this.#tryBefore(event, thread.id)
     }
   }
 
-  /** Holds a plain access against what another thread did to the cell; `theirs` is that thread's part of its shadow. */
-  #meetPlain(id: number, other: number, cell: number, theirs: number, site: number, write: boolean): void {
-    const shadow = this.#shadow
-    const known = this.#known(id, other)
-    if (shadow[theirs + PLAIN_WRITE]! > known)
-      this.#report(cell, other, shadow[theirs + PLAIN_WRITE_SITE]!, true, false, id, site, write, false)
-    else if (shadow[theirs + WRITTEN_BY]! > known)
-      this.#report(
-        cell,
-        other,
-        this.#site[shadow[theirs + WRITTEN_BY]! - 1]!,
-        true,
-        true,
-        id,
-        site,
-        write,
-        false,
-      )
-    else if (write && shadow[theirs + PLAIN_READ]! > known)
-      this.#report(cell, other, shadow[theirs + PLAIN_READ_SITE]!, false, false, id, site, write, false)
-    else if (write && shadow[theirs + READ_BY]! > known)
-      this.#report(
-        cell,
-        other,
-        this.#site[shadow[theirs + READ_BY]! - 1]!,
-        false,
-        true,
-        id,
-        site,
-        write,
-        false,
-      )
+  #tryBefore(event: number, thread: number): void {
+    this.#tryAt(event, thread)
+    let start = event
+    while (start > 0 && this.schedule[start - 1] === this.schedule[start]) start--
+    if (start !== event) this.#tryAt(start, thread)
   }
 
-  /** Holds an atomic operation against the plain accesses of others. */
-  #checkAtomic(event: number, id: number, cell: number, mode: number): void {
-    if ((mode & (READS | WRITES)) === 0) return
-    const shadow = this.#shadow
-    for (let other = 0; other < this.#count; other++) {
-      if (other === id) continue
-      const theirs = cell * this.#stride + PER_THREAD + other * THREAD_WORDS
-      const known = this.#sync[event * this.#count + other]!
-      const write = (mode & WRITES) !== 0
-      if (shadow[theirs + PLAIN_WRITE]! > known)
-        this.#report(
-          cell,
-          other,
-          shadow[theirs + PLAIN_WRITE_SITE]!,
-          true,
-          false,
-          id,
-          this.#site[event]!,
-          write,
-          true,
-        )
-      else if (write && shadow[theirs + PLAIN_READ]! > known)
-        this.#report(
-          cell,
-          other,
-          shadow[theirs + PLAIN_READ_SITE]!,
-          false,
-          false,
-          id,
-          this.#site[event]!,
-          write,
-          true,
-        )
+  /** Tries the thread in place of an event; all threads, if it could not go on there. */
+  #tryAt(event: number, thread: number): void {
+    const own = 1 << thread
+    const enabled = this.enabled[event]!
+    let threads = ((enabled & own) !== 0 ? own : enabled) & this.#withinBound(event, enabled)
+    for (; threads !== 0; threads &= threads - 1) this.#demand(event, threads & -threads, threads & -threads)
+  }
+
+  /** Of the threads that could go on at an event, those whose going on is no preemption too many. */
+  #withinBound(event: number, enabled: number): number {
+    if (this.#bound === null || event === 0 || this.preemptions[event]! < this.#bound) return enabled
+    const last = 1 << this.schedule[event - 1]!
+    return (enabled & last) === 0 ? enabled : last
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // Parts of the tree
+
+  /** What the unit that is explored found should be tried outside it, since it was begun. */
+  takeDemands(): Demand[] {
+    const demands = [...this.#demands.values()]
+    this.#demands.clear()
+    return demands
+  }
+
+  /** What is left of the unit that is explored; after advance() was true. */
+  remainder(): WorkUnit {
+    const unit = this.#path(this.branch + 1, this.#unit.floor)
+    return { ...unit, schedule: [...unit.schedule.slice(0, -1), this.#branchThread] }
+  }
+
+  /** What is below the execution that has just ended, as a part of its own; before advance(). */
+  partBelow(): WorkUnit {
+    return this.#path(this.depth, this.depth)
+  }
+
+  #path(length: number, floor: number): WorkUnit {
+    return {
+      schedule: [...this.schedule.subarray(0, length)],
+      backtrack: [...this.#backtrack.subarray(0, length)],
+      done: [...this.#done.subarray(0, length)],
+      floor,
     }
   }
 
-  #report(
-    cell: number,
-    firstThread: number,
-    firstSite: number,
-    firstWrite: boolean,
-    firstAtomic: boolean,
-    secondThread: number,
-    secondSite: number,
-    secondWrite: boolean,
-    secondAtomic: boolean,
-  ): void {
-    this.race ??= {
-      cell,
-      first: { thread: firstThread, site: firstSite, write: firstWrite, atomic: firstAtomic },
-      second: { thread: secondThread, site: secondSite, write: secondWrite, atomic: secondAtomic },
+  /**
+   * How many executions the unit seems to have, from what was explored of it: what is left to be tried at an event is
+   * taken to be as large as what was tried there (after Kilby, Slaney, Thiébaux, Walsh: Estimating search tree size,
+   * AAAI 2006). It is too small as long as something is found to be tried at an early event. After advance() was true.
+   */
+  estimate(): number {
+    let below = 0
+    for (let event = this.branch; event >= this.#unit.floor; event--) {
+      const before = this.#leavesAtChild[event]! - this.#leavesAtNode[event]!
+      const own = event === this.branch ? 0 : below
+      const triedBefore = event < this.#unit.done.length ? bitCount(this.#unit.done[event]!) : 0
+      const tried = bitCount(this.#done[event]!) - triedBefore + (event === this.branch ? 0 : 1)
+      const pathBit = event === this.branch ? 0 : 1 << this.schedule[event]!
+      const left = bitCount(this.#todo(event) & ~pathBit)
+      below = tried === 0 ? own : (before + own) * (1 + left / tried)
     }
+    return Math.round(below)
   }
+}
+
+function bitCount(set: number): number {
+  let count = 0
+  for (let left = set; left !== 0; left &= left - 1) count++
+  return count
 }

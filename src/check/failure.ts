@@ -2,10 +2,11 @@
 
 import type { Site } from '../backends/stepped/index.ts'
 import { type Counterexample, recordCounterexample } from './counterexample.ts'
-import type { FailureKind, RawFailure, Subject } from './explore.ts'
-import { NotDeterministic } from './explorer.ts'
+import { NotDeterministic } from './execution.ts'
+import type { FailureKind, RawFailure } from './explore.ts'
 import { type FollowedRun, errorText, follow, leadBy, turningsOf } from './follow.ts'
 import { minimise } from './minimise.ts'
+import type { Prepared } from './prepare.ts'
 import { type CheckedCode, type ReplayedExecution, replayToken } from './token.ts'
 
 /** Steps of all candidates together that a counterexample is shortened for. */
@@ -28,14 +29,6 @@ export interface CheckFailure {
   readonly token: string | null
   /** What happened, step by step: see counterexampleText(). */
   readonly counterexample: Counterexample
-}
-
-/** A program that is loaded, ready to be explored. */
-export interface Prepared {
-  readonly subject: Subject
-  readonly sites: readonly Site[]
-  /** Digest of its code. */
-  readonly digest: string
 }
 
 export interface DescribeOptions {

@@ -18,7 +18,7 @@ import {
   timeOut,
 } from '../backends/stepped/index.ts'
 import type { FailureKind, RawFailure, Subject } from './explore.ts'
-import type { RaceReport } from './explorer.ts'
+import type { RaceReport } from './data-races.ts'
 import { HappensBefore, changes } from './happens-before.ts'
 
 /** How often a thread may go on because nothing else can, as in the explorer. */

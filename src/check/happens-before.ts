@@ -14,7 +14,7 @@ import {
   WAIT,
   WOKEN,
 } from '../backends/stepped/index.ts'
-import type { RaceReport } from './explorer.ts'
+import type { RaceReport } from './data-races.ts'
 
 /** The last accesses of one kind to a cell: for each thread when, and where. */
 interface Accesses {

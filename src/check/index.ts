@@ -3,8 +3,6 @@
 export {
   type CheckOptions,
   type CheckResult,
-  type KernelChoice,
-  NoScenario,
   ScenarioFailed,
   assertHolds,
   type ReplayOptions,
@@ -19,9 +17,11 @@ export type {
   CounterexampleEvent,
   CounterexampleRow,
 } from './counterexample.ts'
+export type { Progress, Strategy } from './explore.ts'
 export type { CheckFailure } from './failure.ts'
 export { type Mutant, mutants } from './mutants.ts'
 export { perfettoTrace } from './perfetto.ts'
+export { type KernelChoice, NoScenario } from './prepare.ts'
 export { scenarioNames } from './scenarios/index.ts'
 export { type Scenario, type ScenarioOptions, scenario } from './scenario.ts'
 export { counterexampleText } from './table.ts'

@@ -14,6 +14,7 @@ export function userSubject(description: Scenario): Subject {
   let state: unknown
   return {
     threads: description.threads.length,
+    functions: description.threads,
     begin() {
       memory.restore()
       state = alone(description.setup?.())

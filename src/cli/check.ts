@@ -7,6 +7,7 @@ import {
   type CheckResult,
   type KernelChoice,
   type Mutant,
+  type Progress,
   checkFile,
   checkKernelScenario,
   mutants,
@@ -14,6 +15,14 @@ import {
 } from '../check/index.ts'
 import { formatCount, formatTable, wrap } from '../report/index.ts'
 import { failureText, findMutant, replayToken, writeFailure } from './check-failure.ts'
+import {
+  type ExploringOptions,
+  addExploringOptions,
+  extentText,
+  parseExploring,
+  progressText,
+  remainderText,
+} from './check-options.ts'
 import { UsageError } from './failure.ts'
 import { DEFAULT_DESIGNS, nearest, parseDesigns, parseNumber, parseRwsems } from './options.ts'
 import { print, textOptions } from './output.ts'
@@ -26,7 +35,7 @@ const HELP_WIDTH = 100
 /** The design of which the mutants are mutants. */
 const MUTATED = 'lespinasse-2021'
 
-interface CheckCommandOptions {
+interface CheckCommandOptions extends ExploringOptions {
   readonly design: string
   readonly rwsem: string
   readonly seconds?: string
@@ -53,7 +62,7 @@ interface MutantResult {
 }
 
 export function checkCommand(): Command {
-  return new Command('check')
+  const command = new Command('check')
     .description('explore every interleaving of a scenario, and print the one in which it fails')
     .argument('[scenario]', 'the name of a kernel scenario, or a file that exports a scenario as default')
     .option('--design <names>', "designs for kernel scenarios, as a,b or 'all'", DEFAULT_DESIGNS)
@@ -68,18 +77,22 @@ export function checkCommand(): Command {
     .option('--perfetto <file>', 'write the first counterexample as a trace for ui.perfetto.dev')
     .option('--counterexample <file>', 'write the first counterexample as JSON')
     .option('--json', 'print JSON, one object a line')
+  return addExploringOptions(command)
     .addHelpText(
       'after',
       [
         '',
-        'Exit code 1: something fails, a mutant is not found, or one that is redundant is. Where the time is up first, the verdict is',
-        "'incomplete' and the exit code 0.",
+        'Exit code 1: something fails, a mutant is not found, or one that is redundant is. Where the time is up',
+        "first, the verdict is 'incomplete' and the exit code 0; so it is where executions are chosen by chance",
+        'and none fails.',
         '',
         ...wrap(`Kernel scenarios: ${scenarioNames.join(', ')}`, HELP_WIDTH),
         '',
         'Examples:',
         '  faultline check my-queue.check.ts',
         '  faultline check fault-munmap --design lespinasse-2021 --rwsem all',
+        '  faultline check two-faults-munmap --bound 2 --workers 4',
+        '  faultline check two-faults-munmap --strategy pct --seed 7 --executions 100000',
         '  faultline check --mutants --json',
       ].join('\n'),
     )
@@ -98,7 +111,7 @@ async function runCommand(
   const target = given ?? mutant?.scenario
   refuseCombinations(target, options)
   if (options.mutants === true) {
-    await runMutants(target, seconds, options.json === true)
+    await runMutants(target, { seconds, ...parseExploring(options) }, options.json === true)
     return
   }
   if (target === undefined && options.all !== true) {
@@ -109,7 +122,8 @@ async function runCommand(
   const [design, rwsem] = [isGiven('design'), isGiven('rwsem')]
   const minimiseSeconds =
     options.minimise === false ? 0 : parseNumber(options.minimise, '--minimise', 0, SECONDS_MAX)
-  const checking: CheckOptions = { seconds, minimiseSeconds, patches: mutant?.patches ?? [] }
+  const patches = mutant?.patches ?? []
+  const checking: CheckOptions = { seconds, minimiseSeconds, patches, ...parseExploring(options) }
   const machines = design === undefined && mutant !== undefined ? [MUTATED] : designs
   const choices = machines.flatMap((machine) => rwsems.map((form) => ({ design: machine, rwsem: form })))
   const results: CheckResult[] = []
@@ -119,12 +133,17 @@ async function runCommand(
     results.push(await replayToken(file, isKernel, options.replay, { design, rwsem, mutant }))
   } else if (target !== undefined && !isScenarioName(target)) {
     const { seconds: _, ...unlimited } = checking
-    results.push(await checkFile(existingFile(target), options.seconds === undefined ? unlimited : checking))
+    const limited = options.seconds === undefined ? unlimited : checking
+    results.push(await checkFile(existingFile(target), { ...limited, onProgress: progressOf(target) }))
   } else {
-    for (const name of target === undefined ? scenarioNames : [target]) {
+    const names = target === undefined ? scenarioNames : [target]
+    if (checking.ledger !== undefined && names.length * choices.length > 1)
+      throw new UsageError('--ledger is for one exploration', 'name a scenario, one design and one rwsem')
+    for (const name of names) {
       for (const choice of choices) {
-        showProgress(`check ${name}: ${choice.design}/${choice.rwsem}`)
-        results.push(await checkKernelScenario(name, choice, checking))
+        const title = `${name}, ${choice.design}/${choice.rwsem}`
+        showProgress(`check ${title}`)
+        results.push(await checkKernelScenario(name, choice, { ...checking, onProgress: progressOf(title) }))
       }
     }
   }
@@ -135,6 +154,10 @@ async function runCommand(
   )
   await print(lines.join(''))
   if (results.some(({ verdict }) => verdict === 'fail')) process.exitCode = 1
+}
+
+function progressOf(name: string): (progress: Progress) => void {
+  return (progress) => showProgress(progressText(name, progress))
 }
 
 function refuseCombinations(target: string | undefined, options: CheckCommandOptions): void {
@@ -163,7 +186,11 @@ function existingFile(target: string): string {
   )
 }
 
-async function runMutants(scenario: string | undefined, seconds: number, json: boolean): Promise<void> {
+async function runMutants(
+  scenario: string | undefined,
+  exploring: CheckOptions,
+  json: boolean,
+): Promise<void> {
   const chosen = mutants.filter((mutant) => scenario === undefined || mutant.scenario === scenario)
   if (chosen.length === 0) {
     throw new UsageError(
@@ -174,7 +201,7 @@ async function runMutants(scenario: string | undefined, seconds: number, json: b
   const results: MutantResult[] = []
   for (const mutant of chosen) {
     showProgress(`check: the mutant ${mutant.name}`)
-    results.push(await checkMutant(mutant, seconds))
+    results.push(await checkMutant(mutant, exploring))
   }
   const text = json ? results.map((result) => `${JSON.stringify(result)}\n`).join('') : mutantsText(results)
   await print(text)
@@ -182,10 +209,10 @@ async function runMutants(scenario: string | undefined, seconds: number, json: b
   if (results.some(({ caught, redundant }) => caught === (redundant !== null))) process.exitCode = 1
 }
 
-async function checkMutant(mutant: Mutant, seconds: number): Promise<MutantResult> {
+async function checkMutant(mutant: Mutant, exploring: CheckOptions): Promise<MutantResult> {
   const { name, race, scenario, rwsem = 'xadd', redundant = null, patches } = mutant
   const choice: KernelChoice = { design: MUTATED, rwsem }
-  const limits = { patches, seconds, minimiseSeconds: 0 }
+  const limits = { ...exploring, patches, minimiseSeconds: 0 }
   const { failure, executions } = await checkKernelScenario(scenario, choice, limits)
   return { mutant: name, design: MUTATED, race, caught: failure !== null, scenario, executions, redundant }
 }
@@ -222,6 +249,7 @@ function mutantsText(results: readonly MutantResult[]): string {
 
 function resultJson(result: CheckResult): string {
   const { scenario, design, rwsem, verdict, complete, executions, redundant, steps, seconds } = result
+  const { bound, strategy, seed, shard, estimatedExecutions, guarantee } = result
   const failure = result.failure && failureJson(result.failure)
   return `${JSON.stringify({
     scenario,
@@ -233,7 +261,12 @@ function resultJson(result: CheckResult): string {
     redundant,
     steps,
     seconds,
-    bound: null,
+    bound,
+    strategy,
+    seed,
+    guarantee,
+    shard,
+    estimatedExecutions,
     failure,
   })}\n`
 }
@@ -245,11 +278,11 @@ function failureJson({ kind, message, places, preemptions, steps, token }: Check
 
 /** `target` is what is checked, as on the command line. */
 function resultText(result: CheckResult, target: string): string {
-  const { scenario, design, rwsem, verdict, complete, executions, redundant, steps, seconds } = result
+  const { scenario, design, rwsem, verdict, executions, redundant, steps, seconds } = result
   const name = design === null ? scenario : `${scenario}, ${design}/${rwsem}`
-  const extent = complete ? ', every interleaving' : ''
   const counts = `${formatCount(executions)} executions, ${formatCount(redundant)} of them redundant`
-  const line = `${name}: ${verdict}${extent}\n  ${counts}, ${formatCount(steps)} steps in ${seconds.toFixed(2)} s\n`
+  const work = `  ${counts}, ${formatCount(steps)} steps in ${seconds.toFixed(2)} s\n`
+  const line = `${name}: ${verdict}${extentText(result)}\n${work}${remainderText(result)}`
   if (result.failure === null) return line
   return `${line}\n${failureText(result.failure, target, textOptions().width)}\n`
 }

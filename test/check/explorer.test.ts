@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import * as fc from 'fast-check'
 import { loadStepped, memory, setSites } from '../../src/backends/stepped/index.ts'
-import { type Exploration, explore } from '../../src/check/explore.ts'
+import { type Exploration, type ExploreOptions, explore } from '../../src/check/explore.ts'
 import type { Scenario } from '../../src/check/scenario.ts'
 import { userSubject } from '../../src/check/user-scenario.ts'
 import type { Step } from './programs/random.ts'
@@ -19,59 +19,89 @@ async function load(name: string): Promise<Readonly<Record<string, unknown>>> {
   return program.exports
 }
 
-async function exploreProgram(name: string): Promise<Exploration> {
+async function exploreProgram(name: string, options: Partial<ExploreOptions> = {}): Promise<Exploration> {
   const { default: description } = await load(name)
-  return explore(userSubject(description as Scenario), limits)
+  return explore(userSubject(description as Scenario), { ...limits, ...options })
 }
 
-/** Runs `lists` in every interleaving and returns what is different: the results, and the order of what conflicts. */
-function enumerate(lists: readonly (readonly Step[])[]): { outcomes: Set<string>; traces: Set<string> } {
-  const outcomes = new Set<string>()
+interface Enumeration {
+  /** The results of all threads, and in how many preemptions at least they can be had. */
+  readonly outcomes: Map<string, number>
+  /** The order of what conflicts. */
+  readonly traces: Set<string>
+}
+
+/** Runs `lists` in every interleaving and returns what is different. */
+function enumerate(lists: readonly (readonly Step[])[]): Enumeration {
+  const outcomes = new Map<string, number>()
   const traces = new Set<string>()
-  const run = (order: readonly number[]): void => {
-    const cells = [0, 0, 0, 0]
-    const results: number[][] = lists.map(() => [])
-    const seen: string[] = []
-    // For each cell: how many writes there were, by whom; a read belongs to the write before it.
-    const writes: string[][] = [[], [], [], []]
-    for (const thread of order) {
-      const [kind, cell, operand, expected] = lists[thread]![results[thread]!.length]!
+  const cells = [0, 0, 0, 0]
+  const results: number[][] = lists.map(() => [])
+  const seen: string[] = []
+  // For each cell: the writes by whom; a read belongs to the write before it.
+  const writes: string[][] = [[], [], [], []]
+  const canGoOn = (thread: number): boolean => {
+    const next = lists[thread]![results[thread]!.length]
+    return next !== undefined && !(next[0] === 'lock' && cells[next[1]] !== 0)
+  }
+  const extend = (last: number, preemptions: number): void => {
+    if (results.every((list, thread) => list.length === lists[thread]!.length)) {
+      const outcome = JSON.stringify(results)
+      outcomes.set(outcome, Math.min(preemptions, outcomes.get(outcome) ?? Infinity))
+      traces.add(`${seen.toSorted().join(';')} ${writes.map((list) => list.join()).join('|')}`)
+    }
+    const mayStay = last >= 0 && canGoOn(last)
+    for (const thread of lists.keys()) {
+      if (!canGoOn(thread)) continue
+      const done = results[thread]!
+      const [kind, cell, operand, expected] = lists[thread]![done.length]!
       const before = cells[cell]!
       const changes = kind === 'cas' ? before === expected : kind !== 'load'
-      const label = `${thread}.${results[thread]!.length}`
+      const label = `${thread}.${done.length}`
+      const value = { load: before, cas: before, add: before, store: operand, lock: 0, unlock: 0 }[kind]
       seen.push(`${label} after ${writes[cell]!.join()}`)
       if (changes) {
         writes[cell]!.push(label)
-        cells[cell] = kind === 'add' ? before + operand : operand
+        cells[cell] =
+          kind === 'add' ? before + operand : kind === 'lock' ? 1 : kind === 'unlock' ? 0 : operand
       }
-      results[thread]!.push(kind === 'store' ? operand : before)
+      done.push(value)
+      extend(thread, preemptions + (mayStay && thread !== last ? 1 : 0))
+      done.pop()
+      if (changes) writes[cell]!.pop()
+      cells[cell] = before
+      seen.pop()
     }
-    outcomes.add(JSON.stringify(results))
-    traces.add(`${seen.toSorted().join(';')} ${writes.map((list) => list.join()).join('|')}`)
   }
-  const extend = (order: readonly number[]): void => {
-    let complete = true
-    for (const [thread, list] of lists.entries()) {
-      if (order.filter((each) => each === thread).length === list.length) continue
-      complete = false
-      extend([...order, thread])
-    }
-    if (complete) run(order)
-  }
-  extend([])
+  extend(-1, 0)
   return { outcomes, traces }
 }
+
+const step = fc.tuple(
+  fc.constantFrom('load', 'store', 'add', 'cas'),
+  fc.integer({ min: 0, max: 1 }),
+  fc.integer({ min: 1, max: 2 }),
+  fc.integer({ min: 0, max: 2 }),
+) as fc.Arbitrary<Step>
+const steps = fc.array(step, { minLength: 1, maxLength: 3 })
+/** Steps, some of them with a lock held. */
+const guardedSteps = fc
+  .tuple(
+    fc.array(step, { maxLength: 2 }),
+    fc.array(step, { minLength: 1, maxLength: 2 }),
+    fc.integer({ min: 2, max: 3 }),
+  )
+  .map(([before, guarded, lock]): Step[] => [
+    ...before,
+    ['lock', lock, 0, 0],
+    ...guarded,
+    ['unlock', lock, 0, 0],
+  ])
 
 describe('the explorer', () => {
   it('shows every outcome, and every order of dependent operations exactly once', async () => {
     const { make } = (await load('random')) as { make: typeof import('./programs/random.ts').make }
-    const step = fc.tuple(
-      fc.constantFrom('load', 'store', 'add', 'cas'),
-      fc.integer({ min: 0, max: 1 }),
-      fc.integer({ min: 1, max: 2 }),
-      fc.integer({ min: 0, max: 2 }),
-    ) as fc.Arbitrary<Step>
-    const lists = fc.array(fc.array(step, { minLength: 1, maxLength: 3 }), { minLength: 2, maxLength: 3 })
+    const lists = fc.array(steps, { minLength: 2, maxLength: 3 })
     fc.assert(
       fc.property(lists, (threads) => {
         const { outcomes, traces } = enumerate(threads)
@@ -80,16 +110,71 @@ describe('the explorer', () => {
         const result = explore(subject, limits)
         assert.equal(result.failure, null)
         assert.equal(result.complete, true)
-        assert.deepEqual([...met].toSorted(), [...outcomes].toSorted())
+        assert.deepEqual([...met].toSorted(), [...outcomes.keys()].toSorted())
         assert.equal(result.executions - result.redundant, traces.size)
       }),
       { numRuns: 300 },
     )
   })
 
+  it('shows every outcome that can be had with so many preemptions, and no other', async () => {
+    const { make } = (await load('random')) as { make: typeof import('./programs/random.ts').make }
+    const thread = fc.oneof(steps, guardedSteps)
+    const lists = fc.array(thread, { minLength: 2, maxLength: 3 })
+    fc.assert(
+      fc.property(lists, fc.integer({ min: 0, max: 3 }), (threads, bound) => {
+        const { outcomes } = enumerate(threads)
+        const expected = [...outcomes]
+          .filter(([, preemptions]) => preemptions <= bound)
+          .map(([outcome]) => outcome)
+        const met = new Set<string>()
+        const subject = userSubject(make(threads, (results) => met.add(JSON.stringify(results))) as Scenario)
+        const result = explore(subject, { ...limits, bound })
+        assert.deepEqual([result.failure, result.complete], [null, true])
+        assert.deepEqual([...met].toSorted(), expected.toSorted())
+      }),
+      { numRuns: 400 },
+    )
+  })
+
+  it('exchanges threads that run the same function, and loses no end but for their names', async () => {
+    const { makeAlike } = (await load('random')) as {
+      makeAlike: typeof import('./programs/random.ts').makeAlike
+    }
+    let fewer = 0
+    const lists = fc.array(fc.oneof(steps, guardedSteps), { minLength: 1, maxLength: 2 })
+    const which = fc.array(fc.integer({ min: 0, max: 1 }), { minLength: 2, maxLength: 3 })
+    fc.assert(
+      fc.property(lists, which, (programs, chosen) => {
+        const threads = chosen.map((number) => number % programs.length)
+        const ends = [true, false].map((distinct) => {
+          const met = new Set<string>()
+          const subject = userSubject(
+            makeAlike(programs, threads, (results) => {
+              met.add(JSON.stringify(results.toSorted()))
+            }) as Scenario,
+          )
+          const result = explore(subject, { ...limits, distinct })
+          assert.deepEqual([result.failure, result.complete], [null, true])
+          return { met: [...met].toSorted(), executions: result.executions - result.redundant }
+        })
+        assert.deepEqual(ends[1]!.met, ends[0]!.met)
+        assert.ok(ends[1]!.executions <= ends[0]!.executions)
+        if (ends[1]!.executions < ends[0]!.executions) fewer++
+      }),
+      { numRuns: 300 },
+    )
+    assert.ok(fewer > 50, `only ${fewer}`)
+  })
+
   it('needs 2^n executions for one writer and n readers of one cell', async () => {
-    const result = await exploreProgram('readers')
+    const result = await exploreProgram('readers', { distinct: true })
     assert.deepEqual([result.executions, result.redundant, result.complete], [8, 0, true])
+  })
+
+  it('needs n + 1 where the readers are exchanged: one for each number of them that is early', async () => {
+    const result = await exploreProgram('readers')
+    assert.deepEqual([result.executions, result.redundant, result.complete], [4, 0, true])
   })
 
   it('finds a lost update in the second execution', async () => {

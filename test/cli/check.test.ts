@@ -22,6 +22,11 @@ const keys = [
   'steps',
   'seconds',
   'bound',
+  'strategy',
+  'seed',
+  'guarantee',
+  'shard',
+  'estimatedExecutions',
   'failure',
 ]
 
@@ -125,10 +130,40 @@ test('check', { concurrency: 2 }, async (t) => {
       )
       assert.equal(code, 0)
     }),
+    t.test('with a bound: what was covered is said', async () => {
+      const { code, stdout } = await faultline([
+        'check',
+        'fault-fault',
+        '--design',
+        'classic',
+        '--bound',
+        '1',
+      ])
+      assert.match(
+        stdout,
+        /^fault-fault, classic\/xadd: pass, every interleaving with at most 1 preemption\n/,
+      )
+      assert.equal(code, 0)
+    }),
+    t.test('one shard: so is that', async () => {
+      const { code, stdout } = await faultline(['check', program('message'), '--shard', '1/2'])
+      assert.match(stdout, /: pass, every interleaving, part 1\/2\n/)
+      assert.equal(code, 0)
+    }),
+    t.test('by chance: the seed is printed, and the same seed gives the same run', async () => {
+      const values = ['check', program('mutex'), '--strategy', 'pct', '--executions', '100', '--seed', '5']
+      const { code, stdout } = await faultline(values)
+      assert.match(stdout, /: incomplete, by chance\n {2}100 executions, .*\n {2}PCT of depth 3, seed 5\n/)
+      assert.match(stdout, /ordered steps shows in 1 of [\d.]+( k)? executions, or more often\n$/)
+      assert.equal(code, 0)
+      const counts = (text: string): string => text.replace(/in [\d.]+ s/, '')
+      assert.equal(counts((await faultline(values)).stdout), counts(stdout))
+    }),
     t.test('where the time is up: incomplete, exit code 0', async () => {
       const values = ['check', 'two-faults-munmap', '--design', 'lespinasse-2021', '--seconds', '0.1']
       const { code, stdout } = await faultline(values)
       assert.match(stdout, /^two-faults-munmap, lespinasse-2021\/xadd: incomplete\n/)
+      assert.match(stdout, /\n {2}there seem to be about [\d.]+( [kMG])? executions; .* more at this pace\n$/)
       assert.equal(code, 0)
     }),
     t.test('the mutants of a scenario: each is caught', async () => {
@@ -163,6 +198,19 @@ test('check', { concurrency: 2 }, async (t) => {
         [['check', program('throws')], /cannot be loaded: Error: no luck — correct what it/],
         [['check', program('random')], /does not export a scenario as default — write export default/],
         [['check', 'fault-munmap', '--seconds', 'long'], /--seconds long is not usable/],
+        [['check', 'fault-munmap', '--bound=-1'], /--bound -1 is not usable — give a whole number of 0 to/],
+        [['check', 'fault-munmap', '--strategy=pcd'], /unknown strategy 'pcd' — did you mean 'pct'/],
+        [['check', 'fault-munmap', '--seed=1'], /--seed is not usable: --strategy dpor leaves nothing/],
+        [
+          ['check', program('ring'), '--strategy=random', '--depth=2'],
+          /--depth is not usable: .* knows no depth/,
+        ],
+        [['check', program('ring'), '--strategy=pct', '--bound=2'], /--bound is not usable: .* by chance/],
+        [['check', 'fault-munmap', '--shard=4'], /--shard 4 is not usable — give it as 1\/4 to 4\/4/],
+        [['check', 'fault-munmap', '--shard=5/4'], /--shard 5 is not usable — give a whole number of 1 to 4/],
+        [['check', 'fault-munmap', '--workers=0'], /--workers 0 is not usable/],
+        [['check', 'fault-munmap', '--ledger=x'], /--ledger is for one exploration — name a scenario, one/],
+        [['check', program('chance')], /thread 0 came to another operation at step 1: .*chance\.ts:7/],
         [['check', 'fault-munmap', '--minimise', 'soon'], /--minimise soon is not usable/],
         [['check', '--replay', 'fl1.x.y'], /--replay needs the scenario or the file/],
         [['check', 'fault-munmap', '--replay', 'x'], /is no replay token — a token begins with 'fl1\.'/],

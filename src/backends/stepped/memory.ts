@@ -177,18 +177,20 @@ class Memory {
     this.#changedBlocks.push(block)
   }
 
-  /** A digest of what differs from the snapshot: equal for equal contents, whatever happened in between. */
+  /**
+   * A digest of what differs from the snapshot, or of a buffer that was made since from zero: equal for equal contents,
+   * whatever happened in between.
+   */
   digest(): string {
     let first = 0
     let second = 0
     for (let index = 0; index < this.#changedBlocks.length; index++) {
       const { words, snapshot, ordinal } = this.#changedBuffers[index]!
-      if (snapshot === null) continue
       const start = this.#changedBlocks[index]! << BLOCK_SHIFT
       const end = Math.min(start + (1 << BLOCK_SHIFT), words.length)
       for (let word = start; word < end; word++) {
         const value = words[word]!
-        if (value === snapshot[word]) continue
+        if (value === (snapshot === null ? 0 : snapshot[word])) continue
         const place = Math.imul(word + 1, 0x9e3779b1) ^ Math.imul(ordinal + 1, 0x85ebca6b)
         first = (first + mix(place ^ value)) | 0
         second = (second + mix(Math.imul(place, 0xc2b2ae35) ^ Math.imul(value, 0x27d4eb2f))) | 0

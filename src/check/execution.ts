@@ -1,0 +1,517 @@
+// An execution as it happens: which thread did what, what each event depends on, and how it ended.
+//
+// What is the same for every way of choosing: threads that block and spin, the clocks of the events, data races, and
+// the repetition of a prefix. Which thread goes on is chosen by whoever extends this.
+//
+// A thread that spins (see PAUSE) is one that waits for a change of what it read: its going on is a read of all of
+// that, which is not possible before the change. Where nothing else can go on, spinning threads and threads that wait
+// with a timeout are let go on a number of times, as time would; if that leads nowhere, it is a deadlock.
+//
+// Two operations depend on each other if they touch a common cell and one changes it; a compare-and-swap that fails
+// only reads. Happens-before is smaller than that: see data-races.ts.
+
+import {
+  COMPARE_EXCHANGE,
+  FINISHED,
+  LOAD,
+  NOTIFY,
+  PAUSE,
+  READY,
+  SPINNING,
+  STORE,
+  Scheduler,
+  Thread,
+  WAIT,
+  WAITING,
+  WOKEN,
+  memory,
+  setWatching,
+  timeOut,
+} from '../backends/stepped/index.ts'
+import { RaceDetector, type RaceReport } from './data-races.ts'
+import {
+  LAST_QUEUE,
+  LAST_WRITE,
+  PER_THREAD,
+  QUEUED_BY,
+  READ_BY,
+  Shadow,
+  THREAD_WORDS,
+  WRITTEN_BY,
+} from './shadow.ts'
+import type { StepLog } from './step-log.ts'
+import type { Symmetry } from './symmetry.ts'
+
+/** Threads at most: sets of threads are the bits of a word. */
+export const THREADS_MAX = 16
+
+// What an operation does to its cell.
+const READS = 1
+const WRITES = 2
+/** Looks at or changes the queue of those who wait on the cell. */
+const QUEUES = 4
+
+/** Why the execution ended. */
+const RUNNING = 0
+/** Every thread is finished. */
+export const COMPLETE = 1
+/** Every way to go on was explored before in another order. */
+export const REDUNDANT = 2
+export const DEADLOCK = 3
+export const RACE = 4
+export const TOO_LONG = 5
+
+/** The program did something else when it was run again with the same choices. */
+export class NotDeterministic extends Error {
+  override readonly name = 'NotDeterministic'
+  /** The step, from 1, and the place in the source; -1 where there is none. */
+  readonly step: number
+  readonly site: number
+
+  constructor(message: string, step = -1, site = -1) {
+    super(message)
+    this.step = step
+    this.site = site
+  }
+}
+
+export interface ExecutionLimits {
+  /** Steps after which an execution is given up. */
+  readonly maxSteps: number
+  /** How often a thread may go on because nothing else can. */
+  readonly rescuesMax: number
+}
+
+export abstract class Execution extends Scheduler {
+  readonly threads: readonly Thread[]
+  status = RUNNING
+  /** Events of the execution so far. */
+  depth = 0
+  /** Which thread did each event. */
+  readonly schedule: Uint8Array
+  /** Steps of all executions. */
+  steps = 0
+  /** Where set, what each step did is noted or compared with what was noted. */
+  log: StepLog | null = null
+
+  protected readonly count: number
+  protected readonly shadow: Shadow
+  /** Threads that may be exchanged for one another. */
+  protected readonly symmetry: Symmetry | null
+  /** Events before this one repeat the last execution. */
+  protected branch = 0
+  protected lastThread = -1
+  /** The events of other threads that the last event depends on, and that nothing else puts before it. */
+  protected readonly racing: number[] = []
+
+  // For each event:
+  protected readonly logMark: Int32Array
+  /** The thread's event before, or -1. */
+  readonly previous: Int32Array
+  /** For each thread, one more than its last event that this one depends on; of itself, this one. */
+  protected readonly clock: Int32Array
+  /** The threads that could go on. */
+  protected readonly enabled: Int32Array
+  /** How often, before it, a thread was left that could have gone on. */
+  readonly preemptions: Int32Array
+  readonly #kind: Uint8Array
+  readonly #cell: Int32Array
+  readonly #cellCount: Int32Array
+  readonly #mode: Uint8Array
+  readonly #site: Int32Array
+  readonly #rescued: Uint8Array
+  /** The clock of happens-before. */
+  readonly #sync: Int32Array
+
+  readonly lastEvent: Int32Array
+  readonly #limits: ExecutionLimits
+  readonly #wokenBy: Int32Array
+  /** Cells of the last pause. */
+  readonly #watched: number[] = []
+  readonly #races: RaceDetector
+  #isFirst = true
+
+  constructor(threadCount: number, limits: ExecutionLimits, symmetry: Symmetry | null = null) {
+    super()
+    this.threads = Array.from({ length: threadCount }, (_, id) => new Thread(id))
+    this.count = threadCount
+    this.#limits = limits
+    this.symmetry = symmetry
+    this.shadow = new Shadow(threadCount)
+    const events = limits.maxSteps + 1
+    this.schedule = new Uint8Array(events)
+    this.preemptions = new Int32Array(events + 1)
+    this.#kind = new Uint8Array(events)
+    this.#cell = new Int32Array(events)
+    this.#cellCount = new Int32Array(events)
+    this.#mode = new Uint8Array(events)
+    this.#site = new Int32Array(events)
+    this.#rescued = new Uint8Array(events)
+    this.logMark = new Int32Array(events)
+    this.previous = new Int32Array(events)
+    this.clock = new Int32Array(events * threadCount)
+    this.#sync = new Int32Array(events * threadCount)
+    this.enabled = new Int32Array(events)
+    this.lastEvent = new Int32Array(threadCount).fill(-1)
+    this.#wokenBy = new Int32Array(threadCount).fill(-1)
+    this.#races = new RaceDetector(threadCount, this.shadow, {
+      sync: this.#sync,
+      sites: this.#site,
+      lastEvent: this.lastEvent,
+    })
+  }
+
+  /** Returns the thread that goes on of those that can, or -1 after end(). */
+  protected abstract pick(event: number, enabled: number): number
+
+  /** The event has its clock, except for what it takes over from the events in `racing`. */
+  protected abstract meetRaces(event: number, thread: number): void
+
+  /** The event was chosen and is about to happen. */
+  protected abstract chosen(event: number, thread: number): void
+
+  get race(): RaceReport | null {
+    return this.#races.report
+  }
+
+  /** To be called before each execution. */
+  begin(): void {
+    this.status = RUNNING
+    this.#races.report = null
+    this.depth = 0
+    this.lastThread = -1
+    this.#wokenBy.fill(-1)
+    this.shadow.grow(memory.cells)
+    // What happens before the first operation is the same in every execution.
+    setWatching(this.#isFirst)
+    this.#isFirst = false
+  }
+
+  override memoryGrew(): void {
+    this.shadow.grow(memory.cells)
+  }
+
+  /** The next execution repeats this one. */
+  repeat(): void {
+    this.branch = this.depth
+  }
+
+  /** Where the execution left a thread that could have gone on. */
+  get preemptionCount(): number {
+    return this.preemptions[this.depth]!
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // Choosing
+
+  override choose(): number {
+    const event = this.depth
+    this.#noticeChanges(event)
+    if (this.#races.report !== null) return this.end(RACE)
+    if (event < this.branch) return this.#repeatEvent(event)
+    if (event >= this.#limits.maxSteps) return this.end(TOO_LONG)
+    let enabled = this.#enabledThreads()
+    this.#rescued[event] = 0
+    if (enabled === 0) {
+      enabled = this.#rescue(event)
+      if (enabled === 0) return -1
+    }
+    if (this.symmetry !== null) enabled = this.symmetry.firstOnly(this.threads, this, enabled)
+    const chosen = this.pick(event, enabled)
+    if (chosen < 0) return -1
+    const thread = this.threads[chosen]!
+    const last = this.lastThread
+    const preempts = chosen !== last && last >= 0 && (enabled & (1 << last)) !== 0
+    this.preemptions[event + 1] = this.preemptions[event]! + (preempts ? 1 : 0)
+    this.schedule[event] = chosen
+    this.enabled[event] = enabled
+    thread.state = READY
+    this.#account(event, thread)
+    this.chosen(event, chosen)
+    this.depth = event + 1
+    this.lastThread = chosen
+    if (event === this.branch) setWatching(true)
+    if (this.log !== null) this.log.step(event, thread)
+    return this.#races.report === null ? chosen : this.end(RACE)
+  }
+
+  protected end(status: number): number {
+    this.status = status
+    return -1
+  }
+
+  #repeatEvent(event: number): number {
+    const chosen = this.schedule[event]!
+    const thread = this.threads[chosen]!
+    if (this.#rescued[event] !== 0) this.#letGoOn(thread)
+    if (thread.kind !== this.#kind[event] || (thread.kind !== WOKEN && thread.cell !== this.#cell[event])) {
+      const what = `thread ${chosen} came to another operation at step ${event + 1}`
+      throw new NotDeterministic(`run again with the same choices, ${what}`, event + 1, thread.site)
+    }
+    if (this.log !== null) this.log.step(event, thread)
+    thread.state = READY
+    this.depth = event + 1
+    this.lastThread = chosen
+    return chosen
+  }
+
+  /** Threads that spin go on when what they read has changed; those that were notified, because of that. */
+  #noticeChanges(event: number): void {
+    for (const thread of this.threads) {
+      if (thread.state === SPINNING && thread.sawChange()) thread.state = READY
+    }
+    if (event === 0 || this.#kind[event - 1] !== NOTIFY) return
+    for (const thread of this.threads) {
+      if (thread.kind === WOKEN && thread.state === READY && this.#wokenBy[thread.id]! < 0)
+        this.#wokenBy[thread.id] = event - 1
+    }
+  }
+
+  #enabledThreads(): number {
+    let enabled = 0
+    for (const thread of this.threads) if (thread.state === READY) enabled |= 1 << thread.id
+    return enabled
+  }
+
+  /** Nothing can go on. Lets one go on for which time would pass; else it is the end, good or bad. */
+  #rescue(event: number): number {
+    if (this.threads.every((thread) => thread.state === FINISHED)) return this.#stop(COMPLETE)
+    for (const thread of this.threads) {
+      const waits = thread.state === WAITING && thread.timeout !== Infinity
+      if ((!waits && thread.state !== SPINNING) || thread.rescues >= this.#limits.rescuesMax) continue
+      this.#letGoOn(thread)
+      this.#rescued[event] = 1
+      return 1 << thread.id
+    }
+    return this.#stop(DEADLOCK)
+  }
+
+  #stop(status: number): number {
+    this.status = status
+    return 0
+  }
+
+  #letGoOn(thread: Thread): void {
+    thread.rescues++
+    if (thread.state === WAITING) {
+      timeOut(thread)
+      this.#wokenBy[thread.id] = -1
+    }
+    thread.state = READY
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // Dependence
+
+  /** What the next operation of a thread does to its cell, as memory is now. */
+  #modeOf(thread: Thread): number {
+    switch (thread.kind) {
+      case LOAD:
+      case PAUSE:
+        return READS
+      case COMPARE_EXCHANGE:
+        return this.#seesExpected(thread) ? READS | WRITES : READS
+      case WAIT:
+        return this.#seesExpected(thread) ? READS | QUEUES : READS
+      case NOTIFY:
+        return QUEUES
+      case WOKEN:
+        return 0
+      case STORE:
+        return WRITES
+      default:
+        return READS | WRITES
+    }
+  }
+
+  #seesExpected(thread: Thread): boolean {
+    const value = thread.array[thread.index]
+    // Elements that are no 32-bit integers: it might.
+    return thread.native || value === thread.expected || value === (thread.expected | 0)
+  }
+
+  /** The next operation of `thread` does not commute with the last event. */
+  protected dependsOn(thread: Thread, event: number): boolean {
+    const mode = this.#modeOf(thread)
+    const other = this.#mode[event]!
+    const conflict =
+      ((mode & WRITES) !== 0 && (other & (READS | WRITES)) !== 0) ||
+      ((other & WRITES) !== 0 && (mode & READS) !== 0) ||
+      (mode & other & QUEUES) !== 0
+    if (!conflict) return false
+    if (thread.kind === PAUSE) {
+      for (let read = thread.watchFrom; read < thread.watchTo; read++) {
+        if (this.#touches(event, thread.readCells[read]!, 1)) return true
+      }
+      return false
+    }
+    return this.#touches(event, thread.cell, thread.cells)
+  }
+
+  #touches(event: number, cell: number, cells: number): boolean {
+    const first = this.#cell[event]!
+    if (this.#kind[event] !== PAUSE) return cell < first + this.#cellCount[event]! && first < cell + cells
+    // Of a pause, the watched cells are kept where its first cell would be: see #account.
+    return this.#watched.some((watched) => watched >= cell && watched < cell + cells)
+  }
+
+  /** The last event of `other` with which the next operation of `thread` does not commute, or -1. */
+  protected lastDependent(thread: Thread, other: number): number {
+    const mode = this.#modeOf(thread)
+    if (thread.kind !== PAUSE) return this.#lastDependentAt(thread.cell, thread.cells, other, mode)
+    let last = -1
+    for (let read = thread.watchFrom; read < thread.watchTo; read++)
+      last = Math.max(last, this.#lastDependentAt(thread.readCells[read]!, 1, other, mode))
+    return last
+  }
+
+  #lastDependentAt(first: number, cells: number, other: number, mode: number): number {
+    const { words, stride } = this.shadow
+    let last = 0
+    for (let cell = first; cell < first + cells; cell++) {
+      const theirs = cell * stride + PER_THREAD + other * THREAD_WORDS
+      if ((mode & (READS | WRITES)) !== 0) last = Math.max(last, words[theirs + WRITTEN_BY]!)
+      if ((mode & WRITES) !== 0) last = Math.max(last, words[theirs + READ_BY]!)
+      if ((mode & QUEUES) !== 0) last = Math.max(last, words[theirs + QUEUED_BY]!)
+    }
+    return last - 1
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // Events
+
+  #account(event: number, thread: Thread): void {
+    const { id, kind } = thread
+    const count = this.count
+    const clock = event * count
+    const previous = this.lastEvent[id]!
+    const mode = this.#modeOf(thread)
+    this.#kind[event] = kind
+    this.#cell[event] = thread.cell
+    this.#cellCount[event] = thread.cells
+    this.#mode[event] = mode
+    this.#site[event] = thread.site
+    this.logMark[event] = this.shadow.logLength
+    this.previous[event] = previous
+    for (let other = 0; other < count; other++) {
+      this.clock[clock + other] = previous < 0 ? 0 : this.clock[previous * count + other]!
+      this.#sync[clock + other] = previous < 0 ? 0 : this.#sync[previous * count + other]!
+    }
+    this.racing.length = 0
+    if (this.symmetry !== null) {
+      const before = this.symmetry.account(event, thread, this, this.#rescued[event] !== 0)
+      for (const other of before) this.#join(this.clock, clock, other)
+    }
+    if (kind === WOKEN) this.#takeOverWaking(id, clock)
+    else if (kind === PAUSE) {
+      this.#watched.length = 0
+      for (let read = thread.watchFrom; read < thread.watchTo; read++) {
+        this.#watched.push(thread.readCells[read]!)
+        this.#meetCell(event, thread, thread.readCells[read]!, mode)
+      }
+    } else {
+      for (let cell = thread.cell; cell < thread.cell + thread.cells; cell++)
+        this.#meetCell(event, thread, cell, mode)
+    }
+    this.meetRaces(event, id)
+    for (const racing of this.racing) this.#join(this.clock, clock, racing)
+    this.clock[clock + id] = event + 1
+    this.#sync[clock + id] = event + 1
+    this.lastEvent[id] = event
+  }
+
+  #takeOverWaking(id: number, clock: number): void {
+    const wokenBy = this.#wokenBy[id]!
+    if (wokenBy < 0) return
+    this.#join(this.clock, clock, wokenBy)
+    this.#join(this.#sync, clock, wokenBy)
+    this.#wokenBy[id] = -1
+  }
+
+  #join(clocks: Int32Array, into: number, event: number): void {
+    const from = event * this.count
+    for (let other = 0; other < this.count; other++) {
+      if (clocks[from + other]! > clocks[into + other]!) clocks[into + other] = clocks[from + other]!
+    }
+  }
+
+  /** Notes on what the event depends at one cell, and leaves its own mark there. */
+  #meetCell(event: number, thread: Thread, cell: number, mode: number): void {
+    const { shadow, count } = this
+    const { words } = shadow
+    const { id } = thread
+    const at = cell * shadow.stride
+    const clock = event * count
+    const lastWrite = words[at + LAST_WRITE]!
+    const own = at + PER_THREAD + id * THREAD_WORDS
+    if ((mode & (READS | WRITES)) !== 0) {
+      let readers = false
+      if ((mode & WRITES) !== 0) {
+        for (let other = 0; other < count; other++) {
+          const read = words[at + PER_THREAD + other * THREAD_WORDS + READ_BY]!
+          if (other === id || read <= lastWrite) continue
+          readers = true
+          this.#dependOn(clock, other, read - 1)
+        }
+      }
+      if (lastWrite !== 0 && !readers) this.#dependOn(clock, this.schedule[lastWrite - 1]!, lastWrite - 1)
+      if ((mode & READS) !== 0 && lastWrite !== 0 && thread.kind !== PAUSE)
+        this.#join(this.#sync, clock, lastWrite - 1)
+    }
+    if ((mode & QUEUES) !== 0) {
+      const lastQueue = words[at + LAST_QUEUE]!
+      if (lastQueue !== 0) {
+        this.#dependOn(clock, this.schedule[lastQueue - 1]!, lastQueue - 1)
+        this.#join(this.#sync, clock, lastQueue - 1)
+      }
+      shadow.set(at + LAST_QUEUE, event + 1)
+      shadow.set(own + QUEUED_BY, event + 1)
+    }
+    if (thread.kind !== PAUSE && (mode & (READS | WRITES)) !== 0)
+      this.#races.checkAtomic(event, id, cell, (mode & WRITES) !== 0)
+    if ((mode & READS) !== 0) shadow.set(own + READ_BY, event + 1)
+    if ((mode & WRITES) !== 0) {
+      shadow.set(own + WRITTEN_BY, event + 1)
+      shadow.set(at + LAST_WRITE, event + 1)
+    }
+  }
+
+  #dependOn(clock: number, other: number, event: number): void {
+    if (this.clock[clock + other]! <= event && !this.racing.includes(event)) this.racing.push(event)
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // Plain accesses
+
+  override plainRead(id: number, firstCell: number, cells: number, site: number): void {
+    if (this.symmetry !== null) this.symmetry.plainRead(id, this)
+    this.#races.plainRead(id, firstCell, cells, site)
+  }
+
+  override plainWrite(id: number, firstCell: number, cells: number, site: number): void {
+    this.#races.plainWrite(id, firstCell, cells, site)
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+
+  /** A digest of what happened: the same for executions that differ only in the order of what commutes. */
+  orderDigest(): string {
+    const ordinals = new Int32Array(this.count)
+    const ordinalOf = new Int32Array(this.depth)
+    let first = 0
+    let second = 0
+    for (let event = 0; event < this.depth; event++) {
+      const thread = this.schedule[event]!
+      ordinalOf[event] = ++ordinals[thread]!
+      let hash = (thread + 1) * 0x9e3779b1
+      for (let other = 0; other < this.count; other++) {
+        const last = this.clock[event * this.count + other]!
+        hash = Math.imul(hash ^ (last === 0 ? 0 : ordinalOf[last - 1]!), 0x85ebca6b)
+        hash ^= hash >>> 15
+      }
+      first = (first + Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35)) | 0
+      second = (second + Math.imul(hash ^ (hash >>> 16), 0x27d4eb2f)) | 0
+    }
+    return `${first} ${second}`
+  }
+}

@@ -1,0 +1,166 @@
+// What is to be checked, loaded in its steppable form. Worker threads load it for themselves, hence a module of its
+// own.
+
+import {
+  type Probe,
+  type Site,
+  type SourcePatch,
+  type SteppedProgram,
+  loadStepped,
+  memory,
+  setSites,
+} from '../backends/stepped/index.ts'
+import { kernelProbes } from './detectors.ts'
+import { THREADS_MAX } from './execution.ts'
+import type { Subject } from './explore.ts'
+import { kernelSubject, sequentialOutcomes } from './kernel-subject.ts'
+import type { Scenario, ScenarioOptions } from './scenario.ts'
+import { scenarioPatches } from './scenarios/variants.ts'
+import { userSubject } from './user-scenario.ts'
+
+export interface KernelChoice {
+  readonly design: string
+  readonly rwsem: 'xadd' | 'generic'
+  /** With the errors of the published form. Default false: each is mended where the design's file says so. */
+  readonly published?: boolean
+}
+
+/** What is to be checked. Plain data. */
+export interface Target {
+  /** The address of a file that exports a scenario as default, or the name of a shipped scenario. */
+  readonly scenario: string
+  /** Of a shipped scenario; null for a file. */
+  readonly choice: KernelChoice | null
+  readonly patches: readonly SourcePatch[]
+}
+
+/** A program that is loaded, ready to be explored. */
+export interface Prepared {
+  readonly subject: Subject
+  readonly sites: readonly Site[]
+  /** Of its code, patches included. */
+  readonly digest: string
+  readonly title: string
+  /** The scenario's own. */
+  readonly options: ScenarioOptions
+}
+
+/** A file that is to be checked cannot be loaded, or exports no scenario. */
+export class NoScenario extends TypeError {
+  override readonly name = 'NoScenario'
+  readonly remedy: string
+
+  constructor(message: string, remedy: string) {
+    super(message)
+    this.remedy = remedy
+  }
+}
+
+/**
+ * Loads what is to be checked. With `trace`, calls are reported too, which costs time. Throws NoScenario, and
+ * SteppingRefused for what cannot be stepped.
+ */
+export function prepare(target: Target, trace: boolean): Promise<Prepared> {
+  return target.choice === null ? prepareFile(target, trace) : prepareKernel(target, target.choice, trace)
+}
+
+async function prepareFile({ scenario: file, patches }: Target, trace: boolean): Promise<Prepared> {
+  const { exports, sites, digest } = await loadUsers(file, patches, trace)
+  const description = scenarioOf(file, exports['default'])
+  memory.takeSnapshot()
+  const { title = file, options = {} } = description
+  return { subject: userSubject(description), sites, digest, title, options }
+}
+
+function scenarioOf(file: string | URL, exported: unknown): Scenario {
+  const description = exported as Scenario | null | undefined
+  if (typeof description !== 'object' || description === null || !Array.isArray(description.threads)) {
+    throw new NoScenario(
+      `${String(file)} does not export a scenario as default`,
+      'write export default scenario({ … })',
+    )
+  }
+  const { length } = description.threads
+  if (length < 1 || length > THREADS_MAX) {
+    const remedy = `give 1 to ${THREADS_MAX}; two or three are enough for most errors`
+    throw new NoScenario(`the scenario of ${String(file)} has ${length} threads`, remedy)
+  }
+  const wrong = description.threads.findIndex((thread) => typeof thread !== 'function')
+  if (wrong >= 0)
+    throw new NoScenario(
+      `thread ${wrong} of ${String(file)} is no function`,
+      'give a function for each thread',
+    )
+  return description
+}
+
+async function loadUsers(
+  file: string,
+  patches: readonly SourcePatch[],
+  trace: boolean,
+): Promise<SteppedProgram> {
+  try {
+    return await load(file, patches, trace)
+  } catch (error) {
+    if (error instanceof Error && 'remedy' in error) throw error
+    throw new NoScenario(`${file} cannot be loaded: ${String(error)}`, 'correct what it imports or does')
+  }
+}
+
+async function prepareKernel(target: Target, choice: KernelChoice, trace: boolean): Promise<Prepared> {
+  const name = target.scenario
+  const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js'
+  const patches = [...(scenarioPatches[name] ?? []), ...target.patches]
+  const { href } = new URL(`./scenarios/${name}${extension}`, import.meta.url)
+  const expected = await referenceOutcomes(name, href, choice)
+  const { exports, sites, digest } = await loadOnce(href, patches, trace)
+  const make = exports['default'] as (choice: KernelChoice) => unknown
+  const subject = kernelSubject(() => make(choice), expected, trace ? null : sites)
+  return { subject, sites, digest, title: name, options: {} }
+}
+
+const references = new Map<string, ReadonlySet<string>>()
+
+/** What the operations of a scenario give one after the other, under the classic design of the kernel as it is. */
+async function referenceOutcomes(
+  name: string,
+  file: string,
+  choice: KernelChoice,
+): Promise<ReadonlySet<string>> {
+  const key = `${name} ${choice.rwsem}`
+  const present = references.get(key)
+  if (present !== undefined) return present
+  const { exports } = await loadOnce(file, [], false)
+  const make = exports['default'] as (choice: KernelChoice) => unknown
+  const outcomes = sequentialOutcomes(() => make({ ...choice, design: 'classic' }))
+  references.set(key, outcomes)
+  return outcomes
+}
+
+/** Programs that leave nothing behind in their modules, by file and patches. */
+const loaded = new Map<string, Promise<SteppedProgram>>()
+
+async function loadOnce(
+  file: string,
+  patches: readonly SourcePatch[],
+  trace: boolean,
+): Promise<SteppedProgram> {
+  const key = JSON.stringify([file, patches, trace])
+  const program = loaded.get(key) ?? load(file, patches, trace, kernelProbes)
+  loaded.set(key, program)
+  setSites((await program).sites)
+  return program
+}
+
+async function load(
+  file: string,
+  patches: readonly SourcePatch[],
+  trace: boolean,
+  probes: readonly Probe[] = [],
+): Promise<SteppedProgram> {
+  memory.clear()
+  // A trace tells of all calls, and the detectors have said by then what is wrong.
+  const program = await loadStepped(file, { patches, trace, probes: trace ? [] : probes })
+  setSites(program.sites)
+  return program
+}

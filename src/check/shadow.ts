@@ -1,0 +1,61 @@
+// What is remembered of each cell of shared memory during an execution, with a log so that it can be taken back.
+//
+// The words of a cell: the last atomic write and the last use of the queue of those who wait on it, then for each
+// thread its last atomic read, write and use of the queue, and when and where it last read and wrote plainly. Events
+// are numbered from 1 here, so that 0 is none.
+
+export const LAST_WRITE = 0
+export const LAST_QUEUE = 1
+export const PER_THREAD = 2
+export const READ_BY = 0
+export const WRITTEN_BY = 1
+export const PLAIN_READ = 2
+export const PLAIN_READ_SITE = 3
+export const PLAIN_WRITE = 4
+export const PLAIN_WRITE_SITE = 5
+export const QUEUED_BY = 6
+export const THREAD_WORDS = 7
+
+const LOG_WORDS = 1 << 16
+
+export class Shadow {
+  /** Words of a cell. */
+  readonly stride: number
+  words = new Int32Array(0)
+  /** Pairs of a place and what was there before. */
+  #log = new Int32Array(LOG_WORDS)
+  logLength = 0
+
+  constructor(threads: number) {
+    this.stride = PER_THREAD + threads * THREAD_WORDS
+  }
+
+  /** Makes room for so many cells. */
+  grow(cells: number): void {
+    const length = cells * this.stride
+    if (length <= this.words.length) return
+    const words = new Int32Array(length)
+    words.set(this.words)
+    this.words = words
+  }
+
+  set(at: number, value: number): void {
+    if (this.logLength + 2 > this.#log.length) {
+      const log = new Int32Array(this.#log.length * 2)
+      log.set(this.#log)
+      this.#log = log
+    }
+    this.#log[this.logLength++] = at
+    this.#log[this.logLength++] = this.words[at]!
+    this.words[at] = value
+  }
+
+  /** Takes back everything since the log had this length. */
+  undo(mark: number): void {
+    const log = this.#log
+    while (this.logLength > mark) {
+      const value = log[--this.logLength]!
+      this.words[log[--this.logLength]!] = value
+    }
+  }
+}

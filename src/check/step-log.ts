@@ -1,0 +1,40 @@
+// What each step of an execution did, so that a second run with the same choices can be held to it.
+//
+// The value that is in the cell before the operation is compared too: whatever a thread reads is compared with what it
+// read the first time.
+
+import { COMPARE_EXCHANGE, LOAD, NOTIFY, type Thread, WAIT } from '../backends/stepped/index.ts'
+import { NotDeterministic } from './execution.ts'
+
+/** Words of a step. */
+const STEP_WORDS = 6
+
+export class StepLog {
+  readonly #words: unknown[] = []
+  #isComparing = false
+
+  /** From now on steps are compared. */
+  compare(): void {
+    this.#isComparing = true
+  }
+
+  step(event: number, thread: Thread): void {
+    const { id, kind, site, array, index } = thread
+    // What an operation does not have is left over from another one.
+    const operand = (kind > LOAD && kind <= COMPARE_EXCHANGE) || kind === NOTIFY ? thread.operand : 0
+    const expected = kind === COMPARE_EXCHANGE || kind === WAIT ? thread.expected : 0
+    const words = [kind, site, index, operand, expected, array[index]]
+    const at = event * STEP_WORDS
+    for (let word = 0; word < STEP_WORDS; word++) {
+      if (!this.#isComparing) this.#words[at + word] = words[word]
+      else if (!Object.is(this.#words[at + word], words[word])) {
+        const what = word === STEP_WORDS - 1 ? 'found another value' : 'came to another operation'
+        throw new NotDeterministic(
+          `run again with the same choices, thread ${id} ${what} at step ${event + 1}`,
+          event + 1,
+          site,
+        )
+      }
+    }
+  }
+}

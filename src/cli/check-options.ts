@@ -1,0 +1,135 @@
+// Options of `faultline check` that say how a space is explored, and what is told of it.
+import type { Command } from 'commander'
+import type { CheckOptions, CheckResult, Progress, Strategy } from '../check/index.ts'
+import { formatCount, formatDuration, formatQuantity, formatRate, formatShare } from '../report/index.ts'
+import { UsageError } from './failure.ts'
+import { parseCount, unknownName } from './options.ts'
+
+const STRATEGIES: readonly Strategy[] = ['dpor', 'pct', 'random']
+const BOUND_MAX = 1000
+const EXECUTIONS_MAX = 1e12
+const DEPTH_MAX = 100
+const WORKERS_MAX = 256
+const SHARDS_MAX = 10_000
+
+export interface ExploringOptions {
+  readonly bound?: string
+  readonly strategy: string
+  readonly seed?: string
+  readonly executions?: string
+  readonly depth?: string
+  readonly workers?: string
+  readonly ledger?: string
+  readonly shard?: string
+}
+
+export function addExploringOptions(command: Command): Command {
+  return command
+    .option('--bound <count>', 'only interleavings with at most so many preemptions')
+    .option('--strategy <name>', 'dpor: every interleaving; pct, random: by chance', 'dpor')
+    .option('--seed <number>', 'what chance begins with; the same seed, the same executions (default: 0)')
+    .option('--executions <count>', 'stop exploring a scenario after so many executions')
+    .option('--depth <count>', 'of pct: how many ordered steps a failure needs (default: 3)')
+    .option('--workers <count>', 'threads that explore (default: 1)')
+    .option('--ledger <file>', 'a file to go on from, if it is there, and to go on from later')
+    .option('--shard <i/n>', 'only part i of n, for machines that do not know of each other')
+}
+
+/** The options of the checker. Throws UsageError. */
+export function parseExploring(given: ExploringOptions): CheckOptions {
+  const strategy = STRATEGIES.find((name) => name === given.strategy)
+  if (strategy === undefined) throw unknownName(given.strategy, STRATEGIES, 'strategy', '--strategy')
+  refuseWith(
+    strategy !== 'dpor',
+    given,
+    ['bound', 'workers', 'ledger', 'shard'],
+    'explores by chance',
+    'leave it out',
+  )
+  refuseWith(
+    strategy === 'dpor',
+    given,
+    ['seed'],
+    'leaves nothing to chance',
+    'give --strategy pct or random',
+  )
+  refuseWith(strategy !== 'pct', given, ['depth'], 'knows no depth', 'give --strategy pct')
+  const { bound, seed, executions, depth, workers, ledger, shard } = given
+  return {
+    strategy,
+    ...(bound !== undefined && { bound: parseCount(bound, '--bound', 0, BOUND_MAX) }),
+    ...(seed !== undefined && { seed: parseCount(seed, '--seed', 0, Number.MAX_SAFE_INTEGER) }),
+    ...(executions !== undefined && {
+      maxExecutions: parseCount(executions, '--executions', 1, EXECUTIONS_MAX),
+    }),
+    ...(depth !== undefined && { depth: parseCount(depth, '--depth', 1, DEPTH_MAX) }),
+    ...(workers !== undefined && { workers: parseCount(workers, '--workers', 1, WORKERS_MAX) }),
+    ...(ledger !== undefined && { ledger }),
+    ...(shard !== undefined && { shard: parseShard(shard) }),
+  }
+}
+
+function refuseWith(
+  isSo: boolean,
+  given: ExploringOptions,
+  names: readonly (keyof ExploringOptions)[],
+  why: string,
+  remedy: string,
+): void {
+  const name = names.find((each) => given[each] !== undefined)
+  if (isSo && name !== undefined)
+    throw new UsageError(`--${name} is not usable: --strategy ${given.strategy} ${why}`, remedy)
+}
+
+function parseShard(text: string): { index: number; count: number } {
+  const [index = '', count = '', ...more] = text.split('/')
+  if (more.length > 0 || !/^\d+$/.test(index) || !/^\d+$/.test(count))
+    throw new UsageError(`--shard ${text} is not usable`, 'give it as 1/4 to 4/4')
+  const shards = parseCount(count, '--shard', 1, SHARDS_MAX)
+  return { index: parseCount(index, '--shard', 1, shards), count: shards }
+}
+
+/** What was covered, after the verdict. */
+export function extentText(result: CheckResult): string {
+  const { verdict, complete, bound, shard, strategy } = result
+  if (strategy !== 'dpor') return verdict === 'fail' ? '' : ', by chance'
+  const some = bound === null ? '' : ` with at most ${formatCount(bound)} preemption${bound === 1 ? '' : 's'}`
+  const part = shard === null ? '' : `, part ${shard}`
+  if (complete) return `, every interleaving${some}${part}`
+  return verdict === 'incomplete' ? `${some === '' ? '' : `, interleavings${some}`}${part}` : ''
+}
+
+/** Lines about what is not covered; empty where everything is. */
+export function remainderText(result: CheckResult): string {
+  const { verdict, strategy, estimatedExecutions, executions, seconds, seed, depth, guarantee } = result
+  if (strategy !== 'dpor') {
+    const chance = guarantee === null || verdict === 'fail' ? '' : `${oneIn(guarantee)}\n`
+    return `  ${strategy === 'pct' ? `PCT of depth ${depth}` : 'uniform random walk'}, seed ${seed}\n${chance}`
+  }
+  if (verdict !== 'incomplete' || estimatedExecutions === null) return ''
+  const left = Math.max(0, estimatedExecutions - executions)
+  const time = formatDuration((left / executions) * seconds * 1e9)
+  return `  there seem to be about ${formatQuantity(estimatedExecutions)} executions; ${time} more at this pace\n`
+}
+
+function oneIn(probability: number): string {
+  const executions = formatQuantity(Math.round(1 / probability))
+  return `  a failure that needs so many ordered steps shows in 1 of ${executions} executions, or more often`
+}
+
+/** How far an exploration is, for a line on the terminal. */
+export function progressText(name: string, progress: Progress): string {
+  const { executions, redundant, steps, seconds, estimatedExecutions } = progress
+  const parts = [
+    `${formatCount(executions)} executions`,
+    formatRate(executions / seconds),
+    `${formatQuantity(steps / seconds)} steps/s`,
+    `${formatShare(redundant / executions)} redundant`,
+  ]
+  if (estimatedExecutions !== null) {
+    const left = Math.max(0, estimatedExecutions - executions)
+    parts.push(`of about ${formatQuantity(estimatedExecutions)}`)
+    parts.push(`${formatDuration((left / executions) * seconds * 1e9)} left`)
+  }
+  return `check ${name}: ${parts.join(', ')}`
+}

@@ -1,0 +1,13 @@
+// A thread that does something else each time.
+
+export default {
+  setup: () => new Int32Array(new SharedArrayBuffer(8)),
+  threads: [
+    (cells: Int32Array): void => {
+      Atomics.store(cells, 0, Math.floor(Math.random() * 2 ** 31))
+    },
+    (cells: Int32Array): void => {
+      Atomics.store(cells, 1, Atomics.load(cells, 0))
+    },
+  ],
+}

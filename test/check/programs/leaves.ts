@@ -1,0 +1,16 @@
+// A thread that ends the worker that explores it, but not the main thread.
+
+import { isMainThread } from 'node:worker_threads'
+
+export default {
+  setup: () => new Int32Array(new SharedArrayBuffer(4)),
+  threads: [
+    (cells: Int32Array): void => {
+      Atomics.add(cells, 0, 1)
+      if (!isMainThread) process.exit(3)
+    },
+    (cells: Int32Array): void => {
+      Atomics.add(cells, 0, 1)
+    },
+  ],
+}

@@ -1,0 +1,13 @@
+// One step, and nine that conflict with it.
+
+export default {
+  setup: () => new Int32Array(new SharedArrayBuffer(4)),
+  threads: [
+    (cells: Int32Array): void => {
+      Atomics.add(cells, 0, 1)
+    },
+    (cells: Int32Array): void => {
+      for (let turn = 0; turn < 9; turn++) Atomics.add(cells, 0, 1)
+    },
+  ],
+}
