@@ -264,6 +264,8 @@ export interface PrimitiveScenarioDescription {
   /** What each thread does inside the kernel, and returns; thread n runs on CPU n. */
   readonly threads: readonly ((cpu: Task, at: number) => Outcome)[]
   readonly config?: Partial<KernelConfig>
+  /** Frames of memory, the zero page included; enough, unless it is said. */
+  readonly frames?: number
 }
 
 /**
@@ -275,7 +277,8 @@ export function primitiveScenario(
 ): (choice: Pick<MachineChoice, 'design' | 'rwsem'>) => KernelScenarioRun {
   return (choice) => {
     const { threads, words, setup, config = {} } = description
-    const machine = bootMachine({ ...choice, cpus: threads.length, frames: 80 * threads.length, config })
+    const frames = description.frames ?? 80 * threads.length
+    const machine = bootMachine({ ...choice, cpus: threads.length, frames, config })
     const { heap, tasks } = machine
     const at = heapAlloc(heap, cacheLineAlign(words))
     setup?.(tasks[0]!, at)

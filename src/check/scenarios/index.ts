@@ -51,4 +51,5 @@ export const scenarioNames = [
   'rcu',
   'refcount',
   'frame-allocator',
+  'last-frames',
 ] as const

@@ -7,7 +7,8 @@
 //   bit 1  INTERRUPT  another CPU has put a call into the mailbox and waits for the answer
 //   bit 2  FLUSH      while this CPU was outside, a translation was withdrawn: flush the TLB on entry
 //   bit 3  STOP       a CPU was lost; entering is refused
-//   bits 4..31        how often it entered, so that a grace period can tell one stay from the next
+//   bit 4  CLAIMED    it is outside, and another CPU is at work on what it keeps for itself: entering waits
+//   bits 5..31        how often it entered, so that a grace period can tell one stay from the next
 //
 // A CPU outside holds translations that it cannot use without passing the entry, hence nobody has to wait for it:
 // that is lazy TLB shootdown. A CPU inside answers at the points where it polls: on entry and exit, in every loop
@@ -24,7 +25,8 @@ export const CPU_INSIDE = 1
 export const CPU_INTERRUPT = 2
 export const CPU_FLUSH = 4
 export const CPU_STOP = 8
-export const CPU_ENTRY = 16
+const CPU_CLAIMED = 16
+export const CPU_ENTRY = 32
 
 export const CPUS_MAX = 256
 export const CPU_MASK_WORDS = CPUS_MAX / 32
@@ -109,7 +111,8 @@ export function kernelEnter(cpu: Cpu): void {
   if (cpu.entered) refuseReentry(cpu)
   const before = Atomics.add(cpu.heap, cpu.base, CPU_ENTRY + CPU_INSIDE)
   cpu.entered = true
-  if ((before & (CPU_INSIDE | CPU_INTERRUPT | CPU_FLUSH | CPU_STOP)) !== 0) kernelEnterSlow(cpu, before)
+  const news = CPU_INSIDE | CPU_INTERRUPT | CPU_FLUSH | CPU_STOP | CPU_CLAIMED
+  if ((before & news) !== 0) kernelEnterSlow(cpu, before)
 }
 
 function refuseReentry(cpu: Cpu): never {
@@ -125,6 +128,7 @@ function kernelEnterSlow(cpu: Cpu, before: number): void {
     Atomics.sub(cpu.heap, cpu.base, CPU_INSIDE)
     throwIfCpuLost(cpu)
   }
+  if ((before & CPU_CLAIMED) !== 0) waitForClaimant(cpu)
   if ((before & CPU_FLUSH) !== 0) {
     Atomics.and(cpu.heap, cpu.base, ~CPU_FLUSH)
     flushTlb(cpu)
@@ -141,9 +145,44 @@ export function kernelExit(cpu: Cpu): void {
 
 function kernelExitSlow(cpu: Cpu): void {
   do {
-    Atomics.add(cpu.heap, cpu.base, CPU_ENTRY + CPU_INSIDE)
+    const before = Atomics.add(cpu.heap, cpu.base, CPU_ENTRY + CPU_INSIDE)
+    if ((before & CPU_CLAIMED) !== 0) waitForClaimant(cpu)
     serviceInterrupts(cpu)
   } while ((Atomics.sub(cpu.heap, cpu.base, CPU_INSIDE) & CPU_INTERRUPT) !== 0)
+}
+
+/**
+ * Takes what the CPU at `base` keeps for itself into this CPU's hands, which only works while that one is outside.
+ * Returns whether it did; then {@link releaseClaim} must follow soon, and nothing may be waited for that the other
+ * does.
+ */
+export function claimCpu(cpu: Cpu, base: number): boolean {
+  const { heap } = cpu
+  for (;;) {
+    const state = Atomics.load(heap, base)
+    if ((state & (CPU_INSIDE | CPU_CLAIMED)) !== 0) return false
+    if (Atomics.compareExchange(heap, base, state, state | CPU_CLAIMED) === state) return true
+  }
+}
+
+export function releaseClaim(cpu: Cpu, base: number): void {
+  Atomics.and(cpu.heap, base, ~CPU_CLAIMED)
+  Atomics.notify(cpu.heap, base)
+}
+
+/** Answers no interrupt meanwhile: it might concern what the claimant is at work on. */
+function waitForClaimant(cpu: Cpu): void {
+  const { heap, base } = cpu
+  for (let spins = 0; ; spins++) {
+    const state = Atomics.load(heap, base)
+    if ((state & CPU_CLAIMED) === 0) return
+    if (spins < SPINS_BEFORE_HALT) {
+      Atomics.pause()
+      continue
+    }
+    throwIfCpuLost(cpu)
+    Atomics.wait(heap, base, state, HALT_CHECK_MS)
+  }
 }
 
 /** `local_irq_disable`. Does not nest. */
@@ -168,6 +207,17 @@ export function pollInterrupts(cpu: Cpu): void {
 
 export const CALL_NOTHING = 0
 export const CALL_FLUSH_TLB = 1
+export const CALL_DRAIN_PCP = 2
+const CALLS = 4
+
+const calls: (((cpu: never) => void) | null)[] = Array.from({ length: CALLS }, () => null)
+
+/**
+ * Says what a CPU does that is called with `callFunction`. It must be right at every point that polls for interrupts.
+ */
+export function defineCall<C extends Cpu>(callFunction: number, run: (cpu: C) => void): void {
+  calls[callFunction] = run
+}
 
 /** `tlb_single_page_flush_ceiling`: above it, the whole TLB is flushed. */
 const FLUSH_PAGES_MAX = 33
@@ -245,13 +295,17 @@ function serviceInterrupts(cpu: Cpu): void {
 
 function answerCall(cpu: Cpu, sender: number): void {
   const { heap } = cpu
-  if (heap[sender + PerCpu.callFunction] === CALL_FLUSH_TLB) {
+  const callFunction = heap[sender + PerCpu.callFunction]
+  if (callFunction === CALL_FLUSH_TLB) {
     flushTlbRange(
       cpu,
       heap[sender + PerCpu.callRoot],
       heap[sender + PerCpu.callStart],
       heap[sender + PerCpu.callEnd],
     )
+  } else {
+    const run = calls[callFunction] as ((cpu: Cpu) => void) | null | undefined
+    if (run !== null && run !== undefined) run(cpu)
   }
   if (Atomics.sub(heap, sender + PerCpu.callPending, 1) === 1)
     Atomics.notify(heap, sender + PerCpu.callPending)

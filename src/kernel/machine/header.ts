@@ -6,7 +6,7 @@ import { SLAB_CACHE_WORDS, SLAB_CACHES } from './slab-layout.ts'
 
 export const HEAP_MAGIC = 0x46_4c_54_31
 
-export const Header = layout('machine', 80, {
+export const Header = layout('machine', 96, {
   magic: 0,
   cpuCount: 1,
   frameCount: 2,
@@ -39,9 +39,11 @@ export const Header = layout('machine', 80, {
   vmacacheSeqnum: 51,
   /** The one SRCU domain, `vma_srcu`: see sync/srcu.ts. */
   srcu: 64,
+  /** A bit for every CPU that there may be, as `callFunctionMany` wants it. */
+  cpuMask: 80,
 })
 
-export const HEADER_WORDS = 80
+export const HEADER_WORDS = 96
 export const ZONE_WORDS = 16
 export const PAGE_STRUCT_WORDS = 8
 
@@ -75,6 +77,7 @@ export function bootHeap(heap: Int32Array, options: BootOptions): void {
   heap[Header.zone] = heap[Header.slabCaches] + SLAB_CACHES * SLAB_CACHE_WORDS
   heap[Header.memoryMap] = heap[Header.zone] + ZONE_WORDS
   heap[Header.writtenSectors] = heap[Header.memoryMap] + frameCount * PAGE_STRUCT_WORDS
+  for (let id = 0; id < cpuCount; id++) heap[Header.cpuMask + (id >> 5)] |= 1 << (id & 31)
   heap[Header.heapNext] = fixedHeapWords(cpuCount, frameCount)
   heap[Header.heapEnd] = options.heapWords
   Atomics.store(heap, Header.magic, HEAP_MAGIC)

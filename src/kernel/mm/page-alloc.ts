@@ -1,13 +1,22 @@
 // The frame allocator: one zone of single frames under a lock, and in front of it a list for each CPU.
 //
-// A CPU refills and drains its own list in batches, so that the zone lock is taken once for PCP_BATCH frames. That
-// lock is what limited both the speculative fault and the xadd rwsem in 2010 once the mmap lock was out of the way.
+// A CPU refills and drains its own list in batches, so that the zone lock is taken once for PCP_BATCH frames. That lock
+// is what limited both the speculative fault and the xadd rwsem in 2010 once the mmap lock was out of the way. It is
+// taken with interrupts disabled, since another CPU that finds the zone empty has this one give back its list.
 
+import {
+  CALL_DRAIN_PCP,
+  callFunctionMany,
+  claimCpu,
+  defineCall,
+  perCpuBase,
+  releaseClaim,
+} from '../machine/cpu.ts'
 import { Header, PAGE_STRUCT_WORDS, ZONE_WORDS } from '../machine/header.ts'
 import { layout } from '../machine/layout.ts'
 import { PCP_CAPACITY, PerCpu } from '../machine/per-cpu.ts'
 import { refcountDecAndTest } from '../sync/refcount.ts'
-import { spinLock, spinUnlock } from '../sync/spinlock.ts'
+import { spinLockIrqSave, spinUnlockIrqRestore } from '../sync/spinlock.ts'
 import { Page, pageStruct } from './page.ts'
 import type { Task } from './task.ts'
 import { VmEvent, countVmEvent } from './vmstat.ts'
@@ -47,6 +56,7 @@ export function allocFrame(cpu: Task): number {
   let count = heap[base + PerCpu.pcpCount]
   if (count === 0) {
     count = refillPcp(cpu)
+    if (count === 0 && drainOtherCpus(cpu)) count = refillPcp(cpu)
     if (count === 0) return 0
   }
   heap[base + PerCpu.pcpCount] = --count
@@ -61,7 +71,7 @@ export function freeFrame(cpu: Task, frame: number): void {
   heap[base + PerCpu.pcp + count] = frame
   heap[base + PerCpu.pcpCount] = count + 1
   countVmEvent(cpu, VmEvent.pgfree)
-  if (count >= cpu.pcpHigh) drainPcp(cpu, cpu.pcpBatch)
+  if (count >= cpu.pcpHigh) drainPcp(cpu, base, cpu.pcpBatch)
 }
 
 /** Drops a reference; the last one frees the frame. */
@@ -74,7 +84,7 @@ function refillPcp(cpu: Task): number {
   const { heap, base } = cpu
   const zone = heap[Header.zone]
   const memoryMap = heap[Header.memoryMap]
-  spinLock(cpu, zone + Zone.lock)
+  const enabled = spinLockIrqSave(cpu, zone + Zone.lock)
   const take = Math.min(cpu.pcpBatch, heap[zone + Zone.freeCount])
   let frame = heap[zone + Zone.freeList]
   for (let index = take - 1; index >= 0; index--) {
@@ -87,32 +97,56 @@ function refillPcp(cpu: Task): number {
   }
   heap[zone + Zone.freeList] = frame
   heap[zone + Zone.freeCount] -= take
-  spinUnlock(cpu, zone + Zone.lock)
   heap[base + PerCpu.pcpCount] = take
-  return take
+  spinUnlockIrqRestore(cpu, zone + Zone.lock, enabled)
+  return heap[base + PerCpu.pcpCount]
 }
 
-/** Moves the `count` frames that came first, and so are the coldest, back to the zone. */
-function drainPcp(cpu: Task, count: number): void {
-  const { heap, base } = cpu
+/** Moves up to `count` frames of the CPU at `base`, those that came first and so are the coldest, back to the zone. */
+function drainPcp(cpu: Task, base: number, count: number): void {
+  const { heap } = cpu
   const zone = heap[Header.zone]
   const memoryMap = heap[Header.memoryMap]
   const pcp = base + PerCpu.pcp
-  spinLock(cpu, zone + Zone.lock)
+  const enabled = spinLockIrqSave(cpu, zone + Zone.lock)
+  const moved = Math.min(count, heap[base + PerCpu.pcpCount])
   let list = heap[zone + Zone.freeList]
-  for (let index = 0; index < count; index++) {
+  for (let index = 0; index < moved; index++) {
     const frame = heap[pcp + index]
     heap[memoryMap + frame * PAGE_STRUCT_WORDS + Page.next] = list
     list = frame
   }
   heap[zone + Zone.freeList] = list
-  heap[zone + Zone.freeCount] += count
-  spinUnlock(cpu, zone + Zone.lock)
-  heap.copyWithin(pcp, pcp + count, pcp + heap[base + PerCpu.pcpCount])
-  heap[base + PerCpu.pcpCount] -= count
+  heap[zone + Zone.freeCount] += moved
+  heap.copyWithin(pcp, pcp + moved, pcp + heap[base + PerCpu.pcpCount])
+  heap[base + PerCpu.pcpCount] -= moved
+  spinUnlockIrqRestore(cpu, zone + Zone.lock, enabled)
 }
 
-/** Gives all frames of this CPU back to the zone. For a CPU that is leaving. */
+/** Gives all frames of this CPU back to the zone. */
 export function drainAllPcp(cpu: Task): void {
-  drainPcp(cpu, cpu.heap[cpu.base + PerCpu.pcpCount])
+  drainPcp(cpu, cpu.base, PCP_CAPACITY)
+}
+
+defineCall<Task>(CALL_DRAIN_PCP, drainAllPcp)
+
+/**
+ * `drain_all_pages`: the zone is empty, and other CPUs may have frames in front of it. Takes them from CPUs that are
+ * outside, and has those that are inside give them back. Returns false when that is not possible. No lock may be held.
+ */
+function drainOtherCpus(cpu: Task): boolean {
+  if (!cpu.interruptsEnabled) return false
+  let someInside = false
+  for (let id = 0; id < cpu.cpuCount; id++) {
+    const base = perCpuBase(cpu.heap, id)
+    if (base === cpu.base) continue
+    if (claimCpu(cpu, base)) {
+      drainPcp(cpu, base, PCP_CAPACITY)
+      releaseClaim(cpu, base)
+    } else {
+      someInside = true
+    }
+  }
+  if (someInside) callFunctionMany(cpu, Header.cpuMask, CALL_DRAIN_PCP, 0, 0, 0)
+  return true
 }

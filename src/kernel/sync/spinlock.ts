@@ -53,6 +53,20 @@ function spinUnlockSlow(cpu: Cpu, lock: number, before: number): void {
   Atomics.notify(cpu.heap, lock, 1)
 }
 
+/** `spin_lock_irqsave`: returns whether interrupts were enabled, for {@link spinUnlockIrqRestore}. */
+export function spinLockIrqSave(cpu: Cpu, lock: number): boolean {
+  const enabled = cpu.interruptsEnabled
+  disableInterrupts(cpu)
+  spinLock(cpu, lock)
+  return enabled
+}
+
+/** `spin_unlock_irqrestore`. */
+export function spinUnlockIrqRestore(cpu: Cpu, lock: number, enabled: boolean): void {
+  spinUnlock(cpu, lock)
+  if (enabled) enableInterrupts(cpu)
+}
+
 /** `spin_lock_irq`. */
 export function spinLockIrq(cpu: Cpu, lock: number): void {
   disableInterrupts(cpu)
