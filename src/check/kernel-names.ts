@@ -12,6 +12,7 @@ import {
   CACHE_PAGE_TABLE,
   CACHE_RADIX_NODE,
   CACHE_VMA,
+  CPU_CLAIMED,
   CPU_ENTRY,
   CPU_FLUSH,
   CPU_INSIDE,
@@ -350,6 +351,7 @@ function stateWords(state: number): string {
     ...((state & CPU_INTERRUPT) === 0 ? [] : ['interrupt']),
     ...((state & CPU_FLUSH) === 0 ? [] : ['flush']),
     ...((state & CPU_STOP) === 0 ? [] : ['stop']),
+    ...((state & CPU_CLAIMED) === 0 ? [] : ['claimed']),
   ]
   return `${marks.join('+')} #${Math.floor((state >>> 0) / CPU_ENTRY)}`
 }

@@ -3,6 +3,7 @@
 export * from './boot.ts'
 export {
   CPUS_MAX,
+  CPU_CLAIMED,
   CPU_ENTRY,
   CPU_FLUSH,
   CPU_INSIDE,

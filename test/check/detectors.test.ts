@@ -185,7 +185,11 @@ const planted: readonly Planted[] = [
     finds: 'a lock that is held for ever',
     scenario: 'cow-fault',
     patches: [
-      ['mm/wp.ts', '  spinUnlock(cpu, fault.table + PageTable.ptl)\n  if (!replaced)', '  if (!replaced)'],
+      [
+        'mm/wp.ts',
+        '    cpu.design.pteInstalled(cpu, fault)\n    spinUnlock(cpu, fault.table + PageTable.ptl)\n',
+        '    cpu.design.pteInstalled(cpu, fault)\n',
+      ],
     ],
     message: /CPU 0 leaves the kernel and holds a page-table lock/,
   },

@@ -6,7 +6,7 @@ import { SHARED, type Watched, memory } from '../../src/backends/stepped/index.t
 import { bootMachine } from '../../src/check/kernel-machine.ts'
 import { KernelNames } from '../../src/check/kernel-names.ts'
 import { ScenarioCpu } from '../../src/check/kernel-scenario.ts'
-import { Header, Mm, PAGE_SIZE, PageTable, PerCpu, Vma, Zone } from '../../src/kernel/index.ts'
+import { CPU_ENTRY, Header, Mm, PAGE_SIZE, PageTable, PerCpu, Vma, Zone } from '../../src/kernel/index.ts'
 
 function boot(rwsem: 'xadd' | 'generic') {
   memory.clear()
@@ -82,8 +82,8 @@ describe('names of the kernel', () => {
     assert.equal(rwsem(0), 'free')
     assert.equal(rwsem(2), '2 reading')
     assert.equal(rwsem(-0xffff), '1 active, 1 writing or waiting')
-    assert.equal(valueOf(tasks[0]!.base, 3 * 16 + 1 + 2), 'inside+interrupt #3')
-    assert.equal(valueOf(tasks[0]!.base, 16), 'outside #1')
+    assert.equal(valueOf(tasks[0]!.base, 3 * CPU_ENTRY + 1 + 2), 'inside+interrupt #3')
+    assert.equal(valueOf(tasks[0]!.base, CPU_ENTRY), 'outside #1')
     assert.equal(valueOf(tasks[0]!.base + PerCpu.mailbox, 3), 'CPU 0+1')
     assert.equal(valueOf(tasks[0]!.base + PerCpu.haltedOn, lock), 'zone.lock')
     const generic = boot('generic')

@@ -146,13 +146,13 @@ export const machineMutants: readonly Mutant[] = [
     patches: [
       patch(
         cpu,
-        '  if (heap[sender + PerCpu.callFunction] === CALL_FLUSH_TLB) {',
-        '  if (Atomics.sub(heap, sender + PerCpu.callPending, 1) === 1)\n    Atomics.notify(heap, sender + PerCpu.callPending)\n  if (heap[sender + PerCpu.callFunction] === CALL_FLUSH_TLB) {',
+        '  if (callFunction === CALL_FLUSH_TLB) {',
+        '  if (Atomics.sub(heap, sender + PerCpu.callPending, 1) === 1)\n    Atomics.notify(heap, sender + PerCpu.callPending)\n  if (callFunction === CALL_FLUSH_TLB) {',
       ),
       patch(
         cpu,
-        '    )\n  }\n  if (Atomics.sub(heap, sender + PerCpu.callPending, 1) === 1)\n    Atomics.notify(heap, sender + PerCpu.callPending)\n',
-        '    )\n  }\n',
+        'run(cpu)\n  }\n  if (Atomics.sub(heap, sender + PerCpu.callPending, 1) === 1)\n    Atomics.notify(heap, sender + PerCpu.callPending)\n',
+        'run(cpu)\n  }\n',
       ),
     ],
   },

@@ -354,11 +354,15 @@ export const memoryMutants: readonly Mutant[] = [
     race: null,
     scenario: 'frame-allocator',
     patches: [
-      patch('mm/page-alloc.ts', '  spinLock(cpu, zone + Zone.lock)\n  const take', '  const take'),
       patch(
         'mm/page-alloc.ts',
-        '  spinUnlock(cpu, zone + Zone.lock)\n  heap[base + PerCpu.pcpCount] = take',
-        '  heap[base + PerCpu.pcpCount] = take',
+        '  const enabled = spinLockIrqSave(cpu, zone + Zone.lock)\n  const take',
+        '  const take',
+      ),
+      patch(
+        'mm/page-alloc.ts',
+        '  heap[base + PerCpu.pcpCount] = take\n  spinUnlockIrqRestore(cpu, zone + Zone.lock, enabled)\n',
+        '  heap[base + PerCpu.pcpCount] = take\n',
       ),
     ],
   },

@@ -25,7 +25,7 @@ export const CPU_INSIDE = 1
 export const CPU_INTERRUPT = 2
 export const CPU_FLUSH = 4
 export const CPU_STOP = 8
-const CPU_CLAIMED = 16
+export const CPU_CLAIMED = 16
 export const CPU_ENTRY = 32
 
 export const CPUS_MAX = 256
