@@ -47,10 +47,12 @@ import {
   createFile,
   destroyMm,
   errnoName,
+  forkMm,
   getMmCounter,
   heapAlloc,
   kernelEnter,
   kernelExit,
+  joinMm,
   leaveMm,
   loadAlignedInt32,
   madvise,
@@ -133,6 +135,22 @@ export class ScenarioCpu {
     const result = mremap(this.task, this.mm, page, pages, pages, flags, to)
     kernelExit(this.task)
     return outcomeOf(result)
+  }
+
+  /** Forks, looks what the child has in the first words of some pages, and has the child exit. */
+  fork(...pages: readonly number[]): Outcome {
+    const { task } = this
+    kernelEnter(task)
+    const child = forkMm(task, this.mm)
+    if (child !== 0) joinMm(task, child)
+    kernelExit(task)
+    if (child === 0) return 'ENOMEM'
+    const seen = new ScenarioCpu(task, child)
+    const contents = pages.map((page) => seen.load(page)).join(' ')
+    kernelEnter(task)
+    destroyMm(task, child)
+    kernelExit(task)
+    return `child: ${contents}`
   }
 
   unmap(page: number, pages: number): Outcome {

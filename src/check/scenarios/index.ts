@@ -16,6 +16,8 @@ export const scenarioNames = [
   'zero-page-cow-munmap',
   'split-merge-fault',
   'munmap-mmap',
+  'fork-fault',
+  'fork-cow-access',
   'stale-access',
   'interrupt-deadlock',
   'cow-fault',
