@@ -18,6 +18,7 @@ import {
   parseCounts,
   parseDesigns,
   parseNumber,
+  parseRss,
   parseRwsems,
   parseSize,
   unknownName,
@@ -32,6 +33,7 @@ const MAX_MEMORY = 2 ** 32 - 4096
 interface BenchCommandOptions {
   readonly design: string
   readonly rwsem: string
+  readonly rss: string
   readonly threads: string
   readonly seconds: string
   readonly warmup: string
@@ -50,6 +52,11 @@ export function benchCommand(): Command {
     .argument('<workload>', workloads.map(({ name }) => name).join(', '))
     .option('--design <names>', "designs, as a,b or 'all'", DEFAULT_DESIGNS)
     .option('--rwsem <names>', "forms of the mmap lock: xadd, generic, or 'all'", 'xadd')
+    .option(
+      '--rss <way>',
+      'count resident pages batched by each thread, or shared in the address space',
+      'batched',
+    )
     .option('--threads <counts>', 'numbers of measured threads, as 1,2,4', defaultThreads().join(','))
     .option('--seconds <number>', 'length of the measured window', '2')
     .option('--warmup <number>', 'seconds before it; at least one whole round is always done', '1')
@@ -106,6 +113,7 @@ async function runCommand(name: string, options: BenchCommandOptions): Promise<v
     warmupSeconds: parseNumber(options.warmup, '--warmup', 0, 3600),
     repetitions: parseCount(options.repeat, '--repeat', 1, 1000),
     bytesPerThread,
+    rss: parseRss(options.rss),
     config: options.config === undefined ? {} : parseConfig(options.config),
     against: options.against ? 'linux' : null,
     onProgress: (step, steps, what) => showProgress(`${name} ${step}/${steps}: ${what}`),

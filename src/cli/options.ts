@@ -1,11 +1,12 @@
 // Values of options: parsing, ranges, and the nearest name where one is misspelt.
 //
 // Principle: every parser throws UsageError naming the option, what was given and what is allowed.
-import { type DesignName, type KernelConfig, defaultKernelConfig, designs } from '../index.ts'
+import { type DesignName, type KernelConfig, type RssMode, defaultKernelConfig, designs } from '../index.ts'
 import { UsageError } from './failure.ts'
 
 export type RwsemName = 'xadd' | 'generic'
 
+const RSS_MODES: readonly RssMode[] = ['batched', 'shared']
 const RWSEMS: readonly RwsemName[] = ['xadd', 'generic']
 
 /** What is compared unless asked: the lock, the last speculative faults, and what Linux does today. */
@@ -24,6 +25,13 @@ export function parseDesigns(text: string): DesignName[] {
 /** Reader-writer semaphores given as `xadd,generic` or `all`. */
 export function parseRwsems(text: string): RwsemName[] {
   return parseNames(text, RWSEMS, 'rwsem', '--rwsem')
+}
+
+/** How resident pages are counted: in batches by each thread, or in the address space at once. */
+export function parseRss(text: string): RssMode {
+  const mode = RSS_MODES.find((known) => known === text)
+  if (mode === undefined) throw unknownName(text, RSS_MODES, 'way of counting', '--rss')
+  return mode
 }
 
 /** Kernel options given as `NAME=on` or `NAME=off`, separated by commas. Which go together, the machine knows. */

@@ -11,7 +11,15 @@ import {
   type TraceReport,
 } from '../report/index.ts'
 import { importTrace, replayTrace, type ImportedTrace } from '../trace/index.ts'
-import { DEFAULT_DESIGNS, parseCount, parseDesigns, parseNumber, parseRwsems, parseSize } from './options.ts'
+import {
+  DEFAULT_DESIGNS,
+  parseCount,
+  parseDesigns,
+  parseNumber,
+  parseRss,
+  parseRwsems,
+  parseSize,
+} from './options.ts'
 import { print, textOptions, toJson } from './output.ts'
 import { showProgress } from './progress.ts'
 
@@ -23,6 +31,7 @@ const MAX_PROCESS = 2 ** 22
 interface ReplayCommandOptions {
   readonly design: string
   readonly rwsem: string
+  readonly rss: string
   readonly threads?: string
   readonly process?: string
   readonly memory?: string
@@ -37,6 +46,11 @@ export function replayCommand(): Command {
     .argument('<trace>', "what `perf script` printed, plain or gzip; '-' reads standard input")
     .option('--design <names>', "designs, as a,b or 'all'", DEFAULT_DESIGNS)
     .option('--rwsem <names>', "forms of the mmap lock: xadd, generic, or 'all'", 'xadd')
+    .option(
+      '--rss <way>',
+      'count resident pages batched by each thread, or shared in the address space',
+      'batched',
+    )
     .option('--threads <count>', 'at most so many worker threads (default: one for each recorded thread)')
     .option('--process <pid>', 'the process to replay (default: the one with most page faults)')
     .option('--memory <size>', 'memory of the machine, such as 512MiB (default: what the program needs)')
@@ -61,6 +75,7 @@ export function replayCommand(): Command {
 async function runCommand(path: string, options: ReplayCommandOptions): Promise<void> {
   const designs = parseDesigns(options.design)
   const rwsems = parseRwsems(options.rwsem)
+  const rss = parseRss(options.rss)
   const repetitions = parseCount(options.repeat, '--repeat', 1, 1000)
   const minimumFidelity = parseNumber(options.minFidelity, '--min-fidelity', 0, 1)
   const threads =
@@ -85,6 +100,7 @@ async function runCommand(path: string, options: ReplayCommandOptions): Promise<
         )
         const result = await replayTrace(trace, {
           ...combination,
+          rss,
           ...(threads !== undefined && { threads }),
           ...(memory !== undefined && { memory }),
         })
@@ -95,6 +111,7 @@ async function runCommand(path: string, options: ReplayCommandOptions): Promise<
     const report: ReplayReport = {
       trace: traceReport(trace),
       replayThreads,
+      rss,
       processors: os.availableParallelism(),
       designs: results.map((runs) => mergeRepetitions(runs, replayThreads)),
     }

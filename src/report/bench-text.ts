@@ -28,6 +28,7 @@ export function benchText(result: BenchResult, options: TextOptions = {}): strin
     `${formatBytes(result.bytesPerThread)} a thread`,
     `${result.seconds} s windows`,
     result.repetitions > 1 ? `medians of ${result.repetitions} runs taken in turn` : 'one run (see --repeat)',
+    ...(result.rss === 'batched' ? [] : ['shared rss']),
     ...Object.entries(result.config).map(([name, value]) => `${name} ${value ? 'on' : 'off'}`),
     ...(workload.counts === 'pages' ? [`one fault of ${LATENCY_SAMPLE_INTERVAL} timed`] : []),
   ]

@@ -90,6 +90,8 @@ export interface ReplayReport {
   readonly trace: TraceReport
   /** Worker threads that replayed. */
   readonly replayThreads: number
+  /** How resident pages were counted. */
+  readonly rss: 'batched' | 'shared'
   /** Processors that they had. */
   readonly processors: number
   readonly designs: readonly DesignReport[]

@@ -78,7 +78,8 @@ function waitsRecorded(linux: TraceReport['linux'], side: 'readers' | 'writers')
 function replayedLines(report: ReplayReport, style: Style, width: number): string[] {
   const repetitions = report.designs[0]?.repetitions ?? 0
   const how =
-    repetitions > 1 ? `the median of ${repetitions} runs in turn; ranges span all` : 'one run of each'
+    (repetitions > 1 ? `the median of ${repetitions} runs in turn; ranges span all` : 'one run of each') +
+    (report.rss === 'batched' ? '' : '; shared rss')
   // A row of ranges has nothing to say where everything ran once.
   const rows = rowsOf(report.designs).filter(
     (row) => !row.isOptional || report.designs.some((one) => row.value?.(one)),

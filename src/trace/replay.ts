@@ -56,6 +56,8 @@ const WARM_UP_FILE_PAGES = 64
 export interface ReplayOptions {
   readonly design?: DesignName
   readonly rwsem?: 'xadd' | 'generic'
+  /** How resident pages are counted. Default 'batched'. */
+  readonly rss?: 'batched' | 'shared'
   /**
    * At most so many workers, 1 to 255. Unless given: one for each recorded thread that did anything, but no more than
    * 64.
@@ -179,6 +181,7 @@ export async function replayTrace(trace: ImportedTrace, options: ReplayOptions =
     cpus: plan.workers + 1,
     ...(options.design !== undefined && { design: options.design }),
     ...(options.rwsem !== undefined && { rwsem: options.rwsem }),
+    ...(options.rss !== undefined && { rss: options.rss }),
   }
   return new Replay(trace, plan, needed, memory, Machine.create(machineOptions)).run(options)
 }

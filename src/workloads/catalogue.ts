@@ -9,6 +9,7 @@ import type { MachineOptions } from '../backends/threads/index.ts'
 
 export type DesignName = NonNullable<MachineOptions['design']>
 export type RwsemName = NonNullable<MachineOptions['rwsem']>
+export type RssMode = NonNullable<MachineOptions['rss']>
 
 export type WorkloadName = 'page_fault1' | 'page_fault3' | 'mmap1' | 'read-fault' | 'fault-beside-writer'
 

@@ -3,7 +3,7 @@
 // Principles: pure functions of the runs, so that the figures can be made again from a stored result; what
 // is compared is medians, and the extremes are always told with them.
 import type { KernelConfig } from '../backends/threads/index.ts'
-import type { DesignName, RwsemName, Workload, WorkloadName } from './catalogue.ts'
+import type { DesignName, RssMode, RwsemName, Workload, WorkloadName } from './catalogue.ts'
 import { median, spread, type Spread } from './statistics.ts'
 import type { DesignRun, Latency, Run } from './thread-run.ts'
 
@@ -15,6 +15,8 @@ export interface BenchSetting {
   /** Length of the measured window, in seconds. */
   readonly seconds: number
   readonly repetitions: number
+  /** How resident pages are counted. Default 'batched'. */
+  readonly rss?: RssMode
   /** Kernel options that differ from the default. */
   readonly config: Partial<KernelConfig>
 }
@@ -57,6 +59,7 @@ export interface BenchResult {
   readonly bytesPerThread: number
   readonly seconds: number
   readonly repetitions: number
+  readonly rss: RssMode
   readonly config: Partial<KernelConfig>
   readonly runs: readonly DesignRun[]
   readonly summaries: readonly DesignSummary[]
@@ -83,6 +86,7 @@ export function assemble(
     bytesPerThread: setting.bytesPerThread,
     seconds: setting.seconds,
     repetitions: setting.repetitions,
+    rss: setting.rss ?? 'batched',
     config: setting.config,
     runs,
     summaries,

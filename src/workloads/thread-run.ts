@@ -11,6 +11,7 @@ import {
   machineMemory,
   PAGE_SIZE,
   type DesignName,
+  type RssMode,
   type RwsemName,
   type Workload,
   type WorkloadName,
@@ -69,6 +70,8 @@ export interface ThreadRunOptions {
   readonly warmupSeconds: number
   readonly bytesPerThread: number
   readonly repetition: number
+  /** How resident pages are counted. Default 'batched'. */
+  readonly rss?: RssMode
   /** Kernel options that differ from the default. */
   readonly config: Partial<KernelConfig>
 }
@@ -99,6 +102,7 @@ export async function runOnThreads(options: ThreadRunOptions): Promise<DesignRun
     cpus: workers + 1,
     design: options.design,
     rwsem: options.rwsem,
+    rss: options.rss ?? 'batched',
     config: options.config,
   })
   const space = machine.createAddressSpace()

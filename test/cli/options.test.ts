@@ -8,6 +8,7 @@ import {
   parseDesigns,
   parseNumber,
   parseConfig,
+  parseRss,
   parseRwsems,
   parseSize,
 } from '../../src/cli/options.ts'
@@ -36,6 +37,8 @@ test('rwsems', () => {
   refuses(() => parseConfig('SLUB_DEBUGS=on'), /unknown kernel option/, /did you mean 'SLUB_DEBUG'/)
   refuses(() => parseConfig('SMP=1'), /SMP=1 is not usable/, /SMP=on or SMP=off/)
   assert.deepEqual(parseRwsems('all'), ['xadd', 'generic'])
+  assert.equal(parseRss('shared'), 'shared')
+  refuses(() => parseRss('all'), /unknown way of counting 'all'/, /batched, shared/)
   refuses(() => parseRwsems('xad'), /unknown rwsem 'xad'/, /did you mean 'xadd'/)
 })
 

@@ -48,6 +48,12 @@ for (const [name, result] of Object.entries(results)) {
   })
 }
 
+test('a bench says how resident pages are counted where that is not the default', () => {
+  const result = benchResult('mmap1', { peer: false })
+  assert.doesNotMatch(benchText(result), /rss/)
+  assert.match(benchText({ ...result, rss: 'shared' }), / · shared rss/)
+})
+
 test('the columns of will-it-scale', () => {
   assertGolden('bench-page_fault1.csv', benchCsv(results['page_fault1-linux']))
 })

@@ -85,6 +85,7 @@ function reportOf(
   return {
     trace: { ...trace, ...changes },
     replayThreads: threads,
+    rss: 'batched',
     processors: 16,
     designs: groups.map((group) => mergeRepetitions(group.map(replayOf), threads)),
   }

@@ -22,6 +22,11 @@ test('on a narrow terminal the designs are told one below the other, and nothing
   assert.equal(text.match(/generic/g)?.length, 2, 'one for each column of that rwsem')
 })
 
+test('how resident pages are counted is told where it is not the default', () => {
+  assert.doesNotMatch(replayText(harmed, 0.98), /rss/)
+  assert.match(replayText({ ...harmed, rss: 'shared' }, 0.98), /^REPLAYED .*; shared rss$/m)
+})
+
 test('emphasis changes no character of the text', () => {
   const mark = (text: string): string => `«${text}»`
   const style: Style = { heading: mark, faint: mark, good: mark, notable: mark, bad: mark }
