@@ -1,4 +1,4 @@
-// `faultline designs`: what there is, and where it comes from.
+// `faultline designs`: what there is, where it comes from, and how each goes about a fault.
 import { Command } from 'commander'
 import { designs } from '../index.ts'
 import { designsText } from '../report/index.ts'
@@ -6,9 +6,27 @@ import { print, textOptions, toJson } from './output.ts'
 
 export function designsCommand(): Command {
   return new Command('designs')
-    .description('list the designs of the page-fault path, and where they come from')
-    .option('--json', 'print JSON')
+    .description(
+      'list the designs of the page-fault path: where they come from and how they go about a fault',
+    )
+    .option('--json', 'print JSON, an array')
+    .addHelpText(
+      'after',
+      [
+        '',
+        'writes: what a fault writes to shared memory besides its page, the entry of the page and the lock of the',
+        'entry; `faultline check --conflicts` shows what that means for two operations at a time.',
+        '',
+        'Examples:',
+        '  faultline designs',
+        "  faultline designs --json | jq -r '.[] | select(.sharedWrites == []) | .design'",
+      ].join('\n'),
+    )
     .action(async (options: { json?: boolean }) => {
-      await print(options.json ? toJson({ designs }) : designsText(designs, textOptions()))
+      await print(options.json ? toJson(designs.map(designJson)) : designsText(designs, textOptions()))
     })
+}
+
+function designJson({ name, ...rest }: (typeof designs)[number]): object {
+  return { design: name, ...rest }
 }

@@ -1,4 +1,4 @@
-// The text of `faultline designs`: what there is, and where it comes from.
+// The text of `faultline designs`: what there is, where it comes from, and how each goes about a fault.
 import type { TextOptions } from './replay-text.ts'
 import { plainStyle } from './style.ts'
 import { wrap } from './table.ts'
@@ -9,16 +9,35 @@ export interface DesignDescription {
   readonly author: string
   /** Where it was published. */
   readonly source: string
+  readonly lookup: string
+  readonly lifetime: string
+  readonly validation: string
+  readonly commit: string
+  readonly sharedWrites: readonly string[]
 }
+
+const LABEL_WIDTH = 'kept alive'.length + 2
 
 /** Every given way of taking a page fault, ending in a newline. */
 export function designsText(designs: readonly DesignDescription[], options: TextOptions = {}): string {
   const { style = plainStyle, width = 100 } = options
+  const line = (label: string, text: string): string[] =>
+    wrap(text, width, 2 + LABEL_WIDTH).map((part, number) =>
+      number > 0 ? part : `  ${style.faint(label.padEnd(LABEL_WIDTH))}${part.trimStart()}`,
+    )
   return designs
     .map((design) =>
       [
         style.heading(design.name) + style.faint(`  ${design.year}, ${design.author}`),
-        ...wrap(design.source, width, 2),
+        ...line('source', design.source),
+        ...line('looked up', design.lookup),
+        ...line('kept alive', design.lifetime),
+        ...line('checked', design.validation),
+        ...line('committed', design.commit),
+        ...line(
+          'writes',
+          design.sharedWrites.length === 0 ? 'nothing shared' : design.sharedWrites.join(', '),
+        ),
       ].join('\n'),
     )
     .join('\n\n')

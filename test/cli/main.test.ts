@@ -52,8 +52,20 @@ test('the command', parallel, async (t) => {
       assert.match(text.stdout, /^classic/m)
       assert.match(text.stdout, /^lespinasse-2021/m)
       const json = await faultline(['designs', '--json'])
-      const { designs } = JSON.parse(json.stdout) as { designs: { name: string; year: number }[] }
-      assert.ok(designs.some(({ name, year }) => name === 'lespinasse-2021' && year === 2021))
+      const designs = JSON.parse(json.stdout) as { design: string; year: number }[]
+      const keys = [
+        'design',
+        'year',
+        'author',
+        'source',
+        'lookup',
+        'lifetime',
+        'validation',
+        'commit',
+        'sharedWrites',
+      ]
+      assert.ok(designs.every((design) => String(Object.keys(design)) === String(keys)))
+      assert.ok(designs.some(({ design, year }) => design === 'lespinasse-2021' && year === 2021))
     }),
   ])
 })
@@ -65,6 +77,7 @@ test('bench refuses wrong calls', parallel, async (t) => {
     [bench('pagefault1'), /unknown workload 'pagefault1'/, /did you mean 'page_fault1'\?/],
     [bench('mmap1', '--design', 'clasic'), /unknown design 'clasic'/, /did you mean 'classic'\?/],
     [bench('mmap1', '--rwsem', 'spin'), /unknown rwsem 'spin'/, /xadd, generic/],
+    [bench('mmap1', '--rss', 'all'), /unknown way of counting 'all'/, /batched, shared/],
     [bench('mmap1', '--threads', '0'), /--threads 0/, /1 to 254/],
     [bench('mmap1', '--threads', '255'), /--threads 255/, /1 to 254/],
     [bench('page_fault1', '--threads', '40'), /more than the 4 GiB/, /--size/],
