@@ -48,6 +48,7 @@ export interface CheckResult {
   /** Of a kernel scenario. */
   readonly design: string | null
   readonly rwsem: string | null
+  readonly rss: string | null
   readonly verdict: 'pass' | 'fail' | 'incomplete'
   /** Every interleaving was covered, within the bound and the shard. */
   readonly complete: boolean
@@ -167,6 +168,7 @@ async function judge(target: Target, prepared: Prepared, options: CheckOptions):
     scenario: prepared.title,
     design: target.choice?.design ?? null,
     rwsem: target.choice?.rwsem ?? null,
+    rss: target.choice && (target.choice.rss ?? 'batched'),
     verdict: failure !== null ? 'fail' : found.complete ? 'pass' : 'incomplete',
     complete: found.complete,
     executions: found.executions,
@@ -212,8 +214,9 @@ async function exploreTarget(
   try {
     if (strategy !== 'dpor' || (workers === 1 && shard === null && ledger === null))
       return explore(subject, exploring)
-    const { design, rwsem } = target.choice ?? { design: null, rwsem: null }
-    const scenario = [basename(target.scenario), design, rwsem].filter((word) => word !== null).join(' ')
+    const { design = null, rwsem = null, rss = null } = target.choice ?? {}
+    const words = [basename(target.scenario), design, rwsem, rss === 'shared' ? rss : null]
+    const scenario = words.filter((word) => word !== null).join(' ')
     const key = { digest, scenario, options: { bound, maxSteps, shard } }
     return await exploreParts(subject, exploring, { workers, shard, ledger, key, target })
   } catch (error) {
@@ -242,6 +245,7 @@ async function replayPrepared(target: Target, prepared: Prepared, token: string)
     scenario: prepared.title,
     design: target.choice?.design ?? null,
     rwsem: target.choice?.rwsem ?? null,
+    rss: target.choice && (target.choice.rss ?? 'batched'),
     verdict: 'fail',
     complete: false,
     executions: 1,
@@ -262,7 +266,8 @@ async function replayPrepared(target: Target, prepared: Prepared, token: string)
 /** What a token is for. Of a file its name only: it may stand elsewhere on another machine. */
 function codeOf({ scenario, choice }: Target, { digest }: Prepared): CheckedCode {
   const name = choice === null ? basename(scenario) : scenario
-  return { scenario: name, design: choice?.design ?? null, rwsem: choice?.rwsem ?? null, digest }
+  const { design = null, rwsem = null, rss = null } = choice ?? {}
+  return { scenario: name, design, rwsem, rss, digest }
 }
 
 function nounOf({ choice }: Target): 'CPU' | 'thread' {

@@ -11,6 +11,13 @@ export {
   replayFile,
   replayKernelScenario,
 } from './check.ts'
+export {
+  type ConflictChoice,
+  type ConflictLine,
+  type PairConflicts,
+  findConflicts,
+  observeSharedWrites,
+} from './conflicts.ts'
 export type {
   Counterexample,
   CounterexampleCall,

@@ -24,6 +24,8 @@ export interface MachineChoice {
   readonly cpus: number
   readonly design: string
   readonly rwsem: 'xadd' | 'generic'
+  /** How resident pages are counted. Default 'batched'. */
+  readonly rss?: 'shared' | 'batched' | undefined
   /** With the errors of the published form, where the design mends them. Default false. */
   readonly published?: boolean
   readonly frames: number
@@ -53,7 +55,7 @@ export function bootMachine(choice: MachineChoice): KernelMachine {
     config: packKernelConfig(config),
     rwsemKind: rwsem === 'generic' ? RWSEM_GENERIC : RWSEM_XADD,
     design: designs.findIndex((candidate) => candidate.description.name === design),
-    rssBatched: true,
+    rssBatched: choice.rss !== 'shared',
   })
   const memory = physicalMemory(frames)
   const chosen = designs[heap[Header.design]!]!

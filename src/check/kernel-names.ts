@@ -11,6 +11,7 @@ import {
   CACHE_MM,
   CACHE_PAGE_TABLE,
   CACHE_RADIX_NODE,
+  CACHE_RANGE_NODE,
   CACHE_VMA,
   CPU_CLAIMED,
   CPU_ENTRY,
@@ -61,6 +62,8 @@ interface NamedObject {
 }
 
 const TABLE_ENTRIES = 512
+/** See mm/range-tree.ts: the level of a node stands above these bits of its shape; 0 is a leaf. */
+const RANGE_LEVEL_SHIFT = 8
 /** A list that is longer is broken. */
 const VMAS_MAX = 1000
 /** What an entry is called, from the lowest tables up. */
@@ -90,9 +93,12 @@ const meanings: Readonly<Record<string, Meaning>> = {
   'zone.lock': 'lock',
   'slab.lock': 'lock',
   'machine.mmListLock': 'lock',
+  'file.lock': 'lock',
+  'srcu.lock': 'lock',
 }
 
 const cacheNames = new Map([
+  [CACHE_RANGE_NODE, 'rangeNode'],
   [CACHE_VMA, 'vma'],
   [CACHE_PAGE_TABLE, 'table'],
   [CACHE_ANON_VMA, 'anonVma'],
@@ -127,6 +133,8 @@ export class KernelNames implements Naming {
     this.#frameCells = frames[SHARED]?.length ?? 0
     this.#mm = mm
     this.#cpus = tasks.length
+    // Before the header, which it is part of.
+    this.#addStruct(Header.srcu, 'srcu', 'srcu', 'srcu_struct')
     this.#addStruct(0, 'machine', 'machine', 'machine')
     this.#addMm()
     for (const { id, base } of tasks) this.#addCpu(id, base)
@@ -141,6 +149,7 @@ export class KernelNames implements Naming {
       const table = this.#heap[this.#mm + Mm.pgd + index]!
       this.#lookAtTable(table, 3, index * TABLE_ENTRIES ** 3)
     }
+    this.#lookAtRangeNode(this.#heap[this.#mm + Mm.rangeRoot]!)
   }
 
   nameOf(cell: number): string | undefined {
@@ -247,7 +256,33 @@ export class KernelNames implements Naming {
       const anonVma = heap[vma + Vma.anonVma]!
       if (anonVma > 0 && !this.#objects.has(anonVma))
         this.#addStruct(anonVma, this.#unique(`anonVma${range}`), 'anonVma', 'anon_vma')
+      this.#lookAtFile(heap[vma + Vma.vmFile]!)
       vma = heap[vma + Vma.vmNext]!
+    }
+  }
+
+  #lookAtFile(file: number): void {
+    if (file <= 0 || file >= this.#heap.length) return
+    if (!this.#objects.has(file)) this.#addStruct(file, this.#unique('file'), 'file', 'file')
+    this.#lookAtRadixNode(this.#heap[file + structOf('file').fields['root']!]!)
+  }
+
+  #lookAtRadixNode(node: number): void {
+    const { words, fields } = structOf('radix_node')
+    if (node <= 0 || node + words > this.#heap.length) return
+    if (!this.#objects.has(node)) this.#addStruct(node, this.#unique('radixNode'), 'radixNode', 'radix_node')
+    if (this.#heap[node + fields['shift']!] === 0) return
+    for (let at = node + fields['slots']!; at < node + words; at++) this.#lookAtRadixNode(this.#heap[at]!)
+  }
+
+  /** Those of the range tree in which readers find the VMAs. */
+  #lookAtRangeNode(node: number): void {
+    const { words, fields } = structOf('range_node')
+    if (node <= 0 || node + words > this.#heap.length) return
+    if (!this.#objects.has(node)) this.#addStruct(node, this.#unique('rangeNode'), 'rangeNode', 'range_node')
+    if (this.#heap[node + fields['shape']!]! >> RANGE_LEVEL_SHIFT === 0) return
+    for (let at = node + fields['children']!; at < node + fields['gaps']!; at++) {
+      this.#lookAtRangeNode(this.#heap[at]!)
     }
   }
 

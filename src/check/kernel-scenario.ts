@@ -247,7 +247,7 @@ function must(holds: boolean, problem: string): void {
 /** Says what a scenario is; returns what makes it run on a machine of a kind. */
 export function kernelScenario(
   description: KernelScenarioDescription,
-): (choice: Pick<MachineChoice, 'design' | 'rwsem' | 'published'>) => KernelScenarioRun {
+): (choice: Pick<MachineChoice, 'design' | 'rwsem' | 'rss' | 'published'>) => KernelScenarioRun {
   return (choice) => {
     const { threads, setup, config = {} } = description
     const machine = bootMachine({ ...choice, cpus: threads.length, frames: 80 * threads.length, config })
@@ -292,7 +292,7 @@ export interface PrimitiveScenarioDescription {
  */
 export function primitiveScenario(
   description: PrimitiveScenarioDescription,
-): (choice: Pick<MachineChoice, 'design' | 'rwsem'>) => KernelScenarioRun {
+): (choice: Pick<MachineChoice, 'design' | 'rwsem' | 'rss'>) => KernelScenarioRun {
   return (choice) => {
     const { threads, words, setup, config = {} } = description
     const frames = description.frames ?? 80 * threads.length

@@ -21,6 +21,8 @@ import { userSubject } from './user-scenario.ts'
 export interface KernelChoice {
   readonly design: string
   readonly rwsem: 'xadd' | 'generic'
+  /** How resident pages are counted. Default 'batched'. */
+  readonly rss?: 'shared' | 'batched'
   /** With the errors of the published form. Default false: each is mended where the design's file says so. */
   readonly published?: boolean
 }

@@ -13,6 +13,7 @@ import type { Turning } from './follow.ts'
 const VERSION = 'fl1'
 const CODE_CHARACTERS = 10
 const SUM_CHARACTERS = 4
+const NOT_OF_A_NAME = /[^\w.-]+/g
 const kinds: readonly FailureKind[] = ['error', 'race', 'deadlock', 'livelock']
 
 /** An execution that failed, as a token tells it. */
@@ -30,6 +31,8 @@ export interface CheckedCode {
   /** Of a kernel scenario. */
   readonly design: string | null
   readonly rwsem: string | null
+  /** How it counts resident pages; only what is not the default stands in a token. */
+  readonly rss: string | null
   /** Digest of the code, as text of hexadecimal digits. */
   readonly digest: string
 }
@@ -62,6 +65,7 @@ export function readToken(token: string): {
   readonly scenario: string
   readonly design: string | null
   readonly rwsem: string | null
+  readonly rss: string | null
   readonly digest: string
   readonly execution: ReplayedExecution
 } {
@@ -78,19 +82,21 @@ export function readToken(token: string): {
   }
   const match = /^(fl1\.(.+)\.([\da-f]+)\.([\w-]+))\.([\da-f]+)$/.exec(text)
   if (match === null || sumOf(match[1]!) !== match[5]) throw damaged()
-  const [scenario = '', design = null, rwsem = null] = match[2]!.split('/')
-  return { scenario, design, rwsem, digest: match[3]!, execution: decode(match[4]!) }
+  const [scenario = '', design = null, rwsem = null, rss = null] = match[2]!.split('/')
+  return { scenario, design, rwsem, rss, digest: match[3]!, execution: decode(match[4]!) }
 }
 
 /** Throws TokenRefused with the reason if the token is for something else than `code`. */
 export function executionOf(token: string, code: CheckedCode): ReplayedExecution {
-  const { scenario, design, rwsem, digest, execution } = readToken(token)
-  const [expected, given] = [subjectOf(code), [scenario, design, rwsem].filter(Boolean).join('/')]
+  const { scenario, design, rwsem, rss, digest, execution } = readToken(token)
+  const [expected, given] = [subjectOf(code), [scenario, design, rwsem, rss].filter(Boolean).join('/')]
   if (given !== expected) {
-    const what = design === code.design && rwsem === code.rwsem ? 'scenario' : 'machine'
+    const what = scenario !== code.scenario.replaceAll(NOT_OF_A_NAME, '-') ? 'scenario' : 'machine'
     throw new TokenRefused(
       `the token is for ${given}, and not for ${expected}`,
-      what === 'scenario' ? 'give the scenario that it is for' : 'give the design and rwsem that it is for',
+      what === 'scenario'
+        ? 'give the scenario that it is for'
+        : 'give the design, rwsem and rss that it is for',
     )
   }
   if (!code.digest.startsWith(digest)) {
@@ -103,9 +109,9 @@ export function executionOf(token: string, code: CheckedCode): ReplayedExecution
 }
 
 /** Names stand in one word, and slashes separate them. */
-function subjectOf({ scenario, design, rwsem }: CheckedCode): string {
-  const name = scenario.replaceAll(/[^\w.-]+/g, '-')
-  return design === null ? name : [name, design, rwsem].join('/')
+function subjectOf({ scenario, design, rwsem, rss }: CheckedCode): string {
+  const name = scenario.replaceAll(NOT_OF_A_NAME, '-')
+  return design === null ? name : [name, design, rwsem, ...(rss === 'shared' ? [rss] : [])].join('/')
 }
 
 function sumOf(text: string): string {

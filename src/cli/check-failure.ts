@@ -14,7 +14,7 @@ import {
 } from '../check/index.ts'
 import { formatCount } from '../report/index.ts'
 import { UsageError } from './failure.ts'
-import { parseDesigns, parseRwsems, unknownName } from './options.ts'
+import { parseDesigns, parseRss, parseRwsems, unknownName } from './options.ts'
 import { toJson } from './output.ts'
 
 /** The counterexample and how to see it again. `target` is what was checked, as on the command line. */
@@ -60,6 +60,7 @@ export function findMutant(name: string): Mutant {
 export interface ReplayChoice {
   readonly design: string | undefined
   readonly rwsem: string | undefined
+  readonly rss: string | undefined
   readonly mutant: Mutant | undefined
 }
 
@@ -71,10 +72,11 @@ export async function replayToken(
   given: ReplayChoice,
 ): Promise<CheckResult> {
   if (!isKernel) return replayFile(target, token)
-  const { design, rwsem } = readToken(token)
+  const { design, rwsem, rss } = readToken(token)
   const choice: KernelChoice = {
     design: only(parseDesigns(given.design ?? design ?? 'classic'), '--design'),
     rwsem: only(parseRwsems(given.rwsem ?? rwsem ?? 'xadd'), '--rwsem'),
+    rss: parseRss(given.rss ?? rss ?? 'batched'),
   }
   return replayKernelScenario(target, choice, token, { patches: given.mutant?.patches ?? [] })
 }

@@ -14,6 +14,7 @@ import {
   scenarioNames,
 } from '../check/index.ts'
 import { formatCount, formatTable, wrap } from '../report/index.ts'
+import { printConflicts } from './check-conflicts.ts'
 import { failureText, findMutant, replayToken, writeFailure } from './check-failure.ts'
 import {
   type ExploringOptions,
@@ -24,7 +25,7 @@ import {
   remainderText,
 } from './check-options.ts'
 import { UsageError } from './failure.ts'
-import { DEFAULT_DESIGNS, nearest, parseDesigns, parseNumber, parseRwsems } from './options.ts'
+import { DEFAULT_DESIGNS, nearest, parseDesigns, parseNumber, parseRss, parseRwsems } from './options.ts'
 import { print, textOptions } from './output.ts'
 import { showProgress } from './progress.ts'
 
@@ -38,7 +39,9 @@ const MUTATED = 'lespinasse-2021'
 interface CheckCommandOptions extends ExploringOptions {
   readonly design: string
   readonly rwsem: string
+  readonly rss: string
   readonly seconds?: string
+  readonly conflicts?: boolean
   readonly all?: boolean
   readonly mutants?: boolean
   readonly mutant?: string
@@ -67,7 +70,9 @@ export function checkCommand(): Command {
     .argument('[scenario]', 'the name of a kernel scenario, or a file that exports a scenario as default')
     .option('--design <names>', "designs for kernel scenarios, as a,b or 'all'", DEFAULT_DESIGNS)
     .option('--rwsem <names>', "forms of the mmap lock for kernel scenarios: xadd, generic, or 'all'", 'xadd')
+    .option('--rss <way>', 'count resident pages batched by each CPU, or shared in the address space', 'batched')
     .option('--all', 'every kernel scenario')
+    .option('--conflicts', 'which cache lines pairs of operations share, by observation, instead of a check')
     .option('--mutants', 'every mutant of the kernel that the scenario, or any, is to find')
     .option('--mutant <name>', 'the kernel with one of its guards taken away')
     .option('--seconds <time>', 'stop exploring a scenario after so many seconds; 60, or what its file says')
@@ -94,6 +99,7 @@ export function checkCommand(): Command {
         '  faultline check two-faults-munmap --bound 2 --workers 4',
         '  faultline check two-faults-munmap --strategy pct --seed 7 --executions 100000',
         '  faultline check --mutants --json',
+        '  faultline check --conflicts --design classic,lespinasse-2021',
       ].join('\n'),
     )
     .action(runCommand)
@@ -110,6 +116,11 @@ async function runCommand(
   const mutant = options.mutant === undefined ? undefined : findMutant(options.mutant)
   const target = given ?? mutant?.scenario
   refuseCombinations(target, options)
+  const rss = parseRss(options.rss)
+  if (options.conflicts === true) {
+    await printConflicts(designs, rwsems, rss, options.json === true)
+    return
+  }
   if (options.mutants === true) {
     await runMutants(target, { seconds, ...parseExploring(options) }, options.json === true)
     return
@@ -117,20 +128,21 @@ async function runCommand(
   if (target === undefined && options.all !== true) {
     throw new UsageError('nothing to check', 'give the name of a scenario, a file, --all or --mutants')
   }
-  const isGiven = (name: 'design' | 'rwsem'): string | undefined =>
+  const isGiven = (name: 'design' | 'rwsem' | 'rss'): string | undefined =>
     command.getOptionValueSource(name) === 'cli' ? options[name] : undefined
   const [design, rwsem] = [isGiven('design'), isGiven('rwsem')]
+  const givenMachine = { design, rwsem, rss: isGiven('rss') }
   const minimiseSeconds =
     options.minimise === false ? 0 : parseNumber(options.minimise, '--minimise', 0, SECONDS_MAX)
   const patches = mutant?.patches ?? []
   const checking: CheckOptions = { seconds, minimiseSeconds, patches, ...parseExploring(options) }
   const machines = design === undefined && mutant !== undefined ? [MUTATED] : designs
-  const choices = machines.flatMap((machine) => rwsems.map((form) => ({ design: machine, rwsem: form })))
+  const choices = machines.flatMap((machine) => rwsems.map((form) => ({ design: machine, rwsem: form, rss })))
   const results: CheckResult[] = []
   if (options.replay !== undefined) {
     const isKernel = isScenarioName(target!)
     const file = isKernel ? target! : existingFile(target!)
-    results.push(await replayToken(file, isKernel, options.replay, { design, rwsem, mutant }))
+    results.push(await replayToken(file, isKernel, options.replay, { ...givenMachine, mutant }))
   } else if (target !== undefined && !isScenarioName(target)) {
     const { seconds: _, ...unlimited } = checking
     const limited = options.seconds === undefined ? unlimited : checking
@@ -161,7 +173,10 @@ function progressOf(name: string): (progress: Progress) => void {
 }
 
 function refuseCombinations(target: string | undefined, options: CheckCommandOptions): void {
-  const { all, mutants: every, mutant, replay } = options
+  const { all, mutants: every, mutant, replay, conflicts } = options
+  if (conflicts === true && (target !== undefined || all === true || every === true || replay !== undefined)) {
+    throw new UsageError('--conflicts looks at pairs of operations, at no scenario', 'leave the others out')
+  }
   if (all === true && (target !== undefined || every === true)) {
     throw new UsageError('--all goes with no scenario and not with --mutants', 'leave one of them out')
   }
@@ -248,13 +263,14 @@ function mutantsText(results: readonly MutantResult[]): string {
 }
 
 function resultJson(result: CheckResult): string {
-  const { scenario, design, rwsem, verdict, complete, executions, redundant, steps, seconds } = result
+  const { scenario, design, rwsem, rss, verdict, complete, executions, redundant, steps, seconds } = result
   const { bound, strategy, seed, shard, estimatedExecutions, guarantee } = result
   const failure = result.failure && failureJson(result.failure)
   return `${JSON.stringify({
     scenario,
     design,
     rwsem,
+    rss,
     verdict,
     complete,
     executions,
@@ -278,8 +294,9 @@ function failureJson({ kind, message, places, preemptions, steps, token }: Check
 
 /** `target` is what is checked, as on the command line. */
 function resultText(result: CheckResult, target: string): string {
-  const { scenario, design, rwsem, verdict, executions, redundant, steps, seconds } = result
-  const name = design === null ? scenario : `${scenario}, ${design}/${rwsem}`
+  const { scenario, design, rwsem, rss, verdict, executions, redundant, steps, seconds } = result
+  const counting = rss === 'shared' ? ', shared rss' : ''
+  const name = design === null ? scenario : `${scenario}, ${design}/${rwsem}${counting}`
   const counts = `${formatCount(executions)} executions, ${formatCount(redundant)} of them redundant`
   const work = `  ${counts}, ${formatCount(steps)} steps in ${seconds.toFixed(2)} s\n`
   const line = `${name}: ${verdict}${extentText(result)}\n${work}${remainderText(result)}`

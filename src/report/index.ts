@@ -1,5 +1,6 @@
 // Texts and tables of the commands.
 export { benchCsv, benchText } from './bench-text.ts'
+export { conflictsText } from './conflicts-text.ts'
 export { designsText } from './designs-text.ts'
 export * from './numbers.ts'
 export * from './replay-report.ts'

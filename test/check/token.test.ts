@@ -20,6 +20,7 @@ const code = {
   scenario: 'fault-munmap',
   design: 'lespinasse-2021',
   rwsem: 'xadd',
+  rss: 'batched',
   digest: '3f9a0c12b7aa',
 } as const
 const choice = { design: 'lespinasse-2021', rwsem: 'xadd' } as const
@@ -80,6 +81,13 @@ describe('replay tokens', () => {
     )
     refused(() => executionOf(token, { ...code, design: 'classic' }), /not for fault-munmap\/classic\/xadd/)
     refused(() => executionOf(token, { ...code, rwsem: 'generic' }), /not for .*\/generic/)
+    const shared = replayToken({ ...code, rss: 'shared' }, { kind: 'error', steps: 93, turnings: [] })
+    assert.match(shared, /^fl1\.fault-munmap\/lespinasse-2021\/xadd\/shared\./)
+    refused(
+      () => executionOf(shared, code),
+      /for .*\/shared, and not for fault-munmap\/lespinasse-2021\/xadd$/,
+    )
+    refused(() => executionOf(token, { ...code, rss: 'shared' }), /not for .*\/xadd\/shared/)
     refused(() => executionOf(token, { ...code, digest: '0000000000' }), /the code of .* has changed/)
     refused(() => executionOf(token.replace('fl1', 'fl7'), code), /version fl7, and this is fl1/)
     refused(() => executionOf('nonsense', code), /no replay token/)

@@ -6,7 +6,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { CheckResult, Counterexample } from '../../src/check/index.ts'
+import type { CheckResult, Counterexample, PairConflicts } from '../../src/check/index.ts'
 import { faultline } from './command.ts'
 
 const program = (name: string): string =>
@@ -15,6 +15,7 @@ const keys = [
   'scenario',
   'design',
   'rwsem',
+  'rss',
   'verdict',
   'complete',
   'executions',
@@ -159,6 +160,37 @@ test('check', { concurrency: 2 }, async (t) => {
       const counts = (text: string): string => text.replace(/in [\d.]+ s/, '')
       assert.equal(counts((await faultline(values)).stdout), counts(stdout))
     }),
+    t.test('a machine with shared counts, and an execution of it again', async () => {
+      const values = ['check', '--mutant', 'lock-instead-of-try-lock', '--no-minimise', '--json']
+      const first = JSON.parse((await faultline([...values, '--rss', 'shared'])).stdout) as CheckResult
+      assert.equal(first.rss, 'shared')
+      const token = first.failure!.token!
+      const again = await faultline([...values, '--replay', token])
+      const { rss, failure } = JSON.parse(again.stdout) as CheckResult
+      assert.deepEqual([rss, failure!.token], ['shared', token])
+      const batched = await faultline([...values, '--replay', token, '--rss', 'batched'])
+      assert.match(
+        batched.stderr,
+        /the token is for .*\/shared, and not for .* — give the design, rwsem and rss/,
+      )
+    }),
+    t.test('the conflict matrix: an object a line', async () => {
+      const { code, stdout } = await faultline(['check', '--conflicts', '--design', 'dufour-2018', '--json'])
+      const found = stdout
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line) as PairConflicts)
+      assert.equal(code, 0)
+      assert.equal(found.length, 24)
+      const pairKeys = ['design', 'rwsem', 'rss', 'first', 'second', 'lines']
+      for (const pair of found) {
+        assert.deepEqual(Object.keys(pair), pairKeys)
+        for (const line of pair.lines) {
+          assert.deepEqual(Object.keys(line), ['name', 'firstWrites', 'secondWrites', 'sameWord', 'always'])
+        }
+      }
+      assert.ok(found[0]!.lines.some(({ name }) => name === 'mm.mmRbLock'))
+    }),
     t.test('where the time is up: incomplete, exit code 0', async () => {
       const values = ['check', 'two-faults-munmap', '--design', 'lespinasse-2021', '--seconds', '0.1']
       const { code, stdout } = await faultline(values)
@@ -214,6 +246,11 @@ test('check', { concurrency: 2 }, async (t) => {
         [['check', 'fault-munmap', '--minimise', 'soon'], /--minimise soon is not usable/],
         [['check', '--replay', 'fl1.x.y'], /--replay needs the scenario or the file/],
         [['check', 'fault-munmap', '--replay', 'x'], /is no replay token — a token begins with 'fl1\.'/],
+        [['check', 'fault-brk', '--conflicts'], /--conflicts looks at pairs of operations, at no scenario/],
+        [['check', '--all', '--conflicts'], /--conflicts looks at pairs of operations, at no scenario/],
+        [['check', '--conflicts', '--mutant', 'no-odd-check'], /--conflicts looks at pairs of operations/],
+        [['check', '--conflicts', '--design', 'clasic'], /unknown design 'clasic'/],
+        [['check', 'fault-brk', '--rss', 'batch'], /unknown way of counting 'batch' — did you mean 'batched'/],
         [['check', '--mutant', 'no-od-check'], /unknown mutant 'no-od-check' — did you mean 'no-odd-check'/],
         [['check', program('ring'), '--mutant', 'no-odd-check'], /--mutant changes the kernel/],
       ] as const

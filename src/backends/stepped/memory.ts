@@ -163,7 +163,8 @@ class Memory {
   takeSnapshot(): void {
     this.#persistentBuffers = this.#order.length
     for (const buffer of this.#order) {
-      buffer.snapshot = new Int32Array(buffer.words)
+      if (buffer.snapshot === null) buffer.snapshot = new Int32Array(buffer.words)
+      else buffer.snapshot.set(buffer.words)
       buffer.changed.fill(0)
     }
     this.execution = 1
