@@ -17,6 +17,9 @@ const namesLegend = [
     'sharing). The arrow says who writes: <- the first operation, -> the second, <> both.',
 ]
 
+/** Stands for a blank at which no line ends. */
+const NO_BREAK = '\u{a0}'
+
 /** The matrix, ending in a newline. */
 export function conflictsText(found: readonly PairConflicts[], options: TextOptions = {}): string {
   const { style = plainStyle, width = 100 } = options
@@ -43,7 +46,12 @@ export function conflictsText(found: readonly PairConflicts[], options: TextOpti
     for (const [names, alike] of Map.groupBy(ofPair, ({ lines: shared }) => namesOf(shared))) {
       const isEvery = alike.length === machines.length && machines.length > 1
       lines.push(...wrap(isEvery ? 'every design' : alike.map(machineOf).join(', '), width, 2))
-      lines.push(...names.split('\n').flatMap((text) => wrap(text, width, 4)))
+      lines.push(
+        ...names
+          .split('\n')
+          .flatMap((text) => wrap(text, width, 4))
+          .map((part) => part.replaceAll(NO_BREAK, ' ')),
+      )
     }
   }
   return `${lines.join('\n')}\n`
@@ -70,7 +78,7 @@ function namesOf(lines: readonly ConflictLine[]): string {
     const names = lines.filter((line) => line.always === always).map(nameOf)
     const counts = Map.groupBy(names, (name) => name)
     return [...counts]
-      .map(([name, same]) => (same.length === 1 ? name : `${name} (${same.length} lines)`))
+      .map(([name, same]) => (same.length === 1 ? name : `${name}${NO_BREAK}(${same.length} lines)`))
       .join(', ')
   }
   const [eachTime, sometimes] = [list(true), list(false)]
@@ -83,5 +91,5 @@ function namesOf(lines: readonly ConflictLine[]): string {
 
 function nameOf({ name, firstWrites, secondWrites, sameWord }: ConflictLine): string {
   const arrow = firstWrites && secondWrites ? '<>' : firstWrites ? '<-' : '->'
-  return `${sameWord ? '' : '~'}${name} ${arrow}`
+  return `${sameWord ? '' : '~'}${name}${NO_BREAK}${arrow}`
 }

@@ -32,11 +32,8 @@ export async function runBench(options: BenchOptions): Promise<BenchResult> {
   try {
     for (let repetition = 1; repetition <= repetitions; repetition++) {
       for (const threads of options.threads) {
-        const { workload, seconds, warmupSeconds, bytesPerThread, config, rss } = options
-        const common = {
-          ...{ workload, seconds, warmupSeconds, bytesPerThread, config, threads, repetition },
-          ...(rss !== undefined && { rss }),
-        }
+        const { workload, seconds, warmupSeconds, bytesPerThread, config, rss = 'batched' } = options
+        const common = { workload, seconds, warmupSeconds, bytesPerThread, config, rss, threads, repetition }
         for (const { design, rwsem } of combinations) {
           options.onProgress?.(++step, steps, `${design}/${rwsem}, threads: ${threads}`)
           runs.push(await runApart({ ...common, design, rwsem }))
