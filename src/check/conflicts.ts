@@ -26,6 +26,7 @@ import {
 import { Header, PAGE_STRUCT_WORDS, PTE_FRAME_SHIFT, Page } from '../kernel/index.ts'
 import type { ConflictMachine, OperationName, Role } from './conflict-machine.ts'
 import { KernelNames } from './kernel-names.ts'
+import { oneAfterAnother } from './queue.ts'
 
 export interface ConflictChoice {
   readonly design: string
@@ -113,8 +114,11 @@ interface LineTotals extends LineUse {
 }
 
 /** The conflicts of every pair of operations on a machine. */
-export async function findConflicts(choice: ConflictChoice): Promise<PairConflicts[]> {
-  const lab = await Laboratory.open(choice)
+export function findConflicts(choice: ConflictChoice): Promise<PairConflicts[]> {
+  return oneAfterAnother(async () => conflictsIn(choice, await Laboratory.open(choice)))
+}
+
+function conflictsIn(choice: ConflictChoice, lab: Laboratory): PairConflicts[] {
   const lasting = new Map<string, Map<number, LineTotals>>()
   const passing = pairs.map(() => new Map<string, PassingLine>())
   lab.eachStage(() => {
@@ -239,8 +243,11 @@ function lineOf(
  * `sharedWrites` of a design's description has it: a first write to anonymous memory and a read of a page of a file
  * that is cached. Of a design that speculates, faults that it handles without the mmap lock.
  */
-export async function observeSharedWrites(choice: ConflictChoice): Promise<string[]> {
-  const lab = await Laboratory.open(choice)
+export function observeSharedWrites(choice: ConflictChoice): Promise<string[]> {
+  return oneAfterAnother(async () => sharedWritesIn(await Laboratory.open(choice)))
+}
+
+function sharedWritesIn(lab: Laboratory): string[] {
   const faults = (['write fault', 'file fault'] as const).map((operation) => ({
     operation,
     isSpeculative: true,

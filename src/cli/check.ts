@@ -70,7 +70,11 @@ export function checkCommand(): Command {
     .argument('[scenario]', 'the name of a kernel scenario, or a file that exports a scenario as default')
     .option('--design <names>', "designs for kernel scenarios, as a,b or 'all'", DEFAULT_DESIGNS)
     .option('--rwsem <names>', "forms of the mmap lock for kernel scenarios: xadd, generic, or 'all'", 'xadd')
-    .option('--rss <way>', 'count resident pages batched by each CPU, or shared in the address space', 'batched')
+    .option(
+      '--rss <way>',
+      'count resident pages batched by each CPU, or shared in the address space',
+      'batched',
+    )
     .option('--all', 'every kernel scenario')
     .option('--conflicts', 'which cache lines pairs of operations share, by observation, instead of a check')
     .option('--mutants', 'every mutant of the kernel that the scenario, or any, is to find')
@@ -174,7 +178,10 @@ function progressOf(name: string): (progress: Progress) => void {
 
 function refuseCombinations(target: string | undefined, options: CheckCommandOptions): void {
   const { all, mutants: every, mutant, replay, conflicts } = options
-  if (conflicts === true && (target !== undefined || all === true || every === true || replay !== undefined)) {
+  if (
+    conflicts === true &&
+    (target !== undefined || all === true || every === true || replay !== undefined)
+  ) {
     throw new UsageError('--conflicts looks at pairs of operations, at no scenario', 'leave the others out')
   }
   if (all === true && (target !== undefined || every === true)) {

@@ -250,7 +250,10 @@ test('check', { concurrency: 2 }, async (t) => {
         [['check', '--all', '--conflicts'], /--conflicts looks at pairs of operations, at no scenario/],
         [['check', '--conflicts', '--mutant', 'no-odd-check'], /--conflicts looks at pairs of operations/],
         [['check', '--conflicts', '--design', 'clasic'], /unknown design 'clasic'/],
-        [['check', 'fault-brk', '--rss', 'batch'], /unknown way of counting 'batch' — did you mean 'batched'/],
+        [
+          ['check', 'fault-brk', '--rss', 'batch'],
+          /unknown way of counting 'batch' — did you mean 'batched'/,
+        ],
         [['check', '--mutant', 'no-od-check'], /unknown mutant 'no-od-check' — did you mean 'no-odd-check'/],
         [['check', program('ring'), '--mutant', 'no-odd-check'], /--mutant changes the kernel/],
       ] as const
