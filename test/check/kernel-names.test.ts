@@ -6,11 +6,29 @@ import { SHARED, type Watched, memory } from '../../src/backends/stepped/index.t
 import { bootMachine } from '../../src/check/kernel-machine.ts'
 import { KernelNames } from '../../src/check/kernel-names.ts'
 import { ScenarioCpu } from '../../src/check/kernel-scenario.ts'
-import { CPU_ENTRY, Header, Mm, PAGE_SIZE, PageTable, PerCpu, Vma, Zone } from '../../src/kernel/index.ts'
+import {
+  ACCESS_READ,
+  CPU_ENTRY,
+  File,
+  MAP_FIXED,
+  VM_READ,
+  createFile,
+  kernelEnter,
+  kernelExit,
+  mmap,
+  touch,
+  Header,
+  Mm,
+  PAGE_SIZE,
+  PageTable,
+  PerCpu,
+  Vma,
+  Zone,
+} from '../../src/kernel/index.ts'
 
-function boot(rwsem: 'xadd' | 'generic') {
+function boot(rwsem: 'xadd' | 'generic', design = 'lespinasse-2021') {
   memory.clear()
-  const machine = bootMachine({ cpus: 2, design: 'lespinasse-2021', rwsem, frames: 80, config: {} })
+  const machine = bootMachine({ cpus: 2, design, rwsem, frames: 80, config: {} })
   memory.add(machine.heap, true)
   memory.add(machine.tasks[0]!.memory.words, true)
   const cpu = new ScenarioCpu(machine.tasks[0]!, machine.mm)
@@ -71,6 +89,24 @@ describe('names of the kernel', () => {
     const cell = words[SHARED]!.firstCell + word
     assert.equal(names.nameOf(cell), `frame ${Math.floor((word * 4) / PAGE_SIZE)}[${word % 1024}]`)
     assert.equal(nameOf(heap.length - 1), undefined)
+  })
+
+  it('tell the range tree, files and SRCU', () => {
+    const { heap, mm, tasks, names, nameOf } = boot('xadd', 'per-vma-lock-2023')
+    assert.equal(nameOf(heap[mm + Mm.rangeRoot]!), 'rangeNode.shape')
+    assert.equal(nameOf(Header.srcu), 'srcu.index')
+    const [task] = tasks
+    kernelEnter(task!)
+    const file = createFile(task!, 100, 4096, 0)
+    mmap(task!, mm, 0x2000, 100, VM_READ, MAP_FIXED, file, 0)
+    kernelExit(task!)
+    touch(task!, mm, 0x2000 * PAGE_SIZE, ACCESS_READ)
+    touch(task!, mm, 0x2063 * PAGE_SIZE, ACCESS_READ)
+    names.look()
+    assert.equal(nameOf(file + File.lock), 'file.lock')
+    const root = heap[file + File.root]!
+    assert.equal(nameOf(root), 'radixNode.shift')
+    assert.equal(nameOf(heap[root + 17]!), 'radixNode#3.shift')
   })
 
   it('tell the state of locks and CPUs', () => {

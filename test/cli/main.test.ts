@@ -103,13 +103,16 @@ test('bench prints text, JSON and will-it-scale’s columns', parallel, async (t
       assert.match(stdout, /classic\/xadd +\d/)
     }),
     t.test('JSON with the keys that are relied upon', async () => {
-      const { stdout } = await faultline(['bench', 'page_fault1', '--threads', '1,2', '--json', ...quick])
+      const values = ['bench', 'page_fault1', '--threads', '1,2', '--rss', 'shared', '--json', ...quick]
+      const { stdout } = await faultline(values)
       const result = JSON.parse(stdout) as {
         workload: string
+        rss: string
         runs: Record<string, unknown>[]
         ratios: unknown[]
       }
       assert.equal(result.workload, 'page_fault1')
+      assert.equal(result.rss, 'shared')
       assert.equal(result.runs.length, 6)
       for (const run of result.runs) {
         for (const key of [
