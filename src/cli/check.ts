@@ -33,7 +33,7 @@ import { showProgress } from './progress.ts'
 const SECONDS_MAX = 86_400
 /** Columns of the help's text. */
 const HELP_WIDTH = 100
-/** The design of which the mutants are mutants. */
+/** The design of which a mutant is one unless it says so. */
 const MUTATED = 'lespinasse-2021'
 
 interface CheckCommandOptions extends ExploringOptions {
@@ -140,7 +140,7 @@ async function runCommand(
     options.minimise === false ? 0 : parseNumber(options.minimise, '--minimise', 0, SECONDS_MAX)
   const patches = mutant?.patches ?? []
   const checking: CheckOptions = { seconds, minimiseSeconds, patches, ...parseExploring(options) }
-  const machines = design === undefined && mutant !== undefined ? [MUTATED] : designs
+  const machines = design === undefined && mutant !== undefined ? [mutant.design ?? MUTATED] : designs
   const choices = machines.flatMap((machine) => rwsems.map((form) => ({ design: machine, rwsem: form, rss })))
   const results: CheckResult[] = []
   if (options.replay !== undefined) {
@@ -232,11 +232,11 @@ async function runMutants(
 }
 
 async function checkMutant(mutant: Mutant, exploring: CheckOptions): Promise<MutantResult> {
-  const { name, race, scenario, rwsem = 'xadd', redundant = null, patches } = mutant
-  const choice: KernelChoice = { design: MUTATED, rwsem }
+  const { name, race, scenario, design = MUTATED, rwsem = 'xadd', redundant = null, patches } = mutant
+  const choice: KernelChoice = { design, rwsem }
   const limits = { ...exploring, patches, minimiseSeconds: 0 }
   const { failure, executions } = await checkKernelScenario(scenario, choice, limits)
-  return { mutant: name, design: MUTATED, race, caught: failure !== null, scenario, executions, redundant }
+  return { mutant: name, design, race, caught: failure !== null, scenario, executions, redundant }
 }
 
 function mutantVerdict({ caught, scenario, redundant }: MutantResult): string {

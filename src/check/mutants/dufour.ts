@@ -69,7 +69,16 @@ export const dufourMutants: readonly Mutant[] = [
     race: 'R20',
     design: 'dufour-2018',
     scenario: 'file-fault-munmap',
-    patches: [...interrupted(second), patch(shared, '    if (fault.vmFile !== 0) return this.giveUp(cpu, VmEvent.spf_vma_notsup)\n', '')],
+    patches: [
+      patch(
+        shared,
+        'import type { FaultContext }',
+        "import { pollInterrupts } from '../machine/cpu.ts'\nimport type { FaultContext }",
+      ),
+      patch(shared, '    countVmEvent(cpu, VmEvent.pgfault)\n', '    pollInterrupts(cpu)\n    countVmEvent(cpu, VmEvent.pgfault)\n'),
+      patch(shared, '    if (fault.vmFile !== 0) return this.giveUp(cpu, VmEvent.spf_vma_notsup)\n', ''),
+      patch(shared, '    if (fault.anonVma === 0) return this.giveUp(cpu, VmEvent.spf_vma_noanon)\n', ''),
+    ],
   },
   {
     name: 'dufour-2017-lock-instead-of-try-lock',

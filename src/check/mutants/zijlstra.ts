@@ -93,9 +93,13 @@ export const zijlstraMutants: readonly Mutant[] = [
     race: 'R2',
     design: 'zijlstra-2014',
     scenario: 'mremap-fault',
-    patches: [patch(writer, 'if (isMoving(cpu, vma)) this.begin(cpu, vma)', 'if (contains(cpu, vma, cpu.movingFrom)) this.begin(cpu, vma)'),
-      patch(writer, 'contains(cpu, vma, cpu.movingFrom) || contains(cpu, vma, cpu.movingTo)', 'contains(cpu, vma, cpu.movingFrom)'),
-      patch(writer, 'if (to !== 0 && !isMoving(cpu, to)) this.end(cpu, to)', '')],
+    patches: [
+      patch(
+        writer,
+        '(contains(cpu, vma, cpu.movingFrom) || contains(cpu, vma, cpu.movingTo))',
+        'contains(cpu, vma, cpu.movingFrom)',
+      ),
+    ],
   },
   {
     name: 'zijlstra-source-of-mremap-open',
@@ -103,7 +107,14 @@ export const zijlstraMutants: readonly Mutant[] = [
     race: 'R2',
     design: 'zijlstra-2014',
     scenario: 'mremap-source',
-    patches: [patch(writer, '    cpu.movingFrom = from\n', '')],
+    patches: [
+      patch(writer, '    this.begin(cpu, findVma(cpu, mm, from))\n', ''),
+      patch(
+        writer,
+        '(contains(cpu, vma, cpu.movingFrom) || contains(cpu, vma, cpu.movingTo))',
+        'contains(cpu, vma, cpu.movingTo)',
+      ),
+    ],
   },
   {
     name: 'zijlstra-2010-no-check-before-the-lock',
@@ -141,6 +152,14 @@ export const zijlstraMutants: readonly Mutant[] = [
       patch(first, '    releaseVmaAndFileRcu(cpu, vma)', '    releaseVmaNow(cpu, vma)'),
       patch(first, 'import { releaseVmaAndFileRcu }', 'import { releaseVmaNow }'),
     ],
+  },
+  {
+    name: 'zijlstra-source-of-mremap-opened-early',
+    guard: 'the VMA that mremap empties is odd until it is gone, and not only until its entries have moved',
+    race: 'R2',
+    design: 'zijlstra-2014',
+    scenario: 'mremap-source',
+    patches: [patch(writer, 'if (cpu.config.PUBLISHED_FLAWS) this.#endMove', 'this.#endMove')],
   },
   {
     name: 'zijlstra-waits-for-the-lock-for-ever',

@@ -67,3 +67,6 @@ export const scenarioNames = [
   'frame-allocator',
   'last-frames',
 ] as const
+
+/** What a design costs, and no error of it: these fail where the literature says that the price is paid. */
+export const priceNames = ['file-in-use', 'counted-faults'] as const

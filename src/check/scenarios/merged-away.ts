@@ -10,6 +10,8 @@ export default kernelScenario({
     cpu.mapPages(firstPage, 3)
     cpu.store(firstPage, 7)
     cpu.protect(warmPage, 1, 'r')
+    cpu.store(firstPage + 2, 8)
+    cpu.discard(firstPage + 2, 1)
   },
   threads: [
     [(cpu) => cpu.store(firstPage + 2, 42)],
