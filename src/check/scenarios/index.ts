@@ -50,6 +50,7 @@ export const scenarioNames = [
   'joining-cpu',
   'cached-vma',
   'recycled-vma',
+  'rotation-miss',
   'merged-away',
   'faults-after-munmap',
   'border-moves',
