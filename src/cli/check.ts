@@ -11,6 +11,7 @@ import {
   checkFile,
   checkKernelScenario,
   mutants,
+  priceNames,
   scenarioNames,
 } from '../check/index.ts'
 import { formatCount, formatTable, wrap } from '../report/index.ts'
@@ -24,6 +25,7 @@ import {
   progressText,
   remainderText,
 } from './check-options.ts'
+import { runPublished } from './check-published.ts'
 import { UsageError } from './failure.ts'
 import { DEFAULT_DESIGNS, nearest, parseDesigns, parseNumber, parseRss, parseRwsems } from './options.ts'
 import { print, textOptions } from './output.ts'
@@ -45,6 +47,7 @@ interface CheckCommandOptions extends ExploringOptions {
   readonly all?: boolean
   readonly mutants?: boolean
   readonly mutant?: string
+  readonly published?: boolean
   /** Seconds; false for --no-minimise. */
   readonly minimise: string | false
   readonly replay?: string
@@ -79,6 +82,7 @@ export function checkCommand(): Command {
     .option('--conflicts', 'which cache lines pairs of operations share, by observation, instead of a check')
     .option('--mutants', 'every mutant of the kernel that the scenario, or any, is to find')
     .option('--mutant <name>', 'the kernel with one of its guards taken away')
+    .option('--published', 'designs with the errors of their published form, and whether each is found')
     .option('--seconds <time>', 'stop exploring a scenario after so many seconds; 60, or what its file says')
     .option('--minimise <time>', 'shorten a counterexample for so many seconds at most', '20')
     .option('--no-minimise', 'leave a counterexample as it was found')
@@ -96,12 +100,14 @@ export function checkCommand(): Command {
         'and none fails.',
         '',
         ...wrap(`Kernel scenarios: ${scenarioNames.join(', ')}`, HELP_WIDTH),
+        ...wrap(`Not for --all, as they show what a design costs: ${priceNames.join(', ')}`, HELP_WIDTH),
         '',
         'Examples:',
         '  faultline check my-queue.check.ts',
         '  faultline check fault-munmap --design lespinasse-2021 --rwsem all',
         '  faultline check two-faults-munmap --bound 2 --workers 4',
         '  faultline check two-faults-munmap --strategy pct --seed 7 --executions 100000',
+        '  faultline check fault-munmap --design kamezawa-2009-refcount --published',
         '  faultline check --mutants --json',
         '  faultline check --conflicts --design classic,lespinasse-2021',
       ].join('\n'),
@@ -127,6 +133,10 @@ async function runCommand(
   }
   if (options.mutants === true) {
     await runMutants(target, { seconds, ...parseExploring(options) }, options.json === true)
+    return
+  }
+  if (options.published === true) {
+    await runPublishedDesigns(target, designs, seconds, options, command)
     return
   }
   if (target === undefined && options.all !== true) {
@@ -172,6 +182,25 @@ async function runCommand(
   if (results.some(({ verdict }) => verdict === 'fail')) process.exitCode = 1
 }
 
+async function runPublishedDesigns(
+  scenario: string | undefined,
+  given: readonly string[],
+  seconds: number,
+  options: CheckCommandOptions,
+  command: Command,
+): Promise<void> {
+  const designs = command.getOptionValueSource('design') === 'cli' ? given : parseDesigns('all')
+  const minimiseSeconds =
+    options.minimise === false ? 0 : parseNumber(options.minimise, '--minimise', 0, SECONDS_MAX)
+  await runPublished({
+    scenario,
+    all: options.all === true,
+    designs,
+    json: options.json === true,
+    checking: { seconds, minimiseSeconds, ...parseExploring(options) },
+  })
+}
+
 function progressOf(name: string): (progress: Progress) => void {
   return (progress) => showProgress(progressText(name, progress))
 }
@@ -190,13 +219,22 @@ function refuseCombinations(target: string | undefined, options: CheckCommandOpt
   if (replay !== undefined && (target === undefined || every === true)) {
     throw new UsageError('--replay needs the scenario or the file that its token is for', 'name it')
   }
+  if (options.published === true && (mutant !== undefined || every === true || replay !== undefined)) {
+    throw new UsageError(
+      '--published does not go with --mutant, --mutants and --replay',
+      'give it with a kernel scenario, with --all, or alone',
+    )
+  }
+  if (options.published === true && target !== undefined && !isScenarioName(target)) {
+    throw new UsageError('--published is for kernel scenarios', 'faultline check --help names them')
+  }
   if (mutant !== undefined && (every === true || !isScenarioName(target!))) {
     throw new UsageError('--mutant changes the kernel', 'give it with a kernel scenario, or with none')
   }
 }
 
 function isScenarioName(target: string): boolean {
-  return scenarioNames.some((name) => name === target)
+  return [...scenarioNames, ...priceNames].some((name) => name === target)
 }
 
 function existingFile(target: string): string {

@@ -8,7 +8,11 @@ const second = 'designs/dufour-2018.ts'
 const third = 'designs/dufour-2019.ts'
 
 const lockInsteadOfTry = (file: string): Mutant['patches'] => [
-  patch(file, 'if (!spinTryLock(cpu, fault.table + PageTable.ptl)) return this.lockFails(cpu, VmEvent.spf_pte_lock)', 'spinLock(cpu, fault.table + PageTable.ptl)'),
+  patch(
+    file,
+    'if (!spinTryLock(cpu, fault.table + PageTable.ptl)) return this.lockFails(cpu, VmEvent.spf_pte_lock)',
+    'spinLock(cpu, fault.table + PageTable.ptl)',
+  ),
   patch(file, 'import { spinTryLock, spinUnlock }', 'import { spinLock, spinUnlock }'),
 ]
 /** Interrupts arrive before the commit, as they may on hardware: for the flush, and before tables are freed. */
@@ -30,11 +34,18 @@ const noCheckBehind = 'if (!this.hasChanged(cpu, fault)) return true\n'
 export const dufourMutants: readonly Mutant[] = [
   {
     name: 'dufour-refusal-kills',
-    guard: 'a permission that is missing in the copy does not kill the program: the classic path decides (I1)',
+    guard:
+      'a permission that is missing in the copy does not kill the program: the classic path decides (I1)',
     race: 'R34',
     design: 'dufour-2019',
     scenario: 'torn-snapshot',
-    patches: [patch(shared, 'return cpu.config.PUBLISHED_FLAWS ? VM_FAULT_SIGSEGV | VM_FAULT_ACCERR : VM_FAULT_RETRY', 'return VM_FAULT_SIGSEGV | VM_FAULT_ACCERR')],
+    patches: [
+      patch(
+        shared,
+        'return cpu.config.PUBLISHED_FLAWS ? VM_FAULT_SIGSEGV | VM_FAULT_ACCERR : VM_FAULT_RETRY',
+        'return VM_FAULT_SIGSEGV | VM_FAULT_ACCERR',
+      ),
+    ],
   },
   {
     name: 'dufour-no-check-after-the-walk',
@@ -42,8 +53,15 @@ export const dufourMutants: readonly Mutant[] = [
     race: 'R34',
     design: 'dufour-2017',
     scenario: 'split-merge-fault',
-    redundant: 'what was copied and walked is thrown away at the commit, where the count is read behind the lock',
-    patches: [patch(shared, '    if (this.hasChanged(cpu, fault)) return this.giveUp(cpu, VmEvent.spf_vma_changed)\n    countVm', '    countVm')],
+    redundant:
+      'what was copied and walked is thrown away at the commit, where the count is read behind the lock',
+    patches: [
+      patch(
+        shared,
+        '    if (this.hasChanged(cpu, fault)) return this.giveUp(cpu, VmEvent.spf_vma_changed)\n    countVm',
+        '    countVm',
+      ),
+    ],
   },
   {
     name: 'dufour-no-anon-vma-check',
@@ -51,8 +69,11 @@ export const dufourMutants: readonly Mutant[] = [
     race: 'R23',
     design: 'dufour-2017',
     scenario: 'anon-vma-munmap',
-    redundant: 'the handlers refuse to make one without the mmap lock, for every design that does not ask for it',
-    patches: [patch(shared, '    if (fault.anonVma === 0) return this.giveUp(cpu, VmEvent.spf_vma_noanon)\n', '')],
+    redundant:
+      'the handlers refuse to make one without the mmap lock, for every design that does not ask for it',
+    patches: [
+      patch(shared, '    if (fault.anonVma === 0) return this.giveUp(cpu, VmEvent.spf_vma_noanon)\n', ''),
+    ],
   },
   {
     name: 'dufour-speculates-on-stacks',
@@ -60,8 +81,15 @@ export const dufourMutants: readonly Mutant[] = [
     race: null,
     design: 'dufour-2017',
     scenario: 'fault-stack-growth',
-    redundant: 'a fault below the stack is outside its borders, and growing moves them, which the count tells',
-    patches: [patch(shared, '    if ((fault.vmFlags & VM_GROWSDOWN) !== 0) return this.giveUp(cpu, VmEvent.spf_vma_notsup)\n', '')],
+    redundant:
+      'a fault below the stack is outside its borders, and growing moves them, which the count tells',
+    patches: [
+      patch(
+        shared,
+        '    if ((fault.vmFlags & VM_GROWSDOWN) !== 0) return this.giveUp(cpu, VmEvent.spf_vma_notsup)\n',
+        '',
+      ),
+    ],
   },
   {
     name: 'dufour-2018-speculates-on-files',
@@ -75,7 +103,11 @@ export const dufourMutants: readonly Mutant[] = [
         'import type { FaultContext }',
         "import { pollInterrupts } from '../machine/cpu.ts'\nimport type { FaultContext }",
       ),
-      patch(shared, '    countVmEvent(cpu, VmEvent.pgfault)\n', '    pollInterrupts(cpu)\n    countVmEvent(cpu, VmEvent.pgfault)\n'),
+      patch(
+        shared,
+        '    countVmEvent(cpu, VmEvent.pgfault)\n',
+        '    pollInterrupts(cpu)\n    countVmEvent(cpu, VmEvent.pgfault)\n',
+      ),
       patch(shared, '    if (fault.vmFile !== 0) return this.giveUp(cpu, VmEvent.spf_vma_notsup)\n', ''),
       patch(shared, '    if (fault.anonVma === 0) return this.giveUp(cpu, VmEvent.spf_vma_noanon)\n', ''),
     ],
@@ -110,7 +142,10 @@ export const dufourMutants: readonly Mutant[] = [
     race: 'R24',
     design: 'dufour-2017',
     scenario: 'rcu-freed-vma',
-    patches: [patch(first, '    const index = srcuReadLock(cpu)\n', ''), patch(first, '    srcuReadUnlock(cpu, index)\n', '')],
+    patches: [
+      patch(first, '    const index = srcuReadLock(cpu)\n', ''),
+      patch(first, '    srcuReadUnlock(cpu, index)\n', ''),
+    ],
   },
   {
     name: 'dufour-2018-lock-instead-of-try-lock',
@@ -170,7 +205,10 @@ export const dufourMutants: readonly Mutant[] = [
     race: null,
     design: 'dufour-2018',
     scenario: 'rcu-freed-vma',
-    patches: [patch(second, '  readLock(cpu, mm + Mm.mmRbLock)\n', ''), patch(second, '  readUnlock(cpu, mm + Mm.mmRbLock)\n', '')],
+    patches: [
+      patch(second, '  readLock(cpu, mm + Mm.mmRbLock)\n', ''),
+      patch(second, '  readUnlock(cpu, mm + Mm.mmRbLock)\n', ''),
+    ],
   },
   {
     name: 'dufour-2018-writer-without-lock',
@@ -178,7 +216,10 @@ export const dufourMutants: readonly Mutant[] = [
     race: null,
     design: 'dufour-2018',
     scenario: 'rcu-freed-vma',
-    patches: [patch(second, '    writeLock(cpu, mm + Mm.mmRbLock)\n', ''), patch(second, '    writeUnlock(cpu, mm + Mm.mmRbLock)\n', '')],
+    patches: [
+      patch(second, '    writeLock(cpu, mm + Mm.mmRbLock)\n', ''),
+      patch(second, '    writeUnlock(cpu, mm + Mm.mmRbLock)\n', ''),
+    ],
   },
   {
     name: 'dufour-2018-left-vma-not-tested',
@@ -194,7 +235,13 @@ export const dufourMutants: readonly Mutant[] = [
     race: 'R26',
     design: 'dufour-2018',
     scenario: 'fault-munmap',
-    patches: [patch(second, '      heap[leftVma + Vma.vmStart] <= page &&\n      page < heap[leftVma + Vma.vmEnd]\n', '      page >= 0\n')],
+    patches: [
+      patch(
+        second,
+        '      heap[leftVma + Vma.vmStart] <= page &&\n      page < heap[leftVma + Vma.vmEnd]\n',
+        '      page >= 0\n',
+      ),
+    ],
   },
   {
     name: 'dufour-2019-no-check-before-the-lock',
@@ -202,7 +249,14 @@ export const dufourMutants: readonly Mutant[] = [
     race: 'R15',
     design: 'dufour-2019',
     scenario: 'fault-munmap-table-interrupts',
-    patches: [...interrupted(third), patch(third, '      if (this.hasChanged(cpu, fault)) return this.#lockFails(cpu, VmEvent.spf_vma_changed)\n', '')],
+    patches: [
+      ...interrupted(third),
+      patch(
+        third,
+        '      if (this.hasChanged(cpu, fault)) return this.#lockFails(cpu, VmEvent.spf_vma_changed)\n',
+        '',
+      ),
+    ],
   },
   {
     name: 'dufour-2019-no-check-behind-the-lock',
@@ -218,7 +272,8 @@ export const dufourMutants: readonly Mutant[] = [
     race: 'R13',
     design: 'dufour-2019',
     scenario: 'fault-munmap-table-interrupts',
-    redundant: 'only unmapping takes a table away here, which the count tells; collapsing to a huge page did so without',
+    redundant:
+      'only unmapping takes a table away here, which the count tells; collapsing to a huge page did so without',
     patches: [patch(third, 'if (findTableInPmd(cpu, fault.pmd, fault.page) !== fault.table)', 'if (false)')],
   },
   {
@@ -227,7 +282,13 @@ export const dufourMutants: readonly Mutant[] = [
     race: 'R11',
     design: 'dufour-2019',
     scenario: 'interrupt-deadlock',
-    patches: [patch(third, '      enableInterrupts(cpu)\n      Atomics.pause()', '      cpu.interruptsEnabled = true\n      Atomics.pause()')],
+    patches: [
+      patch(
+        third,
+        '      enableInterrupts(cpu)\n      Atomics.pause()',
+        '      cpu.interruptsEnabled = true\n      Atomics.pause()',
+      ),
+    ],
   },
   {
     name: 'dufour-2019-no-reference',
@@ -235,7 +296,8 @@ export const dufourMutants: readonly Mutant[] = [
     race: null,
     design: 'dufour-2019',
     scenario: 'rcu-freed-vma',
-    redundant: 'without preemption the whole fault is a read-side critical section of RCU, and the reference of the tree is dropped after a grace period',
+    redundant:
+      'without preemption the whole fault is a read-side critical section of RCU, and the reference of the tree is dropped after a grace period',
     patches: [
       patch(third, '    if (vma !== 0) refcountInc(cpu, vma + Vma.refCount)\n', ''),
       patch(third, '    if (vma !== 0) putVma(cpu, vma)\n', ''),
@@ -244,7 +306,8 @@ export const dufourMutants: readonly Mutant[] = [
   },
   {
     name: 'dufour-2019-reference-of-the-tree-dropped-at-once',
-    guard: 'the reference of the tree is dropped after a grace period, since a fault may be about to take its own',
+    guard:
+      'the reference of the tree is dropped after a grace period, since a fault may be about to take its own',
     race: 'R24',
     design: 'dufour-2019',
     scenario: 'merged-away',
@@ -260,6 +323,12 @@ export const dufourMutants: readonly Mutant[] = [
     design: 'dufour-2019',
     scenario: 'lookup-rotation',
     redundant: 'a VMA that is missed only costs a classic fault, and one that is found is checked by itself',
-    patches: [patch(third, 'if (!readSeqcountRetry(cpu, mm + Mm.mmSeq, sequence)) return vma', 'if (sequence !== -1) return vma')],
+    patches: [
+      patch(
+        third,
+        'if (!readSeqcountRetry(cpu, mm + Mm.mmSeq, sequence)) return vma',
+        'if (sequence !== -1) return vma',
+      ),
+    ],
   },
 ]

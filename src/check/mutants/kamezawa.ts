@@ -27,7 +27,9 @@ export const kamezawaMutants: readonly Mutant[] = [
     design: 'kamezawa-2009-version',
     scenario: 'fault-munmap',
     redundant: 'the version is read again after the VMA was copied; the first look saves the lookup',
-    patches: [patch(version, 'isCurrent(cpu, fault.mm) ? lookUpCache(cpu, fault) : 0', 'lookUpCache(cpu, fault)')],
+    patches: [
+      patch(version, 'isCurrent(cpu, fault.mm) ? lookUpCache(cpu, fault) : 0', 'lookUpCache(cpu, fault)'),
+    ],
   },
   {
     name: 'kamezawa-version-not-looked-at-after-the-copy',
@@ -35,7 +37,8 @@ export const kamezawaMutants: readonly Mutant[] = [
     race: 'R34',
     design: 'kamezawa-2009-version',
     scenario: 'split-merge-fault',
-    redundant: 'it is read again behind the page-table lock, and the tables stay while the fault is counted in a VMA',
+    redundant:
+      'it is read again behind the page-table lock, and the tables stay while the fault is counted in a VMA',
     patches: [patch(version, '  if (!isCurrent(cpu, fault.mm)) return VM_FAULT_RETRY\n', '')],
   },
   {
@@ -44,7 +47,9 @@ export const kamezawaMutants: readonly Mutant[] = [
     race: null,
     design: 'kamezawa-2009-version',
     scenario: 'protect-whole',
-    patches: [patch(version, '    if (isCurrent(cpu, fault.mm)) return true\n', '    if (cpu.id >= 0) return true\n')],
+    patches: [
+      patch(version, '    if (isCurrent(cpu, fault.mm)) return true\n', '    if (cpu.id >= 0) return true\n'),
+    ],
   },
   {
     name: 'kamezawa-version-still',
@@ -52,7 +57,13 @@ export const kamezawaMutants: readonly Mutant[] = [
     race: 'R10',
     design: 'kamezawa-2009-version',
     scenario: 'protect-whole',
-    patches: [patch(version, '  override mmapWriteLocked(cpu: Task, mm: number): void {\n    Atomics.add(cpu.heap, mm + Mm.version, 1)\n  }', '')],
+    patches: [
+      patch(
+        version,
+        '  override mmapWriteLocked(cpu: Task, mm: number): void {\n    Atomics.add(cpu.heap, mm + Mm.version, 1)\n  }',
+        '',
+      ),
+    ],
   },
   {
     name: 'kamezawa-version-still-at-the-end',
@@ -62,7 +73,13 @@ export const kamezawaMutants: readonly Mutant[] = [
     scenario: 'protect-whole',
     redundant:
       'a thread remembers the version while it holds the mmap lock for reading, and so while no writer is at work; what a writer has changed, the first step has announced',
-    patches: [patch(version, '  override mmapWriteUnlocking(cpu: Task, mm: number): void {\n    Atomics.add(cpu.heap, mm + Mm.version, 1)\n  }', '')],
+    patches: [
+      patch(
+        version,
+        '  override mmapWriteUnlocking(cpu: Task, mm: number): void {\n    Atomics.add(cpu.heap, mm + Mm.version, 1)\n  }',
+        '',
+      ),
+    ],
   },
   {
     name: 'kamezawa-cache-not-cleared',
@@ -78,7 +95,10 @@ export const kamezawaMutants: readonly Mutant[] = [
     race: null,
     design: 'kamezawa-2009-version',
     scenario: 'fault-munmap-table-interrupts',
-    patches: [...interrupted, patch(version, '    rcuwaitUntil(cpu, vma + Vma.waiter, vma + Vma.refCount, 0)\n', '')],
+    patches: [
+      ...interrupted,
+      patch(version, '    rcuwaitUntil(cpu, vma + Vma.waiter, vma + Vma.refCount, 0)\n', ''),
+    ],
   },
   {
     name: 'kamezawa-last-user-wakes-nobody',
@@ -86,15 +106,28 @@ export const kamezawaMutants: readonly Mutant[] = [
     race: 'R32',
     design: 'kamezawa-2009-version',
     scenario: 'fault-munmap-table',
-    patches: [patch(version, '  if (Atomics.sub(cpu.heap, vma + Vma.refCount, 1) === 1) rcuwaitWake(cpu, vma + Vma.waiter)', '  Atomics.sub(cpu.heap, vma + Vma.refCount, 1)')],
+    patches: [
+      patch(
+        version,
+        '  if (Atomics.sub(cpu.heap, vma + Vma.refCount, 1) === 1) rcuwaitWake(cpu, vma + Vma.waiter)',
+        '  Atomics.sub(cpu.heap, vma + Vma.refCount, 1)',
+      ),
+    ],
   },
   {
     name: 'kamezawa-vma-freed-at-once',
-    guard: 'a VMA is freed after a grace period: a fault may have read where it is, and not yet counted itself',
+    guard:
+      'a VMA is freed after a grace period: a fault may have read where it is, and not yet counted itself',
     race: 'R24',
     design: 'kamezawa-2009-version',
     scenario: 'merged-away',
-    patches: [patch(version, '    if (cpu.config.PUBLISHED_FLAWS) releaseVmaNow(cpu, vma)', '    if (cpu.id >= 0) releaseVmaNow(cpu, vma)')],
+    patches: [
+      patch(
+        version,
+        '    if (cpu.config.PUBLISHED_FLAWS) releaseVmaNow(cpu, vma)',
+        '    if (cpu.id >= 0) releaseVmaNow(cpu, vma)',
+      ),
+    ],
   },
   {
     name: 'kamezawa-reference-on-the-dead',
@@ -103,7 +136,11 @@ export const kamezawaMutants: readonly Mutant[] = [
     design: 'kamezawa-2009-refcount',
     scenario: 'fault-munmap',
     patches: [
-      patch(refcount, 'if (vma !== 0 && !refcountIncNotZero(cpu, vma + Vma.refCount)) vma = 0', 'if (vma !== 0) Atomics.add(cpu.heap, vma + Vma.refCount, 1)'),
+      patch(
+        refcount,
+        'if (vma !== 0 && !refcountIncNotZero(cpu, vma + Vma.refCount)) vma = 0',
+        'if (vma !== 0) Atomics.add(cpu.heap, vma + Vma.refCount, 1)',
+      ),
     ],
   },
   {
@@ -120,7 +157,13 @@ export const kamezawaMutants: readonly Mutant[] = [
     race: 'R32',
     design: 'kamezawa-2009-refcount',
     scenario: 'fault-munmap',
-    patches: [patch(refcount, 'if (Atomics.load(cpu.heap, vma + Vma.refCount) !== 0) Atomics.sub(cpu.heap, vma + Vma.refCount, 1)\n', '')],
+    patches: [
+      patch(
+        refcount,
+        'if (Atomics.load(cpu.heap, vma + Vma.refCount) !== 0) Atomics.sub(cpu.heap, vma + Vma.refCount, 1)\n',
+        '',
+      ),
+    ],
   },
   {
     name: 'kamezawa-wakes-one-too-early',
@@ -128,7 +171,13 @@ export const kamezawaMutants: readonly Mutant[] = [
     race: 'R32',
     design: 'kamezawa-2009-refcount',
     scenario: 'fault-munmap-table',
-    patches: [patch(refcount, 'if (left === (cpu.config.PUBLISHED_FLAWS ? 1 : 0)) rcuwaitWake', 'if (left === 1) rcuwaitWake')],
+    patches: [
+      patch(
+        refcount,
+        'if (left === (cpu.config.PUBLISHED_FLAWS ? 1 : 0)) rcuwaitWake',
+        'if (left === 1) rcuwaitWake',
+      ),
+    ],
   },
   {
     name: 'kamezawa-change-unannounced',
@@ -136,7 +185,13 @@ export const kamezawaMutants: readonly Mutant[] = [
     race: 'R34',
     design: 'kamezawa-2009-refcount',
     scenario: 'protect-whole',
-    patches: [patch(refcount, 'return !cpu.config.PUBLISHED_FLAWS && super.isWrite(cpu, change)', 'return cpu.config.PUBLISHED_FLAWS && super.isWrite(cpu, change)')],
+    patches: [
+      patch(
+        refcount,
+        'return !cpu.config.PUBLISHED_FLAWS && super.isWrite(cpu, change)',
+        'return cpu.config.PUBLISHED_FLAWS && super.isWrite(cpu, change)',
+      ),
+    ],
   },
   {
     name: 'kamezawa-no-bounds-check',
@@ -152,6 +207,9 @@ export const kamezawaMutants: readonly Mutant[] = [
     race: 'R24',
     design: 'kamezawa-2009-refcount',
     scenario: 'rcu-freed-vma',
-    patches: [patch(refcount, '    releaseVmaRcu(cpu, vma)', '    releaseVmaNow(cpu, vma)'), patch(refcount, 'import { releaseVmaRcu }', 'import { releaseVmaNow }')],
+    patches: [
+      patch(refcount, '    releaseVmaRcu(cpu, vma)', '    releaseVmaNow(cpu, vma)'),
+      patch(refcount, 'import { releaseVmaRcu }', 'import { releaseVmaNow }'),
+    ],
   },
 ]

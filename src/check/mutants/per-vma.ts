@@ -13,7 +13,9 @@ export const perVmaMutants: readonly Mutant[] = [
     design: 'per-vma-lock-2023',
     scenario: 'fault-munmap',
     redundant: 'the number is read again once the semaphore is held; the first look saves the semaphore',
-    patches: [patch(lock, '  if (isWriteLocked(cpu, mm, vma)) return false\n  if (!downRead', '  if (!downRead')],
+    patches: [
+      patch(lock, '  if (isWriteLocked(cpu, mm, vma)) return false\n  if (!downRead', '  if (!downRead'),
+    ],
   },
   {
     name: 'per-vma-lock-number-not-read-again',
@@ -21,7 +23,13 @@ export const perVmaMutants: readonly Mutant[] = [
     race: null,
     design: 'per-vma-lock-2023',
     scenario: 'fault-munmap',
-    patches: [patch(lock, '  if (!isWriteLocked(cpu, mm, vma)) return true\n  upRead', '  if (cpu.id >= 0) return true\n  upRead')],
+    patches: [
+      patch(
+        lock,
+        '  if (!isWriteLocked(cpu, mm, vma)) return true\n  upRead',
+        '  if (cpu.id >= 0) return true\n  upRead',
+      ),
+    ],
   },
   {
     name: 'per-vma-lock-detached-used',
@@ -29,7 +37,13 @@ export const perVmaMutants: readonly Mutant[] = [
     race: null,
     design: 'per-vma-lock-2023',
     scenario: 'merged-away',
-    patches: [patch(lock, 'if (copyContainsPage(fault) && Atomics.load(heap, vma + Vma.detached) === 0) {', 'if (copyContainsPage(fault) && heap.length > 0) {')],
+    patches: [
+      patch(
+        lock,
+        'if (copyContainsPage(fault) && Atomics.load(heap, vma + Vma.detached) === 0) {',
+        'if (copyContainsPage(fault) && heap.length > 0) {',
+      ),
+    ],
   },
   {
     name: 'per-vma-lock-no-bounds-check',
@@ -45,7 +59,10 @@ export const perVmaMutants: readonly Mutant[] = [
     race: null,
     design: 'per-vma-lock-2023',
     scenario: 'fault-munmap',
-    patches: [patch(lock, '  downWrite(cpu, vma + Vma.vmLock)\n', ''), patch(lock, '  upWrite(cpu, vma + Vma.vmLock)\n', '')],
+    patches: [
+      patch(lock, '  downWrite(cpu, vma + Vma.vmLock)\n', ''),
+      patch(lock, '  upWrite(cpu, vma + Vma.vmLock)\n', ''),
+    ],
   },
   {
     name: 'per-vma-lock-writer-leaves-no-number',
@@ -70,7 +87,10 @@ export const perVmaMutants: readonly Mutant[] = [
     race: 'R24',
     design: 'per-vma-lock-2023',
     scenario: 'merged-away',
-    patches: [patch(lock, '    releaseVmaRcu(cpu, vma)', '    releaseVmaNow(cpu, vma)'), patch(lock, 'import { releaseVmaRcu }', 'import { releaseVmaNow }')],
+    patches: [
+      patch(lock, '    releaseVmaRcu(cpu, vma)', '    releaseVmaNow(cpu, vma)'),
+      patch(lock, 'import { releaseVmaRcu }', 'import { releaseVmaNow }'),
+    ],
   },
   {
     name: 'per-vma-lock-makes-an-anon-vma',
@@ -79,8 +99,16 @@ export const perVmaMutants: readonly Mutant[] = [
     design: 'per-vma-lock-2023',
     scenario: 'anon-vma-munmap',
     patches: [
-      patch(lock, 'return Atomics.load(cpu.heap, vma + Vma.vmFile) === 0 && Atomics.load(cpu.heap, vma + Vma.anonVma) !== 0', 'return Atomics.load(cpu.heap, vma + Vma.vmFile) === 0'),
-      patch(lock, 'if (fault.anonVma !== 0 || cpu.config.PUBLISHED_FLAWS) return vma', 'if (vma !== 0) return vma'),
+      patch(
+        lock,
+        'return Atomics.load(cpu.heap, vma + Vma.vmFile) === 0 && Atomics.load(cpu.heap, vma + Vma.anonVma) !== 0',
+        'return Atomics.load(cpu.heap, vma + Vma.vmFile) === 0',
+      ),
+      patch(
+        lock,
+        'if (fault.anonVma !== 0 || cpu.config.PUBLISHED_FLAWS) return vma',
+        'if (vma !== 0) return vma',
+      ),
       patch(lock, '    return cpu.config.PUBLISHED_FLAWS\n', '    return true\n'),
     ],
   },
@@ -99,7 +127,13 @@ export const perVmaMutants: readonly Mutant[] = [
     race: null,
     design: 'per-vma-refcount-2025',
     scenario: 'fault-munmap',
-    patches: [patch(count, 'if (Atomics.load(heap, vma + Vma.vmMm) === mm && !isWriteLocked(cpu, mm, vma)) return LOCKED', 'if (Atomics.load(heap, vma + Vma.vmMm) === mm) return LOCKED')],
+    patches: [
+      patch(
+        count,
+        'if (Atomics.load(heap, vma + Vma.vmMm) === mm && !isWriteLocked(cpu, mm, vma)) return LOCKED',
+        'if (Atomics.load(heap, vma + Vma.vmMm) === mm) return LOCKED',
+      ),
+    ],
   },
   {
     name: 'per-vma-refcount-another-mm',
@@ -107,7 +141,13 @@ export const perVmaMutants: readonly Mutant[] = [
     race: 'R25',
     design: 'per-vma-refcount-2025',
     scenario: 'recycled-vma',
-    patches: [patch(count, 'if (Atomics.load(heap, vma + Vma.vmMm) === mm && !isWriteLocked(cpu, mm, vma)) return LOCKED', 'if (!isWriteLocked(cpu, mm, vma)) return LOCKED')],
+    patches: [
+      patch(
+        count,
+        'if (Atomics.load(heap, vma + Vma.vmMm) === mm && !isWriteLocked(cpu, mm, vma)) return LOCKED',
+        'if (!isWriteLocked(cpu, mm, vma)) return LOCKED',
+      ),
+    ],
   },
   {
     name: 'per-vma-refcount-no-bounds-check',
@@ -115,7 +155,9 @@ export const perVmaMutants: readonly Mutant[] = [
     race: null,
     design: 'per-vma-refcount-2025',
     scenario: 'border-moves',
-    patches: [patch(count, '    if (copyContainsPage(fault)) return vma\n', '    if (vma !== 0) return vma\n')],
+    patches: [
+      patch(count, '    if (copyContainsPage(fault)) return vma\n', '    if (vma !== 0) return vma\n'),
+    ],
   },
   {
     name: 'per-vma-refcount-dead-used',
@@ -131,7 +173,8 @@ export const perVmaMutants: readonly Mutant[] = [
     race: null,
     design: 'per-vma-refcount-2025',
     scenario: 'fault-munmap',
-    redundant: 'the writer waits for a fault that enters as for one that was there; only a stream of them could starve it',
+    redundant:
+      'the writer waits for a fault that enters as for one that was there; only a stream of them could starve it',
     patches: [patch(count, '    if (count > READERS_MAX) return REFUSED\n', '')],
   },
   {
@@ -140,7 +183,13 @@ export const perVmaMutants: readonly Mutant[] = [
     race: null,
     design: 'per-vma-refcount-2025',
     scenario: 'fault-munmap',
-    patches: [patch(count, '  rcuwaitUntil(cpu, heap[vma + Vma.vmMm] + Mm.vmaWriterWait, vma + Vma.refCount, WRITER + 1)\n', '')],
+    patches: [
+      patch(
+        count,
+        '  rcuwaitUntil(cpu, heap[vma + Vma.vmMm] + Mm.vmaWriterWait, vma + Vma.refCount, WRITER + 1)\n',
+        '',
+      ),
+    ],
   },
   {
     name: 'per-vma-refcount-last-reader-wakes-nobody',
@@ -148,7 +197,13 @@ export const perVmaMutants: readonly Mutant[] = [
     race: 'R32',
     design: 'per-vma-refcount-2025',
     scenario: 'fault-munmap',
-    patches: [patch(count, '  if ((left & WRITER) !== 0 && left <= WRITER + 1) rcuwaitWake(cpu, mm + Mm.vmaWriterWait)', '  if (left < 0) rcuwaitWake(cpu, mm)')],
+    patches: [
+      patch(
+        count,
+        '  if ((left & WRITER) !== 0 && left <= WRITER + 1) rcuwaitWake(cpu, mm + Mm.vmaWriterWait)',
+        '  if (left < 0) rcuwaitWake(cpu, mm)',
+      ),
+    ],
   },
   {
     name: 'per-vma-refcount-detaching-does-not-wait',
@@ -156,7 +211,13 @@ export const perVmaMutants: readonly Mutant[] = [
     race: null,
     design: 'per-vma-refcount-2025',
     scenario: 'recycled-vma',
-    patches: [patch(count, '    if (Atomics.sub(cpu.heap, vma + Vma.refCount, 1) === 1) return\n    waitForReaders(cpu, vma, WRITER)', '    Atomics.sub(cpu.heap, vma + Vma.refCount, 1)')],
+    patches: [
+      patch(
+        count,
+        '    if (Atomics.sub(cpu.heap, vma + Vma.refCount, 1) === 1) return\n    waitForReaders(cpu, vma, WRITER)',
+        '    Atomics.sub(cpu.heap, vma + Vma.refCount, 1)',
+      ),
+    ],
   },
   {
     name: 'per-vma-refcount-writer-leaves-no-number',
@@ -164,6 +225,8 @@ export const perVmaMutants: readonly Mutant[] = [
     race: null,
     design: 'per-vma-refcount-2025',
     scenario: 'fault-munmap',
-    patches: [patch(count, '  Atomics.store(heap, vma + Vma.vmLockSeq, mmLockSeq)\n  Atomics.sub', '  Atomics.sub')],
+    patches: [
+      patch(count, '  Atomics.store(heap, vma + Vma.vmLockSeq, mmLockSeq)\n  Atomics.sub', '  Atomics.sub'),
+    ],
   },
 ]

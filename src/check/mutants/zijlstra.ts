@@ -41,8 +41,7 @@ export const zijlstraMutants: readonly Mutant[] = [
     race: 'R34',
     design: 'zijlstra-2014',
     scenario: 'fault-munmap',
-    redundant:
-      'every later look at the count asks it again, the last one behind the page-table lock',
+    redundant: 'every later look at the count asks it again, the last one behind the page-table lock',
     patches: [patch(shared, deadInSnapshot, '')],
   },
   {
@@ -59,7 +58,13 @@ export const zijlstraMutants: readonly Mutant[] = [
     race: null,
     design: 'zijlstra-2014',
     scenario: 'fault-munmap',
-    patches: [patch(shared, '    copyVma(cpu, fault, vma)\n    return copyContainsPage(fault)', '    copyVma(cpu, fault, vma)\n    return true')],
+    patches: [
+      patch(
+        shared,
+        '    copyVma(cpu, fault, vma)\n    return copyContainsPage(fault)',
+        '    copyVma(cpu, fault, vma)\n    return true',
+      ),
+    ],
   },
   {
     name: 'zijlstra-flags-unannounced',
@@ -67,7 +72,13 @@ export const zijlstraMutants: readonly Mutant[] = [
     race: 'R34',
     design: 'zijlstra-2014',
     scenario: 'protect-whole',
-    patches: [patch(writer, 'if (change === VMA_PROTECT) return this.publishedCoversFlags || !cpu.config.PUBLISHED_FLAWS', 'if (change === VMA_PROTECT) return false')],
+    patches: [
+      patch(
+        writer,
+        'if (change === VMA_PROTECT) return this.publishedCoversFlags || !cpu.config.PUBLISHED_FLAWS',
+        'if (change === VMA_PROTECT) return false',
+      ),
+    ],
   },
   {
     name: 'zijlstra-borders-unannounced',
@@ -83,8 +94,7 @@ export const zijlstraMutants: readonly Mutant[] = [
     race: 'R34',
     design: 'zijlstra-2014',
     scenario: 'fault-munmap',
-    redundant:
-      'the VMA has left the tree before its pages are unmapped, and is known as dead by then',
+    redundant: 'the VMA has left the tree before its pages are unmapped, and is known as dead by then',
     patches: [patch(shared, '    if (change === VMA_UNMAP) return true\n', '')],
   },
   {
@@ -122,7 +132,8 @@ export const zijlstraMutants: readonly Mutant[] = [
     race: null,
     design: 'zijlstra-2010',
     scenario: 'fault-munmap-table',
-    redundant: 'it is read again behind the lock, and the table was found anew in the same window; it saves the wait',
+    redundant:
+      'it is read again behind the lock, and the table was found anew in the same window; it saves the wait',
     patches: [patch(first, '      !this.#isStale(cpu, fault) &&\n', '')],
   },
   {
@@ -140,7 +151,13 @@ export const zijlstraMutants: readonly Mutant[] = [
     design: 'zijlstra-2010',
     scenario: 'split-merge-fault',
     redundant: 'a copy that is torn is thrown away at the commit, where the count is read behind the lock',
-    patches: [patch(first, '      !accessError(errorCode, fault.vmFlags) &&\n      !this.hasChanged(cpu, fault)', '      !accessError(errorCode, fault.vmFlags)')],
+    patches: [
+      patch(
+        first,
+        '      !accessError(errorCode, fault.vmFlags) &&\n      !this.hasChanged(cpu, fault)',
+        '      !accessError(errorCode, fault.vmFlags)',
+      ),
+    ],
   },
   {
     name: 'zijlstra-2010-vma-freed-at-once',
@@ -167,7 +184,13 @@ export const zijlstraMutants: readonly Mutant[] = [
     race: 'R11',
     design: 'zijlstra-2010',
     scenario: 'interrupt-deadlock',
-    patches: [patch(shared, 'if (holder >= 0 && hasCallFrom(cpu, holder)) {', 'if (false && hasCallFrom(cpu, holder)) {')],
+    patches: [
+      patch(
+        shared,
+        'if (holder >= 0 && hasCallFrom(cpu, holder)) {',
+        'if (false && hasCallFrom(cpu, holder)) {',
+      ),
+    ],
   },
   {
     name: 'zijlstra-2014-no-check-before-the-lock',
@@ -204,7 +227,13 @@ export const zijlstraMutants: readonly Mutant[] = [
     design: 'zijlstra-2014',
     scenario: 'lookup-rotation',
     redundant: 'a VMA that is missed only costs a classic fault, and one that is found is checked by itself',
-    patches: [patch(second, 'if (!readSeqcountRetry(cpu, mm + Mm.mmSeq, sequence)) return vma', 'if (sequence !== -1) return vma')],
+    patches: [
+      patch(
+        second,
+        'if (!readSeqcountRetry(cpu, mm + Mm.mmSeq, sequence)) return vma',
+        'if (sequence !== -1) return vma',
+      ),
+    ],
   },
   {
     name: 'zijlstra-2014-vma-freed-at-once',

@@ -7,6 +7,7 @@ import type { Exhibit, Race } from './race.ts'
 
 /** Columns of a table of steps, without the numbers. */
 const TABLE_WIDTH = 108
+const PROSE_WIDTH = 130
 
 /** The page, from what was found for each exhibit. */
 export function racesPage(found: ReadonlyMap<Exhibit, CheckResult>): string {
@@ -35,12 +36,13 @@ means the design with the errors of its published form (\`--published\`), "here 
 it (\`--mutant\`). Suspicions of people who only read the code have a verdict here.
 `
 
-function raceText(race: Race, found: ReadonlyMap<Exhibit, CheckResult>): string {
+/** What the page says of one race. */
+export function raceText(race: Race, found: ReadonlyMap<Exhibit, CheckResult>): string {
   const { number, title, story, fix, verdict, exhibits } = race
-  const parts = [`## ${number} · ${title}\n`, `${story}\n`]
+  const parts = [`## ${number} · ${title}\n`, paragraph(story)]
   for (const exhibit of exhibits) parts.push(exhibitText(exhibit, found.get(exhibit)!))
-  parts.push(`**Mended:** ${fix}\n`)
-  if (verdict !== undefined) parts.push(`**Verdict:** ${verdict}\n`)
+  parts.push(paragraph(`**Mended:** ${fix}`))
+  if (verdict !== undefined) parts.push(paragraph(`**Verdict:** ${verdict}`))
   parts.push(holdsText(race))
   return parts.join('\n')
 }
@@ -53,7 +55,7 @@ function exhibitText(exhibit: Exhibit, { failure }: CheckResult): string {
   const lines = stepsTable(counterexample, shows)
   const broken = [failure!.kind, shortened(failure!.message)].join(': ')
   const again = exhibit.patches === undefined ? `\n\n    ${commandOf(exhibit)}\n` : '\n'
-  return `*${had}*${source}; ${preemptions} ${plural}:\n\n\`\`\`\n${lines.join('\n')}\n\n${broken}\n\`\`\`${again}`
+  return `${paragraph(`*${had}*${source}; ${preemptions} ${plural}:`)}\n\`\`\`\n${lines.join('\n')}\n\n${broken}\n\`\`\`${again}`
 }
 
 function commandOf({ scenario, design, mutant, published }: Exhibit): string {
@@ -69,10 +71,15 @@ function shortened(message: string): string {
 function holdsText({ holds }: Race): string {
   const lines = holds.map(({ scenario, design, complete, because, published }) => {
     const extent = complete ? 'every interleaving' : 'explored for a while'
-    const name = published === true ? `${design} (${because})` : because === undefined ? design : `${design} (${because})`
+    const name =
+      published === true
+        ? `${design} (${because})`
+        : because === undefined
+          ? design
+          : `${design} (${because})`
     return `\`${scenario}\` under ${name}: nothing fails, ${extent}`
   })
-  return `${lines.join('; ')}.\n`
+  return paragraph(`${lines.join('; ')}.`)
 }
 
 /**
@@ -81,15 +88,25 @@ function holdsText({ holds }: Race): string {
  */
 function stepsTable({ rows, threads, noun }: Counterexample, shows: RegExp): string[] {
   const width = Math.floor(TABLE_WIDTH / threads)
-  const lines = [Array.from({ length: threads }, (_, thread) => `${noun} ${thread}`.padEnd(width)).join('').trimEnd()]
+  const lines = [
+    Array.from({ length: threads }, (_, thread) => `${noun} ${thread}`.padEnd(width))
+      .join('')
+      .trimEnd(),
+  ]
   const functions: string[][] = Array.from({ length: threads }, () => [])
   const last: string[] = Array.from({ length: threads }, () => '')
+  const known = Array.from({ length: threads }, () => new Map<string, string>())
   for (const row of rows) {
     if (row.kind === 'call') {
       const stack = functions[row.thread]!
       stack.length = row.depth
       stack[row.depth] = row.functions.at(-1)!
     } else if (row.kind === 'operation' && shows.test(row.name)) {
+      const { text } = row
+      // What a CPU reads again, and nobody has changed, tells nothing.
+      if (known[row.thread]!.get(row.name) === text) continue
+      if (row.operation === 'load') known[row.thread]!.set(row.name, text)
+      else for (const each of known) each.delete(row.name)
       const name = functions[row.thread]!.slice(0, row.depth).findLast((each) => each !== undefined) ?? ''
       const column = ' '.repeat(row.thread * width)
       if (name !== last[row.thread]) lines.push(`${column}${name}`)
@@ -101,13 +118,17 @@ function stepsTable({ rows, threads, noun }: Counterexample, shows: RegExp): str
   return lines
 }
 
-function wrapped(text: string, width: number): string[] {
+function paragraph(text: string): string {
+  return `${wrapped(text, PROSE_WIDTH, '').join('\n')}\n`
+}
+
+function wrapped(text: string, width: number, indent = '  '): string[] {
   const lines: string[] = []
   let line = ''
   for (const word of text.split(' ')) {
     if (line !== '' && line.length + word.length + 1 > width) {
       lines.push(line)
-      line = `  ${word}`
+      line = `${indent}${word}`
     } else {
       line = line === '' ? word : `${line} ${word}`
     }

@@ -9,7 +9,7 @@ export const twoWriters: Race = {
     'A sequence count is odd while its writer is at work; two writers make it even. `unmap_page_range` moves the count of the VMA wherever it is called from, and `madvise(MADV_DONTNEED)` calls it with the mmap lock held for reading only: two threads that throw away pages of one VMA are in the count together, and a fault that looks now sees a VMA at rest. Jann Horn found it in the downstream kernels; the published patches of 2010 to 2019 have it.',
   fix: 'Only who excludes other writers moves the count (invariant I10); who holds the lock for reading relies on the page-table lock and on comparing entries, which is enough.',
   verdict:
-    'That the even count does harm is **refuted** for these kernels: with the assertion taken out, two calls and a fault beside them give nothing that no sequential order gives, as far as it was explored.',
+    'Whether the even count does harm: **none was found**. With the assertion taken out, two calls and a fault beside them give nothing but what some order gives, as far as was explored; the space of three CPUs is too large to say more.',
   exhibits: [
     {
       had: 'Zijlstra 2010 and 2014, Dufour 2017 to 2019, as published',

@@ -20,7 +20,8 @@ export const anonVma: Race = {
     },
     {
       had: 'Linux 6.4 as first released',
-      restored: 'as published, with what Linux does since 5.13: mremap with MREMAP_DONTUNMAP takes the anon_vma away',
+      restored:
+        'as published, with what Linux does since 5.13: mremap with MREMAP_DONTUNMAP takes the anon_vma away',
       scenario: 'dontunmap-neighbour',
       design: 'per-vma-lock-2023',
       published: true,
