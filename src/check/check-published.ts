@@ -19,7 +19,7 @@ export function flawOf(design: string, scenario: string): PublishedFlaw | null {
   return publishedFlaws.find((flaw) => flaw.design === design && flaw.scenarios.includes(scenario)) ?? null
 }
 
-/** Explores `scenario` under `design` as published. A flaw that is expected is looked for first with few preemptions. */
+/** Explores `scenario` under `design` as published, first the interleavings with few preemptions. */
 export async function checkPublished(
   design: string,
   scenario: string,

@@ -1,5 +1,5 @@
-// The errors that the designs had as they were published, and the scenarios that find each. A design runs with them where
-// PUBLISHED_FLAWS is set. One that stops being found is a failure: then either the design is not what was published any
+// The errors that the designs had as they were published, and the scenarios that find each. A design runs with them
+// where PUBLISHED_FLAWS is set. One that stops being found is a failure: then either the design is not what was published any
 // more, or the explorer has gone blind.
 
 export interface PublishedFlaw {
@@ -32,6 +32,7 @@ export const publishedFlaws: readonly PublishedFlaw[] = [
       'stack-growth-munmap',
       'anon-vma-munmap',
       'cached-vma',
+      'faults-after-munmap',
     ],
   },
   {
@@ -46,6 +47,7 @@ export const publishedFlaws: readonly PublishedFlaw[] = [
       'mremap-source',
       'cached-vma',
       'joining-cpu',
+      'faults-after-munmap',
       'recycled-vma',
       'rcu-freed-vma',
       'table-flush',
@@ -88,7 +90,12 @@ export const publishedFlaws: readonly PublishedFlaw[] = [
       sentence: waitsWithInterruptsOff,
       scenarios: ['interrupt-deadlock', 'cow-fault', 'cow-order'],
     },
-    { design, race: 'R10', sentence: flagsUnannounced, scenarios: ['protect-whole', 'fault-mprotect'] },
+    {
+      design,
+      race: 'R10',
+      sentence: flagsUnannounced,
+      scenarios: ['protect-whole', 'fault-mprotect', 'merged-away'],
+    },
     { design, race: 'R23', sentence: neighboursRead, scenarios: ['anon-vma-munmap', 'file-cow-munmap'] },
     {
       design,

@@ -20,7 +20,7 @@ export interface PublishedOptions {
   readonly checking: CheckOptions
 }
 
-/** Checks, prints, and sets the exit code: 1 for an expected flaw that is not found, and for one that nobody expects. */
+/** Checks, prints, and sets the exit code: 1 for an expected flaw that is not found, and for an unexpected one. */
 export async function runPublished(options: PublishedOptions): Promise<void> {
   const { json, checking } = options
   const pairs = pairsOf(options)

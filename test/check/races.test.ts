@@ -33,7 +33,7 @@ describe('races', () => {
         assert.ok(readFileSync(page, 'utf8').includes(raceText(race, found)), raceText(race, found))
       for (const each of holds) {
         const whole = all && each.complete
-        const limits = whole ? { seconds: 120 } : { maxExecutions: HOLDS_EXECUTIONS }
+        const limits = whole ? { seconds: 600 } : { maxExecutions: HOLDS_EXECUTIONS }
         const { failure, complete } = await exploreHolds(each, { ...limits, minimiseSeconds: 0 })
         assert.equal(failure, null, failure?.message)
         if (whole) assert.ok(complete, `${each.scenario} under ${each.design} is not complete`)

@@ -26,14 +26,16 @@ export function racesPage(found: ReadonlyMap<Exhibit, CheckResult>): string {
 
 const INTRODUCTION = `# The races
 
-What went wrong in thirteen designs of page faults without the mmap lock, from 2009 to 2025: each race as it happened, found again by
-the explorer in the design that had it, and not found in the design that was mended. The numbers R1 to R37 go through the mailing
-lists, the code, the bulletins and the bug reports in no particular order; other pages here refer to them.
+What went wrong in thirteen designs of page faults without the mmap lock, from 2009 to 2025: each race as it
+happened, found again by the explorer in the design that had it, and not found in the design that was mended.
+The numbers R1 to R37 go through the mailing lists, the code, the bulletins and the bug reports in no
+particular order; other pages here refer to them.
 
-How to read the tables: a column for each CPU, time runs downwards, values stand before and after an arrow. They are made from the
-shortest executions that fail, and show only what the race is about: run the command below a table for every step. "As published"
-means the design with the errors of its published form (\`--published\`), "here …" that a guard was taken out of a design that has
-it (\`--mutant\`). Suspicions of people who only read the code have a verdict here.
+How to read the tables: a column for each CPU, time runs downwards, values stand before and after an arrow.
+They are made from the shortest executions that fail, and show only what the race is about: the command below
+a table prints every step. "As published" means the design with the errors of its published form
+(\`--published\`), "here …" that a guard was taken out of a design that has it (\`--mutant\`). Suspicions of
+people who only read the code have a verdict here.
 `
 
 /** What the page says of one race. */
@@ -55,7 +57,8 @@ function exhibitText(exhibit: Exhibit, { failure }: CheckResult): string {
   const lines = stepsTable(counterexample, shows)
   const broken = [failure!.kind, shortened(failure!.message)].join(': ')
   const again = exhibit.patches === undefined ? `\n\n    ${commandOf(exhibit)}\n` : '\n'
-  return `${paragraph(`*${had}*${source}; ${preemptions} ${plural}:`)}\n\`\`\`\n${lines.join('\n')}\n\n${broken}\n\`\`\`${again}`
+  const head = paragraph(`*${had}*${source}; ${preemptions} ${plural}:`)
+  return `${head}\n\`\`\`\n${lines.join('\n')}\n\n${broken}\n\`\`\`${again}`
 }
 
 function commandOf({ scenario, design, mutant, published }: Exhibit): string {

@@ -13,6 +13,6 @@ export const alone: Race = {
   exhibits: [],
   holds: [
     { scenario: 'joining-cpu', design: 'lespinasse-2021', complete: true },
-    { scenario: 'joining-cpu', design: 'lespinasse-2022', complete: true },
+    { scenario: 'joining-cpu', design: 'lespinasse-2022', complete: false },
   ],
 }

@@ -1,5 +1,5 @@
-// A fault behind whose page a read-only VMA begins, which then becomes writable and takes the page in: flags and borders
-// that were never true together refuse the access (race R34).
+// A fault behind whose page a read-only VMA begins, which then becomes writable and takes the page in: flags and
+// borders that were never true together refuse the access (race R34).
 
 import { kernelScenario } from '../kernel-scenario.ts'
 import { firstPage, warmPage } from './pages.ts'
