@@ -1,6 +1,6 @@
 // The errors that the designs had as they were published, and the scenarios that find each. A design runs with them
-// where PUBLISHED_FLAWS is set. One that stops being found is a failure: then either the design is not what was published any
-// more, or the explorer has gone blind.
+// where PUBLISHED_FLAWS is set. One that stops being found is a failure: then either the design is not what was
+// published any more, or the explorer has gone blind.
 
 export interface PublishedFlaw {
   readonly design: string

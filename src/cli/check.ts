@@ -13,6 +13,7 @@ import {
   mutants,
   priceNames,
   scenarioNames,
+  seekFailure,
 } from '../check/index.ts'
 import { formatCount, formatTable, wrap } from '../report/index.ts'
 import { printConflicts } from './check-conflicts.ts'
@@ -273,7 +274,8 @@ async function checkMutant(mutant: Mutant, exploring: CheckOptions): Promise<Mut
   const { name, race, scenario, design = MUTATED, rwsem = 'xadd', redundant = null, patches } = mutant
   const choice: KernelChoice = { design, rwsem }
   const limits = { ...exploring, patches, minimiseSeconds: 0 }
-  const { failure, executions } = await checkKernelScenario(scenario, choice, limits)
+  const explore = redundant === null ? seekFailure : checkKernelScenario
+  const { failure, executions } = await explore(scenario, choice, limits)
   return { mutant: name, design, race, caught: failure !== null, scenario, executions, redundant }
 }
 
