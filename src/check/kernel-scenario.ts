@@ -57,7 +57,6 @@ import {
   joinMm,
   kernelEnter,
   kernelExit,
-  joinMm,
   leaveMm,
   loadAlignedInt32,
   madvise,
