@@ -123,6 +123,9 @@ interface HeldLock {
   readonly kind: 'spinlock' | 'read' | 'write'
 }
 
+/** What a lookup may ask of a VMA that is free, where VMAs lie in type-safe memory: whether it is locked or dead. */
+const staysReadable = /\bVma\.(vmLockSeq|refCount)\b/
+
 /** Detectors for one machine. It must have been set up, so that what is free can be read off its lists. */
 export class Detectors implements Probes {
   /** For every 16 cells: 0, or one more than the CPU that has freed them. */
@@ -402,10 +405,11 @@ export class Detectors implements Probes {
     this.#markFrame(frame, 0)
   }
 
-  /** An access of memory that is free: of the allocators it is none. */
+  /** An access of memory that is free: of the allocators it is none, nor of what a lookup asks in type-safe memory. */
   readonly touched = (thread: number, cell: number, site: number): void => {
     if (this.#isAllocator(site)) return
     const place = this.#sites[site]!
+    if (this.#machine.tasks[0]!.design.typesafeVmas && staysReadable.test(place.source)) return
     const who = whoFreed(this.marks[cell >> MARK_SHIFT]!)
     const { file, line, source } = place
     const at = `${file.replace(/.*\/kernel\//, '')}:${line}: ${source}`

@@ -32,27 +32,31 @@ import {
   PTE_WRITE,
   Page,
   PerCpu,
+  SLAB_CPU_WORDS,
   SegmentationFault,
+  SlabCpu,
   type Task,
   VM_EXEC,
   VM_GROWSDOWN,
   VM_READ,
   VM_SHARED,
   VM_WRITE,
+  VmEvent,
   Vma,
   Zone,
   addInt32,
   brk,
   cacheLineAlign,
   createFile,
+  createMm,
   destroyMm,
   errnoName,
   forkMm,
   getMmCounter,
   heapAlloc,
+  joinMm,
   kernelEnter,
   kernelExit,
-  joinMm,
   leaveMm,
   loadAlignedInt32,
   madvise,
@@ -187,6 +191,49 @@ export class ScenarioCpu {
     const result = brk(this.task, this.mm, pages * PAGE_SIZE)
     kernelExit(this.task)
     return result / PAGE_SIZE
+  }
+
+  /** This CPU uses the address space no more. */
+  leave(): void {
+    kernelEnter(this.task)
+    leaveMm(this.task, this.mm)
+    kernelExit(this.task)
+  }
+
+  /** This CPU, which has left, uses it again. */
+  join(): Outcome {
+    kernelEnter(this.task)
+    joinMm(this.task, this.mm)
+    kernelExit(this.task)
+    return 'joined'
+  }
+
+  /** This CPU in an address space of its own. */
+  newSpace(): ScenarioCpu {
+    kernelEnter(this.task)
+    const mm = createMm(this.task, 65530, 2048)
+    joinMm(this.task, mm)
+    kernelExit(this.task)
+    return new ScenarioCpu(this.task, mm)
+  }
+
+  /** The address space, which no other CPU uses, goes away. */
+  exit(): Outcome {
+    kernelEnter(this.task)
+    destroyMm(this.task, this.mm)
+    kernelExit(this.task)
+    return 'gone'
+  }
+
+  /** How many files this CPU has given up for good. */
+  filesFreed(): Outcome {
+    const { heap, base } = this.task
+    return heap[base + PerCpu.slabs + CACHE_FILE * SLAB_CPU_WORDS + SlabCpu.freed]!
+  }
+
+  /** Faults that this CPU has counted as handled. */
+  pageFaults(): Outcome {
+    return this.task.heap[this.task.base + PerCpu.vmEvents + VmEvent.pgfault]!
   }
 
   load(page: number, word = 0): Outcome {

@@ -5,15 +5,23 @@
 // its work, the mutant says why, and the scenario has to pass with it.
 
 import { designMutants } from './mutants/design.ts'
+import { dufourMutants } from './mutants/dufour.ts'
+import { kamezawaMutants } from './mutants/kamezawa.ts'
 import { machineMutants } from './mutants/machine.ts'
 import { memoryMutants } from './mutants/memory.ts'
 import type { Mutant } from './mutants/mutant.ts'
+import { perVmaMutants } from './mutants/per-vma.ts'
 import { syncMutants } from './mutants/sync.ts'
+import { zijlstraMutants } from './mutants/zijlstra.ts'
 
 export type { Mutant } from './mutants/mutant.ts'
 
 export const mutants: readonly Mutant[] = [
   ...designMutants,
+  ...kamezawaMutants,
+  ...zijlstraMutants,
+  ...dufourMutants,
+  ...perVmaMutants,
   ...memoryMutants,
   ...machineMutants,
   ...syncMutants,

@@ -11,7 +11,9 @@ import {
   checkFile,
   checkKernelScenario,
   mutants,
+  priceNames,
   scenarioNames,
+  seekFailure,
 } from '../check/index.ts'
 import { formatCount, formatTable, wrap } from '../report/index.ts'
 import { printConflicts } from './check-conflicts.ts'
@@ -24,6 +26,7 @@ import {
   progressText,
   remainderText,
 } from './check-options.ts'
+import { runPublished } from './check-published.ts'
 import { UsageError } from './failure.ts'
 import { DEFAULT_DESIGNS, nearest, parseDesigns, parseNumber, parseRss, parseRwsems } from './options.ts'
 import { print, textOptions } from './output.ts'
@@ -33,7 +36,7 @@ import { showProgress } from './progress.ts'
 const SECONDS_MAX = 86_400
 /** Columns of the help's text. */
 const HELP_WIDTH = 100
-/** The design of which the mutants are mutants. */
+/** The design of which a mutant is one unless it says so. */
 const MUTATED = 'lespinasse-2021'
 
 interface CheckCommandOptions extends ExploringOptions {
@@ -45,6 +48,7 @@ interface CheckCommandOptions extends ExploringOptions {
   readonly all?: boolean
   readonly mutants?: boolean
   readonly mutant?: string
+  readonly published?: boolean
   /** Seconds; false for --no-minimise. */
   readonly minimise: string | false
   readonly replay?: string
@@ -79,6 +83,7 @@ export function checkCommand(): Command {
     .option('--conflicts', 'which cache lines pairs of operations share, by observation, instead of a check')
     .option('--mutants', 'every mutant of the kernel that the scenario, or any, is to find')
     .option('--mutant <name>', 'the kernel with one of its guards taken away')
+    .option('--published', 'designs with the errors of their published form, and whether each is found')
     .option('--seconds <time>', 'stop exploring a scenario after so many seconds; 60, or what its file says')
     .option('--minimise <time>', 'shorten a counterexample for so many seconds at most', '20')
     .option('--no-minimise', 'leave a counterexample as it was found')
@@ -96,12 +101,14 @@ export function checkCommand(): Command {
         'and none fails.',
         '',
         ...wrap(`Kernel scenarios: ${scenarioNames.join(', ')}`, HELP_WIDTH),
+        ...wrap(`Not for --all, as they show what a design costs: ${priceNames.join(', ')}`, HELP_WIDTH),
         '',
         'Examples:',
         '  faultline check my-queue.check.ts',
         '  faultline check fault-munmap --design lespinasse-2021 --rwsem all',
         '  faultline check two-faults-munmap --bound 2 --workers 4',
         '  faultline check two-faults-munmap --strategy pct --seed 7 --executions 100000',
+        '  faultline check fault-munmap --design kamezawa-2009-refcount --published',
         '  faultline check --mutants --json',
         '  faultline check --conflicts --design classic,lespinasse-2021',
       ].join('\n'),
@@ -129,6 +136,10 @@ async function runCommand(
     await runMutants(target, { seconds, ...parseExploring(options) }, options.json === true)
     return
   }
+  if (options.published === true) {
+    await runPublishedDesigns(target, designs, seconds, options, command)
+    return
+  }
   if (target === undefined && options.all !== true) {
     throw new UsageError('nothing to check', 'give the name of a scenario, a file, --all or --mutants')
   }
@@ -140,7 +151,7 @@ async function runCommand(
     options.minimise === false ? 0 : parseNumber(options.minimise, '--minimise', 0, SECONDS_MAX)
   const patches = mutant?.patches ?? []
   const checking: CheckOptions = { seconds, minimiseSeconds, patches, ...parseExploring(options) }
-  const machines = design === undefined && mutant !== undefined ? [MUTATED] : designs
+  const machines = design === undefined && mutant !== undefined ? [mutant.design ?? MUTATED] : designs
   const choices = machines.flatMap((machine) => rwsems.map((form) => ({ design: machine, rwsem: form, rss })))
   const results: CheckResult[] = []
   if (options.replay !== undefined) {
@@ -172,6 +183,25 @@ async function runCommand(
   if (results.some(({ verdict }) => verdict === 'fail')) process.exitCode = 1
 }
 
+async function runPublishedDesigns(
+  scenario: string | undefined,
+  given: readonly string[],
+  seconds: number,
+  options: CheckCommandOptions,
+  command: Command,
+): Promise<void> {
+  const designs = command.getOptionValueSource('design') === 'cli' ? given : parseDesigns('all')
+  const minimiseSeconds =
+    options.minimise === false ? 0 : parseNumber(options.minimise, '--minimise', 0, SECONDS_MAX)
+  await runPublished({
+    scenario,
+    all: options.all === true,
+    designs,
+    json: options.json === true,
+    checking: { seconds, minimiseSeconds, ...parseExploring(options) },
+  })
+}
+
 function progressOf(name: string): (progress: Progress) => void {
   return (progress) => showProgress(progressText(name, progress))
 }
@@ -190,13 +220,22 @@ function refuseCombinations(target: string | undefined, options: CheckCommandOpt
   if (replay !== undefined && (target === undefined || every === true)) {
     throw new UsageError('--replay needs the scenario or the file that its token is for', 'name it')
   }
+  if (options.published === true && (mutant !== undefined || every === true || replay !== undefined)) {
+    throw new UsageError(
+      '--published does not go with --mutant, --mutants and --replay',
+      'give it with a kernel scenario, with --all, or alone',
+    )
+  }
+  if (options.published === true && target !== undefined && !isScenarioName(target)) {
+    throw new UsageError('--published is for kernel scenarios', 'faultline check --help names them')
+  }
   if (mutant !== undefined && (every === true || !isScenarioName(target!))) {
     throw new UsageError('--mutant changes the kernel', 'give it with a kernel scenario, or with none')
   }
 }
 
 function isScenarioName(target: string): boolean {
-  return scenarioNames.some((name) => name === target)
+  return [...scenarioNames, ...priceNames].some((name) => name === target)
 }
 
 function existingFile(target: string): string {
@@ -232,11 +271,12 @@ async function runMutants(
 }
 
 async function checkMutant(mutant: Mutant, exploring: CheckOptions): Promise<MutantResult> {
-  const { name, race, scenario, rwsem = 'xadd', redundant = null, patches } = mutant
-  const choice: KernelChoice = { design: MUTATED, rwsem }
+  const { name, race, scenario, design = MUTATED, rwsem = 'xadd', redundant = null, patches } = mutant
+  const choice: KernelChoice = { design, rwsem }
   const limits = { ...exploring, patches, minimiseSeconds: 0 }
-  const { failure, executions } = await checkKernelScenario(scenario, choice, limits)
-  return { mutant: name, design: MUTATED, race, caught: failure !== null, scenario, executions, redundant }
+  const explore = redundant === null ? seekFailure : checkKernelScenario
+  const { failure, executions } = await explore(scenario, choice, limits)
+  return { mutant: name, design, race, caught: failure !== null, scenario, executions, redundant }
 }
 
 function mutantVerdict({ caught, scenario, redundant }: MutantResult): string {

@@ -10,6 +10,8 @@ export interface Mutant {
   readonly race: string | null
   /** The shipped scenario that finds it, or that has to pass with it. */
   readonly scenario: string
+  /** The design of which it is a mutant. Default: lespinasse-2021. */
+  readonly design?: string
   /** The form of the mmap lock. Default: exchange-and-add. */
   readonly rwsem?: 'xadd' | 'generic'
   /** Why nothing breaks without the guard: what else does its work. */

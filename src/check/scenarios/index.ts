@@ -41,6 +41,19 @@ export const scenarioNames = [
   'file-cow-munmap',
   'file-cow-dontneed',
   'cow-order',
+  'protect-whole',
+  'two-discards',
+  'two-discards-fault',
+  'mremap-source',
+  'dontunmap-neighbour',
+  'torn-snapshot',
+  'joining-cpu',
+  'cached-vma',
+  'recycled-vma',
+  'rotation-miss',
+  'merged-away',
+  'faults-after-munmap',
+  'border-moves',
   'spinlock',
   'spinlock-halting',
   'rwsem-readers',
@@ -55,3 +68,6 @@ export const scenarioNames = [
   'frame-allocator',
   'last-frames',
 ] as const
+
+/** What a design costs, and no error of it: these fail where the literature says that the price is paid. */
+export const priceNames = ['file-in-use', 'counted-faults'] as const

@@ -77,6 +77,11 @@ export class PerVmaLock2023 extends Design {
     releaseVmaRcu(cpu, vma)
   }
 
+  /** Published: anon_vma_prepare() also where the anon_vma went away after it was asked for (race R23). */
+  override preparesAnonVma(cpu: Task): boolean {
+    return cpu.config.PUBLISHED_FLAWS
+  }
+
   /** The beginning of `do_user_addr_fault`. */
   override speculativeFault(cpu: Task, errorCode: number): number {
     const { fault } = cpu

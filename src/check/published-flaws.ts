@@ -1,0 +1,130 @@
+// The errors that the designs had as they were published, and the scenarios that find each. A design runs with them
+// where PUBLISHED_FLAWS is set. One that stops being found is a failure: then either the design is not what was
+// published any more, or the explorer has gone blind.
+
+export interface PublishedFlaw {
+  readonly design: string
+  /** Its number in the list of races, see docs/races.md. */
+  readonly race: string
+  readonly sentence: string
+  readonly scenarios: readonly string[]
+}
+
+const waitsWithInterruptsOff =
+  'waits for the page-table lock with interrupts disabled, while its holder waits for it'
+const flagsUnannounced = 'mprotect changes flags without moving the count'
+const neighboursRead = 'a fault makes an anon_vma, for which it reads neighbours that nobody keeps'
+const mremapOpen = 'mremap moves entries while both places may be used'
+const oldPlaceOpen =
+  'the old place of mremap may be used after its entries have moved, and before it is unmapped'
+const twoWriters = 'two calls of madvise(MADV_DONTNEED) are in one sequence count at once'
+const refusalKills = 'what is refused by flags and borders that were never true together is a SIGSEGV'
+
+export const publishedFlaws: readonly PublishedFlaw[] = [
+  {
+    design: 'kamezawa-2009-version',
+    race: 'R24',
+    sentence: 'a VMA is freed at once, though a fault may have read where it is and not yet counted itself',
+    scenarios: [
+      'merged-away',
+      'split-merge-fault',
+      'fault-munmap-table',
+      'stack-growth-munmap',
+      'anon-vma-munmap',
+      'cached-vma',
+      'faults-after-munmap',
+    ],
+  },
+  {
+    design: 'kamezawa-2009-refcount',
+    race: 'R32',
+    sentence: 'the last fault wakes nobody, and whoever takes the VMA away sleeps for ever',
+    scenarios: [
+      'fault-munmap-table',
+      'fault-munmap-table-interrupts',
+      'split-merge-fault',
+      'merged-away',
+      'mremap-source',
+      'cached-vma',
+      'joining-cpu',
+      'faults-after-munmap',
+      'recycled-vma',
+      'rcu-freed-vma',
+      'table-flush',
+      'stack-growth-munmap',
+      'file-fault-munmap',
+      'file-cow-munmap',
+    ],
+  },
+  {
+    design: 'kamezawa-2009-refcount',
+    race: 'R10',
+    sentence: 'nobody waits for the faults of a VMA whose borders move or whose flags change',
+    scenarios: [
+      'fault-munmap',
+      'fault-mmap-fixed',
+      'fault-brk',
+      'fault-mprotect',
+      'protect-whole',
+      'border-moves',
+      'two-pages-munmap',
+      'zero-page-cow-munmap',
+    ],
+  },
+  {
+    design: 'kamezawa-2009-refcount',
+    race: 'R2',
+    sentence: mremapOpen,
+    scenarios: ['mremap-access', 'mremap-fault'],
+  },
+  {
+    design: 'kamezawa-2009-refcount',
+    race: 'R23',
+    sentence: neighboursRead,
+    scenarios: ['anon-vma-munmap'],
+  },
+  ...['zijlstra-2010', 'zijlstra-2014'].flatMap((design): PublishedFlaw[] => [
+    {
+      design,
+      race: 'R11',
+      sentence: waitsWithInterruptsOff,
+      scenarios: ['interrupt-deadlock', 'cow-fault', 'cow-order'],
+    },
+    {
+      design,
+      race: 'R10',
+      sentence: flagsUnannounced,
+      scenarios: ['protect-whole', 'fault-mprotect', 'merged-away'],
+    },
+    { design, race: 'R23', sentence: neighboursRead, scenarios: ['anon-vma-munmap', 'file-cow-munmap'] },
+    {
+      design,
+      race: 'R2',
+      sentence: mremapOpen,
+      scenarios: ['mremap-access', 'mremap-fault', 'mremap-source'],
+    },
+    { design, race: 'R9', sentence: twoWriters, scenarios: ['two-discards', 'two-discards-fault'] },
+  ]),
+  {
+    design: 'dufour-2017',
+    race: 'R2',
+    sentence: mremapOpen,
+    scenarios: ['mremap-access', 'mremap-fault', 'mremap-source'],
+  },
+  ...['dufour-2018', 'dufour-2019'].map((design): PublishedFlaw => ({
+    design,
+    race: 'R2',
+    sentence: oldPlaceOpen,
+    scenarios: ['mremap-access', 'mremap-source'],
+  })),
+  ...['dufour-2017', 'dufour-2018', 'dufour-2019'].flatMap((design): PublishedFlaw[] => [
+    { design, race: 'R9', sentence: twoWriters, scenarios: ['two-discards', 'two-discards-fault'] },
+    { design, race: 'R34', sentence: refusalKills, scenarios: ['torn-snapshot'] },
+  ]),
+  {
+    design: 'per-vma-refcount-2025',
+    race: 'R25',
+    sentence: 'a fault wakes the writer of an address space that is gone',
+    scenarios: ['recycled-vma'],
+  },
+]

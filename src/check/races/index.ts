@@ -1,0 +1,52 @@
+// The races of the literature on speculative page faults, R1 to R37: those that are shown, and those that are not.
+
+import { absentRaces } from './absent.ts'
+import { mremapRace } from './r02-mremap.ts'
+import { tableMade } from './r05-table-made.ts'
+import { tableGone } from './r06-table-gone.ts'
+import { twoWriters } from './r09-two-writers.ts'
+import { unannounced } from './r10-unannounced.ts'
+import { interruptDeadlock } from './r11-interrupts.ts'
+import { tryLoop } from './r12-try-loop.ts'
+import { lockFreed } from './r15-lock-freed.ts'
+import { wrongWindow } from './r16-wrong-window.ts'
+import { fileInUse } from './r20-file-in-use.ts'
+import { pageReference } from './r22-page-reference.ts'
+import { anonVma } from './r23-anon-vma.ts'
+import { freedVma } from './r24-freed-vma.ts'
+import { recycled } from './r25-recycled.ts'
+import { staleHandle } from './r26-stale-handle.ts'
+import { alone } from './r30-alone.ts'
+import { vmaCache } from './r31-vma-cache.ts'
+import { lostWakeUp } from './r32-lost-wake-up.ts'
+import { rotation } from './r33-rotation.ts'
+import { torn } from './r34-torn.ts'
+import { countedTwice } from './r36-counted-twice.ts'
+import type { Race } from './race.ts'
+
+export { absentRaces }
+export type { AbsentRace, Exhibit, Holds, Race } from './race.ts'
+
+export const races: readonly Race[] = [
+  mremapRace,
+  tableMade,
+  tableGone,
+  twoWriters,
+  unannounced,
+  interruptDeadlock,
+  tryLoop,
+  lockFreed,
+  wrongWindow,
+  fileInUse,
+  pageReference,
+  anonVma,
+  freedVma,
+  recycled,
+  staleHandle,
+  alone,
+  vmaCache,
+  lostWakeUp,
+  rotation,
+  torn,
+  countedTwice,
+]

@@ -1,0 +1,140 @@
+// docs/races.md, written from the races and from what the explorer finds.
+
+import type { CheckResult } from '../check.ts'
+import type { Counterexample } from '../counterexample.ts'
+import { absentRaces, races } from './index.ts'
+import type { Exhibit, Race } from './race.ts'
+
+/** Columns of a table of steps, without the numbers. */
+const TABLE_WIDTH = 108
+const PROSE_WIDTH = 130
+
+/** The page, from what was found for each exhibit. */
+export function racesPage(found: ReadonlyMap<Exhibit, CheckResult>): string {
+  const chapters = races.map((race) => raceText(race, found))
+  const absent = absentRaces.map(({ number, title, reason }) => `| ${number} | ${title} | ${reason} |`)
+  return [
+    INTRODUCTION,
+    ...chapters,
+    '## The others\n',
+    '| | race | why it is not here |',
+    '|---|---|---|',
+    ...absent,
+    '',
+  ].join('\n')
+}
+
+const INTRODUCTION = `# The races
+
+What went wrong in thirteen designs of page faults without the mmap lock, from 2009 to 2025: each race as it
+happened, found again by the explorer in the design that had it, and not found in the design that was mended.
+The numbers R1 to R37 go through the mailing lists, the code, the bulletins and the bug reports in no
+particular order; other pages here refer to them.
+
+How to read the tables: a column for each CPU, time runs downwards, values stand before and after an arrow.
+They are made from the shortest executions that fail, and show only what the race is about: the command below
+a table prints every step. "As published" means the design with the errors of its published form
+(\`--published\`), "here …" that a guard was taken out of a design that has it (\`--mutant\`). Suspicions of
+people who only read the code have a verdict here.
+`
+
+/** What the page says of one race. */
+export function raceText(race: Race, found: ReadonlyMap<Exhibit, CheckResult>): string {
+  const { number, title, story, fix, verdict, exhibits } = race
+  const parts = [`## ${number} · ${title}\n`, paragraph(story)]
+  for (const exhibit of exhibits) parts.push(exhibitText(exhibit, found.get(exhibit)!))
+  parts.push(paragraph(`**Mended:** ${fix}`))
+  if (verdict !== undefined) parts.push(paragraph(`**Verdict:** ${verdict}`))
+  parts.push(holdsText(race))
+  return parts.join('\n')
+}
+
+function exhibitText(exhibit: Exhibit, { failure }: CheckResult): string {
+  const { had, restored, shows } = exhibit
+  const source = restored === undefined ? '' : ` (${restored})`
+  const { counterexample, preemptions } = failure!
+  const plural = preemptions === 1 ? 'preemption' : 'preemptions'
+  const lines = stepsTable(counterexample, shows)
+  const broken = [failure!.kind, shortened(failure!.message)].join(': ')
+  const again = exhibit.patches === undefined ? `\n\n    ${commandOf(exhibit)}\n` : '\n'
+  const head = paragraph(`*${had}*${source}; ${preemptions} ${plural}:`)
+  return `${head}\n\`\`\`\n${lines.join('\n')}\n\n${broken}\n\`\`\`${again}`
+}
+
+function commandOf({ scenario, design, mutant, published }: Exhibit): string {
+  const how = published === true ? ' --published' : mutant === undefined ? '' : ` --mutant ${mutant}`
+  return `faultline check ${scenario} --design ${design}${how}`
+}
+
+/** Of what no order gives, only what was given. */
+function shortened(message: string): string {
+  return message.replace(/^\w+: /, '').replace(/; possible are.*/s, '')
+}
+
+function holdsText({ holds }: Race): string {
+  const lines = holds.map(({ scenario, design, complete, because, published }) => {
+    const extent = complete ? 'every interleaving' : 'explored for a while'
+    const name =
+      published === true
+        ? `${design} (${because})`
+        : because === undefined
+          ? design
+          : `${design} (${because})`
+    return `\`${scenario}\` under ${name}: nothing fails, ${extent}`
+  })
+  return paragraph(`${lines.join('; ')}.`)
+}
+
+/**
+ * The steps on memory whose name matches, one column for each CPU, each under the function that does it. Plain accesses
+ * are shown where the race is one of them.
+ */
+function stepsTable({ rows, threads, noun }: Counterexample, shows: RegExp): string[] {
+  const width = Math.floor(TABLE_WIDTH / threads)
+  const lines = [
+    Array.from({ length: threads }, (_, thread) => `${noun} ${thread}`.padEnd(width))
+      .join('')
+      .trimEnd(),
+  ]
+  const functions: string[][] = Array.from({ length: threads }, () => [])
+  const last: string[] = Array.from({ length: threads }, () => '')
+  const known = Array.from({ length: threads }, () => new Map<string, string>())
+  for (const row of rows) {
+    if (row.kind === 'call') {
+      const stack = functions[row.thread]!
+      stack.length = row.depth
+      stack[row.depth] = row.functions.at(-1)!
+    } else if (row.kind === 'operation' && shows.test(row.name)) {
+      const { text } = row
+      // What a CPU reads again, and nobody has changed, tells nothing.
+      if (known[row.thread]!.get(row.name) === text) continue
+      if (row.operation === 'load') known[row.thread]!.set(row.name, text)
+      else for (const each of known) each.delete(row.name)
+      const name = functions[row.thread]!.slice(0, row.depth).findLast((each) => each !== undefined) ?? ''
+      const column = ' '.repeat(row.thread * width)
+      if (name !== last[row.thread]) lines.push(`${column}${name}`)
+      last.fill('')
+      last[row.thread] = name
+      for (const line of wrapped(row.text, width - 4)) lines.push(`${column}  ${line}`)
+    }
+  }
+  return lines
+}
+
+function paragraph(text: string): string {
+  return `${wrapped(text, PROSE_WIDTH, '').join('\n')}\n`
+}
+
+function wrapped(text: string, width: number, indent = '  '): string[] {
+  const lines: string[] = []
+  let line = ''
+  for (const word of text.split(' ')) {
+    if (line !== '' && line.length + word.length + 1 > width) {
+      lines.push(line)
+      line = `${indent}${word}`
+    } else {
+      line = line === '' ? word : `${line} ${word}`
+    }
+  }
+  return [...lines, line]
+}

@@ -1,0 +1,51 @@
+// Race R23: making an anon_vma reads the neighbours.
+
+import type { Race } from './race.ts'
+
+export const anonVma: Race = {
+  number: 'R23',
+  title: 'The neighbours of a VMA',
+  story:
+    'A VMA gets its anon_vma on its first write fault, and may share that of a neighbour: to find out, the fault reads the VMAs beside it. It has no right to: it has locked or counted its own VMA only. Kamezawa and Zijlstra called `anon_vma_prepare` as if the mmap lock were held. Linux 6.4 asked for the anon_vma before it locked the VMA, and mremap with MREMAP_DONTUNMAP takes it away in between (Jann Horn, commit 657b5146955e).',
+  fix: 'No anon_vma: classic path; and the question comes after the lock.',
+  exhibits: [
+    {
+      had: 'Kamezawa 2009, Zijlstra 2010 and 2014, as published',
+      scenario: 'anon-vma-munmap',
+      design: 'zijlstra-2014',
+      published: true,
+      fails: 'race',
+      message: /two accesses to the same memory|use after free/,
+      shows: /anonVma|vmNext|vmPrev|vmSequence|detached/,
+    },
+    {
+      had: 'Linux 6.4 as first released',
+      restored:
+        'as published, with what Linux does since 5.13: mremap with MREMAP_DONTUNMAP takes the anon_vma away',
+      scenario: 'dontunmap-neighbour',
+      design: 'per-vma-lock-2023',
+      published: true,
+      patches: [
+        {
+          file: 'mm/mremap.ts',
+          find: '  cpu.design.mremapMoved(cpu, mm, from, to)\n',
+          replace:
+            '  if ((flags & MREMAP_DONTUNMAP) !== 0) {\n    unlinkAnonVma(cpu, findVma(cpu, mm, from))\n    Atomics.store(cpu.heap, findVma(cpu, mm, from) + Vma.anonVma, 0)\n  }\n  cpu.design.mremapMoved(cpu, mm, from, to)\n',
+        },
+        {
+          file: 'mm/mremap.ts',
+          find: 'import { anonVmaClone }',
+          replace: 'import { anonVmaClone, unlinkAnonVma }',
+        },
+      ],
+      fails: 'race',
+      message: /two accesses to the same memory|use after free/,
+      shows: /anonVma|vmNext|vmPrev|vmLockSeq|mmLockSeq|vmLock/,
+    },
+  ],
+  holds: [
+    { scenario: 'anon-vma-munmap', design: 'zijlstra-2014', complete: true },
+    { scenario: 'anon-vma-munmap', design: 'lespinasse-2021', complete: true },
+    { scenario: 'dontunmap-neighbour', design: 'per-vma-lock-2023', complete: true },
+  ],
+}

@@ -1,0 +1,60 @@
+// Designs as they were published, and as they are mended. What is too large for a test is explored for a while here,
+// and longer by `npm run check:published` and `npm run check:all`.
+
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { checkKernelScenario, checkPublished, publishedFlaws, scenarioNames } from '../../src/check/index.ts'
+import { designs } from '../../src/index.ts'
+
+/** FAULTLINE_RACES=all: every flaw in every scenario, and every design in every scenario. */
+const all = process.env['FAULTLINE_RACES'] === 'all'
+const names = designs.map(({ name }) => name)
+
+describe('designs as published', () => {
+  for (const { design, race, sentence, scenarios } of publishedFlaws) {
+    it(`${design}, ${race}: ${sentence}`, async () => {
+      assert.ok(names.includes(design))
+      for (const scenario of scenarios)
+        assert.ok(
+          scenarioNames.some((name) => name === scenario),
+          scenario,
+        )
+      for (const scenario of all ? scenarios : scenarios.slice(0, 1)) {
+        const { problem } = await checkPublished(design, scenario, { minimiseSeconds: 0, seconds: 30 })
+        assert.equal(problem, null, `${scenario}: ${problem}`)
+      }
+    })
+  }
+
+  it('have one flaw in a scenario at most', () => {
+    const pairs = publishedFlaws.flatMap(({ design, scenarios }) =>
+      scenarios.map((name) => `${design} ${name}`),
+    )
+    assert.equal(new Set(pairs).size, pairs.length)
+  })
+
+  it('without a flaw pass: an expectation that does not come true would be seen', async () => {
+    const { problem, flaw } = await checkPublished('lespinasse-2021', 'fault-fault')
+    assert.deepEqual([problem, flaw], [null, null])
+  })
+})
+
+/** How far each design is explored in each scenario here. */
+const EXECUTIONS = 25
+/** Explored further in scenarios.test.ts. */
+const explored = new Set(['classic', 'lespinasse-2021'])
+
+describe('designs as mended', () => {
+  const others = names.filter((name) => !explored.has(name))
+  for (const [index, scenario] of scenarioNames.entries()) {
+    it(scenario, async () => {
+      // One design each, in turn: every design meets several scenarios, and every scenario a design.
+      for (const design of all ? others : [others[index % others.length]!]) {
+        const choice = { design, rwsem: 'xadd' } as const
+        const limits = { maxExecutions: EXECUTIONS, minimiseSeconds: 0 }
+        const { failure } = await checkKernelScenario(scenario, choice, limits)
+        assert.equal(failure, null, `${design}: ${failure?.message}`)
+      }
+    })
+  }
+})
