@@ -14,6 +14,7 @@ const waitsWithInterruptsOff =
   'waits for the page-table lock with interrupts disabled, while its holder waits for it'
 const flagsUnannounced = 'mprotect changes flags without moving the count'
 const neighboursRead = 'a fault makes an anon_vma, for which it reads neighbours that nobody keeps'
+const forkOpen = 'a page is copied on write while fork has not flushed the TLBs'
 const mremapOpen = 'mremap moves entries while both places may be used'
 const oldPlaceOpen =
   'the old place of mremap may be used after its entries have moved, and before it is unmapped'
@@ -88,7 +89,7 @@ export const publishedFlaws: readonly PublishedFlaw[] = [
       design,
       race: 'R11',
       sentence: waitsWithInterruptsOff,
-      scenarios: ['interrupt-deadlock', 'cow-fault', 'cow-order'],
+      scenarios: ['interrupt-deadlock', 'cow-fault', 'cow-order', 'fork-cow-access'],
     },
     {
       design,
@@ -126,5 +127,14 @@ export const publishedFlaws: readonly PublishedFlaw[] = [
     race: 'R25',
     sentence: 'a fault wakes the writer of an address space that is gone',
     scenarios: ['recycled-vma'],
+  },
+  { design: 'kamezawa-2009-refcount', race: 'R1', sentence: forkOpen, scenarios: ['fork-cow-access'] },
+  { design: 'dufour-2017', race: 'R1', sentence: forkOpen, scenarios: ['fork-cow-access'] },
+  { design: 'dufour-2018', race: 'R1', sentence: forkOpen, scenarios: ['fork-cow-access'] },
+  {
+    design: 'per-vma-lock-2023',
+    race: 'R27',
+    sentence: 'fork does not lock the VMAs of the parent',
+    scenarios: ['fork-cow-access'],
   },
 ]

@@ -1,6 +1,7 @@
 // The races of the literature on speculative page faults, R1 to R37: those that are shown, and those that are not.
 
 import { absentRaces } from './absent.ts'
+import { forkRace } from './r01-fork.ts'
 import { mremapRace } from './r02-mremap.ts'
 import { tableMade } from './r05-table-made.ts'
 import { tableGone } from './r06-table-gone.ts'
@@ -16,6 +17,7 @@ import { anonVma } from './r23-anon-vma.ts'
 import { freedVma } from './r24-freed-vma.ts'
 import { recycled } from './r25-recycled.ts'
 import { staleHandle } from './r26-stale-handle.ts'
+import { forkLockRace } from './r27-fork-lock.ts'
 import { alone } from './r30-alone.ts'
 import { vmaCache } from './r31-vma-cache.ts'
 import { lostWakeUp } from './r32-lost-wake-up.ts'
@@ -28,6 +30,7 @@ export { absentRaces }
 export type { AbsentRace, Exhibit, Holds, Race } from './race.ts'
 
 export const races: readonly Race[] = [
+  forkRace,
   mremapRace,
   tableMade,
   tableGone,
@@ -43,6 +46,7 @@ export const races: readonly Race[] = [
   freedVma,
   recycled,
   staleHandle,
+  forkLockRace,
   alone,
   vmaCache,
   lostWakeUp,
