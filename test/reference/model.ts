@@ -421,7 +421,11 @@ export class ReferenceSpace {
     const oldEnd = pageUp(this.currentBrk)
     const newEnd = pageUp(address)
     if (newEnd > this.addressLimit) return this.currentBrk
-    if (newEnd < oldEnd) this.#remove(newEnd, oldEnd - newEnd)
+    if (newEnd < oldEnd) {
+      // Since 6.1, Linux keeps the break where nothing is left between the new one and the old.
+      if (this.#isFree(newEnd, oldEnd - newEnd)) return this.currentBrk
+      this.#remove(newEnd, oldEnd - newEnd)
+    }
     if (newEnd > oldEnd) {
       // One page must stay free above the heap, and below a stack its guard gap.
       const next = this.#nextMapped(oldEnd / PAGE_SIZE)

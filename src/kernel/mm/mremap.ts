@@ -42,7 +42,7 @@ export function mremap(
   if (newPages === 0 || (flags & ~(MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP)) !== 0) return -EINVAL
   if ((flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) !== 0 && (flags & MREMAP_MAYMOVE) === 0) return -EINVAL
   if ((flags & MREMAP_DONTUNMAP) !== 0 && oldPages !== newPages) return -EINVAL
-  if (page + oldPages > TASK_SIZE || newPages > TASK_SIZE) return -EINVAL
+  if (newPages > TASK_SIZE) return -EINVAL
   mmapWriteLock(cpu, mm)
   const result = mremapLocked(cpu, mm, page, oldPages, newPages, flags, target)
   mmapWriteUnlock(cpu, mm)
@@ -64,6 +64,7 @@ function mremapLocked(
   if (vma === 0 || cpu.heap[vma + Vma.vmStart] > page) return -EFAULT
   if (oldPages >= newPages && (flags & MREMAP_DONTUNMAP) === 0) {
     if (oldPages === newPages) return page
+    if (page + oldPages > TASK_SIZE) return -EINVAL
     const error = munmapLocked(cpu, mm, page + newPages, page + oldPages, false)
     return error < 0 ? error : page
   }
@@ -91,7 +92,10 @@ function mremapTo(
   if (page + oldPages > target && target + newPages > page) return -EINVAL
   const source = findVma(cpu, mm, page)
   if (source === 0 || cpu.heap[source + Vma.vmStart] > page) return -EFAULT
-  let error = munmapLocked(cpu, mm, target, target + newPages, false)
+  // Asked first, as Linux does since 6.17: a call that fails leaves the target alone.
+  let error = checkResizable(cpu, source, page, Math.min(oldPages, newPages), flags)
+  if (error < 0) return error
+  error = munmapLocked(cpu, mm, target, target + newPages, false)
   if (error < 0) return error
   let kept = oldPages
   if (oldPages > newPages) {
@@ -100,9 +104,6 @@ function mremapTo(
     kept = newPages
   }
   const vma = findVma(cpu, mm, page)
-  if (vma === 0 || cpu.heap[vma + Vma.vmStart] > page) return -EFAULT
-  error = checkResizable(cpu, vma, page, kept, flags)
-  if (error < 0) return error
   return moveVma(cpu, mm, vma, page, kept, newPages, target, flags)
 }
 
@@ -112,7 +113,6 @@ function checkResizable(cpu: Task, vma: number, page: number, oldPages: number, 
   const shared = (heap[vma + Vma.vmFlags] & VM_SHARED) !== 0
   // Of length 0, a shared mapping is not moved but gets a twin.
   if (oldPages === 0 && !shared) return -EINVAL
-  if ((flags & MREMAP_DONTUNMAP) !== 0 && (shared || heap[vma + Vma.vmFile] !== 0)) return -EINVAL
   return oldPages > heap[vma + Vma.vmEnd] - page ? -EFAULT : 0
 }
 
