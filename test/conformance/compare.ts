@@ -5,7 +5,7 @@ import type { DesignName } from '../../src/index.ts'
 import { Random } from '../reference/random.ts'
 import { type Case, type Difference, differences } from './differences.ts'
 import { Subject } from './faultline.ts'
-import { LinuxPeer } from './linux.ts'
+import type { Peer } from './linux.ts'
 import { sequences, type Step } from './operations.ts'
 
 /** Sequences that are drawn, sent and performed at a time, so that both sides are at work at once. */
@@ -18,7 +18,7 @@ export interface ComparisonOptions {
   readonly calls: number
   /** Each sequence is performed by one of them in turn. */
   readonly designs: readonly DesignName[]
-  readonly peer: LinuxPeer
+  readonly peer: Peer
   progress?(done: number): void
 }
 
@@ -104,7 +104,7 @@ function comparable(theirs: string, ours: string): string {
 async function shrink(
   drawn: fc.Arbitrary<Step[]>,
   parameters: { seed: number; numRuns: number; path: string },
-  peer: LinuxPeer,
+  peer: Peer,
   subject: Subject,
 ): Promise<Disagreement> {
   let smallest: Disagreement | null = null

@@ -19,6 +19,8 @@ export interface Difference {
   readonly reason: string
   /** Whether the two sides are in the same state afterwards all the same. */
   readonly harmless: boolean
+  /** Whether it is met whenever its example is performed, and not only where Linux could do what it was advised. */
+  readonly certain: boolean
   explains(found: Case): boolean
   readonly example: readonly Step[]
 }
@@ -79,6 +81,7 @@ export const differences: readonly Difference[] = [
       'Since 6.17, Linux moves a range that reaches over several mappings or holes when it goes to a fixed place and ' +
       'keeps its size. Faultline answers EFAULT and leaves everything as it is, as each Linux before did.',
     harmless: false,
+    certain: true,
     explains(found) {
       const { theirs, ours } = found
       const [name, , oldLength, newLength, flags] = stepOf(found)
@@ -97,6 +100,7 @@ export const differences: readonly Difference[] = [
       'Since 6.1, Linux looks for room only below the guard gap of a stack once it has met the stack on its way down, ' +
       'also behind a mapping that lies in the gap. Faultline, as Linux before, uses the room behind such a mapping.',
     harmless: false,
+    certain: true,
     explains(found) {
       const { steps, index, theirs, ours } = found
       const [name, , , , flags] = stepOf(found)
@@ -119,6 +123,7 @@ export const differences: readonly Difference[] = [
       'Since 6.2, mprotect makes pages writable at once where nobody else has them. In Faultline, as in Linux before, ' +
       'the first write after it faults.',
     harmless: true,
+    certain: true,
     explains({ steps, index, theirs, ours }) {
       return steps.slice(0, index).some(([name]) => name === 'mprotect') && moreFaults(ours, theirs)
     },
@@ -134,6 +139,7 @@ export const differences: readonly Difference[] = [
       'MADV_PAGEOUT takes pages out of the page table before it finds that there is no swap to put them into, so that ' +
       'the next access faults. Faultline, which has no swap yet, leaves them where they are.',
     harmless: true,
+    certain: false,
     explains({ steps, index, theirs, ours }) {
       return wasAdvised(steps.slice(0, index), MADV_PAGEOUT) && moreFaults(theirs, ours)
     },
@@ -149,6 +155,7 @@ export const differences: readonly Difference[] = [
       'MADV_PAGEOUT drops shared pages that were never written and private ones that MADV_FREE has given up, which need ' +
       'no swap. Faultline, which has no reclaim yet, keeps them; both may be taken at any time or never.',
     harmless: false,
+    certain: false,
     explains({ steps, index, theirs, ours }) {
       const before = steps.slice(0, index + 1)
       if (!wasAdvised(before, MADV_PAGEOUT)) return false

@@ -187,8 +187,8 @@ static void put_signal(void)
 // Runs `access`; prints the signal that it raised, or leaves printing to `then`.
 #define ACCESS(access, then)                                                                                           \
   do {                                                                                                                 \
-    long faults_before = faults_taken();                                                                               \
     if (sigsetjmp(after_access, 0) == 0) {                                                                             \
+      long faults_before = faults_taken();                                                                             \
       access;                                                                                                          \
       long faults = faults_taken() - faults_before;                                                                    \
       then;                                                                                                            \

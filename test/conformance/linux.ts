@@ -12,6 +12,13 @@ const SOURCE = fileURLToPath(new URL('linux.c', import.meta.url))
 /** The first Linux that does everything as this suite expects it. */
 export const oldestKernel = '6.17'
 
+/** Whether a Linux of this version is the one that the suite is about, or a later one. */
+export function isRecent(release: string): boolean {
+  const [major, minor] = release.split('.').map((part) => Number.parseInt(part, 10))
+  const [leastMajor, leastMinor] = oldestKernel.split('.').map(Number)
+  return major! > leastMajor! || (major === leastMajor && minor! >= leastMinor!)
+}
+
 /** Why sequences cannot be held against Linux here, or null when they can. */
 export function whyNotHere(compiler: string = compilerName()): string | null {
   if (process.platform !== 'linux' || process.arch !== 'x64') return 'needs Linux on x86-64'
@@ -23,13 +30,17 @@ function compilerName(): string {
   return process.env['CC'] || 'cc'
 }
 
-/** The program, running. */
-export class LinuxPeer {
-  readonly kernel = os.release()
+/** Who performs sequences on the other side. */
+export interface Peer {
   /** Where its heap begins. */
   readonly heapStart: number
-  /** Whether it is the Linux that this suite is about, or a later one. */
-  readonly isRecent: boolean
+  /** What each sequence printed, step by step. */
+  run(sequences: readonly (readonly Step[])[]): Promise<string[][]>
+}
+
+/** The program, running. */
+export class LinuxPeer implements Peer {
+  readonly heapStart: number
   readonly #child: ChildProcess
   readonly #lines: AsyncIterator<string>
 
@@ -37,9 +48,6 @@ export class LinuxPeer {
     this.#child = child
     this.#lines = lines
     this.heapStart = heapStart
-    const [major, minor] = this.kernel.split('.').map((part) => Number.parseInt(part, 10))
-    const [leastMajor, leastMinor] = oldestKernel.split('.').map(Number)
-    this.isRecent = major! > leastMajor! || (major === leastMajor && minor! >= leastMinor!)
   }
 
   /** Compiles and starts it; each sequence is performed by `threads` threads in turn, 1 to 4. */
@@ -58,7 +66,6 @@ export class LinuxPeer {
     }
   }
 
-  /** What each sequence printed, step by step. */
   async run(sequences: readonly (readonly Step[])[]): Promise<string[][]> {
     this.#child.stdin!.write(sequences.map((steps) => `${sequenceText(steps)}\n`).join(''))
     const answers: string[][] = []

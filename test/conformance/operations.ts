@@ -43,17 +43,17 @@ function places(first: number, count: number): fc.Arbitrary<Place> {
 }
 
 /** Close together, over the border of two page tables. */
-const dense = places(0, 20)
+const dense = places(0, 12)
 /** As far above that as a stack has to keep from it. */
 const high = places(ARENA_PAGES / 2 - 26, 36)
 /** Where the kernel puts what may be anywhere. */
 const top = places(ARENA_PAGES - 12, 12)
 const heap = places(HEAP_POSITION / PAGE, 12)
 const place = fc.oneof(
-  { weight: 10, arbitrary: dense },
-  { weight: 2, arbitrary: high },
+  { weight: 16, arbitrary: dense },
+  { weight: 1, arbitrary: high },
   { weight: 2, arbitrary: top },
-  { weight: 2, arbitrary: heap },
+  { weight: 1, arbitrary: heap },
 )
 
 const rarely = <T>(weight: number, usual: fc.Arbitrary<T>, rare: fc.Arbitrary<T>): fc.Arbitrary<T> =>
@@ -61,7 +61,7 @@ const rarely = <T>(weight: number, usual: fc.Arbitrary<T>, rare: fc.Arbitrary<T>
 
 /** Bytes taken off a length, so that lengths are not always whole pages. */
 const short = rarely(4, fc.constant(0), fc.integer({ min: 1, max: PAGE - 1 }))
-const pages = fc.integer({ min: 1, max: 8 })
+const pages = rarely(2, fc.integer({ min: 1, max: 3 }), fc.integer({ min: 1, max: 9 }))
 /** Added to a position that should begin a page. */
 const skew = rarely(40, fc.constant(0), fc.integer({ min: 1, max: PAGE - 1 }))
 const withinPage = fc.oneof(
@@ -375,7 +375,22 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   })),
 )
 
+/** What sequences begin with, so that the calls behind it find something: mappings in fixed places, of several pages. */
+const beginning: fc.Arbitrary<Step> = operations['mmap']!.numbers.map(
+  ([at, length, access, flags, number, offset]): Step => {
+    const first = at! >= LIMIT_POSITION ? 0 : at! - (at! % PAGE)
+    const fixed = (flags! & ~(HINT | NOREPLACE)) | FIXED
+    const room = first < 12 * PAGE ? 12 * PAGE - first : PAGE
+    return ['mmap', first, Math.max(Math.min(length!, room), room), access!, fixed, number!, offset! - (offset! % PAGE)]
+  },
+)
+
 /** Sequences of up to `calls` steps. */
 export function sequences(calls: number): fc.Arbitrary<Step[]> {
-  return fc.array(step, { minLength: 1, maxLength: calls, size: 'max' })
+  return fc
+    .tuple(
+      fc.array(beginning, { maxLength: 3, size: 'max' }),
+      fc.array(step, { minLength: 1, maxLength: calls, size: 'max' }),
+    )
+    .map((parts) => parts.flat().slice(0, calls))
 }

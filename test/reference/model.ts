@@ -458,8 +458,9 @@ export class ReferenceSpace {
       // An instruction fetch from a readable page first brings the page in and is refused only then.
       if (access === 'x' && page.protection !== 0) {
         page.touched = true
-        if (page.resident === false) page.resident = undefined
         this.#spreadTouched()
+        this.#mustExist(page, address)
+        if (page.file === null) page.resident = true
       }
       throw new ReferenceFault('SEGV_ACCERR', address)
     }
@@ -467,9 +468,7 @@ export class ReferenceSpace {
       page.touched = true
       this.#spreadTouched()
     }
-    if (page.file !== null && page.contents === null && page.fileIndex >= page.file.pageCount) {
-      throw new ReferenceFault('BUS_ADRERR', address)
-    }
+    this.#mustExist(page, address)
     if (access === 'w' && !page.shared) {
       page.contents ??= [Uint8Array.from(this.#candidates(page)[0]!)]
       page.lazyFree = false
@@ -663,6 +662,13 @@ export class ReferenceSpace {
 
   // ── inside
   // ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Throws where a file has no page to bring in. */
+  #mustExist(page: ReferencePage, address: number): void {
+    if (page.file !== null && page.contents === null && page.fileIndex >= page.file.pageCount) {
+      throw new ReferenceFault('BUS_ADRERR', address)
+    }
+  }
 
   #candidates(page: ReferencePage): Uint8Array[] {
     return page.contents ?? [page.file === null ? ZERO_PAGE : page.file.page(page.fileIndex)]

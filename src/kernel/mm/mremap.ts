@@ -9,7 +9,7 @@ import { PMD_SHIFT, PageTable } from '../machine/pte.ts'
 import { gracePoll } from '../sync/grace.ts'
 import { spinLock, spinUnlock } from '../sync/spinlock.ts'
 import { EFAULT, EINVAL, ENOMEM } from './errno.ts'
-import { anonVmaClone } from './anon-vma.ts'
+import { anonVmaClone, unlinkAnonVma } from './anon-vma.ts'
 import { adjustVma, mergeVma } from './merge.ts'
 import { munmapLocked } from './mmap.ts'
 import { flushTlbMm } from './mmu-gather.ts'
@@ -104,6 +104,8 @@ function mremapTo(
     kept = newPages
   }
   const vma = findVma(cpu, mm, page)
+  // A twin asked for in the place of the original.
+  if (vma === 0 || cpu.heap[vma + Vma.vmStart] > page) return -EFAULT
   return moveVma(cpu, mm, vma, page, kept, newPages, target, flags)
 }
 
@@ -173,6 +175,7 @@ function moveVmaLocked(
   const moved = movePageTables(cpu, mm, from, to, oldPages)
   // Without memory for the tables, everything goes back, for which there are tables.
   if (moved < oldPages) movePageTables(cpu, mm, to, from, moved)
+  else if ((flags & MREMAP_DONTUNMAP) !== 0) forgetAnonVma(cpu, source, target, from, oldPages)
   cpu.design.mremapMoved(cpu, mm, from, to)
   if (moved < oldPages) {
     munmapLocked(cpu, mm, to, to + newPages, false)
@@ -180,6 +183,15 @@ function moveVmaLocked(
   }
   if ((flags & MREMAP_DONTUNMAP) === 0 && oldPages !== 0) munmapLocked(cpu, mm, from, from + oldPages, false)
   return to
+}
+
+/** All pages of `source` have gone, [page, page + pages) being all of it: it is as if it had never been faulted. */
+function forgetAnonVma(cpu: Task, source: number, target: number, page: number, pages: number): void {
+  const { heap } = cpu
+  const isWhole = heap[source + Vma.vmStart] === page && heap[source + Vma.vmEnd] === page + pages
+  if (source === target || !isWhole) return
+  unlinkAnonVma(cpu, source)
+  Atomics.store(heap, source + Vma.anonVma, 0)
 }
 
 /** `copy_vma`: a VMA [to, to + pages) with the properties that `vma` has at `from`, perhaps part of a neighbour. */
