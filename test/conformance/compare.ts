@@ -1,6 +1,6 @@
 // Holds random sequences on Faultline against the same on Linux, and shrinks the first that differs.
 
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import type { DesignName } from '../../src/index.ts'
 import { Random } from '../reference/random.ts'
 import { type Case, type Difference, differences } from './differences.ts'

@@ -101,10 +101,19 @@ describe('the comparison', { skip }, () => {
           return real.run(lost)
         },
       }
-      const result = await compare({ sequences: 5000, seed: 1, calls: 40, designs: ['classic'], peer: faulty })
+      const result = await compare({
+        sequences: 5000,
+        seed: 1,
+        calls: 40,
+        designs: ['classic'],
+        peer: faulty,
+      })
       assert.ok(result.disagreement !== null)
       assert.ok(result.disagreement.steps.length <= 3, disagreementText(result.disagreement))
-      assert.match(disagreementText(result.disagreement), /classic and Linux differ:[^]*store [^]*Faultline: /)
+      assert.match(
+        disagreementText(result.disagreement),
+        /classic and Linux differ:[^]*store [^]*Faultline: /,
+      )
     })
   })
 

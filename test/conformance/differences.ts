@@ -43,7 +43,12 @@ function stepOf({ steps, index }: Case): Step {
 }
 
 /** A line in its parts: what the step answered, the number of faults, the mappings and what is resident. */
-function partsOf(line: string): { result: string; faults: number | null; mappings: string; resident: string } {
+function partsOf(line: string): {
+  result: string
+  faults: number | null
+  mappings: string
+  resident: string
+} {
   const [answer = '', mappings = '', resident = ''] = line.split('|')
   const [result = '', faults] = answer.split(' ')
   return { result, faults: faults === undefined || faults === '' ? null : Number(faults), mappings, resident }
@@ -52,7 +57,8 @@ function partsOf(line: string): { result: string; faults: number | null; mapping
 /** The lines are the same but for the number of faults, of which one side had more. */
 function moreFaults(more: string, fewer: string): boolean {
   const [most, least] = [partsOf(more), partsOf(fewer)]
-  const same = most.result === least.result && most.mappings === least.mappings && most.resident === least.resident
+  const same =
+    most.result === least.result && most.mappings === least.mappings && most.resident === least.resident
   return same && most.faults !== null && least.faults !== null && most.faults > least.faults
 }
 
@@ -105,7 +111,9 @@ export const differences: readonly Difference[] = [
       const { steps, index, theirs, ours } = found
       const [name, , , , flags] = stepOf(found)
       const chosen =
-        name === 'mmap' ? (flags! & (MMAP_FIXED | MMAP_NOREPLACE)) === 0 : name === 'mremap' && (flags! & MREMAP_FIXED) === 0
+        name === 'mmap'
+          ? (flags! & (MMAP_FIXED | MMAP_NOREPLACE)) === 0
+          : name === 'mremap' && (flags! & MREMAP_FIXED) === 0
       const hasStack = steps
         .slice(0, index)
         .some(([earlier, , , , mapFlags]) => earlier === 'mmap' && (mapFlags! & MMAP_GROWSDOWN) !== 0)

@@ -10,7 +10,17 @@ import {
   SegmentationFault,
 } from '../../src/index.ts'
 import { perform, type Step } from './operations.ts'
-import { ARENA_PAGES, files, HEAP_PAGES, HEAP_POSITION, hex, LIMIT_POSITION, mix, PAGE, type World } from './world.ts'
+import {
+  ARENA_PAGES,
+  files,
+  HEAP_PAGES,
+  HEAP_POSITION,
+  hex,
+  LIMIT_POSITION,
+  mix,
+  PAGE,
+  type World,
+} from './world.ts'
 
 const ARENA = 0x3ff_ffff_c000
 const ARENA_END = ARENA + ARENA_PAGES * PAGE
@@ -82,7 +92,10 @@ export class Subject {
     ] as const) {
       space.mmap(end - start, { address: start, fixed: 'noreplace', protection: 'none', noReserve: true })
     }
-    this.#surroundings = space.maps().map(({ start, end }) => `${start}-${end}`).join()
+    this.#surroundings = space
+      .maps()
+      .map(({ start, end }) => `${start}-${end}`)
+      .join()
     return space
   }
 
@@ -92,8 +105,12 @@ export class Subject {
     space.munmap(this.#heap, HEAP_PAGES * PAGE)
     space.setBrk(this.#heap)
     const { anonymous, file } = space.rss
-    if (anonymous !== 0 || file !== 0) throw new Error(`${anonymous} and ${file} pages resident of an empty space`)
-    const mapped = space.maps().map(({ start, end }) => `${start}-${end}`).join()
+    if (anonymous !== 0 || file !== 0)
+      throw new Error(`${anonymous} and ${file} pages resident of an empty space`)
+    const mapped = space
+      .maps()
+      .map(({ start, end }) => `${start}-${end}`)
+      .join()
     if (mapped !== this.#surroundings) throw new Error('something outside of the windows has changed')
   }
 
@@ -148,7 +165,11 @@ function mappingsOf(world: World): Seen[] {
     if (!inside) continue
     const letters = ['r', 'w', 'x'].map((letter) => (protection.includes(letter) ? letter : '-')).join('')
     const range = `${hex(world.position(start))}-${hex(world.position(end))}`
-    list.push({ start, end, text: `${range} ${protection === 'none' ? '---' : letters}${shared ? 's' : 'p'} ${hex(offset)}` })
+    list.push({
+      start,
+      end,
+      text: `${range} ${protection === 'none' ? '---' : letters}${shared ? 's' : 'p'} ${hex(offset)}`,
+    })
   }
   return list
 }

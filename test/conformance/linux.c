@@ -179,7 +179,7 @@ static void put_signal(void)
   if (signal_number == SIGBUS) put(signal_code == BUS_ADRERR ? "BUS_ADRERR" : "SIGBUS");
   else if (signal_number == SIGSEGV && signal_code == SEGV_MAPERR) put("SEGV_MAPERR");
   else if (signal_number == SIGSEGV && signal_code == SEGV_ACCERR) put("SEGV_ACCERR");
-  else put("signal "), put_number((unsigned long)signal_number, 10), put(" "), put_number((unsigned long)signal_code, 10);
+  else put("signal "), put_number((unsigned long)signal_number, 10);
   put("@");
   put_position(signal_address);
 }
@@ -801,8 +801,8 @@ static void answer(char *line)
 static void fill_range(unsigned long start, unsigned long end)
 {
   if (start >= end) return;
-  void *at = mmap((void *)start, end - start, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE,
-                  -1, 0);
+  const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE;
+  void *at = mmap((void *)start, end - start, PROT_NONE, flags, -1, 0);
   if (at == MAP_FAILED) stop("cannot fill the address space");
 }
 

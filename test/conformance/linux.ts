@@ -22,7 +22,8 @@ export function isRecent(release: string): boolean {
 /** Why sequences cannot be held against Linux here, or null when they can. */
 export function whyNotHere(compiler: string = compilerName()): string | null {
   if (process.platform !== 'linux' || process.arch !== 'x64') return 'needs Linux on x86-64'
-  if (spawnSync(compiler, ['--version']).status !== 0) return `needs a C compiler, and '${compiler}' cannot be run`
+  if (spawnSync(compiler, ['--version']).status !== 0)
+    return `needs a C compiler, and '${compiler}' cannot be run`
   return null
 }
 
@@ -71,7 +72,8 @@ export class LinuxPeer implements Peer {
     const answers: string[][] = []
     for (let count = 0; count < sequences.length; count++) {
       const answer: string[] = []
-      for (let line = await nextLine(this.#lines); line !== '.'; line = await nextLine(this.#lines)) answer.push(line)
+      for (let line = await nextLine(this.#lines); line !== '.'; line = await nextLine(this.#lines))
+        answer.push(line)
       answers.push(answer)
     }
     return answers

@@ -3,18 +3,9 @@
 // Principles: a step is the name of an operation and numbers, the same that linux.c gets; so that it can be printed,
 // sent and shrunk. An operation is one entry here and one there. Addresses are positions, see linux.c.
 
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import type { Protection } from '../../src/index.ts'
-import {
-  ARENA_PAGES,
-  fileSizes,
-  HEAP_POSITION,
-  hex,
-  LIMIT_POSITION,
-  mix,
-  PAGE,
-  type World,
-} from './world.ts'
+import { ARENA_PAGES, fileSizes, HEAP_POSITION, hex, LIMIT_POSITION, mix, PAGE, type World } from './world.ts'
 
 export type Step = readonly [name: string, ...numbers: number[]]
 
@@ -64,11 +55,7 @@ const short = rarely(4, fc.constant(0), fc.integer({ min: 1, max: PAGE - 1 }))
 const pages = rarely(2, fc.integer({ min: 1, max: 3 }), fc.integer({ min: 1, max: 9 }))
 /** Added to a position that should begin a page. */
 const skew = rarely(40, fc.constant(0), fc.integer({ min: 1, max: PAGE - 1 }))
-const withinPage = fc.oneof(
-  fc.nat(PAGE - 1),
-  fc.integer({ min: PAGE - 8, max: PAGE - 1 }),
-  fc.constant(0),
-)
+const withinPage = fc.oneof(fc.nat(PAGE - 1), fc.integer({ min: PAGE - 8, max: PAGE - 1 }), fc.constant(0))
 
 /** Position and length of whole pages, sometimes wrong. */
 const range = rarely(
@@ -90,7 +77,7 @@ const protection = fc.oneof({ weight: 2, arbitrary: fc.constant(3) }, { weight: 
 const value = fc.nat(0xffffffff)
 const width = fc.constantFrom(1, 2, 4, 8)
 const byteLength = rarely(3, fc.integer({ min: 1, max: 64 }), fc.integer({ min: 1, max: 3 * PAGE }))
-const access = fc.tuple(place, withinPage).map(([at, within]) => at.page * PAGE + within)
+const anywhere = fc.tuple(place, withinPage).map(([at, within]) => at.page * PAGE + within)
 const word = fc.tuple(place, fc.nat(PAGE / 4 - 1)).map(([at, within]) => at.page * PAGE + within * 4)
 const file = fc.integer({ min: 1, max: fileSizes.length })
 const fileRange = fc
@@ -167,7 +154,9 @@ const operations: Readonly<Record<string, Operation>> = {
         range,
         protection,
         fc.constantFrom(FIXED, FIXED, FIXED, FIXED, NOREPLACE, HINT, 0),
-        fc.tuple(...[POPULATE, NORESERVE, GROWSDOWN].map((flag) => rarely(6, fc.constant(0), fc.constant(flag)))),
+        fc.tuple(
+          ...[POPULATE, NORESERVE, GROWSDOWN].map((flag) => rarely(6, fc.constant(0), fc.constant(flag))),
+        ),
         fc.oneof(
           { weight: 6, arbitrary: fc.constant([0, 0]) },
           { weight: 1, arbitrary: fc.constant([SHARED, 0]) },
@@ -281,7 +270,7 @@ const operations: Readonly<Record<string, Operation>> = {
   },
   load: {
     weight: 8,
-    numbers: fc.tuple(access, width),
+    numbers: fc.tuple(anywhere, width),
     perform(world, at, bytes) {
       const { space } = world
       const address = world.address(at)
@@ -293,7 +282,7 @@ const operations: Readonly<Record<string, Operation>> = {
   },
   store: {
     weight: 12,
-    numbers: fc.tuple(access, width, value),
+    numbers: fc.tuple(anywhere, width, value),
     perform(world, at, bytes, number) {
       const { space } = world
       const address = world.address(at)
@@ -306,12 +295,12 @@ const operations: Readonly<Record<string, Operation>> = {
   },
   read: {
     weight: 3,
-    numbers: fc.tuple(access, byteLength),
+    numbers: fc.tuple(anywhere, byteLength),
     perform: (world, at, length) => `${hashOf(world.space.read(world.address(at), length))} `,
   },
   write: {
     weight: 4,
-    numbers: fc.tuple(access, byteLength, fc.nat(255)),
+    numbers: fc.tuple(anywhere, byteLength, fc.nat(255)),
     perform(world, at, length, seed) {
       world.space.write(world.address(at), seeded(length, seed))
       return '0 '
@@ -319,7 +308,7 @@ const operations: Readonly<Record<string, Operation>> = {
   },
   fill: {
     weight: 2,
-    numbers: fc.tuple(access, byteLength, fc.nat(255)),
+    numbers: fc.tuple(anywhere, byteLength, fc.nat(255)),
     perform(world, at, length, byte) {
       world.space.fill(world.address(at), length, byte)
       return '0 '
@@ -375,13 +364,21 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   })),
 )
 
-/** What sequences begin with, so that the calls behind it find something: mappings in fixed places, of several pages. */
+/** What sequences begin with, so that what follows finds something: large mappings in fixed places. */
 const beginning: fc.Arbitrary<Step> = operations['mmap']!.numbers.map(
   ([at, length, access, flags, number, offset]): Step => {
     const first = at! >= LIMIT_POSITION ? 0 : at! - (at! % PAGE)
     const fixed = (flags! & ~(HINT | NOREPLACE)) | FIXED
     const room = first < 12 * PAGE ? 12 * PAGE - first : PAGE
-    return ['mmap', first, Math.max(Math.min(length!, room), room), access!, fixed, number!, offset! - (offset! % PAGE)]
+    return [
+      'mmap',
+      first,
+      Math.max(Math.min(length!, room), room),
+      access!,
+      fixed,
+      number!,
+      offset! - (offset! % PAGE),
+    ]
   },
 )
 

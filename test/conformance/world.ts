@@ -1,4 +1,4 @@
-// What both sides of the conformance suite agree on: the windows, the files, and how results are printed. As in linux.c.
+// What both sides of the conformance suite agree on: windows, files, and how results are printed. As in linux.c.
 
 import type { AddressSpace, MemoryFile } from '../../src/index.ts'
 
@@ -36,4 +36,3 @@ export function mix(hash: number, value: number): number {
 export function hex(value: number): string {
   return (value >>> 0).toString(16)
 }
-

@@ -23,15 +23,7 @@ import { vmGetPageProt } from './pte-flags.ts'
 import { TASK_SIZE } from './mm.ts'
 import type { Task } from './task.ts'
 import { findVma } from './vma-tree.ts'
-import {
-  VMA_PROTECT,
-  VM_ACCESS_FLAGS,
-  VM_ACCOUNT,
-  VM_NORESERVE,
-  VM_SHARED,
-  VM_WRITE,
-  Vma,
-} from './vma.ts'
+import { VMA_PROTECT, VM_ACCESS_FLAGS, VM_ACCOUNT, VM_NORESERVE, VM_SHARED, VM_WRITE, Vma } from './vma.ts'
 
 /**
  * Gives the pages [start, end) the access flags `access`. Returns 0, or -ENOMEM at the first page that is not mapped.

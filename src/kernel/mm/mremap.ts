@@ -68,7 +68,7 @@ function mremapLocked(
     const error = munmapLocked(cpu, mm, page + newPages, page + oldPages, false)
     return error < 0 ? error : page
   }
-  const error = checkResizable(cpu, vma, page, oldPages, flags)
+  const error = checkResizable(cpu, vma, page, oldPages)
   if (error < 0) return error
   if ((flags & MREMAP_DONTUNMAP) === 0 && expandInPlace(cpu, vma, page, oldPages, newPages)) return page
   if ((flags & MREMAP_MAYMOVE) === 0) return -ENOMEM
@@ -93,7 +93,7 @@ function mremapTo(
   const source = findVma(cpu, mm, page)
   if (source === 0 || cpu.heap[source + Vma.vmStart] > page) return -EFAULT
   // Asked first, as Linux does since 6.17: a call that fails leaves the target alone.
-  let error = checkResizable(cpu, source, page, Math.min(oldPages, newPages), flags)
+  let error = checkResizable(cpu, source, page, Math.min(oldPages, newPages))
   if (error < 0) return error
   error = munmapLocked(cpu, mm, target, target + newPages, false)
   if (error < 0) return error
@@ -110,7 +110,7 @@ function mremapTo(
 }
 
 /** `vma_to_resize`: the range is one VMA, and of a kind that can do this. */
-function checkResizable(cpu: Task, vma: number, page: number, oldPages: number, flags: number): number {
+function checkResizable(cpu: Task, vma: number, page: number, oldPages: number): number {
   const { heap } = cpu
   const shared = (heap[vma + Vma.vmFlags] & VM_SHARED) !== 0
   // Of length 0, a shared mapping is not moved but gets a twin.
@@ -175,7 +175,7 @@ function moveVmaLocked(
   const moved = movePageTables(cpu, mm, from, to, oldPages)
   // Without memory for the tables, everything goes back, for which there are tables.
   if (moved < oldPages) movePageTables(cpu, mm, to, from, moved)
-  else if ((flags & MREMAP_DONTUNMAP) !== 0) forgetAnonVma(cpu, source, target, from, oldPages)
+  else if ((flags & MREMAP_DONTUNMAP) !== 0) forgetAnonVma(cpu, mm, from, oldPages)
   cpu.design.mremapMoved(cpu, mm, from, to)
   if (moved < oldPages) {
     munmapLocked(cpu, mm, to, to + newPages, false)
@@ -185,11 +185,11 @@ function moveVmaLocked(
   return to
 }
 
-/** All pages of `source` have gone, [page, page + pages) being all of it: it is as if it had never been faulted. */
-function forgetAnonVma(cpu: Task, source: number, target: number, page: number, pages: number): void {
+/** The pages [page, page + pages) have gone. Where they were all of a VMA, it is as if it had never been faulted. */
+function forgetAnonVma(cpu: Task, mm: number, page: number, pages: number): void {
   const { heap } = cpu
-  const isWhole = heap[source + Vma.vmStart] === page && heap[source + Vma.vmEnd] === page + pages
-  if (source === target || !isWhole) return
+  const source = findVma(cpu, mm, page)
+  if (heap[source + Vma.vmStart] !== page || heap[source + Vma.vmEnd] !== page + pages) return
   unlinkAnonVma(cpu, source)
   Atomics.store(heap, source + Vma.anonVma, 0)
 }

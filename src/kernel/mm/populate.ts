@@ -30,7 +30,8 @@ export function populateRange(cpu: Task, mm: number, start: number, end: number,
 
 /**
  * The error code of the fault that would bring the page in, 0 when it is there, -ENOMEM when it is not part of a
- * mapping: this does not make stacks grow; -EINVAL when it may not be read. Looked up under the mmap lock, as VMA and page table could go away.
+ * mapping: this does not make stacks grow; -EINVAL when it may not be read. Looked up under the mmap lock, as VMA and
+ * page table could go away.
  */
 function neededFault(cpu: Task, mm: number, page: number, write?: boolean): number {
   mmapReadLock(cpu, mm)
