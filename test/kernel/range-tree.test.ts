@@ -34,6 +34,7 @@ import { RANGE_SLOTS_MIN, RangeNode } from '../../src/kernel/mm/range-tree.ts'
 import { RANGE_SLOTS } from '../../src/kernel/mm/range-walk.ts'
 import { slabAlloc, slabFree } from '../../src/kernel/mm/slab.ts'
 import { findVma, findVmaRcu, vmStartGap } from '../../src/kernel/mm/vma-tree.ts'
+import { VM_ACCESS_FLAGS } from '../../src/kernel/mm/vma.ts'
 import { testMachine, testSpace } from './harness.ts'
 
 class RangeTreeDesign extends Classic {
@@ -213,7 +214,8 @@ describe('the range tree of VMAs', () => {
           )
           for (let each = 0; each < 130; each++) {
             const vma = findVmaRcu(task, mm, BASE + each)
-            assert.equal(vma === 0 ? undefined : space.heap[vma + Vma.vmFlags], model.get(each))
+            const access = vma === 0 ? undefined : space.heap[vma + Vma.vmFlags]! & VM_ACCESS_FLAGS
+            assert.equal(access, model.get(each))
           }
         }
       }),

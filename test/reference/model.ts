@@ -421,7 +421,11 @@ export class ReferenceSpace {
     const oldEnd = pageUp(this.currentBrk)
     const newEnd = pageUp(address)
     if (newEnd > this.addressLimit) return this.currentBrk
-    if (newEnd < oldEnd) this.#remove(newEnd, oldEnd - newEnd)
+    if (newEnd < oldEnd) {
+      // Since 6.1, Linux keeps the break where nothing is left between the new one and the old.
+      if (this.#isFree(newEnd, oldEnd - newEnd)) return this.currentBrk
+      this.#remove(newEnd, oldEnd - newEnd)
+    }
     if (newEnd > oldEnd) {
       // One page must stay free above the heap, and below a stack its guard gap.
       const next = this.#nextMapped(oldEnd / PAGE_SIZE)
@@ -454,8 +458,9 @@ export class ReferenceSpace {
       // An instruction fetch from a readable page first brings the page in and is refused only then.
       if (access === 'x' && page.protection !== 0) {
         page.touched = true
-        if (page.resident === false) page.resident = undefined
         this.#spreadTouched()
+        this.#mustExist(page, address)
+        if (page.file === null) page.resident = true
       }
       throw new ReferenceFault('SEGV_ACCERR', address)
     }
@@ -463,9 +468,7 @@ export class ReferenceSpace {
       page.touched = true
       this.#spreadTouched()
     }
-    if (page.file !== null && page.contents === null && page.fileIndex >= page.file.pageCount) {
-      throw new ReferenceFault('BUS_ADRERR', address)
-    }
+    this.#mustExist(page, address)
     if (access === 'w' && !page.shared) {
       page.contents ??= [Uint8Array.from(this.#candidates(page)[0]!)]
       page.lazyFree = false
@@ -659,6 +662,13 @@ export class ReferenceSpace {
 
   // ── inside
   // ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Throws where a file has no page to bring in. */
+  #mustExist(page: ReferencePage, address: number): void {
+    if (page.file !== null && page.contents === null && page.fileIndex >= page.file.pageCount) {
+      throw new ReferenceFault('BUS_ADRERR', address)
+    }
+  }
 
   #candidates(page: ReferencePage): Uint8Array[] {
     return page.contents ?? [page.file === null ? ZERO_PAGE : page.file.page(page.fileIndex)]

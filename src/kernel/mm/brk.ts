@@ -41,9 +41,12 @@ export function brk(cpu: Task, mm: number, bytes: number): number {
   if (done && newEnd > oldEnd) {
     done = growHeap(cpu, mm, oldEnd, newEnd)
   } else if (done && newEnd < oldEnd) {
-    const result = munmapLocked(cpu, mm, newEnd, oldEnd, true)
+    // Since 6.1, Linux does not take back a heap of which the program has unmapped this part.
+    const first = findVma(cpu, mm, newEnd)
+    done = first !== 0 && cpu.heap[first + Vma.vmStart] < oldEnd
+    const result = done ? munmapLocked(cpu, mm, newEnd, oldEnd, true) : 0
     downgraded = result === 1
-    done = result >= 0
+    if (result < 0) done = false
   }
   if (done) cpu.heap[mm + Mm.brkBytes] = bytes | 0
   if (downgraded) mmapReadUnlock(cpu, mm)

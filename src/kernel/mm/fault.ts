@@ -38,7 +38,7 @@ import { expandStack } from './stack.ts'
 import { pteMapLock } from './pte-lock.ts'
 import type { Task } from './task.ts'
 import { findVma } from './vma-tree.ts'
-import { VM_EXEC, VM_GROWSDOWN, VM_WRITE, Vma, vmaIsAccessible } from './vma.ts'
+import { VM_GROWSDOWN, VM_WRITE, Vma, vmaIsAccessible } from './vma.ts'
 import { vmacacheFind, vmacacheUpdate } from './vmacache.ts'
 import { VmEvent, countSpfEvent, countVmEvent } from './vmstat.ts'
 import { doWpPage } from './wp.ts'
@@ -113,7 +113,6 @@ function growStackTo(cpu: Task, mm: number, vma: number, page: number): number {
 /** x86 `access_error`: the VMA does not allow the access. */
 export function accessError(errorCode: number, vmFlags: number): boolean {
   if ((errorCode & FAULT_WRITE) !== 0) return (vmFlags & VM_WRITE) === 0
-  if ((errorCode & FAULT_INSTRUCTION) !== 0) return (vmFlags & VM_EXEC) === 0
   if ((errorCode & FAULT_PROTECTION) !== 0) return true
   return !vmaIsAccessible(vmFlags)
 }

@@ -40,11 +40,13 @@ export function doFault(cpu: Task, fault: FaultContext): number {
 }
 
 function doFileFault(cpu: Task, fault: FaultContext): number {
-  if (fileIndex(fault, fault.page) >= Atomics.load(cpu.heap, fault.vmFile + File.pages))
-    return VM_FAULT_SIGBUS
   if ((fault.flags & FAULT_FLAG_WRITE) === 0) return doReadFault(cpu, fault)
   if ((fault.vmFlags & VM_SHARED) === 0) return doCowFault(cpu, fault)
   return doSharedFault(cpu, fault)
+}
+
+function isBeyondEnd(cpu: Task, fault: FaultContext): boolean {
+  return fileIndex(fault, fault.page) >= Atomics.load(cpu.heap, fault.vmFile + File.pages)
 }
 
 function fileIndex(fault: FaultContext, page: number): number {
@@ -57,6 +59,8 @@ function doReadFault(cpu: Task, fault: FaultContext): number {
     const result = doFaultAround(cpu, fault)
     if (result !== 0) return result & ~VM_FAULT_NOPAGE
   }
+  // Asked only now: as in Linux, also a fault beyond the end of the file maps what is cached before it.
+  if (isBeyondEnd(cpu, fault)) return VM_FAULT_SIGBUS
   const frame = faultPage(cpu, fault)
   if (frame === 0) return missResult(cpu, fault)
   return finishFault(cpu, fault, frame, readPte(cpu, fault, frame))
@@ -67,6 +71,8 @@ function doCowFault(cpu: Task, fault: FaultContext): number {
   if (!faultAnonVma(cpu, fault)) {
     return (fault.flags & FAULT_FLAGS_UNLOCKED) !== 0 ? VM_FAULT_RETRY : VM_FAULT_OOM
   }
+  // Asked only now: as in Linux, the mapping has its anon_vma all the same.
+  if (isBeyondEnd(cpu, fault)) return VM_FAULT_SIGBUS
   const copy = allocFrame(cpu)
   if (copy === 0) return VM_FAULT_OOM
   const frame = faultPage(cpu, fault)
@@ -82,6 +88,7 @@ function doCowFault(cpu: Task, fault: FaultContext): number {
 
 /** `do_shared_fault`: a write to the file's own page. */
 function doSharedFault(cpu: Task, fault: FaultContext): number {
+  if (isBeyondEnd(cpu, fault)) return VM_FAULT_SIGBUS
   const frame = faultPage(cpu, fault)
   if (frame === 0) return missResult(cpu, fault)
   Atomics.or(cpu.heap, pageStruct(cpu, frame) + Page.flags, PG_DIRTY)

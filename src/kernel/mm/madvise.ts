@@ -136,7 +136,10 @@ function madviseFlags(cpu: Task, mm: number, start: number, end: number, clear: 
       (heap[vma + Vma.vmFile] !== 0 || (heap[vma + Vma.vmFlags] & VM_SHARED) !== 0)
     )
       return -EINVAL
-    const error = updateVmaFlags(cpu, mm, vma, page, stop, (heap[vma + Vma.vmFlags] & ~clear) | set)
+    // ksm_madvise() passes over shared memory without a word.
+    const ignored = set === VM_MERGEABLE && (heap[vma + Vma.vmFlags] & VM_SHARED) !== 0
+    const newFlags = ignored ? heap[vma + Vma.vmFlags] : (heap[vma + Vma.vmFlags] & ~clear) | set
+    const error = updateVmaFlags(cpu, mm, vma, page, stop, newFlags)
     if (error < 0) return error
     page = stop
   }

@@ -11,7 +11,7 @@ import { freePageTableRange } from './page-table.ts'
 import type { Task } from './task.ts'
 import { getUnmappedArea } from './unmapped-area.ts'
 import { findVma, findVmaLinks } from './vma-tree.ts'
-import { VMA_UNMAP, VM_GROWSDOWN, VM_SHARED, Vma } from './vma.ts'
+import { VMA_UNMAP, VM_ACCOUNT, VM_GROWSDOWN, VM_NORESERVE, VM_SHARED, VM_WRITE, Vma } from './vma.ts'
 import { allocVmaToLink, linkVma, removeVma, unlinkVma, vmaGetFile } from './vma-link.ts'
 import { zapRange } from './zap.ts'
 import { gracePoll } from '../sync/grace.ts'
@@ -81,12 +81,13 @@ export function mmapRegion(
   mm: number,
   page: number,
   pages: number,
-  vmFlags: number,
+  flags: number,
   file: number,
   pgoff: number,
 ): number {
   const { heap } = cpu
   const end = page + pages
+  const vmFlags = isAccountable(flags) ? flags | VM_ACCOUNT : flags
   if (!findVmaLinks(cpu, mm, page, end)) {
     const error = munmapLocked(cpu, mm, page, end, false)
     if (error < 0) return error
@@ -108,6 +109,11 @@ export function mmapRegion(
   vmaGetFile(cpu, vma)
   linkVma(cpu, mm, vma)
   return page
+}
+
+/** `accountable_mapping`. */
+function isAccountable(vmFlags: number): boolean {
+  return (vmFlags & (VM_NORESERVE | VM_SHARED | VM_WRITE)) === VM_WRITE
 }
 
 /** munmap: takes away whatever is mapped in [start, end). Returns 0 or a negative errno. */

@@ -23,7 +23,7 @@ import { vmGetPageProt } from './pte-flags.ts'
 import { TASK_SIZE } from './mm.ts'
 import type { Task } from './task.ts'
 import { findVma } from './vma-tree.ts'
-import { VMA_PROTECT, VM_ACCESS_FLAGS, Vma } from './vma.ts'
+import { VMA_PROTECT, VM_ACCESS_FLAGS, VM_ACCOUNT, VM_NORESERVE, VM_SHARED, VM_WRITE, Vma } from './vma.ts'
 
 /**
  * Gives the pages [start, end) the access flags `access`. Returns 0, or -ENOMEM at the first page that is not mapped.
@@ -65,9 +65,11 @@ function mprotectFixup(
 ): number {
   const { heap } = cpu
   const oldFlags = heap[vma + Vma.vmFlags]
-  const newFlags = (oldFlags & ~VM_ACCESS_FLAGS) | access
-  if (newFlags === oldFlags) return 0
+  const requested = (oldFlags & ~VM_ACCESS_FLAGS) | access
+  if (requested === oldFlags) return 0
   const file = heap[vma + Vma.vmFile]
+  const unused = file === 0 && Atomics.load(heap, vma + Vma.anonVma) === 0
+  const newFlags = accountedFlags(oldFlags, requested, unused)
   const target = modifyVma(cpu, mm, vma, start, end, newFlags)
   if (target < 0) return target
   cpu.design.vmaWriteBegin(cpu, target, VMA_PROTECT)
@@ -75,6 +77,15 @@ function mprotectFixup(
   changeProtection(cpu, mm, start, end, pageProt(cpu, newFlags, file))
   cpu.design.vmaWriteEnd(cpu, target, VMA_PROTECT)
   return 0
+}
+
+/** Whether the pages count against what may be committed: once they did, they do until nothing can be in them. */
+function accountedFlags(oldFlags: number, newFlags: number, unused: boolean): number {
+  if ((newFlags & VM_WRITE) !== 0) {
+    const exempt = (oldFlags & (VM_ACCOUNT | VM_WRITE | VM_SHARED | VM_NORESERVE)) !== 0
+    return exempt ? newFlags : newFlags | VM_ACCOUNT
+  }
+  return unused ? newFlags & ~VM_ACCOUNT : newFlags
 }
 
 /** `vma_set_page_prot`: a shared file that wants to know of the first write gets no write permission here. */

@@ -9,7 +9,7 @@ import { PMD_SHIFT, PageTable } from '../machine/pte.ts'
 import { gracePoll } from '../sync/grace.ts'
 import { spinLock, spinUnlock } from '../sync/spinlock.ts'
 import { EFAULT, EINVAL, ENOMEM } from './errno.ts'
-import { anonVmaClone } from './anon-vma.ts'
+import { anonVmaClone, unlinkAnonVma } from './anon-vma.ts'
 import { adjustVma, mergeVma } from './merge.ts'
 import { munmapLocked } from './mmap.ts'
 import { flushTlbMm } from './mmu-gather.ts'
@@ -42,7 +42,7 @@ export function mremap(
   if (newPages === 0 || (flags & ~(MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP)) !== 0) return -EINVAL
   if ((flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) !== 0 && (flags & MREMAP_MAYMOVE) === 0) return -EINVAL
   if ((flags & MREMAP_DONTUNMAP) !== 0 && oldPages !== newPages) return -EINVAL
-  if (page + oldPages > TASK_SIZE || newPages > TASK_SIZE) return -EINVAL
+  if (newPages > TASK_SIZE) return -EINVAL
   mmapWriteLock(cpu, mm)
   const result = mremapLocked(cpu, mm, page, oldPages, newPages, flags, target)
   mmapWriteUnlock(cpu, mm)
@@ -64,10 +64,11 @@ function mremapLocked(
   if (vma === 0 || cpu.heap[vma + Vma.vmStart] > page) return -EFAULT
   if (oldPages >= newPages && (flags & MREMAP_DONTUNMAP) === 0) {
     if (oldPages === newPages) return page
+    if (page + oldPages > TASK_SIZE) return -EINVAL
     const error = munmapLocked(cpu, mm, page + newPages, page + oldPages, false)
     return error < 0 ? error : page
   }
-  const error = checkResizable(cpu, vma, page, oldPages, flags)
+  const error = checkResizable(cpu, vma, page, oldPages)
   if (error < 0) return error
   if ((flags & MREMAP_DONTUNMAP) === 0 && expandInPlace(cpu, vma, page, oldPages, newPages)) return page
   if ((flags & MREMAP_MAYMOVE) === 0) return -ENOMEM
@@ -91,7 +92,10 @@ function mremapTo(
   if (page + oldPages > target && target + newPages > page) return -EINVAL
   const source = findVma(cpu, mm, page)
   if (source === 0 || cpu.heap[source + Vma.vmStart] > page) return -EFAULT
-  let error = munmapLocked(cpu, mm, target, target + newPages, false)
+  // Asked first, as Linux does since 6.17: a call that fails leaves the target alone.
+  let error = checkResizable(cpu, source, page, Math.min(oldPages, newPages))
+  if (error < 0) return error
+  error = munmapLocked(cpu, mm, target, target + newPages, false)
   if (error < 0) return error
   let kept = oldPages
   if (oldPages > newPages) {
@@ -100,19 +104,17 @@ function mremapTo(
     kept = newPages
   }
   const vma = findVma(cpu, mm, page)
+  // A twin asked for in the place of the original.
   if (vma === 0 || cpu.heap[vma + Vma.vmStart] > page) return -EFAULT
-  error = checkResizable(cpu, vma, page, kept, flags)
-  if (error < 0) return error
   return moveVma(cpu, mm, vma, page, kept, newPages, target, flags)
 }
 
 /** `vma_to_resize`: the range is one VMA, and of a kind that can do this. */
-function checkResizable(cpu: Task, vma: number, page: number, oldPages: number, flags: number): number {
+function checkResizable(cpu: Task, vma: number, page: number, oldPages: number): number {
   const { heap } = cpu
   const shared = (heap[vma + Vma.vmFlags] & VM_SHARED) !== 0
   // Of length 0, a shared mapping is not moved but gets a twin.
   if (oldPages === 0 && !shared) return -EINVAL
-  if ((flags & MREMAP_DONTUNMAP) !== 0 && (shared || heap[vma + Vma.vmFile] !== 0)) return -EINVAL
   return oldPages > heap[vma + Vma.vmEnd] - page ? -EFAULT : 0
 }
 
@@ -173,6 +175,7 @@ function moveVmaLocked(
   const moved = movePageTables(cpu, mm, from, to, oldPages)
   // Without memory for the tables, everything goes back, for which there are tables.
   if (moved < oldPages) movePageTables(cpu, mm, to, from, moved)
+  else if ((flags & MREMAP_DONTUNMAP) !== 0) forgetAnonVma(cpu, mm, from, oldPages)
   cpu.design.mremapMoved(cpu, mm, from, to)
   if (moved < oldPages) {
     munmapLocked(cpu, mm, to, to + newPages, false)
@@ -180,6 +183,15 @@ function moveVmaLocked(
   }
   if ((flags & MREMAP_DONTUNMAP) === 0 && oldPages !== 0) munmapLocked(cpu, mm, from, from + oldPages, false)
   return to
+}
+
+/** The pages [page, page + pages) have gone. Where they were all of a VMA, it is as if it had never been faulted. */
+function forgetAnonVma(cpu: Task, mm: number, page: number, pages: number): void {
+  const { heap } = cpu
+  const source = findVma(cpu, mm, page)
+  if (heap[source + Vma.vmStart] !== page || heap[source + Vma.vmEnd] !== page + pages) return
+  unlinkAnonVma(cpu, source)
+  Atomics.store(heap, source + Vma.anonVma, 0)
 }
 
 /** `copy_vma`: a VMA [to, to + pages) with the properties that `vma` has at `from`, perhaps part of a neighbour. */

@@ -8,7 +8,7 @@ import { mmapReadLock, mmapReadUnlock } from './mmap-lock.ts'
 import { findPteTable, pteAddress } from './page-table.ts'
 import type { Task } from './task.ts'
 import { findVma } from './vma-tree.ts'
-import { VM_SHARED, VM_WRITE, Vma } from './vma.ts'
+import { VM_READ, VM_SHARED, VM_WRITE, Vma } from './vma.ts'
 
 /**
  * Faults in every page of [start, end): for writing if `write`, or if that is not given, as the mapping would be used
@@ -30,17 +30,21 @@ export function populateRange(cpu: Task, mm: number, start: number, end: number,
 
 /**
  * The error code of the fault that would bring the page in, 0 when it is there, -ENOMEM when it is not part of a
- * mapping: this does not make stacks grow. Looked up under the mmap lock, as VMA and page table could go away.
+ * mapping: this does not make stacks grow; -EINVAL when it may not be read. Looked up under the mmap lock, as VMA and
+ * page table could go away.
  */
 function neededFault(cpu: Task, mm: number, page: number, write?: boolean): number {
   mmapReadLock(cpu, mm)
   const vma = findVma(cpu, mm, page)
   const mapped = vma !== 0 && cpu.heap[vma + Vma.vmStart] <= page
-  const forWrite = write ?? (mapped && (cpu.heap[vma + Vma.vmFlags] & (VM_WRITE | VM_SHARED)) === VM_WRITE)
+  const vmFlags = mapped ? cpu.heap[vma + Vma.vmFlags] : 0
+  const forWrite = write ?? (vmFlags & (VM_WRITE | VM_SHARED)) === VM_WRITE
   const table = mapped ? findPteTable(cpu, mm, page) : 0
   const entry = table === 0 ? 0 : Atomics.load(cpu.heap, pteAddress(table, page))
   mmapReadUnlock(cpu, mm)
   if (!mapped) return -ENOMEM
+  // Unlike MAP_POPULATE, the advice asks for the very permission, also where the processor would not.
+  if (write === false && (vmFlags & VM_READ) === 0) return -EINVAL
   if ((entry & PTE_PRESENT) !== 0 && (!forWrite || (entry & PTE_WRITE) !== 0)) return 0
   return forWrite ? FAULT_USER | FAULT_WRITE : FAULT_USER
 }

@@ -3,6 +3,7 @@
 // Linux 5.12 moved `vm_start` under the mmap lock held for *read*; CVE-2023-3269 showed that readers of the VMA tree
 // then see it change. As Linux does since 6.5 (lock_mm_and_find_vma), the caller here holds the lock for write.
 
+import { anonVmaPrepare } from './anon-vma.ts'
 import { ENOMEM } from './errno.ts'
 import { Mm } from './mm.ts'
 import type { Task } from './task.ts'
@@ -22,6 +23,8 @@ export function expandStack(cpu: Task, vma: number, page: number): number {
   if (page < STACK_GUARD_GAP) return -ENOMEM
   const previous = heap[vma + Vma.vmPrev]
   if (previous !== 0 && !hasGuardGap(cpu, previous, page)) return -ENOMEM
+  // Linux needs it for its lock; that it is there decides what the stack merges with later.
+  if (!anonVmaPrepare(cpu, vma)) return -ENOMEM
   const mm = heap[vma + Vma.vmMm]
   const grow = start - page
   const pgoff = heap[vma + Vma.vmPgoff]

@@ -67,6 +67,8 @@ export const VM_EXEC = 4
 export const VM_SHARED = 8
 export const VM_GROWSDOWN = 0x100
 export const VM_NORESERVE = 0x20_0000
+/** Private memory that was writable once counts against what may be committed, and merges only with such. */
+export const VM_ACCOUNT = 0x10_0000
 export const VM_HUGEPAGE = 0x2000_0000
 export const VM_NOHUGEPAGE = 0x4000_0000
 export const VM_SEQ_READ = 0x8000

@@ -1,0 +1,181 @@
+// Where Faultline and Linux differ by design. Everything else that differs is a defect.
+//
+// Each entry has an example, which differs in that way and in no other; the tests run it, so that an entry that has
+// become untrue is found. Once the two sides are in different states, nothing behind it can be held against each other.
+
+import type { Step } from './operations.ts'
+
+/** A step at which the answers differ. */
+export interface Case {
+  readonly steps: readonly Step[]
+  readonly index: number
+  /** The lines of the step, without what stayed as it was. */
+  readonly theirs: string
+  readonly ours: string
+}
+
+export interface Difference {
+  readonly name: string
+  readonly reason: string
+  /** Whether the two sides are in the same state afterwards all the same. */
+  readonly harmless: boolean
+  /** Whether it is met whenever its example is performed, and not only where Linux could do what it was advised. */
+  readonly certain: boolean
+  explains(found: Case): boolean
+  readonly example: readonly Step[]
+}
+
+const PAGE = 4096
+const MMAP_ANYWHERE = 0
+const MMAP_FIXED = 1
+const MMAP_NOREPLACE = 2
+const MMAP_POPULATE = 4
+const MMAP_GROWSDOWN = 16
+const MREMAP_MAYMOVE = 1
+const MREMAP_FIXED = 2
+
+const MADV_FREE = 8
+const MADV_PAGEOUT = 21
+
+/** The step, or what stands for the reading of all contents behind the last one. */
+function stepOf({ steps, index }: Case): Step {
+  return steps[index] ?? ['contents']
+}
+
+/** A line in its parts: what the step answered, the number of faults, the mappings and what is resident. */
+function partsOf(line: string): {
+  result: string
+  faults: number | null
+  mappings: string
+  resident: string
+} {
+  const [answer = '', mappings = '', resident = ''] = line.split('|')
+  const [result = '', faults] = answer.split(' ')
+  return { result, faults: faults === undefined || faults === '' ? null : Number(faults), mappings, resident }
+}
+
+/** The lines are the same but for the number of faults, of which one side had more. */
+function moreFaults(more: string, fewer: string): boolean {
+  const [most, least] = [partsOf(more), partsOf(fewer)]
+  const same =
+    most.result === least.result && most.mappings === least.mappings && most.resident === least.resident
+  return same && most.faults !== null && least.faults !== null && most.faults > least.faults
+}
+
+/** Whether one of the steps before `index` gave this advice. */
+function wasAdvised(steps: readonly Step[], advice: number): boolean {
+  return steps.some(([name, , , number]) => name === 'madvise' && number === advice)
+}
+
+/** What the step itself answered. */
+function resultOf(line: string): string {
+  return partsOf(line).result
+}
+
+function pagesOf(length: number): number {
+  return Math.ceil(length / PAGE)
+}
+
+function isAddress(result: string): boolean {
+  return /^[0-9a-f]+$/.test(result)
+}
+
+export const differences: readonly Difference[] = [
+  {
+    name: 'mremap of several mappings',
+    reason:
+      'Since 6.17, Linux moves a range that reaches over several mappings or holes when it goes to a fixed place and ' +
+      'keeps its size. Faultline answers EFAULT and leaves everything as it is, as each Linux before did.',
+    harmless: false,
+    certain: true,
+    explains(found) {
+      const { theirs, ours } = found
+      const [name, , oldLength, newLength, flags] = stepOf(found)
+      const moves = name === 'mremap' && (flags! & MREMAP_FIXED) !== 0
+      const keepsSize = pagesOf(oldLength!) === pagesOf(newLength!)
+      return moves && keepsSize && resultOf(ours) === 'EFAULT' && isAddress(resultOf(theirs))
+    },
+    example: [
+      ['mmap', 0, PAGE, 3, MMAP_FIXED, 0, 0],
+      ['mremap', 0, 2 * PAGE, 2 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, 8 * PAGE],
+    ],
+  },
+  {
+    name: 'addresses below a stack',
+    reason:
+      'Since 6.1, Linux looks for room only below the guard gap of a stack once it has met the stack on its way down, ' +
+      'also behind a mapping that lies in the gap. Faultline, as Linux before, uses the room behind such a mapping.',
+    harmless: false,
+    certain: true,
+    explains(found) {
+      const { steps, index, theirs, ours } = found
+      const [name, , , , flags] = stepOf(found)
+      const chosen =
+        name === 'mmap'
+          ? (flags! & (MMAP_FIXED | MMAP_NOREPLACE)) === 0
+          : name === 'mremap' && (flags! & MREMAP_FIXED) === 0
+      const hasStack = steps
+        .slice(0, index)
+        .some(([earlier, , , , mapFlags]) => earlier === 'mmap' && (mapFlags! & MMAP_GROWSDOWN) !== 0)
+      return chosen && hasStack && isAddress(resultOf(ours)) && isAddress(resultOf(theirs))
+    },
+    example: [
+      ['mmap', 0x1000_0000 + PAGE, PAGE, 0, MMAP_FIXED, 0, 0],
+      ['mmap', 0, PAGE, 3, MMAP_GROWSDOWN, 0, 0],
+      ['mmap', 0, PAGE, 3, MMAP_ANYWHERE, 0, 0],
+    ],
+  },
+  {
+    name: 'faults after mprotect',
+    reason:
+      'Since 6.2, mprotect makes pages writable at once where nobody else has them. In Faultline, as in Linux before, ' +
+      'the first write after it faults.',
+    harmless: true,
+    certain: true,
+    explains({ steps, index, theirs, ours }) {
+      return steps.slice(0, index).some(([name]) => name === 'mprotect') && moreFaults(ours, theirs)
+    },
+    example: [
+      ['mmap', 0, PAGE, 3, MMAP_FIXED | MMAP_POPULATE, 0, 0],
+      ['mprotect', 0, PAGE, 7],
+      ['store', 0, 4, 1],
+    ],
+  },
+  {
+    name: 'faults after pageout',
+    reason:
+      'MADV_PAGEOUT takes pages out of the page table before it finds that there is no swap to put them into, so that ' +
+      'the next access faults. Faultline, which has no swap yet, leaves them where they are.',
+    harmless: true,
+    certain: false,
+    explains({ steps, index, theirs, ours }) {
+      return wasAdvised(steps.slice(0, index), MADV_PAGEOUT) && moreFaults(theirs, ours)
+    },
+    example: [
+      ['mmap', 0, PAGE, 1, MMAP_FIXED | MMAP_POPULATE, 1, 0],
+      ['madvise', 0, PAGE, MADV_PAGEOUT],
+      ['load', 0, 4],
+    ],
+  },
+  {
+    name: 'pages that pageout takes',
+    reason:
+      'MADV_PAGEOUT drops shared pages that were never written and private ones that MADV_FREE has given up, which need ' +
+      'no swap. Faultline, which has no reclaim yet, keeps them; both may be taken at any time or never.',
+    harmless: false,
+    certain: false,
+    explains({ steps, index, theirs, ours }) {
+      const before = steps.slice(0, index + 1)
+      if (!wasAdvised(before, MADV_PAGEOUT)) return false
+      if (index === steps.length) return wasAdvised(before, MADV_FREE)
+      const [their, our] = [partsOf(theirs), partsOf(ours)]
+      if (their.mappings !== our.mappings) return false
+      return wasAdvised(before, MADV_FREE) || (their.result === our.result && their.resident !== our.resident)
+    },
+    example: [
+      ['mmap', 0, PAGE, 3, MMAP_FIXED | MMAP_POPULATE, 0, 0],
+      ['madvise', 0, PAGE, MADV_FREE],
+      ['madvise', 0, PAGE, MADV_PAGEOUT],
+    ],
+  },
+]

@@ -1,0 +1,893 @@
+// The conformance suite on the real kernel: performs sequences of calls and accesses and tells what each did.
+//
+// One line of standard input is one sequence: steps separated by ';', each the name of an operation and its numbers.
+// The answer has one line for each step and one more. A step's line is
+//
+//   RESULT [FAULTS]|MAPPINGS|RESIDENT
+//
+// where MAPPINGS and RESIDENT are '=' when they are what they were after the step before. The line behind the last step
+// tells what every page of every mapping holds, and the answer ends with a full stop.
+//
+// Each sequence has a child of its own, so that every one starts from the same state. The child's address space is
+// full, but for two windows: the arena, and the heap behind the break. So the kernel, when it chooses an address, has
+// no choice but these, and a call that goes wrong cannot hit this program. Addresses are told and taken as positions:
+// the arena begins at 0, the heap at HEAP_POSITION, and LIMIT_POSITION is the first address that no program can have.
+//
+// A child must not allocate: its memory is static, and it does without stdio and malloc, which would move the break.
+//
+// An operation is one function and one line of the table `operations`; its twin is in operations.ts.
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/personality.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#define PAGE 4096ul
+#define ARENA 0x3ffffffc000ul
+#define ARENA_PAGES 600
+#define HEAP_POSITION 0x10000000ul
+#define HEAP_PAGES 32
+#define LIMIT_POSITION 0x20000000ul
+#define STACK_LIMIT_PAGES 24
+#define MAX_ARGUMENTS 8
+#define MAX_STEPS 512
+#define MAX_THREADS 4
+#define FILES 3
+
+// What the files hold at the beginning of each sequence; as in faultline.ts.
+static const struct { unsigned long size, filled; } files[FILES] = {
+  { 5 * PAGE, 5 * PAGE },
+  { 2 * PAGE + 100, 2 * PAGE + 100 },
+  { 8 * PAGE, PAGE },
+};
+static int file_descriptors[FILES];
+
+static char input[1 << 20];
+static size_t input_length;
+static char *output;
+static size_t output_size = 8 << 20;
+// The child's; the parent reads it, should the child die.
+static volatile size_t *output_length;
+
+static unsigned long limit, heap_start;
+static int maps_file;
+
+static void stop(const char *message)
+{
+  static const char prefix[] = "conformance: ";
+  if (write(2, prefix, sizeof prefix - 1) < 0 || write(2, message, strlen(message)) < 0 || write(2, "\n", 1) < 0) {
+  }
+  _exit(2);
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Text
+
+static void put(const char *text)
+{
+  size_t length = strlen(text);
+  if (*output_length + length > output_size) stop("too much output");
+  memcpy(output + *output_length, text, length);
+  *output_length += length;
+}
+
+static void put_number(unsigned long value, unsigned base)
+{
+  char text[24], *at = text + sizeof text - 1;
+  *at = 0;
+  do *--at = "0123456789abcdef"[value % base];
+  while ((value /= base) != 0);
+  put(at);
+}
+
+static const char *errno_name(int number)
+{
+  static char other[16] = "errno ";
+  switch (number) {
+  case EPERM: return "EPERM";
+  case EAGAIN: return "EAGAIN";
+  case ENOMEM: return "ENOMEM";
+  case EACCES: return "EACCES";
+  case EFAULT: return "EFAULT";
+  case EEXIST: return "EEXIST";
+  case ENODEV: return "ENODEV";
+  case EINVAL: return "EINVAL";
+  case EOVERFLOW: return "EOVERFLOW";
+  case EBADF: return "EBADF";
+  case EBUSY: return "EBUSY";
+  }
+  other[6] = (char)('0' + number / 100), other[7] = (char)('0' + number / 10 % 10);
+  other[8] = (char)('0' + number % 10), other[9] = 0;
+  return other;
+}
+
+static unsigned long address_of(unsigned long position)
+{
+  if (position >= LIMIT_POSITION) return limit + (position - LIMIT_POSITION);
+  if (position >= HEAP_POSITION) return heap_start + (position - HEAP_POSITION);
+  return ARENA + position;
+}
+
+static unsigned long position_of(unsigned long address)
+{
+  if (address >= limit) return LIMIT_POSITION + (address - limit);
+  if (address >= heap_start && address < heap_start + (HEAP_PAGES + 1) * PAGE) {
+    return HEAP_POSITION + (address - heap_start);
+  }
+  return address - ARENA;
+}
+
+static void put_position(unsigned long address)
+{
+  put_number(position_of(address), 16);
+}
+
+static void put_result(long result)
+{
+  put(result == -1 ? errno_name(errno) : "0");
+}
+
+static void put_address(void *address)
+{
+  if (address == MAP_FAILED) put(errno_name(errno));
+  else put_position((unsigned long)address);
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Accesses that may fail
+
+static sigjmp_buf after_access;
+static volatile int signal_number, signal_code;
+static volatile unsigned long signal_address, signal_instruction;
+// How many traps of single steps are still to be passed over.
+static volatile int steps_to_take;
+
+static void on_signal(int number, siginfo_t *info, void *context)
+{
+  if (number == SIGTRAP && steps_to_take > 0) {
+    steps_to_take--;
+    return;
+  }
+  signal_number = number;
+  signal_code = info->si_code;
+  signal_address = (unsigned long)info->si_addr;
+#ifdef __x86_64__
+  signal_instruction = (unsigned long)((ucontext_t *)context)->uc_mcontext.gregs[REG_RIP];
+#else
+  (void)context;
+#endif
+  siglongjmp(after_access, 1);
+}
+
+static void put_signal(void)
+{
+  if (signal_number == SIGBUS) put(signal_code == BUS_ADRERR ? "BUS_ADRERR" : "SIGBUS");
+  else if (signal_number == SIGSEGV && signal_code == SEGV_MAPERR) put("SEGV_MAPERR");
+  else if (signal_number == SIGSEGV && signal_code == SEGV_ACCERR) put("SEGV_ACCERR");
+  else put("signal "), put_number((unsigned long)signal_number, 10);
+  put("@");
+  put_position(signal_address);
+}
+
+// Runs `access`; prints the signal that it raised, or leaves printing to `then`.
+#define ACCESS(access, then)                                                                                           \
+  do {                                                                                                                 \
+    if (sigsetjmp(after_access, 0) == 0) {                                                                             \
+      long faults_before = faults_taken();                                                                             \
+      access;                                                                                                          \
+      long faults = faults_taken() - faults_before;                                                                    \
+      then;                                                                                                            \
+      put(" ");                                                                                                        \
+      put_number((unsigned long)faults, 10);                                                                           \
+    } else {                                                                                                           \
+      put_signal();                                                                                                    \
+    }                                                                                                                  \
+  } while (0)
+
+static long faults_taken(void)
+{
+  struct rusage usage;
+  syscall(SYS_getrusage, RUSAGE_THREAD, &usage);
+  return usage.ru_minflt;
+}
+
+static uint32_t mix(uint32_t hash, uint32_t value)
+{
+  return (hash ^ value) * 0x01000193u;
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// The operations
+
+enum {
+  MMAP_FIXED = 1,
+  MMAP_NOREPLACE = 2,
+  MMAP_POPULATE = 4,
+  MMAP_NORESERVE = 8,
+  MMAP_GROWSDOWN = 16,
+  MMAP_SHARED = 32,
+  MMAP_HINT = 64,
+};
+
+// mmap POSITION LENGTH PROTECTION FLAGS FILE OFFSET
+static void do_mmap(const unsigned long *argument)
+{
+  unsigned long flags = argument[3];
+  int file = argument[4] == 0 ? -1 : file_descriptors[argument[4] - 1];
+  int kernel_flags = flags & MMAP_SHARED ? MAP_SHARED : MAP_PRIVATE;
+  if (file == -1) kernel_flags |= MAP_ANONYMOUS;
+  if (flags & MMAP_FIXED) kernel_flags |= MAP_FIXED;
+  if (flags & MMAP_NOREPLACE) kernel_flags |= MAP_FIXED_NOREPLACE;
+  if (flags & MMAP_POPULATE) kernel_flags |= MAP_POPULATE;
+  if (flags & MMAP_NORESERVE) kernel_flags |= MAP_NORESERVE;
+  if (flags & MMAP_GROWSDOWN) kernel_flags |= MAP_GROWSDOWN;
+  bool placed = flags & (MMAP_FIXED | MMAP_NOREPLACE | MMAP_HINT);
+  // The kernel's own numbers of PROT_READ, PROT_WRITE and PROT_EXEC are ours.
+  long result = syscall(SYS_mmap, placed ? address_of(argument[0]) : 0, argument[1], argument[2], kernel_flags, file,
+                        argument[5]);
+  put_address((void *)result);
+}
+
+// munmap POSITION LENGTH
+static void do_munmap(const unsigned long *argument)
+{
+  put_result(syscall(SYS_munmap, address_of(argument[0]), argument[1]));
+}
+
+// mprotect POSITION LENGTH PROTECTION
+static void do_mprotect(const unsigned long *argument)
+{
+  put_result(syscall(SYS_mprotect, address_of(argument[0]), argument[1], argument[2]));
+}
+
+// madvise POSITION LENGTH ADVICE
+static void do_madvise(const unsigned long *argument)
+{
+  put_result(syscall(SYS_madvise, address_of(argument[0]), argument[1], argument[2]));
+}
+
+// mremap POSITION OLD_LENGTH NEW_LENGTH FLAGS TARGET, which counts with FIXED
+static void do_mremap(const unsigned long *argument)
+{
+  // The kernel's numbers: MAYMOVE 1, FIXED 2, DONTUNMAP 4.
+  unsigned long target = argument[3] & 2 ? address_of(argument[4]) : 0;
+  long result = syscall(SYS_mremap, address_of(argument[0]), argument[1], argument[2], argument[3], target);
+  put_address((void *)result);
+}
+
+// mincore POSITION LENGTH
+static void do_mincore(const unsigned long *argument)
+{
+  static unsigned char resident[2 * ARENA_PAGES];
+  unsigned long pages = (argument[1] + PAGE - 1) / PAGE;
+  if (pages > sizeof resident) stop("mincore of too many pages");
+  if (syscall(SYS_mincore, address_of(argument[0]), argument[1], resident) == -1) {
+    put(errno_name(errno));
+    return;
+  }
+  char digit[2] = "";
+  for (unsigned long page = 0; page < pages; page++) digit[0] = (char)('0' + (resident[page] & 1)), put(digit);
+}
+
+// brk BYTES, from the beginning of the heap
+static void do_brk(const unsigned long *argument)
+{
+  put_position((unsigned long)syscall(SYS_brk, heap_start + argument[0]));
+}
+
+// load POSITION WIDTH
+static void do_load(const unsigned long *argument)
+{
+  volatile void *at = (volatile void *)address_of(argument[0]);
+  volatile uint64_t value = 0;
+  ACCESS(
+    switch (argument[1]) {
+    case 1: value = *(volatile uint8_t *)at; break;
+    case 2: value = *(volatile uint16_t *)at; break;
+    case 4: value = *(volatile uint32_t *)at; break;
+    default: value = *(volatile uint64_t *)at;
+    },
+    put_number(value, 16));
+}
+
+// store POSITION WIDTH VALUE
+static void do_store(const unsigned long *argument)
+{
+  volatile void *at = (volatile void *)address_of(argument[0]);
+  uint64_t value = (uint32_t)argument[2] | (uint64_t)(uint32_t)~argument[2] << 32;
+  ACCESS(
+    switch (argument[1]) {
+    case 1: *(volatile uint8_t *)at = (uint8_t)value; break;
+    case 2: *(volatile uint16_t *)at = (uint16_t)value; break;
+    case 4: *(volatile uint32_t *)at = (uint32_t)value; break;
+    default: *(volatile uint64_t *)at = value;
+    },
+    put("0"));
+}
+
+// read POSITION LENGTH
+static void do_read(const unsigned long *argument)
+{
+  volatile const uint8_t *at = (volatile const uint8_t *)address_of(argument[0]);
+  volatile uint32_t hash = 0;
+  ACCESS(
+    uint32_t sum = 0;
+    for (unsigned long byte = 0; byte < argument[1]; byte++) sum = mix(sum, at[byte]);
+    hash = sum,
+    put_number(hash, 16));
+}
+
+// write POSITION LENGTH SEED
+static void do_write(const unsigned long *argument)
+{
+  volatile uint8_t *at = (volatile uint8_t *)address_of(argument[0]);
+  ACCESS(
+    for (unsigned long byte = 0; byte < argument[1]; byte++) at[byte] = (uint8_t)(argument[2] + byte * 7),
+    put("0"));
+}
+
+// fill POSITION LENGTH BYTE
+static void do_fill(const unsigned long *argument)
+{
+  volatile uint8_t *at = (volatile uint8_t *)address_of(argument[0]);
+  ACCESS(
+    for (unsigned long byte = 0; byte < argument[1]; byte++) at[byte] = (uint8_t)argument[2],
+    put("0"));
+}
+
+// add POSITION VALUE, to an aligned word
+static void do_add(const unsigned long *argument)
+{
+  uint32_t *at = (uint32_t *)address_of(argument[0]);
+  volatile uint32_t value = 0;
+  ACCESS(value = __atomic_fetch_add(at, (uint32_t)argument[1], __ATOMIC_SEQ_CST), put_number(value, 16));
+}
+
+// exchange POSITION EXPECTED VALUE: compare and exchange of an aligned word
+static void do_exchange(const unsigned long *argument)
+{
+  uint32_t *at = (uint32_t *)address_of(argument[0]);
+  uint32_t expected = (uint32_t)argument[1];
+  volatile uint32_t found = 0;
+  ACCESS(
+    __atomic_compare_exchange_n(at, &expected, (uint32_t)argument[2], false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+    found = expected,
+    put_number(found, 16));
+}
+
+// execute POSITION: whether the processor can fetch an instruction there.
+//
+// Whatever stands there is executed in single steps, with registers that lead nowhere: so the one instruction can only
+// trap, or fault itself. It was fetched unless the fault is that of its own address.
+static void do_execute(const unsigned long *argument)
+{
+#ifdef __x86_64__
+  static unsigned long scratch[64];
+  volatile unsigned long at = address_of(argument[0]);
+  // The trap flag takes effect one instruction late: the first trap comes after `ret`, before the target is fetched.
+  steps_to_take = 1;
+  if (sigsetjmp(after_access, 0) == 0) {
+    __asm__ volatile(
+      "mov %0, %%r11\n\t"
+      "mov %1, %%rsp\n\t"
+      "pushq %%r11\n\t"
+      "pushfq\n\t"
+      "orq $0x100, (%%rsp)\n\t"
+      "mov $-1, %%rax\n\t"
+      "mov %%rax, %%rbx\n\t"
+      "mov %%rax, %%rdx\n\t"
+      "mov %%rax, %%rsi\n\t"
+      "mov %%rax, %%rdi\n\t"
+      "mov %%rax, %%rbp\n\t"
+      "mov %%rax, %%r8\n\t"
+      "mov %%rax, %%r9\n\t"
+      "mov %%rax, %%r10\n\t"
+      "mov %%rax, %%r11\n\t"
+      "mov %%rax, %%r12\n\t"
+      "mov %%rax, %%r13\n\t"
+      "mov %%rax, %%r14\n\t"
+      "mov %%rax, %%r15\n\t"
+      "xor %%ecx, %%ecx\n\t"
+      "popfq\n\t"
+      "ret\n\t"
+      :
+      : "r"(at), "r"(scratch + 32)
+      : "memory");
+    __builtin_unreachable();
+  }
+  bool failed = signal_number == SIGSEGV || signal_number == SIGBUS;
+  bool own = failed && signal_instruction == at && signal_address == at;
+  if (own) put_signal();
+  else put("0");
+#else
+  (void)argument;
+  stop("execute is there on x86-64 only");
+#endif
+}
+
+// file-write FILE OFFSET LENGTH SEED
+static void do_file_write(const unsigned long *argument)
+{
+  static uint8_t bytes[4 * PAGE];
+  if (argument[2] > sizeof bytes) stop("file-write of too many bytes");
+  for (unsigned long byte = 0; byte < argument[2]; byte++) bytes[byte] = (uint8_t)(argument[3] + byte * 7);
+  long written = pwrite(file_descriptors[argument[0] - 1], bytes, argument[2], (off_t)argument[1]);
+  if (written == -1) put(errno_name(errno));
+  else put_number((unsigned long)written, 10);
+}
+
+// file-read FILE OFFSET LENGTH
+static void do_file_read(const unsigned long *argument)
+{
+  static uint8_t bytes[4 * PAGE];
+  if (argument[2] > sizeof bytes) stop("file-read of too many bytes");
+  long got = pread(file_descriptors[argument[0] - 1], bytes, argument[2], (off_t)argument[1]);
+  uint32_t hash = 0;
+  for (long byte = 0; byte < got; byte++) hash = mix(hash, bytes[byte]);
+  if (got == -1) put(errno_name(errno));
+  else put_number((unsigned long)got, 10), put(":"), put_number(hash, 16);
+}
+
+static const struct operation {
+  const char *name;
+  unsigned arguments;
+  void (*perform)(const unsigned long *);
+} operations[] = {
+  { "mmap", 6, do_mmap },
+  { "munmap", 2, do_munmap },
+  { "mprotect", 3, do_mprotect },
+  { "madvise", 3, do_madvise },
+  { "mremap", 5, do_mremap },
+  { "mincore", 2, do_mincore },
+  { "brk", 1, do_brk },
+  { "load", 2, do_load },
+  { "store", 3, do_store },
+  { "read", 2, do_read },
+  { "write", 3, do_write },
+  { "fill", 3, do_fill },
+  { "add", 2, do_add },
+  { "exchange", 3, do_exchange },
+  { "execute", 1, do_execute },
+  { "file-write", 4, do_file_write },
+  { "file-read", 3, do_file_read },
+};
+
+// ---------------------------------------------------------------------------------------------------------------------
+// What is seen of the address space
+
+struct mapping {
+  unsigned long start, end, offset;
+  char protection[4];
+  bool shared;
+};
+
+// PROCMAP_QUERY of Linux 6.11: what /proc/PID/maps says, asked for one mapping at a time.
+struct procmap_query {
+  uint64_t size, query_flags, query_addr;
+  uint64_t vma_start, vma_end, vma_flags, vma_page_size, vma_offset, inode;
+  uint32_t dev_major, dev_minor, vma_name_size, build_id_size;
+  uint64_t vma_name_addr, build_id_addr;
+};
+#define PROCMAP_QUERY_IOCTL _IOWR('f', 17, struct procmap_query)
+#define PROCMAP_COVERING_OR_NEXT 0x10
+
+static bool query_works;
+
+static bool query_mapping(unsigned long address, struct mapping *mapping)
+{
+  struct procmap_query query = {
+    .size = sizeof query, .query_flags = PROCMAP_COVERING_OR_NEXT, .query_addr = address };
+  if (ioctl(maps_file, PROCMAP_QUERY_IOCTL, &query) != 0) return false;
+  mapping->start = query.vma_start;
+  mapping->end = query.vma_end;
+  mapping->offset = query.vma_offset;
+  mapping->protection[0] = query.vma_flags & 1 ? 'r' : '-';
+  mapping->protection[1] = query.vma_flags & 2 ? 'w' : '-';
+  mapping->protection[2] = query.vma_flags & 4 ? 'x' : '-';
+  mapping->shared = query.vma_flags & 8;
+  return true;
+}
+
+static char maps_text[1 << 16];
+
+static const char *read_maps(void)
+{
+  size_t length = 0;
+  if (lseek(maps_file, 0, SEEK_SET) != 0) stop("cannot rewind /proc/self/maps");
+  for (;;) {
+    if (length == sizeof maps_text - 1) stop("/proc/self/maps is too long");
+    long got = read(maps_file, maps_text + length, sizeof maps_text - 1 - length);
+    if (got < 0) stop("cannot read /proc/self/maps");
+    if (got == 0) break;
+    length += (size_t)got;
+  }
+  maps_text[length] = 0;
+  return maps_text;
+}
+
+static const char *parse_mapping(const char *line, struct mapping *mapping)
+{
+  char *at;
+  mapping->start = strtoul(line, &at, 16);
+  mapping->end = strtoul(at + 1, &at, 16);
+  memcpy(mapping->protection, at + 1, 3);
+  mapping->shared = at[4] == 's';
+  mapping->offset = strtoul(at + 6, &at, 16);
+  const char *next = strchr(at, '\n');
+  return next == NULL ? "" : next + 1;
+}
+
+#define MAX_MAPPINGS (ARENA_PAGES + HEAP_PAGES)
+static struct mapping mappings[MAX_MAPPINGS];
+static unsigned mapping_count;
+
+static void list_window(unsigned long start, unsigned long end, const char *text)
+{
+  struct mapping mapping;
+  for (unsigned long address = start; address < end; address = mapping.end) {
+    if (text == NULL) {
+      if (!query_mapping(address, &mapping)) break;
+    } else {
+      do text = *text == 0 ? "" : parse_mapping(text, &mapping);
+      while (*text != 0 && mapping.end <= address);
+      if (*text == 0) break;
+    }
+    if (mapping.start >= end) break;
+    if (mapping_count == MAX_MAPPINGS) stop("too many mappings");
+    mappings[mapping_count++] = mapping;
+  }
+}
+
+static void list_mappings(void)
+{
+  const char *text = query_works ? NULL : read_maps();
+  mapping_count = 0;
+  list_window(ARENA, ARENA + ARENA_PAGES * PAGE, text);
+  list_window(heap_start, heap_start + HEAP_PAGES * PAGE, text);
+}
+
+static void put_mappings(void)
+{
+  for (unsigned each = 0; each < mapping_count; each++) {
+    const struct mapping *mapping = &mappings[each];
+    char protection[6] = { ' ', mapping->protection[0], mapping->protection[1], mapping->protection[2],
+                           mapping->shared ? 's' : 'p', 0 };
+    if (each != 0) put(",");
+    put_position(mapping->start);
+    put("-");
+    put_position(mapping->end);
+    put(protection);
+    put(" ");
+    put_number(mapping->offset, 16);
+  }
+}
+
+// As runs of equal digits would be shorter but harder to read: one digit a page, mappings apart.
+static void put_resident(void)
+{
+  static unsigned char resident[ARENA_PAGES];
+  static char digits[ARENA_PAGES + 1];
+  for (unsigned each = 0; each < mapping_count; each++) {
+    unsigned long length = mappings[each].end - mappings[each].start;
+    if (syscall(SYS_mincore, mappings[each].start, length, resident) == -1) {
+      put(errno_name(errno));
+      continue;
+    }
+    for (unsigned long page = 0; page < length / PAGE; page++) digits[page] = (char)('0' + (resident[page] & 1));
+    digits[length / PAGE] = 0;
+    if (each != 0) put(",");
+    put(digits);
+  }
+}
+
+// Prints what `body` prints, or '=' when that is what it printed the last time.
+static void put_changes(void (*body)(void), char *before, size_t size)
+{
+  size_t start = *output_length;
+  body();
+  size_t length = *output_length - start;
+  if (length >= size) stop("too many mappings");
+  if (strlen(before) == length && memcmp(before, output + start, length) == 0) {
+    *output_length = start;
+    put("=");
+  } else {
+    memcpy(before, output + start, length);
+    before[length] = 0;
+  }
+}
+
+// One checksum for each page of each mapping; what may not be read is opened first.
+static void put_contents(void)
+{
+  list_mappings();
+  for (unsigned each = 0; each < mapping_count; each++) {
+    unsigned long length = mappings[each].end - mappings[each].start;
+    bool readable = memcmp(mappings[each].protection, "---", 3) != 0;
+    if (!readable && mprotect((void *)mappings[each].start, length, PROT_READ) != 0) put(errno_name(errno));
+    for (volatile unsigned long page = 0; page < length / PAGE; page++) {
+      if (each != 0 || page != 0) put(",");
+      volatile const uint32_t *words = (volatile const uint32_t *)(mappings[each].start + page * PAGE);
+      volatile uint32_t hash = 0;
+      if (sigsetjmp(after_access, 0) == 0) {
+        uint32_t sum = 0;
+        for (unsigned word = 0; word < PAGE / 4; word++) sum = mix(sum, words[word]);
+        hash = sum;
+        put_number(hash, 16);
+      } else {
+        put_signal();
+      }
+    }
+  }
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// A sequence
+
+struct step {
+  const struct operation *operation;
+  unsigned long arguments[MAX_ARGUMENTS];
+};
+
+static struct step steps[MAX_STEPS];
+static unsigned step_count;
+
+static void parse_sequence(char *line)
+{
+  step_count = 0;
+  while (*line != 0) {
+    if (step_count == MAX_STEPS) stop("too many steps");
+    struct step *step = &steps[step_count++];
+    size_t length = strcspn(line, " ;");
+    step->operation = NULL;
+    for (size_t each = 0; each < sizeof operations / sizeof *operations; each++) {
+      const char *name = operations[each].name;
+      if (strlen(name) == length && memcmp(name, line, length) == 0) step->operation = &operations[each];
+    }
+    if (step->operation == NULL) stop("unknown operation");
+    line += length;
+    unsigned arguments = 0;
+    while (*line == ' ') {
+      if (arguments == step->operation->arguments) stop("too many numbers for an operation");
+      step->arguments[arguments++] = strtoul(line + 1, &line, 10);
+    }
+    if (arguments != step->operation->arguments) stop("too few numbers for an operation");
+    if (*line == ';') line++;
+    else if (*line != 0) stop("a sequence that is none");
+  }
+}
+
+static void perform_step(unsigned index)
+{
+  static char mappings_before[1 << 15], resident_before[1 << 13];
+  steps[index].operation->perform(steps[index].arguments);
+  put("|");
+  list_mappings();
+  put_changes(put_mappings, mappings_before, sizeof mappings_before);
+  put("|");
+  put_changes(put_resident, resident_before, sizeof resident_before);
+  put("\n");
+}
+
+static void take_signals(unsigned thread)
+{
+  static char stacks[MAX_THREADS][1 << 15];
+  stack_t stack = { .ss_sp = stacks[thread], .ss_size = sizeof stacks[thread] };
+  if (sigaltstack(&stack, NULL) != 0) stop("sigaltstack");
+}
+
+// Threads by turns. They are made without the C library, which would allocate for them; they share its thread-local
+// data, which is no matter as only one of them ever runs.
+static unsigned thread_count = 1;
+static uint32_t turn;
+
+static void futex(int operation, uint32_t value)
+{
+  syscall(SYS_futex, &turn, operation, value, NULL, NULL, 0);
+}
+
+static void run_turns(unsigned thread)
+{
+  for (;;) {
+    uint32_t index = __atomic_load_n(&turn, __ATOMIC_ACQUIRE);
+    if (index >= step_count) return;
+    if (index % thread_count != thread) {
+      futex(FUTEX_WAIT_PRIVATE, index);
+      continue;
+    }
+    perform_step(index);
+    __atomic_store_n(&turn, index + 1, __ATOMIC_RELEASE);
+    if (thread_count > 1) futex(FUTEX_WAKE_PRIVATE, MAX_THREADS);
+  }
+}
+
+static int run_thread(void *argument)
+{
+  unsigned thread = (unsigned)(uintptr_t)argument;
+  take_signals(thread);
+  run_turns(thread);
+  // Only this thread ends.
+  syscall(SYS_exit, 0);
+  return 0;
+}
+
+static void start_threads(void)
+{
+  static char stacks[MAX_THREADS][1 << 15] __attribute__((aligned(64)));
+  const int flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM;
+  for (unsigned thread = 1; thread < thread_count; thread++) {
+    if (clone(run_thread, stacks[thread] + sizeof stacks[thread], flags, (void *)(uintptr_t)thread) == -1) {
+      stop("cannot start a thread");
+    }
+  }
+}
+
+static void run_sequence(void)
+{
+  struct sigaction action = { .sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER };
+  const int caught[] = { SIGSEGV, SIGBUS, SIGILL, SIGTRAP, SIGFPE };
+  for (size_t each = 0; each < sizeof caught / sizeof *caught; each++) sigaction(caught[each], &action, NULL);
+  take_signals(0);
+  // A sequence takes microseconds.
+  alarm(30);
+  start_threads();
+  run_turns(0);
+  put_contents();
+  put("\n");
+}
+
+static void fill_file(unsigned number)
+{
+  static uint8_t bytes[8 * PAGE];
+  for (unsigned long byte = 0; byte < files[number].filled; byte++) {
+    bytes[byte] = (uint8_t)(byte * 11 + (byte >> 9) + number);
+  }
+  int file = file_descriptors[number];
+  if (ftruncate(file, 0) != 0 || ftruncate(file, (off_t)files[number].size) != 0 ||
+      pwrite(file, bytes, files[number].filled, 0) != (long)files[number].filled) {
+    stop("cannot fill a file");
+  }
+}
+
+static void write_all(const char *text, size_t length)
+{
+  while (length > 0) {
+    long written = write(1, text, length);
+    if (written < 0) _exit(0);
+    text += written;
+    length -= (size_t)written;
+  }
+}
+
+static void answer(char *line)
+{
+  parse_sequence(line);
+  for (unsigned number = 0; number < FILES; number++) fill_file(number);
+  *output_length = 0;
+  pid_t child = fork();
+  if (child == -1) stop("cannot fork");
+  if (child == 0) {
+    // The file shows the address space of whoever opened it.
+    maps_file = open("/proc/self/maps", O_RDONLY);
+    if (maps_file < 0) stop("cannot open /proc/self/maps");
+    run_sequence();
+    _exit(0);
+  }
+  int status;
+  if (waitpid(child, &status, 0) != child) stop("waitpid");
+  if (WIFEXITED(status) && WEXITSTATUS(status) != 0) _exit(2);
+  if (WIFSIGNALED(status)) put("died of signal "), put_number((unsigned long)WTERMSIG(status), 10), put("\n");
+  put(".\n");
+  write_all(output, *output_length);
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Beginning
+
+static void fill_range(unsigned long start, unsigned long end)
+{
+  if (start >= end) return;
+  const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE;
+  void *at = mmap((void *)start, end - start, PROT_NONE, flags, -1, 0);
+  if (at == MAP_FAILED) stop("cannot fill the address space");
+}
+
+// A page at each end of a window that merges with nothing.
+static void fence(unsigned long page)
+{
+  void *at = mmap((void *)page, PAGE, PROT_NONE, MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+  if (at == MAP_FAILED) stop("cannot fence a window");
+}
+
+// Leaves nothing free but the windows.
+static void fill_address_space(void)
+{
+  const unsigned long lowest = 0x10000, arena_end = ARENA + ARENA_PAGES * PAGE;
+  const unsigned long heap_end = heap_start + HEAP_PAGES * PAGE;
+  fence(ARENA - PAGE);
+  fence(arena_end);
+  fence(heap_end);
+  unsigned long from = lowest;
+  for (const char *line = read_maps(); *line != 0;) {
+    struct mapping mapping;
+    line = parse_mapping(line, &mapping);
+    if (mapping.start >= limit) break;
+    unsigned long to = mapping.start;
+    if (from < to && from != ARENA) {
+      // The window of the heap begins somewhere behind the program.
+      if (from <= heap_start && heap_start < to) fill_range(from, heap_start), from = heap_end;
+      fill_range(from, to);
+    }
+    from = mapping.end;
+  }
+  fill_range(from, limit);
+}
+
+int main(int count, char **arguments)
+{
+  (void)count;
+  int current = personality(0xffffffff);
+  if (current != -1 && !(current & ADDR_NO_RANDOMIZE)) {
+    personality((unsigned long)current | ADDR_NO_RANDOMIZE);
+    if (personality(0xffffffff) & ADDR_NO_RANDOMIZE) execv("/proc/self/exe", arguments);
+  }
+  if (count > 1) thread_count = (unsigned)atoi(arguments[1]);
+  if (thread_count < 1 || thread_count > MAX_THREADS) stop("there can be 1 to 4 threads");
+  prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
+  prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+  struct rlimit stack = { STACK_LIMIT_PAGES * PAGE, STACK_LIMIT_PAGES * PAGE };
+  if (setrlimit(RLIMIT_STACK, &stack) != 0) stop("setrlimit");
+  limit = 0x7ffffffff000ul;
+  heap_start = (unsigned long)syscall(SYS_brk, 0);
+  for (unsigned number = 0; number < FILES; number++) {
+    file_descriptors[number] = memfd_create("conformance", MFD_CLOEXEC);
+    if (file_descriptors[number] < 0) stop("memfd_create");
+  }
+  char *shared = mmap(NULL, output_size + PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (shared == MAP_FAILED) stop("no memory for the output");
+  output_length = (volatile size_t *)shared;
+  output = shared + PAGE;
+  maps_file = open("/proc/self/maps", O_RDONLY);
+  if (maps_file < 0) stop("cannot open /proc/self/maps");
+  struct mapping first;
+  query_works = query_mapping(0, &first);
+  fill_address_space();
+  put("ready ");
+  put_number(heap_start, 10);
+  put("\n");
+  write_all(output, *output_length);
+  close(maps_file);
+
+  size_t begin = 0;
+  for (;;) {
+    char *end = memchr(input + begin, '\n', input_length - begin);
+    if (end != NULL) {
+      *end = 0;
+      answer(input + begin);
+      begin = (size_t)(end + 1 - input);
+      continue;
+    }
+    memmove(input, input + begin, input_length - begin);
+    input_length -= begin;
+    begin = 0;
+    if (input_length == sizeof input) stop("a sequence is too long");
+    long got = read(0, input + input_length, sizeof input - input_length);
+    if (got < 0) stop("cannot read the sequences");
+    if (got == 0) return 0;
+    input_length += (size_t)got;
+  }
+}

@@ -1,0 +1,97 @@
+// `npm run conformance -- --sequences N --seed S --calls C --design D,… --threads T`
+// holds random sequences of calls and accesses against the Linux that this runs on, see docs/conformance.md.
+// Exit code 0: all agree, or there is no compiler; 1: something differs; 2: a wrong call.
+
+import os from 'node:os'
+import { parseArgs } from 'node:util'
+import { designs } from '../../src/index.ts'
+import { compare, disagreementText } from './compare.ts'
+import { isRecent, LinuxPeer, oldestKernel, whyNotHere } from './linux.ts'
+
+function wrongCall(message: string): never {
+  console.error(`conformance: ${message}`)
+  process.exit(2)
+}
+
+function readArguments() {
+  try {
+    return parseArgs({
+      options: {
+        sequences: { type: 'string', default: '10000' },
+        seed: { type: 'string' },
+        calls: { type: 'string', default: '40' },
+        design: { type: 'string', default: 'all' },
+        threads: { type: 'string', default: '1' },
+      },
+    }).values
+  } catch (error) {
+    return wrongCall((error as Error).message)
+  }
+}
+
+function integer(name: string, text: string, least: number, most: number): number {
+  const value = Number(text)
+  if (text === '' || !Number.isInteger(value) || value < least || value > most) {
+    wrongCall(`--${name} must be a whole number from ${least} to ${most}, not '${text}'`)
+  }
+  return value
+}
+
+function chooseDesigns(text: string): string[] {
+  const known = designs.map(({ name }) => name)
+  const chosen = text === 'all' ? known : text.split(',')
+  for (const choice of chosen)
+    if (!known.includes(choice)) wrongCall(`--design ${choice}: there is ${known.join(', ')}`)
+  return chosen
+}
+
+const values = readArguments()
+const sequences = integer('sequences', values.sequences, 1, 1e9)
+const calls = integer('calls', values.calls, 1, 500)
+const threads = integer('threads', values.threads, 1, 4)
+const chosen = chooseDesigns(values.design)
+const seed =
+  values.seed === undefined ? Math.floor(Math.random() * 2 ** 31) : integer('seed', values.seed, 0, 2 ** 31)
+
+const obstacle = whyNotHere()
+if (obstacle !== null) {
+  console.log(`conformance: skipped: ${obstacle}`)
+  process.exit(0)
+}
+// Thousands of signals are thrown as errors whose stack nobody reads.
+Error.stackTraceLimit = 0
+const peer = await LinuxPeer.start(threads)
+const kernel = os.release()
+if (!isRecent(kernel)) {
+  console.error(`conformance: Linux ${kernel} is older than ${oldestKernel}; differences are to be expected`)
+}
+const began = performance.now()
+const seconds = () => (performance.now() - began) / 1000
+const number = (value: number) => Math.round(value).toLocaleString('en')
+let told = 0
+const result = await compare({
+  sequences,
+  seed,
+  calls,
+  designs: chosen,
+  peer,
+  progress(done) {
+    if (!process.stderr.isTTY || seconds() < told + 2) return
+    told = seconds()
+    process.stderr.write(`\r${number(done)} sequences, ${number(done / told)} a second `)
+  },
+})
+peer.close()
+if (told !== 0) process.stderr.write('\n')
+console.log(
+  `${number(result.sequences)} sequences of ${number(result.steps)} steps, seed ${seed}, ` +
+    `${chosen.length} designs, Linux ${kernel}: ${seconds().toFixed(1)} s, ` +
+    `${number(result.sequences / seconds())} sequences a second`,
+)
+for (const [name, count] of result.listed) console.log(`  differs by design in ${number(count)}: ${name}`)
+if (result.disagreement === null) {
+  console.log('all agree')
+} else {
+  console.log(`\n${disagreementText(result.disagreement)}`)
+  process.exitCode = 1
+}

@@ -1,0 +1,393 @@
+// The operations of the conformance suite: how each is drawn, and what it does on Faultline.
+//
+// Principles: a step is the name of an operation and numbers, the same that linux.c gets; so that it can be printed,
+// sent and shrunk. An operation is one entry here and one there. Addresses are positions, see linux.c.
+
+import * as fc from 'fast-check'
+import type { Protection } from '../../src/index.ts'
+import { ARENA_PAGES, fileSizes, HEAP_POSITION, hex, LIMIT_POSITION, mix, PAGE, type World } from './world.ts'
+
+export type Step = readonly [name: string, ...numbers: number[]]
+
+interface Operation {
+  /** How often it is drawn beside the others. */
+  readonly weight: number
+  readonly numbers: fc.Arbitrary<number[]>
+  /**
+   * Performs it and returns what linux.c prints. A space at the end asks for the number of faults behind it. Signals
+   * and errors are thrown.
+   */
+  perform(world: World, ...numbers: number[]): string
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// What is drawn
+
+/** Pages where operations happen, and how many there are from each to the end of its neighbourhood. */
+interface Place {
+  readonly page: number
+  readonly room: number
+}
+
+function places(first: number, count: number): fc.Arbitrary<Place> {
+  return fc.nat(count - 1).map((page) => ({ page: first + page, room: count - page }))
+}
+
+/** Close together, over the border of two page tables. */
+const dense = places(0, 12)
+/** As far above that as a stack has to keep from it. */
+const high = places(ARENA_PAGES / 2 - 26, 36)
+/** Where the kernel puts what may be anywhere. */
+const top = places(ARENA_PAGES - 12, 12)
+const heap = places(HEAP_POSITION / PAGE, 12)
+const place = fc.oneof(
+  { weight: 16, arbitrary: dense },
+  { weight: 1, arbitrary: high },
+  { weight: 2, arbitrary: top },
+  { weight: 1, arbitrary: heap },
+)
+
+const rarely = <T>(weight: number, usual: fc.Arbitrary<T>, rare: fc.Arbitrary<T>): fc.Arbitrary<T> =>
+  fc.oneof({ weight, arbitrary: usual }, { weight: 1, arbitrary: rare })
+
+/** Bytes taken off a length, so that lengths are not always whole pages. */
+const short = rarely(4, fc.constant(0), fc.integer({ min: 1, max: PAGE - 1 }))
+const pages = rarely(2, fc.integer({ min: 1, max: 3 }), fc.integer({ min: 1, max: 9 }))
+/** Added to a position that should begin a page. */
+const skew = rarely(40, fc.constant(0), fc.integer({ min: 1, max: PAGE - 1 }))
+const withinPage = fc.oneof(fc.nat(PAGE - 1), fc.integer({ min: PAGE - 8, max: PAGE - 1 }), fc.constant(0))
+
+/** Position and length of whole pages, sometimes wrong. */
+const range = rarely(
+  40,
+  fc
+    .tuple(place, pages, short, skew)
+    .map(([at, count, less, off]) => [
+      at.page * PAGE + off,
+      Math.max(1, Math.min(count, at.room) * PAGE - less - off),
+    ]),
+  fc.oneof(
+    place.map((at) => [at.page * PAGE, 0]),
+    pages.map((count) => [LIMIT_POSITION, count * PAGE]),
+  ),
+)
+
+const beyondAll = 2 ** 48
+const protection = fc.oneof({ weight: 2, arbitrary: fc.constant(3) }, { weight: 3, arbitrary: fc.nat(7) })
+const value = fc.nat(0xffffffff)
+const width = fc.constantFrom(1, 2, 4, 8)
+const byteLength = rarely(3, fc.integer({ min: 1, max: 64 }), fc.integer({ min: 1, max: 3 * PAGE }))
+const anywhere = fc.tuple(place, withinPage).map(([at, within]) => at.page * PAGE + within)
+const word = fc.tuple(place, fc.nat(PAGE / 4 - 1)).map(([at, within]) => at.page * PAGE + within * 4)
+const file = fc.integer({ min: 1, max: fileSizes.length })
+const fileRange = fc
+  .tuple(file, fc.nat(fileSizes[2]! - 1), fc.integer({ min: 1, max: PAGE }))
+  .map(([number, offset, length]) => {
+    const size = fileSizes[number - 1]!
+    return [number, offset % size, Math.min(length, size - (offset % size))]
+  })
+
+// ---------------------------------------------------------------------------------------------------------------------
+// What is performed
+
+const FIXED = 1
+const NOREPLACE = 2
+const POPULATE = 4
+const NORESERVE = 8
+const GROWSDOWN = 16
+const SHARED = 32
+const HINT = 64
+
+const MAYMOVE = 1
+const MOVE_FIXED = 2
+const DONTUNMAP = 4
+
+const protections: readonly Protection[] = ['none', 'r', 'w', 'rw', 'x', 'rx', 'wx', 'rwx']
+
+/** Linux's numbers. */
+const advice = {
+  0: 'normal',
+  1: 'random',
+  2: 'sequential',
+  3: 'willneed',
+  4: 'dontneed',
+  8: 'free',
+  10: 'dontfork',
+  11: 'dofork',
+  12: 'mergeable',
+  13: 'unmergeable',
+  14: 'hugepage',
+  15: 'nohugepage',
+  16: 'dontdump',
+  17: 'dodump',
+  18: 'wipeonfork',
+  19: 'keeponfork',
+  20: 'cold',
+  21: 'pageout',
+  22: 'populate-read',
+  23: 'populate-write',
+} as const
+
+/** Numbers that are no advice. */
+const noAdvice = [5, 7, 999]
+
+function seeded(length: number, seed: number): Uint8Array {
+  const bytes = new Uint8Array(length)
+  for (let at = 0; at < length; at++) bytes[at] = (seed + at * 7) & 0xff
+  return bytes
+}
+
+function hashOf(bytes: Uint8Array): string {
+  let hash = 0
+  for (const byte of bytes) hash = mix(hash, byte)
+  return hex(hash)
+}
+
+const position = (world: World, address: number): string => world.position(address).toString(16)
+
+/** Every operation, under the name that linux.c knows it by. */
+const operations: Readonly<Record<string, Operation>> = {
+  mmap: {
+    weight: 14,
+    numbers: fc
+      .tuple(
+        range,
+        protection,
+        fc.constantFrom(FIXED, FIXED, FIXED, FIXED, NOREPLACE, HINT, 0),
+        fc.tuple(
+          ...[POPULATE, NORESERVE, GROWSDOWN].map((flag) => rarely(6, fc.constant(0), fc.constant(flag))),
+        ),
+        fc.oneof(
+          { weight: 6, arbitrary: fc.constant([0, 0]) },
+          { weight: 1, arbitrary: fc.constant([SHARED, 0]) },
+          { weight: 2, arbitrary: file.map((number) => [0, number]) },
+          { weight: 2, arbitrary: file.map((number) => [SHARED, number]) },
+        ),
+        fc.nat(9).map((page) => page * PAGE),
+        rarely(60, fc.constant('right'), fc.constantFrom('offset', 'length')),
+      )
+      .map(([[at, length], access, placed, flags, [shared, number], offset, wrong]) => [
+        at!,
+        wrong === 'length' ? beyondAll : length!,
+        access,
+        flags.reduce((all, flag) => all | flag, placed | shared!),
+        number!,
+        wrong === 'offset' ? offset + 100 : offset,
+      ]),
+    perform(world, at, length, access, flags, number, offset) {
+      const placed = (flags & (FIXED | NOREPLACE | HINT)) !== 0
+      const mapped = world.space.mmap(length, {
+        protection: protections[access]!,
+        ...(placed ? { address: world.address(at) } : {}),
+        ...((flags & NOREPLACE) !== 0 ? { fixed: 'noreplace' } : { fixed: (flags & FIXED) !== 0 }),
+        populate: (flags & POPULATE) !== 0,
+        noReserve: (flags & NORESERVE) !== 0,
+        growsDown: (flags & GROWSDOWN) !== 0,
+        shared: (flags & SHARED) !== 0,
+        ...(number === 0 ? {} : { file: world.files[number - 1]! }),
+        offset,
+      })
+      return position(world, mapped)
+    },
+  },
+  munmap: {
+    weight: 6,
+    numbers: rarely(
+      60,
+      range,
+      range.map(([at]) => [at!, beyondAll]),
+    ),
+    perform(world, at, length) {
+      world.space.munmap(world.address(at), length)
+      return '0'
+    },
+  },
+  mprotect: {
+    weight: 10,
+    numbers: fc.tuple(range, protection).map(([at, access]) => [...at, access]),
+    perform(world, at, length, access) {
+      world.space.mprotect(world.address(at), length, protections[access]!)
+      return '0'
+    },
+  },
+  madvise: {
+    weight: 9,
+    numbers: fc
+      .tuple(
+        range,
+        rarely(30, fc.constantFrom(...Object.keys(advice).map(Number)), fc.constantFrom(...noAdvice)),
+      )
+      .map(([at, number]) => [...at, number]),
+    perform(world, at, length, number) {
+      world.space.madvise(world.address(at), length, advice[number as keyof typeof advice])
+      return '0'
+    },
+  },
+  mremap: {
+    weight: 8,
+    numbers: fc
+      .tuple(
+        range,
+        rarely(20, fc.integer({ min: 1, max: 9 }), fc.constant(0)),
+        short,
+        rarely(20, fc.constantFrom(0, MAYMOVE, MAYMOVE | MOVE_FIXED, MAYMOVE | DONTUNMAP, 7), fc.nat(7)),
+        place,
+        rarely(40, skew, fc.constant(LIMIT_POSITION)),
+      )
+      .map(([[at, length], count, less, flags, to, off]) => {
+        const resized = (flags & DONTUNMAP) !== 0 && less === 0 ? length! : Math.max(0, count * PAGE - less)
+        const room = Math.ceil(resized / PAGE)
+        const target = off === LIMIT_POSITION ? off : (to.page - Math.max(0, room - to.room)) * PAGE + off
+        return [at!, length!, resized, flags, target]
+      }),
+    perform(world, at, oldLength, newLength, flags, target) {
+      const moved = world.space.mremap(world.address(at), oldLength, newLength, {
+        mayMove: (flags & MAYMOVE) !== 0,
+        dontUnmap: (flags & DONTUNMAP) !== 0,
+        ...((flags & MOVE_FIXED) === 0 ? {} : { fixed: world.address(target) }),
+      })
+      return position(world, moved)
+    },
+  },
+  mincore: {
+    weight: 2,
+    numbers: range,
+    perform(world, at, length) {
+      return world.space
+        .residentPages(world.address(at), length)
+        .map((resident) => (resident ? '1' : '0'))
+        .join('')
+    },
+  },
+  brk: {
+    weight: 4,
+    numbers: rarely(
+      3,
+      fc.integer({ min: 0, max: 12 * PAGE }),
+      fc.integer({ min: -PAGE, max: 40 * PAGE }),
+    ).map((bytes) => [bytes]),
+    perform: (world, bytes) => position(world, world.space.brk(world.address(HEAP_POSITION) + bytes)),
+  },
+  load: {
+    weight: 8,
+    numbers: fc.tuple(anywhere, width),
+    perform(world, at, bytes) {
+      const { space } = world
+      const address = world.address(at)
+      if (bytes === 1) return `${hex(space.readUint8(address))} `
+      if (bytes === 2) return `${hex(space.readUint16(address))} `
+      if (bytes === 4) return `${hex(space.readUint32(address))} `
+      return `${space.readBigUint64(address).toString(16)} `
+    },
+  },
+  store: {
+    weight: 12,
+    numbers: fc.tuple(anywhere, width, value),
+    perform(world, at, bytes, number) {
+      const { space } = world
+      const address = world.address(at)
+      if (bytes === 1) space.writeUint8(address, number)
+      else if (bytes === 2) space.writeUint16(address, number)
+      else if (bytes === 4) space.writeUint32(address, number)
+      else space.writeBigUint64(address, (BigInt(~number >>> 0) << BigInt(32)) | BigInt(number))
+      return '0 '
+    },
+  },
+  read: {
+    weight: 3,
+    numbers: fc.tuple(anywhere, byteLength),
+    perform: (world, at, length) => `${hashOf(world.space.read(world.address(at), length))} `,
+  },
+  write: {
+    weight: 4,
+    numbers: fc.tuple(anywhere, byteLength, fc.nat(255)),
+    perform(world, at, length, seed) {
+      world.space.write(world.address(at), seeded(length, seed))
+      return '0 '
+    },
+  },
+  fill: {
+    weight: 2,
+    numbers: fc.tuple(anywhere, byteLength, fc.nat(255)),
+    perform(world, at, length, byte) {
+      world.space.fill(world.address(at), length, byte)
+      return '0 '
+    },
+  },
+  add: {
+    weight: 2,
+    numbers: fc.tuple(word, value),
+    perform: (world, at, number) => `${hex(world.space.addUint32(world.address(at), number))} `,
+  },
+  exchange: {
+    weight: 2,
+    numbers: fc.tuple(word, rarely(1, fc.constant(0), value), value),
+    perform: (world, at, expected, number) =>
+      `${hex(world.space.compareExchangeUint32(world.address(at), expected, number))} `,
+  },
+  execute: {
+    weight: 3,
+    // An instruction has up to 15 bytes and may not reach over the page.
+    numbers: fc.tuple(place, fc.nat(PAGE - 16)).map(([at, within]) => [at.page * PAGE + within]),
+    perform(world, at) {
+      world.space.touch(world.address(at), 'x')
+      return '0'
+    },
+  },
+  'file-write': {
+    weight: 2,
+    numbers: fc.tuple(fileRange, fc.nat(255)).map(([at, seed]) => [...at, seed]),
+    perform(world, number, offset, length, seed) {
+      world.files[number - 1]!.write(offset, seeded(length, seed))
+      return String(length)
+    },
+  },
+  'file-read': {
+    weight: 1,
+    numbers: fileRange,
+    perform(world, number, offset, length) {
+      const bytes = world.files[number - 1]!.read(offset, length)
+      return `${bytes.length}:${hashOf(bytes)}`
+    },
+  },
+}
+
+/** Performs a step on Faultline, see {@link Operation.perform}. */
+export function perform(world: World, [name, ...numbers]: Step): string {
+  return operations[name]!.perform(world, ...numbers)
+}
+
+const step: fc.Arbitrary<Step> = fc.oneof(
+  ...Object.entries(operations).map(([name, { weight, numbers }]) => ({
+    weight,
+    arbitrary: numbers.map((drawn): Step => [name, ...drawn]),
+  })),
+)
+
+/** What sequences begin with, so that what follows finds something: large mappings in fixed places. */
+const beginning: fc.Arbitrary<Step> = operations['mmap']!.numbers.map(
+  ([at, length, access, flags, number, offset]): Step => {
+    const first = at! >= LIMIT_POSITION ? 0 : at! - (at! % PAGE)
+    const fixed = (flags! & ~(HINT | NOREPLACE)) | FIXED
+    const room = first < 12 * PAGE ? 12 * PAGE - first : PAGE
+    return [
+      'mmap',
+      first,
+      Math.max(Math.min(length!, room), room),
+      access!,
+      fixed,
+      number!,
+      offset! - (offset! % PAGE),
+    ]
+  },
+)
+
+/** Sequences of up to `calls` steps. */
+export function sequences(calls: number): fc.Arbitrary<Step[]> {
+  return fc
+    .tuple(
+      fc.array(beginning, { maxLength: 3, size: 'max' }),
+      fc.array(step, { minLength: 1, maxLength: calls, size: 'max' }),
+    )
+    .map((parts) => parts.flat().slice(0, calls))
+}
