@@ -320,7 +320,10 @@ class Emitter {
   #returnText(node: Node & { type: 'ReturnStatement' }): string | null {
     if (this.#frame.probe?.result !== true) return null
     if (!node.argument) return `return ${this.#resultText('undefined')};`
-    return this.#splice(node, new Map([[node.argument as Node, this.#resultText(this.#child(node, node.argument))]]))
+    return this.#splice(
+      node,
+      new Map([[node.argument as Node, this.#resultText(this.#child(node, node.argument))]]),
+    )
   }
 
   /** Everything of a function before its body, with the parameters rewritten. */

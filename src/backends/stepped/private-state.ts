@@ -43,7 +43,9 @@ function compile(objects: readonly Fields[]): RememberedFields {
       if (field.writable !== true || typeof field.value === 'function') continue
       const place = `o${index}[${JSON.stringify(key)}]`
       const isPlain = typeof field.value === 'boolean' || Number.isInteger(field.value)
-      assignments.push(`${place} = ${isPlain ? String(field.value) : `values[${values.push(field.value) - 1}]`}`)
+      assignments.push(
+        `${place} = ${isPlain ? String(field.value) : `values[${values.push(field.value) - 1}]`}`,
+      )
       if (typeof field.value === 'number' || typeof field.value === 'boolean')
         copies.push(`numbers[${copies.length}] = +${place}`)
     }
