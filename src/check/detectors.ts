@@ -118,9 +118,44 @@ const cacheNames: Readonly<Record<number, string>> = {
   [CACHE_RADIX_NODE]: 'radix tree node',
 }
 
-interface HeldLock {
-  readonly word: number
-  readonly kind: 'spinlock' | 'read' | 'write'
+// How a lock is held. A lock that is held is one number, its word times LOCK_KINDS and one of these.
+const SPINLOCK = 0
+const READ_LOCK = 1
+const WRITE_LOCK = 2
+const LOCK_KINDS = 4
+
+// Classes of locks, as lockdep would have them.
+const CLASS_MMAP_LOCK = 0
+const CLASS_WAIT_LOCK = 1
+const CLASS_PAGE_TABLE = 2
+const CLASS_ZONE = 3
+const CLASS_MM_LIST = 4
+const CLASS_CACHE = 5
+const CLASS_RCU = 6
+/** Locks in objects of slab cache 0; of the others, in their order. */
+const CLASS_OBJECT = 7
+const knownClasses: readonly string[] = [
+  'mm.mmapLock',
+  'mm.mmapLock.waitLock',
+  'mm.pageTableLock',
+  'zone.lock',
+  'mmListLock',
+  'kmem_cache.lock',
+  'cpu.rcuLock',
+  ...Array.from({ length: SLAB_CACHES }, (_, cache) => objectLockName(cache)),
+]
+
+function objectLockName(cache: number): string {
+  if (cache === CACHE_PAGE_TABLE) return 'a page-table lock'
+  return cache === CACHE_FILE ? 'file.lock' : `the lock of a ${cacheNames[cache]}`
+}
+
+function lockOf(word: number, kind: number): number {
+  return word * LOCK_KINDS + kind
+}
+
+function wordOf(lock: number): number {
+  return (lock / LOCK_KINDS) | 0
 }
 
 /** What a lookup may ask of a VMA that is free, where VMAs lie in type-safe memory: whether it is locked or dead. */
@@ -140,10 +175,9 @@ export class Detectors implements Probes {
   readonly #frameCell: number
   /** For every 16 words of the heap, one more than the slab cache whose object they are part of. */
   readonly #kinds: Watched
-  #held: HeldLock[][]
+  readonly #held: number[][]
   // Which class of locks was taken while which other was held, in this execution.
-  readonly #classes = new Map<string, number>()
-  readonly #classNames: string[] = []
+  readonly #classNames = [...knownClasses]
   readonly #order = new Int32Array(CLASSES_MAX * CLASSES_MAX)
   readonly #orderSet: number[] = []
   /** Of each CPU, the slots of the TLB that may be in use: at first, and in this execution. */
@@ -195,7 +229,7 @@ export class Detectors implements Probes {
   /** To be called when all threads are finished. */
   end(): void {
     this.#held.forEach((held, id) => {
-      if (held.length > 0) broken(`CPU ${id} has finished and holds ${this.#nameOf(held[0]!.word)}`)
+      if (held.length > 0) broken(`CPU ${id} has finished and holds ${this.#nameOf(wordOf(held[0]!))}`)
     })
   }
 
@@ -204,26 +238,26 @@ export class Detectors implements Probes {
     const argument = second as number
     switch (id) {
       case SPIN_LOCK:
-        this.#take(cpu, argument, 'spinlock')
+        this.#take(cpu, argument, SPINLOCK)
         break
       case SPIN_UNLOCK:
-        this.#release(cpu, argument, 'spinlock')
+        this.#release(cpu, argument, SPINLOCK)
         break
       case DOWN_READ:
-        this.#take(cpu, argument, 'read')
+        this.#take(cpu, argument, READ_LOCK)
         break
       case UP_READ:
-        this.#release(cpu, argument, 'read')
+        this.#release(cpu, argument, READ_LOCK)
         break
       case DOWN_WRITE:
-        this.#take(cpu, argument, 'write')
+        this.#take(cpu, argument, WRITE_LOCK)
         break
       case UP_WRITE:
-        this.#release(cpu, argument, 'write')
+        this.#release(cpu, argument, WRITE_LOCK)
         break
       case DOWNGRADE_WRITE:
-        this.#release(cpu, argument, 'write')
-        this.#held[cpu.id]!.push({ word: argument, kind: 'read' })
+        this.#release(cpu, argument, WRITE_LOCK)
+        this.#held[cpu.id]!.push(lockOf(argument, READ_LOCK))
         break
       case SLAB_FREE:
         this.#objectFreed(cpu, argument, third as number)
@@ -262,10 +296,10 @@ export class Detectors implements Probes {
     const argument = second as number
     switch (id) {
       case SPIN_TRY_LOCK:
-        if (result === true) this.#held[cpu.id]!.push({ word: argument, kind: 'spinlock' })
+        if (result === true) this.#held[cpu.id]!.push(lockOf(argument, SPINLOCK))
         break
       case DOWN_READ_TRY_LOCK:
-        if (result === true) this.#held[cpu.id]!.push({ word: argument, kind: 'read' })
+        if (result === true) this.#held[cpu.id]!.push(lockOf(argument, READ_LOCK))
         break
       case SLAB_ALLOC:
         if (result !== 0) this.#objectAllocated(argument, result as number)
@@ -471,23 +505,29 @@ export class Detectors implements Probes {
   // -------------------------------------------------------------------------------------------------------------------
   // Locks
 
-  #take(cpu: Task, word: number, kind: HeldLock['kind']): void {
+  #take(cpu: Task, word: number, kind: number): void {
     const held = this.#held[cpu.id]!
-    for (const other of held) {
-      if (other.word === word) broken(`CPU ${cpu.id} takes ${this.#nameOf(word)}, which it holds`)
-      this.#noteOrder(cpu, other.word, word)
+    for (let at = 0; at < held.length; at++) {
+      const other = wordOf(held[at]!)
+      if (other === word) broken(`CPU ${cpu.id} takes ${this.#nameOf(word)}, which it holds`)
+      this.#noteOrder(cpu, other, word)
     }
-    held.push({ word, kind })
+    held.push(lockOf(word, kind))
   }
 
-  #release(cpu: Task, word: number, kind: HeldLock['kind']): void {
+  #release(cpu: Task, word: number, kind: number): void {
     const held = this.#held[cpu.id]!
-    const at = held.findLastIndex((each) => each.word === word && each.kind === kind)
+    const lock = lockOf(word, kind)
+    if (held.length > 0 && held.at(-1) === lock) {
+      held.pop()
+      return
+    }
+    const at = held.lastIndexOf(lock)
     if (at >= 0) {
       held.splice(at, 1)
       return
     }
-    const holder = this.#held.findIndex((each) => each.some((lock) => lock.word === word))
+    const holder = this.#held.findIndex((each) => each.some((other) => wordOf(other) === word))
     const by = holder < 0 ? 'nobody holds' : `CPU ${holder} holds`
     broken(`CPU ${cpu.id} releases ${this.#nameOf(word)}, which ${by}`)
   }
@@ -497,7 +537,7 @@ export class Detectors implements Probes {
     const to = this.#classOf(inner)
     if (from === to) {
       // As lockdep's nest_lock: who holds a semaphore for writing is alone in taking two.
-      if (this.#held[cpu.id]!.some(({ kind }) => kind === 'write')) return
+      if (this.#held[cpu.id]!.some((lock) => lock % LOCK_KINDS === WRITE_LOCK)) return
       broken(`lock order: CPU ${cpu.id} takes ${this.#nameOf(inner)} and holds another of its kind`)
     }
     const edge = from * CLASSES_MAX + to
@@ -509,7 +549,6 @@ export class Detectors implements Probes {
     this.#order[edge] = cpu.id + 1
     this.#orderSet.push(edge)
   }
-
   #reaches(from: number, to: number): boolean {
     const seen = new Set([from])
     for (const at of seen) {
@@ -522,45 +561,50 @@ export class Detectors implements Probes {
   }
 
   #classOf(word: number): number {
-    const name = this.#nameOf(word)
-    let number = this.#classes.get(name)
-    if (number === undefined) {
-      number = this.#classNames.push(name) - 1
-      this.#classes.set(name, number)
-      if (number >= CLASSES_MAX) throw new Error('more classes of locks than the detector has room for')
-    }
+    const { heap, mm } = this.#machine
+    if (word === mm + Mm.mmapLock) return CLASS_MMAP_LOCK
+    if (word === mm + Mm.mmapLock + 1) return CLASS_WAIT_LOCK
+    if (word === mm + Mm.pageTableLock) return CLASS_PAGE_TABLE
+    if (word === heap[Header.zone]! + Zone.lock) return CLASS_ZONE
+    if (word === Header.mmListLock) return CLASS_MM_LIST
+    const caches = heap[Header.slabCaches]!
+    if (word >= caches && word < caches + SLAB_CACHES * SLAB_CACHE_WORDS) return CLASS_CACHE
+    if (word >= heap[Header.perCpu]! && word < caches) return CLASS_RCU
+    const kind = this.#kinds[word >> MARK_SHIFT]!
+    return kind === 0 ? this.#classOfWord(word) : CLASS_OBJECT + kind - 1
+  }
+
+  /** A lock of which nothing is known but where it stands is a class of its own. */
+  #classOfWord(word: number): number {
+    const name = `lock ${word}`
+    const present = this.#classNames.indexOf(name)
+    if (present >= 0) return present
+    const number = this.#classNames.push(name) - 1
+    if (number >= CLASSES_MAX) throw new Error('more classes of locks than the detector has room for')
     return number
   }
 
-  /** The class of a lock, as lockdep would call it. */
   #nameOf(word: number): string {
-    const { heap, mm } = this.#machine
-    if (word === mm + Mm.mmapLock) return 'mm.mmapLock'
-    if (word === mm + Mm.mmapLock + 1) return 'mm.mmapLock.waitLock'
-    if (word === mm + Mm.pageTableLock) return 'mm.pageTableLock'
-    if (word === heap[Header.zone]! + Zone.lock) return 'zone.lock'
-    if (word === Header.mmListLock) return 'mmListLock'
-    const caches = heap[Header.slabCaches]!
-    if (word >= caches && word < caches + SLAB_CACHES * SLAB_CACHE_WORDS) return 'kmem_cache.lock'
-    if (word >= heap[Header.perCpu]! && word < caches) return 'cpu.rcuLock'
-    const kind = this.#kinds[word >> MARK_SHIFT]!
-    if (kind === CACHE_PAGE_TABLE + 1) return 'a page-table lock'
-    if (kind === CACHE_FILE + 1) return 'file.lock'
-    return kind === 0 ? `lock ${word}` : `the lock of a ${cacheNames[kind - 1]}`
+    return this.#classNames[this.#classOf(word)]!
   }
 
   #sleeping(cpu: Task): void {
-    const spinlock = this.#held[cpu.id]!.find(({ kind }) => kind === 'spinlock')
-    if (spinlock !== undefined) broken(`CPU ${cpu.id} sleeps and holds ${this.#nameOf(spinlock.word)}`)
+    const spinlock = this.#spinlockOf(cpu)
+    if (spinlock >= 0) broken(`CPU ${cpu.id} sleeps and holds ${this.#nameOf(spinlock)}`)
   }
 
   #leaving(cpu: Task): void {
-    const spinlock = this.#held[cpu.id]!.find(({ kind }) => kind === 'spinlock')
-    if (spinlock !== undefined)
-      broken(`CPU ${cpu.id} leaves the kernel and holds ${this.#nameOf(spinlock.word)}`)
+    const spinlock = this.#spinlockOf(cpu)
+    if (spinlock >= 0) broken(`CPU ${cpu.id} leaves the kernel and holds ${this.#nameOf(spinlock)}`)
     if (!cpu.interruptsEnabled) broken(`CPU ${cpu.id} leaves the kernel with interrupts disabled`)
     if (cpu.rcuNesting !== 0)
       broken(`CPU ${cpu.id} leaves the kernel inside an RCU read-side critical section`)
+  }
+
+  /** The word of a spinlock that the CPU holds, or -1. */
+  #spinlockOf(cpu: Task): number {
+    for (const lock of this.#held[cpu.id]!) if (lock % LOCK_KINDS === SPINLOCK) return wordOf(lock)
+    return -1
   }
 }
 

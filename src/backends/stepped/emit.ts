@@ -79,6 +79,7 @@ export const commonjsRuntime: Readonly<Record<string, object>> = { runtime, engi
 /** The function whose body is being written. */
 interface Frame {
   readonly info: FunctionInfo
+  readonly probe: Probe | undefined
   readonly generator: boolean
   temporaries: number
   depth: number
@@ -89,6 +90,8 @@ class Emitter {
   readonly #reach: Reach
   readonly #sites: SiteTable
   readonly #options: EmitOptions
+  /** Those of this module. */
+  readonly #probes: readonly Probe[]
   #frame: Frame
   readonly #parents: Node[] = []
   /** Default values of parameters cannot use variables of the body, but those of the module. */
@@ -100,11 +103,13 @@ class Emitter {
     this.#reach = reach
     this.#sites = sites
     this.#options = options
+    const path = module.file.replaceAll('\\', '/')
+    this.#probes = options.probes.filter(({ file }) => path.endsWith(`/${file}`))
     this.#frame = this.#frameOf(reach.functions.get(module.program)!)
   }
 
   #frameOf(info: FunctionInfo): Frame {
-    return { info, generator: info.stepped, temporaries: 0, depth: 0 }
+    return { info, probe: this.#probeOf(info), generator: info.stepped, temporaries: 0, depth: 0 }
   }
 
   module(): string {
@@ -172,6 +177,8 @@ class Emitter {
         return this.#rigidText(node)
       case 'ExpressionStatement':
         return this.#statementText(node)
+      case 'ReturnStatement':
+        return this.#returnText(node)
       case 'Identifier':
         return this.#module.scopes.atomics.has(node) ? `${RUNTIME}_atomics` : null
       case 'CallExpression':
@@ -240,7 +247,7 @@ class Emitter {
       this.#parents.push(node)
       const parameters = node.params.map((parameter) => this.#parameterText(parameter, info))
       const body = node.body.type === 'BlockStatement' ? this.#blockBody(node.body, info) : null
-      const expression = body === null ? `return (${this.#text(node.body)})` : null
+      const expression = body === null ? `return (${this.#resultText(this.#text(node.body))})` : null
       this.#parents.pop()
       return { parameters, body, expression }
     })
@@ -282,31 +289,41 @@ class Emitter {
   }
 
   #probeOf(info: FunctionInfo): Probe | undefined {
-    const path = this.#module.file.replaceAll('\\', '/')
-    return this.#options.probes.find(
-      (probe) => probe.function === info.name && path.endsWith(`/${probe.file}`),
-    )
+    return this.#probes.find((probe) => probe.function === info.name)
   }
 
   /** Reports the call of a function and its return. */
   #wrapBody(body: string, info: FunctionInfo): string {
     if (!this.#isTraced(info)) return body
     const probe = this.#probeOf(info)
-    const names = info.node!.params.map((parameter) =>
-      parameter.type === 'Identifier' ? parameter.name : 'undefined',
-    )
+    const names = namesOf(info)
     if (probe !== undefined) {
-      const called = [probe.id, ...names].join(', ')
-      const enter = `${RUNTIME}_probe(${called});`
+      const enter = `${RUNTIME}_probe(${[probe.id, ...names].join(', ')});`
       if (probe.result !== true) return `${enter}${body}`
-      // A function may return at several places: all of it becomes an inner function with one.
-      const inner = info.stepped ? `(function* () {${body}}).call(this)` : `(() => {${body}})()`
-      const call = info.stepped ? `(yield* ${inner})` : inner
-      return `${enter} return ${RUNTIME}_probed(${[probe.id, call, ...names].join(', ')});`
+      const given = names.map((name, index) => `$given${index} = ${name}`)
+      const keep = given.length === 0 ? '' : `const ${given.join(', ')};`
+      const end = info.node!.body.type === 'BlockStatement' ? `;return ${this.#resultText('undefined')};` : ''
+      return `${enter}${keep}${body}${end}`
     }
     const list = `[${names.join(', ')}]`
     const site = this.#sites.add(this.#module, info.node!, info.name, 'call')
     return `${RUNTIME}_enter(${site}, ${list}); try {${body}} finally { ${RUNTIME}_leave(${site}) }`
+  }
+
+  /** What a function returns, reported with the arguments that it was given: its parameters may mean others by then. */
+  #resultText(value: string): string {
+    const { info, probe } = this.#frame
+    if (probe?.result !== true) return value
+    return `${RUNTIME}_probed(${[probe.id, `(${value})`, ...namesOf(info).map((_, index) => `$given${index}`)].join(', ')})`
+  }
+
+  #returnText(node: Node & { type: 'ReturnStatement' }): string | null {
+    if (this.#frame.probe?.result !== true) return null
+    if (!node.argument) return `return ${this.#resultText('undefined')};`
+    return this.#splice(
+      node,
+      new Map([[node.argument as Node, this.#resultText(this.#child(node, node.argument))]]),
+    )
   }
 
   /** Everything of a function before its body, with the parameters rewritten. */
@@ -366,7 +383,7 @@ class Emitter {
 
   /** Default values are computed where nothing can stop. */
   #parameterText(parameter: Node, info: FunctionInfo): string {
-    const frame: Frame = { info, generator: false, temporaries: 0, depth: 0 }
+    const frame: Frame = { ...this.#frameOf(info), generator: false }
     return this.#inFrame(frame, () => {
       this.#inParameters = true
       return this.#text(parameter)
@@ -422,7 +439,7 @@ class Emitter {
     if (info === undefined) return null
     if (isFunction(key as Node)) return null
     const outer = this.#frame
-    const frame: Frame = { info, generator: false, temporaries: outer.temporaries, depth: outer.depth }
+    const frame: Frame = { ...outer, info, probe: undefined, generator: false }
     const text = this.#inFrame(frame, () => this.#splice(node))
     outer.temporaries = Math.max(outer.temporaries, frame.temporaries)
     return text
@@ -1135,6 +1152,13 @@ function twinNames(kind: 'get' | 'set', name: string): { twin: string; call: str
   if (name.startsWith('#')) return { twin: `#$${kind}_${name.slice(1)}`, call: `.#$${kind}_${name.slice(1)}` }
   const key = `[${JSON.stringify(`$${kind}_${name}`)}]`
   return { twin: key, call: key }
+}
+
+/** The parameters of a function by name, for those who are told of a call; of patterns nobody is. */
+function namesOf(info: FunctionInfo): string[] {
+  return info.node!.params.map((parameter) =>
+    parameter.type === 'Identifier' ? parameter.name : 'undefined',
+  )
 }
 
 /** An object pattern that takes properties by number, by a computed name, or (`rest`) all together. */

@@ -83,7 +83,7 @@ export class View {
 }
 
 /** The end of MurmurHash3: every bit of the result depends on every bit of the value. */
-function mix(value: number): number {
+export function mix(value: number): number {
   let hash = Math.imul(value ^ (value >>> 16), 0x85ebca6b)
   hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35)
   return hash ^ (hash >>> 16)

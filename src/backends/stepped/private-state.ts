@@ -3,15 +3,15 @@
 // Shared memory is undone by memory.ts. A CPU also has a TLB, a VMA cache and so on: plain fields, which are set again,
 // and typed arrays, whose changes are tracked as those of shared memory are.
 
-import { memory } from './memory.ts'
+import { memory, mix } from './memory.ts'
 
 type Fields = Record<string, unknown>
 
 export interface RememberedFields {
   /** Sets the fields to what they were. */
   readonly reset: () => void
-  /** The numbers and truth values in them now, as text. */
-  readonly digest: () => string
+  /** A digest of the numbers and truth values in them now, of 53 bits. */
+  readonly digest: () => number
 }
 
 /** Remembers the fields of `roots` and of the objects in them. */
@@ -33,26 +33,55 @@ export function rememberFields(roots: readonly object[]): RememberedFields {
   return compile(objects)
 }
 
-/** Functions made of assignments and sums: what the engine compiles best. */
+/** Functions made of assignments: what the engine compiles best. */
 function compile(objects: readonly Fields[]): RememberedFields {
   const values: unknown[] = []
   const assignments: string[] = []
-  const terms: string[] = []
+  const copies: string[] = []
   objects.forEach((object, index) => {
     for (const [key, field] of Object.entries(Object.getOwnPropertyDescriptors(object))) {
       if (field.writable !== true || typeof field.value === 'function') continue
       const place = `o${index}[${JSON.stringify(key)}]`
-      assignments.push(`${place} = values[${values.length}]`)
-      values.push(field.value)
-      if (typeof field.value === 'number' || typeof field.value === 'boolean') terms.push(`+${place}`)
+      const isPlain = typeof field.value === 'boolean' || Number.isInteger(field.value)
+      assignments.push(
+        `${place} = ${isPlain ? String(field.value) : `values[${values.push(field.value) - 1}]`}`,
+      )
+      if (typeof field.value === 'number' || typeof field.value === 'boolean')
+        copies.push(`numbers[${copies.length}] = +${place}`)
     }
   })
   const names = objects.map((_, index) => `o${index} = objects[${index}]`)
   const make = new Function(
     'objects',
     'values',
+    'numbers',
     `const ${['none = 0', ...names].join(', ')}
-return { reset() {\n${assignments.join('\n')}\n}, digest() { return [${terms.join(', ')}].join() } }`,
-  ) as (objects: readonly Fields[], values: readonly unknown[]) => RememberedFields
-  return make(objects, values)
+return { reset() {\n${assignments.join('\n')}\n}, copy() {\n${copies.join('\n')}\n} }`,
+  ) as (objects: readonly Fields[], values: readonly unknown[], numbers: Float64Array) => Compiled
+  const numbers = new Float64Array(copies.length)
+  const { reset, copy } = make(objects, values, numbers)
+  const words = new Int32Array(numbers.buffer)
+  const digest = (): number => {
+    copy()
+    return digestOf(words)
+  }
+  return { reset, digest }
+}
+
+interface Compiled {
+  readonly reset: () => void
+  /** Copies the fields that are digested to `numbers`. */
+  readonly copy: () => void
+}
+
+/** Of 53 bits, which a number holds exactly. */
+function digestOf(words: Int32Array): number {
+  let first = 0
+  let second = 0
+  for (let index = 0; index < words.length; index++) {
+    const word = words[index]!
+    first = mix(Math.imul(first, 0x9e3779b1) + word)
+    second = mix(Math.imul(second, 0x27d4eb2f) ^ word)
+  }
+  return (first >>> 0) * 2 ** 21 + (second >>> 11)
 }

@@ -10,7 +10,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import { SteppingRefused } from './refusal.ts'
 import { followImport, formatOf, importResolver, isPackaged } from './resolve.ts'
 import { type Scopes, nameOf, resolveScopes } from './scope.ts'
-import { type Node, type SourceModule, childrenOf, parseModule } from './syntax.ts'
+import { type Format, type Node, type SourceModule, childrenOf, parseModule } from './syntax.ts'
 
 /** A change of the source: in `file`, the text `find`, which stands there once, becomes `replace`. */
 export interface SourcePatch {
@@ -84,12 +84,29 @@ async function readModule(
 ): Promise<ProgramModule> {
   const file = fileURLToPath(url)
   const source = patchSource(file, readSource(file), patches, applied)
-  const module = parseModule(file, source, formatOf(url))
+  const module = parseOnce(file, source, formatOf(url))
   const resolve = await importResolver(url)
   return describeModule(url, module, (specifier, kind) => {
     const target = followImport(url, specifier, kind, resolve)
     return target === null ? null : redirect(target)
   })
+}
+
+type ParsedModule = SourceModule & { readonly scopes: Scopes }
+
+/** The last form of each file, since programs that differ in a patch have all other files in common. */
+const parsedFiles = new Map<
+  string,
+  { readonly source: string; readonly format: Format; module: ParsedModule }
+>()
+
+function parseOnce(file: string, source: string, format: Format): ParsedModule {
+  const present = parsedFiles.get(file)
+  if (present?.source === source && present.format === format) return present.module
+  const parsed = parseModule(file, source, format)
+  const module = { ...parsed, scopes: resolveScopes(parsed.program) }
+  parsedFiles.set(file, { source, format, module })
+  return module
 }
 
 /** Takes packages out that have nothing to do with shared memory, and cannot come to it. */
@@ -138,11 +155,11 @@ function patchSource(
 
 type Follow = (specifier: string, kind: 'import' | 'require') => string | null
 
-function describeModule(url: string, module: SourceModule, target: Follow): ProgramModule {
+function describeModule(url: string, module: ParsedModule, target: Follow): ProgramModule {
   const imports = new Map<string, string>()
   const exports = new Map<string, Export>()
   const stars: string[] = []
-  const scopes = resolveScopes(module.program)
+  const { scopes } = module
   const note = (specifier: string, kind: 'import' | 'require'): void => {
     const found = target(specifier, kind)
     if (found !== null) imports.set(specifier, found)
@@ -170,7 +187,7 @@ function describeModule(url: string, module: SourceModule, target: Follow): Prog
       else exports.set('default', { kind: 'value', node: declaration })
     }
   }
-  return { ...module, url, scopes, imports, exports, stars }
+  return { ...module, url, imports, exports, stars }
 }
 
 /** What a CommonJS module requires by name. */

@@ -120,8 +120,15 @@ export function refuse(module: SourceModule, node: Node, problem: string, remedy
   throw new SteppingRefused(module.file, positionOf(module, node.start).line, problem, remedy)
 }
 
-/** The children of a node in the order of the text; what stands twice (`{ a }`) only once. */
-export function childrenOf(node: Node): Node[] {
+const CHILDREN = Symbol('children')
+
+/** The children of a node in the order of the text; what stands twice (`{ a }`) only once. Kept with the node. */
+export function childrenOf(node: Node): readonly Node[] {
+  const holder = node as Node & { [CHILDREN]?: readonly Node[] }
+  return (holder[CHILDREN] ??= findChildren(node))
+}
+
+function findChildren(node: Node): readonly Node[] {
   const children: Node[] = []
   for (const value of Object.values(node)) {
     if (Array.isArray(value)) {
@@ -130,6 +137,7 @@ export function childrenOf(node: Node): Node[] {
       children.push(value)
     }
   }
+  if (children.length < 2) return children
   children.sort((a, b) => a.start - b.start || b.end - a.end)
   return children.filter((child, index) => index === 0 || child.start >= children[index - 1]!.end)
 }
