@@ -314,7 +314,8 @@ class Emitter {
   #resultText(value: string): string {
     const { info, probe } = this.#frame
     if (probe?.result !== true) return value
-    return `${RUNTIME}_probed(${[probe.id, `(${value})`, ...namesOf(info).map((_, index) => `$given${index}`)].join(', ')})`
+    const given = namesOf(info).map((_, index) => `$given${index}`)
+    return `${RUNTIME}_probed(${[probe.id, `(${value})`, ...given].join(', ')})`
   }
 
   #returnText(node: Node & { type: 'ReturnStatement' }): string | null {
