@@ -314,7 +314,8 @@ class Emitter {
   #resultText(value: string): string {
     const { info, probe } = this.#frame
     if (probe?.result !== true) return value
-    return `${RUNTIME}_probed(${[probe.id, `(${value})`, ...namesOf(info).map((_, index) => `$given${index}`)].join(', ')})`
+    const given = namesOf(info).map((_, index) => `$given${index}`)
+    return `${RUNTIME}_probed(${[probe.id, `(${value})`, ...given].join(', ')})`
   }
 
   #returnText(node: Node & { type: 'ReturnStatement' }): string | null {
@@ -783,6 +784,8 @@ class Emitter {
     if (isGlobalName) {
       if (!typedArrayName.test(callee.name)) return this.#newOfEngine(node)
       const [first] = node.arguments as Node[]
+      if (first !== undefined && first.type !== 'SpreadElement' && node.arguments.length === 1)
+        return this.#arrayText(node, first, callee.name)
       const replaced = new Map<Node, string>()
       if (first !== undefined && first.type !== 'SpreadElement' && first.type !== 'Literal')
         replaced.set(first, `${RUNTIME}_source(${this.#child(node, first)}, ${site})`)
@@ -796,6 +799,20 @@ class Emitter {
     if (this.#reach.callKind(target) !== 'plain')
       return this.#delegate(node, `${RUNTIME}_build(${args()})`, 'either')
     return this.#isOrdinaryClass(callee) ? null : `${RUNTIME}_make(${args()})`
+  }
+
+  /** A typed array of one argument. Of a number, it has memory of its own: asking for its buffer would make one. */
+  #arrayText(node: Node & { type: 'NewExpression' }, argument: Node, name: string): string | null {
+    if (argument.type === 'Literal') return null
+    return this.#withTemporary((given) => {
+      const value = this.#child(node, argument)
+      const source = `${RUNTIME}_source(${given}, ${this.#site(node, 'new')})`
+      const lines = this.#lostLines(node, value)
+      return (
+        `(typeof (${given} = ${value}) === 'number' ? new ${name}(${given}) : ` +
+        `${RUNTIME}_made(new ${name}(${source}))${lines})`
+      )
+    })
   }
 
   #newOfEngine(node: Node & { type: 'NewExpression' }): string | null {

@@ -7,8 +7,8 @@
 import { SHARED, TRACKED } from './tags.ts'
 
 export type ElementArray = Int32Array
-/** Elements of one block, the unit in which changes are undone. */
-const BLOCK_SHIFT = 5
+/** Words of one block, the unit in which changes are undone: those of a cache line. */
+const BLOCK_SHIFT = 4
 
 /** A buffer that is watched or whose changes are undone. */
 export class TrackedBuffer {
@@ -21,7 +21,7 @@ export class TrackedBuffer {
   /** Its contents at the snapshot; null before. */
   snapshot: Int32Array | null = null
   readonly words: Int32Array
-  /** For each block of 32 words, the execution that has last changed it. */
+  /** For each block of 16 words, the execution that has last changed it. */
   readonly changed: Int32Array
 
   constructor(
