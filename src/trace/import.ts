@@ -7,16 +7,19 @@
 import type { Readable } from 'node:stream'
 import { recordCommand, scriptCommand, TraceError } from './errors.ts'
 import { Importer, type Process } from './importer.ts'
-import type { Mapping } from './layout.ts'
+import type { Mapping, RangeSet } from './layout.ts'
 import type { LinuxRecord } from './linux-locks.ts'
 import { OpStore, type WordStreamHandle } from './op-store.ts'
-import type { NotPerformed, RecordedThread } from './recorded-space.ts'
+import type { NotPerformed, Origin } from './recorded-space.ts'
 import { CALL_NAMES } from './scanner.ts'
 import { openSource } from './source.ts'
 
 export interface ImportOptions {
-  /** The process to replay; the one with the most page faults unless given. */
-  readonly process?: number
+  /**
+   * What to replay: every process of the trace, with the forks between them (the default); the one with the most page
+   * faults alone; or the one with this number alone.
+   */
+  readonly process?: 'all' | 'busiest' | number
   /** Bytes of records that are kept in memory before a temporary file is used. Default 256 MiB. */
   readonly memoryLimit?: number
   /** Where the temporary file goes; the system's directory for that unless given. */
@@ -34,20 +37,36 @@ export interface ProcessSummary {
   readonly threads: number
 }
 
-/** One address space of the chosen process, as the trace tells it. */
+/** One address space that is replayed, as the trace tells it. */
 export interface RecordedImage {
-  /** It began as the copy of another process's, so that pages were there which no fault of this process brought in. */
+  readonly origin: Origin
+  /**
+   * It began as the copy of one that is not replayed, so that pages were there which no fault of this process brought
+   * in.
+   */
   readonly inherited: boolean
   readonly prelude: readonly Mapping[]
   /** Where the heap begins and ends before the first operation, or -1. */
   readonly heapStart: number
   readonly heapEnd: number
-  readonly threads: readonly RecordedThread[]
-  /** Ranges that are mapped at any time, in order, as [start, end). */
-  readonly extents: readonly (readonly [number, number])[]
-  readonly records: WordStreamHandle
+  /** What it was copied from has that heap already. */
+  readonly heapInherited: boolean
+  /** Ranges that are mapped at any time in this one or those that it shares a history with by fork. */
+  readonly extents: RangeSet
   readonly faults: number
   readonly notPerformed: Readonly<Record<NotPerformed, number>>
+}
+
+/** A thread in an address space. */
+export interface RecordedSeat {
+  readonly tid: number
+  /** Number of the address space in `images`, or -1 if it is not replayed. */
+  readonly image: number
+  readonly guest: boolean
+  readonly lender: number
+  readonly operations: number
+  readonly taken: number
+  readonly left: number
 }
 
 /** A recorded program, ready to be replayed. Call `close` when it is not needed any more. */
@@ -62,15 +81,19 @@ export interface ImportedTrace {
   readonly processes: number
   /** Page faults in the whole trace. */
   readonly faults: number
-  /** The process that will be replayed. */
+  /** The process that will be replayed; of several, the one with the most faults. */
   readonly process: ProcessSummary
-  readonly processChoice: 'only' | 'busiest' | 'asked'
+  readonly processChoice: 'only' | 'all' | 'busiest' | 'asked'
+  /** Processes and threads that will be replayed. */
+  readonly replayed: { readonly processes: number; readonly threads: number }
   /** The other processes with the most faults, at most four. */
   readonly others: readonly ProcessSummary[]
-  /** Page faults of the chosen process. */
+  /** Page faults of what will be replayed. */
   readonly recordedFaults: number
-  /** From the chosen process's first to its last event. */
+  /** From the first to the last event of what will be replayed. */
   readonly durationMs: number
+  /** How long its threads lived, summed up. */
+  readonly threadMs: number
   readonly linux: LinuxRecord
   /** Events that are not needed, by name. */
   readonly otherEvents: Readonly<Record<string, number>>
@@ -82,6 +105,8 @@ export interface ImportedTrace {
   /** What the trace does not tell, in sentences. */
   readonly warnings: readonly string[]
   readonly images: readonly RecordedImage[]
+  readonly seats: readonly RecordedSeat[]
+  readonly records: WordStreamHandle
   /** Identity of each file; number 0 is none. */
   readonly files: readonly string[]
   /** Whether the records went to a temporary file. */
@@ -113,7 +138,7 @@ export async function importTrace(path: string, options: ImportOptions = {}): Pr
     options.memoryLimit ?? DEFAULT_MEMORY_LIMIT,
     options.temporaryDirectory,
   )
-  const importer = new Importer(source.file, store, options.process ?? null)
+  const importer = new Importer(source.file, store, (options.process ?? 'all') === 'all')
   let bytes = 0
   let reported = 0
   let problem: TraceError | null = null
@@ -159,60 +184,64 @@ function finish(
   requireEvents(file, importer)
   const ranked = importer.processes.filter(({ pid }) => pid > 0).toSorted((a, b) => b.faults - a.faults)
   const chosen = choose(file, ranked, options.process)
-  const images = chosen.images
-    .filter((image) => image.faults > 0 || image.records.length > 0)
-    .map((image) => ({
-      inherited: image.inherited,
-      prelude: image.prelude,
-      heapStart: image.heapStart,
-      heapEnd: image.heapEnd,
-      threads: image.threads,
-      extents: [...image.extents.ranges()],
-      records: image.records.handle(),
-      faults: image.faults,
-      notPerformed: image.notPerformed,
-    }))
-  for (const process of importer.processes)
-    if (process !== chosen) for (const image of process.images) image.discard()
+  const whole = (options.process ?? 'all') === 'all'
+  const replayed = whole ? ranked : [chosen]
+  const { spaces, seats, records } = importer.recording
+  const kept = whole ? spaces : chosen.images
+  const images = kept.filter(
+    ({ isReplaced, isUsed, faults, origin }) =>
+      !isReplaced && (isUsed || faults > 0 || (whole && origin !== 'start')),
+  )
+  const numbers = new Int32Array(spaces.length).fill(-1)
+  images.forEach((image, number) => (numbers[image.number] = number))
+  const faults = replayed.reduce((sum, process) => sum + process.faults, 0)
   const performable = images.some(
-    ({ faults, notPerformed }) => faults > Object.values(notPerformed).reduce((sum, count) => sum + count, 0),
+    (image) => image.faults > Object.values(image.notPerformed).reduce((sum, count) => sum + count, 0),
   )
   if (!performable) {
     throw new TraceError(
       'missing-events',
       file,
       undefined,
-      `none of the ${chosen.faults} page faults of process ${chosen.pid} is in a mapping that the trace tells of`,
+      `none of the ${faults} page faults of ${whole ? 'the trace' : `process ${chosen.pid}`} is in a mapping that the trace tells of`,
       howToRecord(['PERF_RECORD_MMAP2 (perf record -d, perf script --show-mmap-events)']),
     )
   }
-  const { faults } = chosen
   const closing = [() => store.close()]
   return {
     path,
     lines: scanner.line,
     events: scanner.eventCount,
     bytes,
-    threads: ranked.reduce((sum, { threads }) => sum + threads, 0),
+    threads: threadsOf(ranked),
     processes: ranked.length,
     faults: importer.faults,
     process: summary(chosen),
-    processChoice: options.process !== undefined ? 'asked' : ranked.length === 1 ? 'only' : 'busiest',
+    processChoice:
+      ranked.length === 1
+        ? 'only'
+        : typeof options.process === 'number'
+          ? 'asked'
+          : whole
+            ? 'all'
+            : 'busiest',
+    replayed: { processes: replayed.length, threads: threadsOf(replayed) },
     others: ranked
       .filter((process) => process !== chosen)
       .slice(0, OTHERS_SHOWN)
       .map(summary),
     recordedFaults: faults,
-    durationMs:
-      (chosen.lastSeconds - chosen.firstSeconds) * 1e3 +
-      (chosen.lastNanoseconds - chosen.firstNanoseconds) / 1e6,
+    durationMs: durationNs(replayed) / 1e6,
+    threadMs: replayed.reduce((sum, { threadNs }) => sum + threadNs, 0) / 1e6,
     linux: chosen.locks.summary(importer.lockEvents > 0, faults, importer.timeResolutionNs),
     otherEvents: scanner.counts(false),
     knownEvents: scanner.counts(true),
     lostEvents: importer.lostEvents,
     openCalls: importer.openCalls,
-    warnings: warnings(importer, chosen),
+    warnings: warnings(importer, replayed, whole),
     images,
+    seats: seats.map((seat) => ({ ...seat, image: numbers[seat.space]! })),
+    records: records.handle(),
     files: importer.files,
     spooled: store.spooled,
     memoryLimit: options.memoryLimit ?? DEFAULT_MEMORY_LIMIT,
@@ -225,7 +254,19 @@ function finish(
 }
 
 function summary({ pid, name, faults, threads }: Process): ProcessSummary {
-  return { pid, name, faults, threads }
+  return { pid, name, faults, threads: threads.length }
+}
+
+function threadsOf(processes: readonly Process[]): number {
+  return processes.reduce((sum, { threads }) => sum + threads.length, 0)
+}
+
+function durationNs(processes: readonly Process[]): number {
+  const seen = processes.filter(({ firstNs }) => firstNs >= 0)
+  return (
+    seen.reduce((most, { lastNs }) => Math.max(most, lastNs), 0) -
+    Math.min(...seen.map(({ firstNs }) => firstNs))
+  )
 }
 
 function howToRecord(missing: readonly string[]): string {
@@ -263,8 +304,8 @@ function requireEvents(file: string, importer: Importer): void {
   )
 }
 
-function choose(file: string, ranked: readonly Process[], wanted: number | undefined): Process {
-  if (wanted === undefined) return ranked[0]!
+function choose(file: string, ranked: readonly Process[], wanted: ImportOptions['process']): Process {
+  if (typeof wanted !== 'number') return ranked[0]!
   const found = ranked.find(({ pid }) => pid === wanted)
   const list = ranked
     .slice(0, 8)
@@ -291,7 +332,7 @@ function choose(file: string, ranked: readonly Process[], wanted: number | undef
   return found
 }
 
-function warnings(importer: Importer, chosen: Process): string[] {
+function warnings(importer: Importer, replayed: readonly Process[], whole: boolean): string[] {
   const all: string[] = []
   const { scanner } = importer
   if (importer.lostEvents > 0) {
@@ -307,7 +348,7 @@ function warnings(importer: Importer, chosen: Process): string[] {
   if (importer.mapRecords === 0) {
     all.push('the trace has no PERF_RECORD_MMAP2: what exec maps and which files are mapped is not known')
   }
-  if (chosen.threads > 1 && importer.newTasks === 0) {
+  if (replayed.some(({ threads }) => threads.length > 1) && importer.newTasks === 0) {
     all.push('the trace has no task:task_newtask: the order of thread creation is not known')
   }
   if (importer.impliedMappings > 0) {
@@ -320,9 +361,10 @@ function warnings(importer: Importer, chosen: Process): string[] {
     all.push(
       `${importer.openCalls} calls have no exit in the trace: those whose effect their arguments tell are taken to have succeeded, others are left out`,
     )
-  if (chosen.images.length > 1) {
+  const [first] = replayed
+  if (!whole && first!.images.length > 1) {
     all.push(
-      `process ${chosen.pid} ran ${chosen.images.length} programs one after the other, each in an address space of its own`,
+      `process ${first!.pid} ran ${first!.images.length} programs one after the other, each in an address space of its own`,
     )
   }
   const others = Object.values(scanner.counts(false)).reduce((sum, count) => sum + count, 0)

@@ -1,17 +1,17 @@
 /**
  * Follows the recorded processes through a trace: which threads and address spaces there are, which calls are under
- * way, and in which order everything took effect. Writes that order into one sequence of records for each address
- * space.
+ * way, and in which order everything took effect. Writes that order into one sequence of records.
  *
  * Principles:
  * - A call takes effect between its enter and its exit. The moment is where it got the mmap lock for writing, if the
  *   trace shows it; else its enter (munmap, madvise: afterwards the range is gone) or its exit (all others: before it
  *   the result is not known).
- * - Which process is wanted is known at the end only (the busiest), so every process is followed; what can no longer be
- *   wanted is forgotten.
  * - exec begins a new address space; what exec maps shows as PERF_RECORD_MMAP2 outside any call. fork copies the
- * layout.
- *   vfork lends the address space: what the child does until exec happens in its parent's, and is recorded there too.
+ *   layout. vfork lends the address space: until exec the child is a thread of its parent's.
+ * - An address space ends when the last of its threads has left it, by exit or exec.
+ * - Where one process is to be replayed alone, it is known at the end only which (the busiest), so that every process is
+ *   followed as if it were that one: it begins with its parent's layout, and what a child does in memory that it
+ *   borrowed is recorded both in the lender's and in a copy of the child's own.
  */
 import path from 'node:path'
 import { LockRecord } from './linux-locks.ts'
@@ -31,6 +31,7 @@ import {
   RECORD_ADVISE,
   RECORD_BRK,
   RECORD_CREATE,
+  RECORD_EXEC,
   RECORD_FORK,
   RECORD_JOIN,
   RECORD_MAP,
@@ -41,7 +42,7 @@ import {
   STATUS_OPEN,
   STATUS_REFUSED,
 } from './records.ts'
-import { pageDown, pageUp, RecordedSpace, USER_ADDRESSES } from './recorded-space.ts'
+import { pageDown, pageUp, RecordedSpace, USER_ADDRESSES, type Recording } from './recorded-space.ts'
 import {
   CALL_BRK,
   CALL_MADVISE,
@@ -75,15 +76,11 @@ const MREMAP_DONTUNMAP = 4
 /** Kernel addresses begin here. */
 const KERNEL_ADDRESSES = 0xffff800000000000
 
-/** Ended processes that are kept for a while, as their last events may still come. */
-const ENDED_KEPT = 16
-
 /** Where a thread's operations are recorded. */
 interface Sink {
   readonly space: RecordedSpace
-  /** The thread's number there. */
-  readonly thread: number
-  /** For a borrowed address space: the lender's number there, which waits until it is given back; else -1. */
+  readonly seat: number
+  /** For a borrowed address space: the seat of the lender, which waits until it is given back; else -1. */
   readonly lender: number
 }
 
@@ -121,10 +118,14 @@ class Thread {
   /** Its last event was a fault, so that a lock for reading belongs to that. */
   inFault = false
   faultAddress = 0
+  readonly firstNs: number
+  /** When it ended, or -1. */
+  exitNs = -1
 
-  constructor(tid: number, process: Process) {
+  constructor(tid: number, process: Process, firstNs: number) {
     this.tid = tid
     this.process = process
+    this.firstNs = firstNs
   }
 }
 
@@ -138,22 +139,29 @@ export class Process {
   readonly pid: number
   name: string
   faults = 0
-  threads = 0
-  readonly locks = new LockRecord()
+  readonly threads: Thread[] = []
+  readonly locks: LockRecord
   images: RecordedSpace[]
   space: RecordedSpace
-  firstSeconds = -1
-  firstNanoseconds = 0
-  lastSeconds = 0
-  lastNanoseconds = 0
-  forks = 0
+  firstNs = -1
+  lastNs = 0
   ended = false
 
-  constructor(pid: number, name: string, space: RecordedSpace) {
+  constructor(pid: number, name: string, space: RecordedSpace, locks: LockRecord) {
     this.pid = pid
     this.name = name
     this.space = space
     this.images = [space]
+    this.locks = locks
+  }
+
+  /** How long its threads lived, summed up, in nanoseconds. */
+  get threadNs(): number {
+    return this.threads.reduce(
+      (sum, { firstNs, exitNs }) =>
+        sum + Math.max(0, (exitNs < 0 ? this.lastNs : exitNs) - Math.max(firstNs, this.firstNs)),
+      0,
+    )
   }
 }
 
@@ -174,21 +182,22 @@ export class Importer implements TraceEvents {
   impliedMappings = 0
   impliedUnmappings = 0
 
-  readonly #store: OpStore
-  readonly #wanted: number | null
+  readonly recording: Recording
+  /** Whether all processes are to be replayed, or one of them alone. */
+  readonly #whole: boolean
   readonly #byPid = new Map<number, Process>()
   readonly #byTid = new Map<number, Thread>()
   readonly #fileNumbers = new Map<string, number>()
-  readonly #ended: Process[] = []
-  #best: Process | null = null
+  /** Of the whole trace, where all processes are replayed. */
+  readonly #locks = new LockRecord()
   #thread: Thread | null = null
   /** Threads in an mprotect whose effect is not placed yet. */
   readonly #protecting = new Set<Thread>()
 
-  constructor(file: string, store: OpStore, wanted: number | null) {
+  constructor(file: string, store: OpStore, whole: boolean) {
     this.scanner = new Scanner(file, this)
-    this.#store = store
-    this.#wanted = wanted
+    this.recording = { records: store.createStream(), seats: [], spaces: [] }
+    this.#whole = whole
   }
 
   // ---- threads and processes
@@ -200,14 +209,16 @@ export class Importer implements TraceEvents {
       thread = this.#findThread(scanner.pid, scanner.tid)
       this.#thread = thread
     }
-    const process = thread.process
-    if (process.firstSeconds < 0) {
-      process.firstSeconds = scanner.seconds
-      process.firstNanoseconds = scanner.nanoseconds
-    }
-    process.lastSeconds = scanner.seconds
-    process.lastNanoseconds = scanner.nanoseconds
+    const { process } = thread
+    const now = this.#now
+    if (process.firstNs < 0) process.firstNs = now
+    process.lastNs = now
     return thread
+  }
+
+  /** Nanoseconds, exact to a few hundred of them. */
+  get #now(): number {
+    return this.scanner.seconds * 1e9 + this.scanner.nanoseconds
   }
 
   #findThread(pid: number, tid: number): Thread {
@@ -216,82 +227,112 @@ export class Importer implements TraceEvents {
     // Threads that were there before the recording began.
     let process = this.#byPid.get(pid)
     if (process === undefined)
-      process = this.#addProcess(pid, this.scanner.comm(), new RecordedSpace(this.#store))
+      process = this.#addProcess(pid, this.scanner.comm(), new RecordedSpace(this.recording, 'start'))
     return this.#addThread(process, tid)
   }
 
   #addProcess(pid: number, name: string, space: RecordedSpace): Process {
-    const process = new Process(pid, name, space)
+    const process = new Process(pid, name, space, this.#whole ? this.#locks : new LockRecord())
     this.processes.push(process)
     this.#byPid.set(pid, process)
     return process
   }
 
   #addThread(process: Process, tid: number): Thread {
-    const thread = new Thread(tid, process)
-    thread.sinks.push({ space: process.space, thread: process.space.addThread(tid), lender: -1 })
-    process.threads++
+    const thread = new Thread(tid, process, this.#now)
+    thread.sinks.push(this.#sit(process.space, tid))
+    process.threads.push(thread)
     this.#byTid.set(tid, thread)
     return thread
   }
 
-  newTask(tid: number, flags: number): void {
-    this.newTasks++
-    const parent = this.#current()
-    this.#otherEvent(parent)
-    if ((flags & CLONE_THREAD) !== 0) {
-      const thread = this.#addThread(parent.process, tid)
-      const sink = thread.sinks[0]!
-      for (const { space, thread: creator } of parent.sinks) {
-        if (space === sink.space) space.marker(RECORD_CREATE, creator, sink.thread)
-      }
-      return
-    }
-    const own = parent.sinks[0]!
-    const space = own.space.fork(this.#store)
-    const process = this.#addProcess(tid, parent.process.name, space)
-    const thread = this.#addThread(process, tid)
-    parent.process.forks++
-    if ((flags & CLONE_VM) === 0) {
-      own.space.marker(RECORD_FORK, own.thread, 0)
-      return
-    }
-    const lender = (flags & CLONE_VFORK) !== 0 ? own.thread : -1
-    const number = own.space.addThread(tid, true, lender)
-    thread.sinks.push({ space: own.space, thread: number, lender })
-    own.space.marker(RECORD_CREATE, own.thread, number)
+  #sit(space: RecordedSpace, tid: number, guest = false, lender = -1): Sink {
+    return { space, seat: space.addSeat(tid, this.scanner.eventCount, guest, lender), lender }
   }
 
-  /** The address space that a thread borrowed goes back to its lender. */
-  #giveBack(thread: Thread): void {
-    for (const sink of thread.sinks) {
-      if (sink.lender >= 0) sink.space.marker(RECORD_JOIN, sink.lender, sink.thread)
+  newTask(tid: number, flags: number): void {
+    this.newTasks++
+    const parent = this.#active()
+    this.#otherEvent(parent)
+    const own = parent.sinks[0]!
+    if ((flags & CLONE_THREAD) !== 0) {
+      const { seat, space } = this.#addThread(parent.process, tid).sinks[0]!
+      for (const sink of parent.sinks) if (sink.space === space) space.marker(RECORD_CREATE, sink.seat, seat)
+      return
     }
-    thread.sinks.length = Math.min(1, thread.sinks.length)
+    const { name } = parent.process
+    if ((flags & CLONE_VM) === 0) {
+      const space = own.space.fork(this.recording, !this.#whole)
+      const child = this.#addThread(this.#addProcess(tid, name, space), tid)
+      own.space.marker(RECORD_FORK, own.seat, child.sinks[0]!.seat)
+      this.recording.seats[own.seat]!.operations++
+      return
+    }
+    const lender = (flags & CLONE_VFORK) !== 0 ? own.seat : -1
+    const process = this.#addProcess(
+      tid,
+      name,
+      this.#whole ? own.space : own.space.fork(this.recording, true),
+    )
+    const borrowed = this.#sit(own.space, tid, !this.#whole, lender)
+    const thread = new Thread(tid, process, this.#now)
+    if (!this.#whole) thread.sinks.push(this.#sit(process.space, tid))
+    thread.sinks.push(borrowed)
+    process.threads.push(thread)
+    this.#byTid.set(tid, thread)
+    own.space.marker(RECORD_CREATE, own.seat, borrowed.seat)
+  }
+
+  /** A thread leaves its address space, and gives back what it had borrowed. */
+  #leave(thread: Thread): void {
+    for (const { space, seat, lender } of thread.sinks) {
+      if (lender >= 0) space.marker(RECORD_JOIN, lender, seat)
+      space.leave(seat, this.scanner.eventCount)
+    }
+    thread.sinks = []
+  }
+
+  /** What a thread that has ended does is done by a new one, whose creation is not in the trace. */
+  #successor({ tid, process }: Thread): Thread {
+    const lives = process.threads.some(({ sinks }) => sinks.length > 0)
+    const space = lives ? process.space : new RecordedSpace(this.recording, 'start')
+    this.#thread = null
+    return this.#addThread(lives ? process : this.#addProcess(process.pid, this.scanner.comm(), space), tid)
+  }
+
+  /** The thread of the present event, alive. */
+  #active(): Thread {
+    const thread = this.#current()
+    return thread.sinks.length > 0 ? thread : this.#successor(thread)
   }
 
   /** exec has passed the point of no return. Returns the thread, which is another one if the process is another. */
   #newImage(thread: Thread): Thread {
     const { process } = thread
-    this.#giveBack(thread)
-    const space = new RecordedSpace(this.#store)
-    space.inExec = true
-    if (process.ended) {
-      // The number belongs to a new process, whose creation is not in the trace.
-      const successor = this.#addThread(this.#addProcess(process.pid, this.scanner.comm(), space), thread.tid)
-      this.#thread = null
+    // A thread that calls exec gets the number of its process, whose first thread may have ended before.
+    const before = process.threads.find(({ sinks }) => sinks.length > 0)?.sinks[0]
+    if (before === undefined) {
+      const successor = this.#successor(thread)
+      successor.process.space.inExec = true
       return successor
     }
-    if (process.space.records.length === 0 && process.space.faults === 0) {
-      // Nothing happened in what was there before.
-      process.space.discard()
-      process.images[process.images.length - 1] = space
-    } else {
-      process.space.records.seal()
-      process.images.push(space)
+    // Nothing happened in what was there before.
+    const old = before.space
+    const isFirst = old.origin === 'start' && !old.isUsed && old.faults === 0 && old.users === 1
+    const space = new RecordedSpace(this.recording, isFirst ? 'start' : 'exec')
+    space.inExec = true
+    if (isFirst) {
+      old.isReplaced = true
+      process.images.pop()
     }
+    process.images.push(space)
     process.space = space
-    thread.sinks = [{ space, thread: space.addThread(thread.tid), lender: -1 }]
+    const sink = this.#sit(space, thread.tid)
+    space.marker(RECORD_EXEC, sink.seat, before.seat)
+    if (!isFirst) this.recording.seats[sink.seat]!.operations++
+    // exec ends all other threads of the process.
+    for (const other of process.threads) this.#leave(other)
+    thread.sinks = [sink]
     return thread
   }
 
@@ -307,26 +348,9 @@ export class Importer implements TraceEvents {
   exit(groupDead: boolean): void {
     const thread = this.#current()
     this.#otherEvent(thread)
-    this.#giveBack(thread)
-    if (!groupDead) return
-    thread.process.ended = true
-    this.#ended.push(thread.process)
-    if (this.#ended.length > ENDED_KEPT) this.#forget(this.#ended.shift()!)
-  }
-
-  /** An ended process matters only if it may be the one that is replayed. */
-  #forget(process: Process): void {
-    for (const image of process.images) image.records.seal()
-    if (this.#wanted !== null) {
-      if (process.pid !== this.#wanted) discard(process)
-      return
-    }
-    if (this.#best === null || process.faults > this.#best.faults) {
-      if (this.#best !== null) discard(this.#best)
-      this.#best = process
-    } else {
-      discard(process)
-    }
+    this.#leave(thread)
+    thread.exitNs = this.#now
+    if (groupDead) thread.process.ended = true
   }
 
   // ---- faults
@@ -338,16 +362,18 @@ export class Importer implements TraceEvents {
     thread.inFault = true
     thread.faultAddress = address
     thread.lockContended = false
+    // Its address space is left already.
+    if (thread.sinks.length === 0) thread.process.space.countOutside()
     if (address >= USER_ADDRESSES) {
       if (address < KERNEL_ADDRESSES)
         throw this.scanner.outOfRange(
           `a page fault at 0x${address.toString(16)}, which is no 47-bit user address`,
         )
-      for (const sink of thread.sinks) sink.space.countKernelAddress(sink.thread)
+      for (const { space, seat } of thread.sinks) space.countKernelAddress(seat)
       return
     }
     if (this.#protecting.size > 0) this.#settleProtections(thread, address, errorCode)
-    for (const sink of thread.sinks) sink.space.fault(sink.thread, address, errorCode)
+    for (const { space, seat } of thread.sinks) space.fault(seat, address, errorCode)
   }
 
   /**
@@ -369,7 +395,10 @@ export class Importer implements TraceEvents {
     const thread = this.#current()
     this.lockEvents++
     if (thread.inFault) {
-      if (!write) thread.process.locks.faultsUnderLock++
+      if (!write) {
+        thread.process.locks.faultsUnderLock++
+        for (const { space, seat } of thread.sinks) space.faultTookLock(seat)
+      }
       thread.inFault = false
     }
     if (started) {
@@ -419,7 +448,7 @@ export class Importer implements TraceEvents {
   // ---- calls
 
   enterCall(kind: number, values: Float64Array): void {
-    const thread = this.#current()
+    const thread = this.#active()
     const { call } = thread
     this.#otherEvent(thread)
     this.entered[kind]!++
@@ -501,12 +530,12 @@ export class Importer implements TraceEvents {
       const address = values[0]!
       switch (call.kind) {
         case CALL_MMAP: {
-          const position = space.reserveCall(RECORD_MAP, sink.thread, 0, 0, values[2]! & 7)
+          const position = space.reserveCall(RECORD_MAP, sink.seat, 0, 0, values[2]! & 7)
           call.reserved.push({ space, position, implied: null, removed: null })
           break
         }
         case CALL_BRK: {
-          const position = space.reserveCall(RECORD_BRK, sink.thread, address, 0, 0)
+          const position = space.reserveCall(RECORD_BRK, sink.seat, address, 0, 0)
           call.reserved.push({ space, position, implied: null, removed: null })
           break
         }
@@ -514,7 +543,7 @@ export class Importer implements TraceEvents {
           const length = pageUp(values[1]!)
           if (!isRange(address, length)) break
           this.#implyMissing(sink, call, address, address + length)
-          const position = space.reserveCall(RECORD_REMAP, sink.thread, address, length, values[3]!)
+          const position = space.reserveCall(RECORD_REMAP, sink.seat, address, length, values[3]!)
           // Others may map where it was before this thread's exit tells that it moved.
           const mayMove = (values[3]! & MREMAP_MAYMOVE) !== 0
           const removed = space.layout.slice(address, address + length)
@@ -533,7 +562,7 @@ export class Importer implements TraceEvents {
                 : RECORD_ADVISE
           if (kind !== RECORD_UNMAP) this.#implyMissing(sink, call, address, address + length)
           const argument = kind === RECORD_PROTECT ? values[2]! & 7 : kind === RECORD_ADVISE ? values[2]! : 0
-          const position = space.reserveCall(kind, sink.thread, address, length, argument)
+          const position = space.reserveCall(kind, sink.seat, address, length, argument)
           let removed: Mapping[] | null = null
           if (kind !== RECORD_ADVISE) {
             removed = space.layout.slice(address, address + length)
@@ -561,7 +590,7 @@ export class Importer implements TraceEvents {
         offset: 0,
         growsDown: false,
       }
-      const position = sink.space.implyMapping(sink.thread, mapping, STATUS_OPEN)
+      const position = sink.space.implyMapping(sink.seat, mapping, STATUS_OPEN)
       call.reserved.push({ space: sink.space, position, implied: mapping, removed: null })
     }
   }
@@ -710,7 +739,7 @@ export class Importer implements TraceEvents {
       if (source === undefined) continue
       const offset = source.file === 0 ? 0 : source.offset + values[0]! - source.start
       const mapping = { ...source, start, end: start + pageUp(values[2]!), offset }
-      sink.space.implyMapping(sink.thread, mapping, STATUS_DONE)
+      sink.space.implyMapping(sink.seat, mapping, STATUS_DONE)
       sink.space.map(mapping)
     }
   }
@@ -784,7 +813,7 @@ export class Importer implements TraceEvents {
     }
     this.impliedMappings++
     for (const sink of thread.sinks) {
-      sink.space.implyMapping(sink.thread, mapping, STATUS_DONE)
+      sink.space.implyMapping(sink.seat, mapping, STATUS_DONE)
       sink.space.map(mapping)
     }
   }
@@ -798,11 +827,6 @@ export class Importer implements TraceEvents {
     this.scanner.end()
     for (const thread of this.#byTid.values()) if (thread.call.active) this.#abandon(thread, false)
   }
-}
-
-function discard(process: Process): void {
-  for (const image of process.images) image.discard()
-  process.images = []
 }
 
 function isRange(start: number, length: number): boolean {

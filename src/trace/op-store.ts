@@ -148,11 +148,6 @@ export class OpStore {
     this.#spool!.overwrite(offset, value)
   }
 
-  /** Gives back what `place` counted: the sequence is not needed any more. */
-  release(chunk: Chunk): void {
-    if ('words' in chunk) this.#used -= chunk.words.byteLength
-  }
-
   /** Ends the use of every sequence of this store. */
   close(): void {
     this.#spool?.close()
@@ -239,16 +234,6 @@ export class WordStream {
       this.words = words
     }
     this.#place()
-  }
-
-  /** Forgets everything. */
-  discard(): void {
-    for (const chunk of this.#chunks) this.#store.release(chunk)
-    this.#chunks.length = 0
-    this.#starts.length = 0
-    this.#start = 0
-    this.#length = 0
-    this.words = EMPTY
   }
 
   handle(): WordStreamHandle {

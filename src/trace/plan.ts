@@ -1,16 +1,16 @@
 /**
- * From a recorded address space to what each worker of a replay has to do: relocated operations and waits.
+ * From recorded address spaces to what each worker of a replay has to do: relocated operations and waits.
  *
  * Principles: one pass over the records in recorded order, with a small model of the pages (there or not, and why).
  * The model is not the replay: it tells what the page cache must have held when the program was recorded, how much
  * memory a replay needs, and, for a fault that does not occur in the replay, which of the known reasons applies.
  */
 import { TraceError } from './errors.ts'
-import type { RecordedImage } from './import.ts'
-import { PAGE_SIZE, type Mapping } from './layout.ts'
+import type { RecordedImage, RecordedSeat } from './import.ts'
+import { PAGE_SIZE, type Mapping, type RangeSet } from './layout.ts'
 import type { OpStore, WordStream, WordStreamHandle } from './op-store.ts'
 import { readChunks } from './op-store.ts'
-import { OrderAnalysis, PAGE_ABSENT, PAGE_AROUND, PAGE_FAULTED, PAGE_FORKED, PAGE_OWNED } from './order.ts'
+import { OrderAnalysis } from './order.ts'
 import {
   CALL_ADDRESS,
   CALL_ARGUMENT,
@@ -18,16 +18,21 @@ import {
   CALL_LENGTH,
   CALL_SECOND_ADDRESS,
   CALL_SECOND_LENGTH,
+  FAULT_ERROR_MASK,
   FAULT_ERROR_SHIFT,
+  FAULT_LOCKED,
   FAULT_WINDOW_SHIFT,
   FLAGS_SHIFT,
   fromWords,
+  isMarker,
   MAP_POPULATE,
   MAP_REPLACES,
   MAP_SHARED,
   RECORD_ADVISE,
   RECORD_BRK,
   RECORD_CREATE,
+  RECORD_DESTROY,
+  RECORD_EXEC,
   RECORD_FAULT,
   RECORD_FILE_FAULT,
   RECORD_FORK,
@@ -42,22 +47,38 @@ import {
   STATUS_OPEN,
   STATUS_SHIFT,
 } from './records.ts'
-import { FAULT_PROTECTION, FAULT_WRITE, type RecordedThread } from './recorded-space.ts'
+import { FAULT_PROTECTION, FAULT_WRITE } from './recorded-space.ts'
 import { Relocation, RelocationError } from './relocation.ts'
+import {
+  MemoryUse,
+  PAGE_ABSENT,
+  PAGE_AROUND,
+  PAGE_FAULTED,
+  PAGE_FORKED,
+  PAGE_OWNED,
+  SpaceOrder,
+} from './space-order.ts'
 
 /**
  * Operations of a worker's stream. First word: operation | note << 4 | guest << 8 | waits << 16; then for each wait a
- * worker and an operation number; then the payload, whose last word is the thread.
+ * worker and an operation number; then the payload, whose last word is the seat, which tells thread and address space.
  */
-export const OP_TOUCH = 1 // page, offset | error code << 12
+export const OP_TOUCH = 1 // page, offset | error code << 12 | OP_TOUCH_LOCKED
 export const OP_MAP = 2 // page, pages, protection | flags << 8, file, file page
 export const OP_UNMAP = 3 // page, pages
 export const OP_PROTECT = 4 // page, pages, protection
 export const OP_ADVISE = 5 // page, pages, advice
 export const OP_REMAP = 6 // page, old pages, new pages, flags, new page
 export const OP_BRK = 7 // page, offset, result page, result offset
+export const OP_FORK = 8 // image of the copy
+export const OP_EXEC = 9 // makes the address space of the seat
+export const OP_LEAVE = 10 // the worker has nothing more to do in the address space
+export const OP_DESTROY = 11
 
-export const PAYLOAD_WORDS: readonly number[] = [0, 3, 6, 3, 4, 4, 6, 5]
+export const PAYLOAD_WORDS: readonly number[] = [0, 3, 6, 3, 4, 4, 6, 5, 2, 1, 1, 1]
+
+/** Linux took the mmap lock in this fault. */
+export const OP_TOUCH_LOCKED = 1 << 20
 
 export const OP_NOTE_SHIFT = 4
 export const OP_GUEST = 1 << 8
@@ -102,9 +123,6 @@ const ADVICE_WITHOUT_PAGES = new Set([
 ])
 const ADVICE_REMOVING = new Set([MADV_DONTNEED, MADV_REMOVE, MADV_DONTNEED_LOCKED])
 
-/** Waits of one operation that can be written down: one for each worker. */
-const MAX_THREADS = 65535
-
 export interface PlannedMapping {
   readonly page: number
   readonly pages: number
@@ -129,6 +147,10 @@ export interface PlanStatistics {
   readonly operations: number
   readonly faults: number
   readonly calls: number
+  /** Address spaces that were copied, made by exec in the course of the replay, and destroyed. */
+  readonly forks: number
+  readonly execs: number
+  readonly exits: number
   /** Calls that Linux refused, calls without an exit, and advice that this version does not have: left out. */
   readonly refusedCalls: number
   readonly openCalls: number
@@ -139,110 +161,142 @@ export interface PlanStatistics {
   readonly longestChain: number
 }
 
-/** What a replay of one address space does. */
+/** How one address space begins. */
 export interface ImagePlan {
+  /** Made before the clock starts; else by an operation. */
+  readonly isFirst: boolean
   readonly prelude: readonly PlannedMapping[]
-  /** Where the heap begins and ends before the first operation, relocated; -1 without a heap. */
+  /** Where the heap begins and ends before the first operation, relocated; -1 without a heap, or where fork tells. */
   readonly heapStart: number
   readonly heapEnd: number
   /** Bytes by which stacks grow. */
   readonly stackGrowth: number
+}
+
+/** What a replay does. */
+export interface ReplayPlan {
+  readonly images: readonly ImagePlan[]
+  /** Address space of each seat, and whose it is, for messages. */
+  readonly seatImages: readonly number[]
+  readonly tids: readonly number[]
   readonly files: readonly PlannedFile[]
   /** One stream for each worker. */
   readonly streams: readonly WordStreamHandle[]
   /** Operations of each worker. */
   readonly operations: readonly number[]
   readonly statistics: PlanStatistics
-  /** Frames for the address space's own pages, at most, in recorded order. */
-  readonly peakOwnedPages: number
+  /** Frames for pages of the address spaces' own, at most, in recorded order. */
+  readonly peakFrames: number
   readonly cachedPages: number
-  /** Page tables, at most. */
-  readonly pageTables: number
-  /** tid of each thread, for messages. */
-  readonly tids: readonly number[]
+  /** Page tables and address spaces, at most. */
+  readonly peakTables: number
+  readonly peakSpaces: number
 }
 
-/** For each thread of an address space, the thread that stands for it in a replay: itself, or who waits for it. */
-function representatives(threads: readonly RecordedThread[]): number[] {
-  const found: number[] = []
-  // A lender is always older than its guest.
-  for (const [thread, { lender }] of threads.entries()) found.push(lender < 0 ? thread : found[lender]!)
-  return found
+/** What of a recorded trace a plan is made from. */
+export interface PlanSource {
+  readonly images: readonly RecordedImage[]
+  readonly seats: readonly RecordedSeat[]
+  readonly records: WordStreamHandle
 }
 
-/** How many workers an address space can keep busy. */
-export function busyThreads(threads: readonly RecordedThread[]): number {
-  const representative = representatives(threads)
-  return new Set(representative.filter((_, thread) => threads[thread]!.operations > 0)).size
+/** Seats that are taken one after the other, so that one worker does for all of them. */
+interface Lane {
+  readonly seats: number[]
+  operations: number
+  free: number
 }
 
 /**
- * Deals threads out to workers: the busiest first, each to the worker with the least to do. A guest goes where the
- * thread is that waits for it.
- * @returns the worker of each thread
+ * Puts threads that never lived at the same time into one lane, as a make of many short processes has far fewer of them
+ * at a time than in all. A thread that borrowed an address space is where the one is that waits for it meanwhile.
  */
-export function dealThreads(threads: readonly RecordedThread[], workers: number): Uint16Array {
-  const representative = representatives(threads)
-  const operations = threads.map(() => 0)
-  for (const [thread, one] of threads.entries()) operations[representative[thread]!]! += one.operations
-  const workerOf = new Uint16Array(threads.length)
+function lanesOf(seats: readonly RecordedSeat[]): Lane[] {
+  const lanes: Lane[] = []
+  const laneOf: (Lane | undefined)[] = []
+  const load = seats.map(({ operations }) => operations)
+  // A lender always sits longer than who borrows.
+  for (let seat = seats.length - 1; seat >= 0; seat--) {
+    const { lender } = seats[seat]!
+    if (lender >= 0) load[lender]! += load[seat]!
+  }
+  for (const [seat, { taken, left, lender }] of seats.entries()) {
+    if (load[seat] === 0) continue
+    let lane = lender >= 0 ? laneOf[lender] : undefined
+    if (lane === undefined) {
+      for (const one of lanes)
+        if (one.free <= taken && (lane === undefined || one.free > lane.free)) lane = one
+      if (lane === undefined) lanes.push((lane = { seats: [], operations: 0, free: 0 }))
+      lane.free = left
+    }
+    lane.seats.push(seat)
+    lane.operations += seats[seat]!.operations
+    laneOf[seat] = lane
+  }
+  return lanes
+}
+
+/** How many workers recorded threads can keep busy. */
+export function busyThreads(seats: readonly RecordedSeat[]): number {
+  return lanesOf(replayed(seats)).length
+}
+
+function replayed(seats: readonly RecordedSeat[]): RecordedSeat[] {
+  return seats.map((seat) => (seat.image < 0 ? { ...seat, operations: 0 } : seat))
+}
+
+/**
+ * Deals threads out to workers, lane by lane: the busiest first, each to the worker with the least to do.
+ * @returns the worker of each seat
+ */
+export function dealThreads(seats: readonly RecordedSeat[], workers: number): Uint16Array {
+  const workerOf = new Uint16Array(seats.length)
   const load = new Float64Array(workers)
-  const order = threads
-    .map((_, thread) => thread)
-    .filter((thread) => representative[thread] === thread)
-    .toSorted((a, b) => operations[b]! - operations[a]!)
-  for (const thread of order) {
+  for (const lane of lanesOf(replayed(seats)).toSorted((a, b) => b.operations - a.operations)) {
     let least = 0
     for (let worker = 1; worker < workers; worker++) if (load[worker]! < load[least]!) least = worker
-    workerOf[thread] = least
-    load[least]! += operations[thread]!
+    for (const seat of lane.seats) workerOf[seat] = least
+    load[least]! += lane.operations
   }
-  for (const [thread, other] of representative.entries()) workerOf[thread] = workerOf[other]!
   return workerOf
 }
 
 /**
- * Plans the replay of one address space.
+ * Plans a replay.
  * @param file the trace, for messages
  * @param workers number of workers
  * @param store where the streams go
+ * @throws TraceError if the addresses cannot be had
  */
-export function planImage(file: string, image: RecordedImage, workers: number, store: OpStore): ImagePlan {
-  return new Planner(file, image, workers, store).plan()
+export function planReplay(file: string, source: PlanSource, workers: number, store: OpStore): ReplayPlan {
+  return new Planner(file, source, workers, store).plan()
 }
 
 class Planner {
-  readonly #image: RecordedImage
-  readonly #workerOf: Uint16Array
-  readonly #relocation: Relocation
+  readonly #source: PlanSource
+  readonly #relocations: readonly Relocation[]
   readonly #order: OrderAnalysis
+  readonly #memory = new MemoryUse()
+  readonly #spaces: (SpaceOrder | undefined)[]
   readonly #streams: WordStream[]
   readonly #operations: number[]
+  readonly #stackGrowth: number[]
   readonly #files = new Map<number, PlannedFile>()
   readonly #cached = new Map<number, Set<number>>()
   /** Pages of files that faulted though a neighbour's fault would have mapped them: not in the page cache then. */
   readonly #notCached = new Map<number, Set<number>>()
-  #faults = 0
-  #calls = 0
-  #refused = 0
-  #open = 0
-  #stackGrowth = 0
+  readonly #counts = { faults: 0, calls: 0, forks: 0, execs: 0, exits: 0, refusedCalls: 0, openCalls: 0 }
   readonly #unsupported: Record<string, number> = {}
+  // The record under way: its seat, address space, and where that one's addresses go.
+  #seat = 0
+  #image = 0
+  #space!: SpaceOrder
+  #relocation!: Relocation
 
-  constructor(file: string, image: RecordedImage, workers: number, store: OpStore) {
-    this.#image = image
-    if (image.threads.length > MAX_THREADS) {
-      throw new TraceError(
-        'limit',
-        file,
-        undefined,
-        `the process has ${image.threads.length} threads, more than ${MAX_THREADS}`,
-        'Record for a shorter time.',
-      )
-    }
-    this.#workerOf = dealThreads(image.threads, workers)
+  constructor(file: string, source: PlanSource, workers: number, store: OpStore) {
+    this.#source = source
     try {
-      this.#relocation = Relocation.create(image.extents, () => pointsOf(image))
+      this.#relocations = relocate(source)
     } catch (error) {
       if (!(error instanceof RelocationError)) throw error
       throw new TraceError(
@@ -254,18 +308,20 @@ class Planner {
         error,
       )
     }
-    this.#order = new OrderAnalysis(this.#workerOf, workers)
+    this.#order = new OrderAnalysis(dealThreads(source.seats, workers), workers)
+    this.#spaces = source.images.map(() => undefined)
+    this.#stackGrowth = source.images.map(() => 0)
     this.#streams = Array.from({ length: workers }, () => store.createStream())
     this.#operations = Array.from({ length: workers }, () => 0)
   }
 
-  plan(): ImagePlan {
-    const image = this.#image
-    const prelude = image.prelude.map((mapping) => this.#plannedMapping(mapping))
-    for (const { words, length } of readChunks(image.records)) {
+  plan(): ReplayPlan {
+    const { images, seats, records } = this.#source
+    const begun = images.map((image, number) => this.#plannedImage(image, number))
+    this.#image = -1
+    for (const { words, length } of readChunks(records)) {
       for (let at = 0; at < length; at += RECORD_WORDS[words[at]! & 0xff]!) this.#record(words, at)
     }
-    const order = this.#order
     const files = [...this.#files.values()]
     let cachedPages = 0
     for (const file of files) {
@@ -274,34 +330,58 @@ class Planner {
       cachedPages += pages.length
       file.cached = runsOfPages(pages.toSorted((a, b) => a - b))
     }
+    const { operations, waits, longestChain } = this.#order
+    const { peakFrames, peakTables, peakSpaces } = this.#memory
     return {
-      prelude,
-      heapStart: image.heapStart < 0 ? -1 : this.#breakAddress(image.heapStart),
-      heapEnd: image.heapStart < 0 ? -1 : this.#breakAddress(image.heapEnd),
-      stackGrowth: this.#stackGrowth,
+      // A copy has the limit of what it was copied from.
+      images: begun.map((image, number) => ({ ...image, stackGrowth: this.#growthOfFamily(number) })),
+      seatImages: seats.map(({ image }) => image),
+      tids: seats.map(({ tid }) => tid),
       files,
       streams: this.#streams.map((stream) => stream.handle()),
       operations: this.#operations,
-      statistics: {
-        operations: order.operations,
-        faults: this.#faults,
-        calls: this.#calls,
-        refusedCalls: this.#refused,
-        openCalls: this.#open,
-        unsupportedAdvice: this.#unsupported,
-        waits: order.waits,
-        longestChain: order.longestChain,
-      },
-      peakOwnedPages: order.peakOwnedPages,
+      statistics: { operations, ...this.#counts, unsupportedAdvice: this.#unsupported, waits, longestChain },
+      peakFrames,
       cachedPages,
-      pageTables: order.peakBlocks,
-      tids: image.threads.map(({ tid }) => tid),
+      peakTables,
+      peakSpaces,
     }
+  }
+
+  #plannedImage(image: RecordedImage, number: number): ImagePlan {
+    this.#image = number
+    this.#relocation = this.#relocations[number]!
+    const { heapStart, heapEnd, origin } = image
+    const hasHeap = heapStart >= 0 && !image.heapInherited
+    return {
+      isFirst: origin === 'start',
+      prelude: image.prelude.map((mapping) => this.#plannedMapping(mapping)),
+      heapStart: hasHeap ? this.#breakAddress(heapStart) : -1,
+      heapEnd: hasHeap ? this.#breakAddress(heapEnd) : -1,
+      stackGrowth: 0,
+    }
+  }
+
+  #growthOfFamily(number: number): number {
+    const { images } = this.#source
+    const { extents } = images[number]!
+    return this.#stackGrowth.reduce(
+      (sum, growth, other) => (images[other]!.extents === extents ? sum + growth : sum),
+      0,
+    )
+  }
+
+  #use(image: number): void {
+    this.#image = image
+    this.#relocation = this.#relocations[image]!
+    this.#space = this.#spaces[image] ??= new SpaceOrder(this.#order, this.#memory)
   }
 
   /** A program break is the end of a range, but its lowest value is a beginning. */
   #breakAddress(value: number): number {
-    return value > this.#image.heapStart ? this.#relocation.end(value) : this.#relocation.address(value)
+    return value > this.#source.images[this.#image]!.heapStart
+      ? this.#relocation.end(value)
+      : this.#relocation.address(value)
   }
 
   #plannedMapping(mapping: Mapping): PlannedMapping {
@@ -333,6 +413,15 @@ class Planner {
 
   #record(words: Int32Array, at: number): void {
     const kind = words[at]! & 0xff
+    const seat = words[at + 1]!
+    const { image } = this.#source.seats[seat]!
+    if (image < 0) return
+    this.#seat = seat
+    if (kind === RECORD_EXEC) {
+      this.#exec(image, words[at + 2]!)
+      return
+    }
+    if (image !== this.#image) this.#use(image)
     switch (kind) {
       case RECORD_FAULT:
       case RECORD_STACK_FAULT:
@@ -340,27 +429,75 @@ class Planner {
         this.#fault(words, at, kind)
         return
       case RECORD_FORK:
-        this.#order.fork()
+        this.#fork(words[at + 2]!)
         return
       case RECORD_CREATE:
-        this.#order.threadAfter(words[at + 2]!, words[at + 1]!)
+        this.#seatAfter(words[at + 2]!, seat)
         return
       case RECORD_JOIN:
-        this.#order.threadAfter(words[at + 1]!, words[at + 2]!)
+        this.#seatAfter(seat, words[at + 2]!)
+        return
+      case RECORD_DESTROY:
+        this.#destroy()
         return
       default: {
         const status = (words[at]! >> STATUS_SHIFT) & 0xff
         if (status === STATUS_DONE) this.#call(words, at, kind)
-        else if (status === STATUS_OPEN) this.#open++
-        else this.#refused++
+        else if (status === STATUS_OPEN) this.#counts.openCalls++
+        else this.#counts.refusedCalls++
       }
     }
   }
 
-  #fault(words: Int32Array, at: number, kind: number): void {
+  /** What a seat does next comes after what another has done. */
+  #seatAfter(seat: number, other: number): void {
+    const { operations, image } = this.#source.seats[other]!
+    if (operations > 0 && image >= 0) this.#order.seatAfter(seat, other)
+    else this.#order.seatAfterAwaited(seat, other)
+  }
+
+  #fork(child: number): void {
+    const { image } = this.#source.seats[child]!
+    if (image < 0) {
+      this.#space.markForked()
+      return
+    }
+    this.#space.begin(this.#seat)
+    this.#spaces[image] = this.#space.fork()
+    this.#emitMarker(OP_FORK, image)
+    this.#order.seatAfter(child, this.#seat)
+    this.#counts.forks++
+  }
+
+  #exec(image: number, before: number): void {
+    this.#seatAfter(this.#seat, before)
+    this.#use(image)
+    if (this.#source.images[image]!.origin === 'start') return
+    this.#space.begin(this.#seat)
+    this.#emitMarker(OP_EXEC)
+    this.#counts.execs++
+  }
+
+  /** Workers that have used the address space leave it first. */
+  #destroy(): void {
     const order = this.#order
-    const thread = words[at + 1]!
-    const errorCode = words[at]! >>> FAULT_ERROR_SHIFT
+    for (const worker of this.#space.otherUsers(order.workerOf(this.#seat))) {
+      order.beginExtra(worker)
+      this.#space.leave()
+      this.#emitMarker(OP_LEAVE)
+    }
+    this.#space.begin(this.#seat)
+    this.#space.destroy()
+    this.#emitMarker(OP_DESTROY)
+    this.#counts.exits++
+    this.#spaces[this.#image] = undefined
+    this.#image = -1
+  }
+
+  #fault(words: Int32Array, at: number, kind: number): void {
+    const space = this.#space
+    const seat = this.#seat
+    const errorCode = (words[at]! >>> FAULT_ERROR_SHIFT) & FAULT_ERROR_MASK
     const window = (words[at]! >>> FAULT_WINDOW_SHIFT) & 0xff
     const address = this.#relocation.address(fromWords(words[at + 2]!, words[at + 3]!))
     const page = Math.floor(address / PAGE_SIZE)
@@ -368,12 +505,13 @@ class Planner {
     let last = page + (window >> 4)
     if (kind === RECORD_STACK_FAULT) {
       last += words[at + 4]!
-      this.#stackGrowth += words[at + 4]! * PAGE_SIZE
+      this.#stackGrowth[this.#image]! += words[at + 4]! * PAGE_SIZE
     }
-    order.begin(thread)
-    const state = order.fault(thread, page, first, last)
+    space.begin(seat)
+    if (kind === RECORD_STACK_FAULT) space.growStack(page, last)
+    const state = space.fault(page, first, last)
     const write = (errorCode & FAULT_WRITE) !== 0
-    const note = this.#note(state, errorCode, page, thread, kind === RECORD_FILE_FAULT)
+    const note = this.#note(state, errorCode, page, kind === RECORD_FILE_FAULT)
     if (kind === RECORD_FILE_FAULT) {
       const file = words[at + 4]!
       const filePage = words[at + 5]!
@@ -384,42 +522,50 @@ class Planner {
       if (window !== 0) {
         for (let other = first; other <= last; other++) {
           cached.add(filePage + other - page)
-          if (order.state(other) === PAGE_ABSENT) order.setState(other, PAGE_AROUND, thread)
+          if (space.state(other) === PAGE_ABSENT) space.setState(other, PAGE_AROUND, seat)
         }
       }
     }
     // A page of one's own: what is written in a private mapping, and (as we cannot tell) in a shared one without a
     // file.
     const owned = write || (state & PAGE_OWNED) !== 0 ? PAGE_OWNED : 0
-    const owner = (state & PAGE_FAULTED) === 0 ? thread : order.ownerOf(page)
-    order.setState(page, PAGE_FAULTED | owned, owner)
-    this.#faults++
-    const end = this.#emit(OP_TOUCH, thread, note)
-    const stream = this.#streams[this.#workerOf[thread]!]!.words
+    const owner = (state & PAGE_FAULTED) === 0 ? seat : space.ownerOf(page)
+    if (write) space.unshare(page)
+    space.setState(page, PAGE_FAULTED | owned, owner)
+    this.#counts.faults++
+    const end = this.#emit(OP_TOUCH, note)
+    const stream = this.#streams[this.#order.worker]!.words
     stream[end] = page
-    stream[end + 1] = (address % PAGE_SIZE) | ((errorCode & 0xff) << 12)
-    stream[end + 2] = thread
+    stream[end + 1] =
+      (address % PAGE_SIZE) |
+      ((errorCode & 0xff) << 12) |
+      ((words[at]! & FAULT_LOCKED) !== 0 ? OP_TOUCH_LOCKED : 0)
+    stream[end + 2] = seat
   }
 
-  #note(state: number, errorCode: number, page: number, thread: number, ofFile: boolean): number {
+  #note(state: number, errorCode: number, page: number, ofFile: boolean): number {
     if ((errorCode & FAULT_PROTECTION) !== 0) {
-      if ((state & PAGE_FORKED) !== 0 || (state === PAGE_ABSENT && this.#image.inherited)) return NOTE_FORKED
+      if (
+        (state & PAGE_FORKED) !== 0 ||
+        (state === PAGE_ABSENT && this.#source.images[this.#image]!.inherited)
+      )
+        return NOTE_FORKED
       return ofFile && state === PAGE_ABSENT ? NOTE_LARGE_FOLIO : NOTE_NONE
     }
     if ((state & PAGE_AROUND) !== 0) return NOTE_MAPPED_AROUND
     if (state === PAGE_ABSENT) return NOTE_NONE
-    return this.#order.ownerOf(page) === thread ? NOTE_MAPPED : NOTE_MAPPED_BY_OTHER
+    return this.#space.ownerOf(page) === this.#seat ? NOTE_MAPPED : NOTE_MAPPED_BY_OTHER
   }
 
   #call(words: Int32Array, at: number, kind: number): void {
-    const order = this.#order
+    const space = this.#space
+    const seat = this.#seat
     const relocation = this.#relocation
-    const thread = words[at + 1]!
     const start = fromWords(words[at + CALL_ADDRESS]!, words[at + CALL_ADDRESS + 1]!)
     const length = fromWords(words[at + CALL_LENGTH]!, words[at + CALL_LENGTH + 1]!)
     const argument = words[at + CALL_ARGUMENT]!
     if (kind === RECORD_BRK) {
-      this.#brk(words, at, thread, start)
+      this.#brk(words, at, start)
       return
     }
     const first = relocation.address(start) / PAGE_SIZE
@@ -436,23 +582,23 @@ class Planner {
           fromWords(words[at + CALL_SECOND_ADDRESS]!, words[at + CALL_SECOND_ADDRESS + 1]!) / PAGE_SIZE,
         )
         this.#useFile(file, filePage, behind - first)
-        order.begin(thread)
-        order.call(first, behind, true, true)
+        space.begin(seat)
+        space.call(first, behind, true, true)
         if ((flags & MAP_POPULATE) !== 0 && argument !== 0 && (flags & MAP_SHARED) === 0)
-          order.populate(first, behind, thread)
+          space.populate(first, behind, seat)
         payload = [first, behind - first, argument | (flags << 8), file, filePage]
         break
       }
       case RECORD_UNMAP:
         op = OP_UNMAP
-        order.begin(thread)
-        order.call(first, behind, true, true)
+        space.begin(seat)
+        space.call(first, behind, true, true)
         payload = [first, behind - first]
         break
       case RECORD_PROTECT:
         op = OP_PROTECT
-        order.begin(thread)
-        order.call(first, behind, true, false)
+        space.begin(seat)
+        space.call(first, behind, true, false)
         payload = [first, behind - first, argument]
         break
       case RECORD_ADVISE:
@@ -462,10 +608,10 @@ class Planner {
           return
         }
         op = OP_ADVISE
-        order.begin(thread)
-        order.call(first, behind, !ADVICE_WITHOUT_PAGES.has(argument), ADVICE_REMOVING.has(argument))
+        space.begin(seat)
+        space.call(first, behind, !ADVICE_WITHOUT_PAGES.has(argument), ADVICE_REMOVING.has(argument))
         if (argument === MADV_POPULATE_WRITE || argument === MADV_POPULATE_READ)
-          order.populate(first, behind, thread)
+          space.populate(first, behind, seat)
         payload = [first, behind - first, argument]
         break
       case RECORD_REMAP: {
@@ -474,15 +620,15 @@ class Planner {
         const newLength = fromWords(words[at + CALL_SECOND_LENGTH]!, words[at + CALL_SECOND_LENGTH + 1]!)
         const newFirst = relocation.address(newStart) / PAGE_SIZE
         const newBehind = relocation.end(newStart + newLength) / PAGE_SIZE
-        order.begin(thread)
+        space.begin(seat)
         if (newFirst === first) {
-          order.call(Math.min(behind, newBehind), Math.max(behind, newBehind), true, true)
-          order.call(first, Math.min(behind, newBehind), true, false)
+          space.call(Math.min(behind, newBehind), Math.max(behind, newBehind), true, true)
+          space.call(first, Math.min(behind, newBehind), true, false)
         } else {
-          order.call(newFirst, newBehind, true, true)
-          order.call(first, behind, true, false)
-          order.movePages(first, Math.min(behind, first + newBehind - newFirst), newFirst)
-          order.call(first, behind, true, true)
+          space.call(newFirst, newBehind, true, true)
+          space.call(first, behind, true, false)
+          space.movePages(first, Math.min(behind, first + newBehind - newFirst), newFirst)
+          space.call(first, behind, true, true)
         }
         payload = [first, behind - first, newBehind - newFirst, argument, newFirst]
         break
@@ -490,11 +636,12 @@ class Planner {
       default:
         throw new Error(`record of unknown kind ${kind}`)
     }
-    this.#emitCall(op, thread, payload)
+    this.#emitCall(op, payload)
   }
 
-  #brk(words: Int32Array, at: number, thread: number, wanted: number): void {
-    const order = this.#order
+  #brk(words: Int32Array, at: number, wanted: number): void {
+    const space = this.#space
+    const seat = this.#seat
     const result = fromWords(words[at + CALL_SECOND_ADDRESS]!, words[at + CALL_SECOND_ADDRESS + 1]!)
     const previous = fromWords(words[at + CALL_SECOND_LENGTH]!, words[at + CALL_SECOND_LENGTH + 1]!)
     const from = this.#breakAddress(previous)
@@ -502,15 +649,17 @@ class Planner {
     const first = Math.ceil(Math.min(from, to) / PAGE_SIZE)
     const behind = Math.ceil(Math.max(from, to) / PAGE_SIZE)
     if (((words[at]! >>> FLAGS_SHIFT) & MAP_REPLACES) !== 0) {
-      order.begin(thread)
-      order.call(first, behind, true, true)
-      this.#emitCall(OP_UNMAP, thread, [first, behind - first])
+      space.begin(seat)
+      space.call(first, behind, true, true)
+      this.#emitCall(OP_UNMAP, [first, behind - first])
     }
-    order.begin(thread)
-    order.moveBreak()
-    order.call(first, behind, true, true)
+    space.begin(seat)
+    space.moveBreak()
+    space.call(first, behind, true, true)
+    // A heap grows only if the page behind it is free too.
+    if (to > from) space.call(behind, behind + 1, false, false)
     const target = wanted === 0 ? 0 : to
-    this.#emitCall(OP_BRK, thread, [
+    this.#emitCall(OP_BRK, [
       Math.floor(target / PAGE_SIZE),
       target % PAGE_SIZE,
       Math.floor(to / PAGE_SIZE),
@@ -518,23 +667,28 @@ class Planner {
     ])
   }
 
-  #emitCall(op: number, thread: number, payload: readonly number[]): void {
-    this.#calls++
-    let end = this.#emit(op, thread, NOTE_NONE)
-    const words = this.#streams[this.#workerOf[thread]!]!.words
+  #emitCall(op: number, payload: readonly number[]): void {
+    this.#counts.calls++
+    let end = this.#emit(op, NOTE_NONE)
+    const { words } = this.#streams[this.#order.worker]!
     for (const word of payload) words[end++] = word
-    words[end] = thread
+    words[end] = this.#seat
+  }
+
+  #emitMarker(op: number, ...payload: readonly number[]): void {
+    this.#emitCall(op, payload)
+    this.#counts.calls--
   }
 
   /** Writes an operation's first word and its waits; returns where its payload goes. */
-  #emit(op: number, thread: number, note: number): number {
+  #emit(op: number, note: number): number {
     const order = this.#order
-    const worker = this.#workerOf[thread]!
+    const { worker } = order
     const waits = order.end()
     const stream = this.#streams[worker]!
     let at = stream.reserve(1 + 2 * waits + PAYLOAD_WORDS[op]!)
     const { words } = stream
-    const guest = this.#image.threads[thread]!.guest ? OP_GUEST : 0
+    const guest = this.#source.seats[this.#seat]!.guest ? OP_GUEST : 0
     words[at++] = op | (note << OP_NOTE_SHIFT) | guest | (waits << OP_WAITS_SHIFT)
     for (let i = 0; i < waits; i++) {
       words[at++] = order.waitWorkers[i]!
@@ -568,12 +722,30 @@ function runsOfPages(pages: readonly number[]): [number, number][] {
   return runs
 }
 
-/** Every address that an operation of a recorded address space names. */
-function* pointsOf(image: RecordedImage): Generator<number> {
-  for (const { words, length } of readChunks(image.records)) {
+/**
+ * Where the addresses of each address space go. Those that share a history by fork go to the same places, as a copy has
+ * everything where the original has it.
+ */
+function relocate(source: PlanSource): Relocation[] {
+  const known = new Map<RangeSet, Relocation>()
+  return source.images.map(({ extents }) => {
+    let relocation = known.get(extents)
+    if (relocation === undefined) {
+      relocation = Relocation.create([...extents.ranges()], () => pointsOf(source, extents))
+      known.set(extents, relocation)
+    }
+    return relocation
+  })
+}
+
+/** Every address that an operation in address spaces with these extents names. */
+function* pointsOf(source: PlanSource, extents: RangeSet): Generator<number> {
+  const { images, seats, records } = source
+  for (const { words, length } of readChunks(records)) {
     for (let at = 0; at < length; at += RECORD_WORDS[words[at]! & 0xff]!) {
       const kind = words[at]! & 0xff
-      if (kind === RECORD_FORK || kind === RECORD_CREATE || kind === RECORD_JOIN) continue
+      const { image } = seats[words[at + 1]!]!
+      if (isMarker(kind) || image < 0 || images[image]!.extents !== extents) continue
       const address = fromWords(words[at + 2]!, words[at + 3]!)
       yield address
       if (kind === RECORD_FAULT || kind === RECORD_FILE_FAULT || kind === RECORD_STACK_FAULT) continue
@@ -588,8 +760,11 @@ function* pointsOf(image: RecordedImage): Generator<number> {
       }
     }
   }
-  for (const { start, end } of image.prelude) {
-    yield start
-    yield end - 1
+  for (const image of images) {
+    if (image.extents !== extents) continue
+    for (const { start, end } of image.prelude) {
+      yield start
+      yield end - 1
+    }
   }
 }

@@ -1,5 +1,5 @@
 /**
- * One recorded address space: its layout as it changes, and the records of what happened in it.
+ * One recorded address space: its layout as it changes, and the writing of records of what happens in it.
  *
  * Principles: a call takes effect at one moment between its enter and its exit (`commit`), and whether it succeeded is
  * known only later (`resolve`); the layout follows the commit, and is put back if Linux refused the call. What the
@@ -15,7 +15,7 @@ import {
   STACK_ROOM,
   type Mapping,
 } from './layout.ts'
-import type { OpStore, WordStream } from './op-store.ts'
+import type { WordStream } from './op-store.ts'
 import {
   CALL_ADDRESS,
   CALL_ARGUMENT,
@@ -23,7 +23,9 @@ import {
   CALL_LENGTH,
   CALL_SECOND_ADDRESS,
   CALL_SECOND_LENGTH,
+  FAULT_ERROR_MASK,
   FAULT_ERROR_SHIFT,
+  FAULT_LOCKED,
   FAULT_WINDOW_SHIFT,
   FLAGS_SHIFT,
   highWord,
@@ -32,6 +34,7 @@ import {
   MAP_REPLACES,
   MAP_SHARED,
   RECORD_BRK,
+  RECORD_DESTROY,
   RECORD_FAULT,
   RECORD_FILE_FAULT,
   RECORD_MAP,
@@ -57,14 +60,33 @@ const PAGES_PER_TABLE = 512
 /** Faults that cannot be performed, by the reason why. */
 export type NotPerformed = 'outsideAnyMapping' | 'notAllowedByMapping' | 'kernelAddress'
 
-export interface RecordedThread {
+/** A thread in one address space; after exec, or when it borrowed one, the same thread sits in another. */
+export interface Seat {
   readonly tid: number
-  /** It belongs to another process, which borrowed the address space (vfork). */
+  /** Number of the address space. */
+  readonly space: number
+  /** It belongs to a process that is not replayed, which borrowed the address space: performed, but not counted. */
   readonly guest: boolean
-  /** The thread that waits meanwhile, so that both can be one in a replay; -1 for all others. */
+  /** Of a thread that borrowed the address space: the seat of who waits meanwhile; else -1. */
   readonly lender: number
-  /** Faults and calls recorded. */
+  /** Faults, calls and forks recorded. */
   operations: number
+  /** When it was taken and left, as numbers of events. */
+  readonly taken: number
+  left: number
+  /** Where the record of its last fault is and what it begins with; -1 if that was not performed. */
+  faultPosition: number
+  faultWord: number
+}
+
+/** How an address space came to be: before everything else in the replay, by fork, or by exec of a recorded thread. */
+export type Origin = 'start' | 'fork' | 'exec'
+
+/** What is recorded of all address spaces: one sequence of records, and who is named in it. */
+export interface Recording {
+  readonly records: WordStream
+  readonly seats: Seat[]
+  readonly spaces: RecordedSpace[]
 }
 
 export function pageUp(value: number): number {
@@ -78,13 +100,15 @@ export function pageDown(value: number): number {
 
 export class RecordedSpace {
   readonly layout: Layout
+  readonly number: number
+  readonly origin: Origin
   readonly records: WordStream
-  /** What is mapped before the first record, in the order in which it is to be mapped. */
+  readonly seats: Seat[]
+  /** What is mapped before the first record, in the order in which it is to be mapped; nothing after fork. */
   readonly prelude: Mapping[]
-  readonly threads: RecordedThread[] = []
-  /** Everything that was ever mapped. */
-  readonly extents = new RangeSet()
-  /** Faults of the process's own threads: all, and those not performed by reason. */
+  /** Everything that was ever mapped here, or in an address space that this one was forked from, or that from it. */
+  readonly extents: RangeSet
+  /** Faults that count here: all, and those not performed by reason. */
   faults = 0
   readonly notPerformed: Record<NotPerformed, number> = {
     outsideAnyMapping: 0,
@@ -94,25 +118,49 @@ export class RecordedSpace {
   /** Where the heap begins, and where it ended when the first record was made; -1 while unknown. */
   heapStart = -1
   heapEnd = -1
+  heapInherited = false
   /** The present program break, or -1. */
   programBreak = -1
-  /** It began as the copy of another, whose pages are there already. */
+  /** Whether anything was recorded here. */
+  isUsed = false
+  /** exec made another one before anything was recorded here. */
+  isReplaced = false
+  /** It began as the copy of another that is not replayed, whose pages are there already. */
   inherited = false
   /** exec has gone so far that the old address space is gone, but it has not returned yet. */
   inExec = false
+  /** Threads that sit in it. */
+  users = 0
 
-  constructor(store: OpStore, layout: Layout = new Layout()) {
+  constructor(
+    recording: Recording,
+    origin: Origin,
+    layout: Layout = new Layout(),
+    extents: RangeSet = new RangeSet(),
+  ) {
     this.layout = layout
-    this.records = store.createStream()
-    this.prelude = layout.mappings.slice()
+    this.origin = origin
+    this.records = recording.records
+    this.seats = recording.seats
+    this.extents = extents
+    this.number = recording.spaces.length
+    recording.spaces.push(this)
+    this.prelude = origin === 'fork' ? [] : layout.mappings.slice()
     for (const mapping of layout.mappings) this.#extend(mapping)
   }
 
-  /** The address space that a forked process begins with. */
-  fork(store: OpStore): RecordedSpace {
-    const child = new RecordedSpace(store, this.layout.copy())
-    child.inherited = true
+  /**
+   * The address space that a forked process begins with.
+   * @param alone it is replayed without this one
+   */
+  fork(recording: Recording, alone: boolean): RecordedSpace {
+    const layout = this.layout.copy()
+    const child = alone
+      ? new RecordedSpace(recording, 'start', layout)
+      : new RecordedSpace(recording, 'fork', layout, this.extents)
+    child.inherited = alone
     child.heapStart = this.heapStart
+    child.heapInherited = !alone && this.heapStart >= 0
     child.heapEnd = this.programBreak
     child.programBreak = this.programBreak
     return child
@@ -127,15 +175,29 @@ export class RecordedSpace {
     this.extents.add(pageDown(start), pageDown(start) + PAGE_SIZE)
   }
 
-  addThread(tid: number, guest = false, lender = -1): number {
-    this.threads.push({ tid, guest, lender, operations: 0 })
-    return this.threads.length - 1
+  /** A thread begins to use the address space; returns the number of its seat. */
+  addSeat(tid: number, event: number, guest = false, lender = -1): number {
+    this.users++
+    this.seats.push({
+      tid,
+      space: this.number,
+      guest,
+      lender,
+      operations: 0,
+      taken: event,
+      left: Number.POSITIVE_INFINITY,
+      faultPosition: -1,
+      faultWord: 0,
+    })
+    return this.seats.length - 1
   }
 
-  /** Nothing more will happen here, and nobody will ask: gives the memory back. */
-  discard(): void {
-    this.records.discard()
-    this.prelude.length = 0
+  /** A thread does not use it any more. */
+  leave(seat: number, event: number): void {
+    this.seats[seat]!.left = event
+    if (--this.users > 0) return
+    this.#write(RECORD_DESTROY, seat, 0)
+    this.layout.unmap(0, USER_ADDRESSES)
   }
 
   #extend(mapping: Mapping): void {
@@ -161,9 +223,10 @@ export class RecordedSpace {
   }
 
   /** Writes a fault's record. Returns why it cannot be performed, if so. */
-  fault(thread: number, address: number, errorCode: number): NotPerformed | null {
+  fault(seat: number, address: number, errorCode: number): NotPerformed | null {
     const { layout, records } = this
-    const owner = this.threads[thread]!
+    const owner = this.seats[seat]!
+    owner.faultPosition = -1
     let mapping = layout.find(address)
     let grown = 0
     if (mapping === undefined) {
@@ -184,8 +247,12 @@ export class RecordedSpace {
     const kind = grown > 0 ? RECORD_STACK_FAULT : mapping.file !== 0 ? RECORD_FILE_FAULT : RECORD_FAULT
     const at = records.reserve(RECORD_WORDS[kind]!)
     const words = records.words
-    words[at] = kind | (window << FAULT_WINDOW_SHIFT) | (errorCode << FAULT_ERROR_SHIFT)
-    words[at + 1] = thread
+    const word = kind | (window << FAULT_WINDOW_SHIFT) | ((errorCode & FAULT_ERROR_MASK) << FAULT_ERROR_SHIFT)
+    this.isUsed = true
+    owner.faultPosition = records.position(at)
+    owner.faultWord = word
+    words[at] = word
+    words[at + 1] = seat
     words[at + 2] = address | 0
     words[at + 3] = highWord(address)
     if (kind === RECORD_STACK_FAULT) {
@@ -199,11 +266,23 @@ export class RecordedSpace {
     return null
   }
 
-  countKernelAddress(thread: number): void {
-    this.#notPerformed(this.threads[thread]!, 'kernelAddress')
+  /** Linux took the mmap lock in the fault that the thread has just begun. */
+  faultTookLock(seat: number): void {
+    const { faultPosition, faultWord } = this.seats[seat]!
+    if (faultPosition >= 0) this.records.set(faultPosition, faultWord | FAULT_LOCKED)
   }
 
-  #notPerformed(owner: RecordedThread, reason: NotPerformed): NotPerformed {
+  countKernelAddress(seat: number): void {
+    this.#notPerformed(this.seats[seat]!, 'kernelAddress')
+  }
+
+  /** A fault of a thread that has left. */
+  countOutside(): void {
+    this.faults++
+    this.notPerformed.outsideAnyMapping++
+  }
+
+  #notPerformed(owner: Seat, reason: NotPerformed): NotPerformed {
     if (!owner.guest) {
       this.faults++
       this.notPerformed[reason]++
@@ -214,7 +293,7 @@ export class RecordedSpace {
   /** Makes room for a call's record with status open; returns its position for `finish`. */
   reserveCall(
     kind: number,
-    thread: number,
+    seat: number,
     address: number,
     length: number,
     argument: number,
@@ -224,13 +303,14 @@ export class RecordedSpace {
     const at = records.reserve(RECORD_WORDS[kind]!)
     const words = records.words
     words[at] = kind | (STATUS_OPEN << STATUS_SHIFT) | (flags << FLAGS_SHIFT)
-    words[at + 1] = thread
+    words[at + 1] = seat
     words[at + CALL_ADDRESS] = address | 0
     words[at + CALL_ADDRESS + 1] = highWord(address)
     words[at + CALL_LENGTH] = length | 0
     words[at + CALL_LENGTH + 1] = highWord(length)
     words[at + CALL_ARGUMENT] = argument
-    this.threads[thread]!.operations++
+    this.seats[seat]!.operations++
+    this.isUsed = true
     return records.position(at)
   }
 
@@ -249,7 +329,7 @@ export class RecordedSpace {
   }
 
   /** Records a mapping that no call made but that the trace shows to be there. */
-  implyMapping(thread: number, mapping: Mapping, status: number): number {
+  implyMapping(seat: number, mapping: Mapping, status: number): number {
     const flags =
       (mapping.shared ? MAP_SHARED : 0) |
       (mapping.growsDown ? MAP_GROWS_DOWN : 0) |
@@ -257,7 +337,7 @@ export class RecordedSpace {
       MAP_IMPLIED
     const position = this.reserveCall(
       RECORD_MAP,
-      thread,
+      seat,
       mapping.start,
       mapping.end - mapping.start,
       mapping.protection,
@@ -286,10 +366,15 @@ export class RecordedSpace {
     }
   }
 
-  marker(kind: number, thread: number, other: number): void {
+  marker(kind: number, seat: number, other: number): void {
+    this.isUsed = true
+    this.#write(kind, seat, other)
+  }
+
+  #write(kind: number, seat: number, other: number): void {
     const at = this.records.reserve(RECORD_WORDS[kind]!)
     this.records.words[at] = kind
-    this.records.words[at + 1] = thread
+    this.records.words[at + 1] = seat
     this.records.words[at + 2] = other
   }
 }

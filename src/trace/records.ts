@@ -1,12 +1,12 @@
 /**
- * The form in which the importer keeps what happened in one recorded address space: records of 32-bit words, in the
- * order in which they took effect, with the program's own addresses.
+ * The form in which the importer keeps what happened: records of 32-bit words, of all address spaces in one sequence, in
+ * the order in which they took effect, with the programs' own addresses.
  *
- * Every record begins with `kind | …` and the thread's number in the address space. An address takes two words (low 32
- * bits, the rest), so that 47 bits are exact without BigInt.
+ * Every record begins with `kind | …` and the number of a seat: a thread in one address space. An address takes two
+ * words (low 32 bits, the rest), so that 47 bits are exact without BigInt.
  */
 
-/** A page fault: kind | window << 8 | errorCode << 16, thread, address. */
+/** A page fault: kind | window << 8 | errorCode << 16 | FAULT_LOCKED, seat, address. */
 export const RECORD_FAULT = 1
 /** A fault that made a stack grow: as a fault, and the number of pages between it and the stack as it was. */
 export const RECORD_STACK_FAULT = 2
@@ -19,15 +19,24 @@ export const RECORD_PROTECT = 5
 export const RECORD_ADVISE = 6
 export const RECORD_REMAP = 7
 export const RECORD_BRK = 8
-/** The thread forked the address space: kind, thread, 0, 0. */
+/** The thread forked the address space: kind, seat, the child's seat in the copy, 0. */
 export const RECORD_FORK = 9
-/** The thread created another: kind, thread, other, 0. */
+/** The thread created another: kind, seat, the other's, 0. */
 export const RECORD_CREATE = 10
-/** The thread waited for another that had borrowed the address space (vfork): kind, thread, other, 0. */
+/** The thread waited for another that had borrowed the address space (vfork): kind, seat, the other's, 0. */
 export const RECORD_JOIN = 11
+/** exec made an address space: kind, the thread's seat in it, its seat before, 0. */
+export const RECORD_EXEC = 13
+/** The last thread left the address space, by exit or exec: kind, seat, 0, 0. */
+export const RECORD_DESTROY = 14
 
 /** Words of each kind of record. */
-export const RECORD_WORDS: readonly number[] = [0, 4, 5, 12, 12, 12, 12, 12, 12, 4, 4, 4, 6]
+export const RECORD_WORDS: readonly number[] = [0, 4, 5, 12, 12, 12, 12, 12, 12, 4, 4, 4, 6, 4, 4]
+
+/** Whether a record tells of threads and address spaces only, and names no address. */
+export function isMarker(kind: number): boolean {
+  return kind >= RECORD_FORK && kind !== RECORD_FILE_FAULT
+}
 
 /**
  * Window of a fault: which neighbouring pages the kernel may map along with it. Bits 0-3: pages below, bits 4-7: pages
@@ -35,8 +44,11 @@ export const RECORD_WORDS: readonly number[] = [0, 4, 5, 12, 12, 12, 12, 12, 12,
  */
 export const FAULT_WINDOW_SHIFT = 8
 export const FAULT_ERROR_SHIFT = 16
+export const FAULT_ERROR_MASK = 0x7fff
+/** Linux took the mmap lock during the fault. */
+export const FAULT_LOCKED = 1 << 31
 
-// Offsets in a call record: kind | status << 8 | flags << 16, thread, then:
+// Offsets in a call record: kind | status << 8 | flags << 16, seat, then:
 export const CALL_ADDRESS = 2
 export const CALL_LENGTH = 4
 /** protection, advice, or flags of mremap */

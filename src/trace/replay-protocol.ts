@@ -2,13 +2,9 @@
  * What the main thread and the workers of a replay tell each other.
  */
 import type { RecordableHistogram } from 'node:perf_hooks'
-import type {
-  AddressSpaceHandle,
-  MachineHandle,
-  MemoryFileHandle,
-  Protection,
-} from '../backends/threads/index.ts'
+import type { MachineHandle, MemoryFileHandle, Protection } from '../backends/threads/index.ts'
 import type { WordStreamHandle } from './op-store.ts'
+import type { ImagePlan } from './plan.ts'
 
 /** Protections by their bits: 1 read, 2 write, 4 execute. */
 export const PROTECTIONS: readonly Protection[] = ['none', 'r', 'w', 'rw', 'x', 'rx', 'wx', 'rwx']
@@ -23,7 +19,7 @@ export type NotReproducedKind =
   | 'mappedByFaultAround'
   /** Linux had mapped the page along with a neighbour in the same large folio of the page cache (since 6.18). */
   | 'mappedByLargeFolio'
-  /** Linux had write-protected the page as it was shared with a forked process; the replay has one process. */
+  /** Linux had write-protected the page as it was shared with a forked process, which is not replayed. */
   | 'writeProtectedByFork'
   /** A fault occurred, but of another kind than recorded. */
   | 'otherKind'
@@ -56,22 +52,35 @@ export interface ReplayWorkerData {
 
 export type ToReplayWorker =
   | {
-      readonly type: 'image'
-      readonly space: AddressSpaceHandle
+      readonly type: 'replay'
+      readonly images: readonly ImagePlan[]
+      /** Address space of each seat, and whose it is. */
+      readonly seatImages: readonly number[]
+      readonly tids: readonly number[]
+      /** Two words for each address space that there is: where it is in the kernel's heap, and its generation. */
+      readonly table: SharedArrayBuffer
       readonly files: readonly { number: number; handle: MemoryFileHandle; firstPage: number }[]
       readonly stream: WordStreamHandle
-      readonly tids: readonly number[]
     }
-  | { readonly type: 'warm-up'; readonly space: AddressSpaceHandle; readonly file: MemoryFileHandle }
+  | { readonly type: 'warm-up'; readonly table: SharedArrayBuffer; readonly file: MemoryFileHandle }
   | { readonly type: 'end' }
 
-/** What a worker counted in one address space. */
+/** Which of the reproduced faults took the mmap lock, here and when Linux took them. */
+export interface LockedFaults {
+  readonly both: number
+  readonly onlyHere: number
+  readonly onlyLinux: number
+  readonly neither: number
+}
+
+/** What a worker counted. */
 export interface WorkerResult {
   readonly startNs: number
   readonly endNs: number
   readonly faults: number
   readonly speculative: number
   readonly reproduced: number
+  readonly locked: LockedFaults
   readonly notReproduced: Partial<Record<NotReproducedKind, number>>
   readonly failed: number
   readonly failures: Failure[]

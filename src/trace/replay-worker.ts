@@ -16,9 +16,8 @@ import {
   OutOfMemory,
   SegmentationFault,
   TOUCH_SPECULATIVE,
-  type AddressSpaceHandle,
   type Advice,
-  type MemoryFileHandle,
+  type Observer,
 } from '../backends/threads/index.ts'
 import { readChunks } from './op-store.ts'
 import { Pacing, ReplayAborted } from './pacing.ts'
@@ -30,15 +29,21 @@ import {
   NOTE_MAPPED_BY_OTHER,
   OP_ADVISE,
   OP_BRK,
+  OP_DESTROY,
+  OP_EXEC,
+  OP_FORK,
   OP_GUEST,
+  OP_LEAVE,
   OP_MAP,
   OP_NOTE_SHIFT,
   OP_PROTECT,
   OP_REMAP,
   OP_TOUCH,
+  OP_TOUCH_LOCKED,
   OP_UNMAP,
   OP_WAITS_SHIFT,
   PAYLOAD_WORDS,
+  type ImagePlan,
 } from './plan.ts'
 import { MAP_GROWS_DOWN, MAP_NO_RESERVE, MAP_POPULATE, MAP_REPLACES, MAP_SHARED } from './records.ts'
 import {
@@ -50,6 +55,7 @@ import {
   type ToReplayWorker,
   type WorkerResult,
 } from './replay-protocol.ts'
+import { createSpace, setHeap, SpaceTable, type OpenFile } from './replay-space.ts'
 
 const PAGE_SIZE = 4096
 /** The bits of the x86 error code that must agree: protection, write, instruction fetch. */
@@ -101,10 +107,10 @@ const machine = Machine.attach(data.machine)
 
 port.on('message', (message: ToReplayWorker) => {
   try {
-    if (message.type === 'image') {
-      runImage(message)
+    if (message.type === 'replay') {
+      replay(message)
     } else if (message.type === 'warm-up') {
-      warmUp(message.space, message.file)
+      warmUp(message)
     } else {
       machine.detach()
       port.close()
@@ -128,24 +134,24 @@ function send(message: FromReplayWorker): void {
   port.postMessage(message)
 }
 
-interface OpenFile {
-  readonly file: MemoryFile
-  readonly firstPage: number
-}
-
-function runImage(message: Extract<ToReplayWorker, { type: 'image' }>): void {
-  const space = AddressSpace.attach(message.space)
+function replay(message: Extract<ToReplayWorker, { type: 'replay' }>): void {
   const files = new Map<number, OpenFile>()
   for (const { number, handle, firstPage } of message.files)
     files.set(number, { file: MemoryFile.attach(handle), firstPage })
-  const performer = new Performer(space, files, message.tids)
+  const { images, seatImages, tids } = message
+  const performer = new Performer(
+    new SpaceTable(data.machine, message.table),
+    images,
+    seatImages,
+    files,
+    tids,
+  )
   send({ type: 'ready' })
   pacing.awaitStart()
   const startNs = Number(process.hrtime.bigint())
   let done = 0
   for (const { words, length } of readChunks(message.stream)) done = performer.run(words, length, done, true)
   const endNs = Number(process.hrtime.bigint())
-  space.leave()
   send({ type: 'done', startNs, endNs, ...performer.end() })
 }
 
@@ -157,13 +163,9 @@ const WARM_UP_PAGES = 64
  * Performs operations of every common kind in an address space that nobody looks at, so that the replay does not
  * measure how V8 compiles: a program that runs on Linux finds its kernel compiled.
  */
-function warmUp(spaceHandle: AddressSpaceHandle, fileHandle: MemoryFileHandle): void {
-  const space = AddressSpace.attach(spaceHandle)
-  const performer = new Performer(
-    space,
-    new Map([[1, { file: MemoryFile.attach(fileHandle), firstPage: 0 }]]),
-    [0],
-  )
+function warmUp({ table, file }: Extract<ToReplayWorker, { type: 'warm-up' }>): void {
+  const files = new Map([[1, { file: MemoryFile.attach(file), firstPage: 0 }]])
+  const performer = new Performer(new SpaceTable(data.machine, table), [], [0], files, [0])
   const base = (data.worker + 1) * PAGES_PER_GIGABYTE
   const words: number[] = []
   const touch = (page: number, errorCode: number): void => void words.push(OP_TOUCH, page, errorCode << 12, 0)
@@ -183,13 +185,19 @@ function warmUp(spaceHandle: AddressSpaceHandle, fileHandle: MemoryFileHandle): 
   const stream = Int32Array.from(words)
   for (let round = 0; round < WARM_UP_ROUNDS; round++) performer.run(stream, stream.length, 0, false)
   performer.end()
-  space.leave()
   send({ type: 'warm' })
 }
 
-/** Performs operations in one address space, and counts. */
+/** Performs operations, and counts. */
 class Performer {
-  readonly #space: AddressSpace
+  readonly #table: SpaceTable
+  readonly #images: readonly ImagePlan[]
+  readonly #seatImages: readonly number[]
+  /** Address spaces that this thread uses. */
+  readonly #spaces: (AddressSpace | undefined)[] = []
+  /** The one of the last operation. */
+  #space!: AddressSpace
+  #image = -1
   readonly #files: ReadonlyMap<number, OpenFile>
   readonly #tids: readonly number[]
   readonly #latencies = createHistogram()
@@ -203,30 +211,57 @@ class Performer {
   #speculative = 0
   #reproduced = 0
   readonly #notReproduced: Partial<Record<NotReproducedKind, number>> = {}
+  readonly #locked = { both: 0, onlyHere: 0, onlyLinux: 0, neither: 0 }
   #failed = 0
   readonly #failures: Failure[] = []
 
-  constructor(space: AddressSpace, files: ReadonlyMap<number, OpenFile>, tids: readonly number[]) {
-    this.#space = space
-    this.#files = files
-    this.#tids = tids
-    space.observe({
-      mmapLockWait: (_write, nanoseconds) => {
-        this.#lockWaitCount++
-        this.#lockWaitTotal += nanoseconds
-        this.#lockWaits.record(Math.max(1, Math.round(nanoseconds)))
-      },
-    })
+  readonly #observer: Observer = {
+    mmapLockWait: (_write, nanoseconds) => {
+      this.#lockWaitCount++
+      this.#lockWaitTotal += nanoseconds
+      this.#lockWaits.record(Math.max(1, Math.round(nanoseconds)))
+    },
   }
 
-  /** Stops watching, and tells what was counted. */
-  end(): Omit<WorkerResult, 'startNs' | 'endNs'> {
+  constructor(
+    table: SpaceTable,
+    images: readonly ImagePlan[],
+    seatImages: readonly number[],
+    files: ReadonlyMap<number, OpenFile>,
+    tids: readonly number[],
+  ) {
+    this.#table = table
+    this.#images = images
+    this.#seatImages = seatImages
+    this.#files = files
+    this.#tids = tids
+  }
+
+  /** The operations that follow are in this address space. */
+  #use(image: number): void {
+    const space = (this.#spaces[image] ??= this.#table.get(image) ?? undefined)
+    if (space === undefined) throw new Error(`there is no address space ${image}`)
+    this.#image = image
+    this.#space = space
+    space.observe(this.#observer)
+  }
+
+  #forget(): void {
     this.#space.observe(null)
+    this.#spaces[this.#image] = undefined
+    this.#image = -1
+  }
+
+  /** Leaves every address space, stops watching, and tells what was counted. */
+  end(): Omit<WorkerResult, 'startNs' | 'endNs'> {
+    if (this.#image >= 0) this.#space.observe(null)
+    for (const space of this.#spaces) space?.leave()
     this.#flushLatencies()
     return {
       faults: this.#faults,
       speculative: this.#speculative,
       reproduced: this.#reproduced,
+      locked: this.#locked,
       notReproduced: this.#notReproduced,
       failed: this.#failed,
       failures: this.#failures,
@@ -253,6 +288,9 @@ class Performer {
         at += 2
       }
       const op = first & 15
+      const payload = PAYLOAD_WORDS[op]!
+      const image = this.#seatImages[words[at + payload - 1]!]!
+      if (image !== this.#image && op !== OP_EXEC) this.#use(image)
       switch (op) {
         case OP_TOUCH:
           this.#touch(words, at, first)
@@ -271,10 +309,25 @@ class Performer {
         case OP_BRK:
           this.#brk(words, at)
           break
+        case OP_FORK:
+          this.#fork(words[at]!)
+          break
+        case OP_EXEC:
+          this.#table.put(image, createSpace(machine, this.#images[image]!, this.#files))
+          break
+        case OP_LEAVE:
+          this.#space.leave()
+          this.#forget()
+          break
+        case OP_DESTROY:
+          this.#space.destroy()
+          this.#table.remove(image)
+          this.#forget()
+          break
         default:
           throw new Error(`operation of unknown kind ${op}`)
       }
-      at += PAYLOAD_WORDS[op]!
+      at += payload
       done++
       if (publish) pacing.publish(worker, done)
     }
@@ -301,7 +354,7 @@ class Performer {
 
   #touch(words: Int32Array, at: number, first: number): void {
     const second = words[at + 1]!
-    const errorCode = second >>> 12
+    const errorCode = (second >>> 12) & 0xff
     const address = (words[at]! >>> 0) * PAGE_SIZE + (second & 0xfff)
     const access = (errorCode & FAULT_WRITE) !== 0 ? 'w' : (errorCode & FAULT_INSTRUCTION) !== 0 ? 'x' : 'r'
     const counted = (first & OP_GUEST) === 0
@@ -320,8 +373,23 @@ class Performer {
       if ((result & TOUCH_SPECULATIVE) !== 0) this.#speculative++
     }
     if (!counted) return
-    if (result !== 0 && ((result ^ errorCode) & COMPARED_BITS) === 0) this.#reproduced++
-    else this.#countKind(kindOf((first >>> OP_NOTE_SHIFT) & 15, result !== 0))
+    if (result !== 0 && ((result ^ errorCode) & COMPARED_BITS) === 0) {
+      this.#reproduced++
+      this.#countLocked((result & TOUCH_SPECULATIVE) === 0, (second & OP_TOUCH_LOCKED) !== 0)
+    } else this.#countKind(kindOf((first >>> OP_NOTE_SHIFT) & 15, result !== 0))
+  }
+
+  #countLocked(here: boolean, linux: boolean): void {
+    if (here) this.#locked[linux ? 'both' : 'onlyHere']++
+    else this.#locked[linux ? 'onlyLinux' : 'neither']++
+  }
+
+  #fork(image: number): void {
+    const child = this.#space.fork()
+    setHeap(child, this.#images[image]!)
+    // Whoever sits in it finds it in the table.
+    child.leave()
+    this.#table.put(image, child)
   }
 
   #recordLatency(milliseconds: number): void {

@@ -2,9 +2,10 @@
  * `replayTrace`: performs a recorded program's calls and accesses on a machine, with its threads, and counts what
  * happened.
  *
- * Principles: one machine for each replay; the address spaces of the process one after the other, as exec makes them;
- * what exec maps is mapped before the clock starts; all workers start together. Everything that the trace could not
- * tell is counted by kind, so that `recorded` is always `reproduced` plus `notReproduced`.
+ * Principles: one machine for each replay, with all its processes; address spaces that were there before the first
+ * recorded operation are set up before the clock starts, all others are forked or made by exec where the record has it;
+ * all workers start together. Everything that the trace could not tell is counted by kind, so that `recorded` is always
+ * `reproduced` plus `notReproduced`.
  */
 import { createHistogram } from 'node:perf_hooks'
 import { Worker } from 'node:worker_threads'
@@ -15,26 +16,25 @@ import {
   MemoryError,
   OutOfMemory,
   parseSize,
-  type AddressSpace,
   type DesignName,
   type MachineOptions,
-  type MemoryFile,
 } from '../backends/threads/index.ts'
 import { TraceError } from './errors.ts'
 import type { ImportedTrace } from './import.ts'
 import { PAGE_SIZE } from './layout.ts'
 import { OpStore } from './op-store.ts'
 import { Pacing } from './pacing.ts'
-import { busyThreads, planImage, type ImagePlan, type PlannedMapping, type PlanStatistics } from './plan.ts'
+import { busyThreads, planReplay, type PlanStatistics, type ReplayPlan } from './plan.ts'
 import {
-  PROTECTIONS,
   type Failure,
   type FromReplayWorker,
+  type LockedFaults,
   type NotReproducedKind,
   type ReplayWorkerData,
   type ToReplayWorker,
   type WorkerResult,
 } from './replay-protocol.ts'
+import { createSpace, SpaceTable, type OpenFile } from './replay-space.ts'
 
 /** Workers of one replay, at most: a machine has 256 CPUs, one of which is the main thread's. */
 export const MAX_REPLAY_THREADS = 255
@@ -43,10 +43,6 @@ const DEFAULT_REPLAY_THREADS = 64
 
 const MEBIBYTE = 1024 * 1024
 const MAX_MEMORY = 4 * 1024 * MEBIBYTE - PAGE_SIZE
-/** The most that Linux's own default allows a stack to grow, and how much more when the trace shows more. */
-const DEFAULT_STACK_LIMIT = 8 * MEBIBYTE
-/** Linux's limit may have been raised where the program ran. */
-const MAX_MAP_COUNT = 2 ** 24
 const PROGRESS_MS = 100
 /** How long workers may take to end by themselves. */
 const GRACE_MS = 10_000
@@ -84,7 +80,7 @@ export interface ReplayResult {
   }
   /** Faults handled under the mmap lock. */
   readonly classicFaults: number
-  /** From the common start to the end of the last worker; the sum over the address spaces. */
+  /** From the common start to the end of the last worker. */
   readonly elapsedMs: number
   readonly faultsPerSecond: number
   /** Of accesses that took a fault, in nanoseconds. */
@@ -96,6 +92,11 @@ export interface ReplayResult {
     readonly p50: number
     readonly p99: number
   }
+  /**
+   * Of the faults that were reproduced: which of them took the mmap lock, here and in Linux; null where the trace does
+   * not tell.
+   */
+  readonly mmapLockFaults: LockedFaults | null
   readonly fidelity: {
     readonly recorded: number
     readonly reproduced: number
@@ -113,9 +114,8 @@ export interface ReplayResult {
   readonly counters: Readonly<Record<string, number>>
 }
 
-interface Plan {
+interface Plan extends ReplayPlan {
   readonly workers: number
-  readonly images: readonly ImagePlan[]
 }
 
 /** A trace is planned once for each number of workers, however often it is replayed. */
@@ -134,7 +134,7 @@ function planFor(trace: ImportedTrace, threads: number | undefined): Plan {
       `A machine has CPUs for 1 to ${MAX_REPLAY_THREADS} of them; recorded threads share those when they are more.`,
     )
   }
-  const busy = Math.max(...trace.images.map((image) => busyThreads(image.threads)))
+  const busy = busyThreads(trace.seats)
   const workers = Math.max(1, Math.min(busy, threads ?? DEFAULT_REPLAY_THREADS))
   let known = plans.get(trace)
   if (known === undefined) plans.set(trace, (known = new Map()))
@@ -142,19 +142,20 @@ function planFor(trace: ImportedTrace, threads: number | undefined): Plan {
   if (plan === undefined) {
     const store = new OpStore(trace.path, trace.memoryLimit, trace.temporaryDirectory)
     trace.onClose(() => store.close())
-    plan = { workers, images: trace.images.map((image) => planImage(trace.path, image, workers, store)) }
+    plan = { workers, ...planReplay(trace.path, trace, workers, store) }
     known.set(workers, plan)
   }
   return plan
 }
 
+/** Upper page tables, and what else an address space needs beside its pages. */
+const TABLES_PER_SPACE = 16
+
 /** Bytes that a replay needs: what was in memory at once in recorded order, and room for another order. */
 function estimateMemory(plan: Plan): number {
-  const pages = Math.max(
-    ...plan.images.map(
-      (image) => 2 * image.peakOwnedPages + image.cachedPages + 2 * image.pageTables + image.prelude.length,
-    ),
-  )
+  const tables = 2 * plan.peakTables + TABLES_PER_SPACE * plan.peakSpaces
+  const mappings = plan.images.reduce((sum, { isFirst, prelude }) => sum + (isFirst ? prelude.length : 0), 0)
+  const pages = 2 * plan.peakFrames + plan.cachedPages + tables + mappings
   const bytes = pages * PAGE_SIZE + (32 + 2 * plan.workers) * MEBIBYTE
   return Math.ceil(bytes / (16 * MEBIBYTE)) * 16 * MEBIBYTE
 }
@@ -206,30 +207,21 @@ class Replay {
   }
 
   async run(options: ReplayOptions): Promise<ReplayResult> {
-    const { workers, images } = this.#plan
-    const operations = images.reduce((sum, image) => sum + image.statistics.operations, 0)
-    let doneBefore = 0
+    const { workers } = this.#plan
+    const operations = this.#plan.operations.reduce((sum, count) => sum + count, 0)
     const timer = setInterval(() => {
-      let done = doneBefore
+      let done = 0
       for (let worker = 0; worker < workers; worker++) done += this.#pacing.done(worker)
       options.onProgress?.({ done, operations })
     }, PROGRESS_MS)
     if (options.onProgress === undefined) clearInterval(timer)
-    const results: WorkerResult[] = []
-    let elapsedNs = 0
     try {
       this.#team.start(workers, this.#machine.handle)
       await this.#team.attached()
       await this.#warmUp()
       const before = this.#machine.counters()
-      for (const image of images) {
-        const ofImage = await this.#runImage(image)
-        elapsedNs +=
-          Math.max(...ofImage.map(({ endNs }) => endNs)) - Math.min(...ofImage.map(({ startNs }) => startNs))
-        results.push(...ofImage)
-        doneBefore += image.statistics.operations
-      }
-      return this.#result(results, elapsedNs, before)
+      const results = await this.#perform()
+      return this.#result(results, before)
     } catch (error) {
       throw this.#explain(error)
     } finally {
@@ -244,23 +236,18 @@ class Replay {
     const space = this.#machine.createAddressSpace()
     const file = this.#machine.createFile({ name: 'warm-up', size: WARM_UP_FILE_PAGES * PAGE_SIZE })
     file.populate(0, WARM_UP_FILE_PAGES)
-    await this.#team.warmUp({ type: 'warm-up', space: space.handle, file: file.handle })
+    const table = SpaceTable.create(this.#machine.handle, 1)
+    table.put(0, space)
+    await this.#team.warmUp({ type: 'warm-up', table: table.shared, file: file.handle })
     space.destroy()
     file.close()
   }
 
-  async #runImage(image: ImagePlan): Promise<WorkerResult[]> {
+  async #perform(): Promise<WorkerResult[]> {
     const machine = this.#machine
-    const stack = image.prelude.reduce(
-      (most, { growsDown, pages }) => (growsDown ? Math.max(most, pages * PAGE_SIZE) : most),
-      0,
-    )
-    const space = machine.createAddressSpace({
-      maxMapCount: MAX_MAP_COUNT,
-      stackLimit: Math.max(DEFAULT_STACK_LIMIT, stack + image.stackGrowth),
-    })
-    const files = new Map<number, { file: MemoryFile; firstPage: number }>()
-    for (const { number, firstPage, behindPage, cached } of image.files) {
+    const { images, seatImages, tids, streams } = this.#plan
+    const files = new Map<number, OpenFile>()
+    for (const { number, firstPage, behindPage, cached } of this.#plan.files) {
       const name = this.#trace.files[number]!
       const size = (behindPage - firstPage) * PAGE_SIZE
       // As files on disk need it. For one in memory only, Linux does not notice the first write, and records no fault.
@@ -268,48 +255,23 @@ class Replay {
       files.set(number, { file, firstPage })
       for (const [first, count] of cached) if (first >= firstPage) file.populate(first - firstPage, count)
     }
-    // The heap is there before what a forked process had mapped over it.
-    if (image.heapStart >= 0) {
-      space.setBrk(image.heapStart)
-      if (image.heapEnd > image.heapStart) space.brk(image.heapEnd)
-    }
-    for (const mapping of image.prelude) this.#mapPrelude(space, mapping, files, image)
+    const table = SpaceTable.create(machine.handle, images.length)
+    for (const [number, image] of images.entries())
+      if (image.isFirst) table.put(number, createSpace(machine, image, files))
     this.#pacing.reset()
-    const results = await this.#team.runImage((worker) => ({
-      type: 'image',
-      space: space.handle,
+    const results = await this.#team.replay((worker) => ({
+      type: 'replay',
+      images,
+      seatImages,
+      tids,
+      table: table.shared,
       files: [...files].map(([number, { file, firstPage }]) => ({ number, handle: file.handle, firstPage })),
-      stream: image.streams[worker]!,
-      tids: image.tids,
+      stream: streams[worker]!,
     }))
-    space.destroy()
+    // The recording may end before the processes.
+    for (let image = 0; image < table.size; image++) table.get(image)?.destroy()
     for (const { file } of files.values()) file.close()
     return results
-  }
-
-  #mapPrelude(
-    space: AddressSpace,
-    mapping: PlannedMapping,
-    files: ReadonlyMap<number, { file: MemoryFile; firstPage: number }>,
-    image: ImagePlan,
-  ): void {
-    const address = mapping.page * PAGE_SIZE
-    const length = mapping.pages * PAGE_SIZE
-    if (length === 0) return
-    const plainHeap = mapping.protection === 3 && mapping.file === 0 && !mapping.shared
-    if (plainHeap && address >= image.heapStart && address + length <= pageUp(image.heapEnd)) return
-    const source = files.get(mapping.file)
-    space.mmap(length, {
-      protection: PROTECTIONS[mapping.protection]!,
-      address,
-      fixed: true,
-      shared: mapping.shared,
-      growsDown: mapping.growsDown,
-      ...(source !== undefined && {
-        file: source.file,
-        offset: (mapping.filePage - source.firstPage) * PAGE_SIZE,
-      }),
-    })
   }
 
   /** Says in words of the trace what went wrong on the machine. */
@@ -352,15 +314,14 @@ class Replay {
     return error
   }
 
-  #result(
-    results: readonly WorkerResult[],
-    elapsedNs: number,
-    before: Readonly<Record<string, number>>,
-  ): ReplayResult {
+  #result(results: readonly WorkerResult[], before: Readonly<Record<string, number>>): ReplayResult {
+    const elapsedNs =
+      Math.max(...results.map(({ endNs }) => endNs)) - Math.min(...results.map(({ startNs }) => startNs))
     const latencies = createHistogram()
     const lockWaits = createHistogram()
     const kinds: Partial<Record<NotReproducedKind, number>> = {}
     const failures: Failure[] = []
+    const locked = { both: 0, onlyHere: 0, onlyLinux: 0, neither: 0 }
     let faults = 0
     let speculativeFaults = 0
     let reproduced = 0
@@ -377,6 +338,8 @@ class Replay {
       for (const [kind, times] of Object.entries(result.notReproduced))
         count(kind as NotReproducedKind, times)
       failures.push(...result.failures)
+      for (const key of ['both', 'onlyHere', 'onlyLinux', 'neither'] as const)
+        locked[key] += result.locked[key]
       faults += result.faults
       speculativeFaults += result.speculative
       reproduced += result.reproduced
@@ -407,6 +370,7 @@ class Replay {
       faultsPerSecond: elapsedNs > 0 ? faults / (elapsedNs / 1e9) : 0,
       faultLatencyNs: { ...percentiles(latencies), max: maxLatency },
       mmapLockWaitNs: { count: lockWaitCount, total: Math.round(lockWaitTotal), ...percentiles(lockWaits) },
+      mmapLockFaults: this.#trace.linux.recorded ? locked : null,
       fidelity: {
         recorded,
         reproduced,
@@ -416,7 +380,7 @@ class Replay {
         notReproducedByKind: kinds,
         failures: failures.slice(0, MAX_FAILURES),
       },
-      operations: sumStatistics(images.map((_, number) => this.#plan.images[number]!.statistics)),
+      operations: this.#plan.statistics,
       counters,
     }
   }
@@ -428,30 +392,6 @@ function percentiles(histogram: ReturnType<typeof createHistogram>): { p50: numb
   return histogram.count === 0
     ? { p50: 0, p99: 0 }
     : { p50: histogram.percentile(50), p99: histogram.percentile(99) }
-}
-
-function sumStatistics(all: readonly PlanStatistics[]): PlanStatistics {
-  const unsupportedAdvice: Record<string, number> = {}
-  for (const one of all) {
-    for (const [name, times] of Object.entries(one.unsupportedAdvice))
-      unsupportedAdvice[name] = (unsupportedAdvice[name] ?? 0) + times
-  }
-  const sum = (key: Exclude<keyof PlanStatistics, 'unsupportedAdvice'>): number =>
-    all.reduce((total, one) => total + one[key], 0)
-  return {
-    operations: sum('operations'),
-    faults: sum('faults'),
-    calls: sum('calls'),
-    refusedCalls: sum('refusedCalls'),
-    openCalls: sum('openCalls'),
-    unsupportedAdvice,
-    waits: sum('waits'),
-    longestChain: sum('longestChain'),
-  }
-}
-
-function pageUp(value: number): number {
-  return Math.ceil(value / PAGE_SIZE) * PAGE_SIZE
 }
 
 /** What a worker said before it gave up. */
@@ -536,8 +476,8 @@ class Team {
     await warm
   }
 
-  /** Lets every worker do its part in one address space. */
-  async runImage(messageFor: (worker: number) => ToReplayWorker): Promise<WorkerResult[]> {
+  /** Lets every worker do its part. */
+  async replay(messageFor: (worker: number) => ToReplayWorker): Promise<WorkerResult[]> {
     const ready = this.#gather('ready')
     for (const [worker, thread] of this.#workers.entries()) thread.postMessage(messageFor(worker))
     await ready
