@@ -11,6 +11,7 @@ import {
   type TraceReport,
 } from '../report/index.ts'
 import { importTrace, replayTrace, type ImportedTrace } from '../trace/index.ts'
+import { UsageError } from './failure.ts'
 import {
   DEFAULT_DESIGNS,
   parseCount,
@@ -33,7 +34,7 @@ interface ReplayCommandOptions {
   readonly rwsem: string
   readonly rss: string
   readonly threads?: string
-  readonly process?: string
+  readonly process: string
   readonly memory?: string
   readonly repeat: string
   readonly minFidelity: string
@@ -52,7 +53,11 @@ export function replayCommand(): Command {
       'batched',
     )
     .option('--threads <count>', 'at most so many worker threads (default: one for each recorded thread)')
-    .option('--process <pid>', 'the process to replay (default: the one with most page faults)')
+    .option(
+      '--process <which>',
+      "processes to replay: 'all', 'busiest' (most page faults) or a number",
+      'all',
+    )
     .option('--memory <size>', 'memory of the machine, such as 512MiB (default: what the program needs)')
     .option('--repeat <count>', 'runs of each design, taken in turn', '3')
     .option('--min-fidelity <share>', 'the least share of recorded faults to reproduce, 0 to 1', '0.98')
@@ -66,6 +71,7 @@ export function replayCommand(): Command {
         'Examples:',
         '  faultline replay service.perf.txt.gz --rwsem all',
         '  faultline replay service.perf.txt.gz --process 4242 --threads 4 --json',
+        '  faultline replay build.perf.txt.gz --design per-vma-refcount-2025',
         '  perf script --show-mmap-events -F comm,pid,tid,cpu,time,event,trace | faultline replay -',
       ].join('\n'),
     )
@@ -81,11 +87,10 @@ async function runCommand(path: string, options: ReplayCommandOptions): Promise<
   const threads =
     options.threads === undefined ? undefined : parseCount(options.threads, '--threads', 1, MAX_THREADS)
   const memory = options.memory === undefined ? undefined : parseSize(options.memory, '--memory')
-  const pid =
-    options.process === undefined ? undefined : parseCount(options.process, '--process', 1, MAX_PROCESS)
+  const which = parseProcess(options.process)
 
   const trace = await importTrace(path, {
-    ...(pid !== undefined && { process: pid }),
+    process: which,
     onProgress: ({ lines }) => showProgress(`reading ${path}: ${formatCount(lines)} lines`),
   })
   try {
@@ -122,6 +127,14 @@ async function runCommand(path: string, options: ReplayCommandOptions): Promise<
   }
 }
 
+function parseProcess(text: string): 'all' | 'busiest' | number {
+  if (text === 'all' || text === 'busiest') return text
+  if (!/^\d+$/.test(text)) {
+    throw new UsageError(`--process ${text} is not usable`, "give 'all', 'busiest' or a process number")
+  }
+  return parseCount(text, '--process', 1, MAX_PROCESS)
+}
+
 function traceReport(trace: ImportedTrace): TraceReport {
   return {
     path: trace.path,
@@ -134,8 +147,10 @@ function traceReport(trace: ImportedTrace): TraceReport {
     program: trace.process.name,
     process: trace.process.pid,
     processChoice: trace.processChoice,
-    processThreads: trace.process.threads,
+    replayedProcesses: trace.replayed.processes,
+    processThreads: trace.replayed.threads,
     durationMs: trace.durationMs,
+    threadMs: trace.threadMs,
     warnings: trace.warnings,
   }
 }

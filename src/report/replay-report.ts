@@ -4,7 +4,7 @@
 // the median elapsed time is shown whole, so that its figures add up; beside it stands the spread of all.
 // Fidelity is the worst that any repetition had: a replay that failed once has failed.
 import type { LinuxRecord } from '../trace/linux-locks.ts'
-import type { Failure } from '../trace/replay-protocol.ts'
+import type { Failure, LockedFaults } from '../trace/replay-protocol.ts'
 import { spread, type Spread } from '../workloads/statistics.ts'
 
 export interface Latency {
@@ -27,18 +27,22 @@ export interface TraceReport {
   /** Threads and processes in the trace. */
   readonly threads: number
   readonly processes: number
-  /** Page faults of the replayed process. */
+  /** Page faults of what is replayed. */
   readonly recordedFaults: number
   /** What Linux itself met when the program was recorded, told by the trace's own events. */
   readonly linux: LinuxRecord
+  /** The replayed process, by name and number; of all, the one with the most faults. */
   readonly program: string
-  /** The replayed process, and why it is that one. */
   readonly process: number
-  readonly processChoice: 'only' | 'busiest' | 'asked'
-  /** Threads of the replayed process. */
+  /** Which processes are replayed, and why: the only one, all, the busiest alone, or the one that was asked for. */
+  readonly processChoice: 'only' | 'all' | 'busiest' | 'asked'
+  /** Processes that are replayed, and their threads. */
+  readonly replayedProcesses: number
   readonly processThreads: number
   /** From the first to the last replayed event. */
   readonly durationMs: number
+  /** How long the replayed threads lived when they were recorded, summed up. */
+  readonly threadMs: number
   /** What the trace does not tell, in sentences. */
   readonly warnings: readonly string[]
 }
@@ -74,6 +78,8 @@ export interface DesignReplay {
   readonly faultsPerSecond: number
   readonly faultLatencyNs: Latency
   readonly mmapLockWaitNs: LockWait
+  /** Of the reproduced faults, which took the mmap lock here and in Linux; null where the trace does not tell. */
+  readonly mmapLockFaults: LockedFaults | null
   readonly fidelity: Fidelity
 }
 

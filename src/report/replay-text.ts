@@ -32,9 +32,12 @@ function recordedLines(trace: TraceReport, style: Style, width: number): string[
   const { linux } = trace
   const choice = {
     only: 'the only one of the trace',
-    busiest: `the busiest of ${formatCount(trace.processes)}; --process chooses another`,
+    all: `all ${formatCount(trace.processes)} of the trace, with the forks between them`,
+    busiest: `the busiest of ${formatCount(trace.processes)}, as asked`,
     asked: `one of ${formatCount(trace.processes)}, as asked`,
   }[trace.processChoice]
+  const isWhole = trace.processChoice === 'all'
+  const others = isWhole ? ` and ${formatCount(trace.replayedProcesses - 1)} more` : ''
   const rows: readonly (readonly [string, string])[] = [
     [
       'trace',
@@ -42,9 +45,9 @@ function recordedLines(trace: TraceReport, style: Style, width: number): string[
     ],
     [
       'program',
-      `${trace.program}: ${plural(trace.processThreads, 'thread')}, ${formatDuration(trace.durationMs * 1e6)}`,
+      `${trace.program}${others}: ${plural(trace.processThreads, 'thread')}, ${formatDuration(trace.durationMs * 1e6)}`,
     ],
-    ['process', `${trace.process}, ${choice}`],
+    isWhole ? ['processes', choice] : ['process', `${trace.process}, ${choice}`],
     ['page faults', faultsRecorded(trace)],
     ['lock waits, readers', waitsRecorded(linux, 'readers')],
     ['lock waits, writers', waitsRecorded(linux, 'writers')],
@@ -166,6 +169,7 @@ function rowsOf(designs: readonly DesignReport[]): Row[] {
       ),
     })),
     { label: '  classic, under mmap lock', value: count((design) => design.classicFaults) },
+    ...lockedRows(designs),
     { label: 'fault latency' },
     { label: '  p50', value: duration((design) => design.faultLatencyNs.p50) },
     { label: '  p99', value: duration((design) => design.faultLatencyNs.p99) },
@@ -215,6 +219,29 @@ function rowsOf(designs: readonly DesignReport[]): Row[] {
     { label: '  accesses failed', value: count((design) => design.fidelity.failed) },
   ]
 }
+
+/**
+ * For the designs that Linux has today: whether the faults that took the mmap lock are those that took it in Linux.
+ * Other designs have nothing to compare.
+ */
+function lockedRows(designs: readonly DesignReport[]): Row[] {
+  const comparable = ({ design, mmapLockFaults }: DesignReport): boolean =>
+    mmapLockFaults !== null && LINUX_DESIGNS.has(design)
+  if (!designs.some(comparable)) return []
+  const row = (label: string, key: keyof NonNullable<DesignReport['mmapLockFaults']>): Row => ({
+    label,
+    value: (design) => (comparable(design) ? formatCount(design.mmapLockFaults![key]) : '–'),
+  })
+  return [
+    row('    so they did in Linux', 'both'),
+    row('    they did not in Linux', 'onlyHere'),
+    row('  under it in Linux only', 'onlyLinux'),
+    row('    taken by the kernel', 'onlyLinuxInKernel'),
+  ]
+}
+
+/** Designs of a Linux that takes faults under per-VMA locks, as the one does that records traces. */
+const LINUX_DESIGNS: ReadonlySet<string> = new Set(['per-vma-lock-2023', 'per-vma-refcount-2025'])
 
 /** What failed first under each design, a line each: an address and an errno to begin a search with. */
 function failureLines(designs: readonly DesignReport[], width: number): string[] {

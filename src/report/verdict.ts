@@ -105,7 +105,7 @@ function elapsedSentence(classic: DesignReport, best: DesignReport): string {
 function linuxShare(trace: TraceReport): number | undefined {
   if (!trace.linux.recorded) return undefined
   const { readers, writers } = trace.linux.lockWaitNs
-  return (readers.total + writers.total) / Math.max(1, trace.durationMs * 1e6 * trace.processThreads)
+  return (readers.total + writers.total) / Math.max(1, trace.threadMs * 1e6)
 }
 
 function linuxSentence(trace: TraceReport): string {

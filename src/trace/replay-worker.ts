@@ -61,6 +61,7 @@ const PAGE_SIZE = 4096
 /** The bits of the x86 error code that must agree: protection, write, instruction fetch. */
 const COMPARED_BITS = 0x13
 const FAULT_WRITE = 2
+const FAULT_USER = 4
 const FAULT_INSTRUCTION = 16
 const PAGES_PER_GIGABYTE = 2 ** 18
 const MAX_FAILURES = 16
@@ -211,7 +212,7 @@ class Performer {
   #speculative = 0
   #reproduced = 0
   readonly #notReproduced: Partial<Record<NotReproducedKind, number>> = {}
-  readonly #locked = { both: 0, onlyHere: 0, onlyLinux: 0, neither: 0 }
+  readonly #locked = { both: 0, onlyHere: 0, onlyLinux: 0, onlyLinuxInKernel: 0, neither: 0 }
   #failed = 0
   readonly #failures: Failure[] = []
 
@@ -375,13 +376,15 @@ class Performer {
     if (!counted) return
     if (result !== 0 && ((result ^ errorCode) & COMPARED_BITS) === 0) {
       this.#reproduced++
-      this.#countLocked((result & TOUCH_SPECULATIVE) === 0, (second & OP_TOUCH_LOCKED) !== 0)
+      this.#countLocked((result & TOUCH_SPECULATIVE) === 0, (second & OP_TOUCH_LOCKED) !== 0, errorCode)
     } else this.#countKind(kindOf((first >>> OP_NOTE_SHIFT) & 15, result !== 0))
   }
 
-  #countLocked(here: boolean, linux: boolean): void {
-    if (here) this.#locked[linux ? 'both' : 'onlyHere']++
-    else this.#locked[linux ? 'onlyLinux' : 'neither']++
+  #countLocked(here: boolean, linux: boolean, errorCode: number): void {
+    const locked = this.#locked
+    if (here) locked[linux ? 'both' : 'onlyHere']++
+    else locked[linux ? 'onlyLinux' : 'neither']++
+    if (linux && !here && (errorCode & FAULT_USER) === 0) locked.onlyLinuxInKernel++
   }
 
   #fork(image: number): void {

@@ -321,7 +321,7 @@ class Replay {
     const lockWaits = createHistogram()
     const kinds: Partial<Record<NotReproducedKind, number>> = {}
     const failures: Failure[] = []
-    const locked = { both: 0, onlyHere: 0, onlyLinux: 0, neither: 0 }
+    const locked = { both: 0, onlyHere: 0, onlyLinux: 0, onlyLinuxInKernel: 0, neither: 0 }
     let faults = 0
     let speculativeFaults = 0
     let reproduced = 0
@@ -338,8 +338,7 @@ class Replay {
       for (const [kind, times] of Object.entries(result.notReproduced))
         count(kind as NotReproducedKind, times)
       failures.push(...result.failures)
-      for (const key of ['both', 'onlyHere', 'onlyLinux', 'neither'] as const)
-        locked[key] += result.locked[key]
+      for (const key of Object.keys(locked) as (keyof LockedFaults)[]) locked[key] += result.locked[key]
       faults += result.faults
       speculativeFaults += result.speculative
       reproduced += result.reproduced

@@ -27,8 +27,10 @@ const trace: TraceReport = {
   program: 'service',
   process: 6620,
   processChoice: 'busiest',
+  replayedProcesses: 1,
   processThreads: 11,
   durationMs: 1820.5,
+  threadMs: 20_025.5,
   warnings: [],
 }
 
@@ -59,6 +61,7 @@ function replayOf({ design, rwsem, elapsedMs, waitedMs, failed = 0 }: Figures): 
     elapsedMs,
     faultsPerSecond: (faults / elapsedMs) * 1000,
     faultLatencyNs: { p50: 812, p99: 4210, max: 1_730_000 },
+    mmapLockFaults: { both: 280, onlyHere: 60, onlyLinux: 32, onlyLinuxInKernel: 30, neither: 43_940 },
     mmapLockWaitNs: { count: speculates ? 0 : 381, total: waitedMs * 1e6, p50: 1900, p99: 88_000 },
     fidelity: {
       recorded: 44_472,
@@ -122,6 +125,13 @@ export const unharmed = reportOf(
       lockAcquisitions: { readers: 512, writers: 7139 },
     },
   },
+)
+
+/** All processes of a trace, under a design that Linux has. */
+export const whole = reportOf(
+  5,
+  [runs('classic', 'xadd', [152, 149, 158], 4.1), runs('per-vma-refcount-2025', 'xadd', [151, 147, 153], 0)],
+  { processChoice: 'all', processes: 8, replayedProcesses: 8, processThreads: 12 },
 )
 
 /** One run, a trace of one process without mmap_lock events, one failed access. */

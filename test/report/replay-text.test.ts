@@ -5,9 +5,9 @@ import { replayText } from '../../src/report/replay-text.ts'
 import type { Style } from '../../src/report/style.ts'
 import { verdictOf } from '../../src/report/verdict.ts'
 import { assertFits, assertGolden } from './golden.ts'
-import { failed, harmed, unharmed } from './replay-objects.ts'
+import { failed, harmed, unharmed, whole } from './replay-objects.ts'
 
-for (const [name, report] of Object.entries({ harmed, unharmed, failed })) {
+for (const [name, report] of Object.entries({ harmed, unharmed, whole, failed })) {
   test(`the text of a replay: ${name}`, () => {
     const text = replayText(report, 0.98)
     assertFits(text, 100)
