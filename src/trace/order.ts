@@ -131,22 +131,18 @@ export class OrderAnalysis {
     return this.#workerOf[seat]!
   }
 
-  /** The next operation of a seat comes after everything that another has done. */
-  seatAfter(seat: number, other: number): void {
+  /**
+   * The next operation of a seat comes after everything that another has done.
+   * @param isIdle the other never does anything
+   */
+  seatAfter(seat: number, other: number, isIdle: boolean): void {
+    // What the other's next operation has to come after, that of the seat has to as well.
+    const awaited = this.#pending.get(other)?.slice() ?? []
     const worker = this.#workerOf[other]!
-    const operation = this.#counts[worker]!
-    if (operation === 0) return
+    if (!isIdle && this.#counts[worker]! > 0) awaited.push(worker, this.#counts[worker]!)
+    if (awaited.length === 0) return
     const pending = this.#pending.get(seat)
-    if (pending === undefined) this.#pending.set(seat, [worker, operation])
-    else pending.push(worker, operation)
-  }
-
-  /** The next operation of a seat comes after what that of another, which never did anything, had to come after. */
-  seatAfterAwaited(seat: number, other: number): void {
-    const awaited = this.#pending.get(other)
-    if (awaited === undefined) return
-    const pending = this.#pending.get(seat)
-    if (pending === undefined) this.#pending.set(seat, awaited.slice())
+    if (pending === undefined) this.#pending.set(seat, awaited)
     else pending.push(...awaited)
   }
 

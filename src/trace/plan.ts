@@ -452,8 +452,7 @@ class Planner {
   /** What a seat does next comes after what another has done. */
   #seatAfter(seat: number, other: number): void {
     const { operations, image } = this.#source.seats[other]!
-    if (operations > 0 && image >= 0) this.#order.seatAfter(seat, other)
-    else this.#order.seatAfterAwaited(seat, other)
+    this.#order.seatAfter(seat, other, operations === 0 || image < 0)
   }
 
   #fork(child: number): void {
@@ -465,7 +464,7 @@ class Planner {
     this.#space.begin(this.#seat)
     this.#spaces[image] = this.#space.fork()
     this.#emitMarker(OP_FORK, image)
-    this.#order.seatAfter(child, this.#seat)
+    this.#order.seatAfter(child, this.#seat, false)
     this.#counts.forks++
   }
 

@@ -30,7 +30,9 @@ describe('the recorded programs', () => {
         assert.equal(trace.events, lines)
         assert.equal(trace.faults, faults)
         assert.deepEqual([trace.process.pid, trace.process.name, trace.process.faults], busiest)
-        assert.equal(trace.recordedFaults, busiest[2])
+        assert.equal(trace.recordedFaults, faults)
+        assert.equal(trace.processChoice, processes === 1 ? 'only' : 'all')
+        assert.deepEqual(trace.replayed, { processes, threads })
         assert.deepEqual([trace.threads, trace.processes], [threads, processes])
         assert.equal(trace.lostEvents, 0)
         assert.equal(trace.openCalls, 0)
@@ -413,7 +415,9 @@ describe('address spaces', () => {
     parent.close()
     assert.deepEqual(faultsOf(parent), [2])
     assert.deepEqual(
-      parent.images[0]!.threads.map(({ tid, guest, operations }) => [tid, guest, operations]),
+      parent.seats
+        .filter(({ image }) => image === 0)
+        .map(({ tid, guest, operations }) => [tid, guest, operations]),
       [
         [1, false, 3],
         [2, true, 1],
@@ -422,6 +426,90 @@ describe('address spaces', () => {
     const child = await text.import({ process: 2 })
     child.close()
     assert.deepEqual(faultsOf(child), [1, 2])
+  })
+
+  test('whole programs: fork copies, vfork lends, exec begins anew, and everything is counted once', async () => {
+    const trace = await new TraceText()
+      .exec(1)
+      .mmap(1, 1, 0x10000, 0x2000)
+      .fault(1, 1, 0x10000, 6)
+      .newTask(1, 1, 2, CLONE_FORK)
+      .munmap(1, 1, 0x10000, 0x1000)
+      .fault(2, 2, 0x10000, 7)
+      .newTask(2, 2, 3, CLONE_VFORK)
+      .fault(3, 3, 0x11000, 6)
+      .exec(3)
+      .fault(3, 3, 0x7ffc00001000, 6)
+      .fault(3, 3, 0x11000, 6)
+      .exitTask(3, 3, true)
+      .fault(2, 2, 0x11000, 4)
+      .exitTask(2, 2, true)
+      // Its address space is gone.
+      .fault(2, 2, 0x11000, 4)
+      .import()
+    trace.close()
+    assert.deepEqual([trace.processes, trace.processChoice, trace.recordedFaults], [3, 'all', 7])
+    assert.deepEqual(
+      trace.images.map(({ origin, faults, notPerformed }) => [
+        origin,
+        faults,
+        notPerformed.outsideAnyMapping,
+      ]),
+      [
+        ['start', 1, 0],
+        ['fork', 4, 1],
+        ['exec', 2, 1],
+      ],
+    )
+    assert.deepEqual(
+      trace.seats
+        .filter(({ image }) => image >= 0)
+        .map(({ tid, image, guest, lender }) => [tid, image, guest, lender >= 0]),
+      [
+        [1, 0, false, false],
+        [2, 1, false, false],
+        [3, 1, false, true],
+        [3, 2, false, false],
+      ],
+    )
+    // The copy is where the original is.
+    assert.equal(trace.images[1]!.extents, trace.images[0]!.extents)
+    assert.notEqual(trace.images[2]!.extents, trace.images[0]!.extents)
+  })
+
+  test('exec by another thread than the first ends all others, the first one too', async () => {
+    const trace = await new TraceText()
+      .exec(1)
+      .newTask(1, 1, 2, CLONE_THREAD)
+      .newTask(1, 1, 3, CLONE_THREAD)
+      .mmap(1, 2, 0x10000, 0x1000)
+      .exitTask(1, 1, false)
+      .exec(1)
+      .fault(1, 1, 0x7ffc00001000, 6)
+      .import()
+    trace.close()
+    assert.deepEqual([trace.processes, trace.images.map(({ origin }) => origin)], [1, ['start', 'exec']])
+    assert.ok(trace.seats.filter(({ image }) => image === 0).every(({ left }) => left < Infinity))
+  })
+
+  test('calls of a thread that has ended are those of a process whose creation is not in the trace', async () => {
+    const trace = await new TraceText()
+      .exec(1)
+      .mmap(1, 1, 0x10000, 0x1000)
+      .exitTask(1, 1, true)
+      .mmap(1, 1, 0x20000, 0x1000)
+      .fault(1, 1, 0x20000, 6)
+      .fault(1, 1, 0x10000, 6)
+      .import()
+    trace.close()
+    assert.equal(trace.processes, 2)
+    assert.deepEqual(
+      trace.images.map(({ faults, notPerformed }) => [faults, notPerformed.outsideAnyMapping]),
+      [
+        [0, 0],
+        [2, 1],
+      ],
+    )
   })
 
   test('a process number used again is another process', async () => {
@@ -436,7 +524,13 @@ describe('address spaces', () => {
     const trace = await text.import()
     trace.close()
     assert.equal(trace.processes, 2)
-    assert.equal(trace.recordedFaults, 2)
+    assert.deepEqual(
+      [trace.recordedFaults, trace.images.map(({ origin }) => origin)],
+      [3, ['start', 'start']],
+    )
+    const busiest = await text.import({ process: 'busiest' })
+    busiest.close()
+    assert.equal(busiest.recordedFaults, 2)
   })
 
   test('perf attached to a running process: what it makes up at time zero is the prelude', async () => {
@@ -626,10 +720,8 @@ describe('a trace larger than memory', () => {
     const words = async (memoryLimit: number): Promise<{ spooled: boolean; words: number[] }> => {
       const trace = await importTrace(fixture('node-workers'), { memoryLimit })
       const all: number[] = []
-      for (const image of trace.images) {
-        for (const chunk of readChunks(image.records))
-          for (let i = 0; i < chunk.length; i++) all.push(chunk.words[i]!)
-      }
+      for (const chunk of readChunks(trace.records))
+        for (let i = 0; i < chunk.length; i++) all.push(chunk.words[i]!)
       trace.close()
       return { spooled: trace.spooled, words: all }
     }

@@ -79,14 +79,3 @@ test('the temporary file has no name while it is open', { skip: process.platform
   )
   store.close()
 })
-
-test('a discarded sequence gives its memory back', () => {
-  const store = new OpStore('trace', CHUNK_WORDS * 4)
-  for (let i = 0; i < 5; i++) {
-    const stream = store.createStream()
-    stream.reserve(CHUNK_WORDS)
-    stream.seal()
-    stream.discard()
-  }
-  assert.equal(store.spooled, false)
-})

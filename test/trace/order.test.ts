@@ -6,13 +6,15 @@ import { OpStore, readChunks } from '../../src/trace/op-store.ts'
 import {
   busyThreads,
   dealThreads,
+  OP_DESTROY,
+  OP_LEAVE,
   OP_TOUCH,
   OP_WAITS_SHIFT,
   PAYLOAD_WORDS,
-  planImage,
-  type ImagePlan,
+  planReplay,
+  type ReplayPlan,
 } from '../../src/trace/plan.ts'
-import { CLONE_THREAD, CLONE_VFORK, fixture, TraceText } from './trace-text.ts'
+import { CLONE_FORK, CLONE_THREAD, CLONE_VFORK, fixture, TraceText } from './trace-text.ts'
 
 interface Operation {
   readonly worker: number
@@ -24,7 +26,7 @@ interface Operation {
 }
 
 /** The planned operations of each worker, in its order. */
-function operationsOf(planned: ImagePlan): Operation[][] {
+function operationsOf(planned: ReplayPlan): Operation[][] {
   return planned.streams.map((stream, worker) => {
     const operations: Operation[] = []
     for (const { words, length } of readChunks(stream)) {
@@ -33,12 +35,12 @@ function operationsOf(planned: ImagePlan): Operation[][] {
         const op = first & 15
         const waits: [number, number][] = []
         for (let i = first >>> OP_WAITS_SHIFT; i > 0; i--, at += 2) waits.push([words[at]!, words[at + 1]!])
-        const thread = words[at + PAYLOAD_WORDS[op]! - 1]!
+        const seat = words[at + PAYLOAD_WORDS[op]! - 1]!
         operations.push({
           worker,
           number: operations.length + 1,
           op,
-          tid: planned.tids[thread]!,
+          tid: planned.tids[seat]!,
           page: words[at]! >>> 0,
           waits,
         })
@@ -49,9 +51,8 @@ function operationsOf(planned: ImagePlan): Operation[][] {
   })
 }
 
-function plan(trace: ImportedTrace, workers?: number, image = 0): ImagePlan {
-  const store = new OpStore('test', 2 ** 30)
-  return planImage('test', trace.images[image]!, workers ?? trace.images[image]!.threads.length, store)
+function plan(trace: ImportedTrace, workers: number = trace.seats.length): ReplayPlan {
+  return planReplay('test', trace, workers, new OpStore('test', 2 ** 30))
 }
 
 /** Whether the waits, together with each worker's own order, force `a` to come before `b`. */
@@ -201,8 +202,49 @@ describe('orders that are kept', () => {
       ],
     })
   })
+})
 
-  test('a parent goes on after the child that borrowed its memory has given it back', async () => {
+describe('processes', () => {
+  test('a fork comes after what its parent did on any page, and before all that it does afterwards', async () => {
+    const text = twoThreads()
+      .mmap(1, 1, A, 0x4000)
+      .fault(1, 2, A, 6)
+      .newTask(1, 1, 3, CLONE_FORK)
+      .fault(1, 2, A + 0x1000, 6)
+      .mmap(1, 2, A + MEGABYTE, 0x1000)
+      .fault(3, 3, A, 7)
+      .mmap(3, 3, A + MEGABYTE, 0x1000)
+    await orders(text, {
+      before: [
+        ['2.1', '1.2'],
+        ['1.2', '2.2'],
+        ['1.2', '2.3'],
+        ['1.2', '3.1'],
+      ],
+      // What each does in its own copy then is its own affair.
+      free: [
+        ['2.2', '3.1'],
+        ['2.3', '3.2'],
+      ],
+    })
+  })
+
+  test('a thread of the child comes after the fork through the thread that made it', async () => {
+    const text = new TraceText()
+      .exec(1)
+      .mmap(1, 1, A, 0x4000)
+      .newTask(1, 1, 2, CLONE_FORK)
+      // Has done nothing before, so that there is nothing of its own to wait for.
+      .newTask(2, 2, 3, CLONE_THREAD)
+      .fault(2, 3, A, 6)
+      .fault(2, 2, A + 0x1000, 6)
+    await orders(text, {
+      before: [['1.2', '3.1']],
+      free: [['3.1', '2.1']],
+    })
+  })
+
+  test('a parent goes on after the child that borrowed its memory has given it back by exec', async () => {
     const text = new TraceText()
       .exec(1)
       .mmap(1, 1, A, 0x4000)
@@ -210,14 +252,133 @@ describe('orders that are kept', () => {
       .fault(2, 2, A, 6)
       .exec(2)
       .fault(1, 1, A + 0x1000, 6)
+      .fault(2, 2, 0x7ffc00001000, 6)
       .fault(1, 1, A + 0x2000, 6)
     await orders(text, {
       before: [
         ['1.1', '2.1'],
         ['2.1', '1.2'],
+        ['2.1', '2.2'],
       ],
-      waits: 0,
+      // 2.2 is exec, which makes another address space.
+      free: [
+        ['2.2', '1.2'],
+        ['2.3', '1.2'],
+      ],
+      waits: 1,
     })
+  })
+
+  test('and by exit', async () => {
+    const text = new TraceText()
+      .exec(1)
+      .mmap(1, 1, A, 0x4000)
+      .newTask(1, 1, 2, CLONE_VFORK)
+      .fault(2, 2, A, 6)
+      .exitTask(2, 2, true)
+      .fault(1, 1, A, 4)
+    await orders(text, { before: [['2.1', '1.2']], waits: 0 })
+  })
+
+  test('an address space is destroyed after everything that any thread did in it', async () => {
+    const text = twoThreads()
+      .mmap(1, 1, A, 0x4000)
+      .fault(1, 2, A, 6)
+      .exitTask(1, 1, false)
+      .fault(1, 2, A + 0x1000, 6)
+      .exitTask(1, 2, true)
+    // Leaving and destroying are done for whoever left last: the worker of the other leaves first.
+    const trace = await text.import()
+    const all = operationsOf(plan(trace))
+    trace.close()
+    const [leave, ...more] = all.flat().filter(({ op }) => op === OP_LEAVE)
+    const destroy = all.flat().find(({ op }) => op === OP_DESTROY)!
+    assert.deepEqual(more, [])
+    assert.notEqual(leave!.worker, destroy.worker)
+    for (const other of all.flat()) if (other !== destroy) assert.ok(isBefore(all, other, destroy))
+  })
+
+  test('exec destroys what was before, unless another process still uses it', async () => {
+    const text = new TraceText()
+      .exec(1)
+      .mmap(1, 1, A, 0x1000)
+      .fault(1, 1, 0x7ffc00001000, 6)
+      .newTask(1, 1, 2, CLONE_FORK)
+      .fault(2, 2, 0x7ffc00001000, 7)
+      .exec(2)
+      .newTask(1, 1, 3, CLONE_VFORK)
+      .exec(3)
+      .exec(1)
+    const trace = await text.import()
+    const { statistics } = plan(trace)
+    trace.close()
+    // The copy of 2, and what 1 had; not what 3 had borrowed.
+    const { forks, execs, exits } = statistics
+    assert.deepEqual([forks, execs, exits], [1, 3, 2])
+  })
+
+  test('processes that do not live at the same time share a worker', async () => {
+    const text = new TraceText().exec(1).mmap(1, 1, A, 0x1000)
+    for (let child = 2; child < 8; child++) {
+      text.newTask(1, 1, child, CLONE_FORK).exec(child).fault(child, child, 0x7ffc00001000, 6)
+      text.exitTask(child, child, true)
+    }
+    const trace = await text.import()
+    assert.equal(busyThreads(trace.seats), 2)
+    trace.close()
+  })
+
+  test('memory is what is there at a time: copies count when they are written, and go with their process', async () => {
+    const children = 50
+    const text = new TraceText().exec(1).mmap(1, 1, A, 0x10000)
+    for (let page = 0; page < 16; page++) text.fault(1, 1, A + page * 0x1000, 6)
+    for (let child = 2; child < 2 + children; child++) {
+      text.newTask(1, 1, child, CLONE_FORK)
+      for (let page = 0; page < 4; page++) text.fault(child, child, A + page * 0x1000, 7)
+      text.exitTask(child, child, true)
+    }
+    const trace = await text.import()
+    const { peakFrames, peakSpaces } = plan(trace)
+    trace.close()
+    assert.deepEqual([peakFrames, peakSpaces], [20, 2])
+  })
+})
+
+describe('what must be free beside a range', () => {
+  test('the gap below a stack that grows', async () => {
+    const STACK = 0x7ffc00000000
+    const below = STACK - 0x1000 - 256 * 0x1000
+    const grown = (start: number): TraceText =>
+      twoThreads()
+        .mmap(1, 1, start, 0x1000)
+        .munmap(1, 1, start, 0x1000)
+        .fault(1, 2, STACK - 0x1000, 6)
+        .mmap(1, 1, start, 0x1000)
+    await orders(grown(below), {
+      before: [
+        ['1.2', '2.1'],
+        ['2.1', '1.3'],
+      ],
+    })
+    await orders(grown(below - 0x1000), { free: [['1.2', '2.1']] })
+  })
+
+  test('the page behind a heap that grows', async () => {
+    const heap = (behind: number): TraceText =>
+      twoThreads()
+        .brk(1, 1, 0, 0x900000)
+        .brk(1, 1, 0x901000, 0x901000)
+        .mmap(1, 2, behind, 0x1000)
+        .munmap(1, 2, behind, 0x1000)
+        .brk(1, 1, 0x904000, 0x904000)
+        .mmap(1, 2, behind, 0x1000)
+    await orders(heap(0x904000), {
+      before: [
+        ['2.2', '1.3'],
+        ['1.3', '2.3'],
+      ],
+    })
+    await orders(heap(0x905000), { free: [['2.2', '1.3']] })
   })
 })
 
@@ -373,14 +534,18 @@ describe('when a call takes effect', () => {
   })
 })
 
+const seat = (tid: number, operations: number, lender = -1, taken = 0, left = Number.POSITIVE_INFINITY) => ({
+  tid,
+  image: 0,
+  guest: false,
+  lender,
+  operations,
+  taken,
+  left,
+})
+
 test('who borrowed memory shares a worker with who waits for it', () => {
-  const thread = (tid: number, lender: number, operations: number) => ({
-    tid,
-    guest: lender >= 0,
-    lender,
-    operations,
-  })
-  const threads = [thread(1, -1, 5), thread(2, 0, 9), thread(3, -1, 4), thread(4, 1, 1), thread(5, -1, 0)]
+  const threads = [seat(1, 5), seat(2, 9, 0), seat(3, 4), seat(4, 1, 1), seat(5, 0)]
   assert.equal(busyThreads(threads), 2)
   const workerOf = dealThreads(threads, 2)
   assert.deepEqual([workerOf[1], workerOf[3]], [workerOf[0], workerOf[0]])
@@ -423,7 +588,7 @@ test('threads are dealt out evenly, each to one worker', () => {
       fc.array(fc.nat(1000), { minLength: 1, maxLength: 40 }),
       fc.integer({ min: 1, max: 12 }),
       (operations, workers) => {
-        const threads = operations.map((count, tid) => ({ tid, guest: false, lender: -1, operations: count }))
+        const threads = operations.map((count, tid) => seat(tid, count))
         const workerOf = dealThreads(threads, workers)
         const load = Array.from({ length: workers }, () => 0)
         operations.forEach((count, thread) => (load[workerOf[thread]!]! += count))
@@ -528,21 +693,21 @@ test('a real program: the number of workers changes waits, not operations', asyn
   assert.deepEqual(
     counts.map(({ operations, faults }) => [operations, faults]),
     [
-      [51617, 44472],
-      [51617, 44472],
-      [51617, 44472],
+      [51618, 44472],
+      [51618, 44472],
+      [51618, 44472],
     ],
   )
   assert.equal(counts[0]!.waits, 0)
-  assert.equal(counts[0]!.longestChain, 51617)
-  assert.ok(counts[2]!.waits > 0 && counts[2]!.longestChain < 51617 / 3)
+  assert.equal(counts[0]!.longestChain, 51618)
+  assert.ok(counts[2]!.waits > 0 && counts[2]!.longestChain < 51618 / 3)
 })
 
 test('plans in a temporary file are the same as in memory', async () => {
   const trace = await importTrace(fixture('redis-bgsave'))
-  const inMemory = planImage('test', trace.images[1]!, 2, new OpStore('test', 2 ** 30))
+  const inMemory = plan(trace, 2)
   const store = new OpStore('test', 0)
-  const spooled = planImage('test', trace.images[1]!, 2, store)
+  const spooled = planReplay('test', trace, 2, store)
   assert.ok(store.spooled)
   assert.deepEqual(operationsOf(spooled), operationsOf(inMemory))
   assert.ok(
