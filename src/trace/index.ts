@@ -3,5 +3,5 @@ export { recordCommand, scriptCommand, TraceError, type TraceErrorCode } from '.
 export { importTrace, type ImportedTrace, type ImportOptions, type ProcessSummary } from './import.ts'
 export type { LinuxRecord, LockWaits } from './linux-locks.ts'
 export { MAX_REPLAY_THREADS, replayTrace, type ReplayOptions, type ReplayResult } from './replay.ts'
-export type { Failure, NotReproducedKind } from './replay-protocol.ts'
+export type { Failure, LockedFaults, NotReproducedKind } from './replay-protocol.ts'
 export type { PlanStatistics } from './plan.ts'
