@@ -11,6 +11,7 @@ import {
   type TraceReport,
 } from '../report/index.ts'
 import { importTrace, replayTrace, type ImportedTrace } from '../trace/index.ts'
+import { UsageError } from './failure.ts'
 import {
   DEFAULT_DESIGNS,
   parseCount,

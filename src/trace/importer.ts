@@ -9,8 +9,8 @@
  * - exec begins a new address space; what exec maps shows as PERF_RECORD_MMAP2 outside any call. fork copies the
  *   layout. vfork lends the address space: until exec the child is a thread of its parent's.
  * - An address space ends when the last of its threads has left it, by exit or exec.
- * - Where one process is to be replayed alone, it is known at the end only which (the busiest), so that every process is
- *   followed as if it were that one: it begins with its parent's layout, and what a child does in memory that it
+ * - Where one process is to be replayed alone, it is known at the end only which (the busiest), so that every process
+ *   is followed as if it were that one: it begins with its parent's layout, and what a child does in memory that it
  *   borrowed is recorded both in the lender's and in a copy of the child's own.
  */
 import path from 'node:path'

@@ -2,8 +2,8 @@
  * Which operation must wait for which, over all address spaces: each waits for the last operations that concern it, one
  * for each worker at most; what another wait already implies (vector clocks) is left out.
  *
- * As all waits go backwards in recorded order, and each worker performs its operations in that order, no circle of waits
- * can arise, however threads are dealt out to workers. What concerns an operation: see space-order.ts.
+ * As all waits go backwards in recorded order, and each worker performs its operations in that order, no circle of
+ * waits can arise, however threads are dealt out to workers. What concerns an operation: see space-order.ts.
  */
 
 /** What is known at a moment in a worker: how far every other worker is then at least. */

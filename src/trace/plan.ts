@@ -50,6 +50,7 @@ import {
 import { FAULT_PROTECTION, FAULT_WRITE } from './recorded-space.ts'
 import { Relocation, RelocationError } from './relocation.ts'
 import {
+  CacheOrder,
   MemoryUse,
   PAGE_ABSENT,
   PAGE_AROUND,
@@ -277,6 +278,7 @@ class Planner {
   readonly #relocations: readonly Relocation[]
   readonly #order: OrderAnalysis
   readonly #memory = new MemoryUse()
+  readonly #cache: CacheOrder
   readonly #spaces: (SpaceOrder | undefined)[]
   readonly #streams: WordStream[]
   readonly #operations: number[]
@@ -309,6 +311,7 @@ class Planner {
       )
     }
     this.#order = new OrderAnalysis(dealThreads(source.seats, workers), workers)
+    this.#cache = new CacheOrder(this.#order)
     this.#spaces = source.images.map(() => undefined)
     this.#stackGrowth = source.images.map(() => 0)
     this.#streams = Array.from({ length: workers }, () => store.createStream())
@@ -515,12 +518,14 @@ class Planner {
       const file = words[at + 4]!
       const filePage = words[at + 5]!
       const cached = setOf(this.#cached, file)
+      this.#cache.fault(file, filePage)
       if (state === PAGE_AROUND && (errorCode & FAULT_PROTECTION) === 0)
         setOf(this.#notCached, file).add(filePage)
       cached.add(filePage)
       if (window !== 0) {
         for (let other = first; other <= last; other++) {
           cached.add(filePage + other - page)
+          if (other !== page) this.#cache.near(file, filePage + other - page)
           if (space.state(other) === PAGE_ABSENT) space.setState(other, PAGE_AROUND, seat)
         }
       }

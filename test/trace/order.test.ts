@@ -437,6 +437,45 @@ describe('file mappings', () => {
   })
 })
 
+describe('files of several processes', () => {
+  const program = (pid: number): string =>
+    `PERF_RECORD_MMAP2 ${pid}/${pid}: [0x400000(0x40000) @ 0 fe:00 7 0]: r--p program`
+  const forked = (): TraceText =>
+    new TraceText()
+      .exec(1, [program(1)])
+      .mmap(1, 1, A, 0x1000)
+      .newTask(1, 1, 2, CLONE_FORK)
+      .exec(2, [program(2)])
+
+  test('the first fault on a page comes after all that would have mapped it around, had it been there', async () => {
+    const text = forked()
+      .fault(1, 1, 0x403000, 4)
+      .fault(2, 2, 0x402000, 4)
+      .fault(2, 2, 0x405000, 4)
+      .fault(1, 1, 0x405000, 4)
+      .fault(1, 1, 0x420000, 4)
+    // 1.1 and 1.2: mmap and fork; 2.1: exec.
+    await orders(text, {
+      before: [
+        ['1.3', '2.3'],
+        // As the page was brought in by 2.3, another fault on it comes after that.
+        ['2.3', '1.4'],
+      ],
+      free: [['1.3', '2.2']],
+    })
+  })
+
+  test('pages that nothing was mapped around concern nobody else', async () => {
+    const text = forked().fault(1, 1, 0x403000, 4).fault(2, 2, 0x413000, 4).fault(1, 1, 0x423000, 4)
+    await orders(text, {
+      free: [
+        ['1.3', '2.2'],
+        ['2.2', '1.4'],
+      ],
+    })
+  })
+})
+
 describe('orders that are not kept', () => {
   test('faults on different pages, calls on different ranges', async () => {
     const text = twoThreads()

@@ -97,9 +97,9 @@ describe('a Node.js process with eleven threads', () => {
 
 describe('whole programs of several processes', () => {
   const designs = ['classic', 'lespinasse-2021', 'per-vma-lock-2023', 'per-vma-refcount-2025'] as const
-  for (const [name, recorded, forks, programs, processes] of [
-    ['redis-bgsave', 11281, 7, 6, 8],
-    ['kernbench', 17653, 0, 24, 25],
+  for (const [name, recorded, least, forks, programs, processes] of [
+    ['redis-bgsave', 11281, 0.99, 7, 6, 8],
+    ['kernbench', 17653, 1, 0, 24, 25],
   ] as const) {
     test(name, TIMEOUT, async (t) => {
       const trace = await importTrace(fixture(name))
@@ -110,7 +110,7 @@ describe('whole programs of several processes', () => {
         assertConsistent(result)
         const { fidelity, operations, mmapLockFaults } = result
         assert.equal(fidelity.recorded, recorded)
-        assert.ok(fidelity.ratio >= 0.99, `${design}: fidelity ${fidelity.ratio}`)
+        assert.ok(fidelity.ratio >= least, `${design}: fidelity ${fidelity.ratio}`)
         assert.equal(fidelity.notReproducedByKind.writeProtectedByFork, undefined)
         assert.deepEqual([operations.forks, operations.execs], [forks, programs])
         // Every process ended while it was recorded, and those that vfork made without exec had no address space.
@@ -324,7 +324,7 @@ describe('small programs', () => {
           assert.equal(result.fidelity.ratio, 1)
         },
       ),
-      { numRuns: 8 },
+      { numRuns: 5 },
     )
   })
 
