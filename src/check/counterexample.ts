@@ -411,9 +411,11 @@ class Recorder extends Scheduler {
     const common = commonCells(this.#recorded)
     const whole = this.#recorded.length <= WHOLE_MAX
     const racy = this.#failed.race?.cell
-    const kept = this.#recorded.filter(
+    const telling = this.#recorded.filter(
       ({ cell, step }) => whole || (step !== null && common.has(cell)) || cell === racy,
     )
+    // One thread at work for ever concerns no other: how it ends tells what it repeats.
+    const kept = telling.length > 0 ? telling : this.#recorded.slice(-WHOLE_MAX)
     const shown: { readonly at: number; readonly operations: number; readonly turns: number }[] = []
     for (let at = 0; at < kept.length;) {
       const { operations, turns } = repetition(kept, at)

@@ -1,6 +1,13 @@
 // One run of the explorer over a subject: how many executions, and the first failure.
 
-import { FinerCellsNeeded, type Thread, WAITING, memory, runThreads } from '../backends/stepped/index.ts'
+import {
+  FinerCellsNeeded,
+  READY,
+  type Thread,
+  WAITING,
+  memory,
+  runThreads,
+} from '../backends/stepped/index.ts'
 import type { RaceReport } from './data-races.ts'
 import {
   COMPLETE,
@@ -73,7 +80,7 @@ export interface RawFailure {
   readonly kind: FailureKind
   /** The thread that threw; -1 if the state at the end is wrong. */
   readonly thread: number
-  /** What was thrown; of a race or a deadlock, what is known of it besides, or null. */
+  /** What was thrown; of others, what is known of them besides, or null. */
   readonly error: unknown
   readonly race: RaceReport | null
   /** Which thread did each step. */
@@ -281,7 +288,7 @@ export function runOnce(subject: Subject, execution: Execution, atEnd?: () => vo
     case DEADLOCK:
       return failed('deadlock', -1, lostWakeUp(execution.threads))
     case TOO_LONG:
-      return failed('livelock', -1, null)
+      return failed('livelock', -1, starvation(execution.threads, execution.schedule, execution.depth))
     case COMPLETE:
       atEnd?.()
       try {
@@ -309,4 +316,23 @@ function lostWakeUp(threads: readonly Thread[]): string | null {
   )
   if (asleep === undefined) return null
   return `lost wake-up: thread ${asleep.id} sleeps in Atomics.wait on a word that has changed, and nobody is left to wake it`
+}
+
+/**
+ * Of an execution that does not end: who could go on, and was not let for more than half of it. Where that thread would
+ * end the others' loop, threads that all have their turns come to an end.
+ */
+export function starvation(
+  threads: readonly Thread[],
+  schedule: Uint8Array | readonly number[],
+  steps: number,
+): string | null {
+  const atWork = new Set(schedule.slice(steps >> 1, steps))
+  const starved = threads.filter(({ id, state }) => state === READY && !atWork.has(id))
+  if (starved.length === 0) return null
+  const who = starved.map(({ id }) => id).join(' and ')
+  return (
+    `the execution does not end, but thread ${who} could go on all the while and had no turn in the last half of it: ` +
+    'nothing is wrong if that would end the loop'
+  )
 }

@@ -130,7 +130,7 @@ function tell(
 }
 
 function messageOf({ kind, error }: RawFailure): string {
-  if ((kind === 'race' || kind === 'deadlock') && typeof error === 'string') return error
+  if (kind !== 'error' && typeof error === 'string') return error
   if (kind === 'race') return 'two accesses to the same memory, one of them a plain one, that nothing orders'
   if (kind === 'deadlock') return 'every thread that is left waits for another'
   if (kind === 'livelock') return 'the execution does not end'

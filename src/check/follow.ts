@@ -17,7 +17,7 @@ import {
   setWatching,
   timeOut,
 } from '../backends/stepped/index.ts'
-import type { FailureKind, RawFailure, Subject } from './explore.ts'
+import { type FailureKind, type RawFailure, type Subject, starvation } from './explore.ts'
 import type { RaceReport } from './data-races.ts'
 import { HappensBefore, changes } from './happens-before.ts'
 
@@ -91,7 +91,11 @@ export function follow(subject: Subject, options: FollowOptions): FollowedRun {
     }
   } else if (follower.ending === 'race') {
     failure = failed('race', follower.race!.second.thread, null, follower.race)
-  } else if (follower.ending !== 'lost') failure = failed(follower.ending, -1, null, null)
+  } else if (follower.ending !== 'lost') {
+    const schedule = follower.schedule()
+    const known = follower.ending === 'livelock' ? starvation(threads, schedule, schedule.length) : null
+    failure = failed(follower.ending, -1, known, null)
+  }
   const steps = follower.steps()
   const choices = follower.choices.slice(0, steps)
   const { preemptions } = follower
@@ -123,8 +127,8 @@ function keyOf({ kind, error, race }: RawFailure, follower: Follower): string {
         .join(' | ')}`
     case 'deadlock':
       return `deadlock ${follower.stuckSites.toSorted().join(' ')}`
-    default:
-      return kind
+    case 'livelock':
+      return error === null ? kind : `${kind} of which a thread that could go on was kept out`
   }
 }
 

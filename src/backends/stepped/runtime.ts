@@ -55,6 +55,13 @@ export const WAITING = 1
 export const SPINNING = 2
 export const FINISHED = 3
 
+/** Where among a thread's reads the turns of a loop began: the last but one, or -1, and the last. */
+interface Turns {
+  epoch: number
+  before: number
+  from: number
+}
+
 /** Reads that are remembered since a thread last changed something. */
 const READS_MAX = 512
 const noArray: Watched = new Int32Array(0)
@@ -97,9 +104,10 @@ export class Thread {
   /** From which read on a pause looks. */
   watchFrom = 0
   watchTo = 0
-  loopSite = -1
-  loopBefore = -1
-  loopFrom = 0
+  /** Moves when it forgets what it has read. */
+  epoch = 0
+  /** Turns of loops, by the number of the loop. */
+  readonly turns: (Turns | undefined)[] = []
 
   constructor(id: number) {
     this.id = id
@@ -115,7 +123,7 @@ export class Thread {
 
   forgetReads(): void {
     this.reads = 0
-    this.loopSite = -1
+    this.epoch++
     this.watchFrom = 0
     this.watchTo = 0
   }
@@ -558,27 +566,30 @@ function spin(thread: Thread, site: number, from: number, to: number): boolean {
 
 /** The next loop is entered. */
 export function loop(site: number): void {
-  const thread = current
-  thread.loopSite = site
-  thread.loopBefore = -1
-  thread.loopFrom = thread.reads
+  const turns = current.turns[site]
+  if (turns !== undefined) turns.epoch = -1
 }
 
-/** A turn of a loop begins. One that repeats the reads of the last, and has changed nothing, only waits. */
+/**
+ * A turn of a loop begins. One that repeats the reads of the last, and has changed nothing, only waits. Loops within it
+ * are part of the turn.
+ */
 export function again(site: number): boolean {
   const thread = current
   if (thread === soloThread) return false
-  const { reads, loopFrom, loopBefore } = thread
-  if (thread.loopSite !== site || reads < loopFrom) {
-    thread.loopSite = site
-    thread.loopBefore = -1
-    thread.loopFrom = reads
+  const { reads, epoch } = thread
+  const turns = (thread.turns[site] ??= { epoch: -1, before: -1, from: 0 })
+  if (turns.epoch !== epoch) {
+    turns.epoch = epoch
+    turns.before = -1
+    turns.from = reads
     return false
   }
-  const waits = loopBefore >= 0 && reads > loopFrom && sameReads(thread, loopBefore, loopFrom, reads)
-  thread.loopBefore = loopFrom
-  thread.loopFrom = reads
-  return waits && spin(thread, site, loopFrom, reads)
+  const { before, from } = turns
+  const waits = before >= 0 && reads > from && sameReads(thread, before, from, reads)
+  turns.before = from
+  turns.from = reads
+  return waits && spin(thread, site, from, reads)
 }
 
 function sameReads(thread: Thread, from: number, to: number, end: number): boolean {
@@ -753,10 +764,12 @@ export function waitDone(): boolean {
   }
   const value = array[index]!
   const equal = value === thread.expected
-  thread.waitResult = equal ? 'ok' : 'not-equal'
+  // Who has no time to wait is asleep for nobody: notify cannot come between.
+  const sleeps = equal && thread.timeout > 0
+  thread.waitResult = sleeps ? 'ok' : equal ? 'timed-out' : 'not-equal'
   noteRead(thread, value)
   if (tracer !== null) tracer.operation(thread, WAIT, value, value)
-  if (!equal) return false
+  if (!sleeps) return false
   thread.waitCell = thread.cell
   thread.state = WAITING
   thread.kind = WOKEN
@@ -848,7 +861,7 @@ function noteWrite(view: View, index: number, length: number, site: number): voi
     )
   }
   current.reads = 0
-  current.loopSite = -1
+  current.epoch++
 }
 
 /** `a[i]++`: returns what was there. */

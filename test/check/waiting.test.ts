@@ -1,0 +1,155 @@
+// Waiting, notifying and spinning threads against a plain enumeration of all interleavings.
+
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import * as fc from 'fast-check'
+import { loadStepped, memory, setSites } from '../../src/backends/stepped/index.ts'
+import { type ExploreOptions, explore } from '../../src/check/explore.ts'
+import type { Scenario } from '../../src/check/scenario.ts'
+import { userSubject } from '../../src/check/user-scenario.ts'
+import type { WaitingStep } from './programs/waiting.ts'
+
+interface Enumeration {
+  /** The results of all threads, where all finish, and in how many preemptions at least they can be had. */
+  readonly outcomes: Map<string, number>
+  /** Preemptions at least to a state in which nobody can go on; Infinity where there is none. */
+  readonly deadlock: number
+}
+
+/** Runs `lists` in every interleaving. A thread that was notified has its result in a step of its own. */
+function enumerate(lists: readonly (readonly WaitingStep[])[]): Enumeration {
+  const outcomes = new Map<string, number>()
+  let deadlock = Infinity
+  const met = new Map<string, number>()
+  const extend = (
+    cells: readonly number[],
+    results: readonly (readonly (number | string)[])[],
+    queue: readonly (readonly [thread: number, cell: number])[],
+    last: number,
+    preemptions: number,
+  ): void => {
+    const key = JSON.stringify([cells, results, queue, last])
+    if ((met.get(key) ?? Infinity) <= preemptions) return
+    met.set(key, preemptions)
+    const stepOf = (thread: number) => lists[thread]![results[thread]!.length]
+    const canGoOn = (thread: number): boolean => {
+      const step = stepOf(thread)
+      if (step === undefined || queue.some(([asleep]) => asleep === thread)) return false
+      return !(step[0] === 'await' && cells[step[1]] === step[2])
+    }
+    const ready = [...lists.keys()].filter(canGoOn)
+    if (ready.length === 0) {
+      if (lists.every((_, thread) => stepOf(thread) === undefined)) {
+        const outcome = JSON.stringify(results)
+        outcomes.set(outcome, Math.min(preemptions, outcomes.get(outcome) ?? Infinity))
+      } else deadlock = Math.min(deadlock, preemptions)
+    }
+    for (const thread of ready) {
+      const [kind, cell, operand] = stepOf(thread)!
+      const before = cells[cell]!
+      const cost = preemptions + (thread !== last && ready.includes(last) ? 1 : 0)
+      const next = [...cells]
+      const after = results.map((list) => [...list])
+      let waiting = queue
+      if (kind === 'store' || kind === 'add') next[cell] = kind === 'add' ? before + operand : operand
+      if (kind === 'wait' && before === operand) waiting = [...queue, [thread, cell]]
+      else if (kind === 'notify') {
+        const woken = queue.filter(([, waitsOn]) => waitsOn === cell).slice(0, operand)
+        waiting = queue.filter((sleeper) => !woken.includes(sleeper))
+        for (const [sleeper] of woken) after[sleeper]!.push('ok')
+        after[thread]!.push(woken.length)
+      } else {
+        const value = { load: before, store: operand, add: before, wait: 'not-equal', await: 0 }[kind]
+        after[thread]!.push(value)
+      }
+      extend(next, after, waiting, thread, cost)
+    }
+  }
+  extend(
+    [0, 0],
+    lists.map(() => []),
+    [],
+    -1,
+    0,
+  )
+  return { outcomes, deadlock }
+}
+
+const step = fc.oneof(
+  fc.tuple(fc.constantFrom('load', 'add'), fc.integer({ min: 0, max: 1 }), fc.constant(1)),
+  fc.tuple(fc.constant('store'), fc.integer({ min: 0, max: 1 }), fc.integer({ min: 0, max: 1 })),
+  fc.tuple(fc.constantFrom('wait', 'await'), fc.integer({ min: 0, max: 1 }), fc.integer({ min: 0, max: 1 })),
+  fc.tuple(fc.constant('notify'), fc.integer({ min: 0, max: 1 }), fc.integer({ min: 1, max: 2 })),
+) as fc.Arbitrary<WaitingStep>
+const lists = fc.array(fc.array(step, { minLength: 1, maxLength: 3 }), { minLength: 2, maxLength: 4 })
+
+const limits = { maxExecutions: 1_000_000, maxSteps: 2000, maxMs: 60_000 }
+
+async function load(name: string): Promise<Readonly<Record<string, unknown>>> {
+  memory.clear()
+  const program = await loadStepped(new URL(`programs/${name}.ts`, import.meta.url))
+  setSites(program.sites)
+  memory.takeSnapshot()
+  return program.exports
+}
+
+describe('threads that wait, notify and spin', () => {
+  const run = async (options: Partial<ExploreOptions>) => {
+    const { make } = (await load('waiting')) as { make: typeof import('./programs/waiting.ts').make }
+    return (threads: WaitingStep[][]) => {
+      const met = new Set<string>()
+      const subject = userSubject(make(threads, (results) => met.add(JSON.stringify(results))) as Scenario)
+      return { met, result: explore(subject, { ...limits, ...options }) }
+    }
+  }
+
+  it('shows every outcome, or the deadlock', async () => {
+    const check = await run({})
+    fc.assert(
+      fc.property(lists, (threads) => {
+        const { outcomes, deadlock } = enumerate(threads)
+        const { met, result } = check(threads)
+        assert.equal(result.failure?.kind, deadlock < Infinity ? 'deadlock' : undefined)
+        if (deadlock < Infinity) return
+        assert.equal(result.complete, true)
+        assert.deepEqual([...met].toSorted(), [...outcomes.keys()].toSorted())
+      }),
+      { numRuns: 300 },
+    )
+  })
+
+  it('shows what can be had with so many preemptions, and no other outcome', async () => {
+    for (const bound of [0, 1, 2]) {
+      const check = await run({ bound })
+      fc.assert(
+        fc.property(lists, (threads) => {
+          const { outcomes, deadlock } = enumerate(threads)
+          const { met, result } = check(threads)
+          assert.equal(result.failure?.kind, deadlock <= bound ? 'deadlock' : undefined)
+          if (deadlock <= bound) return
+          const within = [...outcomes].filter(([, cost]) => cost <= bound).map(([outcome]) => outcome)
+          assert.deepEqual([...met].toSorted(), within.toSorted())
+        }),
+        { numRuns: 100 },
+      )
+    }
+  })
+})
+
+describe('loops', () => {
+  for (const name of ['overTwo', 'underSequenceCount', 'setThenMasked']) {
+    it(`wait where a turn repeats the last, loops within it and all: ${name}`, async () => {
+      const polls = (await load('polls')) as Record<string, Scenario>
+      const { failure, complete } = explore(userSubject(polls[name]!), limits)
+      assert.deepEqual([failure, complete], [null, true])
+    })
+  }
+
+  for (const name of ['countsBySum', 'hasNoTime']) {
+    it(`go on where a turn is not the last again, and waits without time end at once: ${name}`, async () => {
+      const polls = (await load('polls')) as Record<string, Scenario>
+      const { failure } = explore(userSubject(polls[name]!), limits)
+      assert.equal(String(failure?.error), 'Error: it gave up')
+    })
+  }
+})
