@@ -73,10 +73,10 @@ export const machineMutants: readonly Mutant[] = [
       patch(
         cpu,
         [
-          '    if ((Atomics.and(heap, mailbox, ~bit) & bit) === 0) return',
+          '    if ((Atomics.and(heap, mailbox, ~bit) & bit) === 0) return true',
           '    Atomics.sub(heap, base + PerCpu.callPending, 1)',
         ].join('\n'),
-        '    return',
+        '    return true',
       ),
     ],
   },
@@ -88,8 +88,21 @@ export const machineMutants: readonly Mutant[] = [
     patches: [
       patch(
         cpu,
-        'if ((Atomics.and(heap, mailbox, ~bit) & bit) === 0) return',
+        'if ((Atomics.and(heap, mailbox, ~bit) & bit) === 0) return true',
         'Atomics.and(heap, mailbox, ~bit)',
+      ),
+    ],
+  },
+  {
+    name: 'drain-once',
+    guard: 'a CPU that leaves before it is called to give back its free frames is looked at again',
+    race: null,
+    scenario: 'frames-of-leaving-cpu',
+    patches: [
+      patch(
+        'mm/page-alloc.ts',
+        'if (callFunctionSingle(cpu, id, CALL_DRAIN_PCP)) return\n    cpuRelax(cpu)',
+        'callFunctionSingle(cpu, id, CALL_DRAIN_PCP)\n    return',
       ),
     ],
   },
@@ -101,8 +114,8 @@ export const machineMutants: readonly Mutant[] = [
     patches: [
       patch(
         cpu,
-        'if (Atomics.compareExchange(heap, targetBase, state, state | CPU_FLUSH) === state) return\n      continue',
-        'Atomics.or(heap, targetBase, CPU_FLUSH)\n      return',
+        'if (Atomics.compareExchange(heap, targetBase, state, state | CPU_FLUSH) === state) return false\n      continue',
+        'Atomics.or(heap, targetBase, CPU_FLUSH)\n      return false',
       ),
     ],
   },

@@ -20,6 +20,7 @@ export const scenarioNames = [
   'fork-cow-access',
   'stale-access',
   'interrupt-deadlock',
+  'interrupt-deadlock-chain',
   'cow-fault',
   'cow-access',
   'protected-dontneed',
@@ -67,6 +68,7 @@ export const scenarioNames = [
   'refcount',
   'frame-allocator',
   'last-frames',
+  'frames-of-leaving-cpu',
 ] as const
 
 /** What a design costs, and no error of it: these fail where the literature says that the price is paid. */

@@ -15,14 +15,15 @@ import { type FaultContext, VM_FAULT_RETRY } from '../mm/fault-context.ts'
 import { Mm } from '../mm/mm.ts'
 import type { Task } from '../mm/task.ts'
 import { releaseVmaAndFileSrcu } from '../mm/vma-release.ts'
-import { VmEvent, countVmEvent } from '../mm/vmstat.ts'
+import { type VmEventName, VmEvent, countVmEvent } from '../mm/vmstat.ts'
 import { writeSeqcountBegin, writeSeqcountEnd } from '../sync/seqcount.ts'
 import { spinTryLock, spinUnlock } from '../sync/spinlock.ts'
 import { srcuReadLock, srcuReadUnlock } from '../sync/srcu.ts'
-import { DufourDesign } from './dufour.ts'
+import { DufourDesign, dufourEventsToV10 } from './dufour.ts'
 import { findVmaSrcu } from './zijlstra-2014.ts'
 
 export class Dufour2017 extends DufourDesign {
+  override readonly events: readonly VmEventName[] = dufourEventsToV10
   protected override readonly publishedCoversMremap: boolean = false
 
   override readonly description: DesignDescription = {

@@ -1,4 +1,5 @@
-// Speculative page faults of L. Dufour in 2018 (v6 to v11, 17 May 2018).
+// Speculative page faults of L. Dufour in 2018 (v6 to v11; here v10, 17 April 2018, the last that tries the page-table
+// lock once).
 //
 // SRCU is gone. A reader-writer lock guards the tree, and each VMA has a count of those who use it: `get_vma` looks up
 // and counts under the lock, so that a VMA that was found stays, and may even be handed to the classic path when the
@@ -14,18 +15,19 @@ import type { Task } from '../mm/task.ts'
 import { VMA_LINK, Vma } from '../mm/vma.ts'
 import { putVma, releaseVmaReference } from '../mm/vma-release.ts'
 import { findVmaRcu } from '../mm/vma-tree.ts'
-import { VmEvent, countVmEvent } from '../mm/vmstat.ts'
+import { type VmEventName, VmEvent, countVmEvent } from '../mm/vmstat.ts'
 import { refcountInc } from '../sync/refcount.ts'
 import { readLock, readUnlock, writeLock, writeUnlock } from '../sync/rwlock.ts'
 import { spinTryLock, spinUnlock } from '../sync/spinlock.ts'
-import { DufourDesign } from './dufour.ts'
+import { DufourDesign, dufourEventsToV10 } from './dufour.ts'
 
 export class Dufour2018 extends DufourDesign {
+  override readonly events: readonly VmEventName[] = dufourEventsToV10
   override readonly description: DesignDescription = {
     name: 'dufour-2018',
     year: 2018,
     author: 'Laurent Dufour',
-    source: 'Speculative page faults, v11, 1526555193-7242-1-git-send-email-ldufour@linux.vnet.ibm.com',
+    source: 'Speculative page faults, v10, 1523975611-15978-1-git-send-email-ldufour@linux.vnet.ibm.com',
     lookup: 'red-black tree under a reader-writer lock of its own',
     lifetime: 'a reference count per VMA; the locked retry takes over the VMA that was found',
     validation: 'one sequence count per VMA, and a test for nodes that have left the tree',

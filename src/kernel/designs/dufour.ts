@@ -5,22 +5,27 @@ import type { FaultContext } from '../mm/fault-context.ts'
 import { VM_FAULT_ACCERR, VM_FAULT_RETRY, VM_FAULT_SIGSEGV } from '../mm/fault-context.ts'
 import { accessError, handlePteFault } from '../mm/fault.ts'
 import { Mm } from '../mm/mm.ts'
-import { WALK_DONE } from '../mm/speculative.ts'
+import { WALK_DONE, copyContainsPage } from '../mm/speculative.ts'
 import type { Task } from '../mm/task.ts'
 import { VM_GROWSDOWN } from '../mm/vma.ts'
 import { type VmEventName, VmEvent, countVmEvent } from '../mm/vmstat.ts'
 import { VmaSequenceDesign } from './vma-sequence.ts'
 
+/** What every version counts. */
+const dufourEvents: readonly VmEventName[] = [
+  'speculative_pgfault',
+  'spf_vma_changed',
+  'spf_vma_noanon',
+  'spf_vma_notsup',
+  'spf_vma_access',
+  'spf_pmd_changed',
+]
+
+/** As long as the page-table lock was tried once, the failure had a tracepoint of its own: up to v10. */
+export const dufourEventsToV10: readonly VmEventName[] = [...dufourEvents, 'spf_pte_lock']
+
 export abstract class DufourDesign extends VmaSequenceDesign {
-  override readonly events: readonly VmEventName[] = [
-    'speculative_pgfault',
-    'spf_vma_changed',
-    'spf_vma_noanon',
-    'spf_vma_notsup',
-    'spf_vma_access',
-    'spf_pmd_changed',
-    'spf_pte_lock',
-  ]
+  override readonly events: readonly VmEventName[] = dufourEvents
 
   /** A thread alone has nobody to wait for. */
   protected isAlone(cpu: Task, fault: FaultContext): boolean {
@@ -34,6 +39,8 @@ export abstract class DufourDesign extends VmaSequenceDesign {
     if (fault.anonVma === 0) return this.giveUp(cpu, VmEvent.spf_vma_noanon)
     // A stack may have to grow, for which its neighbours count (invariant I12).
     if ((fault.vmFlags & VM_GROWSDOWN) !== 0) return this.giveUp(cpu, VmEvent.spf_vma_notsup)
+    // Only now, as in the patches: the lookup gives the VMA behind a hole too, and a stack below which this is.
+    if (!copyContainsPage(fault)) return this.giveUp(cpu, VmEvent.spf_vma_changed)
     if (accessError(errorCode, fault.vmFlags)) return this.refuse(cpu, fault)
     if (this.walk(cpu, fault) !== WALK_DONE) return this.giveUp(cpu, VmEvent.spf_vma_notsup)
     if (this.hasChanged(cpu, fault)) return this.giveUp(cpu, VmEvent.spf_vma_changed)

@@ -4,11 +4,10 @@
 // part of the tree. Writers of other VMAs do not disturb it, which is what Lespinasse's count per mm gave up for
 // simplicity. The count says nothing of a VMA that has left the tree: for that there is the test for dead nodes.
 
-import { disableInterrupts, enableInterrupts, pollInterrupts } from '../machine/cpu.ts'
-import { PerCpu } from '../machine/per-cpu.ts'
+import { disableInterrupts, enableInterrupts, isInterruptPending } from '../machine/cpu.ts'
 import { PageTable } from '../machine/pte.ts'
 import type { FaultContext } from '../mm/fault-context.ts'
-import { copyContainsPage, copyVma, walkSpeculatively } from '../mm/speculative.ts'
+import { copyVma, walkSpeculatively } from '../mm/speculative.ts'
 import type { Task } from '../mm/task.ts'
 import { VMA_UNMAP, VMA_ZAP, Vma } from '../mm/vma.ts'
 import { VmEvent, countVmEvent } from '../mm/vmstat.ts'
@@ -53,13 +52,13 @@ export abstract class VmaSequenceDesign extends VmaWriterDesign {
   // -------------------------------------------------------------------------------------------------------------------
   // Faults
 
-  /** Takes the count and a copy of the VMA. False: it is dead, being written, or does not contain the page. */
+  /** Takes the count and a copy of the VMA. False: it is dead or being written. */
   protected snapshot(cpu: Task, fault: FaultContext, vma: number): boolean {
     fault.vma = vma
     fault.sequence = readSeqcount(cpu, vma + Vma.vmSequence)
     if ((fault.sequence & 1) !== 0 || Atomics.load(cpu.heap, vma + Vma.detached) !== 0) return false
     copyVma(cpu, fault, vma)
-    return copyContainsPage(fault)
+    return true
   }
 
   /** `vma_is_dead`, later `vma_has_changed`. */
@@ -85,7 +84,8 @@ export abstract class VmaSequenceDesign extends VmaWriterDesign {
 /**
  * Takes the lock of a pte table with interrupts disabled, as it was published in 2010 and 2014. The holder may be
  * waiting until this CPU answers an interrupt, which it does not do before it has the lock: both wait for ever (race
- * R11). Mended, this gives up when it sees that this has happened, counts it, and returns false.
+ * R11). So may somebody for whom the holder waits, if that one holds a second table. Mended, this gives up when it is
+ * called while the lock is held, whoever calls, counts it, and returns false.
  */
 export function lockTableInterruptsOff(cpu: Task, table: number): boolean {
   const lock = table + PageTable.ptl
@@ -94,19 +94,11 @@ export function lockTableInterruptsOff(cpu: Task, table: number): boolean {
     return true
   }
   while (!spinTryLock(cpu, lock)) {
-    const holder = (Atomics.load(cpu.heap, lock) >> 1) - 1
-    if (holder >= 0 && hasCallFrom(cpu, holder)) {
+    if (isInterruptPending(cpu)) {
       countVmEvent(cpu, VmEvent.hard_lockup)
       return false
     }
-    pollInterrupts(cpu)
     Atomics.pause()
   }
   return true
-}
-
-/** CPU `sender` has called on this one and waits for the answer. */
-function hasCallFrom(cpu: Task, sender: number): boolean {
-  const word = Atomics.load(cpu.heap, cpu.base + PerCpu.mailbox + (sender >> 5))
-  return (word & (1 << (sender & 31))) !== 0
 }

@@ -14,7 +14,7 @@ import type { DesignDescription } from '../mm/design.ts'
 import { type FaultContext, VM_FAULT_RETRY } from '../mm/fault-context.ts'
 import { accessError, handlePteFault } from '../mm/fault.ts'
 import { pteAddress } from '../mm/page-table.ts'
-import { WALK_DONE, walkSpeculatively } from '../mm/speculative.ts'
+import { WALK_DONE, copyContainsPage, walkSpeculatively } from '../mm/speculative.ts'
 import type { Task } from '../mm/task.ts'
 import { releaseVmaAndFileRcu } from '../mm/vma-release.ts'
 import { findVmaRcu } from '../mm/vma-tree.ts'
@@ -68,6 +68,7 @@ export class Zijlstra2010 extends VmaSequenceDesign {
     const good =
       vma !== 0 &&
       this.snapshot(cpu, fault, vma) &&
+      copyContainsPage(fault) &&
       !accessError(errorCode, fault.vmFlags) &&
       !this.hasChanged(cpu, fault)
     fault.originalPte = Atomics.load(cpu.heap, pteAddress(fault.table, fault.page))

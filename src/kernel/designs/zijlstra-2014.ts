@@ -12,7 +12,7 @@ import type { DesignDescription } from '../mm/design.ts'
 import { type FaultContext, VM_FAULT_RETRY } from '../mm/fault-context.ts'
 import { accessError, handlePteFault } from '../mm/fault.ts'
 import { Mm } from '../mm/mm.ts'
-import { WALK_DONE } from '../mm/speculative.ts'
+import { WALK_DONE, copyContainsPage } from '../mm/speculative.ts'
 import type { Task } from '../mm/task.ts'
 import { releaseVmaAndFileSrcu } from '../mm/vma-release.ts'
 import { findVmaRcu } from '../mm/vma-tree.ts'
@@ -69,7 +69,7 @@ export class Zijlstra2014 extends VmaSequenceDesign {
 
   #tryFault(cpu: Task, fault: FaultContext, errorCode: number): number {
     const vma = findVmaSrcu(cpu, fault.mm, fault.page)
-    if (vma === 0 || !this.snapshot(cpu, fault, vma)) return VM_FAULT_RETRY
+    if (vma === 0 || !this.snapshot(cpu, fault, vma) || !copyContainsPage(fault)) return VM_FAULT_RETRY
     if (accessError(errorCode, fault.vmFlags)) return VM_FAULT_RETRY
     if (this.hasChanged(cpu, fault)) return VM_FAULT_RETRY
     if (this.walk(cpu, fault) !== WALK_DONE) return VM_FAULT_RETRY

@@ -198,8 +198,12 @@ export function enableInterrupts(cpu: Cpu): void {
 
 /** Answers an interrupt if one is pending and interrupts are enabled. */
 export function pollInterrupts(cpu: Cpu): void {
-  if (cpu.interruptsEnabled && (Atomics.load(cpu.heap, cpu.base) & CPU_INTERRUPT) !== 0)
-    serviceInterrupts(cpu)
+  if (cpu.interruptsEnabled && isInterruptPending(cpu)) serviceInterrupts(cpu)
+}
+
+/** Another CPU has called on this one, and waits for the answer. */
+export function isInterruptPending(cpu: Cpu): boolean {
+  return (Atomics.load(cpu.heap, cpu.base) & CPU_INTERRUPT) !== 0
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -253,7 +257,20 @@ export function callFunctionMany(
   waitUntilZero(cpu, base + PerCpu.callPending)
 }
 
-function sendCall(cpu: Cpu, target: number): void {
+/**
+ * Has CPU `target` do `callFunction` if it is inside, and waits until it has. Returns false when it is outside; it then
+ * flushes when it enters. Interrupts must be enabled.
+ */
+export function callFunctionSingle(cpu: Cpu, target: number, callFunction: number): boolean {
+  bugOn(!cpu.interruptsEnabled, 'a call to another CPU with interrupts disabled')
+  cpu.heap[cpu.base + PerCpu.callFunction] = callFunction
+  const called = sendCall(cpu, target)
+  waitUntilZero(cpu, cpu.base + PerCpu.callPending)
+  return called
+}
+
+/** Returns whether the target is inside and will answer. If not, it flushes when it enters. */
+function sendCall(cpu: Cpu, target: number): boolean {
   const { heap, base } = cpu
   const targetBase = perCpuBase(heap, target)
   const mailbox = targetBase + PerCpu.mailbox + (cpu.id >> 5)
@@ -261,7 +278,7 @@ function sendCall(cpu: Cpu, target: number): void {
   for (;;) {
     const state = Atomics.load(heap, targetBase)
     if ((state & CPU_INSIDE) === 0) {
-      if (Atomics.compareExchange(heap, targetBase, state, state | CPU_FLUSH) === state) return
+      if (Atomics.compareExchange(heap, targetBase, state, state | CPU_FLUSH) === state) return false
       continue
     }
     Atomics.add(heap, base + PerCpu.callPending, 1)
@@ -270,11 +287,11 @@ function sendCall(cpu: Cpu, target: number): void {
     if ((before & CPU_INSIDE) !== 0) {
       const haltedOn = Atomics.load(heap, targetBase + PerCpu.haltedOn)
       if (haltedOn !== 0) Atomics.notify(heap, haltedOn)
-      return
+      return true
     }
     // It left before it could see the interrupt, and may stay away for ever. Take the call back, unless it has just
     // returned and taken it out itself.
-    if ((Atomics.and(heap, mailbox, ~bit) & bit) === 0) return
+    if ((Atomics.and(heap, mailbox, ~bit) & bit) === 0) return true
     Atomics.sub(heap, base + PerCpu.callPending, 1)
   }
 }

@@ -49,6 +49,11 @@ function isBeyondEnd(cpu: Task, fault: FaultContext): boolean {
   return fileIndex(fault, fault.page) >= Atomics.load(cpu.heap, fault.vmFile + File.pages)
 }
 
+/** A fault that only looks for pages leaves it to the locked path to kill the program (invariant I1). */
+function beyondEndResult(cpu: Task, fault: FaultContext): number {
+  return mayMiss(cpu, fault) ? VM_FAULT_SIGBUS : VM_FAULT_RETRY
+}
+
 function fileIndex(fault: FaultContext, page: number): number {
   return page - fault.vmStart + fault.vmPgoff
 }
@@ -60,7 +65,7 @@ function doReadFault(cpu: Task, fault: FaultContext): number {
     if (result !== 0) return result & ~VM_FAULT_NOPAGE
   }
   // Asked only now: as in Linux, also a fault beyond the end of the file maps what is cached before it.
-  if (isBeyondEnd(cpu, fault)) return VM_FAULT_SIGBUS
+  if (isBeyondEnd(cpu, fault)) return beyondEndResult(cpu, fault)
   const frame = faultPage(cpu, fault)
   if (frame === 0) return missResult(cpu, fault)
   return finishFault(cpu, fault, frame, readPte(cpu, fault, frame))
@@ -72,7 +77,7 @@ function doCowFault(cpu: Task, fault: FaultContext): number {
     return (fault.flags & FAULT_FLAGS_UNLOCKED) !== 0 ? VM_FAULT_RETRY : VM_FAULT_OOM
   }
   // Asked only now: as in Linux, the mapping has its anon_vma all the same.
-  if (isBeyondEnd(cpu, fault)) return VM_FAULT_SIGBUS
+  if (isBeyondEnd(cpu, fault)) return beyondEndResult(cpu, fault)
   const copy = allocFrame(cpu)
   if (copy === 0) return VM_FAULT_OOM
   const frame = faultPage(cpu, fault)
@@ -88,7 +93,7 @@ function doCowFault(cpu: Task, fault: FaultContext): number {
 
 /** `do_shared_fault`: a write to the file's own page. */
 function doSharedFault(cpu: Task, fault: FaultContext): number {
-  if (isBeyondEnd(cpu, fault)) return VM_FAULT_SIGBUS
+  if (isBeyondEnd(cpu, fault)) return beyondEndResult(cpu, fault)
   const frame = faultPage(cpu, fault)
   if (frame === 0) return missResult(cpu, fault)
   Atomics.or(cpu.heap, pageStruct(cpu, frame) + Page.flags, PG_DIRTY)
@@ -103,7 +108,7 @@ function faultPage(cpu: Task, fault: FaultContext): number {
   return findGetPage(cpu, fault.vmFile, index)
 }
 
-/** A page that is not cached may be brought in, for which a fault would have to sleep. */
+/** A page that is not cached may be brought in, for which a fault would have to sleep. Else it is only looked for. */
 function mayMiss(cpu: Task, fault: FaultContext): boolean {
   return (fault.flags & FAULT_FLAG_SPECULATIVE) === 0 || cpu.design.speculatesOnFileMiss
 }
@@ -144,7 +149,7 @@ function isFilePage(cpu: Task, frame: number): boolean {
 /**
  * `do_fault_around` and `filemap_map_pages`: maps the cached pages of the aligned 64 KiB around the fault, as far as
  * they belong to the same VMA, pte table and file. Returns VM_FAULT_NOPAGE when that mapped the page itself,
- * VM_FAULT_RETRY when a speculative fault has to give up, and 0 otherwise.
+ * VM_FAULT_RETRY when a speculative fault has to give up, which one that only looks does then, and 0 otherwise.
  */
 function doFaultAround(cpu: Task, fault: FaultContext): number {
   const aligned = fault.page & -FAULT_AROUND_PAGES
@@ -166,5 +171,6 @@ function doFaultAround(cpu: Task, fault: FaultContext): number {
   cpu.design.pteInstalled(cpu, fault)
   spinUnlock(cpu, fault.table + PageTable.ptl)
   if (mapped !== 0) addMmCounterFast(cpu, fault.mm, MM_FILE_PAGES, mapped)
-  return done ? VM_FAULT_NOPAGE : 0
+  if (done) return VM_FAULT_NOPAGE
+  return mayMiss(cpu, fault) ? 0 : VM_FAULT_RETRY
 }

@@ -6,8 +6,9 @@
 
 import {
   CALL_DRAIN_PCP,
-  callFunctionMany,
+  callFunctionSingle,
   claimCpu,
+  cpuRelax,
   defineCall,
   perCpuBase,
   releaseClaim,
@@ -136,17 +137,19 @@ defineCall<Task>(CALL_DRAIN_PCP, drainAllPcp)
  */
 function drainOtherCpus(cpu: Task): boolean {
   if (!cpu.interruptsEnabled) return false
-  let someInside = false
   for (let id = 0; id < cpu.cpuCount; id++) {
-    const base = perCpuBase(cpu.heap, id)
-    if (base === cpu.base) continue
-    if (claimCpu(cpu, base)) {
-      drainPcp(cpu, base, PCP_CAPACITY)
-      releaseClaim(cpu, base)
-    } else {
-      someInside = true
-    }
+    if (id !== cpu.id) drainCpu(cpu, id)
   }
-  if (someInside) callFunctionMany(cpu, Header.cpuMask, CALL_DRAIN_PCP, 0, 0, 0)
   return true
+}
+
+/** It may come and go meanwhile: what it keeps is taken while it is outside, or given back while it is inside. */
+function drainCpu(cpu: Task, id: number): void {
+  const base = perCpuBase(cpu.heap, id)
+  while (!claimCpu(cpu, base)) {
+    if (callFunctionSingle(cpu, id, CALL_DRAIN_PCP)) return
+    cpuRelax(cpu)
+  }
+  drainPcp(cpu, base, PCP_CAPACITY)
+  releaseClaim(cpu, base)
 }

@@ -63,7 +63,8 @@ export const VmEvent = {
   vma_lock_retry: 44,
   vma_lock_miss: 45,
   /**
-   * Ours: how often a CPU would have hung in the interrupt deadlock (race R11) of designs that were published with it.
+   * Ours: how often a CPU was called while it waited for a lock with interrupts disabled, in designs that were
+   * published so: there it would have kept the caller waiting, for ever if that is who has the lock (race R11).
    */
   hard_lockup: 46,
   SPF_ABORT_SWAP: 47,
