@@ -21,7 +21,6 @@ import {
   parseRwsems,
   parseSize,
 } from './options.ts'
-import { UsageError } from './failure.ts'
 import { print, textOptions, toJson } from './output.ts'
 import { showProgress } from './progress.ts'
 

@@ -1,6 +1,6 @@
 /**
- * The form in which the importer keeps what happened: records of 32-bit words, of all address spaces in one sequence, in
- * the order in which they took effect, with the programs' own addresses.
+ * The form in which the importer keeps what happened: records of 32-bit words, of all address spaces in one sequence,
+ * in the order in which they took effect, with the programs' own addresses.
  *
  * Every record begins with `kind | …` and the number of a seat: a thread in one address space. An address takes two
  * words (low 32 bits, the rest), so that 47 bits are exact without BigInt.

@@ -1,6 +1,6 @@
 /**
- * What the operations in one address space concern: every order that the program's correctness depends on, and no other,
- * so that the threads run in parallel. Beside it a small model of the pages: there or not, and why.
+ * What the operations in one address space concern: every order that the program's correctness depends on, and no
+ * other, so that the threads run in parallel. Beside it a small model of the pages: there or not, and why.
  *
  * The orders that are kept:
  * - each thread's own;
@@ -10,11 +10,11 @@
  *   on it;
  * - calls whose ranges overlap, in recorded order; and all moves of the program break. What a call or a growing stack
  *   needs to be free beside its range belongs to the range;
- * - a fork concerns every page and every call: what was there before is copied and loses its write permission;
- * - an address space is destroyed after everything that was done in it.
- * Calls beside each other do not concern each other, as every placement is given; and advice that changes nothing about
- * pages (do not fork, do not dump …) does not concern faults. Address spaces concern each other by fork, and by the page
- * cache: the fault that first asks for a page comes after all faults that were near it and did not find it.
+ * - a fork concerns every page and every call: what was there before is copied and loses its write permission; - an
+ * address space is destroyed after everything that was done in it. Calls beside each other do not concern each other,
+ * as every placement is given; and advice that changes nothing about pages (do not fork, do not dump …) does not
+ * concern faults. Address spaces concern each other by fork, and by the page cache: the fault that first asks for a
+ * page comes after all faults that were near it and did not find it.
  */
 import { IntervalMap } from './interval-map.ts'
 import type { OrderAnalysis } from './order.ts'

@@ -1,7 +1,7 @@
 // The deadlock of interrupts (race R11) over three CPUs and two page tables. One copies on write and waits, with the
 // second table locked, until all have flushed; mremap has locked the first table and waits for the second; a fault
-// waits for the first with interrupts disabled, if its design does such a thing. Who holds the lock that the fault waits
-// for is not who waits for the fault.
+// waits for the first with interrupts disabled, if its design does such a thing. Who holds the lock that the fault
+// waits for is not who waits for the fault.
 
 import { kernelScenario } from '../kernel-scenario.ts'
 import { firstPage } from './pages.ts'
