@@ -46,6 +46,8 @@ export interface RecordedImage {
    */
   readonly inherited: boolean
   readonly prelude: readonly Mapping[]
+  /** exec has put arguments at the top of the stack, without a fault. */
+  readonly hasArguments: boolean
   /** Where the heap begins and ends before the first operation, or -1. */
   readonly heapStart: number
   readonly heapEnd: number
@@ -244,6 +246,7 @@ function finish(
         origin,
         inherited,
         prelude,
+        hasArguments: !inherited && !image.hasEmptyStack,
         heapStart,
         heapEnd,
         heapInherited,

@@ -167,6 +167,8 @@ export interface ImagePlan {
   /** Made before the clock starts; else by an operation. */
   readonly isFirst: boolean
   readonly prelude: readonly PlannedMapping[]
+  /** Pages that exec has written: the tops of stacks. */
+  readonly written: readonly number[]
   /** Where the heap begins and ends before the first operation, relocated; -1 without a heap, or where fork tells. */
   readonly heapStart: number
   readonly heapEnd: number
@@ -283,6 +285,7 @@ class Planner {
   readonly #streams: WordStream[]
   readonly #operations: number[]
   readonly #stackGrowth: number[]
+  #begun: readonly ImagePlan[] = []
   readonly #files = new Map<number, PlannedFile>()
   readonly #cached = new Map<number, Set<number>>()
   /** Pages of files that faulted though a neighbour's fault would have mapped them: not in the page cache then. */
@@ -321,6 +324,7 @@ class Planner {
   plan(): ReplayPlan {
     const { images, seats, records } = this.#source
     const begun = images.map((image, number) => this.#plannedImage(image, number))
+    this.#begun = begun
     this.#image = -1
     for (const { words, length } of readChunks(records)) {
       for (let at = 0; at < length; at += RECORD_WORDS[words[at]! & 0xff]!) this.#record(words, at)
@@ -356,9 +360,14 @@ class Planner {
     this.#relocation = this.#relocations[number]!
     const { heapStart, heapEnd, origin } = image
     const hasHeap = heapStart >= 0 && !image.heapInherited
+    const prelude = image.prelude.map((mapping) => this.#plannedMapping(mapping))
+    const stacks = prelude.filter(
+      ({ growsDown, protection, pages }) => growsDown && (protection & 2) !== 0 && pages > 0,
+    )
     return {
       isFirst: origin === 'start',
-      prelude: image.prelude.map((mapping) => this.#plannedMapping(mapping)),
+      prelude,
+      written: image.hasArguments ? stacks.map(({ page, pages }) => page + pages - 1) : [],
       heapStart: hasHeap ? this.#breakAddress(heapStart) : -1,
       heapEnd: hasHeap ? this.#breakAddress(heapEnd) : -1,
       stackGrowth: 0,
@@ -377,7 +386,13 @@ class Planner {
   #use(image: number): void {
     this.#image = image
     this.#relocation = this.#relocations[image]!
-    this.#space = this.#spaces[image] ??= new SpaceOrder(this.#order, this.#memory)
+    let space = this.#spaces[image]
+    if (space === undefined) {
+      space = new SpaceOrder(this.#order, this.#memory)
+      for (const page of this.#begun[image]!.written) space.populate(page, page + 1, this.#seat)
+      this.#spaces[image] = space
+    }
+    this.#space = space
   }
 
   /** A program break is the end of a range, but its lowest value is a beginning. */

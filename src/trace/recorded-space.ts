@@ -125,6 +125,8 @@ export class RecordedSpace {
   isUsed = false
   /** exec made another one before anything was recorded here. */
   isReplaced = false
+  /** A fault showed that exec had not filled the page at the top of the stack. */
+  hasEmptyStack = false
   /** It began as the copy of another that is not replayed, whose pages are there already. */
   inherited = false
   /** exec has gone so far that the old address space is gone, but it has not returned yet. */
@@ -240,6 +242,8 @@ export class RecordedSpace {
     const write = (errorCode & FAULT_WRITE) !== 0
     if ((mapping.protection & neededProtection(errorCode)) === 0)
       return this.#notPerformed(owner, 'notAllowedByMapping')
+    const isTop = mapping.growsDown && pageDown(address) + PAGE_SIZE === mapping.end
+    if (isTop && (errorCode & FAULT_PROTECTION) === 0) this.hasEmptyStack = true
     let window = 0
     if ((mapping.file !== 0 || mapping.shared) && !write && (errorCode & FAULT_PROTECTION) === 0) {
       window = faultAroundWindow(mapping, address)

@@ -76,6 +76,7 @@ export function createSpace(
   // The heap is there before what a forked process had mapped over it.
   setHeap(space, plan)
   for (const mapping of plan.prelude) mapPrelude(space, mapping, files, plan)
+  for (const page of plan.written) space.madvise(page * PAGE_SIZE, PAGE_SIZE, 'populate-write')
   return space
 }
 

@@ -308,6 +308,27 @@ describe('small programs', () => {
     assert.deepEqual([forks, execs, exits], [0, 2, 2])
   })
 
+  test('the top of the stack holds arguments, unless a fault shows that it does not', TIMEOUT, async () => {
+    const TOP = 0x7ffc00020000
+    const text = (code: number): TraceText =>
+      new TraceText()
+        .exec(1)
+        .mmap(1, 1, A, 0x1000)
+        .newTask(1, 1, 2, CLONE_FORK)
+        .fault(2, 2, TOP + 8, code)
+        .fault(1, 1, TOP - 0x1000, 6)
+    for (const code of [6, 7]) {
+      const trace = await text(code).import()
+      const { hasArguments } = trace.images[0]!
+      trace.close()
+      const result = await replayText(text(code))
+      assertConsistent(result)
+      assert.deepEqual([hasArguments, result.fidelity.ratio], code === 7 ? [true, 1] : [true, 0.5])
+    }
+    const empty = new TraceText().exec(1).mmap(1, 1, A, 0x1000).fault(1, 1, TOP, 6)
+    assert.equal((await replayText(empty)).fidelity.ratio, 1)
+  })
+
   test('random trees of processes fault exactly as a model of copy-on-write says', TIMEOUT, async () => {
     await fc.assert(
       fc.asyncProperty(
