@@ -17,11 +17,7 @@ const lockInsteadOfTry = (file: string): Mutant['patches'] => [
 ]
 /** Interrupts arrive before the commit, as they may on hardware: for the flush, and before tables are freed. */
 const interrupted = (file: string): Mutant['patches'] => [
-  patch(
-    file,
-    'import { disableInterrupts, enableInterrupts }',
-    'import { disableInterrupts, enableInterrupts, pollInterrupts }',
-  ),
+  patch(file, 'enableInterrupts } from', 'enableInterrupts, pollInterrupts } from'),
   patch(
     file,
     'pteMapLock(cpu: Task, fault: FaultContext): boolean {\n',
@@ -285,8 +281,8 @@ export const dufourMutants: readonly Mutant[] = [
     patches: [
       patch(
         third,
-        '      enableInterrupts(cpu)\n      Atomics.pause()',
-        '      cpu.interruptsEnabled = true\n      Atomics.pause()',
+        '      enableInterrupts(cpu)\n      const held',
+        '      cpu.interruptsEnabled = true\n      const held',
       ),
     ],
   },

@@ -140,7 +140,7 @@ export const machineMutants: readonly Mutant[] = [
     scenario: 'stale-access',
     patches: [
       ...interrupted,
-      patch(cpu, 'if (cpu.interruptsEnabled && (Atomics.load', 'if ((Atomics.load'),
+      patch(cpu, 'if (cpu.interruptsEnabled && isInterruptPending(cpu))', 'if (isInterruptPending(cpu))'),
       patch(cpu, '  if (!cpu.interruptsEnabled) return\n', ''),
     ],
   },
@@ -177,8 +177,8 @@ export const machineMutants: readonly Mutant[] = [
     patches: [
       patch(
         cpu,
-        '  waitUntilZero(cpu, base + PerCpu.callPending)\n}\n\nfunction sendCall',
-        '}\n\nfunction sendCall',
+        '  waitUntilZero(cpu, base + PerCpu.callPending)\n}\n\n/**\n * Has CPU',
+        '}\n\n/**\n * Has CPU',
       ),
     ],
   },

@@ -59,11 +59,7 @@ export const zijlstraMutants: readonly Mutant[] = [
     design: 'zijlstra-2014',
     scenario: 'fault-munmap',
     patches: [
-      patch(
-        shared,
-        '    copyVma(cpu, fault, vma)\n    return copyContainsPage(fault)',
-        '    copyVma(cpu, fault, vma)\n    return true',
-      ),
+      patch(second, ' || !copyContainsPage(fault)) return VM_FAULT_RETRY', ') return VM_FAULT_RETRY'),
     ],
   },
   {
@@ -184,13 +180,7 @@ export const zijlstraMutants: readonly Mutant[] = [
     race: 'R11',
     design: 'zijlstra-2010',
     scenario: 'interrupt-deadlock',
-    patches: [
-      patch(
-        shared,
-        'if (holder >= 0 && hasCallFrom(cpu, holder)) {',
-        'if (false && hasCallFrom(cpu, holder)) {',
-      ),
-    ],
+    patches: [patch(shared, 'if (isInterruptPending(cpu)) {', 'if (false) {')],
   },
   {
     name: 'zijlstra-2014-no-check-before-the-lock',

@@ -20,24 +20,9 @@ export const anonVma: Race = {
     },
     {
       had: 'Linux 6.4 as first released',
-      restored:
-        'as published, with what Linux does since 5.13: mremap with MREMAP_DONTUNMAP takes the anon_vma away',
       scenario: 'dontunmap-neighbour',
       design: 'per-vma-lock-2023',
       published: true,
-      patches: [
-        {
-          file: 'mm/mremap.ts',
-          find: '  cpu.design.mremapMoved(cpu, mm, from, to)\n',
-          replace:
-            '  if ((flags & MREMAP_DONTUNMAP) !== 0) {\n    unlinkAnonVma(cpu, findVma(cpu, mm, from))\n    Atomics.store(cpu.heap, findVma(cpu, mm, from) + Vma.anonVma, 0)\n  }\n  cpu.design.mremapMoved(cpu, mm, from, to)\n',
-        },
-        {
-          file: 'mm/mremap.ts',
-          find: 'import { anonVmaClone }',
-          replace: 'import { anonVmaClone, unlinkAnonVma }',
-        },
-      ],
       fails: 'race',
       message: /two accesses to the same memory|use after free/,
       shows: /anonVma|vmNext|vmPrev|vmLockSeq|mmLockSeq|vmLock/,

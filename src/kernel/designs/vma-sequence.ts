@@ -4,7 +4,7 @@
 // part of the tree. Writers of other VMAs do not disturb it, which is what Lespinasse's count per mm gave up for
 // simplicity. The count says nothing of a VMA that has left the tree: for that there is the test for dead nodes.
 
-import { disableInterrupts, enableInterrupts, isInterruptPending } from '../machine/cpu.ts'
+import { cpuWait, disableInterrupts, enableInterrupts, isInterruptPending } from '../machine/cpu.ts'
 import { PageTable } from '../machine/pte.ts'
 import type { FaultContext } from '../mm/fault-context.ts'
 import { copyVma, walkSpeculatively } from '../mm/speculative.ts'
@@ -93,12 +93,13 @@ export function lockTableInterruptsOff(cpu: Task, table: number): boolean {
     spinLock(cpu, lock)
     return true
   }
-  while (!spinTryLock(cpu, lock)) {
+  for (let spins = 0; !spinTryLock(cpu, lock); spins++) {
     if (isInterruptPending(cpu)) {
       countVmEvent(cpu, VmEvent.hard_lockup)
       return false
     }
-    Atomics.pause()
+    const held = Atomics.load(cpu.heap, lock)
+    if (held !== 0) cpuWait(cpu, lock, held, spins)
   }
   return true
 }
