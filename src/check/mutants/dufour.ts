@@ -278,13 +278,7 @@ export const dufourMutants: readonly Mutant[] = [
     race: 'R11',
     design: 'dufour-2019',
     scenario: 'interrupt-deadlock',
-    patches: [
-      patch(
-        third,
-        '      enableInterrupts(cpu)\n      const held',
-        '      cpu.interruptsEnabled = true\n      const held',
-      ),
-    ],
+    patches: [patch(third, '      enableInterrupts(cpu)\n      const held', '      const held')],
   },
   {
     name: 'dufour-2019-no-reference',
