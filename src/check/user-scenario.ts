@@ -1,12 +1,18 @@
 // The scenario of a file as the explorer wants it.
 
-import { alone, memory } from '../backends/stepped/index.ts'
+import { FinerCellsNeeded, alone, memory } from '../backends/stepped/index.ts'
 import type { Subject } from './explore.ts'
 import type { Scenario } from './scenario.ts'
 
 /** Something that should hold at the end does not. */
 export class InvariantBroken extends Error {
   override readonly name = 'InvariantBroken'
+}
+
+/** The state that the threads share cannot be made: no thread has begun, so nothing was found. */
+export class SetupFailed extends Error {
+  override readonly name = 'SetupFailed'
+  readonly remedy = 'correct its setup'
 }
 
 /** A scenario of a loaded program as the explorer wants it. */
@@ -17,12 +23,21 @@ export function userSubject(description: Scenario): Subject {
     functions: description.threads,
     begin() {
       memory.restore()
-      state = alone(description.setup?.())
+      state = setUp(description)
       return description.threads.map((thread) => () => thread(state))
     },
     end() {
       if (alone(description.invariant?.(state)) === false)
         throw new InvariantBroken('the invariant does not hold')
     },
+  }
+}
+
+function setUp({ setup }: Scenario): unknown {
+  try {
+    return alone(setup?.())
+  } catch (error) {
+    if (error instanceof FinerCellsNeeded || (error instanceof Error && 'remedy' in error)) throw error
+    throw new SetupFailed(`the setup of the scenario throws ${String(error)}`, { cause: error })
   }
 }

@@ -339,6 +339,10 @@ function failureJson({ kind, message, places, preemptions, steps, token }: Check
   return { kind, message, race, preemptions, steps, token }
 }
 
+/** Of a pass that says nothing. */
+const NOTHING_SHARED =
+  '  no thread came to an operation of Atomics on shared memory; arrays are shared over a SharedArrayBuffer only'
+
 /** `target` is what is checked, as on the command line. */
 function resultText(result: CheckResult, target: string): string {
   const { scenario, design, rwsem, rss, verdict, executions, redundant, steps, seconds } = result
@@ -346,7 +350,8 @@ function resultText(result: CheckResult, target: string): string {
   const name = design === null ? scenario : `${scenario}, ${design}/${rwsem}${counting}`
   const counts = `${formatCount(executions)} executions, ${formatCount(redundant)} of them redundant`
   const work = `  ${counts}, ${formatCount(steps)} steps in ${seconds.toFixed(2)} s\n`
-  const line = `${name}: ${verdict}${extentText(result)}\n${work}${remainderText(result)}`
+  const nothing = steps === 0 && result.failure === null ? `${NOTHING_SHARED}\n` : ''
+  const line = `${name}: ${verdict}${extentText(result)}\n${work}${nothing}${remainderText(result)}`
   if (result.failure === null) return line
   return `${line}\n${failureText(result.failure, target, textOptions().width)}\n`
 }
