@@ -233,7 +233,10 @@ test('check', { concurrency: 2 }, async (t) => {
           /neither a scenario nor a file 'fault-mumap' — did you mean 'fault-munmap'/,
         ],
         [['check', program('throws')], /cannot be loaded: Error: no luck — correct what it/],
-        [['check', program('no-setup')], /the setup of the scenario throws RangeError: too large — correct its/],
+        [
+          ['check', program('no-setup')],
+          /the setup of the scenario throws RangeError: too large — correct its/,
+        ],
         [['check', program('random')], /does not export a scenario as default — write export default/],
         [['check', 'fault-munmap', '--seconds', 'long'], /--seconds long is not usable/],
         [['check', 'fault-munmap', '--bound=-1'], /--bound -1 is not usable — give a whole number of 0 to/],

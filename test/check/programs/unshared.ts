@@ -2,5 +2,8 @@
 
 export default {
   setup: () => new Int32Array(1),
-  threads: [(cells: Int32Array) => void Atomics.add(cells, 0, 1), (cells: Int32Array) => void Atomics.load(cells, 0)],
+  threads: [
+    (cells: Int32Array) => void Atomics.add(cells, 0, 1),
+    (cells: Int32Array) => void Atomics.load(cells, 0),
+  ],
 }
