@@ -9,11 +9,12 @@ import {
   CACHE_FILE,
   CACHE_MM,
   CACHE_PAGE_TABLE,
+  CACHE_PATH,
   CACHE_RADIX_NODE,
   CACHE_RANGE_NODE,
   CACHE_VMA,
 } from './mm/caches.ts'
-import { FILE_WORDS, RADIX_NODE_WORDS } from './mm/file.ts'
+import { FILE_WORDS, PATH_WORDS, RADIX_NODE_WORDS } from './mm/file.ts'
 import { MM_WORDS } from './mm/mm.ts'
 import { bootZone } from './mm/page-alloc.ts'
 import { RANGE_NODE_WORDS } from './mm/range-tree.ts'
@@ -43,5 +44,6 @@ export function bootKernel(heap: Int32Array, options: BootOptions): void {
   createSlabCache(heap, CACHE_FILE, FILE_WORDS)
   createSlabCache(heap, CACHE_RADIX_NODE, RADIX_NODE_WORDS)
   createSlabCache(heap, CACHE_RANGE_NODE, RANGE_NODE_WORDS)
+  createSlabCache(heap, CACHE_PATH, PATH_WORDS)
   bootZone(heap)
 }

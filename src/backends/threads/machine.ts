@@ -44,6 +44,7 @@ import {
   graceBarrier,
   resolveKernelConfig,
   retireCpu,
+  runTaskWork,
   slabInUse,
 } from '../../kernel/index.ts'
 import { AddressSpace, type AddressSpaceOptions } from './address-space.ts'
@@ -185,7 +186,15 @@ export class Machine {
     this.#heap = heap
     this.#locked = lockedInstructions(handle.heap)
     this.task = this.#taskOf(this.#claimCpu())
-    this.task.host = { stillWaiting: () => this.#lookForDeadThreads() }
+    const noHost = (): number => -5
+    this.task.host = {
+      stillWaiting: () => this.#lookForDeadThreads(),
+      readPages: noHost,
+      writePages: noHost,
+      syncFile: noHost,
+      truncateFile: noHost,
+      forgetFile: () => undefined,
+    }
     this.#stopWatching = onThreadExit((hostThread) => this.#threadEnded(hostThread))
     detachAtExit()
   }
@@ -239,6 +248,8 @@ export class Machine {
    */
   usage(): MachineUsage {
     return this.enter('usage', (task) => {
+      graceBarrier(task)
+      runTaskWork(task)
       graceBarrier(task)
       const heap = this.#heap
       return {

@@ -6,13 +6,16 @@ import {
   File,
   PAGE_SIZE,
   type Task,
+  PG_DIRTY,
   createFile,
-  findPage,
+  finishCall,
+  getFilePage,
+  loadPage,
   noteWritten,
   sectorMask,
-  getOrCreatePage,
   putFile,
   putPage,
+  setPageFlags,
 } from '../../kernel/index.ts'
 import { MemoryError, OutOfMemory, assertBytes } from './errors.ts'
 import { Machine, type MachineHandle } from './machine.ts'
@@ -136,10 +139,12 @@ export class MemoryFile {
     const bytes = new Uint8Array(Math.max(0, Math.min(length, this.size - offset)))
     this.machine.enter('read', (task) => {
       forEachPage(offset, bytes.length, (index, within, done, run) => {
-        const frame = findPage(task, this.pointer, index)
-        if (frame === 0) return
+        // A hole reads as zeros.
+        if (loadPage(task, this.pointer, index) === 0) return
+        const frame = this.#page(task, index, 'read')
         const from = frame * PAGE_SIZE + within
         bytes.set(task.memory.bytes.subarray(from, from + run), done)
+        putPage(task, frame)
       })
     })
     return bytes
@@ -160,6 +165,7 @@ export class MemoryFile {
         const frame = this.#page(task, index, 'write')
         noteWritten(task, frame, sectorMask(within, run))
         task.memory.bytes.set(bytes.subarray(done, done + run), frame * PAGE_SIZE + within)
+        setPageFlags(task, frame, PG_DIRTY)
         putPage(task, frame)
       })
     })
@@ -169,11 +175,15 @@ export class MemoryFile {
   close(): void {
     if (this.#closed) return
     this.#closed = true
-    if (this.#holds) this.machine.enter('close', (task) => putFile(task, this.pointer))
+    if (!this.#holds) return
+    this.machine.enter('close', (task) => {
+      putFile(task, this.pointer)
+      finishCall(task)
+    })
   }
 
   #page(task: Task, index: number, call: string): number {
-    const frame = getOrCreatePage(task, this.pointer, index)
+    const frame = getFilePage(task, this.pointer, index)
     if (frame === 0) throw new OutOfMemory(call, 'no frame is free')
     return frame
   }

@@ -25,6 +25,7 @@ const dufourEvents: readonly VmEventName[] = [
 export const dufourEventsToV10: readonly VmEventName[] = [...dufourEvents, 'spf_pte_lock']
 
 export abstract class DufourDesign extends VmaSequenceDesign {
+  override readonly speculatesOnSwap: 'never' | 'cached' | 'any' = 'cached'
   override readonly events: readonly VmEventName[] = dufourEvents
 
   /** A thread alone has nobody to wait for. */

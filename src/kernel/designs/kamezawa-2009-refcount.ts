@@ -30,6 +30,7 @@ export class Kamezawa2009Refcount extends VmaWriterDesign {
   protected override readonly publishedCoversFlags = false
   protected override readonly publishedCoversMremap = false
 
+  override readonly speculatesOnSwap: 'never' | 'cached' | 'any' = 'any'
   override readonly description: DesignDescription = {
     name: 'kamezawa-2009-refcount',
     year: 2009,

@@ -26,6 +26,7 @@ export class Kamezawa2009Version extends Design {
   override readonly speculates = true
   override readonly speculatesOnFileMiss = true
 
+  override readonly speculatesOnSwap: 'never' | 'cached' | 'any' = 'any'
   override readonly description: DesignDescription = {
     name: 'kamezawa-2009-version',
     year: 2009,

@@ -55,6 +55,7 @@ export const lespinasseEvents: readonly VmEventName[] = [
 
 export class Lespinasse2021 extends Design {
   override readonly speculates = true
+  override readonly speculatesOnSwap: 'never' | 'cached' | 'any' = 'cached'
   override readonly events: readonly VmEventName[] = [
     ...lespinasseEvents,
     'SPF_ABORT_NON_SWAP_ENTRY',

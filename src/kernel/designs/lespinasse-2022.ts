@@ -13,6 +13,7 @@ import type { VmEventName } from '../mm/vmstat.ts'
 import { Lespinasse2021, lespinasseEvents } from './lespinasse-2021.ts'
 
 export class Lespinasse2022 extends Lespinasse2021 {
+  override readonly speculatesOnSwap: 'never' | 'cached' | 'any' = 'never'
   override readonly events: readonly VmEventName[] = [...lespinasseEvents, 'SPF_ABORT_SWAP']
 
   override readonly description: DesignDescription = {

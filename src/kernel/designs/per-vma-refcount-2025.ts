@@ -33,6 +33,7 @@ export class PerVmaRefcount2025 extends Design {
   override readonly speculates = true
   override readonly rangeTree = true
   override readonly typesafeVmas = true
+  override readonly speculatesOnSwap: 'never' | 'cached' | 'any' = 'cached'
   override readonly events: readonly VmEventName[] = [
     'vma_lock_success',
     'vma_lock_abort',

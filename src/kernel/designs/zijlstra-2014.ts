@@ -24,6 +24,7 @@ import { VmaSequenceDesign, lockTableInterruptsOff } from './vma-sequence.ts'
 
 export class Zijlstra2014 extends VmaSequenceDesign {
   override readonly speculatesOnFileMiss = true
+  override readonly speculatesOnSwap: 'never' | 'cached' | 'any' = 'any'
   override readonly events: readonly VmEventName[] = ['hard_lockup']
   protected override readonly publishedCoversFlags = false
   protected override readonly publishedCoversMremap = false

@@ -52,10 +52,26 @@ export interface Tracepoints {
   contentionEnd(lock: number): void
 }
 
-/** What only the host can do for a CPU. */
+/**
+ * What only the host can do for a CPU. Files are structs of the kernel heap (mm/file.ts). A method that fails returns a
+ * negative errno; none may throw, or use the machine but for the frames that it is given.
+ */
 export interface Host {
   /** Called about every 100 ms while this CPU sleeps; may find that another thread has died. */
   stillWaiting(): void
+  /**
+   * Reads from page `index` of the file on into `count` frames, in order. Returns the bytes read, fewer than asked for
+   * only at the end of the file, or a negative errno.
+   */
+  readPages(file: number, index: number, frames: Int32Array, count: number): number
+  /** Writes `bytes` bytes of `count` frames, whole but for the last, from page `index` on. Returns 0 or an errno. */
+  writePages(file: number, index: number, frames: Int32Array, count: number, bytes: number): number
+  /** Returns when what was written is safe from a loss of power: 0 or a negative errno. */
+  syncFile(file: number): number
+  /** Gives the file a size of `pages` pages of which the last has `lastBytes` bytes. Returns 0 or a negative errno. */
+  truncateFile(file: number, pages: number, lastBytes: number): number
+  /** The kernel has freed the file. */
+  forgetFile(file: number): void
 }
 
 export class Cpu extends LockedHeap {
@@ -411,11 +427,8 @@ export function prepareToSleep(cpu: Cpu, word: number): void {
  * It is marked as asleep meanwhile: should it die there, what it waits for may still be given to it.
  */
 export function sleepUntilWoken(cpu: Cpu, word: number): void {
-  const { heap, base } = cpu
-  bugOn(cpu.rcuNesting !== 0, 'sleeping inside an RCU read-side critical section')
-  bugOn(!cpu.interruptsEnabled, 'sleeping with interrupts disabled')
-  Atomics.store(heap, base + PerCpu.asleep, 1)
-  kernelExit(cpu)
+  const { heap } = cpu
+  leaveForHost(cpu)
   let polls = 0
   while (polls < SLEEP_POLLS && Atomics.load(heap, word) !== TASK_RUNNING) {
     Atomics.pause()
@@ -423,8 +436,31 @@ export function sleepUntilWoken(cpu: Cpu, word: number): void {
   }
   if (Atomics.compareExchange(heap, word, TASK_POLLING, TASK_SLEEPING) === TASK_POLLING)
     waitForHost(cpu, word)
+  returnFromHost(cpu)
+}
+
+/**
+ * Sleeps until `heap[word]` may have changed from `value`. Whoever changes it has to notify.
+ */
+export function sleepWhile(cpu: Cpu, word: number, value: number): void {
+  leaveForHost(cpu)
+  const timedOut = Atomics.wait(cpu.heap, word, value, SLEEP_CHECK_MS) === 'timed-out'
+  if (timedOut) cpu.host?.stillWaiting()
+  returnFromHost(cpu)
+  if (timedOut) throwIfCpuLost(cpu)
+}
+
+/** `io_schedule`: until {@link returnFromHost} this CPU is outside, with work undone, as the host works for it. */
+export function leaveForHost(cpu: Cpu): void {
+  bugOn(cpu.rcuNesting !== 0, 'sleeping inside an RCU read-side critical section')
+  bugOn(!cpu.interruptsEnabled, 'sleeping with interrupts disabled')
+  Atomics.store(cpu.heap, cpu.base + PerCpu.asleep, 1)
+  kernelExit(cpu)
+}
+
+export function returnFromHost(cpu: Cpu): void {
   kernelEnter(cpu)
-  Atomics.store(heap, base + PerCpu.asleep, 0)
+  Atomics.store(cpu.heap, cpu.base + PerCpu.asleep, 0)
 }
 
 function waitForHost(cpu: Cpu, word: number): void {

@@ -6,7 +6,11 @@ import { SLAB_CACHE_WORDS, SLAB_CACHES } from './slab-layout.ts'
 
 export const HEAP_MAGIC = 0x46_4c_54_31
 
-export const Header = layout('machine', 96, {
+const RECLAIM = 96
+const SWAP = 112
+const WORDS = 144
+
+export const Header = layout('machine', WORDS, {
   magic: 0,
   cpuCount: 1,
   frameCount: 2,
@@ -41,9 +45,43 @@ export const Header = layout('machine', 96, {
   srcu: 64,
   /** A bit for every CPU that there may be, as `callFunctionMany` wants it. */
   cpuMask: 80,
+
+  /** Files whose contents the host keeps, linked, and the lock of that list. */
+  fileList: 53,
+  fileListLock: 54,
+  /** Files that nobody refers to any more, whose pages are to be written back or thrown away, linked. */
+  deadFiles: 55,
+
+  /** Where the two hands of the clock stand, see mm/reclaim.ts: a frame; an address space by its number, and a page. */
+  frameHand: RECLAIM,
+  clockGeneration: RECLAIM + 1,
+  clockPage: RECLAIM + 2,
+  /** Pages of files of the host in memory, which can be had back without a swap area. */
+  cachedPages: RECLAIM + 3,
+  /** Pages that MADV_FREE gave up for as long as nobody writes to them; some may be gone since. */
+  lazyFreePages: RECLAIM + 4,
+  /** How often the clock's hand came round, and how many frames were freed by it. */
+  clockRevolutions: RECLAIM + 5,
+  reclaimedFrames: RECLAIM + 6,
+
+  /** `swap_info_struct`: see mm/swap.ts. The file of the swap area, 0 without one. */
+  swapFile: SWAP,
+  swapLock: SWAP + 1,
+  /** Slots of the area, from 1 on, and for how many there is room in the arrays. */
+  swapSlots: SWAP + 2,
+  swapCapacity: SWAP + 3,
+  swapFree: SWAP + 4,
+  /** Where the search for a free slot goes on. */
+  swapHand: SWAP + 5,
+  /** One word a slot each: entries of page tables and files that refer to it; the frame in the swap cache; the file. */
+  swapMap: SWAP + 6,
+  swapCache: SWAP + 7,
+  swapOwner: SWAP + 8,
+  /** 1 while the area is being emptied: no new slots. */
+  swapLeaving: SWAP + 9,
 })
 
-export const HEADER_WORDS = 96
+export const HEADER_WORDS = WORDS
 export const ZONE_WORDS = 16
 export const PAGE_STRUCT_WORDS = 8
 

@@ -43,6 +43,11 @@ export const PTE_SPECIAL = 1 << 5
 /** The page is there, but no access is allowed: the hardware sees PRESENT clear. */
 export const PTE_PROTNONE = 1 << 6
 
+/** Not there: the page is in the swap area, in the slot that stands in the place of the frame. */
+export const PTE_SWAP = 1 << 7
+/** By software: the page must not leave memory (mlock). */
+export const PTE_LOCKED = 1 << 8
+
 export const PTE_FRAME_SHIFT = 12
 export const PTE_FLAGS_MASK = (1 << PTE_FRAME_SHIFT) - 1
 

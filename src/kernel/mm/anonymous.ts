@@ -15,12 +15,13 @@ import {
   VM_FAULT_SIGBUS,
 } from './fault-context.ts'
 import { MM_ANON_PAGES } from './mm.ts'
-import { allocFrame, freeFrame } from './page-alloc.ts'
+import { putPage } from './page-alloc.ts'
 import { Page, pageStruct } from './page.ts'
 import { pteAddress } from './page-table.ts'
 import { youngPageProt } from './pte-flags.ts'
-import { addMmCounterFast } from './rss.ts'
 import { pteMapLock } from './pte-lock.ts'
+import { allocPage } from './reclaim.ts'
+import { addMmCounterFast } from './rss.ts'
 import type { Task } from './task.ts'
 import { VM_SHARED } from './vma.ts'
 import { VmEvent, countSpfEvent } from './vmstat.ts'
@@ -32,11 +33,9 @@ export function doAnonymousPage(cpu: Task, fault: FaultContext): number {
     const entry = (ZERO_FRAME << PTE_FRAME_SHIFT) | youngPageProt(fault.vmFlags) | PTE_SPECIAL
     return installIfNone(cpu, fault, entry) < 0 ? VM_FAULT_RETRY : 0
   }
-  if (!faultAnonVma(cpu, fault)) {
-    return (fault.flags & FAULT_FLAGS_UNLOCKED) !== 0 ? VM_FAULT_RETRY : VM_FAULT_OOM
-  }
-  const frame = allocFrame(cpu)
-  if (frame === 0) return VM_FAULT_OOM
+  if (!faultAnonVma(cpu, fault)) return outOfMemory(fault)
+  const frame = allocPage(cpu)
+  if (frame === 0) return outOfMemory(fault)
   clearFrame(cpu, frame)
   initAnonymousPage(cpu, fault, frame)
   const installed = installIfNone(cpu, fault, anonymousPte(fault, frame))
@@ -44,8 +43,13 @@ export function doAnonymousPage(cpu: Task, fault: FaultContext): number {
     addMmCounterFast(cpu, fault.mm, MM_ANON_PAGES, 1)
     return 0
   }
-  freeFrame(cpu, frame)
+  putPage(cpu, frame)
   return installed < 0 ? VM_FAULT_RETRY : 0
+}
+
+/** There is no frame. Only the locked path, which could have slept for one, says so. */
+export function outOfMemory(fault: FaultContext): number {
+  return (fault.flags & FAULT_FLAGS_UNLOCKED) !== 0 ? VM_FAULT_RETRY : VM_FAULT_OOM
 }
 
 /**
@@ -75,13 +79,14 @@ export function faultAnonVma(cpu: Task, fault: FaultContext): boolean {
   return anonVmaPrepare(cpu, fault.vma)
 }
 
-/** The frame is this fault's alone until its entry is stored, so that plain writes do. */
+/** The frame is this fault's alone; reclaim, which looks at all frames, and late lookups leave it be until the count. */
 export function initAnonymousPage(cpu: Task, fault: FaultContext, frame: number): void {
+  const { heap } = cpu
   const page = pageStruct(cpu, frame)
-  cpu.heap[page + Page.refcount] = 1
-  cpu.heap[page + Page.mapping] = 0
-  cpu.heap[page + Page.index] = fault.page - fault.vmStart + fault.vmPgoff
-  cpu.heap[page + Page.flags] = 0
+  Atomics.store(heap, page + Page.mapping, 0)
+  Atomics.store(heap, page + Page.index, fault.page - fault.vmStart + fault.vmPgoff)
+  Atomics.store(heap, page + Page.flags, 0)
+  Atomics.store(heap, page + Page.refcount, 1)
 }
 
 /** The entry of a page that was just made for a write. */

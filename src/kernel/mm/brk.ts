@@ -1,9 +1,9 @@
 // brk: the end of the heap (mm/mmap.c).
 
-import { gracePoll } from '../sync/grace.ts'
 import { mmapRegion, munmapLocked } from './mmap.ts'
 import { Mm, TASK_SIZE } from './mm.ts'
 import { mmapReadUnlock, mmapWriteLock, mmapWriteUnlock } from './mmap-lock.ts'
+import { finishCall } from './task-work.ts'
 import type { Task } from './task.ts'
 import { findVma, vmStartGap } from './vma-tree.ts'
 import { VM_READ, VM_WRITE, Vma } from './vma.ts'
@@ -51,7 +51,7 @@ export function brk(cpu: Task, mm: number, bytes: number): number {
   if (done) cpu.heap[mm + Mm.brkBytes] = bytes | 0
   if (downgraded) mmapReadUnlock(cpu, mm)
   else mmapWriteUnlock(cpu, mm)
-  gracePoll(cpu)
+  finishCall(cpu)
   return done ? bytes : old
 }
 

@@ -7,4 +7,6 @@ export const CACHE_MM = 3
 export const CACHE_FILE = 4
 export const CACHE_RADIX_NODE = 5
 export const CACHE_RANGE_NODE = 6
-export const CACHES = 7
+/** Where the host finds a file. */
+export const CACHE_PATH = 7
+export const CACHES = 8

@@ -40,6 +40,11 @@ export abstract class Design {
   readonly typesafeVmas: boolean = false
   /** Whether a fault without the mmap lock may bring in a page of a file that is not cached yet. */
   readonly speculatesOnFileMiss: boolean = false
+  /**
+   * Which faults on pages in the swap area may be taken without the mmap lock: none, those whose page is in the swap
+   * cache, or any, for which the fault may have to sleep.
+   */
+  readonly speculatesOnSwap: 'never' | 'cached' | 'any' = 'never'
   /** The counters of its own, under the names that it had in the kernel. */
   readonly events: readonly VmEventName[] = []
 

@@ -10,6 +10,8 @@ export const FAULT_FLAG_INSTRUCTION = 2
 export const FAULT_FLAG_SPECULATIVE = 4
 /** The lock of the VMA is held instead of the mmap lock. */
 export const FAULT_FLAG_VMA_LOCK = 8
+/** The mmap lock may be given up while the fault waits for a page; then it begins anew. */
+export const FAULT_FLAG_ALLOW_RETRY = 16
 /** The mmap lock is not held. */
 export const FAULT_FLAGS_UNLOCKED = FAULT_FLAG_SPECULATIVE | FAULT_FLAG_VMA_LOCK
 
@@ -20,6 +22,8 @@ export const VM_FAULT_SIGSEGV = 4
 export const VM_FAULT_MAJOR = 8
 export const VM_FAULT_RETRY = 16
 export const VM_FAULT_NOPAGE = 32
+/** The mmap lock was given up meanwhile; with VM_FAULT_RETRY, the fault has to begin anew. */
+export const VM_FAULT_DROPPED = 128
 /** With VM_FAULT_SIGSEGV: there is a mapping, but it does not allow the access. */
 export const VM_FAULT_ACCERR = 64
 export const VM_FAULT_ERROR = VM_FAULT_OOM | VM_FAULT_SIGBUS | VM_FAULT_SIGSEGV
@@ -39,6 +43,8 @@ export class FaultContext {
   vmFile = 0
   anonVma = 0
 
+  /** The page that the file has for this fault, locked, with a reference. */
+  frame = 0
   /** The pte table that covers the page. */
   table = 0
   /** The entry as the walk saw it. */

@@ -10,17 +10,20 @@ import {
   FAULT_WRITE,
   PTE_ACCESSED,
   PTE_DIRTY,
+  PTE_SWAP,
   PTE_WRITE,
   PageTable,
 } from '../machine/pte.ts'
 import { spinUnlock } from '../sync/spinlock.ts'
 import { doAnonymousPage } from './anonymous.ts'
 import {
+  FAULT_FLAG_ALLOW_RETRY,
   FAULT_FLAG_INSTRUCTION,
   FAULT_FLAG_SPECULATIVE,
   FAULT_FLAG_WRITE,
   type FaultContext,
   VM_FAULT_ACCERR,
+  VM_FAULT_DROPPED,
   VM_FAULT_OOM,
   VM_FAULT_RETRY,
   VM_FAULT_SIGSEGV,
@@ -36,6 +39,7 @@ import {
 import { allocPteTable, pteAddress } from './page-table.ts'
 import { expandStack } from './stack.ts'
 import { pteMapLock } from './pte-lock.ts'
+import { doSwapPage } from './swap-fault.ts'
 import type { Task } from './task.ts'
 import { findVma } from './vma-tree.ts'
 import { VM_GROWSDOWN, VM_WRITE, Vma, vmaIsAccessible } from './vma.ts'
@@ -66,14 +70,18 @@ export function handleUserFault(cpu: Task, mm: number, page: number, errorCode: 
       return result
     }
   }
+  countVmEvent(cpu, VmEvent.classic_fault)
+  fault.flags = flags | FAULT_FLAG_ALLOW_RETRY
+  const result = classicFault(cpu, fault, errorCode)
+  if ((result & VM_FAULT_RETRY) === 0) return result
+  // The lock was given up for a page that is there now, as everything else may have changed: once, then it is kept.
   fault.flags = flags
   return classicFault(cpu, fault, errorCode)
 }
 
-/** `do_user_addr_fault` under the mmap lock. */
+/** `do_user_addr_fault` under the mmap lock, which is released on return. */
 function classicFault(cpu: Task, fault: FaultContext, errorCode: number): number {
   const { mm, page } = fault
-  countVmEvent(cpu, VmEvent.classic_fault)
   if (!mmapReadTryLock(cpu, mm)) mmapReadLock(cpu, mm)
   let vma = cpu.design.retryVma(cpu, mm, page)
   if (vma === 0) vma = vmacacheFind(cpu, mm, page)
@@ -92,8 +100,8 @@ function classicFault(cpu: Task, fault: FaultContext, errorCode: number): number
   }
   fillFromVma(cpu, fault, vma)
   const result = handleMmFault(cpu, fault)
-  mmapReadUnlock(cpu, mm)
-  return result
+  if ((result & VM_FAULT_DROPPED) === 0) mmapReadUnlock(cpu, mm)
+  return result & ~VM_FAULT_DROPPED
 }
 
 /**
@@ -108,6 +116,21 @@ function growStackTo(cpu: Task, mm: number, vma: number, page: number): number {
   const grown = found !== 0 && (cpu.heap[found + Vma.vmStart] <= page || expandStack(cpu, found, page) === 0)
   mmapWriteDowngrade(cpu, mm)
   return grown ? found : 0
+}
+
+/**
+ * Handles a fault as of a read, with the mmap lock held throughout: for a page that leaves the swap area. Returns what
+ * {@link handleUserFault} does.
+ */
+export function faultInLocked(cpu: Task, mm: number, page: number): number {
+  const { fault } = cpu
+  const vma = findVma(cpu, mm, page)
+  if (vma === 0 || cpu.heap[vma + Vma.vmStart] > page) return 0
+  fault.mm = mm
+  fault.page = page
+  fault.flags = 0
+  fillFromVma(cpu, fault, vma)
+  return handleMmFault(cpu, fault)
 }
 
 /** x86 `access_error`: the VMA does not allow the access. */
@@ -145,6 +168,7 @@ export function handleMmFault(cpu: Task, fault: FaultContext): number {
 /** `handle_pte_fault`: by what the entry was when the walk saw it. */
 export function handlePteFault(cpu: Task, fault: FaultContext): number {
   if (fault.originalPte === 0) return fault.vmFile === 0 ? doAnonymousPage(cpu, fault) : doFault(cpu, fault)
+  if ((fault.originalPte & PTE_SWAP) !== 0) return doSwapPage(cpu, fault)
   if ((fault.flags & FAULT_FLAG_SPECULATIVE) !== 0) countSpfEvent(cpu, VmEvent.SPF_ATTEMPT_PTE)
   if (!pteMapLock(cpu, fault)) return VM_FAULT_RETRY
   const { heap } = cpu

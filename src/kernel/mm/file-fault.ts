@@ -3,25 +3,40 @@
 import { PMD_SHIFT, PTE_DIRTY, PTE_FRAME_SHIFT, PTE_WRITE, PageTable } from '../machine/pte.ts'
 import { copyFrame } from '../machine/sectors.ts'
 import { spinUnlock } from '../sync/spinlock.ts'
-import { anonymousPte, faultAnonVma, initAnonymousPage } from './anonymous.ts'
+import { anonymousPte, faultAnonVma, initAnonymousPage, outOfMemory } from './anonymous.ts'
+import { ENOMEM } from './errno.ts'
 import {
-  FAULT_FLAGS_UNLOCKED,
+  FAULT_FLAG_ALLOW_RETRY,
   FAULT_FLAG_SPECULATIVE,
+  FAULT_FLAG_VMA_LOCK,
   FAULT_FLAG_WRITE,
   type FaultContext,
+  VM_FAULT_DROPPED,
   VM_FAULT_NOPAGE,
-  VM_FAULT_OOM,
   VM_FAULT_RETRY,
   VM_FAULT_SIGBUS,
 } from './fault-context.ts'
-import { FILE_NO_FAULT_AROUND, FILE_WRITE_NOTIFY, File, findGetPage, getOrCreatePage } from './file.ts'
+import {
+  FILE_HOST,
+  FILE_NO_FAULT_AROUND,
+  FILE_WRITE_NOTIFY,
+  File,
+  findGetPage,
+  getFile,
+  loadPage,
+  putFile,
+} from './file.ts'
+import { bringIn, isPageOf, readLockedPage } from './filemap.ts'
 import { MM_ANON_PAGES, MM_FILE_PAGES } from './mm.ts'
-import { allocFrame, freeFrame, putPage } from './page-alloc.ts'
-import { PG_DIRTY, Page, pageStruct } from './page.ts'
+import { mmapReadUnlock } from './mmap-lock.ts'
+import { freeFrame, putPage } from './page-alloc.ts'
+import { pageFlags, setPageFlags, tryLockPage, unlockPage, waitOnPageLocked } from './page-lock.ts'
+import { PG_DIRTY, PG_REFERENCED, PG_UPTODATE, isFilePage } from './page.ts'
 import { pteAddress } from './page-table.ts'
 import { youngPageProt } from './pte-flags.ts'
-import { addMmCounterFast } from './rss.ts'
 import { pteMapLock } from './pte-lock.ts'
+import { allocPage } from './reclaim.ts'
+import { addMmCounterFast } from './rss.ts'
 import type { Task } from './task.ts'
 import { VM_SHARED } from './vma.ts'
 import { VmEvent, countSpfEvent } from './vmstat.ts'
@@ -45,10 +60,6 @@ function doFileFault(cpu: Task, fault: FaultContext): number {
   return doSharedFault(cpu, fault)
 }
 
-function isBeyondEnd(cpu: Task, fault: FaultContext): boolean {
-  return fileIndex(fault, fault.page) >= Atomics.load(cpu.heap, fault.vmFile + File.pages)
-}
-
 /** A fault that only looks for pages leaves it to the locked path to kill the program (invariant I1). */
 function beyondEndResult(cpu: Task, fault: FaultContext): number {
   return mayMiss(cpu, fault) ? VM_FAULT_SIGBUS : VM_FAULT_RETRY
@@ -64,58 +75,156 @@ function doReadFault(cpu: Task, fault: FaultContext): number {
     const result = doFaultAround(cpu, fault)
     if (result !== 0) return result & ~VM_FAULT_NOPAGE
   }
-  // Asked only now: as in Linux, also a fault beyond the end of the file maps what is cached before it.
-  if (isBeyondEnd(cpu, fault)) return beyondEndResult(cpu, fault)
-  const frame = faultPage(cpu, fault)
-  if (frame === 0) return missResult(cpu, fault)
-  return finishFault(cpu, fault, frame, readPte(cpu, fault, frame))
+  const failed = faultPage(cpu, fault)
+  if (failed !== 0) return failed
+  const frame = fault.frame
+  const result = finishFault(cpu, fault, frame, readPte(cpu, fault, frame))
+  // In the cache it stays as long as it is locked, so that it is there whatever became of the reference.
+  unlockPage(cpu, frame)
+  return result
 }
 
 /** `do_cow_fault`: a private copy of the file's page. */
 function doCowFault(cpu: Task, fault: FaultContext): number {
-  if (!faultAnonVma(cpu, fault)) {
-    return (fault.flags & FAULT_FLAGS_UNLOCKED) !== 0 ? VM_FAULT_RETRY : VM_FAULT_OOM
-  }
+  if (!faultAnonVma(cpu, fault)) return outOfMemory(fault)
+  const copy = allocPage(cpu)
+  if (copy === 0) return outOfMemory(fault)
   // Asked only now: as in Linux, the mapping has its anon_vma all the same.
-  if (isBeyondEnd(cpu, fault)) return beyondEndResult(cpu, fault)
-  const copy = allocFrame(cpu)
-  if (copy === 0) return VM_FAULT_OOM
-  const frame = faultPage(cpu, fault)
-  if (frame === 0) {
+  const failed = faultPage(cpu, fault)
+  if (failed !== 0) {
     freeFrame(cpu, copy)
-    return missResult(cpu, fault)
+    return failed
   }
-  copyFrame(cpu, copy, frame)
-  putPage(cpu, frame)
+  copyFrame(cpu, copy, fault.frame)
   initAnonymousPage(cpu, fault, copy)
-  return finishFault(cpu, fault, copy, anonymousPte(fault, copy))
+  const result = finishFault(cpu, fault, copy, anonymousPte(fault, copy))
+  return releaseFaultPage(cpu, fault.frame, result)
 }
 
 /** `do_shared_fault`: a write to the file's own page. */
 function doSharedFault(cpu: Task, fault: FaultContext): number {
-  if (isBeyondEnd(cpu, fault)) return beyondEndResult(cpu, fault)
-  const frame = faultPage(cpu, fault)
-  if (frame === 0) return missResult(cpu, fault)
-  Atomics.or(cpu.heap, pageStruct(cpu, frame) + Page.flags, PG_DIRTY)
+  const failed = faultPage(cpu, fault)
+  if (failed !== 0) return failed
+  const frame = fault.frame
+  setPageFlags(cpu, frame, PG_DIRTY)
   const entry = (frame << PTE_FRAME_SHIFT) | youngPageProt(fault.vmFlags) | PTE_WRITE | PTE_DIRTY
-  return finishFault(cpu, fault, frame, entry)
+  const result = finishFault(cpu, fault, frame, entry)
+  unlockPage(cpu, frame)
+  return result
 }
 
-/** `vm_ops->fault`: the page of the file with a reference on it, or 0. */
+/** The page stays locked until it is mapped, see page-lock.ts. */
+function releaseFaultPage(cpu: Task, frame: number, result: number): number {
+  unlockPage(cpu, frame)
+  putPage(cpu, frame)
+  return result
+}
+
+/**
+ * `vm_ops->fault`: `fault.frame` becomes the page of the file, up to date and locked, with a reference. Returns 0, else
+ * what the fault comes to.
+ */
 function faultPage(cpu: Task, fault: FaultContext): number {
+  const file = fault.vmFile
   const index = fileIndex(fault, fault.page)
-  if (mayMiss(cpu, fault)) return getOrCreatePage(cpu, fault.vmFile, index)
-  return findGetPage(cpu, fault.vmFile, index)
+  if (index >= Atomics.load(cpu.heap, file + File.pages)) return beyondEndResult(cpu, fault)
+  const frame = findGetPage(cpu, file, index)
+  if (frame === 0) return missingPage(cpu, fault, index)
+  if (!tryLockPage(cpu, frame)) return waitForPage(cpu, fault, frame)
+  if (!isPageOf(cpu, frame, file, index)) return tryAgain(cpu, fault, frame)
+  if ((pageFlags(cpu, frame) & PG_UPTODATE) === 0) return readFaultPage(cpu, fault, frame, index)
+  // With the page locked: truncation changes the size before it takes the lock.
+  if (index >= Atomics.load(cpu.heap, file + File.pages)) {
+    return releaseFaultPage(cpu, frame, beyondEndResult(cpu, fault))
+  }
+  countHit(cpu, file)
+  setPageFlags(cpu, frame, PG_REFERENCED)
+  fault.frame = frame
+  return 0
 }
 
-/** A page that is not cached may be brought in, for which a fault would have to sleep. Else it is only looked for. */
+/** `do_async_mmap_readahead`, what it does to the count: reading around is worth it as long as pages are found. */
+function countHit(cpu: Task, file: number): void {
+  const misses = Atomics.load(cpu.heap, file + File.mmapMiss)
+  if (misses > 0) Atomics.store(cpu.heap, file + File.mmapMiss, misses - 1)
+}
+
+/** The page was another by the time it was locked: a fault without the mmap lock gives up, the other looks again. */
+function tryAgain(cpu: Task, fault: FaultContext, frame: number): number {
+  unlockPage(cpu, frame)
+  putPage(cpu, frame)
+  return mayWait(cpu, fault) ? faultPage(cpu, fault) : VM_FAULT_RETRY
+}
+
+/** A page that is not cached may be brought in. Else it is only looked for. */
 function mayMiss(cpu: Task, fault: FaultContext): boolean {
   return (fault.flags & FAULT_FLAG_SPECULATIVE) === 0 || cpu.design.speculatesOnFileMiss
 }
 
-/** What it means that {@link faultPage} found nothing. */
-function missResult(cpu: Task, fault: FaultContext): number {
-  return mayMiss(cpu, fault) ? VM_FAULT_OOM : VM_FAULT_RETRY
+/** The fault may sleep for a page. One that holds the lock of the VMA leaves that to the mmap lock, as in Linux. */
+export function mayWait(cpu: Task, fault: FaultContext): boolean {
+  return mayMiss(cpu, fault) && (fault.flags & FAULT_FLAG_VMA_LOCK) === 0
+}
+
+/** The page is not in the cache. */
+function missingPage(cpu: Task, fault: FaultContext, index: number): number {
+  const file = fault.vmFile
+  const waits = needsHost(cpu, file, index)
+  if (waits ? !mayWait(cpu, fault) : !mayMiss(cpu, fault)) return VM_FAULT_RETRY
+  const leaves = waits && leaveForPage(cpu, fault)
+  const error = bringIn(cpu, file, index, fault.vmFlags)
+  return afterWait(cpu, fault, leaves, error)
+}
+
+/** Bringing the page in means to wait for the host. */
+function needsHost(cpu: Task, file: number, index: number): boolean {
+  return (cpu.heap[file + File.flags] & FILE_HOST) !== 0 || loadPage(cpu, file, index) < 0
+}
+
+/** `lock_page_or_retry`: somebody else has the page locked. The reference is given up. */
+function waitForPage(cpu: Task, fault: FaultContext, frame: number): number {
+  if (!mayWait(cpu, fault)) {
+    putPage(cpu, frame)
+    return VM_FAULT_RETRY
+  }
+  const leaves = leaveForPage(cpu, fault)
+  waitOnPageLocked(cpu, frame)
+  putPage(cpu, frame)
+  return afterWait(cpu, fault, leaves, 0)
+}
+
+/** Reading the page has failed before: here it is tried alone, and the error is this fault's. The page is locked. */
+function readFaultPage(cpu: Task, fault: FaultContext, frame: number, index: number): number {
+  if (!mayWait(cpu, fault)) return releaseFaultPage(cpu, frame, VM_FAULT_RETRY)
+  const leaves = leaveForPage(cpu, fault)
+  const error = readLockedPage(cpu, fault.vmFile, index, frame)
+  unlockPage(cpu, frame)
+  putPage(cpu, frame)
+  return afterWait(cpu, fault, leaves, Math.min(error, 0))
+}
+
+/**
+ * `maybe_unlock_mmap_for_io`: gives up the mmap lock while the host is at work, once in a fault. The file must be held
+ * then, as its mapping may go. Returns whether it did.
+ */
+function leaveForPage(cpu: Task, fault: FaultContext): boolean {
+  if ((fault.flags & FAULT_FLAG_ALLOW_RETRY) === 0) return false
+  getFile(cpu, fault.vmFile)
+  mmapReadUnlock(cpu, fault.mm)
+  return true
+}
+
+/** What the fault comes to when it has waited: it begins anew if it has left the lock, else it looks for the page. */
+function afterWait(cpu: Task, fault: FaultContext, left: boolean, error: number): number {
+  const file = fault.vmFile
+  if (left) putFile(cpu, file)
+  const dropped = left ? VM_FAULT_DROPPED : 0
+  if (error === -ENOMEM) return outOfMemory(fault) | dropped
+  if (error < 0) {
+    cpu.ioError = error
+    return VM_FAULT_SIGBUS | dropped
+  }
+  return left ? VM_FAULT_RETRY | VM_FAULT_DROPPED : faultPage(cpu, fault)
 }
 
 /** The entry of a page that is brought in for a read. */
@@ -142,10 +251,6 @@ function finishFault(cpu: Task, fault: FaultContext, frame: number, entry: numbe
   return 0
 }
 
-function isFilePage(cpu: Task, frame: number): boolean {
-  return cpu.heap[pageStruct(cpu, frame) + Page.mapping] !== 0
-}
-
 /**
  * `do_fault_around` and `filemap_map_pages`: maps the cached pages of the aligned 64 KiB around the fault, as far as
  * they belong to the same VMA, pte table and file. Returns VM_FAULT_NOPAGE when that mapped the page itself,
@@ -162,9 +267,7 @@ function doFaultAround(cpu: Task, fault: FaultContext): number {
   for (let page = start; page < end; page++) {
     const address = pteAddress(fault.table, page)
     if (Atomics.load(cpu.heap, address) !== 0) continue
-    const frame = findGetPage(cpu, fault.vmFile, fileIndex(fault, page))
-    if (frame === 0) continue
-    Atomics.store(cpu.heap, address, readPte(cpu, fault, frame))
+    if (!mapCached(cpu, fault, address, fileIndex(fault, page))) continue
     mapped++
   }
   const done = Atomics.load(cpu.heap, pteAddress(fault.table, fault.page)) !== 0
@@ -173,4 +276,23 @@ function doFaultAround(cpu: Task, fault: FaultContext): number {
   if (mapped !== 0) addMmCounterFast(cpu, fault.mm, MM_FILE_PAGES, mapped)
   if (done) return VM_FAULT_NOPAGE
   return mayMiss(cpu, fault) ? 0 : VM_FAULT_RETRY
+}
+
+/** `filemap_map_pages`, one page: if it is there, up to date, and nobody has it locked. Returns whether it was mapped. */
+function mapCached(cpu: Task, fault: FaultContext, address: number, index: number): boolean {
+  const file = fault.vmFile
+  const frame = findGetPage(cpu, file, index)
+  if (frame === 0) return false
+  if (!tryLockPage(cpu, frame)) {
+    putPage(cpu, frame)
+    return false
+  }
+  const good =
+    isPageOf(cpu, frame, file, index) &&
+    (pageFlags(cpu, frame) & PG_UPTODATE) !== 0 &&
+    index < Atomics.load(cpu.heap, file + File.pages)
+  if (good) Atomics.store(cpu.heap, address, readPte(cpu, fault, frame))
+  unlockPage(cpu, frame)
+  if (!good) putPage(cpu, frame)
+  return good
 }

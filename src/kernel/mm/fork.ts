@@ -11,21 +11,23 @@ import {
   PTE_DIRTY,
   PTE_FRAME_SHIFT,
   PTE_SPECIAL,
+  PTE_SWAP,
   PTE_WRITE,
   PMD_SHIFT,
   PUD_SHIFT,
   PageTable,
 } from '../machine/pte.ts'
-import { gracePoll } from '../sync/grace.ts'
 import { spinLock, spinUnlock } from '../sync/spinlock.ts'
 import { anonVmaFork, unlinkAnonVma } from './anon-vma.ts'
 import { flushTlbMm } from './mmu-gather.ts'
-import { MM_ANON_PAGES, MM_FILE_PAGES, Mm, RSS_KINDS, TASK_SIZE } from './mm.ts'
+import { MM_ANON_PAGES, MM_FILE_PAGES, MM_SWAPENTS, Mm, RSS_KINDS, TASK_SIZE } from './mm.ts'
 import { createMm, destroyMm } from './mm-lifecycle.ts'
 import { mmapWriteLock, mmapWriteUnlock } from './mmap-lock.ts'
-import { Page, getPage, pageStruct } from './page.ts'
+import { getPage, isFilePage } from './page.ts'
 import { allocPteTable, findPmdTable, findPteTable, pteAddress } from './page-table.ts'
 import { addMmCounter } from './rss.ts'
+import { swapDuplicate } from './swap.ts'
+import { finishCall } from './task-work.ts'
 import type { Task } from './task.ts'
 import { VM_DONTCOPY, VM_SHARED, VM_WIPEONFORK, Vma, vmAreaDup, vmAreaFreeNow, vmaPages } from './vma.ts'
 import { linkVma, vmaGetFile } from './vma-link.ts'
@@ -49,7 +51,7 @@ export function forkMm(cpu: Task, parent: number): number {
   cpu.design.forkEnd(cpu, parent)
   mmapWriteUnlock(cpu, parent)
   if (!copied) destroyMm(cpu, child)
-  gracePoll(cpu)
+  finishCall(cpu)
   return copied ? child : 0
 }
 
@@ -134,10 +136,13 @@ function copyPteRange(
       ? Atomics.load(heap, pteAddress(from, page))
       : writeProtect(cpu, pteAddress(from, page))
     if (entry === 0) continue
-    if ((entry & PTE_SPECIAL) === 0) {
+    if ((entry & PTE_SWAP) !== 0) {
+      swapDuplicate(cpu, entry >>> PTE_FRAME_SHIFT)
+      counts[MM_SWAPENTS]++
+    } else if ((entry & PTE_SPECIAL) === 0) {
       const frame = entry >>> PTE_FRAME_SHIFT
       getPage(cpu, frame)
-      counts[heap[pageStruct(cpu, frame) + Page.mapping] === 0 ? MM_ANON_PAGES : MM_FILE_PAGES]++
+      counts[isFilePage(cpu, frame) ? MM_FILE_PAGES : MM_ANON_PAGES]++
     }
     // The child has not touched it; and of a shared page it has written nothing.
     const kept = entry & ~PTE_ACCESSED & (shared ? ~PTE_DIRTY : ~0)

@@ -1,11 +1,11 @@
 // madvise (mm/madvise.c).
 
-import { gracePoll } from '../sync/grace.ts'
 import { EINVAL, ENOMEM } from './errno.ts'
 import { modifyVma } from './merge.ts'
 import { gatherBegin, gatherFinish } from './mmu-gather.ts'
 import { mmapReadLock, mmapReadUnlock, mmapWriteLock, mmapWriteUnlock } from './mmap-lock.ts'
 import { populateRange } from './populate.ts'
+import { finishCall } from './task-work.ts'
 import type { Task } from './task.ts'
 import { findVma } from './vma-tree.ts'
 import {
@@ -79,7 +79,7 @@ export function madvise(cpu: Task, mm: number, start: number, end: number, advic
   mmapWriteLock(cpu, mm)
   const result = madviseFlags(cpu, mm, start, end, flags[0], flags[1])
   mmapWriteUnlock(cpu, mm)
-  gracePoll(cpu)
+  finishCall(cpu)
   return result
 }
 

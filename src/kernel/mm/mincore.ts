@@ -1,10 +1,11 @@
 // mincore: which pages are in memory (mm/mincore.c).
 
-import { PTE_PRESENT, PTE_PROTNONE } from '../machine/pte.ts'
+import { PTE_FRAME_SHIFT, PTE_PRESENT, PTE_PROTNONE, PTE_SWAP } from '../machine/pte.ts'
 import { ENOMEM } from './errno.ts'
-import { findPage } from './file.ts'
+import { loadPage } from './file.ts'
 import { mmapReadLock, mmapReadUnlock } from './mmap-lock.ts'
 import { findPteTable, pteAddress } from './page-table.ts'
+import { isInSwapCache } from './swap.ts'
 import type { Task } from './task.ts'
 import { findVma } from './vma-tree.ts'
 import { Vma } from './vma.ts'
@@ -30,6 +31,7 @@ function isInMemory(cpu: Task, mm: number, vma: number, page: number): boolean {
   const table = findPteTable(cpu, mm, page)
   const entry = table === 0 ? 0 : Atomics.load(heap, pteAddress(table, page))
   if ((entry & (PTE_PRESENT | PTE_PROTNONE)) !== 0) return true
+  if ((entry & PTE_SWAP) !== 0) return isInSwapCache(cpu, entry >>> PTE_FRAME_SHIFT)
   const file = heap[vma + Vma.vmFile]
-  return file !== 0 && findPage(cpu, file, heap[vma + Vma.vmPgoff] + page - heap[vma + Vma.vmStart]) !== 0
+  return file !== 0 && loadPage(cpu, file, heap[vma + Vma.vmPgoff] + page - heap[vma + Vma.vmStart]) > 0
 }

@@ -2,16 +2,17 @@
 
 import { flushTlb } from '../machine/cpu.ts'
 import { Header } from '../machine/header.ts'
-import { gracePoll } from '../sync/grace.ts'
-import { RCU_FREE_MM, callRcu, defineRcuCallback, rcuRetire } from '../sync/rcu.ts'
+import { rcuRetire } from '../sync/rcu.ts'
 import { spinLock, spinUnlock } from '../sync/spinlock.ts'
 import { CACHES, CACHE_MM } from './caches.ts'
+import { dropMm } from './mm-count.ts'
 import { munmapLocked } from './mmap.ts'
 import { DEFAULT_START_BRK, MMAP_GAP, MM_WORDS, Mm, TASK_SIZE } from './mm.ts'
 import { mmapWriteLock, mmapWriteUnlock } from './mmap-lock.ts'
 import { drainAllPcp } from './page-alloc.ts'
 import { dropMmRss, syncMmRss } from './rss.ts'
-import { slabAlloc, slabDrainCpu, slabFree } from './slab.ts'
+import { slabAlloc, slabDrainCpu } from './slab.ts'
+import { finishCall } from './task-work.ts'
 import type { Task } from './task.ts'
 import { vmacacheInvalidate } from './vmacache.ts'
 
@@ -25,6 +26,7 @@ export function createMm(cpu: Task, maxMapCount: number, stackLimit: number): nu
   heap[mm + Mm.stackLimit] = stackLimit
   heap[mm + Mm.startBrk] = DEFAULT_START_BRK
   heap[mm + Mm.mmapBase] = TASK_SIZE - MMAP_GAP - stackLimit
+  heap[mm + Mm.count] = 1
   heap[mm + Mm.generation] = Atomics.add(heap, Header.mmGeneration, 1) + 1
   vmacacheInvalidate(cpu, mm)
   const list = Header.mmList
@@ -69,20 +71,9 @@ export function destroyMm(cpu: Task, mm: number): void {
   forgetMm(cpu, mm)
   dropMmRss(cpu, mm)
   heap[mm + Mm.generation] = 0
-  freeMm(cpu, mm)
-  gracePoll(cpu)
+  dropMm(cpu, mm)
+  finishCall(cpu)
 }
-
-/**
- * `free_mm`. In type-safe memory, a fault of another mm may hold a VMA that was this one's and is about to wake the
- * writer who waits here (race R25). Published, the mm is gone then; the fix of 2025 pins it, as the grace period does.
- */
-function freeMm(cpu: Task, mm: number): void {
-  if (cpu.design.typesafeVmas && !cpu.config.PUBLISHED_FLAWS) callRcu(cpu, mm + Mm.rcuHead, RCU_FREE_MM)
-  else slabFree(cpu, CACHE_MM, mm)
-}
-
-defineRcuCallback<Task>(RCU_FREE_MM, (cpu, head) => slabFree(cpu, CACHE_MM, head - Mm.rcuHead))
 
 /** This thread is going away: it leaves every address space, and what its CPU kept in reserve goes back. */
 export function retireCpu(cpu: Task): void {

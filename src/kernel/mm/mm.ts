@@ -59,13 +59,15 @@ export const Mm = layout('mm_struct', MM_WORDS, {
   pageTableLock: PAGE_TABLE_LOCK,
   pageTables: PAGE_TABLE_LOCK + 1,
   rcuHead: PAGE_TABLE_LOCK + 2,
+  /** `mm_count`: references on the struct, of which one stands for the address space itself. */
+  count: PAGE_TABLE_LOCK + 4,
 
   /** Threads that use this mm. Written by all. */
   users: CPU_MASK - 1,
   /** The CPUs that may hold translations of this mm. */
   cpuMask: CPU_MASK,
 
-  /** Pages by kind: MM_FILE_PAGES, MM_ANON_PAGES, MM_SHMEM_PAGES. */
+  /** Pages by kind: MM_FILE_PAGES, MM_ANON_PAGES, MM_SHMEM_PAGES, MM_SWAPENTS. */
   rss: RSS,
 
   pgd: PGD,
@@ -74,7 +76,9 @@ export const Mm = layout('mm_struct', MM_WORDS, {
 export const MM_FILE_PAGES = 0
 export const MM_ANON_PAGES = 1
 export const MM_SHMEM_PAGES = 2
-export const RSS_KINDS = 3
+/** Entries that refer to the swap area. */
+export const MM_SWAPENTS = 3
+export const RSS_KINDS = 4
 
 /** First page that is not the user's: 8 TiB less one page, so that an end fits in 31 bits. */
 export const TASK_SIZE = 0x7fff_ffff

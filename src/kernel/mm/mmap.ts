@@ -8,13 +8,13 @@ import { MMAP_MIN, Mm, TASK_SIZE } from './mm.ts'
 import { mmapReadUnlock, mmapWriteDowngrade, mmapWriteLock, mmapWriteUnlock } from './mmap-lock.ts'
 import { populateRange } from './populate.ts'
 import { freePageTableRange } from './page-table.ts'
+import { finishCall } from './task-work.ts'
 import type { Task } from './task.ts'
 import { getUnmappedArea } from './unmapped-area.ts'
 import { findVma, findVmaLinks } from './vma-tree.ts'
 import { VMA_UNMAP, VM_ACCOUNT, VM_GROWSDOWN, VM_NORESERVE, VM_SHARED, VM_WRITE, Vma } from './vma.ts'
 import { allocVmaToLink, linkVma, removeVma, unlinkVma, vmaGetFile } from './vma-link.ts'
 import { zapRange } from './zap.ts'
-import { gracePoll } from '../sync/grace.ts'
 
 export const MAP_FIXED = 1
 export const MAP_FIXED_NOREPLACE = 2
@@ -45,7 +45,7 @@ export function mmap(
   mmapWriteUnlock(cpu, mm)
   if (ownFile) putFile(cpu, backing)
   if (page >= 0 && (mapFlags & MAP_POPULATE) !== 0) populateRange(cpu, mm, page, page + pages)
-  gracePoll(cpu)
+  finishCall(cpu)
   return page
 }
 
@@ -124,7 +124,7 @@ export function munmap(cpu: Task, mm: number, start: number, end: number): numbe
   // A result of 1 says that the lock was downgraded.
   if (result === 1) mmapReadUnlock(cpu, mm)
   else mmapWriteUnlock(cpu, mm)
-  gracePoll(cpu)
+  finishCall(cpu)
   return Math.min(result, 0)
 }
 

@@ -9,8 +9,8 @@ import { CALL_FLUSH_TLB, CALL_NOTHING, callFunctionMany, flushTlbRange } from '.
 import { PageTable } from '../machine/pte.ts'
 import { RCU_FREE_PAGE_TABLE, callRcu } from '../sync/rcu.ts'
 import { Mm } from './mm.ts'
-import { putPage } from './page-alloc.ts'
 import { freePageTableNow } from './page-table.ts'
+import { freePageAndSwapCache } from './swap.ts'
 import { GATHER_FRAMES_MAX, type Task } from './task.ts'
 import { VmEvent, countVmEvent } from './vmstat.ts'
 
@@ -48,7 +48,7 @@ export function gatherRange(cpu: Task, start: number, end: number): void {
  */
 export function gatherFlush(cpu: Task): void {
   if (cpu.gatherStart < cpu.gatherEnd) flushTlbMm(cpu, cpu.gatherMm, cpu.gatherStart, cpu.gatherEnd)
-  for (let index = 0; index < cpu.gatherCount; index++) putPage(cpu, cpu.gatherFrames[index])
+  for (let index = 0; index < cpu.gatherCount; index++) freePageAndSwapCache(cpu, cpu.gatherFrames[index])
   cpu.gatherCount = 0
   cpu.gatherStart = 0x7fff_ffff
   cpu.gatherEnd = 0

@@ -11,7 +11,6 @@ import {
   PTE_WRITE,
   PageTable,
 } from '../machine/pte.ts'
-import { gracePoll } from '../sync/grace.ts'
 import { spinLock, spinUnlock } from '../sync/spinlock.ts'
 import { EINVAL, ENOMEM } from './errno.ts'
 import { FILE_WRITE_NOTIFY, File } from './file.ts'
@@ -21,6 +20,7 @@ import { mmapWriteLock, mmapWriteUnlock } from './mmap-lock.ts'
 import { findPteTable, pteAddress } from './page-table.ts'
 import { vmGetPageProt } from './pte-flags.ts'
 import { TASK_SIZE } from './mm.ts'
+import { finishCall } from './task-work.ts'
 import type { Task } from './task.ts'
 import { findVma } from './vma-tree.ts'
 import { VMA_PROTECT, VM_ACCESS_FLAGS, VM_ACCOUNT, VM_NORESERVE, VM_SHARED, VM_WRITE, Vma } from './vma.ts'
@@ -35,7 +35,7 @@ export function mprotect(cpu: Task, mm: number, start: number, end: number, acce
   mmapWriteLock(cpu, mm)
   const result = mprotectLocked(cpu, mm, start, end, access)
   mmapWriteUnlock(cpu, mm)
-  gracePoll(cpu)
+  finishCall(cpu)
   return result
 }
 

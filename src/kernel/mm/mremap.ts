@@ -6,7 +6,6 @@
 // R4).
 
 import { PMD_SHIFT, PageTable } from '../machine/pte.ts'
-import { gracePoll } from '../sync/grace.ts'
 import { spinLock, spinUnlock } from '../sync/spinlock.ts'
 import { EFAULT, EINVAL, ENOMEM } from './errno.ts'
 import { anonVmaClone, unlinkAnonVma } from './anon-vma.ts'
@@ -16,6 +15,7 @@ import { flushTlbMm } from './mmu-gather.ts'
 import { MMAP_MIN, Mm, TASK_SIZE } from './mm.ts'
 import { mmapWriteLock, mmapWriteUnlock } from './mmap-lock.ts'
 import { allocPteTable, findPteTable, pteAddress } from './page-table.ts'
+import { finishCall } from './task-work.ts'
 import type { Task } from './task.ts'
 import { getUnmappedArea } from './unmapped-area.ts'
 import { findVma, findVmaLinks } from './vma-tree.ts'
@@ -46,7 +46,7 @@ export function mremap(
   mmapWriteLock(cpu, mm)
   const result = mremapLocked(cpu, mm, page, oldPages, newPages, flags, target)
   mmapWriteUnlock(cpu, mm)
-  gracePoll(cpu)
+  finishCall(cpu)
   return result
 }
 

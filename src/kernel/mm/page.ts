@@ -14,10 +14,24 @@ export const Page = layout('page', PAGE_STRUCT_WORDS, {
   flags: 3,
   /** The next frame in the free list. */
   next: 4,
+  /** With PG_SWAPCACHE, the slot. */
+  swapSlot: 5,
 })
 
 /** The page was written since it was last clean. */
 export const PG_DIRTY = 1
+/** Who set it may read it in, write it out, and take it out of its cache; see page-lock.ts. */
+export const PG_LOCKED = 2
+/** Of a page in a cache: it contains what it should. */
+export const PG_UPTODATE = 4
+/** MADV_FREE: its content is not needed unless it is written again. */
+export const PG_LAZYFREE = 8
+/** It is the content of a slot of the swap area, or about to be. */
+export const PG_SWAPCACHE = 16
+/** It was used since the clock last passed. */
+export const PG_REFERENCED = 32
+/** Somebody sleeps until it is unlocked. */
+export const PG_WAITERS = 64
 
 /** The `struct page` of a frame. */
 export function pageStruct(cpu: Cpu, frame: number): number {
@@ -32,4 +46,9 @@ export function getPage(cpu: Cpu, frame: number): void {
 /** How many references there are. */
 export function pageCount(cpu: Cpu, frame: number): number {
   return Atomics.load(cpu.heap, pageStruct(cpu, frame) + Page.refcount)
+}
+
+/** The page belongs to a file. */
+export function isFilePage(cpu: Cpu, frame: number): boolean {
+  return Atomics.load(cpu.heap, pageStruct(cpu, frame) + Page.mapping) !== 0
 }

@@ -12,6 +12,10 @@ import { RangeWalk } from './range-walk.ts'
 
 /** Entries of the per-thread VMA cache. */
 export const VMACACHE_SIZE = 4
+/** `ra_pages`: pages that are read at a time at most, 128 KiB. */
+export const READAHEAD_PAGES = 32
+/** Pages that the hand of the clock passes at a time, see reclaim.ts. */
+export const CLOCK_PAGES = 64
 /** Frames that a teardown collects before it flushes and frees them. */
 export const GATHER_FRAMES_MAX = 4096
 
@@ -72,6 +76,24 @@ export class Task extends Cpu {
 
   /** Scratch of zapPteRange: pages unmapped, by kind. */
   readonly zapCounts = new Int32Array(RSS_KINDS)
+
+  /** Frames that this CPU is reading in or writing back. */
+  readonly ioFrames = new Int32Array(READAHEAD_PAGES)
+  /** Frames that it is writing so as to free them, perhaps in the middle of the former. */
+  readonly reclaimFrames = new Int32Array(READAHEAD_PAGES)
+  /** Why the last page of a file could not be had: a negative errno. */
+  ioError = 0
+
+  /** A walk over all address spaces: the number of the last one, see mm-count.ts. */
+  walkGeneration = 0
+  /** The same for files, see host-file.ts. */
+  walkFile = 0
+
+  // A turn of the clock (mm/reclaim.ts): where the hand is, and what was taken out of the page table.
+  clockPage = 0
+  clockCount = 0
+  readonly clockFrames = new Int32Array(CLOCK_PAGES)
+  readonly clockCounts = new Int32Array(RSS_KINDS)
 
   constructor(
     id: number,

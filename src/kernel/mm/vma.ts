@@ -80,6 +80,9 @@ export const VM_MERGEABLE = 0x8000_0000 | 0
 /** Memory that the kernel made for the program and that fault-around and merging leave alone, such as the vdso. */
 export const VM_DONTEXPAND = 0x4_0000
 
+/** mlock: its pages stay in memory. */
+export const VM_LOCKED = 0x2000
+
 export const VM_ACCESS_FLAGS = VM_READ | VM_WRITE | VM_EXEC
 /** Mappings that are never merged. */
 export const VM_SPECIAL = VM_DONTEXPAND

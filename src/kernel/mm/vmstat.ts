@@ -68,6 +68,12 @@ export const VmEvent = {
    */
   hard_lockup: 46,
   SPF_ABORT_SWAP: 47,
+  /** Pages written back to files, and pages that left memory for the swap area or came back. */
+  pgpgout: 48,
+  pswpin: 49,
+  pswpout: 50,
+  /** Frames that reclaim has freed. */
+  pgsteal: 51,
 } as const
 
 export type VmEventName = keyof typeof VmEvent
@@ -78,6 +84,10 @@ const commonEvents: readonly VmEventName[] = [
   'pgmajfault',
   'pgalloc',
   'pgfree',
+  'pgpgout',
+  'pswpin',
+  'pswpout',
+  'pgsteal',
   'spf_attempt',
   'spf_abort',
   'classic_fault',

@@ -10,21 +10,18 @@ import {
 } from '../machine/pte.ts'
 import { clearFrame, copyFrame } from '../machine/sectors.ts'
 import { spinUnlock } from '../sync/spinlock.ts'
-import { anonymousPte, faultAnonVma, initAnonymousPage } from './anonymous.ts'
-import {
-  FAULT_FLAGS_UNLOCKED,
-  FAULT_FLAG_SPECULATIVE,
-  type FaultContext,
-  VM_FAULT_OOM,
-  VM_FAULT_RETRY,
-} from './fault-context.ts'
+import { anonymousPte, faultAnonVma, initAnonymousPage, outOfMemory } from './anonymous.ts'
+import { FAULT_FLAG_SPECULATIVE, type FaultContext, VM_FAULT_RETRY } from './fault-context.ts'
 import { flushTlbMm } from './mmu-gather.ts'
 import { MM_ANON_PAGES, MM_FILE_PAGES } from './mm.ts'
-import { allocFrame, freeFrame, putPage } from './page-alloc.ts'
-import { PG_DIRTY, Page, getPage, pageCount, pageStruct } from './page.ts'
+import { putPage } from './page-alloc.ts'
+import { setPageFlags } from './page-lock.ts'
+import { PG_DIRTY, getPage, isFilePage, pageCount } from './page.ts'
 import { pteAddress } from './page-table.ts'
-import { addMmCounterFast } from './rss.ts'
 import { pteMapLock } from './pte-lock.ts'
+import { allocPage } from './reclaim.ts'
+import { addMmCounterFast } from './rss.ts'
+import { freePageAndSwapCache } from './swap.ts'
 import type { Task } from './task.ts'
 import { VM_SHARED } from './vma.ts'
 import { VmEvent, countSpfEvent } from './vmstat.ts'
@@ -35,10 +32,10 @@ export function doWpPage(cpu: Task, fault: FaultContext): number {
   const frame = fault.originalPte >>> PTE_FRAME_SHIFT
   const special = (fault.originalPte & PTE_SPECIAL) !== 0
   if (!special && (fault.vmFlags & VM_SHARED) !== 0) {
-    Atomics.or(cpu.heap, pageStruct(cpu, frame) + Page.flags, PG_DIRTY)
+    setPageFlags(cpu, frame, PG_DIRTY)
     return wpPageReuse(cpu, fault)
   }
-  const anonymous = !special && cpu.heap[pageStruct(cpu, frame) + Page.mapping] === 0
+  const anonymous = !special && !isFilePage(cpu, frame)
   if (anonymous && pageCount(cpu, frame) === 1) return wpPageReuse(cpu, fault)
   // The page must stay what it is while it is copied without the lock.
   if (!special) getPage(cpu, frame)
@@ -63,28 +60,22 @@ function wpPageReuse(cpu: Task, fault: FaultContext): number {
 
 /** `wp_page_copy`: `from` is the frame to copy, 0 for the zero page. */
 function wpPageCopy(cpu: Task, fault: FaultContext, from: number, anonymous: boolean): number {
-  if (!faultAnonVma(cpu, fault)) {
-    return (fault.flags & FAULT_FLAGS_UNLOCKED) !== 0 ? VM_FAULT_RETRY : VM_FAULT_OOM
-  }
-  const frame = allocFrame(cpu)
-  if (frame === 0) return VM_FAULT_OOM
+  if (!faultAnonVma(cpu, fault)) return outOfMemory(fault)
+  const frame = allocPage(cpu)
+  if (frame === 0) return outOfMemory(fault)
   if (from === 0) clearFrame(cpu, frame)
   else copyFrame(cpu, frame, from)
   initAnonymousPage(cpu, fault, frame)
   const replaced = wpCommit(cpu, fault, anonymousPte(fault, frame))
-  if (replaced < 0) {
-    freeFrame(cpu, frame)
-    return VM_FAULT_RETRY
-  }
-  if (replaced === 0) {
-    freeFrame(cpu, frame)
-    return 0
+  if (replaced <= 0) {
+    putPage(cpu, frame)
+    return replaced < 0 ? VM_FAULT_RETRY : 0
   }
   if (from === 0 || !anonymous) addMmCounterFast(cpu, fault.mm, MM_ANON_PAGES, 1)
   if (from !== 0) {
     if (!anonymous) addMmCounterFast(cpu, fault.mm, MM_FILE_PAGES, -1)
     // The reference of the translation that is gone.
-    putPage(cpu, from)
+    freePageAndSwapCache(cpu, from)
   }
   return 0
 }

@@ -1,12 +1,22 @@
 // Unmapping the pages of a range (mm/memory.c, unmap_page_range).
 
-import { PMD_SHIFT, PTE_FRAME_SHIFT, PTE_SPECIAL, PUD_SHIFT, PageTable } from '../machine/pte.ts'
+import {
+  PMD_SHIFT,
+  PTE_DIRTY,
+  PTE_FRAME_SHIFT,
+  PTE_SPECIAL,
+  PTE_SWAP,
+  PUD_SHIFT,
+  PageTable,
+} from '../machine/pte.ts'
 import { spinLock, spinUnlock } from '../sync/spinlock.ts'
 import { gatherFlush, gatherFrame, gatherIsFull, gatherRange } from './mmu-gather.ts'
-import { MM_ANON_PAGES, MM_FILE_PAGES, RSS_KINDS } from './mm.ts'
-import { Page, pageStruct } from './page.ts'
+import { MM_ANON_PAGES, MM_FILE_PAGES, MM_SWAPENTS, RSS_KINDS } from './mm.ts'
+import { setPageFlags } from './page-lock.ts'
+import { PG_DIRTY, isFilePage } from './page.ts'
 import { findPmdTable, findPteTable, pteAddress } from './page-table.ts'
 import { addMmCounter } from './rss.ts'
+import { freeSwapAndCache } from './swap.ts'
 import type { Task } from './task.ts'
 
 /**
@@ -47,7 +57,14 @@ function zapPteRange(cpu: Task, mm: number, table: number, start: number, end: n
     const entry = Atomics.exchange(heap, address, 0)
     if (entry === 0 || (entry & PTE_SPECIAL) !== 0) continue
     const frame = entry >>> PTE_FRAME_SHIFT
-    counts[heap[pageStruct(cpu, frame) + Page.mapping] === 0 ? MM_ANON_PAGES : MM_FILE_PAGES]--
+    if ((entry & PTE_SWAP) !== 0) {
+      counts[MM_SWAPENTS]--
+      freeSwapAndCache(cpu, frame)
+      continue
+    }
+    const kind = isFilePage(cpu, frame) ? MM_FILE_PAGES : MM_ANON_PAGES
+    counts[kind]--
+    if (kind === MM_FILE_PAGES && (entry & PTE_DIRTY) !== 0) setPageFlags(cpu, frame, PG_DIRTY)
     gatherFrame(cpu, frame)
   }
   spinUnlock(cpu, table + PageTable.ptl)

@@ -1,0 +1,107 @@
+// Taking one page out of its cache, with what it contains (mm/vmscan.c, shrink_page_list and __remove_mapping).
+
+import { FILE_HOST, File, deleteFromPageCache } from './file.ts'
+import { writeSwapSlots } from './host-io.ts'
+import { freeFrame, putPage } from './page-alloc.ts'
+import { clearPageFlags, pageFlags, setPageFlags, tryLockPage, unlockPage } from './page-lock.ts'
+import { PG_DIRTY, PG_SWAPCACHE, Page, pageStruct } from './page.ts'
+import { allocSwapSlot, deleteFromSwapCache, freeSwapSlot, swapCacheSlot, swapCount } from './swap.ts'
+import type { Task } from './task.ts'
+import { writeLockedPage } from './writeback.ts'
+
+/**
+ * Takes the page out of memory if nobody but its cache and the caller refers to it; the caller's reference is given up.
+ * Writes it first if need be, and so may sleep. Returns whether its frame is free now.
+ */
+export function reclaimPage(cpu: Task, frame: number): boolean {
+  if (!tryLockPage(cpu, frame)) {
+    putPage(cpu, frame)
+    return false
+  }
+  const file = Atomics.load(cpu.heap, pageStruct(cpu, frame) + Page.mapping)
+  if (file !== 0) return reclaimFilePage(cpu, frame, file)
+  if ((pageFlags(cpu, frame) & PG_SWAPCACHE) !== 0) return reclaimSwapCachePage(cpu, frame)
+  unlockPage(cpu, frame)
+  return putIsLast(cpu, frame)
+}
+
+/** Anonymous and in no cache: MADV_FREE gave it up. */
+function putIsLast(cpu: Task, frame: number): boolean {
+  const page = pageStruct(cpu, frame)
+  const last = Atomics.load(cpu.heap, page + Page.refcount) === 1
+  putPage(cpu, frame)
+  return last
+}
+
+/**
+ * `page_ref_freeze`: if there are only the references of the cache and of the caller, nobody can get one any more. Whoever
+ * wrote to the page marked it dirty before giving up a reference: seen now, it stays (`page_ref_unfreeze`).
+ */
+function freezeIfClean(cpu: Task, frame: number): boolean {
+  const refcount = pageStruct(cpu, frame) + Page.refcount
+  if (Atomics.compareExchange(cpu.heap, refcount, 2, 0) !== 2) return false
+  if ((pageFlags(cpu, frame) & PG_DIRTY) === 0) return true
+  Atomics.store(cpu.heap, refcount, 2)
+  return false
+}
+
+function giveUp(cpu: Task, frame: number): boolean {
+  unlockPage(cpu, frame)
+  putPage(cpu, frame)
+  return false
+}
+
+function reclaimFilePage(cpu: Task, frame: number, file: number): boolean {
+  if (Atomics.load(cpu.heap, pageStruct(cpu, frame) + Page.refcount) !== 2) return giveUp(cpu, frame)
+  if ((cpu.heap[file + File.flags] & FILE_HOST) === 0) return swapOutFilePage(cpu, frame, file)
+  if ((pageFlags(cpu, frame) & PG_DIRTY) !== 0 && writeLockedPage(cpu, file, frame) !== 0)
+    return giveUp(cpu, frame)
+  if (!freezeIfClean(cpu, frame)) return giveUp(cpu, frame)
+  deleteFromPageCache(cpu, frame, 0)
+  return freeFrozen(cpu, frame)
+}
+
+/** A page of a file of memory is nowhere else: it goes to the swap area, and the tree of the file gets the slot. */
+function swapOutFilePage(cpu: Task, frame: number, file: number): boolean {
+  const slot = allocSwapSlot(cpu, 1, file, 0)
+  if (slot === 0) return giveUp(cpu, frame)
+  cpu.reclaimFrames[0] = frame
+  clearPageFlags(cpu, frame, PG_DIRTY)
+  const error = writeSwapSlots(cpu, slot, cpu.reclaimFrames, 1)
+  if (error === 0 && freezeIfClean(cpu, frame)) {
+    deleteFromPageCache(cpu, frame, -slot)
+    return freeFrozen(cpu, frame)
+  }
+  setPageFlags(cpu, frame, PG_DIRTY)
+  freeSwapSlot(cpu, slot)
+  return giveUp(cpu, frame)
+}
+
+function reclaimSwapCachePage(cpu: Task, frame: number): boolean {
+  const page = pageStruct(cpu, frame)
+  const slot = swapCacheSlot(cpu, frame)
+  if (Atomics.load(cpu.heap, page + Page.refcount) !== 2) return giveUp(cpu, frame)
+  const dirty = (pageFlags(cpu, frame) & PG_DIRTY) !== 0
+  clearPageFlags(cpu, frame, PG_DIRTY)
+  if (dirty && swapCount(cpu, slot) !== 0) {
+    cpu.reclaimFrames[0] = frame
+    if (writeSwapSlots(cpu, slot, cpu.reclaimFrames, 1) !== 0) {
+      setPageFlags(cpu, frame, PG_DIRTY)
+      return giveUp(cpu, frame)
+    }
+  }
+  if (!freezeIfClean(cpu, frame)) {
+    // It may have been mapped and written through an entry meanwhile, or not: what is on disk is not relied on.
+    if (dirty) setPageFlags(cpu, frame, PG_DIRTY)
+    return giveUp(cpu, frame)
+  }
+  deleteFromSwapCache(cpu, frame)
+  return freeFrozen(cpu, frame)
+}
+
+/** The page has no references, and is in no cache. */
+function freeFrozen(cpu: Task, frame: number): boolean {
+  unlockPage(cpu, frame)
+  freeFrame(cpu, frame)
+  return true
+}

@@ -1,0 +1,171 @@
+// Faults on pages that are in the swap area (mm/memory.c, do_swap_page).
+//
+// The page is looked for in the swap cache, read if it is not there, and mapped with its lock held. The slot's count is
+// one less then; a page that no other entry wants is taken out of the cache when it is to be written, as its slot
+// would not be its content any more. Which of this may be done without the mmap lock is for the design to say.
+
+import { PTE_DIRTY, PTE_FRAME_SHIFT, PTE_WRITE, PageTable } from '../machine/pte.ts'
+import { Header } from '../machine/header.ts'
+import { spinUnlock } from '../sync/spinlock.ts'
+import { outOfMemory } from './anonymous.ts'
+import { ENOMEM } from './errno.ts'
+import {
+  FAULT_FLAGS_UNLOCKED,
+  FAULT_FLAG_ALLOW_RETRY,
+  FAULT_FLAG_SPECULATIVE,
+  FAULT_FLAG_WRITE,
+  type FaultContext,
+  VM_FAULT_DROPPED,
+  VM_FAULT_RETRY,
+  VM_FAULT_SIGBUS,
+} from './fault-context.ts'
+import { freshPage } from './filemap.ts'
+import { readSwapSlot } from './host-io.ts'
+import { MM_ANON_PAGES, MM_SWAPENTS } from './mm.ts'
+import { mmapReadUnlock } from './mmap-lock.ts'
+import { putPage } from './page-alloc.ts'
+import { pageFlags, setPageFlags, tryLockPage, unlockPage, waitOnPageLocked } from './page-lock.ts'
+import { PG_LOCKED, PG_UPTODATE, pageCount } from './page.ts'
+import { pteAddress } from './page-table.ts'
+import { youngPageProt } from './pte-flags.ts'
+import { pteMapLock } from './pte-lock.ts'
+import { allocPage } from './reclaim.ts'
+import { addMmCounterFast } from './rss.ts'
+import { addToSwapCache, findGetSwapCache, freeSwapSlot, swapCacheSlot, tryToFreeSwap } from './swap.ts'
+import type { Task } from './task.ts'
+import { VM_LOCKED } from './vma.ts'
+import { VmEvent, countSpfEvent, countVmEvent } from './vmstat.ts'
+import { doWpPage } from './wp.ts'
+
+/** `do_swap_page`. */
+export function doSwapPage(cpu: Task, fault: FaultContext): number {
+  const unlocked = (fault.flags & FAULT_FLAGS_UNLOCKED) !== 0
+  if (unlocked && cpu.design.speculatesOnSwap === 'never') {
+    countSpfEvent(cpu, VmEvent.SPF_ABORT_SWAP)
+    return VM_FAULT_RETRY
+  }
+  if ((fault.flags & FAULT_FLAG_SPECULATIVE) !== 0) countSpfEvent(cpu, VmEvent.SPF_ATTEMPT_SWAP)
+  const slot = fault.originalPte >>> PTE_FRAME_SHIFT
+  const frame = findGetSwapCache(cpu, slot)
+  if (frame === 0) return readMissing(cpu, fault, slot)
+  if (!tryLockPage(cpu, frame)) return waitForPage(cpu, fault, frame)
+  // It may have left the cache before it was locked; then the entry has changed too, or the page is read again.
+  if (swapCacheSlot(cpu, frame) !== slot) return release(cpu, frame, unlocked ? VM_FAULT_RETRY : 0)
+  if ((pageFlags(cpu, frame) & PG_UPTODATE) === 0) return readAgain(cpu, fault, slot, frame)
+  return mapSwapPage(cpu, fault, slot, frame)
+}
+
+function release(cpu: Task, frame: number, result: number): number {
+  unlockPage(cpu, frame)
+  putPage(cpu, frame)
+  return result
+}
+
+/** The fault may sleep. */
+function mayWait(cpu: Task, fault: FaultContext): boolean {
+  return (fault.flags & FAULT_FLAGS_UNLOCKED) === 0 || cpu.design.speculatesOnSwap === 'any'
+}
+
+/** Gives up the mmap lock, once in a fault, as the host is to be waited for. Returns whether it did. */
+function leaveForPage(cpu: Task, fault: FaultContext): boolean {
+  if ((fault.flags & FAULT_FLAG_ALLOW_RETRY) === 0) return false
+  mmapReadUnlock(cpu, fault.mm)
+  return true
+}
+
+/** What has been waited for is there, or failed. */
+function afterWait(cpu: Task, fault: FaultContext, left: boolean, error: number): number {
+  const dropped = left ? VM_FAULT_DROPPED : 0
+  if (error === -ENOMEM) return outOfMemory(fault) | dropped
+  if (error < 0) {
+    cpu.ioError = error
+    return VM_FAULT_SIGBUS | dropped
+  }
+  return left ? VM_FAULT_RETRY | VM_FAULT_DROPPED : doSwapPage(cpu, fault)
+}
+
+/** The page is not in the swap cache. */
+function readMissing(cpu: Task, fault: FaultContext, slot: number): number {
+  if (!mayWait(cpu, fault)) {
+    countSpfEvent(cpu, VmEvent.SPF_ABORT_SWAP_NOPAGE)
+    return VM_FAULT_RETRY
+  }
+  // The second time round, with the mmap lock held: another thread may have mapped the page meanwhile.
+  const locked = (fault.flags & FAULT_FLAGS_UNLOCKED) === 0
+  if (locked && Atomics.load(cpu.heap, pteAddress(fault.table, fault.page)) !== fault.originalPte) return 0
+  countVmEvent(cpu, VmEvent.pgmajfault)
+  const left = leaveForPage(cpu, fault)
+  return afterWait(cpu, fault, left, swapIn(cpu, slot))
+}
+
+/** `read_swap_cache_async`: brings a slot into the swap cache. Returns 0, also if somebody else did, or -errno. */
+export function swapIn(cpu: Task, slot: number): number {
+  const frame = freshPage(cpu, allocPage(cpu), PG_LOCKED)
+  if (frame === 0) return -ENOMEM
+  let error = 0
+  if (addToSwapCache(cpu, frame, slot) === 1) {
+    countVmEvent(cpu, VmEvent.pswpin)
+    error = readSwapSlot(cpu, slot, frame)
+    if (error === 0) setPageFlags(cpu, frame, PG_UPTODATE)
+  }
+  unlockPage(cpu, frame)
+  putPage(cpu, frame)
+  return error
+}
+
+/** Somebody else has the page locked. The reference is given up. */
+function waitForPage(cpu: Task, fault: FaultContext, frame: number): number {
+  if (!mayWait(cpu, fault)) {
+    putPage(cpu, frame)
+    return VM_FAULT_RETRY
+  }
+  const left = leaveForPage(cpu, fault)
+  waitOnPageLocked(cpu, frame)
+  putPage(cpu, frame)
+  return afterWait(cpu, fault, left, 0)
+}
+
+/** Reading the page has failed before. It is locked. */
+function readAgain(cpu: Task, fault: FaultContext, slot: number, frame: number): number {
+  if (!mayWait(cpu, fault)) return release(cpu, frame, VM_FAULT_RETRY)
+  const left = leaveForPage(cpu, fault)
+  const error = readSwapSlot(cpu, slot, frame)
+  if (error === 0) setPageFlags(cpu, frame, PG_UPTODATE)
+  release(cpu, frame, 0)
+  return afterWait(cpu, fault, left, error)
+}
+
+/** Maps the page, which is locked and the content of the slot, if the entry is still what the fault has seen. */
+function mapSwapPage(cpu: Task, fault: FaultContext, slot: number, frame: number): number {
+  const { heap } = cpu
+  if (!pteMapLock(cpu, fault)) return release(cpu, frame, VM_FAULT_RETRY)
+  const address = pteAddress(fault.table, fault.page)
+  if (Atomics.load(heap, address) !== fault.originalPte) {
+    spinUnlock(cpu, fault.table + PageTable.ptl)
+    return release(cpu, frame, 0)
+  }
+  freeSwapSlot(cpu, slot)
+  const write = (fault.flags & FAULT_FLAG_WRITE) !== 0
+  let entry = (frame << PTE_FRAME_SHIFT) | youngPageProt(fault.vmFlags)
+  // `reuse_swap_page`: the references are the cache's and the one that becomes the entry's.
+  const mine = pageCount(cpu, frame) === 2 && (write || isSwapScarce(cpu, fault)) && tryToFreeSwap(cpu, frame)
+  if (mine) entry |= write ? PTE_WRITE | PTE_DIRTY : PTE_DIRTY
+  Atomics.store(heap, address, entry)
+  unlockPage(cpu, frame)
+  addMmCounterFast(cpu, fault.mm, MM_ANON_PAGES, 1)
+  addMmCounterFast(cpu, fault.mm, MM_SWAPENTS, -1)
+  cpu.design.pteInstalled(cpu, fault)
+  if (write && !mine) {
+    fault.originalPte = entry
+    return doWpPage(cpu, fault)
+  }
+  spinUnlock(cpu, fault.table + PageTable.ptl)
+  return 0
+}
+
+/** `mem_cgroup_swap_full`: more than half of the area is in use, or the page stays in memory anyway. */
+function isSwapScarce(cpu: Task, fault: FaultContext): boolean {
+  const { heap } = cpu
+  if ((fault.vmFlags & VM_LOCKED) !== 0) return true
+  return 2 * Atomics.load(heap, Header.swapFree) < Atomics.load(heap, Header.swapSlots)
+}

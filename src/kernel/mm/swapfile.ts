@@ -1,0 +1,147 @@
+// Taking a swap area into use, and out of it (mm/swapfile.c, swapon and swapoff).
+
+import { Header } from '../machine/header.ts'
+import { PMD_SHIFT, PTE_SWAP, PUD_SHIFT } from '../machine/pte.ts'
+import { spinLock, spinUnlock } from '../sync/spinlock.ts'
+import { EBUSY, EINVAL, EIO, ENOMEM } from './errno.ts'
+import { VM_FAULT_ERROR, VM_FAULT_OOM } from './fault-context.ts'
+import { faultInLocked } from './fault.ts'
+import { File, getFile, loadPage, nextCachedPage, putFile } from './file.ts'
+import { swapInFilePage } from './filemap.ts'
+import { dropMm, nextMm } from './mm-count.ts'
+import { TASK_SIZE } from './mm.ts'
+import { mmapReadLock, mmapReadUnlock } from './mmap-lock.ts'
+import { putPage } from './page-alloc.ts'
+import { lockPage, unlockPage } from './page-lock.ts'
+import { findPmdTable, findPteTable, pteAddress } from './page-table.ts'
+import { SWAP_SLOTS_MAX, findGetSwapCache, reserveSwapMap, swapOwner, tryToFreeSwap } from './swap.ts'
+import { finishCall, runTaskWork } from './task-work.ts'
+import type { Task } from './task.ts'
+
+/**
+ * `swapon`: pages may leave memory for `slots` pages of `file`, on which the area takes a reference. Returns 0, -EINVAL
+ * for a number of slots out of 1 to 2^20 - 1, -EBUSY when there is an area, -ENOMEM when the kernel heap is used up.
+ */
+export function swapOn(cpu: Task, file: number, slots: number): number {
+  const { heap } = cpu
+  if (slots < 1 || slots > SWAP_SLOTS_MAX) return -EINVAL
+  spinLock(cpu, Header.swapLock)
+  let result = 0
+  if (heap[Header.swapFile] !== 0) result = -EBUSY
+  else if (!reserveSwapMap(cpu, slots)) result = -ENOMEM
+  if (result === 0) {
+    getFile(cpu, file)
+    heap[Header.swapFile] = file
+    heap[Header.swapHand] = 1
+    heap[Header.swapLeaving] = 0
+    Atomics.store(heap, Header.swapSlots, slots)
+    Atomics.store(heap, Header.swapFree, slots)
+  }
+  spinUnlock(cpu, Header.swapLock)
+  return result
+}
+
+/**
+ * `swapoff`: brings everything back into memory and gives the area up. Returns 0, -EINVAL when there is none, -ENOMEM
+ * when memory does not suffice, -EIO when a page cannot be read: then the area stays in use.
+ */
+export function swapOff(cpu: Task): number {
+  const { heap } = cpu
+  spinLock(cpu, Header.swapLock)
+  const file = heap[Header.swapFile]
+  const refused = file === 0 || heap[Header.swapLeaving] !== 0
+  if (!refused) heap[Header.swapLeaving] = 1
+  spinUnlock(cpu, Header.swapLock)
+  if (refused) return -EINVAL
+  const result = tryToUnuse(cpu)
+  spinLock(cpu, Header.swapLock)
+  heap[Header.swapLeaving] = 0
+  if (result === 0) {
+    Atomics.store(heap, Header.swapSlots, 0)
+    Atomics.store(heap, Header.swapFree, 0)
+    heap[Header.swapFile] = 0
+  }
+  spinUnlock(cpu, Header.swapLock)
+  if (result === 0) putFile(cpu, file)
+  finishCall(cpu)
+  return result
+}
+
+/** `try_to_unuse`: as nothing gets a slot any more, each turn leaves fewer. */
+function tryToUnuse(cpu: Task): number {
+  const { heap } = cpu
+  while (Atomics.load(heap, Header.swapFree) !== heap[Header.swapSlots]) {
+    cpu.walkGeneration = 0
+    for (let mm = nextMm(cpu); mm !== 0; mm = nextMm(cpu)) {
+      const error = unuseMm(cpu, mm)
+      dropMm(cpu, mm)
+      if (error !== 0) return error
+    }
+    const error = unuseSlots(cpu)
+    if (error !== 0) return error
+  }
+  return 0
+}
+
+/** `unuse_mm`: every entry that refers to the area gets its page back. */
+function unuseMm(cpu: Task, mm: number): number {
+  for (let page = 0; page < TASK_SIZE;) {
+    mmapReadLock(cpu, mm)
+    page = nextSwapEntry(cpu, mm, page)
+    const result = page >= TASK_SIZE ? 0 : faultInLocked(cpu, mm, page)
+    mmapReadUnlock(cpu, mm)
+    if ((result & VM_FAULT_ERROR) !== 0) return (result & VM_FAULT_OOM) !== 0 ? -ENOMEM : -EIO
+  }
+  return 0
+}
+
+/** The first page from `page` on whose entry refers to the swap area, TASK_SIZE or more if none. */
+function nextSwapEntry(cpu: Task, mm: number, page: number): number {
+  let next = page
+  while (next < TASK_SIZE) {
+    const table = findPteTable(cpu, mm, next)
+    if (table === 0) {
+      const shift = findPmdTable(cpu, mm, next) === 0 ? PUD_SHIFT : PMD_SHIFT
+      next = ((next >> shift) + 1) * 2 ** shift
+    } else if ((Atomics.load(cpu.heap, pteAddress(table, next)) & PTE_SWAP) !== 0) return next
+    else next++
+  }
+  return next
+}
+
+/** What is left: pages of files of memory, and pages in the cache that no entry refers to. */
+function unuseSlots(cpu: Task): number {
+  const slots = cpu.heap[Header.swapSlots]
+  for (let slot = 1; slot <= slots; slot++) {
+    const file = swapOwner(cpu, slot)
+    if (file !== 0) {
+      const error = unuseFile(cpu, file)
+      putFile(cpu, file)
+      if (error !== 0) return error
+    }
+    const frame = findGetSwapCache(cpu, slot)
+    if (frame === 0) continue
+    lockPage(cpu, frame)
+    tryToFreeSwap(cpu, frame)
+    unlockPage(cpu, frame)
+    putPage(cpu, frame)
+  }
+  // Files that nobody refers to any more give their slots back.
+  runTaskWork(cpu)
+  return 0
+}
+
+/** `shmem_unuse_inode`. */
+function unuseFile(cpu: Task, file: number): number {
+  const end = Atomics.load(cpu.heap, file + File.pages)
+  for (
+    let index = nextCachedPage(cpu, file, 0, end);
+    index < end;
+    index = nextCachedPage(cpu, file, index + 1, end)
+  ) {
+    const entry = loadPage(cpu, file, index)
+    const error = entry < 0 ? swapInFilePage(cpu, file, index, -entry) : 0
+    if (error !== 0) return error
+  }
+  return 0
+}

@@ -1,0 +1,130 @@
+// Writing dirty pages back to the host (mm/page-writeback.c, mm/filemap.c file_write_and_wait_range).
+//
+// A page is dirty when it says so or when an entry that maps it does. What was written through mappings is collected
+// first (rmap.ts), then each dirty page is locked, marked clean, and written: what is written to it meanwhile makes an
+// entry dirty again and is found next time. A page that cannot be written is marked dirty again, and the file remembers
+// the error until somebody was told (`errseq_t`).
+
+import { PAGE_SIZE } from '../machine/frames.ts'
+import { EBADF } from './errno.ts'
+import { FILE_HOST, FILE_READ_ONLY, File, bytesInPage, findGetPage, nextCachedPage } from './file.ts'
+import { isPageOf } from './filemap.ts'
+import { syncOnHost, writeToHost } from './host-io.ts'
+import { putPage } from './page-alloc.ts'
+import { clearPageFlags, lockPage, pageFlags, setPageFlags, unlockPage } from './page-lock.ts'
+import { PG_DIRTY, Page, pageStruct } from './page.ts'
+import { cleanMappings } from './rmap.ts'
+import { READAHEAD_PAGES, type Task } from './task.ts'
+import { VmEvent, countVmEvent } from './vmstat.ts'
+
+const ERRNO_BITS = 8
+const ERRNO_MASK = (1 << ERRNO_BITS) - 1
+
+/** `mapping_set_error`: `error` is a negative errno. */
+function recordError(cpu: Task, file: number, error: number): void {
+  const { heap } = cpu
+  for (;;) {
+    const before = Atomics.load(heap, file + File.errorSequence)
+    const after = (((before >>> ERRNO_BITS) + 1) << ERRNO_BITS) | (-error & ERRNO_MASK)
+    if (Atomics.compareExchange(heap, file + File.errorSequence, before, after) === before) return
+  }
+}
+
+/** `file_check_and_advance_wb_err`: the error of a write-back that nobody was told of yet, as a negative errno, or 0. */
+export function checkWriteError(cpu: Task, file: number): number {
+  const sequence = Atomics.load(cpu.heap, file + File.errorSequence)
+  const told = Atomics.exchange(cpu.heap, file + File.errorSeen, sequence)
+  return told === sequence ? 0 : -(sequence & ERRNO_MASK)
+}
+
+/** Writes a dirty page that the caller has locked. Returns 0 or a negative errno; then the page is dirty still. */
+export function writeLockedPage(cpu: Task, file: number, frame: number): number {
+  cpu.reclaimFrames[0] = frame
+  const index = Atomics.load(cpu.heap, pageStruct(cpu, frame) + Page.index)
+  return writeLockedPages(cpu, file, index, cpu.reclaimFrames, 1)
+}
+
+/** Writes pages that follow each other, all locked. */
+function writeLockedPages(cpu: Task, file: number, index: number, frames: Int32Array, count: number): number {
+  for (let n = 0; n < count; n++) clearPageFlags(cpu, frames[n], PG_DIRTY)
+  const last = bytesInPage(cpu, file, index + count - 1)
+  // Beyond the end: truncation is about to throw it away.
+  if (last === 0 && count === 1) return 0
+  const error = writeToHost(cpu, file, index, frames, count, (count - 1) * PAGE_SIZE + last)
+  if (error === 0) {
+    for (let n = 0; n < count; n++) countVmEvent(cpu, VmEvent.pgpgout)
+    return 0
+  }
+  recordError(cpu, file, error)
+  for (let n = 0; n < count; n++) setPageFlags(cpu, frames[n], PG_DIRTY)
+  return error
+}
+
+/** Writes back the dirty pages of [first, end). Returns 0, or the first negative errno; the others were tried too. */
+function writeBackPages(cpu: Task, file: number, first: number, end: number): number {
+  let error = 0
+  let count = 0
+  let start = 0
+  for (let index = nextCachedPage(cpu, file, first, end); index < end;) {
+    const frame = lockDirtyPage(cpu, file, index)
+    if (frame !== 0) {
+      if (count === 0) start = index
+      cpu.ioFrames[count++] = frame
+    }
+    const next = nextCachedPage(cpu, file, index + 1, end)
+    if (count !== 0 && (frame === 0 || next !== index + 1 || count === READAHEAD_PAGES || next >= end)) {
+      const failed = writeLockedPages(cpu, file, start, cpu.ioFrames, count)
+      if (error === 0) error = failed
+      for (let n = 0; n < count; n++) releasePage(cpu, cpu.ioFrames[n])
+      count = 0
+    }
+    index = next
+  }
+  return error
+}
+
+/** The page with a reference, locked, if it is dirty; else 0. */
+function lockDirtyPage(cpu: Task, file: number, index: number): number {
+  const frame = findGetPage(cpu, file, index)
+  if (frame === 0) return 0
+  if ((pageFlags(cpu, frame) & PG_DIRTY) !== 0) {
+    lockPage(cpu, frame)
+    const within = index < Atomics.load(cpu.heap, file + File.pages)
+    if (within && isPageOf(cpu, frame, file, index) && (pageFlags(cpu, frame) & PG_DIRTY) !== 0) return frame
+    unlockPage(cpu, frame)
+  }
+  putPage(cpu, frame)
+  return 0
+}
+
+function releasePage(cpu: Task, frame: number): void {
+  unlockPage(cpu, frame)
+  putPage(cpu, frame)
+}
+
+/** Writes back everything that is dirty, and makes it safe. Returns 0 or a negative errno. */
+export function writeBackFile(cpu: Task, file: number): number {
+  return writeBackRange(cpu, file, 0, Atomics.load(cpu.heap, file + File.pages))
+}
+
+function writeBackRange(cpu: Task, file: number, first: number, end: number): number {
+  const flags = cpu.heap[file + File.flags]
+  if ((flags & FILE_HOST) === 0 || (flags & FILE_READ_ONLY) !== 0) return 0
+  cleanMappings(cpu, file, first, end)
+  const error = writeBackPages(cpu, file, first, end)
+  if (error !== 0) return error
+  const failed = syncOnHost(cpu, file)
+  if (failed !== 0) recordError(cpu, file, failed)
+  return failed
+}
+
+/**
+ * `vfs_fsync_range`: returns when what was written to the pages [first, end) before is safe. Returns 0, or the negative
+ * errno of a write-back that failed now or earlier and that nobody was told of yet.
+ */
+export function syncFileRange(cpu: Task, file: number, first: number, end: number): number {
+  if (Atomics.load(cpu.heap, file + File.refcount) <= 0) return -EBADF
+  const error = writeBackRange(cpu, file, first, end)
+  const earlier = checkWriteError(cpu, file)
+  return error !== 0 ? error : earlier
+}
