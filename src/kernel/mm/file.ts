@@ -49,6 +49,8 @@ export const File = layout('file', FILE_WORDS, {
   /** Files that nobody refers to any more are linked until they are buried. */
   nextDead: 13,
   waitsForBurial: 14,
+  /** `i_rwsem`, see inode-lock.ts. */
+  inodeLock: 15,
 
   /** How the host finds the file: see the backend. */
   hostPath: 16,

@@ -1,48 +1,101 @@
-// The files of the host that this machine has open: one struct each, however often it is opened, so that there is one
-// page cache (fs/inode.c).
+// Files of the host: one struct for each, whoever opens it how often (fs/inode.c, iget5_locked).
+//
+// They are linked, from `fileList` on, for as long as somebody refers to them or something of them is not written. What
+// a file is known by, its device and inode, does not change; what it may be used for only grows.
 
 import { Header } from '../machine/header.ts'
 import { spinLock, spinUnlock } from '../sync/spinlock.ts'
-import { FILE_HOST, File, createFile, putFile } from './file.ts'
+import { CACHE_PATH } from './caches.ts'
+import {
+  FILE_HOST,
+  FILE_READ_ONLY,
+  FILE_WRITE_NOTIFY,
+  File,
+  Path,
+  createFile,
+  freeFile,
+  putFile,
+} from './file.ts'
+import { slabAlloc } from './slab.ts'
 import type { Task } from './task.ts'
 import { writeBackFile } from './writeback.ts'
 
+/** Words of an identity: low and high of the device, low and high of the inode. */
+const IDENTITY_WORDS = 4
+
 /**
- * `iget`: a file of the host with the given size and identity, with one reference. Returns 0 when there is no memory.
- * Nobody else may be opening the same one: see {@link findHostFile}.
+ * The file with that identity, with a reference on it; one that is not known yet gets a size of `pages` pages, of which
+ * the last has `lastBytes` bytes, and is found at `path` (UTF-8, at most PATH_BYTES_MAX bytes) by the host. `writable`
+ * says what it has been opened for. `flags` may be FILE_NO_FAULT_AROUND. Returns 0 when there is no memory.
  */
-export function createHostFile(cpu: Task, pages: number, lastBytes: number, flags: number): number {
-  const file = createFile(cpu, pages, lastBytes, flags | FILE_HOST)
-  if (file === 0) return 0
+export function openHostFile(
+  cpu: Task,
+  identity: Int32Array,
+  path: Uint8Array,
+  pages: number,
+  lastBytes: number,
+  writable: boolean,
+  flags: number,
+): number {
+  const present = findHostFile(cpu, identity, writable, 0)
+  if (present !== 0) return present
+  const allFlags = flags | FILE_HOST | FILE_WRITE_NOTIFY | (writable ? 0 : FILE_READ_ONLY)
+  const fresh = createFile(cpu, pages, lastBytes, allFlags)
+  if (fresh === 0) return 0
+  const pathObject = createPath(cpu, path)
+  if (pathObject === 0) {
+    freeFile(cpu, fresh)
+    return 0
+  }
+  const { heap } = cpu
+  heap[fresh + File.hostPath] = pathObject
+  for (let word = 0; word < IDENTITY_WORDS; word++) heap[fresh + File.hostDeviceLow + word] = identity[word]
+  // Another thread may have been faster.
+  const file = findHostFile(cpu, identity, writable, fresh)
+  if (file !== fresh) freeFile(cpu, fresh)
+  return file
+}
+
+/**
+ * The file with that identity, with a reference on it, after making known that it may be written if `writable`. If there
+ * is none, it is `fresh` from now on, which may be 0.
+ */
+function findHostFile(cpu: Task, identity: Int32Array, writable: boolean, fresh: number): number {
+  const { heap } = cpu
   spinLock(cpu, Header.fileListLock)
-  cpu.heap[file + File.nextFile] = cpu.heap[Header.fileList]
-  cpu.heap[Header.fileList] = file
+  let file = heap[Header.fileList]
+  while (file !== 0 && !hasIdentity(cpu, file, identity)) file = heap[file + File.nextFile]
+  if (file !== 0) {
+    // From 0 too: it may be waiting to be buried, see task-work.ts.
+    Atomics.add(heap, file + File.refcount, 1)
+    if (writable) Atomics.and(heap, file + File.flags, ~FILE_READ_ONLY)
+  } else if (fresh !== 0) {
+    heap[fresh + File.nextFile] = heap[Header.fileList]
+    Atomics.store(heap, Header.fileList, fresh)
+    file = fresh
+  }
   spinUnlock(cpu, Header.fileListLock)
   return file
 }
 
-/** `ilookup`: the file with that identity, with a reference on it, even if nobody else had one; or 0. */
-export function findHostFile(
-  cpu: Task,
-  deviceLow: number,
-  deviceHigh: number,
-  inodeLow: number,
-  inodeHigh: number,
-): number {
-  const { heap } = cpu
-  spinLock(cpu, Header.fileListLock)
-  let file = heap[Header.fileList]
-  for (; file !== 0; file = heap[file + File.nextFile]) {
-    const sameInode =
-      heap[file + File.hostInodeLow] === inodeLow && heap[file + File.hostInodeHigh] === inodeHigh
-    const sameDevice =
-      heap[file + File.hostDeviceLow] === deviceLow && heap[file + File.hostDeviceHigh] === deviceHigh
-    if (sameInode && sameDevice) break
+function hasIdentity(cpu: Task, file: number, identity: Int32Array): boolean {
+  for (let word = 0; word < IDENTITY_WORDS; word++) {
+    if (cpu.heap[file + File.hostDeviceLow + word] !== identity[word]) return false
   }
-  // On the list it is not freed, so that a count of 0 only says that it would be.
-  if (file !== 0) Atomics.add(heap, file + File.refcount, 1)
-  spinUnlock(cpu, Header.fileListLock)
-  return file
+  return true
+}
+
+/** A path in the heap, or 0. */
+function createPath(cpu: Task, bytes: Uint8Array): number {
+  const path = slabAlloc(cpu, CACHE_PATH)
+  if (path === 0) return 0
+  const { heap } = cpu
+  heap[path + Path.byteLength] = bytes.length
+  for (let word = 0; word * 4 < bytes.length; word++) heap[path + Path.bytes + word] = 0
+  for (let byte = 0; byte < bytes.length; byte++) {
+    heap[path + Path.bytes + (byte >> 2)] |= bytes[byte] << (8 * (byte & 3))
+  }
+  return path
 }
 
 /** The file of the host with the lowest number above `cpu.walkFile`, which becomes its number, with a reference; or 0. */

@@ -3,7 +3,7 @@
 // The size changes first. A fault looks at it with its page locked, and a page that is just being brought in is looked
 // at again after it has entered the cache, so that whatever this walk does not find is dropped by who put it there. What
 // is mapped is unmapped before, for speed; page by page, as long as a page is still mapped; and once more at the end,
-// for the private copies that were made meanwhile.
+// for the private copies that were made meanwhile. Two changes of the size exclude each other (inode-lock.ts).
 
 import { EFBIG, EINVAL } from './errno.ts'
 import {
@@ -18,9 +18,10 @@ import {
 } from './file.ts'
 import { isPageOf, zeroFrom } from './filemap.ts'
 import { truncateOnHost } from './host-io.ts'
+import { lockInode, unlockInode } from './inode-lock.ts'
 import { putPage } from './page-alloc.ts'
-import { clearPageFlags, lockPage, setPageFlags, unlockPage } from './page-lock.ts'
-import { PG_DIRTY, pageCount } from './page.ts'
+import { clearPageFlags, lockPage, pageFlags, setPageFlags, unlockPage } from './page-lock.ts'
+import { PG_DIRTY, PG_UPTODATE, pageCount } from './page.ts'
 import { unmapMappingRange } from './rmap.ts'
 import { freeSwapSlot } from './swap.ts'
 import type { Task } from './task.ts'
@@ -30,30 +31,68 @@ const END_OF_FILES = 2 ** 31 - 1
 
 /**
  * `ftruncate`: gives the file `pages` pages, of which the last has `lastBytes` bytes. Returns 0 or a negative errno:
- * -EINVAL for a file that was opened for reading, what the host says for one of the host; then a file that was to grow
- * is as it was, and one that was to shrink has shrunk in memory alone.
+ * -EINVAL for a file that was opened for reading, what the host says for one of the host. Then the size is as it was,
+ * but of what was to be cut off, only what was on disk is left. May sleep.
  */
 export function truncateFile(cpu: Task, file: number, pages: number, lastBytes: number): number {
-  const { heap } = cpu
-  const flags = heap[file + File.flags]
-  if ((flags & FILE_READ_ONLY) !== 0) return -EINVAL
+  if ((Atomics.load(cpu.heap, file + File.flags) & FILE_READ_ONLY) !== 0) return -EINVAL
   if (pages > END_OF_FILES) return -EFBIG
-  const oldPages = Atomics.load(heap, file + File.pages)
-  const oldLast = Atomics.load(heap, file + File.lastBytes)
-  const onHost = (flags & FILE_HOST) !== 0
-  if (pages > oldPages || (pages === oldPages && lastBytes >= oldLast)) {
-    // Zeros follow what was the end: a mapping may have written behind it.
-    if (oldPages !== 0) zeroTail(cpu, file, oldPages - 1, oldLast)
-    const error = onHost ? truncateOnHost(cpu, file, pages, lastBytes) : 0
-    if (error === 0) setSize(cpu, file, pages, lastBytes)
-    return error
-  }
+  lockInode(cpu, file)
+  const shrinks = endsBefore(cpu, file, pages, lastBytes) === 1
+  const error = shrinks ? shrink(cpu, file, pages, lastBytes) : extend(cpu, file, pages, lastBytes)
+  unlockInode(cpu, file)
+  return error
+}
+
+/**
+ * Makes a file longer that ends before that size, if it may be; else returns -EFBIG. Returns 0 or a negative errno. The
+ * caller has locked the inode. May sleep.
+ */
+export function growFile(
+  cpu: Task,
+  file: number,
+  pages: number,
+  lastBytes: number,
+  mayGrow: boolean,
+): number {
+  if (endsBefore(cpu, file, pages, lastBytes) >= 0) return 0
+  return mayGrow ? extend(cpu, file, pages, lastBytes) : -EFBIG
+}
+
+/** -1 when the file ends before that size, 0 when it has it, 1 when it is longer. The inode is locked. */
+function endsBefore(cpu: Task, file: number, pages: number, lastBytes: number): number {
+  const { heap } = cpu
+  const difference = heap[file + File.pages] - pages
+  return Math.sign(difference === 0 ? heap[file + File.lastBytes] - lastBytes : difference)
+}
+
+function extend(cpu: Task, file: number, pages: number, lastBytes: number): number {
+  const { heap } = cpu
+  const oldPages = heap[file + File.pages]
+  // Zeros follow what was the end: a mapping may have written behind it.
+  if (oldPages !== 0) zeroTail(cpu, file, oldPages - 1, heap[file + File.lastBytes])
+  const error = isOnHost(cpu, file) ? truncateOnHost(cpu, file, pages, lastBytes) : 0
+  if (error === 0) setSize(cpu, file, pages, lastBytes)
+  return error
+}
+
+function shrink(cpu: Task, file: number, pages: number, lastBytes: number): number {
+  const { heap } = cpu
+  const oldPages = heap[file + File.pages]
+  const oldLast = heap[file + File.lastBytes]
   setSize(cpu, file, pages, lastBytes)
   unmapMappingRange(cpu, file, pages, END_OF_FILES)
   truncateInodePages(cpu, file, pages)
   unmapMappingRange(cpu, file, pages, END_OF_FILES)
   if (pages !== 0) zeroTail(cpu, file, pages - 1, lastBytes)
-  return onHost ? truncateOnHost(cpu, file, pages, lastBytes) : 0
+  // Last: a write-back that had begun would make the file longer again.
+  const error = isOnHost(cpu, file) ? truncateOnHost(cpu, file, pages, lastBytes) : 0
+  if (error !== 0) setSize(cpu, file, oldPages, oldLast)
+  return error
+}
+
+function isOnHost(cpu: Task, file: number): boolean {
+  return (cpu.heap[file + File.flags] & FILE_HOST) !== 0
 }
 
 /** `i_size_write`. The two words are not changed together: who reads them meanwhile may see the last page as full. */
@@ -81,23 +120,19 @@ function dropPage(cpu: Task, file: number, index: number): boolean {
   const frame = findGetPage(cpu, file, index)
   if (frame === 0) return false
   lockPage(cpu, frame)
-  if (pageCount(cpu, frame) > 2) {
-    // Mapped, or looked at by somebody who has a reference for a moment. From now on nobody maps it any more, as whoever
-    // saw the old size has let go of its lock; which must not be held here, where the mmap lock is waited for: a fault
-    // waits for the lock of a page with the mmap lock held.
-    unlockPage(cpu, frame)
-    unmapMappingRange(cpu, file, index, index + 1)
-    lockPage(cpu, frame)
-  }
   const present = isPageOf(cpu, frame, file, index)
-  if (present) {
+  // Else it is mapped still, or somebody looks at it and has a reference for a moment.
+  const unused = pageCount(cpu, frame) === 2
+  if (present && unused) {
     clearPageFlags(cpu, frame, PG_DIRTY)
     deleteFromPageCache(cpu, frame, 0)
     putPage(cpu, frame)
   }
   unlockPage(cpu, frame)
   putPage(cpu, frame)
-  return present
+  // Not with the page locked: a fault takes that lock with the mmap lock held.
+  if (present && !unused) unmapMappingRange(cpu, file, index, index + 1)
+  return present && unused
 }
 
 /** `truncate_pagecache`: the bytes of a page behind the end are zeros. */
@@ -105,7 +140,8 @@ function zeroTail(cpu: Task, file: number, index: number, bytes: number): void {
   const frame = findGetPage(cpu, file, index)
   if (frame === 0) return
   lockPage(cpu, frame)
-  if (isPageOf(cpu, frame, file, index)) {
+  // What is read later gets its zeros then.
+  if (isPageOf(cpu, frame, file, index) && (pageFlags(cpu, frame) & PG_UPTODATE) !== 0) {
     zeroFrom(cpu, frame, bytes)
     setPageFlags(cpu, frame, PG_DIRTY)
   }
