@@ -20,6 +20,9 @@ import {
   MREMAP_DONTUNMAP,
   MREMAP_FIXED,
   MREMAP_MAYMOVE,
+  MS_ASYNC,
+  MS_INVALIDATE,
+  MS_SYNC,
   Mm,
   PAGE_SIZE,
   SegmentationFault,
@@ -49,6 +52,7 @@ import {
   mmapReadUnlock,
   mprotect,
   mremap,
+  msync,
   munmap,
   readBytes,
   setStartOfHeap,
@@ -60,7 +64,7 @@ import {
 } from '../../kernel/index.ts'
 import { ConfigurationError, MemoryError, OutOfMemory, assertBytes, checkResult } from './errors.ts'
 import { Machine, type MachineHandle } from './machine.ts'
-import { MemoryFile } from './memory-file.ts'
+import { MachineFile } from './machine-file.ts'
 import { type Protection, protectionFlags, protectionName } from './protection.ts'
 
 /** First address beyond what a program can use: 8 TiB less a page. */
@@ -86,7 +90,8 @@ export interface MapOptions {
    * Writes are seen by every mapping of the same file; for anonymous memory, by every address space that inherits it.
    */
   readonly shared?: boolean
-  readonly file?: MemoryFile
+  /** What Machine.createFile() or openFile() gave. */
+  readonly file?: MachineFile
   /** Where in the file the mapping begins: a multiple of 4096. */
   readonly offset?: number
   /** A stack: grows downwards to an access below it. */
@@ -135,6 +140,7 @@ export interface AddressSpaceHandle {
 /** Set in the result of touch() when the last fault of the access was handled without the mmap lock. */
 export const TOUCH_SPECULATIVE = 0x8000
 
+const msyncFlags = { sync: MS_SYNC, async: MS_ASYNC, invalidate: MS_INVALIDATE } as const
 const accessKinds = { r: ACCESS_READ, w: ACCESS_WRITE, x: ACCESS_EXECUTE } as const
 
 export class AddressSpace {
@@ -262,6 +268,20 @@ export class AddressSpace {
       throw new MemoryError('EINVAL', 'madvise', `there is no advice '${String(advice)}'`)
     const end = start + pagesOrNone(length, 'madvise')
     this.#call('madvise', (task, mm) => madvise(task, mm, start, end, number))
+  }
+
+  /**
+   * Writes back what was written to the shared file mappings of the range, of whichever thread. 'sync' returns when it
+   * is safe on disk; 'async' leaves it to a later call, as Linux does, and 'invalidate' has nothing to do, since there
+   * is one page cache. Errors: EINVAL (misaligned), ENOMEM (part of the range is not mapped; the rest is written),
+   * EBUSY ('invalidate' of locked memory), and those of the disk, told once as DiskFile.sync() tells them.
+   */
+  msync(address: number, length: number, mode: keyof typeof msyncFlags = 'sync'): void {
+    const start = pageOf(address, 'msync')
+    const flags = Object.hasOwn(msyncFlags, mode) ? msyncFlags[mode] : undefined
+    if (flags === undefined) throw new MemoryError('EINVAL', 'msync', `there is no mode '${String(mode)}'`)
+    const end = start + pagesOrNone(length, 'msync')
+    this.#call('msync', (task, mm) => (end > TASK_SIZE ? -ENOMEM : msync(task, mm, start, end, flags)))
   }
 
   /**
@@ -583,8 +603,9 @@ export class AddressSpace {
     this.#joined = true
   }
 
-  #checkFile(file: MemoryFile): void {
-    if (!(file instanceof MemoryFile)) throw new TypeError('mmap: the file must come from createFile()')
+  #checkFile(file: MachineFile): void {
+    if (!(file instanceof MachineFile))
+      throw new TypeError('mmap: the file must come from createFile() or openFile()')
     if (file.machine !== this.machine) throw new TypeError('mmap: the file belongs to another machine')
     file.assertOpen()
   }

@@ -9,8 +9,8 @@ export class MemoryError extends Error {
   /** The call that failed, such as 'mmap'. */
   readonly call: string
 
-  constructor(errno: string, call: string, detail = '') {
-    super(`${call}: ${errno}${detail === '' ? '' : ` (${detail})`}`)
+  constructor(errno: string, call: string, detail = '', options?: ErrorOptions) {
+    super(`${call}: ${errno}${detail === '' ? '' : ` (${detail})`}`, options)
     this.errno = errno
     this.call = call
   }

@@ -12,6 +12,7 @@ export {
   type RemapOptions,
   TOUCH_SPECULATIVE,
 } from './address-space.ts'
+export { DiskFile, type DiskFileHandle, type OpenFileOptions } from './disk-file.ts'
 export { ConfigurationError, MemoryError, OutOfMemory } from './errors.ts'
 export {
   type DesignName,
@@ -21,10 +22,13 @@ export {
   type MachineUsage,
   type RssMode,
   type RwsemKind,
+  type SwapOptions,
 } from './machine.ts'
+export { MachineFile } from './machine-file.ts'
 export { MemoryFile, type MemoryFileHandle, type MemoryFileOptions } from './memory-file.ts'
 export type { Protection } from './protection.ts'
 export { parseSize } from './size.ts'
+export { type Storage, type StorageFile, fileSystem } from './storage.ts'
 export {
   type AccessKind,
   BusError,

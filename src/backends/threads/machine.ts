@@ -1,6 +1,7 @@
 // A machine of the threads backend: memory shared by worker threads, each of which is a CPU while it is attached.
 
 import { randomUUID } from 'node:crypto'
+import { isMainThread } from 'node:worker_threads'
 import {
   CACHE_ANON_VMA,
   CACHE_FILE,
@@ -46,12 +47,19 @@ import {
   retireCpu,
   runTaskWork,
   slabInUse,
+  swapOff,
+  swapOn,
+  syncAllFiles,
 } from '../../kernel/index.ts'
 import { AddressSpace, type AddressSpaceOptions } from './address-space.ts'
-import { ConfigurationError, MemoryError, OutOfMemory } from './errors.ts'
+import { DiskFile, type OpenFileOptions } from './disk-file.ts'
+import { ConfigurationError, MemoryError, OutOfMemory, checkResult } from './errors.ts'
+import { HostFiles } from './host-io.ts'
 import { hostThreadId, isThreadAlive, nativeThreadId, onThreadExit } from './liveness.ts'
 import { MemoryFile, type MemoryFileOptions } from './memory-file.ts'
+import { salvage } from './salvage.ts'
 import { parseSize } from './size.ts'
+import type { Storage } from './storage.ts'
 
 /** The name of a design, as `designs` lists them. */
 export type DesignName = string
@@ -72,6 +80,13 @@ export interface MachineOptions {
   /** Memory of the kernel itself: VMAs, page tables … Default: ample. */
   readonly kernelHeap?: string | number
   readonly config?: Partial<KernelConfig>
+  /** A file to which pages that are not in use leave memory, see Machine.swapOn(). Default: none. */
+  readonly swap?: SwapOptions & { readonly path: string }
+}
+
+export interface SwapOptions {
+  /** Room for swapped pages: bytes or a size such as '1GiB', a multiple of 4096, at most 4 GiB less 4 KiB. */
+  readonly size: string | number
 }
 
 /** What another thread needs to attach. Can be cloned: pass it as `workerData` or in a message. */
@@ -102,9 +117,21 @@ let watchingExit = false
 
 /** A thread that ends gives its CPUs back. One listener for all machines, as a process may make many. */
 function detachAtExit(): void {
-  if (!watchingExit) process.once('exit', () => [...attached.values()].forEach((machine) => machine.detach()))
+  if (!watchingExit) process.once('exit', leaveAll)
   watchingExit = true
 }
+
+/** Throws what went wrong: there is nobody else to tell. */
+function leaveAll(): void {
+  const errors = [...attached.values()].flatMap((machine) => machine.leaveAtExit())
+  if (errors.length > 0) throw errors[0]
+}
+
+/** The states of a CPU as its `online` word has them: free, a thread has it, its thread is dead, its thread leaves. */
+const CPU_FREE = 0
+const CPU_TAKEN = 1
+const CPU_DEAD = 2
+const CPU_LEAVING = 3
 
 export class Machine {
   /**
@@ -149,7 +176,14 @@ export class Machine {
       rssBatched,
     })
     const physical = allocate(bytes, 'memory', () => createPhysicalMemory(frameCount))
-    return Machine.attach({ kind: 'faultline-machine', id: randomUUID(), heap, memory: physical })
+    const machine = Machine.attach({ kind: 'faultline-machine', id: randomUUID(), heap, memory: physical })
+    try {
+      if (options.swap !== undefined) machine.swapOn(options.swap.path, options.swap)
+    } catch (error) {
+      machine.detach()
+      throw error
+    }
+    return machine
   }
 
   /**
@@ -171,6 +205,8 @@ export class Machine {
   readonly task: Task
   /** The address spaces that this thread has met, by their generation: one object each, as a thread joins once. */
   readonly spaces = new Map<number, AddressSpace>()
+  /** What this thread has open on the host. For this package; not part of the stable interface. */
+  readonly files: HostFiles
   readonly #heap: Int32Array
   readonly #locked: LockedInstructions
   readonly #stopWatching: () => void
@@ -186,15 +222,8 @@ export class Machine {
     this.#heap = heap
     this.#locked = lockedInstructions(handle.heap)
     this.task = this.#taskOf(this.#claimCpu())
-    const noHost = (): number => -5
-    this.task.host = {
-      stillWaiting: () => this.#lookForDeadThreads(),
-      readPages: noHost,
-      writePages: noHost,
-      syncFile: noHost,
-      truncateFile: noHost,
-      forgetFile: () => undefined,
-    }
+    this.files = new HostFiles(heap, this.task.memory, () => this.#lookForDeadThreads())
+    this.task.host = this.files
     this.#stopWatching = onThreadExit((hostThread) => this.#threadEnded(hostThread))
     detachAtExit()
   }
@@ -237,6 +266,63 @@ export class Machine {
     return MemoryFile.create(this, options)
   }
 
+  /**
+   * A file on disk, to be mapped, read and written through the page cache of this machine. Opening a file again gives
+   * the same pages. The file must not be changed by others than this machine meanwhile. Errors: MemoryError with what
+   * the disk says (ENOENT, EACCES, EISDIR, EROFS …), EEXIST (`exclusive`), ENODEV (a pipe or a device), EFBIG, ENOMEM.
+   */
+  openFile(path: string, options: OpenFileOptions = {}): DiskFile {
+    return DiskFile.open(this, path, options)
+  }
+
+  /**
+   * Makes everything that was written to files of this machine safe, as sync does. Errors: of the first file that could
+   * not be written, and of write-backs that failed before and that nobody was told of; all files are tried.
+   */
+  sync(): void {
+    checkResult(
+      this.enter('sync', (task) => syncAllFiles(task)),
+      'sync',
+    )
+  }
+
+  /**
+   * Uses a file for pages that have to leave memory; it is made if need be, and its contents are lost. It stays when the
+   * machine ends. Errors: EBUSY (there is one already), ENOMEM (the kernel heap), and those of openFile().
+   */
+  swapOn(path: string, options: SwapOptions): void {
+    const bytes = parseSize(options.size, 'swap')
+    if (bytes === 0 || bytes % PAGE_SIZE !== 0)
+      throw new ConfigurationError(`swap: ${bytes} bytes is not a multiple of ${PAGE_SIZE}`)
+    const file = this.openFile(path, { mode: 'r+', create: true, size: bytes })
+    try {
+      const result = this.enter('swapOn', (task) => swapOn(task, file.pointer, bytes / PAGE_SIZE))
+      checkResult(result, 'swapOn', path)
+    } finally {
+      // The kernel holds it by now.
+      file.close()
+    }
+  }
+
+  /**
+   * Brings everything back into memory and gives the swap file up. Errors: ENOMEM (it does not fit: everything is as it
+   * was), EINVAL (there is none), EIO.
+   */
+  swapOff(): void {
+    checkResult(
+      this.enter('swapOff', (task) => swapOff(task)),
+      'swapOff',
+    )
+  }
+
+  /**
+   * Has this thread use another storage than the file system, for what it opens and for what is open. Each thread of a
+   * machine has its own setting, and threads that use the same files must use storages that show the same ones.
+   */
+  setStorage(storage: Storage): void {
+    this.files.storage = storage
+  }
+
   /** Event counters summed over all CPUs, under the kernel's names. Exact when no thread is at work. */
   counters(): Record<string, number> {
     return allVmEvents(this.task)
@@ -276,21 +362,68 @@ export class Machine {
 
   /**
    * Gives this thread's CPU back. Every object of this thread on this machine is dead afterwards. Happens by itself
-   * at thread exit.
+   * at thread exit. The last thread synchronises all files first: if that fails, the error is thrown and the thread
+   * stays attached, unless `discard` says that what is not on disk may be lost.
    */
-  detach(): void {
+  detach({ discard = false }: { readonly discard?: boolean } = {}): void {
     if (this.#detached) return
+    const lost = this.#isLost()
+    if (!lost && !discard) this.#syncIfLast()
     this.#detached = true
     this.#stopWatching()
     attached.delete(this.handle.id)
     for (const space of this.spaces.values()) space.forget()
-    if (Atomics.load(this.#heap, Header.lostCpu) !== 0) return
-    if (isInKernel(this.#heap, this.task.base)) {
-      // The thread ends in the middle of the kernel: process.exit() in a callback, or an error that nobody expected.
-      declareCpuLost(this.#heap, this.task.id)
-      return
+    if (!lost) {
+      if (isInKernel(this.#heap, this.task.base)) {
+        // The thread ends in the middle of the kernel: process.exit() in a callback, or an error that nobody expected.
+        declareCpuLost(this.#heap, this.task.id)
+      } else this.#release(this.task)
     }
-    this.#release(this.task)
+    this.files.closeAll()
+  }
+
+  /** For the end of the thread: nothing that was written is lost. Returns the errors. */
+  leaveAtExit(): unknown[] {
+    const errors: unknown[] = []
+    const attempt = (step: () => void) => {
+      try {
+        step()
+      } catch (error) {
+        errors.push(error)
+      }
+    }
+    // With the main thread all threads end.
+    if (!this.#isLost() && !isInKernel(this.#heap, this.task.base)) {
+      attempt(() => (isMainThread ? this.sync() : this.#syncIfLast()))
+    }
+    if (this.#isLost() && (isMainThread || this.#isLast())) attempt(() => salvage(this.task, this.files))
+    attempt(() => this.detach({ discard: true }))
+    return errors
+  }
+
+  #syncIfLast(): void {
+    const online = this.task.base + PerCpu.online
+    // Of two that leave at once, the later finds nobody.
+    Atomics.store(this.#heap, online, CPU_LEAVING)
+    try {
+      if (this.#isLast()) this.sync()
+    } catch (error) {
+      Atomics.store(this.#heap, online, CPU_TAKEN)
+      throw error
+    }
+  }
+
+  /** No other thread stays. */
+  #isLast(): boolean {
+    for (let id = 0; id < this.cpus; id++) {
+      if (id === this.task.id) continue
+      if (Atomics.load(this.#heap, perCpuBase(this.#heap, id) + PerCpu.online) === CPU_TAKEN) return false
+    }
+    return true
+  }
+
+  #isLost(): boolean {
+    return Atomics.load(this.#heap, Header.lostCpu) !== 0
   }
 
   /**
@@ -335,7 +468,8 @@ export class Machine {
       if (reclaim) this.#lookForDeadThreads()
       for (let id = 0; id < this.cpus; id++) {
         const base = perCpuBase(this.#heap, id)
-        if (Atomics.compareExchange(this.#heap, base + PerCpu.online, 0, 1) !== 0) continue
+        if (Atomics.compareExchange(this.#heap, base + PerCpu.online, CPU_FREE, CPU_TAKEN) !== CPU_FREE)
+          continue
         this.#heap[base + PerCpu.hostThread] = hostThreadId()
         this.#heap[base + PerCpu.nativeThread] = nativeThreadId()
         return id
@@ -358,7 +492,7 @@ export class Machine {
     kernelExit(task)
     this.#heap[task.base + PerCpu.hostThread] = 0
     this.#heap[task.base + PerCpu.nativeThread] = 0
-    Atomics.store(this.#heap, task.base + PerCpu.online, 0)
+    Atomics.store(this.#heap, task.base + PerCpu.online, CPU_FREE)
   }
 
   /** A worker that this thread started has ended. */
@@ -372,7 +506,9 @@ export class Machine {
   #lookForDeadThreads(): void {
     for (let id = 0; id < this.cpus; id++) {
       const base = perCpuBase(this.#heap, id)
-      if (id === this.task?.id || Atomics.load(this.#heap, base + PerCpu.online) !== 1) continue
+      if (id === this.task?.id) continue
+      const online = Atomics.load(this.#heap, base + PerCpu.online)
+      if (online !== CPU_TAKEN && online !== CPU_LEAVING) continue
       if (!isThreadAlive(this.#heap[base + PerCpu.nativeThread]!)) this.#buryThread(id)
     }
   }
@@ -384,10 +520,12 @@ export class Machine {
   #buryThread(id: number): void {
     const heap = this.#heap
     const base = perCpuBase(heap, id)
+    const online = Atomics.load(heap, base + PerCpu.online)
+    if (online !== CPU_TAKEN && online !== CPU_LEAVING) return
     // Only one thread buries.
-    if (Atomics.compareExchange(heap, base + PerCpu.online, 1, 2) !== 1) return
+    if (Atomics.compareExchange(heap, base + PerCpu.online, online, CPU_DEAD) !== online) return
     if (isInKernel(heap, base)) declareCpuLost(heap, id)
-    else if (Atomics.load(heap, Header.lostCpu) === 0) {
+    else if (!this.#isLost()) {
       this.#release(this.#taskOf(id))
     }
   }

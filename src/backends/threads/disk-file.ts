@@ -1,0 +1,222 @@
+// A file on disk, as one thread sees it. Its pages are cached by the machine, for all threads and address spaces: what
+// one writes the others see at once, and the disk when it is synchronised. docs/files.md says what is promised when.
+
+import { constants } from 'node:fs'
+import { resolve } from 'node:path'
+import {
+  FILE_NO_FAULT_AROUND,
+  File,
+  PATH_BYTES_MAX,
+  finishCall,
+  openHostFile,
+  putFile,
+  syncFileRange,
+} from '../../kernel/index.ts'
+import { MemoryError, OutOfMemory, checkResult } from './errors.ts'
+import { Machine, type MachineHandle } from './machine.ts'
+import { FILE_SIZE_MAX, MachineFile, checkWrite, sizeInPages } from './machine-file.ts'
+import { type Storage, type StorageFile, storageErrorName } from './storage.ts'
+
+const { O_CREAT, O_EXCL, O_NONBLOCK, O_RDONLY, O_RDWR } = constants
+
+export interface OpenFileOptions {
+  /** 'r': for reading; 'r+': for reading and writing; 'w+': also makes it if need be, and empties it. Default 'r'. */
+  readonly mode?: 'r' | 'r+' | 'w+'
+  /** With 'r+': makes the file if it does not exist. 'w+' always does. */
+  readonly create?: boolean
+  /** The file must not exist yet: EEXIST. Only where it may be made. */
+  readonly exclusive?: boolean
+  /** Who may use a file that is made, less what the process takes away by its umask. Default 0o666. */
+  readonly permissions?: number
+  /** The size that the file is to have, in bytes: it is cut off there, or zeros follow. Default: as it is. */
+  readonly size?: number
+  /** Whether a read fault maps the cached pages around it too. Default true. Fixed by who opens the file first. */
+  readonly faultAround?: boolean
+}
+
+/** What another thread needs to use the file. */
+export interface DiskFileHandle {
+  readonly kind: 'faultline-disk-file'
+  readonly machine: MachineHandle
+  readonly file: number
+  readonly generation: number
+  readonly path: string
+  readonly writable: boolean
+}
+
+/** Beyond the last page that a file can have. */
+const LAST_PAGE = 2 ** 31 - 1
+
+export class DiskFile extends MachineFile {
+  /** For Machine.openFile(). */
+  static open(machine: Machine, path: string, options: OpenFileOptions): DiskFile {
+    const { mode = 'r', size } = options
+    const absolute = resolve(path)
+    checkOptions(absolute, options)
+    const writable = mode !== 'r'
+    const file = new DiskFile(machine, openInKernel(machine, absolute, options), absolute, writable, true)
+    try {
+      if (mode === 'w+' && file.size !== 0) file.truncate(0)
+      if (size !== undefined && size !== file.size) file.truncate(size)
+    } catch (error) {
+      file.#release()
+      throw error
+    }
+    return file
+  }
+
+  /**
+   * The same file in another thread, which gets attached to its machine. It does not hold the file: when its opener
+   * closes it, it is closed for all, and only mappings keep it. Errors: EBADF (closed), ENOENT (the thread cannot open
+   * the file, which was renamed or removed).
+   */
+  static attach(handle: DiskFileHandle): DiskFile {
+    const { file: pointer, generation, path, writable } = handle
+    const file = new DiskFile(Machine.attach(handle.machine), { pointer, generation }, path, writable, false)
+    file.assertOpen()
+    // As long as it can be found: it may be renamed later.
+    checkResult(file.machine.files.open(pointer), 'attach', path)
+    return file
+  }
+
+  override readonly writable: boolean
+  /** Whether closing this object gives the file up. */
+  readonly #holds: boolean
+
+  private constructor(
+    machine: Machine,
+    file: { readonly pointer: number; readonly generation: number },
+    path: string,
+    writable: boolean,
+    holds: boolean,
+  ) {
+    super(machine, file.pointer, file.generation, path)
+    this.writable = writable
+    this.#holds = holds
+  }
+
+  get handle(): DiskFileHandle {
+    const { pointer: file, generation, name: path, writable } = this
+    return { kind: 'faultline-disk-file', machine: this.machine.handle, file, generation, path, writable }
+  }
+
+  /** The path under which the file was opened, absolute. */
+  get path(): string {
+    return this.name
+  }
+
+  /**
+   * Writes `bytes` at `offset`, as pwrite does; a file that ends before grows, and what lies between is zeros. When it
+   * fails, a part may have been written. Errors: EBADF (opened for reading only), EFBIG, ENOMEM, and what reading from
+   * disk gives, for a page that is written in part.
+   */
+  write(offset: number, bytes: Uint8Array): void {
+    checkWrite(offset, bytes)
+    if (offset + bytes.length > FILE_SIZE_MAX)
+      throw new MemoryError('EFBIG', 'write', 'a file has at most 8 TiB')
+    this.writeAt(offset, bytes, true)
+  }
+
+  /**
+   * `fsync`: returns when everything that was written to the file before, by whichever thread and way, is safe from a
+   * crash of the process and of the system. Errors: those of the disk (EIO, ENOSPC, EDQUOT …), also of a write-back
+   * that has failed since the last call, each told once. What could not be written stays in memory and is tried again.
+   */
+  sync(): void {
+    this.assertOpen()
+    this.call('sync', (task) => syncFileRange(task, this.pointer, 0, LAST_PAGE))
+  }
+
+  /**
+   * Synchronises a file that may be written, and closes it: in the thread that opened it, for all. Its mappings stay.
+   * It is closed also when an error is thrown, which tells that something is not on disk; it stays in memory then and
+   * is tried again when the file is opened or synchronised again, and when the machine is given up.
+   */
+  close(): void {
+    if (this.closed) return
+    this.closed = true
+    if (!this.#holds) return
+    try {
+      if (this.writable) this.call('close', (task) => syncFileRange(task, this.pointer, 0, LAST_PAGE))
+    } finally {
+      this.#release()
+    }
+  }
+
+  #release(): void {
+    this.closed = true
+    this.machine.enter('close', (task) => {
+      putFile(task, this.pointer)
+      finishCall(task)
+    })
+  }
+}
+
+function checkOptions(path: string, { mode = 'r', create, exclusive, size }: OpenFileOptions): void {
+  if (!['r', 'r+', 'w+'].includes(mode))
+    throw new RangeError(`'${mode}' is not a mode: use 'r', 'r+' or 'w+'`)
+  if (mode === 'r' && (create === true || size !== undefined)) {
+    throw new RangeError(
+      `${path}: a file that is opened for reading only is neither made nor changed in size`,
+    )
+  }
+  if (exclusive === true && mode !== 'w+' && create !== true) {
+    throw new RangeError(`${path}: only a file that may be made can be asked not to exist`)
+  }
+  if (size !== undefined && !(Number.isSafeInteger(size) && size >= 0 && size <= FILE_SIZE_MAX)) {
+    throw new RangeError(`size: ${size} bytes: the size is a whole number from 0 to 8 TiB`)
+  }
+  if (Buffer.byteLength(path) > PATH_BYTES_MAX) throw new MemoryError('ENAMETOOLONG', 'open', path)
+}
+
+/** Opens the file in this thread, and finds or makes it in the kernel. */
+function openInKernel(
+  machine: Machine,
+  path: string,
+  options: OpenFileOptions,
+): { pointer: number; generation: number } {
+  const { mode = 'r', faultAround } = options
+  const { storage } = machine.files
+  const descriptor = openOnHost(storage, path, options)
+  let pointer = 0
+  try {
+    const { device, inode, size } = identify(storage, descriptor, path)
+    const [pages, lastBytes] = sizeInPages(size)
+    const identity = machine.files.identityWords(device, inode)
+    const flags = faultAround === false ? FILE_NO_FAULT_AROUND : 0
+    const pathBytes = new TextEncoder().encode(path)
+    pointer = machine.enter('open', (task) =>
+      openHostFile(task, identity, pathBytes, pages, lastBytes, mode !== 'r', flags),
+    )
+    if (pointer === 0) throw new OutOfMemory('open', 'the kernel heap is used up')
+  } finally {
+    if (pointer === 0) storage.close(descriptor)
+  }
+  machine.files.adopt(pointer, descriptor, mode !== 'r')
+  return { pointer, generation: machine.task.heap[pointer + File.generation]! }
+}
+
+function openOnHost(storage: Storage, path: string, options: OpenFileOptions): number {
+  const { mode = 'r', create = false, exclusive = false, permissions = 0o666 } = options
+  // Emptying it is left to the kernel, which may have pages of it. Opening a pipe must not wait.
+  let flags = (mode === 'r' ? O_RDONLY : O_RDWR) | O_NONBLOCK
+  if (mode === 'w+' || create) flags |= O_CREAT
+  if (exclusive) flags |= O_EXCL
+  try {
+    return storage.open(path, flags, permissions)
+  } catch (error) {
+    throw new MemoryError(storageErrorName(error), 'open', path, { cause: error })
+  }
+}
+
+function identify(storage: Storage, descriptor: number, path: string): StorageFile {
+  let file: StorageFile
+  try {
+    file = storage.identify(descriptor)
+  } catch (error) {
+    throw new MemoryError(storageErrorName(error), 'open', path, { cause: error })
+  }
+  if (!file.isFile) throw new MemoryError('ENODEV', 'open', `${path} is not a file`)
+  if (file.size > FILE_SIZE_MAX) throw new MemoryError('EFBIG', 'open', `${path} has more than 8 TiB`)
+  return file
+}

@@ -1,0 +1,145 @@
+// A file of a machine, as one thread sees it: what files in memory and files on disk have in common.
+
+import {
+  File,
+  PAGE_SIZE,
+  type Task,
+  putPage,
+  getFilePage,
+  readFromFile,
+  truncateFile,
+  writeToFile,
+} from '../../kernel/index.ts'
+import { MemoryError, assertBytes, checkResult } from './errors.ts'
+import type { Machine } from './machine.ts'
+
+/** Most bytes that a file can have: 8 TiB less two pages. */
+export const FILE_SIZE_MAX = (2 ** 31 - 2) * PAGE_SIZE
+/** Bytes that are moved in one stay in the kernel: others may be waiting for this CPU. */
+const BYTES_AT_A_TIME = 64 * PAGE_SIZE
+
+export abstract class MachineFile {
+  readonly machine: Machine
+  readonly name: string
+  /** The file in the kernel heap. For this package; not part of the stable interface. */
+  readonly pointer: number
+  /** Which of the files that were ever at this place of the heap. */
+  protected readonly generation: number
+  protected closed = false
+
+  protected constructor(machine: Machine, pointer: number, generation: number, name: string) {
+    this.machine = machine
+    this.pointer = pointer
+    this.generation = generation
+    this.name = name
+  }
+
+  /** Whether this object may write to the file. */
+  abstract get writable(): boolean
+
+  /** Size in bytes. While another thread is changing it, either of its two parts may be the new one. */
+  get size(): number {
+    const { heap } = this.machine.task
+    const pages = Atomics.load(heap, this.pointer + File.pages)
+    return pages === 0 ? 0 : (pages - 1) * PAGE_SIZE + Atomics.load(heap, this.pointer + File.lastBytes)
+  }
+
+  /**
+   * Brings `pages` pages from page `firstPage` on into the page cache. What lies beyond the end is left out. Errors:
+   * ENOMEM, and what reading from disk gives.
+   */
+  populate(firstPage: number, pages: number): void {
+    this.assertOpen()
+    checkRange(firstPage, pages)
+    const end = Math.min(firstPage + pages, Math.ceil(this.size / PAGE_SIZE))
+    for (let index = firstPage; index < end; index++) {
+      this.call('populate', (task) => {
+        const frame = getFilePage(task, this.pointer, index)
+        if (frame === 0) return task.ioError
+        putPage(task, frame)
+        return 0
+      })
+    }
+  }
+
+  /**
+   * The bytes [offset, offset + length), cut off at the end of the file. Errors: ENOMEM, and what reading from disk
+   * gives.
+   */
+  read(offset: number, length: number): Uint8Array {
+    this.assertOpen()
+    checkRange(offset, length)
+    const bytes = new Uint8Array(Math.max(0, Math.min(length, this.size - offset)))
+    for (let done = 0; done < bytes.length;) {
+      const run = Math.min(BYTES_AT_A_TIME, bytes.length - done)
+      const read = this.call('read', (task) =>
+        readFromFile(task, this.pointer, offset + done, bytes, done, run),
+      )
+      done += read
+      // Another thread has made the file shorter.
+      if (read < run) return bytes.slice(0, done)
+    }
+    return bytes
+  }
+
+  /** Writes `bytes` at `offset`. `mayGrow` says whether the file may grow for that; else EFBIG. */
+  protected writeAt(offset: number, bytes: Uint8Array, mayGrow: boolean): void {
+    this.assertOpen()
+    this.#assertWritable('write')
+    for (let done = 0; done < bytes.length;) {
+      const run = Math.min(BYTES_AT_A_TIME, bytes.length - done)
+      done += this.call('write', (task) =>
+        writeToFile(task, this.pointer, offset + done, bytes, done, run, mayGrow),
+      )
+    }
+  }
+
+  /**
+   * Gives the file a size of `bytes` bytes, as ftruncate does. A mapping beyond the end answers with a BusError from
+   * then on; what was cut off reads as zeros should the file grow again. Errors: EINVAL (opened for reading only),
+   * EFBIG, and what the disk gives.
+   */
+  truncate(bytes: number): void {
+    this.assertOpen()
+    if (!Number.isSafeInteger(bytes) || bytes < 0) {
+      throw new RangeError(`a file of ${bytes} bytes: the size is a whole number from 0`)
+    }
+    if (bytes > FILE_SIZE_MAX) throw new MemoryError('EFBIG', 'truncate', 'a file has at most 8 TiB')
+    if (!this.writable) throw new MemoryError('EINVAL', 'truncate', 'the file is open for reading only')
+    const [pages, lastBytes] = sizeInPages(bytes)
+    this.call('truncate', (task) => truncateFile(task, this.pointer, pages, lastBytes))
+  }
+
+  /** Throws MemoryError EBADF when this file is closed. */
+  assertOpen(): void {
+    const exists = this.machine.task.heap[this.pointer + File.generation] === this.generation
+    if (this.closed || !exists) throw new MemoryError('EBADF', 'file', 'the file is closed')
+  }
+
+  #assertWritable(call: string): void {
+    if (!this.writable) throw new MemoryError('EBADF', call, 'the file is open for reading only')
+  }
+
+  /** Runs a call and turns a negative errno into an error. */
+  protected call(call: string, body: (task: Task) => number): number {
+    return checkResult(this.machine.enter(call, body), call, this.name)
+  }
+}
+
+/** A size as the kernel has it: whole pages, and the bytes in the last of them. */
+export function sizeInPages(bytes: number): [pages: number, lastBytes: number] {
+  const pages = Math.ceil(bytes / PAGE_SIZE)
+  return [pages, pages === 0 ? 0 : bytes - (pages - 1) * PAGE_SIZE]
+}
+
+/** Throws unless both are whole numbers from 0. */
+export function checkRange(offset: number, length: number): void {
+  if (Number.isSafeInteger(offset) && offset >= 0 && Number.isSafeInteger(length) && length >= 0) return
+  throw new RangeError(`${length} bytes at ${offset}: both are whole numbers from 0`)
+}
+
+/** Throws a TypeError or RangeError unless `bytes` can be written at `offset` of some file. */
+export function checkWrite(offset: number, bytes: unknown): asserts bytes is Uint8Array {
+  assertBytes(bytes)
+  checkRange(offset, bytes.length)
+}

@@ -1,0 +1,66 @@
+// Where the bytes of files are kept: the few operations of the operating system that a machine needs.
+//
+// The default is the file system, by node:fs. A thread may put something else in its place (Machine.setStorage): to
+// count, to encrypt, to keep files elsewhere, or to see how a program bears errors. SQLite has the same idea under the
+// name VFS, and tests its own I/O errors that way.
+
+import { closeSync, fdatasyncSync, fstatSync, ftruncateSync, openSync, readvSync, writevSync } from 'node:fs'
+import { errnoOf } from '../../kernel/index.ts'
+
+/** Which file an open descriptor is of, and how long it is. */
+export interface StorageFile {
+  /** Two descriptors are of the same file when both numbers are equal. */
+  readonly device: bigint
+  readonly inode: bigint
+  /** In bytes. */
+  readonly size: number
+  /** False for a folder, a pipe or a device, which cannot be mapped. */
+  readonly isFile: boolean
+}
+
+/**
+ * Every operation is synchronous, since a thread sleeps in it. One that fails throws an Error whose `code` is the name
+ * of an errno value, as the errors of node:fs have it; one without is taken for EIO.
+ */
+export interface Storage {
+  /**
+   * Opens the file at `path` and returns a descriptor, a number of the storage's own choice. `flags` are the constants
+   * O_… of node:fs. `permissions` are for a file that is made. Each thread opens files of its own.
+   */
+  open(path: string, flags: number, permissions: number): number
+  close(descriptor: number): void
+  identify(descriptor: number): StorageFile
+  /** `preadv`: fills `buffers` from `position` on. Returns the bytes read, perhaps fewer, 0 at the end of the file. */
+  read(descriptor: number, buffers: readonly Uint8Array[], position: number): number
+  /** `pwritev`: writes `buffers` at `position`. Returns the bytes written, perhaps fewer. */
+  write(descriptor: number, buffers: readonly Uint8Array[], position: number): number
+  /** `fdatasync`: returns when what was written, and the size, would survive a loss of power. */
+  sync(descriptor: number): void
+  /** `ftruncate`. */
+  truncate(descriptor: number, size: number): void
+}
+
+/** The files of the operating system. */
+export const fileSystem: Storage = {
+  open: (path, flags, permissions) => openSync(path, flags, permissions),
+  close: (descriptor) => closeSync(descriptor),
+  identify(descriptor) {
+    const { dev, ino, size, mode } = fstatSync(descriptor, { bigint: true })
+    const isFile = (Number(mode) & FILE_TYPE) === REGULAR_FILE
+    return { device: dev, inode: ino, size: Number(size), isFile }
+  },
+  read: (descriptor, buffers, position) => readvSync(descriptor, buffers, position),
+  write: (descriptor, buffers, position) => writevSync(descriptor, buffers, position),
+  sync: (descriptor) => fdatasyncSync(descriptor),
+  truncate: (descriptor, size) => ftruncateSync(descriptor, size),
+}
+
+/** S_IFMT and S_IFREG. */
+const FILE_TYPE = 0o170000
+const REGULAR_FILE = 0o100000
+
+/** The errno name of what an operation of a storage threw. */
+export function storageErrorName(error: unknown): string {
+  const code = (error as { code?: unknown } | null)?.code
+  return typeof code === 'string' && errnoOf(code) !== 0 ? code : 'EIO'
+}
