@@ -30,6 +30,7 @@ import {
   type Task,
   VM_GROWSDOWN,
   VM_NORESERVE,
+  VM_NO_MAYWRITE,
   VM_SHARED,
   Vma,
   addInt32,
@@ -207,7 +208,7 @@ export class AddressSpace {
   /**
    * Maps `length` bytes, rounded up to whole pages, and returns where. Errors: EINVAL (zero length, misaligned offset
    * or fixed address, a shared stack), ENOMEM (no room, too many mappings), EEXIST (`noreplace`), EPERM (below 64
-   * KiB), EOVERFLOW.
+   * KiB), EOVERFLOW, EACCES (shared and writable, of a file that was opened for reading only).
    */
   mmap(length: number, options: MapOptions = {}): number {
     const { address = 0, offset = 0, fixed = false, file } = options
@@ -225,6 +226,7 @@ export class AddressSpace {
       throw new MemoryError(fixed === false ? 'EINVAL' : 'ENOMEM', 'mmap', 'address out of range')
     let vmFlags = protectionFlags(options.protection ?? 'rw')
     if (options.shared === true) vmFlags |= VM_SHARED
+    if (options.shared === true && file?.writable === false) vmFlags |= VM_NO_MAYWRITE
     if (options.growsDown === true) vmFlags |= VM_GROWSDOWN
     if (options.noReserve === true) vmFlags |= VM_NORESERVE
     let mapFlags = options.populate === true ? MAP_POPULATE : 0
@@ -247,8 +249,8 @@ export class AddressSpace {
   }
 
   /**
-   * Changes the protection. Errors: EINVAL (misaligned), ENOMEM (part of the range is not mapped: what is before it
-   * has changed).
+   * Changes the protection. Errors: EINVAL (misaligned), ENOMEM (part of the range is not mapped), EACCES (writing to a
+   * shared mapping of a file that was opened for reading only). What is before that part has changed.
    */
   mprotect(address: number, length: number, protection: Protection): void {
     const start = pageOf(address, 'mprotect')

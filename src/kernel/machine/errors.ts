@@ -23,17 +23,24 @@ export class SegmentationFault extends Error {
   }
 }
 
-/** SIGBUS: an access to a page of a file mapping that lies wholly beyond the end of the file. */
+/**
+ * SIGBUS: an access to a page of a file mapping that lies wholly beyond the end of the file, or to a page that could not
+ * be read.
+ */
 export class BusError extends Error {
   override readonly name = 'BusError'
   readonly code = 'BUS_ADRERR'
   readonly address: number
   readonly cpu: number
+  /** Why the page could not be read, such as 'EIO'; null for an access beyond the end of the file. */
+  readonly errno: string | null
 
-  constructor(address: number, cpu: number) {
-    super(`BUS_ADRERR at 0x${address.toString(16)} on CPU ${cpu}: beyond the end of the mapped file`)
+  constructor(address: number, cpu: number, errno: string | null) {
+    const reason = errno === null ? 'beyond the end of the mapped file' : `the page cannot be read: ${errno}`
+    super(`BUS_ADRERR at 0x${address.toString(16)} on CPU ${cpu}: ${reason}`)
     this.address = address
     this.cpu = cpu
+    this.errno = errno
   }
 }
 

@@ -10,6 +10,7 @@ import { PAGE_SIZE, PAGE_WORDS } from '../machine/frames.ts'
 import { ACCESS_EXECUTE, ACCESS_READ, ACCESS_WRITE, translate } from '../machine/mmu.ts'
 import { PTE_FRAME_SHIFT } from '../machine/pte.ts'
 import { noteStore, noteWritten, sectorMask } from '../machine/sectors.ts'
+import { errnoName } from './errno.ts'
 import { VM_FAULT_ACCERR, VM_FAULT_ERROR, VM_FAULT_OOM, VM_FAULT_SIGBUS } from './fault-context.ts'
 import { handleUserFault } from './fault.ts'
 import { Mm } from './mm.ts'
@@ -42,6 +43,7 @@ function faultIn(cpu: Task, mm: number, address: number, page: number, access: n
     const errorCode = cpu.faultError
     if (cpu.firstFaultError === 0) cpu.firstFaultError = errorCode
     cpu.interruptsEnabled = true
+    cpu.ioError = 0
     const result = handleUserFault(cpu, mm, page, errorCode)
     if ((result & VM_FAULT_ERROR) !== 0) raiseSignal(cpu, result, address, access)
     disableInterrupts(cpu)
@@ -58,7 +60,9 @@ function accessDone(cpu: Task): void {
 function raiseSignal(cpu: Task, result: number, address: number, access: number): never {
   kernelExit(cpu)
   if ((result & VM_FAULT_OOM) !== 0) throw new FaultOutOfMemory(address)
-  if ((result & VM_FAULT_SIGBUS) !== 0) throw new BusError(address, cpu.id)
+  if ((result & VM_FAULT_SIGBUS) !== 0) {
+    throw new BusError(address, cpu.id, cpu.ioError === 0 ? null : errnoName(-cpu.ioError))
+  }
   const code = (result & VM_FAULT_ACCERR) !== 0 ? 'SEGV_ACCERR' : 'SEGV_MAPERR'
   throw new SegmentationFault(code, address, cpu.id, accessKind(access))
 }

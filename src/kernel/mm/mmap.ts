@@ -1,6 +1,6 @@
 // mmap and munmap (mm/mmap.c of Linux 5.12). Arguments are page numbers; the results too, or negative errno values.
 
-import { EEXIST, EINVAL, ENOMEM, EOVERFLOW, EPERM } from './errno.ts'
+import { EACCES, EEXIST, EINVAL, ENOMEM, EOVERFLOW, EPERM } from './errno.ts'
 import { FILE_NO_FAULT_AROUND, createFile, putFile } from './file.ts'
 import { mergeVma, splitVmaUnlimited } from './merge.ts'
 import { gatherBegin, gatherFinish } from './mmu-gather.ts'
@@ -12,7 +12,7 @@ import { finishCall } from './task-work.ts'
 import type { Task } from './task.ts'
 import { getUnmappedArea } from './unmapped-area.ts'
 import { findVma, findVmaLinks } from './vma-tree.ts'
-import { VMA_UNMAP, VM_ACCOUNT, VM_GROWSDOWN, VM_NORESERVE, VM_SHARED, VM_WRITE, Vma } from './vma.ts'
+import { VMA_UNMAP, VM_ACCOUNT, VM_GROWSDOWN, VM_NORESERVE, VM_NO_MAYWRITE, VM_SHARED, VM_WRITE, Vma } from './vma.ts'
 import { allocVmaToLink, linkVma, removeVma, unlinkVma, vmaGetFile } from './vma-link.ts'
 import { zapRange } from './zap.ts'
 
@@ -70,6 +70,7 @@ function mmapLocked(
     if (page < MMAP_MIN) return -EPERM
     if ((mapFlags & MAP_FIXED_NOREPLACE) !== 0 && !findVmaLinks(cpu, mm, page, page + pages)) return -EEXIST
   }
+  if ((vmFlags & VM_NO_MAYWRITE) !== 0 && (vmFlags & VM_WRITE) !== 0) return -EACCES
   // Only private anonymous memory can be a stack. Asked after the place, as do_mmap() does.
   if ((vmFlags & VM_GROWSDOWN) !== 0 && file !== 0) return -EINVAL
   return mmapRegion(cpu, mm, page, pages, vmFlags, file, file === 0 ? page : pgoff)

@@ -12,7 +12,7 @@ import {
   PageTable,
 } from '../machine/pte.ts'
 import { spinLock, spinUnlock } from '../sync/spinlock.ts'
-import { EINVAL, ENOMEM } from './errno.ts'
+import { EACCES, EINVAL, ENOMEM } from './errno.ts'
 import { FILE_WRITE_NOTIFY, File } from './file.ts'
 import { modifyVma } from './merge.ts'
 import { flushTlbMm } from './mmu-gather.ts'
@@ -23,10 +23,20 @@ import { TASK_SIZE } from './mm.ts'
 import { finishCall } from './task-work.ts'
 import type { Task } from './task.ts'
 import { findVma } from './vma-tree.ts'
-import { VMA_PROTECT, VM_ACCESS_FLAGS, VM_ACCOUNT, VM_NORESERVE, VM_SHARED, VM_WRITE, Vma } from './vma.ts'
+import {
+  VMA_PROTECT,
+  VM_ACCESS_FLAGS,
+  VM_ACCOUNT,
+  VM_NORESERVE,
+  VM_NO_MAYWRITE,
+  VM_SHARED,
+  VM_WRITE,
+  Vma,
+} from './vma.ts'
 
 /**
- * Gives the pages [start, end) the access flags `access`. Returns 0, or -ENOMEM at the first page that is not mapped.
+ * Gives the pages [start, end) the access flags `access`. Returns 0, or -ENOMEM at the first page that is not mapped,
+ * or -EACCES at the first that may not become writable; what is before it has changed.
  */
 export function mprotect(cpu: Task, mm: number, start: number, end: number, access: number): number {
   if (start === end) return 0
@@ -65,6 +75,7 @@ function mprotectFixup(
 ): number {
   const { heap } = cpu
   const oldFlags = heap[vma + Vma.vmFlags]
+  if ((oldFlags & VM_NO_MAYWRITE) !== 0 && (access & VM_WRITE) !== 0) return -EACCES
   const requested = (oldFlags & ~VM_ACCESS_FLAGS) | access
   if (requested === oldFlags) return 0
   const file = heap[vma + Vma.vmFile]

@@ -80,6 +80,11 @@ export const VM_MERGEABLE = 0x8000_0000 | 0
 /** Memory that the kernel made for the program and that fault-around and merging leave alone, such as the vdso. */
 export const VM_DONTEXPAND = 0x4_0000
 
+/**
+ * Linux's VM_MAYWRITE, the other way round: a shared mapping through a file that was opened for reading only, which
+ * mprotect cannot make writable.
+ */
+export const VM_NO_MAYWRITE = 0x20
 /** mlock: its pages stay in memory. */
 export const VM_LOCKED = 0x2000
 
