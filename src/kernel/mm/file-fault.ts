@@ -161,9 +161,12 @@ function mayMiss(cpu: Task, fault: FaultContext): boolean {
   return (fault.flags & FAULT_FLAG_SPECULATIVE) === 0 || cpu.design.speculatesOnFileMiss
 }
 
-/** The fault may sleep for a page. One that holds the lock of the VMA leaves that to the mmap lock, as in Linux. */
+/**
+ * The fault may sleep for a page. One that holds the lock of the VMA leaves that to the mmap lock, as in Linux, and so
+ * does one whose design keeps the VMA alive by a section in which sleeping is not allowed.
+ */
 export function mayWait(cpu: Task, fault: FaultContext): boolean {
-  return mayMiss(cpu, fault) && (fault.flags & FAULT_FLAG_VMA_LOCK) === 0
+  return mayMiss(cpu, fault) && (fault.flags & FAULT_FLAG_VMA_LOCK) === 0 && cpu.rcuNesting === 0
 }
 
 /** The page is not in the cache. */
