@@ -12,7 +12,16 @@ import { finishCall } from './task-work.ts'
 import type { Task } from './task.ts'
 import { getUnmappedArea } from './unmapped-area.ts'
 import { findVma, findVmaLinks } from './vma-tree.ts'
-import { VMA_UNMAP, VM_ACCOUNT, VM_GROWSDOWN, VM_NORESERVE, VM_NO_MAYWRITE, VM_SHARED, VM_WRITE, Vma } from './vma.ts'
+import {
+  VMA_UNMAP,
+  VM_ACCOUNT,
+  VM_GROWSDOWN,
+  VM_NORESERVE,
+  VM_NO_MAYWRITE,
+  VM_SHARED,
+  VM_WRITE,
+  Vma,
+} from './vma.ts'
 import { allocVmaToLink, linkVma, removeVma, unlinkVma, vmaGetFile } from './vma-link.ts'
 import { zapRange } from './zap.ts'
 
