@@ -21,10 +21,7 @@ export const memoryMutants: readonly Mutant[] = [
     guard: 'a fault that gives up frees the frame that it has taken (I11)',
     race: null,
     scenario: 'fault-munmap',
-    patches: [
-      patch(anonymous, '  freeFrame(cpu, frame)\n  return installed < 0', '  return installed < 0'),
-      patch(anonymous, 'import { allocFrame, freeFrame }', 'import { allocFrame }'),
-    ],
+    patches: [patch(anonymous, '  putPage(cpu, frame)\n  return installed < 0', '  return installed < 0')],
   },
   {
     name: 'entry-not-compared',
@@ -73,14 +70,20 @@ export const memoryMutants: readonly Mutant[] = [
     guard: 'copy on write that gives up frees its copy (I11)',
     race: 'R18',
     scenario: 'zero-page-cow-munmap',
-    patches: [patch(wp, '    freeFrame(cpu, frame)\n    return VM_FAULT_RETRY', '    return VM_FAULT_RETRY')],
+    patches: [patch(wp, '    putPage(cpu, frame)\n    return replaced < 0', '    return replaced < 0')],
   },
   {
     name: 'losing-copy-kept',
     guard: 'copy on write that comes too late frees its copy (I11)',
     race: null,
     scenario: 'cow-fault',
-    patches: [patch(wp, '    freeFrame(cpu, frame)\n    return 0', '    return 0')],
+    patches: [
+      patch(
+        wp,
+        '    putPage(cpu, frame)\n    return replaced < 0',
+        '    if (replaced < 0) putPage(cpu, frame)\n    return replaced < 0',
+      ),
+    ],
   },
   {
     name: 'copy-without-a-reference',
@@ -134,8 +137,8 @@ export const memoryMutants: readonly Mutant[] = [
     patches: [
       patch(
         gather,
-        '  if (cpu.gatherStart < cpu.gatherEnd) flushTlbMm(cpu, cpu.gatherMm, cpu.gatherStart, cpu.gatherEnd)\n  for (let index = 0; index < cpu.gatherCount; index++) putPage(cpu, cpu.gatherFrames[index])\n',
-        '  for (let index = 0; index < cpu.gatherCount; index++) putPage(cpu, cpu.gatherFrames[index])\n  if (cpu.gatherStart < cpu.gatherEnd) flushTlbMm(cpu, cpu.gatherMm, cpu.gatherStart, cpu.gatherEnd)\n',
+        '  if (cpu.gatherStart < cpu.gatherEnd) flushTlbMm(cpu, cpu.gatherMm, cpu.gatherStart, cpu.gatherEnd)\n  for (let index = 0; index < cpu.gatherCount; index++) freePageAndSwapCache(cpu, cpu.gatherFrames[index])\n',
+        '  for (let index = 0; index < cpu.gatherCount; index++) freePageAndSwapCache(cpu, cpu.gatherFrames[index])\n  if (cpu.gatherStart < cpu.gatherEnd) flushTlbMm(cpu, cpu.gatherMm, cpu.gatherStart, cpu.gatherEnd)\n',
       ),
     ],
   },
@@ -307,7 +310,13 @@ export const memoryMutants: readonly Mutant[] = [
     guard: 'a page enters the page cache only where there is none, under the lock of the file',
     race: null,
     scenario: 'file-fault-fault',
-    patches: [patch('mm/file.ts', 'const winner = findPage(cpu, file, index)', 'const winner = 0')],
+    patches: [
+      patch(
+        'mm/file.ts',
+        'slot !== 0 && Atomics.load(heap, slot) === expected',
+        'slot !== 0 && expected === 0',
+      ),
+    ],
   },
   {
     name: 'stack-grown-by-a-reader',
