@@ -16,7 +16,7 @@ import {
   findGetPage,
   loadPage,
 } from './file.ts'
-import { readFromHost, readSwapSlot } from './host-io.ts'
+import { readFromHost, readSwapSlots } from './host-io.ts'
 import { Zone, allocFrame, putPage } from './page-alloc.ts'
 import { lockPage, pageFlags, setPageFlags, unlockPage } from './page-lock.ts'
 import { PG_LOCKED, PG_REFERENCED, PG_UPTODATE, Page, pageStruct } from './page.ts'
@@ -116,8 +116,10 @@ export function swapInFilePage(cpu: Task, file: number, index: number, slot: num
   const frame = freshPage(cpu, allocPage(cpu), PG_LOCKED | PG_REFERENCED)
   if (frame === 0) return -ENOMEM
   countVmEvent(cpu, VmEvent.pgmajfault)
-  const error = readSwapSlot(cpu, slot, frame)
-  if (error === 0) {
+  cpu.ioFrames[0] = frame
+  const read = readSwapSlots(cpu, slot, 1)
+  if (read === PAGE_SIZE) {
+    countVmEvent(cpu, VmEvent.pswpin)
     setPageFlags(cpu, frame, PG_UPTODATE)
     // The slot may be another's by now, and the frame its content: then the tree does not say so any more.
     if (addToPageCache(cpu, file, index, frame, -slot) === 1) {
@@ -130,7 +132,7 @@ export function swapInFilePage(cpu: Task, file: number, index: number, slot: num
   }
   unlockPage(cpu, frame)
   putPage(cpu, frame)
-  return error
+  return read === PAGE_SIZE ? 0 : Math.min(read, -EIO)
 }
 
 /** A frame that is this CPU's alone gets one reference and flags. Returns it. */

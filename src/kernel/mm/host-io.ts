@@ -64,12 +64,9 @@ export function truncateOnHost(cpu: Task, file: number, pages: number, lastBytes
   return result
 }
 
-/** Reads a slot of the swap area into a frame that belongs to the caller. Returns 0 or a negative errno. */
-export function readSwapSlot(cpu: Task, slot: number, frame: number): number {
-  cpu.ioFrames[0] = frame
-  const read = readFromHost(cpu, cpu.heap[Header.swapFile], slot - 1, cpu.ioFrames, 1)
-  if (read < 0) return read
-  return read === PAGE_SIZE ? 0 : -EIO
+/** Reads slots of the swap area, from `slot` on, into the first `count` of `cpu.ioFrames`. Returns bytes or -errno. */
+export function readSwapSlots(cpu: Task, slot: number, count: number): number {
+  return readFromHost(cpu, cpu.heap[Header.swapFile], slot - 1, cpu.ioFrames, count)
 }
 
 /** Writes the first `count` of `frames` to the slots from `slot` on. Returns 0 or a negative errno. */

@@ -1,5 +1,6 @@
 // Taking one page out of its cache, with what it contains (mm/vmscan.c, shrink_page_list and __remove_mapping).
 
+import { Header } from '../machine/header.ts'
 import { FILE_HOST, File, deleteFromPageCache } from './file.ts'
 import { writeSwapSlots } from './host-io.ts'
 import { freeFrame, putPage } from './page-alloc.ts'
@@ -7,7 +8,8 @@ import { clearPageFlags, pageFlags, setPageFlags, tryLockPage, unlockPage } from
 import { PG_DIRTY, PG_SWAPCACHE, Page, pageStruct } from './page.ts'
 import { allocSwapSlot, deleteFromSwapCache, freeSwapSlot, swapCacheSlot, swapCount } from './swap.ts'
 import type { Task } from './task.ts'
-import { writeLockedPage } from './writeback.ts'
+import { VmEvent, countVmEvent } from './vmstat.ts'
+import { writeLockedPage, writeLockedPages } from './writeback.ts'
 
 /**
  * Takes the page out of memory if nobody but its cache and the caller refers to it; the caller's reference is given up.
@@ -23,6 +25,70 @@ export function reclaimPage(cpu: Task, frame: number): boolean {
   if ((pageFlags(cpu, frame) & PG_SWAPCACHE) !== 0) return reclaimSwapCachePage(cpu, frame)
   unlockPage(cpu, frame)
   return putIsLast(cpu, frame)
+}
+
+/**
+ * Writes those of the first `count` of `frames` that are dirty and lie together on disk, with one request each run, so
+ * that they need not be written one by one. The caller has references; whether it works out is seen by `reclaimPage`.
+ */
+export function writeCold(cpu: Task, frames: Int32Array, count: number): void {
+  const { reclaimFrames } = cpu
+  let run = 0
+  let runFile = 0
+  let runStart = 0
+  for (let n = 0; n < count; n++) {
+    const file = lockIfDirty(cpu, frames[n])
+    if (file === 0) continue
+    const place = placeOnDisk(cpu, frames[n])
+    if (run !== 0 && (file !== runFile || place !== runStart + run || run === reclaimFrames.length)) {
+      finishRun(cpu, runFile, runStart, run)
+      run = 0
+    }
+    if (run === 0) {
+      runFile = file
+      runStart = place
+    }
+    reclaimFrames[run++] = frames[n]
+  }
+  if (run !== 0) finishRun(cpu, runFile, runStart, run)
+}
+
+/** Locks a dirty page whose only references are those of its cache and of the caller. Returns the file it goes to. */
+function lockIfDirty(cpu: Task, frame: number): number {
+  const page = pageStruct(cpu, frame)
+  if ((pageFlags(cpu, frame) & PG_DIRTY) === 0 || Atomics.load(cpu.heap, page + Page.refcount) !== 2) return 0
+  if (!tryLockPage(cpu, frame)) return 0
+  const file = Atomics.load(cpu.heap, page + Page.mapping)
+  if (file !== 0 && (cpu.heap[file + File.flags] & FILE_HOST) !== 0) return file
+  const slot = file === 0 ? swapCacheSlot(cpu, frame) : 0
+  if (slot !== 0 && swapCount(cpu, slot) !== 0) return cpu.heap[Header.swapFile]
+  unlockPage(cpu, frame)
+  return 0
+}
+
+/** The page of its file, or of the swap area, that a locked page is. */
+function placeOnDisk(cpu: Task, frame: number): number {
+  const slot = swapCacheSlot(cpu, frame)
+  return slot !== 0 ? slot - 1 : Atomics.load(cpu.heap, pageStruct(cpu, frame) + Page.index)
+}
+
+function finishRun(cpu: Task, file: number, start: number, count: number): void {
+  const { reclaimFrames } = cpu
+  if (file === cpu.heap[Header.swapFile]) writeSwapPages(cpu, start + 1, count)
+  else writeLockedPages(cpu, file, start, reclaimFrames, count)
+  for (let n = 0; n < count; n++) unlockPage(cpu, reclaimFrames[n])
+}
+
+/** Writes the first `count` of `cpu.reclaimFrames`, all locked, to the slots from `slot` on. Returns 0 or -errno. */
+function writeSwapPages(cpu: Task, slot: number, count: number): number {
+  const { reclaimFrames } = cpu
+  for (let n = 0; n < count; n++) clearPageFlags(cpu, reclaimFrames[n], PG_DIRTY)
+  const error = writeSwapSlots(cpu, slot, reclaimFrames, count)
+  for (let n = 0; n < count; n++) {
+    if (error === 0) countVmEvent(cpu, VmEvent.pswpout)
+    else setPageFlags(cpu, reclaimFrames[n], PG_DIRTY)
+  }
+  return error
 }
 
 /** Anonymous and in no cache: MADV_FREE gave it up. */
@@ -66,8 +132,7 @@ function swapOutFilePage(cpu: Task, frame: number, file: number): boolean {
   const slot = allocSwapSlot(cpu, 1, file, 0)
   if (slot === 0) return giveUp(cpu, frame)
   cpu.reclaimFrames[0] = frame
-  clearPageFlags(cpu, frame, PG_DIRTY)
-  const error = writeSwapSlots(cpu, slot, cpu.reclaimFrames, 1)
+  const error = writeSwapPages(cpu, slot, 1)
   if (error === 0 && freezeIfClean(cpu, frame)) {
     deleteFromPageCache(cpu, frame, -slot)
     return freeFrozen(cpu, frame)
@@ -82,14 +147,9 @@ function reclaimSwapCachePage(cpu: Task, frame: number): boolean {
   const slot = swapCacheSlot(cpu, frame)
   if (Atomics.load(cpu.heap, page + Page.refcount) !== 2) return giveUp(cpu, frame)
   const dirty = (pageFlags(cpu, frame) & PG_DIRTY) !== 0
-  clearPageFlags(cpu, frame, PG_DIRTY)
-  if (dirty && swapCount(cpu, slot) !== 0) {
-    cpu.reclaimFrames[0] = frame
-    if (writeSwapSlots(cpu, slot, cpu.reclaimFrames, 1) !== 0) {
-      setPageFlags(cpu, frame, PG_DIRTY)
-      return giveUp(cpu, frame)
-    }
-  }
+  cpu.reclaimFrames[0] = frame
+  if (dirty && swapCount(cpu, slot) === 0) clearPageFlags(cpu, frame, PG_DIRTY)
+  else if (dirty && writeSwapPages(cpu, slot, 1) !== 0) return giveUp(cpu, frame)
   if (!freezeIfClean(cpu, frame)) {
     // It may have been mapped and written through an entry meanwhile, or not: what is on disk is not relied on.
     if (dirty) setPageFlags(cpu, frame, PG_DIRTY)
@@ -103,5 +163,6 @@ function reclaimSwapCachePage(cpu: Task, frame: number): boolean {
 function freeFrozen(cpu: Task, frame: number): boolean {
   unlockPage(cpu, frame)
   freeFrame(cpu, frame)
+  countVmEvent(cpu, VmEvent.pgsteal)
   return true
 }

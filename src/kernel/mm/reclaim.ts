@@ -40,7 +40,7 @@ import { allocFrame, putPage } from './page-alloc.ts'
 import { clearPageFlags, pageFlags, setPageFlags, tryLockPage, unlockPage } from './page-lock.ts'
 import { findPmdTable, findPteTable, pteAddress } from './page-table.ts'
 import { PG_DIRTY, PG_LAZYFREE, PG_REFERENCED, PG_SWAPCACHE, Page, pageCount, pageStruct } from './page.ts'
-import { reclaimPage } from './reclaim-page.ts'
+import { reclaimPage, writeCold } from './reclaim-page.ts'
 import { addMmCounter } from './rss.ts'
 import { addToSwap, freeSwapSlot, swapCacheSlot, swapDuplicate } from './swap.ts'
 import { CLOCK_PAGES, type Task } from './task.ts'
@@ -135,17 +135,39 @@ function ageMappings(cpu: Task): number {
   const mm = nextChunk(cpu)
   if (mm === 0) return 0
   const start = cpu.clockPage
-  unmapCold(cpu, mm, start, Math.min(start + CLOCK_PAGES, ((start >> PMD_SHIFT) + 1) * 2 ** PMD_SHIFT))
-  let freed = 0
-  if (cpu.clockCount !== 0) {
-    flushAllCpus(cpu, mm)
-    for (let n = 0; n < cpu.clockCount; n++) {
-      // The reference of the entry that is gone becomes this CPU's.
-      if (reclaimPage(cpu, cpu.clockFrames[n])) freed++
-    }
-  }
+  const end = Math.min(start + CLOCK_PAGES, ((start >> PMD_SHIFT) + 1) * 2 ** PMD_SHIFT)
+  const freed = unmapAndFree(cpu, mm, start, end, false)
   dropMm(cpu, mm)
   return freed
+}
+
+/**
+ * Takes the pages of [start, end), all of one table and at most CLOCK_PAGES, out of memory: those that were not used
+ * since the hand last came, or all. Returns how many frames were freed.
+ */
+function unmapAndFree(cpu: Task, mm: number, start: number, end: number, all: boolean): number {
+  unmapCold(cpu, mm, start, end, all)
+  const { clockFrames, clockCount } = cpu
+  if (clockCount === 0) return 0
+  flushAllCpus(cpu, mm)
+  writeCold(cpu, clockFrames, clockCount)
+  let freed = 0
+  for (let n = 0; n < clockCount; n++) {
+    // The reference of the entry that is gone becomes this CPU's.
+    if (reclaimPage(cpu, clockFrames[n])) freed++
+  }
+  return freed
+}
+
+/** `madvise_pageout`: takes what is mapped in [start, end) out of memory, as far as nothing else refers to it. */
+export function pageOutRange(cpu: Task, mm: number, start: number, end: number): void {
+  for (let page = start; page < end;) {
+    page = nextTable(cpu, mm, page)
+    if (page >= end) return
+    const stop = Math.min((page & -CLOCK_PAGES) + CLOCK_PAGES, end)
+    unmapAndFree(cpu, mm, page, stop, true)
+    page = stop
+  }
 }
 
 /**
@@ -216,7 +238,7 @@ function endWindow(cpu: Task): void {
  * Takes the pages of [start, end), all of one table, out of it that were not used since the hand last came; their
  * frames are in `cpu.clockFrames` then, each with the reference that its entry had.
  */
-function unmapCold(cpu: Task, mm: number, start: number, end: number): void {
+function unmapCold(cpu: Task, mm: number, start: number, end: number, all: boolean): void {
   const counts = cpu.clockCounts
   counts.fill(0)
   cpu.clockCount = 0
@@ -224,18 +246,18 @@ function unmapCold(cpu: Task, mm: number, start: number, end: number): void {
   const table = findPteTable(cpu, mm, start)
   // A try: the holder may be waiting for this CPU to flush its TLB (race R11).
   if (table !== 0 && spinTryLock(cpu, table + PageTable.ptl)) {
-    for (let page = start; page < end; page++) unmapIfCold(cpu, pteAddress(table, page))
+    for (let page = start; page < end; page++) unmapIfCold(cpu, pteAddress(table, page), all)
     spinUnlock(cpu, table + PageTable.ptl)
   }
   endWindow(cpu)
   for (let kind = 0; kind < counts.length; kind++) addMmCounter(cpu, mm, kind, counts[kind])
 }
 
-function unmapIfCold(cpu: Task, address: number): void {
+function unmapIfCold(cpu: Task, address: number, all: boolean): void {
   const { heap } = cpu
   const entry = Atomics.load(heap, address)
   if ((entry & (PTE_PRESENT | PTE_PROTNONE)) === 0 || (entry & (PTE_SPECIAL | PTE_LOCKED)) !== 0) return
-  if ((entry & PTE_ACCESSED) !== 0) {
+  if ((entry & PTE_ACCESSED) !== 0 && !all) {
     Atomics.and(heap, address, ~PTE_ACCESSED)
     return
   }

@@ -4,11 +4,12 @@
 // one less then; a page that no other entry wants is taken out of the cache when it is to be written, as its slot
 // would not be its content any more. Which of this may be done without the mmap lock is for the design to say.
 
+import { PAGE_SIZE } from '../machine/frames.ts'
 import { PTE_DIRTY, PTE_FRAME_SHIFT, PTE_WRITE, PageTable } from '../machine/pte.ts'
 import { Header } from '../machine/header.ts'
 import { spinUnlock } from '../sync/spinlock.ts'
 import { outOfMemory } from './anonymous.ts'
-import { ENOMEM } from './errno.ts'
+import { EIO, ENOMEM } from './errno.ts'
 import {
   FAULT_FLAGS_UNLOCKED,
   FAULT_FLAG_ALLOW_RETRY,
@@ -20,10 +21,10 @@ import {
   VM_FAULT_SIGBUS,
 } from './fault-context.ts'
 import { freshPage } from './filemap.ts'
-import { readSwapSlot } from './host-io.ts'
+import { readSwapSlots } from './host-io.ts'
 import { MM_ANON_PAGES, MM_SWAPENTS } from './mm.ts'
 import { mmapReadUnlock } from './mmap-lock.ts'
-import { putPage } from './page-alloc.ts'
+import { allocFrame, putPage } from './page-alloc.ts'
 import { pageFlags, setPageFlags, tryLockPage, unlockPage, waitOnPageLocked } from './page-lock.ts'
 import { PG_LOCKED, PG_UPTODATE, pageCount } from './page.ts'
 import { pteAddress } from './page-table.ts'
@@ -98,19 +99,37 @@ function readMissing(cpu: Task, fault: FaultContext, slot: number): number {
   return afterWait(cpu, fault, left, swapIn(cpu, slot))
 }
 
-/** `read_swap_cache_async`: brings a slot into the swap cache. Returns 0, also if somebody else did, or -errno. */
-export function swapIn(cpu: Task, slot: number): number {
-  const frame = freshPage(cpu, allocPage(cpu), PG_LOCKED)
-  if (frame === 0) return -ENOMEM
-  let error = 0
-  if (addToSwapCache(cpu, frame, slot) === 1) {
-    countVmEvent(cpu, VmEvent.pswpin)
-    error = readSwapSlot(cpu, slot, frame)
-    if (error === 0) setPageFlags(cpu, frame, PG_UPTODATE)
+/** `swapin_readahead`: what left memory together is likely wanted together. */
+const SWAP_CLUSTER = 8
+
+/**
+ * `read_swap_cache_async`: brings a slot into the swap cache, and the slots behind it as long as there are free frames.
+ * Returns 0, also if somebody else did, or a negative errno.
+ */
+function swapIn(cpu: Task, slot: number): number {
+  const { ioFrames } = cpu
+  let count = 0
+  for (; count < SWAP_CLUSTER && slot + count <= cpu.heap[Header.swapSlots]; count++) {
+    const frame = freshPage(cpu, count === 0 ? allocPage(cpu) : allocFrame(cpu), PG_LOCKED)
+    if (frame === 0) break
+    if (addToSwapCache(cpu, frame, slot + count) !== 1) {
+      release(cpu, frame, 0)
+      if (count === 0) return 0
+      break
+    }
+    ioFrames[count] = frame
   }
-  unlockPage(cpu, frame)
-  putPage(cpu, frame)
-  return error
+  if (count === 0) return -ENOMEM
+  const read = readSwapSlots(cpu, slot, count)
+  for (let n = 0; n < count; n++) {
+    if (read >= (n + 1) * PAGE_SIZE) {
+      setPageFlags(cpu, ioFrames[n], PG_UPTODATE)
+      countVmEvent(cpu, VmEvent.pswpin)
+    }
+    release(cpu, ioFrames[n], 0)
+  }
+  if (read < 0) return read
+  return read >= PAGE_SIZE ? 0 : -EIO
 }
 
 /** Somebody else has the page locked. The reference is given up. */
@@ -129,10 +148,11 @@ function waitForPage(cpu: Task, fault: FaultContext, frame: number): number {
 function readAgain(cpu: Task, fault: FaultContext, slot: number, frame: number): number {
   if (!mayWait(cpu, fault)) return release(cpu, frame, VM_FAULT_RETRY)
   const left = leaveForPage(cpu, fault)
-  const error = readSwapSlot(cpu, slot, frame)
-  if (error === 0) setPageFlags(cpu, frame, PG_UPTODATE)
+  cpu.ioFrames[0] = frame
+  const read = readSwapSlots(cpu, slot, 1)
+  if (read === PAGE_SIZE) setPageFlags(cpu, frame, PG_UPTODATE)
   release(cpu, frame, 0)
-  return afterWait(cpu, fault, left, error)
+  return afterWait(cpu, fault, left, read === PAGE_SIZE ? 0 : Math.min(read, -EIO))
 }
 
 /** Maps the page, which is locked and the content of the slot, if the entry is still what the fault has seen. */

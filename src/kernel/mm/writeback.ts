@@ -44,8 +44,14 @@ export function writeLockedPage(cpu: Task, file: number, frame: number): number 
   return writeLockedPages(cpu, file, index, cpu.reclaimFrames, 1)
 }
 
-/** Writes pages that follow each other, all locked. */
-function writeLockedPages(cpu: Task, file: number, index: number, frames: Int32Array, count: number): number {
+/** Writes pages that follow each other, all locked. Returns 0 or a negative errno; then they are dirty still. */
+export function writeLockedPages(
+  cpu: Task,
+  file: number,
+  index: number,
+  frames: Int32Array,
+  count: number,
+): number {
   for (let n = 0; n < count; n++) clearPageFlags(cpu, frames[n], PG_DIRTY)
   const last = bytesInPage(cpu, file, index + count - 1)
   // Beyond the end: truncation is about to throw it away.
