@@ -533,6 +533,50 @@ describe('what Linux does besides', () => {
     assert.deepEqual(shape(space, ARENA), ['0-1 rw', '8-10 r'])
   })
 
+  everywhere(
+    'what keeps its size moves to a fixed place over several mappings and holes, which stay as they are',
+    (space, machine) => {
+      const file = machine.createFile({ size: 2 * PAGE, contents: new Uint8Array(2 * PAGE).fill(6) })
+      mapAt(space, 0, 2)
+      mapAt(space, 2, 1, { file, protection: 'r', offset: PAGE })
+      mapAt(space, 5, 2, { shared: true })
+      mapAt(space, 12, 8, { protection: 'none' })
+      space.writeUint8(at(1), 1)
+      space.writeUint8(at(5), 5)
+      const move = { mayMove: true, fixed: at(11) }
+      assert.equal(space.mremap(at(1), 5 * PAGE, 5 * PAGE, move), at(11))
+      // In the place of the hole stays what was there.
+      const moved = ['11-12 rw', '12-13 r', '13-15 none', '15-16 rw', '16-20 none']
+      assert.deepEqual(shape(space, ARENA), ['0-1 rw', '6-7 rw', ...moved])
+      assert.deepEqual(
+        [11, 12, 15].map((page) => space.readUint8(at(page))),
+        [1, 6, 5],
+      )
+      assert.deepEqual(
+        space.maps().map(({ offset }) => offset / PAGE),
+        [0, 1, 0, 1, 0, 0, 0],
+      )
+      file.close()
+    },
+  )
+
+  everywhere('moving over several mappings refuses a hole at the beginning, and any other size', (space) => {
+    mapAt(space, 0, 1)
+    mapAt(space, 1, 1, { protection: 'r' })
+    mapAt(space, 3, 1)
+    const fixed = { mayMove: true, fixed: at(8) }
+    failsWith('EFAULT', () => space.mremap(at(0), 2 * PAGE, 3 * PAGE, fixed))
+    failsWith('EFAULT', () => space.mremap(at(0), 3 * PAGE, 2 * PAGE, fixed))
+    failsWith('EFAULT', () => space.mremap(at(2), 2 * PAGE, 2 * PAGE, fixed))
+    failsWith('EFAULT', () => space.mremap(at(4), 2 * PAGE, 2 * PAGE, fixed))
+    failsWith('EFAULT', () => space.mremap(at(0), 2 * PAGE, 2 * PAGE, { mayMove: true, dontUnmap: true }))
+    failsWith('EINVAL', () => space.mremap(at(0), 4 * PAGE, 4 * PAGE, { mayMove: true, fixed: at(3) }))
+    assert.deepEqual(shape(space, ARENA), ['0-1 rw', '1-2 r', '3-4 rw'])
+    const leaving = { ...fixed, dontUnmap: true }
+    assert.equal(space.mremap(at(0), 4 * PAGE, 4 * PAGE, leaving), at(8))
+    assert.equal(space.maps().length, 6)
+  })
+
   everywhere('a twin of shared memory cannot take the place of its original', (space) => {
     mapAt(space, 0, 3, { shared: true })
     failsWith('EFAULT', () => space.mremap(at(1), 0, PAGE, { mayMove: true, fixed: at(1) }))

@@ -31,7 +31,6 @@ const MMAP_FIXED = 1
 const MMAP_NOREPLACE = 2
 const MMAP_POPULATE = 4
 const MMAP_GROWSDOWN = 16
-const MREMAP_MAYMOVE = 1
 const MREMAP_FIXED = 2
 
 const MADV_FREE = 8
@@ -72,34 +71,11 @@ function resultOf(line: string): string {
   return partsOf(line).result
 }
 
-function pagesOf(length: number): number {
-  return Math.ceil(length / PAGE)
-}
-
 function isAddress(result: string): boolean {
   return /^[0-9a-f]+$/.test(result)
 }
 
 export const differences: readonly Difference[] = [
-  {
-    name: 'mremap of several mappings',
-    reason:
-      'Since 6.17, Linux moves a range that reaches over several mappings or holes when it goes to a fixed place and ' +
-      'keeps its size. Faultline answers EFAULT and leaves everything as it is, as each Linux before did.',
-    harmless: false,
-    certain: true,
-    explains(found) {
-      const { theirs, ours } = found
-      const [name, , oldLength, newLength, flags] = stepOf(found)
-      const moves = name === 'mremap' && (flags! & MREMAP_FIXED) !== 0
-      const keepsSize = pagesOf(oldLength!) === pagesOf(newLength!)
-      return moves && keepsSize && resultOf(ours) === 'EFAULT' && isAddress(resultOf(theirs))
-    },
-    example: [
-      ['mmap', 0, PAGE, 3, MMAP_FIXED, 0, 0],
-      ['mremap', 0, 2 * PAGE, 2 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, 8 * PAGE],
-    ],
-  },
   {
     name: 'addresses below a stack',
     reason:

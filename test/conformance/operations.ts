@@ -233,9 +233,11 @@ const operations: Readonly<Record<string, Operation>> = {
         rarely(20, fc.constantFrom(0, MAYMOVE, MAYMOVE | MOVE_FIXED, MAYMOVE | DONTUNMAP, 7), fc.nat(7)),
         place,
         rarely(40, skew, fc.constant(LIMIT_POSITION)),
+        fc.boolean(),
       )
-      .map(([[at, length], count, less, flags, to, off]) => {
-        const resized = (flags & DONTUNMAP) !== 0 && less === 0 ? length! : Math.max(0, count * PAGE - less)
+      .map(([[at, length], count, less, flags, to, off, same]) => {
+        const keeps = less === 0 && ((flags & DONTUNMAP) !== 0 || ((flags & MOVE_FIXED) !== 0 && same))
+        const resized = keeps ? length! : Math.max(0, count * PAGE - less)
         const room = Math.ceil(resized / PAGE)
         const target = off === LIMIT_POSITION ? off : (to.page - Math.max(0, room - to.room)) * PAGE + off
         return [at!, length!, resized, flags, target]

@@ -168,6 +168,20 @@ describe('the reference model', () => {
     faults('SEGV_MAPERR', () => space.read(at(1), 1))
   })
 
+  test('mremap moves several mappings to a given place, and leaves alone what lies where there was a hole', () => {
+    const space = make()
+    map(space, 0, 1)
+    map(space, 2, 2, { protection: 'r' })
+    map(space, 8, 4, { protection: 'rx' })
+    space.write(at(0), Uint8Array.of(3))
+    const move = { mayMove: true, fixed: at(8) }
+    fails('EFAULT', () => space.mremap(at(0), 3 * PAGE, 4 * PAGE, move, at(1)))
+    fails('EFAULT', () => space.mremap(at(1), 3 * PAGE, 3 * PAGE, move, at(1)))
+    assert.equal(space.mremap(at(0), 3 * PAGE, 3 * PAGE, move, at(1)), at(8))
+    assert.deepEqual(shape(space), ['3-4 r', '8-9 rw', '9-10 rx', '10-11 r', '11-12 rx'])
+    space.read(at(8), 1, Uint8Array.of(3))
+  })
+
   test('the break keeps one page free above it', () => {
     const space = make()
     space.setBrk(at(0))

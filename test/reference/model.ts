@@ -354,6 +354,11 @@ export class ReferenceSpace {
     if (target !== undefined || dontUnmap) {
       if (oldSize === 0 && !first.shared)
         throw new ReferenceCallError('EINVAL', 'only shared memory can be duplicated')
+      // Since 6.17, what keeps its size and goes to a given place may be several mappings, with holes between them.
+      if (target !== undefined && oldSize === newSize) {
+        this.#moveAll(address, target, newSize, dontUnmap)
+        return target
+      }
       if (Math.min(oldSize, newSize) > room) throw new ReferenceCallError('EFAULT', 'reaches across mappings')
       if (target !== undefined) this.#remove(target, newSize)
       if (oldSize > newSize) {
@@ -395,19 +400,25 @@ export class ReferenceSpace {
         `mremap FIXED returned 0x${chosen.toString(16)} for 0x${destination.toString(16)}`,
       )
     }
-    for (let at = 0; at < newSize; at += PAGE_SIZE) {
+    this.#moveAll(address, destination, oldSize, dontUnmap)
+    for (let at = oldSize; at < newSize; at += PAGE_SIZE) {
+      this.pages.set((destination + at) / PAGE_SIZE, this.#fresh(first, at / PAGE_SIZE))
+    }
+    this.#spreadTouched()
+    return destination
+  }
+
+  /** Moves what is mapped in the range; where there is a hole, the other place keeps what it has. */
+  #moveAll(address: number, destination: number, size: number, dontUnmap: boolean): void {
+    for (let at = 0; at < size; at += PAGE_SIZE) {
       const from = (address + at) / PAGE_SIZE
-      const source = at < oldSize ? this.pages.get(from)! : undefined
-      if (source === undefined) {
-        this.pages.set((destination + at) / PAGE_SIZE, this.#fresh(first, at / PAGE_SIZE))
-        continue
-      }
+      const source = this.pages.get(from)
+      if (source === undefined) continue
       this.pages.set((destination + at) / PAGE_SIZE, { ...source })
       if (dontUnmap) this.pages.set(from, { ...source, contents: null, lazyFree: false, resident: false })
       else this.pages.delete(from)
     }
     this.#spreadTouched()
-    return destination
   }
 
   setBrk(start: number): void {

@@ -360,10 +360,14 @@ function performMremap(
   const source = model.pages.get(at / PAGE_SIZE)
   // A stack moved or resized, and a range that reaches across mappings where Linux changed its mind between versions,
   // are left to tests of their own.
-  if (source !== undefined && source.growsDown) return false
+  for (let page = 0; page < Math.max(1, operation.oldPages); page++) {
+    if (model.pages.get(at / PAGE_SIZE + page)?.growsDown === true) return false
+  }
   let oldLength = operation.oldPages * PAGE_SIZE
+  const movesOnly = operation.mode === 'fixed' && operation.newPages === operation.oldPages
   if (
     source !== undefined &&
+    (world.concurrent || !movesOnly) &&
     oldLength > room &&
     (operation.mode !== 'in-place' || operation.newPages <= operation.oldPages)
   ) {

@@ -287,8 +287,9 @@ export class AddressSpace {
   }
 
   /**
-   * Grows, shrinks or moves a mapping and returns where it is then. Errors: EINVAL, EFAULT (not one mapping), ENOMEM
-   * (no room).
+   * Grows, shrinks or moves a mapping and returns where it is then. What goes to a `fixed` place and keeps its length
+   * may be several mappings, with holes between them; if one of them cannot be moved, those before it have been.
+   * Errors: EINVAL, EFAULT (not mapped, not one mapping), ENOMEM (no room).
    */
   mremap(address: number, oldLength: number, newLength: number, options: RemapOptions = {}): number {
     const start = pageOf(address, 'mremap')

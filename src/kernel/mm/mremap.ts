@@ -1,4 +1,4 @@
-// mremap: growing, shrinking and moving a mapping (mm/mremap.c of Linux 5.12).
+// mremap: growing, shrinking and moving a mapping (mm/mremap.c of Linux 5.12; several at once, of 6.17).
 //
 // Entries move from table to table with both tables locked, and the old translations are flushed before the locks are
 // released, so that nobody can use the old address once the new one works (CVE-2018-18281). Whole tables are never
@@ -78,7 +78,7 @@ function mremapLocked(
   return moveVma(cpu, mm, vma, page, oldPages, newPages, room, flags)
 }
 
-/** `mremap_to`: to a given place, from which whatever is there goes away first. */
+/** To a given place, from which whatever is there goes away first. */
 function mremapTo(
   cpu: Task,
   mm: number,
@@ -90,6 +90,49 @@ function mremapTo(
 ): number {
   if (target > TASK_SIZE - newPages || target < MMAP_MIN) return -EINVAL
   if (page + oldPages > target && target + newPages > page) return -EINVAL
+  if (oldPages === newPages) return remapMove(cpu, mm, page, oldPages, target, flags)
+  return mremapVmaTo(cpu, mm, page, oldPages, newPages, target, flags)
+}
+
+/**
+ * `remap_move` (Linux 6.17): what keeps its size may be several VMAs, with holes between them and behind them, which
+ * stay as large. Each is moved for itself: where one cannot be, those before it have been. What lies at the new place
+ * goes away only where a VMA comes to lie.
+ */
+function remapMove(
+  cpu: Task,
+  mm: number,
+  page: number,
+  pages: number,
+  target: number,
+  flags: number,
+): number {
+  const { heap } = cpu
+  const end = page + pages
+  let from = page
+  for (let vma = findVma(cpu, mm, from); ; vma = findVma(cpu, mm, from)) {
+    const start = vma === 0 ? end : Math.max(heap[vma + Vma.vmStart], from)
+    // What is asked for begins with a mapping.
+    if (from === page && start !== page) return -EFAULT
+    if (start >= end) return target
+    const part = Math.min(heap[vma + Vma.vmEnd], end) - start
+    const moved = mremapVmaTo(cpu, mm, start, part, part, target + start - page, flags)
+    if (moved < 0) return moved
+    from = start + part
+    if (from === end) return target
+  }
+}
+
+/** `mremap_to`, of a range that has to be in one VMA. */
+function mremapVmaTo(
+  cpu: Task,
+  mm: number,
+  page: number,
+  oldPages: number,
+  newPages: number,
+  target: number,
+  flags: number,
+): number {
   const source = findVma(cpu, mm, page)
   if (source === 0 || cpu.heap[source + Vma.vmStart] > page) return -EFAULT
   // Asked first, as Linux does since 6.17: a call that fails leaves the target alone.
