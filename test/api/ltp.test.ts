@@ -641,6 +641,57 @@ describe('what Linux does besides', () => {
   )
 
   everywhere(
+    'reading shared memory maps what is there around it, of anonymous memory as of files',
+    (space) => {
+      mapAt(space, 0, 4, { shared: true })
+      space.fill(at(0), 3 * PAGE, 4)
+      space.madvise(at(0), 4 * PAGE, 'dontneed')
+      assert.notEqual(space.touch(at(1), 'r'), 0)
+      assert.equal(space.touch(at(0), 'r'), 0)
+      assert.equal(space.touch(at(2), 'w'), 0)
+      assert.notEqual(space.touch(at(3), 'r'), 0)
+    },
+  )
+
+  everywhere(
+    'what was moved into a neighbour that was never touched is inherited by a child all the same',
+    (space, machine) => {
+      const file = machine.createFile({ size: 8 * PAGE })
+      mapAt(space, 3, 2, { file, offset: 2 * PAGE })
+      mapAt(space, 5, 2, { file })
+      space.writeUint8(at(6), 9)
+      space.mremap(at(6), PAGE, PAGE, { mayMove: true, fixed: at(2) })
+      assert.deepEqual(shape(space, ARENA), ['2-5 rw', '5-6 rw'])
+      const child = space.fork()
+      assert.equal(child.readUint8(at(2)), 9)
+      child.destroy()
+      file.close()
+    },
+  )
+
+  everywhere(
+    'what a child inherited does not lend its tie to pages to what is mapped beside it, so that they stay apart',
+    (space) => {
+      mapAt(space, 0, 4)
+      space.writeUint8(at(0), 1)
+      const child = space.fork()
+      mapAt(child, 3, 1)
+      child.writeUint8(at(3), 1)
+      // In the place of page 2 comes one that was never touched: it may join the new mapping, not the inherited one.
+      mapAt(child, 6, 1)
+      child.mremap(at(6), PAGE, PAGE, { mayMove: true, fixed: at(2) })
+      assert.deepEqual(shape(child, ARENA), ['0-2 rw', '2-4 rw'])
+      // In the parent the three are one.
+      mapAt(space, 3, 1)
+      space.writeUint8(at(3), 1)
+      mapAt(space, 6, 1)
+      space.mremap(at(6), PAGE, PAGE, { mayMove: true, fixed: at(2) })
+      assert.deepEqual(shape(space, ARENA), ['0-4 rw'])
+      child.destroy()
+    },
+  )
+
+  everywhere(
     'a read behind the end of a file maps what is cached before it all the same',
     (space, machine) => {
       const file = machine.createFile({ size: PAGE, contents: Uint8Array.of(7) })

@@ -29,13 +29,13 @@ async function withPeer(threads: number, body: (peer: LinuxPeer) => Promise<void
 
 describe('random sequences do on Faultline what they do on Linux', { skip }, () => {
   for (const threads of [1, 3]) {
-    test(`${threads} ${threads === 1 ? 'thread' : 'threads in turn'}`, async () => {
+    test(`processes of ${threads} ${threads === 1 ? 'thread' : 'threads'}`, async () => {
       const seed = Math.floor(Math.random() * 2 ** 31)
       await withPeer(threads, async (peer) => {
-        const result = await compare({ sequences: 1500, seed, calls: 40, designs: names, peer })
+        const result = await compare({ sequences: 1000, seed, calls: 40, designs: names, peer })
         const { disagreement } = result
         if (disagreement !== null) assert.fail(`seed ${seed}: ${disagreementText(disagreement)}`)
-        assert.equal(result.sequences, 1500)
+        assert.equal(result.sequences, 1000)
       })
     })
   }
@@ -75,7 +75,9 @@ describe('the comparison', { skip }, () => {
         [1, '0 1|', '0 2|'],
         [2, '1000-2000 r--p', '1000-2000 rw-p'],
         [1, '|10', '|00'],
-        [4, '0', '1'],
+        [4, '1000-2000 r--p', '1000-2000 rw-p'],
+        [4, '|0|0', '|1|0'],
+        [4, '|0|0', '|0|1'],
       ]
       for (const [step, from, to] of changes) {
         assert.ok(theirs![step]!.includes(from), `step ${step}: ${theirs![step]}`)
@@ -86,11 +88,76 @@ describe('the comparison', { skip }, () => {
     })
   })
 
+  const family: readonly Step[] = [
+    ['mmap', 0, 2 * PAGE, 3, 1, 0, 0],
+    ['mmap', 2 * PAGE, PAGE, 3, 33, 0, 0],
+    ['mmap', 3 * PAGE, PAGE, 3, 1, 0, 0],
+    ['madvise', PAGE, PAGE, 10],
+    ['madvise', 3 * PAGE, PAGE, 18],
+    ['fill', 0, 4 * PAGE, 7],
+    ['fork', 1],
+    ['load', 0, 1],
+    ['load', PAGE, 1],
+    ['store', 0, 1, 1],
+    ['store', 2 * PAGE, 1, 2],
+    ['thread', 2],
+    ['store', 3 * PAGE, 1, 3],
+    ['fork', 0],
+    ['switch', 0],
+    ['load', 0, 1],
+    ['load', 2 * PAGE, 1],
+    ['store', 0, 1, 4],
+    ['switch', 2],
+    ['load', 0, 1],
+    ['exit'],
+    ['load', 0, 1],
+  ]
+
+  test('of processes and threads: what a child inherits, what it shares, what it has for itself', async () => {
+    await withPeer(3, async (peer) => {
+      const [theirs] = await peer.run([family])
+      const subject = new Subject('per-vma-lock-2023', peer.heapStart, 3)
+      const ours = subject.run(family)
+      assert.deepEqual(ours, theirs)
+      const results = (index: number): string => ours[index]!.split('|')[0]!
+      const inherited = [7, 8, 9, 10].map(results)
+      assert.deepEqual(inherited, ['7 0', 'SEGV_MAPERR@1000 0', '0 1', '0 1'])
+      // The parent has what it had, but for the shared page.
+      assert.deepEqual([15, 16, 17].map(results), ['7 0', '2 0', '0 1'])
+      // The grandchild has what the child had, and its parent goes on after it.
+      assert.deepEqual([results(13), results(19), results(21)], ['2', '1 0', '1 0'])
+      assert.equal(ours.length, family.length + 2)
+      const held = [...new Set(ours.slice(-2).map((line) => line.split('|')[2]))]
+      assert.equal(held.length, 2)
+      subject.close()
+    })
+  })
+
+  test('pages that two threads write at the same time lose nothing', async () => {
+    await withPeer(2, async (peer) => {
+      for (const design of names) {
+        const subject = new Subject(design, peer.heapStart, 2)
+        for (const kind of [0, 1, 2, 3]) {
+          const steps: readonly Step[] = [
+            ['together', PAGE, 8, kind, 3, 9],
+            ['load', 2 * PAGE - 4, 4],
+          ]
+          const [theirs] = await peer.run([steps])
+          assert.deepEqual(subject.run(steps), theirs)
+          // Behind what the file held.
+          if (kind < 2) assert.match(theirs![1]!, /^48 /)
+        }
+        subject.close()
+      }
+    })
+  })
+
   test('finds one sequence in many and shrinks it', async () => {
     await withPeer(1, async (real) => {
       // A kernel that loses what is stored to the second page of the arena.
       const faulty: Peer = {
         heapStart: real.heapStart,
+        threads: real.threads,
         async run(sequences) {
           const lost = sequences.map((each) =>
             each.map((step): Step => {

@@ -50,7 +50,17 @@ function partsOf(line: string): {
 } {
   const [answer = '', mappings = '', resident = ''] = line.split('|')
   const [result = '', faults] = answer.split(' ')
-  return { result, faults: faults === undefined || faults === '' ? null : Number(faults), mappings, resident }
+  return {
+    result,
+    faults: faults === undefined || faults === '' ? null : faultsOf(faults),
+    mappings,
+    resident,
+  }
+}
+
+/** Minor and major ones together. */
+function faultsOf(text: string): number {
+  return text.split('+').reduce((sum, part) => sum + Number(part), 0)
 }
 
 /** The lines are the same but for the number of faults, of which one side had more. */
@@ -143,7 +153,7 @@ export const differences: readonly Difference[] = [
     explains({ steps, index, theirs, ours }) {
       const before = steps.slice(0, index + 1)
       if (!wasAdvised(before, MADV_PAGEOUT)) return false
-      if (index === steps.length) return wasAdvised(before, MADV_FREE)
+      if (index >= steps.length) return wasAdvised(before, MADV_FREE)
       const [their, our] = [partsOf(theirs), partsOf(ours)]
       if (their.mappings !== our.mappings) return false
       return wasAdvised(before, MADV_FREE) || (their.result === our.result && their.resident !== our.resident)

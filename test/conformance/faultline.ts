@@ -1,30 +1,35 @@
 // The conformance suite on Faultline: the twin of linux.c, with the same windows, files and answers.
 
 import {
-  type AddressSpace,
+  AddressSpace,
   BusError,
   type DesignName,
   Machine,
-  MemoryError,
   type MemoryFile,
   SegmentationFault,
 } from '../../src/index.ts'
-import { perform, type Step } from './operations.ts'
+import { isControl, perform, type Step, workHalf } from './operations.ts'
+import { detachHelpers, type Helper, helper } from './threads.ts'
 import {
+  ARENA,
   ARENA_PAGES,
   files,
+  type Half,
   HEAP_PAGES,
   HEAP_POSITION,
   hex,
-  LIMIT_POSITION,
+  LIMIT,
+  MAX_PROCESSES,
   mix,
   PAGE,
+  type Processes,
+  type Result,
+  resultOf,
   type World,
+  worldOf,
 } from './world.ts'
 
-const ARENA = 0x3ff_ffff_c000
 const ARENA_END = ARENA + ARENA_PAGES * PAGE
-const LIMIT = 2 ** 43 - PAGE
 const LOWEST = 0x10000
 const STACK_LIMIT = 24 * PAGE
 /** Above the arena, as on the other side, where also the heap's place within a page table comes from. */
@@ -39,38 +44,47 @@ const contents = files.map(({ filled }, number) =>
 export class Subject {
   readonly design: DesignName
   readonly #heap: number
+  readonly #threads: number
   #machine: Machine | null = null
   #space: AddressSpace | null = null
   #surroundings = ''
 
-  /** @param heapStart where the heap begins on the other side */
-  constructor(design: DesignName, heapStart: number) {
+  /**
+   * @param heapStart where the heap begins on the other side
+   * @param threads how many threads perform the steps, as on the other side
+   */
+  constructor(design: DesignName, heapStart: number, threads = 1) {
     this.design = design
     this.#heap = HEAP_BASE + (heapStart % PAGE_TABLE_BYTES)
+    this.#threads = threads
   }
 
   /** The lines that linux.c would print. An error that is none of a program's is one more line, and the last. */
   run(steps: readonly Step[]): string[] {
-    const lines: string[] = []
-    const machine = (this.#machine ??= Machine.create({ memory: '16MiB', cpus: 1, design: this.design }))
+    const machine = (this.#machine ??= Machine.create({
+      memory: '16MiB',
+      cpus: this.#threads,
+      design: this.design,
+    }))
     const space = (this.#space ??= this.#createSpace(machine))
     const open = files.map(({ size }, number) => machine.createFile({ size, contents: contents[number]! }))
-    const world = this.#worldOf(machine, space, open)
+    const sequence = new Sequence(machine, space, open, this.#heap, this.#threads)
     try {
-      const before = { mappings: '', resident: '' }
-      for (const step of steps) lines.push(`${performStep(world, step)}|${changes(world, before)}`)
-      lines.push(contentsOf(world))
+      for (const step of steps) sequence.perform(step)
+      sequence.end()
       this.#clear(space)
       for (const file of open) file.close()
     } catch (error) {
-      lines.push(`error: ${String(error)}`)
+      sequence.lines.push(`error: ${String(error)}`)
       this.close()
     }
-    return lines
+    return sequence.lines
   }
 
   close(): void {
-    this.#machine?.detach()
+    if (this.#machine === null) return
+    detachHelpers(this.#machine)
+    this.#machine.detach()
     this.#machine = null
     this.#space = null
   }
@@ -113,41 +127,163 @@ export class Subject {
       .join()
     if (mapped !== this.#surroundings) throw new Error('something outside of the windows has changed')
   }
-
-  #worldOf(machine: Machine, space: AddressSpace, open: readonly MemoryFile[]): World {
-    const heap = this.#heap
-    const heapEnd = heap + HEAP_PAGES * PAGE
-    const countsOnce = this.design === 'classic'
-    return {
-      space,
-      files: open,
-      address(position) {
-        if (position >= LIMIT_POSITION) return LIMIT + (position - LIMIT_POSITION)
-        if (position >= HEAP_POSITION) return heap + (position - HEAP_POSITION)
-        return ARENA + position
-      },
-      position(address) {
-        if (address >= LIMIT) return LIMIT_POSITION + (address - LIMIT)
-        if (address >= heap && address < heapEnd + PAGE) return HEAP_POSITION + (address - heap)
-        return address - ARENA
-      },
-      faults: () => (countsOnce ? machine.counters()['pgfault']! : null),
-    }
-  }
 }
 
-function performStep(world: World, step: Step): string {
-  const before = world.faults()
-  let result: string
-  try {
-    result = perform(world, step)
-  } catch (error) {
-    if (error instanceof SegmentationFault || error instanceof BusError)
-      return `${error.code}@${world.position(error.address).toString(16)}`
-    if (error instanceof MemoryError) return error.errno
-    throw error
+/** A process, and what its last line told. */
+interface Process {
+  readonly number: number
+  readonly parent: Process | null
+  readonly world: World
+  readonly before: { mappings: string; resident: string }
+  /** The other threads that have worked in it. */
+  readonly threads: Set<number>
+}
+
+/** The processes and threads of one sequence. */
+class Sequence implements Processes {
+  readonly lines: string[] = []
+  readonly #machine: Machine
+  readonly #files: readonly MemoryFile[]
+  readonly #heap: number
+  readonly #threads: number
+  #alive: Process[]
+  #made = 1
+  #current: Process
+  #thread = 0
+
+  constructor(
+    machine: Machine,
+    space: AddressSpace,
+    open: readonly MemoryFile[],
+    heap: number,
+    threads: number,
+  ) {
+    this.#machine = machine
+    this.#files = open
+    this.#heap = heap
+    this.#threads = threads
+    const world = worldOf(space, open, heap, this)
+    this.#current = {
+      number: 0,
+      parent: null,
+      world,
+      before: { mappings: '', resident: '' },
+      threads: new Set(),
+    }
+    this.#alive = [this.#current]
   }
-  return result.endsWith(' ') && before !== null ? `${result}${world.faults()! - before}` : result
+
+  perform(step: Step): void {
+    const performer = this.#current
+    const { world } = performer
+    const before = this.#faults()
+    const here = this.#thread === 0 || isControl(step)
+    const { text, signal } = here ? resultOf(world, () => perform(world, step)) : this.#performThere(step)
+    const faults = this.#faults()
+    const taken = faults.all - before.all - (signal ? 1 : 0)
+    const major = faults.major - before.major
+    const told = `${taken - major}${major === 0 ? '' : `+${major}`}`
+    // A line is that of the process that performed the step; behind a fork, of the one that goes on.
+    const teller = step[0] === 'fork' ? this.#current : performer
+    const state = changes(teller.world, teller.before)
+    this.lines.push(`${text.endsWith(' ') ? text + told : text}|${state}`)
+    if (step[0] === 'exit' && performer !== this.#current) this.#destroy(performer)
+  }
+
+  /** All tell what they hold, the youngest first; nobody is left then but the first, and in it nobody but this thread. */
+  end(): void {
+    for (const each of this.#alive.toReversed()) {
+      const list = mappingsOf(each.world)
+      const mappings = list.map(({ text }) => text).join(',')
+      this.lines.push(`${mappings}|${residentOf(each.world, list)}|${contentsOf(each.world)}`)
+      if (each.parent === null) this.#leave(each)
+      else this.#destroy(each)
+    }
+  }
+
+  fork(childGoesOn: boolean): string {
+    if (this.#made === MAX_PROCESSES) return 'EAGAIN'
+    const parent = this.#current
+    const child: Process = {
+      number: this.#made++,
+      parent,
+      world: worldOf(this.#copyOf(parent), this.#files, this.#heap, this),
+      before: { ...parent.before },
+      threads: new Set(),
+    }
+    this.#alive.push(child)
+    if (childGoesOn) this.#current = child
+    return String(child.number)
+  }
+
+  exit(): string {
+    const leaving = this.#current
+    const held = contentsOf(leaving.world)
+    if (leaving.parent === null) return held
+    this.#current = this.#alive.includes(leaving.parent) ? leaving.parent : this.#alive[0]!
+    return held
+  }
+
+  choose(which: number): string {
+    this.#current = this.#alive[which % this.#alive.length]!
+    return String(this.#current.number)
+  }
+
+  thread(which: number): string {
+    this.#thread = which % this.#threads
+    return '0'
+  }
+
+  together(halves: readonly [Half, Half]): void {
+    const { space } = this.#current.world
+    const other = this.#threads === 1 ? null : this.#helper(1)
+    other?.begin({ kind: 'half', space: space.handle, half: halves[1] })
+    workHalf(space, halves[0])
+    if (other === null) workHalf(space, halves[1])
+    else other.finish()
+  }
+
+  /** Made by the thread that goes on. */
+  #copyOf({ world }: Process): AddressSpace {
+    if (this.#thread === 0) return world.space.fork()
+    const reply = this.#helper(this.#thread).ask({ kind: 'fork', space: world.space.handle })
+    if (reply.kind !== 'forked') throw new Error(reply.kind)
+    return AddressSpace.attach(reply.space)
+  }
+
+  #performThere(step: Step): Result {
+    const reply = this.#helper(this.#thread).ask({
+      kind: 'step',
+      space: this.#current.world.space.handle,
+      files: this.#files.map(({ handle }) => handle),
+      heap: this.#heap,
+      step,
+    })
+    if (reply.kind !== 'result') throw new Error(reply.kind)
+    return reply.result
+  }
+
+  #helper(number: number): Helper {
+    this.#current.threads.add(number)
+    return helper(number)
+  }
+
+  #leave({ world, threads }: Process): void {
+    for (const number of threads) helper(number).ask({ kind: 'leave', spaces: [world.space.handle] })
+  }
+
+  #destroy(process: Process): void {
+    this.#leave(process)
+    process.world.space.destroy()
+    this.#alive = this.#alive.filter((each) => each !== process)
+  }
+
+  /** Faults that were handled: tries without the mmap lock that succeeded, and those under it, failed ones included. */
+  #faults(): { all: number; major: number } {
+    const counters = this.#machine.counters()
+    const { spf_attempt: tried, spf_abort: aborted, classic_fault: classic, pgmajfault: major } = counters
+    return { all: tried! - aborted! + classic!, major: major! }
+  }
 }
 
 interface Seen {
@@ -174,10 +310,8 @@ function mappingsOf(world: World): Seen[] {
   return list
 }
 
-function changes(world: World, before: { mappings: string; resident: string }): string {
-  const list = mappingsOf(world)
-  const mappings = list.map(({ text }) => text).join(',')
-  const resident = list
+function residentOf(world: World, list: readonly Seen[]): string {
+  return list
     .map(({ start, end }) =>
       world.space
         .residentPages(start, end - start)
@@ -185,6 +319,12 @@ function changes(world: World, before: { mappings: string; resident: string }): 
         .join(''),
     )
     .join(',')
+}
+
+function changes(world: World, before: Process['before']): string {
+  const list = mappingsOf(world)
+  const mappings = list.map(({ text }) => text).join(',')
+  const resident = residentOf(world, list)
   const line = `${mappings === before.mappings ? '=' : mappings}|${resident === before.resident ? '=' : resident}`
   before.mappings = mappings
   before.resident = resident

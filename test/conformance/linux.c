@@ -5,8 +5,13 @@
 //
 //   RESULT [FAULTS]|MAPPINGS|RESIDENT
 //
-// where MAPPINGS and RESIDENT are '=' when they are what they were after the step before. The line behind the last step
-// tells what every page of every mapping holds, and the answer ends with a full stop.
+// of the process that performed it, where MAPPINGS and RESIDENT are '=' when they are what they were after its step
+// before. FAULTS is how many minor faults it took, and with '+' how many major ones. Behind the last step each process
+// has a line, the youngest first, which tells MAPPINGS, RESIDENT and what every page of every mapping holds. The answer
+// ends with a full stop.
+//
+// A sequence is performed by processes and threads in turn: `fork` makes a process, `switch` and `thread` say who goes
+// on. Whoever waits sleeps; so nothing runs at the same time, but for what `together` does.
 //
 // Each sequence has a child of its own, so that every one starts from the same state. The child's address space is
 // full, but for two windows: the arena, and the heap behind the break. So the kernel, when it chooses an address, has
@@ -47,6 +52,9 @@
 #define MAX_ARGUMENTS 8
 #define MAX_STEPS 512
 #define MAX_THREADS 4
+#define MAX_PROCESSES 5
+// In which a sequence is done; it takes microseconds.
+#define SECONDS 30
 #define FILES 3
 
 // What the files hold at the beginning of each sequence; as in faultline.ts.
@@ -61,8 +69,20 @@ static char input[1 << 20];
 static size_t input_length;
 static char *output;
 static size_t output_size = 8 << 20;
-// The child's; the parent reads it, should the child die.
-static volatile size_t *output_length;
+
+// What the processes of a sequence share, and the one that started them.
+static struct shared {
+  size_t output_length;
+  // The step that is next and who performs it, see turn_of(). Who waits sleeps on it.
+  uint32_t turn;
+  // Who performs the step behind: a process, and a thread of it.
+  unsigned process, thread;
+  // Processes that there have been, those that there are, and who made them.
+  unsigned processes, alive, parents[MAX_PROCESSES];
+  // A process that ends with this step or ended with the one before, or 0; and the kernel's numbers for them.
+  unsigned ends, ended;
+  pid_t pids[MAX_PROCESSES];
+} *shared;
 
 static unsigned long limit, heap_start;
 static int maps_file;
@@ -81,9 +101,9 @@ static void stop(const char *message)
 static void put(const char *text)
 {
   size_t length = strlen(text);
-  if (*output_length + length > output_size) stop("too much output");
-  memcpy(output + *output_length, text, length);
-  *output_length += length;
+  if (shared->output_length + length > output_size) stop("too much output");
+  memcpy(output + shared->output_length, text, length);
+  shared->output_length += length;
 }
 
 static void put_number(unsigned long value, unsigned base)
@@ -152,10 +172,51 @@ static void put_address(void *address)
 // Accesses that may fail
 
 static sigjmp_buf after_access;
+static char *volatile nowhere;
 static volatile int signal_number, signal_code;
 static volatile unsigned long signal_address, signal_instruction;
 // How many traps of single steps are still to be passed over.
 static volatile int steps_to_take;
+
+struct faults {
+  long minor, major;
+};
+
+static struct faults faults_before, faults_after;
+
+static void faults_taken(struct faults *faults)
+{
+  struct rusage usage;
+  syscall(SYS_getrusage, RUSAGE_THREAD, &usage);
+  faults->minor = usage.ru_minflt;
+  faults->major = usage.ru_majflt;
+}
+
+// Where signals are handled.
+#define SIGNAL_STACK (1 << 15)
+static char signal_stacks[MAX_THREADS][SIGNAL_STACK];
+
+// Begins to count. What this program itself would fault at is used first: its own memory after a fork, and the way
+// through the handler.
+static void count_faults(void)
+{
+  volatile char *stack = signal_stacks[shared->thread];
+  for (unsigned long at = SIGNAL_STACK / 2; at < SIGNAL_STACK; at += PAGE / 2) stack[at] = 0;
+  if (sigsetjmp(after_access, 0) == 0) {
+    (void)*(volatile char *)nowhere;
+    stop("there is memory where there should be none");
+  }
+  faults_taken(&faults_before);
+  faults_taken(&faults_before);
+}
+
+static void put_faults(void)
+{
+  put(" ");
+  put_number((unsigned long)(faults_after.minor - faults_before.minor), 10);
+  long major = faults_after.major - faults_before.major;
+  if (major != 0) put("+"), put_number((unsigned long)major, 10);
+}
 
 static void on_signal(int number, siginfo_t *info, void *context)
 {
@@ -163,6 +224,7 @@ static void on_signal(int number, siginfo_t *info, void *context)
     steps_to_take--;
     return;
   }
+  faults_taken(&faults_after);
   signal_number = number;
   signal_code = info->si_code;
   signal_address = (unsigned long)info->si_addr;
@@ -184,27 +246,19 @@ static void put_signal(void)
   put_position(signal_address);
 }
 
-// Runs `access`; prints the signal that it raised, or leaves printing to `then`.
+// Runs `access`; prints the signal that it raised, or leaves printing to `then`; and then how many faults it took.
 #define ACCESS(access, then)                                                                                           \
   do {                                                                                                                 \
+    count_faults();                                                                                                    \
     if (sigsetjmp(after_access, 0) == 0) {                                                                             \
-      long faults_before = faults_taken();                                                                             \
       access;                                                                                                          \
-      long faults = faults_taken() - faults_before;                                                                    \
+      faults_taken(&faults_after);                                                                                     \
       then;                                                                                                            \
-      put(" ");                                                                                                        \
-      put_number((unsigned long)faults, 10);                                                                           \
     } else {                                                                                                           \
       put_signal();                                                                                                    \
     }                                                                                                                  \
+    put_faults();                                                                                                      \
   } while (0)
-
-static long faults_taken(void)
-{
-  struct rusage usage;
-  syscall(SYS_getrusage, RUSAGE_THREAD, &usage);
-  return usage.ru_minflt;
-}
 
 static uint32_t mix(uint32_t hash, uint32_t value)
 {
@@ -258,7 +312,12 @@ static void do_mprotect(const unsigned long *argument)
 // madvise POSITION LENGTH ADVICE
 static void do_madvise(const unsigned long *argument)
 {
-  put_result(syscall(SYS_madvise, address_of(argument[0]), argument[1], argument[2]));
+  count_faults();
+  long result = syscall(SYS_madvise, address_of(argument[0]), argument[1], argument[2]);
+  faults_taken(&faults_after);
+  put_result(result);
+  // Of advice to populate.
+  if (result == 0) put_faults();
 }
 
 // mremap POSITION OLD_LENGTH NEW_LENGTH FLAGS TARGET, which counts with FIXED
@@ -381,6 +440,11 @@ static void do_execute(const unsigned long *argument)
   volatile unsigned long at = address_of(argument[0]);
   // The trap flag takes effect one instruction late: the first trap comes after `ret`, before the target is fetched.
   steps_to_take = 1;
+  // The stack that the instruction begins with, and the way back from a trap.
+  for (size_t each = 0; each < sizeof scratch / sizeof *scratch; each++) *(volatile unsigned long *)&scratch[each] = 0;
+  syscall(SYS_tkill, syscall(SYS_gettid), SIGTRAP);
+  steps_to_take = 1;
+  count_faults();
   if (sigsetjmp(after_access, 0) == 0) {
     __asm__ volatile(
       "mov %0, %%r11\n\t"
@@ -414,6 +478,7 @@ static void do_execute(const unsigned long *argument)
   bool own = failed && signal_instruction == at && signal_address == at;
   if (own) put_signal();
   else put("0");
+  put_faults();
 #else
   (void)argument;
   stop("execute is there on x86-64 only");
@@ -442,30 +507,6 @@ static void do_file_read(const unsigned long *argument)
   if (got == -1) put(errno_name(errno));
   else put_number((unsigned long)got, 10), put(":"), put_number(hash, 16);
 }
-
-static const struct operation {
-  const char *name;
-  unsigned arguments;
-  void (*perform)(const unsigned long *);
-} operations[] = {
-  { "mmap", 6, do_mmap },
-  { "munmap", 2, do_munmap },
-  { "mprotect", 3, do_mprotect },
-  { "madvise", 3, do_madvise },
-  { "mremap", 5, do_mremap },
-  { "mincore", 2, do_mincore },
-  { "brk", 1, do_brk },
-  { "load", 2, do_load },
-  { "store", 3, do_store },
-  { "read", 2, do_read },
-  { "write", 3, do_write },
-  { "fill", 3, do_fill },
-  { "add", 2, do_add },
-  { "exchange", 3, do_exchange },
-  { "execute", 1, do_execute },
-  { "file-write", 4, do_file_write },
-  { "file-read", 3, do_file_read },
-};
 
 // ---------------------------------------------------------------------------------------------------------------------
 // What is seen of the address space
@@ -598,12 +639,12 @@ static void put_resident(void)
 // Prints what `body` prints, or '=' when that is what it printed the last time.
 static void put_changes(void (*body)(void), char *before, size_t size)
 {
-  size_t start = *output_length;
+  size_t start = shared->output_length;
   body();
-  size_t length = *output_length - start;
+  size_t length = shared->output_length - start;
   if (length >= size) stop("too many mappings");
   if (strlen(before) == length && memcmp(before, output + start, length) == 0) {
-    *output_length = start;
+    shared->output_length = start;
     put("=");
   } else {
     memcpy(before, output + start, length);
@@ -636,6 +677,226 @@ static void put_contents(void)
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
+// Processes and threads by turns
+//
+// Threads are made without the C library, which would allocate for them; they share its thread-local data, errno
+// among it, which only the one that goes on may change.
+
+static unsigned step_count;
+static unsigned thread_count = 1;
+// This process, the thread that it began with, and the threads that it has, one bit each.
+static unsigned process, first_thread, threads;
+// Of two that come out of a fork, this is the one that does not go on.
+static bool stays_behind;
+
+// Without the C library, whose errno the threads share.
+static void futex(uint32_t *word, int operation, uint32_t value)
+{
+#ifdef __x86_64__
+  register long timeout __asm__("r10") = 0;
+  long result = SYS_futex;
+  __asm__ volatile("syscall" : "+a"(result) : "D"(word), "S"(operation), "d"(value), "r"(timeout)
+                   : "rcx", "r11", "memory");
+#else
+  syscall(SYS_futex, word, operation, value, NULL, NULL, 0);
+#endif
+}
+
+// All in one word, so that nobody sees the one without the other.
+static uint32_t turn_of(uint32_t index, unsigned number, unsigned thread)
+{
+  return index << 8 | number << 4 | thread;
+}
+
+static unsigned youngest(void)
+{
+  return 31 - (unsigned)__builtin_clz(shared->alive);
+}
+
+// What this thread has to do is done. Behind the last step, each process in turn has a line to print.
+static void next_turn(uint32_t index)
+{
+  shared->ended = shared->ends;
+  shared->ends = 0;
+  if (shared->ended != 0) shared->alive &= ~(1u << shared->ended);
+  if (index >= step_count && shared->alive != 0) shared->process = youngest();
+  __atomic_store_n(&shared->turn, turn_of(index, shared->process, shared->thread), __ATOMIC_RELEASE);
+  futex(&shared->turn, FUTEX_WAKE, MAX_THREADS * MAX_PROCESSES);
+}
+
+static void take_signals(unsigned thread)
+{
+  stack_t stack = { .ss_sp = signal_stacks[thread], .ss_size = SIGNAL_STACK };
+  if (sigaltstack(&stack, NULL) != 0) stop("sigaltstack");
+}
+
+static void run_turns(unsigned thread);
+
+static int run_thread(void *argument)
+{
+  unsigned thread = (unsigned)(uintptr_t)argument;
+  take_signals(thread);
+  run_turns(thread);
+  // Only this thread ends.
+  syscall(SYS_exit, 0);
+  return 0;
+}
+
+#define THREAD_FLAGS (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM)
+
+static void start_thread(unsigned thread)
+{
+  static char stacks[MAX_THREADS][1 << 15] __attribute__((aligned(64)));
+  threads |= 1u << thread;
+  if (clone(run_thread, stacks[thread] + sizeof stacks[thread], THREAD_FLAGS, (void *)(uintptr_t)thread) == -1) {
+    stop("cannot start a thread");
+  }
+}
+
+// fork WHO: 0, the parent goes on, or 1, the child does. Only this thread is in the child.
+static void do_fork(const unsigned long *argument)
+{
+  if (shared->processes == MAX_PROCESSES) {
+    put("EAGAIN");
+    return;
+  }
+  // Asked while nobody else goes on.
+  unsigned number = shared->processes++, thread = shared->thread;
+  shared->alive |= 1u << number;
+  shared->parents[number] = process;
+  put_number(number, 10);
+  if (argument[0]) shared->process = number;
+  long child = syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+  if (child == -1) stop("cannot fork");
+  stays_behind = (child == 0) != argument[0];
+  if (child != 0) {
+    shared->pids[number] = (pid_t)child;
+    return;
+  }
+  process = number;
+  first_thread = thread;
+  threads = 1u << first_thread;
+  // The file shows the address space of whoever opened it.
+  close(maps_file);
+  maps_file = open("/proc/self/maps", O_RDONLY);
+  if (maps_file < 0) stop("cannot open /proc/self/maps");
+  alarm(SECONDS);
+}
+
+// switch WHICH: who goes on is another of the processes, or the same
+static void do_switch(const unsigned long *argument)
+{
+  unsigned left = (unsigned)argument[0] % (unsigned)__builtin_popcount(shared->alive);
+  unsigned number = 0;
+  while (!(shared->alive & 1u << number) || left-- > 0) number++;
+  shared->process = number;
+  put_number(number, 10);
+}
+
+// thread WHICH: who goes on is another thread of the process, or the same
+static void do_thread(const unsigned long *argument)
+{
+  shared->thread = (unsigned)argument[0] % thread_count;
+  put("0");
+}
+
+// exit: what every page of this process holds; then it ends and its parent goes on. The first process stays.
+static void do_exit(const unsigned long *argument)
+{
+  (void)argument;
+  put_contents();
+  if (process == 0) return;
+  shared->ends = process;
+  unsigned parent = shared->parents[process];
+  shared->process = shared->alive & 1u << parent ? parent : 0;
+}
+
+// together POSITION PAGES KIND BEGIN SEED: maps pages anew; then two threads at the same time work at them, each at
+// every second page, from page BEGIN on, and both at one word.
+struct half {
+  volatile uint8_t *start;
+  unsigned long pages, begin, odd, seed;
+};
+
+static void work_half(const struct half *half)
+{
+  for (unsigned long done = 0; done < half->pages; done++) {
+    unsigned long page = (done + half->begin) % half->pages;
+    if (page % 2 != half->odd) continue;
+    volatile uint8_t *at = half->start + page * PAGE;
+    at[half->seed % PAGE] = (uint8_t)(at[(half->seed + 1) % PAGE] + half->seed + page);
+    __atomic_fetch_add((uint32_t *)half->start + PAGE / 4 - 1, (uint32_t)half->seed, __ATOMIC_SEQ_CST);
+  }
+}
+
+static struct half helper_half;
+static uint32_t helper_done;
+
+static int run_helper(void *argument)
+{
+  (void)argument;
+  work_half(&helper_half);
+  // By the kernel when the thread has left the address space: CLONE_CHILD_CLEARTID.
+  syscall(SYS_exit, 0);
+  return 0;
+}
+
+static void do_together(const unsigned long *argument)
+{
+  static char stack[1 << 14] __attribute__((aligned(64)));
+  static const int sources[] = { MAP_PRIVATE | MAP_ANONYMOUS, MAP_SHARED | MAP_ANONYMOUS, MAP_PRIVATE, MAP_SHARED };
+  int flags = sources[argument[2]];
+  void *at = mmap((void *)address_of(argument[0]), argument[1] * PAGE, PROT_READ | PROT_WRITE, flags | MAP_FIXED,
+                  flags & MAP_ANONYMOUS ? -1 : file_descriptors[FILES - 1], 0);
+  if (at == MAP_FAILED) {
+    put(errno_name(errno));
+    return;
+  }
+  struct half half = { at, argument[1], argument[3], 0, argument[4] };
+  helper_half = half;
+  helper_half.odd = 1;
+  helper_done = 1;
+  const int helper_flags = THREAD_FLAGS | CLONE_CHILD_CLEARTID;
+  if (clone(run_helper, stack + sizeof stack, helper_flags, NULL, NULL, NULL, &helper_done) == -1) {
+    stop("cannot start a thread");
+  }
+  work_half(&half);
+  while (__atomic_load_n(&helper_done, __ATOMIC_ACQUIRE) != 0) {
+    futex(&helper_done, FUTEX_WAIT, 1);
+  }
+  put("0");
+}
+
+static const struct operation {
+  const char *name;
+  unsigned arguments;
+  void (*perform)(const unsigned long *);
+} operations[] = {
+  { "mmap", 6, do_mmap },
+  { "munmap", 2, do_munmap },
+  { "mprotect", 3, do_mprotect },
+  { "madvise", 3, do_madvise },
+  { "mremap", 5, do_mremap },
+  { "mincore", 2, do_mincore },
+  { "brk", 1, do_brk },
+  { "load", 2, do_load },
+  { "store", 3, do_store },
+  { "read", 2, do_read },
+  { "write", 3, do_write },
+  { "fill", 3, do_fill },
+  { "add", 2, do_add },
+  { "exchange", 3, do_exchange },
+  { "execute", 1, do_execute },
+  { "file-write", 4, do_file_write },
+  { "file-read", 3, do_file_read },
+  { "together", 5, do_together },
+  { "fork", 1, do_fork },
+  { "exit", 0, do_exit },
+  { "switch", 1, do_switch },
+  { "thread", 1, do_thread },
+};
+
+// ---------------------------------------------------------------------------------------------------------------------
 // A sequence
 
 struct step {
@@ -644,7 +905,6 @@ struct step {
 };
 
 static struct step steps[MAX_STEPS];
-static unsigned step_count;
 
 static void parse_sequence(char *line)
 {
@@ -674,65 +934,63 @@ static void parse_sequence(char *line)
 static void perform_step(unsigned index)
 {
   static char mappings_before[1 << 15], resident_before[1 << 13];
-  steps[index].operation->perform(steps[index].arguments);
+  const struct operation *operation = steps[index].operation;
+  stays_behind = false;
+  operation->perform(steps[index].arguments);
+  if (stays_behind) return;
   put("|");
   list_mappings();
   put_changes(put_mappings, mappings_before, sizeof mappings_before);
   put("|");
   put_changes(put_resident, resident_before, sizeof resident_before);
   put("\n");
+  next_turn(index + 1);
 }
 
-static void take_signals(unsigned thread)
+// All of a process that has said that it ends is gone once its parent has waited for it.
+static void wait_for_ended(void)
 {
-  static char stacks[MAX_THREADS][1 << 15];
-  stack_t stack = { .ss_sp = stacks[thread], .ss_size = sizeof stacks[thread] };
-  if (sigaltstack(&stack, NULL) != 0) stop("sigaltstack");
+  unsigned ended = shared->ended;
+  shared->ended = 0;
+  if (ended == 0 || shared->parents[ended] != process) return;
+  int status;
+  if (waitpid(shared->pids[ended], &status, 0) == -1 || status != 0) stop("a process did not end well");
 }
 
-// Threads by turns. They are made without the C library, which would allocate for them; they share its thread-local
-// data, which is no matter as only one of them ever runs.
-static unsigned thread_count = 1;
-static uint32_t turn;
-
-static void futex(int operation, uint32_t value)
+// The last thing that a process does, unless it has ended before. The first process waits for nobody: whoever is left
+// is the driver's.
+static void tell_contents(uint32_t index)
 {
-  syscall(SYS_futex, &turn, operation, value, NULL, NULL, 0);
+  list_mappings();
+  put_mappings();
+  put("|");
+  put_resident();
+  put("|");
+  put_contents();
+  put("\n");
+  shared->alive &= ~(1u << process);
+  next_turn(index + 1);
+  _exit(0);
 }
 
 static void run_turns(unsigned thread)
 {
   for (;;) {
-    uint32_t index = __atomic_load_n(&turn, __ATOMIC_ACQUIRE);
-    if (index >= step_count) return;
-    if (index % thread_count != thread) {
-      futex(FUTEX_WAIT_PRIVATE, index);
-      continue;
+    uint32_t turn = __atomic_load_n(&shared->turn, __ATOMIC_ACQUIRE);
+    uint32_t index = turn >> 8;
+    if (!(shared->alive & 1u << process)) _exit(0);
+    if ((turn >> 4 & 15) == process) {
+      unsigned number = index < step_count ? turn & 15 : first_thread;
+      if (thread == number) {
+        wait_for_ended();
+        if (index >= step_count) tell_contents(index);
+        perform_step(index);
+        if (__atomic_load_n(&shared->turn, __ATOMIC_ACQUIRE) != turn) continue;
+      } else if (thread == first_thread && !(threads & 1u << number)) {
+        start_thread(number);
+      }
     }
-    perform_step(index);
-    __atomic_store_n(&turn, index + 1, __ATOMIC_RELEASE);
-    if (thread_count > 1) futex(FUTEX_WAKE_PRIVATE, MAX_THREADS);
-  }
-}
-
-static int run_thread(void *argument)
-{
-  unsigned thread = (unsigned)(uintptr_t)argument;
-  take_signals(thread);
-  run_turns(thread);
-  // Only this thread ends.
-  syscall(SYS_exit, 0);
-  return 0;
-}
-
-static void start_threads(void)
-{
-  static char stacks[MAX_THREADS][1 << 15] __attribute__((aligned(64)));
-  const int flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM;
-  for (unsigned thread = 1; thread < thread_count; thread++) {
-    if (clone(run_thread, stacks[thread] + sizeof stacks[thread], flags, (void *)(uintptr_t)thread) == -1) {
-      stop("cannot start a thread");
-    }
+    futex(&shared->turn, FUTEX_WAIT, turn);
   }
 }
 
@@ -742,12 +1000,10 @@ static void run_sequence(void)
   const int caught[] = { SIGSEGV, SIGBUS, SIGILL, SIGTRAP, SIGFPE };
   for (size_t each = 0; each < sizeof caught / sizeof *caught; each++) sigaction(caught[each], &action, NULL);
   take_signals(0);
-  // A sequence takes microseconds.
-  alarm(30);
-  start_threads();
+  alarm(SECONDS);
+  threads = 1;
+  shared->processes = shared->alive = 1;
   run_turns(0);
-  put_contents();
-  put("\n");
 }
 
 static void fill_file(unsigned number)
@@ -777,7 +1033,7 @@ static void answer(char *line)
 {
   parse_sequence(line);
   for (unsigned number = 0; number < FILES; number++) fill_file(number);
-  *output_length = 0;
+  memset(shared, 0, sizeof *shared);
   pid_t child = fork();
   if (child == -1) stop("cannot fork");
   if (child == 0) {
@@ -787,12 +1043,13 @@ static void answer(char *line)
     run_sequence();
     _exit(0);
   }
-  int status;
-  if (waitpid(child, &status, 0) != child) stop("waitpid");
-  if (WIFEXITED(status) && WEXITSTATUS(status) != 0) _exit(2);
-  if (WIFSIGNALED(status)) put("died of signal "), put_number((unsigned long)WTERMSIG(status), 10), put("\n");
+  // Whose parent has ended before them come to this process, see PR_SET_CHILD_SUBREAPER.
+  for (int status; waitpid(-1, &status, 0) != -1;) {
+    if (WIFEXITED(status) && WEXITSTATUS(status) != 0) _exit(2);
+    if (WIFSIGNALED(status)) put("died of signal "), put_number((unsigned long)WTERMSIG(status), 10), put("\n");
+  }
   put(".\n");
-  write_all(output, *output_length);
+  write_all(output, shared->output_length);
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -857,10 +1114,11 @@ int main(int count, char **arguments)
     file_descriptors[number] = memfd_create("conformance", MFD_CLOEXEC);
     if (file_descriptors[number] < 0) stop("memfd_create");
   }
-  char *shared = mmap(NULL, output_size + PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-  if (shared == MAP_FAILED) stop("no memory for the output");
-  output_length = (volatile size_t *)shared;
-  output = shared + PAGE;
+  prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+  char *memory = mmap(NULL, output_size + PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) stop("no memory for the output");
+  shared = (void *)memory;
+  output = memory + PAGE;
   maps_file = open("/proc/self/maps", O_RDONLY);
   if (maps_file < 0) stop("cannot open /proc/self/maps");
   struct mapping first;
@@ -869,7 +1127,7 @@ int main(int count, char **arguments)
   put("ready ");
   put_number(heap_start, 10);
   put("\n");
-  write_all(output, *output_length);
+  write_all(output, shared->output_length);
   close(maps_file);
 
   size_t begin = 0;

@@ -35,6 +35,8 @@ function compilerName(): string {
 export interface Peer {
   /** Where its heap begins. */
   readonly heapStart: number
+  /** How many threads perform the steps, as `thread` steps say. */
+  readonly threads: number
   /** What each sequence printed, step by step. */
   run(sequences: readonly (readonly Step[])[]): Promise<string[][]>
 }
@@ -42,16 +44,18 @@ export interface Peer {
 /** The program, running. */
 export class LinuxPeer implements Peer {
   readonly heapStart: number
+  readonly threads: number
   readonly #child: ChildProcess
   readonly #lines: AsyncIterator<string>
 
-  private constructor(child: ChildProcess, lines: AsyncIterator<string>, heapStart: number) {
+  private constructor(child: ChildProcess, lines: AsyncIterator<string>, heapStart: number, threads: number) {
     this.#child = child
     this.#lines = lines
     this.heapStart = heapStart
+    this.threads = threads
   }
 
-  /** Compiles and starts it; each sequence is performed by `threads` threads in turn, 1 to 4. */
+  /** Compiles and starts it; each process has up to `threads` threads, 1 to 4. */
   static async start(threads = 1): Promise<LinuxPeer> {
     const folder = mkdtempSync(path.join(os.tmpdir(), 'faultline-conformance-'))
     try {
@@ -61,7 +65,7 @@ export class LinuxPeer implements Peer {
       const lines = linesOf(child)
       const ready = /^ready (\d+)$/.exec(await nextLine(lines))
       if (ready === null) throw new Error('the Linux side of the conformance suite did not start')
-      return new LinuxPeer(child, lines, Number(ready[1]))
+      return new LinuxPeer(child, lines, Number(ready[1]), threads)
     } finally {
       rmSync(folder, { recursive: true, force: true })
     }

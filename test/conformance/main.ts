@@ -21,7 +21,7 @@ function readArguments() {
         seed: { type: 'string' },
         calls: { type: 'string', default: '40' },
         design: { type: 'string', default: 'all' },
-        threads: { type: 'string', default: '1' },
+        threads: { type: 'string', default: '3' },
       },
     }).values
   } catch (error) {

@@ -4,8 +4,18 @@
 // sent and shrunk. An operation is one entry here and one there. Addresses are positions, see linux.c.
 
 import * as fc from 'fast-check'
-import type { Protection } from '../../src/index.ts'
-import { ARENA_PAGES, fileSizes, HEAP_POSITION, hex, LIMIT_POSITION, mix, PAGE, type World } from './world.ts'
+import type { AddressSpace, Protection } from '../../src/index.ts'
+import {
+  ARENA_PAGES,
+  fileSizes,
+  type Half,
+  HEAP_POSITION,
+  hex,
+  LIMIT_POSITION,
+  mix,
+  PAGE,
+  type World,
+} from './world.ts'
 
 export type Step = readonly [name: string, ...numbers: number[]]
 
@@ -220,7 +230,7 @@ const operations: Readonly<Record<string, Operation>> = {
       .map(([at, number]) => [...at, number]),
     perform(world, at, length, number) {
       world.space.madvise(world.address(at), length, advice[number as keyof typeof advice])
-      return '0'
+      return '0 '
     },
   },
   mremap: {
@@ -333,7 +343,7 @@ const operations: Readonly<Record<string, Operation>> = {
     numbers: fc.tuple(place, fc.nat(PAGE - 16)).map(([at, within]) => [at.page * PAGE + within]),
     perform(world, at) {
       world.space.touch(world.address(at), 'x')
-      return '0'
+      return '0 '
     },
   },
   'file-write': {
@@ -344,6 +354,49 @@ const operations: Readonly<Record<string, Operation>> = {
       return String(length)
     },
   },
+  // On pages of a mapping of its own, so that it does not matter which of its threads is first.
+  together: {
+    weight: 2,
+    numbers: fc
+      .tuple(place, fc.integer({ min: 1, max: 9 }), fc.nat(3), fc.nat(8), fc.nat(255))
+      .map(([at, count, kind, begin, seed]) => [
+        at.page * PAGE,
+        Math.min(count, at.room, 8),
+        kind,
+        begin,
+        seed,
+      ]),
+    perform(world, at, pages, kind, begin, seed) {
+      const start = world.space.mmap(pages * PAGE, {
+        address: world.address(at),
+        fixed: true,
+        shared: kind % 2 === 1,
+        ...(kind < 2 ? {} : { file: world.files.at(-1)! }),
+      })
+      const half = { start, pages, begin, seed }
+      world.processes.together([
+        { ...half, odd: 0 },
+        { ...half, odd: 1 },
+      ])
+      return '0'
+    },
+  },
+  fork: {
+    weight: 4,
+    numbers: fc.nat(1).map((who) => [who]),
+    perform: (world, who) => world.processes.fork(who === 1),
+  },
+  exit: { weight: 1, numbers: fc.constant([]), perform: (world) => world.processes.exit() },
+  switch: {
+    weight: 5,
+    numbers: fc.nat(59).map((which) => [which]),
+    perform: (world, which) => world.processes.choose(which),
+  },
+  thread: {
+    weight: 4,
+    numbers: fc.nat(11).map((which) => [which]),
+    perform: (world, which) => world.processes.thread(which),
+  },
   'file-read': {
     weight: 1,
     numbers: fileRange,
@@ -352,6 +405,22 @@ const operations: Readonly<Record<string, Operation>> = {
       return `${bytes.length}:${hashOf(bytes)}`
     },
   },
+}
+
+/** What one of the two threads of `together` does: writes to every second page, and counts in a word of the first. */
+export function workHalf(space: AddressSpace, { start, pages, begin, odd, seed }: Half): void {
+  for (let done = 0; done < pages; done++) {
+    const page = (done + begin) % pages
+    if (page % 2 !== odd) continue
+    const at = start + page * PAGE
+    space.writeUint8(at + seed, (space.readUint8(at + seed + 1) + seed + page) & 0xff)
+    space.addUint32(start + PAGE - 4, seed)
+  }
+}
+
+/** Whether the step says who goes on, and so is not performed by a thread. */
+export function isControl([name]: Step): boolean {
+  return ['together', 'fork', 'exit', 'switch', 'thread'].includes(name)
 }
 
 /** Performs a step on Faultline, see {@link Operation.perform}. */

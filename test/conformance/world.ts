@@ -1,6 +1,12 @@
 // What both sides of the conformance suite agree on: windows, files, and how results are printed. As in linux.c.
 
-import type { AddressSpace, MemoryFile } from '../../src/index.ts'
+import {
+  type AddressSpace,
+  BusError,
+  MemoryError,
+  type MemoryFile,
+  SegmentationFault,
+} from '../../src/index.ts'
 
 export const PAGE = 4096
 export const ARENA_PAGES = 600
@@ -18,14 +24,86 @@ export const files = [
 /** The sizes of the files, numbered from 1. */
 export const fileSizes: readonly number[] = files.map(({ size }) => size)
 
+/** Most processes that a sequence may have had. */
+export const MAX_PROCESSES = 5
+
+export const ARENA = 0x3ff_ffff_c000
+/** The first address that no program can have. */
+export const LIMIT = 2 ** 43 - PAGE
+
+/** Who performs a sequence, and how that changes. Each returns what linux.c prints. */
+export interface Processes {
+  /** The process that goes on is copied; with `childGoesOn` the copy goes on. */
+  fork(childGoesOn: boolean): string
+  /** What every page of this process holds; then it ends, unless it is the first, and its parent goes on. */
+  exit(): string
+  /** Another of the processes goes on, or the same. */
+  choose(which: number): string
+  /** Another thread goes on, or the same. */
+  thread(which: number): string
+  /** Does both at the same time, where there are two threads. */
+  together(halves: readonly [Half, Half]): void
+}
+
+/** What one of two threads does that work at the same time: see linux.c. */
+export interface Half {
+  readonly start: number
+  readonly pages: number
+  readonly begin: number
+  readonly odd: number
+  readonly seed: number
+}
+
 /** Where operations happen: an address space with nothing free but the windows. */
 export interface World {
   readonly space: AddressSpace
   readonly files: readonly MemoryFile[]
+  readonly processes: Processes
   address(position: number): number
   position(address: number): number
-  /** Faults that have been handled; null where the design counts those twice that it tries twice. */
-  faults(): number | null
+}
+
+/** @param heap where the heap begins */
+export function worldOf(
+  space: AddressSpace,
+  files: readonly MemoryFile[],
+  heap: number,
+  processes: Processes,
+): World {
+  const heapEnd = heap + HEAP_PAGES * PAGE
+  return {
+    space,
+    files,
+    processes,
+    address(position) {
+      if (position >= LIMIT_POSITION) return LIMIT + (position - LIMIT_POSITION)
+      if (position >= HEAP_POSITION) return heap + (position - HEAP_POSITION)
+      return ARENA + position
+    },
+    position(address) {
+      if (address >= LIMIT) return LIMIT_POSITION + (address - LIMIT)
+      if (address >= heap && address < heapEnd + PAGE) return HEAP_POSITION + (address - heap)
+      return address - ARENA
+    },
+  }
+}
+
+/** What a step printed, and whether a fault of it ended in a signal. */
+export interface Result {
+  readonly text: string
+  readonly signal: boolean
+}
+
+/** What `body` returns, or the name of the error or signal that it throws. */
+export function resultOf(world: World, body: () => string): Result {
+  try {
+    return { text: body(), signal: false }
+  } catch (error) {
+    if (error instanceof SegmentationFault || error instanceof BusError)
+      return { text: `${error.code}@${world.position(error.address).toString(16)} `, signal: true }
+    if (error instanceof MemoryError) return { text: error.errno, signal: false }
+    throw error
+  }
 }
 
 /** One more value in a checksum. */

@@ -52,14 +52,17 @@ export function anonVmaPrepare(cpu: Task, vma: number): boolean {
 /** `find_mergeable_anon_vma`: the anon_vma of a neighbour with which this VMA might merge later, or 0. */
 function findMergeableAnonVma(cpu: Task, vma: number): number {
   const next = cpu.heap[vma + Vma.vmNext]
-  if (next !== 0 && anonVmaCompatible(cpu, vma, next)) {
-    const anonVma = Atomics.load(cpu.heap, next + Vma.anonVma)
-    if (anonVma !== 0) return anonVma
-  }
+  const anonVma = next === 0 ? 0 : reusableAnonVma(cpu, next, vma, next)
+  if (anonVma !== 0) return anonVma
   const previous = cpu.heap[vma + Vma.vmPrev]
-  if (previous !== 0 && anonVmaCompatible(cpu, previous, vma))
-    return Atomics.load(cpu.heap, previous + Vma.anonVma)
-  return 0
+  return previous === 0 ? 0 : reusableAnonVma(cpu, previous, previous, vma)
+}
+
+/** `reusable_anon_vma`: that of `old`, unless fork made it; `first` and `second` are `old` and the other, in order. */
+function reusableAnonVma(cpu: Task, old: number, first: number, second: number): number {
+  if (!anonVmaCompatible(cpu, first, second)) return 0
+  const anonVma = Atomics.load(cpu.heap, old + Vma.anonVma)
+  return anonVma === 0 || cpu.heap[anonVma + AnonVma.forked] !== 0 ? 0 : anonVma
 }
 
 /** `anon_vma_compatible`: `first` and `second` adjoin and differ in nothing that mprotect could not make equal. */

@@ -1,7 +1,7 @@
 // mmap and munmap (mm/mmap.c of Linux 5.12). Arguments are page numbers; the results too, or negative errno values.
 
 import { EACCES, EEXIST, EINVAL, ENOMEM, EOVERFLOW, EPERM } from './errno.ts'
-import { FILE_NO_FAULT_AROUND, createFile, putFile } from './file.ts'
+import { createFile, putFile } from './file.ts'
 import { mergeVma, splitVmaUnlimited } from './merge.ts'
 import { gatherBegin, gatherFinish } from './mmu-gather.ts'
 import { MMAP_MIN, Mm, TASK_SIZE } from './mm.ts'
@@ -47,7 +47,7 @@ export function mmap(
   if (pages > TASK_SIZE) return -ENOMEM
   if (file !== 0 && pgoff + pages > 0x7fff_ffff) return -EOVERFLOW
   const ownFile = file === 0 && (vmFlags & VM_SHARED) !== 0
-  const backing = ownFile ? createFile(cpu, pages, 4096, FILE_NO_FAULT_AROUND) : file
+  const backing = ownFile ? createFile(cpu, pages, 4096, 0) : file
   if (ownFile && backing === 0) return -ENOMEM
   mmapWriteLock(cpu, mm)
   const page = mmapLocked(cpu, mm, hint, pages, vmFlags, mapFlags, backing, ownFile ? 0 : pgoff)

@@ -247,7 +247,11 @@ function copyVma(cpu: Task, mm: number, vma: number, from: number, to: number, p
   if (!findVmaLinks(cpu, mm, to, to + pages)) return 0
   const flags = heap[vma + Vma.vmFlags]
   const merged = mergeVma(cpu, mm, cpu.vmaLinkPrevious, to, to + pages, flags, anonVma, file, pgoff)
-  if (merged !== 0) return merged
+  if (merged !== 0) {
+    // `dup_anon_vma`: the pages that come here refer to it, and a fork looks for them only where there is one.
+    if (Atomics.load(heap, merged + Vma.anonVma) === 0) anonVmaClone(cpu, merged, vma)
+    return merged
+  }
   const fresh = dupVmaToLink(cpu, vma, to)
   if (fresh === 0) return 0
   heap[fresh + Vma.vmStart] = to
