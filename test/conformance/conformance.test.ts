@@ -138,12 +138,12 @@ describe('the comparison', { skip }, () => {
       for (const design of names) {
         const subject = new Subject(design, peer.heapStart, 2)
         for (const kind of [0, 1, 2, 3]) {
-          const steps: readonly Step[] = [
+          const both: readonly Step[] = [
             ['together', PAGE, 8, kind, 3, 9],
             ['load', 2 * PAGE - 4, 4],
           ]
-          const [theirs] = await peer.run([steps])
-          assert.deepEqual(subject.run(steps), theirs)
+          const [theirs] = await peer.run([both])
+          assert.deepEqual(subject.run(both), theirs)
           // Behind what the file held.
           if (kind < 2) assert.match(theirs![1]!, /^48 /)
         }

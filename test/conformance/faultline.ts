@@ -190,7 +190,7 @@ class Sequence implements Processes {
     if (step[0] === 'exit' && performer !== this.#current) this.#destroy(performer)
   }
 
-  /** All tell what they hold, the youngest first; nobody is left then but the first, and in it nobody but this thread. */
+  /** All tell what they hold, the youngest first. The first is left then, and in it nobody but this thread. */
   end(): void {
     for (const each of this.#alive.toReversed()) {
       const list = mappingsOf(each.world)

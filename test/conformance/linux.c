@@ -686,8 +686,9 @@ static unsigned step_count;
 static unsigned thread_count = 1;
 // This process, the thread that it began with, and the threads that it has, one bit each.
 static unsigned process, first_thread, threads;
-// Of two that come out of a fork, this is the one that does not go on.
-static bool stays_behind;
+// Of the two that come out of a fork that this thread made, it is the one that does not go on. Who does may have done
+// much before the other knows.
+static bool stays_behind[MAX_THREADS];
 
 // Without the C library, whose errno the threads share.
 static void futex(uint32_t *word, int operation, uint32_t value)
@@ -766,13 +767,11 @@ static void do_fork(const unsigned long *argument)
   shared->parents[number] = process;
   put_number(number, 10);
   if (argument[0]) shared->process = number;
-  long child = syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+  stays_behind[thread] = argument[0];
+  long child = syscall(SYS_clone, SIGCHLD | CLONE_PARENT_SETTID, 0, &shared->pids[number], 0, 0);
   if (child == -1) stop("cannot fork");
-  stays_behind = (child == 0) != argument[0];
-  if (child != 0) {
-    shared->pids[number] = (pid_t)child;
-    return;
-  }
+  if (child != 0) return;
+  stays_behind[thread] = !argument[0];
   process = number;
   first_thread = thread;
   threads = 1u << first_thread;
@@ -931,13 +930,13 @@ static void parse_sequence(char *line)
   }
 }
 
-static void perform_step(unsigned index)
+static void perform_step(unsigned index, unsigned thread)
 {
   static char mappings_before[1 << 15], resident_before[1 << 13];
   const struct operation *operation = steps[index].operation;
-  stays_behind = false;
+  stays_behind[thread] = false;
   operation->perform(steps[index].arguments);
-  if (stays_behind) return;
+  if (stays_behind[thread]) return;
   put("|");
   list_mappings();
   put_changes(put_mappings, mappings_before, sizeof mappings_before);
@@ -984,7 +983,7 @@ static void run_turns(unsigned thread)
       if (thread == number) {
         wait_for_ended();
         if (index >= step_count) tell_contents(index);
-        perform_step(index);
+        perform_step(index, thread);
         if (__atomic_load_n(&shared->turn, __ATOMIC_ACQUIRE) != turn) continue;
       } else if (thread == first_thread && !(threads & 1u << number)) {
         start_thread(number);

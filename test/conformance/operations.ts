@@ -366,14 +366,14 @@ const operations: Readonly<Record<string, Operation>> = {
         begin,
         seed,
       ]),
-    perform(world, at, pages, kind, begin, seed) {
-      const start = world.space.mmap(pages * PAGE, {
+    perform(world, at, count, kind, begin, seed) {
+      const start = world.space.mmap(count * PAGE, {
         address: world.address(at),
         fixed: true,
         shared: kind % 2 === 1,
         ...(kind < 2 ? {} : { file: world.files.at(-1)! }),
       })
-      const half = { start, pages, begin, seed }
+      const half = { start, count, begin, seed }
       world.processes.together([
         { ...half, odd: 0 },
         { ...half, odd: 1 },
@@ -408,9 +408,9 @@ const operations: Readonly<Record<string, Operation>> = {
 }
 
 /** What one of the two threads of `together` does: writes to every second page, and counts in a word of the first. */
-export function workHalf(space: AddressSpace, { start, pages, begin, odd, seed }: Half): void {
-  for (let done = 0; done < pages; done++) {
-    const page = (done + begin) % pages
+export function workHalf(space: AddressSpace, { start, count, begin, odd, seed }: Half): void {
+  for (let done = 0; done < count; done++) {
+    const page = (done + begin) % count
     if (page % 2 !== odd) continue
     const at = start + page * PAGE
     space.writeUint8(at + seed, (space.readUint8(at + seed + 1) + seed + page) & 0xff)

@@ -45,10 +45,10 @@ export interface Processes {
   together(halves: readonly [Half, Half]): void
 }
 
-/** What one of two threads does that work at the same time: see linux.c. */
+/** What one of two threads does that work at the same time at so many pages: see linux.c. */
 export interface Half {
   readonly start: number
-  readonly pages: number
+  readonly count: number
   readonly begin: number
   readonly odd: number
   readonly seed: number
@@ -66,14 +66,14 @@ export interface World {
 /** @param heap where the heap begins */
 export function worldOf(
   space: AddressSpace,
-  files: readonly MemoryFile[],
+  open: readonly MemoryFile[],
   heap: number,
   processes: Processes,
 ): World {
   const heapEnd = heap + HEAP_PAGES * PAGE
   return {
     space,
-    files,
+    files: open,
     processes,
     address(position) {
       if (position >= LIMIT_POSITION) return LIMIT + (position - LIMIT_POSITION)

@@ -1,4 +1,4 @@
-// `npm run stress -- --seconds N --threads T --design D --rwsem R --seed S --kinds slabs,interleaved,words,free
+// `npm run stress -- --seconds N --threads T --design D --rwsem R --seed S --kinds slabs,interleaved,words,free,forks
 //                 --steps K --rss batched|shared --variant V`
 // runs the stress test for as long as wanted. Exit code 0: nothing was found; 1: something was; 2: a wrong call.
 
@@ -7,7 +7,7 @@ import { designs, type DesignName } from '../../src/index.ts'
 import { configVariants, runStress, StressFailure } from './stress.ts'
 import type { RoundKind } from './rounds.ts'
 
-const KINDS = ['slabs', 'interleaved', 'words', 'free']
+const KINDS = ['slabs', 'interleaved', 'words', 'free', 'forks']
 const RWSEMS = ['xadd', 'generic']
 
 function wrongCall(message: string): never {

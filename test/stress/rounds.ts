@@ -13,8 +13,9 @@ import { PAGE_SIZE, type ReferenceFile, type ReferencePage } from '../reference/
  *   same mappings
  * - words: all threads share every page, each owns words in it; nothing may ever lose a word that was stored
  * - free: overlapping calls by all; every stored word says who stored it, where and when
+ * - forks: all write, and all fork what they write to; what a copy holds is a moment of it, see fork-rounds.ts
  */
-export type RoundKind = 'slabs' | 'interleaved' | 'words' | 'free'
+export type RoundKind = 'slabs' | 'interleaved' | 'words' | 'free' | 'forks'
 
 export interface Layout {
   threads: number

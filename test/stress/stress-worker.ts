@@ -20,6 +20,7 @@ import {
   type World,
 } from '../reference/operations.ts'
 import { Random } from '../reference/random.ts'
+import { Forker } from './fork-rounds.ts'
 import {
   CONTROL_ARRIVED,
   CONTROL_GENERATION,
@@ -111,6 +112,7 @@ function runRound(message: RoundMessage): void {
   barrier()
   if (message.kind === 'free') runFree(context)
   else if (message.kind === 'words') runWords(context)
+  else if (message.kind === 'forks') runForks(context)
   else runOwned(context)
   const owned: OwnedState[] = message.kind === 'slabs' || message.kind === 'interleaved' ? ownedStates() : []
   if (!onOwnMachine) {
@@ -739,6 +741,28 @@ function runWords(context: RoundContext): void {
       if (access(() => (got = space.readUint32(ownWord(page, which))))) check(page, which, 'last load', got)
     }
   }
+}
+
+// ── forks rounds
+// ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+function runForks(context: RoundContext): void {
+  const { message, random } = context
+  const { threads, seed } = start
+  const layout = layoutFor(threads)
+  const forker = new Forker({
+    thread,
+    threads,
+    arena: layout.arena,
+    scratch: layout.heap + thread * 0x100_0000,
+    seed: seed ^ message.round,
+    shared: message.shared,
+    random,
+    space: () => context.spaces[0]!,
+  })
+  for (let count = 0; count < message.steps && nextStep(); count++, succeeded++) forker.step()
+  if (Atomics.load(start.control, CONTROL_STOP) === 0) forker.end()
+  outOfMemory += forker.outOfMemory
 }
 
 function shuffled(random: Random, count: number): number[] {

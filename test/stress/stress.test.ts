@@ -31,6 +31,26 @@ for (const { name } of designs) {
   }
 }
 
+for (const [index, { name }] of designs.entries()) {
+  test(`a fork among threads that write has of each what came before it: ${name}`, async () => {
+    const rwsem = index % 2 === 0 ? 'xadd' : 'generic'
+    const config = configVariants[index % configVariants.length]!
+    const report = await runStress({
+      design: name,
+      rwsem,
+      config,
+      threads: 3,
+      seed,
+      kinds: ['forks'],
+      rounds: 2,
+      steps: 400,
+    })
+    assert.equal(report.rounds, 2)
+    assert.equal(report.outOfMemory, 0)
+    assert.ok(report.counters['pgfault']! > 100, `${report.counters['pgfault']} faults`)
+  })
+}
+
 test('counters that do not add up are noticed', () => {
   assert.equal(counterProblem({ spf_attempt: 5, spf_abort: 2, SPF_ABORT_ODD: 1, SPF_ABORT_PMD: 1 }), null)
   assert.match(counterProblem({ spf_attempt: 5, spf_abort: 2, SPF_ABORT_ODD: 1 })!, /sum to 1/)

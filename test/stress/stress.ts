@@ -25,6 +25,7 @@ import {
 } from '../reference/model.ts'
 import { checkContents, checkLayout, Divergence, type World } from '../reference/operations.ts'
 import { Random } from '../reference/random.ts'
+import { FORK_PAGES, FORK_WORDS, prepareForkRound } from './fork-rounds.ts'
 import {
   CONTROL_STEPS,
   CONTROL_STOP,
@@ -102,7 +103,7 @@ interface RoundPlan {
   stride: number
 }
 
-const ALL_KINDS: readonly RoundKind[] = ['slabs', 'interleaved', 'words', 'free']
+const ALL_KINDS: readonly RoundKind[] = ['slabs', 'interleaved', 'words', 'free', 'forks']
 const MEMORY = '64MiB'
 /** Little enough that the frames run out, enough that something can be done at all. */
 const PRESSURE_MEMORY = 96 * PAGE_SIZE
@@ -207,6 +208,7 @@ class Coordinator {
         if (over()) break
         if (kind === 'free') await this.#freeRound(random)
         else if (kind === 'words') await this.#wordsRound(random)
+        else if (kind === 'forks') await this.#forkRound(random)
         else await this.#ownedRounds(kind, random)
         this.#checkLeaks(this.#machine, baseline)
         this.#checkCounters(this.#machine)
@@ -389,6 +391,19 @@ class Coordinator {
       }
     }
     this.#emptyAndDestroy(space, [[layout.arena, WORDS_PAGES * stride]])
+  }
+
+  async #forkRound(random: Random): Promise<void> {
+    const layout = layoutFor(this.#options.threads)
+    const space = this.#machine.createAddressSpace()
+    prepareForkRound(space, layout.arena, this.#files[WORDS_FILE]!)
+    const shared = new Int32Array(new SharedArrayBuffer(4 * FORK_WORDS))
+    const plan = { kind: 'forks' as const, keep: false, last: true, pressure: false, hot: false, stride: 1 }
+    await this.#perform(plan, [space], shared, random)
+    this.#emptyAndDestroy(space, [
+      [layout.arena, FORK_PAGES],
+      [layout.heap, (layout.threads * 0x100_0000) / PAGE_SIZE],
+    ])
   }
 
   async #perform(
