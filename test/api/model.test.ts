@@ -1,4 +1,5 @@
-// Random sequences of calls and accesses by one thread, held against the reference model step by step.
+// Random sequences of calls and accesses by one thread, held against the reference model step by step; the thread forks
+// its space, and goes from one of them to another.
 //
 // A failing run prints fast-check's seed and path and the shortest sequence that it found; FAULTLINE_RUNS sets how many
 // sequences are tried, FAULTLINE_SEED where they begin.
@@ -59,6 +60,22 @@ const value = fc.nat(0xffffffff)
 const rangeLength = fc.oneof(fc.integer({ min: 0, max: 64 }), fc.integer({ min: 0, max: 3 * PAGE_SIZE }))
 const fileRange = { at: fc.nat(5 * PAGE_SIZE), length: fc.integer({ min: 1, max: PAGE_SIZE }) }
 const fileNumber = fc.nat(FILE_BYTES.length - 1)
+
+/** What concerns the spaces as such: a copy of this one, working in another one, giving this one up. */
+type FamilyOperation =
+  | { readonly kind: 'fork'; readonly follow: boolean }
+  | { readonly kind: 'switch'; readonly which: number }
+  | { readonly kind: 'exit' }
+type Step = Operation | FamilyOperation
+
+/** As many spaces as there may be at a time. */
+const SPACES = 4
+
+const family: fc.Arbitrary<FamilyOperation> = fc.oneof(
+  { weight: 3, arbitrary: fc.boolean().map((follow): FamilyOperation => ({ kind: 'fork', follow })) },
+  { weight: 3, arbitrary: fc.nat(11).map((which): FamilyOperation => ({ kind: 'switch', which })) },
+  { weight: 1, arbitrary: fc.constant<FamilyOperation>({ kind: 'exit' }) },
+)
 
 const operation = fc.oneof(
   {
@@ -172,6 +189,11 @@ const operation = fc.oneof(
   },
 ) as fc.Arbitrary<Operation>
 
+const step: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 14, arbitrary: operation },
+  { weight: 1, arbitrary: family },
+)
+
 function makeWorld(machine: Machine): { world: World; close(): void } {
   const floating: number[] = []
   const space = machine.createAddressSpace({ stackLimit: STACK_LIMIT })
@@ -199,32 +221,47 @@ function makeWorld(machine: Machine): { world: World; close(): void } {
     concurrent: false,
   }
   const close = () => {
-    space.destroy()
     for (const file of files) file.tested.close()
   }
   return { world, close }
 }
 
 /** Performs a sequence in a space of its own; throws Divergence, after which the machine must not be used again. */
-function runSequence(
-  machine: Machine,
-  operations: readonly Operation[],
-  sabotage?: (world: World) => void,
-): void {
-  const { world, close } = makeWorld(machine)
-  sabotage?.(world)
-  for (const [index, step] of operations.entries()) {
-    perform(world, step)
-    checkLayout(world, `after step ${index + 1}, ${JSON.stringify(step)}`)
+function runSequence(machine: Machine, operations: readonly Step[], sabotage?: (world: World) => void): void {
+  const { world: first, close } = makeWorld(machine)
+  sabotage?.(first)
+  const worlds = [first]
+  let world = first
+  for (const [index, each] of operations.entries()) {
+    if (each.kind === 'fork') {
+      if (worlds.length === SPACES) continue
+      const child = { ...world, space: world.space.fork(), model: world.model.fork() }
+      worlds.push(child)
+      if (each.follow) world = child
+    } else if (each.kind === 'switch') {
+      world = worlds[each.which % worlds.length]!
+    } else if (each.kind === 'exit') {
+      if (worlds.length === 1) continue
+      checkContents(world)
+      world.space.destroy()
+      worlds.splice(worlds.indexOf(world), 1)
+      world = worlds[0]!
+    } else {
+      perform(world, each)
+    }
+    // Also those in which nothing was done, in which nothing may have changed.
+    for (const [number, other] of worlds.entries())
+      checkLayout(other, `space ${number} after step ${index + 1}, ${JSON.stringify(each)}`)
   }
-  checkContents(world)
-  for (const { tested, model } of world.files)
+  for (const each of worlds) checkContents(each)
+  for (const { tested, model } of first.files)
     assert.deepEqual(tested.read(0, model.size), model.read(0, model.size))
+  for (const each of worlds) each.space.destroy()
   close()
 }
 
 /** Runs sequences on one machine for as long as nothing goes wrong on it, each of which must leave it as it was. */
-function makeRunner(options: Partial<MachineOptions>): (operations: readonly Operation[]) => void {
+function makeRunner(options: Partial<MachineOptions>): (operations: readonly Step[]) => void {
   let machine: Machine | null = null
   return (operations) => {
     const own = machine ?? Machine.create({ memory: '16MiB', cpus: 1, ...options })
@@ -254,7 +291,7 @@ describe('random sequences agree with the reference model', () => {
   for (const { name, options } of variants) {
     test(name, () => {
       const run = makeRunner(options)
-      fc.assert(fc.property(fc.array(operation, { minLength: 1, maxLength: 60, size: 'max' }), run), {
+      fc.assert(fc.property(fc.array(step, { minLength: 1, maxLength: 60, size: 'max' }), run), {
         numRuns: runs,
         ...(seedText === undefined ? {} : { seed: Number(seedText) }),
       })
@@ -300,7 +337,12 @@ describe('random sequences agree with the reference model', () => {
       for (let repeat = 0; repeat < Math.max(1, runs / 50); repeat++) {
         const stream = index * 1000 + repeat
         const random = Random.derive(seed, stream)
-        const operations = Array.from({ length: 400 }, () => generate(random, shape))
+        const operations = Array.from({ length: 400 }, (): Step => {
+          if (!random.oneIn(15)) return generate(random, shape)
+          const kind = random.pick(['fork', 'fork', 'switch', 'switch', 'switch', 'exit'] as const)
+          if (kind === 'fork') return { kind, follow: random.oneIn(2) }
+          return kind === 'switch' ? { kind, which: random.below(12) } : { kind }
+        })
         try {
           run(operations)
         } catch (error) {
@@ -330,12 +372,7 @@ describe('the comparison itself', () => {
   }
   const store: Operation = { kind: 'store', page: 1, at: 8, width: 4, value: 77 }
   const load: Operation = { kind: 'load', page: 1, at: 8, width: 4 }
-  const mistakes: [
-    what: string,
-    operations: Operation[],
-    sabotage: (world: World) => void,
-    message: RegExp,
-  ][] = [
+  const mistakes: [what: string, operations: Step[], sabotage: (world: World) => void, message: RegExp][] = [
     [
       'a store that one side loses',
       [map, store, load],
@@ -367,6 +404,37 @@ describe('the comparison itself', () => {
       /1 anonymous pages/,
     ],
   ]
+  const forked: (typeof mistakes)[number][3] = /contents of the model|expected|anonymous pages/
+  for (const [what, lost] of [
+    ['what a child does not inherit', (child: ReferenceSpace) => child.pages.clear()],
+    [
+      'what a child shares that it should have for itself',
+      (child: ReferenceSpace, parent: ReferenceSpace) => {
+        for (const [number, page] of child.pages) page.contents = parent.pages.get(number)!.contents
+      },
+    ],
+  ] as const) {
+    mistakes.push([
+      what,
+      [
+        map,
+        store,
+        { kind: 'fork', follow: true },
+        { ...store, value: 5 },
+        { kind: 'switch', which: 0 },
+        load,
+      ],
+      ({ model }) => {
+        const fork = model.fork.bind(model)
+        model.fork = () => {
+          const child = fork()
+          lost(child, model)
+          return child
+        }
+      },
+      what.includes('shares') ? forked : /not mapped/,
+    ])
+  }
   for (const [what, operations, sabotage, message] of mistakes) {
     test(`notices ${what}`, () => {
       const machine = Machine.create({ memory: '16MiB', cpus: 1 })

@@ -182,6 +182,39 @@ describe('the reference model', () => {
     space.read(at(8), 1, Uint8Array.of(3))
   })
 
+  test('a child has what its parent had, for itself where it is private', () => {
+    const space = make()
+    const file = new ReferenceFile(1, PAGE)
+    map(space, 0, 4)
+    map(space, 4, 1, { shared: true })
+    map(space, 5, 1, { file })
+    for (const page of [0, 1, 2, 4, 5]) space.write(at(page), Uint8Array.of(page + 1))
+    space.madvise(at(1), PAGE, 'dontfork')
+    space.madvise(at(2), PAGE, 'wipeonfork')
+    space.setBrk(at(20))
+    const child = space.fork()
+    assert.deepEqual(shape(child), ['0-1 rw', '2-3 rw', '3-4 rw', '4-5 rw', '5-6 rw'])
+    assert.equal(child.brk(), at(20))
+    for (const [page, expected] of [
+      [0, 1],
+      [2, 0],
+      [4, 5],
+      [5, 6],
+    ] as const)
+      child.read(at(page), 1, Uint8Array.of(expected))
+    faults('SEGV_MAPERR', () => child.read(at(1), 1))
+    for (const page of [0, 4, 5]) child.write(at(page), Uint8Array.of(9))
+    for (const [page, expected] of [
+      [0, 1],
+      [1, 2],
+      [2, 3],
+      [4, 9],
+      [5, 6],
+    ] as const)
+      space.read(at(page), 1, Uint8Array.of(expected))
+    assert.deepEqual(child.anonymousPages(), { least: 2, most: 2 })
+  })
+
   test('the break keeps one page free above it', () => {
     const space = make()
     space.setBrk(at(0))

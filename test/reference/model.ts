@@ -1,5 +1,5 @@
 // The reference memory manager: what mmap, munmap, mprotect, madvise, mremap, brk and plain accesses mean, written as
-// simply as it can be said, for one thread at a time.
+// simply as it can be said, for one thread at a time; and fork, for which there is a space of it each.
 //
 // Principles:
 // - No mapping tree, no page table, no translation cache: a space is a map from page number to what that page is.
@@ -536,6 +536,30 @@ export class ReferenceSpace {
     return this.#candidates(page).map((bytes) =>
       new DataView(bytes.buffer).getUint32(address % PAGE_SIZE, true),
     )
+  }
+
+  /**
+   * What a child gets: the same mappings, but for those that are not to be inherited; of private memory a copy, of
+   * shared memory and files the very same.
+   */
+  fork(): ReferenceSpace {
+    const { addressLimit, minimumAddress, stackLimit } = this
+    const child = new ReferenceSpace({ addressLimit, minimumAddress, stackLimit })
+    child.startBrk = this.startBrk
+    child.currentBrk = this.currentBrk
+    for (const [file, number] of this.#fileNumbers) child.#fileNumbers.set(file, number)
+    for (const [number, page] of this.pages) {
+      if ((page.advice & ADVICE_DONTFORK) !== 0) continue
+      if ((page.advice & ADVICE_WIPEONFORK) !== 0) {
+        child.pages.set(number, { ...page, contents: null, lazyFree: false, resident: false })
+        continue
+      }
+      const contents = page.contents?.map((bytes) => Uint8Array.from(bytes)) ?? null
+      // What was only read can as well be brought in anew.
+      const resident = contents === null && page.resident === true ? undefined : page.resident
+      child.pages.set(number, { ...page, contents, resident })
+    }
+    return child
   }
 
   // ── observation
