@@ -111,11 +111,11 @@ everywhere(
   'a part becomes like what follows: the border moves down, or the whole goes [merge existing]',
   (world) => {
     world.map(2, 4)
-    world.map(6, 3, 'r')
-    world.protect(4, 2, 'r')
-    assert.deepEqual(world.shown(), ['2-4 rw', '4-9 r'])
-    world.protect(2, 2, 'r')
-    assert.deepEqual(world.shown(), ['2-9 r'])
+    world.map(6, 3, 'rwx')
+    world.protect(4, 2, 'rwx')
+    assert.deepEqual(world.shown(), ['2-4 rw', '4-9 rwx'])
+    world.protect(2, 2, 'rwx')
+    assert.deepEqual(world.shown(), ['2-9 rwx'])
     holdsOwnPages(world, [2, 3, 4, 5, 6, 8])
   },
 )
@@ -123,22 +123,22 @@ everywhere(
 everywhere(
   'a part becomes like what precedes: the border moves up, or the whole goes [merge existing]',
   (world) => {
-    world.map(0, 3, 'r')
+    world.map(0, 3, 'rwx')
     world.map(3, 4)
-    world.protect(3, 2, 'r')
-    assert.deepEqual(world.shown(), ['0-5 r', '5-7 rw'])
-    world.protect(5, 2, 'r')
-    assert.deepEqual(world.shown(), ['0-7 r'])
+    world.protect(3, 2, 'rwx')
+    assert.deepEqual(world.shown(), ['0-5 rwx', '5-7 rw'])
+    world.protect(5, 2, 'rwx')
+    assert.deepEqual(world.shown(), ['0-7 rwx'])
     holdsOwnPages(world, [0, 2, 3, 4, 5, 6])
   },
 )
 
 everywhere('what lies between two that are like it makes one of all three [merge existing]', (world) => {
-  world.map(0, 3, 'r')
+  world.map(0, 3, 'rwx')
   world.map(3, 4)
-  world.map(7, 2, 'r')
-  world.protect(3, 4, 'r')
-  assert.deepEqual(world.shown(), ['0-9 r'])
+  world.map(7, 2, 'rwx')
+  world.protect(3, 4, 'rwx')
+  assert.deepEqual(world.shown(), ['0-9 rwx'])
   holdsOwnPages(world, [0, 3, 6, 7, 8])
 })
 
