@@ -197,6 +197,48 @@ const scenarios: Record<string, (space: AddressSpace) => unknown> = {
     return { wrong }
   },
 
+  // Forks while the main thread writes and gives up; see ltp-fork.test.ts for what is where.
+  forkAndLook(space) {
+    const wrong: string[] = []
+    const expect = (what: string, holds: boolean, seen: unknown): void => {
+      if (!holds) wrong.push(`${what}: ${String(seen)}`)
+    }
+    const page = (number: number): number => address + number * PAGE
+    let before = 0
+    let forks = 0
+    ready()
+    while (!ended() && wrong.length < 5) {
+      const child = space.fork()
+      forks++
+      Atomics.add(control, SEEN, 1)
+      const [wiped, counted] = [child.readUint32(page(0)), child.readUint32(page(1))]
+      expect('a page that is wiped', wiped === 0, wiped)
+      expect('what was written before the fork', counted >= before, `${counted} after ${before}`)
+      before = counted
+      for (const each of [2, 3]) {
+        const seen = child.readUint32(page(each))
+        expect('a private page of the file', seen === each || seen >= 1000, seen)
+        child.writeUint32(page(each), 500)
+        const again = child.readUint32(page(each))
+        expect('the same once the child has written', again === 500, again)
+      }
+      // The first end is written before the last.
+      const [first, last] = [child.readUint32(page(8)), child.readUint32(page(8 + pages - 1))]
+      expect('both ends of a large mapping', first === last || first === last + 1, `${first}, ${last}`)
+      // Beside what was inherited, something new: two mappings, as one of them has pages in two spaces.
+      child.mmap(PAGE, { address: page(5), fixed: true })
+      child.writeUint32(page(5), 1)
+      const beside = child.maps().filter(({ start, end }) => start <= page(5) && end >= page(5))
+      expect('mappings at the border of an inherited one', beside.length === 2, beside.length)
+      const kept = child.readUint32(page(1))
+      expect('what the child had', kept === counted, `${kept} after ${counted}`)
+      child.writeUint32(page(6 + (forks % 2)), forks)
+      child.destroy()
+      if (forks % 2 === 0) Atomics.add(control, SEEN_OTHER, 1)
+    }
+    return { wrong, forks, shared: [space.readUint32(page(6)), space.readUint32(page(7))] }
+  },
+
   // Faults, maps and unmaps without end; to be terminated.
   faultForever(space) {
     const random = new Random(data.seed)

@@ -3,107 +3,20 @@
 
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { Worker } from 'node:worker_threads'
-import {
-  type AddressSpace,
-  CpuLostError,
-  Machine,
-  type MachineOptions,
-  type MemoryFile,
-} from '../../src/index.ts'
+import { type AddressSpace, CpuLostError, Machine, type MemoryFile } from '../../src/index.ts'
 import { Random } from '../reference/random.ts'
-import { counterProblem } from '../stress/stress.ts'
-import { ARENA, at, type Configuration, configurations, designNames, inUse, mapAt, PAGE } from './support.ts'
-import type { ScenarioData } from './thread-worker.ts'
-
-const END = 1
-const STATE = 2
-/** How often the threads have seen the one stable state, and the other. */
-const SEEN = 3
-const SEEN_OTHER = 4
-/** How long a thread may take to answer before it counts as hanging, in milliseconds. */
-const PATIENCE = 60_000
-
-class Thread {
-  readonly worker: Worker
-  readonly result: Promise<unknown>
-  readonly exited: Promise<void>
-
-  constructor(space: AddressSpace, data: Partial<ScenarioData> & { scenario: string; control: Int32Array }) {
-    this.worker = new Worker(new URL('./thread-worker.ts', import.meta.url), {
-      workerData: { handle: space.handle, address: ARENA, pages: 4, thread: 0, seed: 1, ...data },
-    })
-    this.result = new Promise((resolve, reject) => {
-      this.worker.on(
-        'message',
-        (message: { result?: unknown; error?: { name: string; message: string; stack: string } }) => {
-          if (message.error === undefined) resolve(message.result)
-          else
-            reject(
-              Object.assign(new Error(`${message.error.message}\n${message.error.stack}`), {
-                name: message.error.name,
-              }),
-            )
-        },
-      )
-      this.worker.on('error', reject)
-    })
-    this.result.catch(() => {})
-    this.exited = new Promise((resolve) => this.worker.on('exit', () => resolve()))
-  }
-}
-
-function makeControl(words = 32): Int32Array {
-  return new Int32Array(new SharedArrayBuffer(4 * words))
-}
-
-/** Waits, without blocking this thread's events, until `count` threads are at work. */
-async function untilReady(control: Int32Array, count: number): Promise<void> {
-  for (;;) {
-    const seen = Atomics.load(control, 0)
-    if (seen >= count) return
-    const wait = Atomics.waitAsync(control, 0, seen, PATIENCE)
-    if ((await wait.value) === 'timed-out') assert.fail('the threads do not come to work')
-  }
-}
-
-async function within<T>(promise: Promise<T>, what: string): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`hangs: ${what}`)), PATIENCE)
-  })
-  try {
-    return await Promise.race([promise, late])
-  } finally {
-    clearTimeout(timer)
-  }
-}
-
-/** Ends the scenarios and returns what the threads saw. */
-async function finish<T>(threads: Thread[], control: Int32Array): Promise<T[]> {
-  Atomics.store(control, END, 1)
-  Atomics.notify(control, END)
-  const results = (await within(
-    Promise.all(threads.map(({ result }) => result)),
-    'the end of the scenario',
-  )) as T[]
-  await within(Promise.all(threads.map(({ exited }) => exited)), 'the exit of the threads')
-  return results
-}
-
-async function withThreads(
-  options: Partial<MachineOptions>,
-  body: (space: AddressSpace, machine: Machine) => Promise<void>,
-): Promise<void> {
-  const machine = Machine.create({ memory: '16MiB', cpus: 4, ...options })
-  const before = inUse(machine)
-  const space = machine.createAddressSpace()
-  await body(space, machine)
-  space.destroy()
-  assert.deepEqual(inUse(machine), before)
-  assert.equal(counterProblem(machine.counters()), null)
-  machine.detach()
-}
+import { ARENA, at, type Configuration, configurations, designNames, mapAt, PAGE } from './support.ts'
+import {
+  finish,
+  makeControl,
+  more,
+  pause,
+  STATE,
+  Thread,
+  untilReady,
+  withThreads,
+  within,
+} from './thread-support.ts'
 
 for (const configuration of configurations) {
   describe(`threads: ${configuration.design}, ${configuration.rwsem}`, () => {
@@ -130,7 +43,7 @@ for (const configuration of configurations) {
     })
 
     // The oracle is a count beside the mapping: what was stable around an access must be what the access met.
-    test('after munmap returns no thread reads the old page, after mmap returns each reads the new one', async () => {
+    test('after munmap returns no thread reads the old page, after mmap returns each reads the new one [mtest06, mmap1]', async () => {
       await withThreads(configuration, async (space) => {
         const control = makeControl()
         const pages = 3
@@ -158,7 +71,7 @@ for (const configuration of configurations) {
       })
     })
 
-    test('two addresses that swap what they show are never both seen as before', async () => {
+    test('two addresses that swap what they show are never both seen as before [mmap19]', async () => {
       await withThreads(configuration, async (space, machine) => {
         const files = [1, 2].map((value) =>
           machine.createFile({ size: PAGE, contents: Uint8Array.of(value) }),
@@ -213,7 +126,7 @@ for (const configuration of configurations) {
       })
     })
 
-    test('writing a private copy while another thread gives it up never reaches the file', async () => {
+    test('writing a private copy while another thread gives it up never reaches the file [dirtyc0w]', async () => {
       await withThreads(configuration, async (space, machine) => {
         const pages = 4
         const contents = new Uint8Array(pages * PAGE)
@@ -234,7 +147,7 @@ for (const configuration of configurations) {
       })
     })
 
-    test('threads that fault the same new pages at once each keep every word, and each page is had once', async () => {
+    test('threads that fault the same new pages at once each keep every word, and each page is had once [mtest05, mmstress]', async () => {
       await withThreads(configuration, async (space) => {
         const pages = 16
         const rounds = 40
@@ -405,17 +318,4 @@ async function outliveVictims(configuration: Configuration, count: number, rando
     }
   }
   assert.ok(died >= 0)
-}
-
-/** Lets the other threads have a look: for some time in most rounds, for long in a few. */
-function pause(round: number): void {
-  for (let turn = (round * 7) % 64 === 0 ? 5000 : round % 50; turn > 0; turn--) Atomics.pause()
-}
-
-/** Whether another round is due: until the other threads have seen enough of every state. */
-function more(control: Int32Array, round: number): boolean {
-  if (round < 1000) return true
-  if (Atomics.load(control, SEEN) >= 50 && Atomics.load(control, SEEN_OTHER) >= 50) return false
-  if (round > 10_000_000) assert.fail('the other threads see nothing')
-  return true
 }

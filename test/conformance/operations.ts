@@ -394,7 +394,7 @@ const operations: Readonly<Record<string, Operation>> = {
   },
   thread: {
     weight: 4,
-    numbers: fc.nat(11).map((which) => [which]),
+    numbers: fc.oneof(fc.constant(0), fc.nat(11)).map((which) => [which]),
     perform: (world, which) => world.processes.thread(which),
   },
   'file-read': {
