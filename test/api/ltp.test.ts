@@ -152,6 +152,73 @@ describe('mmap', () => {
       file.close()
     },
   )
+
+  test('at the limit of mappings none can be put into the middle of another, but one in its place [mmap11]', () => {
+    for (const configuration of designs) {
+      withSpace(
+        (space) => {
+          mapAt(space, 0, 3)
+          for (let page = 4; page < 15; page++)
+            mapAt(space, page, 1, { protection: page % 2 === 0 ? 'r' : 'rw' })
+          assert.equal(space.maps().length, 12)
+          space.writeUint8(at(1), 5)
+          failsWith('ENOMEM', () => mapAt(space, 1, 1, { protection: 'r' }))
+          assert.equal(space.readUint8(at(1)), 5)
+          mapAt(space, 0, 3, { protection: 'r' })
+          assert.equal(space.maps().length, 12)
+        },
+        { ...configuration, maxMapCount: 12 },
+      )
+    }
+  })
+
+  everywhere(
+    'what is written all over a mapping of a file is in the file if shared, and nowhere else if private [mmap21, mmapstress01]',
+    (space, machine) => {
+      const pages = 24
+      const contents = new Uint8Array(pages * PAGE - 100).fill(1)
+      for (const shared of [false, true]) {
+        const file = machine.createFile({ size: contents.length, contents })
+        mapAt(space, 0, pages, { file, shared })
+        // A second view of the file, which no write goes through.
+        mapAt(space, 100, pages, { file, shared: true, protection: 'r' })
+        for (let byte = 0; byte < contents.length; byte += 1111) space.writeUint8(at(0, byte), byte & 0xff)
+        for (let byte = 0; byte < contents.length; byte += 1111) {
+          assert.equal(space.readUint8(at(0, byte)), byte & 0xff)
+          assert.equal(space.readUint8(at(100, byte)), shared ? byte & 0xff : 1)
+        }
+        assert.equal(file.read(1110, 3).join(), shared ? `1,${1111 & 0xff},1` : '1,1,1')
+        space.munmap(at(0), pages * PAGE)
+        space.munmap(at(100), pages * PAGE)
+        file.close()
+      }
+    },
+  )
+
+  everywhere(
+    'a file that is mapped becomes shorter and longer: what was cut off is gone, what is new is zero [mmap09]',
+    (space, machine) => {
+      const size = 4 * PAGE
+      const file = machine.createFile({ size, contents: new Uint8Array(size).fill(8) })
+      mapAt(space, 0, 6, { file, shared: true })
+      assert.equal(space.readUint8(at(3)), 8)
+      file.truncate(PAGE + 10)
+      assert.deepEqual(space.read(at(1, 8), 4), Uint8Array.of(8, 8, 0, 0))
+      busError(at(2), () => space.readUint8(at(2)))
+      file.truncate(6 * PAGE)
+      assert.deepEqual(
+        [space.readUint8(at(1, 9)), space.readUint8(at(1, 10)), space.readUint8(at(3))],
+        [8, 0, 0],
+      )
+      space.writeUint8(at(5), 3)
+      file.truncate(0)
+      for (const page of [0, 5]) busError(at(page), () => space.writeUint8(at(page), 1))
+      file.truncate(PAGE)
+      assert.equal(space.readUint8(at(0)), 0)
+      space.munmap(at(0), 6 * PAGE)
+      file.close()
+    },
+  )
 })
 
 describe('munmap', () => {
@@ -639,6 +706,15 @@ describe('what Linux does besides', () => {
       file.close()
     },
   )
+
+  everywhere('reading a file in memory does not make the pages that it never had', (space, machine) => {
+    const file = machine.createFile({ size: 4 * PAGE, contents: new Uint8Array(PAGE + 1).fill(3) })
+    mapAt(space, 0, 4, { file, shared: true })
+    assert.deepEqual(file.read(PAGE - 1, 2 * PAGE), Uint8Array.from([3, 3, ...Array(2 * PAGE - 2).fill(0)]))
+    assert.deepEqual(space.residentPages(at(0), 4 * PAGE), [true, true, false, false])
+    space.munmap(at(0), 4 * PAGE)
+    file.close()
+  })
 
   everywhere(
     'reading shared memory maps what is there around it, of anonymous memory as of files',
