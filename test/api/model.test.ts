@@ -410,7 +410,7 @@ describe('the comparison itself', () => {
     [
       'what a child shares that it should have for itself',
       (child: ReferenceSpace, parent: ReferenceSpace) => {
-        for (const [number, page] of child.pages) page.contents = parent.pages.get(number)!.contents
+        for (const [number, inherited] of child.pages) inherited.contents = parent.pages.get(number)!.contents
       },
     ],
   ] as const) {

@@ -37,6 +37,7 @@
 #include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <ucontext.h>
@@ -485,13 +486,28 @@ static void do_execute(const unsigned long *argument)
 #endif
 }
 
-// file-write FILE OFFSET LENGTH SEED
+static unsigned long file_size(unsigned long number)
+{
+  struct stat status;
+  if (fstat(file_descriptors[number - 1], &status) != 0) stop("fstat");
+  return (unsigned long)status.st_size;
+}
+
+// truncate FILE BYTES
+static void do_truncate(const unsigned long *argument)
+{
+  put_result(ftruncate(file_descriptors[argument[0] - 1], (off_t)argument[1]));
+}
+
+// file-write FILE OFFSET LENGTH SEED, as far as the file reaches
 static void do_file_write(const unsigned long *argument)
 {
   static uint8_t bytes[4 * PAGE];
   if (argument[2] > sizeof bytes) stop("file-write of too many bytes");
   for (unsigned long byte = 0; byte < argument[2]; byte++) bytes[byte] = (uint8_t)(argument[3] + byte * 7);
-  long written = pwrite(file_descriptors[argument[0] - 1], bytes, argument[2], (off_t)argument[1]);
+  unsigned long size = file_size(argument[0]);
+  unsigned long length = argument[1] >= size ? 0 : size - argument[1] < argument[2] ? size - argument[1] : argument[2];
+  long written = pwrite(file_descriptors[argument[0] - 1], bytes, length, (off_t)argument[1]);
   if (written == -1) put(errno_name(errno));
   else put_number((unsigned long)written, 10);
 }
@@ -845,6 +861,11 @@ static void do_together(const unsigned long *argument)
   static char stack[1 << 14] __attribute__((aligned(64)));
   static const int sources[] = { MAP_PRIVATE | MAP_ANONYMOUS, MAP_SHARED | MAP_ANONYMOUS, MAP_PRIVATE, MAP_SHARED };
   int flags = sources[argument[2]];
+  // Behind the end of a file nobody can work.
+  if (!(flags & MAP_ANONYMOUS) && file_size(FILES) <= (argument[1] - 1) * PAGE) {
+    put("EFBIG");
+    return;
+  }
   void *at = mmap((void *)address_of(argument[0]), argument[1] * PAGE, PROT_READ | PROT_WRITE, flags | MAP_FIXED,
                   flags & MAP_ANONYMOUS ? -1 : file_descriptors[FILES - 1], 0);
   if (at == MAP_FAILED) {
@@ -886,6 +907,7 @@ static const struct operation {
   { "add", 2, do_add },
   { "exchange", 3, do_exchange },
   { "execute", 1, do_execute },
+  { "truncate", 2, do_truncate },
   { "file-write", 4, do_file_write },
   { "file-read", 3, do_file_read },
   { "together", 5, do_together },

@@ -89,9 +89,9 @@ const width = fc.constantFrom(1, 2, 4, 8)
 const byteLength = rarely(3, fc.integer({ min: 1, max: 64 }), fc.integer({ min: 1, max: 3 * PAGE }))
 const anywhere = fc.tuple(place, withinPage).map(([at, within]) => at.page * PAGE + within)
 const word = fc.tuple(place, fc.nat(PAGE / 4 - 1)).map(([at, within]) => at.page * PAGE + within * 4)
-const file = fc.integer({ min: 1, max: fileSizes.length })
+const fileNumber = fc.integer({ min: 1, max: fileSizes.length })
 const fileRange = fc
-  .tuple(file, fc.nat(fileSizes[2]! - 1), fc.integer({ min: 1, max: PAGE }))
+  .tuple(fileNumber, fc.nat(fileSizes[2]! - 1), fc.integer({ min: 1, max: PAGE }))
   .map(([number, offset, length]) => {
     const size = fileSizes[number - 1]!
     return [number, offset % size, Math.min(length, size - (offset % size))]
@@ -170,8 +170,8 @@ const operations: Readonly<Record<string, Operation>> = {
         fc.oneof(
           { weight: 6, arbitrary: fc.constant([0, 0]) },
           { weight: 1, arbitrary: fc.constant([SHARED, 0]) },
-          { weight: 2, arbitrary: file.map((number) => [0, number]) },
-          { weight: 2, arbitrary: file.map((number) => [SHARED, number]) },
+          { weight: 2, arbitrary: fileNumber.map((number) => [0, number]) },
+          { weight: 2, arbitrary: fileNumber.map((number) => [SHARED, number]) },
         ),
         fc.nat(9).map((page) => page * PAGE),
         rarely(60, fc.constant('right'), fc.constantFrom('offset', 'length')),
@@ -346,12 +346,28 @@ const operations: Readonly<Record<string, Operation>> = {
       return '0 '
     },
   },
+  truncate: {
+    weight: 2,
+    numbers: fc.tuple(
+      fileNumber,
+      fc.oneof(
+        fc.nat(9).map((count) => count * PAGE),
+        fc.nat(9 * PAGE),
+      ),
+    ),
+    perform(world, number, bytes) {
+      world.files[number - 1]!.truncate(bytes)
+      return '0'
+    },
+  },
   'file-write': {
     weight: 2,
     numbers: fc.tuple(fileRange, fc.nat(255)).map(([at, seed]) => [...at, seed]),
     perform(world, number, offset, length, seed) {
-      world.files[number - 1]!.write(offset, seeded(length, seed))
-      return String(length)
+      const file = world.files[number - 1]!
+      const within = Math.max(0, Math.min(length, file.size - offset))
+      if (within > 0) file.write(offset, seeded(length, seed).subarray(0, within))
+      return String(within)
     },
   },
   // On pages of a mapping of its own, so that it does not matter which of its threads is first.
@@ -367,11 +383,13 @@ const operations: Readonly<Record<string, Operation>> = {
         seed,
       ]),
     perform(world, at, count, kind, begin, seed) {
+      const file = world.files.at(-1)!
+      if (kind >= 2 && file.size <= (count - 1) * PAGE) return 'EFBIG'
       const start = world.space.mmap(count * PAGE, {
         address: world.address(at),
         fixed: true,
         shared: kind % 2 === 1,
-        ...(kind < 2 ? {} : { file: world.files.at(-1)! }),
+        ...(kind < 2 ? {} : { file }),
       })
       const half = { start, count, begin, seed }
       world.processes.together([
