@@ -6,7 +6,10 @@ export {
   type AddressSpaceHandle,
   type AddressSpaceOptions,
   type Advice,
+  type Limit,
+  type LockAllOptions,
   type MapOptions,
+  type MappedSize,
   type Mapping,
   type Observer,
   type RemapOptions,
@@ -19,6 +22,7 @@ export {
   type MachineHandle,
   type MachineOptions,
   type MachineUsage,
+  type OvercommitMode,
   type RssMode,
   type RwsemKind,
 } from './machine.ts'

@@ -43,6 +43,9 @@ export const PTE_SPECIAL = 1 << 5
 /** The page is there, but no access is allowed: the hardware sees PRESENT clear. */
 export const PTE_PROTNONE = 1 << 6
 
+/** For software: the page belongs to a mapping that is locked in memory, so that reclaim leaves it. */
+export const PTE_LOCKED = 1 << 8
+
 export const PTE_FRAME_SHIFT = 12
 export const PTE_FLAGS_MASK = (1 << PTE_FRAME_SHIFT) - 1
 

@@ -1,6 +1,7 @@
 // The errno values that calls return, negated, as system calls of Linux do.
 
 export const EPERM = 1
+export const ENOENT = 2
 export const EAGAIN = 11
 export const ENOMEM = 12
 export const EACCES = 13
@@ -12,6 +13,7 @@ export const EOVERFLOW = 75
 
 const names: Readonly<Record<number, string>> = {
   [EPERM]: 'EPERM',
+  [ENOENT]: 'ENOENT',
   [EAGAIN]: 'EAGAIN',
   [ENOMEM]: 'ENOMEM',
   [EACCES]: 'EACCES',

@@ -10,6 +10,7 @@ import { clearFrame } from '../machine/sectors.ts'
 import { refcountDecAndTest, refcountInc } from '../sync/refcount.ts'
 import { spinLock, spinUnlock } from '../sync/spinlock.ts'
 import { CACHE_FILE, CACHE_RADIX_NODE } from './caches.ts'
+import { unaccountMemory, vmEnoughMemory } from './overcommit.ts'
 import { allocFrame, putPage } from './page-alloc.ts'
 import { Page, getPage, pageStruct } from './page.ts'
 import { slabAlloc, slabFree } from './slab.ts'
@@ -35,6 +36,10 @@ export const File = layout('file', FILE_WORDS, {
 export const FILE_NO_FAULT_AROUND = 1
 /** The first write through a shared mapping faults, so that the page can be marked dirty (`vma_wants_writenotify`). */
 export const FILE_WRITE_NOTIFY = 2
+/** Shared anonymous memory: it belongs to mappings only, and nothing else can bring its pages back. */
+export const FILE_SHARED_ANONYMOUS = 0x100
+/** Its size counts against what may be committed. */
+const FILE_ACCOUNT = 0x200
 
 const RADIX_SHIFT = 6
 const RADIX_SLOTS = 1 << RADIX_SHIFT
@@ -59,6 +64,13 @@ export function createFile(cpu: Task, pages: number, lastBytes: number, flags: n
   return file
 }
 
+/** `shmem_acct_size`: commits the whole file. Returns false where that is too much. */
+export function accountFile(cpu: Task, file: number): boolean {
+  if (!vmEnoughMemory(cpu, cpu.heap[file + File.pages])) return false
+  cpu.heap[file + File.flags] |= FILE_ACCOUNT
+  return true
+}
+
 /** `get_file`. */
 export function getFile(cpu: Task, file: number): void {
   refcountInc(cpu, file + File.refcount)
@@ -69,6 +81,7 @@ export function putFile(cpu: Task, file: number): void {
   if (!refcountDecAndTest(cpu, file + File.refcount)) return
   const root = cpu.heap[file + File.root]
   if (root !== 0) freeRadixNode(cpu, root)
+  if ((cpu.heap[file + File.flags] & FILE_ACCOUNT) !== 0) unaccountMemory(cpu, cpu.heap[file + File.pages])
   cpu.heap[file + File.generation] = 0
   slabFree(cpu, CACHE_FILE, file)
 }

@@ -18,6 +18,8 @@ export const Page = layout('page', PAGE_STRUCT_WORDS, {
 
 /** The page was written since it was last clean. */
 export const PG_DIRTY = 1
+/** MADV_FREE has given up what it holds: while no entry for it is dirty, it may be thrown away. */
+export const PG_LAZYFREE = 8
 
 /** The `struct page` of a frame. */
 export function pageStruct(cpu: Cpu, frame: number): number {
