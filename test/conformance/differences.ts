@@ -86,7 +86,8 @@ export const differences: readonly Difference[] = [
     name: 'mremap of several mappings',
     reason:
       'Since 6.17, Linux moves a range that reaches over several mappings or holes when it goes to a fixed place and ' +
-      'keeps its size. Faultline answers EFAULT and leaves everything as it is, as each Linux before did.',
+      'keeps its size, or says that a limit is in the way. Faultline answers EFAULT and leaves everything as it is, as ' +
+      'each Linux before did.',
     harmless: false,
     certain: true,
     explains(found) {
@@ -94,7 +95,8 @@ export const differences: readonly Difference[] = [
       const [name, , oldLength, newLength, flags] = stepOf(found)
       const moves = name === 'mremap' && (flags! & MREMAP_FIXED) !== 0
       const keepsSize = pagesOf(oldLength!) === pagesOf(newLength!)
-      return moves && keepsSize && resultOf(ours) === 'EFAULT' && isAddress(resultOf(theirs))
+      const theirOwn = isAddress(resultOf(theirs)) || resultOf(theirs) === 'ENOMEM'
+      return moves && keepsSize && resultOf(ours) === 'EFAULT' && theirOwn
     },
     example: [
       ['mmap', 0, PAGE, 3, MMAP_FIXED, 0, 0],
@@ -141,7 +143,11 @@ export const differences: readonly Difference[] = [
       )
       if (!moved) return false
       const [their, our] = [resultOf(theirs), resultOf(ours)]
-      if (stepOf(found)[0] !== 'sizes') return their === 'ENOMEM' || their === 'EAGAIN'
+      if (stepOf(found)[0] !== 'sizes') {
+        // No more of the heap, or of a stack.
+        const less = stepOf(found)[0] === 'brk' || their.startsWith('SEGV_MAPERR')
+        return less || their === 'ENOMEM' || their === 'EAGAIN'
+      }
       const [theirSizes, ourSizes] = [their.split(','), our.split(',')]
       const more = Number(theirSizes.pop()) > Number(ourSizes.pop())
       return more && theirSizes.join() === ourSizes.join()

@@ -281,8 +281,8 @@ const operations: Readonly<Record<string, Operation>> = {
     },
   },
   mlockall: {
-    weight: 1,
-    numbers: fc.nat(7).map((flags) => [flags]),
+    weight: 2,
+    numbers: rarely(4, fc.constantFrom(2, 2, 3, 6), fc.nat(7)).map((flags) => [flags]),
     perform(world, flags) {
       const [current, future, onFault] = [1, 2, 4].map((flag) => (flags & flag) !== 0)
       world.space.mlockall({ current: current!, future: future!, onFault: onFault! })
@@ -308,7 +308,7 @@ const operations: Readonly<Record<string, Operation>> = {
     },
   },
   limit: {
-    weight: 2,
+    weight: 3,
     numbers: fc.oneof(
       { weight: 4, arbitrary: fc.tuple(fc.constantFrom(LIMIT_AS, LIMIT_DATA), freeBytes) },
       { weight: 1, arbitrary: fc.tuple(fc.constant(LIMIT_STACK), limitedBytes) },

@@ -52,7 +52,7 @@ export function mprotect(cpu: Task, mm: number, start: number, end: number, acce
   const { populateStart, populateEnd } = cpu
   mmapWriteUnlock(cpu, mm)
   // Locked pages that can be written now get copies of their own, lest the first write has to wait for one.
-  mmPopulate(cpu, mm, populateStart, populateEnd, true)
+  mmPopulate(cpu, mm, populateStart, populateEnd, true, VM_LOCKED)
   gracePoll(cpu)
   return result
 }

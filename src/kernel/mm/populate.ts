@@ -26,12 +26,20 @@ export function populateRange(cpu: Task, mm: number, start: number, end: number,
 
 /**
  * `__mm_populate`: faults in the pages of [start, end) as their mappings would be used: those for writing that are
- * private and can be written. Passes over what is not mapped, and over mappings that are locked as they fault. An
- * error, of which there are the same, ends it, or only its work on that mapping if errors are ignored.
+ * private and can be written. Passes over what is not mapped, over mappings that are locked as they fault, and those
+ * that have not all of the flags `required`. An error, of which there are the same, ends it, or only its work on that
+ * mapping if errors are ignored.
  */
-export function mmPopulate(cpu: Task, mm: number, start: number, end: number, ignoreErrors: boolean): number {
+export function mmPopulate(
+  cpu: Task,
+  mm: number,
+  start: number,
+  end: number,
+  ignoreErrors: boolean,
+  required = 0,
+): number {
   for (let page = start; page < end;) {
-    if (!findToPopulate(cpu, mm, page, end)) return 0
+    if (!findToPopulate(cpu, mm, page, end, required)) return 0
     const stop = cpu.populateEnd
     let result = 0
     for (page = cpu.populateStart; page < stop && result === 0; page++) {
@@ -49,15 +57,16 @@ export function mmPopulate(cpu: Task, mm: number, start: number, end: number, ig
  * The first part of [start, end) that belongs to one mapping and is to be brought in, which may be empty. Returns false
  * when nothing is mapped there; else it is left in `cpu.populateStart` and `cpu.populateEnd`.
  */
-function findToPopulate(cpu: Task, mm: number, start: number, end: number): boolean {
+function findToPopulate(cpu: Task, mm: number, start: number, end: number, required: number): boolean {
   const { heap } = cpu
   mmapReadLock(cpu, mm)
   const vma = findVma(cpu, mm, start)
   const found = vma !== 0 && heap[vma + Vma.vmStart] < end
   if (found) {
-    const onFault = (heap[vma + Vma.vmFlags] & VM_LOCKONFAULT) !== 0
+    const vmFlags = heap[vma + Vma.vmFlags]
+    const isPassed = (vmFlags & required) !== required || (vmFlags & VM_LOCKONFAULT) !== 0
     cpu.populateEnd = Math.min(heap[vma + Vma.vmEnd], end)
-    cpu.populateStart = onFault ? cpu.populateEnd : Math.max(heap[vma + Vma.vmStart], start)
+    cpu.populateStart = isPassed ? cpu.populateEnd : Math.max(heap[vma + Vma.vmStart], start)
   }
   mmapReadUnlock(cpu, mm)
   return found
