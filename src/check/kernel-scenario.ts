@@ -27,6 +27,7 @@ import {
   PAGE_SIZE,
   PAGE_STRUCT_WORDS,
   PTE_FRAME_SHIFT,
+  PTE_LOCKED,
   PTE_PRESENT,
   PTE_SPECIAL,
   PTE_WRITE,
@@ -38,6 +39,7 @@ import {
   type Task,
   VM_EXEC,
   VM_GROWSDOWN,
+  VM_LOCKED,
   VM_READ,
   VM_SHARED,
   VM_WRITE,
@@ -60,9 +62,11 @@ import {
   leaveMm,
   loadAlignedInt32,
   madvise,
+  mlock,
   mmap,
   mprotect,
   mremap,
+  munlock,
   munmap,
   perCpuBase,
   graceBarrier,
@@ -167,6 +171,21 @@ export class ScenarioCpu {
   protect(page: number, pages: number, protection: string): Outcome {
     kernelEnter(this.task)
     const result = mprotect(this.task, this.mm, page, page + pages, protectionFlags(protection))
+    kernelExit(this.task)
+    return outcomeOf(result)
+  }
+
+  /** Locks pages in memory, which brings them in, unless that is left to faults. */
+  lock(page: number, pages: number, onFault = false): Outcome {
+    kernelEnter(this.task)
+    const result = mlock(this.task, this.mm, page, page + pages, onFault)
+    kernelExit(this.task)
+    return outcomeOf(result)
+  }
+
+  unlock(page: number, pages: number): Outcome {
+    kernelEnter(this.task)
+    const result = munlock(this.task, this.mm, page, page + pages)
     kernelExit(this.task)
     return outcomeOf(result)
   }
@@ -411,6 +430,11 @@ function checkKernel(machine: KernelMachine): void {
     must(vma !== 0, `page 0x${page.toString(16)} is mapped and belongs to no VMA`)
     const writable = (entry & PTE_WRITE) === 0 || (heap[vma + Vma.vmFlags]! & VM_WRITE) !== 0
     must(writable, `the entry of page 0x${page.toString(16)} allows writes that its VMA does not`)
+    const locked = (heap[vma + Vma.vmFlags]! & VM_LOCKED) !== 0
+    must(
+      ((entry & PTE_LOCKED) !== 0) === locked,
+      `the entry of page 0x${page.toString(16)} is ${locked ? 'not ' : ''}locked, and its VMA is${locked ? '' : ' not'}`,
+    )
     if ((entry & PTE_SPECIAL) !== 0) continue
     const frame = entry >>> PTE_FRAME_SHIFT
     mappings.set(frame, (mappings.get(frame) ?? 0) + 1)
@@ -493,7 +517,7 @@ function checkTlb(heap: Int32Array, mm: number, task: Task): void {
     const stale = (entry & PTE_PRESENT) === 0 || entry >>> PTE_FRAME_SHIFT !== cached >>> PTE_FRAME_SHIFT
     must(!stale, `CPU ${task.id} holds a stale translation of page 0x${page.toString(16)}`)
     must(
-      (cached & ~entry) === 0,
+      (cached & ~entry & ~PTE_LOCKED) === 0,
       `CPU ${task.id} holds a translation of page 0x${page.toString(16)} that allows more`,
     )
   })

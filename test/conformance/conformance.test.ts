@@ -46,7 +46,7 @@ describe('each difference by design', { skip }, () => {
     test(`is one, and all that its example shows: ${difference.name}`, async () => {
       await withPeer(1, async (peer) => {
         const [theirs] = await peer.run([difference.example])
-        const ours = new Subject('classic', peer.heapStart).run(difference.example)
+        const ours = new Subject('classic', peer).run(difference.example)
         const differs = judge(difference.example, theirs!, ours, []).step !== null
         if (difference.certain) assert.ok(differs, 'Faultline does now what Linux does')
         const verdict = judge(difference.example, theirs!, ours, [difference])
@@ -68,7 +68,7 @@ describe('the comparison', { skip }, () => {
   test('notices a result, a fault, a mapping, a page in memory and contents that differ', async () => {
     await withPeer(1, async (peer) => {
       const [theirs] = await peer.run([steps])
-      const ours = new Subject('classic', peer.heapStart).run(steps)
+      const ours = new Subject('classic', peer).run(steps)
       assert.equal(judge(steps, theirs!, ours).step, null)
       const changes: [step: number, from: string, to: string][] = [
         [0, '0|0-2000', '1000|0-2000'],
@@ -91,6 +91,7 @@ describe('the comparison', { skip }, () => {
       // A kernel that loses what is stored to the second page of the arena.
       const faulty: Peer = {
         heapStart: real.heapStart,
+        memlockMost: real.memlockMost,
         async run(sequences) {
           const lost = sequences.map((each) =>
             each.map((step): Step => {
@@ -122,7 +123,7 @@ describe('the comparison', { skip }, () => {
       const [first, second, third] = await peer.run([steps, [['brk', 3 * PAGE]], steps])
       assert.deepEqual(third, first)
       assert.match(second![0]!, /^10003000\|10000000-10003000 rw-p 0\|000$/)
-      const subject = new Subject('lespinasse-2021', peer.heapStart)
+      const subject = new Subject('lespinasse-2021', peer)
       const [ours] = [steps, [['brk', 3 * PAGE] as const], steps].map((each) => subject.run(each))
       assert.deepEqual(subject.run(steps), ours)
     })

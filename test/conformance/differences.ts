@@ -33,6 +33,7 @@ const MMAP_POPULATE = 4
 const MMAP_GROWSDOWN = 16
 const MREMAP_MAYMOVE = 1
 const MREMAP_FIXED = 2
+const MREMAP_DONTUNMAP = 4
 
 const MADV_FREE = 8
 const MADV_PAGEOUT = 21
@@ -85,7 +86,8 @@ export const differences: readonly Difference[] = [
     name: 'mremap of several mappings',
     reason:
       'Since 6.17, Linux moves a range that reaches over several mappings or holes when it goes to a fixed place and ' +
-      'keeps its size. Faultline answers EFAULT and leaves everything as it is, as each Linux before did.',
+      'keeps its size, or says that a limit is in the way. Faultline answers EFAULT and leaves everything as it is, as ' +
+      'each Linux before did.',
     harmless: false,
     certain: true,
     explains(found) {
@@ -93,7 +95,8 @@ export const differences: readonly Difference[] = [
       const [name, , oldLength, newLength, flags] = stepOf(found)
       const moves = name === 'mremap' && (flags! & MREMAP_FIXED) !== 0
       const keepsSize = pagesOf(oldLength!) === pagesOf(newLength!)
-      return moves && keepsSize && resultOf(ours) === 'EFAULT' && isAddress(resultOf(theirs))
+      const theirOwn = isAddress(resultOf(theirs)) || resultOf(theirs) === 'ENOMEM'
+      return moves && keepsSize && resultOf(ours) === 'EFAULT' && theirOwn
     },
     example: [
       ['mmap', 0, PAGE, 3, MMAP_FIXED, 0, 0],
@@ -123,6 +126,37 @@ export const differences: readonly Difference[] = [
       ['mmap', 0x1000_0000 + PAGE, PAGE, 0, MMAP_FIXED, 0, 0],
       ['mmap', 0, PAGE, 3, MMAP_GROWSDOWN, 0, 0],
       ['mmap', 0, PAGE, 3, MMAP_ANYWHERE, 0, 0],
+    ],
+  },
+  {
+    name: 'locked pages after DONTUNMAP',
+    reason:
+      'mremap with DONTUNMAP unlocks the whole mapping from which it moves pages. Where some of them stay, Linux forgets ' +
+      'to take these out of the count of locked pages, so that less can be locked from then on.',
+    harmless: false,
+    certain: true,
+    explains(found) {
+      const { steps, index, theirs, ours } = found
+      const before = steps.slice(0, index)
+      const moved = before.some(
+        ([name, , , , flags]) => name === 'mremap' && (flags! & MREMAP_DONTUNMAP) !== 0,
+      )
+      if (!moved) return false
+      const [their, our] = [resultOf(theirs), resultOf(ours)]
+      if (stepOf(found)[0] !== 'sizes') {
+        // No more of the heap, or of a stack.
+        const less = stepOf(found)[0] === 'brk' || their.startsWith('SEGV_MAPERR')
+        return less || their === 'ENOMEM' || their === 'EAGAIN'
+      }
+      const [theirSizes, ourSizes] = [their.split(','), our.split(',')]
+      const more = Number(theirSizes.pop()) > Number(ourSizes.pop())
+      return more && theirSizes.join() === ourSizes.join()
+    },
+    example: [
+      ['mmap', 0, 2 * PAGE, 3, MMAP_FIXED, 0, 0],
+      ['mlock', 0, 2 * PAGE, 0],
+      ['mremap', 0, PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, 8 * PAGE],
+      ['sizes'],
     ],
   },
   {

@@ -9,6 +9,7 @@ import {
   type MemoryFile,
   SegmentationFault,
 } from '../../src/index.ts'
+import type { Peer } from './linux.ts'
 import { perform, type Step } from './operations.ts'
 import {
   ARENA_PAGES,
@@ -27,9 +28,12 @@ const ARENA_END = ARENA + ARENA_PAGES * PAGE
 const LIMIT = 2 ** 43 - PAGE
 const LOWEST = 0x10000
 const STACK_LIMIT = 24 * PAGE
+const MEMLOCK_LIMIT = 8 * 2 ** 20
 /** Above the arena, as on the other side, where also the heap's place within a page table comes from. */
 const HEAP_BASE = 0x500_0000_0000
 const PAGE_TABLE_BYTES = 2 ** 21
+/** Writable memory outside of the windows. */
+const DATA_BYTES = 512 * PAGE
 
 const contents = files.map(({ filled }, number) =>
   Uint8Array.from({ length: filled }, (_, byte) => (byte * 11 + (byte >> 9) + number) & 0xff),
@@ -39,14 +43,16 @@ const contents = files.map(({ filled }, number) =>
 export class Subject {
   readonly design: DesignName
   readonly #heap: number
+  readonly #memlockMost: number
   #machine: Machine | null = null
   #space: AddressSpace | null = null
   #surroundings = ''
 
-  /** @param heapStart where the heap begins on the other side */
-  constructor(design: DesignName, heapStart: number) {
+  /** @param peer the other side */
+  constructor(design: DesignName, { heapStart, memlockMost }: Pick<Peer, 'heapStart' | 'memlockMost'>) {
     this.design = design
     this.#heap = HEAP_BASE + (heapStart % PAGE_TABLE_BYTES)
+    this.#memlockMost = memlockMost
   }
 
   /** The lines that linux.c would print. An error that is none of a program's is one more line, and the last. */
@@ -83,11 +89,14 @@ export class Subject {
     for (const fence of [ARENA - PAGE, ARENA_END, heapEnd]) {
       space.mmap(PAGE, { address: fence, fixed: 'noreplace', protection: 'none', shared: true })
     }
+    // As the other side has, so that it is not the size of the heap which meets a limit.
+    const data = ARENA_END + PAGE
+    space.mmap(DATA_BYTES, { address: data, fixed: 'noreplace' })
     // Below the heap is the program's data, from which a stack keeps away.
     space.mmap(PAGE, { address: this.#heap - PAGE, fixed: 'noreplace', shared: true })
     for (const [start, end] of [
       [LOWEST, ARENA - PAGE],
-      [ARENA_END + PAGE, this.#heap - PAGE],
+      [data + DATA_BYTES, this.#heap - PAGE],
       [heapEnd + PAGE, LIMIT],
     ] as const) {
       space.mmap(end - start, { address: start, fixed: 'noreplace', protection: 'none', noReserve: true })
@@ -101,6 +110,11 @@ export class Subject {
 
   /** Unmaps what a sequence has left, which must be all that it had. */
   #clear(space: AddressSpace): void {
+    space.munlockall()
+    space.setLimit('as', Infinity)
+    space.setLimit('data', Infinity)
+    space.setLimit('stack', STACK_LIMIT)
+    space.setLimit('memlock', MEMLOCK_LIMIT)
     space.munmap(ARENA, ARENA_PAGES * PAGE)
     space.munmap(this.#heap, HEAP_PAGES * PAGE)
     space.setBrk(this.#heap)
@@ -121,6 +135,8 @@ export class Subject {
     return {
       space,
       files: open,
+      sizes: space.mapped,
+      memlockMost: this.#memlockMost,
       address(position) {
         if (position >= LIMIT_POSITION) return LIMIT + (position - LIMIT_POSITION)
         if (position >= HEAP_POSITION) return heap + (position - HEAP_POSITION)

@@ -35,6 +35,8 @@ function compilerName(): string {
 export interface Peer {
   /** Where its heap begins. */
   readonly heapStart: number
+  /** The most, in bytes, that it can be allowed to lock. */
+  readonly memlockMost: number
   /** What each sequence printed, step by step. */
   run(sequences: readonly (readonly Step[])[]): Promise<string[][]>
 }
@@ -42,13 +44,20 @@ export interface Peer {
 /** The program, running. */
 export class LinuxPeer implements Peer {
   readonly heapStart: number
+  readonly memlockMost: number
   readonly #child: ChildProcess
   readonly #lines: AsyncIterator<string>
 
-  private constructor(child: ChildProcess, lines: AsyncIterator<string>, heapStart: number) {
+  private constructor(
+    child: ChildProcess,
+    lines: AsyncIterator<string>,
+    heapStart: number,
+    memlockMost: number,
+  ) {
     this.#child = child
     this.#lines = lines
     this.heapStart = heapStart
+    this.memlockMost = memlockMost
   }
 
   /** Compiles and starts it; each sequence is performed by `threads` threads in turn, 1 to 4. */
@@ -59,9 +68,10 @@ export class LinuxPeer implements Peer {
       compile(program)
       const child = spawn(program, [String(threads)], { stdio: ['pipe', 'pipe', 'inherit'] })
       const lines = linesOf(child)
-      const ready = /^ready (\d+)$/.exec(await nextLine(lines))
+      const ready = /^ready (\d+) (\d+)$/.exec(await nextLine(lines))
       if (ready === null) throw new Error('the Linux side of the conformance suite did not start')
-      return new LinuxPeer(child, lines, Number(ready[1]))
+      const most = Number(ready[2])
+      return new LinuxPeer(child, lines, Number(ready[1]), most < 2 ** 63 ? most : Infinity)
     } finally {
       rmSync(folder, { recursive: true, force: true })
     }

@@ -1,6 +1,6 @@
 // What both sides of the conformance suite agree on: windows, files, and how results are printed. As in linux.c.
 
-import type { AddressSpace, MemoryFile } from '../../src/index.ts'
+import type { AddressSpace, MappedSize, MemoryFile } from '../../src/index.ts'
 
 export const PAGE = 4096
 export const ARENA_PAGES = 600
@@ -24,6 +24,10 @@ export interface World {
   readonly files: readonly MemoryFile[]
   address(position: number): number
   position(address: number): number
+  /** How much was mapped when the sequence began. */
+  readonly sizes: MappedSize
+  /** The most, in bytes, that can be allowed to be locked on the other side. */
+  readonly memlockMost: number
   /** Faults that have been handled; null where the design counts those twice that it tries twice. */
   faults(): number | null
 }

@@ -16,8 +16,17 @@ import { refcountIncNotZero } from '../sync/refcount.ts'
 import { spinLock, spinUnlock } from '../sync/spinlock.ts'
 import { File } from './file.ts'
 import { putPage } from './page-alloc.ts'
-import { setPageFlags, tryLockPage, unlockPage } from './page-lock.ts'
-import { PG_DIRTY, PG_SWAPCACHE, PG_UPTODATE, Page, getPage, pageCount, pageStruct } from './page.ts'
+import { clearPageFlags, setPageFlags, tryLockPage, unlockPage } from './page-lock.ts'
+import {
+  PG_DIRTY,
+  PG_LAZYFREE,
+  PG_SWAPCACHE,
+  PG_UPTODATE,
+  Page,
+  getPage,
+  pageCount,
+  pageStruct,
+} from './page.ts'
 import type { Task } from './task.ts'
 
 /** An entry of a page table has 20 bits for the slot. */
@@ -138,6 +147,7 @@ export function addToSwap(cpu: Task, frame: number, count: number): number {
     return 0
   }
   Atomics.store(cpu.heap, pageStruct(cpu, frame) + Page.swapSlot, slot)
+  clearPageFlags(cpu, frame, PG_LAZYFREE)
   setPageFlags(cpu, frame, PG_SWAPCACHE | PG_DIRTY | PG_UPTODATE)
   return slot
 }
