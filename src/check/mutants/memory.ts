@@ -265,8 +265,8 @@ export const memoryMutants: readonly Mutant[] = [
     race: null,
     scenario: 'dontneed-munmap',
     patches: [
-      patch('mm/madvise.ts', '  mmapReadLock(cpu, mm)\n', ''),
-      patch('mm/madvise.ts', '  mmapReadUnlock(cpu, mm)\n', ''),
+      patch('mm/madvise.ts', '  mmapReadLock(cpu, mm)\n  const result', '  const result'),
+      patch('mm/madvise.ts', '  mmapReadUnlock(cpu, mm)\n  return result', '  return result'),
     ],
   },
   {
