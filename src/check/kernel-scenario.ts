@@ -20,6 +20,7 @@ import {
   MAP_FIXED,
   MM_ANON_PAGES,
   MM_FILE_PAGES,
+  MM_SHMEM_PAGES,
   MREMAP_DONTUNMAP,
   MREMAP_FIXED,
   MREMAP_MAYMOVE,
@@ -403,6 +404,20 @@ function joinMappings(maps: readonly string[]): string[] {
 /** The page table, the VMAs, the counters and the TLBs agree. */
 function checkKernel(machine: KernelMachine): void {
   const { heap, tasks, mm } = machine
+  checkAddressSpace(tasks[0]!, mm)
+  for (const task of tasks) {
+    must(task.interruptsEnabled, `CPU ${task.id} is left with interrupts disabled`)
+    must(task.rcuNesting === 0, `CPU ${task.id} is left inside an RCU read-side critical section`)
+    checkTlb(heap, mm, task)
+  }
+}
+
+/**
+ * The page table, the VMAs and the counters of an address space agree, and so do the references on its pages, none of
+ * which another address space maps. Nobody is at work.
+ */
+export function checkAddressSpace(cpu: Task, mm: number): void {
+  const { heap } = cpu
   const mappings = new Map<number, number>()
   let anonymous = 0
   let file = 0
@@ -430,16 +445,11 @@ function checkKernel(machine: KernelMachine): void {
     const expected = count + (isFilePage(heap, frame) ? 1 : 0)
     must(references === expected, `frame ${frame} has ${references} references and not ${expected}`)
   }
-  for (const task of tasks) {
-    must(task.interruptsEnabled, `CPU ${task.id} is left with interrupts disabled`)
-    must(task.rcuNesting === 0, `CPU ${task.id} is left inside an RCU read-side critical section`)
-    checkTlb(heap, mm, task)
-  }
-  for (const [kind, mapped, name] of [
-    [MM_ANON_PAGES, anonymous, 'anonymous'],
-    [MM_FILE_PAGES, file, 'file'],
+  for (const [kinds, mapped, name] of [
+    [[MM_ANON_PAGES], anonymous, 'anonymous'],
+    [[MM_FILE_PAGES, MM_SHMEM_PAGES], file, 'file'],
   ] as const) {
-    const counted = getMmCounter(tasks[0]!, mm, kind)
+    const counted = kinds.reduce((sum, kind) => sum + getMmCounter(cpu, mm, kind), 0)
     must(counted === mapped, `${mapped} ${name} pages are mapped and ${counted} counted`)
   }
 }
@@ -455,7 +465,7 @@ function isFilePage(heap: Int32Array, frame: number): boolean {
 const TABLE_HEADER_WORDS = 16
 
 /** Every entry of the page table that is not empty, with its page. */
-function presentEntries(heap: Int32Array, mm: number): [number, number][] {
+export function presentEntries(heap: Int32Array, mm: number): [number, number][] {
   const found: [number, number][] = []
   const visit = (table: number, level: number, first: number): void => {
     for (let index = 0; index < 512; index++) {
