@@ -33,12 +33,14 @@ export function vmaProblem(task: Task, mm: number): string | null {
     if (heap[vma + Vma.vmMm] !== mm) return `${name} belongs to another address space`
     for (let page = start; page < end; page++)
       if (findVma(task, mm, page) !== vma) return `${name} is not found by its page 0x${page.toString(16)}`
-    if (previous !== 0 && mergeable(heap, previous, vma)) return `${name} is not merged with the one before it`
+    if (previous !== 0 && mergeable(heap, previous, vma))
+      return `${name} is not merged with the one before it`
     count++
     pages += end - start
     previous = vma
   }
-  if (heap[mm + Mm.mapCount] !== count) return `${count} VMAs are listed and ${heap[mm + Mm.mapCount]} counted`
+  if (heap[mm + Mm.mapCount] !== count)
+    return `${count} VMAs are listed and ${heap[mm + Mm.mapCount]} counted`
   if (heap[mm + Mm.totalVm] !== pages) return `${pages} pages are mapped and ${heap[mm + Mm.totalVm]} counted`
   return null
 }

@@ -25,9 +25,13 @@ export const WORD_STRIDE = 128
 export const STOP = 0
 export const ARRIVED = 1
 export const BEGUN = 2
+export const FAILED = 3
 export const STEPS = 16
 
 const SPACE_PAGES = SPACES * VMA_MIX_PAGES
+
+/** Steps that every thread does, however busy the host is; a round ends when its time is over and they are done. */
+export const LEAST_STEPS = 20
 
 /** Places in the words of a round, by the number of the space, the page in it and the accessor. */
 export const words = {
@@ -90,7 +94,8 @@ export function layoutProblem(mappings: readonly Mapping[]): string | null {
   let last = BASE
   for (const { start, end } of mappings) {
     const range = `0x${start.toString(16)}-0x${end.toString(16)}`
-    if (start % PAGE_SIZE !== 0 || end % PAGE_SIZE !== 0 || start >= end) return `${range} is no range of pages`
+    if (start % PAGE_SIZE !== 0 || end % PAGE_SIZE !== 0 || start >= end)
+      return `${range} is no range of pages`
     if (start < last) return `${range} begins before 0x${last.toString(16)}, where the one before it ends`
     last = end
   }
@@ -118,6 +123,5 @@ export interface Held {
 
 export type WorkerMessage =
   | { type: 'ready' }
-  | { type: 'begun' }
   | { type: 'done'; thread: number; steps: number; refused: number; signals: number; held: Held[] }
   | { type: 'failed'; thread: number; steps: number; stack: string }

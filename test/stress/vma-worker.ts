@@ -11,9 +11,11 @@ import {
   BASE,
   BEGUN,
   encodeTag,
+  FAILED,
   firstAccessor,
   type Held,
   layoutProblem,
+  LEAST_STEPS,
   roles,
   type RoundMessage,
   SEQUENCES,
@@ -43,7 +45,11 @@ class CheckedThread extends VmaMixThread {
   }
 
   override load(page: number): void {
-    const place = { space: this.#number, page, accessor: this.below(2) === 0 ? accessor : this.below(accessors) }
+    const place = {
+      space: this.#number,
+      page,
+      accessor: this.below(2) === 0 ? accessor : this.below(accessors),
+    }
     const floor = Atomics.load(this.#shared, words.floor(place.space, page, place.accessor))
     const word = this.#access(page, () =>
       this.space.readUint32(this.address(page) + place.accessor * WORD_STRIDE),
@@ -55,7 +61,9 @@ class CheckedThread extends VmaMixThread {
     // Nothing has begun to clear the page since before the store: it must be there.
     if (Atomics.load(this.#shared, words.clearsBegun(place.space, page)) !== held.clears) return
     if (word !== held.value) {
-      throw new Error(`space ${place.space}, page ${page}: stored 0x${held.value.toString(16)}, and it holds 0x${word.toString(16)}`)
+      throw new Error(
+        `space ${place.space}, page ${page}: stored 0x${held.value.toString(16)}, and it holds 0x${word.toString(16)}`,
+      )
     }
   }
 
@@ -65,7 +73,9 @@ class CheckedThread extends VmaMixThread {
       return body()
     } catch (error) {
       if (error instanceof SegmentationFault && Math.floor((error.address - BASE) / PAGE_SIZE) !== page)
-        throw new Error(`an access to page ${page} fails at 0x${error.address.toString(16)}`, { cause: error })
+        throw new Error(`an access to page ${page} fails at 0x${error.address.toString(16)}`, {
+          cause: error,
+        })
       throw error
     }
   }
@@ -115,7 +125,9 @@ class CheckedThread extends VmaMixThread {
 
   override looked(page: number, resident: readonly boolean[]): void {
     if (resident.length > 0 && page + resident.length > VMA_MIX_PAGES)
-      throw new Error(`residentPages told of ${resident.length} pages from page ${page} on: not all are mapped`)
+      throw new Error(
+        `residentPages told of ${resident.length} pages from page ${page} on: not all are mapped`,
+      )
   }
 }
 
@@ -133,12 +145,15 @@ function send(message: WorkerMessage): void {
   parentPort!.postMessage(message)
 }
 
+function begin(control: Int32Array): void {
+  Atomics.store(control, BEGUN, 1)
+  Atomics.notify(control, BEGUN)
+}
+
 /** Waits until every thread is here, so that all steps overlap. */
 function waitForAll(control: Int32Array): void {
   if (Atomics.add(control, ARRIVED, 1) === roles.length - 1) {
-    Atomics.store(control, BEGUN, 1)
-    Atomics.notify(control, BEGUN)
-    send({ type: 'begun' })
+    begin(control)
   } else {
     Atomics.wait(control, BEGUN, 0)
   }
@@ -155,7 +170,10 @@ function runRound({ machine: handle, spaces, control, shared, seed }: RoundMessa
       (space, number) => new CheckedThread(AddressSpace.attach(space), number, shared, random),
     )
     waitForAll(control)
-    while (Atomics.load(control, STOP) === 0) {
+    while (
+      Atomics.load(control, STOP) === 0 ||
+      (steps < LEAST_STEPS && Atomics.load(control, FAILED) === 0)
+    ) {
       Atomics.store(control, STEPS + thread, ++steps)
       const end = performVmaMixStep(role, mine[random.below(mine.length)]!)
       if (end === 'refused') refused++
@@ -165,7 +183,9 @@ function runRound({ machine: handle, spaces, control, shared, seed }: RoundMessa
     const held = mine.flatMap((each) => each.held.filter((entry) => entry !== null))
     send({ type: 'done', thread, steps, refused, signals, held })
   } catch (error) {
+    Atomics.store(control, FAILED, 1)
     Atomics.store(control, STOP, 1)
+    begin(control)
     send({ type: 'failed', thread, steps, stack: String((error as Error)?.stack ?? error) })
   }
 }

@@ -13,6 +13,7 @@ import { checkQuietSpace } from './vma-checks.ts'
 import {
   accessors,
   BASE,
+  BEGUN,
   type Held,
   ROUND_WORDS,
   type RoundMessage,
@@ -118,7 +119,8 @@ export class VmaStress {
     if (lost !== null) throw new Error(lost)
     const sum = (of: (each: Done) => number): number => done.reduce((total, each) => total + of(each), 0)
     const byRole: Record<string, number> = {}
-    for (const { thread, steps } of done) byRole[roles[thread]!.name] = (byRole[roles[thread]!.name] ?? 0) + steps
+    for (const { thread, steps } of done)
+      byRole[roles[thread]!.name] = (byRole[roles[thread]!.name] ?? 0) + steps
     return {
       steps: sum(({ steps }) => steps),
       refused: sum(({ refused }) => refused),
@@ -143,10 +145,9 @@ export class VmaStress {
       shared,
       seed,
     }
-    const begun = this.#hear('begin', 'begun', 1)
-    for (const worker of this.#workers) worker.postMessage(message)
-    await begun
     const done = this.#hear('end', 'done', roles.length, control)
+    for (const worker of this.#workers) worker.postMessage(message)
+    await Promise.race([done, Atomics.waitAsync(control, BEGUN, 0).value])
     const stop = setTimeout(() => Atomics.store(control, STOP, 1), milliseconds)
     try {
       return (await done) as Done[]
@@ -155,19 +156,35 @@ export class VmaStress {
     }
   }
 
-  /** Waits for `count` messages of a type. */
-  #hear(what: string, type: WorkerMessage['type'], count: number, control?: Int32Array): Promise<WorkerMessage[]> {
+  /**
+   * Waits until `count` threads have sent a message of a type, or failed. Of several failures the first is told that is
+   * not the consequence of another: a thread that fails inside the kernel takes the machine away from all.
+   */
+  #hear(
+    what: string,
+    type: WorkerMessage['type'],
+    count: number,
+    control?: Int32Array,
+  ): Promise<WorkerMessage[]> {
     const { promise, resolve, reject } = Promise.withResolvers<WorkerMessage[]>()
     const heard: WorkerMessage[] = []
+    const failures: Error[] = []
+    const fail = (): void =>
+      reject(failures.find(({ message }) => !message.includes('CpuLostError')) ?? failures[0])
     const timer = setTimeout(() => {
       const steps = control === undefined ? '' : `; steps ${control.subarray(STEPS).join(', ')}`
-      reject(new Error(`hang: ${count - heard.length} of ${count} threads do not ${what}${steps}`))
+      failures.push(new Error(`hang: ${count - heard.length} of ${count} threads do not ${what}${steps}`))
+      fail()
     }, PATIENCE * 1000)
     this.#failed = reject
     this.#received = (message) => {
-      if (message.type === 'failed')
-        reject(new Error(`thread ${message.thread} (${roles[message.thread]!.name}), step ${message.steps}: ${message.stack}`))
-      else if (message.type === type && heard.push(message) === count) resolve(heard)
+      if (message.type === 'failed') {
+        const { thread, steps, stack } = message
+        failures.push(new Error(`thread ${thread} (${roles[thread]!.name}), step ${steps}: ${stack}`))
+      } else if (message.type === type) heard.push(message)
+      if (heard.length + failures.length < count) return
+      if (failures.length > 0) fail()
+      else resolve(heard)
     }
     return promise.finally(() => clearTimeout(timer))
   }
@@ -184,7 +201,8 @@ function checkContents(space: AddressSpace, number: number, shared: Int32Array):
         const accessor = at / WORD_STRIDE
         const word = bytes.getUint32(at, true)
         const owned = Number.isInteger(accessor) && accessor < accessors
-        if (!owned && word !== 0) throw new Error(`page ${page}, byte ${at}: 0x${word.toString(16)}, where nobody stores`)
+        if (!owned && word !== 0)
+          throw new Error(`page ${page}, byte ${at}: 0x${word.toString(16)}, where nobody stores`)
         if (!owned) continue
         const floor = Atomics.load(shared, words.floor(number, page, accessor))
         const problem = tagProblem(shared, { space: number, page, accessor }, word, floor)
