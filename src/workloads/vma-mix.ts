@@ -16,10 +16,15 @@ import {
   type Protection,
   SegmentationFault,
 } from '../backends/threads/index.ts'
-import { PAGE_SIZE } from './catalogue.ts'
+import { PAGE_SIZE } from '../kernel/index.ts'
 
 /** The pages that all threads work at. */
 export const VMA_MIX_PAGES = 32
+/**
+ * The address of the first: a little below a boundary between page tables, so that they lie in two of them. Nothing
+ * else is mapped near, in a process of Linux neither.
+ */
+export const VMA_MIX_BASE = 0x400_0000_0000 - 13 * PAGE_SIZE
 
 const MAP_PROTECTIONS = ['none', 'r', 'w', 'rw', 'rx'] as const satisfies readonly Protection[]
 const PROTECTIONS = ['none', 'r', 'w', 'rw'] as const satisfies readonly Protection[]
@@ -43,12 +48,9 @@ export class VmaMixThread {
   readonly space: AddressSpace
   /** A number from 0 to `bound` - 1, by chance. */
   readonly below: (bound: number) => number
-  /** The address of the first page. */
-  readonly base: number
 
-  constructor(space: AddressSpace, base: number, below: (bound: number) => number) {
+  constructor(space: AddressSpace, below: (bound: number) => number) {
     this.space = space
-    this.base = base
     this.below = below
   }
 
@@ -58,7 +60,7 @@ export class VmaMixThread {
   }
 
   address(page: number): number {
-    return this.base + page * PAGE_SIZE
+    return VMA_MIX_BASE + page * PAGE_SIZE
   }
 
   pick<T>(choices: readonly T[]): T {
@@ -114,6 +116,12 @@ export const vmaMix: readonly VmaMixRole[] = [
   { name: 'access', threads: 20, refusals: [], step: access },
 ]
 
+/** The kind of each thread that changes or looks, and does not access. */
+export const vmaMixOthers: readonly VmaMixRole[] = vmaMix
+  .filter(({ name }) => name !== 'access')
+  .flatMap((role) => Array.from({ length: role.threads }, () => role))
+export const vmaMixAccess = vmaMix.find(({ name }) => name === 'access')!
+
 /** How a step ended: as asked, with an errno that its line allows, or with a signal. */
 export type VmaMixEnd = 'done' | 'refused' | 'signal'
 
@@ -124,7 +132,7 @@ export function performVmaMixStep(role: VmaMixRole, thread: VmaMixThread): VmaMi
     return 'done'
   } catch (error) {
     // A BusError is none of these: every page of a shared mapping here lies within what it maps.
-    if (error instanceof SegmentationFault && role.name === 'access') return 'signal'
+    if (error instanceof SegmentationFault && role === vmaMixAccess) return 'signal'
     const expected = error instanceof MemoryError && !(error instanceof OutOfMemory)
     if (expected && role.refusals.includes(error.errno)) return 'refused'
     throw error

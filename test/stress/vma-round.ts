@@ -4,19 +4,21 @@
 // page, the accessor and its number. So any thread can tell of any word that it reads whether it may be there.
 
 import type { AddressSpace, Machine, Mapping } from '../../src/backends/threads/index.ts'
-import { VMA_MIX_PAGES, vmaMix } from '../../src/workloads/vma-mix.ts'
+import {
+  VMA_MIX_BASE as BASE,
+  VMA_MIX_PAGES,
+  vmaMixAccess,
+  vmaMixOthers,
+} from '../../src/workloads/vma-mix.ts'
 import { PAGE_SIZE } from '../reference/model.ts'
 
 /** Address spaces of a round at most: stress-ng works with two processes. */
 export const SPACES = 2
-/** A little below a boundary between page tables, as everything else that collides should collide here too. */
-export const BASE = 0x400_0000_0000 - 13 * PAGE_SIZE
 
-/** The kind of each thread: `vmaMix` by threads, accessors last. */
-export const roles = vmaMix.flatMap((role) => Array.from({ length: role.threads }, () => role))
-export const accessors = vmaMix.find(({ name }) => name === 'access')!.threads
-export const firstAccessor = roles.length - accessors
-if (roles.slice(firstAccessor).some(({ name }) => name !== 'access')) throw new Error('accessors come last')
+/** The kind of each thread, accessors last. */
+export const accessors = vmaMixAccess.threads
+export const firstAccessor = vmaMixOthers.length
+export const roles = [...vmaMixOthers, ...Array.from({ length: accessors }, () => vmaMixAccess)]
 
 /** Bytes from the word of one accessor to that of the next. */
 export const WORD_STRIDE = 128

@@ -2,13 +2,17 @@
 
 import { parentPort, workerData } from 'node:worker_threads'
 import { AddressSpace, Machine, type Mapping, SegmentationFault } from '../../src/backends/threads/index.ts'
-import { performVmaMixStep, VMA_MIX_PAGES, VmaMixThread } from '../../src/workloads/vma-mix.ts'
+import {
+  performVmaMixStep,
+  VMA_MIX_BASE as BASE,
+  VMA_MIX_PAGES,
+  VmaMixThread,
+} from '../../src/workloads/vma-mix.ts'
 import { PAGE_SIZE } from '../reference/model.ts'
 import { Random } from '../reference/random.ts'
 import {
   accessors,
   ARRIVED,
-  BASE,
   BEGUN,
   encodeTag,
   FAILED,
@@ -39,7 +43,7 @@ class CheckedThread extends VmaMixThread {
   readonly held: (Held | null)[] = Array.from({ length: VMA_MIX_PAGES }, () => null)
 
   constructor(space: AddressSpace, number: number, shared: Int32Array, random: Random) {
-    super(space, BASE, (bound) => random.below(bound))
+    super(space, (bound) => random.below(bound))
     this.#number = number
     this.#shared = shared
   }

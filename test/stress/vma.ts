@@ -6,13 +6,12 @@
 
 import { Worker } from 'node:worker_threads'
 import { type AddressSpace, Machine, type MachineOptions } from '../../src/index.ts'
-import { VMA_MIX_PAGES } from '../../src/workloads/vma-mix.ts'
+import { VMA_MIX_BASE as BASE, VMA_MIX_PAGES } from '../../src/workloads/vma-mix.ts'
 import { PAGE_SIZE } from '../reference/model.ts'
 import { counterProblem, StressFailure } from './stress.ts'
 import { checkQuietSpace } from './vma-checks.ts'
 import {
   accessors,
-  BASE,
   BEGUN,
   type Held,
   ROUND_WORDS,

@@ -1,5 +1,5 @@
-// stress-ng's vma in the small: mprotect and MADV_DONTNEED of the two pages that another CPU accesses, against the order
-// in which both of them go through the pages.
+// stress-ng's vma in the small: mprotect and MADV_DONTNEED of the two pages that another CPU accesses, against the
+// order in which both of them go through the pages.
 
 import { kernelScenario } from '../kernel-scenario.ts'
 import { firstPage, warmPage } from './pages.ts'
