@@ -304,6 +304,14 @@ static void mix_protect(struct task *task)
   mprotect(page, bytes, protections[below(task, 4)]);
 }
 
+static void mix_msync(struct task *task)
+{
+  static const int modes[] = { MS_ASYNC, MS_SYNC, MS_INVALIDATE };
+  char *page = some_page(task);
+  size_t bytes = some_pages(task);
+  msync(page, bytes, modes[below(task, 3)]);
+}
+
 static void mix_list(struct task *task)
 {
   static _Thread_local int maps = -1;
@@ -336,7 +344,7 @@ static void mix_access(struct task *task)
 
 // As in the table over there, line by line.
 static void (*const mix_others[])(struct task *) = {
-  mix_map, mix_map, mix_unmap, mix_advise, mix_mincore, mix_protect, mix_list, mix_pagemap,
+  mix_map, mix_map, mix_unmap, mix_advise, mix_mincore, mix_protect, mix_msync, mix_list, mix_pagemap,
 };
 #define MIX_OTHERS ((int)(sizeof mix_others / sizeof *mix_others))
 

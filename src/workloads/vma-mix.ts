@@ -28,6 +28,7 @@ export const VMA_MIX_BASE = 0x400_0000_0000 - 13 * PAGE_SIZE
 
 const MAP_PROTECTIONS = ['none', 'r', 'w', 'rw', 'rx'] as const satisfies readonly Protection[]
 const PROTECTIONS = ['none', 'r', 'w', 'rw'] as const satisfies readonly Protection[]
+const MSYNC_MODES = ['async', 'sync', 'invalidate'] as const
 const ADVICE = [
   'normal',
   'random',
@@ -111,6 +112,8 @@ export const vmaMix: readonly VmaMixRole[] = [
   { name: 'madvise', threads: 1, refusals: ['ENOMEM', 'EINVAL'], step: advise },
   { name: 'mincore', threads: 1, refusals: ['ENOMEM'], step: lookAtRange },
   { name: 'mprotect', threads: 1, refusals: ['ENOMEM'], step: protect },
+  // EBUSY: to invalidate locked memory.
+  { name: 'msync', threads: 1, refusals: ['ENOMEM', 'EBUSY'], step: synchronise },
   { name: 'maps', threads: 1, refusals: [], step: list },
   { name: 'pagemap', threads: 1, refusals: ['ENOMEM'], step: lookAtPages },
   { name: 'access', threads: 20, refusals: [], step: access },
@@ -170,6 +173,11 @@ function advise(thread: VmaMixThread): void {
 function protect(thread: VmaMixThread): void {
   const page = thread.page()
   thread.space.mprotect(thread.address(page), thread.page() * PAGE_SIZE, thread.pick(PROTECTIONS))
+}
+
+function synchronise(thread: VmaMixThread): void {
+  const page = thread.page()
+  thread.space.msync(thread.address(page), thread.page() * PAGE_SIZE, thread.pick(MSYNC_MODES))
 }
 
 function list(thread: VmaMixThread): void {

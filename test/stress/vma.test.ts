@@ -108,6 +108,7 @@ test('every line of the mix does what it says', () => {
     'maps',
     'mmap',
     'mprotect',
+    'msync',
     'munmap',
     'readUint8',
     'residentPages',
