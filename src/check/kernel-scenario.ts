@@ -21,15 +21,18 @@ import {
   MM_ANON_PAGES,
   MM_FILE_PAGES,
   MM_SHMEM_PAGES,
+  MM_SWAPENTS,
   MREMAP_DONTUNMAP,
   MREMAP_FIXED,
   MREMAP_MAYMOVE,
   Mm,
   PAGE_SIZE,
   PAGE_STRUCT_WORDS,
+  PG_SWAPCACHE,
   PTE_FRAME_SHIFT,
   PTE_PRESENT,
   PTE_SPECIAL,
+  PTE_SWAP,
   PTE_WRITE,
   Page,
   PerCpu,
@@ -421,12 +424,14 @@ export function checkAddressSpace(cpu: Task, mm: number): void {
   const mappings = new Map<number, number>()
   let anonymous = 0
   let file = 0
+  let swapped = 0
   for (const [page, entry] of presentEntries(heap, mm)) {
     const vma = findVmaSlowly(heap, mm, page)
     must(vma !== 0, `page 0x${page.toString(16)} is mapped and belongs to no VMA`)
     const writable = (entry & PTE_WRITE) === 0 || (heap[vma + Vma.vmFlags]! & VM_WRITE) !== 0
     must(writable, `the entry of page 0x${page.toString(16)} allows writes that its VMA does not`)
-    if ((entry & PTE_SPECIAL) !== 0) continue
+    if ((entry & PTE_SWAP) !== 0) swapped++
+    if ((entry & (PTE_SPECIAL | PTE_SWAP)) !== 0) continue
     const frame = entry >>> PTE_FRAME_SHIFT
     mappings.set(frame, (mappings.get(frame) ?? 0) + 1)
     if (isFilePage(heap, frame)) {
@@ -441,14 +446,17 @@ export function checkAddressSpace(cpu: Task, mm: number): void {
     anonymous++
   }
   for (const [frame, count] of mappings) {
-    const references = heap[pageStructOf(heap, frame) + Page.refcount]!
-    const expected = count + (isFilePage(heap, frame) ? 1 : 0)
+    const page = pageStructOf(heap, frame)
+    const references = heap[page + Page.refcount]!
+    const cached = isFilePage(heap, frame) || (heap[page + Page.flags]! & PG_SWAPCACHE) !== 0
+    const expected = count + (cached ? 1 : 0)
     must(references === expected, `frame ${frame} has ${references} references and not ${expected}`)
   }
   const counted = (kind: number): number => getMmCounter(cpu, mm, kind)
   for (const [count, mapped, name] of [
     [counted(MM_ANON_PAGES), anonymous, 'anonymous'],
     [counted(MM_FILE_PAGES) + counted(MM_SHMEM_PAGES), file, 'file'],
+    [counted(MM_SWAPENTS), swapped, 'swapped'],
   ] as const) {
     must(count === mapped, `${mapped} ${name} pages are mapped and ${count} counted`)
   }

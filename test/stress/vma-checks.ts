@@ -2,7 +2,15 @@
 
 import type { AddressSpace } from '../../src/backends/threads/index.ts'
 import { checkAddressSpace, presentEntries } from '../../src/check/kernel-scenario.ts'
-import { Mm, PTE_PRESENT, PTE_PROTNONE, type Task, VM_GROWSDOWN, Vma } from '../../src/kernel/index.ts'
+import {
+  Mm,
+  PTE_PRESENT,
+  PTE_PROTNONE,
+  PTE_SWAP,
+  type Task,
+  VM_GROWSDOWN,
+  Vma,
+} from '../../src/kernel/index.ts'
 import { findVma } from '../../src/kernel/mm/vma-tree.ts'
 import { PAGE_SIZE } from '../reference/model.ts'
 import { layoutProblem } from './vma-round.ts'
@@ -63,15 +71,16 @@ function mergeable(heap: Int32Array, first: number, second: number): boolean {
   )
 }
 
-/** residentPages() tells what the page table has; of shared memory, also what is in memory and not mapped. */
+/** residentPages() tells what the page table has; of shared and swapped memory, also what is in a cache and not mapped. */
 function residencyProblem(space: AddressSpace, task: Task, mm: number): string | null {
   const entries = new Map(presentEntries(task.heap, mm))
   for (const { start, end, shared } of space.maps()) {
     const resident = space.residentPages(start, end - start)
     for (const [index, told] of resident.entries()) {
       const page = start / PAGE_SIZE + index
-      const present = ((entries.get(page) ?? 0) & (PTE_PRESENT | PTE_PROTNONE)) !== 0
-      if (told === present || (told && shared)) continue
+      const entry = entries.get(page) ?? 0
+      const present = (entry & (PTE_PRESENT | PTE_PROTNONE)) !== 0
+      if (told === present || (told && (shared || (entry & PTE_SWAP) !== 0))) continue
       return `page 0x${page.toString(16)} ${present ? 'is' : 'is not'} present, and residentPages says ${told}`
     }
   }

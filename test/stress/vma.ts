@@ -4,6 +4,9 @@
 // Principles: the threads are made once and take part in every round, since there are many of them; each round has a
 // machine of its own. A round that does not end is a finding too.
 
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { type AddressSpace, Machine, type MachineOptions } from '../../src/index.ts'
 import { VMA_MIX_BASE as BASE, VMA_MIX_PAGES } from '../../src/workloads/vma-mix.ts'
@@ -31,6 +34,8 @@ export interface VmaRoundOptions {
   rwsem: 'xadd' | 'generic'
   config?: MachineOptions['config']
   rss?: MachineOptions['rss']
+  /** Physical memory, where it is not to be ample; pages that do not fit go to a swap file then. */
+  memory?: number
   seed: number
   /** Address spaces that the threads share: 1 or 2. */
   spaces: number
@@ -55,6 +60,8 @@ type Done = Extract<WorkerMessage, { type: 'done' }>
 
 export class VmaStress {
   readonly #workers: Worker[]
+  readonly #folder = mkdtempSync(join(tmpdir(), 'faultline-'))
+  readonly #swapFile = join(this.#folder, 'swap')
   #received: (message: WorkerMessage) => void = () => {}
   #failed: (error: Error) => void = () => {}
 
@@ -77,6 +84,7 @@ export class VmaStress {
 
   async stop(): Promise<void> {
     await Promise.all(this.#workers.map((worker) => worker.terminate()))
+    rmSync(this.#folder, { recursive: true })
   }
 
   /** @throws StressFailure at the first thing that does not hold */
@@ -85,7 +93,8 @@ export class VmaStress {
     const switches = Object.entries(config ?? {}).map(([name, value]) => `, ${name}=${String(value)}`)
     const about = `vma mix, design ${design}, rwsem ${rwsem}${switches.join('')}, ${options.spaces} spaces, seed ${seed}`
     const machine = Machine.create({
-      memory: MEMORY,
+      memory: options.memory ?? MEMORY,
+      ...(options.memory === undefined ? {} : { swap: { path: this.#swapFile, size: '1MiB' } }),
       cpus: roles.length + 1,
       design,
       rwsem,
@@ -114,7 +123,10 @@ export class VmaStress {
     // First the usage, which waits for what is freed after a grace period.
     const after = machine.usage()
     const counters = machine.counters()
-    const lost = usageProblem(before, after) ?? frameProblem(counted, counters) ?? counterProblem(counters)
+    const lost =
+      usageProblem(before, after) ??
+      frameProblem(counted, counters) ??
+      counterProblem(counters, options.memory !== undefined)
     if (lost !== null) throw new Error(lost)
     const sum = (of: (each: Done) => number): number => done.reduce((total, each) => total + of(each), 0)
     const byRole: Record<string, number> = {}
