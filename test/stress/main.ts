@@ -1,16 +1,17 @@
-// `npm run stress -- --seconds N --threads T --design D --rwsem R --seed S --kinds slabs,interleaved,words,free,vma
+// `npm run stress -- --seconds N --threads T --design D --rwsem R --seed S --kinds slabs,interleaved,words,free,vma,vma-swap
 //                 --steps K --rss batched|shared --variant V`
 // runs the stress test for as long as wanted. Exit code 0: nothing was found; 1: something was; 2: a wrong call.
 // The mix of stress-ng's vma has threads of its own, as many as it has lines; --threads and --steps are of the others.
+// In vma-swap, memory is so scarce that pages have to leave it.
 
 import { parseArgs } from 'node:util'
 import { designs, type DesignName } from '../../src/index.ts'
 import { configVariants, runStress, StressFailure } from './stress.ts'
 import type { RoundKind } from './rounds.ts'
-import { VmaStress } from './vma.ts'
+import { SCARCE_MEMORY, VmaStress } from './vma.ts'
 import { SPACES } from './vma-round.ts'
 
-const KINDS = ['slabs', 'interleaved', 'words', 'free', 'vma']
+const KINDS = ['slabs', 'interleaved', 'words', 'free', 'vma', 'vma-swap']
 const RWSEMS = ['xadd', 'generic']
 
 function wrongCall(message: string): never {
@@ -105,7 +106,7 @@ async function referenceTurn(turn: Turn, of: readonly RoundKind[]): Promise<stri
 }
 
 /** Rounds of the vma mix, each with its own machine, and now one address space, now two. */
-async function vmaTurn(turn: Turn, stress: VmaStress): Promise<string> {
+async function vmaTurn(turn: Turn, stress: VmaStress, scarce: boolean): Promise<string> {
   const began = performance.now()
   const total = { rounds: 0, steps: 0, refused: 0, signals: 0 }
   const counters: Record<string, number> = {}
@@ -115,6 +116,7 @@ async function vmaTurn(turn: Turn, stress: VmaStress): Promise<string> {
       rwsem: turn.rwsem,
       config: configVariants[turn.configuration]!,
       rss: rss!,
+      ...(scarce ? { memory: SCARCE_MEMORY } : {}),
       seed: turn.seed,
       spaces: 1 + (total.rounds % SPACES),
       milliseconds: Math.min(1000, turn.seconds * 1000),
@@ -125,7 +127,7 @@ async function vmaTurn(turn: Turn, stress: VmaStress): Promise<string> {
       counters[name] = (counters[name] ?? 0) + value
   } while (performance.now() - began < turn.seconds * 1000)
   return (
-    `${total.rounds} rounds of the vma mix, ${total.steps} steps ` +
+    `${total.rounds} rounds of the vma mix${scarce ? ' in scarce memory' : ''}, ${total.steps} steps ` +
     `(${total.refused} refused, ${total.signals} signals, as may be), ${faultsOf(counters)}`
   )
 }
@@ -160,8 +162,10 @@ async function tell(turn: Turn, part: readonly string[], run: () => Promise<stri
 // Each design and rwsem gets its share of the time, in turns short enough that all are met early.
 const combinations = chosenDesigns.flatMap((design) => rwsems.map((rwsem) => ({ design, rwsem })))
 const turnSeconds = Math.max(1, Math.min(60, seconds / combinations.length / configVariants.length))
-const referenceKinds = kinds.filter((kind) => kind !== 'vma') as RoundKind[]
-const vmaStress = kinds.includes('vma') ? await VmaStress.start() : null
+const referenceKinds = kinds.filter((kind) => !kind.startsWith('vma')) as RoundKind[]
+const vmaKinds = kinds.filter((kind) => kind.startsWith('vma'))
+const vmaStress = vmaKinds.length > 0 ? await VmaStress.start() : null
+const parts = vmaKinds.length + (referenceKinds.length > 0 ? 1 : 0)
 const began = performance.now()
 let number = 0
 while (performance.now() - began < seconds * 1000) {
@@ -172,11 +176,10 @@ while (performance.now() - began < seconds * 1000) {
     seed: firstSeed + lap,
     // Every lap under another configuration of the kernel, unless one was asked for.
     configuration: variant ?? lap % configVariants.length,
-    // The mix is one kind of round among the others.
-    seconds: Math.min(turnSeconds, left) / (referenceKinds.length > 0 && vmaStress !== null ? 2 : 1),
+    seconds: Math.min(turnSeconds, left) / parts,
   }
   if (referenceKinds.length > 0) await tell(turn, referenceKinds, () => referenceTurn(turn, referenceKinds))
-  if (vmaStress !== null) await tell(turn, ['vma'], () => vmaTurn(turn, vmaStress))
+  for (const kind of vmaKinds) await tell(turn, [kind], () => vmaTurn(turn, vmaStress!, kind === 'vma-swap'))
   number++
 }
 await vmaStress?.stop()

@@ -53,6 +53,9 @@ export interface VmaRoundReport {
 }
 
 const MEMORY = '4MiB'
+const SWAP = '1MiB'
+/** So little, in bytes, that pages have to leave it: about what the page tables and a dozen pages take. */
+export const SCARCE_MEMORY = 20 * PAGE_SIZE
 /** Seconds that threads may take to begin or to end before they count as hanging. */
 const PATIENCE = 60
 
@@ -94,7 +97,6 @@ export class VmaStress {
     const about = `vma mix, design ${design}, rwsem ${rwsem}${switches.join('')}, ${options.spaces} spaces, seed ${seed}`
     const machine = Machine.create({
       memory: options.memory ?? MEMORY,
-      ...(options.memory === undefined ? {} : { swap: { path: this.#swapFile, size: '1MiB' } }),
       cpus: roles.length + 1,
       design,
       rwsem,
@@ -113,6 +115,8 @@ export class VmaStress {
   async #roundOn(machine: Machine, options: VmaRoundOptions): Promise<VmaRoundReport> {
     const before = machine.usage()
     const counted = machine.counters()
+    const scarce = options.memory !== undefined
+    if (scarce) machine.swapOn(this.#swapFile, { size: SWAP })
     const spaces = Array.from({ length: options.spaces }, () => machine.createAddressSpace())
     const shared = new Int32Array(new SharedArrayBuffer(4 * ROUND_WORDS))
     const done = await this.#perform(machine, spaces, shared, options)
@@ -120,13 +124,13 @@ export class VmaStress {
     for (const [number, space] of spaces.entries()) checkContents(space, number, shared)
     for (const held of done.flatMap((each) => each.held)) checkHeld(spaces[held.space]!, held, shared)
     for (const space of spaces) space.destroy()
+    // What is left in the swap cache is nobody's, and would go when its frame is wanted.
+    if (scarce) machine.swapOff()
     // First the usage, which waits for what is freed after a grace period.
     const after = machine.usage()
     const counters = machine.counters()
     const lost =
-      usageProblem(before, after) ??
-      frameProblem(counted, counters) ??
-      counterProblem(counters, options.memory !== undefined)
+      usageProblem(before, after) ?? frameProblem(counted, counters) ?? counterProblem(counters, scarce)
     if (lost !== null) throw new Error(lost)
     const sum = (of: (each: Done) => number): number => done.reduce((total, each) => total + of(each), 0)
     const byRole: Record<string, number> = {}
