@@ -20,16 +20,20 @@ import {
   MAP_FIXED,
   MM_ANON_PAGES,
   MM_FILE_PAGES,
+  MM_SHMEM_PAGES,
+  MM_SWAPENTS,
   MREMAP_DONTUNMAP,
   MREMAP_FIXED,
   MREMAP_MAYMOVE,
   Mm,
   PAGE_SIZE,
   PAGE_STRUCT_WORDS,
+  PG_SWAPCACHE,
   PTE_FRAME_SHIFT,
   PTE_LOCKED,
   PTE_PRESENT,
   PTE_SPECIAL,
+  PTE_SWAP,
   PTE_WRITE,
   Page,
   PerCpu,
@@ -422,14 +426,33 @@ function joinMappings(maps: readonly string[]): string[] {
 /** The page table, the VMAs, the counters and the TLBs agree. */
 function checkKernel(machine: KernelMachine): void {
   const { heap, tasks, mm } = machine
+  checkAddressSpace(tasks[0]!, mm)
+  for (const task of tasks) {
+    must(task.interruptsEnabled, `CPU ${task.id} is left with interrupts disabled`)
+    must(task.rcuNesting === 0, `CPU ${task.id} is left inside an RCU read-side critical section`)
+    checkTlb(heap, mm, task)
+  }
+}
+
+/**
+ * The page table, the VMAs and the counters of an address space agree, and so do the references on its pages, none of
+ * which another address space maps. Nobody is at work.
+ */
+export function checkAddressSpace(cpu: Task, mm: number): void {
+  const { heap } = cpu
   const mappings = new Map<number, number>()
   let anonymous = 0
   let file = 0
+  let swapped = 0
   for (const [page, entry] of presentEntries(heap, mm)) {
     const vma = findVmaSlowly(heap, mm, page)
     must(vma !== 0, `page 0x${page.toString(16)} is mapped and belongs to no VMA`)
     const writable = (entry & PTE_WRITE) === 0 || (heap[vma + Vma.vmFlags]! & VM_WRITE) !== 0
     must(writable, `the entry of page 0x${page.toString(16)} allows writes that its VMA does not`)
+    if ((entry & PTE_SWAP) !== 0) {
+      swapped++
+      continue
+    }
     const locked = (heap[vma + Vma.vmFlags]! & VM_LOCKED) !== 0
     must(
       ((entry & PTE_LOCKED) !== 0) === locked,
@@ -450,21 +473,19 @@ function checkKernel(machine: KernelMachine): void {
     anonymous++
   }
   for (const [frame, count] of mappings) {
-    const references = heap[pageStructOf(heap, frame) + Page.refcount]!
-    const expected = count + (isFilePage(heap, frame) ? 1 : 0)
+    const page = pageStructOf(heap, frame)
+    const references = heap[page + Page.refcount]!
+    const cached = isFilePage(heap, frame) || (heap[page + Page.flags]! & PG_SWAPCACHE) !== 0
+    const expected = count + (cached ? 1 : 0)
     must(references === expected, `frame ${frame} has ${references} references and not ${expected}`)
   }
-  for (const task of tasks) {
-    must(task.interruptsEnabled, `CPU ${task.id} is left with interrupts disabled`)
-    must(task.rcuNesting === 0, `CPU ${task.id} is left inside an RCU read-side critical section`)
-    checkTlb(heap, mm, task)
-  }
-  for (const [kind, mapped, name] of [
-    [MM_ANON_PAGES, anonymous, 'anonymous'],
-    [MM_FILE_PAGES, file, 'file'],
+  const counted = (kind: number): number => getMmCounter(cpu, mm, kind)
+  for (const [count, mapped, name] of [
+    [counted(MM_ANON_PAGES), anonymous, 'anonymous'],
+    [counted(MM_FILE_PAGES) + counted(MM_SHMEM_PAGES), file, 'file'],
+    [counted(MM_SWAPENTS), swapped, 'swapped'],
   ] as const) {
-    const counted = getMmCounter(tasks[0]!, mm, kind)
-    must(counted === mapped, `${mapped} ${name} pages are mapped and ${counted} counted`)
+    must(count === mapped, `${mapped} ${name} pages are mapped and ${count} counted`)
   }
 }
 
@@ -479,7 +500,7 @@ function isFilePage(heap: Int32Array, frame: number): boolean {
 const TABLE_HEADER_WORDS = 16
 
 /** Every entry of the page table that is not empty, with its page. */
-function presentEntries(heap: Int32Array, mm: number): [number, number][] {
+export function presentEntries(heap: Int32Array, mm: number): [number, number][] {
   const found: [number, number][] = []
   const visit = (table: number, level: number, first: number): void => {
     for (let index = 0; index < 512; index++) {

@@ -45,6 +45,7 @@ export {
   PTE_PRESENT,
   PTE_PROTNONE,
   PTE_SPECIAL,
+  PTE_SWAP,
   PTE_WRITE,
   PageTable,
 } from './machine/pte.ts'
@@ -95,7 +96,7 @@ export {
   memoryCommitted,
 } from './mm/overcommit.ts'
 export { Zone, allocFrame, freeFrame, putPage } from './mm/page-alloc.ts'
-export { PG_DIRTY, PG_UPTODATE, Page, pageStruct } from './mm/page.ts'
+export { PG_DIRTY, PG_SWAPCACHE, PG_UPTODATE, Page, pageStruct } from './mm/page.ts'
 export { getMmCounter, syncMmRss } from './mm/rss.ts'
 export { slabInUse } from './mm/slab.ts'
 export { STACK_GUARD_GAP } from './mm/stack.ts'

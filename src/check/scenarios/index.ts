@@ -58,6 +58,8 @@ export const scenarioNames = [
   'merged-away',
   'faults-after-munmap',
   'border-moves',
+  'map-unmap-access',
+  'protect-discard-access',
   'spinlock',
   'spinlock-halting',
   'rwsem-readers',
