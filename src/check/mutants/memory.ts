@@ -94,7 +94,7 @@ export const memoryMutants: readonly Mutant[] = [
       'without fork, only pages of files are copied, which the page cache holds as long as their file; and the mmap lock, which the classic fault holds, keeps the file',
     patches: [
       patch(wp, 'if (!special) getPage(cpu, frame)', ''),
-      patch(wp, 'if (!special) putPage(cpu, frame)', ''),
+      patch(wp, 'if (!special) freePageAndSwapCache(cpu, frame)', ''),
     ],
   },
   {
