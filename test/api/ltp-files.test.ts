@@ -146,18 +146,14 @@ describe('mmap of a file', () => {
     },
   )
 
-  everywhere(
-    'each mapping of a file at an offset shows that place, until it is gone',
-    8,
-    (space, file) => {
-      for (const page of [7, 0, 4]) {
-        mapAt(space, page, 1, { file, offset: page * PAGE })
-        assert.equal(space.readUint8(at(page)), page + 1)
-        space.munmap(at(page), PAGE)
-        faults('SEGV_MAPERR', at(page), 'r', () => space.readUint8(at(page)))
-      }
-    },
-  )
+  everywhere('each mapping of a file at an offset shows that place, until it is gone', 8, (space, file) => {
+    for (const page of [7, 0, 4]) {
+      mapAt(space, page, 1, { file, offset: page * PAGE })
+      assert.equal(space.readUint8(at(page)), page + 1)
+      space.munmap(at(page), PAGE)
+      faults('SEGV_MAPERR', at(page), 'r', () => space.readUint8(at(page)))
+    }
+  })
 })
 
 describe('mprotect, mremap and mincore of a file', () => {
