@@ -1,7 +1,8 @@
 // The workloads of `faultline bench` on the real kernel: the peer that its figures are measured beside.
 //
 // The loops are those of src/workloads/workload-worker.ts and must be changed together with them;
-// page_fault1, page_fault3 and mmap1 do what the will-it-scale tests of those names do. Counted as
+// page_fault1, page_fault3 and mmap1 do what the will-it-scale tests of those names do, and vma has the kinds of
+// threads of stress-ng's stressor of that name, from src/workloads/vma-mix.ts. Counted as
 // will-it-scale counts: each thread has a counter in a cache line of its own, read by the main thread at
 // the start and the end of the measured window. As there, address randomization is switched off ("one run
 // may fit within one pte page, the next may span two"). Huge pages are switched off for the process, so
@@ -14,7 +15,10 @@
 // there).
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -31,6 +35,8 @@
 #define MAX_THREADS 256
 #define WRITER_BYTES (2ul << 20)
 #define LATENCY_SAMPLE_INTERVAL 61
+#define MIX_PAGES 32
+#define MIX_BASE (0x40000000000ul - 13 * 4096)
 
 enum phase { PREPARING, WARMING_UP, MEASURING, STOPPED };
 
@@ -49,6 +55,7 @@ struct task {
   _Alignas(128) volatile uint64_t count;
   _Alignas(128) struct histogram latency;
   uint64_t until_sample;
+  uint32_t chance;
 };
 
 struct workload {
@@ -62,7 +69,9 @@ static volatile int phase = PREPARING;
 static pthread_barrier_t start_barrier;
 static size_t bytes_per_thread;
 static size_t page_size;
-static struct task tasks[MAX_THREADS + 1];
+// Beside the measured threads there are at most as many writers.
+#define MAX_WRITERS 16
+static struct task tasks[MAX_THREADS + MAX_WRITERS];
 
 static void fail(const char *format, ...)
 {
@@ -225,12 +234,145 @@ static void map_populate_unmap(struct task *task)
   }
 }
 
+// The mix of stress-ng's vma. Calls are refused and accesses fail as may be: an access that fails is over.
+
+static _Thread_local sigjmp_buf access_failed;
+
+static void leave_access(int signal)
+{
+  (void)signal;
+  siglongjmp(access_failed, 1);
+}
+
+// A number from 0 to bound - 1 by chance: xorshift32, as over there.
+static uint32_t below(struct task *task, uint32_t bound)
+{
+  task->chance ^= task->chance << 13;
+  task->chance ^= task->chance >> 17;
+  task->chance ^= task->chance << 5;
+  return task->chance % bound;
+}
+
+static char *some_page(struct task *task)
+{
+  return (char *)MIX_BASE + below(task, MIX_PAGES) * page_size;
+}
+
+static size_t some_pages(struct task *task)
+{
+  return below(task, MIX_PAGES) * page_size;
+}
+
+static void mix_map(struct task *task)
+{
+  static const int protections[] = { PROT_NONE, PROT_READ, PROT_WRITE, PROT_READ | PROT_WRITE, PROT_READ | PROT_EXEC };
+  char *page = some_page(task);
+  int protection = protections[below(task, 5)];
+  int flags = MAP_FIXED | MAP_ANONYMOUS | (below(task, 2) == 0 ? MAP_SHARED : MAP_PRIVATE);
+  if (below(task, 2) == 0) flags |= MAP_GROWSDOWN;
+  if (below(task, 2) == 0) flags |= MAP_POPULATE;
+  (void)!mmap(page, page_size, protection, flags, -1, 0);
+}
+
+static void mix_unmap(struct task *task)
+{
+  munmap(some_page(task), page_size);
+}
+
+static void mix_advise(struct task *task)
+{
+  // The last two are MADV_POPULATE_READ and _WRITE, which older headers do not name.
+  static const int advice[] = { MADV_NORMAL, MADV_RANDOM, MADV_SEQUENTIAL, MADV_WILLNEED, MADV_DONTNEED,
+                                MADV_MERGEABLE, MADV_UNMERGEABLE, MADV_DONTDUMP, MADV_DODUMP, 21, 22, 23 };
+  char *page = some_page(task);
+  size_t bytes = some_pages(task);
+  madvise(page, bytes, advice[below(task, 12)]);
+}
+
+static void mix_mincore(struct task *task)
+{
+  unsigned char resident[MIX_PAGES];
+  char *page = some_page(task);
+  mincore(page, some_pages(task), resident);
+}
+
+static void mix_protect(struct task *task)
+{
+  static const int protections[] = { PROT_NONE, PROT_READ, PROT_WRITE, PROT_READ | PROT_WRITE };
+  char *page = some_page(task);
+  size_t bytes = some_pages(task);
+  mprotect(page, bytes, protections[below(task, 4)]);
+}
+
+static void mix_msync(struct task *task)
+{
+  static const int modes[] = { MS_ASYNC, MS_SYNC, MS_INVALIDATE };
+  char *page = some_page(task);
+  size_t bytes = some_pages(task);
+  msync(page, bytes, modes[below(task, 3)]);
+}
+
+static void mix_list(struct task *task)
+{
+  static _Thread_local int maps = -1;
+  char text[4096];
+  (void)task;
+  if (maps < 0 && (maps = open("/proc/self/maps", O_RDONLY)) < 0) fail("/proc/self/maps: %s", strerror(errno));
+  lseek(maps, 0, SEEK_SET);
+  while (read(maps, text, sizeof text) > 0) {
+  }
+}
+
+static void mix_pagemap(struct task *task)
+{
+  static _Thread_local int pagemap = -1;
+  uint64_t entry;
+  if (pagemap < 0 && (pagemap = open("/proc/self/pagemap", O_RDONLY)) < 0)
+    fail("/proc/self/pagemap: %s", strerror(errno));
+  off_t at = (off_t)((uintptr_t)some_page(task) / page_size * sizeof entry);
+  (void)!pread(pagemap, &entry, sizeof entry, at);
+}
+
+static void mix_access(struct task *task)
+{
+  bool reads = below(task, 2) == 0;
+  volatile char *page = some_page(task);
+  if (sigsetjmp(access_failed, 0) != 0) return;
+  if (reads) (void)*page;
+  else *page = (char)below(task, 256);
+}
+
+// As in the table over there, line by line.
+static void (*const mix_others[])(struct task *) = {
+  mix_map, mix_map, mix_unmap, mix_advise, mix_mincore, mix_protect, mix_msync, mix_list, mix_pagemap,
+};
+#define MIX_OTHERS ((int)(sizeof mix_others / sizeof *mix_others))
+
+static void step_mix(struct task *task, void (*step)(struct task *))
+{
+  struct sigaction action = { .sa_handler = leave_access, .sa_flags = SA_NODEFER };
+  sigaction(SIGSEGV, &action, NULL);
+  sigaction(SIGBUS, &action, NULL);
+  task->chance = (uint32_t)(task - tasks + 1) * 0x9e3779b1u;
+  begin();
+  while (phase != STOPPED) {
+    step(task);
+    task->count++;
+  }
+}
+
+static void access_mix(struct task *task)
+{
+  step_mix(task, mix_access);
+}
+
 static const struct workload workloads[] = {
   { "page_fault1", map_write_unmap, true, 0 },
   { "page_fault3", map_file_write_unmap, true, 0 },
   { "mmap1", map_unmap, false, 0 },
   { "read-fault", read_discard, true, 0 },
   { "fault-beside-writer", write_discard, true, 1 },
+  { "vma", access_mix, false, MIX_OTHERS },
 };
 
 static const struct workload *workload;
@@ -239,8 +381,10 @@ static int threads;
 static void *run_task(void *argument)
 {
   struct task *task = argument;
-  bool is_writer = task - tasks >= threads;
-  (is_writer ? map_populate_unmap : workload->loop)(task);
+  int writer = (int)(task - tasks) - threads;
+  if (writer < 0) workload->loop(task);
+  else if (workload->loop == access_mix) step_mix(task, mix_others[writer]);
+  else map_populate_unmap(task);
   return NULL;
 }
 
@@ -285,7 +429,7 @@ int main(int count, char **arguments)
   bool huge_pages_off = prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0) == 0;
 
   int workers = threads + workload->writers;
-  pthread_t identifiers[MAX_THREADS + 1];
+  pthread_t identifiers[MAX_THREADS + MAX_WRITERS];
   // Every thread and this one: will-it-scale holds them back with a pipe to the same end.
   pthread_barrier_init(&start_barrier, NULL, (unsigned)workers + 1);
   for (int i = 0; i < workers; i++) {
@@ -301,7 +445,7 @@ int main(int count, char **arguments)
     while (tasks[i].count < round) sleep_seconds(0.005);
   }
 
-  uint64_t before[MAX_THREADS + 1], after[MAX_THREADS + 1];
+  uint64_t before[MAX_THREADS + MAX_WRITERS], after[MAX_THREADS + MAX_WRITERS];
   phase = MEASURING;
   long faults_before = faults_taken();
   for (int i = 0; i < workers; i++) before[i] = tasks[i].count;
@@ -332,7 +476,11 @@ int main(int count, char **arguments)
            (unsigned long long)all.max, (unsigned long long)all.count);
   }
   if (workload->writers == 0) printf(",\"writerCycles\":null");
-  else printf(",\"writerCycles\":%llu", (unsigned long long)(after[threads] - before[threads]));
+  else {
+    uint64_t cycles = 0;
+    for (int i = threads; i < workers; i++) cycles += after[i] - before[i];
+    printf(",\"writerCycles\":%llu", (unsigned long long)cycles);
+  }
   printf(",\"faultsTaken\":%ld,\"hugePagesOff\":%s}\n", faults_after - faults_before,
          huge_pages_off ? "true" : "false");
   return 0;

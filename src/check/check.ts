@@ -49,6 +49,8 @@ export interface CheckResult {
   readonly design: string | null
   readonly rwsem: string | null
   readonly rss: string | null
+  /** With the errors of the design's published form; false where there is no design. */
+  readonly published: boolean
   readonly verdict: 'pass' | 'fail' | 'incomplete'
   /** Every interleaving was covered, within the bound and the shard. */
   readonly complete: boolean
@@ -169,6 +171,7 @@ async function judge(target: Target, prepared: Prepared, options: CheckOptions):
     design: target.choice?.design ?? null,
     rwsem: target.choice?.rwsem ?? null,
     rss: target.choice && (target.choice.rss ?? 'batched'),
+    published: target.choice?.published ?? false,
     verdict: failure !== null ? 'fail' : found.complete ? 'pass' : 'incomplete',
     complete: found.complete,
     executions: found.executions,
@@ -215,7 +218,8 @@ async function exploreTarget(
     if (strategy !== 'dpor' || (workers === 1 && shard === null && ledger === null))
       return explore(subject, exploring)
     const { design = null, rwsem = null, rss = null } = target.choice ?? {}
-    const words = [basename(target.scenario), design, rwsem, rss === 'shared' ? rss : null]
+    const published = target.choice?.published === true ? 'published' : null
+    const words = [basename(target.scenario), design, rwsem, rss === 'shared' ? rss : null, published]
     const scenario = words.filter((word) => word !== null).join(' ')
     const key = { digest, scenario, options: { bound, maxSteps, shard } }
     return await exploreParts(subject, exploring, { workers, shard, ledger, key, target })
@@ -246,6 +250,7 @@ async function replayPrepared(target: Target, prepared: Prepared, token: string)
     design: target.choice?.design ?? null,
     rwsem: target.choice?.rwsem ?? null,
     rss: target.choice && (target.choice.rss ?? 'batched'),
+    published: target.choice?.published ?? false,
     verdict: 'fail',
     complete: false,
     executions: 1,
@@ -266,8 +271,8 @@ async function replayPrepared(target: Target, prepared: Prepared, token: string)
 /** What a token is for. Of a file its name only: it may stand elsewhere on another machine. */
 function codeOf({ scenario, choice }: Target, { digest }: Prepared): CheckedCode {
   const name = choice === null ? basename(scenario) : scenario
-  const { design = null, rwsem = null, rss = null } = choice ?? {}
-  return { scenario: name, design, rwsem, rss, digest }
+  const { design = null, rwsem = null, rss = null, published = false } = choice ?? {}
+  return { scenario: name, design, rwsem, rss, published, digest }
 }
 
 function nounOf({ choice }: Target): 'CPU' | 'thread' {

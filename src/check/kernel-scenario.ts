@@ -20,15 +20,20 @@ import {
   MAP_FIXED,
   MM_ANON_PAGES,
   MM_FILE_PAGES,
+  MM_SHMEM_PAGES,
+  MM_SWAPENTS,
   MREMAP_DONTUNMAP,
   MREMAP_FIXED,
   MREMAP_MAYMOVE,
   Mm,
   PAGE_SIZE,
   PAGE_STRUCT_WORDS,
+  PG_SWAPCACHE,
   PTE_FRAME_SHIFT,
+  PTE_LOCKED,
   PTE_PRESENT,
   PTE_SPECIAL,
+  PTE_SWAP,
   PTE_WRITE,
   Page,
   PerCpu,
@@ -38,6 +43,7 @@ import {
   type Task,
   VM_EXEC,
   VM_GROWSDOWN,
+  VM_LOCKED,
   VM_READ,
   VM_SHARED,
   VM_WRITE,
@@ -60,9 +66,11 @@ import {
   leaveMm,
   loadAlignedInt32,
   madvise,
+  mlock,
   mmap,
   mprotect,
   mremap,
+  munlock,
   munmap,
   perCpuBase,
   graceBarrier,
@@ -167,6 +175,21 @@ export class ScenarioCpu {
   protect(page: number, pages: number, protection: string): Outcome {
     kernelEnter(this.task)
     const result = mprotect(this.task, this.mm, page, page + pages, protectionFlags(protection))
+    kernelExit(this.task)
+    return outcomeOf(result)
+  }
+
+  /** Locks pages in memory, which brings them in, unless that is left to faults. */
+  lock(page: number, pages: number, onFault = false): Outcome {
+    kernelEnter(this.task)
+    const result = mlock(this.task, this.mm, page, page + pages, onFault)
+    kernelExit(this.task)
+    return outcomeOf(result)
+  }
+
+  unlock(page: number, pages: number): Outcome {
+    kernelEnter(this.task)
+    const result = munlock(this.task, this.mm, page, page + pages)
     kernelExit(this.task)
     return outcomeOf(result)
   }
@@ -403,14 +426,38 @@ function joinMappings(maps: readonly string[]): string[] {
 /** The page table, the VMAs, the counters and the TLBs agree. */
 function checkKernel(machine: KernelMachine): void {
   const { heap, tasks, mm } = machine
+  checkAddressSpace(tasks[0]!, mm)
+  for (const task of tasks) {
+    must(task.interruptsEnabled, `CPU ${task.id} is left with interrupts disabled`)
+    must(task.rcuNesting === 0, `CPU ${task.id} is left inside an RCU read-side critical section`)
+    checkTlb(heap, mm, task)
+  }
+}
+
+/**
+ * The page table, the VMAs and the counters of an address space agree, and so do the references on its pages, none of
+ * which another address space maps. Nobody is at work.
+ */
+export function checkAddressSpace(cpu: Task, mm: number): void {
+  const { heap } = cpu
   const mappings = new Map<number, number>()
   let anonymous = 0
   let file = 0
+  let swapped = 0
   for (const [page, entry] of presentEntries(heap, mm)) {
     const vma = findVmaSlowly(heap, mm, page)
     must(vma !== 0, `page 0x${page.toString(16)} is mapped and belongs to no VMA`)
     const writable = (entry & PTE_WRITE) === 0 || (heap[vma + Vma.vmFlags]! & VM_WRITE) !== 0
     must(writable, `the entry of page 0x${page.toString(16)} allows writes that its VMA does not`)
+    if ((entry & PTE_SWAP) !== 0) {
+      swapped++
+      continue
+    }
+    const locked = (heap[vma + Vma.vmFlags]! & VM_LOCKED) !== 0
+    must(
+      ((entry & PTE_LOCKED) !== 0) === locked,
+      `the entry of page 0x${page.toString(16)} is ${locked ? 'not ' : ''}locked, and its VMA is${locked ? '' : ' not'}`,
+    )
     if ((entry & PTE_SPECIAL) !== 0) continue
     const frame = entry >>> PTE_FRAME_SHIFT
     mappings.set(frame, (mappings.get(frame) ?? 0) + 1)
@@ -426,21 +473,19 @@ function checkKernel(machine: KernelMachine): void {
     anonymous++
   }
   for (const [frame, count] of mappings) {
-    const references = heap[pageStructOf(heap, frame) + Page.refcount]!
-    const expected = count + (isFilePage(heap, frame) ? 1 : 0)
+    const page = pageStructOf(heap, frame)
+    const references = heap[page + Page.refcount]!
+    const cached = isFilePage(heap, frame) || (heap[page + Page.flags]! & PG_SWAPCACHE) !== 0
+    const expected = count + (cached ? 1 : 0)
     must(references === expected, `frame ${frame} has ${references} references and not ${expected}`)
   }
-  for (const task of tasks) {
-    must(task.interruptsEnabled, `CPU ${task.id} is left with interrupts disabled`)
-    must(task.rcuNesting === 0, `CPU ${task.id} is left inside an RCU read-side critical section`)
-    checkTlb(heap, mm, task)
-  }
-  for (const [kind, mapped, name] of [
-    [MM_ANON_PAGES, anonymous, 'anonymous'],
-    [MM_FILE_PAGES, file, 'file'],
+  const counted = (kind: number): number => getMmCounter(cpu, mm, kind)
+  for (const [count, mapped, name] of [
+    [counted(MM_ANON_PAGES), anonymous, 'anonymous'],
+    [counted(MM_FILE_PAGES) + counted(MM_SHMEM_PAGES), file, 'file'],
+    [counted(MM_SWAPENTS), swapped, 'swapped'],
   ] as const) {
-    const counted = getMmCounter(tasks[0]!, mm, kind)
-    must(counted === mapped, `${mapped} ${name} pages are mapped and ${counted} counted`)
+    must(count === mapped, `${mapped} ${name} pages are mapped and ${count} counted`)
   }
 }
 
@@ -455,7 +500,7 @@ function isFilePage(heap: Int32Array, frame: number): boolean {
 const TABLE_HEADER_WORDS = 16
 
 /** Every entry of the page table that is not empty, with its page. */
-function presentEntries(heap: Int32Array, mm: number): [number, number][] {
+export function presentEntries(heap: Int32Array, mm: number): [number, number][] {
   const found: [number, number][] = []
   const visit = (table: number, level: number, first: number): void => {
     for (let index = 0; index < 512; index++) {
@@ -493,7 +538,7 @@ function checkTlb(heap: Int32Array, mm: number, task: Task): void {
     const stale = (entry & PTE_PRESENT) === 0 || entry >>> PTE_FRAME_SHIFT !== cached >>> PTE_FRAME_SHIFT
     must(!stale, `CPU ${task.id} holds a stale translation of page 0x${page.toString(16)}`)
     must(
-      (cached & ~entry) === 0,
+      (cached & ~entry & ~PTE_LOCKED) === 0,
       `CPU ${task.id} holds a translation of page 0x${page.toString(16)} that allows more`,
     )
   })

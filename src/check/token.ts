@@ -1,6 +1,7 @@
 // Replay tokens: one line that runs exactly one execution again.
 //
 //     fl1.fault-munmap/lespinasse-2021/xadd.3f9a0c12b7.AQ8CAQ.9d41
+//     fl1.fault-munmap/kamezawa-2009-refcount/xadd/published.0b12c7a93f.AQ8CAQ.77a0
 //
 // The version of the form and of the rule in follow.ts; what was checked; the digest of its code, patches included; how
 // the execution ended, after how many steps, and its turnings; and a check sum. A turning is a step at which another
@@ -13,6 +14,9 @@ import type { Turning } from './follow.ts'
 const VERSION = 'fl1'
 const CODE_CHARACTERS = 10
 const SUM_CHARACTERS = 4
+/** What stands behind the rwsem where it is not the default. */
+const SHARED = 'shared'
+const PUBLISHED = 'published'
 const NOT_OF_A_NAME = /[^\w.-]+/g
 const kinds: readonly FailureKind[] = ['error', 'race', 'deadlock', 'livelock']
 
@@ -33,6 +37,8 @@ export interface CheckedCode {
   readonly rwsem: string | null
   /** How it counts resident pages; only what is not the default stands in a token. */
   readonly rss: string | null
+  /** Of a design: with the errors of its published form. */
+  readonly published: boolean
   /** Digest of the code, as text of hexadecimal digits. */
   readonly digest: string
 }
@@ -66,6 +72,7 @@ export function readToken(token: string): {
   readonly design: string | null
   readonly rwsem: string | null
   readonly rss: string | null
+  readonly published: boolean
   readonly digest: string
   readonly execution: ReplayedExecution
 } {
@@ -82,21 +89,23 @@ export function readToken(token: string): {
   }
   const match = /^(fl1\.(.+)\.([\da-f]+)\.([\w-]+))\.([\da-f]+)$/.exec(text)
   if (match === null || sumOf(match[1]!) !== match[5]) throw damaged()
-  const [scenario = '', design = null, rwsem = null, rss = null] = match[2]!.split('/')
-  return { scenario, design, rwsem, rss, digest: match[3]!, execution: decode(match[4]!) }
+  const [scenario = '', design = null, rwsem = null, ...marks] = match[2]!.split('/')
+  const rss = marks.includes(SHARED) ? SHARED : null
+  const published = marks.includes(PUBLISHED)
+  return { scenario, design, rwsem, rss, published, digest: match[3]!, execution: decode(match[4]!) }
 }
 
 /** Throws TokenRefused with the reason if the token is for something else than `code`. */
 export function executionOf(token: string, code: CheckedCode): ReplayedExecution {
-  const { scenario, design, rwsem, rss, digest, execution } = readToken(token)
-  const [expected, given] = [subjectOf(code), [scenario, design, rwsem, rss].filter(Boolean).join('/')]
+  const { scenario, digest, execution, ...machine } = readToken(token)
+  const [expected, given] = [subjectOf(code), subjectOf({ ...machine, scenario, digest })]
   if (given !== expected) {
     const what = scenario !== code.scenario.replaceAll(NOT_OF_A_NAME, '-') ? 'scenario' : 'machine'
     throw new TokenRefused(
       `the token is for ${given}, and not for ${expected}`,
       what === 'scenario'
         ? 'give the scenario that it is for'
-        : 'give the design, rwsem and rss that it is for',
+        : 'give the design, rwsem and rss that it is for, and --published if it says so',
     )
   }
   if (!code.digest.startsWith(digest)) {
@@ -109,9 +118,12 @@ export function executionOf(token: string, code: CheckedCode): ReplayedExecution
 }
 
 /** Names stand in one word, and slashes separate them. */
-function subjectOf({ scenario, design, rwsem, rss }: CheckedCode): string {
+function subjectOf({ scenario, design, rwsem, rss, published }: CheckedCode): string {
   const name = scenario.replaceAll(NOT_OF_A_NAME, '-')
-  return design === null ? name : [name, design, rwsem, ...(rss === 'shared' ? [rss] : [])].join('/')
+  if (design === null) return name
+  return [name, design, rwsem, ...(rss === SHARED ? [SHARED] : []), ...(published ? [PUBLISHED] : [])].join(
+    '/',
+  )
 }
 
 function sumOf(text: string): string {

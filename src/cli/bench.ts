@@ -26,7 +26,7 @@ import {
 import { print, textOptions, toJson } from './output.ts'
 import { showProgress } from './progress.ts'
 
-/** A machine has at most 256 CPUs: one is the main thread's, one may be a writer's. */
+/** A machine has at most 256 CPUs: one is the main thread's, and at least one is kept for a writer. */
 const MAX_THREADS = 254
 const MAX_MEMORY = 2 ** 32 - 4096
 
@@ -86,7 +86,7 @@ export function benchCommand(): Command {
     .action(runCommand)
 }
 
-async function runCommand(name: string, options: BenchCommandOptions): Promise<void> {
+async function runCommand(name: string, options: BenchCommandOptions, command: Command): Promise<void> {
   const workload = findWorkload(name)
   if (workload === undefined) {
     throw unknownName(
@@ -101,8 +101,14 @@ async function runCommand(name: string, options: BenchCommandOptions): Promise<v
   if (options.against !== undefined && options.against !== 'linux') {
     throw unknownName(options.against, ['linux'], 'peer', '--against')
   }
-  const threads = parseCounts(options.threads, '--threads', 1, MAX_THREADS)
+  const threads = parseCounts(options.threads, '--threads', 1, Math.min(MAX_THREADS, 255 - workload.writers))
   const bytesPerThread = parseSize(options.size, '--size')
+  if (workload.sharedPages > 0 && command.getOptionValueSource('size') === 'cli') {
+    throw new UsageError(
+      `--size does not go with ${name}: its threads share ${workload.sharedPages} pages`,
+      'leave it out',
+    )
+  }
   checkMemory(workload, threads, bytesPerThread)
   const result = await runBench({
     workload,

@@ -1,5 +1,6 @@
 // What `faultline check` does with a failure: prints it, writes it to files, and runs it again from its token.
-import { writeFileSync } from 'node:fs'
+import { accessSync, constants, existsSync, statSync, writeFileSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
 import {
   type CheckFailure,
   type CheckResult,
@@ -38,6 +39,25 @@ export interface FailureFiles {
   readonly counterexample?: string
 }
 
+/** Throws UsageError for a file that cannot be written: it is told before the work, and not after. */
+export function refuseUnwritable({ perfetto, counterexample }: FailureFiles): void {
+  for (const [option, file] of [
+    ['--perfetto', perfetto],
+    ['--counterexample', counterexample],
+  ] as const) {
+    if (file === undefined) continue
+    try {
+      if (existsSync(file) && statSync(file).isDirectory()) throw new Error('it is a folder')
+      accessSync(existsSync(file) ? file : dirname(resolve(file)), constants.W_OK)
+    } catch (error) {
+      throw new UsageError(
+        `${option} ${file} cannot be written: ${(error as Error).message}`,
+        'give a file in a folder that is there and can be written to',
+      )
+    }
+  }
+}
+
 /** Writes the first failure to the files that are asked for. Nothing is written where nothing fails. */
 export function writeFailure(results: readonly CheckResult[], files: FailureFiles): void {
   const failed = results.find(({ failure }) => failure !== null)
@@ -61,6 +81,7 @@ export interface ReplayChoice {
   readonly design: string | undefined
   readonly rwsem: string | undefined
   readonly rss: string | undefined
+  readonly published: boolean | undefined
   readonly mutant: Mutant | undefined
 }
 
@@ -72,11 +93,12 @@ export async function replayToken(
   given: ReplayChoice,
 ): Promise<CheckResult> {
   if (!isKernel) return replayFile(target, token)
-  const { design, rwsem, rss } = readToken(token)
+  const { design, rwsem, rss, published } = readToken(token)
   const choice: KernelChoice = {
     design: only(parseDesigns(given.design ?? design ?? 'classic'), '--design'),
     rwsem: only(parseRwsems(given.rwsem ?? rwsem ?? 'xadd'), '--rwsem'),
     rss: parseRss(given.rss ?? rss ?? 'batched'),
+    published: given.published ?? published,
   }
   return replayKernelScenario(target, choice, token, { patches: given.mutant?.patches ?? [] })
 }

@@ -7,7 +7,7 @@ import {
   scenarioNames,
 } from '../check/index.ts'
 import { formatCount, formatTable } from '../report/index.ts'
-import { failureText } from './check-failure.ts'
+import { type FailureFiles, failureText, writeFailure } from './check-failure.ts'
 import { print, textOptions } from './output.ts'
 import { showProgress } from './progress.ts'
 
@@ -18,6 +18,7 @@ export interface PublishedOptions {
   readonly designs: readonly string[]
   readonly json: boolean
   readonly checking: CheckOptions
+  readonly files: FailureFiles
 }
 
 /** Checks, prints, and sets the exit code: 1 for an expected flaw that is not found, and for an unexpected one. */
@@ -32,11 +33,14 @@ export async function runPublished(options: PublishedOptions): Promise<void> {
       await checkPublished(design, scenario, { ...checking, minimiseSeconds: minimiseSeconds ?? 0 }),
     )
   }
+  writeFailure(
+    results.map(({ result }) => result),
+    options.files,
+  )
   await print(json ? results.map(publishedJson).join('') : publishedText(results))
   const [only] = results
   if (!json && pairs.length === 1 && only!.result.failure !== null) {
-    const target = `${only!.scenario} --design ${only!.design} --published`
-    await print(`\n${failureText(only!.result.failure, target, textOptions().width)}\n`)
+    await print(`\n${failureText(only!.result.failure, only!.scenario, textOptions().width)}\n`)
   }
   if (results.some(({ problem }) => problem !== null)) process.exitCode = 1
 }

@@ -17,7 +17,7 @@ import {
 } from '../check/index.ts'
 import { formatCount, formatTable, wrap } from '../report/index.ts'
 import { printConflicts } from './check-conflicts.ts'
-import { failureText, findMutant, replayToken, writeFailure } from './check-failure.ts'
+import { failureText, findMutant, refuseUnwritable, replayToken, writeFailure } from './check-failure.ts'
 import {
   type ExploringOptions,
   addExploringOptions,
@@ -117,7 +117,7 @@ export function checkCommand(): Command {
 }
 
 async function runCommand(
-  given: string | undefined,
+  named: string | undefined,
   options: CheckCommandOptions,
   command: Command,
 ): Promise<void> {
@@ -125,8 +125,11 @@ async function runCommand(
   const rwsems = parseRwsems(options.rwsem)
   const seconds = parseNumber(options.seconds ?? '60', '--seconds', 0.001, SECONDS_MAX)
   const mutant = options.mutant === undefined ? undefined : findMutant(options.mutant)
-  const target = given ?? mutant?.scenario
+  const target = named ?? mutant?.scenario
+  const isGiven = (name: keyof CheckCommandOptions): boolean => command.getOptionValueSource(name) === 'cli'
   refuseCombinations(target, options)
+  refuseMachine(target, options, isGiven)
+  refuseUnwritable(options)
   const rss = parseRss(options.rss)
   if (options.conflicts === true) {
     await printConflicts(designs, rwsems, rss, options.json === true)
@@ -136,17 +139,17 @@ async function runCommand(
     await runMutants(target, { seconds, ...parseExploring(options) }, options.json === true)
     return
   }
-  if (options.published === true) {
+  if (options.published === true && options.replay === undefined) {
     await runPublishedDesigns(target, designs, seconds, options, command)
     return
   }
   if (target === undefined && options.all !== true) {
     throw new UsageError('nothing to check', 'give the name of a scenario, a file, --all or --mutants')
   }
-  const isGiven = (name: 'design' | 'rwsem' | 'rss'): string | undefined =>
-    command.getOptionValueSource(name) === 'cli' ? options[name] : undefined
-  const [design, rwsem] = [isGiven('design'), isGiven('rwsem')]
-  const givenMachine = { design, rwsem, rss: isGiven('rss') }
+  const given = (name: 'design' | 'rwsem' | 'rss'): string | undefined =>
+    isGiven(name) ? options[name] : undefined
+  const [design, rwsem] = [given('design'), given('rwsem')]
+  const givenMachine = { design, rwsem, rss: given('rss'), published: options.published }
   const minimiseSeconds =
     options.minimise === false ? 0 : parseNumber(options.minimise, '--minimise', 0, SECONDS_MAX)
   const patches = mutant?.patches ?? []
@@ -199,6 +202,7 @@ async function runPublishedDesigns(
     designs,
     json: options.json === true,
     checking: { seconds, minimiseSeconds, ...parseExploring(options) },
+    files: options,
   })
 }
 
@@ -207,10 +211,10 @@ function progressOf(name: string): (progress: Progress) => void {
 }
 
 function refuseCombinations(target: string | undefined, options: CheckCommandOptions): void {
-  const { all, mutants: every, mutant, replay, conflicts } = options
+  const { all, mutants: every, mutant, replay, conflicts, published } = options
   if (
     conflicts === true &&
-    (target !== undefined || all === true || every === true || replay !== undefined)
+    (target !== undefined || all === true || every === true || published === true || replay !== undefined)
   ) {
     throw new UsageError('--conflicts looks at pairs of operations, at no scenario', 'leave the others out')
   }
@@ -220,17 +224,48 @@ function refuseCombinations(target: string | undefined, options: CheckCommandOpt
   if (replay !== undefined && (target === undefined || every === true)) {
     throw new UsageError('--replay needs the scenario or the file that its token is for', 'name it')
   }
-  if (options.published === true && (mutant !== undefined || every === true || replay !== undefined)) {
+  if (published === true && (mutant !== undefined || every === true)) {
     throw new UsageError(
-      '--published does not go with --mutant, --mutants and --replay',
+      '--published does not go with --mutant and --mutants',
       'give it with a kernel scenario, with --all, or alone',
     )
   }
-  if (options.published === true && target !== undefined && !isScenarioName(target)) {
+  if (published === true && (options.ledger !== undefined || options.shard !== undefined)) {
+    throw new UsageError(
+      '--published does not go with --ledger and --shard: it looks at few preemptions first',
+      'leave them out',
+    )
+  }
+  if (published === true && target !== undefined && !isScenarioName(target)) {
     throw new UsageError('--published is for kernel scenarios', 'faultline check --help names them')
   }
   if (mutant !== undefined && (every === true || !isScenarioName(target!))) {
     throw new UsageError('--mutant changes the kernel', 'give it with a kernel scenario, or with none')
+  }
+}
+
+/** Where the machine is not to be chosen, or not so, it is not chosen in silence. */
+function refuseMachine(
+  target: string | undefined,
+  { mutants: every, published, replay, rwsem, rss }: CheckCommandOptions,
+  isGiven: (name: keyof CheckCommandOptions) => boolean,
+): void {
+  const machine = (['design', 'rwsem', 'rss'] as const).filter(isGiven)
+  if (machine.length > 0 && target !== undefined && !isScenarioName(target)) {
+    existingFile(target)
+    throw new UsageError(`--${machine[0]} is for kernel scenarios, and ${target} is a file`, 'leave it out')
+  }
+  if (machine.length > 0 && every === true) {
+    throw new UsageError(
+      `--${machine[0]} does not go with --mutants: each says of which machine it is a mutant`,
+      'leave it out, or give --mutant NAME',
+    )
+  }
+  if (published === true && replay === undefined && (rwsem !== 'xadd' || rss !== 'batched')) {
+    throw new UsageError(
+      '--published is for --rwsem xadd and --rss batched: of these it is known what has to be found',
+      'leave them out',
+    )
   }
 }
 
@@ -310,7 +345,8 @@ function mutantsText(results: readonly MutantResult[]): string {
 }
 
 function resultJson(result: CheckResult): string {
-  const { scenario, design, rwsem, rss, verdict, complete, executions, redundant, steps, seconds } = result
+  const { scenario, design, rwsem, rss, published, verdict, complete, executions } = result
+  const { redundant, steps, seconds } = result
   const { bound, strategy, seed, shard, estimatedExecutions, guarantee } = result
   const failure = result.failure && failureJson(result.failure)
   return `${JSON.stringify({
@@ -318,6 +354,7 @@ function resultJson(result: CheckResult): string {
     design,
     rwsem,
     rss,
+    published,
     verdict,
     complete,
     executions,
@@ -345,9 +382,9 @@ const NOTHING_SHARED =
 
 /** `target` is what is checked, as on the command line. */
 function resultText(result: CheckResult, target: string): string {
-  const { scenario, design, rwsem, rss, verdict, executions, redundant, steps, seconds } = result
-  const counting = rss === 'shared' ? ', shared rss' : ''
-  const name = design === null ? scenario : `${scenario}, ${design}/${rwsem}${counting}`
+  const { scenario, design, rwsem, rss, published, verdict, executions, redundant, steps, seconds } = result
+  const kind = `${rss === 'shared' ? ', shared rss' : ''}${published ? ', as published' : ''}`
+  const name = design === null ? scenario : `${scenario}, ${design}/${rwsem}${kind}`
   const counts = `${formatCount(executions)} executions, ${formatCount(redundant)} of them redundant`
   const work = `  ${counts}, ${formatCount(steps)} steps in ${seconds.toFixed(2)} s\n`
   const nothing = steps === 0 && result.failure === null ? `${NOTHING_SHARED}\n` : ''

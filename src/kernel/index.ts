@@ -19,7 +19,13 @@ export {
 } from './machine/cpu.ts'
 export * from './machine/errors.ts'
 export * from './machine/frames.ts'
-export { HEAP_MAGIC, Header, PAGE_STRUCT_WORDS, heapAlloc } from './machine/header.ts'
+export {
+  DEFAULT_OVERCOMMIT_RATIO,
+  HEAP_MAGIC,
+  Header,
+  PAGE_STRUCT_WORDS,
+  heapAlloc,
+} from './machine/header.ts'
 export * from './machine/kconfig.ts'
 export { type LayoutDescription, cacheLineAlign, layouts } from './machine/layout.ts'
 export {
@@ -35,9 +41,11 @@ export {
   PTE_DIRTY,
   PTE_EXEC,
   PTE_FRAME_SHIFT,
+  PTE_LOCKED,
   PTE_PRESENT,
   PTE_PROTNONE,
   PTE_SPECIAL,
+  PTE_SWAP,
   PTE_WRITE,
   PageTable,
 } from './machine/pte.ts'
@@ -60,6 +68,7 @@ export {
 export { readSeqcount, readSeqcountRetry, writeSeqcountBegin, writeSeqcountEnd } from './sync/seqcount.ts'
 export { spinLock, spinTryLock, spinUnlock } from './sync/spinlock.ts'
 export * from './mm/access.ts'
+export { limitBytes, setLimitBytes } from './mm/accounts.ts'
 export { brk, heapBytes, setStartOfHeap, startOfHeap } from './mm/brk.ts'
 export * from './mm/caches.ts'
 export { Design, type DesignDescription } from './mm/design.ts'
@@ -73,13 +82,21 @@ export { MADV, madvise } from './mm/madvise.ts'
 export * from './mm/mm.ts'
 export * from './mm/mm-lifecycle.ts'
 export { mincore } from './mm/mincore.ts'
+export { MCL_CURRENT, MCL_FUTURE, MCL_ONFAULT, mlock, mlockall, munlock, munlockall } from './mm/mlock.ts'
 export { MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_POPULATE, mmap, munmap } from './mm/mmap.ts'
-export { mmapReadLock, mmapReadUnlock } from './mm/mmap-lock.ts'
+export { mmapReadLock, mmapReadUnlock, mmapWriteLock, mmapWriteUnlock } from './mm/mmap-lock.ts'
 export { mprotect } from './mm/mprotect.ts'
 export { MS_ASYNC, MS_INVALIDATE, MS_SYNC, msync } from './mm/msync.ts'
 export { MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE, mremap } from './mm/mremap.ts'
+export {
+  OVERCOMMIT_ALWAYS,
+  OVERCOMMIT_GUESS,
+  OVERCOMMIT_NEVER,
+  commitLimit,
+  memoryCommitted,
+} from './mm/overcommit.ts'
 export { Zone, allocFrame, freeFrame, putPage } from './mm/page-alloc.ts'
-export { PG_DIRTY, PG_UPTODATE, Page, pageStruct } from './mm/page.ts'
+export { PG_DIRTY, PG_SWAPCACHE, PG_UPTODATE, Page, pageStruct } from './mm/page.ts'
 export { getMmCounter, syncMmRss } from './mm/rss.ts'
 export { slabInUse } from './mm/slab.ts'
 export { STACK_GUARD_GAP } from './mm/stack.ts'
@@ -91,9 +108,11 @@ export { truncateFile } from './mm/truncate.ts'
 export { syncFileRange, writeBackFile } from './mm/writeback.ts'
 export { Task } from './mm/task.ts'
 export {
+  VM_ACCOUNT,
   VM_DONTEXPAND,
   VM_EXEC,
   VM_GROWSDOWN,
+  VM_LOCKED,
   VM_NORESERVE,
   VM_NO_MAYWRITE,
   VM_READ,

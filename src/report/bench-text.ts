@@ -2,7 +2,7 @@
 //
 // Principles: pure functions of the result, golden-tested. Every rate stands beside its spread; a
 // comparison of designs is claimed only where every turn of the repetitions shows it.
-import { findWorkload, LATENCY_SAMPLE_INTERVAL } from '../workloads/catalogue.ts'
+import { findWorkload, LATENCY_SAMPLE_INTERVAL, type Workload } from '../workloads/catalogue.ts'
 import { median } from '../workloads/statistics.ts'
 import type { BenchResult, DesignSummary, RunSummary } from '../workloads/summary.ts'
 import {
@@ -25,7 +25,9 @@ export function benchText(result: BenchResult, options: TextOptions = {}): strin
   const { style = plainStyle, width = 100 } = options
   const workload = findWorkload(result.workload)!
   const setting = [
-    `${formatBytes(result.bytesPerThread)} a thread`,
+    workload.sharedPages > 0
+      ? `${workload.sharedPages} pages for all threads`
+      : `${formatBytes(result.bytesPerThread)} a thread`,
     `${result.seconds} s windows`,
     result.repetitions > 1 ? `medians of ${result.repetitions} runs taken in turn` : 'one run (see --repeat)',
     ...(result.rss === 'batched' ? [] : ['shared rss']),
@@ -38,8 +40,7 @@ export function benchText(result: BenchResult, options: TextOptions = {}): strin
   ]
   const threadCounts = [...new Set(result.summaries.map((summary) => summary.threads))]
   for (const threads of threadCounts) {
-    const writers = workload.writers > 0 ? ' and one writer' : ''
-    lines.push('', style.heading(`${plural(threads, 'thread')}${writers}`))
+    lines.push('', style.heading(whoWorks(workload, threads)))
     lines.push(...formatTable(columnsOf(result, threads), { width, styleHeading: style.faint }))
   }
   const findings = threadCounts.flatMap((threads) => findingsOf(result, threads))
@@ -47,11 +48,22 @@ export function benchText(result: BenchResult, options: TextOptions = {}): strin
   return lines.join('\n') + '\n'
 }
 
+/** The measured threads, and who works beside them. */
+function whoWorks({ writers, sharedPages }: Workload, threads: number): string {
+  if (sharedPages > 0) return `${plural(threads, 'accessor')} and ${plural(writers, 'other')}`
+  return `${plural(threads, 'thread')}${writers > 0 ? ' and one writer' : ''}`
+}
+
+const units: Readonly<Record<Workload['counts'], string>> = {
+  pages: 'pages/s',
+  'map+unmap pairs': 'pairs/s',
+  accesses: 'accesses/s',
+}
+
 function columnsOf(result: BenchResult, threads: number): Column[] {
   const ours = result.summaries.filter((summary) => summary.threads === threads)
   const theirs = (result.peer?.summaries ?? []).filter((summary) => summary.threads === threads)
   const all: readonly RunSummary[] = [...ours, ...theirs]
-  const unit = result.counts === 'pages' ? 'pages/s' : 'pairs/s'
   const column = (heading: string, cells: readonly string[]): Column => ({
     heading: heading.split('\n'),
     align: 'right',
@@ -61,7 +73,7 @@ function columnsOf(result: BenchResult, threads: number): Column[] {
     all.map(({ faultLatencyNs }) => (faultLatencyNs ? formatDuration(select(faultLatencyNs)) : '–'))
   const columns = [
     column(
-      unit,
+      units[result.counts],
       all.map((summary) => formatQuantity(summary.faultsPerSecond.median)),
     ),
     column(
@@ -94,6 +106,10 @@ function columnsOf(result: BenchResult, threads: number): Column[] {
         'max',
         latency(({ max }) => max),
       ),
+    )
+  }
+  if (result.counts !== 'map+unmap pairs') {
+    columns.push(
       column('specu-\nlative', [
         ...ours.map((summary) =>
           summary.speculativeShare === 0 ? '–' : formatShare(summary.speculativeShare),

@@ -180,6 +180,8 @@ export async function replayTrace(trace: ImportedTrace, options: ReplayOptions =
   const machineOptions: MachineOptions = {
     memory,
     cpus: plan.workers + 1,
+    // What the program was promised, it was promised by another machine.
+    overcommit: 'always',
     ...(options.design !== undefined && { design: options.design }),
     ...(options.rwsem !== undefined && { rwsem: options.rwsem }),
     ...(options.rss !== undefined && { rss: options.rss }),

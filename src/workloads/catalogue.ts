@@ -2,25 +2,29 @@
 //
 // Principles: a workload is the loop of one thread, and every thread runs the same loop on memory of its
 // own in one shared address space, so that what it meets is the memory manager and not the other threads'
-// data. Those that carry a name of the will-it-scale suite do what the test of that name does and count
-// what it counts; bench/peers/linux.c holds the same loops for the real kernel and must be changed together
-// with workload-worker.ts.
+// data; in `vma`, from stress-ng, all meet at the same pages. Those that carry a name of the will-it-scale
+// suite do what the test of that name does and count what it counts; bench/peers/linux.c holds the same loops
+// for the real kernel and must be changed together with workload-worker.ts and vma-mix.ts.
 import type { MachineOptions } from '../backends/threads/index.ts'
+import { VMA_MIX_PAGES, vmaMixOthers } from './vma-mix.ts'
 
 export type DesignName = NonNullable<MachineOptions['design']>
 export type RwsemName = NonNullable<MachineOptions['rwsem']>
 export type RssMode = NonNullable<MachineOptions['rss']>
 
-export type WorkloadName = 'page_fault1' | 'page_fault3' | 'mmap1' | 'read-fault' | 'fault-beside-writer'
+export type WorkloadName =
+  'page_fault1' | 'page_fault3' | 'mmap1' | 'read-fault' | 'fault-beside-writer' | 'vma'
 
 export interface Workload {
   readonly name: WorkloadName
   /** What one count is; rates are counts per second. */
-  readonly counts: 'pages' | 'map+unmap pairs'
+  readonly counts: 'pages' | 'map+unmap pairs' | 'accesses'
   /** Where the definition comes from. */
-  readonly origin: 'will-it-scale' | 'faultline'
+  readonly origin: 'will-it-scale' | 'stress-ng' | 'faultline'
   /** Threads that run beside the measured ones and are not counted. */
-  readonly writers: 0 | 1
+  readonly writers: number
+  /** The pages that all threads share; 0 where each has memory of its own. */
+  readonly sharedPages: number
   /** Whether the loop writes to memory, so that each page of each thread needs a frame. */
   readonly fillsMemory: boolean
   readonly description: string
@@ -48,6 +52,7 @@ export const workloads: readonly Workload[] = [
     counts: 'pages',
     origin: 'will-it-scale',
     writers: 0,
+    sharedPages: 0,
     fillsMemory: true,
     description: 'map anonymous private memory, write one byte of every page, unmap, repeat',
   },
@@ -56,6 +61,7 @@ export const workloads: readonly Workload[] = [
     counts: 'pages',
     origin: 'will-it-scale',
     writers: 0,
+    sharedPages: 0,
     fillsMemory: true,
     description: 'map a file of its own shared, write one byte of every page, unmap, repeat',
   },
@@ -64,6 +70,7 @@ export const workloads: readonly Workload[] = [
     counts: 'map+unmap pairs',
     origin: 'will-it-scale',
     writers: 0,
+    sharedPages: 0,
     fillsMemory: false,
     description: 'map and unmap anonymous memory without touching it',
   },
@@ -72,6 +79,7 @@ export const workloads: readonly Workload[] = [
     counts: 'pages',
     origin: 'faultline',
     writers: 0,
+    sharedPages: 0,
     fillsMemory: false,
     description: 'read one byte of every page (each maps the zero page), MADV_DONTNEED, repeat',
   },
@@ -80,9 +88,21 @@ export const workloads: readonly Workload[] = [
     counts: 'pages',
     origin: 'faultline',
     writers: 1,
+    sharedPages: 0,
     fillsMemory: true,
     description:
       'write one byte of every page, MADV_DONTNEED, repeat, while one more thread maps, populates and unmaps 2 MiB',
+  },
+  {
+    name: 'vma',
+    counts: 'accesses',
+    origin: 'stress-ng',
+    writers: vmaMixOthers.length,
+    sharedPages: VMA_MIX_PAGES,
+    fillsMemory: false,
+    description:
+      `read or write a byte of one of ${VMA_MIX_PAGES} pages, mapped or not, while ${vmaMixOthers.length} more ` +
+      'threads map, unmap, protect, advise and list them',
   },
 ]
 
@@ -98,7 +118,7 @@ export function findWorkload(name: string): Workload | undefined {
 export function machineMemory(workload: Workload, threads: number, bytesPerThread: number): number {
   const filled = workload.fillsMemory ? threads * bytesPerThread : 0
   const pageTables = threads * Math.ceil(bytesPerThread / 512)
-  const writers = workload.writers * 4 * WRITER_BYTES
+  const writers = workload.sharedPages > 0 ? 0 : workload.writers * 4 * WRITER_BYTES
   const margin = 16 * 1024 * 1024 + (threads + workload.writers) * 4 * 1024 * 1024
   return roundUp(filled + pageTables * 4 + writers + margin, 1024 * 1024)
 }

@@ -47,7 +47,7 @@ export interface Run {
   readonly faultsTaken: number
   /** Of one fault in LATENCY_SAMPLE_INTERVAL; null where a workload takes no faults. */
   readonly faultLatencyNs: Latency | null
-  /** Cycles of the writer beside the measured threads in the window; null where there is none. */
+  /** Cycles of the writers beside the measured threads in the window; null where there are none. */
   readonly writerCycles: number | null
   /** Share of all processors' time that was idle during the window, in percent. */
   readonly idlePercent: number
@@ -81,7 +81,8 @@ export interface WorkerTask {
   readonly space: AddressSpaceHandle
   readonly control: SharedArrayBuffer
   readonly workload: WorkloadName
-  readonly role: 'task' | 'writer'
+  /** Which of the threads beside the measured ones this is, from 0; null for a measured one. */
+  readonly writer: number | null
   readonly slot: number
   readonly bytes: number
 }
@@ -115,7 +116,7 @@ export async function runOnThreads(options: ThreadRunOptions): Promise<DesignRun
         space: space.handle,
         control: control.shared,
         workload: workload.name,
-        role: slot < threads ? 'task' : 'writer',
+        writer: slot < threads ? null : slot - threads,
         slot,
         bytes: options.bytesPerThread,
       })
@@ -207,7 +208,8 @@ function summarize(
     faultsPerSecond: faults / seconds,
     faultsTaken: counted('pgfault'),
     faultLatencyNs: latency.count === 0 ? null : latencyOf(latency),
-    writerCycles: workload.writers === 0 ? null : moved[threads]!,
+    writerCycles:
+      workload.writers === 0 ? null : moved.slice(threads).reduce((sum, cycles) => sum + cycles, 0),
     idlePercent: idlePercentBetween(start.processors, end.processors),
     mmapLockWaitNs: {
       count: lockWaits.count,

@@ -11,6 +11,7 @@ import { AddressSpace, type AddressSpaceHandle } from '../backends/threads/index
 import { LATENCY_SAMPLE_INTERVAL, PAGE_SIZE, WRITER_BYTES, type WorkloadName } from './catalogue.ts'
 import { Control, PHASE_MEASURING, PHASE_STOPPED } from './control.ts'
 import type { WorkerReport, WorkerTask } from './thread-run.ts'
+import { performVmaMixStep, vmaMixAccess, vmaMixOthers, type VmaMixRole, VmaMixThread } from './vma-mix.ts'
 
 const task = workerData as WorkerTask & { space: AddressSpaceHandle }
 const space = AddressSpace.attach(task.space)
@@ -37,10 +38,12 @@ const loops: Readonly<Record<WorkloadName, () => void>> = {
   mmap1: mapUnmap,
   'read-fault': readDiscard,
   'fault-beside-writer': writeDiscard,
+  vma: () => stepMix(vmaMixAccess),
 }
 
-const run = task.role === 'writer' ? mapPopulateUnmap : loops[task.workload]
-run()
+if (task.writer === null) loops[task.workload]()
+else if (task.workload === 'vma') stepMix(vmaMixOthers[task.writer]!)
+else mapPopulateUnmap()
 const report: WorkerReport = { latency, lockWaits, lockWaitTotalNs }
 parentPort!.postMessage({ done: report })
 
@@ -93,6 +96,23 @@ function writeDiscard(): void {
 function mapPopulateUnmap(): void {
   begin()
   while (countOne()) space.munmap(space.mmap(WRITER_BYTES, { populate: true }), WRITER_BYTES)
+}
+
+function stepMix(role: VmaMixRole): void {
+  const thread = new VmaMixThread(space, chance(slot))
+  begin()
+  while (countOne()) performVmaMixStep(role, thread)
+}
+
+/** Numbers from 0 to `bound` - 1 by chance: xorshift32 (Marsaglia, Journal of Statistical Software 8/14, 2003). */
+function chance(seed: number): (bound: number) => number {
+  let state = Math.imul(seed + 1, 0x9e3779b1)
+  return (bound) => {
+    state ^= state << 13
+    state ^= state >>> 17
+    state ^= state << 5
+    return (state >>> 0) % bound
+  }
 }
 
 /** Counts one cycle of a loop whose cycles are calls; whether the run goes on. */

@@ -35,7 +35,7 @@ for (const configuration of configurations) {
           for (let page = 0; page < 4; page++) space.writeUint32(at(written + page), 5)
           assert.equal(space.readUint32(at(8)), 9)
         },
-        { ...configuration, memory: 256 * PAGE },
+        { ...configuration, memory: 256 * PAGE, overcommit: 'always' },
       )
     })
 
@@ -57,7 +57,7 @@ for (const configuration of configurations) {
           }
           assert.deepEqual(new Set(counts).size, 1, counts.join(', '))
         },
-        { ...configuration, memory: 256 * PAGE },
+        { ...configuration, memory: 256 * PAGE, overcommit: 'always' },
       )
     })
 
@@ -75,7 +75,7 @@ for (const configuration of configurations) {
           space.munmap(at(0), 150 * PAGE)
           file.close()
         },
-        { ...configuration, memory: 256 * PAGE },
+        { ...configuration, memory: 256 * PAGE, overcommit: 'always' },
       )
     })
 

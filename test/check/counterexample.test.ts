@@ -58,7 +58,14 @@ describe('counterexamples', () => {
       mkdirSync(join(folder, 'itself'))
       writeFileSync(itself, program)
       const { digest } = await readProgram(pathToFileURL(itself).href)
-      const code = { scenario: 'ring.check.ts', design: null, rwsem: null, rss: null, digest }
+      const code = {
+        scenario: 'ring.check.ts',
+        design: null,
+        rwsem: null,
+        rss: null,
+        published: false,
+        digest,
+      }
       const token = replayToken(code, readToken(failure!.token!).execution)
       assert.ok(page.includes(`faultline check ring.check.ts --replay ${token}\n`), token)
       const stores = /( {2}Atomics\.store\(ring, TAIL.*\n)( {2}Atomics\.store\(ring, SLOTS.*\n)/

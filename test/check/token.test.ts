@@ -21,6 +21,7 @@ const code = {
   design: 'lespinasse-2021',
   rwsem: 'xadd',
   rss: 'batched',
+  published: false,
   digest: '3f9a0c12b7aa',
 } as const
 const choice = { design: 'lespinasse-2021', rwsem: 'xadd' } as const
@@ -88,6 +89,14 @@ describe('replay tokens', () => {
       /for .*\/shared, and not for fault-munmap\/lespinasse-2021\/xadd$/,
     )
     refused(() => executionOf(token, { ...code, rss: 'shared' }), /not for .*\/xadd\/shared/)
+    const published = { ...code, published: true }
+    const flawed = replayToken(published, { kind: 'error', steps: 93, turnings: [] })
+    assert.match(flawed, /^fl1\.fault-munmap\/lespinasse-2021\/xadd\/published\./)
+    assert.equal(executionOf(flawed, published).steps, 93)
+    refused(() => executionOf(flawed, code), /for .*\/published, and not for .*\/xadd$/)
+    refused(() => executionOf(token, published), /not for .*\/xadd\/published/)
+    const both = { ...published, rss: 'shared' }
+    assert.equal(executionOf(replayToken(both, { kind: 'error', steps: 9, turnings: [] }), both).steps, 9)
     refused(() => executionOf(token, { ...code, digest: '0000000000' }), /the code of .* has changed/)
     refused(() => executionOf(token.replace('fl1', 'fl7'), code), /version fl7, and this is fl1/)
     refused(() => executionOf('nonsense', code), /no replay token/)
@@ -120,6 +129,21 @@ describe('replay tokens', () => {
     await assert.rejects(replayKernelScenario(scenario, choice, failure!.token!), /has changed/)
     const generic = { ...choice, rwsem: 'generic' } as const
     await assert.rejects(replayKernelScenario(scenario, generic, failure!.token!, { patches }), TokenRefused)
+  })
+
+  it('run a design as published again, which is another one than the mended', async () => {
+    const published = { design: 'kamezawa-2009-refcount', rwsem: 'xadd', published: true } as const
+    const mended = { ...published, published: false }
+    const limits = { bound: 2, minimiseSeconds: 1 }
+    const { failure, ...result } = await checkKernelScenario('fault-munmap', published, limits)
+    assert.equal(result.published, true)
+    const again = await replayKernelScenario('fault-munmap', published, failure!.token!)
+    assert.equal(again.published, true)
+    assert.deepEqual(again.failure!.counterexample, failure!.counterexample)
+    await assert.rejects(
+      replayKernelScenario('fault-munmap', mended, failure!.token!),
+      /the token is for .*\/published, and not for fault-munmap\/kamezawa-2009-refcount\/xadd$/,
+    )
   })
 
   it('outlive a change of comments and types, and no other', async () => {

@@ -16,6 +16,7 @@ const keys = [
   'design',
   'rwsem',
   'rss',
+  'published',
   'verdict',
   'complete',
   'executions',
@@ -174,6 +175,31 @@ test('check', { concurrency: 2 }, async (t) => {
         /the token is for .*\/shared, and not for .* — give the design, rwsem and rss/,
       )
     }),
+    t.test('a design as published: its counterexample as a file, and from its token alone', async () => {
+      const folder = mkdtempSync(join(tmpdir(), 'faultline-'))
+      try {
+        const data = join(folder, 'data.json')
+        const values = ['check', 'fault-munmap', '--design', 'kamezawa-2009-refcount', '--published']
+        const first = await faultline([...values, '--minimise', '2', '--counterexample', data])
+        // What is found was expected.
+        assert.equal(first.code, 0)
+        assert.equal((JSON.parse(readFileSync(data, 'utf8')) as Counterexample).noun, 'CPU')
+        const [line, token] = /again: faultline check fault-munmap --replay (\S+)/.exec(first.stdout)!
+        assert.match(token!, /^fl1\.fault-munmap\/kamezawa-2009-refcount\/xadd\/published\./)
+        const again = await faultline(['check', 'fault-munmap', '--replay', token!])
+        assert.match(again.stdout, /^fault-munmap, kamezawa-2009-refcount\/xadd, as published: fail\n/)
+        assert.ok(again.stdout.includes(`${line}\n`))
+        assert.equal(again.code, 1)
+        const said = await faultline([...values, '--replay', token!, '--json'])
+        const { published, failure } = JSON.parse(said.stdout) as CheckResult
+        assert.deepEqual([published, failure!.token], [true, token])
+        const other = await faultline(['check', 'fault-munmap', '--replay', token!, '--design', 'classic'])
+        assert.match(other.stderr, /not for fault-munmap\/classic\/xadd\/published — give the design/)
+        assert.equal(other.code, 2)
+      } finally {
+        rmSync(folder, { recursive: true })
+      }
+    }),
     t.test('the conflict matrix: an object a line', async () => {
       const { code, stdout } = await faultline(['check', '--conflicts', '--design', 'dufour-2018', '--json'])
       const found = stdout
@@ -265,6 +291,30 @@ test('check', { concurrency: 2 }, async (t) => {
         ],
         [['check', '--mutant', 'no-od-check'], /unknown mutant 'no-od-check' — did you mean 'no-odd-check'/],
         [['check', program('ring'), '--mutant', 'no-odd-check'], /--mutant changes the kernel/],
+        [['check', program('ring'), '--published'], /--published is for kernel scenarios/],
+        [['check', '--published', '--mutants'], /--published does not go with --mutant and --mutants/],
+        [['check', '--published', '--mutant', 'no-odd-check'], /--published does not go with --mutant/],
+        [['check', '--published', '--conflicts'], /--conflicts looks at pairs of operations/],
+        [['check', '--published', '--rwsem', 'generic'], /--published is for --rwsem xadd and --rss batched/],
+        [['check', '--published', '--rss', 'shared'], /--published is for --rwsem xadd and --rss batched/],
+        [['check', '--published', '--ledger', 'x'], /--published does not go with --ledger and --shard/],
+        [['check', '--published', '--shard', '1/2'], /--published does not go with --ledger and --shard/],
+        [['check', '--published', '--replay', 'fl1.x.y'], /--replay needs the scenario or the file/],
+        [['check', 'fault-munmap', '--published', '--replay', 'x'], /that is no replay token/],
+        [['check', '--published', '--design', 'clasic'], /unknown design 'clasic'/],
+        [
+          ['check', program('ring'), '--design', 'classic'],
+          /--design is for kernel scenarios, and .* is a file/,
+        ],
+        [['check', program('ring'), '--rwsem', 'xadd'], /--rwsem is for kernel scenarios/],
+        [['check', program('ring'), '--rss', 'shared'], /--rss is for kernel scenarios/],
+        [['check', 'no-such.ts', '--design', 'classic'], /neither a scenario nor a file 'no-such\.ts'/],
+        [['check', '--mutants', '--design', 'classic'], /--design does not go with --mutants/],
+        [
+          ['check', 'fault-fault', '--perfetto', '/no/such/folder/trace.json'],
+          /--perfetto \/no\/such\/folder\/trace\.json cannot be written: .* — give a file in a folder/,
+        ],
+        [['check', 'fault-fault', '--counterexample', tmpdir()], /--counterexample .* cannot be .* a folder/],
       ] as const
     ).map(([values, message]) =>
       t.test(`refuses ${values.slice(0, 3).join(' ')}`, async () => {

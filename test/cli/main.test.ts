@@ -81,6 +81,8 @@ test('bench refuses wrong calls', parallel, async (t) => {
     [bench('mmap1', '--threads', '0'), /--threads 0/, /1 to 254/],
     [bench('mmap1', '--threads', '255'), /--threads 255/, /1 to 254/],
     [bench('page_fault1', '--threads', '40'), /more than the 4 GiB/, /--size/],
+    [bench('vma', '--threads', '254'), /--threads 254/, /1 to 2\d\d/],
+    [bench('vma', '--size', '1MiB'), /--size does not go with vma/, /leave it out/],
     [bench('mmap1', '--seconds', 'long'), /--seconds long/, /a number/],
     [bench('mmap1', '--against', 'windows'), /unknown peer 'windows'/, /linux/],
     [bench('mmap1', '--csv', '--json'), /exclude each other/, /one of them/],

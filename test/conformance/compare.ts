@@ -52,7 +52,7 @@ export interface Comparison {
 /** Compares until something differs or all is done. */
 export async function compare(options: ComparisonOptions): Promise<Comparison> {
   const { peer, designs, calls } = options
-  const subjects = designs.map((design) => new Subject(design, peer.heapStart, peer.threads))
+  const subjects = designs.map((design) => new Subject(design, peer))
   const drawn = sequences(calls)
   const result: Comparison = { sequences: 0, steps: 0, listed: new Map(), disagreement: null }
   for (let batch = 0; result.sequences < options.sequences; batch++) {

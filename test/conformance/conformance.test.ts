@@ -46,7 +46,7 @@ describe('each difference by design', { skip }, () => {
     test(`is one, and all that its example shows: ${difference.name}`, async () => {
       await withPeer(1, async (peer) => {
         const [theirs] = await peer.run([difference.example])
-        const ours = new Subject('classic', peer.heapStart).run(difference.example)
+        const ours = new Subject('classic', peer).run(difference.example)
         const differs = judge(difference.example, theirs!, ours, []).step !== null
         if (difference.certain) assert.ok(differs, 'Faultline does now what Linux does')
         const verdict = judge(difference.example, theirs!, ours, [difference])
@@ -68,7 +68,7 @@ describe('the comparison', { skip }, () => {
   test('notices a result, a fault, a mapping, a page in memory and contents that differ', async () => {
     await withPeer(1, async (peer) => {
       const [theirs] = await peer.run([steps])
-      const ours = new Subject('classic', peer.heapStart).run(steps)
+      const ours = new Subject('classic', peer).run(steps)
       assert.equal(judge(steps, theirs!, ours).step, null)
       const changes: [step: number, from: string, to: string][] = [
         [0, '0|0-2000', '1000|0-2000'],
@@ -116,7 +116,7 @@ describe('the comparison', { skip }, () => {
   test('of processes and threads: what a child inherits, what it shares, what it has for itself', async () => {
     await withPeer(3, async (peer) => {
       const [theirs] = await peer.run([family])
-      const subject = new Subject('per-vma-lock-2023', peer.heapStart, 3)
+      const subject = new Subject('per-vma-lock-2023', peer)
       const ours = subject.run(family)
       assert.deepEqual(ours, theirs)
       const results = (index: number): string => ours[index]!.split('|')[0]!
@@ -136,7 +136,7 @@ describe('the comparison', { skip }, () => {
   test('pages that two threads write at the same time lose nothing', async () => {
     await withPeer(2, async (peer) => {
       for (const design of names) {
-        const subject = new Subject(design, peer.heapStart, 2)
+        const subject = new Subject(design, peer)
         for (const kind of [0, 1, 2, 3]) {
           const both: readonly Step[] = [
             ['together', PAGE, 8, kind, 3, 9],
@@ -158,6 +158,7 @@ describe('the comparison', { skip }, () => {
       const faulty: Peer = {
         heapStart: real.heapStart,
         threads: real.threads,
+        memlockMost: real.memlockMost,
         async run(sequences) {
           const lost = sequences.map((each) =>
             each.map((step): Step => {
@@ -189,7 +190,7 @@ describe('the comparison', { skip }, () => {
       const [first, second, third] = await peer.run([steps, [['brk', 3 * PAGE]], steps])
       assert.deepEqual(third, first)
       assert.match(second![0]!, /^10003000\|10000000-10003000 rw-p 0\|000$/)
-      const subject = new Subject('lespinasse-2021', peer.heapStart)
+      const subject = new Subject('lespinasse-2021', peer)
       const [ours] = [steps, [['brk', 3 * PAGE] as const], steps].map((each) => subject.run(each))
       assert.deepEqual(subject.run(steps), ours)
     })

@@ -31,7 +31,9 @@ const MMAP_FIXED = 1
 const MMAP_NOREPLACE = 2
 const MMAP_POPULATE = 4
 const MMAP_GROWSDOWN = 16
+const MREMAP_MAYMOVE = 1
 const MREMAP_FIXED = 2
+const MREMAP_DONTUNMAP = 4
 
 const MADV_FREE = 8
 const MADV_PAGEOUT = 21
@@ -123,6 +125,37 @@ export const differences: readonly Difference[] = [
       ['mmap', 0x1000_0000 + PAGE, PAGE, 0, MMAP_FIXED, 0, 0],
       ['mmap', 0, PAGE, 3, MMAP_GROWSDOWN, 0, 0],
       ['mmap', 0, PAGE, 3, MMAP_ANYWHERE, 0, 0],
+    ],
+  },
+  {
+    name: 'locked pages after DONTUNMAP',
+    reason:
+      'mremap with DONTUNMAP unlocks the whole mapping from which it moves pages. Where some of them stay, Linux forgets ' +
+      'to take these out of the count of locked pages, so that less can be locked from then on.',
+    harmless: false,
+    certain: true,
+    explains(found) {
+      const { steps, index, theirs, ours } = found
+      const before = steps.slice(0, index)
+      const moved = before.some(
+        ([name, , , , flags]) => name === 'mremap' && (flags! & MREMAP_DONTUNMAP) !== 0,
+      )
+      if (!moved) return false
+      const [their, our] = [resultOf(theirs), resultOf(ours)]
+      if (stepOf(found)[0] !== 'sizes') {
+        // No more of the heap, or of a stack.
+        const less = stepOf(found)[0] === 'brk' || their.startsWith('SEGV_MAPERR')
+        return less || their === 'ENOMEM' || their === 'EAGAIN'
+      }
+      const [theirSizes, ourSizes] = [their.split(','), our.split(',')]
+      const more = Number(theirSizes.pop()) > Number(ourSizes.pop())
+      return more && theirSizes.join() === ourSizes.join()
+    },
+    example: [
+      ['mmap', 0, 2 * PAGE, 3, MMAP_FIXED, 0, 0],
+      ['mlock', 0, 2 * PAGE, 0],
+      ['mremap', 0, PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, 8 * PAGE],
+      ['sizes'],
     ],
   },
   {

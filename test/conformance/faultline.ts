@@ -10,6 +10,7 @@ import {
 } from '../../src/index.ts'
 import { isControl, perform, type Step, workHalf } from './operations.ts'
 import { detachHelpers, type Helper, helper } from './threads.ts'
+import type { Peer } from './linux.ts'
 import {
   ARENA,
   ARENA_PAGES,
@@ -25,6 +26,7 @@ import {
   type Processes,
   type Result,
   resultOf,
+  type Setting,
   type World,
   worldOf,
 } from './world.ts'
@@ -32,9 +34,12 @@ import {
 const ARENA_END = ARENA + ARENA_PAGES * PAGE
 const LOWEST = 0x10000
 const STACK_LIMIT = 24 * PAGE
+const MEMLOCK_LIMIT = 8 * 2 ** 20
 /** Above the arena, as on the other side, where also the heap's place within a page table comes from. */
 const HEAP_BASE = 0x500_0000_0000
 const PAGE_TABLE_BYTES = 2 ** 21
+/** Writable memory outside of the windows. */
+const DATA_BYTES = 512 * PAGE
 
 const contents = files.map(({ filled }, number) =>
   Uint8Array.from({ length: filled }, (_, byte) => (byte * 11 + (byte >> 9) + number) & 0xff),
@@ -45,18 +50,20 @@ export class Subject {
   readonly design: DesignName
   readonly #heap: number
   readonly #threads: number
+  readonly #memlockMost: number
   #machine: Machine | null = null
   #space: AddressSpace | null = null
   #surroundings = ''
 
-  /**
-   * @param heapStart where the heap begins on the other side
-   * @param threads how many threads perform the steps, as on the other side
-   */
-  constructor(design: DesignName, heapStart: number, threads = 1) {
+  /** @param peer the other side */
+  constructor(
+    design: DesignName,
+    { heapStart, threads, memlockMost }: Pick<Peer, 'heapStart' | 'threads' | 'memlockMost'>,
+  ) {
     this.design = design
     this.#heap = HEAP_BASE + (heapStart % PAGE_TABLE_BYTES)
     this.#threads = threads
+    this.#memlockMost = memlockMost
   }
 
   /** The lines that linux.c would print. An error that is none of a program's is one more line, and the last. */
@@ -68,7 +75,8 @@ export class Subject {
     }))
     const space = (this.#space ??= this.#createSpace(machine))
     const open = files.map(({ size }, number) => machine.createFile({ size, contents: contents[number]! }))
-    const sequence = new Sequence(machine, space, open, this.#heap, this.#threads)
+    const setting = { heap: this.#heap, sizes: space.mapped, memlockMost: this.#memlockMost }
+    const sequence = new Sequence(machine, space, open, setting, this.#threads)
     try {
       for (const step of steps) sequence.perform(step)
       sequence.end()
@@ -97,11 +105,14 @@ export class Subject {
     for (const fence of [ARENA - PAGE, ARENA_END, heapEnd]) {
       space.mmap(PAGE, { address: fence, fixed: 'noreplace', protection: 'none', shared: true })
     }
+    // As the other side has, so that it is not the size of the heap which meets a limit.
+    const data = ARENA_END + PAGE
+    space.mmap(DATA_BYTES, { address: data, fixed: 'noreplace' })
     // Below the heap is the program's data, from which a stack keeps away.
     space.mmap(PAGE, { address: this.#heap - PAGE, fixed: 'noreplace', shared: true })
     for (const [start, end] of [
       [LOWEST, ARENA - PAGE],
-      [ARENA_END + PAGE, this.#heap - PAGE],
+      [data + DATA_BYTES, this.#heap - PAGE],
       [heapEnd + PAGE, LIMIT],
     ] as const) {
       space.mmap(end - start, { address: start, fixed: 'noreplace', protection: 'none', noReserve: true })
@@ -115,6 +126,11 @@ export class Subject {
 
   /** Unmaps what a sequence has left, which must be all that it had. */
   #clear(space: AddressSpace): void {
+    space.munlockall()
+    space.setLimit('as', Infinity)
+    space.setLimit('data', Infinity)
+    space.setLimit('stack', STACK_LIMIT)
+    space.setLimit('memlock', MEMLOCK_LIMIT)
     space.munmap(ARENA, ARENA_PAGES * PAGE)
     space.munmap(this.#heap, HEAP_PAGES * PAGE)
     space.setBrk(this.#heap)
@@ -144,7 +160,7 @@ class Sequence implements Processes {
   readonly lines: string[] = []
   readonly #machine: Machine
   readonly #files: readonly MemoryFile[]
-  readonly #heap: number
+  readonly #setting: Setting
   readonly #threads: number
   #alive: Process[]
   #made = 1
@@ -155,14 +171,14 @@ class Sequence implements Processes {
     machine: Machine,
     space: AddressSpace,
     open: readonly MemoryFile[],
-    heap: number,
+    setting: Setting,
     threads: number,
   ) {
     this.#machine = machine
     this.#files = open
-    this.#heap = heap
+    this.#setting = setting
     this.#threads = threads
-    const world = worldOf(space, open, heap, this)
+    const world = worldOf(space, open, setting, this)
     this.#current = {
       number: 0,
       parent: null,
@@ -207,7 +223,7 @@ class Sequence implements Processes {
     const child: Process = {
       number: this.#made++,
       parent,
-      world: worldOf(this.#copyOf(parent), this.#files, this.#heap, this),
+      world: worldOf(this.#copyOf(parent), this.#files, this.#setting, this),
       before: { ...parent.before },
       threads: new Set(),
     }
@@ -256,7 +272,7 @@ class Sequence implements Processes {
       kind: 'step',
       space: this.#current.world.space.handle,
       files: this.#files.map(({ handle }) => handle),
-      heap: this.#heap,
+      setting: this.#setting,
       step,
     })
     if (reply.kind !== 'result') throw new Error(reply.kind)

@@ -24,6 +24,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/futex.h>
 #include <sched.h>
 #include <setjmp.h>
@@ -50,6 +51,7 @@
 #define HEAP_PAGES 32
 #define LIMIT_POSITION 0x20000000ul
 #define STACK_LIMIT_PAGES 24
+#define MEMLOCK_LIMIT (8ul << 20)
 #define MAX_ARGUMENTS 8
 #define MAX_STEPS 512
 #define MAX_THREADS 4
@@ -86,7 +88,9 @@ static struct shared {
 } *shared;
 
 static unsigned long limit, heap_start;
-static int maps_file;
+static int maps_file, status_file;
+// How much a program may be allowed to lock.
+static rlim_t memlock_most;
 
 static void stop(const char *message)
 {
@@ -277,6 +281,7 @@ enum {
   MMAP_GROWSDOWN = 16,
   MMAP_SHARED = 32,
   MMAP_HINT = 64,
+  MMAP_LOCKED = 128,
 };
 
 // mmap POSITION LENGTH PROTECTION FLAGS FILE OFFSET
@@ -291,6 +296,7 @@ static void do_mmap(const unsigned long *argument)
   if (flags & MMAP_POPULATE) kernel_flags |= MAP_POPULATE;
   if (flags & MMAP_NORESERVE) kernel_flags |= MAP_NORESERVE;
   if (flags & MMAP_GROWSDOWN) kernel_flags |= MAP_GROWSDOWN;
+  if (flags & MMAP_LOCKED) kernel_flags |= MAP_LOCKED;
   bool placed = flags & (MMAP_FIXED | MMAP_NOREPLACE | MMAP_HINT);
   // The kernel's own numbers of PROT_READ, PROT_WRITE and PROT_EXEC are ours.
   long result = syscall(SYS_mmap, placed ? address_of(argument[0]) : 0, argument[1], argument[2], kernel_flags, file,
@@ -328,6 +334,83 @@ static void do_mremap(const unsigned long *argument)
   unsigned long target = argument[3] & 2 ? address_of(argument[4]) : 0;
   long result = syscall(SYS_mremap, address_of(argument[0]), argument[1], argument[2], argument[3], target);
   put_address((void *)result);
+}
+
+// mlock POSITION LENGTH ONFAULT
+static void do_mlock(const unsigned long *argument)
+{
+  unsigned long at = address_of(argument[0]);
+  put_result(argument[2] ? syscall(SYS_mlock2, at, argument[1], MLOCK_ONFAULT) : syscall(SYS_mlock, at, argument[1]));
+}
+
+// munlock POSITION LENGTH
+static void do_munlock(const unsigned long *argument)
+{
+  put_result(syscall(SYS_munlock, address_of(argument[0]), argument[1]));
+}
+
+// mlockall FLAGS, the kernel's
+static void do_mlockall(const unsigned long *argument)
+{
+  put_result(syscall(SYS_mlockall, argument[0]));
+}
+
+// munlockall
+static void do_munlockall(const unsigned long *argument)
+{
+  (void)argument;
+  put_result(syscall(SYS_munlockall));
+}
+
+// What /proc/self/status tells in pages, in this order.
+static const char *const sizes[] = { "\nVmSize:", "\nVmData:", "\nVmStk:", "\nVmLib:", "\nVmLck:" };
+enum { SIZE_ALL, SIZE_DATA, SIZES = sizeof sizes / sizeof *sizes };
+static long sizes_before[SIZES];
+
+static void read_sizes(long *found)
+{
+  static char text[1 << 13];
+  if (lseek(status_file, 0, SEEK_SET) != 0) stop("cannot rewind /proc/self/status");
+  long length = read(status_file, text, sizeof text - 1);
+  if (length <= 0) stop("cannot read /proc/self/status");
+  text[length] = 0;
+  for (unsigned each = 0; each < SIZES; each++) {
+    const char *at = strstr(text, sizes[each]);
+    if (at == NULL) stop("a size is missing in /proc/self/status");
+    found[each] = strtol(at + strlen(sizes[each]), NULL, 10) * 1024 / (long)PAGE;
+  }
+}
+
+// sizes: how much more is mapped than in the beginning
+static void do_sizes(const unsigned long *argument)
+{
+  (void)argument;
+  long now[SIZES];
+  read_sizes(now);
+  for (unsigned each = 0; each < SIZES; each++) {
+    long more = now[each] - sizes_before[each];
+    if (each != 0) put(",");
+    if (more < 0) put("-");
+    put_number((unsigned long)(more < 0 ? -more : more), 10);
+  }
+}
+
+enum { LIMIT_AS, LIMIT_DATA, LIMIT_STACK, LIMIT_MEMLOCK, LIMIT_MEMLOCK_MOST };
+
+// limit WHICH BYTES: of AS and DATA, beyond what is mapped now
+static void do_limit(const unsigned long *argument)
+{
+  static const int resources[] = { RLIMIT_AS, RLIMIT_DATA, RLIMIT_STACK, RLIMIT_MEMLOCK, RLIMIT_MEMLOCK };
+  int resource = resources[argument[0]];
+  struct rlimit limits;
+  if (getrlimit(resource, &limits) != 0) stop("getrlimit");
+  long now[SIZES];
+  read_sizes(now);
+  limits.rlim_cur = argument[1];
+  if (argument[0] == LIMIT_AS) limits.rlim_cur += (unsigned long)now[SIZE_ALL] * PAGE;
+  if (argument[0] == LIMIT_DATA) limits.rlim_cur += (unsigned long)now[SIZE_DATA] * PAGE;
+  if (argument[0] == LIMIT_MEMLOCK_MOST) limits.rlim_cur = memlock_most;
+  put_result(setrlimit(resource, &limits));
 }
 
 // mincore POSITION LENGTH
@@ -770,6 +853,14 @@ static void start_thread(unsigned thread)
   }
 }
 
+// These files show the address space of whoever opened them.
+static void open_views(void)
+{
+  maps_file = open("/proc/self/maps", O_RDONLY);
+  status_file = open("/proc/self/status", O_RDONLY);
+  if (maps_file < 0 || status_file < 0) stop("cannot open /proc/self/maps or status");
+}
+
 // fork WHO: 0, the parent goes on, or 1, the child does. Only this thread is in the child.
 static void do_fork(const unsigned long *argument)
 {
@@ -791,10 +882,9 @@ static void do_fork(const unsigned long *argument)
   process = number;
   first_thread = thread;
   threads = 1u << first_thread;
-  // The file shows the address space of whoever opened it.
   close(maps_file);
-  maps_file = open("/proc/self/maps", O_RDONLY);
-  if (maps_file < 0) stop("cannot open /proc/self/maps");
+  close(status_file);
+  open_views();
   alarm(SECONDS);
 }
 
@@ -897,6 +987,12 @@ static const struct operation {
   { "mprotect", 3, do_mprotect },
   { "madvise", 3, do_madvise },
   { "mremap", 5, do_mremap },
+  { "mlock", 3, do_mlock },
+  { "munlock", 2, do_munlock },
+  { "mlockall", 1, do_mlockall },
+  { "munlockall", 0, do_munlockall },
+  { "sizes", 0, do_sizes },
+  { "limit", 2, do_limit },
   { "mincore", 2, do_mincore },
   { "brk", 1, do_brk },
   { "load", 2, do_load },
@@ -1021,6 +1117,7 @@ static void run_sequence(void)
   const int caught[] = { SIGSEGV, SIGBUS, SIGILL, SIGTRAP, SIGFPE };
   for (size_t each = 0; each < sizeof caught / sizeof *caught; each++) sigaction(caught[each], &action, NULL);
   take_signals(0);
+  read_sizes(sizes_before);
   alarm(SECONDS);
   threads = 1;
   shared->processes = shared->alive = 1;
@@ -1058,9 +1155,7 @@ static void answer(char *line)
   pid_t child = fork();
   if (child == -1) stop("cannot fork");
   if (child == 0) {
-    // The file shows the address space of whoever opened it.
-    maps_file = open("/proc/self/maps", O_RDONLY);
-    if (maps_file < 0) stop("cannot open /proc/self/maps");
+    open_views();
     run_sequence();
     _exit(0);
   }
@@ -1115,6 +1210,23 @@ static void fill_address_space(void)
   fill_range(from, limit);
 }
 
+// Who may lock as much as he likes, does not: the limit is to count. But it may be lifted.
+static void limit_locking(void)
+{
+  struct rlimit most = { MEMLOCK_LIMIT, RLIM_INFINITY };
+  if (setrlimit(RLIMIT_MEMLOCK, &most) != 0) {
+    if (getrlimit(RLIMIT_MEMLOCK, &most) != 0 || most.rlim_max < MEMLOCK_LIMIT) stop("8 MiB must be lockable");
+    most.rlim_cur = MEMLOCK_LIMIT;
+    if (setrlimit(RLIMIT_MEMLOCK, &most) != 0) stop("setrlimit");
+  }
+  memlock_most = most.rlim_max;
+  struct __user_cap_header_struct header = { _LINUX_CAPABILITY_VERSION_3, 0 };
+  struct __user_cap_data_struct data[2];
+  if (syscall(SYS_capget, &header, data) != 0) stop("capget");
+  data[CAP_TO_INDEX(CAP_IPC_LOCK)].effective &= ~CAP_TO_MASK(CAP_IPC_LOCK);
+  if (syscall(SYS_capset, &header, data) != 0) stop("capset");
+}
+
 int main(int count, char **arguments)
 {
   (void)count;
@@ -1129,6 +1241,7 @@ int main(int count, char **arguments)
   prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
   struct rlimit stack = { STACK_LIMIT_PAGES * PAGE, STACK_LIMIT_PAGES * PAGE };
   if (setrlimit(RLIMIT_STACK, &stack) != 0) stop("setrlimit");
+  limit_locking();
   limit = 0x7ffffffff000ul;
   heap_start = (unsigned long)syscall(SYS_brk, 0);
   for (unsigned number = 0; number < FILES; number++) {
@@ -1147,6 +1260,8 @@ int main(int count, char **arguments)
   fill_address_space();
   put("ready ");
   put_number(heap_start, 10);
+  put(" ");
+  put_number(memlock_most, 10);
   put("\n");
   write_all(output, shared->output_length);
   close(maps_file);

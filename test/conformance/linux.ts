@@ -37,6 +37,8 @@ export interface Peer {
   readonly heapStart: number
   /** How many threads perform the steps, as `thread` steps say. */
   readonly threads: number
+  /** The most, in bytes, that it can be allowed to lock. */
+  readonly memlockMost: number
   /** What each sequence printed, step by step. */
   run(sequences: readonly (readonly Step[])[]): Promise<string[][]>
 }
@@ -45,14 +47,21 @@ export interface Peer {
 export class LinuxPeer implements Peer {
   readonly heapStart: number
   readonly threads: number
+  readonly memlockMost: number
   readonly #child: ChildProcess
   readonly #lines: AsyncIterator<string>
 
-  private constructor(child: ChildProcess, lines: AsyncIterator<string>, heapStart: number, threads: number) {
+  private constructor(
+    child: ChildProcess,
+    lines: AsyncIterator<string>,
+    threads: number,
+    [heapStart, memlockMost]: readonly [number, number],
+  ) {
     this.#child = child
     this.#lines = lines
     this.heapStart = heapStart
     this.threads = threads
+    this.memlockMost = memlockMost
   }
 
   /** Compiles and starts it; each process has up to `threads` threads, 1 to 4. */
@@ -63,9 +72,10 @@ export class LinuxPeer implements Peer {
       compile(program)
       const child = spawn(program, [String(threads)], { stdio: ['pipe', 'pipe', 'inherit'] })
       const lines = linesOf(child)
-      const ready = /^ready (\d+)$/.exec(await nextLine(lines))
+      const ready = /^ready (\d+) (\d+)$/.exec(await nextLine(lines))
       if (ready === null) throw new Error('the Linux side of the conformance suite did not start')
-      return new LinuxPeer(child, lines, Number(ready[1]), threads)
+      const most = Number(ready[2])
+      return new LinuxPeer(child, lines, threads, [Number(ready[1]), most < 2 ** 63 ? most : Infinity])
     } finally {
       rmSync(folder, { recursive: true, force: true })
     }

@@ -90,6 +90,8 @@ const byteLength = rarely(3, fc.integer({ min: 1, max: 64 }), fc.integer({ min: 
 const anywhere = fc.tuple(place, withinPage).map(([at, within]) => at.page * PAGE + within)
 const word = fc.tuple(place, fc.nat(PAGE / 4 - 1)).map(([at, within]) => at.page * PAGE + within * 4)
 const fileNumber = fc.integer({ min: 1, max: fileSizes.length })
+const limitedBytes = fc.tuple(fc.nat(24), short).map(([count, less]) => Math.max(1, count * PAGE - less))
+const freeBytes = rarely(4, limitedBytes, fc.constantFrom(0, -PAGE, 2 ** 30))
 const fileRange = fc
   .tuple(fileNumber, fc.nat(fileSizes[2]! - 1), fc.integer({ min: 1, max: PAGE }))
   .map(([number, offset, length]) => {
@@ -107,6 +109,14 @@ const NORESERVE = 8
 const GROWSDOWN = 16
 const SHARED = 32
 const HINT = 64
+const LOCKED = 128
+
+// Of the first two, the limit is told as how much there may be beyond what is mapped.
+const LIMIT_AS = 0
+const LIMIT_DATA = 1
+const LIMIT_STACK = 2
+const LIMIT_MEMLOCK = 3
+const LIMIT_MEMLOCK_MOST = 4
 
 const MAYMOVE = 1
 const MOVE_FIXED = 2
@@ -136,6 +146,7 @@ const advice = {
   21: 'pageout',
   22: 'populate-read',
   23: 'populate-write',
+  24: 'dontneed-locked',
 } as const
 
 /** Numbers that are no advice. */
@@ -166,6 +177,7 @@ const operations: Readonly<Record<string, Operation>> = {
         fc.constantFrom(FIXED, FIXED, FIXED, FIXED, NOREPLACE, HINT, 0),
         fc.tuple(
           ...[POPULATE, NORESERVE, GROWSDOWN].map((flag) => rarely(6, fc.constant(0), fc.constant(flag))),
+          rarely(14, fc.constant(0), fc.constant(LOCKED)),
         ),
         fc.oneof(
           { weight: 6, arbitrary: fc.constant([0, 0]) },
@@ -194,6 +206,7 @@ const operations: Readonly<Record<string, Operation>> = {
         noReserve: (flags & NORESERVE) !== 0,
         growsDown: (flags & GROWSDOWN) !== 0,
         shared: (flags & SHARED) !== 0,
+        locked: (flags & LOCKED) !== 0,
         ...(number === 0 ? {} : { file: world.files[number - 1]! }),
         offset,
       })
@@ -259,6 +272,69 @@ const operations: Readonly<Record<string, Operation>> = {
         ...((flags & MOVE_FIXED) === 0 ? {} : { fixed: world.address(target) }),
       })
       return position(world, moved)
+    },
+  },
+  mlock: {
+    weight: 4,
+    numbers: fc
+      .tuple(range, rarely(3, fc.constant(0), fc.constant(1)))
+      .map(([at, onFault]) => [...at, onFault]),
+    perform(world, at, length, onFault) {
+      world.space.mlock(world.address(at), length, { onFault: onFault !== 0 })
+      return '0'
+    },
+  },
+  munlock: {
+    weight: 2,
+    numbers: range,
+    perform(world, at, length) {
+      world.space.munlock(world.address(at), length)
+      return '0'
+    },
+  },
+  mlockall: {
+    weight: 2,
+    numbers: rarely(4, fc.constantFrom(2, 2, 3, 6), fc.nat(7)).map((flags) => [flags]),
+    perform(world, flags) {
+      const [current, future, onFault] = [1, 2, 4].map((flag) => (flags & flag) !== 0)
+      world.space.mlockall({ current: current!, future: future!, onFault: onFault! })
+      return '0'
+    },
+  },
+  munlockall: {
+    weight: 1,
+    numbers: fc.constant([]),
+    perform(world) {
+      world.space.munlockall()
+      return '0'
+    },
+  },
+  sizes: {
+    weight: 2,
+    numbers: fc.constant([]),
+    perform(world) {
+      const { mapped } = world.space
+      return (['total', 'data', 'stack', 'executable', 'locked'] as const)
+        .map((size) => (mapped[size] - world.sizes[size]) / PAGE)
+        .join()
+    },
+  },
+  limit: {
+    weight: 3,
+    numbers: fc.oneof(
+      { weight: 4, arbitrary: fc.tuple(fc.constantFrom(LIMIT_AS, LIMIT_DATA), freeBytes) },
+      { weight: 1, arbitrary: fc.tuple(fc.constant(LIMIT_STACK), limitedBytes) },
+      { weight: 4, arbitrary: fc.tuple(fc.constant(LIMIT_MEMLOCK), rarely(4, limitedBytes, fc.constant(0))) },
+      { weight: 1, arbitrary: fc.constant<number[]>([LIMIT_MEMLOCK_MOST, 0]) },
+    ),
+    perform(world, which, bytes) {
+      const { space } = world
+      if (which === LIMIT_AS) space.setLimit('as', space.mapped.total + bytes)
+      else if (which === LIMIT_DATA) space.setLimit('data', space.mapped.data + bytes)
+      else if (which === LIMIT_STACK) space.setLimit('stack', bytes)
+      else if (which === LIMIT_MEMLOCK) space.setLimit('memlock', bytes)
+      else space.setLimit('memlock', world.memlockMost)
+      return '0'
     },
   },
   mincore: {

@@ -31,7 +31,7 @@ function replyTo(request: Request): Reply {
   switch (request.kind) {
     case 'step': {
       const files = request.files.map((handle) => MemoryFile.attach(handle))
-      const world = worldOf(attach(request.space), files, request.heap, processes)
+      const world = worldOf(attach(request.space), files, request.setting, processes)
       const result = resultOf(world, () => perform(world, request.step))
       return { kind: 'result', result }
     }

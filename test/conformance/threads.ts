@@ -3,14 +3,14 @@
 import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from 'node:worker_threads'
 import type { AddressSpace, Machine, MemoryFile } from '../../src/index.ts'
 import type { Step } from './operations.ts'
-import type { Half, Result } from './world.ts'
+import type { Half, Result, Setting } from './world.ts'
 
 export type Request =
   | {
       readonly kind: 'step'
       readonly space: AddressSpace['handle']
       readonly files: readonly MemoryFile['handle'][]
-      readonly heap: number
+      readonly setting: Setting
       readonly step: Step
     }
   | { readonly kind: 'fork'; readonly space: AddressSpace['handle'] }

@@ -3,6 +3,7 @@
 import {
   type AddressSpace,
   BusError,
+  type MappedSize,
   MemoryError,
   type MemoryFile,
   SegmentationFault,
@@ -54,8 +55,18 @@ export interface Half {
   readonly seed: number
 }
 
+/** What all processes of a sequence have in common. */
+export interface Setting {
+  /** Where the heap begins. */
+  readonly heap: number
+  /** How much was mapped when the sequence began. */
+  readonly sizes: MappedSize
+  /** The most, in bytes, that can be allowed to be locked on the other side. */
+  readonly memlockMost: number
+}
+
 /** Where operations happen: an address space with nothing free but the windows. */
-export interface World {
+export interface World extends Setting {
   readonly space: AddressSpace
   readonly files: readonly MemoryFile[]
   readonly processes: Processes
@@ -63,15 +74,16 @@ export interface World {
   position(address: number): number
 }
 
-/** @param heap where the heap begins */
 export function worldOf(
   space: AddressSpace,
   open: readonly MemoryFile[],
-  heap: number,
+  setting: Setting,
   processes: Processes,
 ): World {
+  const { heap } = setting
   const heapEnd = heap + HEAP_PAGES * PAGE
   return {
+    ...setting,
     space,
     files: open,
     processes,

@@ -1,5 +1,5 @@
 // Fixed bench results for the golden tests: made by `assemble` from fixed runs.
-import { findWorkload, type WorkloadName } from '../../src/workloads/catalogue.ts'
+import { findWorkload, type Workload, type WorkloadName } from '../../src/workloads/catalogue.ts'
 import { assemble, type BenchResult } from '../../src/workloads/summary.ts'
 import type { DesignRun, Run } from '../../src/workloads/thread-run.ts'
 
@@ -7,7 +7,7 @@ function runOf(
   threads: number,
   repetition: number,
   rate: number,
-  faults: boolean,
+  counts: Workload['counts'],
   cycles: number | null,
 ): Run {
   return {
@@ -16,10 +16,11 @@ function runOf(
     faults: rate * 2,
     seconds: 2,
     faultsPerSecond: rate,
-    faultsTaken: faults ? rate * 2 : 0,
-    faultLatencyNs: faults
-      ? { p50: 350 + threads, p99: 900 * threads, max: 1e6 * repetition, samples: 1000 }
-      : null,
+    faultsTaken: { pages: rate * 2, accesses: rate, 'map+unmap pairs': 0 }[counts],
+    faultLatencyNs:
+      counts === 'pages'
+        ? { p50: 350 + threads, p99: 900 * threads, max: 1e6 * repetition, samples: 1000 }
+        : null,
     writerCycles: cycles,
     idlePercent: threads === 1 ? 49.5 : 0.25,
   }
@@ -55,9 +56,9 @@ export function benchResult(
   for (let repetition = 1; repetition <= repetitions; repetition++) {
     const wobble = 1 + (repetition - 2) / 50
     for (const threads of [1, 2]) {
-      const faults = workload.counts === 'pages'
       const cycles = workload.writers > 0 ? 4000 : null
-      const run = (rate: number): Run => runOf(threads, repetition, Math.round(rate * wobble), faults, cycles)
+      const run = (rate: number): Run =>
+        runOf(threads, repetition, Math.round(rate * wobble), workload.counts, cycles)
       runs.push(designRunOf('classic', run(2.3e6 * threads ** 0.3)))
       runs.push(designRunOf('lespinasse-2021', run(2.32e6 * threads)))
       // The peer wobbles the other way round.

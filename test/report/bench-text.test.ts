@@ -8,6 +8,7 @@ const results = {
   'page_fault1-linux': benchResult('page_fault1', { peer: true }),
   mmap1: benchResult('mmap1', { peer: false }),
   'beside-writer-once': benchResult('fault-beside-writer', { peer: true, repetitions: 1 }),
+  vma: benchResult('vma', { peer: true }),
 }
 
 test('many designs are compared in one sentence', () => {

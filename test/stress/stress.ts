@@ -552,15 +552,18 @@ function ownFilePages(kind: RoundKind, thread: number, threads: number): (index:
     : (index) => index % threads === thread
 }
 
-/** What is wrong with the sums of the fault counters; null when they add up. */
-export function counterProblem(counters: Record<string, number>): string | null {
+/**
+ * What is wrong with the sums of the fault counters; null when they add up. Where memory is scarce, speculative faults
+ * give up without a reason of their own: for want of a page, or because another thread has it locked.
+ */
+export function counterProblem(counters: Record<string, number>, scarce = false): string | null {
   const reasons = Object.keys(counters).filter((name) => name.startsWith('SPF_ABORT_'))
   const aborted = reasons.reduce((sum, name) => sum + counters[name]!, 0)
   const attempts = counters['spf_attempt'] ?? 0
   const aborts = counters['spf_abort'] ?? 0
   if (aborts > attempts) return `${aborts} aborts of ${attempts} attempts`
   // A page that is not in the page cache has no counter of its own (lespinasse-2021-file).
-  const mayBeUncounted = 'SPF_ATTEMPT_FILE' in counters
+  const mayBeUncounted = scarce || 'SPF_ATTEMPT_FILE' in counters
   if (reasons.length > 0 && (mayBeUncounted ? aborted > aborts : aborted !== aborts))
     return `abort reasons sum to ${aborted}, spf_abort is ${aborts}`
   const negative = Object.keys(counters).find(

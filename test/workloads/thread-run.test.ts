@@ -30,7 +30,8 @@ for (const workload of workloads) {
     assert.equal(result.writerCycles !== null, workload.writers > 0)
     if (workload.writers > 0) assert.ok(result.writerCycles! > 0, 'the writer works too')
     if (workload.counts !== 'pages') {
-      assert.equal(result.faultsTaken, 0, 'nothing is touched')
+      if (workload.counts === 'accesses') assert.ok(result.faults > 0 && result.faultsTaken > 0)
+      else assert.equal(result.faultsTaken, 0, 'nothing is touched')
       assert.equal(result.faultLatencyNs, null)
       return
     }

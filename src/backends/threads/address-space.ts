@@ -14,6 +14,9 @@ import {
   MAP_FIXED,
   MAP_FIXED_NOREPLACE,
   MAP_POPULATE,
+  MCL_CURRENT,
+  MCL_FUTURE,
+  MCL_ONFAULT,
   MM_ANON_PAGES,
   MM_FILE_PAGES,
   MM_SHMEM_PAGES,
@@ -25,10 +28,15 @@ import {
   MS_SYNC,
   Mm,
   PAGE_SIZE,
+  RLIMIT_AS,
+  RLIMIT_DATA,
+  RLIMIT_MEMLOCK,
+  RLIMIT_STACK,
   SegmentationFault,
   TASK_SIZE,
   type Task,
   VM_GROWSDOWN,
+  VM_LOCKED,
   VM_NORESERVE,
   VM_NO_MAYWRITE,
   VM_SHARED,
@@ -44,18 +52,26 @@ import {
   heapBytes,
   joinMm,
   leaveMm,
+  limitBytes,
   loadAlignedInt32,
   loadUint8,
   madvise,
   mincore,
+  mlock,
+  mlockall,
   mmap,
   mmapReadLock,
   mmapReadUnlock,
+  mmapWriteLock,
+  mmapWriteUnlock,
   mprotect,
   mremap,
   msync,
+  munlock,
+  munlockall,
   munmap,
   readBytes,
+  setLimitBytes,
   setStartOfHeap,
   startOfHeap,
   storeAlignedInt32,
@@ -73,11 +89,23 @@ export const ADDRESS_LIMIT = TASK_SIZE * PAGE_SIZE
 
 export type Advice = keyof typeof MADV
 
+/**
+ * A limit of an address space, as `setrlimit` names it: 'as' of all that is mapped, 'data' of what is private and can
+ * be written, 'stack' of how far one growsDown mapping may grow, 'memlock' of what may be locked.
+ */
+export type Limit = 'as' | 'data' | 'stack' | 'memlock'
+
 export interface AddressSpaceOptions {
   /** Most mappings that there may be. Default 65,530, as Linux's vm.max_map_count. */
   readonly maxMapCount?: number
-  /** How far a growsDown mapping may grow, in bytes. Default 8 MiB. */
+  /** RLIMIT_AS: how much may be mapped, in bytes. Default Infinity. */
+  readonly asLimit?: number
+  /** RLIMIT_DATA: how much may be mapped that is private and can be written, in bytes. Default Infinity. */
+  readonly dataLimit?: number
+  /** RLIMIT_STACK: how far a growsDown mapping may grow, in bytes. Default 8 MiB. */
   readonly stackLimit?: number
+  /** RLIMIT_MEMLOCK: how much may be locked, in bytes; 0 forbids it. Default 8 MiB. */
+  readonly memlockLimit?: number
 }
 
 export interface MapOptions {
@@ -100,6 +128,32 @@ export interface MapOptions {
   readonly noReserve?: boolean
   /** Brings every page in at once. */
   readonly populate?: boolean
+  /** Locks the mapping in memory and brings every page in, as far as there is memory. */
+  readonly locked?: boolean
+}
+
+/** What mlockall() locks. */
+export interface LockAllOptions {
+  /** What is mapped. */
+  readonly current?: boolean
+  /** What will be mapped. */
+  readonly future?: boolean
+  /** Only pages that are there or come by a fault; none is brought in. */
+  readonly onFault?: boolean
+}
+
+/** How much an address space has mapped, in bytes, as /proc/PID/status tells. */
+export interface MappedSize {
+  /** All that is mapped (VmSize). */
+  readonly total: number
+  /** Of it, what is private and can be written (VmData). */
+  readonly data: number
+  /** growsDown mappings (VmStk). */
+  readonly stack: number
+  /** What can be executed and not written (VmExe and VmLib). */
+  readonly executable: number
+  /** What is locked (VmLck). */
+  readonly locked: number
 }
 
 export interface RemapOptions {
@@ -142,22 +196,44 @@ export interface AddressSpaceHandle {
 export const TOUCH_SPECULATIVE = 0x8000
 
 const msyncFlags = { sync: MS_SYNC, async: MS_ASYNC, invalidate: MS_INVALIDATE } as const
+const limitNumbers: Readonly<Record<Limit, number>> = {
+  as: RLIMIT_AS,
+  data: RLIMIT_DATA,
+  stack: RLIMIT_STACK,
+  memlock: RLIMIT_MEMLOCK,
+}
+
 const accessKinds = { r: ACCESS_READ, w: ACCESS_WRITE, x: ACCESS_EXECUTE } as const
 
 export class AddressSpace {
   /** For Machine.createAddressSpace(). */
   static create(machine: Machine, options: AddressSpaceOptions): AddressSpace {
     const maxMapCount = options.maxMapCount ?? DEFAULT_MAX_MAP_COUNT
-    const stackLimit = Math.ceil((options.stackLimit ?? DEFAULT_STACK_LIMIT * PAGE_SIZE) / PAGE_SIZE)
+    const stackBytes = options.stackLimit ?? DEFAULT_STACK_LIMIT * PAGE_SIZE
+    const stackLimit = Math.floor(stackBytes / PAGE_SIZE)
     if (!Number.isInteger(maxMapCount) || maxMapCount < 1 || maxMapCount > 2 ** 24) {
       throw new RangeError(`maxMapCount: ${maxMapCount} is not a whole number from 1 to 2^24`)
     }
     if (!(stackLimit >= 0 && stackLimit < 2 ** 30)) {
       throw new RangeError(`stackLimit: ${String(options.stackLimit)} bytes is not between 0 and 4 TiB`)
     }
+    const limits: [resource: number, bytes: number][] = [[RLIMIT_STACK, stackBytes]]
+    for (const [name, bytes] of [
+      ['as', options.asLimit],
+      ['data', options.dataLimit],
+      ['memlock', options.memlockLimit],
+    ] as const) {
+      if (bytes === undefined) continue
+      if (!isLimit(bytes)) throw new RangeError(`${name}Limit: ${badLimit(bytes)}`)
+      limits.push([limitNumbers[name], bytes])
+    }
     const mm = machine.enter('createAddressSpace', (task) => createMm(task, maxMapCount, stackLimit))
     if (mm === 0) throw new OutOfMemory('createAddressSpace', 'the kernel heap is used up')
-    return AddressSpace.#of(machine, mm, machine.task.heap[mm + Mm.generation]!)
+    const space = AddressSpace.#of(machine, mm, machine.task.heap[mm + Mm.generation]!)
+    machine.enter('createAddressSpace', (task) => {
+      for (const [resource, bytes] of limits) setLimitBytes(task, mm, resource, bytes)
+    })
+    return space
   }
 
   /** The same address space in another thread, which gets attached to its machine. */
@@ -207,8 +283,9 @@ export class AddressSpace {
 
   /**
    * Maps `length` bytes, rounded up to whole pages, and returns where. Errors: EINVAL (zero length, misaligned offset
-   * or fixed address, a shared stack), ENOMEM (no room, too many mappings), EEXIST (`noreplace`), EPERM (below 64
-   * KiB), EOVERFLOW, EACCES (shared and writable, of a file that was opened for reading only).
+   * or fixed address, a shared stack), ENOMEM (no room, too many mappings, beyond a limit or what may be committed),
+   * EEXIST (`noreplace`), EPERM (below 64 KiB; `locked` where nothing may be), EAGAIN (more than may be locked),
+   * EOVERFLOW, EACCES (shared and writable, of a file that was opened for reading only). What a `fixed` mapping was to replace stays where the call fails.
    */
   mmap(length: number, options: MapOptions = {}): number {
     const { address = 0, offset = 0, fixed = false, file } = options
@@ -229,6 +306,7 @@ export class AddressSpace {
     if (options.shared === true && file?.writable === false) vmFlags |= VM_NO_MAYWRITE
     if (options.growsDown === true) vmFlags |= VM_GROWSDOWN
     if (options.noReserve === true) vmFlags |= VM_NORESERVE
+    if (options.locked === true) vmFlags |= VM_LOCKED
     let mapFlags = options.populate === true ? MAP_POPULATE : 0
     if (fixed === 'noreplace') mapFlags |= MAP_FIXED_NOREPLACE
     else if (fixed) mapFlags |= MAP_FIXED
@@ -249,8 +327,9 @@ export class AddressSpace {
   }
 
   /**
-   * Changes the protection. Errors: EINVAL (misaligned), ENOMEM (part of the range is not mapped), EACCES (writing to a
-   * shared mapping of a file that was opened for reading only). What is before that part has changed.
+   * Changes the protection. Errors: EINVAL (misaligned), ENOMEM (part of the range is not mapped, or may not become
+   * writable for the limit of data or what may be committed), EACCES (writing to a shared mapping of a file that was
+   * opened for reading only). What is before that part has changed.
    */
   mprotect(address: number, length: number, protection: Protection): void {
     const start = pageOf(address, 'mprotect')
@@ -260,8 +339,9 @@ export class AddressSpace {
   }
 
   /**
-   * Advises. Errors: EINVAL (misaligned, unknown advice), ENOMEM (part of the range is not mapped; the advice is
-   * taken for the rest).
+   * Advises. Errors: EINVAL (misaligned, unknown advice; 'free' of anything but private anonymous memory; 'dontneed',
+   * 'free', 'cold' and 'pageout' of locked memory), ENOMEM (part of the range is not mapped; the advice is taken for
+   * the rest).
    */
   madvise(address: number, length: number, advice: Advice): void {
     const start = pageOf(address, 'madvise')
@@ -289,7 +369,8 @@ export class AddressSpace {
   /**
    * Grows, shrinks or moves a mapping and returns where it is then. What goes to a `fixed` place and keeps its length
    * may be several mappings, with holes between them; if one of them cannot be moved, those before it have been.
-   * Errors: EINVAL, EFAULT (not mapped, not one mapping), ENOMEM (no room).
+   * Errors: EINVAL, EFAULT (not mapped, not one mapping), ENOMEM (no room, beyond a limit or what may be committed),
+   * EAGAIN (more than may be locked).
    */
   mremap(address: number, oldLength: number, newLength: number, options: RemapOptions = {}): number {
     const start = pageOf(address, 'mremap')
@@ -332,6 +413,86 @@ export class AddressSpace {
     this.#run('setBrk', (task, mm) => setStartOfHeap(task, mm, page))
   }
 
+  /**
+   * Locks the range in memory and brings its pages in: they are not reclaimed until it is unlocked or unmapped. With
+   * `onFault`, no page is brought in, but those that are there, or come by a fault, stay. The range is that of all
+   * pages that it touches. Errors: EPERM (nothing may be locked), ENOMEM (more than may be locked; part of the range
+   * is not mapped, allows no access or lies beyond the end of a file), EAGAIN (no memory for the pages). After an
+   * error, part of the range may be locked.
+   */
+  mlock(address: number, length: number, options: { readonly onFault?: boolean } = {}): void {
+    const { start, end } = pagesTouched(address, length, 'mlock')
+    this.#call('mlock', (task, mm) => mlock(task, mm, start, end, options.onFault === true))
+  }
+
+  /**
+   * Pages of the range may be reclaimed again. Errors: ENOMEM (part of the range is not mapped: what is before it is).
+   */
+  munlock(address: number, length: number): void {
+    const { start, end } = pagesTouched(address, length, 'munlock')
+    this.#call('munlock', (task, mm) => munlock(task, mm, start, end))
+  }
+
+  /**
+   * Locks what is mapped, what will be mapped, or both; replaces what it was told before. What cannot be brought in is
+   * no error. Not inherited by fork. Errors: EINVAL (neither `current` nor `future`), EPERM (nothing may be locked),
+   * ENOMEM (more is mapped than may be locked).
+   */
+  mlockall(options: LockAllOptions): void {
+    let flags = options.current === true ? MCL_CURRENT : 0
+    if (options.future === true) flags |= MCL_FUTURE
+    if (options.onFault === true) flags |= MCL_ONFAULT
+    this.#call('mlockall', (task, mm) => mlockall(task, mm, flags))
+  }
+
+  /** Unlocks what is mapped, and what will be. */
+  munlockall(): void {
+    this.#run('munlockall', (task, mm) => munlockall(task, mm))
+  }
+
+  /**
+   * Sets a limit in bytes, Infinity for none, as setrlimit does. What is beyond it already stays. fork copies limits.
+   * There are no hard limits. Errors: EINVAL for an unknown limit, and for what is no number of bytes.
+   */
+  setLimit(limit: Limit, bytes: number): void {
+    const resource = limitNumber(limit, 'setLimit')
+    if (!isLimit(bytes)) throw new MemoryError('EINVAL', 'setLimit', badLimit(bytes))
+    this.#run('setLimit', (task, mm) => {
+      mmapWriteLock(task, mm)
+      setLimitBytes(task, mm, resource, bytes)
+      mmapWriteUnlock(task, mm)
+    })
+  }
+
+  /** A limit in bytes; Infinity where there is none. Errors: EINVAL for an unknown limit. */
+  getLimit(limit: Limit): number {
+    const resource = limitNumber(limit, 'getLimit')
+    return this.#run('getLimit', (task, mm) => {
+      mmapReadLock(task, mm)
+      const bytes = limitBytes(task, mm, resource)
+      mmapReadUnlock(task, mm)
+      return bytes
+    })
+  }
+
+  /** How much is mapped, in bytes. */
+  get mapped(): MappedSize {
+    return this.#run('mapped', (task, mm) => {
+      const { heap } = task
+      mmapReadLock(task, mm)
+      const sizeOf = (field: number): number => heap[mm + field]! * PAGE_SIZE
+      const size: MappedSize = {
+        total: sizeOf(Mm.totalVm),
+        data: sizeOf(Mm.dataVm),
+        stack: sizeOf(Mm.stackVm),
+        executable: sizeOf(Mm.execVm),
+        locked: sizeOf(Mm.lockedVm),
+      }
+      mmapReadUnlock(task, mm)
+      return size
+    })
+  }
+
   /** All mappings in the order of their addresses, as /proc/self/maps shows them. */
   maps(): Mapping[] {
     return this.#run('maps', (task, mm) => {
@@ -368,12 +529,13 @@ export class AddressSpace {
   /**
    * A copy of the address space, as fork makes one: private pages are shared until one side writes to them, which then
    * gets a copy; shared mappings stay shared; ranges advised 'dontfork' are missing and those advised 'wipeonfork' are
-   * empty. Other threads may go on working meanwhile. The copy is to be destroyed like any other. Errors: OutOfMemory
-   * when the kernel heap is used up. Takes time for each page that is in memory, and none for its content.
+   * empty; nothing is locked in it. Other threads may go on working meanwhile. The copy is to be destroyed like any
+   * other. Errors: OutOfMemory when the kernel heap is used up or no more may be committed. Takes time for each page
+   * that is in memory, and none for its content.
    */
   fork(): AddressSpace {
     const child = this.#run('fork', (task, mm) => forkMm(task, mm))
-    if (child === 0) throw new OutOfMemory('fork', 'the kernel heap is used up')
+    if (child === 0) throw new OutOfMemory('fork', 'the kernel heap is used up, or what may be committed')
     return AddressSpace.#of(this.machine, child, this.#task.heap[child + Mm.generation]!)
   }
 
@@ -687,6 +849,31 @@ function pageOf(address: number, call: string): number {
   if (address >= 2 ** 43)
     throw new MemoryError(call === 'munmap' ? 'EINVAL' : 'ENOMEM', call, 'address out of range')
   return address / PAGE_SIZE
+}
+
+/** The pages that [address, address + length) touches: the calls that lock do not ask for whole ones. */
+function pagesTouched(address: number, length: number, call: string): { start: number; end: number } {
+  if (!Number.isInteger(address) || address < 0 || !Number.isInteger(length) || length < 0) {
+    throw new MemoryError('EINVAL', call, `${String(length)} bytes at ${String(address)}`)
+  }
+  const start = Math.floor(address / PAGE_SIZE)
+  if (start > TASK_SIZE) throw new MemoryError('ENOMEM', call, 'address out of range')
+  // The last page that there can be is not the program's, so that no more need be looked at.
+  return { start, end: Math.min(Math.ceil((address + length) / PAGE_SIZE), TASK_SIZE + 1) }
+}
+
+function limitNumber(limit: Limit, call: string): number {
+  if (!Object.hasOwn(limitNumbers, limit))
+    throw new MemoryError('EINVAL', call, `there is no limit '${String(limit)}'`)
+  return limitNumbers[limit]
+}
+
+function isLimit(bytes: number): boolean {
+  return bytes === Infinity || (Number.isSafeInteger(bytes) && bytes >= 0)
+}
+
+function badLimit(bytes: unknown): string {
+  return `${String(bytes)} is not a whole number of bytes, nor Infinity`
 }
 
 /** Whole pages that cover a length, which may be 0. */

@@ -11,6 +11,7 @@ import {
   CACHE_VMA,
   CPUS_MAX,
   CpuLostError,
+  DEFAULT_OVERCOMMIT_RATIO,
   FRAMES_MAX,
   FaultOutOfMemory,
   HEAP_MAGIC,
@@ -19,6 +20,9 @@ import {
   KernelReentryError,
   type KernelConfig,
   type LockedInstructions,
+  OVERCOMMIT_ALWAYS,
+  OVERCOMMIT_GUESS,
+  OVERCOMMIT_NEVER,
   PAGE_SIZE,
   PerCpu,
   PhysicalMemory,
@@ -30,6 +34,7 @@ import {
   Zone,
   allVmEvents,
   bootKernel,
+  commitLimit,
   createHeapMemory,
   createPhysicalMemory,
   declareCpuLost,
@@ -39,6 +44,7 @@ import {
   kernelEnter,
   kernelExit,
   lockedInstructions,
+  memoryCommitted,
   minimumHeapWords,
   packKernelConfig,
   perCpuBase,
@@ -65,6 +71,8 @@ import type { Storage } from './storage.ts'
 export type DesignName = string
 export type RwsemKind = 'xadd' | 'generic'
 export type RssMode = 'batched' | 'shared'
+/** `vm.overcommit_memory` 0, 1 and 2. */
+export type OvercommitMode = 'heuristic' | 'always' | 'never'
 
 export interface MachineOptions {
   /** Physical memory: bytes or a size such as '256MiB', a multiple of 4096, at most 4 GiB less 4 KiB. */
@@ -77,6 +85,15 @@ export interface MachineOptions {
   readonly rwsem?: RwsemKind
   /** Whether resident pages are counted per thread in batches or per address space at once. Default 'batched'. */
   readonly rss?: RssMode
+  /**
+   * Whether memory may be promised that is not there: 'heuristic' refuses only a call that asks for more than there is
+   * in all, 'always' refuses nothing, 'never' keeps all promises together below the commit limit. Default 'heuristic'.
+   */
+  readonly overcommit?: OvercommitMode
+  /** For 'never': the commit limit in per cent of the physical memory, 0 to 10,000. Default 50. */
+  readonly overcommitRatio?: number
+  /** For 'never': the commit limit in KiB, 1 to 2^31 - 1, in place of the ratio. */
+  readonly overcommitKbytes?: number
   /** Memory of the kernel itself: VMAs, page tables … Default: ample. */
   readonly kernelHeap?: string | number
   readonly config?: Partial<KernelConfig>
@@ -109,6 +126,10 @@ export interface MachineUsage {
   addressSpaces: number
   heapWordsUsed: number
   heapWordsTotal: number
+  /** Pages that mappings have been promised (Committed_AS). */
+  pagesCommitted: number
+  /** How many there may be with overcommit 'never' (CommitLimit). */
+  commitLimitPages: number
 }
 
 /** Machines to which this thread is attached. */
@@ -151,6 +172,7 @@ export class Machine {
     }
     const rwsemKind = choose('rwsem', options.rwsem ?? 'xadd', { xadd: RWSEM_XADD, generic: RWSEM_GENERIC })
     const rssBatched = choose('rss', options.rss ?? 'batched', { batched: true, shared: false })
+    const overcommit = chooseOvercommit(options)
     const { design, config } = chooseDesign(options)
     const heapWords =
       options.kernelHeap === undefined
@@ -174,6 +196,7 @@ export class Machine {
       rwsemKind,
       design,
       rssBatched,
+      overcommit,
     })
     const physical = allocate(bytes, 'memory', () => createPhysicalMemory(frameCount))
     const machine = Machine.attach({ kind: 'faultline-machine', id: randomUUID(), heap, memory: physical })
@@ -349,6 +372,8 @@ export class Machine {
         addressSpaces: slabInUse(heap, CACHE_MM),
         heapWordsUsed: Atomics.load(heap, Header.heapNext),
         heapWordsTotal: heap[Header.heapEnd]!,
+        pagesCommitted: memoryCommitted(task),
+        commitLimitPages: commitLimit(task),
       }
     })
   }
@@ -539,6 +564,24 @@ function choose<T>(what: string, value: string, choices: Readonly<Record<string,
     )
   }
   return choice
+}
+
+function chooseOvercommit(options: MachineOptions): { memory: number; ratio: number; kilobytes: number } {
+  const memory = choose('overcommit', options.overcommit ?? 'heuristic', {
+    heuristic: OVERCOMMIT_GUESS,
+    always: OVERCOMMIT_ALWAYS,
+    never: OVERCOMMIT_NEVER,
+  })
+  const { overcommitRatio: ratio = DEFAULT_OVERCOMMIT_RATIO, overcommitKbytes: kilobytes } = options
+  if (!Number.isInteger(ratio) || ratio < 0 || ratio > 10_000) {
+    throw new ConfigurationError(`overcommitRatio: ${String(ratio)} is not a whole number from 0 to 10,000`)
+  }
+  if (kilobytes !== undefined && !(Number.isInteger(kilobytes) && kilobytes >= 1 && kilobytes < 2 ** 31)) {
+    throw new ConfigurationError(
+      `overcommitKbytes: ${String(kilobytes)} is not a whole number from 1 to 2^31 - 1`,
+    )
+  }
+  return { memory, ratio, kilobytes: kilobytes ?? 0 }
 }
 
 function chooseDesign(options: MachineOptions): { design: number; config: KernelConfig } {

@@ -7,13 +7,14 @@ const first = 'designs/dufour-2017.ts'
 const second = 'designs/dufour-2018.ts'
 const third = 'designs/dufour-2019.ts'
 
-const lockInsteadOfTry = (file: string): Mutant['patches'] => [
+/** The designs of 2017 and 2018 share the commit. */
+const lockInsteadOfTry: Mutant['patches'] = [
   patch(
-    file,
+    shared,
     'if (!spinTryLock(cpu, fault.table + PageTable.ptl)) return this.lockFails(cpu, VmEvent.spf_pte_lock)',
     'spinLock(cpu, fault.table + PageTable.ptl)',
   ),
-  patch(file, 'import { spinTryLock, spinUnlock }', 'import { spinLock, spinUnlock }'),
+  patch(shared, 'import { spinTryLock, spinUnlock }', 'import { spinLock, spinUnlock }'),
 ]
 /** Interrupts arrive before the commit, as they may on hardware: for the flush, and before tables are freed. */
 const interrupted = (file: string): Mutant['patches'] => [
@@ -114,7 +115,7 @@ export const dufourMutants: readonly Mutant[] = [
     race: 'R11',
     design: 'dufour-2017',
     scenario: 'interrupt-deadlock',
-    patches: lockInsteadOfTry(first),
+    patches: lockInsteadOfTry,
   },
   {
     name: 'dufour-2017-no-check-before-the-lock',
@@ -122,7 +123,7 @@ export const dufourMutants: readonly Mutant[] = [
     race: 'R15',
     design: 'dufour-2017',
     scenario: 'fault-munmap-table-interrupts',
-    patches: [...interrupted(first), patch(first, noCheckBefore, '\n')],
+    patches: [...interrupted(shared), patch(shared, noCheckBefore, '\n')],
   },
   {
     name: 'dufour-2017-no-check-behind-the-lock',
@@ -130,7 +131,7 @@ export const dufourMutants: readonly Mutant[] = [
     race: null,
     design: 'dufour-2017',
     scenario: 'fault-munmap',
-    patches: [patch(first, noCheckBehind, 'if (cpu.id >= 0) return true\n')],
+    patches: [patch(shared, noCheckBehind, 'if (cpu.id >= 0) return true\n')],
   },
   {
     name: 'dufour-2017-no-srcu-section',
@@ -149,7 +150,7 @@ export const dufourMutants: readonly Mutant[] = [
     race: 'R11',
     design: 'dufour-2018',
     scenario: 'interrupt-deadlock',
-    patches: lockInsteadOfTry(second),
+    patches: lockInsteadOfTry,
   },
   {
     name: 'dufour-2018-no-check-before-the-lock',
@@ -157,7 +158,7 @@ export const dufourMutants: readonly Mutant[] = [
     race: 'R15',
     design: 'dufour-2018',
     scenario: 'fault-munmap-table-interrupts',
-    patches: [...interrupted(second), patch(second, noCheckBefore, '\n')],
+    patches: [...interrupted(shared), patch(shared, noCheckBefore, '\n')],
   },
   {
     name: 'dufour-2018-no-check-behind-the-lock',
@@ -165,7 +166,7 @@ export const dufourMutants: readonly Mutant[] = [
     race: null,
     design: 'dufour-2018',
     scenario: 'fault-munmap',
-    patches: [patch(second, noCheckBehind, 'if (cpu.id >= 0) return true\n')],
+    patches: [patch(shared, noCheckBehind, 'if (cpu.id >= 0) return true\n')],
   },
   {
     name: 'dufour-2018-no-reference',

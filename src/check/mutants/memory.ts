@@ -94,7 +94,7 @@ export const memoryMutants: readonly Mutant[] = [
       'without fork, only pages of files are copied, which the page cache holds as long as their file; and the mmap lock, which the classic fault holds, keeps the file',
     patches: [
       patch(wp, 'if (!special) getPage(cpu, frame)', ''),
-      patch(wp, 'if (!special) putPage(cpu, frame)', ''),
+      patch(wp, 'if (!special) freePageAndSwapCache(cpu, frame)', ''),
     ],
   },
   {
@@ -205,13 +205,68 @@ export const memoryMutants: readonly Mutant[] = [
     ],
   },
   {
+    name: 'mlock-without-lock',
+    guard: 'mlock changes entries under the page-table lock (I8)',
+    race: null,
+    scenario: 'fault-mlock',
+    patches: [
+      patch('mm/mlock.ts', '  spinLock(cpu, table + PageTable.ptl)\n', ''),
+      patch('mm/mlock.ts', '  spinUnlock(cpu, table + PageTable.ptl)\n', ''),
+    ],
+  },
+  {
+    name: 'mlock-not-atomic',
+    guard: 'mlock changes an entry only if hardware has not changed it meanwhile',
+    race: null,
+    scenario: 'access-mlock',
+    patches: [
+      patch(
+        'mm/mlock.ts',
+        'if (Atomics.compareExchange(heap, address, entry, wanted) === entry) break',
+        'Atomics.store(heap, address, wanted); break',
+      ),
+    ],
+  },
+  {
+    name: 'mlock-marks-no-entry',
+    guard: 'mlock and munlock mark the entries that are there',
+    race: null,
+    scenario: 'fault-munlock',
+    patches: [
+      patch(
+        'mm/mlock.ts',
+        'if (wasLocked !== isLocked) changeLockedEntries',
+        'if (false) changeLockedEntries',
+      ),
+    ],
+  },
+  {
+    name: 'mlock-unannounced',
+    guard: 'mlock is announced: a fault that saw the flags before it gives up',
+    race: 'R10',
+    scenario: 'fault-mlock',
+    design: 'dufour-2019',
+    patches: [
+      patch(
+        'mm/mlock.ts',
+        '  cpu.design.vmaWriteBegin(cpu, target, VMA_PROTECT)\n  Atomics.store(heap, target + Vma.vmFlags, newFlags)',
+        '  Atomics.store(heap, target + Vma.vmFlags, newFlags)',
+      ),
+      patch(
+        'mm/mlock.ts',
+        'changeLockedEntries(cpu, mm, start, end, isLocked)\n  cpu.design.vmaWriteEnd(cpu, target, VMA_PROTECT)',
+        'changeLockedEntries(cpu, mm, start, end, isLocked)',
+      ),
+    ],
+  },
+  {
     name: 'dontneed-without-lock',
     guard: 'MADV_DONTNEED holds the mmap lock for reading',
     race: null,
     scenario: 'dontneed-munmap',
     patches: [
-      patch('mm/madvise.ts', '  mmapReadLock(cpu, mm)\n', ''),
-      patch('mm/madvise.ts', '  mmapReadUnlock(cpu, mm)\n', ''),
+      patch('mm/madvise.ts', '  mmapReadLock(cpu, mm)\n  const result', '  const result'),
+      patch('mm/madvise.ts', '  mmapReadUnlock(cpu, mm)\n  return result', '  return result'),
     ],
   },
   {

@@ -8,16 +8,13 @@
 // What it had left: call_srcu() cost about a fifth of the throughput on large machines, which is why the next version
 // counts references.
 
-import { disableInterrupts, enableInterrupts } from '../machine/cpu.ts'
-import { PageTable } from '../machine/pte.ts'
 import type { DesignDescription } from '../mm/design.ts'
-import { type FaultContext, VM_FAULT_RETRY } from '../mm/fault-context.ts'
+import { VM_FAULT_RETRY } from '../mm/fault-context.ts'
 import { Mm } from '../mm/mm.ts'
 import type { Task } from '../mm/task.ts'
 import { releaseVmaAndFileSrcu } from '../mm/vma-release.ts'
 import { type VmEventName, VmEvent, countVmEvent } from '../mm/vmstat.ts'
 import { writeSeqcountBegin, writeSeqcountEnd } from '../sync/seqcount.ts'
-import { spinTryLock, spinUnlock } from '../sync/spinlock.ts'
 import { srcuReadLock, srcuReadUnlock } from '../sync/srcu.ts'
 import { DufourDesign, dufourEventsToV10 } from './dufour.ts'
 import { findVmaSrcu } from './zijlstra-2014.ts'
@@ -59,22 +56,5 @@ export class Dufour2017 extends DufourDesign {
     const result = vma === 0 ? VM_FAULT_RETRY : this.handleVma(cpu, fault, vma, errorCode)
     srcuReadUnlock(cpu, index)
     return this.finish(cpu, result)
-  }
-
-  /** `pte_map_lock`. */
-  override pteMapLock(cpu: Task, fault: FaultContext): boolean {
-    disableInterrupts(cpu)
-    const locked = this.tryLockTable(cpu, fault)
-    enableInterrupts(cpu)
-    return locked
-  }
-
-  protected tryLockTable(cpu: Task, fault: FaultContext): boolean {
-    if (this.hasChanged(cpu, fault)) return this.lockFails(cpu, VmEvent.spf_vma_changed)
-    // The holder may be waiting for this CPU to flush its TLB, which it does not do while interrupts are off (R11).
-    if (!spinTryLock(cpu, fault.table + PageTable.ptl)) return this.lockFails(cpu, VmEvent.spf_pte_lock)
-    if (!this.hasChanged(cpu, fault)) return true
-    spinUnlock(cpu, fault.table + PageTable.ptl)
-    return this.lockFails(cpu, VmEvent.spf_vma_changed)
   }
 }

@@ -6,10 +6,8 @@
 // try has failed, which saves it the lookup. Each fault now writes to two places that all threads share, the lock and
 // the count: P. Zijlstra's objection was that this is the contention of the mmap lock again.
 
-import { disableInterrupts, enableInterrupts } from '../machine/cpu.ts'
-import { PageTable } from '../machine/pte.ts'
 import type { DesignDescription } from '../mm/design.ts'
-import { type FaultContext, VM_FAULT_RETRY } from '../mm/fault-context.ts'
+import { VM_FAULT_RETRY } from '../mm/fault-context.ts'
 import { Mm } from '../mm/mm.ts'
 import type { Task } from '../mm/task.ts'
 import { VMA_LINK, Vma } from '../mm/vma.ts'
@@ -18,7 +16,6 @@ import { findVmaRcu } from '../mm/vma-tree.ts'
 import { type VmEventName, VmEvent, countVmEvent } from '../mm/vmstat.ts'
 import { refcountInc } from '../sync/refcount.ts'
 import { readLock, readUnlock, writeLock, writeUnlock } from '../sync/rwlock.ts'
-import { spinTryLock, spinUnlock } from '../sync/spinlock.ts'
 import { DufourDesign, dufourEventsToV10 } from './dufour.ts'
 
 export class Dufour2018 extends DufourDesign {
@@ -77,23 +74,6 @@ export class Dufour2018 extends DufourDesign {
     putVma(cpu, leftVma)
     // The mmap lock is held now: what is in the tree stays there.
     return usable ? leftVma : 0
-  }
-
-  /** `pte_map_lock` of v10 and before: one try. */
-  override pteMapLock(cpu: Task, fault: FaultContext): boolean {
-    disableInterrupts(cpu)
-    const locked = this.#tryLockTable(cpu, fault)
-    enableInterrupts(cpu)
-    return locked
-  }
-
-  #tryLockTable(cpu: Task, fault: FaultContext): boolean {
-    if (this.hasChanged(cpu, fault)) return this.lockFails(cpu, VmEvent.spf_vma_changed)
-    // The holder may be waiting for this CPU to flush its TLB, which it does not do while interrupts are off (R11).
-    if (!spinTryLock(cpu, fault.table + PageTable.ptl)) return this.lockFails(cpu, VmEvent.spf_pte_lock)
-    if (!this.hasChanged(cpu, fault)) return true
-    spinUnlock(cpu, fault.table + PageTable.ptl)
-    return this.lockFails(cpu, VmEvent.spf_vma_changed)
   }
 }
 

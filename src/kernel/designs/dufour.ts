@@ -1,6 +1,8 @@
 // What L. Dufour's designs have in common: what is tried at all, in which order it is checked, and the tracepoints that
 // tell why a fault was given up (`pagefault:spf_*`).
 
+import { disableInterrupts, enableInterrupts } from '../machine/cpu.ts'
+import { PageTable } from '../machine/pte.ts'
 import type { FaultContext } from '../mm/fault-context.ts'
 import { VM_FAULT_ACCERR, VM_FAULT_RETRY, VM_FAULT_SIGSEGV } from '../mm/fault-context.ts'
 import { accessError, handlePteFault } from '../mm/fault.ts'
@@ -9,6 +11,7 @@ import { WALK_DONE, copyContainsPage } from '../mm/speculative.ts'
 import type { Task } from '../mm/task.ts'
 import { VM_GROWSDOWN } from '../mm/vma.ts'
 import { type VmEventName, VmEvent, countVmEvent } from '../mm/vmstat.ts'
+import { spinTryLock, spinUnlock } from '../sync/spinlock.ts'
 import { VmaSequenceDesign } from './vma-sequence.ts'
 
 /** What every version counts. */
@@ -61,6 +64,23 @@ export abstract class DufourDesign extends VmaSequenceDesign {
   protected giveUp(cpu: Task, reason: number): number {
     countVmEvent(cpu, reason)
     return VM_FAULT_RETRY
+  }
+
+  /** `pte_map_lock` up to v10: one try. */
+  override pteMapLock(cpu: Task, fault: FaultContext): boolean {
+    disableInterrupts(cpu)
+    const locked = this.#tryLockTable(cpu, fault)
+    enableInterrupts(cpu)
+    return locked
+  }
+
+  #tryLockTable(cpu: Task, fault: FaultContext): boolean {
+    if (this.hasChanged(cpu, fault)) return this.lockFails(cpu, VmEvent.spf_vma_changed)
+    // The holder may be waiting for this CPU to flush its TLB, which it does not do while interrupts are off (R11).
+    if (!spinTryLock(cpu, fault.table + PageTable.ptl)) return this.lockFails(cpu, VmEvent.spf_pte_lock)
+    if (!this.hasChanged(cpu, fault)) return true
+    spinUnlock(cpu, fault.table + PageTable.ptl)
+    return this.lockFails(cpu, VmEvent.spf_vma_changed)
   }
 
   protected lockFails(cpu: Task, reason: number): boolean {

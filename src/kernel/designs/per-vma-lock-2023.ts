@@ -7,30 +7,20 @@
 // a VMA is locked for write while its number is the one of its mm. A number that is equal by accident turns a fault
 // away; the reverse cannot happen.
 
-import { Design, type DesignDescription } from '../mm/design.ts'
-import { FAULT_FLAG_VMA_LOCK, FAULT_FLAG_SPECULATIVE, VM_FAULT_RETRY } from '../mm/fault-context.ts'
+import type { DesignDescription } from '../mm/design.ts'
 import type { FaultContext } from '../mm/fault-context.ts'
-import { accessError, handleMmFault } from '../mm/fault.ts'
 import { Mm } from '../mm/mm.ts'
 import { copyContainsPage, copyVma } from '../mm/speculative.ts'
 import type { Task } from '../mm/task.ts'
 import { VMA_UNMAP, VMA_ZAP, Vma } from '../mm/vma.ts'
 import { releaseVmaRcu } from '../mm/vma-release.ts'
 import { findVma, findVmaRcu } from '../mm/vma-tree.ts'
-import { type VmEventName, VmEvent, countVmEvent } from '../mm/vmstat.ts'
+import { VmEvent, countVmEvent } from '../mm/vmstat.ts'
 import { rcuReadLock, rcuReadUnlock } from '../sync/rcu.ts'
 import { downReadTryLock, downWrite, upRead, upWrite } from '../sync/rwsem.ts'
+import { PerVmaDesign, isWriteLocked } from './per-vma.ts'
 
-export class PerVmaLock2023 extends Design {
-  override readonly speculates = true
-  override readonly rangeTree = true
-  override readonly events: readonly VmEventName[] = [
-    'vma_lock_success',
-    'vma_lock_abort',
-    'vma_lock_retry',
-    'vma_lock_miss',
-  ]
-
+export class PerVmaLock2023 extends PerVmaDesign {
   override readonly description: DesignDescription = {
     name: 'per-vma-lock-2023',
     year: 2023,
@@ -82,30 +72,13 @@ export class PerVmaLock2023 extends Design {
     return cpu.config.PUBLISHED_FLAWS
   }
 
-  /** The beginning of `do_user_addr_fault`. */
-  override speculativeFault(cpu: Task, errorCode: number): number {
-    const { fault } = cpu
-    countVmEvent(cpu, VmEvent.spf_attempt)
-    const vma = lockVmaUnderRcu(cpu, fault)
-    if (vma === 0) return giveUp(cpu, VmEvent.vma_lock_abort)
-    if (accessError(errorCode, fault.vmFlags)) {
-      vmaEndRead(cpu, vma)
-      countVmEvent(cpu, VmEvent.spf_abort)
-      return VM_FAULT_RETRY
-    }
-    fault.flags = (fault.flags & ~FAULT_FLAG_SPECULATIVE) | FAULT_FLAG_VMA_LOCK
-    const result = handleMmFault(cpu, fault)
-    vmaEndRead(cpu, vma)
-    if ((result & VM_FAULT_RETRY) !== 0) return giveUp(cpu, VmEvent.vma_lock_retry)
-    countVmEvent(cpu, VmEvent.vma_lock_success)
-    return result
+  protected override lockVma(cpu: Task, fault: FaultContext): number {
+    return lockVmaUnderRcu(cpu, fault)
   }
-}
 
-function giveUp(cpu: Task, reason: number): number {
-  countVmEvent(cpu, reason)
-  countVmEvent(cpu, VmEvent.spf_abort)
-  return VM_FAULT_RETRY
+  protected override unlockVma(cpu: Task, vma: number): void {
+    vmaEndRead(cpu, vma)
+  }
 }
 
 /**
@@ -129,10 +102,6 @@ function vmaStartRead(cpu: Task, mm: number, vma: number): boolean {
   if (!isWriteLocked(cpu, mm, vma)) return true
   upRead(cpu, vma + Vma.vmLock)
   return false
-}
-
-function isWriteLocked(cpu: Task, mm: number, vma: number): boolean {
-  return Atomics.load(cpu.heap, vma + Vma.vmLockSeq) === Atomics.load(cpu.heap, mm + Mm.mmLockSeq)
 }
 
 function vmaEndRead(cpu: Task, vma: number): void {

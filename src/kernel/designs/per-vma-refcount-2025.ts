@@ -6,18 +6,17 @@
 // lie in type-safe memory: a fault may find that the VMA which it has locked has become another's in the meantime, and
 // has to ask once it has it. All kinds of mapping are handled; an anon_vma is asked for only where one is needed.
 
-import { Design, type DesignDescription } from '../mm/design.ts'
-import { FAULT_FLAG_SPECULATIVE, FAULT_FLAG_VMA_LOCK, VM_FAULT_RETRY } from '../mm/fault-context.ts'
+import type { DesignDescription } from '../mm/design.ts'
 import type { FaultContext } from '../mm/fault-context.ts'
-import { accessError, handleMmFault } from '../mm/fault.ts'
 import { Mm } from '../mm/mm.ts'
 import { copyContainsPage, copyVma } from '../mm/speculative.ts'
 import type { Task } from '../mm/task.ts'
 import { VMA_LINK, VMA_UNMAP, VMA_ZAP, Vma } from '../mm/vma.ts'
 import { findVma, findVmaRcu } from '../mm/vma-tree.ts'
-import { type VmEventName, VmEvent, countVmEvent } from '../mm/vmstat.ts'
+import { VmEvent, countVmEvent } from '../mm/vmstat.ts'
 import { rcuReadLock, rcuReadUnlock } from '../sync/rcu.ts'
 import { rcuwaitUntil, rcuwaitWake } from '../sync/rcuwait.ts'
+import { PerVmaDesign, isWriteLocked } from './per-vma.ts'
 
 /** `VMA_LOCK_OFFSET`: a writer waits. */
 const WRITER = 0x4000_0000
@@ -29,17 +28,9 @@ const LOCKED = 0
 const REFUSED = 1
 const DETACHED = 2
 
-export class PerVmaRefcount2025 extends Design {
-  override readonly speculates = true
-  override readonly rangeTree = true
+export class PerVmaRefcount2025 extends PerVmaDesign {
   override readonly typesafeVmas = true
   override readonly speculatesOnSwap: 'never' | 'cached' | 'any' = 'cached'
-  override readonly events: readonly VmEventName[] = [
-    'vma_lock_success',
-    'vma_lock_abort',
-    'vma_lock_retry',
-    'vma_lock_miss',
-  ]
 
   override readonly description: DesignDescription = {
     name: 'per-vma-refcount-2025',
@@ -90,30 +81,13 @@ export class PerVmaRefcount2025 extends Design {
     vmaStartWrite(cpu, vma, -1)
   }
 
-  /** The beginning of `do_user_addr_fault`. */
-  override speculativeFault(cpu: Task, errorCode: number): number {
-    const { fault } = cpu
-    countVmEvent(cpu, VmEvent.spf_attempt)
-    const vma = lockVmaUnderRcu(cpu, fault)
-    if (vma === 0) return giveUp(cpu, VmEvent.vma_lock_abort)
-    if (accessError(errorCode, fault.vmFlags)) {
-      vmaEndRead(cpu, vma)
-      countVmEvent(cpu, VmEvent.spf_abort)
-      return VM_FAULT_RETRY
-    }
-    fault.flags = (fault.flags & ~FAULT_FLAG_SPECULATIVE) | FAULT_FLAG_VMA_LOCK
-    const result = handleMmFault(cpu, fault)
-    vmaEndRead(cpu, vma)
-    if ((result & VM_FAULT_RETRY) !== 0) return giveUp(cpu, VmEvent.vma_lock_retry)
-    countVmEvent(cpu, VmEvent.vma_lock_success)
-    return result
+  protected override lockVma(cpu: Task, fault: FaultContext): number {
+    return lockVmaUnderRcu(cpu, fault)
   }
-}
 
-function giveUp(cpu: Task, reason: number): number {
-  countVmEvent(cpu, reason)
-  countVmEvent(cpu, VmEvent.spf_abort)
-  return VM_FAULT_RETRY
+  protected override unlockVma(cpu: Task, vma: number): void {
+    vmaEndRead(cpu, vma)
+  }
 }
 
 /** `__vma_start_write`. A VMA that is not yet part of the tree has no readers to wait for. */
@@ -158,10 +132,6 @@ function vmaStartRead(cpu: Task, mm: number, vma: number): number {
   if (Atomics.load(heap, vma + Vma.vmMm) === mm && !isWriteLocked(cpu, mm, vma)) return LOCKED
   vmaEndRead(cpu, vma)
   return REFUSED
-}
-
-function isWriteLocked(cpu: Task, mm: number, vma: number): boolean {
-  return Atomics.load(cpu.heap, vma + Vma.vmLockSeq) === Atomics.load(cpu.heap, mm + Mm.mmLockSeq)
 }
 
 /**

@@ -22,8 +22,14 @@ export const Header = layout('machine', WORDS, {
   design: 5,
   /** 1 when RSS is counted per thread in batches, 0 when every change goes to the mm. */
   rssBatched: 6,
+  /** `vm.overcommit_memory`, `vm.overcommit_ratio` and `vm.overcommit_kbytes`, see mm/overcommit.ts. */
+  overcommitMemory: 7,
+  overcommitRatio: 8,
+  overcommitKbytes: 9,
   /** One more than the number of the CPU that died inside the kernel; 0 while the machine is sound. */
   lostCpu: 16,
+  /** Pages committed, but for those that CPUs count for themselves. */
+  vmCommittedAs: 24,
   /** The next word that was never allocated. */
   heapNext: 32,
   heapEnd: 33,
@@ -83,6 +89,8 @@ export const Header = layout('machine', WORDS, {
 
 export const HEADER_WORDS = WORDS
 export const ZONE_WORDS = 16
+/** `sysctl_overcommit_ratio`, in per cent. */
+export const DEFAULT_OVERCOMMIT_RATIO = 50
 export const PAGE_STRUCT_WORDS = 8
 
 export interface BootOptions {
@@ -93,6 +101,18 @@ export interface BootOptions {
   readonly rwsemKind: number
   readonly design: number
   readonly rssBatched: boolean
+  /** What may be committed. Default: the heuristic of Linux. */
+  readonly overcommit?: OvercommitOptions
+}
+
+/** `vm.overcommit_*`. */
+export interface OvercommitOptions {
+  /** 0: heuristic, 1: always, 2: never. */
+  readonly memory: number
+  /** Per cent of the physical memory, for mode 2. */
+  readonly ratio: number
+  /** KiB instead of the ratio, unless it is 0. */
+  readonly kilobytes: number
 }
 
 /** Words of the heap that are spoken for before the first object is allocated. */
@@ -110,6 +130,9 @@ export function bootHeap(heap: Int32Array, options: BootOptions): void {
   heap[Header.rwsemKind] = options.rwsemKind
   heap[Header.design] = options.design
   heap[Header.rssBatched] = options.rssBatched ? 1 : 0
+  heap[Header.overcommitMemory] = options.overcommit?.memory ?? 0
+  heap[Header.overcommitRatio] = options.overcommit?.ratio ?? DEFAULT_OVERCOMMIT_RATIO
+  heap[Header.overcommitKbytes] = options.overcommit?.kilobytes ?? 0
   heap[Header.perCpu] = HEADER_WORDS
   heap[Header.slabCaches] = heap[Header.perCpu] + cpuCount * PER_CPU_WORDS
   heap[Header.zone] = heap[Header.slabCaches] + SLAB_CACHES * SLAB_CACHE_WORDS

@@ -63,6 +63,8 @@ export const PerCpu = layout('cpu', SLABS + SLAB_CACHES * SLAB_CPU_WORDS, {
   rssMm: 80,
   rssEvents: 81,
   rss: 82,
+  /** Pages committed here less those given up, see mm/overcommit.ts. Other CPUs read it. */
+  committed: 88,
 
   /** Sections of SRCU begun and ended here, by index. Other CPUs read them. */
   srcuLock: 96,

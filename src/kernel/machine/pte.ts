@@ -45,7 +45,7 @@ export const PTE_PROTNONE = 1 << 6
 
 /** Not there: the page is in the swap area, in the slot that stands in the place of the frame. */
 export const PTE_SWAP = 1 << 7
-/** By software: the page must not leave memory (mlock). */
+/** For software: the page belongs to a mapping that is locked in memory, so that reclaim leaves it. */
 export const PTE_LOCKED = 1 << 8
 
 export const PTE_FRAME_SHIFT = 12

@@ -1,12 +1,14 @@
 // brk: the end of the heap (mm/mmap.c).
 
+import { limitBytes, mlockFutureOk } from './accounts.ts'
 import { mmapRegion, munmapLocked } from './mmap.ts'
-import { Mm, TASK_SIZE } from './mm.ts'
+import { Mm, RLIMIT_DATA, TASK_SIZE } from './mm.ts'
 import { mmapReadUnlock, mmapWriteLock, mmapWriteUnlock } from './mmap-lock.ts'
+import { mmPopulate } from './populate.ts'
 import { finishCall } from './task-work.ts'
 import type { Task } from './task.ts'
 import { findVma, vmStartGap } from './vma-tree.ts'
-import { VM_READ, VM_WRITE, Vma } from './vma.ts'
+import { VM_LOCKED, VM_READ, VM_WRITE, Vma } from './vma.ts'
 
 /** The start of the heap, a page number; 0 while none was set. */
 export function startOfHeap(cpu: Task, mm: number): number {
@@ -37,7 +39,8 @@ export function brk(cpu: Task, mm: number, bytes: number): number {
   const oldEnd = start + Math.ceil(old / 4096)
   const newEnd = start + Math.ceil(bytes / 4096)
   let downgraded = false
-  let done = start !== 0 && newEnd <= TASK_SIZE
+  // check_data_rlimit(): asked of the very byte, also where nothing is mapped for it.
+  let done = start !== 0 && newEnd <= TASK_SIZE && bytes <= limitBytes(cpu, mm, RLIMIT_DATA)
   if (done && newEnd > oldEnd) {
     done = growHeap(cpu, mm, oldEnd, newEnd)
   } else if (done && newEnd < oldEnd) {
@@ -49,8 +52,10 @@ export function brk(cpu: Task, mm: number, bytes: number): number {
     if (result < 0) done = false
   }
   if (done) cpu.heap[mm + Mm.brkBytes] = bytes | 0
+  const populate = done && newEnd > oldEnd && (cpu.heap[mm + Mm.defFlags] & VM_LOCKED) !== 0
   if (downgraded) mmapReadUnlock(cpu, mm)
   else mmapWriteUnlock(cpu, mm)
+  if (populate) mmPopulate(cpu, mm, oldEnd, newEnd, true)
   finishCall(cpu)
   return done ? bytes : old
 }
@@ -59,5 +64,7 @@ export function brk(cpu: Task, mm: number, bytes: number): number {
 function growHeap(cpu: Task, mm: number, start: number, end: number): boolean {
   const next = findVma(cpu, mm, start)
   if (next !== 0 && Math.min(cpu.heap[next + Vma.vmStart], vmStartGap(cpu, next)) < end + 1) return false
-  return mmapRegion(cpu, mm, start, end - start, VM_READ | VM_WRITE, 0, start) >= 0
+  const flags = VM_READ | VM_WRITE | cpu.heap[mm + Mm.defFlags]
+  if (!mlockFutureOk(cpu, mm, flags, end - start)) return false
+  return mmapRegion(cpu, mm, start, end - start, flags, 0, start) >= 0
 }

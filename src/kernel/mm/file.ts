@@ -16,6 +16,7 @@ import { layout } from '../machine/layout.ts'
 import { refcountDecAndTest, refcountInc, refcountIncNotZero } from '../sync/refcount.ts'
 import { spinLock, spinUnlock } from '../sync/spinlock.ts'
 import { CACHE_FILE, CACHE_PATH, CACHE_RADIX_NODE } from './caches.ts'
+import { unaccountMemory, vmEnoughMemory } from './overcommit.ts'
 import { putPage } from './page-alloc.ts'
 import { Page, pageStruct } from './page.ts'
 import { slabAlloc, slabFree } from './slab.ts'
@@ -76,6 +77,10 @@ export const FILE_WRITE_NOTIFY = 2
 export const FILE_HOST = 4
 /** It was opened for reading only. */
 export const FILE_READ_ONLY = 8
+/** Shared anonymous memory: it belongs to mappings only, and nothing else can bring its pages back. */
+export const FILE_SHARED_ANONYMOUS = 0x100
+/** Its size counts against what may be committed. */
+const FILE_ACCOUNT = 0x200
 
 const RADIX_SHIFT = 6
 const RADIX_SLOTS = 1 << RADIX_SHIFT
@@ -98,6 +103,13 @@ export function createFile(cpu: Task, pages: number, lastBytes: number, flags: n
   cpu.heap[file + File.flags] = flags
   Atomics.store(cpu.heap, file + File.refcount, 1)
   return file
+}
+
+/** `shmem_acct_size`: commits the whole file. Returns false where that is too much. */
+export function accountFile(cpu: Task, file: number): boolean {
+  if (!vmEnoughMemory(cpu, cpu.heap[file + File.pages])) return false
+  cpu.heap[file + File.flags] |= FILE_ACCOUNT
+  return true
 }
 
 /** `get_file`. */
@@ -127,6 +139,7 @@ export function freeFile(cpu: Task, file: number): void {
   if (root !== 0) freeRadixNode(cpu, root)
   heap[file + File.generation] = 0
   if (heap[file + File.hostPath] !== 0) slabFree(cpu, CACHE_PATH, heap[file + File.hostPath])
+  if ((heap[file + File.flags] & FILE_ACCOUNT) !== 0) unaccountMemory(cpu, heap[file + File.pages])
   slabFree(cpu, CACHE_FILE, file)
 }
 

@@ -55,6 +55,24 @@ export function getFilePage(cpu: Task, file: number, index: number, vmFlags = 0)
   }
 }
 
+/** `force_page_cache_readahead`: brings the pages [first, end) in as far as frames are free. */
+export function readAhead(cpu: Task, file: number, first: number, end: number): void {
+  const stop = Math.min(end, Atomics.load(cpu.heap, file + File.pages))
+  if ((cpu.heap[file + File.flags] & FILE_HOST) === 0) return
+  for (let index = first; index < stop && hasFreeFrames(cpu); index += READAHEAD_PAGES) {
+    const runEnd = Math.min(index + READAHEAD_PAGES, stop)
+    for (let start = index; start < runEnd; start++) {
+      if (loadPage(cpu, file, start) !== 0) continue
+      if (readRun(cpu, file, start, runEnd, start) !== 0) return
+    }
+  }
+}
+
+/** What nobody has asked for is not worth throwing something out. */
+function hasFreeFrames(cpu: Task): boolean {
+  return Atomics.load(cpu.heap, cpu.heap[Header.zone] + Zone.freeCount) >= 4 * READAHEAD_PAGES
+}
+
 /** The page is not in the cache: brings it in. Returns 0, also if somebody else did, or a negative errno. */
 export function bringIn(cpu: Task, file: number, index: number, vmFlags: number): number {
   const entry = loadPage(cpu, file, index)
@@ -163,8 +181,7 @@ function readAround(cpu: Task, file: number, index: number, vmFlags: number): nu
     start = Math.max(0, index - READAHEAD_PAGES / 2)
     end = start + READAHEAD_PAGES
   }
-  // What nobody has asked for is not worth throwing something out.
-  if (Atomics.load(cpu.heap, cpu.heap[Header.zone] + Zone.freeCount) < 4 * READAHEAD_PAGES) end = index + 1
+  if (!hasFreeFrames(cpu)) end = index + 1
   else while (start < index && loadPage(cpu, file, start) !== 0) start++
   if (end === index + 1) start = index
   end = Math.min(end, Atomics.load(cpu.heap, file + File.pages))

@@ -10,6 +10,7 @@ import {
   PTE_ACCESSED,
   PTE_DIRTY,
   PTE_FRAME_SHIFT,
+  PTE_LOCKED,
   PTE_SPECIAL,
   PTE_SWAP,
   PTE_WRITE,
@@ -18,18 +19,30 @@ import {
   PageTable,
 } from '../machine/pte.ts'
 import { spinLock, spinUnlock } from '../sync/spinlock.ts'
+import { inheritLimits, limitPages, vmStatAccount } from './accounts.ts'
 import { anonVmaFork, unlinkAnonVma } from './anon-vma.ts'
 import { flushTlbMm } from './mmu-gather.ts'
-import { MM_ANON_PAGES, MM_FILE_PAGES, MM_SWAPENTS, Mm, RSS_KINDS, TASK_SIZE } from './mm.ts'
+import { MM_ANON_PAGES, MM_FILE_PAGES, MM_SWAPENTS, Mm, RLIMIT_STACK, RSS_KINDS, TASK_SIZE } from './mm.ts'
 import { createMm, destroyMm } from './mm-lifecycle.ts'
 import { mmapWriteLock, mmapWriteUnlock } from './mmap-lock.ts'
+import { unaccountMemory, vmEnoughMemory } from './overcommit.ts'
 import { getPage, isFilePage } from './page.ts'
 import { allocPteTable, findPmdTable, findPteTable, pteAddress } from './page-table.ts'
 import { addMmCounter } from './rss.ts'
 import { swapDuplicate } from './swap.ts'
 import { finishCall } from './task-work.ts'
 import type { Task } from './task.ts'
-import { VM_DONTCOPY, VM_SHARED, VM_WIPEONFORK, Vma, vmAreaDup, vmAreaFreeNow, vmaPages } from './vma.ts'
+import {
+  VM_ACCOUNT,
+  VM_DONTCOPY,
+  VM_LOCKED_MASK,
+  VM_SHARED,
+  VM_WIPEONFORK,
+  Vma,
+  vmAreaDup,
+  vmAreaFreeNow,
+  vmaPages,
+} from './vma.ts'
 import { linkVma, vmaGetFile } from './vma-link.ts'
 import { reserveVmaLink } from './vma-tree.ts'
 
@@ -39,7 +52,7 @@ import { reserveVmaLink } from './vma-tree.ts'
  */
 export function forkMm(cpu: Task, parent: number): number {
   const { heap } = cpu
-  const child = createMm(cpu, heap[parent + Mm.maxMapCount], heap[parent + Mm.stackLimit])
+  const child = createMm(cpu, heap[parent + Mm.maxMapCount], limitPages(cpu, parent, RLIMIT_STACK))
   if (child === 0) return 0
   mmapWriteLock(cpu, parent)
   // Nobody else knows the child; its lock is taken for those who want to see it held (`mmap_write_lock_nested`).
@@ -58,6 +71,7 @@ export function forkMm(cpu: Task, parent: number): number {
 /** `dup_mmap`. Returns false when there is no memory. */
 function dupMmap(cpu: Task, parent: number, child: number): boolean {
   const { heap } = cpu
+  inheritLimits(cpu, parent, child)
   heap[child + Mm.startBrk] = heap[parent + Mm.startBrk]
   heap[child + Mm.brkBytes] = heap[parent + Mm.brkBytes]
   heap[child + Mm.mmapBase] = heap[parent + Mm.mmapBase]
@@ -65,7 +79,7 @@ function dupMmap(cpu: Task, parent: number, child: number): boolean {
     if ((heap[vma + Vma.vmFlags] & VM_DONTCOPY) !== 0) continue
     const copy = dupVma(cpu, vma, child)
     if (copy === 0) return false
-    heap[child + Mm.totalVm] += vmaPages(cpu, vma)
+    vmStatAccount(cpu, child, heap[copy + Vma.vmFlags], vmaPages(cpu, vma))
     if ((heap[copy + Vma.vmFlags] & VM_WIPEONFORK) !== 0) continue
     cpu.design.forkBegin(cpu, vma)
     if (!copyPageRange(cpu, vma, parent, child)) return false
@@ -73,17 +87,24 @@ function dupMmap(cpu: Task, parent: number, child: number): boolean {
   return true
 }
 
-/** The child's copy of a VMA, linked; 0 when there is no memory. */
+/** The child's copy of a VMA, linked; 0 when there is no memory. What is locked is so for the parent only. */
 function dupVma(cpu: Task, vma: number, child: number): number {
   const { heap } = cpu
+  const charge = (heap[vma + Vma.vmFlags] & VM_ACCOUNT) !== 0 ? vmaPages(cpu, vma) : 0
+  if (charge !== 0 && !vmEnoughMemory(cpu, charge)) return 0
   const copy = vmAreaDup(cpu, vma)
-  if (copy === 0) return 0
+  if (copy === 0) {
+    unaccountMemory(cpu, charge)
+    return 0
+  }
   Atomics.store(heap, copy + Vma.vmMm, child)
+  Atomics.store(heap, copy + Vma.vmFlags, heap[vma + Vma.vmFlags] & ~VM_LOCKED_MASK)
   const wiped = (heap[vma + Vma.vmFlags] & VM_WIPEONFORK) !== 0
   const tied = anonVmaFork(cpu, copy, wiped ? 0 : Atomics.load(heap, vma + Vma.anonVma))
   if (!tied || !reserveVmaLink(cpu, child, heap[vma + Vma.vmStart])) {
     unlinkAnonVma(cpu, copy)
     vmAreaFreeNow(cpu, copy)
+    unaccountMemory(cpu, charge)
     return 0
   }
   vmaGetFile(cpu, copy)
@@ -145,7 +166,7 @@ function copyPteRange(
       counts[isFilePage(cpu, frame) ? MM_FILE_PAGES : MM_ANON_PAGES]++
     }
     // The child has not touched it; and of a shared page it has written nothing.
-    const kept = entry & ~PTE_ACCESSED & (shared ? ~PTE_DIRTY : ~0)
+    const kept = entry & ~(PTE_ACCESSED | PTE_LOCKED) & (shared ? ~PTE_DIRTY : ~0)
     Atomics.store(heap, pteAddress(to, page), kept)
   }
   spinUnlock(cpu, to + PageTable.ptl)

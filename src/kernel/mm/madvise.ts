@@ -1,10 +1,29 @@
 // madvise (mm/madvise.c).
 
+import { Header } from '../machine/header.ts'
+import {
+  PMD_SHIFT,
+  PTE_ACCESSED,
+  PTE_DIRTY,
+  PTE_FRAME_SHIFT,
+  PTE_PRESENT,
+  PTE_PROTNONE,
+  PTE_SPECIAL,
+  PUD_SHIFT,
+  PageTable,
+} from '../machine/pte.ts'
+import { spinLock, spinUnlock } from '../sync/spinlock.ts'
 import { EINVAL, ENOMEM } from './errno.ts'
+import { getFile, putFile } from './file.ts'
+import { readAhead } from './filemap.ts'
 import { modifyVma } from './merge.ts'
-import { gatherBegin, gatherFinish } from './mmu-gather.ts'
+import { flushTlbMm, gatherBegin, gatherFinish } from './mmu-gather.ts'
 import { mmapReadLock, mmapReadUnlock, mmapWriteLock, mmapWriteUnlock } from './mmap-lock.ts'
+import { PG_LAZYFREE, Page, pageStruct } from './page.ts'
+import { findPmdTable, findPteTable, pteAddress } from './page-table.ts'
 import { populateRange } from './populate.ts'
+import { pageOutRange } from './reclaim.ts'
+import { prefetchSwap } from './swap-fault.ts'
 import { finishCall } from './task-work.ts'
 import type { Task } from './task.ts'
 import { findVma } from './vma-tree.ts'
@@ -14,6 +33,7 @@ import {
   VM_DONTCOPY,
   VM_DONTDUMP,
   VM_HUGEPAGE,
+  VM_LOCKED,
   VM_MERGEABLE,
   VM_NOHUGEPAGE,
   VM_RAND_READ,
@@ -46,6 +66,7 @@ export const MADV = {
   pageout: 21,
   'populate-read': 22,
   'populate-write': 23,
+  'dontneed-locked': 24,
 } as const
 
 /** Advice that is a flag of the VMA: what it clears and what it sets. */
@@ -67,7 +88,8 @@ const flagAdvice: Readonly<Record<number, readonly [clear: number, set: number]>
 
 /**
  * Advises on the pages [start, end). Advice applies to what is mapped; if something is not, the result is -ENOMEM all
- * the same. Without swap, `free` keeps the pages, and `cold`, `pageout` and `willneed` have nothing to do.
+ * the same. Pages that are locked stay what they are: advice to let them go ends with -EINVAL at the first of them.
+ * `willneed` brings pages into the caches of file and swap area, as far as frames are free.
  */
 export function madvise(cpu: Task, mm: number, start: number, end: number, advice: number): number {
   if (start === end) return 0
@@ -103,11 +125,90 @@ function walkVmas(cpu: Task, mm: number, start: number, end: number, advice: num
       page = heap[vma + Vma.vmStart]
     }
     const stop = Math.min(heap[vma + Vma.vmEnd], end)
-    if (advice === MADV.dontneed) zapVmaPages(cpu, mm, vma, page, stop)
-    else if (advice === MADV.free && heap[vma + Vma.vmFile] !== 0) return -EINVAL
+    const error = advisePages(cpu, mm, vma, page, stop, advice)
+    if (error < 0) return error
     page = stop
   }
   return result
+}
+
+/** `madvise_vma_behavior`, of advice on pages: [start, end) of one VMA. */
+function advisePages(cpu: Task, mm: number, vma: number, start: number, end: number, advice: number): number {
+  const { heap } = cpu
+  if (advice === MADV['dontneed-locked']) {
+    zapVmaPages(cpu, mm, vma, start, end)
+    return 0
+  }
+  if (advice === MADV.willneed) return willNeed(cpu, mm, vma, start, end)
+  // can_madv_lru_vma(): the rest takes pages away, or says that they may go.
+  if ((heap[vma + Vma.vmFlags] & VM_LOCKED) !== 0) return -EINVAL
+  if (advice === MADV.dontneed) zapVmaPages(cpu, mm, vma, start, end)
+  else if (advice === MADV.cold) agePages(cpu, mm, start, end, PTE_ACCESSED)
+  else if (advice === MADV.pageout) pageOutRange(cpu, mm, start, end)
+  else if (advice === MADV.free) {
+    if (heap[vma + Vma.vmFile] !== 0) return -EINVAL
+    agePages(cpu, mm, start, end, PTE_ACCESSED | PTE_DIRTY)
+  }
+  return 0
+}
+
+/**
+ * `madvise_cold_page_range` and `madvise_free_single_vma`: clears `bits` in the entries of [start, end): the pages are
+ * as if nobody had used them for long, or, with the dirty bit, as if what they hold did not matter. A write sets it
+ * again: the translations that would not are flushed before the call returns.
+ */
+function agePages(cpu: Task, mm: number, start: number, end: number, bits: number): void {
+  let changed = 0
+  for (let page = start; page < end;) {
+    const table = findPteTable(cpu, mm, page)
+    const shift = table !== 0 || findPmdTable(cpu, mm, page) !== 0 ? PMD_SHIFT : PUD_SHIFT
+    const stop = Math.min(((page >> shift) + 1) * 2 ** shift, end)
+    if (table !== 0) changed += agePtes(cpu, table, page, stop, bits)
+    page = stop
+  }
+  if (changed !== 0) flushTlbMm(cpu, mm, start, end)
+}
+
+function agePtes(cpu: Task, table: number, start: number, end: number, bits: number): number {
+  const { heap } = cpu
+  let changed = 0
+  spinLock(cpu, table + PageTable.ptl)
+  for (let page = start; page < end; page++) {
+    const address = pteAddress(table, page)
+    const entry = Atomics.load(heap, address)
+    if ((entry & (PTE_PRESENT | PTE_PROTNONE)) === 0 || (entry & PTE_SPECIAL) !== 0) continue
+    const struct = pageStruct(cpu, entry >>> PTE_FRAME_SHIFT)
+    if (
+      (bits & PTE_DIRTY) !== 0 &&
+      (Atomics.or(heap, struct + Page.flags, PG_LAZYFREE) & PG_LAZYFREE) === 0
+    ) {
+      Atomics.add(heap, Header.lazyFreePages, 1)
+    }
+    // Only the hardware can change the entry meanwhile, and only by setting these bits.
+    if ((Atomics.and(heap, address, ~bits) & bits) !== 0) changed++
+  }
+  spinUnlock(cpu, table + PageTable.ptl)
+  return changed
+}
+
+/**
+ * `madvise_willneed`: errors of the disk are left to the faults that meet them. The mmap lock is given up meanwhile, so
+ * that the VMA has to be looked up again.
+ */
+function willNeed(cpu: Task, mm: number, vma: number, start: number, end: number): number {
+  const { heap } = cpu
+  const file = heap[vma + Vma.vmFile]
+  if (file === 0) {
+    prefetchSwap(cpu, mm, start, end)
+    return 0
+  }
+  const first = start - heap[vma + Vma.vmStart] + heap[vma + Vma.vmPgoff]
+  getFile(cpu, file)
+  mmapReadUnlock(cpu, mm)
+  readAhead(cpu, file, first, first + end - start)
+  putFile(cpu, file)
+  mmapReadLock(cpu, mm)
+  return 0
 }
 
 /** `madvise_dontneed_single_vma`. */

@@ -4,10 +4,22 @@ import { flushTlb } from '../machine/cpu.ts'
 import { Header } from '../machine/header.ts'
 import { rcuRetire } from '../sync/rcu.ts'
 import { spinLock, spinUnlock } from '../sync/spinlock.ts'
+import { setLimitBytes } from './accounts.ts'
 import { CACHES, CACHE_MM } from './caches.ts'
 import { dropMm } from './mm-count.ts'
 import { munmapLocked } from './mmap.ts'
-import { DEFAULT_START_BRK, MMAP_GAP, MM_WORDS, Mm, TASK_SIZE } from './mm.ts'
+import {
+  DEFAULT_MEMLOCK_LIMIT,
+  DEFAULT_START_BRK,
+  MMAP_GAP,
+  MM_WORDS,
+  Mm,
+  RLIMIT_AS,
+  RLIMIT_DATA,
+  RLIMIT_MEMLOCK,
+  RLIMIT_STACK,
+  TASK_SIZE,
+} from './mm.ts'
 import { mmapWriteLock, mmapWriteUnlock } from './mmap-lock.ts'
 import { drainAllPcp } from './page-alloc.ts'
 import { dropMmRss, syncMmRss } from './rss.ts'
@@ -16,14 +28,20 @@ import { finishCall } from './task-work.ts'
 import type { Task } from './task.ts'
 import { vmacacheInvalidate } from './vmacache.ts'
 
-/** `mm_alloc`: an empty address space without users. Returns 0 when there is no memory. */
+/**
+ * `mm_alloc`: an empty address space without users. `stackLimit` is in pages; the other limits are those that a Linux
+ * without settings gives. Returns 0 when there is no memory.
+ */
 export function createMm(cpu: Task, maxMapCount: number, stackLimit: number): number {
   const { heap } = cpu
   const mm = slabAlloc(cpu, CACHE_MM)
   if (mm === 0) return 0
   heap.fill(0, mm, mm + MM_WORDS)
   heap[mm + Mm.maxMapCount] = maxMapCount
-  heap[mm + Mm.stackLimit] = stackLimit
+  setLimitBytes(cpu, mm, RLIMIT_AS, Infinity)
+  setLimitBytes(cpu, mm, RLIMIT_DATA, Infinity)
+  setLimitBytes(cpu, mm, RLIMIT_STACK, stackLimit * 4096)
+  setLimitBytes(cpu, mm, RLIMIT_MEMLOCK, DEFAULT_MEMLOCK_LIMIT * 4096)
   heap[mm + Mm.startBrk] = DEFAULT_START_BRK
   heap[mm + Mm.mmapBase] = TASK_SIZE - MMAP_GAP - stackLimit
   heap[mm + Mm.count] = 1

@@ -9,6 +9,7 @@ const MMAP_SEQ = 32
 const PAGE_TABLE_LOCK = 48
 const CPU_MASK = 64
 const RSS = 80
+const ACCOUNTS = 96
 const PGD = 112
 
 export const MM_WORDS = PGD + PGD_WORDS + CACHE_LINE_WORDS
@@ -20,7 +21,7 @@ export const Mm = layout('mm_struct', MM_WORDS, {
   rbRoot: 0,
   mmap: 1,
   mapCount: 2,
-  /** Pages mapped, for RLIMIT_AS. */
+  /** Pages mapped. */
   totalVm: 3,
   /** Where the search for a free range begins, downwards. */
   mmapBase: 4,
@@ -29,8 +30,6 @@ export const Mm = layout('mm_struct', MM_WORDS, {
   /** The end of the heap in bytes beyond `startBrk`, unsigned. */
   brkBytes: 7,
   maxMapCount: 8,
-  /** How far a stack may grow, in pages. */
-  stackLimit: 9,
   /** Moves whenever a VMA leaves the tree, so that the per-thread VMA caches know. */
   vmacacheSeqnum: 10,
   /** Dufour 2018: guards the tree, beside its root as in the patches; two words. */
@@ -70,6 +69,17 @@ export const Mm = layout('mm_struct', MM_WORDS, {
   /** Pages by kind: MM_FILE_PAGES, MM_ANON_PAGES, MM_SHMEM_PAGES, MM_SWAPENTS. */
   rss: RSS,
 
+  /** Pages mapped, by what they are for, see accounts.ts. These and the limits change under the mmap write lock. */
+  dataVm: ACCOUNTS,
+  execVm: ACCOUNTS + 1,
+  stackVm: ACCOUNTS + 2,
+  /** Pages of locked mappings, whether they are there or not. */
+  lockedVm: ACCOUNTS + 3,
+  /** What mappings to come are made with: VM_LOCKED and VM_LOCKONFAULT of mlockall(). */
+  defFlags: ACCOUNTS + 4,
+  /** For each RLIMIT_* two words: whole pages, and the bytes beyond them. */
+  limits: ACCOUNTS + 5,
+
   pgd: PGD,
 })
 
@@ -92,5 +102,17 @@ export const DEFAULT_MAX_MAP_COUNT = 65530
 export const DEFAULT_START_BRK = 0x100_0000
 /** RLIMIT_STACK, 8 MiB, in pages. */
 export const DEFAULT_STACK_LIMIT = 2048
+/** RLIMIT_MEMLOCK, 8 MiB, in pages (MLOCK_LIMIT since 5.16). */
+export const DEFAULT_MEMLOCK_LIMIT = 2048
 
+/** The limits of an address space, as `setrlimit` numbers them, but for the numbers. */
+export const RLIMIT_AS = 0
+export const RLIMIT_DATA = 1
+export const RLIMIT_STACK = 2
+export const RLIMIT_MEMLOCK = 3
+export const RLIMITS = 4
+/** More pages than there can be. */
+export const RLIM_INFINITY = 0x7fff_ffff
+
+if (Mm.limits + 2 * RLIMITS > PGD) throw new Error('mm_struct: the limits overlap what follows them')
 if (CPU_MASK + CPU_MASK_WORDS > RSS) throw new Error('mm_struct: the CPU mask overlaps what follows it')

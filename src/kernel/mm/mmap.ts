@@ -1,12 +1,14 @@
 // mmap and munmap (mm/mmap.c of Linux 5.12). Arguments are page numbers; the results too, or negative errno values.
 
-import { EACCES, EEXIST, EINVAL, ENOMEM, EOVERFLOW, EPERM } from './errno.ts'
-import { createFile, putFile } from './file.ts'
+import { limitBytes, mayExpandVm, mlockFutureOk, vmStatAccount } from './accounts.ts'
+import { EACCES, EAGAIN, EEXIST, EINVAL, ENOMEM, EOVERFLOW, EPERM } from './errno.ts'
+import { FILE_SHARED_ANONYMOUS, File, accountFile, createFile, putFile } from './file.ts'
 import { mergeVma, splitVmaUnlimited } from './merge.ts'
 import { gatherBegin, gatherFinish } from './mmu-gather.ts'
-import { MMAP_MIN, Mm, TASK_SIZE } from './mm.ts'
+import { MMAP_MIN, Mm, RLIMIT_MEMLOCK, TASK_SIZE } from './mm.ts'
 import { mmapReadUnlock, mmapWriteDowngrade, mmapWriteLock, mmapWriteUnlock } from './mmap-lock.ts'
-import { populateRange } from './populate.ts'
+import { accountMemory, honoursNoReserve, unaccountMemory, vmEnoughMemory } from './overcommit.ts'
+import { mmPopulate } from './populate.ts'
 import { freePageTableRange } from './page-table.ts'
 import { finishCall } from './task-work.ts'
 import type { Task } from './task.ts'
@@ -16,11 +18,15 @@ import {
   VMA_UNMAP,
   VM_ACCOUNT,
   VM_GROWSDOWN,
+  VM_LOCKED,
+  VM_LOCKED_MASK,
   VM_NORESERVE,
   VM_NO_MAYWRITE,
   VM_SHARED,
+  VM_SPECIAL,
   VM_WRITE,
   Vma,
+  vmaPages,
 } from './vma.ts'
 import { allocVmaToLink, linkVma, removeVma, unlinkVma, vmaGetFile } from './vma-link.ts'
 import { zapRange } from './zap.ts'
@@ -31,7 +37,8 @@ export const MAP_POPULATE = 4
 
 /**
  * `do_mmap`: maps `pages` pages, at `hint` if MAP_FIXED. `file` is 0 for anonymous memory; shared anonymous memory
- * gets a file of its own. `vmFlags` are VM_READ and so on. Returns the first page or a negative errno.
+ * gets a file of its own. `vmFlags` are VM_READ and so on; VM_LOCKED is MAP_LOCKED. Returns the first page or a
+ * negative errno.
  */
 export function mmap(
   cpu: Task,
@@ -47,13 +54,15 @@ export function mmap(
   if (pages > TASK_SIZE) return -ENOMEM
   if (file !== 0 && pgoff + pages > 0x7fff_ffff) return -EOVERFLOW
   const ownFile = file === 0 && (vmFlags & VM_SHARED) !== 0
-  const backing = ownFile ? createFile(cpu, pages, 4096, 0) : file
+  const backing = ownFile ? createFile(cpu, pages, 4096, FILE_SHARED_ANONYMOUS) : file
   if (ownFile && backing === 0) return -ENOMEM
   mmapWriteLock(cpu, mm)
   const page = mmapLocked(cpu, mm, hint, pages, vmFlags, mapFlags, backing, ownFile ? 0 : pgoff)
+  const locked = ((vmFlags | cpu.heap[mm + Mm.defFlags]) & VM_LOCKED) !== 0
   mmapWriteUnlock(cpu, mm)
   if (ownFile) putFile(cpu, backing)
-  if (page >= 0 && (mapFlags & MAP_POPULATE) !== 0) populateRange(cpu, mm, page, page + pages)
+  // What cannot be brought in now is no error of the call.
+  if (page >= 0 && (locked || (mapFlags & MAP_POPULATE) !== 0)) mmPopulate(cpu, mm, page, page + pages, true)
   finishCall(cpu)
   return page
 }
@@ -80,9 +89,16 @@ function mmapLocked(
     if ((mapFlags & MAP_FIXED_NOREPLACE) !== 0 && !findVmaLinks(cpu, mm, page, page + pages)) return -EEXIST
   }
   if ((vmFlags & VM_NO_MAYWRITE) !== 0 && (vmFlags & VM_WRITE) !== 0) return -EACCES
+  if ((vmFlags & VM_LOCKED) !== 0 && limitBytes(cpu, mm, RLIMIT_MEMLOCK) === 0) return -EPERM
+  let flags = vmFlags | heap[mm + Mm.defFlags]
+  if (!mlockFutureOk(cpu, mm, flags, pages)) return -EAGAIN
   // Only private anonymous memory can be a stack. Asked after the place, as do_mmap() does.
-  if ((vmFlags & VM_GROWSDOWN) !== 0 && file !== 0) return -EINVAL
-  return mmapRegion(cpu, mm, page, pages, vmFlags, file, file === 0 ? page : pgoff)
+  if ((flags & VM_GROWSDOWN) !== 0 && file !== 0) return -EINVAL
+  if (!honoursNoReserve(cpu)) flags &= ~VM_NORESERVE
+  // A file of this mapping's own holds nothing that could be written out: it counts by its whole size.
+  const ownFile = file !== 0 && (heap[file + File.flags] & FILE_SHARED_ANONYMOUS) !== 0
+  if (ownFile && (flags & VM_NORESERVE) === 0 && !accountFile(cpu, file)) return -ENOMEM
+  return mmapRegion(cpu, mm, page, pages, flags, file, file === 0 ? page : pgoff)
 }
 
 /** `mmap_region`: [page, page + pages) becomes a mapping of these properties; what was there goes away. */
@@ -97,18 +113,21 @@ export function mmapRegion(
 ): number {
   const { heap } = cpu
   const end = page + pages
-  const vmFlags = isAccountable(flags) ? flags | VM_ACCOUNT : flags
-  if (!findVmaLinks(cpu, mm, page, end)) {
-    const error = munmapLocked(cpu, mm, page, end, false)
-    if (error < 0) return error
-    findVmaLinks(cpu, mm, page, end)
-  }
-  heap[mm + Mm.totalVm] += pages
+  const accountable = isAccountable(flags)
+  // Memory of the kernel's own cannot be locked.
+  const lockable = (flags & VM_SPECIAL) === 0 ? flags : flags & ~VM_LOCKED_MASK
+  const vmFlags = accountable ? lockable | VM_ACCOUNT : lockable
+  const error = replaceRange(cpu, mm, page, end, vmFlags)
+  if (error < 0) return error
+  vmStatAccount(cpu, mm, vmFlags, pages)
+  if ((vmFlags & VM_LOCKED) !== 0) heap[mm + Mm.lockedVm] += pages
   const merged = mergeVma(cpu, mm, cpu.vmaLinkPrevious, page, end, vmFlags, 0, file, pgoff)
   if (merged !== 0) return page
   const vma = allocVmaToLink(cpu, mm, page)
   if (vma === 0) {
-    heap[mm + Mm.totalVm] -= pages
+    vmStatAccount(cpu, mm, vmFlags, -pages)
+    if ((vmFlags & VM_LOCKED) !== 0) heap[mm + Mm.lockedVm] -= pages
+    if (accountable) unaccountMemory(cpu, pages)
     return -ENOMEM
   }
   heap[vma + Vma.vmStart] = page
@@ -119,6 +138,39 @@ export function mmapRegion(
   vmaGetFile(cpu, vma)
   linkVma(cpu, mm, vma)
   return page
+}
+
+/**
+ * `__mmap_prepare`: asks whether there may be a mapping [page, end) with these flags, commits its memory, and takes
+ * away what is there. As in Linux since 6.12, what is there stays where the answer is no, perhaps in more pieces. The
+ * place for the mapping is left where findVmaLinks() leaves it. Returns 0 or a negative errno.
+ */
+function replaceRange(cpu: Task, mm: number, page: number, end: number, vmFlags: number): number {
+  const { heap } = cpu
+  const free = findVmaLinks(cpu, mm, page, end)
+  let replaced = 0
+  let accounted = 0
+  if (!free) {
+    const first = findVma(cpu, mm, page)
+    const splits = splitEdges(cpu, mm, first, page, end)
+    if (splits < 0) return splits
+    for (let vma = findVma(cpu, mm, page); vma !== 0 && heap[vma + Vma.vmStart] < end;) {
+      replaced += vmaPages(cpu, vma)
+      if ((heap[vma + Vma.vmFlags] & VM_ACCOUNT) !== 0) accounted += vmaPages(cpu, vma)
+      vma = heap[vma + Vma.vmNext]
+    }
+  }
+  if (!mayExpandVm(cpu, mm, vmFlags, end - page - replaced)) return -ENOMEM
+  if ((vmFlags & VM_ACCOUNT) !== 0) {
+    const more = end - page - accounted
+    if (more !== 0 && !vmEnoughMemory(cpu, more)) return -ENOMEM
+    // What goes away gives up its own, which the new mapping takes over.
+    accountMemory(cpu, accounted)
+  }
+  if (free) return 0
+  munmapLocked(cpu, mm, page, end, false)
+  findVmaLinks(cpu, mm, page, end)
+  return 0
 }
 
 /** `accountable_mapping`. */
@@ -157,6 +209,7 @@ export function munmapLocked(
   const detached = detachVmas(cpu, mm, start, end)
   const previous = cpu.detachedPrevious
   const next = cpu.detachedNext
+  const accounted = cpu.detachedAccounted
   if (mayDowngrade) mmapWriteDowngrade(cpu, mm)
   unmapRegion(cpu, mm, detached, start, end, previous, next)
   for (let vma = detached; vma !== 0;) {
@@ -164,6 +217,7 @@ export function munmapLocked(
     removeVma(cpu, vma)
     vma = following
   }
+  unaccountMemory(cpu, accounted)
   return mayDowngrade ? 1 : 0
 }
 
@@ -184,17 +238,23 @@ function splitEdges(cpu: Task, mm: number, first: number, start: number, end: nu
 
 /**
  * `detach_vmas_to_be_unmapped`: takes the VMAs of [start, end) out of the mm and returns them as a list. Their
- * neighbours are left in `cpu.detachedPrevious` and `cpu.detachedNext`.
+ * neighbours are left in `cpu.detachedPrevious` and `cpu.detachedNext`, and how many of their pages are committed, in
+ * `cpu.detachedAccounted`.
  */
 function detachVmas(cpu: Task, mm: number, start: number, end: number): number {
   const { heap } = cpu
   let vma = findVma(cpu, mm, start)
   const list = vma
   cpu.detachedPrevious = heap[vma + Vma.vmPrev]
+  cpu.detachedAccounted = 0
   let last = 0
   while (vma !== 0 && heap[vma + Vma.vmStart] < end) {
     const next = heap[vma + Vma.vmNext]
-    heap[mm + Mm.totalVm] -= heap[vma + Vma.vmEnd] - heap[vma + Vma.vmStart]
+    const pages = vmaPages(cpu, vma)
+    const vmFlags = heap[vma + Vma.vmFlags]
+    vmStatAccount(cpu, mm, vmFlags, -pages)
+    if ((vmFlags & VM_LOCKED) !== 0) heap[mm + Mm.lockedVm] -= pages
+    if ((vmFlags & VM_ACCOUNT) !== 0) cpu.detachedAccounted += pages
     unlinkVma(cpu, mm, vma)
     if (last !== 0) heap[last + Vma.vmNext] = vma
     heap[vma + Vma.vmNext] = 0

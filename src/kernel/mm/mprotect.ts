@@ -12,12 +12,15 @@ import {
   PageTable,
 } from '../machine/pte.ts'
 import { spinLock, spinUnlock } from '../sync/spinlock.ts'
+import { mayExpandVm, vmStatAccount } from './accounts.ts'
 import { EACCES, EINVAL, ENOMEM } from './errno.ts'
 import { FILE_WRITE_NOTIFY, File } from './file.ts'
 import { modifyVma } from './merge.ts'
 import { flushTlbMm } from './mmu-gather.ts'
 import { mmapWriteLock, mmapWriteUnlock } from './mmap-lock.ts'
 import { findPteTable, pteAddress } from './page-table.ts'
+import { unaccountMemory, vmEnoughMemory } from './overcommit.ts'
+import { mmPopulate } from './populate.ts'
 import { vmGetPageProt } from './pte-flags.ts'
 import { TASK_SIZE } from './mm.ts'
 import { finishCall } from './task-work.ts'
@@ -27,6 +30,7 @@ import {
   VMA_PROTECT,
   VM_ACCESS_FLAGS,
   VM_ACCOUNT,
+  VM_LOCKED,
   VM_NORESERVE,
   VM_NO_MAYWRITE,
   VM_SHARED,
@@ -35,16 +39,21 @@ import {
 } from './vma.ts'
 
 /**
- * Gives the pages [start, end) the access flags `access`. Returns 0, or -ENOMEM at the first page that is not mapped,
- * or -EACCES at the first that may not become writable; what is before it has changed.
+ * Gives the pages [start, end) the access flags `access`. Returns 0, or -ENOMEM at the first page that is not mapped or
+ * that may not become data, or -EACCES at the first that may not become writable; what is before it has changed.
  */
 export function mprotect(cpu: Task, mm: number, start: number, end: number, access: number): number {
   if (start === end) return 0
   if (start > end) return -EINVAL
   if (end > TASK_SIZE) return -ENOMEM
   mmapWriteLock(cpu, mm)
+  cpu.populateStart = 0
+  cpu.populateEnd = 0
   const result = mprotectLocked(cpu, mm, start, end, access)
+  const { populateStart, populateEnd } = cpu
   mmapWriteUnlock(cpu, mm)
+  // Locked pages that can be written now get copies of their own, lest the first write has to wait for one.
+  mmPopulate(cpu, mm, populateStart, populateEnd, true, VM_LOCKED)
   finishCall(cpu)
   return result
 }
@@ -81,12 +90,28 @@ function mprotectFixup(
   const file = heap[vma + Vma.vmFile]
   const unused = file === 0 && Atomics.load(heap, vma + Vma.anonVma) === 0
   const newFlags = accountedFlags(oldFlags, requested, unused)
+  const pages = end - start
+  const becomesData = (newFlags & VM_WRITE) !== 0 && !mayExpandVm(cpu, mm, newFlags, pages)
+  if (becomesData && mayExpandVm(cpu, mm, oldFlags, pages)) return -ENOMEM
+  const charged = (newFlags & ~oldFlags & VM_ACCOUNT) !== 0 ? pages : 0
+  if (charged !== 0 && !vmEnoughMemory(cpu, charged)) return -ENOMEM
   const target = modifyVma(cpu, mm, vma, start, end, newFlags)
-  if (target < 0) return target
+  if (target < 0) {
+    unaccountMemory(cpu, charged)
+    return target
+  }
   cpu.design.vmaWriteBegin(cpu, target, VMA_PROTECT)
   Atomics.store(heap, target + Vma.vmFlags, newFlags)
   changeProtection(cpu, mm, start, end, pageProt(cpu, newFlags, file))
   cpu.design.vmaWriteEnd(cpu, target, VMA_PROTECT)
+  if ((oldFlags & ~newFlags & VM_ACCOUNT) !== 0) unaccountMemory(cpu, pages)
+  vmStatAccount(cpu, mm, oldFlags, -pages)
+  vmStatAccount(cpu, mm, newFlags, pages)
+  const wasFixed = (oldFlags & (VM_WRITE | VM_SHARED | VM_LOCKED)) === VM_LOCKED
+  if (wasFixed && (newFlags & VM_WRITE) !== 0) {
+    if (cpu.populateStart === cpu.populateEnd) cpu.populateStart = start
+    cpu.populateEnd = end
+  }
   return 0
 }
 

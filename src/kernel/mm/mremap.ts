@@ -7,19 +7,23 @@
 
 import { PMD_SHIFT, PageTable } from '../machine/pte.ts'
 import { spinLock, spinUnlock } from '../sync/spinlock.ts'
-import { EFAULT, EINVAL, ENOMEM } from './errno.ts'
+import { mayExpandVm, mlockFutureOk, vmStatAccount } from './accounts.ts'
+import { EAGAIN, EFAULT, EINVAL, ENOMEM } from './errno.ts'
 import { anonVmaClone, unlinkAnonVma } from './anon-vma.ts'
 import { adjustVma, mergeVma } from './merge.ts'
+import { changeLockedEntries } from './mlock.ts'
 import { munmapLocked } from './mmap.ts'
 import { flushTlbMm } from './mmu-gather.ts'
 import { MMAP_MIN, Mm, TASK_SIZE } from './mm.ts'
 import { mmapWriteLock, mmapWriteUnlock } from './mmap-lock.ts'
+import { accountMemory, unaccountMemory, vmEnoughMemory } from './overcommit.ts'
 import { allocPteTable, findPteTable, pteAddress } from './page-table.ts'
+import { mmPopulate } from './populate.ts'
 import { finishCall } from './task-work.ts'
 import type { Task } from './task.ts'
 import { getUnmappedArea } from './unmapped-area.ts'
 import { findVma, findVmaLinks } from './vma-tree.ts'
-import { VM_SHARED, Vma } from './vma.ts'
+import { VMA_PROTECT, VM_ACCOUNT, VM_LOCKED, VM_LOCKED_MASK, VM_SHARED, Vma, vmaPages } from './vma.ts'
 import { dupVmaToLink, linkVma, vmaGetFile } from './vma-link.ts'
 
 export const MREMAP_MAYMOVE = 1
@@ -44,8 +48,11 @@ export function mremap(
   if ((flags & MREMAP_DONTUNMAP) !== 0 && oldPages !== newPages) return -EINVAL
   if (newPages > TASK_SIZE) return -EINVAL
   mmapWriteLock(cpu, mm)
+  cpu.populates = false
   const result = mremapLocked(cpu, mm, page, oldPages, newPages, flags, target)
+  const grown = cpu.populates && result >= 0
   mmapWriteUnlock(cpu, mm)
+  if (grown) mmPopulate(cpu, mm, result + oldPages, result + newPages, true)
   finishCall(cpu)
   return result
 }
@@ -68,9 +75,13 @@ function mremapLocked(
     const error = munmapLocked(cpu, mm, page + newPages, page + oldPages, false)
     return error < 0 ? error : page
   }
-  const error = checkResizable(cpu, vma, page, oldPages)
+  const error = checkResizable(cpu, vma, page, oldPages, newPages)
   if (error < 0) return error
-  if ((flags & MREMAP_DONTUNMAP) === 0 && expandInPlace(cpu, vma, page, oldPages, newPages)) return page
+  if ((flags & MREMAP_DONTUNMAP) !== 0) {
+    if (!mayExpandVm(cpu, mm, cpu.heap[vma + Vma.vmFlags], oldPages)) return -ENOMEM
+  } else if (canExpandInPlace(cpu, vma, page, oldPages, newPages)) {
+    return expandInPlace(cpu, vma, page + newPages) ? page : -ENOMEM
+  }
   if ((flags & MREMAP_MAYMOVE) === 0) return -ENOMEM
   const room = getUnmappedArea(cpu, mm, 0, newPages)
   if (room < 0) return room
@@ -136,7 +147,7 @@ function mremapVmaTo(
   const source = findVma(cpu, mm, page)
   if (source === 0 || cpu.heap[source + Vma.vmStart] > page) return -EFAULT
   // Asked first, as Linux does since 6.17: a call that fails leaves the target alone.
-  let error = checkResizable(cpu, source, page, Math.min(oldPages, newPages))
+  let error = checkResizable(cpu, source, page, Math.min(oldPages, newPages), newPages)
   if (error < 0) return error
   error = munmapLocked(cpu, mm, target, target + newPages, false)
   if (error < 0) return error
@@ -149,36 +160,55 @@ function mremapVmaTo(
   const vma = findVma(cpu, mm, page)
   // A twin asked for in the place of the original.
   if (vma === 0 || cpu.heap[vma + Vma.vmStart] > page) return -EFAULT
+  const twice = (flags & MREMAP_DONTUNMAP) !== 0
+  if (twice && !mayExpandVm(cpu, mm, cpu.heap[vma + Vma.vmFlags], kept)) return -ENOMEM
   return moveVma(cpu, mm, vma, page, kept, newPages, target, flags)
 }
 
-/** `vma_to_resize`: the range is one VMA, and of a kind that can do this. */
-function checkResizable(cpu: Task, vma: number, page: number, oldPages: number): number {
+/**
+ * `check_prep_vma`: the range is one VMA, of a kind that can do this, and may become as large. What grows and is
+ * locked, is to be brought in.
+ */
+function checkResizable(cpu: Task, vma: number, page: number, oldPages: number, newPages: number): number {
   const { heap } = cpu
-  const shared = (heap[vma + Vma.vmFlags] & VM_SHARED) !== 0
+  const mm = heap[vma + Vma.vmMm]
+  const vmFlags = heap[vma + Vma.vmFlags]
   // Of length 0, a shared mapping is not moved but gets a twin.
-  if (oldPages === 0 && !shared) return -EINVAL
-  return oldPages > heap[vma + Vma.vmEnd] - page ? -EFAULT : 0
+  if (oldPages === 0 && (vmFlags & VM_SHARED) === 0) return -EINVAL
+  if (oldPages > heap[vma + Vma.vmEnd] - page) return -EFAULT
+  if (oldPages === newPages) return 0
+  if (!mlockFutureOk(cpu, mm, vmFlags, newPages - oldPages)) return -EAGAIN
+  if (!mayExpandVm(cpu, mm, vmFlags, newPages - oldPages)) return -ENOMEM
+  cpu.populates = (vmFlags & VM_LOCKED) !== 0
+  return 0
 }
 
-/** Grows the VMA where it is, if the range reaches its end and there is room behind. */
-function expandInPlace(cpu: Task, vma: number, page: number, oldPages: number, newPages: number): boolean {
+/** `vma_expandable`: the range reaches the end of the VMA, and there is room behind. */
+function canExpandInPlace(cpu: Task, vma: number, page: number, oldPages: number, newPages: number): boolean {
+  const { heap } = cpu
+  const end = page + newPages
+  if (page + oldPages !== heap[vma + Vma.vmEnd] || end > TASK_SIZE) return false
+  const next = heap[vma + Vma.vmNext]
+  // The guard gap of a stack is not asked for.
+  return next === 0 || heap[next + Vma.vmStart] >= end
+}
+
+/** Makes the VMA end at `end`, for which there is room. Returns false where that is too much to be committed. */
+function expandInPlace(cpu: Task, vma: number, end: number): boolean {
   const { heap } = cpu
   const mm = heap[vma + Vma.vmMm]
   const oldEnd = heap[vma + Vma.vmEnd]
-  const end = page + newPages
-  if (page + oldPages !== oldEnd || end > TASK_SIZE) return false
-  const next = heap[vma + Vma.vmNext]
-  // The guard gap of a stack is not asked for, as in vma_expandable().
-  if (next !== 0 && heap[next + Vma.vmStart] < end) return false
   // As vma_merge() would: with what follows, if it is the same.
   const pgoff = heap[vma + Vma.vmPgoff] + oldEnd - heap[vma + Vma.vmStart]
   const anonVma = Atomics.load(heap, vma + Vma.anonVma)
   const flags = heap[vma + Vma.vmFlags]
+  const pages = end - oldEnd
+  if ((flags & VM_ACCOUNT) !== 0 && !vmEnoughMemory(cpu, pages)) return false
   if (mergeVma(cpu, mm, vma, oldEnd, end, flags, anonVma, heap[vma + Vma.vmFile], pgoff) === 0) {
     adjustVma(cpu, vma, heap[vma + Vma.vmStart], end, heap[vma + Vma.vmPgoff], 0, vma)
   }
-  heap[mm + Mm.totalVm] += end - oldEnd
+  vmStatAccount(cpu, mm, flags, pages)
+  if ((flags & VM_LOCKED) !== 0) heap[mm + Mm.lockedVm] += pages
   return true
 }
 
@@ -213,19 +243,47 @@ function moveVmaLocked(
   to: number,
   flags: number,
 ): number {
-  if (copyVma(cpu, mm, vma, from, to, newPages) === 0) return -ENOMEM
-  cpu.heap[mm + Mm.totalVm] += newPages
+  const { heap } = cpu
+  const vmFlags = heap[vma + Vma.vmFlags]
+  const accounted = (vmFlags & VM_ACCOUNT) !== 0
+  const stays = (flags & MREMAP_DONTUNMAP) !== 0
+  if (accounted && !vmEnoughMemory(cpu, stays ? newPages : newPages - oldPages)) return -ENOMEM
+  if (copyVma(cpu, mm, vma, from, to, newPages) === 0) {
+    if (accounted) unaccountMemory(cpu, stays ? newPages : newPages - oldPages)
+    return -ENOMEM
+  }
+  // What goes away afterwards, here or there, gives up what it had committed.
+  if (accounted && !stays) accountMemory(cpu, oldPages)
+  vmStatAccount(cpu, mm, vmFlags, newPages)
+  if ((vmFlags & VM_LOCKED) !== 0) heap[mm + Mm.lockedVm] += newPages
   const moved = movePageTables(cpu, mm, from, to, oldPages)
   // Without memory for the tables, everything goes back, for which there are tables.
   if (moved < oldPages) movePageTables(cpu, mm, to, from, moved)
-  else if ((flags & MREMAP_DONTUNMAP) !== 0) forgetAnonVma(cpu, mm, from, oldPages)
+  else if (stays) forgetAnonVma(cpu, mm, from, oldPages)
   cpu.design.mremapMoved(cpu, mm, from, to)
   if (moved < oldPages) {
     munmapLocked(cpu, mm, to, to + newPages, false)
     return -ENOMEM
   }
-  if ((flags & MREMAP_DONTUNMAP) === 0 && oldPages !== 0) munmapLocked(cpu, mm, from, from + oldPages, false)
+  if (stays) unlockSource(cpu, mm, from)
+  else if (oldPages !== 0) munmapLocked(cpu, mm, from, from + oldPages, false)
   return to
+}
+
+/**
+ * The VMA whose pages have been moved away is locked no more, also where others of it stay. Linux leaves those of them
+ * in the count of locked pages.
+ */
+function unlockSource(cpu: Task, mm: number, page: number): void {
+  const { heap } = cpu
+  const source = findVma(cpu, mm, page)
+  const vmFlags = heap[source + Vma.vmFlags]
+  if ((vmFlags & VM_LOCKED) === 0) return
+  heap[mm + Mm.lockedVm] -= vmaPages(cpu, source)
+  cpu.design.vmaWriteBegin(cpu, source, VMA_PROTECT)
+  Atomics.store(heap, source + Vma.vmFlags, vmFlags & ~VM_LOCKED_MASK)
+  changeLockedEntries(cpu, mm, heap[source + Vma.vmStart], heap[source + Vma.vmEnd], false)
+  cpu.design.vmaWriteEnd(cpu, source, VMA_PROTECT)
 }
 
 /** The pages [page, page + pages) have gone. Where they were all of a VMA, it is as if it had never been faulted. */

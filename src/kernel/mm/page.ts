@@ -24,7 +24,7 @@ export const PG_DIRTY = 1
 export const PG_LOCKED = 2
 /** Of a page in a cache: it contains what it should. */
 export const PG_UPTODATE = 4
-/** MADV_FREE: its content is not needed unless it is written again. */
+/** MADV_FREE has given up what it holds: while no entry for it is dirty, it may be thrown away. */
 export const PG_LAZYFREE = 8
 /** It is the content of a slot of the swap area, or about to be. */
 export const PG_SWAPCACHE = 16

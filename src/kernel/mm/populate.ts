@@ -1,35 +1,89 @@
-// Bringing pages in before they are touched: MAP_POPULATE and MADV_POPULATE_READ/WRITE (mm/gup.c).
+// Bringing pages in before they are touched: MAP_POPULATE, mlock and MADV_POPULATE_READ/WRITE (mm/gup.c).
 
 import { FAULT_USER, FAULT_WRITE, PTE_PRESENT, PTE_WRITE } from '../machine/pte.ts'
-import { EFAULT, EINVAL, ENOMEM } from './errno.ts'
+import { EFAULT, EINVAL, ENOENT, ENOMEM } from './errno.ts'
 import { VM_FAULT_ACCERR, VM_FAULT_ERROR, VM_FAULT_SIGBUS } from './fault-context.ts'
 import { handleUserFault } from './fault.ts'
 import { mmapReadLock, mmapReadUnlock } from './mmap-lock.ts'
 import { findPteTable, pteAddress } from './page-table.ts'
 import type { Task } from './task.ts'
 import { findVma } from './vma-tree.ts'
-import { VM_READ, VM_SHARED, VM_WRITE, Vma } from './vma.ts'
+import { VM_LOCKONFAULT, VM_READ, VM_SHARED, VM_WRITE, Vma } from './vma.ts'
 
 /**
- * Faults in every page of [start, end): for writing if `write`, or if that is not given, as the mapping would be used
- * (MAP_POPULATE: private writable mappings for writing). Returns 0, -ENOMEM for pages that are not mapped or when
- * memory is used up, -EINVAL where the mapping does not allow it, -EFAULT beyond the end of a file.
+ * `faultin_page_range`: faults in every page of [start, end), for writing if `write`. Returns 0, -ENOMEM for pages that
+ * are not mapped or when memory is used up, -EINVAL where the mapping does not allow it, -EFAULT beyond the end of a
+ * file.
  */
-export function populateRange(cpu: Task, mm: number, start: number, end: number, write?: boolean): number {
+export function populateRange(cpu: Task, mm: number, start: number, end: number, write: boolean): number {
   for (let page = start; page < end; page++) {
-    const needed = neededFault(cpu, mm, page, write)
-    if (needed < 0) return needed
-    if (needed === 0) continue
-    const result = handleUserFault(cpu, mm, page, needed)
-    if ((result & VM_FAULT_ERROR) === 0) continue
-    if ((result & VM_FAULT_ACCERR) !== 0) return -EINVAL
-    return (result & VM_FAULT_SIGBUS) !== 0 ? -EFAULT : -ENOMEM
+    const result = populatePage(cpu, mm, page, write)
+    if (result === -ENOENT) return -ENOMEM
+    if (result < 0) return result
   }
   return 0
 }
 
 /**
- * The error code of the fault that would bring the page in, 0 when it is there, -ENOMEM when it is not part of a
+ * `__mm_populate`: faults in the pages of [start, end) as their mappings would be used: those for writing that are
+ * private and can be written. Passes over what is not mapped, over mappings that are locked as they fault, and those
+ * that have not all of the flags `required`. An error, of which there are the same, ends it, or only its work on that
+ * mapping if errors are ignored.
+ */
+export function mmPopulate(
+  cpu: Task,
+  mm: number,
+  start: number,
+  end: number,
+  ignoreErrors: boolean,
+  required = 0,
+): number {
+  for (let page = start; page < end;) {
+    if (!findToPopulate(cpu, mm, page, end, required)) return 0
+    const stop = cpu.populateEnd
+    let result = 0
+    for (page = cpu.populateStart; page < stop && result === 0; page++) {
+      result = populatePage(cpu, mm, page)
+    }
+    // What has been unmapped meanwhile is passed over as if it had never been there.
+    if (result === 0 || result === -ENOENT) continue
+    if (!ignoreErrors) return result
+    page = stop
+  }
+  return 0
+}
+
+/**
+ * The first part of [start, end) that belongs to one mapping and is to be brought in, which may be empty. Returns false
+ * when nothing is mapped there; else it is left in `cpu.populateStart` and `cpu.populateEnd`.
+ */
+function findToPopulate(cpu: Task, mm: number, start: number, end: number, required: number): boolean {
+  const { heap } = cpu
+  mmapReadLock(cpu, mm)
+  const vma = findVma(cpu, mm, start)
+  const found = vma !== 0 && heap[vma + Vma.vmStart] < end
+  if (found) {
+    const vmFlags = heap[vma + Vma.vmFlags]
+    const isPassed = (vmFlags & required) !== required || (vmFlags & VM_LOCKONFAULT) !== 0
+    cpu.populateEnd = Math.min(heap[vma + Vma.vmEnd], end)
+    cpu.populateStart = isPassed ? cpu.populateEnd : Math.max(heap[vma + Vma.vmStart], start)
+  }
+  mmapReadUnlock(cpu, mm)
+  return found
+}
+
+/** Brings one page in. Returns 0, or an error as {@link populateRange} does; -ENOENT if it is not mapped. */
+function populatePage(cpu: Task, mm: number, page: number, write?: boolean): number {
+  const needed = neededFault(cpu, mm, page, write)
+  if (needed <= 0) return needed
+  const result = handleUserFault(cpu, mm, page, needed)
+  if ((result & VM_FAULT_ERROR) === 0) return 0
+  if ((result & VM_FAULT_ACCERR) !== 0) return -EINVAL
+  return (result & VM_FAULT_SIGBUS) !== 0 ? -EFAULT : -ENOMEM
+}
+
+/**
+ * The error code of the fault that would bring the page in, 0 when it is there, -ENOENT when it is not part of a
  * mapping: this does not make stacks grow; -EINVAL when it may not be read. Looked up under the mmap lock, as VMA and
  * page table could go away.
  */
@@ -42,7 +96,7 @@ function neededFault(cpu: Task, mm: number, page: number, write?: boolean): numb
   const table = mapped ? findPteTable(cpu, mm, page) : 0
   const entry = table === 0 ? 0 : Atomics.load(cpu.heap, pteAddress(table, page))
   mmapReadUnlock(cpu, mm)
-  if (!mapped) return -ENOMEM
+  if (!mapped) return -ENOENT
   // Unlike MAP_POPULATE, the advice asks for the very permission, also where the processor would not.
   if (write === false && (vmFlags & VM_READ) === 0) return -EINVAL
   if ((entry & PTE_PRESENT) !== 0 && (!forWrite || (entry & PTE_WRITE) !== 0)) return 0

@@ -3,12 +3,22 @@
 // Linux 5.12 moved `vm_start` under the mmap lock held for *read*; CVE-2023-3269 showed that readers of the VMA tree
 // then see it change. As Linux does since 6.5 (lock_mm_and_find_vma), the caller here holds the lock for write.
 
+import { limitPages, mayExpandVm, mlockFutureOk, vmStatAccount } from './accounts.ts'
 import { anonVmaPrepare } from './anon-vma.ts'
 import { ENOMEM } from './errno.ts'
-import { Mm } from './mm.ts'
+import { Mm, RLIMIT_STACK } from './mm.ts'
+import { vmEnoughMemory } from './overcommit.ts'
 import type { Task } from './task.ts'
 import { vmaGapUpdate, vmEndGap } from './vma-tree.ts'
-import { VMA_ADJUST, VM_ACCESS_FLAGS, VM_GROWSDOWN, Vma, vmaIsAccessible } from './vma.ts'
+import {
+  VMA_ADJUST,
+  VM_ACCESS_FLAGS,
+  VM_ACCOUNT,
+  VM_GROWSDOWN,
+  VM_LOCKED,
+  Vma,
+  vmaIsAccessible,
+} from './vma.ts'
 
 /** `stack_guard_gap`: pages that are kept free below a stack. */
 export const STACK_GUARD_GAP = 256
@@ -28,14 +38,30 @@ export function expandStack(cpu: Task, vma: number, page: number): number {
   const mm = heap[vma + Vma.vmMm]
   const grow = start - page
   const pgoff = heap[vma + Vma.vmPgoff]
-  if (end - page > heap[mm + Mm.stackLimit] || grow > pgoff) return -ENOMEM
+  if (grow > pgoff || !mayGrow(cpu, vma, end - page, grow)) return -ENOMEM
+  const vmFlags = heap[vma + Vma.vmFlags]
   cpu.design.vmaWriteBegin(cpu, vma, VMA_ADJUST)
   Atomics.store(heap, vma + Vma.vmStart, page)
   Atomics.store(heap, vma + Vma.vmPgoff, pgoff - grow)
   cpu.design.vmaWriteEnd(cpu, vma, VMA_ADJUST)
-  heap[mm + Mm.totalVm] += grow
+  if ((vmFlags & VM_LOCKED) !== 0) heap[mm + Mm.lockedVm] += grow
+  vmStatAccount(cpu, mm, vmFlags, grow)
   vmaGapUpdate(cpu, vma)
   return 0
+}
+
+/**
+ * `acct_stack_growth`: whether the limits allow that the stack becomes `size` pages large, `grow` more than it was. If
+ * so, its memory is committed. Linux commits it also where the stack would not count otherwise, and forgets it later.
+ */
+function mayGrow(cpu: Task, vma: number, size: number, grow: number): boolean {
+  const { heap } = cpu
+  const mm = heap[vma + Vma.vmMm]
+  const vmFlags = heap[vma + Vma.vmFlags]
+  if (!mayExpandVm(cpu, mm, vmFlags, grow)) return false
+  if (size > limitPages(cpu, mm, RLIMIT_STACK)) return false
+  if (!mlockFutureOk(cpu, mm, vmFlags, grow)) return false
+  return (vmFlags & VM_ACCOUNT) === 0 || vmEnoughMemory(cpu, grow)
 }
 
 /**

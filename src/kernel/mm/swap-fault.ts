@@ -5,7 +5,7 @@
 // would not be its content any more. Which of this may be done without the mmap lock is for the design to say.
 
 import { PAGE_SIZE } from '../machine/frames.ts'
-import { PTE_DIRTY, PTE_FRAME_SHIFT, PTE_WRITE, PageTable } from '../machine/pte.ts'
+import { PMD_SHIFT, PTE_DIRTY, PTE_FRAME_SHIFT, PTE_SWAP, PTE_WRITE, PageTable } from '../machine/pte.ts'
 import { Header } from '../machine/header.ts'
 import { spinUnlock } from '../sync/spinlock.ts'
 import { outOfMemory } from './anonymous.ts'
@@ -27,7 +27,7 @@ import { mmapReadUnlock } from './mmap-lock.ts'
 import { allocFrame, putPage } from './page-alloc.ts'
 import { pageFlags, setPageFlags, tryLockPage, unlockPage, waitOnPageLocked } from './page-lock.ts'
 import { PG_LOCKED, PG_UPTODATE, pageCount } from './page.ts'
-import { pteAddress } from './page-table.ts'
+import { findPteTable, pteAddress } from './page-table.ts'
 import { youngPageProt } from './pte-flags.ts'
 import { pteMapLock } from './pte-lock.ts'
 import { allocPage } from './reclaim.ts'
@@ -130,6 +130,16 @@ function swapIn(cpu: Task, slot: number): number {
   }
   if (read < 0) return read
   return read >= PAGE_SIZE ? 0 : -EIO
+}
+
+/** `swapin_walk_pmd_entry`: what of [start, end) is in the swap area is read into its cache. The mmap lock is held. */
+export function prefetchSwap(cpu: Task, mm: number, start: number, end: number): void {
+  for (let page = start; page < end;) {
+    const table = findPteTable(cpu, mm, page)
+    const entry = table === 0 ? 0 : Atomics.load(cpu.heap, pteAddress(table, page))
+    if ((entry & PTE_SWAP) !== 0 && swapIn(cpu, entry >>> PTE_FRAME_SHIFT) < 0) return
+    page = table === 0 ? ((page >> PMD_SHIFT) + 1) * 2 ** PMD_SHIFT : page + 1
+  }
 }
 
 /** Somebody else has the page locked. The reference is given up. */

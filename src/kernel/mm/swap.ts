@@ -16,8 +16,17 @@ import { refcountIncNotZero } from '../sync/refcount.ts'
 import { spinLock, spinUnlock } from '../sync/spinlock.ts'
 import { File } from './file.ts'
 import { putPage } from './page-alloc.ts'
-import { setPageFlags, tryLockPage, unlockPage } from './page-lock.ts'
-import { PG_DIRTY, PG_SWAPCACHE, PG_UPTODATE, Page, getPage, pageCount, pageStruct } from './page.ts'
+import { clearPageFlags, setPageFlags, tryLockPage, unlockPage } from './page-lock.ts'
+import {
+  PG_DIRTY,
+  PG_LAZYFREE,
+  PG_SWAPCACHE,
+  PG_UPTODATE,
+  Page,
+  getPage,
+  pageCount,
+  pageStruct,
+} from './page.ts'
 import type { Task } from './task.ts'
 
 /** An entry of a page table has 20 bits for the slot. */
@@ -105,7 +114,9 @@ function slotWord(cpu: Task, array: number, slot: number): number {
 export function swapOwner(cpu: Task, slot: number): number {
   const { heap } = cpu
   spinLock(cpu, Header.swapLock)
-  const used = Atomics.load(heap, slotWord(cpu, Header.swapMap, slot)) !== 0
+  // A slot of a file has its page in the tree of the file: who reads ahead meets such a neighbour.
+  const anonymous = Atomics.load(heap, slotWord(cpu, Header.swapOwner, slot)) === 0
+  const used = anonymous && Atomics.load(heap, slotWord(cpu, Header.swapMap, slot)) !== 0
   const file = used ? Atomics.load(heap, slotWord(cpu, Header.swapOwner, slot)) : 0
   const owned = file !== 0 && refcountIncNotZero(cpu, file + File.refcount)
   spinUnlock(cpu, Header.swapLock)
@@ -138,19 +149,22 @@ export function addToSwap(cpu: Task, frame: number, count: number): number {
     return 0
   }
   Atomics.store(cpu.heap, pageStruct(cpu, frame) + Page.swapSlot, slot)
+  clearPageFlags(cpu, frame, PG_LAZYFREE)
   setPageFlags(cpu, frame, PG_SWAPCACHE | PG_DIRTY | PG_UPTODATE)
   return slot
 }
 
 /**
  * `swapcache_prepare`: puts a fresh frame, locked and not up to date, into the cache for a slot whose content is to be
- * read. Returns 1, or 0 when somebody else has, or -1 when the slot is not in use any more.
+ * read. Returns 1, or 0 when somebody else has, or -1 when the slot is not in use any more, or is that of a file.
  */
 export function addToSwapCache(cpu: Task, frame: number, slot: number): number {
   const { heap } = cpu
   const page = pageStruct(cpu, frame)
   spinLock(cpu, Header.swapLock)
-  const used = Atomics.load(heap, slotWord(cpu, Header.swapMap, slot)) !== 0
+  // A slot of a file has its page in the tree of the file: who reads ahead meets such a neighbour.
+  const anonymous = Atomics.load(heap, slotWord(cpu, Header.swapOwner, slot)) === 0
+  const used = anonymous && Atomics.load(heap, slotWord(cpu, Header.swapMap, slot)) !== 0
   const free = Atomics.load(heap, slotWord(cpu, Header.swapCache, slot)) === 0
   if (used && free) {
     Atomics.store(heap, page + Page.swapSlot, slot)

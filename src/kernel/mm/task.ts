@@ -61,9 +61,15 @@ export class Task extends Cpu {
   readonly usesRangeTree: boolean
   readonly rangeWalk = new RangeWalk()
 
-  // Results of detachVmas(): the neighbours of what was taken out.
+  // Results of detachVmas(): the neighbours of what was taken out, and how many pages of it were committed.
   detachedPrevious = 0
   detachedNext = 0
+  detachedAccounted = 0
+
+  // Results of calls that hold the mmap lock: which pages are to be brought in once it is released, or that some are.
+  populateStart = 0
+  populateEnd = 0
+  populates = false
 
   // A teardown in progress (mm/mmu_gather.c).
   readonly gatherFrames = new Int32Array(GATHER_FRAMES_MAX)

@@ -66,6 +66,10 @@ export const VM_WRITE = 2
 export const VM_EXEC = 4
 export const VM_SHARED = 8
 export const VM_GROWSDOWN = 0x100
+/** The pages are to stay in memory: `mlock`. */
+export const VM_LOCKED = 0x2000
+/** With VM_LOCKED: pages are not brought in, but stay once they are. */
+export const VM_LOCKONFAULT = 0x8_0000
 export const VM_NORESERVE = 0x20_0000
 /** Private memory that was writable once counts against what may be committed, and merges only with such. */
 export const VM_ACCOUNT = 0x10_0000
@@ -85,10 +89,9 @@ export const VM_DONTEXPAND = 0x4_0000
  * mprotect cannot make writable.
  */
 export const VM_NO_MAYWRITE = 0x20
-/** mlock: its pages stay in memory. */
-export const VM_LOCKED = 0x2000
 
 export const VM_ACCESS_FLAGS = VM_READ | VM_WRITE | VM_EXEC
+export const VM_LOCKED_MASK = VM_LOCKED | VM_LOCKONFAULT
 /** Mappings that are never merged. */
 export const VM_SPECIAL = VM_DONTEXPAND
 

@@ -41,7 +41,7 @@ export function doWpPage(cpu: Task, fault: FaultContext): number {
   if (!special) getPage(cpu, frame)
   spinUnlock(cpu, fault.table + PageTable.ptl)
   const result = wpPageCopy(cpu, fault, special ? 0 : frame, anonymous)
-  if (!special) putPage(cpu, frame)
+  if (!special) freePageAndSwapCache(cpu, frame)
   return result
 }
 

@@ -1,0 +1,63 @@
+// What the per-VMA locks of Linux have in common: a fault locks its VMA for reading and does all of its work under that
+// lock, and a VMA is locked for write while its number is the one of its mm. How the lock is made, the designs say.
+
+import { Design } from '../mm/design.ts'
+import {
+  FAULT_FLAG_SPECULATIVE,
+  FAULT_FLAG_VMA_LOCK,
+  type FaultContext,
+  VM_FAULT_RETRY,
+} from '../mm/fault-context.ts'
+import { accessError, handleMmFault } from '../mm/fault.ts'
+import { Mm } from '../mm/mm.ts'
+import type { Task } from '../mm/task.ts'
+import { Vma } from '../mm/vma.ts'
+import { type VmEventName, VmEvent, countVmEvent } from '../mm/vmstat.ts'
+
+export abstract class PerVmaDesign extends Design {
+  override readonly speculates = true
+  override readonly rangeTree = true
+  /** PER_VMA_LOCK_STATS. */
+  override readonly events: readonly VmEventName[] = [
+    'vma_lock_success',
+    'vma_lock_abort',
+    'vma_lock_retry',
+    'vma_lock_miss',
+  ]
+
+  /** `lock_vma_under_rcu`: the VMA of the fault, locked for reading, with its fields in the fault; or 0. */
+  protected abstract lockVma(cpu: Task, fault: FaultContext): number
+
+  /** `vma_end_read`. */
+  protected abstract unlockVma(cpu: Task, vma: number): void
+
+  /** The beginning of `do_user_addr_fault`. */
+  override speculativeFault(cpu: Task, errorCode: number): number {
+    const { fault } = cpu
+    countVmEvent(cpu, VmEvent.spf_attempt)
+    const vma = this.lockVma(cpu, fault)
+    if (vma === 0) return giveUp(cpu, VmEvent.vma_lock_abort)
+    if (accessError(errorCode, fault.vmFlags)) {
+      this.unlockVma(cpu, vma)
+      countVmEvent(cpu, VmEvent.spf_abort)
+      return VM_FAULT_RETRY
+    }
+    fault.flags = (fault.flags & ~FAULT_FLAG_SPECULATIVE) | FAULT_FLAG_VMA_LOCK
+    const result = handleMmFault(cpu, fault)
+    this.unlockVma(cpu, vma)
+    if ((result & VM_FAULT_RETRY) !== 0) return giveUp(cpu, VmEvent.vma_lock_retry)
+    countVmEvent(cpu, VmEvent.vma_lock_success)
+    return result
+  }
+}
+
+/** A number that is equal by accident turns a fault away; the reverse cannot happen. */
+export function isWriteLocked(cpu: Task, mm: number, vma: number): boolean {
+  return Atomics.load(cpu.heap, vma + Vma.vmLockSeq) === Atomics.load(cpu.heap, mm + Mm.mmLockSeq)
+}
+
+function giveUp(cpu: Task, reason: number): number {
+  countVmEvent(cpu, reason)
+  countVmEvent(cpu, VmEvent.spf_abort)
+  return VM_FAULT_RETRY
+}

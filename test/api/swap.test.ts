@@ -1,0 +1,132 @@
+// An address space larger than memory: pages leave it for a swap file and come back.
+
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, describe, test } from 'node:test'
+import { ConfigurationError, Machine, OutOfMemory } from '../../src/index.ts'
+import { configurations, failsWith, inUse, PAGE, withSpace } from './support.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'faultline-swap-'))
+after(() => rmSync(folder, { recursive: true }))
+
+let count = 0
+
+function swapFile(): string {
+  return join(folder, `swap-${count++}`)
+}
+
+describe('swap', () => {
+  for (const { design, rwsem } of configurations) {
+    test(`memory several times as large as there is keeps what was written: ${design}, ${rwsem}`, () => {
+      withSpace(
+        (space, machine) => {
+          const pages = 1024
+          const base = space.mmap(pages * PAGE)
+          for (let round = 1; round <= 2; round++) {
+            for (let page = 0; page < pages; page++) {
+              if (round > 1)
+                assert.equal(space.readUint32(base + page * PAGE + 8), page + (round - 1) * 10_000)
+              space.writeUint32(base + page * PAGE + 8, page + round * 10_000)
+            }
+          }
+          for (let page = pages - 1; page >= 0; page--) {
+            assert.equal(space.readUint32(base + page * PAGE + 8), page + 20_000)
+            assert.equal(space.readUint32(base + page * PAGE + 4092), 0)
+          }
+          const counters = machine.counters()
+          assert.ok(counters['pswpout']! >= 1024 - 256 && counters['pswpin']! > 0, JSON.stringify(counters))
+        },
+        { memory: '1MiB', design, rwsem, swap: { path: swapFile(), size: '8MiB' } },
+      )
+    })
+  }
+
+  test('pages of a file in memory leave it too, and forks share what was swapped', () => {
+    withSpace(
+      (space, machine) => {
+        const pages = 600
+        const file = machine.createFile({ size: pages * PAGE })
+        const shared = space.mmap(pages * PAGE, { file, shared: true })
+        const own = space.mmap(pages * PAGE)
+        for (let page = 0; page < pages; page++) {
+          space.writeUint32(shared + page * PAGE, page + 1)
+          space.writeUint32(own + page * PAGE, page + 2)
+        }
+        const child = space.fork()
+        for (let page = 0; page < pages; page += 3) child.writeUint32(own + page * PAGE, 5)
+        for (let page = 0; page < pages; page++) {
+          assert.equal(child.readUint32(shared + page * PAGE), page + 1)
+          assert.equal(child.readUint32(own + page * PAGE), page % 3 === 0 ? 5 : page + 2)
+          assert.equal(space.readUint32(own + page * PAGE), page + 2)
+        }
+        child.destroy()
+        file.close()
+      },
+      { memory: '1MiB', swap: { path: swapFile(), size: '16MiB' } },
+    )
+  })
+
+  test('swapOff brings everything back where it fits, and is refused where it does not', () => {
+    const path = swapFile()
+    const machine = Machine.create({ memory: '2MiB', cpus: 1 })
+    const before = inUse(machine)
+    failsWith('EINVAL', () => machine.swapOff())
+    machine.swapOn(path, { size: '4MiB' })
+    assert.equal(statSync(path).size, 4 * 2 ** 20)
+    failsWith('EBUSY', () => machine.swapOn(swapFile(), { size: '4MiB' }))
+    const space = machine.createAddressSpace()
+    const pages = 900
+    const base = space.mmap(pages * PAGE)
+    for (let page = 0; page < pages; page++) space.writeUint32(base + page * PAGE, page + 1)
+    failsWith('ENOMEM', () => machine.swapOff())
+    for (let page = 0; page < pages; page++) assert.equal(space.readUint32(base + page * PAGE), page + 1)
+    space.munmap(base + 300 * PAGE, 600 * PAGE)
+    machine.swapOff()
+    for (let page = 0; page < 300; page++) assert.equal(space.readUint32(base + page * PAGE), page + 1)
+    failsWith('EINVAL', () => machine.swapOff())
+    // And once more with another file.
+    machine.swapOn(swapFile(), { size: '8MiB' })
+    for (let page = 0; page < 300; page++) assert.equal(space.readUint32(base + page * PAGE), page + 1)
+    machine.swapOff()
+    space.destroy()
+    assert.deepEqual(inUse(machine), before)
+    machine.detach()
+  })
+
+  test('when memory and swap are full, the access that asked is told, and what is there stays', () => {
+    withSpace(
+      (space) => {
+        const pages = 1024
+        const base = space.mmap(pages * PAGE)
+        let reached = 0
+        assert.throws(
+          () => {
+            for (; reached < pages; reached++) space.writeUint32(base + reached * PAGE, reached + 1)
+          },
+          (error) => error instanceof OutOfMemory,
+        )
+        assert.ok(reached > 400 && reached < 512, `${reached} pages in 256 frames and 256 slots`)
+        // With room for a few pages, every other can come in.
+        space.munmap(base + (reached - 20) * PAGE, 20 * PAGE)
+        for (let page = 0; page < reached - 20; page++) {
+          assert.equal(space.readUint32(base + page * PAGE), page + 1)
+        }
+      },
+      { memory: '1MiB', swap: { path: swapFile(), size: '1MiB' } },
+    )
+  })
+
+  test('a swap that makes no sense is refused', () => {
+    withSpace((_, machine) => {
+      assert.throws(() => machine.swapOn(swapFile(), { size: 100 }), ConfigurationError)
+      assert.throws(() => machine.swapOn(swapFile(), { size: 0 }), ConfigurationError)
+      assert.throws(() => machine.swapOn(swapFile(), { size: 'much' }), RangeError)
+      failsWith('ENOENT', () => machine.swapOn(join(folder, 'none', 'swap'), { size: '1MiB' }))
+      failsWith('EISDIR', () => machine.swapOn(folder, { size: '1MiB' }))
+    })
+    const bad = { memory: '1MiB', cpus: 1, swap: { path: folder, size: '1MiB' } }
+    failsWith('EISDIR', () => Machine.create(bad))
+  })
+})

@@ -1,0 +1,19 @@
+// stress-ng's vma in the small, under every design: completely, with at most one preemption. docs/check.md has the
+// numbers for two, which take half a minute each.
+
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { checkKernelScenario } from '../../src/check/index.ts'
+import { designs } from '../../src/index.ts'
+
+for (const scenario of ['map-unmap-access', 'protect-discard-access']) {
+  describe(scenario, () => {
+    for (const [index, { name: design }] of designs.entries()) {
+      const rwsem = index % 2 === 0 ? 'generic' : 'xadd'
+      it(`${design}, ${rwsem}`, async () => {
+        const { verdict, failure } = await checkKernelScenario(scenario, { design, rwsem }, { bound: 1 })
+        assert.deepEqual([verdict, failure], ['pass', null])
+      })
+    }
+  })
+}
