@@ -178,7 +178,7 @@ export const differences: readonly Difference[] = [
     name: 'faults after pageout',
     reason:
       'MADV_PAGEOUT takes pages out of the page table before it finds that there is no swap to put them into, so that ' +
-      'the next access faults. Faultline, which has no swap yet, leaves them where they are.',
+      'the next access faults. Faultline asks first, and leaves them where they are.',
     harmless: true,
     certain: false,
     explains({ steps, index, theirs, ours }) {
@@ -194,7 +194,7 @@ export const differences: readonly Difference[] = [
     name: 'pages that pageout takes',
     reason:
       'MADV_PAGEOUT drops shared pages that were never written and private ones that MADV_FREE has given up, which need ' +
-      'no swap. Faultline, which has no reclaim yet, keeps them; both may be taken at any time or never.',
+      'no swap. Faultline keeps what has no place on disk; both may be taken at any time or never.',
     harmless: false,
     certain: false,
     explains({ steps, index, theirs, ours }) {
