@@ -4,7 +4,7 @@ import { Header } from '../machine/header.ts'
 import { refcountDecAndTest, refcountInc } from '../sync/refcount.ts'
 import { RCU_FREE_MM, callRcu, defineRcuCallback } from '../sync/rcu.ts'
 import { spinLock, spinUnlock } from '../sync/spinlock.ts'
-import { CACHE_MM } from './caches.ts'
+import { CACHE_MM, CACHE_PERCPU_RWSEM } from './caches.ts'
 import { Mm } from './mm.ts'
 import { slabFree } from './slab.ts'
 import type { Task } from './task.ts'
@@ -21,6 +21,8 @@ export function grabMm(cpu: Task, mm: number): void {
  */
 export function dropMm(cpu: Task, mm: number): void {
   if (!refcountDecAndTest(cpu, mm + Mm.count)) return
+  const lock = cpu.heap[mm + Mm.mmuNotifierLock]
+  if (lock !== 0) slabFree(cpu, CACHE_PERCPU_RWSEM, lock)
   if (cpu.design.typesafeVmas && !cpu.config.PUBLISHED_FLAWS) callRcu(cpu, mm + Mm.rcuHead, RCU_FREE_MM)
   else slabFree(cpu, CACHE_MM, mm)
 }

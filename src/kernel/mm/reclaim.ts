@@ -36,6 +36,7 @@ import { rcuReadLock, rcuReadUnlock } from '../sync/rcu.ts'
 import { spinLock, spinTryLock, spinUnlock } from '../sync/spinlock.ts'
 import { dropMm, grabMm } from './mm-count.ts'
 import { MM_ANON_PAGES, MM_FILE_PAGES, MM_SWAPENTS, Mm, TASK_SIZE } from './mm.ts'
+import { reclaimEnd, reclaimStart } from './mmu-notifier.ts'
 import { allocFrame, putPage } from './page-alloc.ts'
 import { clearPageFlags, pageFlags, setPageFlags, tryLockPage, unlockPage } from './page-lock.ts'
 import { findPmdTable, findPteTable, pteAddress } from './page-table.ts'
@@ -146,10 +147,12 @@ function ageMappings(cpu: Task): number {
  * since the hand last came, or all. Returns how many frames were freed.
  */
 function unmapAndFree(cpu: Task, mm: number, start: number, end: number, all: boolean): number {
+  reclaimStart(cpu, mm)
   unmapCold(cpu, mm, start, end, all)
   const { clockFrames, clockCount } = cpu
+  if (clockCount !== 0) flushAllCpus(cpu, mm)
+  reclaimEnd(cpu, mm)
   if (clockCount === 0) return 0
-  flushAllCpus(cpu, mm)
   writeCold(cpu, clockFrames, clockCount)
   let freed = 0
   for (let n = 0; n < clockCount; n++) {
