@@ -312,8 +312,8 @@ export class Machine {
   }
 
   /**
-   * Uses a file for pages that have to leave memory; it is made if need be, and its contents are lost. It stays when the
-   * machine ends. Errors: EBUSY (there is one already), ENOMEM (the kernel heap), and those of openFile().
+   * Uses a file for pages that have to leave memory; it is made if need be, and its contents are lost. It stays when
+   * the machine ends. Errors: EBUSY (there is one already), ENOMEM (the kernel heap), and those of openFile().
    */
   swapOn(path: string, options: SwapOptions): void {
     const bytes = parseSize(options.size, 'swap')

@@ -15,9 +15,9 @@ export function grabMm(cpu: Task, mm: number): void {
 }
 
 /**
- * `mmdrop`: the last one frees the struct. In type-safe memory, a fault of another mm may hold a VMA that was this one's
- * and is about to wake the writer who waits here (race R25). Published, the mm is gone then; the fix of 2025 pins it, as
- * the grace period does.
+ * `mmdrop`: the last one frees the struct. In type-safe memory, a fault of another mm may hold a VMA that was this
+ * one's and is about to wake the writer who waits here (race R25). Published, the mm is gone then; the fix of 2025 pins
+ * it, as the grace period does.
  */
 export function dropMm(cpu: Task, mm: number): void {
   if (!refcountDecAndTest(cpu, mm + Mm.count)) return
@@ -30,8 +30,9 @@ export function dropMm(cpu: Task, mm: number): void {
 defineRcuCallback<Task>(RCU_FREE_MM, (cpu, head) => slabFree(cpu, CACHE_MM, head - Mm.rcuHead))
 
 /**
- * The address space with the lowest number above `cpu.walkGeneration`, which becomes its number, with a reference on it;
- * or 0. In this order a child is met after its parent, so that what fork copies from one that was passed is passed too.
+ * The address space with the lowest number above `cpu.walkGeneration`, which becomes its number, with a reference on
+ * it; or 0. In this order a child is met after its parent, so that what fork copies from one that was passed is passed
+ * too.
  */
 export function nextMm(cpu: Task): number {
   const { heap } = cpu

@@ -1,8 +1,8 @@
 // mremap: growing, shrinking and moving a mapping (mm/mremap.c of Linux 5.12).
 //
 // Entries move from table to table with both tables locked, and the old translations are flushed before the locks are
-// released, so that nobody can use the old address once the new one works (CVE-2018-18281). Where a whole table moves, it
-// changes its place instead (HAVE_MOVE_PMD, since Linux 5.0).
+// released, so that nobody can use the old address once the new one works (CVE-2018-18281). Where a whole table moves,
+// it changes its place instead (HAVE_MOVE_PMD, since Linux 5.0).
 
 import { PMD_SHIFT, PageTable } from '../machine/pte.ts'
 import { spinLock, spinUnlock } from '../sync/spinlock.ts'

@@ -5,10 +5,10 @@
 // other goes over all frames and takes out of the caches what nobody refers to, writing it first where it is dirty.
 // There is no thread for this: who needs a frame and finds none turns the hands (direct reclaim).
 //
-// A page table is looked at as a speculative fault looks at it, without the mmap lock: inside a window in which no table
-// can be freed, by try-lock of its lock. A table in which the lock shows an entry is in use, and stays as long as the
-// lock is held, since whoever frees it has to empty it first. What was taken out is flushed from all TLBs before it is
-// written or freed; a fault meanwhile finds the page in its cache and maps it again.
+// A page table is looked at as a speculative fault looks at it, without the mmap lock: inside a window in which no
+// table can be freed, by try-lock of its lock. A table in which the lock shows an entry is in use, and stays as long as
+// the lock is held, since whoever frees it has to empty it first. What was taken out is flushed from all TLBs before it
+// is written or freed; a fault meanwhile finds the page in its cache and maps it again.
 
 import {
   CALL_FLUSH_TLB,

@@ -1,7 +1,7 @@
 // From a file to the entries that map it (mm/rmap.c, mm/memory.c unmap_mapping_range).
 //
-// Linux keeps a tree of the VMAs of each file; here all VMAs of all address spaces are looked at, under the mmap lock of
-// each for reading. Only truncation and synchronisation need it, since reclaim comes from the page tables.
+// Linux keeps a tree of the VMAs of each file; here all VMAs of all address spaces are looked at, under the mmap lock
+// of each for reading. Only truncation and synchronisation need it, since reclaim comes from the page tables.
 
 import {
   PMD_SHIFT,
@@ -26,8 +26,8 @@ import { VMA_ZAP, VM_SHARED, Vma } from './vma.ts'
 import { zapRange } from './zap.ts'
 
 /**
- * `unmap_mapping_range`: takes the pages [first, end) of the file out of every mapping, private copies included. No mmap
- * lock is held. May sleep.
+ * `unmap_mapping_range`: takes the pages [first, end) of the file out of every mapping, private copies included. No
+ * mmap lock is held. May sleep.
  */
 export function unmapMappingRange(cpu: Task, file: number, first: number, end: number): void {
   const { heap } = cpu
