@@ -18,12 +18,15 @@ import {
   CACHE_ANON_VMA,
   CACHE_FILE,
   CACHE_MM,
+  CACHE_MMU_NOTIFIER,
   CACHE_PAGE_TABLE,
+  CACHE_PERCPU_RWSEM,
   CACHE_RADIX_NODE,
   CACHE_VMA,
   Header,
   MADV,
   Mm,
+  MmuNotifier,
   PAGE_WORDS,
   PGD_WORDS,
   PageTable,
@@ -116,6 +119,8 @@ const cacheNames: Readonly<Record<number, string>> = {
   [CACHE_MM]: 'mm_struct',
   [CACHE_FILE]: 'file',
   [CACHE_RADIX_NODE]: 'radix tree node',
+  [CACHE_MMU_NOTIFIER]: 'mmu_notifier',
+  [CACHE_PERCPU_RWSEM]: 'percpu_rw_semaphore',
 }
 
 // How a lock is held. A lock that is held is one number, its word times LOCK_KINDS and one of these.
@@ -372,6 +377,9 @@ export class Detectors implements Probes {
       }
     }
     note(CACHE_MM, mm)
+    if (heap[mm + Mm.mmuNotifierLock] !== 0) note(CACHE_PERCPU_RWSEM, heap[mm + Mm.mmuNotifierLock]!)
+    for (let at = heap[mm + Mm.mmuNotifiers]!; at !== 0; at = heap[at + MmuNotifier.next]!)
+      note(CACHE_MMU_NOTIFIER, at)
     noteTables(mm + Mm.pgd, PGD_WORDS, 3)
     for (let vma = heap[mm + Mm.mmap]!; vma !== 0; vma = heap[vma + Vma.vmNext]!) {
       note(CACHE_VMA, vma)

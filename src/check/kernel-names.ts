@@ -9,7 +9,9 @@ import {
   CACHE_ANON_VMA,
   CACHE_FILE,
   CACHE_MM,
+  CACHE_MMU_NOTIFIER,
   CACHE_PAGE_TABLE,
+  CACHE_PERCPU_RWSEM,
   CACHE_RADIX_NODE,
   CACHE_RANGE_NODE,
   CACHE_VMA,
@@ -21,6 +23,7 @@ import {
   CPU_STOP,
   Header,
   Mm,
+  MmuNotifier,
   PAGE_SIZE,
   PAGE_STRUCT_WORDS,
   PGD_WORDS,
@@ -41,6 +44,7 @@ import {
   VM_WRITE,
   Vma,
   layouts,
+  percpuRwsemWords,
 } from '../kernel/index.ts'
 import type { KernelMachine } from './kernel-machine.ts'
 import type { Naming } from './names.ts'
@@ -66,6 +70,7 @@ const TABLE_ENTRIES = 512
 const RANGE_LEVEL_SHIFT = 8
 /** A list that is longer is broken. */
 const VMAS_MAX = 1000
+const NOTIFIERS_MAX = 100
 /** What an entry is called, from the lowest tables up. */
 const levelNames = ['pte', 'pmd', 'pud', 'pgd']
 
@@ -94,6 +99,13 @@ const meanings: Readonly<Record<string, Meaning>> = {
   'slab.lock': 'lock',
   'machine.mmListLock': 'lock',
   'file.lock': 'lock',
+  'mm.mmuNotifiers': 'pointer',
+  'mm.mmuNotifiersLock': 'lock',
+  'mm.mmuNotifierLock': 'pointer',
+  'notifier.next': 'pointer',
+  'notifier.lock': 'lock',
+  'notifier.rangeStart': 'page',
+  'notifier.rangeEnd': 'page',
   'srcu.lock': 'lock',
 }
 
@@ -105,6 +117,8 @@ const cacheNames = new Map([
   [CACHE_MM, 'mm'],
   [CACHE_FILE, 'file'],
   [CACHE_RADIX_NODE, 'radixNode'],
+  [CACHE_MMU_NOTIFIER, 'notifier'],
+  [CACHE_PERCPU_RWSEM, 'percpuRwsem'],
 ])
 
 /** The fields of a struct, and its size in words. */
@@ -150,6 +164,7 @@ export class KernelNames implements Naming {
       this.#lookAtTable(table, 3, index * TABLE_ENTRIES ** 3)
     }
     this.#lookAtRangeNode(this.#heap[this.#mm + Mm.rangeRoot]!)
+    this.#lookAtNotifiers()
   }
 
   nameOf(cell: number): string | undefined {
@@ -283,6 +298,25 @@ export class KernelNames implements Naming {
     if (this.#heap[node + fields['shape']!]! >> RANGE_LEVEL_SHIFT === 0) return
     for (let at = node + fields['children']!; at < node + fields['gaps']!; at++) {
       this.#lookAtRangeNode(this.#heap[at]!)
+    }
+  }
+
+  #lookAtNotifiers(): void {
+    const heap = this.#heap
+    const lock = heap[this.#mm + Mm.mmuNotifierLock]!
+    if (lock > 0 && lock < heap.length && !this.#objects.has(lock)) {
+      const { words, fields } = structOf('percpu_rw_semaphore')
+      const word = fieldsOf('mmuNotifierLock', 'percpuRwsem', fields)
+      this.#add(lock, 'mmuNotifierLock', percpuRwsemWords(this.#cpus), (offset) => {
+        const line = Math.floor(offset / words) - 1
+        return line < 0 ? word(offset) : { name: `mmuNotifierLock.readers[CPU ${line}]`, meaning: 'number' }
+      })
+    }
+    let notifier = heap[this.#mm + Mm.mmuNotifiers]!
+    for (let count = 0; notifier > 0 && notifier < heap.length && count < NOTIFIERS_MAX; count++) {
+      if (!this.#objects.has(notifier))
+        this.#addStruct(notifier, this.#unique('notifier'), 'notifier', 'mmu_notifier')
+      notifier = heap[notifier + MmuNotifier.next]!
     }
   }
 

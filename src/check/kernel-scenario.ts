@@ -10,7 +10,9 @@ import {
   CACHE_ANON_VMA,
   CACHE_FILE,
   CACHE_MM,
+  CACHE_MMU_NOTIFIER,
   CACHE_PAGE_TABLE,
+  CACHE_PERCPU_RWSEM,
   CACHE_RADIX_NODE,
   CACHE_RANGE_NODE,
   CACHE_VMA,
@@ -18,6 +20,7 @@ import {
   type KernelConfig,
   MADV,
   MAP_FIXED,
+  MMU_NOTIFIER_WORDS,
   MM_ANON_PAGES,
   MM_FILE_PAGES,
   MM_SHMEM_PAGES,
@@ -26,6 +29,7 @@ import {
   MREMAP_FIXED,
   MREMAP_MAYMOVE,
   Mm,
+  MmuNotifier,
   PAGE_SIZE,
   PAGE_STRUCT_WORDS,
   PG_SWAPCACHE,
@@ -75,10 +79,14 @@ import {
   perCpuBase,
   graceBarrier,
   putFile,
+  registerMmuNotifier,
+  secondaryLoadInt32,
+  secondaryStoreInt32,
   setStartOfHeap,
   slabInUse,
   storeAlignedInt32,
   syncMmRss,
+  unregisterMmuNotifier,
 } from '../kernel/index.ts'
 import { type KernelMachine, type MachineChoice, bootMachine } from './kernel-machine.ts'
 
@@ -165,6 +173,16 @@ export class ScenarioCpu {
     return `child: ${contents}`
   }
 
+  /** Forks; the child is this CPU's to use, and to have exit. */
+  forkAndKeep(): ScenarioCpu {
+    const { task } = this
+    kernelEnter(task)
+    const child = forkMm(task, this.mm)
+    joinMm(task, child)
+    kernelExit(task)
+    return new ScenarioCpu(task, child)
+  }
+
   unmap(page: number, pages: number): Outcome {
     kernelEnter(this.task)
     const result = munmap(this.task, this.mm, page, page + pages)
@@ -246,6 +264,44 @@ export class ScenarioCpu {
     destroyMm(this.task, this.mm)
     kernelExit(this.task)
     return 'gone'
+  }
+
+  /** Registers an observer; there is one at a time. */
+  register(): Outcome {
+    kernelEnter(this.task)
+    const result = registerMmuNotifier(this.task, this.mm)
+    kernelExit(this.task)
+    return result < 0 ? errnoName(-result) : 'registered'
+  }
+
+  unregister(): Outcome {
+    kernelEnter(this.task)
+    unregisterMmuNotifier(this.task, this.observer())
+    kernelExit(this.task)
+    return 'unregistered'
+  }
+
+  /** Loads through the observer. */
+  observe(page: number, word = 0): Outcome {
+    try {
+      return secondaryLoadInt32(this.task, this.observer(), page * PAGE_SIZE + word * 4)
+    } catch (error) {
+      return signalOf(error)
+    }
+  }
+
+  /** Stores through the observer. */
+  storeObserved(page: number, value: number, word = 0): Outcome {
+    try {
+      secondaryStoreInt32(this.task, this.observer(), page * PAGE_SIZE + word * 4, value)
+      return 'stored'
+    } catch (error) {
+      return signalOf(error)
+    }
+  }
+
+  private observer(): number {
+    return Atomics.load(this.task.heap, this.mm + Mm.mmuNotifiers)
   }
 
   /** How many files this CPU has given up for good. */
@@ -479,6 +535,7 @@ export function checkAddressSpace(cpu: Task, mm: number): void {
     const expected = count + (cached ? 1 : 0)
     must(references === expected, `frame ${frame} has ${references} references and not ${expected}`)
   }
+  checkObservers(heap, mm)
   const counted = (kind: number): number => getMmCounter(cpu, mm, kind)
   for (const [count, mapped, name] of [
     [counted(MM_ANON_PAGES), anonymous, 'anonymous'],
@@ -525,6 +582,25 @@ function findVmaSlowly(heap: Int32Array, mm: number, page: number): number {
   return 0
 }
 
+/** No observer waits for the end of an invalidation, and none has a translation that the page table has not. */
+function checkObservers(heap: Int32Array, mm: number): void {
+  const entries = new Map(presentEntries(heap, mm))
+  for (let at = heap[mm + Mm.mmuNotifiers]!; at !== 0; at = heap[at + MmuNotifier.next]!) {
+    const underWay = heap[at + MmuNotifier.invalidateInProgress]!
+    must(underWay === 0, `an observer has heard of ${underWay} invalidations that never ended`)
+    for (let slot = at + MmuNotifier.shadow; slot < at + MMU_NOTIFIER_WORDS; slot += 2) {
+      const page = heap[slot]!
+      if (page === 0) continue
+      const frame = heap[slot + 1]! >>> PTE_FRAME_SHIFT
+      const entry = entries.get(page) ?? 0
+      const stale = (entry & PTE_PRESENT) === 0 || entry >>> PTE_FRAME_SHIFT !== frame
+      must(!stale, `an observer holds a stale translation of page 0x${page.toString(16)}`)
+      const allowed = (heap[slot + 1]! & ~entry & PTE_WRITE) === 0
+      must(allowed, `an observer may write to page 0x${page.toString(16)}, and the program may not`)
+    }
+  }
+}
+
 const CPU_FLUSH = 4
 
 /** A translation that a CPU could use says what the page table says. */
@@ -567,6 +643,8 @@ function tearDown(machine: KernelMachine): void {
     CACHE_FILE,
     CACHE_RADIX_NODE,
     CACHE_RANGE_NODE,
+    CACHE_MMU_NOTIFIER,
+    CACHE_PERCPU_RWSEM,
   }
   for (const [name, cache] of Object.entries(names)) {
     must(slabInUse(heap, cache) === 0, `${slabInUse(heap, cache)} objects of ${name} were never freed`)

@@ -10,6 +10,7 @@ import { kamezawaMutants } from './mutants/kamezawa.ts'
 import { machineMutants } from './mutants/machine.ts'
 import { memoryMutants } from './mutants/memory.ts'
 import type { Mutant } from './mutants/mutant.ts'
+import { notifierMutants } from './mutants/notifier.ts'
 import { perVmaMutants } from './mutants/per-vma.ts'
 import { syncMutants } from './mutants/sync.ts'
 import { zijlstraMutants } from './mutants/zijlstra.ts'
@@ -23,6 +24,7 @@ export const mutants: readonly Mutant[] = [
   ...dufourMutants,
   ...perVmaMutants,
   ...memoryMutants,
+  ...notifierMutants,
   ...machineMutants,
   ...syncMutants,
 ]

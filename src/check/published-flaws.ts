@@ -19,6 +19,9 @@ const mremapOpen = 'mremap moves entries while both places may be used'
 const oldPlaceOpen =
   'the old place of mremap may be used after its entries have moved, and before it is unmapped'
 const twoWriters = 'two calls of madvise(MADV_DONTNEED) are in one sequence count at once'
+const observersMissed = 'an observer is registered during a copy on write, and hears of the end only'
+const endLost = 'a copy on write that gives up at its commit does not tell the observers of the end'
+const tableMoves = 'mremap moves a whole page table beside a fault that has locked it'
 const refusalKills = 'what is refused by flags and borders that were never true together is a SIGSEGV'
 
 export const publishedFlaws: readonly PublishedFlaw[] = [
@@ -55,6 +58,7 @@ export const publishedFlaws: readonly PublishedFlaw[] = [
       'stack-growth-munmap',
       'file-fault-munmap',
       'file-cow-munmap',
+      'move-table',
     ],
   },
   {
@@ -70,13 +74,14 @@ export const publishedFlaws: readonly PublishedFlaw[] = [
       'border-moves',
       'two-pages-munmap',
       'zero-page-cow-munmap',
+      'observed-changes',
     ],
   },
   {
     design: 'kamezawa-2009-refcount',
     race: 'R2',
     sentence: mremapOpen,
-    scenarios: ['mremap-access', 'mremap-fault'],
+    scenarios: ['mremap-access', 'mremap-fault', 'observed-move'],
   },
   {
     design: 'kamezawa-2009-refcount',
@@ -89,13 +94,21 @@ export const publishedFlaws: readonly PublishedFlaw[] = [
       design,
       race: 'R11',
       sentence: waitsWithInterruptsOff,
-      scenarios: ['interrupt-deadlock', 'cow-fault', 'cow-order', 'fork-cow-access'],
+      scenarios: [
+        'interrupt-deadlock',
+        'cow-fault',
+        'cow-order',
+        'fork-cow-access',
+        'observed-move',
+        'move-table',
+        'cow-reused-page',
+      ],
     },
     {
       design,
       race: 'R10',
       sentence: flagsUnannounced,
-      scenarios: ['protect-whole', 'fault-mprotect', 'merged-away'],
+      scenarios: ['protect-whole', 'fault-mprotect', 'merged-away', 'observed-changes'],
     },
     { design, race: 'R23', sentence: neighboursRead, scenarios: ['anon-vma-munmap', 'file-cow-munmap'] },
     {
@@ -110,7 +123,7 @@ export const publishedFlaws: readonly PublishedFlaw[] = [
     design: 'dufour-2017',
     race: 'R2',
     sentence: mremapOpen,
-    scenarios: ['mremap-access', 'mremap-fault', 'mremap-source'],
+    scenarios: ['mremap-access', 'mremap-fault', 'mremap-source', 'observed-move'],
   },
   ...['dufour-2018', 'dufour-2019'].map((design): PublishedFlaw => ({
     design,
@@ -118,9 +131,29 @@ export const publishedFlaws: readonly PublishedFlaw[] = [
     sentence: oldPlaceOpen,
     scenarios: ['mremap-access', 'mremap-source'],
   })),
+  ...[
+    'kamezawa-2009-version',
+    'kamezawa-2009-refcount',
+    'zijlstra-2010',
+    'zijlstra-2014',
+    'dufour-2017',
+    'dufour-2018',
+    'dufour-2019',
+    'lespinasse-2021',
+    'lespinasse-2021-file',
+  ].map((design): PublishedFlaw => ({
+    design,
+    race: 'R17',
+    sentence: observersMissed,
+    scenarios: ['observed-copy'],
+  })),
+  ...['dufour-2017', 'dufour-2018', 'dufour-2019', 'lespinasse-2021', 'lespinasse-2021-file'].map(
+    (design): PublishedFlaw => ({ design, race: 'R18', sentence: endLost, scenarios: ['observed-changes'] }),
+  ),
   ...['dufour-2017', 'dufour-2018', 'dufour-2019'].flatMap((design): PublishedFlaw[] => [
     { design, race: 'R9', sentence: twoWriters, scenarios: ['two-discards', 'two-discards-fault'] },
     { design, race: 'R34', sentence: refusalKills, scenarios: ['torn-snapshot'] },
+    { design, race: 'R4', sentence: tableMoves, scenarios: ['move-table'] },
   ]),
   {
     design: 'per-vma-refcount-2025',

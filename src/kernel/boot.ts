@@ -8,18 +8,22 @@ import {
   CACHE_ANON_VMA,
   CACHE_FILE,
   CACHE_MM,
+  CACHE_MMU_NOTIFIER,
   CACHE_PAGE_TABLE,
   CACHE_PATH,
+  CACHE_PERCPU_RWSEM,
   CACHE_RADIX_NODE,
   CACHE_RANGE_NODE,
   CACHE_VMA,
 } from './mm/caches.ts'
 import { FILE_WORDS, PATH_WORDS, RADIX_NODE_WORDS } from './mm/file.ts'
 import { MM_WORDS } from './mm/mm.ts'
+import { MMU_NOTIFIER_WORDS } from './mm/mmu-notifier.ts'
 import { bootZone } from './mm/page-alloc.ts'
 import { RANGE_NODE_WORDS } from './mm/range-tree.ts'
 import { createSlabCache } from './mm/slab.ts'
 import { VMA_WORDS } from './mm/vma.ts'
+import { percpuRwsemWords } from './sync/percpu-rwsem.ts'
 
 /**
  * Words of heap for a machine that nobody sized: room for page tables of a sparse address space. Unused words cost
@@ -45,5 +49,7 @@ export function bootKernel(heap: Int32Array, options: BootOptions): void {
   createSlabCache(heap, CACHE_RADIX_NODE, RADIX_NODE_WORDS)
   createSlabCache(heap, CACHE_RANGE_NODE, RANGE_NODE_WORDS)
   createSlabCache(heap, CACHE_PATH, PATH_WORDS)
+  createSlabCache(heap, CACHE_MMU_NOTIFIER, MMU_NOTIFIER_WORDS)
+  createSlabCache(heap, CACHE_PERCPU_RWSEM, percpuRwsemWords(options.cpuCount))
   bootZone(heap)
 }

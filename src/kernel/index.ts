@@ -52,6 +52,13 @@ export {
 export { SLAB_CACHES, SLAB_CACHE_WORDS, SLAB_CPU_WORDS, SlabCache, SlabCpu } from './machine/slab-layout.ts'
 export { noteWritten, sectorMask } from './machine/sectors.ts'
 export { graceBarrier } from './sync/grace.ts'
+export {
+  percpuDownReadTryLock,
+  percpuDownWrite,
+  percpuRwsemWords,
+  percpuUpRead,
+  percpuUpWrite,
+} from './sync/percpu-rwsem.ts'
 export * from './sync/rcu.ts'
 export { refcountDecAndTest } from './sync/refcount.ts'
 export {
@@ -85,6 +92,14 @@ export { mincore } from './mm/mincore.ts'
 export { MCL_CURRENT, MCL_FUTURE, MCL_ONFAULT, mlock, mlockall, munlock, munlockall } from './mm/mlock.ts'
 export { MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_POPULATE, mmap, munmap } from './mm/mmap.ts'
 export { mmapReadLock, mmapReadUnlock, mmapWriteLock, mmapWriteUnlock } from './mm/mmap-lock.ts'
+export {
+  MMU_NOTIFIER_WORDS,
+  MmuNotifier,
+  invalidateSequence,
+  isInvalidating,
+  registerMmuNotifier,
+  unregisterMmuNotifier,
+} from './mm/mmu-notifier.ts'
 export { mprotect } from './mm/mprotect.ts'
 export { MS_ASYNC, MS_INVALIDATE, MS_SYNC, msync } from './mm/msync.ts'
 export { MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE, mremap } from './mm/mremap.ts'
@@ -98,6 +113,7 @@ export {
 export { Zone, allocFrame, freeFrame, putPage } from './mm/page-alloc.ts'
 export { PG_DIRTY, PG_SWAPCACHE, PG_UPTODATE, Page, pageStruct } from './mm/page.ts'
 export { getMmCounter, syncMmRss } from './mm/rss.ts'
+export { secondaryLoadInt32, secondaryStoreInt32 } from './mm/secondary-mmu.ts'
 export { slabInUse } from './mm/slab.ts'
 export { STACK_GUARD_GAP } from './mm/stack.ts'
 export { lockPage, setPageFlags, unlockPage } from './mm/page-lock.ts'

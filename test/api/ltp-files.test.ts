@@ -1,5 +1,5 @@
-// What the Linux Test Project, and the tlb_flush programs of will-it-scale, hold mappings of files on disk to, said in our
-// own words for what there is here. Each test names the behaviour and, in brackets, the programs that ask for it.
+// What the Linux Test Project, and the tlb_flush programs of will-it-scale, hold mappings of files on disk to, said in
+// our own words for what there is here. Each test names the behaviour and, in brackets, the programs that ask for it.
 // msync is in files.test.ts, what needs threads in files-threads.test.ts.
 
 import assert from 'node:assert/strict'

@@ -1,6 +1,6 @@
-// `npm run faults -- --scale N`: injects errors of the disk, ends and kills of processes, and deaths of threads into the
-// files of machines, and prints what was injected and what was seen. Exit code 0: all as expected; 1: not; 2: a wrong
-// call.
+// `npm run faults -- --scale N`: injects errors of the disk, ends and kills of processes, and deaths of threads into
+// the files of machines, and prints what was injected and what was seen. Exit code 0: all as expected; 1: not; 2: a
+// wrong call.
 
 import { parseArgs } from 'node:util'
 import { faultCases, runFaultCase } from './faults.ts'

@@ -1,5 +1,5 @@
-// `npm run stress -- --seconds N --threads T --design D --rwsem R --seed S --kinds slabs,interleaved,words,free,forks,vma,
-//                 vma-swap
+// `npm run stress -- --seconds N --threads T --design D --rwsem R --seed S --kinds
+// slabs,interleaved,words,free,forks,vma,vma-swap
 //                 --steps K --rss batched|shared --variant V`
 // runs the stress test for as long as wanted. Exit code 0: nothing was found; 1: something was; 2: a wrong call.
 // The mix of stress-ng's vma has threads of its own, as many as it has lines; --threads and --steps are of the others.

@@ -71,7 +71,9 @@ function mergeable(heap: Int32Array, first: number, second: number): boolean {
   )
 }
 
-/** residentPages() tells what the page table has; of shared and swapped memory, also what is in a cache and not mapped. */
+/**
+ * residentPages() tells what the page table has; of shared and swapped memory, also what is in a cache and not mapped.
+ */
 function residencyProblem(space: AddressSpace, task: Task, mm: number): string | null {
   const entries = new Map(presentEntries(task.heap, mm))
   for (const { start, end, shared } of space.maps()) {

@@ -72,6 +72,7 @@ import {
   munmap,
   readBytes,
   setLimitBytes,
+  registerMmuNotifier,
   setStartOfHeap,
   startOfHeap,
   storeAlignedInt32,
@@ -82,6 +83,7 @@ import {
 import { ConfigurationError, MemoryError, OutOfMemory, assertBytes, checkResult } from './errors.ts'
 import { Machine, type MachineHandle } from './machine.ts'
 import { MachineFile } from './machine-file.ts'
+import { MmuNotifier } from './mmu-notifier.ts'
 import { type Protection, protectionFlags, protectionName } from './protection.ts'
 
 /** First address beyond what a program can use: 8 TiB less a page. */
@@ -285,7 +287,8 @@ export class AddressSpace {
    * Maps `length` bytes, rounded up to whole pages, and returns where. Errors: EINVAL (zero length, misaligned offset
    * or fixed address, a shared stack), ENOMEM (no room, too many mappings, beyond a limit or what may be committed),
    * EEXIST (`noreplace`), EPERM (below 64 KiB; `locked` where nothing may be), EAGAIN (more than may be locked),
-   * EOVERFLOW, EACCES (shared and writable, of a file that was opened for reading only). What a `fixed` mapping was to replace stays where the call fails.
+   * EOVERFLOW, EACCES (shared and writable, of a file that was opened for reading only). What a `fixed` mapping was to
+   * replace stays where the call fails.
    */
   mmap(length: number, options: MapOptions = {}): number {
     const { address = 0, offset = 0, fixed = false, file } = options
@@ -537,6 +540,18 @@ export class AddressSpace {
     const child = this.#run('fork', (task, mm) => forkMm(task, mm))
     if (child === 0) throw new OutOfMemory('fork', 'the kernel heap is used up, or what may be committed')
     return AddressSpace.#of(this.machine, child, this.#task.heap[child + Mm.generation]!)
+  }
+
+  /**
+   * Registers an observer of this address space: a secondary MMU, through which this thread reads and writes it. Waits
+   * for writers of the layout and for a grace period, as registering does in Linux; copies on write of other threads
+   * cost more as long as there is one. It ends with `unregister()`, or with the address space. A fork does not inherit
+   * it. Errors: OutOfMemory when the kernel heap is used up.
+   */
+  registerNotifier(): MmuNotifier {
+    const notifier = this.#run('registerNotifier', (task, mm) => registerMmuNotifier(task, mm))
+    if (notifier < 0) throw new OutOfMemory('registerNotifier', 'the kernel heap is used up')
+    return new MmuNotifier(this.machine, notifier)
   }
 
   /** Unmaps everything and gives the address space up. No other thread may be using it. */

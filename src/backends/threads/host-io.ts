@@ -131,7 +131,7 @@ export class HostFiles implements Host {
   }
 
   closeAll(): void {
-    for (const file of [...this.#open.keys()]) this.forgetFile(file)
+    for (const file of Array.from(this.#open.keys())) this.forgetFile(file)
   }
 
   /** Another thread has freed these files. */

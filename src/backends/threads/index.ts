@@ -30,6 +30,7 @@ export {
 } from './machine.ts'
 export { MachineFile } from './machine-file.ts'
 export { MemoryFile, type MemoryFileHandle, type MemoryFileOptions } from './memory-file.ts'
+export { MmuNotifier } from './mmu-notifier.ts'
 export type { Protection } from './protection.ts'
 export { parseSize } from './size.ts'
 export { type Storage, type StorageFile, fileSystem } from './storage.ts'

@@ -6,6 +6,7 @@ import {
   CACHE_ANON_VMA,
   CACHE_FILE,
   CACHE_MM,
+  CACHE_MMU_NOTIFIER,
   CACHE_PAGE_TABLE,
   CACHE_RADIX_NODE,
   CACHE_VMA,
@@ -124,6 +125,7 @@ export interface MachineUsage {
   files: number
   radixNodes: number
   addressSpaces: number
+  mmuNotifiers: number
   heapWordsUsed: number
   heapWordsTotal: number
   /** Pages that mappings have been promised (Committed_AS). */
@@ -310,8 +312,8 @@ export class Machine {
   }
 
   /**
-   * Uses a file for pages that have to leave memory; it is made if need be, and its contents are lost. It stays when the
-   * machine ends. Errors: EBUSY (there is one already), ENOMEM (the kernel heap), and those of openFile().
+   * Uses a file for pages that have to leave memory; it is made if need be, and its contents are lost. It stays when
+   * the machine ends. Errors: EBUSY (there is one already), ENOMEM (the kernel heap), and those of openFile().
    */
   swapOn(path: string, options: SwapOptions): void {
     const bytes = parseSize(options.size, 'swap')
@@ -370,6 +372,7 @@ export class Machine {
         files: slabInUse(heap, CACHE_FILE),
         radixNodes: slabInUse(heap, CACHE_RADIX_NODE),
         addressSpaces: slabInUse(heap, CACHE_MM),
+        mmuNotifiers: slabInUse(heap, CACHE_MMU_NOTIFIER),
         heapWordsUsed: Atomics.load(heap, Header.heapNext),
         heapWordsTotal: heap[Header.heapEnd]!,
         pagesCommitted: memoryCommitted(task),

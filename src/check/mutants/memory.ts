@@ -398,6 +398,35 @@ export const memoryMutants: readonly Mutant[] = [
     patches: [patch('mm/mremap.ts', '  flushTlbMm(cpu, mm, from, from + pages)\n', '')],
   },
   {
+    name: 'moved-table-not-flushed',
+    guard: 'mremap flushes what was reached through a table that it moves as a whole',
+    race: null,
+    scenario: 'move-table',
+    patches: [patch('mm/mremap.ts', '  if (moved) flushTlbMm(cpu, mm, from, from + 2 ** PMD_SHIFT)\n', '')],
+  },
+  {
+    name: 'table-moved-beside-its-lock',
+    guard: 'a table moves as a whole only while nobody has its lock',
+    race: 'R4',
+    scenario: 'move-table',
+    design: 'dufour-2019',
+    patches: [
+      patch(
+        'mm/mremap.ts',
+        'const locks = !cpu.config.PUBLISHED_FLAWS',
+        'const locks = cpu.config.PUBLISHED_FLAWS',
+      ),
+    ],
+  },
+  {
+    name: 'moved-table-remembers-its-vma',
+    guard: 'a table that moves forgets the VMA of its old place',
+    race: null,
+    scenario: 'moved-table-faults',
+    design: 'kamezawa-2009-version',
+    patches: [patch('mm/mremap.ts', '  if (moved) Atomics.store(cpu.heap, table + PageTable.vma, 0)\n', '')],
+  },
+  {
     name: 'mremap-flushes-unlocked',
     guard: 'the old translations are flushed before the new place can be used',
     race: 'R4',

@@ -5,6 +5,7 @@ import { type Mutant, patch } from './mutant.ts'
 const spinlock = 'sync/spinlock.ts'
 const rwsem = 'sync/rwsem.ts'
 const rcu = 'sync/rcu.ts'
+const percpu = 'sync/percpu-rwsem.ts'
 const cpu = 'machine/cpu.ts'
 
 export const syncMutants: readonly Mutant[] = [
@@ -236,6 +237,73 @@ export const syncMutants: readonly Mutant[] = [
         cpu,
         'if (Atomics.exchange(cpu.heap, word, TASK_RUNNING) === TASK_SLEEPING) Atomics.notify(cpu.heap, word, 1)',
         'Atomics.exchange(cpu.heap, word, TASK_RUNNING)',
+      ),
+    ],
+  },
+  {
+    name: 'percpu-writer-without-grace-period',
+    guard: 'a writer waits for those who saw no writer and have not counted themselves yet',
+    race: 'R17',
+    scenario: 'percpu-rwsem',
+    patches: [patch(percpu, '  waitForGracePeriod(cpu)\n', '')],
+  },
+  {
+    name: 'percpu-reader-beside-a-writer',
+    guard: 'a reader that knows of a writer looks at the block',
+    race: 'R17',
+    scenario: 'percpu-rwsem',
+    patches: [
+      patch(percpu, 'if (Atomics.load(heap, sem + PercpuRwsem.block) === 0) return true', 'return true'),
+    ],
+  },
+  {
+    name: 'percpu-block-before-count',
+    guard: 'a reader counts itself before it looks at the block',
+    race: 'R17',
+    scenario: 'percpu-rwsem',
+    patches: [
+      patch(
+        percpu,
+        '  Atomics.add(heap, count, 1)\n  // Counted before',
+        '  const blocked = Atomics.load(heap, sem + PercpuRwsem.block)\n  Atomics.add(heap, count, 1)\n  // Counted before',
+      ),
+      patch(
+        percpu,
+        'if (Atomics.load(heap, sem + PercpuRwsem.block) === 0) return true',
+        'if (blocked === 0) return true',
+      ),
+    ],
+  },
+  {
+    name: 'percpu-writer-beside-readers',
+    guard: 'a writer waits until nobody reads',
+    race: 'R17',
+    scenario: 'percpu-rwsem-sleeping',
+    patches: [patch(percpu, 'if (!hasReaders(cpu, sem)) break', 'break')],
+  },
+  {
+    name: 'percpu-reader-wakes-nobody',
+    guard: 'a reader that leaves wakes the writer that waits',
+    race: null,
+    scenario: 'percpu-rwsem-sleeping',
+    patches: [
+      patch(
+        percpu,
+        '  if (Atomics.load(heap, sem + PercpuRwsem.writerComes) !== 0) rcuwaitWake(cpu, sem + PercpuRwsem.writer)\n',
+        '',
+      ),
+    ],
+  },
+  {
+    name: 'percpu-refused-reader-wakes-nobody',
+    guard: 'a reader that is refused wakes the writer that may have seen it',
+    race: null,
+    scenario: 'percpu-rwsem',
+    patches: [
+      patch(
+        percpu,
+        '  Atomics.sub(heap, count, 1)\n  rcuwaitWake(cpu, sem + PercpuRwsem.writer)\n',
+        '  Atomics.sub(heap, count, 1)\n',
       ),
     ],
   },

@@ -4,17 +4,6 @@ import type { AbsentRace } from './race.ts'
 
 export const absentRaces: readonly AbsentRace[] = [
   {
-    number: 'R3',
-    title: 'the same page again (ABA) where attributes are compared',
-    reason:
-      'needs two address spaces that share a page, with calls in both while a third CPU copies: no scenario has that yet',
-  },
-  {
-    number: 'R4',
-    title: 'a whole page table moved by mremap',
-    reason: 'mremap moves entries one by one here, so that no table changes its owner',
-  },
-  {
     number: 'R7',
     title: 'waiting for a migration entry in a table that is gone',
     reason: 'there are no swap entries yet',
@@ -32,29 +21,22 @@ export const absentRaces: readonly AbsentRace[] = [
       'the milder half of R5, shown there: whether the table is lost or corrupts depends on when it is hooked in',
   },
   {
-    number: 'R17',
-    title: 'an MMU notifier that registers during a copy',
-    reason: 'there are no MMU notifiers yet',
-  },
-  {
-    number: 'R18',
-    title: 'a notifier that hears of a beginning without an end',
-    reason: 'there are no MMU notifiers yet; the handlers call the end on every way out',
-  },
-  {
     number: 'R19',
     title: 'a per-CPU semaphore destroyed in a hotplug callback',
-    reason: 'CPUs are not plugged in or out here',
+    reason:
+      'it was the destructor that waited, for a callback which the last writer had left behind, while its caller held what that callback waited for. The semaphore here leaves none behind: it is at rest as soon as its writer is gone, as the grace period that Linux begins there orders what `Atomics` order anyway. Destroying it waits for nobody',
   },
   {
     number: 'R21',
     title: 'a fault after vm_ops->close',
-    reason: 'there are no drivers here whose mappings could assume that',
+    reason:
+      'vm_ops->close of a driver would free what its fault uses; the mappings here are of memory and of files, whose “close” is the reference on the file, and that it outlives every fault is what R20 pays for and `file-write-munmap` holds to',
   },
   {
     number: 'R28',
     title: 'the memory policy of a VMA is dropped too early',
-    reason: 'there are no NUMA policies here',
+    reason:
+      'a policy is an object that the VMA refers to and that unmapping drops at once; there are no NUMA policies, and the two objects of a VMA that a fault uses, file and anon_vma, are in R20 and R23',
   },
   {
     number: 'R29',

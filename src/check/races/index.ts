@@ -3,6 +3,8 @@
 import { absentRaces } from './absent.ts'
 import { forkRace } from './r01-fork.ts'
 import { mremapRace } from './r02-mremap.ts'
+import { sameAgain } from './r03-aba.ts'
+import { tableMoved } from './r04-table-moved.ts'
 import { tableMade } from './r05-table-made.ts'
 import { tableGone } from './r06-table-gone.ts'
 import { twoWriters } from './r09-two-writers.ts'
@@ -11,6 +13,8 @@ import { interruptDeadlock } from './r11-interrupts.ts'
 import { tryLoop } from './r12-try-loop.ts'
 import { lockFreed } from './r15-lock-freed.ts'
 import { wrongWindow } from './r16-wrong-window.ts'
+import { registration } from './r17-registration.ts'
+import { noEnd } from './r18-no-end.ts'
 import { fileInUse } from './r20-file-in-use.ts'
 import { pageReference } from './r22-page-reference.ts'
 import { anonVma } from './r23-anon-vma.ts'
@@ -32,6 +36,8 @@ export type { AbsentRace, Exhibit, Holds, Race } from './race.ts'
 export const races: readonly Race[] = [
   forkRace,
   mremapRace,
+  sameAgain,
+  tableMoved,
   tableMade,
   tableGone,
   twoWriters,
@@ -40,6 +46,8 @@ export const races: readonly Race[] = [
   tryLoop,
   lockFreed,
   wrongWindow,
+  registration,
+  noEnd,
   fileInUse,
   pageReference,
   anonVma,

@@ -1,5 +1,5 @@
-// A write fault, and mlock of its page: what the fault installs says that it is locked, as its mapping does. mlock brings
-// the page in by itself, so that there are two faults for it.
+// A write fault, and mlock of its page: what the fault installs says that it is locked, as its mapping does. mlock
+// brings the page in by itself, so that there are two faults for it.
 
 import { kernelScenario } from '../kernel-scenario.ts'
 import { firstPage, warmPage } from './pages.ts'

@@ -3,6 +3,16 @@
 
 import type { SourcePatch } from '../../backends/stepped/index.ts'
 
+/** CPUs that sleep do not look for a while first, and sleep until they are woken. */
+const sleepAtOnce: readonly SourcePatch[] = [
+  { file: 'machine/cpu.ts', find: 'const SLEEP_POLLS = 200', replace: 'const SLEEP_POLLS = 0' },
+  {
+    file: 'machine/cpu.ts',
+    find: 'Atomics.wait(cpu.heap, word, TASK_SLEEPING, SLEEP_CHECK_MS)',
+    replace: 'Atomics.wait(cpu.heap, word, TASK_SLEEPING)',
+  },
+]
+
 /**
  * CPUs that wait halt at once instead of after a while, and until they are woken: on the real machine the host wakes
  * them after a moment in any case, which would hide a wake-up that is lost.
@@ -14,16 +24,14 @@ const haltAtOnce: readonly SourcePatch[] = [
     replace: 'export const SPINS_BEFORE_HALT = 0',
   },
   { file: 'machine/cpu.ts', find: 'const HALT_CHECK_MS = 1\n', replace: 'const HALT_CHECK_MS = Infinity\n' },
-  { file: 'machine/cpu.ts', find: 'const SLEEP_POLLS = 200', replace: 'const SLEEP_POLLS = 0' },
-  {
-    file: 'machine/cpu.ts',
-    find: 'Atomics.wait(cpu.heap, word, TASK_SLEEPING, SLEEP_CHECK_MS)',
-    replace: 'Atomics.wait(cpu.heap, word, TASK_SLEEPING)',
-  },
+  ...sleepAtOnce,
 ]
 
 /** Changes of the source that belong to a scenario, by its name. */
 export const scenarioPatches: Readonly<Record<string, readonly SourcePatch[]>> = {
   'spinlock-halting': haltAtOnce,
   'rwsem-sleeping': haltAtOnce,
+  // Who waits for a grace period is woken by nobody, so that halting must end by itself.
+  'percpu-rwsem': sleepAtOnce,
+  'percpu-rwsem-sleeping': sleepAtOnce,
 }

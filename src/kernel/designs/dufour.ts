@@ -30,6 +30,8 @@ export const dufourEventsToV10: readonly VmEventName[] = [...dufourEvents, 'spf_
 export abstract class DufourDesign extends VmaSequenceDesign {
   override readonly speculatesOnSwap: 'never' | 'cached' | 'any' = 'cached'
   override readonly events: readonly VmEventName[] = dufourEvents
+  /** `wp_page_copy` after patch 5/31 of v12 (20190416134522.17540-6-ldufour@linux.ibm.com), and before. */
+  protected override readonly publishedLosesEnd = true
 
   /** A thread alone has nobody to wait for. */
   protected isAlone(cpu: Task, fault: FaultContext): boolean {

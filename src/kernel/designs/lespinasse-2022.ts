@@ -6,14 +6,19 @@
 // write, so that no observer of the page tables appears between the look for one and the change (race R17).
 
 import type { DesignDescription } from '../mm/design.ts'
+import type { FaultContext } from '../mm/fault-context.ts'
+import { Mm } from '../mm/mm.ts'
+import { invalidateRangeEnd, invalidateRangeStart } from '../mm/mmu-notifier.ts'
 import type { Task } from '../mm/task.ts'
 import { findVmaRcu } from '../mm/vma-tree.ts'
 import { Vma } from '../mm/vma.ts'
 import type { VmEventName } from '../mm/vmstat.ts'
+import { percpuDownReadTryLock, percpuDownWrite, percpuUpRead, percpuUpWrite } from '../sync/percpu-rwsem.ts'
 import { Lespinasse2021, lespinasseEvents } from './lespinasse-2021.ts'
 
 export class Lespinasse2022 extends Lespinasse2021 {
   override readonly speculatesOnSwap: 'never' | 'cached' | 'any' = 'never'
+  override readonly locksNotifiers = true
   override readonly events: readonly VmEventName[] = [...lespinasseEvents, 'SPF_ABORT_SWAP']
 
   override readonly description: DesignDescription = {
@@ -32,5 +37,27 @@ export class Lespinasse2022 extends Lespinasse2021 {
   protected override lookUp(cpu: Task, mm: number, page: number): number {
     const vma = findVmaRcu(cpu, mm, page)
     return vma !== 0 && Atomics.load(cpu.heap, vma + Vma.vmStart) <= page ? vma : 0
+  }
+
+  /** `mmu_notifier_trylock` (patches 25/35 and 26/35). A failure has no counter of its own. */
+  override copyBegin(cpu: Task, fault: FaultContext): boolean {
+    if (!percpuDownReadTryLock(cpu, cpu.heap[fault.mm + Mm.mmuNotifierLock])) return false
+    invalidateRangeStart(cpu, fault.mm, fault.page, fault.page + 1)
+    return true
+  }
+
+  /** Also where the commit failed: v2 mends race R18. */
+  override copyEnd(cpu: Task, fault: FaultContext, _committed: boolean): void {
+    invalidateRangeEnd(cpu, fault.mm)
+    percpuUpRead(cpu, cpu.heap[fault.mm + Mm.mmuNotifierLock])
+  }
+
+  /** In `mm_take_all_locks`, patch 24/35. The mmap lock excludes other writers. */
+  override notifierRegistering(cpu: Task, mm: number): void {
+    percpuDownWrite(cpu, cpu.heap[mm + Mm.mmuNotifierLock])
+  }
+
+  override notifierRegistered(cpu: Task, mm: number): void {
+    percpuUpWrite(cpu, cpu.heap[mm + Mm.mmuNotifierLock])
   }
 }

@@ -81,6 +81,14 @@ export class PerVmaRefcount2025 extends PerVmaDesign {
     vmaStartWrite(cpu, vma, -1)
   }
 
+  /** `mm_take_all_locks`: no fault is in any VMA, and none gets in until the mmap lock is given up. */
+  override notifierRegistering(cpu: Task, mm: number): void {
+    const { heap } = cpu
+    for (let vma = heap[mm + Mm.mmap]; vma !== 0; vma = heap[vma + Vma.vmNext]) vmaStartWrite(cpu, vma, -1)
+  }
+
+  override notifierRegistered(_cpu: Task, _mm: number): void {}
+
   protected override lockVma(cpu: Task, fault: FaultContext): number {
     return lockVmaUnderRcu(cpu, fault)
   }

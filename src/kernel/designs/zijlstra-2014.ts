@@ -26,6 +26,8 @@ export class Zijlstra2014 extends VmaSequenceDesign {
   override readonly speculatesOnFileMiss = true
   override readonly speculatesOnSwap: 'never' | 'cached' | 'any' = 'any'
   override readonly events: readonly VmEventName[] = ['hard_lockup']
+  /** An inference: Dufour's patch 5/31, which does, is a port of this one. */
+  protected override readonly publishedLosesEnd = true
   protected override readonly publishedCoversFlags = false
   protected override readonly publishedCoversMremap = false
 

@@ -24,8 +24,8 @@ export class SegmentationFault extends Error {
 }
 
 /**
- * SIGBUS: an access to a page of a file mapping that lies wholly beyond the end of the file, or to a page that could not
- * be read.
+ * SIGBUS: an access to a page of a file mapping that lies wholly beyond the end of the file, or to a page that could
+ * not be read.
  */
 export class BusError extends Error {
   override readonly name = 'BusError'

@@ -19,6 +19,8 @@ export interface KernelConfig {
   readonly SPECULATIVE_PAGE_FAULT_STATS: boolean
   /** Page tables are freed after an RCU grace period; without it, after an interrupt to every CPU. */
   readonly MMU_GATHER_RCU_TABLE_FREE: boolean
+  /** mremap moves whole page tables where it can, and not their entries one by one. */
+  readonly HAVE_MOVE_PMD: boolean
   /** Only the parts of a frame that were written are zeroed for its next owner, see sectors.ts. */
   readonly ZERO_WRITTEN_SECTORS: boolean
   /** Freed objects are filled with poison, which is checked when they are allocated again. */
@@ -35,6 +37,7 @@ export const defaultKernelConfig: KernelConfig = {
   SPECULATIVE_PAGE_FAULT: true,
   SPECULATIVE_PAGE_FAULT_STATS: true,
   MMU_GATHER_RCU_TABLE_FREE: true,
+  HAVE_MOVE_PMD: true,
   ZERO_WRITTEN_SECTORS: true,
   SLUB_DEBUG: false,
   PUBLISHED_FLAWS: false,

@@ -57,7 +57,8 @@ function accessDone(cpu: Task): void {
   kernelExit(cpu)
 }
 
-function raiseSignal(cpu: Task, result: number, address: number, access: number): never {
+/** Leaves the kernel and throws what the `result` of a fault says. */
+export function raiseSignal(cpu: Task, result: number, address: number, access: number): never {
   kernelExit(cpu)
   if ((result & VM_FAULT_OOM) !== 0) throw new FaultOutOfMemory(address)
   if ((result & VM_FAULT_SIGBUS) !== 0) {

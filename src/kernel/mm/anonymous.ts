@@ -79,7 +79,9 @@ export function faultAnonVma(cpu: Task, fault: FaultContext): boolean {
   return anonVmaPrepare(cpu, fault.vma)
 }
 
-/** The frame is this fault's alone; reclaim, which looks at all frames, and late lookups leave it be until the count. */
+/**
+ * The frame is this fault's alone; reclaim, which looks at all frames, and late lookups leave it be until the count.
+ */
 export function initAnonymousPage(cpu: Task, fault: FaultContext, frame: number): void {
   const { heap } = cpu
   const page = pageStruct(cpu, frame)

@@ -9,4 +9,6 @@ export const CACHE_RADIX_NODE = 5
 export const CACHE_RANGE_NODE = 6
 /** Where the host finds a file. */
 export const CACHE_PATH = 7
-export const CACHES = 8
+export const CACHE_MMU_NOTIFIER = 8
+export const CACHE_PERCPU_RWSEM = 9
+export const CACHES = 10

@@ -4,8 +4,10 @@
 // commit. The rest of the fault is written once, in the handlers, which reach the page table only through the commit
 // primitive. The hooks do nothing unless a design overrides them; the classic design overrides none.
 
+import { waitForGracePeriod } from '../sync/grace.ts'
 import type { FaultContext } from './fault-context.ts'
 import { VM_FAULT_RETRY } from './fault-context.ts'
+import { invalidateRangeEnd, invalidateRangeStart, mmHasNotifiers } from './mmu-notifier.ts'
 import type { Task } from './task.ts'
 import { releaseVmaNow } from './vma-release.ts'
 import type { VmEventName } from './vmstat.ts'
@@ -45,6 +47,10 @@ export abstract class Design {
    * cache, or any, for which the fault may have to sleep.
    */
   readonly speculatesOnSwap: 'never' | 'cached' | 'any' = 'never'
+  /** Whether each mm has a per-CPU semaphore for those who register MMU notifiers. */
+  readonly locksNotifiers: boolean = false
+  /** Published: a copy on write that gives up at its commit does not tell the observers of the end (race R18). */
+  protected readonly publishedLosesEnd: boolean = false
   /** The counters of its own, under the names that it had in the kernel. */
   readonly events: readonly VmEventName[] = []
 
@@ -77,12 +83,32 @@ export abstract class Design {
   /** What {@link fileFaultBegin} allowed is done. */
   fileFaultEnd(_cpu: Task, _fault: FaultContext): void {}
 
-  /** A page is about to be copied on write without the mmap lock: secondary MMUs have to be told. False: give up. */
-  copyBegin(_cpu: Task, _fault: FaultContext): boolean {
+  /**
+   * A page is about to be copied on write without the mmap lock, and its observers have to be told. False: give up.
+   * Nothing keeps one from being registered meanwhile. Published, the observers that there are were told all the same
+   * (race R17). Mended, what has observers is left to the locked path; together with the grace period in
+   * {@link notifierRegistered}, a copy that saw none is over before the first looks a page up.
+   */
+  copyBegin(cpu: Task, fault: FaultContext): boolean {
+    if (!cpu.config.PUBLISHED_FLAWS) return !mmHasNotifiers(cpu, fault.mm)
+    invalidateRangeStart(cpu, fault.mm, fault.page, fault.page + 1)
     return true
   }
-  /** What {@link copyBegin} allowed is done, or was given up. */
-  copyEnd(_cpu: Task, _fault: FaultContext): void {}
+  /** What {@link copyBegin} allowed is done, or was given up: then it was not `committed`. */
+  copyEnd(cpu: Task, fault: FaultContext, committed: boolean): void {
+    if (!cpu.config.PUBLISHED_FLAWS) return
+    if (committed || !this.publishedLosesEnd) invalidateRangeEnd(cpu, fault.mm)
+  }
+
+  /**
+   * `mm_take_all_locks`: an observer is about to be registered. The mmap lock is held for write; what must be kept away
+   * besides is the copy on write of a fault without it.
+   */
+  notifierRegistering(_cpu: Task, _mm: number): void {}
+  /** The observer is registered, and is used once the mmap lock is given up. */
+  notifierRegistered(cpu: Task, _mm: number): void {
+    if (this.speculates && !cpu.config.PUBLISHED_FLAWS) waitForGracePeriod(cpu)
+  }
 
   /** Whether a fault without the mmap lock may make an anon_vma, which reads the neighbours of the VMA (race R23). */
   preparesAnonVma(_cpu: Task): boolean {

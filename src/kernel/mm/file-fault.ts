@@ -281,7 +281,9 @@ function doFaultAround(cpu: Task, fault: FaultContext): number {
   return mayMiss(cpu, fault) ? 0 : VM_FAULT_RETRY
 }
 
-/** `filemap_map_pages`, one page: if it is there, up to date, and nobody has it locked. Returns whether it was mapped. */
+/**
+ * `filemap_map_pages`, one page: if it is there, up to date, and nobody has it locked. Returns whether it was mapped.
+ */
 function mapCached(cpu: Task, fault: FaultContext, address: number, index: number): boolean {
   const file = fault.vmFile
   const frame = findGetPage(cpu, file, index)

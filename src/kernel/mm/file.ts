@@ -42,7 +42,9 @@ export const File = layout('file', FILE_WORDS, {
   cachedPages: 8,
   /** 1 when a page was written since the last write-back began. */
   dirty: 9,
-  /** `errseq_t`: the errno of the last failed write-back, and in the bits above it how many failed; and what was told. */
+  /**
+   * `errseq_t`: the errno of the last failed write-back, and in the bits above it how many failed; and what was told.
+   */
   errorSequence: 10,
   errorSeen: 11,
   /** `mmap_miss`: how many faults in a row did not find their page; see readahead.ts. */
@@ -118,8 +120,9 @@ export function getFile(cpu: Task, file: number): void {
 }
 
 /**
- * `fput`: drops a reference. After the last one the pages have to be written back or thrown away, for which one may have
- * to sleep; as this may be the callback of a grace period, it is left to `runTaskWork` (as `____fput` is to task work).
+ * `fput`: drops a reference. After the last one the pages have to be written back or thrown away, for which one may
+ * have to sleep; as this may be the callback of a grace period, it is left to `runTaskWork` (as `____fput` is to task
+ * work).
  */
 export function putFile(cpu: Task, file: number): void {
   if (!refcountDecAndTest(cpu, file + File.refcount)) return
@@ -199,8 +202,8 @@ export function findGetPage(cpu: Task, file: number, index: number): number {
 }
 
 /**
- * `add_to_page_cache_locked`: puts `frame` in the place of `expected` into the tree, with a reference of the cache's own.
- * Returns 1, 0 when the tree says something else by now, or -1 when there is no memory for a node.
+ * `add_to_page_cache_locked`: puts `frame` in the place of `expected` into the tree, with a reference of the cache's
+ * own. Returns 1, 0 when the tree says something else by now, or -1 when there is no memory for a node.
  */
 export function addToPageCache(
   cpu: Task,

@@ -232,7 +232,9 @@ function readRun(cpu: Task, file: number, start: number, end: number, needed: nu
   return neededError
 }
 
-/** `read` bytes of a page have come, or it is a negative errno. What is not of the file is zeros. Returns 0 or -errno. */
+/**
+ * `read` bytes of a page have come, or it is a negative errno. What is not of the file is zeros. Returns 0 or -errno.
+ */
 function finishRead(cpu: Task, file: number, index: number, frame: number, read: number): number {
   if (read < 0) return read
   const expected = bytesInPage(cpu, file, index)

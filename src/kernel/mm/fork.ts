@@ -25,6 +25,7 @@ import { flushTlbMm } from './mmu-gather.ts'
 import { MM_ANON_PAGES, MM_FILE_PAGES, MM_SWAPENTS, Mm, RLIMIT_STACK, RSS_KINDS, TASK_SIZE } from './mm.ts'
 import { createMm, destroyMm } from './mm-lifecycle.ts'
 import { mmapWriteLock, mmapWriteUnlock } from './mmap-lock.ts'
+import { invalidateRangeEnd, invalidateRangeStart } from './mmu-notifier.ts'
 import { unaccountMemory, vmEnoughMemory } from './overcommit.ts'
 import { getPage, isFilePage } from './page.ts'
 import { allocPteTable, findPmdTable, findPteTable, pteAddress } from './page-table.ts'
@@ -121,7 +122,22 @@ function copyPageRange(cpu: Task, vma: number, parent: number, child: number): b
   if (Atomics.load(heap, vma + Vma.anonVma) === 0) return true
   const shared = (heap[vma + Vma.vmFlags] & VM_SHARED) !== 0
   const end = heap[vma + Vma.vmEnd]
-  for (let page = heap[vma + Vma.vmStart]; page < end;) {
+  // Only where entries lose their write permission.
+  if (!shared) invalidateRangeStart(cpu, parent, heap[vma + Vma.vmStart], end)
+  const copied = copyTables(cpu, parent, child, heap[vma + Vma.vmStart], end, shared)
+  if (!shared) invalidateRangeEnd(cpu, parent)
+  return copied
+}
+
+function copyTables(
+  cpu: Task,
+  parent: number,
+  child: number,
+  start: number,
+  end: number,
+  shared: boolean,
+): boolean {
+  for (let page = start; page < end;) {
     const table = findPteTable(cpu, parent, page)
     if (table === 0) {
       const shift = findPmdTable(cpu, parent, page) === 0 ? PUD_SHIFT : PMD_SHIFT

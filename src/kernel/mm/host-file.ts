@@ -57,8 +57,8 @@ export function openHostFile(
 }
 
 /**
- * The file with that identity, with a reference on it, after making known that it may be written if `writable`. If there
- * is none, it is `fresh` from now on, which may be 0.
+ * The file with that identity, with a reference on it, after making known that it may be written if `writable`. If
+ * there is none, it is `fresh` from now on, which may be 0.
  */
 function findHostFile(cpu: Task, identity: Int32Array, writable: boolean, fresh: number): number {
   const { heap } = cpu
@@ -98,7 +98,9 @@ function createPath(cpu: Task, bytes: Uint8Array): number {
   return path
 }
 
-/** The file of the host with the lowest number above `cpu.walkFile`, which becomes its number, with a reference; or 0. */
+/**
+ * The file of the host with the lowest number above `cpu.walkFile`, which becomes its number, with a reference; or 0.
+ */
 function nextHostFile(cpu: Task): number {
   const { heap } = cpu
   let next = 0
@@ -116,8 +118,8 @@ function nextHostFile(cpu: Task): number {
 }
 
 /**
- * `sync`: writes back what is dirty of every file, and makes it safe. Returns 0 or the first negative errno; who has the
- * file open is told of it all the same.
+ * `sync`: writes back what is dirty of every file, and makes it safe. Returns 0 or the first negative errno; who has
+ * the file open is told of it all the same.
  */
 export function syncAllFiles(cpu: Task): number {
   let error = 0

@@ -19,6 +19,7 @@ import { readAhead } from './filemap.ts'
 import { modifyVma } from './merge.ts'
 import { flushTlbMm, gatherBegin, gatherFinish } from './mmu-gather.ts'
 import { mmapReadLock, mmapReadUnlock, mmapWriteLock, mmapWriteUnlock } from './mmap-lock.ts'
+import { invalidateRangeEnd, invalidateRangeStart } from './mmu-notifier.ts'
 import { PG_LAZYFREE, Page, pageStruct } from './page.ts'
 import { findPmdTable, findPteTable, pteAddress } from './page-table.ts'
 import { populateRange } from './populate.ts'
@@ -159,6 +160,8 @@ function advisePages(cpu: Task, mm: number, vma: number, start: number, end: num
  */
 function agePages(cpu: Task, mm: number, start: number, end: number, bits: number): void {
   let changed = 0
+  const frees = (bits & PTE_DIRTY) !== 0
+  if (frees) invalidateRangeStart(cpu, mm, start, end)
   for (let page = start; page < end;) {
     const table = findPteTable(cpu, mm, page)
     const shift = table !== 0 || findPmdTable(cpu, mm, page) !== 0 ? PMD_SHIFT : PUD_SHIFT
@@ -167,6 +170,7 @@ function agePages(cpu: Task, mm: number, start: number, end: number, bits: numbe
     page = stop
   }
   if (changed !== 0) flushTlbMm(cpu, mm, start, end)
+  if (frees) invalidateRangeEnd(cpu, mm)
 }
 
 function agePtes(cpu: Task, table: number, start: number, end: number, bits: number): number {
@@ -214,9 +218,11 @@ function willNeed(cpu: Task, mm: number, vma: number, start: number, end: number
 /** `madvise_dontneed_single_vma`. */
 function zapVmaPages(cpu: Task, mm: number, vma: number, start: number, end: number): void {
   gatherBegin(cpu, mm)
+  invalidateRangeStart(cpu, mm, start, end)
   cpu.design.vmaWriteBegin(cpu, vma, VMA_ZAP)
   zapRange(cpu, mm, start, end)
   cpu.design.vmaWriteEnd(cpu, vma, VMA_ZAP)
+  invalidateRangeEnd(cpu, mm)
   gatherFinish(cpu)
 }
 

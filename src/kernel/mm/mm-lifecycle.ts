@@ -3,9 +3,10 @@
 import { flushTlb } from '../machine/cpu.ts'
 import { Header } from '../machine/header.ts'
 import { rcuRetire } from '../sync/rcu.ts'
+import { percpuRwsemWords } from '../sync/percpu-rwsem.ts'
 import { spinLock, spinUnlock } from '../sync/spinlock.ts'
 import { setLimitBytes } from './accounts.ts'
-import { CACHES, CACHE_MM } from './caches.ts'
+import { CACHES, CACHE_MM, CACHE_PERCPU_RWSEM } from './caches.ts'
 import { dropMm } from './mm-count.ts'
 import { munmapLocked } from './mmap.ts'
 import {
@@ -21,9 +22,10 @@ import {
   TASK_SIZE,
 } from './mm.ts'
 import { mmapWriteLock, mmapWriteUnlock } from './mmap-lock.ts'
+import { releaseMmuNotifiers } from './mmu-notifier.ts'
 import { drainAllPcp } from './page-alloc.ts'
 import { dropMmRss, syncMmRss } from './rss.ts'
-import { slabAlloc, slabDrainCpu } from './slab.ts'
+import { slabAlloc, slabDrainCpu, slabFree } from './slab.ts'
 import { finishCall } from './task-work.ts'
 import type { Task } from './task.ts'
 import { vmacacheInvalidate } from './vmacache.ts'
@@ -45,6 +47,15 @@ export function createMm(cpu: Task, maxMapCount: number, stackLimit: number): nu
   heap[mm + Mm.startBrk] = DEFAULT_START_BRK
   heap[mm + Mm.mmapBase] = TASK_SIZE - MMAP_GAP - stackLimit
   heap[mm + Mm.count] = 1
+  if (cpu.design.locksNotifiers) {
+    const lock = slabAlloc(cpu, CACHE_PERCPU_RWSEM)
+    if (lock === 0) {
+      slabFree(cpu, CACHE_MM, mm)
+      return 0
+    }
+    heap.fill(0, lock, lock + percpuRwsemWords(cpu.cpuCount))
+    heap[mm + Mm.mmuNotifierLock] = lock
+  }
   heap[mm + Mm.generation] = Atomics.add(heap, Header.mmGeneration, 1) + 1
   vmacacheInvalidate(cpu, mm)
   const list = Header.mmList
@@ -82,6 +93,7 @@ export function leaveMm(cpu: Task, mm: number): void {
 /** `exit_mmap`: unmaps everything and frees the mm. Only this thread may still use it. */
 export function destroyMm(cpu: Task, mm: number): void {
   const { heap } = cpu
+  releaseMmuNotifiers(cpu, mm)
   mmapWriteLock(cpu, mm)
   if (heap[mm + Mm.mmap] !== 0) munmapLocked(cpu, mm, 0, TASK_SIZE, false)
   mmapWriteUnlock(cpu, mm)

@@ -54,6 +54,13 @@ export const Mm = layout('mm_struct', MM_WORDS, {
   /** The root of the range tree of VMAs, where the design has one. Changed under the mmap lock held for write. */
   rangeRoot: MMAP_SEQ + 8,
 
+  /** The observers of this mm's translations, linked; see mmu-notifier.ts. */
+  mmuNotifiers: MMAP_SEQ + 9,
+  /** `notifier_subscriptions->lock`: guards the list of observers. */
+  mmuNotifiersLock: MMAP_SEQ + 10,
+  /** Lespinasse 2022: the per-CPU semaphore of those who register observers; 0 where the design has none. */
+  mmuNotifierLock: MMAP_SEQ + 11,
+
   /** Guards the upper levels of the page table and `vma.anonVma`. */
   pageTableLock: PAGE_TABLE_LOCK,
   pageTables: PAGE_TABLE_LOCK + 1,

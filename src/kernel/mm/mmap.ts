@@ -7,6 +7,7 @@ import { mergeVma, splitVmaUnlimited } from './merge.ts'
 import { gatherBegin, gatherFinish } from './mmu-gather.ts'
 import { MMAP_MIN, Mm, RLIMIT_MEMLOCK, TASK_SIZE } from './mm.ts'
 import { mmapReadUnlock, mmapWriteDowngrade, mmapWriteLock, mmapWriteUnlock } from './mmap-lock.ts'
+import { invalidateRangeEnd, invalidateRangeStart } from './mmu-notifier.ts'
 import { accountMemory, honoursNoReserve, unaccountMemory, vmEnoughMemory } from './overcommit.ts'
 import { mmPopulate } from './populate.ts'
 import { freePageTableRange } from './page-table.ts'
@@ -279,11 +280,13 @@ function unmapRegion(
   const floor = previous === 0 ? 0 : heap[previous + Vma.vmEnd]
   const ceiling = next === 0 ? 2 ** 31 : heap[next + Vma.vmStart]
   gatherBegin(cpu, mm)
+  invalidateRangeStart(cpu, mm, start, end)
   for (let vma = list; vma !== 0; vma = heap[vma + Vma.vmNext]) {
     cpu.design.vmaWriteBegin(cpu, vma, VMA_UNMAP)
     zapRange(cpu, mm, heap[vma + Vma.vmStart], heap[vma + Vma.vmEnd])
     cpu.design.vmaWriteEnd(cpu, vma, VMA_UNMAP)
   }
+  invalidateRangeEnd(cpu, mm)
   cpu.design.pageTablesFreeing(cpu, mm, start, end)
   freePageTableRange(cpu, mm, start, end, floor, ceiling)
   gatherFinish(cpu)

@@ -18,6 +18,7 @@ import { FILE_WRITE_NOTIFY, File } from './file.ts'
 import { modifyVma } from './merge.ts'
 import { flushTlbMm } from './mmu-gather.ts'
 import { mmapWriteLock, mmapWriteUnlock } from './mmap-lock.ts'
+import { invalidateRangeEnd, invalidateRangeStart } from './mmu-notifier.ts'
 import { findPteTable, pteAddress } from './page-table.ts'
 import { unaccountMemory, vmEnoughMemory } from './overcommit.ts'
 import { mmPopulate } from './populate.ts'
@@ -135,12 +136,14 @@ function pageProt(cpu: Task, vmFlags: number, file: number): number {
  */
 function changeProtection(cpu: Task, mm: number, start: number, end: number, prot: number): void {
   let changed = 0
+  invalidateRangeStart(cpu, mm, start, end)
   for (let page = start; page < end;) {
     const stop = Math.min(((page >> PMD_SHIFT) + 1) * 2 ** PMD_SHIFT, end)
     const table = findPteTable(cpu, mm, page)
     if (table !== 0) changed += changePteRange(cpu, table, page, stop, prot)
     page = stop
   }
+  invalidateRangeEnd(cpu, mm)
   if (changed !== 0) flushTlbMm(cpu, mm, start, end)
 }
 

@@ -1,9 +1,8 @@
 // mremap: growing, shrinking and moving a mapping (mm/mremap.c of Linux 5.12; several at once, of 6.17).
 //
 // Entries move from table to table with both tables locked, and the old translations are flushed before the locks are
-// released, so that nobody can use the old address once the new one works (CVE-2018-18281). Whole tables are never
-// moved: a speculative fault that holds the lock of such a table would write into it after it changed owner (race
-// R4).
+// released, so that nobody can use the old address once the new one works (CVE-2018-18281). Where a whole table moves,
+// it changes its place instead (HAVE_MOVE_PMD, since Linux 5.0).
 
 import { PMD_SHIFT, PageTable } from '../machine/pte.ts'
 import { spinLock, spinUnlock } from '../sync/spinlock.ts'
@@ -16,8 +15,9 @@ import { munmapLocked } from './mmap.ts'
 import { flushTlbMm } from './mmu-gather.ts'
 import { MMAP_MIN, Mm, TASK_SIZE } from './mm.ts'
 import { mmapWriteLock, mmapWriteUnlock } from './mmap-lock.ts'
+import { invalidateRangeEnd, invalidateRangeStart } from './mmu-notifier.ts'
 import { accountMemory, unaccountMemory, vmEnoughMemory } from './overcommit.ts'
-import { allocPteTable, findPteTable, pteAddress } from './page-table.ts'
+import { allocPteTable, findPteTable, pteAddress, relinkPteTable } from './page-table.ts'
 import { mmPopulate } from './populate.ts'
 import { finishCall } from './task-work.ts'
 import type { Task } from './task.ts'
@@ -323,6 +323,13 @@ function copyVma(cpu: Task, mm: number, vma: number, from: number, to: number, p
 
 /** `move_page_tables`: returns how many pages it could move before there was no memory for a table. */
 function movePageTables(cpu: Task, mm: number, from: number, to: number, pages: number): number {
+  invalidateRangeStart(cpu, mm, from, from + pages)
+  const moved = moveTables(cpu, mm, from, to, pages)
+  invalidateRangeEnd(cpu, mm)
+  return moved
+}
+
+function moveTables(cpu: Task, mm: number, from: number, to: number, pages: number): number {
   for (let done = 0; done < pages;) {
     const source = from + done
     const target = to + done
@@ -330,7 +337,8 @@ function movePageTables(cpu: Task, mm: number, from: number, to: number, pages: 
     const inTarget = 2 ** PMD_SHIFT - (target & (2 ** PMD_SHIFT - 1))
     const run = Math.min(inSource, inTarget, pages - done)
     const oldTable = findPteTable(cpu, mm, source)
-    if (oldTable !== 0) {
+    const whole = run === 2 ** PMD_SHIFT && cpu.config.HAVE_MOVE_PMD
+    if (oldTable !== 0 && !(whole && moveNormalPmd(cpu, mm, oldTable, source, target))) {
       const newTable = allocPteTable(cpu, mm, target)
       if (newTable === 0) return done
       movePtes(cpu, mm, oldTable, source, newTable, target, run)
@@ -338,6 +346,25 @@ function movePageTables(cpu: Task, mm: number, from: number, to: number, pages: 
     done += run
   }
   return pages
+}
+
+/**
+ * `move_normal_pmd`: the table itself moves, with all its entries. Returns false if it must be done one by one.
+ *
+ * The locks of the upper levels keep nobody away who already is in the table: a speculative fault that holds its lock,
+ * and has looked at its count for the last time, would go on to change an entry, and to flush it, at a place where it
+ * is no more (race R4). Published, that is so. Mended, the lock of the table is held too: a fault that has it is done
+ * before the table moves, and one that gets it later finds the count changed.
+ */
+function moveNormalPmd(cpu: Task, mm: number, table: number, from: number, to: number): boolean {
+  const locks = !cpu.config.PUBLISHED_FLAWS
+  if (locks) spinLock(cpu, table + PageTable.ptl)
+  const moved = relinkPteTable(cpu, mm, from, to)
+  // Kamezawa, 18 December 2009: the VMA that the table remembers is the one at its old place.
+  if (moved) Atomics.store(cpu.heap, table + PageTable.vma, 0)
+  if (moved) flushTlbMm(cpu, mm, from, from + 2 ** PMD_SHIFT)
+  if (locks) spinUnlock(cpu, table + PageTable.ptl)
+  return moved
 }
 
 /** `move_ptes`. Two tables are locked at a time only here and under the mmap write lock, so that no order is needed. */

@@ -14,8 +14,8 @@ export const MS_INVALIDATE = 2
 export const MS_SYNC = 4
 
 /**
- * Writes what was written to the shared file mappings of [start, end) back, with MS_SYNC; MS_ASYNC has nothing to do, as
- * in Linux since 2.6.19. Returns 0; -ENOMEM when some page is not mapped, though the others were done; -EBUSY for a
+ * Writes what was written to the shared file mappings of [start, end) back, with MS_SYNC; MS_ASYNC has nothing to do,
+ * as in Linux since 2.6.19. Returns 0; -ENOMEM when some page is not mapped, though the others were done; -EBUSY for a
  * locked page with MS_INVALIDATE; the errno of a write-back that failed.
  */
 export function msync(cpu: Task, mm: number, start: number, end: number, flags: number): number {

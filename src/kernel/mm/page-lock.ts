@@ -1,9 +1,9 @@
 // The lock of a page (mm/filemap.c, lock_page): a bit of its flags.
 //
-// Who holds it may bring the content in, write it back, or take the page out of its cache; a fault holds it from the look
-// whether the page still belongs to its file until it is mapped, so that truncation, which takes the lock too, finds
-// every mapping. It sleeps, for as long as the host reads or writes. Locks of several pages are taken in the order of
-// their place in one file; everywhere else a second one is only tried.
+// Who holds it may bring the content in, write it back, or take the page out of its cache; a fault holds it from the
+// look whether the page still belongs to its file until it is mapped, so that truncation, which takes the lock too,
+// finds every mapping. It sleeps, for as long as the host reads or writes. Locks of several pages are taken in the
+// order of their place in one file; everywhere else a second one is only tried.
 
 import { sleepWhile } from '../machine/cpu.ts'
 import { PG_LOCKED, PG_WAITERS, Page, pageStruct } from './page.ts'

@@ -60,11 +60,31 @@ function pmdEntry(pmd: number, page: number): number {
 
 /** The pte table that covers `page`, made if need be. Returns 0 when there is no memory. The mmap lock is held. */
 export function allocPteTable(cpu: Task, mm: number, page: number): number {
+  const pmd = allocPmdTable(cpu, mm, page)
+  return pmd === 0 ? 0 : populate(cpu, mm, pmdEntry(pmd, page), LEVEL_PTE)
+}
+
+/** The pmd table that covers `page`, made if need be, or 0. */
+function allocPmdTable(cpu: Task, mm: number, page: number): number {
   const pud = populate(cpu, mm, pgdEntry(mm, page), LEVEL_PUD)
-  if (pud === 0) return 0
-  const pmd = populate(cpu, mm, pudEntry(pud, page), LEVEL_PMD)
-  if (pmd === 0) return 0
-  return populate(cpu, mm, pmdEntry(pmd, page), LEVEL_PTE)
+  return pud === 0 ? 0 : populate(cpu, mm, pudEntry(pud, page), LEVEL_PMD)
+}
+
+/**
+ * Makes the pte table that covers `from` the one that covers `to`, and empties its old place. Returns false, and does
+ * nothing, if there is a table at `to` already or no memory for the level above. The mmap lock is held for write.
+ */
+export function relinkPteTable(cpu: Task, mm: number, from: number, to: number): boolean {
+  const { heap } = cpu
+  const target = allocPmdTable(cpu, mm, to)
+  if (target === 0) return false
+  const oldEntry = pmdEntry(findPmdTable(cpu, mm, from), from)
+  const newEntry = pmdEntry(target, to)
+  spinLock(cpu, mm + Mm.pageTableLock)
+  const free = Atomics.load(heap, newEntry) === 0
+  if (free) Atomics.store(heap, newEntry, Atomics.exchange(heap, oldEntry, 0))
+  spinUnlock(cpu, mm + Mm.pageTableLock)
+  return free
 }
 
 /** The table in an entry of an upper level; if there is none, puts one there, unless another CPU is faster. */

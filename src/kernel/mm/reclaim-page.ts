@@ -100,8 +100,8 @@ function putIsLast(cpu: Task, frame: number): boolean {
 }
 
 /**
- * `page_ref_freeze`: if there are only the references of the cache and of the caller, nobody can get one any more. Whoever
- * wrote to the page marked it dirty before giving up a reference: seen now, it stays (`page_ref_unfreeze`).
+ * `page_ref_freeze`: if there are only the references of the cache and of the caller, nobody can get one any more.
+ * Whoever wrote to the page marked it dirty before giving up a reference: seen now, it stays (`page_ref_unfreeze`).
  */
 function freezeIfClean(cpu: Task, frame: number): boolean {
   const refcount = pageStruct(cpu, frame) + Page.refcount

@@ -5,10 +5,10 @@
 // other goes over all frames and takes out of the caches what nobody refers to, writing it first where it is dirty.
 // There is no thread for this: who needs a frame and finds none turns the hands (direct reclaim).
 //
-// A page table is looked at as a speculative fault looks at it, without the mmap lock: inside a window in which no table
-// can be freed, by try-lock of its lock. A table in which the lock shows an entry is in use, and stays as long as the
-// lock is held, since whoever frees it has to empty it first. What was taken out is flushed from all TLBs before it is
-// written or freed; a fault meanwhile finds the page in its cache and maps it again.
+// A page table is looked at as a speculative fault looks at it, without the mmap lock: inside a window in which no
+// table can be freed, by try-lock of its lock. A table in which the lock shows an entry is in use, and stays as long as
+// the lock is held, since whoever frees it has to empty it first. What was taken out is flushed from all TLBs before it
+// is written or freed; a fault meanwhile finds the page in its cache and maps it again.
 
 import {
   CALL_FLUSH_TLB,
@@ -36,6 +36,7 @@ import { rcuReadLock, rcuReadUnlock } from '../sync/rcu.ts'
 import { spinLock, spinTryLock, spinUnlock } from '../sync/spinlock.ts'
 import { dropMm, grabMm } from './mm-count.ts'
 import { MM_ANON_PAGES, MM_FILE_PAGES, MM_SWAPENTS, Mm, TASK_SIZE } from './mm.ts'
+import { reclaimEnd, reclaimStart } from './mmu-notifier.ts'
 import { allocFrame, putPage } from './page-alloc.ts'
 import { clearPageFlags, pageFlags, setPageFlags, tryLockPage, unlockPage } from './page-lock.ts'
 import { findPmdTable, findPteTable, pteAddress } from './page-table.ts'
@@ -146,10 +147,12 @@ function ageMappings(cpu: Task): number {
  * since the hand last came, or all. Returns how many frames were freed.
  */
 function unmapAndFree(cpu: Task, mm: number, start: number, end: number, all: boolean): number {
+  reclaimStart(cpu, mm)
   unmapCold(cpu, mm, start, end, all)
   const { clockFrames, clockCount } = cpu
+  if (clockCount !== 0) flushAllCpus(cpu, mm)
+  reclaimEnd(cpu, mm)
   if (clockCount === 0) return 0
-  flushAllCpus(cpu, mm)
   writeCold(cpu, clockFrames, clockCount)
   let freed = 0
   for (let n = 0; n < clockCount; n++) {

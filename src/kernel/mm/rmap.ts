@@ -1,7 +1,7 @@
 // From a file to the entries that map it (mm/rmap.c, mm/memory.c unmap_mapping_range).
 //
-// Linux keeps a tree of the VMAs of each file; here all VMAs of all address spaces are looked at, under the mmap lock of
-// each for reading. Only truncation and synchronisation need it, since reclaim comes from the page tables.
+// Linux keeps a tree of the VMAs of each file; here all VMAs of all address spaces are looked at, under the mmap lock
+// of each for reading. Only truncation and synchronisation need it, since reclaim comes from the page tables.
 
 import {
   PMD_SHIFT,
@@ -17,6 +17,7 @@ import { dropMm, nextMm } from './mm-count.ts'
 import { Mm } from './mm.ts'
 import { mmapReadLock, mmapReadUnlock } from './mmap-lock.ts'
 import { flushTlbMm, gatherBegin, gatherFinish } from './mmu-gather.ts'
+import { invalidateRangeEnd, invalidateRangeStart } from './mmu-notifier.ts'
 import { setPageFlags } from './page-lock.ts'
 import { findPteTable, pteAddress } from './page-table.ts'
 import { PG_DIRTY } from './page.ts'
@@ -25,8 +26,8 @@ import { VMA_ZAP, VM_SHARED, Vma } from './vma.ts'
 import { zapRange } from './zap.ts'
 
 /**
- * `unmap_mapping_range`: takes the pages [first, end) of the file out of every mapping, private copies included. No mmap
- * lock is held. May sleep.
+ * `unmap_mapping_range`: takes the pages [first, end) of the file out of every mapping, private copies included. No
+ * mmap lock is held. May sleep.
  */
 export function unmapMappingRange(cpu: Task, file: number, first: number, end: number): void {
   const { heap } = cpu
@@ -46,9 +47,11 @@ function unmapInVma(cpu: Task, mm: number, vma: number, first: number, end: numb
   const to = pageInVma(cpu, vma, end)
   if (from >= to) return
   gatherBegin(cpu, mm)
+  invalidateRangeStart(cpu, mm, from, to)
   cpu.design.vmaWriteBegin(cpu, vma, VMA_ZAP)
   zapRange(cpu, mm, from, to)
   cpu.design.vmaWriteEnd(cpu, vma, VMA_ZAP)
+  invalidateRangeEnd(cpu, mm)
   gatherFinish(cpu)
 }
 
@@ -80,6 +83,7 @@ export function cleanMappings(cpu: Task, file: number, first: number, end: numbe
 
 function cleanRange(cpu: Task, mm: number, start: number, end: number): void {
   let cleaned = false
+  invalidateRangeStart(cpu, mm, start, end)
   for (let page = start; page < end;) {
     const stop = Math.min(((page >> PMD_SHIFT) + 1) * 2 ** PMD_SHIFT, end)
     const table = findPteTable(cpu, mm, page)
@@ -88,6 +92,7 @@ function cleanRange(cpu: Task, mm: number, start: number, end: number): void {
   }
   // Flushed before the pages are written: what a CPU still writes by an old translation is written with them.
   if (cleaned) flushTlbMm(cpu, mm, start, end)
+  invalidateRangeEnd(cpu, mm)
 }
 
 function cleanPteRange(cpu: Task, table: number, start: number, end: number): boolean {

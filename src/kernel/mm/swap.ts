@@ -43,8 +43,8 @@ export function swapSlotsInUse(heap: Int32Array): number {
 }
 
 /**
- * Makes room in the heap to keep account of `slots` slots. Returns false when there is none. No area is in use; what was
- * made for an earlier one stays, as it does for good.
+ * Makes room in the heap to keep account of `slots` slots. Returns false when there is none. No area is in use; what
+ * was made for an earlier one stays, as it does for good.
  */
 export function reserveSwapMap(cpu: Task, slots: number): boolean {
   const { heap } = cpu
@@ -60,9 +60,9 @@ export function reserveSwapMap(cpu: Task, slots: number): boolean {
 }
 
 /**
- * `get_swap_page`: a slot with a count of `count`, for a page of `file`, or (0) for the anonymous page `frame`, which is
- * in the cache from that moment on: a late fault on an entry of the slot's last owner would put another there. Returns 0
- * when none is free.
+ * `get_swap_page`: a slot with a count of `count`, for a page of `file`, or (0) for the anonymous page `frame`, which
+ * is in the cache from that moment on: a late fault on an entry of the slot's last owner would put another there.
+ * Returns 0 when none is free.
  */
 export function allocSwapSlot(cpu: Task, count: number, file: number, frame: number): number {
   const { heap } = cpu
@@ -242,7 +242,9 @@ export function freeSwapAndCache(cpu: Task, slot: number): void {
   freePageAndSwapCache(cpu, frame)
 }
 
-/** `free_page_and_swap_cache`: drops a reference; if only the swap cache is left and no entry wants it, the page goes. */
+/**
+ * `free_page_and_swap_cache`: drops a reference; if only the swap cache is left and no entry wants it, the page goes.
+ */
 export function freePageAndSwapCache(cpu: Task, frame: number): void {
   const flags = pageStruct(cpu, frame) + Page.flags
   if ((Atomics.load(cpu.heap, flags) & PG_SWAPCACHE) !== 0 && pageCount(cpu, frame) === 2) {

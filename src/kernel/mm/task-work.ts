@@ -38,8 +38,8 @@ function claimDeadFile(cpu: Task): number {
 }
 
 /**
- * `iput_final`: writes back what is dirty, and frees the file. What cannot be written stays, with its pages, until it is
- * opened or synchronised again: nothing that was written is thrown away.
+ * `iput_final`: writes back what is dirty, and frees the file. What cannot be written stays, with its pages, until it
+ * is opened or synchronised again: nothing that was written is thrown away.
  */
 function buryFile(cpu: Task, file: number): void {
   const onHost = (cpu.heap[file + File.flags] & FILE_HOST) !== 0

@@ -1,9 +1,9 @@
 // Making a file shorter or longer, under its mappings (mm/truncate.c).
 //
 // The size changes first. A fault looks at it with its page locked, and a page that is just being brought in is looked
-// at again after it has entered the cache, so that whatever this walk does not find is dropped by who put it there. What
-// is mapped is unmapped before, for speed; page by page, as long as a page is still mapped; and once more at the end,
-// for the private copies that were made meanwhile. Two changes of the size exclude each other (inode-lock.ts).
+// at again after it has entered the cache, so that whatever this walk does not find is dropped by who put it there.
+// What is mapped is unmapped before, for speed; page by page, as long as a page is still mapped; and once more at the
+// end, for the private copies that were made meanwhile. Two changes of the size exclude each other (inode-lock.ts).
 
 import { EFBIG, EINVAL } from './errno.ts'
 import {

@@ -14,6 +14,7 @@ import { anonymousPte, faultAnonVma, initAnonymousPage, outOfMemory } from './an
 import { FAULT_FLAG_SPECULATIVE, type FaultContext, VM_FAULT_RETRY } from './fault-context.ts'
 import { flushTlbMm } from './mmu-gather.ts'
 import { MM_ANON_PAGES, MM_FILE_PAGES } from './mm.ts'
+import { invalidateRangeEnd, invalidateRangeStart } from './mmu-notifier.ts'
 import { putPage } from './page-alloc.ts'
 import { setPageFlags } from './page-lock.ts'
 import { PG_DIRTY, getPage, isFilePage, pageCount } from './page.ts'
@@ -86,7 +87,8 @@ function wpPageCopy(cpu: Task, fault: FaultContext, from: number, anonymous: boo
  */
 function wpCommit(cpu: Task, fault: FaultContext, entry: number): number {
   const unlocked = (fault.flags & FAULT_FLAG_SPECULATIVE) !== 0
-  if (unlocked && !cpu.design.copyBegin(cpu, fault)) return -1
+  if (!unlocked) invalidateRangeStart(cpu, fault.mm, fault.page, fault.page + 1)
+  else if (!cpu.design.copyBegin(cpu, fault)) return -1
   let replaced = -1
   if (pteMapLock(cpu, fault)) {
     replaced = wpReplace(cpu, fault, entry) ? 1 : 0
@@ -94,7 +96,8 @@ function wpCommit(cpu: Task, fault: FaultContext, entry: number): number {
     spinUnlock(cpu, fault.table + PageTable.ptl)
   }
   // Also where the commit failed: who was told of a beginning is told of the end (race R18).
-  if (unlocked) cpu.design.copyEnd(cpu, fault)
+  if (unlocked) cpu.design.copyEnd(cpu, fault, replaced >= 0)
+  else invalidateRangeEnd(cpu, fault.mm)
   return replaced
 }
 

@@ -30,7 +30,9 @@ function recordError(cpu: Task, file: number, error: number): void {
   }
 }
 
-/** `file_check_and_advance_wb_err`: the error of a write-back that nobody was told of yet, as a negative errno, or 0. */
+/**
+ * `file_check_and_advance_wb_err`: the error of a write-back that nobody was told of yet, as a negative errno, or 0.
+ */
 export function checkWriteError(cpu: Task, file: number): number {
   const sequence = Atomics.load(cpu.heap, file + File.errorSequence)
   const told = Atomics.exchange(cpu.heap, file + File.errorSeen, sequence)

@@ -32,6 +32,7 @@ export const RCU_RELEASE_VMA = 3
 export const RCU_PUT_VMA = 4
 export const RCU_FREE_MM = 5
 export const RCU_FREE_RANGE_NODE = 6
+export const RCU_FREE_MMU_NOTIFIER = 7
 const RCU_CALLBACKS = 8
 
 type RcuCallback<C extends Cpu> = (cpu: C, head: number) => void
