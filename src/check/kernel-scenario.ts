@@ -30,6 +30,7 @@ import {
   MREMAP_MAYMOVE,
   Mm,
   MmuNotifier,
+  OVERCOMMIT_ALWAYS,
   PAGE_SIZE,
   PAGE_STRUCT_WORDS,
   PG_SWAPCACHE,
@@ -135,6 +136,16 @@ export class ScenarioCpu {
     const result = mmap(this.task, this.mm, page, pages, flags, MAP_FIXED, 0, 0)
     kernelExit(this.task)
     return outcomeOf(result)
+  }
+
+  /**
+   * Maps `pages` pages at `page` that are more than memory could hold, of which few will be touched
+   * (`vm.overcommit_memory = 1`). For a set-up: throws when it cannot.
+   */
+  mapMany(page: number, pages: number): void {
+    this.task.heap[Header.overcommitMemory] = OVERCOMMIT_ALWAYS
+    const result = this.mapPages(page, pages)
+    if (result !== page) throw new Error(`${pages} pages cannot be mapped: ${result}`)
   }
 
   /** Maps a new file of `pages` pages, all holes, at `page`. Nothing but the mapping keeps the file. */

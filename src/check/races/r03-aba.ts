@@ -72,7 +72,8 @@ const reusedByMapcount: readonly SourcePatch[] = [
   {
     file: wp,
     find: '  if (!special) freePageAndSwapCache(cpu, frame)\n',
-    replace: '  if (!special) Atomics.sub(cpu.heap, copiers, 1)\n  if (!special) freePageAndSwapCache(cpu, frame)\n',
+    replace:
+      '  if (!special) Atomics.sub(cpu.heap, copiers, 1)\n  if (!special) freePageAndSwapCache(cpu, frame)\n',
   },
   {
     file: wp,

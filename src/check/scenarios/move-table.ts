@@ -14,7 +14,7 @@ let child: ScenarioCpu
 export default kernelScenario({
   title: 'copy on write and mremap of a whole page table',
   setup: (_cpu, all) => {
-    all[1]!.mapPages(firstPage, pages)
+    all[1]!.mapMany(firstPage, pages)
     all[1]!.store(firstPage, 7)
     child = all[1]!.forkAndKeep()
   },

@@ -11,7 +11,7 @@ const elsewhere = target + 2 * pages
 export default kernelScenario({
   title: 'faults in a page table that mremap has moved',
   setup: (cpu) => {
-    cpu.mapPages(firstPage, pages)
+    cpu.mapMany(firstPage, pages)
     cpu.store(firstPage, 7)
     cpu.mapPages(elsewhere, 3)
   },
