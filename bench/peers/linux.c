@@ -29,6 +29,7 @@
 #include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -270,6 +271,7 @@ static void mix_map(struct task *task)
   int protection = protections[below(task, 5)];
   int flags = MAP_FIXED | MAP_ANONYMOUS | (below(task, 2) == 0 ? MAP_SHARED : MAP_PRIVATE);
   if (below(task, 2) == 0) flags |= MAP_GROWSDOWN;
+  if (below(task, 2) == 0) flags |= MAP_LOCKED;
   if (below(task, 2) == 0) flags |= MAP_POPULATE;
   (void)!mmap(page, page_size, protection, flags, -1, 0);
 }
@@ -277,6 +279,20 @@ static void mix_map(struct task *task)
 static void mix_unmap(struct task *task)
 {
   munmap(some_page(task), page_size);
+}
+
+static void mix_lock(struct task *task)
+{
+  char *page = some_page(task);
+  size_t bytes = some_pages(task);
+  // MLOCK_ONFAULT, or none.
+  syscall(SYS_mlock2, page, bytes, below(task, 2));
+}
+
+static void mix_unlock(struct task *task)
+{
+  char *page = some_page(task);
+  munlock(page, some_pages(task));
 }
 
 static void mix_advise(struct task *task)
@@ -344,7 +360,8 @@ static void mix_access(struct task *task)
 
 // As in the table over there, line by line.
 static void (*const mix_others[])(struct task *) = {
-  mix_map, mix_map, mix_unmap, mix_advise, mix_mincore, mix_protect, mix_msync, mix_list, mix_pagemap,
+  mix_map,     mix_map,     mix_unmap, mix_lock, mix_unlock,  mix_advise,
+  mix_mincore, mix_protect, mix_msync, mix_list, mix_pagemap,
 };
 #define MIX_OTHERS ((int)(sizeof mix_others / sizeof *mix_others))
 

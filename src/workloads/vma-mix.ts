@@ -106,9 +106,12 @@ export interface VmaMixRole {
 
 /** Every kind of thread. Calls over ranges may run beyond the last page, as they do in stress-ng. */
 export const vmaMix: readonly VmaMixRole[] = [
-  // EINVAL: a shared mapping cannot grow down.
-  { name: 'mmap', threads: 2, refusals: ['EINVAL'], step: map },
+  // EINVAL: a shared mapping cannot grow down. EAGAIN: more than may be locked.
+  { name: 'mmap', threads: 2, refusals: ['EINVAL', 'EAGAIN'], step: map },
   { name: 'munmap', threads: 1, refusals: [], step: unmap },
+  // EAGAIN: no memory for the pages.
+  { name: 'mlock', threads: 1, refusals: ['ENOMEM', 'EAGAIN'], step: lock },
+  { name: 'munlock', threads: 1, refusals: ['ENOMEM'], step: unlock },
   { name: 'madvise', threads: 1, refusals: ['ENOMEM', 'EINVAL'], step: advise },
   { name: 'mincore', threads: 1, refusals: ['ENOMEM'], step: lookAtRange },
   { name: 'mprotect', threads: 1, refusals: ['ENOMEM'], step: protect },
@@ -151,6 +154,7 @@ function map(thread: VmaMixThread): void {
     protection: thread.pick(MAP_PROTECTIONS),
     shared: thread.below(2) === 0,
     growsDown: thread.below(2) === 0,
+    locked: thread.below(2) === 0,
     populate: thread.below(2) === 0,
   }
   thread.replace(page, () => thread.space.mmap(PAGE_SIZE, options))
@@ -159,6 +163,16 @@ function map(thread: VmaMixThread): void {
 function unmap(thread: VmaMixThread): void {
   const page = thread.page()
   thread.replace(page, () => thread.space.munmap(thread.address(page), PAGE_SIZE))
+}
+
+function lock(thread: VmaMixThread): void {
+  const address = thread.address(thread.page())
+  thread.space.mlock(address, thread.page() * PAGE_SIZE, { onFault: thread.below(2) === 0 })
+}
+
+function unlock(thread: VmaMixThread): void {
+  const address = thread.address(thread.page())
+  thread.space.munlock(address, thread.page() * PAGE_SIZE)
 }
 
 function advise(thread: VmaMixThread): void {

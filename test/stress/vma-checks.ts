@@ -8,9 +8,13 @@ import {
   PTE_PROTNONE,
   PTE_SWAP,
   type Task,
+  VM_EXEC,
   VM_GROWSDOWN,
+  VM_SHARED,
+  VM_WRITE,
   Vma,
 } from '../../src/kernel/index.ts'
+import { VM_LOCKED } from '../../src/kernel/mm/vma.ts'
 import { findVma } from '../../src/kernel/mm/vma-tree.ts'
 import { PAGE_SIZE } from '../reference/model.ts'
 import { layoutProblem } from './vma-round.ts'
@@ -31,7 +35,7 @@ export function checkQuietSpace(space: AddressSpace): void {
 export function vmaProblem(task: Task, mm: number): string | null {
   const { heap } = task
   let count = 0
-  let pages = 0
+  const pages = { total: 0, data: 0, stack: 0, executable: 0, locked: 0 }
   let previous = 0
   for (let vma = heap[mm + Mm.mmap]!; vma !== 0; vma = heap[vma + Vma.vmNext]!) {
     const start = heap[vma + Vma.vmStart]!
@@ -44,13 +48,36 @@ export function vmaProblem(task: Task, mm: number): string | null {
     if (previous !== 0 && mergeable(heap, previous, vma))
       return `${name} is not merged with the one before it`
     count++
-    pages += end - start
+    for (const kind of kindsOf(heap[vma + Vma.vmFlags]!)) pages[kind] += end - start
     previous = vma
   }
   if (heap[mm + Mm.mapCount] !== count)
     return `${count} VMAs are listed and ${heap[mm + Mm.mapCount]} counted`
-  if (heap[mm + Mm.totalVm] !== pages) return `${pages} pages are mapped and ${heap[mm + Mm.totalVm]} counted`
+  for (const [kind, field] of Object.entries(counts) as [keyof typeof counts, keyof typeof Mm][]) {
+    const counted = heap[mm + Mm[field]]!
+    if (counted !== pages[kind]) return `${kind}: ${pages[kind]} pages are mapped and ${counted} counted`
+  }
   return null
+}
+
+/** As what pages are counted, and where: see AddressSpace.mapped. */
+const counts = {
+  total: 'totalVm',
+  data: 'dataVm',
+  stack: 'stackVm',
+  executable: 'execVm',
+  locked: 'lockedVm',
+} as const
+
+function kindsOf(flags: number): (keyof typeof counts)[] {
+  const stack = (flags & VM_GROWSDOWN) !== 0
+  const writable = (flags & VM_WRITE) !== 0
+  const kinds: (keyof typeof counts)[] = ['total']
+  if (stack) kinds.push('stack')
+  else if (writable && (flags & VM_SHARED) === 0) kinds.push('data')
+  else if (!writable && (flags & VM_EXEC) !== 0) kinds.push('executable')
+  if ((flags & VM_LOCKED) !== 0) kinds.push('locked')
+  return kinds
 }
 
 /**

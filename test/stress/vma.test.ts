@@ -106,9 +106,11 @@ test('every line of the mix does what it says', () => {
   const expected = [
     'madvise',
     'maps',
+    'mlock',
     'mmap',
     'mprotect',
     'msync',
+    'munlock',
     'munmap',
     'readUint8',
     'residentPages',
@@ -181,7 +183,9 @@ describe('the checks of the mix', () => {
     broken(second + Vma.vmStart, heap[second + Vma.vmStart]! - 1, /begins before/)
     broken(mm + Mm.rbRoot, 0, /is not found by its page/)
     broken(mm + Mm.mapCount, 7, /3 VMAs are listed and 7 counted/)
-    broken(mm + Mm.totalVm, 9, /4 pages are mapped and 9 counted/)
+    broken(mm + Mm.totalVm, 9, /total: 4 pages are mapped and 9 counted/)
+    broken(mm + Mm.dataVm, 9, /data: 3 pages are mapped and 9 counted/)
+    broken(mm + Mm.lockedVm, 1, /locked: 0 pages are mapped and 1 counted/)
     broken(mm + Mm.rss + 1, 5, /2 anonymous pages are mapped and \d+ counted/)
     checkQuietSpace(space)
     machine.detach()

@@ -56,6 +56,8 @@ const MEMORY = '4MiB'
 const SWAP = '1MiB'
 /** So little, in bytes, that pages have to leave it: about what the page tables and a dozen pages take. */
 export const SCARCE_MEMORY = 20 * PAGE_SIZE
+/** What may be locked of it in each address space. */
+const SCARCE_LOCKED = 3 * PAGE_SIZE
 /** Seconds that threads may take to begin or to end before they count as hanging. */
 const PATIENCE = 60
 
@@ -117,7 +119,9 @@ export class VmaStress {
     const counted = machine.counters()
     const scarce = options.memory !== undefined
     if (scarce) machine.swapOn(this.#swapFile, { size: SWAP })
-    const spaces = Array.from({ length: options.spaces }, () => machine.createAddressSpace())
+    const spaces = Array.from({ length: options.spaces }, () =>
+      machine.createAddressSpace(scarce ? { memlockLimit: SCARCE_LOCKED } : {}),
+    )
     const shared = new Int32Array(new SharedArrayBuffer(4 * ROUND_WORDS))
     const done = await this.#perform(machine, spaces, shared, options)
     for (const space of spaces) checkQuietSpace(space)
