@@ -96,15 +96,21 @@ function readMissing(cpu: Task, fault: FaultContext, slot: number): number {
   if (locked && Atomics.load(cpu.heap, pteAddress(fault.table, fault.page)) !== fault.originalPte) return 0
   countVmEvent(cpu, VmEvent.pgmajfault)
   const left = leaveForPage(cpu, fault)
-  return afterWait(cpu, fault, left, swapIn(cpu, slot))
+  const error = swapIn(cpu, slot)
+  // The entry has changed since. Without the mmap lock nothing else tells, and looking again would never end.
+  if (error === SLOT_GONE && !locked) return VM_FAULT_RETRY
+  return afterWait(cpu, fault, left, error)
 }
+
+/** Of {@link swapIn}: no entry refers to the slot any more. */
+const SLOT_GONE = 1
 
 /** `swapin_readahead`: what left memory together is likely wanted together. */
 const SWAP_CLUSTER = 8
 
 /**
  * `read_swap_cache_async`: brings a slot into the swap cache, and the slots behind it as long as there are free frames.
- * Returns 0, also if somebody else did, or a negative errno.
+ * Returns 0, also if somebody else did, SLOT_GONE, or a negative errno.
  */
 function swapIn(cpu: Task, slot: number): number {
   const { ioFrames } = cpu
@@ -112,9 +118,10 @@ function swapIn(cpu: Task, slot: number): number {
   for (; count < SWAP_CLUSTER && slot + count <= cpu.heap[Header.swapSlots]; count++) {
     const frame = freshPage(cpu, count === 0 ? allocPage(cpu) : allocFrame(cpu), PG_LOCKED)
     if (frame === 0) break
-    if (addToSwapCache(cpu, frame, slot + count) !== 1) {
+    const added = addToSwapCache(cpu, frame, slot + count)
+    if (added !== 1) {
       release(cpu, frame, 0)
-      if (count === 0) return 0
+      if (count === 0) return added === 0 ? 0 : SLOT_GONE
       break
     }
     ioFrames[count] = frame
