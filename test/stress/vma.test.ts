@@ -36,7 +36,7 @@ import {
   tagProblem,
   words,
 } from './vma-round.ts'
-import { VmaStress } from './vma.ts'
+import { SCARCE_MEMORY, VmaStress } from './vma.ts'
 
 const seed = Number(process.env['STRESS_SEED'] ?? Math.floor(Math.random() * 2 ** 31))
 
@@ -63,6 +63,26 @@ describe("the mix of stress-ng's vma", () => {
       assert.ok(report.refused > 0 && report.signals > 0, 'nobody came in the way of anybody')
       if (name !== 'classic')
         assert.ok(report.counters['spf_attempt']! > 0, 'no fault was tried speculatively')
+    })
+  }
+
+  // These wait for the host without the mmap lock, or give up, or hold the lock of the VMA.
+  for (const design of [
+    'zijlstra-2014',
+    'kamezawa-2009-refcount',
+    'lespinasse-2021',
+    'per-vma-refcount-2025',
+  ]) {
+    it(`loses nothing where pages have to leave memory: ${design}`, async () => {
+      const report = await stress.round({
+        design,
+        rwsem: 'xadd',
+        memory: SCARCE_MEMORY,
+        seed,
+        spaces: 2,
+        milliseconds: 250,
+      })
+      assert.equal(Object.values(report.byRole).length, vmaMix.length)
     })
   }
 })
