@@ -285,7 +285,8 @@ export class AddressSpace {
    * Maps `length` bytes, rounded up to whole pages, and returns where. Errors: EINVAL (zero length, misaligned offset
    * or fixed address, a shared stack), ENOMEM (no room, too many mappings, beyond a limit or what may be committed),
    * EEXIST (`noreplace`), EPERM (below 64 KiB; `locked` where nothing may be), EAGAIN (more than may be locked),
-   * EOVERFLOW, EACCES (shared and writable, of a file that was opened for reading only). What a `fixed` mapping was to replace stays where the call fails.
+   * EOVERFLOW, EACCES (shared and writable, of a file that was opened for reading only). What a `fixed` mapping was to
+   * replace stays where the call fails.
    */
   mmap(length: number, options: MapOptions = {}): number {
     const { address = 0, offset = 0, fixed = false, file } = options

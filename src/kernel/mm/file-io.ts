@@ -5,7 +5,7 @@
 
 import { PAGE_SIZE } from '../machine/frames.ts'
 import { noteWritten, sectorMask } from '../machine/sectors.ts'
-import { addToPageCache, bytesInPage, loadPage } from './file.ts'
+import { FILE_HOST, File, addToPageCache, bytesInPage, loadPage } from './file.ts'
 import { freshPage, getFilePage } from './filemap.ts'
 import { lockInode, unlockInode } from './inode-lock.ts'
 import { putPage } from './page-alloc.ts'
@@ -32,6 +32,11 @@ export function readFromFile(
     const within = (offset + done) % PAGE_SIZE
     const run = Math.min(length - done, bytesInPage(cpu, file, index) - within)
     if (run <= 0) return done
+    if (isHole(cpu, file, index)) {
+      target.fill(0, start + done, start + done + run)
+      done += run
+      continue
+    }
     const frame = getFilePage(cpu, file, index)
     if (frame === 0) return done > 0 ? done : cpu.ioError
     const from = frame * PAGE_SIZE + within
@@ -41,6 +46,11 @@ export function readFromFile(
     done += run
   }
   return length
+}
+
+/** `shmem_file_read_iter`: reading a hole of a file in memory does not make a page of it. */
+function isHole(cpu: Task, file: number, index: number): boolean {
+  return (cpu.heap[file + File.flags] & FILE_HOST) === 0 && loadPage(cpu, file, index) === 0
 }
 
 /**
