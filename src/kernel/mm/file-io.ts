@@ -48,7 +48,7 @@ export function readFromFile(
   return length
 }
 
-/** `shmem_file_read_iter`: a page of a file in memory that was never there is not made for being read. */
+/** `shmem_file_read_iter`: reading a hole of a file in memory does not make a page of it. */
 function isHole(cpu: Task, file: number, index: number): boolean {
   return (cpu.heap[file + File.flags] & FILE_HOST) === 0 && loadPage(cpu, file, index) === 0
 }
