@@ -77,6 +77,7 @@ import {
   mremap,
   munlock,
   munmap,
+  oomReap,
   perCpuBase,
   graceBarrier,
   putFile,
@@ -275,6 +276,14 @@ export class ScenarioCpu {
     destroyMm(this.task, this.mm)
     kernelExit(this.task)
     return 'gone'
+  }
+
+  /** Has the OOM reaper take the private memory. */
+  reap(): Outcome {
+    kernelEnter(this.task)
+    const reaped = oomReap(this.task, this.mm)
+    kernelExit(this.task)
+    return reaped ? 'reaped' : 'busy'
   }
 
   /** Registers an observer; there is one at a time. */

@@ -110,6 +110,7 @@ export {
   commitLimit,
   memoryCommitted,
 } from './mm/overcommit.ts'
+export { oomReap } from './mm/oom-reaper.ts'
 export { Zone, allocFrame, freeFrame, putPage } from './mm/page-alloc.ts'
 export { PG_DIRTY, PG_SWAPCACHE, PG_UPTODATE, Page, pageStruct } from './mm/page.ts'
 export { getMmCounter, syncMmRss } from './mm/rss.ts'

@@ -70,6 +70,7 @@ import {
   munlock,
   munlockall,
   munmap,
+  oomReap,
   readBytes,
   setLimitBytes,
   registerMmuNotifier,
@@ -540,6 +541,16 @@ export class AddressSpace {
     const child = this.#run('fork', (task, mm) => forkMm(task, mm))
     if (child === 0) throw new OutOfMemory('fork', 'the kernel heap is used up, or what may be committed')
     return AddressSpace.#of(this.machine, child, this.#task.heap[child + Mm.generation]!)
+  }
+
+  /**
+   * Gives back every private page that is not locked in memory, as the OOM reaper does with a program that was chosen to
+   * die, while other threads may still be at work in it: from then on a fault on such a page is a BusError, also where
+   * nothing was. It cannot be undone; the address space is good for nothing but destroy(). Returns false, and has done
+   * nothing, while another thread changes the layout.
+   */
+  reap(): boolean {
+    return this.#run('reap', (task, mm) => oomReap(task, mm))
   }
 
   /**

@@ -21,7 +21,44 @@ export const memoryMutants: readonly Mutant[] = [
     guard: 'a fault that gives up frees the frame that it has taken (I11)',
     race: null,
     scenario: 'fault-munmap',
-    patches: [patch(anonymous, '  putPage(cpu, frame)\n  return installed < 0', '  return installed < 0')],
+    patches: [
+      patch(
+        anonymous,
+        '  putPage(cpu, frame)\n  return notInstalled(installed)',
+        '  return notInstalled(installed)',
+      ),
+    ],
+  },
+  {
+    name: 'reaped-page-filled-in',
+    guard: 'a fault on a page that may have been reaped is refused',
+    race: 'R35',
+    scenario: 'fault-reap',
+    patches: [
+      patch(
+        anonymous,
+        '  const stable = isStable(cpu, fault.mm)\n',
+        '  const stable = isStable(cpu, fault.mm) || true\n',
+      ),
+    ],
+  },
+  {
+    name: 'reaper-noticed-too-early',
+    guard: 'whether pages were reaped is asked under the page-table lock',
+    race: 'R35',
+    scenario: 'fault-reap',
+    patches: [
+      patch(
+        anonymous,
+        '  if (!pteMapLock(cpu, fault)) return -1\n',
+        '  const stable = isStable(cpu, fault.mm)\n  if (!pteMapLock(cpu, fault)) return -1\n',
+      ),
+      patch(
+        anonymous,
+        '  const none = Atomics.load(cpu.heap, address) === 0\n  const stable = isStable(cpu, fault.mm)\n',
+        '  const none = Atomics.load(cpu.heap, address) === 0\n',
+      ),
+    ],
   },
   {
     name: 'entry-not-compared',
@@ -348,8 +385,8 @@ export const memoryMutants: readonly Mutant[] = [
     patches: [
       patch(
         file,
-        '  if (!none) putPage(cpu, frame)\n  else addMmCounterFast',
-        '  if (none) addMmCounterFast',
+        '  if (!none || reaped) putPage(cpu, frame)\n  else addMmCounterFast',
+        '  if (none && !reaped) addMmCounterFast',
       ),
     ],
   },

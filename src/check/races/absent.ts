@@ -44,6 +44,5 @@ export const absentRaces: readonly AbsentRace[] = [
     reason:
       'the operations of a file are code that is never unloaded here; the copy of the VMA is judged after its check in every design',
   },
-  { number: 'R35', title: 'the OOM reaper', reason: 'there is none yet' },
   { number: 'R37', title: 'swap', reason: 'there is none yet' },
 ]

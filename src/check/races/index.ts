@@ -27,6 +27,7 @@ import { vmaCache } from './r31-vma-cache.ts'
 import { lostWakeUp } from './r32-lost-wake-up.ts'
 import { rotation } from './r33-rotation.ts'
 import { torn } from './r34-torn.ts'
+import { reaper } from './r35-reaper.ts'
 import { countedTwice } from './r36-counted-twice.ts'
 import type { Race } from './race.ts'
 
@@ -60,5 +61,6 @@ export const races: readonly Race[] = [
   lostWakeUp,
   rotation,
   torn,
+  reaper,
   countedTwice,
 ]

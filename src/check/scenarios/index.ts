@@ -28,6 +28,7 @@ export const scenarioNames = [
   'first-anon-vma',
   'anon-vma-munmap',
   'dontneed-munmap',
+  'fault-reap',
   'stack-growth-munmap',
   'stack-growths',
   'lookup-rotation',

@@ -17,6 +17,7 @@ import {
 import { MM_ANON_PAGES } from './mm.ts'
 import { putPage } from './page-alloc.ts'
 import { Page, pageStruct } from './page.ts'
+import { isStable } from './oom-reaper.ts'
 import { pteAddress } from './page-table.ts'
 import { youngPageProt } from './pte-flags.ts'
 import { pteMapLock } from './pte-lock.ts'
@@ -26,12 +27,14 @@ import type { Task } from './task.ts'
 import { VM_SHARED } from './vma.ts'
 import { VmEvent, countSpfEvent } from './vmstat.ts'
 
+const UNSTABLE = -2
+
 export function doAnonymousPage(cpu: Task, fault: FaultContext): number {
   if ((fault.flags & FAULT_FLAG_SPECULATIVE) !== 0) countSpfEvent(cpu, VmEvent.SPF_ATTEMPT_ANON)
   if ((fault.vmFlags & VM_SHARED) !== 0) return VM_FAULT_SIGBUS
   if ((fault.flags & FAULT_FLAG_WRITE) === 0) {
     const entry = (ZERO_FRAME << PTE_FRAME_SHIFT) | youngPageProt(fault.vmFlags) | PTE_SPECIAL
-    return installIfNone(cpu, fault, entry) < 0 ? VM_FAULT_RETRY : 0
+    return notInstalled(installIfNone(cpu, fault, entry))
   }
   if (!faultAnonVma(cpu, fault)) return outOfMemory(fault)
   const frame = allocPage(cpu)
@@ -44,6 +47,12 @@ export function doAnonymousPage(cpu: Task, fault: FaultContext): number {
     return 0
   }
   putPage(cpu, frame)
+  return notInstalled(installed)
+}
+
+/** What {@link installIfNone} means for the fault. */
+function notInstalled(installed: number): number {
+  if (installed === UNSTABLE) return VM_FAULT_SIGBUS
   return installed < 0 ? VM_FAULT_RETRY : 0
 }
 
@@ -54,15 +63,17 @@ export function outOfMemory(fault: FaultContext): number {
 
 /**
  * Puts `entry` into the page table if there is none yet. Returns 1 if so, 0 if there was one, -1 if the fault must be
- * retried.
+ * retried, UNSTABLE if what was there may have been reaped.
  */
 function installIfNone(cpu: Task, fault: FaultContext, entry: number): number {
   if (!pteMapLock(cpu, fault)) return -1
   const address = pteAddress(fault.table, fault.page)
   const none = Atomics.load(cpu.heap, address) === 0
-  if (none) Atomics.store(cpu.heap, address, entry)
+  const stable = isStable(cpu, fault.mm)
+  if (none && stable) Atomics.store(cpu.heap, address, entry)
   cpu.design.pteInstalled(cpu, fault)
   spinUnlock(cpu, fault.table + PageTable.ptl)
+  if (none && !stable) return UNSTABLE
   return none ? 1 : 0
 }
 

@@ -32,6 +32,7 @@ import { mmapReadUnlock } from './mmap-lock.ts'
 import { freeFrame, putPage } from './page-alloc.ts'
 import { pageFlags, setPageFlags, tryLockPage, unlockPage, waitOnPageLocked } from './page-lock.ts'
 import { PG_DIRTY, PG_REFERENCED, PG_UPTODATE, isFilePage } from './page.ts'
+import { isStable } from './oom-reaper.ts'
 import { pteAddress } from './page-table.ts'
 import { youngPageProt } from './pte-flags.ts'
 import { pteMapLock } from './pte-lock.ts'
@@ -246,12 +247,14 @@ function finishFault(cpu: Task, fault: FaultContext, frame: number, entry: numbe
   // Once the table is unlocked, a zap may free the page, and it may be of another kind by then.
   const kind = isFilePage(cpu, frame) ? MM_FILE_PAGES : MM_ANON_PAGES
   const none = Atomics.load(cpu.heap, address) === 0
-  if (none) Atomics.store(cpu.heap, address, entry)
+  // A private page of the program's own may have been here until the OOM reaper came.
+  const reaped = (fault.vmFlags & VM_SHARED) === 0 && !isStable(cpu, fault.mm)
+  if (none && !reaped) Atomics.store(cpu.heap, address, entry)
   cpu.design.pteInstalled(cpu, fault)
   spinUnlock(cpu, fault.table + PageTable.ptl)
-  if (!none) putPage(cpu, frame)
+  if (!none || reaped) putPage(cpu, frame)
   else addMmCounterFast(cpu, fault.mm, kind, 1)
-  return 0
+  return none && reaped ? VM_FAULT_SIGBUS : 0
 }
 
 /**

@@ -30,6 +30,8 @@ export const Mm = layout('mm_struct', MM_WORDS, {
   /** The end of the heap in bytes beyond `startBrk`, unsigned. */
   brkBytes: 7,
   maxMapCount: 8,
+  /** MMF_UNSTABLE, see oom-reaper.ts. */
+  flags: 9,
   /** Moves whenever a VMA leaves the tree, so that the per-thread VMA caches know. */
   vmacacheSeqnum: 10,
   /** Dufour 2018: guards the tree, beside its root as in the patches; two words. */
