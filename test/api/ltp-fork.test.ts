@@ -1,6 +1,6 @@
-// What the Linux Test Project holds fork to, said in our own words: copies that share pages until somebody writes. First
-// by one thread, then with a thread that forks while another writes. As in ltp.test.ts, each test names the behaviour
-// and, in brackets, the programs of that project that ask for it.
+// What the Linux Test Project holds fork to, said in our own words: copies that share pages until somebody writes.
+// First by one thread, then with a thread that forks while another writes. As in ltp.test.ts, each test names the
+// behaviour and, in brackets, the programs of that project that ask for it.
 
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
