@@ -15,7 +15,7 @@
 // that waits, and when it enables interrupts. RCU needs no more than the same word, see sync/rcu.ts.
 
 import { CpuLostError, KernelReentryError, bugOn } from './errors.ts'
-import { Header } from './header.ts'
+import { HEAP_MAGIC, Header } from './header.ts'
 import type { PhysicalMemory } from './frames.ts'
 import { LockedHeap, type LockedInstructions } from './locked.ts'
 import { PER_CPU_WORDS, PerCpu } from './per-cpu.ts'
@@ -448,6 +448,13 @@ export function sleepWhile(cpu: Cpu, word: number, value: number): void {
   if (timedOut) cpu.host?.stillWaiting()
   returnFromHost(cpu)
   if (timedOut) throwIfCpuLost(cpu)
+}
+
+/** `schedule_timeout_uninterruptible`: sleeps so long. */
+export function sleepFor(cpu: Cpu, milliseconds: number): void {
+  leaveForHost(cpu)
+  Atomics.wait(cpu.heap, Header.magic, HEAP_MAGIC, milliseconds)
+  returnFromHost(cpu)
 }
 
 /** `io_schedule`: until {@link returnFromHost} this CPU is outside, with work undone, as the host works for it. */

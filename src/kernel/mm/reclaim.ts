@@ -16,6 +16,9 @@ import {
   disableInterrupts,
   enableInterrupts,
   flushTlb,
+  isInKernel,
+  perCpuBase,
+  sleepFor,
 } from '../machine/cpu.ts'
 import { Header } from '../machine/header.ts'
 import {
@@ -56,14 +59,33 @@ const FRAMES_AT_A_TIME = 256
  * where that is allowed; elsewhere it only looks. Returns 0 when none can be had. No spinlock is held.
  */
 export function allocPage(cpu: Task): number {
-  for (;;) {
+  for (let retries = 0; ; retries++) {
     const frame = allocFrame(cpu)
     if (frame !== 0 || cpu.rcuNesting !== 0 || !cpu.interruptsEnabled) return frame
     const reclaimed = Atomics.load(cpu.heap, Header.reclaimedFrames)
     tryToFreePages(cpu)
-    // What others have freed may be had, too; if there is nothing, nobody has found anything.
-    if (Atomics.load(cpu.heap, Header.reclaimedFrames) === reclaimed) return allocFrame(cpu)
+    // What others have freed may be had, too.
+    if (Atomics.load(cpu.heap, Header.reclaimedFrames) !== reclaimed) retries = 0
+    else if (!shouldReclaimRetry(cpu, retries)) return allocFrame(cpu)
+    else sleepFor(cpu, RECLAIM_WAIT_MS)
   }
+}
+
+/** `MAX_RECLAIM_RETRIES`: how often one waits for others when nothing could be freed. */
+const MAX_RECLAIM_RETRIES = 16
+/** How long each time, in milliseconds (`congestion_wait`). */
+const RECLAIM_WAIT_MS = 5
+
+/**
+ * `should_reclaim_retry`: others that are at work may have locked what could leave memory, for as long as the host reads
+ * or writes it.
+ */
+function shouldReclaimRetry(cpu: Task, retries: number): boolean {
+  if (retries >= MAX_RECLAIM_RETRIES || !canReclaim(cpu)) return false
+  for (let id = 0; id < cpu.cpuCount; id++) {
+    if (id !== cpu.id && isInKernel(cpu.heap, perCpuBase(cpu.heap, id))) return true
+  }
+  return false
 }
 
 /** `try_to_free_pages`: turns the hands until some frames are free. Returns how many were freed. */
