@@ -77,8 +77,8 @@ const MAX_RECLAIM_RETRIES = 16
 const RECLAIM_WAIT_MS = 5
 
 /**
- * `should_reclaim_retry`: others that are at work may have locked what could leave memory, for as long as the host reads
- * or writes it.
+ * `should_reclaim_retry`: others that are at work may have locked what could leave memory, for as long as the host
+ * reads or writes it.
  */
 function shouldReclaimRetry(cpu: Task, retries: number): boolean {
   if (retries >= MAX_RECLAIM_RETRIES || !canReclaim(cpu)) return false
