@@ -38,6 +38,7 @@ export {
   PTE_PRESENT,
   PTE_PROTNONE,
   PTE_SPECIAL,
+  PTE_SWAP,
   PTE_WRITE,
   PageTable,
 } from './machine/pte.ts'
@@ -79,7 +80,8 @@ export { mprotect } from './mm/mprotect.ts'
 export { MS_ASYNC, MS_INVALIDATE, MS_SYNC, msync } from './mm/msync.ts'
 export { MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE, mremap } from './mm/mremap.ts'
 export { Zone, allocFrame, freeFrame, putPage } from './mm/page-alloc.ts'
-export { PG_DIRTY, PG_UPTODATE, Page, pageStruct } from './mm/page.ts'
+export { PG_DIRTY, PG_LOCKED, PG_SWAPCACHE, PG_UPTODATE, Page, pageStruct } from './mm/page.ts'
+export { pageOutRange, shrinkCaches, tryToFreePages } from './mm/reclaim.ts'
 export { getMmCounter, syncMmRss } from './mm/rss.ts'
 export { slabInUse } from './mm/slab.ts'
 export { STACK_GUARD_GAP } from './mm/stack.ts'
