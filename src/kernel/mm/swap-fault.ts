@@ -4,6 +4,7 @@
 // one less then; a page that no other entry wants is taken out of the cache when it is to be written, as its slot
 // would not be its content any more. Which of this may be done without the mmap lock is for the design to say.
 
+import { cpuRelax } from '../machine/cpu.ts'
 import { PAGE_SIZE } from '../machine/frames.ts'
 import { PTE_DIRTY, PTE_FRAME_SHIFT, PTE_WRITE, PageTable } from '../machine/pte.ts'
 import { Header } from '../machine/header.ts'
@@ -38,8 +39,19 @@ import { VM_LOCKED } from './vma.ts'
 import { VmEvent, countSpfEvent, countVmEvent } from './vmstat.ts'
 import { doWpPage } from './wp.ts'
 
+/** In place of a result: the fault has waited for the page, and has to look for it again. */
+const LOOK_AGAIN = -1
+
 /** `do_swap_page`. */
 export function doSwapPage(cpu: Task, fault: FaultContext): number {
+  for (;;) {
+    const result = trySwapPage(cpu, fault)
+    if (result !== LOOK_AGAIN) return result
+    cpuRelax(cpu)
+  }
+}
+
+function trySwapPage(cpu: Task, fault: FaultContext): number {
   const unlocked = (fault.flags & FAULT_FLAGS_UNLOCKED) !== 0
   if (unlocked && cpu.design.speculatesOnSwap === 'never') {
     countSpfEvent(cpu, VmEvent.SPF_ABORT_SWAP)
@@ -74,7 +86,7 @@ function leaveForPage(cpu: Task, fault: FaultContext): boolean {
   return true
 }
 
-/** What has been waited for is there, or failed. */
+/** What has been waited for is there, or failed, or (SLOT_FREE) is not wanted any more. */
 function afterWait(cpu: Task, fault: FaultContext, left: boolean, error: number): number {
   const dropped = left ? VM_FAULT_DROPPED : 0
   if (error === -ENOMEM) return outOfMemory(fault) | dropped
@@ -82,7 +94,10 @@ function afterWait(cpu: Task, fault: FaultContext, left: boolean, error: number)
     cpu.ioError = error
     return VM_FAULT_SIGBUS | dropped
   }
-  return left ? VM_FAULT_RETRY | VM_FAULT_DROPPED : doSwapPage(cpu, fault)
+  if (left) return VM_FAULT_RETRY | VM_FAULT_DROPPED
+  // Who has freed the slot is just changing the entry; a fault without the mmap lock may not look whether it has.
+  const unlocked = (fault.flags & FAULT_FLAGS_UNLOCKED) !== 0
+  return error === SLOT_FREE && unlocked ? VM_FAULT_RETRY : LOOK_AGAIN
 }
 
 /** The page is not in the swap cache. */
@@ -101,10 +116,12 @@ function readMissing(cpu: Task, fault: FaultContext, slot: number): number {
 
 /** `swapin_readahead`: what left memory together is likely wanted together. */
 const SWAP_CLUSTER = 8
+/** Nothing refers to the slot any more. */
+const SLOT_FREE = 1
 
 /**
  * `read_swap_cache_async`: brings a slot into the swap cache, and the slots behind it as long as there are free frames.
- * Returns 0, also if somebody else did, or a negative errno.
+ * Returns 0, also if somebody else did, or SLOT_FREE, or a negative errno.
  */
 function swapIn(cpu: Task, slot: number): number {
   const { ioFrames } = cpu
@@ -112,9 +129,10 @@ function swapIn(cpu: Task, slot: number): number {
   for (; count < SWAP_CLUSTER && slot + count <= cpu.heap[Header.swapSlots]; count++) {
     const frame = freshPage(cpu, count === 0 ? allocPage(cpu) : allocFrame(cpu), PG_LOCKED)
     if (frame === 0) break
-    if (addToSwapCache(cpu, frame, slot + count) !== 1) {
+    const added = addToSwapCache(cpu, frame, slot + count)
+    if (added !== 1) {
       release(cpu, frame, 0)
-      if (count === 0) return 0
+      if (count === 0) return added < 0 ? SLOT_FREE : 0
       break
     }
     ioFrames[count] = frame
