@@ -144,13 +144,14 @@ export function addToSwap(cpu: Task, frame: number, count: number): number {
 
 /**
  * `swapcache_prepare`: puts a fresh frame, locked and not up to date, into the cache for a slot whose content is to be
- * read. Returns 1, or 0 when somebody else has, or -1 when the slot is not in use any more.
+ * read. Returns 1, or 0 when somebody else has, or -1 when the slot is not in use any more, or that of a file.
  */
 export function addToSwapCache(cpu: Task, frame: number, slot: number): number {
   const { heap } = cpu
   const page = pageStruct(cpu, frame)
   spinLock(cpu, Header.swapLock)
-  const used = Atomics.load(heap, slotWord(cpu, Header.swapMap, slot)) !== 0
+  const anonymous = Atomics.load(heap, slotWord(cpu, Header.swapOwner, slot)) === 0
+  const used = anonymous && Atomics.load(heap, slotWord(cpu, Header.swapMap, slot)) !== 0
   const free = Atomics.load(heap, slotWord(cpu, Header.swapCache, slot)) === 0
   if (used && free) {
     Atomics.store(heap, page + Page.swapSlot, slot)
