@@ -32,6 +32,7 @@ import {
 } from '../machine/pte.ts'
 import { refcountIncNotZero } from '../sync/refcount.ts'
 import { rcuReadLock, rcuReadUnlock } from '../sync/rcu.ts'
+import { downRead, downWrite, upRead, upWrite } from '../sync/rwsem.ts'
 import { spinLock, spinTryLock, spinUnlock } from '../sync/spinlock.ts'
 import { dropMm, grabMm } from './mm-count.ts'
 import { MM_ANON_PAGES, MM_FILE_PAGES, MM_SWAPENTS, Mm, TASK_SIZE } from './mm.ts'
@@ -59,15 +60,37 @@ export function allocPage(cpu: Task): number {
     if (frame !== 0 || cpu.rcuNesting !== 0 || !cpu.interruptsEnabled) return frame
     const reclaimed = Atomics.load(cpu.heap, Header.reclaimedFrames)
     tryToFreePages(cpu)
-    // What others have freed may be had, too; if there is nothing, nobody has found anything.
-    if (Atomics.load(cpu.heap, Header.reclaimedFrames) === reclaimed) return allocFrame(cpu)
+    // What others have freed may be had, too.
+    if (Atomics.load(cpu.heap, Header.reclaimedFrames) === reclaimed) return allocAlone(cpu)
   }
+}
+
+/**
+ * Nothing could be freed; but others may just be at work on all that could leave. Waits for them, and tries once more while
+ * nobody else does: what there is then is all that there is (`oom_lock`, and `should_reclaim_retry`).
+ */
+function allocAlone(cpu: Task): number {
+  if (!canReclaim(cpu)) return allocFrame(cpu)
+  downWrite(cpu, Header.reclaimLock)
+  let frame = allocFrame(cpu)
+  // What is freed, others may be faster to take.
+  while (frame === 0 && turnHands(cpu) !== 0) frame = allocFrame(cpu)
+  upWrite(cpu, Header.reclaimLock)
+  return frame
 }
 
 /** `try_to_free_pages`: turns the hands until some frames are free. Returns how many were freed. */
 export function tryToFreePages(cpu: Task): number {
-  const { heap } = cpu
   if (!canReclaim(cpu)) return 0
+  downRead(cpu, Header.reclaimLock)
+  const freed = turnHands(cpu)
+  upRead(cpu, Header.reclaimLock)
+  return freed
+}
+
+/** The lock of reclaim is held. */
+function turnHands(cpu: Task): number {
+  const { heap } = cpu
   const revolution = Atomics.load(heap, Header.clockRevolutions)
   // At the first passage what was used is spared; at the third, everything has been unmapped and passed once since.
   const passages = Math.ceil((3 * heap[Header.frameCount]) / FRAMES_AT_A_TIME)
@@ -163,13 +186,13 @@ function unmapAndFree(cpu: Task, mm: number, start: number, end: number, all: bo
 
 /** `madvise_pageout`: takes what is mapped in [start, end) out of memory, as far as nothing else refers to it. */
 export function pageOutRange(cpu: Task, mm: number, start: number, end: number): void {
-  for (let page = start; page < end;) {
-    page = nextTable(cpu, mm, page)
-    if (page >= end) return
+  downRead(cpu, Header.reclaimLock)
+  for (let page = nextTable(cpu, mm, start); page < end; page = nextTable(cpu, mm, page)) {
     const stop = Math.min((page & -CLOCK_PAGES) + CLOCK_PAGES, end)
     unmapAndFree(cpu, mm, page, stop, true)
     page = stop
   }
+  upRead(cpu, Header.reclaimLock)
 }
 
 /**
