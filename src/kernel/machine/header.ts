@@ -45,7 +45,7 @@ export const Header = layout('machine', WORDS, {
   mmListLock: 49,
   mmGeneration: 50,
   fileGeneration: 52,
-  mmuNotifierGeneration: 53,
+  mmuNotifierGeneration: 56,
   /** The last number that any VMA cache was told: never the same for two address spaces at one place of the heap. */
   vmacacheSeqnum: 51,
   /** The one SRCU domain, `vma_srcu`: see sync/srcu.ts. */
