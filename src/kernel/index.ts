@@ -112,7 +112,15 @@ export {
 } from './mm/overcommit.ts'
 export { oomReap } from './mm/oom-reaper.ts'
 export { Zone, allocFrame, freeFrame, putPage } from './mm/page-alloc.ts'
-export { PG_DIRTY, PG_SWAPCACHE, PG_UPTODATE, Page, pageStruct } from './mm/page.ts'
+export {
+  PG_DIRTY,
+  PG_LOCKED,
+  PG_SWAPCACHE,
+  PG_UPTODATE,
+  Page,
+  pageStruct,
+} from './mm/page.ts'
+export { pageOutRange, shrinkCaches, tryToFreePages } from './mm/reclaim.ts'
 export { getMmCounter, syncMmRss } from './mm/rss.ts'
 export { secondaryLoadInt32, secondaryStoreInt32 } from './mm/secondary-mmu.ts'
 export { slabInUse } from './mm/slab.ts'

@@ -119,12 +119,14 @@ function canReclaim(cpu: Task): boolean {
 // ---------------------------------------------------------------------------------------------------------------------
 // The hand that goes over frames
 
-function shrinkCaches(cpu: Task): number {
+/** Moves on over some frames. Returns how many were freed. */
+export function shrinkCaches(cpu: Task): number {
   const { heap } = cpu
   const frameCount = heap[Header.frameCount]
+  const passage = Math.min(FRAMES_AT_A_TIME, frameCount)
   let freed = 0
-  let frame = (Atomics.add(heap, Header.frameHand, FRAMES_AT_A_TIME) >>> 0) % frameCount
-  for (let passed = 0; passed < FRAMES_AT_A_TIME && freed < RECLAIM_FRAMES; passed++) {
+  let frame = (Atomics.add(heap, Header.frameHand, passage) >>> 0) % frameCount
+  for (let passed = 0; passed < passage && freed < RECLAIM_FRAMES; passed++) {
     if (isCachedOnly(cpu, frame) && reclaimUnused(cpu, frame)) freed++
     if (++frame >= frameCount) frame = 0
   }
