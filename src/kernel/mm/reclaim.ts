@@ -31,7 +31,6 @@ import {
   PTE_PROTNONE,
   PTE_SPECIAL,
   PTE_SWAP,
-  PUD_SHIFT,
   PageTable,
 } from '../machine/pte.ts'
 import { refcountIncNotZero } from '../sync/refcount.ts'
@@ -42,7 +41,7 @@ import { MM_ANON_PAGES, MM_FILE_PAGES, MM_SWAPENTS, Mm, TASK_SIZE } from './mm.t
 import { reclaimEnd, reclaimStart } from './mmu-notifier.ts'
 import { allocFrame, putPage } from './page-alloc.ts'
 import { clearPageFlags, pageFlags, setPageFlags, tryLockPage, unlockPage } from './page-lock.ts'
-import { findPmdTable, findPteTable, pteAddress } from './page-table.ts'
+import { findPteTable, nextPteTable, pteAddress } from './page-table.ts'
 import { PG_DIRTY, PG_LAZYFREE, PG_REFERENCED, PG_SWAPCACHE, Page, pageCount, pageStruct } from './page.ts'
 import { reclaimPage, writeCold } from './reclaim-page.ts'
 import { addMmCounter } from './rss.ts'
@@ -238,14 +237,10 @@ function mmOfGeneration(cpu: Task, generation: number): number {
   return heap[Header.mmList]
 }
 
-/** The first page from `page` on for which there is a pte table; TASK_SIZE or more if none. */
+/** The first page from `page` on for which there is a pte table; TASK_SIZE if none. */
 function nextTable(cpu: Task, mm: number, page: number): number {
-  let next = page
   beginWindow(cpu)
-  while (next < TASK_SIZE && findPteTable(cpu, mm, next) === 0) {
-    const shift = findPmdTable(cpu, mm, next) === 0 ? PUD_SHIFT : PMD_SHIFT
-    next = ((next >> shift) + 1) * 2 ** shift
-  }
+  const next = nextPteTable(cpu, mm, page)
   endWindow(cpu)
   return next
 }

@@ -4,6 +4,7 @@
 // one less then; a page that no other entry wants is taken out of the cache when it is to be written, as its slot
 // would not be its content any more. Which of this may be done without the mmap lock is for the design to say.
 
+import { cpuRelax } from '../machine/cpu.ts'
 import { PAGE_SIZE } from '../machine/frames.ts'
 import { PMD_SHIFT, PTE_DIRTY, PTE_FRAME_SHIFT, PTE_SWAP, PTE_WRITE, PageTable } from '../machine/pte.ts'
 import { Header } from '../machine/header.ts'
@@ -38,8 +39,19 @@ import { VM_LOCKED } from './vma.ts'
 import { VmEvent, countSpfEvent, countVmEvent } from './vmstat.ts'
 import { doWpPage } from './wp.ts'
 
+/** In place of a result: the fault has waited for the page, or for the entry, and has to look again. */
+const LOOK_AGAIN = -1
+
 /** `do_swap_page`. */
 export function doSwapPage(cpu: Task, fault: FaultContext): number {
+  for (;;) {
+    const result = trySwapPage(cpu, fault)
+    if (result !== LOOK_AGAIN) return result
+    cpuRelax(cpu)
+  }
+}
+
+function trySwapPage(cpu: Task, fault: FaultContext): number {
   const unlocked = (fault.flags & FAULT_FLAGS_UNLOCKED) !== 0
   if (unlocked && cpu.design.speculatesOnSwap === 'never') {
     countSpfEvent(cpu, VmEvent.SPF_ABORT_SWAP)
@@ -82,7 +94,7 @@ function afterWait(cpu: Task, fault: FaultContext, left: boolean, error: number)
     cpu.ioError = error
     return VM_FAULT_SIGBUS | dropped
   }
-  return left ? VM_FAULT_RETRY | VM_FAULT_DROPPED : doSwapPage(cpu, fault)
+  return left ? VM_FAULT_RETRY | VM_FAULT_DROPPED : LOOK_AGAIN
 }
 
 /** The page is not in the swap cache. */
