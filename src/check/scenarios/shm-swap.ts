@@ -13,6 +13,6 @@ export default kernelScenario({
     cpu.load(warmPage)
     cpu.pageOut(firstPage)
   },
-  threads: [[(cpu) => cpu.load(firstPage)], [(cpu) => cpu.add(firstPage, 1), (cpu) => cpu.pageOut(firstPage)]],
+  threads: [[(cpu) => cpu.add(firstPage, 0)], [(cpu) => cpu.add(firstPage, 1), (cpu) => cpu.pageOut(firstPage)]],
   pages: [firstPage, warmPage],
 })

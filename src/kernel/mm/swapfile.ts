@@ -81,20 +81,19 @@ function tryToUnuse(cpu: Task): number {
     const error = unuseSlots(cpu)
     if (error !== 0) return error
     // What is left is in the hands of another CPU, which may be waiting for this one to flush its TLB.
-    cpuRelax(cpu)
+    if (Atomics.load(heap, Header.swapFree) !== heap[Header.swapSlots]) cpuRelax(cpu)
   }
   return 0
 }
 
-/** `unuse_mm`: every entry that refers to the area gets its page back. */
+/** `unuse_mm`: entries that refer to the area get their page back. */
 function unuseMm(cpu: Task, mm: number): number {
-  for (let page = 0; page < TASK_SIZE;) {
+  // An entry may still be there then, whose page another CPU is working on, or whose mapping it is just taking away.
+  for (let page = 0; page < TASK_SIZE; page++) {
     mmapReadLock(cpu, mm)
     page = nextSwapEntry(cpu, mm, page)
     const result = page >= TASK_SIZE ? 0 : faultInLocked(cpu, mm, page)
     mmapReadUnlock(cpu, mm)
-    // An entry may be there still whose page another CPU is working on, or whose mapping it is taking away.
-    cpuRelax(cpu)
     if ((result & VM_FAULT_ERROR) !== 0) return (result & VM_FAULT_OOM) !== 0 ? -ENOMEM : -EIO
   }
   return 0
