@@ -10,6 +10,6 @@ export default kernelScenario({
     cpu.keepFile(firstPage)
     cpu.store(firstPage, 7)
   },
-  threads: [[(cpu) => cpu.store(warmPage, 42)], [(cpu) => cpu.load(warmPage, 1), (cpu) => cpu.truncate(1)]],
+  threads: [[(cpu) => cpu.store(warmPage, 42)], [(cpu) => cpu.store(warmPage, 43, 1), (cpu) => cpu.truncate(1)]],
   pages: [firstPage, warmPage],
 })

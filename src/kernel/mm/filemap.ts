@@ -109,24 +109,24 @@ export function isPageOf(cpu: Task, frame: number, file: number, index: number):
 
 /** A hole becomes a page of zeros. Returns 0 or -ENOMEM. */
 function addZeroPage(cpu: Task, file: number, index: number): number {
-  const frame = freshPage(cpu, allocPage(cpu), PG_UPTODATE | PG_REFERENCED)
+  const frame = freshPage(cpu, allocPage(cpu), PG_LOCKED | PG_UPTODATE | PG_REFERENCED)
   if (frame === 0) return -ENOMEM
   clearFrame(cpu, frame)
   const added = addToPageCache(cpu, file, index, frame, 0)
   if (added === 1) dropIfTruncated(cpu, file, index, frame)
+  unlockPage(cpu, frame)
   putPage(cpu, frame)
   return added < 0 ? -ENOMEM : 0
 }
 
-/** Truncation may have looked before the page was there: then it is for this CPU to take it out. */
+/**
+ * Truncation may have looked before the page was there: then it is for this CPU to take it out. The page has been locked
+ * since before it entered the cache, so that nobody has mapped it.
+ */
 function dropIfTruncated(cpu: Task, file: number, index: number, frame: number): void {
   if (index < Atomics.load(cpu.heap, file + File.pages)) return
-  lockPage(cpu, frame)
-  if (isPageOf(cpu, frame, file, index)) {
-    deleteFromPageCache(cpu, frame, 0)
-    putPage(cpu, frame)
-  }
-  unlockPage(cpu, frame)
+  deleteFromPageCache(cpu, frame, 0)
+  putPage(cpu, frame)
 }
 
 /** `shmem_swapin`. Returns 0, also when the page is not in that slot any more, or a negative errno. */
