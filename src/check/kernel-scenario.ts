@@ -403,12 +403,11 @@ export class ScenarioCpu {
   readFile(index: number): Outcome {
     const { task } = this
     kernelEnter(task)
-    task.ioError = 0
     const frame = getFilePage(task, this.machine.kept[0]!, index)
-    const value = frame === 0 ? errnoName(-task.ioError) : Atomics.load(task.memory.words, frame * PAGE_WORDS)
+    const value = frame === 0 ? task.ioError : Atomics.load(task.memory.words, frame * PAGE_WORDS)
     if (frame !== 0) putPage(task, frame)
     kernelExit(task)
-    return value
+    return frame === 0 && value === 0 ? 'end of file' : outcomeOf(value)
   }
 
   /** fsync() of the file that is kept open. */

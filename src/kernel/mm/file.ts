@@ -161,7 +161,7 @@ function freeRadixNode(cpu: Task, node: number): void {
 export function bytesInPage(cpu: Task, file: number, index: number): number {
   const pages = Atomics.load(cpu.heap, file + File.pages)
   if (index < pages - 1) return 4096
-  return index === pages - 1 ? cpu.heap[file + File.lastBytes] : 0
+  return index === pages - 1 ? Atomics.load(cpu.heap, file + File.lastBytes) : 0
 }
 
 /** What the tree says of page `index`: a frame, minus a slot of the swap area, or 0. It may change at once. */

@@ -31,10 +31,15 @@ const MMAP_LOTSAMISS = 100
 
 /**
  * The page `index` of a file, up to date, with a reference on it. `vmFlags` are those of the mapping, if it is for one.
- * Returns 0 when that is not possible; `cpu.ioError` is a negative errno then.
+ * Returns 0 when that is not possible; `cpu.ioError` is a negative errno then, and 0 behind the end of the file.
  */
 export function getFilePage(cpu: Task, file: number, index: number, vmFlags = 0): number {
   for (;;) {
+    // Each time: it may be made shorter, and what is brought in there is thrown away again.
+    if (index >= Atomics.load(cpu.heap, file + File.pages)) {
+      cpu.ioError = 0
+      return 0
+    }
     const frame = findGetPage(cpu, file, index)
     if (frame !== 0) {
       if ((pageFlags(cpu, frame) & PG_UPTODATE) !== 0) return frame
