@@ -83,7 +83,7 @@ export function bringIn(cpu: Task, file: number, index: number, vmFlags: number)
   const entry = loadPage(cpu, file, index)
   if (entry > 0) return 0
   if (entry < 0) return swapInFilePage(cpu, file, index, -entry)
-  if ((cpu.heap[file + File.flags] & FILE_HOST) === 0) return addZeroPage(cpu, file, index)
+  if ((Atomics.load(cpu.heap, file + File.flags) & FILE_HOST) === 0) return addZeroPage(cpu, file, index)
   countVmEvent(cpu, VmEvent.pgmajfault)
   return readAround(cpu, file, index, vmFlags)
 }

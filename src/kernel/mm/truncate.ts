@@ -93,7 +93,7 @@ function shrink(cpu: Task, file: number, pages: number, lastBytes: number): numb
 }
 
 function isOnHost(cpu: Task, file: number): boolean {
-  return (cpu.heap[file + File.flags] & FILE_HOST) !== 0
+  return (Atomics.load(cpu.heap, file + File.flags) & FILE_HOST) !== 0
 }
 
 /** `i_size_write`. The two words are not changed together: who reads them meanwhile may see the last page as full. */

@@ -116,7 +116,7 @@ export function writeBackFile(cpu: Task, file: number): number {
 }
 
 function writeBackRange(cpu: Task, file: number, first: number, end: number): number {
-  const flags = cpu.heap[file + File.flags]
+  const flags = Atomics.load(cpu.heap, file + File.flags)
   if ((flags & FILE_HOST) === 0 || (flags & FILE_READ_ONLY) !== 0) return 0
   cleanMappings(cpu, file, first, end)
   const error = writeBackPages(cpu, file, first, end)
