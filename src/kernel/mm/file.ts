@@ -153,6 +153,9 @@ export function addDeadFile(cpu: Task, file: number): void {
 /** Frees a file that nobody refers to and that has no pages. */
 export function freeFile(cpu: Task, file: number): void {
   const { heap } = cpu
+  // Truncation looks without the lock: who has just taken the last page out may still hold it (see evict()).
+  spinLock(cpu, file + File.lock)
+  spinUnlock(cpu, file + File.lock)
   const root = heap[file + File.root]
   if (root !== 0) freeRadixNode(cpu, root)
   heap[file + File.generation] = 0
