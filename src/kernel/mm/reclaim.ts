@@ -176,6 +176,7 @@ function unmapAndFree(cpu: Task, mm: number, start: number, end: number, all: bo
   if (clockCount !== 0) flushAllCpus(cpu, mm)
   reclaimEnd(cpu, mm)
   if (clockCount === 0) return 0
+  for (let n = 0; n < clockCount; n++) unlockPage(cpu, clockFrames[n])
   writeCold(cpu, clockFrames, clockCount)
   let freed = 0
   for (let n = 0; n < clockCount; n++) {
@@ -258,7 +259,7 @@ function endWindow(cpu: Task): void {
 
 /**
  * Takes the pages of [start, end), all of one table, out of it that were not used since the hand last came; their
- * frames are in `cpu.clockFrames` then, each with the reference that its entry had.
+ * frames are in `cpu.clockFrames` then, locked, each with the reference that its entry had.
  */
 function unmapCold(cpu: Task, mm: number, start: number, end: number, all: boolean): void {
   const counts = cpu.clockCounts
@@ -284,11 +285,17 @@ function unmapIfCold(cpu: Task, address: number, all: boolean): void {
     return
   }
   const frame = entry >>> PTE_FRAME_SHIFT
+  // Until no CPU has its old translation: what is still written by one must not be missed by a write-back that thinks the
+  // page clean, nor by a fault that copies it.
+  if (!tryLockPage(cpu, frame)) return
   const isFile = Atomics.load(heap, pageStruct(cpu, frame) + Page.mapping) !== 0
   const unmapped = isFile
     ? unmapFilePage(cpu, address, entry, frame)
     : unmapAnonymous(cpu, address, entry, frame)
-  if (!unmapped) return
+  if (!unmapped) {
+    unlockPage(cpu, frame)
+    return
+  }
   cpu.clockCounts[isFile ? MM_FILE_PAGES : MM_ANON_PAGES]--
   cpu.clockFrames[cpu.clockCount++] = frame
 }
@@ -300,21 +307,19 @@ function unmapFilePage(cpu: Task, address: number, entry: number, frame: number)
   return true
 }
 
-/** The entry becomes one of the swap area. Returns false when the page is in use, or no slot is free. */
+/** The entry becomes one of the swap area. Returns false when the hardware has just used it, or no slot is free. */
 function unmapAnonymous(cpu: Task, address: number, entry: number, frame: number): boolean {
   const { heap } = cpu
   const given = (pageFlags(cpu, frame) & PG_LAZYFREE) !== 0
   if (given && (entry & PTE_DIRTY) === 0 && pageCount(cpu, frame) === 1) {
     return Atomics.compareExchange(heap, address, entry, 0) === entry
   }
-  if (!tryLockPage(cpu, frame)) return false
   let slot = swapCacheSlot(cpu, frame)
   const fresh = slot === 0
   if (fresh) slot = addToSwap(cpu, frame, 1)
   else swapDuplicate(cpu, slot)
-  if (slot !== 0 && (entry & PTE_DIRTY) !== 0) setPageFlags(cpu, frame, PG_DIRTY)
-  unlockPage(cpu, frame)
   if (slot === 0) return false
+  if ((entry & PTE_DIRTY) !== 0) setPageFlags(cpu, frame, PG_DIRTY)
   if (Atomics.compareExchange(heap, address, entry, (slot << PTE_FRAME_SHIFT) | PTE_SWAP) === entry) {
     cpu.clockCounts[MM_SWAPENTS]++
     return true
