@@ -86,6 +86,9 @@ export const Header = layout('machine', WORDS, {
   swapOwner: SWAP + 8,
   /** 1 while the area is being emptied: no new slots. */
   swapLeaving: SWAP + 9,
+
+  /** A rw_semaphore: held for reading by who has pages in its hands that may be leaving memory, see mm/reclaim.ts. */
+  reclaimLock: SWAP + 16,
 })
 
 export const HEADER_WORDS = WORDS

@@ -35,6 +35,7 @@ import {
 } from '../machine/pte.ts'
 import { refcountIncNotZero } from '../sync/refcount.ts'
 import { rcuReadLock, rcuReadUnlock } from '../sync/rcu.ts'
+import { downRead, downWrite, upRead, upWrite } from '../sync/rwsem.ts'
 import { spinLock, spinTryLock, spinUnlock } from '../sync/spinlock.ts'
 import { dropMm, grabMm } from './mm-count.ts'
 import { MM_ANON_PAGES, MM_FILE_PAGES, MM_SWAPENTS, Mm, TASK_SIZE } from './mm.ts'
@@ -64,10 +65,28 @@ export function allocPage(cpu: Task): number {
     const reclaimed = Atomics.load(cpu.heap, Header.reclaimedFrames)
     tryToFreePages(cpu)
     // What others have freed may be had, too.
-    if (Atomics.load(cpu.heap, Header.reclaimedFrames) !== reclaimed) retries = 0
-    else if (!shouldReclaimRetry(cpu, retries)) return allocFrame(cpu)
-    else sleepFor(cpu, RECLAIM_WAIT_MS)
+    if (Atomics.load(cpu.heap, Header.reclaimedFrames) !== reclaimed) {
+      retries = 0
+      continue
+    }
+    const found = allocAlone(cpu)
+    if (found !== 0 || !shouldReclaimRetry(cpu, retries)) return found
+    sleepFor(cpu, RECLAIM_WAIT_MS)
   }
+}
+
+/**
+ * Nothing could be freed; but others that reclaim may just have in their hands all that could leave. Waits for them, and
+ * tries once more while nobody else does (`oom_lock`).
+ */
+function allocAlone(cpu: Task): number {
+  if (!canReclaim(cpu)) return allocFrame(cpu)
+  downWrite(cpu, Header.reclaimLock)
+  let frame = allocFrame(cpu)
+  // What is freed, others may be faster to take.
+  while (frame === 0 && turnHands(cpu) !== 0) frame = allocFrame(cpu)
+  upWrite(cpu, Header.reclaimLock)
+  return frame
 }
 
 /** `MAX_RECLAIM_RETRIES`: how often one waits for others when nothing could be freed. */
@@ -77,7 +96,7 @@ const RECLAIM_WAIT_MS = 5
 
 /**
  * `should_reclaim_retry`: others that are at work may have locked what could leave memory, for as long as the host reads
- * or writes it.
+ * or writes it, also without reclaiming anything.
  */
 function shouldReclaimRetry(cpu: Task, retries: number): boolean {
   if (retries >= MAX_RECLAIM_RETRIES || !canReclaim(cpu)) return false
@@ -89,8 +108,16 @@ function shouldReclaimRetry(cpu: Task, retries: number): boolean {
 
 /** `try_to_free_pages`: turns the hands until some frames are free. Returns how many were freed. */
 export function tryToFreePages(cpu: Task): number {
-  const { heap } = cpu
   if (!canReclaim(cpu)) return 0
+  downRead(cpu, Header.reclaimLock)
+  const freed = turnHands(cpu)
+  upRead(cpu, Header.reclaimLock)
+  return freed
+}
+
+/** The lock of reclaim is held. */
+function turnHands(cpu: Task): number {
+  const { heap } = cpu
   const revolution = Atomics.load(heap, Header.clockRevolutions)
   // At the first passage what was used is spared; at the third, everything has been unmapped and passed once since.
   const passages = Math.ceil((3 * heap[Header.frameCount]) / FRAMES_AT_A_TIME)
@@ -188,13 +215,13 @@ function unmapAndFree(cpu: Task, mm: number, start: number, end: number, all: bo
 
 /** `madvise_pageout`: takes what is mapped in [start, end) out of memory, as far as nothing else refers to it. */
 export function pageOutRange(cpu: Task, mm: number, start: number, end: number): void {
-  for (let page = start; page < end;) {
-    page = nextTable(cpu, mm, page)
-    if (page >= end) return
+  downRead(cpu, Header.reclaimLock)
+  for (let page = nextTable(cpu, mm, start); page < end; page = nextTable(cpu, mm, page)) {
     const stop = Math.min((page & -CLOCK_PAGES) + CLOCK_PAGES, end)
     unmapAndFree(cpu, mm, page, stop, true)
     page = stop
   }
+  upRead(cpu, Header.reclaimLock)
 }
 
 /**
