@@ -20,7 +20,6 @@ import {
   resolveKernelConfig,
 } from '../kernel/index.ts'
 import { ScenarioDisk } from './scenario-disk.ts'
-import { ScenarioDisk } from './scenario-disk.ts'
 
 export interface MachineChoice {
   readonly cpus: number
@@ -65,8 +64,6 @@ export function bootMachine(choice: MachineChoice): KernelMachine {
   const memory = physicalMemory(frames)
   const chosen = designs[heap[Header.design]!]!
   const tasks = Array.from({ length: cpus }, (_, id) => new Task(id, heap, memory, chosen))
-  const disk = new ScenarioDisk(heap, memory)
-  for (const task of tasks) task.host = disk
   const disk = new ScenarioDisk(heap, memory)
   for (const task of tasks) task.host = disk
   kernelEnter(tasks[0]!)

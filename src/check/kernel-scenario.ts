@@ -187,7 +187,7 @@ export class ScenarioCpu {
     const child = forkMm(task, this.mm)
     joinMm(task, child)
     kernelExit(task)
-    return new ScenarioCpu(task, child)
+    return new ScenarioCpu(this.machine, task, child)
   }
 
   unmap(page: number, pages: number): Outcome {
