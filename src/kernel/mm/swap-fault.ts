@@ -127,7 +127,7 @@ const SWAP_CLUSTER = 8
 function swapIn(cpu: Task, slot: number): number {
   const { ioFrames } = cpu
   let count = 0
-  for (; count < SWAP_CLUSTER && slot + count <= cpu.heap[Header.swapSlots]; count++) {
+  for (; count < SWAP_CLUSTER && slot + count <= Atomics.load(cpu.heap, Header.swapSlots); count++) {
     const frame = freshPage(cpu, count === 0 ? allocPage(cpu) : allocFrame(cpu), PG_LOCKED)
     if (frame === 0) break
     const added = addToSwapCache(cpu, frame, slot + count)
