@@ -14,9 +14,10 @@ import {
   FILE_HOST,
   File,
   Header,
-  MMU_NOTIFIER_WORDS,
   MM_ANON_PAGES,
   MM_FILE_PAGES,
+  MMU_NOTIFIER_WORDS,
+  MM_SHMEM_PAGES,
   MM_SWAPENTS,
   Mm,
   MmuNotifier,
@@ -85,7 +86,8 @@ export function checkKernel(machine: KernelMachine): void {
   const { heap, tasks } = machine
   const references: References = { mapped: new Map(), dirty: new Set(), slots: new Map() }
   for (const mm of allMms(heap)) {
-    checkMm(tasks[0]!, mm, references)
+    checkEntries(tasks[0]!, mm, references)
+    checkObservers(heap, mm)
     for (const task of tasks) checkTlb(heap, mm, task)
   }
   for (const file of allFiles(machine)) checkFile(machine, file, references)
@@ -94,23 +96,6 @@ export function checkKernel(machine: KernelMachine): void {
   for (const task of tasks) {
     must(task.interruptsEnabled, `CPU ${task.id} is left with interrupts disabled`)
     must(task.rcuNesting === 0, `CPU ${task.id} is left inside an RCU read-side critical section`)
-  }
-}
-
-/**
- * The page table, the VMAs and the counters of an address space agree, and so do the references on its pages, none of
- * which another address space maps. Nobody is at work.
- */
-export function checkAddressSpace(cpu: Task, mm: number): void {
-  const { heap } = cpu
-  const references: References = { mapped: new Map(), dirty: new Set(), slots: new Map() }
-  checkMm(cpu, mm, references)
-  for (const [frame, mapped] of references.mapped) {
-    const page = pageStructOf(heap, frame)
-    const cached = isFilePage(heap, frame) || (heap[page + Page.flags]! & PG_SWAPCACHE) !== 0
-    const expected = mapped + (cached ? 1 : 0)
-    const refcount = heap[page + Page.refcount]!
-    must(refcount === expected, `frame ${frame} has ${refcount} references and not ${expected}`)
   }
 }
 
@@ -136,8 +121,26 @@ function allFiles({ heap, kept }: KernelMachine): ReadonlySet<number> {
   return files
 }
 
+/**
+ * The page table, the VMAs and the counters of an address space agree, and so do the references on its pages, none of
+ * which another address space maps. Nobody is at work.
+ */
+export function checkAddressSpace(cpu: Task, mm: number): void {
+  const { heap } = cpu
+  const references: References = { mapped: new Map(), dirty: new Set(), slots: new Map() }
+  checkEntries(cpu, mm, references)
+  for (const [frame, mapped] of references.mapped) {
+    const page = pageStructOf(heap, frame)
+    const cached = isFilePage(heap, frame) || (heap[page + Page.flags]! & PG_SWAPCACHE) !== 0
+    const expected = mapped + (cached ? 1 : 0)
+    const count = heap[page + Page.refcount]!
+    must(count === expected, `frame ${frame} has ${count} references and not ${expected}`)
+  }
+  checkObservers(heap, mm)
+}
+
 /** The entries of one page table. */
-function checkMm(cpu: Task, mm: number, references: References): void {
+function checkEntries(cpu: Task, mm: number, references: References): void {
   const { heap } = cpu
   const own = new Set<number>()
   const pages = { anonymous: 0, file: 0, swapped: 0 }
@@ -152,9 +155,10 @@ function checkMm(cpu: Task, mm: number, references: References): void {
     const writable = (entry & PTE_WRITE) === 0 || (heap[vma + Vma.vmFlags]! & VM_WRITE) !== 0
     must(writable, `the entry of page ${hex(page)} allows writes that its VMA does not`)
     const locked = (heap[vma + Vma.vmFlags]! & VM_LOCKED) !== 0
+    const word = locked ? 'not ' : ''
     must(
       ((entry & PTE_LOCKED) !== 0) === locked,
-      `the entry of page ${hex(page)} is ${locked ? 'not ' : ''}locked, and its VMA is${locked ? '' : ' not'}`,
+      `the entry of page ${hex(page)} is ${word}locked, and its VMA is otherwise`,
     )
     if ((entry & PTE_SPECIAL) !== 0) continue
     const frame = entry >>> PTE_FRAME_SHIFT
@@ -175,13 +179,12 @@ function checkMm(cpu: Task, mm: number, references: References): void {
     must(heap[vma + Vma.anonVma] !== 0, `page ${hex(page)} is anonymous and its VMA has no anon_vma`)
     pages.anonymous++
   }
-  checkObservers(heap, mm)
-  for (const [kind, found, name] of [
-    [MM_ANON_PAGES, pages.anonymous, 'anonymous'],
-    [MM_FILE_PAGES, pages.file, 'file'],
-    [MM_SWAPENTS, pages.swapped, 'swapped'],
+  const counter = (kind: number): number => getMmCounter(cpu, mm, kind)
+  for (const [counted, found, name] of [
+    [counter(MM_ANON_PAGES), pages.anonymous, 'anonymous'],
+    [counter(MM_FILE_PAGES) + counter(MM_SHMEM_PAGES), pages.file, 'file'],
+    [counter(MM_SWAPENTS), pages.swapped, 'swapped'],
   ] as const) {
-    const counted = getMmCounter(cpu, mm, kind)
     must(counted === found, `${found} ${name} pages are mapped and ${counted} counted`)
   }
 }
@@ -302,9 +305,9 @@ function checkObservers(heap: Int32Array, mm: number): void {
       const frame = heap[slot + 1]! >>> PTE_FRAME_SHIFT
       const entry = entries.get(page) ?? 0
       const stale = (entry & PTE_PRESENT) === 0 || entry >>> PTE_FRAME_SHIFT !== frame
-      must(!stale, `an observer holds a stale translation of page ${hex(page)}`)
+      must(!stale, `an observer holds a stale translation of page 0x${page.toString(16)}`)
       const allowed = (heap[slot + 1]! & ~entry & PTE_WRITE) === 0
-      must(allowed, `an observer may write to page ${hex(page)}, and the program may not`)
+      must(allowed, `an observer may write to page 0x${page.toString(16)}, and the program may not`)
     }
   }
 }
@@ -368,10 +371,10 @@ function checkNothingInUse({ heap, tasks }: KernelMachine): void {
     CACHE_MM,
     CACHE_FILE,
     CACHE_PATH,
-    CACHE_RADIX_NODE,
-    CACHE_RANGE_NODE,
     CACHE_MMU_NOTIFIER,
     CACHE_PERCPU_RWSEM,
+    CACHE_RADIX_NODE,
+    CACHE_RANGE_NODE,
   }
   for (const [name, cache] of Object.entries(names)) {
     must(slabInUse(heap, cache) === 0, `${slabInUse(heap, cache)} objects of ${name} were never freed`)

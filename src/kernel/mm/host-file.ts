@@ -129,7 +129,7 @@ export function syncAllFiles(cpu: Task): number {
   let error = 0
   cpu.walkFile = 0
   for (let file = nextHostFile(cpu); file !== 0; file = nextHostFile(cpu)) {
-    const failed = file === cpu.heap[Header.swapFile] ? 0 : writeBackFile(cpu, file)
+    const failed = file === Atomics.load(cpu.heap, Header.swapFile) ? 0 : writeBackFile(cpu, file)
     if (error === 0) error = failed
     putFile(cpu, file)
   }

@@ -74,7 +74,7 @@ function placeOnDisk(cpu: Task, frame: number): number {
 
 function finishRun(cpu: Task, file: number, start: number, count: number): void {
   const { reclaimFrames } = cpu
-  if (file === cpu.heap[Header.swapFile]) writeSwapPages(cpu, start + 1, count)
+  if (file === Atomics.load(cpu.heap, Header.swapFile)) writeSwapPages(cpu, start + 1, count)
   else writeLockedPages(cpu, file, start, reclaimFrames, count)
   for (let n = 0; n < count; n++) unlockPage(cpu, reclaimFrames[n])
 }

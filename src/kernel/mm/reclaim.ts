@@ -69,32 +69,15 @@ export function allocPage(cpu: Task): number {
       retries = 0
       continue
     }
-    const last = allocAlone(cpu)
-    if (last !== 0 || !shouldReclaimRetry(cpu, retries)) return last
+    const found = allocAlone(cpu)
+    if (found !== 0 || !shouldReclaimRetry(cpu, retries)) return found
     sleepFor(cpu, RECLAIM_WAIT_MS)
   }
 }
 
-/** `MAX_RECLAIM_RETRIES`: how often one waits for others when nothing could be freed. */
-const MAX_RECLAIM_RETRIES = 16
-/** How long each time, in milliseconds (`congestion_wait`). */
-const RECLAIM_WAIT_MS = 5
-
 /**
- * `should_reclaim_retry`: others that are at work may have locked what could leave memory, for as long as the host
- * reads or writes it.
- */
-function shouldReclaimRetry(cpu: Task, retries: number): boolean {
-  if (retries >= MAX_RECLAIM_RETRIES || !canReclaim(cpu)) return false
-  for (let id = 0; id < cpu.cpuCount; id++) {
-    if (id !== cpu.id && isInKernel(cpu.heap, perCpuBase(cpu.heap, id))) return true
-  }
-  return false
-}
-
-/**
- * Nothing could be freed; but others may just be reclaiming all that could leave. Waits for them, and tries once more
- * while nobody else does: what there is then is all that there is (`oom_lock`).
+ * Nothing could be freed; but others that reclaim may just have in their hands all that could leave. Waits for them, and
+ * tries once more while nobody else does (`oom_lock`).
  */
 function allocAlone(cpu: Task): number {
   if (!canReclaim(cpu)) return allocFrame(cpu)
@@ -104,6 +87,23 @@ function allocAlone(cpu: Task): number {
   while (frame === 0 && turnHands(cpu) !== 0) frame = allocFrame(cpu)
   upWrite(cpu, Header.reclaimLock)
   return frame
+}
+
+/** `MAX_RECLAIM_RETRIES`: how often one waits for others when nothing could be freed. */
+const MAX_RECLAIM_RETRIES = 16
+/** How long each time, in milliseconds (`congestion_wait`). */
+const RECLAIM_WAIT_MS = 5
+
+/**
+ * `should_reclaim_retry`: others that are at work may have locked what could leave memory, for as long as the host reads
+ * or writes it, also without reclaiming anything.
+ */
+function shouldReclaimRetry(cpu: Task, retries: number): boolean {
+  if (retries >= MAX_RECLAIM_RETRIES || !canReclaim(cpu)) return false
+  for (let id = 0; id < cpu.cpuCount; id++) {
+    if (id !== cpu.id && isInKernel(cpu.heap, perCpuBase(cpu.heap, id))) return true
+  }
+  return false
 }
 
 /** `try_to_free_pages`: turns the hands until some frames are free. Returns how many were freed. */

@@ -114,9 +114,7 @@ function slotWord(cpu: Task, array: number, slot: number): number {
 export function swapOwner(cpu: Task, slot: number): number {
   const { heap } = cpu
   spinLock(cpu, Header.swapLock)
-  // A slot of a file has its page in the tree of the file: who reads ahead meets such a neighbour.
-  const anonymous = Atomics.load(heap, slotWord(cpu, Header.swapOwner, slot)) === 0
-  const used = anonymous && Atomics.load(heap, slotWord(cpu, Header.swapMap, slot)) !== 0
+  const used = Atomics.load(heap, slotWord(cpu, Header.swapMap, slot)) !== 0
   const file = used ? Atomics.load(heap, slotWord(cpu, Header.swapOwner, slot)) : 0
   const owned = file !== 0 && refcountIncNotZero(cpu, file + File.refcount)
   spinUnlock(cpu, Header.swapLock)

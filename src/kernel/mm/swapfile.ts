@@ -32,7 +32,7 @@ export function swapOn(cpu: Task, file: number, slots: number): number {
   else if (!reserveSwapMap(cpu, slots)) result = -ENOMEM
   if (result === 0) {
     getFile(cpu, file)
-    heap[Header.swapFile] = file
+    Atomics.store(heap, Header.swapFile, file)
     heap[Header.swapHand] = 1
     heap[Header.swapLeaving] = 0
     Atomics.store(heap, Header.swapSlots, slots)
@@ -60,7 +60,7 @@ export function swapOff(cpu: Task): number {
   if (result === 0) {
     Atomics.store(heap, Header.swapSlots, 0)
     Atomics.store(heap, Header.swapFree, 0)
-    heap[Header.swapFile] = 0
+    Atomics.store(heap, Header.swapFile, 0)
   }
   spinUnlock(cpu, Header.swapLock)
   if (result === 0) putFile(cpu, file)
