@@ -114,7 +114,7 @@ describe('swap', () => {
           assert.equal(space.readUint32(base + page * PAGE), page + 1)
         }
       },
-      { memory: '1MiB', swap: { path: swapFile(), size: '1MiB' } },
+      { memory: '1MiB', overcommit: 'always', swap: { path: swapFile(), size: '1MiB' } },
     )
   })
 

@@ -9,6 +9,7 @@ import {
   PTE_PRESENT,
   PTE_PROTNONE,
   PTE_SPECIAL,
+  PTE_SWAP,
   PUD_SHIFT,
   PageTable,
 } from '../machine/pte.ts'
@@ -19,11 +20,15 @@ import { readAhead } from './filemap.ts'
 import { modifyVma } from './merge.ts'
 import { flushTlbMm, gatherBegin, gatherFinish } from './mmu-gather.ts'
 import { mmapReadLock, mmapReadUnlock, mmapWriteLock, mmapWriteUnlock } from './mmap-lock.ts'
+import { MM_SWAPENTS } from './mm.ts'
 import { invalidateRangeEnd, invalidateRangeStart } from './mmu-notifier.ts'
-import { PG_LAZYFREE, Page, pageStruct } from './page.ts'
+import { clearPageFlags, pageFlags, setPageFlags, tryLockPage, unlockPage } from './page-lock.ts'
+import { PG_DIRTY, PG_LAZYFREE, pageCount } from './page.ts'
 import { findPmdTable, findPteTable, pteAddress } from './page-table.ts'
 import { populateRange } from './populate.ts'
 import { pageOutRange } from './reclaim.ts'
+import { addMmCounter } from './rss.ts'
+import { freeSwapAndCache, tryToFreeSwap } from './swap.ts'
 import { prefetchSwap } from './swap-fault.ts'
 import { finishCall } from './task-work.ts'
 import type { Task } from './task.ts'
@@ -144,55 +149,74 @@ function advisePages(cpu: Task, mm: number, vma: number, start: number, end: num
   // can_madv_lru_vma(): the rest takes pages away, or says that they may go.
   if ((heap[vma + Vma.vmFlags] & VM_LOCKED) !== 0) return -EINVAL
   if (advice === MADV.dontneed) zapVmaPages(cpu, mm, vma, start, end)
-  else if (advice === MADV.cold) agePages(cpu, mm, start, end, PTE_ACCESSED)
+  else if (advice === MADV.cold) agePages(cpu, mm, start, end, false)
   else if (advice === MADV.pageout) pageOutRange(cpu, mm, start, end)
   else if (advice === MADV.free) {
     if (heap[vma + Vma.vmFile] !== 0) return -EINVAL
-    agePages(cpu, mm, start, end, PTE_ACCESSED | PTE_DIRTY)
+    agePages(cpu, mm, start, end, true)
   }
   return 0
 }
 
 /**
- * `madvise_cold_page_range` and `madvise_free_single_vma`: clears `bits` in the entries of [start, end): the pages are
- * as if nobody had used them for long, or, with the dirty bit, as if what they hold did not matter. A write sets it
- * again: the translations that would not are flushed before the call returns.
+ * `madvise_cold_page_range` and, with `gone`, `madvise_free_single_vma`: clears the accessed bit in the entries of
+ * [start, end), as if nobody had used the pages for long, and the dirty bit if what they hold does not matter any more.
+ * A write sets it again: the translations that would not are flushed before the call returns.
  */
-function agePages(cpu: Task, mm: number, start: number, end: number, bits: number): void {
+function agePages(cpu: Task, mm: number, start: number, end: number, gone: boolean): void {
   let changed = 0
-  const frees = (bits & PTE_DIRTY) !== 0
-  if (frees) invalidateRangeStart(cpu, mm, start, end)
+  if (gone) invalidateRangeStart(cpu, mm, start, end)
   for (let page = start; page < end;) {
     const table = findPteTable(cpu, mm, page)
     const shift = table !== 0 || findPmdTable(cpu, mm, page) !== 0 ? PMD_SHIFT : PUD_SHIFT
     const stop = Math.min(((page >> shift) + 1) * 2 ** shift, end)
-    if (table !== 0) changed += agePtes(cpu, table, page, stop, bits)
+    if (table !== 0) changed += agePtes(cpu, mm, table, page, stop, gone)
     page = stop
   }
   if (changed !== 0) flushTlbMm(cpu, mm, start, end)
-  if (frees) invalidateRangeEnd(cpu, mm)
+  if (gone) invalidateRangeEnd(cpu, mm)
 }
 
-function agePtes(cpu: Task, table: number, start: number, end: number, bits: number): number {
+function agePtes(cpu: Task, mm: number, table: number, start: number, end: number, gone: boolean): number {
   const { heap } = cpu
+  const bits = gone ? PTE_ACCESSED | PTE_DIRTY : PTE_ACCESSED
   let changed = 0
+  let swapped = 0
   spinLock(cpu, table + PageTable.ptl)
   for (let page = start; page < end; page++) {
     const address = pteAddress(table, page)
     const entry = Atomics.load(heap, address)
-    if ((entry & (PTE_PRESENT | PTE_PROTNONE)) === 0 || (entry & PTE_SPECIAL) !== 0) continue
-    const struct = pageStruct(cpu, entry >>> PTE_FRAME_SHIFT)
-    if (
-      (bits & PTE_DIRTY) !== 0 &&
-      (Atomics.or(heap, struct + Page.flags, PG_LAZYFREE) & PG_LAZYFREE) === 0
-    ) {
-      Atomics.add(heap, Header.lazyFreePages, 1)
+    if ((entry & PTE_SWAP) !== 0 && gone) {
+      Atomics.store(heap, address, 0)
+      freeSwapAndCache(cpu, entry >>> PTE_FRAME_SHIFT)
+      swapped++
+      continue
     }
+    if ((entry & (PTE_PRESENT | PTE_PROTNONE)) === 0 || (entry & PTE_SPECIAL) !== 0) continue
+    if (gone && !markLazyFree(cpu, entry >>> PTE_FRAME_SHIFT)) continue
     // Only the hardware can change the entry meanwhile, and only by setting these bits.
     if ((Atomics.and(heap, address, ~bits) & bits) !== 0) changed++
   }
   spinUnlock(cpu, table + PageTable.ptl)
+  addMmCounter(cpu, mm, MM_SWAPENTS, -swapped)
   return changed
+}
+
+/**
+ * `mark_page_lazyfree`: what the page of this entry holds, and its slot in the swap area, are not needed. Returns false
+ * when others have it too, which may need it, or are at work on it.
+ */
+function markLazyFree(cpu: Task, frame: number): boolean {
+  if (!tryLockPage(cpu, frame)) return false
+  tryToFreeSwap(cpu, frame)
+  const mine = pageCount(cpu, frame) === 1
+  if (mine) {
+    if ((pageFlags(cpu, frame) & PG_LAZYFREE) === 0) Atomics.add(cpu.heap, Header.lazyFreePages, 1)
+    clearPageFlags(cpu, frame, PG_DIRTY)
+    setPageFlags(cpu, frame, PG_LAZYFREE)
+  }
+  unlockPage(cpu, frame)
+  return mine
 }
 
 /**

@@ -89,10 +89,10 @@ function mmapLocked(
     if (page < MMAP_MIN) return -EPERM
     if ((mapFlags & MAP_FIXED_NOREPLACE) !== 0 && !findVmaLinks(cpu, mm, page, page + pages)) return -EEXIST
   }
-  if ((vmFlags & VM_NO_MAYWRITE) !== 0 && (vmFlags & VM_WRITE) !== 0) return -EACCES
   if ((vmFlags & VM_LOCKED) !== 0 && limitBytes(cpu, mm, RLIMIT_MEMLOCK) === 0) return -EPERM
   let flags = vmFlags | heap[mm + Mm.defFlags]
   if (!mlockFutureOk(cpu, mm, flags, pages)) return -EAGAIN
+  if ((vmFlags & VM_NO_MAYWRITE) !== 0 && (vmFlags & VM_WRITE) !== 0) return -EACCES
   // Only private anonymous memory can be a stack. Asked after the place, as do_mmap() does.
   if ((flags & VM_GROWSDOWN) !== 0 && file !== 0) return -EINVAL
   if (!honoursNoReserve(cpu)) flags &= ~VM_NORESERVE

@@ -21,7 +21,7 @@ export const OVERCOMMIT_NEVER = 2
 const KILOBYTES = 4
 
 /** `total_swap_pages`: the slots of the swap area. */
-export function totalSwapPages(cpu: Task): number {
+function totalSwapPages(cpu: Task): number {
   return Atomics.load(cpu.heap, Header.swapSlots)
 }
 

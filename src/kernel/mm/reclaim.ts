@@ -284,8 +284,9 @@ function unmapFilePage(cpu: Task, address: number, entry: number, frame: number)
 /** The entry becomes one of the swap area. Returns false when the page is in use, or no slot is free. */
 function unmapAnonymous(cpu: Task, address: number, entry: number, frame: number): boolean {
   const { heap } = cpu
-  if ((entry & PTE_DIRTY) === 0 && (pageFlags(cpu, frame) & PG_LAZYFREE) !== 0) {
-    return pageCount(cpu, frame) === 1 && Atomics.compareExchange(heap, address, entry, 0) === entry
+  const given = (pageFlags(cpu, frame) & PG_LAZYFREE) !== 0
+  if (given && (entry & PTE_DIRTY) === 0 && pageCount(cpu, frame) === 1) {
+    return Atomics.compareExchange(heap, address, entry, 0) === entry
   }
   if (!tryLockPage(cpu, frame)) return false
   let slot = swapCacheSlot(cpu, frame)
