@@ -31,6 +31,7 @@ const MMAP_FIXED = 1
 const MMAP_NOREPLACE = 2
 const MMAP_POPULATE = 4
 const MMAP_GROWSDOWN = 16
+const MMAP_SHARED = 32
 const MREMAP_MAYMOVE = 1
 const MREMAP_FIXED = 2
 const MREMAP_DONTUNMAP = 4
@@ -193,8 +194,9 @@ export const differences: readonly Difference[] = [
   {
     name: 'pages that pageout takes',
     reason:
-      'MADV_PAGEOUT drops shared pages that were never written and private ones that MADV_FREE has given up, which need ' +
-      'no swap. Faultline keeps what has no place on disk; both may be taken at any time or never.',
+      'MADV_PAGEOUT drops pages of shared memory that were never written, which need no swap; Faultline keeps pages of ' +
+      'files in memory until there is one. And Linux passes over pages that it cannot isolate at that moment, also some ' +
+      'that MADV_FREE has given up, which Faultline takes. Both may be taken at any time or never.',
     harmless: false,
     certain: false,
     explains({ steps, index, theirs, ours }) {
@@ -206,8 +208,7 @@ export const differences: readonly Difference[] = [
       return wasAdvised(before, MADV_FREE) || (their.result === our.result && their.resident !== our.resident)
     },
     example: [
-      ['mmap', 0, PAGE, 3, MMAP_FIXED | MMAP_POPULATE, 0, 0],
-      ['madvise', 0, PAGE, MADV_FREE],
+      ['mmap', 0, PAGE, 3, MMAP_FIXED | MMAP_POPULATE | MMAP_SHARED, 0, 0],
       ['madvise', 0, PAGE, MADV_PAGEOUT],
     ],
   },
