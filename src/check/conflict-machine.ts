@@ -92,7 +92,7 @@ export default function conflictMachine(
   choice: Omit<MachineChoice, 'cpus' | 'frames' | 'config'>,
 ): ConflictMachine {
   const machine = bootMachine({ ...choice, cpus: 2, frames: FRAMES, config: {} })
-  const cpus = machine.tasks.map((task) => new ScenarioCpu(task, machine.mm))
+  const cpus = machine.tasks.map((task) => new ScenarioCpu(machine, task, machine.mm))
   prepare(cpus)
   // VMAs that come and go in another address space, for the lists of free ones.
   const [first] = machine.tasks

@@ -19,6 +19,7 @@ import {
   packKernelConfig,
   resolveKernelConfig,
 } from '../kernel/index.ts'
+import { ScenarioDisk } from './scenario-disk.ts'
 
 export interface MachineChoice {
   readonly cpus: number
@@ -36,6 +37,9 @@ export interface KernelMachine {
   readonly heap: Int32Array
   readonly tasks: readonly Task[]
   readonly mm: number
+  readonly disk: ScenarioDisk
+  /** Files on which the scenario holds a reference. */
+  readonly kept: number[]
 }
 
 /** A machine with one address space, which every CPU has joined. All CPUs are outside. Freed objects are poisoned. */
@@ -60,6 +64,8 @@ export function bootMachine(choice: MachineChoice): KernelMachine {
   const memory = physicalMemory(frames)
   const chosen = designs[heap[Header.design]!]!
   const tasks = Array.from({ length: cpus }, (_, id) => new Task(id, heap, memory, chosen))
+  const disk = new ScenarioDisk(heap, memory)
+  for (const task of tasks) task.host = disk
   kernelEnter(tasks[0]!)
   const mm = createMm(tasks[0]!, 65530, 2048)
   kernelExit(tasks[0]!)
@@ -68,7 +74,7 @@ export function bootMachine(choice: MachineChoice): KernelMachine {
     joinMm(task, mm)
     kernelExit(task)
   }
-  return { heap, tasks, mm }
+  return { heap, tasks, mm, disk, kept: [] }
 }
 
 /**

@@ -7,40 +7,20 @@
 import {
   type AccessKind,
   BusError,
-  CACHE_ANON_VMA,
   CACHE_FILE,
-  CACHE_MM,
-  CACHE_MMU_NOTIFIER,
-  CACHE_PAGE_TABLE,
-  CACHE_PERCPU_RWSEM,
-  CACHE_RADIX_NODE,
-  CACHE_RANGE_NODE,
-  CACHE_VMA,
+  FaultOutOfMemory,
   Header,
   type KernelConfig,
   MADV,
   MAP_FIXED,
-  MMU_NOTIFIER_WORDS,
-  MM_ANON_PAGES,
-  MM_FILE_PAGES,
-  MM_SHMEM_PAGES,
-  MM_SWAPENTS,
   MREMAP_DONTUNMAP,
   MREMAP_FIXED,
   MREMAP_MAYMOVE,
+  MS_SYNC,
   Mm,
-  MmuNotifier,
   OVERCOMMIT_ALWAYS,
   PAGE_SIZE,
-  PAGE_STRUCT_WORDS,
-  PG_SWAPCACHE,
-  PTE_FRAME_SHIFT,
-  PTE_LOCKED,
-  PTE_PRESENT,
-  PTE_SPECIAL,
-  PTE_SWAP,
-  PTE_WRITE,
-  Page,
+  PAGE_WORDS,
   PerCpu,
   SLAB_CPU_WORDS,
   SegmentationFault,
@@ -48,13 +28,11 @@ import {
   type Task,
   VM_EXEC,
   VM_GROWSDOWN,
-  VM_LOCKED,
   VM_READ,
   VM_SHARED,
   VM_WRITE,
   VmEvent,
   Vma,
-  Zone,
   addInt32,
   brk,
   cacheLineAlign,
@@ -62,8 +40,10 @@ import {
   createMm,
   destroyMm,
   errnoName,
+  finishCall,
   forkMm,
-  getMmCounter,
+  getFile,
+  getFilePage,
   heapAlloc,
   joinMm,
   kernelEnter,
@@ -75,22 +55,30 @@ import {
   mmap,
   mprotect,
   mremap,
+  msync,
   munlock,
   munmap,
   oomReap,
-  perCpuBase,
-  graceBarrier,
+  openHostFile,
+  pageOutRange,
   putFile,
+  putPage,
   registerMmuNotifier,
   secondaryLoadInt32,
   secondaryStoreInt32,
   setStartOfHeap,
-  slabInUse,
+  shrinkCaches,
   storeAlignedInt32,
-  syncMmRss,
+  swapOff,
+  swapOn,
+  syncFileRange,
+  truncateFile,
+  tryToFreePages,
   unregisterMmuNotifier,
 } from '../kernel/index.ts'
+import { checkKernel, tearDown } from './kernel-invariants.ts'
 import { type KernelMachine, type MachineChoice, bootMachine } from './kernel-machine.ts'
+import { DATA_FILE, SWAP_FILE } from './scenario-disk.ts'
 
 /** What an operation gave: a value, or the name of an error or signal. */
 export type Outcome = number | string
@@ -100,11 +88,16 @@ export interface KernelScenarioDescription {
   readonly title: string
   /** What each thread does; thread n runs on CPU n. */
   readonly threads: readonly (readonly Operation[])[]
-  /** Prepares the address space, on the CPU of the first thread. */
-  readonly setup?: (cpu: ScenarioCpu, all: readonly ScenarioCpu[]) => void
+  /**
+   * Prepares the address space, on the CPU of the first thread. What it returns are the CPUs as the threads get them, if
+   * not all are to use that address space.
+   */
+  readonly setup?: (cpu: ScenarioCpu, all: readonly ScenarioCpu[]) => readonly ScenarioCpu[] | void
   /** Pages whose contents and mapping are looked at in the end. */
   readonly pages: readonly number[]
   readonly config?: Partial<KernelConfig>
+  /** Frames of memory, the zero page included; enough, unless it is said. */
+  readonly frames?: number
 }
 
 /** A scenario on a machine of one kind, as the subject runs it. */
@@ -122,10 +115,12 @@ export interface KernelScenarioRun {
 }
 
 export class ScenarioCpu {
+  readonly machine: KernelMachine
   readonly task: Task
   readonly mm: number
 
-  constructor(task: Task, mm: number) {
+  constructor(machine: KernelMachine, task: Task, mm: number) {
+    this.machine = machine
     this.task = task
     this.mm = mm
   }
@@ -177,7 +172,7 @@ export class ScenarioCpu {
     if (child !== 0) joinMm(task, child)
     kernelExit(task)
     if (child === 0) return 'ENOMEM'
-    const seen = new ScenarioCpu(task, child)
+    const seen = new ScenarioCpu(this.machine, task, child)
     const contents = pages.map((page) => seen.load(page)).join(' ')
     kernelEnter(task)
     destroyMm(task, child)
@@ -192,7 +187,7 @@ export class ScenarioCpu {
     const child = forkMm(task, this.mm)
     joinMm(task, child)
     kernelExit(task)
-    return new ScenarioCpu(task, child)
+    return new ScenarioCpu(this.machine, task, child)
   }
 
   unmap(page: number, pages: number): Outcome {
@@ -267,7 +262,19 @@ export class ScenarioCpu {
     const mm = createMm(this.task, 65530, 2048)
     joinMm(this.task, mm)
     kernelExit(this.task)
-    return new ScenarioCpu(this.task, mm)
+    return new ScenarioCpu(this.machine, this.task, mm)
+  }
+
+  /** `other` in a fork of this address space. */
+  forkFor(other: ScenarioCpu): ScenarioCpu {
+    kernelEnter(this.task)
+    const child = forkMm(this.task, this.mm)
+    kernelExit(this.task)
+    kernelEnter(other.task)
+    leaveMm(other.task, other.mm)
+    joinMm(other.task, child)
+    kernelExit(other.task)
+    return new ScenarioCpu(this.machine, other.task, child)
   }
 
   /** The address space, which no other CPU uses, goes away. */
@@ -335,6 +342,133 @@ export class ScenarioCpu {
     return this.task.heap[this.task.base + PerCpu.vmEvents + VmEvent.pgfault]!
   }
 
+  // -------------------------------------------------------------------------------------------------------------------
+  // The disk, and pages that leave memory
+
+  /** Makes the file on disk `pages` pages long, of which each begins with `value` more than the one before. */
+  fillDisk(pages: number, value: number): void {
+    const { disk } = this.machine
+    disk.resize(DATA_FILE, pages)
+    for (let page = 0; page < pages; page++) disk.store(DATA_FILE, page, value + page)
+  }
+
+  /** The first word of a page of the file on disk. */
+  onDisk(page: number): Outcome {
+    return this.machine.disk.load(DATA_FILE, page)
+  }
+
+  /** The next transfers fail. */
+  failNext(reads: number, writes: number): void {
+    this.machine.disk.failNext(reads, writes)
+  }
+
+  /** Opens the file on disk; within the kernel. */
+  #open(inode = DATA_FILE): number {
+    const identity = Int32Array.of(0, 0, inode, 0)
+    const pages = this.machine.disk.pagesOf(inode)
+    return openHostFile(this.task, identity, new Uint8Array(0), pages, PAGE_SIZE, true, 0)
+  }
+
+  /** Maps `pages` pages of the file on disk at `page`. Nothing but the mapping keeps it open. */
+  mapDisk(page: number, pages: number, protection = 'rw', shared = true): Outcome {
+    kernelEnter(this.task)
+    const file = this.#open()
+    const flags = protectionFlags(protection) | (shared ? VM_SHARED : 0)
+    const result = mmap(this.task, this.mm, page, pages, flags, MAP_FIXED, file, 0)
+    putFile(this.task, file)
+    kernelExit(this.task)
+    return outcomeOf(result)
+  }
+
+  /** Keeps the file that is mapped at `page` open; for set-up. */
+  keepFile(page: number): void {
+    const { heap } = this.task
+    let vma = heap[this.mm + Mm.mmap]!
+    while (heap[vma + Vma.vmEnd]! <= page) vma = heap[vma + Vma.vmNext]!
+    const file = heap[vma + Vma.vmFile]!
+    getFile(this.task, file)
+    this.machine.kept.push(file)
+  }
+
+  /** Gives the file that is kept open a size of `pages` pages. */
+  truncate(pages: number): Outcome {
+    kernelEnter(this.task)
+    const result = truncateFile(this.task, this.machine.kept[0]!, pages, pages === 0 ? 0 : PAGE_SIZE)
+    finishCall(this.task)
+    kernelExit(this.task)
+    return outcomeOf(result)
+  }
+
+  /** The first word of a page of the file that is kept open, as read() finds it. */
+  readFile(index: number): Outcome {
+    const { task } = this
+    kernelEnter(task)
+    const frame = getFilePage(task, this.machine.kept[0]!, index)
+    const value = frame === 0 ? task.ioError : Atomics.load(task.memory.words, frame * PAGE_WORDS)
+    if (frame !== 0) putPage(task, frame)
+    kernelExit(task)
+    return frame === 0 && value === 0 ? 'end of file' : outcomeOf(value)
+  }
+
+  /** fsync() of the file that is kept open. */
+  syncFile(): Outcome {
+    kernelEnter(this.task)
+    const result = syncFileRange(this.task, this.machine.kept[0]!, 0, 2 ** 31 - 1)
+    finishCall(this.task)
+    kernelExit(this.task)
+    return outcomeOf(result)
+  }
+
+  /** msync(MS_SYNC). */
+  sync(page: number, pages: number): Outcome {
+    kernelEnter(this.task)
+    const result = msync(this.task, this.mm, page, page + pages, MS_SYNC)
+    kernelExit(this.task)
+    return outcomeOf(result)
+  }
+
+  /** A swap area of `slots` slots. */
+  startSwap(slots: number): void {
+    this.machine.disk.resize(SWAP_FILE, slots)
+    kernelEnter(this.task)
+    const file = this.#open(SWAP_FILE)
+    swapOn(this.task, file, slots)
+    putFile(this.task, file)
+    kernelExit(this.task)
+  }
+
+  stopSwap(): Outcome {
+    kernelEnter(this.task)
+    const result = swapOff(this.task)
+    kernelExit(this.task)
+    return outcomeOf(result)
+  }
+
+  /** Takes pages out of the page table and of memory, used or not, as reclaim does. */
+  pageOut(page: number, pages = 1): Outcome {
+    kernelEnter(this.task)
+    pageOutRange(this.task, this.mm, page, page + pages)
+    kernelExit(this.task)
+    return 'done'
+  }
+
+  /** Takes pages out of memory that only a cache refers to, as the hand does that goes over frames; twice round. */
+  shrink(): Outcome {
+    kernelEnter(this.task)
+    shrinkCaches(this.task)
+    shrinkCaches(this.task)
+    kernelExit(this.task)
+    return 'done'
+  }
+
+  /** Takes out of memory what can leave it. */
+  reclaim(): Outcome {
+    kernelEnter(this.task)
+    tryToFreePages(this.task)
+    kernelExit(this.task)
+    return 'done'
+  }
+
   load(page: number, word = 0): Outcome {
     try {
       return loadAlignedInt32(this.task, this.mm, page * PAGE_SIZE + word * 4)
@@ -378,16 +512,8 @@ function outcomeOf(result: number): Outcome {
 
 function signalOf(error: unknown): string {
   if (error instanceof SegmentationFault || error instanceof BusError) return error.code
+  if (error instanceof FaultOutOfMemory) return 'out of memory'
   throw error
-}
-
-/** Something that the kernel promises does not hold. */
-export class KernelInvariantBroken extends Error {
-  override readonly name = 'KernelInvariantBroken'
-}
-
-function must(holds: boolean, problem: string): void {
-  if (!holds) throw new KernelInvariantBroken(problem)
 }
 
 /** Says what a scenario is; returns what makes it run on a machine of a kind. */
@@ -396,9 +522,10 @@ export function kernelScenario(
 ): (choice: Pick<MachineChoice, 'design' | 'rwsem' | 'rss' | 'published'>) => KernelScenarioRun {
   return (choice) => {
     const { threads, setup, config = {} } = description
-    const machine = bootMachine({ ...choice, cpus: threads.length, frames: 80 * threads.length, config })
-    const cpus = machine.tasks.map((task) => new ScenarioCpu(task, machine.mm))
-    setup?.(cpus[0]!, cpus)
+    const frames = description.frames ?? 80 * threads.length
+    const machine = bootMachine({ ...choice, cpus: threads.length, frames, config })
+    const all = machine.tasks.map((task) => new ScenarioCpu(machine, task, machine.mm))
+    const cpus = setup?.(all[0]!, all) ?? all
     const results: Outcome[][] = threads.map(() => [])
     const perform = (thread: number, operation: number): void => {
       results[thread]!.push(threads[thread]![operation]!(cpus[thread]!))
@@ -497,180 +624,4 @@ function joinMappings(maps: readonly string[]): string[] {
     else joined.push(map)
   }
   return joined
-}
-
-/** The page table, the VMAs, the counters and the TLBs agree. */
-function checkKernel(machine: KernelMachine): void {
-  const { heap, tasks, mm } = machine
-  checkAddressSpace(tasks[0]!, mm)
-  for (const task of tasks) {
-    must(task.interruptsEnabled, `CPU ${task.id} is left with interrupts disabled`)
-    must(task.rcuNesting === 0, `CPU ${task.id} is left inside an RCU read-side critical section`)
-    checkTlb(heap, mm, task)
-  }
-}
-
-/**
- * The page table, the VMAs and the counters of an address space agree, and so do the references on its pages, none of
- * which another address space maps. Nobody is at work.
- */
-export function checkAddressSpace(cpu: Task, mm: number): void {
-  const { heap } = cpu
-  const mappings = new Map<number, number>()
-  let anonymous = 0
-  let file = 0
-  let swapped = 0
-  for (const [page, entry] of presentEntries(heap, mm)) {
-    const vma = findVmaSlowly(heap, mm, page)
-    must(vma !== 0, `page 0x${page.toString(16)} is mapped and belongs to no VMA`)
-    const writable = (entry & PTE_WRITE) === 0 || (heap[vma + Vma.vmFlags]! & VM_WRITE) !== 0
-    must(writable, `the entry of page 0x${page.toString(16)} allows writes that its VMA does not`)
-    if ((entry & PTE_SWAP) !== 0) {
-      swapped++
-      continue
-    }
-    const locked = (heap[vma + Vma.vmFlags]! & VM_LOCKED) !== 0
-    must(
-      ((entry & PTE_LOCKED) !== 0) === locked,
-      `the entry of page 0x${page.toString(16)} is ${locked ? 'not ' : ''}locked, and its VMA is${locked ? '' : ' not'}`,
-    )
-    if ((entry & PTE_SPECIAL) !== 0) continue
-    const frame = entry >>> PTE_FRAME_SHIFT
-    mappings.set(frame, (mappings.get(frame) ?? 0) + 1)
-    if (isFilePage(heap, frame)) {
-      file++
-      continue
-    }
-    must(mappings.get(frame) === 1, `frame ${frame} has two owners, one of them page 0x${page.toString(16)}`)
-    must(
-      heap[vma + Vma.anonVma] !== 0,
-      `page 0x${page.toString(16)} is anonymous and its VMA has no anon_vma`,
-    )
-    anonymous++
-  }
-  for (const [frame, count] of mappings) {
-    const page = pageStructOf(heap, frame)
-    const references = heap[page + Page.refcount]!
-    const cached = isFilePage(heap, frame) || (heap[page + Page.flags]! & PG_SWAPCACHE) !== 0
-    const expected = count + (cached ? 1 : 0)
-    must(references === expected, `frame ${frame} has ${references} references and not ${expected}`)
-  }
-  checkObservers(heap, mm)
-  const counted = (kind: number): number => getMmCounter(cpu, mm, kind)
-  for (const [count, mapped, name] of [
-    [counted(MM_ANON_PAGES), anonymous, 'anonymous'],
-    [counted(MM_FILE_PAGES) + counted(MM_SHMEM_PAGES), file, 'file'],
-    [counted(MM_SWAPENTS), swapped, 'swapped'],
-  ] as const) {
-    must(count === mapped, `${mapped} ${name} pages are mapped and ${count} counted`)
-  }
-}
-
-function pageStructOf(heap: Int32Array, frame: number): number {
-  return heap[Header.memoryMap]! + frame * PAGE_STRUCT_WORDS
-}
-
-function isFilePage(heap: Int32Array, frame: number): boolean {
-  return heap[pageStructOf(heap, frame) + Page.mapping] !== 0
-}
-
-const TABLE_HEADER_WORDS = 16
-
-/** Every entry of the page table that is not empty, with its page. */
-export function presentEntries(heap: Int32Array, mm: number): [number, number][] {
-  const found: [number, number][] = []
-  const visit = (table: number, level: number, first: number): void => {
-    for (let index = 0; index < 512; index++) {
-      const entry = heap[table + TABLE_HEADER_WORDS + index]!
-      if (entry === 0) continue
-      const page = first + index * 512 ** level
-      if (level === 0) found.push([page, entry])
-      else visit(entry, level - 1, page)
-    }
-  }
-  for (let index = 0; index < 16; index++) {
-    const pud = heap[mm + Mm.pgd + index]!
-    if (pud !== 0) visit(pud, 2, index * 512 ** 3)
-  }
-  return found
-}
-
-function findVmaSlowly(heap: Int32Array, mm: number, page: number): number {
-  for (let vma = heap[mm + Mm.mmap]!; vma !== 0; vma = heap[vma + Vma.vmNext]!) {
-    if (heap[vma + Vma.vmStart]! <= page && page < heap[vma + Vma.vmEnd]!) return vma
-  }
-  return 0
-}
-
-/** No observer waits for the end of an invalidation, and none has a translation that the page table has not. */
-function checkObservers(heap: Int32Array, mm: number): void {
-  const entries = new Map(presentEntries(heap, mm))
-  for (let at = heap[mm + Mm.mmuNotifiers]!; at !== 0; at = heap[at + MmuNotifier.next]!) {
-    const underWay = heap[at + MmuNotifier.invalidateInProgress]!
-    must(underWay === 0, `an observer has heard of ${underWay} invalidations that never ended`)
-    for (let slot = at + MmuNotifier.shadow; slot < at + MMU_NOTIFIER_WORDS; slot += 2) {
-      const page = heap[slot]!
-      if (page === 0) continue
-      const frame = heap[slot + 1]! >>> PTE_FRAME_SHIFT
-      const entry = entries.get(page) ?? 0
-      const stale = (entry & PTE_PRESENT) === 0 || entry >>> PTE_FRAME_SHIFT !== frame
-      must(!stale, `an observer holds a stale translation of page 0x${page.toString(16)}`)
-      const allowed = (heap[slot + 1]! & ~entry & PTE_WRITE) === 0
-      must(allowed, `an observer may write to page 0x${page.toString(16)}, and the program may not`)
-    }
-  }
-}
-
-const CPU_FLUSH = 4
-
-/** A translation that a CPU could use says what the page table says. */
-function checkTlb(heap: Int32Array, mm: number, task: Task): void {
-  if ((heap[task.base]! & CPU_FLUSH) !== 0) return
-  const entries = new Map(presentEntries(heap, mm))
-  task.tlbPage.forEach((page, slot) => {
-    if (page < 0 || task.tlbRoot[slot] !== mm + Mm.pgd) return
-    const cached = task.tlbEntry[slot]!
-    const entry = entries.get(page) ?? 0
-    const stale = (entry & PTE_PRESENT) === 0 || entry >>> PTE_FRAME_SHIFT !== cached >>> PTE_FRAME_SHIFT
-    must(!stale, `CPU ${task.id} holds a stale translation of page 0x${page.toString(16)}`)
-    must(
-      (cached & ~entry & ~PTE_LOCKED) === 0,
-      `CPU ${task.id} holds a translation of page 0x${page.toString(16)} that allows more`,
-    )
-  })
-}
-
-/** Takes the address space down; then nothing may be in use. */
-function tearDown(machine: KernelMachine): void {
-  const { heap, tasks, mm } = machine
-  for (const task of tasks) {
-    if (task.id === 0) continue
-    kernelEnter(task)
-    leaveMm(task, mm)
-    kernelExit(task)
-  }
-  const [task] = tasks
-  kernelEnter(task!)
-  syncMmRss(task!)
-  destroyMm(task!, mm)
-  graceBarrier(task!)
-  kernelExit(task!)
-  const names = {
-    CACHE_VMA,
-    CACHE_PAGE_TABLE,
-    CACHE_ANON_VMA,
-    CACHE_MM,
-    CACHE_FILE,
-    CACHE_RADIX_NODE,
-    CACHE_RANGE_NODE,
-    CACHE_MMU_NOTIFIER,
-    CACHE_PERCPU_RWSEM,
-  }
-  for (const [name, cache] of Object.entries(names)) {
-    must(slabInUse(heap, cache) === 0, `${slabInUse(heap, cache)} objects of ${name} were never freed`)
-  }
-  let free = heap[heap[Header.zone]! + Zone.freeCount]!
-  for (const each of tasks) free += heap[perCpuBase(heap, each.id) + PerCpu.pcpCount]!
-  const total = heap[Header.frameCount]! - 1
-  must(free === total, `${total - free} frames were never freed`)
 }

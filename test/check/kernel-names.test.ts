@@ -31,7 +31,7 @@ function boot(rwsem: 'xadd' | 'generic', design = 'lespinasse-2021') {
   const machine = bootMachine({ cpus: 2, design, rwsem, frames: 80, config: {} })
   memory.add(machine.heap, true)
   memory.add(machine.tasks[0]!.memory.words, true)
-  const cpu = new ScenarioCpu(machine.tasks[0]!, machine.mm)
+  const cpu = new ScenarioCpu(machine, machine.tasks[0]!, machine.mm)
   cpu.mapPages(0x1000, 4)
   cpu.store(0x1001, 7)
   const names = new KernelNames(machine)

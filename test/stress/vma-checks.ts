@@ -1,7 +1,7 @@
 // What must hold of an address space that the vma mix has worked in, when nobody is at work.
 
 import type { AddressSpace } from '../../src/backends/threads/index.ts'
-import { checkAddressSpace, presentEntries } from '../../src/check/kernel-scenario.ts'
+import { checkAddressSpace, presentEntries } from '../../src/check/kernel-invariants.ts'
 import {
   Mm,
   PTE_PRESENT,

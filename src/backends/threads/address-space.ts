@@ -544,10 +544,10 @@ export class AddressSpace {
   }
 
   /**
-   * Gives back every private page that is not locked in memory, as the OOM reaper does with a program that was chosen to
-   * die, while other threads may still be at work in it: from then on a fault on such a page is a BusError, also where
-   * nothing was. It cannot be undone; the address space is good for nothing but destroy(). Returns false, and has done
-   * nothing, while another thread changes the layout.
+   * Gives back every private page that is not locked in memory, as the OOM reaper does with a program that was chosen
+   * to die, while other threads may still be at work in it: from then on a fault on such a page is a BusError, also
+   * where nothing was. It cannot be undone; the address space is good for nothing but destroy(). Returns false, and has
+   * done nothing, while another thread changes the layout.
    */
   reap(): boolean {
     return this.#run('reap', (task, mm) => oomReap(task, mm))

@@ -174,8 +174,8 @@ export const memoryMutants: readonly Mutant[] = [
     patches: [
       patch(
         gather,
-        '  if (cpu.gatherStart < cpu.gatherEnd) flushTlbMm(cpu, cpu.gatherMm, cpu.gatherStart, cpu.gatherEnd)\n  for (let index = 0; index < cpu.gatherCount; index++) freePageAndSwapCache(cpu, cpu.gatherFrames[index])\n',
-        '  for (let index = 0; index < cpu.gatherCount; index++) freePageAndSwapCache(cpu, cpu.gatherFrames[index])\n  if (cpu.gatherStart < cpu.gatherEnd) flushTlbMm(cpu, cpu.gatherMm, cpu.gatherStart, cpu.gatherEnd)\n',
+        '  gatherFlushTlb(cpu)\n  for (let index = 0; index < cpu.gatherCount; index++) freePageAndSwapCache(cpu, cpu.gatherFrames[index])\n',
+        '  for (let index = 0; index < cpu.gatherCount; index++) freePageAndSwapCache(cpu, cpu.gatherFrames[index])\n  gatherFlushTlb(cpu)\n',
       ),
     ],
   },

@@ -45,7 +45,7 @@ export const Header = layout('machine', WORDS, {
   mmListLock: 49,
   mmGeneration: 50,
   fileGeneration: 52,
-  mmuNotifierGeneration: 53,
+  mmuNotifierGeneration: 56,
   /** The last number that any VMA cache was told: never the same for two address spaces at one place of the heap. */
   vmacacheSeqnum: 51,
   /** The one SRCU domain, `vma_srcu`: see sync/srcu.ts. */
@@ -86,6 +86,9 @@ export const Header = layout('machine', WORDS, {
   swapOwner: SWAP + 8,
   /** 1 while the area is being emptied: no new slots. */
   swapLeaving: SWAP + 9,
+
+  /** A rw_semaphore: held for reading by who has pages in its hands that may be leaving memory, see mm/reclaim.ts. */
+  reclaimLock: SWAP + 16,
 })
 
 export const HEADER_WORDS = WORDS

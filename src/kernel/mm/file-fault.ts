@@ -72,7 +72,7 @@ function fileIndex(fault: FaultContext, page: number): number {
 
 /** `do_read_fault`: maps what is cached around the page; only if that did not map it, brings the page in. */
 function doReadFault(cpu: Task, fault: FaultContext): number {
-  if ((cpu.heap[fault.vmFile + File.flags] & FILE_NO_FAULT_AROUND) === 0) {
+  if ((Atomics.load(cpu.heap, fault.vmFile + File.flags) & FILE_NO_FAULT_AROUND) === 0) {
     const result = doFaultAround(cpu, fault)
     if (result !== 0) return result & ~VM_FAULT_NOPAGE
   }
@@ -182,7 +182,7 @@ function missingPage(cpu: Task, fault: FaultContext, index: number): number {
 
 /** Bringing the page in means to wait for the host. */
 function needsHost(cpu: Task, file: number, index: number): boolean {
-  return (cpu.heap[file + File.flags] & FILE_HOST) !== 0 || loadPage(cpu, file, index) < 0
+  return (Atomics.load(cpu.heap, file + File.flags) & FILE_HOST) !== 0 || loadPage(cpu, file, index) < 0
 }
 
 /** `lock_page_or_retry`: somebody else has the page locked. The reference is given up. */
@@ -233,7 +233,7 @@ function afterWait(cpu: Task, fault: FaultContext, left: boolean, error: number)
 
 /** The entry of a page that is brought in for a read. */
 function readPte(cpu: Task, fault: FaultContext, frame: number): number {
-  const notify = (cpu.heap[fault.vmFile + File.flags] & FILE_WRITE_NOTIFY) !== 0
+  const notify = (Atomics.load(cpu.heap, fault.vmFile + File.flags) & FILE_WRITE_NOTIFY) !== 0
   return (frame << PTE_FRAME_SHIFT) | (youngPageProt(fault.vmFlags) & (notify ? ~PTE_WRITE : ~0))
 }
 

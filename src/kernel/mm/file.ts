@@ -13,7 +13,7 @@ import { cpuRelax } from '../machine/cpu.ts'
 import { bugOn } from '../machine/errors.ts'
 import { Header } from '../machine/header.ts'
 import { layout } from '../machine/layout.ts'
-import { refcountDecAndTest, refcountInc, refcountIncNotZero } from '../sync/refcount.ts'
+import { refcountDecAndTest, refcountDecNotOne, refcountInc, refcountIncNotZero } from '../sync/refcount.ts'
 import { spinLock, spinUnlock } from '../sync/spinlock.ts'
 import { CACHE_FILE, CACHE_PATH, CACHE_RADIX_NODE } from './caches.ts'
 import { unaccountMemory, vmEnoughMemory } from './overcommit.ts'
@@ -51,7 +51,8 @@ export const File = layout('file', FILE_WORDS, {
   mmapMiss: 12,
   /** Files that nobody refers to any more are linked until they are buried. */
   nextDead: 13,
-  waitsForBurial: 14,
+  /** One of BURIAL_NONE and so on; guarded by the lock of the list of files. */
+  burial: 14,
   /** `i_rwsem`, see inode-lock.ts. */
   inodeLock: 15,
 
@@ -65,6 +66,13 @@ export const File = layout('file', FILE_WORDS, {
   hostInodeHigh: 22,
   hostMode: 23,
 })
+
+/** Somebody refers to the file, or has since its burial began. */
+export const BURIAL_NONE = 0
+/** It is among the dead files. */
+const BURIAL_WAITS = 1
+/** It is being written back, so as to be freed. */
+export const BURIAL_BEGUN = 2
 
 /** A path as the host writes it: its length, and its bytes. */
 export const PATH_BYTES_MAX = 4096
@@ -125,19 +133,29 @@ export function getFile(cpu: Task, file: number): void {
  * work).
  */
 export function putFile(cpu: Task, file: number): void {
-  if (!refcountDecAndTest(cpu, file + File.refcount)) return
+  if (refcountDecNotOne(cpu, file + File.refcount)) return
+  // The last one under the lock of the list: else it could be found, given up again and buried before it is in the list.
+  spinLock(cpu, Header.fileListLock)
+  if (refcountDecAndTest(cpu, file + File.refcount)) addDeadFile(cpu, file)
+  spinUnlock(cpu, Header.fileListLock)
+}
+
+/** Nobody refers to the file: it is to be buried. The list is locked. */
+export function addDeadFile(cpu: Task, file: number): void {
   const { heap } = cpu
   // It may be waiting there already, from a time when it was given up and found again.
-  if (Atomics.exchange(heap, file + File.waitsForBurial, 1) !== 0) return
-  spinLock(cpu, Header.fileListLock)
+  if (heap[file + File.burial] === BURIAL_WAITS) return
+  heap[file + File.burial] = BURIAL_WAITS
   heap[file + File.nextDead] = heap[Header.deadFiles]
   Atomics.store(heap, Header.deadFiles, file)
-  spinUnlock(cpu, Header.fileListLock)
 }
 
 /** Frees a file that nobody refers to and that has no pages. */
 export function freeFile(cpu: Task, file: number): void {
   const { heap } = cpu
+  // Truncation looks without the lock: who has just taken the last page out may still hold it (see evict()).
+  spinLock(cpu, file + File.lock)
+  spinUnlock(cpu, file + File.lock)
   const root = heap[file + File.root]
   if (root !== 0) freeRadixNode(cpu, root)
   heap[file + File.generation] = 0
@@ -161,7 +179,7 @@ function freeRadixNode(cpu: Task, node: number): void {
 export function bytesInPage(cpu: Task, file: number, index: number): number {
   const pages = Atomics.load(cpu.heap, file + File.pages)
   if (index < pages - 1) return 4096
-  return index === pages - 1 ? cpu.heap[file + File.lastBytes] : 0
+  return index === pages - 1 ? Atomics.load(cpu.heap, file + File.lastBytes) : 0
 }
 
 /** What the tree says of page `index`: a frame, minus a slot of the swap area, or 0. It may change at once. */
@@ -223,7 +241,7 @@ export function addToPageCache(
     Atomics.store(heap, page + Page.index, index)
     Atomics.store(heap, slot, frame)
     heap[file + File.cachedPages]++
-    if ((heap[file + File.flags] & FILE_HOST) !== 0) Atomics.add(heap, Header.cachedPages, 1)
+    if ((Atomics.load(heap, file + File.flags) & FILE_HOST) !== 0) Atomics.add(heap, Header.cachedPages, 1)
   }
   spinUnlock(cpu, file + File.lock)
   if (slot === 0) return -1
@@ -242,7 +260,7 @@ export function deleteFromPageCache(cpu: Task, frame: number, replacement: numbe
   Atomics.store(heap, findRadixSlot(cpu, file, Atomics.load(heap, page + Page.index)), replacement)
   Atomics.store(heap, page + Page.mapping, 0)
   heap[file + File.cachedPages]--
-  if ((heap[file + File.flags] & FILE_HOST) !== 0) Atomics.sub(heap, Header.cachedPages, 1)
+  if ((Atomics.load(heap, file + File.flags) & FILE_HOST) !== 0) Atomics.sub(heap, Header.cachedPages, 1)
   spinUnlock(cpu, file + File.lock)
 }
 

@@ -6,6 +6,7 @@
 import { Header } from '../machine/header.ts'
 import { PAGE_SIZE, PAGE_WORDS } from '../machine/frames.ts'
 import { clearFrame } from '../machine/sectors.ts'
+import { spinLock, spinUnlock } from '../sync/spinlock.ts'
 import { EIO, ENOMEM } from './errno.ts'
 import {
   FILE_HOST,
@@ -21,7 +22,7 @@ import { Zone, allocFrame, putPage } from './page-alloc.ts'
 import { lockPage, pageFlags, setPageFlags, unlockPage } from './page-lock.ts'
 import { PG_LOCKED, PG_REFERENCED, PG_UPTODATE, Page, pageStruct } from './page.ts'
 import { allocPage } from './reclaim.ts'
-import { freeSwapSlot } from './swap.ts'
+import { freeSwapSlot, swapDuplicate } from './swap.ts'
 import { READAHEAD_PAGES, type Task } from './task.ts'
 import { VM_RAND_READ, VM_SEQ_READ } from './vma.ts'
 import { VmEvent, countVmEvent } from './vmstat.ts'
@@ -31,10 +32,15 @@ const MMAP_LOTSAMISS = 100
 
 /**
  * The page `index` of a file, up to date, with a reference on it. `vmFlags` are those of the mapping, if it is for one.
- * Returns 0 when that is not possible; `cpu.ioError` is a negative errno then.
+ * Returns 0 when that is not possible; `cpu.ioError` is a negative errno then, and 0 behind the end of the file.
  */
 export function getFilePage(cpu: Task, file: number, index: number, vmFlags = 0): number {
   for (;;) {
+    // Each time: it may be made shorter, and what is brought in there is thrown away again.
+    if (index >= Atomics.load(cpu.heap, file + File.pages)) {
+      cpu.ioError = 0
+      return 0
+    }
     const frame = findGetPage(cpu, file, index)
     if (frame !== 0) {
       if ((pageFlags(cpu, frame) & PG_UPTODATE) !== 0) return frame
@@ -78,7 +84,7 @@ export function bringIn(cpu: Task, file: number, index: number, vmFlags: number)
   const entry = loadPage(cpu, file, index)
   if (entry > 0) return 0
   if (entry < 0) return swapInFilePage(cpu, file, index, -entry)
-  if ((cpu.heap[file + File.flags] & FILE_HOST) === 0) return addZeroPage(cpu, file, index)
+  if ((Atomics.load(cpu.heap, file + File.flags) & FILE_HOST) === 0) return addZeroPage(cpu, file, index)
   countVmEvent(cpu, VmEvent.pgmajfault)
   return readAround(cpu, file, index, vmFlags)
 }
@@ -109,48 +115,63 @@ export function isPageOf(cpu: Task, frame: number, file: number, index: number):
 
 /** A hole becomes a page of zeros. Returns 0 or -ENOMEM. */
 function addZeroPage(cpu: Task, file: number, index: number): number {
-  const frame = freshPage(cpu, allocPage(cpu), PG_UPTODATE | PG_REFERENCED)
+  const frame = freshPage(cpu, allocPage(cpu), PG_LOCKED | PG_UPTODATE | PG_REFERENCED)
   if (frame === 0) return -ENOMEM
   clearFrame(cpu, frame)
   const added = addToPageCache(cpu, file, index, frame, 0)
   if (added === 1) dropIfTruncated(cpu, file, index, frame)
+  unlockPage(cpu, frame)
   putPage(cpu, frame)
   return added < 0 ? -ENOMEM : 0
 }
 
-/** Truncation may have looked before the page was there: then it is for this CPU to take it out. */
+/**
+ * Truncation may have looked before the page was there: then it is for this CPU to take it out. The page has been locked
+ * since before it entered the cache, so that nobody has mapped it.
+ */
 function dropIfTruncated(cpu: Task, file: number, index: number, frame: number): void {
   if (index < Atomics.load(cpu.heap, file + File.pages)) return
-  lockPage(cpu, frame)
-  if (isPageOf(cpu, frame, file, index)) {
-    deleteFromPageCache(cpu, frame, 0)
-    putPage(cpu, frame)
-  }
-  unlockPage(cpu, frame)
+  deleteFromPageCache(cpu, frame, 0)
+  putPage(cpu, frame)
 }
 
 /** `shmem_swapin`. Returns 0, also when the page is not in that slot any more, or a negative errno. */
 export function swapInFilePage(cpu: Task, file: number, index: number, slot: number): number {
   const frame = freshPage(cpu, allocPage(cpu), PG_LOCKED | PG_REFERENCED)
   if (frame === 0) return -ENOMEM
+  const pinned = pinSwapEntry(cpu, file, index, slot)
+  const error = pinned ? readSwapEntry(cpu, file, index, slot, frame) : 0
+  if (pinned) freeSwapSlot(cpu, slot)
+  unlockPage(cpu, frame)
+  putPage(cpu, frame)
+  return error
+}
+
+/**
+ * As long as it has one more reference, the slot is not used again, and the area not given up: what is read is the page if
+ * the tree says so before and after. Returns false when the page is not there any more.
+ */
+function pinSwapEntry(cpu: Task, file: number, index: number, slot: number): boolean {
+  spinLock(cpu, file + File.lock)
+  const present = loadPage(cpu, file, index) === -slot
+  if (present) swapDuplicate(cpu, slot)
+  spinUnlock(cpu, file + File.lock)
+  return present
+}
+
+/** Reads the slot, and puts the frame in its place if it is still there. Returns 0 or a negative errno. */
+function readSwapEntry(cpu: Task, file: number, index: number, slot: number, frame: number): number {
   countVmEvent(cpu, VmEvent.pgmajfault)
   cpu.ioFrames[0] = frame
   const read = readSwapSlots(cpu, slot, 1)
-  if (read === PAGE_SIZE) {
-    countVmEvent(cpu, VmEvent.pswpin)
-    setPageFlags(cpu, frame, PG_UPTODATE)
-    // The slot may be another's by now, and the frame its content: then the tree does not say so any more.
-    if (addToPageCache(cpu, file, index, frame, -slot) === 1) {
-      freeSwapSlot(cpu, slot)
-      unlockPage(cpu, frame)
-      dropIfTruncated(cpu, file, index, frame)
-      putPage(cpu, frame)
-      return 0
-    }
+  if (read !== PAGE_SIZE) return Math.min(read, -EIO)
+  countVmEvent(cpu, VmEvent.pswpin)
+  setPageFlags(cpu, frame, PG_UPTODATE)
+  if (addToPageCache(cpu, file, index, frame, -slot) === 1) {
+    freeSwapSlot(cpu, slot)
+    dropIfTruncated(cpu, file, index, frame)
   }
-  unlockPage(cpu, frame)
-  putPage(cpu, frame)
-  return read === PAGE_SIZE ? 0 : Math.min(read, -EIO)
+  return 0
 }
 
 /** A frame that is this CPU's alone gets one reference and flags. Returns it. */

@@ -7,6 +7,8 @@ import { Header } from '../machine/header.ts'
 import { spinLock, spinUnlock } from '../sync/spinlock.ts'
 import { CACHE_PATH } from './caches.ts'
 import {
+  BURIAL_BEGUN,
+  BURIAL_NONE,
   FILE_HOST,
   FILE_READ_ONLY,
   FILE_WRITE_NOTIFY,
@@ -68,6 +70,8 @@ function findHostFile(cpu: Task, identity: Int32Array, writable: boolean, fresh:
   if (file !== 0) {
     // From 0 too: it may be waiting to be buried, see task-work.ts.
     Atomics.add(heap, file + File.refcount, 1)
+    // Whoever buries it sees that it was found, also when it has been given up again by then.
+    if (heap[file + File.burial] === BURIAL_BEGUN) heap[file + File.burial] = BURIAL_NONE
     if (writable) Atomics.and(heap, file + File.flags, ~FILE_READ_ONLY)
   } else if (fresh !== 0) {
     heap[fresh + File.nextFile] = heap[Header.fileList]

@@ -30,8 +30,6 @@ export const Mm = layout('mm_struct', MM_WORDS, {
   /** The end of the heap in bytes beyond `startBrk`, unsigned. */
   brkBytes: 7,
   maxMapCount: 8,
-  /** MMF_UNSTABLE, see oom-reaper.ts. */
-  flags: 9,
   /** Moves whenever a VMA leaves the tree, so that the per-thread VMA caches know. */
   vmacacheSeqnum: 10,
   /** Dufour 2018: guards the tree, beside its root as in the patches; two words. */
@@ -62,6 +60,8 @@ export const Mm = layout('mm_struct', MM_WORDS, {
   mmuNotifiersLock: MMAP_SEQ + 10,
   /** Lespinasse 2022: the per-CPU semaphore of those who register observers; 0 where the design has none. */
   mmuNotifierLock: MMAP_SEQ + 11,
+  /** MMF_UNSTABLE, see oom-reaper.ts. Beside what faults read anyway. */
+  flags: MMAP_SEQ + 12,
 
   /** Guards the upper levels of the page table and `vma.anonVma`. */
   pageTableLock: PAGE_TABLE_LOCK,

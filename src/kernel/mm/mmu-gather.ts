@@ -47,9 +47,14 @@ export function gatherRange(cpu: Task, start: number, end: number): void {
  * R11).
  */
 export function gatherFlush(cpu: Task): void {
-  if (cpu.gatherStart < cpu.gatherEnd) flushTlbMm(cpu, cpu.gatherMm, cpu.gatherStart, cpu.gatherEnd)
+  gatherFlushTlb(cpu)
   for (let index = 0; index < cpu.gatherCount; index++) freePageAndSwapCache(cpu, cpu.gatherFrames[index])
   cpu.gatherCount = 0
+}
+
+/** `tlb_flush_mmu_tlbonly`: flushes what was gathered. */
+export function gatherFlushTlb(cpu: Task): void {
+  if (cpu.gatherStart < cpu.gatherEnd) flushTlbMm(cpu, cpu.gatherMm, cpu.gatherStart, cpu.gatherEnd)
   cpu.gatherStart = 0x7fff_ffff
   cpu.gatherEnd = 0
 }

@@ -131,7 +131,7 @@ function accountedFlags(oldFlags: number, newFlags: number, unused: boolean): nu
 
 /** `vma_set_page_prot`: a shared file that wants to know of the first write gets no write permission here. */
 function pageProt(cpu: Task, vmFlags: number, file: number): number {
-  const notify = file !== 0 && (cpu.heap[file + File.flags] & FILE_WRITE_NOTIFY) !== 0
+  const notify = file !== 0 && (Atomics.load(cpu.heap, file + File.flags) & FILE_WRITE_NOTIFY) !== 0
   return vmGetPageProt(vmFlags) & (notify ? ~PTE_WRITE : ~0)
 }
 

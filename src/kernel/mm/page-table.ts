@@ -16,7 +16,7 @@ import {
 import { RCU_FREE_PAGE_TABLE, defineRcuCallback } from '../sync/rcu.ts'
 import { spinLock, spinUnlock } from '../sync/spinlock.ts'
 import { CACHE_PAGE_TABLE } from './caches.ts'
-import { Mm } from './mm.ts'
+import { Mm, TASK_SIZE } from './mm.ts'
 import { slabAlloc, slabFree } from './slab.ts'
 import type { Task } from './task.ts'
 
@@ -44,6 +44,36 @@ export function findTableInPmd(cpu: Task, pmd: number, page: number): number {
 export function findPmdTable(cpu: Task, mm: number, page: number): number {
   const pud = Atomics.load(cpu.heap, pgdEntry(mm, page))
   return pud === 0 ? 0 : Atomics.load(cpu.heap, pudEntry(pud, page))
+}
+
+/**
+ * The first page from `page` on that a pte table covers, TASK_SIZE if there is none. Nothing absent is looked at twice. The
+ * caller keeps tables from being freed.
+ */
+export function nextPteTable(cpu: Task, mm: number, page: number): number {
+  let at = page
+  while (at < TASK_SIZE) {
+    const stop = nextBoundary(at, PGD_SHIFT, TASK_SIZE)
+    const pud = Atomics.load(cpu.heap, pgdEntry(mm, at))
+    if (pud !== 0) at = nextInPud(cpu, pud, at, stop)
+    if (pud !== 0 && at < stop) return at
+    at = stop
+  }
+  return TASK_SIZE
+}
+
+/** The same below one pud table; `end` if there is none before. */
+function nextInPud(cpu: Task, pud: number, page: number, end: number): number {
+  for (let at = page; at < end;) {
+    const stop = nextBoundary(at, PUD_SHIFT, end)
+    const pmd = Atomics.load(cpu.heap, pudEntry(pud, at))
+    if (pmd === 0) at = stop
+    while (at < stop) {
+      if (Atomics.load(cpu.heap, pmdEntry(pmd, at)) !== 0) return at
+      at = nextBoundary(at, PMD_SHIFT, stop)
+    }
+  }
+  return end
 }
 
 function pgdEntry(mm: number, page: number): number {

@@ -59,7 +59,7 @@ function lockIfDirty(cpu: Task, frame: number): number {
   if ((pageFlags(cpu, frame) & PG_DIRTY) === 0 || Atomics.load(cpu.heap, page + Page.refcount) !== 2) return 0
   if (!tryLockPage(cpu, frame)) return 0
   const file = Atomics.load(cpu.heap, page + Page.mapping)
-  if (file !== 0 && (cpu.heap[file + File.flags] & FILE_HOST) !== 0) return file
+  if (file !== 0 && (Atomics.load(cpu.heap, file + File.flags) & FILE_HOST) !== 0) return file
   const slot = file === 0 ? swapCacheSlot(cpu, frame) : 0
   if (slot !== 0 && swapCount(cpu, slot) !== 0) return cpu.heap[Header.swapFile]
   unlockPage(cpu, frame)
@@ -119,7 +119,7 @@ function giveUp(cpu: Task, frame: number): boolean {
 
 function reclaimFilePage(cpu: Task, frame: number, file: number): boolean {
   if (Atomics.load(cpu.heap, pageStruct(cpu, frame) + Page.refcount) !== 2) return giveUp(cpu, frame)
-  if ((cpu.heap[file + File.flags] & FILE_HOST) === 0) return swapOutFilePage(cpu, frame, file)
+  if ((Atomics.load(cpu.heap, file + File.flags) & FILE_HOST) === 0) return swapOutFilePage(cpu, frame, file)
   if ((pageFlags(cpu, frame) & PG_DIRTY) !== 0 && writeLockedPage(cpu, file, frame) !== 0)
     return giveUp(cpu, frame)
   if (!freezeIfClean(cpu, frame)) return giveUp(cpu, frame)

@@ -31,18 +31,18 @@ import {
   PTE_PROTNONE,
   PTE_SPECIAL,
   PTE_SWAP,
-  PUD_SHIFT,
   PageTable,
 } from '../machine/pte.ts'
 import { refcountIncNotZero } from '../sync/refcount.ts'
 import { rcuReadLock, rcuReadUnlock } from '../sync/rcu.ts'
+import { downRead, downWrite, upRead, upWrite } from '../sync/rwsem.ts'
 import { spinLock, spinTryLock, spinUnlock } from '../sync/spinlock.ts'
 import { dropMm, grabMm } from './mm-count.ts'
 import { MM_ANON_PAGES, MM_FILE_PAGES, MM_SWAPENTS, Mm, TASK_SIZE } from './mm.ts'
 import { reclaimEnd, reclaimStart } from './mmu-notifier.ts'
 import { allocFrame, putPage } from './page-alloc.ts'
 import { clearPageFlags, pageFlags, setPageFlags, tryLockPage, unlockPage } from './page-lock.ts'
-import { findPmdTable, findPteTable, pteAddress } from './page-table.ts'
+import { findPteTable, nextPteTable, pteAddress } from './page-table.ts'
 import { PG_DIRTY, PG_LAZYFREE, PG_REFERENCED, PG_SWAPCACHE, Page, pageCount, pageStruct } from './page.ts'
 import { reclaimPage, writeCold } from './reclaim-page.ts'
 import { addMmCounter } from './rss.ts'
@@ -65,9 +65,13 @@ export function allocPage(cpu: Task): number {
     const reclaimed = Atomics.load(cpu.heap, Header.reclaimedFrames)
     tryToFreePages(cpu)
     // What others have freed may be had, too.
-    if (Atomics.load(cpu.heap, Header.reclaimedFrames) !== reclaimed) retries = 0
-    else if (!shouldReclaimRetry(cpu, retries)) return allocFrame(cpu)
-    else sleepFor(cpu, RECLAIM_WAIT_MS)
+    if (Atomics.load(cpu.heap, Header.reclaimedFrames) !== reclaimed) {
+      retries = 0
+      continue
+    }
+    const last = allocAlone(cpu)
+    if (last !== 0 || !shouldReclaimRetry(cpu, retries)) return last
+    sleepFor(cpu, RECLAIM_WAIT_MS)
   }
 }
 
@@ -77,8 +81,8 @@ const MAX_RECLAIM_RETRIES = 16
 const RECLAIM_WAIT_MS = 5
 
 /**
- * `should_reclaim_retry`: others that are at work may have locked what could leave memory, for as long as the host reads
- * or writes it.
+ * `should_reclaim_retry`: others that are at work may have locked what could leave memory, for as long as the host
+ * reads or writes it.
  */
 function shouldReclaimRetry(cpu: Task, retries: number): boolean {
   if (retries >= MAX_RECLAIM_RETRIES || !canReclaim(cpu)) return false
@@ -88,10 +92,32 @@ function shouldReclaimRetry(cpu: Task, retries: number): boolean {
   return false
 }
 
+/**
+ * Nothing could be freed; but others may just be reclaiming all that could leave. Waits for them, and tries once more
+ * while nobody else does: what there is then is all that there is (`oom_lock`).
+ */
+function allocAlone(cpu: Task): number {
+  if (!canReclaim(cpu)) return allocFrame(cpu)
+  downWrite(cpu, Header.reclaimLock)
+  let frame = allocFrame(cpu)
+  // What is freed, others may be faster to take.
+  while (frame === 0 && turnHands(cpu) !== 0) frame = allocFrame(cpu)
+  upWrite(cpu, Header.reclaimLock)
+  return frame
+}
+
 /** `try_to_free_pages`: turns the hands until some frames are free. Returns how many were freed. */
 export function tryToFreePages(cpu: Task): number {
-  const { heap } = cpu
   if (!canReclaim(cpu)) return 0
+  downRead(cpu, Header.reclaimLock)
+  const freed = turnHands(cpu)
+  upRead(cpu, Header.reclaimLock)
+  return freed
+}
+
+/** The lock of reclaim is held. */
+function turnHands(cpu: Task): number {
+  const { heap } = cpu
   const revolution = Atomics.load(heap, Header.clockRevolutions)
   // At the first passage what was used is spared; at the third, everything has been unmapped and passed once since.
   const passages = Math.ceil((3 * heap[Header.frameCount]) / FRAMES_AT_A_TIME)
@@ -119,12 +145,14 @@ function canReclaim(cpu: Task): boolean {
 // ---------------------------------------------------------------------------------------------------------------------
 // The hand that goes over frames
 
-function shrinkCaches(cpu: Task): number {
+/** Moves on over some frames. Returns how many were freed. */
+export function shrinkCaches(cpu: Task): number {
   const { heap } = cpu
   const frameCount = heap[Header.frameCount]
+  const passage = Math.min(FRAMES_AT_A_TIME, frameCount)
   let freed = 0
-  let frame = (Atomics.add(heap, Header.frameHand, FRAMES_AT_A_TIME) >>> 0) % frameCount
-  for (let passed = 0; passed < FRAMES_AT_A_TIME && freed < RECLAIM_FRAMES; passed++) {
+  let frame = (Atomics.add(heap, Header.frameHand, passage) >>> 0) % frameCount
+  for (let passed = 0; passed < passage && freed < RECLAIM_FRAMES; passed++) {
     if (isCachedOnly(cpu, frame) && reclaimUnused(cpu, frame)) freed++
     if (++frame >= frameCount) frame = 0
   }
@@ -175,6 +203,7 @@ function unmapAndFree(cpu: Task, mm: number, start: number, end: number, all: bo
   if (clockCount !== 0) flushAllCpus(cpu, mm)
   reclaimEnd(cpu, mm)
   if (clockCount === 0) return 0
+  for (let n = 0; n < clockCount; n++) unlockPage(cpu, clockFrames[n])
   writeCold(cpu, clockFrames, clockCount)
   let freed = 0
   for (let n = 0; n < clockCount; n++) {
@@ -186,13 +215,13 @@ function unmapAndFree(cpu: Task, mm: number, start: number, end: number, all: bo
 
 /** `madvise_pageout`: takes what is mapped in [start, end) out of memory, as far as nothing else refers to it. */
 export function pageOutRange(cpu: Task, mm: number, start: number, end: number): void {
-  for (let page = start; page < end;) {
-    page = nextTable(cpu, mm, page)
-    if (page >= end) return
+  downRead(cpu, Header.reclaimLock)
+  for (let page = nextTable(cpu, mm, start); page < end; page = nextTable(cpu, mm, page)) {
     const stop = Math.min((page & -CLOCK_PAGES) + CLOCK_PAGES, end)
     unmapAndFree(cpu, mm, page, stop, true)
     page = stop
   }
+  upRead(cpu, Header.reclaimLock)
 }
 
 /**
@@ -236,14 +265,10 @@ function mmOfGeneration(cpu: Task, generation: number): number {
   return heap[Header.mmList]
 }
 
-/** The first page from `page` on for which there is a pte table; TASK_SIZE or more if none. */
+/** The first page from `page` on for which there is a pte table; TASK_SIZE if none. */
 function nextTable(cpu: Task, mm: number, page: number): number {
-  let next = page
   beginWindow(cpu)
-  while (next < TASK_SIZE && findPteTable(cpu, mm, next) === 0) {
-    const shift = findPmdTable(cpu, mm, next) === 0 ? PUD_SHIFT : PMD_SHIFT
-    next = ((next >> shift) + 1) * 2 ** shift
-  }
+  const next = nextPteTable(cpu, mm, page)
   endWindow(cpu)
   return next
 }
@@ -261,7 +286,7 @@ function endWindow(cpu: Task): void {
 
 /**
  * Takes the pages of [start, end), all of one table, out of it that were not used since the hand last came; their
- * frames are in `cpu.clockFrames` then, each with the reference that its entry had.
+ * frames are in `cpu.clockFrames` then, locked, each with the reference that its entry had.
  */
 function unmapCold(cpu: Task, mm: number, start: number, end: number, all: boolean): void {
   const counts = cpu.clockCounts
@@ -287,11 +312,17 @@ function unmapIfCold(cpu: Task, address: number, all: boolean): void {
     return
   }
   const frame = entry >>> PTE_FRAME_SHIFT
+  // Until no CPU has its old translation: what is still written by one must not be missed by a write-back that thinks the
+  // page clean, nor by a fault that copies it.
+  if (!tryLockPage(cpu, frame)) return
   const isFile = Atomics.load(heap, pageStruct(cpu, frame) + Page.mapping) !== 0
   const unmapped = isFile
     ? unmapFilePage(cpu, address, entry, frame)
     : unmapAnonymous(cpu, address, entry, frame)
-  if (!unmapped) return
+  if (!unmapped) {
+    unlockPage(cpu, frame)
+    return
+  }
   cpu.clockCounts[isFile ? MM_FILE_PAGES : MM_ANON_PAGES]--
   cpu.clockFrames[cpu.clockCount++] = frame
 }
@@ -303,21 +334,19 @@ function unmapFilePage(cpu: Task, address: number, entry: number, frame: number)
   return true
 }
 
-/** The entry becomes one of the swap area. Returns false when the page is in use, or no slot is free. */
+/** The entry becomes one of the swap area. Returns false when the hardware has just used it, or no slot is free. */
 function unmapAnonymous(cpu: Task, address: number, entry: number, frame: number): boolean {
   const { heap } = cpu
   const given = (pageFlags(cpu, frame) & PG_LAZYFREE) !== 0
   if (given && (entry & PTE_DIRTY) === 0 && pageCount(cpu, frame) === 1) {
     return Atomics.compareExchange(heap, address, entry, 0) === entry
   }
-  if (!tryLockPage(cpu, frame)) return false
   let slot = swapCacheSlot(cpu, frame)
   const fresh = slot === 0
   if (fresh) slot = addToSwap(cpu, frame, 1)
   else swapDuplicate(cpu, slot)
-  if (slot !== 0 && (entry & PTE_DIRTY) !== 0) setPageFlags(cpu, frame, PG_DIRTY)
-  unlockPage(cpu, frame)
   if (slot === 0) return false
+  if ((entry & PTE_DIRTY) !== 0) setPageFlags(cpu, frame, PG_DIRTY)
   if (Atomics.compareExchange(heap, address, entry, (slot << PTE_FRAME_SHIFT) | PTE_SWAP) === entry) {
     cpu.clockCounts[MM_SWAPENTS]++
     return true

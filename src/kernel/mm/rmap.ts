@@ -82,20 +82,17 @@ export function cleanMappings(cpu: Task, file: number, first: number, end: numbe
 }
 
 function cleanRange(cpu: Task, mm: number, start: number, end: number): void {
-  let cleaned = false
   invalidateRangeStart(cpu, mm, start, end)
   for (let page = start; page < end;) {
     const stop = Math.min(((page >> PMD_SHIFT) + 1) * 2 ** PMD_SHIFT, end)
     const table = findPteTable(cpu, mm, page)
-    if (table !== 0 && cleanPteRange(cpu, table, page, stop)) cleaned = true
+    if (table !== 0) cleanPteRange(cpu, mm, table, page, stop)
     page = stop
   }
-  // Flushed before the pages are written: what a CPU still writes by an old translation is written with them.
-  if (cleaned) flushTlbMm(cpu, mm, start, end)
   invalidateRangeEnd(cpu, mm)
 }
 
-function cleanPteRange(cpu: Task, table: number, start: number, end: number): boolean {
+function cleanPteRange(cpu: Task, mm: number, table: number, start: number, end: number): void {
   const { heap } = cpu
   let cleaned = false
   spinLock(cpu, table + PageTable.ptl)
@@ -109,6 +106,8 @@ function cleanPteRange(cpu: Task, table: number, start: number, end: number): bo
     if ((before & PTE_DIRTY) !== 0) setPageFlags(cpu, before >>> PTE_FRAME_SHIFT, PG_DIRTY)
     cleaned = true
   }
+  // With the table locked, or another write-back could find the entries clean, write the pages, and miss what a CPU still
+  // writes by an old translation (page_mkclean_one).
+  if (cleaned) flushTlbMm(cpu, mm, start, end)
   spinUnlock(cpu, table + PageTable.ptl)
-  return cleaned
 }

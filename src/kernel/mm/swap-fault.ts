@@ -4,6 +4,7 @@
 // one less then; a page that no other entry wants is taken out of the cache when it is to be written, as its slot
 // would not be its content any more. Which of this may be done without the mmap lock is for the design to say.
 
+import { cpuRelax } from '../machine/cpu.ts'
 import { PAGE_SIZE } from '../machine/frames.ts'
 import { PMD_SHIFT, PTE_DIRTY, PTE_FRAME_SHIFT, PTE_SWAP, PTE_WRITE, PageTable } from '../machine/pte.ts'
 import { Header } from '../machine/header.ts'
@@ -38,8 +39,19 @@ import { VM_LOCKED } from './vma.ts'
 import { VmEvent, countSpfEvent, countVmEvent } from './vmstat.ts'
 import { doWpPage } from './wp.ts'
 
+/** In place of a result: the fault has waited for the page, and has to look for it again. */
+const LOOK_AGAIN = -1
+
 /** `do_swap_page`. */
 export function doSwapPage(cpu: Task, fault: FaultContext): number {
+  for (;;) {
+    const result = trySwapPage(cpu, fault)
+    if (result !== LOOK_AGAIN) return result
+    cpuRelax(cpu)
+  }
+}
+
+function trySwapPage(cpu: Task, fault: FaultContext): number {
   const unlocked = (fault.flags & FAULT_FLAGS_UNLOCKED) !== 0
   if (unlocked && cpu.design.speculatesOnSwap === 'never') {
     countSpfEvent(cpu, VmEvent.SPF_ABORT_SWAP)
@@ -74,7 +86,7 @@ function leaveForPage(cpu: Task, fault: FaultContext): boolean {
   return true
 }
 
-/** What has been waited for is there, or failed. */
+/** What has been waited for is there, or failed, or (SLOT_FREE) is not wanted any more. */
 function afterWait(cpu: Task, fault: FaultContext, left: boolean, error: number): number {
   const dropped = left ? VM_FAULT_DROPPED : 0
   if (error === -ENOMEM) return outOfMemory(fault) | dropped
@@ -82,7 +94,10 @@ function afterWait(cpu: Task, fault: FaultContext, left: boolean, error: number)
     cpu.ioError = error
     return VM_FAULT_SIGBUS | dropped
   }
-  return left ? VM_FAULT_RETRY | VM_FAULT_DROPPED : doSwapPage(cpu, fault)
+  if (left) return VM_FAULT_RETRY | VM_FAULT_DROPPED
+  // Who has freed the slot is just changing the entry; a fault without the mmap lock may not look whether it has.
+  const unlocked = (fault.flags & FAULT_FLAGS_UNLOCKED) !== 0
+  return error === SLOT_FREE && unlocked ? VM_FAULT_RETRY : LOOK_AGAIN
 }
 
 /** The page is not in the swap cache. */
@@ -96,21 +111,17 @@ function readMissing(cpu: Task, fault: FaultContext, slot: number): number {
   if (locked && Atomics.load(cpu.heap, pteAddress(fault.table, fault.page)) !== fault.originalPte) return 0
   countVmEvent(cpu, VmEvent.pgmajfault)
   const left = leaveForPage(cpu, fault)
-  const error = swapIn(cpu, slot)
-  // The entry has changed since. Without the mmap lock nothing else tells, and looking again would never end.
-  if (error === SLOT_GONE && !locked) return VM_FAULT_RETRY
-  return afterWait(cpu, fault, left, error)
+  return afterWait(cpu, fault, left, swapIn(cpu, slot))
 }
-
-/** Of {@link swapIn}: no entry refers to the slot any more. */
-const SLOT_GONE = 1
 
 /** `swapin_readahead`: what left memory together is likely wanted together. */
 const SWAP_CLUSTER = 8
+/** Nothing refers to the slot any more. */
+const SLOT_FREE = 1
 
 /**
  * `read_swap_cache_async`: brings a slot into the swap cache, and the slots behind it as long as there are free frames.
- * Returns 0, also if somebody else did, SLOT_GONE, or a negative errno.
+ * Returns 0, also if somebody else did, or SLOT_FREE, or a negative errno.
  */
 function swapIn(cpu: Task, slot: number): number {
   const { ioFrames } = cpu
@@ -121,7 +132,7 @@ function swapIn(cpu: Task, slot: number): number {
     const added = addToSwapCache(cpu, frame, slot + count)
     if (added !== 1) {
       release(cpu, frame, 0)
-      if (count === 0) return added === 0 ? 0 : SLOT_GONE
+      if (count === 0) return added < 0 ? SLOT_FREE : 0
       break
     }
     ioFrames[count] = frame

@@ -156,7 +156,7 @@ export function addToSwap(cpu: Task, frame: number, count: number): number {
 
 /**
  * `swapcache_prepare`: puts a fresh frame, locked and not up to date, into the cache for a slot whose content is to be
- * read. Returns 1, or 0 when somebody else has, or -1 when the slot is not in use any more, or is that of a file.
+ * read. Returns 1, or 0 when somebody else has, or -1 when the slot is not in use any more, or that of a file.
  */
 export function addToSwapCache(cpu: Task, frame: number, slot: number): number {
   const { heap } = cpu

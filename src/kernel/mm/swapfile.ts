@@ -1,7 +1,8 @@
 // Taking a swap area into use, and out of it (mm/swapfile.c, swapon and swapoff).
 
+import { cpuRelax } from '../machine/cpu.ts'
 import { Header } from '../machine/header.ts'
-import { PMD_SHIFT, PTE_SWAP, PUD_SHIFT } from '../machine/pte.ts'
+import { PMD_SHIFT, PTE_SWAP } from '../machine/pte.ts'
 import { spinLock, spinUnlock } from '../sync/spinlock.ts'
 import { EBUSY, EINVAL, EIO, ENOMEM } from './errno.ts'
 import { VM_FAULT_ERROR, VM_FAULT_OOM } from './fault-context.ts'
@@ -13,7 +14,7 @@ import { TASK_SIZE } from './mm.ts'
 import { mmapReadLock, mmapReadUnlock } from './mmap-lock.ts'
 import { putPage } from './page-alloc.ts'
 import { lockPage, unlockPage } from './page-lock.ts'
-import { findPmdTable, findPteTable, pteAddress } from './page-table.ts'
+import { findPteTable, nextPteTable, pteAddress } from './page-table.ts'
 import { SWAP_SLOTS_MAX, findGetSwapCache, reserveSwapMap, swapOwner, tryToFreeSwap } from './swap.ts'
 import { finishCall, runTaskWork } from './task-work.ts'
 import type { Task } from './task.ts'
@@ -79,13 +80,16 @@ function tryToUnuse(cpu: Task): number {
     }
     const error = unuseSlots(cpu)
     if (error !== 0) return error
+    // What is left is in the hands of another CPU, which may be waiting for this one to flush its TLB.
+    if (Atomics.load(heap, Header.swapFree) !== heap[Header.swapSlots]) cpuRelax(cpu)
   }
   return 0
 }
 
-/** `unuse_mm`: every entry that refers to the area gets its page back. */
+/** `unuse_mm`: entries that refer to the area get their page back. */
 function unuseMm(cpu: Task, mm: number): number {
-  for (let page = 0; page < TASK_SIZE;) {
+  // An entry may still be there then, whose page another CPU is working on, or whose mapping it is just taking away.
+  for (let page = 0; page < TASK_SIZE; page++) {
     mmapReadLock(cpu, mm)
     page = nextSwapEntry(cpu, mm, page)
     const result = page >= TASK_SIZE ? 0 : faultInLocked(cpu, mm, page)
@@ -95,18 +99,16 @@ function unuseMm(cpu: Task, mm: number): number {
   return 0
 }
 
-/** The first page from `page` on whose entry refers to the swap area, TASK_SIZE or more if none. */
+/** The first page from `page` on whose entry refers to the swap area, TASK_SIZE if none. */
 function nextSwapEntry(cpu: Task, mm: number, page: number): number {
-  let next = page
-  while (next < TASK_SIZE) {
+  for (let next = nextPteTable(cpu, mm, page); next < TASK_SIZE; next = nextPteTable(cpu, mm, next)) {
     const table = findPteTable(cpu, mm, next)
-    if (table === 0) {
-      const shift = findPmdTable(cpu, mm, next) === 0 ? PUD_SHIFT : PMD_SHIFT
-      next = ((next >> shift) + 1) * 2 ** shift
-    } else if ((Atomics.load(cpu.heap, pteAddress(table, next)) & PTE_SWAP) !== 0) return next
-    else next++
+    const stop = Math.min(((next >> PMD_SHIFT) + 1) * 2 ** PMD_SHIFT, TASK_SIZE)
+    for (; next < stop; next++) {
+      if ((Atomics.load(cpu.heap, pteAddress(table, next)) & PTE_SWAP) !== 0) return next
+    }
   }
-  return next
+  return TASK_SIZE
 }
 
 /** What is left: pages of files of memory, and pages in the cache that no entry refers to. */

@@ -4,7 +4,7 @@
 import { Header } from '../machine/header.ts'
 import { gracePoll } from '../sync/grace.ts'
 import { spinLock, spinUnlock } from '../sync/spinlock.ts'
-import { FILE_HOST, File, freeFile } from './file.ts'
+import { BURIAL_BEGUN, BURIAL_NONE, FILE_HOST, File, addDeadFile, freeFile } from './file.ts'
 import type { Task } from './task.ts'
 import { truncateInodePages } from './truncate.ts'
 import { writeBackFile } from './writeback.ts'
@@ -30,9 +30,10 @@ function claimDeadFile(cpu: Task): number {
   const file = heap[Header.deadFiles]
   if (file !== 0) {
     Atomics.store(heap, Header.deadFiles, heap[file + File.nextDead])
-    Atomics.store(heap, file + File.waitsForBurial, 0)
+    heap[file + File.burial] = BURIAL_NONE
   }
   const dead = file !== 0 && Atomics.compareExchange(heap, file + File.refcount, 0, 1) === 0
+  if (dead) heap[file + File.burial] = BURIAL_BEGUN
   spinUnlock(cpu, Header.fileListLock)
   return dead ? file : 0
 }
@@ -42,30 +43,36 @@ function claimDeadFile(cpu: Task): number {
  * is opened or synchronised again: nothing that was written is thrown away.
  */
 function buryFile(cpu: Task, file: number): void {
-  const onHost = (cpu.heap[file + File.flags] & FILE_HOST) !== 0
+  const onHost = (Atomics.load(cpu.heap, file + File.flags) & FILE_HOST) !== 0
   const saved = !onHost || writeBackFile(cpu, file) === 0
-  // Nobody maps it, so that nobody can make a page dirty now; who finds it by its inode may.
+  // Nobody maps it, so that nobody can make a page dirty now but who finds it by its inode, which is noticed.
   if (!abandonFile(cpu, file, saved)) return
   truncateInodePages(cpu, file, 0)
   if (onHost) cpu.host?.forgetFile(file)
   freeFile(cpu, file)
 }
 
-/** Drops the reference of the burial. Returns whether the file is to be freed: then nobody can find it any more. */
+/**
+ * Drops the reference of the burial. Returns whether the file is to be freed: then nobody can find it any more. One that
+ * was found meanwhile may have been written to: when it was given up again, its burial begins anew.
+ */
 function abandonFile(cpu: Task, file: number, saved: boolean): boolean {
   const { heap } = cpu
   spinLock(cpu, Header.fileListLock)
   const before = Atomics.sub(heap, file + File.refcount, 1)
   const last = before === 1
-  if (last && saved) unlinkFile(cpu, file)
+  const untouched = heap[file + File.burial] === BURIAL_BEGUN
+  if (last) heap[file + File.burial] = BURIAL_NONE
+  if (last && saved && untouched) unlinkFile(cpu, file)
+  if (last && saved && !untouched) addDeadFile(cpu, file)
   spinUnlock(cpu, Header.fileListLock)
-  return last && saved
+  return last && saved && untouched
 }
 
 /** Takes a file of the host off the list. The list is locked. */
 function unlinkFile(cpu: Task, file: number): void {
   const { heap } = cpu
-  if ((heap[file + File.flags] & FILE_HOST) === 0) return
+  if ((Atomics.load(heap, file + File.flags) & FILE_HOST) === 0) return
   let link: number = Header.fileList
   while (heap[link] !== file) link = heap[link] + File.nextFile
   heap[link] = heap[file + File.nextFile]

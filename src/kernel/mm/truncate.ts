@@ -5,6 +5,7 @@
 // What is mapped is unmapped before, for speed; page by page, as long as a page is still mapped; and once more at the
 // end, for the private copies that were made meanwhile. Two changes of the size exclude each other (inode-lock.ts).
 
+import { cpuRelax } from '../machine/cpu.ts'
 import { EFBIG, EINVAL } from './errno.ts'
 import {
   FILE_HOST,
@@ -92,7 +93,7 @@ function shrink(cpu: Task, file: number, pages: number, lastBytes: number): numb
 }
 
 function isOnHost(cpu: Task, file: number): boolean {
-  return (cpu.heap[file + File.flags] & FILE_HOST) !== 0
+  return (Atomics.load(cpu.heap, file + File.flags) & FILE_HOST) !== 0
 }
 
 /** `i_size_write`. The two words are not changed together: who reads them meanwhile may see the last page as full. */
@@ -129,9 +130,13 @@ function dropPage(cpu: Task, file: number, index: number): boolean {
     putPage(cpu, frame)
   }
   unlockPage(cpu, frame)
+  if (present && !unused) {
+    // Not with the page locked: a fault takes that lock with the mmap lock held.
+    unmapMappingRange(cpu, file, index, index + 1)
+    // Who still has it may have unmapped it too, and be waiting for this CPU to flush its TLB.
+    if (pageCount(cpu, frame) > 2) cpuRelax(cpu)
+  }
   putPage(cpu, frame)
-  // Not with the page locked: a fault takes that lock with the mmap lock held.
-  if (present && !unused) unmapMappingRange(cpu, file, index, index + 1)
   return present && unused
 }
 

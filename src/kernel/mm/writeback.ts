@@ -12,7 +12,7 @@ import { isPageOf } from './filemap.ts'
 import { syncOnHost, writeToHost } from './host-io.ts'
 import { putPage } from './page-alloc.ts'
 import { clearPageFlags, lockPage, pageFlags, setPageFlags, unlockPage } from './page-lock.ts'
-import { PG_DIRTY, Page, pageStruct } from './page.ts'
+import { PG_DIRTY, PG_LOCKED, Page, pageStruct } from './page.ts'
 import { cleanMappings } from './rmap.ts'
 import { READAHEAD_PAGES, type Task } from './task.ts'
 import { VmEvent, countVmEvent } from './vmstat.ts'
@@ -95,7 +95,9 @@ function writeBackPages(cpu: Task, file: number, first: number, end: number): nu
 function lockDirtyPage(cpu: Task, file: number, index: number): number {
   const frame = findGetPage(cpu, file, index)
   if (frame === 0) return 0
-  if ((pageFlags(cpu, frame) & PG_DIRTY) !== 0) {
+  // One that is locked may just be written by another CPU, who has marked it clean: that is waited for, as it is to be safe
+  // when the call returns (filemap_fdatawait_range).
+  if ((pageFlags(cpu, frame) & (PG_DIRTY | PG_LOCKED)) !== 0) {
     lockPage(cpu, frame)
     const within = index < Atomics.load(cpu.heap, file + File.pages)
     if (within && isPageOf(cpu, frame, file, index) && (pageFlags(cpu, frame) & PG_DIRTY) !== 0) return frame
@@ -116,7 +118,7 @@ export function writeBackFile(cpu: Task, file: number): number {
 }
 
 function writeBackRange(cpu: Task, file: number, first: number, end: number): number {
-  const flags = cpu.heap[file + File.flags]
+  const flags = Atomics.load(cpu.heap, file + File.flags)
   if ((flags & FILE_HOST) === 0 || (flags & FILE_READ_ONLY) !== 0) return 0
   cleanMappings(cpu, file, first, end)
   const error = writeBackPages(cpu, file, first, end)

@@ -10,7 +10,7 @@ import {
   PageTable,
 } from '../machine/pte.ts'
 import { spinLock, spinUnlock } from '../sync/spinlock.ts'
-import { gatherFlush, gatherFrame, gatherIsFull, gatherRange } from './mmu-gather.ts'
+import { gatherFlush, gatherFlushTlb, gatherFrame, gatherIsFull, gatherRange } from './mmu-gather.ts'
 import { MM_ANON_PAGES, MM_FILE_PAGES, MM_SWAPENTS, RSS_KINDS } from './mm.ts'
 import { setPageFlags } from './page-lock.ts'
 import { PG_DIRTY, isFilePage } from './page.ts'
@@ -50,6 +50,7 @@ function zapPteRange(cpu: Task, mm: number, table: number, start: number, end: n
   const counts = cpu.zapCounts
   counts.fill(0)
   let page = start
+  let dirtied = false
   spinLock(cpu, table + PageTable.ptl)
   for (; page < end && !gatherIsFull(cpu); page++) {
     const address = pteAddress(table, page)
@@ -64,11 +65,17 @@ function zapPteRange(cpu: Task, mm: number, table: number, start: number, end: n
     }
     const kind = isFilePage(cpu, frame) ? MM_FILE_PAGES : MM_ANON_PAGES
     counts[kind]--
-    if (kind === MM_FILE_PAGES && (entry & PTE_DIRTY) !== 0) setPageFlags(cpu, frame, PG_DIRTY)
+    if (kind === MM_FILE_PAGES && (entry & PTE_DIRTY) !== 0) {
+      setPageFlags(cpu, frame, PG_DIRTY)
+      dirtied = true
+    }
     gatherFrame(cpu, frame)
   }
-  spinUnlock(cpu, table + PageTable.ptl)
   gatherRange(cpu, start, page)
+  // With the table locked (Linux since 3.15): else a write-back could find the page dirty, write it and mark it clean, and
+  // what another CPU still writes by an old translation would be lost.
+  if (dirtied) gatherFlushTlb(cpu)
+  spinUnlock(cpu, table + PageTable.ptl)
   for (let kind = 0; kind < RSS_KINDS; kind++) addMmCounter(cpu, mm, kind, counts[kind])
   return page
 }

@@ -19,6 +19,15 @@ export function refcountIncNotZero(cpu: Cpu, refcount: number): boolean {
   }
 }
 
+/** `refcount_dec_not_one`: drops a reference unless it is the last. Returns whether it did. */
+export function refcountDecNotOne(cpu: Cpu, refcount: number): boolean {
+  for (;;) {
+    const count = Atomics.load(cpu.heap, refcount)
+    if (count <= 1) return false
+    if (Atomics.compareExchange(cpu.heap, refcount, count, count - 1) === count) return true
+  }
+}
+
 /** Drops a reference. Returns true when it was the last, so that the caller frees the object. */
 export function refcountDecAndTest(cpu: Cpu, refcount: number): boolean {
   const before = Atomics.sub(cpu.heap, refcount, 1)

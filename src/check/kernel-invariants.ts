@@ -1,0 +1,384 @@
+// What must hold of the kernel when all threads of a scenario have finished, and that everything can be given back.
+
+import {
+  CACHE_ANON_VMA,
+  CACHE_FILE,
+  CACHE_MM,
+  CACHE_MMU_NOTIFIER,
+  CACHE_PAGE_TABLE,
+  CACHE_PATH,
+  CACHE_PERCPU_RWSEM,
+  CACHE_RADIX_NODE,
+  CACHE_RANGE_NODE,
+  CACHE_VMA,
+  FILE_HOST,
+  File,
+  Header,
+  MMU_NOTIFIER_WORDS,
+  MM_ANON_PAGES,
+  MM_FILE_PAGES,
+  MM_SWAPENTS,
+  Mm,
+  MmuNotifier,
+  PAGE_STRUCT_WORDS,
+  PAGE_WORDS,
+  PG_DIRTY,
+  PG_LOCKED,
+  PG_SWAPCACHE,
+  PG_UPTODATE,
+  PTE_ACCESSED,
+  PTE_DIRTY,
+  PTE_FRAME_SHIFT,
+  PTE_LOCKED,
+  PTE_PRESENT,
+  PTE_SPECIAL,
+  PTE_SWAP,
+  PTE_WRITE,
+  Page,
+  PerCpu,
+  type Task,
+  VM_LOCKED,
+  VM_WRITE,
+  Vma,
+  Zone,
+  destroyMm,
+  getMmCounter,
+  graceBarrier,
+  joinMm,
+  kernelEnter,
+  kernelExit,
+  leaveMm,
+  loadPage,
+  nextCachedPage,
+  perCpuBase,
+  putFile,
+  runTaskWork,
+  slabInUse,
+  swapOff,
+  syncAllFiles,
+  syncMmRss,
+} from '../kernel/index.ts'
+import type { KernelMachine } from './kernel-machine.ts'
+import { SWAP_FILE } from './scenario-disk.ts'
+
+/** Something that the kernel promises does not hold. */
+export class KernelInvariantBroken extends Error {
+  override readonly name = 'KernelInvariantBroken'
+}
+
+function must(holds: boolean, problem: string): void {
+  if (!holds) throw new KernelInvariantBroken(problem)
+}
+
+/** What refers to each frame and each slot of the swap area. */
+interface References {
+  /** Entries that map a frame. */
+  readonly mapped: Map<number, number>
+  /** Frames that an entry says are dirty. */
+  readonly dirty: Set<number>
+  /** Entries of page tables and of trees of files that refer to a slot. */
+  readonly slots: Map<number, number>
+}
+
+/** The page tables, the VMAs, the counters, the TLBs, the caches and the disk agree. */
+export function checkKernel(machine: KernelMachine): void {
+  const { heap, tasks } = machine
+  const references: References = { mapped: new Map(), dirty: new Set(), slots: new Map() }
+  for (const mm of allMms(heap)) {
+    checkMm(tasks[0]!, mm, references)
+    for (const task of tasks) checkTlb(heap, mm, task)
+  }
+  for (const file of allFiles(machine)) checkFile(machine, file, references)
+  checkFrames(machine, references)
+  checkSwap(heap, references)
+  for (const task of tasks) {
+    must(task.interruptsEnabled, `CPU ${task.id} is left with interrupts disabled`)
+    must(task.rcuNesting === 0, `CPU ${task.id} is left inside an RCU read-side critical section`)
+  }
+}
+
+/**
+ * The page table, the VMAs and the counters of an address space agree, and so do the references on its pages, none of
+ * which another address space maps. Nobody is at work.
+ */
+export function checkAddressSpace(cpu: Task, mm: number): void {
+  const { heap } = cpu
+  const references: References = { mapped: new Map(), dirty: new Set(), slots: new Map() }
+  checkMm(cpu, mm, references)
+  for (const [frame, mapped] of references.mapped) {
+    const page = pageStructOf(heap, frame)
+    const cached = isFilePage(heap, frame) || (heap[page + Page.flags]! & PG_SWAPCACHE) !== 0
+    const expected = mapped + (cached ? 1 : 0)
+    const refcount = heap[page + Page.refcount]!
+    must(refcount === expected, `frame ${frame} has ${refcount} references and not ${expected}`)
+  }
+}
+
+function count(map: Map<number, number>, key: number): void {
+  map.set(key, (map.get(key) ?? 0) + 1)
+}
+
+function allMms(heap: Int32Array): number[] {
+  const mms: number[] = []
+  for (let mm = heap[Header.mmList]!; mm !== 0; mm = heap[mm + Mm.nextMm]!) mms.push(mm)
+  return mms
+}
+
+/** Files that something refers to: a mapping, the list of those of the host, or the scenario. */
+function allFiles({ heap, kept }: KernelMachine): ReadonlySet<number> {
+  const files = new Set(kept)
+  for (let file = heap[Header.fileList]!; file !== 0; file = heap[file + File.nextFile]!) files.add(file)
+  for (const mm of allMms(heap)) {
+    for (let vma = heap[mm + Mm.mmap]!; vma !== 0; vma = heap[vma + Vma.vmNext]!) {
+      if (heap[vma + Vma.vmFile] !== 0) files.add(heap[vma + Vma.vmFile]!)
+    }
+  }
+  return files
+}
+
+/** The entries of one page table. */
+function checkMm(cpu: Task, mm: number, references: References): void {
+  const { heap } = cpu
+  const own = new Set<number>()
+  const pages = { anonymous: 0, file: 0, swapped: 0 }
+  for (const [page, entry] of presentEntries(heap, mm)) {
+    const vma = findVmaSlowly(heap, mm, page)
+    must(vma !== 0, `page ${hex(page)} is mapped and belongs to no VMA`)
+    if ((entry & PTE_SWAP) !== 0) {
+      pages.swapped++
+      count(references.slots, entry >>> PTE_FRAME_SHIFT)
+      continue
+    }
+    const writable = (entry & PTE_WRITE) === 0 || (heap[vma + Vma.vmFlags]! & VM_WRITE) !== 0
+    must(writable, `the entry of page ${hex(page)} allows writes that its VMA does not`)
+    const locked = (heap[vma + Vma.vmFlags]! & VM_LOCKED) !== 0
+    must(
+      ((entry & PTE_LOCKED) !== 0) === locked,
+      `the entry of page ${hex(page)} is ${locked ? 'not ' : ''}locked, and its VMA is${locked ? '' : ' not'}`,
+    )
+    if ((entry & PTE_SPECIAL) !== 0) continue
+    const frame = entry >>> PTE_FRAME_SHIFT
+    count(references.mapped, frame)
+    if ((entry & PTE_DIRTY) !== 0) references.dirty.add(frame)
+    const file = heap[vma + Vma.vmFile]!
+    const index = page - heap[vma + Vma.vmStart]! + heap[vma + Vma.vmPgoff]!
+    must(
+      file === 0 || index < heap[file + File.pages]!,
+      `page ${hex(page)} is mapped and lies beyond the end of its file`,
+    )
+    if (isFilePage(heap, frame)) {
+      pages.file++
+      continue
+    }
+    must(!own.has(frame), `frame ${frame} has two owners, one of them page ${hex(page)}`)
+    own.add(frame)
+    must(heap[vma + Vma.anonVma] !== 0, `page ${hex(page)} is anonymous and its VMA has no anon_vma`)
+    pages.anonymous++
+  }
+  checkObservers(heap, mm)
+  for (const [kind, found, name] of [
+    [MM_ANON_PAGES, pages.anonymous, 'anonymous'],
+    [MM_FILE_PAGES, pages.file, 'file'],
+    [MM_SWAPENTS, pages.swapped, 'swapped'],
+  ] as const) {
+    const counted = getMmCounter(cpu, mm, kind)
+    must(counted === found, `${found} ${name} pages are mapped and ${counted} counted`)
+  }
+}
+
+/** The tree of a file. */
+function checkFile({ heap, tasks }: KernelMachine, file: number, references: References): void {
+  const task = tasks[0]!
+  const end = 2 ** 31 - 1
+  for (
+    let index = nextCachedPage(task, file, 0, end);
+    index < end;
+    index = nextCachedPage(task, file, index + 1, end)
+  ) {
+    const entry = loadPage(task, file, index)
+    must(index < heap[file + File.pages]!, `page ${index} of a file is cached and lies beyond its end`)
+    if (entry < 0) count(references.slots, -entry)
+    else {
+      const page = pageStructOf(heap, entry)
+      const right = heap[page + Page.mapping] === file && heap[page + Page.index] === index
+      must(right, `frame ${entry} is page ${index} of a file and does not say so`)
+    }
+  }
+}
+
+/** Every frame has the references that it should have, nobody has it locked, and what is clean is what is on disk. */
+function checkFrames(machine: KernelMachine, { mapped, dirty }: References): void {
+  const { heap, disk, tasks } = machine
+  for (let frame = 1; frame < heap[Header.frameCount]!; frame++) {
+    const page = pageStructOf(heap, frame)
+    const refcount = heap[page + Page.refcount]!
+    const flags = heap[page + Page.flags]!
+    const swapCached = refcount > 0 && (flags & PG_SWAPCACHE) !== 0
+    const file = heap[page + Page.mapping]!
+    const expected = (mapped.get(frame) ?? 0) + (file !== 0 ? 1 : 0) + (swapCached ? 1 : 0)
+    must(refcount === expected, `frame ${frame} has ${refcount} references and not ${expected}`)
+    if (refcount === 0) continue
+    must((flags & PG_LOCKED) === 0, `frame ${frame} is left locked`)
+    if ((flags & PG_UPTODATE) === 0 || (flags & PG_DIRTY) !== 0 || dirty.has(frame)) continue
+    const onHost = file !== 0 && (heap[file + File.flags]! & FILE_HOST) !== 0
+    if (!onHost && !swapCached) continue
+    const inode = onHost ? heap[file + File.hostInodeLow]! : SWAP_FILE
+    const place = onHost ? heap[page + Page.index]! : heap[page + Page.swapSlot]! - 1
+    for (const word of [0, 1]) {
+      const here = tasks[0]!.memory.words[frame * PAGE_WORDS + word]!
+      const there = disk.load(inode, place, word)
+      must(here === there, `frame ${frame} is clean and has ${here}, and on disk is ${there}`)
+    }
+  }
+}
+
+/** Every slot has as many references as are counted, and those that are free are counted. */
+function checkSwap(heap: Int32Array, { slots }: References): void {
+  let free = 0
+  for (let slot = 1; slot <= heap[Header.swapSlots]!; slot++) {
+    const counted = heap[heap[Header.swapMap]! + slot]!
+    const expected = slots.get(slot) ?? 0
+    must(counted === expected, `slot ${slot} has ${expected} references and ${counted} are counted`)
+    const frame = heap[heap[Header.swapCache]! + slot]!
+    if (frame === 0 && counted === 0) free++
+    if (frame === 0) continue
+    const page = pageStructOf(heap, frame)
+    const right = (heap[page + Page.flags]! & PG_SWAPCACHE) !== 0 && heap[page + Page.swapSlot] === slot
+    must(right, `frame ${frame} is cached for slot ${slot} and does not say so`)
+  }
+  const counted = heap[Header.swapFree]!
+  must(counted === free, `${free} slots are free and ${counted} are counted`)
+}
+
+function hex(page: number): string {
+  return `0x${page.toString(16)}`
+}
+
+function pageStructOf(heap: Int32Array, frame: number): number {
+  return heap[Header.memoryMap]! + frame * PAGE_STRUCT_WORDS
+}
+
+function isFilePage(heap: Int32Array, frame: number): boolean {
+  return heap[pageStructOf(heap, frame) + Page.mapping] !== 0
+}
+
+const TABLE_HEADER_WORDS = 16
+
+/** Every entry of the page table that is not empty, with its page. */
+export function presentEntries(heap: Int32Array, mm: number): [number, number][] {
+  const found: [number, number][] = []
+  const visit = (table: number, level: number, first: number): void => {
+    for (let index = 0; index < 512; index++) {
+      const entry = heap[table + TABLE_HEADER_WORDS + index]!
+      if (entry === 0) continue
+      const page = first + index * 512 ** level
+      if (level === 0) found.push([page, entry])
+      else visit(entry, level - 1, page)
+    }
+  }
+  for (let index = 0; index < 16; index++) {
+    const pud = heap[mm + Mm.pgd + index]!
+    if (pud !== 0) visit(pud, 2, index * 512 ** 3)
+  }
+  return found
+}
+
+function findVmaSlowly(heap: Int32Array, mm: number, page: number): number {
+  for (let vma = heap[mm + Mm.mmap]!; vma !== 0; vma = heap[vma + Vma.vmNext]!) {
+    if (heap[vma + Vma.vmStart]! <= page && page < heap[vma + Vma.vmEnd]!) return vma
+  }
+  return 0
+}
+
+/** No observer waits for the end of an invalidation, and none has a translation that the page table has not. */
+function checkObservers(heap: Int32Array, mm: number): void {
+  const entries = new Map(presentEntries(heap, mm))
+  for (let at = heap[mm + Mm.mmuNotifiers]!; at !== 0; at = heap[at + MmuNotifier.next]!) {
+    const underWay = heap[at + MmuNotifier.invalidateInProgress]!
+    must(underWay === 0, `an observer has heard of ${underWay} invalidations that never ended`)
+    for (let slot = at + MmuNotifier.shadow; slot < at + MMU_NOTIFIER_WORDS; slot += 2) {
+      const page = heap[slot]!
+      if (page === 0) continue
+      const frame = heap[slot + 1]! >>> PTE_FRAME_SHIFT
+      const entry = entries.get(page) ?? 0
+      const stale = (entry & PTE_PRESENT) === 0 || entry >>> PTE_FRAME_SHIFT !== frame
+      must(!stale, `an observer holds a stale translation of page ${hex(page)}`)
+      const allowed = (heap[slot + 1]! & ~entry & PTE_WRITE) === 0
+      must(allowed, `an observer may write to page ${hex(page)}, and the program may not`)
+    }
+  }
+}
+
+const CPU_FLUSH = 4
+
+/** A translation that a CPU could use says what the page table says, but for when it was last used. */
+function checkTlb(heap: Int32Array, mm: number, task: Task): void {
+  if ((heap[task.base]! & CPU_FLUSH) !== 0) return
+  const entries = new Map(presentEntries(heap, mm))
+  task.tlbPage.forEach((page, slot) => {
+    if (page < 0 || task.tlbRoot[slot] !== mm + Mm.pgd) return
+    const cached = task.tlbEntry[slot]!
+    const entry = entries.get(page) ?? 0
+    const stale = (entry & PTE_PRESENT) === 0 || entry >>> PTE_FRAME_SHIFT !== cached >>> PTE_FRAME_SHIFT
+    must(!stale, `CPU ${task.id} holds a stale translation of page ${hex(page)}`)
+    must(
+      (cached & ~entry & ~(PTE_ACCESSED | PTE_LOCKED)) === 0,
+      `CPU ${task.id} holds a translation of page ${hex(page)} that allows more`,
+    )
+  })
+}
+
+/** Takes everything down; then nothing may be in use. */
+export function tearDown(machine: KernelMachine): void {
+  const { heap, tasks, disk, kept } = machine
+  for (const mm of allMms(heap)) {
+    for (const task of tasks) leaveToFirst(heap, mm, task)
+  }
+  const task = tasks[0]!
+  disk.failNext(0, 0)
+  kernelEnter(task)
+  syncMmRss(task)
+  for (const mm of allMms(heap)) destroyMm(task, mm)
+  for (const file of kept) putFile(task, file)
+  graceBarrier(task)
+  runTaskWork(task)
+  if (heap[Header.swapFile] !== 0) must(swapOff(task) === 0, 'the swap area cannot be given up')
+  // What could not be written before is written now, and its file given up.
+  must(syncAllFiles(task) === 0, 'a file cannot be written')
+  runTaskWork(task)
+  graceBarrier(task)
+  kernelExit(task)
+  checkNothingInUse(machine)
+}
+
+/** Only the first CPU is left in the address space. */
+function leaveToFirst(heap: Int32Array, mm: number, task: Task): void {
+  const inside = (heap[mm + Mm.cpuMask + (task.id >> 5)]! & (1 << (task.id & 31))) !== 0
+  kernelEnter(task)
+  if (task.id === 0 && !inside) joinMm(task, mm)
+  if (task.id !== 0 && inside) leaveMm(task, mm)
+  kernelExit(task)
+}
+
+function checkNothingInUse({ heap, tasks }: KernelMachine): void {
+  const names = {
+    CACHE_VMA,
+    CACHE_PAGE_TABLE,
+    CACHE_ANON_VMA,
+    CACHE_MM,
+    CACHE_FILE,
+    CACHE_PATH,
+    CACHE_RADIX_NODE,
+    CACHE_RANGE_NODE,
+    CACHE_MMU_NOTIFIER,
+    CACHE_PERCPU_RWSEM,
+  }
+  for (const [name, cache] of Object.entries(names)) {
+    must(slabInUse(heap, cache) === 0, `${slabInUse(heap, cache)} objects of ${name} were never freed`)
+  }
+  let free = heap[heap[Header.zone]! + Zone.freeCount]!
+  for (const each of tasks) free += heap[perCpuBase(heap, each.id) + PerCpu.pcpCount]!
+  const total = heap[Header.frameCount]! - 1
+  must(free === total, `${total - free} frames were never freed`)
+  must(heap[Header.cachedPages] === 0, `${heap[Header.cachedPages]} pages are counted as cached`)
+}
