@@ -644,6 +644,17 @@ describe('what Linux does besides', () => {
     assert.equal(space.maps().length, 6)
   })
 
+  everywhere('locked memory that becomes writable part by part is touched part by part', (space) => {
+    mapAt(space, 0, 12, { protection: 'none' })
+    failsWith('ENOMEM', () => space.mlock(at(0), 3 * PAGE))
+    space.mprotect(at(0), PAGE, 'x')
+    space.mprotect(at(2), PAGE, 'wx')
+    // The first two join; the third was touched on its own.
+    space.mprotect(at(0), 3 * PAGE, 'w')
+    assert.deepEqual(shape(space, ARENA), ['0-2 w', '2-3 w', '3-12 none'])
+    assert.deepEqual(space.residentPages(at(0), 4 * PAGE), [true, true, true, false])
+  })
+
   everywhere('a twin of shared memory cannot take the place of its original', (space) => {
     mapAt(space, 0, 3, { shared: true })
     failsWith('EFAULT', () => space.mremap(at(1), 0, PAGE, { mayMove: true, fixed: at(1) }))

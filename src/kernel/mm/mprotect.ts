@@ -13,6 +13,7 @@ import {
 } from '../machine/pte.ts'
 import { spinLock, spinUnlock } from '../sync/spinlock.ts'
 import { mayExpandVm, vmStatAccount } from './accounts.ts'
+import { anonVmaPrepare } from './anon-vma.ts'
 import { EACCES, EINVAL, ENOMEM } from './errno.ts'
 import { FILE_WRITE_NOTIFY, File } from './file.ts'
 import { modifyVma } from './merge.ts'
@@ -32,6 +33,7 @@ import {
   VM_ACCESS_FLAGS,
   VM_ACCOUNT,
   VM_LOCKED,
+  VM_LOCKONFAULT,
   VM_NORESERVE,
   VM_NO_MAYWRITE,
   VM_SHARED,
@@ -112,6 +114,8 @@ function mprotectFixup(
   if (wasFixed && (newFlags & VM_WRITE) !== 0) {
     if (cpu.populateStart === cpu.populateEnd) cpu.populateStart = start
     cpu.populateEnd = end
+    // Linux brings them in already here, so that what follows finds an anon_vma, and joins accordingly.
+    if ((newFlags & VM_LOCKONFAULT) === 0) anonVmaPrepare(cpu, target)
   }
   return 0
 }
