@@ -21,7 +21,7 @@ import { Zone, allocFrame, putPage } from './page-alloc.ts'
 import { lockPage, pageFlags, setPageFlags, unlockPage } from './page-lock.ts'
 import { PG_LOCKED, PG_REFERENCED, PG_UPTODATE, Page, pageStruct } from './page.ts'
 import { allocPage } from './reclaim.ts'
-import { freeSwapSlot } from './swap.ts'
+import { freeSwapSlot, holdFileSlot } from './swap.ts'
 import { READAHEAD_PAGES, type Task } from './task.ts'
 import { VM_RAND_READ, VM_SEQ_READ } from './vma.ts'
 import { VmEvent, countVmEvent } from './vmstat.ts'
@@ -133,22 +133,26 @@ function dropIfTruncated(cpu: Task, file: number, index: number, frame: number):
 export function swapInFilePage(cpu: Task, file: number, index: number, slot: number): number {
   const frame = freshPage(cpu, allocPage(cpu), PG_LOCKED | PG_REFERENCED)
   if (frame === 0) return -ENOMEM
+  // Else the page could come in, be written and go out again to the same slot while its old content is being read.
+  if (!holdFileSlot(cpu, slot, file)) {
+    unlockPage(cpu, frame)
+    putPage(cpu, frame)
+    return 0
+  }
   countVmEvent(cpu, VmEvent.pgmajfault)
   cpu.ioFrames[0] = frame
   const read = readSwapSlots(cpu, slot, 1)
+  let added = 0
   if (read === PAGE_SIZE) {
     countVmEvent(cpu, VmEvent.pswpin)
     setPageFlags(cpu, frame, PG_UPTODATE)
-    // The slot may be another's by now, and the frame its content: then the tree does not say so any more.
-    if (addToPageCache(cpu, file, index, frame, -slot) === 1) {
-      freeSwapSlot(cpu, slot)
-      unlockPage(cpu, frame)
-      dropIfTruncated(cpu, file, index, frame)
-      putPage(cpu, frame)
-      return 0
-    }
+    added = addToPageCache(cpu, file, index, frame, -slot)
+    // The tree does not refer to the slot any more.
+    if (added === 1) freeSwapSlot(cpu, slot)
   }
+  freeSwapSlot(cpu, slot)
   unlockPage(cpu, frame)
+  if (added === 1) dropIfTruncated(cpu, file, index, frame)
   putPage(cpu, frame)
   return read === PAGE_SIZE ? 0 : Math.min(read, -EIO)
 }

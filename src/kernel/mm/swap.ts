@@ -114,13 +114,26 @@ function slotWord(cpu: Task, array: number, slot: number): number {
 export function swapOwner(cpu: Task, slot: number): number {
   const { heap } = cpu
   spinLock(cpu, Header.swapLock)
-  // A slot of a file has its page in the tree of the file: who reads ahead meets such a neighbour.
-  const anonymous = Atomics.load(heap, slotWord(cpu, Header.swapOwner, slot)) === 0
-  const used = anonymous && Atomics.load(heap, slotWord(cpu, Header.swapMap, slot)) !== 0
+  const used = Atomics.load(heap, slotWord(cpu, Header.swapMap, slot)) !== 0
   const file = used ? Atomics.load(heap, slotWord(cpu, Header.swapOwner, slot)) : 0
   const owned = file !== 0 && refcountIncNotZero(cpu, file + File.refcount)
   spinUnlock(cpu, Header.swapLock)
   return owned ? file : 0
+}
+
+/**
+ * Keeps the slot of a page of `file` what it is until {@link freeSwapSlot}. Returns false when it is not such a slot any
+ * more.
+ */
+export function holdFileSlot(cpu: Task, slot: number, file: number): boolean {
+  const { heap } = cpu
+  spinLock(cpu, Header.swapLock)
+  const count = slotWord(cpu, Header.swapMap, slot)
+  const held =
+    Atomics.load(heap, count) !== 0 && Atomics.load(heap, slotWord(cpu, Header.swapOwner, slot)) === file
+  if (held) Atomics.add(heap, count, 1)
+  spinUnlock(cpu, Header.swapLock)
+  return held
 }
 
 /** `swap_free`: one entry less refers to the slot. Returns how many are left. */
