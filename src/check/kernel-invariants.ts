@@ -133,8 +133,8 @@ export function checkAddressSpace(cpu: Task, mm: number): void {
     const page = pageStructOf(heap, frame)
     const cached = isFilePage(heap, frame) || (heap[page + Page.flags]! & PG_SWAPCACHE) !== 0
     const expected = mapped + (cached ? 1 : 0)
-    const count = heap[page + Page.refcount]!
-    must(count === expected, `frame ${frame} has ${count} references and not ${expected}`)
+    const refcount = heap[page + Page.refcount]!
+    must(refcount === expected, `frame ${frame} has ${refcount} references and not ${expected}`)
   }
   checkObservers(heap, mm)
 }

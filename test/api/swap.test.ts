@@ -95,6 +95,25 @@ describe('swap', () => {
     machine.detach()
   })
 
+  test('swapOff brings pages of files in memory back too', () => {
+    withSpace(
+      (space, machine) => {
+        machine.swapOn(swapFile(), { size: '4MiB' })
+        const pages = 400
+        const file = machine.createFile({ size: pages * PAGE })
+        const base = space.mmap(pages * PAGE, { file, shared: true })
+        for (let page = 0; page < pages; page++) space.writeUint32(base + page * PAGE, page + 1)
+        failsWith('ENOMEM', () => machine.swapOff())
+        file.truncate(150 * PAGE)
+        machine.swapOff()
+        for (let page = 0; page < 150; page++) assert.equal(space.readUint32(base + page * PAGE), page + 1)
+        assert.deepEqual([...file.read(149 * PAGE, 4)], [150, 0, 0, 0])
+        file.close()
+      },
+      { memory: '1MiB' },
+    )
+  })
+
   test('when memory and swap are full, the access that asked is told, and what is there stays', () => {
     withSpace(
       (space) => {

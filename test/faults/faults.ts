@@ -273,6 +273,75 @@ const hostErrors: readonly FaultCase[] = [
   },
 ]
 
+/** A machine of 1 MiB with a swap file of 4 MiB, and twice its memory mapped, each page written with its number. */
+function withSwap(folder: string, body: (bench: Omit<Bench, 'file' | 'path'>) => string): string {
+  const machine = Machine.create({ memory: '1MiB', cpus: 1 })
+  const injector = new Injector()
+  machine.setStorage(injector)
+  machine.swapOn(join(folder, 'swap'), { size: '4MiB' })
+  const space = machine.createAddressSpace()
+  const address = space.mmap(SWAPPED_PAGES * PAGE)
+  try {
+    return body({ machine, space, injector, address })
+  } finally {
+    machine.detach({ discard: true })
+  }
+}
+
+const SWAPPED_PAGES = 512
+
+function writeNumbers(space: AddressSpace, address: number): void {
+  for (let page = 0; page < SWAPPED_PAGES; page++) space.writeUint32(address + page * PAGE, page)
+}
+
+function numbersOf(space: AddressSpace, address: number): string {
+  for (let page = 0; page < SWAPPED_PAGES; page++) {
+    if (space.readUint32(address + page * PAGE) !== page) return `something else in page ${page}`
+  }
+  return 'the content'
+}
+
+const swapErrors: readonly FaultCase[] = [
+  {
+    injected: 'ENOSPC for all writes to the swap file, then space',
+    expected: 'access: ENOMEM; the content',
+    run: (folder) =>
+      withSwap(folder, ({ space, address, injector }) => {
+        injector.failing.set('write', 'ENOSPC')
+        const short = attempt(() => writeNumbers(space, address))
+        injector.failing.clear()
+        writeNumbers(space, address)
+        return `${short}; ${numbersOf(space, address)}`
+      }),
+  },
+  {
+    injected: 'EIO for reads of the swap file, then none',
+    expected: 'BusError EIO; swapOff: EIO; the content',
+    run: (folder) =>
+      withSwap(folder, ({ machine, space, address, injector }) => {
+        writeNumbers(space, address)
+        injector.failing.set('read', 'EIO')
+        const access = attempt(() => numbersOf(space, address))
+        // Room enough: that it cannot be read is the only reason.
+        space.madvise(address + 16 * PAGE, (SWAPPED_PAGES - 16) * PAGE, 'dontneed')
+        const leaving = attempt(() => machine.swapOff())
+        injector.failing.clear()
+        for (let page = 16; page < SWAPPED_PAGES; page++) space.writeUint32(address + page * PAGE, page)
+        return `${access}; ${leaving}; ${numbersOf(space, address)}`
+      }),
+  },
+  {
+    injected: 'reads and writes of the swap file of at most 700 bytes',
+    expected: 'the content',
+    run: (folder) =>
+      withSwap(folder, ({ space, address, injector }) => {
+        injector.bytesMax = 700
+        writeNumbers(space, address)
+        return numbersOf(space, address)
+      }),
+  },
+]
+
 // ---------------------------------------------------------------------------------------------------------------------
 // The end of the process
 
@@ -470,6 +539,7 @@ export function faultCases(scale: number): readonly FaultCase[] {
     Array.from({ length: count }, (_, index) => 1 + index * distance)
   return [
     ...hostErrors,
+    ...swapErrors,
     ...ends,
     ...kills(
       numbers(6 * scale, 7),
