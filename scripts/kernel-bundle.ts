@@ -21,6 +21,8 @@ import { rewriteAtomics } from './locked-rewrite.ts'
 export async function bundleKernel(input: string, output: string): Promise<void> {
   const bundle = await rolldown({
     input,
+    // How long the plugins took is a warning otherwise, which a slow machine must not fail for.
+    checks: { bundlerTimings: false },
     onLog: (level, { message }) => {
       if (level === 'warn') throw new Error(stripVTControlCharacters(message).split('\n')[0])
     },
