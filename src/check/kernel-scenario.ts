@@ -89,8 +89,8 @@ export interface KernelScenarioDescription {
   /** What each thread does; thread n runs on CPU n. */
   readonly threads: readonly (readonly Operation[])[]
   /**
-   * Prepares the address space, on the CPU of the first thread. What it returns are the CPUs as the threads get them, if
-   * not all are to use that address space.
+   * Prepares the address space, on the CPU of the first thread. What it returns are the CPUs as the threads get them,
+   * if not all are to use that address space.
    */
   readonly setup?: (cpu: ScenarioCpu, all: readonly ScenarioCpu[]) => readonly ScenarioCpu[] | void
   /** Pages whose contents and mapping are looked at in the end. */

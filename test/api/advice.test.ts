@@ -1,5 +1,5 @@
-// What mlock and madvise say about pages, where memory is scarce: what is locked stays, what was given up goes first, and
-// nothing that was written since is lost.
+// What mlock and madvise say about pages, where memory is scarce: what is locked stays, what was given up goes first,
+// and nothing that was written since is lost.
 
 import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync } from 'node:fs'

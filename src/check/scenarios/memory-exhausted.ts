@@ -1,5 +1,5 @@
-// Two CPUs that need a frame where all are in use, and one can leave: none is told that memory is used up while the other
-// is just writing a page out.
+// Two CPUs that need a frame where all are in use, and one can leave: none is told that memory is used up while the
+// other is just writing a page out.
 
 import { kernelScenario } from '../kernel-scenario.ts'
 import { firstPage } from './pages.ts'

@@ -1,5 +1,5 @@
-// munmap of a page of a file, whose mapping is no longer known while the TLBs are flushed, and ftruncate, which waits until
-// nobody refers to the page.
+// munmap of a page of a file, whose mapping is no longer known while the TLBs are flushed, and ftruncate, which waits
+// until nobody refers to the page.
 
 import { kernelScenario } from '../kernel-scenario.ts'
 import { firstPage, warmPage } from './pages.ts'

@@ -1,5 +1,5 @@
-// The last mapping of a file on disk goes, and another CPU maps the file again, writes to it and unmaps it: nothing of what
-// was written is lost.
+// The last mapping of a file on disk goes, and another CPU maps the file again, writes to it and unmaps it: nothing of
+// what was written is lost.
 
 import { kernelScenario } from '../kernel-scenario.ts'
 import { firstPage, warmPage } from './pages.ts'

@@ -1,5 +1,5 @@
-// A fault on a page of shared memory that is in the swap area, and another CPU that brings it in, writes to it, and has it
-// leave again, to the same slot: what the first has read meanwhile is not the page any more.
+// A fault on a page of shared memory that is in the swap area, and another CPU that brings it in, writes to it, and has
+// it leave again, to the same slot: what the first has read meanwhile is not the page any more.
 
 import { kernelScenario } from '../kernel-scenario.ts'
 import { firstPage, warmPage } from './pages.ts'

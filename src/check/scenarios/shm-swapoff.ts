@@ -1,4 +1,5 @@
-// A fault on a page of shared memory that is in the swap area, and swapoff: it is not told that the page cannot be read.
+// A fault on a page of shared memory that is in the swap area, and swapoff: it is not told that the page cannot be
+// read.
 
 import { kernelScenario } from '../kernel-scenario.ts'
 import { firstPage, warmPage } from './pages.ts'

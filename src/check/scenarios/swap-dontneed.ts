@@ -1,5 +1,5 @@
-// A fault on a page in the swap area, and another CPU that discards it and has another page leave, which gets its slot: a
-// late fault must not map what belongs to somebody else by now.
+// A fault on a page in the swap area, and another CPU that discards it and has another page leave, which gets its slot:
+// a late fault must not map what belongs to somebody else by now.
 
 import { kernelScenario } from '../kernel-scenario.ts'
 import { firstPage, warmPage } from './pages.ts'

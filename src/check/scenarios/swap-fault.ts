@@ -1,5 +1,5 @@
-// A fault on a page that is in the swap area, and reclaim of what else it may find: the fault finds the page in the swap
-// cache, or reads it.
+// A fault on a page that is in the swap area, and reclaim of what else it may find: the fault finds the page in the
+// swap cache, or reads it.
 
 import { kernelScenario } from '../kernel-scenario.ts'
 import { firstPage, warmPage } from './pages.ts'

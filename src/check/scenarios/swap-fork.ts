@@ -1,5 +1,5 @@
-// Two address spaces that have a page in common, in the swap area since before the fork, and write to it: none sees what
-// the other has written.
+// Two address spaces that have a page in common, in the swap area since before the fork, and write to it: none sees
+// what the other has written.
 
 import { kernelScenario } from '../kernel-scenario.ts'
 import { firstPage, warmPage } from './pages.ts'

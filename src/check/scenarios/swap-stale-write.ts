@@ -1,5 +1,5 @@
-// Reclaim of a page, a CPU that still writes by its old translation, and a third whose write takes a copy of the page out
-// of the swap cache: the copy must not be made before the old translations are gone.
+// Reclaim of a page, a CPU that still writes by its old translation, and a third whose write takes a copy of the page
+// out of the swap cache: the copy must not be made before the old translations are gone.
 
 import { kernelScenario } from '../kernel-scenario.ts'
 import { firstPage, warmPage } from './pages.ts'

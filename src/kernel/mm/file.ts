@@ -134,7 +134,8 @@ export function getFile(cpu: Task, file: number): void {
  */
 export function putFile(cpu: Task, file: number): void {
   if (refcountDecNotOne(cpu, file + File.refcount)) return
-  // The last one under the lock of the list: else it could be found, given up again and buried before it is in the list.
+  // The last one under the lock of the list: else it could be found, given up again and buried before it is in the
+  // list.
   spinLock(cpu, Header.fileListLock)
   if (refcountDecAndTest(cpu, file + File.refcount)) addDeadFile(cpu, file)
   spinUnlock(cpu, Header.fileListLock)

@@ -126,8 +126,8 @@ function addZeroPage(cpu: Task, file: number, index: number): number {
 }
 
 /**
- * Truncation may have looked before the page was there: then it is for this CPU to take it out. The page has been locked
- * since before it entered the cache, so that nobody has mapped it.
+ * Truncation may have looked before the page was there: then it is for this CPU to take it out. The page has been
+ * locked since before it entered the cache, so that nobody has mapped it.
  */
 function dropIfTruncated(cpu: Task, file: number, index: number, frame: number): void {
   if (index < Atomics.load(cpu.heap, file + File.pages)) return
@@ -148,8 +148,8 @@ export function swapInFilePage(cpu: Task, file: number, index: number, slot: num
 }
 
 /**
- * As long as it has one more reference, the slot is not used again, and the area not given up: what is read is the page if
- * the tree says so before and after. Returns false when the page is not there any more.
+ * As long as it has one more reference, the slot is not used again, and the area not given up: what is read is the page
+ * if the tree says so before and after. Returns false when the page is not there any more.
  */
 function pinSwapEntry(cpu: Task, file: number, index: number, slot: number): boolean {
   spinLock(cpu, file + File.lock)

@@ -47,8 +47,8 @@ export function findPmdTable(cpu: Task, mm: number, page: number): number {
 }
 
 /**
- * The first page from `page` on that a pte table covers, TASK_SIZE if there is none. Nothing absent is looked at twice. The
- * caller keeps tables from being freed.
+ * The first page from `page` on that a pte table covers, TASK_SIZE if there is none. Nothing absent is looked at twice.
+ * The caller keeps tables from being freed.
  */
 export function nextPteTable(cpu: Task, mm: number, page: number): number {
   let at = page

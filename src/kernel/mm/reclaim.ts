@@ -76,8 +76,8 @@ export function allocPage(cpu: Task): number {
 }
 
 /**
- * Nothing could be freed; but others that reclaim may just have in their hands all that could leave. Waits for them, and
- * tries once more while nobody else does (`oom_lock`).
+ * Nothing could be freed; but others that reclaim may just have in their hands all that could leave. Waits for them,
+ * and tries once more while nobody else does (`oom_lock`).
  */
 function allocAlone(cpu: Task): number {
   if (!canReclaim(cpu)) return allocFrame(cpu)
@@ -95,8 +95,8 @@ const MAX_RECLAIM_RETRIES = 16
 const RECLAIM_WAIT_MS = 5
 
 /**
- * `should_reclaim_retry`: others that are at work may have locked what could leave memory, for as long as the host reads
- * or writes it, also without reclaiming anything.
+ * `should_reclaim_retry`: others that are at work may have locked what could leave memory, for as long as the host
+ * reads or writes it, also without reclaiming anything.
  */
 function shouldReclaimRetry(cpu: Task, retries: number): boolean {
   if (retries >= MAX_RECLAIM_RETRIES || !canReclaim(cpu)) return false
@@ -312,8 +312,8 @@ function unmapIfCold(cpu: Task, address: number, all: boolean): void {
     return
   }
   const frame = entry >>> PTE_FRAME_SHIFT
-  // Until no CPU has its old translation: what is still written by one must not be missed by a write-back that thinks the
-  // page clean, nor by a fault that copies it.
+  // Until no CPU has its old translation: what is still written by one must not be missed by a write-back that thinks
+  // the page clean, nor by a fault that copies it.
   if (!tryLockPage(cpu, frame)) return
   const isFile = Atomics.load(heap, pageStruct(cpu, frame) + Page.mapping) !== 0
   const unmapped = isFile

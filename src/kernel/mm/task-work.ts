@@ -53,8 +53,8 @@ function buryFile(cpu: Task, file: number): void {
 }
 
 /**
- * Drops the reference of the burial. Returns whether the file is to be freed: then nobody can find it any more. One that
- * was found meanwhile may have been written to: when it was given up again, its burial begins anew.
+ * Drops the reference of the burial. Returns whether the file is to be freed: then nobody can find it any more. One
+ * that was found meanwhile may have been written to: when it was given up again, its burial begins anew.
  */
 function abandonFile(cpu: Task, file: number, saved: boolean): boolean {
   const { heap } = cpu

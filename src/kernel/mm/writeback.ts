@@ -95,8 +95,8 @@ function writeBackPages(cpu: Task, file: number, first: number, end: number): nu
 function lockDirtyPage(cpu: Task, file: number, index: number): number {
   const frame = findGetPage(cpu, file, index)
   if (frame === 0) return 0
-  // One that is locked may just be written by another CPU, who has marked it clean: that is waited for, as it is to be safe
-  // when the call returns (filemap_fdatawait_range).
+  // One that is locked may just be written by another CPU, who has marked it clean: that is waited for, as it is to be
+  // safe when the call returns (filemap_fdatawait_range).
   if ((pageFlags(cpu, frame) & (PG_DIRTY | PG_LOCKED)) !== 0) {
     lockPage(cpu, frame)
     const within = index < Atomics.load(cpu.heap, file + File.pages)

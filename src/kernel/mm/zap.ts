@@ -72,8 +72,8 @@ function zapPteRange(cpu: Task, mm: number, table: number, start: number, end: n
     gatherFrame(cpu, frame)
   }
   gatherRange(cpu, start, page)
-  // With the table locked (Linux since 3.15): else a write-back could find the page dirty, write it and mark it clean, and
-  // what another CPU still writes by an old translation would be lost.
+  // With the table locked (Linux since 3.15): else a write-back could find the page dirty, write it and mark it clean,
+  // and what another CPU still writes by an old translation would be lost.
   if (dirtied) gatherFlushTlb(cpu)
   spinUnlock(cpu, table + PageTable.ptl)
   for (let kind = 0; kind < RSS_KINDS; kind++) addMmCounter(cpu, mm, kind, counts[kind])
