@@ -5,12 +5,13 @@ import {
   PAGE_SIZE,
   type Task,
   putPage,
+  errnoName,
   getFilePage,
   readFromFile,
   truncateFile,
   writeToFile,
 } from '../../kernel/index.ts'
-import { MemoryError, assertBytes, checkResult } from './errors.ts'
+import { MemoryError, OutOfMemory, assertBytes, checkResult } from './errors.ts'
 import type { Machine } from './machine.ts'
 
 /** Most bytes that a file can have: 8 TiB less two pages. */
@@ -122,7 +123,9 @@ export abstract class MachineFile {
 
   /** Runs a call and turns a negative errno into an error. */
   protected call(call: string, body: (task: Task) => number): number {
-    return checkResult(this.machine.enter(call, body), call, this.name)
+    const result = this.machine.enter(call, body)
+    if (errnoName(-result) === 'ENOMEM') throw new OutOfMemory(call, `no frame is free for ${this.name}`)
+    return checkResult(result, call, this.name)
   }
 }
 
