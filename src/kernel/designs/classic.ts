@@ -12,6 +12,6 @@ export class Classic extends Design {
     lifetime: 'a VMA is freed only under the mmap lock held for writing',
     validation: 'none needed: the lock excludes every writer',
     commit: 'page-table lock',
-    sharedWrites: ['mm.mmapLock', 'page.refcount'],
+    sharedWrites: ['mm.mmapLock', 'page.flags', 'page.refcount'],
   }
 }

@@ -40,7 +40,7 @@ export class Kamezawa2009Refcount extends VmaWriterDesign {
     lifetime: 'a reference count per VMA; whoever unmaps it sleeps until nobody has one',
     validation: 'none: what is referenced is not taken away',
     commit: 'page-table lock',
-    sharedWrites: ['page.refcount', 'vma.refCount'],
+    sharedWrites: ['page.flags', 'page.refcount', 'vma.refCount'],
   }
 
   /** Published: only whoever unmaps waits. */

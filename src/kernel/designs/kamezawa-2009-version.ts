@@ -36,7 +36,7 @@ export class Kamezawa2009Version extends Design {
     lifetime: 'faults count themselves in the VMA; whoever unmaps it waits until there is none',
     validation: 'a version number per mm, compared with what the thread saw under the mmap lock',
     commit: 'page-table lock, then the version again',
-    sharedWrites: ['page.refcount', 'table.vma', 'vma.refCount'],
+    sharedWrites: ['page.flags', 'page.refcount', 'table.vma', 'vma.refCount'],
   }
 
   override mmapReadLocked(cpu: Task, mm: number): void {

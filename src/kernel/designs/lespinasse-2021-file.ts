@@ -37,7 +37,7 @@ export class Lespinasse2021File extends Lespinasse2021 {
     lifetime: 'VMAs and their files are released after a grace period; the fault works on a copy',
     validation: 'one sequence count per mm, odd while the mmap lock is held for writing',
     commit: 'try-lock of the page-table lock between two looks at the count',
-    sharedWrites: ['page.refcount'],
+    sharedWrites: ['page.flags', 'page.refcount'],
   }
 
   /** `vma_can_speculate`: what page_mkwrite() would have to hear of is left out. */

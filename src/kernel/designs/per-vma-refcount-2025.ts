@@ -42,7 +42,7 @@ export class PerVmaRefcount2025 extends PerVmaDesign {
     lifetime: 'a reference count per VMA, which writers wait for; freed VMAs stay VMAs',
     validation: 'lock numbers of VMA and mm, then whose VMA it is, and the borders',
     commit: 'page-table lock; nothing can have changed',
-    sharedWrites: ['page.refcount', 'vma.refCount'],
+    sharedWrites: ['page.flags', 'page.refcount', 'vma.refCount'],
   }
 
   /** `mm_lock_seqcount_begin`: odd while the mmap lock is held for write. */

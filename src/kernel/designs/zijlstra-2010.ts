@@ -38,7 +38,7 @@ export class Zijlstra2010 extends VmaSequenceDesign {
     lifetime: 'VMAs and their files are released after a grace period',
     validation: 'one sequence count per VMA, and a test for nodes that have left the tree',
     commit: 'page-table lock, waited for with interrupts disabled, then the count again',
-    sharedWrites: ['page.refcount'],
+    sharedWrites: ['page.flags', 'page.refcount'],
   }
 
   override releaseVma(cpu: Task, vma: number): void {

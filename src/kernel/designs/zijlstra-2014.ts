@@ -40,7 +40,7 @@ export class Zijlstra2014 extends VmaSequenceDesign {
     lifetime: 'VMAs and their files are released after a grace period of SRCU',
     validation: 'one sequence count per VMA, and a test for nodes that have left the tree',
     commit: 'page-table lock, waited for with interrupts disabled, between two looks at the count',
-    sharedWrites: ['page.refcount'],
+    sharedWrites: ['page.flags', 'page.refcount'],
   }
 
   override treeWriteBegin(cpu: Task, mm: number): void {

@@ -24,10 +24,10 @@ export interface DesignDescription {
   readonly validation: string
   readonly commit: string
   /**
-   * What a fault that the design handles writes to shared memory besides the page, its entry and the entry's lock,
-   * by name and in order. `page.refcount` is that of a page of a file, where it takes faults on files. Left out is what
-   * every design does alike: lists that are filled in batches, and the counts of resident pages (`mm.rss`), which are
-   * handed over in batches too unless the machine is made with shared ones.
+   * What a fault that the design handles writes to shared memory besides the page, its entry and the entry's lock, by
+   * name and in order. `page.flags` and `page.refcount` are those of a page of a file, where it takes faults on files.
+   * Left out is what every design does alike: lists that are filled in batches, and the counts of resident pages
+   * (`mm.rss`), which are handed over in batches too unless the machine is made with shared ones.
    */
   readonly sharedWrites: readonly string[]
 }
