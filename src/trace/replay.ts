@@ -14,7 +14,6 @@ import {
   ConfigurationError,
   Machine,
   MemoryError,
-  OutOfMemory,
   parseSize,
   type DesignName,
   type MachineOptions,
@@ -280,7 +279,8 @@ class Replay {
   #explain(error: unknown): unknown {
     if (error instanceof TraceError || error instanceof ConfigurationError || error instanceof RangeError)
       return error
-    const outOfMemory = error instanceof OutOfMemory || (error instanceof WorkerFailure && error.outOfMemory)
+    const noMemory = error instanceof MemoryError && error.errno === 'ENOMEM'
+    const outOfMemory = noMemory || (error instanceof WorkerFailure && error.outOfMemory)
     const { path } = this.#trace
     if (outOfMemory) {
       const has = Math.floor(this.#memory / MEBIBYTE)

@@ -3,7 +3,18 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { AddressSpace } from '../../src/index.ts'
-import { ARENA, at, busError, failsWith, faults, mapAt, PAGE, shape, withSpace } from './support.ts'
+import {
+  ARENA,
+  at,
+  busError,
+  configurations,
+  failsWith,
+  faults,
+  mapAt,
+  PAGE,
+  shape,
+  withSpace,
+} from './support.ts'
 
 const GUARD_GAP = 256
 
@@ -168,6 +179,22 @@ describe('mremap', () => {
   }
   const held = (space: AddressSpace, address: number, pages: number) =>
     Array.from({ length: pages }, (_, index) => space.readUint32(address + index * PAGE + 20))
+
+  test('untouched memory that moves to between itself and an equal neighbour is one with both', () => {
+    for (const { design } of configurations) {
+      withSpace(
+        (space) => {
+          mapAt(space, 0, 1)
+          mapAt(space, 2, 1)
+          space.mremap(at(2), PAGE, PAGE, { mayMove: true, fixed: at(1) })
+          assert.deepEqual(shape(space, ARENA), ['0-2 rw'])
+          pattern(space, 0, 2)
+          assert.deepEqual(held(space, at(0), 2), [1000, 1001])
+        },
+        { design, config: { SLUB_DEBUG: true } },
+      )
+    }
+  })
 
   test('shrinks in place', () => {
     withSpace((space) => {
