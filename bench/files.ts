@@ -1,18 +1,31 @@
 // Threads that read and write blocks of one file at random: through a mapping of a machine whose memory is smaller than
 // the file, by system calls, and through the mmap package of npm if it is installed. `npm run bench:files`, with
 //
-//   --size 256MiB --memory 64MiB --threads 8 --operations 20000 --rounds 5 --design NAME --package NAME
+//   --size 256MiB --memory 64MiB --threads 8 --operations 20000 --rounds 5 --design NAME
+//   --package NAME --package-folder FOLDER --package-node PATH    where it is installed, and the Node it was built for
 //
 // Principles: every way does the same accesses; runs are taken in turn; after each run the file on disk is compared,
 // byte by byte, with what must be there, and a run with another content is an error and not a number. Exit code 0: all
 // contents were right; 1: not; 2: a wrong call.
 
-import { closeSync, fsyncSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import {
+  closeSync,
+  fsyncSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  readSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
+import { createRequire, stripTypeScriptTypes } from 'node:module'
 import os from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { Worker } from 'node:worker_threads'
-import { BLOCK, type FilesTask, fillBlock, FINISHED, READY, STARTED } from './files-task.ts'
+import { type FilesResult, type FilesRun, runFiles } from './files-run.ts'
+import { BLOCK, type FilesTask, fillBlock } from './files-task.ts'
 
 // What is measured is what users run: the built form, whose kernel is one file.
 const built = (module: string): string => new URL(`../dist/${module}`, import.meta.url).href
@@ -27,13 +40,12 @@ interface Settings {
   readonly rounds: number
   readonly design: string
   readonly package: string
+  /** From where the package is looked for, and the Node that it was built for. */
+  readonly packageFolder: string
+  readonly node: string
 }
 
-interface Run {
-  readonly blocksPerSecond: number
-  /** From the end of the accesses until everything is safe on disk. */
-  readonly syncMs: number
-}
+type Run = Pick<FilesResult, 'blocksPerSecond' | 'syncMs'>
 
 function wrongCall(message: string): never {
   console.error(`bench:files: ${message}`)
@@ -49,6 +61,8 @@ function readSettings(): Settings {
     rounds: { type: 'string', default: '5' },
     design: { type: 'string', default: 'lespinasse-2021' },
     package: { type: 'string', default: '@riaskov/mmap-io' },
+    'package-folder': { type: 'string', default: process.cwd() },
+    'package-node': { type: 'string', default: process.execPath },
   } as const
   try {
     const { values } = parseArgs({ options })
@@ -68,6 +82,8 @@ function readSettings(): Settings {
       rounds: whole('rounds', 1000),
       design: values.design,
       package: values.package,
+      packageFolder: values['package-folder'],
+      node: values['package-node'],
     }
   } catch (error) {
     return wrongCall((error as Error).message)
@@ -116,16 +132,6 @@ function countWrong(versions: Uint32Array): number {
   return wrong
 }
 
-/** Waits until `control[word]` is `value`, while this thread hears of workers that fail. */
-async function until(control: Int32Array, word: number, value: number): Promise<void> {
-  for (;;) {
-    const seen = Atomics.load(control, word)
-    if (seen === value) return
-    const wait = Atomics.waitAsync(control, word, seen)
-    if (wait.async) await wait.value
-  }
-}
-
 let wrongBlocks = 0
 
 async function measure(
@@ -134,41 +140,30 @@ async function measure(
   seed: number,
   sync: () => void,
 ): Promise<Run> {
-  const versions = new Uint32Array(new SharedArrayBuffer(4 * blocks))
-  const control = new Int32Array(new SharedArrayBuffer(64))
-  const workers = Array.from({ length: threads }, (_, thread) => {
-    const task: FilesTask = {
-      way,
-      path,
-      blocks,
-      thread,
-      threads,
-      operations,
-      hotShare,
-      seed,
-      versions,
-      control,
-    }
-    return new Worker(new URL('./files-worker.ts', import.meta.url), { workerData: task })
-  })
-  const failed = new Promise<never>((_, reject) => workers.forEach((worker) => worker.on('error', reject)))
-  failed.catch(() => {})
-  const answers = workers.map((worker) => new Promise<number>((resolve) => worker.once('message', resolve)))
-  const exits = workers.map((worker) => new Promise<void>((resolve) => worker.once('exit', () => resolve())))
-  await Promise.race([until(control, READY, threads), failed])
-  const start = performance.now()
-  Atomics.store(control, STARTED, 1)
-  Atomics.notify(control, STARTED)
-  await Promise.race([until(control, FINISHED, threads), failed])
-  const worked = performance.now()
-  sync()
-  await Promise.race([Promise.all(exits), failed])
-  const synchronised = performance.now()
-  for (const answer of answers) wrongBlocks += await answer
-  wrongBlocks += countWrong(versions)
-  return {
-    blocksPerSecond: (threads * operations * 1000) / (worked - start),
-    syncMs: synchronised - worked,
+  return checked(await runFiles({ way, path, blocks, threads, operations, hotShare, seed }, sync))
+}
+
+function checked({ wrong, versions, blocksPerSecond, syncMs }: FilesResult): Run {
+  wrongBlocks += wrong + countWrong(versions)
+  return { blocksPerSecond, syncMs }
+}
+
+/** The same accesses through a package, in a process of a Node that can load it. */
+function measurePackage(node: string, name: string, hotShare: number, seed: number): Run {
+  const task: FilesRun = { way: { kind: 'package', name }, path, blocks, threads, operations, hotShare, seed }
+  const exchange = join(folder, 'run.json')
+  writeFileSync(exchange, JSON.stringify(task))
+  execFileSync(node, [join(folder, 'files-run.mjs'), exchange], { stdio: ['ignore', 'ignore', 'inherit'] })
+  const result = JSON.parse(readFileSync(exchange, 'utf8')) as FilesResult
+  return checked({ ...result, versions: Uint32Array.from(result.versions) })
+}
+
+/** Puts what a run needs where every Node can read it, without the types. */
+function stripForOtherNode(): void {
+  for (const module of ['files-run', 'files-worker', 'files-task']) {
+    const source = readFileSync(new URL(`./${module}.ts`, import.meta.url), 'utf8')
+    const code = stripTypeScriptTypes(source).replaceAll(/from '(\.\/files-\w+)\.ts'/g, "from '$1.mjs'")
+    writeFileSync(join(folder, `${module}.mjs`), code)
   }
 }
 
@@ -187,24 +182,26 @@ async function measureMachine(hotShare: number, seed: number): Promise<Run> {
   return run
 }
 
-async function isInstalled(name: string): Promise<boolean> {
-  try {
-    await import(name)
-    return true
-  } catch {
-    return false
-  }
-}
-
-type Way = (hotShare: number, seed: number) => Promise<Run>
+type Way = (hotShare: number, seed: number) => Run | Promise<Run>
 const ways = new Map<string, Way>([
   ['faultline, mapped', measureMachine],
   ['fs.readSync, fs.writeSync', (hotShare, seed) => measure({ kind: 'fs' }, hotShare, seed, () => {})],
 ])
-const packageIsThere = await isInstalled(settings.package)
-if (packageIsThere) {
-  const way: FilesTask['way'] = { kind: 'package', name: settings.package }
-  ways.set(settings.package, (hotShare, seed) => measure(way, hotShare, seed, () => {}))
+const packageEntry = findPackage(settings.package)
+if (packageEntry !== null) {
+  stripForOtherNode()
+  ways.set(settings.package, (hotShare, seed) => measurePackage(settings.node, packageEntry, hotShare, seed))
+}
+
+/** Where the package begins, or null when it cannot be loaded. */
+function findPackage(name: string): string | null {
+  try {
+    const entry = createRequire(join(settings.packageFolder, 'from-here.js')).resolve(name)
+    execFileSync(settings.node, ['-e', `require(${JSON.stringify(entry)})`], { stdio: 'ignore' })
+    return entry
+  } catch {
+    return null
+  }
 }
 
 const mebibytes = (bytes: number) => `${Math.round(bytes / 2 ** 20)} MiB`
@@ -215,8 +212,14 @@ console.log(
   `${threads} threads, ${operations} accesses each, half reads and half writes, of 4 KiB blocks at random in a file ` +
     `of ${mebibytes(blocks * BLOCK)}; the machine has ${mebibytes(settings.memory)}, ${settings.design}`,
 )
-if (!packageIsThere)
-  console.log(`${settings.package} is not installed: npm install --no-save ${settings.package}`)
+if (packageEntry === null) {
+  console.log(
+    `${settings.package} cannot be loaded: npm install --no-save it, or use --package-folder and --package-node`,
+  )
+} else if (settings.node !== process.execPath) {
+  const version = execFileSync(settings.node, ['--version']).toString().trim()
+  console.log(`${settings.package} runs in a process of Node ${version}`)
+}
 
 try {
   for (const [title, hotShare] of [

@@ -174,6 +174,17 @@ test('writes beyond the end, of several threads, do not cut each other off', asy
   })
 })
 
+test('msync does not return before what another thread is just writing is on disk', async () => {
+  await withFile({}, 4, async ({ space, path, address, control, start }) => {
+    space.writeUint8(address + PAGE, 7)
+    const running = start('syncSlowly', 1)
+    await untilReady(control, 1)
+    space.msync(address, 4 * PAGE)
+    assert.equal(readFileSync(path)[PAGE], 7)
+    await running
+  })
+})
+
 describe(
   'a thread that comes when the file has',
   { skip: process.platform === 'linux' ? false : 'needs /proc' },

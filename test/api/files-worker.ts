@@ -7,6 +7,7 @@ import {
   BusError,
   DiskFile,
   type DiskFileHandle,
+  fileSystem,
   Machine,
 } from '../../src/index.ts'
 import { Random } from '../reference/random.ts'
@@ -127,6 +128,21 @@ const scenarios: Record<string, () => unknown> = {
       const slot = round * 4 + thread
       file.write(slot * 1000, new Uint8Array(random.below(900) + 1).fill((slot % 251) + 1))
     }
+    return { wrong: [] }
+  },
+
+  /** Synchronises the file, and takes its time before it writes. */
+  syncSlowly() {
+    const file = DiskFile.attach(fileHandle)
+    Machine.attach(handle.machine).setStorage({
+      ...fileSystem,
+      write(descriptor, buffers, position) {
+        ready()
+        Atomics.wait(control, 1, 0, 500)
+        return fileSystem.write(descriptor, buffers, position)
+      },
+    })
+    file.sync()
     return { wrong: [] }
   },
 
