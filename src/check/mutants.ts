@@ -11,6 +11,7 @@ import { machineMutants } from './mutants/machine.ts'
 import { memoryMutants } from './mutants/memory.ts'
 import type { Mutant } from './mutants/mutant.ts'
 import { notifierMutants } from './mutants/notifier.ts'
+import { pagingMutants } from './mutants/paging.ts'
 import { perVmaMutants } from './mutants/per-vma.ts'
 import { syncMutants } from './mutants/sync.ts'
 import { zijlstraMutants } from './mutants/zijlstra.ts'
@@ -24,6 +25,7 @@ export const mutants: readonly Mutant[] = [
   ...dufourMutants,
   ...perVmaMutants,
   ...memoryMutants,
+  ...pagingMutants,
   ...notifierMutants,
   ...machineMutants,
   ...syncMutants,

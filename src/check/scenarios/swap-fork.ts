@@ -1,5 +1,5 @@
-// Two address spaces that have a page in common, in the swap area since before the fork, and write to it: none sees
-// what the other has written.
+// Two address spaces that have a page in common, in the swap cache since before the fork and not on disk, and write to
+// it: none sees what the other has written, and both what was there.
 
 import { kernelScenario } from '../kernel-scenario.ts'
 import { firstPage, warmPage } from './pages.ts'
@@ -11,7 +11,9 @@ export default kernelScenario({
     cpu.mapPages(firstPage, 4)
     cpu.store(firstPage, 7)
     cpu.store(warmPage, 8)
+    cpu.failNext(0, 9)
     cpu.pageOut(firstPage)
+    cpu.failNext(0, 0)
     return [cpu, cpu.forkFor(all[1]!)]
   },
   threads: [

@@ -27,8 +27,18 @@ const haltAtOnce: readonly SourcePatch[] = [
   ...sleepAtOnce,
 ]
 
+/** Who waits for a page sleeps until it is woken: on the real machine it looks again after a moment. */
+const sleepForGood: readonly SourcePatch[] = [
+  {
+    file: 'machine/cpu.ts',
+    find: 'Atomics.wait(cpu.heap, word, value, SLEEP_CHECK_MS)',
+    replace: 'Atomics.wait(cpu.heap, word, value)',
+  },
+]
+
 /** Changes of the source that belong to a scenario, by its name. */
 export const scenarioPatches: Readonly<Record<string, readonly SourcePatch[]>> = {
+  'page-lock': sleepForGood,
   'spinlock-halting': haltAtOnce,
   'rwsem-sleeping': haltAtOnce,
   // Who waits for a grace period is woken by nobody, so that halting must end by itself.

@@ -306,8 +306,8 @@ function copyVma(cpu: Task, mm: number, vma: number, from: number, to: number, p
   const flags = heap[vma + Vma.vmFlags]
   const merged = mergeVma(cpu, mm, cpu.vmaLinkPrevious, to, to + pages, flags, anonVma, file, pgoff)
   if (merged !== 0) {
-    // `dup_anon_vma`: the pages that come here refer to it, and a fork looks for them only where there is one. If the old
-    // VMA was merged too, it is gone, and the one that took it in has what it had.
+    // `dup_anon_vma`: the pages that come here refer to it, and a fork looks for them only where there is one. If the
+    // old VMA was merged too, it is gone, and the one that took it in has what it had.
     if (anonVma !== 0 && Atomics.load(heap, merged + Vma.anonVma) === 0) anonVmaClone(cpu, merged, vma)
     return merged
   }
