@@ -484,6 +484,30 @@ describe('msync', () => {
     file.close()
   })
 
+  everywhere('what the disk took, but could not make safe, is written again', (space, machine) => {
+    const path = fileOf(pattern(3 * PAGE))
+    // A disk that fails to synchronise, and has forgotten by then what it had taken.
+    let failures = 1
+    machine.setStorage({
+      ...fileSystem,
+      sync(descriptor) {
+        if (failures-- <= 0) return fileSystem.sync(descriptor)
+        writeFileSync(path, pattern(3 * PAGE))
+        throw Object.assign(new Error('input/output error'), { code: 'EIO' })
+      },
+    })
+    const file = machine.openFile(path, { mode: 'r+' })
+    const address = mapShared(space, file)
+    space.writeUint8(address, 100)
+    file.write(2 * PAGE, Uint8Array.of(101))
+    failsWith('EIO', () => space.msync(address, PAGE))
+    space.msync(address, PAGE)
+    assert.equal(readFileSync(path)[0], 100)
+    file.sync()
+    assert.equal(readFileSync(path)[2 * PAGE], 101)
+    file.close()
+  })
+
   everywhere('private mappings have nothing to write', (space, machine) => {
     const path = fileOf(pattern(PAGE))
     const file = machine.openFile(path, { mode: 'r+' })

@@ -114,6 +114,28 @@ describe('swap', () => {
     )
   })
 
+  test('swapOff of what forks share is refused where it does not fit, and comes to an end', () => {
+    withSpace(
+      (space, machine) => {
+        const pages = 600
+        const base = space.mmap(pages * PAGE)
+        for (let page = 0; page < pages; page++) space.writeUint32(base + page * PAGE, page + 1)
+        const first = space.fork()
+        for (let page = 0; page < pages; page++) space.writeUint32(base + page * PAGE, page + 2)
+        const second = first.fork()
+        failsWith('ENOMEM', () => machine.swapOff())
+        for (let page = 0; page < pages; page++) {
+          assert.equal(first.readUint32(base + page * PAGE), page + 1)
+          assert.equal(second.readUint32(base + page * PAGE), page + 1)
+          assert.equal(space.readUint32(base + page * PAGE), page + 2)
+        }
+        first.destroy()
+        second.destroy()
+      },
+      { memory: '2MiB', swap: { path: swapFile(), size: '16MiB' } },
+    )
+  })
+
   test('when memory and swap are full, the access that asked is told, and what is there stays', () => {
     withSpace(
       (space) => {

@@ -84,7 +84,7 @@ export const Header = layout('machine', WORDS, {
   swapMap: SWAP + 6,
   swapCache: SWAP + 7,
   swapOwner: SWAP + 8,
-  /** 1 while the area is being emptied: no new slots. */
+  /** Whether the area is being emptied: see mm/swap.ts. */
   swapLeaving: SWAP + 9,
 
   /** A rw_semaphore: held for reading by who has pages in its hands that may be leaving memory, see mm/reclaim.ts. */

@@ -46,7 +46,7 @@ import { findPteTable, nextPteTable, pteAddress } from './page-table.ts'
 import { PG_DIRTY, PG_LAZYFREE, PG_REFERENCED, PG_SWAPCACHE, Page, pageCount, pageStruct } from './page.ts'
 import { reclaimPage, writeCold } from './reclaim-page.ts'
 import { addMmCounter } from './rss.ts'
-import { addToSwap, freeSwapSlot, swapCacheSlot, swapDuplicate } from './swap.ts'
+import { addToSwap, freeSwapSlot, isSwapLeaving, stopSwapOff, swapCacheSlot, swapDuplicate } from './swap.ts'
 import { CLOCK_PAGES, type Task } from './task.ts'
 
 /** `SWAP_CLUSTER_MAX`: how many frames are freed at a time. */
@@ -70,7 +70,9 @@ export function allocPage(cpu: Task): number {
       continue
     }
     const found = allocAlone(cpu)
-    if (found !== 0 || !shouldReclaimRetry(cpu, retries)) return found
+    if (found !== 0) return found
+    if (stopSwapOff(cpu)) continue
+    if (!shouldReclaimRetry(cpu, retries)) return 0
     sleepFor(cpu, RECLAIM_WAIT_MS)
   }
 }
@@ -344,6 +346,7 @@ function unmapAnonymous(cpu: Task, address: number, entry: number, frame: number
   let slot = swapCacheSlot(cpu, frame)
   const fresh = slot === 0
   if (fresh) slot = addToSwap(cpu, frame, 1)
+  else if (isSwapLeaving(cpu)) slot = 0
   else swapDuplicate(cpu, slot)
   if (slot === 0) return false
   if ((entry & PTE_DIRTY) !== 0) setPageFlags(cpu, frame, PG_DIRTY)

@@ -32,9 +32,27 @@ import type { Task } from './task.ts'
 /** An entry of a page table has 20 bits for the slot. */
 export const SWAP_SLOTS_MAX = (1 << 20) - 1
 
+/** States of the area: in use; being emptied, so that nothing goes there; to stay, as there is too little memory. */
+export const SWAP_STAYS = 0
+export const SWAP_LEAVES = 1
+const SWAP_KEPT = 2
+
 /** `swap_count`: entries that refer to the slot. */
 export function swapCount(cpu: Task, slot: number): number {
   return Atomics.load(cpu.heap, cpu.heap[Header.swapMap] + slot)
+}
+
+/** The area is being emptied: no page may go there, as it would have to come back. */
+export function isSwapLeaving(cpu: Task): boolean {
+  return Atomics.load(cpu.heap, Header.swapLeaving) === SWAP_LEAVES
+}
+
+/**
+ * `oom_task_origin`: memory does not suffice, and it is swapoff that wants most of it, not who has found none. Returns
+ * whether there was one to be stopped, so that pages may leave memory again.
+ */
+export function stopSwapOff(cpu: Task): boolean {
+  return Atomics.compareExchange(cpu.heap, Header.swapLeaving, SWAP_LEAVES, SWAP_KEPT) === SWAP_LEAVES
 }
 
 /** Slots in use, whatever for. */
@@ -68,7 +86,7 @@ export function allocSwapSlot(cpu: Task, count: number, file: number, frame: num
   const { heap } = cpu
   if (Atomics.load(heap, Header.swapFree) === 0) return 0
   spinLock(cpu, Header.swapLock)
-  const slot = heap[Header.swapLeaving] === 0 && heap[Header.swapFree] > 0 ? nextFreeSlot(cpu) : 0
+  const slot = !isSwapLeaving(cpu) && heap[Header.swapFree] > 0 ? nextFreeSlot(cpu) : 0
   if (slot !== 0) {
     Atomics.store(heap, heap[Header.swapMap] + slot, count)
     Atomics.store(heap, heap[Header.swapOwner] + slot, file)

@@ -15,7 +15,16 @@ import { mmapReadLock, mmapReadUnlock } from './mmap-lock.ts'
 import { putPage } from './page-alloc.ts'
 import { lockPage, unlockPage } from './page-lock.ts'
 import { findPteTable, nextPteTable, pteAddress } from './page-table.ts'
-import { SWAP_SLOTS_MAX, findGetSwapCache, reserveSwapMap, swapOwner, tryToFreeSwap } from './swap.ts'
+import {
+  SWAP_LEAVES,
+  SWAP_SLOTS_MAX,
+  SWAP_STAYS,
+  findGetSwapCache,
+  isSwapLeaving,
+  reserveSwapMap,
+  swapOwner,
+  tryToFreeSwap,
+} from './swap.ts'
 import { finishCall, runTaskWork } from './task-work.ts'
 import type { Task } from './task.ts'
 
@@ -34,7 +43,7 @@ export function swapOn(cpu: Task, file: number, slots: number): number {
     getFile(cpu, file)
     Atomics.store(heap, Header.swapFile, file)
     heap[Header.swapHand] = 1
-    heap[Header.swapLeaving] = 0
+    Atomics.store(heap, Header.swapLeaving, SWAP_STAYS)
     Atomics.store(heap, Header.swapSlots, slots)
     Atomics.store(heap, Header.swapFree, slots)
   }
@@ -50,13 +59,15 @@ export function swapOff(cpu: Task): number {
   const { heap } = cpu
   spinLock(cpu, Header.swapLock)
   const file = heap[Header.swapFile]
-  const refused = file === 0 || heap[Header.swapLeaving] !== 0
-  if (!refused) heap[Header.swapLeaving] = 1
+  const refused = file === 0 || Atomics.load(heap, Header.swapLeaving) !== SWAP_STAYS
+  if (!refused) Atomics.store(heap, Header.swapLeaving, SWAP_LEAVES)
   spinUnlock(cpu, Header.swapLock)
   if (refused) return -EINVAL
-  const result = tryToUnuse(cpu)
+  let result = tryToUnuse(cpu)
   spinLock(cpu, Header.swapLock)
-  heap[Header.swapLeaving] = 0
+  // It was stopped at the last moment.
+  if (result === 0 && !isSwapLeaving(cpu)) result = -ENOMEM
+  Atomics.store(heap, Header.swapLeaving, SWAP_STAYS)
   if (result === 0) {
     Atomics.store(heap, Header.swapSlots, 0)
     Atomics.store(heap, Header.swapFree, 0)
@@ -68,7 +79,7 @@ export function swapOff(cpu: Task): number {
   return result
 }
 
-/** `try_to_unuse`: as nothing gets a slot any more, each turn leaves fewer. */
+/** `try_to_unuse`: as nothing goes to the area any more, each turn leaves fewer. Another CPU may stop it. */
 function tryToUnuse(cpu: Task): number {
   const { heap } = cpu
   while (Atomics.load(heap, Header.swapFree) !== heap[Header.swapSlots]) {
@@ -95,6 +106,7 @@ function unuseMm(cpu: Task, mm: number): number {
     const result = page >= TASK_SIZE ? 0 : faultInLocked(cpu, mm, page)
     mmapReadUnlock(cpu, mm)
     if ((result & VM_FAULT_ERROR) !== 0) return (result & VM_FAULT_OOM) !== 0 ? -ENOMEM : -EIO
+    if (!isSwapLeaving(cpu)) return -ENOMEM
   }
   return 0
 }
@@ -115,6 +127,7 @@ function nextSwapEntry(cpu: Task, mm: number, page: number): number {
 function unuseSlots(cpu: Task): number {
   const slots = cpu.heap[Header.swapSlots]
   for (let slot = 1; slot <= slots; slot++) {
+    if (!isSwapLeaving(cpu)) return -ENOMEM
     const file = swapOwner(cpu, slot)
     if (file !== 0) {
       const error = unuseFile(cpu, file)

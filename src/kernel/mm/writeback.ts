@@ -12,7 +12,7 @@ import { isPageOf } from './filemap.ts'
 import { syncOnHost, writeToHost } from './host-io.ts'
 import { putPage } from './page-alloc.ts'
 import { clearPageFlags, lockPage, pageFlags, setPageFlags, unlockPage } from './page-lock.ts'
-import { PG_DIRTY, PG_LOCKED, Page, pageStruct } from './page.ts'
+import { PG_DIRTY, PG_LOCKED, PG_UPTODATE, Page, pageStruct } from './page.ts'
 import { cleanMappings } from './rmap.ts'
 import { READAHEAD_PAGES, type Task } from './task.ts'
 import { VmEvent, countVmEvent } from './vmstat.ts'
@@ -124,8 +124,26 @@ function writeBackRange(cpu: Task, file: number, first: number, end: number): nu
   const error = writeBackPages(cpu, file, first, end)
   if (error !== 0) return error
   const failed = syncOnHost(cpu, file)
-  if (failed !== 0) recordError(cpu, file, failed)
+  if (failed === 0) return 0
+  recordError(cpu, file, failed)
+  redirtyPages(cpu, file)
   return failed
+}
+
+/**
+ * The host could not make safe what it had taken, and may have given it up: an operating system may say so only once.
+ * So all that is here of the file is to be written again, as nobody knows which pages it was.
+ */
+function redirtyPages(cpu: Task, file: number): void {
+  const end = Atomics.load(cpu.heap, file + File.pages)
+  for (let index = nextCachedPage(cpu, file, 0, end); index < end;) {
+    const frame = findGetPage(cpu, file, index)
+    if (frame !== 0) {
+      if ((pageFlags(cpu, frame) & PG_UPTODATE) !== 0) setPageFlags(cpu, frame, PG_DIRTY)
+      putPage(cpu, frame)
+    }
+    index = nextCachedPage(cpu, file, index + 1, end)
+  }
 }
 
 /**
