@@ -1,5 +1,5 @@
-// One run of bench/files.ts in one of the ways: starts the threads, lets them go at once, and takes the time. Called with
-// a task as JSON, it makes that run in a process of its own, for a package that another Node than ours can load.
+// One run of bench/files.ts in one of the ways: starts the threads, lets them go at once, and takes the time. Called
+// with a task as JSON, it makes that run in a process of its own, for a package that another Node than ours can load.
 
 import { readFileSync, writeFileSync } from 'node:fs'
 import { Worker } from 'node:worker_threads'

@@ -541,10 +541,7 @@ export function faultCases(scale: number): readonly FaultCase[] {
     ...hostErrors,
     ...swapErrors,
     ...ends,
-    ...kills(
-      numbers(6 * scale, 7),
-      numbers(3 * scale, 53).map((moment) => 300 + moment),
-    ),
+    ...kills(numbers(6 * scale, 17), numbers(4 * scale, 2)),
     ...deaths(numbers(4 * scale, 1), numbers(4 * scale, 3)),
   ]
 }
