@@ -1,7 +1,7 @@
 // An address space larger than memory: pages leave it for a swap file and come back.
 
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, statSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
@@ -157,6 +157,37 @@ describe('swap', () => {
         }
       },
       { memory: '1MiB', overcommit: 'always', swap: { path: swapFile(), size: '1MiB' } },
+    )
+  })
+
+  test("the swap file is nobody else's, and a file in use does not become one", () => {
+    withSpace(
+      (space, machine) => {
+        const path = swapFile()
+        const file = machine.openFile(path, { mode: 'w+', size: 4 * PAGE })
+        const address = space.mmap(PAGE, { file, shared: true })
+        space.writeUint8(address, 7)
+        failsWith('EBUSY', () => machine.swapOn(path, { size: '1MiB' }))
+        file.close()
+        failsWith('EBUSY', () => machine.swapOn(path, { size: '1MiB' }))
+        assert.deepEqual([statSync(path).size, space.readUint8(address)], [4 * PAGE, 7])
+        space.munmap(address, PAGE)
+        machine.swapOn(path, { size: '4MiB' })
+        const other = swapFile()
+        failsWith('EBUSY', () => machine.swapOn(other, { size: '4MiB' }))
+        assert.ok(!existsSync(other))
+        const pages = 512
+        const base = space.mmap(pages * PAGE)
+        for (let page = 0; page < pages; page++) space.writeUint32(base + page * PAGE, page + 1)
+        failsWith('ETXTBSY', () => machine.openFile(path, { mode: 'w+' }))
+        failsWith('ETXTBSY', () => machine.openFile(path, { mode: 'r+' }))
+        machine.openFile(path).close()
+        for (let page = 0; page < pages; page++) assert.equal(space.readUint32(base + page * PAGE), page + 1)
+        space.munmap(base, pages * PAGE)
+        machine.swapOff()
+        machine.openFile(path, { mode: 'w+' }).close()
+      },
+      { memory: '1MiB' },
     )
   })
 

@@ -6,6 +6,7 @@ import { resolve } from 'node:path'
 import {
   FILE_NO_FAULT_AROUND,
   File,
+  Header,
   PATH_BYTES_MAX,
   finishCall,
   openHostFile,
@@ -56,6 +57,8 @@ export class DiskFile extends MachineFile {
     const writable = mode !== 'r'
     const file = new DiskFile(machine, openInKernel(machine, absolute, options), absolute, writable, true)
     try {
+      if (writable && Atomics.load(machine.task.heap, Header.swapFile) === file.pointer)
+        throw new MemoryError('ETXTBSY', 'open', `${absolute} is the swap file`)
       if (mode === 'w+' && file.size !== 0) file.truncate(0)
       if (size !== undefined && size !== file.size) file.truncate(size)
     } catch (error) {

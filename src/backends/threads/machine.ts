@@ -14,6 +14,7 @@ import {
   CpuLostError,
   DEFAULT_OVERCOMMIT_RATIO,
   FRAMES_MAX,
+  File,
   FaultOutOfMemory,
   HEAP_MAGIC,
   HEAP_WORDS_MAX,
@@ -313,14 +314,22 @@ export class Machine {
 
   /**
    * Uses a file for pages that have to leave memory; it is made if need be, and its contents are lost. It stays when
-   * the machine ends. Errors: EBUSY (there is one already), ENOMEM (the kernel heap), and those of openFile().
+   * the machine ends; nobody can open it for writing meanwhile (ETXTBSY). Errors: EBUSY (there is one already, or this
+   * machine has the file open or mapped), ENOMEM (the kernel heap), and those of openFile().
    */
   swapOn(path: string, options: SwapOptions): void {
     const bytes = parseSize(options.size, 'swap')
     if (bytes === 0 || bytes % PAGE_SIZE !== 0)
-      throw new ConfigurationError(`swap: ${bytes} bytes is not a multiple of ${PAGE_SIZE}`)
-    const file = this.openFile(path, { mode: 'r+', create: true, size: bytes })
+      throw new ConfigurationError(`swap: ${bytes} bytes is not a positive multiple of ${PAGE_SIZE}`)
+    this.assertAttached()
+    if (Atomics.load(this.#heap, Header.swapFile) !== 0)
+      throw new MemoryError('EBUSY', 'swapOn', 'there is a swap file already')
+    const file = this.openFile(path, { mode: 'r+', create: true })
     try {
+      // Before its contents are lost: somebody may need them.
+      if (Atomics.load(this.#heap, file.pointer + File.refcount) !== 1)
+        throw new MemoryError('EBUSY', 'swapOn', `${path} is in use as a file`)
+      if (file.size !== bytes) file.truncate(bytes)
       const result = this.enter('swapOn', (task) => swapOn(task, file.pointer, bytes / PAGE_SIZE))
       checkResult(result, 'swapOn', path)
     } finally {
