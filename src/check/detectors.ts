@@ -554,7 +554,9 @@ export class Detectors implements Probes {
   #take(cpu: Task, word: number, kind: number): void {
     const held = this.#held[cpu.id]!
     if (kind !== SPINLOCK && this.#lockedPages[cpu.id]!.length > 0 && this.#classOf(word) === CLASS_MMAP_LOCK)
-      broken(`lock order: CPU ${cpu.id} takes mm.mmapLock and holds the lock of a page, which faults take inside`)
+      broken(
+        `lock order: CPU ${cpu.id} takes mm.mmapLock and holds the lock of a page, which faults take inside`,
+      )
     for (let at = 0; at < held.length; at++) {
       const other = wordOf(held[at]!)
       if (other === word) broken(`CPU ${cpu.id} takes ${this.#nameOf(word)}, which it holds`)
@@ -643,7 +645,9 @@ export class Detectors implements Probes {
       const [file, index] = this.#placeOf(frame)
       const [otherFile, otherIndex] = this.#placeOf(locked)
       if (file === otherFile && otherIndex < index) continue
-      broken(`lock order: CPU ${cpu.id} waits for the lock of frame ${frame} and holds that of frame ${locked}`)
+      broken(
+        `lock order: CPU ${cpu.id} waits for the lock of frame ${frame} and holds that of frame ${locked}`,
+      )
     }
   }
 
@@ -674,7 +678,8 @@ export class Detectors implements Probes {
     const [frame] = this.#lockedPages[cpu.id]!
     // While the host works for it, it may.
     const asleep = this.#machine.heap[cpu.base + PerCpu.asleep] !== 0
-    if (frame !== undefined && !asleep) broken(`CPU ${cpu.id} leaves the kernel and has locked frame ${frame}`)
+    if (frame !== undefined && !asleep)
+      broken(`CPU ${cpu.id} leaves the kernel and has locked frame ${frame}`)
   }
 
   /** The word of a spinlock that the CPU holds, or -1. */

@@ -1,5 +1,5 @@
-// A fault that finds a page in the swap cache, and another CPU that discards that page and has another one leave, which gets
-// the slot, and is in the cache too: a late fault must not map what belongs to somebody else by now.
+// A fault that finds a page in the swap cache, and another CPU that discards that page and has another one leave,
+// which gets the slot, and is in the cache too: a late fault must not map what belongs to somebody else by now.
 
 import { kernelScenario } from '../kernel-scenario.ts'
 import { firstPage, warmPage } from './pages.ts'

@@ -12,6 +12,10 @@ export default kernelScenario({
     cpu.store(warmPage, 8)
     cpu.store(firstPage, 7)
   },
-  threads: [[(cpu) => cpu.add(firstPage, 1)], [(cpu) => cpu.add(firstPage, 1, 1)], [(cpu) => cpu.pageOut(firstPage)]],
+  threads: [
+    [(cpu) => cpu.add(firstPage, 1)],
+    [(cpu) => cpu.add(firstPage, 1, 1)],
+    [(cpu) => cpu.pageOut(firstPage)],
+  ],
   pages: [firstPage, warmPage],
 })
