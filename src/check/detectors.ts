@@ -20,6 +20,7 @@ import {
   CACHE_MM,
   CACHE_MMU_NOTIFIER,
   CACHE_PAGE_TABLE,
+  CACHE_PATH,
   CACHE_PERCPU_RWSEM,
   CACHE_RADIX_NODE,
   CACHE_VMA,
@@ -28,6 +29,7 @@ import {
   Mm,
   MmuNotifier,
   PAGE_WORDS,
+  PG_LOCKED,
   PGD_WORDS,
   PageTable,
   PTE_FRAME_SHIFT,
@@ -76,6 +78,11 @@ const MUNMAP = 17
 const MADVISE_LOCKED = 18
 const MPROTECT = 19
 const MREMAP = 20
+const TRY_LOCK_PAGE = 21
+const LOCK_PAGE = 22
+const UNLOCK_PAGE = 23
+const FRESH_PAGE = 24
+const LEAVE_FOR_HOST = 25
 
 /** The functions, and of which the result is wanted too. */
 export const kernelProbes: readonly Probe[] = [
@@ -95,6 +102,11 @@ export const kernelProbes: readonly Probe[] = [
   { file: 'sync/rcu.ts', function: 'synchronizeRcu', id: SYNCHRONIZE_RCU },
   { file: 'machine/cpu.ts', function: 'kernelExit', id: KERNEL_EXIT },
   { file: 'machine/cpu.ts', function: 'sleepUntilWoken', id: SLEEP_UNTIL_WOKEN },
+  { file: 'machine/cpu.ts', function: 'leaveForHost', id: LEAVE_FOR_HOST },
+  { file: 'mm/page-lock.ts', function: 'tryLockPage', id: TRY_LOCK_PAGE, result: true },
+  { file: 'mm/page-lock.ts', function: 'lockPage', id: LOCK_PAGE },
+  { file: 'mm/page-lock.ts', function: 'unlockPage', id: UNLOCK_PAGE },
+  { file: 'mm/filemap.ts', function: 'freshPage', id: FRESH_PAGE },
   { file: 'machine/mmu.ts', function: 'walk', id: WALK },
   { file: 'mm/mmap.ts', function: 'munmap', id: MUNMAP, result: true },
   { file: 'mm/madvise.ts', function: 'madviseLocked', id: MADVISE_LOCKED, result: true },
@@ -119,6 +131,7 @@ const cacheNames: Readonly<Record<number, string>> = {
   [CACHE_MM]: 'mm_struct',
   [CACHE_FILE]: 'file',
   [CACHE_RADIX_NODE]: 'radix tree node',
+  [CACHE_PATH]: 'path',
   [CACHE_MMU_NOTIFIER]: 'mmu_notifier',
   [CACHE_PERCPU_RWSEM]: 'percpu_rw_semaphore',
 }
@@ -155,6 +168,14 @@ function objectLockName(cache: number): string {
   return cache === CACHE_FILE ? 'file.lock' : `the lock of a ${cacheNames[cache]}`
 }
 
+/** Locks that stand in the first words of the heap. */
+const lockNames: ReadonlyMap<number, string> = new Map([
+  [Header.fileListLock, 'fileListLock'],
+  [Header.swapLock, 'swapLock'],
+  [Header.reclaimLock, 'reclaimLock'],
+  [Header.reclaimLock + 1, 'reclaimLock.waitLock'],
+])
+
 function lockOf(word: number, kind: number): number {
   return word * LOCK_KINDS + kind
 }
@@ -181,6 +202,8 @@ export class Detectors implements Probes {
   /** For every 16 words of the heap, one more than the slab cache whose object they are part of. */
   readonly #kinds: Watched
   readonly #held: number[][]
+  /** Of each CPU, the frames that it has locked; that, it may keep while it sleeps. */
+  readonly #lockedPages: number[][]
   // Which class of locks was taken while which other was held, in this execution.
   readonly #classNames = [...knownClasses]
   readonly #order = new Int32Array(CLASSES_MAX * CLASSES_MAX)
@@ -207,6 +230,7 @@ export class Detectors implements Probes {
     this.marks = memory.add(new Int32Array((memory.cells >> MARK_SHIFT) + 1), false)
     this.#kinds = memory.add(new Int32Array((machine.heap.length >> MARK_SHIFT) + 1), false)
     this.#held = machine.tasks.map(() => [])
+    this.#lockedPages = machine.tasks.map(() => [])
     this.#callBegan = machine.tasks.map(() => 0)
     this.#initialSlots = machine.tasks.map((task) =>
       [...task.tlbPage.keys()].filter((slot) => task.tlbPage[slot]! >= 0),
@@ -221,6 +245,7 @@ export class Detectors implements Probes {
   /** To be called before each execution, when memory is what it was. */
   begin(): void {
     for (const held of this.#held) held.length = 0
+    for (const locked of this.#lockedPages) locked.length = 0
     for (const edge of this.#orderSet) this.#order[edge] = 0
     this.#orderSet.length = 0
     for (let id = 0; id < this.#slots.length; id++) {
@@ -273,7 +298,17 @@ export class Detectors implements Probes {
       case KERNEL_EXIT:
         this.#leaving(cpu)
         break
+      case UNLOCK_PAGE:
+        this.#pageUnlocked(cpu, argument)
+        break
+      case LOCK_PAGE:
+        this.#locksPage(cpu, argument)
+        break
+      case FRESH_PAGE:
+        if (argument !== 0 && ((third as number) & PG_LOCKED) !== 0) this.#lockedPages[cpu.id]!.push(argument)
+        break
       case SLEEP_UNTIL_WOKEN:
+      case LEAVE_FOR_HOST:
       case SYNCHRONIZE_RCU:
         this.#sleeping(cpu)
         break
@@ -305,6 +340,9 @@ export class Detectors implements Probes {
         break
       case DOWN_READ_TRY_LOCK:
         if (result === true) this.#held[cpu.id]!.push(lockOf(argument, READ_LOCK))
+        break
+      case TRY_LOCK_PAGE:
+        if (result === true) this.#lockedPages[cpu.id]!.push(argument)
         break
       case SLAB_ALLOC:
         if (result !== 0) this.#objectAllocated(argument, result as number)
@@ -515,6 +553,10 @@ export class Detectors implements Probes {
 
   #take(cpu: Task, word: number, kind: number): void {
     const held = this.#held[cpu.id]!
+    if (kind !== SPINLOCK && this.#lockedPages[cpu.id]!.length > 0 && this.#classOf(word) === CLASS_MMAP_LOCK)
+      broken(
+        `lock order: CPU ${cpu.id} takes mm.mmapLock and holds the lock of a page, which faults take inside`,
+      )
     for (let at = 0; at < held.length; at++) {
       const other = wordOf(held[at]!)
       if (other === word) broken(`CPU ${cpu.id} takes ${this.#nameOf(word)}, which it holds`)
@@ -584,7 +626,7 @@ export class Detectors implements Probes {
 
   /** A lock of which nothing is known but where it stands is a class of its own. */
   #classOfWord(word: number): number {
-    const name = `lock ${word}`
+    const name = lockNames.get(word) ?? `lock ${word}`
     const present = this.#classNames.indexOf(name)
     if (present >= 0) return present
     const number = this.#classNames.push(name) - 1
@@ -594,6 +636,32 @@ export class Detectors implements Probes {
 
   #nameOf(word: number): string {
     return this.#classNames[this.#classOf(word)]!
+  }
+
+  /** Locks of several pages are waited for in the order of their place in one file. */
+  #locksPage(cpu: Task, frame: number): void {
+    for (const locked of this.#lockedPages[cpu.id]!) {
+      if (locked === frame) broken(`CPU ${cpu.id} waits for the lock of frame ${frame}, which it holds`)
+      const [file, index] = this.#placeOf(frame)
+      const [otherFile, otherIndex] = this.#placeOf(locked)
+      if (file === otherFile && otherIndex < index) continue
+      broken(
+        `lock order: CPU ${cpu.id} waits for the lock of frame ${frame} and holds that of frame ${locked}`,
+      )
+    }
+  }
+
+  #placeOf(frame: number): [file: number, index: number] {
+    const { heap } = this.#machine
+    const page = heap[Header.memoryMap]! + frame * PAGE_STRUCT_WORDS
+    return [heap[page + Page.mapping]!, heap[page + Page.index]!]
+  }
+
+  #pageUnlocked(cpu: Task, frame: number): void {
+    const locked = this.#lockedPages[cpu.id]!
+    const at = locked.lastIndexOf(frame)
+    if (at < 0) broken(`CPU ${cpu.id} unlocks frame ${frame}, which it has not locked`)
+    locked.splice(at, 1)
   }
 
   #sleeping(cpu: Task): void {
@@ -607,6 +675,11 @@ export class Detectors implements Probes {
     if (!cpu.interruptsEnabled) broken(`CPU ${cpu.id} leaves the kernel with interrupts disabled`)
     if (cpu.rcuNesting !== 0)
       broken(`CPU ${cpu.id} leaves the kernel inside an RCU read-side critical section`)
+    const [frame] = this.#lockedPages[cpu.id]!
+    // While the host works for it, it may.
+    const asleep = this.#machine.heap[cpu.base + PerCpu.asleep] !== 0
+    if (frame !== undefined && !asleep)
+      broken(`CPU ${cpu.id} leaves the kernel and has locked frame ${frame}`)
   }
 
   /** The word of a spinlock that the CPU holds, or -1. */

@@ -369,6 +369,15 @@ export class ScenarioCpu {
     return openHostFile(this.task, identity, new Uint8Array(0), pages, PAGE_SIZE, true, 0)
   }
 
+  /** Opens the file on disk, and closes it again. */
+  openAndClose(): Outcome {
+    kernelEnter(this.task)
+    putFile(this.task, this.#open())
+    finishCall(this.task)
+    kernelExit(this.task)
+    return 'closed'
+  }
+
   /** Maps `pages` pages of the file on disk at `page`. Nothing but the mapping keeps it open. */
   mapDisk(page: number, pages: number, protection = 'rw', shared = true): Outcome {
     kernelEnter(this.task)

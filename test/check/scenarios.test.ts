@@ -37,6 +37,7 @@ const complete = new Set([
   'rcu',
   'refcount',
   'frame-allocator',
+  'truncate-copy',
 ])
 /** How far the others are explored here; completely, or longer, by `npm run check:all`. */
 const EXECUTIONS = 300

@@ -43,6 +43,15 @@ const swapMutants: readonly Mutant[] = [
       'a page from the swap area is mapped only where the entry is still the one that the fault has seen (I7)',
     race: 'R37',
     scenario: 'swap-dontneed',
+    design: 'classic',
+    patches: [patch(swapFault, 'if (Atomics.load(heap, address) !== fault.originalPte) {', 'if (false) {')],
+  },
+  {
+    name: 'late-swap-fault',
+    guard:
+      'a speculative fault maps a page from the swap cache only where the entry is still the one that it has seen',
+    race: 'R37',
+    scenario: 'swap-late-fault',
     patches: [patch(swapFault, 'if (Atomics.load(heap, address) !== fault.originalPte) {', 'if (false) {')],
   },
   {

@@ -3,11 +3,6 @@
 import type { AbsentRace } from './race.ts'
 
 export const absentRaces: readonly AbsentRace[] = [
-  {
-    number: 'R7',
-    title: 'waiting for a migration entry in a table that is gone',
-    reason: 'there are no swap entries yet',
-  },
   { number: 'R8', title: 'userfaultfd', reason: 'there is none yet' },
   {
     number: 'R13',
@@ -44,5 +39,4 @@ export const absentRaces: readonly AbsentRace[] = [
     reason:
       'the operations of a file are code that is never unloaded here; the copy of the VMA is judged after its check in every design',
   },
-  { number: 'R37', title: 'swap', reason: 'there is none yet' },
 ]

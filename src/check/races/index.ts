@@ -7,6 +7,7 @@ import { sameAgain } from './r03-aba.ts'
 import { tableMoved } from './r04-table-moved.ts'
 import { tableMade } from './r05-table-made.ts'
 import { tableGone } from './r06-table-gone.ts'
+import { deadTable } from './r07-dead-table.ts'
 import { twoWriters } from './r09-two-writers.ts'
 import { unannounced } from './r10-unannounced.ts'
 import { interruptDeadlock } from './r11-interrupts.ts'
@@ -29,6 +30,7 @@ import { rotation } from './r33-rotation.ts'
 import { torn } from './r34-torn.ts'
 import { reaper } from './r35-reaper.ts'
 import { countedTwice } from './r36-counted-twice.ts'
+import { swap } from './r37-swap.ts'
 import type { Race } from './race.ts'
 
 export { absentRaces }
@@ -41,6 +43,7 @@ export const races: readonly Race[] = [
   tableMoved,
   tableMade,
   tableGone,
+  deadTable,
   twoWriters,
   unannounced,
   interruptDeadlock,
@@ -63,4 +66,5 @@ export const races: readonly Race[] = [
   torn,
   reaper,
   countedTwice,
+  swap,
 ]

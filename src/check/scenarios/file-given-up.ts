@@ -1,5 +1,5 @@
-// The last mapping of a file on disk goes, and another CPU finds the file, maps it and gives it up again before the
-// first has said that it is dead.
+// The last mapping of a file on disk goes, and another CPU finds the file and gives it up again before the first has
+// said that it is dead.
 
 import { kernelScenario } from '../kernel-scenario.ts'
 import { firstPage, warmPage } from './pages.ts'
@@ -12,9 +12,6 @@ export default kernelScenario({
     cpu.store(warmPage, 8)
     cpu.mapDisk(firstPage, 1, 'r')
   },
-  threads: [
-    [(cpu) => cpu.unmap(firstPage, 1)],
-    [(cpu) => cpu.mapDisk(warmPage + 1, 1, 'r'), (cpu) => cpu.unmap(warmPage + 1, 1)],
-  ],
+  threads: [[(cpu) => cpu.unmap(firstPage, 1)], [(cpu) => cpu.openAndClose()]],
   pages: [warmPage],
 })

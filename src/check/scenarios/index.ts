@@ -98,6 +98,7 @@ export const scenarioNames = [
   'swap-in-fork',
   'swap-two-reclaimers',
   'swap-dontneed',
+  'swap-late-fault',
   'swapoff-fault',
   'shm-swap',
   'shm-swapoff',

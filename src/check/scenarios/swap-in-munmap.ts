@@ -1,5 +1,5 @@
 // A fault that waits for a page to be read from the swap area, and munmap that takes its mapping and its page table
-// away.
+// away (with interrupts, so that the table is free at once: a fault that sleeps does not hold it).
 
 import { kernelScenario } from '../kernel-scenario.ts'
 import { firstPage } from './pages.ts'
@@ -14,4 +14,5 @@ export default kernelScenario({
   },
   threads: [[(cpu) => cpu.add(firstPage, 1)], [(cpu) => cpu.unmap(firstPage, 1)]],
   pages: [firstPage],
+  config: { MMU_GATHER_RCU_TABLE_FREE: false },
 })

@@ -6,16 +6,16 @@ import { firstPage, warmPage } from './pages.ts'
 
 export default kernelScenario({
   title: 'reclaim of a page, a write by an old translation, and a write fault',
-  setup: (cpu, all) => {
+  setup: (cpu) => {
     cpu.startSwap(2)
     cpu.mapPages(firstPage, 4)
     cpu.store(warmPage, 8)
-    all[1]!.store(firstPage, 7)
+    cpu.store(firstPage, 7)
   },
   threads: [
-    [(cpu) => cpu.pageOut(firstPage)],
     [(cpu) => cpu.add(firstPage, 1)],
     [(cpu) => cpu.add(firstPage, 1, 1)],
+    [(cpu) => cpu.pageOut(firstPage)],
   ],
   pages: [firstPage, warmPage],
 })

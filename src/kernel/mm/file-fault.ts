@@ -1,5 +1,6 @@
 // Faults on file mappings (mm/memory.c, do_fault; mm/filemap.c).
 
+import { pollInterrupts } from '../machine/cpu.ts'
 import { PMD_SHIFT, PTE_DIRTY, PTE_FRAME_SHIFT, PTE_WRITE, PageTable } from '../machine/pte.ts'
 import { copyFrame } from '../machine/sectors.ts'
 import { spinUnlock } from '../sync/spinlock.ts'
@@ -126,6 +127,17 @@ function releaseFaultPage(cpu: Task, frame: number, result: number): number {
  * what the fault comes to.
  */
 function faultPage(cpu: Task, fault: FaultContext): number {
+  for (;;) {
+    const result = tryFaultPage(cpu, fault)
+    if (result !== LOOK_AGAIN) return result
+    pollInterrupts(cpu)
+  }
+}
+
+/** In place of a result: the fault has waited for the page, or another was in its place, and has to look again. */
+const LOOK_AGAIN = -1
+
+function tryFaultPage(cpu: Task, fault: FaultContext): number {
   const file = fault.vmFile
   const index = fileIndex(fault, fault.page)
   if (index >= Atomics.load(cpu.heap, file + File.pages)) return beyondEndResult(cpu, fault)
@@ -154,7 +166,7 @@ function countHit(cpu: Task, file: number): void {
 function tryAgain(cpu: Task, fault: FaultContext, frame: number): number {
   unlockPage(cpu, frame)
   putPage(cpu, frame)
-  return mayWait(cpu, fault) ? faultPage(cpu, fault) : VM_FAULT_RETRY
+  return mayWait(cpu, fault) ? LOOK_AGAIN : VM_FAULT_RETRY
 }
 
 /** A page that is not cached may be brought in. Else it is only looked for. */
@@ -228,7 +240,7 @@ function afterWait(cpu: Task, fault: FaultContext, left: boolean, error: number)
     cpu.ioError = error
     return VM_FAULT_SIGBUS | dropped
   }
-  return left ? VM_FAULT_RETRY | VM_FAULT_DROPPED : faultPage(cpu, fault)
+  return left ? VM_FAULT_RETRY | VM_FAULT_DROPPED : LOOK_AGAIN
 }
 
 /** The entry of a page that is brought in for a read. */

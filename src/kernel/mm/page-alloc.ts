@@ -97,7 +97,8 @@ function refillPcp(cpu: Task): number {
     }
   }
   heap[zone + Zone.freeList] = frame
-  heap[zone + Zone.freeCount] -= take
+  // Read ahead looks at it without the lock.
+  Atomics.store(heap, zone + Zone.freeCount, heap[zone + Zone.freeCount] - take)
   heap[base + PerCpu.pcpCount] = take
   spinUnlockIrqRestore(cpu, zone + Zone.lock, enabled)
   return heap[base + PerCpu.pcpCount]
@@ -118,7 +119,7 @@ function drainPcp(cpu: Task, base: number, count: number): void {
     list = frame
   }
   heap[zone + Zone.freeList] = list
-  heap[zone + Zone.freeCount] += moved
+  Atomics.store(heap, zone + Zone.freeCount, heap[zone + Zone.freeCount] + moved)
   heap.copyWithin(pcp, pcp + moved, pcp + heap[base + PerCpu.pcpCount])
   heap[base + PerCpu.pcpCount] -= moved
   spinUnlockIrqRestore(cpu, zone + Zone.lock, enabled)
