@@ -18,10 +18,14 @@ const planted: readonly Planted[] = [
     patches: [
       [
         'mm/mmu-gather.ts',
-        'putPage(cpu, cpu.gatherFrames[index])',
-        '{ putPage(cpu, cpu.gatherFrames[index]); freeFrame(cpu, cpu.gatherFrames[index]) }',
+        'freePageAndSwapCache(cpu, cpu.gatherFrames[index])',
+        '{ freePageAndSwapCache(cpu, cpu.gatherFrames[index]); freeFrame(cpu, cpu.gatherFrames[index]) }',
       ],
-      ['mm/mmu-gather.ts', 'import { putPage }', 'import { freeFrame, putPage }'],
+      [
+        'mm/mmu-gather.ts',
+        "import { Mm } from './mm.ts'",
+        "import { Mm } from './mm.ts'\nimport { freeFrame } from './page-alloc.ts'",
+      ],
     ],
     message: /double free: CPU 1 frees frame \d+, which CPU 1 has freed/,
   },

@@ -130,6 +130,11 @@ export class HostFiles implements Host {
     })
   }
 
+  /** The files that this thread has open for writing, with their numbers. */
+  *openForWriting(): Iterable<[file: number, generation: number]> {
+    for (const [file, { generation, writable }] of this.#open) if (writable) yield [file, generation]
+  }
+
   closeAll(): void {
     for (const file of Array.from(this.#open.keys())) this.forgetFile(file)
   }

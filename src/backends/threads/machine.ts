@@ -58,6 +58,7 @@ import {
   swapOff,
   swapOn,
   syncAllFiles,
+  syncFileOfGeneration,
 } from '../../kernel/index.ts'
 import { AddressSpace, type AddressSpaceOptions } from './address-space.ts'
 import { DiskFile, type OpenFileOptions } from './disk-file.ts'
@@ -399,8 +400,9 @@ export class Machine {
 
   /**
    * Gives this thread's CPU back. Every object of this thread on this machine is dead afterwards. Happens by itself
-   * at thread exit. The last thread synchronises all files first: if that fails, the error is thrown and the thread
-   * stays attached, unless `discard` says that what is not on disk may be lost.
+   * at thread exit. What may be written of the files that this thread has open is synchronised first, and by the last
+   * thread all files: if that fails, the error is thrown and the thread stays attached, unless `discard` says that what
+   * is not on disk may be lost.
    */
   detach({ discard = false }: { readonly discard?: boolean } = {}): void {
     if (this.#detached) return
@@ -444,9 +446,21 @@ export class Machine {
     Atomics.store(this.#heap, online, CPU_LEAVING)
     try {
       if (this.#isLast()) this.sync()
+      else this.#syncOwn()
     } catch (error) {
       Atomics.store(this.#heap, online, CPU_TAKEN)
       throw error
+    }
+  }
+
+  /** Perhaps only this thread can reach the file: another has to open it by its path, which may lead elsewhere then. */
+  #syncOwn(): void {
+    for (const [file, generation] of this.files.openForWriting()) {
+      if (file === this.#heap[Header.swapFile]) continue
+      checkResult(
+        this.enter('sync', (task) => syncFileOfGeneration(task, file, generation)),
+        'sync',
+      )
     }
   }
 

@@ -40,8 +40,8 @@ export const File = layout('file', FILE_WORDS, {
   generation: 7,
   /** Pages in the cache. */
   cachedPages: 8,
-  /** 1 when a page was written since the last write-back began. */
-  dirty: 9,
+  /** How often the host was given something, and how much of that it has made safe; see writeback.ts. */
+  hostChanges: 9,
   /**
    * `errseq_t`: the errno of the last failed write-back, and in the bits above it how many failed; and what was told.
    */
@@ -65,6 +65,7 @@ export const File = layout('file', FILE_WORDS, {
   hostInodeLow: 21,
   hostInodeHigh: 22,
   hostMode: 23,
+  hostChangesSafe: 24,
 })
 
 /** Somebody refers to the file, or has since its burial began. */

@@ -135,3 +135,21 @@ export function syncAllFiles(cpu: Task): number {
   }
   return error
 }
+
+/**
+ * Writes back what is dirty of one file, if it is still the one of that number, and makes it safe. Returns 0 or a
+ * negative errno.
+ */
+export function syncFileOfGeneration(cpu: Task, wanted: number, generation: number): number {
+  const { heap } = cpu
+  spinLock(cpu, Header.fileListLock)
+  let file = heap[Header.fileList]
+  while (file !== 0 && file !== wanted) file = heap[file + File.nextFile]
+  const present = file !== 0 && heap[file + File.generation] === generation
+  if (present) Atomics.add(heap, file + File.refcount, 1)
+  spinUnlock(cpu, Header.fileListLock)
+  if (!present) return 0
+  const error = writeBackFile(cpu, file)
+  putFile(cpu, file)
+  return error
+}

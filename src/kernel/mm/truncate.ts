@@ -72,7 +72,7 @@ function extend(cpu: Task, file: number, pages: number, lastBytes: number): numb
   const oldPages = heap[file + File.pages]
   // Zeros follow what was the end: a mapping may have written behind it.
   if (oldPages !== 0) zeroTail(cpu, file, oldPages - 1, heap[file + File.lastBytes])
-  const error = isOnHost(cpu, file) ? truncateOnHost(cpu, file, pages, lastBytes) : 0
+  const error = isOnHost(cpu, file) ? resizeOnHost(cpu, file, pages, lastBytes) : 0
   if (error === 0) setSize(cpu, file, pages, lastBytes)
   return error
 }
@@ -87,7 +87,7 @@ function shrink(cpu: Task, file: number, pages: number, lastBytes: number): numb
   unmapMappingRange(cpu, file, pages, END_OF_FILES)
   if (pages !== 0) zeroTail(cpu, file, pages - 1, lastBytes)
   // Last: a write-back that had begun would make the file longer again.
-  const error = isOnHost(cpu, file) ? truncateOnHost(cpu, file, pages, lastBytes) : 0
+  const error = isOnHost(cpu, file) ? resizeOnHost(cpu, file, pages, lastBytes) : 0
   if (error !== 0) setSize(cpu, file, oldPages, oldLast)
   return error
 }
@@ -152,4 +152,11 @@ function zeroTail(cpu: Task, file: number, index: number, bytes: number): void {
   }
   unlockPage(cpu, frame)
   putPage(cpu, frame)
+}
+
+/** The new size has to be made safe like what is written. */
+function resizeOnHost(cpu: Task, file: number, pages: number, lastBytes: number): number {
+  const error = truncateOnHost(cpu, file, pages, lastBytes)
+  Atomics.add(cpu.heap, file + File.hostChanges, 1)
+  return error
 }

@@ -59,6 +59,8 @@ export function writeLockedPages(
   // Beyond the end: truncation is about to throw it away.
   if (last === 0 && count === 1) return 0
   const error = writeToHost(cpu, file, index, frames, count, (count - 1) * PAGE_SIZE + last)
+  // Before the pages are unlocked, for which a synchronisation waits.
+  Atomics.add(cpu.heap, file + File.hostChanges, 1)
   if (error === 0) {
     for (let n = 0; n < count; n++) countVmEvent(cpu, VmEvent.pgpgout)
     return 0
@@ -123,10 +125,22 @@ function writeBackRange(cpu: Task, file: number, first: number, end: number): nu
   cleanMappings(cpu, file, first, end)
   const error = writeBackPages(cpu, file, first, end)
   if (error !== 0) return error
-  const failed = syncOnHost(cpu, file)
+  const failed = syncChanges(cpu, file)
   if (failed === 0) return 0
   recordError(cpu, file, failed)
   redirtyPages(cpu, file)
+  return failed
+}
+
+/** Has the host make safe what it was given, unless somebody else has: then nothing has to be opened for it. */
+function syncChanges(cpu: Task, file: number): number {
+  const { heap } = cpu
+  const changes = Atomics.load(heap, file + File.hostChanges)
+  if (Atomics.load(heap, file + File.hostChangesSafe) === changes) return 0
+  const failed = syncOnHost(cpu, file)
+  // Of two at once, the one that has seen fewer changes may come last: then there is one more synchronisation than
+  // needed.
+  if (failed === 0) Atomics.store(heap, file + File.hostChangesSafe, changes)
   return failed
 }
 

@@ -10,7 +10,9 @@ import { fileURLToPath } from 'node:url'
 const root = new URL('../../../', import.meta.url)
 const preload = new URL('alone.ts', import.meta.url)
 /** They start worker threads, which would each have to be given the steppable form. */
-const needThreads = new Set(['api/threads.test.ts'])
+const needThreads = new Set(
+  ['files-threads', 'ltp-fork', 'notifier', 'threads'].map((name) => `api/${name}.test.ts`),
+)
 
 const files = ['kernel', 'api'].flatMap((folder) =>
   readdirSync(new URL(`test/${folder}/`, root))
