@@ -105,6 +105,8 @@ export async function runOnThreads(options: ThreadRunOptions): Promise<DesignRun
     rwsem: options.rwsem,
     rss: options.rss ?? 'batched',
     config: options.config,
+    // Some workloads map what they never touch, and more of it than the machine is given.
+    overcommit: 'always',
   })
   const space = machine.createAddressSpace()
   const control = Control.create(workers)
