@@ -27,7 +27,8 @@ describe('the steppable form of the kernel', () => {
       const { status, stdout, stderr } = spawnSync(process.execPath, args, {
         cwd: fileURLToPath(root),
         encoding: 'utf8',
-        env: { ...process.env, NODE_TEST_CONTEXT: undefined },
+        // Fewer random programs than on the kernel as it stands, since each takes ten times as long.
+        env: { ...process.env, NODE_TEST_CONTEXT: undefined, FAULTLINE_RUNS: '40' },
       })
       assert.equal(status, 0, stdout + stderr)
       assert.match(stdout, /ℹ pass [1-9]/)
