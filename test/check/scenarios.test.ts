@@ -37,7 +37,8 @@ const complete = new Set([
   'rcu',
   'refcount',
   'frame-allocator',
-  'truncate-copy',
+  'truncate-copy classic xadd',
+  'truncate-copy lespinasse-2021 xadd',
 ])
 /** How far the others are explored here; completely, or longer, by `npm run check:all`. */
 const EXECUTIONS = { xadd: 300, generic: 60 } as const

@@ -49,9 +49,16 @@ describe('each difference by design', { skip }, () => {
         const ours = new Subject('classic', peer).run(difference.example)
         const differs = judge(difference.example, theirs!, ours, []).step !== null
         if (difference.certain) assert.ok(differs, 'Faultline does now what Linux does')
-        const verdict = judge(difference.example, theirs!, ours, [difference])
+        // What Linux may do at any time or never may show as another of the same kind.
+        const verdict = judge(
+          difference.example,
+          theirs!,
+          ours,
+          difference.certain ? [difference] : differences,
+        )
         assert.equal(verdict.step, null)
-        assert.deepEqual(verdict.listed, differs ? [difference] : [])
+        if (difference.certain) assert.deepEqual(verdict.listed, [difference])
+        else assert.equal(verdict.listed.length > 0, differs)
       })
     })
   }
