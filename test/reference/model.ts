@@ -817,6 +817,9 @@ export class ReferenceSpace {
     }
     let end = above + 1
     while (this.pages.has(end) && mayMerge(this.pages.get(end - 1)!, this.pages.get(end)!, true)) end++
+    // Whether it may grow is asked after it was made ready for pages, as expand_downwards() does.
+    stack.touched = true
+    this.#spreadTouched()
     if ((end - number) * PAGE_SIZE > this.stackLimit) throw new ReferenceFault('SEGV_MAPERR', address)
     for (let grown = number; grown < above; grown++)
       this.pages.set(grown, { ...this.#fresh(stack, 0), touched: true })
