@@ -5,18 +5,17 @@ import { PMD_SHIFT, PTE_DIRTY, PTE_FRAME_SHIFT, PTE_WRITE, PageTable } from '../
 import { copyFrame } from '../machine/sectors.ts'
 import { spinUnlock } from '../sync/spinlock.ts'
 import { anonymousPte, faultAnonVma, initAnonymousPage, outOfMemory } from './anonymous.ts'
-import { ENOMEM } from './errno.ts'
 import {
   FAULT_FLAG_ALLOW_RETRY,
   FAULT_FLAG_SPECULATIVE,
   FAULT_FLAG_VMA_LOCK,
   FAULT_FLAG_WRITE,
   type FaultContext,
-  VM_FAULT_DROPPED,
   VM_FAULT_NOPAGE,
   VM_FAULT_RETRY,
   VM_FAULT_SIGBUS,
 } from './fault-context.ts'
+import { LOOK_AGAIN, afterWait } from './fault-wait.ts'
 import {
   FILE_HOST,
   FILE_NO_FAULT_AROUND,
@@ -134,9 +133,6 @@ function faultPage(cpu: Task, fault: FaultContext): number {
   }
 }
 
-/** In place of a result: the fault has waited for the page, or another was in its place, and has to look again. */
-const LOOK_AGAIN = -1
-
 function tryFaultPage(cpu: Task, fault: FaultContext): number {
   const file = fault.vmFile
   const index = fileIndex(fault, fault.page)
@@ -189,7 +185,7 @@ function missingPage(cpu: Task, fault: FaultContext, index: number): number {
   if (waits ? !mayWait(cpu, fault) : !mayMiss(cpu, fault)) return VM_FAULT_RETRY
   const leaves = waits && leaveForPage(cpu, fault)
   const error = bringIn(cpu, file, index, fault.vmFlags)
-  return afterWait(cpu, fault, leaves, error)
+  return afterFileWait(cpu, fault, leaves, error)
 }
 
 /** Bringing the page in means to wait for the host. */
@@ -206,7 +202,7 @@ function waitForPage(cpu: Task, fault: FaultContext, frame: number): number {
   const leaves = leaveForPage(cpu, fault)
   waitOnPageLocked(cpu, frame)
   putPage(cpu, frame)
-  return afterWait(cpu, fault, leaves, 0)
+  return afterFileWait(cpu, fault, leaves, 0)
 }
 
 /** Reading the page has failed before: here it is tried alone, and the error is this fault's. The page is locked. */
@@ -216,7 +212,7 @@ function readFaultPage(cpu: Task, fault: FaultContext, frame: number, index: num
   const error = readLockedPage(cpu, fault.vmFile, index, frame)
   unlockPage(cpu, frame)
   putPage(cpu, frame)
-  return afterWait(cpu, fault, leaves, Math.min(error, 0))
+  return afterFileWait(cpu, fault, leaves, Math.min(error, 0))
 }
 
 /**
@@ -230,17 +226,10 @@ function leaveForPage(cpu: Task, fault: FaultContext): boolean {
   return true
 }
 
-/** What the fault comes to when it has waited: it begins anew if it has left the lock, else it looks for the page. */
-function afterWait(cpu: Task, fault: FaultContext, left: boolean, error: number): number {
-  const file = fault.vmFile
-  if (left) putFile(cpu, file)
-  const dropped = left ? VM_FAULT_DROPPED : 0
-  if (error === -ENOMEM) return outOfMemory(fault) | dropped
-  if (error < 0) {
-    cpu.ioError = error
-    return VM_FAULT_SIGBUS | dropped
-  }
-  return left ? VM_FAULT_RETRY | VM_FAULT_DROPPED : LOOK_AGAIN
+/** As {@link afterWait}, and gives the file up that was held meanwhile. */
+function afterFileWait(cpu: Task, fault: FaultContext, left: boolean, error: number): number {
+  if (left) putFile(cpu, fault.vmFile)
+  return afterWait(cpu, fault, left, error)
 }
 
 /** The entry of a page that is brought in for a read. */

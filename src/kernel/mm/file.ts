@@ -58,13 +58,10 @@ export const File = layout('file', FILE_WORDS, {
 
   /** How the host finds the file: see the backend. */
   hostPath: 16,
-  hostDescriptor: 17,
-  hostThread: 18,
   hostDeviceLow: 19,
   hostDeviceHigh: 20,
   hostInodeLow: 21,
   hostInodeHigh: 22,
-  hostMode: 23,
   hostChangesSafe: 24,
 })
 

@@ -9,7 +9,6 @@ import { PAGE_SIZE } from '../machine/frames.ts'
 import { PMD_SHIFT, PTE_DIRTY, PTE_FRAME_SHIFT, PTE_SWAP, PTE_WRITE, PageTable } from '../machine/pte.ts'
 import { Header } from '../machine/header.ts'
 import { spinUnlock } from '../sync/spinlock.ts'
-import { outOfMemory } from './anonymous.ts'
 import { EIO, ENOMEM } from './errno.ts'
 import {
   FAULT_FLAGS_UNLOCKED,
@@ -17,10 +16,9 @@ import {
   FAULT_FLAG_SPECULATIVE,
   FAULT_FLAG_WRITE,
   type FaultContext,
-  VM_FAULT_DROPPED,
   VM_FAULT_RETRY,
-  VM_FAULT_SIGBUS,
 } from './fault-context.ts'
+import { LOOK_AGAIN, afterWait } from './fault-wait.ts'
 import { freshPage } from './filemap.ts'
 import { readSwapSlots } from './host-io.ts'
 import { MM_ANON_PAGES, MM_SWAPENTS } from './mm.ts'
@@ -38,9 +36,6 @@ import type { Task } from './task.ts'
 import { VM_LOCKED } from './vma.ts'
 import { VmEvent, countSpfEvent, countVmEvent } from './vmstat.ts'
 import { doWpPage } from './wp.ts'
-
-/** In place of a result: the fault has waited for the page, or for the entry, and has to look again. */
-const LOOK_AGAIN = -1
 
 /** `do_swap_page`. */
 export function doSwapPage(cpu: Task, fault: FaultContext): number {
@@ -84,17 +79,6 @@ function leaveForPage(cpu: Task, fault: FaultContext): boolean {
   if ((fault.flags & FAULT_FLAG_ALLOW_RETRY) === 0) return false
   mmapReadUnlock(cpu, fault.mm)
   return true
-}
-
-/** What has been waited for is there, or failed. */
-function afterWait(cpu: Task, fault: FaultContext, left: boolean, error: number): number {
-  const dropped = left ? VM_FAULT_DROPPED : 0
-  if (error === -ENOMEM) return outOfMemory(fault) | dropped
-  if (error < 0) {
-    cpu.ioError = error
-    return VM_FAULT_SIGBUS | dropped
-  }
-  return left ? VM_FAULT_RETRY | VM_FAULT_DROPPED : LOOK_AGAIN
 }
 
 /** The page is not in the swap cache. */
