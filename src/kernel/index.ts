@@ -11,6 +11,8 @@ export {
   CPU_STOP,
   type Host,
   type Tracepoints,
+  callEnter,
+  callExit,
   declareCpuLost,
   isInKernel,
   kernelEnter,
@@ -87,7 +89,7 @@ export { openHostFile, syncAllFiles, syncFileOfGeneration } from './mm/host-file
 export { readFromFile, writeToFile } from './mm/file-io.ts'
 export { MADV, madvise } from './mm/madvise.ts'
 export * from './mm/mm.ts'
-export * from './mm/mm-lifecycle.ts'
+export { createMm, destroyMm, joinMm, leaveMm, retireCpu } from './mm/mm-lifecycle.ts'
 export { mincore } from './mm/mincore.ts'
 export { MCL_CURRENT, MCL_FUTURE, MCL_ONFAULT, mlock, mlockall, munlock, munlockall } from './mm/mlock.ts'
 export { MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_POPULATE, mmap, munmap } from './mm/mmap.ts'
@@ -122,6 +124,16 @@ export { lockPage, setPageFlags, unlockPage } from './mm/page-lock.ts'
 export { swapSlotsInUse } from './mm/swap.ts'
 export { swapOff, swapOn } from './mm/swapfile.ts'
 export { finishCall, runTaskWork } from './mm/task-work.ts'
+export {
+  CPU_DEAD,
+  CPU_FREE,
+  CPU_LEAVING,
+  CPU_TAKEN,
+  buryCpu,
+  hasStopped,
+  orderStop,
+  releaseCpu,
+} from './mm/thread-end.ts'
 export { truncateFile } from './mm/truncate.ts'
 export { syncFileRange, writeBackFile } from './mm/writeback.ts'
 export { Task } from './mm/task.ts'

@@ -86,6 +86,7 @@ import { Machine, type MachineHandle } from './machine.ts'
 import { MachineFile } from './machine-file.ts'
 import { MmuNotifier } from './mmu-notifier.ts'
 import { type Protection, protectionFlags, protectionName } from './protection.ts'
+import { assureStackRoom } from './stack-room.ts'
 
 /** First address beyond what a program can use: 8 TiB less a page. */
 export const ADDRESS_LIMIT = TASK_SIZE * PAGE_SIZE
@@ -811,6 +812,7 @@ export class AddressSpace {
   }
 
   #prepare(address: number, access: 'r' | 'w' | 'x'): void {
+    assureStackRoom()
     if (!this.#joined || !this.#exists()) this.#join()
     if (typeof address !== 'number' || !(address >= 0 && address < ADDRESS_LIMIT))
       this.#badAddress(address, access)

@@ -19,6 +19,11 @@ import { type Storage, fileSystem, storageErrorName } from './storage.ts'
 
 const { O_NONBLOCK, O_RDONLY, O_RDWR } = constants
 
+/** How often a thread that waits without sleeping looks for dead ones. */
+const LOOK_MS = 100
+/** And in how many turns of its loop at most it asks for the time. */
+const TURNS = 1024
+
 interface OpenFile {
   /** Which of the files that were ever at this place of the heap it is. */
   readonly generation: number
@@ -44,6 +49,17 @@ export class HostFiles implements Host {
     this.#heap = heap
     this.#memory = memory
     this.stillWaiting = stillWaiting
+  }
+
+  #turns = 0
+  #lookedAt = 0
+
+  waitsLong(): boolean {
+    if (++this.#turns % TURNS !== 0) return false
+    const now = performance.now()
+    if (now - this.#lookedAt < LOOK_MS) return false
+    this.#lookedAt = now
+    return true
   }
 
   // -------------------------------------------------------------------------------------------------------------------

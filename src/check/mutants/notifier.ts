@@ -118,8 +118,8 @@ export const notifierMutants: readonly Mutant[] = [
     patches: [
       patch(
         'mm/design.ts',
-        'if (this.speculates && !cpu.config.PUBLISHED_FLAWS) waitForGracePeriod(cpu)',
-        'if (!this.speculates) waitForGracePeriod(cpu)',
+        'if (this.speculates && !cpu.config.PUBLISHED_FLAWS) synchronizeRcu(cpu)',
+        'if (!this.speculates) synchronizeRcu(cpu)',
       ),
     ],
   },

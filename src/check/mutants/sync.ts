@@ -245,7 +245,7 @@ export const syncMutants: readonly Mutant[] = [
     guard: 'a writer waits for those who saw no writer and have not counted themselves yet',
     race: 'R17',
     scenario: 'percpu-rwsem',
-    patches: [patch(percpu, '  waitForGracePeriod(cpu)\n', '')],
+    patches: [patch(percpu, '  synchronizeRcu(cpu)\n', '')],
   },
   {
     name: 'percpu-reader-beside-a-writer',
@@ -365,7 +365,7 @@ export const syncMutants: readonly Mutant[] = [
     scenario: 'rcu',
     patches: [
       patch(rcu, '  kernelExit(cpu)\n  for', '  for'),
-      patch(rcu, '  kernelEnter(cpu)\n}', '}'),
+      patch(rcu, '  kernelEnter(cpu)\n  Atomics.store(cpu.heap, cpu.base + PerCpu.asleep, 0)\n}', '}'),
       patch(rcu, '  kernelEnter,\n  kernelExit,\n', ''),
     ],
   },

@@ -4,7 +4,7 @@
 // cannot be taken away in between. A fault is handled and the instruction begins anew. Values that do not lie in one
 // page are moved byte by byte.
 
-import { disableInterrupts, kernelEnter, kernelExit } from '../machine/cpu.ts'
+import { beginWork, disableInterrupts, endWork, kernelEnter, kernelExit } from '../machine/cpu.ts'
 import { BusError, FaultOutOfMemory, SegmentationFault, type AccessKind } from '../machine/errors.ts'
 import { PAGE_SIZE, PAGE_WORDS } from '../machine/frames.ts'
 import { ACCESS_EXECUTE, ACCESS_READ, ACCESS_WRITE, translate } from '../machine/mmu.ts'
@@ -39,6 +39,7 @@ function accessFrame(cpu: Task, mm: number, address: number, access: number): nu
 
 /** Handles faults until the access has a translation. */
 function faultIn(cpu: Task, mm: number, address: number, page: number, access: number): number {
+  beginWork(cpu)
   for (;;) {
     const errorCode = cpu.faultError
     if (cpu.firstFaultError === 0) cpu.firstFaultError = errorCode
@@ -48,7 +49,9 @@ function faultIn(cpu: Task, mm: number, address: number, page: number, access: n
     if ((result & VM_FAULT_ERROR) !== 0) raiseSignal(cpu, result, address, access)
     disableInterrupts(cpu)
     const entry = translate(cpu, mm + Mm.pgd, page, access)
-    if (entry !== 0) return entry
+    if (entry === 0) continue
+    endWork(cpu)
+    return entry
   }
 }
 
@@ -59,6 +62,7 @@ function accessDone(cpu: Task): void {
 
 /** Leaves the kernel and throws what the `result` of a fault says. */
 export function raiseSignal(cpu: Task, result: number, address: number, access: number): never {
+  endWork(cpu)
   kernelExit(cpu)
   if ((result & VM_FAULT_OOM) !== 0) throw new FaultOutOfMemory(address)
   if ((result & VM_FAULT_SIGBUS) !== 0) {

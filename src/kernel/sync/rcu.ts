@@ -91,6 +91,8 @@ export function synchronizeRcu(cpu: Cpu): void {
   bugOn(cpu.rcuNesting !== 0, 'synchronize_rcu inside an RCU read-side critical section')
   const snapshot = new Int32Array(cpu.cpuCount)
   snapshotCpus(cpu, snapshot)
+  // Should the thread die meanwhile, it dies in the middle of a call, though its CPU is outside.
+  Atomics.store(cpu.heap, cpu.base + PerCpu.asleep, 1)
   kernelExit(cpu)
   for (let id = 0; id < cpu.cpuCount; id++) {
     for (let spins = 0; ; spins++) {
@@ -101,6 +103,7 @@ export function synchronizeRcu(cpu: Cpu): void {
     }
   }
   kernelEnter(cpu)
+  Atomics.store(cpu.heap, cpu.base + PerCpu.asleep, 0)
 }
 
 /** `rcu_barrier`: waits until every callback of every CPU has run. It takes over those of the other CPUs. */

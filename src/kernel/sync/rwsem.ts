@@ -129,9 +129,18 @@ function grantFirstWaiter(cpu: Cpu, sem: number): void {
 }
 
 function sleepUntilGranted(cpu: Cpu, sem: number, kind: number): void {
-  cpu.tracepoints?.contentionBegin(sem, kind === WAITING_FOR_WRITE)
+  const { tracepoints } = cpu
+  if (tracepoints !== null) {
+    cpu.calledOut = true
+    tracepoints.contentionBegin(sem, kind === WAITING_FOR_WRITE)
+    cpu.calledOut = false
+  }
   sleepUntilWoken(cpu, cpu.base + PerCpu.waiterTask)
-  cpu.tracepoints?.contentionEnd(sem)
+  if (tracepoints !== null) {
+    cpu.calledOut = true
+    tracepoints.contentionEnd(sem)
+    cpu.calledOut = false
+  }
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
