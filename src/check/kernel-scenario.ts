@@ -180,6 +180,14 @@ export class ScenarioCpu {
     return `child: ${contents}`
   }
 
+  /** Forks; nobody uses the child. */
+  forkOnly(): Outcome {
+    callEnter(this.task)
+    const child = forkMm(this.task, this.mm)
+    callExit(this.task)
+    return child === 0 ? 'ENOMEM' : 'forked'
+  }
+
   /** Forks; the child is this CPU's to use, and to have exit. */
   forkAndKeep(): ScenarioCpu {
     const { task } = this
@@ -546,7 +554,7 @@ export function kernelScenario(
       }),
       results,
       perform,
-      observe: () => observe(cpus[0]!, description.pages),
+      observe: () => observeSpace(cpus[0]!, description.pages),
       finish: () => {
         checkKernel(machine)
         tearDown(machine)
@@ -607,7 +615,7 @@ export function primitiveScenario(
  * The mappings and the contents of the pages. Not which pages are resident: a fault may bring in a page for an access
  * that is then refused, since the fault and the access that is tried again are two things.
  */
-function observe(cpu: ScenarioCpu, pages: readonly number[]): string {
+export function observeSpace(cpu: ScenarioCpu, pages: readonly number[]): string {
   const { task, mm } = cpu
   const { heap } = task
   const maps: string[] = []
