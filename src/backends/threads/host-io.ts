@@ -15,7 +15,7 @@ import {
   type PhysicalMemory,
   errnoOf,
 } from '../../kernel/index.ts'
-import { type Storage, fileSystem, storageErrorName } from './storage.ts'
+import { type Storage, bytesMoved, fileSystem, identifyFile, storageErrorName } from './storage.ts'
 
 const { O_NONBLOCK, O_RDONLY, O_RDWR } = constants
 
@@ -55,7 +55,8 @@ export class HostFiles implements Host {
       const wanted = count * PAGE_SIZE
       let buffers = this.#views(frames, count, wanted)
       for (let done = 0; ;) {
-        const read = this.storage.read(descriptor, buffers, index * PAGE_SIZE + done)
+        const answer = this.storage.read(descriptor, buffers, index * PAGE_SIZE + done)
+        const read = bytesMoved(answer, wanted - done)
         done += read
         if (read === 0 || done >= wanted) return Math.min(done, wanted)
         buffers = remaining(buffers, read)
@@ -68,7 +69,8 @@ export class HostFiles implements Host {
       const descriptor = this.#descriptor(file, true)
       let buffers = this.#views(frames, count, bytes)
       for (let done = 0; done < bytes;) {
-        const written = this.storage.write(descriptor, buffers, index * PAGE_SIZE + done)
+        const answer = this.storage.write(descriptor, buffers, index * PAGE_SIZE + done)
+        const written = bytesMoved(answer, bytes - done)
         if (written === 0) return -errnoOf('EIO')
         done += written
         buffers = remaining(buffers, written)
@@ -185,7 +187,7 @@ export class HostFiles implements Host {
     const { storage } = this
     const descriptor = storage.open(path, flags, 0)
     try {
-      const { device, inode } = storage.identify(descriptor)
+      const { device, inode } = identifyFile(storage, descriptor)
       if (this.#isIdentity(file, device, inode)) return descriptor
     } catch (error) {
       storage.close(descriptor)

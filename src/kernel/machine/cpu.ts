@@ -70,7 +70,7 @@ export interface Host {
   syncFile(file: number): number
   /** Gives the file a size of `pages` pages of which the last has `lastBytes` bytes. Returns 0 or a negative errno. */
   truncateFile(file: number, pages: number, lastBytes: number): number
-  /** The kernel has freed the file. */
+  /** Nobody refers to the file any more: it is freed next. */
   forgetFile(file: number): void
 }
 
