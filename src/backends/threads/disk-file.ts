@@ -23,6 +23,8 @@ import {
   readOptions,
 } from './arguments.ts'
 import { MemoryError, OutOfMemory, checkResult } from './errors.ts'
+import type { LockClaim } from './file-lock.ts'
+import { lockName } from './host-io.ts'
 import { Machine, type MachineHandle } from './machine.ts'
 import { FILE_SIZE_MAX, MachineFile, checkWrite, sizeInPages } from './machine-file.ts'
 import { type Storage, type StorageFile, identifyFile, storageErrorName } from './storage.ts'
@@ -211,11 +213,18 @@ function openInKernel(
   path: string,
   options: OpenFileOptions,
 ): { pointer: number; generation: number } {
-  const { mode = 'r', faultAround } = options
-  const { storage } = machine.files
+  const { mode = 'r', faultAround, lock = true } = options
+  const { storage, locks } = machine.files
+  machine.assertAttached()
   const descriptor = openOnHost(storage, path, options)
   let pointer = 0
+  let claim: LockClaim | null = null
   try {
+    if (lock && storage.lockable === true) {
+      const { device, inode } = identify(storage, descriptor, path)
+      claim = locks.take(lockName(device, inode), mode !== 'r', path)
+    }
+    // Now that nobody else changes its size.
     const { device, inode, size } = identify(storage, descriptor, path)
     const [pages, lastBytes] = sizeInPages(size)
     const identity = machine.files.identityWords(device, inode)
@@ -226,9 +235,13 @@ function openInKernel(
     )
     if (pointer === 0) throw new OutOfMemory('open', 'the kernel heap is used up')
   } finally {
-    if (pointer === 0) storage.close(descriptor)
+    if (pointer === 0) {
+      storage.close(descriptor)
+      if (claim !== null) locks.cancel(claim)
+    }
   }
   machine.files.adopt(pointer, descriptor, mode !== 'r')
+  if (claim !== null) locks.settle(claim, machine.task.heap[pointer + File.generation]!)
   return { pointer, generation: machine.task.heap[pointer + File.generation]! }
 }
 

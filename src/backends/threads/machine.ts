@@ -283,7 +283,7 @@ export class Machine {
     this.#heap = heap
     this.#locked = lockedInstructions(handle.heap)
     this.task = this.#taskOf(this.#claimCpu())
-    this.files = new HostFiles(heap, this.task.memory, () => this.#lookForDeadThreads())
+    this.files = new HostFiles(handle.id, this.task, () => this.#lookForDeadThreads())
     this.task.host = this.files
     this.#stopWatching = onThreadExit((hostThread) => this.#threadEnded(hostThread))
     detachAtExit()
@@ -455,7 +455,7 @@ export class Machine {
         declareCpuLost(this.#heap, this.task.id)
       } else this.#release(this.task)
     }
-    this.files.closeAll()
+    this.files.closeAll(this.#isLast())
   }
 
   /** For the end of the thread: nothing that was written is lost. Returns the errors. */

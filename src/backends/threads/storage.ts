@@ -39,6 +39,11 @@ export interface Storage {
   sync(descriptor: number): void
   /** `ftruncate`. */
   truncate(descriptor: number, size: number): void
+  /**
+   * true: files are those of the operating system, by their device and inode, and are locked for other machines. A
+   * storage with files of its own leaves it out, and has to keep others from them itself.
+   */
+  readonly lockable?: boolean
 }
 
 /** The files of the operating system. */
@@ -54,6 +59,7 @@ export const fileSystem: Storage = {
   write: (descriptor, buffers, position) => writevSync(descriptor, buffers, position),
   sync: (descriptor) => fdatasyncSync(descriptor),
   truncate: (descriptor, size) => ftruncateSync(descriptor, size),
+  lockable: true,
 }
 
 /** S_IFMT and S_IFREG. */
