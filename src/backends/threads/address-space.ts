@@ -657,7 +657,8 @@ export class AddressSpace {
 
   /** Has `observer` told what this thread meets; null to stop. Waits of other threads are not seen. */
   observe(observer: Observer | null): void {
-    const report = observer === null ? undefined : readOptions(observer, 'observer', observerChecks).mmapLockWait
+    const report =
+      observer === null ? undefined : readOptions(observer, 'observer', observerChecks).mmapLockWait
     this.#tellObserver()
     this.#task.tracepoints =
       report === undefined ? null : new LockWaits(this.#mm + Mm.mmapLock, report.bind(observer))

@@ -144,7 +144,7 @@ export class DiskFile extends MachineFile {
    */
   sync(): void {
     this.assertOpen()
-    const { pointer } = this
+    const pointer = MachineFile.pointerOf(this)
     this.call('sync', (task) => syncFileRange(task, pointer, 0, LAST_PAGE))
   }
 
@@ -157,7 +157,7 @@ export class DiskFile extends MachineFile {
     if (this.closed) return
     this.closed = true
     if (!this.#holds) return
-    const { pointer } = this
+    const pointer = MachineFile.pointerOf(this)
     try {
       if (this.writable) this.call('close', (task) => syncFileRange(task, pointer, 0, LAST_PAGE))
     } finally {
@@ -167,7 +167,7 @@ export class DiskFile extends MachineFile {
 
   #release(): void {
     this.closed = true
-    const { pointer } = this
+    const pointer = MachineFile.pointerOf(this)
     this.machine.enter('close', (task) => {
       putFile(task, pointer)
       finishCall(task)

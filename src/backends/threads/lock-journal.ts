@@ -33,10 +33,13 @@ const KEPT = 4
 /**
  * Changes the state to what `change` makes of it, '' at first; to nothing else if that is null. It may be called several
  * times. What it throws ends this.
+ *
+ * @param kept how many numbers below the highest stay
  */
 export function* changeState(
   folder: JournalFolder,
   change: (state: string) => string | null,
+  kept = KEPT,
 ): Generator<undefined, void> {
   for (;;) {
     const base = Math.max(0, ...folder.list())
@@ -52,7 +55,7 @@ export function* changeState(
     yield
     if (Math.max(...numbers) === base + 1) {
       for (const old of numbers) {
-        if (old >= base + 1 - KEPT) continue
+        if (old >= base + 1 - kept) continue
         folder.remove(old)
         yield
       }

@@ -132,7 +132,7 @@ export class MemoryFile extends MachineFile {
     if (this.closed) return
     this.closed = true
     if (!this.#holds) return
-    const { pointer } = this
+    const pointer = MachineFile.pointerOf(this)
     this.machine.enter('close', (task) => {
       putFile(task, pointer)
       finishCall(task)

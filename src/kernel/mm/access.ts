@@ -165,10 +165,7 @@ export function writeBytes(cpu: Task, mm: number, address: number, source: Uint8
     if (length <= SMALL_MOVE)
       for (let byte = 0; byte < length; byte++) cpu.memory.bytes[to + byte] = source[done + byte]
     else
-      cpu.memory.bytes.set(
-        done === 0 && length === source.length ? source : viewOf(source, done, length),
-        to,
-      )
+      cpu.memory.bytes.set(done === 0 && length === source.length ? source : viewOf(source, done, length), to)
     accessDone(cpu)
     done += length
   }
