@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import { pathToFileURL } from 'node:url'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import {
   type AddressSpace,
   BusError,
@@ -489,7 +489,7 @@ describe('no code of the caller runs inside the kernel', () => {
   /** What stands where the kernel might use it: remembers whether it ran at all. */
   class Evil extends Uint8Array {
     static ran = 0
-    static override get [Symbol.species](): never {
+    static get [Symbol.species](): never {
       return Evil.run()
     }
     static run(): never {

@@ -1,5 +1,5 @@
-// A thread that opens a file and maps it, says what came of it, and stays until it is ended: in a machine of its own, or
-// in the one whose handle it is given.
+// A thread that opens a file and maps it, says what came of it, and stays until it is ended: in a machine of its own,
+// or in the one whose handle it is given.
 
 import { parentPort, workerData } from 'node:worker_threads'
 import { Machine, type MachineHandle, MemoryError } from '../../src/index.ts'

@@ -1,5 +1,5 @@
-// A process that wants a file: for each line that it is given, it tries to open the file for writing in its machine, if it
-// has not, adds 1 to its first word, and says what came of it.
+// A process that wants a file: for each line that it is given, it tries to open the file for writing in its machine, if
+// it has not, adds 1 to its first word, and says what came of it.
 //
 //   lock-child.ts PATH
 

@@ -48,7 +48,7 @@ function shown(value: unknown): string {
 
 const WHOLE_BYTES = 'a whole number of bytes from 0'
 
-/** Throws a TypeError unless it is a whole number. Whether a program can have such an address is for the call to say. */
+/** Throws a TypeError unless it is a whole number. Whether a program can have that address is for the call to say. */
 export function checkAddress(value: unknown, name = 'address'): asserts value is number {
   if (!Number.isInteger(value)) typeError(name, value, 'an address, which is a whole number')
 }

@@ -1,12 +1,12 @@
 // Files on disk that a machine has open are locked for other machines, of this process and of others: each machine has
 // a page cache of its own, so that one would write over what the other has written.
 //
-// Who has which file, known by device and inode, stands in a state that all processes of the user share (lock-journal.ts).
-// A machine lives in one process, and holds its files for as long as one of its threads is attached. Each of them has,
-// for that, a file open whose name has the number of the machine; its entry in a folder is removed at once, so that
-// nothing stays of it but the descriptor, which the operating system closes with the thread or the process. Whoever
-// wants to know whether a machine lives looks for it among the descriptors of its process (/proc/PID/fd). Where there
-// is no /proc, only the life of the process is known.
+// Who has which file, known by device and inode, stands in a state that all processes of the user share, see
+// lock-journal.ts. A machine lives in one process, and holds its files for as long as one of its threads is attached.
+// Each of them has, for that, a file open whose name has the number of the machine; its entry in a folder is removed at
+// once, so that nothing stays of it but the descriptor, which the operating system closes with the thread or the
+// process. Whoever wants to know whether a machine lives looks for it among the descriptors of its process
+// (/proc/PID/fd). Where there is no /proc, only the life of the process is known.
 
 import {
   closeSync,

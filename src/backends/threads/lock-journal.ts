@@ -1,13 +1,14 @@
 // A small state that processes share through a folder, and change one at a time, without a lock that a dead one could
 // leave behind.
 //
-// The state is the file with the highest number. Who wants to change it reads it, writes what it is to be into a file of
-// its own, and links that file (link(2)) to the next number: of several who try, one succeeds, and the others look again.
+// The state is the file with the highest number. Who wants to change it reads it, writes what it is to be into a file
+// of its own, and links that file (link(2)) to the next number: of several who try, one succeeds, and the others look
+// again.
 //
 //   - A number is taken away only after a higher one was there, so that the highest never becomes lower.
 //   - Whoever slept between looking and linking may have linked a number that was free again. Then a higher one is
-//     there, as it had been taken away; so it looks once more, and has changed the state only if its own is the highest.
-//     What it linked is below the highest, where nobody looks.
+//     there, as it had been taken away; so it looks once more, and has changed the state only if its own is the
+//     highest. What it linked is below the highest, where nobody looks.
 //   - The state may have been changed on top of a change before its maker looked once more. It does not know that, and
 //     tries again: hence a change that finds itself made is none.
 //   - A reading of the folder must not miss the highest. Linux reads a small folder at one moment; elsewhere one might
@@ -31,8 +32,8 @@ export interface JournalFolder {
 const KEPT = 4
 
 /**
- * Changes the state to what `change` makes of it, '' at first; to nothing else if that is null. It may be called several
- * times. What it throws ends this.
+ * Changes the state to what `change` makes of it, '' at first; to nothing else if that is null. It may be called
+ * several times. What it throws ends this.
  *
  * @param kept how many numbers below the highest stay
  */

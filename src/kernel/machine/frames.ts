@@ -64,8 +64,8 @@ export class PhysicalMemory {
 }
 
 /**
- * `length` bytes of `array`, from its byte `from` on. Unlike `subarray`, which asks the array for a constructor, it runs
- * no code but its own.
+ * `length` bytes of `array`, from its byte `from` on. Unlike `subarray`, which asks the array for a constructor, it
+ * runs no code but its own.
  */
 export function viewOf(array: Uint8Array, from: number, length: number): Uint8Array {
   return new Uint8Array(array.buffer, array.byteOffset + from, length)

@@ -49,7 +49,12 @@ class Run {
   /** Runs with the same key go on in the same way: what everybody has seen, and what is there. */
   key(): string {
     const files = [...this.files].sort(([one], [other]) => one - other)
-    return JSON.stringify([files, [...this.holding], [...this.refused], this.#claimants.map(({ log }) => log)])
+    return JSON.stringify([
+      files,
+      [...this.holding],
+      [...this.refused],
+      this.#claimants.map(({ log }) => log),
+    ])
   }
 
   *#perform(who: string, program: Program, log: unknown[]): Generator<undefined, void> {
@@ -145,8 +150,5 @@ test('without the second look, two have it: the exploration would find that', ()
       },
     }
   }
-  assert.throws(
-    () => explore([CYCLES, TAKE], 0, () => undefined, blind),
-    /has taken what another holds/,
-  )
+  assert.throws(() => explore([CYCLES, TAKE], 0, () => undefined, blind), /has taken what another holds/)
 })
