@@ -48,23 +48,23 @@ test('an observer is told outside the kernel: it may use the machine, and what i
   const worker = startWorker('map', space)
   const thrown: unknown[] = []
   process.setUncaughtExceptionCaptureCallback((error) => thrown.push(error))
-  let told = 0
+  const seen = { waits: 0 }
   space.observe({
     mmapLockWait(write, nanoseconds) {
       assert.equal(write, true)
       assert.ok(nanoseconds > 0)
       // A call and an access, in the middle of what would have been a call.
       assert.ok(space.maps().length > 0)
-      space.writeUint32(at, ++told)
+      space.writeUint32(at, ++seen.waits)
       throw new Error('of the observer')
     },
   })
   // Until it had to wait once: the other thread has the lock most of the time.
-  while (told === 0) space.munmap(space.mmap(PAGE), PAGE)
+  while (seen.waits === 0) space.munmap(space.mmap(PAGE), PAGE)
   space.observe(null)
-  const before = told
+  const told = seen.waits
   for (let round = 0; round < 100; round++) space.munmap(space.mmap(PAGE), PAGE)
-  assert.equal(told, before)
+  assert.equal(seen.waits, told)
   assert.equal(space.readUint32(at), told)
   await new Promise(setImmediate)
   process.setUncaughtExceptionCaptureCallback(null)

@@ -1,13 +1,10 @@
 // What is injected into the files of a machine, and what is to be seen of it. Each case says what it saw in words that
 // are made from what it observed; it is right when they are the expected ones.
 
-import { type ChildProcessByStdio, spawn } from 'node:child_process'
-import { once } from 'node:events'
+import { spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
-import type { Readable, Writable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import {
   type AddressSpace,
@@ -17,19 +14,14 @@ import {
   Machine,
   MemoryError,
 } from '../../src/index.ts'
+import { processesAtOneFile } from './contenders.ts'
+import type { FaultCase } from './fault-case.ts'
 import { Injector } from './injector.ts'
 import { DoomedThread, PAGES_EACH, WORKING, dieInKernel } from './threads.ts'
 
 const PAGE = 4096
 /** How long a process may take to end before it counts as hanging, in milliseconds. */
 const PATIENCE = 60_000
-
-export interface FaultCase {
-  readonly injected: string
-  readonly expected: string
-  /** @param folder for files of the case's own */
-  run(folder: string): string | Promise<string>
-}
 
 export interface FaultOutcome {
   readonly injected: string
@@ -535,86 +527,6 @@ function deaths(steps: readonly number[], moments: readonly number[]): readonly 
     },
   ]
 }
-
-// ---------------------------------------------------------------------------------------------------------------------
-// Several processes at one file
-
-/** A process that tries to open the file when it is told to. */
-class Contender {
-  readonly #child: ChildProcessByStdio<Writable, Readable, null>
-  readonly #answers: AsyncIterator<string>
-
-  constructor(path: string) {
-    const script = fileURLToPath(new URL('./lock-child.ts', import.meta.url))
-    this.#child = spawn(process.execPath, [script, path], { stdio: ['pipe', 'pipe', 'inherit'] })
-    this.#answers = createInterface(this.#child.stdout)[Symbol.asyncIterator]()
-  }
-
-  async answer(): Promise<string> {
-    const { value } = await this.#answers.next()
-    return value ?? 'it has ended'
-  }
-
-  /** What comes of its attempt. */
-  async attempt(): Promise<string> {
-    this.#child.stdin.write('\n')
-    return this.answer()
-  }
-
-  async kill(): Promise<void> {
-    if (this.#child.signalCode !== null || this.#child.exitCode !== null) return
-    const ended = once(this.#child, 'exit')
-    this.#child.kill('SIGKILL')
-    await ended
-  }
-}
-
-/** Starts processes, and ends what is left of them. */
-async function withContenders(
-  folder: string,
-  processes: number,
-  body: (contenders: readonly Contender[], path: string) => Promise<string>,
-): Promise<string> {
-  const path = join(folder, 'file')
-  writeFileSync(path, new Uint8Array(PAGE))
-  const contenders = Array.from({ length: processes }, () => new Contender(path))
-  try {
-    for (const contender of contenders) await contender.answer()
-    return await body(contenders, path)
-  } finally {
-    for (const contender of contenders) await contender.kill()
-  }
-}
-
-const processesAtOneFile = (contenders: number): readonly FaultCase[] => [
-  {
-    injected: 'two processes that write to one file',
-    expected: 'open; EBUSY; open; 2 on disk',
-    run: (folder) =>
-      withContenders(folder, 2, async ([first, second], path) => {
-        const answers = [await first!.attempt(), await second!.attempt(), await first!.attempt()]
-        return `${answers.join('; ')}; ${readFileSync(path).readUInt32LE(0)} on disk`
-      }),
-  },
-  {
-    injected: `SIGKILL of the process that holds a file, again and again, of ${contenders} that want it`,
-    expected: `one holds it each time; ${contenders} on disk`,
-    run: (folder) =>
-      withContenders(folder, contenders, async (processes, path) => {
-        const left = new Set(processes)
-        while (left.size > 0) {
-          const attempts = [...left].map(async (contender) => [contender, await contender.attempt()] as const)
-          const answers = await Promise.all(attempts)
-          const holders = answers.filter(([, answer]) => answer === 'open')
-          if (holders.length !== 1 || answers.some(([, answer]) => answer !== 'open' && answer !== 'EBUSY'))
-            return `${answers.map(([, answer]) => answer)} of ${left.size}`
-          await holders[0]![0].kill()
-          left.delete(holders[0]![0])
-        }
-        return `one holds it each time; ${readFileSync(path).readUInt32LE(0)} on disk`
-      }),
-  },
-]
 
 /** All cases; `scale` multiplies how often those are done that are done at many steps or moments. */
 export function faultCases(scale: number): readonly FaultCase[] {

@@ -42,7 +42,6 @@ import {
   VM_SHARED,
   Vma,
   addInt32,
-  addressText,
   brk,
   compareExchangeInt32,
   createMm,
@@ -108,6 +107,7 @@ import { LockWaits } from './lock-waits.ts'
 import { Machine, type MachineHandle } from './machine.ts'
 import { MachineFile } from './machine-file.ts'
 import { MmuNotifier } from './mmu-notifier.ts'
+import { beyond, misaligned, pageOf, pagesOf, pagesOrNone, pagesTouched } from './page-ranges.ts'
 import { type Protection, checkProtection, protectionFlags, protectionName } from './protection.ts'
 
 /** First address beyond what a program can use: 8 TiB less a page. */
@@ -953,52 +953,9 @@ function describe(heap: Int32Array, vma: number): Mapping {
   }
 }
 
-function misaligned(address: number, call: string, name = 'address'): MemoryError {
-  return new MemoryError('EINVAL', call, `${name}: ${addressText(address)} is not a multiple of 4096`)
-}
-
-function beyond(value: number, name = 'address'): string {
-  return `${name}: ${addressText(value)} is beyond the address space`
-}
-
-/** The page of an address that must be a multiple of 4096. */
-function pageOf(address: number, call: string, name = 'address'): number {
-  checkAddress(address, name)
-  if (address < 0 || address % PAGE_SIZE !== 0) throw misaligned(address, call, name)
-  if (address >= 2 ** 43)
-    throw new MemoryError(call === 'munmap' ? 'EINVAL' : 'ENOMEM', call, beyond(address, name))
-  return address / PAGE_SIZE
-}
-
-/** The pages that [address, address + length) touches: the calls that lock do not ask for whole ones. */
-function pagesTouched(address: number, length: number, call: string): { start: number; end: number } {
-  checkAddress(address)
-  checkBytes(length, 'length')
-  if (address < 0) throw new MemoryError('EINVAL', call, beyond(address))
-  const start = Math.floor(address / PAGE_SIZE)
-  if (start > TASK_SIZE) throw new MemoryError('ENOMEM', call, beyond(address))
-  // The last page that there can be is not the program's, so that no more need be looked at.
-  return { start, end: Math.min(Math.ceil((address + length) / PAGE_SIZE), TASK_SIZE + 1) }
-}
-
 function limitNumber(limit: Limit, call: string): number {
   checkString(limit, 'limit')
   if (!Object.hasOwn(limitNumbers, limit))
     throw new MemoryError('EINVAL', call, `limit: there is no '${String(limit)}'`)
   return limitNumbers[limit]
-}
-
-/** Whole pages that cover a length, which may be 0. */
-function pagesOrNone(length: number, call: string, name = 'length'): number {
-  return length === 0 ? 0 : pagesOf(length, call, name)
-}
-
-/** Whole pages that cover a length of at least one byte. */
-function pagesOf(length: number, call: string, name = 'length'): number {
-  checkBytes(length, name)
-  if (length === 0) throw new MemoryError('EINVAL', call, `${name}: 0 bytes`)
-  const pages = Math.ceil(length / PAGE_SIZE)
-  if (pages > TASK_SIZE)
-    throw new MemoryError(call === 'munmap' ? 'EINVAL' : 'ENOMEM', call, beyond(length, name))
-  return pages
 }
