@@ -14,6 +14,8 @@ import {
   Machine,
   MemoryError,
 } from '../../src/index.ts'
+import { processesAtOneFile } from './contenders.ts'
+import type { FaultCase } from './fault-case.ts'
 import { Injector } from './injector.ts'
 import { threadEnds } from './thread-ends.ts'
 import { DoomedThread, PAGES_EACH, WORKING, dieInKernel } from './threads.ts'
@@ -21,13 +23,6 @@ import { DoomedThread, PAGES_EACH, WORKING, dieInKernel } from './threads.ts'
 const PAGE = 4096
 /** How long a process may take to end before it counts as hanging, in milliseconds. */
 const PATIENCE = 60_000
-
-export interface FaultCase {
-  readonly injected: string
-  readonly expected: string
-  /** @param folder for files of the case's own */
-  run(folder: string): string | Promise<string>
-}
 
 export interface FaultOutcome {
   readonly injected: string
@@ -557,5 +552,6 @@ export function faultCases(scale: number): readonly FaultCase[] {
     ...kills(numbers(6 * scale, 17), numbers(4 * scale, 2)),
     ...deaths(numbers(4 * scale, 1), numbers(4 * scale, 3)),
     ...threadEnds(scale),
+    ...processesAtOneFile(Math.min(4 * scale, 8)),
   ]
 }

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import { checkEnds, victims } from '../../src/check/index.ts'
 import { Machine, MemoryError, type AddressSpace } from '../../src/index.ts'
-import type { FaultCase } from './faults.ts'
+import type { FaultCase } from './fault-case.ts'
 import { LOADS } from './load-worker.ts'
 
 /** How long a process may take to end before it counts as hanging, in milliseconds. */

@@ -15,6 +15,7 @@ export {
   type RemapOptions,
   TOUCH_SPECULATIVE,
 } from './address-space.ts'
+export type { FilePath } from './arguments.ts'
 export { DiskFile, type DiskFileHandle, type OpenFileOptions } from './disk-file.ts'
 export { ConfigurationError, MemoryError, OutOfMemory } from './errors.ts'
 export {

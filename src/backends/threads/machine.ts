@@ -61,6 +61,16 @@ import {
   syncFileOfGeneration,
 } from '../../kernel/index.ts'
 import { AddressSpace, type AddressSpaceOptions } from './address-space.ts'
+import {
+  type FilePath,
+  type OptionChecks,
+  checkBoolean,
+  checkNumber,
+  checkObject,
+  checkString,
+  readOptions,
+  unchecked,
+} from './arguments.ts'
 import { DiskFile, type OpenFileOptions } from './disk-file.ts'
 import { ConfigurationError, MemoryError, OutOfMemory, checkResult } from './errors.ts'
 import { HostFiles } from './host-io.ts'
@@ -70,7 +80,7 @@ import { MemoryFile, type MemoryFileOptions } from './memory-file.ts'
 import { salvage } from './salvage.ts'
 import { parseSize } from './size.ts'
 import { assureStackRoom } from './stack-room.ts'
-import type { Storage } from './storage.ts'
+import { type Storage, checkStorage } from './storage.ts'
 
 /** The name of a design, as `designs` lists them. */
 export type DesignName = string
@@ -103,13 +113,31 @@ export interface MachineOptions {
   readonly kernelHeap?: string | number
   readonly config?: Partial<KernelConfig>
   /** A file to which pages that are not in use leave memory, see Machine.swapOn(). Default: none. */
-  readonly swap?: SwapOptions & { readonly path: string }
+  readonly swap?: SwapOptions & { readonly path: FilePath }
 }
 
 export interface SwapOptions {
   /** Room for swapped pages: bytes or a size such as '1GiB', a multiple of 4096, at most 4 GiB less 4 KiB. */
   readonly size: string | number
+  /** As of openFile(). Default true. */
+  readonly lock?: boolean
 }
+
+const machineChecks: OptionChecks<MachineOptions> = {
+  memory: unchecked,
+  cpus: checkNumber,
+  design: checkString,
+  rwsem: checkString,
+  rss: checkString,
+  overcommit: checkString,
+  overcommitRatio: checkNumber,
+  overcommitKbytes: checkNumber,
+  kernelHeap: unchecked,
+  config: checkObject,
+  swap: checkObject,
+}
+const detachChecks: OptionChecks<{ readonly discard?: boolean }> = { discard: checkBoolean }
+const swapChecks: OptionChecks<SwapOptions> = { size: unchecked, lock: checkBoolean }
 
 /** What another thread needs to attach. Can be cloned: pass it as `workerData` or in a message. */
 export interface MachineHandle {
@@ -156,10 +184,13 @@ function leaveAll(): void {
 
 export class Machine {
   /**
-   * Makes a machine and attaches this thread to it. Throws ConfigurationError, or RangeError for a size that is none.
+   * Makes a machine and attaches this thread to it. Throws ConfigurationError for one that cannot be, TypeError and
+   * RangeError for what is no option, no size or no number.
    */
-  static create(options: MachineOptions): Machine {
+  static create(given: MachineOptions): Machine {
+    const options = readOptions(given, 'Machine.create options', machineChecks)
     const { memory, cpus } = options
+    checkNumber(cpus, 'cpus')
     const bytes = parseSize(memory, 'memory')
     if (bytes % PAGE_SIZE !== 0)
       throw new ConfigurationError(`memory: ${bytes} bytes is not a multiple of ${PAGE_SIZE}`)
@@ -201,7 +232,10 @@ export class Machine {
     const physical = allocate(bytes, 'memory', () => createPhysicalMemory(frameCount))
     const machine = Machine.attach({ kind: 'faultline-machine', id: randomUUID(), heap, memory: physical })
     try {
-      if (options.swap !== undefined) machine.swapOn(options.swap.path, options.swap)
+      if (options.swap !== undefined) {
+        const { path, ...swap } = options.swap
+        machine.swapOn(path, swap)
+      }
     } catch (error) {
       machine.detach()
       throw error
@@ -247,7 +281,7 @@ export class Machine {
     this.#locked = lockedInstructions(handle.heap)
     this.#cpus = new MachineCpus(heap, (id) => this.#taskOf(id))
     this.task = this.#taskOf(this.#cpus.take())
-    this.files = new HostFiles(heap, this.task.memory, () => this.#cpus.buryDead(this.task.id))
+    this.files = new HostFiles(handle.id, this.task, () => this.#cpus.buryDead(this.task.id))
     this.task.host = this.files
     this.#stopWatching = onThreadEnd(this.#cpus)
     detachAtExit()
@@ -296,7 +330,7 @@ export class Machine {
    * the same pages. The file must not be changed by others than this machine meanwhile. Errors: MemoryError with what
    * the disk says (ENOENT, EACCES, EISDIR, EROFS …), EEXIST (`exclusive`), ENODEV (a pipe or a device), EFBIG, ENOMEM.
    */
-  openFile(path: string, options: OpenFileOptions = {}): DiskFile {
+  openFile(path: FilePath, options: OpenFileOptions = {}): DiskFile {
     return DiskFile.open(this, path, options)
   }
 
@@ -316,21 +350,22 @@ export class Machine {
    * the machine ends; nobody can open it for writing meanwhile (ETXTBSY). Errors: EBUSY (there is one already, or this
    * machine has the file open or mapped), ENOMEM (the kernel heap), and those of openFile().
    */
-  swapOn(path: string, options: SwapOptions): void {
+  swapOn(path: FilePath, given: SwapOptions): void {
+    const options = readOptions(given, 'swap options', swapChecks)
     const bytes = parseSize(options.size, 'swap')
     if (bytes === 0 || bytes % PAGE_SIZE !== 0)
       throw new ConfigurationError(`swap: ${bytes} bytes is not a positive multiple of ${PAGE_SIZE}`)
     this.assertAttached()
     if (Atomics.load(this.#heap, Header.swapFile) !== 0)
       throw new MemoryError('EBUSY', 'swapOn', 'there is a swap file already')
-    const file = this.openFile(path, { mode: 'r+', create: true })
+    const file = this.openFile(path, { mode: 'r+', create: true, lock: options.lock ?? true })
     try {
       // Before its contents are lost: somebody may need them.
       if (Atomics.load(this.#heap, file.pointer + File.refcount) !== 1)
-        throw new MemoryError('EBUSY', 'swapOn', `${path} is in use as a file`)
+        throw new MemoryError('EBUSY', 'swapOn', `${file.path} is in use as a file`)
       if (file.size !== bytes) file.truncate(bytes)
       const result = this.enter('swapOn', (task) => swapOn(task, file.pointer, bytes / PAGE_SIZE))
-      checkResult(result, 'swapOn', path)
+      checkResult(result, 'swapOn', file.path)
     } finally {
       // The kernel holds it by now.
       file.close()
@@ -353,6 +388,7 @@ export class Machine {
    * machine has its own setting, and threads that use the same files must use storages that show the same ones.
    */
   setStorage(storage: Storage): void {
+    checkStorage(storage)
     this.files.storage = storage
   }
 
@@ -402,7 +438,8 @@ export class Machine {
    * thread all files: if that fails, the error is thrown and the thread stays attached, unless `discard` says that what
    * is not on disk may be lost.
    */
-  detach({ discard = false }: { readonly discard?: boolean } = {}): void {
+  detach(options: { readonly discard?: boolean } = {}): void {
+    const { discard = false } = readOptions(options, 'detach options', detachChecks)
     if (this.#detached) return
     const lost = this.#cpus.isLost
     if (!lost && !discard) this.#syncIfLast()
@@ -414,7 +451,7 @@ export class Machine {
       if (this.#isInKernel()) declareCpuLost(this.#heap, this.task.id)
       else releaseCpu(this.task)
     }
-    this.files.closeAll()
+    this.files.closeAll(this.#cpus.isLast(this.task.id))
   }
 
   /** For the end of the thread: nothing that was written is lost. Returns the errors. */

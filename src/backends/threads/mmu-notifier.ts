@@ -12,8 +12,10 @@ import {
   secondaryStoreInt32,
   unregisterMmuNotifier,
 } from '../../kernel/index.ts'
+import { checkAddress, checkUnsigned, rangeError } from './arguments.ts'
 import { MemoryError } from './errors.ts'
 import type { Machine } from './machine.ts'
+import { assureStackRoom } from './stack-room.ts'
 
 /**
  * Reads and writes the memory of an address space through translations of its own, which it keeps without holding the
@@ -76,6 +78,7 @@ export class MmuNotifier {
 
   /** Writes the word at `address`, a multiple of four. Throws as {@link readUint32} does. */
   writeUint32(address: number, value: number): void {
+    if (typeof value !== 'number' || value >>> 0 !== value) checkUnsigned(value, 32)
     const checked = this.#checked(address, 4, 'w')
     try {
       secondaryStoreInt32(this.machine.task, this.#pointer, checked, value | 0)
@@ -100,9 +103,9 @@ export class MmuNotifier {
   }
 
   #checked(address: number, multiple: number, access: 'r' | 'w'): number {
-    if (typeof address !== 'number' || Number.isNaN(address))
-      throw new TypeError(`${String(address)} is not an address`)
-    if (address % multiple !== 0) throw new RangeError(`address ${address} is not a multiple of ${multiple}`)
+    assureStackRoom()
+    if (!Number.isInteger(address)) checkAddress(address)
+    if (address % multiple !== 0) rangeError('address', address, `a multiple of ${multiple}`)
     this.#assertRegistered()
     if (address >= 0 && address < TASK_SIZE * PAGE_SIZE) return address
     throw new SegmentationFault('SEGV_MAPERR', address, this.machine.cpu, access)

@@ -72,7 +72,7 @@ export interface Host {
   syncFile(file: number): number
   /** Gives the file a size of `pages` pages of which the last has `lastBytes` bytes. Returns 0 or a negative errno. */
   truncateFile(file: number, pages: number, lastBytes: number): number
-  /** The kernel has freed the file. */
+  /** Nobody refers to the file any more: it is freed next. */
   forgetFile(file: number): void
 }
 
@@ -91,7 +91,7 @@ export class Cpu extends LockedHeap {
    * it does harm.
    */
   entered = false
-  /** The kernel has called somebody outside: the host, or who listens to its tracepoints. */
+  /** The host is at work for this thread, in the middle of a call. */
   calledOut = false
   /** False while this CPU must not answer interrupts. */
   interruptsEnabled = true

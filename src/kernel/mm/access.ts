@@ -6,7 +6,7 @@
 
 import { beginWork, disableInterrupts, endWork, kernelEnter, kernelExit } from '../machine/cpu.ts'
 import { BusError, FaultOutOfMemory, SegmentationFault, type AccessKind } from '../machine/errors.ts'
-import { PAGE_SIZE, PAGE_WORDS } from '../machine/frames.ts'
+import { PAGE_SIZE, PAGE_WORDS, viewOf } from '../machine/frames.ts'
 import { ACCESS_EXECUTE, ACCESS_READ, ACCESS_WRITE, translate } from '../machine/mmu.ts'
 import { PTE_FRAME_SHIFT } from '../machine/pte.ts'
 import { noteStore, noteWritten, sectorMask } from '../machine/sectors.ts'
@@ -152,7 +152,7 @@ export function readBytes(cpu: Task, mm: number, address: number, target: Uint8A
     const from = frame * PAGE_SIZE + offset
     if (length <= SMALL_MOVE)
       for (let byte = 0; byte < length; byte++) target[done + byte] = cpu.memory.bytes[from + byte]
-    else target.set(cpu.memory.bytes.subarray(from, from + length), done)
+    else target.set(viewOf(cpu.memory.bytes, from, length), done)
     accessDone(cpu)
     done += length
   }
@@ -169,10 +169,7 @@ export function writeBytes(cpu: Task, mm: number, address: number, source: Uint8
     if (length <= SMALL_MOVE)
       for (let byte = 0; byte < length; byte++) cpu.memory.bytes[to + byte] = source[done + byte]
     else
-      cpu.memory.bytes.set(
-        done === 0 && length === source.length ? source : source.subarray(done, done + length),
-        to,
-      )
+      cpu.memory.bytes.set(done === 0 && length === source.length ? source : viewOf(source, done, length), to)
     accessDone(cpu)
     done += length
   }

@@ -129,18 +129,9 @@ function grantFirstWaiter(cpu: Cpu, sem: number): void {
 }
 
 function sleepUntilGranted(cpu: Cpu, sem: number, kind: number): void {
-  const { tracepoints } = cpu
-  if (tracepoints !== null) {
-    cpu.calledOut = true
-    tracepoints.contentionBegin(sem, kind === WAITING_FOR_WRITE)
-    cpu.calledOut = false
-  }
+  cpu.tracepoints?.contentionBegin(sem, kind === WAITING_FOR_WRITE)
   sleepUntilWoken(cpu, cpu.base + PerCpu.waiterTask)
-  if (tracepoints !== null) {
-    cpu.calledOut = true
-    tracepoints.contentionEnd(sem)
-    cpu.calledOut = false
-  }
+  cpu.tracepoints?.contentionEnd(sem)
 }
 
 // ---------------------------------------------------------------------------------------------------------------------

@@ -11,7 +11,9 @@ const root = new URL('../../../', import.meta.url)
 const preload = new URL('alone.ts', import.meta.url)
 /** They start worker threads, which would each have to be given the steppable form. */
 const needThreads = new Set(
-  ['files-threads', 'ltp-fork', 'notifier', 'threads'].map((name) => `api/${name}.test.ts`),
+  ['border-threads', 'file-lock', 'files-threads', 'ltp-fork', 'notifier', 'threads'].map(
+    (name) => `api/${name}.test.ts`,
+  ),
 )
 
 const files = ['kernel', 'api'].flatMap((folder) =>
