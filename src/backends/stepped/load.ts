@@ -1,6 +1,7 @@
 // Loading a program in its steppable form: Node imports it as it imports any module, and gets our text instead.
 
-import { createRequire, registerHooks } from 'node:module'
+// As a whole: an older Node lacks the name, and is to say so in words (see threads/node-version.ts).
+import * as nodeModule from 'node:module'
 import { fileURLToPath } from 'node:url'
 import { compileFunction } from 'node:vm'
 import { type Probe, commonjsRuntime, emitModule } from './emit.ts'
@@ -79,7 +80,7 @@ function stepProgram(program: Program, sites: SiteTable, options: LoadOptions): 
 function hookImports(): void {
   if (hooked) return
   hooked = true
-  registerHooks({
+  nodeModule.registerHooks({
     resolve(specifier, context, next) {
       const { url, number } = split(context.parentURL ?? '')
       const modules = programs[number]?.program.modules
@@ -148,7 +149,7 @@ export function requireStepped(number: number, url: string): unknown {
   if (present !== undefined) return present.exports
   const module = { exports: {} as unknown }
   required.set(url, module)
-  const original = createRequire(url)
+  const original = nodeModule.createRequire(url)
   const { imports } = program.modules.get(url)!
   const require = Object.assign((specifier: string): unknown => {
     const target = imports.get(specifier)

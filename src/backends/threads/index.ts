@@ -1,5 +1,7 @@
 // The threads backend: the kernel on worker threads.
 
+import './node-version.ts'
+
 export {
   ADDRESS_LIMIT,
   AddressSpace,
