@@ -4,7 +4,8 @@
 // Principles: exit code 0 means yes, 1 means no, 2 means a wrong call or bad input, and then one line on
 // standard error says what is wrong and what helps, and standard output stays empty. A reader that goes
 // away (head) is no error; Ctrl-C ends everything at once: the process dies of it, and a shell reports 130.
-// First: it refuses a Node that is too old.
+// First, as it refuses a Node that is too old.
+// oxlint-disable-next-line import/no-unassigned-import -- for what it throws
 import '../index.ts'
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
