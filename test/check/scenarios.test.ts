@@ -41,7 +41,7 @@ const complete = new Set([
   'truncate-copy lespinasse-2021 xadd',
 ])
 /** How far the others are explored here; completely, or longer, by `npm run check:all`. */
-const EXECUTIONS = { xadd: 300, generic: 60 } as const
+const EXECUTIONS = { xadd: 120, generic: 40 } as const
 
 describe('kernel scenarios', () => {
   for (const name of scenarioNames) {

@@ -1,5 +1,8 @@
 // The threads backend: the kernel on worker threads.
 
+// oxlint-disable-next-line import/no-unassigned-import -- it is there for what it throws
+import './node-version.ts'
+
 export {
   ADDRESS_LIMIT,
   AddressSpace,
