@@ -5,8 +5,8 @@
 // look. The second is needed because the first does not reach a thread that is itself asleep in the kernel, waiting
 // for what the dead one holds.
 //
-// Node tells nobody before it terminates a worker. Hence `terminate` of its class Worker is replaced in every thread that
-// attaches to a machine: the worker is given the time to finish what it does in the kernel of a machine.
+// Node tells nobody before it terminates a worker. Hence `terminate` of its class Worker is replaced in every thread
+// that attaches to a machine: the worker is given the time to finish what it does in the kernel of a machine.
 
 import { existsSync, readlinkSync } from 'node:fs'
 import { Worker, threadId } from 'node:worker_threads'

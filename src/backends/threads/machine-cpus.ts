@@ -64,7 +64,7 @@ export class MachineCpus {
     return this.#others(own).every((id) => this.#onlineOf(id) !== CPU_TAKEN)
   }
 
-  /** Says that the thread on CPU `own` leaves, or stays after all. Of two that leave at once, the later finds nobody. */
+  /** The thread on CPU `own` leaves, or stays after all. Of two that leave at once, the later finds nobody. */
   setLeaving(own: number, leaving: boolean): void {
     const online = perCpuBase(this.#heap, own) + PerCpu.online
     Atomics.store(this.#heap, online, leaving ? CPU_LEAVING : CPU_TAKEN)

@@ -1,8 +1,8 @@
 // Ends a thread at every step of a call, and looks what becomes of the others.
 //
 // A victim does so many steps and is then ended: never chosen again. The undertaker buries it, as another thread of the
-// process does, and everybody else goes on. They must come to their end. Where the machine is lost, all of them are told
-// so; where it stands, what they see is what some sequential order of the operations gives, with the victim's or
+// process does, and everybody else goes on. They must come to their end. Where the machine is lost, all of them are
+// told so; where it stands, what they see is what some sequential order of the operations gives, with the victim's or
 // without it, the invariants of the kernel hold, and taking everything down gives everything back.
 //
 // A victim that is ordered to stop beforehand must never cost the machine.
