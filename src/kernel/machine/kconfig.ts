@@ -21,6 +21,11 @@ export interface KernelConfig {
   readonly MMU_GATHER_RCU_TABLE_FREE: boolean
   /** mremap moves whole page tables where it can, and not their entries one by one. */
   readonly HAVE_MOVE_PMD: boolean
+  /**
+   * The processor has protection keys (`ospke`), and what may only be executed cannot be read, see mm/pkeys.ts. Without
+   * them, as on processors that have none, it can.
+   */
+  readonly X86_INTEL_MEMORY_PROTECTION_KEYS: boolean
   /** Only the parts of a frame that were written are zeroed for its next owner, see sectors.ts. */
   readonly ZERO_WRITTEN_SECTORS: boolean
   /** Freed objects are filled with poison, which is checked when they are allocated again. */
@@ -38,6 +43,7 @@ export const defaultKernelConfig: KernelConfig = {
   SPECULATIVE_PAGE_FAULT_STATS: true,
   MMU_GATHER_RCU_TABLE_FREE: true,
   HAVE_MOVE_PMD: true,
+  X86_INTEL_MEMORY_PROTECTION_KEYS: false,
   ZERO_WRITTEN_SECTORS: true,
   SLUB_DEBUG: false,
   PUBLISHED_FLAWS: false,
