@@ -197,7 +197,11 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 function makeWorld(machine: Machine): { world: World; close(): void } {
   const floating: number[] = []
   const space = machine.createAddressSpace({ stackLimit: STACK_LIMIT })
-  const model = new ReferenceSpace({ stackLimit: STACK_LIMIT, addressLimit: ADDRESS_LIMIT })
+  const model = new ReferenceSpace({
+    stackLimit: STACK_LIMIT,
+    addressLimit: ADDRESS_LIMIT,
+    executeOnly: machine.config.X86_INTEL_MEMORY_PROTECTION_KEYS,
+  })
   const files = FILE_BYTES.map((size, index) => {
     const contents = Uint8Array.from(
       { length: size },
@@ -282,8 +286,12 @@ const variants: { name: string; options: { design: DesignName } & Partial<Machin
   ...configurations
     .filter(({ rwsem }) => rwsem === 'xadd')
     .map((options) => ({
-      name: `${options.design}, shared rss, poisoned objects`,
-      options: { ...options, rss: 'shared' as const },
+      name: `${options.design}, shared rss, poisoned objects, protection keys`,
+      options: {
+        ...options,
+        rss: 'shared' as const,
+        config: { SLUB_DEBUG: true, X86_INTEL_MEMORY_PROTECTION_KEYS: true },
+      },
     })),
 ]
 
@@ -333,7 +341,7 @@ describe('random sequences agree with the reference model', () => {
       advice: modelledAdvice,
     }
     for (const [index, options] of configurations.entries()) {
-      const run = makeRunner(options)
+      const run = makeRunner({ ...options, config: { X86_INTEL_MEMORY_PROTECTION_KEYS: index % 2 === 1 } })
       for (let repeat = 0; repeat < Math.max(1, runs / 50); repeat++) {
         const stream = index * 1000 + repeat
         const random = Random.derive(seed, stream)

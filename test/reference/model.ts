@@ -51,7 +51,7 @@ export class ReferenceCallError extends Error {
 
 /** A signal that an access raises. */
 export class ReferenceFault extends Error {
-  readonly code: 'SEGV_MAPERR' | 'SEGV_ACCERR' | 'BUS_ADRERR'
+  readonly code: 'SEGV_MAPERR' | 'SEGV_ACCERR' | 'SEGV_PKUERR' | 'BUS_ADRERR'
   readonly address: number
   constructor(code: ReferenceFault['code'], address: number) {
     super(`${code} at 0x${address.toString(16)}`)
@@ -170,6 +170,8 @@ export interface ReferenceSpaceOptions {
   minimumAddress?: number
   /** bytes; how large a mapping that grows down may become */
   stackLimit?: number
+  /** whether what may only be executed cannot be read, as where the processor has protection keys; default false */
+  executeOnly?: boolean
 }
 
 const ZERO_PAGE = new Uint8Array(PAGE_SIZE)
@@ -187,6 +189,7 @@ export class ReferenceSpace {
   readonly addressLimit: number
   readonly minimumAddress: number
   readonly stackLimit: number
+  readonly executeOnly: boolean
   startBrk = 0
   currentBrk = 0
   #nextAnonymousFile = -1
@@ -197,6 +200,7 @@ export class ReferenceSpace {
     this.addressLimit = options.addressLimit ?? 2 ** 43 - PAGE_SIZE
     this.minimumAddress = options.minimumAddress ?? 0x10000
     this.stackLimit = options.stackLimit ?? 8 * 1024 * 1024
+    this.executeOnly = options.executeOnly ?? false
   }
 
   // ── calls
@@ -459,6 +463,8 @@ export class ReferenceSpace {
     const number = Math.floor(address / PAGE_SIZE)
     let page = this.pages.get(number)
     if (page === undefined) page = this.#growStack(number, address)
+    // For an access to data that the key forbids, nothing is brought in.
+    if (access !== 'x' && this.#isExecuteOnly(page)) throw new ReferenceFault('SEGV_PKUERR', address)
     const allowed =
       access === 'w'
         ? (page.protection & WRITE) !== 0
@@ -543,8 +549,7 @@ export class ReferenceSpace {
    * shared memory and files the very same.
    */
   fork(): ReferenceSpace {
-    const { addressLimit, minimumAddress, stackLimit } = this
-    const child = new ReferenceSpace({ addressLimit, minimumAddress, stackLimit })
+    const child = new ReferenceSpace(this)
     child.startBrk = this.startBrk
     child.currentBrk = this.currentBrk
     for (const [file, number] of this.#fileNumbers) child.#fileNumbers.set(file, number)
@@ -666,6 +671,12 @@ export class ReferenceSpace {
     return { least, most }
   }
 
+  /** Whether the mapping of a page, which there is, lets it be read. */
+  isReadable(number: number): boolean {
+    const page = this.pages.get(number)!
+    return page.protection !== 0 && !this.#isExecuteOnly(page)
+  }
+
   /** Whether the whole range is free. */
   isFree(address: number, length: number): boolean {
     return this.#isFree(address, length)
@@ -697,6 +708,10 @@ export class ReferenceSpace {
 
   // ── inside
   // ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #isExecuteOnly(page: ReferencePage): boolean {
+    return this.executeOnly && page.protection === EXECUTE
+  }
 
   /** Throws where a file has no page to bring in. */
   #mustExist(page: ReferencePage, address: number): void {
