@@ -51,19 +51,18 @@ export class Subject {
   readonly #heap: number
   readonly #threads: number
   readonly #memlockMost: number
+  readonly #executeOnly: boolean
   #machine: Machine | null = null
   #space: AddressSpace | null = null
   #surroundings = ''
 
-  /** @param peer the other side */
-  constructor(
-    design: DesignName,
-    { heapStart, threads, memlockMost }: Pick<Peer, 'heapStart' | 'threads' | 'memlockMost'>,
-  ) {
+  /** @param peer the other side, which decides whether this one has protection keys */
+  constructor(design: DesignName, { heapStart, threads, memlockMost, executeOnly }: Omit<Peer, 'run'>) {
     this.design = design
     this.#heap = HEAP_BASE + (heapStart % PAGE_TABLE_BYTES)
     this.#threads = threads
     this.#memlockMost = memlockMost
+    this.#executeOnly = executeOnly
   }
 
   /** The lines that linux.c would print. An error that is none of a program's is one more line, and the last. */
@@ -72,6 +71,7 @@ export class Subject {
       memory: '16MiB',
       cpus: this.#threads,
       design: this.design,
+      config: { X86_INTEL_MEMORY_PROTECTION_KEYS: this.#executeOnly },
     }))
     const space = (this.#space ??= this.#createSpace(machine))
     const open = files.map(({ size }, number) => machine.createFile({ size, contents: contents[number]! }))
@@ -353,7 +353,8 @@ function contentsOf(world: World): string {
   const bytes = new Uint8Array(PAGE)
   const words = new Uint32Array(bytes.buffer)
   for (const { start, end, text } of mappingsOf(world)) {
-    if (text.includes(' ---')) space.mprotect(start, end - start, 'r')
+    // What can be written, can be read.
+    if (/ --[-x]/.test(text)) space.mprotect(start, end - start, 'r')
     for (let page = start; page < end; page += PAGE) {
       try {
         space.readInto(page, bytes)
