@@ -149,8 +149,7 @@ describe('memory that may only be executed', () => {
   const steps = executeOnly.map(([step]) => step)
   const answers = (withKeys: boolean) =>
     executeOnly.map(([, answer]) => (typeof answer === 'string' ? answer : answer[withKeys ? 0 : 1]))
-  const results = (lines: readonly string[]) =>
-    lines.slice(0, steps.length).map((line) => line.split('|')[0])
+  const results = (lines: readonly string[]) => lines.slice(0, steps.length).map((line) => line.split('|')[0])
   const other = { heapStart: 0x5555_5557_f000, threads: 2, memlockMost: Infinity }
 
   for (const withKeys of [true, false]) {

@@ -102,8 +102,8 @@ export class LinuxPeer implements Peer {
   }
 
   /**
-   * Compiles and starts it; each process has up to `threads` threads, 1 to 4. With `keysUsedUp` it is without protection
-   * keys on any host.
+   * Compiles and starts it; each process has up to `threads` threads, 1 to 4. With `keysUsedUp` it is without
+   * protection keys on any host.
    */
   static async start(threads = 1, keysUsedUp = false): Promise<LinuxPeer> {
     const folder = mkdtempSync(path.join(os.tmpdir(), 'faultline-conformance-'))

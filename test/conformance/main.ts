@@ -103,6 +103,8 @@ for (const peer of peers) {
   else peer.close()
 }
 if (peers.every(({ executeOnly }) => !executeOnly))
-  console.log('not held: memory that can only be executed, which needs a processor with protection keys (ospke)')
+  console.log(
+    'not held: memory that can only be executed, which needs a processor with protection keys (ospke)',
+  )
 if (agree) console.log('all agree')
 else process.exitCode = 1

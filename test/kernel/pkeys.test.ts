@@ -63,16 +63,16 @@ function inside<Result>(task: Task, body: () => Result): Result {
   return result
 }
 
-function map({ tasks, mm }: Space, page: number, pages: number, access: number): void {
+function map({ tasks, mm }: Space, page: number, pages: number, allowed: number): void {
   const [task] = tasks
-  const result = inside(task!, () => mmap(task!, mm, page, pages, access, MAP_FIXED, 0, 0))
+  const result = inside(task!, () => mmap(task!, mm, page, pages, allowed, MAP_FIXED, 0, 0))
   assert.equal(result, page)
 }
 
-function protect({ tasks, mm }: Space, page: number, pages: number, access: number): void {
+function protect({ tasks, mm }: Space, page: number, pages: number, allowed: number): void {
   const [task] = tasks
   assert.equal(
-    inside(task!, () => mprotect(task!, mm, page, page + pages, access)),
+    inside(task!, () => mprotect(task!, mm, page, page + pages, allowed)),
     0,
   )
 }
@@ -208,7 +208,8 @@ describe('an address space without protection keys', () => {
       const kind = random.pick(kinds)
       const task = tasks[random.below(2)]!
       const call = random.below(10)
-      if (call < 2) lines.push(`${inside(task, () => mmap(task, mm, page, end - page, kind, MAP_FIXED, 0, 0))}`)
+      if (call < 2)
+        lines.push(`${inside(task, () => mmap(task, mm, page, end - page, kind, MAP_FIXED, 0, 0))}`)
       else if (call < 4) lines.push(`${inside(task, () => mprotect(task, mm, page, end, kind))}`)
       else if (call < 5) lines.push(`${inside(task, () => munmap(task, mm, page, end))}`)
       else if (call < 6) lines.push(`${inside(task, () => mlock(task, mm, page, end, false))}`)

@@ -111,6 +111,26 @@ describe('the reference model', () => {
     faults('SEGV_MAPERR', () => small.access(at(496), 'w'))
   })
 
+  test('what may only be executed can be read, unless there are protection keys', () => {
+    for (const executeOnly of [false, true]) {
+      const space = make({ executeOnly })
+      map(space, 0, 3)
+      space.write(at(0), Uint8Array.of(4))
+      space.mprotect(at(0), 3 * PAGE, 'x')
+      for (const each of [space, space.fork()]) {
+        if (executeOnly) faults('SEGV_PKUERR', () => each.read(at(0), 1))
+        else each.read(at(0), 1, Uint8Array.of(4))
+        faults(executeOnly ? 'SEGV_PKUERR' : 'SEGV_ACCERR', () => each.access(at(1), 'w'))
+        assert.deepEqual(each.resident(at(0), 3 * PAGE), [true, false, false])
+        each.access(at(1), 'x')
+        assert.deepEqual(each.resident(at(0), 3 * PAGE), [true, true, false])
+        assert.equal(each.isReadable(at(0) / PAGE), !executeOnly)
+        each.mprotect(at(0), PAGE, 'rx')
+        each.read(at(0), 1, Uint8Array.of(4))
+      }
+    }
+  })
+
   test('private and shared files, the end of a file, and pages given up', () => {
     const space = make()
     const file = new ReferenceFile(1, PAGE + 1, false, new Uint8Array(PAGE + 1).fill(5))

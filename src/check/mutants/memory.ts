@@ -218,7 +218,8 @@ export const memoryMutants: readonly Mutant[] = [
   },
   {
     name: 'key-forgotten-by-the-tlb',
-    guard: 'a translation that an instruction fetch has left is for no load where the page has a protection key',
+    guard:
+      'a translation that an instruction fetch has left is for no load where the page has a protection key',
     race: null,
     scenario: 'execute-only',
     patches: [patch('machine/mmu.ts', '(entry & PTE_PKEY) === 0 ? entry : entry & ~PTE_PRESENT', 'entry')],

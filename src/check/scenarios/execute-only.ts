@@ -1,6 +1,6 @@
-// mprotect takes away the right to read a page, by its protection key: no CPU can read it any more when it has returned.
-// The instruction fetch leaves a translation that is for no load, and that must not outlive the second mprotect. The
-// load of the other CPU meets the key, or not, in every state that lies between.
+// mprotect takes away the right to read a page, by its protection key: no CPU can read it any more when it has
+// returned. The instruction fetch leaves a translation that is for no load, and that must not outlive the second
+// mprotect. The load of the other CPU meets the key, or not, in every state that lies between.
 
 import { kernelScenario } from '../kernel-scenario.ts'
 import { firstPage, warmPage } from './pages.ts'

@@ -81,7 +81,7 @@ function errorCode(access: number): number {
   return access === ACCESS_EXECUTE ? FAULT_USER | FAULT_INSTRUCTION : FAULT_USER
 }
 
-/** The bits of the error code that tell that a page is there, and that its key, one of `refused`, forbids the access. */
+/** The bits of the error code that tell that the page is there, and that a key among `refused` forbids the access. */
 function protectionError(entry: number, refused: number): number {
   if ((entry & PTE_PRESENT) === 0) return 0
   return (entry & refused) !== 0 ? FAULT_PROTECTION | FAULT_PK : FAULT_PROTECTION

@@ -127,5 +127,6 @@ export const RLIMITS = 4
 /** More pages than there can be. */
 export const RLIM_INFINITY = 0x7fff_ffff
 
-if (Mm.limits + 2 * RLIMITS > Mm.pkeyAllocationMap) throw new Error('mm_struct: the limits overlap what follows them')
+if (Mm.limits + 2 * RLIMITS > Mm.pkeyAllocationMap)
+  throw new Error('mm_struct: the limits overlap what follows them')
 if (CPU_MASK + CPU_MASK_WORDS > RSS) throw new Error('mm_struct: the CPU mask overlaps what follows it')

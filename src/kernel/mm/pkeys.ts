@@ -3,8 +3,8 @@
 //
 // Every page has the number of a key, and the register PKRU of each thread says what it must not do to the data of
 // pages with which key. mmap() and mprotect() give what has PROT_EXEC alone the execute-only key of the address space,
-// which is taken from the 16 that there are when it is first needed; where none is left, as on a processor without keys,
-// such memory can be read. All of it counts only on a machine with X86_INTEL_MEMORY_PROTECTION_KEYS.
+// which is taken from the 16 that there are when it is first needed; where none is left, as on a processor without
+// keys, such memory can be read. All of it counts only on a machine with X86_INTEL_MEMORY_PROTECTION_KEYS.
 //
 // PKRU is a constant here. A program starts with INIT_PKRU, its threads and children inherit it, and what would change
 // it, WRPKRU and pkey_alloc() with rights, does not exist; execute_only_pkey() sets what is set already. Nor is there a
@@ -65,7 +65,10 @@ export function overrideMprotectPkey(cpu: Task, mm: number, vmFlags: number, acc
   if (access === VM_EXEC) {
     const pkey = executeOnlyPkey(cpu, mm)
     if (pkey > 0) return pkey
-  } else if ((vmFlags & VM_ACCESS_FLAGS) === VM_EXEC && vmaPkey(vmFlags) === cpu.heap[mm + Mm.executeOnlyPkey]) {
+  } else if (
+    (vmFlags & VM_ACCESS_FLAGS) === VM_EXEC &&
+    vmaPkey(vmFlags) === cpu.heap[mm + Mm.executeOnlyPkey]
+  ) {
     // It leaves the key behind, which is for nothing else.
     return ARCH_DEFAULT_PKEY
   }

@@ -85,8 +85,8 @@ function populatePage(cpu: Task, mm: number, page: number, write?: boolean): num
 
 /**
  * The error code of the fault that would bring the page in, 0 when it is there, -ENOENT when it is not part of a
- * mapping: this does not make stacks grow; -EINVAL when it may not be read, -EFAULT when its key forbids it. Looked up under the mmap lock, as VMA and
- * page table could go away.
+ * mapping: this does not make stacks grow; -EINVAL when it may not be read, -EFAULT when its key forbids it. Looked up
+ * under the mmap lock, as VMA and page table could go away.
  */
 function neededFault(cpu: Task, mm: number, page: number, write?: boolean): number {
   mmapReadLock(cpu, mm)

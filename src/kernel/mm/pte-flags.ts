@@ -1,6 +1,14 @@
 // From the flags of a VMA to the flags of its entries (mm/mmap.c, protection_map).
 
-import { PTE_ACCESSED, PTE_EXEC, PTE_LOCKED, PTE_PKEY, PTE_PRESENT, PTE_PROTNONE, PTE_WRITE } from '../machine/pte.ts'
+import {
+  PTE_ACCESSED,
+  PTE_EXEC,
+  PTE_LOCKED,
+  PTE_PKEY,
+  PTE_PRESENT,
+  PTE_PROTNONE,
+  PTE_WRITE,
+} from '../machine/pte.ts'
 import { VM_EXEC, VM_LOCKED, VM_PKEY_FLAGS, VM_SHARED, VM_WRITE, vmaIsAccessible } from './vma.ts'
 
 /**

@@ -2,8 +2,8 @@
 //
 // An access finds its translation in the shadow table of the observer, or walks the page table of the program and
 // enters what it finds there, after the protocol of mmu-notifier.ts; what is not mapped yet is faulted in as if the
-// program had touched it (KVM's `direct_page_fault`, and `hmm_range_fault`, which takes no references either), only that
-// protection keys forbid nothing to a device: they are a matter of the threads (FAULT_FLAG_REMOTE of hmm_vma_fault). The
+// program had touched it (KVM's `direct_page_fault`, and `hmm_range_fault`, which takes no references either), only
+// that protection keys forbid a device nothing: they are a matter of threads (FAULT_FLAG_REMOTE of hmm_vma_fault). The
 // observer stays locked until the data has moved: whoever withdraws the translation waits that long, as for the flush
 // of a TLB. Left out is `clear_flush_young`: reclaim does not ask observers whether a page was used.
 
