@@ -97,8 +97,8 @@ export const dufourMutants: readonly Mutant[] = [
     patches: [
       patch(
         shared,
-        'import type { FaultContext }',
-        "import { pollInterrupts } from '../machine/cpu.ts'\nimport type { FaultContext }",
+        'import { type FaultContext',
+        "import { pollInterrupts } from '../machine/cpu.ts'\nimport { type FaultContext",
       ),
       patch(
         shared,
