@@ -286,11 +286,11 @@ const variants: { name: string; options: { design: DesignName } & Partial<Machin
   ...configurations
     .filter(({ rwsem }) => rwsem === 'xadd')
     .map((options) => ({
-      name: `${options.design}, shared rss, poisoned objects, protection keys`,
+      name: `${options.design}, shared rss, poisoned objects, protection keys, no zero page`,
       options: {
         ...options,
         rss: 'shared' as const,
-        config: { SLUB_DEBUG: true, X86_INTEL_MEMORY_PROTECTION_KEYS: true },
+        config: { SLUB_DEBUG: true, X86_INTEL_MEMORY_PROTECTION_KEYS: true, MM_FORBIDS_ZEROPAGE: true },
       },
     })),
 ]
@@ -341,7 +341,11 @@ describe('random sequences agree with the reference model', () => {
       advice: modelledAdvice,
     }
     for (const [index, options] of configurations.entries()) {
-      const run = makeRunner({ ...options, config: { X86_INTEL_MEMORY_PROTECTION_KEYS: index % 2 === 1 } })
+      const config = {
+        X86_INTEL_MEMORY_PROTECTION_KEYS: index % 2 === 1,
+        MM_FORBIDS_ZEROPAGE: index % 4 >= 2,
+      }
+      const run = makeRunner({ ...options, config })
       for (let repeat = 0; repeat < Math.max(1, runs / 50); repeat++) {
         const stream = index * 1000 + repeat
         const random = Random.derive(seed, stream)

@@ -23,6 +23,9 @@
 // A processor may have protection keys, which make what may only be executed unreadable. Whether it has, is told in the
 // beginning; "used-up" as the second argument takes all keys away first, and then it is as if there were none.
 //
+// A read of anonymous memory maps the zero page, or takes a page of its own where the kernel forbids the zero page. That
+// is told as well.
+//
 // An operation is one function and one line of the table `operations`; its twin is in operations.ts.
 #define _GNU_SOURCE
 #include <errno.h>
@@ -1274,6 +1277,28 @@ static void probe_keys(void)
   if (waitpid(child, &status, 0) == -1 || status != 0) stop("cannot find out about protection keys");
 }
 
+#define PROBED_PAGES 8
+
+// Whether a page is the program's own once it has been read: then it can be written without another fault. Several are
+// asked, so that a fault for another reason does not pass for an answer.
+static bool probe_zero_page(void)
+{
+  volatile char *pages =
+    mmap(NULL, PROBED_PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (pages == MAP_FAILED) stop("no memory to find out about the zero page");
+  struct faults before, read, written;
+  for (unsigned again = 0; again < 2; again++) faults_taken(&before);
+  for (unsigned page = 0; page < PROBED_PAGES; page++) (void)pages[page * PAGE];
+  faults_taken(&read);
+  for (unsigned page = 0; page < PROBED_PAGES; page++) pages[page * PAGE] = 1;
+  faults_taken(&written);
+  munmap((void *)pages, PROBED_PAGES * PAGE);
+  long for_writing = written.minor - read.minor;
+  if (read.minor - before.minor != PROBED_PAGES || (for_writing != 0 && for_writing != PROBED_PAGES))
+    stop("cannot find out about the zero page");
+  return for_writing == PROBED_PAGES;
+}
+
 int main(int count, char **arguments)
 {
   int current = personality(0xffffffff);
@@ -1301,6 +1326,7 @@ int main(int count, char **arguments)
   output = memory + PAGE;
   if (count > 2 && strcmp(arguments[2], "used-up") == 0) take_keys();
   probe_keys();
+  bool zero_page = probe_zero_page();
   maps_file = open("/proc/self/maps", O_RDONLY);
   if (maps_file < 0) stop("cannot open /proc/self/maps");
   struct mapping first;
@@ -1314,6 +1340,8 @@ int main(int count, char **arguments)
   put_number(shared->keys_left, 10);
   put(" ");
   put_number((unsigned long)shared->load_code, 10);
+  put(" ");
+  put_number(zero_page, 10);
   put("\n");
   write_all(output, shared->output_length);
   close(maps_file);

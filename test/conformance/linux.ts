@@ -41,13 +41,15 @@ export interface Readiness {
   readonly executeOnly: boolean
   /** How many protection keys pkey_alloc() gives once memory that may only be executed has one. */
   readonly keysLeft: number
+  /** Whether a read of anonymous memory takes a page of its own, and does not map the zero page. */
+  readonly forbidsZeroPage: boolean
 }
 
 /** Reads the first line of linux.c. Throws where what it says fits neither form of Linux. */
 export function parseReady(line: string): Readiness {
-  const ready = /^ready (\d+) (\d+) (\d+) (\d+)$/.exec(line)
+  const ready = /^ready (\d+) (\d+) (\d+) (\d+) ([01])$/.exec(line)
   if (ready === null) throw new Error(`the Linux side of the conformance suite did not start: '${line}'`)
-  const [heapStart, most, keysLeft, loadCode] = ready.slice(1).map(Number)
+  const [heapStart, most, keysLeft, loadCode, zeroPage] = ready.slice(1).map(Number)
   if (loadCode !== 0 && loadCode !== SEGV_PKUERR)
     throw new Error(`a load from what may only be executed is a SIGSEGV with the code ${loadCode} here`)
   if (loadCode === 0 && keysLeft !== 0)
@@ -57,6 +59,7 @@ export function parseReady(line: string): Readiness {
     memlockMost: most! < 2 ** 63 ? most! : Infinity,
     executeOnly: loadCode === SEGV_PKUERR,
     keysLeft: keysLeft!,
+    forbidsZeroPage: zeroPage === 0,
   }
 }
 
@@ -70,6 +73,8 @@ export interface Peer {
   readonly memlockMost: number
   /** Whether what may only be executed cannot be read there, as a processor with protection keys has it. */
   readonly executeOnly: boolean
+  /** Whether a read of anonymous memory takes a page of its own there, and does not map the zero page. */
+  readonly forbidsZeroPage: boolean
   /** What each sequence printed, step by step. */
   run(sequences: readonly (readonly Step[])[]): Promise<string[][]>
 }
@@ -80,6 +85,7 @@ export class LinuxPeer implements Peer {
   readonly threads: number
   readonly memlockMost: number
   readonly executeOnly: boolean
+  readonly forbidsZeroPage: boolean
   /** Whether it has taken all protection keys away from itself. */
   readonly keysUsedUp: boolean
   readonly #child: ChildProcess
@@ -89,7 +95,7 @@ export class LinuxPeer implements Peer {
     child: ChildProcess,
     lines: AsyncIterator<string>,
     threads: number,
-    { heapStart, memlockMost, executeOnly }: Readiness,
+    { heapStart, memlockMost, executeOnly, forbidsZeroPage }: Readiness,
     keysUsedUp: boolean,
   ) {
     this.#child = child
@@ -98,6 +104,7 @@ export class LinuxPeer implements Peer {
     this.threads = threads
     this.memlockMost = memlockMost
     this.executeOnly = executeOnly
+    this.forbidsZeroPage = forbidsZeroPage
     this.keysUsedUp = keysUsedUp
   }
 
@@ -132,6 +139,10 @@ export class LinuxPeer implements Peer {
 
   /** The form of Linux that it shows, in words. */
   get form(): string {
+    return `${this.#keys}, ${this.forbidsZeroPage ? 'zero page forbidden' : 'zero page'}`
+  }
+
+  get #keys(): string {
     if (this.executeOnly) return 'protection keys'
     return this.keysUsedUp ? 'all protection keys used up' : 'no protection keys'
   }

@@ -106,5 +106,10 @@ if (peers.every(({ executeOnly }) => !executeOnly))
   console.log(
     'not held: memory that can only be executed, which needs a processor with protection keys (ospke)',
   )
+console.log(
+  peers[0]!.forbidsZeroPage
+    ? 'not held: reads that map the zero page, which this Linux forbids'
+    : 'not held: reads that take pages of their own, as where Linux forbids the zero page',
+)
 if (agree) console.log('all agree')
 else process.exitCode = 1

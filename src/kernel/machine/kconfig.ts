@@ -26,6 +26,11 @@ export interface KernelConfig {
    * them, as on processors that have none, it can.
    */
   readonly X86_INTEL_MEMORY_PROTECTION_KEYS: boolean
+  /**
+   * `mm_forbids_zeropage` (since Linux 3.19, for KVM guests on s390), for every address space: a read fault on private
+   * anonymous memory takes a page of its own, as a write fault does, and does not map the zero page.
+   */
+  readonly MM_FORBIDS_ZEROPAGE: boolean
   /** Only the parts of a frame that were written are zeroed for its next owner, see sectors.ts. */
   readonly ZERO_WRITTEN_SECTORS: boolean
   /** Freed objects are filled with poison, which is checked when they are allocated again. */
@@ -44,6 +49,7 @@ export const defaultKernelConfig: KernelConfig = {
   MMU_GATHER_RCU_TABLE_FREE: true,
   HAVE_MOVE_PMD: true,
   X86_INTEL_MEMORY_PROTECTION_KEYS: false,
+  MM_FORBIDS_ZEROPAGE: false,
   ZERO_WRITTEN_SECTORS: true,
   SLUB_DEBUG: false,
   PUBLISHED_FLAWS: false,
