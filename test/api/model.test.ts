@@ -201,6 +201,7 @@ function makeWorld(machine: Machine): { world: World; close(): void } {
     stackLimit: STACK_LIMIT,
     addressLimit: ADDRESS_LIMIT,
     executeOnly: machine.config.X86_INTEL_MEMORY_PROTECTION_KEYS,
+    forbidsZeroPage: machine.config.MM_FORBIDS_ZEROPAGE,
   })
   const files = FILE_BYTES.map((size, index) => {
     const contents = Uint8Array.from(

@@ -153,7 +153,7 @@ const executeOnly: readonly [step: Step, answer: string | readonly [withKeys: st
   [['execute', 8 * PAGE], '0 0'],
 ]
 
-/** Anonymous memory that is read first, and what each step answers: with the zero page, where it is forbidden, or both. */
+/** Anonymous memory that is read first, and what each step answers: with the zero page, without, or in both forms. */
 const readFirst: readonly [step: Step, answer: string | readonly [zeroPage: string, forbidden: string]][] = [
   [['mmap', 0, 8 * PAGE, 3, 1, 0, 0], '0'],
   [['load', 8, 1], '0 1'],
@@ -212,15 +212,12 @@ describe('anonymous memory that is read first', () => {
 
   test('has the form on Linux that its host has, and not the other', { skip }, async () => {
     await withPeer(2, async (peer) => {
-      const { executeOnly, forbidsZeroPage } = peer
+      const { forbidsZeroPage } = peer
       const [theirs] = await peer.run([steps])
       assert.deepEqual(results(theirs!), answers(forbidsZeroPage), peer.form)
       for (const wrong of [false, true]) {
-        const subject = new Subject('classic', {
-          ...other,
-          executeOnly,
-          forbidsZeroPage: forbidsZeroPage !== wrong,
-        })
+        const like = { ...other, executeOnly: peer.executeOnly, forbidsZeroPage: forbidsZeroPage !== wrong }
+        const subject = new Subject('classic', like)
         assert.equal(judge(steps, theirs!, subject.run(steps)).step, wrong ? 2 : null)
         subject.close()
       }

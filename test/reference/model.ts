@@ -128,7 +128,7 @@ export interface ReferencePage {
    * uncharged one.
    */
   everWritable: boolean
-  /** What the page privately holds, null before its first write. More than one candidate only after MADV_FREE. */
+  /** What the page privately holds, null before its first write or, where the zero page is forbidden, access. More than one candidate only after MADV_FREE. */
   contents: Uint8Array[] | null
   /** Under MADV_FREE and not written since: the kernel may turn it into zeros at any moment. */
   lazyFree: boolean
@@ -172,6 +172,8 @@ export interface ReferenceSpaceOptions {
   stackLimit?: number
   /** whether what may only be executed cannot be read, as where the processor has protection keys; default false */
   executeOnly?: boolean
+  /** whether a read of private anonymous memory takes a page of its own, not the zero page; default false */
+  forbidsZeroPage?: boolean
 }
 
 const ZERO_PAGE = new Uint8Array(PAGE_SIZE)
@@ -190,6 +192,7 @@ export class ReferenceSpace {
   readonly minimumAddress: number
   readonly stackLimit: number
   readonly executeOnly: boolean
+  readonly forbidsZeroPage: boolean
   startBrk = 0
   currentBrk = 0
   #nextAnonymousFile = -1
@@ -201,6 +204,7 @@ export class ReferenceSpace {
     this.minimumAddress = options.minimumAddress ?? 0x10000
     this.stackLimit = options.stackLimit ?? 8 * 1024 * 1024
     this.executeOnly = options.executeOnly ?? false
+    this.forbidsZeroPage = options.forbidsZeroPage ?? false
   }
 
   // ── calls
@@ -477,7 +481,7 @@ export class ReferenceSpace {
         page.touched = true
         this.#spreadTouched()
         this.#mustExist(page, address)
-        if (page.file === null) page.resident = true
+        if (page.file === null) this.#bringIn(page)
       }
       throw new ReferenceFault('SEGV_ACCERR', address)
     }
@@ -490,7 +494,7 @@ export class ReferenceSpace {
       page.contents ??= [Uint8Array.from(this.#candidates(page)[0]!)]
       page.lazyFree = false
     }
-    if (page.file === null) page.resident = true
+    if (page.file === null) this.#bringIn(page)
     return page
   }
 
@@ -659,7 +663,7 @@ export class ReferenceSpace {
     return result
   }
 
-  /** Pages of private memory that have been written: the least and the most that the anonymous RSS may be. */
+  /** Pages of private memory that are the space's own: the least and the most that the anonymous RSS may be. */
   anonymousPages(): { least: number; most: number } {
     let least = 0
     let most = 0
@@ -718,6 +722,12 @@ export class ReferenceSpace {
     if (page.file !== null && page.contents === null && page.fileIndex >= page.file.pageCount) {
       throw new ReferenceFault('BUS_ADRERR', address)
     }
+  }
+
+  /** A page of private anonymous memory is there from now on. */
+  #bringIn(page: ReferencePage): void {
+    page.resident = true
+    if (this.forbidsZeroPage) page.contents ??= [new Uint8Array(PAGE_SIZE)]
   }
 
   #candidates(page: ReferencePage): Uint8Array[] {
