@@ -23,8 +23,8 @@
 // A processor may have protection keys, which make what may only be executed unreadable. Whether it has, is told in the
 // beginning; "used-up" as the second argument takes all keys away first, and then it is as if there were none.
 //
-// A read of anonymous memory maps the zero page or, where the kernel forbids that, takes a page of its own. This is told
-// as well.
+// A read of anonymous memory maps the zero page or, where the kernel forbids that, takes a page of its own. That
+// is told as well.
 //
 // An operation is one function and one line of the table `operations`; its twin is in operations.ts.
 #define _GNU_SOURCE
