@@ -33,6 +33,7 @@ import {
   PGD_WORDS,
   PageTable,
   PTE_FRAME_SHIFT,
+  PTE_PRESENT,
   PTE_WRITE,
   PerCpu,
   SLAB_CACHES,
@@ -41,6 +42,7 @@ import {
   SlabCache,
   SlabCpu,
   type Task,
+  VM_EXEC,
   VM_WRITE,
   Vma,
   Zone,
@@ -362,6 +364,8 @@ export class Detectors implements Probes {
     else if (id === MUNMAP) this.#noTranslation(cpu, 'munmap', mm, start, end)
     else if (id === MADVISE_LOCKED && argument === MADV.dontneed)
       this.#noTranslation(cpu, 'madvise(MADV_DONTNEED)', mm, start, end)
+    else if (id === MPROTECT && argument === VM_EXEC && cpu.config.X86_INTEL_MEMORY_PROTECTION_KEYS)
+      this.#noTranslation(cpu, 'mprotect', mm, start, end, PTE_PRESENT)
     else if (id === MPROTECT && (argument & VM_WRITE) === 0)
       this.#noTranslation(cpu, 'mprotect', mm, start, end, PTE_WRITE)
   }

@@ -31,6 +31,7 @@ import {
   PTE_DIRTY,
   PTE_FRAME_SHIFT,
   PTE_LOCKED,
+  PTE_PKEY,
   PTE_PRESENT,
   PTE_SPECIAL,
   PTE_SWAP,
@@ -39,6 +40,7 @@ import {
   PerCpu,
   type Task,
   VM_LOCKED,
+  VM_PKEY_FLAGS,
   VM_WRITE,
   Vma,
   Zone,
@@ -154,6 +156,8 @@ function checkEntries(cpu: Task, mm: number, references: References): void {
     }
     const writable = (entry & PTE_WRITE) === 0 || (heap[vma + Vma.vmFlags]! & VM_WRITE) !== 0
     must(writable, `the entry of page ${hex(page)} allows writes that its VMA does not`)
+    const keyed = (heap[vma + Vma.vmFlags]! & VM_PKEY_FLAGS) !== 0
+    must(((entry & PTE_PKEY) !== 0) === keyed, `the entry of page ${hex(page)} has not the key of its VMA`)
     const locked = (heap[vma + Vma.vmFlags]! & VM_LOCKED) !== 0
     const word = locked ? 'not ' : ''
     must(
@@ -324,8 +328,10 @@ function checkTlb(heap: Int32Array, mm: number, task: Task): void {
     const entry = entries.get(page) ?? 0
     const stale = (entry & PTE_PRESENT) === 0 || entry >>> PTE_FRAME_SHIFT !== cached >>> PTE_FRAME_SHIFT
     must(!stale, `CPU ${task.id} holds a stale translation of page ${hex(page)}`)
+    // What has a key is kept without PTE_PRESENT, see machine/mmu.ts.
+    const allowed = (entry & PTE_PKEY) === 0 ? entry : entry & ~PTE_PRESENT
     must(
-      (cached & ~entry & ~(PTE_ACCESSED | PTE_LOCKED)) === 0,
+      (cached & ~allowed & ~(PTE_ACCESSED | PTE_LOCKED)) === 0,
       `CPU ${task.id} holds a translation of page ${hex(page)} that allows more`,
     )
   })

@@ -31,6 +31,7 @@ import {
   PTE_DIRTY,
   PTE_EXEC,
   PTE_FRAME_SHIFT,
+  PTE_PKEY,
   PTE_PRESENT,
   PTE_PROTNONE,
   PTE_SPECIAL,
@@ -40,6 +41,8 @@ import {
   RWSEM_GENERIC,
   VM_EXEC,
   VM_GROWSDOWN,
+  VM_PKEY_FLAGS,
+  VM_PKEY_SHIFT,
   VM_READ,
   VM_WRITE,
   Vma,
@@ -388,6 +391,7 @@ function pteWords(entry: number): string {
     ...(has(PTE_ACCESSED) ? ['accessed'] : []),
     ...(has(PTE_DIRTY) ? ['dirty'] : []),
     ...(has(PTE_SPECIAL) ? ['zero page'] : []),
+    ...(has(PTE_PKEY) ? ['key'] : []),
   ]
   return [`frame ${entry >>> PTE_FRAME_SHIFT} ${access}`, ...marks].join(' ')
 }
@@ -438,5 +442,7 @@ function protectionWords(flags: number): string {
     [VM_EXEC, 'x'],
   ] as const
   const access = letters.map(([flag, letter]) => ((flags & flag) === 0 ? '' : letter)).join('')
-  return `${access === '' ? 'no access' : access}${(flags & VM_GROWSDOWN) === 0 ? '' : ' stack'}`
+  const key = (flags & VM_PKEY_FLAGS) >> VM_PKEY_SHIFT
+  const stack = (flags & VM_GROWSDOWN) === 0 ? '' : ' stack'
+  return `${access === '' ? 'no access' : access}${stack}${key === 0 ? '' : ` key ${key}`}`
 }

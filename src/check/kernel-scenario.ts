@@ -5,6 +5,7 @@
 // state of the kernel itself is held to its invariants, and taking everything down must give everything back.
 
 import {
+  ACCESS_EXECUTE,
   type AccessKind,
   BusError,
   CACHE_FILE,
@@ -72,6 +73,7 @@ import {
   swapOff,
   swapOn,
   syncFileRange,
+  touch,
   truncateFile,
   tryToFreePages,
   unregisterMmuNotifier,
@@ -498,6 +500,16 @@ export class ScenarioCpu {
     try {
       storeAlignedInt32(this.task, this.mm, page * PAGE_SIZE + word * 4, value)
       return 'stored'
+    } catch (error) {
+      return signalOf(error)
+    }
+  }
+
+  /** Fetches an instruction. */
+  fetch(page: number): Outcome {
+    try {
+      touch(this.task, this.mm, page * PAGE_SIZE, ACCESS_EXECUTE)
+      return 'fetched'
     } catch (error) {
       return signalOf(error)
     }

@@ -44,6 +44,7 @@ export {
   PTE_EXEC,
   PTE_FRAME_SHIFT,
   PTE_LOCKED,
+  PTE_PKEY,
   PTE_PRESENT,
   PTE_PROTNONE,
   PTE_SPECIAL,
@@ -113,6 +114,7 @@ export {
   memoryCommitted,
 } from './mm/overcommit.ts'
 export { oomReap } from './mm/oom-reaper.ts'
+export { executeOnlyPkey, mmPkeyAlloc } from './mm/pkeys.ts'
 export { Zone, allocFrame, freeFrame, putPage } from './mm/page-alloc.ts'
 export { PG_DIRTY, PG_LOCKED, PG_SWAPCACHE, PG_UPTODATE, Page, pageStruct } from './mm/page.ts'
 export { pageOutRange, shrinkCaches, tryToFreePages } from './mm/reclaim.ts'
@@ -145,6 +147,8 @@ export {
   VM_LOCKED,
   VM_NORESERVE,
   VM_NO_MAYWRITE,
+  VM_PKEY_FLAGS,
+  VM_PKEY_SHIFT,
   VM_READ,
   VM_SHARED,
   VM_WRITE,

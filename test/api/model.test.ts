@@ -197,7 +197,12 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 function makeWorld(machine: Machine): { world: World; close(): void } {
   const floating: number[] = []
   const space = machine.createAddressSpace({ stackLimit: STACK_LIMIT })
-  const model = new ReferenceSpace({ stackLimit: STACK_LIMIT, addressLimit: ADDRESS_LIMIT })
+  const model = new ReferenceSpace({
+    stackLimit: STACK_LIMIT,
+    addressLimit: ADDRESS_LIMIT,
+    executeOnly: machine.config.X86_INTEL_MEMORY_PROTECTION_KEYS,
+    forbidsZeroPage: machine.config.MM_FORBIDS_ZEROPAGE,
+  })
   const files = FILE_BYTES.map((size, index) => {
     const contents = Uint8Array.from(
       { length: size },
@@ -282,8 +287,12 @@ const variants: { name: string; options: { design: DesignName } & Partial<Machin
   ...configurations
     .filter(({ rwsem }) => rwsem === 'xadd')
     .map((options) => ({
-      name: `${options.design}, shared rss, poisoned objects`,
-      options: { ...options, rss: 'shared' as const },
+      name: `${options.design}, shared rss, poisoned objects, protection keys, no zero page`,
+      options: {
+        ...options,
+        rss: 'shared' as const,
+        config: { SLUB_DEBUG: true, X86_INTEL_MEMORY_PROTECTION_KEYS: true, MM_FORBIDS_ZEROPAGE: true },
+      },
     })),
 ]
 
@@ -333,7 +342,11 @@ describe('random sequences agree with the reference model', () => {
       advice: modelledAdvice,
     }
     for (const [index, options] of configurations.entries()) {
-      const run = makeRunner(options)
+      const config = {
+        X86_INTEL_MEMORY_PROTECTION_KEYS: index % 2 === 1,
+        MM_FORBIDS_ZEROPAGE: index % 4 >= 2,
+      }
+      const run = makeRunner({ ...options, config })
       for (let repeat = 0; repeat < Math.max(1, runs / 50); repeat++) {
         const stream = index * 1000 + repeat
         const random = Random.derive(seed, stream)

@@ -72,7 +72,7 @@ export function failsWith(errno: string, call: () => unknown): void {
 }
 
 export function faults(
-  code: 'SEGV_MAPERR' | 'SEGV_ACCERR',
+  code: SegmentationFault['code'],
   address: number,
   access: 'r' | 'w' | 'x',
   call: () => unknown,

@@ -9,13 +9,21 @@ import { designs } from '../../src/index.ts'
 import { compare, disagreementText, judge } from './compare.ts'
 import { differences } from './differences.ts'
 import { Subject } from './faultline.ts'
-import { isRecent, LinuxPeer, oldestKernel, type Peer, whyNotHere } from './linux.ts'
+import { isRecent, LinuxPeer, oldestKernel, parseReady, type Peer, whyNotHere } from './linux.ts'
 import type { Step } from './operations.ts'
 import { PAGE } from './world.ts'
 
 const skip =
   whyNotHere() ?? (isRecent(os.release()) ? false : `needs Linux ${oldestKernel}, whose rules these are`)
 const names = designs.map(({ name }) => name)
+/** What a Linux may be like. */
+const other = {
+  heapStart: 0x5555_5557_f000,
+  threads: 2,
+  memlockMost: Infinity,
+  executeOnly: false,
+  forbidsZeroPage: false,
+}
 const main = fileURLToPath(new URL('main.ts', import.meta.url))
 
 async function withPeer(threads: number, body: (peer: LinuxPeer) => Promise<void>): Promise<void> {
@@ -27,14 +35,25 @@ async function withPeer(threads: number, body: (peer: LinuxPeer) => Promise<void
   }
 }
 
+/** With each form of Linux that this host can show. */
+async function withForms(threads: number, body: (peer: LinuxPeer) => Promise<void>): Promise<void> {
+  const peers = await LinuxPeer.startForms(threads)
+  try {
+    for (const peer of peers) await body(peer)
+  } finally {
+    for (const peer of peers) peer.close()
+  }
+}
+
 describe('random sequences do on Faultline what they do on Linux', { skip }, () => {
   for (const threads of [1, 3]) {
     test(`processes of ${threads} ${threads === 1 ? 'thread' : 'threads'}`, async () => {
       const seed = Math.floor(Math.random() * 2 ** 31)
-      await withPeer(threads, async (peer) => {
+      await withForms(threads, async (peer) => {
         const result = await compare({ sequences: 1000, seed, calls: 40, designs: names, peer })
         const { disagreement } = result
-        if (disagreement !== null) assert.fail(`seed ${seed}: ${disagreementText(disagreement)}`)
+        if (disagreement !== null)
+          assert.fail(`${peer.form}, seed ${seed}: ${disagreementText(disagreement)}`)
         assert.equal(result.sequences, 1000)
       })
     })
@@ -62,6 +81,208 @@ describe('each difference by design', { skip }, () => {
       })
     })
   }
+})
+
+/** Memory that may only be executed, and what each step answers: with protection keys, without, or in both forms. */
+const executeOnly: readonly [step: Step, answer: string | readonly [withKeys: string, without: string]][] = [
+  [
+    ['mmap', 0, 4 * PAGE, 4, 1, 0, 0],
+    ['0', '0'],
+  ],
+  [
+    ['load', 8, 1],
+    ['SEGV_PKUERR@8 0', '0 1'],
+  ],
+  [
+    ['store', 8, 1, 5],
+    ['SEGV_PKUERR@8 0', 'SEGV_ACCERR@8 0'],
+  ],
+  [['execute', PAGE + 8], '0 1'],
+  [
+    ['load', PAGE + 8, 4],
+    ['SEGV_PKUERR@1008 0', '0 0'],
+  ],
+  [
+    ['madvise', 0, PAGE, 22],
+    ['EINVAL', 'EINVAL'],
+  ],
+  // Locked it is, but not brought in.
+  [
+    ['mlock', 2 * PAGE, PAGE, 0],
+    ['ENOMEM', '0'],
+  ],
+  [
+    ['mincore', 0, 4 * PAGE],
+    ['0100', '1110'],
+  ],
+  [['munlock', 2 * PAGE, PAGE], '0'],
+  // Out of it and into it again.
+  [['mprotect', 3 * PAGE, PAGE, 3], '0'],
+  [['fill', 3 * PAGE, PAGE, 7], '0 1'],
+  [['mprotect', 3 * PAGE, PAGE, 4], '0'],
+  [
+    ['load', 3 * PAGE, 1],
+    ['SEGV_PKUERR@3000 0', '7 0'],
+  ],
+  [['mremap', 3 * PAGE, PAGE, PAGE, 3, 8 * PAGE], '8000'],
+  [
+    ['load', 8 * PAGE, 1],
+    ['SEGV_PKUERR@8000 0', '7 0'],
+  ],
+  [['mprotect', 8 * PAGE, PAGE, 0], '0'],
+  [['load', 8 * PAGE, 1], 'SEGV_ACCERR@8000 0'],
+  [['mprotect', 8 * PAGE, PAGE, 5], '0'],
+  [['load', 8 * PAGE, 1], '7 0'],
+  // A key for a child as well, and for other threads.
+  [['mprotect', 8 * PAGE, PAGE, 4], '0'],
+  [['fork', 1], '1'],
+  [
+    ['load', 8 * PAGE, 1],
+    ['SEGV_PKUERR@8000 0', '7 0'],
+  ],
+  [['mmap', 9 * PAGE, PAGE, 4, 1, 0, 0], '9000'],
+  [
+    ['add', 9 * PAGE, 1],
+    ['SEGV_PKUERR@9000 0', 'SEGV_ACCERR@9000 0'],
+  ],
+  [['thread', 1], '0'],
+  [
+    ['load', 9 * PAGE, 8],
+    ['SEGV_PKUERR@9000 0', '0 1'],
+  ],
+  [['execute', 8 * PAGE], '0 0'],
+]
+
+/** Anonymous memory that is read first, and what each step answers: with the zero page, without, or in both forms. */
+const readFirst: readonly [step: Step, answer: string | readonly [zeroPage: string, forbidden: string]][] = [
+  [['mmap', 0, 8 * PAGE, 3, 1, 0, 0], '0'],
+  [['load', 8, 1], '0 1'],
+  [
+    ['store', 8, 1, 5],
+    ['0 1', '0 0'],
+  ],
+  [['madvise', 4 * PAGE, 2 * PAGE, 22], '0 2'],
+  [
+    ['fill', 4 * PAGE, 2 * PAGE, 7],
+    ['0 2', '0 0'],
+  ],
+  // Which anon_vma a read has made decides what joins.
+  [['mmap', 10 * PAGE, PAGE, 3, 1, 0, 0], 'a000'],
+  [['mmap', 12 * PAGE, PAGE, 3, 1, 0, 0], 'c000'],
+  [['load', 10 * PAGE, 1], '0 1'],
+  [['load', 12 * PAGE, 1], '0 1'],
+  [['mmap', 11 * PAGE, PAGE, 3, 1, 0, 0], 'b000'],
+  [
+    ['mremap', 10 * PAGE, 3 * PAGE, 4 * PAGE, 1, 0],
+    ['a000', 'EFAULT'],
+  ],
+  // What was only read, a child inherits as well, and what is never written.
+  [['mmap', 30 * PAGE, 2 * PAGE, 1, 1, 0, 0], '1e000'],
+  [['load', 30 * PAGE, 8], '0 1'],
+  [['store', 30 * PAGE, 1, 1], 'SEGV_ACCERR@1e000 0'],
+  [['fork', 1], '1'],
+  [
+    ['mincore', 30 * PAGE, 2 * PAGE],
+    ['00', '10'],
+  ],
+  [
+    ['load', 30 * PAGE, 8],
+    ['0 1', '0 0'],
+  ],
+  [['store', 10 * PAGE, 1, 1], '0 1'],
+  [['switch', 0], '0'],
+  [['load', 10 * PAGE, 1], '0 0'],
+]
+
+describe('anonymous memory that is read first', () => {
+  const steps = readFirst.map(([step]) => step)
+  const answers = (forbidden: boolean) =>
+    readFirst.map(([, answer]) => (typeof answer === 'string' ? answer : answer[forbidden ? 1 : 0]))
+  const results = (lines: readonly string[]) => lines.slice(0, steps.length).map((line) => line.split('|')[0])
+
+  for (const forbidsZeroPage of [false, true]) {
+    test(`has both forms in every design: the zero page ${forbidsZeroPage ? 'is forbidden' : 'is mapped'}`, () => {
+      for (const design of names) {
+        const subject = new Subject(design, { ...other, forbidsZeroPage })
+        assert.deepEqual(results(subject.run(steps)), answers(forbidsZeroPage), design)
+        subject.close()
+      }
+    })
+  }
+
+  test('has the form on Linux that its host has, and not the other', { skip }, async () => {
+    await withPeer(2, async (peer) => {
+      const { forbidsZeroPage } = peer
+      const [theirs] = await peer.run([steps])
+      assert.deepEqual(results(theirs!), answers(forbidsZeroPage), peer.form)
+      for (const wrong of [false, true]) {
+        const like = { ...other, executeOnly: peer.executeOnly, forbidsZeroPage: forbidsZeroPage !== wrong }
+        const subject = new Subject('classic', like)
+        assert.equal(judge(steps, theirs!, subject.run(steps)).step, wrong ? 2 : null)
+        subject.close()
+      }
+    })
+  })
+})
+
+describe('memory that may only be executed', () => {
+  const steps = executeOnly.map(([step]) => step)
+  const answers = (withKeys: boolean) =>
+    executeOnly.map(([, answer]) => (typeof answer === 'string' ? answer : answer[withKeys ? 0 : 1]))
+  const results = (lines: readonly string[]) => lines.slice(0, steps.length).map((line) => line.split('|')[0])
+
+  for (const withKeys of [true, false]) {
+    test(`has both forms in every design: ${withKeys ? 'with' : 'without'} protection keys`, () => {
+      for (const design of names) {
+        const subject = new Subject(design, { ...other, executeOnly: withKeys })
+        assert.deepEqual(results(subject.run(steps)), answers(withKeys), design)
+        subject.close()
+      }
+    })
+  }
+
+  test('has the form on Linux that its host can show, and none other', { skip }, async () => {
+    await withForms(2, async (peer) => {
+      const [theirs] = await peer.run([steps])
+      assert.deepEqual(results(theirs!), answers(peer.executeOnly), peer.form)
+      // The comparison notices it where Faultline has the other form.
+      const subject = new Subject('classic', {
+        ...other,
+        executeOnly: !peer.executeOnly,
+        forbidsZeroPage: peer.forbidsZeroPage,
+      })
+      assert.equal(judge(steps, theirs!, subject.run(steps)).step, 1)
+      subject.close()
+    })
+  })
+
+  test('is asked for when the other side starts', () => {
+    const parsed = {
+      heapStart: 4096,
+      memlockMost: Infinity,
+      executeOnly: false,
+      keysLeft: 0,
+      forbidsZeroPage: false,
+    }
+    assert.deepEqual(parseReady('ready 4096 18446744073709551615 0 0 1'), parsed)
+    assert.deepEqual(parseReady('ready 4096 18446744073709551615 14 4 0'), {
+      ...parsed,
+      executeOnly: true,
+      keysLeft: 14,
+      forbidsZeroPage: true,
+    })
+    assert.throws(() => parseReady('ready 4096 8388608 0 2 1'), /SIGSEGV with the code 2/)
+    assert.throws(() => parseReady('ready 4096 8388608 14 0 1'), /14 protection keys are left/)
+    assert.throws(() => parseReady('ready 4096 8388608 0 0 2'), /did not start/)
+    assert.throws(() => parseReady('ready 4096 8388608'), /did not start/)
+    assert.throws(() => parseReady('conformance: setrlimit'), /did not start/)
+  })
+
+  test('can be read on Linux where all protection keys are used up', { skip }, async () => {
+    const peer = await LinuxPeer.start(1, true)
+    peer.close()
+    assert.equal(peer.executeOnly, false)
+  })
 })
 
 describe('the comparison', { skip }, () => {
@@ -166,6 +387,8 @@ describe('the comparison', { skip }, () => {
         heapStart: real.heapStart,
         threads: real.threads,
         memlockMost: real.memlockMost,
+        executeOnly: real.executeOnly,
+        forbidsZeroPage: real.forbidsZeroPage,
         async run(sequences) {
           const lost = sequences.map((each) =>
             each.map((step): Step => {
@@ -228,6 +451,9 @@ describe('npm run conformance', () => {
     const [first, second] = [1, 2].map(() => run('--sequences', '60', '--seed', '7', '--design', 'classic'))
     assert.equal(first!.status, 0, first!.stdout)
     assert.match(first!.stdout, /^60 sequences of [\d,]+ steps, seed 7, 1 designs, Linux [^]*all agree\n$/)
+    // Where one form of Linux cannot be held, that is told.
+    const forms = first!.stdout.match(/protection keys( used up)?, zero page( forbidden)?: [\d.]+ s/g)!.length
+    assert.equal(forms === 1, first!.stdout.includes('\nnot held: memory that can only be executed'))
     assert.equal(first!.stdout.split(' steps')[0], second!.stdout.split(' steps')[0])
   })
 

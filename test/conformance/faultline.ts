@@ -4,6 +4,7 @@ import {
   AddressSpace,
   BusError,
   type DesignName,
+  type KernelConfig,
   Machine,
   type MemoryFile,
   SegmentationFault,
@@ -51,19 +52,22 @@ export class Subject {
   readonly #heap: number
   readonly #threads: number
   readonly #memlockMost: number
+  readonly #config: Partial<KernelConfig>
   #machine: Machine | null = null
   #space: AddressSpace | null = null
   #surroundings = ''
 
-  /** @param peer the other side */
-  constructor(
-    design: DesignName,
-    { heapStart, threads, memlockMost }: Pick<Peer, 'heapStart' | 'threads' | 'memlockMost'>,
-  ) {
+  /** @param peer the other side, which decides whether this one has protection keys, and maps the zero page */
+  constructor(design: DesignName, peer: Omit<Peer, 'run'>) {
+    const { heapStart, threads, memlockMost, executeOnly, forbidsZeroPage } = peer
     this.design = design
     this.#heap = HEAP_BASE + (heapStart % PAGE_TABLE_BYTES)
     this.#threads = threads
     this.#memlockMost = memlockMost
+    this.#config = {
+      X86_INTEL_MEMORY_PROTECTION_KEYS: executeOnly,
+      MM_FORBIDS_ZEROPAGE: forbidsZeroPage,
+    }
   }
 
   /** The lines that linux.c would print. An error that is none of a program's is one more line, and the last. */
@@ -72,6 +76,7 @@ export class Subject {
       memory: '16MiB',
       cpus: this.#threads,
       design: this.design,
+      config: this.#config,
     }))
     const space = (this.#space ??= this.#createSpace(machine))
     const open = files.map(({ size }, number) => machine.createFile({ size, contents: contents[number]! }))
@@ -353,7 +358,8 @@ function contentsOf(world: World): string {
   const bytes = new Uint8Array(PAGE)
   const words = new Uint32Array(bytes.buffer)
   for (const { start, end, text } of mappingsOf(world)) {
-    if (text.includes(' ---')) space.mprotect(start, end - start, 'r')
+    // What can be written, can be read.
+    if (/ --[-x]/.test(text)) space.mprotect(start, end - start, 'r')
     for (let page = start; page < end; page += PAGE) {
       try {
         space.readInto(page, bytes)

@@ -20,6 +20,12 @@
 //
 // A child must not allocate: its memory is static, and it does without stdio and malloc, which would move the break.
 //
+// A processor may have protection keys, which make what may only be executed unreadable. Whether it has, is told in the
+// beginning; "used-up" as the second argument takes all keys away first, and then it is as if there were none.
+//
+// A read of anonymous memory maps the zero page or, where the kernel forbids that, takes a page of its own. That
+// is told as well.
+//
 // An operation is one function and one line of the table `operations`; its twin is in operations.ts.
 #define _GNU_SOURCE
 #include <errno.h>
@@ -43,6 +49,10 @@
 #include <sys/wait.h>
 #include <ucontext.h>
 #include <unistd.h>
+
+#ifndef SEGV_PKUERR
+#define SEGV_PKUERR 4
+#endif
 
 #define PAGE 4096ul
 #define ARENA 0x3ffffffc000ul
@@ -85,6 +95,9 @@ static struct shared {
   // A process that ends with this step or ended with the one before, or 0; and the kernel's numbers for them.
   unsigned ends, ended;
   pid_t pids[MAX_PROCESSES];
+  // What has been found out about protection keys, see probe_keys().
+  unsigned keys_left;
+  int load_code;
 } *shared;
 
 static unsigned long limit, heap_start;
@@ -246,6 +259,7 @@ static void put_signal(void)
   if (signal_number == SIGBUS) put(signal_code == BUS_ADRERR ? "BUS_ADRERR" : "SIGBUS");
   else if (signal_number == SIGSEGV && signal_code == SEGV_MAPERR) put("SEGV_MAPERR");
   else if (signal_number == SIGSEGV && signal_code == SEGV_ACCERR) put("SEGV_ACCERR");
+  else if (signal_number == SIGSEGV && signal_code == SEGV_PKUERR) put("SEGV_PKUERR");
   else put("signal "), put_number((unsigned long)signal_number, 10);
   put("@");
   put_position(signal_address);
@@ -757,7 +771,8 @@ static void put_contents(void)
   list_mappings();
   for (unsigned each = 0; each < mapping_count; each++) {
     unsigned long length = mappings[each].end - mappings[each].start;
-    bool readable = memcmp(mappings[each].protection, "---", 3) != 0;
+    // What can be written, can be read.
+    bool readable = mappings[each].protection[0] == 'r' || mappings[each].protection[1] == 'w';
     if (!readable && mprotect((void *)mappings[each].start, length, PROT_READ) != 0) put(errno_name(errno));
     for (volatile unsigned long page = 0; page < length / PAGE; page++) {
       if (each != 0 || page != 0) put(",");
@@ -1227,9 +1242,65 @@ static void limit_locking(void)
   if (syscall(SYS_capset, &header, data) != 0) stop("capset");
 }
 
+// Takes all protection keys that are left, and returns how many these were.
+static unsigned take_keys(void)
+{
+  unsigned keys = 0;
+  while (syscall(SYS_pkey_alloc, 0, 0) > 0) keys++;
+  return keys;
+}
+
+static void on_probed_load(int number, siginfo_t *info, void *context)
+{
+  (void)number;
+  (void)context;
+  shared->load_code = info->si_code;
+  _exit(0);
+}
+
+// Whether what may only be executed can be read: the code of the signal otherwise. And how many keys are left when it
+// has one. A child finds out, for the key that such memory has got is never given back.
+static void probe_keys(void)
+{
+  pid_t child = fork();
+  if (child == -1) stop("cannot fork");
+  if (child == 0) {
+    struct sigaction action = { .sa_sigaction = on_probed_load, .sa_flags = SA_SIGINFO };
+    sigaction(SIGSEGV, &action, NULL);
+    volatile const char *page = mmap(NULL, PAGE, PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (page == MAP_FAILED) stop("cannot map what may only be executed");
+    shared->keys_left = take_keys();
+    (void)*page;
+    _exit(0);
+  }
+  int status;
+  if (waitpid(child, &status, 0) == -1 || status != 0) stop("cannot find out about protection keys");
+}
+
+#define PROBED_PAGES 8
+
+// Whether a page is the program's own once it has been read: then it can be written without another fault. Several are
+// asked, so that a fault for another reason does not pass for an answer.
+static bool probe_zero_page(void)
+{
+  volatile char *pages =
+    mmap(NULL, PROBED_PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (pages == MAP_FAILED) stop("no memory to find out about the zero page");
+  struct faults before, read, written;
+  for (unsigned again = 0; again < 2; again++) faults_taken(&before);
+  for (unsigned page = 0; page < PROBED_PAGES; page++) (void)pages[page * PAGE];
+  faults_taken(&read);
+  for (unsigned page = 0; page < PROBED_PAGES; page++) pages[page * PAGE] = 1;
+  faults_taken(&written);
+  munmap((void *)pages, PROBED_PAGES * PAGE);
+  long for_writing = written.minor - read.minor;
+  if (read.minor - before.minor != PROBED_PAGES || (for_writing != 0 && for_writing != PROBED_PAGES))
+    stop("cannot find out about the zero page");
+  return for_writing == PROBED_PAGES;
+}
+
 int main(int count, char **arguments)
 {
-  (void)count;
   int current = personality(0xffffffff);
   if (current != -1 && !(current & ADDR_NO_RANDOMIZE)) {
     personality((unsigned long)current | ADDR_NO_RANDOMIZE);
@@ -1253,6 +1324,9 @@ int main(int count, char **arguments)
   if (memory == MAP_FAILED) stop("no memory for the output");
   shared = (void *)memory;
   output = memory + PAGE;
+  if (count > 2 && strcmp(arguments[2], "used-up") == 0) take_keys();
+  probe_keys();
+  bool zero_page = probe_zero_page();
   maps_file = open("/proc/self/maps", O_RDONLY);
   if (maps_file < 0) stop("cannot open /proc/self/maps");
   struct mapping first;
@@ -1262,6 +1336,12 @@ int main(int count, char **arguments)
   put_number(heap_start, 10);
   put(" ");
   put_number(memlock_most, 10);
+  put(" ");
+  put_number(shared->keys_left, 10);
+  put(" ");
+  put_number((unsigned long)shared->load_code, 10);
+  put(" ");
+  put_number(zero_page, 10);
   put("\n");
   write_all(output, shared->output_length);
   close(maps_file);

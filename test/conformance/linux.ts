@@ -31,6 +31,38 @@ function compilerName(): string {
   return process.env['CC'] || 'cc'
 }
 
+/** `SEGV_PKUERR`, the code of a SIGSEGV for a protection key. */
+const SEGV_PKUERR = 4
+
+/** What linux.c tells of itself and its host when it is ready. */
+export interface Readiness {
+  readonly heapStart: number
+  readonly memlockMost: number
+  readonly executeOnly: boolean
+  /** How many protection keys pkey_alloc() gives once memory that may only be executed has one. */
+  readonly keysLeft: number
+  /** Whether a read of anonymous memory takes a page of its own, and does not map the zero page. */
+  readonly forbidsZeroPage: boolean
+}
+
+/** Reads the first line of linux.c. Throws where what it says fits neither form of Linux. */
+export function parseReady(line: string): Readiness {
+  const ready = /^ready (\d+) (\d+) (\d+) (\d+) ([01])$/.exec(line)
+  if (ready === null) throw new Error(`the Linux side of the conformance suite did not start: '${line}'`)
+  const [heapStart, most, keysLeft, loadCode, zeroPage] = ready.slice(1).map(Number)
+  if (loadCode !== 0 && loadCode !== SEGV_PKUERR)
+    throw new Error(`a load from what may only be executed is a SIGSEGV with the code ${loadCode} here`)
+  if (loadCode === 0 && keysLeft !== 0)
+    throw new Error(`what may only be executed can be read here, though ${keysLeft} protection keys are left`)
+  return {
+    heapStart: heapStart!,
+    memlockMost: most! < 2 ** 63 ? most! : Infinity,
+    executeOnly: loadCode === SEGV_PKUERR,
+    keysLeft: keysLeft!,
+    forbidsZeroPage: zeroPage === 0,
+  }
+}
+
 /** Who performs sequences on the other side. */
 export interface Peer {
   /** Where its heap begins. */
@@ -39,6 +71,10 @@ export interface Peer {
   readonly threads: number
   /** The most, in bytes, that it can be allowed to lock. */
   readonly memlockMost: number
+  /** Whether what may only be executed cannot be read there, as a processor with protection keys has it. */
+  readonly executeOnly: boolean
+  /** Whether a read of anonymous memory takes a page of its own there, and does not map the zero page. */
+  readonly forbidsZeroPage: boolean
   /** What each sequence printed, step by step. */
   run(sequences: readonly (readonly Step[])[]): Promise<string[][]>
 }
@@ -48,6 +84,10 @@ export class LinuxPeer implements Peer {
   readonly heapStart: number
   readonly threads: number
   readonly memlockMost: number
+  readonly executeOnly: boolean
+  readonly forbidsZeroPage: boolean
+  /** Whether it has taken all protection keys away from itself. */
+  readonly keysUsedUp: boolean
   readonly #child: ChildProcess
   readonly #lines: AsyncIterator<string>
 
@@ -55,30 +95,56 @@ export class LinuxPeer implements Peer {
     child: ChildProcess,
     lines: AsyncIterator<string>,
     threads: number,
-    [heapStart, memlockMost]: readonly [number, number],
+    { heapStart, memlockMost, executeOnly, forbidsZeroPage }: Readiness,
+    keysUsedUp: boolean,
   ) {
     this.#child = child
     this.#lines = lines
     this.heapStart = heapStart
     this.threads = threads
     this.memlockMost = memlockMost
+    this.executeOnly = executeOnly
+    this.forbidsZeroPage = forbidsZeroPage
+    this.keysUsedUp = keysUsedUp
   }
 
-  /** Compiles and starts it; each process has up to `threads` threads, 1 to 4. */
-  static async start(threads = 1): Promise<LinuxPeer> {
+  /**
+   * Compiles and starts it; each process has up to `threads` threads, 1 to 4. With `keysUsedUp` it is without
+   * protection keys on any host.
+   */
+  static async start(threads = 1, keysUsedUp = false): Promise<LinuxPeer> {
     const folder = mkdtempSync(path.join(os.tmpdir(), 'faultline-conformance-'))
     try {
       const program = path.join(folder, 'linux')
       compile(program)
-      const child = spawn(program, [String(threads)], { stdio: ['pipe', 'pipe', 'inherit'] })
+      const values = keysUsedUp ? [String(threads), 'used-up'] : [String(threads)]
+      const child = spawn(program, values, { stdio: ['pipe', 'pipe', 'inherit'] })
       const lines = linesOf(child)
-      const ready = /^ready (\d+) (\d+)$/.exec(await nextLine(lines))
-      if (ready === null) throw new Error('the Linux side of the conformance suite did not start')
-      const most = Number(ready[2])
-      return new LinuxPeer(child, lines, threads, [Number(ready[1]), most < 2 ** 63 ? most : Infinity])
+      const ready = parseReady(await nextLine(lines))
+      if (keysUsedUp && ready.executeOnly) throw new Error('protection keys cannot be used up here')
+      return new LinuxPeer(child, lines, threads, ready, keysUsedUp)
     } finally {
       rmSync(folder, { recursive: true, force: true })
     }
+  }
+
+  /**
+   * Starts one for each form that this host can show: without protection keys everywhere, and where the processor has
+   * them, with them first.
+   */
+  static async startForms(threads = 1): Promise<readonly LinuxPeer[]> {
+    const peer = await LinuxPeer.start(threads)
+    return peer.executeOnly ? [peer, await LinuxPeer.start(threads, true)] : [peer]
+  }
+
+  /** The form of Linux that it shows, in words. */
+  get form(): string {
+    return `${this.#keys}, ${this.forbidsZeroPage ? 'zero page forbidden' : 'zero page'}`
+  }
+
+  get #keys(): string {
+    if (this.executeOnly) return 'protection keys'
+    return this.keysUsedUp ? 'all protection keys used up' : 'no protection keys'
   }
 
   async run(sequences: readonly (readonly Step[])[]): Promise<string[][]> {

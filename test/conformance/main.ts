@@ -60,38 +60,56 @@ if (obstacle !== null) {
 }
 // Thousands of signals are thrown as errors whose stack nobody reads.
 Error.stackTraceLimit = 0
-const peer = await LinuxPeer.start(threads)
+const peers = await LinuxPeer.startForms(threads)
 const kernel = os.release()
 if (!isRecent(kernel)) {
   console.error(`conformance: Linux ${kernel} is older than ${oldestKernel}; differences are to be expected`)
 }
-const began = performance.now()
-const seconds = () => (performance.now() - began) / 1000
 const number = (value: number) => Math.round(value).toLocaleString('en')
-let told = 0
-const result = await compare({
-  sequences,
-  seed,
-  calls,
-  designs: chosen,
-  peer,
-  progress(done) {
-    if (!process.stderr.isTTY || seconds() < told + 2) return
-    told = seconds()
-    process.stderr.write(`\r${number(done)} sequences, ${number(done / told)} a second `)
-  },
-})
-peer.close()
-if (told !== 0) process.stderr.write('\n')
-console.log(
-  `${number(result.sequences)} sequences of ${number(result.steps)} steps, seed ${seed}, ` +
-    `${chosen.length} designs, Linux ${kernel}: ${seconds().toFixed(1)} s, ` +
-    `${number(result.sequences / seconds())} sequences a second`,
-)
-for (const [name, count] of result.listed) console.log(`  differs by design in ${number(count)}: ${name}`)
-if (result.disagreement === null) {
-  console.log('all agree')
-} else {
+
+/** Holds the designs against one form of Linux, and prints how it went. Returns whether all agree. */
+async function hold(peer: LinuxPeer): Promise<boolean> {
+  const began = performance.now()
+  const seconds = () => (performance.now() - began) / 1000
+  let told = 0
+  const result = await compare({
+    sequences,
+    seed,
+    calls,
+    designs: chosen,
+    peer,
+    progress(done) {
+      if (!process.stderr.isTTY || seconds() < told + 2) return
+      told = seconds()
+      process.stderr.write(`\r${number(done)} sequences, ${number(done / told)} a second `)
+    },
+  })
+  peer.close()
+  if (told !== 0) process.stderr.write('\n')
+  console.log(
+    `${number(result.sequences)} sequences of ${number(result.steps)} steps, seed ${seed}, ` +
+      `${chosen.length} designs, Linux ${kernel}, ${peer.form}: ${seconds().toFixed(1)} s, ` +
+      `${number(result.sequences / seconds())} sequences a second`,
+  )
+  for (const [name, count] of result.listed) console.log(`  differs by design in ${number(count)}: ${name}`)
+  if (result.disagreement === null) return true
   console.log(`\n${disagreementText(result.disagreement)}`)
-  process.exitCode = 1
+  return false
 }
+
+let agree = true
+for (const peer of peers) {
+  if (agree) agree = await hold(peer)
+  else peer.close()
+}
+if (peers.every(({ executeOnly }) => !executeOnly))
+  console.log(
+    'not held: memory that can only be executed, which needs a processor with protection keys (ospke)',
+  )
+console.log(
+  peers[0]!.forbidsZeroPage
+    ? 'not held: reads that map the zero page, which this Linux forbids'
+    : 'not held: reads that take pages of their own, as where Linux forbids the zero page',
+)
+if (agree) console.log('all agree')
+else process.exitCode = 1

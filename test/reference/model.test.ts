@@ -111,6 +111,45 @@ describe('the reference model', () => {
     faults('SEGV_MAPERR', () => small.access(at(496), 'w'))
   })
 
+  test('what was only read is a page of its own where the zero page is forbidden', () => {
+    for (const forbidsZeroPage of [false, true]) {
+      const space = make({ forbidsZeroPage })
+      map(space, 0, 3)
+      space.read(at(0), 1, Uint8Array.of(0))
+      const pages = (count: number) => ({ least: count, most: count })
+      assert.deepEqual(space.anonymousPages(), pages(forbidsZeroPage ? 1 : 0))
+      space.access(at(1), 'w')
+      assert.deepEqual(space.anonymousPages(), pages(forbidsZeroPage ? 2 : 1))
+      const child = space.fork()
+      assert.deepEqual(child.resident(at(0), PAGE), [forbidsZeroPage ? true : undefined])
+      child.madvise(at(0), 3 * PAGE, 'free')
+      child.read(at(0), 1, Uint8Array.of(0))
+      assert.deepEqual(child.anonymousPages(), { least: 0, most: forbidsZeroPage ? 2 : 1 })
+      space.madvise(at(0), PAGE, 'dontneed')
+      assert.deepEqual(space.anonymousPages(), pages(1))
+    }
+  })
+
+  test('what may only be executed can be read, unless there are protection keys', () => {
+    for (const executeOnly of [false, true]) {
+      const space = make({ executeOnly })
+      map(space, 0, 3)
+      space.write(at(0), Uint8Array.of(4))
+      space.mprotect(at(0), 3 * PAGE, 'x')
+      for (const each of [space, space.fork()]) {
+        if (executeOnly) faults('SEGV_PKUERR', () => each.read(at(0), 1))
+        else each.read(at(0), 1, Uint8Array.of(4))
+        faults(executeOnly ? 'SEGV_PKUERR' : 'SEGV_ACCERR', () => each.access(at(1), 'w'))
+        assert.deepEqual(each.resident(at(0), 3 * PAGE), [true, false, false])
+        each.access(at(1), 'x')
+        assert.deepEqual(each.resident(at(0), 3 * PAGE), [true, true, false])
+        assert.equal(each.isReadable(at(0) / PAGE), !executeOnly)
+        each.mprotect(at(0), PAGE, 'rx')
+        each.read(at(0), 1, Uint8Array.of(4))
+      }
+    }
+  })
+
   test('private and shared files, the end of a file, and pages given up', () => {
     const space = make()
     const file = new ReferenceFile(1, PAGE + 1, false, new Uint8Array(PAGE + 1).fill(5))

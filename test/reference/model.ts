@@ -51,7 +51,7 @@ export class ReferenceCallError extends Error {
 
 /** A signal that an access raises. */
 export class ReferenceFault extends Error {
-  readonly code: 'SEGV_MAPERR' | 'SEGV_ACCERR' | 'BUS_ADRERR'
+  readonly code: 'SEGV_MAPERR' | 'SEGV_ACCERR' | 'SEGV_PKUERR' | 'BUS_ADRERR'
   readonly address: number
   constructor(code: ReferenceFault['code'], address: number) {
     super(`${code} at 0x${address.toString(16)}`)
@@ -128,7 +128,7 @@ export interface ReferencePage {
    * uncharged one.
    */
   everWritable: boolean
-  /** What the page privately holds, null before its first write. More than one candidate only after MADV_FREE. */
+  /** What the page privately holds, null before its first write or, where the zero page is forbidden, access. More than one candidate only after MADV_FREE. */
   contents: Uint8Array[] | null
   /** Under MADV_FREE and not written since: the kernel may turn it into zeros at any moment. */
   lazyFree: boolean
@@ -170,6 +170,10 @@ export interface ReferenceSpaceOptions {
   minimumAddress?: number
   /** bytes; how large a mapping that grows down may become */
   stackLimit?: number
+  /** whether what may only be executed cannot be read, as where the processor has protection keys; default false */
+  executeOnly?: boolean
+  /** whether a read of private anonymous memory takes a page of its own, not the zero page; default false */
+  forbidsZeroPage?: boolean
 }
 
 const ZERO_PAGE = new Uint8Array(PAGE_SIZE)
@@ -187,6 +191,8 @@ export class ReferenceSpace {
   readonly addressLimit: number
   readonly minimumAddress: number
   readonly stackLimit: number
+  readonly executeOnly: boolean
+  readonly forbidsZeroPage: boolean
   startBrk = 0
   currentBrk = 0
   #nextAnonymousFile = -1
@@ -197,6 +203,8 @@ export class ReferenceSpace {
     this.addressLimit = options.addressLimit ?? 2 ** 43 - PAGE_SIZE
     this.minimumAddress = options.minimumAddress ?? 0x10000
     this.stackLimit = options.stackLimit ?? 8 * 1024 * 1024
+    this.executeOnly = options.executeOnly ?? false
+    this.forbidsZeroPage = options.forbidsZeroPage ?? false
   }
 
   // ── calls
@@ -459,6 +467,8 @@ export class ReferenceSpace {
     const number = Math.floor(address / PAGE_SIZE)
     let page = this.pages.get(number)
     if (page === undefined) page = this.#growStack(number, address)
+    // For an access to data that the key forbids, nothing is brought in.
+    if (access !== 'x' && this.#isExecuteOnly(page)) throw new ReferenceFault('SEGV_PKUERR', address)
     const allowed =
       access === 'w'
         ? (page.protection & WRITE) !== 0
@@ -471,7 +481,7 @@ export class ReferenceSpace {
         page.touched = true
         this.#spreadTouched()
         this.#mustExist(page, address)
-        if (page.file === null) page.resident = true
+        if (page.file === null) this.#bringIn(page)
       }
       throw new ReferenceFault('SEGV_ACCERR', address)
     }
@@ -484,7 +494,7 @@ export class ReferenceSpace {
       page.contents ??= [Uint8Array.from(this.#candidates(page)[0]!)]
       page.lazyFree = false
     }
-    if (page.file === null) page.resident = true
+    if (page.file === null) this.#bringIn(page)
     return page
   }
 
@@ -543,8 +553,7 @@ export class ReferenceSpace {
    * shared memory and files the very same.
    */
   fork(): ReferenceSpace {
-    const { addressLimit, minimumAddress, stackLimit } = this
-    const child = new ReferenceSpace({ addressLimit, minimumAddress, stackLimit })
+    const child = new ReferenceSpace(this)
     child.startBrk = this.startBrk
     child.currentBrk = this.currentBrk
     for (const [file, number] of this.#fileNumbers) child.#fileNumbers.set(file, number)
@@ -654,7 +663,7 @@ export class ReferenceSpace {
     return result
   }
 
-  /** Pages of private memory that have been written: the least and the most that the anonymous RSS may be. */
+  /** Pages of private memory that are the space's own: the least and the most that the anonymous RSS may be. */
   anonymousPages(): { least: number; most: number } {
     let least = 0
     let most = 0
@@ -664,6 +673,12 @@ export class ReferenceSpace {
       if (!page.lazyFree) least++
     }
     return { least, most }
+  }
+
+  /** Whether the mapping of a page, which there is, lets it be read. */
+  isReadable(number: number): boolean {
+    const page = this.pages.get(number)!
+    return page.protection !== 0 && !this.#isExecuteOnly(page)
   }
 
   /** Whether the whole range is free. */
@@ -698,11 +713,21 @@ export class ReferenceSpace {
   // ── inside
   // ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
+  #isExecuteOnly(page: ReferencePage): boolean {
+    return this.executeOnly && page.protection === EXECUTE
+  }
+
   /** Throws where a file has no page to bring in. */
   #mustExist(page: ReferencePage, address: number): void {
     if (page.file !== null && page.contents === null && page.fileIndex >= page.file.pageCount) {
       throw new ReferenceFault('BUS_ADRERR', address)
     }
+  }
+
+  /** A page of private anonymous memory is there from now on. */
+  #bringIn(page: ReferencePage): void {
+    page.resident = true
+    if (this.forbidsZeroPage) page.contents ??= [new Uint8Array(PAGE_SIZE)]
   }
 
   #candidates(page: ReferencePage): Uint8Array[] {

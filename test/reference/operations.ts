@@ -97,7 +97,7 @@ export const modelledAdvice: readonly Advice[] = [
 ]
 
 /** Protections for which populating is not a matter of architecture. */
-export const modelledProtections: readonly Protection[] = ['none', 'r', 'rw', 'rx', 'rwx']
+export const modelledProtections: readonly Protection[] = ['none', 'r', 'rw', 'x', 'rx', 'rwx']
 
 export class Divergence extends Error {
   readonly operation: Operation | string
@@ -542,7 +542,7 @@ export function checkContents(world: World): void {
   const { space, model } = world
   for (const number of [...model.pages.keys()].sort((a, b) => a - b)) {
     const address = number * PAGE_SIZE
-    if (model.pages.get(number)!.protection === 0) {
+    if (!model.isReadable(number)) {
       space.mprotect(address, PAGE_SIZE, 'r')
       model.mprotect(address, PAGE_SIZE, 'r')
     }
@@ -606,7 +606,7 @@ export function generate(random: Random, shape: Shape): Operation {
         kind,
         page,
         pages: fromFile.pages,
-        protection: random.pick(['rw', 'rw', 'rw', 'r', 'none', 'rwx', 'rx'] as const),
+        protection: random.pick(['rw', 'rw', 'rw', 'r', 'none', 'rwx', 'rx', 'x'] as const),
         placement: random.pick(shape.placements),
         backing,
         file: shape.files > 0 ? random.below(shape.files) : 0,
@@ -625,7 +625,7 @@ export function generate(random: Random, shape: Shape): Operation {
         page,
         pages,
         short,
-        protection: random.pick(['rw', 'rw', 'r', 'none', 'rx', 'rwx'] as const),
+        protection: random.pick(['rw', 'rw', 'r', 'none', 'rx', 'x', 'rwx'] as const),
       }
     case 'madvise':
       return { kind, page, pages, short, advice: random.pick(shape.advice) }

@@ -490,8 +490,8 @@ export class AddressSpace {
    * Locks the range in memory and brings its pages in: they are not reclaimed until it is unlocked or unmapped. With
    * `onFault`, no page is brought in, but those that are there, or come by a fault, stay. The range is that of all
    * pages that it touches. Errors: EPERM (nothing may be locked), ENOMEM (more than may be locked; part of the range
-   * is not mapped, allows no access or lies beyond the end of a file), EAGAIN (no memory for the pages). After an
-   * error, part of the range may be locked.
+   * is not mapped, allows no access, has a protection key or lies beyond the end of a file), EAGAIN (no memory for the
+   * pages). After an error, part of the range may be locked.
    */
   mlock(address: number, length: number, options: { readonly onFault?: boolean } = {}): void {
     const { onFault = false } = readOptions(options, 'mlock options', lockChecks)

@@ -3,7 +3,10 @@
 import { checkChoice } from './arguments.ts'
 import { VM_EXEC, VM_READ, VM_WRITE } from '../../kernel/index.ts'
 
-/** Which accesses a mapping allows. */
+/**
+ * Which accesses a mapping allows. What may be written can be read, and what may only be executed too, unless the
+ * machine has X86_INTEL_MEMORY_PROTECTION_KEYS.
+ */
 export type Protection = 'none' | 'r' | 'w' | 'x' | 'rw' | 'rx' | 'wx' | 'rwx'
 
 const flags: Readonly<Record<Protection, number>> = {

@@ -39,8 +39,8 @@ export const dufourMutants: readonly Mutant[] = [
     patches: [
       patch(
         shared,
-        'return cpu.config.PUBLISHED_FLAWS ? VM_FAULT_SIGSEGV | VM_FAULT_ACCERR : VM_FAULT_RETRY',
-        'return VM_FAULT_SIGSEGV | VM_FAULT_ACCERR',
+        'return cpu.config.PUBLISHED_FLAWS ? accessSignal(errorCode, fault.vmFlags) : VM_FAULT_RETRY',
+        'return accessSignal(errorCode, fault.vmFlags)',
       ),
     ],
   },
@@ -97,8 +97,8 @@ export const dufourMutants: readonly Mutant[] = [
     patches: [
       patch(
         shared,
-        'import type { FaultContext }',
-        "import { pollInterrupts } from '../machine/cpu.ts'\nimport type { FaultContext }",
+        'import { type FaultContext',
+        "import { pollInterrupts } from '../machine/cpu.ts'\nimport { type FaultContext",
       ),
       patch(
         shared,

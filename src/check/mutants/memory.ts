@@ -217,6 +217,14 @@ export const memoryMutants: readonly Mutant[] = [
     patches: [patch('mm/mprotect.ts', 'if (changed !== 0) flushTlbMm', 'if (false) flushTlbMm')],
   },
   {
+    name: 'key-forgotten-by-the-tlb',
+    guard:
+      'a translation that an instruction fetch has left is for no load where the page has a protection key',
+    race: null,
+    scenario: 'execute-only',
+    patches: [patch('machine/mmu.ts', '(entry & PTE_PKEY) === 0 ? entry : entry & ~PTE_PRESENT', 'entry')],
+  },
+  {
     name: 'mprotect-without-lock',
     guard: 'mprotect changes entries under the page-table lock (I8)',
     race: null,

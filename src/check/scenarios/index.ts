@@ -47,6 +47,7 @@ export const scenarioNames = [
   'cow-order',
   'cow-reused-page',
   'protect-whole',
+  'execute-only',
   'fault-mlock',
   'fault-munlock',
   'access-mlock',

@@ -3,9 +3,8 @@
 
 import { disableInterrupts, enableInterrupts } from '../machine/cpu.ts'
 import { PageTable } from '../machine/pte.ts'
-import type { FaultContext } from '../mm/fault-context.ts'
-import { VM_FAULT_ACCERR, VM_FAULT_RETRY, VM_FAULT_SIGSEGV } from '../mm/fault-context.ts'
-import { accessError, handlePteFault } from '../mm/fault.ts'
+import { type FaultContext, VM_FAULT_RETRY } from '../mm/fault-context.ts'
+import { accessError, accessSignal, handlePteFault } from '../mm/fault.ts'
 import { Mm } from '../mm/mm.ts'
 import { WALK_DONE, copyContainsPage } from '../mm/speculative.ts'
 import type { Task } from '../mm/task.ts'
@@ -47,7 +46,7 @@ export abstract class DufourDesign extends VmaSequenceDesign {
     if ((fault.vmFlags & VM_GROWSDOWN) !== 0) return this.giveUp(cpu, VmEvent.spf_vma_notsup)
     // Only now, as in the patches: the lookup gives the VMA behind a hole too, and a stack below which this is.
     if (!copyContainsPage(fault)) return this.giveUp(cpu, VmEvent.spf_vma_changed)
-    if (accessError(errorCode, fault.vmFlags)) return this.refuse(cpu, fault)
+    if (accessError(errorCode, fault.vmFlags)) return this.refuse(cpu, fault, errorCode)
     if (this.walk(cpu, fault) !== WALK_DONE) return this.giveUp(cpu, VmEvent.spf_vma_notsup)
     if (this.hasChanged(cpu, fault)) return this.giveUp(cpu, VmEvent.spf_vma_changed)
     countVmEvent(cpu, VmEvent.pgfault)
@@ -58,9 +57,9 @@ export abstract class DufourDesign extends VmaSequenceDesign {
    * The VMA does not allow the access. As published this is a SIGSEGV at once, before the count is looked at again:
    * flags of a VMA that is just being changed may kill a program that did nothing wrong (race R34, invariant I1).
    */
-  protected refuse(cpu: Task, _fault: FaultContext): number {
+  protected refuse(cpu: Task, fault: FaultContext, errorCode: number): number {
     countVmEvent(cpu, VmEvent.spf_vma_access)
-    return cpu.config.PUBLISHED_FLAWS ? VM_FAULT_SIGSEGV | VM_FAULT_ACCERR : VM_FAULT_RETRY
+    return cpu.config.PUBLISHED_FLAWS ? accessSignal(errorCode, fault.vmFlags) : VM_FAULT_RETRY
   }
 
   protected giveUp(cpu: Task, reason: number): number {

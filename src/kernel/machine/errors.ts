@@ -9,17 +9,24 @@ export function addressText(address: number): string {
   return address >= 0 && address <= Number.MAX_SAFE_INTEGER ? `0x${address.toString(16)}` : String(address)
 }
 
-/** SIGSEGV: an access outside every mapping (`SEGV_MAPERR`) or against a mapping's protection (`SEGV_ACCERR`). */
+/** The `si_code` of a SIGSEGV. */
+export type SegmentationFaultCode = 'SEGV_MAPERR' | 'SEGV_ACCERR' | 'SEGV_PKUERR'
+
+/**
+ * SIGSEGV: an access outside every mapping (`SEGV_MAPERR`), against a mapping's protection (`SEGV_ACCERR`), or against
+ * its protection key (`SEGV_PKUERR`): a load or store where only instructions may be fetched, on a machine with
+ * X86_INTEL_MEMORY_PROTECTION_KEYS.
+ */
 export class SegmentationFault extends Error {
   override readonly name = 'SegmentationFault'
-  readonly code: 'SEGV_MAPERR' | 'SEGV_ACCERR'
+  readonly code: SegmentationFaultCode
   /** The address of the access, in bytes. */
   readonly address: number
   /** The CPU, that is the attached thread, that made the access. */
   readonly cpu: number
   readonly access: AccessKind
 
-  constructor(code: 'SEGV_MAPERR' | 'SEGV_ACCERR', address: number, cpu: number, access: AccessKind) {
+  constructor(code: SegmentationFaultCode, address: number, cpu: number, access: AccessKind) {
     super(`${code} at ${addressText(address)} (${access}) on CPU ${cpu}`)
     this.code = code
     this.address = address

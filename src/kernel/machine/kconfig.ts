@@ -21,6 +21,16 @@ export interface KernelConfig {
   readonly MMU_GATHER_RCU_TABLE_FREE: boolean
   /** mremap moves whole page tables where it can, and not their entries one by one. */
   readonly HAVE_MOVE_PMD: boolean
+  /**
+   * The processor has protection keys (`ospke`), and what may only be executed cannot be read, see mm/pkeys.ts. Without
+   * them, as on processors that have none, it can.
+   */
+  readonly X86_INTEL_MEMORY_PROTECTION_KEYS: boolean
+  /**
+   * `mm_forbids_zeropage` (since Linux 3.19, for KVM guests on s390), for every address space: a read fault on private
+   * anonymous memory takes a page of its own, as a write fault does, and does not map the zero page.
+   */
+  readonly MM_FORBIDS_ZEROPAGE: boolean
   /** Only the parts of a frame that were written are zeroed for its next owner, see sectors.ts. */
   readonly ZERO_WRITTEN_SECTORS: boolean
   /** Freed objects are filled with poison, which is checked when they are allocated again. */
@@ -38,6 +48,8 @@ export const defaultKernelConfig: KernelConfig = {
   SPECULATIVE_PAGE_FAULT_STATS: true,
   MMU_GATHER_RCU_TABLE_FREE: true,
   HAVE_MOVE_PMD: true,
+  X86_INTEL_MEMORY_PROTECTION_KEYS: false,
+  MM_FORBIDS_ZEROPAGE: false,
   ZERO_WRITTEN_SECTORS: true,
   SLUB_DEBUG: false,
   PUBLISHED_FLAWS: false,

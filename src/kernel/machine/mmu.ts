@@ -4,10 +4,14 @@
 // translation must flush before the frame can be used for anything else. It sets the accessed and dirty bits with a
 // compare-and-swap of the whole entry, as x86 does with a locked cycle: an entry that changed meanwhile is walked
 // again.
+//
+// A page with a protection key is there for instruction fetches only. The TLB keeps it without PTE_PRESENT, which loads
+// and stores look for.
 
 import { type Cpu, TLB_MASK, WALK_CACHE_MASK } from './cpu.ts'
 import {
   FAULT_INSTRUCTION,
+  FAULT_PK,
   FAULT_PROTECTION,
   FAULT_USER,
   FAULT_WRITE,
@@ -16,6 +20,7 @@ import {
   PTE_ACCESSED,
   PTE_DIRTY,
   PTE_EXEC,
+  PTE_PKEY,
   PTE_PRESENT,
   PTE_WRITE,
   PUD_SHIFT,
@@ -23,10 +28,10 @@ import {
   TABLE_INDEX_MASK,
 } from './pte.ts'
 
-/** What an access needs of an entry. A write that finds the dirty bit clear has to walk, to set it. */
+/** What an access needs of an entry in the TLB. A write that finds the dirty bit clear has to walk, to set it. */
 export const ACCESS_READ = PTE_PRESENT
 export const ACCESS_WRITE = PTE_PRESENT | PTE_WRITE | PTE_DIRTY
-export const ACCESS_EXECUTE = PTE_PRESENT | PTE_EXEC
+export const ACCESS_EXECUTE = PTE_EXEC
 
 /**
  * The entry that maps `page` under `root` for the access, or 0 when there is none that allows it; then
@@ -50,12 +55,13 @@ function walk(cpu: Cpu, root: number, page: number, access: number, slot: number
     return 0
   }
   const address = table + PageTable.entries + (page & TABLE_INDEX_MASK)
-  const permissions = access & ~PTE_DIRTY
+  const permissions = (access & ~PTE_DIRTY) | PTE_PRESENT
   const bits = PTE_ACCESSED | (access & PTE_DIRTY)
+  const refused = access === ACCESS_EXECUTE ? 0 : PTE_PKEY
   for (;;) {
     let entry = Atomics.load(heap, address)
-    if ((entry & permissions) !== permissions) {
-      cpu.faultError = errorCode(access) | ((entry & PTE_PRESENT) !== 0 ? FAULT_PROTECTION : 0)
+    if ((entry & (permissions | refused)) !== permissions) {
+      cpu.faultError = errorCode(access) | protectionError(entry, refused)
       return 0
     }
     if ((entry & bits) !== bits) {
@@ -64,7 +70,7 @@ function walk(cpu: Cpu, root: number, page: number, access: number, slot: number
     }
     cpu.tlbPage[slot] = page
     cpu.tlbRoot[slot] = root
-    cpu.tlbEntry[slot] = entry
+    cpu.tlbEntry[slot] = (entry & PTE_PKEY) === 0 ? entry : entry & ~PTE_PRESENT
     cpu.tlbWritten[slot] = 0
     return entry
   }
@@ -73,6 +79,12 @@ function walk(cpu: Cpu, root: number, page: number, access: number, slot: number
 function errorCode(access: number): number {
   if (access === ACCESS_WRITE) return FAULT_USER | FAULT_WRITE
   return access === ACCESS_EXECUTE ? FAULT_USER | FAULT_INSTRUCTION : FAULT_USER
+}
+
+/** The bits of the error code that tell that the page is there, and that a key among `refused` forbids the access. */
+function protectionError(entry: number, refused: number): number {
+  if ((entry & PTE_PRESENT) === 0) return 0
+  return (entry & refused) !== 0 ? FAULT_PROTECTION | FAULT_PK : FAULT_PROTECTION
 }
 
 /** The pte table that covers `page`, or 0. */

@@ -47,6 +47,12 @@ export const PTE_PROTNONE = 1 << 6
 export const PTE_SWAP = 1 << 7
 /** For software: the page belongs to a mapping that is locked in memory, so that reclaim leaves it. */
 export const PTE_LOCKED = 1 << 8
+/**
+ * The page has a protection key other than 0, and no thread may load from it or store to it; instructions are fetched
+ * all the same. (x86 has four bits for the number of the key, and a register that says what each key forbids. Here one
+ * bit is enough, as all threads have the same in that register: see mm/pkeys.ts.)
+ */
+export const PTE_PKEY = 1 << 9
 
 export const PTE_FRAME_SHIFT = 12
 export const PTE_FLAGS_MASK = (1 << PTE_FRAME_SHIFT) - 1
@@ -56,3 +62,7 @@ export const FAULT_PROTECTION = 1
 export const FAULT_WRITE = 2
 export const FAULT_USER = 4
 export const FAULT_INSTRUCTION = 16
+/** The protection key of the page forbids the access. */
+export const FAULT_PK = 32
+/** For software, above what the hardware reports: the access is not one of the program's own (FAULT_FLAG_REMOTE). */
+export const FAULT_REMOTE = 1 << 16

@@ -5,13 +5,25 @@
 // page are moved byte by byte.
 
 import { beginWork, disableInterrupts, endWork, kernelEnter, kernelExit } from '../machine/cpu.ts'
-import { BusError, FaultOutOfMemory, SegmentationFault, type AccessKind } from '../machine/errors.ts'
+import {
+  type AccessKind,
+  BusError,
+  FaultOutOfMemory,
+  SegmentationFault,
+  type SegmentationFaultCode,
+} from '../machine/errors.ts'
 import { PAGE_SIZE, PAGE_WORDS, viewOf } from '../machine/frames.ts'
 import { ACCESS_EXECUTE, ACCESS_READ, ACCESS_WRITE, translate } from '../machine/mmu.ts'
 import { PTE_FRAME_SHIFT } from '../machine/pte.ts'
 import { noteStore, noteWritten, sectorMask } from '../machine/sectors.ts'
 import { errnoName } from './errno.ts'
-import { VM_FAULT_ACCERR, VM_FAULT_ERROR, VM_FAULT_OOM, VM_FAULT_SIGBUS } from './fault-context.ts'
+import {
+  VM_FAULT_ACCERR,
+  VM_FAULT_ERROR,
+  VM_FAULT_OOM,
+  VM_FAULT_PKUERR,
+  VM_FAULT_SIGBUS,
+} from './fault-context.ts'
 import { handleUserFault } from './fault.ts'
 import { Mm } from './mm.ts'
 import type { Task } from './task.ts'
@@ -68,8 +80,12 @@ export function raiseSignal(cpu: Task, result: number, address: number, access: 
   if ((result & VM_FAULT_SIGBUS) !== 0) {
     throw new BusError(address, cpu.id, cpu.ioError === 0 ? null : errnoName(-cpu.ioError))
   }
-  const code = (result & VM_FAULT_ACCERR) !== 0 ? 'SEGV_ACCERR' : 'SEGV_MAPERR'
-  throw new SegmentationFault(code, address, cpu.id, accessKind(access))
+  throw new SegmentationFault(segvCode(result), address, cpu.id, accessKind(access))
+}
+
+function segvCode(result: number): SegmentationFaultCode {
+  if ((result & VM_FAULT_PKUERR) !== 0) return 'SEGV_PKUERR'
+  return (result & VM_FAULT_ACCERR) !== 0 ? 'SEGV_ACCERR' : 'SEGV_MAPERR'
 }
 
 function accessKind(access: number): AccessKind {

@@ -24,7 +24,7 @@ import { pteMapLock } from './pte-lock.ts'
 import { allocPage } from './reclaim.ts'
 import { addMmCounterFast } from './rss.ts'
 import type { Task } from './task.ts'
-import { VM_SHARED } from './vma.ts'
+import { VM_SHARED, VM_WRITE } from './vma.ts'
 import { VmEvent, countSpfEvent } from './vmstat.ts'
 
 const UNSTABLE = -2
@@ -32,7 +32,7 @@ const UNSTABLE = -2
 export function doAnonymousPage(cpu: Task, fault: FaultContext): number {
   if ((fault.flags & FAULT_FLAG_SPECULATIVE) !== 0) countSpfEvent(cpu, VmEvent.SPF_ATTEMPT_ANON)
   if ((fault.vmFlags & VM_SHARED) !== 0) return VM_FAULT_SIGBUS
-  if ((fault.flags & FAULT_FLAG_WRITE) === 0) {
+  if ((fault.flags & FAULT_FLAG_WRITE) === 0 && !cpu.config.MM_FORBIDS_ZEROPAGE) {
     const entry = (ZERO_FRAME << PTE_FRAME_SHIFT) | youngPageProt(fault.vmFlags) | PTE_SPECIAL
     return notInstalled(installIfNone(cpu, fault, entry))
   }
@@ -103,7 +103,11 @@ export function initAnonymousPage(cpu: Task, fault: FaultContext, frame: number)
   Atomics.store(heap, page + Page.refcount, 1)
 }
 
-/** The entry of a page that was just made for a write. */
+/**
+ * The entry of a page that was just made for this fault alone. Where the VMA may be written, so may the page at once,
+ * also after a read: then the first write does not fault.
+ */
 export function anonymousPte(fault: FaultContext, frame: number): number {
-  return (frame << PTE_FRAME_SHIFT) | youngPageProt(fault.vmFlags) | PTE_WRITE | PTE_DIRTY
+  const entry = (frame << PTE_FRAME_SHIFT) | youngPageProt(fault.vmFlags)
+  return (fault.vmFlags & VM_WRITE) === 0 ? entry : entry | PTE_WRITE | PTE_DIRTY
 }

@@ -26,6 +26,8 @@ export const VM_FAULT_NOPAGE = 32
 export const VM_FAULT_DROPPED = 128
 /** With VM_FAULT_SIGSEGV: there is a mapping, but it does not allow the access. */
 export const VM_FAULT_ACCERR = 64
+/** With VM_FAULT_ACCERR: it is the protection key of the mapping that does not allow it. */
+export const VM_FAULT_PKUERR = 256
 export const VM_FAULT_ERROR = VM_FAULT_OOM | VM_FAULT_SIGBUS | VM_FAULT_SIGSEGV
 
 export class FaultContext {

@@ -6,6 +6,7 @@
 
 import {
   FAULT_INSTRUCTION,
+  FAULT_PK,
   FAULT_PROTECTION,
   FAULT_WRITE,
   PTE_ACCESSED,
@@ -25,6 +26,7 @@ import {
   VM_FAULT_ACCERR,
   VM_FAULT_DROPPED,
   VM_FAULT_OOM,
+  VM_FAULT_PKUERR,
   VM_FAULT_RETRY,
   VM_FAULT_SIGSEGV,
 } from './fault-context.ts'
@@ -37,6 +39,7 @@ import {
   mmapWriteLock,
 } from './mmap-lock.ts'
 import { allocPteTable, pteAddress } from './page-table.ts'
+import { pkeyPermitsAccess } from './pkeys.ts'
 import { expandStack } from './stack.ts'
 import { pteMapLock } from './pte-lock.ts'
 import { doSwapPage } from './swap-fault.ts'
@@ -51,8 +54,9 @@ const SEGV_MAPERR = VM_FAULT_SIGSEGV
 const SEGV_ACCERR = VM_FAULT_SIGSEGV | VM_FAULT_ACCERR
 
 /**
- * Handles the fault of an access to `page` with the x86 `errorCode`. Returns 0 when the access can be tried again,
- * else VM_FAULT_SIGSEGV (with VM_FAULT_ACCERR when there is a mapping), VM_FAULT_SIGBUS or VM_FAULT_OOM.
+ * Handles the fault of an access to `page` with the x86 `errorCode`; FAULT_REMOTE goes with it where the access is not
+ * one of the program's own. Returns 0 when the access can be tried again, else VM_FAULT_SIGSEGV (with VM_FAULT_ACCERR
+ * when there is a mapping, and with VM_FAULT_PKUERR when it is its key), VM_FAULT_SIGBUS or VM_FAULT_OOM.
  */
 export function handleUserFault(cpu: Task, mm: number, page: number, errorCode: number): number {
   const fault = cpu.fault
@@ -94,9 +98,10 @@ function classicFault(cpu: Task, fault: FaultContext, errorCode: number): number
     }
     vmacacheUpdate(cpu, page, vma)
   }
-  if (accessError(errorCode, cpu.heap[vma + Vma.vmFlags])) {
+  const vmFlags = cpu.heap[vma + Vma.vmFlags]
+  if (accessError(errorCode, vmFlags)) {
     mmapReadUnlock(cpu, mm)
-    return SEGV_ACCERR
+    return accessSignal(errorCode, vmFlags)
   }
   fillFromVma(cpu, fault, vma)
   const result = handleMmFault(cpu, fault)
@@ -135,9 +140,23 @@ export function faultInLocked(cpu: Task, mm: number, page: number): number {
 
 /** x86 `access_error`: the VMA does not allow the access. */
 export function accessError(errorCode: number, vmFlags: number): boolean {
+  if (isRefusedByPkey(errorCode, vmFlags)) return true
   if ((errorCode & FAULT_WRITE) !== 0) return (vmFlags & VM_WRITE) === 0
   if ((errorCode & FAULT_PROTECTION) !== 0) return true
   return !vmaIsAccessible(vmFlags)
+}
+
+/** `bad_area_access_error`: the signal for an access that the VMA does not allow. */
+export function accessSignal(errorCode: number, vmFlags: number): number {
+  return isRefusedByPkey(errorCode, vmFlags) ? SEGV_ACCERR | VM_FAULT_PKUERR : SEGV_ACCERR
+}
+
+/**
+ * `bad_area_access_from_pkeys`: the processor has refused the access for the key of the page, or would once the page is
+ * there, which is not brought in for that.
+ */
+function isRefusedByPkey(errorCode: number, vmFlags: number): boolean {
+  return (errorCode & FAULT_PK) !== 0 || !pkeyPermitsAccess(vmFlags, errorCode)
 }
 
 /**

@@ -29,6 +29,7 @@ import { invalidateRangeEnd, invalidateRangeStart } from './mmu-notifier.ts'
 import { unaccountMemory, vmEnoughMemory } from './overcommit.ts'
 import { getPage, isFilePage } from './page.ts'
 import { allocPteTable, findPmdTable, findPteTable, pteAddress } from './page-table.ts'
+import { dupPkeys } from './pkeys.ts'
 import { addMmCounter } from './rss.ts'
 import { swapDuplicate } from './swap.ts'
 import { finishCall } from './task-work.ts'
@@ -73,6 +74,7 @@ export function forkMm(cpu: Task, parent: number): number {
 function dupMmap(cpu: Task, parent: number, child: number): boolean {
   const { heap } = cpu
   inheritLimits(cpu, parent, child)
+  dupPkeys(cpu, parent, child)
   heap[child + Mm.startBrk] = heap[parent + Mm.startBrk]
   heap[child + Mm.brkBytes] = heap[parent + Mm.brkBytes]
   heap[child + Mm.mmapBase] = heap[parent + Mm.mmapBase]

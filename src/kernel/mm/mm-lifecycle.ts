@@ -24,6 +24,7 @@ import {
 import { mmapWriteLock, mmapWriteUnlock } from './mmap-lock.ts'
 import { releaseMmuNotifiers } from './mmu-notifier.ts'
 import { drainAllPcp } from './page-alloc.ts'
+import { initPkeys } from './pkeys.ts'
 import { dropMmRss, syncMmRss } from './rss.ts'
 import { slabAlloc, slabDrainCpu, slabFree } from './slab.ts'
 import { finishCall } from './task-work.ts'
@@ -47,6 +48,7 @@ export function createMm(cpu: Task, maxMapCount: number, stackLimit: number): nu
   heap[mm + Mm.startBrk] = DEFAULT_START_BRK
   heap[mm + Mm.mmapBase] = TASK_SIZE - MMAP_GAP - stackLimit
   heap[mm + Mm.count] = 1
+  initPkeys(cpu, mm)
   if (cpu.design.locksNotifiers) {
     const lock = slabAlloc(cpu, CACHE_PERCPU_RWSEM)
     if (lock === 0) {

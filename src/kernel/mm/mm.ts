@@ -89,6 +89,10 @@ export const Mm = layout('mm_struct', MM_WORDS, {
   /** For each RLIMIT_* two words: whole pages, and the bytes beyond them. */
   limits: ACCOUNTS + 5,
 
+  /** Which protection keys are given away, by bits, and the one of what may only be executed, -1 if none: pkeys.ts. */
+  pkeyAllocationMap: ACCOUNTS + 13,
+  executeOnlyPkey: ACCOUNTS + 14,
+
   pgd: PGD,
 })
 
@@ -123,5 +127,6 @@ export const RLIMITS = 4
 /** More pages than there can be. */
 export const RLIM_INFINITY = 0x7fff_ffff
 
-if (Mm.limits + 2 * RLIMITS > PGD) throw new Error('mm_struct: the limits overlap what follows them')
+if (Mm.limits + 2 * RLIMITS > Mm.pkeyAllocationMap)
+  throw new Error('mm_struct: the limits overlap what follows them')
 if (CPU_MASK + CPU_MASK_WORDS > RSS) throw new Error('mm_struct: the CPU mask overlaps what follows it')

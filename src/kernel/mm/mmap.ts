@@ -9,6 +9,7 @@ import { MMAP_MIN, Mm, RLIMIT_MEMLOCK, TASK_SIZE } from './mm.ts'
 import { mmapReadUnlock, mmapWriteDowngrade, mmapWriteLock, mmapWriteUnlock } from './mmap-lock.ts'
 import { invalidateRangeEnd, invalidateRangeStart } from './mmu-notifier.ts'
 import { accountMemory, honoursNoReserve, unaccountMemory, vmEnoughMemory } from './overcommit.ts'
+import { executeOnlyPkey } from './pkeys.ts'
 import { mmPopulate } from './populate.ts'
 import { freePageTableRange } from './page-table.ts'
 import { finishCall } from './task-work.ts'
@@ -17,12 +18,15 @@ import { getUnmappedArea } from './unmapped-area.ts'
 import { findVma, findVmaLinks } from './vma-tree.ts'
 import {
   VMA_UNMAP,
+  VM_ACCESS_FLAGS,
   VM_ACCOUNT,
+  VM_EXEC,
   VM_GROWSDOWN,
   VM_LOCKED,
   VM_LOCKED_MASK,
   VM_NORESERVE,
   VM_NO_MAYWRITE,
+  VM_PKEY_SHIFT,
   VM_SHARED,
   VM_SPECIAL,
   VM_WRITE,
@@ -80,6 +84,7 @@ function mmapLocked(
 ): number {
   const { heap } = cpu
   if (heap[mm + Mm.mapCount] > heap[mm + Mm.maxMapCount]) return -ENOMEM
+  const pkey = (vmFlags & VM_ACCESS_FLAGS) === VM_EXEC ? Math.max(0, executeOnlyPkey(cpu, mm)) : 0
   let page = hint
   if ((mapFlags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) === 0) {
     page = getUnmappedArea(cpu, mm, hint, pages)
@@ -90,7 +95,7 @@ function mmapLocked(
     if ((mapFlags & MAP_FIXED_NOREPLACE) !== 0 && !findVmaLinks(cpu, mm, page, page + pages)) return -EEXIST
   }
   if ((vmFlags & VM_LOCKED) !== 0 && limitBytes(cpu, mm, RLIMIT_MEMLOCK) === 0) return -EPERM
-  let flags = vmFlags | heap[mm + Mm.defFlags]
+  let flags = vmFlags | (pkey << VM_PKEY_SHIFT) | heap[mm + Mm.defFlags]
   if (!mlockFutureOk(cpu, mm, flags, pages)) return -EAGAIN
   if ((vmFlags & VM_NO_MAYWRITE) !== 0 && (vmFlags & VM_WRITE) !== 0) return -EACCES
   // Only private anonymous memory can be a stack. Asked after the place, as do_mmap() does.

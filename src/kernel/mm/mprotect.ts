@@ -22,6 +22,7 @@ import { mmapWriteLock, mmapWriteUnlock } from './mmap-lock.ts'
 import { invalidateRangeEnd, invalidateRangeStart } from './mmu-notifier.ts'
 import { findPteTable, pteAddress } from './page-table.ts'
 import { unaccountMemory, vmEnoughMemory } from './overcommit.ts'
+import { overrideMprotectPkey } from './pkeys.ts'
 import { mmPopulate } from './populate.ts'
 import { vmGetPageProt } from './pte-flags.ts'
 import { TASK_SIZE } from './mm.ts'
@@ -36,6 +37,8 @@ import {
   VM_LOCKONFAULT,
   VM_NORESERVE,
   VM_NO_MAYWRITE,
+  VM_PKEY_FLAGS,
+  VM_PKEY_SHIFT,
   VM_SHARED,
   VM_WRITE,
   Vma,
@@ -87,8 +90,9 @@ function mprotectFixup(
 ): number {
   const { heap } = cpu
   const oldFlags = heap[vma + Vma.vmFlags]
+  const pkey = overrideMprotectPkey(cpu, mm, oldFlags, access)
   if ((oldFlags & VM_NO_MAYWRITE) !== 0 && (access & VM_WRITE) !== 0) return -EACCES
-  const requested = (oldFlags & ~VM_ACCESS_FLAGS) | access
+  const requested = (oldFlags & ~(VM_ACCESS_FLAGS | VM_PKEY_FLAGS)) | access | (pkey << VM_PKEY_SHIFT)
   if (requested === oldFlags) return 0
   const file = heap[vma + Vma.vmFile]
   const unused = file === 0 && Atomics.load(heap, vma + Vma.anonVma) === 0

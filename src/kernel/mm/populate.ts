@@ -6,6 +6,7 @@ import { VM_FAULT_ACCERR, VM_FAULT_ERROR, VM_FAULT_SIGBUS } from './fault-contex
 import { handleUserFault } from './fault.ts'
 import { mmapReadLock, mmapReadUnlock } from './mmap-lock.ts'
 import { findPteTable, pteAddress } from './page-table.ts'
+import { pkeyPermitsAccess } from './pkeys.ts'
 import type { Task } from './task.ts'
 import { findVma } from './vma-tree.ts'
 import { VM_LOCKONFAULT, VM_READ, VM_SHARED, VM_WRITE, Vma } from './vma.ts'
@@ -84,8 +85,8 @@ function populatePage(cpu: Task, mm: number, page: number, write?: boolean): num
 
 /**
  * The error code of the fault that would bring the page in, 0 when it is there, -ENOENT when it is not part of a
- * mapping: this does not make stacks grow; -EINVAL when it may not be read. Looked up under the mmap lock, as VMA and
- * page table could go away.
+ * mapping: this does not make stacks grow; -EINVAL when it may not be read, -EFAULT when its key forbids it. Looked up
+ * under the mmap lock, as VMA and page table could go away.
  */
 function neededFault(cpu: Task, mm: number, page: number, write?: boolean): number {
   mmapReadLock(cpu, mm)
@@ -99,6 +100,8 @@ function neededFault(cpu: Task, mm: number, page: number, write?: boolean): numb
   if (!mapped) return -ENOENT
   // Unlike MAP_POPULATE, the advice asks for the very permission, also where the processor would not.
   if (write === false && (vmFlags & VM_READ) === 0) return -EINVAL
+  // `check_vma_flags`: who brings pages in accesses data, and does so for the program itself.
+  if (write === undefined && !pkeyPermitsAccess(vmFlags, FAULT_USER)) return -EFAULT
   if ((entry & PTE_PRESENT) !== 0 && (!forWrite || (entry & PTE_WRITE) !== 0)) return 0
   return forWrite ? FAULT_USER | FAULT_WRITE : FAULT_USER
 }

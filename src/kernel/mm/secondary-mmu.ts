@@ -2,14 +2,22 @@
 //
 // An access finds its translation in the shadow table of the observer, or walks the page table of the program and
 // enters what it finds there, after the protocol of mmu-notifier.ts; what is not mapped yet is faulted in as if the
-// program had touched it (KVM's `direct_page_fault`, and `hmm_range_fault`, which takes no references either). The
+// program had touched it (KVM's `direct_page_fault`, and `hmm_range_fault`, which takes no references either), only
+// that protection keys forbid a device nothing: they are a matter of threads (FAULT_FLAG_REMOTE of hmm_vma_fault). The
 // observer stays locked until the data has moved: whoever withdraws the translation waits that long, as for the flush
 // of a TLB. Left out is `clear_flush_young`: reclaim does not ask observers whether a page was used.
 
 import { cpuWait, disableInterrupts, enableInterrupts, callEnter, callExit } from '../machine/cpu.ts'
 import { PAGE_SIZE, PAGE_WORDS } from '../machine/frames.ts'
 import { ACCESS_READ, ACCESS_WRITE } from '../machine/mmu.ts'
-import { FAULT_USER, FAULT_WRITE, PTE_ACCESSED, PTE_DIRTY, PTE_FRAME_SHIFT } from '../machine/pte.ts'
+import {
+  FAULT_REMOTE,
+  FAULT_USER,
+  FAULT_WRITE,
+  PTE_ACCESSED,
+  PTE_DIRTY,
+  PTE_FRAME_SHIFT,
+} from '../machine/pte.ts'
 import { noteWritten, sectorMask } from '../machine/sectors.ts'
 import { spinLock, spinUnlock } from '../sync/spinlock.ts'
 import { raiseSignal } from './access.ts'
@@ -71,7 +79,8 @@ function shadowFault(cpu: Task, notifier: number, page: number, access: number):
   const sequence = invalidateSequence(cpu, notifier)
   const entry = lookUpEntry(cpu, mm, page, access)
   if (entry === 0) {
-    return handleUserFault(cpu, mm, page, access === ACCESS_WRITE ? FAULT_USER | FAULT_WRITE : FAULT_USER)
+    const write = access === ACCESS_WRITE ? FAULT_WRITE : 0
+    return handleUserFault(cpu, mm, page, FAULT_USER | FAULT_REMOTE | write)
   }
   spinLock(cpu, notifier + MmuNotifier.lock)
   const stale = invalidateRetry(cpu, notifier, page, sequence)

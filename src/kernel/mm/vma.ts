@@ -66,6 +66,9 @@ export const VM_WRITE = 2
 export const VM_EXEC = 4
 export const VM_SHARED = 8
 export const VM_GROWSDOWN = 0x100
+/** Four bits: the number of the protection key, see pkeys.ts. */
+export const VM_PKEY_SHIFT = 9
+export const VM_PKEY_FLAGS = 15 << VM_PKEY_SHIFT
 /** The pages are to stay in memory: `mlock`. */
 export const VM_LOCKED = 0x2000
 /** With VM_LOCKED: pages are not brought in, but stay once they are. */
