@@ -362,6 +362,8 @@ export class Detectors implements Probes {
     else if (id === MUNMAP) this.#noTranslation(cpu, 'munmap', mm, start, end)
     else if (id === MADVISE_LOCKED && argument === MADV.dontneed)
       this.#noTranslation(cpu, 'madvise(MADV_DONTNEED)', mm, start, end)
+    else if (id === MADVISE_LOCKED && argument === MADV.free)
+      this.#noTranslation(cpu, 'madvise(MADV_FREE)', mm, start, end)
     else if (id === MPROTECT && (argument & VM_WRITE) === 0)
       this.#noTranslation(cpu, 'mprotect', mm, start, end, PTE_WRITE)
   }

@@ -21,6 +21,7 @@ import {
   OVERCOMMIT_ALWAYS,
   PAGE_SIZE,
   PAGE_WORDS,
+  PTE_PRESENT,
   PerCpu,
   SLAB_CPU_WORDS,
   SegmentationFault,
@@ -40,6 +41,7 @@ import {
   createMm,
   destroyMm,
   errnoName,
+  findPteTable,
   finishCall,
   forkMm,
   getFile,
@@ -61,6 +63,7 @@ import {
   oomReap,
   openHostFile,
   pageOutRange,
+  pteAddress,
   putFile,
   putPage,
   registerMmuNotifier,
@@ -220,10 +223,23 @@ export class ScenarioCpu {
   }
 
   discard(page: number, pages: number): Outcome {
+    return this.advise(page, pages, 'dontneed')
+  }
+
+  advise(page: number, pages: number, advice: keyof typeof MADV): Outcome {
     kernelEnter(this.task)
-    const result = madvise(this.task, this.mm, page, page + pages, MADV.dontneed)
+    const result = madvise(this.task, this.mm, page, page + pages, MADV[advice])
     kernelExit(this.task)
     return outcomeOf(result)
+  }
+
+  /** Whether an entry of the page table maps the page. */
+  isMapped(page: number): Outcome {
+    kernelEnter(this.task)
+    const table = findPteTable(this.task, this.mm, page)
+    const entry = table === 0 ? 0 : Atomics.load(this.task.heap, pteAddress(table, page))
+    kernelExit(this.task)
+    return (entry & PTE_PRESENT) !== 0 ? 'mapped' : 'not mapped'
   }
 
   /** The heap begins at `page`. */
