@@ -60,6 +60,7 @@ export {
   percpuUpWrite,
 } from './sync/percpu-rwsem.ts'
 export * from './sync/rcu.ts'
+export { numberAt } from './sync/number.ts'
 export { refcountDecAndTest } from './sync/refcount.ts'
 export {
   RWSEM_GENERIC,
@@ -72,7 +73,13 @@ export {
   upRead,
   upWrite,
 } from './sync/rwsem.ts'
-export { readSeqcount, readSeqcountRetry, writeSeqcountBegin, writeSeqcountEnd } from './sync/seqcount.ts'
+export {
+  readSeqcount,
+  readSeqcountRetry,
+  readSeqcountTurns,
+  writeSeqcountBegin,
+  writeSeqcountEnd,
+} from './sync/seqcount.ts'
 export { spinLock, spinTryLock, spinUnlock } from './sync/spinlock.ts'
 export { callSrcu, srcuBarrier, srcuPoll } from './sync/srcu.ts'
 export * from './mm/access.ts'

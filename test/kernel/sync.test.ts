@@ -30,6 +30,7 @@ import {
 import {
   readSeqcount,
   readSeqcountRetry,
+  readSeqcountTurns,
   writeSeqcountBegin,
   writeSeqcountEnd,
 } from '../../src/kernel/sync/seqcount.ts'
@@ -99,14 +100,28 @@ describe('seqcount', () => {
   it('tells a reader of a writer, during and after', () => {
     const { heap, first } = twoCpus()
     const seqcount = heapAlloc(heap, 16)
+    const turns = readSeqcountTurns(first, seqcount)
     const start = readSeqcount(first, seqcount)
     assert.equal(start & 1, 0)
-    assert.equal(readSeqcountRetry(first, seqcount, start), false)
+    assert.equal(readSeqcountRetry(first, seqcount, start, turns), false)
     writeSeqcountBegin(first, seqcount)
     assert.equal(readSeqcount(first, seqcount) & 1, 1)
-    assert.equal(readSeqcountRetry(first, seqcount, start), true)
+    assert.equal(readSeqcountRetry(first, seqcount, start, turns), true)
     writeSeqcountEnd(first, seqcount)
-    assert.equal(readSeqcountRetry(first, seqcount, start), true)
+    assert.equal(readSeqcountRetry(first, seqcount, start, turns), true)
+  })
+
+  it('tells a count that has come round from the one that it was', () => {
+    const { heap, first } = twoCpus()
+    const seqcount = heapAlloc(heap, 16)
+    const turns = readSeqcountTurns(first, seqcount)
+    const start = readSeqcount(first, seqcount)
+    // All but the last of 2^31 writes.
+    heap[seqcount] = -2
+    writeSeqcountBegin(first, seqcount)
+    writeSeqcountEnd(first, seqcount)
+    assert.equal(readSeqcount(first, seqcount), start)
+    assert.equal(readSeqcountRetry(first, seqcount, start, turns), true)
   })
 
   it('finds two writers (race R9)', () => {

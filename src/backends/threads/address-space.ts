@@ -70,6 +70,7 @@ import {
   munlock,
   munlockall,
   munmap,
+  numberAt,
   oomReap,
   readBytes,
   setLimitBytes,
@@ -232,7 +233,7 @@ export class AddressSpace {
     }
     const mm = machine.enter('createAddressSpace', (task) => createMm(task, maxMapCount, stackLimit))
     if (mm === 0) throw new OutOfMemory('createAddressSpace', 'the kernel heap is used up')
-    const space = AddressSpace.#of(machine, mm, machine.task.heap[mm + Mm.generation]!)
+    const space = AddressSpace.#of(machine, mm, numberAt(machine.task.heap, mm + Mm.generation))
     machine.enter('createAddressSpace', (task) => {
       for (const [resource, bytes] of limits) setLimitBytes(task, mm, resource, bytes)
     })

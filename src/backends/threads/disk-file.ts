@@ -9,6 +9,7 @@ import {
   Header,
   PATH_BYTES_MAX,
   finishCall,
+  numberAt,
   openHostFile,
   putFile,
   syncFileRange,
@@ -196,7 +197,7 @@ function openInKernel(
     if (pointer === 0) storage.close(descriptor)
   }
   machine.files.adopt(pointer, descriptor, mode !== 'r')
-  return { pointer, generation: machine.task.heap[pointer + File.generation]! }
+  return { pointer, generation: numberAt(machine.task.heap, pointer + File.generation) }
 }
 
 function openOnHost(storage: Storage, path: string, options: OpenFileOptions): number {

@@ -14,6 +14,7 @@ import {
   Path,
   type PhysicalMemory,
   errnoOf,
+  numberAt,
 } from '../../kernel/index.ts'
 import { type Storage, fileSystem, storageErrorName } from './storage.ts'
 
@@ -118,7 +119,7 @@ export class HostFiles implements Host {
   adopt(file: number, descriptor: number, writable: boolean): void {
     this.#closeStale()
     this.forgetFile(file)
-    const generation = this.#heap[file + File.generation]!
+    const generation = numberAt(this.#heap, file + File.generation)
     this.#open.set(file, { generation, descriptor, writable, storage: this.storage })
   }
 
@@ -142,7 +143,7 @@ export class HostFiles implements Host {
   /** Another thread has freed these files. */
   #closeStale(): void {
     for (const [file, { generation }] of this.#open) {
-      if (this.#heap[file + File.generation] !== generation) this.forgetFile(file)
+      if (numberAt(this.#heap, file + File.generation) !== generation) this.forgetFile(file)
     }
   }
 
@@ -150,7 +151,7 @@ export class HostFiles implements Host {
     const open = this.#open.get(file)
     if (
       open !== undefined &&
-      open.generation === this.#heap[file + File.generation] &&
+      open.generation === numberAt(this.#heap, file + File.generation) &&
       open.storage === this.storage &&
       (open.writable || !writable)
     ) {

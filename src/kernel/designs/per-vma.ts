@@ -51,7 +51,11 @@ export abstract class PerVmaDesign extends Design {
   }
 }
 
-/** A number that is equal by accident turns a fault away; the reverse cannot happen. */
+/**
+ * For faults. Within one hold of the mmap lock the number of the mm stands still, so that a VMA that was locked in it is
+ * seen to be. One whose number is equal by accident, as the numbers come round at 2^32, turns the fault away. A writer
+ * must not ask: it would take the VMA for locked, and not wait for the fault that is in it.
+ */
 export function isWriteLocked(cpu: Task, mm: number, vma: number): boolean {
   return Atomics.load(cpu.heap, vma + Vma.vmLockSeq) === Atomics.load(cpu.heap, mm + Mm.mmLockSeq)
 }

@@ -128,7 +128,7 @@ function turnHands(cpu: Task): number {
   let freed = 0
   for (let passage = 0; freed < RECLAIM_FRAMES; passage++) {
     freed += shrinkCaches(cpu)
-    const turning = Atomics.load(heap, Header.clockRevolutions) - revolution < 3
+    const turning = ((Atomics.load(heap, Header.clockRevolutions) - revolution) | 0) < 3
     if (turning && freed < RECLAIM_FRAMES) freed += ageMappings(cpu)
     else if (passage >= passages) break
   }
