@@ -81,6 +81,7 @@ import {
 } from '../kernel/index.ts'
 import { checkKernel, tearDown } from './kernel-invariants.ts'
 import { type KernelMachine, type MachineChoice, bootMachine } from './kernel-machine.ts'
+import { spacesNearWrap } from './near-wrap.ts'
 import { DATA_FILE, SWAP_FILE } from './scenario-disk.ts'
 
 /** What an operation gave: a value, or the name of an error or signal. */
@@ -101,6 +102,8 @@ export interface KernelScenarioDescription {
   readonly config?: Partial<KernelConfig>
   /** Frames of memory, the zero page included; enough, unless it is said. */
   readonly frames?: number
+  /** 'own' where the set-up sees to the sequence numbers: else a share of the runs begins near their wrap. */
+  readonly numbers?: 'own'
 }
 
 /** A scenario on a machine of one kind, as the subject runs it. */
@@ -176,11 +179,20 @@ export class ScenarioCpu {
     kernelExit(task)
     if (child === 0) return 'ENOMEM'
     const seen = new ScenarioCpu(this.machine, task, child)
-    const contents = pages.map((page) => seen.load(page)).join(' ')
+    const contents = pages.map((page) => seen.load(page))
     kernelEnter(task)
     destroyMm(task, child)
     kernelExit(task)
-    return `child: ${contents}`
+    if (this.machine.ordering) this.#mustHaveTheSame(pages, contents)
+    return `child: ${contents.join(' ')}`
+  }
+
+  /** Nobody is at work beside: a child has what its parent has. */
+  #mustHaveTheSame(pages: readonly number[], contents: readonly Outcome[]): void {
+    pages.forEach((page, index) => {
+      const own = this.load(page)
+      if (own !== contents[index]) throw new Error(`a child reads ${contents[index]}, and its parent ${own}`)
+    })
   }
 
   /** Forks; the child is this CPU's to use, and to have exit. */
@@ -551,6 +563,8 @@ export function kernelScenario(
     const machine = bootMachine({ ...choice, cpus: threads.length, frames, config })
     const all = machine.tasks.map((task) => new ScenarioCpu(machine, task, machine.mm))
     const cpus = setup?.(all[0]!, all) ?? all
+    if (choice.rwsem === 'generic' && description.numbers !== 'own')
+      spacesNearWrap(machine.heap, machine.tasks)
     const results: Outcome[][] = threads.map(() => [])
     const perform = (thread: number, operation: number): void => {
       results[thread]!.push(threads[thread]![operation]!(cpus[thread]!))

@@ -81,8 +81,9 @@ export {
   writeSeqcountEnd,
 } from './sync/seqcount.ts'
 export { spinLock, spinTryLock, spinUnlock } from './sync/spinlock.ts'
-export { callSrcu, srcuBarrier, srcuPoll } from './sync/srcu.ts'
+export { SRCU_INDEXES, callSrcu, srcuBarrier, srcuPoll } from './sync/srcu.ts'
 export * from './mm/access.ts'
+export { AnonVma } from './mm/anon-vma.ts'
 export { limitBytes, setLimitBytes } from './mm/accounts.ts'
 export { brk, heapBytes, setStartOfHeap, startOfHeap } from './mm/brk.ts'
 export * from './mm/caches.ts'

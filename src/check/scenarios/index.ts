@@ -137,8 +137,13 @@ export const scenarioNames = [
   'rcu-barrier',
   'two-rcu-barriers',
   'srcu-barrier',
+  'vmacache-wrap',
+  'lock-number-wrap',
+  'lock-number-wrap-late',
   'reap-fork',
   'merged-anon-vma',
+  'bridged-anon-vmas',
+  'sequence-wrap',
 ] as const
 
 /** What a design costs, and no error of it: these fail where the literature says that the price is paid. */

@@ -17,6 +17,7 @@ import { type VmEventName, VmEvent, countVmEvent } from '../mm/vmstat.ts'
 export abstract class PerVmaDesign extends Design {
   override readonly speculates = true
   override readonly rangeTree = true
+  override readonly vmaLock = 'number'
   /** PER_VMA_LOCK_STATS. */
   override readonly events: readonly VmEventName[] = [
     'vma_lock_success',

@@ -23,6 +23,7 @@ import { VmaWriterDesign } from './vma-writer.ts'
 
 export abstract class VmaSequenceDesign extends VmaWriterDesign {
   override readonly speculates = true
+  override readonly vmaLock = 'sequence'
 
   // -------------------------------------------------------------------------------------------------------------------
   // Writers

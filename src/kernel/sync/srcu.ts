@@ -33,6 +33,9 @@ export const Srcu = layout('srcu_struct', 16, {
   running: 8,
 })
 
+/** Pairs of counters of each CPU. */
+export const SRCU_INDEXES = 2
+
 const IDLE = 0
 /** Waits for readers of the counters that are not in use: those that read the index before the last flip. */
 const SCAN_OLD = 1
