@@ -186,9 +186,12 @@ function wordOf(lock: number): number {
   return (lock / LOCK_KINDS) | 0
 }
 
-/** A write to what faults copy of a VMA. */
-const writesVma =
-  /(Atomics\.\w+\([^,]*, \w+ \+ Vma\.(vmStart|vmEnd|vmFlags|vmPgoff|vmFile|anonVma),)|(\[\w+ \+ Vma\.(vmStart|vmEnd|vmFlags|vmPgoff|vmFile|anonVma)\] ([-+|&]?=|\+\+|--)(?!=))/
+/** What faults copy of a VMA. */
+const VMA_FIELD = String.raw`\w+ \+ Vma\.(vmStart|vmEnd|vmFlags|vmPgoff|vmFile|anonVma)`
+/** A write to it; `Atomics.load` has no third argument. */
+const writesVma = new RegExp(
+  String.raw`Atomics\.\w+\([^,]*, ${VMA_FIELD},|\[${VMA_FIELD}\] ([-+|&]?=(?!=)|\+\+|--)`,
+)
 /** Gives a VMA its first anon_vma under the mmap lock held for reading and the lock of the upper page tables. */
 const FIRST_ANON_VMA = 'anonVmaPrepare'
 

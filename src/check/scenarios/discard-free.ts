@@ -1,5 +1,5 @@
-// madvise(MADV_DONTNEED) takes a page away and has not flushed yet; MADV_FREE beside it finds no entry. A store after it
-// has returned must not go to the page that is about to be freed (Linux 99baac21e458, 2017).
+// madvise(MADV_DONTNEED) takes a page away and has not flushed yet; MADV_FREE beside it finds no entry. When that has
+// returned, no CPU can use the translation of before (Linux 99baac21e458, 2017).
 
 import { kernelScenario } from '../kernel-scenario.ts'
 import { firstPage, warmPage } from './pages.ts'

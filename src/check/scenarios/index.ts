@@ -121,6 +121,7 @@ export const scenarioNames = [
   'reclaim-mprotect-store',
   'file-reclaim-mprotect',
   'reclaim-mlock',
+  'reclaim-sync-write',
   'reclaim-mremap',
   'mremap-reclaim',
   'mremap-merge',

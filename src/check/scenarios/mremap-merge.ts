@@ -11,9 +11,6 @@ export default kernelScenario({
     cpu.mapPages(firstPage + 4, 1)
     cpu.store(firstPage + 4, 8)
   },
-  threads: [
-    [(cpu) => cpu.move(firstPage, 1, firstPage + 5)],
-    [(cpu) => cpu.store(firstPage + 5, 42)],
-  ],
+  threads: [[(cpu) => cpu.move(firstPage, 1, firstPage + 5)], [(cpu) => cpu.store(firstPage + 5, 42)]],
   pages: [firstPage, firstPage + 4, firstPage + 5],
 })

@@ -4,17 +4,16 @@ import { kernelScenario } from '../kernel-scenario.ts'
 import { firstPage, warmPage } from './pages.ts'
 
 export default kernelScenario({
-  title: 'reclaim of a page, mlock of it, and a write by an old translation',
+  title: 'reclaim of a page, and mlock of it',
   setup: (cpu, all) => {
     cpu.startSwap(2)
     cpu.mapPages(firstPage, 2)
     cpu.store(warmPage, 8)
-    all[2]!.store(firstPage, 7)
+    all[1]!.store(firstPage, 7)
   },
   threads: [
     [(cpu) => cpu.pageOut(firstPage)],
-    [(cpu) => cpu.lock(firstPage, 1), (cpu) => cpu.isMapped(firstPage)],
-    [(cpu) => cpu.add(firstPage, 1)],
+    [(cpu) => cpu.lock(firstPage, 1), (cpu) => cpu.isMapped(firstPage), (cpu) => cpu.add(firstPage, 1)],
   ],
   pages: [firstPage, warmPage],
 })
