@@ -22,6 +22,7 @@ import {
   OVERCOMMIT_ALWAYS,
   PAGE_SIZE,
   PAGE_WORDS,
+  PTE_PRESENT,
   PerCpu,
   SLAB_CPU_WORDS,
   SegmentationFault,
@@ -41,6 +42,7 @@ import {
   createMm,
   destroyMm,
   errnoName,
+  findPteTable,
   finishCall,
   forkMm,
   getFile,
@@ -62,6 +64,7 @@ import {
   oomReap,
   openHostFile,
   pageOutRange,
+  pteAddress,
   putFile,
   putPage,
   registerMmuNotifier,
@@ -80,6 +83,7 @@ import {
 } from '../kernel/index.ts'
 import { checkKernel, tearDown } from './kernel-invariants.ts'
 import { type KernelMachine, type MachineChoice, bootMachine } from './kernel-machine.ts'
+import { spacesNearWrap } from './near-wrap.ts'
 import { DATA_FILE, SWAP_FILE } from './scenario-disk.ts'
 
 /** What an operation gave: a value, or the name of an error or signal. */
@@ -100,6 +104,8 @@ export interface KernelScenarioDescription {
   readonly config?: Partial<KernelConfig>
   /** Frames of memory, the zero page included; enough, unless it is said. */
   readonly frames?: number
+  /** 'own' where the set-up sees to the sequence numbers: else a share of the runs begins near their wrap. */
+  readonly numbers?: 'own'
 }
 
 /** A scenario on a machine of one kind, as the subject runs it. */
@@ -175,11 +181,20 @@ export class ScenarioCpu {
     callExit(task)
     if (child === 0) return 'ENOMEM'
     const seen = new ScenarioCpu(this.machine, task, child)
-    const contents = pages.map((page) => seen.load(page)).join(' ')
+    const contents = pages.map((page) => seen.load(page))
     callEnter(task)
     destroyMm(task, child)
     callExit(task)
-    return `child: ${contents}`
+    if (this.machine.ordering) this.#mustHaveTheSame(pages, contents)
+    return `child: ${contents.join(' ')}`
+  }
+
+  /** Nobody is at work beside: a child has what its parent has. */
+  #mustHaveTheSame(pages: readonly number[], contents: readonly Outcome[]): void {
+    pages.forEach((page, index) => {
+      const own = this.load(page)
+      if (own !== contents[index]) throw new Error(`a child reads ${contents[index]}, and its parent ${own}`)
+    })
   }
 
   /** Forks; nobody uses the child. */
@@ -230,10 +245,23 @@ export class ScenarioCpu {
   }
 
   discard(page: number, pages: number): Outcome {
+    return this.advise(page, pages, 'dontneed')
+  }
+
+  advise(page: number, pages: number, advice: keyof typeof MADV): Outcome {
     callEnter(this.task)
-    const result = madvise(this.task, this.mm, page, page + pages, MADV.dontneed)
+    const result = madvise(this.task, this.mm, page, page + pages, MADV[advice])
     callExit(this.task)
     return outcomeOf(result)
+  }
+
+  /** Whether an entry of the page table maps the page. */
+  isMapped(page: number): Outcome {
+    callEnter(this.task)
+    const table = findPteTable(this.task, this.mm, page)
+    const entry = table === 0 ? 0 : Atomics.load(this.task.heap, pteAddress(table, page))
+    callExit(this.task)
+    return (entry & PTE_PRESENT) !== 0 ? 'mapped' : 'not mapped'
   }
 
   /** The heap begins at `page`. */
@@ -555,6 +583,8 @@ export function kernelScenario(
     const machine = bootMachine({ ...choice, cpus: threads.length, frames, config })
     const all = machine.tasks.map((task) => new ScenarioCpu(machine, task, machine.mm))
     const cpus = setup?.(all[0]!, all) ?? all
+    if (choice.rwsem === 'generic' && description.numbers !== 'own')
+      spacesNearWrap(machine.heap, machine.tasks)
     const results: Outcome[][] = threads.map(() => [])
     const perform = (thread: number, operation: number): void => {
       results[thread]!.push(threads[thread]![operation]!(cpus[thread]!))

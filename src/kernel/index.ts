@@ -63,6 +63,7 @@ export {
   percpuUpWrite,
 } from './sync/percpu-rwsem.ts'
 export * from './sync/rcu.ts'
+export { numberAt } from './sync/number.ts'
 export { refcountDecAndTest } from './sync/refcount.ts'
 export {
   RWSEM_GENERIC,
@@ -75,9 +76,17 @@ export {
   upRead,
   upWrite,
 } from './sync/rwsem.ts'
-export { readSeqcount, readSeqcountRetry, writeSeqcountBegin, writeSeqcountEnd } from './sync/seqcount.ts'
+export {
+  readSeqcount,
+  readSeqcountRetry,
+  readSeqcountTurns,
+  writeSeqcountBegin,
+  writeSeqcountEnd,
+} from './sync/seqcount.ts'
 export { spinLock, spinTryLock, spinUnlock } from './sync/spinlock.ts'
+export { SRCU_INDEXES, callSrcu, srcuBarrier, srcuPoll } from './sync/srcu.ts'
 export * from './mm/access.ts'
+export { AnonVma } from './mm/anon-vma.ts'
 export { limitBytes, setLimitBytes } from './mm/accounts.ts'
 export { brk, heapBytes, setStartOfHeap, startOfHeap } from './mm/brk.ts'
 export * from './mm/caches.ts'
@@ -117,6 +126,7 @@ export { oomReap } from './mm/oom-reaper.ts'
 export { executeOnlyPkey, mmPkeyAlloc } from './mm/pkeys.ts'
 export { Zone, allocFrame, freeFrame, putPage } from './mm/page-alloc.ts'
 export { PG_DIRTY, PG_LOCKED, PG_SWAPCACHE, PG_UPTODATE, Page, pageStruct } from './mm/page.ts'
+export { findPteTable, pteAddress } from './mm/page-table.ts'
 export { pageOutRange, shrinkCaches, tryToFreePages } from './mm/reclaim.ts'
 export { getMmCounter, syncMmRss } from './mm/rss.ts'
 export { secondaryLoadInt32, secondaryStoreInt32 } from './mm/secondary-mmu.ts'

@@ -70,6 +70,7 @@ import {
   munlock,
   munlockall,
   munmap,
+  numberAt,
   oomReap,
   readBytes,
   setLimitBytes,
@@ -288,7 +289,7 @@ export class AddressSpace {
     }
     const mm = machine.enter('createAddressSpace', (task) => createMm(task, maxMapCount, stackLimit))
     if (mm === 0) throw new OutOfMemory('createAddressSpace', 'the kernel heap is used up')
-    const space = AddressSpace.#of(machine, mm, machine.task.heap[mm + Mm.generation]!)
+    const space = AddressSpace.#of(machine, mm, numberAt(machine.task.heap, mm + Mm.generation))
     machine.enter('createAddressSpace', (task) => {
       for (const [resource, bytes] of limits) setLimitBytes(task, mm, resource, bytes)
     })
@@ -335,12 +336,16 @@ export class AddressSpace {
   #joined = false
   /** Which address space it was that lives at this place of the heap. */
   readonly #generation: number
+  readonly #generationLow: number
+  readonly #generationHigh: number
 
   private constructor(machine: Machine, mm: number, generation: number) {
     this.machine = machine
     this.#task = machine.task
     this.#mm = mm
     this.#generation = generation
+    this.#generationLow = generation | 0
+    this.#generationHigh = Math.floor(generation / 2 ** 32)
   }
 
   get handle(): AddressSpaceHandle {
@@ -611,7 +616,7 @@ export class AddressSpace {
   fork(): AddressSpace {
     const child = this.#run('fork', (task, mm) => forkMm(task, mm))
     if (child === 0) throw new OutOfMemory('fork', 'the kernel heap is used up, or what may be committed')
-    return AddressSpace.#of(this.machine, child, this.#task.heap[child + Mm.generation]!)
+    return AddressSpace.#of(this.machine, child, numberAt(this.#task.heap, child + Mm.generation))
   }
 
   /**
@@ -896,7 +901,12 @@ export class AddressSpace {
 
   /** False when the address space was destroyed, by whichever thread. */
   #exists(): boolean {
-    return this.#task.heap[this.#mm + Mm.generation] === this.#generation
+    const { heap } = this.#task
+    // Plain reads, since every access asks. The words of a number change only when the address space is made or gone.
+    return (
+      heap[this.#mm + Mm.generation] === this.#generationLow &&
+      heap[this.#mm + Mm.generationHigh] === this.#generationHigh
+    )
   }
 
   #gone(): never {

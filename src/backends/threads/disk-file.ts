@@ -9,6 +9,7 @@ import {
   Header,
   PATH_BYTES_MAX,
   finishCall,
+  numberAt,
   openHostFile,
   putFile,
   syncFileRange,
@@ -241,8 +242,9 @@ function openInKernel(
     }
   }
   machine.files.adopt(pointer, descriptor, mode !== 'r')
-  if (claim !== null) locks.settle(claim, machine.task.heap[pointer + File.generation]!)
-  return { pointer, generation: machine.task.heap[pointer + File.generation]! }
+  const generation = numberAt(machine.task.heap, pointer + File.generation)
+  if (claim !== null) locks.settle(claim, generation)
+  return { pointer, generation }
 }
 
 function openOnHost(storage: Storage, path: string, options: OpenFileOptions): number {

@@ -15,6 +15,7 @@ import {
   type PhysicalMemory,
   type Task,
   errnoOf,
+  numberAt,
 } from '../../kernel/index.ts'
 import { FileLocks } from './file-lock.ts'
 import { type Storage, bytesMoved, fileSystem, identifyFile, storageErrorName } from './storage.ts'
@@ -119,7 +120,7 @@ export class HostFiles implements Host {
   forgetFile(file: number): void {
     this.#attempt(() => {
       this.#close(file)
-      this.locks.release(this.#lockName(file), this.#heap[file + File.generation]!)
+      this.locks.release(this.#lockName(file), numberAt(this.#heap, file + File.generation))
       return 0
     })
   }
@@ -163,7 +164,7 @@ export class HostFiles implements Host {
   adopt(file: number, descriptor: number, writable: boolean): void {
     this.#closeStale()
     this.#close(file)
-    const generation = this.#heap[file + File.generation]!
+    const generation = numberAt(this.#heap, file + File.generation)
     this.#open.set(file, { generation, descriptor, writable, storage: this.storage })
   }
 
@@ -189,7 +190,7 @@ export class HostFiles implements Host {
   /** Another thread has freed these files. */
   #closeStale(): void {
     for (const [file, { generation }] of this.#open) {
-      if (this.#heap[file + File.generation] !== generation) this.#close(file)
+      if (numberAt(this.#heap, file + File.generation) !== generation) this.#close(file)
     }
   }
 
@@ -197,7 +198,7 @@ export class HostFiles implements Host {
     const open = this.#open.get(file)
     if (
       open !== undefined &&
-      open.generation === this.#heap[file + File.generation] &&
+      open.generation === numberAt(this.#heap, file + File.generation) &&
       open.storage === this.storage &&
       (open.writable || !writable)
     ) {

@@ -4,6 +4,7 @@ import {
   File,
   PAGE_SIZE,
   type Task,
+  numberAt,
   putPage,
   errnoName,
   getFilePage,
@@ -125,7 +126,7 @@ export abstract class MachineFile {
 
   /** Throws MemoryError EBADF when this file is closed. */
   assertOpen(): void {
-    const exists = this.machine.task.heap[this.#pointer + File.generation] === this.generation
+    const exists = numberAt(this.machine.task.heap, this.#pointer + File.generation) === this.generation
     if (this.closed || !exists) throw new MemoryError('EBADF', 'file', 'the file is closed')
   }
 

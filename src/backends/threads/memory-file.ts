@@ -6,6 +6,7 @@ import {
   File,
   createFile,
   finishCall,
+  numberAt,
   putFile,
 } from '../../kernel/index.ts'
 import {
@@ -71,7 +72,7 @@ export class MemoryFile extends MachineFile {
     const file = new MemoryFile(
       machine,
       pointer,
-      machine.task.heap[pointer + File.generation]!,
+      numberAt(machine.task.heap, pointer + File.generation),
       options.name ?? '',
       true,
     )

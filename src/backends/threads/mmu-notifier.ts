@@ -8,6 +8,7 @@ import {
   TASK_SIZE,
   invalidateSequence,
   isInvalidating,
+  numberAt,
   secondaryLoadInt32,
   secondaryStoreInt32,
   unregisterMmuNotifier,
@@ -43,7 +44,7 @@ export class MmuNotifier {
   constructor(machine: Machine, pointer: number) {
     this.machine = machine
     this.#pointer = pointer
-    this.#generation = machine.task.heap[pointer + NotifierLayout.generation]!
+    this.#generation = numberAt(machine.task.heap, pointer + NotifierLayout.generation)
   }
 
   /**
@@ -53,7 +54,7 @@ export class MmuNotifier {
    */
   get sequence(): number {
     this.#assertRegistered()
-    return this.machine.enter('sequence', (task) => invalidateSequence(task, this.#pointer)) >>> 0
+    return this.machine.enter('sequence', (task) => invalidateSequence(task, this.#pointer))
   }
 
   /** Whether some thread is about to withdraw the translation of `address`, in bytes. Errors: ESRCH, RangeError. */
@@ -95,7 +96,7 @@ export class MmuNotifier {
   }
 
   #isRegistered(): boolean {
-    return this.machine.task.heap[this.#pointer + NotifierLayout.generation] === this.#generation
+    return numberAt(this.machine.task.heap, this.#pointer + NotifierLayout.generation) === this.#generation
   }
 
   #assertRegistered(): void {

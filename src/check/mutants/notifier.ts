@@ -87,7 +87,7 @@ export const notifierMutants: readonly Mutant[] = [
     guard: 'an observer enters nothing that was looked up before an invalidation which has ended',
     race: null,
     scenario: 'observed-unmap',
-    patches: [patch(notifier, ' || invalidateSequence(cpu, notifier) !== sequence', '')],
+    patches: [patch(notifier, ' || lockedSequence(cpu, notifier) !== sequence', '')],
   },
   {
     name: 'invalidation-not-noticed',

@@ -63,6 +63,8 @@ export const PerCpu = layout('cpu', SLABS + SLAB_CACHES * SLAB_CPU_WORDS, {
   rcuWaitTail: 68,
   /** 0 when both lists are empty. */
   rcuPending: 69,
+  /** 1 while this CPU has callbacks in its hands that are on no list. Other CPUs read it. */
+  rcuRunning: 70,
 
   /** RSS changes that are not yet in the mm: which mm, how many events, and by kind. */
   rssMm: 80,

@@ -47,6 +47,11 @@ export abstract class Design {
    * cache, or any, for which the fault may have to sleep.
    */
   readonly speculatesOnSwap: 'never' | 'cached' | 'any' = 'never'
+  /**
+   * What says that a VMA is locked for writing: the mmap lock alone; its number, which is then the one of its mm; its
+   * sequence count, which is odd; its reference count, which is 0.
+   */
+  readonly vmaLock: 'mmap' | 'number' | 'sequence' | 'count' = 'mmap'
   /** Whether each mm has a per-CPU semaphore for those who register MMU notifiers. */
   readonly locksNotifiers: boolean = false
   /** Published: a copy on write that gives up at its commit does not tell the observers of the end (race R18). */
