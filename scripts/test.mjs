@@ -1,7 +1,10 @@
 // The whole check, from a bare clone: `node scripts/test.mjs [TEST-FILE…]`.
 // Stops at the first step that fails. The tests come last, so that their summary ends the output.
 
-import { tools } from './paths.mjs'
+import { availableParallelism } from 'node:os'
+import { pathToFileURL } from 'node:url'
+import { join } from 'node:path'
+import { root, tools } from './paths.mjs'
 import { prepare, runMain } from './prepare.mjs'
 import { passThrough } from './spawn.mjs'
 
@@ -12,12 +15,28 @@ await runMain(async (files) => {
     ['lint', tools.oxlint, '--deny-warnings'],
     ['types', 'scripts/typecheck.mjs'],
     ['build', 'scripts/build.mjs'],
-    ['tests', '--test', '--test-reporter=spec', ...(files.length > 0 ? files : ['test/**/*.test.ts'])],
+    ['tests', ...testArguments(files)],
   ]
   for (const [name, ...args] of steps) {
     console.log(`== ${name}`)
-    const code = await passThrough(node, args)
+    const code = await passThrough(node, args, name === 'tests' ? { env: testEnvironment() } : {})
     if (code !== 0) return code
   }
   return 0
 })
+
+/** As many files at once as there are processors; the runner alone would leave one of them idle. */
+function testArguments(files) {
+  return [
+    '--test',
+    `--test-concurrency=${availableParallelism()}`,
+    `--test-reporter=${pathToFileURL(join(root, 'scripts/slowest.mjs'))}`,
+    ...(files.length > 0 ? files : ['test/**/*.test.ts']),
+  ]
+}
+
+/** Also for the processes and threads that the tests start. */
+function testEnvironment() {
+  const preload = `--import=${pathToFileURL(join(root, 'scripts/compile-cache.mjs'))}`
+  return { ...process.env, NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ''} ${preload}`.trim() }
+}

@@ -1,7 +1,13 @@
 // Checks a scenario: loads it in its steppable form, explores it, and says what was found.
 
 import { basename } from 'node:path'
-import { type Site, type SourcePatch, setForbidden, setProbes } from '../backends/stepped/index.ts'
+import {
+  type Site,
+  type SourcePatch,
+  setDeadline,
+  setForbidden,
+  setProbes,
+} from '../backends/stepped/index.ts'
 import { NotDeterministic } from './execution.ts'
 import { type Exploration, type ExploreOptions, type Progress, type Strategy, explore } from './explore.ts'
 import { type CheckFailure, describeFailure, replayExecution } from './failure.ts'
@@ -11,9 +17,10 @@ import { oneAfterAnother } from './queue.ts'
 import type { ScenarioOptions } from './scenario.ts'
 import { counterexampleText } from './table.ts'
 import { type CheckedCode, executionOf } from './token.ts'
-import type { Shard } from './work.ts'
+import { type Shard, deadlineAfter } from './work.ts'
 
 const MAX_STEPS = 20_000
+const SECONDS = 60
 const MINIMISE_SECONDS = 20
 /** Most failures need no more ordered steps. */
 const DEPTH = 3
@@ -73,6 +80,8 @@ export interface CheckResult {
   /** The part that was explored, as 'i/n'; null for all. */
   readonly shard: string | null
   readonly failure: CheckFailure | null
+  /** Where the time was up in the middle of an execution, in a loop: its place. */
+  readonly endless?: string
 }
 
 /**
@@ -148,9 +157,19 @@ function fileTarget(file: string | URL, { patches = [] }: ReplayOptions): Target
 
 function check(target: Target, options: CheckOptions): Promise<CheckResult> {
   return oneAfterAnother(async () => {
-    const prepared = await prepare(target, false)
+    const prepared = await prepareInTime(target, options.seconds)
     return judge(target, prepared, { ...prepared.options, ...options })
   })
+}
+
+/** The modules' own code may hold a loop without end too. */
+async function prepareInTime(target: Target, seconds = SECONDS): Promise<Prepared> {
+  setDeadline(deadlineAfter(seconds * 1000))
+  try {
+    return await prepare(target, false)
+  } finally {
+    setDeadline(Infinity)
+  }
 }
 
 async function judge(target: Target, prepared: Prepared, options: CheckOptions): Promise<CheckResult> {
@@ -186,6 +205,7 @@ async function judge(target: Target, prepared: Prepared, options: CheckOptions):
     guarantee: guaranteeOf(prepared, found, options),
     shard: options.shard === undefined ? null : `${options.shard.index}/${options.shard.count}`,
     failure,
+    ...(found.endless !== null && { endless: placeOf(found.endless) }),
   }
 }
 
@@ -198,7 +218,7 @@ async function exploreTarget(
   const {
     maxExecutions = 10_000_000,
     maxSteps = MAX_STEPS,
-    seconds = 60,
+    seconds = SECONDS,
     shard = null,
     ledger = null,
   } = options
@@ -214,6 +234,7 @@ async function exploreTarget(
     ...(onProgress && { onProgress }),
   }
   const workers = options.workers ?? 1
+  setDeadline(deadlineAfter(exploring.maxMs))
   try {
     if (strategy !== 'dpor' || (workers === 1 && shard === null && ledger === null))
       return explore(subject, exploring)
@@ -226,6 +247,8 @@ async function exploreTarget(
   } catch (error) {
     if (!(error instanceof NotDeterministic) || error.site < 0) throw error
     throw new NotDeterministic(`${error.message}: ${placeOf(sites[error.site])}`, error.step, error.site)
+  } finally {
+    setDeadline(Infinity)
   }
 }
 
@@ -237,14 +260,16 @@ function guaranteeOf({ subject }: Prepared, { stepsMax }: Exploration, options: 
 
 /** One execution, and so nothing about all others. */
 function replay(target: Target, token: string): Promise<CheckResult> {
-  return oneAfterAnother(async () => replayPrepared(target, await prepare(target, false), token))
+  return oneAfterAnother(async () => replayPrepared(target, await prepareInTime(target), token))
 }
 
 async function replayPrepared(target: Target, prepared: Prepared, token: string): Promise<CheckResult> {
   const started = performance.now()
   const execution = executionOf(token, codeOf(target, prepared))
   const prepareTraced = (): Promise<Prepared> => prepare(target, true)
+  setDeadline(deadlineAfter(SECONDS * 1000))
   const failure = await replayExecution(token, execution, prepared, prepareTraced, nounOf(target))
+  setDeadline(Infinity)
   return {
     scenario: prepared.title,
     design: target.choice?.design ?? null,
@@ -279,7 +304,8 @@ function nounOf({ choice }: Target): 'CPU' | 'thread' {
   return choice === null ? 'thread' : 'CPU'
 }
 
-function placeOf(site: Site | undefined): string {
+function placeOf(site: Pick<Site, 'file' | 'line' | 'source'> | undefined): string {
   if (site === undefined) return 'an unknown place'
-  return `${site.file}:${site.line} (${site.function}): ${site.source}`
+  const where = 'function' in site ? ` (${String(site.function)})` : ''
+  return `${site.file}:${site.line}${where}: ${site.source}`
 }

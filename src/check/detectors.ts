@@ -119,6 +119,8 @@ export const kernelProbes: readonly Probe[] = [
 const CPU_FLUSH = 4
 /** In place of a CPU: it was free before the threads began. */
 const NEVER_USED = 255
+/** The first words of a VMA that is in use: not free, but watched. */
+const WATCHED = 254
 /** Entries of a page table. */
 const PTRS_PER_TABLE = 512
 /** Words at the beginning of a frame that scenarios use. */
@@ -186,6 +188,15 @@ function wordOf(lock: number): number {
   return (lock / LOCK_KINDS) | 0
 }
 
+/** What faults copy of a VMA. */
+const VMA_FIELD = String.raw`\w+ \+ Vma\.(vmStart|vmEnd|vmFlags|vmPgoff|vmFile|anonVma)`
+/** A write to it; `Atomics.load` has no third argument. */
+const writesVma = new RegExp(
+  String.raw`Atomics\.\w+\([^,]*, ${VMA_FIELD},|\[${VMA_FIELD}\] ([-+|&]?=(?!=)|\+\+|--)`,
+)
+/** Gives a VMA its first anon_vma under the mmap lock held for reading and the lock of the upper page tables. */
+const FIRST_ANON_VMA = 'anonVmaPrepare'
+
 /** What a lookup may ask of a VMA that is free, where VMAs lie in type-safe memory: whether it is locked or dead. */
 const staysReadable = /\bVma\.(vmLockSeq|refCount)\b/
 
@@ -197,6 +208,8 @@ export class Detectors implements Probes {
   readonly #sites: readonly Site[]
   /** For each place of the program, 0 unless it may touch what is free. */
   readonly #allocators: Uint8Array
+  /** For each place of the program, 1 if it writes to a field of a VMA. */
+  readonly #vmaWriters: Uint8Array
   /** Some place in the frame allocator. */
   readonly #freeingSite: number
   readonly #heapCell: number
@@ -226,6 +239,9 @@ export class Detectors implements Probes {
       const path = file.replaceAll('\\', '/')
       return !path.includes('/kernel/') || /\/mm\/(slab|page-alloc)\.ts$/.test(path) ? 1 : 0
     })
+    this.#vmaWriters = Uint8Array.from(sites, ({ function: name, source }) =>
+      name !== FIRST_ANON_VMA && writesVma.test(source) ? 1 : 0,
+    )
     this.#freeingSite = sites.findIndex(({ function: name }) => name === 'freeFrame')
     this.#heapCell = (machine.heap as Watched)[SHARED]!.firstCell
     this.#frameCell = (machine.tasks[0]!.memory.words as Watched)[SHARED]!.firstCell
@@ -364,6 +380,8 @@ export class Detectors implements Probes {
     else if (id === MUNMAP) this.#noTranslation(cpu, 'munmap', mm, start, end)
     else if (id === MADVISE_LOCKED && argument === MADV.dontneed)
       this.#noTranslation(cpu, 'madvise(MADV_DONTNEED)', mm, start, end)
+    else if (id === MADVISE_LOCKED && argument === MADV.free)
+      this.#noTranslation(cpu, 'madvise(MADV_FREE)', mm, start, end)
     else if (id === MPROTECT && argument === VM_EXEC && cpu.config.X86_INTEL_MEMORY_PROTECTION_KEYS)
       this.#noTranslation(cpu, 'mprotect', mm, start, end, PTE_PRESENT)
     else if (id === MPROTECT && (argument & VM_WRITE) === 0)
@@ -425,6 +443,7 @@ export class Detectors implements Probes {
     noteTables(mm + Mm.pgd, PGD_WORDS, 3)
     for (let vma = heap[mm + Mm.mmap]!; vma !== 0; vma = heap[vma + Vma.vmNext]!) {
       note(CACHE_VMA, vma)
+      this.#watch(vma)
       if (heap[vma + Vma.anonVma] !== 0) note(CACHE_ANON_VMA, heap[vma + Vma.anonVma]!)
       if (heap[vma + Vma.vmFile] !== 0) note(CACHE_FILE, heap[vma + Vma.vmFile]!)
     }
@@ -447,7 +466,8 @@ export class Detectors implements Probes {
 
   #objectFreed(cpu: Task, cache: number, object: number): void {
     const mark = this.#markOfObject(object)
-    if (mark !== 0) broken(`double free: CPU ${cpu.id} frees a ${cacheNames[cache]} that ${whoFreed(mark)}`)
+    if (mark !== 0 && mark !== WATCHED)
+      broken(`double free: CPU ${cpu.id} frees a ${cacheNames[cache]} that ${whoFreed(mark)}`)
     const words = this.#machine.heap[this.#cacheAt(cache) + SlabCache.objectWords]!
     this.#markCells(this.#heapCell + object, words, cpu.id + 1)
   }
@@ -459,6 +479,11 @@ export class Detectors implements Probes {
     const end = (object + words) >> MARK_SHIFT
     this.#kinds[TRACKED]!.touchRange(start, end)
     this.#kinds.fill(cache + 1, start, end)
+    if (cache === CACHE_VMA) this.#watch(object)
+  }
+
+  #watch(vma: number): void {
+    this.#markCells(this.#heapCell + vma, 1 << MARK_SHIFT, WATCHED)
   }
 
   #cacheAt(cache: number): number {
@@ -492,12 +517,47 @@ export class Detectors implements Probes {
   /** An access of memory that is free: of the allocators it is none, nor of what a lookup asks in type-safe memory. */
   readonly touched = (thread: number, cell: number, site: number): void => {
     if (this.#isAllocator(site)) return
+    if (this.marks[cell >> MARK_SHIFT] === WATCHED) {
+      if (this.#vmaWriters[site] !== 0) this.#writesVma(thread, cell, site)
+      return
+    }
     const place = this.#sites[site]!
     if (this.#machine.tasks[0]!.design.typesafeVmas && staysReadable.test(place.source)) return
     const who = whoFreed(this.marks[cell >> MARK_SHIFT]!)
     const { file, line, source } = place
     const at = `${file.replace(/.*\/kernel\//, '')}:${line}: ${source}`
     broken(`use after free: CPU ${thread} touches ${this.#whatIsAt(cell)} that ${who}, at ${at}`)
+  }
+
+  /** `vma_assert_write_locked`: whoever changes a VMA that is part of an address space has locked it for writing. */
+  #writesVma(id: number, cell: number, site: number): void {
+    const { heap, tasks } = this.#machine
+    const vma = ((cell - this.#heapCell) >> MARK_SHIFT) << MARK_SHIFT
+    const mm = heap[vma + Vma.vmMm]!
+    let linked = heap[mm + Mm.mmap]!
+    while (linked !== 0 && linked !== vma) linked = heap[linked + Vma.vmNext]!
+    // As published, some designs do not announce all writes; what comes of it is for the scenarios to show.
+    if (linked === 0 || tasks[id]!.config.PUBLISHED_FLAWS) return
+    const held = this.#held[id]!.includes(lockOf(mm + Mm.mmapLock, WRITE_LOCK))
+    if (held && this.#isVmaWriteLocked(mm, vma)) return
+    const { file, line, source } = this.#sites[site]!
+    const at = `${file.replace(/.*\/kernel\//, '')}:${line}: ${source}`
+    const range = `${hex(heap[vma + Vma.vmStart]!)}-${hex(heap[vma + Vma.vmEnd]!)}`
+    broken(`CPU ${id} writes to the VMA of ${range}, which it has not locked for writing, at ${at}`)
+  }
+
+  #isVmaWriteLocked(mm: number, vma: number): boolean {
+    const { heap, tasks } = this.#machine
+    switch (tasks[0]!.design.vmaLock) {
+      case 'number':
+        return heap[vma + Vma.vmLockSeq] === heap[mm + Mm.mmLockSeq]
+      case 'sequence':
+        return (heap[vma + Vma.vmSequence]! & 1) !== 0
+      case 'count':
+        return heap[vma + Vma.refCount] === 0
+      default:
+        return true
+    }
   }
 
   /** The allocators may touch what is free, and the checker may. */

@@ -4,6 +4,7 @@ import {
   FinerCellsNeeded,
   READY,
   type Thread,
+  TimeUp,
   WAITING,
   memory,
   runThreads,
@@ -91,6 +92,8 @@ export interface Exploration extends Progress {
   /** Every interleaving within the bound was covered. */
   readonly complete: boolean
   readonly failure: RawFailure | null
+  /** The loop in which an execution was when the time was up; null where the time was up between two. */
+  readonly endless: TimeUp | null
   /** Of a random strategy, the steps of the longest of the executions from which it learned; else null. */
   readonly stepsMax: number | null
 }
@@ -168,6 +171,7 @@ interface ManyRuns {
   readonly seconds: number
   readonly finished: boolean
   readonly failure: RawFailure | null
+  readonly endless: TimeUp | null
 }
 
 /** Runs executions until one fails, `next` finds no other, or a limit is reached. The first few are run twice. */
@@ -181,8 +185,9 @@ function runMany(
   let reported = started
   let executions = 0
   let failure: RawFailure | null = null
+  let endless: TimeUp | null = null
   let more = true
-  withoutStacks(() => {
+  const runAll = (): void => {
     while (more && executions < options.maxExecutions) {
       failure = executions < SELF_CHECKS ? runTwice(subject, execution) : runOnce(subject, execution)
       executions++
@@ -199,10 +204,17 @@ function runMany(
       const estimatedExecutions = more && execution instanceof Explorer ? execution.estimate() : null
       options.onProgress({ executions, redundant: after.redundant, steps, seconds, estimatedExecutions })
     }
-  })
+  }
+  try {
+    withoutStacks(runAll)
+  } catch (error) {
+    if (!(error instanceof TimeUp)) throw error
+    endless = error
+  }
   const steps = execution.steps + (failure === null ? 0 : execution.depth)
   const seconds = (performance.now() - started) / 1000
-  return { executions, steps, seconds, finished: !more, failure: withStack(subject, execution, failure) }
+  const told = withStack(subject, execution, failure)
+  return { executions, steps, seconds, finished: !more, failure: told, endless }
 }
 
 /** Runs an execution that failed elsewhere. Throws NotDeterministic if it does not fail here. */
@@ -294,6 +306,7 @@ export function runOnce(subject: Subject, execution: Execution, atEnd?: () => vo
       try {
         subject.end()
       } catch (error) {
+        if (error instanceof TimeUp) throw error
         return failed('error', -1, error)
       }
       return null

@@ -11,6 +11,7 @@ import {
   SPINNING,
   Scheduler,
   Thread,
+  TimeUp,
   WAITING,
   WOKEN,
   runThreads,
@@ -87,6 +88,7 @@ export function follow(subject: Subject, options: FollowOptions): FollowedRun {
     try {
       subject.end()
     } catch (error) {
+      if (error instanceof TimeUp) throw error
       failure = failed('error', -1, error, null)
     }
   } else if (follower.ending === 'race') {

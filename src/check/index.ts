@@ -25,6 +25,8 @@ export type {
   CounterexampleRow,
 } from './counterexample.ts'
 export type { Progress, Strategy } from './explore.ts'
+export { type EndsOptions, type EndsResult, checkEnds } from './ends/check-ends.ts'
+export { victims } from './ends/end-scenario.ts'
 export type { CheckFailure } from './failure.ts'
 export { type Mutant, mutants } from './mutants.ts'
 export { perfettoTrace } from './perfetto.ts'

@@ -1,6 +1,7 @@
 // What must hold of the kernel when all threads of a scenario have finished, and that everything can be given back.
 
 import {
+  AnonVma,
   CACHE_ANON_VMA,
   CACHE_FILE,
   CACHE_MM,
@@ -180,7 +181,7 @@ function checkEntries(cpu: Task, mm: number, references: References): void {
     }
     must(!own.has(frame), `frame ${frame} has two owners, one of them page ${hex(page)}`)
     own.add(frame)
-    must(heap[vma + Vma.anonVma] !== 0, `page ${hex(page)} is anonymous and its VMA has no anon_vma`)
+    checkAnonymousPage(heap, page, frame, vma, index)
     pages.anonymous++
   }
   const counter = (kind: number): number => getMmCounter(cpu, mm, kind)
@@ -191,6 +192,19 @@ function checkEntries(cpu: Task, mm: number, references: References): void {
   ] as const) {
     must(counted === found, `${found} ${name} pages are mapped and ${counted} counted`)
   }
+}
+
+/** As Linux's reverse mapping needs it: from the page, its VMAs can be found, and its place in them. */
+function checkAnonymousPage(heap: Int32Array, page: number, frame: number, vma: number, index: number): void {
+  const struct = pageStructOf(heap, frame)
+  const place = heap[struct + Page.index]!
+  must(place === index, `page ${hex(page)} is ${hex(index)} by its VMA, and by its frame ${hex(place)}`)
+  const anonVma = heap[vma + Vma.anonVma]!
+  must(anonVma !== 0, `page ${hex(page)} is anonymous and its VMA has no anon_vma`)
+  // The VMA of a child has the pages of its parents too, whose anon_vmas may be gone.
+  const made = heap[struct + Page.anonVma]!
+  if (made === 0 || heap[anonVma + AnonVma.forked] !== 0) return
+  must(made === anonVma, `page ${hex(page)} was made for another anon_vma than that of its VMA`)
 }
 
 /** The tree of a file. */

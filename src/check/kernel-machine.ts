@@ -19,6 +19,7 @@ import {
   packKernelConfig,
   resolveKernelConfig,
 } from '../kernel/index.ts'
+import { machineNearWrap } from './near-wrap.ts'
 import { ScenarioDisk } from './scenario-disk.ts'
 
 export interface MachineChoice {
@@ -40,6 +41,8 @@ export interface KernelMachine {
   readonly disk: ScenarioDisk
   /** Files on which the scenario holds a reference. */
   readonly kept: number[]
+  /** The operations are run one after the other, to find out what they should give. */
+  ordering: boolean
 }
 
 /** A machine with one address space, which every CPU has joined. All CPUs are outside. Freed objects are poisoned. */
@@ -61,6 +64,7 @@ export function bootMachine(choice: MachineChoice): KernelMachine {
     design: designs.findIndex((candidate) => candidate.description.name === design),
     rssBatched: choice.rss !== 'shared',
   })
+  if (rwsem === 'generic') machineNearWrap(heap, cpus)
   const memory = physicalMemory(frames)
   const chosen = designs[heap[Header.design]!]!
   const tasks = Array.from({ length: cpus }, (_, id) => new Task(id, heap, memory, chosen))
@@ -74,7 +78,7 @@ export function bootMachine(choice: MachineChoice): KernelMachine {
     joinMm(task, mm)
     kernelExit(task)
   }
-  return { heap, tasks, mm, disk, kept: [] }
+  return { heap, tasks, mm, disk, kept: [], ordering: false }
 }
 
 /**

@@ -22,6 +22,7 @@ import {
   OVERCOMMIT_ALWAYS,
   PAGE_SIZE,
   PAGE_WORDS,
+  PTE_PRESENT,
   PerCpu,
   SLAB_CPU_WORDS,
   SegmentationFault,
@@ -41,14 +42,15 @@ import {
   createMm,
   destroyMm,
   errnoName,
+  findPteTable,
   finishCall,
   forkMm,
   getFile,
   getFilePage,
   heapAlloc,
   joinMm,
-  kernelEnter,
-  kernelExit,
+  callEnter,
+  callExit,
   leaveMm,
   loadAlignedInt32,
   madvise,
@@ -62,6 +64,7 @@ import {
   oomReap,
   openHostFile,
   pageOutRange,
+  pteAddress,
   putFile,
   putPage,
   registerMmuNotifier,
@@ -80,6 +83,7 @@ import {
 } from '../kernel/index.ts'
 import { checkKernel, tearDown } from './kernel-invariants.ts'
 import { type KernelMachine, type MachineChoice, bootMachine } from './kernel-machine.ts'
+import { spacesNearWrap } from './near-wrap.ts'
 import { DATA_FILE, SWAP_FILE } from './scenario-disk.ts'
 
 /** What an operation gave: a value, or the name of an error or signal. */
@@ -100,6 +104,8 @@ export interface KernelScenarioDescription {
   readonly config?: Partial<KernelConfig>
   /** Frames of memory, the zero page included; enough, unless it is said. */
   readonly frames?: number
+  /** 'own' where the set-up sees to the sequence numbers: else a share of the runs begins near their wrap. */
+  readonly numbers?: 'own'
 }
 
 /** A scenario on a machine of one kind, as the subject runs it. */
@@ -129,10 +135,10 @@ export class ScenarioCpu {
 
   /** Maps `pages` pages at `page`; what was there goes away. */
   mapPages(page: number, pages: number, protection = 'rw', stack = false): Outcome {
-    kernelEnter(this.task)
+    callEnter(this.task)
     const flags = protectionFlags(protection) | (stack ? VM_GROWSDOWN : 0)
     const result = mmap(this.task, this.mm, page, pages, flags, MAP_FIXED, 0, 0)
-    kernelExit(this.task)
+    callExit(this.task)
     return outcomeOf(result)
   }
 
@@ -148,165 +154,195 @@ export class ScenarioCpu {
 
   /** Maps a new file of `pages` pages, all holes, at `page`. Nothing but the mapping keeps the file. */
   mapFile(page: number, pages: number, protection = 'rw', shared = false): Outcome {
-    kernelEnter(this.task)
+    callEnter(this.task)
     const file = createFile(this.task, pages, PAGE_SIZE, 0)
     const flags = protectionFlags(protection) | (shared ? VM_SHARED : 0)
     const result = mmap(this.task, this.mm, page, pages, flags, MAP_FIXED, file, 0)
     putFile(this.task, file)
-    kernelExit(this.task)
+    callExit(this.task)
     return outcomeOf(result)
   }
 
   /** Moves `pages` pages at `page` to `to`; what was there goes away. The mapping at `page` stays if `kept`, empty. */
   move(page: number, pages: number, to: number, kept = false): Outcome {
-    kernelEnter(this.task)
+    callEnter(this.task)
     const flags = MREMAP_MAYMOVE | MREMAP_FIXED | (kept ? MREMAP_DONTUNMAP : 0)
     const result = mremap(this.task, this.mm, page, pages, pages, flags, to)
-    kernelExit(this.task)
+    callExit(this.task)
     return outcomeOf(result)
   }
 
   /** Forks, looks what the child has in the first words of some pages, and has the child exit. */
   fork(...pages: readonly number[]): Outcome {
     const { task } = this
-    kernelEnter(task)
+    callEnter(task)
     const child = forkMm(task, this.mm)
     if (child !== 0) joinMm(task, child)
-    kernelExit(task)
+    callExit(task)
     if (child === 0) return 'ENOMEM'
     const seen = new ScenarioCpu(this.machine, task, child)
-    const contents = pages.map((page) => seen.load(page)).join(' ')
-    kernelEnter(task)
+    const contents = pages.map((page) => seen.load(page))
+    callEnter(task)
     destroyMm(task, child)
-    kernelExit(task)
-    return `child: ${contents}`
+    callExit(task)
+    if (this.machine.ordering) this.#mustHaveTheSame(pages, contents)
+    return `child: ${contents.join(' ')}`
+  }
+
+  /** Nobody is at work beside: a child has what its parent has. */
+  #mustHaveTheSame(pages: readonly number[], contents: readonly Outcome[]): void {
+    pages.forEach((page, index) => {
+      const own = this.load(page)
+      if (own !== contents[index]) throw new Error(`a child reads ${contents[index]}, and its parent ${own}`)
+    })
+  }
+
+  /** Forks; nobody uses the child. */
+  forkOnly(): Outcome {
+    callEnter(this.task)
+    const child = forkMm(this.task, this.mm)
+    callExit(this.task)
+    return child === 0 ? 'ENOMEM' : 'forked'
   }
 
   /** Forks; the child is this CPU's to use, and to have exit. */
   forkAndKeep(): ScenarioCpu {
     const { task } = this
-    kernelEnter(task)
+    callEnter(task)
     const child = forkMm(task, this.mm)
     joinMm(task, child)
-    kernelExit(task)
+    callExit(task)
     return new ScenarioCpu(this.machine, task, child)
   }
 
   unmap(page: number, pages: number): Outcome {
-    kernelEnter(this.task)
+    callEnter(this.task)
     const result = munmap(this.task, this.mm, page, page + pages)
-    kernelExit(this.task)
+    callExit(this.task)
     return outcomeOf(result)
   }
 
   protect(page: number, pages: number, protection: string): Outcome {
-    kernelEnter(this.task)
+    callEnter(this.task)
     const result = mprotect(this.task, this.mm, page, page + pages, protectionFlags(protection))
-    kernelExit(this.task)
+    callExit(this.task)
     return outcomeOf(result)
   }
 
   /** Locks pages in memory, which brings them in, unless that is left to faults. */
   lock(page: number, pages: number, onFault = false): Outcome {
-    kernelEnter(this.task)
+    callEnter(this.task)
     const result = mlock(this.task, this.mm, page, page + pages, onFault)
-    kernelExit(this.task)
+    callExit(this.task)
     return outcomeOf(result)
   }
 
   unlock(page: number, pages: number): Outcome {
-    kernelEnter(this.task)
+    callEnter(this.task)
     const result = munlock(this.task, this.mm, page, page + pages)
-    kernelExit(this.task)
+    callExit(this.task)
     return outcomeOf(result)
   }
 
   discard(page: number, pages: number): Outcome {
-    kernelEnter(this.task)
-    const result = madvise(this.task, this.mm, page, page + pages, MADV.dontneed)
-    kernelExit(this.task)
+    return this.advise(page, pages, 'dontneed')
+  }
+
+  advise(page: number, pages: number, advice: keyof typeof MADV): Outcome {
+    callEnter(this.task)
+    const result = madvise(this.task, this.mm, page, page + pages, MADV[advice])
+    callExit(this.task)
     return outcomeOf(result)
+  }
+
+  /** Whether an entry of the page table maps the page. */
+  isMapped(page: number): Outcome {
+    callEnter(this.task)
+    const table = findPteTable(this.task, this.mm, page)
+    const entry = table === 0 ? 0 : Atomics.load(this.task.heap, pteAddress(table, page))
+    callExit(this.task)
+    return (entry & PTE_PRESENT) !== 0 ? 'mapped' : 'not mapped'
   }
 
   /** The heap begins at `page`. */
   startHeap(page: number): void {
-    kernelEnter(this.task)
+    callEnter(this.task)
     setStartOfHeap(this.task, this.mm, page)
-    kernelExit(this.task)
+    callExit(this.task)
   }
 
   /** Makes the heap `pages` pages long. */
   heap(pages: number): Outcome {
-    kernelEnter(this.task)
+    callEnter(this.task)
     const result = brk(this.task, this.mm, pages * PAGE_SIZE)
-    kernelExit(this.task)
+    callExit(this.task)
     return result / PAGE_SIZE
   }
 
   /** This CPU uses the address space no more. */
   leave(): void {
-    kernelEnter(this.task)
+    callEnter(this.task)
     leaveMm(this.task, this.mm)
-    kernelExit(this.task)
+    callExit(this.task)
   }
 
   /** This CPU, which has left, uses it again. */
   join(): Outcome {
-    kernelEnter(this.task)
+    callEnter(this.task)
     joinMm(this.task, this.mm)
-    kernelExit(this.task)
+    callExit(this.task)
     return 'joined'
   }
 
   /** This CPU in an address space of its own. */
   newSpace(): ScenarioCpu {
-    kernelEnter(this.task)
+    callEnter(this.task)
     const mm = createMm(this.task, 65530, 2048)
     joinMm(this.task, mm)
-    kernelExit(this.task)
+    callExit(this.task)
     return new ScenarioCpu(this.machine, this.task, mm)
   }
 
   /** `other` in a fork of this address space. */
   forkFor(other: ScenarioCpu): ScenarioCpu {
-    kernelEnter(this.task)
+    callEnter(this.task)
     const child = forkMm(this.task, this.mm)
-    kernelExit(this.task)
-    kernelEnter(other.task)
+    callExit(this.task)
+    callEnter(other.task)
     leaveMm(other.task, other.mm)
     joinMm(other.task, child)
-    kernelExit(other.task)
+    callExit(other.task)
     return new ScenarioCpu(this.machine, other.task, child)
   }
 
   /** The address space, which no other CPU uses, goes away. */
   exit(): Outcome {
-    kernelEnter(this.task)
+    callEnter(this.task)
     destroyMm(this.task, this.mm)
-    kernelExit(this.task)
+    callExit(this.task)
     return 'gone'
   }
 
   /** Has the OOM reaper take the private memory. */
   reap(): Outcome {
-    kernelEnter(this.task)
+    callEnter(this.task)
     const reaped = oomReap(this.task, this.mm)
-    kernelExit(this.task)
+    callExit(this.task)
     return reaped ? 'reaped' : 'busy'
   }
 
   /** Registers an observer; there is one at a time. */
   register(): Outcome {
-    kernelEnter(this.task)
+    callEnter(this.task)
     const result = registerMmuNotifier(this.task, this.mm)
-    kernelExit(this.task)
+    callExit(this.task)
     return result < 0 ? errnoName(-result) : 'registered'
   }
 
   unregister(): Outcome {
-    kernelEnter(this.task)
+    callEnter(this.task)
     unregisterMmuNotifier(this.task, this.observer())
-    kernelExit(this.task)
+    callExit(this.task)
     return 'unregistered'
   }
 
@@ -373,21 +409,21 @@ export class ScenarioCpu {
 
   /** Opens the file on disk, and closes it again. */
   openAndClose(): Outcome {
-    kernelEnter(this.task)
+    callEnter(this.task)
     putFile(this.task, this.#open())
     finishCall(this.task)
-    kernelExit(this.task)
+    callExit(this.task)
     return 'closed'
   }
 
   /** Maps `pages` pages of the file on disk at `page`. Nothing but the mapping keeps it open. */
   mapDisk(page: number, pages: number, protection = 'rw', shared = true): Outcome {
-    kernelEnter(this.task)
+    callEnter(this.task)
     const file = this.#open()
     const flags = protectionFlags(protection) | (shared ? VM_SHARED : 0)
     const result = mmap(this.task, this.mm, page, pages, flags, MAP_FIXED, file, 0)
     putFile(this.task, file)
-    kernelExit(this.task)
+    callExit(this.task)
     return outcomeOf(result)
   }
 
@@ -403,80 +439,80 @@ export class ScenarioCpu {
 
   /** Gives the file that is kept open a size of `pages` pages. */
   truncate(pages: number): Outcome {
-    kernelEnter(this.task)
+    callEnter(this.task)
     const result = truncateFile(this.task, this.machine.kept[0]!, pages, pages === 0 ? 0 : PAGE_SIZE)
     finishCall(this.task)
-    kernelExit(this.task)
+    callExit(this.task)
     return outcomeOf(result)
   }
 
   /** The first word of a page of the file that is kept open, as read() finds it. */
   readFile(index: number): Outcome {
     const { task } = this
-    kernelEnter(task)
+    callEnter(task)
     const frame = getFilePage(task, this.machine.kept[0]!, index)
     const value = frame === 0 ? task.ioError : Atomics.load(task.memory.words, frame * PAGE_WORDS)
     if (frame !== 0) putPage(task, frame)
-    kernelExit(task)
+    callExit(task)
     return frame === 0 && value === 0 ? 'end of file' : outcomeOf(value)
   }
 
   /** fsync() of the file that is kept open. */
   syncFile(): Outcome {
-    kernelEnter(this.task)
+    callEnter(this.task)
     const result = syncFileRange(this.task, this.machine.kept[0]!, 0, 2 ** 31 - 1)
     finishCall(this.task)
-    kernelExit(this.task)
+    callExit(this.task)
     return outcomeOf(result)
   }
 
   /** msync(MS_SYNC). */
   sync(page: number, pages: number): Outcome {
-    kernelEnter(this.task)
+    callEnter(this.task)
     const result = msync(this.task, this.mm, page, page + pages, MS_SYNC)
-    kernelExit(this.task)
+    callExit(this.task)
     return outcomeOf(result)
   }
 
   /** A swap area of `slots` slots. */
   startSwap(slots: number): void {
     this.machine.disk.resize(SWAP_FILE, slots)
-    kernelEnter(this.task)
+    callEnter(this.task)
     const file = this.#open(SWAP_FILE)
     swapOn(this.task, file, slots)
     putFile(this.task, file)
-    kernelExit(this.task)
+    callExit(this.task)
   }
 
   stopSwap(): Outcome {
-    kernelEnter(this.task)
+    callEnter(this.task)
     const result = swapOff(this.task)
-    kernelExit(this.task)
+    callExit(this.task)
     return outcomeOf(result)
   }
 
   /** Takes pages out of the page table and of memory, used or not, as reclaim does. */
   pageOut(page: number, pages = 1): Outcome {
-    kernelEnter(this.task)
+    callEnter(this.task)
     pageOutRange(this.task, this.mm, page, page + pages)
-    kernelExit(this.task)
+    callExit(this.task)
     return 'done'
   }
 
   /** Takes pages out of memory that only a cache refers to, as the hand does that goes over frames; twice round. */
   shrink(): Outcome {
-    kernelEnter(this.task)
+    callEnter(this.task)
     shrinkCaches(this.task)
     shrinkCaches(this.task)
-    kernelExit(this.task)
+    callExit(this.task)
     return 'done'
   }
 
   /** Takes out of memory what can leave it. */
   reclaim(): Outcome {
-    kernelEnter(this.task)
+    callEnter(this.task)
     tryToFreePages(this.task)
-    kernelExit(this.task)
+    callExit(this.task)
     return 'done'
   }
 
@@ -547,6 +583,8 @@ export function kernelScenario(
     const machine = bootMachine({ ...choice, cpus: threads.length, frames, config })
     const all = machine.tasks.map((task) => new ScenarioCpu(machine, task, machine.mm))
     const cpus = setup?.(all[0]!, all) ?? all
+    if (choice.rwsem === 'generic' && description.numbers !== 'own')
+      spacesNearWrap(machine.heap, machine.tasks)
     const results: Outcome[][] = threads.map(() => [])
     const perform = (thread: number, operation: number): void => {
       results[thread]!.push(threads[thread]![operation]!(cpus[thread]!))
@@ -558,7 +596,7 @@ export function kernelScenario(
       }),
       results,
       perform,
-      observe: () => observe(cpus[0]!, description.pages),
+      observe: () => observeSpace(cpus[0]!, description.pages),
       finish: () => {
         checkKernel(machine)
         tearDown(machine)
@@ -597,9 +635,9 @@ export function primitiveScenario(
     const results: Outcome[][] = threads.map(() => [])
     const perform = (thread: number): void => {
       const task = tasks[thread]!
-      kernelEnter(task)
+      callEnter(task)
       results[thread]!.push(threads[thread]!(task, at))
-      kernelExit(task)
+      callExit(task)
     }
     return {
       machine,
@@ -619,7 +657,7 @@ export function primitiveScenario(
  * The mappings and the contents of the pages. Not which pages are resident: a fault may bring in a page for an access
  * that is then refused, since the fault and the access that is tried again are two things.
  */
-function observe(cpu: ScenarioCpu, pages: readonly number[]): string {
+export function observeSpace(cpu: ScenarioCpu, pages: readonly number[]): string {
   const { task, mm } = cpu
   const { heap } = task
   const maps: string[] = []

@@ -13,12 +13,26 @@ import {
 } from '../backends/stepped/index.ts'
 import { Detectors } from './detectors.ts'
 import type { Subject } from './explore.ts'
+import { errorText } from './follow.ts'
 import { KernelNames } from './kernel-names.ts'
 import { type KernelScenarioRun, type Outcome } from './kernel-scenario.ts'
 
 /** No sequential order of the operations gives what they gave. */
 export class NoSequentialOrder extends Error {
   override readonly name = 'NoSequentialOrder'
+}
+
+/** Operations fail although nothing happens beside them, so that nothing can be held against what they give. */
+export class FailsInOrder extends Error {
+  override readonly name = 'FailsInOrder'
+  readonly remedy = 'correct what fails in that order; no interleaving is needed to show it'
+
+  constructor(order: readonly number[], error: unknown) {
+    const cpus = order.map((thread) => `CPU ${thread}`).join(', ')
+    super(`one after the other, in the order ${cpus}, the operations fail: ${errorText(error)}`, {
+      cause: error,
+    })
+  }
 }
 
 /**
@@ -39,13 +53,23 @@ export function sequentialOutcomes(make: () => unknown): ReadonlySet<string> {
     for (const results of run.results) results.length = 0
   }
   const outcomes = new Set<string>()
+  run.machine.ordering = true
   for (const order of sequentialOrders(run, reset)) {
     reset()
-    const done = run.threads.map(() => 0)
-    for (const thread of order) alone(run.perform(thread, done[thread]!++))
-    outcomes.add(outcomeOf(run))
+    outcomes.add(outcomeInOrder(run, order))
   }
   return outcomes
+}
+
+function outcomeInOrder(run: KernelScenarioRun, order: readonly number[]): string {
+  const done = run.threads.map(() => 0)
+  let begun = 0
+  try {
+    for (; begun < order.length; begun++) alone(run.perform(order[begun]!, done[order[begun]!]!++))
+    return outcomeOf(run)
+  } catch (error) {
+    throw new FailsInOrder(order.slice(0, begun + 1), error)
+  }
 }
 
 function outcomeOf(run: KernelScenarioRun): string {
@@ -112,7 +136,12 @@ function describe(results: readonly (readonly Outcome[])[], observed: string): s
 function sequentialOrders(run: KernelScenarioRun, reset: () => void): number[][] {
   reset()
   const lengths = run.threads.map((thread, index) => {
-    alone(thread())
+    try {
+      alone(thread())
+    } catch (error) {
+      const whole = run.threads.slice(0, index + 1).keys()
+      throw new FailsInOrder([...whole], error)
+    }
     const { length } = run.results[index]!
     return length
   })

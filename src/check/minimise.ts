@@ -6,7 +6,7 @@
 // no preemption, then one, then two (Musuvathi and Qadeer: Iterative context bounding, PLDI 2007); it preempts only in
 // front of what other threads touch too, since anything else commutes with what they do.
 
-import { PAUSE, WOKEN } from '../backends/stepped/index.ts'
+import { PAUSE, TimeUp, WOKEN, setDeadline } from '../backends/stepped/index.ts'
 import type { RawFailure, Subject } from './explore.ts'
 import { type Choice, type FollowedRun, type Turning, errorText, follow, leadBy } from './follow.ts'
 
@@ -87,14 +87,24 @@ class Minimiser {
     const { kind, error } = this.#found
     if (failure?.kind !== kind) return null
     if (kind === 'error' && errorText(failure.error) !== errorText(error)) return null
-    if (this.#options.seconds > 0) {
-      this.#shorten()
-      this.#searchAnew()
-    }
+    if (this.#options.seconds > 0) this.#searchUntilOver()
     const { preemptions: before } = this.#original
     const best = this.#best.failure!
     // Where nothing was thrown, what is known of the failure besides holds for the shorter execution too.
     return { run: this.#best, failure: kind === 'error' ? best : { ...best, error }, before }
+  }
+
+  #searchUntilOver(): void {
+    setDeadline(this.#deadline)
+    try {
+      this.#shorten()
+      this.#searchAnew()
+    } catch (error) {
+      // A candidate is in a loop without end.
+      if (!(error instanceof TimeUp)) throw error
+    } finally {
+      setDeadline(Infinity)
+    }
   }
 
   // -------------------------------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 import { unlinkSync } from 'node:fs'
 import { Worker } from 'node:worker_threads'
-import { FinerCellsNeeded, memory } from '../backends/stepped/index.ts'
+import { FinerCellsNeeded, TimeUp, memory } from '../backends/stepped/index.ts'
 import { NotDeterministic } from './execution.ts'
 import {
   type Exploration,
@@ -44,7 +44,20 @@ export async function exploreParts(
   options: ExploreOptions,
   parts: PartsOptions,
 ): Promise<Exploration> {
-  checkItself(subject, options)
+  try {
+    checkItself(subject, options)
+    return await exploreAll(subject, options, parts)
+  } catch (error) {
+    if (!(error instanceof TimeUp)) throw error
+    return { ...nothingExplored, seconds: options.maxMs / 1000, endless: error }
+  }
+}
+
+async function exploreAll(
+  subject: Subject,
+  options: ExploreOptions,
+  parts: PartsOptions,
+): Promise<Exploration> {
   const { ledger, shard } = parts
   // Shards could not tell each other that threads turned out not to be alike.
   const isDistinct = shard !== null || (ledger !== null && Ledger.isDistinct(ledger))
@@ -56,6 +69,17 @@ export async function exploreParts(
     if (ledger !== null) unlinkSync(ledger)
     return exploreWith(subject, { ...options, distinct: true }, parts)
   }
+}
+
+/** Where the time was up before there were parts. */
+const nothingExplored = {
+  executions: 0,
+  redundant: 0,
+  steps: 0,
+  complete: false,
+  failure: null,
+  estimatedExecutions: null,
+  stepsMax: null,
 }
 
 /** Runs the first execution twice: what is not the same each time cannot be put together from parts. */
@@ -86,8 +110,12 @@ async function exploreWith(
     (unit, maxExecutions, maxMs) => Promise.resolve(runner.run(unit, { maxExecutions, maxMs })),
   ]
   const started = performance.now()
+  let endless: TimeUp | null = null
   try {
     await drive(coordinator, ledger, looks, options, started)
+  } catch (error) {
+    if (!(error instanceof TimeUp)) throw error
+    endless = error
   } finally {
     ledger?.close()
     await pool?.end()
@@ -97,7 +125,8 @@ async function exploreWith(
   const seconds = (performance.now() - started) / 1000
   const complete = coordinator.isDone && failure === null
   const estimatedExecutions = complete || failure !== null ? executions : coordinator.estimate()
-  return { executions, redundant, steps, seconds, complete, failure, estimatedExecutions, stepsMax: null }
+  const counts = { executions, redundant, steps, seconds, complete, estimatedExecutions }
+  return { ...counts, failure, endless, stepsMax: null }
 }
 
 /** Has units looked at until all is done or a limit is reached. */
@@ -178,7 +207,8 @@ function lookBy(worker: Worker): Look {
     })
 }
 
-function errorOf({ name, problem }: WorkerReply & { result: null }): Error {
+function errorOf({ name, problem, timeUp }: WorkerReply & { result: null }): Error {
+  if (timeUp !== null) return new TimeUp(timeUp.file, timeUp.line, timeUp.source)
   if (name === 'NotSymmetric') return new NotSymmetric(problem)
   if (name === 'NotDeterministic') return new NotDeterministic(problem)
   return new Error(`a worker failed: ${name}: ${problem}`)

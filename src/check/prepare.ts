@@ -2,7 +2,7 @@
 // own.
 
 import {
-  type Probe,
+  type LoadOptions,
   type Site,
   type SourcePatch,
   type SteppedProgram,
@@ -102,7 +102,7 @@ async function loadUsers(
   trace: boolean,
 ): Promise<SteppedProgram> {
   try {
-    return await load(file, patches, trace)
+    return await load(file, { patches, trace, turns: true })
   } catch (error) {
     if (error instanceof Error && 'remedy' in error) throw error
     throw new NoScenario(`${file} cannot be loaded: ${String(error)}`, 'correct what it imports or does')
@@ -148,21 +148,16 @@ async function loadOnce(
   trace: boolean,
 ): Promise<SteppedProgram> {
   const key = JSON.stringify([file, patches, trace])
-  const program = loaded.get(key) ?? load(file, patches, trace, kernelProbes)
+  // A trace tells of all calls, and the detectors have said by then what is wrong.
+  const program = loaded.get(key) ?? load(file, { patches, trace, probes: trace ? [] : kernelProbes })
   loaded.set(key, program)
   setSites((await program).sites)
   return program
 }
 
-async function load(
-  file: string,
-  patches: readonly SourcePatch[],
-  trace: boolean,
-  probes: readonly Probe[] = [],
-): Promise<SteppedProgram> {
+async function load(file: string, options: LoadOptions): Promise<SteppedProgram> {
   memory.clear()
-  // A trace tells of all calls, and the detectors have said by then what is wrong.
-  const program = await loadStepped(file, { patches, trace, probes: trace ? [] : probes })
+  const program = await loadStepped(file, options)
   setSites(program.sites)
   return program
 }

@@ -68,6 +68,11 @@ export class ScenarioDisk implements Host {
 
   stillWaiting(): void {}
 
+  /** Time does not pass. */
+  waitsLong(): boolean {
+    return false
+  }
+
   readPages(file: number, index: number, frames: Int32Array, count: number): number {
     if (this.#fails(FAILING_READS)) return -EIO
     const inode = this.#heap[file + File.hostInodeLow]!

@@ -13,6 +13,14 @@ import { REDUNDANT } from './execution.ts'
 import { type ExploreOptions, type Subject, makeExplorer, runOnce, withoutStacks } from './explore.ts'
 import { type Demand, type Explorer, type WorkUnit, wholeTree } from './explorer.ts'
 
+/** How much longer than it may take an execution goes on: the explorer looks at the clock between executions. */
+const GRACE_MS = 500
+
+/** When loops of the program are to end, where it may take so many milliseconds from now. */
+export function deadlineAfter(milliseconds: number): number {
+  return performance.now() + milliseconds + GRACE_MS
+}
+
 /** What a look at a unit has brought. */
 export interface UnitResult {
   readonly executions: number

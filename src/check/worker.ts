@@ -1,10 +1,11 @@
 // A worker thread that explores units of a program, which it loads for itself.
 
 import { parentPort, workerData } from 'node:worker_threads'
+import { TimeUp, setDeadline } from '../backends/stepped/index.ts'
 import type { ExploreOptions } from './explore.ts'
 import type { WorkUnit } from './explorer.ts'
 import { type Target, prepare } from './prepare.ts'
-import { type UnitResult, UnitRunner } from './work.ts'
+import { type UnitResult, UnitRunner, deadlineAfter } from './work.ts'
 
 export interface WorkerData {
   readonly target: Target
@@ -12,7 +13,14 @@ export interface WorkerData {
 }
 
 export type WorkerReply =
-  { readonly result: UnitResult } | { readonly result: null; readonly name: string; readonly problem: string }
+  | { readonly result: UnitResult }
+  | {
+      readonly result: null
+      readonly name: string
+      readonly problem: string
+      /** Where it is that. */
+      readonly timeUp: Pick<TimeUp, 'file' | 'line' | 'source'> | null
+    }
 
 interface Request {
   readonly unit: WorkUnit
@@ -21,7 +29,9 @@ interface Request {
 }
 
 const { target, options } = workerData as WorkerData
+setDeadline(deadlineAfter(options.maxMs))
 const { subject } = await prepare(target, false)
+setDeadline(deadlineAfter(options.maxMs))
 const runner = new UnitRunner(subject, options)
 
 parentPort!.on('message', ({ unit, maxExecutions, maxMs }: Request) => {
@@ -30,7 +40,9 @@ parentPort!.on('message', ({ unit, maxExecutions, maxMs }: Request) => {
     reply = { result: runner.run(unit, { maxExecutions, maxMs }) }
   } catch (error) {
     const { name, message } = error instanceof Error ? error : new Error(String(error))
-    reply = { result: null, name, problem: message }
+    const timeUp =
+      error instanceof TimeUp ? { file: error.file, line: error.line, source: error.source } : null
+    reply = { result: null, name, problem: message, timeUp }
   }
   parentPort!.postMessage(reply)
 })

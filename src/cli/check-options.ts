@@ -106,6 +106,8 @@ export function remainderText(result: CheckResult): string {
     const chance = guarantee === null || verdict === 'fail' ? '' : `${oneIn(guarantee)}\n`
     return `  ${strategy === 'pct' ? `PCT of depth ${depth}` : 'uniform random walk'}, seed ${seed}\n${chance}`
   }
+  if (result.endless !== undefined)
+    return `  the time was up in the middle of an execution, in the loop at ${result.endless}\n`
   if (verdict !== 'incomplete' || estimatedExecutions === null) return ''
   const left = Math.max(0, estimatedExecutions - executions)
   const time = formatDuration((left / executions) * seconds * 1e9)

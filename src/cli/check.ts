@@ -387,7 +387,8 @@ function resultText(result: CheckResult, target: string): string {
   const name = design === null ? scenario : `${scenario}, ${design}/${rwsem}${kind}`
   const counts = `${formatCount(executions)} executions, ${formatCount(redundant)} of them redundant`
   const work = `  ${counts}, ${formatCount(steps)} steps in ${seconds.toFixed(2)} s\n`
-  const nothing = steps === 0 && result.failure === null ? `${NOTHING_SHARED}\n` : ''
+  const isOver = result.failure === null && result.endless === undefined
+  const nothing = steps === 0 && isOver ? `${NOTHING_SHARED}\n` : ''
   const line = `${name}: ${verdict}${extentText(result)}\n${work}${nothing}${remainderText(result)}`
   if (result.failure === null) return line
   return `${line}\n${failureText(result.failure, target, textOptions().width)}\n`

@@ -3,7 +3,10 @@
 //
 // Principles: exit code 0 means yes, 1 means no, 2 means a wrong call or bad input, and then one line on
 // standard error says what is wrong and what helps, and standard output stays empty. A reader that goes
-// away (head) is no error; Ctrl-C ends everything at once with 130.
+// away (head) is no error; Ctrl-C ends everything at once: the process dies of it, and a shell reports 130.
+// First, as it refuses a Node that is too old.
+// oxlint-disable-next-line import/no-unassigned-import -- for what it throws
+import '../index.ts'
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { benchCommand } from './bench.ts'
@@ -12,6 +15,7 @@ import { designsCommand } from './designs.ts'
 import { describeFailure } from './failure.ts'
 import { clearProgress } from './progress.ts'
 import { replayCommand } from './replay.ts'
+import { cleanUpOnSignals } from './signals.ts'
 
 const EXAMPLES = `
 Examples:
@@ -43,6 +47,9 @@ function buildProgram(): Command {
       })
   }
   program.helpCommand(false)
+  program.hook('preAction', (_, command) => {
+    if (command.name() !== 'check') cleanUpOnSignals()
+  })
   return program
 }
 
@@ -95,14 +102,4 @@ for (const stream of [process.stdout, process.stderr]) {
     }
   })
 }
-for (const [signal, code] of [
-  ['SIGINT', 130],
-  ['SIGTERM', 143],
-] as const) {
-  process.on(signal, () => {
-    clearProgress()
-    process.exit(code)
-  })
-}
-
 await main()

@@ -11,6 +11,8 @@ export {
   CPU_STOP,
   type Host,
   type Tracepoints,
+  callEnter,
+  callExit,
   declareCpuLost,
   isInKernel,
   kernelEnter,
@@ -61,6 +63,7 @@ export {
   percpuUpWrite,
 } from './sync/percpu-rwsem.ts'
 export * from './sync/rcu.ts'
+export { numberAt } from './sync/number.ts'
 export { refcountDecAndTest } from './sync/refcount.ts'
 export {
   RWSEM_GENERIC,
@@ -73,9 +76,17 @@ export {
   upRead,
   upWrite,
 } from './sync/rwsem.ts'
-export { readSeqcount, readSeqcountRetry, writeSeqcountBegin, writeSeqcountEnd } from './sync/seqcount.ts'
+export {
+  readSeqcount,
+  readSeqcountRetry,
+  readSeqcountTurns,
+  writeSeqcountBegin,
+  writeSeqcountEnd,
+} from './sync/seqcount.ts'
 export { spinLock, spinTryLock, spinUnlock } from './sync/spinlock.ts'
+export { SRCU_INDEXES, callSrcu, srcuBarrier, srcuPoll } from './sync/srcu.ts'
 export * from './mm/access.ts'
+export { AnonVma } from './mm/anon-vma.ts'
 export { limitBytes, setLimitBytes } from './mm/accounts.ts'
 export { brk, heapBytes, setStartOfHeap, startOfHeap } from './mm/brk.ts'
 export * from './mm/caches.ts'
@@ -88,7 +99,7 @@ export { openHostFile, syncAllFiles, syncFileOfGeneration } from './mm/host-file
 export { readFromFile, writeToFile } from './mm/file-io.ts'
 export { MADV, madvise } from './mm/madvise.ts'
 export * from './mm/mm.ts'
-export * from './mm/mm-lifecycle.ts'
+export { createMm, destroyMm, joinMm, leaveMm, retireCpu } from './mm/mm-lifecycle.ts'
 export { mincore } from './mm/mincore.ts'
 export { MCL_CURRENT, MCL_FUTURE, MCL_ONFAULT, mlock, mlockall, munlock, munlockall } from './mm/mlock.ts'
 export { MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_POPULATE, mmap, munmap } from './mm/mmap.ts'
@@ -115,6 +126,7 @@ export { oomReap } from './mm/oom-reaper.ts'
 export { executeOnlyPkey, mmPkeyAlloc } from './mm/pkeys.ts'
 export { Zone, allocFrame, freeFrame, putPage } from './mm/page-alloc.ts'
 export { PG_DIRTY, PG_LOCKED, PG_SWAPCACHE, PG_UPTODATE, Page, pageStruct } from './mm/page.ts'
+export { findPteTable, pteAddress } from './mm/page-table.ts'
 export { pageOutRange, shrinkCaches, tryToFreePages } from './mm/reclaim.ts'
 export { getMmCounter, syncMmRss } from './mm/rss.ts'
 export { secondaryLoadInt32, secondaryStoreInt32 } from './mm/secondary-mmu.ts'
@@ -124,6 +136,16 @@ export { lockPage, setPageFlags, unlockPage } from './mm/page-lock.ts'
 export { swapSlotsInUse } from './mm/swap.ts'
 export { swapOff, swapOn } from './mm/swapfile.ts'
 export { finishCall, runTaskWork } from './mm/task-work.ts'
+export {
+  CPU_DEAD,
+  CPU_FREE,
+  CPU_LEAVING,
+  CPU_TAKEN,
+  buryCpu,
+  hasStopped,
+  orderStop,
+  releaseCpu,
+} from './mm/thread-end.ts'
 export { truncateFile } from './mm/truncate.ts'
 export { syncFileRange, writeBackFile } from './mm/writeback.ts'
 export { Task } from './mm/task.ts'

@@ -57,7 +57,7 @@ export type ToReplayWorker =
       /** Address space of each seat, and whose it is. */
       readonly seatImages: readonly number[]
       readonly tids: readonly number[]
-      /** Two words for each address space that there is: where it is in the kernel's heap, and its generation. */
+      /** Three words for each address space that there is: where it is in the kernel's heap, and its generation. */
       readonly table: SharedArrayBuffer
       readonly files: readonly { number: number; handle: MemoryFileHandle; firstPage: number }[]
       readonly stream: WordStreamHandle

@@ -10,7 +10,7 @@ import { PROTECTIONS } from './replay-protocol.ts'
 const DEFAULT_STACK_LIMIT = 8 * 1024 * 1024
 /** Linux's limit may have been raised where the program ran. */
 const MAX_MAP_COUNT = 2 ** 24
-const TABLE_WORDS = 2
+const TABLE_WORDS = 3
 
 /** A file of the replay, which begins with the first page that is mapped of the recorded one. */
 export interface OpenFile {
@@ -42,7 +42,8 @@ export class SpaceTable {
   put(image: number, space: AddressSpace): void {
     const { mm, generation } = space.handle
     this.#words[image * TABLE_WORDS] = mm
-    this.#words[image * TABLE_WORDS + 1] = generation
+    this.#words[image * TABLE_WORDS + 1] = generation | 0
+    this.#words[image * TABLE_WORDS + 2] = Math.floor(generation / 2 ** 32)
   }
 
   /** The address space was destroyed. */
@@ -53,7 +54,8 @@ export class SpaceTable {
   /** The address space for this thread, or null if there is none. */
   get(image: number): AddressSpace | null {
     const mm = this.#words[image * TABLE_WORDS]!
-    const generation = this.#words[image * TABLE_WORDS + 1]!
+    const low = this.#words[image * TABLE_WORDS + 1]! >>> 0
+    const generation = this.#words[image * TABLE_WORDS + 2]! * 2 ** 32 + low
     if (mm === 0) return null
     return AddressSpace.attach({ kind: 'faultline-space', machine: this.#machine, mm, generation })
   }

@@ -130,7 +130,7 @@ export async function runOnThreads(options: ThreadRunOptions): Promise<DesignRun
 
     control.setPhase(PHASE_MEASURING)
     const start = snapshot(machine, control, workers)
-    await team.orFailure(sleep(options.seconds * 1000, undefined, { signal: over.signal }))
+    await team.orFailure(measure(options, machine, start, roundCounts, control, over.signal))
     const end = snapshot(machine, control, workers)
     control.setPhase(PHASE_STOPPED)
 
@@ -164,6 +164,30 @@ async function warmUp(
   }
 }
 
+/**
+ * The measured window: as long as asked, and longer until every thread has done one round in it, so that there is a
+ * figure of each however busy the host is.
+ */
+async function measure(
+  { workload, threads, seconds }: ThreadRunOptions,
+  machine: Machine,
+  start: Snapshot,
+  roundCounts: number,
+  control: Control,
+  signal: AbortSignal,
+): Promise<void> {
+  const isIdle = (slot: number): boolean =>
+    countsBetween(start.counts[slot]!, control.count(slot)) < (slot < threads ? roundCounts : 1)
+  const noFault = (): boolean =>
+    workload.counts === 'accesses' && machine.counters()['pgfault'] === start.counters['pgfault']
+  await sleep(seconds * 1000, undefined, { signal })
+  while (start.counts.some((_, slot) => isIdle(slot)) || noFault()) {
+    if (performance.now() - start.timeMs > 60_000 + seconds * 1000)
+      throw new Error('a thread did not complete one round of the measurement within a minute')
+    await sleep(5, undefined, { signal })
+  }
+}
+
 interface Snapshot {
   readonly timeMs: number
   readonly counts: readonly number[]
@@ -171,11 +195,22 @@ interface Snapshot {
   readonly processors: ProcessorTimes
 }
 
+/** Tries at a snapshot. */
+const SNAPSHOTS = 5
+
+/** Counts and counters as nearly of one moment as can be had while all goes on: the try that took least time. */
 function snapshot(machine: Machine, control: Control, workers: number): Snapshot {
-  const counters = machine.counters()
-  const processors = processorTimes()
-  const counts = Array.from({ length: workers }, (_, slot) => control.count(slot))
-  return { timeMs: performance.now(), counts, counters, processors }
+  let best: { readonly snapshot: Snapshot; readonly took: number } | null = null
+  for (let tried = 0; tried < SNAPSHOTS; tried++) {
+    const begun = performance.now()
+    const counters = machine.counters()
+    const counts = Array.from({ length: workers }, (_, slot) => control.count(slot))
+    const timeMs = performance.now()
+    const took = timeMs - begun
+    if (best === null || took < best.took)
+      best = { snapshot: { timeMs, counts, counters, processors: processorTimes() }, took }
+  }
+  return best!.snapshot
 }
 
 function summarize(

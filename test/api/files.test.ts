@@ -353,7 +353,10 @@ describe('the page cache', () => {
       withSpace((other) => {
         assert.throws(() => other.mmap(PAGE, { file }), /belongs to another machine/)
       })
-      assert.throws(() => space.mmap(PAGE, { file: {} as MachineFile }), /must come from/)
+      assert.throws(
+        () => space.mmap(PAGE, { file: {} as MachineFile }),
+        /^TypeError: file: an object is not a file/,
+      )
       file.close()
       failsWith('EBADF', () => space.mmap(PAGE, { file }))
     })

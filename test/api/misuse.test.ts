@@ -48,24 +48,23 @@ test('values and addresses that are no numbers are refused before the kernel is 
     assert.throws(() => space.touch(at, never('q')), RangeError)
     assert.throws(() => space.mmap(PAGE, { protection: never('toString') }), RangeError)
     assert.throws(() => space.setBrk(-PAGE), RangeError)
-    assert.throws(() => space.setBrk(Number.NaN), RangeError)
-    // A value may do what it likes before it is stored.
-    space.writeUint8(at, never(reads))
+    assert.throws(() => space.setBrk(Number.NaN), TypeError)
+    assert.throws(() => space.writeUint8(at, never(reads)), TypeError)
     assert.equal(machine.usage().addressSpaces, 1)
   })
 })
 
-test('lengths that are none are EINVAL, and those beyond the address space do not run in circles', () => {
+test('lengths that are none are refused, and those beyond the address space do not run in circles', () => {
   withMachine((space, _machine, at) => {
     const refused = (call: () => unknown): void => assert.throws(call, MemoryError)
-    refused(() => space.mremap(at, never(undefined), 8 * PAGE, { mayMove: true }))
-    refused(() => space.mremap(at + 2 * PAGE, -PAGE, 8 * PAGE, { mayMove: true }))
+    assert.throws(() => space.mremap(at, never(undefined), 8 * PAGE, { mayMove: true }), TypeError)
+    assert.throws(() => space.mremap(at + 2 * PAGE, -PAGE, 8 * PAGE, { mayMove: true }), RangeError)
     refused(() => space.mremap(at, 2 ** 45, PAGE))
     refused(() => space.mremap(at, PAGE, 2 ** 45, { mayMove: true }))
-    refused(() => space.mprotect(at, Number.NaN, 'r'))
-    refused(() => space.madvise(at, -PAGE, 'dontneed'))
+    assert.throws(() => space.mprotect(at, Number.NaN, 'r'), RangeError)
+    assert.throws(() => space.madvise(at, -PAGE, 'dontneed'), RangeError)
     refused(() => space.munmap(at, 2 ** 45))
-    refused(() => space.residentPages(at, Number.NaN))
+    assert.throws(() => space.residentPages(at, Number.NaN), RangeError)
   })
 })
 
@@ -104,7 +103,7 @@ test('a thread has one object for an address space, and loses it with the machin
 
 test('an access to the last addresses and beyond is a fault of the program', () => {
   withMachine((space) => {
-    for (const address of [-1, 2 ** 43 - PAGE, 2 ** 43, 2 ** 52, Number.POSITIVE_INFINITY]) {
+    for (const address of [-1, 2 ** 43 - PAGE, 2 ** 43, 2 ** 52, 2 ** 1000]) {
       assert.throws(() => space.readUint8(address), SegmentationFault, String(address))
       assert.throws(() => space.writeUint32(address, 1), SegmentationFault, String(address))
     }

@@ -15,33 +15,52 @@ const SEEN_OTHER = 4
 /** How long a thread may take to answer before it counts as hanging, in milliseconds. */
 const PATIENCE = 60_000
 
+interface Message {
+  readonly result?: unknown
+  readonly error?: { readonly name: string; readonly message: string; readonly stack: string }
+}
+
+/** Threads that have done their scenario and left its machine: to start one costs more than most scenarios. */
+const idle: Worker[] = []
+
 /** Another thread, at work at one scenario. */
 export class Thread {
   readonly worker: Worker
   readonly result: Promise<unknown>
+  /** The thread has ended, or left the machine. */
   readonly exited: Promise<void>
 
-  constructor(space: AddressSpace, data: Partial<ScenarioData> & { scenario: string; control: Int32Array }) {
-    this.worker = new Worker(new URL('./thread-worker.ts', import.meta.url), {
-      workerData: { handle: space.handle, address: ARENA, pages: 4, thread: 0, seed: 1, ...data },
-    })
-    this.result = new Promise((resolve, reject) => {
-      this.worker.on(
-        'message',
-        (message: { result?: unknown; error?: { name: string; message: string; stack: string } }) => {
-          if (message.error === undefined) resolve(message.result)
-          else
-            reject(
-              Object.assign(new Error(`${message.error.message}\n${message.error.stack}`), {
-                name: message.error.name,
-              }),
-            )
-        },
-      )
-      this.worker.on('error', reject)
-    })
+  /** With `mortal`, a thread of its own, which ends with the scenario and has left the machine only by that. */
+  constructor(
+    space: AddressSpace,
+    data: Partial<ScenarioData> & { scenario: string; control: Int32Array },
+    mortal = false,
+  ) {
+    const known = mortal ? undefined : idle.pop()
+    const worker = known ?? new Worker(new URL('./thread-worker.ts', import.meta.url), { workerData: mortal })
+    this.worker = worker
+    worker.ref()
+    const left = Promise.withResolvers<void>()
+    const done = Promise.withResolvers<unknown>()
+    const hear = ({ result, error }: Message): void => {
+      if (error === undefined) done.resolve(result)
+      else {
+        const { name, message, stack } = error
+        done.reject(Object.assign(new Error(`${message}\n${stack}`), { name }))
+      }
+      if (!mortal) comeBack()
+    }
+    const comeBack = (): void => {
+      worker.off('message', hear).off('error', done.reject).off('exit', left.resolve)
+      worker.unref()
+      idle.push(worker)
+      left.resolve()
+    }
+    worker.on('message', hear).on('error', done.reject).on('exit', left.resolve)
+    this.result = done.promise
     this.result.catch(() => {})
-    this.exited = new Promise((resolve) => this.worker.on('exit', () => resolve()))
+    this.exited = left.promise
+    worker.postMessage({ handle: space.handle, address: ARENA, pages: 4, thread: 0, seed: 1, ...data })
   }
 }
 

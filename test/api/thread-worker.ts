@@ -37,8 +37,11 @@ export const STATE = 2
 export const SEEN = 3
 export const SEEN_OTHER = 4
 
-const data = workerData as ScenarioData
-const { control, address, pages, thread } = data
+let control: Int32Array
+let address: number
+let pages: number
+let thread: number
+let seed: number
 
 /** Lets the other side know that this thread is at work. */
 function ready(): void {
@@ -62,7 +65,7 @@ function attempt<T>(body: () => T): T | string {
   }
 }
 
-const scenarios: Record<string, (space: AddressSpace) => unknown> = {
+const scenarios: Record<string, (space: AddressSpace, data: ScenarioData) => unknown> = {
   // Writes where the main thread told, and says what it read there before.
   writeOnce(space) {
     const before = space.readUint32(address)
@@ -241,7 +244,7 @@ const scenarios: Record<string, (space: AddressSpace) => unknown> = {
 
   // Faults, maps and unmaps without end; to be terminated.
   faultForever(space) {
-    const random = new Random(data.seed)
+    const random = new Random(seed)
     ready()
     const own = address + thread * pages * PAGE
     for (let round = 0; ; round++) {
@@ -295,8 +298,8 @@ const scenarios: Record<string, (space: AddressSpace) => unknown> = {
   },
 
   // Attaches to a second machine beside the first.
-  twoMachines(space) {
-    const other = Machine.attach(data.machine!)
+  twoMachines(space, { machine }) {
+    const other = Machine.attach(machine!)
     const own = other.createAddressSpace()
     const place = own.mmap(pages * PAGE)
     for (let page = 0; page < pages; page++) {
@@ -316,7 +319,7 @@ const scenarios: Record<string, (space: AddressSpace) => unknown> = {
     return 'attached'
   },
 
-  readFile(space) {
+  readFile(space, data) {
     const file = MemoryFile.attach(data.file!)
     const mapped = space.mmap(file.size, { file, shared: true })
     space.writeUint32(mapped + 8, 99)
@@ -324,12 +327,23 @@ const scenarios: Record<string, (space: AddressSpace) => unknown> = {
   },
 }
 
-try {
-  const space = Space.attach(data.handle)
-  const result = scenarios[data.scenario]!(space)
-  say({ result })
-} catch (error) {
-  say({
-    error: { name: (error as Error).name, message: (error as Error).message, stack: (error as Error).stack },
-  })
+/** What ends with its scenario, and not after many. */
+const isMortal = workerData as boolean
+
+function perform(data: ScenarioData): void {
+  ;({ control, address, pages, thread, seed } = data)
+  try {
+    const space = Space.attach(data.handle)
+    const result = scenarios[data.scenario]!(space, data)
+    if (!isMortal) space.machine.detach()
+    say({ result })
+  } catch (error) {
+    const { name, message, stack } = error as Error
+    say({ error: { name, message, stack } })
+  }
 }
+
+parentPort!.on('message', (data: ScenarioData) => {
+  perform(data)
+  if (isMortal) parentPort!.close()
+})

@@ -185,9 +185,11 @@ describe('threads come and go', () => {
     space.writeUint8(ARENA, 1) // this thread uses a CPU
     for (let repeat = 0; repeat < 3; repeat++) {
       const control = makeControl()
-      const threads = [0, 1].map((thread) => new Thread(space, { scenario: 'whichCpu', control, thread }))
+      const threads = [0, 1].map(
+        (thread) => new Thread(space, { scenario: 'whichCpu', control, thread }, true),
+      )
       await untilReady(control, 2)
-      const extra = new Thread(space, { scenario: 'attachMachine', control })
+      const extra = new Thread(space, { scenario: 'attachMachine', control }, true)
       await assert.rejects(within(extra.result, 'the refusal'), (error: Error) => {
         assert.match(error.message, /3/)
         assert.match(error.message, /cpus/i)
@@ -257,7 +259,8 @@ describe('threads come and go', () => {
     }
   })
 
-  const victims = Number(process.env['FAULTLINE_VICTIMS'] ?? 4)
+  /** FAULTLINE_VICTIMS=500: for as long as one likes; `npm run faults` ends threads too. */
+  const victims = Number(process.env['FAULTLINE_VICTIMS'] ?? 2)
   for (const configuration of configurations) {
     test(`a thread terminated at any moment: ${configuration.design}, ${configuration.rwsem}`, async () => {
       await outliveVictims(configuration, victims, Random.derive(7, victims))
@@ -279,14 +282,9 @@ async function outliveVictims(configuration: Configuration, count: number, rando
       space = machine.createAddressSpace()
     }
     const control = makeControl()
-    const survivor = new Thread(space, { scenario: 'outlive', control, pages: 8, thread: 0 })
-    const doomed = new Thread(space, {
-      scenario: 'faultForever',
-      control,
-      pages: 8,
-      thread: 1,
-      seed: random.next(),
-    })
+    const work = { control, pages: 8, thread: 1, seed: random.next() }
+    const survivor = new Thread(space, { ...work, scenario: 'outlive', thread: 0 }, true)
+    const doomed = new Thread(space, { ...work, scenario: 'faultForever' }, true)
     await untilReady(control, 2)
     // At a random moment of its work: counted in rounds, which take some tens of microseconds each.
     const rounds = random.below(200)

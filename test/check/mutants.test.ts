@@ -10,7 +10,7 @@ import { prepare } from '../../src/check/prepare.ts'
 
 const MUTATED = 'lespinasse-2021'
 /** What is redundant is explored that far here, and completely by `npm run check:all`. */
-const REDUNDANT_EXECUTIONS = 500
+const REDUNDANT_EXECUTIONS = 200
 /** Enough for every mutant to be found. */
 const EXECUTIONS_MAX = 60_000
 /** Nearly every mutant is found with so few, and far sooner. */

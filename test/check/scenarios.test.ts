@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { loadStepped } from '../../src/backends/stepped/index.ts'
 import { checkKernelScenario, scenarioNames } from '../../src/check/index.ts'
-import { sequentialOutcomes } from '../../src/check/kernel-subject.ts'
+import { FailsInOrder, sequentialOutcomes } from '../../src/check/kernel-subject.ts'
 
 /** Explored completely within a second or so. */
 const complete = new Set([
@@ -41,7 +41,7 @@ const complete = new Set([
   'truncate-copy lespinasse-2021 xadd',
 ])
 /** How far the others are explored here; completely, or longer, by `npm run check:all`. */
-const EXECUTIONS = { xadd: 300, generic: 60 } as const
+const EXECUTIONS = { xadd: 120, generic: 40 } as const
 
 describe('kernel scenarios', () => {
   for (const name of scenarioNames) {
@@ -73,5 +73,18 @@ describe('the sequential orders of three threads', () => {
     })
     // Each adds to one counter twice, so that who got which number tells the order.
     assert.deepEqual([made, outcomes.size], [1, 90])
+  })
+
+  it('in which an operation fails are told, and nothing is held against the rest', async () => {
+    const { exports } = await loadStepped(new URL('programs/fails-in-order.ts', import.meta.url))
+    const make = exports['default'] as (choice: object) => unknown
+    assert.throws(
+      () => sequentialOutcomes(() => make({ design: 'classic', rwsem: 'xadd' })),
+      (error) => {
+        assert.ok(error instanceof FailsInOrder)
+        assert.match(error.message, /in the order CPU 1, CPU 0, the operations fail: Error: 1 is too much/)
+        return true
+      },
+    )
   })
 })

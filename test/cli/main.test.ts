@@ -152,17 +152,6 @@ test('bench prints text, JSON and will-it-scale’s columns', parallel, async (t
   ])
 })
 
-test('Ctrl-C ends a bench at once with 130', async () => {
-  const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
-  const child = spawn(process.execPath, [main, 'bench', 'mmap1', '--seconds', '60', '--threads', '1'])
-  let stdout = ''
-  child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text))
-  setTimeout(() => child.kill('SIGINT'), 1000)
-  const [code] = (await once(child, 'close')) as [number | null]
-  assert.equal(code, 130)
-  assert.equal(stdout, '')
-})
-
 test('a reader that goes away is no error', async () => {
   const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
   const child = spawn(process.execPath, [main, 'designs'])

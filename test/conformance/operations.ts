@@ -242,7 +242,11 @@ const operations: Readonly<Record<string, Operation>> = {
       )
       .map(([at, number]) => [...at, number]),
     perform(world, at, length, number) {
-      world.space.madvise(world.address(at), length, advice[number as keyof typeof advice])
+      world.space.madvise(
+        world.address(at),
+        length,
+        advice[number as keyof typeof advice] ?? ('none' as never),
+      )
       return '0 '
     },
   },
@@ -374,8 +378,8 @@ const operations: Readonly<Record<string, Operation>> = {
     perform(world, at, bytes, number) {
       const { space } = world
       const address = world.address(at)
-      if (bytes === 1) space.writeUint8(address, number)
-      else if (bytes === 2) space.writeUint16(address, number)
+      if (bytes === 1) space.writeUint8(address, number & 0xff)
+      else if (bytes === 2) space.writeUint16(address, number & 0xffff)
       else if (bytes === 4) space.writeUint32(address, number)
       else space.writeBigUint64(address, (BigInt(~number >>> 0) << BigInt(32)) | BigInt(number))
       return '0 '

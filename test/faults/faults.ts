@@ -14,19 +14,15 @@ import {
   Machine,
   MemoryError,
 } from '../../src/index.ts'
+import { processesAtOneFile } from './contenders.ts'
+import type { FaultCase } from './fault-case.ts'
 import { Injector } from './injector.ts'
+import { threadEnds } from './thread-ends.ts'
 import { DoomedThread, PAGES_EACH, WORKING, dieInKernel } from './threads.ts'
 
 const PAGE = 4096
 /** How long a process may take to end before it counts as hanging, in milliseconds. */
 const PATIENCE = 60_000
-
-export interface FaultCase {
-  readonly injected: string
-  readonly expected: string
-  /** @param folder for files of the case's own */
-  run(folder: string): string | Promise<string>
-}
 
 export interface FaultOutcome {
   readonly injected: string
@@ -480,8 +476,11 @@ function kills(steps: readonly number[], moments: readonly number[]): readonly F
 // ---------------------------------------------------------------------------------------------------------------------
 // Threads that are terminated
 
-/** Two threads at work in one file; the first stops before its host operation `step` and is terminated there. */
-async function terminated(folder: string, step: number, moment: number): Promise<string> {
+/**
+ * Two threads at work in one file. The first stops before its host operation `step` and is terminated there, at once;
+ * or, where there is no such step, `moment` milliseconds after it has begun, at once or as programs do it.
+ */
+async function terminated(folder: string, step: number, moment: number, atOnce: boolean): Promise<string> {
   const path = join(folder, `file-${step}-${moment}`)
   writeFileSync(path, new Uint8Array(2 * PAGES_EACH * PAGE))
   const machine = Machine.create({ memory: '1MiB', cpus: 3 })
@@ -494,7 +493,7 @@ async function terminated(folder: string, step: number, moment: number): Promise
   if (step === Infinity) {
     await thread.until(WORKING)
     await new Promise((resolve) => setTimeout(resolve, moment))
-    await thread.terminate()
+    await thread.terminate(atOnce)
   }
   const answer = attempt(() => file.sync())
   const acknowledged = [thread.acknowledged, witness.acknowledged]
@@ -507,26 +506,35 @@ async function terminated(folder: string, step: number, moment: number): Promise
   const lost = rounds.filter((round, index) => round < acknowledged[index]!)
   const verdict = lost.length === 0 ? 'all acknowledged on disk' : `rounds ${rounds} of ${acknowledged}`
   if (answer !== 'done' && answer !== 'CpuLostError') return `${answer}; ${verdict}`
-  return step < Infinity ? `${answer}; ${verdict}` : verdict
+  return atOnce && step === Infinity ? verdict : `${answer}; ${verdict}`
 }
 
 function deaths(steps: readonly number[], moments: readonly number[]): readonly FaultCase[] {
   return [
     {
-      injected: `a thread terminated in each of ${steps.length} host operations, in turn`,
+      injected: `a thread terminated at once in each of ${steps.length} host operations, in turn`,
       expected: 'CpuLostError; all acknowledged on disk',
       async run(folder) {
         const answers: string[] = []
-        for (const step of steps) answers.push(await terminated(folder, step, 0))
+        for (const step of steps) answers.push(await terminated(folder, step, 0, true))
         return summary(answers)
       },
     },
     {
-      injected: `a thread terminated at ${moments.length} moments`,
+      injected: `a thread terminated at once at ${moments.length} moments`,
       expected: 'all acknowledged on disk',
       async run(folder) {
         const answers: string[] = []
-        for (const moment of moments) answers.push(await terminated(folder, Infinity, moment))
+        for (const moment of moments) answers.push(await terminated(folder, Infinity, moment, true))
+        return summary(answers)
+      },
+    },
+    {
+      injected: `a thread terminated by terminate() at ${moments.length} moments`,
+      expected: 'done; all acknowledged on disk',
+      async run(folder) {
+        const answers: string[] = []
+        for (const moment of moments) answers.push(await terminated(folder, Infinity, moment, false))
         return summary(answers)
       },
     },
@@ -543,5 +551,7 @@ export function faultCases(scale: number): readonly FaultCase[] {
     ...ends,
     ...kills(numbers(6 * scale, 17), numbers(4 * scale, 2)),
     ...deaths(numbers(4 * scale, 1), numbers(4 * scale, 3)),
+    ...threadEnds(scale),
+    ...processesAtOneFile(Math.min(4 * scale, 8)),
   ]
 }

@@ -7,6 +7,7 @@ type Operation = 'open' | 'read' | 'write' | 'sync' | 'truncate'
 export class Injector implements Storage {
   /** Operations that fail, and with which errno name. */
   readonly failing = new Map<Operation, string>()
+  readonly lockable = true
   /** How many operations are still to fail; then `failing` is cleared. */
   failuresLeft = Infinity
   /** Most bytes that are read or written at a time. */

@@ -15,6 +15,9 @@ export interface ThreadData {
 
 export const PAGES_EACH = 8
 
+/** As a library ends a thread that knows nothing of machines: the kernel has no say before. */
+const { terminate: terminateAtOnce } = Worker.prototype
+
 /** What the words of a thread's control are. */
 export const STATE = 0
 export const ACKNOWLEDGED = 1
@@ -52,8 +55,9 @@ export class DoomedThread {
     }
   }
 
-  async terminate(): Promise<void> {
-    await this.#worker.terminate()
+  /** Ends the thread as programs do; or at once, wherever it is. */
+  async terminate(atOnce = false): Promise<void> {
+    await (atOnce ? terminateAtOnce.call(this.#worker) : this.#worker.terminate())
   }
 
   /** The last round that was on disk by the word of the kernel. */
@@ -66,6 +70,6 @@ export class DoomedThread {
 export async function dieInKernel(space: AddressSpace, file: DiskFile, step: number): Promise<DoomedThread> {
   const thread = new DoomedThread(space, file, step, 0)
   await thread.until(STOPPED)
-  await thread.terminate()
+  await thread.terminate(true)
   return thread
 }

@@ -15,10 +15,11 @@ import {
   slabInUse,
 } from '../../src/kernel/index.ts'
 import { callFunctionMany, CALL_FLUSH_TLB } from '../../src/kernel/machine/cpu.ts'
-import { heapAlloc } from '../../src/kernel/machine/header.ts'
+import { Header, heapAlloc } from '../../src/kernel/machine/header.ts'
 import { CACHE_VMA } from '../../src/kernel/mm/caches.ts'
 import { slabAlloc, slabFree } from '../../src/kernel/mm/slab.ts'
 import { Vma } from '../../src/kernel/mm/vma.ts'
+import { forgetNumber, numberAt, takeNumber } from '../../src/kernel/sync/number.ts'
 import {
   downRead,
   downReadTryLock,
@@ -30,6 +31,7 @@ import {
 import {
   readSeqcount,
   readSeqcountRetry,
+  readSeqcountTurns,
   writeSeqcountBegin,
   writeSeqcountEnd,
 } from '../../src/kernel/sync/seqcount.ts'
@@ -99,14 +101,28 @@ describe('seqcount', () => {
   it('tells a reader of a writer, during and after', () => {
     const { heap, first } = twoCpus()
     const seqcount = heapAlloc(heap, 16)
+    const turns = readSeqcountTurns(first, seqcount)
     const start = readSeqcount(first, seqcount)
     assert.equal(start & 1, 0)
-    assert.equal(readSeqcountRetry(first, seqcount, start), false)
+    assert.equal(readSeqcountRetry(first, seqcount, start, turns), false)
     writeSeqcountBegin(first, seqcount)
     assert.equal(readSeqcount(first, seqcount) & 1, 1)
-    assert.equal(readSeqcountRetry(first, seqcount, start), true)
+    assert.equal(readSeqcountRetry(first, seqcount, start, turns), true)
     writeSeqcountEnd(first, seqcount)
-    assert.equal(readSeqcountRetry(first, seqcount, start), true)
+    assert.equal(readSeqcountRetry(first, seqcount, start, turns), true)
+  })
+
+  it('tells a count that has come round from the one that it was', () => {
+    const { heap, first } = twoCpus()
+    const seqcount = heapAlloc(heap, 16)
+    const turns = readSeqcountTurns(first, seqcount)
+    const start = readSeqcount(first, seqcount)
+    // All but the last of 2^31 writes.
+    heap[seqcount] = -2
+    writeSeqcountBegin(first, seqcount)
+    writeSeqcountEnd(first, seqcount)
+    assert.equal(readSeqcount(first, seqcount), start)
+    assert.equal(readSeqcountRetry(first, seqcount, start, turns), true)
   })
 
   it('finds two writers (race R9)', () => {
@@ -114,6 +130,23 @@ describe('seqcount', () => {
     const seqcount = heapAlloc(heap, 16)
     writeSeqcountBegin(first, seqcount)
     assert.throws(() => writeSeqcountBegin(second, seqcount), KernelBug)
+  })
+})
+
+describe('numbers of objects', () => {
+  it('go on beyond 32 bits, and are never taken for none', () => {
+    const { heap, first } = twoCpus()
+    const at = heapAlloc(heap, 16)
+    assert.equal(numberAt(heap, at), 0)
+    heap[Header.fileGeneration] = -2
+    heap[Header.fileGenerationHigh] = 5
+    const numbers = [0, 2, 4].map((word) => {
+      takeNumber(first, Header.fileGeneration, at + word)
+      return numberAt(heap, at + word)
+    })
+    assert.deepEqual(numbers, [6 * 2 ** 32 - 1, 6 * 2 ** 32 + 1, 6 * 2 ** 32 + 2])
+    forgetNumber(first, at)
+    assert.equal(numberAt(heap, at), 0)
   })
 })
 

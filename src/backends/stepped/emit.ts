@@ -37,6 +37,8 @@ const readers =
 export interface EmitOptions {
   /** Also report calls and returns, for a trace. */
   readonly trace: boolean
+  /** The turns of every loop are counted, so that setDeadline() can end it. */
+  readonly turns: boolean
   /** Functions whose calls are reported to the runtime, by the end of their file's path and their name. */
   readonly probes: readonly Probe[]
 }
@@ -460,17 +462,20 @@ class Emitter {
     return inList || parent?.type === 'StaticBlock' ? `;${text}` : text
   }
 
-  /** Marks the turns of a loop that can stop, so that one that only waits is recognised. */
+  /** Marks the turns of a loop that can stop, so that one that only waits is recognised, and counts those of any. */
   #loopText(node: Node & { body: Node }): string | null {
-    if (!this.#frame.generator) return null
+    if (!this.#frame.generator && !this.#options.turns) return null
     const body = this.#inLoop(node)
-    if (!/\byield\b/.test(body.whole) || !canOnlyWait(node, this.#module.scopes)) return body.whole
+    const waits =
+      this.#frame.generator && /\byield\b/.test(body.whole) && canOnlyWait(node, this.#module.scopes)
+    if (!waits && !this.#options.turns) return body.whole
     const site = this.#site(node, 'loop')
-    const mark = `if (${RUNTIME}_again(${site})) yield;`
+    const count = this.#options.turns ? `${RUNTIME}_turn(${site});` : ''
+    const mark = `${count}${waits ? `if (${RUNTIME}_again(${site})) yield;` : ''}`
     const inner =
       node.body.type === 'BlockStatement' ? `{${mark}${body.body.slice(1)}` : `{${mark}${body.body}\n}`
     const text = `${body.before}${inner}${body.after}`
-    return this.#parent()?.type === 'LabeledStatement' ? text : `{${RUNTIME}_loop(${site});${text}}`
+    return !waits || this.#parent()?.type === 'LabeledStatement' ? text : `{${RUNTIME}_loop(${site});${text}}`
   }
 
   #inLoop(node: Node & { body: Node }): { whole: string; before: string; body: string; after: string } {

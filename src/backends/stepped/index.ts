@@ -1,11 +1,11 @@
 // The stepped backend: programs run one shared-memory access at a time.
 
 export type { Probe } from './emit.ts'
-export { type SteppedProgram, loadStepped } from './load.ts'
+export { type LoadOptions, type SteppedProgram, loadStepped } from './load.ts'
 export { FinerCellsNeeded, memory } from './memory.ts'
 export { rememberFields } from './private-state.ts'
 export type { SourcePatch } from './program.ts'
-export { SteppingRefused } from './refusal.ts'
+export { SteppingRefused, TimeUp } from './refusal.ts'
 export {
   COMPARE_EXCHANGE,
   FINISHED,
@@ -28,6 +28,7 @@ export {
   operationNames,
   reportWrite,
   runThreads,
+  setDeadline,
   setForbidden,
   setProbes,
   setSites,

@@ -1,16 +1,20 @@
 // Loading a program in its steppable form: Node imports it as it imports any module, and gets our text instead.
 
-import { createRequire, registerHooks } from 'node:module'
+// As a whole: an older Node lacks the name, and is to say so in words (see threads/node-version.ts).
+import * as nodeModule from 'node:module'
 import { fileURLToPath } from 'node:url'
 import { compileFunction } from 'node:vm'
 import { type Probe, commonjsRuntime, emitModule } from './emit.ts'
 import { type Program, type ProgramOptions, addressOf, readProgram } from './program.ts'
 import { Reach } from './reach.ts'
+import { setSites } from './runtime.ts'
 import { QUERY, type Site, SiteTable } from './sites.ts'
 
 export interface LoadOptions extends ProgramOptions {
   /** Also report calls and returns, for a trace. */
   readonly trace?: boolean
+  /** Loops end where the time is up, see setDeadline(): for programs that may hold one without end. Default false. */
+  readonly turns?: boolean
   readonly probes?: readonly Probe[]
 }
 
@@ -44,6 +48,8 @@ export async function loadStepped(entry: string | URL, options: LoadOptions = {}
   const sites = new SiteTable()
   const texts = stepProgram(program, sites, options)
   hookImports()
+  // The modules' own code runs now.
+  setSites(sites.sites)
   const number = programs.push({ program, texts, required: new Map() }) - 1
   const isModule = program.modules.get(program.entry)!.format === 'module'
   const exports = isModule
@@ -62,7 +68,8 @@ function kernelSource(url: string): string {
 function stepProgram(program: Program, sites: SiteTable, options: LoadOptions): Map<string, string> {
   const reach = new Reach(program)
   const folder = new URL('.', import.meta.url).href
-  const emitOptions = { trace: options.trace ?? false, probes: options.probes ?? [] }
+  const { trace = false, turns = false, probes = [] } = options
+  const emitOptions = { trace, turns, probes }
   const texts = new Map<string, string>()
   for (const [url, module] of program.modules) {
     texts.set(url, emitModule(module, reach, sites, emitOptions, folder))
@@ -73,7 +80,7 @@ function stepProgram(program: Program, sites: SiteTable, options: LoadOptions): 
 function hookImports(): void {
   if (hooked) return
   hooked = true
-  registerHooks({
+  nodeModule.registerHooks({
     resolve(specifier, context, next) {
       const { url, number } = split(context.parentURL ?? '')
       const modules = programs[number]?.program.modules
@@ -142,7 +149,7 @@ export function requireStepped(number: number, url: string): unknown {
   if (present !== undefined) return present.exports
   const module = { exports: {} as unknown }
   required.set(url, module)
-  const original = createRequire(url)
+  const original = nodeModule.createRequire(url)
   const { imports } = program.modules.get(url)!
   const require = Object.assign((specifier: string): unknown => {
     const target = imports.get(specifier)

@@ -1,4 +1,5 @@
-// What the transform throws when it meets code that it cannot step.
+// What is thrown in the middle of a program that cannot go on: where it comes to what cannot be stepped, and where its
+// time is up.
 
 /** Code that cannot be run one access at a time, with the place and what to do about it. */
 export class SteppingRefused extends Error {
@@ -13,5 +14,23 @@ export class SteppingRefused extends Error {
     this.file = file
     this.line = line
     this.remedy = remedy
+  }
+}
+
+/** The time that a program was given is over, and it is in a loop. */
+export class TimeUp extends Error {
+  override readonly name = 'TimeUp'
+  /** Path of the file. */
+  readonly file: string
+  readonly line: number
+  /** What stands there. */
+  readonly source: string
+  readonly remedy = 'let the loop end, or give more time'
+
+  constructor(file: string, line: number, source: string) {
+    super(`the time was up in the loop ${source}`)
+    this.file = file
+    this.line = line
+    this.source = source
   }
 }

@@ -2,7 +2,8 @@
 // conditions and links mean what they mean when the program runs.
 
 import { existsSync, readFileSync } from 'node:fs'
-import { createRequire, isBuiltin, registerHooks } from 'node:module'
+// As a whole: an older Node lacks the name, and is to say so in words (see threads/node-version.ts).
+import * as nodeModule from 'node:module'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import type { Format } from './syntax.ts'
 
@@ -21,7 +22,7 @@ let hooked = false
 export function importResolver(url: string): Promise<Resolve> {
   if (!hooked) {
     hooked = true
-    registerHooks({
+    nodeModule.registerHooks({
       resolve(specifier, context, next) {
         return specifier.endsWith(QUERY)
           ? { url: specifier, format: 'module', shortCircuit: true }
@@ -52,13 +53,15 @@ export function followImport(
   kind: 'import' | 'require',
   resolve: Resolve,
 ): string | null {
-  if (isBuiltin(specifier) || specifier.startsWith('data:')) return null
+  if (nodeModule.isBuiltin(specifier) || specifier.startsWith('data:')) return null
   const isPath = /^(\.|file:|\/)/.test(specifier)
   if (isPath && kind === 'import') return resolvePath(url, specifier)
   let target: string
   try {
     target =
-      kind === 'import' ? resolve(specifier) : pathToFileURL(createRequire(url).resolve(specifier)).href
+      kind === 'import'
+        ? resolve(specifier)
+        : pathToFileURL(nodeModule.createRequire(url).resolve(specifier)).href
   } catch {
     return null
   }

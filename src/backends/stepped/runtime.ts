@@ -8,7 +8,7 @@
 
 import { type View, memory } from './memory.ts'
 import { bulkMethods, viewMethod } from './names.ts'
-import { SteppingRefused } from './refusal.ts'
+import { SteppingRefused, TimeUp } from './refusal.ts'
 import { type Site, currentPlace } from './sites.ts'
 import { SHARED, TRACKED } from './tags.ts'
 
@@ -205,7 +205,7 @@ let tracer: Tracer | null = null
 let probes: Probes | null = null
 let sites: Site[] = []
 /** Code that cannot be stepped was come to: whoever catches the error, the program cannot be checked. */
-let refusal: SteppingRefused | null = null
+let refusal: SteppingRefused | TimeUp | null = null
 let forbidden: Forbidden | null = null
 /** Threads that wait, in the order in which they came. */
 const sleepers: Thread[] = []
@@ -383,8 +383,41 @@ export function refused(site: number, problem: string, remedy: string): never {
 /** As refused(), but the error is thrown when the execution is over. */
 export function noteRefusal(site: number, problem: string, remedy: string): SteppingRefused {
   const { file, line } = sites[site]!
-  refusal ??= new SteppingRefused(file, line, problem, remedy)
-  return refusal
+  const error = new SteppingRefused(file, line, problem, remedy)
+  refusal ??= error
+  return error
+}
+
+/** Turns of loops between two looks at the clock, which costs as much as some dozens of short turns. */
+const TURNS_PER_LOOK = 256
+let turnsLeft = TURNS_PER_LOOK
+let deadline = Infinity
+let timeUp: TimeUp | null = null
+
+/** From `at` on, a time of performance.now(), every loop of a program ends with TimeUp; Infinity: never. */
+export function setDeadline(at: number): void {
+  deadline = at
+  timeUp = null
+  if (refusal instanceof TimeUp) refusal = null
+  turnsLeft = TURNS_PER_LOOK
+}
+
+/** A turn of a loop begins. A loop without an operation of `Atomics` would end nowhere else. */
+export function turn(site: number): void {
+  if (--turnsLeft < 0) lookAtClock(site)
+}
+
+function lookAtClock(site: number): void {
+  if (timeUp === null) {
+    turnsLeft = TURNS_PER_LOOK
+    if (performance.now() < deadline) return
+    const place = sites[site]!
+    timeUp = new TimeUp(place.file, place.line, place.source)
+  }
+  // Whoever catches it comes no further than to the next turn of a loop.
+  turnsLeft = 0
+  refusal ??= timeUp
+  throw timeUp
 }
 
 let outerRigidSite = -1

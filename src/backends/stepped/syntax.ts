@@ -3,7 +3,8 @@
 // TypeScript is stripped, which leaves blanks where the types stood, so that no line and no column moves.
 
 import { createHash } from 'node:crypto'
-import { stripTypeScriptTypes } from 'node:module'
+// As a whole: an older Node lacks the name, and is to say so in words (see threads/node-version.ts).
+import * as nodeModule from 'node:module'
 import {
   type AnyNode,
   type AnonymousFunctionDeclaration,
@@ -77,7 +78,7 @@ function stripTypes(file: string, source: string): string {
   const { emitWarning } = process
   process.emitWarning = () => {}
   try {
-    return stripTypeScriptTypes(source, { mode: 'strip' })
+    return nodeModule.stripTypeScriptTypes(source, { mode: 'strip' })
   } catch (error) {
     const [problem = 'a syntax error'] = String((error as Error).message).split('\n')
     throw new SteppingRefused(file, 1, problem.trim(), 'write TypeScript whose types can be erased')

@@ -70,6 +70,7 @@ import {
   munlock,
   munlockall,
   munmap,
+  numberAt,
   oomReap,
   readBytes,
   setLimitBytes,
@@ -81,11 +82,35 @@ import {
   touch,
   writeBytes,
 } from '../../kernel/index.ts'
-import { ConfigurationError, MemoryError, OutOfMemory, assertBytes, checkResult } from './errors.ts'
+import {
+  allocateBytes,
+  checkAddend,
+  checkAddress,
+  checkBigUint64,
+  checkBoolean,
+  checkBytes,
+  checkChoice,
+  checkFunction,
+  checkLimit,
+  checkNumber,
+  checkOffset,
+  checkString,
+  checkUnsigned,
+  checkWhole,
+  type OptionChecks,
+  plainBytes,
+  rangeError,
+  readOptions,
+  unchecked,
+} from './arguments.ts'
+import { ConfigurationError, MemoryError, OutOfMemory, checkResult } from './errors.ts'
+import { LockWaits } from './lock-waits.ts'
 import { Machine, type MachineHandle } from './machine.ts'
 import { MachineFile } from './machine-file.ts'
 import { MmuNotifier } from './mmu-notifier.ts'
-import { type Protection, protectionFlags, protectionName } from './protection.ts'
+import { beyond, misaligned, pageOf, pagesOf, pagesOrNone, pagesTouched } from './page-ranges.ts'
+import { type Protection, checkProtection, protectionFlags, protectionName } from './protection.ts'
+import { assureStackRoom } from './stack-room.ts'
 
 /** First address beyond what a program can use: 8 TiB less a page. */
 export const ADDRESS_LIMIT = TASK_SIZE * PAGE_SIZE
@@ -181,8 +206,9 @@ export interface Mapping {
 
 export interface Observer {
   /**
-   * This thread has waited for the mmap lock, for writing or reading. It is told from inside the kernel and must not
-   * use the machine. What it throws becomes an uncaught exception of the thread.
+   * This thread has waited for the mmap lock, for writing or reading. It is told when it has left the kernel: at the
+   * end of the call; of a wait of an access, at the end of the next call or in the next microtask. What it throws
+   * becomes an uncaught exception of the thread.
    */
   mmapLockWait?(write: boolean, nanoseconds: number): void
 }
@@ -208,31 +234,62 @@ const limitNumbers: Readonly<Record<Limit, number>> = {
 
 const accessKinds = { r: ACCESS_READ, w: ACCESS_WRITE, x: ACCESS_EXECUTE } as const
 
+const mapChecks: OptionChecks<MapOptions> = {
+  protection: checkProtection,
+  address: checkAddress,
+  fixed(value, name) {
+    if (value !== 'noreplace') checkBoolean(value, name, "true, false or 'noreplace'")
+  },
+  shared: checkBoolean,
+  file: unchecked,
+  offset: checkOffset,
+  growsDown: checkBoolean,
+  noReserve: checkBoolean,
+  populate: checkBoolean,
+  locked: checkBoolean,
+}
+const remapChecks: OptionChecks<RemapOptions> = {
+  mayMove: checkBoolean,
+  fixed: checkAddress,
+  dontUnmap: checkBoolean,
+}
+const lockChecks: OptionChecks<{ readonly onFault?: boolean }> = { onFault: checkBoolean }
+const observerChecks: OptionChecks<Observer> = { mmapLockWait: checkFunction }
+const lockAllChecks: OptionChecks<LockAllOptions> = {
+  current: checkBoolean,
+  future: checkBoolean,
+  onFault: checkBoolean,
+}
+const spaceChecks: OptionChecks<AddressSpaceOptions> = {
+  maxMapCount: (value, name) => checkWhole(value, name, 1, 2 ** 24, 'a whole number from 1 to 2^24'),
+  asLimit: checkLimit,
+  dataLimit: checkLimit,
+  stackLimit: (value, name) => checkWhole(value, name, 0, 2 ** 42 - 1, 'a whole number of bytes below 4 TiB'),
+  memlockLimit: checkLimit,
+}
+/** How many address spaces a thread remembers at least before it looks which of them are gone. */
+const SPACES_BEFORE_SWEEP = 8
+/** The number from which on it looks the next time. */
+const sweepSizes = new WeakMap<Machine, number>()
+
 export class AddressSpace {
   /** For Machine.createAddressSpace(). */
-  static create(machine: Machine, options: AddressSpaceOptions): AddressSpace {
+  static create(machine: Machine, given: AddressSpaceOptions): AddressSpace {
+    const options = readOptions(given, 'createAddressSpace options', spaceChecks)
     const maxMapCount = options.maxMapCount ?? DEFAULT_MAX_MAP_COUNT
     const stackBytes = options.stackLimit ?? DEFAULT_STACK_LIMIT * PAGE_SIZE
     const stackLimit = Math.floor(stackBytes / PAGE_SIZE)
-    if (!Number.isInteger(maxMapCount) || maxMapCount < 1 || maxMapCount > 2 ** 24) {
-      throw new RangeError(`maxMapCount: ${maxMapCount} is not a whole number from 1 to 2^24`)
-    }
-    if (!(stackLimit >= 0 && stackLimit < 2 ** 30)) {
-      throw new RangeError(`stackLimit: ${String(options.stackLimit)} bytes is not between 0 and 4 TiB`)
-    }
     const limits: [resource: number, bytes: number][] = [[RLIMIT_STACK, stackBytes]]
-    for (const [name, bytes] of [
-      ['as', options.asLimit],
-      ['data', options.dataLimit],
-      ['memlock', options.memlockLimit],
+    for (const [resource, bytes] of [
+      [RLIMIT_AS, options.asLimit],
+      [RLIMIT_DATA, options.dataLimit],
+      [RLIMIT_MEMLOCK, options.memlockLimit],
     ] as const) {
-      if (bytes === undefined) continue
-      if (!isLimit(bytes)) throw new RangeError(`${name}Limit: ${badLimit(bytes)}`)
-      limits.push([limitNumbers[name], bytes])
+      if (bytes !== undefined) limits.push([resource, bytes])
     }
     const mm = machine.enter('createAddressSpace', (task) => createMm(task, maxMapCount, stackLimit))
     if (mm === 0) throw new OutOfMemory('createAddressSpace', 'the kernel heap is used up')
-    const space = AddressSpace.#of(machine, mm, machine.task.heap[mm + Mm.generation]!)
+    const space = AddressSpace.#of(machine, mm, numberAt(machine.task.heap, mm + Mm.generation))
     machine.enter('createAddressSpace', (task) => {
       for (const [resource, bytes] of limits) setLimitBytes(task, mm, resource, bytes)
     })
@@ -251,25 +308,44 @@ export class AddressSpace {
     const present = machine.spaces.get(generation)
     if (present !== undefined) return present
     const space = new AddressSpace(machine, mm, generation)
+    AddressSpace.#sweep(machine)
     machine.spaces.set(generation, space)
     return space
+  }
+
+  /**
+   * Forgets address spaces that other threads have destroyed: their number is never more than twice that of those that
+   * there are, and what it costs is in proportion to those that were made.
+   */
+  static #sweep(machine: Machine): void {
+    const { spaces } = machine
+    if (spaces.size < (sweepSizes.get(machine) ?? SPACES_BEFORE_SWEEP)) return
+    for (const [generation, space] of spaces) if (!space.#exists()) spaces.delete(generation)
+    sweepSizes.set(machine, Math.max(SPACES_BEFORE_SWEEP, 2 * spaces.size))
   }
 
   readonly machine: Machine
   readonly #task: Task
   readonly #mm: number
-  readonly #scratch = new Uint8Array(8)
-  readonly #scratchView = new DataView(this.#scratch.buffer)
+  readonly #scratchView = new DataView(new ArrayBuffer(8))
+  /** The first 2, 4 and 8 bytes of it. */
+  readonly #scratch2 = new Uint8Array(this.#scratchView.buffer, 0, 2)
+  readonly #scratch4 = new Uint8Array(this.#scratchView.buffer, 0, 4)
+  readonly #scratch8 = new Uint8Array(this.#scratchView.buffer, 0, 8)
   /** This thread counts as a user from its first call or access on. */
   #joined = false
   /** Which address space it was that lives at this place of the heap. */
   readonly #generation: number
+  readonly #generationLow: number
+  readonly #generationHigh: number
 
   private constructor(machine: Machine, mm: number, generation: number) {
     this.machine = machine
     this.#task = machine.task
     this.#mm = mm
     this.#generation = generation
+    this.#generationLow = generation | 0
+    this.#generationHigh = Math.floor(generation / 2 ** 32)
   }
 
   get handle(): AddressSpaceHandle {
@@ -291,20 +367,17 @@ export class AddressSpace {
    * EOVERFLOW, EACCES (shared and writable, of a file that was opened for reading only). What a `fixed` mapping was to
    * replace stays where the call fails.
    */
-  mmap(length: number, options: MapOptions = {}): number {
+  mmap(length: number, given: MapOptions = {}): number {
+    const options = readOptions(given, 'mmap options', mapChecks)
     const { address = 0, offset = 0, fixed = false, file } = options
-    if (typeof address !== 'number' || typeof offset !== 'number')
-      throw new TypeError('mmap: addresses and offsets are numbers')
-    if (file !== undefined) this.#checkFile(file)
+    const pointer = file === undefined ? 0 : this.#pointerOf(file)
     const pages = pagesOf(length, 'mmap')
     const hint = Math.floor(address / PAGE_SIZE)
     if (offset % PAGE_SIZE !== 0 || offset < 0)
-      throw new MemoryError('EINVAL', 'mmap', `offset ${offset} is not a multiple of 4096`)
-    if (fixed !== false && address % PAGE_SIZE !== 0) {
-      throw new MemoryError('EINVAL', 'mmap', `address 0x${address.toString(16)} is not a multiple of 4096`)
-    }
+      throw new MemoryError('EINVAL', 'mmap', `offset: ${offset} is not a multiple of 4096`)
+    if (fixed !== false && address % PAGE_SIZE !== 0) throw misaligned(address, 'mmap')
     if (address < 0 || address >= 2 ** 43)
-      throw new MemoryError(fixed === false ? 'EINVAL' : 'ENOMEM', 'mmap', 'address out of range')
+      throw new MemoryError(fixed === false ? 'EINVAL' : 'ENOMEM', 'mmap', beyond(address))
     let vmFlags = protectionFlags(options.protection ?? 'rw')
     if (options.shared === true) vmFlags |= VM_SHARED
     if (options.shared === true && file?.writable === false) vmFlags |= VM_NO_MAYWRITE
@@ -315,7 +388,7 @@ export class AddressSpace {
     if (fixed === 'noreplace') mapFlags |= MAP_FIXED_NOREPLACE
     else if (fixed) mapFlags |= MAP_FIXED
     const page = this.#call('mmap', (task, mm) =>
-      mmap(task, mm, hint, pages, vmFlags, mapFlags, file?.pointer ?? 0, offset / PAGE_SIZE),
+      mmap(task, mm, hint, pages, vmFlags, mapFlags, pointer, offset / PAGE_SIZE),
     )
     return page * PAGE_SIZE
   }
@@ -337,6 +410,7 @@ export class AddressSpace {
    */
   mprotect(address: number, length: number, protection: Protection): void {
     const start = pageOf(address, 'mprotect')
+    checkProtection(protection, 'protection')
     const access = protectionFlags(protection)
     const end = start + pagesOrNone(length, 'mprotect')
     this.#call('mprotect', (task, mm) => (end > TASK_SIZE ? -ENOMEM : mprotect(task, mm, start, end, access)))
@@ -349,9 +423,9 @@ export class AddressSpace {
    */
   madvise(address: number, length: number, advice: Advice): void {
     const start = pageOf(address, 'madvise')
+    checkString(advice, 'advice')
     const number = Object.hasOwn(MADV, advice) ? MADV[advice] : undefined
-    if (number === undefined)
-      throw new MemoryError('EINVAL', 'madvise', `there is no advice '${String(advice)}'`)
+    if (number === undefined) throw new MemoryError('EINVAL', 'madvise', `advice: there is no '${advice}'`)
     const end = start + pagesOrNone(length, 'madvise')
     this.#call('madvise', (task, mm) => madvise(task, mm, start, end, number))
   }
@@ -364,8 +438,9 @@ export class AddressSpace {
    */
   msync(address: number, length: number, mode: keyof typeof msyncFlags = 'sync'): void {
     const start = pageOf(address, 'msync')
+    checkString(mode, 'mode')
     const flags = Object.hasOwn(msyncFlags, mode) ? msyncFlags[mode] : undefined
-    if (flags === undefined) throw new MemoryError('EINVAL', 'msync', `there is no mode '${String(mode)}'`)
+    if (flags === undefined) throw new MemoryError('EINVAL', 'msync', `mode: there is no '${mode}'`)
     const end = start + pagesOrNone(length, 'msync')
     this.#call('msync', (task, mm) => (end > TASK_SIZE ? -ENOMEM : msync(task, mm, start, end, flags)))
   }
@@ -376,16 +451,17 @@ export class AddressSpace {
    * Errors: EINVAL, EFAULT (not mapped, not one mapping), ENOMEM (no room, beyond a limit or what may be committed),
    * EAGAIN (more than may be locked).
    */
-  mremap(address: number, oldLength: number, newLength: number, options: RemapOptions = {}): number {
+  mremap(address: number, oldLength: number, newLength: number, given: RemapOptions = {}): number {
+    const options = readOptions(given, 'mremap options', remapChecks)
     const start = pageOf(address, 'mremap')
-    const oldPages = pagesOrNone(oldLength, 'mremap')
-    const newPages = pagesOf(newLength, 'mremap')
+    const oldPages = pagesOrNone(oldLength, 'mremap', 'oldLength')
+    const newPages = pagesOf(newLength, 'mremap', 'newLength')
     let flags = options.mayMove === true ? MREMAP_MAYMOVE : 0
     if (options.dontUnmap === true) flags |= MREMAP_DONTUNMAP
     let target = 0
     if (options.fixed !== undefined) {
       flags |= MREMAP_FIXED
-      target = pageOf(options.fixed, 'mremap')
+      target = pageOf(options.fixed, 'mremap', 'fixed')
     }
     const page = this.#call('mremap', (task, mm) =>
       mremap(task, mm, start, oldPages, newPages, flags, target),
@@ -398,21 +474,19 @@ export class AddressSpace {
    * an address, only tells.
    */
   brk(address?: number): number {
-    if (address !== undefined && typeof address !== 'number')
-      throw new TypeError('brk: an address is a number')
+    if (address !== undefined) checkAddress(address)
     return this.#run('brk', (task, mm) => {
       const start = startOfHeap(task, mm) * PAGE_SIZE
       const bytes = address === undefined ? -1 : address - start
-      const possible = Number.isInteger(bytes) && bytes >= 0 && bytes < 2 ** 32
+      const possible = bytes >= 0 && bytes < 2 ** 32
       return start + (possible ? brk(task, mm, bytes) : heapBytes(task, mm))
     })
   }
 
   /** Says where the heap begins, as exec does; rounded up to a page. The heap is empty then. */
   setBrk(start: number): void {
-    if (!Number.isInteger(start) || start <= 0 || start >= ADDRESS_LIMIT) {
-      throw new RangeError(`setBrk: ${String(start)} is not an address of a program`)
-    }
+    checkAddress(start, 'start')
+    if (start <= 0 || start >= ADDRESS_LIMIT) rangeError('start', start, 'an address of a program')
     const page = Math.ceil(start / PAGE_SIZE)
     this.#run('setBrk', (task, mm) => setStartOfHeap(task, mm, page))
   }
@@ -425,8 +499,9 @@ export class AddressSpace {
    * pages). After an error, part of the range may be locked.
    */
   mlock(address: number, length: number, options: { readonly onFault?: boolean } = {}): void {
+    const { onFault = false } = readOptions(options, 'mlock options', lockChecks)
     const { start, end } = pagesTouched(address, length, 'mlock')
-    this.#call('mlock', (task, mm) => mlock(task, mm, start, end, options.onFault === true))
+    this.#call('mlock', (task, mm) => mlock(task, mm, start, end, onFault))
   }
 
   /**
@@ -442,7 +517,8 @@ export class AddressSpace {
    * no error. Not inherited by fork. Errors: EINVAL (neither `current` nor `future`), EPERM (nothing may be locked),
    * ENOMEM (more is mapped than may be locked).
    */
-  mlockall(options: LockAllOptions): void {
+  mlockall(given: LockAllOptions): void {
+    const options = readOptions(given, 'mlockall options', lockAllChecks)
     let flags = options.current === true ? MCL_CURRENT : 0
     if (options.future === true) flags |= MCL_FUTURE
     if (options.onFault === true) flags |= MCL_ONFAULT
@@ -456,11 +532,11 @@ export class AddressSpace {
 
   /**
    * Sets a limit in bytes, Infinity for none, as setrlimit does. What is beyond it already stays. fork copies limits.
-   * There are no hard limits. Errors: EINVAL for an unknown limit, and for what is no number of bytes.
+   * There are no hard limits. Errors: EINVAL for an unknown limit.
    */
   setLimit(limit: Limit, bytes: number): void {
     const resource = limitNumber(limit, 'setLimit')
-    if (!isLimit(bytes)) throw new MemoryError('EINVAL', 'setLimit', badLimit(bytes))
+    checkLimit(bytes, 'bytes')
     this.#run('setLimit', (task, mm) => {
       mmapWriteLock(task, mm)
       setLimitBytes(task, mm, resource, bytes)
@@ -517,7 +593,7 @@ export class AddressSpace {
   residentPages(address: number, length: number): boolean[] {
     const start = pageOf(address, 'residentPages')
     const pages = pagesOrNone(length, 'residentPages')
-    const resident = new Uint8Array(pages)
+    const resident = allocateBytes(pages)
     this.#call('residentPages', (task, mm) => mincore(task, mm, start, start + pages, resident))
     return Array.from(resident, (value) => value === 1)
   }
@@ -540,7 +616,7 @@ export class AddressSpace {
   fork(): AddressSpace {
     const child = this.#run('fork', (task, mm) => forkMm(task, mm))
     if (child === 0) throw new OutOfMemory('fork', 'the kernel heap is used up, or what may be committed')
-    return AddressSpace.#of(this.machine, child, this.#task.heap[child + Mm.generation]!)
+    return AddressSpace.#of(this.machine, child, numberAt(this.#task.heap, child + Mm.generation))
   }
 
   /**
@@ -587,23 +663,11 @@ export class AddressSpace {
 
   /** Has `observer` told what this thread meets; null to stop. Waits of other threads are not seen. */
   observe(observer: Observer | null): void {
-    const mmapLock = this.#mm + Mm.mmapLock
-    const report = observer?.mmapLockWait?.bind(observer)
-    let begun = 0
-    let forWrite = false
+    const report =
+      observer === null ? undefined : readOptions(observer, 'observer', observerChecks).mmapLockWait
+    this.#tellObserver()
     this.#task.tracepoints =
-      report === undefined
-        ? null
-        : {
-            contentionBegin(lock, write) {
-              if (lock !== mmapLock) return
-              begun = performance.now()
-              forWrite = write
-            },
-            contentionEnd(lock) {
-              if (lock === mmapLock) tell(report, forWrite, Math.round((performance.now() - begun) * 1e6))
-            },
-          }
+      report === undefined ? null : new LockWaits(this.#mm + Mm.mmapLock, report.bind(observer))
   }
 
   // -------------------------------------------------------------------------------------------------------------------
@@ -615,9 +679,8 @@ export class AddressSpace {
    * without the mmap lock.
    */
   touch(address: number, access: 'r' | 'w' | 'x'): number {
-    if (!Object.hasOwn(accessKinds, access))
-      throw new RangeError(`'${String(access)}' is not an access: use 'r', 'w' or 'x'`)
-    this.#prepare(address, access)
+    checkChoice(access, 'access', accessKinds)
+    this.#prepareByte(address, access)
     const task = this.#task
     let errorCode: number
     try {
@@ -629,7 +692,7 @@ export class AddressSpace {
   }
 
   readUint8(address: number): number {
-    this.#prepare(address, 'r')
+    this.#prepareByte(address, 'r')
     try {
       return loadUint8(this.#task, this.#mm, address)
     } catch (error) {
@@ -638,27 +701,29 @@ export class AddressSpace {
   }
 
   writeUint8(address: number, value: number): void {
-    this.#prepare(address, 'w')
+    if (typeof value !== 'number' || (value & 0xff) !== value) checkUnsigned(value, 8)
+    this.#prepareByte(address, 'w')
     try {
-      storeUint8(this.#task, this.#mm, address, value & 0xff)
+      storeUint8(this.#task, this.#mm, address, value)
     } catch (error) {
       throw this.machine.failed(error, 'access')
     }
   }
 
   readUint16(address: number): number {
-    this.#readScratch(address, 2)
+    this.#readScratch(address, this.#scratch2)
     return this.#scratchView.getUint16(0, true)
   }
 
   writeUint16(address: number, value: number): void {
+    checkUnsigned(value, 16)
     this.#scratchView.setUint16(0, value, true)
-    this.#writeScratch(address, 2)
+    this.#writeScratch(address, this.#scratch2)
   }
 
   readUint32(address: number): number {
-    if (address % 4 !== 0) {
-      this.#readScratch(address, 4)
+    if (typeof address !== 'number' || address % 4 !== 0) {
+      this.#readScratch(address, this.#scratch4)
       return this.#scratchView.getUint32(0, true)
     }
     this.#prepare(address, 'r')
@@ -670,9 +735,10 @@ export class AddressSpace {
   }
 
   writeUint32(address: number, value: number): void {
-    if (address % 4 !== 0) {
+    if (typeof value !== 'number' || value >>> 0 !== value) checkUnsigned(value, 32)
+    if (typeof address !== 'number' || address % 4 !== 0) {
       this.#scratchView.setUint32(0, value, true)
-      this.#writeScratch(address, 4)
+      this.#writeScratch(address, this.#scratch4)
       return
     }
     this.#prepare(address, 'w')
@@ -684,27 +750,32 @@ export class AddressSpace {
   }
 
   readBigUint64(address: number): bigint {
-    this.#readScratch(address, 8)
+    this.#readScratch(address, this.#scratch8)
     return this.#scratchView.getBigUint64(0, true)
   }
 
   writeBigUint64(address: number, value: bigint): void {
+    checkBigUint64(value)
     this.#scratchView.setBigUint64(0, value, true)
-    this.#writeScratch(address, 8)
+    this.#writeScratch(address, this.#scratch8)
   }
 
   readFloat64(address: number): number {
-    this.#readScratch(address, 8)
+    this.#readScratch(address, this.#scratch8)
     return this.#scratchView.getFloat64(0, true)
   }
 
+  /** Any number, with NaN and the infinities. */
   writeFloat64(address: number, value: number): void {
+    checkNumber(value)
     this.#scratchView.setFloat64(0, value, true)
-    this.#writeScratch(address, 8)
+    this.#writeScratch(address, this.#scratch8)
   }
 
   /** Atomic compare-and-swap of the word at `address`, a multiple of four. Returns what was there. */
   compareExchangeUint32(address: number, expected: number, value: number): number {
+    if (typeof expected !== 'number' || expected >>> 0 !== expected) checkUnsigned(expected, 32, 'expected')
+    if (typeof value !== 'number' || value >>> 0 !== value) checkUnsigned(value, 32)
     this.#prepareAtomic(address)
     try {
       return compareExchangeInt32(this.#task, this.#mm, address, expected | 0, value | 0) >>> 0
@@ -713,8 +784,12 @@ export class AddressSpace {
     }
   }
 
-  /** Atomic addition to the word at `address`, a multiple of four. Returns what was there. */
+  /**
+   * Atomic addition, modulo 2^32, to the word at `address`, a multiple of four. `value` may be negative, from -2^31 on.
+   * Returns what was there.
+   */
   addUint32(address: number, value: number): number {
+    if (typeof value !== 'number' || value >>> 0 !== value) checkAddend(value)
     this.#prepareAtomic(address)
     try {
       return addInt32(this.#task, this.#mm, address, value | 0) >>> 0
@@ -725,38 +800,34 @@ export class AddressSpace {
 
   /** A copy of `length` bytes from `address`. */
   read(address: number, length: number): Uint8Array {
-    const bytes = new Uint8Array(length)
-    this.readInto(address, bytes)
+    this.#prepareRange(address, length, 'r')
+    const bytes = allocateBytes(length)
+    this.#readBytes(address, bytes)
     return bytes
   }
 
   /** Reads `target.length` bytes from `address`. When a page fails, what comes before it has been read. */
   readInto(address: number, target: Uint8Array): void {
-    assertBytes(target)
-    this.#prepareRange(address, target.length, 'r')
-    try {
-      readBytes(this.#task, this.#mm, address, target)
-    } catch (error) {
-      throw this.machine.failed(error, 'access')
-    }
+    const bytes = plainBytes(target, 'target')
+    this.#prepareRange(address, bytes.length, 'r')
+    this.#readBytes(address, bytes)
   }
 
   /** Writes `bytes` to `address`. When a page fails, what comes before it has been written. */
   write(address: number, bytes: Uint8Array): void {
-    assertBytes(bytes)
-    this.#prepareRange(address, bytes.length, 'w')
-    try {
-      writeBytes(this.#task, this.#mm, address, bytes)
-    } catch (error) {
-      throw this.machine.failed(error, 'access')
-    }
+    const plain = plainBytes(bytes, 'bytes')
+    this.#prepareRange(address, plain.length, 'w')
+    this.#writeBytes(address, plain)
   }
 
-  /** Fills `length` bytes from `address` with `byte`. When a page fails, what comes before it has been filled. */
+  /**
+   * Fills `length` bytes from `address` with `byte`, 0 to 255. When a page fails, what comes before it has been filled.
+   */
   fill(address: number, length: number, byte: number): void {
+    checkUnsigned(byte, 8, 'byte')
     this.#prepareRange(address, length, 'w')
     try {
-      fillBytes(this.#task, this.#mm, address, length, byte & 0xff)
+      fillBytes(this.#task, this.#mm, address, length, byte)
     } catch (error) {
       throw this.machine.failed(error, 'access')
     }
@@ -764,18 +835,37 @@ export class AddressSpace {
 
   // -------------------------------------------------------------------------------------------------------------------
 
-  #readScratch(address: number, length: number): void {
-    this.readInto(address, this.#scratch.subarray(0, length))
+  #readBytes(address: number, target: Uint8Array): void {
+    try {
+      readBytes(this.#task, this.#mm, address, target)
+    } catch (error) {
+      throw this.machine.failed(error, 'access')
+    }
+  }
+
+  #writeBytes(address: number, bytes: Uint8Array): void {
+    try {
+      writeBytes(this.#task, this.#mm, address, bytes)
+    } catch (error) {
+      throw this.machine.failed(error, 'access')
+    }
+  }
+
+  #readScratch(address: number, scratch: Uint8Array): void {
+    this.#prepareRange(address, scratch.length, 'r')
+    this.#readBytes(address, scratch)
   }
 
   /** One store writes all or nothing, so that both of its pages must be writable before it begins. */
-  #writeScratch(address: number, length: number): void {
+  #writeScratch(address: number, scratch: Uint8Array): void {
+    const { length } = scratch
+    this.#prepareRange(address, length, 'w')
     const last = address + length - 1
     if ((address % PAGE_SIZE) + length > PAGE_SIZE) {
       this.touch(address, 'w')
       this.touch(last - (last % PAGE_SIZE), 'w')
     }
-    this.write(address, this.#scratch.subarray(0, length))
+    this.#writeBytes(address, scratch)
   }
 
   /** Runs a call and turns a negative errno into an error. */
@@ -785,7 +875,14 @@ export class AddressSpace {
 
   #run<T>(call: string, body: (task: Task, mm: number) => T): T {
     if (!this.#joined || !this.#exists()) this.#join()
-    return this.machine.enter(call, (task) => body(task, this.#mm))
+    const result = this.machine.enter(call, (task) => body(task, this.#mm))
+    if (this.#task.tracepoints !== null) this.#tellObserver()
+    return result
+  }
+
+  #tellObserver(): void {
+    const { tracepoints } = this.#task
+    if (tracepoints instanceof LockWaits) tracepoints.tell()
   }
 
   #join(): void {
@@ -794,64 +891,65 @@ export class AddressSpace {
     this.#joined = true
   }
 
-  #checkFile(file: MachineFile): void {
-    if (!(file instanceof MachineFile))
-      throw new TypeError('mmap: the file must come from createFile() or openFile()')
-    if (file.machine !== this.machine) throw new TypeError('mmap: the file belongs to another machine')
+  /** The file in the kernel heap. */
+  #pointerOf(file: MachineFile): number {
+    const pointer = MachineFile.pointerOf(file)
+    if (file.machine !== this.machine) throw new TypeError('file: it belongs to another machine')
     file.assertOpen()
+    return pointer
   }
 
   /** False when the address space was destroyed, by whichever thread. */
   #exists(): boolean {
-    return this.#task.heap[this.#mm + Mm.generation] === this.#generation
+    const { heap } = this.#task
+    // Plain reads, since every access asks. The words of a number change only when the address space is made or gone.
+    return (
+      heap[this.#mm + Mm.generation] === this.#generationLow &&
+      heap[this.#mm + Mm.generationHigh] === this.#generationHigh
+    )
   }
 
   #gone(): never {
     throw new MemoryError('ESRCH', 'address space', 'it was destroyed')
   }
 
+  /** @param address a multiple of something, if it is a number */
   #prepare(address: number, access: 'r' | 'w' | 'x'): void {
+    assureStackRoom()
     if (!this.#joined || !this.#exists()) this.#join()
     if (typeof address !== 'number' || !(address >= 0 && address < ADDRESS_LIMIT))
       this.#badAddress(address, access)
   }
 
+  /** For an address that need not be aligned. */
+  #prepareByte(address: number, access: 'r' | 'w' | 'x'): void {
+    if (!Number.isInteger(address)) checkAddress(address)
+    this.#prepare(address, access)
+  }
+
   #prepareAtomic(address: number): void {
-    if (address % 4 !== 0)
-      throw new RangeError(`an atomic access to 0x${address.toString(16)}: not a multiple of four`)
+    if (typeof address !== 'number' || address % 4 !== 0) {
+      checkAddress(address)
+      rangeError('address', address, 'a multiple of four, as an atomic access needs it')
+    }
     this.#prepare(address, 'w')
   }
 
   #prepareRange(address: number, length: number, access: 'r' | 'w'): void {
-    if (!Number.isInteger(length) || length < 0) throw new RangeError(`a length of ${String(length)} bytes`)
-    if (typeof address !== 'number') this.#badAddress(address, access)
+    if (!Number.isInteger(address)) checkAddress(address)
+    if (!Number.isInteger(length) || length < 0) checkBytes(length, 'length')
     if (length > 0) this.#prepare(address, access)
     if (address + length > ADDRESS_LIMIT) this.#badAddress(ADDRESS_LIMIT, access)
   }
 
   #badAddress(address: number, access: 'r' | 'w' | 'x'): never {
-    if (typeof address !== 'number' || Number.isNaN(address))
-      throw new TypeError(`${String(address)} is not an address`)
+    checkAddress(address)
     throw new SegmentationFault('SEGV_MAPERR', address, this.machine.cpu, access)
   }
 }
 
 const EINVAL = 22
 const ENOMEM = 12
-
-function tell(
-  report: (write: boolean, nanoseconds: number) => void,
-  write: boolean,
-  nanoseconds: number,
-): void {
-  try {
-    report(write, nanoseconds)
-  } catch (error) {
-    queueMicrotask(() => {
-      throw error
-    })
-  }
-}
 
 function describe(heap: Int32Array, vma: number): Mapping {
   const vmFlags = heap[vma + Vma.vmFlags]!
@@ -867,52 +965,9 @@ function describe(heap: Int32Array, vma: number): Mapping {
   }
 }
 
-/** The page of an address that must be a multiple of 4096. */
-function pageOf(address: number, call: string): number {
-  if (!Number.isInteger(address) || address < 0 || address % PAGE_SIZE !== 0) {
-    throw new MemoryError('EINVAL', call, `address ${address} is not a multiple of 4096`)
-  }
-  if (address >= 2 ** 43)
-    throw new MemoryError(call === 'munmap' ? 'EINVAL' : 'ENOMEM', call, 'address out of range')
-  return address / PAGE_SIZE
-}
-
-/** The pages that [address, address + length) touches: the calls that lock do not ask for whole ones. */
-function pagesTouched(address: number, length: number, call: string): { start: number; end: number } {
-  if (!Number.isInteger(address) || address < 0 || !Number.isInteger(length) || length < 0) {
-    throw new MemoryError('EINVAL', call, `${String(length)} bytes at ${String(address)}`)
-  }
-  const start = Math.floor(address / PAGE_SIZE)
-  if (start > TASK_SIZE) throw new MemoryError('ENOMEM', call, 'address out of range')
-  // The last page that there can be is not the program's, so that no more need be looked at.
-  return { start, end: Math.min(Math.ceil((address + length) / PAGE_SIZE), TASK_SIZE + 1) }
-}
-
 function limitNumber(limit: Limit, call: string): number {
+  checkString(limit, 'limit')
   if (!Object.hasOwn(limitNumbers, limit))
-    throw new MemoryError('EINVAL', call, `there is no limit '${String(limit)}'`)
+    throw new MemoryError('EINVAL', call, `limit: there is no '${String(limit)}'`)
   return limitNumbers[limit]
-}
-
-function isLimit(bytes: number): boolean {
-  return bytes === Infinity || (Number.isSafeInteger(bytes) && bytes >= 0)
-}
-
-function badLimit(bytes: unknown): string {
-  return `${String(bytes)} is not a whole number of bytes, nor Infinity`
-}
-
-/** Whole pages that cover a length, which may be 0. */
-function pagesOrNone(length: number, call: string): number {
-  return length === 0 ? 0 : pagesOf(length, call)
-}
-
-/** Whole pages that cover a length of at least one byte. */
-function pagesOf(length: number, call: string): number {
-  if (!Number.isInteger(length) || length <= 0)
-    throw new MemoryError('EINVAL', call, `a length of ${String(length)} bytes`)
-  const pages = Math.ceil(length / PAGE_SIZE)
-  if (pages > TASK_SIZE)
-    throw new MemoryError(call === 'munmap' ? 'EINVAL' : 'ENOMEM', call, 'a length beyond the address space')
-  return pages
 }

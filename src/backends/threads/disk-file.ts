@@ -9,14 +9,26 @@ import {
   Header,
   PATH_BYTES_MAX,
   finishCall,
+  numberAt,
   openHostFile,
   putFile,
   syncFileRange,
 } from '../../kernel/index.ts'
+import {
+  type FilePath,
+  type OptionChecks,
+  checkBoolean,
+  checkChoice,
+  checkPath,
+  checkWhole,
+  readOptions,
+} from './arguments.ts'
 import { MemoryError, OutOfMemory, checkResult } from './errors.ts'
+import type { LockClaim } from './file-lock.ts'
+import { lockName } from './host-io.ts'
 import { Machine, type MachineHandle } from './machine.ts'
 import { FILE_SIZE_MAX, MachineFile, checkWrite, sizeInPages } from './machine-file.ts'
-import { type Storage, type StorageFile, storageErrorName } from './storage.ts'
+import { type Storage, type StorageFile, identifyFile, storageErrorName } from './storage.ts'
 
 const { O_CREAT, O_EXCL, O_NONBLOCK, O_RDONLY, O_RDWR } = constants
 
@@ -33,6 +45,11 @@ export interface OpenFileOptions {
   readonly size?: number
   /** Whether a read fault maps the cached pages around it too. Default true. Fixed by who opens the file first. */
   readonly faultAround?: boolean
+  /**
+   * Whether other machines, of this process and of others, are kept from the file: many that only read may have it
+   * open, or one that writes. Default true; see docs/files.md for where that holds.
+   */
+  readonly lock?: boolean
 }
 
 /** What another thread needs to use the file. */
@@ -50,10 +67,11 @@ const LAST_PAGE = 2 ** 31 - 1
 
 export class DiskFile extends MachineFile {
   /** For Machine.openFile(). */
-  static open(machine: Machine, path: string, options: OpenFileOptions): DiskFile {
+  static open(machine: Machine, path: FilePath, given: OpenFileOptions): DiskFile {
+    const options = readOptions(given, 'openFile options', openChecks)
     const { mode = 'r', size } = options
-    const absolute = resolve(path)
-    checkOptions(absolute, options)
+    const absolute = absolutePath(path)
+    checkTogether(absolute, options)
     const writable = mode !== 'r'
     const file = new DiskFile(machine, openInKernel(machine, absolute, options), absolute, writable, true)
     try {
@@ -114,10 +132,10 @@ export class DiskFile extends MachineFile {
    * disk gives, for a page that is written in part.
    */
   write(offset: number, bytes: Uint8Array): void {
-    checkWrite(offset, bytes)
-    if (offset + bytes.length > FILE_SIZE_MAX)
-      throw new MemoryError('EFBIG', 'write', 'a file has at most 8 TiB')
-    this.writeAt(offset, bytes, true)
+    const plain = checkWrite(offset, bytes)
+    if (offset + plain.length > FILE_SIZE_MAX)
+      throw new MemoryError('EFBIG', 'write', `offset: ${offset}, where a file has at most 8 TiB`)
+    this.writeAt(offset, plain, true)
   }
 
   /**
@@ -127,7 +145,8 @@ export class DiskFile extends MachineFile {
    */
   sync(): void {
     this.assertOpen()
-    this.call('sync', (task) => syncFileRange(task, this.pointer, 0, LAST_PAGE))
+    const pointer = MachineFile.pointerOf(this)
+    this.call('sync', (task) => syncFileRange(task, pointer, 0, LAST_PAGE))
   }
 
   /**
@@ -139,8 +158,9 @@ export class DiskFile extends MachineFile {
     if (this.closed) return
     this.closed = true
     if (!this.#holds) return
+    const pointer = MachineFile.pointerOf(this)
     try {
-      if (this.writable) this.call('close', (task) => syncFileRange(task, this.pointer, 0, LAST_PAGE))
+      if (this.writable) this.call('close', (task) => syncFileRange(task, pointer, 0, LAST_PAGE))
     } finally {
       this.#release()
     }
@@ -148,16 +168,36 @@ export class DiskFile extends MachineFile {
 
   #release(): void {
     this.closed = true
+    const pointer = MachineFile.pointerOf(this)
     this.machine.enter('close', (task) => {
-      putFile(task, this.pointer)
+      putFile(task, pointer)
       finishCall(task)
     })
   }
 }
 
-function checkOptions(path: string, { mode = 'r', create, exclusive, size }: OpenFileOptions): void {
-  if (!['r', 'r+', 'w+'].includes(mode))
-    throw new RangeError(`'${mode}' is not a mode: use 'r', 'r+' or 'w+'`)
+const openChecks: OptionChecks<OpenFileOptions> = {
+  mode: (value, name) => checkChoice(value, name, modes),
+  create: checkBoolean,
+  exclusive: checkBoolean,
+  permissions: (value, name) => checkWhole(value, name, 0, 0o7777, 'a whole number from 0 to 0o7777'),
+  size: (value, name) => checkWhole(value, name, 0, FILE_SIZE_MAX, 'a whole number of bytes from 0 to 8 TiB'),
+  faultAround: checkBoolean,
+  lock: checkBoolean,
+}
+const modes = { r: true, 'r+': true, 'w+': true } as const
+
+/** Throws MemoryError for what the file system would not find under any circumstances. */
+function absolutePath(path: FilePath): string {
+  const given = checkPath(path)
+  if (given === '') throw new MemoryError('ENOENT', 'open', "path: '' is no file")
+  const absolute = resolve(given)
+  if (Buffer.byteLength(absolute) > PATH_BYTES_MAX) throw new MemoryError('ENAMETOOLONG', 'open', absolute)
+  return absolute
+}
+
+/** Throws a RangeError for options that exclude each other. */
+function checkTogether(path: string, { mode = 'r', create, exclusive, size }: OpenFileOptions): void {
   if (mode === 'r' && (create === true || size !== undefined)) {
     throw new RangeError(
       `${path}: a file that is opened for reading only is neither made nor changed in size`,
@@ -166,10 +206,6 @@ function checkOptions(path: string, { mode = 'r', create, exclusive, size }: Ope
   if (exclusive === true && mode !== 'w+' && create !== true) {
     throw new RangeError(`${path}: only a file that may be made can be asked not to exist`)
   }
-  if (size !== undefined && !(Number.isSafeInteger(size) && size >= 0 && size <= FILE_SIZE_MAX)) {
-    throw new RangeError(`size: ${size} bytes: the size is a whole number from 0 to 8 TiB`)
-  }
-  if (Buffer.byteLength(path) > PATH_BYTES_MAX) throw new MemoryError('ENAMETOOLONG', 'open', path)
 }
 
 /** Opens the file in this thread, and finds or makes it in the kernel. */
@@ -178,11 +214,18 @@ function openInKernel(
   path: string,
   options: OpenFileOptions,
 ): { pointer: number; generation: number } {
-  const { mode = 'r', faultAround } = options
-  const { storage } = machine.files
+  const { mode = 'r', faultAround, lock = true } = options
+  const { storage, locks } = machine.files
+  machine.assertAttached()
   const descriptor = openOnHost(storage, path, options)
   let pointer = 0
+  let claim: LockClaim | null = null
   try {
+    if (lock && storage.lockable === true) {
+      const { device, inode } = identify(storage, descriptor, path)
+      claim = locks.take(lockName(device, inode), mode !== 'r', path)
+    }
+    // Now that nobody else changes its size.
     const { device, inode, size } = identify(storage, descriptor, path)
     const [pages, lastBytes] = sizeInPages(size)
     const identity = machine.files.identityWords(device, inode)
@@ -193,10 +236,15 @@ function openInKernel(
     )
     if (pointer === 0) throw new OutOfMemory('open', 'the kernel heap is used up')
   } finally {
-    if (pointer === 0) storage.close(descriptor)
+    if (pointer === 0) {
+      storage.close(descriptor)
+      if (claim !== null) locks.cancel(claim)
+    }
   }
   machine.files.adopt(pointer, descriptor, mode !== 'r')
-  return { pointer, generation: machine.task.heap[pointer + File.generation]! }
+  const generation = numberAt(machine.task.heap, pointer + File.generation)
+  if (claim !== null) locks.settle(claim, generation)
+  return { pointer, generation }
 }
 
 function openOnHost(storage: Storage, path: string, options: OpenFileOptions): number {
@@ -215,7 +263,7 @@ function openOnHost(storage: Storage, path: string, options: OpenFileOptions): n
 function identify(storage: Storage, descriptor: number, path: string): StorageFile {
   let file: StorageFile
   try {
-    file = storage.identify(descriptor)
+    file = identifyFile(storage, descriptor)
   } catch (error) {
     throw new MemoryError(storageErrorName(error), 'open', path, { cause: error })
   }

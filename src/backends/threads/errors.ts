@@ -2,16 +2,19 @@
 
 import { errnoName } from '../../kernel/index.ts'
 
-/** A call failed as the system call of its name would: `errno` is 'ENOMEM', 'EINVAL' and so on. */
+/** A call failed as the system call of its name would: `errno`, and `code`, is 'ENOMEM', 'EINVAL' and so on. */
 export class MemoryError extends Error {
   override readonly name: string = 'MemoryError'
   readonly errno: string
+  /** The same, under the name that system errors of Node have it. */
+  readonly code: string
   /** The call that failed, such as 'mmap'. */
   readonly call: string
 
   constructor(errno: string, call: string, detail = '', options?: ErrorOptions) {
     super(`${call}: ${errno}${detail === '' ? '' : ` (${detail})`}`, options)
     this.errno = errno
+    this.code = errno
     this.call = call
   }
 }
@@ -34,9 +37,4 @@ export class ConfigurationError extends Error {
 export function checkResult(result: number, call: string, detail = ''): number {
   if (result >= 0) return result
   throw new MemoryError(errnoName(-result), call, detail)
-}
-
-/** Throws a TypeError unless `bytes` is a Uint8Array: it must be known before the kernel is entered. */
-export function assertBytes(bytes: unknown): asserts bytes is Uint8Array {
-  if (!(bytes instanceof Uint8Array)) throw new TypeError('the bytes must be a Uint8Array')
 }

@@ -13,11 +13,19 @@ import {
   PAGE_SIZE,
   Path,
   type PhysicalMemory,
+  type Task,
   errnoOf,
+  numberAt,
 } from '../../kernel/index.ts'
-import { type Storage, fileSystem, storageErrorName } from './storage.ts'
+import { FileLocks } from './file-lock.ts'
+import { type Storage, bytesMoved, fileSystem, identifyFile, storageErrorName } from './storage.ts'
 
 const { O_NONBLOCK, O_RDONLY, O_RDWR } = constants
+
+/** How often a thread that waits without sleeping looks for dead ones. */
+const LOOK_MS = 100
+/** And in how many turns of its loop at most it asks for the time. */
+const TURNS = 1024
 
 interface OpenFile {
   /** Which of the files that were ever at this place of the heap it is. */
@@ -32,18 +40,33 @@ export class HostFiles implements Host {
   /** Used for what is opened from now on, and for what is open. */
   storage: Storage = fileSystem
   readonly stillWaiting: () => void
+  /** What other machines are kept from. */
+  readonly locks: FileLocks
+  readonly #task: Task
   readonly #heap: Int32Array
   readonly #memory: PhysicalMemory
   readonly #open = new Map<number, OpenFile>()
   /** A device and an inode, as the heap has them. */
   readonly #identity = new BigInt64Array(2)
   readonly #identityWords = new Int32Array(this.#identity.buffer)
+  #turns = 0
+  #lookedAt = 0
 
   /** @param stillWaiting called about every 100 ms while the thread sleeps in the kernel */
-  constructor(heap: Int32Array, memory: PhysicalMemory, stillWaiting: () => void) {
-    this.#heap = heap
-    this.#memory = memory
+  constructor(machine: string, task: Task, stillWaiting: () => void) {
+    this.#task = task
+    this.#heap = task.heap
+    this.#memory = task.memory
     this.stillWaiting = stillWaiting
+    this.locks = new FileLocks(machine)
+  }
+
+  waitsLong(): boolean {
+    if (++this.#turns % TURNS !== 0) return false
+    const now = performance.now()
+    if (now - this.#lookedAt < LOOK_MS) return false
+    this.#lookedAt = now
+    return true
   }
 
   // -------------------------------------------------------------------------------------------------------------------
@@ -55,7 +78,8 @@ export class HostFiles implements Host {
       const wanted = count * PAGE_SIZE
       let buffers = this.#views(frames, count, wanted)
       for (let done = 0; ;) {
-        const read = this.storage.read(descriptor, buffers, index * PAGE_SIZE + done)
+        const answer = this.storage.read(descriptor, buffers, index * PAGE_SIZE + done)
+        const read = bytesMoved(answer, wanted - done)
         done += read
         if (read === 0 || done >= wanted) return Math.min(done, wanted)
         buffers = remaining(buffers, read)
@@ -68,7 +92,8 @@ export class HostFiles implements Host {
       const descriptor = this.#descriptor(file, true)
       let buffers = this.#views(frames, count, bytes)
       for (let done = 0; done < bytes;) {
-        const written = this.storage.write(descriptor, buffers, index * PAGE_SIZE + done)
+        const answer = this.storage.write(descriptor, buffers, index * PAGE_SIZE + done)
+        const written = bytesMoved(answer, bytes - done)
         if (written === 0) return -errnoOf('EIO')
         done += written
         buffers = remaining(buffers, written)
@@ -93,6 +118,14 @@ export class HostFiles implements Host {
   }
 
   forgetFile(file: number): void {
+    this.#attempt(() => {
+      this.#close(file)
+      this.locks.release(this.#lockName(file), numberAt(this.#heap, file + File.generation))
+      return 0
+    })
+  }
+
+  #close(file: number): void {
     const open = this.#open.get(file)
     if (open === undefined) return
     this.#open.delete(file)
@@ -103,12 +136,25 @@ export class HostFiles implements Host {
     }
   }
 
+  /** The machine is refused to the operation as it is to all that runs inside: it may come in the middle of a call. */
   #attempt(operation: () => number): number {
+    const { entered, calledOut } = this.#task
+    this.#task.entered = true
+    this.#task.calledOut = true
     try {
       return operation()
     } catch (error) {
       return -errnoOf(storageErrorName(error))
+    } finally {
+      this.#task.entered = entered
+      this.#task.calledOut = calledOut
     }
+  }
+
+  /** By what the file is known to other machines. */
+  #lockName(file: number): string {
+    this.#identityWords.set(this.#heap.subarray(file + File.hostDeviceLow, file + File.hostDeviceLow + 4))
+    return lockName(this.#identity[0]!, this.#identity[1]!)
   }
 
   // -------------------------------------------------------------------------------------------------------------------
@@ -117,8 +163,8 @@ export class HostFiles implements Host {
   /** This thread has opened the file: it need not do so again. */
   adopt(file: number, descriptor: number, writable: boolean): void {
     this.#closeStale()
-    this.forgetFile(file)
-    const generation = this.#heap[file + File.generation]!
+    this.#close(file)
+    const generation = numberAt(this.#heap, file + File.generation)
     this.#open.set(file, { generation, descriptor, writable, storage: this.storage })
   }
 
@@ -135,14 +181,16 @@ export class HostFiles implements Host {
     for (const [file, { generation, writable }] of this.#open) if (writable) yield [file, generation]
   }
 
-  closeAll(): void {
-    for (const file of Array.from(this.#open.keys())) this.forgetFile(file)
+  /** @param last no other thread is attached */
+  closeAll(last: boolean): void {
+    for (const file of Array.from(this.#open.keys())) this.#close(file)
+    this.locks.leave(last)
   }
 
   /** Another thread has freed these files. */
   #closeStale(): void {
     for (const [file, { generation }] of this.#open) {
-      if (this.#heap[file + File.generation] !== generation) this.forgetFile(file)
+      if (numberAt(this.#heap, file + File.generation) !== generation) this.#close(file)
     }
   }
 
@@ -150,7 +198,7 @@ export class HostFiles implements Host {
     const open = this.#open.get(file)
     if (
       open !== undefined &&
-      open.generation === this.#heap[file + File.generation] &&
+      open.generation === numberAt(this.#heap, file + File.generation) &&
       open.storage === this.storage &&
       (open.writable || !writable)
     ) {
@@ -185,7 +233,7 @@ export class HostFiles implements Host {
     const { storage } = this
     const descriptor = storage.open(path, flags, 0)
     try {
-      const { device, inode } = storage.identify(descriptor)
+      const { device, inode } = identifyFile(storage, descriptor)
       if (this.#isIdentity(file, device, inode)) return descriptor
     } catch (error) {
       storage.close(descriptor)
@@ -254,6 +302,11 @@ export class HostFiles implements Host {
     }
     return views
   }
+}
+
+/** By what a file is known to other machines. */
+export function lockName(device: bigint, inode: bigint): string {
+  return `${device}-${inode}`
 }
 
 /** What is left of `buffers` after their first `done` bytes. */

@@ -1,5 +1,8 @@
 // The threads backend: the kernel on worker threads.
 
+// oxlint-disable-next-line import/no-unassigned-import -- it is there for what it throws
+import './node-version.ts'
+
 export {
   ADDRESS_LIMIT,
   AddressSpace,
@@ -15,6 +18,7 @@ export {
   type RemapOptions,
   TOUCH_SPECULATIVE,
 } from './address-space.ts'
+export type { FilePath } from './arguments.ts'
 export { DiskFile, type DiskFileHandle, type OpenFileOptions } from './disk-file.ts'
 export { ConfigurationError, MemoryError, OutOfMemory } from './errors.ts'
 export {

@@ -1,12 +1,15 @@
-// Finding out that a thread is gone.
+// The ends of threads: hearing of them, and having a say before.
 //
 // A thread that is terminated cannot say so. Two ways lead to the news: the thread that started it gets an 'exit'
 // event; and where the operating system lists the threads of the process (Linux), any thread that waits long can
 // look. The second is needed because the first does not reach a thread that is itself asleep in the kernel, waiting
 // for what the dead one holds.
+//
+// Node tells nobody before it terminates a worker. Hence `terminate` of its class Worker is replaced in every thread
+// that attaches to a machine: the worker is given the time to finish what it does in the kernel of a machine.
 
 import { existsSync, readlinkSync } from 'node:fs'
-import { threadId, type Worker } from 'node:worker_threads'
+import { Worker, threadId } from 'node:worker_threads'
 
 /** The operating system's number of this thread, or 0 where it does not tell. */
 export function nativeThreadId(): number {
@@ -22,22 +25,42 @@ export function isThreadAlive(nativeThread: number): boolean {
   return nativeThread === 0 || existsSync(`/proc/self/task/${nativeThread}`)
 }
 
-type ThreadExit = (hostThread: number) => void
+/** Who wants to know of the workers that this thread starts and ends, by the runtime's number of the thread. */
+export interface ThreadListener {
+  /** This thread is about to terminate the worker: when the promise has settled, it does. */
+  stopThread(hostThread: number): Promise<void>
+  /** The worker has ended. Heard of those that were started since the first listener came. */
+  threadEnded(hostThread: number): void
+}
 
-const listeners = new Set<ThreadExit>()
+const listeners = new Set<ThreadListener>()
 let watching = false
 
 function watch(worker: Worker): void {
   const id = worker.threadId
   worker.once('exit', () => {
-    for (const listener of listeners) listener(id)
+    for (const listener of listeners) listener.threadEnded(id)
   })
 }
 
-/** Calls `listener` with the thread id of every worker that this thread starts from now on and that ends. */
-export function onThreadExit(listener: ThreadExit): () => void {
+function interposeTerminate(): void {
+  const prototype = Worker.prototype as { terminate(this: Worker): Promise<number> }
+  const { terminate } = prototype
+  prototype.terminate = async function () {
+    const id = this.threadId
+    // Settled either way: the worker is to end.
+    await Promise.allSettled([...listeners].map((listener) => listener.stopThread(id)))
+    return terminate.call(this)
+  }
+}
+
+/** Has `listener` told. Returns what ends that. */
+export function onThreadEnd(listener: ThreadListener): () => void {
   listeners.add(listener)
-  if (!watching) process.on('worker', watch)
+  if (!watching) {
+    process.on('worker', watch)
+    interposeTerminate()
+  }
   watching = true
   return () => listeners.delete(listener)
 }

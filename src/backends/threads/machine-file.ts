@@ -4,6 +4,7 @@ import {
   File,
   PAGE_SIZE,
   type Task,
+  numberAt,
   putPage,
   errnoName,
   getFilePage,
@@ -11,7 +12,8 @@ import {
   truncateFile,
   writeToFile,
 } from '../../kernel/index.ts'
-import { MemoryError, OutOfMemory, assertBytes, checkResult } from './errors.ts'
+import { allocateBytes, checkBytes, checkWhole, plainBytes, typeError } from './arguments.ts'
+import { MemoryError, OutOfMemory, checkResult } from './errors.ts'
 import type { Machine } from './machine.ts'
 
 /** Most bytes that a file can have: 8 TiB less two pages. */
@@ -22,17 +24,28 @@ const BYTES_AT_A_TIME = 64 * PAGE_SIZE
 export abstract class MachineFile {
   readonly machine: Machine
   readonly name: string
-  /** The file in the kernel heap. For this package; not part of the stable interface. */
-  readonly pointer: number
+  readonly #pointer: number
   /** Which of the files that were ever at this place of the heap. */
   protected readonly generation: number
   protected closed = false
 
   protected constructor(machine: Machine, pointer: number, generation: number, name: string) {
     this.machine = machine
-    this.pointer = pointer
+    this.#pointer = pointer
     this.generation = generation
     this.name = name
+  }
+
+  /** Where a file is in the kernel heap. Throws a TypeError for what is none. Runs no code of the caller. */
+  static pointerOf(file: unknown): number {
+    if (typeof file !== 'object' || file === null || !(#pointer in file))
+      typeError('file', file, 'a file that createFile() or openFile() gave')
+    return file.#pointer
+  }
+
+  /** The file in the kernel heap. For this package; not part of the stable interface. */
+  get pointer(): number {
+    return this.#pointer
   }
 
   /** Whether this object may write to the file. */
@@ -41,8 +54,8 @@ export abstract class MachineFile {
   /** Size in bytes. While another thread is changing it, either of its two parts may be the new one. */
   get size(): number {
     const { heap } = this.machine.task
-    const pages = Atomics.load(heap, this.pointer + File.pages)
-    return pages === 0 ? 0 : (pages - 1) * PAGE_SIZE + Atomics.load(heap, this.pointer + File.lastBytes)
+    const pages = Atomics.load(heap, this.#pointer + File.pages)
+    return pages === 0 ? 0 : (pages - 1) * PAGE_SIZE + Atomics.load(heap, this.#pointer + File.lastBytes)
   }
 
   /**
@@ -51,11 +64,12 @@ export abstract class MachineFile {
    */
   populate(firstPage: number, pages: number): void {
     this.assertOpen()
-    checkRange(firstPage, pages)
+    checkWhole(firstPage, 'firstPage', 0, Number.MAX_SAFE_INTEGER, 'a whole number from 0')
+    checkWhole(pages, 'pages', 0, Number.MAX_SAFE_INTEGER, 'a whole number from 0')
     const end = Math.min(firstPage + pages, Math.ceil(this.size / PAGE_SIZE))
     for (let index = firstPage; index < end; index++) {
       this.call('populate', (task) => {
-        const frame = getFilePage(task, this.pointer, index)
+        const frame = getFilePage(task, this.#pointer, index)
         if (frame === 0) return task.ioError
         putPage(task, frame)
         return 0
@@ -69,12 +83,13 @@ export abstract class MachineFile {
    */
   read(offset: number, length: number): Uint8Array {
     this.assertOpen()
-    checkRange(offset, length)
-    const bytes = new Uint8Array(Math.max(0, Math.min(length, this.size - offset)))
+    checkBytes(offset, 'offset')
+    checkBytes(length, 'length')
+    const bytes = allocateBytes(Math.max(0, Math.min(length, this.size - offset)))
     for (let done = 0; done < bytes.length;) {
       const run = Math.min(BYTES_AT_A_TIME, bytes.length - done)
       const read = this.call('read', (task) =>
-        readFromFile(task, this.pointer, offset + done, bytes, done, run),
+        readFromFile(task, this.#pointer, offset + done, bytes, done, run),
       )
       done += read
       // Another thread has made the file shorter.
@@ -83,14 +98,14 @@ export abstract class MachineFile {
     return bytes
   }
 
-  /** Writes `bytes` at `offset`. `mayGrow` says whether the file may grow for that; else EFBIG. */
+  /** Writes plain `bytes` at `offset`. `mayGrow` says whether the file may grow for that; else EFBIG. */
   protected writeAt(offset: number, bytes: Uint8Array, mayGrow: boolean): void {
     this.assertOpen()
     this.#assertWritable('write')
     for (let done = 0; done < bytes.length;) {
       const run = Math.min(BYTES_AT_A_TIME, bytes.length - done)
       done += this.call('write', (task) =>
-        writeToFile(task, this.pointer, offset + done, bytes, done, run, mayGrow),
+        writeToFile(task, this.#pointer, offset + done, bytes, done, run, mayGrow),
       )
     }
   }
@@ -102,18 +117,16 @@ export abstract class MachineFile {
    */
   truncate(bytes: number): void {
     this.assertOpen()
-    if (!Number.isSafeInteger(bytes) || bytes < 0) {
-      throw new RangeError(`a file of ${bytes} bytes: the size is a whole number from 0`)
-    }
+    checkBytes(bytes, 'bytes')
     if (bytes > FILE_SIZE_MAX) throw new MemoryError('EFBIG', 'truncate', 'a file has at most 8 TiB')
     if (!this.writable) throw new MemoryError('EINVAL', 'truncate', 'the file is open for reading only')
     const [pages, lastBytes] = sizeInPages(bytes)
-    this.call('truncate', (task) => truncateFile(task, this.pointer, pages, lastBytes))
+    this.call('truncate', (task) => truncateFile(task, this.#pointer, pages, lastBytes))
   }
 
   /** Throws MemoryError EBADF when this file is closed. */
   assertOpen(): void {
-    const exists = this.machine.task.heap[this.pointer + File.generation] === this.generation
+    const exists = numberAt(this.machine.task.heap, this.#pointer + File.generation) === this.generation
     if (this.closed || !exists) throw new MemoryError('EBADF', 'file', 'the file is closed')
   }
 
@@ -135,14 +148,8 @@ export function sizeInPages(bytes: number): [pages: number, lastBytes: number] {
   return [pages, pages === 0 ? 0 : bytes - (pages - 1) * PAGE_SIZE]
 }
 
-/** Throws unless both are whole numbers from 0. */
-export function checkRange(offset: number, length: number): void {
-  if (Number.isSafeInteger(offset) && offset >= 0 && Number.isSafeInteger(length) && length >= 0) return
-  throw new RangeError(`${length} bytes at ${offset}: both are whole numbers from 0`)
-}
-
 /** Throws a TypeError or RangeError unless `bytes` can be written at `offset` of some file. */
-export function checkWrite(offset: number, bytes: unknown): asserts bytes is Uint8Array {
-  assertBytes(bytes)
-  checkRange(offset, bytes.length)
+export function checkWrite(offset: number, bytes: unknown): Uint8Array {
+  checkBytes(offset, 'offset')
+  return plainBytes(bytes, 'bytes')
 }

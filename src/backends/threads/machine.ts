@@ -36,6 +36,8 @@ import {
   Zone,
   allVmEvents,
   bootKernel,
+  callEnter,
+  callExit,
   commitLimit,
   createHeapMemory,
   createPhysicalMemory,
@@ -43,8 +45,6 @@ import {
   defaultHeapWords,
   designs,
   isInKernel,
-  kernelEnter,
-  kernelExit,
   lockedInstructions,
   memoryCommitted,
   minimumHeapWords,
@@ -52,7 +52,7 @@ import {
   perCpuBase,
   graceBarrier,
   resolveKernelConfig,
-  retireCpu,
+  releaseCpu,
   runTaskWork,
   slabInUse,
   swapOff,
@@ -61,14 +61,26 @@ import {
   syncFileOfGeneration,
 } from '../../kernel/index.ts'
 import { AddressSpace, type AddressSpaceOptions } from './address-space.ts'
+import {
+  type FilePath,
+  type OptionChecks,
+  checkBoolean,
+  checkNumber,
+  checkObject,
+  checkString,
+  readOptions,
+  unchecked,
+} from './arguments.ts'
 import { DiskFile, type OpenFileOptions } from './disk-file.ts'
 import { ConfigurationError, MemoryError, OutOfMemory, checkResult } from './errors.ts'
 import { HostFiles } from './host-io.ts'
-import { hostThreadId, isThreadAlive, nativeThreadId, onThreadExit } from './liveness.ts'
+import { onThreadEnd } from './liveness.ts'
+import { MachineCpus } from './machine-cpus.ts'
 import { MemoryFile, type MemoryFileOptions } from './memory-file.ts'
 import { salvage } from './salvage.ts'
 import { parseSize } from './size.ts'
-import type { Storage } from './storage.ts'
+import { assureStackRoom } from './stack-room.ts'
+import { type Storage, checkStorage } from './storage.ts'
 
 /** The name of a design, as `designs` lists them. */
 export type DesignName = string
@@ -101,13 +113,31 @@ export interface MachineOptions {
   readonly kernelHeap?: string | number
   readonly config?: Partial<KernelConfig>
   /** A file to which pages that are not in use leave memory, see Machine.swapOn(). Default: none. */
-  readonly swap?: SwapOptions & { readonly path: string }
+  readonly swap?: SwapOptions & { readonly path: FilePath }
 }
 
 export interface SwapOptions {
   /** Room for swapped pages: bytes or a size such as '1GiB', a multiple of 4096, at most 4 GiB less 4 KiB. */
   readonly size: string | number
+  /** As of openFile(). Default true. */
+  readonly lock?: boolean
 }
+
+const machineChecks: OptionChecks<MachineOptions> = {
+  memory: unchecked,
+  cpus: checkNumber,
+  design: checkString,
+  rwsem: checkString,
+  rss: checkString,
+  overcommit: checkString,
+  overcommitRatio: checkNumber,
+  overcommitKbytes: checkNumber,
+  kernelHeap: unchecked,
+  config: checkObject,
+  swap: checkObject,
+}
+const detachChecks: OptionChecks<{ readonly discard?: boolean }> = { discard: checkBoolean }
+const swapChecks: OptionChecks<SwapOptions> = { size: unchecked, lock: checkBoolean }
 
 /** What another thread needs to attach. Can be cloned: pass it as `workerData` or in a message. */
 export interface MachineHandle {
@@ -152,18 +182,15 @@ function leaveAll(): void {
   if (errors.length > 0) throw errors[0]
 }
 
-/** The states of a CPU as its `online` word has them: free, a thread has it, its thread is dead, its thread leaves. */
-const CPU_FREE = 0
-const CPU_TAKEN = 1
-const CPU_DEAD = 2
-const CPU_LEAVING = 3
-
 export class Machine {
   /**
-   * Makes a machine and attaches this thread to it. Throws ConfigurationError, or RangeError for a size that is none.
+   * Makes a machine and attaches this thread to it. Throws ConfigurationError for one that cannot be, TypeError and
+   * RangeError for what is no option, no size or no number.
    */
-  static create(options: MachineOptions): Machine {
+  static create(given: MachineOptions): Machine {
+    const options = readOptions(given, 'Machine.create options', machineChecks)
     const { memory, cpus } = options
+    checkNumber(cpus, 'cpus')
     const bytes = parseSize(memory, 'memory')
     if (bytes % PAGE_SIZE !== 0)
       throw new ConfigurationError(`memory: ${bytes} bytes is not a multiple of ${PAGE_SIZE}`)
@@ -205,7 +232,10 @@ export class Machine {
     const physical = allocate(bytes, 'memory', () => createPhysicalMemory(frameCount))
     const machine = Machine.attach({ kind: 'faultline-machine', id: randomUUID(), heap, memory: physical })
     try {
-      if (options.swap !== undefined) machine.swapOn(options.swap.path, options.swap)
+      if (options.swap !== undefined) {
+        const { path, ...swap } = options.swap
+        machine.swapOn(path, swap)
+      }
     } catch (error) {
       machine.detach()
       throw error
@@ -236,6 +266,7 @@ export class Machine {
   readonly files: HostFiles
   readonly #heap: Int32Array
   readonly #locked: LockedInstructions
+  readonly #cpus: MachineCpus
   readonly #stopWatching: () => void
   #detached = false
 
@@ -248,10 +279,11 @@ export class Machine {
     this.handle = handle
     this.#heap = heap
     this.#locked = lockedInstructions(handle.heap)
-    this.task = this.#taskOf(this.#claimCpu())
-    this.files = new HostFiles(heap, this.task.memory, () => this.#lookForDeadThreads())
+    this.#cpus = new MachineCpus(heap, (id) => this.#taskOf(id))
+    this.task = this.#taskOf(this.#cpus.take())
+    this.files = new HostFiles(handle.id, this.task, () => this.#cpus.buryDead(this.task.id))
     this.task.host = this.files
-    this.#stopWatching = onThreadExit((hostThread) => this.#threadEnded(hostThread))
+    this.#stopWatching = onThreadEnd(this.#cpus)
     detachAtExit()
   }
 
@@ -298,7 +330,7 @@ export class Machine {
    * the same pages. The file must not be changed by others than this machine meanwhile. Errors: MemoryError with what
    * the disk says (ENOENT, EACCES, EISDIR, EROFS …), EEXIST (`exclusive`), ENODEV (a pipe or a device), EFBIG, ENOMEM.
    */
-  openFile(path: string, options: OpenFileOptions = {}): DiskFile {
+  openFile(path: FilePath, options: OpenFileOptions = {}): DiskFile {
     return DiskFile.open(this, path, options)
   }
 
@@ -318,21 +350,22 @@ export class Machine {
    * the machine ends; nobody can open it for writing meanwhile (ETXTBSY). Errors: EBUSY (there is one already, or this
    * machine has the file open or mapped), ENOMEM (the kernel heap), and those of openFile().
    */
-  swapOn(path: string, options: SwapOptions): void {
+  swapOn(path: FilePath, given: SwapOptions): void {
+    const options = readOptions(given, 'swap options', swapChecks)
     const bytes = parseSize(options.size, 'swap')
     if (bytes === 0 || bytes % PAGE_SIZE !== 0)
       throw new ConfigurationError(`swap: ${bytes} bytes is not a positive multiple of ${PAGE_SIZE}`)
     this.assertAttached()
     if (Atomics.load(this.#heap, Header.swapFile) !== 0)
       throw new MemoryError('EBUSY', 'swapOn', 'there is a swap file already')
-    const file = this.openFile(path, { mode: 'r+', create: true })
+    const file = this.openFile(path, { mode: 'r+', create: true, lock: options.lock ?? true })
     try {
       // Before its contents are lost: somebody may need them.
       if (Atomics.load(this.#heap, file.pointer + File.refcount) !== 1)
-        throw new MemoryError('EBUSY', 'swapOn', `${path} is in use as a file`)
+        throw new MemoryError('EBUSY', 'swapOn', `${file.path} is in use as a file`)
       if (file.size !== bytes) file.truncate(bytes)
       const result = this.enter('swapOn', (task) => swapOn(task, file.pointer, bytes / PAGE_SIZE))
-      checkResult(result, 'swapOn', path)
+      checkResult(result, 'swapOn', file.path)
     } finally {
       // The kernel holds it by now.
       file.close()
@@ -355,6 +388,7 @@ export class Machine {
    * machine has its own setting, and threads that use the same files must use storages that show the same ones.
    */
   setStorage(storage: Storage): void {
+    checkStorage(storage)
     this.files.storage = storage
   }
 
@@ -404,21 +438,20 @@ export class Machine {
    * thread all files: if that fails, the error is thrown and the thread stays attached, unless `discard` says that what
    * is not on disk may be lost.
    */
-  detach({ discard = false }: { readonly discard?: boolean } = {}): void {
+  detach(options: { readonly discard?: boolean } = {}): void {
+    const { discard = false } = readOptions(options, 'detach options', detachChecks)
     if (this.#detached) return
-    const lost = this.#isLost()
+    const lost = this.#cpus.isLost
     if (!lost && !discard) this.#syncIfLast()
     this.#detached = true
     this.#stopWatching()
     attached.delete(this.handle.id)
     for (const space of this.spaces.values()) space.forget()
     if (!lost) {
-      if (isInKernel(this.#heap, this.task.base)) {
-        // The thread ends in the middle of the kernel: process.exit() in a callback, or an error that nobody expected.
-        declareCpuLost(this.#heap, this.task.id)
-      } else this.#release(this.task)
+      if (this.#isInKernel()) declareCpuLost(this.#heap, this.task.id)
+      else releaseCpu(this.task)
     }
-    this.files.closeAll()
+    this.files.closeAll(this.#cpus.isLast(this.task.id))
   }
 
   /** For the end of the thread: nothing that was written is lost. Returns the errors. */
@@ -431,24 +464,24 @@ export class Machine {
         errors.push(error)
       }
     }
-    // With the main thread all threads end.
-    if (!this.#isLost() && !isInKernel(this.#heap, this.task.base)) {
+    // With the main thread all threads end. They are stopped first, so that what they have written is synchronised.
+    if (isMainThread && !this.#isInKernel()) attempt(() => this.#cpus.stopOthers(this.task.id))
+    if (!this.#cpus.isLost && !this.#isInKernel()) {
       attempt(() => (isMainThread ? this.sync() : this.#syncIfLast()))
     }
-    if (this.#isLost() && (isMainThread || this.#isLast())) attempt(() => salvage(this.task, this.files))
+    if (this.#cpus.isLost && (isMainThread || this.#cpus.isLast(this.task.id)))
+      attempt(() => salvage(this.task, this.files))
     attempt(() => this.detach({ discard: true }))
     return errors
   }
 
   #syncIfLast(): void {
-    const online = this.task.base + PerCpu.online
-    // Of two that leave at once, the later finds nobody.
-    Atomics.store(this.#heap, online, CPU_LEAVING)
+    this.#cpus.setLeaving(this.task.id, true)
     try {
-      if (this.#isLast()) this.sync()
+      if (this.#cpus.isLast(this.task.id)) this.sync()
       else this.#syncOwn()
     } catch (error) {
-      Atomics.store(this.#heap, online, CPU_TAKEN)
+      this.#cpus.setLeaving(this.task.id, false)
       throw error
     }
   }
@@ -464,33 +497,27 @@ export class Machine {
     }
   }
 
-  /** No other thread stays. */
-  #isLast(): boolean {
-    for (let id = 0; id < this.cpus; id++) {
-      if (id === this.task.id) continue
-      if (Atomics.load(this.#heap, perCpuBase(this.#heap, id) + PerCpu.online) === CPU_TAKEN) return false
-    }
-    return true
-  }
-
-  #isLost(): boolean {
-    return Atomics.load(this.#heap, Header.lostCpu) !== 0
+  /** This thread ends in the middle of the kernel: process.exit() in a callback, or an error that nobody expected. */
+  #isInKernel(): boolean {
+    return isInKernel(this.#heap, this.task.base)
   }
 
   /**
    * Runs `body` inside the kernel. Errors that a caller can expect leave the kernel by themselves; any other means
-   * that the kernel's state cannot be trusted, so that the machine is given up.
+   * that the kernel's state cannot be trusted, so that the machine is given up. Throws the engine's RangeError, and has
+   * done nothing, where the stack is nearly used up.
    */
   enter<T>(call: string, body: (task: Task) => T): T {
     this.assertAttached()
-    kernelEnter(this.task)
+    assureStackRoom()
+    callEnter(this.task)
     let result: T
     try {
       result = body(this.task)
     } catch (error) {
       throw this.failed(error, call)
     }
-    kernelExit(this.task)
+    callExit(this.task)
     return result
   }
 
@@ -505,80 +532,15 @@ export class Machine {
     if (error instanceof SegmentationFault || error instanceof BusError) return error
     // Nothing has happened: the kernel goes on with what it was doing.
     if (error instanceof CpuLostError || error instanceof KernelReentryError) return error
-    if (!isInKernel(this.#heap, this.task.base)) return error
-    if (error instanceof MemoryError) kernelExit(this.task)
+    if (!this.#isInKernel()) return error
+    if (error instanceof MemoryError) callExit(this.task)
     else declareCpuLost(this.#heap, this.task.id)
     return error
-  }
-
-  // -------------------------------------------------------------------------------------------------------------------
-  // CPUs and the threads on them
-
-  #claimCpu(): number {
-    for (const reclaim of [false, true]) {
-      if (reclaim) this.#lookForDeadThreads()
-      for (let id = 0; id < this.cpus; id++) {
-        const base = perCpuBase(this.#heap, id)
-        if (Atomics.compareExchange(this.#heap, base + PerCpu.online, CPU_FREE, CPU_TAKEN) !== CPU_FREE)
-          continue
-        this.#heap[base + PerCpu.hostThread] = hostThreadId()
-        this.#heap[base + PerCpu.nativeThread] = nativeThreadId()
-        return id
-      }
-    }
-    const { cpus } = this
-    throw new ConfigurationError(
-      `all ${cpus} CPUs of the machine are taken: create it with more (cpus: ${cpus + 1}), or detach a thread first`,
-    )
   }
 
   #taskOf(id: number): Task {
     const memory = new PhysicalMemory(this.handle.memory)
     return new Task(id, this.#heap, memory, designs[this.#heap[Header.design]!]!, this.#locked)
-  }
-
-  #release(task: Task): void {
-    kernelEnter(task)
-    retireCpu(task)
-    kernelExit(task)
-    this.#heap[task.base + PerCpu.hostThread] = 0
-    this.#heap[task.base + PerCpu.nativeThread] = 0
-    Atomics.store(this.#heap, task.base + PerCpu.online, CPU_FREE)
-  }
-
-  /** A worker that this thread started has ended. */
-  #threadEnded(hostThread: number): void {
-    for (let id = 0; id < this.cpus; id++) {
-      const base = perCpuBase(this.#heap, id)
-      if (this.#heap[base + PerCpu.hostThread] === hostThread + 1) this.#buryThread(id)
-    }
-  }
-
-  #lookForDeadThreads(): void {
-    for (let id = 0; id < this.cpus; id++) {
-      const base = perCpuBase(this.#heap, id)
-      if (id === this.task?.id) continue
-      const online = Atomics.load(this.#heap, base + PerCpu.online)
-      if (online !== CPU_TAKEN && online !== CPU_LEAVING) continue
-      if (!isThreadAlive(this.#heap[base + PerCpu.nativeThread]!)) this.#buryThread(id)
-    }
-  }
-
-  /**
-   * The thread on CPU `id` is gone. Inside the kernel it may have held anything; outside, its CPU can be released for
-   * it.
-   */
-  #buryThread(id: number): void {
-    const heap = this.#heap
-    const base = perCpuBase(heap, id)
-    const online = Atomics.load(heap, base + PerCpu.online)
-    if (online !== CPU_TAKEN && online !== CPU_LEAVING) return
-    // Only one thread buries.
-    if (Atomics.compareExchange(heap, base + PerCpu.online, online, CPU_DEAD) !== online) return
-    if (isInKernel(heap, base)) declareCpuLost(heap, id)
-    else if (!this.#isLost()) {
-      this.#release(this.#taskOf(id))
-    }
   }
 }
 

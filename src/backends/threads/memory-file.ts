@@ -6,9 +6,19 @@ import {
   File,
   createFile,
   finishCall,
+  numberAt,
   putFile,
 } from '../../kernel/index.ts'
-import { OutOfMemory, assertBytes } from './errors.ts'
+import {
+  type OptionChecks,
+  checkBoolean,
+  checkString,
+  checkWhole,
+  plainBytes,
+  rangeError,
+  readOptions,
+} from './arguments.ts'
+import { OutOfMemory } from './errors.ts'
 import { Machine, type MachineHandle } from './machine.ts'
 import { FILE_SIZE_MAX, MachineFile, checkWrite, sizeInPages } from './machine-file.ts'
 
@@ -24,6 +34,17 @@ export interface MemoryFileOptions {
   readonly dirtyTracking?: boolean
 }
 
+const checkSize = (value: unknown, name: string): void =>
+  checkWhole(value, name, 0, FILE_SIZE_MAX, 'a whole number of bytes from 0 to 8 TiB')
+
+const checks: OptionChecks<MemoryFileOptions> = {
+  name: checkString,
+  size: checkSize,
+  contents: plainBytes,
+  faultAround: checkBoolean,
+  dirtyTracking: checkBoolean,
+}
+
 /** What another thread needs to use the file. */
 export interface MemoryFileHandle {
   readonly kind: 'faultline-file'
@@ -35,15 +56,13 @@ export interface MemoryFileHandle {
 
 export class MemoryFile extends MachineFile {
   /** For Machine.createFile(). */
-  static create(machine: Machine, options: MemoryFileOptions): MemoryFile {
-    const { size, contents } = options
-    if (contents !== undefined) assertBytes(contents)
-    if (!Number.isSafeInteger(size) || size < 0 || size > FILE_SIZE_MAX) {
-      throw new RangeError(`a file of ${size} bytes: the size is a whole number from 0 to 8 TiB`)
-    }
-    if (contents !== undefined && contents.length > size) {
-      throw new RangeError(`${contents.length} bytes of contents do not fit in a file of ${size} bytes`)
-    }
+  static create(machine: Machine, given: MemoryFileOptions): MemoryFile {
+    const options = readOptions(given, 'createFile options', checks)
+    const { size } = options
+    checkSize(size, 'size')
+    const contents = options.contents === undefined ? undefined : plainBytes(options.contents, 'contents')
+    if (contents !== undefined && contents.length > size)
+      rangeError('contents', contents.length, `at most ${size} bytes, the size of the file`)
     const [pages, lastBytes] = sizeInPages(size)
     const flags =
       (options.faultAround === false ? FILE_NO_FAULT_AROUND : 0) |
@@ -53,7 +72,7 @@ export class MemoryFile extends MachineFile {
     const file = new MemoryFile(
       machine,
       pointer,
-      machine.task.heap[pointer + File.generation]!,
+      numberAt(machine.task.heap, pointer + File.generation),
       options.name ?? '',
       true,
     )
@@ -101,14 +120,12 @@ export class MemoryFile extends MachineFile {
 
   /** Writes `bytes` at `offset`. Throws a RangeError when they reach beyond the end. */
   write(offset: number, bytes: Uint8Array): void {
-    checkWrite(offset, bytes)
+    const plain = checkWrite(offset, bytes)
     this.assertOpen()
-    if (offset + bytes.length > this.size) {
-      throw new RangeError(
-        `${bytes.length} bytes at ${offset} reach beyond the end of a file of ${this.size} bytes`,
-      )
-    }
-    this.writeAt(offset, bytes, false)
+    const { size } = this
+    if (offset + plain.length > size)
+      rangeError('offset', offset, `in a file of ${size} bytes, with ${plain.length} bytes behind it`)
+    this.writeAt(offset, plain, false)
   }
 
   /** Closes the file: in the thread that created it, for all. Its pages stay while it is mapped. */
@@ -116,8 +133,9 @@ export class MemoryFile extends MachineFile {
     if (this.closed) return
     this.closed = true
     if (!this.#holds) return
+    const pointer = MachineFile.pointerOf(this)
     this.machine.enter('close', (task) => {
-      putFile(task, this.pointer)
+      putFile(task, pointer)
       finishCall(task)
     })
   }

@@ -8,12 +8,15 @@ import {
   TASK_SIZE,
   invalidateSequence,
   isInvalidating,
+  numberAt,
   secondaryLoadInt32,
   secondaryStoreInt32,
   unregisterMmuNotifier,
 } from '../../kernel/index.ts'
+import { checkAddress, checkUnsigned, rangeError } from './arguments.ts'
 import { MemoryError } from './errors.ts'
 import type { Machine } from './machine.ts'
+import { assureStackRoom } from './stack-room.ts'
 
 /**
  * Reads and writes the memory of an address space through translations of its own, which it keeps without holding the
@@ -41,7 +44,7 @@ export class MmuNotifier {
   constructor(machine: Machine, pointer: number) {
     this.machine = machine
     this.#pointer = pointer
-    this.#generation = machine.task.heap[pointer + NotifierLayout.generation]!
+    this.#generation = numberAt(machine.task.heap, pointer + NotifierLayout.generation)
   }
 
   /**
@@ -51,7 +54,7 @@ export class MmuNotifier {
    */
   get sequence(): number {
     this.#assertRegistered()
-    return this.machine.enter('sequence', (task) => invalidateSequence(task, this.#pointer)) >>> 0
+    return this.machine.enter('sequence', (task) => invalidateSequence(task, this.#pointer))
   }
 
   /** Whether some thread is about to withdraw the translation of `address`, in bytes. Errors: ESRCH, RangeError. */
@@ -76,6 +79,7 @@ export class MmuNotifier {
 
   /** Writes the word at `address`, a multiple of four. Throws as {@link readUint32} does. */
   writeUint32(address: number, value: number): void {
+    if (typeof value !== 'number' || value >>> 0 !== value) checkUnsigned(value, 32)
     const checked = this.#checked(address, 4, 'w')
     try {
       secondaryStoreInt32(this.machine.task, this.#pointer, checked, value | 0)
@@ -92,7 +96,7 @@ export class MmuNotifier {
   }
 
   #isRegistered(): boolean {
-    return this.machine.task.heap[this.#pointer + NotifierLayout.generation] === this.#generation
+    return numberAt(this.machine.task.heap, this.#pointer + NotifierLayout.generation) === this.#generation
   }
 
   #assertRegistered(): void {
@@ -100,9 +104,9 @@ export class MmuNotifier {
   }
 
   #checked(address: number, multiple: number, access: 'r' | 'w'): number {
-    if (typeof address !== 'number' || Number.isNaN(address))
-      throw new TypeError(`${String(address)} is not an address`)
-    if (address % multiple !== 0) throw new RangeError(`address ${address} is not a multiple of ${multiple}`)
+    assureStackRoom()
+    if (!Number.isInteger(address)) checkAddress(address)
+    if (address % multiple !== 0) rangeError('address', address, `a multiple of ${multiple}`)
     this.#assertRegistered()
     if (address >= 0 && address < TASK_SIZE * PAGE_SIZE) return address
     throw new SegmentationFault('SEGV_MAPERR', address, this.machine.cpu, access)

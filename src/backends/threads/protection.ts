@@ -1,5 +1,6 @@
 // Protections as strings, and as the flags of VMAs.
 
+import { checkChoice } from './arguments.ts'
 import { VM_EXEC, VM_READ, VM_WRITE } from '../../kernel/index.ts'
 
 /**
@@ -24,12 +25,13 @@ const names = Object.fromEntries(Object.entries(flags).map(([name, bits]) => [bi
   Protection
 >
 
-/** The VM_READ, VM_WRITE and VM_EXEC of a protection. Throws a RangeError for anything else. */
+export function checkProtection(value: unknown, name: string): asserts value is Protection {
+  checkChoice(value, name, flags)
+}
+
+/** The VM_READ, VM_WRITE and VM_EXEC of a protection. */
 export function protectionFlags(protection: Protection): number {
-  const bits = Object.hasOwn(flags, protection) ? flags[protection] : undefined
-  if (bits === undefined)
-    throw new RangeError(`'${String(protection)}' is not a protection: use 'none', 'r', 'rw', 'rwx' …`)
-  return bits
+  return flags[protection]
 }
 
 /** The name of the protection in the flags of a VMA. */

@@ -1,5 +1,7 @@
 // Sizes as people write them: a number of bytes, or '256MiB'.
 
+import { rangeError, typeError } from './arguments.ts'
+
 const units: Readonly<Record<string, number>> = {
   '': 1,
   B: 1,
@@ -11,17 +13,17 @@ const units: Readonly<Record<string, number>> = {
   GiB: 2 ** 30,
 }
 
-/** Bytes of `size`. Throws a RangeError that names `what` when it is not a size. */
+const ALLOWED = 'a size: a whole number of bytes, or a text such as 256MiB'
+
+/** Bytes of `size`. Throws a RangeError that names `what` when it is not a size, a TypeError for another type. */
 export function parseSize(size: string | number, what: string): number {
-  if (typeof size !== 'number' && typeof size !== 'string')
-    throw new RangeError(`${what}: give a size such as 256MiB`)
+  if (typeof size !== 'number' && typeof size !== 'string') typeError(what, size, ALLOWED)
   if (typeof size === 'number') {
-    if (Number.isSafeInteger(size) && size >= 0) return size
-    throw new RangeError(`${what}: ${size} is not a whole number of bytes`)
+    if (!Number.isSafeInteger(size) || size < 0) rangeError(what, size, ALLOWED)
+    return size
   }
   const match = /^(\d+(?:\.\d+)?)\s*([A-Za-z]*)$/.exec(size.trim())
   const unit = match === null ? undefined : units[match[2] ?? '']
-  if (match === null || unit === undefined)
-    throw new RangeError(`${what}: '${size}' is not a size such as 256MiB`)
+  if (match === null || unit === undefined) rangeError(what, size, ALLOWED)
   return Math.ceil(Number(match[1]) * unit)
 }

@@ -6,6 +6,7 @@
 
 import { closeSync, fdatasyncSync, fstatSync, ftruncateSync, openSync, readvSync, writevSync } from 'node:fs'
 import { errnoOf } from '../../kernel/index.ts'
+import { checkFunction, checkObject } from './arguments.ts'
 
 /** Which file an open descriptor is of, and how long it is. */
 export interface StorageFile {
@@ -38,6 +39,11 @@ export interface Storage {
   sync(descriptor: number): void
   /** `ftruncate`. */
   truncate(descriptor: number, size: number): void
+  /**
+   * true: files are those of the operating system, by their device and inode, and are locked for other machines. A
+   * storage with files of its own leaves it out, and has to keep others from them itself.
+   */
+  readonly lockable?: boolean
 }
 
 /** The files of the operating system. */
@@ -53,14 +59,45 @@ export const fileSystem: Storage = {
   write: (descriptor, buffers, position) => writevSync(descriptor, buffers, position),
   sync: (descriptor) => fdatasyncSync(descriptor),
   truncate: (descriptor, size) => ftruncateSync(descriptor, size),
+  lockable: true,
 }
 
 /** S_IFMT and S_IFREG. */
 const FILE_TYPE = 0o170000
 const REGULAR_FILE = 0o100000
 
-/** The errno name of what an operation of a storage threw. */
+/** Every operation. */
+const operations = ['open', 'close', 'identify', 'read', 'write', 'sync', 'truncate'] as const
+
+/** Throws a TypeError for what lacks an operation. */
+export function checkStorage(storage: unknown): asserts storage is Storage {
+  checkObject(storage, 'storage')
+  for (const operation of operations)
+    checkFunction((storage as Partial<Storage>)[operation], `storage.${operation}`)
+}
+
+/** The errno name of what an operation of a storage threw. Never throws, whatever it was. */
 export function storageErrorName(error: unknown): string {
-  const code = (error as { code?: unknown } | null)?.code
+  let code: unknown
+  try {
+    ;({ code } = error as { code?: unknown })
+  } catch {
+    // Nothing that has properties, or an accessor that throws.
+  }
   return typeof code === 'string' && errnoOf(code) !== 0 ? code : 'EIO'
+}
+
+/** How many bytes were moved, of at most `most`. Throws for what a storage must not answer. */
+export function bytesMoved(answer: unknown, most: number): number {
+  if (Number.isInteger(answer) && (answer as number) >= 0 && (answer as number) <= most)
+    return answer as number
+  throw new Error('a storage says how many bytes it has moved')
+}
+
+/** Which file it is. Throws for what a storage must not answer. */
+export function identifyFile(storage: Storage, descriptor: number): StorageFile {
+  const { device, inode, size, isFile } = storage.identify(descriptor)
+  const known = typeof device === 'bigint' && typeof inode === 'bigint' && typeof isFile === 'boolean'
+  if (known && Number.isSafeInteger(size) && size >= 0) return { device, inode, size, isFile }
+  throw new Error('a storage says which file it is by two bigints, its size and whether it can be mapped')
 }

@@ -43,12 +43,12 @@ const freedAtOnce = patch(
 )
 const noFirstCheck = patch(
   design,
-  'if (readSeqcountRetry(cpu, seqcount, fault.sequence))\n      return lockFailed(cpu, VmEvent.SPF_ABORT_PTE_MAP_LOCK_SEQ1)',
+  'if (readSeqcountRetry(cpu, seqcount, fault.sequence, fault.turns))\n      return lockFailed(cpu, VmEvent.SPF_ABORT_PTE_MAP_LOCK_SEQ1)',
   '',
 )
 const noCopyCheck = patch(
   design,
-  'if (readSeqcountRetry(cpu, mm + Mm.mmapSeq, fault.sequence))\n      return abortSpf(cpu, VmEvent.SPF_ABORT_VMA_COPY)',
+  'if (readSeqcountRetry(cpu, mm + Mm.mmapSeq, fault.sequence, fault.turns))\n      return abortSpf(cpu, VmEvent.SPF_ABORT_VMA_COPY)',
   '',
 )
 const noBounds = patch(
@@ -190,7 +190,9 @@ export const designMutants: readonly Mutant[] = [
     guard: 'after the page-table lock is taken, the count is read once more (I3)',
     race: null,
     scenario: 'fault-munmap',
-    patches: [patch(design, 'if (readSeqcountRetry(cpu, seqcount, fault.sequence)) {', 'if (false) {')],
+    patches: [
+      patch(design, 'if (readSeqcountRetry(cpu, seqcount, fault.sequence, fault.turns)) {', 'if (false) {'),
+    ],
   },
   {
     name: 'page-at-the-destination-of-mremap',
@@ -198,7 +200,7 @@ export const designMutants: readonly Mutant[] = [
     race: 'R2',
     scenario: 'mremap-fault',
     patches: [
-      patch(design, 'if (readSeqcountRetry(cpu, seqcount, fault.sequence)) {', 'if (false) {'),
+      patch(design, 'if (readSeqcountRetry(cpu, seqcount, fault.sequence, fault.turns)) {', 'if (false) {'),
       noFirstCheck,
     ],
   },

@@ -317,7 +317,7 @@ export const dufourMutants: readonly Mutant[] = [
     patches: [
       patch(
         third,
-        'if (!readSeqcountRetry(cpu, mm + Mm.mmSeq, sequence)) return vma',
+        'if (!readSeqcountRetry(cpu, mm + Mm.mmSeq, sequence, turns)) return vma',
         'if (sequence !== -1) return vma',
       ),
     ],

@@ -60,7 +60,7 @@ export const kamezawaMutants: readonly Mutant[] = [
     patches: [
       patch(
         version,
-        '  override mmapWriteLocked(cpu: Task, mm: number): void {\n    Atomics.add(cpu.heap, mm + Mm.version, 1)\n  }',
+        '  override mmapWriteLocked(cpu: Task, mm: number): void {\n    moveVersion(cpu, mm)\n  }',
         '',
       ),
     ],
@@ -76,7 +76,7 @@ export const kamezawaMutants: readonly Mutant[] = [
     patches: [
       patch(
         version,
-        '  override mmapWriteUnlocking(cpu: Task, mm: number): void {\n    Atomics.add(cpu.heap, mm + Mm.version, 1)\n  }',
+        '  override mmapWriteUnlocking(cpu: Task, mm: number): void {\n    moveVersion(cpu, mm)\n  }',
         '',
       ),
     ],

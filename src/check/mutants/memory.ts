@@ -328,6 +328,35 @@ export const memoryMutants: readonly Mutant[] = [
     ],
   },
   {
+    name: 'vma-cache-turns-ignored',
+    guard: 'the number of the VMA caches has turns, as it may come round while a thread sleeps',
+    race: 'R31',
+    scenario: 'vmacache-wrap',
+    patches: [
+      patch('mm/vmacache.ts', 'cpu.vmacacheTurns !== Atomics.load(heap, mm + Mm.vmacacheTurns)', 'false'),
+    ],
+  },
+  {
+    name: 'moved-to-another-place-of-its-own',
+    guard: 'anonymous memory that has pages keeps its page numbers when it moves',
+    race: null,
+    scenario: 'mremap-merge',
+    patches: [patch('mm/mremap.ts', 'file === 0 && anonVma === 0 ? to', 'file === 0 ? to')],
+  },
+  {
+    name: 'different-anon-vmas-merged',
+    guard: 'VMAs with different anon_vmas stay apart, as their pages refer to them',
+    race: null,
+    scenario: 'bridged-anon-vmas',
+    patches: [
+      patch(
+        'mm/anon-vma.ts',
+        'if (first !== 0 && second !== 0) return false',
+        'if (first !== 0 && second !== 0) return true',
+      ),
+    ],
+  },
+  {
     name: 'vma-cache-kept-on-unlink',
     guard: 'a VMA that leaves the tree moves the number of the VMA caches',
     race: 'R31',
@@ -475,9 +504,9 @@ export const memoryMutants: readonly Mutant[] = [
     name: 'mremap-flushes-unlocked',
     guard: 'the old translations are flushed before the new place can be used',
     race: 'R4',
-    scenario: 'mremap-access',
+    scenario: 'mremap-reclaim',
     redundant:
-      'nobody takes a page away without the mmap lock here, neither by truncation nor by reclaim, so that none can be freed at its new place before the flush (CVE-2018-18281)',
+      'truncation needs the mmap lock; reclaim, which takes none, flushes all of the address space before it frees a page, the old place of one that has moved included (CVE-2018-18281)',
     patches: [
       patch(
         'mm/mremap.ts',

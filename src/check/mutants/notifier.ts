@@ -87,7 +87,7 @@ export const notifierMutants: readonly Mutant[] = [
     guard: 'an observer enters nothing that was looked up before an invalidation which has ended',
     race: null,
     scenario: 'observed-unmap',
-    patches: [patch(notifier, ' || invalidateSequence(cpu, notifier) !== sequence', '')],
+    patches: [patch(notifier, ' || lockedSequence(cpu, notifier) !== sequence', '')],
   },
   {
     name: 'invalidation-not-noticed',
@@ -118,8 +118,8 @@ export const notifierMutants: readonly Mutant[] = [
     patches: [
       patch(
         'mm/design.ts',
-        'if (this.speculates && !cpu.config.PUBLISHED_FLAWS) waitForGracePeriod(cpu)',
-        'if (!this.speculates) waitForGracePeriod(cpu)',
+        'if (this.speculates && !cpu.config.PUBLISHED_FLAWS) synchronizeRcu(cpu)',
+        'if (!this.speculates) synchronizeRcu(cpu)',
       ),
     ],
   },

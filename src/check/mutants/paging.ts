@@ -103,24 +103,35 @@ const swapMutants: readonly Mutant[] = [
   },
 ]
 
+const flushedUnlocked = patch(
+  reclaim,
+  '  flushAllCpus(cpu, mm)\n  spinUnlock(cpu, table + PageTable.ptl)\n',
+  '  spinUnlock(cpu, table + PageTable.ptl)\n  flushAllCpus(cpu, mm)\n',
+)
+const freeFlushesChanges = patch(
+  'mm/madvise.ts',
+  '(agePtes(cpu, mm, table, page, stop, gone) !== 0 || gone)',
+  'agePtes(cpu, mm, table, page, stop, gone) !== 0',
+)
+
 const reclaimMutants: readonly Mutant[] = [
   {
     name: 'reclaim-without-a-flush',
     guard: 'no CPU has an old translation of a page when it is written and freed',
     race: null,
     scenario: 'swap-fault',
-    patches: [patch(reclaim, '  if (clockCount !== 0) flushAllCpus(cpu, mm)\n', '')],
+    patches: [patch(reclaim, '  flushAllCpus(cpu, mm)\n  spinUnlock', '  spinUnlock')],
   },
   {
     name: 'unlocked-before-the-flush',
     guard: 'a page that reclaim has unmapped is locked until no CPU has its old translation',
     race: null,
-    scenario: 'reclaim-stale-write',
+    scenario: 'reclaim-sync-write',
     patches: [
       patch(
         reclaim,
-        '  if (clockCount !== 0) flushAllCpus(cpu, mm)\n',
-        '  for (let n = 0; n < clockCount; n++) unlockPage(cpu, clockFrames[n])\n  if (clockCount !== 0) flushAllCpus(cpu, mm)\n',
+        '  flushAllCpus(cpu, mm)\n  spinUnlock',
+        '  for (let n = 0; n < cpu.clockCount; n++) unlockPage(cpu, cpu.clockFrames[n])\n  flushAllCpus(cpu, mm)\n  spinUnlock',
       ),
       patch(
         reclaim,
@@ -135,11 +146,13 @@ const reclaimMutants: readonly Mutant[] = [
     race: null,
     scenario: 'swap-stale-write',
     design: 'classic',
+    redundant:
+      'a fault that maps the page to copy it needs the table, which is locked until the flush; who writes the page back needs no table',
     patches: [
       patch(
         reclaim,
-        '  if (clockCount !== 0) flushAllCpus(cpu, mm)\n',
-        '  for (let n = 0; n < clockCount; n++) unlockPage(cpu, clockFrames[n])\n  if (clockCount !== 0) flushAllCpus(cpu, mm)\n',
+        '  flushAllCpus(cpu, mm)\n  spinUnlock',
+        '  for (let n = 0; n < cpu.clockCount; n++) unlockPage(cpu, cpu.clockFrames[n])\n  flushAllCpus(cpu, mm)\n  spinUnlock',
       ),
       patch(
         reclaim,
@@ -147,6 +160,70 @@ const reclaimMutants: readonly Mutant[] = [
         '  writeCold',
       ),
     ],
+  },
+  {
+    name: 'reclaim-flushes-unlocked',
+    guard:
+      'reclaim flushes what it has taken out before it unlocks the table: mprotect finds nothing to flush',
+    race: null,
+    scenario: 'reclaim-mprotect',
+    patches: [flushedUnlocked],
+  },
+  {
+    name: 'file-page-flushed-unlocked',
+    guard: 'the same for an entry that becomes empty',
+    race: null,
+    scenario: 'file-reclaim-mprotect',
+    patches: [flushedUnlocked],
+  },
+  {
+    name: 'given-page-flushed-unlocked',
+    guard: 'the same for a page that was given up, in whose place a fault puts another',
+    race: null,
+    scenario: 'freed-page-seen',
+    patches: [flushedUnlocked],
+  },
+  {
+    name: 'second-free-unflushed',
+    guard:
+      'MADV_FREE flushes also where the dirty bit is clear already: who has cleared it may not have flushed yet',
+    race: null,
+    scenario: 'two-frees',
+    patches: [freeFlushesChanges],
+  },
+  {
+    name: 'free-of-nothing-unflushed',
+    guard: 'MADV_FREE flushes also where there is no entry: who has taken it may not have flushed yet',
+    race: null,
+    scenario: 'discard-free',
+    patches: [freeFlushesChanges],
+  },
+  {
+    name: 'reclaim-blind-to-locks',
+    guard: 'reclaim passes over entries that mlock has marked',
+    race: null,
+    scenario: 'reclaim-mlock',
+    patches: [
+      patch(
+        reclaim,
+        '(entry & (PTE_SPECIAL | PTE_LOCKED)) !== 0) return',
+        '(entry & PTE_SPECIAL) !== 0) return',
+      ),
+    ],
+  },
+  {
+    name: 'reclaim-unobserved',
+    guard: 'reclaim tells the observers of what it takes out',
+    race: 'R17',
+    scenario: 'observed-reclaim',
+    patches: [patch(reclaim, '  reclaimStart(cpu, mm)\n', ''), patch(reclaim, '  reclaimEnd(cpu, mm)\n', '')],
+  },
+  {
+    name: 'reaped-parent-forked',
+    guard: 'fork refuses an address space that the OOM reaper has been in',
+    race: 'R35',
+    scenario: 'reap-fork',
+    patches: [patch('mm/fork.ts', '  if (!isStable(cpu, parent)) return false\n', '')],
   },
   {
     name: 'freed-while-referenced',

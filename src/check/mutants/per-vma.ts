@@ -5,6 +5,12 @@ import { type Mutant, patch } from './mutant.ts'
 const lock = 'designs/per-vma-lock-2023.ts'
 const count = 'designs/per-vma-refcount-2025.ts'
 
+const anonVmaUnlocked = patch(
+  'mm/merge.ts',
+  '  cpu.design.vmaWriteBegin(cpu, vma, VMA_ADJUST)\n  if (source !== 0 && Atomics.load(heap, vma + Vma.anonVma) === 0) anonVmaClone(cpu, vma, source)\n',
+  '  if (source !== 0 && Atomics.load(heap, vma + Vma.anonVma) === 0) anonVmaClone(cpu, vma, source)\n  cpu.design.vmaWriteBegin(cpu, vma, VMA_ADJUST)\n',
+)
+
 export const perVmaMutants: readonly Mutant[] = [
   {
     name: 'per-vma-lock-number-not-read-first',
@@ -228,5 +234,49 @@ export const perVmaMutants: readonly Mutant[] = [
     patches: [
       patch(count, '  Atomics.store(heap, vma + Vma.vmLockSeq, mmLockSeq)\n  Atomics.sub', '  Atomics.sub'),
     ],
+  },
+  {
+    name: 'lock-number-believed',
+    guard: 'a writer waits for the faults in a VMA, whatever its number says, as numbers come round',
+    race: null,
+    scenario: 'lock-number-wrap-late',
+    design: 'per-vma-lock-2023',
+    patches: [
+      patch(
+        lock,
+        '  downWrite(cpu, vma + Vma.vmLock)\n',
+        '  if (Atomics.load(heap, vma + Vma.vmLockSeq) === mmLockSeq) return\n  downWrite(cpu, vma + Vma.vmLock)\n',
+      ),
+    ],
+  },
+  {
+    name: 'lock-number-believed-2025',
+    guard: 'a writer waits for the faults in a VMA, whatever its number says, as numbers come round',
+    race: null,
+    scenario: 'lock-number-wrap',
+    design: 'per-vma-refcount-2025',
+    patches: [
+      patch(
+        count,
+        '  if (change === VMA_LINK) {\n',
+        '  if (Atomics.load(heap, vma + Vma.vmLockSeq) === mmLockSeq) return\n  if (change === VMA_LINK) {\n',
+      ),
+    ],
+  },
+  {
+    name: 'anon-vma-before-the-lock',
+    guard: 'a VMA is locked for writing before it takes over an anon_vma',
+    race: 'R23',
+    scenario: 'merged-anon-vma',
+    design: 'per-vma-lock-2023',
+    patches: [anonVmaUnlocked],
+  },
+  {
+    name: 'anon-vma-before-the-write',
+    guard: 'the same where a sequence count says that a VMA is being written',
+    race: 'R23',
+    scenario: 'merged-anon-vma',
+    design: 'dufour-2019',
+    patches: [anonVmaUnlocked],
   },
 ]

@@ -245,7 +245,7 @@ export const syncMutants: readonly Mutant[] = [
     guard: 'a writer waits for those who saw no writer and have not counted themselves yet',
     race: 'R17',
     scenario: 'percpu-rwsem',
-    patches: [patch(percpu, '  waitForGracePeriod(cpu)\n', '')],
+    patches: [patch(percpu, '  synchronizeRcu(cpu)\n', '')],
   },
   {
     name: 'percpu-reader-beside-a-writer',
@@ -365,7 +365,7 @@ export const syncMutants: readonly Mutant[] = [
     scenario: 'rcu',
     patches: [
       patch(rcu, '  kernelExit(cpu)\n  for', '  for'),
-      patch(rcu, '  kernelEnter(cpu)\n}', '}'),
+      patch(rcu, '  kernelEnter(cpu)\n  Atomics.store(cpu.heap, cpu.base + PerCpu.asleep, 0)\n}', '}'),
       patch(rcu, '  kernelEnter,\n  kernelExit,\n', ''),
     ],
   },
@@ -389,5 +389,55 @@ export const syncMutants: readonly Mutant[] = [
         'const before = Atomics.load(cpu.heap, refcount)\n  Atomics.store(cpu.heap, refcount, before - 1)',
       ),
     ],
+  },
+  {
+    name: 'barrier-misses-what-is-run',
+    guard: 'rcu_barrier waits for callbacks that another CPU has taken off its list',
+    race: null,
+    scenario: 'rcu-barrier',
+    patches: [patch('sync/rcu.ts', 'if (ready !== 0) Atomics.store(heap, base + PerCpu.rcuRunning, 1)', '')],
+  },
+  {
+    name: 'barrier-misses-what-is-taken-over',
+    guard: 'rcu_barrier waits for callbacks that another call of it has taken over',
+    race: null,
+    scenario: 'two-rcu-barriers',
+    patches: [
+      patch(
+        'sync/rcu.ts',
+        'const waited = waitForOthersCallbacks(cpu)',
+        'const waited = false; if (!took) return',
+      ),
+    ],
+  },
+  {
+    name: 'barrier-waits-inside',
+    guard: 'who waits for callbacks of others is outside, as those may wait for a grace period',
+    race: null,
+    scenario: 'two-rcu-barriers',
+    patches: [
+      patch('sync/rcu.ts', '  let waited = false\n  leaveForHost(cpu)\n', '  let waited = false\n'),
+      patch('sync/rcu.ts', '  returnFromHost(cpu)\n  return waited', '  return waited'),
+    ],
+  },
+  {
+    name: 'srcu-barrier-misses-what-is-run',
+    guard: 'srcu_barrier waits for callbacks that another CPU has taken off the list',
+    race: null,
+    scenario: 'srcu-barrier',
+    patches: [
+      patch(
+        'sync/srcu.ts',
+        'if (!waiting && Atomics.load(cpu.heap, Header.srcu + Srcu.running) === 0) return',
+        'if (!waiting) return',
+      ),
+    ],
+  },
+  {
+    name: 'turns-not-compared',
+    guard: 'a sequence count that has come round is not the one that it was',
+    race: 'R3',
+    scenario: 'sequence-wrap',
+    patches: [patch('sync/seqcount.ts', ' || Atomics.load(cpu.heap, seqcount + 1) !== turns', '')],
   },
 ]

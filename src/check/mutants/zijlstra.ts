@@ -220,7 +220,7 @@ export const zijlstraMutants: readonly Mutant[] = [
     patches: [
       patch(
         second,
-        'if (!readSeqcountRetry(cpu, mm + Mm.mmSeq, sequence)) return vma',
+        'if (!readSeqcountRetry(cpu, mm + Mm.mmSeq, sequence, turns)) return vma',
         'if (sequence !== -1) return vma',
       ),
     ],

@@ -10,15 +10,16 @@ const wp = 'mm/wp.ts'
 const attributesCompared: readonly SourcePatch[] = [
   {
     file: design,
-    find: '    if (readSeqcountRetry(cpu, seqcount, fault.sequence))\n      return lockFailed(cpu, VmEvent.SPF_ABORT_PTE_MAP_LOCK_SEQ1)\n',
+    find: '    if (readSeqcountRetry(cpu, seqcount, fault.sequence, fault.turns))\n      return lockFailed(cpu, VmEvent.SPF_ABORT_PTE_MAP_LOCK_SEQ1)\n',
     replace:
-      '    if (readSeqcountRetry(cpu, seqcount, fault.sequence) && !looksTheSame(cpu, fault))\n      return lockFailed(cpu, VmEvent.SPF_ABORT_PTE_MAP_LOCK_SEQ1)\n',
+      '    if (readSeqcountRetry(cpu, seqcount, fault.sequence, fault.turns) && !looksTheSame(cpu, fault))\n      return lockFailed(cpu, VmEvent.SPF_ABORT_PTE_MAP_LOCK_SEQ1)\n',
   },
   {
     file: design,
     find: 'function abortReading(',
     replace: `function looksTheSame(cpu: Task, fault: FaultContext): boolean {
   const { heap } = cpu
+  const turns = readSeqcountTurns(cpu, fault.mm + Mm.mmapSeq)
   const sequence = readSeqcount(cpu, fault.mm + Mm.mmapSeq)
   const vma = findVmaRcu(cpu, fault.mm, fault.page)
   if ((sequence & 1) !== 0 || vma === 0) return false
@@ -29,8 +30,9 @@ const attributesCompared: readonly SourcePatch[] = [
     Atomics.load(heap, vma + Vma.vmPgoff) === fault.vmPgoff &&
     Atomics.load(heap, vma + Vma.vmFile) === fault.vmFile &&
     Atomics.load(heap, vma + Vma.anonVma) === fault.anonVma
+  fault.turns = turns
   fault.sequence = sequence
-  return same && !readSeqcountRetry(cpu, fault.mm + Mm.mmapSeq, sequence)
+  return same && !readSeqcountRetry(cpu, fault.mm + Mm.mmapSeq, sequence, turns)
 }
 
 function abortReading(`,

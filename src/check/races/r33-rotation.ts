@@ -29,7 +29,7 @@ export const rotation: Race = {
       patches: [
         {
           file: 'designs/zijlstra-2014.ts',
-          find: 'if (!readSeqcountRetry(cpu, mm + Mm.mmSeq, sequence)) return vma',
+          find: 'if (!readSeqcountRetry(cpu, mm + Mm.mmSeq, sequence, turns)) return vma',
           replace: 'if (sequence !== -1) return vma',
         },
       ],

@@ -19,7 +19,13 @@ import { findVmaRcu } from '../mm/vma-tree.ts'
 import { VmEvent, countVmEvent } from '../mm/vmstat.ts'
 import { rcuReadLock, rcuReadUnlock } from '../sync/rcu.ts'
 import { refcountInc } from '../sync/refcount.ts'
-import { readSeqBegin, readSeqcountRetry, writeSeqcountBegin, writeSeqcountEnd } from '../sync/seqcount.ts'
+import {
+  readSeqBegin,
+  readSeqcountRetry,
+  readSeqcountTurns,
+  writeSeqcountBegin,
+  writeSeqcountEnd,
+} from '../sync/seqcount.ts'
 import { spinTryLock, spinUnlock } from '../sync/spinlock.ts'
 import { DufourDesign } from './dufour.ts'
 
@@ -99,13 +105,14 @@ export class Dufour2019 extends DufourDesign {
 /** `find_vma_rcu`: the VMA at or behind the page with a reference on it, or 0. */
 function getVmaRcu(cpu: Task, mm: number, page: number): number {
   for (;;) {
+    const turns = readSeqcountTurns(cpu, mm + Mm.mmSeq)
     const sequence = readSeqBegin(cpu, mm + Mm.mmSeq)
     rcuReadLock(cpu)
     const vma = findVmaRcu(cpu, mm, page)
     // The tree's reference is not dropped before this section ends.
     if (vma !== 0) refcountInc(cpu, vma + Vma.refCount)
     rcuReadUnlock(cpu)
-    if (!readSeqcountRetry(cpu, mm + Mm.mmSeq, sequence)) return vma
+    if (!readSeqcountRetry(cpu, mm + Mm.mmSeq, sequence, turns)) return vma
     if (vma !== 0) putVma(cpu, vma)
   }
 }

@@ -26,6 +26,7 @@ import { VmaWriterDesign, isMoving } from './vma-writer.ts'
 
 export class Kamezawa2009Refcount extends VmaWriterDesign {
   override readonly speculates = true
+  override readonly vmaLock = 'count'
   override readonly speculatesOnFileMiss = true
   protected override readonly publishedCoversFlags = false
   protected override readonly publishedCoversMremap = false

@@ -20,6 +20,7 @@ import { VMA_ADJUST, VMA_UNLINK, Vma } from '../mm/vma.ts'
 import { releaseVmaNow, releaseVmaRcu } from '../mm/vma-release.ts'
 import { VmEvent, countVmEvent } from '../mm/vmstat.ts'
 import { rcuwaitUntil, rcuwaitWake } from '../sync/rcuwait.ts'
+import { readSeqcount, readSeqcountRetry, readSeqcountTurns } from '../sync/seqcount.ts'
 import { spinLock, spinUnlock } from '../sync/spinlock.ts'
 
 export class Kamezawa2009Version extends Design {
@@ -41,15 +42,16 @@ export class Kamezawa2009Version extends Design {
 
   override mmapReadLocked(cpu: Task, mm: number): void {
     cpu.versionMm = mm
-    cpu.version = Atomics.load(cpu.heap, mm + Mm.version)
+    cpu.versionTurns = readSeqcountTurns(cpu, mm + Mm.version)
+    cpu.version = readSeqcount(cpu, mm + Mm.version)
   }
 
   override mmapWriteLocked(cpu: Task, mm: number): void {
-    Atomics.add(cpu.heap, mm + Mm.version, 1)
+    moveVersion(cpu, mm)
   }
 
   override mmapWriteUnlocking(cpu: Task, mm: number): void {
-    Atomics.add(cpu.heap, mm + Mm.version, 1)
+    moveVersion(cpu, mm)
   }
 
   /** Also before borders move: pages of the VMA may be unmapped under another name afterwards. */
@@ -103,9 +105,16 @@ export class Kamezawa2009Version extends Design {
   }
 }
 
+/** The mmap lock is held for write. The turns move first: who compares looks at them last (see sync/seqcount.ts). */
+function moveVersion(cpu: Task, mm: number): void {
+  const { heap } = cpu
+  if (Atomics.load(heap, mm + Mm.version) === -1) Atomics.add(heap, mm + Mm.versionTurns, 1)
+  Atomics.add(heap, mm + Mm.version, 1)
+}
+
 /** Nobody held the mmap lock for write since this thread last held it for reading. */
 function isCurrent(cpu: Task, mm: number): boolean {
-  return cpu.versionMm === mm && cpu.version === Atomics.load(cpu.heap, mm + Mm.version)
+  return cpu.versionMm === mm && !readSeqcountRetry(cpu, mm + Mm.version, cpu.version, cpu.versionTurns)
 }
 
 /** `lookup_vma_cache`: the VMA that the page-table page remembers, with this fault counted in it, or 0. */

@@ -53,7 +53,7 @@ export class Lespinasse2021File extends Lespinasse2021 {
   /** `__do_fault` and `do_fault_around`. If the count has not moved, the VMA has its file for the whole section. */
   override fileFaultBegin(cpu: Task, fault: FaultContext): boolean {
     rcuReadLock(cpu)
-    if (!readSeqcountRetry(cpu, fault.mm + Mm.mmapSeq, fault.sequence)) return true
+    if (!readSeqcountRetry(cpu, fault.mm + Mm.mmapSeq, fault.sequence, fault.turns)) return true
     rcuReadUnlock(cpu)
     countSpfEvent(cpu, VmEvent.SPF_ABORT_FAULT)
     return false

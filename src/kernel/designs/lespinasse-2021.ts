@@ -29,7 +29,13 @@ import { releaseVmaNow, releaseVmaRcu } from '../mm/vma-release.ts'
 import { vmacacheFind, vmacacheUpdate } from '../mm/vmacache.ts'
 import { type VmEventName, VmEvent, countSpfEvent, countVmEvent } from '../mm/vmstat.ts'
 import { rcuReadLock, rcuReadUnlock } from '../sync/rcu.ts'
-import { readSeqcount, readSeqcountRetry, writeSeqcountBegin, writeSeqcountEnd } from '../sync/seqcount.ts'
+import {
+  readSeqcount,
+  readSeqcountRetry,
+  readSeqcountTurns,
+  writeSeqcountBegin,
+  writeSeqcountEnd,
+} from '../sync/seqcount.ts'
 import { spinTryLock, spinUnlock } from '../sync/spinlock.ts'
 
 /** The counters of every version. */
@@ -116,6 +122,7 @@ export class Lespinasse2021 extends Design {
     // A thread alone has nobody to wait for; not counted as an attempt.
     if (Atomics.load(cpu.heap, mm + Mm.users) === 1) return VM_FAULT_RETRY
     countVmEvent(cpu, VmEvent.spf_attempt)
+    fault.turns = readSeqcountTurns(cpu, mm + Mm.mmapSeq)
     fault.sequence = readSeqcount(cpu, mm + Mm.mmapSeq)
     if ((fault.sequence & 1) !== 0) return abortSpf(cpu, VmEvent.SPF_ABORT_ODD)
     rcuReadLock(cpu)
@@ -128,7 +135,7 @@ export class Lespinasse2021 extends Design {
     // From here on only the copy is used, and it is known to be one of a VMA that was in the tree as a whole (I2,
     // R24, R34). The patch looks at the kind of VMA before it leaves RCU, on the live VMA (R29); on the copy, nothing
     // stale is followed.
-    if (readSeqcountRetry(cpu, mm + Mm.mmapSeq, fault.sequence))
+    if (readSeqcountRetry(cpu, mm + Mm.mmapSeq, fault.sequence, fault.turns))
       return abortSpf(cpu, VmEvent.SPF_ABORT_VMA_COPY)
     if (!copyContainsPage(fault)) return abortSpf(cpu, VmEvent.SPF_ABORT_UNMAPPED)
     if (!this.canSpeculate(cpu, fault)) return abortSpf(cpu, VmEvent.SPF_ABORT_NO_SPECULATE)
@@ -143,14 +150,14 @@ export class Lespinasse2021 extends Design {
     walkBegin(cpu)
     // The tables that the walk saw are still the right ones now, and from here the window keeps them from being freed
     // (I4).
-    if (readSeqcountRetry(cpu, seqcount, fault.sequence))
+    if (readSeqcountRetry(cpu, seqcount, fault.sequence, fault.turns))
       return lockFailed(cpu, VmEvent.SPF_ABORT_PTE_MAP_LOCK_SEQ1)
     // A try: the holder may be waiting for this CPU to flush its TLB while interrupts are off here (R11), and a loop
     // could starve (R12).
     if (!spinTryLock(cpu, fault.table + PageTable.ptl))
       return lockFailed(cpu, VmEvent.SPF_ABORT_PTE_MAP_LOCK_PTL)
     // Whoever changes this entry from now on needs the lock that this fault holds (I3, I8).
-    if (readSeqcountRetry(cpu, seqcount, fault.sequence)) {
+    if (readSeqcountRetry(cpu, seqcount, fault.sequence, fault.turns)) {
       spinUnlock(cpu, fault.table + PageTable.ptl)
       return lockFailed(cpu, VmEvent.SPF_ABORT_PTE_MAP_LOCK_SEQ2)
     }

@@ -5,7 +5,8 @@
 // and is done with it as if it held the mmap lock, page tables included. A writer, who holds the mmap lock, locks each
 // VMA that it changes, waits until the faults in it are done, and unlocks them all at once by giving up the mmap lock:
 // a VMA is locked for write while its number is the one of its mm. A number that is equal by accident turns a fault
-// away; the reverse cannot happen.
+// away. Linux lets a writer rely on it too, and not wait where the number says that it has locked the VMA before; here
+// it waits each time, as the number may be from the last time round.
 
 import type { DesignDescription } from '../mm/design.ts'
 import type { FaultContext } from '../mm/fault-context.ts'
@@ -95,7 +96,6 @@ export class PerVmaLock2023 extends PerVmaDesign {
 function vmaStartWrite(cpu: Task, vma: number): void {
   const { heap } = cpu
   const mmLockSeq = Atomics.load(heap, heap[vma + Vma.vmMm] + Mm.mmLockSeq)
-  if (Atomics.load(heap, vma + Vma.vmLockSeq) === mmLockSeq) return
   // The semaphore only waits for readers; the number is the lock.
   downWrite(cpu, vma + Vma.vmLock)
   Atomics.store(heap, vma + Vma.vmLockSeq, mmLockSeq)

@@ -98,11 +98,13 @@ export class PerVmaRefcount2025 extends PerVmaDesign {
   }
 }
 
-/** `__vma_start_write`. A VMA that is not yet part of the tree has no readers to wait for. */
+/**
+ * `__vma_start_write`. A VMA that is not yet part of the tree has no readers to wait for. Any other may have, also where
+ * its number says that it is locked, see per-vma.ts.
+ */
 function vmaStartWrite(cpu: Task, vma: number, change: number): void {
   const { heap } = cpu
   const mmLockSeq = Atomics.load(heap, heap[vma + Vma.vmMm] + Mm.mmLockSeq)
-  if (Atomics.load(heap, vma + Vma.vmLockSeq) === mmLockSeq) return
   if (change === VMA_LINK) {
     Atomics.store(heap, vma + Vma.vmLockSeq, mmLockSeq)
     return

@@ -17,6 +17,7 @@ import { type VmEventName, VmEvent, countVmEvent } from '../mm/vmstat.ts'
 export abstract class PerVmaDesign extends Design {
   override readonly speculates = true
   override readonly rangeTree = true
+  override readonly vmaLock = 'number'
   /** PER_VMA_LOCK_STATS. */
   override readonly events: readonly VmEventName[] = [
     'vma_lock_success',
@@ -51,7 +52,11 @@ export abstract class PerVmaDesign extends Design {
   }
 }
 
-/** A number that is equal by accident turns a fault away; the reverse cannot happen. */
+/**
+ * For faults. Within one hold of the mmap lock the number of the mm stands still, so that a VMA that was locked in it is
+ * seen to be. One whose number is equal by accident, as the numbers come round at 2^32, turns the fault away. A writer
+ * must not ask: it would take the VMA for locked, and not wait for the fault that is in it.
+ */
 export function isWriteLocked(cpu: Task, mm: number, vma: number): boolean {
   return Atomics.load(cpu.heap, vma + Vma.vmLockSeq) === Atomics.load(cpu.heap, mm + Mm.mmLockSeq)
 }

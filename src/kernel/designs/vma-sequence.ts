@@ -11,12 +11,19 @@ import { copyVma, walkSpeculatively } from '../mm/speculative.ts'
 import type { Task } from '../mm/task.ts'
 import { VMA_UNMAP, VMA_ZAP, Vma } from '../mm/vma.ts'
 import { VmEvent, countVmEvent } from '../mm/vmstat.ts'
-import { readSeqcount, readSeqcountRetry, writeSeqcountBegin, writeSeqcountEnd } from '../sync/seqcount.ts'
+import {
+  readSeqcount,
+  readSeqcountRetry,
+  readSeqcountTurns,
+  writeSeqcountBegin,
+  writeSeqcountEnd,
+} from '../sync/seqcount.ts'
 import { spinLock, spinTryLock } from '../sync/spinlock.ts'
 import { VmaWriterDesign } from './vma-writer.ts'
 
 export abstract class VmaSequenceDesign extends VmaWriterDesign {
   override readonly speculates = true
+  override readonly vmaLock = 'sequence'
 
   // -------------------------------------------------------------------------------------------------------------------
   // Writers
@@ -55,6 +62,7 @@ export abstract class VmaSequenceDesign extends VmaWriterDesign {
   /** Takes the count and a copy of the VMA. False: it is dead or being written. */
   protected snapshot(cpu: Task, fault: FaultContext, vma: number): boolean {
     fault.vma = vma
+    fault.turns = readSeqcountTurns(cpu, vma + Vma.vmSequence)
     fault.sequence = readSeqcount(cpu, vma + Vma.vmSequence)
     if ((fault.sequence & 1) !== 0 || Atomics.load(cpu.heap, vma + Vma.detached) !== 0) return false
     copyVma(cpu, fault, vma)
@@ -65,7 +73,7 @@ export abstract class VmaSequenceDesign extends VmaWriterDesign {
   protected hasChanged(cpu: Task, fault: FaultContext): boolean {
     return (
       Atomics.load(cpu.heap, fault.vma + Vma.detached) !== 0 ||
-      readSeqcountRetry(cpu, fault.vma + Vma.vmSequence, fault.sequence)
+      readSeqcountRetry(cpu, fault.vma + Vma.vmSequence, fault.sequence, fault.turns)
     )
   }
 

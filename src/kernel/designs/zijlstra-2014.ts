@@ -17,7 +17,13 @@ import type { Task } from '../mm/task.ts'
 import { releaseVmaAndFileSrcu } from '../mm/vma-release.ts'
 import { findVmaRcu } from '../mm/vma-tree.ts'
 import { type VmEventName, VmEvent, countVmEvent } from '../mm/vmstat.ts'
-import { readSeqBegin, readSeqcountRetry, writeSeqcountBegin, writeSeqcountEnd } from '../sync/seqcount.ts'
+import {
+  readSeqBegin,
+  readSeqcountRetry,
+  readSeqcountTurns,
+  writeSeqcountBegin,
+  writeSeqcountEnd,
+} from '../sync/seqcount.ts'
 import { spinUnlock } from '../sync/spinlock.ts'
 import { srcuReadLock, srcuReadUnlock } from '../sync/srcu.ts'
 import { VmaSequenceDesign, lockTableInterruptsOff } from './vma-sequence.ts'
@@ -95,8 +101,9 @@ export class Zijlstra2014 extends VmaSequenceDesign {
 /** `find_vma_srcu`: what a tree at rest contains. It waits for a writer of the tree, who is never long at work. */
 export function findVmaSrcu(cpu: Task, mm: number, page: number): number {
   for (;;) {
+    const turns = readSeqcountTurns(cpu, mm + Mm.mmSeq)
     const sequence = readSeqBegin(cpu, mm + Mm.mmSeq)
     const vma = findVmaRcu(cpu, mm, page)
-    if (!readSeqcountRetry(cpu, mm + Mm.mmSeq, sequence)) return vma
+    if (!readSeqcountRetry(cpu, mm + Mm.mmSeq, sequence, turns)) return vma
   }
 }

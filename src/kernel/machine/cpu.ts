@@ -6,7 +6,7 @@
 //   bit 0  INSIDE     set on entry, cleared on exit
 //   bit 1  INTERRUPT  another CPU has put a call into the mailbox and waits for the answer
 //   bit 2  FLUSH      while this CPU was outside, a translation was withdrawn: flush the TLB on entry
-//   bit 3  STOP       a CPU was lost; entering is refused
+//   bit 3  STOP       entering is refused: a CPU was lost, or this one's thread is about to be ended
 //   bit 4  CLAIMED    it is outside, and another CPU is at work on what it keeps for itself: entering waits
 //   bits 5..31        how often it entered, so that a grace period can tell one stay from the next
 //
@@ -57,8 +57,10 @@ export interface Tracepoints {
  * negative errno; none may throw, or use the machine but for the frames that it is given.
  */
 export interface Host {
-  /** Called about every 100 ms while this CPU sleeps; may find that another thread has died. */
+  /** Called about every 100 ms while this CPU waits; may find that another thread has died. */
   stillWaiting(): void
+  /** Called in every turn of a loop that waits without sleeping. Returns true about every 100 ms. */
+  waitsLong(): boolean
   /**
    * Reads from page `index` of the file on into `count` frames, in order. Returns the bytes read, fewer than asked for
    * only at the end of the file, or a negative errno.
@@ -70,7 +72,7 @@ export interface Host {
   syncFile(file: number): number
   /** Gives the file a size of `pages` pages of which the last has `lastBytes` bytes. Returns 0 or a negative errno. */
   truncateFile(file: number, pages: number, lastBytes: number): number
-  /** The kernel has freed the file. */
+  /** Nobody refers to the file any more: it is freed next. */
   forgetFile(file: number): void
 }
 
@@ -84,8 +86,13 @@ export class Cpu extends LockedHeap {
   tracepoints: Tracepoints | null = null
   host: Host | null = null
 
-  /** This thread is between entry and exit. Its own copy of INSIDE, to refuse a second entry before it does harm. */
+  /**
+   * This thread is between entry and exit, or asleep in between. Its own copy of that, to refuse a second entry before
+   * it does harm.
+   */
   entered = false
+  /** The host is at work for this thread, in the middle of a call. */
+  calledOut = false
   /** False while this CPU must not answer interrupts. */
   interruptsEnabled = true
   /** Depth of RCU read-side critical sections. */
@@ -122,27 +129,66 @@ export function perCpuBase(heap: Int32Array, id: number): number {
   return heap[Header.perCpu] + id * PER_CPU_WORDS
 }
 
-/** Enters the kernel. Throws CpuLostError when the machine has lost a CPU. */
+/**
+ * Enters the kernel, for an access. Throws CpuLostError when the machine has lost a CPU. A thread that has been ordered
+ * to stop (see thread-end.ts) sleeps here until it is ended.
+ */
 export function kernelEnter(cpu: Cpu): void {
-  if (cpu.entered) refuseReentry(cpu)
+  if (cpu.entered) endTornStay(cpu)
   const before = Atomics.add(cpu.heap, cpu.base, CPU_ENTRY + CPU_INSIDE)
   cpu.entered = true
   const news = CPU_INSIDE | CPU_INTERRUPT | CPU_FLUSH | CPU_STOP | CPU_CLAIMED
   if ((before & news) !== 0) kernelEnterSlow(cpu, before)
 }
 
-function refuseReentry(cpu: Cpu): never {
-  // Who lost the machine inside the kernel never left it.
+/** Enters the kernel, for a call. What dies between this and {@link callExit} leaves work undone. */
+export function callEnter(cpu: Cpu): void {
+  kernelEnter(cpu)
+  beginWork(cpu)
+}
+
+export function callExit(cpu: Cpu): void {
+  endWork(cpu)
+  kernelExit(cpu)
+}
+
+/**
+ * From here to {@link endWork} this CPU may hold something, or have something half done: should its thread die,
+ * the machine is lost. An access that needs no fault never comes here.
+ */
+export function beginWork(cpu: Cpu): void {
+  cpu.heap[cpu.base + PerCpu.atWork] = 1
+}
+
+export function endWork(cpu: Cpu): void {
+  cpu.heap[cpu.base + PerCpu.atWork] = 0
+}
+
+/**
+ * The thread enters a second time. Either the kernel itself has called it, which is refused; or an exception has gone
+ * through the kernel that no handler sees, as where the host cuts off a script that runs too long. Nothing was held
+ * then if it was at no work, and the stay is ended here; else the machine is lost.
+ */
+function endTornStay(cpu: Cpu): void {
   throwIfCpuLost(cpu)
-  throw new KernelReentryError('the memory of a machine is used by what the kernel itself has called')
+  if (cpu.calledOut)
+    throw new KernelReentryError('the memory of a machine is used by what the kernel itself has called')
+  if (cpu.heap[cpu.base + PerCpu.atWork] !== 0) {
+    declareCpuLost(cpu.heap, cpu.id)
+    throwIfCpuLost(cpu)
+  }
+  cpu.interruptsEnabled = true
+  kernelExit(cpu)
 }
 
 function kernelEnterSlow(cpu: Cpu, before: number): void {
   bugOn((before & CPU_INSIDE) !== 0, `two threads on CPU ${cpu.id}`)
-  if ((before & CPU_STOP) !== 0) {
-    cpu.entered = false
-    Atomics.sub(cpu.heap, cpu.base, CPU_INSIDE)
+  if ((before & CPU_STOP) !== 0 && !mayFinish(cpu)) {
+    kernelExit(cpu)
     throwIfCpuLost(cpu)
+    waitForEnd(cpu)
+    kernelEnter(cpu)
+    return
   }
   if ((before & CPU_CLAIMED) !== 0) waitForClaimant(cpu)
   if ((before & CPU_FLUSH) !== 0) {
@@ -150,6 +196,24 @@ function kernelEnterSlow(cpu: Cpu, before: number): void {
     flushTlb(cpu)
   }
   if ((before & CPU_INTERRUPT) !== 0) serviceInterrupts(cpu)
+}
+
+/** Whether a CPU that is to stop comes back from a sleep in the kernel, and has to finish what it has begun. */
+function mayFinish(cpu: Cpu): boolean {
+  return (
+    Atomics.load(cpu.heap, Header.lostCpu) === 0 && Atomics.load(cpu.heap, cpu.base + PerCpu.asleep) !== 0
+  )
+}
+
+/** Sleeps outside the kernel, as long as this thread is ordered to stop. */
+function waitForEnd(cpu: Cpu): void {
+  const { heap, base } = cpu
+  for (;;) {
+    const state = Atomics.load(heap, base)
+    if ((state & CPU_STOP) === 0) return
+    Atomics.wait(heap, base, state, SLEEP_CHECK_MS)
+    throwIfCpuLost(cpu)
+  }
 }
 
 /** Leaves the kernel. An interrupt that arrived meanwhile is answered first, since its sender waits. */
@@ -315,6 +379,9 @@ function sendCall(cpu: Cpu, target: number): boolean {
 function serviceInterrupts(cpu: Cpu): void {
   if (!cpu.interruptsEnabled) return
   const { heap, base } = cpu
+  // A call that is taken out of the mailbox has to be answered.
+  const work = heap[base + PerCpu.atWork]
+  beginWork(cpu)
   Atomics.and(heap, base, ~CPU_INTERRUPT)
   for (let word = 0; word * 32 < cpu.cpuCount; word++) {
     let bits = Atomics.exchange(heap, base + PerCpu.mailbox + word, 0)
@@ -324,6 +391,7 @@ function serviceInterrupts(cpu: Cpu): void {
       answerCall(cpu, perCpuBase(heap, word * 32 + bit))
     }
   }
+  heap[base + PerCpu.atWork] = work
 }
 
 function answerCall(cpu: Cpu, sender: number): void {
@@ -375,10 +443,17 @@ export function flushTlbRange(cpu: Cpu, root: number, start: number, end: number
 // ---------------------------------------------------------------------------------------------------------------------
 // Waiting
 
-/** One turn of a loop that waits for another CPU: answers interrupts, gives the other hardware thread a chance. */
+/**
+ * One turn of a loop that waits for another CPU: answers interrupts, gives the other hardware thread a chance. Throws
+ * CpuLostError where that CPU has died.
+ */
 export function cpuRelax(cpu: Cpu): void {
   pollInterrupts(cpu)
   Atomics.pause()
+  if (cpu.host !== null && cpu.host.waitsLong()) {
+    cpu.host.stillWaiting()
+    throwIfCpuLost(cpu)
+  }
 }
 
 /**
@@ -463,9 +538,13 @@ export function leaveForHost(cpu: Cpu): void {
   bugOn(!cpu.interruptsEnabled, 'sleeping with interrupts disabled')
   Atomics.store(cpu.heap, cpu.base + PerCpu.asleep, 1)
   kernelExit(cpu)
+  cpu.entered = true
+  cpu.calledOut = true
 }
 
 export function returnFromHost(cpu: Cpu): void {
+  cpu.calledOut = false
+  cpu.entered = false
   kernelEnter(cpu)
   Atomics.store(cpu.heap, cpu.base + PerCpu.asleep, 0)
 }

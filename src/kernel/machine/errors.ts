@@ -4,6 +4,11 @@
 
 export type AccessKind = 'r' | 'w' | 'x'
 
+/** An address to read: those of programs in hexadecimal digits, any other number as it is. */
+export function addressText(address: number): string {
+  return address >= 0 && address <= Number.MAX_SAFE_INTEGER ? `0x${address.toString(16)}` : String(address)
+}
+
 /** The `si_code` of a SIGSEGV. */
 export type SegmentationFaultCode = 'SEGV_MAPERR' | 'SEGV_ACCERR' | 'SEGV_PKUERR'
 
@@ -22,7 +27,7 @@ export class SegmentationFault extends Error {
   readonly access: AccessKind
 
   constructor(code: SegmentationFaultCode, address: number, cpu: number, access: AccessKind) {
-    super(`${code} at 0x${address.toString(16)} (${access}) on CPU ${cpu}`)
+    super(`${code} at ${addressText(address)} (${access}) on CPU ${cpu}`)
     this.code = code
     this.address = address
     this.cpu = cpu

@@ -63,6 +63,14 @@ export class PhysicalMemory {
   }
 }
 
+/**
+ * `length` bytes of `array`, from its byte `from` on. Unlike `subarray`, which asks the array for a constructor, it
+ * runs no code but its own.
+ */
+export function viewOf(array: Uint8Array, from: number, length: number): Uint8Array {
+  return new Uint8Array(array.buffer, array.byteOffset + from, length)
+}
+
 /** Makes room for at least `frameCount` frames. Throws a RangeError when the host has not that much memory. */
 export function createPhysicalMemory(frameCount: number): WebAssembly.Memory {
   const pages = Math.ceil(frameCount / WASM_PAGE_FRAMES)

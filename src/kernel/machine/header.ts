@@ -43,11 +43,20 @@ export const Header = layout('machine', WORDS, {
   /** All address spaces, linked, and the lock of that list. */
   mmList: 48,
   mmListLock: 49,
+  /** The last numbers that were given, two words each, and their lock: see sync/number.ts. */
   mmGeneration: 50,
-  fileGeneration: 52,
-  mmuNotifierGeneration: 56,
-  /** The last number that any VMA cache was told: never the same for two address spaces at one place of the heap. */
-  vmacacheSeqnum: 51,
+  mmGenerationHigh: 51,
+  fileGeneration: 56,
+  fileGenerationHigh: 57,
+  mmuNotifierGeneration: 58,
+  mmuNotifierGenerationHigh: 59,
+  numberLock: 60,
+  /**
+   * Above every number of the VMA caches of an address space that is gone, with its turns: one at the same place of the
+   * heap begins there. Guarded by the lock of the list.
+   */
+  vmacacheSeqnum: 61,
+  vmacacheTurns: 62,
   /** The one SRCU domain, `vma_srcu`: see sync/srcu.ts. */
   srcu: 64,
   /** A bit for every CPU that there may be, as `callFunctionMany` wants it. */
@@ -59,7 +68,10 @@ export const Header = layout('machine', WORDS, {
   /** Files that nobody refers to any more, whose pages are to be written back or thrown away, linked. */
   deadFiles: 55,
 
-  /** Where the two hands of the clock stand, see mm/reclaim.ts: a frame; an address space by its number, and a page. */
+  /**
+   * Where the two hands of the clock stand, see mm/reclaim.ts: a frame; an address space by the low half of its number,
+   * and a page.
+   */
   frameHand: RECLAIM,
   clockGeneration: RECLAIM + 1,
   clockPage: RECLAIM + 2,

@@ -17,12 +17,17 @@ export const PerCpu = layout('cpu', SLABS + SLAB_CACHES * SLAB_CPU_WORDS, {
   /** Entry count and flags, see cpu.ts. Other CPUs set the flags. */
   state: 0,
 
-  /** 1 while a thread is attached. */
+  /** Whether a thread is attached, see thread-end.ts. */
   online: 16,
   /** The lock word on which this CPU is halted, or 0: an interrupt must wake it. */
   haltedOn: 17,
   /** 1 while it sleeps in the kernel, outside for others but with work undone. */
   asleep: 20,
+  /**
+   * 1 while it may hold something, or have something half done: then the machine does not survive its death. Read by
+   * others only when its thread is dead.
+   */
+  atWork: 21,
   /** Bits of the CPUs that have called a function on this one. Written by all. */
   mailbox: 24,
   /** The host's names for the attached thread: of the runtime, and of the operating system (0 when unknown). */
@@ -58,6 +63,8 @@ export const PerCpu = layout('cpu', SLABS + SLAB_CACHES * SLAB_CPU_WORDS, {
   rcuWaitTail: 68,
   /** 0 when both lists are empty. */
   rcuPending: 69,
+  /** 1 while this CPU has callbacks in its hands that are on no list. Other CPUs read it. */
+  rcuRunning: 70,
 
   /** RSS changes that are not yet in the mm: which mm, how many events, and by kind. */
   rssMm: 80,

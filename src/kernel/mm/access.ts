@@ -4,7 +4,7 @@
 // cannot be taken away in between. A fault is handled and the instruction begins anew. Values that do not lie in one
 // page are moved byte by byte.
 
-import { disableInterrupts, kernelEnter, kernelExit } from '../machine/cpu.ts'
+import { beginWork, disableInterrupts, endWork, kernelEnter, kernelExit } from '../machine/cpu.ts'
 import {
   type AccessKind,
   BusError,
@@ -12,7 +12,7 @@ import {
   SegmentationFault,
   type SegmentationFaultCode,
 } from '../machine/errors.ts'
-import { PAGE_SIZE, PAGE_WORDS } from '../machine/frames.ts'
+import { PAGE_SIZE, PAGE_WORDS, viewOf } from '../machine/frames.ts'
 import { ACCESS_EXECUTE, ACCESS_READ, ACCESS_WRITE, translate } from '../machine/mmu.ts'
 import { PTE_FRAME_SHIFT } from '../machine/pte.ts'
 import { noteStore, noteWritten, sectorMask } from '../machine/sectors.ts'
@@ -51,6 +51,7 @@ function accessFrame(cpu: Task, mm: number, address: number, access: number): nu
 
 /** Handles faults until the access has a translation. */
 function faultIn(cpu: Task, mm: number, address: number, page: number, access: number): number {
+  beginWork(cpu)
   for (;;) {
     const errorCode = cpu.faultError
     if (cpu.firstFaultError === 0) cpu.firstFaultError = errorCode
@@ -60,7 +61,9 @@ function faultIn(cpu: Task, mm: number, address: number, page: number, access: n
     if ((result & VM_FAULT_ERROR) !== 0) raiseSignal(cpu, result, address, access)
     disableInterrupts(cpu)
     const entry = translate(cpu, mm + Mm.pgd, page, access)
-    if (entry !== 0) return entry
+    if (entry === 0) continue
+    endWork(cpu)
+    return entry
   }
 }
 
@@ -71,6 +74,7 @@ function accessDone(cpu: Task): void {
 
 /** Leaves the kernel and throws what the `result` of a fault says. */
 export function raiseSignal(cpu: Task, result: number, address: number, access: number): never {
+  endWork(cpu)
   kernelExit(cpu)
   if ((result & VM_FAULT_OOM) !== 0) throw new FaultOutOfMemory(address)
   if ((result & VM_FAULT_SIGBUS) !== 0) {
@@ -164,7 +168,7 @@ export function readBytes(cpu: Task, mm: number, address: number, target: Uint8A
     const from = frame * PAGE_SIZE + offset
     if (length <= SMALL_MOVE)
       for (let byte = 0; byte < length; byte++) target[done + byte] = cpu.memory.bytes[from + byte]
-    else target.set(cpu.memory.bytes.subarray(from, from + length), done)
+    else target.set(viewOf(cpu.memory.bytes, from, length), done)
     accessDone(cpu)
     done += length
   }
@@ -181,10 +185,7 @@ export function writeBytes(cpu: Task, mm: number, address: number, source: Uint8
     if (length <= SMALL_MOVE)
       for (let byte = 0; byte < length; byte++) cpu.memory.bytes[to + byte] = source[done + byte]
     else
-      cpu.memory.bytes.set(
-        done === 0 && length === source.length ? source : source.subarray(done, done + length),
-        to,
-      )
+      cpu.memory.bytes.set(done === 0 && length === source.length ? source : viewOf(source, done, length), to)
     accessDone(cpu)
     done += length
   }

@@ -24,7 +24,7 @@ import { pteMapLock } from './pte-lock.ts'
 import { allocPage } from './reclaim.ts'
 import { addMmCounterFast } from './rss.ts'
 import type { Task } from './task.ts'
-import { VM_SHARED, VM_WRITE } from './vma.ts'
+import { VM_SHARED, VM_WRITE, Vma } from './vma.ts'
 import { VmEvent, countSpfEvent } from './vmstat.ts'
 
 const UNSTABLE = -2
@@ -91,7 +91,7 @@ export function faultAnonVma(cpu: Task, fault: FaultContext): boolean {
 }
 
 /**
- * The frame is this fault's alone; reclaim, which looks at all frames, and late lookups leave it be until the count.
+ * `__page_set_anon_rmap`. The frame is this fault's alone; reclaim, which looks at all frames, and late lookups leave it be until the count.
  */
 export function initAnonymousPage(cpu: Task, fault: FaultContext, frame: number): void {
   const { heap } = cpu
@@ -100,6 +100,8 @@ export function initAnonymousPage(cpu: Task, fault: FaultContext, frame: number)
   if (Atomics.load(heap, page + Page.mapping) !== 0) Atomics.store(heap, page + Page.mapping, 0)
   if (Atomics.load(heap, page + Page.flags) !== 0) Atomics.store(heap, page + Page.flags, 0)
   heap[page + Page.index] = fault.page - fault.vmStart + fault.vmPgoff
+  heap[page + Page.anonVma] =
+    fault.anonVma !== 0 ? fault.anonVma : Atomics.load(heap, fault.vma + Vma.anonVma)
   Atomics.store(heap, page + Page.refcount, 1)
 }
 

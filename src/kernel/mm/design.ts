@@ -4,7 +4,7 @@
 // commit. The rest of the fault is written once, in the handlers, which reach the page table only through the commit
 // primitive. The hooks do nothing unless a design overrides them; the classic design overrides none.
 
-import { waitForGracePeriod } from '../sync/grace.ts'
+import { synchronizeRcu } from '../sync/rcu.ts'
 import type { FaultContext } from './fault-context.ts'
 import { VM_FAULT_RETRY } from './fault-context.ts'
 import { invalidateRangeEnd, invalidateRangeStart, mmHasNotifiers } from './mmu-notifier.ts'
@@ -47,6 +47,11 @@ export abstract class Design {
    * cache, or any, for which the fault may have to sleep.
    */
   readonly speculatesOnSwap: 'never' | 'cached' | 'any' = 'never'
+  /**
+   * What says that a VMA is locked for writing: the mmap lock alone; its number, which is then the one of its mm; its
+   * sequence count, which is odd; its reference count, which is 0.
+   */
+  readonly vmaLock: 'mmap' | 'number' | 'sequence' | 'count' = 'mmap'
   /** Whether each mm has a per-CPU semaphore for those who register MMU notifiers. */
   readonly locksNotifiers: boolean = false
   /** Published: a copy on write that gives up at its commit does not tell the observers of the end (race R18). */
@@ -107,7 +112,7 @@ export abstract class Design {
   notifierRegistering(_cpu: Task, _mm: number): void {}
   /** The observer is registered, and is used once the mmap lock is given up. */
   notifierRegistered(cpu: Task, _mm: number): void {
-    if (this.speculates && !cpu.config.PUBLISHED_FLAWS) waitForGracePeriod(cpu)
+    if (this.speculates && !cpu.config.PUBLISHED_FLAWS) synchronizeRcu(cpu)
   }
 
   /** Whether a fault without the mmap lock may make an anon_vma, which reads the neighbours of the VMA (race R23). */

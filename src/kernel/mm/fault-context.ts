@@ -52,7 +52,8 @@ export class FaultContext {
   /** The entry as the walk saw it. */
   originalPte = 0
 
-  /** The design's own: the sequence count at the start, and the pmd table that the walk went through. */
+  /** The design's own: the sequence count at the start and its turns, and the pmd table that the walk went through. */
   sequence = 0
+  turns = 0
   pmd = 0
 }

@@ -3,7 +3,7 @@
 // A place in a file is a number of bytes, up to 2^43. Writing holds the lock of the file (inode-lock.ts), so that it
 // meets no truncation; reading does not, and sees what is there page by page.
 
-import { PAGE_SIZE } from '../machine/frames.ts'
+import { PAGE_SIZE, viewOf } from '../machine/frames.ts'
 import { noteWritten, sectorMask } from '../machine/sectors.ts'
 import { FILE_HOST, File, addToPageCache, bytesInPage, loadPage } from './file.ts'
 import { freshPage, getFilePage } from './filemap.ts'
@@ -40,7 +40,7 @@ export function readFromFile(
     const frame = getFilePage(cpu, file, index)
     if (frame === 0) return done > 0 ? done : cpu.ioError
     const from = frame * PAGE_SIZE + within
-    target.set(cpu.memory.bytes.subarray(from, from + run), start + done)
+    target.set(viewOf(cpu.memory.bytes, from, run), start + done)
     setPageFlags(cpu, frame, PG_REFERENCED)
     putPage(cpu, frame)
     done += run
@@ -124,5 +124,5 @@ function copyToFrame(
   length: number,
 ): void {
   noteWritten(cpu, frame, sectorMask(within, length))
-  cpu.memory.bytes.set(source.subarray(start, start + length), frame * PAGE_SIZE + within)
+  cpu.memory.bytes.set(viewOf(source, start, length), frame * PAGE_SIZE + within)
 }

@@ -14,6 +14,7 @@ import { bugOn } from '../machine/errors.ts'
 import { Header } from '../machine/header.ts'
 import { layout } from '../machine/layout.ts'
 import { refcountDecAndTest, refcountDecNotOne, refcountInc, refcountIncNotZero } from '../sync/refcount.ts'
+import { forgetNumber, takeNumber } from '../sync/number.ts'
 import { spinLock, spinUnlock } from '../sync/spinlock.ts'
 import { CACHE_FILE, CACHE_PATH, CACHE_RADIX_NODE } from './caches.ts'
 import { unaccountMemory, vmEnoughMemory } from './overcommit.ts'
@@ -36,17 +37,10 @@ export const File = layout('file', FILE_WORDS, {
   root: 5,
   /** The next file of the host. */
   nextFile: 6,
-  /** Which of all files of the machine it is; 0 once it is gone. */
-  generation: 7,
   /** Pages in the cache. */
   cachedPages: 8,
-  /** How often the host was given something, and how much of that it has made safe; see writeback.ts. */
-  hostChanges: 9,
-  /**
-   * `errseq_t`: the errno of the last failed write-back, and in the bits above it how many failed; and what was told.
-   */
-  errorSequence: 10,
-  errorSeen: 11,
+  /** The negative errno of the last write-back that failed, until somebody was told; else 0. */
+  writeError: 10,
   /** `mmap_miss`: how many faults in a row did not find their page; see readahead.ts. */
   mmapMiss: 12,
   /** Files that nobody refers to any more are linked until they are buried. */
@@ -62,7 +56,15 @@ export const File = layout('file', FILE_WORDS, {
   hostDeviceHigh: 20,
   hostInodeLow: 21,
   hostInodeHigh: 22,
-  hostChangesSafe: 24,
+
+  /** Which of all files of the machine it is, see sync/number.ts; 0 once it is gone. */
+  generation: 24,
+  generationHigh: 25,
+  /** How often the host was given something, and how much of that it has made safe, guarded by `lock`; see writeback.ts. */
+  hostChanges: 26,
+  hostChangesHigh: 27,
+  hostChangesSafe: 28,
+  hostChangesSafeHigh: 29,
 })
 
 /** Somebody refers to the file, or has since its burial began. */
@@ -105,7 +107,7 @@ export function createFile(cpu: Task, pages: number, lastBytes: number, flags: n
   const file = slabAlloc(cpu, CACHE_FILE)
   if (file === 0) return 0
   cpu.heap.fill(0, file, file + FILE_WORDS)
-  cpu.heap[file + File.generation] = Atomics.add(cpu.heap, Header.fileGeneration, 1) + 1
+  takeNumber(cpu, Header.fileGeneration, file + File.generation)
   cpu.heap[file + File.pages] = pages
   cpu.heap[file + File.lastBytes] = lastBytes
   cpu.heap[file + File.flags] = flags
@@ -157,7 +159,7 @@ export function freeFile(cpu: Task, file: number): void {
   spinUnlock(cpu, file + File.lock)
   const root = heap[file + File.root]
   if (root !== 0) freeRadixNode(cpu, root)
-  heap[file + File.generation] = 0
+  forgetNumber(cpu, file + File.generation)
   if (heap[file + File.hostPath] !== 0) slabFree(cpu, CACHE_PATH, heap[file + File.hostPath])
   if ((heap[file + File.flags] & FILE_ACCOUNT) !== 0) unaccountMemory(cpu, heap[file + File.pages])
   slabFree(cpu, CACHE_FILE, file)

@@ -180,6 +180,7 @@ export function freshPage(cpu: Task, frame: number, flags: number): number {
   const page = pageStruct(cpu, frame)
   Atomics.store(cpu.heap, page + Page.mapping, 0)
   Atomics.store(cpu.heap, page + Page.flags, flags)
+  cpu.heap[page + Page.anonVma] = 0
   Atomics.store(cpu.heap, page + Page.refcount, 1)
   return frame
 }

@@ -26,6 +26,7 @@ import { MM_ANON_PAGES, MM_FILE_PAGES, MM_SWAPENTS, Mm, RLIMIT_STACK, RSS_KINDS,
 import { createMm, destroyMm } from './mm-lifecycle.ts'
 import { mmapWriteLock, mmapWriteUnlock } from './mmap-lock.ts'
 import { invalidateRangeEnd, invalidateRangeStart } from './mmu-notifier.ts'
+import { isStable } from './oom-reaper.ts'
 import { unaccountMemory, vmEnoughMemory } from './overcommit.ts'
 import { getPage, isFilePage } from './page.ts'
 import { allocPteTable, findPmdTable, findPteTable, pteAddress } from './page-table.ts'
@@ -50,7 +51,7 @@ import { reserveVmaLink } from './vma-tree.ts'
 
 /**
  * Makes an address space with the mappings and contents of `parent`. It has no users yet. Returns 0 when there is no
- * memory for it; then nothing is left of it, and the parent is as it was, but for faults that it will take again.
+ * memory for it, or the OOM reaper has taken pages of the parent; then nothing is left of it, and the parent is as it was, but for faults that it will take again.
  */
 export function forkMm(cpu: Task, parent: number): number {
   const { heap } = cpu
@@ -70,9 +71,11 @@ export function forkMm(cpu: Task, parent: number): number {
   return copied ? child : 0
 }
 
-/** `dup_mmap`. Returns false when there is no memory. */
+/** `dup_mmap`. Returns false when there is no memory, or the OOM reaper has been in the parent. */
 function dupMmap(cpu: Task, parent: number, child: number): boolean {
   const { heap } = cpu
+  // MMF_UNSTABLE: what was reaped would be zeros in the child, and nobody would be told.
+  if (!isStable(cpu, parent)) return false
   inheritLimits(cpu, parent, child)
   dupPkeys(cpu, parent, child)
   heap[child + Mm.startBrk] = heap[parent + Mm.startBrk]

@@ -4,6 +4,7 @@
 // a file is known by, its device and inode, does not change; what it may be used for only grows.
 
 import { Header } from '../machine/header.ts'
+import { numberAt } from '../sync/number.ts'
 import { spinLock, spinUnlock } from '../sync/spinlock.ts'
 import { CACHE_PATH } from './caches.ts'
 import {
@@ -110,12 +111,12 @@ function nextHostFile(cpu: Task): number {
   let next = 0
   spinLock(cpu, Header.fileListLock)
   for (let file = heap[Header.fileList]; file !== 0; file = heap[file + File.nextFile]) {
-    const number = heap[file + File.generation]
-    if (number > cpu.walkFile && (next === 0 || number < heap[next + File.generation])) next = file
+    const number = numberAt(heap, file + File.generation)
+    if (number > cpu.walkFile && (next === 0 || number < numberAt(heap, next + File.generation))) next = file
   }
   if (next !== 0) {
     Atomics.add(heap, next + File.refcount, 1)
-    cpu.walkFile = heap[next + File.generation]
+    cpu.walkFile = numberAt(heap, next + File.generation)
   }
   spinUnlock(cpu, Header.fileListLock)
   return next
@@ -145,7 +146,7 @@ export function syncFileOfGeneration(cpu: Task, wanted: number, generation: numb
   spinLock(cpu, Header.fileListLock)
   let file = heap[Header.fileList]
   while (file !== 0 && file !== wanted) file = heap[file + File.nextFile]
-  const present = file !== 0 && heap[file + File.generation] === generation
+  const present = file !== 0 && numberAt(heap, file + File.generation) === generation
   if (present) Atomics.add(heap, file + File.refcount, 1)
   spinUnlock(cpu, Header.fileListLock)
   if (!present) return 0

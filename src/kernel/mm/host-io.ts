@@ -64,6 +64,15 @@ export function truncateOnHost(cpu: Task, file: number, pages: number, lastBytes
   return result
 }
 
+/** Has the host give up what it keeps for a file that nobody refers to any more. */
+export function forgetOnHost(cpu: Task, file: number): void {
+  const { host } = cpu
+  if (host === null) return
+  leaveForHost(cpu)
+  host.forgetFile(file)
+  returnFromHost(cpu)
+}
+
 /** Reads slots of the swap area, from `slot` on, into the first `count` of `cpu.ioFrames`. Returns bytes or -errno. */
 export function readSwapSlots(cpu: Task, slot: number, count: number): number {
   return readFromHost(cpu, cpu.heap[Header.swapFile], slot - 1, cpu.ioFrames, count)

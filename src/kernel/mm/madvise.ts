@@ -161,19 +161,20 @@ function advisePages(cpu: Task, mm: number, vma: number, start: number, end: num
 /**
  * `madvise_cold_page_range` and, with `gone`, `madvise_free_single_vma`: clears the accessed bit in the entries of
  * [start, end), as if nobody had used the pages for long, and the dirty bit if what they hold does not matter any more.
- * A write sets it again: the translations that would not are flushed before the call returns.
+ * A write sets it again: the translations that would not are flushed before the call returns. Also where another call
+ * has cleared the bit, or has taken the page, and has not flushed yet (Linux 99baac21e458).
  */
 function agePages(cpu: Task, mm: number, start: number, end: number, gone: boolean): void {
-  let changed = 0
+  let flush = false
   if (gone) invalidateRangeStart(cpu, mm, start, end)
   for (let page = start; page < end;) {
     const table = findPteTable(cpu, mm, page)
     const shift = table !== 0 || findPmdTable(cpu, mm, page) !== 0 ? PMD_SHIFT : PUD_SHIFT
     const stop = Math.min(((page >> shift) + 1) * 2 ** shift, end)
-    if (table !== 0) changed += agePtes(cpu, mm, table, page, stop, gone)
+    if (table !== 0 && (agePtes(cpu, mm, table, page, stop, gone) !== 0 || gone)) flush = true
     page = stop
   }
-  if (changed !== 0) flushTlbMm(cpu, mm, start, end)
+  if (flush) flushTlbMm(cpu, mm, start, end)
   if (gone) invalidateRangeEnd(cpu, mm)
 }
 

@@ -117,9 +117,8 @@ export function adjustVma(
 
 /** Case 8: `vma` is wholly taken in by `next`, which now begins at `start`. */
 function replaceByNext(cpu: Task, mm: number, vma: number, next: number, start: number, pgoff: number): void {
-  inheritAnonVma(cpu, next, vma)
   unlinkVma(cpu, mm, vma)
-  setBorders(cpu, next, start, cpu.heap[next + Vma.vmEnd], pgoff)
+  setBorders(cpu, next, start, cpu.heap[next + Vma.vmEnd], pgoff, vma)
   removeVma(cpu, vma)
 }
 
@@ -136,9 +135,8 @@ function swallowNext(
   const { heap } = cpu
   for (let gone = next; gone !== 0 && heap[gone + Vma.vmEnd] <= end; gone = heap[vma + Vma.vmNext]) {
     const goneEnd = heap[gone + Vma.vmEnd]
-    inheritAnonVma(cpu, vma, gone)
     unlinkVma(cpu, mm, gone)
-    setBorders(cpu, vma, start, goneEnd, pgoff)
+    setBorders(cpu, vma, start, goneEnd, pgoff, gone)
     removeVma(cpu, gone)
   }
   if (heap[vma + Vma.vmEnd] < end) setBorders(cpu, vma, start, end, pgoff)
@@ -147,10 +145,9 @@ function swallowNext(
 /** Case 5: `vma` takes in the first pages of `next`. */
 function moveBorderUp(cpu: Task, vma: number, next: number, start: number, end: number, pgoff: number): void {
   const { heap } = cpu
-  inheritAnonVma(cpu, vma, next)
   const moved = end - heap[next + Vma.vmStart]
   setBorders(cpu, next, end, heap[next + Vma.vmEnd], heap[next + Vma.vmPgoff] + moved)
-  setBorders(cpu, vma, start, end, pgoff)
+  setBorders(cpu, vma, start, end, pgoff, next)
 }
 
 /** Case 4: `next` takes in the last pages of `vma`. */
@@ -163,25 +160,24 @@ function moveBorderDown(
   pgoff: number,
 ): void {
   const { heap } = cpu
-  inheritAnonVma(cpu, next, vma)
   const moved = heap[vma + Vma.vmEnd] - end
   setBorders(cpu, vma, start, end, pgoff)
-  setBorders(cpu, next, end, heap[next + Vma.vmEnd], heap[next + Vma.vmPgoff] - moved)
+  setBorders(cpu, next, end, heap[next + Vma.vmEnd], heap[next + Vma.vmPgoff] - moved, vma)
 }
 
-/** A VMA that takes in pages of another must have its anon_vma, since the pages refer to it. */
-function inheritAnonVma(cpu: Task, vma: number, from: number): void {
-  if (Atomics.load(cpu.heap, vma + Vma.anonVma) === 0) anonVmaClone(cpu, vma, from)
-}
-
-/** Gives a linked VMA new borders, and tells the tree of the gaps. */
-function setBorders(cpu: Task, vma: number, start: number, end: number, pgoff: number): void {
+/**
+ * Gives a linked VMA new borders, and tells the tree of the gaps. A VMA that takes in pages of another, `source`, must
+ * have its anon_vma, since the pages refer to it. It gets it in the same write: Linux gave it before the VMA was locked,
+ * with a fault perhaps in it (d8ab9f7b644a).
+ */
+function setBorders(cpu: Task, vma: number, start: number, end: number, pgoff: number, source = 0): void {
   const { heap } = cpu
   const mm = heap[vma + Vma.vmMm]
   assertMmapWriteLocked(cpu, mm)
   const startChanged = heap[vma + Vma.vmStart] !== start
   const endChanged = heap[vma + Vma.vmEnd] !== end
   cpu.design.vmaWriteBegin(cpu, vma, VMA_ADJUST)
+  if (source !== 0 && Atomics.load(heap, vma + Vma.anonVma) === 0) anonVmaClone(cpu, vma, source)
   Atomics.store(heap, vma + Vma.vmStart, start)
   Atomics.store(heap, vma + Vma.vmEnd, end)
   Atomics.store(heap, vma + Vma.vmPgoff, pgoff)

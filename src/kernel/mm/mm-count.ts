@@ -1,6 +1,7 @@
 // `mm_count`: what keeps the struct of an address space in memory, while the address space itself may end.
 
 import { Header } from '../machine/header.ts'
+import { numberAt } from '../sync/number.ts'
 import { refcountDecAndTest, refcountInc } from '../sync/refcount.ts'
 import { RCU_FREE_MM, callRcu, defineRcuCallback } from '../sync/rcu.ts'
 import { spinLock, spinUnlock } from '../sync/spinlock.ts'
@@ -40,12 +41,12 @@ export function nextMm(cpu: Task): number {
   let next = 0
   spinLock(cpu, Header.mmListLock)
   for (let mm = heap[Header.mmList]; mm !== 0; mm = heap[mm + Mm.nextMm]) {
-    const number = heap[mm + Mm.generation]
-    if (number > generation && (next === 0 || number < heap[next + Mm.generation])) next = mm
+    const number = numberAt(heap, mm + Mm.generation)
+    if (number > generation && (next === 0 || number < numberAt(heap, next + Mm.generation))) next = mm
   }
   if (next !== 0) {
     grabMm(cpu, next)
-    cpu.walkGeneration = heap[next + Mm.generation]
+    cpu.walkGeneration = numberAt(heap, next + Mm.generation)
   }
   spinUnlock(cpu, Header.mmListLock)
   return next

@@ -4,6 +4,7 @@ import { flushTlb } from '../machine/cpu.ts'
 import { Header } from '../machine/header.ts'
 import { rcuRetire } from '../sync/rcu.ts'
 import { percpuRwsemWords } from '../sync/percpu-rwsem.ts'
+import { forgetNumber, takeNumber } from '../sync/number.ts'
 import { spinLock, spinUnlock } from '../sync/spinlock.ts'
 import { setLimitBytes } from './accounts.ts'
 import { CACHES, CACHE_MM, CACHE_PERCPU_RWSEM } from './caches.ts'
@@ -29,7 +30,7 @@ import { dropMmRss, syncMmRss } from './rss.ts'
 import { slabAlloc, slabDrainCpu, slabFree } from './slab.ts'
 import { finishCall } from './task-work.ts'
 import type { Task } from './task.ts'
-import { vmacacheInvalidate } from './vmacache.ts'
+import { vmacacheBegin, vmacacheEnd } from './vmacache.ts'
 
 /**
  * `mm_alloc`: an empty address space without users. `stackLimit` is in pages; the other limits are those that a Linux
@@ -58,10 +59,10 @@ export function createMm(cpu: Task, maxMapCount: number, stackLimit: number): nu
     heap.fill(0, lock, lock + percpuRwsemWords(cpu.cpuCount))
     heap[mm + Mm.mmuNotifierLock] = lock
   }
-  heap[mm + Mm.generation] = Atomics.add(heap, Header.mmGeneration, 1) + 1
-  vmacacheInvalidate(cpu, mm)
+  takeNumber(cpu, Header.mmGeneration, mm + Mm.generation)
   const list = Header.mmList
   spinLock(cpu, Header.mmListLock)
+  vmacacheBegin(cpu, mm)
   heap[mm + Mm.nextMm] = heap[list]
   heap[list] = mm
   spinUnlock(cpu, Header.mmListLock)
@@ -74,6 +75,7 @@ function forgetMm(cpu: Task, mm: number): void {
   let link: number = Header.mmList
   while (heap[link] !== mm) link = heap[link] + Mm.nextMm
   heap[link] = heap[mm + Mm.nextMm]
+  vmacacheEnd(cpu, mm)
   spinUnlock(cpu, Header.mmListLock)
 }
 
@@ -102,7 +104,7 @@ export function destroyMm(cpu: Task, mm: number): void {
   leaveMm(cpu, mm)
   forgetMm(cpu, mm)
   dropMmRss(cpu, mm)
-  heap[mm + Mm.generation] = 0
+  forgetNumber(cpu, mm + Mm.generation)
   dropMm(cpu, mm)
   finishCall(cpu)
 }

@@ -30,26 +30,26 @@ export const Mm = layout('mm_struct', MM_WORDS, {
   /** The end of the heap in bytes beyond `startBrk`, unsigned. */
   brkBytes: 7,
   maxMapCount: 8,
-  /** Moves whenever a VMA leaves the tree, so that the per-thread VMA caches know. */
-  vmacacheSeqnum: 10,
+  /** Moves whenever a VMA leaves the tree, so that the per-thread VMA caches know; and its turns, see vmacache.ts. */
+  vmacacheSeqnum: 9,
+  vmacacheTurns: 10,
   /** Dufour 2018: guards the tree, beside its root as in the patches; two words. */
   mmRbLock: 14,
   /** Zijlstra 2014, Dufour 2019: a seqlock around changes of the tree. */
   mmSeq: 11,
-  /** Which of all address spaces of the machine it is; 0 once it is destroyed. */
-  generation: 13,
-  /** The next address space of the machine. */
-  nextMm: 12,
+  mmSeqTurns: 12,
 
   mmapLock: MMAP_LOCK,
   /** Lespinasse: even while no writer holds the mmap lock, odd while one does. */
   mmapSeq: MMAP_SEQ,
+  mmapSeqTurns: MMAP_SEQ + 1,
   /** Kamezawa, 18 December 2009: moves when the mmap lock is taken for write and when it is given up. */
-  version: MMAP_SEQ + 1,
+  version: MMAP_SEQ + 2,
+  versionTurns: MMAP_SEQ + 3,
   /** Per-VMA lock: moves when the mmap lock, held for write, is given up; that unlocks every VMA. */
-  mmLockSeq: MMAP_SEQ + 2,
+  mmLockSeq: MMAP_SEQ + 4,
   /** Per-VMA reference count: the writer that waits for readers of a VMA, see sync/rcuwait.ts. */
-  vmaWriterWait: MMAP_SEQ + 3,
+  vmaWriterWait: MMAP_SEQ + 5,
 
   /** The root of the range tree of VMAs, where the design has one. Changed under the mmap lock held for write. */
   rangeRoot: MMAP_SEQ + 8,
@@ -69,6 +69,11 @@ export const Mm = layout('mm_struct', MM_WORDS, {
   rcuHead: PAGE_TABLE_LOCK + 2,
   /** `mm_count`: references on the struct, of which one stands for the address space itself. */
   count: PAGE_TABLE_LOCK + 4,
+  /** Which of all address spaces of the machine it is, see sync/number.ts; 0 once it is destroyed. */
+  generation: PAGE_TABLE_LOCK + 5,
+  generationHigh: PAGE_TABLE_LOCK + 6,
+  /** The next address space of the machine. */
+  nextMm: PAGE_TABLE_LOCK + 7,
 
   /** Threads that use this mm. Written by all. */
   users: CPU_MASK - 1,

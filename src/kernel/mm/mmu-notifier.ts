@@ -15,6 +15,7 @@
 import { bugOn } from '../machine/errors.ts'
 import { Header } from '../machine/header.ts'
 import { layout } from '../machine/layout.ts'
+import { advanceNumber, forgetNumber, takeNumber } from '../sync/number.ts'
 import { RCU_FREE_MMU_NOTIFIER, callRcu, defineRcuCallback, rcuReadLock, rcuReadUnlock } from '../sync/rcu.ts'
 import { spinLock, spinUnlock } from '../sync/spinlock.ts'
 import { CACHE_MMU_NOTIFIER } from './caches.ts'
@@ -35,18 +36,20 @@ export const MmuNotifier = layout('mmu_notifier', MMU_NOTIFIER_WORDS, {
   next: 0,
   mm: 1,
   rcuHead: 2,
-  /** Which of all observers of the machine it is; 0 once it is gone. */
+  /** Which of all observers of the machine it is, see sync/number.ts; 0 once it is gone. */
   generation: 4,
+  generationHigh: 5,
 
   /** KVM's `mmu_lock`: guards what follows. Nothing else is waited for by who holds it. */
   lock: 16,
   /** How many invalidations have ended; written under the lock. */
   invalidateSeq: 17,
+  invalidateSeqHigh: 18,
   /** How many are under way; written under the lock. */
-  invalidateInProgress: 18,
+  invalidateInProgress: 19,
   /** The pages [rangeStart, rangeEnd) cover all that are under way. */
-  rangeStart: 19,
-  rangeEnd: 20,
+  rangeStart: 20,
+  rangeEnd: 21,
   /** The shadow table, direct-mapped: page and entry, two words each. Page 0, which no program has, for none. */
   shadow: SHADOW,
 })
@@ -58,7 +61,7 @@ export function registerMmuNotifier(cpu: Task, mm: number): number {
   if (notifier === 0) return -ENOMEM
   heap.fill(0, notifier, notifier + MMU_NOTIFIER_WORDS)
   heap[notifier + MmuNotifier.mm] = mm
-  heap[notifier + MmuNotifier.generation] = Atomics.add(heap, Header.mmuNotifierGeneration, 1) + 1
+  takeNumber(cpu, Header.mmuNotifierGeneration, notifier + MmuNotifier.generation)
   mmapWriteLock(cpu, mm)
   cpu.design.notifierRegistering(cpu, mm)
   spinLock(cpu, mm + Mm.mmuNotifiersLock)
@@ -79,7 +82,7 @@ export function unregisterMmuNotifier(cpu: Task, notifier: number): void {
   while (heap[link] !== notifier) link = heap[link] + MmuNotifier.next
   Atomics.store(heap, link, heap[notifier + MmuNotifier.next])
   spinUnlock(cpu, mm + Mm.mmuNotifiersLock)
-  heap[notifier + MmuNotifier.generation] = 0
+  forgetNumber(cpu, notifier + MmuNotifier.generation)
   callRcu(cpu, notifier + MmuNotifier.rcuHead, RCU_FREE_MMU_NOTIFIER)
   finishCall(cpu)
 }
@@ -168,7 +171,7 @@ function beginInvalidation(cpu: Task, notifier: number, start: number, end: numb
 function endInvalidation(cpu: Task, notifier: number): void {
   const { heap } = cpu
   spinLock(cpu, notifier + MmuNotifier.lock)
-  Atomics.add(heap, notifier + MmuNotifier.invalidateSeq, 1)
+  advanceNumber(heap, notifier + MmuNotifier.invalidateSeq)
   const before = Atomics.sub(heap, notifier + MmuNotifier.invalidateInProgress, 1)
   bugOn(before <= 0, 'an observer hears of the end of an invalidation that it did not hear of before')
   spinUnlock(cpu, notifier + MmuNotifier.lock)
@@ -179,7 +182,16 @@ function endInvalidation(cpu: Task, notifier: number): void {
 
 /** The count that goes with a translation: to be read before the page is looked up. */
 export function invalidateSequence(cpu: Task, notifier: number): number {
-  return Atomics.load(cpu.heap, notifier + MmuNotifier.invalidateSeq)
+  spinLock(cpu, notifier + MmuNotifier.lock)
+  const sequence = lockedSequence(cpu, notifier)
+  spinUnlock(cpu, notifier + MmuNotifier.lock)
+  return sequence
+}
+
+/** The observer is locked, so that the two words belong together. */
+function lockedSequence(cpu: Task, notifier: number): number {
+  const high = cpu.heap[notifier + MmuNotifier.invalidateSeqHigh]
+  return high * 2 ** 32 + (cpu.heap[notifier + MmuNotifier.invalidateSeq] >>> 0)
 }
 
 /**
@@ -187,7 +199,7 @@ export function invalidateSequence(cpu: Task, notifier: number): number {
  * The observer is locked.
  */
 export function invalidateRetry(cpu: Task, notifier: number, page: number, sequence: number): boolean {
-  return isInvalidating(cpu, notifier, page) || invalidateSequence(cpu, notifier) !== sequence
+  return isInvalidating(cpu, notifier, page) || lockedSequence(cpu, notifier) !== sequence
 }
 
 /** An invalidation of `page` is under way. The observer is locked. */

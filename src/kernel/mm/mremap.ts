@@ -23,7 +23,16 @@ import { finishCall } from './task-work.ts'
 import type { Task } from './task.ts'
 import { getUnmappedArea } from './unmapped-area.ts'
 import { findVma, findVmaLinks } from './vma-tree.ts'
-import { VMA_PROTECT, VM_ACCOUNT, VM_LOCKED, VM_LOCKED_MASK, VM_SHARED, Vma, vmaPages } from './vma.ts'
+import {
+  VMA_ADJUST,
+  VMA_PROTECT,
+  VM_ACCOUNT,
+  VM_LOCKED,
+  VM_LOCKED_MASK,
+  VM_SHARED,
+  Vma,
+  vmaPages,
+} from './vma.ts'
 import { dupVmaToLink, linkVma, vmaGetFile } from './vma-link.ts'
 
 export const MREMAP_MAYMOVE = 1
@@ -308,7 +317,11 @@ function copyVma(cpu: Task, mm: number, vma: number, from: number, to: number, p
   if (merged !== 0) {
     // `dup_anon_vma`: the pages that come here refer to it, and a fork looks for them only where there is one. If the
     // old VMA was merged too, it is gone, and the one that took it in has what it had.
-    if (anonVma !== 0 && Atomics.load(heap, merged + Vma.anonVma) === 0) anonVmaClone(cpu, merged, vma)
+    if (anonVma !== 0 && Atomics.load(heap, merged + Vma.anonVma) === 0) {
+      cpu.design.vmaWriteBegin(cpu, merged, VMA_ADJUST)
+      anonVmaClone(cpu, merged, vma)
+      cpu.design.vmaWriteEnd(cpu, merged, VMA_ADJUST)
+    }
     return merged
   }
   const fresh = dupVmaToLink(cpu, vma, to)

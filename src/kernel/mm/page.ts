@@ -9,13 +9,18 @@ export const Page = layout('page', PAGE_STRUCT_WORDS, {
   refcount: 0,
   /** The file whose page cache holds this page, or 0 for anonymous memory. */
   mapping: 1,
-  /** The page's place in that file, in pages. */
+  /** The page's place in that file, in pages. Of anonymous memory, its place by the `vmPgoff` of every VMA that has it. */
   index: 2,
   flags: 3,
   /** The next frame in the free list. */
   next: 4,
   /** With PG_SWAPCACHE, the slot. */
   swapSlot: 5,
+  /**
+   * Of anonymous memory, the anon_vma of the VMA for which the page was made, which may be gone; 0 for a page that came
+   * from the swap area. Nobody needs it but those who check that VMAs and pages agree.
+   */
+  anonVma: 6,
 })
 
 /** The page was written since it was last clean. */

@@ -7,8 +7,10 @@
 //
 // A page table is looked at as a speculative fault looks at it, without the mmap lock: inside a window in which no
 // table can be freed, by try-lock of its lock. A table in which the lock shows an entry is in use, and stays as long as
-// the lock is held, since whoever frees it has to empty it first. What was taken out is flushed from all TLBs before it
-// is written or freed; a fault meanwhile finds the page in its cache and maps it again.
+// the lock is held, since whoever frees it has to empty it first. What was taken out is flushed from all TLBs before
+// the table is unlocked. Linux collects such flushes, and all who look at entries ask whether one is pending
+// (flush_tlb_batched_pending, 3ea277194daa); here nobody meets an entry whose old translation may still be used by a
+// CPU that does not hold the mmap lock. See docs/memory.md for who relies on it.
 
 import {
   CALL_FLUSH_TLB,
@@ -126,7 +128,7 @@ function turnHands(cpu: Task): number {
   let freed = 0
   for (let passage = 0; freed < RECLAIM_FRAMES; passage++) {
     freed += shrinkCaches(cpu)
-    const turning = Atomics.load(heap, Header.clockRevolutions) - revolution < 3
+    const turning = ((Atomics.load(heap, Header.clockRevolutions) - revolution) | 0) < 3
     if (turning && freed < RECLAIM_FRAMES) freed += ageMappings(cpu)
     else if (passage >= passages) break
   }
@@ -201,9 +203,8 @@ function ageMappings(cpu: Task): number {
 function unmapAndFree(cpu: Task, mm: number, start: number, end: number, all: boolean): number {
   reclaimStart(cpu, mm)
   unmapCold(cpu, mm, start, end, all)
-  const { clockFrames, clockCount } = cpu
-  if (clockCount !== 0) flushAllCpus(cpu, mm)
   reclaimEnd(cpu, mm)
+  const { clockFrames, clockCount } = cpu
   if (clockCount === 0) return 0
   for (let n = 0; n < clockCount; n++) unlockPage(cpu, clockFrames[n])
   writeCold(cpu, clockFrames, clockCount)
@@ -287,8 +288,8 @@ function endWindow(cpu: Task): void {
 }
 
 /**
- * Takes the pages of [start, end), all of one table, out of it that were not used since the hand last came; their
- * frames are in `cpu.clockFrames` then, locked, each with the reference that its entry had.
+ * Takes the pages of [start, end), all of one table, out of it that were not used since the hand last came, and flushes
+ * them; their frames are in `cpu.clockFrames` then, locked, each with the reference that its entry had.
  */
 function unmapCold(cpu: Task, mm: number, start: number, end: number, all: boolean): void {
   const counts = cpu.clockCounts
@@ -297,11 +298,19 @@ function unmapCold(cpu: Task, mm: number, start: number, end: number, all: boole
   beginWindow(cpu)
   const table = findPteTable(cpu, mm, start)
   // A try: the holder may be waiting for this CPU to flush its TLB (race R11).
-  if (table !== 0 && spinTryLock(cpu, table + PageTable.ptl)) {
-    for (let page = start; page < end; page++) unmapIfCold(cpu, pteAddress(table, page), all)
-    spinUnlock(cpu, table + PageTable.ptl)
+  const locked = table !== 0 && spinTryLock(cpu, table + PageTable.ptl)
+  if (locked) for (let page = start; page < end; page++) unmapIfCold(cpu, pteAddress(table, page), all)
+  if (cpu.clockCount === 0) {
+    if (locked) spinUnlock(cpu, table + PageTable.ptl)
+    endWindow(cpu)
+    return
   }
+  // From here on the lock keeps the table, as entries were found in it. In the window no answer can be waited for.
   endWindow(cpu)
+  // With the table locked: who finds the page gone does not flush. mprotect would leave a CPU that still writes to it;
+  // a page that was given up would be read by one, when another has already stored to the page that took its place.
+  flushAllCpus(cpu, mm)
+  spinUnlock(cpu, table + PageTable.ptl)
   for (let kind = 0; kind < counts.length; kind++) addMmCounter(cpu, mm, kind, counts[kind])
 }
 
@@ -359,7 +368,7 @@ function unmapAnonymous(cpu: Task, address: number, entry: number, frame: number
   return false
 }
 
-/** No CPU, this one included, keeps a translation of `mm`. All of it: the table may have moved meanwhile. */
+/** No CPU, this one included, keeps a translation of `mm`. All of it: the table may have moved since it was found. */
 function flushAllCpus(cpu: Task, mm: number): void {
   flushTlb(cpu)
   callFunctionMany(cpu, mm + Mm.cpuMask, CALL_FLUSH_TLB, mm + Mm.pgd, 0, TASK_SIZE)

@@ -7,7 +7,7 @@
 // observer stays locked until the data has moved: whoever withdraws the translation waits that long, as for the flush
 // of a TLB. Left out is `clear_flush_young`: reclaim does not ask observers whether a page was used.
 
-import { cpuWait, disableInterrupts, enableInterrupts, kernelEnter, kernelExit } from '../machine/cpu.ts'
+import { cpuWait, disableInterrupts, enableInterrupts, callEnter, callExit } from '../machine/cpu.ts'
 import { PAGE_SIZE, PAGE_WORDS } from '../machine/frames.ts'
 import { ACCESS_READ, ACCESS_WRITE } from '../machine/mmu.ts'
 import {
@@ -57,7 +57,7 @@ function wordOf(frame: number, address: number): number {
 /** The frame that the access reaches. On return the CPU is inside and the observer locked, until secondaryDone(). */
 function secondaryFrame(cpu: Task, notifier: number, address: number, access: number): number {
   const page = (address / PAGE_SIZE) | 0
-  kernelEnter(cpu)
+  callEnter(cpu)
   for (;;) {
     spinLock(cpu, notifier + MmuNotifier.lock)
     const entry = findShadow(cpu, notifier, page)
@@ -70,7 +70,7 @@ function secondaryFrame(cpu: Task, notifier: number, address: number, access: nu
 
 function secondaryDone(cpu: Task, notifier: number): void {
   spinUnlock(cpu, notifier + MmuNotifier.lock)
-  kernelExit(cpu)
+  callExit(cpu)
 }
 
 /** Tries to enter the page into the shadow table. Returns an error of the fault that it took, or 0; then look again. */

@@ -25,7 +25,7 @@ import { MM_ANON_PAGES, MM_SWAPENTS } from './mm.ts'
 import { mmapReadUnlock } from './mmap-lock.ts'
 import { allocFrame, putPage } from './page-alloc.ts'
 import { pageFlags, setPageFlags, tryLockPage, unlockPage, waitOnPageLocked } from './page-lock.ts'
-import { PG_LOCKED, PG_UPTODATE, pageCount } from './page.ts'
+import { PG_LOCKED, PG_UPTODATE, Page, pageCount, pageStruct } from './page.ts'
 import { findPteTable, pteAddress } from './page-table.ts'
 import { youngPageProt } from './pte-flags.ts'
 import { pteMapLock } from './pte-lock.ts'
@@ -178,6 +178,10 @@ function mapSwapPage(cpu: Task, fault: FaultContext, slot: number, frame: number
     return release(cpu, frame, 0)
   }
   freeSwapSlot(cpu, slot)
+  // Who shares it has it at the same place.
+  const index = pageStruct(cpu, frame) + Page.index
+  const place = fault.page - fault.vmStart + fault.vmPgoff
+  if (Atomics.load(heap, index) !== place) Atomics.store(heap, index, place)
   const write = (fault.flags & FAULT_FLAG_WRITE) !== 0
   let entry = (frame << PTE_FRAME_SHIFT) | youngPageProt(fault.vmFlags)
   // `reuse_swap_page`: the references are the cache's and the one that becomes the entry's.

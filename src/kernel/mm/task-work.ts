@@ -5,6 +5,7 @@ import { Header } from '../machine/header.ts'
 import { gracePoll } from '../sync/grace.ts'
 import { spinLock, spinUnlock } from '../sync/spinlock.ts'
 import { BURIAL_BEGUN, BURIAL_NONE, FILE_HOST, File, addDeadFile, freeFile } from './file.ts'
+import { forgetOnHost } from './host-io.ts'
 import type { Task } from './task.ts'
 import { truncateInodePages } from './truncate.ts'
 import { writeBackFile } from './writeback.ts'
@@ -48,7 +49,7 @@ function buryFile(cpu: Task, file: number): void {
   // Nobody maps it, so that nobody can make a page dirty now but who finds it by its inode, which is noticed.
   if (!abandonFile(cpu, file, saved)) return
   truncateInodePages(cpu, file, 0)
-  if (onHost) cpu.host?.forgetFile(file)
+  if (onHost) forgetOnHost(cpu, file)
   freeFile(cpu, file)
 }
 

@@ -36,6 +36,7 @@ export class Task extends Cpu {
   // The VMA cache: where the last lookups ended (mm/vmacache.c).
   vmacacheMm = 0
   vmacacheSeqnum = 0
+  vmacacheTurns = 0
   readonly vmacache = new Int32Array(VMACACHE_SIZE)
 
   /**
@@ -43,6 +44,7 @@ export class Task extends Cpu {
    */
   versionMm = 0
   version = 0
+  versionTurns = 0
 
   /** Dufour 2018: the VMA that the speculative try has left for the locked one, with a reference; 0 if none. */
   leftVma = 0

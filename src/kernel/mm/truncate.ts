@@ -26,6 +26,7 @@ import { PG_DIRTY, PG_UPTODATE, pageCount } from './page.ts'
 import { unmapMappingRange } from './rmap.ts'
 import { freeSwapSlot } from './swap.ts'
 import type { Task } from './task.ts'
+import { noteHostChange } from './writeback.ts'
 
 /** More pages than a file can have. */
 const END_OF_FILES = 2 ** 31 - 1
@@ -157,6 +158,6 @@ function zeroTail(cpu: Task, file: number, index: number, bytes: number): void {
 /** The new size has to be made safe like what is written. */
 function resizeOnHost(cpu: Task, file: number, pages: number, lastBytes: number): number {
   const error = truncateOnHost(cpu, file, pages, lastBytes)
-  Atomics.add(cpu.heap, file + File.hostChanges, 1)
+  noteHostChange(cpu, file)
   return error
 }

@@ -32,10 +32,11 @@ export const Vma = layout('vm_area_struct', VMA_WORDS, {
   rbSubtreeGap: 12,
   rcuHead: 14,
 
-  /** Zijlstra, Dufour: odd while the VMA or its entries change. */
+  /** Zijlstra, Dufour: a sequence count, odd while the VMA or its entries change. */
   vmSequence: 16,
+  vmSequenceTurns: 17,
   /** 1 when it has left the tree. Linux clears `vm_rb` instead; that is written plainly here. */
-  detached: 17,
+  detached: 19,
   /** Per-VMA lock: equal to `mm.mmLockSeq` while it is locked for write. */
   vmLockSeq: 18,
 

@@ -6,6 +6,8 @@
 // the error until somebody was told (`errseq_t`).
 
 import { PAGE_SIZE } from '../machine/frames.ts'
+import { advanceNumber } from '../sync/number.ts'
+import { spinLock, spinUnlock } from '../sync/spinlock.ts'
 import { EBADF } from './errno.ts'
 import { FILE_HOST, FILE_READ_ONLY, File, bytesInPage, findGetPage, nextCachedPage } from './file.ts'
 import { isPageOf } from './filemap.ts'
@@ -17,26 +19,23 @@ import { cleanMappings } from './rmap.ts'
 import { READAHEAD_PAGES, type Task } from './task.ts'
 import { VmEvent, countVmEvent } from './vmstat.ts'
 
-const ERRNO_BITS = 8
-const ERRNO_MASK = (1 << ERRNO_BITS) - 1
-
 /** `mapping_set_error`: `error` is a negative errno. */
 function recordError(cpu: Task, file: number, error: number): void {
-  const { heap } = cpu
-  for (;;) {
-    const before = Atomics.load(heap, file + File.errorSequence)
-    const after = (((before >>> ERRNO_BITS) + 1) << ERRNO_BITS) | (-error & ERRNO_MASK)
-    if (Atomics.compareExchange(heap, file + File.errorSequence, before, after) === before) return
-  }
+  Atomics.store(cpu.heap, file + File.writeError, error)
 }
 
 /**
  * `file_check_and_advance_wb_err`: the error of a write-back that nobody was told of yet, as a negative errno, or 0.
  */
 export function checkWriteError(cpu: Task, file: number): number {
-  const sequence = Atomics.load(cpu.heap, file + File.errorSequence)
-  const told = Atomics.exchange(cpu.heap, file + File.errorSeen, sequence)
-  return told === sequence ? 0 : -(sequence & ERRNO_MASK)
+  return Atomics.exchange(cpu.heap, file + File.writeError, 0)
+}
+
+/** The host was given something of the file: it has to be made safe. */
+export function noteHostChange(cpu: Task, file: number): void {
+  spinLock(cpu, file + File.lock)
+  advanceNumber(cpu.heap, file + File.hostChanges)
+  spinUnlock(cpu, file + File.lock)
 }
 
 /** Writes a dirty page that the caller has locked. Returns 0 or a negative errno; then the page is dirty still. */
@@ -60,7 +59,7 @@ export function writeLockedPages(
   if (last === 0 && count === 1) return 0
   const error = writeToHost(cpu, file, index, frames, count, (count - 1) * PAGE_SIZE + last)
   // Before the pages are unlocked, for which a synchronisation waits.
-  Atomics.add(cpu.heap, file + File.hostChanges, 1)
+  noteHostChange(cpu, file)
   if (error === 0) {
     for (let n = 0; n < count; n++) countVmEvent(cpu, VmEvent.pgpgout)
     return 0
@@ -135,13 +134,22 @@ function writeBackRange(cpu: Task, file: number, first: number, end: number): nu
 /** Has the host make safe what it was given, unless somebody else has: then nothing has to be opened for it. */
 function syncChanges(cpu: Task, file: number): number {
   const { heap } = cpu
-  const changes = Atomics.load(heap, file + File.hostChanges)
-  if (Atomics.load(heap, file + File.hostChangesSafe) === changes) return 0
+  spinLock(cpu, file + File.lock)
+  const changes = heap[file + File.hostChanges]
+  const changesHigh = heap[file + File.hostChangesHigh]
+  const safe =
+    heap[file + File.hostChangesSafe] === changes && heap[file + File.hostChangesSafeHigh] === changesHigh
+  spinUnlock(cpu, file + File.lock)
+  if (safe) return 0
   const failed = syncOnHost(cpu, file)
+  if (failed !== 0) return failed
   // Of two at once, the one that has seen fewer changes may come last: then there is one more synchronisation than
   // needed.
-  if (failed === 0) Atomics.store(heap, file + File.hostChangesSafe, changes)
-  return failed
+  spinLock(cpu, file + File.lock)
+  heap[file + File.hostChangesSafe] = changes
+  heap[file + File.hostChangesSafeHigh] = changesHigh
+  spinUnlock(cpu, file + File.lock)
+  return 0
 }
 
 /**

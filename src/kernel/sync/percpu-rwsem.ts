@@ -15,7 +15,7 @@ import { type Cpu, prepareToSleep, sleepUntilWoken } from '../machine/cpu.ts'
 import { bugOn } from '../machine/errors.ts'
 import { CACHE_LINE_WORDS, layout } from '../machine/layout.ts'
 import { PerCpu } from '../machine/per-cpu.ts'
-import { waitForGracePeriod } from './grace.ts'
+import { synchronizeRcu } from './rcu.ts'
 import { rcuwaitWake } from './rcuwait.ts'
 
 export const PercpuRwsem = layout('percpu_rw_semaphore', CACHE_LINE_WORDS, {
@@ -66,7 +66,7 @@ export function percpuDownWrite(cpu: Cpu, sem: number): void {
   const { heap } = cpu
   bugOn(Atomics.load(heap, sem + PercpuRwsem.writerComes) !== 0, 'two writers of a per-CPU semaphore')
   Atomics.store(heap, sem + PercpuRwsem.writerComes, 1)
-  waitForGracePeriod(cpu)
+  synchronizeRcu(cpu)
   Atomics.store(heap, sem + PercpuRwsem.block, 1)
   const task = cpu.base + PerCpu.rcuwaitTask
   Atomics.store(heap, sem + PercpuRwsem.writer, cpu.base)

@@ -15,7 +15,9 @@ import {
   cpuWait,
   kernelEnter,
   kernelExit,
+  leaveForHost,
   perCpuBase,
+  returnFromHost,
 } from '../machine/cpu.ts'
 import { bug, bugOn } from '../machine/errors.ts'
 import { layout } from '../machine/layout.ts'
@@ -78,9 +80,11 @@ export function rcuPoll(cpu: Cpu): void {
     moveList(cpu, base + PerCpu.rcuNextHead, base + PerCpu.rcuWaitHead)
     beginGracePeriod(cpu)
   }
+  // Before they count as pending no more: rcu_barrier() asks in the other order.
+  if (ready !== 0) Atomics.store(heap, base + PerCpu.rcuRunning, 1)
   if (heap[base + PerCpu.rcuWaitHead] === 0) Atomics.store(heap, base + PerCpu.rcuPending, 0)
   spinUnlock(cpu, base + PerCpu.rcuLock)
-  runCallbacks(cpu, ready)
+  if (ready !== 0) runAndTell(cpu, ready)
 }
 
 /**
@@ -91,6 +95,8 @@ export function synchronizeRcu(cpu: Cpu): void {
   bugOn(cpu.rcuNesting !== 0, 'synchronize_rcu inside an RCU read-side critical section')
   const snapshot = new Int32Array(cpu.cpuCount)
   snapshotCpus(cpu, snapshot)
+  // Should the thread die meanwhile, it dies in the middle of a call, though its CPU is outside.
+  Atomics.store(cpu.heap, cpu.base + PerCpu.asleep, 1)
   kernelExit(cpu)
   for (let id = 0; id < cpu.cpuCount; id++) {
     for (let spins = 0; ; spins++) {
@@ -101,47 +107,73 @@ export function synchronizeRcu(cpu: Cpu): void {
     }
   }
   kernelEnter(cpu)
+  Atomics.store(cpu.heap, cpu.base + PerCpu.asleep, 0)
 }
 
-/** `rcu_barrier`: waits until every callback of every CPU has run. It takes over those of the other CPUs. */
+/**
+ * `rcu_barrier`: waits until every callback that was queued on any CPU before has run. Takes what is on their lists into
+ * its own hands; for what others have in theirs it waits, when its own are empty, so that no two wait for each other.
+ */
 export function rcuBarrier(cpu: Cpu): void {
-  const { heap, base } = cpu
   for (;;) {
-    let pending = 0
-    for (let id = 0; id < cpu.cpuCount; id++) {
-      const from = perCpuBase(heap, id)
-      if (Atomics.load(heap, from + PerCpu.rcuPending) === 0) continue
-      pending++
-      adoptCallbacks(cpu, from)
-    }
-    if (pending === 0) return
-    synchronizeRcu(cpu)
-    spinLock(cpu, base + PerCpu.rcuLock)
-    moveList(cpu, base + PerCpu.rcuNextHead, base + PerCpu.rcuWaitHead)
-    const ready = takeList(cpu, base + PerCpu.rcuWaitHead)
-    Atomics.store(heap, base + PerCpu.rcuPending, 0)
-    spinUnlock(cpu, base + PerCpu.rcuLock)
-    runCallbacks(cpu, ready)
+    const took = runEveryCallback(cpu)
+    const waited = waitForOthersCallbacks(cpu)
+    if (!took && !waited) return
   }
 }
 
-/** Moves the callbacks of the CPU at `from` to the end of this CPU's own. */
-function adoptCallbacks(cpu: Cpu, from: number): void {
+/** Runs, after a grace period, what is on the list of any CPU. Returns whether there was something. */
+function runEveryCallback(cpu: Cpu): boolean {
   const { heap, base } = cpu
-  if (from === base) return
-  spinLock(cpu, from + PerCpu.rcuLock)
-  moveList(cpu, from + PerCpu.rcuWaitHead, from + PerCpu.rcuNextHead)
-  const head = heap[from + PerCpu.rcuNextHead]
-  const tail = heap[from + PerCpu.rcuNextTail]
-  heap[from + PerCpu.rcuNextHead] = 0
-  heap[from + PerCpu.rcuNextTail] = 0
-  Atomics.store(heap, from + PerCpu.rcuPending, 0)
-  spinUnlock(cpu, from + PerCpu.rcuLock)
-  if (head === 0) return
-  spinLock(cpu, base + PerCpu.rcuLock)
-  appendList(cpu, base + PerCpu.rcuNextHead, head, tail)
-  Atomics.store(heap, base + PerCpu.rcuPending, 1)
-  spinUnlock(cpu, base + PerCpu.rcuLock)
+  // Before the first is taken: another barrier that then finds the list empty looks at this afterwards, and waits.
+  Atomics.store(heap, base + PerCpu.rcuRunning, 1)
+  let list = 0
+  let last = 0
+  for (let id = 0; id < cpu.cpuCount; id++) {
+    const from = perCpuBase(heap, id)
+    if (Atomics.load(heap, from + PerCpu.rcuPending) === 0) continue
+    spinLock(cpu, from + PerCpu.rcuLock)
+    moveList(cpu, from + PerCpu.rcuWaitHead, from + PerCpu.rcuNextHead)
+    const tail = heap[from + PerCpu.rcuNextTail]
+    const head = takeList(cpu, from + PerCpu.rcuNextHead)
+    Atomics.store(heap, from + PerCpu.rcuPending, 0)
+    spinUnlock(cpu, from + PerCpu.rcuLock)
+    if (head === 0) continue
+    if (list === 0) list = head
+    else heap[last + RcuHead.next] = head
+    last = tail
+  }
+  // Should the thread die in the grace period, it does not die outside: others wait for what it has in its hands.
+  Atomics.store(heap, base + PerCpu.asleep, 1)
+  if (list !== 0) synchronizeRcu(cpu)
+  Atomics.store(heap, base + PerCpu.asleep, 0)
+  runAndTell(cpu, list)
+  return list !== 0
+}
+
+/** Runs callbacks that `rcuRunning` says are in this CPU's hands, and then says that they are not. */
+function runAndTell(cpu: Cpu, list: number): void {
+  runCallbacks(cpu, list)
+  Atomics.store(cpu.heap, cpu.base + PerCpu.rcuRunning, 0)
+}
+
+/**
+ * Waits until no other CPU has callbacks in its hands. Returns whether one had. Outside, as the other may be waiting for
+ * a grace period.
+ */
+function waitForOthersCallbacks(cpu: Cpu): boolean {
+  let waited = false
+  leaveForHost(cpu)
+  for (let id = 0; id < cpu.cpuCount; id++) {
+    if (id === cpu.id) continue
+    const word = perCpuBase(cpu.heap, id) + PerCpu.rcuRunning
+    for (let spins = 0; Atomics.load(cpu.heap, word) !== 0; spins++) {
+      waited = true
+      cpuWait(cpu, word, 1, spins)
+    }
+  }
+  returnFromHost(cpu)
+  return waited
 }
 
 export function runCallbacks(cpu: Cpu, list: number): void {

@@ -2,19 +2,32 @@
 //
 // Two writers at once would turn it even while both are at work (race R9), so that writing needs a lock of its own;
 // the assertions below hold the callers to it. `Atomics` orders everything around it, so no further barrier is
-// written here. Values wrap at 2^32, as in Linux.
+// written here.
+//
+// Linux lets the count come round at 2^32. A reader here is a thread that the host may not run for hours, while others
+// write the count millions of times a second; so the word behind it counts its turns. A reader reads that one first; a
+// writer moves it while the count is odd, so that an even count and the turns that were read before belong together, or
+// the turns differ when they are looked at again.
 
 import { bugOn } from '../machine/errors.ts'
 import { type Cpu, cpuWait } from '../machine/cpu.ts'
+
+/** Words of a sequence count. */
+export const SEQCOUNT_WORDS = 2
+
+/** How often the count has come round; to be read before {@link readSeqcount}. */
+export function readSeqcountTurns(cpu: Cpu, seqcount: number): number {
+  return Atomics.load(cpu.heap, seqcount + 1)
+}
 
 /** `raw_read_seqcount`: the current value, odd when a writer is at work. */
 export function readSeqcount(cpu: Cpu, seqcount: number): number {
   return Atomics.load(cpu.heap, seqcount)
 }
 
-/** `read_seqcount_retry`: true when something was written since `start` was read. */
-export function readSeqcountRetry(cpu: Cpu, seqcount: number, start: number): boolean {
-  return Atomics.load(cpu.heap, seqcount) !== start
+/** `read_seqcount_retry`: true when something was written since `turns`, and then `start`, were read. */
+export function readSeqcountRetry(cpu: Cpu, seqcount: number, start: number, turns: number): boolean {
+  return Atomics.load(cpu.heap, seqcount) !== start || Atomics.load(cpu.heap, seqcount + 1) !== turns
 }
 
 /** `read_seqbegin` of a seqlock: waits until no writer is at work. The result is even. */
@@ -26,10 +39,14 @@ export function readSeqBegin(cpu: Cpu, seqcount: number): number {
   }
 }
 
+/** The count that is followed by 0 when the write is over. */
+const LAST_EVEN = -2
+
 /** Makes the count odd. The caller excludes other writers. */
 export function writeSeqcountBegin(cpu: Cpu, seqcount: number): void {
   const before = Atomics.add(cpu.heap, seqcount, 1)
   bugOn((before & 1) !== 0, 'two writers in one sequence count')
+  if (before === LAST_EVEN) Atomics.add(cpu.heap, seqcount + 1, 1)
 }
 
 /** Makes the count even again. */

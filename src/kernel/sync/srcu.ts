@@ -29,7 +29,12 @@ export const Srcu = layout('srcu_struct', 16, {
   phase: 6,
   /** 0 when no callback waits. */
   pending: 7,
+  /** CPUs that have callbacks in their hands, to run them. */
+  running: 8,
 })
+
+/** Pairs of counters of each CPU. */
+export const SRCU_INDEXES = 2
 
 const IDLE = 0
 /** Waits for readers of the counters that are not in use: those that read the index before the last flip. */
@@ -65,14 +70,17 @@ export function srcuPoll(cpu: Cpu): void {
   if (!spinTryLock(cpu, Header.srcu + Srcu.lock)) return
   const ready = advance(cpu)
   spinUnlock(cpu, Header.srcu + Srcu.lock)
+  if (ready === 0) return
   runCallbacks(cpu, ready)
+  Atomics.sub(cpu.heap, Header.srcu + Srcu.running, 1)
 }
 
 /** `srcu_barrier`: waits until every callback has run. */
 export function srcuBarrier(cpu: Cpu): void {
   for (;;) {
     srcuPoll(cpu)
-    if (Atomics.load(cpu.heap, Header.srcu + Srcu.pending) === 0) return
+    const waiting = Atomics.load(cpu.heap, Header.srcu + Srcu.pending) !== 0
+    if (!waiting && Atomics.load(cpu.heap, Header.srcu + Srcu.running) === 0) return
     cpuRelax(cpu)
   }
 }
@@ -94,6 +102,8 @@ function advance(cpu: Cpu): number {
     return 0
   }
   heap[Header.srcu + Srcu.phase] = IDLE
+  // Before they count as waiting no more: srcu_barrier() asks in the other order.
+  if (heap[Header.srcu + Srcu.waitHead] !== 0) Atomics.add(heap, Header.srcu + Srcu.running, 1)
   if (heap[Header.srcu + Srcu.nextHead] === 0) Atomics.store(heap, Header.srcu + Srcu.pending, 0)
   return takeList(cpu, Header.srcu + Srcu.waitHead)
 }

@@ -1,0 +1,371 @@
+// Files on disk that a machine has open are locked for other machines, of this process and of others: each machine has
+// a page cache of its own, so that one would write over what the other has written.
+//
+// Who has which file, known by device and inode, stands in a state that all processes of the user share, see
+// lock-journal.ts. A machine lives in one process, and holds its files for as long as one of its threads is attached.
+// Each of them has, for that, a file open whose name has the number of the machine; its entry in a folder is removed at
+// once, so that nothing stays of it but the descriptor, which the operating system closes with the thread or the
+// process. Whoever wants to know whether a machine lives looks for it among the descriptors of its process
+// (/proc/PID/fd). Where there is no /proc, only the life of the process is known.
+
+import {
+  closeSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readdirSync,
+  readlinkSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { randomUUID } from 'node:crypto'
+import { tmpdir, userInfo } from 'node:os'
+import { join } from 'node:path'
+import { MemoryError } from './errors.ts'
+import { type JournalFolder, changeState } from './lock-journal.ts'
+import { storageErrorName } from './storage.ts'
+
+/** That a machine has a file. */
+interface Hold {
+  /** Device and inode. */
+  readonly file: string
+  readonly machine: string
+  readonly pid: number
+  /** When the process began, in the clock of the system; '' where nobody tells. With the pid, it is one process. */
+  readonly started: string
+  /** In which namespace the pid is one; '' where there are none. */
+  readonly namespace: string
+  readonly write: boolean
+  /** For which files of the kernel heap, by their generations, and which calls that are opening one. */
+  readonly uses: readonly string[]
+}
+
+interface State {
+  readonly holds: readonly Hold[]
+  /** With so many holds, those of the dead are looked for. */
+  readonly limit: number
+}
+
+/** How many holds are kept at least without looking which of them are those of dead machines. */
+const HOLDS_BEFORE_SWEEP = 32
+
+/** What `take` gives: the right to open that file. */
+export interface LockClaim {
+  readonly file: string
+  readonly use: string
+}
+
+/** The locks of one machine, as one thread sees them. */
+export class FileLocks {
+  readonly #machine: string
+  #presence: number | null = null
+
+  /** This thread holds what the machine holds from now on, if it can. */
+  constructor(machine: string) {
+    this.#machine = machine
+    try {
+      this.#appear()
+    } catch {
+      // A machine without files needs no folder: take() will say what is wrong.
+    }
+  }
+
+  /**
+   * Takes a file for this machine: with `write`, it must be nobody else's, otherwise only nobody's who writes. Errors:
+   * EBUSY, and those of the folder.
+   */
+  take(file: string, write: boolean, path: string): LockClaim {
+    const use = `opening ${randomUUID()}`
+    this.#attempt(path, () => {
+      this.#appear()
+      this.#change((state) => this.#taken(state, file, write, use, path))
+    })
+    return { file, use }
+  }
+
+  /** The file is open in the kernel, as the one of that generation. */
+  settle(claim: LockClaim, generation: number): void {
+    this.#replaceUse(claim.file, claim.use, String(generation))
+  }
+
+  /** It was not opened. */
+  cancel(claim: LockClaim): void {
+    this.#replaceUse(claim.file, claim.use, null)
+  }
+
+  /** The kernel has forgotten that file. Never throws: what cannot be released is released with the machine. */
+  release(file: string, generation: number): void {
+    try {
+      this.#replaceUse(file, String(generation), null)
+    } catch {
+      // The folder was removed, or is full.
+    }
+  }
+
+  /**
+   * This thread is not attached any more. `last` says whether no other is; whether one has died instead is found out by
+   * those who want the file, where the operating system tells.
+   */
+  leave(last: boolean): void {
+    if (last && !hasProc()) {
+      try {
+        this.#change(({ holds, limit }) => {
+          const others = holds.filter(({ machine }) => machine !== this.#machine)
+          return others.length === holds.length ? null : { holds: others, limit }
+        })
+      } catch {
+        // Released with the process.
+      }
+    }
+    if (this.#presence !== null) closeSync(this.#presence)
+    this.#presence = null
+  }
+
+  #appear(): void {
+    if (this.#presence !== null) return
+    const path = join(lockFolder(), presenceName(this.#machine))
+    this.#presence = openSync(path, 'a', 0o600)
+    try {
+      unlinkSync(path)
+    } catch {
+      // Another thread of the machine was faster.
+    }
+  }
+
+  #taken({ holds, limit }: State, file: string, write: boolean, use: string, path: string): State | null {
+    const rest: Hold[] = []
+    let own: Hold | undefined
+    for (const hold of holds) {
+      if (hold.file !== file) rest.push(hold)
+      else if (hold.machine === this.#machine) own = hold
+      else if (isAlive(hold)) {
+        if (write || hold.write) throw busy(hold, path)
+        rest.push(hold)
+      }
+    }
+    // Another has built upon what this call has made already.
+    if (own?.uses.includes(use) === true) return null
+    const uses = [...(own?.uses ?? []), use]
+    rest.push({ file, machine: this.#machine, ...thisProcess(), write: write || own?.write === true, uses })
+    if (rest.length < limit) return { holds: rest, limit }
+    const living = rest.filter((hold) => hold.machine === this.#machine || isAlive(hold))
+    return { holds: living, limit: Math.max(HOLDS_BEFORE_SWEEP, 2 * living.length) }
+  }
+
+  #replaceUse(file: string, use: string, by: string | null): void {
+    this.#change(({ holds, limit }) => {
+      const own = holds.find((hold) => hold.file === file && hold.machine === this.#machine)
+      if (own?.uses.includes(use) !== true) return null
+      const uses = own.uses.filter((one) => one !== use && one !== by)
+      if (by !== null) uses.push(by)
+      const rest = holds.filter((hold) => hold !== own)
+      return { holds: uses.length === 0 ? rest : [...rest, { ...own, uses }], limit }
+    })
+  }
+
+  #change(change: (state: State) => State | null): void {
+    const folder = new StateFolder(join(lockFolder(), 'states'))
+    const steps = changeState(folder, (text) => {
+      const next = change(parseState(text))
+      return next === null ? null : JSON.stringify(next)
+    })
+    while (steps.next().done !== true);
+  }
+
+  #attempt(path: string, body: () => void): void {
+    try {
+      body()
+    } catch (error) {
+      if (error instanceof MemoryError) throw error
+      const detail = `${path} cannot be locked: ${(error as Error).message}; { lock: false } opens it without`
+      throw new MemoryError(storageErrorName(error), 'open', detail, { cause: error })
+    }
+  }
+}
+
+function busy({ pid, write, namespace }: Hold, path: string): MemoryError {
+  const elsewhere =
+    namespace === thisProcess().namespace
+      ? ''
+      : ` in another container (if that is gone, remove ${lockFolder()})`
+  const detail =
+    `${path} is open for ${write ? 'writing' : 'reading'} in a machine of process ${pid}${elsewhere}; ` +
+    `{ lock: false } opens it all the same, and one may write over what the other has written`
+  return new MemoryError('EBUSY', 'open', detail)
+}
+
+/** What is no state, as after a crash of the system, is an empty one. */
+function parseState(text: string): State {
+  try {
+    const state = JSON.parse(text) as State
+    if (Array.isArray(state.holds) && typeof state.limit === 'number') return state
+  } catch {
+    // Empty at first.
+  }
+  return { holds: [], limit: HOLDS_BEFORE_SWEEP }
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// The folder
+
+class StateFolder implements JournalFolder {
+  readonly #path: string
+
+  constructor(path: string) {
+    this.#path = path
+    mkdirSync(path, { recursive: true, mode: 0o700 })
+  }
+
+  list(): number[] {
+    return readdirSync(this.#path).map(Number)
+  }
+
+  read(number: number): string | null {
+    return unless('ENOENT', () => readFileSync(join(this.#path, String(number)), 'utf8'))
+  }
+
+  create(number: number, content: string): boolean {
+    const draft = `${this.#path}.${randomUUID()}`
+    writeFileSync(draft, content, { mode: 0o600, flag: 'wx' })
+    try {
+      return unless('EEXIST', () => linkSync(draft, join(this.#path, String(number))) ?? true) ?? false
+    } finally {
+      unlinkSync(draft)
+    }
+  }
+
+  remove(number: number): void {
+    unless('ENOENT', () => unlinkSync(join(this.#path, String(number))))
+  }
+}
+
+/** What `body` gives, or null when the file system answers `code`. */
+function unless<T>(code: string, body: () => T): T | null {
+  try {
+    return body()
+  } catch (error) {
+    if ((error as { code?: unknown }).code === code) return null
+    throw error
+  }
+}
+
+let verifiedFolder: string | null = null
+
+/**
+ * The folder of this user, which is made if need be. Not from the environment where that can be helped: processes whose
+ * environments differ would not see each other.
+ */
+function lockFolder(): string {
+  if (verifiedFolder !== null) return verifiedFolder
+  let reason: unknown
+  for (const parent of process.platform === 'linux' ? ['/dev/shm', tmpdir()] : [tmpdir()]) {
+    try {
+      verifiedFolder = ownFolder(join(parent, `faultline-${process.getuid?.() ?? userInfo().username}`))
+      return verifiedFolder
+    } catch (error) {
+      reason ??= error
+    }
+  }
+  throw reason
+}
+
+function ownFolder(path: string): string {
+  unless('EEXIST', () => mkdirSync(path, { mode: 0o700 }))
+  const { uid, mode } = lstatSync(path)
+  const isOwn = process.getuid === undefined || (uid === process.getuid() && (mode & 0o077) === 0)
+  if (!lstatSync(path).isDirectory() || !isOwn) {
+    const message = `${path} is not a folder that only this user can use`
+    throw Object.assign(new Error(message), { code: 'EACCES' })
+  }
+  return path
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Who lives
+
+function presenceName(machine: string): string {
+  // A handle may have come from anywhere: its number must not lead out of the folder.
+  return `machine-${machine.replaceAll(/[^\w-]/g, '_')}`
+}
+
+type Process = Pick<Hold, 'pid' | 'started' | 'namespace'>
+
+let identity: Process | null = null
+
+function thisProcess(): Process {
+  const { pid } = process
+  identity ??= hasProc()
+    ? { pid, started: statusOf(pid)?.started ?? '', namespace: readlinkSync('/proc/self/ns/pid') }
+    : { pid, started: '', namespace: '' }
+  return identity
+}
+
+let procKnown: boolean | null = null
+
+/** Whether /proc is there, and is that of this process's namespace. */
+function hasProc(): boolean {
+  if (procKnown === null) {
+    try {
+      procKnown = readlinkSync('/proc/self') === String(process.pid)
+    } catch {
+      procKnown = false
+    }
+  }
+  return procKnown
+}
+
+/** What /proc/PID/stat says: whether the thread that the process began with has ended, and when it began; or null. */
+function statusOf(pid: number, task = ''): { ended: boolean; started: string } | null {
+  let text: string
+  try {
+    text = readFileSync(`/proc/${pid}${task}/stat`, 'utf8')
+  } catch {
+    return null
+  }
+  // Behind the name, which is in parentheses and may contain any: the state is field 3, the start field 22.
+  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
+  return { ended: 'ZX'.includes(fields[0]!), started: fields[19]! }
+}
+
+/** Whether the machine may still write to the file. Who cannot be looked into counts as alive. */
+function isAlive({ machine, pid, started, namespace }: Hold): boolean {
+  if (namespace !== thisProcess().namespace) return true
+  if (!hasProc()) return isProcessAlive(pid)
+  const status = statusOf(pid)
+  if (status === null || status.started !== started) return false
+  // Its other threads may still be at work, and have its descriptors.
+  if (status.ended) return hasTask(pid)
+  return hasPresence(pid, machine)
+}
+
+function isProcessAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return (error as { code?: unknown }).code === 'EPERM'
+  }
+}
+
+function hasTask(pid: number): boolean {
+  try {
+    return readdirSync(`/proc/${pid}/task`).some((task) => statusOf(pid, `/task/${task}`)?.ended === false)
+  } catch {
+    return false
+  }
+}
+
+function hasPresence(pid: number, machine: string): boolean {
+  const folder = `/proc/${pid}/fd`
+  try {
+    return readdirSync(folder).some((descriptor) => {
+      const target = unless('ENOENT', () => readlinkSync(`${folder}/${descriptor}`))
+      return target?.includes(presenceName(machine)) === true
+    })
+  } catch (error) {
+    // Gone meanwhile; or it may not be looked into, though it lives.
+    return (error as { code?: unknown }).code !== 'ENOENT'
+  }
+}

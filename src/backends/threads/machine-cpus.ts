@@ -1,0 +1,157 @@
+// The CPUs of a machine and the threads on them: taking one, giving it back, and what is done when a thread ends.
+
+import { setTimeout as sleep } from 'node:timers/promises'
+import {
+  CPU_DEAD,
+  CPU_FREE,
+  CPU_LEAVING,
+  CPU_TAKEN,
+  Header,
+  PerCpu,
+  type Task,
+  buryCpu,
+  hasStopped,
+  orderStop,
+  perCpuBase,
+} from '../../kernel/index.ts'
+import { ConfigurationError } from './errors.ts'
+import { hostThreadId, isThreadAlive, nativeThreadId } from './liveness.ts'
+
+/**
+ * How long somebody who ends a thread waits for it to finish what it does in the kernel, in milliseconds. A call can
+ * take long where it moves much, or waits for the disk; one that never ends must not keep the program from ending.
+ */
+const STOP_PATIENCE_MS = 10_000
+const STOP_POLL_MS = 1
+
+export class MachineCpus {
+  readonly #heap: Int32Array
+  readonly #count: number
+  readonly #taskOf: (id: number) => Task
+
+  /** @param taskOf makes the kernel's view of a CPU, as a thread has it that comes to it */
+  constructor(heap: Int32Array, taskOf: (id: number) => Task) {
+    this.#heap = heap
+    this.#count = heap[Header.cpuCount]!
+    this.#taskOf = taskOf
+  }
+
+  get isLost(): boolean {
+    return Atomics.load(this.#heap, Header.lostCpu) !== 0
+  }
+
+  /** Takes a free CPU for this thread. Throws ConfigurationError when there is none. */
+  take(): number {
+    for (const reclaim of [false, true]) {
+      if (reclaim) this.buryDead(-1)
+      for (let id = 0; id < this.#count; id++) {
+        const base = perCpuBase(this.#heap, id)
+        if (Atomics.compareExchange(this.#heap, base + PerCpu.online, CPU_FREE, CPU_TAKEN) !== CPU_FREE)
+          continue
+        this.#heap[base + PerCpu.hostThread] = hostThreadId()
+        this.#heap[base + PerCpu.nativeThread] = nativeThreadId()
+        return id
+      }
+    }
+    const count = this.#count
+    throw new ConfigurationError(
+      `all ${count} CPUs of the machine are taken: create it with more (cpus: ${count + 1}), or detach a thread first`,
+    )
+  }
+
+  /** Whether no thread but the one on CPU `own` stays. */
+  isLast(own: number): boolean {
+    return this.#others(own).every((id) => this.#onlineOf(id) !== CPU_TAKEN)
+  }
+
+  /** The thread on CPU `own` leaves, or stays after all. Of two that leave at once, the later finds nobody. */
+  setLeaving(own: number, leaving: boolean): void {
+    const online = perCpuBase(this.#heap, own) + PerCpu.online
+    Atomics.store(this.#heap, online, leaving ? CPU_LEAVING : CPU_TAKEN)
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // Ends that are known beforehand
+
+  /** Has the thread with the runtime's number `hostThread` stop outside the kernel, if it is on a CPU. */
+  async stopThread(hostThread: number): Promise<void> {
+    const id = this.#cpuOf(hostThread)
+    if (id === -1) return
+    orderStop(this.#heap, this.#base(id))
+    const deadline = performance.now() + STOP_PATIENCE_MS
+    while (!this.isLost && this.#cpuOf(hostThread) === id && !this.#hasLeft(id)) {
+      if (performance.now() > deadline) return
+      await sleep(STOP_POLL_MS)
+    }
+  }
+
+  /** Has all threads but the one on CPU `own` stop outside the kernel. For the end of the process. */
+  stopOthers(own: number): void {
+    const others = this.#others(own).filter((id) => this.#onlineOf(id) === CPU_TAKEN)
+    for (const id of others) orderStop(this.#heap, this.#base(id))
+    const deadline = performance.now() + STOP_PATIENCE_MS
+    const never = new Int32Array(new SharedArrayBuffer(4))
+    while (!this.isLost && !others.every((id) => this.#hasLeft(id))) {
+      if (performance.now() > deadline) return
+      Atomics.wait(never, 0, 0, STOP_POLL_MS)
+      this.buryDead(own)
+    }
+  }
+
+  /** The thread on CPU `id` has stopped, or has gone by itself. */
+  #hasLeft(id: number): boolean {
+    return !this.#isHeld(id) || hasStopped(this.#heap, this.#base(id))
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // Ends that are found out
+
+  /** The thread with the runtime's number `hostThread` has ended. */
+  threadEnded(hostThread: number): void {
+    const id = this.#cpuOf(hostThread)
+    if (id !== -1) this.#bury(id)
+  }
+
+  /** Looks for threads that have died, as far as the operating system tells; CPU `own` is that of this thread. */
+  buryDead(own: number): void {
+    for (const id of this.#others(own)) {
+      if (this.#isHeld(id) && !isThreadAlive(this.#heap[this.#base(id) + PerCpu.nativeThread]!))
+        this.#bury(id)
+    }
+  }
+
+  #bury(id: number): void {
+    const online = this.#onlineOf(id)
+    if (online !== CPU_TAKEN && online !== CPU_LEAVING) return
+    // Only one thread buries.
+    const word = this.#base(id) + PerCpu.online
+    if (Atomics.compareExchange(this.#heap, word, online, CPU_DEAD) !== online) return
+    if (!this.isLost) buryCpu(this.#taskOf(id))
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+
+  #base(id: number): number {
+    return perCpuBase(this.#heap, id)
+  }
+
+  #onlineOf(id: number): number {
+    return Atomics.load(this.#heap, this.#base(id) + PerCpu.online)
+  }
+
+  #isHeld(id: number): boolean {
+    const online = this.#onlineOf(id)
+    return online === CPU_TAKEN || online === CPU_LEAVING
+  }
+
+  #others(own: number): number[] {
+    return Array.from({ length: this.#count }, (_, id) => id).filter((id) => id !== own)
+  }
+
+  /** The CPU that the thread has taken, or -1. */
+  #cpuOf(hostThread: number): number {
+    const isOn = (id: number): boolean =>
+      this.#isHeld(id) && this.#heap[this.#base(id) + PerCpu.hostThread] === hostThread + 1
+    return this.#others(-1).find(isOn) ?? -1
+  }
+}

@@ -1,0 +1,48 @@
+// Addresses and lengths of calls as pages, or the error that Linux has for them.
+
+import { PAGE_SIZE, TASK_SIZE, addressText } from '../../kernel/index.ts'
+import { checkAddress, checkBytes } from './arguments.ts'
+import { MemoryError } from './errors.ts'
+
+export function misaligned(address: number, call: string, name = 'address'): MemoryError {
+  return new MemoryError('EINVAL', call, `${name}: ${addressText(address)} is not a multiple of 4096`)
+}
+
+export function beyond(value: number, name = 'address'): string {
+  return `${name}: ${addressText(value)} is beyond the address space`
+}
+
+/** The page of an address that must be a multiple of 4096. */
+export function pageOf(address: number, call: string, name = 'address'): number {
+  checkAddress(address, name)
+  if (address < 0 || address % PAGE_SIZE !== 0) throw misaligned(address, call, name)
+  if (address >= 2 ** 43)
+    throw new MemoryError(call === 'munmap' ? 'EINVAL' : 'ENOMEM', call, beyond(address, name))
+  return address / PAGE_SIZE
+}
+
+/** The pages that [address, address + length) touches: the calls that lock do not ask for whole ones. */
+export function pagesTouched(address: number, length: number, call: string): { start: number; end: number } {
+  checkAddress(address)
+  checkBytes(length, 'length')
+  if (address < 0) throw new MemoryError('EINVAL', call, beyond(address))
+  const start = Math.floor(address / PAGE_SIZE)
+  if (start > TASK_SIZE) throw new MemoryError('ENOMEM', call, beyond(address))
+  // The last page that there can be is not the program's, so that no more need be looked at.
+  return { start, end: Math.min(Math.ceil((address + length) / PAGE_SIZE), TASK_SIZE + 1) }
+}
+
+/** Whole pages that cover a length, which may be 0. */
+export function pagesOrNone(length: number, call: string, name = 'length'): number {
+  return length === 0 ? 0 : pagesOf(length, call, name)
+}
+
+/** Whole pages that cover a length of at least one byte. */
+export function pagesOf(length: number, call: string, name = 'length'): number {
+  checkBytes(length, name)
+  if (length === 0) throw new MemoryError('EINVAL', call, `${name}: 0 bytes`)
+  const pages = Math.ceil(length / PAGE_SIZE)
+  if (pages > TASK_SIZE)
+    throw new MemoryError(call === 'munmap' ? 'EINVAL' : 'ENOMEM', call, beyond(length, name))
+  return pages
+}

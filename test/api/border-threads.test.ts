@@ -1,0 +1,88 @@
+// What a thread keeps of address spaces that another has destroyed, and when it is told that it has waited for one.
+
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { test } from 'node:test'
+import { Worker } from 'node:worker_threads'
+import { type AddressSpace, Machine } from '../../src/index.ts'
+import type { BorderData } from './border-worker.ts'
+
+const PAGE = 4096
+
+function startWorker(task: BorderData['task'], space: AddressSpace): Worker {
+  const workerData: BorderData = { task, space: space.handle }
+  return new Worker(new URL('./border-worker.ts', import.meta.url), { workerData })
+}
+
+test('snapshots that are made here and destroyed there are not kept', async () => {
+  const machine = Machine.create({ memory: '16MiB', cpus: 2 })
+  const space = machine.createAddressSpace()
+  space.writeUint8(space.mmap(PAGE), 1)
+  const worker = startWorker('destroy', space)
+  let most = 0
+  for (let round = 0; round < 200; round++) {
+    const snapshot = space.fork()
+    // Registered with the snapshot, and gone with it.
+    const notifier = snapshot.registerNotifier()
+    worker.postMessage(snapshot.handle)
+    await once(worker, 'message')
+    assert.throws(() => notifier.sequence, { errno: 'ESRCH' })
+    assert.throws(() => snapshot.maps(), { errno: 'ESRCH' })
+    most = Math.max(most, machine.spaces.size)
+  }
+  assert.ok(most <= 10, `${most} address spaces are remembered, where there is one`)
+  assert.equal(machine.spaces.get(space.handle.generation), space)
+  assert.equal(machine.usage().addressSpaces, 1)
+  // As many as there are, they are all remembered.
+  const children = Array.from({ length: 50 }, () => space.fork())
+  for (const child of children) assert.equal(machine.spaces.get(child.handle.generation), child)
+  for (const child of children) child.destroy()
+  await worker.terminate()
+  machine.detach()
+})
+
+test('an observer is told outside the kernel: it may use the machine, and what it throws is its own', async () => {
+  const machine = Machine.create({ memory: '16MiB', cpus: 2 })
+  const space = machine.createAddressSpace()
+  const at = space.mmap(PAGE)
+  const worker = startWorker('map', space)
+  const thrown: unknown[] = []
+  process.setUncaughtExceptionCaptureCallback((error) => thrown.push(error))
+  const seen = { waits: 0 }
+  space.observe({
+    mmapLockWait(write, nanoseconds) {
+      assert.equal(write, true)
+      assert.ok(nanoseconds > 0)
+      // A call and an access, in the middle of what would have been a call.
+      assert.ok(space.maps().length > 0)
+      space.writeUint32(at, ++seen.waits)
+      throw new Error('of the observer')
+    },
+  })
+  // Until it had to wait once: the other thread has the lock most of the time.
+  while (seen.waits === 0) space.munmap(space.mmap(PAGE), PAGE)
+  space.observe(null)
+  const told = seen.waits
+  for (let round = 0; round < 100; round++) space.munmap(space.mmap(PAGE), PAGE)
+  assert.equal(seen.waits, told)
+  assert.equal(space.readUint32(at), told)
+  await new Promise(setImmediate)
+  process.setUncaughtExceptionCaptureCallback(null)
+  assert.deepEqual(
+    thrown.map((error) => (error as Error).message),
+    Array.from({ length: told }, () => 'of the observer'),
+  )
+  await worker.terminate()
+  if (!isLost(machine)) machine.detach()
+})
+
+/** Whether the thread was ended in the middle of a call in such a way that the machine is lost. */
+function isLost(machine: Machine): boolean {
+  try {
+    machine.usage()
+    return false
+  } catch {
+    machine.detach({ discard: true })
+    return true
+  }
+}

@@ -1,0 +1,57 @@
+// An older Node is told in one line that it is too old, whether the package is imported or its command is run.
+
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { stripTypeScriptTypes } from 'node:module'
+import { tmpdir } from 'node:os'
+import { delimiter, join } from 'node:path'
+import { after, describe, it } from 'node:test'
+import { fileURLToPath } from 'node:url'
+
+const pathOf = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
+const { engines } = JSON.parse(readFileSync(pathOf('../../../package.json'), 'utf8')) as {
+  engines: { node: string }
+}
+const oldest = Number(/^>=(\d+)$/.exec(engines.node)![1])
+const said = /faultline needs Node 24 or newer, and this is Node [\d.]+\]?$/m
+
+/** A Node of the host that is too old for the package, if it has one. */
+const older = (process.env['PATH'] ?? '')
+  .split(delimiter)
+  .map((folder) => join(folder, 'node'))
+  .filter((file) => existsSync(file))
+  .find((file) => {
+    const { stdout } = spawnSync(file, ['--version'], { encoding: 'utf8' })
+    return Number.parseInt(stdout.slice(1), 10) < oldest
+  })
+
+describe('an older Node', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'faultline-'))
+  after(() => rmSync(folder, { recursive: true }))
+
+  it('is refused by the version that it says', () => {
+    const check = join(folder, 'check.mjs')
+    const source = stripTypeScriptTypes(
+      readFileSync(pathOf('../../../src/backends/threads/node-version.ts'), 'utf8'),
+    )
+    writeFileSync(check, source.replace('process.versions.node', "'20.20.2'"))
+    const { status, stderr } = spawnSync(process.execPath, [check], { encoding: 'utf8' })
+    assert.equal(status, 1)
+    assert.match(stderr, said)
+    writeFileSync(check, source)
+    assert.equal(spawnSync(process.execPath, [check]).status, 0)
+  })
+
+  const without = older === undefined ? 'this host has no older Node' : false
+  for (const file of ['index.js', 'cli/main.js']) {
+    it(`comes as far as to say so: dist/${file}`, { skip: without }, () => {
+      const { status, stdout, stderr } = spawnSync(older!, [pathOf(`../../../dist/${file}`)], {
+        encoding: 'utf8',
+      })
+      assert.deepEqual([status, stdout], [1, ''])
+      assert.match(stderr, said)
+      assert.doesNotMatch(stderr, /SyntaxError|does not provide an export/)
+    })
+  }
+})
