@@ -415,6 +415,18 @@ describe('the comparison', { skip }, () => {
     })
   })
 
+  test('counts no fault on the stack of an instruction, however far the instruction looks', async () => {
+    await withPeer(1, async (peer) => {
+      // enter, ret and retf with the number 0xf000.
+      const far = [0xc8, 0xc2, 0xca].map((code): readonly Step[] => [
+        ['mmap', 0, PAGE, 7, 1, 0, 0],
+        ['store', 0, 4, 0xf00000 | code],
+        ['execute', 0],
+      ])
+      for (const answer of await peer.run(far)) assert.match(answer[2]!, /^0 0\|/)
+    })
+  })
+
   test('begins each sequence in the state that the first one met', async () => {
     await withPeer(1, async (peer) => {
       const [first, second, third] = await peer.run([steps, [['brk', 3 * PAGE]], steps])

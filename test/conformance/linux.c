@@ -63,6 +63,8 @@
 #define STACK_LIMIT_PAGES 24
 #define MEMLOCK_LIMIT (8ul << 20)
 #define MAX_ARGUMENTS 8
+// How far from the stack pointer an instruction may look.
+#define REACH (1ul << 16)
 #define MAX_STEPS 512
 #define MAX_THREADS 4
 #define MAX_PROCESSES 5
@@ -534,12 +536,16 @@ static void do_exchange(const unsigned long *argument)
 static void do_execute(const unsigned long *argument)
 {
 #ifdef __x86_64__
-  static unsigned long scratch[64];
+  // Some instructions that take a number of 16 bits look at the stack as far away as that, up or down.
+  static _Alignas(unsigned long) unsigned char scratch[2 * REACH + 2 * PAGE];
+  unsigned long *stack = (unsigned long *)(scratch + REACH + PAGE);
   volatile unsigned long at = address_of(argument[0]);
   // The trap flag takes effect one instruction late: the first trap comes after `ret`, before the target is fetched.
   steps_to_take = 1;
   // The stack that the instruction begins with, and the way back from a trap.
-  for (size_t each = 0; each < sizeof scratch / sizeof *scratch; each++) *(volatile unsigned long *)&scratch[each] = 0;
+  for (size_t each = 0; each < sizeof scratch; each += PAGE) *(volatile unsigned char *)&scratch[each] = 0;
+  *(volatile unsigned char *)&scratch[sizeof scratch - 1] = 0;
+  for (int each = -32; each < 32; each++) *(volatile unsigned long *)&stack[each] = 0;
   syscall(SYS_tkill, syscall(SYS_gettid), SIGTRAP);
   steps_to_take = 1;
   count_faults();
@@ -568,7 +574,7 @@ static void do_execute(const unsigned long *argument)
       "popfq\n\t"
       "ret\n\t"
       :
-      : "r"(at), "r"(scratch + 32)
+      : "r"(at), "r"(stack)
       : "memory");
     __builtin_unreachable();
   }
