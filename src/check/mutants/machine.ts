@@ -8,7 +8,7 @@ const access = 'mm/access.ts'
 
 /** An interrupt arrives between the translation of an atomic addition and its data. */
 const interrupted: readonly SourcePatch[] = [
-  patch(access, 'import { disableInterrupts, ', 'import { disableInterrupts, pollInterrupts, '),
+  patch(access, 'import { beginWork, ', 'import { pollInterrupts, beginWork, '),
   patch(access, '  const before = Atomics.add(', '  pollInterrupts(cpu)\n  const before = Atomics.add('),
 ]
 
