@@ -16,6 +16,7 @@ import {
   seekFailure,
 } from '../check/index.ts'
 import { formatCount, formatTable, wrap } from '../report/index.ts'
+import { printCampaign } from './check-campaign.ts'
 import { printConflicts } from './check-conflicts.ts'
 import { failureText, findMutant, refuseUnwritable, replayToken, writeFailure } from './check-failure.ts'
 import {
@@ -46,6 +47,7 @@ interface CheckCommandOptions extends ExploringOptions {
   readonly seconds?: string
   readonly conflicts?: boolean
   readonly all?: boolean
+  readonly results?: string
   readonly mutants?: boolean
   readonly mutant?: string
   readonly published?: boolean
@@ -80,6 +82,7 @@ export function checkCommand(): Command {
       'batched',
     )
     .option('--all', 'every kernel scenario')
+    .option('--results <file>', 'of --all: results are kept in it, and what it has is not explored again')
     .option('--conflicts', 'which cache lines pairs of operations share, by observation, instead of a check')
     .option('--mutants', 'every mutant of the kernel that the scenario, or any, is to find')
     .option('--mutant <name>', 'the kernel with one of its guards taken away')
@@ -156,6 +159,11 @@ async function runCommand(
   const checking: CheckOptions = { seconds, minimiseSeconds, patches, ...parseExploring(options) }
   const machines = design === undefined && mutant !== undefined ? [mutant.design ?? MUTATED] : designs
   const choices = machines.flatMap((machine) => rwsems.map((form) => ({ design: machine, rwsem: form, rss })))
+  if (options.results !== undefined) {
+    const { results: file, json = false } = options
+    await printCampaign({ scenarios: scenarioNames, choices, seconds, file, json })
+    return
+  }
   const results: CheckResult[] = []
   if (options.replay !== undefined) {
     const isKernel = isScenarioName(target!)
@@ -220,6 +228,9 @@ function refuseCombinations(target: string | undefined, options: CheckCommandOpt
   }
   if (all === true && (target !== undefined || every === true)) {
     throw new UsageError('--all goes with no scenario and not with --mutants', 'leave one of them out')
+  }
+  if (options.results !== undefined && (all !== true || published === true)) {
+    throw new UsageError('--results is for the explorations of --all', 'give --all, without --published')
   }
   if (replay !== undefined && (target === undefined || every === true)) {
     throw new UsageError('--replay needs the scenario or the file that its token is for', 'name it')

@@ -128,7 +128,10 @@ export interface ReferencePage {
    * uncharged one.
    */
   everWritable: boolean
-  /** What the page privately holds, null before its first write or, where the zero page is forbidden, access. More than one candidate only after MADV_FREE. */
+  /**
+   * What the page privately holds, null before its first write or, where the zero page is forbidden, access. More than
+   * one candidate only after MADV_FREE.
+   */
   contents: Uint8Array[] | null
   /** Under MADV_FREE and not written since: the kernel may turn it into zeros at any moment. */
   lazyFree: boolean

@@ -20,6 +20,14 @@ export function nativeThreadId(): number {
   }
 }
 
+/**
+ * Whether any thread can find out that another has died, since the operating system lists the threads of the process
+ * (Linux). Elsewhere only the thread that started it hears of it, once it comes to its events.
+ */
+export function seesDeadThreads(): boolean {
+  return nativeThreadId() !== 0
+}
+
 /** False when the operating system says that the thread is gone; true when it lives or nobody knows. */
 export function isThreadAlive(nativeThread: number): boolean {
   return nativeThread === 0 || existsSync(`/proc/self/task/${nativeThread}`)

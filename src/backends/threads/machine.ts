@@ -74,7 +74,7 @@ import {
 import { DiskFile, type OpenFileOptions } from './disk-file.ts'
 import { ConfigurationError, MemoryError, OutOfMemory, checkResult } from './errors.ts'
 import { HostFiles } from './host-io.ts'
-import { onThreadEnd } from './liveness.ts'
+import { onThreadEnd, seesDeadThreads } from './liveness.ts'
 import { MachineCpus } from './machine-cpus.ts'
 import { MemoryFile, type MemoryFileOptions } from './memory-file.ts'
 import { salvage } from './salvage.ts'
@@ -230,6 +230,7 @@ export class Machine {
       overcommit,
     })
     const physical = allocate(bytes, 'memory', () => createPhysicalMemory(frameCount))
+    if (cpus > 1 && !seesDeadThreads()) warnOfLiveness()
     const machine = Machine.attach({ kind: 'faultline-machine', id: randomUUID(), heap, memory: physical })
     try {
       if (options.swap !== undefined) {
@@ -295,6 +296,15 @@ export class Machine {
   /** How many threads can be attached at once. */
   get cpus(): number {
     return this.#heap[Header.cpuCount]!
+  }
+
+  /**
+   * Whether a thread that waits notices within about 100 ms that another has died inside the kernel. False where the
+   * platform does not list the threads of a process: then it may wait until the thread that started the dead one comes
+   * to its events.
+   */
+  get seesDeadThreads(): boolean {
+    return seesDeadThreads()
   }
 
   /** Physical memory in bytes. */
@@ -542,6 +552,14 @@ export class Machine {
     const memory = new PhysicalMemory(this.handle.memory)
     return new Task(id, this.#heap, memory, designs[this.#heap[Header.design]!]!, this.#locked)
   }
+}
+
+function warnOfLiveness(): void {
+  process.emitWarning(
+    'this platform does not list the threads of a process: when a thread dies inside the kernel, threads that wait for ' +
+      'it learn of it only when the thread that started it comes to its events',
+    { type: 'FaultlineWarning', code: 'FAULTLINE_LIVENESS' },
+  )
 }
 
 function choose<T>(what: string, value: string, choices: Readonly<Record<string, T>>): T {

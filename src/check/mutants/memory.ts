@@ -322,8 +322,8 @@ export const memoryMutants: readonly Mutant[] = [
     patches: [
       patch(
         'mm/vmacache.ts',
-        'cpu.vmacacheMm !== mm || cpu.vmacacheSeqnum !== seqnum',
-        'cpu.vmacacheMm !== mm',
+        '    cpu.vmacacheSeqnum !== seqnum ||\n    cpu.vmacacheTurns !== Atomics.load(heap, mm + Mm.vmacacheTurns)\n',
+        '    false\n',
       ),
     ],
   },

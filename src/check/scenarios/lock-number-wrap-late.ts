@@ -1,4 +1,4 @@
-// As lock-number-wrap, for the design whose number moves only where the mmap lock is given up: a fault enters before the
+// As lock-number-wrap, where the number moves only when the mmap lock is given up: a fault enters before the
 // number is the VMA's, the next writer makes it so, and the one after that must still wait for the fault.
 
 import { kernelScenario } from '../kernel-scenario.ts'

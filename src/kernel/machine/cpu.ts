@@ -135,8 +135,9 @@ export function perCpuBase(heap: Int32Array, id: number): number {
  */
 export function kernelEnter(cpu: Cpu): void {
   if (cpu.entered) endTornStay(cpu)
-  const before = Atomics.add(cpu.heap, cpu.base, CPU_ENTRY + CPU_INSIDE)
+  // Around the change of the state word, not inside: see endTornStay().
   cpu.entered = true
+  const before = Atomics.add(cpu.heap, cpu.base, CPU_ENTRY + CPU_INSIDE)
   const news = CPU_INSIDE | CPU_INTERRUPT | CPU_FLUSH | CPU_STOP | CPU_CLAIMED
   if ((before & news) !== 0) kernelEnterSlow(cpu, before)
 }
@@ -178,7 +179,7 @@ function endTornStay(cpu: Cpu): void {
     throwIfCpuLost(cpu)
   }
   cpu.interruptsEnabled = true
-  kernelExit(cpu)
+  if ((Atomics.load(cpu.heap, cpu.base) & CPU_INSIDE) !== 0) kernelExit(cpu)
 }
 
 function kernelEnterSlow(cpu: Cpu, before: number): void {
@@ -218,8 +219,8 @@ function waitForEnd(cpu: Cpu): void {
 
 /** Leaves the kernel. An interrupt that arrived meanwhile is answered first, since its sender waits. */
 export function kernelExit(cpu: Cpu): void {
-  cpu.entered = false
   const before = Atomics.sub(cpu.heap, cpu.base, CPU_INSIDE)
+  cpu.entered = false
   if ((before & CPU_INTERRUPT) !== 0) kernelExitSlow(cpu)
 }
 
