@@ -22,7 +22,9 @@ export interface CampaignResult {
   readonly verdict: 'pass' | 'fail'
   /** Every interleaving was explored. */
   readonly complete: boolean
-  /** Every interleaving with at most so many preemptions was; null where `complete`; -1 where not even those without. */
+  /**
+   * Every interleaving with at most so many preemptions was; null where `complete`; -1 where not even those without.
+   */
   readonly bound: number | null
   readonly executions: number
   readonly seconds: number

@@ -40,7 +40,7 @@ describe('designs as published', () => {
 })
 
 /** How far each design is explored in each scenario here. */
-const EXECUTIONS = 25
+const EXECUTIONS = 10
 /** Explored further in scenarios.test.ts. */
 const explored = new Set(['classic', 'lespinasse-2021'])
 

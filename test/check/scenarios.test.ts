@@ -41,12 +41,14 @@ const complete = new Set([
   'truncate-copy lespinasse-2021 xadd',
 ])
 /** How far the others are explored here; completely, or longer, by `npm run check:all`. */
-const EXECUTIONS = { xadd: 120, generic: 40 } as const
+const EXECUTIONS = { xadd: 60, generic: 20 } as const
+/** The generic semaphore is a matter of few scenarios: here every fourth meets it, by `npm run check:all` all do. */
+const GENERIC_EACH = 4
 
 describe('kernel scenarios', () => {
-  for (const name of scenarioNames) {
+  for (const [index, name] of scenarioNames.entries()) {
     for (const design of ['classic', 'lespinasse-2021']) {
-      for (const rwsem of ['xadd', 'generic'] as const) {
+      for (const rwsem of index % GENERIC_EACH === 0 ? (['xadd', 'generic'] as const) : (['xadd'] as const)) {
         it(`${name}, ${design}, ${rwsem}`, async () => {
           const whole = complete.has(name) || complete.has(`${name} ${design} ${rwsem}`)
           const result = await checkKernelScenario(
