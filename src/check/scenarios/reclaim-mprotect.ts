@@ -1,5 +1,5 @@
-// Reclaim takes a page out; mprotect of it then finds nothing that it would have to flush. When it has returned, a third
-// CPU must not write by the translation of before (Linux 3ea277194daa, 2017).
+// Reclaim takes a page out; mprotect of it then finds nothing that it would have to flush. When it has returned, a
+// third CPU must not write by the translation of before (Linux 3ea277194daa, 2017).
 
 import { kernelScenario } from '../kernel-scenario.ts'
 import { firstPage, warmPage } from './pages.ts'

@@ -99,8 +99,8 @@ export class PerVmaRefcount2025 extends PerVmaDesign {
 }
 
 /**
- * `__vma_start_write`. A VMA that is not yet part of the tree has no readers to wait for. Any other may have, also where
- * its number says that it is locked, see per-vma.ts.
+ * `__vma_start_write`. A VMA that is not yet part of the tree has no readers to wait for. Any other may have, also
+ * where its number says that it is locked, see per-vma.ts.
  */
 function vmaStartWrite(cpu: Task, vma: number, change: number): void {
   const { heap } = cpu

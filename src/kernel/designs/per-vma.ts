@@ -53,9 +53,9 @@ export abstract class PerVmaDesign extends Design {
 }
 
 /**
- * For faults. Within one hold of the mmap lock the number of the mm stands still, so that a VMA that was locked in it is
- * seen to be. One whose number is equal by accident, as the numbers come round at 2^32, turns the fault away. A writer
- * must not ask: it would take the VMA for locked, and not wait for the fault that is in it.
+ * For faults. Within one hold of the mmap lock the number of the mm stands still, so that a VMA that was locked in it
+ * is seen to be. One whose number is equal by accident, as the numbers come round at 2^32, turns the fault away. A
+ * writer must not ask: it would take the VMA for locked, and not wait for the fault that is in it.
  */
 export function isWriteLocked(cpu: Task, mm: number, vma: number): boolean {
   return Atomics.load(cpu.heap, vma + Vma.vmLockSeq) === Atomics.load(cpu.heap, mm + Mm.mmLockSeq)

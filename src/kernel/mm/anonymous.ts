@@ -91,7 +91,8 @@ export function faultAnonVma(cpu: Task, fault: FaultContext): boolean {
 }
 
 /**
- * `__page_set_anon_rmap`. The frame is this fault's alone; reclaim, which looks at all frames, and late lookups leave it be until the count.
+ * `__page_set_anon_rmap`. The frame is this fault's alone; reclaim, which looks at all frames, and late lookups leave
+ * it be until the count.
  */
 export function initAnonymousPage(cpu: Task, fault: FaultContext, frame: number): void {
   const { heap } = cpu

@@ -60,7 +60,9 @@ export const File = layout('file', FILE_WORDS, {
   /** Which of all files of the machine it is, see sync/number.ts; 0 once it is gone. */
   generation: 24,
   generationHigh: 25,
-  /** How often the host was given something, and how much of that it has made safe, guarded by `lock`; see writeback.ts. */
+  /**
+   * How often the host was given something, and how much of that it has made safe, guarded by `lock`; see writeback.ts.
+   */
   hostChanges: 26,
   hostChangesHigh: 27,
   hostChangesSafe: 28,

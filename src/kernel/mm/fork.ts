@@ -50,7 +50,8 @@ import { reserveVmaLink } from './vma-tree.ts'
 
 /**
  * Makes an address space with the mappings and contents of `parent`. It has no users yet. Returns 0 when there is no
- * memory for it, or the OOM reaper has taken pages of the parent; then nothing is left of it, and the parent is as it was, but for faults that it will take again.
+ * memory for it, or the OOM reaper has taken pages of the parent; then nothing is left of it, and the parent is as it
+ * was, but for faults that it will take again.
  */
 export function forkMm(cpu: Task, parent: number): number {
   const { heap } = cpu

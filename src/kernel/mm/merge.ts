@@ -167,8 +167,8 @@ function moveBorderDown(
 
 /**
  * Gives a linked VMA new borders, and tells the tree of the gaps. A VMA that takes in pages of another, `source`, must
- * have its anon_vma, since the pages refer to it. It gets it in the same write: Linux gave it before the VMA was locked,
- * with a fault perhaps in it (d8ab9f7b644a).
+ * have its anon_vma, since the pages refer to it. It gets it in the same write: Linux gave it before the VMA was
+ * locked, with a fault perhaps in it (d8ab9f7b644a).
  */
 function setBorders(cpu: Task, vma: number, start: number, end: number, pgoff: number, source = 0): void {
   const { heap } = cpu

@@ -1,7 +1,8 @@
 // Numbers that never come round: 64 bits in two words, the low one first, of which a program sees 53.
 //
 // They tell one object from a later one at the same place of the heap, for handles that a program may keep for ever.
-// 2^32 objects are made in days; 2^53 are not. The low word is never 0, so that a low word of 0 says that there is none.
+// 2^32 objects are made in days; 2^53 are not. The low word is never 0, so that a low word of 0 says that there is
+// none.
 
 import type { Cpu } from '../machine/cpu.ts'
 import { Header } from '../machine/header.ts'

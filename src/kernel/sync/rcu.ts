@@ -108,8 +108,9 @@ export function synchronizeRcu(cpu: Cpu): void {
 }
 
 /**
- * `rcu_barrier`: waits until every callback that was queued on any CPU before has run. Takes what is on their lists into
- * its own hands; for what others have in theirs it waits, when its own are empty, so that no two wait for each other.
+ * `rcu_barrier`: waits until every callback that was queued on any CPU before has run. Takes what is on their lists
+ * into its own hands; for what others have in theirs it waits, when its own are empty, so that no two wait for each
+ * other.
  */
 export function rcuBarrier(cpu: Cpu): void {
   for (;;) {
@@ -155,8 +156,8 @@ function runAndTell(cpu: Cpu, list: number): void {
 }
 
 /**
- * Waits until no other CPU has callbacks in its hands. Returns whether one had. Outside, as the other may be waiting for
- * a grace period.
+ * Waits until no other CPU has callbacks in its hands. Returns whether one had. Outside, as the other may be waiting
+ * for a grace period.
  */
 function waitForOthersCallbacks(cpu: Cpu): boolean {
   let waited = false
