@@ -126,9 +126,9 @@ export const memoryMutants: readonly Mutant[] = [
     name: 'copy-without-a-reference',
     guard: 'the page is held while it is copied without the lock',
     race: null,
-    scenario: 'file-cow-dontneed',
+    scenario: 'reclaim-cow',
     redundant:
-      'without fork, only pages of files are copied, which the page cache holds as long as their file; and the mmap lock, which the classic fault holds, keeps the file',
+      'whoever frees the page empties its entry first, and what was copied is thrown away where the entry has changed; only a frame that came back to the same entry meanwhile would deceive it, for which the scenario is too short',
     patches: [
       patch(wp, 'if (!special) getPage(cpu, frame)', ''),
       patch(wp, 'if (!special) freePageAndSwapCache(cpu, frame)', ''),
@@ -150,7 +150,7 @@ export const memoryMutants: readonly Mutant[] = [
     race: null,
     scenario: 'stale-access',
     redundant:
-      'between the two, only hardware can change the entry, which sets the accessed and the dirty bit; without swap and writeback nothing asks for them',
+      'between the two, only hardware can change the entry, which sets the accessed and the dirty bit; nobody asks for those of anonymous memory that goes away; a page of a file on disk was marked dirty by the fault that allowed the write, and one of a file in memory is written out in any case',
     patches: [
       patch(
         zap,
@@ -238,9 +238,7 @@ export const memoryMutants: readonly Mutant[] = [
     name: 'mprotect-not-atomic',
     guard: 'mprotect changes an entry only if hardware has not changed it meanwhile',
     race: null,
-    scenario: 'fault-mprotect',
-    redundant:
-      'under the page-table lock only hardware changes the entry, which sets the accessed and the dirty bit; without swap and writeback nothing asks for them',
+    scenario: 'freed-page-protect',
     patches: [
       patch(
         'mm/mprotect.ts',

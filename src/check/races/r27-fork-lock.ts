@@ -15,7 +15,8 @@ export const forkLockRace: Race = {
       design: 'per-vma-lock-2023',
       published: true,
       fails: 'race',
-      message: /use after free|no sequential order/,
+      // Which of them it is, is a matter of which interleaving comes first: the copy is read while it is written.
+      message: /use after free|no sequential order|two accesses to the same memory/,
       shows: /^(pte\[0x1000\]|frame |vma.*(vmLock|vmLockSeq))/,
     },
   ],

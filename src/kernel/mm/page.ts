@@ -9,9 +9,7 @@ export const Page = layout('page', PAGE_STRUCT_WORDS, {
   refcount: 0,
   /** The file whose page cache holds this page, or 0 for anonymous memory. */
   mapping: 1,
-  /**
-   * The page's place in that file, in pages. Of anonymous memory, its place by the `vmPgoff` of every VMA that has it.
-   */
+  /** The page's place in that file, in pages; of anonymous memory, by the `vmPgoff` of every VMA that has it. */
   index: 2,
   flags: 3,
   /** The next frame in the free list. */
