@@ -137,11 +137,13 @@ export { swapSlotsInUse } from './mm/swap.ts'
 export { swapOff, swapOn } from './mm/swapfile.ts'
 export { finishCall, runTaskWork } from './mm/task-work.ts'
 export {
+  CPU_COMING,
   CPU_DEAD,
   CPU_FREE,
   CPU_LEAVING,
   CPU_TAKEN,
   buryCpu,
+  cancelStop,
   hasStopped,
   orderStop,
   releaseCpu,

@@ -110,7 +110,7 @@ import { MachineFile } from './machine-file.ts'
 import { MmuNotifier } from './mmu-notifier.ts'
 import { beyond, misaligned, pageOf, pagesOf, pagesOrNone, pagesTouched } from './page-ranges.ts'
 import { type Protection, checkProtection, protectionFlags, protectionName } from './protection.ts'
-import { assureStackRoom } from './stack-room.ts'
+import { assureRoomForSteps, assureStackRoom } from './stack-room.ts'
 
 /** First address beyond what a program can use: 8 TiB less a page. */
 export const ADDRESS_LIMIT = TASK_SIZE * PAGE_SIZE
@@ -614,6 +614,7 @@ export class AddressSpace {
    * that is in memory, and none for its content.
    */
   fork(): AddressSpace {
+    assureRoomForSteps()
     const child = this.#run('fork', (task, mm) => forkMm(task, mm))
     if (child === 0) throw new OutOfMemory('fork', 'the kernel heap is used up, or what may be committed')
     return AddressSpace.#of(this.machine, child, numberAt(this.#task.heap, child + Mm.generation))
@@ -636,6 +637,7 @@ export class AddressSpace {
    * it. Errors: OutOfMemory when the kernel heap is used up.
    */
   registerNotifier(): MmuNotifier {
+    assureRoomForSteps()
     const notifier = this.#run('registerNotifier', (task, mm) => registerMmuNotifier(task, mm))
     if (notifier < 0) throw new OutOfMemory('registerNotifier', 'the kernel heap is used up')
     return new MmuNotifier(this.machine, notifier)
@@ -643,6 +645,7 @@ export class AddressSpace {
 
   /** Unmaps everything and gives the address space up. No other thread may be using it. */
   destroy(): void {
+    assureRoomForSteps()
     if (!this.#exists()) return
     this.#run('destroy', (task, mm) => destroyMm(task, mm))
     this.#joined = false
@@ -651,6 +654,7 @@ export class AddressSpace {
 
   /** This thread does not use the address space any more; it may come back by using it. */
   leave(): void {
+    assureRoomForSteps()
     if (!this.#joined || !this.#exists()) return
     this.machine.enter('leave', (task) => leaveMm(task, this.#mm))
     this.#joined = false

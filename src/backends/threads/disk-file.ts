@@ -29,6 +29,7 @@ import { lockName } from './host-io.ts'
 import { Machine, type MachineHandle } from './machine.ts'
 import { FILE_SIZE_MAX, MachineFile, checkWrite, sizeInPages } from './machine-file.ts'
 import { type Storage, type StorageFile, identifyFile, storageErrorName } from './storage.ts'
+import { assureRoomForSteps } from './stack-room.ts'
 
 const { O_CREAT, O_EXCL, O_NONBLOCK, O_RDONLY, O_RDWR } = constants
 
@@ -156,6 +157,7 @@ export class DiskFile extends MachineFile {
    */
   close(): void {
     if (this.closed) return
+    assureRoomForSteps()
     this.closed = true
     if (!this.#holds) return
     const pointer = MachineFile.pointerOf(this)

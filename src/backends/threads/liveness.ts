@@ -9,7 +9,7 @@
 // that attaches to a machine: the worker is given the time to finish what it does in the kernel of a machine.
 
 import { existsSync, readlinkSync } from 'node:fs'
-import { Worker, threadId } from 'node:worker_threads'
+import { Worker, getEnvironmentData, setEnvironmentData, threadId } from 'node:worker_threads'
 
 /** The operating system's number of this thread, or 0 where it does not tell. */
 export function nativeThreadId(): number {
@@ -35,9 +35,9 @@ export function isThreadAlive(nativeThread: number): boolean {
 
 /** Who wants to know of the workers that this thread starts and ends, by the runtime's number of the thread. */
 export interface ThreadListener {
-  /** This thread is about to terminate the worker: when the promise has settled, it does. */
+  /** This thread is about to terminate the worker, and those that it started: when the promise has settled, it does. */
   stopThread(hostThread: number): Promise<void>
-  /** The worker has ended. Heard of those that were started since the first listener came. */
+  /** The worker has ended, and those that it started. Heard of those that were started since the first listener came. */
   threadEnded(hostThread: number): void
 }
 
@@ -71,6 +71,21 @@ export function onThreadEnd(listener: ThreadListener): () => void {
   }
   watching = true
   return () => listeners.delete(listener)
+}
+
+/** What a thread hands down to those that it starts: its number, then those of its ancestors. */
+const LINEAGE = 'faultline lineage'
+const inherited: unknown = getEnvironmentData(LINEAGE)
+const ancestors = Array.isArray(inherited) ? inherited.filter(Number.isInteger) : []
+setEnvironmentData(LINEAGE, [threadId, ...ancestors])
+
+/**
+ * The runtime's numbers of the thread that started this one and of the one that started that, plus one; 0 where there
+ * is none, or it has not loaded this module before.
+ */
+export function hostAncestors(): readonly [parent: number, grandparent: number] {
+  const [parent = -1, grandparent = -1] = ancestors as number[]
+  return [parent + 1, grandparent + 1]
 }
 
 /** The runtime's number of this thread, plus one so that 0 can mean none. */

@@ -1,7 +1,9 @@
 // The CPUs of a machine and the threads on them: taking one, giving it back, and what is done when a thread ends.
 
 import { setTimeout as sleep } from 'node:timers/promises'
+import { threadId } from 'node:worker_threads'
 import {
+  CPU_COMING,
   CPU_DEAD,
   CPU_FREE,
   CPU_LEAVING,
@@ -10,12 +12,13 @@ import {
   PerCpu,
   type Task,
   buryCpu,
+  cancelStop,
   hasStopped,
   orderStop,
   perCpuBase,
 } from '../../kernel/index.ts'
 import { ConfigurationError } from './errors.ts'
-import { hostThreadId, isThreadAlive, nativeThreadId } from './liveness.ts'
+import { hostAncestors, hostThreadId, isThreadAlive, nativeThreadId } from './liveness.ts'
 
 /**
  * How long somebody who ends a thread waits for it to finish what it does in the kernel, in milliseconds. A call can
@@ -46,10 +49,17 @@ export class MachineCpus {
       if (reclaim) this.buryDead(-1)
       for (let id = 0; id < this.#count; id++) {
         const base = perCpuBase(this.#heap, id)
-        if (Atomics.compareExchange(this.#heap, base + PerCpu.online, CPU_FREE, CPU_TAKEN) !== CPU_FREE)
+        // In between, nobody takes it for the thread that had it before.
+        if (Atomics.compareExchange(this.#heap, base + PerCpu.online, CPU_FREE, CPU_COMING) !== CPU_FREE)
           continue
+        const [parent, grandparent] = hostAncestors()
         this.#heap[base + PerCpu.hostThread] = hostThreadId()
         this.#heap[base + PerCpu.nativeThread] = nativeThreadId()
+        this.#heap[base + PerCpu.hostParent] = parent
+        this.#heap[base + PerCpu.hostGrandparent] = grandparent
+        // An order to stop that was for the thread before, and came late.
+        cancelStop(this.#heap, base)
+        Atomics.store(this.#heap, base + PerCpu.online, CPU_TAKEN)
         return id
       }
     }
@@ -73,21 +83,43 @@ export class MachineCpus {
   // -------------------------------------------------------------------------------------------------------------------
   // Ends that are known beforehand
 
-  /** Has the thread with the runtime's number `hostThread` stop outside the kernel, if it is on a CPU. */
+  /**
+   * Has the thread with the runtime's number `hostThread`, and those that it started, stop outside the kernel, as far
+   * as they are on CPUs.
+   */
   async stopThread(hostThread: number): Promise<void> {
-    const id = this.#cpuOf(hostThread)
-    if (id === -1) return
-    orderStop(this.#heap, this.#base(id))
+    const ids = this.#cpusOf(hostThread)
+    const tenants = ids.map((id) => this.#tenantOf(id))
+    for (const id of ids) orderStop(this.#heap, this.#base(id))
     const deadline = performance.now() + STOP_PATIENCE_MS
-    while (!this.isLost && this.#cpuOf(hostThread) === id && !this.#hasLeft(id)) {
-      if (performance.now() > deadline) return
+    const isTenant = (id: number, index: number): boolean =>
+      this.#isHeld(id) && this.#tenantOf(id) === tenants[index]
+    while (ids.some((id, index) => isTenant(id, index) && !hasStopped(this.#heap, this.#base(id)))) {
+      if (this.isLost || performance.now() > deadline) return
       await sleep(STOP_POLL_MS)
     }
+    ids.forEach((id, index) => {
+      if (!isTenant(id, index)) cancelStop(this.#heap, this.#base(id))
+    })
+  }
+
+  /** For the end of the worker on CPU `own`, with which those end that it started. */
+  stopStarted(own: number): void {
+    this.#stopAll(
+      own,
+      this.#cpusOf(threadId).filter((id) => this.#tenantOf(id) !== hostThreadId()),
+    )
   }
 
   /** Has all threads but the one on CPU `own` stop outside the kernel. For the end of the process. */
   stopOthers(own: number): void {
-    const others = this.#others(own).filter((id) => this.#onlineOf(id) === CPU_TAKEN)
+    this.#stopAll(
+      own,
+      this.#others(own).filter((id) => this.#onlineOf(id) === CPU_TAKEN),
+    )
+  }
+
+  #stopAll(own: number, others: readonly number[]): void {
     for (const id of others) orderStop(this.#heap, this.#base(id))
     const deadline = performance.now() + STOP_PATIENCE_MS
     const never = new Int32Array(new SharedArrayBuffer(4))
@@ -108,8 +140,7 @@ export class MachineCpus {
 
   /** The thread with the runtime's number `hostThread` has ended. */
   threadEnded(hostThread: number): void {
-    const id = this.#cpuOf(hostThread)
-    if (id !== -1) this.#bury(id)
+    for (const id of this.#cpusOf(hostThread)) this.#bury(id)
   }
 
   /** Looks for threads that have died, as far as the operating system tells; CPU `own` is that of this thread. */
@@ -148,10 +179,16 @@ export class MachineCpus {
     return Array.from({ length: this.#count }, (_, id) => id).filter((id) => id !== own)
   }
 
-  /** The CPU that the thread has taken, or -1. */
-  #cpuOf(hostThread: number): number {
-    const isOn = (id: number): boolean =>
-      this.#isHeld(id) && this.#heap[this.#base(id) + PerCpu.hostThread] === hostThread + 1
-    return this.#others(-1).find(isOn) ?? -1
+  #tenantOf(id: number): number {
+    return this.#heap[this.#base(id) + PerCpu.hostThread]!
+  }
+
+  /** The CPUs on which the thread is, and those that it started. A worker that has ended has no number: -1. */
+  #cpusOf(hostThread: number): number[] {
+    if (hostThread < 0) return []
+    const fields = [PerCpu.hostThread, PerCpu.hostParent, PerCpu.hostGrandparent]
+    return this.#others(-1).filter((id) => {
+      return this.#isHeld(id) && fields.some((field) => this.#heap[this.#base(id) + field] === hostThread + 1)
+    })
   }
 }

@@ -79,7 +79,7 @@ import { MachineCpus } from './machine-cpus.ts'
 import { MemoryFile, type MemoryFileOptions } from './memory-file.ts'
 import { salvage } from './salvage.ts'
 import { parseSize } from './size.ts'
-import { assureStackRoom } from './stack-room.ts'
+import { assureRoomForSteps, assureStackRoom } from './stack-room.ts'
 import { type Storage, checkStorage } from './storage.ts'
 
 /** The name of a design, as `designs` lists them. */
@@ -188,6 +188,7 @@ export class Machine {
    * RangeError for what is no option, no size or no number.
    */
   static create(given: MachineOptions): Machine {
+    assureRoomForSteps()
     const options = readOptions(given, 'Machine.create options', machineChecks)
     const { memory, cpus } = options
     checkNumber(cpus, 'cpus')
@@ -249,6 +250,7 @@ export class Machine {
    * ConfigurationError when every CPU is taken, and CpuLostError when the machine has lost one.
    */
   static attach(handle: MachineHandle): Machine {
+    assureRoomForSteps()
     if (handle?.kind !== 'faultline-machine')
       throw new ConfigurationError('this is not the handle of a machine')
     const present = attached.get(handle.id)
@@ -327,11 +329,13 @@ export class Machine {
 
   /** A new, empty address space. Throws OutOfMemory when the kernel heap is used up. */
   createAddressSpace(options: AddressSpaceOptions = {}): AddressSpace {
+    assureRoomForSteps()
     return AddressSpace.create(this, options)
   }
 
   /** A file in memory, to be mapped. */
   createFile(options: MemoryFileOptions): MemoryFile {
+    assureRoomForSteps()
     return MemoryFile.create(this, options)
   }
 
@@ -341,6 +345,7 @@ export class Machine {
    * the disk says (ENOENT, EACCES, EISDIR, EROFS …), EEXIST (`exclusive`), ENODEV (a pipe or a device), EFBIG, ENOMEM.
    */
   openFile(path: FilePath, options: OpenFileOptions = {}): DiskFile {
+    assureRoomForSteps()
     return DiskFile.open(this, path, options)
   }
 
@@ -349,6 +354,7 @@ export class Machine {
    * not be written, and of write-backs that failed before and that nobody was told of; all files are tried.
    */
   sync(): void {
+    assureRoomForSteps()
     checkResult(
       this.enter('sync', (task) => syncAllFiles(task)),
       'sync',
@@ -361,6 +367,7 @@ export class Machine {
    * machine has the file open or mapped), ENOMEM (the kernel heap), and those of openFile().
    */
   swapOn(path: FilePath, given: SwapOptions): void {
+    assureRoomForSteps()
     const options = readOptions(given, 'swap options', swapChecks)
     const bytes = parseSize(options.size, 'swap')
     if (bytes === 0 || bytes % PAGE_SIZE !== 0)
@@ -387,6 +394,7 @@ export class Machine {
    * was), EINVAL (there is none), EIO.
    */
   swapOff(): void {
+    assureRoomForSteps()
     checkResult(
       this.enter('swapOff', (task) => swapOff(task)),
       'swapOff',
@@ -449,6 +457,7 @@ export class Machine {
    * is not on disk may be lost.
    */
   detach(options: { readonly discard?: boolean } = {}): void {
+    assureRoomForSteps()
     const { discard = false } = readOptions(options, 'detach options', detachChecks)
     if (this.#detached) return
     const lost = this.#cpus.isLost
@@ -474,8 +483,13 @@ export class Machine {
         errors.push(error)
       }
     }
-    // With the main thread all threads end. They are stopped first, so that what they have written is synchronised.
-    if (isMainThread && !this.#isInKernel()) attempt(() => this.#cpus.stopOthers(this.task.id))
+    // With the main thread all threads end, with a worker those that it started. They are stopped first, so that what
+    // they have written is synchronised.
+    if (!this.#isInKernel()) {
+      attempt(() =>
+        isMainThread ? this.#cpus.stopOthers(this.task.id) : this.#cpus.stopStarted(this.task.id),
+      )
+    }
     if (!this.#cpus.isLost && !this.#isInKernel()) {
       attempt(() => (isMainThread ? this.sync() : this.#syncIfLast()))
     }

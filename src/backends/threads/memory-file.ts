@@ -21,6 +21,7 @@ import {
 import { OutOfMemory } from './errors.ts'
 import { Machine, type MachineHandle } from './machine.ts'
 import { FILE_SIZE_MAX, MachineFile, checkWrite, sizeInPages } from './machine-file.ts'
+import { assureRoomForSteps } from './stack-room.ts'
 
 export interface MemoryFileOptions {
   readonly name?: string
@@ -131,6 +132,7 @@ export class MemoryFile extends MachineFile {
   /** Closes the file: in the thread that created it, for all. Its pages stay while it is mapped. */
   close(): void {
     if (this.closed) return
+    assureRoomForSteps()
     this.closed = true
     if (!this.#holds) return
     const pointer = MachineFile.pointerOf(this)

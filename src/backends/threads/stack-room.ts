@@ -15,12 +15,20 @@
  * the disk, fails with 1,200 registers and not with 2,500, interpreted.
  */
 const REGISTERS = 6144
+/** Of a call of several steps, each of which asks anew, and between which Node is at work: 128 KiB. */
+const REGISTERS_FOR_STEPS = 16_384
 
 /** Throws the engine's RangeError when there is not enough room on the stack to enter the kernel. */
-export const assureStackRoom: () => void = makeProbe()
+export const assureStackRoom: () => void = makeProbe(REGISTERS)
 
-function makeProbe(): () => void {
-  const registers = Array.from({ length: REGISTERS }, (_, index) => `r${index}`)
+/**
+ * The same for calls that enter the kernel several times, or keep something for a thread: they are done whole, or not
+ * at all.
+ */
+export const assureRoomForSteps: () => void = makeProbe(REGISTERS_FOR_STEPS)
+
+function makeProbe(count: number): () => void {
+  const registers = Array.from({ length: count }, (_, index) => `r${index}`)
   const bulk = Array.from({ length: 200 }, (_, index) => `x = x * 3 + ${index + 1000}`)
   // The variables get registers since they are used; that the branch is never taken is found later.
   const body = `var ${registers.join()}
@@ -31,7 +39,7 @@ function makeProbe(): () => void {
     return new Function('x', body) as () => void
   } catch {
     // Where no code may be made from strings: frames of about 100 bytes.
-    return () => recurse((REGISTERS * 8) / 100)
+    return () => recurse((count * 8) / 100)
   }
 }
 

@@ -33,6 +33,9 @@ export const PerCpu = layout('cpu', SLABS + SLAB_CACHES * SLAB_CPU_WORDS, {
   /** The host's names for the attached thread: of the runtime, and of the operating system (0 when unknown). */
   hostThread: 18,
   nativeThread: 19,
+  /** The runtime's names for the thread that started it, and the one that started that; 0 for none. */
+  hostParent: 22,
+  hostGrandparent: 23,
 
   /**
    * The call that this CPU makes on others: function, arguments, and the answers that are outstanding (written by

@@ -17,19 +17,29 @@ import {
   declareCpuLost,
   kernelExit,
 } from '../machine/cpu.ts'
+import { Header } from '../machine/header.ts'
 import { PerCpu } from '../machine/per-cpu.ts'
 import { retireCpu } from './mm-lifecycle.ts'
 import type { Task } from './task.ts'
 
-// What the word `online` of a CPU says: it is free, a thread has it, its thread is dead, its thread leaves.
+// What the word `online` of a CPU says: it is free, a thread has it, its thread is dead, leaves, or is just coming.
 export const CPU_FREE = 0
 export const CPU_TAKEN = 1
 export const CPU_DEAD = 2
 export const CPU_LEAVING = 3
+export const CPU_COMING = 4
 
 /** Orders the thread on the CPU at `base` to stop, for good. */
 export function orderStop(heap: Int32Array, base: number): void {
   Atomics.or(heap, base, CPU_STOP)
+}
+
+/** Takes an order back that has met another thread than it was for: the one before has left the CPU by itself. */
+export function cancelStop(heap: Int32Array, base: number): void {
+  Atomics.and(heap, base, ~CPU_STOP)
+  // Where the machine is lost, the bit says so.
+  if (Atomics.load(heap, Header.lostCpu) !== 0) Atomics.or(heap, base, CPU_STOP)
+  Atomics.notify(heap, base)
 }
 
 /**
@@ -72,7 +82,5 @@ export function releaseCpu(task: Task): void {
   callEnter(task)
   retireCpu(task)
   callExit(task)
-  heap[base + PerCpu.hostThread] = 0
-  heap[base + PerCpu.nativeThread] = 0
   Atomics.store(heap, base + PerCpu.online, CPU_FREE)
 }

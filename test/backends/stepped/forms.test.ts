@@ -11,7 +11,7 @@ const root = new URL('../../../', import.meta.url)
 const preload = new URL('alone.ts', import.meta.url)
 /** They start worker threads, which would each have to be given the steppable form; or cut scripts off. */
 const needThreads = new Set(
-  ['border-threads', 'cut-off', 'file-lock', 'files-threads', 'ltp-fork', 'notifier', 'threads'].map(
+  ['border-threads', 'cut-off', 'ends', 'file-lock', 'files-threads', 'ltp-fork', 'notifier', 'threads'].map(
     (name) => `api/${name}.test.ts`,
   ),
 )
