@@ -37,7 +37,9 @@ export function isThreadAlive(nativeThread: number): boolean {
 export interface ThreadListener {
   /** This thread is about to terminate the worker, and those that it started: when the promise has settled, it does. */
   stopThread(hostThread: number): Promise<void>
-  /** The worker has ended, and those that it started. Heard of those that were started since the first listener came. */
+  /**
+   * The worker has ended, and those that it started. Heard of those that were started since the first listener came.
+   */
   threadEnded(hostThread: number): void
 }
 
