@@ -41,11 +41,12 @@ test('snapshots that are made here and destroyed there are not kept', async () =
   machine.detach()
 })
 
-test('an observer is told outside the kernel: it may use the machine, and what it throws is its own', async () => {
+test('an observer is told outside the kernel: it may use the machine, and what it throws is its own', async (context) => {
   const machine = Machine.create({ memory: '16MiB', cpus: 2 })
   const space = machine.createAddressSpace()
   const at = space.mmap(PAGE)
   const worker = startWorker('map', space)
+  context.after(() => worker.terminate())
   const thrown: unknown[] = []
   process.setUncaughtExceptionCaptureCallback((error) => thrown.push(error))
   const seen = { waits: 0 }
@@ -68,11 +69,12 @@ test('an observer is told outside the kernel: it may use the machine, and what i
   assert.equal(space.readUint32(at), told)
   await new Promise(setImmediate)
   process.setUncaughtExceptionCaptureCallback(null)
+  await worker.terminate()
+  // What it had waited for before it was no longer observed may have been told since.
   assert.deepEqual(
     thrown.map((error) => (error as Error).message),
-    Array.from({ length: told }, () => 'of the observer'),
+    Array.from({ length: seen.waits }, () => 'of the observer'),
   )
-  await worker.terminate()
   if (!isLost(machine)) machine.detach()
 })
 
