@@ -102,6 +102,7 @@ import {
   rangeError,
   readOptions,
   unchecked,
+  checkHandlePlace,
 } from './arguments.ts'
 import { ConfigurationError, MemoryError, OutOfMemory, checkResult } from './errors.ts'
 import { LockWaits } from './lock-waits.ts'
@@ -300,7 +301,10 @@ export class AddressSpace {
   static attach(handle: AddressSpaceHandle): AddressSpace {
     if (handle?.kind !== 'faultline-space')
       throw new ConfigurationError('this is not the handle of an address space')
-    return AddressSpace.#of(Machine.attach(handle.machine), handle.mm, handle.generation)
+    const { machine: of, mm, generation } = handle
+    const machine = Machine.attach(of)
+    checkHandlePlace(mm, generation, machine.task.heap.length)
+    return AddressSpace.#of(machine, mm, generation)
   }
 
   /** A thread has one object for each address space, since it joins it once and leaves it once. */
@@ -370,7 +374,7 @@ export class AddressSpace {
   mmap(length: number, given: MapOptions = {}): number {
     const options = readOptions(given, 'mmap options', mapChecks)
     const { address = 0, offset = 0, fixed = false, file } = options
-    const pointer = file === undefined ? 0 : this.#pointerOf(file)
+    const mapped = file === undefined ? null : MachineFile.forMapping(file, this.machine)
     const pages = pagesOf(length, 'mmap')
     const hint = Math.floor(address / PAGE_SIZE)
     if (offset % PAGE_SIZE !== 0 || offset < 0)
@@ -380,7 +384,7 @@ export class AddressSpace {
       throw new MemoryError(fixed === false ? 'EINVAL' : 'ENOMEM', 'mmap', beyond(address))
     let vmFlags = protectionFlags(options.protection ?? 'rw')
     if (options.shared === true) vmFlags |= VM_SHARED
-    if (options.shared === true && file?.writable === false) vmFlags |= VM_NO_MAYWRITE
+    if (options.shared === true && mapped?.writable === false) vmFlags |= VM_NO_MAYWRITE
     if (options.growsDown === true) vmFlags |= VM_GROWSDOWN
     if (options.noReserve === true) vmFlags |= VM_NORESERVE
     if (options.locked === true) vmFlags |= VM_LOCKED
@@ -388,7 +392,7 @@ export class AddressSpace {
     if (fixed === 'noreplace') mapFlags |= MAP_FIXED_NOREPLACE
     else if (fixed) mapFlags |= MAP_FIXED
     const page = this.#call('mmap', (task, mm) =>
-      mmap(task, mm, hint, pages, vmFlags, mapFlags, pointer, offset / PAGE_SIZE),
+      mmap(task, mm, hint, pages, vmFlags, mapFlags, mapped?.pointer ?? 0, offset / PAGE_SIZE),
     )
     return page * PAGE_SIZE
   }
@@ -893,14 +897,6 @@ export class AddressSpace {
     if (!this.#exists()) this.#gone()
     this.machine.enter('join', (task) => joinMm(task, this.#mm))
     this.#joined = true
-  }
-
-  /** The file in the kernel heap. */
-  #pointerOf(file: MachineFile): number {
-    const pointer = MachineFile.pointerOf(file)
-    if (file.machine !== this.machine) throw new TypeError('file: it belongs to another machine')
-    file.assertOpen()
-    return pointer
   }
 
   /** False when the address space was destroyed, by whichever thread. */

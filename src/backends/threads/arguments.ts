@@ -76,6 +76,18 @@ export function checkWhole(
   if (!Number.isInteger(value) || value < least || value > most) rangeError(name, value, allowed)
 }
 
+/** Throws a TypeError for what is no handle of that kind. */
+export function checkHandle(value: unknown, kind: string, what: string): void {
+  if (typeof value !== 'object' || value === null || (value as { kind?: unknown }).kind !== kind)
+    typeError('handle', value, `the handle of a ${what}`)
+}
+
+/** Where a handle says that an object is in a heap of `end` words, and which of all that were ever there. */
+export function checkHandlePlace(place: unknown, generation: unknown, end: number): void {
+  checkWhole(place, 'handle', 1, end - 1, 'a place in the kernel heap')
+  checkWhole(generation, 'handle.generation', 1, Number.MAX_SAFE_INTEGER, 'the number of an object')
+}
+
 /** A number that `bits` bits without sign can hold. */
 export function checkUnsigned(value: unknown, bits: 8 | 16 | 32, name = 'value'): asserts value is number {
   checkWhole(value, name, 0, 2 ** bits - 1, `a whole number from 0 to 2^${bits} - 1`)
@@ -213,14 +225,19 @@ export function unchecked(): void {}
  */
 export function readOptions<T extends object>(options: unknown, name: string, checks: OptionChecks<T>): T {
   checkObject(options, name)
-  // With what it inherits: an instance of a class may stand for options.
-  for (const option in options) if (!Object.hasOwn(checks, option)) unknownOption(name, option, checks)
-  const given: Record<string, unknown> = {}
-  for (const option in checks) {
-    const value = (options as Record<string, unknown>)[option]
-    if (value === undefined) continue
-    checks[option](value, option)
-    given[option] = value
+  const known = checks as Record<string, (value: unknown, name: string) => void>
+  const given = Object.create(null) as Record<string, unknown>
+  // With what it inherits, as an instance of a class may stand for options; but not what all objects inherit.
+  for (let holder = options; holder !== null && holder !== Object.prototype;) {
+    for (const option of Object.keys(holder)) {
+      if (!Object.hasOwn(known, option)) unknownOption(name, option, checks)
+      if (!(option in given)) given[option] = (options as Record<string, unknown>)[option]
+    }
+    holder = Object.getPrototypeOf(holder) as object
+  }
+  for (const option of Object.keys(given)) {
+    if (given[option] === undefined) delete given[option]
+    else known[option]!(given[option], option)
   }
   return given as T
 }

@@ -22,6 +22,7 @@ import {
   checkPath,
   checkWhole,
   readOptions,
+  checkHandle,
 } from './arguments.ts'
 import { MemoryError, OutOfMemory, checkResult } from './errors.ts'
 import type { LockClaim } from './file-lock.ts'
@@ -93,6 +94,7 @@ export class DiskFile extends MachineFile {
    * the file, which was renamed or removed).
    */
   static attach(handle: DiskFileHandle): DiskFile {
+    checkHandle(handle, 'faultline-disk-file', 'file on disk')
     const { file: pointer, generation, path, writable } = handle
     const file = new DiskFile(Machine.attach(handle.machine), { pointer, generation }, path, writable, false)
     file.assertOpen()
@@ -112,7 +114,7 @@ export class DiskFile extends MachineFile {
     writable: boolean,
     holds: boolean,
   ) {
-    super(machine, file.pointer, file.generation, path)
+    super(machine, file.pointer, file.generation, path, writable)
     this.writable = writable
     this.#holds = holds
   }
@@ -158,7 +160,7 @@ export class DiskFile extends MachineFile {
   close(): void {
     if (this.closed) return
     assureRoomForSteps()
-    this.closed = true
+    this.markClosed()
     if (!this.#holds) return
     const pointer = MachineFile.pointerOf(this)
     try {
@@ -169,7 +171,7 @@ export class DiskFile extends MachineFile {
   }
 
   #release(): void {
-    this.closed = true
+    this.markClosed()
     const pointer = MachineFile.pointerOf(this)
     this.machine.enter('close', (task) => {
       putFile(task, pointer)

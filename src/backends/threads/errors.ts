@@ -31,6 +31,8 @@ export class OutOfMemory extends MemoryError {
 /** A machine was asked for that cannot be: the message says what to change. */
 export class ConfigurationError extends Error {
   override readonly name = 'ConfigurationError'
+  /** As Node's errors have one. */
+  readonly code = 'ERR_FAULTLINE_CONFIGURATION'
 }
 
 /** Returns a result of the kernel, or throws when it is a negative errno. */

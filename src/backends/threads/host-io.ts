@@ -18,7 +18,7 @@ import {
   numberAt,
 } from '../../kernel/index.ts'
 import { FileLocks } from './file-lock.ts'
-import { type Storage, bytesMoved, fileSystem, identifyFile, storageErrorName } from './storage.ts'
+import { type Storage, bytesMoved, doneNow, fileSystem, identifyFile, storageErrorName } from './storage.ts'
 
 const { O_NONBLOCK, O_RDONLY, O_RDWR } = constants
 
@@ -104,7 +104,7 @@ export class HostFiles implements Host {
 
   syncFile(file: number): number {
     return this.#attempt(() => {
-      this.storage.sync(this.#descriptor(file, false))
+      doneNow(this.storage.sync(this.#descriptor(file, false)))
       return 0
     })
   }
@@ -112,7 +112,7 @@ export class HostFiles implements Host {
   truncateFile(file: number, pages: number, lastBytes: number): number {
     return this.#attempt(() => {
       const size = pages === 0 ? 0 : (pages - 1) * PAGE_SIZE + lastBytes
-      this.storage.truncate(this.#descriptor(file, true), size)
+      doneNow(this.storage.truncate(this.#descriptor(file, true), size))
       return 0
     })
   }

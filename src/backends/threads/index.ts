@@ -45,6 +45,7 @@ export {
   type DesignDescription,
   type KernelConfig,
   KernelBug,
+  KernelReentryError,
   SegmentationFault,
   defaultKernelConfig,
 } from '../../kernel/index.ts'

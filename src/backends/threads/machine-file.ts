@@ -12,7 +12,14 @@ import {
   truncateFile,
   writeToFile,
 } from '../../kernel/index.ts'
-import { allocateBytes, checkBytes, checkWhole, plainBytes, typeError } from './arguments.ts'
+import {
+  allocateBytes,
+  checkBytes,
+  checkHandlePlace,
+  checkWhole,
+  plainBytes,
+  typeError,
+} from './arguments.ts'
 import { MemoryError, OutOfMemory, checkResult } from './errors.ts'
 import type { Machine } from './machine.ts'
 
@@ -24,14 +31,27 @@ const BYTES_AT_A_TIME = 64 * PAGE_SIZE
 export abstract class MachineFile {
   readonly machine: Machine
   readonly name: string
+  readonly #machine: Machine
   readonly #pointer: number
+  readonly #writable: boolean
   /** Which of the files that were ever at this place of the heap. */
   protected readonly generation: number
-  protected closed = false
+  readonly #generation: number
+  #closed = false
 
-  protected constructor(machine: Machine, pointer: number, generation: number, name: string) {
+  protected constructor(
+    machine: Machine,
+    pointer: number,
+    generation: number,
+    name: string,
+    writable: boolean,
+  ) {
+    checkHandlePlace(pointer, generation, machine.task.heap.length)
     this.machine = machine
+    this.#machine = machine
     this.#pointer = pointer
+    this.#writable = writable
+    this.#generation = generation
     this.generation = generation
     this.name = name
   }
@@ -41,6 +61,29 @@ export abstract class MachineFile {
     if (typeof file !== 'object' || file === null || !(#pointer in file))
       typeError('file', file, 'a file that createFile() or openFile() gave')
     return file.#pointer
+  }
+
+  /**
+   * Where a file of `machine` that is open is in the kernel heap, and whether it may be written to through this object.
+   * Throws as mmap() says. What the caller has set on the object does not count.
+   */
+  static forMapping(file: unknown, machine: Machine): { pointer: number; writable: boolean } {
+    const pointer = MachineFile.pointerOf(file)
+    const checked = file as MachineFile
+    if (checked.#machine !== machine) {
+      const error = new TypeError('file: it belongs to another machine')
+      throw Object.assign(error, { code: 'ERR_INVALID_ARG_VALUE' })
+    }
+    checked.#assertOpen()
+    return { pointer, writable: checked.#writable }
+  }
+
+  protected get closed(): boolean {
+    return this.#closed
+  }
+
+  protected markClosed(): void {
+    this.#closed = true
   }
 
   /** The file in the kernel heap. For this package; not part of the stable interface. */
@@ -126,8 +169,12 @@ export abstract class MachineFile {
 
   /** Throws MemoryError EBADF when this file is closed. */
   assertOpen(): void {
-    const exists = numberAt(this.machine.task.heap, this.#pointer + File.generation) === this.generation
-    if (this.closed || !exists) throw new MemoryError('EBADF', 'file', 'the file is closed')
+    this.#assertOpen()
+  }
+
+  #assertOpen(): void {
+    const exists = numberAt(this.#machine.task.heap, this.#pointer + File.generation) === this.#generation
+    if (this.#closed || !exists) throw new MemoryError('EBADF', 'file', 'the file is closed')
   }
 
   #assertWritable(call: string): void {

@@ -70,6 +70,7 @@ import {
   checkString,
   readOptions,
   unchecked,
+  typeError,
 } from './arguments.ts'
 import { DiskFile, type OpenFileOptions } from './disk-file.ts'
 import { ConfigurationError, MemoryError, OutOfMemory, checkResult } from './errors.ts'
@@ -253,6 +254,9 @@ export class Machine {
     assureRoomForSteps()
     if (handle?.kind !== 'faultline-machine')
       throw new ConfigurationError('this is not the handle of a machine')
+    for (const memory of [handle.heap, handle.memory] as unknown[]) {
+      if (!(memory instanceof WebAssembly.Memory)) typeError('handle', handle, 'the handle of a machine')
+    }
     const present = attached.get(handle.id)
     if (present !== undefined) return present
     const machine = new Machine(handle)
@@ -458,6 +462,7 @@ export class Machine {
    */
   detach(options: { readonly discard?: boolean } = {}): void {
     assureRoomForSteps()
+    if (this.task.calledOut) throw new KernelReentryError('a storage must not detach its thread')
     const { discard = false } = readOptions(options, 'detach options', detachChecks)
     if (this.#detached) return
     const lost = this.#cpus.isLost

@@ -17,6 +17,7 @@ import {
   plainBytes,
   rangeError,
   readOptions,
+  checkHandle,
 } from './arguments.ts'
 import { OutOfMemory } from './errors.ts'
 import { Machine, type MachineHandle } from './machine.ts'
@@ -91,6 +92,7 @@ export class MemoryFile extends MachineFile {
    * closes it, it is closed for all, and only mappings keep its pages.
    */
   static attach(handle: MemoryFileHandle): MemoryFile {
+    checkHandle(handle, 'faultline-file', 'file in memory')
     const file = new MemoryFile(
       Machine.attach(handle.machine),
       handle.file,
@@ -106,7 +108,7 @@ export class MemoryFile extends MachineFile {
   readonly #holds: boolean
 
   private constructor(machine: Machine, pointer: number, generation: number, name: string, holds: boolean) {
-    super(machine, pointer, generation, name)
+    super(machine, pointer, generation, name, true)
     this.#holds = holds
   }
 
@@ -133,7 +135,7 @@ export class MemoryFile extends MachineFile {
   close(): void {
     if (this.closed) return
     assureRoomForSteps()
-    this.closed = true
+    this.markClosed()
     if (!this.#holds) return
     const pointer = MachineFile.pointerOf(this)
     this.machine.enter('close', (task) => {

@@ -87,6 +87,12 @@ export function storageErrorName(error: unknown): string {
   return typeof code === 'string' && errnoOf(code) !== 0 ? code : 'EIO'
 }
 
+/** Throws for an answer that comes later: the operation has to be done when it returns. */
+export function doneNow(answer: unknown): void {
+  if (typeof (answer as { then?: unknown } | null | undefined)?.then === 'function')
+    throw new Error('a storage does what it is asked for before it returns')
+}
+
 /** How many bytes were moved, of at most `most`. Throws for what a storage must not answer. */
 export function bytesMoved(answer: unknown, most: number): number {
   if (Number.isInteger(answer) && (answer as number) >= 0 && (answer as number) <= most)
