@@ -41,7 +41,7 @@ const complete = new Set([
   'truncate-copy lespinasse-2021 xadd',
 ])
 /** How far the others are explored here; completely, or longer, by `npm run check:all`. */
-const EXECUTIONS = { xadd: 60, generic: 20 } as const
+const EXECUTIONS = { xadd: 30, generic: 20 } as const
 /** The generic semaphore is a matter of few scenarios: here every fourth meets it, by `npm run check:all` all do. */
 const GENERIC_EACH = 4
 

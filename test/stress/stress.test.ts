@@ -20,7 +20,7 @@ for (const { name } of designs) {
         config,
         threads,
         seed,
-        seconds: 1,
+        seconds: 0.5,
         steps: 1200,
       })
       assert.ok(report.rounds >= 1)
