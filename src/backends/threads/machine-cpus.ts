@@ -95,7 +95,7 @@ export class MachineCpus {
     const isTenant = (id: number, index: number): boolean =>
       this.#isHeld(id) && this.#tenantOf(id) === tenants[index]
     while (ids.some((id, index) => isTenant(id, index) && !hasStopped(this.#heap, this.#base(id)))) {
-      if (this.isLost || performance.now() > deadline) return
+      if (this.isLost || performance.now() > deadline) break
       await sleep(STOP_POLL_MS)
     }
     ids.forEach((id, index) => {
