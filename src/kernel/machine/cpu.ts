@@ -91,7 +91,7 @@ export class Cpu extends LockedHeap {
    * it does harm.
    */
   entered = false
-  /** The host is at work for this thread, in the middle of a call. */
+  /** Set by the host while code that is not its own is at work for it: it might use the machine. */
   calledOut = false
   /** False while this CPU must not answer interrupts. */
   interruptsEnabled = true
@@ -539,12 +539,11 @@ export function leaveForHost(cpu: Cpu): void {
   bugOn(!cpu.interruptsEnabled, 'sleeping with interrupts disabled')
   Atomics.store(cpu.heap, cpu.base + PerCpu.asleep, 1)
   kernelExit(cpu)
+  // It is still the same stay: a second one would find its work half done.
   cpu.entered = true
-  cpu.calledOut = true
 }
 
 export function returnFromHost(cpu: Cpu): void {
-  cpu.calledOut = false
   cpu.entered = false
   kernelEnter(cpu)
   Atomics.store(cpu.heap, cpu.base + PerCpu.asleep, 0)
