@@ -114,6 +114,8 @@ export const TASK_SIZE = 0x7fff_ffff
 export const MMAP_MIN = 16
 /** The gap that is kept between the topmost mapping and the stack, 128 MiB, in pages. */
 export const MMAP_GAP = 32768
+/** `stack_guard_gap`: pages that are kept free below a stack. */
+export const STACK_GUARD_GAP = 256
 /** `sysctl_max_map_count`. */
 export const DEFAULT_MAX_MAP_COUNT = 65530
 /** Where the heap begins unless exec says else, 64 GiB, in pages. */

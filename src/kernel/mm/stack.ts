@@ -6,7 +6,7 @@
 import { limitPages, mayExpandVm, mlockFutureOk, vmStatAccount } from './accounts.ts'
 import { anonVmaPrepare } from './anon-vma.ts'
 import { ENOMEM } from './errno.ts'
-import { Mm, RLIMIT_STACK } from './mm.ts'
+import { Mm, RLIMIT_STACK, STACK_GUARD_GAP } from './mm.ts'
 import { vmEnoughMemory } from './overcommit.ts'
 import type { Task } from './task.ts'
 import { vmaGapUpdate, vmEndGap } from './vma-tree.ts'
@@ -19,9 +19,6 @@ import {
   Vma,
   vmaIsAccessible,
 } from './vma.ts'
-
-/** `stack_guard_gap`: pages that are kept free below a stack. */
-export const STACK_GUARD_GAP = 256
 
 /** `expand_downwards`: makes `vma` begin at `page`. Returns 0 or a negative errno. The mmap lock is held for write. */
 export function expandStack(cpu: Task, vma: number, page: number): number {

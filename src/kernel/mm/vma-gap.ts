@@ -1,7 +1,7 @@
 // The gaps between VMAs: what keeps them free, and what room there is in one (mm/mmap.c).
 
 import { ENOMEM } from './errno.ts'
-import { STACK_GUARD_GAP } from './stack.ts'
+import { STACK_GUARD_GAP } from './mm.ts'
 import type { Task } from './task.ts'
 import { VM_GROWSDOWN, Vma } from './vma.ts'
 
