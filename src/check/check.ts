@@ -8,7 +8,7 @@ import {
   setForbidden,
   setProbes,
 } from '../backends/stepped/index.ts'
-import { NotDeterministic } from './execution.ts'
+import { NotDeterministic } from './step-log.ts'
 import { type Exploration, type ExploreOptions, type Progress, type Strategy, explore } from './explore.ts'
 import { type CheckFailure, describeFailure, replayExecution } from './failure.ts'
 import { exploreParts } from './parts.ts'

@@ -28,7 +28,7 @@ import {
   timeOut,
 } from '../backends/stepped/index.ts'
 import type { RaceReport } from './data-races.ts'
-import { NotDeterministic } from './execution.ts'
+import { NotDeterministic } from './step-log.ts'
 import type { FailureKind, Subject } from './explore.ts'
 import { Names, type Naming } from './names.ts'
 

@@ -17,7 +17,6 @@ import {
   NOTIFY,
   PAUSE,
   READY,
-  SPINNING,
   STORE,
   Scheduler,
   Thread,
@@ -26,8 +25,8 @@ import {
   WOKEN,
   memory,
   setWatching,
-  timeOut,
 } from '../backends/stepped/index.ts'
+import { letGoOn, noticeChanges, waitsForTime } from './passing-time.ts'
 import { RaceDetector, type RaceReport } from './data-races.ts'
 import {
   LAST_QUEUE,
@@ -39,7 +38,7 @@ import {
   THREAD_WORDS,
   WRITTEN_BY,
 } from './shadow.ts'
-import type { StepLog } from './step-log.ts'
+import { NotDeterministic, type StepLog } from './step-log.ts'
 import type { Symmetry } from './symmetry.ts'
 
 /** Threads at most: sets of threads are the bits of a word. */
@@ -60,20 +59,6 @@ export const REDUNDANT = 2
 export const DEADLOCK = 3
 export const RACE = 4
 export const TOO_LONG = 5
-
-/** The program did something else when it was run again with the same choices. */
-export class NotDeterministic extends Error {
-  override readonly name = 'NotDeterministic'
-  /** The step, from 1, and the place in the source; -1 where there is none. */
-  readonly step: number
-  readonly site: number
-
-  constructor(message: string, step = -1, site = -1) {
-    super(message)
-    this.step = step
-    this.site = site
-  }
-}
 
 export interface ExecutionLimits {
   /** Steps after which an execution is given up. */
@@ -257,9 +242,7 @@ export abstract class Execution extends Scheduler {
 
   /** Threads that spin go on when what they read has changed; those that were notified, because of that. */
   #noticeChanges(event: number): void {
-    for (const thread of this.threads) {
-      if (thread.state === SPINNING && thread.sawChange()) thread.state = READY
-    }
+    noticeChanges(this.threads)
     if (event === 0 || this.#kind[event - 1] !== NOTIFY) return
     for (const thread of this.threads) {
       if (thread.kind === WOKEN && thread.state === READY && this.#wokenBy[thread.id]! < 0)
@@ -277,8 +260,7 @@ export abstract class Execution extends Scheduler {
   #rescue(event: number): number {
     if (this.threads.every((thread) => thread.state === FINISHED)) return this.#stop(COMPLETE)
     for (const thread of this.threads) {
-      const waits = thread.state === WAITING && thread.timeout !== Infinity
-      if ((!waits && thread.state !== SPINNING) || thread.rescues >= this.#limits.rescuesMax) continue
+      if (!waitsForTime(thread) || thread.rescues >= this.#limits.rescuesMax) continue
       this.#letGoOn(thread)
       this.#rescued[event] = 1
       return 1 << thread.id
@@ -292,12 +274,8 @@ export abstract class Execution extends Scheduler {
   }
 
   #letGoOn(thread: Thread): void {
-    thread.rescues++
-    if (thread.state === WAITING) {
-      timeOut(thread)
-      this.#wokenBy[thread.id] = -1
-    }
-    thread.state = READY
+    if (thread.state === WAITING) this.#wokenBy[thread.id] = -1
+    letGoOn(thread)
   }
 
   // -------------------------------------------------------------------------------------------------------------------

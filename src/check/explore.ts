@@ -10,19 +10,11 @@ import {
   runThreads,
 } from '../backends/stepped/index.ts'
 import type { RaceReport } from './data-races.ts'
-import {
-  COMPLETE,
-  DEADLOCK,
-  type Execution,
-  NotDeterministic,
-  RACE,
-  REDUNDANT,
-  TOO_LONG,
-} from './execution.ts'
+import { COMPLETE, DEADLOCK, type Execution, RACE, REDUNDANT, TOO_LONG } from './execution.ts'
 import { Explorer } from './explorer.ts'
 import type { Naming } from './names.ts'
 import { RandomWalk } from './random-walk.ts'
-import { StepLog } from './step-log.ts'
+import { NotDeterministic, StepLog } from './step-log.ts'
 import { NotSymmetric, Symmetry } from './symmetry.ts'
 
 /** What is explored: threads that can be started again and again from the same state. */

@@ -14,7 +14,8 @@
 // The exploration is a tree, and what is below a path in it can be explored on its own: see WorkUnit.
 
 import { FINISHED } from '../backends/stepped/index.ts'
-import { Execution, type ExecutionLimits, NotDeterministic, REDUNDANT } from './execution.ts'
+import { Execution, type ExecutionLimits, REDUNDANT } from './execution.ts'
+import { NotDeterministic } from './step-log.ts'
 import type { Symmetry } from './symmetry.ts'
 
 export interface ExplorerOptions extends ExecutionLimits {

@@ -2,7 +2,7 @@
 
 import type { Site } from '../backends/stepped/index.ts'
 import { type Counterexample, recordCounterexample } from './counterexample.ts'
-import { NotDeterministic } from './execution.ts'
+import { NotDeterministic } from './step-log.ts'
 import type { FailureKind, RawFailure } from './explore.ts'
 import { type FollowedRun, errorText, follow, leadBy, turningsOf } from './follow.ts'
 import { minimise } from './minimise.ts'

@@ -8,16 +8,14 @@ import {
   FINISHED,
   NOTIFY,
   READY,
-  SPINNING,
   Scheduler,
   Thread,
   TimeUp,
-  WAITING,
   WOKEN,
   runThreads,
   setWatching,
-  timeOut,
 } from '../backends/stepped/index.ts'
+import { letGoOn, noticeChanges, waitsForTime } from './passing-time.ts'
 import { type FailureKind, type RawFailure, type Subject, starvation } from './explore.ts'
 import type { RaceReport } from './data-races.ts'
 import { HappensBefore, changes } from './happens-before.ts'
@@ -186,7 +184,7 @@ class Follower extends Scheduler {
     const rule = ready !== 0 && (ready & last) !== 0 ? this.#last : 31 - Math.clz32(enabled & -enabled)
     const wanted = this.#options.lead(step, enabled)
     const thread = this.#threads[wanted < 0 ? rule : wanted]!
-    if (!canBeLetGo(thread)) return this.#end('lost')
+    if (thread.state !== READY && !waitsForTime(thread)) return this.#end('lost')
     const lastEnabled = (ready & last) !== 0
     if (lastEnabled && thread.id !== this.#last) this.preemptions++
     this.choices.push({
@@ -199,7 +197,7 @@ class Follower extends Scheduler {
       cell: thread.cell,
       changes: changes(thread) || thread.kind === NOTIFY,
     })
-    if (thread.state !== READY) this.#letGoOn(thread)
+    if (thread.state !== READY) letGoOn(thread)
     this.#order?.step(thread, step + 1)
     this.#last = thread.id
     return thread.id
@@ -225,22 +223,12 @@ class Follower extends Scheduler {
   }
 
   #rescuable(): number {
-    return this.#threadsIn(
-      (thread) => thread.state !== FINISHED && canBeLetGo(thread) && thread.rescues < RESCUES_MAX,
-    )
-  }
-
-  #letGoOn(thread: Thread): void {
-    thread.rescues++
-    if (thread.state === WAITING) timeOut(thread)
-    thread.state = READY
+    return this.#threadsIn((thread) => waitsForTime(thread) && thread.rescues < RESCUES_MAX)
   }
 
   /** As the explorer does: a thread that spins can go on once what it read has changed, even if it changes back. */
   #noticeChanges(): void {
-    for (const thread of this.#threads) {
-      if (thread.state === SPINNING && thread.sawChange()) thread.state = READY
-    }
+    noticeChanges(this.#threads)
     const last = this.choices.at(-1)
     if (last?.kind !== NOTIFY) return
     for (const thread of this.#threads) {
@@ -259,13 +247,4 @@ class Follower extends Scheduler {
       this.#stuckSince = -1
     }
   }
-}
-
-/** It can go on, or time lets it. */
-function canBeLetGo(thread: Thread): boolean {
-  return (
-    thread.state === READY ||
-    thread.state === SPINNING ||
-    (thread.state === WAITING && thread.timeout !== Infinity)
-  )
 }

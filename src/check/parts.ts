@@ -3,7 +3,7 @@
 import { unlinkSync } from 'node:fs'
 import { Worker } from 'node:worker_threads'
 import { FinerCellsNeeded, TimeUp, memory } from '../backends/stepped/index.ts'
-import { NotDeterministic } from './execution.ts'
+import { NotDeterministic } from './step-log.ts'
 import {
   type Exploration,
   type ExploreOptions,

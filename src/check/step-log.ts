@@ -4,7 +4,20 @@
 // read the first time.
 
 import { COMPARE_EXCHANGE, LOAD, NOTIFY, type Thread, WAIT } from '../backends/stepped/index.ts'
-import { NotDeterministic } from './execution.ts'
+
+/** The program did something else when it was run again with the same choices. */
+export class NotDeterministic extends Error {
+  override readonly name = 'NotDeterministic'
+  /** The step, from 1, and the place in the source; -1 where there is none. */
+  readonly step: number
+  readonly site: number
+
+  constructor(message: string, step = -1, site = -1) {
+    super(message)
+    this.step = step
+    this.site = site
+  }
+}
 
 /** Words of a step. */
 const STEP_WORDS = 6

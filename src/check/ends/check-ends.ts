@@ -10,10 +10,8 @@
 import {
   FINISHED,
   READY,
-  SPINNING,
   Scheduler,
   Thread,
-  WAITING,
   alone,
   loadStepped,
   memory,
@@ -23,8 +21,8 @@ import {
   setProbes,
   setSites,
   setWatching,
-  timeOut,
 } from '../../backends/stepped/index.ts'
+import { letGoOn, noticeChanges, waitsForTime } from '../passing-time.ts'
 import { Random } from '../random.ts'
 import { type EndScenarioChoice, type EndScenarioRun, UNDERTAKING } from './end-scenario.ts'
 
@@ -226,9 +224,7 @@ class EndScheduler extends Scheduler {
   }
 
   override choose(): number {
-    for (const thread of this.#threads) {
-      if (thread.state === SPINNING && thread.sawChange()) thread.state = READY
-    }
+    noticeChanges(this.#threads)
     if (++this.#steps > STEPS_MAX) return this.#hang('more steps than any end needs')
     const chosen = this.#next()
     if (chosen === VICTIM) this.victimSteps++
@@ -282,11 +278,9 @@ class EndScheduler extends Scheduler {
   }
 
   #letGoOn(thread: Thread): boolean {
-    const waits = thread.state === WAITING && thread.timeout !== Infinity
-    if ((!waits && thread.state !== SPINNING) || this.#rescues >= RESCUES_MAX) return false
+    if (!waitsForTime(thread) || this.#rescues >= RESCUES_MAX) return false
     this.#rescues++
-    if (waits) timeOut(thread)
-    thread.state = READY
+    letGoOn(thread)
     return true
   }
 

@@ -1,0 +1,22 @@
+// What waiting threads can go on for, whoever chooses among them: a change of what they have read, or time.
+
+import { READY, SPINNING, type Thread, WAITING, timeOut } from '../backends/stepped/index.ts'
+
+/** Threads that spin go on when what they have read has changed, even if it changes back afterwards. */
+export function noticeChanges(threads: readonly Thread[]): void {
+  for (const thread of threads) {
+    if (thread.state === SPINNING && thread.sawChange()) thread.state = READY
+  }
+}
+
+/** It waits in such a way that it goes on in time: spinning, or with a timeout. */
+export function waitsForTime(thread: Thread): boolean {
+  return thread.state === SPINNING || (thread.state === WAITING && thread.timeout !== Infinity)
+}
+
+/** Time has passed for it: it looks again, or its timeout is over. */
+export function letGoOn(thread: Thread): void {
+  thread.rescues++
+  if (thread.state === WAITING) timeOut(thread)
+  thread.state = READY
+}
