@@ -1,6 +1,7 @@
 // The whole check, from a bare clone: `node scripts/test.mjs [TEST-FILE…]`.
 // Stops at the first step that fails. The tests come last, so that their summary ends the output.
 
+import { rmSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { pathToFileURL } from 'node:url'
 import { join } from 'node:path'
@@ -35,8 +36,11 @@ function testArguments(files) {
   ]
 }
 
-/** Also for the processes and threads that the tests start. */
+/** Also for the processes and threads that the tests start. Steppable forms are those of this run alone. */
 function testEnvironment() {
+  const forms = join(root, '.build/stepped-cache')
+  rmSync(forms, { recursive: true, force: true })
   const preload = `--import=${pathToFileURL(join(root, 'scripts/compile-cache.mjs'))}`
-  return { ...process.env, NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ''} ${preload}`.trim() }
+  const options = `${process.env.NODE_OPTIONS ?? ''} ${preload}`.trim()
+  return { ...process.env, NODE_OPTIONS: options, FAULTLINE_STEPPED_CACHE: forms }
 }

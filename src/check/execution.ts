@@ -176,6 +176,11 @@ export abstract class Execution extends Scheduler {
     this.shadow.grow(memory.cells)
   }
 
+  /** To be called after the last one. */
+  retire(): void {
+    this.shadow.retire()
+  }
+
   /** The next execution repeats this one. */
   repeat(): void {
     this.branch = this.depth

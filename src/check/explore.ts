@@ -206,6 +206,7 @@ function runMany(
   const steps = execution.steps + (failure === null ? 0 : execution.depth)
   const seconds = (performance.now() - started) / 1000
   const told = withStack(subject, execution, failure)
+  execution.retire()
   return { executions, steps, seconds, finished: !more, failure: told, endless }
 }
 

@@ -2,19 +2,21 @@
 // own.
 
 import {
-  type LoadOptions,
   type Site,
   type SourcePatch,
+  type SteppedEntry,
   type SteppedProgram,
+  type SteppedPrograms,
   loadStepped,
+  loadSteppedTogether,
   memory,
-  setSites,
 } from '../backends/stepped/index.ts'
 import { kernelProbes } from './detectors.ts'
 import { THREADS_MAX } from './execution.ts'
 import type { Subject } from './explore.ts'
 import { kernelSubject, sequentialOutcomes } from './kernel-subject.ts'
 import type { Scenario, ScenarioOptions } from './scenario.ts'
+import { priceNames, scenarioNames } from './scenarios/index.ts'
 import { scenarioPatches } from './scenarios/variants.ts'
 import { userSubject } from './user-scenario.ts'
 
@@ -102,7 +104,8 @@ async function loadUsers(
   trace: boolean,
 ): Promise<SteppedProgram> {
   try {
-    return await load(file, { patches, trace, turns: true })
+    memory.clear()
+    return await loadStepped(file, { patches, trace, turns: true })
   } catch (error) {
     if (error instanceof Error && 'remedy' in error) throw error
     throw new NoScenario(`${file} cannot be loaded: ${String(error)}`, 'correct what it imports or does')
@@ -111,11 +114,9 @@ async function loadUsers(
 
 async function prepareKernel(target: Target, choice: KernelChoice, trace: boolean): Promise<Prepared> {
   const name = target.scenario
-  const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js'
   const patches = [...(scenarioPatches[name] ?? []), ...target.patches]
-  const { href } = new URL(`./scenarios/${name}${extension}`, import.meta.url)
-  const expected = await referenceOutcomes(name, href, choice)
-  const { exports, sites, digest } = await loadOnce(href, patches, trace)
+  const expected = await referenceOutcomes(name, choice)
+  const { exports, sites, digest } = await loadScenario(name, patches, trace)
   const make = exports['default'] as (choice: KernelChoice) => unknown
   const subject = kernelSubject(() => make(choice), expected, trace ? null : sites)
   return { subject, sites, digest, title: name, options: {} }
@@ -124,40 +125,54 @@ async function prepareKernel(target: Target, choice: KernelChoice, trace: boolea
 const references = new Map<string, ReadonlySet<string>>()
 
 /** What the operations of a scenario give one after the other, under the classic design of the kernel as it is. */
-async function referenceOutcomes(
-  name: string,
-  file: string,
-  choice: KernelChoice,
-): Promise<ReadonlySet<string>> {
+async function referenceOutcomes(name: string, choice: KernelChoice): Promise<ReadonlySet<string>> {
   const key = `${name} ${choice.rwsem}`
   const present = references.get(key)
   if (present !== undefined) return present
-  const { exports } = await loadOnce(file, [], false)
+  const { exports } = await loadScenario(name, [], false)
   const make = exports['default'] as (choice: KernelChoice) => unknown
   const outcomes = sequentialOutcomes(() => make({ ...choice, design: 'classic' }))
   references.set(key, outcomes)
   return outcomes
 }
 
-/** Programs that leave nothing behind in their modules, by file and patches. */
-const loaded = new Map<string, Promise<SteppedProgram>>()
+/** Kernels that are loaded, by patches. They leave nothing behind in their modules. */
+const kernels = new Map<string, Promise<SteppedPrograms>>()
+const shipped: readonly string[] = [...scenarioNames, ...priceNames]
 
-async function loadOnce(
-  file: string,
+/**
+ * The kernel as it is serves all shipped scenarios, which are loaded at once: most of what they are is the kernel. A
+ * kernel with patches is seldom met again by another scenario, nor one that is traced.
+ */
+async function loadScenario(
+  name: string,
   patches: readonly SourcePatch[],
   trace: boolean,
-): Promise<SteppedProgram> {
-  const key = JSON.stringify([file, patches, trace])
-  // A trace tells of all calls, and the detectors have said by then what is wrong.
-  const program = loaded.get(key) ?? load(file, { patches, trace, probes: trace ? [] : kernelProbes })
-  loaded.set(key, program)
-  setSites((await program).sites)
-  return program
+): Promise<SteppedEntry & Pick<SteppedPrograms, 'sites'>> {
+  const together = patches.length === 0 && !trace && shipped.includes(name)
+  const scenarios = together ? shipped : [name]
+  const key = JSON.stringify([scenarios, patches, trace])
+  const kernel = kernels.get(key) ?? loadKernel(scenarios, patches, trace)
+  kernels.set(key, kernel)
+  const { sites, open } = await kernel
+  return { sites, ...(await open(scenarioFile(name))) }
 }
 
-async function load(file: string, options: LoadOptions): Promise<SteppedProgram> {
+function loadKernel(
+  scenarios: readonly string[],
+  patches: readonly SourcePatch[],
+  trace: boolean,
+): Promise<SteppedPrograms> {
   memory.clear()
-  const program = await loadStepped(file, options)
-  setSites(program.sites)
-  return program
+  // A trace tells of all calls, and the detectors have said by then what is wrong.
+  return loadSteppedTogether(scenarios.map(scenarioFile), {
+    patches,
+    trace,
+    probes: trace ? [] : kernelProbes,
+  })
+}
+
+function scenarioFile(name: string): string {
+  const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js'
+  return new URL(`./scenarios/${name}${extension}`, import.meta.url).href
 }

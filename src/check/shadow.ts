@@ -18,6 +18,9 @@ export const THREAD_WORDS = 7
 
 const LOG_WORDS = 1 << 16
 
+/** Words that nobody uses, all zero: tens of megabytes, which cost more to get anew than a short exploration. */
+let spare = new Int32Array(0)
+
 export class Shadow {
   /** Words of a cell. */
   readonly stride: number
@@ -34,9 +37,17 @@ export class Shadow {
   grow(cells: number): void {
     const length = cells * this.stride
     if (length <= this.words.length) return
-    const words = new Int32Array(length)
+    const words = length <= spare.length ? spare : new Int32Array(length)
+    if (words === spare) spare = new Int32Array(0)
     words.set(this.words)
     this.words = words
+  }
+
+  /** Leaves its words to the next. It remembers nothing then. */
+  retire(): void {
+    this.undo(0)
+    if (this.words.length > spare.length) spare = this.words
+    this.words = new Int32Array(0)
   }
 
   set(at: number, value: number): void {

@@ -161,13 +161,13 @@ const WARM_UP_ROUNDS = 40
 const WARM_UP_PAGES = 64
 
 /**
- * Performs operations of every common kind in an address space that nobody looks at, so that the replay does not
+ * Performs operations of every common kind in an address space of its own, so that the replay does not
  * measure how V8 compiles: a program that runs on Linux finds its kernel compiled.
  */
 function warmUp({ table, file }: Extract<ToReplayWorker, { type: 'warm-up' }>): void {
   const files = new Map([[1, { file: MemoryFile.attach(file), firstPage: 0 }]])
-  const performer = new Performer(new SpaceTable(data.machine, table), [], [0], files, [0])
-  const base = (data.worker + 1) * PAGES_PER_GIGABYTE
+  const performer = new Performer(new SpaceTable(data.machine, table), [], [data.worker], files, [0])
+  const base = PAGES_PER_GIGABYTE
   const words: number[] = []
   const touch = (page: number, errorCode: number): void => void words.push(OP_TOUCH, page, errorCode << 12, 0)
   // 3: read and write; 1: read.

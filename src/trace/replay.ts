@@ -232,15 +232,18 @@ class Replay {
     }
   }
 
-  /** An address space and a file for the workers to get going in; nothing of it is counted. */
+  /**
+   * An address space for each worker and a file for all to get going in; nothing of it is counted. In one address space
+   * they would wait for its lock most of the time.
+   */
   async #warmUp(): Promise<void> {
-    const space = this.#machine.createAddressSpace()
     const file = this.#machine.createFile({ name: 'warm-up', size: WARM_UP_FILE_PAGES * PAGE_SIZE })
     file.populate(0, WARM_UP_FILE_PAGES)
-    const table = SpaceTable.create(this.#machine.handle, 1)
-    table.put(0, space)
+    const spaces = Array.from({ length: this.#plan.streams.length }, () => this.#machine.createAddressSpace())
+    const table = SpaceTable.create(this.#machine.handle, spaces.length)
+    for (const [worker, space] of spaces.entries()) table.put(worker, space)
     await this.#team.warmUp({ type: 'warm-up', table: table.shared, file: file.handle })
-    space.destroy()
+    for (const space of spaces) space.destroy()
     file.close()
   }
 

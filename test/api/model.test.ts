@@ -21,6 +21,7 @@ import {
   type World,
 } from '../reference/operations.ts'
 import { Random } from '../reference/random.ts'
+import { extent } from '../extent.ts'
 import { configurations, inUse } from './support.ts'
 
 const ARENA_PAGES = 26
@@ -278,7 +279,7 @@ function makeRunner(options: Partial<MachineOptions>): (operations: readonly Ste
   }
 }
 
-const runs = Number(process.env['FAULTLINE_RUNS'] ?? 150)
+const runs = Number(process.env['FAULTLINE_RUNS'] ?? extent(50, 150))
 const seedText = process.env['FAULTLINE_SEED']
 
 /** What else a machine can be configured to. */

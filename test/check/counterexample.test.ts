@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { pathToFileURL } from 'node:url'
-import { readProgram } from '../../src/backends/stepped/program.ts'
+import { digestOf, readProgram } from '../../src/backends/stepped/program.ts'
 import {
   type CheckResult,
   checkFile,
@@ -57,7 +57,8 @@ describe('counterexamples', () => {
       const itself = join(folder, 'itself', 'ring.check.ts')
       mkdirSync(join(folder, 'itself'))
       writeFileSync(itself, program)
-      const { digest } = await readProgram(pathToFileURL(itself).href)
+      const { href: entry } = pathToFileURL(itself)
+      const digest = digestOf((await readProgram([entry])).modules, entry)
       const code = {
         scenario: 'ring.check.ts',
         design: null,

@@ -7,6 +7,7 @@ import { loadStepped, memory, setSites } from '../../src/backends/stepped/index.
 import { type Exploration, type ExploreOptions, explore } from '../../src/check/explore.ts'
 import type { Scenario } from '../../src/check/scenario.ts'
 import { userSubject } from '../../src/check/user-scenario.ts'
+import { extent } from '../extent.ts'
 import type { Step } from './programs/random.ts'
 
 const limits = { maxExecutions: 1_000_000, maxSteps: 2000, maxMs: 60_000 }
@@ -113,7 +114,7 @@ describe('the explorer', () => {
         assert.deepEqual([...met].toSorted(), [...outcomes.keys()].toSorted())
         assert.equal(result.executions - result.redundant, traces.size)
       }),
-      { numRuns: 300 },
+      { numRuns: extent(80, 300) },
     )
   })
 
@@ -133,7 +134,7 @@ describe('the explorer', () => {
         assert.deepEqual([result.failure, result.complete], [null, true])
         assert.deepEqual([...met].toSorted(), expected.toSorted())
       }),
-      { numRuns: 400 },
+      { numRuns: extent(100, 400) },
     )
   })
 
@@ -162,7 +163,7 @@ describe('the explorer', () => {
         assert.ok(ends[1]!.executions <= ends[0]!.executions)
         if (ends[1]!.executions < ends[0]!.executions) fewer++
       }),
-      { numRuns: 300 },
+      { numRuns: extent(80, 300) },
     )
     assert.ok(fewer > 50, `only ${fewer}`)
   })

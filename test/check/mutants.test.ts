@@ -10,11 +10,12 @@ import { checkKernelScenario, scenarioNames } from '../../src/check/index.ts'
 import { mutants } from '../../src/check/mutants.ts'
 import { prepare } from '../../src/check/prepare.ts'
 import { scenarioPatches } from '../../src/check/scenarios/variants.ts'
+import { extent } from '../extent.ts'
 
 const kernel = new URL('../../src/kernel/', import.meta.url)
 const MUTATED = 'lespinasse-2021'
-/** One in so many is tried here; all with FAULTLINE_MUTANTS=all, and by `npm run check:mutants`. */
-const EACH = process.env['FAULTLINE_MUTANTS'] === 'all' ? 1 : 4
+/** One in so many is tried; `npm run check:mutants` tries all too. */
+const EACH = extent(6, 1)
 /** What is redundant is explored that far here, and completely by `npm run check:mutants`. */
 const REDUNDANT_EXECUTIONS = 200
 /** Enough for every mutant to be found. */

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { command } from '../built.ts'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
 const page = readFileSync(join(root, 'docs/check.md'), 'utf8')
@@ -40,7 +41,6 @@ describe('the page of the checker', () => {
 
   it('prints what its command prints, before the correction and after', () => {
     const file = write('ring.check.ts', ring)
-    const command = join(root, 'dist/cli/main.js')
     const wrong = run(command, 'check', 'ring.check.ts')
     const timeless = (text: string): string => text.replaceAll(/\d+\.\d\d s/g, 's').replaceAll(/ +$/gm, '')
     assert.equal(wrong.status, 1, wrong.stderr)

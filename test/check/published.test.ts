@@ -5,9 +5,8 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { checkKernelScenario, checkPublished, publishedFlaws, scenarioNames } from '../../src/check/index.ts'
 import { designs } from '../../src/index.ts'
+import { isWhole } from '../extent.ts'
 
-/** FAULTLINE_RACES=all: every flaw in every scenario, and every design in every scenario. */
-const all = process.env['FAULTLINE_RACES'] === 'all'
 const names = designs.map(({ name }) => name)
 
 describe('designs as published', () => {
@@ -19,7 +18,7 @@ describe('designs as published', () => {
           scenarioNames.some((name) => name === scenario),
           scenario,
         )
-      for (const scenario of all ? scenarios : scenarios.slice(0, 1)) {
+      for (const scenario of isWhole ? scenarios : scenarios.slice(0, 1)) {
         const { problem } = await checkPublished(design, scenario, { minimiseSeconds: 0, seconds: 30 })
         assert.equal(problem, null, `${scenario}: ${problem}`)
       }
@@ -49,7 +48,7 @@ describe('designs as mended', () => {
   for (const [index, scenario] of scenarioNames.entries()) {
     it(scenario, async () => {
       // One design each, in turn: every design meets several scenarios, and every scenario a design.
-      for (const design of all ? others : [others[index % others.length]!]) {
+      for (const design of isWhole ? others : [others[index % others.length]!]) {
         const choice = { design, rwsem: 'xadd' } as const
         const limits = { maxExecutions: EXECUTIONS, minimiseSeconds: 0 }
         const { failure } = await checkKernelScenario(scenario, choice, limits)

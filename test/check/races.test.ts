@@ -9,14 +9,15 @@ import { scenarioNames, priceNames } from '../../src/check/index.ts'
 import { exhibitProblem, exploreHolds, showExhibit } from '../../src/check/races/explore-race.ts'
 import { type Exhibit, absentRaces, races } from '../../src/check/races/index.ts'
 import { raceText, racesPage } from '../../src/check/races/page.ts'
+import { isWhole } from '../extent.ts'
 
 const page = new URL('../../docs/races.md', import.meta.url)
 const updates = process.env['FAULTLINE_UPDATE_GOLDEN'] === '1'
-/** FAULTLINE_RACES=all: every counterexample is shortened and compared, and what is complete is explored completely. */
-const all = updates || process.env['FAULTLINE_RACES'] === 'all'
+/** The whole: every counterexample is shortened and compared, and what is complete is explored completely. */
+const all = updates || isWhole
 /** Their counterexamples are short soon. */
 const shortened = new Set(['R9', 'R32', 'R34', 'R36'])
-const HOLDS_EXECUTIONS = 50
+const HOLDS_EXECUTIONS = 20
 
 describe('races', () => {
   const found = new Map<Exhibit, CheckResult>()

@@ -7,6 +7,7 @@ import { loadStepped, memory, setSites } from '../../src/backends/stepped/index.
 import { type ExploreOptions, explore } from '../../src/check/explore.ts'
 import type { Scenario } from '../../src/check/scenario.ts'
 import { userSubject } from '../../src/check/user-scenario.ts'
+import { extent } from '../extent.ts'
 import type { WaitingStep } from './programs/waiting.ts'
 
 interface Enumeration {
@@ -114,7 +115,7 @@ describe('threads that wait, notify and spin', () => {
         assert.equal(result.complete, true)
         assert.deepEqual([...met].toSorted(), [...outcomes.keys()].toSorted())
       }),
-      { numRuns: 300 },
+      { numRuns: extent(80, 300) },
     )
   })
 
@@ -130,7 +131,7 @@ describe('threads that wait, notify and spin', () => {
           const within = [...outcomes].filter(([, cost]) => cost <= bound).map(([outcome]) => outcome)
           assert.deepEqual([...met].toSorted(), within.toSorted())
         }),
-        { numRuns: 100 },
+        { numRuns: extent(25, 100) },
       )
     }
   })

@@ -1,9 +1,7 @@
 // Runs the command as a user does: as a process of its own.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { fileURLToPath } from 'node:url'
-
-const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
+import { command } from '../built.ts'
 
 export interface Outcome {
   readonly code: number | null
@@ -16,7 +14,7 @@ export async function faultline(
   values: readonly string[],
   input: string | Uint8Array = '',
 ): Promise<Outcome> {
-  const child = spawn(process.execPath, [MAIN, ...values], { env: { ...process.env, NO_COLOR: '1' } })
+  const child = spawn(process.execPath, [command, ...values], { env: { ...process.env, NO_COLOR: '1' } })
   let stdout = ''
   let stderr = ''
   child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text))

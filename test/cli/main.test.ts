@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
-import { fileURLToPath } from 'node:url'
+import { command } from '../built.ts'
 import { faultline } from './command.ts'
 
 const parallel = { concurrency: 2 }
@@ -153,8 +153,7 @@ test('bench prints text, JSON and will-it-scale’s columns', parallel, async (t
 })
 
 test('a reader that goes away is no error', async () => {
-  const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
-  const child = spawn(process.execPath, [main, 'designs'])
+  const child = spawn(process.execPath, [command, 'designs'])
   child.stdout.destroy()
   let stderr = ''
   child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text))

@@ -9,9 +9,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { command as main } from '../built.ts'
 
 const pathOf = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
-const main = pathOf('../../src/cli/main.ts')
 const spinning = pathOf('programs/says-that-it-spins.ts')
 const trace = pathOf('../fixtures/traces/node-workers.perf.txt.gz')
 

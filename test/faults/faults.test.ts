@@ -2,9 +2,10 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { extent } from '../extent.ts'
 import { faultCases, runFaultCase } from './faults.ts'
 
-for (const each of faultCases(1)) {
+for (const each of faultCases(extent(0.5, 1))) {
   test(each.injected, async () => {
     const { seen, expected } = await runFaultCase(each)
     assert.equal(seen, expected)

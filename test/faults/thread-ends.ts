@@ -24,7 +24,7 @@ const unoptimised: FaultCase = {
 
 /** The cases, whose number of steps and moments grows with `scale`; at 50, every step and 1,000 moments. */
 export function threadEnds(scale: number): readonly FaultCase[] {
-  const moments = scale === 1 ? 2 : 4 * scale
+  const moments = scale <= 1 ? 2 : 4 * scale
   return [
     {
       injected: 'the stack used up in 60 call shapes',
@@ -96,7 +96,7 @@ function workOn(space: AddressSpace, base: number): string {
 
 /** At one step in so many of each call, or at every one where `scale` is 50 or more. */
 async function endStepped(ordered: boolean, scale: number): Promise<string> {
-  const stride = scale === 1 ? 120 : Math.max(1, Math.floor(50 / scale))
+  const stride = scale <= 1 ? 120 : Math.max(1, Math.floor(50 / scale))
   const orders = ['bystander', 'undertaker', 1, 2, 3] as const
   const seen = new Set<string>()
   let lost = 0

@@ -1,7 +1,14 @@
 // The stepped backend: programs run one shared-memory access at a time.
 
 export type { Probe } from './emit.ts'
-export { type LoadOptions, type SteppedProgram, loadStepped } from './load.ts'
+export {
+  type LoadOptions,
+  type SteppedEntry,
+  type SteppedProgram,
+  type SteppedPrograms,
+  loadStepped,
+  loadSteppedTogether,
+} from './load.ts'
 export { FinerCellsNeeded, memory } from './memory.ts'
 export { rememberFields } from './private-state.ts'
 export type { SourcePatch } from './program.ts'

@@ -4,8 +4,9 @@
 import * as nodeModule from 'node:module'
 import { fileURLToPath } from 'node:url'
 import { compileFunction } from 'node:vm'
+import { type ModuleOutline, type SteppedForm, cachedForm } from './cache.ts'
 import { type Probe, commonjsRuntime, emitModule } from './emit.ts'
-import { type Program, type ProgramOptions, addressOf, readProgram } from './program.ts'
+import { type Program, type ProgramOptions, addressOf, digestOf, readProgram } from './program.ts'
 import { Reach } from './reach.ts'
 import { setSites } from './runtime.ts'
 import { QUERY, type Site, SiteTable } from './sites.ts'
@@ -18,22 +19,30 @@ export interface LoadOptions extends ProgramOptions {
   readonly probes?: readonly Probe[]
 }
 
-export interface SteppedProgram {
-  /** What the entry module exports. Functions that can stop are generator functions. */
-  readonly exports: Readonly<Record<string, unknown>>
+export interface SteppedProgram extends SteppedEntry {
   /** Grows while the program runs, see setSites(). */
   readonly sites: Site[]
-  /** Digest of the sources, patches included. */
-  readonly digest: string
   /** The steppable form of each module by its address, for a look at it. */
   readonly texts: ReadonlyMap<string, string>
   /** The address under which the steppable form of a module is imported. */
   readonly addressOf: (url: string) => string
 }
 
+export interface SteppedEntry {
+  /** What the entry module exports. Functions that can stop are generator functions. */
+  readonly exports: Readonly<Record<string, unknown>>
+  /** Digest of its source and of all that it imports, patches included. */
+  readonly digest: string
+}
+
+/** A program with several entries. */
+export interface SteppedPrograms extends Pick<SteppedProgram, 'sites'> {
+  /** Runs the code of an entry, and of what it imports, unless it has run. */
+  readonly open: (entry: string | URL) => Promise<SteppedEntry>
+}
+
 interface LoadedProgram {
-  readonly program: Program
-  readonly texts: ReadonlyMap<string, string>
+  readonly form: SteppedForm
   /** CommonJS modules that have run. */
   readonly required: Map<string, { exports: unknown }>
 }
@@ -44,19 +53,52 @@ let hooked = false
 
 /** Loads the module `entry` and all of ours that it imports. Throws SteppingRefused for what cannot be stepped. */
 export async function loadStepped(entry: string | URL, options: LoadOptions = {}): Promise<SteppedProgram> {
-  const program = await readProgram(addressOf(entry), { redirect: kernelSource, ...options })
-  const sites = new SiteTable()
-  const texts = stepProgram(program, sites, options)
+  const { number, sites } = await stepEntries([entry], options)
+  const { entries, texts } = programs[number]!.form
+  const opened = await openEntry(number, entries[0]!)
+  return { ...opened, sites, texts, addressOf: (url) => `${url}${QUERY}${number}` }
+}
+
+/**
+ * As loadStepped(), for several entries that have most of what they import in common: they share it, with its state.
+ * Their own code runs when they are opened.
+ */
+export async function loadSteppedTogether(
+  entries: readonly (string | URL)[],
+  options: LoadOptions = {},
+): Promise<SteppedPrograms> {
+  const { number, sites } = await stepEntries(entries, options)
+  const open = (entry: string | URL): Promise<SteppedEntry> => {
+    setSites(sites)
+    return openEntry(number, kernelSource(addressOf(entry)))
+  }
+  return { sites, open }
+}
+
+async function stepEntries(
+  entries: readonly (string | URL)[],
+  options: LoadOptions,
+): Promise<{ readonly number: number; readonly sites: Site[] }> {
+  const addresses = entries.map(addressOf)
+  const make = async (): Promise<SteppedForm> =>
+    stepProgram(await readProgram(addresses, { redirect: kernelSource, ...options }), options)
+  // Of forms with patches there are many, and none is met again.
+  const isPatched = (options.patches ?? []).length > 0
+  const form = await (isPatched ? make() : cachedForm(JSON.stringify([addresses, options]), make))
   hookImports()
   // The modules' own code runs now.
-  setSites(sites.sites)
-  const number = programs.push({ program, texts, required: new Map() }) - 1
-  const isModule = program.modules.get(program.entry)!.format === 'module'
+  setSites(form.sites)
+  const number = programs.push({ form, required: new Map() }) - 1
+  return { number, sites: form.sites }
+}
+
+async function openEntry(number: number, url: string): Promise<SteppedEntry> {
+  const { modules } = programs[number]!.form
+  const isModule = modules.get(url)!.format === 'module'
   const exports = isModule
-    ? ((await import(`${program.entry}${QUERY}${number}`)) as Record<string, unknown>)
-    : exportsOfCommonjs(requireStepped(number, program.entry))
-  const addressOfModule = (url: string): string => `${url}${QUERY}${number}`
-  return { exports, sites: sites.sites, digest: program.digest, texts, addressOf: addressOfModule }
+    ? ((await import(`${url}${QUERY}${number}`)) as Record<string, unknown>)
+    : exportsOfCommonjs(requireStepped(number, url))
+  return { exports, digest: digestOf(modules, url) }
 }
 
 /** What is published has the kernel bundled into one file; it is stepped from its source, published with it. */
@@ -65,16 +107,21 @@ function kernelSource(url: string): string {
   return url === bundle ? new URL('../../../src/kernel/index.ts', import.meta.url).href : url
 }
 
-function stepProgram(program: Program, sites: SiteTable, options: LoadOptions): Map<string, string> {
+function stepProgram(program: Program, options: LoadOptions): SteppedForm {
+  const table = new SiteTable()
   const reach = new Reach(program)
   const folder = new URL('.', import.meta.url).href
   const { trace = false, turns = false, probes = [] } = options
   const emitOptions = { trace, turns, probes }
   const texts = new Map<string, string>()
+  const modules = new Map<string, ModuleOutline>()
   for (const [url, module] of program.modules) {
-    texts.set(url, emitModule(module, reach, sites, emitOptions, folder))
+    texts.set(url, emitModule(module, reach, table, emitOptions, folder))
+    const { imports, format, digest } = module
+    const names = format === 'commonjs' ? namesOfCommonjs(program, url) : []
+    modules.set(url, { imports, format, digest, names })
   }
-  return texts
+  return { entries: program.entries, modules, texts, sites: table.sites }
 }
 
 function hookImports(): void {
@@ -83,7 +130,7 @@ function hookImports(): void {
   nodeModule.registerHooks({
     resolve(specifier, context, next) {
       const { url, number } = split(context.parentURL ?? '')
-      const modules = programs[number]?.program.modules
+      const modules = programs[number]?.form.modules
       const target = modules?.get(url)?.imports.get(specifier)
       if (target !== undefined && modules!.has(target))
         return { url: `${target}${QUERY}${number}`, format: 'module', shortCircuit: true }
@@ -92,9 +139,10 @@ function hookImports(): void {
     },
     load(address, context, next) {
       const { url, number } = split(address)
-      const text = programs[number]?.texts.get(url)
+      const form = programs[number]?.form
+      const text = form?.texts.get(url)
       if (text === undefined) return next(address, context)
-      const isModule = programs[number]!.program.modules.get(url)!.format === 'module'
+      const isModule = form!.modules.get(url)!.format === 'module'
       return { format: 'module', source: isModule ? text : moduleOfCommonjs(number, url), shortCircuit: true }
     },
   })
@@ -109,7 +157,7 @@ function split(address: string): { url: string; number: number } {
 
 /** What a module that imports a CommonJS one gets. That runs when its turn comes, so its names are looked for. */
 function moduleOfCommonjs(number: number, url: string): string {
-  const names = [...namesOfCommonjs(programs[number]!.program, url)]
+  const { names } = programs[number]!.form.modules.get(url)!
   const lines = names.map((name, index) => `const $${index} = exports?.[${JSON.stringify(name)}]`)
   const list = names.map((name, index) => `$${index} as ${JSON.stringify(name)}`)
   return `import { requireStepped } from ${JSON.stringify(import.meta.url)}
@@ -126,7 +174,7 @@ function exportsOfCommonjs(exported: unknown): Readonly<Record<string, unknown>>
 }
 
 /** The names that modules import from a CommonJS module, and those that it seems to export. */
-function namesOfCommonjs(program: Program, url: string): Set<string> {
+function namesOfCommonjs(program: Program, url: string): string[] {
   const names = new Set<string>()
   for (const { imports, scopes, exports } of program.modules.values()) {
     for (const { kind, from, imported } of scopes.topLevel.values())
@@ -139,22 +187,23 @@ function namesOfCommonjs(program: Program, url: string): Set<string> {
     names.add((name ?? defined)!)
   names.delete('default')
   names.delete('*')
-  return names
+  return [...names]
 }
 
 /** What a CommonJS module of a program exports in its steppable form. For the texts that are made here. */
 export function requireStepped(number: number, url: string): unknown {
-  const { program, texts, required } = programs[number]!
+  const { form, required } = programs[number]!
+  const { modules, texts } = form
   const present = required.get(url)
   if (present !== undefined) return present.exports
   const module = { exports: {} as unknown }
   required.set(url, module)
   const original = nodeModule.createRequire(url)
-  const { imports } = program.modules.get(url)!
+  const { imports } = modules.get(url)!
   const require = Object.assign((specifier: string): unknown => {
     const target = imports.get(specifier)
     if (target === undefined || !texts.has(target)) return original(specifier)
-    const isModule = program.modules.get(target)!.format === 'module'
+    const isModule = modules.get(target)!.format === 'module'
     return isModule ? original(`${target}${QUERY}${number}`) : requireStepped(number, target)
   }, original)
   const run = compileFunction(

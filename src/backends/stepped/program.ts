@@ -1,4 +1,4 @@
-// A program that is to be stepped: an entry module and all modules of ours that it imports.
+// A program that is to be stepped: entry modules and all modules of ours that they import.
 //
 // Modules of Node stay as they are: what they do is part of a step of the thread that calls them. So do packages that
 // name shared memory nowhere and import none that does. A patch replaces one expression of one file before it is
@@ -37,10 +37,9 @@ export type Export =
   | { readonly kind: 'from'; readonly specifier: string; readonly name: string }
 
 export interface Program {
-  readonly entry: string
+  /** Addresses. */
+  readonly entries: readonly string[]
   readonly modules: ReadonlyMap<string, ProgramModule>
-  /** Digest of all code, patches included. */
-  readonly digest: string
 }
 
 export interface ProgramOptions {
@@ -49,12 +48,16 @@ export interface ProgramOptions {
   readonly redirect?: (url: string) => string
 }
 
-/** Reads the module `entry` (an address) and all that it imports. Throws SteppingRefused. */
-export async function readProgram(entry: string, options: ProgramOptions = {}): Promise<Program> {
+/** Reads the modules `entries` (addresses) and all that they import. Throws SteppingRefused. */
+export async function readProgram(
+  entries: readonly string[],
+  options: ProgramOptions = {},
+): Promise<Program> {
   const { patches = [], redirect = (url: string) => url } = options
   const modules = new Map<string, ProgramModule>()
   const applied = new Set<SourcePatch>()
-  const pending = [redirect(entry)]
+  const redirected = entries.map(redirect)
+  const pending = redirected.toReversed()
   for (let url = pending.pop(); url !== undefined; url = pending.pop()) {
     if (modules.has(url)) continue
     const module = await readModule(url, patches, applied, redirect)
@@ -71,9 +74,25 @@ export async function readProgram(entry: string, options: ProgramOptions = {}): 
     )
   }
   leaveOutPackages(modules)
+  return { entries: redirected, modules }
+}
+
+/** Digest of the code of an entry and of all that it imports, patches included. */
+export function digestOf(
+  modules: ReadonlyMap<string, Pick<ProgramModule, 'digest' | 'imports'>>,
+  entry: string,
+): string {
   const hash = createHash('sha256')
-  for (const { digest } of modules.values()) hash.update(digest)
-  return { entry: redirect(entry), modules, digest: hash.digest('hex') }
+  const seen = new Set<string>()
+  const pending = [entry]
+  for (let url = pending.pop(); url !== undefined; url = pending.pop()) {
+    const module = modules.get(url)
+    if (module === undefined || seen.has(url)) continue
+    seen.add(url)
+    hash.update(module.digest)
+    pending.push(...module.imports.values())
+  }
+  return hash.digest('hex')
 }
 
 async function readModule(

@@ -6,6 +6,7 @@ import { spawnSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import { describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { extent, isWhole } from '../../extent.ts'
 
 const root = new URL('../../../', import.meta.url)
 const preload = new URL('alone.ts', import.meta.url)
@@ -26,16 +27,17 @@ const reporter = `data:text/javascript,${encodeURIComponent(String.raw`
   }`)}`
 
 /**
- * Files of the API that are run here: they come to every call and every kind of fault. FAULTLINE_FORMS=all, which is
- * `npm run check:forms`, runs all that can be.
+ * Files of the API that are run here: they come to every call and every kind of fault. `npm run
+ * check:forms` runs all that can be.
  */
 const representative = ['calls', 'fork', 'madvise', 'mappings', 'memory', 'merge', 'model', 'move-tables']
-const all = process.env['FAULTLINE_FORMS'] === 'all'
 
 function testFiles(folder: string): string[] {
   return readdirSync(new URL(`test/${folder}/`, root))
     .filter((name) => name.endsWith('.test.ts') && !needThreads.has(`${folder}/${name}`))
-    .filter((name) => all || folder !== 'api' || representative.some((each) => name === `${each}.test.ts`))
+    .filter(
+      (name) => isWhole || folder !== 'api' || representative.some((each) => name === `${each}.test.ts`),
+    )
     .map((name) => fileURLToPath(new URL(`test/${folder}/${name}`, root)))
 }
 
@@ -53,7 +55,7 @@ describe('the steppable form of the kernel', () => {
         env: {
           ...process.env,
           NODE_TEST_CONTEXT: undefined,
-          FAULTLINE_RUNS: process.env['FAULTLINE_RUNS'] ?? (all ? '20' : '3'),
+          FAULTLINE_RUNS: process.env['FAULTLINE_RUNS'] ?? String(extent(3, 20)),
         },
       })
       assert.equal(status, 0, stdout.replaceAll(/^pass .*\n/gm, '') + stderr)

@@ -1,0 +1,100 @@
+// Steppable forms that are kept in files, for processes that load the same program one after the other: the tests of
+// the checker, and the threads of one check. Off unless the environment names a folder.
+//
+// A form is taken only where every source that it was made from, and the transform, are as they were.
+
+import { createHash } from 'node:crypto'
+import { mkdirSync, readFileSync, readdirSync, renameSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { ProgramModule } from './program.ts'
+import type { Site } from './sites.ts'
+
+/** What is needed of a module when its text is there. */
+export interface ModuleOutline extends Pick<ProgramModule, 'imports' | 'format' | 'digest'> {
+  /** Of a CommonJS module, what others can import from it by name. */
+  readonly names: readonly string[]
+}
+
+/** A program in its steppable form. */
+export interface SteppedForm {
+  readonly entries: readonly string[]
+  readonly modules: ReadonlyMap<string, ModuleOutline>
+  /** By the address of the module. */
+  readonly texts: ReadonlyMap<string, string>
+  readonly sites: Site[]
+}
+
+interface StoredModule extends Omit<ModuleOutline, 'imports'> {
+  readonly url: string
+  /** Digest of the file, as it was read. */
+  readonly source: string
+  readonly imports: readonly (readonly [string, string])[]
+  readonly text: string
+}
+
+interface StoredForm {
+  readonly entries: readonly string[]
+  readonly modules: readonly StoredModule[]
+  readonly sites: Site[]
+}
+
+const folder = process.env['FAULTLINE_STEPPED_CACHE']
+let transform: string | null = null
+
+/** The form that `make` gives for what `key` names, or what an earlier process was given for it. */
+export async function cachedForm(key: string, make: () => Promise<SteppedForm>): Promise<SteppedForm> {
+  if (folder === undefined) return make()
+  transform ??= transformDigest()
+  const file = join(folder, `${sha256(`${transform} ${key}`)}.json`)
+  const present = readForm(file)
+  if (present !== null) return present
+  const form = await make()
+  writeForm(folder, file, form)
+  return form
+}
+
+function readForm(file: string): SteppedForm | null {
+  try {
+    const { entries, modules, sites } = JSON.parse(readFileSync(file, 'utf8')) as StoredForm
+    if (modules.some(({ url, source }) => sourceDigest(url) !== source)) return null
+    return {
+      entries,
+      modules: new Map(
+        modules.map((module) => [module.url, { ...module, imports: new Map(module.imports) }]),
+      ),
+      texts: new Map(modules.map(({ url, text }) => [url, text])),
+      sites,
+    }
+  } catch {
+    // Not there, or a source is not: it is made anew.
+    return null
+  }
+}
+
+function writeForm(parent: string, file: string, { entries, modules, texts, sites }: SteppedForm): void {
+  const stored = [...modules].map(([url, { imports, format, digest, names }]): StoredModule => {
+    const [source, text] = [sourceDigest(url), texts.get(url)!]
+    return { url, source, imports: [...imports], format, digest, names, text }
+  })
+  mkdirSync(parent, { recursive: true })
+  // Whole or not at all: others may read or write the same.
+  const draft = `${file}.${process.pid}`
+  writeFileSync(draft, JSON.stringify({ entries, modules: stored, sites } satisfies StoredForm))
+  renameSync(draft, file)
+}
+
+function sourceDigest(url: string): string {
+  return sha256(readFileSync(fileURLToPath(url), 'utf8'))
+}
+
+/** Of what makes the form: this folder's code and the engine. */
+function transformDigest(): string {
+  const own = fileURLToPath(new URL('.', import.meta.url))
+  const files = readdirSync(own).toSorted()
+  return sha256([process.version, ...files.map((name) => readFileSync(join(own, name), 'utf8'))].join('\0'))
+}
+
+function sha256(text: string): string {
+  return createHash('sha256').update(text).digest('hex')
+}
