@@ -109,6 +109,7 @@ import { LockWaits } from './lock-waits.ts'
 import { Machine, type MachineHandle } from './machine.ts'
 import { MachineFile } from './machine-file.ts'
 import { MmuNotifier } from './mmu-notifier.ts'
+import { OwnBytes } from './own-arrays.ts'
 import { beyond, misaligned, pageOf, pagesOf, pagesOrNone, pagesTouched } from './page-ranges.ts'
 import { type Protection, checkProtection, protectionFlags, protectionName } from './protection.ts'
 import { assureRoomForSteps, assureStackRoom } from './stack-room.ts'
@@ -291,9 +292,8 @@ export class AddressSpace {
     const mm = machine.enter('createAddressSpace', (task) => createMm(task, maxMapCount, stackLimit))
     if (mm === 0) throw new OutOfMemory('createAddressSpace', 'the kernel heap is used up')
     const space = AddressSpace.#of(machine, mm, numberAt(machine.task.heap, mm + Mm.generation))
-    machine.enter('createAddressSpace', (task) => {
-      for (const [resource, bytes] of limits) setLimitBytes(task, mm, resource, bytes)
-    })
+    for (const [resource, bytes] of limits)
+      machine.enter('createAddressSpace', (task) => setLimitBytes(task, mm, resource, bytes))
     return space
   }
 
@@ -333,9 +333,9 @@ export class AddressSpace {
   readonly #mm: number
   readonly #scratchView = new DataView(new ArrayBuffer(8))
   /** The first 2, 4 and 8 bytes of it. */
-  readonly #scratch2 = new Uint8Array(this.#scratchView.buffer, 0, 2)
-  readonly #scratch4 = new Uint8Array(this.#scratchView.buffer, 0, 4)
-  readonly #scratch8 = new Uint8Array(this.#scratchView.buffer, 0, 8)
+  readonly #scratch2 = new OwnBytes(this.#scratchView.buffer, 0, 2)
+  readonly #scratch4 = new OwnBytes(this.#scratchView.buffer, 0, 4)
+  readonly #scratch8 = new OwnBytes(this.#scratchView.buffer, 0, 8)
   /** This thread counts as a user from its first call or access on. */
   #joined = false
   /** Which address space it was that lives at this place of the heap. */
@@ -579,15 +579,19 @@ export class AddressSpace {
 
   /** All mappings in the order of their addresses, as /proc/self/maps shows them. */
   maps(): Mapping[] {
-    return this.#run('maps', (task, mm) => {
+    const last = this.#run('maps', (task, mm) => {
       const { heap } = task
-      const list: Mapping[] = []
+      // Linked, since the methods of an array may be anybody's.
+      let found: { mapping: Mapping; before: typeof found } | null = null
       mmapReadLock(task, mm)
       for (let vma = heap[mm + Mm.mmap]!; vma !== 0; vma = heap[vma + Vma.vmNext]!)
-        list.push(describe(heap, vma))
+        found = { mapping: describe(heap, vma), before: found }
       mmapReadUnlock(task, mm)
-      return list
+      return found
     })
+    const list: Mapping[] = []
+    for (let each = last; each !== null; each = each.before) list.push(each.mapping)
+    return list.reverse()
   }
 
   /**

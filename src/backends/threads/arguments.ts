@@ -6,10 +6,11 @@
 // anything else is none at all, thus of the wrong type.
 //
 // All this happens before the kernel is entered, and what is checked is what the kernel gets: options are read once,
-// and bytes become a plain Uint8Array, so that no code of the caller (an accessor, valueOf, a method of a subclass) can
-// run inside the kernel, where an exception would cost all threads the machine.
+// and bytes become an array of the kernel's own (own-arrays.ts), so that no code of the caller (an accessor, valueOf, a
+// method of a subclass) can run inside the kernel, where an exception would cost all threads the machine.
 
 import { fileURLToPath } from 'node:url'
+import { OwnBytes } from './own-arrays.ts'
 
 /** Node's codes for arguments: of the wrong type, out of a range of numbers, and otherwise not allowed. */
 type ArgumentCode = 'ERR_INVALID_ARG_TYPE' | 'ERR_OUT_OF_RANGE' | 'ERR_INVALID_ARG_VALUE'
@@ -171,15 +172,17 @@ const bufferOf = getterOf<ArrayBufferLike>('buffer')
 const byteOffsetOf = getterOf<number>('byteOffset')
 const lengthOf = getterOf<number>('length')
 
+const noBuffer = new ArrayBuffer(0)
+
 /**
- * The same bytes as a plain Uint8Array, of which no method or property is anybody else's. Throws a TypeError for what
+ * The same bytes as an array of which no method or property is anybody else's. Throws a TypeError for what
  * is no Uint8Array: a Proxy of one is none.
  */
 export function plainBytes(value: unknown, name: string): Uint8Array {
   if (tagOf(value) !== 'Uint8Array') typeError(name, value, 'a Uint8Array')
   const length = lengthOf(value)
   // The buffer may be detached.
-  return length === 0 ? new Uint8Array(0) : new Uint8Array(bufferOf(value), byteOffsetOf(value), length)
+  return length === 0 ? new OwnBytes(noBuffer) : new OwnBytes(bufferOf(value), byteOffsetOf(value), length)
 }
 
 /** A path as node:fs takes it: a string, the bytes of one in UTF-8 (a Buffer), or a `file:` URL. */

@@ -21,6 +21,7 @@ import {
   checkChoice,
   checkPath,
   checkWhole,
+  plainBytes,
   readOptions,
   checkHandle,
 } from './arguments.ts'
@@ -234,7 +235,7 @@ function openInKernel(
     const [pages, lastBytes] = sizeInPages(size)
     const identity = machine.files.identityWords(device, inode)
     const flags = faultAround === false ? FILE_NO_FAULT_AROUND : 0
-    const pathBytes = new TextEncoder().encode(path)
+    const pathBytes = plainBytes(new TextEncoder().encode(path), 'path')
     pointer = machine.enter('open', (task) =>
       openHostFile(task, identity, pathBytes, pages, lastBytes, mode !== 'r', flags),
     )

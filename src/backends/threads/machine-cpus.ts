@@ -145,19 +145,21 @@ export class MachineCpus {
 
   /** Looks for threads that have died, as far as the operating system tells; CPU `own` is that of this thread. */
   buryDead(own: number): void {
-    for (const id of this.#others(own)) {
-      if (this.#isHeld(id) && !isThreadAlive(this.#heap[this.#base(id) + PerCpu.nativeThread]!))
-        this.#bury(id)
+    // Also from inside the kernel, by a thread that waits: without methods of arrays, which may be anybody's.
+    for (let id = 0; id < this.#count; id++) {
+      if (id === own || !this.#isHeld(id)) continue
+      if (!isThreadAlive(this.#heap[this.#base(id) + PerCpu.nativeThread]!)) this.#bury(id)
     }
   }
 
   #bury(id: number): void {
     const online = this.#onlineOf(id)
     if (online !== CPU_TAKEN && online !== CPU_LEAVING) return
+    const task = this.#taskOf(id)
     // Only one thread buries.
     const word = this.#base(id) + PerCpu.online
     if (Atomics.compareExchange(this.#heap, word, online, CPU_DEAD) !== online) return
-    if (!this.isLost) buryCpu(this.#taskOf(id))
+    if (!this.isLost) buryCpu(task)
   }
 
   // -------------------------------------------------------------------------------------------------------------------

@@ -27,7 +27,6 @@ import {
   OVERCOMMIT_NEVER,
   PAGE_SIZE,
   PerCpu,
-  PhysicalMemory,
   RWSEM_GENERIC,
   RWSEM_XADD,
   SegmentationFault,
@@ -78,6 +77,7 @@ import { HostFiles } from './host-io.ts'
 import { onThreadEnd, seesDeadThreads } from './liveness.ts'
 import { MachineCpus } from './machine-cpus.ts'
 import { MemoryFile, type MemoryFileOptions } from './memory-file.ts'
+import { OwnMemory, OwnWords, ownFields } from './own-arrays.ts'
 import { salvage } from './salvage.ts'
 import { parseSize } from './size.ts'
 import { assureRoomForSteps, assureStackRoom } from './stack-room.ts'
@@ -278,7 +278,7 @@ export class Machine {
   #detached = false
 
   private constructor(handle: MachineHandle) {
-    const heap = new Int32Array(handle.heap.buffer)
+    const heap = new OwnWords(handle.heap.buffer)
     if (Atomics.load(heap, Header.magic) !== HEAP_MAGIC)
       throw new ConfigurationError('this is not the handle of a machine')
     const lost = Atomics.load(heap, Header.lostCpu)
@@ -568,8 +568,10 @@ export class Machine {
   }
 
   #taskOf(id: number): Task {
-    const memory = new PhysicalMemory(this.handle.memory)
-    return new Task(id, this.#heap, memory, designs[this.#heap[Header.design]!]!, this.#locked)
+    const memory = new OwnMemory(this.handle.memory)
+    const task = new Task(id, this.#heap, memory, designs[this.#heap[Header.design]!]!, this.#locked)
+    ownFields(task)
+    return task
   }
 }
 
