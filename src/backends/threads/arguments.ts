@@ -77,18 +77,6 @@ export function checkWhole(
   if (!Number.isInteger(value) || value < least || value > most) rangeError(name, value, allowed)
 }
 
-/** Throws a TypeError for what is no handle of that kind. */
-export function checkHandle(value: unknown, kind: string, what: string): void {
-  if (typeof value !== 'object' || value === null || (value as { kind?: unknown }).kind !== kind)
-    typeError('handle', value, `the handle of a ${what}`)
-}
-
-/** Where a handle says that an object is in a heap of `end` words, and which of all that were ever there. */
-export function checkHandlePlace(place: unknown, generation: unknown, end: number): void {
-  checkWhole(place, 'handle', 1, end - 1, 'a place in the kernel heap')
-  checkWhole(generation, 'handle.generation', 1, Number.MAX_SAFE_INTEGER, 'the number of an object')
-}
-
 /** A number that `bits` bits without sign can hold. */
 export function checkUnsigned(value: unknown, bits: 8 | 16 | 32, name = 'value'): asserts value is number {
   checkWhole(value, name, 0, 2 ** bits - 1, `a whole number from 0 to 2^${bits} - 1`)

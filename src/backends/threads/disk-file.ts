@@ -22,15 +22,17 @@ import {
   checkPath,
   checkWhole,
   plainBytes,
+  checkString,
+  rangeError,
   readOptions,
-  checkHandle,
 } from './arguments.ts'
 import { MemoryError, OutOfMemory, checkResult } from './errors.ts'
 import type { LockClaim } from './file-lock.ts'
+import { type MachineHandle, checkFilePlace, readPlace } from './handles.ts'
 import { lockName } from './host-io.ts'
-import { Machine, type MachineHandle } from './machine.ts'
+import { Machine } from './machine.ts'
 import { FILE_SIZE_MAX, MachineFile, checkWrite, sizeInPages } from './machine-file.ts'
-import { type Storage, type StorageFile, identifyFile, storageErrorName } from './storage.ts'
+import { type Storage, type StorageFile, identifyFile, openFile, storageErrorName } from './storage.ts'
 import { assureRoomForSteps } from './stack-room.ts'
 
 const { O_CREAT, O_EXCL, O_NONBLOCK, O_RDONLY, O_RDWR } = constants
@@ -92,19 +94,23 @@ export class DiskFile extends MachineFile {
   /**
    * The same file in another thread, which gets attached to its machine. It does not hold the file: when its opener
    * closes it, it is closed for all, and only mappings keep it. Errors: EBADF (closed), ENOENT (the thread cannot open
-   * the file, which was renamed or removed).
+   * the file, which was renamed or removed), and those of Machine.attach(), also for what is no handle of a file on
+   * disk.
    */
   static attach(handle: DiskFileHandle): DiskFile {
-    checkHandle(handle, 'faultline-disk-file', 'file on disk')
-    const { file: pointer, generation, path, writable } = handle
-    const file = new DiskFile(Machine.attach(handle.machine), { pointer, generation }, path, writable, false)
+    const { rest, ...place } = readPlace(handle, 'faultline-disk-file', 'a file on disk', 'file')
+    const { path, writable } = rest
+    checkString(path, 'handle.path')
+    checkBoolean(writable, 'handle.writable')
+    const machine = Machine.attach(place.machine)
+    checkFilePlace(machine.task.heap, place, { onDisk: true, writable })
+    const file = new DiskFile(machine, place, path, writable, false)
     file.assertOpen()
     // As long as it can be found: it may be renamed later.
-    checkResult(file.machine.files.open(pointer), 'attach', path)
+    checkResult(machine.files.open(place.pointer), 'attach', path)
     return file
   }
 
-  override readonly writable: boolean
   /** Whether closing this object gives the file up. */
   readonly #holds: boolean
 
@@ -116,13 +122,12 @@ export class DiskFile extends MachineFile {
     holds: boolean,
   ) {
     super(machine, file.pointer, file.generation, path, writable)
-    this.writable = writable
     this.#holds = holds
   }
 
   get handle(): DiskFileHandle {
     const { pointer: file, generation, name: path, writable } = this
-    return { kind: 'faultline-disk-file', machine: this.machine.handle, file, generation, path, writable }
+    return { kind: 'faultline-disk-file', machine: super.machine.handle, file, generation, path, writable }
   }
 
   /** The path under which the file was opened, absolute. */
@@ -139,7 +144,7 @@ export class DiskFile extends MachineFile {
     const plain = checkWrite(offset, bytes)
     if (offset + plain.length > FILE_SIZE_MAX)
       throw new MemoryError('EFBIG', 'write', `offset: ${offset}, where a file has at most 8 TiB`)
-    this.writeAt(offset, plain, true)
+    super.writeAt(offset, plain, true)
   }
 
   /**
@@ -148,9 +153,9 @@ export class DiskFile extends MachineFile {
    * that has failed since the last call, each told once. What could not be written stays in memory and is tried again.
    */
   sync(): void {
-    this.assertOpen()
+    super.assertOpen()
     const pointer = MachineFile.pointerOf(this)
-    this.call('sync', (task) => syncFileRange(task, pointer, 0, LAST_PAGE))
+    super.call('sync', (task) => syncFileRange(task, pointer, 0, LAST_PAGE))
   }
 
   /**
@@ -159,22 +164,22 @@ export class DiskFile extends MachineFile {
    * is tried again when the file is opened or synchronised again, and when the machine is given up.
    */
   close(): void {
-    if (this.closed) return
+    if (super.closed) return
     assureRoomForSteps()
-    this.markClosed()
+    super.markClosed()
     if (!this.#holds) return
     const pointer = MachineFile.pointerOf(this)
     try {
-      if (this.writable) this.call('close', (task) => syncFileRange(task, pointer, 0, LAST_PAGE))
+      if (super.writable) super.call('close', (task) => syncFileRange(task, pointer, 0, LAST_PAGE))
     } finally {
       this.#release()
     }
   }
 
   #release(): void {
-    this.markClosed()
+    super.markClosed()
     const pointer = MachineFile.pointerOf(this)
-    this.machine.enter('close', (task) => {
+    super.machine.enter('close', (task) => {
       putFile(task, pointer)
       finishCall(task)
     })
@@ -190,6 +195,7 @@ const openChecks: OptionChecks<OpenFileOptions> = {
   faultAround: checkBoolean,
   lock: checkBoolean,
 }
+const NOT_TOGETHER = 'ERR_INVALID_ARG_VALUE'
 const modes = { r: true, 'r+': true, 'w+': true } as const
 
 /** Throws MemoryError for what the file system would not find under any circumstances. */
@@ -204,12 +210,16 @@ function absolutePath(path: FilePath): string {
 /** Throws a RangeError for options that exclude each other. */
 function checkTogether(path: string, { mode = 'r', create, exclusive, size }: OpenFileOptions): void {
   if (mode === 'r' && (create === true || size !== undefined)) {
-    throw new RangeError(
-      `${path}: a file that is opened for reading only is neither made nor changed in size`,
+    const [name, value] = create === true ? (['create', create] as const) : (['size', size] as const)
+    rangeError(
+      name,
+      value,
+      `allowed with mode 'r': ${path} is neither made nor changed in size`,
+      NOT_TOGETHER,
     )
   }
   if (exclusive === true && mode !== 'w+' && create !== true) {
-    throw new RangeError(`${path}: only a file that may be made can be asked not to exist`)
+    rangeError('exclusive', exclusive, `allowed where ${path} may not be made`, NOT_TOGETHER)
   }
 }
 
@@ -242,8 +252,8 @@ function openInKernel(
     if (pointer === 0) throw new OutOfMemory('open', 'the kernel heap is used up')
   } finally {
     if (pointer === 0) {
-      storage.close(descriptor)
       if (claim !== null) locks.cancel(claim)
+      storage.close(descriptor)
     }
   }
   machine.files.adopt(pointer, descriptor, mode !== 'r')
@@ -259,7 +269,7 @@ function openOnHost(storage: Storage, path: string, options: OpenFileOptions): n
   if (mode === 'w+' || create) flags |= O_CREAT
   if (exclusive) flags |= O_EXCL
   try {
-    return storage.open(path, flags, permissions)
+    return openFile(storage, path, flags, permissions)
   } catch (error) {
     throw new MemoryError(storageErrorName(error), 'open', path, { cause: error })
   }

@@ -19,7 +19,15 @@ import {
   viewOf,
 } from '../../kernel/index.ts'
 import { FileLocks } from './file-lock.ts'
-import { type Storage, bytesMoved, doneNow, fileSystem, identifyFile, storageErrorName } from './storage.ts'
+import {
+  type Storage,
+  bytesMoved,
+  checkDone,
+  fileSystem,
+  identifyFile,
+  openFile,
+  storageErrorName,
+} from './storage.ts'
 
 /** As it is when this is loaded: the kernel is entered while it is asked. */
 const now = performance.now.bind(performance)
@@ -107,7 +115,7 @@ export class HostFiles implements Host {
 
   syncFile(file: number): number {
     return this.#attempt(() => {
-      doneNow(this.storage.sync(this.#descriptor(file, false)))
+      checkDone(this.storage.sync(this.#descriptor(file, false)))
       return 0
     })
   }
@@ -115,7 +123,7 @@ export class HostFiles implements Host {
   truncateFile(file: number, pages: number, lastBytes: number): number {
     return this.#attempt(() => {
       const size = pages === 0 ? 0 : (pages - 1) * PAGE_SIZE + lastBytes
-      doneNow(this.storage.truncate(this.#descriptor(file, true), size))
+      checkDone(this.storage.truncate(this.#descriptor(file, true), size))
       return 0
     })
   }
@@ -234,7 +242,7 @@ export class HostFiles implements Host {
   /** Throws ENOENT when there is another file at `path`. */
   #openVerified(file: number, path: string, flags: number): number {
     const { storage } = this
-    const descriptor = storage.open(path, flags, 0)
+    const descriptor = openFile(storage, path, flags, 0)
     try {
       const { device, inode } = identifyFile(storage, descriptor)
       if (this.#isIdentity(file, device, inode)) return descriptor

@@ -17,10 +17,10 @@ import {
   plainBytes,
   rangeError,
   readOptions,
-  checkHandle,
 } from './arguments.ts'
 import { OutOfMemory } from './errors.ts'
-import { Machine, type MachineHandle } from './machine.ts'
+import { type MachineHandle, checkFilePlace, readPlace } from './handles.ts'
+import { Machine } from './machine.ts'
 import { FILE_SIZE_MAX, MachineFile, checkWrite, sizeInPages } from './machine-file.ts'
 import { assureRoomForSteps } from './stack-room.ts'
 
@@ -89,17 +89,16 @@ export class MemoryFile extends MachineFile {
 
   /**
    * The same file in another thread, which gets attached to its machine. It does not hold the file: when its creator
-   * closes it, it is closed for all, and only mappings keep its pages.
+   * closes it, it is closed for all, and only mappings keep its pages. Errors: EBADF (closed), and those of
+   * Machine.attach(), also for what is no handle of a file in memory.
    */
   static attach(handle: MemoryFileHandle): MemoryFile {
-    checkHandle(handle, 'faultline-file', 'file in memory')
-    const file = new MemoryFile(
-      Machine.attach(handle.machine),
-      handle.file,
-      handle.generation,
-      handle.name,
-      false,
-    )
+    const { rest, ...place } = readPlace(handle, 'faultline-file', 'a file in memory', 'file')
+    const { name } = rest
+    checkString(name, 'handle.name')
+    const machine = Machine.attach(place.machine)
+    checkFilePlace(machine.task.heap, place, { onDisk: false, writable: true })
+    const file = new MemoryFile(machine, place.pointer, place.generation, name, false)
     file.assertOpen()
     return file
   }
@@ -114,31 +113,27 @@ export class MemoryFile extends MachineFile {
 
   get handle(): MemoryFileHandle {
     const { pointer: file, generation, name } = this
-    return { kind: 'faultline-file', machine: this.machine.handle, file, generation, name }
-  }
-
-  override get writable(): boolean {
-    return true
+    return { kind: 'faultline-file', machine: super.machine.handle, file, generation, name }
   }
 
   /** Writes `bytes` at `offset`. Throws a RangeError when they reach beyond the end. */
   write(offset: number, bytes: Uint8Array): void {
     const plain = checkWrite(offset, bytes)
-    this.assertOpen()
-    const { size } = this
+    super.assertOpen()
+    const size = super.size
     if (offset + plain.length > size)
       rangeError('offset', offset, `in a file of ${size} bytes, with ${plain.length} bytes behind it`)
-    this.writeAt(offset, plain, false)
+    super.writeAt(offset, plain, false)
   }
 
   /** Closes the file: in the thread that created it, for all. Its pages stay while it is mapped. */
   close(): void {
-    if (this.closed) return
+    if (super.closed) return
     assureRoomForSteps()
-    this.markClosed()
+    super.markClosed()
     if (!this.#holds) return
     const pointer = MachineFile.pointerOf(this)
-    this.machine.enter('close', (task) => {
+    super.machine.enter('close', (task) => {
       putFile(task, pointer)
       finishCall(task)
     })

@@ -77,8 +77,11 @@ export function viewOf(array: Uint8Array, from: number, length: number): Uint8Ar
   return new Uint8Array(array.buffer, array.byteOffset + from, length)
 }
 
-/** Makes room for at least `frameCount` frames. Throws a RangeError when the host has not that much memory. */
+/**
+ * Makes room for at least `frameCount` frames and, behind the last, for one that no machine uses. Throws a RangeError
+ * when the host has not that much memory.
+ */
 export function createPhysicalMemory(frameCount: number): WebAssembly.Memory {
-  const pages = Math.ceil(frameCount / WASM_PAGE_FRAMES)
+  const pages = Math.ceil((frameCount + 1) / WASM_PAGE_FRAMES)
   return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true })
 }

@@ -75,13 +75,14 @@ const rules: readonly Rule[] = [
  * Completes `chosen` with the defaults. An option left to its default is switched off when something that it needs is
  * off, as Kconfig does; an option that was asked for in an impossible combination is returned as a problem.
  */
-export function resolveKernelConfig(chosen: Partial<KernelConfig>): {
+export function resolveKernelConfig(given: Partial<KernelConfig>): {
   config: KernelConfig
   problems: string[]
 } {
   const config: Record<string, boolean> = { ...defaultKernelConfig }
   const problems: string[] = []
-  // What all objects inherit is no option.
+  // Each is read once; what all objects inherit is no option.
+  const chosen: Partial<KernelConfig> = { ...given }
   for (const [name, value] of Object.entries(chosen)) {
     if (!Object.hasOwn(defaultKernelConfig, name)) problems.push(`there is no option ${name}`)
     else if (typeof value !== 'boolean') problems.push(`${name} is true or false, not ${String(value)}`)
