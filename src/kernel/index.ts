@@ -136,6 +136,7 @@ export { slabInUse } from './mm/slab.ts'
 export { lockPage, setPageFlags, unlockPage } from './mm/page-lock.ts'
 export { swapSlotsInUse } from './mm/swap.ts'
 export { swapOff, swapOn } from './mm/swapfile.ts'
+export { closeFile, exitFiles, installFile } from './mm/open-file.ts'
 export { finishCall, runTaskWork } from './mm/task-work.ts'
 export {
   CPU_COMING,

@@ -212,6 +212,46 @@ describe('machines in several threads', () => {
     other.detach()
   })
 
+  for (const until of ['written', 'end'] as const) {
+    const how = until === 'end' ? 'ends' : 'is terminated'
+    test(`what a thread has open is closed when it ${how}, and on disk then`, async () => {
+      const path = newFile()
+      const machine = Machine.create({ memory: '1MiB', cpus: 2 })
+      const other = Machine.create({ memory: '1MiB', cpus: 1 })
+      const [worker, answer] = await startHolder({ path, machine: machine.handle, until })
+      assert.equal(answer, 'open')
+      const exited = once(worker, 'exit')
+      if (until === 'written') {
+        failsWith('EBUSY', () => other.openFile(path, WRITE))
+        await worker.terminate()
+      }
+      await exited
+      const file = other.openFile(path, WRITE)
+      assert.equal(readFileSync(path)[0], 7)
+      file.close()
+      const { files } = machine.usage()
+      assert.equal(files, 0, 'also files in memory')
+      machine.detach()
+      other.detach()
+    })
+  }
+
+  test('what a thread that detaches has open is closed', async () => {
+    withMachines((first, second) => {
+      const path = newFile()
+      const [one, again] = [first.openFile(path, WRITE), first.openFile(path, WRITE)]
+      one.write(0, new Uint8Array([7]))
+      one.close()
+      failsWith('EBUSY', () => second.openFile(path, WRITE))
+      first.detach()
+      assert.throws(() => again.read(0, 1))
+      const attached = Machine.attach(first.handle)
+      assert.equal(attached.usage().files, 0)
+      assert.equal(second.openFile(path, WRITE).read(0, 1)[0], 7)
+      attached.detach()
+    })
+  })
+
   test('a file whose opener is ended in the middle of opening it is not held', async () => {
     const path = newFile()
     const machine = Machine.create({ memory: '1MiB', cpus: 2 })

@@ -8,7 +8,9 @@ import {
   File,
   Header,
   PATH_BYTES_MAX,
+  closeFile,
   finishCall,
+  installFile,
   numberAt,
   openHostFile,
   putFile,
@@ -78,7 +80,8 @@ export class DiskFile extends MachineFile {
     const absolute = absolutePath(path)
     checkTogether(absolute, options)
     const writable = mode !== 'r'
-    const file = new DiskFile(machine, openInKernel(machine, absolute, options), absolute, writable, true)
+    const found = openInKernel(machine, absolute, options)
+    const file = new DiskFile(machine, found, absolute, writable, found.open)
     try {
       if (writable && Atomics.load(machine.task.heap, Header.swapFile) === file.pointer)
         throw new MemoryError('ETXTBSY', 'open', `${absolute} is the swap file`)
@@ -93,7 +96,7 @@ export class DiskFile extends MachineFile {
 
   /**
    * The same file in another thread, which gets attached to its machine. It does not hold the file: when its opener
-   * closes it, it is closed for all, and only mappings keep it. Errors: EBADF (closed), ENOENT (the thread cannot open
+   * closes it, or ends or detaches, it is closed for all, and only mappings keep it. Errors: EBADF (closed), ENOENT (the thread cannot open
    * the file, which was renamed or removed), and those of Machine.attach(), also for what is no handle of a file on
    * disk.
    */
@@ -104,25 +107,25 @@ export class DiskFile extends MachineFile {
     checkBoolean(writable, 'handle.writable')
     const machine = Machine.attach(place.machine)
     checkFilePlace(machine.task.heap, place, { onDisk: true, writable })
-    const file = new DiskFile(machine, place, path, writable, false)
+    const file = new DiskFile(machine, place, path, writable, 0)
     file.assertOpen()
     // As long as it can be found: it may be renamed later.
     checkResult(machine.files.open(place.pointer), 'attach', path)
     return file
   }
 
-  /** Whether closing this object gives the file up. */
-  readonly #holds: boolean
+  /** Where the reference of this thread stands, which closing this object gives up; 0 where it has none. */
+  readonly #open: number
 
   private constructor(
     machine: Machine,
     file: { readonly pointer: number; readonly generation: number },
     path: string,
     writable: boolean,
-    holds: boolean,
+    open: number,
   ) {
     super(machine, file.pointer, file.generation, path, writable)
-    this.#holds = holds
+    this.#open = open
   }
 
   get handle(): DiskFileHandle {
@@ -160,6 +163,7 @@ export class DiskFile extends MachineFile {
 
   /**
    * Synchronises a file that may be written, and closes it: in the thread that opened it, for all. Its mappings stay.
+   * The end of that thread closes it too, see docs/files.md.
    * It is closed also when an error is thrown, which tells that something is not on disk; it stays in memory then and
    * is tried again when the file is opened or synchronised again, and when the machine is given up.
    */
@@ -167,7 +171,7 @@ export class DiskFile extends MachineFile {
     if (super.closed) return
     assureRoomForSteps()
     super.markClosed()
-    if (!this.#holds) return
+    if (this.#open === 0) return
     const pointer = MachineFile.pointerOf(this)
     try {
       if (super.writable) super.call('close', (task) => syncFileRange(task, pointer, 0, LAST_PAGE))
@@ -178,11 +182,7 @@ export class DiskFile extends MachineFile {
 
   #release(): void {
     super.markClosed()
-    const pointer = MachineFile.pointerOf(this)
-    super.machine.enter('close', (task) => {
-      putFile(task, pointer)
-      finishCall(task)
-    })
+    closeInKernel(super.machine, this.#open)
   }
 }
 
@@ -223,17 +223,21 @@ function checkTogether(path: string, { mode = 'r', create, exclusive, size }: Op
   }
 }
 
+interface OpenInKernel {
+  readonly pointer: number
+  readonly generation: number
+  /** Where the reference of this thread stands. */
+  readonly open: number
+}
+
 /** Opens the file in this thread, and finds or makes it in the kernel. */
-function openInKernel(
-  machine: Machine,
-  path: string,
-  options: OpenFileOptions,
-): { pointer: number; generation: number } {
+function openInKernel(machine: Machine, path: string, options: OpenFileOptions): OpenInKernel {
   const { mode = 'r', faultAround, lock = true } = options
   const { storage, locks } = machine.files
   machine.assertAttached()
   const descriptor = openOnHost(storage, path, options)
   let pointer = 0
+  let open = 0
   let claim: LockClaim | null = null
   try {
     if (lock && storage.lockable === true) {
@@ -246,20 +250,35 @@ function openInKernel(
     const identity = machine.files.identityWords(device, inode)
     const flags = faultAround === false ? FILE_NO_FAULT_AROUND : 0
     const pathBytes = plainBytes(new TextEncoder().encode(path), 'path')
-    pointer = machine.enter('open', (task) =>
-      openHostFile(task, identity, pathBytes, pages, lastBytes, mode !== 'r', flags),
-    )
-    if (pointer === 0) throw new OutOfMemory('open', 'the kernel heap is used up')
+    machine.enter('open', (task) => {
+      pointer = openHostFile(task, identity, pathBytes, pages, lastBytes, mode !== 'r', flags)
+      if (pointer !== 0) open = installFile(task, pointer)
+      if (pointer !== 0 && open === 0) putFile(task, pointer)
+      if (open === 0) finishCall(task)
+    })
+    if (open === 0) throw new OutOfMemory('open', 'the kernel heap is used up')
   } finally {
-    if (pointer === 0) {
+    if (open === 0) {
       if (claim !== null) locks.cancel(claim)
       storage.close(descriptor)
     }
   }
   machine.files.adopt(pointer, descriptor, mode !== 'r')
   const generation = numberAt(machine.task.heap, pointer + File.generation)
-  if (claim !== null) locks.settle(claim, generation)
-  return { pointer, generation }
+  try {
+    if (claim !== null) locks.settle(claim, generation)
+  } catch (error) {
+    closeInKernel(machine, open)
+    throw new MemoryError(storageErrorName(error), 'open', `${path} cannot be locked`, { cause: error })
+  }
+  return { pointer, generation, open }
+}
+
+function closeInKernel(machine: Machine, open: number): void {
+  machine.enter('close', (task) => {
+    closeFile(task, open)
+    finishCall(task)
+  })
 }
 
 function openOnHost(storage: Storage, path: string, options: OpenFileOptions): number {

@@ -33,6 +33,8 @@ import {
   createPhysicalMemory,
   declareCpuLost,
   designs,
+  exitFiles,
+  finishCall,
   isInKernel,
   lockedInstructions,
   memoryCommitted,
@@ -167,7 +169,11 @@ export class Machine {
     this.#handle = handle
     this.#heap = heap
     this.#locked = lockedInstructions(handle.heap)
-    this.#cpus = new MachineCpus(heap, (id) => this.#taskOf(id))
+    this.#cpus = new MachineCpus(
+      heap,
+      (id) => this.#taskOf(id),
+      () => this.#buryFiles(),
+    )
     const task = this.#taskOf(this.#cpus.take())
     const files = new HostFiles(handle.id, task, () => this.#cpus.buryDead(task.id))
     task.host = files
@@ -337,8 +343,8 @@ export class Machine {
   }
 
   /**
-   * Gives this thread's CPU back. Every object of this thread on this machine is dead afterwards. Happens by itself
-   * at thread exit. What may be written of the files that this thread has open is synchronised first, and by the last
+   * Gives this thread's CPU back. Every object of this thread on this machine is dead afterwards, and the files that it
+   * has open are closed. Happens by itself at thread exit. What may be written of the files that this thread has open is synchronised first, and by the last
    * thread all files: if that fails, the error is thrown and the thread stays attached, unless `discard` says that what
    * is not on disk may be lost.
    */
@@ -349,6 +355,7 @@ export class Machine {
     if (this.#detached) return
     const lost = this.#cpus.isLost
     if (!lost && !discard) this.#syncIfLast()
+    if (!lost && !this.#isInKernel()) this.#closeFiles()
     this.#detached = true
     this.#stopWatching()
     attached.delete(this.handle.id)
@@ -394,6 +401,27 @@ export class Machine {
     } catch (error) {
       this.#cpus.setLeaving(this.task.id, false)
       throw error
+    }
+  }
+
+  /** What this thread has open and nobody else refers to is buried by itself: it can reach the files. */
+  #closeFiles(): void {
+    // With the last thread all files go; what is not on disk by now is to be lost.
+    if (this.#cpus.isLast(this.task.id)) return
+    this.enter('close', (task) => {
+      exitFiles(task)
+      finishCall(task)
+    })
+  }
+
+  /** Files that only a thread had open that is dead: other machines may want them. */
+  #buryFiles(): void {
+    if (Atomics.load(this.#heap, Header.deadFiles) === 0) return
+    try {
+      this.enter('close', (task) => finishCall(task))
+    } catch (error) {
+      // Whoever uses the machine is told.
+      if (!(error instanceof CpuLostError)) throw error
     }
   }
 

@@ -26,6 +26,7 @@ import { mmapWriteLock, mmapWriteUnlock } from './mmap-lock.ts'
 import { releaseMmuNotifiers } from './mmu-notifier.ts'
 import { drainAllPcp } from './page-alloc.ts'
 import { initPkeys } from './pkeys.ts'
+import { exitFiles } from './open-file.ts'
 import { dropMmRss, syncMmRss } from './rss.ts'
 import { slabAlloc, slabDrainCpu, slabFree } from './slab.ts'
 import { finishCall } from './task-work.ts'
@@ -128,6 +129,7 @@ export function retireCpu(cpu: Task): void {
     if ((Atomics.load(heap, mm + Mm.cpuMask + (cpu.id >> 5)) & (1 << (cpu.id & 31))) !== 0) leaveMm(cpu, mm)
   }
   spinUnlock(cpu, Header.mmListLock)
+  exitFiles(cpu)
   rcuRetire(cpu)
   drainAllPcp(cpu)
   slabDrainCpu(cpu, CACHES)
