@@ -96,9 +96,9 @@ export class DiskFile extends MachineFile {
 
   /**
    * The same file in another thread, which gets attached to its machine. It does not hold the file: when its opener
-   * closes it, or ends or detaches, it is closed for all, and only mappings keep it. Errors: EBADF (closed), ENOENT (the thread cannot open
-   * the file, which was renamed or removed), and those of Machine.attach(), also for what is no handle of a file on
-   * disk.
+   * closes it, or ends or detaches, it is closed for all, and only mappings keep it. Errors: EBADF (closed), ENOENT
+   * (the thread cannot open the file, which was renamed or removed), and those of Machine.attach(), also for what is no
+   * handle of a file on disk.
    */
   static attach(handle: DiskFileHandle): DiskFile {
     const { rest, ...place } = readPlace(handle, 'faultline-disk-file', 'a file on disk', 'file')

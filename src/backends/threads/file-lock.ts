@@ -40,7 +40,7 @@ interface Hold extends MachineProcess {
   /** Device and inode. */
   readonly file: string
   readonly write: boolean
-  /** For which files of the kernel heap, by their generations, and which calls of which threads that are opening one. */
+  /** For which files of the kernel heap, by their generations, and the calls of threads that are opening one. */
   readonly uses: readonly string[]
 }
 

@@ -344,9 +344,9 @@ export class Machine {
 
   /**
    * Gives this thread's CPU back. Every object of this thread on this machine is dead afterwards, and the files that it
-   * has open are closed. Happens by itself at thread exit. What may be written of the files that this thread has open is synchronised first, and by the last
-   * thread all files: if that fails, the error is thrown and the thread stays attached, unless `discard` says that what
-   * is not on disk may be lost.
+   * has open are closed. Happens by itself at thread exit. What may be written of the files that this thread has open
+   * is synchronised first, and by the last thread all files: if that fails, the error is thrown and the thread stays
+   * attached, unless `discard` says that what is not on disk may be lost.
    */
   detach(options: { readonly discard?: boolean } = {}): void {
     assureRoomForSteps()
