@@ -1,6 +1,6 @@
 // A thread that opens a file and maps it, says what came of it, and stays until it is ended: in a machine of its own,
-// or in the one whose handle it is given. It may also stay in the middle of opening, or only open and write the file, or
-// end by itself then, all without closing it.
+// or in the one whose handle it is given. It may also stay in the middle of opening, or only open and write the file,
+// or end by itself then, all without closing it.
 
 import { parentPort, workerData } from 'node:worker_threads'
 import { Machine, type MachineHandle, MemoryError, fileSystem } from '../../src/index.ts'

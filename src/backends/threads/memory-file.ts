@@ -98,8 +98,8 @@ export class MemoryFile extends MachineFile {
 
   /**
    * The same file in another thread, which gets attached to its machine. It does not hold the file: when its creator
-   * closes it, or ends or detaches, it is closed for all, and only mappings keep its pages. Errors: EBADF (closed), and those of
-   * Machine.attach(), also for what is no handle of a file in memory.
+   * closes it, or ends or detaches, it is closed for all, and only mappings keep its pages. Errors: EBADF (closed), and
+   * those of Machine.attach(), also for what is no handle of a file in memory.
    */
   static attach(handle: MemoryFileHandle): MemoryFile {
     const { rest, ...place } = readPlace(handle, 'faultline-file', 'a file in memory', 'file')
