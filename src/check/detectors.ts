@@ -19,6 +19,7 @@ import {
   CACHE_FILE,
   CACHE_MM,
   CACHE_MMU_NOTIFIER,
+  CACHE_OPEN_FILE,
   CACHE_PAGE_TABLE,
   CACHE_PATH,
   CACHE_PERCPU_RWSEM,
@@ -137,6 +138,7 @@ const cacheNames: Readonly<Record<number, string>> = {
   [CACHE_RADIX_NODE]: 'radix tree node',
   [CACHE_PATH]: 'path',
   [CACHE_MMU_NOTIFIER]: 'mmu_notifier',
+  [CACHE_OPEN_FILE]: 'open_file',
   [CACHE_PERCPU_RWSEM]: 'percpu_rw_semaphore',
 }
 

@@ -95,6 +95,9 @@ function physicalMemory(frames: number): PhysicalMemory {
       throw new Error('scenarios access memory by words')
     },
     words,
+    copyOut() {
+      throw new Error('scenarios access memory by words')
+    },
     zeroFrame: (frame) => void words.fill(0, frame * PAGE_WORDS, (frame + 1) * PAGE_WORDS),
     copyFrame: (to, from) =>
       void words.copyWithin(to * PAGE_WORDS, from * PAGE_WORDS, (from + 1) * PAGE_WORDS),

@@ -43,6 +43,7 @@ import {
   destroyMm,
   errnoName,
   findPteTable,
+  closeFile,
   finishCall,
   forkMm,
   getFile,
@@ -65,6 +66,7 @@ import {
   openHostFile,
   pageOutRange,
   pteAddress,
+  installFile,
   putFile,
   putPage,
   registerMmuNotifier,
@@ -407,10 +409,23 @@ export class ScenarioCpu {
     return openHostFile(this.task, identity, new Uint8Array(0), pages, PAGE_SIZE, true, 0)
   }
 
+  /** Opens the file on disk in the name of this CPU's thread, which does not close it. */
+  openOnly(): Outcome {
+    callEnter(this.task)
+    const file = this.#open()
+    if (installFile(this.task, file) === 0) putFile(this.task, file)
+    finishCall(this.task)
+    callExit(this.task)
+    return 'open'
+  }
+
   /** Opens the file on disk, and closes it again. */
   openAndClose(): Outcome {
     callEnter(this.task)
-    putFile(this.task, this.#open())
+    const file = this.#open()
+    const open = installFile(this.task, file)
+    if (open === 0) putFile(this.task, file)
+    else closeFile(this.task, open)
     finishCall(this.task)
     callExit(this.task)
     return 'closed'

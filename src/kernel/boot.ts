@@ -9,6 +9,7 @@ import {
   CACHE_FILE,
   CACHE_MM,
   CACHE_MMU_NOTIFIER,
+  CACHE_OPEN_FILE,
   CACHE_PAGE_TABLE,
   CACHE_PATH,
   CACHE_PERCPU_RWSEM,
@@ -19,6 +20,7 @@ import {
 import { FILE_WORDS, PATH_WORDS, RADIX_NODE_WORDS } from './mm/file.ts'
 import { MM_WORDS } from './mm/mm.ts'
 import { MMU_NOTIFIER_WORDS } from './mm/mmu-notifier.ts'
+import { OPEN_FILE_WORDS } from './mm/open-file.ts'
 import { bootZone } from './mm/page-alloc.ts'
 import { RANGE_NODE_WORDS } from './mm/range-tree.ts'
 import { createSlabCache } from './mm/slab.ts'
@@ -51,5 +53,6 @@ export function bootKernel(heap: Int32Array, options: BootOptions): void {
   createSlabCache(heap, CACHE_PATH, PATH_WORDS)
   createSlabCache(heap, CACHE_MMU_NOTIFIER, MMU_NOTIFIER_WORDS)
   createSlabCache(heap, CACHE_PERCPU_RWSEM, percpuRwsemWords(options.cpuCount))
+  createSlabCache(heap, CACHE_OPEN_FILE, OPEN_FILE_WORDS)
   bootZone(heap)
 }

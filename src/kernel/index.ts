@@ -22,14 +22,16 @@ export {
 export * from './machine/errors.ts'
 export * from './machine/frames.ts'
 export {
+  type BootOptions,
   DEFAULT_OVERCOMMIT_RATIO,
   HEAP_MAGIC,
   Header,
   PAGE_STRUCT_WORDS,
+  fixedHeapWords,
   heapAlloc,
 } from './machine/header.ts'
 export * from './machine/kconfig.ts'
-export { type LayoutDescription, cacheLineAlign, layouts } from './machine/layout.ts'
+export { CACHE_LINE_WORDS, type LayoutDescription, cacheLineAlign, layouts } from './machine/layout.ts'
 export {
   HEAP_WORDS_MAX,
   type LockedInstructions,
@@ -99,7 +101,7 @@ export { openHostFile, syncAllFiles, syncFileOfGeneration } from './mm/host-file
 export { readFromFile, writeToFile } from './mm/file-io.ts'
 export { MADV, madvise } from './mm/madvise.ts'
 export * from './mm/mm.ts'
-export { createMm, destroyMm, joinMm, leaveMm, retireCpu } from './mm/mm-lifecycle.ts'
+export { createMm, destroyMm, isMm, joinMm, leaveMm, retireCpu } from './mm/mm-lifecycle.ts'
 export { mincore } from './mm/mincore.ts'
 export { MCL_CURRENT, MCL_FUTURE, MCL_ONFAULT, mlock, mlockall, munlock, munlockall } from './mm/mlock.ts'
 export { MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_POPULATE, mmap, munmap } from './mm/mmap.ts'
@@ -134,6 +136,7 @@ export { slabInUse } from './mm/slab.ts'
 export { lockPage, setPageFlags, unlockPage } from './mm/page-lock.ts'
 export { swapSlotsInUse } from './mm/swap.ts'
 export { swapOff, swapOn } from './mm/swapfile.ts'
+export { closeFile, exitFiles, installFile } from './mm/open-file.ts'
 export { finishCall, runTaskWork } from './mm/task-work.ts'
 export {
   CPU_COMING,

@@ -1,22 +1,43 @@
 // A thread that opens a file and maps it, says what came of it, and stays until it is ended: in a machine of its own,
-// or in the one whose handle it is given.
+// or in the one whose handle it is given. It may also stay in the middle of opening, or only open and write the file,
+// or end by itself then, all without closing it.
 
 import { parentPort, workerData } from 'node:worker_threads'
-import { Machine, type MachineHandle, MemoryError } from '../../src/index.ts'
+import { Machine, type MachineHandle, MemoryError, fileSystem } from '../../src/index.ts'
 
 export interface HolderData {
   readonly path: string
   readonly machine: MachineHandle | null
+  /**
+   * 'opening': stays when the file is locked, and not yet open. 'written': does not map it, but writes 7 at its
+   * beginning. 'end': the same, and ends. Default: maps it.
+   */
+  readonly until?: 'opening' | 'written' | 'end'
 }
 
-const { path, machine: handle } = workerData as HolderData
+const { path, machine: handle, until } = workerData as HolderData
 try {
   const machine = handle === null ? Machine.create({ memory: '1MiB', cpus: 1 }) : Machine.attach(handle)
+  let asked = 0
+  machine.setStorage({
+    ...fileSystem,
+    identify(descriptor) {
+      // Once it is locked, its size is asked for anew.
+      if (++asked === 2 && until === 'opening') {
+        parentPort!.postMessage('opening')
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)
+      }
+      return fileSystem.identify(descriptor)
+    },
+  })
   const file = machine.openFile(path, { mode: 'r+' })
-  machine.createAddressSpace().mmap(4096, { file, shared: true })
+  if (until !== undefined) file.write(0, new Uint8Array([7]))
+  else machine.createAddressSpace().mmap(4096, { file, shared: true })
+  const memory = machine.createFile({ size: 4096 })
+  memory.write(0, new Uint8Array([7]))
   parentPort!.postMessage('open')
   // It stays attached.
-  parentPort!.on('message', () => undefined)
+  if (until !== 'end') parentPort!.on('message', () => undefined)
 } catch (error) {
   parentPort!.postMessage(error instanceof MemoryError ? error.errno : String(error))
 }

@@ -3,12 +3,22 @@
 
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { linkSync, mkdtempSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  linkSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import { Worker } from 'node:worker_threads'
 import { type DiskFile, Machine, MemoryError, type OpenFileOptions, fileSystem } from '../../src/index.ts'
+import { thisThread } from '../../src/backends/threads/lock-owners.ts'
 import type { HolderData } from './file-lock-worker.ts'
 import { PAGE, failsWith } from './support.ts'
 
@@ -201,4 +211,93 @@ describe('machines in several threads', () => {
     other.openFile(path, WRITE)
     other.detach()
   })
+
+  for (const until of ['written', 'end'] as const) {
+    const how = until === 'end' ? 'ends' : 'is terminated'
+    test(`what a thread has open is closed when it ${how}, and on disk then`, async () => {
+      const path = newFile()
+      const machine = Machine.create({ memory: '1MiB', cpus: 2 })
+      const other = Machine.create({ memory: '1MiB', cpus: 1 })
+      const [worker, answer] = await startHolder({ path, machine: machine.handle, until })
+      assert.equal(answer, 'open')
+      const exited = once(worker, 'exit')
+      if (until === 'written') {
+        failsWith('EBUSY', () => other.openFile(path, WRITE))
+        await worker.terminate()
+      }
+      await exited
+      const file = other.openFile(path, WRITE)
+      assert.equal(readFileSync(path)[0], 7)
+      file.close()
+      const { files } = machine.usage()
+      assert.equal(files, 0, 'also files in memory')
+      machine.detach()
+      other.detach()
+    })
+  }
+
+  test('what a thread that detaches has open is closed', async () => {
+    withMachines((first, second) => {
+      const path = newFile()
+      const [one, again] = [first.openFile(path, WRITE), first.openFile(path, WRITE)]
+      one.write(0, new Uint8Array([7]))
+      one.close()
+      failsWith('EBUSY', () => second.openFile(path, WRITE))
+      first.detach()
+      assert.throws(() => again.read(0, 1))
+      const attached = Machine.attach(first.handle)
+      assert.equal(attached.usage().files, 0)
+      assert.equal(second.openFile(path, WRITE).read(0, 1)[0], 7)
+      attached.detach()
+    })
+  })
+
+  test('a file whose opener is ended in the middle of opening it is not held', async () => {
+    const path = newFile()
+    const machine = Machine.create({ memory: '1MiB', cpus: 2 })
+    const [worker, answer] = await startHolder({ path, machine: machine.handle, until: 'opening' })
+    assert.equal(answer, 'opening')
+    const other = Machine.create({ memory: '1MiB', cpus: 1 })
+    failsWith('EBUSY', () => other.openFile(path, WRITE))
+    await worker.terminate()
+    other.openFile(path, WRITE)
+    failsWith('EBUSY', () => machine.openFile(path, WRITE))
+    other.detach()
+    machine.detach()
+  })
+})
+
+test('what a thread has left in the lock folder that died is removed by the next', async (context) => {
+  if (process.platform !== 'linux') return context.skip('elsewhere nobody knows which threads live')
+  const module = new URL('../../src/backends/threads/lock-owners.ts', import.meta.url).href
+  const source = `import(${JSON.stringify(module)}).then(({ thisThread }) =>
+    require('node:worker_threads').parentPort.postMessage(thisThread()))`
+  const worker = new Worker(source, { eval: true })
+  const [dead] = (await once(worker, 'message')) as [string]
+  await once(worker, 'exit')
+  const living = thisThread()
+  // Of a process whose number another has by now.
+  const replaced = living.replace(/^(\d+)-\d+-/, '$1-1-')
+  assert.notEqual(living, replaced)
+  const folderOfLocks = `/dev/shm/faultline-${process.getuid!()}`
+  const machine = Machine.create({ memory: '1MiB', cpus: 1 })
+  machine.openFile(newFile()).close()
+  const left = [dead, replaced, living].flatMap((maker) => [`states-test.${maker}`, `machine-test.${maker}`])
+  for (const name of left) writeFileSync(join(folderOfLocks, name), '')
+  try {
+    machine.openFile(newFile()).close()
+    const names = readdirSync(folderOfLocks)
+    assert.deepEqual(
+      left.filter((name) => names.includes(name)),
+      [`states-test.${living}`, `machine-test.${living}`],
+    )
+    assert.deepEqual(
+      names.filter((name) => name.includes(living) && !left.includes(name)),
+      [],
+      'and its own drafts go at once',
+    )
+  } finally {
+    for (const name of left) rmSync(join(folderOfLocks, name), { force: true })
+  }
+  machine.detach()
 })

@@ -45,6 +45,124 @@ test('handles that are none', () => {
   machine.detach()
 })
 
+const sharedMemory = (pages: number) =>
+  new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true })
+
+test('the parts of a handle that do not belong together, or are none', () => {
+  const machine = Machine.create({ memory: '1MiB', cpus: 2 })
+  const other = Machine.create({ memory: '1MiB', cpus: 2 })
+  const { handle } = machine
+  const posing: unknown = Object.create(WebAssembly.Memory.prototype)
+  const memories = [
+    undefined,
+    5,
+    {},
+    posing,
+    new WebAssembly.Memory({ initial: 1 }),
+    sharedMemory(0),
+    sharedMemory(1),
+  ]
+  const wrong = {
+    id: [undefined, 5, {}, '', 'x', other.handle.id],
+    heap: [...memories, handle.memory, other.handle.heap],
+    memory: [...memories, sharedMemory(17), handle.heap, other.handle.memory],
+  }
+  for (const [field, values] of Object.entries(wrong)) {
+    for (const value of values) {
+      assert.throws(
+        () => Machine.attach({ ...handle, [field]: never(value) }),
+        // Which of two that do not fit is the wrong one, nobody knows.
+        { name: /^(Type|Range)Error$/, code: /^ERR_/, message: /^handle\.(id|heap|memory): / },
+        `${field}: ${String(value)}`,
+      )
+    }
+  }
+  assert.equal(Machine.attach(structuredClone(handle)), machine, 'a clone is the same machine')
+  assert.throws(() => Object.assign(machine.handle, { heap: other.handle.heap }), TypeError)
+  machine.detach()
+  other.detach()
+})
+
+test('a handle that leads to something else than it says', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'faultline-handles-'))
+  const path = join(folder, 'file')
+  writeFileSync(path, new Uint8Array(PAGE))
+  const machine = Machine.create({ memory: '1MiB', cpus: 1 })
+  const space = machine.createAddressSpace()
+  const another = machine.createAddressSpace()
+  const memory = machine.createFile({ size: PAGE })
+  const disk = machine.openFile(path)
+  const refused = (call: () => unknown, field: string): void =>
+    assert.throws(call, {
+      name: /^(Type|Range)Error$/,
+      code: /^ERR_/,
+      message: new RegExp(`^handle\\.${field}: .+ is not `),
+    })
+  const disks = (change: object) => () => DiskFile.attach({ ...disk.handle, ...change })
+  const { file, generation } = disk.handle
+  refused(() => MemoryFile.attach({ ...memory.handle, file, generation }), 'file')
+  refused(disks({ file: memory.handle.file, generation: memory.handle.generation }), 'file')
+  refused(disks({ file: file + 1 }), 'file')
+  refused(disks({ writable: true }), 'writable')
+  refused(disks({ writable: 'x' }), 'writable')
+  refused(disks({ path: 5 }), 'path')
+  refused(() => MemoryFile.attach({ ...memory.handle, name: never(5) }), 'name')
+  // Whether this thread knows the address space already or not.
+  refused(() => AddressSpace.attach({ ...space.handle, mm: another.handle.mm }), 'mm')
+  for (const mm of [file, another.handle.mm, space.handle.mm + 1])
+    assert.throws(() => AddressSpace.attach({ ...space.handle, mm, generation: 999 }), { code: 'ESRCH' })
+  space.destroy()
+  assert.throws(() => AddressSpace.attach({ ...space.handle }), { code: 'ESRCH' })
+  disk.close()
+  machine.detach()
+  rmSync(folder, { recursive: true })
+})
+
+test('what a caller sets on an object does not lead it elsewhere', () => {
+  const machine = Machine.create({ memory: '1MiB', cpus: 1 })
+  const other = Machine.create({ memory: '1MiB', cpus: 1 })
+  const space = machine.createAddressSpace()
+  const file = machine.createFile({ size: 2 * PAGE })
+  const notifier = space.registerNotifier()
+  const at = space.mmap(PAGE)
+  const mine = (): never => assert.fail('a method of the caller was called')
+  for (const object of [space, file, notifier]) Object.defineProperty(object, 'machine', { value: other })
+  for (const method of ['call', 'assertOpen', 'writeAt', 'markClosed'])
+    Object.defineProperty(file, method, { value: mine })
+  for (const [name, value] of Object.entries({ size: 2 ** 40, writable: false, closed: true, pointer: 16 }))
+    Object.defineProperty(file, name, { value })
+  file.write(PAGE, new Uint8Array([7]))
+  assert.deepEqual(file.read(PAGE, 9).length, 9)
+  file.populate(0, 2)
+  space.writeUint32(at, 3)
+  assert.equal(notifier.readUint32(at), 3)
+  notifier.unregister()
+  file.close()
+  for (const name of ['handle', 'task', 'spaces', 'files', 'enter', 'failed', 'assertAttached'])
+    assert.throws(() => Object.defineProperty(machine, name, { value: mine }), TypeError, name)
+  space.destroy()
+  assert.equal(machine.usage().addressSpaces, 0)
+  assert.equal(machine.usage().files, 0)
+  machine.detach()
+  other.detach()
+})
+
+test('a file that was opened for reading only stays so', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'faultline-handles-'))
+  const path = join(folder, 'file')
+  writeFileSync(path, new Uint8Array(PAGE))
+  const machine = Machine.create({ memory: '1MiB', cpus: 1 })
+  const file = machine.openFile(path)
+  Object.defineProperty(file, 'writable', { value: true })
+  assert.throws(() => file.write(0, new Uint8Array(1)), { code: 'EBADF' })
+  assert.throws(() => file.truncate(0), { code: 'EINVAL' })
+  const space = machine.createAddressSpace()
+  assert.throws(() => space.mmap(PAGE, { file, shared: true, protection: 'rw' }), { code: 'EACCES' })
+  file.close()
+  machine.detach()
+  rmSync(folder, { recursive: true })
+})
+
 test('a closed file whose caller says that it is open is not mapped', () => {
   const machine = Machine.create({ memory: '1MiB', cpus: 1 })
   const space = machine.createAddressSpace()
@@ -72,6 +190,25 @@ test('what all objects inherit is no option', () => {
     delete all.shared
     delete all.anything
   }
+  const inherited = Object.prototype as { path?: string; SMP?: boolean; MM_FORBIDS_ZEROPAGE?: boolean }
+  try {
+    inherited.path = '/nowhere'
+    inherited.MM_FORBIDS_ZEROPAGE = true
+    inherited.SMP = false
+    const swap = never({ size: '1MiB' })
+    assert.throws(() => Machine.create({ memory: '1MiB', cpus: 1, swap }), { message: /^path: undefined/ })
+    const config = { SPECULATIVE_PAGE_FAULT: true }
+    const made = Machine.create({ memory: '1MiB', cpus: 1, config })
+    assert.equal(made.config.MM_FORBIDS_ZEROPAGE, false)
+    made.detach()
+  } finally {
+    for (const name of ['path', 'SMP', 'MM_FORBIDS_ZEROPAGE'] as const) delete inherited[name]
+  }
+  for (const size of ['1constructor', '1toString', '1__proto__'])
+    assert.throws(() => Machine.create({ memory: size, cpus: 1 }), {
+      name: 'RangeError',
+      code: 'ERR_OUT_OF_RANGE',
+    })
   machine.detach()
 })
 
@@ -102,4 +239,73 @@ test('a storage that does later what it is asked for has not done it; one that d
   file.close()
   machine.detach()
   rmSync(folder, { recursive: true })
+})
+
+test('what a storage answers is what it was asked for, or an error of the call', () => {
+  const machine = Machine.create({ memory: '1MiB', cpus: 1 })
+  const count = (buffers: readonly Uint8Array[]) => buffers.reduce((sum, { length }) => sum + length, 0)
+  const sound: Storage = {
+    open: () => 77,
+    close: () => {},
+    identify: () => ({ device: BigInt(1), inode: BigInt(2), size: 2 * PAGE, isFile: true }),
+    read: (_descriptor, buffers) => count(buffers),
+    write: (_descriptor, buffers) => count(buffers),
+    sync: () => {},
+    truncate: () => {},
+  }
+  const use = (change: object): void => {
+    machine.setStorage({ ...sound, ...change })
+    try {
+      const file = machine.openFile('/file', { mode: 'r+' })
+      try {
+        file.write(PAGE - 1, new Uint8Array(2))
+        file.sync()
+        file.truncate(PAGE)
+      } finally {
+        machine.setStorage(sound)
+        file.close()
+      }
+    } finally {
+      machine.setStorage(sound)
+    }
+  }
+  use({})
+  const nothings = [null, false, true, 0, -5, 'done', {}, Promise.resolve()]
+  const wrong: Partial<Record<keyof Storage, readonly unknown[]>> = {
+    open: [undefined, null, Number.NaN, -1, 0.5, '3', BigInt(3), Promise.resolve(5), 2 ** 60],
+    identify: [undefined, {}, { ...sound.identify(0), size: Number.NaN }, Promise.resolve(sound.identify(0))],
+    read: [undefined, -1, 0.5, Number.NaN, '4096', 2 ** 40, Promise.resolve(PAGE)],
+    write: [undefined, 0, -1, 0.5, Number.NaN, '4096', 2 ** 40, Promise.resolve(PAGE)],
+    sync: nothings,
+    truncate: nothings,
+  }
+  for (const [operation, answers] of Object.entries(wrong))
+    for (const answer of answers)
+      assert.throws(
+        () => use({ [operation]: () => answer }),
+        { code: 'EIO' },
+        `${operation}: ${String(answer)}`,
+      )
+  assert.throws(() => machine.setStorage({ ...sound, lockable: never(1) }), { code: 'ERR_INVALID_ARG_TYPE' })
+  use({})
+  machine.detach()
+})
+
+test('every error has a code', () => {
+  const machine = Machine.create({ memory: '1MiB', cpus: 1 })
+  const calls: readonly (() => unknown)[] = [
+    () => Machine.create({ memory: '1MiB', cpus: 1.5 }),
+    () => Machine.create({ memory: '1MiB', cpus: 1, design: 'none' }),
+    () => Machine.create({ memory: 100, cpus: 1 }),
+    () => Machine.attach({ ...machine.handle, heap: sharedMemory(0) }),
+    () => machine.openFile('/file', { size: 4 }),
+    () => machine.openFile('/file', { create: true }),
+    () => machine.openFile('/file', { mode: 'r+', exclusive: true }),
+    () => machine.swapOn('/file', { size: 1 }),
+    () => machine.createFile({ size: 1, contents: new Uint8Array(2) }),
+  ]
+  for (const call of calls)
+    assert.throws(call, (error: { code?: unknown }) => typeof error.code === 'string', String(call))
+  machine.detach()
+  assert.throws(() => machine.usage(), { code: 'ERR_FAULTLINE_CONFIGURATION' })
 })

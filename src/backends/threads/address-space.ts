@@ -50,6 +50,7 @@ import {
   forkMm,
   getMmCounter,
   heapBytes,
+  isMm,
   joinMm,
   leaveMm,
   limitBytes,
@@ -102,13 +103,14 @@ import {
   rangeError,
   readOptions,
   unchecked,
-  checkHandlePlace,
 } from './arguments.ts'
-import { ConfigurationError, MemoryError, OutOfMemory, checkResult } from './errors.ts'
+import { MemoryError, OutOfMemory, checkResult } from './errors.ts'
+import { type MachineHandle, readPlace } from './handles.ts'
 import { LockWaits } from './lock-waits.ts'
-import { Machine, type MachineHandle } from './machine.ts'
+import { Machine } from './machine.ts'
 import { MachineFile } from './machine-file.ts'
 import { MmuNotifier } from './mmu-notifier.ts'
+import { OwnBytes } from './own-arrays.ts'
 import { beyond, misaligned, pageOf, pagesOf, pagesOrNone, pagesTouched } from './page-ranges.ts'
 import { type Protection, checkProtection, protectionFlags, protectionName } from './protection.ts'
 import { assureRoomForSteps, assureStackRoom } from './stack-room.ts'
@@ -291,19 +293,24 @@ export class AddressSpace {
     const mm = machine.enter('createAddressSpace', (task) => createMm(task, maxMapCount, stackLimit))
     if (mm === 0) throw new OutOfMemory('createAddressSpace', 'the kernel heap is used up')
     const space = AddressSpace.#of(machine, mm, numberAt(machine.task.heap, mm + Mm.generation))
-    machine.enter('createAddressSpace', (task) => {
-      for (const [resource, bytes] of limits) setLimitBytes(task, mm, resource, bytes)
-    })
+    for (const [resource, bytes] of limits)
+      machine.enter('createAddressSpace', (task) => setLimitBytes(task, mm, resource, bytes))
     return space
   }
 
-  /** The same address space in another thread, which gets attached to its machine. */
+  /**
+   * The same address space in another thread, which gets attached to its machine. Errors: ESRCH (there is none: it was
+   * destroyed), and those of Machine.attach(), also for what is no handle of an address space.
+   */
   static attach(handle: AddressSpaceHandle): AddressSpace {
-    if (handle?.kind !== 'faultline-space')
-      throw new ConfigurationError('this is not the handle of an address space')
-    const { machine: of, mm, generation } = handle
-    const machine = Machine.attach(of)
-    checkHandlePlace(mm, generation, machine.task.heap.length)
+    const place = readPlace(handle, 'faultline-space', 'an address space', 'mm')
+    const { pointer: mm, generation } = place
+    const machine = Machine.attach(place.machine)
+    const present = machine.spaces.get(generation)
+    if (present !== undefined && present.#mm === mm) return present
+    if (present !== undefined && present.#exists())
+      rangeError('handle.mm', mm, `where the address space ${generation} is`, 'ERR_INVALID_ARG_VALUE')
+    if (!machine.enter('attach', (task) => isMm(task, mm, generation))) AddressSpace.#gone()
     return AddressSpace.#of(machine, mm, generation)
   }
 
@@ -328,14 +335,14 @@ export class AddressSpace {
     sweepSizes.set(machine, Math.max(SPACES_BEFORE_SWEEP, 2 * spaces.size))
   }
 
-  readonly machine: Machine
+  readonly #machine: Machine
   readonly #task: Task
   readonly #mm: number
   readonly #scratchView = new DataView(new ArrayBuffer(8))
   /** The first 2, 4 and 8 bytes of it. */
-  readonly #scratch2 = new Uint8Array(this.#scratchView.buffer, 0, 2)
-  readonly #scratch4 = new Uint8Array(this.#scratchView.buffer, 0, 4)
-  readonly #scratch8 = new Uint8Array(this.#scratchView.buffer, 0, 8)
+  readonly #scratch2 = new OwnBytes(this.#scratchView.buffer, 0, 2)
+  readonly #scratch4 = new OwnBytes(this.#scratchView.buffer, 0, 4)
+  readonly #scratch8 = new OwnBytes(this.#scratchView.buffer, 0, 8)
   /** This thread counts as a user from its first call or access on. */
   #joined = false
   /** Which address space it was that lives at this place of the heap. */
@@ -344,7 +351,7 @@ export class AddressSpace {
   readonly #generationHigh: number
 
   private constructor(machine: Machine, mm: number, generation: number) {
-    this.machine = machine
+    this.#machine = machine
     this.#task = machine.task
     this.#mm = mm
     this.#generation = generation
@@ -352,10 +359,14 @@ export class AddressSpace {
     this.#generationHigh = Math.floor(generation / 2 ** 32)
   }
 
+  get machine(): Machine {
+    return this.#machine
+  }
+
   get handle(): AddressSpaceHandle {
     return {
       kind: 'faultline-space',
-      machine: this.machine.handle,
+      machine: this.#machine.handle,
       mm: this.#mm,
       generation: this.#generation,
     }
@@ -374,7 +385,7 @@ export class AddressSpace {
   mmap(length: number, given: MapOptions = {}): number {
     const options = readOptions(given, 'mmap options', mapChecks)
     const { address = 0, offset = 0, fixed = false, file } = options
-    const mapped = file === undefined ? null : MachineFile.forMapping(file, this.machine)
+    const mapped = file === undefined ? null : MachineFile.forMapping(file, this.#machine)
     const pages = pagesOf(length, 'mmap')
     const hint = Math.floor(address / PAGE_SIZE)
     if (offset % PAGE_SIZE !== 0 || offset < 0)
@@ -579,15 +590,19 @@ export class AddressSpace {
 
   /** All mappings in the order of their addresses, as /proc/self/maps shows them. */
   maps(): Mapping[] {
-    return this.#run('maps', (task, mm) => {
+    const last = this.#run('maps', (task, mm) => {
       const { heap } = task
-      const list: Mapping[] = []
+      // Linked, since the methods of an array may be anybody's.
+      let found: { mapping: Mapping; before: typeof found } | null = null
       mmapReadLock(task, mm)
       for (let vma = heap[mm + Mm.mmap]!; vma !== 0; vma = heap[vma + Vma.vmNext]!)
-        list.push(describe(heap, vma))
+        found = { mapping: describe(heap, vma), before: found }
       mmapReadUnlock(task, mm)
-      return list
+      return found
     })
+    const list: Mapping[] = []
+    for (let each = last; each !== null; each = each.before) list.push(each.mapping)
+    return list.reverse()
   }
 
   /**
@@ -621,7 +636,7 @@ export class AddressSpace {
     assureRoomForSteps()
     const child = this.#run('fork', (task, mm) => forkMm(task, mm))
     if (child === 0) throw new OutOfMemory('fork', 'the kernel heap is used up, or what may be committed')
-    return AddressSpace.#of(this.machine, child, numberAt(this.#task.heap, child + Mm.generation))
+    return AddressSpace.#of(this.#machine, child, numberAt(this.#task.heap, child + Mm.generation))
   }
 
   /**
@@ -644,7 +659,7 @@ export class AddressSpace {
     assureRoomForSteps()
     const notifier = this.#run('registerNotifier', (task, mm) => registerMmuNotifier(task, mm))
     if (notifier < 0) throw new OutOfMemory('registerNotifier', 'the kernel heap is used up')
-    return new MmuNotifier(this.machine, notifier)
+    return new MmuNotifier(this.#machine, notifier)
   }
 
   /** Unmaps everything and gives the address space up. No other thread may be using it. */
@@ -653,14 +668,14 @@ export class AddressSpace {
     if (!this.#exists()) return
     this.#run('destroy', (task, mm) => destroyMm(task, mm))
     this.#joined = false
-    this.machine.spaces.delete(this.#generation)
+    this.#machine.spaces.delete(this.#generation)
   }
 
   /** This thread does not use the address space any more; it may come back by using it. */
   leave(): void {
     assureRoomForSteps()
     if (!this.#joined || !this.#exists()) return
-    this.machine.enter('leave', (task) => leaveMm(task, this.#mm))
+    this.#machine.enter('leave', (task) => leaveMm(task, this.#mm))
     this.#joined = false
   }
 
@@ -694,7 +709,7 @@ export class AddressSpace {
     try {
       errorCode = touch(task, this.#mm, address, accessKinds[access])
     } catch (error) {
-      throw this.machine.failed(error, 'access')
+      throw this.#machine.failed(error, 'access')
     }
     return errorCode !== 0 && task.lastFaultSpeculative ? errorCode | TOUCH_SPECULATIVE : errorCode
   }
@@ -704,7 +719,7 @@ export class AddressSpace {
     try {
       return loadUint8(this.#task, this.#mm, address)
     } catch (error) {
-      throw this.machine.failed(error, 'access')
+      throw this.#machine.failed(error, 'access')
     }
   }
 
@@ -714,7 +729,7 @@ export class AddressSpace {
     try {
       storeUint8(this.#task, this.#mm, address, value)
     } catch (error) {
-      throw this.machine.failed(error, 'access')
+      throw this.#machine.failed(error, 'access')
     }
   }
 
@@ -738,7 +753,7 @@ export class AddressSpace {
     try {
       return loadAlignedInt32(this.#task, this.#mm, address) >>> 0
     } catch (error) {
-      throw this.machine.failed(error, 'access')
+      throw this.#machine.failed(error, 'access')
     }
   }
 
@@ -753,7 +768,7 @@ export class AddressSpace {
     try {
       storeAlignedInt32(this.#task, this.#mm, address, value | 0)
     } catch (error) {
-      throw this.machine.failed(error, 'access')
+      throw this.#machine.failed(error, 'access')
     }
   }
 
@@ -788,7 +803,7 @@ export class AddressSpace {
     try {
       return compareExchangeInt32(this.#task, this.#mm, address, expected | 0, value | 0) >>> 0
     } catch (error) {
-      throw this.machine.failed(error, 'access')
+      throw this.#machine.failed(error, 'access')
     }
   }
 
@@ -802,7 +817,7 @@ export class AddressSpace {
     try {
       return addInt32(this.#task, this.#mm, address, value | 0) >>> 0
     } catch (error) {
-      throw this.machine.failed(error, 'access')
+      throw this.#machine.failed(error, 'access')
     }
   }
 
@@ -837,7 +852,7 @@ export class AddressSpace {
     try {
       fillBytes(this.#task, this.#mm, address, length, byte)
     } catch (error) {
-      throw this.machine.failed(error, 'access')
+      throw this.#machine.failed(error, 'access')
     }
   }
 
@@ -847,7 +862,7 @@ export class AddressSpace {
     try {
       readBytes(this.#task, this.#mm, address, target)
     } catch (error) {
-      throw this.machine.failed(error, 'access')
+      throw this.#machine.failed(error, 'access')
     }
   }
 
@@ -855,7 +870,7 @@ export class AddressSpace {
     try {
       writeBytes(this.#task, this.#mm, address, bytes)
     } catch (error) {
-      throw this.machine.failed(error, 'access')
+      throw this.#machine.failed(error, 'access')
     }
   }
 
@@ -883,7 +898,7 @@ export class AddressSpace {
 
   #run<T>(call: string, body: (task: Task, mm: number) => T): T {
     if (!this.#joined || !this.#exists()) this.#join()
-    const result = this.machine.enter(call, (task) => body(task, this.#mm))
+    const result = this.#machine.enter(call, (task) => body(task, this.#mm))
     if (this.#task.tracepoints !== null) this.#tellObserver()
     return result
   }
@@ -894,8 +909,8 @@ export class AddressSpace {
   }
 
   #join(): void {
-    if (!this.#exists()) this.#gone()
-    this.machine.enter('join', (task) => joinMm(task, this.#mm))
+    if (!this.#exists()) AddressSpace.#gone()
+    this.#machine.enter('join', (task) => joinMm(task, this.#mm))
     this.#joined = true
   }
 
@@ -909,8 +924,8 @@ export class AddressSpace {
     )
   }
 
-  #gone(): never {
-    throw new MemoryError('ESRCH', 'address space', 'it was destroyed')
+  static #gone(): never {
+    throw new MemoryError('ESRCH', 'address space', 'there is none, or it was destroyed')
   }
 
   /** @param address a multiple of something, if it is a number */
@@ -944,7 +959,7 @@ export class AddressSpace {
 
   #badAddress(address: number, access: 'r' | 'w' | 'x'): never {
     checkAddress(address)
-    throw new SegmentationFault('SEGV_MAPERR', address, this.machine.cpu, access)
+    throw new SegmentationFault('SEGV_MAPERR', address, this.#machine.cpu, access)
   }
 }
 

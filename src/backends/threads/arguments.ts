@@ -6,10 +6,11 @@
 // anything else is none at all, thus of the wrong type.
 //
 // All this happens before the kernel is entered, and what is checked is what the kernel gets: options are read once,
-// and bytes become a plain Uint8Array, so that no code of the caller (an accessor, valueOf, a method of a subclass) can
-// run inside the kernel, where an exception would cost all threads the machine.
+// and bytes become an array of the kernel's own (own-arrays.ts), so that no code of the caller (an accessor, valueOf, a
+// method of a subclass) can run inside the kernel, where an exception would cost all threads the machine.
 
 import { fileURLToPath } from 'node:url'
+import { OwnBytes } from './own-arrays.ts'
 
 /** Node's codes for arguments: of the wrong type, out of a range of numbers, and otherwise not allowed. */
 type ArgumentCode = 'ERR_INVALID_ARG_TYPE' | 'ERR_OUT_OF_RANGE' | 'ERR_INVALID_ARG_VALUE'
@@ -74,18 +75,6 @@ export function checkWhole(
 ): asserts value is number {
   if (typeof value !== 'number') typeError(name, value, allowed)
   if (!Number.isInteger(value) || value < least || value > most) rangeError(name, value, allowed)
-}
-
-/** Throws a TypeError for what is no handle of that kind. */
-export function checkHandle(value: unknown, kind: string, what: string): void {
-  if (typeof value !== 'object' || value === null || (value as { kind?: unknown }).kind !== kind)
-    typeError('handle', value, `the handle of a ${what}`)
-}
-
-/** Where a handle says that an object is in a heap of `end` words, and which of all that were ever there. */
-export function checkHandlePlace(place: unknown, generation: unknown, end: number): void {
-  checkWhole(place, 'handle', 1, end - 1, 'a place in the kernel heap')
-  checkWhole(generation, 'handle.generation', 1, Number.MAX_SAFE_INTEGER, 'the number of an object')
 }
 
 /** A number that `bits` bits without sign can hold. */
@@ -171,15 +160,17 @@ const bufferOf = getterOf<ArrayBufferLike>('buffer')
 const byteOffsetOf = getterOf<number>('byteOffset')
 const lengthOf = getterOf<number>('length')
 
+const noBuffer = new ArrayBuffer(0)
+
 /**
- * The same bytes as a plain Uint8Array, of which no method or property is anybody else's. Throws a TypeError for what
+ * The same bytes as an array of which no method or property is anybody else's. Throws a TypeError for what
  * is no Uint8Array: a Proxy of one is none.
  */
 export function plainBytes(value: unknown, name: string): Uint8Array {
   if (tagOf(value) !== 'Uint8Array') typeError(name, value, 'a Uint8Array')
   const length = lengthOf(value)
   // The buffer may be detached.
-  return length === 0 ? new Uint8Array(0) : new Uint8Array(bufferOf(value), byteOffsetOf(value), length)
+  return length === 0 ? new OwnBytes(noBuffer) : new OwnBytes(bufferOf(value), byteOffsetOf(value), length)
 }
 
 /** A path as node:fs takes it: a string, the bytes of one in UTF-8 (a Buffer), or a `file:` URL. */

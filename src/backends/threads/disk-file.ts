@@ -8,7 +8,9 @@ import {
   File,
   Header,
   PATH_BYTES_MAX,
+  closeFile,
   finishCall,
+  installFile,
   numberAt,
   openHostFile,
   putFile,
@@ -21,15 +23,18 @@ import {
   checkChoice,
   checkPath,
   checkWhole,
+  plainBytes,
+  checkString,
+  rangeError,
   readOptions,
-  checkHandle,
 } from './arguments.ts'
 import { MemoryError, OutOfMemory, checkResult } from './errors.ts'
 import type { LockClaim } from './file-lock.ts'
+import { type MachineHandle, checkFilePlace, readPlace } from './handles.ts'
 import { lockName } from './host-io.ts'
-import { Machine, type MachineHandle } from './machine.ts'
+import { Machine } from './machine.ts'
 import { FILE_SIZE_MAX, MachineFile, checkWrite, sizeInPages } from './machine-file.ts'
-import { type Storage, type StorageFile, identifyFile, storageErrorName } from './storage.ts'
+import { type Storage, type StorageFile, identifyFile, openFile, storageErrorName } from './storage.ts'
 import { assureRoomForSteps } from './stack-room.ts'
 
 const { O_CREAT, O_EXCL, O_NONBLOCK, O_RDONLY, O_RDWR } = constants
@@ -75,7 +80,8 @@ export class DiskFile extends MachineFile {
     const absolute = absolutePath(path)
     checkTogether(absolute, options)
     const writable = mode !== 'r'
-    const file = new DiskFile(machine, openInKernel(machine, absolute, options), absolute, writable, true)
+    const found = openInKernel(machine, absolute, options)
+    const file = new DiskFile(machine, found, absolute, writable, found.open)
     try {
       if (writable && Atomics.load(machine.task.heap, Header.swapFile) === file.pointer)
         throw new MemoryError('ETXTBSY', 'open', `${absolute} is the swap file`)
@@ -90,38 +96,41 @@ export class DiskFile extends MachineFile {
 
   /**
    * The same file in another thread, which gets attached to its machine. It does not hold the file: when its opener
-   * closes it, it is closed for all, and only mappings keep it. Errors: EBADF (closed), ENOENT (the thread cannot open
-   * the file, which was renamed or removed).
+   * closes it, or ends or detaches, it is closed for all, and only mappings keep it. Errors: EBADF (closed), ENOENT
+   * (the thread cannot open the file, which was renamed or removed), and those of Machine.attach(), also for what is no
+   * handle of a file on disk.
    */
   static attach(handle: DiskFileHandle): DiskFile {
-    checkHandle(handle, 'faultline-disk-file', 'file on disk')
-    const { file: pointer, generation, path, writable } = handle
-    const file = new DiskFile(Machine.attach(handle.machine), { pointer, generation }, path, writable, false)
+    const { rest, ...place } = readPlace(handle, 'faultline-disk-file', 'a file on disk', 'file')
+    const { path, writable } = rest
+    checkString(path, 'handle.path')
+    checkBoolean(writable, 'handle.writable')
+    const machine = Machine.attach(place.machine)
+    checkFilePlace(machine.task.heap, place, { onDisk: true, writable })
+    const file = new DiskFile(machine, place, path, writable, 0)
     file.assertOpen()
     // As long as it can be found: it may be renamed later.
-    checkResult(file.machine.files.open(pointer), 'attach', path)
+    checkResult(machine.files.open(place.pointer), 'attach', path)
     return file
   }
 
-  override readonly writable: boolean
-  /** Whether closing this object gives the file up. */
-  readonly #holds: boolean
+  /** Where the reference of this thread stands, which closing this object gives up; 0 where it has none. */
+  readonly #open: number
 
   private constructor(
     machine: Machine,
     file: { readonly pointer: number; readonly generation: number },
     path: string,
     writable: boolean,
-    holds: boolean,
+    open: number,
   ) {
     super(machine, file.pointer, file.generation, path, writable)
-    this.writable = writable
-    this.#holds = holds
+    this.#open = open
   }
 
   get handle(): DiskFileHandle {
     const { pointer: file, generation, name: path, writable } = this
-    return { kind: 'faultline-disk-file', machine: this.machine.handle, file, generation, path, writable }
+    return { kind: 'faultline-disk-file', machine: super.machine.handle, file, generation, path, writable }
   }
 
   /** The path under which the file was opened, absolute. */
@@ -138,7 +147,7 @@ export class DiskFile extends MachineFile {
     const plain = checkWrite(offset, bytes)
     if (offset + plain.length > FILE_SIZE_MAX)
       throw new MemoryError('EFBIG', 'write', `offset: ${offset}, where a file has at most 8 TiB`)
-    this.writeAt(offset, plain, true)
+    super.writeAt(offset, plain, true)
   }
 
   /**
@@ -147,36 +156,33 @@ export class DiskFile extends MachineFile {
    * that has failed since the last call, each told once. What could not be written stays in memory and is tried again.
    */
   sync(): void {
-    this.assertOpen()
+    super.assertOpen()
     const pointer = MachineFile.pointerOf(this)
-    this.call('sync', (task) => syncFileRange(task, pointer, 0, LAST_PAGE))
+    super.call('sync', (task) => syncFileRange(task, pointer, 0, LAST_PAGE))
   }
 
   /**
    * Synchronises a file that may be written, and closes it: in the thread that opened it, for all. Its mappings stay.
+   * The end of that thread closes it too, see docs/files.md.
    * It is closed also when an error is thrown, which tells that something is not on disk; it stays in memory then and
    * is tried again when the file is opened or synchronised again, and when the machine is given up.
    */
   close(): void {
-    if (this.closed) return
+    if (super.closed) return
     assureRoomForSteps()
-    this.markClosed()
-    if (!this.#holds) return
+    super.markClosed()
+    if (this.#open === 0) return
     const pointer = MachineFile.pointerOf(this)
     try {
-      if (this.writable) this.call('close', (task) => syncFileRange(task, pointer, 0, LAST_PAGE))
+      if (super.writable) super.call('close', (task) => syncFileRange(task, pointer, 0, LAST_PAGE))
     } finally {
       this.#release()
     }
   }
 
   #release(): void {
-    this.markClosed()
-    const pointer = MachineFile.pointerOf(this)
-    this.machine.enter('close', (task) => {
-      putFile(task, pointer)
-      finishCall(task)
-    })
+    super.markClosed()
+    closeInKernel(super.machine, this.#open)
   }
 }
 
@@ -189,6 +195,7 @@ const openChecks: OptionChecks<OpenFileOptions> = {
   faultAround: checkBoolean,
   lock: checkBoolean,
 }
+const NOT_TOGETHER = 'ERR_INVALID_ARG_VALUE'
 const modes = { r: true, 'r+': true, 'w+': true } as const
 
 /** Throws MemoryError for what the file system would not find under any circumstances. */
@@ -203,26 +210,34 @@ function absolutePath(path: FilePath): string {
 /** Throws a RangeError for options that exclude each other. */
 function checkTogether(path: string, { mode = 'r', create, exclusive, size }: OpenFileOptions): void {
   if (mode === 'r' && (create === true || size !== undefined)) {
-    throw new RangeError(
-      `${path}: a file that is opened for reading only is neither made nor changed in size`,
+    const [name, value] = create === true ? (['create', create] as const) : (['size', size] as const)
+    rangeError(
+      name,
+      value,
+      `allowed with mode 'r': ${path} is neither made nor changed in size`,
+      NOT_TOGETHER,
     )
   }
   if (exclusive === true && mode !== 'w+' && create !== true) {
-    throw new RangeError(`${path}: only a file that may be made can be asked not to exist`)
+    rangeError('exclusive', exclusive, `allowed where ${path} may not be made`, NOT_TOGETHER)
   }
 }
 
+interface OpenInKernel {
+  readonly pointer: number
+  readonly generation: number
+  /** Where the reference of this thread stands. */
+  readonly open: number
+}
+
 /** Opens the file in this thread, and finds or makes it in the kernel. */
-function openInKernel(
-  machine: Machine,
-  path: string,
-  options: OpenFileOptions,
-): { pointer: number; generation: number } {
+function openInKernel(machine: Machine, path: string, options: OpenFileOptions): OpenInKernel {
   const { mode = 'r', faultAround, lock = true } = options
   const { storage, locks } = machine.files
   machine.assertAttached()
   const descriptor = openOnHost(storage, path, options)
   let pointer = 0
+  let open = 0
   let claim: LockClaim | null = null
   try {
     if (lock && storage.lockable === true) {
@@ -234,21 +249,36 @@ function openInKernel(
     const [pages, lastBytes] = sizeInPages(size)
     const identity = machine.files.identityWords(device, inode)
     const flags = faultAround === false ? FILE_NO_FAULT_AROUND : 0
-    const pathBytes = new TextEncoder().encode(path)
-    pointer = machine.enter('open', (task) =>
-      openHostFile(task, identity, pathBytes, pages, lastBytes, mode !== 'r', flags),
-    )
-    if (pointer === 0) throw new OutOfMemory('open', 'the kernel heap is used up')
+    const pathBytes = plainBytes(new TextEncoder().encode(path), 'path')
+    machine.enter('open', (task) => {
+      pointer = openHostFile(task, identity, pathBytes, pages, lastBytes, mode !== 'r', flags)
+      if (pointer !== 0) open = installFile(task, pointer)
+      if (pointer !== 0 && open === 0) putFile(task, pointer)
+      if (open === 0) finishCall(task)
+    })
+    if (open === 0) throw new OutOfMemory('open', 'the kernel heap is used up')
   } finally {
-    if (pointer === 0) {
-      storage.close(descriptor)
+    if (open === 0) {
       if (claim !== null) locks.cancel(claim)
+      storage.close(descriptor)
     }
   }
   machine.files.adopt(pointer, descriptor, mode !== 'r')
   const generation = numberAt(machine.task.heap, pointer + File.generation)
-  if (claim !== null) locks.settle(claim, generation)
-  return { pointer, generation }
+  try {
+    if (claim !== null) locks.settle(claim, generation)
+  } catch (error) {
+    closeInKernel(machine, open)
+    throw new MemoryError(storageErrorName(error), 'open', `${path} cannot be locked`, { cause: error })
+  }
+  return { pointer, generation, open }
+}
+
+function closeInKernel(machine: Machine, open: number): void {
+  machine.enter('close', (task) => {
+    closeFile(task, open)
+    finishCall(task)
+  })
 }
 
 function openOnHost(storage: Storage, path: string, options: OpenFileOptions): number {
@@ -258,7 +288,7 @@ function openOnHost(storage: Storage, path: string, options: OpenFileOptions): n
   if (mode === 'w+' || create) flags |= O_CREAT
   if (exclusive) flags |= O_EXCL
   try {
-    return storage.open(path, flags, permissions)
+    return openFile(storage, path, flags, permissions)
   } catch (error) {
     throw new MemoryError(storageErrorName(error), 'open', path, { cause: error })
   }

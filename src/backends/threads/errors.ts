@@ -28,7 +28,7 @@ export class OutOfMemory extends MemoryError {
   }
 }
 
-/** A machine was asked for that cannot be: the message says what to change. */
+/** A machine was asked for that cannot be, or that this thread has left: the message says what to change. */
 export class ConfigurationError extends Error {
   override readonly name = 'ConfigurationError'
   /** As Node's errors have one. */

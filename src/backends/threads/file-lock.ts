@@ -16,7 +16,6 @@ import {
   openSync,
   readFileSync,
   readdirSync,
-  readlinkSync,
   unlinkSync,
   writeFileSync,
 } from 'node:fs'
@@ -25,20 +24,23 @@ import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import { MemoryError } from './errors.ts'
 import { type JournalFolder, changeState } from './lock-journal.ts'
+import {
+  type MachineProcess,
+  hasProc,
+  isMachineAlive,
+  isMakerAlive,
+  presenceName,
+  thisProcess,
+  thisThread,
+} from './lock-owners.ts'
 import { storageErrorName } from './storage.ts'
 
 /** That a machine has a file. */
-interface Hold {
+interface Hold extends MachineProcess {
   /** Device and inode. */
   readonly file: string
-  readonly machine: string
-  readonly pid: number
-  /** When the process began, in the clock of the system; '' where nobody tells. With the pid, it is one process. */
-  readonly started: string
-  /** In which namespace the pid is one; '' where there are none. */
-  readonly namespace: string
   readonly write: boolean
-  /** For which files of the kernel heap, by their generations, and which calls that are opening one. */
+  /** For which files of the kernel heap, by their generations, and the calls of threads that are opening one. */
   readonly uses: readonly string[]
 }
 
@@ -77,9 +79,10 @@ export class FileLocks {
    * EBUSY, and those of the folder.
    */
   take(file: string, write: boolean, path: string): LockClaim {
-    const use = `opening ${randomUUID()}`
+    const use = `${OPENING}${thisThread()} ${randomUUID()}`
     this.#attempt(path, () => {
       this.#appear()
+      sweepFolder()
       this.#change((state) => this.#taken(state, file, write, use, path))
     })
     return { file, use }
@@ -125,7 +128,7 @@ export class FileLocks {
 
   #appear(): void {
     if (this.#presence !== null) return
-    const path = join(lockFolder(), presenceName(this.#machine))
+    const path = join(lockFolder(), `${presenceName(this.#machine)}.${thisThread()}`)
     this.#presence = openSync(path, 'a', 0o600)
     try {
       unlinkSync(path)
@@ -137,10 +140,11 @@ export class FileLocks {
   #taken({ holds, limit }: State, file: string, write: boolean, use: string, path: string): State | null {
     const rest: Hold[] = []
     let own: Hold | undefined
-    for (const hold of holds) {
+    for (const hold of holds.map(withoutDead)) {
+      if (hold.uses.length === 0) continue
       if (hold.file !== file) rest.push(hold)
       else if (hold.machine === this.#machine) own = hold
-      else if (isAlive(hold)) {
+      else if (isMachineAlive(hold)) {
         if (write || hold.write) throw busy(hold, path)
         rest.push(hold)
       }
@@ -150,7 +154,7 @@ export class FileLocks {
     const uses = [...(own?.uses ?? []), use]
     rest.push({ file, machine: this.#machine, ...thisProcess(), write: write || own?.write === true, uses })
     if (rest.length < limit) return { holds: rest, limit }
-    const living = rest.filter((hold) => hold.machine === this.#machine || isAlive(hold))
+    const living = rest.filter((hold) => hold.machine === this.#machine || isMachineAlive(hold))
     return { holds: living, limit: Math.max(HOLDS_BEFORE_SWEEP, 2 * living.length) }
   }
 
@@ -183,6 +187,14 @@ export class FileLocks {
       throw new MemoryError(storageErrorName(error), 'open', detail, { cause: error })
     }
   }
+}
+
+const OPENING = 'opening '
+
+/** What a hold is without the calls of threads that have ended in the middle of them. */
+function withoutDead(hold: Hold): Hold {
+  const uses = hold.uses.filter((use) => !use.startsWith(OPENING) || isMakerAlive(use.split(' ')[1]!))
+  return uses.length === hold.uses.length ? hold : { ...hold, uses }
 }
 
 function busy({ pid, write, namespace }: Hold, path: string): MemoryError {
@@ -227,7 +239,7 @@ class StateFolder implements JournalFolder {
   }
 
   create(number: number, content: string): boolean {
-    const draft = `${this.#path}.${randomUUID()}`
+    const draft = `${this.#path}-${randomUUID()}.${thisThread()}`
     writeFileSync(draft, content, { mode: 0o600, flag: 'wx' })
     try {
       return unless('EEXIST', () => linkSync(draft, join(this.#path, String(number))) ?? true) ?? false
@@ -238,6 +250,15 @@ class StateFolder implements JournalFolder {
 
   remove(number: number): void {
     unless('ENOENT', () => unlinkSync(join(this.#path, String(number))))
+  }
+}
+
+/** Removes what threads have made for a moment that ended in this moment. Their names end with their maker's. */
+function sweepFolder(): void {
+  const folder = lockFolder()
+  for (const name of readdirSync(folder)) {
+    const maker = name.split('.')[1]
+    if (maker !== undefined && !isMakerAlive(maker)) unless('ENOENT', () => unlinkSync(join(folder, name)))
   }
 }
 
@@ -280,92 +301,4 @@ function ownFolder(path: string): string {
     throw Object.assign(new Error(message), { code: 'EACCES' })
   }
   return path
-}
-
-// ---------------------------------------------------------------------------------------------------------------------
-// Who lives
-
-function presenceName(machine: string): string {
-  // A handle may have come from anywhere: its number must not lead out of the folder.
-  return `machine-${machine.replaceAll(/[^\w-]/g, '_')}`
-}
-
-type Process = Pick<Hold, 'pid' | 'started' | 'namespace'>
-
-let identity: Process | null = null
-
-function thisProcess(): Process {
-  const { pid } = process
-  identity ??= hasProc()
-    ? { pid, started: statusOf(pid)?.started ?? '', namespace: readlinkSync('/proc/self/ns/pid') }
-    : { pid, started: '', namespace: '' }
-  return identity
-}
-
-let procKnown: boolean | null = null
-
-/** Whether /proc is there, and is that of this process's namespace. */
-function hasProc(): boolean {
-  if (procKnown === null) {
-    try {
-      procKnown = readlinkSync('/proc/self') === String(process.pid)
-    } catch {
-      procKnown = false
-    }
-  }
-  return procKnown
-}
-
-/** What /proc/PID/stat says: whether the thread that the process began with has ended, and when it began; or null. */
-function statusOf(pid: number, task = ''): { ended: boolean; started: string } | null {
-  let text: string
-  try {
-    text = readFileSync(`/proc/${pid}${task}/stat`, 'utf8')
-  } catch {
-    return null
-  }
-  // Behind the name, which is in parentheses and may contain any: the state is field 3, the start field 22.
-  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
-  return { ended: 'ZX'.includes(fields[0]!), started: fields[19]! }
-}
-
-/** Whether the machine may still write to the file. Who cannot be looked into counts as alive. */
-function isAlive({ machine, pid, started, namespace }: Hold): boolean {
-  if (namespace !== thisProcess().namespace) return true
-  if (!hasProc()) return isProcessAlive(pid)
-  const status = statusOf(pid)
-  if (status === null || status.started !== started) return false
-  // Its other threads may still be at work, and have its descriptors.
-  if (status.ended) return hasTask(pid)
-  return hasPresence(pid, machine)
-}
-
-function isProcessAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return (error as { code?: unknown }).code === 'EPERM'
-  }
-}
-
-function hasTask(pid: number): boolean {
-  try {
-    return readdirSync(`/proc/${pid}/task`).some((task) => statusOf(pid, `/task/${task}`)?.ended === false)
-  } catch {
-    return false
-  }
-}
-
-function hasPresence(pid: number, machine: string): boolean {
-  const folder = `/proc/${pid}/fd`
-  try {
-    return readdirSync(folder).some((descriptor) => {
-      const target = unless('ENOENT', () => readlinkSync(`${folder}/${descriptor}`))
-      return target?.includes(presenceName(machine)) === true
-    })
-  } catch (error) {
-    // Gone meanwhile; or it may not be looked into, though it lives.
-    return (error as { code?: unknown }).code !== 'ENOENT'
-  }
 }

@@ -16,10 +16,21 @@ import {
   type Task,
   errnoOf,
   numberAt,
+  viewOf,
 } from '../../kernel/index.ts'
 import { FileLocks } from './file-lock.ts'
-import { type Storage, bytesMoved, doneNow, fileSystem, identifyFile, storageErrorName } from './storage.ts'
+import {
+  type Storage,
+  bytesMoved,
+  checkDone,
+  fileSystem,
+  identifyFile,
+  openFile,
+  storageErrorName,
+} from './storage.ts'
 
+/** As it is when this is loaded: the kernel is entered while it is asked. */
+const now = performance.now.bind(performance)
 const { O_NONBLOCK, O_RDONLY, O_RDWR } = constants
 
 /** How often a thread that waits without sleeping looks for dead ones. */
@@ -63,9 +74,9 @@ export class HostFiles implements Host {
 
   waitsLong(): boolean {
     if (++this.#turns % TURNS !== 0) return false
-    const now = performance.now()
-    if (now - this.#lookedAt < LOOK_MS) return false
-    this.#lookedAt = now
+    const time = now()
+    if (time - this.#lookedAt < LOOK_MS) return false
+    this.#lookedAt = time
     return true
   }
 
@@ -104,7 +115,7 @@ export class HostFiles implements Host {
 
   syncFile(file: number): number {
     return this.#attempt(() => {
-      doneNow(this.storage.sync(this.#descriptor(file, false)))
+      checkDone(this.storage.sync(this.#descriptor(file, false)))
       return 0
     })
   }
@@ -112,7 +123,7 @@ export class HostFiles implements Host {
   truncateFile(file: number, pages: number, lastBytes: number): number {
     return this.#attempt(() => {
       const size = pages === 0 ? 0 : (pages - 1) * PAGE_SIZE + lastBytes
-      doneNow(this.storage.truncate(this.#descriptor(file, true), size))
+      checkDone(this.storage.truncate(this.#descriptor(file, true), size))
       return 0
     })
   }
@@ -231,7 +242,7 @@ export class HostFiles implements Host {
   /** Throws ENOENT when there is another file at `path`. */
   #openVerified(file: number, path: string, flags: number): number {
     const { storage } = this
-    const descriptor = storage.open(path, flags, 0)
+    const descriptor = openFile(storage, path, flags, 0)
     try {
       const { device, inode } = identifyFile(storage, descriptor)
       if (this.#isIdentity(file, device, inode)) return descriptor
@@ -297,7 +308,7 @@ export class HostFiles implements Host {
       while (next < count && frames[next] === frames[next - 1]! + 1) next++
       const start = frames[first]! * PAGE_SIZE
       const length = Math.min((next - first) * PAGE_SIZE, bytes - first * PAGE_SIZE)
-      views.push(this.#memory.bytes.subarray(start, start + length))
+      views.push(viewOf(this.#memory.bytes, start, length))
       first = next
     }
     return views
@@ -316,7 +327,7 @@ function remaining(buffers: readonly Uint8Array[], done: number): Uint8Array[] {
   for (const buffer of buffers) {
     if (skip >= buffer.length) skip -= buffer.length
     else {
-      left.push(buffer.subarray(skip))
+      left.push(viewOf(buffer, skip, buffer.length - skip))
       skip = 0
     }
   }

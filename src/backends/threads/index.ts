@@ -21,17 +21,16 @@ export {
 export type { FilePath } from './arguments.ts'
 export { DiskFile, type DiskFileHandle, type OpenFileOptions } from './disk-file.ts'
 export { ConfigurationError, MemoryError, OutOfMemory } from './errors.ts'
-export {
-  type DesignName,
-  Machine,
-  type MachineHandle,
-  type MachineOptions,
-  type MachineUsage,
-  type OvercommitMode,
-  type RssMode,
-  type RwsemKind,
-  type SwapOptions,
-} from './machine.ts'
+export type { MachineHandle } from './handles.ts'
+export { Machine, type MachineUsage } from './machine.ts'
+export type {
+  DesignName,
+  MachineOptions,
+  OvercommitMode,
+  RssMode,
+  RwsemKind,
+  SwapOptions,
+} from './machine-options.ts'
 export { MachineFile } from './machine-file.ts'
 export { MemoryFile, type MemoryFileHandle, type MemoryFileOptions } from './memory-file.ts'
 export { MmuNotifier } from './mmu-notifier.ts'

@@ -28,9 +28,12 @@ export function seesDeadThreads(): boolean {
   return nativeThreadId() !== 0
 }
 
+/** As it is when this is loaded: threads that wait inside the kernel ask. */
+const exists = existsSync
+
 /** False when the operating system says that the thread is gone; true when it lives or nobody knows. */
 export function isThreadAlive(nativeThread: number): boolean {
-  return nativeThread === 0 || existsSync(`/proc/self/task/${nativeThread}`)
+  return nativeThread === 0 || exists(`/proc/self/task/${nativeThread}`)
 }
 
 /** Who wants to know of the workers that this thread starts and ends, by the runtime's number of the thread. */

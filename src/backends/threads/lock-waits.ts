@@ -8,13 +8,23 @@ import type { Tracepoints } from '../../kernel/index.ts'
 
 export type LockWaitReport = (write: boolean, nanoseconds: number) => void
 
+/** As they are when this is loaded: the kernel is entered while they are asked. */
+const now = performance.now.bind(performance)
+const { round } = Math
+const later = queueMicrotask
+
+/** A wait that was not told yet, in nanoseconds; negative for that of a writer. The last one leads to those before. */
+interface Untold {
+  readonly nanoseconds: number
+  readonly before: Untold | null
+}
+
 export class LockWaits implements Tracepoints {
   readonly #lock: number
   readonly #report: LockWaitReport
   #begun = 0
   #forWrite = false
-  /** Waits that were not told yet, in nanoseconds; negative for those of a writer. */
-  #untold: number[] = []
+  #untold: Untold | null = null
 
   /** @param lock in the kernel heap */
   constructor(lock: number, report: LockWaitReport) {
@@ -24,22 +34,25 @@ export class LockWaits implements Tracepoints {
 
   contentionBegin(lock: number, write: boolean): void {
     if (lock !== this.#lock) return
-    this.#begun = performance.now()
+    this.#begun = now()
     this.#forWrite = write
   }
 
   contentionEnd(lock: number): void {
     if (lock !== this.#lock) return
-    const nanoseconds = Math.max(1, Math.round((performance.now() - this.#begun) * 1e6))
-    if (this.#untold.length === 0) queueMicrotask(() => this.tell())
-    this.#untold.push(this.#forWrite ? -nanoseconds : nanoseconds)
+    const waited = round((now() - this.#begun) * 1e6)
+    const nanoseconds = waited < 1 ? 1 : waited
+    if (this.#untold === null) later(() => this.tell())
+    this.#untold = { nanoseconds: this.#forWrite ? -nanoseconds : nanoseconds, before: this.#untold }
   }
 
   /** Tells what was not told yet. What the observer throws becomes an uncaught exception of the thread. */
   tell(): void {
-    if (this.#untold.length === 0) return
-    const waits = this.#untold
-    this.#untold = []
+    if (this.#untold === null) return
+    const waits: number[] = []
+    for (let last: Untold | null = this.#untold; last !== null; last = last.before)
+      waits.unshift(last.nanoseconds)
+    this.#untold = null
     for (const wait of waits) {
       try {
         this.#report(wait < 0, Math.abs(wait))

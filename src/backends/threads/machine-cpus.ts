@@ -31,9 +31,14 @@ export class MachineCpus {
   readonly #heap: Int32Array
   readonly #count: number
   readonly #taskOf: (id: number) => Task
+  readonly #afterEnd: () => void
 
-  /** @param taskOf makes the kernel's view of a CPU, as a thread has it that comes to it */
-  constructor(heap: Int32Array, taskOf: (id: number) => Task) {
+  /**
+   * @param taskOf makes the kernel's view of a CPU, as a thread has it that comes to it
+   * @param afterEnd called outside the kernel when a thread that this one has started has ended, and was buried
+   */
+  constructor(heap: Int32Array, taskOf: (id: number) => Task, afterEnd: () => void) {
+    this.#afterEnd = afterEnd
     this.#heap = heap
     this.#count = heap[Header.cpuCount]!
     this.#taskOf = taskOf
@@ -141,23 +146,26 @@ export class MachineCpus {
   /** The thread with the runtime's number `hostThread` has ended. */
   threadEnded(hostThread: number): void {
     for (const id of this.#cpusOf(hostThread)) this.#bury(id)
+    if (!this.isLost) this.#afterEnd()
   }
 
   /** Looks for threads that have died, as far as the operating system tells; CPU `own` is that of this thread. */
   buryDead(own: number): void {
-    for (const id of this.#others(own)) {
-      if (this.#isHeld(id) && !isThreadAlive(this.#heap[this.#base(id) + PerCpu.nativeThread]!))
-        this.#bury(id)
+    // Also from inside the kernel, by a thread that waits: without methods of arrays, which may be anybody's.
+    for (let id = 0; id < this.#count; id++) {
+      if (id === own || !this.#isHeld(id)) continue
+      if (!isThreadAlive(this.#heap[this.#base(id) + PerCpu.nativeThread]!)) this.#bury(id)
     }
   }
 
   #bury(id: number): void {
     const online = this.#onlineOf(id)
     if (online !== CPU_TAKEN && online !== CPU_LEAVING) return
+    const task = this.#taskOf(id)
     // Only one thread buries.
     const word = this.#base(id) + PerCpu.online
     if (Atomics.compareExchange(this.#heap, word, online, CPU_DEAD) !== online) return
-    if (!this.isLost) buryCpu(this.#taskOf(id))
+    if (!this.isLost) buryCpu(task)
   }
 
   // -------------------------------------------------------------------------------------------------------------------

@@ -12,14 +12,7 @@ import {
   truncateFile,
   writeToFile,
 } from '../../kernel/index.ts'
-import {
-  allocateBytes,
-  checkBytes,
-  checkHandlePlace,
-  checkWhole,
-  plainBytes,
-  typeError,
-} from './arguments.ts'
+import { allocateBytes, checkBytes, checkWhole, plainBytes, typeError } from './arguments.ts'
 import { MemoryError, OutOfMemory, checkResult } from './errors.ts'
 import type { Machine } from './machine.ts'
 
@@ -29,13 +22,12 @@ export const FILE_SIZE_MAX = (2 ** 31 - 2) * PAGE_SIZE
 const BYTES_AT_A_TIME = 64 * PAGE_SIZE
 
 export abstract class MachineFile {
-  readonly machine: Machine
   readonly name: string
+  // What the object is, where nobody can set it: what the caller has set on the object does not count.
   readonly #machine: Machine
   readonly #pointer: number
   readonly #writable: boolean
   /** Which of the files that were ever at this place of the heap. */
-  protected readonly generation: number
   readonly #generation: number
   #closed = false
 
@@ -46,13 +38,10 @@ export abstract class MachineFile {
     name: string,
     writable: boolean,
   ) {
-    checkHandlePlace(pointer, generation, machine.task.heap.length)
-    this.machine = machine
     this.#machine = machine
     this.#pointer = pointer
     this.#writable = writable
     this.#generation = generation
-    this.generation = generation
     this.name = name
   }
 
@@ -65,7 +54,7 @@ export abstract class MachineFile {
 
   /**
    * Where a file of `machine` that is open is in the kernel heap, and whether it may be written to through this object.
-   * Throws as mmap() says. What the caller has set on the object does not count.
+   * Throws as mmap() says.
    */
   static forMapping(file: unknown, machine: Machine): { pointer: number; writable: boolean } {
     const pointer = MachineFile.pointerOf(file)
@@ -76,6 +65,14 @@ export abstract class MachineFile {
     }
     checked.#assertOpen()
     return { pointer, writable: checked.#writable }
+  }
+
+  get machine(): Machine {
+    return this.#machine
+  }
+
+  protected get generation(): number {
+    return this.#generation
   }
 
   protected get closed(): boolean {
@@ -92,11 +89,17 @@ export abstract class MachineFile {
   }
 
   /** Whether this object may write to the file. */
-  abstract get writable(): boolean
+  get writable(): boolean {
+    return this.#writable
+  }
 
   /** Size in bytes. While another thread is changing it, either of its two parts may be the new one. */
   get size(): number {
-    const { heap } = this.machine.task
+    return this.#size()
+  }
+
+  #size(): number {
+    const { heap } = this.#machine.task
     const pages = Atomics.load(heap, this.#pointer + File.pages)
     return pages === 0 ? 0 : (pages - 1) * PAGE_SIZE + Atomics.load(heap, this.#pointer + File.lastBytes)
   }
@@ -106,12 +109,12 @@ export abstract class MachineFile {
    * ENOMEM, and what reading from disk gives.
    */
   populate(firstPage: number, pages: number): void {
-    this.assertOpen()
+    this.#assertOpen()
     checkWhole(firstPage, 'firstPage', 0, Number.MAX_SAFE_INTEGER, 'a whole number from 0')
     checkWhole(pages, 'pages', 0, Number.MAX_SAFE_INTEGER, 'a whole number from 0')
-    const end = Math.min(firstPage + pages, Math.ceil(this.size / PAGE_SIZE))
+    const end = Math.min(firstPage + pages, Math.ceil(this.#size() / PAGE_SIZE))
     for (let index = firstPage; index < end; index++) {
-      this.call('populate', (task) => {
+      this.#call('populate', (task) => {
         const frame = getFilePage(task, this.#pointer, index)
         if (frame === 0) return task.ioError
         putPage(task, frame)
@@ -125,13 +128,13 @@ export abstract class MachineFile {
    * gives.
    */
   read(offset: number, length: number): Uint8Array {
-    this.assertOpen()
+    this.#assertOpen()
     checkBytes(offset, 'offset')
     checkBytes(length, 'length')
-    const bytes = allocateBytes(Math.max(0, Math.min(length, this.size - offset)))
+    const bytes = allocateBytes(Math.max(0, Math.min(length, this.#size() - offset)))
     for (let done = 0; done < bytes.length;) {
       const run = Math.min(BYTES_AT_A_TIME, bytes.length - done)
-      const read = this.call('read', (task) =>
+      const read = this.#call('read', (task) =>
         readFromFile(task, this.#pointer, offset + done, bytes, done, run),
       )
       done += read
@@ -143,11 +146,11 @@ export abstract class MachineFile {
 
   /** Writes plain `bytes` at `offset`. `mayGrow` says whether the file may grow for that; else EFBIG. */
   protected writeAt(offset: number, bytes: Uint8Array, mayGrow: boolean): void {
-    this.assertOpen()
+    this.#assertOpen()
     this.#assertWritable('write')
     for (let done = 0; done < bytes.length;) {
       const run = Math.min(BYTES_AT_A_TIME, bytes.length - done)
-      done += this.call('write', (task) =>
+      done += this.#call('write', (task) =>
         writeToFile(task, this.#pointer, offset + done, bytes, done, run, mayGrow),
       )
     }
@@ -159,12 +162,12 @@ export abstract class MachineFile {
    * EFBIG, and what the disk gives.
    */
   truncate(bytes: number): void {
-    this.assertOpen()
+    this.#assertOpen()
     checkBytes(bytes, 'bytes')
     if (bytes > FILE_SIZE_MAX) throw new MemoryError('EFBIG', 'truncate', 'a file has at most 8 TiB')
-    if (!this.writable) throw new MemoryError('EINVAL', 'truncate', 'the file is open for reading only')
+    if (!this.#writable) throw new MemoryError('EINVAL', 'truncate', 'the file is open for reading only')
     const [pages, lastBytes] = sizeInPages(bytes)
-    this.call('truncate', (task) => truncateFile(task, this.#pointer, pages, lastBytes))
+    this.#call('truncate', (task) => truncateFile(task, this.#pointer, pages, lastBytes))
   }
 
   /** Throws MemoryError EBADF when this file is closed. */
@@ -178,12 +181,16 @@ export abstract class MachineFile {
   }
 
   #assertWritable(call: string): void {
-    if (!this.writable) throw new MemoryError('EBADF', call, 'the file is open for reading only')
+    if (!this.#writable) throw new MemoryError('EBADF', call, 'the file is open for reading only')
   }
 
   /** Runs a call and turns a negative errno into an error. */
   protected call(call: string, body: (task: Task) => number): number {
-    const result = this.machine.enter(call, body)
+    return this.#call(call, body)
+  }
+
+  #call(call: string, body: (task: Task) => number): number {
+    const result = this.#machine.enter(call, body)
     if (errnoName(-result) === 'ENOMEM') throw new OutOfMemory(call, `no frame is free for ${this.name}`)
     return checkResult(result, call, this.name)
   }

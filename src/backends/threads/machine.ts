@@ -10,26 +10,16 @@ import {
   CACHE_PAGE_TABLE,
   CACHE_RADIX_NODE,
   CACHE_VMA,
-  CPUS_MAX,
   CpuLostError,
-  DEFAULT_OVERCOMMIT_RATIO,
-  FRAMES_MAX,
   File,
   FaultOutOfMemory,
-  HEAP_MAGIC,
-  HEAP_WORDS_MAX,
   Header,
   KernelReentryError,
   type KernelConfig,
   type LockedInstructions,
-  OVERCOMMIT_ALWAYS,
-  OVERCOMMIT_GUESS,
-  OVERCOMMIT_NEVER,
   PAGE_SIZE,
   PerCpu,
-  PhysicalMemory,
   RWSEM_GENERIC,
-  RWSEM_XADD,
   SegmentationFault,
   BusError,
   Task,
@@ -42,16 +32,14 @@ import {
   createHeapMemory,
   createPhysicalMemory,
   declareCpuLost,
-  defaultHeapWords,
   designs,
+  exitFiles,
+  finishCall,
   isInKernel,
   lockedInstructions,
   memoryCommitted,
-  minimumHeapWords,
-  packKernelConfig,
   perCpuBase,
   graceBarrier,
-  resolveKernelConfig,
   releaseCpu,
   runTaskWork,
   slabInUse,
@@ -61,93 +49,29 @@ import {
   syncFileOfGeneration,
 } from '../../kernel/index.ts'
 import { AddressSpace, type AddressSpaceOptions } from './address-space.ts'
-import {
-  type FilePath,
-  type OptionChecks,
-  checkBoolean,
-  checkNumber,
-  checkObject,
-  checkString,
-  readOptions,
-  unchecked,
-  typeError,
-} from './arguments.ts'
+import { type FilePath, type OptionChecks, checkBoolean, readOptions } from './arguments.ts'
 import { DiskFile, type OpenFileOptions } from './disk-file.ts'
 import { ConfigurationError, MemoryError, OutOfMemory, checkResult } from './errors.ts'
+import { type MachineHandle, identify, readMachineHandle } from './handles.ts'
 import { HostFiles } from './host-io.ts'
 import { onThreadEnd, seesDeadThreads } from './liveness.ts'
 import { MachineCpus } from './machine-cpus.ts'
+import {
+  type DesignName,
+  type MachineOptions,
+  type RwsemKind,
+  type SwapOptions,
+  allocate,
+  planMachine,
+  readSwapOptions,
+} from './machine-options.ts'
 import { MemoryFile, type MemoryFileOptions } from './memory-file.ts'
+import { OwnMemory, OwnWords, ownFields } from './own-arrays.ts'
 import { salvage } from './salvage.ts'
-import { parseSize } from './size.ts'
 import { assureRoomForSteps, assureStackRoom } from './stack-room.ts'
 import { type Storage, checkStorage } from './storage.ts'
 
-/** The name of a design, as `designs` lists them. */
-export type DesignName = string
-export type RwsemKind = 'xadd' | 'generic'
-export type RssMode = 'batched' | 'shared'
-/** `vm.overcommit_memory` 0, 1 and 2. */
-export type OvercommitMode = 'heuristic' | 'always' | 'never'
-
-export interface MachineOptions {
-  /** Physical memory: bytes or a size such as '256MiB', a multiple of 4096, at most 4 GiB less 4 KiB. */
-  readonly memory: string | number
-  /** How many threads can be attached at once, 1 to 256; the thread that creates the machine is one of them. */
-  readonly cpus: number
-  /** A name from the list of designs. Default 'lespinasse-2021'. */
-  readonly design?: DesignName
-  /** Which reader-writer semaphore the mmap lock is. Default 'xadd'. */
-  readonly rwsem?: RwsemKind
-  /** Whether resident pages are counted per thread in batches or per address space at once. Default 'batched'. */
-  readonly rss?: RssMode
-  /**
-   * Whether memory may be promised that is not there: 'heuristic' refuses only a call that asks for more than there is
-   * in all, 'always' refuses nothing, 'never' keeps all promises together below the commit limit. Default 'heuristic'.
-   */
-  readonly overcommit?: OvercommitMode
-  /** For 'never': the commit limit in per cent of the physical memory, 0 to 10,000. Default 50. */
-  readonly overcommitRatio?: number
-  /** For 'never': the commit limit in KiB, 1 to 2^31 - 1, in place of the ratio. */
-  readonly overcommitKbytes?: number
-  /** Memory of the kernel itself: VMAs, page tables … Default: ample. */
-  readonly kernelHeap?: string | number
-  readonly config?: Partial<KernelConfig>
-  /** A file to which pages that are not in use leave memory, see Machine.swapOn(). Default: none. */
-  readonly swap?: SwapOptions & { readonly path: FilePath }
-}
-
-export interface SwapOptions {
-  /** Room for swapped pages: bytes or a size such as '1GiB', a multiple of 4096, at most 4 GiB less 4 KiB. */
-  readonly size: string | number
-  /** As of openFile(). Default true. */
-  readonly lock?: boolean
-}
-
-const machineChecks: OptionChecks<MachineOptions> = {
-  memory: unchecked,
-  cpus: checkNumber,
-  design: checkString,
-  rwsem: checkString,
-  rss: checkString,
-  overcommit: checkString,
-  overcommitRatio: checkNumber,
-  overcommitKbytes: checkNumber,
-  kernelHeap: unchecked,
-  config: checkObject,
-  swap: checkObject,
-}
 const detachChecks: OptionChecks<{ readonly discard?: boolean }> = { discard: checkBoolean }
-const swapChecks: OptionChecks<SwapOptions> = { size: unchecked, lock: checkBoolean }
-
-/** What another thread needs to attach. Can be cloned: pass it as `workerData` or in a message. */
-export interface MachineHandle {
-  readonly kind: 'faultline-machine'
-  readonly id: string
-  readonly heap: WebAssembly.Memory
-  readonly memory: WebAssembly.Memory
-}
-
 /** What is in use on a machine. */
 export interface MachineUsage {
   framesTotal: number
@@ -190,55 +114,17 @@ export class Machine {
    */
   static create(given: MachineOptions): Machine {
     assureRoomForSteps()
-    const options = readOptions(given, 'Machine.create options', machineChecks)
-    const { memory, cpus } = options
-    checkNumber(cpus, 'cpus')
-    const bytes = parseSize(memory, 'memory')
-    if (bytes % PAGE_SIZE !== 0)
-      throw new ConfigurationError(`memory: ${bytes} bytes is not a multiple of ${PAGE_SIZE}`)
-    const frameCount = bytes / PAGE_SIZE
-    if (frameCount < 16 || frameCount > FRAMES_MAX) {
-      throw new ConfigurationError(`memory: ${bytes} bytes is not between 64 KiB and 4 GiB - 4 KiB`)
-    }
-    if (!Number.isInteger(cpus) || cpus < 1 || cpus > CPUS_MAX) {
-      throw new ConfigurationError(`cpus: ${cpus} is not a whole number from 1 to ${CPUS_MAX}`)
-    }
-    const rwsemKind = choose('rwsem', options.rwsem ?? 'xadd', { xadd: RWSEM_XADD, generic: RWSEM_GENERIC })
-    const rssBatched = choose('rss', options.rss ?? 'batched', { batched: true, shared: false })
-    const overcommit = chooseOvercommit(options)
-    const { design, config } = chooseDesign(options)
-    const heapWords =
-      options.kernelHeap === undefined
-        ? defaultHeapWords(cpus, frameCount)
-        : Math.floor(parseSize(options.kernelHeap, 'kernelHeap') / 4)
-    if (heapWords < minimumHeapWords(cpus, frameCount)) {
-      const least = Math.ceil((minimumHeapWords(cpus, frameCount) * 4) / 1024)
-      throw new ConfigurationError(
-        `kernelHeap: ${cpus} CPUs and ${frameCount} frames need at least ${least}KiB`,
-      )
-    }
-    if (heapWords > HEAP_WORDS_MAX) {
-      throw new ConfigurationError(`kernelHeap: ${heapWords * 4} bytes are more than 4 GiB`)
-    }
-    const heap = allocate(heapWords * 4, 'kernelHeap', () => createHeapMemory(heapWords))
-    bootKernel(new Int32Array(heap.buffer), {
-      cpuCount: cpus,
-      frameCount,
-      heapWords,
-      config: packKernelConfig(config),
-      rwsemKind,
-      design,
-      rssBatched,
-      overcommit,
-    })
-    const physical = allocate(bytes, 'memory', () => createPhysicalMemory(frameCount))
-    if (cpus > 1 && !seesDeadThreads()) warnOfLiveness()
-    const machine = Machine.attach({ kind: 'faultline-machine', id: randomUUID(), heap, memory: physical })
+    const plan = planMachine(given)
+    const heap = allocate(plan.heapWords * 4, 'kernelHeap', () => createHeapMemory(plan.heapWords))
+    bootKernel(new Int32Array(heap.buffer), plan)
+    const bytes = plan.frameCount * PAGE_SIZE
+    const memory = allocate(bytes, 'memory', () => createPhysicalMemory(plan.frameCount))
+    if (plan.cpuCount > 1 && !seesDeadThreads()) warnOfLiveness()
+    const id = randomUUID()
+    identify(id, heap, memory)
+    const machine = Machine.attach({ kind: 'faultline-machine', id, heap, memory })
     try {
-      if (options.swap !== undefined) {
-        const { path, ...swap } = options.swap
-        machine.swapOn(path, swap)
-      }
+      if (plan.swap !== null) machine.swapOn(plan.swap.path, plan.swap.options)
     } catch (error) {
       machine.detach()
       throw error
@@ -248,15 +134,12 @@ export class Machine {
 
   /**
    * Attaches this thread: it becomes a CPU until it detaches or ends. Attaching again gives the same Machine. Throws
-   * ConfigurationError when every CPU is taken, and CpuLostError when the machine has lost one.
+   * ConfigurationError when every CPU is taken, CpuLostError when the machine has lost one, and TypeError or RangeError
+   * for what is no handle of a machine.
    */
-  static attach(handle: MachineHandle): Machine {
+  static attach(given: MachineHandle): Machine {
     assureRoomForSteps()
-    if (handle?.kind !== 'faultline-machine')
-      throw new ConfigurationError('this is not the handle of a machine')
-    for (const memory of [handle.heap, handle.memory] as unknown[]) {
-      if (!(memory instanceof WebAssembly.Memory)) typeError('handle', handle, 'the handle of a machine')
-    }
+    const handle = readMachineHandle(given)
     const present = attached.get(handle.id)
     if (present !== undefined) return present
     const machine = new Machine(handle)
@@ -264,13 +147,15 @@ export class Machine {
     return machine
   }
 
-  readonly handle: MachineHandle
+  // Made in the constructor, so that nobody can set them: other objects of this package ask here for them.
+  declare readonly handle: MachineHandle
   /** The kernel's view of this thread. For this package; not part of the stable interface. */
-  readonly task: Task
+  declare readonly task: Task
   /** The address spaces that this thread has met, by their generation: one object each, as a thread joins once. */
-  readonly spaces = new Map<number, AddressSpace>()
+  declare readonly spaces: Map<number, AddressSpace>
   /** What this thread has open on the host. For this package; not part of the stable interface. */
-  readonly files: HostFiles
+  declare readonly files: HostFiles
+  readonly #handle: MachineHandle
   readonly #heap: Int32Array
   readonly #locked: LockedInstructions
   readonly #cpus: MachineCpus
@@ -278,18 +163,24 @@ export class Machine {
   #detached = false
 
   private constructor(handle: MachineHandle) {
-    const heap = new Int32Array(handle.heap.buffer)
-    if (Atomics.load(heap, Header.magic) !== HEAP_MAGIC)
-      throw new ConfigurationError('this is not the handle of a machine')
+    const heap = new OwnWords(handle.heap.buffer)
     const lost = Atomics.load(heap, Header.lostCpu)
     if (lost !== 0) throw new CpuLostError(lost - 1)
-    this.handle = handle
+    this.#handle = handle
     this.#heap = heap
     this.#locked = lockedInstructions(handle.heap)
-    this.#cpus = new MachineCpus(heap, (id) => this.#taskOf(id))
-    this.task = this.#taskOf(this.#cpus.take())
-    this.files = new HostFiles(handle.id, this.task, () => this.#cpus.buryDead(this.task.id))
-    this.task.host = this.files
+    this.#cpus = new MachineCpus(
+      heap,
+      (id) => this.#taskOf(id),
+      () => this.#buryFiles(),
+    )
+    const task = this.#taskOf(this.#cpus.take())
+    const files = new HostFiles(handle.id, task, () => this.#cpus.buryDead(task.id))
+    task.host = files
+    const { enter, failed, assertAttached } = this
+    const parts = { handle, task, spaces: new Map(), files, enter, failed, assertAttached }
+    for (const [name, value] of Object.entries(parts))
+      Object.defineProperty(this, name, { value, enumerable: typeof value !== 'function' })
     this.#stopWatching = onThreadEnd(this.#cpus)
     detachAtExit()
   }
@@ -372,14 +263,11 @@ export class Machine {
    */
   swapOn(path: FilePath, given: SwapOptions): void {
     assureRoomForSteps()
-    const options = readOptions(given, 'swap options', swapChecks)
-    const bytes = parseSize(options.size, 'swap')
-    if (bytes === 0 || bytes % PAGE_SIZE !== 0)
-      throw new ConfigurationError(`swap: ${bytes} bytes is not a positive multiple of ${PAGE_SIZE}`)
+    const { bytes, lock } = readSwapOptions(given)
     this.assertAttached()
     if (Atomics.load(this.#heap, Header.swapFile) !== 0)
       throw new MemoryError('EBUSY', 'swapOn', 'there is a swap file already')
-    const file = this.openFile(path, { mode: 'r+', create: true, lock: options.lock ?? true })
+    const file = this.openFile(path, { mode: 'r+', create: true, lock })
     try {
       // Before its contents are lost: somebody may need them.
       if (Atomics.load(this.#heap, file.pointer + File.refcount) !== 1)
@@ -455,10 +343,10 @@ export class Machine {
   }
 
   /**
-   * Gives this thread's CPU back. Every object of this thread on this machine is dead afterwards. Happens by itself
-   * at thread exit. What may be written of the files that this thread has open is synchronised first, and by the last
-   * thread all files: if that fails, the error is thrown and the thread stays attached, unless `discard` says that what
-   * is not on disk may be lost.
+   * Gives this thread's CPU back. Every object of this thread on this machine is dead afterwards, and the files that it
+   * has open are closed. Happens by itself at thread exit. What may be written of the files that this thread has open
+   * is synchronised first, and by the last thread all files: if that fails, the error is thrown and the thread stays
+   * attached, unless `discard` says that what is not on disk may be lost.
    */
   detach(options: { readonly discard?: boolean } = {}): void {
     assureRoomForSteps()
@@ -467,6 +355,7 @@ export class Machine {
     if (this.#detached) return
     const lost = this.#cpus.isLost
     if (!lost && !discard) this.#syncIfLast()
+    if (!lost && !this.#isInKernel()) this.#closeFiles()
     this.#detached = true
     this.#stopWatching()
     attached.delete(this.handle.id)
@@ -512,6 +401,27 @@ export class Machine {
     } catch (error) {
       this.#cpus.setLeaving(this.task.id, false)
       throw error
+    }
+  }
+
+  /** What this thread has open and nobody else refers to is buried by itself: it can reach the files. */
+  #closeFiles(): void {
+    // With the last thread all files go; what is not on disk by now is to be lost.
+    if (this.#cpus.isLast(this.task.id)) return
+    this.enter('close', (task) => {
+      exitFiles(task)
+      finishCall(task)
+    })
+  }
+
+  /** Files that only a thread had open that is dead: other machines may want them. */
+  #buryFiles(): void {
+    if (Atomics.load(this.#heap, Header.deadFiles) === 0) return
+    try {
+      this.enter('close', (task) => finishCall(task))
+    } catch (error) {
+      // Whoever uses the machine is told.
+      if (!(error instanceof CpuLostError)) throw error
     }
   }
 
@@ -568,8 +478,10 @@ export class Machine {
   }
 
   #taskOf(id: number): Task {
-    const memory = new PhysicalMemory(this.handle.memory)
-    return new Task(id, this.#heap, memory, designs[this.#heap[Header.design]!]!, this.#locked)
+    const memory = new OwnMemory(this.#handle.memory)
+    const task = new Task(id, this.#heap, memory, designs[this.#heap[Header.design]!]!, this.#locked)
+    ownFields(task)
+    return task
   }
 }
 
@@ -579,59 +491,4 @@ function warnOfLiveness(): void {
       'it learn of it only when the thread that started it comes to its events',
     { type: 'FaultlineWarning', code: 'FAULTLINE_LIVENESS' },
   )
-}
-
-function choose<T>(what: string, value: string, choices: Readonly<Record<string, T>>): T {
-  const choice = Object.hasOwn(choices, value) ? choices[value] : undefined
-  if (choice === undefined) {
-    throw new ConfigurationError(
-      `${what}: there is no '${value}'; choose one of ${Object.keys(choices).join(', ')}`,
-    )
-  }
-  return choice
-}
-
-function chooseOvercommit(options: MachineOptions): { memory: number; ratio: number; kilobytes: number } {
-  const memory = choose('overcommit', options.overcommit ?? 'heuristic', {
-    heuristic: OVERCOMMIT_GUESS,
-    always: OVERCOMMIT_ALWAYS,
-    never: OVERCOMMIT_NEVER,
-  })
-  const { overcommitRatio: ratio = DEFAULT_OVERCOMMIT_RATIO, overcommitKbytes: kilobytes } = options
-  if (!Number.isInteger(ratio) || ratio < 0 || ratio > 10_000) {
-    throw new ConfigurationError(`overcommitRatio: ${String(ratio)} is not a whole number from 0 to 10,000`)
-  }
-  if (kilobytes !== undefined && !(Number.isInteger(kilobytes) && kilobytes >= 1 && kilobytes < 2 ** 31)) {
-    throw new ConfigurationError(
-      `overcommitKbytes: ${String(kilobytes)} is not a whole number from 1 to 2^31 - 1`,
-    )
-  }
-  return { memory, ratio, kilobytes: kilobytes ?? 0 }
-}
-
-function chooseDesign(options: MachineOptions): { design: number; config: KernelConfig } {
-  const name = options.design ?? 'lespinasse-2021'
-  const design = designs.findIndex((candidate) => candidate.description.name === name)
-  if (design < 0) {
-    const names = designs.map((candidate) => candidate.description.name).join(', ')
-    throw new ConfigurationError(`design: there is no '${name}'; choose one of ${names}`)
-  }
-  const { config, problems } = resolveKernelConfig(options.config ?? {})
-  if (designs[design]!.speculates && !config.SPECULATIVE_PAGE_FAULT) {
-    problems.push(`the design ${name} needs SPECULATIVE_PAGE_FAULT, which this configuration switches off`)
-  }
-  if (!config.SMP && options.cpus > 1) problems.push(`${options.cpus} CPUs need SMP`)
-  if (problems.length > 0) throw new ConfigurationError(`config: ${problems.join('; ')}`)
-  return { design, config }
-}
-
-function allocate(bytes: number, option: string, create: () => WebAssembly.Memory): WebAssembly.Memory {
-  try {
-    return create()
-  } catch (error) {
-    const mebibytes = Math.ceil(bytes / 2 ** 20)
-    throw new ConfigurationError(`${option}: the host cannot give ${mebibytes} MiB: ask for less`, {
-      cause: error,
-    })
-  }
 }

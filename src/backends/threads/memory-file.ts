@@ -4,8 +4,10 @@ import {
   FILE_NO_FAULT_AROUND,
   FILE_WRITE_NOTIFY,
   File,
+  closeFile,
   createFile,
   finishCall,
+  installFile,
   numberAt,
   putFile,
 } from '../../kernel/index.ts'
@@ -17,10 +19,10 @@ import {
   plainBytes,
   rangeError,
   readOptions,
-  checkHandle,
 } from './arguments.ts'
 import { OutOfMemory } from './errors.ts'
-import { Machine, type MachineHandle } from './machine.ts'
+import { type MachineHandle, checkFilePlace, readPlace } from './handles.ts'
+import { Machine } from './machine.ts'
 import { FILE_SIZE_MAX, MachineFile, checkWrite, sizeInPages } from './machine-file.ts'
 import { assureRoomForSteps } from './stack-room.ts'
 
@@ -69,14 +71,21 @@ export class MemoryFile extends MachineFile {
     const flags =
       (options.faultAround === false ? FILE_NO_FAULT_AROUND : 0) |
       (options.dirtyTracking === true ? FILE_WRITE_NOTIFY : 0)
-    const pointer = machine.enter('createFile', (task) => createFile(task, pages, lastBytes, flags))
-    if (pointer === 0) throw new OutOfMemory('createFile', 'the kernel heap is used up')
+    let pointer = 0
+    const open = machine.enter('createFile', (task) => {
+      pointer = createFile(task, pages, lastBytes, flags)
+      const installed = pointer === 0 ? 0 : installFile(task, pointer)
+      if (pointer !== 0 && installed === 0) putFile(task, pointer)
+      if (installed === 0) finishCall(task)
+      return installed
+    })
+    if (open === 0) throw new OutOfMemory('createFile', 'the kernel heap is used up')
     const file = new MemoryFile(
       machine,
       pointer,
       numberAt(machine.task.heap, pointer + File.generation),
       options.name ?? '',
-      true,
+      open,
     )
     try {
       if (contents !== undefined) file.write(0, contents)
@@ -89,57 +98,54 @@ export class MemoryFile extends MachineFile {
 
   /**
    * The same file in another thread, which gets attached to its machine. It does not hold the file: when its creator
-   * closes it, it is closed for all, and only mappings keep its pages.
+   * closes it, or ends or detaches, it is closed for all, and only mappings keep its pages. Errors: EBADF (closed), and
+   * those of Machine.attach(), also for what is no handle of a file in memory.
    */
   static attach(handle: MemoryFileHandle): MemoryFile {
-    checkHandle(handle, 'faultline-file', 'file in memory')
-    const file = new MemoryFile(
-      Machine.attach(handle.machine),
-      handle.file,
-      handle.generation,
-      handle.name,
-      false,
-    )
+    const { rest, ...place } = readPlace(handle, 'faultline-file', 'a file in memory', 'file')
+    const { name } = rest
+    checkString(name, 'handle.name')
+    const machine = Machine.attach(place.machine)
+    checkFilePlace(machine.task.heap, place, { onDisk: false, writable: true })
+    const file = new MemoryFile(machine, place.pointer, place.generation, name, 0)
     file.assertOpen()
     return file
   }
 
-  /** Whether closing this object gives the file up. */
-  readonly #holds: boolean
+  /** Where the reference of this thread stands, which closing this object gives up; 0 where it has none. */
+  readonly #open: number
 
-  private constructor(machine: Machine, pointer: number, generation: number, name: string, holds: boolean) {
+  private constructor(machine: Machine, pointer: number, generation: number, name: string, open: number) {
     super(machine, pointer, generation, name, true)
-    this.#holds = holds
+    this.#open = open
   }
 
   get handle(): MemoryFileHandle {
     const { pointer: file, generation, name } = this
-    return { kind: 'faultline-file', machine: this.machine.handle, file, generation, name }
-  }
-
-  override get writable(): boolean {
-    return true
+    return { kind: 'faultline-file', machine: super.machine.handle, file, generation, name }
   }
 
   /** Writes `bytes` at `offset`. Throws a RangeError when they reach beyond the end. */
   write(offset: number, bytes: Uint8Array): void {
     const plain = checkWrite(offset, bytes)
-    this.assertOpen()
-    const { size } = this
+    super.assertOpen()
+    const size = super.size
     if (offset + plain.length > size)
       rangeError('offset', offset, `in a file of ${size} bytes, with ${plain.length} bytes behind it`)
-    this.writeAt(offset, plain, false)
+    super.writeAt(offset, plain, false)
   }
 
-  /** Closes the file: in the thread that created it, for all. Its pages stay while it is mapped. */
+  /**
+   * Closes the file: in the thread that created it, for all. Its pages stay while it is mapped. The end of that thread
+   * closes it too.
+   */
   close(): void {
-    if (this.closed) return
+    if (super.closed) return
     assureRoomForSteps()
-    this.markClosed()
-    if (!this.#holds) return
-    const pointer = MachineFile.pointerOf(this)
-    this.machine.enter('close', (task) => {
-      putFile(task, pointer)
+    super.markClosed()
+    if (this.#open === 0) return
+    super.machine.enter('close', (task) => {
+      closeFile(task, this.#open)
       finishCall(task)
     })
   }

@@ -35,16 +35,20 @@ import { assureStackRoom } from './stack-room.ts'
  * Source: mm/mmu_notifier.c and virt/kvm/kvm_main.c of Linux 5.12.
  */
 export class MmuNotifier {
-  readonly machine: Machine
+  readonly #machine: Machine
   /** In the kernel heap. */
   readonly #pointer: number
   readonly #generation: number
 
   /** For AddressSpace.registerNotifier(). */
   constructor(machine: Machine, pointer: number) {
-    this.machine = machine
+    this.#machine = machine
     this.#pointer = pointer
     this.#generation = numberAt(machine.task.heap, pointer + NotifierLayout.generation)
+  }
+
+  get machine(): Machine {
+    return this.#machine
   }
 
   /**
@@ -54,13 +58,13 @@ export class MmuNotifier {
    */
   get sequence(): number {
     this.#assertRegistered()
-    return this.machine.enter('sequence', (task) => invalidateSequence(task, this.#pointer))
+    return this.#machine.enter('sequence', (task) => invalidateSequence(task, this.#pointer))
   }
 
   /** Whether some thread is about to withdraw the translation of `address`, in bytes. Errors: ESRCH, RangeError. */
   invalidating(address: number): boolean {
     const page = Math.floor(this.#checked(address, 1, 'r') / PAGE_SIZE)
-    return this.machine.enter('invalidating', (task) => isInvalidating(task, this.#pointer, page))
+    return this.#machine.enter('invalidating', (task) => isInvalidating(task, this.#pointer, page))
   }
 
   /**
@@ -71,9 +75,9 @@ export class MmuNotifier {
   readUint32(address: number): number {
     const checked = this.#checked(address, 4, 'r')
     try {
-      return secondaryLoadInt32(this.machine.task, this.#pointer, checked) >>> 0
+      return secondaryLoadInt32(this.#machine.task, this.#pointer, checked) >>> 0
     } catch (error) {
-      throw this.machine.failed(error, 'access')
+      throw this.#machine.failed(error, 'access')
     }
   }
 
@@ -82,21 +86,21 @@ export class MmuNotifier {
     if (typeof value !== 'number' || value >>> 0 !== value) checkUnsigned(value, 32)
     const checked = this.#checked(address, 4, 'w')
     try {
-      secondaryStoreInt32(this.machine.task, this.#pointer, checked, value | 0)
+      secondaryStoreInt32(this.#machine.task, this.#pointer, checked, value | 0)
     } catch (error) {
-      throw this.machine.failed(error, 'access')
+      throw this.#machine.failed(error, 'access')
     }
   }
 
   /** Ends it. May be called again, and after the address space was destroyed. */
   unregister(): void {
     if (this.#isRegistered()) {
-      this.machine.enter('unregister', (task) => unregisterMmuNotifier(task, this.#pointer))
+      this.#machine.enter('unregister', (task) => unregisterMmuNotifier(task, this.#pointer))
     }
   }
 
   #isRegistered(): boolean {
-    return numberAt(this.machine.task.heap, this.#pointer + NotifierLayout.generation) === this.#generation
+    return numberAt(this.#machine.task.heap, this.#pointer + NotifierLayout.generation) === this.#generation
   }
 
   #assertRegistered(): void {
@@ -109,6 +113,6 @@ export class MmuNotifier {
     if (address % multiple !== 0) rangeError('address', address, `a multiple of ${multiple}`)
     this.#assertRegistered()
     if (address >= 0 && address < TASK_SIZE * PAGE_SIZE) return address
-    throw new SegmentationFault('SEGV_MAPERR', address, this.machine.cpu, access)
+    throw new SegmentationFault('SEGV_MAPERR', address, this.#machine.cpu, access)
   }
 }

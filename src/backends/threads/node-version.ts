@@ -5,6 +5,8 @@ const version = process.versions.node
 
 if (!(Number.parseInt(version, 10) >= OLDEST)) {
   const error = new Error(`faultline needs Node ${OLDEST} or newer, and this is Node ${version}`)
+  // Not to be printed beside the message.
+  Object.defineProperty(error, 'code', { value: 'ERR_FAULTLINE_NODE_VERSION' })
   error.stack = `${error.name}: ${error.message}`
   throw error
 }

@@ -23,7 +23,8 @@ export function parseSize(size: string | number, what: string): number {
     return size
   }
   const match = /^(\d+(?:\.\d+)?)\s*([A-Za-z]*)$/.exec(size.trim())
-  const unit = match === null ? undefined : units[match[2] ?? '']
+  const name = match?.[2] ?? ''
+  const unit = match !== null && Object.hasOwn(units, name) ? units[name] : undefined
   if (match === null || unit === undefined) rangeError(what, size, ALLOWED)
   return Math.ceil(Number(match[1]) * unit)
 }

@@ -6,7 +6,7 @@
 
 import { closeSync, fdatasyncSync, fstatSync, ftruncateSync, openSync, readvSync, writevSync } from 'node:fs'
 import { errnoOf } from '../../kernel/index.ts'
-import { checkFunction, checkObject } from './arguments.ts'
+import { checkBoolean, checkFunction, checkObject } from './arguments.ts'
 
 /** Which file an open descriptor is of, and how long it is. */
 export interface StorageFile {
@@ -21,11 +21,13 @@ export interface StorageFile {
 
 /**
  * Every operation is synchronous, since a thread sleeps in it. One that fails throws an Error whose `code` is the name
- * of an errno value, as the errors of node:fs have it; one without is taken for EIO.
+ * of an errno value, as the errors of node:fs have it; one without is taken for EIO, and so is an answer that is not
+ * what is asked for: `open` and `identify` have to tell what they say, `read` and `write` a number of bytes, and
+ * `sync` and `truncate` return undefined. What `close` does is not asked: what counts was synchronised before.
  */
 export interface Storage {
   /**
-   * Opens the file at `path` and returns a descriptor, a number of the storage's own choice. `flags` are the constants
+   * Opens the file at `path` and returns a descriptor, a whole number from 0 of the storage's own choice. `flags` are the constants
    * O_… of node:fs. `permissions` are for a file that is made. Each thread opens files of its own.
    */
   open(path: string, flags: number, permissions: number): number
@@ -74,6 +76,8 @@ export function checkStorage(storage: unknown): asserts storage is Storage {
   checkObject(storage, 'storage')
   for (const operation of operations)
     checkFunction((storage as Partial<Storage>)[operation], `storage.${operation}`)
+  const { lockable } = storage as Partial<Storage>
+  if (lockable !== undefined) checkBoolean(lockable, 'storage.lockable')
 }
 
 /** The errno name of what an operation of a storage threw. Never throws, whatever it was. */
@@ -87,10 +91,17 @@ export function storageErrorName(error: unknown): string {
   return typeof code === 'string' && errnoOf(code) !== 0 ? code : 'EIO'
 }
 
-/** Throws for an answer that comes later: the operation has to be done when it returns. */
-export function doneNow(answer: unknown): void {
-  if (typeof (answer as { then?: unknown } | null | undefined)?.then === 'function')
-    throw new Error('a storage does what it is asked for before it returns')
+/** Throws for an answer where there is none to give: a promise of doing it later, or false for not having done it. */
+export function checkDone(answer: unknown): void {
+  if (answer !== undefined)
+    throw new Error('a storage does what it is asked for before it returns, and returns nothing')
+}
+
+/** Opens a file. Throws what the storage throws, and for an answer that is no descriptor. */
+export function openFile(storage: Storage, path: string, flags: number, permissions: number): number {
+  const descriptor: unknown = storage.open(path, flags, permissions)
+  if (Number.isSafeInteger(descriptor) && (descriptor as number) >= 0) return descriptor as number
+  throw new Error('a storage opens a file before it returns, and gives it a whole number from 0')
 }
 
 /** How many bytes were moved, of at most `most`. Throws for what a storage must not answer. */

@@ -55,6 +55,8 @@ export const victims: Readonly<Record<string, Operation>> = {
   fsync: (cpu) => cpu.syncFile(),
   ftruncate: (cpu) => cpu.truncate(1),
   read: (cpu) => cpu.readFile(1),
+  open: (cpu) => cpu.openOnly(),
+  'open and close': (cpu) => cpu.openAndClose(),
   'madvise pageout': (cpu) => cpu.pageOut(page, 2),
   reclaim: (cpu) => cpu.reclaim(),
   swapoff: (cpu) => cpu.stopSwap(),
@@ -162,6 +164,8 @@ function setUp(cpus: readonly ScenarioCpu[]): void {
   cpu!.mapDisk(filePage, 2)
   cpu!.keepFile(filePage)
   cpu!.store(filePage, 55)
+  // What the victim has open is let go with it.
+  cpu!.openOnly()
   // All have translations, which calls have to withdraw.
   for (const each of cpus) each.load(page)
 }

@@ -97,8 +97,8 @@ export class Cpu extends LockedHeap {
   interruptsEnabled = true
   /** Depth of RCU read-side critical sections. */
   rcuNesting = 0
-  /** The state words of all CPUs when the grace period in progress began; empty before the first. */
-  rcuSnapshot = new Int32Array(0)
+  /** The state words of all CPUs when the grace period in progress began; null before the first. */
+  rcuSnapshot: Int32Array | null = null
 
   // The TLB: direct-mapped, tagged by page and by the root of the page table, so that spaces need not flush each other.
   readonly tlbPage = new Int32Array(TLB_ENTRIES).fill(-1)

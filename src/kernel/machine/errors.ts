@@ -70,6 +70,7 @@ export class FaultOutOfMemory extends Error {
 /** Another thread died inside the kernel. What it held stays held, so the machine refuses further work. */
 export class CpuLostError extends Error {
   override readonly name = 'CpuLostError'
+  readonly code = 'ERR_FAULTLINE_CPU_LOST'
   /** The CPU whose thread died. */
   readonly cpu: number
 
@@ -84,11 +85,13 @@ export class CpuLostError extends Error {
 /** The kernel was entered from inside the kernel, for instance by an observer. Nothing has happened. */
 export class KernelReentryError extends Error {
   override readonly name = 'KernelReentryError'
+  readonly code = 'ERR_FAULTLINE_REENTRY'
 }
 
 /** An invariant of the kernel does not hold: the analogue of `BUG_ON`. Always a defect of Faultline. */
 export class KernelBug extends Error {
   override readonly name = 'KernelBug'
+  readonly code = 'ERR_FAULTLINE_KERNEL_BUG'
 }
 
 /** `BUG_ON`: throws when `condition` holds. */

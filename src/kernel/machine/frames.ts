@@ -50,16 +50,22 @@ export class PhysicalMemory {
   readonly zeroFrame: (frame: number) => void
   readonly copyFrame: (to: number, from: number) => void
 
-  constructor(memory: WebAssembly.Memory) {
+  /** @param bytes and @param words the whole memory, where they are to be arrays of a certain kind */
+  constructor(memory: WebAssembly.Memory, bytes?: Uint8Array, words?: Int32Array) {
     const instance = new WebAssembly.Instance(new WebAssembly.Module(frameInstructions), {
       physical: { memory },
     })
     this.memory = memory
-    this.bytes = new Uint8Array(memory.buffer)
-    this.words = new Int32Array(memory.buffer)
+    this.bytes = bytes ?? new Uint8Array(memory.buffer)
+    this.words = words ?? new Int32Array(memory.buffer)
     this.frameCount = this.bytes.length / PAGE_SIZE
     this.zeroFrame = instance.exports['zeroFrame'] as (frame: number) => void
     this.copyFrame = instance.exports['copyFrame'] as (to: number, from: number) => void
+  }
+
+  /** Copies `length` bytes from byte `from` on into `target`, from its byte `start` on. */
+  copyOut(from: number, length: number, target: Uint8Array, start: number): void {
+    target.set(viewOf(this.bytes, from, length), start)
   }
 }
 
@@ -71,8 +77,11 @@ export function viewOf(array: Uint8Array, from: number, length: number): Uint8Ar
   return new Uint8Array(array.buffer, array.byteOffset + from, length)
 }
 
-/** Makes room for at least `frameCount` frames. Throws a RangeError when the host has not that much memory. */
+/**
+ * Makes room for at least `frameCount` frames and, behind the last, for one that no machine uses. Throws a RangeError
+ * when the host has not that much memory.
+ */
 export function createPhysicalMemory(frameCount: number): WebAssembly.Memory {
-  const pages = Math.ceil(frameCount / WASM_PAGE_FRAMES)
+  const pages = Math.ceil((frameCount + 1) / WASM_PAGE_FRAMES)
   return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true })
 }

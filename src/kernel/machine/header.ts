@@ -26,6 +26,8 @@ export const Header = layout('machine', WORDS, {
   overcommitMemory: 7,
   overcommitRatio: 8,
   overcommitKbytes: 9,
+  /** Four words by which the host knows the machine; the kernel does not look at them. */
+  identity: 10,
   /** One more than the number of the CPU that died inside the kernel; 0 while the machine is sound. */
   lostCpu: 16,
   /** Pages committed, but for those that CPUs count for themselves. */

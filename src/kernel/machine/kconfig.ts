@@ -75,12 +75,14 @@ const rules: readonly Rule[] = [
  * Completes `chosen` with the defaults. An option left to its default is switched off when something that it needs is
  * off, as Kconfig does; an option that was asked for in an impossible combination is returned as a problem.
  */
-export function resolveKernelConfig(chosen: Partial<KernelConfig>): {
+export function resolveKernelConfig(given: Partial<KernelConfig>): {
   config: KernelConfig
   problems: string[]
 } {
   const config: Record<string, boolean> = { ...defaultKernelConfig }
   const problems: string[] = []
+  // Each is read once; what all objects inherit is no option.
+  const chosen: Partial<KernelConfig> = { ...given }
   for (const [name, value] of Object.entries(chosen)) {
     if (!Object.hasOwn(defaultKernelConfig, name)) problems.push(`there is no option ${name}`)
     else if (typeof value !== 'boolean') problems.push(`${name} is true or false, not ${String(value)}`)
@@ -90,7 +92,8 @@ export function resolveKernelConfig(chosen: Partial<KernelConfig>): {
   for (const { option, needs } of rules) {
     const missing = needs.filter((need) => !config[need])
     if (missing.length === 0 || !config[option]) continue
-    if (chosen[option] === true) problems.push(`${option} needs ${missing.join(' and ')}`)
+    if (Object.hasOwn(chosen, option) && chosen[option] === true)
+      problems.push(`${option} needs ${missing.join(' and ')}`)
     else config[option] = false
   }
   return { config: config as unknown as KernelConfig, problems }
@@ -107,6 +110,8 @@ export function packKernelConfig(config: KernelConfig): number {
 
 /** The options from the word that {@link packKernelConfig} made. */
 export function unpackKernelConfig(bits: number): KernelConfig {
-  const entries = kernelConfigNames.map((name, bit) => [name, (bits & (1 << bit)) !== 0] as const)
-  return Object.fromEntries(entries) as unknown as KernelConfig
+  const config: Record<string, boolean> = { ...defaultKernelConfig }
+  for (let bit = 0; bit < kernelConfigNames.length; bit++)
+    config[kernelConfigNames[bit]] = (bits & (1 << bit)) !== 0
+  return config as unknown as KernelConfig
 }

@@ -47,6 +47,9 @@ export const PerCpu = layout('cpu', SLABS + SLAB_CACHES * SLAB_CPU_WORDS, {
   callEnd: 35,
   callPending: 36,
 
+  /** What the attached thread has open, linked: see mm/open-file.ts. */
+  openFiles: 40,
+
   /**
    * This CPU's place in the queue of a sleeping lock: neighbours, kind, and whether it still waits (written by the
    * waker).

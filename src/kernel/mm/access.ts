@@ -168,7 +168,7 @@ export function readBytes(cpu: Task, mm: number, address: number, target: Uint8A
     const from = frame * PAGE_SIZE + offset
     if (length <= SMALL_MOVE)
       for (let byte = 0; byte < length; byte++) target[done + byte] = cpu.memory.bytes[from + byte]
-    else target.set(viewOf(cpu.memory.bytes, from, length), done)
+    else cpu.memory.copyOut(from, length, target, done)
     accessDone(cpu)
     done += length
   }

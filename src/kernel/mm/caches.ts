@@ -11,4 +11,6 @@ export const CACHE_RANGE_NODE = 6
 export const CACHE_PATH = 7
 export const CACHE_MMU_NOTIFIER = 8
 export const CACHE_PERCPU_RWSEM = 9
-export const CACHES = 10
+/** What a thread has open. */
+export const CACHE_OPEN_FILE = 10
+export const CACHES = 11

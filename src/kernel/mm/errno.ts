@@ -63,8 +63,11 @@ export function errnoName(errno: number): string {
   return names[errno] ?? `errno ${errno}`
 }
 
+/** Inherits nothing: any text may be asked for. */
+const numbers = Object.create(null) as Record<string, number>
+for (const [errno, name] of Object.entries(names)) numbers[name] = Number(errno)
+
 /** The errno value of a name, 0 for a name that is not known. Linux's numbers, whatever those of the host are. */
 export function errnoOf(name: string): number {
-  const found = Object.entries(names).find(([, known]) => known === name)
-  return found === undefined ? 0 : Number(found[0])
+  return numbers[name] ?? 0
 }

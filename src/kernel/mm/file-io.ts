@@ -3,7 +3,7 @@
 // A place in a file is a number of bytes, up to 2^43. Writing holds the lock of the file (inode-lock.ts), so that it
 // meets no truncation; reading does not, and sees what is there page by page.
 
-import { PAGE_SIZE, viewOf } from '../machine/frames.ts'
+import { PAGE_SIZE, ZERO_FRAME, viewOf } from '../machine/frames.ts'
 import { noteWritten, sectorMask } from '../machine/sectors.ts'
 import { FILE_HOST, File, addToPageCache, bytesInPage, loadPage } from './file.ts'
 import { freshPage, getFilePage } from './filemap.ts'
@@ -33,14 +33,14 @@ export function readFromFile(
     const run = Math.min(length - done, bytesInPage(cpu, file, index) - within)
     if (run <= 0) return done
     if (isHole(cpu, file, index)) {
-      target.fill(0, start + done, start + done + run)
+      cpu.memory.copyOut(ZERO_FRAME * PAGE_SIZE, run, target, start + done)
       done += run
       continue
     }
     const frame = getFilePage(cpu, file, index)
     if (frame === 0) return done > 0 ? done : cpu.ioError
     const from = frame * PAGE_SIZE + within
-    target.set(viewOf(cpu.memory.bytes, from, run), start + done)
+    cpu.memory.copyOut(from, run, target, start + done)
     setPageFlags(cpu, frame, PG_REFERENCED)
     putPage(cpu, frame)
     done += run

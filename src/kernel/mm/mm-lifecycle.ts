@@ -4,7 +4,7 @@ import { flushTlb } from '../machine/cpu.ts'
 import { Header } from '../machine/header.ts'
 import { rcuRetire } from '../sync/rcu.ts'
 import { percpuRwsemWords } from '../sync/percpu-rwsem.ts'
-import { forgetNumber, takeNumber } from '../sync/number.ts'
+import { forgetNumber, numberAt, takeNumber } from '../sync/number.ts'
 import { spinLock, spinUnlock } from '../sync/spinlock.ts'
 import { setLimitBytes } from './accounts.ts'
 import { CACHES, CACHE_MM, CACHE_PERCPU_RWSEM } from './caches.ts'
@@ -26,6 +26,7 @@ import { mmapWriteLock, mmapWriteUnlock } from './mmap-lock.ts'
 import { releaseMmuNotifiers } from './mmu-notifier.ts'
 import { drainAllPcp } from './page-alloc.ts'
 import { initPkeys } from './pkeys.ts'
+import { exitFiles } from './open-file.ts'
 import { dropMmRss, syncMmRss } from './rss.ts'
 import { slabAlloc, slabDrainCpu, slabFree } from './slab.ts'
 import { finishCall } from './task-work.ts'
@@ -79,6 +80,17 @@ function forgetMm(cpu: Task, mm: number): void {
   spinUnlock(cpu, Header.mmListLock)
 }
 
+/** Whether there is an address space of that number at `wanted`, which may be any number. */
+export function isMm(cpu: Task, wanted: number, generation: number): boolean {
+  const { heap } = cpu
+  spinLock(cpu, Header.mmListLock)
+  let mm = heap[Header.mmList]
+  while (mm !== 0 && mm !== wanted) mm = heap[mm + Mm.nextMm]
+  const present = mm !== 0 && numberAt(heap, mm + Mm.generation) === generation
+  spinUnlock(cpu, Header.mmListLock)
+  return present
+}
+
 /** `switch_mm`: this thread uses the mm from now on. */
 export function joinMm(cpu: Task, mm: number): void {
   Atomics.or(cpu.heap, mm + Mm.cpuMask + (cpu.id >> 5), 1 << (cpu.id & 31))
@@ -117,6 +129,7 @@ export function retireCpu(cpu: Task): void {
     if ((Atomics.load(heap, mm + Mm.cpuMask + (cpu.id >> 5)) & (1 << (cpu.id & 31))) !== 0) leaveMm(cpu, mm)
   }
   spinUnlock(cpu, Header.mmListLock)
+  exitFiles(cpu)
   rcuRetire(cpu)
   drainAllPcp(cpu)
   slabDrainCpu(cpu, CACHES)

@@ -112,11 +112,15 @@ export class Task extends Cpu {
   ) {
     super(id, heap, memory, locked)
     this.design = design
-    this.countsSpfDetails =
-      this.config.SPECULATIVE_PAGE_FAULT_STATS && design.events.includes('SPF_ABORT_ODD')
+    this.countsSpfDetails = this.config.SPECULATIVE_PAGE_FAULT_STATS && countsDetails(design)
     this.usesRangeTree = design.rangeTree
     const { high, batch } = pcpLimits(this.cpuCount, heap[Header.frameCount])
     this.pcpHigh = high
     this.pcpBatch = batch
   }
+}
+
+function countsDetails({ events }: Design): boolean {
+  for (let index = 0; index < events.length; index++) if (events[index] === 'SPF_ABORT_ODD') return true
+  return false
 }

@@ -195,7 +195,7 @@ function snapshotCpus(cpu: Cpu, snapshot: Int32Array): void {
 }
 
 function beginGracePeriod(cpu: Cpu): void {
-  if (cpu.rcuSnapshot.length === 0) cpu.rcuSnapshot = new Int32Array(cpu.cpuCount)
+  if (cpu.rcuSnapshot === null) cpu.rcuSnapshot = new Int32Array(cpu.cpuCount)
   snapshotCpus(cpu, cpu.rcuSnapshot)
 }
 
@@ -213,12 +213,13 @@ export function rcuRetire(cpu: Cpu): void {
 }
 
 function gracePeriodPassed(cpu: Cpu): boolean {
-  bugOn(cpu.rcuSnapshot.length === 0, 'callbacks wait for a grace period that never began')
+  const snapshot = cpu.rcuSnapshot
+  if (snapshot === null) return bug('callbacks wait for a grace period that never began')
   for (let id = 0; id < cpu.cpuCount; id++) {
-    const then = cpu.rcuSnapshot[id]
+    const then = snapshot[id]
     if (id === cpu.id || (then & CPU_INSIDE) === 0) continue
     if (!isQuiescent(then, Atomics.load(cpu.heap, perCpuBase(cpu.heap, id)))) return false
-    cpu.rcuSnapshot[id] = 0
+    snapshot[id] = 0
   }
   return true
 }

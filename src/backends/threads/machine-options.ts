@@ -1,0 +1,225 @@
+// What a machine is asked to be: options, checked and completed, or the error that says what cannot be.
+
+import {
+  CPUS_MAX,
+  DEFAULT_OVERCOMMIT_RATIO,
+  FRAMES_MAX,
+  HEAP_WORDS_MAX,
+  type BootOptions,
+  type KernelConfig,
+  OVERCOMMIT_ALWAYS,
+  OVERCOMMIT_GUESS,
+  OVERCOMMIT_NEVER,
+  PAGE_SIZE,
+  RWSEM_GENERIC,
+  RWSEM_XADD,
+  defaultHeapWords,
+  designs,
+  minimumHeapWords,
+  packKernelConfig,
+  resolveKernelConfig,
+} from '../../kernel/index.ts'
+import {
+  type FilePath,
+  type OptionChecks,
+  checkBoolean,
+  checkNumber,
+  checkObject,
+  checkString,
+  readOptions,
+  unchecked,
+} from './arguments.ts'
+import { ConfigurationError } from './errors.ts'
+import { parseSize } from './size.ts'
+
+/** The name of a design, as `designs` lists them. */
+export type DesignName = string
+export type RwsemKind = 'xadd' | 'generic'
+export type RssMode = 'batched' | 'shared'
+/** `vm.overcommit_memory` 0, 1 and 2. */
+export type OvercommitMode = 'heuristic' | 'always' | 'never'
+
+export interface MachineOptions {
+  /** Physical memory: bytes or a size such as '256MiB', a multiple of 4096, at most 4 GiB less 4 KiB. */
+  readonly memory: string | number
+  /** How many threads can be attached at once, 1 to 256; the thread that creates the machine is one of them. */
+  readonly cpus: number
+  /** A name from the list of designs. Default 'lespinasse-2021'. */
+  readonly design?: DesignName
+  /** Which reader-writer semaphore the mmap lock is. Default 'xadd'. */
+  readonly rwsem?: RwsemKind
+  /** Whether resident pages are counted per thread in batches or per address space at once. Default 'batched'. */
+  readonly rss?: RssMode
+  /**
+   * Whether memory may be promised that is not there: 'heuristic' refuses only a call that asks for more than there is
+   * in all, 'always' refuses nothing, 'never' keeps all promises together below the commit limit. Default 'heuristic'.
+   */
+  readonly overcommit?: OvercommitMode
+  /** For 'never': the commit limit in per cent of the physical memory, 0 to 10,000. Default 50. */
+  readonly overcommitRatio?: number
+  /** For 'never': the commit limit in KiB, 1 to 2^31 - 1, in place of the ratio. */
+  readonly overcommitKbytes?: number
+  /** Memory of the kernel itself: VMAs, page tables … Default: ample. */
+  readonly kernelHeap?: string | number
+  readonly config?: Partial<KernelConfig>
+  /** A file to which pages that are not in use leave memory, see Machine.swapOn(). Default: none. */
+  readonly swap?: SwapOptions & { readonly path: FilePath }
+}
+
+export interface SwapOptions {
+  /** Room for swapped pages: bytes or a size such as '1GiB', a multiple of 4096, at most 4 GiB less 4 KiB. */
+  readonly size: string | number
+  /** As of openFile(). Default true. */
+  readonly lock?: boolean
+}
+
+const machineChecks: OptionChecks<MachineOptions> = {
+  memory: unchecked,
+  cpus: checkNumber,
+  design: checkString,
+  rwsem: checkString,
+  rss: checkString,
+  overcommit: checkString,
+  overcommitRatio: checkNumber,
+  overcommitKbytes: checkNumber,
+  kernelHeap: unchecked,
+  config: checkObject,
+  swap: checkObject,
+}
+const swapChecks: OptionChecks<SwapOptions> = { size: unchecked, lock: checkBoolean }
+
+/** A machine that can be. */
+interface MachinePlan extends BootOptions {
+  readonly swap: { readonly path: FilePath; readonly options: SwapOptions } | null
+}
+
+/** Throws ConfigurationError for a machine that cannot be, TypeError and RangeError for no option, size or number. */
+export function planMachine(given: MachineOptions): MachinePlan {
+  const options = readOptions(given, 'Machine.create options', machineChecks)
+  checkNumber(options.cpus, 'cpus')
+  const frameCount = framesOf(options)
+  const { cpus: cpuCount } = options
+  if (!Number.isInteger(cpuCount) || cpuCount < 1 || cpuCount > CPUS_MAX) {
+    throw new ConfigurationError(`cpus: ${cpuCount} is not a whole number from 1 to ${CPUS_MAX}`)
+  }
+  const rwsemKind = choose('rwsem', options.rwsem ?? 'xadd', { xadd: RWSEM_XADD, generic: RWSEM_GENERIC })
+  const rssBatched = choose('rss', options.rss ?? 'batched', { batched: true, shared: false })
+  const overcommit = chooseOvercommit(options)
+  const { design, config } = chooseDesign(options)
+  const heapWords = heapWordsOf(options, frameCount)
+  const swap = options.swap === undefined ? null : readSwap(options.swap)
+  return {
+    cpuCount,
+    frameCount,
+    heapWords,
+    config: packKernelConfig(config),
+    rwsemKind,
+    design,
+    rssBatched,
+    overcommit,
+    swap,
+  }
+}
+
+function readSwap(given: SwapOptions & { readonly path: FilePath }): MachinePlan['swap'] {
+  const { path, ...options } = readOptions<SwapOptions & { readonly path: FilePath }>(given, 'swap options', {
+    ...swapChecks,
+    path: unchecked,
+  })
+  return { path, options }
+}
+
+function framesOf({ memory }: MachineOptions): number {
+  const bytes = parseSize(memory, 'memory')
+  if (bytes % PAGE_SIZE !== 0)
+    throw new ConfigurationError(`memory: ${bytes} bytes is not a multiple of ${PAGE_SIZE}`)
+  const frameCount = bytes / PAGE_SIZE
+  if (frameCount < 16 || frameCount > FRAMES_MAX)
+    throw new ConfigurationError(`memory: ${bytes} bytes is not between 64 KiB and 4 GiB - 4 KiB`)
+  return frameCount
+}
+
+function heapWordsOf({ cpus, kernelHeap }: MachineOptions, frameCount: number): number {
+  const heapWords =
+    kernelHeap === undefined
+      ? defaultHeapWords(cpus, frameCount)
+      : Math.floor(parseSize(kernelHeap, 'kernelHeap') / 4)
+  if (heapWords < minimumHeapWords(cpus, frameCount)) {
+    const least = Math.ceil((minimumHeapWords(cpus, frameCount) * 4) / 1024)
+    throw new ConfigurationError(
+      `kernelHeap: ${cpus} CPUs and ${frameCount} frames need at least ${least}KiB`,
+    )
+  }
+  if (heapWords > HEAP_WORDS_MAX)
+    throw new ConfigurationError(`kernelHeap: ${heapWords * 4} bytes are more than 4 GiB`)
+  return heapWords
+}
+
+/** Throws what swapOn() throws for what is no size, or no option. */
+export function readSwapOptions(given: SwapOptions): { readonly bytes: number; readonly lock: boolean } {
+  const { size, lock = true } = readOptions(given, 'swap options', swapChecks)
+  const bytes = parseSize(size, 'swap')
+  if (bytes === 0 || bytes % PAGE_SIZE !== 0)
+    throw new ConfigurationError(`swap: ${bytes} bytes is not a positive multiple of ${PAGE_SIZE}`)
+  return { bytes, lock }
+}
+
+function choose<T>(what: string, value: string, choices: Readonly<Record<string, T>>): T {
+  const choice = Object.hasOwn(choices, value) ? choices[value] : undefined
+  if (choice === undefined) {
+    throw new ConfigurationError(
+      `${what}: there is no '${value}'; choose one of ${Object.keys(choices).join(', ')}`,
+    )
+  }
+  return choice
+}
+
+function chooseOvercommit(options: MachineOptions): { memory: number; ratio: number; kilobytes: number } {
+  const memory = choose('overcommit', options.overcommit ?? 'heuristic', {
+    heuristic: OVERCOMMIT_GUESS,
+    always: OVERCOMMIT_ALWAYS,
+    never: OVERCOMMIT_NEVER,
+  })
+  const { overcommitRatio: ratio = DEFAULT_OVERCOMMIT_RATIO, overcommitKbytes: kilobytes } = options
+  if (!Number.isInteger(ratio) || ratio < 0 || ratio > 10_000) {
+    throw new ConfigurationError(`overcommitRatio: ${String(ratio)} is not a whole number from 0 to 10,000`)
+  }
+  if (kilobytes !== undefined && !(Number.isInteger(kilobytes) && kilobytes >= 1 && kilobytes < 2 ** 31)) {
+    throw new ConfigurationError(
+      `overcommitKbytes: ${String(kilobytes)} is not a whole number from 1 to 2^31 - 1`,
+    )
+  }
+  return { memory, ratio, kilobytes: kilobytes ?? 0 }
+}
+
+function chooseDesign(options: MachineOptions): { design: number; config: KernelConfig } {
+  const name = options.design ?? 'lespinasse-2021'
+  const design = designs.findIndex((candidate) => candidate.description.name === name)
+  if (design < 0) {
+    const names = designs.map((candidate) => candidate.description.name).join(', ')
+    throw new ConfigurationError(`design: there is no '${name}'; choose one of ${names}`)
+  }
+  const { config, problems } = resolveKernelConfig(options.config ?? {})
+  if (designs[design]!.speculates && !config.SPECULATIVE_PAGE_FAULT) {
+    problems.push(`the design ${name} needs SPECULATIVE_PAGE_FAULT, which this configuration switches off`)
+  }
+  if (!config.SMP && options.cpus > 1) problems.push(`${options.cpus} CPUs need SMP`)
+  if (problems.length > 0) throw new ConfigurationError(`config: ${problems.join('; ')}`)
+  return { design, config }
+}
+
+/** Memory of the host. Throws ConfigurationError where there is not that much. */
+export function allocate(
+  bytes: number,
+  option: string,
+  create: () => WebAssembly.Memory,
+): WebAssembly.Memory {
+  try {
+    return create()
+  } catch (error) {
+    const mebibytes = Math.ceil(bytes / 2 ** 20)
+    throw new ConfigurationError(`${option}: the host cannot give ${mebibytes} MiB: ask for less`, {
+      cause: error,
+    })
+  }
+}

@@ -1,0 +1,52 @@
+// Arrays of the kernel's own. Inside the kernel a method of a typed array is called by its name (`heap.fill`), which
+// leads to a prototype that a program may change; what it puts there would run in the middle of a call, with locks held
+// and nobody to catch what it throws. So the arrays that the kernel of this backend works on have prototypes of their
+// own, with the methods as they were when this module was loaded, and nobody can change these. It costs nothing: each
+// place of the kernel goes on seeing arrays of one kind.
+
+import { PhysicalMemory, viewOf } from '../../kernel/index.ts'
+
+const { getPrototypeOf, setPrototypeOf, values } = Object
+const typedArray = getPrototypeOf(Uint8Array.prototype) as object
+const plainWords = Int32Array.prototype
+
+/** Gives the prototype of a class all that typed arrays have, as it is now, for ever. */
+function settle(prototype: object): void {
+  for (const key of Reflect.ownKeys(typedArray)) {
+    if (!Object.hasOwn(prototype, key))
+      Object.defineProperty(prototype, key, Object.getOwnPropertyDescriptor(typedArray, key)!)
+  }
+  Object.freeze(prototype)
+}
+
+export class OwnBytes extends Uint8Array<ArrayBufferLike> {}
+export class OwnWords extends Int32Array<ArrayBufferLike> {}
+settle(OwnBytes.prototype)
+settle(OwnWords.prototype)
+
+const setBytes = Function.prototype.call.bind(Uint8Array.prototype.set) as (
+  target: Uint8Array,
+  source: Uint8Array,
+  start: number,
+) => void
+
+/** Memory whose arrays are the kernel's own. What is read into may be anybody's array. */
+export class OwnMemory extends PhysicalMemory {
+  constructor(memory: WebAssembly.Memory) {
+    super(memory, new OwnBytes(memory.buffer), new OwnWords(memory.buffer))
+  }
+
+  override copyOut(from: number, length: number, target: Uint8Array, start: number): void {
+    setBytes(target, viewOf(this.bytes, from, length), start)
+  }
+}
+
+/** Makes the arrays of words among the fields of `holder`, which the kernel has made, arrays of its own. */
+export function ownFields(holder: object): void {
+  const fields = values(holder)
+  for (let index = 0; index < fields.length; index++) {
+    const value = fields[index] as object
+    if (typeof value === 'object' && value !== null && getPrototypeOf(value) === plainWords)
+      setPrototypeOf(value, OwnWords.prototype)
+  }
+}
