@@ -36,8 +36,11 @@ const RESCUES_MAX = 3000
 /** So many steps the call of the bystander has at most. */
 const HEAD_START_MAX = 150
 
-/** How the others are chosen: who goes first, or by chance. */
-export type Order = 'bystander' | 'undertaker' | number
+/**
+ * How the others are chosen: who goes first, or by chance. 'called' is 'bystander', who goes as far as it can once the
+ * victim is inside the kernel: it then waits for an answer of the victim, which is ended while it gives it.
+ */
+export type Order = 'bystander' | 'undertaker' | 'called' | number
 
 export interface EndsOptions extends Pick<EndScenarioChoice, 'design' | 'rwsem' | 'victim' | 'ordered'> {
   /** The orders to try at each step; a number is the seed of one by chance. */
@@ -232,10 +235,12 @@ class EndScheduler extends Scheduler {
   }
 
   #next(): number {
-    const { step, ordered } = this.#plan
+    const { step, ordered, order } = this.#plan
     if (this.#headStart-- > 0 && this.#threads[BYSTANDER]!.state === READY) return BYSTANDER
     const victim = this.#threads[VICTIM]!
     if (this.victimSteps < step) {
+      if (order === 'called' && this.victimSteps > 0 && this.#threads[BYSTANDER]!.state === READY)
+        return BYSTANDER
       if (victim.state === READY) return this.#ready([VICTIM, BYSTANDER])
       // It waits for somebody, or has nothing to do any more: then it is ended here.
       if (victim.state !== FINISHED) {
@@ -253,7 +258,7 @@ class EndScheduler extends Scheduler {
   /** The threads that are not to end, in the order in which they are asked. */
   #inOrder(): number[] {
     const { order } = this.#plan
-    if (order === 'bystander') return [BYSTANDER, UNDERTAKER]
+    if (order === 'bystander' || order === 'called') return [BYSTANDER, UNDERTAKER]
     if (order === 'undertaker') return [UNDERTAKER, BYSTANDER]
     return this.#random.below(2) === 0 ? [BYSTANDER, UNDERTAKER] : [UNDERTAKER, BYSTANDER]
   }
