@@ -11,6 +11,7 @@ import {
   FINISHED,
   READY,
   Scheduler,
+  type SourcePatch,
   Thread,
   alone,
   loadStepped,
@@ -48,6 +49,8 @@ export interface EndsOptions extends Pick<EndScenarioChoice, 'design' | 'rwsem' 
   /** End it at every `stride`-th step, the first being `offset`. Default 1 and 0: at every step. */
   readonly stride?: number
   readonly offset?: number
+  /** Changes of the kernel's source, for tests that want to see one found. */
+  readonly patches?: readonly SourcePatch[]
 }
 
 export interface EndsResult {
@@ -65,7 +68,7 @@ export interface EndsResult {
 
 /** Throws SteppingRefused where the kernel cannot be stepped. */
 export async function checkEnds(options: EndsOptions): Promise<EndsResult> {
-  const make = await loadScenario()
+  const make = await loadScenario(options.patches ?? [])
   const possible = outcomes(make({ ...options, ordered: false }))
   const driver = new EndDriver(make({ ...options }), possible)
   const { stride = 1, offset = 0, victim, ordered } = options
@@ -88,24 +91,32 @@ export async function checkEnds(options: EndsOptions): Promise<EndsResult> {
 
 type Make = (choice: EndScenarioChoice) => EndScenarioRun
 
+/** That of the kernel as it is. */
 let scenario: Promise<Make> | null = null
 
-function loadScenario(): Promise<Make> {
-  scenario ??= (async () => {
-    const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js'
-    memory.clear()
-    const { href } = new URL(`./end-scenario${extension}`, import.meta.url)
-    const program = await loadStepped(href, { patches: [], trace: false, probes: [] })
-    setSites(program.sites)
-    const make = program.exports['default'] as (choice: EndScenarioChoice) => unknown
-    return (choice) => {
-      memory.clear()
-      setProbes(null)
-      setForbidden(null)
-      return alone(make(choice)) as EndScenarioRun
-    }
-  })()
+function loadScenario(patches: readonly SourcePatch[]): Promise<Make> {
+  if (patches.length > 0) {
+    // The other is loaded anew when it is wanted: there is one memory, and it belongs to what was loaded last.
+    scenario = null
+    return load(patches)
+  }
+  scenario ??= load(patches)
   return scenario
+}
+
+async function load(patches: readonly SourcePatch[]): Promise<Make> {
+  const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js'
+  memory.clear()
+  const { href } = new URL(`./end-scenario${extension}`, import.meta.url)
+  const program = await loadStepped(href, { patches, trace: false, probes: [] })
+  setSites(program.sites)
+  const make = program.exports['default'] as (choice: EndScenarioChoice) => unknown
+  return (choice) => {
+    memory.clear()
+    setProbes(null)
+    setForbidden(null)
+    return alone(make(choice)) as EndScenarioRun
+  }
 }
 
 /** Remembers how everything is now. Returns what sets it back. */
