@@ -74,6 +74,8 @@ export interface Host {
   truncateFile(file: number, pages: number, lastBytes: number): number
   /** Nobody refers to the file any more: it is freed next. */
   forgetFile(file: number): void
+  /** Whether this is asked from within code that is not the host's own, and works for it in one of these methods. */
+  isCalledOut(): boolean
 }
 
 export class Cpu extends LockedHeap {
@@ -91,8 +93,6 @@ export class Cpu extends LockedHeap {
    * it does harm.
    */
   entered = false
-  /** Set by the host while code that is not its own is at work for it: it might use the machine. */
-  calledOut = false
   /** False while this CPU must not answer interrupts. */
   interruptsEnabled = true
   /** The CPUs that this one has called and that have not been seen to answer, a bit each. */
@@ -174,7 +174,7 @@ export function endWork(cpu: Cpu): void {
  */
 function endTornStay(cpu: Cpu): void {
   throwIfCpuLost(cpu)
-  if (cpu.calledOut)
+  if (cpu.host !== null && cpu.host.isCalledOut())
     throw new KernelReentryError('the memory of a machine is used by what the kernel itself has called')
   if (cpu.heap[cpu.base + PerCpu.atWork] !== 0) {
     declareCpuLost(cpu.heap, cpu.id)
