@@ -62,7 +62,7 @@ test('one that is cut off in calls and faults costs the machine at most, and the
   outcomes("for (;;) { space.writeUint32(base, 1); space.madvise(base, 4096, 'dontneed') }")
 })
 
-/** Long enough for a script of one call to come to its sleep, in milliseconds; it is cut off there however long it is. */
+/** Long enough for a script of one call to come to its sleep, in milliseconds, which has no end of its own. */
 const IN_ITS_SLEEP = 100
 
 /** Has the script cut off while it sleeps in the kernel, which must not end before. */
