@@ -226,6 +226,8 @@ class EndScheduler extends Scheduler {
   readonly #random: Random
   #steps = 0
   #rescues = 0
+  /** The victim does nothing any more, or is about to be ended. */
+  #victimIsOver = false
   /** Steps that the bystander does before the victim begins. */
   #headStart = 0
 
@@ -260,6 +262,9 @@ class EndScheduler extends Scheduler {
         if (this.#letGoOn(victim)) return VICTIM
       }
     }
+    // What time the victim has used up is not the others'.
+    if (!this.#victimIsOver) this.#rescues = 0
+    this.#victimIsOver = true
     const alive = ordered && !this.#plan.hasEnded() ? [VICTIM] : []
     const chosen = this.#ready([...this.#inOrder(), ...alive])
     if (chosen >= 0) return chosen
