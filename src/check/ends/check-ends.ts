@@ -251,7 +251,7 @@ class EndScheduler extends Scheduler {
     const { step, ordered, order } = this.#plan
     if (this.#headStart-- > 0 && this.#threads[BYSTANDER]!.state === READY) return BYSTANDER
     const victim = this.#threads[VICTIM]!
-    if (this.victimSteps < step) {
+    if (this.victimSteps < step && !this.#victimIsOver) {
       if (order === 'called' && this.victimSteps > 0 && this.#threads[BYSTANDER]!.state === READY)
         return BYSTANDER
       if (victim.state === READY) return this.#ready([VICTIM, BYSTANDER])
