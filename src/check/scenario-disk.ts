@@ -108,6 +108,10 @@ export class ScenarioDisk implements Host {
   }
 
   forgetFile(): void {}
+
+  isCalledOut(): boolean {
+    return false
+  }
 }
 
 function sizeOf(inode: number): number {

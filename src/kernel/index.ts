@@ -1,7 +1,9 @@
 // The kernel as the rest of the project sees it. Nothing outside imports deeper.
 
 export * from './boot.ts'
+export { callFunctionMany } from './machine/calls.ts'
 export {
+  CALL_FLUSH_TLB,
   CPUS_MAX,
   CPU_CLAIMED,
   CPU_ENTRY,

@@ -5,6 +5,7 @@
  * The model is not the replay: it tells what the page cache must have held when the program was recorded, how much
  * memory a replay needs, and, for a fault that does not occur in the replay, which of the known reasons applies.
  */
+import { CacheOrder } from './cache-order.ts'
 import { TraceError } from './errors.ts'
 import type { RecordedImage, RecordedSeat } from './import.ts'
 import { PAGE_SIZE, type Mapping, type RangeSet } from './layout.ts'
@@ -50,7 +51,6 @@ import {
 import { FAULT_PROTECTION, FAULT_WRITE } from './recorded-space.ts'
 import { Relocation, RelocationError } from './relocation.ts'
 import {
-  CacheOrder,
   MemoryUse,
   PAGE_ABSENT,
   PAGE_AROUND,
@@ -314,7 +314,7 @@ class Planner {
       )
     }
     this.#order = new OrderAnalysis(dealThreads(source.seats, workers), workers)
-    this.#cache = new CacheOrder(this.#order)
+    this.#cache = new CacheOrder(this.#order, source.records)
     this.#spaces = source.images.map(() => undefined)
     this.#stackGrowth = source.images.map(() => 0)
     this.#streams = Array.from({ length: workers }, () => store.createStream())

@@ -125,7 +125,8 @@ port.on('message', (message: ToReplayWorker) => {
       name,
       message: text,
       stack: stack ?? text,
-      outOfMemory: error instanceof OutOfMemory,
+      // Calls of the program that fail are counted; what comes here is a space that could not be set up, or a fault.
+      outOfMemory: error instanceof MemoryError && error.errno === 'ENOMEM',
     })
   }
 })

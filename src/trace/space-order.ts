@@ -13,8 +13,7 @@
  * - a fork concerns every page and every call: what was there before is copied and loses its write permission; - an
  * address space is destroyed after everything that was done in it. Calls beside each other do not concern each other,
  * as every placement is given; and advice that changes nothing about pages (do not fork, do not dump …) does not
- * concern faults. Address spaces concern each other by fork, and by the page cache: the fault that first asks for a
- * page comes after all faults that were near it and did not find it.
+ * concern faults. Address spaces concern each other by fork, and by the page cache: see cache-order.ts.
  */
 import { IntervalMap } from './interval-map.ts'
 import type { OrderAnalysis } from './order.ts'
@@ -98,59 +97,6 @@ export class MemoryUse {
   countSpaces(change: number): void {
     this.#spaces += change
     if (this.#spaces > this.peakSpaces) this.peakSpaces = this.#spaces
-  }
-}
-
-/** The order of faults on files, over all address spaces. */
-export class CacheOrder {
-  readonly #order: OrderAnalysis
-  /**
-   * Of each page of each file, workers and operation numbers in turn: until a fault asks for it, the last operation of
-   * each worker that may have mapped it around a neighbour; then that first fault.
-   */
-  readonly #files = new Map<number, Map<number, { readonly operations: number[]; isAsked: boolean }>>()
-
-  constructor(order: OrderAnalysis) {
-    this.#order = order
-  }
-
-  /** The operation under way faults on a page. If it was not in memory, those before did not map it. */
-  fault(file: number, page: number): void {
-    const pages = this.#pagesOf(file)
-    const known = pages.get(page)
-    if (known === undefined) {
-      pages.set(page, { operations: [], isAsked: true })
-      return
-    }
-    const { operations, isAsked } = known
-    for (let i = 0; i < operations.length; i += 2) this.#order.after(operations[i]!, operations[i + 1]!)
-    if (isAsked) return
-    operations.length = 0
-    operations.push(this.#order.worker, this.#order.number)
-    known.isAsked = true
-  }
-
-  /** The operation under way maps a page around a neighbour, if it is in memory. */
-  near(file: number, page: number): void {
-    const pages = this.#pagesOf(file)
-    const known = pages.get(page)
-    const { worker, number } = this.#order
-    if (known === undefined) {
-      pages.set(page, { operations: [worker, number], isAsked: false })
-      return
-    }
-    const { operations, isAsked } = known
-    if (isAsked) return
-    let at = 0
-    while (at < operations.length && operations[at] !== worker) at += 2
-    operations[at] = worker
-    operations[at + 1] = number
-  }
-
-  #pagesOf(file: number): Map<number, { readonly operations: number[]; isAsked: boolean }> {
-    let pages = this.#files.get(file)
-    if (pages === undefined) this.#files.set(file, (pages = new Map()))
-    return pages
   }
 }
 

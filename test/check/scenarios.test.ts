@@ -19,6 +19,8 @@ const complete = new Set([
   'zero-page-cow-munmap classic xadd',
   'split-merge-fault classic xadd',
   'munmap-mmap classic xadd',
+  'answer-halting',
+  'called-outside',
   'interrupt-deadlock',
   'cow-access',
   'protected-dontneed',

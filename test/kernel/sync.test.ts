@@ -14,7 +14,8 @@ import {
   rcuReadUnlock,
   slabInUse,
 } from '../../src/kernel/index.ts'
-import { callFunctionMany, CALL_FLUSH_TLB } from '../../src/kernel/machine/cpu.ts'
+import { callFunctionMany } from '../../src/kernel/machine/calls.ts'
+import { CALL_FLUSH_TLB } from '../../src/kernel/machine/cpu.ts'
 import { Header, heapAlloc } from '../../src/kernel/machine/header.ts'
 import { CACHE_VMA } from '../../src/kernel/mm/caches.ts'
 import { slabAlloc, slabFree } from '../../src/kernel/mm/slab.ts'

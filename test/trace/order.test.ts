@@ -466,6 +466,30 @@ describe('files of several processes', () => {
     })
   })
 
+  test('faults on a page that was mapped around and then written, and near it, keep their order', async () => {
+    const data = (pid: number): string =>
+      `PERF_RECORD_MMAP2 ${pid}/${pid}: [0x400000(0x40000) @ 0 fe:00 7 0]: rw-p program`
+    const text = new TraceText()
+      .exec(1, [data(1)])
+      .mmap(1, 1, A, 0x1000)
+      .newTask(1, 1, 2, CLONE_FORK)
+      .exec(2, [data(2)])
+      .fault(1, 1, 0x403000, 4)
+      .fault(2, 2, 0x402000, 4)
+      .fault(1, 1, 0x405000, 7)
+      .fault(2, 2, 0x413000, 4)
+      .fault(1, 1, 0x424000, 4)
+    // 2.1 and 2.2: the copy of the memory is left, exec.
+    await orders(text, {
+      before: [
+        // Both had page 5 mapped around, so that neither met the other there; and the writer had it locked.
+        ['1.3', '2.3'],
+        ['2.3', '1.4'],
+      ],
+      free: [['2.4', '1.5']],
+    })
+  })
+
   test('pages that nothing was mapped around concern nobody else', async () => {
     const text = forked().fault(1, 1, 0x403000, 4).fault(2, 2, 0x413000, 4).fault(1, 1, 0x423000, 4)
     await orders(text, {

@@ -60,6 +60,8 @@ export class HostFiles implements Host {
   /** A device and an inode, as the heap has them. */
   readonly #identity = new BigInt64Array(2)
   readonly #identityWords = new Int32Array(this.#identity.buffer)
+  /** An operation of the storage has begun, and has not ended as operations do. */
+  #calledOut = false
   #turns = 0
   #lookedAt = 0
 
@@ -136,6 +138,12 @@ export class HostFiles implements Host {
     })
   }
 
+  isCalledOut(): boolean {
+    // Where the host cuts a script off, nothing is told that the operation is over.
+    if (this.#calledOut && !isStorageCalled()) this.#calledOut = false
+    return this.#calledOut
+  }
+
   #close(file: number): void {
     const open = this.#open.get(file)
     if (open === undefined) return
@@ -149,16 +157,17 @@ export class HostFiles implements Host {
 
   /** The machine is refused to the operation as it is to all that runs inside: it may come in the middle of a call. */
   #attempt(operation: () => number): number {
-    const { entered, calledOut } = this.#task
+    const { entered } = this.#task
+    const calledOut = this.#calledOut
     this.#task.entered = true
-    this.#task.calledOut = true
+    this.#calledOut = true
     try {
-      return operation()
+      return callStorage(operation)
     } catch (error) {
       return -errnoOf(storageErrorName(error))
     } finally {
       this.#task.entered = entered
-      this.#task.calledOut = calledOut
+      this.#calledOut = calledOut
     }
   }
 
@@ -313,6 +322,30 @@ export class HostFiles implements Host {
     }
     return views
   }
+}
+
+function callStorage(operation: () => number): number {
+  return operation()
+}
+
+/** Whether a call of {@link callStorage} is on the stack. */
+function isStorageCalled(): boolean {
+  const { prepareStackTrace, stackTraceLimit } = Error
+  let found = false
+  Error.stackTraceLimit = Infinity
+  Error.prepareStackTrace = (_error, sites) => {
+    found = sites.some(
+      (site) => site.getFileName() === import.meta.url && site.getFunctionName() === callStorage.name,
+    )
+  }
+  try {
+    // It is made when it is asked for.
+    void new Error().stack
+  } finally {
+    Error.prepareStackTrace = prepareStackTrace
+    Error.stackTraceLimit = stackTraceLimit
+  }
+  return found
 }
 
 /** By what a file is known to other machines. */

@@ -350,7 +350,7 @@ export class Machine {
    */
   detach(options: { readonly discard?: boolean } = {}): void {
     assureRoomForSteps()
-    if (this.task.calledOut) throw new KernelReentryError('a storage must not detach its thread')
+    if (this.files.isCalledOut()) throw new KernelReentryError('a storage must not detach its thread')
     const { discard = false } = readOptions(options, 'detach options', detachChecks)
     if (this.#detached) return
     const lost = this.#cpus.isLost

@@ -11,6 +11,7 @@ import {
   FINISHED,
   READY,
   Scheduler,
+  type SourcePatch,
   Thread,
   alone,
   loadStepped,
@@ -36,8 +37,11 @@ const RESCUES_MAX = 3000
 /** So many steps the call of the bystander has at most. */
 const HEAD_START_MAX = 150
 
-/** How the others are chosen: who goes first, or by chance. */
-export type Order = 'bystander' | 'undertaker' | number
+/**
+ * How the others are chosen: who goes first, or by chance. 'called' is 'bystander', who goes as far as it can once the
+ * victim is inside the kernel: it then waits for an answer of the victim, which is ended while it gives it.
+ */
+export type Order = 'bystander' | 'undertaker' | 'called' | number
 
 export interface EndsOptions extends Pick<EndScenarioChoice, 'design' | 'rwsem' | 'victim' | 'ordered'> {
   /** The orders to try at each step; a number is the seed of one by chance. */
@@ -45,6 +49,8 @@ export interface EndsOptions extends Pick<EndScenarioChoice, 'design' | 'rwsem' 
   /** End it at every `stride`-th step, the first being `offset`. Default 1 and 0: at every step. */
   readonly stride?: number
   readonly offset?: number
+  /** Changes of the kernel's source, for tests that want to see one found. */
+  readonly patches?: readonly SourcePatch[]
 }
 
 export interface EndsResult {
@@ -62,7 +68,7 @@ export interface EndsResult {
 
 /** Throws SteppingRefused where the kernel cannot be stepped. */
 export async function checkEnds(options: EndsOptions): Promise<EndsResult> {
-  const make = await loadScenario()
+  const make = await loadScenario(options.patches ?? [])
   const possible = outcomes(make({ ...options, ordered: false }))
   const driver = new EndDriver(make({ ...options }), possible)
   const { stride = 1, offset = 0, victim, ordered } = options
@@ -85,24 +91,32 @@ export async function checkEnds(options: EndsOptions): Promise<EndsResult> {
 
 type Make = (choice: EndScenarioChoice) => EndScenarioRun
 
+/** That of the kernel as it is. */
 let scenario: Promise<Make> | null = null
 
-function loadScenario(): Promise<Make> {
-  scenario ??= (async () => {
-    const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js'
-    memory.clear()
-    const { href } = new URL(`./end-scenario${extension}`, import.meta.url)
-    const program = await loadStepped(href, { patches: [], trace: false, probes: [] })
-    setSites(program.sites)
-    const make = program.exports['default'] as (choice: EndScenarioChoice) => unknown
-    return (choice) => {
-      memory.clear()
-      setProbes(null)
-      setForbidden(null)
-      return alone(make(choice)) as EndScenarioRun
-    }
-  })()
+function loadScenario(patches: readonly SourcePatch[]): Promise<Make> {
+  if (patches.length > 0) {
+    // The other is loaded anew when it is wanted: there is one memory, and it belongs to what was loaded last.
+    scenario = null
+    return load(patches)
+  }
+  scenario ??= load(patches)
   return scenario
+}
+
+async function load(patches: readonly SourcePatch[]): Promise<Make> {
+  const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js'
+  memory.clear()
+  const { href } = new URL(`./end-scenario${extension}`, import.meta.url)
+  const program = await loadStepped(href, { patches, trace: false, probes: [] })
+  setSites(program.sites)
+  const make = program.exports['default'] as (choice: EndScenarioChoice) => unknown
+  return (choice) => {
+    memory.clear()
+    setProbes(null)
+    setForbidden(null)
+    return alone(make(choice)) as EndScenarioRun
+  }
 }
 
 /** Remembers how everything is now. Returns what sets it back. */
@@ -212,6 +226,8 @@ class EndScheduler extends Scheduler {
   readonly #random: Random
   #steps = 0
   #rescues = 0
+  /** The victim does nothing any more, or is about to be ended. */
+  #victimIsOver = false
   /** Steps that the bystander does before the victim begins. */
   #headStart = 0
 
@@ -232,10 +248,12 @@ class EndScheduler extends Scheduler {
   }
 
   #next(): number {
-    const { step, ordered } = this.#plan
+    const { step, ordered, order } = this.#plan
     if (this.#headStart-- > 0 && this.#threads[BYSTANDER]!.state === READY) return BYSTANDER
     const victim = this.#threads[VICTIM]!
-    if (this.victimSteps < step) {
+    if (this.victimSteps < step && !this.#victimIsOver) {
+      if (order === 'called' && this.victimSteps > 0 && this.#threads[BYSTANDER]!.state === READY)
+        return BYSTANDER
       if (victim.state === READY) return this.#ready([VICTIM, BYSTANDER])
       // It waits for somebody, or has nothing to do any more: then it is ended here.
       if (victim.state !== FINISHED) {
@@ -244,6 +262,9 @@ class EndScheduler extends Scheduler {
         if (this.#letGoOn(victim)) return VICTIM
       }
     }
+    // What time the victim has used up is not the others'.
+    if (!this.#victimIsOver) this.#rescues = 0
+    this.#victimIsOver = true
     const alive = ordered && !this.#plan.hasEnded() ? [VICTIM] : []
     const chosen = this.#ready([...this.#inOrder(), ...alive])
     if (chosen >= 0) return chosen
@@ -253,7 +274,7 @@ class EndScheduler extends Scheduler {
   /** The threads that are not to end, in the order in which they are asked. */
   #inOrder(): number[] {
     const { order } = this.#plan
-    if (order === 'bystander') return [BYSTANDER, UNDERTAKER]
+    if (order === 'bystander' || order === 'called') return [BYSTANDER, UNDERTAKER]
     if (order === 'undertaker') return [UNDERTAKER, BYSTANDER]
     return this.#random.below(2) === 0 ? [BYSTANDER, UNDERTAKER] : [UNDERTAKER, BYSTANDER]
   }

@@ -27,6 +27,8 @@ const otherPage = page + 0x40
 const movedPage = page + 0x60
 
 const FRAMES = 240
+/** In so many turns of loops that wait, time passes. */
+const TURNS = 16
 
 /** Every call that there is, and every kind of access. */
 export const victims: Readonly<Record<string, Operation>> = {
@@ -105,6 +107,9 @@ export default function endScenario(choice: EndScenarioChoice): EndScenarioRun {
   const [victimTask] = machine.tasks
   const dead = new Task(0, heap, victimTask!.memory, victimTask!.design)
   dead.host = machine.disk
+  // Who waits without sleeping finds out by that, in the end, that the machine is lost.
+  let turns = 0
+  machine.disk.waitsLong = () => ++turns % TURNS === 0
   const cpus = machine.tasks.map((task) => new ScenarioCpu(machine, task, machine.mm))
   setUp(cpus)
   const victim = victims[choice.victim]!
@@ -146,6 +151,7 @@ export default function endScenario(choice: EndScenarioChoice): EndScenarioRun {
       tearDown(machine)
     },
     reset() {
+      turns = 0
       ;(machine.tasks as Task[])[0] = victimTask!
     },
   }

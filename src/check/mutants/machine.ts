@@ -4,6 +4,7 @@ import type { SourcePatch } from '../../backends/stepped/index.ts'
 import { type Mutant, patch } from './mutant.ts'
 
 const cpu = 'machine/cpu.ts'
+const calls = 'machine/calls.ts'
 const access = 'mm/access.ts'
 
 /** An interrupt arrives between the translation of an atomic addition and its data. */
@@ -21,7 +22,7 @@ export const machineMutants: readonly Mutant[] = [
     patches: [
       patch(
         cpu,
-        'Atomics.and(cpu.heap, cpu.base, ~CPU_FLUSH)\n    flushTlb(cpu)',
+        'flushTlb(cpu)\n    Atomics.and(cpu.heap, cpu.base, ~CPU_FLUSH)',
         'Atomics.and(cpu.heap, cpu.base, ~CPU_FLUSH)',
       ),
     ],
@@ -71,25 +72,9 @@ export const machineMutants: readonly Mutant[] = [
     scenario: 'fault-munmap',
     patches: [
       patch(
-        cpu,
-        [
-          '    if ((Atomics.and(heap, mailbox, ~bit) & bit) === 0) return true',
-          '    Atomics.sub(heap, base + PerCpu.callPending, 1)',
-        ].join('\n'),
-        '    return true',
-      ),
-    ],
-  },
-  {
-    name: 'call-taken-back-twice',
-    guard: 'a call that was answered meanwhile is not taken back',
-    race: null,
-    scenario: 'stale-access',
-    patches: [
-      patch(
-        cpu,
-        'if ((Atomics.and(heap, mailbox, ~bit) & bit) === 0) return true',
-        'Atomics.and(heap, mailbox, ~bit)',
+        calls,
+        'may stay away for ever: the call is taken back.\n    Atomics.and(heap, mailbox, ~bit)',
+        'may stay away for ever.\n    return true',
       ),
     ],
   },
@@ -113,7 +98,7 @@ export const machineMutants: readonly Mutant[] = [
     scenario: 'stale-access',
     patches: [
       patch(
-        cpu,
+        calls,
         'if (Atomics.compareExchange(heap, targetBase, state, state | CPU_FLUSH) === state) return false\n      continue',
         'Atomics.or(heap, targetBase, CPU_FLUSH)\n      return false',
       ),
@@ -121,15 +106,15 @@ export const machineMutants: readonly Mutant[] = [
   },
   {
     name: 'interrupt-cleared-late',
-    guard: 'the interrupt is cleared before the mailbox is emptied',
+    guard: 'the interrupt is cleared before the mailbox is read',
     race: null,
     scenario: 'fault-munmap-table-interrupts',
     patches: [
       patch(cpu, '  Atomics.and(heap, base, ~CPU_INTERRUPT)\n  for', '  for'),
       patch(
         cpu,
-        '      answerCall(cpu, perCpuBase(heap, word * 32 + bit))\n    }\n  }\n',
-        '      answerCall(cpu, perCpuBase(heap, word * 32 + bit))\n    }\n  }\n  Atomics.and(heap, base, ~CPU_INTERRUPT)\n',
+        'Atomics.notify(heap, mailbox)\n    }\n  }\n',
+        'Atomics.notify(heap, mailbox)\n    }\n  }\n  Atomics.and(heap, base, ~CPU_INTERRUPT)\n',
       ),
     ],
   },
@@ -159,26 +144,42 @@ export const machineMutants: readonly Mutant[] = [
     patches: [
       patch(
         cpu,
-        '  if (callFunction === CALL_FLUSH_TLB) {',
-        '  if (Atomics.sub(heap, sender + PerCpu.callPending, 1) === 1)\n    Atomics.notify(heap, sender + PerCpu.callPending)\n  if (callFunction === CALL_FLUSH_TLB) {',
-      ),
-      patch(
-        cpu,
-        'run(cpu)\n  }\n  if (Atomics.sub(heap, sender + PerCpu.callPending, 1) === 1)\n    Atomics.notify(heap, sender + PerCpu.callPending)\n',
-        'run(cpu)\n  }\n',
+        '      doCall(cpu, sender)\n      Atomics.and(heap, mailbox, ~(1 << bit))\n',
+        '      Atomics.and(heap, mailbox, ~(1 << bit))\n      doCall(cpu, sender)\n',
       ),
     ],
+  },
+  {
+    name: 'answered-from-outside',
+    guard: 'a CPU answers nothing while it is outside: the caller takes the call back and makes its next',
+    race: null,
+    scenario: 'called-outside',
+    patches: [patch(cpu, 'const called = CPU_INSIDE | CPU_INTERRUPT', 'const called = CPU_INTERRUPT')],
+  },
+  {
+    name: 'cut-off-answer-not-given',
+    guard: 'calls in whose answer a stay was cut off are answered when the stay is ended',
+    race: null,
+    scenario: 'answer-cut-off',
+    patches: [patch(cpu, '  Atomics.or(cpu.heap, cpu.base, CPU_INTERRUPT)\n', '')],
   },
   {
     name: 'no-wait-for-answers',
     guard: 'who calls other CPUs waits until all have answered',
     race: null,
     scenario: 'stale-access',
+    patches: [patch(calls, '      waitForAnswer(cpu, word * 32 + bit)\n', '')],
+  },
+  {
+    name: 'answer-not-notified',
+    guard: 'who answers wakes the caller that halts',
+    race: null,
+    scenario: 'answer-halting',
     patches: [
       patch(
         cpu,
-        '  waitUntilZero(cpu, base + PerCpu.callPending)\n}\n\n/**\n * Has CPU',
-        '}\n\n/**\n * Has CPU',
+        'if (Atomics.load(heap, sender + PerCpu.haltedOn) === mailbox) Atomics.notify(heap, mailbox)',
+        '',
       ),
     ],
   },

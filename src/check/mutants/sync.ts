@@ -6,7 +6,7 @@ const spinlock = 'sync/spinlock.ts'
 const rwsem = 'sync/rwsem.ts'
 const rcu = 'sync/rcu.ts'
 const percpu = 'sync/percpu-rwsem.ts'
-const cpu = 'machine/cpu.ts'
+const sleep = 'machine/sleep.ts'
 
 export const syncMutants: readonly Mutant[] = [
   {
@@ -221,7 +221,7 @@ export const syncMutants: readonly Mutant[] = [
     scenario: 'rwsem-sleeping',
     patches: [
       patch(
-        cpu,
+        sleep,
         'if (Atomics.compareExchange(heap, word, TASK_POLLING, TASK_SLEEPING) === TASK_POLLING)\n    waitForHost(cpu, word)',
         'Atomics.store(heap, word, TASK_SLEEPING)\n  waitForHost(cpu, word)',
       ),
@@ -234,7 +234,7 @@ export const syncMutants: readonly Mutant[] = [
     scenario: 'rwsem-sleeping',
     patches: [
       patch(
-        cpu,
+        sleep,
         'if (Atomics.exchange(cpu.heap, word, TASK_RUNNING) === TASK_SLEEPING) Atomics.notify(cpu.heap, word, 1)',
         'Atomics.exchange(cpu.heap, word, TASK_RUNNING)',
       ),

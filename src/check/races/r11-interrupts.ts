@@ -16,7 +16,7 @@ export const interruptDeadlock: Race = {
       published: true,
       fails: 'deadlock',
       message: /every thread that is left waits/,
-      shows: /ptl|cpu\d\.(callPending|mailbox|state)|pte\[/,
+      shows: /ptl|cpu\d\.(mailbox|state)|pte\[/,
     },
   ],
   holds: [

@@ -18,7 +18,7 @@ export const tryLoop: Race = {
       mutant: 'try-lock-in-a-loop',
       fails: 'deadlock',
       message: /every thread that is left waits/,
-      shows: /ptl|cpu\d\.(callPending|mailbox|state)|pte\[/,
+      shows: /ptl|cpu\d\.(mailbox|state)|pte\[/,
     },
   ],
   holds: [{ scenario: 'interrupt-deadlock', design: 'dufour-2019', complete: true }],

@@ -16,7 +16,7 @@ export const lockFreed: Race = {
       mutant: 'window-left-before-the-lock',
       fails: 'race',
       message: /use after free/,
-      shows: /^(pteTable|p[um]d\[|mm\.mmapSeq|cpu\d\.(mailbox|callPending))/,
+      shows: /^(pteTable|p[um]d\[|mm\.mmapSeq|cpu\d\.mailbox)/,
     },
   ],
   holds: [{ scenario: 'fault-munmap-table-interrupts', design: 'lespinasse-2021', complete: false }],

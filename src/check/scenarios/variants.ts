@@ -5,9 +5,9 @@ import type { SourcePatch } from '../../backends/stepped/index.ts'
 
 /** CPUs that sleep do not look for a while first, and sleep until they are woken. */
 const sleepAtOnce: readonly SourcePatch[] = [
-  { file: 'machine/cpu.ts', find: 'const SLEEP_POLLS = 200', replace: 'const SLEEP_POLLS = 0' },
+  { file: 'machine/sleep.ts', find: 'const SLEEP_POLLS = 200', replace: 'const SLEEP_POLLS = 0' },
   {
-    file: 'machine/cpu.ts',
+    file: 'machine/sleep.ts',
     find: 'Atomics.wait(cpu.heap, word, TASK_SLEEPING, SLEEP_CHECK_MS)',
     replace: 'Atomics.wait(cpu.heap, word, TASK_SLEEPING)',
   },
@@ -30,7 +30,7 @@ const haltAtOnce: readonly SourcePatch[] = [
 /** Who waits for a page sleeps until it is woken: on the real machine it looks again after a moment. */
 const sleepForGood: readonly SourcePatch[] = [
   {
-    file: 'machine/cpu.ts',
+    file: 'machine/sleep.ts',
     find: 'Atomics.wait(cpu.heap, word, value, SLEEP_CHECK_MS)',
     replace: 'Atomics.wait(cpu.heap, word, value)',
   },
@@ -40,6 +40,7 @@ const sleepForGood: readonly SourcePatch[] = [
 export const scenarioPatches: Readonly<Record<string, readonly SourcePatch[]>> = {
   'page-lock': sleepForGood,
   'spinlock-halting': haltAtOnce,
+  'answer-halting': haltAtOnce,
   'rwsem-sleeping': haltAtOnce,
   // Who waits for a grace period is woken by nobody, so that halting must end by itself.
   'percpu-rwsem': sleepAtOnce,

@@ -4,7 +4,7 @@
 // user or sleeps. Both edges are one atomic operation on its state word, which also brings news from other CPUs:
 //
 //   bit 0  INSIDE     set on entry, cleared on exit
-//   bit 1  INTERRUPT  another CPU has put a call into the mailbox and waits for the answer
+//   bit 1  INTERRUPT  another CPU has put a call into the mailbox and waits until it is taken out
 //   bit 2  FLUSH      while this CPU was outside, a translation was withdrawn: flush the TLB on entry
 //   bit 3  STOP       entering is refused: a CPU was lost, or this one's thread is about to be ended
 //   bit 4  CLAIMED    it is outside, and another CPU is at work on what it keeps for itself: entering waits
@@ -15,7 +15,7 @@
 // that waits, and when it enables interrupts. RCU needs no more than the same word, see sync/rcu.ts.
 
 import { CpuLostError, KernelReentryError, bugOn } from './errors.ts'
-import { HEAP_MAGIC, Header } from './header.ts'
+import { Header } from './header.ts'
 import type { PhysicalMemory } from './frames.ts'
 import { LockedHeap, type LockedInstructions } from './locked.ts'
 import { PER_CPU_WORDS, PerCpu } from './per-cpu.ts'
@@ -35,7 +35,7 @@ const TLB_ENTRIES = 2048
 const WALK_CACHE_ENTRIES = 64
 
 /** How long a sleeper waits before it looks whether the machine still stands, in milliseconds. */
-const SLEEP_CHECK_MS = 100
+export const SLEEP_CHECK_MS = 100
 /**
  * How long a halted CPU that may be interrupted waits at most, in milliseconds: a wake-up by an interrupt can be
  * missed.
@@ -74,6 +74,8 @@ export interface Host {
   truncateFile(file: number, pages: number, lastBytes: number): number
   /** Nobody refers to the file any more: it is freed next. */
   forgetFile(file: number): void
+  /** Whether this is asked from within code that is not the host's own, and works for it in one of these methods. */
+  isCalledOut(): boolean
 }
 
 export class Cpu extends LockedHeap {
@@ -91,10 +93,10 @@ export class Cpu extends LockedHeap {
    * it does harm.
    */
   entered = false
-  /** Set by the host while code that is not its own is at work for it: it might use the machine. */
-  calledOut = false
   /** False while this CPU must not answer interrupts. */
   interruptsEnabled = true
+  /** The CPUs that this one has called and that have not been seen to answer, a bit each. */
+  readonly called = new Int32Array(CPU_MASK_WORDS)
   /** Depth of RCU read-side critical sections. */
   rcuNesting = 0
   /** The state words of all CPUs when the grace period in progress began; null before the first. */
@@ -172,14 +174,23 @@ export function endWork(cpu: Cpu): void {
  */
 function endTornStay(cpu: Cpu): void {
   throwIfCpuLost(cpu)
-  if (cpu.calledOut)
+  if (cpu.host !== null && cpu.host.isCalledOut())
     throw new KernelReentryError('the memory of a machine is used by what the kernel itself has called')
   if (cpu.heap[cpu.base + PerCpu.atWork] !== 0) {
     declareCpuLost(cpu.heap, cpu.id)
     throwIfCpuLost(cpu)
   }
   cpu.interruptsEnabled = true
-  if ((Atomics.load(cpu.heap, cpu.base) & CPU_INSIDE) !== 0) kernelExit(cpu)
+  if ((Atomics.load(cpu.heap, cpu.base) & CPU_INSIDE) !== 0) exitTornStay(cpu)
+}
+
+/**
+ * Leaves the kernel for a stay that was broken off at a point that nobody knows, perhaps while it answered calls: those
+ * that are still in the mailbox are answered anew.
+ */
+export function exitTornStay(cpu: Cpu): void {
+  Atomics.or(cpu.heap, cpu.base, CPU_INTERRUPT)
+  kernelExit(cpu)
 }
 
 function kernelEnterSlow(cpu: Cpu, before: number): void {
@@ -193,8 +204,9 @@ function kernelEnterSlow(cpu: Cpu, before: number): void {
   }
   if ((before & CPU_CLAIMED) !== 0) waitForClaimant(cpu)
   if ((before & CPU_FLUSH) !== 0) {
-    Atomics.and(cpu.heap, cpu.base, ~CPU_FLUSH)
+    // In this order, should the host cut the script off in between.
     flushTlb(cpu)
+    Atomics.and(cpu.heap, cpu.base, ~CPU_FLUSH)
   }
   if ((before & CPU_INTERRUPT) !== 0) serviceInterrupts(cpu)
 }
@@ -282,13 +294,17 @@ export function pollInterrupts(cpu: Cpu): void {
   if (cpu.interruptsEnabled && isInterruptPending(cpu)) serviceInterrupts(cpu)
 }
 
-/** Another CPU has called on this one, and waits for the answer. */
+/**
+ * Another CPU has called on this one, and waits for the answer. Not while this CPU is outside, as where it waits for a
+ * grace period: the caller takes such a call back and goes on to its next, another CPU may have claimed this one.
+ */
 export function isInterruptPending(cpu: Cpu): boolean {
-  return (Atomics.load(cpu.heap, cpu.base) & CPU_INTERRUPT) !== 0
+  const called = CPU_INSIDE | CPU_INTERRUPT
+  return (Atomics.load(cpu.heap, cpu.base) & called) === called
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
-// Calls to other CPUs: smp_call_function_many()
+// Answering the calls of other CPUs, see calls.ts
 
 export const CALL_NOTHING = 0
 export const CALL_FLUSH_TLB = 1
@@ -307,96 +323,28 @@ export function defineCall<C extends Cpu>(callFunction: number, run: (cpu: C) =>
 /** `tlb_single_page_flush_ceiling`: above it, the whole TLB is flushed. */
 const FLUSH_PAGES_MAX = 33
 
-/**
- * Has every CPU whose bit is set in the `CPU_MASK_WORDS` words at `mask`, except this one, do `callFunction`, and
- * waits until each has answered. CPUs that are outside are not waited for: they flush when they enter. Interrupts
- * must be enabled, or two CPUs that call each other would wait for ever.
- */
-export function callFunctionMany(
-  cpu: Cpu,
-  mask: number,
-  callFunction: number,
-  root: number,
-  start: number,
-  end: number,
-): void {
-  bugOn(!cpu.interruptsEnabled, 'a call to other CPUs with interrupts disabled')
-  const { heap, base } = cpu
-  heap[base + PerCpu.callFunction] = callFunction
-  heap[base + PerCpu.callRoot] = root
-  heap[base + PerCpu.callStart] = start
-  heap[base + PerCpu.callEnd] = end
-  for (let word = 0; word * 32 < cpu.cpuCount; word++) {
-    let bits = Atomics.load(heap, mask + word)
-    while (bits !== 0) {
-      const bit = 31 - Math.clz32(bits & -bits)
-      bits &= bits - 1
-      const target = word * 32 + bit
-      if (target !== cpu.id) sendCall(cpu, target)
-    }
-  }
-  waitUntilZero(cpu, base + PerCpu.callPending)
-}
-
-/**
- * Has CPU `target` do `callFunction` if it is inside, and waits until it has. Returns false when it is outside; it then
- * flushes when it enters. Interrupts must be enabled.
- */
-export function callFunctionSingle(cpu: Cpu, target: number, callFunction: number): boolean {
-  bugOn(!cpu.interruptsEnabled, 'a call to another CPU with interrupts disabled')
-  cpu.heap[cpu.base + PerCpu.callFunction] = callFunction
-  const called = sendCall(cpu, target)
-  waitUntilZero(cpu, cpu.base + PerCpu.callPending)
-  return called
-}
-
-/** Returns whether the target is inside and will answer. If not, it flushes when it enters. */
-function sendCall(cpu: Cpu, target: number): boolean {
-  const { heap, base } = cpu
-  const targetBase = perCpuBase(heap, target)
-  const mailbox = targetBase + PerCpu.mailbox + (cpu.id >> 5)
-  const bit = 1 << (cpu.id & 31)
-  for (;;) {
-    const state = Atomics.load(heap, targetBase)
-    if ((state & CPU_INSIDE) === 0) {
-      if (Atomics.compareExchange(heap, targetBase, state, state | CPU_FLUSH) === state) return false
-      continue
-    }
-    Atomics.add(heap, base + PerCpu.callPending, 1)
-    Atomics.or(heap, mailbox, bit)
-    const before = Atomics.or(heap, targetBase, CPU_INTERRUPT)
-    if ((before & CPU_INSIDE) !== 0) {
-      const haltedOn = Atomics.load(heap, targetBase + PerCpu.haltedOn)
-      if (haltedOn !== 0) Atomics.notify(heap, haltedOn)
-      return true
-    }
-    // It left before it could see the interrupt, and may stay away for ever. Take the call back, unless it has just
-    // returned and taken it out itself.
-    if ((Atomics.and(heap, mailbox, ~bit) & bit) === 0) return true
-    Atomics.sub(heap, base + PerCpu.callPending, 1)
-  }
-}
-
 function serviceInterrupts(cpu: Cpu): void {
   if (!cpu.interruptsEnabled) return
   const { heap, base } = cpu
-  // A call that is taken out of the mailbox has to be answered.
-  const work = heap[base + PerCpu.atWork]
-  beginWork(cpu)
   Atomics.and(heap, base, ~CPU_INTERRUPT)
   for (let word = 0; word * 32 < cpu.cpuCount; word++) {
-    let bits = Atomics.exchange(heap, base + PerCpu.mailbox + word, 0)
+    const mailbox = base + PerCpu.mailbox + word
+    let bits = Atomics.load(heap, mailbox)
     while (bits !== 0) {
       const bit = 31 - Math.clz32(bits & -bits)
       bits &= bits - 1
-      answerCall(cpu, perCpuBase(heap, word * 32 + bit))
+      const sender = perCpuBase(heap, word * 32 + bit)
+      doCall(cpu, sender)
+      Atomics.and(heap, mailbox, ~(1 << bit))
+      // Should this thread die before it has notified, the halt ends by itself.
+      if (Atomics.load(heap, sender + PerCpu.haltedOn) === mailbox) Atomics.notify(heap, mailbox)
     }
   }
-  heap[base + PerCpu.atWork] = work
 }
 
-function answerCall(cpu: Cpu, sender: number): void {
-  const { heap } = cpu
+/** Does what `sender` calls for. */
+function doCall(cpu: Cpu, sender: number): void {
+  const { heap, base } = cpu
   const callFunction = heap[sender + PerCpu.callFunction]
   if (callFunction === CALL_FLUSH_TLB) {
     flushTlbRange(
@@ -405,12 +353,15 @@ function answerCall(cpu: Cpu, sender: number): void {
       heap[sender + PerCpu.callStart],
       heap[sender + PerCpu.callEnd],
     )
-  } else {
-    const run = calls[callFunction] as ((cpu: Cpu) => void) | null | undefined
-    if (run !== null && run !== undefined) run(cpu)
+    return
   }
-  if (Atomics.sub(heap, sender + PerCpu.callPending, 1) === 1)
-    Atomics.notify(heap, sender + PerCpu.callPending)
+  const run = calls[callFunction] as ((cpu: Cpu) => void) | null | undefined
+  if (run === null || run === undefined) return
+  // Unlike a flush, it may take locks.
+  const work = heap[base + PerCpu.atWork]
+  beginWork(cpu)
+  run(cpu)
+  heap[base + PerCpu.atWork] = work
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -477,90 +428,6 @@ export function cpuWait(cpu: Cpu, word: number, value: number, spins: number): v
   if (timedOut && spins % SLEEP_CHECK_MS === 0) cpu.host?.stillWaiting()
 }
 
-function waitUntilZero(cpu: Cpu, word: number): void {
-  for (let spins = 0; ; spins++) {
-    const value = Atomics.load(cpu.heap, word)
-    if (value === 0) return
-    cpuWait(cpu, word, value, spins)
-  }
-}
-
-// A sleeping thread waits for one word of its own CPU, which the waker sets to 0. The other values tell the waker
-// whether it has to call the host: for a moment the sleeper only polls, as the halt polling of hypervisors does,
-// since being put to sleep and woken by the host takes far longer than most locks are held.
-const TASK_RUNNING = 0
-const TASK_POLLING = 1
-const TASK_SLEEPING = 2
-const SLEEP_POLLS = 200
-
-/** Says that this CPU is about to sleep on `word`. Whoever sees it from now on may wake it. */
-export function prepareToSleep(cpu: Cpu, word: number): void {
-  Atomics.store(cpu.heap, word, TASK_POLLING)
-}
-
-/**
- * Sleeps until somebody wakes `word`: the thread leaves the CPU, which is a quiescent state and needs no interrupts.
- * It is marked as asleep meanwhile: should it die there, what it waits for may still be given to it.
- */
-export function sleepUntilWoken(cpu: Cpu, word: number): void {
-  const { heap } = cpu
-  leaveForHost(cpu)
-  let polls = 0
-  while (polls < SLEEP_POLLS && Atomics.load(heap, word) !== TASK_RUNNING) {
-    Atomics.pause()
-    polls++
-  }
-  if (Atomics.compareExchange(heap, word, TASK_POLLING, TASK_SLEEPING) === TASK_POLLING)
-    waitForHost(cpu, word)
-  returnFromHost(cpu)
-}
-
-/**
- * Sleeps until `heap[word]` may have changed from `value`. Whoever changes it has to notify.
- */
-export function sleepWhile(cpu: Cpu, word: number, value: number): void {
-  leaveForHost(cpu)
-  const timedOut = Atomics.wait(cpu.heap, word, value, SLEEP_CHECK_MS) === 'timed-out'
-  if (timedOut) cpu.host?.stillWaiting()
-  returnFromHost(cpu)
-  if (timedOut) throwIfCpuLost(cpu)
-}
-
-/** `schedule_timeout_uninterruptible`: sleeps so long. */
-export function sleepFor(cpu: Cpu, milliseconds: number): void {
-  leaveForHost(cpu)
-  Atomics.wait(cpu.heap, Header.magic, HEAP_MAGIC, milliseconds)
-  returnFromHost(cpu)
-}
-
-/** `io_schedule`: until {@link returnFromHost} this CPU is outside, with work undone, as the host works for it. */
-export function leaveForHost(cpu: Cpu): void {
-  bugOn(cpu.rcuNesting !== 0, 'sleeping inside an RCU read-side critical section')
-  bugOn(!cpu.interruptsEnabled, 'sleeping with interrupts disabled')
-  Atomics.store(cpu.heap, cpu.base + PerCpu.asleep, 1)
-  kernelExit(cpu)
-  // It is still the same stay: a second one would find its work half done.
-  cpu.entered = true
-}
-
-export function returnFromHost(cpu: Cpu): void {
-  cpu.entered = false
-  kernelEnter(cpu)
-  Atomics.store(cpu.heap, cpu.base + PerCpu.asleep, 0)
-}
-
-function waitForHost(cpu: Cpu, word: number): void {
-  while (Atomics.load(cpu.heap, word) === TASK_SLEEPING) {
-    if (Atomics.wait(cpu.heap, word, TASK_SLEEPING, SLEEP_CHECK_MS) === 'timed-out') cpu.host?.stillWaiting()
-    throwIfCpuLost(cpu)
-  }
-}
-
-/** Wakes the CPU that sleeps, or is about to sleep, on `word`. It may be gone as soon as this has happened. */
-export function wakeUp(cpu: Cpu, word: number): void {
-  if (Atomics.exchange(cpu.heap, word, TASK_RUNNING) === TASK_SLEEPING) Atomics.notify(cpu.heap, word, 1)
-}
-
 /** Throws CpuLostError when a thread has died inside the kernel. */
 export function throwIfCpuLost(cpu: Cpu): void {
   const lost = Atomics.load(cpu.heap, Header.lostCpu)
@@ -577,7 +444,6 @@ export function declareCpuLost(heap: Int32Array, lost: number): void {
     Atomics.or(heap, base, CPU_STOP)
     Atomics.notify(heap, base + PerCpu.waiterTask)
     Atomics.notify(heap, base + PerCpu.rcuwaitTask)
-    Atomics.notify(heap, base + PerCpu.callPending)
     const haltedOn = Atomics.load(heap, base + PerCpu.haltedOn)
     if (haltedOn !== 0) Atomics.notify(heap, haltedOn)
   }

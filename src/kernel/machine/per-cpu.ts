@@ -28,7 +28,7 @@ export const PerCpu = layout('cpu', SLABS + SLAB_CACHES * SLAB_CPU_WORDS, {
    * others only when its thread is dead.
    */
   atWork: 21,
-  /** Bits of the CPUs that have called a function on this one. Written by all. */
+  /** Bits of the CPUs that wait until this one has done what they call it for. Written by all. */
   mailbox: 24,
   /** The host's names for the attached thread: of the runtime, and of the operating system (0 when unknown). */
   hostThread: 18,
@@ -37,15 +37,11 @@ export const PerCpu = layout('cpu', SLABS + SLAB_CACHES * SLAB_CPU_WORDS, {
   hostParent: 22,
   hostGrandparent: 23,
 
-  /**
-   * The call that this CPU makes on others: function, arguments, and the answers that are outstanding (written by
-   * all).
-   */
+  /** The call that this CPU makes on others: function and arguments. */
   callFunction: 32,
   callRoot: 33,
   callStart: 34,
   callEnd: 35,
-  callPending: 36,
 
   /** What the attached thread has open, linked: see mm/open-file.ts. */
   openFiles: 40,

@@ -1,6 +1,6 @@
 // Reading and writing of what the host keeps: a CPU is outside the kernel until the host has done it.
 
-import { leaveForHost, returnFromHost } from '../machine/cpu.ts'
+import { leaveForHost, returnFromHost } from '../machine/sleep.ts'
 import { Header } from '../machine/header.ts'
 import { noteWritten } from '../machine/sectors.ts'
 import { PAGE_SIZE } from '../machine/frames.ts'

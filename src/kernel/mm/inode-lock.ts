@@ -1,7 +1,7 @@
 // The lock of a file against changes of its size (`i_rwsem`, taken for writing): a mutex whose waiters sleep, since its
 // holder waits for the host. It is taken before every lock but no other one of its kind.
 
-import { sleepWhile } from '../machine/cpu.ts'
+import { sleepWhile } from '../machine/sleep.ts'
 import { File } from './file.ts'
 import type { Task } from './task.ts'
 

@@ -5,7 +5,8 @@
 // (MMU_GATHER_RCU_TABLE_FREE), or after an interrupt to every CPU, which a walker with interrupts disabled does not
 // answer.
 
-import { CALL_FLUSH_TLB, CALL_NOTHING, callFunctionMany, flushTlbRange } from '../machine/cpu.ts'
+import { callFunctionMany } from '../machine/calls.ts'
+import { CALL_FLUSH_TLB, CALL_NOTHING, flushTlbRange } from '../machine/cpu.ts'
 import { PageTable } from '../machine/pte.ts'
 import { RCU_FREE_PAGE_TABLE, callRcu } from '../sync/rcu.ts'
 import { Mm } from './mm.ts'

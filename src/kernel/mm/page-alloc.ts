@@ -4,15 +4,8 @@
 // is what limited both the speculative fault and the xadd rwsem in 2010 once the mmap lock was out of the way. It is
 // taken with interrupts disabled, since another CPU that finds the zone empty has this one give back its list.
 
-import {
-  CALL_DRAIN_PCP,
-  callFunctionSingle,
-  claimCpu,
-  cpuRelax,
-  defineCall,
-  perCpuBase,
-  releaseClaim,
-} from '../machine/cpu.ts'
+import { callFunctionSingle } from '../machine/calls.ts'
+import { CALL_DRAIN_PCP, claimCpu, cpuRelax, defineCall, perCpuBase, releaseClaim } from '../machine/cpu.ts'
 import { Header, PAGE_STRUCT_WORDS, ZONE_WORDS } from '../machine/header.ts'
 import { layout } from '../machine/layout.ts'
 import { PCP_CAPACITY, PerCpu } from '../machine/per-cpu.ts'

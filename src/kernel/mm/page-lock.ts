@@ -5,7 +5,7 @@
 // finds every mapping. It sleeps, for as long as the host reads or writes. Locks of several pages are taken in the
 // order of their place in one file; everywhere else a second one is only tried.
 
-import { sleepWhile } from '../machine/cpu.ts'
+import { sleepWhile } from '../machine/sleep.ts'
 import { PG_LOCKED, PG_WAITERS, Page, pageStruct } from './page.ts'
 import type { Task } from './task.ts'
 

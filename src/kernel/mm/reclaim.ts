@@ -12,16 +12,16 @@
 // (flush_tlb_batched_pending, 3ea277194daa); here nobody meets an entry whose old translation may still be used by a
 // CPU that does not hold the mmap lock. See docs/memory.md for who relies on it.
 
+import { callFunctionMany } from '../machine/calls.ts'
 import {
   CALL_FLUSH_TLB,
-  callFunctionMany,
   disableInterrupts,
   enableInterrupts,
   flushTlb,
   isInKernel,
   perCpuBase,
-  sleepFor,
 } from '../machine/cpu.ts'
+import { sleepFor } from '../machine/sleep.ts'
 import { Header } from '../machine/header.ts'
 import {
   PMD_SHIFT,

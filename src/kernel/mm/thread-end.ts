@@ -15,7 +15,7 @@ import {
   callEnter,
   callExit,
   declareCpuLost,
-  kernelExit,
+  exitTornStay,
 } from '../machine/cpu.ts'
 import { Header } from '../machine/header.ts'
 import { PerCpu } from '../machine/per-cpu.ts'
@@ -69,8 +69,7 @@ export function buryCpu(dead: Task): boolean {
   const state = Atomics.and(heap, base, ~CPU_STOP)
   if ((state & CPU_INSIDE) !== 0) {
     dead.entered = true
-    // Whoever has called on it waits for its answer.
-    kernelExit(dead)
+    exitTornStay(dead)
   }
   releaseCpu(dead)
   return true

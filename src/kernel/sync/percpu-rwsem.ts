@@ -11,7 +11,8 @@
 // spares writers that come in crowds theirs. So nothing is left behind that a destroyer would have to wait for (race
 // R19).
 
-import { type Cpu, prepareToSleep, sleepUntilWoken } from '../machine/cpu.ts'
+import { type Cpu } from '../machine/cpu.ts'
+import { prepareToSleep, sleepUntilWoken } from '../machine/sleep.ts'
 import { bugOn } from '../machine/errors.ts'
 import { CACHE_LINE_WORDS, layout } from '../machine/layout.ts'
 import { PerCpu } from '../machine/per-cpu.ts'

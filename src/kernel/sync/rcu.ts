@@ -15,13 +15,12 @@ import {
   cpuWait,
   kernelEnter,
   kernelExit,
-  leaveForHost,
   perCpuBase,
-  returnFromHost,
 } from '../machine/cpu.ts'
 import { bug, bugOn } from '../machine/errors.ts'
 import { layout } from '../machine/layout.ts'
 import { PerCpu } from '../machine/per-cpu.ts'
+import { leaveForHost, returnFromHost } from '../machine/sleep.ts'
 import { spinLock, spinUnlock } from './spinlock.ts'
 
 /** `struct rcu_head`: two words in every object that is freed through RCU. */

@@ -4,7 +4,8 @@
 // looks at the condition after it has written the word, so that one of them sees the other. A wake-up may come late and
 // meet the CPU in its next wait: therefore the condition is looked at again after each.
 
-import { type Cpu, prepareToSleep, sleepUntilWoken, wakeUp } from '../machine/cpu.ts'
+import { type Cpu } from '../machine/cpu.ts'
+import { prepareToSleep, sleepUntilWoken, wakeUp } from '../machine/sleep.ts'
 import { PerCpu } from '../machine/per-cpu.ts'
 
 /** Sleeps until `heap[word]` is `value`. `waiter` is the word that names who waits; there is one at a time. */

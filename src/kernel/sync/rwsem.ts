@@ -10,7 +10,8 @@
 //
 // Both are fair: who comes while somebody queues, queues. A waiter sleeps until a releaser hands it the lock.
 
-import { type Cpu, prepareToSleep, sleepUntilWoken, wakeUp } from '../machine/cpu.ts'
+import { type Cpu } from '../machine/cpu.ts'
+import { prepareToSleep, sleepUntilWoken, wakeUp } from '../machine/sleep.ts'
 import { bugOn } from '../machine/errors.ts'
 import { Header } from '../machine/header.ts'
 import { layout } from '../machine/layout.ts'

@@ -1,0 +1,103 @@
+// Calls to other CPUs: smp_call_function_many().
+//
+// A CPU makes one call at a time, and its bit in the mailbox of another says that it waits for that one. The other does
+// what it is called for and then clears the bit, in one atomic operation, which is the answer. So whatever is not
+// answered stands in the mailbox: should the thread die in between, another does the same again in its place, since the
+// TLB of the dead is nobody's.
+//
+// A caller that finds the other outside clears the bit itself. The other may have come back and be at work on the call:
+// then its clearing comes late, but never for another call than this one. The caller makes its next call when it has
+// seen its bit cleared by the other, who clears once for each time that it has read, or has seen the other outside,
+// where it answers nothing. And what was done for this call is good for the same call put in anew: its arguments are
+// the same, and what is to be flushed was withdrawn before.
+
+import { CPU_FLUSH, CPU_INSIDE, CPU_INTERRUPT, type Cpu, cpuWait, perCpuBase } from './cpu.ts'
+import { bugOn } from './errors.ts'
+import { PerCpu } from './per-cpu.ts'
+
+/**
+ * Has every CPU whose bit is set in the `CPU_MASK_WORDS` words at `mask`, except this one, do `callFunction`, and
+ * waits until each has answered. CPUs that are outside are not waited for: they flush when they enter. Interrupts
+ * must be enabled, or two CPUs that call each other would wait for ever.
+ */
+export function callFunctionMany(
+  cpu: Cpu,
+  mask: number,
+  callFunction: number,
+  root: number,
+  start: number,
+  end: number,
+): void {
+  bugOn(!cpu.interruptsEnabled, 'a call to other CPUs with interrupts disabled')
+  const { heap, base } = cpu
+  heap[base + PerCpu.callFunction] = callFunction
+  heap[base + PerCpu.callRoot] = root
+  heap[base + PerCpu.callStart] = start
+  heap[base + PerCpu.callEnd] = end
+  for (let word = 0; word * 32 < cpu.cpuCount; word++) {
+    let bits = Atomics.load(heap, mask + word)
+    let called = 0
+    while (bits !== 0) {
+      const bit = 31 - Math.clz32(bits & -bits)
+      bits &= bits - 1
+      const target = word * 32 + bit
+      if (target !== cpu.id && sendCall(cpu, target)) called |= 1 << bit
+    }
+    cpu.called[word] = called
+  }
+  for (let word = 0; word * 32 < cpu.cpuCount; word++) {
+    let bits = cpu.called[word]
+    while (bits !== 0) {
+      const bit = 31 - Math.clz32(bits & -bits)
+      bits &= bits - 1
+      waitForAnswer(cpu, word * 32 + bit)
+    }
+  }
+}
+
+/**
+ * Has CPU `target` do `callFunction` if it is inside, and waits until it has. Returns false when it is outside; it then
+ * flushes when it enters. Interrupts must be enabled.
+ */
+export function callFunctionSingle(cpu: Cpu, target: number, callFunction: number): boolean {
+  bugOn(!cpu.interruptsEnabled, 'a call to another CPU with interrupts disabled')
+  cpu.heap[cpu.base + PerCpu.callFunction] = callFunction
+  if (!sendCall(cpu, target)) return false
+  waitForAnswer(cpu, target)
+  return true
+}
+
+/** Returns whether the target is inside and will answer. If not, it flushes when it enters. */
+function sendCall(cpu: Cpu, target: number): boolean {
+  const { heap } = cpu
+  const targetBase = perCpuBase(heap, target)
+  const mailbox = targetBase + PerCpu.mailbox + (cpu.id >> 5)
+  const bit = 1 << (cpu.id & 31)
+  for (;;) {
+    const state = Atomics.load(heap, targetBase)
+    if ((state & CPU_INSIDE) === 0) {
+      if (Atomics.compareExchange(heap, targetBase, state, state | CPU_FLUSH) === state) return false
+      continue
+    }
+    Atomics.or(heap, mailbox, bit)
+    const before = Atomics.or(heap, targetBase, CPU_INTERRUPT)
+    if ((before & CPU_INSIDE) !== 0) {
+      const haltedOn = Atomics.load(heap, targetBase + PerCpu.haltedOn)
+      if (haltedOn !== 0) Atomics.notify(heap, haltedOn)
+      return true
+    }
+    // It left before it could see the interrupt, and may stay away for ever: the call is taken back.
+    Atomics.and(heap, mailbox, ~bit)
+  }
+}
+
+function waitForAnswer(cpu: Cpu, target: number): void {
+  const { heap } = cpu
+  const mailbox = perCpuBase(heap, target) + PerCpu.mailbox + (cpu.id >> 5)
+  const bit = 1 << (cpu.id & 31)
+  for (let spins = 0; ; spins++) {
+    const value = Atomics.load(heap, mailbox)
+    if ((value & bit) === 0) return
+    cpuWait(cpu, mailbox, value, spins)
+  }
+}
