@@ -8,6 +8,7 @@ import { after, describe, test } from 'node:test'
 import { Worker } from 'node:worker_threads'
 import { type AddressSpace, type DiskFile, Machine, type MachineOptions } from '../../src/index.ts'
 import type { FilesData } from './files-worker.ts'
+import { everySecond } from '../extent.ts'
 import { configurations, inUse, PAGE } from './support.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'faultline-files-'))
@@ -101,8 +102,9 @@ async function untilReady(control: Int32Array, threads: number): Promise<void> {
   }
 }
 
-for (const configuration of configurations) {
+for (const [row, configuration] of configurations.entries()) {
   describe(`files and threads: ${configuration.design}, ${configuration.rwsem}`, () => {
+    const test = everySecond(row)
     test('each thread finds its own words in a file larger than memory [mmapstress01]', async () => {
       await withFile({ ...configuration, memory: '256KiB' }, 128, async ({ file, path, start }) => {
         const answers = await start('ownWords', 4, 500)

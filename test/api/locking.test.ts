@@ -311,6 +311,24 @@ describe('locked memory', () => {
     failsWith('EINVAL', () => space.madvise(at(10), PAGE, 'dontneed'))
   })
 
+  everywhere(
+    'mprotect brings in what becomes writable, each part apart, and nothing that could be written before',
+    (space, machine) => {
+      space.mmap(3 * PAGE, { address: at(0), fixed: true, protection: 'none', locked: true })
+      space.mprotect(at(1), PAGE, 'rw')
+      // Both sides share the page in the middle now, until one of them writes to it.
+      const child = space.fork()
+      space.mprotect(at(0), 3 * PAGE, 'rw')
+      const faultsOf = (page: number): number => {
+        const before = machine.counters()['pgfault']!
+        space.writeUint8(at(page), 1)
+        return machine.counters()['pgfault']! - before
+      }
+      assert.deepEqual([0, 1, 2].map(faultsOf), [0, 1, 0])
+      child.destroy()
+    },
+  )
+
   everywhere('that becomes writable gets its own pages at once', (space, machine) => {
     mapAt(space, 0, 2, { protection: 'r' })
     space.mlock(at(0), 2 * PAGE)

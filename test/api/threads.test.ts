@@ -6,6 +6,7 @@ import { describe, test } from 'node:test'
 import { type AddressSpace, CpuLostError, Machine, type MemoryFile } from '../../src/index.ts'
 import { Random } from '../reference/random.ts'
 import { ARENA, at, type Configuration, configurations, designNames, mapAt, PAGE } from './support.ts'
+import { everySecond, extent } from '../extent.ts'
 import {
   finish,
   makeControl,
@@ -18,8 +19,9 @@ import {
   within,
 } from './thread-support.ts'
 
-for (const configuration of configurations) {
+for (const [row, configuration] of configurations.entries()) {
   describe(`threads: ${configuration.design}, ${configuration.rwsem}`, () => {
+    const test = everySecond(row)
     test('a thread that attaches by handle sees the same memory, and each thread has a CPU of its own', async () => {
       await withThreads(configuration, async (space) => {
         mapAt(space, 0, 1)
@@ -260,7 +262,7 @@ describe('threads come and go', () => {
   })
 
   /** FAULTLINE_VICTIMS=500: for as long as one likes; `npm run faults` ends threads too. */
-  const victims = Number(process.env['FAULTLINE_VICTIMS'] ?? 2)
+  const victims = Number(process.env['FAULTLINE_VICTIMS'] ?? extent(1, 2))
   for (const configuration of configurations) {
     test(`a thread terminated at any moment: ${configuration.design}, ${configuration.rwsem}`, async () => {
       await outliveVictims(configuration, victims, Random.derive(7, victims))

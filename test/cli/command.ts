@@ -1,7 +1,10 @@
 // Runs the command as a user does: as a process of its own.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
 import { command } from '../built.ts'
+
+const together = fileURLToPath(new URL('together.mjs', import.meta.url))
 
 export interface Outcome {
   readonly code: number | null
@@ -10,11 +13,22 @@ export interface Outcome {
 }
 
 /** Runs `faultline` with arguments, and with what is to be on its standard input. */
-export async function faultline(
-  values: readonly string[],
-  input: string | Uint8Array = '',
-): Promise<Outcome> {
-  const child = spawn(process.execPath, [command, ...values], { env: { ...process.env, NO_COLOR: '1' } })
+export function faultline(values: readonly string[], input: string | Uint8Array = ''): Promise<Outcome> {
+  return run([command, ...values], input)
+}
+
+/** What comes of many calls that are refused, in one process: to start one for each takes most of their time. */
+export async function refusals(calls: readonly (readonly string[])[]): Promise<Outcome[]> {
+  const { code, stdout, stderr } = await run([together, command], JSON.stringify(calls))
+  if (code !== 0) throw new Error(`the calls ended with ${code}: ${stderr}`)
+  const outcomes = JSON.parse(stdout) as Outcome[]
+  if (outcomes.length !== calls.length)
+    throw new Error(`${outcomes.length} of ${calls.length} calls came to an end`)
+  return outcomes
+}
+
+async function run(values: readonly string[], input: string | Uint8Array): Promise<Outcome> {
+  const child = spawn(process.execPath, values, { env: { ...process.env, NO_COLOR: '1' } })
   let stdout = ''
   let stderr = ''
   child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text))

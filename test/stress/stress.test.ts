@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { designs } from '../../src/index.ts'
-import { isWhole } from '../extent.ts'
+import { extent, isWhole } from '../extent.ts'
 import { configVariants, counterProblem, runStress } from './stress.ts'
 
 const seed = Number(process.env['STRESS_SEED'] ?? Math.floor(Math.random() * 2 ** 31))
@@ -22,7 +22,7 @@ for (const [index, { name }] of designs.entries()) {
         config,
         threads,
         seed,
-        seconds: 0.5,
+        seconds: extent(0.25, 0.5),
         steps: 1200,
       })
       assert.ok(report.rounds >= 1)

@@ -27,7 +27,7 @@ import { mmPopulate } from './populate.ts'
 import { vmGetPageProt } from './pte-flags.ts'
 import { TASK_SIZE } from './mm.ts'
 import { finishCall } from './task-work.ts'
-import type { Task } from './task.ts'
+import { type Task, WRITABLE_RANGES_MAX } from './task.ts'
 import { findVma } from './vma-tree.ts'
 import {
   VMA_PROTECT,
@@ -53,13 +53,14 @@ export function mprotect(cpu: Task, mm: number, start: number, end: number, acce
   if (start > end) return -EINVAL
   if (end > TASK_SIZE) return -ENOMEM
   mmapWriteLock(cpu, mm)
-  cpu.populateStart = 0
-  cpu.populateEnd = 0
+  cpu.writableCount = 0
   const result = mprotectLocked(cpu, mm, start, end, access)
-  const { populateStart, populateEnd } = cpu
   mmapWriteUnlock(cpu, mm)
   // Locked pages that can be written now get copies of their own, lest the first write has to wait for one.
-  mmPopulate(cpu, mm, populateStart, populateEnd, true, VM_LOCKED)
+  for (let range = 0; range < cpu.writableCount; range++) {
+    const { writableRanges } = cpu
+    mmPopulate(cpu, mm, writableRanges[2 * range], writableRanges[2 * range + 1], true, VM_LOCKED)
+  }
   finishCall(cpu)
   return result
 }
@@ -116,12 +117,27 @@ function mprotectFixup(
   vmStatAccount(cpu, mm, newFlags, pages)
   const wasFixed = (oldFlags & (VM_WRITE | VM_SHARED | VM_LOCKED)) === VM_LOCKED
   if (wasFixed && (newFlags & VM_WRITE) !== 0) {
-    if (cpu.populateStart === cpu.populateEnd) cpu.populateStart = start
-    cpu.populateEnd = end
+    noteWritable(cpu, start, end)
     // Linux brings them in already here, so that what follows finds an anon_vma, and joins accordingly.
     if ((newFlags & VM_LOCKONFAULT) === 0) anonVmaPrepare(cpu, target)
   }
   return 0
+}
+
+/**
+ * Notes that the pages [start, end) are to be brought in. Where there are too many parts, the last reaches over what
+ * lies between: what could be written before is copied there too, sooner than its first write would.
+ */
+function noteWritable(cpu: Task, start: number, end: number): void {
+  const { writableRanges, writableCount } = cpu
+  const last = 2 * writableCount - 1
+  if (writableCount === WRITABLE_RANGES_MAX || (writableCount > 0 && writableRanges[last] === start)) {
+    writableRanges[last] = end
+    return
+  }
+  writableRanges[last + 1] = start
+  writableRanges[last + 2] = end
+  cpu.writableCount++
 }
 
 /** Whether the pages count against what may be committed: once they did, they do until nothing can be in them. */

@@ -18,6 +18,8 @@ export const READAHEAD_PAGES = 32
 export const CLOCK_PAGES = 64
 /** Frames that a teardown collects before it flushes and frees them. */
 export const GATHER_FRAMES_MAX = 4096
+/** Of the pages that one mprotect makes writable: so many parts apart from each other are told apart. */
+export const WRITABLE_RANGES_MAX = 64
 
 export class Task extends Cpu {
   readonly design: Design
@@ -72,6 +74,9 @@ export class Task extends Cpu {
   populateStart = 0
   populateEnd = 0
   populates = false
+  /** Result of mprotectLocked(): where locked pages can be written now, as pairs of the first page and the end. */
+  readonly writableRanges = new Int32Array(2 * WRITABLE_RANGES_MAX)
+  writableCount = 0
 
   // A teardown in progress (mm/mmu_gather.c).
   readonly gatherFrames = new Int32Array(GATHER_FRAMES_MAX)
