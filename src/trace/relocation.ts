@@ -15,8 +15,8 @@ const UNITS = [2 ** 30, 2 ** 21] as const
 
 export class RelocationError extends Error {
   readonly bytes: number
-  constructor(bytes: number) {
-    super(`the mappings touch ${bytes} bytes of addresses, which do not fit in ${MACHINE_ADDRESSES}`)
+  constructor(bytes: number, addresses: number) {
+    super(`the mappings touch ${bytes} bytes of addresses, which do not fit in ${addresses}`)
     this.name = 'RelocationError'
     this.bytes = bytes
   }
@@ -54,13 +54,18 @@ export class Relocation {
   /**
    * @param extents everything that is ever mapped, as [start, end) in order
    * @param points addresses that operations name; asked for only if not everything fits
+   * @param addresses how many the machine has: some gigabytes at least
    * @throws RelocationError
    */
-  static create(extents: readonly (readonly [number, number])[], points: () => Iterable<number>): Relocation {
+  static create(
+    extents: readonly (readonly [number, number])[],
+    points: () => Iterable<number>,
+    addresses: number = MACHINE_ADDRESSES,
+  ): Relocation {
     let least = 0
     for (const unit of UNITS) {
       // The last unit stays free, so that an end is never the first address that does not exist.
-      const room = MACHINE_ADDRESSES / unit - 2
+      const room = addresses / unit - 2
       const runs = runsOf(extents, unit)
       least = runs.reduce((sum, [first, behind]) => sum + behind - first, 0)
       if (least <= room) return new Relocation(runs, unit, room)
@@ -69,7 +74,7 @@ export class Relocation {
       if (least <= room) return new Relocation(kept, unit, room)
       least *= unit
     }
-    throw new RelocationError(least)
+    throw new RelocationError(least, addresses)
   }
 
   /** Where an address goes. One that was left out goes to the beginning of what follows. */

@@ -73,13 +73,7 @@ describe('the page on adding a design', () => {
   })
 
   // All scenarios would take a minute: each loads the kernel anew.
-  for (const scenario of [
-    'fault-munmap',
-    'fault-munmap-table',
-    'fault-mprotect',
-    'munmap-mmap',
-    'fault-stack-growth',
-  ]) {
+  for (const scenario of ['fault-munmap', 'munmap-mmap', 'fault-stack-growth']) {
     it(`shows one that holds in ${scenario}, as far as a moment goes`, async () => {
       const { code, stdout } = await faultline(
         'check',
@@ -87,7 +81,7 @@ describe('the page on adding a design', () => {
         '--design',
         name,
         '--seconds',
-        '1',
+        '0.5',
         '--json',
       )
       const {

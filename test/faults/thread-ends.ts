@@ -96,7 +96,7 @@ function workOn(space: AddressSpace, base: number): string {
 
 /** At one step in so many of each call, or at every one where `scale` is 50 or more. */
 async function endStepped(ordered: boolean, scale: number): Promise<string> {
-  const stride = scale <= 1 ? 120 : Math.max(1, Math.floor(50 / scale))
+  const stride = scale <= 1 ? 240 : Math.max(1, Math.floor(50 / scale))
   const orders = ['bystander', 'undertaker', 'called', 1, 2, 3] as const
   const seen = new Set<string>()
   let lost = 0

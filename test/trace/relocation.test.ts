@@ -138,13 +138,17 @@ describe('programs that do not fit', () => {
   })
 
   test('too much is an error', () => {
-    const extents: [number, number][] = [[0, 100 * TERABYTE]]
-    assert.throws(
-      () =>
-        Relocation.create(extents, function* () {
-          for (let at = 0; at < 100 * TERABYTE; at += TWO_MEBIBYTES * 8) yield at
-        }),
-      RelocationError,
-    )
+    const extents: [number, number][] = [[0, TERABYTE]]
+    const create = (addresses: number): Relocation =>
+      Relocation.create(
+        extents,
+        function* () {
+          for (let at = 0; at < TERABYTE; at += TWO_MEBIBYTES * 8) yield at
+        },
+        addresses,
+      )
+    // An eighth of it is named.
+    assert.throws(() => create(TERABYTE / 9), RelocationError)
+    assert.equal(create(TERABYTE / 4).address(TERABYTE - TWO_MEBIBYTES * 8) % TWO_MEBIBYTES, 0)
   })
 })
