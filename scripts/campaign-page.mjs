@@ -42,13 +42,16 @@ writeFileSync(join(root, 'docs/campaign.md'), page)
 /** Of one scenario with one semaphore: under how many designs it is complete, and the bounds of the others. */
 function cellOf(designs) {
   if (designs.length === 0) return 'not explored'
-  const bad = designs.filter(({ verdict }) => verdict === 'fail').map(({ design }) => `**fails under ${design}**`)
+  const bad = designs
+    .filter(({ verdict }) => verdict === 'fail')
+    .map(({ design }) => `**fails under ${design}**`)
   const complete = designs.filter((each) => each.complete).length
   const bounds = Map.groupBy(
     designs.filter((each) => !each.complete && each.verdict !== 'fail').toSorted((a, b) => a.bound - b.bound),
     ({ bound }) => (bound < 0 ? '–' : String(bound)),
   )
   const parts = [...bounds].map(([bound, { length }]) => `bound ${bound}: ${length}`)
-  if (complete > 0) parts.unshift(complete === designs.length ? `complete (${complete})` : `complete: ${complete}`)
+  if (complete > 0)
+    parts.unshift(complete === designs.length ? `complete (${complete})` : `complete: ${complete}`)
   return [...bad, ...parts].join(', ')
 }
