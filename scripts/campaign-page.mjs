@@ -25,13 +25,18 @@ const count = (number) => number.toLocaleString('en-US')
 const failed = [...results.values()].filter(({ verdict }) => verdict === 'fail')
 const whole = [...results.values()].filter(({ complete }) => complete)
 
+const outcome = failed.length === 0 ? 'nothing failed' : `**${failed.length} failed**`
+const minutes = count(Math.round(sum('seconds') / 60))
+const intro = [
+  `What \`check --all --results FILE\` found, written by \`node scripts/campaign-page.mjs FILE\`. Of`,
+  `${count(results.size)} explorations (a scenario, a design, a semaphore) ${count(whole.length)} are complete: every`,
+  `interleaving. The others were explored with at most so many preemptions as the bound says, every interleaving of`,
+  `these; "–" where the time was too short even for those without. ${count(sum('executions'))} executions in ${minutes}`,
+  `minutes; ${outcome}. More time gives higher bounds (\`--seconds\`), and the file goes on where it was stopped.`,
+]
 const page = `# The campaign over all scenarios
 
-What \`check --all --results FILE\` found, written by \`node scripts/campaign-page.mjs FILE\`. Of ${count(results.size)} explorations
-(a scenario, a design, a semaphore) ${count(whole.length)} are complete: every interleaving. The others were explored with at most so many
-preemptions as the bound says, every interleaving of these; "–" where the time was too short even for those without. ${count(sum('executions'))}
-executions in ${count(Math.round(sum('seconds') / 60))} minutes; ${failed.length === 0 ? 'nothing failed' : `**${failed.length} failed**`}.
-More time gives higher bounds (\`--seconds\`), and the file goes on where it was stopped.
+${intro.join('\n')}
 
 | scenario | ${rwsems.join(' | ')} |
 |---|${rwsems.map(() => '---|').join('')}

@@ -26,7 +26,7 @@ import {
   memory,
   setWatching,
 } from '../backends/stepped/index.ts'
-import { letGoOn, noticeChanges, waitsForTime } from './passing-time.ts'
+import { letGoOn, longestWaiting, noticeChanges } from './passing-time.ts'
 import { RaceDetector, type RaceReport } from './data-races.ts'
 import {
   LAST_QUEUE,
@@ -264,13 +264,11 @@ export abstract class Execution extends Scheduler {
   /** Nothing can go on. Lets one go on for which time would pass; else it is the end, good or bad. */
   #rescue(event: number): number {
     if (this.threads.every((thread) => thread.state === FINISHED)) return this.#stop(COMPLETE)
-    for (const thread of this.threads) {
-      if (!waitsForTime(thread) || thread.rescues >= this.#limits.rescuesMax) continue
-      this.#letGoOn(thread)
-      this.#rescued[event] = 1
-      return 1 << thread.id
-    }
-    return this.#stop(DEADLOCK)
+    const thread = longestWaiting(this.threads)
+    if (thread === null || thread.rescues >= this.#limits.rescuesMax) return this.#stop(DEADLOCK)
+    this.#letGoOn(thread)
+    this.#rescued[event] = 1
+    return 1 << thread.id
   }
 
   #stop(status: number): number {

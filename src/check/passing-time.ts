@@ -14,6 +14,18 @@ export function waitsForTime(thread: Thread): boolean {
   return thread.state === SPINNING || (thread.state === WAITING && thread.timeout !== Infinity)
 }
 
+/**
+ * For whom time passes next where nothing else can happen: for whom it has passed least often, so that one who waits for
+ * another, and looks again and again, leaves that one its time. Null where nobody waits so.
+ */
+export function longestWaiting(threads: readonly Thread[]): Thread | null {
+  let found: Thread | null = null
+  for (const thread of threads) {
+    if (waitsForTime(thread) && (found === null || thread.rescues < found.rescues)) found = thread
+  }
+  return found
+}
+
 /** Time has passed for it: it looks again, or its timeout is over. */
 export function letGoOn(thread: Thread): void {
   thread.rescues++

@@ -1,8 +1,9 @@
 // The kernel as the rest of the project sees it. Nothing outside imports deeper.
 
 export * from './boot.ts'
-export { callFunctionMany } from './machine/calls.ts'
+export { callFunctionMany, callFunctionSingle } from './machine/calls.ts'
 export {
+  CALL_DRAIN_PCP,
   CALL_FLUSH_TLB,
   CPUS_MAX,
   CPU_CLAIMED,
@@ -16,6 +17,7 @@ export {
   callEnter,
   callExit,
   declareCpuLost,
+  defineCall,
   isInKernel,
   kernelEnter,
   kernelExit,

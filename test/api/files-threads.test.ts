@@ -104,8 +104,8 @@ async function untilReady(control: Int32Array, threads: number): Promise<void> {
 
 for (const [row, configuration] of configurations.entries()) {
   describe(`files and threads: ${configuration.design}, ${configuration.rwsem}`, () => {
-    const test = everySecond(row)
-    test('each thread finds its own words in a file larger than memory [mmapstress01]', async () => {
+    const it = everySecond(row)
+    it('each thread finds its own words in a file larger than memory [mmapstress01]', async () => {
       await withFile({ ...configuration, memory: '256KiB' }, 128, async ({ file, path, start }) => {
         const answers = await start('ownWords', 4, 500)
         assert.deepEqual(
@@ -121,7 +121,7 @@ for (const [row, configuration] of configurations.entries()) {
       })
     })
 
-    test('a file that is cut off under a mapping: bus errors, then zeros, and nothing else', async () => {
+    it('a file that is cut off under a mapping: bus errors, then zeros, and nothing else', async () => {
       await withFile(configuration, 16, async ({ space, file, path, address, control, start }) => {
         for (let page = 0; page < 8; page++) space.writeUint32(address + page * PAGE, page + 1)
         const running = start('watchTruncation', 2)

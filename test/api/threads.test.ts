@@ -21,8 +21,8 @@ import {
 
 for (const [row, configuration] of configurations.entries()) {
   describe(`threads: ${configuration.design}, ${configuration.rwsem}`, () => {
-    const test = everySecond(row)
-    test('a thread that attaches by handle sees the same memory, and each thread has a CPU of its own', async () => {
+    const it = everySecond(row)
+    it('a thread that attaches by handle sees the same memory, and each thread has a CPU of its own', async () => {
       await withThreads(configuration, async (space) => {
         mapAt(space, 0, 1)
         space.writeUint32(ARENA, 42)
@@ -45,7 +45,7 @@ for (const [row, configuration] of configurations.entries()) {
     })
 
     // The oracle is a count beside the mapping: what was stable around an access must be what the access met.
-    test('after munmap returns no thread reads the old page, after mmap returns each reads the new one [mtest06, mmap1]', async () => {
+    it('after munmap returns no thread reads the old page, after mmap returns each reads the new one [mtest06, mmap1]', async () => {
       await withThreads(configuration, async (space) => {
         const control = makeControl()
         const pages = 3
@@ -73,7 +73,7 @@ for (const [row, configuration] of configurations.entries()) {
       })
     })
 
-    test('two addresses that swap what they show are never both seen as before [mmap19]', async () => {
+    it('two addresses that swap what they show are never both seen as before [mmap19]', async () => {
       await withThreads(configuration, async (space, machine) => {
         const files = [1, 2].map((value) =>
           machine.createFile({ size: PAGE, contents: Uint8Array.of(value) }),
@@ -100,7 +100,7 @@ for (const [row, configuration] of configurations.entries()) {
       })
     })
 
-    test('after mprotect returns no thread writes through its old translation, and no write that succeeded is lost', async () => {
+    it('after mprotect returns no thread writes through its old translation, and no write that succeeded is lost', async () => {
       await withThreads(configuration, async (space) => {
         mapAt(space, 0, 3)
         const control = makeControl()
@@ -128,7 +128,7 @@ for (const [row, configuration] of configurations.entries()) {
       })
     })
 
-    test('writing a private copy while another thread gives it up never reaches the file [dirtyc0w]', async () => {
+    it('writing a private copy while another thread gives it up never reaches the file [dirtyc0w]', async () => {
       await withThreads(configuration, async (space, machine) => {
         const pages = 4
         const contents = new Uint8Array(pages * PAGE)
@@ -149,7 +149,7 @@ for (const [row, configuration] of configurations.entries()) {
       })
     })
 
-    test('threads that fault the same new pages at once each keep every word, and each page is had once [mtest05, mmstress]', async () => {
+    it('threads that fault the same new pages at once each keep every word, and each page is had once [mtest05, mmstress]', async () => {
       await withThreads(configuration, async (space) => {
         const pages = 16
         const rounds = 40

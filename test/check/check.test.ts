@@ -27,6 +27,23 @@ describe('checking a file', () => {
     assert.deepEqual([failure!.kind, failure!.steps, failure!.preemptions], ['error', 4, 1])
   })
 
+  for (const name of ['cloned-memory', 'sent-memory']) {
+    it(`knows memory that has several buffers: ${name}`, async () => {
+      const { failure } = await check(name)
+      assert.equal(failure!.message, 'Error: an update was lost')
+    })
+  }
+
+  it('refuses shared memory that changes unseen', async () => {
+    await assert.rejects(check('wasm-memory'), /wasm-memory\.ts:6: shared memory of WebAssembly/)
+    await assert.rejects(check('grown-memory'), /grown-memory\.ts:7: shared memory that grows/)
+  })
+
+  it('lets a thread wait for what the engine lets it wait for', async () => {
+    const { failure } = await check('byte-lock')
+    assert.match(failure!.message, /^TypeError: \[object Int8Array\] is not an int32 or BigInt64 typed array/)
+  })
+
   it('refuses more threads than it can tell apart', async () => {
     await assert.rejects(check('crowd'), /has 17 threads/)
   })

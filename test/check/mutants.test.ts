@@ -19,7 +19,7 @@ const EACH = extent(6, 1)
 /** What is redundant is explored that far here, and completely by `npm run check:mutants`. */
 const REDUNDANT_EXECUTIONS = 200
 /** Enough for every mutant to be found. */
-const EXECUTIONS_MAX = 60_000
+const EXECUTIONS_MAX = 400_000
 /** Nearly every mutant is found with so few, and far sooner. */
 const FEW_PREEMPTIONS = 2
 

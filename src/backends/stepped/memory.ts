@@ -113,6 +113,9 @@ class Memory {
   cells = 0
   #buffers = new Map<ArrayBufferLike, TrackedBuffer>()
   #order: TrackedBuffer[] = []
+  /** Buffers whose memory is that of one in `#order`, and how many are there from the beginning of each execution. */
+  readonly #aliases: ArrayBufferLike[] = []
+  #persistentAliases = 0
   /** Buffers that are there from the beginning of each execution, and their cells. */
   #persistentBuffers = 0
   readonly #changedBuffers: TrackedBuffer[] = []
@@ -123,6 +126,8 @@ class Memory {
     this.finerNeeded = null
     this.#buffers = new Map()
     this.#order = []
+    this.#aliases.length = 0
+    this.#persistentAliases = 0
     this.cells = 0
     this.#persistentBuffers = 0
     this.#changedBuffers.length = 0
@@ -137,6 +142,10 @@ class Memory {
   add<T extends ArrayBufferView>(array: T, shared: boolean): T {
     let buffer = this.#buffers.get(array.buffer)
     const elementBytes = elementBytesOf(array)
+    if (buffer === undefined && (buffer = this.sameMemory(array.buffer)) !== undefined) {
+      this.#buffers.set(array.buffer, buffer)
+      this.#aliases.push(array.buffer)
+    }
     if (buffer === undefined) {
       const small = elementBytes < 4 || this.byteCells.has(this.#order.length)
       const cellBytes = small ? 1 : 4
@@ -159,9 +168,32 @@ class Memory {
     return this.#buffers.has(buffer)
   }
 
+  /**
+   * The buffer that is known and has the same memory as this one, which is not known: another object for it comes from
+   * structuredClone, through a port, or from a memory of WebAssembly that grows. Nothing tells but what is in it, so a
+   * byte is changed for a moment; nobody else runs meanwhile.
+   */
+  sameMemory(buffer: ArrayBufferLike): TrackedBuffer | undefined {
+    if (!(buffer instanceof SharedArrayBuffer) || buffer.byteLength === 0 || this.#buffers.has(buffer))
+      return undefined
+    const byte = new Uint8Array(buffer, 0, 1)
+    const before = byte[0]!
+    const isSame = (known: TrackedBuffer): boolean => {
+      if (!known.shared || known.buffer.byteLength === 0) return false
+      const there = new Uint8Array(known.buffer, 0, 1)
+      if (there[0] !== before) return false
+      byte[0] = ~before
+      const follows = there[0] !== before
+      byte[0] = before
+      return follows
+    }
+    return this.#order.find(isSame)
+  }
+
   /** What is there now is what each execution begins with. */
   takeSnapshot(): void {
     this.#persistentBuffers = this.#order.length
+    this.#persistentAliases = this.#aliases.length
     for (const buffer of this.#order) {
       if (buffer.snapshot === null) buffer.snapshot = new Int32Array(buffer.words)
       else buffer.snapshot.set(buffer.words)
@@ -215,6 +247,7 @@ class Memory {
     changedBuffers.length = 0
     changedBlocks.length = 0
     this.execution++
+    while (this.#aliases.length > this.#persistentAliases) this.#buffers.delete(this.#aliases.pop()!)
     while (this.#order.length > this.#persistentBuffers) {
       const buffer = this.#order.pop()!
       this.#buffers.delete(buffer.buffer)

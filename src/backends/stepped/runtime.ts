@@ -565,13 +565,24 @@ export function wait(
   timeout: number | undefined,
 ): boolean {
   const wanted = typeof expected === 'number' ? expected : integerOf(array, expected)
+  // The engine says of what it does not take what it says to everybody; it does not come to wait for 0 milliseconds.
+  if (!isWaitable(array)) Atomics.wait(array, index, wanted, 0)
   current.expected = typeof wanted === 'number' ? wanted | 0 : wanted
   const limit = timeout === undefined ? Infinity : Number(timeout)
   current.timeout = Number.isNaN(limit) ? Infinity : limit
   return announceWithOperand(WAIT, site, array, index, 0)
 }
 
+/** Queues exist for elements of 32 or 64 bits of shared memory only. */
+function isWaitable(array: Watched): boolean {
+  return (
+    (array instanceof Int32Array || (array as unknown) instanceof BigInt64Array) &&
+    (array as Int32Array).buffer instanceof SharedArrayBuffer
+  )
+}
+
 export function notify(site: number, array: Watched, index: number, count: number | undefined): boolean {
+  if (!isWaitable(array)) Atomics.notify(array, index, 0)
   return announceWithOperand(NOTIFY, site, array, index, count ?? Infinity)
 }
 
@@ -1024,12 +1035,43 @@ export function source<T>(value: T, site: number): T {
 /** A typed array or DataView was made: from now on it is watched if its memory is shared. */
 export function made<T extends ArrayBufferView>(array: T): T {
   const { buffer } = array
-  if (!memory.has(buffer) && !(buffer instanceof SharedArrayBuffer)) return array
+  if (!memory.has(buffer)) {
+    if (!(buffer instanceof SharedArrayBuffer)) return array
+    refuseToFollow(buffer)
+  }
   const { cells } = memory
   memory.add(array, true)
   if (memory.cells > cells) scheduler?.memoryGrew()
   if ((array as { [SHARED]?: View })[SHARED] !== undefined) watchIteration(array)
   return array
+}
+
+/** Whether memories of WebAssembly are taken for buffers like others: where nothing is explored. */
+let takesWebAssembly = false
+
+export function takeWebAssembly(): void {
+  takesWebAssembly = true
+}
+
+/** Shared memory of which something happens that cannot be seen. */
+function refuseToFollow(buffer: SharedArrayBuffer): void {
+  const known = memory.sameMemory(buffer)
+  if (buffer.growable || (known !== undefined && known.buffer.byteLength !== buffer.byteLength))
+    refused(
+      siteHere('SharedArrayBuffer'),
+      'shared memory that grows cannot be followed',
+      'make it as large as it gets',
+    )
+  // The buffers of such memories, and no others, are frozen (WebAssembly JavaScript Interface, "create a fixed length
+  // memory buffer").
+  if (!takesWebAssembly && Object.isFrozen(buffer)) {
+    const problem = 'shared memory of WebAssembly: what its instructions do to it cannot be seen'
+    refused(
+      siteHere('WebAssembly.Memory'),
+      problem,
+      'use a SharedArrayBuffer, and a form of the code in JavaScript',
+    )
+  }
 }
 
 type Entry = (array: Watched, index: number, site: number) => unknown

@@ -150,6 +150,14 @@ export const machineMutants: readonly Mutant[] = [
     ],
   },
   {
+    name: 'answer-within-an-answer',
+    guard:
+      'a CPU answers with interrupts disabled, so that it does not begin to answer anew where it unlocks',
+    race: null,
+    scenario: 'nested-answer',
+    patches: [patch(cpu, '  disableInterrupts(cpu)\n  do answerCalls', '  do answerCalls')],
+  },
+  {
     name: 'answered-from-outside',
     guard: 'a CPU answers nothing while it is outside: the caller takes the call back and makes its next',
     race: null,

@@ -22,6 +22,7 @@ export const scenarioNames = [
   'answer-cut-off',
   'answer-halting',
   'called-outside',
+  'nested-answer',
   'interrupt-deadlock',
   'interrupt-deadlock-chain',
   'cow-fault',

@@ -323,8 +323,20 @@ export function defineCall<C extends Cpu>(callFunction: number, run: (cpu: C) =>
 /** `tlb_single_page_flush_ceiling`: above it, the whole TLB is flushed. */
 const FLUSH_PAGES_MAX = 33
 
+/**
+ * With interrupts disabled, as every handler: what unlocks in the middle of an answer must not answer by itself. It
+ * would clear the bit of a caller which has not been cleared here yet; that one goes on to its next call, and the clear
+ * that follows here would answer this too.
+ */
 function serviceInterrupts(cpu: Cpu): void {
   if (!cpu.interruptsEnabled) return
+  disableInterrupts(cpu)
+  do answerCalls(cpu)
+  while (isInterruptPending(cpu))
+  cpu.interruptsEnabled = true
+}
+
+function answerCalls(cpu: Cpu): void {
   const { heap, base } = cpu
   Atomics.and(heap, base, ~CPU_INTERRUPT)
   for (let word = 0; word * 32 < cpu.cpuCount; word++) {

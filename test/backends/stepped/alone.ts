@@ -4,7 +4,7 @@
 
 import { registerHooks } from 'node:module'
 import { memory } from '../../../src/backends/stepped/memory.ts'
-import { alone } from '../../../src/backends/stepped/runtime.ts'
+import { alone, takeWebAssembly } from '../../../src/backends/stepped/runtime.ts'
 import { loadStepped } from '../../../src/backends/stepped/load.ts'
 
 const kernel = new URL('../../../src/kernel/', import.meta.url)
@@ -13,6 +13,7 @@ const generatorFunction = Object.getPrototypeOf(function* () {}).constructor as 
 
 // A buffer that is met as words may be viewed by bytes later. An explorer would begin again; here nobody counts cells.
 memory.byteCells.has = () => true
+takeWebAssembly()
 
 /** By address: a module that exports what the steppable one does, made callable. */
 const facades = new Map<string, string>()
