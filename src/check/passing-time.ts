@@ -15,8 +15,8 @@ export function waitsForTime(thread: Thread): boolean {
 }
 
 /**
- * For whom time passes next where nothing else can happen: for whom it has passed least often, so that one who waits for
- * another, and looks again and again, leaves that one its time. Null where nobody waits so.
+ * For whom time passes next where nothing else can happen: for whom it has passed least often, so that one who waits
+ * for another, and looks again and again, leaves that one its time. Null where nobody waits so.
  */
 export function longestWaiting(threads: readonly Thread[]): Thread | null {
   let found: Thread | null = null

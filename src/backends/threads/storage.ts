@@ -27,8 +27,8 @@ export interface StorageFile {
  */
 export interface Storage {
   /**
-   * Opens the file at `path` and returns a descriptor, a whole number from 0 of the storage's own choice. `flags` are the constants
-   * O_… of node:fs. `permissions` are for a file that is made. Each thread opens files of its own.
+   * Opens the file at `path` and returns a descriptor, a whole number from 0 of the storage's own choice. `flags` are
+   * the constants O_… of node:fs. `permissions` are for a file that is made. Each thread opens files of its own.
    */
   open(path: string, flags: number, permissions: number): number
   close(descriptor: number): void

@@ -1,5 +1,5 @@
-// CPU 0 answers the drain of CPU 1, which unlocks; the call of CPU 2 is pending there. Would it answer within the answer,
-// it would answer CPU 1 too, which goes on to its next call, and then once more without having done that one.
+// CPU 0 answers the drain of CPU 1, which unlocks; the call of CPU 2 is pending there. Would it answer within the
+// answer, it would answer CPU 1 too, which goes on to its next call, and then once more without having done that one.
 
 import {
   CALL_DRAIN_PCP,

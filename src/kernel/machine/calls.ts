@@ -5,11 +5,12 @@
 // answered stands in the mailbox: should the thread die in between, another does the same again in its place, since the
 // TLB of the dead is nobody's.
 //
-// A caller that finds the other outside clears the bit itself. The other may have come back and be at work on the call:
-// then its clearing comes late, but never for another call than this one. The caller makes its next call when it has
-// seen its bit cleared by the other, who clears once for each time that it has read (it answers with interrupts
-// disabled, so not within an answer), or has seen the other outside, where it answers nothing. And what was done for this call is good for the same call put in anew: its arguments are
-// the same, and what is to be flushed was withdrawn before.
+// A caller that finds the other outside clears the bit itself. The other may have come back and be at work on the
+// call: then its clearing comes late, but never for another call than this one. The caller makes its next call when it
+// has seen its bit cleared by the other, who clears once for each time that it has read (it answers with interrupts
+// disabled, so not within an answer), or has seen the other outside, where it answers nothing. And what was done for
+// this call is good for the same call put in anew: its arguments are the same, and what is to be flushed was withdrawn
+// before.
 
 import { CPU_FLUSH, CPU_INSIDE, CPU_INTERRUPT, type Cpu, cpuWait, perCpuBase } from './cpu.ts'
 import { bugOn } from './errors.ts'
