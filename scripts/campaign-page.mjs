@@ -33,6 +33,7 @@ const intro = [
   `interleaving. The others were explored with at most so many preemptions as the bound says, every interleaving of`,
   `these; "–" where the time was too short even for those without. ${count(sum('executions'))} executions in ${minutes}`,
   `minutes; ${outcome}. More time gives higher bounds (\`--seconds\`), and the file goes on where it was stopped.`,
+  `Each result names the code that it was found with (\`digest\`).`,
 ]
 const page = `# The campaign over all scenarios
 

@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto'
 import { mkdirSync, readFileSync, readdirSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { threadId } from 'node:worker_threads'
 import type { ProgramModule } from './program.ts'
 import type { Site } from './sites.ts'
 
@@ -79,7 +80,7 @@ function writeForm(parent: string, file: string, { entries, modules, texts, site
   })
   mkdirSync(parent, { recursive: true })
   // Whole or not at all: others may read or write the same.
-  const draft = `${file}.${process.pid}`
+  const draft = `${file}.${process.pid}.${threadId}`
   writeFileSync(draft, JSON.stringify({ entries, modules: stored, sites } satisfies StoredForm))
   renameSync(draft, file)
 }
