@@ -33,7 +33,7 @@ import {
 } from '../src/report/index.ts'
 
 const MAX_STEPS = 20_000
-const LIMITS = { maxSteps: MAX_STEPS, rescuesMax: 200 }
+const LIMITS = { maxSteps: MAX_STEPS }
 const DESCENTS = 2000
 
 /** A number of executions, counted or estimated. */

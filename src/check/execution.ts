@@ -26,7 +26,7 @@ import {
   memory,
   setWatching,
 } from '../backends/stepped/index.ts'
-import { letGoOn, longestWaiting, noticeChanges } from './passing-time.ts'
+import { RESCUES_MAX, letGoOn, longestWaiting, noticeChanges } from './passing-time.ts'
 import { RaceDetector, type RaceReport } from './data-races.ts'
 import {
   LAST_QUEUE,
@@ -63,8 +63,6 @@ export const TOO_LONG = 5
 export interface ExecutionLimits {
   /** Steps after which an execution is given up. */
   readonly maxSteps: number
-  /** How often a thread may go on because nothing else can. */
-  readonly rescuesMax: number
 }
 
 export abstract class Execution extends Scheduler {
@@ -265,7 +263,7 @@ export abstract class Execution extends Scheduler {
   #rescue(event: number): number {
     if (this.threads.every((thread) => thread.state === FINISHED)) return this.#stop(COMPLETE)
     const thread = longestWaiting(this.threads)
-    if (thread === null || thread.rescues >= this.#limits.rescuesMax) return this.#stop(DEADLOCK)
+    if (thread === null || thread.rescues >= RESCUES_MAX) return this.#stop(DEADLOCK)
     this.#letGoOn(thread)
     this.#rescued[event] = 1
     return 1 << thread.id

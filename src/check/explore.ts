@@ -90,8 +90,6 @@ export interface Exploration extends Progress {
   readonly stepsMax: number | null
 }
 
-/** How often a thread may go on because nothing else can. */
-const RESCUES_MAX = 200
 /** So many executions are run twice. */
 const SELF_CHECKS = 3
 const PROGRESS_MS = 200
@@ -119,7 +117,7 @@ export function makeExplorer(subject: Subject, options: ExploreOptions, fullDept
   // A switch between threads that are alike may be a preemption, and be none with the two exchanged.
   const mayExchange = bound === null && !distinct && subject.functions !== undefined
   const symmetry = mayExchange ? Symmetry.of(subject.functions, maxSteps + 1) : null
-  return new Explorer(subject.threads, { maxSteps, rescuesMax: RESCUES_MAX, bound, symmetry, fullDepth })
+  return new Explorer(subject.threads, { maxSteps, bound, symmetry, fullDepth })
 }
 
 function exploreTree(subject: Subject, options: ExploreOptions): Exploration {
@@ -140,7 +138,6 @@ function exploreByChance(subject: Subject, options: ExploreOptions): Exploration
   const { maxSteps, strategy, seed = 0, depth = 1, onOrder } = options
   const walk = new RandomWalk(subject.threads, {
     maxSteps,
-    rescuesMax: RESCUES_MAX,
     strategy: strategy === 'pct' ? 'pct' : 'random',
     seed,
     depth,

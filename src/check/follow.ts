@@ -15,13 +15,10 @@ import {
   runThreads,
   setWatching,
 } from '../backends/stepped/index.ts'
-import { letGoOn, noticeChanges, waitsForTime } from './passing-time.ts'
+import { RESCUES_MAX, letGoOn, longestWaiting, noticeChanges, waitsForTime } from './passing-time.ts'
 import { type FailureKind, type RawFailure, type Subject, starvation } from './explore.ts'
 import type { RaceReport } from './data-races.ts'
 import { HappensBefore, changes } from './happens-before.ts'
-
-/** How often a thread may go on because nothing else can, as in the explorer. */
-const RESCUES_MAX = 200
 
 /** At step `step`, from 0, thread `thread` is chosen against the rule. */
 export interface Turning {
@@ -181,7 +178,7 @@ class Follower extends Scheduler {
       return this.#end(this.#threads.every(({ state }) => state === FINISHED) ? 'complete' : 'deadlock')
     }
     const last = this.#last < 0 ? 0 : 1 << this.#last
-    const rule = ready !== 0 && (ready & last) !== 0 ? this.#last : 31 - Math.clz32(enabled & -enabled)
+    const rule = this.#rule(ready, last)
     const wanted = this.#options.lead(step, enabled)
     const thread = this.#threads[wanted < 0 ? rule : wanted]!
     if (thread.state !== READY && !waitsForTime(thread)) return this.#end('lost')
@@ -214,6 +211,12 @@ class Follower extends Scheduler {
   #end(ending: Follower['ending']): number {
     this.ending = ending
     return -1
+  }
+
+  /** Who goes on unless another is wanted: as in the explorer, no switch without need, and time for all in turn. */
+  #rule(ready: number, last: number): number {
+    if (ready === 0) return longestWaiting(this.#threads)!.id
+    return (ready & last) !== 0 ? this.#last : 31 - Math.clz32(ready & -ready)
   }
 
   #threadsIn(has: (thread: Thread) => boolean): number {

@@ -2,6 +2,9 @@
 
 import { READY, SPINNING, type Thread, WAITING, timeOut } from '../backends/stepped/index.ts'
 
+/** How often a thread may go on because nothing else can. */
+export const RESCUES_MAX = 200
+
 /** Threads that spin go on when what they have read has changed, even if it changes back afterwards. */
 export function noticeChanges(threads: readonly Thread[]): void {
   for (const thread of threads) {

@@ -439,14 +439,15 @@ describe('file mappings', () => {
 })
 
 describe('files of several processes', () => {
-  const program = (pid: number): string =>
-    `PERF_RECORD_MMAP2 ${pid}/${pid}: [0x400000(0x40000) @ 0 fe:00 7 0]: r--p program`
-  const forked = (): TraceText =>
-    new TraceText()
+  const forked = (access = 'r--p'): TraceText => {
+    const program = (pid: number): string =>
+      `PERF_RECORD_MMAP2 ${pid}/${pid}: [0x400000(0x40000) @ 0 fe:00 7 0]: ${access} program`
+    return new TraceText()
       .exec(1, [program(1)])
       .mmap(1, 1, A, 0x1000)
       .newTask(1, 1, 2, CLONE_FORK)
       .exec(2, [program(2)])
+  }
 
   test('the first fault on a page comes after all that would have mapped it around, had it been there', async () => {
     const text = forked()
@@ -467,13 +468,7 @@ describe('files of several processes', () => {
   })
 
   test('faults on a page that was mapped around and then written, and near it, keep their order', async () => {
-    const data = (pid: number): string =>
-      `PERF_RECORD_MMAP2 ${pid}/${pid}: [0x400000(0x40000) @ 0 fe:00 7 0]: rw-p program`
-    const text = new TraceText()
-      .exec(1, [data(1)])
-      .mmap(1, 1, A, 0x1000)
-      .newTask(1, 1, 2, CLONE_FORK)
-      .exec(2, [data(2)])
+    const text = forked('rw-p')
       .fault(1, 1, 0x403000, 4)
       .fault(2, 2, 0x402000, 4)
       .fault(1, 1, 0x405000, 7)

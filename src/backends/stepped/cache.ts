@@ -78,11 +78,16 @@ function writeForm(parent: string, file: string, { entries, modules, texts, site
     const [source, text] = [sourceDigest(url), texts.get(url)!]
     return { url, source, imports: [...imports], format, digest, names, text }
   })
-  mkdirSync(parent, { recursive: true })
-  // Whole or not at all: others may read or write the same.
-  const draft = `${file}.${process.pid}.${threadId}`
-  writeFileSync(draft, JSON.stringify({ entries, modules: stored, sites } satisfies StoredForm))
-  renameSync(draft, file)
+  const text = JSON.stringify({ entries, modules: stored, sites } satisfies StoredForm)
+  try {
+    mkdirSync(parent, { recursive: true })
+    // Whole or not at all: others may read or write the same.
+    const draft = `${file}.${process.pid}.${threadId}`
+    writeFileSync(draft, text)
+    renameSync(draft, file)
+  } catch {
+    // No room, or no right to write there: the next process makes it anew, as without the folder.
+  }
 }
 
 function sourceDigest(url: string): string {
