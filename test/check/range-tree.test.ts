@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { type SourcePatch, alone, loadStepped, memory, setSites } from '../../src/backends/stepped/index.ts'
-import { takeWebAssembly } from '../../src/backends/stepped/runtime.ts'
+import { exploreNothing } from '../../src/backends/stepped/runtime.ts'
 import { type RawFailure, explore } from '../../src/check/explore.ts'
 import type { Scenario } from '../../src/check/scenario.ts'
 import { userSubject } from '../../src/check/user-scenario.ts'
@@ -109,7 +109,7 @@ function exploreChange(make: Program['make'], change: Change, page: number): Raw
 }
 
 // No frame is touched here.
-takeWebAssembly()
+exploreNothing()
 
 describe('a lookup in the range tree beside', () => {
   for (const change of changes(program)) {

@@ -1,64 +1,19 @@
-// What the engine does between two functions of a program, done here so that these can stop: constructing, calling
-// back, getting and setting, and `Atomics` where it is used as a value.
-//
-// Each function returns what the engine would, or a generator that will: the caller asks stops().
+// What the engine does between two functions of a program, as far as the steppable form has to see it, and `Atomics`
+// where it is used as a value. Where functions of the program can stop, the library does it: see library.ts.
 
 import { isOperation, operations } from './names.ts'
 import * as runtime from './runtime.ts'
 import { SHARED } from './tags.ts'
-import {
-  type Watched,
-  isAlone,
-  made,
-  noteRefusal,
-  plain,
-  read,
-  refused,
-  siteHere,
-  source,
-} from './runtime.ts'
+import type { Watched } from './thread.ts'
+import { isAlone, library, made, noteRefusal, read, refused, siteHere, source, stopped } from './runtime.ts'
 
 type Method = (this: unknown, ...args: readonly unknown[]) => unknown
 type Objects = Record<PropertyKey, unknown>
 
-const generatorFunction = Object.getPrototypeOf(function* () {}).constructor as FunctionConstructor
 const typedArray = Object.getPrototypeOf(Int32Array) as abstract new () => object
 
-/** A function of the program that can stop. */
-function isSteppable(value: unknown): value is Method {
-  return value instanceof generatorFunction
-}
-
 // ---------------------------------------------------------------------------------------------------------------------
-// Constructing
-
-/** Given to a constructor instead of its arguments: it makes the object, and its method `$init` does the rest. */
-export const raw = Symbol('raw')
-
-/** `new constructor(...args)` of a constructor that may be able to stop. */
-export function build(site: number, constructor: unknown, args: readonly unknown[]): unknown {
-  if (isSteppable(constructor)) return buildByFunction(constructor, args)
-  const prototype = (constructor as { prototype?: object } | null)?.prototype
-  if (typeof prototype === 'object' && prototype !== null && Object.hasOwn(prototype, '$init'))
-    return buildByClass(constructor as new (mark: symbol) => Objects, args)
-  return make(site, constructor as new (...args: readonly unknown[]) => unknown, args)
-}
-
-function* buildByFunction(constructor: Method & { prototype?: object }, args: readonly unknown[]): Generator {
-  const object: unknown = Object.create(constructor.prototype ?? null)
-  const result = yield* Reflect.apply(constructor, object, args) as Generator
-  return isObject(result) ? result : object
-}
-
-function* buildByClass(constructor: new (mark: symbol) => Objects, args: readonly unknown[]): Generator {
-  const object = new constructor(raw)
-  const result = yield* Reflect.apply(object['$init'] as Method, object, args) as Generator
-  return isObject(result) ? result : object
-}
-
-function isObject(value: unknown): boolean {
-  return (typeof value === 'object' && value !== null) || typeof value === 'function'
-}
+// Constructing and returning
 
 /** `new constructor(...args)` of what may be a typed array. */
 export function make(
@@ -66,7 +21,8 @@ export function make(
   constructor: new (...args: readonly unknown[]) => unknown,
   args: readonly unknown[],
 ): unknown {
-  if (constructor.prototype instanceof typedArray) source(args[0], site)
+  if ((constructor as { prototype?: unknown } | undefined)?.prototype instanceof typedArray)
+    source(args[0], site)
   return watched(new constructor(...args))
 }
 
@@ -75,37 +31,56 @@ export function watched<T>(value: T): T {
   return ArrayBuffer.isView(value) ? (made(value) as T) : value
 }
 
+/** What a constructor gives that returns `value`. */
+export function constructed(value: unknown, self: unknown): unknown {
+  return (typeof value === 'object' && value !== null) || typeof value === 'function' ? value : self
+}
+
+/** `super(…)` of a class whose constructor is not known: one that can stop must not. */
+export function based(self: unknown): unknown {
+  return self === stopped ? runtime.save(null, null as never) : self
+}
+
+export function construct(base: Method, args: readonly unknown[], target: Method): unknown {
+  return Reflect.construct(base, args, target)
+}
+
+/** What the next constructor returns that asks: it was made before. */
+export function give(object: unknown): void {
+  runtime.state.given = object
+}
+
+export function takeGiven(): unknown {
+  const { given } = runtime.state
+  runtime.state.given = null
+  return given
+}
+
+/** What a function gives that returns `value` after it has stopped, if `new` may have called it. */
+export function returned(isNew: boolean, self: unknown, value: unknown): unknown {
+  return isNew ? constructed(value, self) : value
+}
+
+/** What a setter returns is of no use, except that it may have stopped. */
+export function wrote(value: unknown): unknown {
+  return runtime.state.stopping ? stopped : value
+}
+
+/** `method.call(object, ...args)`, with the engine's message if it is no function. */
+export function callOn(method: unknown, object: unknown, ...args: readonly unknown[]): unknown {
+  if (typeof method !== 'function') throw new TypeError(`${String(method)} is not a function`)
+  return Reflect.apply(method as Method, object, args)
+}
+
 // ---------------------------------------------------------------------------------------------------------------------
-// Getting and setting
+// Patterns
 
-/** `object.name`, where getters of that name may be able to stop. */
-export function get(object: unknown, name: string): unknown {
-  const twin = twinOf(object, `$get_${name}`, name, 'get')
-  return twin === undefined ? (object as Objects)[name] : twin.call(object)
+const noTags = Object.freeze({})
+
+/** What carries the tags of `value`, where that may be a proxy. */
+export function tags(value: unknown): object {
+  return ArrayBuffer.isView(value) ? value : noTags
 }
-
-/** `object.name = value`, where setters of that name may be able to stop. */
-export function set(object: unknown, name: string, value: unknown): unknown {
-  const twin = twinOf(object, `$set_${name}`, name, 'set')
-  if (twin !== undefined) return twin.call(object, value)
-  ;(object as Objects)[name] = value
-  return undefined
-}
-
-/** The method that does what the accessor does; it stands beside it, and what shadows that one shadows it too. */
-function twinOf(object: unknown, twin: string, name: string, kind: 'get' | 'set'): Method | undefined {
-  if ((object as Objects)[twin] === undefined) return undefined
-  let holder = Object(object) as object | null
-  for (; holder !== null; holder = Object.getPrototypeOf(holder) as object | null) {
-    const property = Object.getOwnPropertyDescriptor(holder, name)
-    if (property === undefined) continue
-    return property[kind] && Object.hasOwn(holder, twin) ? ((holder as Objects)[twin] as Method) : undefined
-  }
-  return undefined
-}
-
-// ---------------------------------------------------------------------------------------------------------------------
-// Elements in patterns
 
 /** A place in an array that a pattern assigns to. */
 export function slot(array: Watched, index: number, site: number): { value: number } {
@@ -122,12 +97,142 @@ export function slot(array: Watched, index: number, site: number): { value: numb
 
 /** An object whose properties are taken by number or all together: a shared array must not be. */
 export function unpacked<T>(value: T, site: number): T {
-  if ((value as { [SHARED]?: unknown } | null | undefined)?.[SHARED] === undefined) return value
+  if ((tags(value) as { [SHARED]?: unknown })[SHARED] === undefined) return value
   return refused(
     site,
     'an object pattern or a spread into an object that takes elements of a shared array',
     'take them by array[index]',
   )
+}
+
+/** Something has properties, or the engine says that it has none. */
+export function present(value: unknown): void {
+  if (value === null || value === undefined)
+    throw new TypeError(`Cannot destructure '${value}' as it is ${value}.`)
+}
+
+/** The properties of an object that a pattern has not taken. */
+export function rest(value: object, taken: readonly PropertyKey[]): object {
+  const others: Objects = { ...value }
+  for (const key of taken) delete others[key]
+  return others
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Iterating
+
+/** Where a loop is in what it goes through. */
+class Cursor {
+  value: unknown = undefined
+  done = false
+  hasFailed = false
+  readonly array: readonly unknown[] | null
+  readonly iterator: Iterator<unknown> | null
+  index = 0
+
+  constructor(array: readonly unknown[] | null, iterator: Iterator<unknown> | null) {
+    this.array = array
+    this.iterator = iterator
+  }
+}
+
+const arrayValues = Array.prototype[Symbol.iterator]
+
+export function cursor(iterable: unknown): Cursor {
+  if (Array.isArray(iterable) && iterable[Symbol.iterator] === arrayValues) return new Cursor(iterable, null)
+  const open = (iterable as Partial<Record<symbol, Method>> | null | undefined)?.[Symbol.iterator]
+  if (typeof open !== 'function') throw new TypeError(`${String(iterable)} is not iterable`)
+  return new Cursor(null, open.call(iterable) as Iterator<unknown>)
+}
+
+/** Goes to the next value. Returns whether there is one. */
+export function step(at: Cursor): boolean {
+  const { array } = at
+  if (array !== null) {
+    if (at.index >= array.length) {
+      at.done = true
+      return false
+    }
+    at.value = array[at.index++]
+    return true
+  }
+  at.done = true
+  const { done, value } = at.iterator!.next()
+  if (done === true) return false
+  at.value = value
+  at.done = false
+  return true
+}
+
+/** The body of a loop has thrown: what closing the iterator throws is of no interest. */
+export function failed(at: Cursor): void {
+  at.hasFailed = true
+}
+
+/** The loop is left. */
+export function close(at: Cursor): void {
+  if (at.done || !at.iterator) return
+  at.done = true
+  try {
+    at.iterator.return?.()
+  } catch (error) {
+    if (!at.hasFailed) throw error
+  }
+}
+
+/** Those of the engine cannot stop. */
+function nativeCursor(iterable: unknown): Cursor | undefined {
+  const isNative =
+    Array.isArray(iterable) ||
+    typeof iterable === 'string' ||
+    iterable instanceof Map ||
+    iterable instanceof Set
+  return isNative ? cursor(iterable) : undefined
+}
+
+export function openCursor(iterable: unknown): unknown {
+  return library().openCursor(iterable, nativeCursor(iterable))
+}
+
+export function advance(at: Cursor | object): unknown {
+  return at instanceof Cursor ? step(at) : library().advance(at)
+}
+
+export function spread(iterable: unknown): unknown {
+  return library().spread(iterable, Array.isArray(iterable) ? [...(iterable as unknown[])] : undefined)
+}
+
+/** What `for … in` goes through. */
+export function keysOf(object: unknown): string[] {
+  const keys: string[] = []
+  // eslint-disable-next-line no-restricted-syntax -- what is inherited is meant too
+  for (const key in object as object) keys.push(key)
+  return keys
+}
+
+export function hasKey(object: unknown, key: string): boolean {
+  return key in Object(object)
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// using
+
+interface Held {
+  readonly value: unknown
+  readonly method: Method
+}
+
+/** Notes what is to be disposed of. Returns it. */
+export function hold(held: Held[], value: unknown): unknown {
+  if (value === null || value === undefined) return value
+  const method = (value as Objects)[Symbol.dispose]
+  if (typeof method !== 'function') throw new TypeError('Symbol(Symbol.dispose) is not a function')
+  held.push({ value, method: method as Method })
+  return value
+}
+
+export function dispose(held: Held[], isThrown: boolean, error: unknown): unknown {
+  return library().dispose(held, isThrown, error)
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -136,14 +241,16 @@ export function unpacked<T>(value: T, site: number): T {
 /** `object.name(...args)`, where the first argument may be a function that can stop. */
 export function callback(site: number, object: unknown, name: string, args: readonly unknown[]): unknown {
   const method = (object as Record<string, Method>)[name]
-  const [called] = args
-  if (isSteppable(called) && typeof method === 'function') {
-    if (isIndexed(object) && !isSteppable(method)) return callForElements(site, object, name, args)
+  const [called, self] = args
+  if (typeof called === 'function' && typeof method === 'function') {
+    if (Array.isArray(object) && method === (Array.prototype as unknown as Objects)[name])
+      return callForElements(site, object as never, name, args)
+    if (object instanceof typedArray && method === (typedArray.prototype as Objects)[name])
+      return callForElements(site, object as never, name, args)
     if (name === 'forEach' && (object instanceof Map || object instanceof Set))
-      return callForEntries(object, called, args[1])
-    if (isNative(method)) return method.apply(object, [inRigid(called, site), ...args.slice(1)])
+      return library().callForEntries(object, object.entries(), called, self)
   }
-  const view = (object as { [SHARED]?: unknown } | null | undefined)?.[SHARED]
+  const view = (tags(object) as { [SHARED]?: unknown })[SHARED]
   return view === undefined
     ? Reflect.apply(method!, object, args)
     : runtime.bulk(object as Watched, name, site, args)
@@ -151,107 +258,38 @@ export function callback(site: number, object: unknown, name: string, args: read
 
 type Indexed = ArrayLike<unknown> & Objects
 
-function isIndexed(value: unknown): value is Indexed {
-  return Array.isArray(value) || value instanceof typedArray
+function callForElements(site: number, array: Indexed, name: string, args: readonly unknown[]): unknown {
+  const elementOf = (of: Indexed, index: number): unknown =>
+    (tags(of) as { [SHARED]?: unknown })[SHARED] === undefined
+      ? of[index]
+      : read(of as unknown as Watched, index, site)
+  const [called, self] = args
+  if (name === 'reduce' || name === 'reduceRight')
+    return library().reduce(array, name === 'reduceRight', called, args.slice(1), elementOf)
+  return library().callForElements(array, name, called, self, elementOf, finishing(array, name))
 }
 
-function isNative(method: Method): boolean {
-  return /\[native code\]\s*\}$/.test(Function.prototype.toString.call(method))
-}
-
-function* callForEntries(
-  entries: Map<unknown, unknown> | Set<unknown>,
-  called: Method,
-  self: unknown,
-): Generator {
-  for (const [key, value] of entries.entries()) yield* called.call(self, value, key, entries) as Generator
-}
-
-/**
- * A method of arrays that calls back. The results of the calls are found first, one element after the other, and the
- * engine's method then makes of them what it does.
- */
-function* callForElements(site: number, array: Indexed, name: string, args: readonly unknown[]): Generator {
-  const [called, second] = args as [Method, unknown]
-  if (name === 'reduce' || name === 'reduceRight') return yield* reduce(site, array, name, called, args)
-  const results: unknown[] = []
-  const backwards = name === 'findLast' || name === 'findLastIndex'
-  const finds = name.startsWith('find')
-  const count = array.length
-  const elements: unknown[] = []
-  for (let turn = 0; turn < count; turn++) {
-    const index = backwards ? count - 1 - turn : turn
-    if (!finds && !(index in array)) continue
-    elements[index] = elementOf(array, index, site)
-    const result = yield* called.call(second, elements[index], index, array) as Generator
-    results[index] = result
-    if ((finds || name === 'some') && result) break
-    if (name === 'every' && !result) break
+/** What the engine's method makes of the results of the calls. */
+function finishing(
+  array: Indexed,
+  name: string,
+): (elements: unknown[], results: readonly unknown[]) => unknown {
+  return (elements, results) => {
+    if (name === 'find' || name === 'findLast') return elements[results.findIndex(Boolean)]
+    const isTyped = array instanceof typedArray
+    const native = ((isTyped ? typedArray.prototype : Array.prototype) as Objects)[name] as Method
+    return native.call(
+      isTyped ? unwatched(array, elements) : elements,
+      (_: unknown, index: number) => results[index],
+    )
   }
-  const native = (
-    (array instanceof typedArray ? typedArray.prototype : Array.prototype) as Record<string, Method>
-  )[name]!
-  const answer = native.call(
-    array instanceof typedArray ? unwatched(array, elements) : array,
-    (_: unknown, index: number) => results[index],
-  )
-  return name === 'find' || name === 'findLast' ? elements[results.findIndex(Boolean)] : answer
 }
 
 /** An array like a shared one, whose elements nobody watches. */
 function unwatched(array: Indexed, elements: readonly unknown[]): object {
-  const copy = new (array['constructor'] as new (length: number) => Indexed)(array.length)
+  const copy = new (array['constructor'] as new (length: number) => Indexed)(elements.length)
   elements.forEach((element, index) => (copy[index] = element))
   return copy
-}
-
-function* reduce(
-  site: number,
-  array: Indexed,
-  name: 'reduce' | 'reduceRight',
-  called: Method,
-  args: readonly unknown[],
-): Generator {
-  const indices = Array.from({ length: array.length }, (_, index) => index).filter((index) => index in array)
-  if (name === 'reduceRight') indices.reverse()
-  if (args.length < 2 && indices.length === 0)
-    throw new TypeError('Reduce of empty array with no initial value')
-  let value = args.length < 2 ? elementOf(array, indices.shift()!, site) : args[1]
-  for (const index of indices) {
-    value = yield* called.call(undefined, value, elementOf(array, index, site), index, array) as Generator
-  }
-  return value
-}
-
-function elementOf(array: Indexed, index: number, site: number): unknown {
-  return array[SHARED] === undefined ? array[index] : read(array as unknown as Watched, index, site)
-}
-
-/** A function for the engine to call: one that can stop runs to its end, and is refused where it would have to. */
-export function inRigid<T>(value: T, site: number): T {
-  if (!isSteppable(value)) return value
-  return function (this: unknown, ...args: readonly unknown[]) {
-    return plain(Reflect.apply(value, this, args), site)
-  } as T
-}
-
-/** A proxy, whose traps the engine calls. */
-export function proxied(site: number, target: object, handler: ProxyHandler<object>): object {
-  const traps = [
-    'get',
-    'set',
-    'has',
-    'deleteProperty',
-    'apply',
-    'construct',
-    'ownKeys',
-    'getOwnPropertyDescriptor',
-  ]
-  const stepped = traps.filter((name) => isSteppable((handler as Objects)[name]))
-  if (stepped.length === 0) return new Proxy(target, handler)
-  const guarded = Object.create(handler) as Objects
-  for (const name of stepped) guarded[name] = inRigid((handler as Objects)[name], site)
-  return new Proxy(target, guarded)
 }
 
 /**
@@ -280,26 +318,9 @@ export function promised<T>(value: T, site: number): T {
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
-// Generators of the program
-
-/** A generator of the program is none of ours: the scheduler must not take its results for stops. */
-export function users<T extends object>(generator: T): T {
-  return Object.defineProperty(generator, Symbol.toStringTag, { value: 'Generator of the program' })
-}
-
-// ---------------------------------------------------------------------------------------------------------------------
 // Atomics as a value
 
-type Announce = (site: number, ...args: readonly unknown[]) => boolean
-
-function* operate(name: string, args: readonly unknown[]): Generator {
-  const site = siteHere(`Atomics.${name}`)
-  const steps = runtime as unknown as Record<string, Announce & (() => unknown)>
-  if (steps[name]!(site, ...args)) yield
-  if (name !== 'wait') return steps[`${name}Done`]!()
-  if (runtime.waitDone()) yield
-  return runtime.waited()
-}
+type Operation = (site: number, ...args: readonly unknown[]) => unknown
 
 /** `Atomics`, whose functions can stop. */
 export const atomics: Readonly<Record<string, unknown>> = Object.freeze(
@@ -312,9 +333,8 @@ export const atomics: Readonly<Record<string, unknown>> = Object.freeze(
 )
 
 function steppable(name: string): Method {
-  return function* (...args) {
-    return yield* operate(name, args)
-  }
+  const operation = (runtime as unknown as Record<string, Operation>)[name]!
+  return (...args) => operation(siteHere(`Atomics.${name}`), ...args)
 }
 
 function refusing(name: string): unknown {

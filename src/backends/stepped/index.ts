@@ -14,6 +14,18 @@ export { rememberFields } from './private-state.ts'
 export type { SourcePatch } from './program.ts'
 export { SteppingRefused, TimeUp } from './refusal.ts'
 export {
+  alone,
+  reportWrite,
+  runThreads,
+  setDeadline,
+  setForbidden,
+  setProbes,
+  setSites,
+  setTracer,
+  setWatching,
+  timeOut,
+} from './runtime.ts'
+export {
   COMPARE_EXCHANGE,
   FINISHED,
   type Forbidden,
@@ -31,17 +43,7 @@ export {
   WAITING,
   WOKEN,
   type Watched,
-  alone,
   operationNames,
-  reportWrite,
-  runThreads,
-  setDeadline,
-  setForbidden,
-  setProbes,
-  setSites,
-  setTracer,
-  setWatching,
-  timeOut,
-} from './runtime.ts'
+} from './thread.ts'
 export type { Site } from './sites.ts'
 export { SHARED, TRACKED } from './tags.ts'

@@ -8,8 +8,8 @@ import { type ModuleOutline, type SteppedForm, cachedForm } from './cache.ts'
 import { type Probe, commonjsRuntime, emitModule } from './emit.ts'
 import { type Program, type ProgramOptions, addressOf, digestOf, readProgram } from './program.ts'
 import { Reach } from './reach.ts'
-import { setSites } from './runtime.ts'
-import { QUERY, type Site, SiteTable } from './sites.ts'
+import { setLibrary, setSites } from './runtime.ts'
+import { QUERY, type Site, loadedTexts } from './sites.ts'
 
 export interface LoadOptions extends ProgramOptions {
   /** Also report calls and returns, for a trace. */
@@ -29,7 +29,7 @@ export interface SteppedProgram extends SteppedEntry {
 }
 
 export interface SteppedEntry {
-  /** What the entry module exports. Functions that can stop are generator functions. */
+  /** What the entry module exports. */
   readonly exports: Readonly<Record<string, unknown>>
   /** Digest of its source and of all that it imports, patches included. */
   readonly digest: string
@@ -50,6 +50,9 @@ interface LoadedProgram {
 /** The programs that are loaded, by number. */
 const programs: LoadedProgram[] = []
 let hooked = false
+
+/** What every program has besides its own modules. */
+const library = new URL(`library${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url).href
 
 /** Loads the module `entry` and all of ours that it imports. Throws SteppingRefused for what cannot be stepped. */
 export async function loadStepped(entry: string | URL, options: LoadOptions = {}): Promise<SteppedProgram> {
@@ -81,7 +84,7 @@ async function stepEntries(
 ): Promise<{ readonly number: number; readonly sites: Site[] }> {
   const addresses = entries.map(addressOf)
   const make = async (): Promise<SteppedForm> =>
-    stepProgram(await readProgram(addresses, { redirect: kernelSource, ...options }), options)
+    stepProgram(await readProgram([...addresses, library], { redirect: kernelSource, ...options }), options)
   // Of forms with patches there are many, and none is met again.
   const isPatched = (options.patches ?? []).length > 0
   const form = await (isPatched ? make() : cachedForm(JSON.stringify([addresses, options]), make))
@@ -89,6 +92,10 @@ async function stepEntries(
   // The modules' own code runs now.
   setSites(form.sites)
   const number = programs.push({ form, required: new Map() }) - 1
+  for (const url of form.texts.keys()) {
+    if (url !== library) loadedTexts.set(`${url}${QUERY}${number}`, () => form.texts.get(url)!)
+  }
+  setLibrary(form.sites, (await import(`${library}${QUERY}${number}`)) as never)
   return { number, sites: form.sites }
 }
 
@@ -108,7 +115,7 @@ function kernelSource(url: string): string {
 }
 
 function stepProgram(program: Program, options: LoadOptions): SteppedForm {
-  const table = new SiteTable()
+  const sites: Site[] = []
   const reach = new Reach(program)
   const folder = new URL('.', import.meta.url).href
   const { trace = false, turns = false, probes = [] } = options
@@ -116,12 +123,12 @@ function stepProgram(program: Program, options: LoadOptions): SteppedForm {
   const texts = new Map<string, string>()
   const modules = new Map<string, ModuleOutline>()
   for (const [url, module] of program.modules) {
-    texts.set(url, emitModule(module, reach, table, emitOptions, folder))
+    texts.set(url, emitModule(module, reach, sites, emitOptions, folder))
     const { imports, format, digest } = module
     const names = format === 'commonjs' ? namesOfCommonjs(program, url) : []
     modules.set(url, { imports, format, digest, names })
   }
-  return { entries: program.entries, modules, texts, sites: table.sites }
+  return { entries: program.entries, modules, texts, sites }
 }
 
 function hookImports(): void {

@@ -41,11 +41,6 @@ export function stepsCallbacks(name: string): boolean {
   return callbackMethods.has(name)
 }
 
-/** Methods of the engine that call back where nothing can stop. */
-export const rigidCallbackMethods: ReadonlySet<string> = new Set(
-  'sort toSorted replace replaceAll from then catch finally parse stringify apply construct'.split(' '),
-)
-
 /** Functions of the engine that call back when the thread has ended. */
 export const laterFunctions: ReadonlySet<string> = new Set(
   'setTimeout setInterval setImmediate queueMicrotask requestAnimationFrame'.split(' '),

@@ -73,7 +73,7 @@ export async function readProgram(
       'correct the patch',
     )
   }
-  leaveOutPackages(modules)
+  leaveOutPackages(modules, redirected)
   return { entries: redirected, modules }
 }
 
@@ -129,8 +129,8 @@ function parseOnce(file: string, source: string, format: Format): ParsedModule {
 }
 
 /** Takes packages out that have nothing to do with shared memory, and cannot come to it. */
-function leaveOutPackages(modules: Map<string, ProgramModule>): void {
-  const kept = new Set<string>()
+function leaveOutPackages(modules: Map<string, ProgramModule>, entries: readonly string[]): void {
+  const kept = new Set(entries)
   for (const [url, { text }] of modules) {
     if (!isPackaged(url) || /\bAtomics\b|\bSharedArrayBuffer\b/.test(text)) kept.add(url)
   }

@@ -28,8 +28,14 @@ export interface FunctionInfo {
   /** Why it cannot stop in the middle, if it cannot: an async function, say. */
   readonly rigid: string | null
   readonly calls: { readonly node: Node; readonly target: Target }[]
-  /** It is made a generator. */
+  /** It is the constructor of a class, which extends another or not. */
+  readonly constructs: 'class' | 'derived' | null
+  /** What its class extends. */
+  readonly base: Node | null
+  /** It can stop. */
   stepped: boolean
+  /** It goes through an iterator. */
+  iterates: boolean
   /** It is used as a value, so that a call of an unknown value can mean it. */
   escapes: boolean
 }
@@ -44,6 +50,7 @@ interface PropertyValues {
 
 export class Reach {
   readonly functions = new Map<Node, FunctionInfo>()
+  readonly #all: FunctionInfo[] = []
   readonly targets = new Map<Node, Target>()
   readonly #program: Program
   readonly #properties = new Map<string, PropertyValues>()
@@ -60,6 +67,12 @@ export class Reach {
   readonly #opaque: boolean
   /** `Atomics` is used other than by calls of its functions by name, so that any value may be one of these. */
   readonly #indirect: boolean
+  readonly #hasAnonymous: boolean
+  readonly hasProxies: boolean
+  /** Functions that may be properties of any name. */
+  readonly #dynamic = new Set<FunctionInfo>()
+  /** Iterators of the program may stop. */
+  iterationStops = false
   /** Names of properties that are assigned to somewhere. */
   readonly assignedProperties = new Set<string>()
 
@@ -68,6 +81,9 @@ export class Reach {
     const modules = [...program.modules.values()]
     this.#opaque = modules.some(({ format }) => format === 'commonjs')
     this.#indirect = modules.some(usesAtomicsAsValue)
+    this.hasProxies = modules.some(({ text }) => /\bProxy\b/.test(text))
+    const defines = /\b(definePropert(y|ies)|Proxy|__define[GS]etter__|Object\.create)\b/
+    this.#hasAnonymous = modules.some(({ text }) => defines.test(text) || /\b[gs]et \[/.test(text))
     for (const module of program.modules.values()) {
       const body = this.#addFunction(module, null, '(module)', 'the code of a module outside its functions')
       this.functions.set(module.program, body)
@@ -76,20 +92,42 @@ export class Reach {
     for (const module of program.modules.values()) this.#collectValues(module, module.program, null)
     for (const { node, caller } of this.#pending) {
       const target =
-        node.type === 'NewExpression'
-          ? this.#targetOfNew(caller.module, node)
-          : this.#targetOf(caller.module, node)
+        node.type === 'NewExpression' ? this.#targetOfNew(caller.module, node) : this.#targetOf(caller, node)
       this.targets.set(node, target)
       caller.calls.push({ node, target })
     }
     for (const { node, caller } of this.#members) {
-      const functions = this.#accessors.get(propertyName(node.property, node.computed) ?? '')
-      if (functions === undefined) continue
+      const functions = this.#accessorsOf(node)
+      if (functions.length === 0) continue
       const target = { operation: null, functions, unknown: false, exact: false }
       this.targets.set(node, target)
       caller.calls.push({ node, target })
     }
+    for (const { node, caller } of this.#tags) {
+      const { functions, unknown } = this.valuesOf(caller.module, node)
+      const target = {
+        operation: null,
+        functions,
+        unknown: unknown || node.type === 'MemberExpression',
+        exact: false,
+      }
+      caller.calls.push({ node, target })
+    }
     this.#settle()
+  }
+
+  #accessorsOf(node: Node): readonly FunctionInfo[] {
+    const { key, computed } =
+      node.type === 'Property'
+        ? node
+        : {
+            key: (node as Node & { type: 'MemberExpression' }).property,
+            computed: (node as Node & { type: 'MemberExpression' }).computed,
+          }
+    const name = propertyName(key as Node, computed)
+    const named = this.#accessors.get(name ?? '') ?? []
+    const isPrivate = name?.startsWith('#') === true
+    return isPrivate || !this.#hasAnonymous ? named : [...named, ...this.#anonymous]
   }
 
   // -------------------------------------------------------------------------------------------------------------------
@@ -100,70 +138,107 @@ export class Reach {
     node: FunctionNode | null,
     name: string,
     rigid: string | null,
+    constructor: { readonly base: Node | null } | null = null,
   ): FunctionInfo {
+    const base = constructor?.base ?? null
+    const constructs = constructor === null ? null : base === null ? 'class' : 'derived'
     const info: FunctionInfo = {
       module,
       node,
       name,
       rigid,
+      constructs,
+      base,
       calls: [],
       stepped: false,
+      iterates: false,
       escapes: false,
     }
     if (node !== null) this.functions.set(node, info)
+    this.#all.push(info)
     return info
   }
 
-  #collect(module: ProgramModule, node: Node, owner: FunctionInfo, parent: Node | null): void {
+  #collect(
+    module: ProgramModule,
+    node: Node,
+    owner: FunctionInfo,
+    parent: Node | null,
+    outer: Node | null = null,
+  ): void {
     let inner = owner
-    if (isFunction(node))
-      inner = this.#addFunction(module, node, functionName(node, parent), this.#rigidity(node, parent))
-    else if (parent?.type === 'PropertyDefinition' && parent.value === node) {
+    if (isFunction(node)) {
+      const constructor = isConstructor(parent) ? { base: this.#bases.get(parent) ?? null } : null
+      inner = this.#addFunction(module, node, functionName(node, parent), rigidity(node), constructor)
+    } else if (parent?.type === 'PropertyDefinition' && parent.value === node) {
       inner = this.#addFunction(module, null, '(field)', 'the initial value of a field')
     } else if (node.type === 'StaticBlock') {
       inner = this.#addFunction(module, null, '(static)', 'a static block')
     }
-    if (isFunction(node)) this.#noteSpecial(inner, parent)
+    if (isFunction(node)) this.#noteSpecial(inner, parent, outer)
     if (node.type === 'CallExpression' || node.type === 'NewExpression')
       this.#pending.push({ node, caller: inner })
+    if (node.type === 'TaggedTemplateExpression') this.#tags.push({ node: node.tag as Node, caller: inner })
     if (node.type === 'MemberExpression') this.#members.push({ node, caller: inner })
-    // A constructor can be made to stop only where nothing has to be done before or after it.
-    if ((node.type === 'ClassDeclaration' || node.type === 'ClassExpression') && !node.superClass) {
-      const found = node.body.body.find(
-        (member) => member.type === 'MethodDefinition' && member.kind === 'constructor',
-      )
-      if (found !== undefined) this.#baseConstructors.add(found)
+    if (node.type === 'ObjectPattern') {
+      for (const property of node.properties)
+        if (property.type === 'Property')
+          this.#members.push({ node: property as Node as never, caller: inner })
     }
-    for (const child of childrenOf(node)) this.#collect(module, child, inner, node)
+    if (node.type === 'ForOfStatement' || node.type === 'SpreadElement') inner.iterates = true
+    this.#noteDescriptor(node)
+    if ((node.type === 'ClassDeclaration' || node.type === 'ClassExpression') && node.superClass) {
+      const own = node.body.body.find(isConstructor)
+      if (own !== undefined) this.#bases.set(own, node.superClass)
+    }
+    for (const child of childrenOf(node)) this.#collect(module, child, inner, node, parent)
   }
 
-  readonly #baseConstructors = new Set<Node>()
+  /** What the classes of constructors extend. */
+  readonly #bases = new Map<Node, Node>()
+  readonly #tags: { node: Node; caller: FunctionInfo }[] = []
+  /** Accessors whose names are not known, among them the traps of proxies: every property may be one. */
+  readonly #anonymous: FunctionInfo[] = []
+  /** Objects that describe an accessor, by the name that it has. */
+  readonly #described = new Map<Node, string>()
 
-  /** Why a function of this kind cannot stop in the middle. */
-  #rigidity(node: FunctionNode, parent: Node | null): string | null {
-    if (node.async) return 'an async function'
-    if (node.generator) return 'a generator function'
-    if (parent?.type === 'MethodDefinition' && parent.kind === 'constructor') {
-      if (!this.#baseConstructors.has(parent)) return 'a constructor of a class that extends another'
-      return usesNewTarget(node) ? 'a constructor that uses new.target' : null
+  /** `defineProperty(object, 'name', { get … })`, and what compilers make of accessors. */
+  #noteDescriptor(node: Node): void {
+    if (node.type === 'CallExpression') {
+      const [, key, descriptor] = node.arguments as Node[]
+      if (key?.type === 'Literal' && descriptor?.type === 'ObjectExpression')
+        this.#described.set(descriptor, String(key.value))
     }
-    return isAccessor(parent) && propertyName(parent.key, parent.computed) === null
-      ? 'an accessor with a computed name'
-      : null
+    if (node.type !== 'ObjectExpression' || this.#described.has(node)) return
+    for (const property of node.properties) {
+      if (property.type !== 'Property' || propertyName(property.key, property.computed) !== 'key') continue
+      if (property.value.type === 'Literal') this.#described.set(node, String(property.value.value))
+    }
   }
 
-  #noteSpecial(info: FunctionInfo, parent: Node | null): void {
-    if (parent?.type === 'MethodDefinition' && parent.kind === 'constructor') {
+  #noteAccessor(name: string | null, info: FunctionInfo): void {
+    if (name === null) {
+      this.#anonymous.push(info)
+      return
+    }
+    const others = this.#accessors.get(name)
+    if (others === undefined) this.#accessors.set(name, [info])
+    else others.push(info)
+  }
+
+  #noteSpecial(info: FunctionInfo, parent: Node | null, outer: Node | null): void {
+    if (isConstructor(parent)) {
       this.#constructors.push(info)
       this.#constructorOf.set(parent, info)
       return
     }
-    if (!isAccessor(parent)) return
-    const name = propertyName(parent.key, parent.computed)
-    if (name === null) return
-    const others = this.#accessors.get(name)
-    if (others === undefined) this.#accessors.set(name, [info])
-    else others.push(info)
+    if (isAccessor(parent)) {
+      this.#noteAccessor(propertyName(parent.key, parent.computed), info)
+      return
+    }
+    if (parent?.type !== 'Property' || outer?.type !== 'ObjectExpression') return
+    const role = propertyName(parent.key, parent.computed)
+    if (role === 'get' || role === 'set') this.#noteAccessor(this.#described.get(outer) ?? null, info)
   }
 
   // -------------------------------------------------------------------------------------------------------------------
@@ -172,13 +247,12 @@ export class Reach {
   /** Notes which functions are used as values, and by which property names they can be reached. */
   #collectValues(module: ProgramModule, node: Node, parent: Node | null): void {
     if (node.type === 'MethodDefinition' || node.type === 'PropertyDefinition') {
-      const name = propertyName(node.key, node.computed)
-      if (node.value) this.#addPropertyValue(module, name, node.value)
+      if (node.value) this.#addPropertyValue(module, node.key as Node, node.computed, node.value)
     }
     if (node.type === 'Property' && parent?.type === 'ObjectExpression')
-      this.#addPropertyValue(module, propertyName(node.key, node.computed), node.value)
+      this.#addPropertyValue(module, node.key as Node, node.computed, node.value)
     if (node.type === 'AssignmentExpression' && node.left.type === 'MemberExpression')
-      this.#addPropertyValue(module, propertyName(node.left.property, node.left.computed), node.right)
+      this.#addPropertyValue(module, node.left.property as Node, node.left.computed, node.right)
     if (node.type === 'MemberExpression' && !(parent?.type === 'CallExpression' && parent.callee === node)) {
       const name = propertyName(node.property, node.computed)
       if (name !== null) this.#readProperties.add(name)
@@ -196,8 +270,14 @@ export class Reach {
     if (name !== null) this.assignedProperties.add(name)
   }
 
-  #addPropertyValue(module: ProgramModule, name: string | null, value: Node): void {
+  #addPropertyValue(module: ProgramModule, key: Node, computed: boolean, value: Node): void {
     const { functions, unknown } = this.valuesOf(module, value)
+    const symbol = wellKnownSymbol(key)
+    const name = propertyName(key, computed) ?? symbol
+    if (symbol !== null) for (const info of functions) info.escapes = true
+    // Of what describes a property, or has a name that is computed, the name may be any.
+    if (name === null || (name === 'value' && this.#hasAnonymous))
+      for (const info of functions) this.#dynamic.add(info)
     if (name === null) {
       for (const info of functions) info.escapes = true
       return
@@ -287,9 +367,14 @@ export class Reach {
   // -------------------------------------------------------------------------------------------------------------------
   // Calls
 
-  #targetOf(module: ProgramModule, node: Node & { type: 'CallExpression' }): Target {
+  #targetOf(caller: FunctionInfo, node: Node & { type: 'CallExpression' }): Target {
+    const { module } = caller
     const callee = node.callee as Node
-    if (callee.type === 'Super') return outside
+    if (callee.type === 'Super') {
+      const known = this.#baseOf(caller)
+      const functions = known === undefined ? this.#constructors : known === null ? [] : [known]
+      return { operation: null, functions, unknown: false, exact: false }
+    }
     const operation = directOperation(module, node)
     if (operation !== null) return { operation, functions: [], unknown: false, exact: false }
     if (callee.type !== 'MemberExpression') {
@@ -300,6 +385,18 @@ export class Reach {
     if (name === null) return { operation: null, functions: [], unknown: true, exact: false }
     const object = callee.object as Node
     const binding = object.type === 'Identifier' ? module.scopes.bindings.get(object) : undefined
+    // The function that is called is what is given; the engine returns what that returns.
+    if (
+      object.type === 'Identifier' &&
+      binding === undefined &&
+      object.name === 'Reflect' &&
+      node.arguments.length > 0
+    ) {
+      const { functions, unknown } = this.valuesOf(module, node.arguments[0] as Node)
+      const constructors = name === 'construct' ? this.#constructors : []
+      if (name === 'apply' || name === 'construct')
+        return { operation: null, functions: [...functions, ...constructors], unknown, exact: false }
+    }
     // One of `Atomics` that is known by another name.
     const indirect = this.#indirect && isOperation(name)
     if (object.type === 'Identifier' && binding === undefined && !indirect && object.name in globalThis)
@@ -314,7 +411,7 @@ export class Reach {
       return { operation: null, functions, unknown, exact: false }
     }
     const values = this.#properties.get(name)
-    const functions = [...(values?.functions ?? [])]
+    const functions = [...(values?.functions ?? []), ...(name.startsWith('#') ? [] : this.#dynamic)]
     let unknown = indirect || values?.unknown === true
     const [callback] = node.arguments as Node[]
     if (stepsCallbacks(name) && callback !== undefined) {
@@ -348,10 +445,37 @@ export class Reach {
     }
   }
 
+  /** The constructor that `super()` calls in one; null for one of the engine, undefined where that is not known. */
+  #baseOf({ module, base }: FunctionInfo): FunctionInfo | null | undefined {
+    if (base?.type !== 'Identifier') return undefined
+    const found = this.bindingOf(module, base)
+    if (found === null) return null
+    if (found?.kind !== 'class' || found.reassigned) return undefined
+    const own = (found.value as Node & { type: 'ClassDeclaration' }).body.body.find(isConstructor)
+    return own === undefined ? null : this.#constructorOf.get(own)
+  }
+
+  /** What a class extends, if its constructor is known and can stop. */
+  steppedBase(info: FunctionInfo): Node | null {
+    return this.#baseOf(info)?.stepped === true ? info.base : null
+  }
+
   /** The declaration that a name means, in this module or another; null for globals and what is outside. */
   bindingOf(module: ProgramModule, node: Node & { type: 'Identifier' }): Binding | null | undefined {
-    let binding = module.scopes.bindings.get(node)
+    const binding = module.scopes.bindings.get(node)
     if (binding === undefined) return null
+    return this.#follow(module, binding)
+  }
+
+  #bindingOfExport(target: ProgramModule, name: string): Binding | null | undefined {
+    const found = target.exports.get(name)
+    if (found?.kind !== 'local') return undefined
+    const binding = target.scopes.topLevel.get(found.name)
+    return binding && this.#follow(target, binding)
+  }
+
+  #follow(module: ProgramModule, first: Binding): Binding | null | undefined {
+    let binding: Binding | undefined = first
     for (let from = module, depth = 0; binding?.kind === 'import' && depth < 50; depth++) {
       const target: ProgramModule | undefined = this.#moduleOf(from, binding.from)
       if (target === undefined) return null
@@ -370,15 +494,25 @@ export class Reach {
       for (const info of functions) info.escapes = true
     }
     const all = [...this.functions.values()]
+    const iterators = this.#iterators()
     for (let changed = true; changed;) {
       changed = false
       const anyEscapes = this.#someEscape(all)
+      this.iterationStops ||= iterators.some(({ stepped }) => stepped)
       for (const info of all) {
         if (info.stepped || info.rigid !== null) continue
         if (info.calls.some(({ target }) => this.#canStep(target, anyEscapes))) info.stepped = changed = true
+        else if (this.iterationStops && info.iterates) info.stepped = changed = true
       }
     }
     this.#anyEscapes = this.#someEscape(all)
+  }
+
+  /** Functions by which iterators of the program go on. */
+  #iterators(): FunctionInfo[] {
+    return ['next', 'return', '@@iterator'].flatMap((name) => [
+      ...(this.#properties.get(name)?.functions ?? []),
+    ])
   }
 
   #anyEscapes = false
@@ -395,7 +529,58 @@ export class Reach {
     )
   }
 
-  /** How a call is to be made: as it stands, as a call of a generator, or as either. */
+  /**
+   * All that the steppable form of a module depends on besides its source: two modules with the same source and the
+   * same facts have the same form.
+   */
+  factsOf(module: ProgramModule): string {
+    this.#commonFacts ??= [
+      this.iterationStops,
+      this.hasProxies,
+      this.#anyEscapes,
+      ...[...this.assignedProperties].toSorted(),
+    ].join()
+    const facts = [this.#commonFacts]
+    for (const info of this.#functionsIn(module)) {
+      facts.push(
+        `${info.name} ${info.stepped} ${info.calls.map(({ target }) => this.#factOf(target)).join('')}`,
+      )
+      if (info.base !== null) facts.push(String(this.steppedBase(info) !== null))
+    }
+    for (const [name, { kind, from, imported }] of module.scopes.topLevel) {
+      if (kind === 'import') facts.push(`${name} ${this.#importFact(module, from, imported)}`)
+    }
+    return facts.join('\n')
+  }
+
+  #commonFacts: string | null = null
+  #byModule: Map<ProgramModule, FunctionInfo[]> | null = null
+
+  #functionsIn(module: ProgramModule): readonly FunctionInfo[] {
+    if (this.#byModule === null) {
+      this.#byModule = Map.groupBy(this.#all, (info) => info.module)
+    }
+    return this.#byModule.get(module) ?? []
+  }
+
+  #factOf(target: Target): string {
+    return `${this.callKind(target)[0]}${this.isKnown(target) ? 1 : 0}`
+  }
+
+  /** What is known of a name that is imported: as a value, and as a class. */
+  #importFact(module: ProgramModule, from: string, imported: string): string {
+    const { functions, unknown } = this.#valuesOfExport(module, from, imported)
+    const values = `${functions.some((info) => info.stepped)} ${unknown}`
+    const target = this.#moduleOf(module, from)
+    if (target === undefined) return values
+    const binding = this.#bindingOfExport(target, imported)
+    if (binding?.kind !== 'class') return `${values} ${binding?.kind}`
+    const { superClass } = binding.value as Node & { type: 'ClassDeclaration' }
+    const base = superClass?.type === 'Identifier' ? superClass.name : String(superClass?.type)
+    return `${values} class ${binding.reassigned} ${base}`
+  }
+
+  /** Whether what is called cannot stop, can, or may be either. */
   callKind(target: Target): 'plain' | 'stepped' | 'either' {
     if (target.exact) return target.functions[0]!.stepped ? 'stepped' : 'plain'
     return this.#canStep(target, this.#anyEscapes) ? 'either' : 'plain'
@@ -433,11 +618,19 @@ function isValuePosition(module: ProgramModule, node: Node, parent: Node | null)
       return parent.init === node && module.scopes.bindings.get(parent.id as Node)?.kind !== 'const'
     case 'AssignmentExpression':
       return parent.right === node && parent.left.type !== 'MemberExpression'
-    case 'MemberExpression':
-      return false
+    case 'MemberExpression': {
+      const name = parent.object === node ? propertyName(parent.property, parent.computed) : null
+      return parent.object === node && !/^(call|apply|prototype|name|length)$/.test(name ?? '')
+    }
     default:
       return node.type !== 'FunctionDeclaration'
   }
+}
+
+/** `Symbol.iterator` as a key: `@@iterator`, as the language's specification writes it. */
+function wellKnownSymbol(key: Node): string | null {
+  if (key.type !== 'MemberExpression' || key.computed || key.object.type !== 'Identifier') return null
+  return key.object.name === 'Symbol' ? `@@${propertyName(key.property, false)}` : null
 }
 
 /** A getter or setter, of a class or of an object. */
@@ -450,8 +643,14 @@ export function isAccessor(
   )
 }
 
-function usesNewTarget(node: Node): boolean {
-  return node.type === 'MetaProperty' || childrenOf(node).some(usesNewTarget)
+/** Why a function of this kind cannot stop in the middle. */
+function rigidity(node: FunctionNode): string | null {
+  if (node.async) return 'an async function'
+  return node.generator ? 'a generator function' : null
+}
+
+function isConstructor(node: Node | null): node is Node & { type: 'MethodDefinition' } {
+  return node?.type === 'MethodDefinition' && node.kind === 'constructor'
 }
 
 /** `Atomics` stands there other than in a call such as `Atomics.load(…)`. */

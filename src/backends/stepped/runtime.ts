@@ -1,185 +1,45 @@
 // What the steppable form of a program calls: announcing operations, doing them, reading and writing elements.
 //
-// Threads are generators. A thread announces its next operation and asks the scheduler who goes on; only if that is
-// another thread does it yield, since leaving and entering a nest of generators costs more than everything else. So the
-// scheduler knows the next operation of every thread, and is called from the thread that was last at work.
+// A thread announces its next operation and asks the scheduler who goes on. If that is another thread, the access
+// returns `stopped`, and so does every function on the way out, after it has kept what it needs in a frame. Who goes on
+// does its operation and calls the innermost of its functions with its frame, and then the others, one after the other.
+// So the scheduler knows the next operation of every thread, and is called from the thread that was last at work.
 //
 // There is one program at a time, hence module state and no object: it is read at every step.
 
 import { type View, memory } from './memory.ts'
+import type * as libraryModule from './library.ts'
 import { bulkMethods, viewMethod } from './names.ts'
 import { SteppingRefused, TimeUp } from './refusal.ts'
 import { type Site, currentPlace } from './sites.ts'
 import { SHARED, TRACKED } from './tags.ts'
-
-/** Operations by number. */
-export const LOAD = 0
-export const STORE = 1
-export const ADD = 2
-export const SUB = 3
-export const AND = 4
-export const OR = 5
-export const XOR = 6
-export const EXCHANGE = 7
-export const COMPARE_EXCHANGE = 8
-export const WAIT = 9
-export const NOTIFY = 10
-/** The thread has been woken from a wait. */
-export const WOKEN = 11
-/** The thread has read the same as before and goes on when something of that changes. */
-export const PAUSE = 12
-
-export const operationNames = [
-  'load',
-  'store',
-  'add',
-  'sub',
-  'and',
-  'or',
-  'xor',
-  'exchange',
-  'compareExchange',
-  'wait',
-  'notify',
-  'woken',
-  'pause',
-] as const
-
-export type Watched = Int32Array & { [SHARED]?: View; [TRACKED]?: View }
-
-/** How a thread stands. */
-export const READY = 0
-/** In `Atomics.wait`, and not yet notified. */
-export const WAITING = 1
-/** It has read the same as before; see PAUSE. */
-export const SPINNING = 2
-export const FINISHED = 3
-
-/** Where among a thread's reads the turns of a loop began: the last but one, or -1, and the last. */
-interface Turns {
-  epoch: number
-  before: number
-  from: number
-}
-
-/** Reads that are remembered since a thread last changed something. */
-const READS_MAX = 512
-const noArray: Watched = new Int32Array(0)
-
-export class Thread {
-  readonly id: number
-  generator: Generator<void, unknown, void> | null = null
-  state = READY
-
-  // The next operation.
-  kind = LOAD
-  site = -1
-  array: Watched = noArray
-  index = 0
-  operand = 0
-  expected = 0
-  timeout = Infinity
-  cell = 0
-  cells = 1
-  /** The elements are no 32-bit integers, or not shared, or nobody schedules: the engine does it. */
-  native = false
-  /** The operation is not shared: no step. */
-  local = false
-
-  /** How `Atomics.wait` ended. */
-  waitResult: 'ok' | 'not-equal' | 'timed-out' = 'ok'
-  /** The cell on which it waits. */
-  waitCell = 0
-  /** How often it went on without cause, because nothing else could. */
-  rescues = 0
-
-  // What it has read since it last changed something.
-  reads = 0
-  readonly readArrays: Watched[] = []
-  readonly readIndices = new Int32Array(READS_MAX)
-  readonly readCells = new Int32Array(READS_MAX)
-  readonly readValues = new Float64Array(READS_MAX)
-  /** Where the element is a big integer, its value; {@link readValues} has NaN for it. */
-  readonly readBigInts: bigint[] = []
-  /** From which read on a pause looks. */
-  watchFrom = 0
-  watchTo = 0
-  /** Moves when it forgets what it has read. */
-  epoch = 0
-  /** Turns of loops, by the number of the loop. */
-  readonly turns: (Turns | undefined)[] = []
-
-  constructor(id: number) {
-    this.id = id
-  }
-
-  reset(): void {
-    this.generator = null
-    this.state = READY
-    this.site = -1
-    this.rescues = 0
-    this.forgetReads()
-  }
-
-  forgetReads(): void {
-    this.reads = 0
-    this.epoch++
-    this.watchFrom = 0
-    this.watchTo = 0
-  }
-
-  /** Something of what it spun on has changed. */
-  sawChange(): boolean {
-    for (let at = this.watchFrom; at < this.watchTo; at++) {
-      const value: number | bigint = this.readArrays[at]![this.readIndices[at]!]!
-      if (value !== this.readValues[at] && !this.#isBigInt(at, value)) return true
-    }
-    return false
-  }
-
-  /** Two of its reads had the same value. */
-  readsAgree(at: number, other: number): boolean {
-    if (this.readValues[at] === this.readValues[other]) return true
-    return Number.isNaN(this.readValues[at]!) && this.#isBigInt(other, this.readBigInts[at]!)
-  }
-
-  #isBigInt(at: number, value: number | bigint): boolean {
-    return Number.isNaN(this.readValues[at]!) && this.readBigInts[at] === value
-  }
-}
-
-/** Decides who goes on, and is told of plain accesses. */
-export abstract class Scheduler {
-  /** Every thread has announced its next operation. Returns the thread that does its own, or -1 to end it all. */
-  abstract choose(): number
-  /** Plain accesses of shared cells, while {@link setWatching} says so. */
-  abstract plainRead(thread: number, firstCell: number, cells: number, site: number): void
-  abstract plainWrite(thread: number, firstCell: number, cells: number, site: number): void
-  /** There are more cells: a thread has made an array over memory that was not known yet. */
-  memoryGrew(): void {}
-}
-
-/** Follows an execution step by step, for a trace. */
-export interface Tracer {
-  operation(thread: Thread, kind: number, before: number, after: number): void
-  access(thread: Thread, array: Watched, index: number, value: number, write: boolean, site: number): void
-  enter(thread: Thread, site: number, args: readonly unknown[]): void
-  leave(thread: Thread, site: number): void
-}
-
-/** Told of probed functions, with the first five of their arguments. */
-export interface Probes {
-  called(id: number, first: unknown, a: unknown, b: unknown, c: unknown, d: unknown): void
-  returned(id: number, result: unknown, first: unknown, a: unknown, b: unknown, c: unknown, d: unknown): void
-}
-
-/** Memory that must not be touched. */
-export interface Forbidden {
-  /** For every 16 cells, 0 where they may be touched. */
-  readonly marks: Int32Array
-  /** Called before the access of a cell that may not be; may throw. */
-  touched(thread: number, cell: number, site: number): void
-}
+import {
+  ADD,
+  AND,
+  COMPARE_EXCHANGE,
+  EXCHANGE,
+  FINISHED,
+  LOAD,
+  NOTIFY,
+  OR,
+  PAUSE,
+  READS_MAX,
+  READY,
+  SPINNING,
+  STORE,
+  SUB,
+  Scheduler,
+  Thread,
+  WAIT,
+  WAITING,
+  WOKEN,
+  XOR,
+  type Forbidden,
+  type Frame,
+  type Probes,
+  type Tracer,
+  type Watched,
+} from './thread.ts'
 
 const soloThread = new Thread(-1)
 
@@ -197,8 +57,6 @@ let scheduler: Scheduler | null = null
 let nextThread = -1
 /** The threads run up to their first operation. */
 let starting = false
-/** Where something was called that must not stop now; -1 as a rule. */
-let rigidSite = -1
 /** Plain accesses are reported. */
 let watching = false
 let tracer: Tracer | null = null
@@ -240,6 +98,19 @@ export function setSites(value: Site[]): void {
   sites = value
 }
 
+type Library = Readonly<Record<keyof typeof libraryModule, (...args: readonly unknown[]) => unknown>>
+
+/** The steppable form of library.ts, of each program: by its places. */
+const libraries = new WeakMap<Site[], Library>()
+
+export function setLibrary(of: Site[], value: Library): void {
+  libraries.set(of, value)
+}
+
+export function library(): Library {
+  return libraries.get(sites)!
+}
+
 /** The number of the place from which the runtime was called, for what has no number of its own. */
 export function siteHere(what: string): number {
   const place = currentPlace(what)
@@ -263,6 +134,50 @@ export interface Ending {
 
 const regularEnding: Ending = { thrown: null }
 
+/** Whether the thread that runs is on its way out, as another one is to go on: asked after each call that may stop. */
+export const state = {
+  stopping: false,
+  /** An object that was made for a constructor to return. */
+  given: null as unknown,
+}
+
+/** What the functions of the thread that stops have kept, the innermost first. */
+const leaving: Frame[] = []
+/** How many they are: an array that is emptied would be given new memory each time. */
+let leavingCount = 0
+
+/**
+ * What a function returns that stops. Only those that look for it may get it: whoever else does anything with it comes
+ * from a place where nothing can stop.
+ */
+export const stopped: object = new Proxy(Object.freeze(Object.create(null)) as object, {
+  get: refuseToStop,
+  set: refuseToStop,
+  has: refuseToStop,
+  defineProperty: refuseToStop,
+  deleteProperty: refuseToStop,
+  getOwnPropertyDescriptor: refuseToStop,
+  getPrototypeOf: refuseToStop,
+  ownKeys: refuseToStop,
+})
+
+/** A function stops: it returns what this returns. `value` is what the call gave after which it does. */
+export function save(value: unknown, frame: Frame): unknown {
+  if (value !== stopped) refuseToStop()
+  leaving[leavingCount++] = frame
+  return stopped
+}
+
+/** Where the thread has stopped. */
+let stopSite = 0
+
+/** The thread has to stop before its operation. */
+function stop(): never {
+  state.stopping = true
+  stopSite = current.site
+  return stopped as never
+}
+
 /**
  * Runs `bodies` as threads under `chooser` until all have finished or it ends the execution. `threads` are the records
  * to use, one for each.
@@ -275,41 +190,71 @@ export function runThreads(
   scheduler = chooser
   refusal = null
   sleepers.length = 0
-  let running = 0
+  leavingCount = 0
+  state.stopping = false
   try {
     starting = true
     for (const thread of threads) {
       thread.reset()
-      running = thread.id
+      thread.body = bodies[thread.id]!
       current = thread
-      const result = bodies[thread.id]!()
-      if (!stops(result)) thread.state = FINISHED
-      else {
-        thread.generator = result
-        if (result.next().done === true) thread.state = FINISHED
-      }
+      goOn(thread)
     }
     starting = false
     nextThread = chooser.choose()
     while (nextThread >= 0) {
-      running = nextThread
-      current = threads[running]!
-      if (current.generator!.next().done === true) {
-        current.state = FINISHED
-        nextThread = chooser.choose()
-      }
+      current = threads[nextThread]!
+      if (goOn(current)) nextThread = chooser.choose()
     }
   } catch (error) {
-    if (refusal === null) return { thrown: { thread: running, error: memory.finerNeeded ?? error } }
+    if (refusal === null) return { thrown: { thread: current.id, error: memory.finerNeeded ?? error } }
   } finally {
     starting = false
-    rigidSite = -1
+    state.stopping = false
     watching = false
     scheduler = null
     current = soloThread
   }
   raiseWhatWasCaught()
   return regularEnding
+}
+
+/** Runs a thread until it stops or has finished. Returns whether it has finished. */
+function goOn(thread: Thread): boolean {
+  const { frames } = thread
+  let value: unknown
+  let thrown = false
+  const { body } = thread
+  try {
+    if (body === null) value = perform(thread)
+    else {
+      thread.body = null
+      value = body()
+    }
+  } catch (error) {
+    value = error
+    thrown = true
+  }
+  for (;;) {
+    if (state.stopping) {
+      if (value !== stopped) refuseToStop()
+      state.stopping = false
+      while (leavingCount > 0) frames[thread.depth++] = leaving[--leavingCount]!
+      return false
+    }
+    if (thread.depth === 0) break
+    const frame = frames[--thread.depth]!
+    try {
+      value = frame[0](frame, value, thrown)
+      thrown = false
+    } catch (error) {
+      value = error
+      thrown = true
+    }
+  }
+  if (thrown) throw value
+  thread.state = FINISHED
+  return true
 }
 
 /** A program that catches errors may have caught one that was not meant for it. */
@@ -319,59 +264,23 @@ function raiseWhatWasCaught(): void {
   if (error !== null) throw error
 }
 
-/** True for what a steppable function returns when it is called. */
-export function stops(value: unknown): value is Generator<void, unknown, void> {
-  if (typeof value !== 'object' || value === null) return false
-  try {
-    return (value as { [Symbol.toStringTag]?: string })[Symbol.toStringTag] === 'Generator'
-  } catch {
-    // A proxy that cannot be asked for that.
-    return false
-  }
-}
-
-/** The result of a steppable function that runs without other threads, or of any other as it is. */
+/** The result of a function that has run without other threads. */
 export function alone(value: unknown): unknown {
-  if (!stops(value)) return value
-  const outer = current
-  current = soloThread
   soloOperations = 0
-  try {
-    const { done, value: result } = value.next()
-    if (scheduler === null) raiseWhatWasCaught()
-    if (done !== true) throw new Error('the only thread waits for ever')
-    return result
-  } catch (error) {
-    if (scheduler === null) raiseWhatWasCaught()
-    throw error
-  } finally {
-    current = outer
-  }
+  if (scheduler === null) raiseWhatWasCaught()
+  return value
 }
 
-/**
- * A call from where nothing can stop: a constructor, an accessor, a function that the engine calls. What is called
- * may be able to stop, as long as it does not want to.
- */
-export function plain(value: unknown, site: number): unknown {
-  if (!stops(value)) return value
-  if (current === soloThread) return alone(value)
-  const outer = rigidSite
-  rigidSite = site
-  try {
-    return value.next().value
-  } finally {
-    rigidSite = outer
-  }
-}
-
+/** The thread would have to stop, and something is under way that cannot. */
 function refuseToStop(): never {
-  const { source: text } = sites[rigidSite]!
+  state.stopping = false
+  leavingCount = 0
+  const site = stopSite
+  const { source: text } = sites[site]!
   return refused(
-    rigidSite,
+    site,
     `${text} comes to a shared access where nothing can stop`,
-    'call it from an ordinary function, and not from a callback of the engine, a constructor of a class that ' +
-      'extends another, a generator or an async function',
+    'call it from an ordinary function, and not from a callback of the engine, a generator or an async function',
   )
 }
 
@@ -420,18 +329,6 @@ function lookAtClock(site: number): void {
   throw timeUp
 }
 
-let outerRigidSite = -1
-
-/** The next operation stands where nothing can stop. Called last before it, and loosen() after it. */
-export function stiffen(site: number): void {
-  outerRigidSite = rigidSite
-  rigidSite = site
-}
-
-export function loosen(): void {
-  rigidSite = outerRigidSite
-}
-
 /** No thread of the program runs: its state is being made or looked at. */
 export function isAlone(): boolean {
   return current === soloThread
@@ -443,8 +340,9 @@ export function isAlone(): boolean {
 /** Returns whether the thread has to stop before its operation. */
 function announce(thread: Thread): boolean {
   const { array, index } = thread
+  if (state.stopping) refuseToStop()
   const view = array[SHARED] ?? viewOf(array)
-  if (thread === soloThread && ++soloOperations > SOLO_OPERATIONS_MAX) {
+  if (thread === soloThread && ++soloOperations > SOLO_OPERATIONS_MAX && !isNothingExplored) {
     throw new EndlessLoop(
       `more than ${SOLO_OPERATIONS_MAX} operations, though no other thread is there to wait for`,
     )
@@ -472,7 +370,6 @@ function viewOf(array: Watched): View | undefined {
 }
 
 function mustStop(thread: Thread): boolean {
-  if (rigidSite >= 0) refuseToStop()
   if (starting) return true
   const chosen = scheduler!.choose()
   if (chosen === thread.id) return false
@@ -480,39 +377,24 @@ function mustStop(thread: Thread): boolean {
   return true
 }
 
-export function load(site: number, array: Watched, index: number): boolean {
+export function load(site: number, array: Watched, index: number): number {
   const thread = current
   thread.kind = LOAD
   thread.site = site
   thread.array = array
   thread.index = index
-  return announce(thread)
+  return announce(thread) ? stop() : loadDone(thread)
 }
 
-export function store(site: number, array: Watched, index: number, value: number): boolean {
-  const thread = current
-  thread.kind = STORE
-  thread.site = site
-  thread.array = array
-  thread.index = index
-  thread.operand = typeof value === 'number' ? value : integerOf(array, value)
-  return announce(thread)
-}
-
-function announceWithOperand(
-  kind: number,
-  site: number,
-  array: Watched,
-  index: number,
-  operand: number,
-): boolean {
+/** Announces an operation, and does it if the thread goes on. */
+function operate(kind: number, site: number, array: Watched, index: number, operand: number): number {
   const thread = current
   thread.kind = kind
   thread.site = site
   thread.array = array
   thread.index = index
   thread.operand = typeof operand === 'number' ? operand : integerOf(array, operand)
-  return announce(thread)
+  return announce(thread) ? stop() : (perform(thread) as number)
 }
 
 /** What `Atomics` makes of an operand before it does anything. */
@@ -522,28 +404,32 @@ function integerOf(array: Watched, value: unknown): number {
   return isBig ? (BigInt.asIntN(64, value as bigint) as unknown as number) : Number(value)
 }
 
-export function add(site: number, array: Watched, index: number, operand: number): boolean {
-  return announceWithOperand(ADD, site, array, index, operand)
+export function store(site: number, array: Watched, index: number, value: number): number {
+  return operate(STORE, site, array, index, value)
 }
 
-export function sub(site: number, array: Watched, index: number, operand: number): boolean {
-  return announceWithOperand(SUB, site, array, index, operand)
+export function add(site: number, array: Watched, index: number, operand: number): number {
+  return operate(ADD, site, array, index, operand)
 }
 
-export function and(site: number, array: Watched, index: number, operand: number): boolean {
-  return announceWithOperand(AND, site, array, index, operand)
+export function sub(site: number, array: Watched, index: number, operand: number): number {
+  return operate(SUB, site, array, index, operand)
 }
 
-export function or(site: number, array: Watched, index: number, operand: number): boolean {
-  return announceWithOperand(OR, site, array, index, operand)
+export function and(site: number, array: Watched, index: number, operand: number): number {
+  return operate(AND, site, array, index, operand)
 }
 
-export function xor(site: number, array: Watched, index: number, operand: number): boolean {
-  return announceWithOperand(XOR, site, array, index, operand)
+export function or(site: number, array: Watched, index: number, operand: number): number {
+  return operate(OR, site, array, index, operand)
 }
 
-export function exchange(site: number, array: Watched, index: number, operand: number): boolean {
-  return announceWithOperand(EXCHANGE, site, array, index, operand)
+export function xor(site: number, array: Watched, index: number, operand: number): number {
+  return operate(XOR, site, array, index, operand)
+}
+
+export function exchange(site: number, array: Watched, index: number, operand: number): number {
+  return operate(EXCHANGE, site, array, index, operand)
 }
 
 export function compareExchange(
@@ -552,9 +438,9 @@ export function compareExchange(
   index: number,
   expected: number,
   operand: number,
-): boolean {
+): number {
   current.expected = typeof expected === 'number' ? expected : integerOf(array, expected)
-  return announceWithOperand(COMPARE_EXCHANGE, site, array, index, operand)
+  return operate(COMPARE_EXCHANGE, site, array, index, operand)
 }
 
 export function wait(
@@ -563,14 +449,14 @@ export function wait(
   index: number,
   expected: number,
   timeout: number | undefined,
-): boolean {
+): string {
   const wanted = typeof expected === 'number' ? expected : integerOf(array, expected)
   // The engine says of what it does not take what it says to everybody; it does not come to wait for 0 milliseconds.
   if (!isWaitable(array)) Atomics.wait(array, index, wanted, 0)
   current.expected = typeof wanted === 'number' ? wanted | 0 : wanted
   const limit = timeout === undefined ? Infinity : Number(timeout)
   current.timeout = Number.isNaN(limit) ? Infinity : limit
-  return announceWithOperand(WAIT, site, array, index, 0)
+  return operate(WAIT, site, array, index, 0) as unknown as string
 }
 
 /** Queues exist for elements of 32 or 64 bits of shared memory only. */
@@ -581,22 +467,19 @@ function isWaitable(array: Watched): boolean {
   )
 }
 
-export function notify(site: number, array: Watched, index: number, count: number | undefined): boolean {
+export function notify(site: number, array: Watched, index: number, count: number | undefined): number {
   if (!isWaitable(array)) Atomics.notify(array, index, 0)
-  return announceWithOperand(NOTIFY, site, array, index, count ?? Infinity)
+  return operate(NOTIFY, site, array, index, count ?? Infinity)
 }
 
 /** `Atomics.pause`: the thread spins on what it has read since it last changed something or paused. */
-export function pause(site: number): boolean {
+export function pause(site: number): unknown {
   const thread = current
-  if (thread === soloThread || thread.reads === 0) {
-    thread.local = true
-    return false
-  }
-  return spin(thread, site, 0, thread.reads)
+  return thread === soloThread || thread.reads === 0 ? undefined : spin(thread, site, 0, thread.reads, false)
 }
 
-function spin(thread: Thread, site: number, from: number, to: number): boolean {
+function spin(thread: Thread, site: number, from: number, to: number, turns: boolean): unknown {
+  if (state.stopping) refuseToStop()
   thread.kind = PAUSE
   thread.site = site
   thread.local = false
@@ -605,7 +488,8 @@ function spin(thread: Thread, site: number, from: number, to: number): boolean {
   thread.cell = thread.readCells[from]!
   thread.cells = 1
   thread.state = SPINNING
-  return mustStop(thread)
+  thread.betweenTurns = turns
+  return mustStop(thread) ? stop() : pauseDone(thread)
 }
 
 /** The next loop is entered. */
@@ -618,22 +502,22 @@ export function loop(site: number): void {
  * A turn of a loop begins. One that repeats the reads of the last, and has changed nothing, only waits. Loops within it
  * are part of the turn.
  */
-export function again(site: number): boolean {
+export function again(site: number): unknown {
   const thread = current
-  if (thread === soloThread) return false
+  if (thread === soloThread) return undefined
   const { reads, epoch } = thread
   const turns = (thread.turns[site] ??= { epoch: -1, before: -1, from: 0 })
   if (turns.epoch !== epoch) {
     turns.epoch = epoch
     turns.before = -1
     turns.from = reads
-    return false
+    return undefined
   }
   const { before, from } = turns
   const waits = before >= 0 && reads > from && sameReads(thread, before, from, reads)
   turns.before = from
   turns.from = reads
-  return waits && spin(thread, site, from, reads)
+  return waits ? spin(thread, site, from, reads, true) : undefined
 }
 
 function sameReads(thread: Thread, from: number, to: number, end: number): boolean {
@@ -666,8 +550,7 @@ function noteRead(thread: Thread, value: number): void {
   thread.reads = at + 1
 }
 
-export function loadDone(): number {
-  const thread = current
+function loadDone(thread: Thread): number {
   const { array, index } = thread
   if (thread.native) return nativeDone(thread)
   if (forbidden !== null) checkForbidden(thread.cell, thread.site)
@@ -677,12 +560,48 @@ export function loadDone(): number {
   return value
 }
 
-export function storeDone(): number {
-  const thread = current
-  const { array, index, operand } = thread
-  if (thread.native) return nativeDone(thread)
-  change(thread, array[index]!, operand | 0)
-  return Math.trunc(operand) + 0 || 0
+/** Does the operation that a thread has announced. */
+function perform(thread: Thread): unknown {
+  switch (thread.kind) {
+    case LOAD:
+      return loadDone(thread)
+    case PAUSE:
+      return pauseDone(thread)
+    case WAIT:
+      return waitDone(thread)
+    case WOKEN:
+      return wokenDone(thread)
+    case NOTIFY:
+      return notifyDone(thread)
+    default:
+      return thread.native ? nativeDone(thread) : changeDone(thread)
+  }
+}
+
+function changeDone(thread: Thread): number {
+  const { kind, operand } = thread
+  const before = thread.array[thread.index]!
+  change(thread, before, valueAfter(kind, before, operand, thread.expected))
+  return kind === STORE ? Math.trunc(operand) + 0 || 0 : before
+}
+
+function valueAfter(kind: number, before: number, operand: number, expected: number): number {
+  switch (kind) {
+    case ADD:
+      return (before + operand) | 0
+    case SUB:
+      return (before - operand) | 0
+    case AND:
+      return before & operand
+    case OR:
+      return before | operand
+    case XOR:
+      return before ^ operand
+    case COMPARE_EXCHANGE:
+      return before === (expected | 0) ? operand | 0 : before
+    default:
+      return operand | 0
+  }
 }
 
 /** Stores `after` where `before` was. */
@@ -696,62 +615,6 @@ function change(thread: Thread, before: number, after: number): void {
     thread.forgetReads()
   }
   if (tracer !== null) tracer.operation(thread, thread.kind, before, after)
-}
-
-export function addDone(): number {
-  const thread = current
-  if (thread.native) return nativeDone(thread)
-  const before = thread.array[thread.index]!
-  change(thread, before, (before + thread.operand) | 0)
-  return before
-}
-
-export function subDone(): number {
-  const thread = current
-  if (thread.native) return nativeDone(thread)
-  const before = thread.array[thread.index]!
-  change(thread, before, (before - thread.operand) | 0)
-  return before
-}
-
-export function andDone(): number {
-  const thread = current
-  if (thread.native) return nativeDone(thread)
-  const before = thread.array[thread.index]!
-  change(thread, before, before & thread.operand)
-  return before
-}
-
-export function orDone(): number {
-  const thread = current
-  if (thread.native) return nativeDone(thread)
-  const before = thread.array[thread.index]!
-  change(thread, before, before | thread.operand)
-  return before
-}
-
-export function xorDone(): number {
-  const thread = current
-  if (thread.native) return nativeDone(thread)
-  const before = thread.array[thread.index]!
-  change(thread, before, before ^ thread.operand)
-  return before
-}
-
-export function exchangeDone(): number {
-  const thread = current
-  if (thread.native) return nativeDone(thread)
-  const before = thread.array[thread.index]!
-  change(thread, before, thread.operand | 0)
-  return before
-}
-
-export function compareExchangeDone(): number {
-  const thread = current
-  if (thread.native) return nativeDone(thread)
-  const before = thread.array[thread.index]!
-  change(thread, before, before === (thread.expected | 0) ? thread.operand | 0 : before)
-  return before
 }
 
 /** Lets the engine do an operation on other than 32-bit integers, or on an array that is not shared. */
@@ -791,20 +654,18 @@ function nativeOperation(thread: Thread, array: Watched, index: number, operand:
   }
 }
 
-export function pauseDone(): void {
-  const thread = current
-  if (thread.local) return
+function pauseDone(thread: Thread): void {
+  // Of a loop, the turns are compared on.
+  if (thread.betweenTurns) return
   if (tracer !== null) tracer.operation(thread, PAUSE, 0, 0)
   thread.forgetReads()
 }
 
-/** Begins to wait. Returns whether the thread has to stop. */
-export function waitDone(): boolean {
-  const thread = current
+/** Begins to wait; returns how that ended, unless the thread has to stop. */
+function waitDone(thread: Thread): string {
   const { array, index } = thread
   if (thread === soloThread || thread.local) {
-    thread.waitResult = waitAlone(array, index, thread.expected, thread.timeout)
-    return false
+    return waitAlone(array, index, thread.expected, thread.timeout)
   }
   const value = array[index]!
   const equal = value === thread.expected
@@ -813,12 +674,12 @@ export function waitDone(): boolean {
   thread.waitResult = sleeps ? 'ok' : equal ? 'timed-out' : 'not-equal'
   noteRead(thread, value)
   if (tracer !== null) tracer.operation(thread, WAIT, value, value)
-  if (!sleeps) return false
+  if (!sleeps) return thread.waitResult
   thread.waitCell = thread.cell
   thread.state = WAITING
   thread.kind = WOKEN
   sleepers.push(thread)
-  return mustStop(thread)
+  return mustStop(thread) ? stop() : wokenDone(thread)
 }
 
 /** Nobody else is there who could notify. */
@@ -833,9 +694,8 @@ function waitAlone(
   return 'timed-out'
 }
 
-export function waited(): string {
-  const thread = current
-  if (thread.kind === WOKEN && tracer !== null) tracer.operation(thread, WOKEN, 0, 0)
+function wokenDone(thread: Thread): string {
+  if (tracer !== null) tracer.operation(thread, WOKEN, 0, 0)
   return thread.waitResult
 }
 
@@ -846,8 +706,7 @@ export function timeOut(thread: Thread): void {
   thread.state = READY
 }
 
-export function notifyDone(): number {
-  const thread = current
+function notifyDone(thread: Thread): number {
   if (thread.local) return Atomics.notify(thread.array, thread.index, thread.operand)
   const { cell } = thread
   let woken = 0
@@ -1018,7 +877,7 @@ export function dataView(
 
 /** `object[name](...args)`, where the name is computed. */
 export function computedCall(object: Watched, name: string, site: number, args: readonly unknown[]): unknown {
-  if (object[TRACKED] !== undefined && typeof name === 'string') {
+  if (ArrayBuffer.isView(object) && object[TRACKED] !== undefined && typeof name === 'string') {
     if (viewMethod.test(name)) return dataView(object as unknown as DataView & Watched, name, site, args)
     return bulk(object, name, site, args)
   }
@@ -1027,7 +886,7 @@ export function computedCall(object: Watched, name: string, site: number, args: 
 
 /** Notes that every element of an array is read, if it is shared. Returns it. */
 export function source<T>(value: T, site: number): T {
-  const view = (value as { [SHARED]?: View } | null | undefined)?.[SHARED]
+  const view = ArrayBuffer.isView(value) ? (value as { [SHARED]?: View })[SHARED] : undefined
   if (view !== undefined) noteBulkRead(view, 0, view.length, site)
   return value
 }
@@ -1046,11 +905,11 @@ export function made<T extends ArrayBufferView>(array: T): T {
   return array
 }
 
-/** Whether memories of WebAssembly are taken for buffers like others: where nothing is explored. */
-let takesWebAssembly = false
+/** Nothing is explored: memories of WebAssembly are taken for buffers like others, and nobody counts. */
+let isNothingExplored = false
 
-export function takeWebAssembly(): void {
-  takesWebAssembly = true
+export function exploreNothing(): void {
+  isNothingExplored = true
 }
 
 /** Shared memory of which something happens that cannot be seen. */
@@ -1064,7 +923,7 @@ function refuseToFollow(buffer: SharedArrayBuffer): void {
     )
   // The buffers of such memories, and no others, are frozen (WebAssembly JavaScript Interface, "create a fixed length
   // memory buffer").
-  if (!takesWebAssembly && Object.isFrozen(buffer)) {
+  if (!isNothingExplored && Object.isFrozen(buffer)) {
     const problem = 'shared memory of WebAssembly: what its instructions do to it cannot be seen'
     refused(
       siteHere('WebAssembly.Memory'),

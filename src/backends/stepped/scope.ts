@@ -10,6 +10,9 @@ export interface Binding {
   /** Of an import: the module's specifier, and the name there; `*` for the namespace. */
   readonly from: string
   readonly imported: string
+  /** The syntax whose scope it belongs to, and the function (or module, static block, field) that this is part of. */
+  readonly scope: Node
+  readonly owner: Node
   reassigned: boolean
 }
 
@@ -24,11 +27,13 @@ export interface Scopes {
 class Scope {
   readonly names = new Map<string, Binding>()
   readonly parent: Scope | null
+  readonly node: Node
   /** Where `var` and function declarations of the blocks inside go. */
   readonly functionScope: Scope
 
-  constructor(parent: Scope | null, isFunctionScope: boolean) {
+  constructor(parent: Scope | null, node: Node, isFunctionScope: boolean) {
     this.parent = parent
+    this.node = node
     this.functionScope = isFunctionScope || parent === null ? this : parent.functionScope
   }
 
@@ -42,7 +47,7 @@ type Kind = Binding['kind']
 /** Resolves the variables of a module. */
 export function resolveScopes(program: Node): Scopes {
   const resolver = new Resolver()
-  const top = new Scope(null, true)
+  const top = new Scope(null, program, true)
   resolver.block(program, top)
   return { bindings: resolver.bindings, topLevel: top.names, atomics: resolver.atomics }
 }
@@ -69,9 +74,11 @@ class Resolver {
         return
       case 'FunctionDeclaration':
         if (node.id) this.#declare(scope, node.id.name, 'function', node)
+        if (node.id) this.bindings.set(node.id, scope.names.get(node.id.name)!)
         return
       case 'ClassDeclaration':
         if (node.id) this.#declare(scope, node.id.name, 'class', node)
+        if (node.id) this.bindings.set(node.id, scope.names.get(node.id.name)!)
         return
       case 'VariableDeclaration':
         if (node.kind !== 'var') this.#declareVariables(node, scope)
@@ -115,7 +122,11 @@ class Resolver {
     const present = scope.names.get(name)
     // Two declarations of one name: neither is known to be what it means.
     if (present !== undefined) present.reassigned = true
-    else scope.names.set(name, { name, kind, value, from, imported, reassigned: false })
+    else {
+      const { node, functionScope } = scope
+      const owner = functionScope.node
+      scope.names.set(name, { name, kind, value, from, imported, scope: node, owner, reassigned: false })
+    }
   }
 
   visit(node: Node, scope: Scope): void {
@@ -137,11 +148,11 @@ class Resolver {
         return
       case 'BlockStatement':
       case 'StaticBlock':
-        this.block(node, new Scope(scope, node.type === 'StaticBlock'))
+        this.block(node, new Scope(scope, node, node.type === 'StaticBlock'))
         return
       case 'SwitchStatement': {
         this.visit(node.discriminant, scope)
-        const inner = new Scope(scope, false)
+        const inner = new Scope(scope, node, false)
         for (const each of node.cases)
           for (const statement of each.consequent) this.#declareStatement(statement, inner)
         for (const each of node.cases) this.visit(each, inner)
@@ -150,7 +161,7 @@ class Resolver {
       case 'ForStatement':
       case 'ForInStatement':
       case 'ForOfStatement': {
-        const inner = new Scope(scope, false)
+        const inner = new Scope(scope, node, false)
         const head = node.type === 'ForStatement' ? node.init : node.left
         if (head?.type === 'VariableDeclaration' && head.kind !== 'var') this.#declareVariables(head, inner)
         if (node.type !== 'ForStatement' && head && head.type !== 'VariableDeclaration')
@@ -159,7 +170,7 @@ class Resolver {
         return
       }
       case 'CatchClause': {
-        const inner = new Scope(scope, false)
+        const inner = new Scope(scope, node, false)
         if (node.param)
           for (const name of patternNames(node.param)) this.#declare(inner, name, 'variable', null)
         for (const child of childrenOf(node)) this.visit(child, inner)
@@ -199,7 +210,7 @@ class Resolver {
   }
 
   #visitFunction(node: FunctionNode, scope: Scope): void {
-    const inner = new Scope(scope, true)
+    const inner = new Scope(scope, node as Node, true)
     if (node.type === 'FunctionExpression' && node.id)
       this.#declare(inner, node.id.name, 'function', node as Node)
     for (const parameter of node.params)
@@ -210,7 +221,7 @@ class Resolver {
   }
 
   #visitClass(node: Node & { type: 'ClassDeclaration' | 'ClassExpression' }, scope: Scope): void {
-    const inner = new Scope(scope, false)
+    const inner = new Scope(scope, node, false)
     if (node.id) this.#declare(inner, node.id.name, 'class', node)
     if (node.superClass) this.visit(node.superClass, inner)
     for (const member of node.body.body) {
@@ -219,7 +230,7 @@ class Resolver {
         continue
       }
       if (member.computed) this.visit(member.key, inner)
-      if (member.value) this.visit(member.value, new Scope(inner, true))
+      if (member.value) this.visit(member.value, new Scope(inner, member.value, true))
     }
   }
 

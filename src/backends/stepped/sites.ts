@@ -1,6 +1,8 @@
 // Where things happen: a number for each place of a program that the runtime reports.
 
 import { readFileSync } from 'node:fs'
+// As a whole: an older Node lacks names of it, and is to say so in words (see threads/node-version.ts).
+import * as nodeModule from 'node:module'
 import { fileURLToPath } from 'node:url'
 import type { ProgramModule } from './program.ts'
 import { type Node, positionOf } from './syntax.ts'
@@ -18,13 +20,13 @@ export interface Site {
   readonly source: string
 }
 
-/** The places of a program by number. Numbers follow the order of the text, so that they are the same each time. */
+/** The places of a module by number. Numbers follow the order of the text, so that they are the same each time. */
 export class SiteTable {
   readonly sites: Site[] = []
   readonly #known = new Map<string, number>()
 
   add(module: ProgramModule, node: Node, functionName: string, what: string): number {
-    const key = `${module.url} ${node.start} ${node.end} ${what}`
+    const key = `${node.start} ${node.end} ${what}`
     const present = this.#known.get(key)
     if (present !== undefined) return present
     const { line, column } = positionOf(module, node.start)
@@ -39,20 +41,43 @@ export class SiteTable {
 /** What stands behind the address of a steppable module; the number of the program follows. */
 export const QUERY = '?stepped='
 
+/** What stands before the source map of a steppable form, in its last line. */
+export const MAP = '//# sourceMappingURL=data:application/json;base64,'
+
+/** The steppable forms that are loaded, by the address under which they are. */
+export const loadedTexts = new Map<string, () => string>()
+const maps = new Map<string, nodeModule.SourceMap>()
+
+/** Where in its source a place of a steppable form is. */
+function sourcePlace(address: string, line: number, column: number): { line: number; column: number } {
+  let map = maps.get(address)
+  if (map === undefined) {
+    const text = loadedTexts.get(address)!()
+    const json = Buffer.from(text.slice(text.lastIndexOf(MAP) + MAP.length), 'base64').toString()
+    maps.set(address, (map = new nodeModule.SourceMap(JSON.parse(json))))
+  }
+  const entry = map.findEntry(line - 1, column - 1)
+  return 'originalLine' in entry
+    ? { line: entry.originalLine + 1, column: entry.originalColumn + 1 }
+    : { line, column }
+}
+
 /** The innermost place of a stepped program on the stack. Slow. */
 export function currentPlace(what: string): Site {
   const { stackTraceLimit } = Error
   Error.stackTraceLimit = 100
   const { stack = '' } = new Error('where')
   Error.stackTraceLimit = stackTraceLimit
-  const found = /(?:at (?:async )?(?:new )?([^\s(]+) \()?(file:[^\s()]*?)\?stepped=\d+:(\d+):(\d+)/.exec(
-    stack,
+  const places = stack.matchAll(
+    /(?:at (?:async )?(?:new )?([^\s(]+) \()?(file:[^\s()]*?\?stepped=\d+):(\d+):(\d+)/g,
   )
-  if (found === null)
+  const found = [...places].find(([, , address]) => loadedTexts.has(address!))
+  if (found === undefined)
     return { file: 'unknown', line: 1, column: 1, function: '(anonymous)', what, source: what }
-  const [, name = '(anonymous)', url, line, column] = found
-  const file = fileURLToPath(url!)
-  const source = readFileSync(file, 'utf8').split('\n')[Number(line) - 1] ?? ''
+  const [, name = '(anonymous)', address] = found
+  const { line, column } = sourcePlace(address!, Number(found[3]), Number(found[4]))
+  const file = fileURLToPath(address!.slice(0, address!.lastIndexOf(QUERY)))
+  const source = readFileSync(file, 'utf8').split('\n')[line - 1] ?? ''
   const own = name.split('.').at(-1)!
-  return { file, line: Number(line), column: Number(column), function: own, what, source: source.trim() }
+  return { file, line, column, function: own, what, source: source.trim() }
 }

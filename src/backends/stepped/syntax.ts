@@ -16,6 +16,8 @@ import {
 } from 'acorn'
 import { SteppingRefused } from './refusal.ts'
 
+const CHILDREN = Symbol('children')
+
 export type Node = AnyNode
 export type FunctionNode =
   FunctionDeclaration | AnonymousFunctionDeclaration | FunctionExpression | ArrowFunctionExpression
@@ -46,6 +48,7 @@ export function parseModule(file: string, source: string, expected: Format): Sou
       onToken: tokens,
     })
     const digest = digestOf(text, tokens)
+    writeConstructors(program as Node)
     return { file, text, program: program as Node, lineStarts: lineStartsOf(text), format, digest }
   }
   try {
@@ -117,11 +120,41 @@ export function positionOf(module: SourceModule, offset: number): { line: number
   return { line: low + 1, column: offset - lineStarts[low]! + 1 }
 }
 
+/** Classes that extend others get the constructor that the language gives them. */
+function writeConstructors(node: Node): void {
+  for (const child of childrenOf(node)) writeConstructors(child)
+  if ((node.type !== 'ClassDeclaration' && node.type !== 'ClassExpression') || !node.superClass) return
+  const { body } = node
+  if (body.body.some((each) => each.type === 'MethodDefinition' && each.kind === 'constructor')) return
+  const place = { start: body.start, end: body.start, loc: body.loc }
+  const make = (type: string, fields: object): Node => ({ type, ...place, ...fields }) as unknown as Node
+  const args = make('Identifier', { name: 'args' })
+  const spread = make('SpreadElement', { argument: make('Identifier', { name: 'args' }) })
+  const call = make('CallExpression', { callee: make('Super', {}), arguments: [spread], optional: false })
+  const block = make('BlockStatement', { body: [make('ExpressionStatement', { expression: call })] })
+  const value = make('FunctionExpression', {
+    id: null,
+    generator: false,
+    async: false,
+    expression: false,
+    params: [make('RestElement', { argument: args })],
+    body: block,
+  })
+  const key = make('Identifier', { name: 'constructor' })
+  const constructor = make('MethodDefinition', {
+    kind: 'constructor',
+    computed: false,
+    static: false,
+    key,
+    value,
+  })
+  body.body.unshift(constructor as never)
+  ;(body as { [CHILDREN]?: unknown })[CHILDREN] = undefined
+}
+
 export function refuse(module: SourceModule, node: Node, problem: string, remedy: string): never {
   throw new SteppingRefused(module.file, positionOf(module, node.start).line, problem, remedy)
 }
-
-const CHILDREN = Symbol('children')
 
 /** The children of a node in the order of the text; what stands twice (`{ a }`) only once. Kept with the node. */
 export function childrenOf(node: Node): readonly Node[] {

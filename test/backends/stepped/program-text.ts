@@ -41,6 +41,7 @@ class Plain extends Base { extra = 7 }
 function Old(cells) { this.cells = cells; Atomics.add(cells, 2, 5) }
 Old.prototype.take = function () { return Atomics.exchange(this.cells, 2, 9) }
 function* numbers(count = 3) { for (let n = 0; n < count; n++) yield n * n }
+function* stopping(cells) { yield Atomics.add(cells, 0, 1); yield 2 }
 function optional(value, { depth = 0, ...others } = {}) { return [value ?? depth, Object.keys(others)] }
 const table = { get first() { return Atomics.load(this.cells, 0) }, bump(by) { return Atomics.add(this.cells, 0, by) } }
 function each(list, callback) { const out = []; list.forEach((x, n) => out.push(callback(x, n))); return out }
@@ -136,6 +137,69 @@ const statements: readonly ((choice: Choice) => string)[] = [
   ({ i, v }) =>
     `log.push(\`\${Atomics.load(cells, ${i})} \${cells[${i}]}\`, (cells[${i}], ${v}), !cells[0], -cells[1],
         delete holder.none)`,
+  () => `{ const d = new Derived(cells); log.push(d.own, d.move(3), d.head, d instanceof Base) }`,
+  ({ v }) => `{ const p = new Plain(cells, ${v}); log.push(p.extra, p.kind, p.head, Plain.of(cells).head) }`,
+  () => `{ const { head, kind, ...others } = new Base(cells); log.push(head, kind, others) }`,
+  ({ i }) =>
+    `{ const { a = Atomics.load(cells, ${i}), [String(Atomics.add(cells, 0, 1))]: b = 2 } = { 1: 7 }; log.push(a, b) }`,
+  ({ i, v }) =>
+    `{ const later = []; for (let n = 0; n < 3; n++) { later.push(() => n); n += Atomics.add(cells, ${i}, 0) & 1 }
+      for (const x of [${v}, 2]) { Atomics.add(cells, 1, x); later.push(() => x) } log.push(later.map((f) => f())) }`,
+  ({ i }) =>
+    `{ let total = 0; const add = () => { total += Atomics.add(cells, ${i}, 1) }; add(); total *= 2; add();
+      log.push(total) }`,
+  ({ v }) =>
+    `{ const held = (name) => ({ [Symbol.dispose]() { log.push(name, Atomics.add(cells, 0, 1));
+      if (name > 2) throw name } });
+      const f = () => { using a = held(1), b = held(${v}); log.push(cells[0]); return Atomics.load(cells, 0) };
+      log.push(f()) }`,
+  ({ i, v }) =>
+    `{ const f = (n) => { for (;;) { try { if (n > 2) return n; n += Atomics.add(cells, ${i}, 1) + 1;
+      if (n === 2) continue }
+      catch (e) { log.push(e) } finally { log.push(Atomics.load(cells, 0)); if (n === ${v}) break } } return -n };
+      log.push(f(0)) }`,
+  ({ i }) =>
+    `try { try { throw Atomics.add(cells, ${i}, 1) } finally { Atomics.add(cells, 0, 2) } }
+      catch (e) { log.push(e, Atomics.load(cells, 0)) }`,
+  ({ i, v }) =>
+    `{ const o = { get [\`x\${${i}}\`]() { return Atomics.add(cells, 0, 1) }, set y(z) { Atomics.store(cells, 1, z) } };
+      log.push(o.x${i}, o['x' + ${i}], o.y = ${v}, cells[1]) }`,
+  ({ i }) =>
+    `{ const tag = (strings, ...values) => strings.raw.join('|') + values + Atomics.load(cells, ${i});
+      log.push(tag\`a\${Atomics.add(cells, 0, 1)}b\${2}\\n\`) }`,
+  ({ i, v }) =>
+    `{ const it = { [Symbol.iterator]: () => ({ left: 3, next() { return { done: this.left-- < Atomics.load(cells,
+      3) - 9, value: this.left } },
+      return() { log.push('closed'); return {} } }) }; let n = 0;
+      for (const x of it) { if (n++ > ${v} % 3) break; log.push(x, Atomics.add(cells, ${i}, 1)) } }`,
+  ({ i }) =>
+    `for (const key in { a: 1, b: 2, __proto__: { c: 3 } }) { if (key === 'b') continue;
+      log.push(key, Atomics.add(cells, ${i}, 1)) }`,
+  ({ i, v }) =>
+    `switch (Atomics.load(cells, ${i})) { case Atomics.add(cells, 1, 1): log.push('a');
+      default: log.push('b', cells[0]);
+      case ${v}: { const x = Atomics.load(cells, 1); log.push(x); break } case 'no': log.push('c') }`,
+  ({ v }) =>
+    `{ const f = function () { return [this?.x, arguments.length, new.target === undefined, Atomics.load(cells, 0)] };
+      log.push(f.call({ x: ${v} }, 1, 2), new f(1)[0], Reflect.apply(f, undefined, [])) }`,
+  ({ v }) =>
+    `{ class Pair { #a; static #made = 0;
+      constructor(a) { this.#a = a } #up(n) { return this.#a += n + Atomics.add(cells, 0, 1) }
+      static make(a) { Pair.#made++;
+      return new this(a) } go() { return [this.#up(1), this.#a++, #a in this, Pair.#made] } }
+      log.push(Pair.make(${v}).go()) }`,
+  ({ i, v }) =>
+    `{ const px = new Proxy({ z: 1 }, { get: (t, p) => p === 'z' ? t.z : Atomics.load(cells, Number(p)),
+      set: (t, p, z) => { Atomics.store(cells, Number(p), z); return true } }); px[${i}] = ${v}; px[${i}]++;
+      log.push(px[${i}], px.z) }`,
+  ({ v }) =>
+    `{ let a = 1, b; [a, b = Atomics.add(cells, 0, a)] = [${v}];
+      ({ a, b: { c: b } = { c: Atomics.load(cells, 0) } } = { a: b });
+      a ||= Atomics.load(cells, 0); b ??= 1; a &&= b + Atomics.load(cells, 1); log.push(a, b) }`,
+  ({ i }) =>
+    `{ let n = 4; do { if (n === 2) continue; log.push(n) } while (n-- > 0 && Atomics.add(cells, ${i}, 1) < 3) }`,
+  ({ i, v }) =>
+    `log.push((maybe?.f(Atomics.load(cells, ${i})))?.g, (holder?.bump)(${i}, ${v}), [..."ab"], (0, holder.bump).name)`,
 ]
 
 const choice: Arbitrary<Choice> = record({
@@ -157,11 +221,11 @@ const statement = tuple(nat({ max: statements.length - 1 }), choice).map(([at, c
 
 /** What cannot stop: it computes the same as long as the thread is alone. */
 export const rigid: readonly string[] = [
-  'const d = new Derived(cells); log.push(d.own, d.move(3), d.head, d instanceof Base)',
-  'const p = new Plain(cells, 3); log.push(p.extra, p.kind, p.head, Plain.of(cells).head)',
   'const [...copy] = [2, 1].sort((a, b) => Atomics.load(cells, a) - Atomics.load(cells, b)); log.push(copy)',
   "log.push('a-b'.replace('-', () => Atomics.add(cells, 0, 1)), Array.from([1], (x) => Atomics.load(cells, x)))",
-  'const { head } = new Base(cells); log.push(head)',
+  'log.push([...stopping(cells)])',
+  'log.push({ valueOf: () => Atomics.add(cells, 0, 1) } + 1, `${{ toString: () => Atomics.load(cells, 0) }}`)',
+  'class Ticket { number = Atomics.add(cells, 0, 1) } log.push(new Ticket().number)',
 ]
 
 /** A module that exports `main`, which returns a list of what it saw. */

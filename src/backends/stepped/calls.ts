@@ -1,0 +1,234 @@
+// Calls in the steppable form.
+//
+// A function that can stop is called as any other. One that the engine calls in between is, too: nothing is lost as
+// long as it does not stop, and what comes back from it if it does is recognised.
+
+import type { Context } from './context.ts'
+import { elementOf, isElement, isGlobal, isUntagged } from './elements.ts'
+import { globalName } from './expressions.ts'
+import { bulkMethods, laterFunctions, operations, viewMethod } from './names.ts'
+import { directOperation } from './reach.ts'
+import { type Node, propertyName } from './syntax.ts'
+import { TRACKED } from './tags.ts'
+import * as tree from './tree.ts'
+
+type Call = Node & { type: 'CallExpression' }
+type Member = Node & { type: 'MemberExpression' }
+
+const typedArrayName = /^((Big)?(Ui|I)nt(8|16|32|64)(Clamped)?|Float(16|32|64))Array$|^DataView$/
+/** Functions of the engine that read all elements of an array that they are given. */
+const readers =
+  /^(Object\.(values|entries|assign)|JSON\.stringify|structuredClone|String|Buffer\.(from|concat|compare))$/
+
+/** Evaluates a call that was written anew, now if it may stop. */
+export function finishCall(c: Context, node: Node, call: Node): Node {
+  return c.frame.stops && c.isPoint(node) ? c.point(call, node) : call
+}
+
+export function callExpression(c: Context, node: Call): Node {
+  if (node.callee.type === 'Super') return superCall(c, node)
+  return finishCall(c, node, writeCall(c, node))
+}
+
+/** The call with its parts written anew; what comes before it is evaluated. */
+export function writeCall(c: Context, node: Call): Node {
+  const operation = directOperation(c.module, node)
+  if (operation !== null) return operationCall(c, node, operation)
+  const callee = node.callee as Node
+  const args = node.arguments as Node[]
+  if (callee.type === 'ChainExpression' && callee.expression.type === 'MemberExpression')
+    return callOfChain(c, node, callee.expression)
+  if (callee.type === 'MemberExpression' && callee.object.type === 'Super') {
+    const [first, ...rest] = c.list([...(callee.computed ? [callee.property as Node] : []), ...args])
+    const written = { ...callee, property: callee.computed ? first : callee.property } as Node
+    const given = callee.computed ? rest : first === undefined ? [] : [first, ...rest]
+    return { ...node, callee: written, arguments: given } as Node
+  }
+  if (callee.type === 'MemberExpression') return callOfMember(c, node, callee)
+  const [called, ...given] = c.list([callee, ...args])
+  const plain = called!.type === 'MemberExpression' ? tree.sequence([tree.literal(0), called!]) : called!
+  return outsideCall(c, node, { ...node, callee: plain, arguments: given } as Call, null)
+}
+
+/**
+ * A constructor of the program that may stop makes the object first; `super` then only gets it from there, and gives it
+ * the fields of this class.
+ */
+function superCall(c: Context, node: Call): Node {
+  const args = c.list(node.arguments as Node[])
+  if (c.frame.constructs !== 'derived') return { ...node, arguments: args } as Node
+  const base = c.reach.steppedBase(c.frame.info)
+  const self = tree.name('$self')
+  if (base === null || !c.frame.stops)
+    return tree.assign(self, c.help('based', { ...node, arguments: args } as Node))
+  const target = tree.make('MetaProperty', { meta: tree.name('new'), property: tree.name('target') })
+  const made = c.point(c.help('construct', c.expression(base), tree.list(args), target))
+  return tree.assign(self, tree.sequence([c.help('give', made), { ...node, arguments: [] } as Node]))
+}
+
+/** `(object?.name)(…)`: what is called keeps its `this`. */
+function callOfChain(c: Context, node: Call, callee: Member): Node {
+  const object = c.expression(callee.object as Node)
+  const write = (first: Node, use: Node): Node => {
+    const key = callee.computed ? c.expression(callee.property as Node) : (callee.property as Node)
+    const read = isElement(callee)
+      ? elementOf(c, callee, use, key)
+      : ({ ...callee, object: use, property: key, optional: false } as Node)
+    const method = callee.optional
+      ? tree.either(tree.binary('==', first, tree.literal(null)), tree.nothing(), read)
+      : tree.sequence([first, read])
+    const kept = c.stops(node) ? c.keep(method) : method
+    return tree.call(c.runtime('callOn'), [kept, use, ...c.list(node.arguments as Node[])], node)
+  }
+  if (!c.stops(node)) return c.withTemporary((temporary) => write(tree.assign(temporary, object), temporary))
+  const kept = c.keep(object)
+  return write(kept, kept)
+}
+
+function callOfMember(c: Context, node: Call, callee: Member): Node {
+  const parts = [
+    callee.object as Node,
+    ...(isElement(callee) || callee.computed ? [callee.property as Node] : []),
+  ]
+  const [object, ...rest] = c.list([...parts, ...(node.arguments as Node[])])
+  const key = parts.length > 1 ? rest.shift()! : null
+  if (key !== null && isElement(callee))
+    return c.help('computedCall', object!, key, c.site(node, 'call'), tree.list(rest))
+  return methodCall(c, node, object!, rest)
+}
+
+/** `object.name(…)`, with everything in it evaluated or to be evaluated as it stands. */
+export function methodCall(c: Context, node: Call, object: Node, args: readonly Node[]): Node {
+  const callee = node.callee as Member
+  const called = propertyName(callee.property, callee.computed)!
+  if (c.callsBack(node)) return c.help('callback', c.site(node, called), object, called, tree.list(args))
+  const direct = (use: Node): Call =>
+    ({
+      ...node,
+      callee: { ...callee, object: use, optional: false },
+      arguments: args,
+      optional: false,
+    }) as unknown as Call
+  const isBulk = bulkMethods.has(called) && !isGlobal(callee.object as Node, c.module)
+  if (!isBulk && !viewMethod.test(called)) return outsideCall(c, node, direct(object), called)
+  const helper = isBulk ? 'bulk' : 'dataView'
+  const site = c.site(node, called)
+  // What is copied from may be shared where the array itself is not.
+  const given =
+    called === 'set' && args.length > 0 && args[0]!.type !== 'SpreadElement'
+      ? [c.help('source', args[0]!, site), ...args.slice(1)]
+      : args
+  return c.named(object, callee.object as Node, (first, use) =>
+    tree.either(
+      isUntagged(c, first, TRACKED),
+      { ...direct(use), arguments: given } as Node,
+      c.help(helper, use, called, site, tree.list(given)),
+    ),
+  )
+}
+
+/** A call that may be one of the engine or of a module outside, with what it is given made fit for that. */
+function outsideCall(c: Context, node: Call, written: Call, called: string | null): Node {
+  if (c.isPoint(node)) return written
+  const path = globalName(c, node.callee as Node) ?? ''
+  let { callee, arguments: args } = written
+  if (readers.test(path) || called === 'decode') {
+    args = args.map((each, index) =>
+      each.type === 'SpreadElement'
+        ? each
+        : (c.help('source', each as Node, c.site(node.arguments[index] as Node, 'argument')) as never),
+    )
+  }
+  const isPromise = called === 'then' || called === 'catch' || called === 'finally'
+  if (isPromise && callee.type === 'MemberExpression' && !c.reach.isKnown(c.reach.targets.get(node)!)) {
+    const promised = c.help('promised', callee.object as Node, c.site(node, 'promise'))
+    callee = { ...callee, object: promised } as never
+  }
+  const call = { ...written, callee, arguments: args } as Node
+  if (laterFunctions.has(path) || path === 'process.nextTick')
+    return tree.sequence([c.help('later', 0, c.site(node, 'later')), call])
+  return path === 'Buffer.from' ? c.help('watched', call) : call
+}
+
+function operationCall(c: Context, node: Call, operation: string): Node {
+  const args = c.list(node.arguments as Node[])
+  if (operation === 'isLockFree') return { ...node, arguments: args } as Node
+  const arity = operations.get(operation)
+  if (arity === undefined)
+    return c.refusal(node, `Atomics.${operation}`, 'use Atomics.wait: a thread here may block')
+  while (args.length + 1 < arity) args.push(tree.nothing())
+  return tree.call(c.runtime(operation), [c.site(node, `Atomics.${operation}`), ...args], node)
+}
+
+export function taggedTemplate(c: Context, node: Node & { type: 'TaggedTemplateExpression' }): Node {
+  const { quasi } = node
+  const tag = node.tag as Node
+  if (tag.type === 'MemberExpression') {
+    const parts = tag.computed ? [tag.object, tag.property] : [tag.object]
+    const written = c.list([...(parts as Node[]), ...(quasi.expressions as Node[])])
+    const object = written.shift()
+    const property = tag.computed ? written.shift() : tag.property
+    const call = {
+      ...node,
+      tag: { ...tag, object, property },
+      quasi: { ...quasi, expressions: written },
+    } as Node
+    return finishCall(c, node, call)
+  }
+  const [called, ...expressions] = c.list([tag, ...(quasi.expressions as Node[])])
+  return finishCall(c, node, { ...node, tag: called, quasi: { ...quasi, expressions } } as Node)
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Constructing
+
+export function newExpression(c: Context, node: Node & { type: 'NewExpression' }): Node {
+  const callee = node.callee as Node
+  const [made, ...args] = c.list([callee, ...(node.arguments as Node[])])
+  const written = { ...node, callee: made, arguments: args } as Node & { type: 'NewExpression' }
+  if (isGlobal(callee, c.module)) return newOfEngine(c, node, written, args)
+  if (isOrdinaryClass(c, callee)) return finishCall(c, node, written)
+  return finishCall(c, node, c.help('make', c.site(node, 'new'), made!, tree.list(args)))
+}
+
+function newOfEngine(
+  c: Context,
+  node: Node & { type: 'NewExpression' },
+  written: Node & { type: 'NewExpression' },
+  args: readonly Node[],
+): Node {
+  const { name } = node.callee as Node & { type: 'Identifier' }
+  if (!typedArrayName.test(name)) return finishCall(c, node, written)
+  const [first] = args
+  const site = c.site(node, 'new')
+  if (first === undefined || first.type === 'SpreadElement') return c.help('made', written)
+  const source = (value: Node): Node => c.help('source', value, site)
+  if (args.length > 1)
+    return c.help('made', { ...written, arguments: [source(first), ...args.slice(1)] } as unknown as Node)
+  if (first.type === 'Literal') return written
+  // Of a number, it has memory of its own: asking for its buffer would make one.
+  return c.withTemporary((given) =>
+    tree.either(
+      tree.binary(
+        '===',
+        tree.make('UnaryExpression', {
+          operator: 'typeof',
+          prefix: true,
+          argument: tree.assign(given, first),
+        }),
+        tree.literal('number'),
+      ),
+      { ...written, arguments: [given] } as unknown as Node,
+      c.help('made', { ...written, arguments: [source(given)] } as unknown as Node),
+    ),
+  )
+}
+
+/** A class of the program that extends none: no typed array comes of it. */
+function isOrdinaryClass(c: Context, callee: Node): boolean {
+  if (callee.type !== 'Identifier') return false
+  const binding = c.reach.bindingOf(c.module, callee)
+  if (binding?.kind !== 'class' || binding.reassigned) return false
+  const { superClass } = binding.value as Node & { type: 'ClassDeclaration' }
+  return !superClass || (superClass.type === 'Identifier' && superClass.name === 'Error')
+}

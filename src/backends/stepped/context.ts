@@ -1,0 +1,471 @@
+// What the parts of the transform have in common: the module, the function that is being written, and its temporaries.
+
+import { stepsCallbacks } from './names.ts'
+import type { ProgramModule } from './program.ts'
+import { type FunctionInfo, type Reach, directOperation } from './reach.ts'
+import type { Binding } from './scope.ts'
+import type { SiteTable } from './sites.ts'
+import type { Step, Steps } from './form.ts'
+import { type Local, Names } from './locals.ts'
+import { type Node, type FunctionNode, childrenOf, isFunction, positionOf, propertyName } from './syntax.ts'
+import * as tree from './tree.ts'
+
+/** What stands before the number of a place, until that is one of a program: no character of a program. */
+export const SITE = '\u{FDD0}'
+
+/** What begins the names under which the steppable form knows the runtime. */
+export const RUNTIME = '$f'
+
+export interface Probe {
+  readonly file: string
+  readonly function: string
+  /** What the runtime calls it. */
+  readonly id: number
+  /** Its return is reported too, with its result. */
+  readonly result?: boolean
+}
+
+export interface EmitOptions {
+  /** Also report calls and returns, for a trace. */
+  readonly trace: boolean
+  /** The turns of every loop are counted, so that setDeadline() can end it. */
+  readonly turns: boolean
+  /** Functions whose calls are reported to the runtime, by the end of their file's path and their name. */
+  readonly probes: readonly Probe[]
+}
+
+/** Where `return`, and a jump out of it, does something else first: a `finally` in which calls may stop. */
+export interface Detour {
+  /** Where jumps lead out of it, and the number of each. */
+  readonly jumps: Map<Goal, number>
+  readonly how: string
+  readonly what: string
+  readonly label: string
+}
+
+/** What `break` and `continue` mean. */
+export interface Target {
+  readonly kind: 'loop' | 'switch' | 'block'
+  readonly labels: readonly string[]
+  /** What `break` names in the steppable form, and what is left instead of `continue` where that is not it. */
+  readonly label: string
+  readonly next: string | null
+}
+
+/** Where a jump leads. */
+export interface Goal {
+  readonly jump: Node
+  /** How many detours were there at its place. */
+  readonly depth: number
+}
+
+interface PlacedTarget extends Target {
+  readonly breaks: Goal
+  readonly continues: Goal
+}
+
+/** The function whose code is being written. */
+export interface Frame {
+  readonly info: FunctionInfo
+  readonly probe: Probe | undefined
+  /** It can stop: its calls are taken apart into steps, and its variables are kept. */
+  readonly stops: boolean
+  /** `new` may call it, or does. */
+  readonly constructs: 'class' | 'derived' | 'perhaps' | null
+  /** Where steps go. */
+  steps: Step[]
+  /** Temporaries within an expression, and those that are kept where it stops. */
+  inner: number
+  innerMax: number
+  outer: number
+  outerMax: number
+  /** Where the statement begins that is being written, and the loops around it. */
+  statement: number
+  readonly loops: Node[]
+  /** Variables that are kept. */
+  readonly kept: Set<string>
+  readonly locals: readonly Local[]
+  readonly detours: (Detour | 'try')[]
+  readonly targets: PlacedTarget[]
+}
+
+export interface Parts {
+  expression(context: Context, node: Node): Node
+  functionOf(context: Context, node: FunctionNode): Node
+  classOf(context: Context, node: Node): Node
+  withOwnCells(context: Context, node: Node, written: Node): Node
+  /** A pattern whose parts nothing stops. */
+  pattern(context: Context, node: Node): Node
+  /** Takes a value apart into the variables of a pattern, step by step. */
+  takeApart(context: Context, node: Node, value: Node): void
+}
+
+export class Context {
+  readonly module: ProgramModule
+  readonly reach: Reach
+  readonly options: EmitOptions
+  readonly names: Names
+  readonly parts: Parts
+  /** Variables that have another name, or live in cells, in all functions that are being written. */
+  readonly locals = new Map<Binding, Local>()
+  frame: Frame
+  /** Temporaries of what stands outside functions: default values of parameters, fields. */
+  moduleTemporaries = 0
+  isOutside = false
+  readonly #sites: SiteTable
+  readonly #probes: readonly Probe[]
+  readonly #stops = new Map<Node, boolean>()
+
+  constructor(module: ProgramModule, reach: Reach, sites: SiteTable, options: EmitOptions, parts: Parts) {
+    this.module = module
+    this.reach = reach
+    this.#sites = sites
+    this.options = options
+    this.parts = parts
+    this.names = new Names(module)
+    const path = module.file.replaceAll('\\', '/')
+    this.#probes = options.probes.filter(({ file }) => path.endsWith(`/${file}`))
+    this.frame = this.frameOf(reach.functions.get(module.program)!, false, null, [])
+  }
+
+  frameOf(
+    info: FunctionInfo,
+    stops: boolean,
+    constructs: Frame['constructs'],
+    locals: readonly Local[],
+  ): Frame {
+    const probe = this.#probes.find((each) => each.function === info.name)
+    const counts = { inner: 0, innerMax: 0, outer: 0, outerMax: 0, statement: 0 }
+    const lists = { steps: [], loops: [], kept: new Set<string>(), detours: [], targets: [] }
+    return { info, probe, stops, constructs, locals, ...counts, ...lists }
+  }
+
+  inFrame<T>(frame: Frame, body: () => T): T {
+    const outer = { frame: this.frame, isOutside: this.isOutside }
+    this.frame = frame
+    this.isOutside = false
+    const result = body()
+    this.frame = outer.frame
+    this.isOutside = outer.isOutside
+    return result
+  }
+
+  /** What stands where no variables of a function are: its temporaries are those of the module. */
+  outside<T>(body: () => T): T {
+    const { isOutside } = this
+    const { frame } = this
+    this.isOutside = true
+    this.frame = { ...frame, stops: false, steps: [] }
+    const result = body()
+    this.isOutside = isOutside
+    this.frame = frame
+    return result
+  }
+
+  /** The number of a place: of those of the module, until the module is part of a program. */
+  site(node: Node, what: string): Node {
+    const number = this.#sites.add(this.module, node, this.frame.info.name, what)
+    return tree.make('Literal', { value: number, raw: `${SITE}${number}` })
+  }
+
+  runtime(helper: string): string {
+    return `${RUNTIME}_${helper}`
+  }
+
+  help(helper: string, ...args: readonly (Node | string | number)[]): Node {
+    const given = args.map((each) => (typeof each === 'object' ? each : tree.literal(each)))
+    return tree.call(this.runtime(helper), given)
+  }
+
+  /** An expression that refuses when the program comes to it: what is never reached does no harm. */
+  refusal(node: Node, problem: string, remedy: string): Node {
+    return this.help('refused', this.site(node, 'refused'), problem, remedy)
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // What may stop
+
+  /** A call that may stop stands in what `node` evaluates, here where calls can. */
+  stops(node: Node | null | undefined): boolean {
+    if (!node || !this.frame.stops) return false
+    let known = this.#stops.get(node)
+    if (known === undefined) this.#stops.set(node, (known = this.#findStop(node)))
+    return known
+  }
+
+  #findStop(node: Node): boolean {
+    if (isFunction(node) || node.type === 'StaticBlock') return false
+    if (node.type === 'PropertyDefinition' || node.type === 'MethodDefinition')
+      return node.computed && this.stops(node.key as Node)
+    return this.isPoint(node) || childrenOf(node).some((child) => this.stops(child))
+  }
+
+  /** The node itself is a call that may stop, in whatever form. */
+  isPoint(node: Node): boolean {
+    switch (node.type) {
+      case 'CallExpression': {
+        const operation = directOperation(this.module, node)
+        if (operation !== null) return operation !== 'isLockFree'
+        if (node.callee.type === 'Super') return this.reach.steppedBase(this.frame.info) !== null
+        return this.#callStops(node) || this.callsBack(node)
+      }
+      case 'NewExpression':
+        return this.#callStops(node)
+      case 'TaggedTemplateExpression':
+        return this.reach.mayStep(this.module, node.tag as Node)
+      case 'MemberExpression':
+      case 'Property':
+        return this.memberStops(node)
+      case 'ForOfStatement':
+      case 'SpreadElement':
+        return this.reach.iterationStops
+      case 'ArrayPattern':
+        return false
+      case 'VariableDeclaration':
+        return (node.kind as string) === 'using'
+      default:
+        return false
+    }
+  }
+
+  #callStops(node: Node): boolean {
+    const target = this.reach.targets.get(node)
+    return target !== undefined && this.reach.callKind(target) !== 'plain'
+  }
+
+  /** A getter or setter that may stop. */
+  memberStops(node: Node): boolean {
+    return this.#callStops(node)
+  }
+
+  /** A method of the engine that may be given a function that can stop, and calls it. */
+  callsBack(node: Node & { type: 'CallExpression' }): boolean {
+    const { callee } = node
+    if (callee.type !== 'MemberExpression' || callee.object.type === 'Super') return false
+    const called = propertyName(callee.property, callee.computed)
+    if (called === null || called.startsWith('#') || !stepsCallbacks(called)) return false
+    const [first] = node.arguments as Node[]
+    return first !== undefined && first.type !== 'SpreadElement' && this.reach.mayStep(this.module, first)
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // Steps
+
+  emit(node: Node): void {
+    this.frame.steps.push({ kind: 'plain', node })
+  }
+
+  push(step: Step): void {
+    this.frame.steps.push(step)
+  }
+
+  /** The steps that `body` makes. */
+  gather(body: () => void): Steps {
+    const { frame } = this
+    const outer = frame.steps
+    frame.steps = []
+    body()
+    const { steps } = frame
+    frame.steps = outer
+    return steps
+  }
+
+  // Leaving
+
+  inDetour<T>(detour: Detour | 'try', body: () => T): T {
+    this.frame.detours.push(detour)
+    const result = body()
+    this.frame.detours.pop()
+    return result
+  }
+
+  inTarget<T>(target: Target, body: () => T): T {
+    const { frame } = this
+    const depth = frame.detours.length
+    const { label, next } = target
+    const goesOn =
+      next === null ? tree.make('ContinueStatement', { label: tree.name(label) }) : tree.leave(next)
+    const breaks = { jump: tree.leave(label), depth }
+    frame.targets.push({ ...target, breaks, continues: { jump: goesOn, depth } })
+    const result = body()
+    frame.targets.pop()
+    return result
+  }
+
+  targetOf(node: Node & { type: 'BreakStatement' | 'ContinueStatement' }): Goal {
+    const found = this.frame.targets.findLast(({ kind, labels }) => {
+      if (node.label) return labels.includes(node.label.name)
+      return kind === 'loop' || (kind === 'switch' && node.type === 'BreakStatement')
+    })!
+    return node.type === 'BreakStatement' ? found.breaks : found.continues
+  }
+
+  /** Goes there, by the detours on the way. */
+  jumpTo(goal: Goal): void {
+    const { detours } = this.frame
+    const detour = detours.findLast((each, at): each is Detour => each !== 'try' && at >= goal.depth)
+    if (detour === undefined) return this.emit(goal.jump)
+    let number = detour.jumps.get(goal)
+    if (number === undefined) detour.jumps.set(goal, (number = detour.jumps.size + 3))
+    this.emit(tree.does(tree.assign(tree.name(detour.how), tree.literal(number))))
+    this.emit(tree.leave(detour.label))
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // Returning
+
+  isTraced(): boolean {
+    const { info, probe } = this.frame
+    return probe !== undefined || (this.options.trace && info.node !== null && info.rigid === null)
+  }
+
+  /** What a function returns, reported with the arguments that it was given: its parameters may mean others by then. */
+  resultOf(value: Node | null): Node | null {
+    const { constructs, probe, info } = this.frame
+    if (probe?.result === true)
+      return this.help(
+        'probed',
+        probe.id,
+        value ?? tree.nothing(),
+        ...namesOf(info).map((_, at) => tree.name(`$given${at}`)),
+      )
+    if (!this.frame.stops || constructs === null) return value
+    if (constructs === 'perhaps') return value ?? tree.nothing()
+    const self = tree.make('ThisExpression', {})
+    return value === null ? self : this.help('constructed', value, self)
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // Temporaries that are kept
+
+  /** A variable that is kept where the function stops, until the statement ends. */
+  keep(value: Node | null): Node {
+    const { frame } = this
+    const kept = `$t${frame.outer++}`
+    frame.outerMax = Math.max(frame.outerMax, frame.outer)
+    if (value !== null) this.emit(tree.does(tree.assign(tree.name(kept), value)))
+    return tree.name(kept)
+  }
+
+  /** Evaluates `call`, which may stop. Returns what names its value. */
+  point(call: Node, source?: Node): Node {
+    this.#noteLive()
+    const target = this.keep(null)
+    if (source !== undefined) this.place(call, source)
+    this.push({ kind: 'point', target: (target as Node & { type: 'Identifier' }).name, call, number: 0 })
+    return target
+  }
+
+  /** What the rest of the function may still need is kept. */
+  #noteLive(): void {
+    const { frame } = this
+    for (let at = 0; at < frame.outer; at++) frame.kept.add(`$t${at}`)
+    for (const { binding, name, places } of frame.locals) {
+      const { start, end } = binding.scope
+      if (frame.statement < start || frame.statement > end) continue
+      const isAhead = places.at(-1)! >= frame.statement
+      const comesAgain = frame.loops.some(
+        (loop) =>
+          loop.start >= start && loop.end <= end && places.some((at) => at >= loop.start && at <= loop.end),
+      )
+      if (isAhead || comesAgain) frame.kept.add(name)
+    }
+  }
+
+  /** A value that stays what it is, whatever is evaluated before it is used. */
+  settle(value: Node, source: Node): Node {
+    if (value.type === 'Literal' || value.type === 'ThisExpression') return value
+    if (value.type === 'Identifier' && value.name.startsWith('$t')) return value
+    if (value.type === 'Identifier' && this.isStable(source)) return value
+    if (value.type === 'SpreadElement')
+      return tree.make('SpreadElement', { argument: this.keep(tree.list([value])) })
+    return this.keep(value)
+  }
+
+  /** Writes expressions in the order in which they are evaluated. */
+  list(nodes: readonly Node[], write: (node: Node) => Node = (node) => this.expression(node)): Node[] {
+    const last = nodes.findLastIndex((node) => this.stops(node))
+    return nodes.map((node, index) => {
+      const value = write(node)
+      return index < last ? this.settle(value, node) : value
+    })
+  }
+
+  expression(node: Node): Node {
+    const written = this.parts.expression(this, node)
+    if (node.type === 'CallExpression' || node.type === 'NewExpression') this.place(written, node)
+    return written
+  }
+
+  /** What is printed of a call is at its place in the source, for those who ask where they were called. */
+  place(written: Node, node: Node): void {
+    const { line, column } = positionOf(this.module, node.start)
+    const start = { line, column: column - 1 }
+    written.loc = { start, end: start } as never
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // Temporaries of an expression
+
+  /** Runs `body` with a variable of this function that nothing else in the statement uses. */
+  withTemporary(body: (temporary: Node) => Node): Node {
+    // Each use has its own, since all calls of the function share it.
+    if (this.isOutside) return body(tree.name(`$p${this.moduleTemporaries++}`))
+    const { frame } = this
+    const temporary = `$${frame.inner++}`
+    frame.innerMax = Math.max(frame.innerMax, frame.inner)
+    return body(tree.name(temporary))
+  }
+
+  /** `body` with something that can be named again and again for `value`: a variable, unless it is one. */
+  named(value: Node, source: Node, body: (first: Node, use: Node) => Node): Node {
+    const isName = value.type === 'Identifier' && (value.name.startsWith('$t') || this.isStable(source))
+    if (isName || value.type === 'Literal' || value.type === 'ThisExpression') return body(value, value)
+    return this.withTemporary((temporary) => body(tree.assign(temporary, value), temporary))
+  }
+
+  /** Means the same whenever it is evaluated: variables that nobody assigns to, and fields of imported constants. */
+  isStable(node: Node): boolean {
+    switch (node.type) {
+      case 'Literal':
+        return true
+      case 'Identifier': {
+        const binding = this.module.scopes.bindings.get(node)
+        return binding !== undefined && !binding.reassigned && this.locals.get(binding)?.cell !== true
+      }
+      case 'BinaryExpression':
+        return this.isStable(node.left as Node) && this.isStable(node.right)
+      case 'MemberExpression': {
+        if (node.computed || node.object.type !== 'Identifier') return false
+        if (this.reach.assignedProperties.has(propertyName(node.property, false) ?? '')) return false
+        const binding = this.module.scopes.bindings.get(node.object)
+        return binding?.kind === 'import' || this.module.scopes.topLevel.get(node.object.name) === binding
+      }
+      default:
+        return false
+    }
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // Variables
+
+  localOf(node: Node): Local | undefined {
+    const binding = this.module.scopes.bindings.get(node)
+    return binding && this.locals.get(binding)
+  }
+
+  /** What names a variable, as a value or as what is assigned to. */
+  variable(node: Node & { type: 'Identifier' }): Node {
+    const local = this.localOf(node)
+    if (local === undefined) return node
+    const named = tree.name(local.name, node)
+    return local.cell ? tree.member(named, 'v', node) : named
+  }
+}
+
+/** The parameters of a function by name, for those who are told of a call; of patterns nobody is. */
+export function namesOf(info: FunctionInfo): string[] {
+  return info.node!.params.map((parameter) =>
+    parameter.type === 'Identifier' ? parameter.name : 'undefined',
+  )
+}

@@ -1,0 +1,298 @@
+// Reads and writes of elements and properties.
+//
+// Each read or write of an element asks whether the array is shared. The answer is a property of the array, so that for
+// others it costs one comparison.
+
+import type { Context } from './context.ts'
+import { goesOn } from './expressions.ts'
+import type { ProgramModule } from './program.ts'
+import { type Node, propertyName } from './syntax.ts'
+import { SHARED, TRACKED } from './tags.ts'
+import * as tree from './tree.ts'
+
+type Member = Node & { type: 'MemberExpression' }
+
+/** An element of an array, as far as can be seen. */
+export function isElement(node: Member): boolean {
+  if (!node.computed || node.object.type === 'Super') return false
+  const key = node.property as Node
+  if (key.type === 'Literal' && typeof key.value === 'string') return false
+  return key.type !== 'TemplateLiteral'
+}
+
+export function isGlobal(node: Node, module: ProgramModule): boolean {
+  return node.type === 'Identifier' && !module.scopes.bindings.has(node) && node.name in globalThis
+}
+
+/** Asks whether an array carries a view. Proxies must not be asked, as their traps would be run. */
+export function isUntagged(c: Context, object: Node, tag: string): Node {
+  const asked = c.reach.hasProxies ? c.help('tags', object) : object
+  return tree.binary('===', tree.member(asked, tag), tree.nothing())
+}
+
+/** Object and key of a member, and what else is evaluated after them. */
+function parts(
+  c: Context,
+  node: Member,
+  ...more: readonly Node[]
+): [object: Node, key: Node, ...rest: Node[]] {
+  const isSuper = node.object.type === 'Super'
+  const own = [...(isSuper ? [] : [node.object as Node]), ...(node.computed ? [node.property as Node] : [])]
+  const written = c.list([...own, ...more])
+  const object = isSuper ? (node.object as Node) : written.shift()!
+  return [object, node.computed ? written.shift()! : (node.property as Node), ...written]
+}
+
+const withParts = (node: Member, object: Node, property: Node): Member =>
+  ({ ...node, object, property, optional: false }) as Member
+
+export function memberRead(c: Context, node: Member): Node {
+  const key = propertyName(node.property, node.computed)
+  if (key === 'Atomics' && isGlobal(node.object as Node, c.module))
+    return tree.name(c.runtime('atomics'), node)
+  const [object, property] = parts(c, node)
+  const read = isElement(node) ? elementOf(c, node, object, property) : withParts(node, object, property)
+  return c.frame.stops && c.isPoint(node) ? c.point(read) : read
+}
+
+/** `object[key]` as a value. */
+export function elementOf(c: Context, node: Member, object: Node, key: Node): Node {
+  return c.named(object, node.object as Node, (first, use) =>
+    namedKey(c, key, (firstKey, useKey) => {
+      const read = c.help('read', use, useKey, c.site(node, 'read'))
+      const asked = isUntagged(c, first === use || firstKey !== useKey ? use : first, SHARED)
+      const value = tree.either(asked, withParts(node, use, useKey), read)
+      if (firstKey === useKey) return value
+      return tree.sequence(first === use ? [firstKey, value] : [first, firstKey, value])
+    }),
+  )
+}
+
+/** As Context.named(), for an index; short ones without effects are evaluated twice. */
+function namedKey(c: Context, key: Node, body: (first: Node, use: Node) => Node): Node {
+  if (isSimple(key)) return body(key, key)
+  return c.withTemporary((temporary) => body(tree.assign(temporary, key), temporary))
+}
+
+/** Free of effects, and cheap to evaluate twice. */
+function isSimple(node: Node): boolean {
+  switch (node.type) {
+    case 'Literal':
+    case 'Identifier':
+      return true
+    case 'MemberExpression':
+      return !node.computed && isSimple(node.object as Node)
+    case 'BinaryExpression':
+      return isSimple(node.left as Node) && isSimple(node.right)
+    case 'UnaryExpression':
+      return node.operator !== 'delete' && isSimple(node.argument)
+    default:
+      return false
+  }
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Assignments
+
+export function assignment(c: Context, node: Node & { type: 'AssignmentExpression' }): Node {
+  const target = node.left as Node
+  const { operator } = node
+  if (target.type === 'ArrayPattern' || target.type === 'ObjectPattern') return patternAssignment(c, node)
+  if (target.type === 'MemberExpression')
+    return operator === '=' ? memberAssignment(c, node, target) : memberCompound(c, node, target)
+  const variable = c.variable(target as Node & { type: 'Identifier' })
+  const isLogical = /^(&&|\|\||\?\?)=$/.test(operator)
+  if (!c.stops(node.right)) return { ...node, left: variable, right: c.expression(node.right) } as Node
+  if (operator === '=') return { ...node, left: variable, right: c.expression(node.right) } as Node
+  const before = c.keep(variable)
+  const plain = operator.slice(0, -1)
+  if (!isLogical) return tree.assign(variable, tree.binary(plain, before, c.expression(node.right)))
+  const then = c.gather(() =>
+    c.emit(tree.does(tree.assign(before, tree.assign(variable, c.expression(node.right))))),
+  )
+  c.push({ kind: 'if', test: goesOn(plain, before), yes: then, otherwise: [] })
+  return before
+}
+
+function patternAssignment(c: Context, node: Node & { type: 'AssignmentExpression' }): Node {
+  const target = node.left as Node
+  const right = c.expression(node.right)
+  const given = takesByNumber(target) ? c.help('unpacked', right, c.site(node, 'pattern')) : right
+  if (!c.stops(target)) return { ...node, left: c.parts.pattern(c, target), right: given } as Node
+  const value = c.keep(given)
+  c.parts.takeApart(c, target, value)
+  return value
+}
+
+function memberAssignment(c: Context, node: Node & { type: 'AssignmentExpression' }, target: Member): Node {
+  const [object, key, value] = parts(c, target, node.right)
+  if (c.frame.stops && c.isPoint(target)) {
+    const [o, k, v] = [
+      settle(c, object, target.object as Node),
+      target.computed ? settle(c, key, target.property as Node) : key,
+      c.keep(value!),
+    ]
+    writePoint(c, node, target, o, k, v)
+    return v
+  }
+  if (!isElement(target)) return tree.assign(withParts(target, object, key), value!)
+  return namedParts(c, target, object, key, (first, use, useKey) =>
+    c.withTemporary((kept) =>
+      tree.sequence([...first, tree.assign(kept, value!), writeElement(c, node, target, use, useKey, kept)]),
+    ),
+  )
+}
+
+const settle = (c: Context, value: Node, source: Node): Node =>
+  source.type === 'Super' ? value : c.settle(value, source)
+
+/** Calls a setter that may stop; what it returns does not matter. */
+function writePoint(c: Context, node: Node, target: Member, object: Node, key: Node, value: Node): void {
+  const write = isElement(target)
+    ? writeElement(c, node, target, object, key, value)
+    : tree.assign(withParts(target, object, key), value)
+  c.point(c.help('wrote', write))
+}
+
+/** Assigns to a member in which a call may stop. */
+export function assignTo(c: Context, target: Member, value: Node): void {
+  const [o, k] = parts(c, target)
+  const object = settle(c, o, target.object as Node)
+  const key = target.computed ? settle(c, k, target.property as Node) : k
+  writeKept(c, target, target, object, key, value)
+}
+
+function writeElement(c: Context, node: Node, target: Member, object: Node, key: Node, value: Node): Node {
+  return tree.either(
+    isUntagged(c, object, TRACKED),
+    tree.assign(withParts(target, object, key), value),
+    c.help('write', object, key, value, c.site(node, 'write')),
+  )
+}
+
+/** Object and key of an element, each evaluated once, before what follows. */
+function namedParts(
+  c: Context,
+  target: Member,
+  object: Node,
+  key: Node,
+  body: (first: readonly Node[], object: Node, key: Node) => Node,
+): Node {
+  return c.named(object, target.object as Node, (first, use) =>
+    c.named(key, target.property as Node, (firstKey, useKey) =>
+      body([...(first === use ? [] : [first]), ...(firstKey === useKey ? [] : [firstKey])], use, useKey),
+    ),
+  )
+}
+
+function memberCompound(c: Context, node: Node & { type: 'AssignmentExpression' }, target: Member): Node {
+  const plain = node.operator.slice(0, -1)
+  const isLogical = /^(&&|\|\||\?\?)$/.test(plain)
+  if (c.stops(node)) return compoundOfSteps(c, node, target, plain, isLogical)
+  const [object, key] = parts(c, target)
+  const right = c.expression(node.right)
+  if (!isElement(target)) return { ...node, left: withParts(target, object, key), right } as Node
+  return namedParts(c, target, object, key, (first, use, useKey) =>
+    c.withTemporary((kept) => {
+      const before = elementOf(c, target, use, useKey)
+      const write = (value: Node): Node =>
+        tree.sequence([tree.assign(kept, value), writeElement(c, node, target, use, useKey, kept)])
+      const result = isLogical
+        ? tree.logical(plain, before, write(right))
+        : write(tree.binary(plain, before, right))
+      return tree.sequence([...first, result])
+    }),
+  )
+}
+
+function compoundOfSteps(
+  c: Context,
+  node: Node & { type: 'AssignmentExpression' },
+  target: Member,
+  plain: string,
+  isLogical: boolean,
+): Node {
+  const { object, key, before } = readBefore(c, target)
+  const result = before
+  const write = (value: Node): void => {
+    c.emit(tree.does(tree.assign(result, value)))
+    writeKept(c, node, target, object, key, result)
+  }
+  if (!isLogical) {
+    write(tree.binary(plain, before, c.expression(node.right)))
+    return result
+  }
+  const then = c.gather(() => write(c.expression(node.right)))
+  c.push({ kind: 'if', test: goesOn(plain, before), yes: then, otherwise: [] })
+  return result
+}
+
+/** Evaluates object and key of a member, and what is there. */
+function readBefore(c: Context, target: Member): { object: Node; key: Node; before: Node } {
+  const [o, k] = parts(c, target)
+  const object = target.object.type === 'Super' ? o : settle(c, o, target.object as Node)
+  const key = target.computed ? settle(c, k, target.property as Node) : k
+  const read = isElement(target) ? elementOf(c, target, object, key) : withParts(target, object, key)
+  return { object, key, before: c.isPoint(target) ? c.point(read) : c.keep(read) }
+}
+
+function writeKept(c: Context, node: Node, target: Member, object: Node, key: Node, value: Node): void {
+  if (c.isPoint(target)) writePoint(c, node, target, object, key, value)
+  else if (isElement(target)) c.emit(tree.does(writeElement(c, node, target, object, key, value)))
+  else c.emit(tree.does(tree.assign(withParts(target, object, key), value)))
+}
+
+export function update(c: Context, node: Node & { type: 'UpdateExpression' }): Node {
+  const target = node.argument as Node
+  if (target.type !== 'MemberExpression')
+    return { ...node, argument: c.variable(target as Node & { type: 'Identifier' }) } as Node
+  if (c.frame.stops && c.isPoint(target)) return updateOfSteps(c, node, target)
+  const [object, key] = parts(c, target)
+  if (!isElement(target)) return { ...node, argument: withParts(target, object, key) } as Node
+  const helper = node.prefix ? 'updated' : 'update'
+  const delta = node.operator === '++' ? 1 : -1
+  return namedParts(c, target, object, key, (first, use, useKey) =>
+    tree.sequence([
+      ...first,
+      tree.either(
+        isUntagged(c, use, TRACKED),
+        { ...node, argument: withParts(target, use, useKey) } as Node,
+        c.help(helper, use, useKey, delta, c.site(node, 'write')),
+      ),
+    ]),
+  )
+}
+
+function updateOfSteps(c: Context, node: Node & { type: 'UpdateExpression' }, target: Member): Node {
+  const { object, key, before } = readBefore(c, target)
+  const after = c.keep(before)
+  // As the operator does, it makes a number or a big integer of what was there.
+  const old = c.keep({ ...node, prefix: false, argument: after } as Node)
+  writeKept(c, node, target, object, key, after)
+  return node.prefix ? after : old
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Patterns
+
+/** An element that a pattern assigns to. */
+export function slot(c: Context, node: Member): Node {
+  if (!isElement(node)) {
+    const [object, key] = parts(c, node)
+    return withParts(node, object, key)
+  }
+  const [object, key] = parts(c, node)
+  return tree.member(c.help('slot', object, key, c.site(node, 'write')), 'value')
+}
+
+/** An object pattern that takes properties by number, by a computed name, or (`rest`) all together. */
+export function takesByNumber(pattern: Node, rest = true): boolean {
+  if (pattern.type !== 'ObjectPattern') return false
+  return pattern.properties.some((property) => {
+    if (property.type === 'RestElement') return rest
+    const { key, computed } = property
+    return computed
+      ? !(key.type === 'Literal' && typeof key.value === 'string')
+      : key.type === 'Literal' && typeof key.value === 'number'
+  })
+}

@@ -1,0 +1,406 @@
+// Functions and classes in the steppable form.
+
+import type { Context, Frame } from './context.ts'
+import { namesOf } from './context.ts'
+import { type Kept, type Steps, writeBody } from './form.ts'
+import { type Local, localsOf } from './locals.ts'
+import { cellOf, declareAs, pattern } from './patterns.ts'
+import type { FunctionInfo } from './reach.ts'
+import { asNodes, statement, statements, usingFrom } from './statements.ts'
+import { type FunctionNode, type Node, childrenOf, isFunction, refuse } from './syntax.ts'
+import { takesByNumber } from './elements.ts'
+import * as tree from './tree.ts'
+
+export function functionOf(c: Context, node: FunctionNode): Node {
+  const info = c.reach.functions.get(node)!
+  for (const parameter of node.params) checkParameter(c, parameter as Node)
+  return info.stepped ? steppedFunction(c, node, info) : plainFunction(c, node, info)
+}
+
+/**
+ * What makes closures of variables that each turn of a loop has anew: it takes the cells of its turn, as the variables
+ * that hold them go on to the next.
+ */
+export function withOwnCells(c: Context, node: Node, written: Node): Node {
+  const { frame } = c
+  const taken = new Set<string>()
+  const visit = (inner: Node): void => {
+    const local = inner.type === 'Identifier' ? c.localOf(inner) : undefined
+    if (local?.cell === true && local.inLoop && local.binding.owner === (frame.info.node as Node))
+      taken.add(local.name)
+    const children = inner.type === 'Property' ? [inner.key as Node, inner.value as Node] : childrenOf(inner)
+    for (const child of children) visit(child)
+  }
+  if (frame.stops && frame.locals.some(({ cell, inLoop }) => cell && inLoop)) visit(node)
+  if (taken.size === 0) return written
+  return tree.call(
+    tree.arrow([...taken], [tree.gives(written)]),
+    [...taken].map((each) => tree.name(each)),
+  )
+}
+
+function checkParameter(c: Context, node: Node): void {
+  const target = node.type === 'AssignmentPattern' ? (node.left as Node) : node
+  if (!takesByNumber(target, false)) return
+  const remedy = 'give the object a name, and take the element by name[index]'
+  refuse(c.module, target, 'a pattern that takes elements by number from a value without a name', remedy)
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Functions that cannot stop
+
+function plainFunction(c: Context, node: FunctionNode, info: FunctionInfo): Node {
+  const frame = c.frameOf(info, false, null, [])
+  return c.inFrame(frame, () => {
+    const params = node.params.map((each) => c.outside(() => pattern(c, each as Node)))
+    const [directives, own] = directivesOf(node)
+    const guard: Node[] = node.async
+      ? [tree.when(c.help('asynchronous', c.site(node as Node, 'async')), [tree.gives(null)])]
+      : []
+    if (node.body.type !== 'BlockStatement') {
+      const value = c.resultOf(c.expression(node.body))!
+      if (frame.innerMax === 0 && guard.length === 0 && !c.isTraced())
+        return { ...node, params, body: value, expression: true } as Node
+      return {
+        ...node,
+        params,
+        body: tree.block([...guard, ...temporaries(frame), ...reported(c, info, [tree.gives(value)])]),
+        expression: false,
+      } as unknown as Node
+    }
+    const body = asNodes(c.gather(() => statements(c, own)))
+    const end = frame.probe?.result === true ? [tree.gives(c.resultOf(null))] : []
+    const all = [...guard, ...temporaries(frame), ...reported(c, info, [...body, ...end])]
+    return { ...node, params, body: tree.block([...directives, ...all]) } as unknown as Node
+  })
+}
+
+/** Directives of a body, and its other statements. */
+function directivesOf({ body }: FunctionNode): [Node[], Node[]] {
+  if (body.type !== 'BlockStatement') return [[], []]
+  const isDirective = (each: Node): boolean => each.type === 'ExpressionStatement' && 'directive' in each
+  const nodes = body.body as Node[]
+  return [nodes.filter(isDirective), nodes.filter((each) => !isDirective(each))]
+}
+
+function temporaries(frame: Frame): Node[] {
+  const names = innerNames(frame)
+  return names.length === 0
+    ? []
+    : [
+        tree.declare(
+          'let',
+          names.map((each) => [each, null]),
+        ),
+      ]
+}
+
+function innerNames(frame: Frame): string[] {
+  return Array.from({ length: frame.innerMax }, (_, index) => `$${index}`)
+}
+
+/** Reports the call of a function and its return, where somebody wants to know. */
+function reported(c: Context, info: FunctionInfo, body: readonly Node[]): readonly Node[] {
+  if (!c.isTraced()) return body
+  const { probe } = c.frame
+  if (probe === undefined)
+    return [
+      ...enters(c, info),
+      tree.make('TryStatement', {
+        block: tree.block(body),
+        handler: null,
+        finalizer: tree.block(ends(c, info)),
+      }),
+    ]
+  return [
+    ...enters(c, info),
+    ...(probe.result === true
+      ? givenNames(info).map(([each, value]) => tree.declare('const', [[each, value]]))
+      : []),
+    ...body,
+  ]
+}
+
+function enters(c: Context, info: FunctionInfo): Node[] {
+  const names = namesOf(info).map((each) => tree.name(each))
+  const { probe } = c.frame
+  return [
+    tree.does(
+      probe === undefined
+        ? c.help('enter', callSite(c, info), tree.list(names))
+        : c.help('probe', probe.id, ...names),
+    ),
+  ]
+}
+
+function ends(c: Context, info: FunctionInfo): Node[] {
+  return [tree.does(c.help('leave', callSite(c, info)))]
+}
+
+function callSite(c: Context, info: FunctionInfo): Node {
+  return c.site(info.node as Node, 'call')
+}
+
+/** What a function was given, under names of its own. */
+function givenNames(info: FunctionInfo): [string, Node][] {
+  return namesOf(info).map((each, index) => [`$given${index}`, tree.name(each)])
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Functions that can stop
+
+function steppedFunction(c: Context, node: FunctionNode, info: FunctionInfo): Node {
+  const locals = localsOf(c.module, node, c.names)
+  const uses = usesOf(node as Node)
+  const constructs = info.constructs ?? (isConstructor(node) && (uses.this || uses.target) ? 'perhaps' : null)
+  const frame = c.frameOf(info, true, constructs, [...locals.values()])
+  return c.inFrame(frame, () => {
+    frame.statement = node.body.start
+    const { params, moved } = parametersOf(c, node)
+    for (const [binding, local] of locals) c.locals.set(binding, local)
+    const [directives, own] = directivesOf(node)
+    const steps = c.gather(() => {
+      enterSteps(c, node, info, frame.locals, moved)
+      bodySteps(c, node, info, own)
+    })
+    const kept = keptOf(c, node, info, frame, uses)
+    const isSingle = holdsStepped(c, node as Node)
+    const names = { state: c.runtime('state'), save: c.runtime('save') }
+    let body = writeBody(steps, kept, names, isSingle)
+    if (constructs === 'derived')
+      body = body.map((each) => adapted(each, { this: true, others: false, returns: null }))
+    const isClass = constructs === 'class' || constructs === 'derived'
+    const given = tree.member(tree.name(names.state), 'given')
+    const first = isClass
+      ? [tree.when(tree.binary('!==', given, tree.literal(null)), [tree.gives(c.help('takeGiven'))])]
+      : []
+    const written = { ...node, params, body: tree.block([...directives, ...first, ...body]) }
+    return (node.type === 'ArrowFunctionExpression'
+      ? { ...written, expression: false }
+      : written) as unknown as Node
+  })
+}
+
+/** `new` can call it. */
+function isConstructor(node: FunctionNode): boolean {
+  return node.type === 'FunctionDeclaration' || node.type === 'FunctionExpression'
+}
+
+/** From which parameter on they get their values in the body; -1: none. */
+function firstMoved(c: Context, node: FunctionNode): number {
+  const { constructs } = c.frame
+  // A constructor of a class may be called again for an object that is made.
+  const isClass = constructs === 'class' || constructs === 'derived'
+  return (node.params as Node[]).findIndex((each) => c.stops(each) || (isClass && each.type !== 'Identifier'))
+}
+
+/** Parameters stay as they are, unless their default values may stop: those are given in the body. */
+function parametersOf(c: Context, node: FunctionNode): { params: Node[]; moved: [Node, string][] } {
+  const all = node.params as Node[]
+  const first = firstMoved(c, node)
+  const moved: [Node, string][] = []
+  const params = all.map((each, index) => {
+    if (first < 0 || index < first) return c.outside(() => pattern(c, each))
+    const given = `$a${index}`
+    moved.push([each.type === 'RestElement' ? (each.argument as Node) : each, given])
+    if (each.type === 'RestElement') return { ...each, argument: tree.name(given) } as Node
+    if (each.type !== 'AssignmentPattern') return tree.name(given)
+    return tree.make('AssignmentPattern', { left: tree.name(given), right: tree.nothing() })
+  })
+  return { params, moved }
+}
+
+function enterSteps(
+  c: Context,
+  node: FunctionNode,
+  info: FunctionInfo,
+  locals: readonly Local[],
+  moved: readonly [Node, string][],
+): void {
+  if (c.isTraced()) for (const each of enters(c, info)) c.emit(each)
+  if (c.frame.probe?.result === true) {
+    for (const [each, value] of givenNames(info)) c.emit(tree.does(tree.assign(tree.name(each), value)))
+  }
+  const given = moved.map(([target, from]): [Node, Node] => [target, c.keep(tree.name(from))])
+  const fromBody = new Set(moved.flatMap(([target]) => identifiersIn(target)))
+  for (const { binding, cell, isParameter, name } of locals) {
+    if (!cell || !isParameter || fromBody.has(binding.name)) continue
+    c.emit(tree.does(tree.assign(tree.name(name), cellOf(binding.name, tree.name(binding.name)))))
+  }
+  for (const [target, value] of given) {
+    if (target.type !== 'AssignmentPattern') declareAs(c, target, value)
+    else {
+      const then = c.gather(() => c.emit(tree.does(tree.assign(value, c.expression(target.right)))))
+      c.push({ kind: 'if', test: tree.binary('===', value, tree.nothing()), yes: then, otherwise: [] })
+      declareAs(c, target.left as Node, value)
+    }
+  }
+  c.frame.statement = node.body.start
+}
+
+function identifiersIn(node: Node): string[] {
+  if (node.type === 'Identifier') return [node.name]
+  return childrenOf(node).flatMap(identifiersIn)
+}
+
+function bodySteps(c: Context, node: FunctionNode, info: FunctionInfo, own: readonly Node[]): void {
+  const { probe, constructs } = c.frame
+  const write = (): void => {
+    if (node.body.type !== 'BlockStatement') {
+      statement(c, tree.make('ReturnStatement', { argument: node.body }, node.body))
+      return
+    }
+    const using = own.findIndex(
+      (each) => each.type === 'VariableDeclaration' && (each.kind as string) === 'using',
+    )
+    if (using >= 0) usingFrom(c, own, using)
+    else statements(c, own)
+    if (probe?.result === true || (constructs !== null && constructs !== 'perhaps'))
+      c.emit(tree.gives(c.resultOf(null)))
+  }
+  if (!c.isTraced() || probe !== undefined) return write()
+  const body: Steps = c.inDetour('try', () => c.gather(write))
+  c.push({ kind: 'try', body, caught: null, last: ends(c, info) })
+}
+
+function keptOf(c: Context, node: FunctionNode, info: FunctionInfo, frame: Frame, uses: Uses): Kept {
+  const given = frame.probe?.result === true ? givenNames(info).map(([each]) => each) : []
+  const outer = Array.from({ length: frame.outerMax }, (_, index) => `$t${index}`)
+  const isDerived = frame.constructs === 'derived'
+  const own = frame.locals.flatMap((local) => (local.isParameter && !local.cell ? [] : [local.name]))
+  const moved = frame.locals.flatMap(({ isParameter, cell, binding }) =>
+    isParameter && !cell && !isNative(c, node, binding.name) ? [binding.name] : [],
+  )
+  const declared = [
+    ...new Set([...(isDerived ? ['$self'] : []), ...own, ...moved, ...outer, ...innerNames(frame), ...given]),
+  ]
+  const parameters = frame.locals.flatMap(({ isParameter, binding }) =>
+    isParameter && !declared.includes(binding.name) ? [binding.name] : [],
+  )
+  const all = [...declared, ...parameters]
+  const always = new Set([...(isDerived ? ['$self'] : []), ...given])
+  const variables = all.filter((each) => frame.kept.has(each) || always.has(each))
+  const isArrow = node.type === 'ArrowFunctionExpression'
+  const self = tree.make('ThisExpression', {})
+  const target = tree.make('MetaProperty', { meta: tree.name('new'), property: tree.name('target') })
+  const isNew = tree.binary('!==', target, tree.nothing())
+  const perhaps = frame.constructs === 'perhaps'
+  const surroundings: [string, Node][] = []
+  if (!isArrow && !isDerived && (uses.this || perhaps || frame.constructs === 'class'))
+    surroundings.push(['$self', self])
+  if (!isArrow && !isDerived && uses.arguments) surroundings.push(['$args', tree.name('arguments')])
+  if (!isArrow && !isDerived && uses.target) surroundings.push(['$target', target])
+  if (perhaps) surroundings.push(['$new', isNew])
+  const single = holdsStepped(c, node as Node)
+  const returns = perhaps ? (single ? [isNew, self] : [tree.name('$new'), tree.name('$self')]) : null
+  const wrap = returns && ((value: Node): Node => tree.call(c.runtime('returned'), [...returns, value]))
+  const isOwn = !isArrow && !single && !isDerived
+  const isSame = wrap === null && (!isOwn || surroundings.length === 0)
+  const adapt = (each: Node): Node =>
+    isSame ? each : adapted(each, { this: isOwn, others: isOwn, returns: wrap })
+  return { declared, parameters, variables, surroundings, adapt }
+}
+
+/** The parameter is one of the function in its steppable form too. */
+function isNative(c: Context, node: FunctionNode, name: string): boolean {
+  const first = firstMoved(c, node)
+  return (
+    first < 0 || (node.params as Node[]).slice(0, first).some((each) => identifiersIn(each).includes(name))
+  )
+}
+
+/** A function inside can stop. */
+function holdsStepped(c: Context, node: Node): boolean {
+  return childrenOf(node).some(
+    (child) => (isFunction(child) && c.reach.functions.get(child)!.stepped) || holdsStepped(c, child),
+  )
+}
+
+interface Uses {
+  this: boolean
+  arguments: boolean
+  target: boolean
+}
+
+/** What a function, and the arrow functions in it, take from how it was called. */
+function usesOf(node: Node): Uses {
+  const uses = { this: false, arguments: false, target: false }
+  const visit = (inner: Node): void => {
+    if (inner.type === 'ThisExpression') uses.this = true
+    if (inner.type === 'MetaProperty' && inner.meta.name === 'new') uses.target = true
+    if (inner.type === 'Identifier' && inner.name === 'arguments') uses.arguments = true
+    if (inner !== node && isFunction(inner) && inner.type !== 'ArrowFunctionExpression') return
+    if (inner.type === 'PropertyDefinition' || inner.type === 'StaticBlock') return
+    for (const child of childrenOf(inner)) visit(child)
+  }
+  visit(node)
+  return uses
+}
+
+interface Adaptation {
+  /** `this` is a variable; so are `arguments` and `new.target`. */
+  readonly this: boolean
+  readonly others: boolean
+  /** What is made of what is returned. */
+  readonly returns: ((value: Node) => Node) | null
+}
+
+/** The code of a function that goes on in another one. */
+function adapted(node: Node, how: Adaptation): Node {
+  if (how.this && node.type === 'ThisExpression') return tree.name('$self')
+  if (how.others) {
+    if (node.type === 'Identifier' && node.name === 'arguments') return tree.name('$args')
+    if (node.type === 'MetaProperty' && node.meta.name === 'new') return tree.name('$target')
+  }
+  const isInner = isFunction(node)
+  if (isInner && node.type !== 'ArrowFunctionExpression') return node
+  if (node.type === 'PropertyDefinition' || node.type === 'StaticBlock' || node.type === 'MethodDefinition') {
+    if (!('computed' in node) || !node.computed) return node
+    return { ...node, key: adapted(node.key as Node, how) } as Node
+  }
+  const inner = isInner ? { ...how, returns: null } : how
+  if (isInner && !how.this) return node
+  const fields = Object.entries(node).map(([key, value]): [string, unknown] => {
+    if (key === 'loc') return [key, value]
+    if (isMethodValue(node, key)) return [key, value]
+    if (Array.isArray(value))
+      return [key, value.map((each: unknown) => (isTree(each) ? adapted(each, inner) : each))]
+    return [key, isTree(value) ? adapted(value, inner) : value]
+  })
+  const written = Object.fromEntries(fields) as unknown as Node
+  if (written.type !== 'ReturnStatement' || how.returns === null) return written
+  return { ...written, argument: how.returns((written.argument as Node | null) ?? tree.nothing()) } as Node
+}
+
+/** A name that is no variable. */
+function isMethodValue(node: Node, key: string): boolean {
+  if (node.type === 'MemberExpression') return key === 'property' && !node.computed
+  if (node.type === 'Property') return key === 'key' && !node.computed
+  return key === 'label'
+}
+
+function isTree(value: unknown): value is Node {
+  return typeof value === 'object' && value !== null && typeof (value as Node).type === 'string'
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Classes
+
+export function classOf(c: Context, node: Node): Node {
+  const { superClass, body } = node as Node & { type: 'ClassExpression' }
+  const keys = body.body.flatMap((each) => ('computed' in each && each.computed ? [each.key as Node] : []))
+  const written = c.list([...(superClass ? [superClass as Node] : []), ...keys])
+  const base = superClass ? written.shift() : null
+  const members = body.body.map((each): Node => {
+    if (each.type === 'StaticBlock') return staticBlock(c, each)
+    const key = each.computed ? written.shift()! : each.key
+    if (each.type === 'MethodDefinition')
+      return { ...each, key, value: functionOf(c, each.value as never) } as Node
+    return { ...each, key, value: each.value ? c.outside(() => c.expression(each.value!)) : null } as Node
+  })
+  return { ...node, superClass: base, body: { ...body, body: members } } as Node
+}
+
+function staticBlock(c: Context, node: Node & { type: 'StaticBlock' }): Node {
+  return c.outside(() => ({ ...node, body: asNodes(c.gather(() => statements(c, node.body))) }) as Node)
+}

@@ -1,0 +1,140 @@
+// The variables of a function that can stop.
+//
+// When it goes on, it goes on in another activation, whose variables get the values that were saved. All of them are
+// declared at the top of the function, so those of inner blocks get names of their own. A closure keeps the variables
+// of the activation that made it: a variable that changes after a closure has taken it lives in a cell, which both
+// activations have.
+
+import type { ProgramModule } from './program.ts'
+import type { Binding } from './scope.ts'
+import { type FunctionNode, type Node, childrenOf, isFunction } from './syntax.ts'
+
+export interface Local {
+  readonly binding: Binding
+  readonly name: string
+  /** Its value is the property `v` of what the variable holds. */
+  readonly cell: boolean
+  readonly isParameter: boolean
+  /** Each turn of a loop has its own. */
+  readonly inLoop: boolean
+  /** Where it is named, as offsets in the text, ascending. */
+  readonly places: readonly number[]
+}
+
+/** Names that are used in a module, and those that were given. */
+export class Names {
+  readonly #used: Set<string>
+
+  constructor(module: ProgramModule) {
+    this.#used = new Set(module.text.match(/[\p{ID_Start}$_][\p{ID_Continue}$]*/gu))
+  }
+
+  /** A name that nothing else has, like `wanted`. */
+  fresh(wanted: string): string {
+    for (let number = 1; ; number++) {
+      const name = `${wanted}$${number}`
+      if (this.#used.has(name)) continue
+      this.#used.add(name)
+      return name
+    }
+  }
+}
+
+interface Found {
+  readonly binding: Binding
+  /** Where its declaration ends. */
+  declared: number
+  /** Each turn of a loop has its own. */
+  inLoop: boolean
+  readonly places: number[]
+  /** Where functions inside begin that name it. */
+  readonly takenBy: Node[]
+}
+
+/** The variables of `node`, by their declaration. */
+export function localsOf(module: ProgramModule, node: FunctionNode, names: Names): Map<Binding, Local> {
+  const { bindings } = module.scopes
+  const found = new Map<Binding, Found>()
+  /** Names by which something else is meant in the function. */
+  const meantElse = new Map<string, Set<Binding | null>>()
+  const loops: Node[] = []
+  let declaration = 0
+  const visit = (inner: Node, taker: Node | null): void => {
+    if (inner.type === 'Identifier') noteName(inner, taker)
+    const next = taker ?? (isOwnActivation(inner) && inner !== (node as Node) ? inner : null)
+    if (next === null && isLoop(inner)) loops.push(inner)
+    if (inner.type === 'VariableDeclarator' && next === null) {
+      declaration = inner.end
+      visit(inner.id as Node, next)
+      declaration = 0
+      if (inner.init) visit(inner.init, next)
+      return
+    }
+    // In `{ a }` the name is there twice, and the second is the variable.
+    const children = inner.type === 'Property' ? [inner.key as Node, inner.value as Node] : childrenOf(inner)
+    for (const child of children) if (!isKey(inner, child)) visit(child, next)
+  }
+  const noteName = (inner: Node & { type: 'Identifier' }, taker: Node | null): void => {
+    const binding = bindings.get(inner)
+    const isOwn = binding !== undefined && isLocal(binding, node)
+    let meanings = meantElse.get(inner.name)
+    if (meanings === undefined) meantElse.set(inner.name, (meanings = new Set()))
+    meanings.add(isOwn || taker === null || binding === undefined ? (binding ?? null) : null)
+    if (!isOwn) return
+    let known = found.get(binding)
+    if (known === undefined)
+      found.set(binding, (known = { binding, declared: 0, inLoop: false, places: [], takenBy: [] }))
+    known.places.push(inner.start)
+    known.declared ||= declaration
+    if (taker !== null) known.takenBy.push(taker)
+  }
+  visit(node as Node, null)
+  return new Map(
+    [...found.values()].map((each) => {
+      const { binding, places } = each
+      each.inLoop = loops.some(({ start, end }) => binding.scope.start >= start && binding.scope.end <= end)
+      const isParameter = binding.scope === (node as Node) && binding.kind === 'parameter'
+      const alone = isParameter || meantElse.get(binding.name)!.size === 1
+      const cell = !isSafe(each, isParameter)
+      const name = alone && !(cell && isParameter) ? binding.name : names.fresh(binding.name)
+      const { inLoop } = each
+      return [binding, { binding, name, cell, isParameter, inLoop, places: places.toSorted((a, b) => a - b) }]
+    }),
+  )
+}
+
+/** A name that means no variable. */
+function isKey(node: Node, child: Node): boolean {
+  if (node.type === 'MemberExpression') return child === node.property && !node.computed
+  if (node.type === 'Property') return child === node.key && !node.computed
+  if (node.type === 'MethodDefinition' || node.type === 'PropertyDefinition')
+    return child === node.key && !node.computed
+  return 'label' in node && child === node.label
+}
+
+/** What it names is of the activation of the function, and not of a function, class or field inside. */
+function isLocal(binding: Binding, node: FunctionNode): boolean {
+  if (binding.owner !== (node as Node) || binding.kind === 'import') return false
+  if (binding.kind === 'class') return binding.scope !== binding.value
+  return !(binding.kind === 'function' && binding.value?.type === 'FunctionExpression')
+}
+
+/** Code of its own activation: a function, the value of a field, a static block. */
+function isOwnActivation(node: Node): boolean {
+  return isFunction(node) || node.type === 'PropertyDefinition' || node.type === 'StaticBlock'
+}
+
+/** Closures may keep a copy: they are made when it has its value, and that stays. */
+function isSafe({ binding, declared, inLoop, places, takenBy }: Found, isParameter: boolean): boolean {
+  if (takenBy.length === 0) return true
+  if (binding.reassigned || inLoop) return false
+  if (isParameter || binding.kind === 'function') return true
+  const from = declared || Math.min(...places)
+  return takenBy.every(
+    (taker) => taker === binding.value || (taker.start > from && taker.type !== 'FunctionDeclaration'),
+  )
+}
+
+export function isLoop(node: Node): boolean {
+  return /^(For|ForOf|ForIn|While|DoWhile)Statement$/.test(node.type)
+}

@@ -1,0 +1,217 @@
+// Loops in the steppable form.
+//
+// A loop that only waits for others says so at each turn, and can stop there. One whose body can stop goes through what
+// it iterates over with a cursor, which is kept.
+
+import type { Context } from './context.ts'
+import { canOnlyWait } from './waiting.ts'
+import { boundIn, declareAs, pattern, takeApart } from './patterns.ts'
+import { asNodes, plain, statement } from './statements.ts'
+import { takesByNumber } from './elements.ts'
+import { type Node, refuse } from './syntax.ts'
+import * as tree from './tree.ts'
+
+export type Loop = Node & {
+  type: 'ForStatement' | 'WhileStatement' | 'DoWhileStatement' | 'ForOfStatement' | 'ForInStatement'
+}
+type Over = Node & { type: 'ForOfStatement' | 'ForInStatement' }
+
+export function loop(c: Context, node: Loop, labels: readonly string[]): void {
+  checkHead(c, node)
+  if (!c.frame.stops) {
+    const written = labels.reduceRight((inner, label) => tree.labeled(label, inner), plainLoop(c, node))
+    return c.emit(written)
+  }
+  const stops = c.stops(node)
+  const waits = stops && canOnlyWait(node, c.module.scopes)
+  if (waits) c.emit(tree.does(c.help('loop', c.site(node, 'loop'))))
+  const label = c.names.fresh('$loop')
+  const next = c.names.fresh('$next')
+  c.frame.loops.push(node)
+  c.inTarget({ kind: 'loop', labels, label, next: hasTail(c, node) ? next : null }, () => {
+    if (node.type === 'ForStatement') counting(c, node, label, next, waits)
+    else if (node.type === 'WhileStatement' || node.type === 'DoWhileStatement')
+      testing(c, node, label, next, waits)
+    else going(c, node, label, waits)
+  })
+  c.frame.loops.pop()
+}
+
+/** What follows the body of a turn is more than an expression. */
+function hasTail(c: Context, node: Loop): boolean {
+  if (node.type === 'DoWhileStatement') return true
+  if (node.type !== 'ForStatement') return false
+  return c.stops(node.update) || headCells(c, node).length > 0
+}
+
+function headCells(c: Context, node: Node & { type: 'ForStatement' }): string[] {
+  if (node.init?.type !== 'VariableDeclaration' || node.init.kind !== 'let') return []
+  const bound = node.init.declarations.flatMap(({ id }) => boundIn(id as Node))
+  return bound.flatMap((id) => {
+    const local = c.localOf(id)
+    return local?.cell === true ? [local.name] : []
+  })
+}
+
+/** Counts a turn, and asks whether it is like the last. */
+function marks(c: Context, node: Loop, waits: boolean): void {
+  const site = (): Node => c.site(node, 'loop')
+  if (c.options.turns) c.emit(tree.does(c.help('turn', site())))
+  if (waits) c.point(c.help('again', site()))
+}
+
+function turn(c: Context, node: Loop, waits: boolean): void {
+  marks(c, node, waits)
+  statement(c, node.body)
+}
+
+function counting(
+  c: Context,
+  node: Node & { type: 'ForStatement' },
+  label: string,
+  next: string,
+  waits: boolean,
+): void {
+  const { init, test, update } = node
+  if (init?.type === 'VariableDeclaration') statement(c, init)
+  else if (init) c.emit(tree.does(c.expression(init)))
+  const cells = headCells(c, node)
+  const tail = hasTail(c, node)
+  const inTest = c.stops(test)
+  const asked = test && !inTest ? c.expression(test) : null
+  const then = update && !tail ? c.expression(update) : null
+  const body = c.gather(() => {
+    if (inTest) unless(c, test!, label)
+    if (!tail) return turn(c, node, waits)
+    c.push({ kind: 'label', label: next, body: c.gather(() => turn(c, node, waits)) })
+    // Each turn has variables of its own, which begin as those of the last.
+    for (const cell of cells)
+      c.emit(
+        tree.does(
+          tree.assign(
+            tree.name(cell),
+            tree.object([tree.property(tree.name('v'), tree.member(tree.name(cell), 'v'))]),
+          ),
+        ),
+      )
+    if (update) c.emit(tree.does(c.expression(update)))
+  })
+  c.push({ kind: 'loop', label, test: asked, update: then, body })
+}
+
+function testing(
+  c: Context,
+  node: Node & { type: 'WhileStatement' | 'DoWhileStatement' },
+  label: string,
+  next: string,
+  waits: boolean,
+): void {
+  const isLast = node.type === 'DoWhileStatement'
+  const inTest = isLast || c.stops(node.test)
+  const asked = inTest ? null : c.expression(node.test)
+  const body = c.gather(() => {
+    if (!isLast) {
+      if (inTest) unless(c, node.test, label)
+      return turn(c, node, waits)
+    }
+    c.push({ kind: 'label', label: next, body: c.gather(() => turn(c, node, waits)) })
+    unless(c, node.test, label)
+  })
+  c.push({ kind: 'loop', label, test: asked, update: null, body })
+}
+
+function unless(c: Context, test: Node, label: string): void {
+  c.emit(tree.when(tree.not(c.expression(test)), [tree.leave(label)]))
+}
+
+/** `for … of` and `for … in`. */
+function going(c: Context, node: Over, label: string, waits: boolean): void {
+  const isIn = node.type === 'ForInStatement'
+  const iterates = !isIn && c.reach.iterationStops
+  const object = c.expression(node.right)
+  const kept = isIn ? c.keep(object) : object
+  const opened = isIn
+    ? c.help('cursor', c.help('keysOf', kept))
+    : c.help(iterates ? 'openCursor' : 'cursor', kept)
+  const cursor = iterates ? c.point(opened) : c.keep(opened)
+  const value = tree.member(cursor, 'value')
+  const body = c.gather(() => {
+    if (iterates) {
+      const more = c.point(c.help('advance', cursor))
+      c.emit(tree.when(tree.not(more), [tree.leave(label)]))
+    }
+    if (isIn)
+      c.emit(
+        tree.when(tree.not(c.help('hasKey', kept, value)), [
+          tree.make('ContinueStatement', { label: tree.name(label) }),
+        ]),
+      )
+    assignHead(c, node.left as Node, value)
+    turn(c, node, waits)
+  })
+  const test = iterates ? null : c.help('step', cursor)
+  const over = (): void => c.push({ kind: 'loop', label, test, update: null, body })
+  if (isIn) return over()
+  const failed = [tree.does(c.help('failed', cursor)), tree.raises(tree.name('$error'))]
+  c.push({
+    kind: 'try',
+    body: c.gather(over),
+    caught: { name: '$error', body: failed },
+    last: [tree.does(c.help('close', cursor))],
+  })
+}
+
+function assignHead(c: Context, left: Node, value: Node): void {
+  if (left.type !== 'VariableDeclaration') {
+    if (c.stops(left)) takeApart(c, left, c.keep(value))
+    else c.emit(tree.does(tree.assign(pattern(c, left), value)))
+    return
+  }
+  declareAs(c, left.declarations[0]!.id as Node, value)
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Loops of functions that cannot stop
+
+function plainLoop(c: Context, node: Loop): Node {
+  const written = tree.block([
+    ...asNodes(c.gather(() => c.options.turns && c.emit(tree.does(c.help('turn', c.site(node, 'loop')))))),
+    plain(c, node.body),
+  ])
+  const body = c.options.turns ? written : plain(c, node.body)
+  switch (node.type) {
+    case 'ForStatement': {
+      const { init, test, update } = node
+      const first = init?.type === 'VariableDeclaration' ? headOf(c, init) : init && c.expression(init)
+      return {
+        ...node,
+        init: first,
+        test: test && c.expression(test),
+        update: update && c.expression(update),
+        body,
+      } as Node
+    }
+    case 'ForOfStatement':
+    case 'ForInStatement': {
+      const left = node.left as Node
+      const head = left.type === 'VariableDeclaration' ? headOf(c, left) : pattern(c, left)
+      return { ...node, left: head, right: c.expression(node.right), body } as Node
+    }
+    default:
+      return { ...node, test: c.expression(node.test), body } as Node
+  }
+}
+
+function headOf(c: Context, node: Node & { type: 'VariableDeclaration' }): Node {
+  return asNodes(c.gather(() => statement(c, node)))[0]!
+}
+
+/** Where the value of a pattern is not at hand, one that takes elements by number is refused. */
+function checkHead(c: Context, node: Loop): void {
+  if (node.type !== 'ForOfStatement') return
+  const left = node.left as Node
+  const target = left.type === 'VariableDeclaration' ? (left.declarations[0]!.id as Node) : left
+  if (!takesByNumber(target, false)) return
+  const remedy = 'give the object a name, and take the element by name[index]'
+  refuse(c.module, target, 'a pattern that takes elements by number from a value without a name', remedy)
+}

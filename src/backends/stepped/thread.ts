@@ -1,0 +1,187 @@
+// Threads of a stepped program, their operations, and what those who follow them are told.
+
+import type { View } from './memory.ts'
+import { SHARED, TRACKED } from './tags.ts'
+
+/** Operations by number. */
+export const LOAD = 0
+export const STORE = 1
+export const ADD = 2
+export const SUB = 3
+export const AND = 4
+export const OR = 5
+export const XOR = 6
+export const EXCHANGE = 7
+export const COMPARE_EXCHANGE = 8
+export const WAIT = 9
+export const NOTIFY = 10
+/** The thread has been woken from a wait. */
+export const WOKEN = 11
+/** The thread has read the same as before and goes on when something of that changes. */
+export const PAUSE = 12
+
+export const operationNames = [
+  'load',
+  'store',
+  'add',
+  'sub',
+  'and',
+  'or',
+  'xor',
+  'exchange',
+  'compareExchange',
+  'wait',
+  'notify',
+  'woken',
+  'pause',
+] as const
+
+export type Watched = Int32Array & { [SHARED]?: View; [TRACKED]?: View }
+
+/** What a function has kept: the form of it that goes on, where, and its variables. Nobody changes it. */
+export type Frame = readonly [resume: Resume, at: number, ...values: readonly unknown[]]
+
+/** Goes on after a call that gave `value`, or threw it. */
+export type Resume = (frame: Frame, value: unknown, thrown: boolean) => unknown
+
+/** How a thread stands. */
+export const READY = 0
+/** In `Atomics.wait`, and not yet notified. */
+export const WAITING = 1
+/** It has read the same as before; see PAUSE. */
+export const SPINNING = 2
+export const FINISHED = 3
+
+/** Where among a thread's reads the turns of a loop began: the last but one, or -1, and the last. */
+interface Turns {
+  epoch: number
+  before: number
+  from: number
+}
+
+/** Reads that are remembered since a thread last changed something. */
+export const READS_MAX = 512
+const noArray: Watched = new Int32Array(0)
+
+export class Thread {
+  readonly id: number
+  /** Where it goes on: what each of its functions has kept, the innermost last. */
+  readonly frames: Frame[] = []
+  /** How many these are. */
+  depth = 0
+  /** What it runs, until it has begun. */
+  body: (() => unknown) | null = null
+  state = READY
+
+  // The next operation.
+  kind = LOAD
+  site = -1
+  array: Watched = noArray
+  index = 0
+  operand = 0
+  expected = 0
+  timeout = Infinity
+  cell = 0
+  cells = 1
+  /** The elements are no 32-bit integers, or not shared, or nobody schedules: the engine does it. */
+  native = false
+  /** The operation is not shared: no step. */
+  local = false
+
+  /** How `Atomics.wait` ended. */
+  waitResult: 'ok' | 'not-equal' | 'timed-out' = 'ok'
+  /** The cell on which it waits. */
+  waitCell = 0
+  /** How often it went on without cause, because nothing else could. */
+  rescues = 0
+
+  // What it has read since it last changed something.
+  reads = 0
+  readonly readArrays: Watched[] = []
+  readonly readIndices = new Int32Array(READS_MAX)
+  readonly readCells = new Int32Array(READS_MAX)
+  readonly readValues = new Float64Array(READS_MAX)
+  /** Where the element is a big integer, its value; {@link readValues} has NaN for it. */
+  readonly readBigInts: bigint[] = []
+  /** From which read on a pause looks. */
+  watchFrom = 0
+  watchTo = 0
+  /** It pauses between two turns of a loop, and was not told to. */
+  betweenTurns = false
+  /** Moves when it forgets what it has read. */
+  epoch = 0
+  /** Turns of loops, by the number of the loop. */
+  readonly turns: (Turns | undefined)[] = []
+
+  constructor(id: number) {
+    this.id = id
+  }
+
+  reset(): void {
+    this.depth = 0
+    this.body = null
+    this.state = READY
+    this.site = -1
+    this.rescues = 0
+    this.forgetReads()
+  }
+
+  forgetReads(): void {
+    this.reads = 0
+    this.epoch++
+    this.watchFrom = 0
+    this.watchTo = 0
+  }
+
+  /** Something of what it spun on has changed. */
+  sawChange(): boolean {
+    for (let at = this.watchFrom; at < this.watchTo; at++) {
+      const value: number | bigint = this.readArrays[at]![this.readIndices[at]!]!
+      if (value !== this.readValues[at] && !this.#isBigInt(at, value)) return true
+    }
+    return false
+  }
+
+  /** Two of its reads had the same value. */
+  readsAgree(at: number, other: number): boolean {
+    if (this.readValues[at] === this.readValues[other]) return true
+    return Number.isNaN(this.readValues[at]!) && this.#isBigInt(other, this.readBigInts[at]!)
+  }
+
+  #isBigInt(at: number, value: number | bigint): boolean {
+    return Number.isNaN(this.readValues[at]!) && this.readBigInts[at] === value
+  }
+}
+
+/** Decides who goes on, and is told of plain accesses. */
+export abstract class Scheduler {
+  /** Every thread has announced its next operation. Returns the thread that does its own, or -1 to end it all. */
+  abstract choose(): number
+  /** Plain accesses of shared cells, while {@link setWatching} says so. */
+  abstract plainRead(thread: number, firstCell: number, cells: number, site: number): void
+  abstract plainWrite(thread: number, firstCell: number, cells: number, site: number): void
+  /** There are more cells: a thread has made an array over memory that was not known yet. */
+  memoryGrew(): void {}
+}
+
+/** Follows an execution step by step, for a trace. */
+export interface Tracer {
+  operation(thread: Thread, kind: number, before: number, after: number): void
+  access(thread: Thread, array: Watched, index: number, value: number, write: boolean, site: number): void
+  enter(thread: Thread, site: number, args: readonly unknown[]): void
+  leave(thread: Thread, site: number): void
+}
+
+/** Told of probed functions, with the first five of their arguments. */
+export interface Probes {
+  called(id: number, first: unknown, a: unknown, b: unknown, c: unknown, d: unknown): void
+  returned(id: number, result: unknown, first: unknown, a: unknown, b: unknown, c: unknown, d: unknown): void
+}
+
+/** Memory that must not be touched. */
+export interface Forbidden {
+  /** For every 16 cells, 0 where they may be touched. */
+  readonly marks: Int32Array
+  /** Called before the access of a cell that may not be; may throw. */
+  touched(thread: number, cell: number, site: number): void
+}

@@ -1,0 +1,92 @@
+// Making syntax trees: the nodes that the steppable form has and the source has not.
+
+import type { Node } from './syntax.ts'
+
+/** What is made has no place in the source; where it stands for something there, `origin` gives it that place. */
+export function make(type: string, fields: object, origin?: Node): Node {
+  const place = origin === undefined ? {} : { start: origin.start, end: origin.end, loc: origin.loc }
+  return { type, ...place, ...fields } as unknown as Node
+}
+
+export const name = (text: string, origin?: Node): Node => make('Identifier', { name: text }, origin)
+
+export function literal(value: string | number | boolean | null): Node {
+  if (typeof value === 'number' && value < 0)
+    return make('UnaryExpression', { operator: '-', prefix: true, argument: literal(-value) })
+  return make('Literal', { value, raw: JSON.stringify(value) })
+}
+
+export const nothing = (): Node => name('undefined')
+
+export function call(callee: Node | string, args: readonly Node[], origin?: Node): Node {
+  const called = typeof callee === 'string' ? name(callee) : callee
+  return make('CallExpression', { callee: called, arguments: args, optional: false }, origin)
+}
+
+export function member(object: Node, key: Node | string, origin?: Node): Node {
+  const computed = typeof key !== 'string'
+  const property = typeof key === 'string' ? name(key) : key
+  return make('MemberExpression', { object, property, computed, optional: false }, origin)
+}
+
+export const assign = (left: Node, right: Node, operator = '='): Node =>
+  make('AssignmentExpression', { operator, left, right })
+
+export const binary = (operator: string, left: Node, right: Node): Node =>
+  make('BinaryExpression', { operator, left, right })
+
+export const either = (test: Node, consequent: Node, alternate: Node): Node =>
+  make('ConditionalExpression', { test, consequent, alternate })
+
+export const logical = (operator: string, left: Node, right: Node): Node =>
+  make('LogicalExpression', { operator, left, right })
+
+export const not = (argument: Node): Node =>
+  make('UnaryExpression', { operator: '!', prefix: true, argument })
+
+export const sequence = (expressions: readonly Node[]): Node =>
+  expressions.length === 1 ? expressions[0]! : make('SequenceExpression', { expressions })
+
+export const list = (elements: readonly Node[]): Node => make('ArrayExpression', { elements })
+
+export const object = (properties: readonly Node[]): Node => make('ObjectExpression', { properties })
+
+export const property = (key: Node, value: Node, computed = false): Node =>
+  make('Property', { kind: 'init', key, value, computed, method: false, shorthand: false })
+
+// Statements
+
+export const does = (expression: Node): Node => make('ExpressionStatement', { expression })
+
+export const block = (body: readonly Node[]): Node => make('BlockStatement', { body })
+
+export const when = (test: Node, consequent: readonly Node[], alternate: readonly Node[] = []): Node =>
+  make('IfStatement', {
+    test,
+    consequent: block(consequent),
+    alternate: alternate.length === 0 ? null : block(alternate),
+  })
+
+export const gives = (argument: Node | null): Node => make('ReturnStatement', { argument })
+
+export const raises = (argument: Node): Node => make('ThrowStatement', { argument })
+
+export const leave = (label: string): Node => make('BreakStatement', { label: name(label) })
+
+export const labeled = (label: string, body: Node): Node =>
+  make('LabeledStatement', { label: name(label), body })
+
+/** `let names = values`. */
+export function declare(kind: 'let' | 'const', pairs: readonly (readonly [string, Node | null])[]): Node {
+  const declarations = pairs.map(([id, init]) => make('VariableDeclarator', { id: name(id), init }))
+  return make('VariableDeclaration', { kind, declarations })
+}
+
+export function arrow(params: readonly string[], body: readonly Node[]): Node {
+  const fields = { expression: false, generator: false, async: false }
+  return make('ArrowFunctionExpression', {
+    ...fields,
+    params: params.map((each) => name(each)),
+    body: block(body),
+  })
+}
