@@ -4,8 +4,7 @@
 // long as it does not stop, and what comes back from it if it does is recognised.
 
 import type { Context } from './context.ts'
-import { elementOf, isElement, isGlobal, isUntagged } from './elements.ts'
-import { globalName } from './expressions.ts'
+import { elementOf, globalName, isElement, isGlobal, isUntagged } from './elements.ts'
 import { bulkMethods, laterFunctions, operations, viewMethod } from './names.ts'
 import { directOperation } from './reach.ts'
 import { type Node, propertyName } from './syntax.ts'

@@ -3,7 +3,6 @@
 import { finishCall, methodCall } from './calls.ts'
 import type { Context } from './context.ts'
 import { elementOf, isElement } from './elements.ts'
-import { plainLinks } from './expressions.ts'
 import type { Node } from './syntax.ts'
 import * as tree from './tree.ts'
 
@@ -115,4 +114,18 @@ function link(c: Context, node: Node, then: (value: Node) => Node): Node {
 function passOn(optional: boolean, first: Node, rest: Node): Node {
   if (!optional) return tree.sequence([first, rest])
   return tree.either(tree.binary('==', first, tree.literal(null)), tree.nothing(), rest)
+}
+
+/** A chain whose links stay as they are, with what stands in brackets and parentheses written anew. */
+export function plainLinks(c: Context, node: Node): Node {
+  if (node.type === 'MemberExpression') {
+    const object = plainLinks(c, node.object as Node)
+    const property = node.computed ? c.expression(node.property as Node) : node.property
+    return { ...node, object, property } as Node
+  }
+  if (node.type === 'CallExpression') {
+    const callee = plainLinks(c, node.callee as Node)
+    return { ...node, callee, arguments: node.arguments.map((each) => c.expression(each as Node)) } as Node
+  }
+  return c.expression(node)
 }

@@ -93,6 +93,8 @@ export interface Parts {
   expression(context: Context, node: Node): Node
   functionOf(context: Context, node: FunctionNode): Node
   classOf(context: Context, node: Node): Node
+  /** A loop with its labels. */
+  loop(context: Context, node: Node & { body: unknown }, labels: readonly string[]): void
   withOwnCells(context: Context, node: Node, written: Node): Node
   /** A pattern whose parts nothing stops. */
   pattern(context: Context, node: Node): Node

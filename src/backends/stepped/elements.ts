@@ -4,7 +4,6 @@
 // others it costs one comparison.
 
 import type { Context } from './context.ts'
-import { goesOn } from './expressions.ts'
 import type { ProgramModule } from './program.ts'
 import { type Node, propertyName } from './syntax.ts'
 import { SHARED, TRACKED } from './tags.ts'
@@ -22,6 +21,16 @@ export function isElement(node: Member): boolean {
 
 export function isGlobal(node: Node, module: ProgramModule): boolean {
   return node.type === 'Identifier' && !module.scopes.bindings.has(node) && node.name in globalThis
+}
+
+/** What an expression names of the engine, such as `Object.values`; null if it names nothing of it. */
+export function globalName(c: Context, node: Node): string | null {
+  if (node.type === 'Identifier') return isGlobal(node, c.module) ? node.name : null
+  if (node.type !== 'MemberExpression') return null
+  const object = globalName(c, node.object as Node)
+  const key = propertyName(node.property, node.computed)
+  if (object === null || key === null) return null
+  return object === 'globalThis' ? key : `${object}.${key}`
 }
 
 /** Asks whether an array carries a view. Proxies must not be asked, as their traps would be run. */
@@ -110,7 +119,7 @@ export function assignment(c: Context, node: Node & { type: 'AssignmentExpressio
   const then = c.gather(() =>
     c.emit(tree.does(tree.assign(before, tree.assign(variable, c.expression(node.right))))),
   )
-  c.push({ kind: 'if', test: goesOn(plain, before), yes: then, otherwise: [] })
+  c.push({ kind: 'if', test: tree.goesOn(plain, before), yes: then, otherwise: [] })
   return before
 }
 
@@ -223,7 +232,7 @@ function compoundOfSteps(
     return result
   }
   const then = c.gather(() => write(c.expression(node.right)))
-  c.push({ kind: 'if', test: goesOn(plain, before), yes: then, otherwise: [] })
+  c.push({ kind: 'if', test: tree.goesOn(plain, before), yes: then, otherwise: [] })
   return result
 }
 

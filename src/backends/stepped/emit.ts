@@ -6,6 +6,7 @@ import { type EmitOptions, type Parts, Context, RUNTIME, SITE } from './context.
 import * as engine from './engine.ts'
 import { expression } from './expressions.ts'
 import { classOf, functionOf, withOwnCells } from './functions.ts'
+import { loop } from './loops.ts'
 import { pattern, takeApart } from './patterns.ts'
 import type { ProgramModule } from './program.ts'
 import type { Reach } from './reach.ts'
@@ -22,7 +23,15 @@ const helpers = [runtime, engine].map((module) =>
   Object.entries(module).flatMap(([name, value]) => (typeof value === 'number' ? [] : [name])),
 )
 
-const parts: Parts = { expression, functionOf, classOf, withOwnCells, pattern, takeApart }
+const parts: Parts = {
+  expression,
+  functionOf,
+  classOf,
+  withOwnCells,
+  pattern,
+  takeApart,
+  loop: loop as Parts['loop'],
+}
 
 /** A form with the places of its module, whose numbers are not yet those of a program. */
 interface ModuleForm {

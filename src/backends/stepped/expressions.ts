@@ -5,9 +5,9 @@
 
 import { callExpression, newExpression, taggedTemplate } from './calls.ts'
 import type { Context } from './context.ts'
-import { assignment, isGlobal, memberRead, update } from './elements.ts'
-import { type Node, childrenOf, propertyName } from './syntax.ts'
-import { optionalChain } from './chains.ts'
+import { assignment, memberRead, update } from './elements.ts'
+import { type Node, childrenOf } from './syntax.ts'
+import { optionalChain, plainLinks } from './chains.ts'
 import * as tree from './tree.ts'
 
 export function expression(c: Context, node: Node): Node {
@@ -103,20 +103,6 @@ function unary(c: Context, node: Node & { type: 'UnaryExpression' }): Node {
   return { ...node, argument: c.expression(argument) } as Node
 }
 
-/** A chain whose links stay as they are, with what stands in brackets and parentheses written anew. */
-export function plainLinks(c: Context, node: Node): Node {
-  if (node.type === 'MemberExpression') {
-    const object = plainLinks(c, node.object as Node)
-    const property = node.computed ? c.expression(node.property as Node) : node.property
-    return { ...node, object, property } as Node
-  }
-  if (node.type === 'CallExpression') {
-    const callee = plainLinks(c, node.callee as Node)
-    return { ...node, callee, arguments: node.arguments.map((each) => c.expression(each as Node)) } as Node
-  }
-  return c.expression(node)
-}
-
 function sequenceExpression(c: Context, node: Node & { type: 'SequenceExpression' }): Node {
   if (!c.stops(node))
     return { ...node, expressions: node.expressions.map((each) => c.expression(each)) } as Node
@@ -131,15 +117,8 @@ function logicalExpression(c: Context, node: Node & { type: 'LogicalExpression' 
   }
   const result = c.keep(c.expression(node.left))
   const then = c.gather(() => c.emit(tree.does(tree.assign(result, c.expression(node.right)))))
-  c.push({ kind: 'if', test: goesOn(node.operator, result), yes: then, otherwise: [] })
+  c.push({ kind: 'if', test: tree.goesOn(node.operator, result), yes: then, otherwise: [] })
   return result
-}
-
-/** Whether a logical operator comes to its right side, given the value of its left. */
-export function goesOn(operator: string, left: Node): Node {
-  if (operator === '&&') return left
-  if (operator === '||') return tree.not(left)
-  return tree.binary('==', left, tree.literal(null))
 }
 
 function conditional(c: Context, node: Node & { type: 'ConditionalExpression' }): Node {
@@ -212,14 +191,4 @@ function isMethod(property: Node & { type: 'Property' }): boolean {
 function objectSpread(c: Context, node: Node & { type: 'SpreadElement' }): Node {
   const argument = c.help('unpacked', c.expression(node.argument), c.site(node, 'spread'))
   return tree.object([tree.make('SpreadElement', { argument })])
-}
-
-/** The name of a property, or null; with `isGlobal`, for those who ask what an expression means. */
-export function globalName(c: Context, node: Node): string | null {
-  if (node.type === 'Identifier') return isGlobal(node, c.module) ? node.name : null
-  if (node.type !== 'MemberExpression') return null
-  const object = globalName(c, node.object as Node)
-  const key = propertyName(node.property, node.computed)
-  if (object === null || key === null) return null
-  return object === 'globalThis' ? key : `${object}.${key}`
 }

@@ -3,7 +3,6 @@
 import type { Context, Detour } from './context.ts'
 import { takesByNumber } from './elements.ts'
 import type { Step, Steps } from './form.ts'
-import { loop } from './loops.ts'
 import { declareAs, pattern } from './patterns.ts'
 import { writeCall } from './calls.ts'
 import { type Node, isFunction } from './syntax.ts'
@@ -83,7 +82,7 @@ function write(c: Context, node: Node): void {
     case 'DoWhileStatement':
     case 'ForOfStatement':
     case 'ForInStatement':
-      return loop(c, node, [])
+      return c.parts.loop(c, node, [])
     default:
       c.emit(exported(c, node))
   }
@@ -207,7 +206,8 @@ function labeled(c: Context, node: Node & { type: 'LabeledStatement' }): void {
     labels.push(body.label.name)
     ;({ body } = body)
   }
-  if (/^(For|ForOf|ForIn|While|DoWhile)Statement$/.test(body.type)) return loop(c, body as never, labels)
+  if (/^(For|ForOf|ForIn|While|DoWhile)Statement$/.test(body.type))
+    return c.parts.loop(c, body as never, labels)
   if (!c.frame.stops) return c.emit({ ...node, body: plain(c, node.body) } as Node)
   const own = labels[0]!
   const inner = c.inTarget({ kind: 'block', labels, label: own, next: null }, () =>

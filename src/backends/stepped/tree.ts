@@ -44,6 +44,13 @@ export const logical = (operator: string, left: Node, right: Node): Node =>
 export const not = (argument: Node): Node =>
   make('UnaryExpression', { operator: '!', prefix: true, argument })
 
+/** Whether a logical operator comes to its right side, given the value of its left. */
+export function goesOn(operator: string, left: Node): Node {
+  if (operator === '&&') return left
+  if (operator === '||') return not(left)
+  return binary('==', left, literal(null))
+}
+
 export const sequence = (expressions: readonly Node[]): Node =>
   expressions.length === 1 ? expressions[0]! : make('SequenceExpression', { expressions })
 
