@@ -148,9 +148,13 @@ export {
   CPU_FREE,
   CPU_LEAVING,
   CPU_TAKEN,
+  NO_THREAD,
   buryCpu,
   cancelStop,
+  claimDead,
   hasStopped,
+  inheritCpu,
+  noticeDead,
   orderStop,
   releaseCpu,
 } from './mm/thread-end.ts'

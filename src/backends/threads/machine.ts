@@ -40,6 +40,7 @@ import {
   memoryCommitted,
   perCpuBase,
   graceBarrier,
+  inheritCpu,
   releaseCpu,
   runTaskWork,
   slabInUse,
@@ -174,9 +175,12 @@ export class Machine {
       (id) => this.#taskOf(id),
       () => this.#buryFiles(),
     )
-    const task = this.#taskOf(this.#cpus.take())
-    const files = new HostFiles(handle.id, task, () => this.#cpus.buryDead(task.id))
+    const { id, inherited } = this.#cpus.take()
+    const task = this.#taskOf(id)
+    const files = new HostFiles(handle.id, task, () => this.#cpus.noticeDead())
     task.host = files
+    this.#cpus.own = task
+    if (inherited) inheritCpu(task)
     const { enter, failed, assertAttached } = this
     const parts = { handle, task, spaces: new Map(), files, enter, failed, assertAttached }
     for (const [name, value] of Object.entries(parts))
@@ -380,9 +384,7 @@ export class Machine {
     // With the main thread all threads end, with a worker those that it started. They are stopped first, so that what
     // they have written is synchronised.
     if (!this.#isInKernel()) {
-      attempt(() =>
-        isMainThread ? this.#cpus.stopOthers(this.task.id) : this.#cpus.stopStarted(this.task.id),
-      )
+      attempt(() => (isMainThread ? this.#cpus.stopOthers(this.task.id) : this.#cpus.stopStarted()))
     }
     if (!this.#cpus.isLost && !this.#isInKernel()) {
       attempt(() => (isMainThread ? this.sync() : this.#syncIfLast()))
