@@ -98,6 +98,7 @@ import {
   checkString,
   checkUnsigned,
   checkWhole,
+  goneInCall,
   type OptionChecks,
   plainBytes,
   rangeError,
@@ -825,22 +826,24 @@ export class AddressSpace {
   read(address: number, length: number): Uint8Array {
     this.#prepareRange(address, length, 'r')
     const bytes = allocateBytes(length)
-    this.#readBytes(address, bytes)
+    this.#readBytes(address, bytes, length)
     return bytes
   }
 
   /** Reads `target.length` bytes from `address`. When a page fails, what comes before it has been read. */
   readInto(address: number, target: Uint8Array): void {
     const bytes = plainBytes(target, 'target')
-    this.#prepareRange(address, bytes.length, 'r')
-    this.#readBytes(address, bytes)
+    const { length } = bytes
+    this.#prepareRange(address, length, 'r')
+    if (this.#readBytes(address, bytes, length) !== length) goneInCall('target')
   }
 
   /** Writes `bytes` to `address`. When a page fails, what comes before it has been written. */
   write(address: number, bytes: Uint8Array): void {
     const plain = plainBytes(bytes, 'bytes')
-    this.#prepareRange(address, plain.length, 'w')
-    this.#writeBytes(address, plain)
+    const { length } = plain
+    this.#prepareRange(address, length, 'w')
+    if (this.#writeBytes(address, plain, length) !== length) goneInCall('bytes')
   }
 
   /**
@@ -858,17 +861,17 @@ export class AddressSpace {
 
   // -------------------------------------------------------------------------------------------------------------------
 
-  #readBytes(address: number, target: Uint8Array): void {
+  #readBytes(address: number, target: Uint8Array, length: number): number {
     try {
-      readBytes(this.#task, this.#mm, address, target)
+      return readBytes(this.#task, this.#mm, address, target, length)
     } catch (error) {
       throw this.#machine.failed(error, 'access')
     }
   }
 
-  #writeBytes(address: number, bytes: Uint8Array): void {
+  #writeBytes(address: number, bytes: Uint8Array, length: number): number {
     try {
-      writeBytes(this.#task, this.#mm, address, bytes)
+      return writeBytes(this.#task, this.#mm, address, bytes, length)
     } catch (error) {
       throw this.#machine.failed(error, 'access')
     }
@@ -876,7 +879,7 @@ export class AddressSpace {
 
   #readScratch(address: number, scratch: Uint8Array): void {
     this.#prepareRange(address, scratch.length, 'r')
-    this.#readBytes(address, scratch)
+    this.#readBytes(address, scratch, scratch.length)
   }
 
   /** One store writes all or nothing, so that both of its pages must be writable before it begins. */
@@ -888,7 +891,7 @@ export class AddressSpace {
       this.touch(address, 'w')
       this.touch(last - (last % PAGE_SIZE), 'w')
     }
-    this.#writeBytes(address, scratch)
+    this.#writeBytes(address, scratch, length)
   }
 
   /** Runs a call and turns a negative errno into an error. */

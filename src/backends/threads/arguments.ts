@@ -173,6 +173,12 @@ export function plainBytes(value: unknown, name: string): Uint8Array {
   return length === 0 ? new OwnBytes(noBuffer) : new OwnBytes(bufferOf(value), byteOffsetOf(value), length)
 }
 
+/** Throws the TypeError for bytes that code of the caller has taken away while a call was using them. */
+export function goneInCall(name: string): never {
+  const message = `${name}: its buffer was detached or made shorter in the middle of the call`
+  throw Object.assign(new TypeError(message), { code: 'ERR_INVALID_ARG_VALUE' })
+}
+
 /** A path as node:fs takes it: a string, the bytes of one in UTF-8 (a Buffer), or a `file:` URL. */
 export type FilePath = string | Uint8Array | URL
 

@@ -145,9 +145,10 @@ export class DiskFile extends MachineFile {
    */
   write(offset: number, bytes: Uint8Array): void {
     const plain = checkWrite(offset, bytes)
-    if (offset + plain.length > FILE_SIZE_MAX)
+    const { length } = plain
+    if (offset + length > FILE_SIZE_MAX)
       throw new MemoryError('EFBIG', 'write', `offset: ${offset}, where a file has at most 8 TiB`)
-    super.writeAt(offset, plain, true)
+    super.writeAt(offset, plain, length, true, 'bytes')
   }
 
   /**

@@ -1,6 +1,7 @@
 // A file of a machine, as one thread sees it: what files in memory and files on disk have in common.
 
 import {
+  EFAULT,
   File,
   PAGE_SIZE,
   type Task,
@@ -12,7 +13,7 @@ import {
   truncateFile,
   writeToFile,
 } from '../../kernel/index.ts'
-import { allocateBytes, checkBytes, checkWhole, plainBytes, typeError } from './arguments.ts'
+import { allocateBytes, checkBytes, checkWhole, goneInCall, plainBytes, typeError } from './arguments.ts'
 import { MemoryError, OutOfMemory, checkResult } from './errors.ts'
 import type { Machine } from './machine.ts'
 
@@ -144,15 +145,20 @@ export abstract class MachineFile {
     return bytes
   }
 
-  /** Writes plain `bytes` at `offset`. `mayGrow` says whether the file may grow for that; else EFBIG. */
-  protected writeAt(offset: number, bytes: Uint8Array, mayGrow: boolean): void {
+  /**
+   * Writes plain `bytes`, which were `length` when the call began and are its argument `name`, at `offset`. `mayGrow`
+   * says whether the file may grow for that; else EFBIG.
+   */
+  protected writeAt(offset: number, bytes: Uint8Array, length: number, mayGrow: boolean, name: string): void {
     this.#assertOpen()
     this.#assertWritable('write')
-    for (let done = 0; done < bytes.length;) {
-      const run = Math.min(BYTES_AT_A_TIME, bytes.length - done)
-      done += this.#call('write', (task) =>
-        writeToFile(task, this.#pointer, offset + done, bytes, done, run, mayGrow),
-      )
+    for (let done = 0; done < length;) {
+      if (bytes.length !== length) goneInCall(name)
+      const run = Math.min(BYTES_AT_A_TIME, length - done)
+      done += this.#call('write', (task) => {
+        const written = writeToFile(task, this.#pointer, offset + done, bytes, done, run, mayGrow)
+        return written === -EFAULT ? 0 : written
+      })
     }
   }
 

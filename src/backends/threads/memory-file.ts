@@ -65,8 +65,8 @@ export class MemoryFile extends MachineFile {
     const { size } = options
     checkSize(size, 'size')
     const contents = options.contents === undefined ? undefined : plainBytes(options.contents, 'contents')
-    if (contents !== undefined && contents.length > size)
-      rangeError('contents', contents.length, `at most ${size} bytes, the size of the file`)
+    const length = contents?.length ?? 0
+    if (length > size) rangeError('contents', length, `at most ${size} bytes, the size of the file`)
     const [pages, lastBytes] = sizeInPages(size)
     const flags =
       (options.faultAround === false ? FILE_NO_FAULT_AROUND : 0) |
@@ -88,7 +88,7 @@ export class MemoryFile extends MachineFile {
       open,
     )
     try {
-      if (contents !== undefined) file.write(0, contents)
+      if (contents !== undefined) file.writeAt(0, contents, length, false, 'contents')
     } catch (error) {
       file.close()
       throw error
@@ -130,9 +130,10 @@ export class MemoryFile extends MachineFile {
     const plain = checkWrite(offset, bytes)
     super.assertOpen()
     const size = super.size
-    if (offset + plain.length > size)
-      rangeError('offset', offset, `in a file of ${size} bytes, with ${plain.length} bytes behind it`)
-    super.writeAt(offset, plain, false)
+    const { length } = plain
+    if (offset + length > size)
+      rangeError('offset', offset, `in a file of ${size} bytes, with ${length} bytes behind it`)
+    super.writeAt(offset, plain, length, false, 'bytes')
   }
 
   /**
