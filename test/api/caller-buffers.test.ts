@@ -30,7 +30,9 @@ const ways: Readonly<Record<string, (length: number) => Theirs>> = {
     return { bytes: new Uint8Array(buffer), spoil: () => buffer.resize(length - 1) }
   },
   'in a memory of WebAssembly that grows'(length) {
-    const memory = new WebAssembly.Memory({ initial: 32 })
+    const memory = new WebAssembly.Memory({ initial: 32 }) as WebAssembly.Memory & {
+      grow(pages: number): void
+    }
     return { bytes: new Uint8Array(memory.buffer, 0, length), spoil: () => memory.grow(1) }
   },
 }

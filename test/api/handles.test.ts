@@ -19,6 +19,20 @@ import {
 const PAGE = 4096
 const never = (value: unknown): never => value as never
 
+/** A machine, and the path of a file of one page. */
+function withFile(body: (machine: Machine, path: string) => void): void {
+  const folder = mkdtempSync(join(tmpdir(), 'faultline-handles-'))
+  const path = join(folder, 'file')
+  writeFileSync(path, new Uint8Array(PAGE))
+  const machine = Machine.create({ memory: '1MiB', cpus: 1, config: { SLUB_DEBUG: true } })
+  try {
+    body(machine, path)
+  } finally {
+    machine.detach()
+    rmSync(folder, { recursive: true })
+  }
+}
+
 test('handles that are none', () => {
   const machine = Machine.create({ memory: '1MiB', cpus: 1 })
   const space = machine.createAddressSpace()
@@ -161,6 +175,62 @@ test('a file that was opened for reading only stays so', () => {
   file.close()
   machine.detach()
   rmSync(folder, { recursive: true })
+})
+
+test('who opened a file for reading only cannot pass on more, whoever else may write to it', () => {
+  withFile((machine, path) => {
+    const writing = machine.openFile(path, { mode: 'r+' })
+    const reading = machine.openFile(path)
+    assert.throws(() => DiskFile.attach({ ...reading.handle, writable: true }), {
+      name: 'RangeError',
+      code: 'ERR_INVALID_ARG_VALUE',
+      message: /^handle\.writable: true is not allowed/,
+    })
+    DiskFile.attach(writing.handle).write(0, new Uint8Array([1]))
+    // Less than there is may be passed on.
+    const less = DiskFile.attach({ ...writing.handle, writable: false })
+    assert.throws(() => less.write(0, new Uint8Array([2])), { code: 'EBADF' })
+    // Of the same open file, which may be written.
+    DiskFile.attach({ ...less.handle, writable: true }).write(0, new Uint8Array([3]))
+  })
+})
+
+test('a file is closed for all by who opened it, also where a mapping keeps it', () => {
+  withFile((machine, path) => {
+    const space = machine.createAddressSpace()
+    const bytes = new Uint8Array(1)
+    for (const file of [machine.openFile(path, { mode: 'r+' }), machine.createFile({ size: PAGE })]) {
+      const kind: { attach(handle: unknown): typeof file } = never(
+        file instanceof DiskFile ? DiskFile : MemoryFile,
+      )
+      const other = kind.attach(file.handle)
+      const another = kind.attach(other.handle)
+      const at = space.mmap(PAGE, { file: other, shared: true })
+      other.write(0, bytes)
+      another.close()
+      assert.equal(other.read(0, 1).length, 1, 'closing what was attached closes nothing else')
+      file.close()
+      const uses: ((file: DiskFile | MemoryFile) => unknown)[] = [
+        (closed) => closed.read(0, 1),
+        (closed) => closed.write(0, bytes),
+        (closed) => closed.populate(0, 1),
+        (closed) => closed.truncate(0),
+        (closed) => space.mmap(PAGE, { file: closed }),
+        (closed) => kind.attach(closed.handle),
+        (closed) => (closed instanceof DiskFile ? closed.sync() : closed.read(0, 1)),
+      ]
+      for (const use of uses) assert.throws(() => use(other), { code: 'EBADF' }, String(use))
+      other.close()
+      space.writeUint8(at, 9)
+      assert.equal(space.readUint8(at), 9, 'the mapping stays')
+      // Opened anew, it is another.
+      if (file instanceof DiskFile) {
+        const anew = machine.openFile(path)
+        assert.equal(anew.read(0, 1)[0], 9)
+        assert.throws(() => other.read(0, 1), { code: 'EBADF' })
+      }
+    }
+  })
 })
 
 test('a closed file whose caller says that it is open is not mapped', () => {

@@ -403,9 +403,11 @@ export class AddressSpace {
     let mapFlags = options.populate === true ? MAP_POPULATE : 0
     if (fixed === 'noreplace') mapFlags |= MAP_FIXED_NOREPLACE
     else if (fixed) mapFlags |= MAP_FIXED
-    const page = this.#call('mmap', (task, mm) =>
-      mmap(task, mm, hint, pages, vmFlags, mapFlags, mapped?.pointer ?? 0, offset / PAGE_SIZE),
-    )
+    const page = this.#call('mmap', (task, mm) => {
+      const map = (_: Task, pointer: number): number =>
+        mmap(task, mm, hint, pages, vmFlags, mapFlags, pointer, offset / PAGE_SIZE)
+      return mapped === null ? map(task, 0) : mapped.use(task, map)
+    })
     return page * PAGE_SIZE
   }
 

@@ -181,7 +181,13 @@ export function readBytes(cpu: Task, mm: number, address: number, target: Uint8A
 }
 
 /** Writes the `total` bytes of `source` at `address`, as {@link readBytes} reads. */
-export function writeBytes(cpu: Task, mm: number, address: number, source: Uint8Array, total: number): number {
+export function writeBytes(
+  cpu: Task,
+  mm: number,
+  address: number,
+  source: Uint8Array,
+  total: number,
+): number {
   for (let done = 0; done < total;) {
     const offset = (address + done) & OFFSET_MASK
     const length = Math.min(PAGE_SIZE - offset, total - done)
@@ -191,8 +197,7 @@ export function writeBytes(cpu: Task, mm: number, address: number, source: Uint8
     const to = frame * PAGE_SIZE + offset
     if (length <= SMALL_MOVE)
       for (let byte = 0; byte < length; byte++) cpu.memory.bytes[to + byte] = source[done + byte]
-    else
-      cpu.memory.bytes.set(done === 0 && length === total ? source : viewOf(source, done, length), to)
+    else cpu.memory.bytes.set(done === 0 && length === total ? source : viewOf(source, done, length), to)
     accessDone(cpu)
     done += length
   }
