@@ -140,7 +140,15 @@ export { slabInUse } from './mm/slab.ts'
 export { lockPage, setPageFlags, unlockPage } from './mm/page-lock.ts'
 export { swapSlotsInUse } from './mm/swap.ts'
 export { swapOff, swapOn } from './mm/swapfile.ts'
-export { OPEN_FILE_WORDS, OpenFile, closeFile, exitFiles, getOpenFile, installFile, isOpenFile } from './mm/open-file.ts'
+export {
+  OPEN_FILE_WORDS,
+  OpenFile,
+  closeFile,
+  exitFiles,
+  getOpenFile,
+  installFile,
+  isOpenFile,
+} from './mm/open-file.ts'
 export { finishCall, runTaskWork } from './mm/task-work.ts'
 export {
   CPU_COMING,

@@ -6,17 +6,21 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import * as library from '../../src/index.ts'
 import {
   AddressSpace,
   DiskFile,
   KernelReentryError,
   Machine,
+  MachineFile,
+  MmuNotifier,
   MemoryFile,
   type Storage,
   fileSystem,
 } from '../../src/index.ts'
 
 const PAGE = 4096
+const isError = (made: unknown): boolean => (made as { prototype: unknown }).prototype instanceof Error
 const never = (value: unknown): never => value as never
 
 /** A machine, and the path of a file of one page. */
@@ -130,6 +134,93 @@ test('a handle that leads to something else than it says', () => {
   disk.close()
   machine.detach()
   rmSync(folder, { recursive: true })
+})
+
+test('nobody else can make the objects of the library, from whatever places', () => {
+  withFile((machine, path) => {
+    const space = machine.createAddressSpace()
+    const at = space.mmap(PAGE)
+    const notifier = space.registerNotifier()
+    const file = machine.openFile(path)
+    const { mm, generation } = space.handle
+    const opened = { pointer: file.pointer, open: file.handle.file, generation, writable: true, owns: true }
+    space.writeUint8(at, 1)
+    assert.equal(notifier.readUint32(at), 1)
+    const before = machine.usage()
+    // Each with what its constructor takes, with and without something in the place of the key.
+    const forged: Readonly<Record<string, readonly [made: unknown, given: readonly unknown[]]>> = {
+      Machine: [Machine, [machine.handle]],
+      AddressSpace: [AddressSpace, [machine, mm, generation]],
+      MmuNotifier: [MmuNotifier, [machine, mm]],
+      MachineFile: [MachineFile, [machine, opened, 'name']],
+      MemoryFile: [MemoryFile, [machine, opened, 'name']],
+      DiskFile: [DiskFile, [machine, opened, path]],
+    }
+    const classes = Object.values(library).filter(
+      (value) => typeof value === 'function' && String(value).startsWith('class ') && !isError(value),
+    )
+    assert.deepEqual(
+      new Set(classes),
+      new Set(Object.values(forged).map(([made]) => made)),
+      'every class is tried',
+    )
+    for (const [name, [made, given]] of Object.entries(forged)) {
+      const Made = made as new (...given: unknown[]) => object
+      const Sub = class extends Made {}
+      const refused = { name: 'TypeError', code: 'ERR_ILLEGAL_CONSTRUCTOR', message: /: use / }
+      for (const key of [[], [undefined], [Symbol('faultline')], [{}]]) {
+        assert.throws(() => new Made(...key, ...given), refused, name)
+        assert.throws(() => new Sub(...key, ...given), refused, name)
+        assert.throws(() => Reflect.construct(Made, [...key, ...given], Object), refused, name)
+      }
+    }
+    for (const none of [undefined, null, {}, 5, Object.create(Machine.prototype), new Proxy(machine, {})]) {
+      const refused = { name: 'TypeError', code: 'ERR_INVALID_ARG_TYPE', message: /^machine: / }
+      assert.throws(() => AddressSpace.create(never(none), {}), refused)
+      assert.throws(() => MemoryFile.create(never(none), { size: 1 }), refused)
+      assert.throws(() => DiskFile.open(never(none), path, {}), refused)
+    }
+    assert.throws(() => space.forget(never(undefined)), TypeError)
+    assert.throws(() => machine.leaveAtExit(never(undefined)), TypeError)
+    space.writeUint8(at, 1)
+    assert.equal(notifier.readUint32(at), 1)
+    assert.deepEqual(machine.usage(), before)
+  })
+})
+
+test('a field that no handle of the kind has', () => {
+  withFile((machine, path) => {
+    const space = machine.createAddressSpace()
+    const memory = machine.createFile({ size: PAGE })
+    const disk = machine.openFile(path)
+    const attaches: [attach: (handle: never) => unknown, handle: object][] = [
+      [(handle) => Machine.attach(handle), machine.handle],
+      [(handle) => AddressSpace.attach(handle), space.handle],
+      [(handle) => MemoryFile.attach(handle), memory.handle],
+      [(handle) => DiskFile.attach(handle), disk.handle],
+      [(machineHandle) => AddressSpace.attach({ ...space.handle, machine: machineHandle }), machine.handle],
+    ]
+    for (const [attach, handle] of attaches) {
+      attach(never({ ...handle }))
+      for (const extra of [
+        { extra: 1 },
+        { extra: undefined },
+        { constructor: 1 },
+        JSON.parse('{"__proto__": 1}'),
+      ]) {
+        const wrong: unknown = Object.defineProperties({ ...handle }, Object.getOwnPropertyDescriptors(extra))
+        const expected = {
+          name: 'TypeError',
+          code: 'ERR_INVALID_ARG_VALUE',
+          message: /^handle: there is no field '/,
+        }
+        assert.throws(() => attach(never(wrong)), expected, Object.keys(extra as object).join())
+      }
+    }
+    assert.throws(() => MemoryFile.attach(never({ ...memory.handle, names: 'x' })), {
+      message: /did you mean name\?$/,
+    })
+  })
 })
 
 test('what a caller sets on an object does not lead it elsewhere', () => {

@@ -105,6 +105,7 @@ import {
   readOptions,
   unchecked,
 } from './arguments.ts'
+import { OWN, type Own, assertOwn } from './construction.ts'
 import { MemoryError, OutOfMemory, checkResult } from './errors.ts'
 import { type MachineHandle, readPlace } from './handles.ts'
 import { LockWaits } from './lock-waits.ts'
@@ -279,6 +280,8 @@ const sweepSizes = new WeakMap<Machine, number>()
 export class AddressSpace {
   /** For Machine.createAddressSpace(). */
   static create(machine: Machine, given: AddressSpaceOptions): AddressSpace {
+    Machine.check(machine)
+    assureRoomForSteps()
     const options = readOptions(given, 'createAddressSpace options', spaceChecks)
     const maxMapCount = options.maxMapCount ?? DEFAULT_MAX_MAP_COUNT
     const stackBytes = options.stackLimit ?? DEFAULT_STACK_LIMIT * PAGE_SIZE
@@ -319,7 +322,7 @@ export class AddressSpace {
   static #of(machine: Machine, mm: number, generation: number): AddressSpace {
     const present = machine.spaces.get(generation)
     if (present !== undefined) return present
-    const space = new AddressSpace(machine, mm, generation)
+    const space = new AddressSpace(OWN, machine, mm, generation)
     AddressSpace.#sweep(machine)
     machine.spaces.set(generation, space)
     return space
@@ -351,7 +354,8 @@ export class AddressSpace {
   readonly #generationLow: number
   readonly #generationHigh: number
 
-  private constructor(machine: Machine, mm: number, generation: number) {
+  private constructor(key: Own, machine: Machine, mm: number, generation: number) {
+    assertOwn(key, 'AddressSpace', 'machine.createAddressSpace() or AddressSpace.attach()')
     this.#machine = machine
     this.#task = machine.task
     this.#mm = mm
@@ -662,7 +666,7 @@ export class AddressSpace {
     assureRoomForSteps()
     const notifier = this.#run('registerNotifier', (task, mm) => registerMmuNotifier(task, mm))
     if (notifier < 0) throw new OutOfMemory('registerNotifier', 'the kernel heap is used up')
-    return new MmuNotifier(this.#machine, notifier)
+    return new MmuNotifier(OWN, this.#machine, notifier)
   }
 
   /** Unmaps everything and gives the address space up. No other thread may be using it. */
@@ -683,7 +687,8 @@ export class AddressSpace {
   }
 
   /** The thread has detached from the machine: whatever comes next has to join again, and will be refused. */
-  forget(): void {
+  forget(key: Own): void {
+    assertOwn(key, 'space.forget', 'space.leave()')
     this.#joined = false
   }
 

@@ -29,6 +29,7 @@ import {
   rangeError,
   readOptions,
 } from './arguments.ts'
+import { OWN, type Own } from './construction.ts'
 import { MemoryError, OutOfMemory, checkResult } from './errors.ts'
 import type { LockClaim } from './file-lock.ts'
 import { type MachineHandle, type Opened, findOpened, readPlace } from './handles.ts'
@@ -76,13 +77,15 @@ const LAST_PAGE = 2 ** 31 - 1
 export class DiskFile extends MachineFile {
   /** For Machine.openFile(). */
   static open(machine: Machine, path: FilePath, given: OpenFileOptions): DiskFile {
+    Machine.check(machine)
+    assureRoomForSteps()
     const options = readOptions(given, 'openFile options', openChecks)
     const { mode = 'r', size } = options
     const absolute = absolutePath(path)
     checkTogether(absolute, options)
     const writable = mode !== 'r'
     const opened = openInKernel(machine, absolute, options)
-    const file = new DiskFile(machine, opened, absolute)
+    const file = new DiskFile(OWN, machine, opened, absolute)
     try {
       if (writable && Atomics.load(machine.task.heap, Header.swapFile) === file.pointer)
         throw new MemoryError('ETXTBSY', 'open', `${absolute} is the swap file`)
@@ -102,7 +105,10 @@ export class DiskFile extends MachineFile {
    * handle of a file on disk.
    */
   static attach(handle: DiskFileHandle): DiskFile {
-    const { rest, ...place } = readPlace(handle, 'faultline-disk-file', 'a file on disk', 'file')
+    const { rest, ...place } = readPlace(handle, 'faultline-disk-file', 'a file on disk', 'file', [
+      'path',
+      'writable',
+    ])
     const { path, writable } = rest
     checkString(path, 'handle.path')
     checkBoolean(writable, 'handle.writable')
@@ -110,7 +116,7 @@ export class DiskFile extends MachineFile {
     const opened = findOpened(machine, place, true)
     if (writable && !opened.writable)
       rangeError('handle.writable', true, 'allowed: it was opened for reading only', 'ERR_INVALID_ARG_VALUE')
-    const file = new DiskFile(machine, { ...opened, writable }, path)
+    const file = new DiskFile(OWN, machine, { ...opened, writable }, path)
     // As long as it can be found: it may be renamed later.
     const result = machine.files.open(opened.pointer)
     file.assertOpen()
@@ -121,8 +127,8 @@ export class DiskFile extends MachineFile {
   /** Where the file is open, which closing this object ends; 0 where another has opened it. */
   readonly #open: number
 
-  private constructor(machine: Machine, opened: Opened, path: string) {
-    super(machine, opened, path)
+  private constructor(key: Own, machine: Machine, opened: Opened, path: string) {
+    super(key, machine, opened, path)
     this.#open = opened.owns ? opened.open : 0
   }
 

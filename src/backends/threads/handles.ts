@@ -21,7 +21,7 @@ import {
   isOpenFile,
   putFile,
 } from '../../kernel/index.ts'
-import { checkObject, checkString, checkWhole, rangeError, typeError } from './arguments.ts'
+import { checkObject, checkString, checkWhole, rangeError, typeError, unknownName } from './arguments.ts'
 import { MemoryError } from './errors.ts'
 import type { Machine } from './machine.ts'
 
@@ -68,7 +68,7 @@ function hasIdentity(words: Int32Array, at: number, id: string): boolean {
 
 /** A copy of the handle of a machine that nobody can change. Throws TypeError or RangeError for what is none. */
 export function readMachineHandle(given: unknown): MachineHandle {
-  const { id, heap, memory } = readHandle(given, 'faultline-machine', 'a machine')
+  const { id, heap, memory } = readHandle(given, 'faultline-machine', 'a machine', ['id', 'heap', 'memory'])
   checkString(id, 'handle.id')
   if (!identityForm.test(id)) rangeError('handle.id', id, 'the id of a machine', 'ERR_INVALID_ARG_VALUE')
   const words = sharedWords(heap, 'handle.heap')
@@ -116,15 +116,17 @@ export interface Place {
 
 /**
  * Throws a TypeError for what is not the handle of `what`, and what else its place and number cannot be. `field` names
- * the place. Returns the fields that are left as they are.
+ * the place, `others` the fields that only this kind has. Returns those as they are.
  */
 export function readPlace(
   given: unknown,
   kind: string,
   what: string,
   field: 'mm' | 'file',
+  others: readonly string[] = [],
 ): Place & { readonly rest: Readonly<Record<string, unknown>> } {
-  const { machine, [field]: pointer, generation, ...rest } = readHandle(given, kind, what)
+  const known = ['machine', field, 'generation', ...others]
+  const { machine, [field]: pointer, generation, ...rest } = readHandle(given, kind, what, known)
   checkPositive(pointer, `handle.${field}`)
   checkPositive(generation, 'handle.generation')
   return { machine: machine as MachineHandle, pointer, generation, rest }
@@ -135,15 +137,23 @@ function checkPositive(value: unknown, name: string): asserts value is number {
   checkWhole(value, name, 1, Number.MAX_SAFE_INTEGER, 'a whole number from 1')
 }
 
-/** The fields of a handle of that kind, its own ones. */
-function readHandle(given: unknown, kind: string, what: string): Record<string, unknown> {
+/** The fields of a handle of that kind, its own ones, each read once. Throws a TypeError for one that is not known. */
+function readHandle(
+  given: unknown,
+  kind: string,
+  what: string,
+  known: readonly string[],
+): Record<string, unknown> {
   checkObject(given, 'handle')
-  const handle = { ...given } as Record<string, unknown>
+  const handle = Object.assign(Object.create(null) as Record<string, unknown>, given)
   if (handle['kind'] !== kind) typeError('handle', given, `the handle of ${what}`)
+  const allowed = ['kind', ...known]
+  for (const field of Object.keys(handle))
+    if (!allowed.includes(field)) unknownName('handle', 'field', field, allowed)
   return handle
 }
 
-/** What a thread has open: where, under which number, the file itself in the kernel heap, and whether to write to it. */
+/** What a thread has open: where, under which number, which file of the kernel heap, and whether it may be written. */
 export interface Opened {
   readonly open: number
   readonly generation: number

@@ -19,6 +19,7 @@ import {
   writeToFile,
 } from '../../kernel/index.ts'
 import { allocateBytes, checkBytes, checkWhole, goneInCall, plainBytes, typeError } from './arguments.ts'
+import { type Own, assertOwn } from './construction.ts'
 import { MemoryError, OutOfMemory, checkResult } from './errors.ts'
 import type { Opened } from './handles.ts'
 import type { Machine } from './machine.ts'
@@ -41,7 +42,8 @@ export abstract class MachineFile {
   readonly #owns: boolean
   #closed = false
 
-  protected constructor(machine: Machine, opened: Opened, name: string) {
+  protected constructor(key: Own, machine: Machine, opened: Opened, name: string) {
+    assertOwn(key, 'MachineFile', 'machine.createFile(), machine.openFile() or attach()')
     this.#machine = machine
     this.#pointer = opened.pointer
     this.#writable = opened.writable

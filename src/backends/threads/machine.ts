@@ -49,7 +49,8 @@ import {
   syncFileOfGeneration,
 } from '../../kernel/index.ts'
 import { AddressSpace, type AddressSpaceOptions } from './address-space.ts'
-import { type FilePath, type OptionChecks, checkBoolean, readOptions } from './arguments.ts'
+import { type FilePath, type OptionChecks, checkBoolean, readOptions, typeError } from './arguments.ts'
+import { OWN, type Own, assertOwn } from './construction.ts'
 import { DiskFile, type OpenFileOptions } from './disk-file.ts'
 import { ConfigurationError, MemoryError, OutOfMemory, checkResult } from './errors.ts'
 import { type MachineHandle, identify, readMachineHandle } from './handles.ts'
@@ -103,7 +104,7 @@ function detachAtExit(): void {
 
 /** Throws what went wrong: there is nobody else to tell. */
 function leaveAll(): void {
-  const errors = [...attached.values()].flatMap((machine) => machine.leaveAtExit())
+  const errors = [...attached.values()].flatMap((machine) => machine.leaveAtExit(OWN))
   if (errors.length > 0) throw errors[0]
 }
 
@@ -142,7 +143,7 @@ export class Machine {
     const handle = readMachineHandle(given)
     const present = attached.get(handle.id)
     if (present !== undefined) return present
-    const machine = new Machine(handle)
+    const machine = new Machine(OWN, handle)
     attached.set(handle.id, machine)
     return machine
   }
@@ -162,7 +163,8 @@ export class Machine {
   readonly #stopWatching: () => void
   #detached = false
 
-  private constructor(handle: MachineHandle) {
+  private constructor(key: Own, handle: MachineHandle) {
+    assertOwn(key, 'Machine', 'Machine.create() or Machine.attach()')
     const heap = new OwnWords(handle.heap.buffer)
     const lost = Atomics.load(heap, Header.lostCpu)
     if (lost !== 0) throw new CpuLostError(lost - 1)
@@ -183,6 +185,12 @@ export class Machine {
       Object.defineProperty(this, name, { value, enumerable: typeof value !== 'function' })
     this.#stopWatching = onThreadEnd(this.#cpus)
     detachAtExit()
+  }
+
+  /** Throws a TypeError for what is no machine. For this package; not part of the stable interface. */
+  static check(value: unknown): asserts value is Machine {
+    if (typeof value !== 'object' || value === null || !(#handle in value))
+      typeError('machine', value, 'a machine that Machine.create() or Machine.attach() gave')
   }
 
   /** The number of this thread's CPU, from 0. */
@@ -224,13 +232,11 @@ export class Machine {
 
   /** A new, empty address space. Throws OutOfMemory when the kernel heap is used up. */
   createAddressSpace(options: AddressSpaceOptions = {}): AddressSpace {
-    assureRoomForSteps()
     return AddressSpace.create(this, options)
   }
 
   /** A file in memory, to be mapped. */
   createFile(options: MemoryFileOptions): MemoryFile {
-    assureRoomForSteps()
     return MemoryFile.create(this, options)
   }
 
@@ -240,7 +246,6 @@ export class Machine {
    * the disk says (ENOENT, EACCES, EISDIR, EROFS …), EEXIST (`exclusive`), ENODEV (a pipe or a device), EFBIG, ENOMEM.
    */
   openFile(path: FilePath, options: OpenFileOptions = {}): DiskFile {
-    assureRoomForSteps()
     return DiskFile.open(this, path, options)
   }
 
@@ -359,7 +364,7 @@ export class Machine {
     this.#detached = true
     this.#stopWatching()
     attached.delete(this.handle.id)
-    for (const space of this.spaces.values()) space.forget()
+    for (const space of this.spaces.values()) space.forget(OWN)
     if (!lost) {
       if (this.#isInKernel()) declareCpuLost(this.#heap, this.task.id)
       else releaseCpu(this.task)
@@ -368,7 +373,8 @@ export class Machine {
   }
 
   /** For the end of the thread: nothing that was written is lost. Returns the errors. */
-  leaveAtExit(): unknown[] {
+  leaveAtExit(key: Own): unknown[] {
+    assertOwn(key, 'machine.leaveAtExit', 'machine.detach()')
     const errors: unknown[] = []
     const attempt = (step: () => void) => {
       try {

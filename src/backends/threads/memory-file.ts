@@ -20,6 +20,7 @@ import {
   rangeError,
   readOptions,
 } from './arguments.ts'
+import { OWN, type Own } from './construction.ts'
 import { OutOfMemory } from './errors.ts'
 import { type MachineHandle, type Opened, findOpened, readPlace } from './handles.ts'
 import { Machine } from './machine.ts'
@@ -61,6 +62,8 @@ export interface MemoryFileHandle {
 export class MemoryFile extends MachineFile {
   /** For Machine.createFile(). */
   static create(machine: Machine, given: MemoryFileOptions): MemoryFile {
+    Machine.check(machine)
+    assureRoomForSteps()
     const options = readOptions(given, 'createFile options', checks)
     const { size } = options
     checkSize(size, 'size')
@@ -82,7 +85,7 @@ export class MemoryFile extends MachineFile {
     if (open === 0) throw new OutOfMemory('createFile', 'the kernel heap is used up')
     const generation = numberAt(machine.task.heap, open + OpenFile.generation)
     const opened = { open, generation, pointer, writable: true, owns: true }
-    const file = new MemoryFile(machine, opened, options.name ?? '')
+    const file = new MemoryFile(OWN, machine, opened, options.name ?? '')
     try {
       if (contents !== undefined) file.writeAt(0, contents, length, false, 'contents')
     } catch (error) {
@@ -98,18 +101,18 @@ export class MemoryFile extends MachineFile {
    * those of Machine.attach(), also for what is no handle of a file in memory.
    */
   static attach(handle: MemoryFileHandle): MemoryFile {
-    const { rest, ...place } = readPlace(handle, 'faultline-file', 'a file in memory', 'file')
+    const { rest, ...place } = readPlace(handle, 'faultline-file', 'a file in memory', 'file', ['name'])
     const { name } = rest
     checkString(name, 'handle.name')
     const machine = Machine.attach(place.machine)
-    return new MemoryFile(machine, findOpened(machine, place, false), name)
+    return new MemoryFile(OWN, machine, findOpened(machine, place, false), name)
   }
 
   /** Where the file is open, which closing this object ends; 0 where another has opened it. */
   readonly #open: number
 
-  private constructor(machine: Machine, opened: Opened, name: string) {
-    super(machine, opened, name)
+  private constructor(key: Own, machine: Machine, opened: Opened, name: string) {
+    super(key, machine, opened, name)
     this.#open = opened.owns ? opened.open : 0
   }
 
