@@ -373,6 +373,65 @@ test('what all objects inherit is no option', () => {
   machine.detach()
 })
 
+test('a thread that cannot attach for what all objects inherit has taken no CPU', () => {
+  const machine = Machine.create({ memory: '1MiB', cpus: 1 })
+  machine.detach()
+  for (const key of [
+    'get',
+    'set',
+    'value',
+    'writable',
+    'enumerable',
+    'configurable',
+    'return',
+    'next',
+    '0',
+  ]) {
+    const mine = (): never => assert.fail('mine')
+    for (const inherited of [{ value: mine }, { value: 7 }, { get: mine, set: mine }]) {
+      Object.defineProperty(Object.prototype, key, {
+        __proto__: null,
+        ...inherited,
+        configurable: true,
+      } as object)
+      try {
+        Machine.attach(machine.handle).detach()
+      } catch {
+        // Whatever it is: the next can.
+      } finally {
+        delete (Object.prototype as Record<string, unknown>)[key]
+      }
+      Machine.attach(machine.handle).detach()
+    }
+  }
+})
+
+test('a descriptor is closed by the storage that has opened it, whatever storage it has set meanwhile', () => {
+  withFile((machine, path) => {
+    const open = [0, 0]
+    const [first, second] = open.map((_, index): Storage => ({
+      ...fileSystem,
+      open(...given) {
+        open[index]!++
+        if (index === 0) machine.setStorage(second!)
+        return fileSystem.open(...given)
+      },
+      close(descriptor) {
+        open[index]!--
+        fileSystem.close(descriptor)
+      },
+    }))
+    machine.setStorage(first!)
+    const file = machine.openFile(path, { mode: 'r+' })
+    assert.deepEqual(open, [1, 0])
+    file.write(0, new Uint8Array([1]))
+    file.sync()
+    assert.deepEqual(open, [0, 1])
+    file.close()
+    assert.deepEqual(open, [0, 0])
+  })
+})
+
 test('a storage that does later what it is asked for has not done it; one that detaches its thread is refused', () => {
   const folder = mkdtempSync(join(tmpdir(), 'faultline-handles-'))
   const path = join(folder, 'file')

@@ -833,7 +833,7 @@ export class AddressSpace {
   read(address: number, length: number): Uint8Array {
     this.#prepareRange(address, length, 'r')
     const bytes = allocateBytes(length)
-    this.#readBytes(address, bytes, length)
+    this.#readBytes(address, plainBytes(bytes, 'bytes'), length)
     return bytes
   }
 

@@ -261,13 +261,15 @@ function openInKernel(machine: Machine, path: string, options: OpenFileOptions):
       storage.close(descriptor)
     }
   }
-  machine.files.adopt(pointer, descriptor, mode !== 'r')
   const { heap } = machine.task
   try {
+    machine.files.adopt(pointer, descriptor, mode !== 'r', storage)
     if (claim !== null) locks.settle(claim, numberAt(heap, pointer + File.generation))
   } catch (error) {
     closeInKernel(machine, open)
-    throw new MemoryError(storageErrorName(error), 'open', `${path} cannot be locked`, { cause: error })
+    throw new MemoryError(storageErrorName(error), 'open', `${path} cannot be kept or locked`, {
+      cause: error,
+    })
   }
   const generation = numberAt(heap, open + OpenFile.generation)
   return { open, generation, pointer, writable: mode !== 'r', owns: true }

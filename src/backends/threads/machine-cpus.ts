@@ -50,6 +50,7 @@ export class MachineCpus {
 
   /** Takes a free CPU for this thread. Throws ConfigurationError when there is none. */
   take(): number {
+    const [parent, grandparent] = hostAncestors()
     for (const reclaim of [false, true]) {
       if (reclaim) this.buryDead(-1)
       for (let id = 0; id < this.#count; id++) {
@@ -57,7 +58,6 @@ export class MachineCpus {
         // In between, nobody takes it for the thread that had it before.
         if (Atomics.compareExchange(this.#heap, base + PerCpu.online, CPU_FREE, CPU_COMING) !== CPU_FREE)
           continue
-        const [parent, grandparent] = hostAncestors()
         this.#heap[base + PerCpu.hostThread] = hostThreadId()
         this.#heap[base + PerCpu.nativeThread] = nativeThreadId()
         this.#heap[base + PerCpu.hostParent] = parent
@@ -72,6 +72,11 @@ export class MachineCpus {
     throw new ConfigurationError(
       `all ${count} CPUs of the machine are taken: create it with more (cpus: ${count + 1}), or detach a thread first`,
     )
+  }
+
+  /** For a thread that has taken CPU `id` and has not come into the kernel. */
+  giveBack(id: number): void {
+    Atomics.store(this.#heap, perCpuBase(this.#heap, id) + PerCpu.online, CPU_FREE)
   }
 
   /** Whether no thread but the one on CPU `own` stays. */

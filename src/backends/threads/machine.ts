@@ -176,15 +176,34 @@ export class Machine {
       (id) => this.#taskOf(id),
       () => this.#buryFiles(),
     )
-    const task = this.#taskOf(this.#cpus.take())
-    const files = new HostFiles(handle.id, task, () => this.#cpus.buryDead(task.id))
-    task.host = files
-    const { enter, failed, assertAttached } = this
-    const parts = { handle, task, spaces: new Map(), files, enter, failed, assertAttached }
-    for (const [name, value] of Object.entries(parts))
-      Object.defineProperty(this, name, { value, enumerable: typeof value !== 'function' })
-    this.#stopWatching = onThreadEnd(this.#cpus)
-    detachAtExit()
+    const id = this.#cpus.take()
+    try {
+      this.#stopWatching = this.#become(id)
+    } catch (error) {
+      this.#cpus.giveBack(id)
+      throw error
+    }
+  }
+
+  /** This thread is the CPU `id` from now on. Returns what ends the watch on other threads. */
+  #become(id: number): () => void {
+    const task = this.#taskOf(id)
+    const files = new HostFiles(this.#handle.id, task, () => this.#cpus.buryDead(id))
+    try {
+      task.host = files
+      const { enter, failed, assertAttached } = this
+      const parts = { handle: this.#handle, task, spaces: new Map(), files, enter, failed, assertAttached }
+      for (const [name, value] of Object.entries(parts)) {
+        // Without what all objects inherit, as anybody may have given them a getter.
+        const descriptor = { __proto__: null, value, enumerable: typeof value !== 'function' }
+        Object.defineProperty(this, name, descriptor as PropertyDescriptor)
+      }
+      detachAtExit()
+      return onThreadEnd(this.#cpus)
+    } catch (error) {
+      files.closeAll(false)
+      throw error
+    }
   }
 
   /** Throws a TypeError for what is no machine. For this package; not part of the stable interface. */
