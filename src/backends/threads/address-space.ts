@@ -833,7 +833,7 @@ export class AddressSpace {
   read(address: number, length: number): Uint8Array {
     this.#prepareRange(address, length, 'r')
     const bytes = allocateBytes(length)
-    this.#readBytes(address, plainBytes(bytes, 'bytes'), length)
+    this.#readBytes(address, bytes, length, false)
     return bytes
   }
 
@@ -842,7 +842,7 @@ export class AddressSpace {
     const bytes = plainBytes(target, 'target')
     const { length } = bytes
     this.#prepareRange(address, length, 'r')
-    if (this.#readBytes(address, bytes, length) !== length) goneInCall('target')
+    if (this.#readBytes(address, bytes, length, true) !== length) goneInCall('target')
   }
 
   /** Writes `bytes` to `address`. When a page fails, what comes before it has been written. */
@@ -868,9 +868,10 @@ export class AddressSpace {
 
   // -------------------------------------------------------------------------------------------------------------------
 
-  #readBytes(address: number, target: Uint8Array, length: number): number {
+  /** @param theirs whether code of the caller can take the array away */
+  #readBytes(address: number, target: Uint8Array, length: number, theirs: boolean): number {
     try {
-      return readBytes(this.#task, this.#mm, address, target, length)
+      return readBytes(this.#task, this.#mm, address, target, length, theirs)
     } catch (error) {
       throw this.#machine.failed(error, 'access')
     }
@@ -886,7 +887,7 @@ export class AddressSpace {
 
   #readScratch(address: number, scratch: Uint8Array): void {
     this.#prepareRange(address, scratch.length, 'r')
-    this.#readBytes(address, scratch, scratch.length)
+    this.#readBytes(address, scratch, scratch.length, false)
   }
 
   /** One store writes all or nothing, so that both of its pages must be writable before it begins. */

@@ -161,15 +161,22 @@ export function addInt32(cpu: Task, mm: number, address: number, value: number):
 
 /**
  * Reads `total` bytes, the length of `target`, from `address`, page by page. What a signal interrupts has been read up
- * to there. Returns how many bytes were read: fewer where `target` has another length after a fault, in which the host
- * may have run code of the program.
+ * to there. Returns how many bytes were read: fewer where `target`, if it is `theirs`, the program's, has another length
+ * after a fault, in which the host may have run code of the program.
  */
-export function readBytes(cpu: Task, mm: number, address: number, target: Uint8Array, total: number): number {
+export function readBytes(
+  cpu: Task,
+  mm: number,
+  address: number,
+  target: Uint8Array,
+  total: number,
+  theirs: boolean,
+): number {
   for (let done = 0; done < total;) {
     const offset = (address + done) & OFFSET_MASK
     const length = Math.min(PAGE_SIZE - offset, total - done)
     const frame = accessFrame(cpu, mm, address + done, ACCESS_READ)
-    if (target.length !== total) return accessUndone(cpu, done)
+    if (theirs && target.length !== total) return accessUndone(cpu, done)
     const from = frame * PAGE_SIZE + offset
     if (length <= SMALL_MOVE)
       for (let byte = 0; byte < length; byte++) target[done + byte] = cpu.memory.bytes[from + byte]
