@@ -376,6 +376,7 @@ test('what all objects inherit is no option', () => {
 test('a thread that cannot attach for what all objects inherit has taken no CPU', () => {
   const machine = Machine.create({ memory: '1MiB', cpus: 1 })
   machine.detach()
+  const all = Object.prototype as unknown as Record<string, unknown>
   for (const key of [
     'get',
     'set',
@@ -389,7 +390,7 @@ test('a thread that cannot attach for what all objects inherit has taken no CPU'
   ]) {
     const mine = (): never => assert.fail('mine')
     for (const inherited of [{ value: mine }, { value: 7 }, { get: mine, set: mine }]) {
-      Object.defineProperty(Object.prototype, key, {
+      Object.defineProperty(all, key, {
         __proto__: null,
         ...inherited,
         configurable: true,
@@ -399,7 +400,7 @@ test('a thread that cannot attach for what all objects inherit has taken no CPU'
       } catch {
         // Whatever it is: the next can.
       } finally {
-        delete (Object.prototype as Record<string, unknown>)[key]
+        delete all[key]
       }
       Machine.attach(machine.handle).detach()
     }
