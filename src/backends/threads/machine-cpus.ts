@@ -30,7 +30,14 @@ import { hostAncestors, hostThreadId, isThreadAlive, nativeThreadId } from './li
 const STOP_PATIENCE_MS = 10_000
 const STOP_POLL_MS = 1
 
-interface Taken {
+/** What the host calls those that started a thread, and itself. */
+interface HostNames {
+  readonly parent: number
+  readonly grandparent: number
+  readonly native: number
+}
+
+export interface Taken {
   readonly id: number
   /** A thread that has died had it before, and may have kept something there. */
   readonly inherited: boolean
@@ -64,13 +71,16 @@ export class MachineCpus {
    * {@link inheritCpu} must follow. Throws ConfigurationError when there is none.
    */
   take(): Taken {
+    // Before it takes one: what an object inherits may be anybody's, and throw.
+    const [parent, grandparent] = hostAncestors()
+    const names = { parent, grandparent, native: nativeThreadId() }
     for (let id = 0; id < this.#count; id++) {
       const online = this.#base(id) + PerCpu.online
       // In between, nobody takes it for the thread that had it before.
       if (Atomics.compareExchange(this.#heap, online, CPU_FREE, CPU_COMING) !== CPU_FREE) continue
       // An order to stop that was for the thread before, and came late.
       cancelStop(this.#heap, this.#base(id))
-      this.#moveIn(id)
+      this.#moveIn(id, names)
       Atomics.store(this.#heap, online, CPU_TAKEN)
       return { id, inherited: false }
     }
@@ -79,7 +89,7 @@ export class MachineCpus {
       if (dead === NO_THREAD || !claimDead(this.#taskOf(id), dead, hostThreadId())) continue
       cancelStop(this.#heap, this.#base(id))
       Atomics.store(this.#heap, this.#base(id) + PerCpu.online, CPU_TAKEN)
-      this.#moveIn(id)
+      this.#moveIn(id, names)
       return { id, inherited: true }
     }
     const count = this.#count
@@ -88,14 +98,20 @@ export class MachineCpus {
     )
   }
 
-  #moveIn(id: number): void {
+  #moveIn(id: number, names: HostNames): void {
     const base = this.#base(id)
-    const [parent, grandparent] = hostAncestors()
     Atomics.store(this.#heap, base + PerCpu.hostThread, hostThreadId())
-    this.#heap[base + PerCpu.hostParent] = parent
-    this.#heap[base + PerCpu.hostGrandparent] = grandparent
-    Atomics.store(this.#heap, base + PerCpu.nativeThread, nativeThreadId())
+    this.#heap[base + PerCpu.hostParent] = names.parent
+    this.#heap[base + PerCpu.hostGrandparent] = names.grandparent
+    Atomics.store(this.#heap, base + PerCpu.nativeThread, names.native)
     Atomics.store(this.#heap, base + PerCpu.nativeOf, hostThreadId())
+  }
+
+  /** For a thread that has taken a CPU and has not come into the kernel. An inherited one is kept until it ends. */
+  giveBack({ id, inherited }: Taken): void {
+    if (inherited) return
+    Atomics.store(this.#heap, this.#base(id) + PerCpu.hostThread, NO_THREAD)
+    Atomics.store(this.#heap, this.#base(id) + PerCpu.online, CPU_FREE)
   }
 
   /** Whether no thread but the one on CPU `own` stays. */
