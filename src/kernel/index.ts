@@ -167,6 +167,7 @@ export {
   releaseCpu,
 } from './mm/thread-end.ts'
 export { truncateFile } from './mm/truncate.ts'
+export { findVma } from './mm/vma-tree.ts'
 export { syncFileRange, writeBackFile } from './mm/writeback.ts'
 export { Task } from './mm/task.ts'
 export {
