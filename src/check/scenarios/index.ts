@@ -122,6 +122,7 @@ export const scenarioNames = [
   'bury-reclaim',
   'reopen',
   'file-given-up',
+  'read-close',
   'reclaim-mprotect',
   'reclaim-mprotect-store',
   'file-reclaim-mprotect',
