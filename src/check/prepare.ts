@@ -3,7 +3,6 @@
 
 import {
   type Site,
-  type SourcePatch,
   type SteppedEntry,
   type SteppedProgram,
   type SteppedPrograms,
@@ -15,6 +14,8 @@ import { kernelProbes } from './detectors.ts'
 import { THREADS_MAX } from './execution.ts'
 import type { Subject } from './explore.ts'
 import { kernelSubject, sequentialOutcomes } from './kernel-subject.ts'
+import { withPatches } from './mutants/apply.ts'
+import type { SourcePatch } from './mutants/patch.ts'
 import type { Scenario, ScenarioOptions } from './scenario.ts'
 import { priceNames, scenarioNames } from './scenarios/index.ts'
 import { scenarioPatches } from './scenarios/variants.ts'
@@ -105,7 +106,7 @@ async function loadUsers(
 ): Promise<SteppedProgram> {
   try {
     memory.clear()
-    return await loadStepped(file, { patches, trace, turns: true })
+    return await loadStepped(file, { ...withPatches(patches), trace, turns: true })
   } catch (error) {
     if (error instanceof Error && 'remedy' in error) throw error
     throw new NoScenario(`${file} cannot be loaded: ${String(error)}`, 'correct what it imports or does')
@@ -166,7 +167,7 @@ function loadKernel(
   memory.clear()
   // A trace tells of all calls, and the detectors have said by then what is wrong.
   return loadSteppedTogether(scenarios.map(scenarioFile), {
-    patches,
+    ...withPatches(patches),
     trace,
     probes: trace ? [] : kernelProbes,
   })

@@ -1,6 +1,6 @@
 // Race R3: the same page again (ABA), where the attributes of the VMA are compared and not a count.
 
-import { type SourcePatch } from '../../backends/stepped/index.ts'
+import { type SourcePatch, at } from '../mutants/patch.ts'
 import type { Race } from './race.ts'
 
 const design = 'designs/lespinasse-2021.ts'
@@ -8,94 +8,64 @@ const wp = 'mm/wp.ts'
 
 /** "Re-fetch the VMA and compare": where the count has moved, what the VMA at the page looks like decides. */
 const attributesCompared: readonly SourcePatch[] = [
-  {
-    file: design,
-    find: '    if (readSeqcountRetry(cpu, seqcount, fault.sequence, fault.turns))\n      return lockFailed(cpu, VmEvent.SPF_ABORT_PTE_MAP_LOCK_SEQ1)\n',
-    replace:
-      '    if (readSeqcountRetry(cpu, seqcount, fault.sequence, fault.turns) && !looksTheSame(cpu, fault))\n      return lockFailed(cpu, VmEvent.SPF_ABORT_PTE_MAP_LOCK_SEQ1)\n',
-  },
-  {
-    file: design,
-    find: 'function abortReading(',
-    replace: `function looksTheSame(cpu: Task, fault: FaultContext): boolean {
-  const { heap } = cpu
-  const turns = readSeqcountTurns(cpu, fault.mm + Mm.mmapSeq)
-  const sequence = readSeqcount(cpu, fault.mm + Mm.mmapSeq)
-  const vma = findVmaRcu(cpu, fault.mm, fault.page)
-  if ((sequence & 1) !== 0 || vma === 0) return false
-  const same =
-    Atomics.load(heap, vma + Vma.vmStart) === fault.vmStart &&
-    Atomics.load(heap, vma + Vma.vmEnd) === fault.vmEnd &&
-    Atomics.load(heap, vma + Vma.vmFlags) === fault.vmFlags &&
-    Atomics.load(heap, vma + Vma.vmPgoff) === fault.vmPgoff &&
-    Atomics.load(heap, vma + Vma.vmFile) === fault.vmFile &&
-    Atomics.load(heap, vma + Vma.anonVma) === fault.anonVma
-  fault.turns = turns
-  fault.sequence = sequence
-  return same && !readSeqcountRetry(cpu, fault.mm + Mm.mmapSeq, sequence, turns)
-}
-
-function abortReading(`,
-  },
+  at(design, 'pteMapLock').before(
+    'const seqcount = $',
+    `const looksTheSame = () => {
+      const { heap } = cpu;
+      const turns = readSeqcountTurns(cpu, fault.mm + Mm.mmapSeq);
+      const sequence = readSeqcount(cpu, fault.mm + Mm.mmapSeq);
+      const vma = findVmaRcu(cpu, fault.mm, fault.page);
+      if ((sequence & 1) !== 0 || vma === 0) return false;
+      const same =
+        Atomics.load(heap, vma + Vma.vmStart) === fault.vmStart &&
+        Atomics.load(heap, vma + Vma.vmEnd) === fault.vmEnd &&
+        Atomics.load(heap, vma + Vma.vmFlags) === fault.vmFlags &&
+        Atomics.load(heap, vma + Vma.vmPgoff) === fault.vmPgoff &&
+        Atomics.load(heap, vma + Vma.vmFile) === fault.vmFile &&
+        Atomics.load(heap, vma + Vma.anonVma) === fault.anonVma;
+      fault.turns = turns;
+      fault.sequence = sequence;
+      return same && !readSeqcountRetry(cpu, fault.mm + Mm.mmapSeq, sequence, turns)
+    }`,
+  ),
+  at(design, 'pteMapLock').replace(
+    'if (readSeqcountRetry(...$)) return $',
+    `if (readSeqcountRetry(cpu, seqcount, fault.sequence, fault.turns) && !looksTheSame())
+      return lockFailed(cpu, VmEvent.SPF_ABORT_PTE_MAP_LOCK_SEQ1)`,
+  ),
 ]
 
 /** An interrupt is answered after the page was copied: on real hardware it may come at any moment. */
-const interruptsAnswered: readonly SourcePatch[] = [
-  {
-    file: wp,
-    find: '  const unlocked = (fault',
-    replace: '  pollInterrupts(cpu)\n  const unlocked = (fault',
-  },
-  {
-    file: wp,
-    find: 'import {\n  PTE_ACCESSED,',
-    replace: "import { pollInterrupts } from '../machine/cpu.ts'\nimport {\n  PTE_ACCESSED,",
-  },
-]
+const interruptsAnswered = at(wp, 'wpCommit').before('const unlocked = $', 'pollInterrupts(cpu)')
 
 /**
  * A page is reused where it has one mapping, as until Linux 5.8: the reference of another thread that is just copying
- * it does not count. That one may then read what is being written, word by word here.
+ * it does not count (it is counted in the last word of the page, which nobody uses). That one may then read what is
+ * being written, word by word here.
  */
 const reusedByMapcount: readonly SourcePatch[] = [
-  { file: 'mm/page.ts', find: '  next: 4,\n', replace: '  next: 4,\n  copiers: 7,\n' },
-  { file: wp, find: 'import { PG_DIRTY, getPage,', replace: 'import { PG_DIRTY, Page, pageStruct, getPage,' },
-  {
-    file: wp,
-    find: '  if (anonymous && pageCount(cpu, frame) === 1) return',
-    replace:
-      '  const copiers = pageStruct(cpu, frame) + Page.copiers\n  const mapcount = pageCount(cpu, frame) - Atomics.load(cpu.heap, copiers)\n  if (anonymous && mapcount === 1) return',
-  },
-  {
-    file: wp,
-    find: '  if (!special) getPage(cpu, frame)\n',
-    replace: '  if (!special) getPage(cpu, frame)\n  if (!special) Atomics.add(cpu.heap, copiers, 1)\n',
-  },
-  {
-    file: wp,
-    find: '  if (!special) freePageAndSwapCache(cpu, frame)\n',
-    replace:
-      '  if (!special) Atomics.sub(cpu.heap, copiers, 1)\n  if (!special) freePageAndSwapCache(cpu, frame)\n',
-  },
-  {
-    file: wp,
-    find: '  else copyFrame(cpu, frame, from)\n',
-    replace: `  else {
-    noteWritten(cpu, frame, 1)
+  at(wp, 'doWpPage').before(
+    'if (anonymous && pageCount(cpu, frame) === 1) $',
+    'const copiers = pageStruct(cpu, frame) + 7; const mapcount = pageCount(cpu, frame) - Atomics.load(cpu.heap, copiers)',
+  ),
+  at(wp, 'doWpPage').replace('pageCount(cpu, frame)', 'mapcount'),
+  at(wp, 'doWpPage').after(
+    'if (!special) getPage(cpu, frame)',
+    'if (!special) Atomics.add(cpu.heap, copiers, 1)',
+  ),
+  at(wp, 'doWpPage').before(
+    'if (!special) freePageAndSwapCache(cpu, frame)',
+    'if (!special) Atomics.sub(cpu.heap, copiers, 1)',
+  ),
+  at(wp, 'wpPageCopy').replace(
+    'copyFrame(cpu, frame, from)',
+    `noteWritten(cpu, frame, 1);
     for (let word = 0; word < 4; word++) {
-      const value = Atomics.load(cpu.memory.words, from * PAGE_WORDS + word)
+      const value = Atomics.load(cpu.memory.words, from * PAGE_WORDS + word);
       Atomics.store(cpu.memory.words, frame * PAGE_WORDS + word, value)
-    }
-  }
-`,
-  },
-  { file: wp, find: 'import { clearFrame, copyFrame }', replace: 'import { clearFrame, noteWritten }' },
-  {
-    file: wp,
-    find: 'import { clearFrame, noteWritten }',
-    replace: "import { PAGE_WORDS } from '../machine/frames.ts'\nimport { clearFrame, noteWritten }",
-  },
-  ...interruptsAnswered,
+    }`,
+  ),
+  interruptsAnswered,
 ]
 
 export const sameAgain: Race = {
@@ -136,7 +106,7 @@ export const sameAgain: Race = {
     {
       scenario: 'cow-reused-page',
       design: 'lespinasse-2021',
-      patches: [...attributesCompared, ...interruptsAnswered],
+      patches: [...attributesCompared, interruptsAnswered],
       complete: false,
       because: 'attributes compared, pages reused by their references',
     },

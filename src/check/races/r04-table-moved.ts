@@ -1,21 +1,11 @@
 // Race R4: a page table that mremap moves as a whole.
 
-import { type SourcePatch } from '../../backends/stepped/index.ts'
+import { at } from '../mutants/patch.ts'
 import type { Race } from './race.ts'
 
 /** An interrupt is answered while the table is locked: on real hardware it may come at any moment. */
-const interruptsAnswered: readonly SourcePatch[] = [
-  {
-    file: 'mm/wp.ts',
-    find: '  if (Atomics.compareExchange(cpu.heap, address, fault.originalPte, 0) !== fault.originalPte) return false\n',
-    replace:
-      '  pollInterrupts(cpu)\n  if (Atomics.compareExchange(cpu.heap, address, fault.originalPte, 0) !== fault.originalPte) return false\n',
-  },
-  {
-    file: 'mm/wp.ts',
-    find: 'import {\n  PTE_ACCESSED,',
-    replace: "import { pollInterrupts } from '../machine/cpu.ts'\nimport {\n  PTE_ACCESSED,",
-  },
+const interruptsAnswered = [
+  at('mm/wp.ts', 'wpReplace').before('if (Atomics.compareExchange(...$) !== $) $', 'pollInterrupts(cpu)'),
 ]
 
 export const tableMoved: Race = {

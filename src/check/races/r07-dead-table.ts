@@ -1,5 +1,6 @@
 // Race R7: waiting for a page, and the table that was there before.
 
+import { at } from '../mutants/patch.ts'
 import type { Race } from './race.ts'
 
 export const deadTable: Race = {
@@ -15,17 +16,10 @@ export const deadTable: Race = {
       design: 'zijlstra-2014',
       restored: 'the look at the entry, under the lock of its table',
       patches: [
-        {
-          file: 'mm/swap-fault.ts',
-          find: '  const error = swapIn(cpu, slot)\n',
-          replace:
-            '  const error = swapIn(cpu, slot)\n  if (!locked) spinLock(cpu, fault.table + PageTable.ptl)\n  if (!locked) spinUnlock(cpu, fault.table + PageTable.ptl)\n',
-        },
-        {
-          file: 'mm/swap-fault.ts',
-          find: "import { spinUnlock } from '../sync/spinlock.ts'",
-          replace: "import { spinLock, spinUnlock } from '../sync/spinlock.ts'",
-        },
+        at('mm/swap-fault.ts', 'readMissing').after(
+          'const error = swapIn(cpu, slot)',
+          'if (!locked) spinLock(cpu, fault.table + PageTable.ptl); if (!locked) spinUnlock(cpu, fault.table + PageTable.ptl)',
+        ),
       ],
       fails: 'race',
       message: /page table/,

@@ -1,5 +1,6 @@
 // Race R9: two writers in one sequence count.
 
+import { at } from '../mutants/patch.ts'
 import type { Race } from './race.ts'
 
 export const twoWriters: Race = {
@@ -31,16 +32,8 @@ export const twoWriters: Race = {
       complete: false,
       because: 'as published, without the assertion: the even count does no harm',
       patches: [
-        {
-          file: 'sync/seqcount.ts',
-          find: "  bugOn((before & 1) !== 0, 'two writers in one sequence count')\n",
-          replace: '',
-        },
-        {
-          file: 'sync/seqcount.ts',
-          find: "  bugOn((before & 1) === 0, 'a sequence count is ended that was not begun')\n",
-          replace: '',
-        },
+        at('sync/seqcount.ts', 'writeSeqcountBegin').drop('bugOn(...$)'),
+        at('sync/seqcount.ts', 'writeSeqcountEnd').drop('bugOn(...$)'),
       ],
     },
   ],

@@ -1,5 +1,6 @@
 // Race R17: an MMU notifier that is registered during a copy on write.
 
+import { at } from '../mutants/patch.ts'
 import type { Race } from './race.ts'
 
 export const registration: Race = {
@@ -27,12 +28,11 @@ export const registration: Race = {
       published: true,
       restored: 'and an observer that passes over an end without a beginning',
       patches: [
-        {
-          file: 'mm/mmu-notifier.ts',
-          find: '  const before = Atomics.sub(heap, notifier + MmuNotifier.invalidateInProgress, 1)\n',
-          replace:
-            '  const before = Atomics.load(heap, notifier + MmuNotifier.invalidateInProgress) || 1\n  Atomics.store(heap, notifier + MmuNotifier.invalidateInProgress, before - 1)\n',
-        },
+        at('mm/mmu-notifier.ts', 'endInvalidation').replace(
+          'const before = Atomics.sub(...$)',
+          `const before = Atomics.load(heap, notifier + MmuNotifier.invalidateInProgress) || 1;
+          Atomics.store(heap, notifier + MmuNotifier.invalidateInProgress, before - 1)`,
+        ),
       ],
       fails: 'error',
       message: /no sequential order|stale translation/,

@@ -1,5 +1,6 @@
 // Race R33: lookups beside a rotation of the tree.
 
+import { at } from '../mutants/patch.ts'
 import type { Race } from './race.ts'
 
 export const rotation: Race = {
@@ -26,13 +27,7 @@ export const rotation: Race = {
       design: 'zijlstra-2014',
       complete: true,
       because: 'even without the seqlock of the tree',
-      patches: [
-        {
-          file: 'designs/zijlstra-2014.ts',
-          find: 'if (!readSeqcountRetry(cpu, mm + Mm.mmSeq, sequence, turns)) return vma',
-          replace: 'if (sequence !== -1) return vma',
-        },
-      ],
+      patches: [at('designs/zijlstra-2014.ts', 'findVmaSrcu').force('!readSeqcountRetry(...$)', true)],
     },
   ],
 }
