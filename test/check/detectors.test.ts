@@ -89,11 +89,11 @@ const planted: readonly Planted[] = [
     finds: 'two orders of two locks',
     scenario: 'spinlock',
     patches: [
-      at('scenarios/spinlock.ts', 'lockAndCount').replace(
+      at('scenarios/locks.ts', 'lockAndCount').replace(
         'spinLock(cpu, at + LOCK); count(cpu, at); spinUnlock(cpu, at + LOCK)',
         'spinLock(cpu, at); spinLock(cpu, at + 3); spinUnlock(cpu, at + 3); spinUnlock(cpu, at)',
       ),
-      at('scenarios/spinlock.ts', 'tryAndCount').replace(
+      at('scenarios/locks.ts', 'tryAndCount').replace(
         'if (!spinTryLock(cpu, at + LOCK)) $; count(cpu, at); spinUnlock(cpu, at + LOCK)',
         'spinLock(cpu, at + 3); spinLock(cpu, at); spinUnlock(cpu, at); spinUnlock(cpu, at + 3)',
       ),
@@ -105,7 +105,7 @@ const planted: readonly Planted[] = [
     finds: 'a spinlock that is held in sleep',
     scenario: 'rwsem-writers',
     patches: [
-      at('scenarios/rwsem-writers.ts', 'write').replace(
+      at('scenarios/locks.ts', 'writeAndCount').replace(
         'downWrite(cpu, at)',
         'spinLock(cpu, at + COUNTER + 1 + cpu.id); downWrite(cpu, at); spinUnlock(cpu, at + COUNTER + 1 + cpu.id)',
       ),
@@ -128,7 +128,7 @@ const planted: readonly Planted[] = [
     finds: 'an RCU read-side critical section that sleeps',
     scenario: 'rwsem-writers',
     patches: [
-      at('scenarios/rwsem-writers.ts', 'write').replace(
+      at('scenarios/locks.ts', 'writeAndCount').replace(
         'downWrite(cpu, at)',
         'rcuReadLock(cpu); downWrite(cpu, at); rcuReadUnlock(cpu)',
       ),
