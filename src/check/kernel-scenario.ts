@@ -412,7 +412,7 @@ export class ScenarioCpu {
   openOnly(): Outcome {
     callEnter(this.task)
     const file = this.#open()
-    if (installFile(this.task, file) === 0) putFile(this.task, file)
+    if (installFile(this.task, file, true) === 0) putFile(this.task, file)
     finishCall(this.task)
     callExit(this.task)
     return 'open'
@@ -422,7 +422,7 @@ export class ScenarioCpu {
   openAndClose(): Outcome {
     callEnter(this.task)
     const file = this.#open()
-    const open = installFile(this.task, file)
+    const open = installFile(this.task, file, true)
     if (open === 0) putFile(this.task, file)
     else closeFile(this.task, open)
     finishCall(this.task)

@@ -1,5 +1,5 @@
 // A thread that is ended in an access that needs no fault costs nothing, also where it is ended while it answers a call
-// of another CPU.
+// of another CPU. One that is ended while it buries another never leaves the others waiting.
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
@@ -40,5 +40,33 @@ describe('a thread that is ended in an access that needs no fault', () => {
     const { failures, lost } = await endIn('load, hit', [patch])
     assert.deepEqual(failures, [])
     assert.ok(lost > 0)
+  })
+})
+
+describe('a thread that is ended while it takes the place of a dead one', () => {
+  const options = { design: 'classic', rwsem: 'xadd', orders: ['bystander', 'undertaker', 1] } as const
+  const undertaker = [
+    { file: 'mm/thread-end.ts', find: '  callEnter(undertaker)\n  leaveForHost(undertaker)\n', replace: '' },
+    { file: 'mm/thread-end.ts', find: '  returnFromHost(undertaker)\n  callExit(undertaker)\n', replace: '' },
+  ]
+
+  for (const victim of ['bury', 'notice', 'inherit a CPU']) {
+    it(`costs nothing where it was ordered to stop: ${victim}`, async () => {
+      const { failures, lost, executions } = await checkEnds({ ...options, victim, ordered: true })
+      assert.deepEqual(failures, [])
+      assert.equal(lost, 0)
+      assert.ok(executions >= 30, `${executions} executions`)
+    })
+
+    it(`leaves nobody waiting where it was not: ${victim}`, async () => {
+      const { failures, lost } = await checkEnds({ ...options, victim, ordered: false })
+      assert.deepEqual(failures, [])
+      assert.ok(lost > 0, 'in the middle of it the machine is lost')
+    })
+  }
+
+  it('would, if it were not at work meanwhile', async () => {
+    const { lost } = await checkEnds({ ...options, victim: 'bury', ordered: true, patches: undertaker })
+    assert.ok(lost > 0, 'ended in the middle of a burial, though it had been ordered to stop')
   })
 })
