@@ -10,7 +10,7 @@ import { firstPage, warmPage } from './pages.ts'
 
 type Table<Entry> = Readonly<Record<string, Entry>>
 
-/** What CPUs do with one address space. The pages that are looked at are the first and the warm one, unless it is said. */
+/** What CPUs do with one address space. Unless it says other pages, the first and the warm one are looked at. */
 export function kernelScenarios(
   table: Table<Omit<KernelScenarioDescription, 'pages'> & { readonly pages?: readonly number[] }>,
 ): Table<ReturnType<typeof kernelScenario>> {
