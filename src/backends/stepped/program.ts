@@ -69,10 +69,15 @@ async function readAll(
   redirect: (url: string) => string,
 ): Promise<void> {
   const pending = urls.toReversed()
+  const formats = new Map<string, Format>()
   for (let url = pending.pop(); url !== undefined; url = pending.pop()) {
     if (modules.has(url)) continue
     const file = fileURLToPath(url)
-    const module = await describeModule(url, parseOnce(file, readSource(file), formatOf(url)), redirect)
+    const module = await describeModule(
+      url,
+      parseOnce(file, readSource(file), formatOf(url, formats)),
+      redirect,
+    )
     modules.set(url, module)
     pending.push(...module.imports.values())
   }
