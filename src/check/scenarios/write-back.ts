@@ -115,4 +115,14 @@ export default kernelScenarios({
     ],
     pages: [warmPage, warmPage + 1],
   },
+  // A file is read by one thread as the thread that has opened it closes it: nothing else keeps it.
+  'read-close': {
+    setup: (cpu) => {
+      cpu.fillDisk(1, 5)
+      cpu.mapPages(firstPage, 1)
+      cpu.openForAll()
+    },
+    threads: [[(cpu) => cpu.closeOpened()], [(cpu) => cpu.readOpened(0)]],
+    pages: [firstPage],
+  },
 })

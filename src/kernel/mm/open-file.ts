@@ -5,6 +5,7 @@
 //
 // Other threads use what one has opened by its place and number, as threads share a table of descriptors: they are
 // refused once it is closed, whatever else keeps the file, and take a reference of their own for each use (`fget`).
+// They may ask a place where nothing is open any more: the memory is type-safe, and what is free there has no number.
 
 import { perCpuBase } from '../machine/cpu.ts'
 import { Header } from '../machine/header.ts'
@@ -68,9 +69,11 @@ export function closeFile(cpu: Task, open: number): void {
  * where what was opened under that number is closed. `open` is where a file was open once.
  */
 export function getOpenFile(cpu: Task, open: number, generation: number): number {
+  const { heap } = cpu
   spinLock(cpu, Header.fileListLock)
-  const isOpen = numberAt(cpu.heap, open + OpenFile.generation) === generation
-  const file = isOpen ? cpu.heap[open + OpenFile.file] : 0
+  const isFree = Atomics.load(heap, open + OpenFile.generation) === 0
+  const isOpen = !isFree && numberAt(heap, open + OpenFile.generation) === generation
+  const file = isOpen ? heap[open + OpenFile.file] : 0
   if (file !== 0) getFile(cpu, file)
   spinUnlock(cpu, Header.fileListLock)
   return file
