@@ -96,7 +96,6 @@ export type Outcome = number | string
 export type Operation = (cpu: ScenarioCpu) => Outcome
 
 export interface KernelScenarioDescription {
-  readonly title: string
   /** What each thread does; thread n runs on CPU n. */
   readonly threads: readonly (readonly Operation[])[]
   /**
@@ -659,7 +658,6 @@ export function kernelScenario(
 }
 
 export interface PrimitiveScenarioDescription {
-  readonly title: string
   /** Words of shared memory, all zero, that the threads get the place of; it begins a cache line. */
   readonly words: number
   /** Prepares them, on the CPU of the first thread. */

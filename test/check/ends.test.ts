@@ -3,8 +3,8 @@
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { SourcePatch } from '../../src/backends/stepped/index.ts'
 import { type EndsResult, checkEnds } from '../../src/check/index.ts'
+import { type SourcePatch, at } from '../../src/check/mutants/patch.ts'
 
 const cpu = 'machine/cpu.ts'
 
@@ -30,17 +30,13 @@ describe('a thread that is ended in an access that needs no fault', () => {
   }
 
   it('is never buried without an answer: one that waits for it would wait for ever', async () => {
-    const patch = { file: cpu, find: '  Atomics.or(cpu.heap, cpu.base, CPU_INTERRUPT)\n', replace: '' }
+    const patch = at(cpu, 'exitTornStay').drop('Atomics.or(cpu.heap, cpu.base, CPU_INTERRUPT)')
     const { failures } = await endIn('load, hit', [patch])
     assert.match(failures.join('\n'), /can never go on|more steps than any end needs/)
   })
 
   it('is ended in the middle of an answer too: were that work that is lost, the machine would be', async () => {
-    const patch = {
-      file: cpu,
-      find: '      doCall(cpu, sender)\n',
-      replace: '      beginWork(cpu)\n      doCall(cpu, sender)\n',
-    }
+    const patch = at(cpu, 'answerCalls').before('doCall(cpu, sender)', 'beginWork(cpu)')
     const { failures, lost } = await endIn('load, hit', [patch])
     assert.deepEqual(failures, [])
     assert.ok(lost > 0)
@@ -50,8 +46,8 @@ describe('a thread that is ended in an access that needs no fault', () => {
 describe('a thread that is ended while it takes the place of a dead one', () => {
   const options = { design: 'classic', rwsem: 'xadd', orders: ['bystander', 'undertaker', 1] } as const
   const undertaker = [
-    { file: 'mm/thread-end.ts', find: '  callEnter(undertaker)\n  leaveForHost(undertaker)\n', replace: '' },
-    { file: 'mm/thread-end.ts', find: '  returnFromHost(undertaker)\n  callExit(undertaker)\n', replace: '' },
+    at('mm/thread-end.ts', 'buryCpu').drop('callEnter(undertaker); leaveForHost(undertaker)'),
+    at('mm/thread-end.ts', 'buryCpu').drop('returnFromHost(undertaker); callExit(undertaker)'),
   ]
 
   for (const victim of ['bury', 'notice', 'inherit a CPU']) {
