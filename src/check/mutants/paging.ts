@@ -7,6 +7,7 @@ import { type SourcePatch, at } from './patch.ts'
 const pageLock = 'mm/page-lock.ts'
 const file = 'mm/file.ts'
 const filemap = 'mm/filemap.ts'
+const openFile = 'mm/open-file.ts'
 const fileFault = 'mm/file-fault.ts'
 const reclaim = 'mm/reclaim.ts'
 const reclaimPage = 'mm/reclaim-page.ts'
@@ -266,5 +267,18 @@ export const pagingMutants: MutantTable = {
     guard: 'reading looks at the size of the file each time',
     scenario: 'read-truncate',
     patches: at(filemap, 'getFilePage').force('index >= Atomics.load(cpu.heap, file + File.pages)', false),
+  },
+  'closed-before-it-is-held': {
+    guard: 'who uses a file that another has opened takes a reference before that one can close it',
+    scenario: 'read-close',
+    patches: at(openFile, 'getOpenFile').swap(
+      'if (file !== 0) getFile(cpu, file)',
+      'spinUnlock(cpu, Header.fileListLock)',
+    ),
+  },
+  'closed-but-numbered': {
+    guard: 'a file that is closed has no number any more when its record is free',
+    scenario: 'read-close',
+    patches: at(openFile, 'closeFile').drop('forgetNumber(cpu, open + OpenFile.generation)'),
   },
 }
