@@ -40,7 +40,7 @@ function testArguments(files) {
 function testEnvironment() {
   const forms = join(root, '.build/stepped-cache')
   rmSync(forms, { recursive: true, force: true })
-  const preload = `--import=${pathToFileURL(join(root, 'scripts/compile-cache.mjs'))}`
+  const preload = `--import=${pathToFileURL(join(root, 'scripts/preload.mjs'))}`
   const options = `${process.env.NODE_OPTIONS ?? ''} ${preload}`.trim()
   return { ...process.env, NODE_OPTIONS: options, FAULTLINE_STEPPED_CACHE: forms }
 }

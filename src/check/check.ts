@@ -1,16 +1,11 @@
 // Checks a scenario: loads it in its steppable form, explores it, and says what was found.
 
 import { basename } from 'node:path'
-import {
-  type Site,
-  type SourcePatch,
-  setDeadline,
-  setForbidden,
-  setProbes,
-} from '../backends/stepped/index.ts'
+import { type Site, setDeadline, setForbidden, setProbes } from '../backends/stepped/index.ts'
 import { NotDeterministic } from './step-log.ts'
 import { type Exploration, type ExploreOptions, type Progress, type Strategy, explore } from './explore.ts'
 import { type CheckFailure, describeFailure, replayExecution } from './failure.ts'
+import type { SourcePatch } from './mutants/patch.ts'
 import { exploreParts } from './parts.ts'
 import { type KernelChoice, type Prepared, type Target, prepare } from './prepare.ts'
 import { oneAfterAnother } from './queue.ts'

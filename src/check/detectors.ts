@@ -201,6 +201,8 @@ const FIRST_ANON_VMA = 'anonVmaPrepare'
 
 /** What a lookup may ask of a VMA that is free, where VMAs lie in type-safe memory: whether it is locked or dead. */
 const staysReadable = /\bVma\.(vmLockSeq|refCount)\b/
+/** What may be asked where a file was open once: whether one is. */
+const isAskedWhenClosed = /\bAtomics\.load\(.*\bOpenFile\.generation\b/
 
 /** Detectors for one machine. It must have been set up, so that what is free can be read off its lists. */
 export class Detectors implements Probes {
@@ -525,6 +527,7 @@ export class Detectors implements Probes {
     }
     const place = this.#sites[site]!
     if (this.#machine.tasks[0]!.design.typesafeVmas && staysReadable.test(place.source)) return
+    if (isAskedWhenClosed.test(place.source)) return
     const who = whoFreed(this.marks[cell >> MARK_SHIFT]!)
     const { file, line, source } = place
     const at = `${file.replace(/.*\/kernel\//, '')}:${line}: ${source}`

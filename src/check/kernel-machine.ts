@@ -34,6 +34,11 @@ export interface MachineChoice {
   readonly config: Partial<KernelConfig>
 }
 
+export interface OpenedFile {
+  readonly open: number
+  readonly generation: number
+}
+
 export interface KernelMachine {
   readonly heap: Int32Array
   readonly tasks: readonly Task[]
@@ -41,6 +46,8 @@ export interface KernelMachine {
   readonly disk: ScenarioDisk
   /** Files on which the scenario holds a reference. */
   readonly kept: number[]
+  /** What the scenario has opened for all threads: each open file and its number. */
+  readonly opened: OpenedFile[]
   /** The operations are run one after the other, to find out what they should give. */
   ordering: boolean
 }
@@ -78,7 +85,7 @@ export function bootMachine(choice: MachineChoice): KernelMachine {
     joinMm(task, mm)
     kernelExit(task)
   }
-  return { heap, tasks, mm, disk, kept: [], ordering: false }
+  return { heap, tasks, mm, disk, kept: [], opened: [], ordering: false }
 }
 
 /**

@@ -43,10 +43,13 @@ import {
   destroyMm,
   errnoName,
   findPteTable,
+  OpenFile,
   closeFile,
   finishCall,
   forkMm,
   getFile,
+  getOpenFile,
+  numberAt,
   getFilePage,
   heapAlloc,
   joinMm,
@@ -93,7 +96,6 @@ export type Outcome = number | string
 export type Operation = (cpu: ScenarioCpu) => Outcome
 
 export interface KernelScenarioDescription {
-  readonly title: string
   /** What each thread does; thread n runs on CPU n. */
   readonly threads: readonly (readonly Operation[])[]
   /**
@@ -413,7 +415,7 @@ export class ScenarioCpu {
   openOnly(): Outcome {
     callEnter(this.task)
     const file = this.#open()
-    if (installFile(this.task, file) === 0) putFile(this.task, file)
+    if (installFile(this.task, file, true) === 0) putFile(this.task, file)
     finishCall(this.task)
     callExit(this.task)
     return 'open'
@@ -423,12 +425,47 @@ export class ScenarioCpu {
   openAndClose(): Outcome {
     callEnter(this.task)
     const file = this.#open()
-    const open = installFile(this.task, file)
+    const open = installFile(this.task, file, true)
     if (open === 0) putFile(this.task, file)
     else closeFile(this.task, open)
     finishCall(this.task)
     callExit(this.task)
     return 'closed'
+  }
+
+  /** Opens the file on disk for all threads, as one of them does; for set-up. */
+  openForAll(): void {
+    const { heap, base } = this.task
+    this.openOnly()
+    const open = heap[base + PerCpu.openFiles]!
+    this.machine.opened.push({ open, generation: numberAt(heap, open + OpenFile.generation) })
+  }
+
+  /** This CPU, which has opened it, closes it for all. */
+  closeOpened(): Outcome {
+    callEnter(this.task)
+    closeFile(this.task, this.machine.opened[0]!.open)
+    finishCall(this.task)
+    callExit(this.task)
+    return 'closed'
+  }
+
+  /** The first word of a page of the file that is open for all. */
+  readOpened(index: number): Outcome {
+    const { task } = this
+    const { open, generation } = this.machine.opened[0]!
+    callEnter(task)
+    const file = getOpenFile(task, open, generation)
+    let value: Outcome = 'EBADF'
+    if (file !== 0) {
+      const frame = getFilePage(task, file, index)
+      value = frame === 0 ? outcomeOf(task.ioError) : Atomics.load(task.memory.words, frame * PAGE_WORDS)
+      if (frame !== 0) putPage(task, frame)
+      putFile(task, file)
+    }
+    finishCall(task)
+    callExit(task)
+    return value
   }
 
   /** Maps `pages` pages of the file on disk at `page`. Nothing but the mapping keeps it open. */
@@ -621,7 +658,6 @@ export function kernelScenario(
 }
 
 export interface PrimitiveScenarioDescription {
-  readonly title: string
   /** Words of shared memory, all zero, that the threads get the place of; it begins a cache line. */
   readonly words: number
   /** Prepares them, on the CPU of the first thread. */

@@ -9,7 +9,7 @@ import { dufourMutants } from './mutants/dufour.ts'
 import { kamezawaMutants } from './mutants/kamezawa.ts'
 import { machineMutants } from './mutants/machine.ts'
 import { memoryMutants } from './mutants/memory.ts'
-import type { Mutant } from './mutants/mutant.ts'
+import type { Mutant, MutantTable } from './mutants/mutant.ts'
 import { notifierMutants } from './mutants/notifier.ts'
 import { pagingMutants } from './mutants/paging.ts'
 import { perVmaMutants } from './mutants/per-vma.ts'
@@ -18,15 +18,24 @@ import { zijlstraMutants } from './mutants/zijlstra.ts'
 
 export type { Mutant } from './mutants/mutant.ts'
 
-export const mutants: readonly Mutant[] = [
-  ...designMutants,
-  ...kamezawaMutants,
-  ...zijlstraMutants,
-  ...dufourMutants,
-  ...perVmaMutants,
-  ...memoryMutants,
-  ...pagingMutants,
-  ...notifierMutants,
-  ...machineMutants,
-  ...syncMutants,
+const tables: readonly MutantTable[] = [
+  designMutants,
+  kamezawaMutants,
+  zijlstraMutants,
+  dufourMutants,
+  perVmaMutants,
+  memoryMutants,
+  pagingMutants,
+  notifierMutants,
+  machineMutants,
+  syncMutants,
 ]
+
+export const mutants: readonly Mutant[] = tables.flatMap((table) =>
+  Object.entries(table).map(([name, { race = null, patches, ...rest }]) => ({
+    name,
+    race,
+    patches: [patches].flat(),
+    ...rest,
+  })),
+)

@@ -3,7 +3,6 @@
 
 import {
   type Site,
-  type SourcePatch,
   type SteppedEntry,
   type SteppedProgram,
   type SteppedPrograms,
@@ -15,8 +14,10 @@ import { kernelProbes } from './detectors.ts'
 import { THREADS_MAX } from './execution.ts'
 import type { Subject } from './explore.ts'
 import { kernelSubject, sequentialOutcomes } from './kernel-subject.ts'
+import { withPatches } from './mutants/apply.ts'
+import type { SourcePatch } from './mutants/patch.ts'
 import type { Scenario, ScenarioOptions } from './scenario.ts'
-import { priceNames, scenarioNames } from './scenarios/index.ts'
+import { tableOf, tables } from './scenarios/index.ts'
 import { scenarioPatches } from './scenarios/variants.ts'
 import { userSubject } from './user-scenario.ts'
 
@@ -105,7 +106,7 @@ async function loadUsers(
 ): Promise<SteppedProgram> {
   try {
     memory.clear()
-    return await loadStepped(file, { patches, trace, turns: true })
+    return await loadStepped(file, { ...withPatches(patches), trace, turns: true })
   } catch (error) {
     if (error instanceof Error && 'remedy' in error) throw error
     throw new NoScenario(`${file} cannot be loaded: ${String(error)}`, 'correct what it imports or does')
@@ -117,7 +118,7 @@ async function prepareKernel(target: Target, choice: KernelChoice, trace: boolea
   const patches = [...(scenarioPatches[name] ?? []), ...target.patches]
   const expected = await referenceOutcomes(name, choice)
   const { exports, sites, digest } = await loadScenario(name, patches, trace)
-  const make = exports['default'] as (choice: KernelChoice) => unknown
+  const make = makeOf(exports, name)
   const subject = kernelSubject(() => make(choice), expected, trace ? null : sites)
   return { subject, sites, digest, title: name, options: {} }
 }
@@ -130,49 +131,53 @@ async function referenceOutcomes(name: string, choice: KernelChoice): Promise<Re
   const present = references.get(key)
   if (present !== undefined) return present
   const { exports } = await loadScenario(name, [], false)
-  const make = exports['default'] as (choice: KernelChoice) => unknown
+  const make = makeOf(exports, name)
   const outcomes = sequentialOutcomes(() => make({ ...choice, design: 'classic' }))
   references.set(key, outcomes)
   return outcomes
 }
 
+function makeOf(exports: SteppedEntry['exports'], name: string): (choice: KernelChoice) => unknown {
+  const table = exports['default'] as Readonly<Record<string, (choice: KernelChoice) => unknown>>
+  return table[name]!
+}
+
 /** Kernels that are loaded, by patches. They leave nothing behind in their modules. */
 const kernels = new Map<string, Promise<SteppedPrograms>>()
-const shipped: readonly string[] = [...scenarioNames, ...priceNames]
 
 /**
  * The kernel as it is serves all shipped scenarios, which are loaded at once: most of what they are is the kernel. A
- * kernel with patches is seldom met again by another scenario, nor one that is traced.
+ * kernel with patches is seldom met again by a scenario of another table, nor one that is traced.
  */
 async function loadScenario(
   name: string,
   patches: readonly SourcePatch[],
   trace: boolean,
 ): Promise<SteppedEntry & Pick<SteppedPrograms, 'sites'>> {
-  const together = patches.length === 0 && !trace && shipped.includes(name)
-  const scenarios = together ? shipped : [name]
-  const key = JSON.stringify([scenarios, patches, trace])
-  const kernel = kernels.get(key) ?? loadKernel(scenarios, patches, trace)
+  const table = tableOf(name)
+  const loaded = patches.length === 0 && !trace ? tables : [table]
+  const key = JSON.stringify([loaded, patches, trace])
+  const kernel = kernels.get(key) ?? loadKernel(loaded, patches, trace)
   kernels.set(key, kernel)
   const { sites, open } = await kernel
-  return { sites, ...(await open(scenarioFile(name))) }
+  return { sites, ...(await open(tableFile(table))) }
 }
 
 function loadKernel(
-  scenarios: readonly string[],
+  loaded: readonly string[],
   patches: readonly SourcePatch[],
   trace: boolean,
 ): Promise<SteppedPrograms> {
   memory.clear()
   // A trace tells of all calls, and the detectors have said by then what is wrong.
-  return loadSteppedTogether(scenarios.map(scenarioFile), {
-    patches,
+  return loadSteppedTogether(loaded.map(tableFile), {
+    ...withPatches(patches),
     trace,
     probes: trace ? [] : kernelProbes,
   })
 }
 
-function scenarioFile(name: string): string {
+function tableFile(table: string): string {
   const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js'
-  return new URL(`./scenarios/${name}${extension}`, import.meta.url).href
+  return new URL(`./scenarios/${table}${extension}`, import.meta.url).href
 }

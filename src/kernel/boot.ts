@@ -53,6 +53,7 @@ export function bootKernel(heap: Int32Array, options: BootOptions): void {
   createSlabCache(heap, CACHE_PATH, PATH_WORDS)
   createSlabCache(heap, CACHE_MMU_NOTIFIER, MMU_NOTIFIER_WORDS)
   createSlabCache(heap, CACHE_PERCPU_RWSEM, percpuRwsemWords(options.cpuCount))
-  createSlabCache(heap, CACHE_OPEN_FILE, OPEN_FILE_WORDS)
+  // Asked by place and number, also when it is closed.
+  createSlabCache(heap, CACHE_OPEN_FILE, OPEN_FILE_WORDS, true)
   bootZone(heap)
 }

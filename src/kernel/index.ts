@@ -97,7 +97,7 @@ export { limitBytes, setLimitBytes } from './mm/accounts.ts'
 export { brk, heapBytes, setStartOfHeap, startOfHeap } from './mm/brk.ts'
 export * from './mm/caches.ts'
 export { Design, type DesignDescription } from './mm/design.ts'
-export { errnoName, errnoOf } from './mm/errno.ts'
+export { EBADF, EFAULT, errnoName, errnoOf } from './mm/errno.ts'
 export * from './mm/file.ts'
 export { forkMm } from './mm/fork.ts'
 export { getFilePage } from './mm/filemap.ts'
@@ -140,7 +140,15 @@ export { slabInUse } from './mm/slab.ts'
 export { lockPage, setPageFlags, unlockPage } from './mm/page-lock.ts'
 export { swapSlotsInUse } from './mm/swap.ts'
 export { swapOff, swapOn } from './mm/swapfile.ts'
-export { closeFile, exitFiles, installFile } from './mm/open-file.ts'
+export {
+  OPEN_FILE_WORDS,
+  OpenFile,
+  closeFile,
+  exitFiles,
+  getOpenFile,
+  installFile,
+  isOpenFile,
+} from './mm/open-file.ts'
 export { finishCall, runTaskWork } from './mm/task-work.ts'
 export {
   CPU_COMING,
@@ -148,13 +156,18 @@ export {
   CPU_FREE,
   CPU_LEAVING,
   CPU_TAKEN,
+  NO_THREAD,
   buryCpu,
   cancelStop,
+  claimDead,
   hasStopped,
+  inheritCpu,
+  noticeDead,
   orderStop,
   releaseCpu,
 } from './mm/thread-end.ts'
 export { truncateFile } from './mm/truncate.ts'
+export { findVma } from './mm/vma-tree.ts'
 export { syncFileRange, writeBackFile } from './mm/writeback.ts'
 export { Task } from './mm/task.ts'
 export {

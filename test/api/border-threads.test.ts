@@ -1,7 +1,11 @@
-// What a thread keeps of address spaces that another has destroyed, and when it is told that it has waited for one.
+// What a thread keeps of address spaces and files that another has destroyed or closed, and when it is told that it has
+// waited for one.
 
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { Worker } from 'node:worker_threads'
 import { type AddressSpace, Machine } from '../../src/index.ts'
@@ -9,8 +13,10 @@ import type { BorderData } from './border-worker.ts'
 
 const PAGE = 4096
 
+const control = new Int32Array(new SharedArrayBuffer(4))
+
 function startWorker(task: BorderData['task'], space: AddressSpace): Worker {
-  const workerData: BorderData = { task, space: space.handle }
+  const workerData: BorderData = { task, space: space.handle, control }
   return new Worker(new URL('./border-worker.ts', import.meta.url), { workerData })
 }
 
@@ -39,6 +45,30 @@ test('snapshots that are made here and destroyed there are not kept', async () =
   for (const child of children) child.destroy()
   await worker.terminate()
   machine.detach()
+})
+
+test('a file that is closed here while it is used there is not freed under the call', async (context) => {
+  const folder = mkdtempSync(join(tmpdir(), 'faultline-border-'))
+  const path = join(folder, 'file')
+  writeFileSync(path, new Uint8Array(2 * PAGE))
+  const machine = Machine.create({ memory: '1MiB', cpus: 2, config: { SLUB_DEBUG: true } })
+  const space = machine.createAddressSpace()
+  const worker = startWorker('use', space)
+  context.after(() => worker.terminate())
+  for (let round = 0; round < 40; round++) {
+    const file =
+      round % 2 === 0 ? machine.createFile({ size: 2 * PAGE }) : machine.openFile(path, { mode: 'r+' })
+    const used = Atomics.load(control, 0)
+    worker.postMessage(file.handle)
+    const answer = once(worker, 'message')
+    Atomics.wait(control, 0, used, 10_000)
+    file.close()
+    assert.deepEqual(await answer, ['EBADF'])
+  }
+  assert.equal(machine.usage().files, 0)
+  await worker.terminate()
+  machine.detach()
+  rmSync(folder, { recursive: true })
 })
 
 test('an observer is told outside the kernel: it may use the machine, and what it throws is its own', async (context) => {

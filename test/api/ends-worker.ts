@@ -6,11 +6,13 @@ import { AddressSpace, type AddressSpaceHandle } from '../../src/index.ts'
 export interface EndsData {
   readonly space: AddressSpaceHandle
   readonly base: number
-  readonly role: 'detaches' | 'reads' | 'starts another' | 'works'
-  /** 1: it is to detach; 2: it has. */
+  readonly role: 'detaches' | 'reads' | 'starts another' | 'works' | 'buries another'
+  /** 1: it is to detach, or has been ordered to stop; 2: it has detached. */
   readonly turn: Int32Array
 }
 
+/** As it is before a machine replaces it. */
+const { terminate } = Worker.prototype
 const { space: handle, base, role, turn } = workerData as EndsData
 const space = AddressSpace.attach(handle)
 space.readUint32(base)
@@ -26,6 +28,24 @@ else if (role === 'starts another') {
   const data: EndsData = { space: handle, base, role: 'works', turn }
   const inner = new Worker(new URL(import.meta.url), { workerData: data })
   inner.on('message', (message) => parentPort!.postMessage(message))
+} else if (role === 'buries another') {
+  const data: EndsData = { space: handle, base, role: 'reads', turn }
+  const inner = new Worker(new URL(import.meta.url), { workerData: data })
+  inner.once('message', () => {
+    const { compareExchange } = Atomics
+    Atomics.compareExchange = ((array: Int32Array, index: number, value: number, other: number) => {
+      const before = compareExchange(array, index, value, other)
+      // In the middle of the burial, with whatever it has just taken.
+      if (new Error().stack!.includes('retireCpu')) {
+        Atomics.compareExchange = compareExchange
+        parentPort!.postMessage('buries')
+        Atomics.wait(turn, 0, 0)
+      }
+      return before
+    }) as typeof Atomics.compareExchange
+    // Unannounced: that it has ended is heard from its event.
+    void Reflect.apply(terminate, inner, [])
+  })
 } else {
   parentPort!.postMessage('is at work')
   for (;;) space.munmap(space.mmap(65536), 65536)

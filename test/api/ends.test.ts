@@ -58,6 +58,35 @@ test('a worker that is terminated takes those along that it has started, and the
   }
 })
 
+test('a worker that is terminated while it buries another finishes that first', async () => {
+  const machine = Machine.create({ memory: '4MiB', cpus: 3 })
+  const space = machine.createAddressSpace()
+  const base = space.mmap(PAGE)
+  const turn = new Int32Array(new SharedArrayBuffer(4))
+  const worker = start({ space: space.handle, base, role: 'buries another', turn })
+  const [message] = await once(worker, 'message')
+  assert.equal(message, 'buries')
+  const { or } = Atomics
+  Atomics.or = ((array: Int32Array, index: number, value: number) => {
+    const before = or(array, index, value)
+    if (value === CPU_STOP) {
+      Atomics.or = or
+      Atomics.store(turn, 0, 1)
+      Atomics.notify(turn, 0)
+    }
+    return before
+  }) as typeof Atomics.or
+  await worker.terminate()
+  Atomics.or = or
+  space.munmap(space.mmap(PAGE, { populate: true }), PAGE)
+  // Both CPUs are free again.
+  for (let n = 0; n < 2; n++) {
+    const next = start({ space: space.handle, base, role: 'reads', turn })
+    assert.deepEqual(await once(next, 'message'), ['has read'])
+  }
+  machine.detach({ discard: true })
+})
+
 /** Calls `body` where the stack is used up, and again on the way back, until there is room for it. */
 function atTheEndOfTheStack(body: () => void): void {
   let refusals = 0

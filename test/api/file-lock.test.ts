@@ -236,6 +236,20 @@ describe('machines in several threads', () => {
     })
   }
 
+  test('what a terminated thread has written to a mapped file stays, and is on disk when asked', async () => {
+    const path = newFile()
+    const machine = Machine.create({ memory: '1MiB', cpus: 2 })
+    const space = machine.createAddressSpace()
+    const at = space.mmap(PAGE, { file: machine.openFile(path), shared: true, protection: 'r' })
+    const [worker, answer] = await startHolder({ path, machine: machine.handle, until: 'written' })
+    assert.equal(answer, 'open')
+    await worker.terminate()
+    assert.equal(space.readUint8(at), 7)
+    space.msync(at, PAGE)
+    assert.equal(readFileSync(path)[0], 7)
+    machine.detach()
+  })
+
   test('what a thread that detaches has open is closed', async () => {
     withMachines((first, second) => {
       const path = newFile()

@@ -6,18 +6,36 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import * as library from '../../src/index.ts'
 import {
   AddressSpace,
   DiskFile,
   KernelReentryError,
   Machine,
+  MachineFile,
+  MmuNotifier,
   MemoryFile,
   type Storage,
   fileSystem,
 } from '../../src/index.ts'
 
 const PAGE = 4096
+const isError = (made: unknown): boolean => (made as { prototype: unknown }).prototype instanceof Error
 const never = (value: unknown): never => value as never
+
+/** A machine, and the path of a file of one page. */
+function withFile(body: (machine: Machine, path: string) => void): void {
+  const folder = mkdtempSync(join(tmpdir(), 'faultline-handles-'))
+  const path = join(folder, 'file')
+  writeFileSync(path, new Uint8Array(PAGE))
+  const machine = Machine.create({ memory: '1MiB', cpus: 1, config: { SLUB_DEBUG: true } })
+  try {
+    body(machine, path)
+  } finally {
+    machine.detach()
+    rmSync(folder, { recursive: true })
+  }
+}
 
 test('handles that are none', () => {
   const machine = Machine.create({ memory: '1MiB', cpus: 1 })
@@ -118,6 +136,93 @@ test('a handle that leads to something else than it says', () => {
   rmSync(folder, { recursive: true })
 })
 
+test('nobody else can make the objects of the library, from whatever places', () => {
+  withFile((machine, path) => {
+    const space = machine.createAddressSpace()
+    const at = space.mmap(PAGE)
+    const notifier = space.registerNotifier()
+    const file = machine.openFile(path)
+    const { mm, generation } = space.handle
+    const opened = { pointer: file.pointer, open: file.handle.file, generation, writable: true, owns: true }
+    space.writeUint8(at, 1)
+    assert.equal(notifier.readUint32(at), 1)
+    const before = machine.usage()
+    // Each with what its constructor takes, with and without something in the place of the key.
+    const forged: Readonly<Record<string, readonly [made: unknown, given: readonly unknown[]]>> = {
+      Machine: [Machine, [machine.handle]],
+      AddressSpace: [AddressSpace, [machine, mm, generation]],
+      MmuNotifier: [MmuNotifier, [machine, mm]],
+      MachineFile: [MachineFile, [machine, opened, 'name']],
+      MemoryFile: [MemoryFile, [machine, opened, 'name']],
+      DiskFile: [DiskFile, [machine, opened, path]],
+    }
+    const classes = Object.values(library).filter(
+      (value) => typeof value === 'function' && String(value).startsWith('class ') && !isError(value),
+    )
+    assert.deepEqual(
+      new Set(classes),
+      new Set(Object.values(forged).map(([made]) => made)),
+      'every class is tried',
+    )
+    for (const [name, [made, given]] of Object.entries(forged)) {
+      const Made = made as new (...given: unknown[]) => object
+      const Sub = class extends Made {}
+      const refused = { name: 'TypeError', code: 'ERR_ILLEGAL_CONSTRUCTOR', message: /: use / }
+      for (const key of [[], [undefined], [Symbol('faultline')], [{}]]) {
+        assert.throws(() => new Made(...key, ...given), refused, name)
+        assert.throws(() => new Sub(...key, ...given), refused, name)
+        assert.throws(() => Reflect.construct(Made, [...key, ...given], Object), refused, name)
+      }
+    }
+    for (const none of [undefined, null, {}, 5, Object.create(Machine.prototype), new Proxy(machine, {})]) {
+      const refused = { name: 'TypeError', code: 'ERR_INVALID_ARG_TYPE', message: /^machine: / }
+      assert.throws(() => AddressSpace.create(never(none), {}), refused)
+      assert.throws(() => MemoryFile.create(never(none), { size: 1 }), refused)
+      assert.throws(() => DiskFile.open(never(none), path, {}), refused)
+    }
+    assert.throws(() => space.forget(never(undefined)), TypeError)
+    assert.throws(() => machine.leaveAtExit(never(undefined)), TypeError)
+    space.writeUint8(at, 1)
+    assert.equal(notifier.readUint32(at), 1)
+    assert.deepEqual(machine.usage(), before)
+  })
+})
+
+test('a field that no handle of the kind has', () => {
+  withFile((machine, path) => {
+    const space = machine.createAddressSpace()
+    const memory = machine.createFile({ size: PAGE })
+    const disk = machine.openFile(path)
+    const attaches: [attach: (handle: never) => unknown, handle: object][] = [
+      [(handle) => Machine.attach(handle), machine.handle],
+      [(handle) => AddressSpace.attach(handle), space.handle],
+      [(handle) => MemoryFile.attach(handle), memory.handle],
+      [(handle) => DiskFile.attach(handle), disk.handle],
+      [(machineHandle) => AddressSpace.attach({ ...space.handle, machine: machineHandle }), machine.handle],
+    ]
+    for (const [attach, handle] of attaches) {
+      attach(never({ ...handle }))
+      for (const extra of [
+        { extra: 1 },
+        { extra: undefined },
+        { constructor: 1 },
+        JSON.parse('{"__proto__": 1}'),
+      ]) {
+        const wrong: unknown = Object.defineProperties({ ...handle }, Object.getOwnPropertyDescriptors(extra))
+        const expected = {
+          name: 'TypeError',
+          code: 'ERR_INVALID_ARG_VALUE',
+          message: /^handle: there is no field '/,
+        }
+        assert.throws(() => attach(never(wrong)), expected, Object.keys(extra as object).join())
+      }
+    }
+    assert.throws(() => MemoryFile.attach(never({ ...memory.handle, names: 'x' })), {
+      message: /did you mean name\?$/,
+    })
+  })
+})
+
 test('what a caller sets on an object does not lead it elsewhere', () => {
   const machine = Machine.create({ memory: '1MiB', cpus: 1 })
   const other = Machine.create({ memory: '1MiB', cpus: 1 })
@@ -161,6 +266,62 @@ test('a file that was opened for reading only stays so', () => {
   file.close()
   machine.detach()
   rmSync(folder, { recursive: true })
+})
+
+test('who opened a file for reading only cannot pass on more, whoever else may write to it', () => {
+  withFile((machine, path) => {
+    const writing = machine.openFile(path, { mode: 'r+' })
+    const reading = machine.openFile(path)
+    assert.throws(() => DiskFile.attach({ ...reading.handle, writable: true }), {
+      name: 'RangeError',
+      code: 'ERR_INVALID_ARG_VALUE',
+      message: /^handle\.writable: true is not allowed/,
+    })
+    DiskFile.attach(writing.handle).write(0, new Uint8Array([1]))
+    // Less than there is may be passed on.
+    const less = DiskFile.attach({ ...writing.handle, writable: false })
+    assert.throws(() => less.write(0, new Uint8Array([2])), { code: 'EBADF' })
+    // Of the same open file, which may be written.
+    DiskFile.attach({ ...less.handle, writable: true }).write(0, new Uint8Array([3]))
+  })
+})
+
+test('a file is closed for all by who opened it, also where a mapping keeps it', () => {
+  withFile((machine, path) => {
+    const space = machine.createAddressSpace()
+    const bytes = new Uint8Array(1)
+    for (const file of [machine.openFile(path, { mode: 'r+' }), machine.createFile({ size: PAGE })]) {
+      const kind: { attach(handle: unknown): typeof file } = never(
+        file instanceof DiskFile ? DiskFile : MemoryFile,
+      )
+      const other = kind.attach(file.handle)
+      const another = kind.attach(other.handle)
+      const at = space.mmap(PAGE, { file: other, shared: true })
+      other.write(0, bytes)
+      another.close()
+      assert.equal(other.read(0, 1).length, 1, 'closing what was attached closes nothing else')
+      file.close()
+      const uses: ((file: DiskFile | MemoryFile) => unknown)[] = [
+        (closed) => closed.read(0, 1),
+        (closed) => closed.write(0, bytes),
+        (closed) => closed.populate(0, 1),
+        (closed) => closed.truncate(0),
+        (closed) => space.mmap(PAGE, { file: closed }),
+        (closed) => kind.attach(closed.handle),
+        (closed) => (closed instanceof DiskFile ? closed.sync() : closed.read(0, 1)),
+      ]
+      for (const use of uses) assert.throws(() => use(other), { code: 'EBADF' }, String(use))
+      other.close()
+      space.writeUint8(at, 9)
+      assert.equal(space.readUint8(at), 9, 'the mapping stays')
+      // Opened anew, it is another.
+      if (file instanceof DiskFile) {
+        const anew = machine.openFile(path)
+        assert.equal(anew.read(0, 1)[0], 9)
+        assert.throws(() => other.read(0, 1), { code: 'EBADF' })
+      }
+    }
+  })
 })
 
 test('a closed file whose caller says that it is open is not mapped', () => {
@@ -210,6 +371,66 @@ test('what all objects inherit is no option', () => {
       code: 'ERR_OUT_OF_RANGE',
     })
   machine.detach()
+})
+
+test('a thread that cannot attach for what all objects inherit has taken no CPU', () => {
+  const machine = Machine.create({ memory: '1MiB', cpus: 1 })
+  machine.detach()
+  const all = Object.prototype as unknown as Record<string, unknown>
+  for (const key of [
+    'get',
+    'set',
+    'value',
+    'writable',
+    'enumerable',
+    'configurable',
+    'return',
+    'next',
+    '0',
+  ]) {
+    const mine = (): never => assert.fail('mine')
+    for (const inherited of [{ value: mine }, { value: 7 }, { get: mine, set: mine }]) {
+      Object.defineProperty(all, key, {
+        __proto__: null,
+        ...inherited,
+        configurable: true,
+      } as object)
+      try {
+        Machine.attach(machine.handle).detach()
+      } catch {
+        // Whatever it is: the next can.
+      } finally {
+        delete all[key]
+      }
+      Machine.attach(machine.handle).detach()
+    }
+  }
+})
+
+test('a descriptor is closed by the storage that has opened it, whatever storage it has set meanwhile', () => {
+  withFile((machine, path) => {
+    const open = [0, 0]
+    const [first, second] = open.map((_, index): Storage => ({
+      ...fileSystem,
+      open(...given) {
+        open[index]!++
+        if (index === 0) machine.setStorage(second!)
+        return fileSystem.open(...given)
+      },
+      close(descriptor) {
+        open[index]!--
+        fileSystem.close(descriptor)
+      },
+    }))
+    machine.setStorage(first!)
+    const file = machine.openFile(path, { mode: 'r+' })
+    assert.deepEqual(open, [1, 0])
+    file.write(0, new Uint8Array([1]))
+    file.sync()
+    assert.deepEqual(open, [0, 1])
+    file.close()
+    assert.deepEqual(open, [0, 0])
+  })
 })
 
 test('a storage that does later what it is asked for has not done it; one that detaches its thread is refused', () => {

@@ -1,10 +1,10 @@
 // A thread that is ended in an access that needs no fault costs nothing, also where it is ended while it answers a call
-// of another CPU.
+// of another CPU. One that is ended while it buries another never leaves the others waiting.
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { SourcePatch } from '../../src/backends/stepped/index.ts'
 import { type EndsResult, checkEnds } from '../../src/check/index.ts'
+import { type SourcePatch, at } from '../../src/check/mutants/patch.ts'
 
 const cpu = 'machine/cpu.ts'
 
@@ -30,19 +30,43 @@ describe('a thread that is ended in an access that needs no fault', () => {
   }
 
   it('is never buried without an answer: one that waits for it would wait for ever', async () => {
-    const patch = { file: cpu, find: '  Atomics.or(cpu.heap, cpu.base, CPU_INTERRUPT)\n', replace: '' }
+    const patch = at(cpu, 'exitTornStay').drop('Atomics.or(cpu.heap, cpu.base, CPU_INTERRUPT)')
     const { failures } = await endIn('load, hit', [patch])
     assert.match(failures.join('\n'), /can never go on|more steps than any end needs/)
   })
 
   it('is ended in the middle of an answer too: were that work that is lost, the machine would be', async () => {
-    const patch = {
-      file: cpu,
-      find: '      doCall(cpu, sender)\n',
-      replace: '      beginWork(cpu)\n      doCall(cpu, sender)\n',
-    }
+    const patch = at(cpu, 'answerCalls').before('doCall(cpu, sender)', 'beginWork(cpu)')
     const { failures, lost } = await endIn('load, hit', [patch])
     assert.deepEqual(failures, [])
     assert.ok(lost > 0)
+  })
+})
+
+describe('a thread that is ended while it takes the place of a dead one', () => {
+  const options = { design: 'classic', rwsem: 'xadd', orders: ['bystander', 'undertaker', 1] } as const
+  const undertaker = [
+    at('mm/thread-end.ts', 'buryCpu').drop('callEnter(undertaker); leaveForHost(undertaker)'),
+    at('mm/thread-end.ts', 'buryCpu').drop('returnFromHost(undertaker); callExit(undertaker)'),
+  ]
+
+  for (const victim of ['bury', 'notice', 'inherit a CPU']) {
+    it(`costs nothing where it was ordered to stop: ${victim}`, async () => {
+      const { failures, lost, executions } = await checkEnds({ ...options, victim, ordered: true })
+      assert.deepEqual(failures, [])
+      assert.equal(lost, 0)
+      assert.ok(executions >= 30, `${executions} executions`)
+    })
+
+    it(`leaves nobody waiting where it was not: ${victim}`, async () => {
+      const { failures, lost } = await checkEnds({ ...options, victim, ordered: false })
+      assert.deepEqual(failures, [])
+      assert.ok(lost > 0, 'in the middle of it the machine is lost')
+    })
+  }
+
+  it('would, if it were not at work meanwhile', async () => {
+    const { lost } = await checkEnds({ ...options, victim: 'bury', ordered: true, patches: undertaker })
+    assert.ok(lost > 0, 'ended in the middle of a burial, though it had been ordered to stop')
   })
 })

@@ -2,13 +2,15 @@
 // redundant: then the scenario finds nothing either.
 
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
 import { describe, it } from 'node:test'
-import type { SourcePatch } from '../../src/backends/stepped/index.ts'
+import { type Program, readProgram } from '../../src/backends/stepped/program.ts'
 import { explore } from '../../src/check/explore.ts'
 import { checkKernelScenario, scenarioNames } from '../../src/check/index.ts'
 import { mutants } from '../../src/check/mutants.ts'
+import { applyPatches } from '../../src/check/mutants/apply.ts'
+import { type SourcePatch, at } from '../../src/check/mutants/patch.ts'
 import { prepare } from '../../src/check/prepare.ts'
+import { races } from '../../src/check/races/index.ts'
 import { scenarioPatches } from '../../src/check/scenarios/variants.ts'
 import { extent } from '../extent.ts'
 
@@ -23,18 +25,14 @@ const EXECUTIONS_MAX = 400_000
 /** Nearly every mutant is found with so few, and far sooner. */
 const FEW_PREEMPTIONS = 2
 
-/** The patches that do not stand in the source once, when those before them are made. */
-function misfitsOf(name: string, patches: readonly SourcePatch[]): string[] {
-  const texts = new Map<string, string>()
-  return patches.flatMap(({ file, find, replace }) => {
-    const text = texts.get(file) ?? readFileSync(new URL(file, kernel), 'utf8')
-    texts.set(
-      file,
-      text.replace(find, () => replace),
-    )
-    const times = text.split(find).length - 1
-    return times === 1 ? [] : [`${name}: ${JSON.stringify(find)} stands ${times} times in ${file}`]
-  })
+/** What is wrong with patches of the kernel, in words. */
+function misfitOf(program: Program, name: string, patches: readonly SourcePatch[]): string[] {
+  try {
+    applyPatches(program, patches)
+    return []
+  } catch (error) {
+    return [`${name}: ${String(error)}`]
+  }
 }
 
 describe('mutants of the kernel', () => {
@@ -53,10 +51,19 @@ describe('mutants of the kernel', () => {
     })
   }
 
-  it('fit the source, as the variants of scenarios do', () => {
-    const misfits = mutants.flatMap(({ name, patches }) => misfitsOf(name, patches))
-    for (const [name, patches] of Object.entries(scenarioPatches)) misfits.push(...misfitsOf(name, patches))
-    assert.deepEqual(misfits, [])
+  it('fit the source, as the variants of scenarios and the patches of races do', async () => {
+    const program = await readProgram([new URL('index.ts', kernel).href])
+    const all = [
+      ...mutants.map(({ name, patches }) => [name, patches] as const),
+      ...Object.entries(scenarioPatches),
+      ...races.flatMap(({ number, exhibits, holds }) =>
+        [...exhibits, ...holds].map(({ patches = [] }) => [number, patches] as const),
+      ),
+    ]
+    assert.deepEqual(
+      all.flatMap(([name, patches]) => misfitOf(program, name, patches)),
+      [],
+    )
   })
 
   it('have names of their own', () => {
@@ -64,10 +71,10 @@ describe('mutants of the kernel', () => {
   })
 
   it('a patch that does not fit the source is refused', async () => {
-    const patches = [{ file: 'mm/zap.ts', find: 'no such text', replace: '' }]
+    const patches = [at('mm/zap.ts', 'zapPteRange').drop('noSuchCall()')]
     await assert.rejects(
       checkKernelScenario('fault-munmap', { design: MUTATED, rwsem: 'xadd' }, { patches }),
-      /stands there 0 times/,
+      /mm\/zap\.ts.*zapPteRange.*stands 0 times: noSuchCall\(\)/,
     )
   })
 })

@@ -22,6 +22,7 @@ import { loadStepped, memory, setSites } from '../../src/backends/stepped/index.
 import { type CheckOptions, checkFile, checkKernelScenario } from '../../src/check/index.ts'
 import { type ExploreOptions, type Subject, explore } from '../../src/check/explore.ts'
 import { Ledger } from '../../src/check/ledger.ts'
+import { at } from '../../src/check/mutants/patch.ts'
 import type { Scenario } from '../../src/check/scenario.ts'
 import { userSubject } from '../../src/check/user-scenario.ts'
 import { Coordinator, UnitRunner, shardUnits } from '../../src/check/work.ts'
@@ -269,8 +270,9 @@ describe('worker threads, shards and ledgers', () => {
       /is of fault-munmap-table classic xadd/,
     )
     // The same in other words.
-    const words = { find: 'cpu.vmacacheMm !== mm ||', replace: 'mm !== cpu.vmacacheMm ||' }
-    const patches = [{ file: 'mm/vmacache.ts', ...words }]
+    const patches = [
+      at('mm/vmacache.ts', 'vmacacheFind').replace('cpu.vmacacheMm !== mm', 'mm !== cpu.vmacacheMm'),
+    ]
     await assert.rejects(check({ ledger, patches }), /was written for other code/)
     appendFileSync(ledger, '{"result":[77]}\n')
     await assert.rejects(check({ ledger }), /makes no sense in line/)

@@ -9,6 +9,7 @@ import { scenarioNames, priceNames } from '../../src/check/index.ts'
 import { exhibitProblem, exploreHolds, showExhibit } from '../../src/check/races/explore-race.ts'
 import { type Exhibit, absentRaces, races } from '../../src/check/races/index.ts'
 import { raceText, racesPage } from '../../src/check/races/page.ts'
+import { readRace } from '../../src/check/races/read.ts'
 import { isWhole } from '../extent.ts'
 
 const page = new URL('../../docs/races.md', import.meta.url)
@@ -75,5 +76,23 @@ describe('races', () => {
       )!,
       /it is a deadlock/,
     )
+  })
+
+  it('are refused where they are not written as they are to be', () => {
+    const file = new URL('../../src/check/races/r09-two-writers.md', import.meta.url)
+    const text = readFileSync(file, 'utf8')
+    assert.equal(readRace('r09', text).number, 'R9')
+    const wrong: readonly (readonly [string, string, RegExp])[] = [
+      ['**Mended:**', 'Mended:', /r09: no commands, no heading or nothing of how it was mended/],
+      ['\nholds: ', '\nholds ', /r09: holds two-discards/],
+      [' --design ', ' --of ', /r09: two-discards/],
+      ['\nhad: ', '\nhas: ', /r09: has/],
+      ['\nfails: ', '\nexplored: ', /r09: explored/],
+      ['patches: countsWithTwoWriters', 'patches: nothing', /r09: there are no patches nothing/],
+    ]
+    for (const [there, instead, message] of wrong) {
+      assert.ok(text.includes(there), there)
+      assert.throws(() => readRace('r09', text.replace(there, instead)), message)
+    }
   })
 })

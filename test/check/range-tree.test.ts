@@ -2,9 +2,11 @@
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { type SourcePatch, alone, loadStepped, memory, setSites } from '../../src/backends/stepped/index.ts'
+import { alone, loadStepped, memory, setSites } from '../../src/backends/stepped/index.ts'
 import { exploreNothing } from '../../src/backends/stepped/runtime.ts'
 import { type RawFailure, explore } from '../../src/check/explore.ts'
+import { withPatches } from '../../src/check/mutants/apply.ts'
+import { type SourcePatch, at as inside } from '../../src/check/mutants/patch.ts'
 import type { Scenario } from '../../src/check/scenario.ts'
 import { userSubject } from '../../src/check/user-scenario.ts'
 import type { Call } from './programs/range-tree.ts'
@@ -15,7 +17,7 @@ type Beside = Scenario & { stays(ranges: readonly (readonly [number, number])[])
 async function load(patches: readonly SourcePatch[] = []): Promise<Program> {
   memory.clear()
   const { exports, sites } = await loadStepped(new URL('programs/range-tree.ts', import.meta.url), {
-    patches,
+    ...withPatches(patches),
   })
   setSites(sites)
   return exports as Program
@@ -164,51 +166,32 @@ describe('a lookup in the range tree beside', () => {
 
 describe('in the range tree', () => {
   const file = 'mm/range-tree.ts'
-  const mutants: (SourcePatch & { readonly name: string })[] = [
-    {
-      name: 'the key of a slot is compared again after the VMA was read',
-      file,
-      find: 'vma === 0 || Atomics.load(heap, leaf + RangeNode.keys + slot) > page',
-      replace: 'vma === 0',
-    },
-    {
-      name: 'a slot gets its key before its VMA',
-      file,
-      find: `    setKey(heap, leaf, slot, start)
-    Atomics.store(heap, leaf + RangeNode.children + slot, vma)`,
-      replace: `    Atomics.store(heap, leaf + RangeNode.children + slot, vma)
-    setKey(heap, leaf, slot, start)`,
-    },
-    {
-      name: 'a slot counts after it is filled in',
-      file,
-      find: `    heap[leaf + RangeNode.children + slot] = vma
-    Atomics.store(heap, leaf + RangeNode.shape, count + 1)`,
-      replace: `    Atomics.store(heap, leaf + RangeNode.shape, count + 1)
-    heap[leaf + RangeNode.children + slot] = vma`,
-    },
-    {
-      name: 'nodes are freed after a grace period',
-      file,
-      find: 'Atomics.load(cpu.heap, mm + Mm.users) <= 1',
-      replace: 'Atomics.load(cpu.heap, mm + Mm.users) <= 2',
-    },
-    {
-      name: 'a joined node is in its place before the other goes',
-      file,
-      find: `    Atomics.store(heap, parent + RangeNode.children + leftSlot, joined)
-    emptySlot(heap, parent, rightSlot)`,
-      replace: `    emptySlot(heap, parent, rightSlot)
-    Atomics.store(heap, parent + RangeNode.children + leftSlot, joined)`,
-    },
-    {
-      name: 'a copy becomes visible when it is complete',
-      file,
-      find: 'Atomics.store(heap, place, node)',
-      replace: 'heap[place] = node',
-    },
-  ]
-  for (const { name, ...patch } of mutants) {
+  const mutants: Readonly<Record<string, SourcePatch>> = {
+    'the key of a slot is compared again after the VMA was read': inside(file, 'findInLeafRcu').drop(
+      'Atomics.load(heap, leaf + RangeNode.keys + slot) > page',
+    ),
+    'a slot gets its key before its VMA': inside(file, 'linkInPlace').swap(
+      'setKey(heap, leaf, slot, start)',
+      'Atomics.store(heap, leaf + RangeNode.children + slot, vma)',
+    ),
+    'a slot counts after it is filled in': inside(file, 'linkInPlace').swap(
+      'heap[leaf + RangeNode.children + slot] = vma',
+      'Atomics.store(heap, leaf + RangeNode.shape, count + 1)',
+    ),
+    'nodes are freed after a grace period': inside(file, 'freeNode').replace(
+      'Atomics.load(cpu.heap, mm + Mm.users) <= 1',
+      'Atomics.load(cpu.heap, mm + Mm.users) <= 2',
+    ),
+    'a joined node is in its place before the other goes': inside(file, 'joinNeighbour').swap(
+      'Atomics.store(heap, parent + RangeNode.children + leftSlot, joined)',
+      'emptySlot(heap, parent, rightSlot)',
+    ),
+    'a copy becomes visible when it is complete': inside(file, 'publish').replace(
+      'Atomics.store(heap, place, node)',
+      'heap[place] = node',
+    ),
+  }
+  for (const [name, patch] of Object.entries(mutants)) {
     it(`${name}; else a lookup can fail`, async () => {
       const mutated = await load([patch])
       const found = changes(mutated).some((change) =>

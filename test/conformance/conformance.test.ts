@@ -6,6 +6,7 @@ import os from 'node:os'
 import { describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { designs } from '../../src/index.ts'
+import { readArguments } from './arguments.ts'
 import { compare, disagreementText, judge } from './compare.ts'
 import { differences } from './differences.ts'
 import { Subject } from './faultline.ts'
@@ -444,21 +445,28 @@ describe('the comparison', { skip }, () => {
 describe('npm run conformance', () => {
   const run = (...values: string[]) => spawnSync(process.execPath, [main, ...values], { encoding: 'utf8' })
 
-  test('refuses a wrong call with exit code 2', () => {
-    for (const wrong of [
-      ['--sequences', '0'],
-      ['--sequences', 'many'],
-      ['--calls', '501'],
-      ['--threads', '5'],
-      ['--seed', '-1'],
-      ['--design', 'none'],
-      ['--colour'],
-      ['stray'],
-    ]) {
-      const { status, stderr } = run(...wrong)
-      assert.equal(status, 2, wrong.join(' '))
-      assert.match(stderr, /^conformance: /)
-    }
+  const wrong = {
+    '--sequences 0': /^--sequences must be a whole number from 1 to/,
+    '--sequences many': /^--sequences must be a whole number from 1 to .*, not 'many'$/,
+    '--calls 501': /^--calls must be a whole number from 1 to 500/,
+    '--threads 5': /^--threads must be a whole number from 1 to 4/,
+    '--seed -1': /seed/,
+    '--design none': /^--design none: there is classic, /,
+    '--colour': /--colour/,
+    stray: /stray/,
+  }
+
+  for (const [call, message] of Object.entries(wrong)) {
+    test(`refuses a wrong call: ${call}`, () => {
+      assert.throws(() => readArguments(call.split(' ')), { name: 'WrongCall', message })
+    })
+  }
+
+  test('refuses one with exit code 2, and says why', () => {
+    const { status, stdout, stderr } = run('--calls', '501')
+    assert.equal(status, 2)
+    assert.equal(stdout, '')
+    assert.match(stderr, /^conformance: --calls must be .*\n$/)
   })
 
   test('says what agreed, and the same of the same seed', { skip }, () => {

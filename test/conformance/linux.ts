@@ -113,19 +113,13 @@ export class LinuxPeer implements Peer {
    * protection keys on any host.
    */
   static async start(threads = 1, keysUsedUp = false): Promise<LinuxPeer> {
-    const folder = mkdtempSync(path.join(os.tmpdir(), 'faultline-conformance-'))
-    try {
-      const program = path.join(folder, 'linux')
-      compile(program)
-      const values = keysUsedUp ? [String(threads), 'used-up'] : [String(threads)]
-      const child = spawn(program, values, { stdio: ['pipe', 'pipe', 'inherit'] })
-      const lines = linesOf(child)
-      const ready = parseReady(await nextLine(lines))
-      if (keysUsedUp && ready.executeOnly) throw new Error('protection keys cannot be used up here')
-      return new LinuxPeer(child, lines, threads, ready, keysUsedUp)
-    } finally {
-      rmSync(folder, { recursive: true, force: true })
-    }
+    compiled ??= compile()
+    const values = keysUsedUp ? [String(threads), 'used-up'] : [String(threads)]
+    const child = spawn(compiled, values, { stdio: ['pipe', 'pipe', 'inherit'] })
+    const lines = linesOf(child)
+    const ready = parseReady(await nextLine(lines))
+    if (keysUsedUp && ready.executeOnly) throw new Error('protection keys cannot be used up here')
+    return new LinuxPeer(child, lines, threads, ready, keysUsedUp)
   }
 
   /**
@@ -169,11 +163,18 @@ export function sequenceText(steps: readonly Step[]): string {
   return steps.map((step) => step.join(' ')).join(';')
 }
 
+/** The program, which is compiled once in a process. */
+let compiled: string | null = null
+
 /** Not static: then the C library would have moved the break before the program begins. */
-function compile(program: string): void {
+function compile(): string {
+  const folder = mkdtempSync(path.join(os.tmpdir(), 'faultline-conformance-'))
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
+  const program = path.join(folder, 'linux')
   const flags = ['-O2', '-std=gnu11', SOURCE, '-o', program]
   const { status, stderr } = spawnSync(compilerName(), flags, { encoding: 'utf8' })
   if (status !== 0) throw new Error(`${compilerName()} cannot compile ${SOURCE}: ${stderr.trim()}`)
+  return program
 }
 
 async function* linesOf(child: ChildProcess): AsyncGenerator<string> {

@@ -3,56 +3,21 @@
 // Exit code 0: all agree, or there is no compiler; 1: something differs; 2: a wrong call.
 
 import os from 'node:os'
-import { parseArgs } from 'node:util'
-import { designs } from '../../src/index.ts'
+import { type Arguments, WrongCall, readArguments } from './arguments.ts'
 import { compare, disagreementText } from './compare.ts'
 import { isRecent, LinuxPeer, oldestKernel, whyNotHere } from './linux.ts'
 
-function wrongCall(message: string): never {
-  console.error(`conformance: ${message}`)
-  process.exit(2)
-}
-
-function readArguments() {
+function readOrRefuse(): Arguments {
   try {
-    return parseArgs({
-      options: {
-        sequences: { type: 'string', default: '10000' },
-        seed: { type: 'string' },
-        calls: { type: 'string', default: '40' },
-        design: { type: 'string', default: 'all' },
-        threads: { type: 'string', default: '3' },
-      },
-    }).values
+    return readArguments(process.argv.slice(2))
   } catch (error) {
-    return wrongCall((error as Error).message)
+    if (!(error instanceof WrongCall)) throw error
+    console.error(`conformance: ${error.message}`)
+    process.exit(2)
   }
 }
 
-function integer(name: string, text: string, least: number, most: number): number {
-  const value = Number(text)
-  if (text === '' || !Number.isInteger(value) || value < least || value > most) {
-    wrongCall(`--${name} must be a whole number from ${least} to ${most}, not '${text}'`)
-  }
-  return value
-}
-
-function chooseDesigns(text: string): string[] {
-  const known = designs.map(({ name }) => name)
-  const chosen = text === 'all' ? known : text.split(',')
-  for (const choice of chosen)
-    if (!known.includes(choice)) wrongCall(`--design ${choice}: there is ${known.join(', ')}`)
-  return chosen
-}
-
-const values = readArguments()
-const sequences = integer('sequences', values.sequences, 1, 1e9)
-const calls = integer('calls', values.calls, 1, 500)
-const threads = integer('threads', values.threads, 1, 4)
-const chosen = chooseDesigns(values.design)
-const seed =
-  values.seed === undefined ? Math.floor(Math.random() * 2 ** 31) : integer('seed', values.seed, 0, 2 ** 31)
-
+const { sequences, calls, threads, seed, designs: chosen } = readOrRefuse()
 const obstacle = whyNotHere()
 if (obstacle !== null) {
   console.log(`conformance: skipped: ${obstacle}`)

@@ -53,7 +53,8 @@ function replyTo(request: Request): Reply {
 // Thousands of signals are thrown as errors whose stack nobody reads.
 Error.stackTraceLimit = 0
 for (let done = 0; ; done++) {
-  Atomics.wait(counts, REQUESTS, done)
+  // Asked again: the wake-up for the request before may come only now, where its sender was held up before it.
+  while (Atomics.load(counts, REQUESTS) === done) Atomics.wait(counts, REQUESTS, done)
   let reply: Reply
   try {
     reply = replyTo(receiveMessageOnPort(port)!.message as Request)

@@ -10,7 +10,9 @@ import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const page = readFileSync(join(root, 'docs/adding-a-design.md'), 'utf8')
-const [design, importLine, listLine] = [...page.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, code]) => code!)
+const [design, importLine, listLine, mutant] = [...page.matchAll(/^```ts\n(.*?)^```$/gms)].map(
+  ([, code]) => code!,
+)
 const file = /`(src\/kernel\/designs\/[\w-]+\.ts)`:\n\n```ts/.exec(page)![1]!
 const name = /name: '([\w-]+)'/.exec(design!)![1]!
 const index = 'src/kernel/designs/index.ts'
@@ -134,8 +136,9 @@ describe('the page on adding a design', () => {
   })
 
   it('is right that the scenarios see what its guard is good for', async () => {
-    edit(file, (text) => text.replace(/^ *synchronizeRcu\(cpu\)\n/m, ''))
-    const { code, stdout } = await faultline('check', 'fault-munmap', '--design', name, '--no-minimise')
+    edit('src/check/mutants/design.ts', (text) => text.replace(/}\s*$/, `${mutant}}\n`))
+    const [, called = ''] = /'([\w-]+)'/.exec(mutant!)!
+    const { code, stdout } = await faultline('check', '--mutant', called, '--no-minimise')
     assert.match(stdout, new RegExp(`^fault-munmap, ${name}/xadd: fail\\n`))
     assert.equal(code, 1)
   })

@@ -10,12 +10,12 @@ import {
   type Task,
   VM_EXEC,
   VM_GROWSDOWN,
+  VM_LOCKED,
   VM_SHARED,
   VM_WRITE,
   Vma,
+  findVma,
 } from '../../src/kernel/index.ts'
-import { VM_LOCKED } from '../../src/kernel/mm/vma.ts'
-import { findVma } from '../../src/kernel/mm/vma-tree.ts'
 import { PAGE_SIZE } from '../reference/model.ts'
 import { layoutProblem } from './vma-round.ts'
 

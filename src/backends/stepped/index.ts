@@ -11,7 +11,7 @@ export {
 } from './load.ts'
 export { FinerCellsNeeded, memory } from './memory.ts'
 export { rememberFields } from './private-state.ts'
-export type { SourcePatch } from './program.ts'
+export type { Program, ProgramModule } from './program.ts'
 export { SteppingRefused, TimeUp } from './refusal.ts'
 export {
   alone,

@@ -31,7 +31,7 @@ export interface SteppedProgram extends SteppedEntry {
 export interface SteppedEntry {
   /** What the entry module exports. */
   readonly exports: Readonly<Record<string, unknown>>
-  /** Digest of its source and of all that it imports, patches included. */
+  /** Digest of its source and of all that it imports, edits included. */
   readonly digest: string
 }
 
@@ -85,9 +85,10 @@ async function stepEntries(
   const addresses = entries.map(addressOf)
   const make = async (): Promise<SteppedForm> =>
     stepProgram(await readProgram([...addresses, library], { redirect: kernelSource, ...options }), options)
-  // Of forms with patches there are many, and none is met again.
-  const isPatched = (options.patches ?? []).length > 0
-  const form = await (isPatched ? make() : cachedForm(JSON.stringify([addresses, options]), make))
+  // Of forms with edits there are many, and none is met again.
+  const form = await (options.edit !== undefined
+    ? make()
+    : cachedForm(JSON.stringify([addresses, options]), make))
   hookImports()
   // The modules' own code runs now.
   setSites(form.sites)

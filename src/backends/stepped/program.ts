@@ -1,8 +1,8 @@
 // A program that is to be stepped: entry modules and all modules of ours that they import.
 //
 // Modules of Node stay as they are: what they do is part of a step of the thread that calls them. So do packages that
-// name shared memory nowhere and import none that does. A patch replaces one expression of one file before it is
-// parsed; so a guard is removed for a test, and the source does not know of it.
+// name shared memory nowhere and import none that does. An edit gives some files another form once all are read; so a
+// guard is removed for a test, and the source does not know of it.
 
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
@@ -11,14 +11,6 @@ import { SteppingRefused } from './refusal.ts'
 import { followImport, formatOf, importResolver, isPackaged } from './resolve.ts'
 import { type Scopes, nameOf, resolveScopes } from './scope.ts'
 import { type Format, type Node, type SourceModule, childrenOf, parseModule } from './syntax.ts'
-
-/** A change of the source: in `file`, the text `find`, which stands there once, becomes `replace`. */
-export interface SourcePatch {
-  /** The end of the file's path, such as 'mm/zap.ts'. */
-  readonly file: string
-  readonly find: string
-  readonly replace: string
-}
 
 export interface ProgramModule extends SourceModule {
   readonly url: string
@@ -43,7 +35,8 @@ export interface Program {
 }
 
 export interface ProgramOptions {
-  readonly patches?: readonly SourcePatch[]
+  /** Other forms of modules, by address, of a program that is read whole. */
+  readonly edit?: (program: Program) => ReadonlyMap<string, ParsedModule>
   /** Where an import leads instead: from the address that it has to the one that it shall have. */
   readonly redirect?: (url: string) => string
 }
@@ -53,28 +46,41 @@ export async function readProgram(
   entries: readonly string[],
   options: ProgramOptions = {},
 ): Promise<Program> {
-  const { patches = [], redirect = (url: string) => url } = options
+  const { edit, redirect = (url: string) => url } = options
   const modules = new Map<string, ProgramModule>()
-  const applied = new Set<SourcePatch>()
-  const redirected = entries.map(redirect)
-  const pending = redirected.toReversed()
+  const program = { entries: entries.map(redirect), modules }
+  await readAll(program.entries, modules, redirect)
+  const edited = edit?.(program) ?? new Map<string, ParsedModule>()
+  for (const [url, module] of edited) modules.set(url, await describeModule(url, module, redirect))
+  // What only the new forms import.
+  await readAll(
+    [...edited.keys()].flatMap((url) => [...modules.get(url)!.imports.values()]),
+    modules,
+    redirect,
+  )
+  leaveOutPackages(modules, program.entries)
+  return program
+}
+
+/** Reads modules and all that they import, but for those that are there. */
+async function readAll(
+  urls: readonly string[],
+  modules: Map<string, ProgramModule>,
+  redirect: (url: string) => string,
+): Promise<void> {
+  const pending = urls.toReversed()
+  const formats = new Map<string, Format>()
   for (let url = pending.pop(); url !== undefined; url = pending.pop()) {
     if (modules.has(url)) continue
-    const module = await readModule(url, patches, applied, redirect)
+    const file = fileURLToPath(url)
+    const module = await describeModule(
+      url,
+      parseOnce(file, readSource(file), formatOf(url, formats)),
+      redirect,
+    )
     modules.set(url, module)
     pending.push(...module.imports.values())
   }
-  const missed = patches.find((patch) => !applied.has(patch))
-  if (missed !== undefined) {
-    throw new SteppingRefused(
-      missed.file,
-      1,
-      'a patch names a file that the program lacks',
-      'correct the patch',
-    )
-  }
-  leaveOutPackages(modules, redirected)
-  return { entries: redirected, modules }
 }
 
 /** Digest of the code of an entry and of all that it imports, patches included. */
@@ -95,25 +101,9 @@ export function digestOf(
   return hash.digest('hex')
 }
 
-async function readModule(
-  url: string,
-  patches: readonly SourcePatch[],
-  applied: Set<SourcePatch>,
-  redirect: (url: string) => string,
-): Promise<ProgramModule> {
-  const file = fileURLToPath(url)
-  const source = patchSource(file, readSource(file), patches, applied)
-  const module = parseOnce(file, source, formatOf(url))
-  const resolve = await importResolver(url)
-  return describeModule(url, module, (specifier, kind) => {
-    const target = followImport(url, specifier, kind, resolve)
-    return target === null ? null : redirect(target)
-  })
-}
+export type ParsedModule = SourceModule & { readonly scopes: Scopes }
 
-type ParsedModule = SourceModule & { readonly scopes: Scopes }
-
-/** The last form of each file, since programs that differ in a patch have all other files in common. */
+/** The last form of each file, since programs that differ in an edit have all other files in common. */
 const parsedFiles = new Map<
   string,
   { readonly source: string; readonly format: Format; module: ParsedModule }
@@ -122,10 +112,13 @@ const parsedFiles = new Map<
 function parseOnce(file: string, source: string, format: Format): ParsedModule {
   const present = parsedFiles.get(file)
   if (present?.source === source && present.format === format) return present.module
-  const parsed = parseModule(file, source, format)
-  const module = { ...parsed, scopes: resolveScopes(parsed.program) }
+  const module = withScopes(parseModule(file, source, format))
   parsedFiles.set(file, { source, format, module })
   return module
+}
+
+export function withScopes(module: SourceModule): ParsedModule {
+  return { ...module, scopes: resolveScopes(module.program) }
 }
 
 /** Takes packages out that have nothing to do with shared memory, and cannot come to it. */
@@ -152,36 +145,19 @@ function readSource(file: string): string {
   }
 }
 
-function patchSource(
-  file: string,
-  source: string,
-  patches: readonly SourcePatch[],
-  applied: Set<SourcePatch>,
-): string {
-  let text = source
-  for (const patch of patches) {
-    if (!file.replaceAll('\\', '/').endsWith(`/${patch.file}`)) continue
-    const parts = text.split(patch.find)
-    if (parts.length !== 2) {
-      const problem = `the text to be patched stands there ${parts.length - 1} times: ${patch.find}`
-      throw new SteppingRefused(patch.file, 1, problem, 'make the patch fit the source')
-    }
-    text = parts.join(patch.replace)
-    applied.add(patch)
-  }
-  return text
-}
-
-type Follow = (specifier: string, kind: 'import' | 'require') => string | null
-
-function describeModule(url: string, module: ParsedModule, target: Follow): ProgramModule {
+async function describeModule(
+  url: string,
+  module: ParsedModule,
+  redirect: (url: string) => string,
+): Promise<ProgramModule> {
+  const resolve = await importResolver(url)
   const imports = new Map<string, string>()
   const exports = new Map<string, Export>()
   const stars: string[] = []
   const { scopes } = module
   const note = (specifier: string, kind: 'import' | 'require'): void => {
-    const found = target(specifier, kind)
-    if (found !== null) imports.set(specifier, found)
+    const found = followImport(url, specifier, kind, resolve)
+    if (found !== null) imports.set(specifier, redirect(found))
   }
   const follow = (source: { value?: unknown } | null | undefined): void => {
     if (source) note(String(source.value), 'import')

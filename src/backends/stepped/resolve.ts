@@ -72,9 +72,17 @@ export function followImport(
 /** A `.js` that stands only as `.ts` is the latter. */
 function resolvePath(from: string, specifier: string): string {
   const { href } = new URL(specifier, from)
-  if (existsSync(fileURLToPath(href))) return href
+  if (isThere(href)) return href
   const typescript = href.replace(/\.([cm]?)js$/, '.$1ts')
-  return typescript !== href && existsSync(fileURLToPath(typescript)) ? typescript : href
+  return typescript !== href && isThere(typescript) ? typescript : href
+}
+
+/** Files that were there: most are imported by many, and by program after program. */
+const found = new Set<string>()
+
+function isThere(url: string): boolean {
+  if (!found.has(url) && existsSync(fileURLToPath(url))) found.add(url)
+  return found.has(url)
 }
 
 function isSource(url: string): boolean {
@@ -87,12 +95,19 @@ export function isPackaged(url: string): boolean {
   return inside.includes('/node_modules/')
 }
 
-/** As what Node loads a file: by its ending, then by the `type` of its package. */
-export function formatOf(url: string): Format {
+/** As what Node loads a file: by its ending, then by the `type` of its package. Adds to what is `known` of folders. */
+export function formatOf(url: string, known: Map<string, Format>): Format {
   const file = fileURLToPath(url)
   if (/\.m[jt]s$/.test(file)) return 'module'
   if (/\.c[jt]s$/.test(file)) return 'commonjs'
-  for (let folder = new URL('.', url); ; folder = new URL('..', folder)) {
+  const folder = new URL('.', url)
+  const format = known.get(folder.href) ?? formatOfFolder(folder)
+  known.set(folder.href, format)
+  return format
+}
+
+function formatOfFolder(start: URL): Format {
+  for (let folder = start; ; folder = new URL('..', folder)) {
     const description = new URL('package.json', folder)
     if (existsSync(description)) {
       const { type } = JSON.parse(readFileSync(description, 'utf8')) as { type?: string }

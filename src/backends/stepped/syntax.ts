@@ -38,7 +38,11 @@ export type Format = 'module' | 'commonjs' | 'either'
 
 /** Parses the source of `file`; TypeScript if its name says so. Throws SteppingRefused where it does not parse. */
 export function parseModule(file: string, source: string, expected: Format): SourceModule {
-  const text = /\.[cm]?ts$/.test(file) ? stripTypes(file, source) : source
+  return parseText(file, /\.[cm]?ts$/.test(file) ? stripTypes(file, source) : source, expected)
+}
+
+/** Parses JavaScript that was made of `file`. Throws SteppingRefused where it does not parse. */
+export function parseText(file: string, text: string, expected: Format): SourceModule {
   const parsed = (format: 'module' | 'commonjs'): SourceModule => {
     const tokens: Token[] = []
     const program = parse(text, {

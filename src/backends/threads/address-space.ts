@@ -98,12 +98,14 @@ import {
   checkString,
   checkUnsigned,
   checkWhole,
+  goneInCall,
   type OptionChecks,
   plainBytes,
   rangeError,
   readOptions,
   unchecked,
 } from './arguments.ts'
+import { OWN, type Own, assertOwn } from './construction.ts'
 import { MemoryError, OutOfMemory, checkResult } from './errors.ts'
 import { type MachineHandle, readPlace } from './handles.ts'
 import { LockWaits } from './lock-waits.ts'
@@ -278,6 +280,8 @@ const sweepSizes = new WeakMap<Machine, number>()
 export class AddressSpace {
   /** For Machine.createAddressSpace(). */
   static create(machine: Machine, given: AddressSpaceOptions): AddressSpace {
+    Machine.check(machine)
+    assureRoomForSteps()
     const options = readOptions(given, 'createAddressSpace options', spaceChecks)
     const maxMapCount = options.maxMapCount ?? DEFAULT_MAX_MAP_COUNT
     const stackBytes = options.stackLimit ?? DEFAULT_STACK_LIMIT * PAGE_SIZE
@@ -318,7 +322,7 @@ export class AddressSpace {
   static #of(machine: Machine, mm: number, generation: number): AddressSpace {
     const present = machine.spaces.get(generation)
     if (present !== undefined) return present
-    const space = new AddressSpace(machine, mm, generation)
+    const space = new AddressSpace(OWN, machine, mm, generation)
     AddressSpace.#sweep(machine)
     machine.spaces.set(generation, space)
     return space
@@ -350,7 +354,8 @@ export class AddressSpace {
   readonly #generationLow: number
   readonly #generationHigh: number
 
-  private constructor(machine: Machine, mm: number, generation: number) {
+  private constructor(key: Own, machine: Machine, mm: number, generation: number) {
+    assertOwn(key, 'AddressSpace', 'machine.createAddressSpace() or AddressSpace.attach()')
     this.#machine = machine
     this.#task = machine.task
     this.#mm = mm
@@ -402,9 +407,11 @@ export class AddressSpace {
     let mapFlags = options.populate === true ? MAP_POPULATE : 0
     if (fixed === 'noreplace') mapFlags |= MAP_FIXED_NOREPLACE
     else if (fixed) mapFlags |= MAP_FIXED
-    const page = this.#call('mmap', (task, mm) =>
-      mmap(task, mm, hint, pages, vmFlags, mapFlags, mapped?.pointer ?? 0, offset / PAGE_SIZE),
-    )
+    const page = this.#call('mmap', (task, mm) => {
+      const map = (_: Task, pointer: number): number =>
+        mmap(task, mm, hint, pages, vmFlags, mapFlags, pointer, offset / PAGE_SIZE)
+      return mapped === null ? map(task, 0) : mapped.use(task, map)
+    })
     return page * PAGE_SIZE
   }
 
@@ -659,7 +666,7 @@ export class AddressSpace {
     assureRoomForSteps()
     const notifier = this.#run('registerNotifier', (task, mm) => registerMmuNotifier(task, mm))
     if (notifier < 0) throw new OutOfMemory('registerNotifier', 'the kernel heap is used up')
-    return new MmuNotifier(this.#machine, notifier)
+    return new MmuNotifier(OWN, this.#machine, notifier)
   }
 
   /** Unmaps everything and gives the address space up. No other thread may be using it. */
@@ -680,7 +687,8 @@ export class AddressSpace {
   }
 
   /** The thread has detached from the machine: whatever comes next has to join again, and will be refused. */
-  forget(): void {
+  forget(key: Own): void {
+    assertOwn(key, 'space.forget', 'space.leave()')
     this.#joined = false
   }
 
@@ -825,22 +833,24 @@ export class AddressSpace {
   read(address: number, length: number): Uint8Array {
     this.#prepareRange(address, length, 'r')
     const bytes = allocateBytes(length)
-    this.#readBytes(address, bytes)
+    this.#readBytes(address, bytes, length, false)
     return bytes
   }
 
   /** Reads `target.length` bytes from `address`. When a page fails, what comes before it has been read. */
   readInto(address: number, target: Uint8Array): void {
     const bytes = plainBytes(target, 'target')
-    this.#prepareRange(address, bytes.length, 'r')
-    this.#readBytes(address, bytes)
+    const { length } = bytes
+    this.#prepareRange(address, length, 'r')
+    if (this.#readBytes(address, bytes, length, true) !== length) goneInCall('target')
   }
 
   /** Writes `bytes` to `address`. When a page fails, what comes before it has been written. */
   write(address: number, bytes: Uint8Array): void {
     const plain = plainBytes(bytes, 'bytes')
-    this.#prepareRange(address, plain.length, 'w')
-    this.#writeBytes(address, plain)
+    const { length } = plain
+    this.#prepareRange(address, length, 'w')
+    if (this.#writeBytes(address, plain, length) !== length) goneInCall('bytes')
   }
 
   /**
@@ -858,17 +868,18 @@ export class AddressSpace {
 
   // -------------------------------------------------------------------------------------------------------------------
 
-  #readBytes(address: number, target: Uint8Array): void {
+  /** @param theirs whether code of the caller can take the array away */
+  #readBytes(address: number, target: Uint8Array, length: number, theirs: boolean): number {
     try {
-      readBytes(this.#task, this.#mm, address, target)
+      return readBytes(this.#task, this.#mm, address, target, length, theirs)
     } catch (error) {
       throw this.#machine.failed(error, 'access')
     }
   }
 
-  #writeBytes(address: number, bytes: Uint8Array): void {
+  #writeBytes(address: number, bytes: Uint8Array, length: number): number {
     try {
-      writeBytes(this.#task, this.#mm, address, bytes)
+      return writeBytes(this.#task, this.#mm, address, bytes, length)
     } catch (error) {
       throw this.#machine.failed(error, 'access')
     }
@@ -876,7 +887,7 @@ export class AddressSpace {
 
   #readScratch(address: number, scratch: Uint8Array): void {
     this.#prepareRange(address, scratch.length, 'r')
-    this.#readBytes(address, scratch)
+    this.#readBytes(address, scratch, scratch.length, false)
   }
 
   /** One store writes all or nothing, so that both of its pages must be writable before it begins. */
@@ -888,7 +899,7 @@ export class AddressSpace {
       this.touch(address, 'w')
       this.touch(last - (last % PAGE_SIZE), 'w')
     }
-    this.#writeBytes(address, scratch)
+    this.#writeBytes(address, scratch, length)
   }
 
   /** Runs a call and turns a negative errno into an error. */

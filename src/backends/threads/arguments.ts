@@ -173,6 +173,12 @@ export function plainBytes(value: unknown, name: string): Uint8Array {
   return length === 0 ? new OwnBytes(noBuffer) : new OwnBytes(bufferOf(value), byteOffsetOf(value), length)
 }
 
+/** Throws the TypeError for bytes that code of the caller has taken away while a call was using them. */
+export function goneInCall(name: string): never {
+  const message = `${name}: its buffer was detached or made shorter in the middle of the call`
+  throw Object.assign(new TypeError(message), { code: 'ERR_INVALID_ARG_VALUE' })
+}
+
 /** A path as node:fs takes it: a string, the bytes of one in UTF-8 (a Buffer), or a `file:` URL. */
 export type FilePath = string | Uint8Array | URL
 
@@ -221,7 +227,7 @@ export function readOptions<T extends object>(options: unknown, name: string, ch
   // With what it inherits, as an instance of a class may stand for options; but not what all objects inherit.
   for (let holder = options; holder !== null && holder !== Object.prototype;) {
     for (const option of Object.keys(holder)) {
-      if (!Object.hasOwn(known, option)) unknownOption(name, option, checks)
+      if (!Object.hasOwn(known, option)) unknownName(name, 'option', option, Object.keys(checks))
       if (!(option in given)) given[option] = (options as Record<string, unknown>)[option]
     }
     holder = Object.getPrototypeOf(holder) as object
@@ -233,11 +239,16 @@ export function readOptions<T extends object>(options: unknown, name: string, ch
   return given as T
 }
 
-function unknownOption(name: string, option: string, checks: object): never {
-  const known = Object.keys(checks)
-  const near = known.find((candidate) => isNear(option.toLowerCase(), candidate.toLowerCase()))
+/** Throws the TypeError for an option, or a field, that `holder` has and there is not. */
+export function unknownName(
+  holder: string,
+  what: 'option' | 'field',
+  name: string,
+  known: readonly string[],
+): never {
+  const near = known.find((candidate) => isNear(name.toLowerCase(), candidate.toLowerCase()))
   const hint = near === undefined ? `there are ${known.join(', ')}` : `did you mean ${near}?`
-  const message = `${name}: there is no option '${option}': ${hint}`
+  const message = `${holder}: there is no ${what} '${name}': ${hint}`
   throw Object.assign(new TypeError(message), { code: 'ERR_INVALID_ARG_VALUE' })
 }
 

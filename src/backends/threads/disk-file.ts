@@ -7,6 +7,7 @@ import {
   FILE_NO_FAULT_AROUND,
   File,
   Header,
+  OpenFile,
   PATH_BYTES_MAX,
   closeFile,
   finishCall,
@@ -28,9 +29,10 @@ import {
   rangeError,
   readOptions,
 } from './arguments.ts'
+import { OWN, type Own } from './construction.ts'
 import { MemoryError, OutOfMemory, checkResult } from './errors.ts'
 import type { LockClaim } from './file-lock.ts'
-import { type MachineHandle, checkFilePlace, readPlace } from './handles.ts'
+import { type MachineHandle, type Opened, findOpened, readPlace } from './handles.ts'
 import { lockName } from './host-io.ts'
 import { Machine } from './machine.ts'
 import { FILE_SIZE_MAX, MachineFile, checkWrite, sizeInPages } from './machine-file.ts'
@@ -75,13 +77,15 @@ const LAST_PAGE = 2 ** 31 - 1
 export class DiskFile extends MachineFile {
   /** For Machine.openFile(). */
   static open(machine: Machine, path: FilePath, given: OpenFileOptions): DiskFile {
+    Machine.check(machine)
+    assureRoomForSteps()
     const options = readOptions(given, 'openFile options', openChecks)
     const { mode = 'r', size } = options
     const absolute = absolutePath(path)
     checkTogether(absolute, options)
     const writable = mode !== 'r'
-    const found = openInKernel(machine, absolute, options)
-    const file = new DiskFile(machine, found, absolute, writable, found.open)
+    const opened = openInKernel(machine, absolute, options)
+    const file = new DiskFile(OWN, machine, opened, absolute)
     try {
       if (writable && Atomics.load(machine.task.heap, Header.swapFile) === file.pointer)
         throw new MemoryError('ETXTBSY', 'open', `${absolute} is the swap file`)
@@ -101,36 +105,36 @@ export class DiskFile extends MachineFile {
    * handle of a file on disk.
    */
   static attach(handle: DiskFileHandle): DiskFile {
-    const { rest, ...place } = readPlace(handle, 'faultline-disk-file', 'a file on disk', 'file')
+    const { rest, ...place } = readPlace(handle, 'faultline-disk-file', 'a file on disk', 'file', [
+      'path',
+      'writable',
+    ])
     const { path, writable } = rest
     checkString(path, 'handle.path')
     checkBoolean(writable, 'handle.writable')
     const machine = Machine.attach(place.machine)
-    checkFilePlace(machine.task.heap, place, { onDisk: true, writable })
-    const file = new DiskFile(machine, place, path, writable, 0)
-    file.assertOpen()
+    const opened = findOpened(machine, place, true)
+    if (writable && !opened.writable)
+      rangeError('handle.writable', true, 'allowed: it was opened for reading only', 'ERR_INVALID_ARG_VALUE')
+    const file = new DiskFile(OWN, machine, { ...opened, writable }, path)
     // As long as it can be found: it may be renamed later.
-    checkResult(machine.files.open(place.pointer), 'attach', path)
+    const result = machine.files.open(opened.pointer)
+    file.assertOpen()
+    checkResult(result, 'attach', path)
     return file
   }
 
-  /** Where the reference of this thread stands, which closing this object gives up; 0 where it has none. */
+  /** Where the file is open, which closing this object ends; 0 where another has opened it. */
   readonly #open: number
 
-  private constructor(
-    machine: Machine,
-    file: { readonly pointer: number; readonly generation: number },
-    path: string,
-    writable: boolean,
-    open: number,
-  ) {
-    super(machine, file.pointer, file.generation, path, writable)
-    this.#open = open
+  private constructor(key: Own, machine: Machine, opened: Opened, path: string) {
+    super(key, machine, opened, path)
+    this.#open = opened.owns ? opened.open : 0
   }
 
   get handle(): DiskFileHandle {
-    const { pointer: file, generation, name: path, writable } = this
-    return { kind: 'faultline-disk-file', machine: super.machine.handle, file, generation, path, writable }
+    const { name: path, writable } = this
+    return { kind: 'faultline-disk-file', machine: super.machine.handle, ...super.opened, path, writable }
   }
 
   /** The path under which the file was opened, absolute. */
@@ -145,9 +149,10 @@ export class DiskFile extends MachineFile {
    */
   write(offset: number, bytes: Uint8Array): void {
     const plain = checkWrite(offset, bytes)
-    if (offset + plain.length > FILE_SIZE_MAX)
+    const { length } = plain
+    if (offset + length > FILE_SIZE_MAX)
       throw new MemoryError('EFBIG', 'write', `offset: ${offset}, where a file has at most 8 TiB`)
-    super.writeAt(offset, plain, true)
+    super.writeAt(offset, plain, length, true, 'bytes')
   }
 
   /**
@@ -223,15 +228,8 @@ function checkTogether(path: string, { mode = 'r', create, exclusive, size }: Op
   }
 }
 
-interface OpenInKernel {
-  readonly pointer: number
-  readonly generation: number
-  /** Where the reference of this thread stands. */
-  readonly open: number
-}
-
 /** Opens the file in this thread, and finds or makes it in the kernel. */
-function openInKernel(machine: Machine, path: string, options: OpenFileOptions): OpenInKernel {
+function openInKernel(machine: Machine, path: string, options: OpenFileOptions): Opened {
   const { mode = 'r', faultAround, lock = true } = options
   const { storage, locks } = machine.files
   machine.assertAttached()
@@ -252,7 +250,7 @@ function openInKernel(machine: Machine, path: string, options: OpenFileOptions):
     const pathBytes = plainBytes(new TextEncoder().encode(path), 'path')
     machine.enter('open', (task) => {
       pointer = openHostFile(task, identity, pathBytes, pages, lastBytes, mode !== 'r', flags)
-      if (pointer !== 0) open = installFile(task, pointer)
+      if (pointer !== 0) open = installFile(task, pointer, mode !== 'r')
       if (pointer !== 0 && open === 0) putFile(task, pointer)
       if (open === 0) finishCall(task)
     })
@@ -263,15 +261,18 @@ function openInKernel(machine: Machine, path: string, options: OpenFileOptions):
       storage.close(descriptor)
     }
   }
-  machine.files.adopt(pointer, descriptor, mode !== 'r')
-  const generation = numberAt(machine.task.heap, pointer + File.generation)
+  const { heap } = machine.task
   try {
-    if (claim !== null) locks.settle(claim, generation)
+    machine.files.adopt(pointer, descriptor, mode !== 'r', storage)
+    if (claim !== null) locks.settle(claim, numberAt(heap, pointer + File.generation))
   } catch (error) {
     closeInKernel(machine, open)
-    throw new MemoryError(storageErrorName(error), 'open', `${path} cannot be locked`, { cause: error })
+    throw new MemoryError(storageErrorName(error), 'open', `${path} cannot be kept or locked`, {
+      cause: error,
+    })
   }
-  return { pointer, generation, open }
+  const generation = numberAt(heap, open + OpenFile.generation)
+  return { open, generation, pointer, writable: mode !== 'r', owns: true }
 }
 
 function closeInKernel(machine: Machine, open: number): void {

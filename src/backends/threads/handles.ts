@@ -9,17 +9,21 @@
 import {
   CACHE_LINE_WORDS,
   FILE_HOST,
-  FILE_READ_ONLY,
-  FILE_SHARED_ANONYMOUS,
-  FILE_WORDS,
   File,
   HEAP_MAGIC,
   Header,
+  OPEN_FILE_WORDS,
+  OpenFile,
   PAGE_SIZE,
+  finishCall,
   fixedHeapWords,
-  numberAt,
+  getOpenFile,
+  isOpenFile,
+  putFile,
 } from '../../kernel/index.ts'
-import { checkObject, checkString, checkWhole, rangeError, typeError } from './arguments.ts'
+import { checkObject, checkString, checkWhole, rangeError, typeError, unknownName } from './arguments.ts'
+import { MemoryError } from './errors.ts'
+import type { Machine } from './machine.ts'
 
 /** What another thread needs to attach. Can be cloned: pass it as `workerData` or in a message. */
 export interface MachineHandle {
@@ -64,7 +68,7 @@ function hasIdentity(words: Int32Array, at: number, id: string): boolean {
 
 /** A copy of the handle of a machine that nobody can change. Throws TypeError or RangeError for what is none. */
 export function readMachineHandle(given: unknown): MachineHandle {
-  const { id, heap, memory } = readHandle(given, 'faultline-machine', 'a machine')
+  const { id, heap, memory } = readHandle(given, 'faultline-machine', 'a machine', ['id', 'heap', 'memory'])
   checkString(id, 'handle.id')
   if (!identityForm.test(id)) rangeError('handle.id', id, 'the id of a machine', 'ERR_INVALID_ARG_VALUE')
   const words = sharedWords(heap, 'handle.heap')
@@ -112,15 +116,17 @@ export interface Place {
 
 /**
  * Throws a TypeError for what is not the handle of `what`, and what else its place and number cannot be. `field` names
- * the place. Returns the fields that are left as they are.
+ * the place, `others` the fields that only this kind has. Returns those as they are.
  */
 export function readPlace(
   given: unknown,
   kind: string,
   what: string,
   field: 'mm' | 'file',
+  others: readonly string[] = [],
 ): Place & { readonly rest: Readonly<Record<string, unknown>> } {
-  const { machine, [field]: pointer, generation, ...rest } = readHandle(given, kind, what)
+  const known = ['machine', field, 'generation', ...others]
+  const { machine, [field]: pointer, generation, ...rest } = readHandle(given, kind, what, known)
   checkPositive(pointer, `handle.${field}`)
   checkPositive(generation, 'handle.generation')
   return { machine: machine as MachineHandle, pointer, generation, rest }
@@ -131,34 +137,60 @@ function checkPositive(value: unknown, name: string): asserts value is number {
   checkWhole(value, name, 1, Number.MAX_SAFE_INTEGER, 'a whole number from 1')
 }
 
-/** The fields of a handle of that kind, its own ones. */
-function readHandle(given: unknown, kind: string, what: string): Record<string, unknown> {
+/** The fields of a handle of that kind, its own ones, each read once. Throws a TypeError for one that is not known. */
+function readHandle(
+  given: unknown,
+  kind: string,
+  what: string,
+  known: readonly string[],
+): Record<string, unknown> {
   checkObject(given, 'handle')
-  const handle = { ...given } as Record<string, unknown>
+  const handle = Object.assign(Object.create(null) as Record<string, unknown>, given)
   if (handle['kind'] !== kind) typeError('handle', given, `the handle of ${what}`)
+  const allowed = ['kind', ...known]
+  for (const field of Object.keys(handle))
+    if (!allowed.includes(field)) unknownName('handle', 'field', field, allowed)
   return handle
 }
 
+/** What a thread has open: where, under which number, which file of the kernel heap, and whether it may be written. */
+export interface Opened {
+  readonly open: number
+  readonly generation: number
+  readonly pointer: number
+  readonly writable: boolean
+  /** Whether it was opened for the object that has this, so that closing that object closes it. */
+  readonly owns: boolean
+}
+
 /**
- * Throws a RangeError unless a file can be at that place of the heap, and is one of the given kind if it is the one of
- * that generation. Whether it is, is for MachineFile.assertOpen() to say.
+ * What some thread of `machine` has open at that place. Throws a RangeError for what is none of a file of that kind,
+ * and EBADF where it is closed.
  */
-export function checkFilePlace(
-  heap: Int32Array,
-  { pointer, generation }: Place,
-  kind: { readonly onDisk: boolean; readonly writable: boolean },
-): void {
+export function findOpened(machine: Machine, place: Place, onDisk: boolean): Opened {
+  const { pointer: open, generation } = place
+  const { heap } = machine.task
   const first = fixedHeapWords(heap[Header.cpuCount]!, heap[Header.frameCount]!)
   const end = Atomics.load(heap, Header.heapNext)
-  if (pointer % CACHE_LINE_WORDS !== 0 || pointer < first || pointer + FILE_WORDS > end)
-    rangeError('handle.file', pointer, 'a file of that machine', 'ERR_INVALID_ARG_VALUE')
-  if (numberAt(heap, pointer + File.generation) !== generation) return
-  const flags = Atomics.load(heap, pointer + File.flags)
-  const onDisk = (flags & FILE_HOST) !== 0
-  if (onDisk !== kind.onDisk || (flags & FILE_SHARED_ANONYMOUS) !== 0) {
-    const wanted = kind.onDisk ? 'a file on disk' : 'a file in memory'
-    rangeError('handle.file', pointer, `${wanted} of that machine`, 'ERR_INVALID_ARG_VALUE')
+  if (open % CACHE_LINE_WORDS !== 0 || open < first || open + OPEN_FILE_WORDS > end)
+    rangeError('handle.file', open, 'a file of that machine', 'ERR_INVALID_ARG_VALUE')
+  let pointer = 0
+  let writable = false
+  let isOnDisk = false
+  machine.enter('attach', (task) => {
+    if (!isOpenFile(task, open, generation)) return
+    writable = Atomics.load(heap, open + OpenFile.writable) !== 0
+    // Still open then, so that what was read is of the same.
+    pointer = getOpenFile(task, open, generation)
+    if (pointer === 0) return
+    isOnDisk = (Atomics.load(heap, pointer + File.flags) & FILE_HOST) !== 0
+    putFile(task, pointer)
+    finishCall(task)
+  })
+  if (pointer === 0) throw new MemoryError('EBADF', 'attach', 'the file is closed')
+  if (isOnDisk !== onDisk) {
+    const wanted = onDisk ? 'a file on disk' : 'a file in memory'
+    rangeError('handle.file', open, `${wanted} of that machine`, 'ERR_INVALID_ARG_VALUE')
   }
-  if (onDisk && kind.writable && (flags & FILE_READ_ONLY) !== 0)
-    rangeError('handle.writable', true, 'allowed: the file is open for reading only', 'ERR_INVALID_ARG_VALUE')
+  return { open, generation, pointer, writable, owns: false }
 }

@@ -180,12 +180,12 @@ export class HostFiles implements Host {
   // -------------------------------------------------------------------------------------------------------------------
   // Descriptors
 
-  /** This thread has opened the file: it need not do so again. */
-  adopt(file: number, descriptor: number, writable: boolean): void {
+  /** This thread has opened the file, with `storage`: it need not do so again. */
+  adopt(file: number, descriptor: number, writable: boolean, storage: Storage): void {
     this.#closeStale()
     this.#close(file)
     const generation = numberAt(this.#heap, file + File.generation)
-    this.#open.set(file, { generation, descriptor, writable, storage: this.storage })
+    this.#open.set(file, { generation, descriptor, writable, storage })
   }
 
   /** Opens the file in this thread as long as it can be found: it may be renamed later. Returns 0 or -errno. */
@@ -226,8 +226,9 @@ export class HostFiles implements Host {
     }
     // What can be written is opened for that at once, so that it is opened once.
     const mayWrite = this.#isWritable(file)
+    const { storage } = this
     const descriptor = this.#reopen(file, mayWrite)
-    this.adopt(file, descriptor, mayWrite)
+    this.adopt(file, descriptor, mayWrite, storage)
     return descriptor
   }
 

@@ -4,16 +4,19 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { threadId } from 'node:worker_threads'
 import {
   CPU_COMING,
-  CPU_DEAD,
   CPU_FREE,
   CPU_LEAVING,
   CPU_TAKEN,
+  CpuLostError,
   Header,
+  NO_THREAD,
   PerCpu,
   type Task,
   buryCpu,
   cancelStop,
+  claimDead,
   hasStopped,
+  noticeDead,
   orderStop,
   perCpuBase,
 } from '../../kernel/index.ts'
@@ -27,7 +30,22 @@ import { hostAncestors, hostThreadId, isThreadAlive, nativeThreadId } from './li
 const STOP_PATIENCE_MS = 10_000
 const STOP_POLL_MS = 1
 
+/** What the host calls those that started a thread, and itself. */
+interface HostNames {
+  readonly parent: number
+  readonly grandparent: number
+  readonly native: number
+}
+
+export interface Taken {
+  readonly id: number
+  /** A thread that has died had it before, and may have kept something there. */
+  readonly inherited: boolean
+}
+
 export class MachineCpus {
+  /** The kernel's view of this thread's CPU, once it has one. */
+  own: Task | null = null
   readonly #heap: Int32Array
   readonly #count: number
   readonly #taskOf: (id: number) => Task
@@ -48,30 +66,52 @@ export class MachineCpus {
     return Atomics.load(this.#heap, Header.lostCpu) !== 0
   }
 
-  /** Takes a free CPU for this thread. Throws ConfigurationError when there is none. */
-  take(): number {
-    for (const reclaim of [false, true]) {
-      if (reclaim) this.buryDead(-1)
-      for (let id = 0; id < this.#count; id++) {
-        const base = perCpuBase(this.#heap, id)
-        // In between, nobody takes it for the thread that had it before.
-        if (Atomics.compareExchange(this.#heap, base + PerCpu.online, CPU_FREE, CPU_COMING) !== CPU_FREE)
-          continue
-        const [parent, grandparent] = hostAncestors()
-        this.#heap[base + PerCpu.hostThread] = hostThreadId()
-        this.#heap[base + PerCpu.nativeThread] = nativeThreadId()
-        this.#heap[base + PerCpu.hostParent] = parent
-        this.#heap[base + PerCpu.hostGrandparent] = grandparent
-        // An order to stop that was for the thread before, and came late.
-        cancelStop(this.#heap, base)
-        Atomics.store(this.#heap, base + PerCpu.online, CPU_TAKEN)
-        return id
-      }
+  /**
+   * Takes a CPU for this thread: a free one, or that of a thread that has died, who may have kept something there:
+   * {@link inheritCpu} must follow. Throws ConfigurationError when there is none.
+   */
+  take(): Taken {
+    // Before it takes one: what an object inherits may be anybody's, and throw.
+    const [parent, grandparent] = hostAncestors()
+    const names = { parent, grandparent, native: nativeThreadId() }
+    for (let id = 0; id < this.#count; id++) {
+      const online = this.#base(id) + PerCpu.online
+      // In between, nobody takes it for the thread that had it before.
+      if (Atomics.compareExchange(this.#heap, online, CPU_FREE, CPU_COMING) !== CPU_FREE) continue
+      // An order to stop that was for the thread before, and came late.
+      cancelStop(this.#heap, this.#base(id))
+      this.#moveIn(id, names)
+      Atomics.store(this.#heap, online, CPU_TAKEN)
+      return { id, inherited: false }
+    }
+    for (let id = 0; id < this.#count; id++) {
+      const dead = this.#findDead(id)
+      if (dead === NO_THREAD || !claimDead(this.#taskOf(id), dead, hostThreadId())) continue
+      cancelStop(this.#heap, this.#base(id))
+      Atomics.store(this.#heap, this.#base(id) + PerCpu.online, CPU_TAKEN)
+      this.#moveIn(id, names)
+      return { id, inherited: true }
     }
     const count = this.#count
     throw new ConfigurationError(
       `all ${count} CPUs of the machine are taken: create it with more (cpus: ${count + 1}), or detach a thread first`,
     )
+  }
+
+  #moveIn(id: number, names: HostNames): void {
+    const base = this.#base(id)
+    Atomics.store(this.#heap, base + PerCpu.hostThread, hostThreadId())
+    this.#heap[base + PerCpu.hostParent] = names.parent
+    this.#heap[base + PerCpu.hostGrandparent] = names.grandparent
+    Atomics.store(this.#heap, base + PerCpu.nativeThread, names.native)
+    Atomics.store(this.#heap, base + PerCpu.nativeOf, hostThreadId())
+  }
+
+  /** For a thread that has taken a CPU and has not come into the kernel. An inherited one is kept until it ends. */
+  giveBack({ id, inherited }: Taken): void {
+    if (inherited) return
+    Atomics.store(this.#heap, this.#base(id) + PerCpu.hostThread, NO_THREAD)
+    Atomics.store(this.#heap, this.#base(id) + PerCpu.online, CPU_FREE)
   }
 
   /** Whether no thread but the one on CPU `own` stays. */
@@ -93,51 +133,54 @@ export class MachineCpus {
    * as they are on CPUs.
    */
   async stopThread(hostThread: number): Promise<void> {
-    const ids = this.#cpusOf(hostThread)
-    const tenants = ids.map((id) => this.#tenantOf(id))
-    for (const id of ids) orderStop(this.#heap, this.#base(id))
+    const tenants = new Map<number, number>()
     const deadline = performance.now() + STOP_PATIENCE_MS
-    const isTenant = (id: number, index: number): boolean =>
-      this.#isHeld(id) && this.#tenantOf(id) === tenants[index]
-    while (ids.some((id, index) => isTenant(id, index) && !hasStopped(this.#heap, this.#base(id)))) {
-      if (this.isLost || performance.now() > deadline) break
+    while (!this.#haveStopped(this.#cpusOf(hostThread), tenants)) {
+      if (this.isLost || performance.now() > deadline) return
       await sleep(STOP_POLL_MS)
     }
-    ids.forEach((id, index) => {
-      if (!isTenant(id, index)) cancelStop(this.#heap, this.#base(id))
-    })
   }
 
-  /** For the end of the worker on CPU `own`, with which those end that it started. */
-  stopStarted(own: number): void {
-    this.#stopAll(
-      own,
-      this.#cpusOf(threadId).filter((id) => this.#tenantOf(id) !== hostThreadId()),
-    )
+  /** For the end of this worker, with which those end that it started. */
+  stopStarted(): void {
+    this.#stopAll(() => this.#cpusOf(threadId).filter((id) => this.#tenantOf(id) !== hostThreadId()))
   }
 
-  /** Has all threads but the one on CPU `own` stop outside the kernel. For the end of the process. */
+  /** Has all threads but that on CPU `own` stop outside the kernel. For the end of the process. */
   stopOthers(own: number): void {
-    this.#stopAll(
-      own,
-      this.#others(own).filter((id) => this.#onlineOf(id) === CPU_TAKEN),
-    )
+    this.#stopAll(() => this.#others(own).filter((id) => this.#isTaken(id)))
   }
 
-  #stopAll(own: number, others: readonly number[]): void {
-    for (const id of others) orderStop(this.#heap, this.#base(id))
+  #stopAll(others: () => readonly number[]): void {
+    const tenants = new Map<number, number>()
     const deadline = performance.now() + STOP_PATIENCE_MS
     const never = new Int32Array(new SharedArrayBuffer(4))
-    while (!this.isLost && !others.every((id) => this.#hasLeft(id))) {
+    while (!this.isLost && !this.#haveStopped(others(), tenants)) {
       if (performance.now() > deadline) return
       Atomics.wait(never, 0, 0, STOP_POLL_MS)
-      this.buryDead(own)
+      this.#buryDead()
     }
   }
 
-  /** The thread on CPU `id` has stopped, or has gone by itself. */
-  #hasLeft(id: number): boolean {
-    return !this.#isHeld(id) || hasStopped(this.#heap, this.#base(id))
+  /**
+   * One turn of waiting for threads to stop: orders those on the CPUs `ids` to. They are asked for anew each time,
+   * since a thread may come to a CPU meanwhile. Returns whether all of them have stopped or gone by themselves.
+   *
+   * @param tenants of each CPU, which thread the order was for
+   */
+  #haveStopped(ids: readonly number[], tenants: Map<number, number>): boolean {
+    for (const id of ids) {
+      if (tenants.get(id) === this.#tenantOf(id)) continue
+      tenants.set(id, this.#tenantOf(id))
+      orderStop(this.#heap, this.#base(id))
+    }
+    for (const [id, tenant] of tenants) {
+      if (this.#isTaken(id) && this.#tenantOf(id) === tenant) continue
+      // At once, as another may be about to do on this CPU what has to be finished: a burial.
+      cancelStop(this.#heap, this.#base(id))
+      tenants.delete(id)
+    }
+    return [...tenants.keys()].every((id) => hasStopped(this.#heap, this.#base(id)))
   }
 
   // -------------------------------------------------------------------------------------------------------------------
@@ -145,27 +188,65 @@ export class MachineCpus {
 
   /** The thread with the runtime's number `hostThread` has ended. */
   threadEnded(hostThread: number): void {
-    for (const id of this.#cpusOf(hostThread)) this.#bury(id)
+    const ids = this.#cpusOf(hostThread)
+    // All of them before the first burial, which may wait for what it held on another.
+    for (const id of ids) this.#notice(id, this.#tenantOf(id))
+    for (const id of ids) {
+      const thread = this.#tenantOf(id)
+      // It came to its end while it came to the CPU, where it has kept nothing yet.
+      if (this.#onlineOf(id) === CPU_COMING) this.#turnAway(id, thread)
+      else this.#bury(id, thread)
+    }
     if (!this.isLost) this.#afterEnd()
   }
 
-  /** Looks for threads that have died, as far as the operating system tells; CPU `own` is that of this thread. */
-  buryDead(own: number): void {
-    // Also from inside the kernel, by a thread that waits: without methods of arrays, which may be anybody's.
+  #turnAway(id: number, thread: number): void {
+    if (claimDead(this.#taskOf(id), thread, NO_THREAD))
+      Atomics.compareExchange(this.#heap, this.#base(id) + PerCpu.online, CPU_COMING, CPU_FREE)
+  }
+
+  /** Buries threads that have died, as far as the operating system tells. Not from inside the kernel. */
+  #buryDead(): void {
     for (let id = 0; id < this.#count; id++) {
-      if (id === own || !this.#isHeld(id)) continue
-      if (!isThreadAlive(this.#heap[this.#base(id) + PerCpu.nativeThread]!)) this.#bury(id)
+      const dead = this.#findDead(id)
+      if (dead !== NO_THREAD) this.#bury(id, dead)
     }
   }
 
-  #bury(id: number): void {
-    const online = this.#onlineOf(id)
-    if (online !== CPU_TAKEN && online !== CPU_LEAVING) return
-    const task = this.#taskOf(id)
-    // Only one thread buries.
-    const word = this.#base(id) + PerCpu.online
-    if (Atomics.compareExchange(this.#heap, word, online, CPU_DEAD) !== online) return
-    if (!this.isLost) buryCpu(task)
+  /** Tells everybody where a thread has died at work. From inside the kernel, by a thread that waits. */
+  noticeDead(): void {
+    // Without methods of arrays, which may be anybody's.
+    for (let id = 0; id < this.#count; id++) {
+      const dead = this.#findDead(id)
+      if (dead !== NO_THREAD) this.#notice(id, dead)
+    }
+  }
+
+  #notice(id: number, thread: number): void {
+    if (this.own !== null) noticeDead(this.own, this.#taskOf(id), thread)
+  }
+
+  /** The number of the thread on CPU `id`, if the operating system says that it is dead. */
+  #findDead(id: number): number {
+    if (!this.#isHeld(id)) return NO_THREAD
+    const thread = this.#tenantOf(id)
+    // In this order: see `nativeOf`.
+    if (Atomics.load(this.#heap, this.#base(id) + PerCpu.nativeOf) !== thread) return NO_THREAD
+    const native = Atomics.load(this.#heap, this.#base(id) + PerCpu.nativeThread)
+    return isThreadAlive(native) ? NO_THREAD : thread
+  }
+
+  #bury(id: number, thread: number): void {
+    const { own } = this
+    if (own === null || this.isLost) return
+    const dead = this.#taskOf(id)
+    dead.host = own.host
+    try {
+      buryCpu(own, dead, thread)
+    } catch (error) {
+      // Whoever uses the machine is told.
+      if (!(error instanceof CpuLostError)) throw error
+    }
   }
 
   // -------------------------------------------------------------------------------------------------------------------
@@ -183,12 +264,17 @@ export class MachineCpus {
     return online === CPU_TAKEN || online === CPU_LEAVING
   }
 
+  /** A thread has it, or is just coming. */
+  #isTaken(id: number): boolean {
+    return this.#isHeld(id) || this.#onlineOf(id) === CPU_COMING
+  }
+
   #others(own: number): number[] {
     return Array.from({ length: this.#count }, (_, id) => id).filter((id) => id !== own)
   }
 
   #tenantOf(id: number): number {
-    return this.#heap[this.#base(id) + PerCpu.hostThread]!
+    return Atomics.load(this.#heap, this.#base(id) + PerCpu.hostThread)
   }
 
   /** The CPUs on which the thread is, and those that it started. A worker that has ended has no number: -1. */
@@ -196,7 +282,9 @@ export class MachineCpus {
     if (hostThread < 0) return []
     const fields = [PerCpu.hostThread, PerCpu.hostParent, PerCpu.hostGrandparent]
     return this.#others(-1).filter((id) => {
-      return this.#isHeld(id) && fields.some((field) => this.#heap[this.#base(id) + field] === hostThread + 1)
+      return (
+        this.#isTaken(id) && fields.some((field) => this.#heap[this.#base(id) + field] === hostThread + 1)
+      )
     })
   }
 }

@@ -1,19 +1,27 @@
 // A file of a machine, as one thread sees it: what files in memory and files on disk have in common.
 
 import {
+  EBADF,
+  EFAULT,
   File,
+  OpenFile,
   PAGE_SIZE,
   type Task,
   numberAt,
+  putFile,
   putPage,
   errnoName,
+  finishCall,
   getFilePage,
+  getOpenFile,
   readFromFile,
   truncateFile,
   writeToFile,
 } from '../../kernel/index.ts'
-import { allocateBytes, checkBytes, checkWhole, plainBytes, typeError } from './arguments.ts'
+import { allocateBytes, checkBytes, checkWhole, goneInCall, plainBytes, typeError } from './arguments.ts'
+import { type Own, assertOwn } from './construction.ts'
 import { MemoryError, OutOfMemory, checkResult } from './errors.ts'
+import type { Opened } from './handles.ts'
 import type { Machine } from './machine.ts'
 
 /** Most bytes that a file can have: 8 TiB less two pages. */
@@ -27,21 +35,21 @@ export abstract class MachineFile {
   readonly #machine: Machine
   readonly #pointer: number
   readonly #writable: boolean
-  /** Which of the files that were ever at this place of the heap. */
+  /** Where the file is open in the kernel, by the thread that has opened it, and under which number. */
+  readonly #open: number
   readonly #generation: number
+  /** Whether this object has opened it. */
+  readonly #owns: boolean
   #closed = false
 
-  protected constructor(
-    machine: Machine,
-    pointer: number,
-    generation: number,
-    name: string,
-    writable: boolean,
-  ) {
+  protected constructor(key: Own, machine: Machine, opened: Opened, name: string) {
+    assertOwn(key, 'MachineFile', 'machine.createFile(), machine.openFile() or attach()')
     this.#machine = machine
-    this.#pointer = pointer
-    this.#writable = writable
-    this.#generation = generation
+    this.#pointer = opened.pointer
+    this.#writable = opened.writable
+    this.#open = opened.open
+    this.#generation = opened.generation
+    this.#owns = opened.owns
     this.name = name
   }
 
@@ -53,26 +61,27 @@ export abstract class MachineFile {
   }
 
   /**
-   * Where a file of `machine` that is open is in the kernel heap, and whether it may be written to through this object.
-   * Throws as mmap() says.
+   * What mmap() needs of a file of `machine` that is open: whether it may be written to through this object, and how to
+   * run a call with it in the kernel. Throws as mmap() says.
    */
-  static forMapping(file: unknown, machine: Machine): { pointer: number; writable: boolean } {
-    const pointer = MachineFile.pointerOf(file)
+  static forMapping(file: unknown, machine: Machine): MappableFile {
+    MachineFile.pointerOf(file)
     const checked = file as MachineFile
     if (checked.#machine !== machine) {
       const error = new TypeError('file: it belongs to another machine')
       throw Object.assign(error, { code: 'ERR_INVALID_ARG_VALUE' })
     }
     checked.#assertOpen()
-    return { pointer, writable: checked.#writable }
+    return { writable: checked.#writable, use: (task, body) => checked.#use(task, body) }
   }
 
   get machine(): Machine {
     return this.#machine
   }
 
-  protected get generation(): number {
-    return this.#generation
+  /** Where the file is open in the kernel, and under which number: what a handle of it says. */
+  protected get opened(): { readonly file: number; readonly generation: number } {
+    return { file: this.#open, generation: this.#generation }
   }
 
   protected get closed(): boolean {
@@ -144,15 +153,20 @@ export abstract class MachineFile {
     return bytes
   }
 
-  /** Writes plain `bytes` at `offset`. `mayGrow` says whether the file may grow for that; else EFBIG. */
-  protected writeAt(offset: number, bytes: Uint8Array, mayGrow: boolean): void {
+  /**
+   * Writes plain `bytes`, which were `length` when the call began and are its argument `name`, at `offset`. `mayGrow`
+   * says whether the file may grow for that; else EFBIG.
+   */
+  protected writeAt(offset: number, bytes: Uint8Array, length: number, mayGrow: boolean, name: string): void {
     this.#assertOpen()
     this.#assertWritable('write')
-    for (let done = 0; done < bytes.length;) {
-      const run = Math.min(BYTES_AT_A_TIME, bytes.length - done)
-      done += this.#call('write', (task) =>
-        writeToFile(task, this.#pointer, offset + done, bytes, done, run, mayGrow),
-      )
+    for (let done = 0; done < length;) {
+      if (bytes.length !== length) goneInCall(name)
+      const run = Math.min(BYTES_AT_A_TIME, length - done)
+      done += this.#call('write', (task) => {
+        const written = writeToFile(task, this.#pointer, offset + done, bytes, done, run, mayGrow)
+        return written === -EFAULT ? 0 : written
+      })
     }
   }
 
@@ -176,8 +190,8 @@ export abstract class MachineFile {
   }
 
   #assertOpen(): void {
-    const exists = numberAt(this.#machine.task.heap, this.#pointer + File.generation) === this.#generation
-    if (this.#closed || !exists) throw new MemoryError('EBADF', 'file', 'the file is closed')
+    const isOpen = numberAt(this.#machine.task.heap, this.#open + OpenFile.generation) === this.#generation
+    if (this.#closed || !isOpen) throw new MemoryError('EBADF', 'file', 'the file is closed')
   }
 
   #assertWritable(call: string): void {
@@ -190,10 +204,29 @@ export abstract class MachineFile {
   }
 
   #call(call: string, body: (task: Task) => number): number {
-    const result = this.#machine.enter(call, body)
+    const result = this.#machine.enter(call, (task) => this.#use(task, body))
     if (errnoName(-result) === 'ENOMEM') throw new OutOfMemory(call, `no frame is free for ${this.name}`)
     return checkResult(result, call, this.name)
   }
+
+  /**
+   * In the kernel: runs `body` with a reference on the file, which its opener may close meanwhile. Returns -EBADF where
+   * it has.
+   */
+  #use(task: Task, body: (task: Task, pointer: number) => number): number {
+    if (this.#owns) return body(task, this.#pointer)
+    if (getOpenFile(task, this.#open, this.#generation) === 0) return -EBADF
+    const result = body(task, this.#pointer)
+    putFile(task, this.#pointer)
+    finishCall(task)
+    return result
+  }
+}
+
+/** A file for mmap(). */
+export interface MappableFile {
+  readonly writable: boolean
+  use(task: Task, body: (task: Task, pointer: number) => number): number
 }
 
 /** A size as the kernel has it: whole pages, and the bytes in the last of them. */

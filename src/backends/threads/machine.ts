@@ -40,6 +40,7 @@ import {
   memoryCommitted,
   perCpuBase,
   graceBarrier,
+  inheritCpu,
   releaseCpu,
   runTaskWork,
   slabInUse,
@@ -49,13 +50,14 @@ import {
   syncFileOfGeneration,
 } from '../../kernel/index.ts'
 import { AddressSpace, type AddressSpaceOptions } from './address-space.ts'
-import { type FilePath, type OptionChecks, checkBoolean, readOptions } from './arguments.ts'
+import { type FilePath, type OptionChecks, checkBoolean, readOptions, typeError } from './arguments.ts'
+import { OWN, type Own, assertOwn } from './construction.ts'
 import { DiskFile, type OpenFileOptions } from './disk-file.ts'
 import { ConfigurationError, MemoryError, OutOfMemory, checkResult } from './errors.ts'
 import { type MachineHandle, identify, readMachineHandle } from './handles.ts'
 import { HostFiles } from './host-io.ts'
 import { onThreadEnd, seesDeadThreads } from './liveness.ts'
-import { MachineCpus } from './machine-cpus.ts'
+import { MachineCpus, type Taken } from './machine-cpus.ts'
 import {
   type DesignName,
   type MachineOptions,
@@ -103,7 +105,7 @@ function detachAtExit(): void {
 
 /** Throws what went wrong: there is nobody else to tell. */
 function leaveAll(): void {
-  const errors = [...attached.values()].flatMap((machine) => machine.leaveAtExit())
+  const errors = [...attached.values()].flatMap((machine) => machine.leaveAtExit(OWN))
   if (errors.length > 0) throw errors[0]
 }
 
@@ -142,7 +144,7 @@ export class Machine {
     const handle = readMachineHandle(given)
     const present = attached.get(handle.id)
     if (present !== undefined) return present
-    const machine = new Machine(handle)
+    const machine = new Machine(OWN, handle)
     attached.set(handle.id, machine)
     return machine
   }
@@ -162,7 +164,8 @@ export class Machine {
   readonly #stopWatching: () => void
   #detached = false
 
-  private constructor(handle: MachineHandle) {
+  private constructor(key: Own, handle: MachineHandle) {
+    assertOwn(key, 'Machine', 'Machine.create() or Machine.attach()')
     const heap = new OwnWords(handle.heap.buffer)
     const lost = Atomics.load(heap, Header.lostCpu)
     if (lost !== 0) throw new CpuLostError(lost - 1)
@@ -174,15 +177,42 @@ export class Machine {
       (id) => this.#taskOf(id),
       () => this.#buryFiles(),
     )
-    const task = this.#taskOf(this.#cpus.take())
-    const files = new HostFiles(handle.id, task, () => this.#cpus.buryDead(task.id))
-    task.host = files
-    const { enter, failed, assertAttached } = this
-    const parts = { handle, task, spaces: new Map(), files, enter, failed, assertAttached }
-    for (const [name, value] of Object.entries(parts))
-      Object.defineProperty(this, name, { value, enumerable: typeof value !== 'function' })
-    this.#stopWatching = onThreadEnd(this.#cpus)
-    detachAtExit()
+    const taken = this.#cpus.take()
+    try {
+      this.#stopWatching = this.#become(taken)
+    } catch (error) {
+      this.#cpus.giveBack(taken)
+      throw error
+    }
+  }
+
+  /** This thread is that CPU from now on. Returns what ends the watch on other threads. */
+  #become({ id, inherited }: Taken): () => void {
+    const task = this.#taskOf(id)
+    const files = new HostFiles(this.#handle.id, task, () => this.#cpus.noticeDead())
+    try {
+      task.host = files
+      const { enter, failed, assertAttached } = this
+      const parts = { handle: this.#handle, task, spaces: new Map(), files, enter, failed, assertAttached }
+      for (const [name, value] of Object.entries(parts)) {
+        // Without what all objects inherit, as anybody may have given them a getter.
+        const descriptor = { __proto__: null, value, enumerable: typeof value !== 'function' }
+        Object.defineProperty(this, name, descriptor as PropertyDescriptor)
+      }
+      this.#cpus.own = task
+      if (inherited) inheritCpu(task)
+      detachAtExit()
+      return onThreadEnd(this.#cpus)
+    } catch (error) {
+      files.closeAll(false)
+      throw error
+    }
+  }
+
+  /** Throws a TypeError for what is no machine. For this package; not part of the stable interface. */
+  static check(value: unknown): asserts value is Machine {
+    if (typeof value !== 'object' || value === null || !(#handle in value))
+      typeError('machine', value, 'a machine that Machine.create() or Machine.attach() gave')
   }
 
   /** The number of this thread's CPU, from 0. */
@@ -224,13 +254,11 @@ export class Machine {
 
   /** A new, empty address space. Throws OutOfMemory when the kernel heap is used up. */
   createAddressSpace(options: AddressSpaceOptions = {}): AddressSpace {
-    assureRoomForSteps()
     return AddressSpace.create(this, options)
   }
 
   /** A file in memory, to be mapped. */
   createFile(options: MemoryFileOptions): MemoryFile {
-    assureRoomForSteps()
     return MemoryFile.create(this, options)
   }
 
@@ -240,7 +268,6 @@ export class Machine {
    * the disk says (ENOENT, EACCES, EISDIR, EROFS …), EEXIST (`exclusive`), ENODEV (a pipe or a device), EFBIG, ENOMEM.
    */
   openFile(path: FilePath, options: OpenFileOptions = {}): DiskFile {
-    assureRoomForSteps()
     return DiskFile.open(this, path, options)
   }
 
@@ -359,7 +386,7 @@ export class Machine {
     this.#detached = true
     this.#stopWatching()
     attached.delete(this.handle.id)
-    for (const space of this.spaces.values()) space.forget()
+    for (const space of this.spaces.values()) space.forget(OWN)
     if (!lost) {
       if (this.#isInKernel()) declareCpuLost(this.#heap, this.task.id)
       else releaseCpu(this.task)
@@ -368,7 +395,8 @@ export class Machine {
   }
 
   /** For the end of the thread: nothing that was written is lost. Returns the errors. */
-  leaveAtExit(): unknown[] {
+  leaveAtExit(key: Own): unknown[] {
+    assertOwn(key, 'machine.leaveAtExit', 'machine.detach()')
     const errors: unknown[] = []
     const attempt = (step: () => void) => {
       try {
@@ -380,9 +408,7 @@ export class Machine {
     // With the main thread all threads end, with a worker those that it started. They are stopped first, so that what
     // they have written is synchronised.
     if (!this.#isInKernel()) {
-      attempt(() =>
-        isMainThread ? this.#cpus.stopOthers(this.task.id) : this.#cpus.stopStarted(this.task.id),
-      )
+      attempt(() => (isMainThread ? this.#cpus.stopOthers(this.task.id) : this.#cpus.stopStarted()))
     }
     if (!this.#cpus.isLost && !this.#isInKernel()) {
       attempt(() => (isMainThread ? this.sync() : this.#syncIfLast()))

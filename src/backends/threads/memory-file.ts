@@ -3,7 +3,7 @@
 import {
   FILE_NO_FAULT_AROUND,
   FILE_WRITE_NOTIFY,
-  File,
+  OpenFile,
   closeFile,
   createFile,
   finishCall,
@@ -20,8 +20,9 @@ import {
   rangeError,
   readOptions,
 } from './arguments.ts'
+import { OWN, type Own } from './construction.ts'
 import { OutOfMemory } from './errors.ts'
-import { type MachineHandle, checkFilePlace, readPlace } from './handles.ts'
+import { type MachineHandle, type Opened, findOpened, readPlace } from './handles.ts'
 import { Machine } from './machine.ts'
 import { FILE_SIZE_MAX, MachineFile, checkWrite, sizeInPages } from './machine-file.ts'
 import { assureRoomForSteps } from './stack-room.ts'
@@ -61,12 +62,14 @@ export interface MemoryFileHandle {
 export class MemoryFile extends MachineFile {
   /** For Machine.createFile(). */
   static create(machine: Machine, given: MemoryFileOptions): MemoryFile {
+    Machine.check(machine)
+    assureRoomForSteps()
     const options = readOptions(given, 'createFile options', checks)
     const { size } = options
     checkSize(size, 'size')
     const contents = options.contents === undefined ? undefined : plainBytes(options.contents, 'contents')
-    if (contents !== undefined && contents.length > size)
-      rangeError('contents', contents.length, `at most ${size} bytes, the size of the file`)
+    const length = contents?.length ?? 0
+    if (length > size) rangeError('contents', length, `at most ${size} bytes, the size of the file`)
     const [pages, lastBytes] = sizeInPages(size)
     const flags =
       (options.faultAround === false ? FILE_NO_FAULT_AROUND : 0) |
@@ -74,21 +77,17 @@ export class MemoryFile extends MachineFile {
     let pointer = 0
     const open = machine.enter('createFile', (task) => {
       pointer = createFile(task, pages, lastBytes, flags)
-      const installed = pointer === 0 ? 0 : installFile(task, pointer)
+      const installed = pointer === 0 ? 0 : installFile(task, pointer, true)
       if (pointer !== 0 && installed === 0) putFile(task, pointer)
       if (installed === 0) finishCall(task)
       return installed
     })
     if (open === 0) throw new OutOfMemory('createFile', 'the kernel heap is used up')
-    const file = new MemoryFile(
-      machine,
-      pointer,
-      numberAt(machine.task.heap, pointer + File.generation),
-      options.name ?? '',
-      open,
-    )
+    const generation = numberAt(machine.task.heap, open + OpenFile.generation)
+    const opened = { open, generation, pointer, writable: true, owns: true }
+    const file = new MemoryFile(OWN, machine, opened, options.name ?? '')
     try {
-      if (contents !== undefined) file.write(0, contents)
+      if (contents !== undefined) file.writeAt(0, contents, length, false, 'contents')
     } catch (error) {
       file.close()
       throw error
@@ -102,27 +101,23 @@ export class MemoryFile extends MachineFile {
    * those of Machine.attach(), also for what is no handle of a file in memory.
    */
   static attach(handle: MemoryFileHandle): MemoryFile {
-    const { rest, ...place } = readPlace(handle, 'faultline-file', 'a file in memory', 'file')
+    const { rest, ...place } = readPlace(handle, 'faultline-file', 'a file in memory', 'file', ['name'])
     const { name } = rest
     checkString(name, 'handle.name')
     const machine = Machine.attach(place.machine)
-    checkFilePlace(machine.task.heap, place, { onDisk: false, writable: true })
-    const file = new MemoryFile(machine, place.pointer, place.generation, name, 0)
-    file.assertOpen()
-    return file
+    return new MemoryFile(OWN, machine, findOpened(machine, place, false), name)
   }
 
-  /** Where the reference of this thread stands, which closing this object gives up; 0 where it has none. */
+  /** Where the file is open, which closing this object ends; 0 where another has opened it. */
   readonly #open: number
 
-  private constructor(machine: Machine, pointer: number, generation: number, name: string, open: number) {
-    super(machine, pointer, generation, name, true)
-    this.#open = open
+  private constructor(key: Own, machine: Machine, opened: Opened, name: string) {
+    super(key, machine, opened, name)
+    this.#open = opened.owns ? opened.open : 0
   }
 
   get handle(): MemoryFileHandle {
-    const { pointer: file, generation, name } = this
-    return { kind: 'faultline-file', machine: super.machine.handle, file, generation, name }
+    return { kind: 'faultline-file', machine: super.machine.handle, ...super.opened, name: this.name }
   }
 
   /** Writes `bytes` at `offset`. Throws a RangeError when they reach beyond the end. */
@@ -130,9 +125,10 @@ export class MemoryFile extends MachineFile {
     const plain = checkWrite(offset, bytes)
     super.assertOpen()
     const size = super.size
-    if (offset + plain.length > size)
-      rangeError('offset', offset, `in a file of ${size} bytes, with ${plain.length} bytes behind it`)
-    super.writeAt(offset, plain, false)
+    const { length } = plain
+    if (offset + length > size)
+      rangeError('offset', offset, `in a file of ${size} bytes, with ${length} bytes behind it`)
+    super.writeAt(offset, plain, length, false, 'bytes')
   }
 
   /**

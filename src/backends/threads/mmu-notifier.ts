@@ -14,6 +14,7 @@ import {
   unregisterMmuNotifier,
 } from '../../kernel/index.ts'
 import { checkAddress, checkUnsigned, rangeError } from './arguments.ts'
+import { type Own, assertOwn } from './construction.ts'
 import { MemoryError } from './errors.ts'
 import type { Machine } from './machine.ts'
 import { assureStackRoom } from './stack-room.ts'
@@ -41,7 +42,8 @@ export class MmuNotifier {
   readonly #generation: number
 
   /** For AddressSpace.registerNotifier(). */
-  constructor(machine: Machine, pointer: number) {
+  constructor(key: Own, machine: Machine, pointer: number) {
+    assertOwn(key, 'MmuNotifier', 'space.registerNotifier()')
     this.#machine = machine
     this.#pointer = pointer
     this.#generation = numberAt(machine.task.heap, pointer + NotifierLayout.generation)

@@ -11,7 +11,6 @@ import {
   FINISHED,
   READY,
   Scheduler,
-  type SourcePatch,
   Thread,
   alone,
   loadStepped,
@@ -23,6 +22,8 @@ import {
   setSites,
   setWatching,
 } from '../../backends/stepped/index.ts'
+import { withPatches } from '../mutants/apply.ts'
+import type { SourcePatch } from '../mutants/patch.ts'
 import { letGoOn, noticeChanges, waitsForTime } from '../passing-time.ts'
 import { Random } from '../random.ts'
 import { type EndScenarioChoice, type EndScenarioRun, UNDERTAKING } from './end-scenario.ts'
@@ -108,7 +109,7 @@ async function load(patches: readonly SourcePatch[]): Promise<Make> {
   const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js'
   memory.clear()
   const { href } = new URL(`./end-scenario${extension}`, import.meta.url)
-  const program = await loadStepped(href, { patches, trace: false, probes: [] })
+  const program = await loadStepped(href, { ...withPatches(patches), trace: false, probes: [] })
   setSites(program.sites)
   const make = program.exports['default'] as (choice: EndScenarioChoice) => unknown
   return (choice) => {

@@ -2,17 +2,27 @@
 // kernel.
 //
 // CPU 0 is the victim's. CPU 1 is the undertaker's, who may order the victim to stop, finds it dead, and goes on with
-// work of its own. CPU 2 is at work in the same address space meanwhile, and may wait for the victim.
+// work of its own. CPU 2 is at work in the same address space meanwhile, and may wait for the victim. The thread on CPU
+// 3 has died before: the victim may be about to bury it, or come to its CPU.
 
 import {
-  CPU_DEAD,
+  CPU_FREE,
+  CPU_TAKEN,
   CpuLostError,
   Header,
   PerCpu,
   Task,
   buryCpu,
+  callEnter,
+  callExit,
+  cancelStop,
+  claimDead,
   hasStopped,
+  inheritCpu,
+  kernelEnter,
+  noticeDead,
   orderStop,
+  perCpuBase,
 } from '../../kernel/index.ts'
 import { checkKernel, tearDown } from '../kernel-invariants.ts'
 import { type MachineChoice, bootMachine } from '../kernel-machine.ts'
@@ -26,6 +36,9 @@ const otherPage = page + 0x40
 /** Where mremap moves to. */
 const movedPage = page + 0x60
 
+/** CPUs. */
+const VICTIM = 0
+const DEAD = 3
 const FRAMES = 240
 /** In so many turns of loops that wait, time passes. */
 const TURNS = 16
@@ -72,6 +85,31 @@ export const victims: Readonly<Record<string, Operation>> = {
     cpu.leave()
     return cpu.join()
   },
+  bury: ({ task }) => {
+    buryCpu(task, freshTask(DEAD, task), DEAD + 1)
+    return 'buried'
+  },
+  // In the middle of an access without a fault, as others wait for its answers.
+  notice: ({ task }) => {
+    const dead = freshTask(DEAD, task)
+    callEnter(task)
+    kernelEnter(dead)
+    noticeDead(task, dead, DEAD + 1)
+    callExit(task)
+    return 'noticed'
+  },
+  'inherit a CPU': ({ task }) => {
+    const heir = freshTask(DEAD, task)
+    if (claimDead(heir, DEAD + 1, task.id + 1)) inheritCpu(heir)
+    return 'inherited'
+  },
+}
+
+/** As a thread makes it that comes to the CPU, or buries whose it was. */
+function freshTask(id: number, { heap, memory, design, host }: Task): Task {
+  const task = new Task(id, heap, memory, design)
+  task.host = host
+  return task
 }
 
 export interface EndScenarioChoice extends Pick<MachineChoice, 'design' | 'rwsem'> {
@@ -98,15 +136,14 @@ export interface EndScenarioRun {
   reset(): void
 }
 
-/** Operations of the undertaker before its work: the order to stop, the end, and the burial. */
+/** Operations of the undertaker before its work: the order to stop, the end, and the burial of all that are dead. */
 export const UNDERTAKING = 3
 
 export default function endScenario(choice: EndScenarioChoice): EndScenarioRun {
-  const machine = bootMachine({ ...choice, cpus: 3, frames: FRAMES, config: {} })
+  const machine = bootMachine({ ...choice, cpus: 4, frames: FRAMES, config: {} })
   const { heap } = machine
-  const [victimTask] = machine.tasks
-  const dead = new Task(0, heap, victimTask!.memory, victimTask!.design)
-  dead.host = machine.disk
+  const before = [...machine.tasks]
+  const dead = [VICTIM, DEAD].map((id) => freshTask(id, machine.tasks[id]!))
   // Who waits without sleeping finds out by that, in the end, that the machine is lost.
   let turns = 0
   machine.disk.waitsLong = () => ++turns % TURNS === 0
@@ -127,14 +164,14 @@ export default function endScenario(choice: EndScenarioChoice): EndScenarioRun {
   const undertaking: readonly Operation[] = [
     (cpu) => (choice.ordered ? stop(cpu.task) : 'no order'),
     (cpu) => end(cpu.task),
-    () => bury(dead),
+    (cpu) => bury(cpu.task, dead),
   ]
   const results: Outcome[][] = [[], [], []]
   const run = (thread: number, operation: Operation): void => {
     results[thread]!.push(unlessLost(operation, cpus[thread]!))
   }
   return {
-    tasks: [...machine.tasks, dead],
+    tasks: [...machine.tasks, ...dead],
     threads: work.map((operations, thread) => () => {
       if (thread === 1) for (const operation of undertaking) run(thread, operation)
       for (const operation of operations) run(thread, operation)
@@ -145,14 +182,18 @@ export default function endScenario(choice: EndScenarioChoice): EndScenarioRun {
     isLost: () => Atomics.load(heap, Header.lostCpu) !== 0,
     observe: () => observeSpace(cpus[1]!, [page, page + 1, page + 3, otherPage, otherPage + 1]),
     finish() {
-      // The CPU of the victim is free: whoever comes to it is a new thread.
-      ;(machine.tasks as Task[])[0] = dead
+      // These CPUs are free: whoever comes to one is a new thread.
+      for (const task of dead) {
+        const online = heap[task.base + PerCpu.online]
+        if (online !== CPU_FREE) throw new Error(`CPU ${task.id} is not free, but ${online}`)
+        ;(machine.tasks as Task[])[task.id] = task
+      }
       checkKernel(machine)
       tearDown(machine)
     },
     reset() {
       turns = 0
-      ;(machine.tasks as Task[])[0] = victimTask!
+      before.forEach((task, id) => ((machine.tasks as Task[])[id] = task))
     },
   }
 }
@@ -174,6 +215,11 @@ function setUp(cpus: readonly ScenarioCpu[]): void {
   cpu!.openOnly()
   // All have translations, which calls have to withdraw.
   for (const each of cpus) each.load(page)
+  cpus[DEAD]!.openOnly()
+  for (const { task } of cpus) {
+    task.heap[task.base + PerCpu.hostThread] = task.id + 1
+    task.heap[task.base + PerCpu.online] = CPU_TAKEN
+  }
 }
 
 function unlessLost(operation: Operation, cpu: ScenarioCpu): Outcome {
@@ -188,13 +234,28 @@ function unlessLost(operation: Operation, cpu: ScenarioCpu): Outcome {
 /** As the thread does that terminates the victim's. */
 function stop(undertaker: Task): Outcome {
   const { heap } = undertaker
-  const base = heap[Header.perCpu]!
-  orderStop(heap, base)
-  while (!hasStopped(heap, base)) {
+  const bases = [VICTIM, DEAD].map((id) => perCpuBase(heap, id))
+  for (;;) {
+    let stopped = true
+    for (const base of bases) {
+      if (isVictims(heap, base)) {
+        orderStop(heap, base)
+        stopped = hasStopped(heap, base) && stopped
+      }
+      // Meanwhile it may have lost it again: what the order was for is over.
+      if (!isVictims(heap, base)) cancelStop(heap, base)
+    }
+    if (stopped) return 'stopped'
     if (Atomics.load(heap, Header.lostCpu) !== 0) return 'lost'
     Atomics.pause()
   }
-  return 'stopped'
+}
+
+function isVictims(heap: Int32Array, base: number): boolean {
+  return (
+    Atomics.load(heap, base + PerCpu.hostThread) === VICTIM + 1 &&
+    Atomics.load(heap, base + PerCpu.online) === CPU_TAKEN
+  )
 }
 
 /** That takes a while, in which the victim may still do something. */
@@ -203,7 +264,13 @@ function end(undertaker: Task): Outcome {
   return 'ended'
 }
 
-function bury(dead: Task): Outcome {
-  Atomics.store(dead.heap, dead.base + PerCpu.online, CPU_DEAD)
-  return buryCpu(dead) ? 'buried' : 'lost'
+/** The threads of these CPUs are dead: the victim, and the one that it may have buried, or have come in place of. */
+function bury(undertaker: Task, dead: readonly Task[]): Outcome {
+  for (const visit of [noticeDead, buryCpu]) {
+    for (const task of dead) {
+      const thread = Atomics.load(task.heap, task.base + PerCpu.hostThread)
+      if (thread === VICTIM + 1 || thread === DEAD + 1) visit(undertaker, task, thread)
+    }
+  }
+  return 'buried'
 }

@@ -1,6 +1,6 @@
 // What a mutant is.
 
-import type { SourcePatch } from '../../backends/stepped/index.ts'
+import type { SourcePatch } from './patch.ts'
 
 export interface Mutant {
   readonly name: string
@@ -19,7 +19,13 @@ export interface Mutant {
   readonly patches: readonly SourcePatch[]
 }
 
-/** The exclamation of the kernel's own assertions would come first, and hide what the guard is good for. */
-export function patch(file: string, find: string, replace: string): SourcePatch {
-  return { file, find, replace }
+/** Interrupts arrive, as they may on hardware: one for the flush of the TLBs, and one before tables are freed. */
+export const TWO_INTERRUPTS = 'pollInterrupts(cpu); pollInterrupts(cpu)'
+
+/** Mutants by name, as they are written down: nothing is told of what there is none of, and one patch is no list. */
+export type MutantTable = Readonly<Record<string, MutantEntry>>
+
+interface MutantEntry extends Omit<Mutant, 'name' | 'race' | 'patches'> {
+  readonly race?: string
+  readonly patches: SourcePatch | readonly SourcePatch[]
 }

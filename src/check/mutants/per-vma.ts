@@ -1,282 +1,186 @@
 // Mutants of the per-VMA locks of Linux.
 
-import { type Mutant, patch } from './mutant.ts'
+import type { MutantTable } from './mutant.ts'
+import { at } from './patch.ts'
 
 const lock = 'designs/per-vma-lock-2023.ts'
 const count = 'designs/per-vma-refcount-2025.ts'
 
-const anonVmaUnlocked = patch(
-  'mm/merge.ts',
-  '  cpu.design.vmaWriteBegin(cpu, vma, VMA_ADJUST)\n  if (source !== 0 && Atomics.load(heap, vma + Vma.anonVma) === 0) anonVmaClone(cpu, vma, source)\n',
-  '  if (source !== 0 && Atomics.load(heap, vma + Vma.anonVma) === 0) anonVmaClone(cpu, vma, source)\n  cpu.design.vmaWriteBegin(cpu, vma, VMA_ADJUST)\n',
+const anonVmaUnlocked = at('mm/merge.ts', 'setBorders').swap(
+  'cpu.design.vmaWriteBegin(cpu, vma, VMA_ADJUST)',
+  'if (source !== 0 && Atomics.load(...$) === 0) $',
 )
 
-export const perVmaMutants: readonly Mutant[] = [
-  {
-    name: 'per-vma-lock-number-not-read-first',
+export const perVmaMutants: MutantTable = {
+  'per-vma-lock-number-not-read-first': {
     guard: 'a VMA that is locked for write is not locked for reading',
-    race: null,
     design: 'per-vma-lock-2023',
     scenario: 'fault-munmap',
     redundant: 'the number is read again once the semaphore is held; the first look saves the semaphore',
-    patches: [
-      patch(lock, '  if (isWriteLocked(cpu, mm, vma)) return false\n  if (!downRead', '  if (!downRead'),
-    ],
+    patches: at(lock, 'vmaStartRead').drop('if (isWriteLocked(cpu, mm, vma)) $'),
   },
-  {
-    name: 'per-vma-lock-number-not-read-again',
+  'per-vma-lock-number-not-read-again': {
     guard: 'the number is read again once the semaphore is held',
-    race: null,
     design: 'per-vma-lock-2023',
     scenario: 'fault-munmap',
-    patches: [
-      patch(
-        lock,
-        '  if (!isWriteLocked(cpu, mm, vma)) return true\n  upRead',
-        '  if (cpu.id >= 0) return true\n  upRead',
-      ),
-    ],
+    patches: at(lock, 'vmaStartRead').force('!isWriteLocked(cpu, mm, vma)', true),
   },
-  {
-    name: 'per-vma-lock-detached-used',
+  'per-vma-lock-detached-used': {
     guard: 'a VMA that has left the tree is not used: giving up the mmap lock has unlocked it',
-    race: null,
     design: 'per-vma-lock-2023',
     scenario: 'merged-away',
-    patches: [
-      patch(
-        lock,
-        'if (copyContainsPage(fault) && Atomics.load(heap, vma + Vma.detached) === 0) {',
-        'if (copyContainsPage(fault) && heap.length > 0) {',
-      ),
-    ],
+    patches: at(lock, 'lockVmaUnderRcu').drop('Atomics.load(heap, vma + Vma.detached) === 0'),
   },
-  {
-    name: 'per-vma-lock-no-bounds-check',
+  'per-vma-lock-no-bounds-check': {
     guard: 'the borders are read again once the VMA is locked',
-    race: null,
     design: 'per-vma-lock-2023',
     scenario: 'border-moves',
-    patches: [patch(lock, 'if (copyContainsPage(fault) && Atomics', 'if (Atomics')],
+    patches: at(lock, 'lockVmaUnderRcu').replace(
+      'copyContainsPage(fault) && $',
+      'Atomics.load(heap, vma + Vma.detached) === 0',
+    ),
   },
-  {
-    name: 'per-vma-lock-writer-does-not-wait',
+  'per-vma-lock-writer-does-not-wait': {
     guard: 'a writer waits until no fault is in the VMA',
-    race: null,
     design: 'per-vma-lock-2023',
     scenario: 'fault-munmap',
     patches: [
-      patch(lock, '  downWrite(cpu, vma + Vma.vmLock)\n', ''),
-      patch(lock, '  upWrite(cpu, vma + Vma.vmLock)\n', ''),
+      at(lock, 'vmaStartWrite').drop('downWrite(cpu, vma + Vma.vmLock)'),
+      at(lock, 'vmaStartWrite').drop('upWrite(cpu, vma + Vma.vmLock)'),
     ],
   },
-  {
-    name: 'per-vma-lock-writer-leaves-no-number',
+  'per-vma-lock-writer-leaves-no-number': {
     guard: 'a writer leaves its number in the VMA, which turns faults away until the mmap lock is free',
-    race: null,
     design: 'per-vma-lock-2023',
     scenario: 'fault-munmap',
-    patches: [patch(lock, '  Atomics.store(heap, vma + Vma.vmLockSeq, mmLockSeq)\n', '')],
+    patches: at(lock, 'vmaStartWrite').drop('Atomics.store(heap, vma + Vma.vmLockSeq, mmLockSeq)'),
   },
-  {
-    name: 'per-vma-lock-never-unlocked',
+  'per-vma-lock-never-unlocked': {
     guard: 'giving up the mmap lock unlocks every VMA',
-    race: null,
     design: 'per-vma-lock-2023',
     scenario: 'fault-munmap',
     redundant: 'a VMA that stays locked turns every fault away, to the classic path: slow, and right',
-    patches: [patch(lock, '    Atomics.add(cpu.heap, mm + Mm.mmLockSeq, 1)\n', '')],
+    patches: at(lock, 'mmapWriteUnlocking').drop('Atomics.add(cpu.heap, mm + Mm.mmLockSeq, 1)'),
   },
-  {
-    name: 'per-vma-lock-vma-freed-at-once',
+  'per-vma-lock-vma-freed-at-once': {
     guard: 'a VMA is freed after a grace period',
     race: 'R24',
     design: 'per-vma-lock-2023',
     scenario: 'merged-away',
-    patches: [
-      patch(lock, '    releaseVmaRcu(cpu, vma)', '    releaseVmaNow(cpu, vma)'),
-      patch(lock, 'import { releaseVmaRcu }', 'import { releaseVmaNow }'),
-    ],
+    patches: at(lock, 'releaseVma').replace('releaseVmaRcu', 'releaseVmaNow'),
   },
-  {
-    name: 'per-vma-lock-makes-an-anon-vma',
+  'per-vma-lock-makes-an-anon-vma': {
     guard: 'an anon_vma is not made under the lock of the VMA alone: its making reads the neighbours',
     race: 'R23',
     design: 'per-vma-lock-2023',
     scenario: 'anon-vma-munmap',
     patches: [
-      patch(
-        lock,
-        'return Atomics.load(cpu.heap, vma + Vma.vmFile) === 0 && Atomics.load(cpu.heap, vma + Vma.anonVma) !== 0',
-        'return Atomics.load(cpu.heap, vma + Vma.vmFile) === 0',
-      ),
-      patch(
-        lock,
-        'if (fault.anonVma !== 0 || cpu.config.PUBLISHED_FLAWS) return vma',
-        'if (vma !== 0) return vma',
-      ),
-      patch(lock, '    return cpu.config.PUBLISHED_FLAWS\n', '    return true\n'),
+      at(lock, 'lockVmaUnderRcu').force('fault.anonVma !== 0 || $', true),
+      at(lock, 'preparesAnonVma').force('cpu.config.PUBLISHED_FLAWS', true),
+      at(lock, 'isEligible').drop('Atomics.load(cpu.heap, vma + Vma.anonVma) !== 0'),
     ],
   },
-  {
-    name: 'per-vma-refcount-number-not-read-first',
+  'per-vma-refcount-number-not-read-first': {
     guard: 'a VMA that is locked for write is not locked for reading',
-    race: null,
     design: 'per-vma-refcount-2025',
     scenario: 'fault-munmap',
     redundant: 'the number is read again once the fault has its reference; the first look saves that',
-    patches: [patch(count, '  if (isWriteLocked(cpu, mm, vma)) return REFUSED\n', '')],
+    patches: at(count, 'vmaStartRead').drop('if (isWriteLocked(cpu, mm, vma)) $'),
   },
-  {
-    name: 'per-vma-refcount-number-not-read-again',
+  'per-vma-refcount-number-not-read-again': {
     guard: 'the number is read again once the fault has its reference',
-    race: null,
     design: 'per-vma-refcount-2025',
     scenario: 'fault-munmap',
-    patches: [
-      patch(
-        count,
-        'if (Atomics.load(heap, vma + Vma.vmMm) === mm && !isWriteLocked(cpu, mm, vma)) return LOCKED',
-        'if (Atomics.load(heap, vma + Vma.vmMm) === mm) return LOCKED',
-      ),
-    ],
+    patches: at(count, 'vmaStartRead').drop('!isWriteLocked(cpu, mm, vma)'),
   },
-  {
-    name: 'per-vma-refcount-another-mm',
+  'per-vma-refcount-another-mm': {
     guard: "a VMA that was recycled may be another address space's",
     race: 'R25',
     design: 'per-vma-refcount-2025',
     scenario: 'recycled-vma',
-    patches: [
-      patch(
-        count,
-        'if (Atomics.load(heap, vma + Vma.vmMm) === mm && !isWriteLocked(cpu, mm, vma)) return LOCKED',
-        'if (!isWriteLocked(cpu, mm, vma)) return LOCKED',
-      ),
-    ],
+    patches: at(count, 'vmaStartRead').drop('Atomics.load(heap, vma + Vma.vmMm) === mm'),
   },
-  {
-    name: 'per-vma-refcount-no-bounds-check',
+  'per-vma-refcount-no-bounds-check': {
     guard: 'the borders are read again once the VMA is locked',
-    race: null,
     design: 'per-vma-refcount-2025',
     scenario: 'border-moves',
-    patches: [
-      patch(count, '    if (copyContainsPage(fault)) return vma\n', '    if (vma !== 0) return vma\n'),
-    ],
+    patches: at(count, 'lockVmaUnderRcu').force('copyContainsPage(fault)', true),
   },
-  {
-    name: 'per-vma-refcount-dead-used',
+  'per-vma-refcount-dead-used': {
     guard: 'nobody gets a reference on a VMA that is in no tree',
-    race: null,
     design: 'per-vma-refcount-2025',
     scenario: 'recycled-vma',
-    patches: [patch(count, '    if (count === 0) return DETACHED\n', '')],
+    patches: at(count, 'vmaStartRead').drop('if (count === 0) $'),
   },
-  {
-    name: 'per-vma-refcount-writer-bit-ignored',
+  'per-vma-refcount-writer-bit-ignored': {
     guard: 'while a writer waits, no fault enters',
-    race: null,
     design: 'per-vma-refcount-2025',
     scenario: 'fault-munmap',
     redundant:
       'the writer waits for a fault that enters as for one that was there; only a stream of them could starve it',
-    patches: [patch(count, '    if (count > READERS_MAX) return REFUSED\n', '')],
+    patches: at(count, 'vmaStartRead').drop('if (count > READERS_MAX) $'),
   },
-  {
-    name: 'per-vma-refcount-writer-does-not-wait',
+  'per-vma-refcount-writer-does-not-wait': {
     guard: 'a writer waits until no fault is in the VMA',
-    race: null,
     design: 'per-vma-refcount-2025',
     scenario: 'fault-munmap',
-    patches: [
-      patch(
-        count,
-        '  rcuwaitUntil(cpu, heap[vma + Vma.vmMm] + Mm.vmaWriterWait, vma + Vma.refCount, WRITER + 1)\n',
-        '',
-      ),
-    ],
+    patches: at(count, 'vmaStartWrite').drop('rcuwaitUntil(...$)'),
   },
-  {
-    name: 'per-vma-refcount-last-reader-wakes-nobody',
+  'per-vma-refcount-last-reader-wakes-nobody': {
     guard: 'the last reader wakes the writer that waits',
     race: 'R32',
     design: 'per-vma-refcount-2025',
     scenario: 'fault-munmap',
-    patches: [
-      patch(
-        count,
-        '  if ((left & WRITER) !== 0 && left <= WRITER + 1) rcuwaitWake(cpu, mm + Mm.vmaWriterWait)',
-        '  if (left < 0) rcuwaitWake(cpu, mm)',
-      ),
-    ],
+    patches: at(count, 'vmaEndRead').drop('if ((left & WRITER) !== 0 && $) $'),
   },
-  {
-    name: 'per-vma-refcount-detaching-does-not-wait',
+  'per-vma-refcount-detaching-does-not-wait': {
     guard: 'a VMA leaves only when the last reference is given back, also one that was taken too late',
-    race: null,
     design: 'per-vma-refcount-2025',
     scenario: 'recycled-vma',
-    patches: [
-      patch(
-        count,
-        '    if (Atomics.sub(cpu.heap, vma + Vma.refCount, 1) === 1) return\n    waitForReaders(cpu, vma, WRITER)',
-        '    Atomics.sub(cpu.heap, vma + Vma.refCount, 1)',
-      ),
-    ],
+    patches: at(count, 'vmaUnlinked').replace(
+      'if (Atomics.sub(...$) === 1) return; waitForReaders(...$)',
+      'Atomics.sub(cpu.heap, vma + Vma.refCount, 1)',
+    ),
   },
-  {
-    name: 'per-vma-refcount-writer-leaves-no-number',
+  'per-vma-refcount-writer-leaves-no-number': {
     guard: 'a writer leaves its number in the VMA, which turns faults away until the mmap lock is free',
-    race: null,
     design: 'per-vma-refcount-2025',
     scenario: 'fault-munmap',
-    patches: [
-      patch(count, '  Atomics.store(heap, vma + Vma.vmLockSeq, mmLockSeq)\n  Atomics.sub', '  Atomics.sub'),
-    ],
+    patches: at(count, 'vmaStartWrite').replace(
+      'Atomics.store(...$); Atomics.sub(...$)',
+      'Atomics.sub(heap, vma + Vma.refCount, WRITER)',
+    ),
   },
-  {
-    name: 'lock-number-believed',
+  'lock-number-believed': {
     guard: 'a writer waits for the faults in a VMA, whatever its number says, as numbers come round',
-    race: null,
-    scenario: 'lock-number-wrap-late',
     design: 'per-vma-lock-2023',
-    patches: [
-      patch(
-        lock,
-        '  downWrite(cpu, vma + Vma.vmLock)\n',
-        '  if (Atomics.load(heap, vma + Vma.vmLockSeq) === mmLockSeq) return\n  downWrite(cpu, vma + Vma.vmLock)\n',
-      ),
-    ],
+    scenario: 'lock-number-wrap-late',
+    patches: at(lock, 'vmaStartWrite').before(
+      'downWrite(cpu, vma + Vma.vmLock)',
+      'if (Atomics.load(heap, vma + Vma.vmLockSeq) === mmLockSeq) return',
+    ),
   },
-  {
-    name: 'lock-number-believed-2025',
+  'lock-number-believed-2025': {
     guard: 'a writer waits for the faults in a VMA, whatever its number says, as numbers come round',
-    race: null,
-    scenario: 'lock-number-wrap',
     design: 'per-vma-refcount-2025',
-    patches: [
-      patch(
-        count,
-        '  if (change === VMA_LINK) {\n',
-        '  if (Atomics.load(heap, vma + Vma.vmLockSeq) === mmLockSeq) return\n  if (change === VMA_LINK) {\n',
-      ),
-    ],
+    scenario: 'lock-number-wrap',
+    patches: at(count, 'vmaStartWrite').before(
+      'if (change === VMA_LINK) $',
+      'if (Atomics.load(heap, vma + Vma.vmLockSeq) === mmLockSeq) return',
+    ),
   },
-  {
-    name: 'anon-vma-before-the-lock',
+  'anon-vma-before-the-lock': {
     guard: 'a VMA is locked for writing before it takes over an anon_vma',
     race: 'R23',
-    scenario: 'merged-anon-vma',
     design: 'per-vma-lock-2023',
-    patches: [anonVmaUnlocked],
+    scenario: 'merged-anon-vma',
+    patches: anonVmaUnlocked,
   },
-  {
-    name: 'anon-vma-before-the-write',
+  'anon-vma-before-the-write': {
     guard: 'the same where a sequence count says that a VMA is being written',
     race: 'R23',
-    scenario: 'merged-anon-vma',
     design: 'dufour-2019',
-    patches: [anonVmaUnlocked],
+    scenario: 'merged-anon-vma',
+    patches: anonVmaUnlocked,
   },
-]
+}

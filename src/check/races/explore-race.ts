@@ -1,6 +1,6 @@
 // Looks for a race where it is said to be, and where it is said not to be.
 
-import type { SourcePatch } from '../../backends/stepped/index.ts'
+import type { SourcePatch } from '../mutants/patch.ts'
 import { type CheckOptions, type CheckResult, checkKernelScenario } from '../check.ts'
 import { mutants } from '../mutants.ts'
 import type { Exhibit, Holds } from './race.ts'

@@ -1,6 +1,6 @@
 // What is told of a race of the literature: where it was, in which scenario it shows, and where it does not any more.
 
-import type { SourcePatch } from '../../backends/stepped/index.ts'
+import type { SourcePatch } from '../mutants/patch.ts'
 import type { FailureKind } from '../explore.ts'
 
 /** A kernel in which the race is, and how it shows. */

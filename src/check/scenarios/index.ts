@@ -1,158 +1,60 @@
-// The shipped kernel scenarios by name.
+// The shipped kernel scenarios: tables by subject. A scenario is called as its key is.
 
-export const scenarioNames = [
-  'fault-fault',
-  'first-faults',
-  'fault-munmap',
-  'fault-munmap-table',
-  'fault-munmap-table-interrupts',
-  'table-flush',
-  'fault-mprotect',
-  'fault-dontneed',
-  'fault-mmap-fixed',
-  'fault-brk',
-  'two-faults-munmap',
-  'fault-stack-growth',
-  'zero-page-cow-munmap',
-  'split-merge-fault',
-  'munmap-mmap',
-  'fork-fault',
-  'fork-cow-access',
-  'stale-access',
-  'answer-cut-off',
-  'answer-halting',
-  'called-outside',
-  'nested-answer',
-  'interrupt-deadlock',
-  'interrupt-deadlock-chain',
-  'cow-fault',
-  'cow-access',
-  'protected-dontneed',
-  'two-pages-munmap',
-  'first-anon-vma',
-  'anon-vma-munmap',
-  'dontneed-munmap',
-  'fault-reap',
-  'stack-growth-munmap',
-  'stack-growths',
-  'lookup-rotation',
-  'rcu-freed-vma',
-  'mremap-fault',
-  'mremap-access',
-  'mremap-dontunmap',
-  'move-table',
-  'moved-table-faults',
-  'file-fault-fault',
-  'file-fault-munmap',
-  'file-write-munmap',
-  'fault-around',
-  'file-cow-munmap',
-  'file-cow-dontneed',
-  'cow-order',
-  'cow-reused-page',
-  'protect-whole',
-  'execute-only',
-  'fault-mlock',
-  'fault-munlock',
-  'access-mlock',
-  'two-discards',
-  'two-discards-fault',
-  'mremap-source',
-  'dontunmap-neighbour',
-  'torn-snapshot',
-  'joining-cpu',
-  'cached-vma',
-  'recycled-vma',
-  'rotation-miss',
-  'merged-away',
-  'faults-after-munmap',
-  'border-moves',
-  'map-unmap-access',
-  'protect-discard-access',
-  'observed-copy',
-  'observed-changes',
-  'observed-unmap',
-  'observed-discard',
-  'observed-move',
-  'observed-protect',
-  'observed-fork',
-  'observer-leaves',
-  'spinlock',
-  'spinlock-halting',
-  'rwsem-readers',
-  'rwsem-writers',
-  'rwsem-queue',
-  'rwsem-downgrade',
-  'rwsem-downgrade-write',
-  'rwsem-sleeping',
-  'percpu-rwsem',
-  'percpu-rwsem-sleeping',
-  'seqcount',
-  'rcu',
-  'refcount',
-  'frame-allocator',
-  'last-frames',
-  'frames-of-leaving-cpu',
-  'page-lock',
-  'swap-fault',
-  'swap-two-faults',
-  'swap-stale-write',
-  'swap-munmap',
-  'swap-in-munmap',
-  'swap-fork',
-  'swap-in-fork',
-  'swap-two-reclaimers',
-  'swap-dontneed',
-  'swap-late-fault',
-  'swapoff-fault',
-  'shm-swap',
-  'shm-swapoff',
-  'memory-exhausted',
-  'fault-truncate',
-  'truncate-around',
-  'truncate-copy',
-  'disk-truncate',
-  'read-truncate',
-  'munmap-truncate',
-  'msync-stale-write',
-  'reclaim-stale-write',
-  'zap-sync',
-  'dirty-reclaim',
-  'sync-fails',
-  'bury-reclaim',
-  'reopen',
-  'file-given-up',
-  'reclaim-mprotect',
-  'reclaim-mprotect-store',
-  'file-reclaim-mprotect',
-  'reclaim-mlock',
-  'reclaim-sync-write',
-  'reclaim-cow',
-  'reclaim-mremap',
-  'mremap-reclaim',
-  'mremap-merge',
-  'observed-reclaim',
-  'reclaim-free',
-  'free-reclaim',
-  'freed-page-seen',
-  'freed-page-protect',
-  'two-frees',
-  'discard-free',
-  'free-fork',
-  'free-then-fork',
-  'two-discards-store',
-  'discard-table',
-  'rcu-barrier',
-  'two-rcu-barriers',
-  'srcu-barrier',
-  'vmacache-wrap',
-  'lock-number-wrap',
-  'lock-number-wrap-late',
-  'reap-fork',
-  'merged-anon-vma',
-  'bridged-anon-vmas',
-  'sequence-wrap',
-] as const
+import copies from './copies.ts'
+import discards from './discards.ts'
+import faults from './faults.ts'
+import ofFiles from './files.ts'
+import frames from './frames.ts'
+import interrupts from './interrupts.ts'
+import layout from './layout.ts'
+import locks from './locks.ts'
+import mlock from './mlock.ts'
+import moves from './moves.ts'
+import observers from './observers.ts'
+import prices from './prices.ts'
+import rcu from './rcu.ts'
+import reclaim from './reclaim.ts'
+import swap from './swap.ts'
+import wraps from './wraps.ts'
+import writeBack from './write-back.ts'
+
+type Tables = Readonly<Record<string, Readonly<Record<string, unknown>>>>
+
+const explored: Tables = {
+  faults,
+  copies,
+  layout,
+  interrupts,
+  discards,
+  moves,
+  files: ofFiles,
+  'write-back': writeBack,
+  mlock,
+  observers,
+  locks,
+  rcu,
+  frames,
+  swap,
+  reclaim,
+  wraps,
+}
 
 /** What a design costs, and no error of it: these fail where the literature says that the price is paid. */
-export const priceNames = ['file-in-use', 'counted-faults'] as const
+export const priceNames: readonly string[] = Object.keys(prices)
+export const scenarioNames: readonly string[] = Object.values(explored).flatMap((table) => Object.keys(table))
+
+const fileOf: ReadonlyMap<string, string> = new Map(
+  Object.entries({ ...explored, prices }).flatMap(([file, table]) =>
+    Object.keys(table).map((name) => [name, file] as const),
+  ),
+)
+
+/** The files of all tables, without their ending. */
+export const tables: readonly string[] = [...new Set(fileOf.values())]
+
+/** That of the table that a scenario is in. Throws RangeError for a name that there is not. */
+export function tableOf(scenario: string): string {
+  const file = fileOf.get(scenario)
+  if (file === undefined) throw new RangeError(`there is no scenario ${scenario}`)
+  return file
+}

@@ -1,16 +1,15 @@
 // Scenarios that run on a machine which differs from the real one in how it waits: what it does rarely, it does at
 // once.
 
-import type { SourcePatch } from '../../backends/stepped/index.ts'
+import { type SourcePatch, at } from '../mutants/patch.ts'
+
+const sleep = 'machine/sleep.ts'
+const cpu = 'machine/cpu.ts'
 
 /** CPUs that sleep do not look for a while first, and sleep until they are woken. */
 const sleepAtOnce: readonly SourcePatch[] = [
-  { file: 'machine/sleep.ts', find: 'const SLEEP_POLLS = 200', replace: 'const SLEEP_POLLS = 0' },
-  {
-    file: 'machine/sleep.ts',
-    find: 'Atomics.wait(cpu.heap, word, TASK_SLEEPING, SLEEP_CHECK_MS)',
-    replace: 'Atomics.wait(cpu.heap, word, TASK_SLEEPING)',
-  },
+  at(sleep, '').replace('const SLEEP_POLLS = $', 'const SLEEP_POLLS = 0'),
+  at(sleep, 'waitForHost').replace('SLEEP_CHECK_MS', 'Infinity'),
 ]
 
 /**
@@ -18,23 +17,13 @@ const sleepAtOnce: readonly SourcePatch[] = [
  * them after a moment in any case, which would hide a wake-up that is lost.
  */
 const haltAtOnce: readonly SourcePatch[] = [
-  {
-    file: 'machine/cpu.ts',
-    find: 'export const SPINS_BEFORE_HALT = 64',
-    replace: 'export const SPINS_BEFORE_HALT = 0',
-  },
-  { file: 'machine/cpu.ts', find: 'const HALT_CHECK_MS = 1\n', replace: 'const HALT_CHECK_MS = Infinity\n' },
+  at(cpu, '').replace('const SPINS_BEFORE_HALT = $', 'const SPINS_BEFORE_HALT = 0'),
+  at(cpu, '').replace('const HALT_CHECK_MS = $', 'const HALT_CHECK_MS = Infinity'),
   ...sleepAtOnce,
 ]
 
 /** Who waits for a page sleeps until it is woken: on the real machine it looks again after a moment. */
-const sleepForGood: readonly SourcePatch[] = [
-  {
-    file: 'machine/sleep.ts',
-    find: 'Atomics.wait(cpu.heap, word, value, SLEEP_CHECK_MS)',
-    replace: 'Atomics.wait(cpu.heap, word, value)',
-  },
-]
+const sleepForGood: readonly SourcePatch[] = [at(sleep, 'sleepWhile').replace('SLEEP_CHECK_MS', 'Infinity')]
 
 /** Changes of the source that belong to a scenario, by its name. */
 export const scenarioPatches: Readonly<Record<string, readonly SourcePatch[]>> = {

@@ -30,9 +30,14 @@ export const PerCpu = layout('cpu', SLABS + SLAB_CACHES * SLAB_CPU_WORDS, {
   atWork: 21,
   /** Bits of the CPUs that wait until this one has done what they call it for. Written by all. */
   mailbox: 24,
-  /** The host's names for the attached thread: of the runtime, and of the operating system (0 when unknown). */
+  /**
+   * The host's names for the attached thread: of the runtime, and of the operating system (0 when unknown). The latter
+   * is that of the thread that the runtime calls `nativeOf`: what has just come to the CPU of a dead thread has not
+   * written its own yet.
+   */
   hostThread: 18,
   nativeThread: 19,
+  nativeOf: 36,
   /** The runtime's names for the thread that started it, and the one that started that; 0 for none. */
   hostParent: 22,
   hostGrandparent: 23,

@@ -159,12 +159,24 @@ export function addInt32(cpu: Task, mm: number, address: number, value: number):
   return before
 }
 
-/** Reads `target.length` bytes from `address`, page by page. What a signal interrupts has been read up to there. */
-export function readBytes(cpu: Task, mm: number, address: number, target: Uint8Array): void {
-  for (let done = 0; done < target.length;) {
+/**
+ * Reads `total` bytes, the length of `target`, from `address`, page by page. What a signal interrupts has been read up
+ * to there. Returns how many bytes were read: fewer where `target`, if it is `theirs`, the program's, has another
+ * length after a fault, in which the host may have run code of the program.
+ */
+export function readBytes(
+  cpu: Task,
+  mm: number,
+  address: number,
+  target: Uint8Array,
+  total: number,
+  theirs: boolean,
+): number {
+  for (let done = 0; done < total;) {
     const offset = (address + done) & OFFSET_MASK
-    const length = Math.min(PAGE_SIZE - offset, target.length - done)
+    const length = Math.min(PAGE_SIZE - offset, total - done)
     const frame = accessFrame(cpu, mm, address + done, ACCESS_READ)
+    if (theirs && target.length !== total) return accessUndone(cpu, done)
     const from = frame * PAGE_SIZE + offset
     if (length <= SMALL_MOVE)
       for (let byte = 0; byte < length; byte++) target[done + byte] = cpu.memory.bytes[from + byte]
@@ -172,23 +184,37 @@ export function readBytes(cpu: Task, mm: number, address: number, target: Uint8A
     accessDone(cpu)
     done += length
   }
+  return total
 }
 
-/** Writes the bytes of `source` at `address`, page by page. What a signal interrupts has been written up to there. */
-export function writeBytes(cpu: Task, mm: number, address: number, source: Uint8Array): void {
-  for (let done = 0; done < source.length;) {
+/** Writes the `total` bytes of `source` at `address`, as {@link readBytes} reads. */
+export function writeBytes(
+  cpu: Task,
+  mm: number,
+  address: number,
+  source: Uint8Array,
+  total: number,
+): number {
+  for (let done = 0; done < total;) {
     const offset = (address + done) & OFFSET_MASK
-    const length = Math.min(PAGE_SIZE - offset, source.length - done)
+    const length = Math.min(PAGE_SIZE - offset, total - done)
     const frame = accessFrame(cpu, mm, address + done, ACCESS_WRITE)
+    if (source.length !== total) return accessUndone(cpu, done)
     noteWritten(cpu, frame, sectorMask(offset, length))
     const to = frame * PAGE_SIZE + offset
     if (length <= SMALL_MOVE)
       for (let byte = 0; byte < length; byte++) cpu.memory.bytes[to + byte] = source[done + byte]
-    else
-      cpu.memory.bytes.set(done === 0 && length === source.length ? source : viewOf(source, done, length), to)
+    else cpu.memory.bytes.set(done === 0 && length === total ? source : viewOf(source, done, length), to)
     accessDone(cpu)
     done += length
   }
+  return total
+}
+
+/** Ends an access that cannot be done. Returns `done`. */
+function accessUndone(cpu: Task, done: number): number {
+  accessDone(cpu)
+  return done
 }
 
 /** Below this many bytes a loop beats the set-up of a bulk move. */

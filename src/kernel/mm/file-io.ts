@@ -5,6 +5,7 @@
 
 import { PAGE_SIZE, ZERO_FRAME, viewOf } from '../machine/frames.ts'
 import { noteWritten, sectorMask } from '../machine/sectors.ts'
+import { EFAULT } from './errno.ts'
 import { FILE_HOST, File, addToPageCache, bytesInPage, loadPage } from './file.ts'
 import { freshPage, getFilePage } from './filemap.ts'
 import { lockInode, unlockInode } from './inode-lock.ts'
@@ -55,8 +56,8 @@ function isHole(cpu: Task, file: number, index: number): boolean {
 
 /**
  * `pwrite`: writes `length` bytes of `source`, from its byte `start` on, at `offset`. A file that ends before grows
- * first if it may; else -EFBIG. Returns the bytes written, or a negative errno when there are none because of it. May
- * sleep.
+ * first if it may; else -EFBIG. -EFAULT where `source` is shorter by then: what the host does meanwhile may run code of
+ * the program. Returns the bytes written, or a negative errno when there are none because of it. May sleep.
  */
 export function writeToFile(
   cpu: Task,
@@ -95,6 +96,10 @@ function writePage(
   if (length === PAGE_SIZE && addWholePage(cpu, file, index, source, start)) return 0
   const frame = getFilePage(cpu, file, index)
   if (frame === 0) return cpu.ioError
+  if (source.length < start + length) {
+    putPage(cpu, frame)
+    return -EFAULT
+  }
   copyToFrame(cpu, frame, within, source, start, length)
   // Only now: a write-back that began before has cleared it, and missed what has just been written.
   setPageFlags(cpu, frame, PG_DIRTY | PG_REFERENCED)
@@ -102,13 +107,17 @@ function writePage(
   return 0
 }
 
-/** What a page contained need not be read when all of it is written. Returns false when the page is there already. */
+/**
+ * What a page contained need not be read when all of it is written. Returns false, and has done nothing, when the page
+ * is there already, or `source` is not any more.
+ */
 function addWholePage(cpu: Task, file: number, index: number, source: Uint8Array, start: number): boolean {
   if (loadPage(cpu, file, index) !== 0) return false
   const frame = freshPage(cpu, allocPage(cpu), PG_LOCKED)
   if (frame === 0) return false
-  copyToFrame(cpu, frame, 0, source, start, PAGE_SIZE)
-  const added = addToPageCache(cpu, file, index, frame, 0) === 1
+  const present = source.length >= start + PAGE_SIZE
+  if (present) copyToFrame(cpu, frame, 0, source, start, PAGE_SIZE)
+  const added = present && addToPageCache(cpu, file, index, frame, 0) === 1
   if (added) setPageFlags(cpu, frame, PG_UPTODATE | PG_DIRTY | PG_REFERENCED)
   unlockPage(cpu, frame)
   putPage(cpu, frame)

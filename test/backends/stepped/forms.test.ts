@@ -55,6 +55,8 @@ describe('the steppable form of the kernel', () => {
         env: {
           ...process.env,
           NODE_TEST_CONTEXT: undefined,
+          // The sources, and not what is built of them: see scripts/preload.mjs.
+          NODE_OPTIONS: undefined,
           FAULTLINE_RUNS: process.env['FAULTLINE_RUNS'] ?? String(extent(3, 20)),
         },
       })

@@ -5,7 +5,6 @@ import { kernelScenario } from '../../../src/check/kernel-scenario.ts'
 const page = 0x1000
 
 export default kernelScenario({
-  title: 'an operation that fails in one order',
   setup: (cpu) => {
     cpu.mapPages(page, 1)
   },

@@ -9,7 +9,6 @@ const twice = [
 ]
 
 export default kernelScenario({
-  title: 'three CPUs that add twice',
   setup: (cpu) => {
     cpu.mapPages(page, 1)
   },

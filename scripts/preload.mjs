@@ -1,0 +1,37 @@
+// Preloaded by every process of the tests (`node --import`), and by every thread of theirs.
+//
+// It keeps compiled modules in .build, TypeScript whose types were taken out included, which is more than half of what
+// it costs to start a process or a thread. Tests of the checker do without: each loads hundreds of forms of the kernel,
+// of which none is met again.
+//
+// And tests of what users run meet it as users do: built, with the kernel in one file.
+
+import * as nodeModule from 'node:module'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { dist, root } from './paths.mjs'
+
+const main = process.argv[1] ?? ''
+const isOf = (...folders) => folders.some((folder) => main.startsWith(join(root, 'test', folder)))
+
+// A test may also run an older Node, which has neither.
+if (!isOf('check/')) nodeModule.enableCompileCache?.(join(root, '.build/compile-cache'))
+// One test replaces functions of Atomics, which the built kernel does not call.
+if (isOf('api/', 'conformance/', 'faults/', 'stress/', 'trace/', 'workloads/') && !isOf('api/ends'))
+  nodeModule.registerHooks?.({ resolve: built })
+
+const sources = pathToFileURL(join(root, 'src/')).href
+const output = pathToFileURL(join(dist, '/')).href
+
+/** What a module of src resolves to is its twin in dist. What is in the bundle of the kernel has none. */
+function built(specifier, context, next) {
+  const found = next(specifier, context)
+  if (!found.url.startsWith(sources) || !found.url.endsWith('.ts')) return found
+  const url = `${output}${found.url.slice(sources.length, -'.ts'.length)}.js`
+  if (!existsSync(fileURLToPath(url)))
+    throw new Error(
+      `${specifier} of ${context.parentURL}: tests of what users run do not reach into the kernel`,
+    )
+  return { ...found, url, format: 'module' }
+}

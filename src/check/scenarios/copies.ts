@@ -1,0 +1,113 @@
+// Copy on write, and fork.
+
+import type { ScenarioCpu } from '../kernel-scenario.ts'
+import { firstPage, warmPage } from './pages.ts'
+import { kernelScenarios } from './table.ts'
+
+let child: ScenarioCpu
+
+export default kernelScenarios({
+  // Copy on write of the zero page, and munmap.
+  'zero-page-cow-munmap': {
+    setup: (cpu, all) => {
+      cpu.mapPages(firstPage, 4)
+      cpu.store(warmPage, 7)
+      for (const each of all) each.load(firstPage)
+    },
+    threads: [[(cpu) => cpu.store(firstPage, 42)], [(cpu) => cpu.unmap(firstPage, 1)]],
+  },
+  // fork, and a write in the parent to a page that is there: the child has it as it was before or after, and the
+  // parent keeps what it wrote.
+  'fork-fault': {
+    setup: (cpu) => {
+      cpu.mapPages(firstPage, 4)
+      cpu.store(firstPage, 7)
+      cpu.store(warmPage, 8)
+    },
+    threads: [[(cpu) => cpu.fork(firstPage, warmPage)], [(cpu) => cpu.add(firstPage, 1)]],
+  },
+  // fork, a copy on write that it causes, and a thread that still has the translation from before: what that one
+  // writes must not go to the page that was just copied (race R1).
+  'fork-cow-access': {
+    setup: (_cpu, all) => {
+      all[2]!.mapPages(firstPage, 1)
+      all[2]!.store(firstPage, 7)
+    },
+    threads: [[(cpu) => cpu.fork()], [(cpu) => cpu.add(firstPage, 1, 1)], [(cpu) => cpu.add(firstPage, 1)]],
+    pages: [firstPage],
+  },
+  // Two writes to one page that shows the zero page: each makes a copy, one is installed, the other is given back.
+  'cow-fault': {
+    setup: (cpu, all) => {
+      cpu.mapPages(firstPage, 4)
+      cpu.store(warmPage, 7)
+      for (const each of all) each.load(firstPage)
+    },
+    threads: [[(cpu) => cpu.store(firstPage, 42, 0)], [(cpu) => cpu.store(firstPage, 43, 1)]],
+    pages: [firstPage],
+  },
+  // Copy on write of the zero page, beside a CPU that holds a translation of it.
+  'cow-access': {
+    setup: (cpu, all) => {
+      cpu.mapPages(firstPage, 4)
+      cpu.store(warmPage, 7)
+      for (const each of all) each.load(firstPage)
+    },
+    threads: [[(cpu) => cpu.store(firstPage, 42, 0)], [(cpu) => cpu.load(firstPage, 1)]],
+    pages: [firstPage],
+  },
+  // Copy on write, an other CPU that writes to the copy and says so, and a third that still shows the zero page: the
+  // old translation must be gone before the copy can be written.
+  'cow-order': {
+    setup: (cpu, all) => {
+      cpu.mapPages(firstPage, 4)
+      for (const each of all) each.store(warmPage, 0)
+      for (const each of all) each.load(firstPage)
+    },
+    threads: [
+      [(cpu) => cpu.add(firstPage, 1, 1)],
+      [(cpu) => cpu.add(firstPage, 1), (cpu) => cpu.add(warmPage, 1)],
+      [(cpu) => (cpu.add(warmPage, 0) === 1 ? cpu.load(firstPage) : 'too early')],
+    ],
+  },
+  // A copy on write of a page that a child shares. Meanwhile the child exits, another thread of the parent writes to
+  // the page, which is its own by now, and mprotect takes the write permission of the entry away again: it looks as
+  // it did when the copy began (race R3).
+  'cow-reused-page': {
+    setup: (_cpu, all) => {
+      all[1]!.mapPages(firstPage, 1)
+      all[1]!.store(firstPage, 7)
+      child = all[1]!.forkAndKeep()
+    },
+    threads: [
+      [(cpu) => cpu.store(firstPage, 42)],
+      [
+        () => child.exit(),
+        (cpu) => cpu.add(firstPage, 9, 1),
+        (cpu) => cpu.protect(firstPage, 1, 'r'),
+        (cpu) => cpu.protect(firstPage, 1, 'rw'),
+      ],
+    ],
+    pages: [firstPage],
+  },
+  // A fork of an address space that the OOM reaper has been in: a child would get zeros where the parent had its
+  // data.
+  'reap-fork': {
+    setup: (cpu) => {
+      cpu.mapPages(firstPage, 2)
+      cpu.store(firstPage, 7)
+      cpu.store(warmPage, 8)
+    },
+    threads: [
+      [
+        (cpu) => {
+          // While fork is at work, the reaper does nothing; what the parent has afterwards is not asked.
+          cpu.reap()
+          return 'done'
+        },
+      ],
+      [(cpu) => cpu.fork(firstPage)],
+    ],
+    pages: [],
+  },
+})

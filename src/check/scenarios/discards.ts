@@ -1,0 +1,214 @@
+// MADV_DONTNEED and MADV_FREE.
+
+import { firstPage, warmPage } from './pages.ts'
+import { kernelScenarios } from './table.ts'
+
+const page = 0x1000
+
+export default kernelScenarios({
+  // A write to a page that was read-only for a while, so that its entry still is, and MADV_DONTNEED, which frees its
+  // frame with the mmap lock held for reading only: the sequence count does not tell of it.
+  'protected-dontneed': {
+    setup: (cpu) => {
+      cpu.mapPages(firstPage, 4)
+      cpu.store(firstPage, 7)
+      cpu.protect(firstPage, 4, 'r')
+      cpu.protect(firstPage, 4, 'rw')
+    },
+    threads: [[(cpu) => cpu.store(firstPage, 42)], [(cpu) => cpu.discard(firstPage, 1)]],
+  },
+  // MADV_DONTNEED and munmap of one page: who takes the entry out frees the frame.
+  'dontneed-munmap': {
+    setup: (cpu) => {
+      cpu.mapPages(firstPage, 4)
+      cpu.store(firstPage, 6)
+      cpu.store(warmPage, 7)
+    },
+    threads: [[(cpu) => cpu.discard(firstPage, 1)], [(cpu) => cpu.unmap(firstPage, 1)]],
+  },
+  // Two MADV_DONTNEED of one VMA at once: both hold the mmap lock for reading only (race R9).
+  'two-discards': {
+    setup: (cpu) => {
+      cpu.mapPages(firstPage, 4)
+      cpu.store(firstPage, 6)
+      cpu.store(warmPage, 7)
+    },
+    threads: [[(cpu) => cpu.discard(firstPage, 1)], [(cpu) => cpu.discard(warmPage, 1)]],
+  },
+  // The same with a fault in the VMA that both zap: the sequence count seems to say that nobody is at work (race R9).
+  'two-discards-fault': {
+    setup: (cpu) => {
+      cpu.mapPages(firstPage, 4)
+      cpu.store(firstPage, 6)
+      cpu.store(warmPage, 7)
+    },
+    threads: [
+      [(cpu) => cpu.discard(firstPage, 1)],
+      [(cpu) => cpu.discard(warmPage, 1)],
+      [(cpu) => cpu.store(firstPage, 42)],
+    ],
+  },
+  // Two calls of madvise(MADV_DONTNEED) on one page: after the second has returned, though it found nothing, the old
+  // page is not seen any more.
+  'two-discards-store': {
+    setup: (cpu, all) => {
+      cpu.mapPages(firstPage, 4)
+      cpu.store(warmPage, 8)
+      all[1]!.store(firstPage, 7)
+    },
+    threads: [
+      [(cpu) => cpu.discard(firstPage, 1)],
+      [(cpu) => cpu.discard(firstPage, 1), (cpu) => cpu.load(firstPage)],
+    ],
+  },
+  // madvise(MADV_DONTNEED) of all that a page table covers, and a store there.
+  'discard-table': {
+    setup: (cpu) => {
+      cpu.mapMany(page, 0x200)
+      cpu.store(page, 7)
+    },
+    threads: [
+      [(cpu) => cpu.store(page + 1, 42), (cpu) => cpu.load(page + 1)],
+      [(cpu) => cpu.discard(page, 0x200)],
+    ],
+    pages: [page, page + 1],
+  },
+  // Reclaim takes a page out; madvise(MADV_FREE) finds an entry of the swap area and drops it. What the program then
+  // stores must stay: it must not go to the old page by a translation that is still there.
+  'reclaim-free': {
+    setup: (cpu, all) => {
+      cpu.startSwap(2)
+      cpu.mapPages(firstPage, 4)
+      cpu.store(warmPage, 8)
+      all[1]!.store(firstPage, 7)
+    },
+    threads: [
+      [(cpu) => cpu.pageOut(firstPage)],
+      [
+        (cpu) => cpu.advise(firstPage, 1, 'free'),
+        (cpu) => cpu.store(firstPage, 9),
+        (cpu) => cpu.load(firstPage),
+      ],
+    ],
+  },
+  // madvise(MADV_FREE) of a page that another CPU writes to, and reclaim: a write after it cancels it.
+  'free-reclaim': {
+    setup: (cpu, all) => {
+      cpu.startSwap(2)
+      cpu.mapPages(firstPage, 2)
+      cpu.store(warmPage, 8)
+      all[1]!.store(firstPage, 7)
+    },
+    threads: [
+      [(cpu) => cpu.advise(firstPage, 1, 'free')],
+      [(cpu) => cpu.add(firstPage, 1), (cpu) => cpu.add(firstPage, 1)],
+      [(cpu) => cpu.pageOut(firstPage)],
+    ],
+  },
+  // A page that madvise(MADV_FREE) has given up long ago is taken away by reclaim, and a store brings in another. A
+  // CPU that has seen a later store must not read the old page by a translation that is still there.
+  'freed-page-seen': {
+    setup: (cpu, all) => {
+      cpu.startSwap(2)
+      cpu.mapPages(firstPage, 2)
+      cpu.store(warmPage, 8)
+      cpu.store(firstPage, 7)
+      cpu.advise(firstPage, 1, 'free')
+      all[2]!.add(warmPage, 0)
+      all[2]!.load(firstPage)
+    },
+    threads: [
+      [(cpu) => cpu.pageOut(firstPage)],
+      [(cpu) => cpu.store(firstPage, 9), (cpu) => cpu.add(warmPage, 1)],
+      [(cpu) => (cpu.add(warmPage, 0) === 8 ? 'too early' : cpu.load(firstPage))],
+    ],
+  },
+  // A store cancels MADV_FREE by the dirty bit, which the hardware sets while mprotect changes the entry: it must not
+  // get lost, or reclaim throws the page away.
+  'freed-page-protect': {
+    setup: (cpu) => {
+      cpu.startSwap(2)
+      cpu.mapPages(firstPage, 2)
+      cpu.store(warmPage, 8)
+      cpu.store(firstPage, 7)
+      cpu.advise(firstPage, 1, 'free')
+    },
+    threads: [
+      // Reclaim passes over a page whose table is locked by a fault just then, so it is asked again after the fault.
+      [(cpu) => cpu.store(firstPage, 9), (cpu) => cpu.pageOut(firstPage)],
+      [(cpu) => cpu.protect(firstPage, 1, 'r'), (cpu) => cpu.pageOut(firstPage)],
+    ],
+  },
+  // Two calls of madvise(MADV_FREE) on one page: the second finds the dirty bit cleared by the first, which need not
+  // have flushed yet. What is stored after the second has returned must mark the page dirty, or it is thrown away
+  // with it (Linux 99baac21e458, 2017).
+  'two-frees': {
+    setup: (cpu, all) => {
+      cpu.startSwap(2)
+      cpu.mapPages(firstPage, 4)
+      cpu.store(warmPage, 8)
+      all[1]!.store(firstPage, 7)
+    },
+    threads: [
+      [(cpu) => cpu.advise(firstPage, 1, 'free')],
+      [
+        (cpu) => cpu.advise(firstPage, 1, 'free'),
+        (cpu) => cpu.store(firstPage, 9),
+        (cpu) => cpu.pageOut(firstPage),
+        (cpu) => cpu.load(firstPage),
+      ],
+    ],
+  },
+  // madvise(MADV_DONTNEED) takes a page away and has not flushed yet; MADV_FREE beside it finds no entry. When that
+  // has returned, no CPU can use the translation of before (Linux 99baac21e458, 2017).
+  'discard-free': {
+    setup: (cpu, all) => {
+      cpu.startSwap(2)
+      cpu.mapPages(firstPage, 4)
+      cpu.store(warmPage, 8)
+      all[1]!.store(firstPage, 7)
+    },
+    threads: [
+      [(cpu) => cpu.discard(firstPage, 1)],
+      [
+        (cpu) => cpu.advise(firstPage, 1, 'free'),
+        (cpu) => cpu.store(firstPage, 9),
+        (cpu) => cpu.load(firstPage),
+      ],
+    ],
+  },
+  // madvise(MADV_FREE) by a parent of a page that its child has too, which writes to it, and reclaim.
+  'free-fork': {
+    setup: (cpu, all) => {
+      cpu.startSwap(2)
+      cpu.mapPages(firstPage, 2)
+      cpu.store(warmPage, 8)
+      cpu.store(firstPage, 7)
+      const child = cpu.forkFor(all[1]!)
+      return [cpu, child, all[2]!]
+    },
+    threads: [
+      [(cpu) => cpu.advise(firstPage, 1, 'free')],
+      [(cpu) => cpu.add(firstPage, 1), (cpu) => cpu.add(firstPage, 1)],
+      [(cpu) => cpu.pageOut(firstPage)],
+    ],
+  },
+  // madvise(MADV_FREE) of a page, a write that cancels it, and a fork in between, beside reclaim.
+  'free-then-fork': {
+    setup: (cpu) => {
+      cpu.startSwap(2)
+      cpu.mapPages(firstPage, 2)
+      cpu.store(warmPage, 8)
+      cpu.store(firstPage, 7)
+    },
+    threads: [
+      [
+        (cpu) => cpu.advise(firstPage, 1, 'free'),
+        (cpu) => cpu.add(firstPage, 1),
+        (cpu) => cpu.add(firstPage, 0),
+      ],
+      [(cpu) => cpu.fork()],
+      [(cpu) => cpu.pageOut(firstPage)],
+    ],
+  },
+})

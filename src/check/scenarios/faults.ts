@@ -1,0 +1,154 @@
+// Faults beside each other and beside calls that take their pages away.
+
+import { firstPage, fourPages, warmPage } from './pages.ts'
+import { kernelScenarios } from './table.ts'
+
+const stack = firstPage + 16
+
+export default kernelScenarios({
+  // Two faults on one page, each for a write: one frame is installed, the other is given back.
+  'fault-fault': {
+    setup: fourPages,
+    threads: [[(cpu) => cpu.store(firstPage, 42, 0)], [(cpu) => cpu.store(firstPage, 43, 1)]],
+    pages: [firstPage],
+  },
+  // The first two faults of an address space: both make page tables and an anon_vma, and one is too late with each.
+  'first-faults': {
+    setup: (cpu) => {
+      cpu.mapPages(firstPage, 4)
+    },
+    threads: [[(cpu) => cpu.store(firstPage, 42)], [(cpu) => cpu.store(warmPage, 43)]],
+  },
+  // A fault and munmap of its page: the page is there before, or the access is a SIGSEGV; the frame must not be lost.
+  'fault-munmap': {
+    setup: fourPages,
+    threads: [[(cpu) => cpu.store(firstPage, 42)], [(cpu) => cpu.unmap(firstPage, 1)]],
+  },
+  // A fault and munmap of everything that its page table covers: the table is freed under the fault (race R5).
+  'fault-munmap-table': {
+    setup: fourPages,
+    threads: [[(cpu) => cpu.store(firstPage, 42)], [(cpu) => cpu.unmap(firstPage, 4)]],
+  },
+  // A fault and munmap of everything that its page table covers, where tables are freed after an interrupt to every
+  // CPU.
+  'fault-munmap-table-interrupts': {
+    config: { MMU_GATHER_RCU_TABLE_FREE: false },
+    setup: fourPages,
+    threads: [[(cpu) => cpu.store(firstPage, 42)], [(cpu) => cpu.unmap(firstPage, 4)]],
+  },
+  // munmap of everything that a page table covers, beside a CPU that keeps coming back: it must not find the table in
+  // its paging-structure cache once the table is freed.
+  'table-flush': {
+    config: { MMU_GATHER_RCU_TABLE_FREE: false },
+    setup: (cpu, all) => {
+      cpu.mapPages(firstPage, 4)
+      for (const each of all) each.store(warmPage, 7)
+    },
+    threads: [
+      [(cpu) => cpu.unmap(firstPage, 4)],
+      [(cpu) => cpu.load(warmPage), (cpu) => cpu.load(firstPage)],
+    ],
+  },
+  // A write and mprotect to read-only of its page.
+  'fault-mprotect': {
+    setup: fourPages,
+    threads: [[(cpu) => cpu.store(firstPage, 42)], [(cpu) => cpu.protect(firstPage, 1, 'r')]],
+  },
+  // A write to a page that is there, after a read of it, and MADV_DONTNEED, which holds the mmap lock for reading
+  // only.
+  'fault-dontneed': {
+    setup: fourPages,
+    threads: [[(cpu) => cpu.store(firstPage, 42)], [(cpu) => cpu.discard(firstPage, 2)]],
+  },
+  // A fault and mmap(MAP_FIXED) over its page.
+  'fault-mmap-fixed': {
+    setup: fourPages,
+    threads: [[(cpu) => cpu.store(firstPage, 42)], [(cpu) => cpu.mapPages(firstPage, 1, 'r')]],
+  },
+  // A fault in the heap and brk, which takes its page away.
+  'fault-brk': {
+    setup: (cpu) => {
+      cpu.startHeap(firstPage)
+      cpu.heap(2)
+      cpu.store(firstPage, 7)
+    },
+    threads: [[(cpu) => cpu.store(firstPage + 1, 42)], [(cpu) => cpu.heap(1)]],
+    pages: [firstPage, firstPage + 1],
+  },
+  // Two faults on one page and munmap of it.
+  'two-faults-munmap': {
+    setup: fourPages,
+    threads: [
+      [(cpu) => cpu.store(firstPage, 42, 0)],
+      [(cpu) => cpu.store(firstPage, 43, 1)],
+      [(cpu) => cpu.unmap(firstPage, 1)],
+    ],
+  },
+  // An access to two pages, the second of which is unmapped: two faults, and a signal between them perhaps.
+  'two-pages-munmap': {
+    setup: (cpu) => {
+      cpu.mapPages(firstPage, 4)
+      cpu.store(warmPage + 1, 7)
+    },
+    threads: [
+      [(cpu) => cpu.store(firstPage, 42), (cpu) => cpu.store(warmPage, 43)],
+      [(cpu) => cpu.unmap(warmPage, 1)],
+    ],
+  },
+  // A fault in a stack, beside one below it that makes it grow.
+  'fault-stack-growth': {
+    setup: (cpu) => {
+      cpu.mapPages(stack, 2, 'rw', true)
+      cpu.store(stack + 1, 7)
+    },
+    threads: [[(cpu) => cpu.store(stack, 42)], [(cpu) => cpu.store(stack - 1, 43)]],
+    pages: [stack - 1, stack, stack + 1],
+  },
+  // A fault that makes a stack grow, and munmap of the stack.
+  'stack-growth-munmap': {
+    setup: (cpu) => {
+      cpu.mapPages(stack, 2, 'rw', true)
+      cpu.store(stack + 1, 7)
+    },
+    threads: [[(cpu) => cpu.store(stack - 1, 43)], [(cpu) => cpu.unmap(stack, 2)]],
+    pages: [stack - 1, stack, stack + 1],
+  },
+  // Two faults below a stack, at different places: it grows twice, or once for both.
+  'stack-growths': {
+    setup: (cpu) => {
+      cpu.mapPages(stack, 2, 'rw', true)
+      cpu.store(stack + 1, 7)
+    },
+    threads: [[(cpu) => cpu.store(stack - 1, 42)], [(cpu) => cpu.store(stack - 2, 43)]],
+    pages: [stack - 2, stack - 1, stack],
+  },
+  // A fault on a page, beside a thread that stores there and the OOM reaper: what was stored is read again, or the
+  // access is refused. It is never zeros that a fault has filled in after the reaper (race R35).
+  'fault-reap': {
+    setup: (cpu) => {
+      cpu.mapPages(firstPage, 2)
+      cpu.store(warmPage, 8)
+    },
+    threads: [
+      [(cpu) => cpu.add(firstPage, 0)],
+      [(cpu) => cpu.add(firstPage, 9), (cpu) => cpu.add(firstPage, 0)],
+      [(cpu) => cpu.reap()],
+    ],
+  },
+  // Two accesses to a page that is being unmapped: the first may learn so from the classic path, and the second is
+  // tried without the lock again. The second call of the other CPU frees what waits for a grace period.
+  'faults-after-munmap': {
+    setup: (cpu) => {
+      cpu.mapPages(warmPage + 1, 1)
+      cpu.store(warmPage + 1, 8)
+      cpu.mapPages(firstPage, 1, 'rwx')
+      cpu.store(firstPage, 7)
+      cpu.discard(firstPage, 1)
+    },
+    threads: [
+      [(cpu) => cpu.load(firstPage), (cpu) => cpu.load(firstPage)],
+      [(cpu) => cpu.unmap(firstPage, 1), (cpu) => cpu.unmap(warmPage, 1)],
+    ],
+    pages: [firstPage, warmPage + 1],
+  },
+})

@@ -1,0 +1,142 @@
+// Files: faults on them, and truncation.
+
+import { firstPage, warmPage } from './pages.ts'
+import { kernelScenarios } from './table.ts'
+
+export default kernelScenarios({
+  // Two faults on one page of a file, one of which brings it into the page cache.
+  'file-fault-fault': {
+    setup: (cpu) => {
+      cpu.mapFile(firstPage, 2, 'rw', true)
+      cpu.load(warmPage)
+    },
+    threads: [[(cpu) => cpu.store(firstPage, 42, 0)], [(cpu) => cpu.store(firstPage, 43, 1)]],
+    pages: [firstPage],
+  },
+  // A fault on a page of a file that only its mapping keeps, and munmap of it: file and page go away together.
+  'file-fault-munmap': {
+    setup: (cpu) => {
+      cpu.mapFile(firstPage, 1, 'rw', true)
+      cpu.store(firstPage, 7)
+      cpu.discard(firstPage, 1)
+      cpu.mapPages(warmPage, 2)
+      cpu.store(warmPage, 8)
+    },
+    threads: [[(cpu) => cpu.load(firstPage)], [(cpu) => cpu.unmap(firstPage, 1)]],
+  },
+  // A write to a page of a file that was only read, so that hardware sets the dirty bit, and munmap of it.
+  'file-write-munmap': {
+    setup: (cpu) => {
+      cpu.mapFile(firstPage, 2, 'rw', true)
+      cpu.load(firstPage)
+      cpu.store(warmPage, 7)
+    },
+    threads: [[(cpu) => cpu.store(firstPage, 42)], [(cpu) => cpu.unmap(firstPage, 1)]],
+  },
+  // Two reads of neighbouring pages of a file, both in the page cache: each fault maps what is around it.
+  'fault-around': {
+    setup: (cpu) => {
+      cpu.mapFile(firstPage, 2)
+      cpu.load(firstPage)
+      cpu.load(warmPage)
+      cpu.discard(firstPage, 2)
+    },
+    threads: [[(cpu) => cpu.load(firstPage)], [(cpu) => cpu.load(warmPage)]],
+  },
+  // Copy on write of a page of a private file mapping, and munmap, with which file and page go away.
+  'file-cow-munmap': {
+    setup: (cpu) => {
+      cpu.mapFile(firstPage, 1)
+      cpu.load(firstPage)
+      cpu.mapPages(warmPage, 2)
+      cpu.store(warmPage, 8)
+    },
+    threads: [[(cpu) => cpu.store(firstPage, 42)], [(cpu) => cpu.unmap(firstPage, 1)]],
+  },
+  // Copy on write of a page of a private file mapping, and MADV_DONTNEED.
+  'file-cow-dontneed': {
+    setup: (cpu) => {
+      cpu.mapFile(firstPage, 2)
+      cpu.load(firstPage)
+      cpu.store(warmPage, 8)
+    },
+    threads: [[(cpu) => cpu.store(firstPage, 42)], [(cpu) => cpu.discard(firstPage, 1)]],
+  },
+  // The last mapping of a file on disk goes, and another CPU finds the file and gives it up again before the first
+  // has said that it is dead.
+  'file-given-up': {
+    setup: (cpu) => {
+      cpu.fillDisk(1, 5)
+      cpu.mapPages(warmPage, 1)
+      cpu.store(warmPage, 8)
+      cpu.mapDisk(firstPage, 1, 'r')
+    },
+    threads: [[(cpu) => cpu.unmap(firstPage, 1)], [(cpu) => cpu.openAndClose()]],
+    pages: [warmPage],
+  },
+  // Faults on the last page of a file of memory, and ftruncate that cuts it off: no mapping beyond the end is left.
+  'fault-truncate': {
+    setup: (cpu) => {
+      cpu.mapFile(firstPage, 2, 'rw', true)
+      cpu.keepFile(firstPage)
+      cpu.store(firstPage, 7)
+    },
+    threads: [
+      [(cpu) => cpu.store(warmPage, 42)],
+      [(cpu) => cpu.store(warmPage, 43, 1), (cpu) => cpu.truncate(1)],
+    ],
+  },
+  // A fault that maps what is cached around it, and ftruncate that cuts part of that off.
+  'truncate-around': {
+    setup: (cpu) => {
+      cpu.mapFile(firstPage, 2, 'rw', true)
+      cpu.keepFile(firstPage)
+      cpu.store(firstPage, 7)
+      cpu.store(warmPage, 8)
+      cpu.discard(firstPage, 2)
+    },
+    threads: [[(cpu) => cpu.load(firstPage), (cpu) => cpu.load(warmPage)], [(cpu) => cpu.truncate(1)]],
+  },
+  // A private copy of the last page of a file, and ftruncate that cuts it off: the copy goes too, whenever it is
+  // made.
+  'truncate-copy': {
+    setup: (cpu) => {
+      cpu.mapFile(firstPage, 2)
+      cpu.keepFile(firstPage)
+      cpu.store(firstPage, 7)
+    },
+    threads: [[(cpu) => cpu.store(warmPage, 42)], [(cpu) => cpu.truncate(1), (cpu) => cpu.load(warmPage)]],
+  },
+  // A fault that reads a page of a file on disk, and ftruncate that cuts it off and makes the file longer again: what
+  // is read then is zeros.
+  'disk-truncate': {
+    setup: (cpu) => {
+      cpu.fillDisk(2, 5)
+      cpu.mapDisk(firstPage, 2)
+      cpu.keepFile(firstPage)
+      cpu.load(firstPage)
+    },
+    threads: [[(cpu) => cpu.add(warmPage, 1)], [(cpu) => cpu.truncate(1), (cpu) => cpu.truncate(2)]],
+  },
+  // read() of a page and ftruncate that cuts it off: the page or nothing, and an end to both.
+  'read-truncate': {
+    setup: (cpu) => {
+      cpu.fillDisk(2, 5)
+      cpu.mapDisk(firstPage, 2)
+      cpu.keepFile(firstPage)
+    },
+    threads: [[(cpu) => cpu.readFile(1)], [(cpu) => cpu.truncate(1)]],
+    pages: [firstPage, firstPage + 1],
+  },
+  // munmap of a page of a file, whose mapping is no longer known while the TLBs are flushed, and ftruncate, which
+  // waits until nobody refers to the page.
+  'munmap-truncate': {
+    setup: (cpu) => {
+      cpu.mapFile(firstPage, 2, 'rw', true)
+      cpu.keepFile(firstPage)
+      cpu.store(firstPage, 7)
+      cpu.store(warmPage, 8)
+    },
+    threads: [[(cpu) => cpu.unmap(firstPage, 2)], [(cpu) => cpu.truncate(1)]],
+  },
+})

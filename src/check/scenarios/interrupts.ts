@@ -1,0 +1,166 @@
+// Interrupts, and the calls of other CPUs that they bring.
+
+import {
+  CALL_DRAIN_PCP,
+  CALL_FLUSH_TLB,
+  CPU_ENTRY,
+  CPU_INSIDE,
+  CPU_INTERRUPT,
+  type Task,
+  callEnter,
+  callExit,
+  callFunctionMany,
+  callFunctionSingle,
+  defineCall,
+  synchronizeRcu,
+} from '../../kernel/index.ts'
+import { firstPage, warmPage } from './pages.ts'
+import { kernelScenarios, primitiveScenarios } from './table.ts'
+
+/** The first step of kernelEnter(), and the first of an answer, and no more; then the thread comes back. */
+function cutOff(cpu: Task): string {
+  const { heap, base } = cpu
+  callExit(cpu)
+  cpu.entered = true
+  Atomics.add(heap, base, CPU_ENTRY + CPU_INSIDE)
+  Atomics.and(heap, base, ~CPU_INTERRUPT)
+  callEnter(cpu)
+  return 'came back'
+}
+
+function flush(cpu: Task, at: number): string {
+  callFunctionMany(cpu, at, CALL_FLUSH_TLB, 0, 7, 8)
+  return 'flushed'
+}
+
+/** In the mask of CPUs, which has a word for 32 of them. */
+const ALL = 0b11
+
+function callOther(cpu: Task, at: number): string {
+  callFunctionMany(cpu, at, CALL_FLUSH_TLB, 0, 7, 8)
+  return 'answered'
+}
+
+function flushTwice(cpu: Task, at: number): string {
+  callFunctionMany(cpu, at, CALL_FLUSH_TLB, 0, 7, 8)
+  callFunctionMany(cpu, at, CALL_FLUSH_TLB, 0, 9, 10)
+  return 'flushed'
+}
+
+function waitForGracePeriod(cpu: Task): string {
+  synchronizeRcu(cpu)
+  return 'waited'
+}
+
+const CALL_NOTE = 3
+
+let word = 0
+defineCall<Task>(CALL_NOTE, (cpu) => Atomics.store(cpu.heap, word + 1, 1))
+
+/** A page in another page table. */
+const far = firstPage + 0x200
+
+export default {
+  ...kernelScenarios({
+    // A CPU that has used a page, and munmap by another that looks afterwards: no translation may outlive it.
+    'stale-access': {
+      setup: (cpu, all) => {
+        cpu.mapPages(firstPage, 4)
+        for (const each of all) each.store(firstPage, 7)
+        cpu.store(warmPage, 8)
+      },
+      threads: [
+        [(cpu) => cpu.add(firstPage, 1), (cpu) => cpu.add(firstPage, 1)],
+        [(cpu) => cpu.unmap(firstPage, 1), (cpu) => cpu.load(firstPage)],
+      ],
+    },
+    // The deadlock of interrupts (race R11): one CPU holds the page-table lock and waits until the other has flushed
+    // its TLB, the other wants the lock while it must not answer. Page tables are freed here after an interrupt and not
+    // through RCU, so that the speculative walk runs with interrupts disabled; therefore it only tries the lock.
+    'interrupt-deadlock': {
+      config: { MMU_GATHER_RCU_TABLE_FREE: false },
+      setup: (cpu, all) => {
+        cpu.mapPages(firstPage, 4)
+        cpu.store(warmPage, 7)
+        for (const each of all) each.load(firstPage)
+      },
+      threads: [[(cpu) => cpu.store(firstPage, 42)], [(cpu) => cpu.store(firstPage + 2, 43)]],
+      pages: [firstPage, firstPage + 2],
+    },
+    // The deadlock of interrupts (race R11) over three CPUs and two page tables. One copies on write and waits, with
+    // the second table locked, until all have flushed; mremap has locked the first table and waits for the second; a
+    // fault waits for the first with interrupts disabled, if its design does such a thing. Who holds the lock that the
+    // fault waits for is not who waits for the fault.
+    'interrupt-deadlock-chain': {
+      setup: (cpu, all) => {
+        cpu.mapPages(firstPage, 1)
+        cpu.store(firstPage, 7)
+        cpu.mapPages(firstPage + 8, 2)
+        cpu.store(firstPage + 9, 7)
+        cpu.mapPages(far + 8, 2)
+        cpu.store(far + 9, 7)
+        for (const each of all) each.load(far + 8)
+      },
+      threads: [
+        [(cpu) => cpu.move(firstPage, 1, far)],
+        [(cpu) => cpu.store(firstPage + 8, 42)],
+        [(cpu) => cpu.store(far + 8, 43)],
+      ],
+      pages: [firstPage + 8, far, far + 8],
+    },
+  }),
+  ...primitiveScenarios({
+    // A thread enters, begins to answer a call, and is cut off there, as the host does it with a script that runs too
+    // long. When the thread comes back it ends that stay. The caller waits for the answer meanwhile.
+    'answer-cut-off': {
+      words: 1,
+      setup: (cpu, at) => {
+        cpu.heap[at] = 0b01
+      },
+      threads: [cutOff, flush],
+    },
+    // A CPU that has called on others halts at once until it is woken (see variants.ts): each answer must wake it.
+    'answer-halting': {
+      words: 1,
+      setup: (cpu, at) => {
+        cpu.heap[at] = ALL
+      },
+      threads: [callOther, callOther],
+    },
+    // A CPU has just left, to wait for a grace period, when another calls on it to flush: it sees the interrupt while
+    // it waits. It must not answer then: the caller takes the call back and does not wait for it, so that the arguments
+    // may be those of its next call already.
+    'called-outside': {
+      words: 1,
+      setup: (cpu, at) => {
+        cpu.heap[at] = 0b01
+      },
+      threads: [waitForGracePeriod, flushTwice],
+    },
+    // CPU 0 answers the drain of CPU 1, which unlocks; the call of CPU 2 is pending there. Would it answer within the
+    // answer, it would answer CPU 1 too, which goes on to its next call, and then once more without having done that
+    // one.
+    'nested-answer': {
+      words: 2,
+      setup: (cpu, at) => {
+        word = at
+        cpu.heap[at] = 0b001
+      },
+      threads: [
+        () => 'inside',
+        (cpu, at) => {
+          callFunctionSingle(cpu, 0, CALL_DRAIN_PCP)
+          const wasInside = callFunctionSingle(cpu, 0, CALL_NOTE)
+          if (wasInside && Atomics.load(cpu.heap, at + 1) === 0)
+            throw new Error('CPU 0 has answered a call that it has not done')
+          Atomics.store(cpu.heap, at + 1, 1)
+          return 'called'
+        },
+        (cpu, at) => {
+          callFunctionMany(cpu, at, CALL_FLUSH_TLB, 0, 9, 10)
+          return 'flushed'
+        },
+      ],
+    },
+  }),
+}

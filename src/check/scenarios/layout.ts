@@ -1,0 +1,248 @@
+// The layout of an address space: VMAs that are split, merged, looked up, recycled, and what they share.
+
+import type { ScenarioCpu } from '../kernel-scenario.ts'
+import { firstPage, fourPages, warmPage } from './pages.ts'
+import { kernelScenarios } from './table.ts'
+
+let second: ScenarioCpu
+
+export default kernelScenarios({
+  // mprotect splits a VMA and merges it again, beside a fault in it.
+  'split-merge-fault': {
+    setup: fourPages,
+    threads: [
+      [(cpu) => cpu.store(firstPage + 2, 42)],
+      [(cpu) => cpu.protect(warmPage, 1, 'r'), (cpu) => cpu.protect(warmPage, 1, 'rw')],
+    ],
+    pages: [firstPage, warmPage, firstPage + 2],
+  },
+  // Two writers: munmap and mmap(MAP_FIXED) of ranges that overlap.
+  'munmap-mmap': {
+    setup: fourPages,
+    threads: [[(cpu) => cpu.unmap(firstPage, 2)], [(cpu) => cpu.mapPages(warmPage, 2, 'r')]],
+  },
+  // A fault while the tree of VMAs is rotated: the lookup without the lock may miss a VMA that is there, which must
+  // not be taken for a SIGSEGV (race R33).
+  'lookup-rotation': {
+    setup: (cpu) => {
+      for (const place of [0, 2, 4]) cpu.mapPages(firstPage + place, 1)
+      cpu.store(firstPage + 2, 7)
+    },
+    threads: [
+      [(cpu) => cpu.store(firstPage, 42)],
+      [(cpu) => cpu.mapPages(firstPage + 6, 1), (cpu) => cpu.mapPages(firstPage + 8, 1)],
+    ],
+    pages: [firstPage, firstPage + 6],
+  },
+  // A fault in the VMA that a rotation of the tree lifts over its parent: a walk that stands at the parent finds
+  // nothing behind it (race R33).
+  'rotation-miss': {
+    setup: (cpu, all) => {
+      for (const place of [0, 2, 4, 6]) cpu.mapPages(firstPage + place, 1)
+      // By the other CPU, so that the VMA cache of the first knows nothing.
+      all[1]!.store(firstPage + 6, 7)
+      all[1]!.discard(firstPage + 6, 1)
+    },
+    threads: [[(cpu) => cpu.store(firstPage + 6, 42)], [(cpu) => cpu.mapPages(firstPage + 8, 1)]],
+    pages: [firstPage + 6, firstPage + 8],
+  },
+  // A lookup without the lock, and a VMA that goes away: it is freed after a grace period, that is, when the CPU that
+  // may be looking at it has left. The second call runs what waits for that. There are no page tables, whose teardown
+  // would wait for that CPU too.
+  'rcu-freed-vma': {
+    setup: (cpu) => {
+      cpu.mapPages(firstPage, 1)
+      cpu.mapPages(warmPage + 1, 1, 'r')
+    },
+    threads: [
+      [(cpu) => cpu.store(firstPage, 42)],
+      [(cpu) => cpu.unmap(firstPage, 1), (cpu) => cpu.unmap(warmPage, 1)],
+    ],
+    pages: [firstPage, warmPage + 1],
+  },
+  // A fault whose VMA the cache of its thread remembers, and calls that take that VMA away and put another in its
+  // place (race R31).
+  'cached-vma': {
+    setup: (cpu, all) => {
+      cpu.mapPages(firstPage, 2)
+      for (const each of all) each.store(warmPage, 7)
+    },
+    threads: [
+      [(cpu) => cpu.store(firstPage, 42)],
+      [(cpu) => cpu.unmap(firstPage, 2), (cpu) => cpu.mapPages(firstPage, 1, 'r')],
+    ],
+  },
+  // A fault in one address space; the other CPU unmaps its VMA, which becomes a VMA of a second address space, and
+  // takes that down. The fault may hold, and give back, a VMA of an address space that is gone (race R25). There are
+  // no page tables, whose teardown would wait for the fault.
+  'recycled-vma': {
+    setup: (cpu, all) => {
+      all[1]!.mapPages(firstPage, 1)
+      cpu.mapPages(warmPage + 1, 1)
+      second = all[1]!.newSpace()
+    },
+    threads: [
+      [(cpu) => cpu.load(firstPage)],
+      [
+        (cpu) => cpu.unmap(firstPage, 1),
+        () => second.mapPages(firstPage, 1),
+        () => second.unmap(firstPage, 1),
+        () => second.exit(),
+      ],
+    ],
+    pages: [firstPage, warmPage + 1],
+  },
+  // A fault behind whose page a read-only VMA begins, which then becomes writable and takes the page in: flags and
+  // borders that were never true together refuse the access (race R34).
+  'torn-snapshot': {
+    setup: (cpu) => {
+      cpu.mapPages(warmPage, 1)
+      cpu.store(warmPage, 7)
+      cpu.protect(warmPage, 1, 'r')
+    },
+    threads: [
+      [(cpu) => cpu.store(firstPage, 42)],
+      [(cpu) => cpu.protect(warmPage, 1, 'rw'), (cpu) => cpu.mapPages(firstPage, 1)],
+    ],
+  },
+  // A fault in a VMA that mprotect merges into its neighbour, and mprotect of all that then is one: the VMA that is
+  // gone still has its flags, and its count does not move any more.
+  'merged-away': {
+    setup: (cpu) => {
+      cpu.mapPages(firstPage, 3)
+      cpu.store(firstPage, 7)
+      cpu.protect(warmPage, 1, 'r')
+      cpu.store(firstPage + 2, 8)
+      cpu.discard(firstPage + 2, 1)
+    },
+    threads: [
+      [(cpu) => cpu.store(firstPage + 2, 42)],
+      [(cpu) => cpu.protect(warmPage, 1, 'rw'), (cpu) => cpu.protect(firstPage, 3, 'r')],
+    ],
+    pages: [firstPage, firstPage + 2],
+  },
+  // A fault in the first page of a VMA, and mprotect that makes this page part of the VMA in front: only borders
+  // move.
+  'border-moves': {
+    setup: (cpu) => {
+      cpu.mapPages(firstPage, 4)
+      cpu.store(firstPage + 3, 7)
+      cpu.protect(firstPage, 2, 'r')
+    },
+    threads: [[(cpu) => cpu.store(firstPage + 2, 42)], [(cpu) => cpu.protect(firstPage + 2, 1, 'r')]],
+    pages: [firstPage + 2, firstPage + 3],
+  },
+  // A write, and mprotect of the whole VMA: no border moves, so that a design which announces only those says
+  // nothing.
+  'protect-whole': {
+    setup: (cpu) => {
+      cpu.mapPages(firstPage, 2)
+      cpu.store(warmPage, 7)
+    },
+    threads: [
+      [(cpu) => cpu.store(firstPage, 42)],
+      [(cpu) => cpu.protect(firstPage, 2, 'r'), (cpu) => cpu.store(firstPage, 43)],
+    ],
+  },
+  // mprotect takes away the right to read a page, by its protection key: no CPU can read it any more when it has
+  // returned. The instruction fetch leaves a translation that is for no load, and that must not outlive the second
+  // mprotect. The load of the other CPU meets the key, or not, in every state that lies between.
+  'execute-only': {
+    config: { X86_INTEL_MEMORY_PROTECTION_KEYS: true },
+    setup: (cpu) => {
+      cpu.mapPages(firstPage, 2, 'rwx')
+      cpu.store(firstPage, 6)
+      cpu.store(warmPage, 7)
+    },
+    threads: [
+      [(cpu) => cpu.load(firstPage)],
+      [
+        (cpu) => cpu.protect(firstPage, 1, 'x'),
+        (cpu) => cpu.fetch(firstPage),
+        (cpu) => cpu.load(firstPage),
+        (cpu) => cpu.protect(firstPage, 1, 'rw'),
+      ],
+    ],
+  },
+  // A CPU joins the address space and faults, while the only one that was there unmaps: it may still believe that it
+  // is alone (race R30).
+  'joining-cpu': {
+    setup: (cpu, all) => {
+      cpu.mapPages(firstPage, 4)
+      cpu.store(warmPage, 7)
+      all[1]!.leave()
+    },
+    threads: [
+      [(cpu) => cpu.unmap(firstPage, 1), (cpu) => cpu.mapPages(firstPage, 1, 'r')],
+      [(cpu) => cpu.join(), (cpu) => cpu.store(firstPage, 42)],
+    ],
+  },
+  // stress-ng's vma in the small: who maps, who unmaps and who accesses the same two pages. The pages are unmapped in
+  // the order of their addresses, and the accesses go against it: two pages do not go at once, here as in Linux.
+  'map-unmap-access': {
+    setup: fourPages,
+    threads: [
+      [(cpu) => cpu.mapPages(firstPage, 1)],
+      [(cpu) => cpu.unmap(firstPage, 2)],
+      [(cpu) => cpu.load(warmPage), (cpu) => cpu.store(firstPage, 42)],
+    ],
+  },
+  // stress-ng's vma in the small: mprotect and MADV_DONTNEED of the two pages that another CPU accesses, against the
+  // order in which both of them go through the pages.
+  'protect-discard-access': {
+    setup: (cpu) => {
+      cpu.mapPages(firstPage, 4)
+      cpu.store(firstPage, 6)
+      cpu.store(warmPage, 7)
+    },
+    threads: [
+      [(cpu) => cpu.protect(firstPage, 2, 'r')],
+      [(cpu) => cpu.discard(firstPage, 2)],
+      [(cpu) => cpu.load(warmPage), (cpu) => cpu.store(firstPage, 42)],
+    ],
+  },
+  // The first two writes to a mapping that was only read: its page table is there, its anon_vma is not.
+  'first-anon-vma': {
+    setup: (cpu) => {
+      cpu.mapPages(firstPage, 4)
+      cpu.load(firstPage + 2)
+    },
+    threads: [[(cpu) => cpu.store(firstPage, 42)], [(cpu) => cpu.store(warmPage, 43)]],
+  },
+  // The first write to a mapping, whose anon_vma may be the one of its neighbour, and munmap of the neighbour (race
+  // R23).
+  'anon-vma-munmap': {
+    setup: (cpu) => {
+      cpu.mapPages(firstPage, 1)
+      cpu.mapPages(warmPage, 1, 'rwx')
+      cpu.store(warmPage, 7)
+    },
+    threads: [[(cpu) => cpu.store(firstPage, 42)], [(cpu) => cpu.unmap(warmPage, 1)]],
+  },
+  // A VMA without an anon_vma takes in a neighbour that has one: it must be locked for writing before it gets it, as
+  // a fault may be in it (Linux d8ab9f7b644a, 2023).
+  'merged-anon-vma': {
+    setup: (cpu) => {
+      cpu.mapPages(warmPage, 1)
+      cpu.store(warmPage, 7)
+      cpu.protect(warmPage, 1, 'r')
+      cpu.mapPages(firstPage, 1)
+    },
+    threads: [[(cpu) => cpu.store(firstPage, 42)], [(cpu) => cpu.protect(warmPage, 1, 'rw')]],
+  },
+  // Two mappings with pages of their own, and one that comes between them and joins one of the two: they have
+  // different anon_vmas, to which their pages refer, so that all three must not become one.
+  'bridged-anon-vmas': {
+    setup: (cpu) => {
+      cpu.mapPages(firstPage, 1)
+      cpu.mapPages(firstPage + 2, 2)
+      cpu.store(firstPage, 7)
+      cpu.store(firstPage + 2, 8)
+    },
+    threads: [
+      [(cpu) => cpu.mapPages(firstPage + 1, 1), (cpu) => cpu.store(firstPage + 1, 9)],
+      [(cpu) => cpu.store(firstPage + 3, 42)],
+    ],
+    pages: [firstPage, firstPage + 1, firstPage + 2, firstPage + 3],
+  },
+})

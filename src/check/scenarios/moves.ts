@@ -1,0 +1,168 @@
+// mremap.
+
+import type { ScenarioCpu } from '../kernel-scenario.ts'
+import { firstPage, warmPage } from './pages.ts'
+import { kernelScenarios } from './table.ts'
+
+const target = firstPage + 8
+
+/** What a page table covers. */
+const pages = 512
+
+const farTarget = firstPage + 2 * pages
+
+let child: ScenarioCpu
+
+const elsewhere = farTarget + 2 * pages
+const nearTarget = firstPage + 8
+
+export default kernelScenarios({
+  // mremap, and a fault at the place to which it moves: a page that is installed there before the entries arrive
+  // would be overwritten (race R2).
+  'mremap-fault': {
+    setup: (cpu) => {
+      cpu.mapPages(firstPage, 1)
+      cpu.store(firstPage, 7)
+      cpu.mapPages(target, 2)
+      cpu.store(target + 1, 8)
+    },
+    threads: [[(cpu) => cpu.store(target, 42)], [(cpu) => cpu.move(firstPage, 1, target)]],
+    pages: [firstPage, target, warmPage],
+  },
+  // mremap, and accesses at the place from which it moves: a translation that outlives the move would reach the page
+  // at its new place.
+  'mremap-access': {
+    setup: (cpu, all) => {
+      cpu.mapPages(firstPage, 1)
+      for (const each of all) each.store(firstPage, 7)
+    },
+    threads: [
+      [(cpu) => cpu.add(firstPage, 1), (cpu) => cpu.add(firstPage, 1)],
+      [(cpu) => cpu.move(firstPage, 1, target), (cpu) => cpu.load(target)],
+    ],
+    pages: [firstPage, target],
+  },
+  // mremap that leaves the old mapping behind (MREMAP_DONTUNMAP), and accesses there: when it has returned, no
+  // translation may reach the page that has moved.
+  'mremap-dontunmap': {
+    setup: (cpu, all) => {
+      cpu.mapPages(firstPage, 1)
+      for (const each of all) each.store(firstPage, 7)
+    },
+    threads: [
+      [(cpu) => cpu.add(firstPage, 1), (cpu) => cpu.add(firstPage, 1)],
+      [(cpu) => cpu.move(firstPage, 1, target, true)],
+    ],
+    pages: [firstPage, target],
+  },
+  // A copy on write in a page table that mremap moves as a whole. The page that is copied is shared with a child,
+  // which unmaps it: nobody may reach the old page through the new place then (race R4). Only that page, as unmapping
+  // more would flush the whole TLB. The access to the page behind it finds the table locked, and waits.
+  'move-table': {
+    setup: (_cpu, all) => {
+      all[1]!.mapMany(firstPage, pages)
+      all[1]!.store(firstPage, 7)
+      child = all[1]!.forkAndKeep()
+    },
+    threads: [
+      [(cpu) => cpu.store(firstPage, 42, 1)],
+      [
+        (cpu) => cpu.move(firstPage, pages, farTarget),
+        (cpu) => cpu.load(farTarget),
+        (cpu) => cpu.load(farTarget + 1),
+        () => child.unmap(firstPage, 1),
+        () => child.exit(),
+      ],
+    ],
+    pages: [firstPage, farTarget],
+  },
+  // A fault in a page table that mremap has moved as a whole, when the VMA of its old place is gone.
+  'moved-table-faults': {
+    setup: (cpu) => {
+      cpu.mapMany(firstPage, pages)
+      cpu.store(firstPage, 7)
+      cpu.mapPages(elsewhere, 3)
+    },
+    threads: [
+      [
+        (cpu) => cpu.move(firstPage, pages, farTarget),
+        // A call at whose end the VMA of the old place may be freed.
+        (cpu) => cpu.unmap(elsewhere + 2, 1),
+        (cpu) => cpu.load(elsewhere),
+        (cpu) => cpu.load(farTarget + 1),
+      ],
+      [(cpu) => cpu.load(elsewhere + 1)],
+    ],
+    pages: [firstPage, farTarget],
+  },
+  // mremap, and a first fault at the place from which it moves: an entry that is installed there after the others
+  // have moved belongs to a mapping that is gone (race R2).
+  'mremap-source': {
+    setup: (cpu) => {
+      cpu.mapPages(firstPage, 2)
+      cpu.store(warmPage, 7)
+      cpu.mapPages(nearTarget + 2, 1)
+      cpu.store(nearTarget + 2, 8)
+    },
+    threads: [[(cpu) => cpu.store(firstPage, 42)], [(cpu) => cpu.move(firstPage, 2, nearTarget)]],
+    pages: [firstPage, warmPage, nearTarget, nearTarget + 1],
+  },
+  // A fault in a mapping that loses its anon_vma to mremap(MREMAP_DONTUNMAP), and munmap of the neighbour whose
+  // anon_vma might be shared instead (race R23).
+  'dontunmap-neighbour': {
+    setup: (cpu) => {
+      cpu.mapPages(firstPage, 1)
+      cpu.store(firstPage, 7)
+      cpu.mapPages(warmPage, 1, 'rwx')
+      cpu.store(warmPage, 8)
+    },
+    threads: [
+      [(cpu) => cpu.store(firstPage, 42)],
+      [(cpu) => cpu.move(firstPage, 1, firstPage + 8, true), (cpu) => cpu.unmap(warmPage, 1)],
+    ],
+    pages: [firstPage, warmPage, firstPage + 8],
+  },
+  // mremap whose new place is taken in by the mapping in front of it, and a store there.
+  'mremap-merge': {
+    setup: (cpu) => {
+      cpu.mapPages(firstPage, 1)
+      cpu.store(firstPage, 7)
+      cpu.mapPages(firstPage + 4, 1)
+      cpu.store(firstPage + 4, 8)
+    },
+    threads: [[(cpu) => cpu.move(firstPage, 1, firstPage + 5)], [(cpu) => cpu.store(firstPage + 5, 42)]],
+    pages: [firstPage, firstPage + 4, firstPage + 5],
+  },
+  // Reclaim of a page at its old place beside mremap of it: what moves may be the entry of a page whose translation
+  // is still to be flushed.
+  'reclaim-mremap': {
+    setup: (cpu, all) => {
+      cpu.startSwap(2)
+      cpu.mapPages(firstPage, 2)
+      cpu.store(warmPage, 8)
+      all[2]!.store(firstPage, 7)
+    },
+    threads: [
+      [(cpu) => cpu.pageOut(firstPage)],
+      [(cpu) => cpu.move(firstPage, 1, firstPage + 8), (cpu) => cpu.add(firstPage + 8, 1)],
+      [(cpu) => cpu.add(firstPage, 1)],
+    ],
+    pages: [firstPage, warmPage, firstPage + 8],
+  },
+  // mremap of a page, reclaim of it at its new place, and a CPU that still has the translation of the old one
+  // (CVE-2018-18281).
+  'mremap-reclaim': {
+    setup: (cpu, all) => {
+      cpu.startSwap(2)
+      cpu.mapPages(firstPage, 2)
+      cpu.store(warmPage, 8)
+      all[2]!.store(firstPage, 7)
+    },
+    threads: [
+      [(cpu) => cpu.move(firstPage, 1, firstPage + 8)],
+      [(cpu) => cpu.pageOut(firstPage + 8)],
+      [(cpu) => cpu.add(firstPage, 1)],
+    ],
+    pages: [firstPage, warmPage, firstPage + 8],
+  },
+})

@@ -1,0 +1,76 @@
+// Reclaim beside calls that change or copy what it takes.
+
+import { firstPage, warmPage } from './pages.ts'
+import { kernelScenarios } from './table.ts'
+
+export default kernelScenarios({
+  // Reclaim takes a page out; mprotect of it then finds nothing that it would have to flush. When it has returned, a
+  // third CPU must not write by the translation of before (Linux 3ea277194daa, 2017).
+  'reclaim-mprotect': {
+    setup: (cpu, all) => {
+      cpu.startSwap(2)
+      cpu.mapPages(firstPage, 4)
+      cpu.store(warmPage, 8)
+      all[2]!.store(firstPage, 7)
+    },
+    threads: [
+      [(cpu) => cpu.pageOut(firstPage)],
+      [(cpu) => cpu.protect(firstPage, 1, 'r')],
+      [(cpu) => cpu.add(firstPage, 1)],
+    ],
+  },
+  // As reclaim-mprotect, with a store to another page after it: who has seen that must not write to the protected
+  // page.
+  'reclaim-mprotect-store': {
+    setup: (cpu, all) => {
+      cpu.startSwap(2)
+      cpu.mapPages(firstPage, 4)
+      cpu.store(warmPage, 8)
+      all[2]!.store(firstPage, 7)
+      all[2]!.add(warmPage, 0)
+    },
+    threads: [
+      [(cpu) => cpu.pageOut(firstPage)],
+      [(cpu) => cpu.protect(firstPage, 1, 'r'), (cpu) => cpu.add(warmPage, 1)],
+      [(cpu) => (cpu.add(warmPage, 0) === 8 ? 'too early' : cpu.add(firstPage, 1))],
+    ],
+  },
+  // Reclaim of a page of a file on disk beside mprotect: as reclaim-mprotect, of an entry that becomes empty.
+  'file-reclaim-mprotect': {
+    setup: (cpu, all) => {
+      cpu.fillDisk(2, 5)
+      cpu.mapDisk(firstPage, 2)
+      all[2]!.store(firstPage, 7)
+    },
+    threads: [
+      [(cpu) => cpu.pageOut(firstPage)],
+      [(cpu) => cpu.protect(firstPage, 1, 'r')],
+      [(cpu) => cpu.add(firstPage, 1)],
+    ],
+  },
+  // Reclaim of a page of a file on disk, fsync by another CPU, which has looked at the entries already, and a third
+  // that writes by its old translation: what it writes must not be taken for written back.
+  'reclaim-sync-write': {
+    setup: (cpu) => {
+      cpu.fillDisk(1, 5)
+      cpu.mapDisk(firstPage, 1)
+      cpu.load(firstPage)
+    },
+    threads: [
+      [(cpu) => cpu.pageOut(firstPage)],
+      [(cpu) => cpu.sync(firstPage, 1)],
+      [(cpu) => cpu.add(firstPage, 1), (cpu) => cpu.add(firstPage, 1)],
+    ],
+    pages: [firstPage],
+  },
+  // Copy on write of a page of a file on disk, and reclaim of it: the page must not be freed while it is copied.
+  'reclaim-cow': {
+    setup: (cpu) => {
+      cpu.fillDisk(2, 5)
+      cpu.mapDisk(firstPage, 2, 'rw', false)
+      cpu.store(warmPage, 8)
+      cpu.load(firstPage)
+    },
+    threads: [[(cpu) => cpu.add(firstPage, 1)], [(cpu) => cpu.pageOut(firstPage)]],
+  },
+})

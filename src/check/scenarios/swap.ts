@@ -1,0 +1,194 @@
+// The swap area.
+
+import { firstPage, warmPage } from './pages.ts'
+import { kernelScenarios } from './table.ts'
+
+export default kernelScenarios({
+  // A fault on a page that is in the swap area, and reclaim of what else it may find: the fault finds the page in the
+  // swap cache, or reads it.
+  'swap-fault': {
+    setup: (cpu) => {
+      cpu.startSwap(2)
+      cpu.mapPages(firstPage, 4)
+      cpu.store(firstPage, 7)
+      cpu.store(warmPage, 8)
+    },
+    threads: [
+      [(cpu) => cpu.add(firstPage, 1), (cpu) => cpu.add(firstPage, 1)],
+      [(cpu) => cpu.pageOut(firstPage)],
+    ],
+  },
+  // Two faults on one page that is in the swap area.
+  'swap-two-faults': {
+    setup: (cpu) => {
+      cpu.startSwap(2)
+      cpu.mapPages(firstPage, 4)
+      cpu.store(firstPage, 7)
+      cpu.store(warmPage, 8)
+      cpu.pageOut(firstPage)
+    },
+    threads: [[(cpu) => cpu.add(firstPage, 1)], [(cpu) => cpu.add(firstPage, 1)]],
+  },
+  // Reclaim of a page, a CPU that still writes by its old translation, and a third whose write takes a copy of the
+  // page out of the swap cache: the copy must not be made before the old translations are gone.
+  'swap-stale-write': {
+    setup: (cpu) => {
+      cpu.startSwap(2)
+      cpu.mapPages(firstPage, 4)
+      cpu.store(warmPage, 8)
+      cpu.store(firstPage, 7)
+    },
+    threads: [
+      [(cpu) => cpu.add(firstPage, 1)],
+      [(cpu) => cpu.add(firstPage, 1, 1)],
+      [(cpu) => cpu.pageOut(firstPage)],
+    ],
+  },
+  // Reclaim of a page, munmap of it, and a fault of the mapping's other page.
+  'swap-munmap': {
+    setup: (cpu) => {
+      cpu.startSwap(2)
+      cpu.mapPages(firstPage, 4)
+      cpu.store(firstPage, 7)
+      cpu.store(warmPage, 8)
+    },
+    threads: [[(cpu) => cpu.pageOut(firstPage)], [(cpu) => cpu.unmap(firstPage, 1)]],
+  },
+  // A fault that waits for a page to be read from the swap area, and munmap that takes its mapping and its page table
+  // away (with interrupts, so that the table is free at once: a fault that sleeps does not hold it).
+  'swap-in-munmap': {
+    setup: (cpu) => {
+      cpu.startSwap(1)
+      cpu.mapPages(firstPage, 1)
+      cpu.store(firstPage, 7)
+      cpu.pageOut(firstPage)
+    },
+    threads: [[(cpu) => cpu.add(firstPage, 1)], [(cpu) => cpu.unmap(firstPage, 1)]],
+    pages: [firstPage],
+    config: { MMU_GATHER_RCU_TABLE_FREE: false },
+  },
+  // Two address spaces that have a page in common, in the swap cache since before the fork and not on disk, and write
+  // to it: none sees what the other has written, and both what was there.
+  'swap-fork': {
+    setup: (cpu, all) => {
+      cpu.startSwap(2)
+      cpu.mapPages(firstPage, 4)
+      cpu.store(firstPage, 7)
+      cpu.store(warmPage, 8)
+      cpu.failNext(0, 9)
+      cpu.pageOut(firstPage)
+      cpu.failNext(0, 0)
+      return [cpu, cpu.forkFor(all[1]!)]
+    },
+    threads: [
+      [(cpu) => cpu.add(firstPage, 1), (cpu) => cpu.load(firstPage)],
+      [(cpu) => cpu.add(firstPage, 10), (cpu) => cpu.load(firstPage)],
+    ],
+  },
+  // Reclaim of a page and fork: the child has it, or its slot.
+  'swap-in-fork': {
+    setup: (cpu) => {
+      cpu.startSwap(2)
+      cpu.mapPages(firstPage, 4)
+      cpu.store(firstPage, 7)
+      cpu.store(warmPage, 8)
+    },
+    threads: [[(cpu) => cpu.pageOut(firstPage)], [(cpu) => cpu.fork(firstPage, warmPage)]],
+  },
+  // Two CPUs that both want one page to leave memory, and an access to it.
+  'swap-two-reclaimers': {
+    setup: (cpu) => {
+      cpu.startSwap(2)
+      cpu.mapPages(firstPage, 4)
+      cpu.store(firstPage, 7)
+      cpu.store(warmPage, 8)
+    },
+    threads: [
+      [(cpu) => cpu.pageOut(firstPage), (cpu) => cpu.load(firstPage)],
+      [(cpu) => cpu.pageOut(firstPage), (cpu) => cpu.shrink()],
+    ],
+  },
+  // A fault on a page in the swap area, and another CPU that discards it and has another page leave, which gets its
+  // slot: a late fault must not map what belongs to somebody else by now.
+  'swap-dontneed': {
+    setup: (cpu) => {
+      cpu.startSwap(1)
+      cpu.mapPages(firstPage, 4)
+      cpu.store(firstPage, 7)
+      cpu.store(warmPage, 8)
+      cpu.pageOut(firstPage)
+    },
+    threads: [
+      [(cpu) => cpu.load(firstPage)],
+      [(cpu) => cpu.discard(firstPage, 1), (cpu) => cpu.pageOut(warmPage)],
+    ],
+  },
+  // A fault that finds a page in the swap cache, and another CPU that discards that page and has another one leave,
+  // which gets the slot, and is in the cache too: a late fault must not map what belongs to somebody else by now.
+  'swap-late-fault': {
+    setup: (cpu) => {
+      cpu.startSwap(1)
+      cpu.mapPages(firstPage, 4)
+      cpu.store(firstPage, 7)
+      cpu.store(warmPage, 8)
+      // What cannot be written stays in the cache.
+      cpu.failNext(0, 99)
+      cpu.pageOut(firstPage)
+    },
+    threads: [
+      [(cpu) => cpu.load(firstPage)],
+      [(cpu) => cpu.discard(firstPage, 1), (cpu) => cpu.pageOut(warmPage)],
+    ],
+  },
+  // A fault on a page in the swap area, and swapoff, which brings it in too.
+  'swapoff-fault': {
+    setup: (cpu) => {
+      cpu.startSwap(1)
+      cpu.mapPages(firstPage, 4)
+      cpu.store(firstPage, 7)
+      cpu.store(warmPage, 8)
+      cpu.pageOut(firstPage)
+    },
+    threads: [[(cpu) => cpu.add(firstPage, 1)], [(cpu) => cpu.stopSwap()]],
+  },
+  // A fault on a page of shared memory that is in the swap area, and another CPU that brings it in, writes to it, and
+  // has it leave again, to the same slot: what the first has read meanwhile is not the page any more.
+  'shm-swap': {
+    setup: (cpu) => {
+      cpu.startSwap(1)
+      cpu.mapFile(firstPage, 2, 'rw', true)
+      cpu.add(firstPage, 7)
+      cpu.load(warmPage)
+      cpu.pageOut(firstPage)
+    },
+    threads: [
+      [(cpu) => cpu.add(firstPage, 0)],
+      [(cpu) => cpu.add(firstPage, 1), (cpu) => cpu.pageOut(firstPage)],
+    ],
+  },
+  // A fault on a page of shared memory that is in the swap area, and swapoff: it is not told that the page cannot be
+  // read.
+  'shm-swapoff': {
+    setup: (cpu) => {
+      cpu.startSwap(1)
+      cpu.mapFile(firstPage, 2, 'rw', true)
+      cpu.add(firstPage, 7)
+      cpu.load(warmPage)
+      cpu.pageOut(firstPage)
+    },
+    threads: [[(cpu) => cpu.load(firstPage)], [(cpu) => cpu.stopSwap()]],
+  },
+  // Two CPUs that need a frame where all are in use, and one can leave: none is told that memory is used up while the
+  // other is just writing a page out.
+  'memory-exhausted': {
+    setup: (cpu) => {
+      cpu.startSwap(4)
+      cpu.mapPages(firstPage, 8)
+      for (let page = firstPage; page < firstPage + 3; page++) cpu.store(page, 7)
+      cpu.protect(firstPage, 3, 'rw')
+    },
+    threads: [[(cpu) => cpu.add(firstPage + 4, 1)], [(cpu) => cpu.add(firstPage + 5, 1)]],
+    frames: 4,
+    pages: [],
+  },
+})

@@ -1,0 +1,128 @@
+// Files on disk that are written back, given up and opened again.
+
+import { firstPage, warmPage } from './pages.ts'
+import { kernelScenarios } from './table.ts'
+
+export default kernelScenarios({
+  // Two CPUs that have a shared mapping of a file written back: what the second writes by an old translation between
+  // its own two calls is on disk after the second, whatever the first has just marked clean.
+  'msync-stale-write': {
+    setup: (cpu, all) => {
+      cpu.fillDisk(2, 5)
+      cpu.mapDisk(firstPage, 2)
+      for (const each of all) each.add(firstPage, 1)
+      cpu.load(warmPage)
+    },
+    threads: [
+      [(cpu) => cpu.sync(firstPage, 1)],
+      [
+        (cpu) => cpu.sync(firstPage, 1),
+        (cpu) => cpu.add(firstPage, 1),
+        (cpu) => cpu.sync(firstPage, 1),
+        (cpu) => cpu.onDisk(0),
+      ],
+    ],
+  },
+  // Reclaim of a page of a file on disk, and a CPU that writes to it by its old translation after msync has written
+  // it.
+  'reclaim-stale-write': {
+    setup: (cpu, all) => {
+      cpu.fillDisk(2, 5)
+      cpu.mapDisk(firstPage, 2)
+      for (const each of all) each.add(firstPage, 1)
+      cpu.load(warmPage)
+    },
+    threads: [
+      [(cpu) => cpu.pageOut(firstPage)],
+      [
+        (cpu) => cpu.sync(firstPage, 1),
+        (cpu) => cpu.add(firstPage, 1),
+        (cpu) => cpu.sync(firstPage, 1),
+        (cpu) => cpu.onDisk(0),
+      ],
+    ],
+  },
+  // munmap of a shared mapping of a file, a CPU that still writes by its old translation, and fsync: what is written
+  // before the mapping is gone is not lost, though the page was marked clean meanwhile.
+  'zap-sync': {
+    setup: (cpu, all) => {
+      cpu.fillDisk(2, 5)
+      cpu.mapDisk(firstPage, 2)
+      cpu.keepFile(firstPage)
+      cpu.load(warmPage)
+      all[1]!.add(firstPage, 1)
+    },
+    threads: [[(cpu) => cpu.unmap(firstPage, 1)], [(cpu) => cpu.syncFile(), (cpu) => cpu.add(firstPage, 1)]],
+  },
+  // Reclaim of a dirty page of a file, and a CPU that writes to it meanwhile: what is written is on disk, or the page
+  // dirty.
+  'dirty-reclaim': {
+    setup: (cpu) => {
+      cpu.fillDisk(2, 5)
+      cpu.mapDisk(firstPage, 2)
+      cpu.add(firstPage, 1)
+      cpu.load(warmPage)
+    },
+    threads: [[(cpu) => cpu.pageOut(firstPage), (cpu) => cpu.shrink()], [(cpu) => cpu.add(firstPage, 1)]],
+  },
+  // Two write-backs of a page, of which the first to come to the disk fails: the page stays dirty until it is
+  // written, and the error is told once.
+  'sync-fails': {
+    setup: (cpu) => {
+      cpu.fillDisk(2, 5)
+      cpu.mapDisk(firstPage, 2)
+      cpu.add(firstPage, 1)
+      cpu.load(warmPage)
+      cpu.failNext(0, 1)
+    },
+    threads: [
+      [(cpu) => cpu.sync(firstPage, 1), (cpu) => cpu.sync(firstPage, 1), (cpu) => cpu.onDisk(0)],
+      [(cpu) => cpu.pageOut(firstPage)],
+    ],
+  },
+  // The last mapping of a file on disk goes, and the file with it, while its page is taken out of the cache.
+  'bury-reclaim': {
+    setup: (cpu) => {
+      cpu.fillDisk(1, 5)
+      cpu.mapPages(warmPage, 1)
+      cpu.mapDisk(firstPage, 1, 'r')
+      cpu.load(firstPage)
+      cpu.pageOut(firstPage)
+      cpu.load(firstPage)
+      cpu.store(warmPage, 8)
+    },
+    threads: [[(cpu) => cpu.unmap(firstPage, 1)], [(cpu) => cpu.pageOut(firstPage), (cpu) => cpu.shrink()]],
+    frames: 10,
+  },
+  // The last mapping of a file on disk goes, and another CPU maps the file again, writes to it and unmaps it: nothing
+  // of what was written is lost.
+  reopen: {
+    setup: (cpu) => {
+      cpu.fillDisk(1, 5)
+      cpu.mapPages(warmPage, 1)
+      cpu.store(warmPage, 8)
+      cpu.mapDisk(firstPage, 1)
+      cpu.store(firstPage, 7)
+    },
+    threads: [
+      [(cpu) => cpu.unmap(firstPage, 1)],
+      [
+        (cpu) => cpu.mapDisk(warmPage + 1, 1),
+        (cpu) => cpu.add(warmPage + 1, 1),
+        (cpu) => cpu.unmap(warmPage + 1, 1),
+        (cpu) => cpu.mapDisk(warmPage + 1, 1),
+      ],
+    ],
+    pages: [warmPage, warmPage + 1],
+  },
+  // A file is read by one thread as the thread that has opened it closes it: nothing else keeps it.
+  'read-close': {
+    setup: (cpu) => {
+      cpu.fillDisk(1, 5)
+      cpu.mapPages(firstPage, 1)
+      cpu.openForAll()
+    },
+    threads: [[(cpu) => cpu.closeOpened()], [(cpu) => cpu.readOpened(0)]],
+    pages: [firstPage],
+  },
+})
