@@ -109,6 +109,7 @@ export function assignment(c: Context, node: Node & { type: 'AssignmentExpressio
   if (target.type === 'ArrayPattern' || target.type === 'ObjectPattern') return patternAssignment(c, node)
   if (target.type === 'MemberExpression')
     return operator === '=' ? memberAssignment(c, node, target) : memberCompound(c, node, target)
+  if (isConstant(c, target)) return refuseToAssign(c, target, operator, node.right)
   const variable = c.variable(target as Node & { type: 'Identifier' })
   const isLogical = /^(&&|\|\||\?\?)=$/.test(operator)
   if (!c.stops(node.right)) return { ...node, left: variable, right: c.expression(node.right) } as Node
@@ -121,6 +122,25 @@ export function assignment(c: Context, node: Node & { type: 'AssignmentExpressio
   )
   c.push({ kind: 'if', test: tree.goesOn(plain, before), yes: then, otherwise: [] })
   return before
+}
+
+/**
+ * All variables of a function that stops are declared at its top: the engine does not know any more which may change.
+ */
+function isConstant(c: Context, target: Node): boolean {
+  return c.localOf(target)?.binding.kind === 'const'
+}
+
+/** Throws what the engine would, when it would. */
+function refuseToAssign(c: Context, target: Node, operator: string, right: Node | null): Node {
+  const variable = c.variable(target as Node & { type: 'Identifier' })
+  const thrown = c.help('constant')
+  if (right === null) return thrown
+  const plain = operator.slice(0, -1)
+  if (!/^(&&|\|\||\?\?)=$/.test(operator)) return tree.sequence([c.expression(right), thrown])
+  // It is only assigned to where the value so far says so.
+  const value = c.stops(right) ? thrown : tree.sequence([c.expression(right), thrown])
+  return { type: 'LogicalExpression', operator: plain, left: variable, right: value } as Node
 }
 
 function patternAssignment(c: Context, node: Node & { type: 'AssignmentExpression' }): Node {
@@ -253,6 +273,7 @@ function writeKept(c: Context, node: Node, target: Member, object: Node, key: No
 
 export function update(c: Context, node: Node & { type: 'UpdateExpression' }): Node {
   const target = node.argument as Node
+  if (isConstant(c, target)) return refuseToAssign(c, target, node.operator, null)
   if (target.type !== 'MemberExpression')
     return { ...node, argument: c.variable(target as Node & { type: 'Identifier' }) } as Node
   if (c.frame.stops && c.isPoint(target)) return updateOfSteps(c, node, target)

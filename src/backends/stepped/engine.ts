@@ -12,6 +12,11 @@ type Objects = Record<PropertyKey, unknown>
 
 const typedArray = Object.getPrototypeOf(Int32Array) as abstract new () => object
 
+/** What is assigned to a constant. */
+export function constant(): never {
+  throw new TypeError('Assignment to constant variable.')
+}
+
 // ---------------------------------------------------------------------------------------------------------------------
 // Constructing and returning
 

@@ -137,6 +137,13 @@ const statements: readonly ((choice: Choice) => string)[] = [
   ({ i, v }) =>
     `log.push(\`\${Atomics.load(cells, ${i})} \${cells[${i}]}\`, (cells[${i}], ${v}), !cells[0], -cells[1],
         delete holder.none)`,
+  ({ i, v }) =>
+    `{ const f = () => { const k = Atomics.load(cells, ${i}); const seen = [];
+      for (const change of [() => { k = Atomics.add(cells, 0, ${v}) }, () => k++, () => { k ||= cells[1] }])
+        try { seen.push(change()) } catch (error) { seen.push(error.name) }
+      try { k = Atomics.add(cells, 1, ${v}) } catch (error) { seen.push(error.name) }
+      try { --k } catch (error) { seen.push(error.name) } try { k ||= 5 } catch (error) { seen.push(error.name) }
+      try { k &&= cells[2] } catch (error) { seen.push(error.name) } return [k, seen] }; log.push(f()) }`,
   () => `{ const d = new Derived(cells); log.push(d.own, d.move(3), d.head, d instanceof Base) }`,
   ({ v }) => `{ const p = new Plain(cells, ${v}); log.push(p.extra, p.kind, p.head, Plain.of(cells).head) }`,
   () => `{ const { head, kind, ...others } = new Base(cells); log.push(head, kind, others) }`,
