@@ -30,6 +30,12 @@ import { hostAncestors, hostThreadId, isThreadAlive, nativeThreadId } from './li
 const STOP_PATIENCE_MS = 10_000
 const STOP_POLL_MS = 1
 
+/** The CPU `id` is that of the thread which the host calls `thread`. */
+interface Tenancy {
+  readonly id: number
+  readonly thread: number
+}
+
 /** What the host calls those that started a thread, and itself. */
 interface HostNames {
   readonly parent: number
@@ -143,15 +149,15 @@ export class MachineCpus {
 
   /** For the end of this worker, with which those end that it started. */
   stopStarted(): void {
-    this.#stopAll(() => this.#cpusOf(threadId).filter((id) => this.#tenantOf(id) !== hostThreadId()))
+    this.#stopAll(() => this.#cpusOf(threadId).filter(({ thread }) => thread !== hostThreadId()))
   }
 
   /** Has all threads but that on CPU `own` stop outside the kernel. For the end of the process. */
   stopOthers(own: number): void {
-    this.#stopAll(() => this.#others(own).filter((id) => this.#isTaken(id)))
+    this.#stopAll(() => this.#tenancies().filter(({ id }) => id !== own))
   }
 
-  #stopAll(others: () => readonly number[]): void {
+  #stopAll(others: () => readonly Tenancy[]): void {
     const tenants = new Map<number, number>()
     const deadline = performance.now() + STOP_PATIENCE_MS
     const never = new Int32Array(new SharedArrayBuffer(4))
@@ -163,15 +169,15 @@ export class MachineCpus {
   }
 
   /**
-   * One turn of waiting for threads to stop: orders those on the CPUs `ids` to. They are asked for anew each time,
+   * One turn of waiting for threads to stop: orders those that were found to. They are asked for anew each time,
    * since a thread may come to a CPU meanwhile. Returns whether all of them have stopped or gone by themselves.
    *
    * @param tenants of each CPU, which thread the order was for
    */
-  #haveStopped(ids: readonly number[], tenants: Map<number, number>): boolean {
-    for (const id of ids) {
-      if (tenants.get(id) === this.#tenantOf(id)) continue
-      tenants.set(id, this.#tenantOf(id))
+  #haveStopped(found: readonly Tenancy[], tenants: Map<number, number>): boolean {
+    for (const { id, thread } of found) {
+      if (tenants.get(id) === thread) continue
+      tenants.set(id, thread)
       orderStop(this.#heap, this.#base(id))
     }
     for (const [id, tenant] of tenants) {
@@ -188,11 +194,10 @@ export class MachineCpus {
 
   /** The thread with the runtime's number `hostThread` has ended. */
   threadEnded(hostThread: number): void {
-    const ids = this.#cpusOf(hostThread)
+    const found = this.#cpusOf(hostThread)
     // All of them before the first burial, which may wait for what it held on another.
-    for (const id of ids) this.#notice(id, this.#tenantOf(id))
-    for (const id of ids) {
-      const thread = this.#tenantOf(id)
+    for (const { id, thread } of found) this.#notice(id, thread)
+    for (const { id, thread } of found) {
       // It came to its end while it came to the CPU, where it has kept nothing yet.
       if (this.#onlineOf(id) === CPU_COMING) this.#turnAway(id, thread)
       else this.#bury(id, thread)
@@ -277,14 +282,23 @@ export class MachineCpus {
     return Atomics.load(this.#heap, this.#base(id) + PerCpu.hostThread)
   }
 
-  /** The CPUs on which the thread is, and those that it started. A worker that has ended has no number: -1. */
-  #cpusOf(hostThread: number): number[] {
+  /** Who has which CPU. */
+  #tenancies(): Tenancy[] {
+    return this.#others(-1)
+      .filter((id) => this.#isTaken(id))
+      .map((id) => ({ id, thread: this.#tenantOf(id) }))
+  }
+
+  /** The CPUs that the thread has, and those that it started. A worker that has ended has no number: -1. */
+  #cpusOf(hostThread: number): Tenancy[] {
     if (hostThread < 0) return []
-    const fields = [PerCpu.hostThread, PerCpu.hostParent, PerCpu.hostGrandparent]
-    return this.#others(-1).filter((id) => {
-      return (
-        this.#isTaken(id) && fields.some((field) => this.#heap[this.#base(id) + field] === hostThread + 1)
-      )
+    const ancestors = [PerCpu.hostParent, PerCpu.hostGrandparent]
+    return this.#tenancies().filter(({ id, thread }) => {
+      if (thread === hostThread + 1) return true
+      const base = this.#base(id)
+      // In this order, as in #findDead(): before, they may be the ancestors of who had the CPU before.
+      if (Atomics.load(this.#heap, base + PerCpu.nativeOf) !== thread) return false
+      return ancestors.some((field) => this.#heap[base + field] === hostThread + 1)
     })
   }
 }

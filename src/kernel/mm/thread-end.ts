@@ -69,6 +69,7 @@ export function hasStopped(heap: Int32Array, base: number): boolean {
  */
 export function claimDead(dead: Task, thread: number, heir: number): boolean {
   const { heap, base } = dead
+  if (thread === NO_THREAD) return false
   return Atomics.compareExchange(heap, base + PerCpu.hostThread, thread, heir) === thread
 }
 
