@@ -1,9 +1,17 @@
 // MADV_DONTNEED and MADV_FREE.
 
+import type { ScenarioCpu } from '../kernel-scenario.ts'
 import { firstPage, warmPage } from './pages.ts'
 import { kernelScenarios } from './table.ts'
 
 const page = 0x1000
+
+/** A mapping with two pages that are there. */
+function twoWritten(cpu: ScenarioCpu): void {
+  cpu.mapPages(firstPage, 4)
+  cpu.store(firstPage, 6)
+  cpu.store(warmPage, 7)
+}
 
 export default kernelScenarios({
   // A write to a page that was read-only for a while, so that its entry still is, and MADV_DONTNEED, which frees its
@@ -19,29 +27,17 @@ export default kernelScenarios({
   },
   // MADV_DONTNEED and munmap of one page: who takes the entry out frees the frame.
   'dontneed-munmap': {
-    setup: (cpu) => {
-      cpu.mapPages(firstPage, 4)
-      cpu.store(firstPage, 6)
-      cpu.store(warmPage, 7)
-    },
+    setup: twoWritten,
     threads: [[(cpu) => cpu.discard(firstPage, 1)], [(cpu) => cpu.unmap(firstPage, 1)]],
   },
   // Two MADV_DONTNEED of one VMA at once: both hold the mmap lock for reading only (race R9).
   'two-discards': {
-    setup: (cpu) => {
-      cpu.mapPages(firstPage, 4)
-      cpu.store(firstPage, 6)
-      cpu.store(warmPage, 7)
-    },
+    setup: twoWritten,
     threads: [[(cpu) => cpu.discard(firstPage, 1)], [(cpu) => cpu.discard(warmPage, 1)]],
   },
   // The same with a fault in the VMA that both zap: the sequence count seems to say that nobody is at work (race R9).
   'two-discards-fault': {
-    setup: (cpu) => {
-      cpu.mapPages(firstPage, 4)
-      cpu.store(firstPage, 6)
-      cpu.store(warmPage, 7)
-    },
+    setup: twoWritten,
     threads: [
       [(cpu) => cpu.discard(firstPage, 1)],
       [(cpu) => cpu.discard(warmPage, 1)],
