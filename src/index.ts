@@ -1,8 +1,6 @@
 // The public interface of Faultline.
 
-import { type DesignDescription, designs as kernelDesigns } from './kernel/index.ts'
-
-export * from './backends/threads/index.ts'
+export * from './memory.ts'
 export {
   type CheckFailure,
   type CheckOptions,
@@ -28,5 +26,3 @@ export {
   scenario,
 } from './check/index.ts'
 export { SteppingRefused } from './backends/stepped/index.ts'
-/** Every design of speculative page faults that there is, with where it comes from. */
-export const designs: readonly DesignDescription[] = kernelDesigns.map((design) => design.description)

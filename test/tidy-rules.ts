@@ -21,7 +21,8 @@ const floors: ReadonlyMap<string, readonly string[]> = new Map([
   ['workloads', ['kernel', 'backends']],
   ['report', ['kernel', 'backends', 'check', 'simulate', 'trace', 'workloads']],
   ['cli', ['kernel', 'backends', 'check', 'simulate', 'trace', 'workloads', 'report', 'index.ts']],
-  ['index.ts', ['kernel', 'backends', 'check', 'simulate', 'trace', 'workloads', 'report']],
+  ['index.ts', ['kernel', 'backends', 'check', 'simulate', 'trace', 'workloads', 'report', 'memory.ts']],
+  ['memory.ts', ['kernel', 'backends']],
 ])
 /**
  * The floors of the kernel, lowest first. What stands beside these folders puts them together, and index.ts is above

@@ -77,6 +77,7 @@ describe('the rules', () => {
     assert.match(arrow('src/backends/threads/a.ts', '../../check/b.ts')!, /backends must not import check/)
     assert.match(arrow('src/report/a.ts', '../index.ts')!, /report must not import index\.ts/)
     assert.match(arrow('src/index.ts', './cli/main.ts')!, /index\.ts must not import cli/)
+    assert.match(arrow('src/memory.ts', './check/index.ts')!, /memory\.ts must not import check/)
     assert.match(arrow('src/cli/a.ts', '../../test/b.ts')!, /outside src/)
     assert.match(arrow('src/utilities/a.ts', './b.ts')!, /not a floor/)
     assert.equal(arrow('src/report/a.ts', '../trace/b.ts'), null)

@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
-import type { AddressSpace, Machine, MachineOptions } from '../../src/index.ts'
+import type { AddressSpace, Machine, MachineOptions } from '../../src/memory.ts'
 import { Header } from '../../src/kernel/index.ts'
 import { at, configurations, mapAt, PAGE, withSpace } from './support.ts'
 

@@ -19,7 +19,7 @@ import {
   type MmuNotifier,
   SegmentationFault,
   fileSystem,
-} from '../../src/index.ts'
+} from '../../src/memory.ts'
 import { PAGE, withSpace } from './support.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'faultline-arguments-'))

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { Worker } from 'node:worker_threads'
-import { type AddressSpace, Machine } from '../../src/index.ts'
+import { type AddressSpace, Machine } from '../../src/memory.ts'
 import type { BorderData } from './border-worker.ts'
 
 const PAGE = 4096

@@ -12,7 +12,7 @@ import {
   type DiskFileHandle,
   MemoryFile,
   type MemoryFileHandle,
-} from '../../src/index.ts'
+} from '../../src/memory.ts'
 
 export interface BorderData {
   readonly task: 'destroy' | 'use' | 'map'

@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import { type AddressSpace, type DiskFile, Machine, type Storage, fileSystem } from '../../src/index.ts'
+import { type AddressSpace, type DiskFile, Machine, type Storage, fileSystem } from '../../src/memory.ts'
 
 const PAGE = 4096
 const PAGES = 8

@@ -2,7 +2,7 @@
 // until it is told to go on; or waits for that lock. Then it says what a call is.
 
 import { workerData } from 'node:worker_threads'
-import { type DiskFileHandle, DiskFile, Machine, fileSystem } from '../../src/index.ts'
+import { type DiskFileHandle, DiskFile, Machine, fileSystem } from '../../src/memory.ts'
 
 export interface CutOffData {
   readonly role: 'holder' | 'waiter'

@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { createContext, runInContext } from 'node:vm'
 import { Worker } from 'node:worker_threads'
-import { CpuLostError, Machine, fileSystem } from '../../src/index.ts'
+import { CpuLostError, Machine, fileSystem } from '../../src/memory.ts'
 import { PerCpu } from '../../src/kernel/index.ts'
 import {
   type CutOffData,

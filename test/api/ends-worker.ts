@@ -1,7 +1,7 @@
 // Threads for ends.test.ts.
 
 import { Worker, parentPort, workerData } from 'node:worker_threads'
-import { AddressSpace, type AddressSpaceHandle } from '../../src/index.ts'
+import { AddressSpace, type AddressSpaceHandle } from '../../src/memory.ts'
 
 export interface EndsData {
   readonly space: AddressSpaceHandle

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { Worker } from 'node:worker_threads'
-import { Machine } from '../../src/index.ts'
+import { Machine } from '../../src/memory.ts'
 import type { EndsData } from './ends-worker.ts'
 
 const PAGE = 4096

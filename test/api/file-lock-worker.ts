@@ -3,7 +3,7 @@
 // or end by itself then, all without closing it.
 
 import { parentPort, workerData } from 'node:worker_threads'
-import { Machine, type MachineHandle, MemoryError, fileSystem } from '../../src/index.ts'
+import { Machine, type MachineHandle, MemoryError, fileSystem } from '../../src/memory.ts'
 
 export interface HolderData {
   readonly path: string

@@ -9,7 +9,7 @@ import {
   type DiskFileHandle,
   fileSystem,
   Machine,
-} from '../../src/index.ts'
+} from '../../src/memory.ts'
 import { Random } from '../reference/random.ts'
 
 const PAGE = 4096

@@ -23,7 +23,7 @@ import {
   type MachineOptions,
   MachineFile,
   type Storage,
-} from '../../src/index.ts'
+} from '../../src/memory.ts'
 import { busError, configurations, failsWith, PAGE, withSpace } from './support.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'faultline-files-'))

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { AddressSpace, Machine, OutOfMemory, SegmentationFault } from '../../src/index.ts'
+import { AddressSpace, Machine, OutOfMemory, SegmentationFault } from '../../src/memory.ts'
 import { PAGE, configurations } from './support.ts'
 
 for (const configuration of configurations) {

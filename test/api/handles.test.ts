@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import * as library from '../../src/index.ts'
+import * as library from '../../src/memory.ts'
 import {
   AddressSpace,
   DiskFile,
@@ -17,7 +17,7 @@ import {
   MemoryFile,
   type Storage,
   fileSystem,
-} from '../../src/index.ts'
+} from '../../src/memory.ts'
 
 const PAGE = 4096
 const isError = (made: unknown): boolean => (made as { prototype: unknown }).prototype instanceof Error

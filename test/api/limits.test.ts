@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { type AddressSpace, ConfigurationError, Machine, type MachineOptions } from '../../src/index.ts'
+import { type AddressSpace, ConfigurationError, Machine, type MachineOptions } from '../../src/memory.ts'
 import { ARENA, at, configurations, failsWith, faults, mapAt, PAGE, shape, withSpace } from './support.ts'
 
 const designs = configurations.filter(({ rwsem }) => rwsem === 'xadd')

@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import type { AddressSpace, Machine, MachineOptions } from '../../src/index.ts'
+import type { AddressSpace, Machine, MachineOptions } from '../../src/memory.ts'
 import { ARENA, at, configurations, failsWith, faults, mapAt, PAGE, shape, withSpace } from './support.ts'
 
 /** Every design with the plain lock, since each has its own way through these calls. */

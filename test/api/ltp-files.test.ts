@@ -7,7 +7,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
-import type { AddressSpace, DiskFile, Machine } from '../../src/index.ts'
+import type { AddressSpace, DiskFile, Machine } from '../../src/memory.ts'
 import {
   at,
   busError,

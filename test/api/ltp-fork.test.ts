@@ -4,7 +4,7 @@
 
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import type { AddressSpace, Machine, MapOptions } from '../../src/index.ts'
+import type { AddressSpace, Machine, MapOptions } from '../../src/memory.ts'
 import { ARENA, at, configurations, failsWith, faults, mapAt, PAGE, shape, withSpace } from './support.ts'
 import { finish, makeControl, more, pause, Thread, untilReady, withThreads } from './thread-support.ts'
 

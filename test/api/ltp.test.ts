@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import type { AddressSpace, Machine } from '../../src/index.ts'
+import type { AddressSpace, Machine } from '../../src/memory.ts'
 import {
   at,
   busError,

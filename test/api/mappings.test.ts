@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import type { AddressSpace, Protection } from '../../src/index.ts'
+import type { AddressSpace, Protection } from '../../src/memory.ts'
 import { ARENA, at, failsWith, faults, mapAt, PAGE, shape, withSpace } from './support.ts'
 
 describe('mmap', () => {

@@ -10,7 +10,7 @@ import {
   MemoryError,
   OutOfMemory,
   SegmentationFault,
-} from '../../src/index.ts'
+} from '../../src/memory.ts'
 import { Random } from '../reference/random.ts'
 import { ARENA, at, configurations, designNames, inUse, mapAt, PAGE, withSpace } from './support.ts'
 

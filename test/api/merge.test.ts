@@ -4,7 +4,7 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { AddressSpace, MemoryFile, Protection } from '../../src/index.ts'
+import type { AddressSpace, MemoryFile, Protection } from '../../src/memory.ts'
 import { ARENA, at, configurations, mapAt, PAGE, shape, withSpace } from './support.ts'
 
 const designs = configurations.filter(({ rwsem }) => rwsem === 'xadd')

@@ -9,7 +9,7 @@ import {
   AddressSpace,
   ConfigurationError,
   SegmentationFault,
-} from '../../src/index.ts'
+} from '../../src/memory.ts'
 
 const PAGE = 4096
 

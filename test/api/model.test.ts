@@ -7,7 +7,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import * as fc from 'fast-check'
-import { ADDRESS_LIMIT, type DesignName, Machine, type MachineOptions } from '../../src/index.ts'
+import { ADDRESS_LIMIT, type DesignName, Machine, type MachineOptions } from '../../src/memory.ts'
 import { PAGE_SIZE, ReferenceFile, ReferenceSpace } from '../reference/model.ts'
 import {
   checkContents,

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import type { AddressSpace } from '../../src/index.ts'
+import type { AddressSpace } from '../../src/memory.ts'
 import { PAGE, configurations, faults, withSpace } from './support.ts'
 
 /** What a page table covers. */

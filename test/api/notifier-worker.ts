@@ -1,7 +1,7 @@
 // The program in the tests of MMU notifiers: changes the translation of one page over and over, and says how far it is.
 
 import { parentPort, workerData } from 'node:worker_threads'
-import { AddressSpace, type AddressSpaceHandle } from '../../src/index.ts'
+import { AddressSpace, type AddressSpaceHandle } from '../../src/memory.ts'
 
 const PAGE = 4096
 

@@ -12,7 +12,7 @@ import {
   MemoryError,
   type MmuNotifier,
   SegmentationFault,
-} from '../../src/index.ts'
+} from '../../src/memory.ts'
 import type { ChangeData } from './notifier-worker.ts'
 import { PAGE, at, busError, configurations, failsWith, faults, inUse, mapAt, withSpace } from './support.ts'
 

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { Machine } from '../../src/index.ts'
+import { Machine } from '../../src/memory.ts'
 import { PAGE, at, designNames, failsWith, faults, mapAt, shape, withSpace } from './support.ts'
 
 const config = { X86_INTEL_MEMORY_PROTECTION_KEYS: true }

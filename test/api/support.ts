@@ -12,7 +12,7 @@ import {
   type MachineUsage,
   MemoryError,
   SegmentationFault,
-} from '../../src/index.ts'
+} from '../../src/memory.ts'
 
 export const PAGE = 4096
 

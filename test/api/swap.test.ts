@@ -5,7 +5,7 @@ import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
-import { ConfigurationError, Machine, OutOfMemory } from '../../src/index.ts'
+import { ConfigurationError, Machine, OutOfMemory } from '../../src/memory.ts'
 import { configurations, failsWith, inUse, PAGE, withSpace } from './support.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'faultline-swap-'))

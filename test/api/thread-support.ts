@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { Worker } from 'node:worker_threads'
-import { type AddressSpace, Machine, type MachineOptions } from '../../src/index.ts'
+import { type AddressSpace, Machine, type MachineOptions } from '../../src/memory.ts'
 import { counterProblem } from '../stress/stress.ts'
 import { ARENA, inUse } from './support.ts'
 import type { ScenarioData } from './thread-worker.ts'

@@ -5,12 +5,11 @@ import {
   type AddressSpace,
   type AddressSpaceHandle,
   AddressSpace as Space,
-  CpuLostError,
   Machine,
   type MachineHandle,
   MemoryFile,
   SegmentationFault,
-} from '../../src/index.ts'
+} from '../../src/memory.ts'
 import { Random } from '../reference/random.ts'
 
 const PAGE = 4096
@@ -262,7 +261,6 @@ const scenarios: Record<string, (space: AddressSpace, data: ScenarioData) => unk
     const own = address + thread * pages * PAGE
     ready()
     let rounds = 0
-    let lost: { cpu: number; message: string } | null = null
     const work = () => {
       rounds++
       space.mmap(pages * PAGE, { address: own, fixed: true })
@@ -273,28 +271,10 @@ const scenarios: Record<string, (space: AddressSpace, data: ScenarioData) => unk
       }
       space.munmap(own, pages * PAGE)
     }
-    try {
-      while (!ended()) work()
-      // Once more, since the other thread has certainly ended now.
-      for (let count = 0; count < 50; count++) work()
-    } catch (error) {
-      if (!(error instanceof CpuLostError)) throw error
-      lost = { cpu: error.cpu, message: error.message }
-    }
-    if (lost === null) return { rounds, lost, refused: [] }
-    const refused: string[] = []
-    for (const [name, call] of Object.entries({
-      mmap: () => space.mmap(PAGE),
-      munmap: () => space.munmap(own, PAGE),
-      fault: () => space.writeUint8(own, 1),
-    })) {
-      try {
-        call()
-      } catch (error) {
-        if (error instanceof CpuLostError && error.cpu === lost.cpu) refused.push(name)
-      }
-    }
-    return { rounds, lost, refused }
+    while (!ended()) work()
+    // Once more, since the other thread has certainly ended now.
+    for (let count = 0; count < 50; count++) work()
+    return { rounds }
   },
 
   // Attaches to a second machine beside the first.

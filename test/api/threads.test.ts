@@ -3,10 +3,10 @@
 
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { type AddressSpace, CpuLostError, Machine, type MemoryFile } from '../../src/index.ts'
+import { Machine, type MemoryFile } from '../../src/memory.ts'
 import { Random } from '../reference/random.ts'
 import { ARENA, at, type Configuration, configurations, designNames, mapAt, PAGE } from './support.ts'
-import { everySecond, extent } from '../extent.ts'
+import { everySecond, extent, isWhole } from '../extent.ts'
 import {
   finish,
   makeControl,
@@ -263,26 +263,20 @@ describe('threads come and go', () => {
 
   /** FAULTLINE_VICTIMS=500: for as long as one likes; `npm run faults` ends threads too. */
   const victims = Number(process.env['FAULTLINE_VICTIMS'] ?? extent(1, 2))
-  for (const configuration of configurations) {
+  const turn = Math.floor(Math.random() * 2)
+  for (const [index, configuration] of configurations.entries()) {
+    if (!isWhole && index % 2 !== turn) continue
     test(`a thread terminated at any moment: ${configuration.design}, ${configuration.rwsem}`, async () => {
       await outliveVictims(configuration, victims, Random.derive(7, victims))
     })
   }
 })
 
-/**
- * Terminates threads in the middle of their work, one after another. Whoever dies outside the kernel is not missed;
- * when one dies inside, the others are told which CPU it was, and the machine refuses further work.
- */
+/** Terminates threads in the middle of their work, one after another. Nobody else notices: they finish their call. */
 async function outliveVictims(configuration: Configuration, count: number, random: Random): Promise<void> {
-  let machine: Machine | null = null
-  let space: AddressSpace | null = null
-  let died = 0
+  const machine = Machine.create({ memory: '8MiB', cpus: 3, ...configuration })
+  const space = machine.createAddressSpace()
   for (let victim = 0; victim < count; victim++) {
-    if (machine === null || space === null) {
-      machine = Machine.create({ memory: '8MiB', cpus: 3, ...configuration })
-      space = machine.createAddressSpace()
-    }
     const control = makeControl()
     const work = { control, pages: 8, thread: 1, seed: random.next() }
     const survivor = new Thread(space, { ...work, scenario: 'outlive', thread: 0 }, true)
@@ -292,30 +286,10 @@ async function outliveVictims(configuration: Configuration, count: number, rando
     const rounds = random.below(200)
     while (Atomics.load(control, STATE) < rounds) await new Promise((resolve) => setImmediate(resolve))
     await within(doomed.worker.terminate(), 'terminate()')
-    const [result] = await finish<{
-      rounds: number
-      lost: { cpu: number; message: string } | null
-      refused: string[]
-    }>([survivor], control)
-    if (result!.lost === null) {
-      assert.ok(result!.rounds > 50)
-      // The victim's memory is still there, and so is everything else.
-      space.munmap(ARENA, 64 * PAGE)
-      assert.deepEqual(space.maps(), [])
-    } else {
-      died++
-      const { cpu, message } = result!.lost
-      assert.ok(cpu >= 0 && cpu < 3, message)
-      assert.match(message, new RegExp(`\\b${cpu}\\b`))
-      assert.deepEqual(result!.refused, ['mmap', 'munmap', 'fault'])
-      const broken = space
-      assert.throws(
-        () => broken.mmap(PAGE),
-        (error: unknown) => error instanceof CpuLostError && error.cpu === cpu,
-      )
-      machine = null
-      space = null
-    }
+    const [result] = await finish<{ rounds: number }>([survivor], control)
+    assert.ok(result!.rounds > 50)
+    // The victim's memory is still there, and so is everything else.
+    space.munmap(ARENA, 64 * PAGE)
+    assert.deepEqual(space.maps(), [])
   }
-  assert.ok(died >= 0)
 }

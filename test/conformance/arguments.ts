@@ -1,7 +1,7 @@
 // What the conformance run is called with.
 
 import { parseArgs } from 'node:util'
-import { designs } from '../../src/index.ts'
+import { designs } from '../../src/memory.ts'
 
 export interface Arguments {
   readonly sequences: number

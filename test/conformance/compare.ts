@@ -1,7 +1,7 @@
 // Holds random sequences on Faultline against the same on Linux, and shrinks the first that differs.
 
 import * as fc from 'fast-check'
-import type { DesignName } from '../../src/index.ts'
+import type { DesignName } from '../../src/memory.ts'
 import { Random } from '../reference/random.ts'
 import { type Case, type Difference, differences } from './differences.ts'
 import { Subject } from './faultline.ts'

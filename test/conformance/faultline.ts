@@ -8,7 +8,7 @@ import {
   Machine,
   type MemoryFile,
   SegmentationFault,
-} from '../../src/index.ts'
+} from '../../src/memory.ts'
 import { isControl, perform, type Step, workHalf } from './operations.ts'
 import { detachHelpers, type Helper, helper } from './threads.ts'
 import type { Peer } from './linux.ts'

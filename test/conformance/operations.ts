@@ -4,7 +4,7 @@
 // sent and shrunk. An operation is one entry here and one there. Addresses are positions, see linux.c.
 
 import * as fc from 'fast-check'
-import type { AddressSpace, Protection } from '../../src/index.ts'
+import type { AddressSpace, Protection } from '../../src/memory.ts'
 import {
   ARENA_PAGES,
   fileSizes,

@@ -1,7 +1,7 @@
 // A thread of the Faultline side of the conformance suite, see threads.ts.
 
 import { receiveMessageOnPort, workerData } from 'node:worker_threads'
-import { AddressSpace, type Machine, MemoryFile } from '../../src/index.ts'
+import { AddressSpace, type Machine, MemoryFile } from '../../src/memory.ts'
 import { perform, workHalf } from './operations.ts'
 import { type Reply, REPLIES, type Request, REQUESTS, type WorkerData } from './threads.ts'
 import { type Processes, resultOf, worldOf } from './world.ts'

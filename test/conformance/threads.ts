@@ -1,7 +1,7 @@
 // The other threads of the Faultline side: workers that perform one request at a time while this thread waits.
 
 import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from 'node:worker_threads'
-import type { AddressSpace, Machine, MemoryFile } from '../../src/index.ts'
+import type { AddressSpace, Machine, MemoryFile } from '../../src/memory.ts'
 import type { Step } from './operations.ts'
 import type { Half, Result, Setting } from './world.ts'
 

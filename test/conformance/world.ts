@@ -7,7 +7,7 @@ import {
   MemoryError,
   type MemoryFile,
   SegmentationFault,
-} from '../../src/index.ts'
+} from '../../src/memory.ts'
 
 export const PAGE = 4096
 export const ARENA_PAGES = 600

@@ -7,7 +7,7 @@
 
 import { writeSync } from 'node:fs'
 import { Worker, isMainThread, parentPort, workerData } from 'node:worker_threads'
-import { type AddressSpaceHandle, AddressSpace, CpuLostError, Machine } from '../../src/index.ts'
+import { type AddressSpaceHandle, AddressSpace, CpuLostError, Machine } from '../../src/memory.ts'
 import { Injector } from './injector.ts'
 import { dieInKernel, makeControl } from './threads.ts'
 

@@ -13,7 +13,7 @@ import {
   type DiskFile,
   Machine,
   MemoryError,
-} from '../../src/index.ts'
+} from '../../src/memory.ts'
 import { processesAtOneFile } from './contenders.ts'
 import type { FaultCase } from './fault-case.ts'
 import { Injector } from './injector.ts'

@@ -1,6 +1,6 @@
 // A storage that goes wrong on demand: it fails, does less than it was asked for, or stops in the middle.
 
-import { fileSystem, type Storage, type StorageFile } from '../../src/index.ts'
+import { fileSystem, type Storage, type StorageFile } from '../../src/memory.ts'
 
 type Operation = 'open' | 'read' | 'write' | 'sync' | 'truncate'
 

@@ -1,7 +1,7 @@
 // A thread that is to be terminated: does one thing, over and over.
 
 import { isMainThread, parentPort, workerData } from 'node:worker_threads'
-import { AddressSpace, type AddressSpaceHandle } from '../../src/index.ts'
+import { AddressSpace, type AddressSpaceHandle } from '../../src/memory.ts'
 
 const PAGE = 4096
 

@@ -5,7 +5,7 @@
 //   stack-child.ts FILE SWAP
 
 import { writeFileSync } from 'node:fs'
-import { type AddressSpace, type DiskFile, Machine, fileSystem } from '../../src/index.ts'
+import { type AddressSpace, type DiskFile, Machine, fileSystem } from '../../src/memory.ts'
 
 const PAGE = 4096
 const PAGES = 256

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import { checkEnds, victims } from '../../src/check/index.ts'
-import { Machine, MemoryError, type AddressSpace } from '../../src/index.ts'
+import { Machine, MemoryError, type AddressSpace } from '../../src/memory.ts'
 import type { FaultCase } from './fault-case.ts'
 import { LOADS } from './load-worker.ts'
 

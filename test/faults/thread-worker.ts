@@ -2,7 +2,7 @@
 // operations it stops for ever, inside the kernel; or it works until it is terminated somewhere.
 
 import { workerData } from 'node:worker_threads'
-import { AddressSpace, DiskFile, Machine } from '../../src/index.ts'
+import { AddressSpace, DiskFile, Machine } from '../../src/memory.ts'
 import { Injector } from './injector.ts'
 import { ACKNOWLEDGED, PAGES_EACH, STATE, STOPPED, type ThreadData, WORKING } from './threads.ts'
 

@@ -1,7 +1,7 @@
 // Threads that die in the middle of their work with a file, see thread-worker.ts.
 
 import { Worker } from 'node:worker_threads'
-import type { AddressSpace, AddressSpaceHandle, DiskFile, DiskFileHandle } from '../../src/index.ts'
+import type { AddressSpace, AddressSpaceHandle, DiskFile, DiskFileHandle } from '../../src/memory.ts'
 
 export interface ThreadData {
   readonly space: AddressSpaceHandle

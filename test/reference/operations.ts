@@ -13,7 +13,7 @@ import {
   OutOfMemory,
   type Protection,
   SegmentationFault,
-} from '../../src/index.ts'
+} from '../../src/memory.ts'
 import type { Random } from './random.ts'
 import {
   type Access,

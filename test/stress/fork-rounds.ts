@@ -5,7 +5,7 @@
 // it saw what another stored is never there without that. It stays as it is, whatever is written to the space or to
 // other copies (races R1 and R2).
 
-import { type AddressSpace, OutOfMemory, SegmentationFault } from '../../src/index.ts'
+import { type AddressSpace, OutOfMemory, SegmentationFault } from '../../src/memory.ts'
 import { PAGE_SIZE } from '../reference/model.ts'
 import { Divergence } from '../reference/operations.ts'
 import type { Random } from '../reference/random.ts'

@@ -6,7 +6,7 @@
 // In vma-swap, memory is so scarce that pages have to leave it.
 
 import { parseArgs } from 'node:util'
-import { designs, type DesignName } from '../../src/index.ts'
+import { designs, type DesignName } from '../../src/memory.ts'
 import { configVariants, runStress, StressFailure } from './stress.ts'
 import type { RoundKind } from './rounds.ts'
 import { SCARCE_MEMORY, VmaStress } from './vma.ts'

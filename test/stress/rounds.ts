@@ -4,7 +4,7 @@
 // between rounds nobody touches the machine but the coordinator, which then compares everything with the reference
 // model.
 
-import type { Machine, MemoryFile, AddressSpace } from '../../src/index.ts'
+import type { Machine, MemoryFile, AddressSpace } from '../../src/memory.ts'
 import { PAGE_SIZE, type ReferenceFile, type ReferencePage } from '../reference/model.ts'
 
 /**

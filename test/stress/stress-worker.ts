@@ -9,7 +9,7 @@ import {
   MemoryFile,
   OutOfMemory,
   SegmentationFault,
-} from '../../src/index.ts'
+} from '../../src/memory.ts'
 import { PAGE_SIZE, ReferenceFile, ReferenceSpace, STACK_GUARD_GAP_PAGES } from '../reference/model.ts'
 import {
   Divergence,

@@ -15,7 +15,7 @@ import {
   Machine,
   type MachineOptions,
   type MemoryFile,
-} from '../../src/index.ts'
+} from '../../src/memory.ts'
 import {
   IllegalOutcome,
   PAGE_SIZE,

@@ -11,7 +11,7 @@ import {
   MemoryError,
   OutOfMemory,
   SegmentationFault,
-} from '../../src/index.ts'
+} from '../../src/memory.ts'
 import { Mm, Vma } from '../../src/kernel/index.ts'
 import {
   performVmaMixStep,

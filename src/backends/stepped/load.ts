@@ -85,10 +85,7 @@ async function stepEntries(
   const addresses = entries.map(addressOf)
   const make = async (): Promise<SteppedForm> =>
     stepProgram(await readProgram([...addresses, library], { redirect: kernelSource, ...options }), options)
-  // Of forms with edits there are many, and none is met again.
-  const form = await (options.edit !== undefined
-    ? make()
-    : cachedForm(JSON.stringify([addresses, options]), make))
+  const form = await cachedForm(JSON.stringify([addresses, options]), make)
   hookImports()
   // The modules' own code runs now.
   setSites(form.sites)

@@ -35,10 +35,17 @@ export interface Program {
 }
 
 export interface ProgramOptions {
-  /** Other forms of modules, by address, of a program that is read whole. */
-  readonly edit?: (program: Program) => ReadonlyMap<string, ParsedModule>
+  readonly edit?: ProgramEdit
   /** Where an import leads instead: from the address that it has to the one that it shall have. */
   readonly redirect?: (url: string) => string
+}
+
+/** Other forms of some modules. Plain data but for its function, of which everything follows from `name`. */
+export interface ProgramEdit {
+  /** Two edits of one name make the same of the same program: a form that was kept is found by it. */
+  readonly name: string
+  /** The other forms, by address, of modules of a program that is read whole. */
+  readonly formsIn: (program: Program) => ReadonlyMap<string, ParsedModule>
 }
 
 /** Reads the modules `entries` (addresses) and all that they import. Throws SteppingRefused. */
@@ -50,7 +57,7 @@ export async function readProgram(
   const modules = new Map<string, ProgramModule>()
   const program = { entries: entries.map(redirect), modules }
   await readAll(program.entries, modules, redirect)
-  const edited = edit?.(program) ?? new Map<string, ParsedModule>()
+  const edited = edit?.formsIn(program) ?? new Map<string, ParsedModule>()
   for (const [url, module] of edited) modules.set(url, await describeModule(url, module, redirect))
   // What only the new forms import.
   await readAll(

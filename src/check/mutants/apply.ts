@@ -1,5 +1,7 @@
 // Makes the changes that patches tell in the text of a program. No line moves, so that places stay those of the source.
 
+import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import {
   type LoadOptions,
@@ -20,9 +22,22 @@ interface Change {
   readonly text: string
 }
 
-/** The option of a load that makes the changes; none where there are none, as such a form is kept. */
+/** The option of a load that makes the changes; none where there are none. */
 export function withPatches(patches: readonly SourcePatch[]): Pick<LoadOptions, 'edit'> {
-  return patches.length === 0 ? {} : { edit: (program) => applyPatches(program, patches) }
+  if (patches.length === 0) return {}
+  operators ??= digestOf(['apply', 'piece', 'imports'])
+  const name = `${operators} ${JSON.stringify(patches)}`
+  return { edit: { name, formsIn: (program) => applyPatches(program, patches) } }
+}
+
+/** Digest of the code that makes the changes. */
+let operators: string | null = null
+
+function digestOf(names: readonly string[]): string {
+  const hash = createHash('sha256')
+  const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js'
+  for (const name of names) hash.update(readFileSync(new URL(`${name}${extension}`, import.meta.url)))
+  return hash.digest('hex')
 }
 
 /**
