@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { gunzipSync, gzipSync } from 'node:zlib'
-import { faultline } from './command.ts'
+import { type Outcome, faultline, refusals } from './command.ts'
 
 const parallel = { concurrency: 2 }
 const fixture = new URL('../fixtures/traces/node-workers.perf.txt.gz', import.meta.url)
@@ -13,7 +15,7 @@ function beginning(lines: number): string {
   return gunzipSync(readFileSync(fixture)).toString().split('\n').slice(0, lines).join('\n') + '\n'
 }
 
-test('replay refuses wrong calls and bad input', parallel, async (t) => {
+test('replay refuses wrong calls and bad input', async (t) => {
   const jpeg = Uint8Array.of(
     0xff,
     0xd8,
@@ -38,34 +40,44 @@ test('replay refuses wrong calls and bad input', parallel, async (t) => {
   )
   const text = beginning(3000)
   const cut = gzipSync(text).subarray(0, 20_000)
-  const cases: readonly (readonly [string, string[], string | Uint8Array, RegExp])[] = [
-    ['no trace', [], '', /missing required argument 'trace'/],
-    ['a file that is not there', ['no-such-file.txt'], '', /no-such-file\.txt/],
-    ['a folder', ['.'], '', /\./],
-    ['an empty trace', ['-'], '', /stdin/],
-    ['a picture', ['-'], jpeg, /stdin/],
-    ['a truncated gzip', ['-'], cut, /stdin/],
-    ['a text that is no trace', ['-'], 'to be or not to be\n', /stdin/],
-    ['an unknown design', ['-', '--design', 'lespinass-2021'], text, /did you mean 'lespinasse-2021'\?/],
-    ['an unknown rwsem', ['-', '--rwsem', 'rcu'], text, /unknown rwsem 'rcu'/],
-    ['an unknown process', ['-', '--process', '1'], text, /process 1/],
-    ['a process that is no number', ['-', '--process', 'node'], text, /--process node/],
-    ['too many threads', ['-', '--threads', '256'], text, /--threads 256.*1 to 255/],
-    ['too little memory', ['-', '--memory', '64KiB', '--repeat', '1'], text, /memory/i],
-    ['a fidelity above one', ['-', '--min-fidelity', '98'], text, /--min-fidelity 98/],
+  const folder = mkdtempSync(join(tmpdir(), 'faultline-'))
+  const file = (name: string, content: string | Uint8Array): string => {
+    writeFileSync(join(folder, name), content)
+    return join(folder, name)
+  }
+  const trace = file('trace.txt', text)
+  const cases: readonly (readonly [string, readonly string[], RegExp])[] = [
+    ['no trace', [], /missing required argument 'trace'/],
+    ['a file that is not there', ['no-such-file.txt'], /no-such-file\.txt/],
+    ['a folder', ['.'], /\./],
+    ['a picture', [file('picture', jpeg)], /picture/],
+    ['a truncated gzip', [file('cut.gz', cut)], /cut\.gz/],
+    ['a text that is no trace', [file('hamlet', 'to be or not to be\n')], /hamlet/],
+    ['an unknown design', [trace, '--design', 'lespinass-2021'], /did you mean 'lespinasse-2021'\?/],
+    ['an unknown rwsem', [trace, '--rwsem', 'rcu'], /unknown rwsem 'rcu'/],
+    ['an unknown process', [trace, '--process', '1'], /process 1/],
+    ['a process that is no number', [trace, '--process', 'node'], /--process node/],
+    ['too many threads', [trace, '--threads', '256'], /--threads 256.*1 to 255/],
+    ['too little memory', [trace, '--memory', '64KiB', '--repeat', '1'], /memory/i],
+    ['a fidelity above one', [trace, '--min-fidelity', '98'], /--min-fidelity 98/],
   ]
-  await Promise.all(
-    cases.map(([name, values, input, pattern]) =>
-      t.test(name, async () => {
-        const { code, stdout, stderr } = await faultline(['replay', ...values], input)
-        assert.equal(stdout, '')
-        assert.match(stderr, /^faultline: [^\n]*\n$/)
-        assert.match(stderr, / — /)
-        assert.match(stderr, pattern)
-        assert.equal(code, 2)
-      }),
-    ),
-  )
+  const isRefused = ({ code, stdout, stderr }: Outcome, pattern: RegExp): void => {
+    assert.equal(stdout, '')
+    assert.match(stderr, /^faultline: [^\n]*\n$/)
+    assert.match(stderr, / — /)
+    assert.match(stderr, pattern)
+    assert.equal(code, 2)
+  }
+  try {
+    const outcomes = await refusals(cases.map(([, values]) => ['replay', ...values]))
+    for (const [index, [name, , pattern]] of cases.entries())
+      await t.test(name, () => isRefused(outcomes[index]!, pattern))
+    await t.test('an empty trace, from standard input', async () =>
+      isRefused(await faultline(['replay', '-'], ''), /stdin/),
+    )
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
 })
 
 test('replay of a recorded program', parallel, async (t) => {
