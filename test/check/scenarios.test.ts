@@ -39,6 +39,9 @@ const complete = new Set([
   'rcu',
   'refcount',
   'frame-allocator',
+  'two-undertakers',
+  'undertaker-heir',
+  'noticer-undertaker',
   'truncate-copy classic xadd',
   'truncate-copy lespinasse-2021 xadd',
 ])

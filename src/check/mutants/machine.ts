@@ -6,6 +6,7 @@ import { at } from './patch.ts'
 const cpu = 'machine/cpu.ts'
 const calls = 'machine/calls.ts'
 const access = 'mm/access.ts'
+const end = 'mm/thread-end.ts'
 
 /** An interrupt arrives between the translation of an atomic addition and its data. */
 const interrupted = at(access, 'addInt32').before('const before = $', 'pollInterrupts(cpu)')
@@ -48,6 +49,24 @@ export const machineMutants: MutantTable = {
     guard: 'a call to a CPU that has just left is taken back',
     scenario: 'fault-munmap',
     patches: at(calls, 'sendCall').replace('Atomics.and(heap, mailbox, ~bit)', 'return true'),
+  },
+  'burial-of-whoever-has-it': {
+    guard:
+      'who buries a thread takes the CPU of that thread, by its number, and not of one that came meanwhile',
+    scenario: 'two-undertakers',
+    patches: at(end, 'claimDead').replace(
+      'Atomics.compareExchange(...$) === thread',
+      'Atomics.exchange(heap, base + PerCpu.hostThread, heir) !== NO_THREAD',
+    ),
+  },
+  'claim-not-at-once': {
+    guard: 'of two that find a thread dead only one has its CPU',
+    scenario: 'undertaker-heir',
+    patches: at(end, 'claimDead').before(
+      'return Atomics.compareExchange(...$) === thread',
+      'if (Atomics.load(heap, base + PerCpu.hostThread) === thread) {' +
+        ' Atomics.store(heap, base + PerCpu.hostThread, heir); return true }',
+    ),
   },
   'drain-once': {
     guard: 'a CPU that leaves before it is called to give back its free frames is looked at again',

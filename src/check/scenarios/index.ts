@@ -1,5 +1,6 @@
 // The shipped kernel scenarios: tables by subject. A scenario is called as its key is.
 
+import burials from './burials.ts'
 import copies from './copies.ts'
 import discards from './discards.ts'
 import faults from './faults.ts'
@@ -37,6 +38,7 @@ const explored: Tables = {
   swap,
   reclaim,
   wraps,
+  burials,
 }
 
 /** What a design costs, and no error of it: these fail where the literature says that the price is paid. */
