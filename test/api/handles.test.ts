@@ -303,6 +303,7 @@ test('a file is closed for all by who opened it, also where a mapping keeps it',
       file.close()
       const uses: ((file: DiskFile | MemoryFile) => unknown)[] = [
         (closed) => closed.read(0, 1),
+        (closed) => closed.size,
         (closed) => closed.write(0, bytes),
         (closed) => closed.populate(0, 1),
         (closed) => closed.truncate(0),

@@ -102,9 +102,15 @@ export abstract class MachineFile {
     return this.#writable
   }
 
-  /** Size in bytes. While another thread is changing it, either of its two parts may be the new one. */
+  /**
+   * Size in bytes. While another thread is changing it, either of its two parts may be the new one. Error: EBADF (the
+   * file is closed).
+   */
   get size(): number {
-    return this.#size()
+    const bytes = this.#size()
+    // What is open now was open then, and no other file in its place.
+    this.#assertOpen()
+    return bytes
   }
 
   #size(): number {
