@@ -9,6 +9,7 @@
 import { appendFileSync, existsSync, readFileSync } from 'node:fs'
 import { type CheckResult, checkKernelScenario } from './check.ts'
 import { type KernelChoice, prepare } from './prepare.ts'
+import type { Shard } from './work.ts'
 
 /** How much of the time the whole space gets before bounds are tried. */
 const WHOLE_SHARE = 0.5
@@ -37,19 +38,27 @@ export interface CampaignOptions {
   readonly seconds: number
   /** Results are read from it and added to it; none where it is not given. */
   readonly file?: string | undefined
+  /** Only each `count`-th exploration, from the `index`-th on (1 to `count`): others do the others. Default: all. */
+  readonly shard?: Shard | undefined
   readonly onExploration?: (scenario: string, choice: KernelChoice) => void
 }
 
-/** Explores each scenario on each machine, but for what the file has. Results come in the order of the scenarios. */
+/**
+ * Explores each scenario on each machine, but for what the file has and what is others' to explore. Results come in the
+ * order of the scenarios.
+ */
 export async function runCampaign(
   scenarios: readonly string[],
   choices: readonly KernelChoice[],
   options: CampaignOptions,
 ): Promise<CampaignResult[]> {
   const known = readResults(options.file)
+  const { index, count } = options.shard ?? { index: 1, count: 1 }
   const results: CampaignResult[] = []
+  let number = 0
   for (const scenario of scenarios) {
     for (const choice of choices) {
+      if (number++ % count !== index - 1) continue
       const { digest } = await prepare({ scenario, choice, patches: [] }, false)
       const present = known.get(keyOf({ scenario, ...choice, digest }))
       if (present !== undefined) results.push(present)

@@ -1,6 +1,6 @@
 // The checker: every interleaving of a small concurrent program, or the one in which it fails.
 
-export { type CampaignResult, runCampaign } from './campaign.ts'
+export { type CampaignOptions, type CampaignResult, runCampaign } from './campaign.ts'
 export {
   type CheckOptions,
   type CheckResult,

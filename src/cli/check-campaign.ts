@@ -1,5 +1,5 @@
 // `faultline check --all --results FILE`: explorations that go on where they were stopped.
-import { type CampaignResult, type KernelChoice, runCampaign } from '../check/index.ts'
+import { type CampaignOptions, type CampaignResult, type KernelChoice, runCampaign } from '../check/index.ts'
 import { formatCount, formatTable } from '../report/index.ts'
 import { print } from './output.ts'
 import { showProgress } from './progress.ts'
@@ -9,6 +9,8 @@ export interface CampaignCommand {
   readonly choices: readonly KernelChoice[]
   readonly seconds: number
   readonly file: string
+  /** Only this part of the explorations. */
+  readonly shard: CampaignOptions['shard']
   readonly json: boolean
 }
 
@@ -18,11 +20,13 @@ export async function printCampaign({
   choices,
   seconds,
   file,
+  shard,
   json,
 }: CampaignCommand): Promise<void> {
   const results = await runCampaign(scenarios, choices, {
     seconds,
     file,
+    shard,
     onExploration: (scenario, { design, rwsem }) => showProgress(`check ${scenario}, ${design}/${rwsem}`),
   })
   await print(json ? results.map((result) => `${JSON.stringify(result)}\n`).join('') : campaignText(results))

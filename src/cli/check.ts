@@ -132,6 +132,7 @@ async function runCommand(
   const isGiven = (name: keyof CheckCommandOptions): boolean => command.getOptionValueSource(name) === 'cli'
   refuseCombinations(target, options)
   refuseMachine(target, options, isGiven)
+  if (options.results !== undefined) refuseInCampaign(isGiven)
   refuseUnwritable(options)
   const rss = parseRss(options.rss)
   if (options.conflicts === true) {
@@ -161,7 +162,8 @@ async function runCommand(
   const choices = machines.flatMap((machine) => rwsems.map((form) => ({ design: machine, rwsem: form, rss })))
   if (options.results !== undefined) {
     const { results: file, json = false } = options
-    await printCampaign({ scenarios: scenarioNames, choices, seconds, file, json })
+    const { shard } = checking
+    await printCampaign({ scenarios: scenarioNames, choices, seconds, file, shard, json })
     return
   }
   const results: CheckResult[] = []
@@ -253,6 +255,19 @@ function refuseCombinations(target: string | undefined, options: CheckCommandOpt
   if (mutant !== undefined && (every === true || !isScenarioName(target!))) {
     throw new UsageError('--mutant changes the kernel', 'give it with a kernel scenario, or with none')
   }
+}
+
+/** A campaign says itself how each exploration goes; what is asked for besides is not passed over in silence. */
+function refuseInCampaign(isGiven: (name: keyof CheckCommandOptions) => boolean): void {
+  const exploring = ['bound', 'strategy', 'seed', 'executions', 'depth', 'workers', 'ledger'] as const
+  const wrong = ([...exploring, 'minimise', 'perfetto', 'counterexample'] as const).find((name) =>
+    isGiven(name),
+  )
+  if (wrong === undefined) return
+  throw new UsageError(
+    `--${wrong} does not go with --results: each is explored whole, or else with one preemption more each time`,
+    'leave it out, or name a scenario',
+  )
 }
 
 /** Where the machine is not to be chosen, or not so, it is not chosen in silence. */
