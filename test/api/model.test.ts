@@ -266,11 +266,17 @@ function runSequence(machine: Machine, operations: readonly Step[], sabotage?: (
   close()
 }
 
+/**
+ * Room for all that sequences can map, in each of their spaces: without the zero page, to read it all takes a frame for
+ * each page, those between the places of a stack that has grown included.
+ */
+const MEMORY_BYTES = 2 * SPACES * (ARENA_PAGES + SPARSE_PAGES * 90 + FLOATING) * PAGE_SIZE
+
 /** Runs sequences on one machine for as long as nothing goes wrong on it, each of which must leave it as it was. */
 function makeRunner(options: Partial<MachineOptions>): (operations: readonly Step[]) => void {
   let machine: Machine | null = null
   return (operations) => {
-    const own = machine ?? Machine.create({ memory: '16MiB', cpus: 1, ...options })
+    const own = machine ?? Machine.create({ memory: MEMORY_BYTES, cpus: 1, ...options })
     machine = null
     const before = inUse(own)
     runSequence(own, operations)
