@@ -87,7 +87,7 @@ export const zijlstraMutants: MutantTable = {
     scenario: 'fault-munmap-table',
     redundant:
       'it is read again behind the lock, and the table was found anew in the same window; it saves the wait',
-    patches: at(first, 'pteMapLock').replace(
+    patches: at(first, '#mapLock').replace(
       'walkSpeculatively(cpu, fault) === WALK_DONE && !this.#isStale(cpu, fault)',
       'walkSpeculatively(cpu, fault) === WALK_DONE',
     ),
@@ -96,7 +96,7 @@ export const zijlstraMutants: MutantTable = {
     guard: 'the count is read once more when the page-table lock is held (I3)',
     design: 'zijlstra-2010',
     scenario: 'fault-munmap',
-    patches: at(first, 'pteMapLock').replace('locked && !this.#isStale(cpu, fault)', 'locked'),
+    patches: at(first, '#mapLock').replace('locked && !this.#isStale(cpu, fault)', 'locked'),
   },
   'zijlstra-2010-no-check-after-the-copy': {
     guard: 'the count is read again after the VMA was copied',
@@ -104,7 +104,14 @@ export const zijlstraMutants: MutantTable = {
     design: 'zijlstra-2010',
     scenario: 'split-merge-fault',
     redundant: 'a copy that is torn is thrown away at the commit, where the count is read behind the lock',
-    patches: at(first, '#lookUp').drop('!this.hasChanged(cpu, fault)'),
+    patches: at(first, '#readLocked').drop('!this.hasChanged(cpu, fault)'),
+  },
+  'zijlstra-2010-interrupts-in-the-look-up': {
+    guard:
+      'interrupts stay disabled while the VMA is looked up with the table locked: else the table may be freed',
+    design: 'zijlstra-2010',
+    scenario: 'fault-munmap-table-interrupts',
+    patches: at(first, '#lookUp').replace('this.#mapLock(cpu, fault)', 'this.pteMapLock(cpu, fault)'),
   },
   'zijlstra-2010-vma-freed-at-once': {
     guard: 'a VMA is freed after a grace period',

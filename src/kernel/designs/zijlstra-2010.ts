@@ -60,10 +60,20 @@ export class Zijlstra2010 extends VmaSequenceDesign {
     return result
   }
 
-  /** Locks the table, finds the VMA and reads the entry; then the lock is released again. */
+  /**
+   * Locks the table, finds the VMA and reads the entry; then the lock is released again. With interrupts disabled all
+   * the while: the table may be out of the tree by now, its entries zapped before it was locked, and nothing but that
+   * this CPU does not answer keeps it. Later the VMA says so: whoever zaps after that waits for the lock.
+   */
   #lookUp(cpu: Task, fault: FaultContext, errorCode: number): boolean {
     fault.vma = 0
-    if (!this.pteMapLock(cpu, fault)) return false
+    disableInterrupts(cpu)
+    const good = this.#mapLock(cpu, fault) && this.#readLocked(cpu, fault, errorCode)
+    enableInterrupts(cpu)
+    return good
+  }
+
+  #readLocked(cpu: Task, fault: FaultContext, errorCode: number): boolean {
     const vma = findVmaRcu(cpu, fault.mm, fault.page)
     const good =
       vma !== 0 &&
@@ -86,8 +96,14 @@ export class Zijlstra2010 extends VmaSequenceDesign {
    * away in between. The first time there is no VMA yet, and nothing to look at again.
    */
   override pteMapLock(cpu: Task, fault: FaultContext): boolean {
-    const { originalPte } = fault
     disableInterrupts(cpu)
+    const good = this.#mapLock(cpu, fault)
+    enableInterrupts(cpu)
+    return good
+  }
+
+  #mapLock(cpu: Task, fault: FaultContext): boolean {
+    const { originalPte } = fault
     const locked =
       walkSpeculatively(cpu, fault) === WALK_DONE &&
       !this.#isStale(cpu, fault) &&
@@ -95,7 +111,6 @@ export class Zijlstra2010 extends VmaSequenceDesign {
     fault.originalPte = originalPte
     const good = locked && !this.#isStale(cpu, fault)
     if (locked && !good) spinUnlock(cpu, fault.table + PageTable.ptl)
-    enableInterrupts(cpu)
     return good
   }
 
