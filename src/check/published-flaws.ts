@@ -89,6 +89,13 @@ export const publishedFlaws: readonly PublishedFlaw[] = [
     sentence: neighboursRead,
     scenarios: ['anon-vma-munmap'],
   },
+  {
+    design: 'zijlstra-2010',
+    race: 'R6',
+    sentence:
+      'a page table that was locked after its entries were zapped is freed while the VMA is looked up',
+    scenarios: ['fault-munmap-table-interrupts', 'table-flush'],
+  },
   ...['zijlstra-2010', 'zijlstra-2014'].flatMap((design): PublishedFlaw[] => [
     {
       design,

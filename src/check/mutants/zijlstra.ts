@@ -111,7 +111,7 @@ export const zijlstraMutants: MutantTable = {
       'interrupts stay disabled while the VMA is looked up with the table locked: else the table may be freed',
     design: 'zijlstra-2010',
     scenario: 'fault-munmap-table-interrupts',
-    patches: at(first, '#lookUp').replace('this.#mapLock(cpu, fault)', 'this.pteMapLock(cpu, fault)'),
+    patches: at(first, '#lookUp').force('cpu.config.PUBLISHED_FLAWS', true),
   },
   'zijlstra-2010-vma-freed-at-once': {
     guard: 'a VMA is freed after a grace period',

@@ -67,6 +67,9 @@ export class Zijlstra2010 extends VmaSequenceDesign {
    */
   #lookUp(cpu: Task, fault: FaultContext, errorCode: number): boolean {
     fault.vma = 0
+    // Published: pte_map_lock() lets page tables go before it returns (race R6).
+    if (cpu.config.PUBLISHED_FLAWS)
+      return this.pteMapLock(cpu, fault) && this.#readLocked(cpu, fault, errorCode)
     disableInterrupts(cpu)
     const good = this.#mapLock(cpu, fault) && this.#readLocked(cpu, fault, errorCode)
     enableInterrupts(cpu)
@@ -93,7 +96,7 @@ export class Zijlstra2010 extends VmaSequenceDesign {
 
   /**
    * `pte_map_lock`: walks anew each time, with interrupts disabled until the lock is held, so that the table cannot go
-   * away in between. The first time there is no VMA yet, and nothing to look at again.
+   * away in between.
    */
   override pteMapLock(cpu: Task, fault: FaultContext): boolean {
     disableInterrupts(cpu)
@@ -114,6 +117,7 @@ export class Zijlstra2010 extends VmaSequenceDesign {
     return good
   }
 
+  /** The first time there is no VMA yet, and nothing to look at again. */
   #isStale(cpu: Task, fault: FaultContext): boolean {
     return fault.vma !== 0 && this.hasChanged(cpu, fault)
   }
