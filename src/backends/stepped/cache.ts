@@ -8,6 +8,7 @@ import { mkdirSync, readFileSync, readdirSync, renameSync, writeFileSync } from 
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { threadId } from 'node:worker_threads'
+import { gunzipSync, gzipSync } from 'node:zlib'
 import type { ProgramModule } from './program.ts'
 import type { Site } from './sites.ts'
 
@@ -47,7 +48,7 @@ let transform: string | null = null
 export async function cachedForm(key: string, make: () => Promise<SteppedForm>): Promise<SteppedForm> {
   if (folder === undefined) return make()
   transform ??= transformDigest()
-  const file = join(folder, `${sha256(`${transform} ${key}`)}.json`)
+  const file = join(folder, `${sha256(`${transform} ${key}`)}.json.gz`)
   const present = readForm(file)
   if (present !== null) return present
   const form = await make()
@@ -57,7 +58,7 @@ export async function cachedForm(key: string, make: () => Promise<SteppedForm>):
 
 function readForm(file: string): SteppedForm | null {
   try {
-    const { entries, modules, sites } = JSON.parse(readFileSync(file, 'utf8')) as StoredForm
+    const { entries, modules, sites } = JSON.parse(gunzipSync(readFileSync(file)).toString()) as StoredForm
     if (modules.some(({ url, source }) => sourceDigest(url) !== source)) return null
     return {
       entries,
@@ -83,7 +84,7 @@ function writeForm(parent: string, file: string, { entries, modules, texts, site
     mkdirSync(parent, { recursive: true })
     // Whole or not at all: others may read or write the same.
     const draft = `${file}.${process.pid}.${threadId}`
-    writeFileSync(draft, text)
+    writeFileSync(draft, gzipSync(text, { level: 1 }))
     renameSync(draft, file)
   } catch {
     // No room, or no right to write there: the next process makes it anew, as without the folder.
@@ -96,9 +97,14 @@ function sourceDigest(url: string): string {
 
 /** Of what makes the form: this folder's code and the engine. */
 function transformDigest(): string {
-  const own = fileURLToPath(new URL('.', import.meta.url))
+  const own = new URL('.', import.meta.url)
   const files = readdirSync(own).toSorted()
-  return sha256([process.version, ...files.map((name) => readFileSync(join(own, name), 'utf8'))].join('\0'))
+  return `${process.version} ${codeDigest(files.map((name) => new URL(name, own)))}`
+}
+
+/** Digest of files of code, on which a form depends. */
+export function codeDigest(files: readonly URL[]): string {
+  return sha256(files.map((file) => readFileSync(file, 'utf8')).join('\0'))
 }
 
 function sha256(text: string): string {

@@ -1,7 +1,5 @@
 // Makes the changes that patches tell in the text of a program. No line moves, so that places stay those of the source.
 
-import { createHash } from 'node:crypto'
-import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import {
   type LoadOptions,
@@ -9,6 +7,7 @@ import {
   type ProgramModule,
   SteppingRefused,
 } from '../../backends/stepped/index.ts'
+import { codeDigest } from '../../backends/stepped/cache.ts'
 import { type ParsedModule, withScopes } from '../../backends/stepped/program.ts'
 import { type Node, parseText } from '../../backends/stepped/syntax.ts'
 import { importLines } from './imports.ts'
@@ -22,22 +21,19 @@ interface Change {
   readonly text: string
 }
 
+/** Digest of the code that makes the changes, once it is known. */
+let operators: string | null = null
+
+function moduleUrl(name: string): URL {
+  return new URL(`${name}${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url)
+}
+
 /** The option of a load that makes the changes; none where there are none. */
 export function withPatches(patches: readonly SourcePatch[]): Pick<LoadOptions, 'edit'> {
   if (patches.length === 0) return {}
-  operators ??= digestOf(['apply', 'piece', 'imports'])
+  operators ??= codeDigest(['apply', 'piece', 'imports'].map(moduleUrl))
   const name = `${operators} ${JSON.stringify(patches)}`
   return { edit: { name, formsIn: (program) => applyPatches(program, patches) } }
-}
-
-/** Digest of the code that makes the changes. */
-let operators: string | null = null
-
-function digestOf(names: readonly string[]): string {
-  const hash = createHash('sha256')
-  const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js'
-  for (const name of names) hash.update(readFileSync(new URL(`${name}${extension}`, import.meta.url)))
-  return hash.digest('hex')
 }
 
 /**
