@@ -18,6 +18,7 @@ export interface CampaignResult {
   readonly scenario: string
   readonly design: string
   readonly rwsem: string
+  readonly rss: 'shared' | 'batched'
   /** Of the code: scenario, kernel and checker. */
   readonly digest: string
   readonly verdict: 'pass' | 'fail'
@@ -60,7 +61,7 @@ export async function runCampaign(
     for (const choice of choices) {
       if (number++ % count !== index - 1) continue
       const { digest } = await prepare({ scenario, choice, patches: [] }, false)
-      const present = known.get(keyOf({ scenario, ...choice, digest }))
+      const present = known.get(keyOf({ scenario, ...choice, rss: rssOf(choice), digest }))
       if (present !== undefined) results.push(present)
       else {
         options.onExploration?.(scenario, choice)
@@ -74,10 +75,14 @@ export async function runCampaign(
 }
 
 /** What a result is of. */
-type Explored = Pick<CampaignResult, 'scenario' | 'design' | 'rwsem' | 'digest'>
+type Explored = Pick<CampaignResult, 'scenario' | 'design' | 'rwsem' | 'rss' | 'digest'>
 
-function keyOf({ scenario, design, rwsem, digest }: Explored): string {
-  return [scenario, design, rwsem, digest].join(' ')
+function keyOf({ scenario, design, rwsem, rss, digest }: Explored): string {
+  return [scenario, design, rwsem, rss, digest].join(' ')
+}
+
+function rssOf({ rss = 'batched' }: KernelChoice): 'shared' | 'batched' {
+  return rss
 }
 
 /** The results in the file by what they are of. A line that was cut off, or is none, is passed over. */
@@ -94,7 +99,7 @@ function readResults(file: string | undefined): Map<string, CampaignResult> {
 function parseResult(line: string): CampaignResult | null {
   try {
     const result = JSON.parse(line) as CampaignResult | null
-    const words = [result?.scenario, result?.design, result?.rwsem, result?.digest]
+    const words = [result?.scenario, result?.design, result?.rwsem, result?.rss, result?.digest]
     const isResult = words.every((word) => typeof word === 'string') && typeof result?.complete === 'boolean'
     return isResult && (result.verdict === 'pass' || result.verdict === 'fail') ? result : null
   } catch {
@@ -128,6 +133,7 @@ async function exploreByBounds(
     scenario,
     design: choice.design,
     rwsem: choice.rwsem,
+    rss: rssOf(choice),
     digest,
     verdict: result.failure === null ? 'pass' : 'fail',
     complete: reached === null && result.failure === null,

@@ -5,7 +5,12 @@ import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
-import { type CampaignOptions, type CampaignResult, runCampaign } from '../../src/check/index.ts'
+import {
+  type CampaignOptions,
+  type CampaignResult,
+  type KernelChoice,
+  runCampaign,
+} from '../../src/check/index.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'faultline-campaign-'))
 after(() => rmSync(folder, { recursive: true }))
@@ -19,11 +24,14 @@ interface Run {
   readonly explored: readonly string[]
 }
 
-async function run(options: Omit<CampaignOptions, 'seconds' | 'onExploration'>): Promise<Run> {
+async function run(
+  options: Omit<CampaignOptions, 'seconds' | 'onExploration'>,
+  machines: readonly KernelChoice[] = choices,
+): Promise<Run> {
   const explored: string[] = []
   const onExploration: CampaignOptions['onExploration'] = (scenario, { rwsem }) =>
     explored.push(`${scenario} ${rwsem}`)
-  const results = await runCampaign(scenarios, choices, { ...options, seconds: 60, onExploration })
+  const results = await runCampaign(scenarios, machines, { ...options, seconds: 60, onExploration })
   return { results, explored }
 }
 
@@ -42,8 +50,12 @@ describe('a campaign', () => {
     const second = await run({ file })
     assert.deepEqual(second.explored, [])
     assert.deepEqual(second.results, first.results)
+    // Where resident pages are counted otherwise, it is another machine.
+    const shared = choices.map((choice) => ({ ...choice, rss: 'shared' as const }))
+    assert.deepEqual((await run({ file }, shared)).explored, all)
+    assert.deepEqual((await run({ file }, shared)).explored, [])
     // Stopped in the middle of the last line, and the first one is of another kernel.
-    const lines = readFileSync(file, 'utf8').trim().split('\n')
+    const lines = readFileSync(file, 'utf8').trim().split('\n').slice(0, all.length)
     const foreign = lines[0]!.replace(first.results[0]!.digest, '0'.repeat(64))
     writeFileSync(file, [foreign, ...lines.slice(1, -1), lines.at(-1)!.slice(0, 40)].join('\n'))
     appendFileSync(file, '\n')
