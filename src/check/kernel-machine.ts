@@ -88,6 +88,13 @@ export function bootMachine(choice: MachineChoice): KernelMachine {
   return { heap, tasks, mm, disk, kept: [], opened: [], ordering: false }
 }
 
+/** CPU `id` as a thread has it that comes to it, or that buries whose it was. */
+export function freshTask(id: number, { heap, memory, design, host }: Task): Task {
+  const task = new Task(id, heap, memory, design)
+  task.host = host
+  return task
+}
+
 /**
  * Frames whose every access is seen: what the bulk instructions of WebAssembly do, in JavaScript. Scenarios access
  * memory by words, so that a word is the smallest part that is told apart.

@@ -11,7 +11,7 @@ import {
   CpuLostError,
   Header,
   PerCpu,
-  Task,
+  type Task,
   buryCpu,
   callEnter,
   callExit,
@@ -25,7 +25,7 @@ import {
   perCpuBase,
 } from '../../kernel/index.ts'
 import { checkKernel, tearDown } from '../kernel-invariants.ts'
-import { type MachineChoice, bootMachine } from '../kernel-machine.ts'
+import { type MachineChoice, bootMachine, freshTask } from '../kernel-machine.ts'
 import { type Operation, type Outcome, ScenarioCpu, observeSpace } from '../kernel-scenario.ts'
 
 const page = 0x1000
@@ -103,13 +103,6 @@ export const victims: Readonly<Record<string, Operation>> = {
     if (claimDead(heir, DEAD + 1, task.id + 1)) inheritCpu(heir)
     return 'inherited'
   },
-}
-
-/** As a thread makes it that comes to the CPU, or buries whose it was. */
-function freshTask(id: number, { heap, memory, design, host }: Task): Task {
-  const task = new Task(id, heap, memory, design)
-  task.host = host
-  return task
 }
 
 export interface EndScenarioChoice extends Pick<MachineChoice, 'design' | 'rwsem'> {

@@ -6,7 +6,7 @@ import {
   CPU_FREE,
   CPU_TAKEN,
   PerCpu,
-  Task,
+  type Task,
   allocFrame,
   buryCpu,
   claimDead,
@@ -16,6 +16,7 @@ import {
   kernelExit,
   noticeDead,
 } from '../../kernel/index.ts'
+import { freshTask } from '../kernel-machine.ts'
 import type { Outcome, ScenarioCpu } from '../kernel-scenario.ts'
 import { kernelScenarios } from './table.ts'
 
@@ -30,16 +31,9 @@ function setup(_first: ScenarioCpu, all: readonly ScenarioCpu[]): void {
   }
 }
 
-/** The CPU as a thread has it that comes to it, or buries whose it was. */
-function freshTask({ heap, memory, design, host }: Task): Task {
-  const task = new Task(DEAD, heap, memory, design)
-  task.host = host
-  return task
-}
-
 /** The operating system tells of a thread's number that it is dead, and by then the CPU may be another's. */
 function bury({ task }: ScenarioCpu): Outcome {
-  const dead = freshTask(task)
+  const dead = freshTask(DEAD, task)
   const found = Atomics.load(dead.heap, dead.base + PerCpu.hostThread)
   if (found === DEAD_THREAD) buryCpu(task, dead, found)
   return 'buried'
@@ -48,13 +42,13 @@ function bury({ task }: ScenarioCpu): Outcome {
 /** The thread has died inside the kernel, in an access without a fault. */
 function setupInside(first: ScenarioCpu, all: readonly ScenarioCpu[]): void {
   setup(first, all)
-  kernelEnter(freshTask(first.task))
+  kernelEnter(freshTask(DEAD, first.task))
 }
 
 /** Somebody who waits in the kernel for an answer of the CPU finds the thread dead. */
 function notice({ task }: ScenarioCpu): Outcome {
   kernelEnter(task)
-  noticeDead(task, freshTask(task), DEAD_THREAD)
+  noticeDead(task, freshTask(DEAD, task), DEAD_THREAD)
   kernelExit(task)
   return 'noticed'
 }
@@ -62,7 +56,7 @@ function notice({ task }: ScenarioCpu): Outcome {
 /** A thread of this number takes the CPU if it is free, and works there. */
 function come(thread: number) {
   return (cpu: ScenarioCpu): Outcome => {
-    const own = freshTask(cpu.task)
+    const own = freshTask(DEAD, cpu.task)
     const { heap, base } = own
     if (Atomics.compareExchange(heap, base + PerCpu.online, CPU_FREE, CPU_COMING) !== CPU_FREE) return 'none'
     Atomics.store(heap, base + PerCpu.hostThread, thread)
@@ -74,7 +68,7 @@ function come(thread: number) {
 /** A thread of this number takes the CPU of the dead one. */
 function inherit(thread: number) {
   return (cpu: ScenarioCpu): Outcome => {
-    const own = freshTask(cpu.task)
+    const own = freshTask(DEAD, cpu.task)
     if (!claimDead(own, DEAD_THREAD, thread)) return 'none'
     inheritCpu(own)
     return work(own, thread)
