@@ -10,6 +10,11 @@ export function extent(slice: number, whole: number): number {
   return isWhole ? whole : slice
 }
 
+/** Whether number `index` is in the half of turn `turn`: one of two in `npm test`, and all in the whole. */
+export function isTurn(index: number, turn: number): boolean {
+  return isWhole || ((index + turn) & 1) === 0
+}
+
 /**
  * What defines the tests of row `row` of a matrix, such as those of one design: every second in `npm test`, and the
  * others in the next row, so that every row and every column is met.
@@ -17,6 +22,6 @@ export function extent(slice: number, whole: number): number {
 export function everySecond(row: number): (name: string, body: () => Promise<void>) => void {
   let column = 0
   return (name, body) => {
-    if ((row + column++) % 2 === 0 || isWhole) void test(name, body)
+    if (isTurn(column++, row)) void test(name, body)
   }
 }

@@ -6,7 +6,7 @@ import { describe, test } from 'node:test'
 import { Machine, type MemoryFile } from '../../src/memory.ts'
 import { Random } from '../reference/random.ts'
 import { ARENA, at, type Configuration, configurations, designNames, mapAt, PAGE } from './support.ts'
-import { everySecond, extent, isWhole } from '../extent.ts'
+import { everySecond, extent, isTurn } from '../extent.ts'
 import {
   finish,
   makeControl,
@@ -265,7 +265,7 @@ describe('threads come and go', () => {
   const victims = Number(process.env['FAULTLINE_VICTIMS'] ?? extent(1, 2))
   const turn = Math.floor(Math.random() * 2)
   for (const [index, configuration] of configurations.entries()) {
-    if (!isWhole && index % 2 !== turn) continue
+    if (!isTurn(index, turn)) continue
     test(`a thread terminated at any moment: ${configuration.design}, ${configuration.rwsem}`, async () => {
       await outliveVictims(configuration, victims, Random.derive(7, victims))
     })

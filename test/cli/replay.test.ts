@@ -72,9 +72,13 @@ test('replay refuses wrong calls and bad input', async (t) => {
     const outcomes = await refusals(cases.map(([, values]) => ['replay', ...values]))
     for (const [index, [name, , pattern]] of cases.entries())
       await t.test(name, () => isRefused(outcomes[index]!, pattern))
-    await t.test('an empty trace, from standard input', async () =>
-      isRefused(await faultline(['replay', '-'], ''), /stdin/),
-    )
+    for (const [name, input] of [
+      ['an empty trace', ''],
+      ['a truncated gzip', cut],
+    ] as const)
+      await t.test(`${name}, from standard input`, async () =>
+        isRefused(await faultline(['replay', '-'], input), /stdin/),
+      )
   } finally {
     rmSync(folder, { recursive: true })
   }

@@ -4,16 +4,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { designs } from '../../src/memory.ts'
-import { extent, isWhole } from '../extent.ts'
+import { extent, isTurn, isWhole } from '../extent.ts'
 import { configVariants, counterProblem, runStress } from './stress.ts'
 
 const seed = Number(process.env['STRESS_SEED'] ?? Math.floor(Math.random() * 2 ** 31))
-/** The designs of each kind of load, by their number. */
-const isTurn = (index: number, kind: 0 | 1): boolean => isWhole || (index + seed) % 2 === kind
 
 let combination = 0
 for (const [index, { name }] of designs.entries()) {
-  if (!isTurn(index, 0)) continue
+  if (!isTurn(index, seed)) continue
   const rwsems = ['xadd', 'generic'] as const
   for (const rwsem of isWhole ? rwsems : [rwsems[(index >> 1) % 2]!]) {
     const config = configVariants[combination++ % configVariants.length]!
@@ -37,7 +35,7 @@ for (const [index, { name }] of designs.entries()) {
 }
 
 for (const [index, { name }] of designs.entries()) {
-  if (!isTurn(index, 1)) continue
+  if (!isTurn(index, seed + 1)) continue
   test(`a fork among threads that write has of each what came before it: ${name}`, async () => {
     const rwsem = (index >> 1) % 2 === 0 ? 'xadd' : 'generic'
     const config = configVariants[index % configVariants.length]!
