@@ -205,9 +205,16 @@ export const dufourMutants: MutantTable = {
     race: 'R11',
     design: 'dufour-2019',
     scenario: 'interrupt-deadlock',
+    patches: at(third, 'pteMapLock').replace('enableInterrupts(cpu); cpuRelax(cpu)', 'cpuRelax(cpu)'),
+  },
+  'dufour-2019-waits-on-a-lock-that-may-be-gone': {
+    guard: 'with interrupts enabled, a fault that waits for the page-table lock does not look at it',
+    race: 'R6',
+    design: 'dufour-2019',
+    scenario: 'fault-munmap-table-interrupts',
     patches: at(third, 'pteMapLock').replace(
-      'enableInterrupts(cpu); const held = $',
-      'const held = Atomics.load(cpu.heap, lock)',
+      'enableInterrupts(cpu); cpuRelax(cpu)',
+      'enableInterrupts(cpu); if (Atomics.load(cpu.heap, lock) !== 0) cpuRelax(cpu)',
     ),
   },
   'dufour-2019-no-reference': {

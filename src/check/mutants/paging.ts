@@ -16,6 +16,7 @@ const swapSlots = 'mm/swap.ts'
 const swapFault = 'mm/swap-fault.ts'
 const truncate = 'mm/truncate.ts'
 const writeback = 'mm/writeback.ts'
+const mmap = 'mm/mmap.ts'
 const zap = 'mm/zap.ts'
 
 const entryNotCompared = at(swapFault, 'mapSwapPage').force(
@@ -195,8 +196,18 @@ export const pagingMutants: MutantTable = {
   },
   'zapped-before-the-flush': {
     guard: 'dirty pages of files are flushed with the table locked that they are taken out of',
-    scenario: 'zap-sync',
-    patches: at(zap, 'zapPteRange').drop('if (dirtied) $'),
+    scenario: 'discard-sync',
+    patches: at(zap, 'zapPteRange').drop('if (dirtied > 0) $'),
+  },
+  'dirty-before-the-flush': {
+    guard: 'a page that is taken out of a page table is dirty from the flush on, not before',
+    scenario: 'discard-sync',
+    patches: at(zap, 'zapPteRange').swap('if (dirtied > 0) $', 'for (let n = 0; n < dirtied; n++) $'),
+  },
+  'downgraded-before-write-back-can-see': {
+    guard: 'munmap of pages that are written to a file keeps the lock for write-back to wait for',
+    scenario: 'zap-sync-again',
+    patches: at(mmap, 'munmapLocked').replace('mayDowngrade && !cpu.detachedWrites', 'mayDowngrade'),
   },
   'write-back-not-awaited': {
     guard: 'fsync waits for a page that another CPU is just writing',

@@ -54,6 +54,39 @@ export default kernelScenarios({
     },
     threads: [[(cpu) => cpu.unmap(firstPage, 1)], [(cpu) => cpu.syncFile(), (cpu) => cpu.add(firstPage, 1)]],
   },
+  // The same, and a second fsync: what it is told of is on disk, though the mapping is just being taken away.
+  'zap-sync-again': {
+    setup: (cpu, all) => {
+      cpu.fillDisk(1, 5)
+      cpu.mapDisk(firstPage, 1)
+      cpu.keepFile(firstPage)
+      all[1]!.add(firstPage, 1)
+    },
+    threads: [
+      [(cpu) => cpu.unmap(firstPage, 1)],
+      [
+        (cpu) => cpu.syncFile(),
+        (cpu) => cpu.add(firstPage, 1),
+        (cpu) => cpu.syncFile(),
+        (cpu) => cpu.onDisk(0),
+      ],
+    ],
+  },
+  // MADV_DONTNEED beside fsync, and a CPU that makes the page dirty again and still writes by its old translation after
+  // the page was written back.
+  'discard-sync': {
+    setup: (cpu, all) => {
+      cpu.fillDisk(2, 5)
+      cpu.mapDisk(firstPage, 1)
+      cpu.keepFile(firstPage)
+      all[2]!.add(firstPage, 1)
+    },
+    threads: [
+      [(cpu) => cpu.discard(firstPage, 1)],
+      [(cpu) => cpu.syncFile()],
+      [(cpu) => cpu.add(firstPage, 1), (cpu) => cpu.add(firstPage, 1)],
+    ],
+  },
   // Reclaim of a dirty page of a file, and a CPU that writes to it meanwhile: what is written is on disk, or the page
   // dirty.
   'dirty-reclaim': {

@@ -216,7 +216,10 @@ export function munmapLocked(
   const previous = cpu.detachedPrevious
   const next = cpu.detachedNext
   const accounted = cpu.detachedAccounted
-  if (mayDowngrade) mmapWriteDowngrade(cpu, mm)
+  // A write-back finds the entries of a file by the VMAs of all address spaces (Linux: by those of the file, where they
+  // stay until the pages are gone): it must not miss what is written until then.
+  const downgrades = mayDowngrade && !cpu.detachedWrites
+  if (downgrades) mmapWriteDowngrade(cpu, mm)
   unmapRegion(cpu, mm, detached, start, end, previous, next)
   for (let vma = detached; vma !== 0;) {
     const following = heap[vma + Vma.vmNext]
@@ -224,7 +227,7 @@ export function munmapLocked(
     vma = following
   }
   unaccountMemory(cpu, accounted)
-  return mayDowngrade ? 1 : 0
+  return downgrades ? 1 : 0
 }
 
 /** Splits the VMAs that reach over `start` and `end`. */
@@ -244,8 +247,8 @@ function splitEdges(cpu: Task, mm: number, first: number, start: number, end: nu
 
 /**
  * `detach_vmas_to_be_unmapped`: takes the VMAs of [start, end) out of the mm and returns them as a list. Their
- * neighbours are left in `cpu.detachedPrevious` and `cpu.detachedNext`, and how many of their pages are committed, in
- * `cpu.detachedAccounted`.
+ * neighbours are left in `cpu.detachedPrevious` and `cpu.detachedNext`, how many of their pages are committed in
+ * `cpu.detachedAccounted`, and whether a file is written through one of them in `cpu.detachedWrites`.
  */
 function detachVmas(cpu: Task, mm: number, start: number, end: number): number {
   const { heap } = cpu
@@ -253,6 +256,7 @@ function detachVmas(cpu: Task, mm: number, start: number, end: number): number {
   const list = vma
   cpu.detachedPrevious = heap[vma + Vma.vmPrev]
   cpu.detachedAccounted = 0
+  cpu.detachedWrites = false
   let last = 0
   while (vma !== 0 && heap[vma + Vma.vmStart] < end) {
     const next = heap[vma + Vma.vmNext]
@@ -261,6 +265,7 @@ function detachVmas(cpu: Task, mm: number, start: number, end: number): number {
     vmStatAccount(cpu, mm, vmFlags, -pages)
     if ((vmFlags & VM_LOCKED) !== 0) heap[mm + Mm.lockedVm] -= pages
     if ((vmFlags & VM_ACCOUNT) !== 0) cpu.detachedAccounted += pages
+    if ((vmFlags & VM_SHARED) !== 0 && heap[vma + Vma.vmFile] !== 0) cpu.detachedWrites = true
     unlinkVma(cpu, mm, vma)
     if (last !== 0) heap[last + Vma.vmNext] = vma
     heap[vma + Vma.vmNext] = 0

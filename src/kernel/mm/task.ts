@@ -65,10 +65,12 @@ export class Task extends Cpu {
   readonly usesRangeTree: boolean
   readonly rangeWalk = new RangeWalk()
 
-  // Results of detachVmas(): the neighbours of what was taken out, and how many pages of it were committed.
+  // Results of detachVmas(): the neighbours of what was taken out, how many pages of it were committed, and whether
+  // files are written through some of it.
   detachedPrevious = 0
   detachedNext = 0
   detachedAccounted = 0
+  detachedWrites = false
 
   // Results of calls that hold the mmap lock: which pages are to be brought in once it is released, or that some are.
   populateStart = 0
@@ -89,6 +91,8 @@ export class Task extends Cpu {
 
   /** Scratch of zapPteRange: pages unmapped, by kind. */
   readonly zapCounts = new Int32Array(RSS_KINDS)
+  /** Frames of files that were written through the entries that are being taken out. */
+  readonly zapDirtied = new Int32Array(GATHER_FRAMES_MAX)
 
   /** Frames that this CPU is reading in or writing back. */
   readonly ioFrames = new Int32Array(READAHEAD_PAGES)

@@ -50,7 +50,7 @@ function zapPteRange(cpu: Task, mm: number, table: number, start: number, end: n
   const counts = cpu.zapCounts
   counts.fill(0)
   let page = start
-  let dirtied = false
+  let dirtied = 0
   spinLock(cpu, table + PageTable.ptl)
   for (; page < end && !gatherIsFull(cpu); page++) {
     const address = pteAddress(table, page)
@@ -65,16 +65,16 @@ function zapPteRange(cpu: Task, mm: number, table: number, start: number, end: n
     }
     const kind = isFilePage(cpu, frame) ? MM_FILE_PAGES : MM_ANON_PAGES
     counts[kind]--
-    if (kind === MM_FILE_PAGES && (entry & PTE_DIRTY) !== 0) {
-      setPageFlags(cpu, frame, PG_DIRTY)
-      dirtied = true
-    }
+    if (kind === MM_FILE_PAGES && (entry & PTE_DIRTY) !== 0) cpu.zapDirtied[dirtied++] = frame
     gatherFrame(cpu, frame)
   }
   gatherRange(cpu, start, page)
-  // With the table locked (Linux since 3.15): else a write-back could find the page dirty, write it and mark it clean,
-  // and what another CPU still writes by an old translation would be lost.
-  if (dirtied) gatherFlushTlb(cpu)
+  // With the table locked (Linux since 3.15), for which a write-back waits before it looks for dirty pages; and the
+  // pages are dirty from the flush on: else a write-back that is past that point could write one and mark it clean, and
+  // what another CPU still writes by an old translation would be lost. (Linux marks them before, since a write-back
+  // there comes back to the entries when it has locked the page.)
+  if (dirtied > 0) gatherFlushTlb(cpu)
+  for (let n = 0; n < dirtied; n++) setPageFlags(cpu, cpu.zapDirtied[n], PG_DIRTY)
   spinUnlock(cpu, table + PageTable.ptl)
   for (let kind = 0; kind < RSS_KINDS; kind++) addMmCounter(cpu, mm, kind, counts[kind])
   return page
