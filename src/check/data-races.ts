@@ -13,6 +13,7 @@ import {
   READ_BY,
   type Shadow,
   THREAD_WORDS,
+  UPDATED_BY,
   WRITTEN_BY,
 } from './shadow.ts'
 
@@ -96,6 +97,8 @@ export class RaceDetector {
       first = { thread: other, site: words[theirs + PLAIN_WRITE_SITE]!, write: true, atomic: false }
     else if (words[theirs + WRITTEN_BY]! > known)
       first = { thread: other, site: this.#siteOf(words[theirs + WRITTEN_BY]!), write: true, atomic: true }
+    else if (words[theirs + UPDATED_BY]! > known)
+      first = { thread: other, site: this.#siteOf(words[theirs + UPDATED_BY]!), write: true, atomic: true }
     else if (write && words[theirs + PLAIN_READ]! > known)
       first = { thread: other, site: words[theirs + PLAIN_READ_SITE]!, write: false, atomic: false }
     else if (write && words[theirs + READ_BY]! > known)

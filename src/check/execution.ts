@@ -8,25 +8,37 @@
 // with a timeout are let go on a number of times, as time would; if that leads nowhere, it is a deadlock.
 //
 // Two operations depend on each other if they touch a common cell and one changes it; a compare-and-swap that fails
-// only reads. Happens-before is smaller than that: see data-races.ts.
+// only reads. Two updates of one kind do not (additions, or `or`s, whose results nobody looks at): in either order they
+// leave the same. Happens-before is smaller than dependence: see data-races.ts. An update takes nothing over in it; who
+// reads afterwards takes over from all of them.
+//
+// A thread whose turn of a loop has changed nothing might as well have begun the turn later. Where every order is
+// explored, it is left there: that later turn is in another execution, since what the turn has read and what others
+// write then depend on each other. Once nobody else can go on, the execution is redundant if anything has changed that
+// the turn has read; if not, the thread waits, as one does that spins.
 
 import {
+  ADD,
+  AND,
   COMPARE_EXCHANGE,
   FINISHED,
   LOAD,
   NOTIFY,
+  OR,
   PAUSE,
   READY,
   STORE,
+  SUB,
   Scheduler,
   Thread,
   WAIT,
   WAITING,
   WOKEN,
+  XOR,
   memory,
   setWatching,
 } from '../backends/stepped/index.ts'
-import { RESCUES_MAX, letGoOn, longestWaiting, noticeChanges } from './passing-time.ts'
+import { RESCUES_MAX, letGoOn, longestWaiting, noticeChanges, waitsForAnother } from './passing-time.ts'
 import { RaceDetector, type RaceReport } from './data-races.ts'
 import {
   LAST_QUEUE,
@@ -36,6 +48,8 @@ import {
   READ_BY,
   Shadow,
   THREAD_WORDS,
+  UPDATED_BY,
+  UPDATES_SINCE,
   WRITTEN_BY,
 } from './shadow.ts'
 import { NotDeterministic, type StepLog } from './step-log.ts'
@@ -49,6 +63,12 @@ const READS = 1
 const WRITES = 2
 /** Looks at or changes the queue of those who wait on the cell. */
 const QUEUES = 4
+/** Reads and writes, and is an update of one of these kinds. */
+const ADDS = 8
+const ANDS = 16
+const ORS = 32
+const XORS = 64
+const UPDATES = ADDS | ANDS | ORS | XORS
 
 /** Why the execution ended. */
 const RUNNING = 0
@@ -59,6 +79,22 @@ export const REDUNDANT = 2
 export const DEADLOCK = 3
 export const RACE = 4
 export const TOO_LONG = 5
+
+function updateOf(kind: number): number {
+  switch (kind) {
+    case ADD:
+    case SUB:
+      return ADDS
+    case AND:
+      return ANDS
+    case OR:
+      return ORS
+    case XOR:
+      return XORS
+    default:
+      return 0
+  }
+}
 
 export interface ExecutionLimits {
   /** Steps after which an execution is given up. */
@@ -245,7 +281,7 @@ export abstract class Execution extends Scheduler {
 
   /** Threads that spin go on when what they read has changed; those that were notified, because of that. */
   #noticeChanges(event: number): void {
-    noticeChanges(this.threads)
+    noticeChanges(this.threads, this.leavesIdle)
     if (event === 0 || this.#kind[event - 1] !== NOTIFY) return
     for (const thread of this.threads) {
       if (thread.kind === WOKEN && thread.state === READY && this.#wokenBy[thread.id]! < 0)
@@ -262,6 +298,7 @@ export abstract class Execution extends Scheduler {
   /** Nothing can go on. Lets one go on for which time would pass; else it is the end, good or bad. */
   #rescue(event: number): number {
     if (this.threads.every((thread) => thread.state === FINISHED)) return this.#stop(COMPLETE)
+    if (this.leavesIdle && this.threads.some(waitsForAnother)) return this.#stop(REDUNDANT)
     const thread = longestWaiting(this.threads)
     if (thread === null || thread.rescues >= RESCUES_MAX) return this.#stop(DEADLOCK)
     this.#letGoOn(thread)
@@ -299,7 +336,7 @@ export abstract class Execution extends Scheduler {
       case STORE:
         return WRITES
       default:
-        return READS | WRITES
+        return READS | WRITES | (thread.unread ? updateOf(thread.kind) : 0)
     }
   }
 
@@ -313,6 +350,7 @@ export abstract class Execution extends Scheduler {
   protected dependsOn(thread: Thread, event: number): boolean {
     const mode = this.#modeOf(thread)
     const other = this.#mode[event]!
+    if ((mode & other & UPDATES) !== 0) return false
     const conflict =
       ((mode & WRITES) !== 0 && (other & (READS | WRITES)) !== 0) ||
       ((other & WRITES) !== 0 && (mode & READS) !== 0) ||
@@ -349,7 +387,11 @@ export abstract class Execution extends Scheduler {
     let last = 0
     for (let cell = first; cell < first + cells; cell++) {
       const theirs = cell * stride + PER_THREAD + other * THREAD_WORDS
-      if ((mode & (READS | WRITES)) !== 0) last = Math.max(last, words[theirs + WRITTEN_BY]!)
+      if ((mode & (READS | WRITES)) !== 0) {
+        last = Math.max(last, words[theirs + WRITTEN_BY]!)
+        if ((mode & UPDATES & words[cell * stride + UPDATES_SINCE]!) === 0)
+          last = Math.max(last, words[theirs + UPDATED_BY]!)
+      }
       if ((mode & WRITES) !== 0) last = Math.max(last, words[theirs + READ_BY]!)
       if ((mode & QUEUES) !== 0) last = Math.max(last, words[theirs + QUEUED_BY]!)
     }
@@ -415,7 +457,7 @@ export abstract class Execution extends Scheduler {
   }
 
   /** Notes on what the event depends at one cell, and leaves its own mark there. */
-  #meetCell(event: number, thread: Thread, cell: number, mode: number): void {
+  #meetCell(event: number, thread: Thread, cell: number, wanted: number): void {
     const { shadow, count } = this
     const { words } = shadow
     const { id } = thread
@@ -423,18 +465,27 @@ export abstract class Execution extends Scheduler {
     const clock = event * count
     const lastWrite = words[at + LAST_WRITE]!
     const own = at + PER_THREAD + id * THREAD_WORDS
+    const since = words[at + UPDATES_SINCE]!
+    // Updates of another kind are there already: it is a write like others.
+    const mode =
+      (wanted & UPDATES) !== 0 && since !== 0 && (wanted & since) === 0 ? wanted & ~UPDATES : wanted
+    if (mode !== wanted) this.#mode[event] = mode
     if ((mode & (READS | WRITES)) !== 0) {
-      let readers = false
+      let isAfter = false
       if ((mode & WRITES) !== 0) {
         for (let other = 0; other < count; other++) {
           const read = words[at + PER_THREAD + other * THREAD_WORDS + READ_BY]!
           if (other === id || read <= lastWrite) continue
-          readers = true
+          isAfter = true
           this.#dependOn(clock, other, read - 1)
         }
       }
-      if (lastWrite !== 0 && !readers) this.#dependOn(clock, this.schedule[lastWrite - 1]!, lastWrite - 1)
-      if ((mode & READS) !== 0 && lastWrite !== 0 && thread.kind !== PAUSE)
+      if (since !== 0 && (mode & UPDATES) === 0) {
+        this.#meetUpdates(event, thread, at, mode)
+        isAfter = true
+      }
+      if (lastWrite !== 0 && !isAfter) this.#dependOn(clock, this.schedule[lastWrite - 1]!, lastWrite - 1)
+      if ((mode & READS) !== 0 && (mode & UPDATES) === 0 && lastWrite !== 0 && thread.kind !== PAUSE)
         this.#join(this.#sync, clock, lastWrite - 1)
     }
     if ((mode & QUEUES) !== 0) {
@@ -448,10 +499,28 @@ export abstract class Execution extends Scheduler {
     }
     if (thread.kind !== PAUSE && (mode & (READS | WRITES)) !== 0)
       this.#races.checkAtomic(event, id, cell, (mode & WRITES) !== 0)
+    if ((mode & UPDATES) !== 0) {
+      shadow.set(own + UPDATED_BY, event + 1)
+      if (since === 0) shadow.set(at + UPDATES_SINCE, mode & UPDATES)
+      return
+    }
     if ((mode & READS) !== 0) shadow.set(own + READ_BY, event + 1)
     if ((mode & WRITES) !== 0) {
       shadow.set(own + WRITTEN_BY, event + 1)
       shadow.set(at + LAST_WRITE, event + 1)
+      if (since !== 0) shadow.set(at + UPDATES_SINCE, 0)
+    }
+  }
+
+  /** It comes after all updates since the last write, and reads what they left together. */
+  #meetUpdates(event: number, thread: Thread, at: number, mode: number): void {
+    const { words } = this.shadow
+    const clock = event * this.count
+    for (let other = 0; other < this.count; other++) {
+      const updated = words[at + PER_THREAD + other * THREAD_WORDS + UPDATED_BY]!
+      if (updated <= words[at + LAST_WRITE]!) continue
+      if (other !== thread.id) this.#dependOn(clock, other, updated - 1)
+      if ((mode & READS) !== 0 && thread.kind !== PAUSE) this.#join(this.#sync, clock, updated - 1)
     }
   }
 

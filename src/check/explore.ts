@@ -112,12 +112,17 @@ export function explore(subject: Subject, options: ExploreOptions): Exploration 
 }
 
 /** The explorer for a subject. Before the event `fullDepth` it tries everything that sleep sets do not rule out. */
-export function makeExplorer(subject: Subject, options: ExploreOptions, fullDepth = 0): Explorer {
+export function makeExplorer(
+  subject: Subject,
+  options: ExploreOptions,
+  fullDepth = 0,
+  leavesIdle = (options.bound ?? null) === null,
+): Explorer {
   const { maxSteps, bound = null, distinct = false } = options
   // A switch between threads that are alike may be a preemption, and be none with the two exchanged.
   const mayExchange = bound === null && !distinct && subject.functions !== undefined
   const symmetry = mayExchange ? Symmetry.of(subject.functions, maxSteps + 1) : null
-  return new Explorer(subject.threads, { maxSteps, bound, symmetry, fullDepth })
+  return new Explorer(subject.threads, { maxSteps, bound, symmetry, fullDepth, leavesIdle })
 }
 
 function exploreTree(subject: Subject, options: ExploreOptions): Exploration {
@@ -211,7 +216,7 @@ function runMany(
 export function confirm(subject: Subject, options: ExploreOptions, schedule: readonly number[]): RawFailure {
   for (;;) {
     try {
-      const explorer = makeExplorer(subject, { ...options, bound: null, distinct: true })
+      const explorer = makeExplorer(subject, { ...options, bound: null, distinct: true }, 0, false)
       explorer.seed({ schedule, backtrack: schedule, done: schedule.map(() => 0), floor: schedule.length })
       const failure = withStack(subject, explorer, runOnce(subject, explorer))
       if (failure !== null) return failure

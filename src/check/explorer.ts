@@ -24,6 +24,11 @@ export interface ExplorerOptions extends ExecutionLimits {
   readonly symmetry: Symmetry | null
   /** Before this event everything is tried that sleep sets do not rule out, whatever depends on what. Default 0. */
   readonly fullDepth?: number
+  /**
+   * See Scheduler. Default false: with a bound, the execution with the later turn may need one preemption more; and
+   * a schedule that was found without this may let a thread go on that would be left.
+   */
+  readonly leavesIdle?: boolean
   /** Without sleep sets the same order is met again and again; for comparison. Default true. */
   readonly sleepSets?: boolean
 }
@@ -51,6 +56,7 @@ export interface Demand {
 export const wholeTree: WorkUnit = { schedule: [], backtrack: [], done: [], floor: 0 }
 
 export class Explorer extends Execution {
+  override readonly leavesIdle: boolean
   /** Executions so far. */
   executions = 0
   readonly #bound: number | null
@@ -77,6 +83,7 @@ export class Explorer extends Execution {
     super(threadCount, options, options.symmetry)
     this.#bound = options.bound
     this.#fullDepth = options.fullDepth ?? 0
+    this.leavesIdle = options.leavesIdle ?? false
     this.#hasSleepSets = this.#bound === null && (options.sleepSets ?? true)
     const events = options.maxSteps + 1
     this.#backtrack = new Int32Array(events)

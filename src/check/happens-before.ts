@@ -5,6 +5,7 @@
 // notified thread what the notifying one knew; nothing else orders two threads.
 
 import {
+  ADD,
   COMPARE_EXCHANGE,
   LOAD,
   NOTIFY,
@@ -13,6 +14,7 @@ import {
   type Thread,
   WAIT,
   WOKEN,
+  XOR,
 } from '../backends/stepped/index.ts'
 import type { RaceReport } from './data-races.ts'
 
@@ -27,8 +29,9 @@ interface Cell {
   readonly plainWrites: Accesses
   readonly atomicReads: Accesses
   readonly atomicWrites: Accesses
-  /** What the last atomic write knew, and the last use of the queue of those who wait. */
+  /** What the last atomic write knew, the updates since, and the last use of the queue of those who wait. */
   written: Int32Array | null
+  readonly updated: Int32Array[]
   queued: Int32Array | null
 }
 
@@ -66,7 +69,10 @@ export class HappensBefore {
       const queues = usesQueue(thread)
       for (let at = thread.cell; at < thread.cell + thread.cells; at++) {
         const cell = this.#cell(at)
-        if (reads && cell.written !== null) join(clock, cell.written)
+        if (reads && !isUpdate(thread)) {
+          if (cell.written !== null) join(clock, cell.written)
+          for (const update of cell.updated) join(clock, update)
+        }
         if (queues && cell.queued !== null) join(clock, cell.queued)
         if (kind !== NOTIFY) this.#checkAtomic(at, cell, thread, writes)
       }
@@ -127,7 +133,12 @@ export class HappensBefore {
       if (kind !== STORE) note(cell.atomicReads, id, step, site)
       if (!writes) continue
       note(cell.atomicWrites, id, step, site)
-      cell.written = this.#clocks[id]!.slice()
+      const known = this.#clocks[id]!.slice()
+      if (isUpdate(thread)) cell.updated.push(known)
+      else {
+        cell.written = known
+        cell.updated.length = 0
+      }
     }
   }
 
@@ -144,6 +155,7 @@ export class HappensBefore {
         atomicReads: none(),
         atomicWrites: none(),
         written: null,
+        updated: [],
         queued: null,
       }
       this.#cells.set(at, cell)
@@ -174,6 +186,11 @@ export function changes(thread: Thread): boolean {
       return seesExpected(thread)
   }
   return true
+}
+
+/** It changes what is there without looking: see execution.ts. */
+function isUpdate({ kind, unread }: Thread): boolean {
+  return unread && kind >= ADD && kind <= XOR
 }
 
 /** It looks at or changes the queue of those who wait: a wait that goes on at once does not. */

@@ -5,11 +5,21 @@ import { READY, SPINNING, type Thread, WAITING, timeOut } from '../backends/step
 /** How often a thread may go on because nothing else can. */
 export const RESCUES_MAX = 200
 
-/** Threads that spin go on when what they have read has changed, even if it changes back afterwards. */
-export function noticeChanges(threads: readonly Thread[]): void {
+/**
+ * Threads that spin go on when what they have read has changed, even if it changes back afterwards; with `leavesIdle`,
+ * not those that might as well have looked later.
+ */
+export function noticeChanges(threads: readonly Thread[], leavesIdle = false): void {
   for (const thread of threads) {
-    if (thread.state === SPINNING && thread.sawChange()) thread.state = READY
+    if (thread.state !== SPINNING || !thread.sawChange()) continue
+    if (leavesIdle && thread.isIdle) thread.isStale = true
+    else thread.state = READY
   }
+}
+
+/** It was left where it is because another execution has it look after what has changed since. */
+export function waitsForAnother(thread: Thread): boolean {
+  return thread.state === SPINNING && thread.isIdle && thread.isStale
 }
 
 /** It waits in such a way that it goes on in time: spinning, or with a timeout. */

@@ -173,6 +173,7 @@ function loadKernel(
   return loadSteppedTogether(loaded.map(tableFile), {
     ...withPatches(patches),
     trace,
+    spins: 'spins',
     probes: trace ? [] : kernelProbes,
   })
 }

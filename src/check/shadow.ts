@@ -1,12 +1,13 @@
 // What is remembered of each cell of shared memory during an execution, with a log so that it can be taken back.
 //
-// The words of a cell: the last atomic write and the last use of the queue of those who wait on it, then for each
-// thread its last atomic read, write and use of the queue, and when and where it last read and wrote plainly. Events
-// are numbered from 1 here, so that 0 is none.
+// The words of a cell: the last atomic write, the last use of the queue of those who wait on it, and the kind of the
+// updates since that write (see execution.ts), then for each thread its last atomic read, write, update and use of the
+// queue, and when and where it last read and wrote plainly. Events are numbered from 1 here, so that 0 is none.
 
 export const LAST_WRITE = 0
 export const LAST_QUEUE = 1
-export const PER_THREAD = 2
+export const UPDATES_SINCE = 2
+export const PER_THREAD = 3
 export const READ_BY = 0
 export const WRITTEN_BY = 1
 export const PLAIN_READ = 2
@@ -14,7 +15,8 @@ export const PLAIN_READ_SITE = 3
 export const PLAIN_WRITE = 4
 export const PLAIN_WRITE_SITE = 5
 export const QUEUED_BY = 6
-export const THREAD_WORDS = 7
+export const UPDATED_BY = 7
+export const THREAD_WORDS = 8
 
 const LOG_WORDS = 1 << 16
 

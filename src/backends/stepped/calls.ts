@@ -5,7 +5,7 @@
 
 import type { Context } from './context.ts'
 import { elementOf, globalName, isElement, isGlobal, isUntagged } from './elements.ts'
-import { bulkMethods, laterFunctions, operations, viewMethod } from './names.ts'
+import { bulkMethods, changingMethod, laterFunctions, operations, viewMethod } from './names.ts'
 import { directOperation } from './reach.ts'
 import { type Node, propertyName } from './syntax.ts'
 import { TRACKED } from './tags.ts'
@@ -19,6 +19,9 @@ const typedArrayName = /^((Big)?(Ui|I)nt(8|16|32|64)(Clamped)?|Float(16|32|64))A
 const readers =
   /^(Object\.(values|entries|assign)|JSON\.stringify|structuredClone|String|Buffer\.(from|concat|compare))$/
 
+/** Operations whose order does not matter among each other as long as nobody looks at what was there before. */
+const updates = /^(add|sub|and|or|xor)$/
+
 /** Evaluates a call that was written anew, now if it may stop. */
 export function finishCall(c: Context, node: Node, call: Node): Node {
   return c.frame.stops && c.isPoint(node) ? c.point(call, node) : call
@@ -26,7 +29,25 @@ export function finishCall(c: Context, node: Node, call: Node): Node {
 
 export function callExpression(c: Context, node: Call): Node {
   if (node.callee.type === 'Super') return superCall(c, node)
-  return finishCall(c, node, writeCall(c, node))
+  if (!mayChange(c, node)) return finishCall(c, node, writeCall(c, node))
+  const written = writeCall(c, node)
+  if (!c.frame.stops || !c.isPoint(node)) return c.changing(written)
+  c.emit(tree.does(c.change()))
+  return c.point(written, node)
+}
+
+/** A call by a name that stands for a change: of what exactly, only those know who are called. */
+export function mayChange(c: Context, node: Node): boolean {
+  if (node.type === 'ChainExpression') return mayChange(c, node.expression)
+  if (node.type === 'MemberExpression') return mayChange(c, node.object as Node)
+  if (node.type !== 'CallExpression' || directOperation(c.module, node) !== null) return false
+  let { callee } = node as { callee: Node }
+  if (callee.type === 'ChainExpression') callee = callee.expression
+  if (callee.type === 'Identifier') return changingMethod.test(callee.name)
+  return (
+    callee.type === 'MemberExpression' &&
+    changingMethod.test(propertyName(callee.property, callee.computed) ?? '')
+  )
 }
 
 /** The call with its parts written anew; what comes before it is evaluated. */
@@ -156,6 +177,7 @@ function operationCall(c: Context, node: Call, operation: string): Node {
   if (arity === undefined)
     return c.refusal(node, `Atomics.${operation}`, 'use Atomics.wait: a thread here may block')
   while (args.length + 1 < arity) args.push(tree.nothing())
+  if (c.unread === node && updates.test(operation)) args.push(tree.literal(true))
   return tree.call(c.runtime(operation), [c.site(node, `Atomics.${operation}`), ...args], node)
 }
 

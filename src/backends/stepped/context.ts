@@ -30,6 +30,11 @@ export interface EmitOptions {
   readonly trace: boolean
   /** The turns of every loop are counted, so that setDeadline() can end it. */
   readonly turns: boolean
+  /**
+   * The variable in which loops count how long they have waited. It makes no difference as long as that is short, so
+   * that they are not explored for how often they turn.
+   */
+  readonly spins: string | null
   /** Functions whose calls are reported to the runtime, by the end of their file's path and their name. */
   readonly probes: readonly Probe[]
 }
@@ -114,6 +119,8 @@ export class Context {
   /** Temporaries of what stands outside functions: default values of parameters, fields. */
   moduleTemporaries = 0
   isOutside = false
+  /** An expression that is a statement, so that nobody looks at its value. */
+  unread: Node | null = null
   readonly #sites: SiteTable
   readonly #probes: readonly Probe[]
   readonly #stops = new Map<Node, boolean>()
@@ -174,7 +181,23 @@ export class Context {
     return `${RUNTIME}_${helper}`
   }
 
-  help(helper: string, ...args: readonly (Node | string | number)[]): Node {
+  /** Counts a change of what a thread has for itself. */
+  change(): Node {
+    const argument = tree.member(tree.name(this.runtime('state')), 'changes')
+    return tree.make('UpdateExpression', { operator: '++', prefix: false, argument })
+  }
+
+  changing(written: Node): Node {
+    return tree.sequence([this.change(), written])
+  }
+
+  /** A variable of the function itself, which is gone with it. */
+  isOwn(node: Node): boolean {
+    const binding = this.module.scopes.bindings.get(node)
+    return binding?.owner === this.frame.info.node && this.locals.get(binding!)?.cell !== true
+  }
+
+  help(helper: string, ...args: readonly (Node | string | number | boolean)[]): Node {
     const given = args.map((each) => (typeof each === 'object' ? each : tree.literal(each)))
     return tree.call(this.runtime(helper), given)
   }

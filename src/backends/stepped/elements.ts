@@ -112,13 +112,14 @@ export function assignment(c: Context, node: Node & { type: 'AssignmentExpressio
   if (isConstant(c, target)) return refuseToAssign(c, target, operator, node.right)
   const variable = c.variable(target as Node & { type: 'Identifier' })
   const isLogical = /^(&&|\|\||\?\?)=$/.test(operator)
-  if (!c.stops(node.right)) return { ...node, left: variable, right: c.expression(node.right) } as Node
-  if (operator === '=') return { ...node, left: variable, right: c.expression(node.right) } as Node
+  const assigned = (written: Node): Node => (c.isOwn(target) ? written : c.changing(written))
+  if (!c.stops(node.right) || operator === '=')
+    return assigned({ ...node, left: variable, right: c.expression(node.right) } as Node)
   const before = c.keep(variable)
   const plain = operator.slice(0, -1)
-  if (!isLogical) return tree.assign(variable, tree.binary(plain, before, c.expression(node.right)))
+  if (!isLogical) return assigned(tree.assign(variable, tree.binary(plain, before, c.expression(node.right))))
   const then = c.gather(() =>
-    c.emit(tree.does(tree.assign(before, tree.assign(variable, c.expression(node.right))))),
+    c.emit(tree.does(assigned(tree.assign(before, tree.assign(variable, c.expression(node.right)))))),
   )
   c.push({ kind: 'if', test: tree.goesOn(plain, before), yes: then, otherwise: [] })
   return before
@@ -147,7 +148,7 @@ function patternAssignment(c: Context, node: Node & { type: 'AssignmentExpressio
   const target = node.left as Node
   const right = c.expression(node.right)
   const given = takesByNumber(target) ? c.help('unpacked', right, c.site(node, 'pattern')) : right
-  if (!c.stops(target)) return { ...node, left: c.parts.pattern(c, target), right: given } as Node
+  if (!c.stops(target)) return c.changing({ ...node, left: c.parts.pattern(c, target), right: given } as Node)
   const value = c.keep(given)
   c.parts.takeApart(c, target, value)
   return value
@@ -164,7 +165,7 @@ function memberAssignment(c: Context, node: Node & { type: 'AssignmentExpression
     writePoint(c, node, target, o, k, v)
     return v
   }
-  if (!isElement(target)) return tree.assign(withParts(target, object, key), value!)
+  if (!isElement(target)) return c.changing(tree.assign(withParts(target, object, key), value!))
   return namedParts(c, target, object, key, (first, use, useKey) =>
     c.withTemporary((kept) =>
       tree.sequence([...first, tree.assign(kept, value!), writeElement(c, node, target, use, useKey, kept)]),
@@ -194,7 +195,7 @@ export function assignTo(c: Context, target: Member, value: Node): void {
 function writeElement(c: Context, node: Node, target: Member, object: Node, key: Node, value: Node): Node {
   return tree.either(
     isUntagged(c, object, TRACKED),
-    tree.assign(withParts(target, object, key), value),
+    c.changing(tree.assign(withParts(target, object, key), value)),
     c.help('write', object, key, value, c.site(node, 'write')),
   )
 }
@@ -220,7 +221,7 @@ function memberCompound(c: Context, node: Node & { type: 'AssignmentExpression' 
   if (c.stops(node)) return compoundOfSteps(c, node, target, plain, isLogical)
   const [object, key] = parts(c, target)
   const right = c.expression(node.right)
-  if (!isElement(target)) return { ...node, left: withParts(target, object, key), right } as Node
+  if (!isElement(target)) return c.changing({ ...node, left: withParts(target, object, key), right } as Node)
   return namedParts(c, target, object, key, (first, use, useKey) =>
     c.withTemporary((kept) => {
       const before = elementOf(c, target, use, useKey)
@@ -268,17 +269,19 @@ function readBefore(c: Context, target: Member): { object: Node; key: Node; befo
 function writeKept(c: Context, node: Node, target: Member, object: Node, key: Node, value: Node): void {
   if (c.isPoint(target)) writePoint(c, node, target, object, key, value)
   else if (isElement(target)) c.emit(tree.does(writeElement(c, node, target, object, key, value)))
-  else c.emit(tree.does(tree.assign(withParts(target, object, key), value)))
+  else c.emit(tree.does(c.changing(tree.assign(withParts(target, object, key), value))))
 }
 
 export function update(c: Context, node: Node & { type: 'UpdateExpression' }): Node {
   const target = node.argument as Node
   if (isConstant(c, target)) return refuseToAssign(c, target, node.operator, null)
-  if (target.type !== 'MemberExpression')
-    return { ...node, argument: c.variable(target as Node & { type: 'Identifier' }) } as Node
+  if (target.type !== 'MemberExpression') {
+    const updated = { ...node, argument: c.variable(target as Node & { type: 'Identifier' }) } as Node
+    return c.isOwn(target) ? updated : c.changing(updated)
+  }
   if (c.frame.stops && c.isPoint(target)) return updateOfSteps(c, node, target)
   const [object, key] = parts(c, target)
-  if (!isElement(target)) return { ...node, argument: withParts(target, object, key) } as Node
+  if (!isElement(target)) return c.changing({ ...node, argument: withParts(target, object, key) } as Node)
   const helper = node.prefix ? 'updated' : 'update'
   const delta = node.operator === '++' ? 1 : -1
   return namedParts(c, target, object, key, (first, use, useKey) =>
@@ -286,7 +289,7 @@ export function update(c: Context, node: Node & { type: 'UpdateExpression' }): N
       ...first,
       tree.either(
         isUntagged(c, use, TRACKED),
-        { ...node, argument: withParts(target, use, useKey) } as Node,
+        c.changing({ ...node, argument: withParts(target, use, useKey) } as Node),
         c.help(helper, use, useKey, delta, c.site(node, 'write')),
       ),
     ]),

@@ -3,7 +3,7 @@
 // One in which no call may stop stays one, with reads and writes of elements asking whether the array is shared. In
 // others, what is evaluated before a call that may stop goes into variables, from left to right as the language says.
 
-import { callExpression, newExpression, taggedTemplate } from './calls.ts'
+import { callExpression, mayChange, newExpression, taggedTemplate } from './calls.ts'
 import type { Context } from './context.ts'
 import { assignment, memberRead, update } from './elements.ts'
 import { type Node, childrenOf } from './syntax.ts'
@@ -28,7 +28,7 @@ export function expression(c: Context, node: Node): Node {
     case 'TaggedTemplateExpression':
       return taggedTemplate(c, node)
     case 'ChainExpression':
-      return optionalChain(c, node)
+      return mayChange(c, node) ? c.changing(optionalChain(c, node)) : optionalChain(c, node)
     case 'MemberExpression':
       return memberRead(c, node)
     case 'AssignmentExpression':
@@ -96,10 +96,10 @@ function unary(c: Context, node: Node & { type: 'UnaryExpression' }): Node {
     const parts = argument.computed ? [argument.object, argument.property] : [argument.object]
     const [object, property] = c.list(parts as Node[])
     const target = { ...argument, object, property: property ?? argument.property } as Node
-    return { ...node, argument: target } as Node
+    return c.changing({ ...node, argument: target } as Node)
   }
   if (argument.type === 'ChainExpression')
-    return { ...node, argument: mapChildren(argument, (inner) => plainLinks(c, inner)) } as Node
+    return c.changing({ ...node, argument: mapChildren(argument, (inner) => plainLinks(c, inner)) } as Node)
   return { ...node, argument: c.expression(argument) } as Node
 }
 

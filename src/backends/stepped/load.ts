@@ -16,6 +16,8 @@ export interface LoadOptions extends ProgramOptions {
   readonly trace?: boolean
   /** Loops end where the time is up, see setDeadline(): for programs that may hold one without end. Default false. */
   readonly turns?: boolean
+  /** See EmitOptions. */
+  readonly spins?: string
   readonly probes?: readonly Probe[]
 }
 
@@ -116,8 +118,8 @@ function stepProgram(program: Program, options: LoadOptions): SteppedForm {
   const sites: Site[] = []
   const reach = new Reach(program)
   const folder = new URL('.', import.meta.url).href
-  const { trace = false, turns = false, probes = [] } = options
-  const emitOptions = { trace, turns, probes }
+  const { trace = false, turns = false, spins = null, probes = [] } = options
+  const emitOptions = { trace, turns, spins, probes }
   const texts = new Map<string, string>()
   const modules = new Map<string, ModuleOutline>()
   for (const [url, module] of program.modules) {

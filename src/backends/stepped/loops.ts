@@ -4,7 +4,7 @@
 // it iterates over with a cursor, which is kept.
 
 import type { Context } from './context.ts'
-import { canOnlyWait } from './waiting.ts'
+import { type Carried, carriedBy } from './waiting.ts'
 import { boundIn, declareAs, pattern, takeApart } from './patterns.ts'
 import { asNodes, plain, statement } from './statements.ts'
 import { takesByNumber } from './elements.ts'
@@ -23,16 +23,16 @@ export function loop(c: Context, node: Loop, labels: readonly string[]): void {
     return c.emit(written)
   }
   const stops = c.stops(node)
-  const waits = stops && canOnlyWait(node, c.module.scopes)
-  if (waits) c.emit(tree.does(c.help('loop', c.site(node, 'loop'))))
+  const carries = stops ? carriedBy(node, c.module.scopes, c.options.spins) : 'variables'
+  if (carries !== 'variables') c.emit(tree.does(c.help('loop', c.site(node, 'loop'))))
   const label = c.names.fresh('$loop')
   const next = c.names.fresh('$next')
   c.frame.loops.push(node)
   c.inTarget({ kind: 'loop', labels, label, next: hasTail(c, node) ? next : null }, () => {
-    if (node.type === 'ForStatement') counting(c, node, label, next, waits)
+    if (node.type === 'ForStatement') counting(c, node, label, next, carries)
     else if (node.type === 'WhileStatement' || node.type === 'DoWhileStatement')
-      testing(c, node, label, next, waits)
-    else going(c, node, label, waits)
+      testing(c, node, label, next, carries)
+    else going(c, node, label, carries)
   })
   c.frame.loops.pop()
 }
@@ -54,14 +54,14 @@ function headCells(c: Context, node: Node & { type: 'ForStatement' }): string[] 
 }
 
 /** Counts a turn, and asks whether it is like the last. */
-function marks(c: Context, node: Loop, waits: boolean): void {
+function marks(c: Context, node: Loop, carries: Carried): void {
   const site = (): Node => c.site(node, 'loop')
   if (c.options.turns) c.emit(tree.does(c.help('turn', site())))
-  if (waits) c.point(c.help('again', site()))
+  if (carries !== 'variables') c.point(c.help('again', site(), carries === 'properties'))
 }
 
-function turn(c: Context, node: Loop, waits: boolean): void {
-  marks(c, node, waits)
+function turn(c: Context, node: Loop, carries: Carried): void {
+  marks(c, node, carries)
   statement(c, node.body)
 }
 
@@ -70,7 +70,7 @@ function counting(
   node: Node & { type: 'ForStatement' },
   label: string,
   next: string,
-  waits: boolean,
+  carries: Carried,
 ): void {
   const { init, test, update } = node
   if (init?.type === 'VariableDeclaration') statement(c, init)
@@ -82,8 +82,8 @@ function counting(
   const then = update && !tail ? c.expression(update) : null
   const body = c.gather(() => {
     if (inTest) unless(c, test!, label)
-    if (!tail) return turn(c, node, waits)
-    c.push({ kind: 'label', label: next, body: c.gather(() => turn(c, node, waits)) })
+    if (!tail) return turn(c, node, carries)
+    c.push({ kind: 'label', label: next, body: c.gather(() => turn(c, node, carries)) })
     // Each turn has variables of its own, which begin as those of the last.
     for (const cell of cells)
       c.emit(
@@ -104,7 +104,7 @@ function testing(
   node: Node & { type: 'WhileStatement' | 'DoWhileStatement' },
   label: string,
   next: string,
-  waits: boolean,
+  carries: Carried,
 ): void {
   const isLast = node.type === 'DoWhileStatement'
   const inTest = isLast || c.stops(node.test)
@@ -112,9 +112,9 @@ function testing(
   const body = c.gather(() => {
     if (!isLast) {
       if (inTest) unless(c, node.test, label)
-      return turn(c, node, waits)
+      return turn(c, node, carries)
     }
-    c.push({ kind: 'label', label: next, body: c.gather(() => turn(c, node, waits)) })
+    c.push({ kind: 'label', label: next, body: c.gather(() => turn(c, node, carries)) })
     unless(c, node.test, label)
   })
   c.push({ kind: 'loop', label, test: asked, update: null, body })
@@ -125,7 +125,7 @@ function unless(c: Context, test: Node, label: string): void {
 }
 
 /** `for … of` and `for … in`. */
-function going(c: Context, node: Over, label: string, waits: boolean): void {
+function going(c: Context, node: Over, label: string, carries: Carried): void {
   const isIn = node.type === 'ForInStatement'
   const iterates = !isIn && c.reach.iterationStops
   const object = c.expression(node.right)
@@ -147,7 +147,7 @@ function going(c: Context, node: Over, label: string, waits: boolean): void {
         ]),
       )
     assignHead(c, node.left as Node, value)
-    turn(c, node, waits)
+    turn(c, node, carries)
   })
   const test = iterates ? null : c.help('step', cursor)
   const over = (): void => c.push({ kind: 'loop', label, test, update: null, body })
@@ -164,7 +164,7 @@ function going(c: Context, node: Over, label: string, waits: boolean): void {
 function assignHead(c: Context, left: Node, value: Node): void {
   if (left.type !== 'VariableDeclaration') {
     if (c.stops(left)) takeApart(c, left, c.keep(value))
-    else c.emit(tree.does(tree.assign(pattern(c, left), value)))
+    else c.emit(tree.does(c.changing(tree.assign(pattern(c, left), value))))
     return
   }
   declareAs(c, left.declarations[0]!.id as Node, value)

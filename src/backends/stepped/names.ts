@@ -41,6 +41,14 @@ export function stepsCallbacks(name: string): boolean {
   return callbackMethods.has(name)
 }
 
+/** Methods and functions of the engine that change what they are called on or given, or something outside. */
+export const changingMethod = new RegExp(
+  '^(push|pop|shift|unshift|splice|sort|reverse|fill|copyWithin|set|add|delete|clear|next|return|throw|' +
+    'assign|defineProperty|defineProperties|setPrototypeOf|deleteProperty|apply|construct|' +
+    'set(Ui|I)nt(8|16|32)|set(Float(16|32|64)|Big(Ui|I)nt64)|' +
+    'postMessage|receiveMessageOnPort|emit|dispatchEvent|write|send)$',
+)
+
 /** Functions of the engine that call back when the thread has ended. */
 export const laterFunctions: ReadonlySet<string> = new Set(
   'setTimeout setInterval setImmediate queueMicrotask requestAnimationFrame'.split(' '),

@@ -139,6 +139,8 @@ export const state = {
   stopping: false,
   /** An object that was made for a constructor to return. */
   given: null as unknown,
+  /** Moves at each change that the thread makes which runs, in shared memory or in objects of its own. */
+  changes: 0,
 }
 
 /** What the functions of the thread that stops have kept, the innermost first. */
@@ -222,6 +224,7 @@ export function runThreads(
 /** Runs a thread until it stops or has finished. Returns whether it has finished. */
 function goOn(thread: Thread): boolean {
   const { frames } = thread
+  state.changes = thread.changes
   let value: unknown
   let thrown = false
   const { body } = thread
@@ -239,6 +242,7 @@ function goOn(thread: Thread): boolean {
     if (state.stopping) {
       if (value !== stopped) refuseToStop()
       state.stopping = false
+      thread.changes = state.changes
       while (leavingCount > 0) frames[thread.depth++] = leaving[--leavingCount]!
       return false
     }
@@ -387,9 +391,17 @@ export function load(site: number, array: Watched, index: number): number {
 }
 
 /** Announces an operation, and does it if the thread goes on. */
-function operate(kind: number, site: number, array: Watched, index: number, operand: number): number {
+function operate(
+  kind: number,
+  site: number,
+  array: Watched,
+  index: number,
+  operand: number,
+  unread = false,
+): number {
   const thread = current
   thread.kind = kind
+  thread.unread = unread
   thread.site = site
   thread.array = array
   thread.index = index
@@ -408,24 +420,24 @@ export function store(site: number, array: Watched, index: number, value: number
   return operate(STORE, site, array, index, value)
 }
 
-export function add(site: number, array: Watched, index: number, operand: number): number {
-  return operate(ADD, site, array, index, operand)
+export function add(site: number, array: Watched, index: number, operand: number, unread?: boolean): number {
+  return operate(ADD, site, array, index, operand, unread)
 }
 
-export function sub(site: number, array: Watched, index: number, operand: number): number {
-  return operate(SUB, site, array, index, operand)
+export function sub(site: number, array: Watched, index: number, operand: number, unread?: boolean): number {
+  return operate(SUB, site, array, index, operand, unread)
 }
 
-export function and(site: number, array: Watched, index: number, operand: number): number {
-  return operate(AND, site, array, index, operand)
+export function and(site: number, array: Watched, index: number, operand: number, unread?: boolean): number {
+  return operate(AND, site, array, index, operand, unread)
 }
 
-export function or(site: number, array: Watched, index: number, operand: number): number {
-  return operate(OR, site, array, index, operand)
+export function or(site: number, array: Watched, index: number, operand: number, unread?: boolean): number {
+  return operate(OR, site, array, index, operand, unread)
 }
 
-export function xor(site: number, array: Watched, index: number, operand: number): number {
-  return operate(XOR, site, array, index, operand)
+export function xor(site: number, array: Watched, index: number, operand: number, unread?: boolean): number {
+  return operate(XOR, site, array, index, operand, unread)
 }
 
 export function exchange(site: number, array: Watched, index: number, operand: number): number {
@@ -475,7 +487,9 @@ export function notify(site: number, array: Watched, index: number, count: numbe
 /** `Atomics.pause`: the thread spins on what it has read since it last changed something or paused. */
 export function pause(site: number): unknown {
   const thread = current
-  return thread === soloThread || thread.reads === 0 ? undefined : spin(thread, site, 0, thread.reads, false)
+  if (thread === soloThread || thread.reads === 0) return undefined
+  thread.isIdle = false
+  return spin(thread, site, 0, thread.reads, false)
 }
 
 function spin(thread: Thread, site: number, from: number, to: number, turns: boolean): unknown {
@@ -495,29 +509,44 @@ function spin(thread: Thread, site: number, from: number, to: number, turns: boo
 /** The next loop is entered. */
 export function loop(site: number): void {
   const turns = current.turns[site]
-  if (turns !== undefined) turns.epoch = -1
+  if (turns === undefined) return
+  turns.epoch = -1
+  turns.changes = -1
 }
 
 /**
- * A turn of a loop begins. One that repeats the reads of the last, and has changed nothing, only waits. Loops within it
- * are part of the turn.
+ * A turn of a loop begins that takes nothing over from the last but what it reads and, if `keeps`, properties. If the
+ * last has changed nothing it only waits, and so it does if it has read the same as the one before (and `keeps` is
+ * false: of properties that changed, nobody knows what they mean). Loops within it are part of the turn.
  */
-export function again(site: number): unknown {
+export function again(site: number, keeps: boolean): unknown {
   const thread = current
   if (thread === soloThread) return undefined
-  const { reads, epoch } = thread
-  const turns = (thread.turns[site] ??= { epoch: -1, before: -1, from: 0 })
-  if (turns.epoch !== epoch) {
-    turns.epoch = epoch
-    turns.before = -1
-    turns.from = reads
-    return undefined
-  }
-  const { before, from } = turns
-  const waits = before >= 0 && reads > from && sameReads(thread, before, from, reads)
-  turns.before = from
+  const { reads, epoch, looks, rescues } = thread
+  const { changes } = state
+  const turns = (thread.turns[site] ??= newTurns())
+  const isSameEpoch = turns.epoch === epoch
+  const from = isSameEpoch ? turns.from : 0
+  const isIdle = turns.changes === changes && turns.looks !== looks
+  const repeats = !keeps && isSameEpoch && turns.before >= 0 && sameReads(thread, turns.before, from, reads)
+  // What it saw when it was let go on because nothing else could is not what it would see later.
+  const mayBeLater = isIdle && turns.rescues === rescues
+  turns.epoch = epoch
+  turns.before = isSameEpoch ? from : -1
   turns.from = reads
-  return waits ? spin(thread, site, from, reads, true) : undefined
+  turns.changes = changes
+  turns.looks = looks
+  turns.rescues = rescues
+  const hasRead = reads > from
+  if (!(hasRead ? isIdle || repeats : mayBeLater && scheduler!.leavesIdle)) return undefined
+  thread.isIdle = mayBeLater
+  // It has paused in this turn, until something changed.
+  thread.isStale = !hasRead
+  return spin(thread, site, from, reads, true)
+}
+
+function newTurns(): Thread['turns'][number] & object {
+  return { epoch: -1, before: -1, from: 0, changes: -1, looks: 0, rescues: 0 }
 }
 
 function sameReads(thread: Thread, from: number, to: number, end: number): boolean {
@@ -535,6 +564,7 @@ function sameReads(thread: Thread, from: number, to: number, end: number): boole
 
 function noteRead(thread: Thread, value: number): void {
   const at = thread.reads
+  thread.looks++
   if (at === READS_MAX) {
     thread.forgetReads()
     return
@@ -612,6 +642,7 @@ function change(thread: Thread, before: number, after: number): void {
   else {
     array[TRACKED]!.touch(index)
     array[index] = after
+    state.changes++
     thread.forgetReads()
   }
   if (tracer !== null) tracer.operation(thread, thread.kind, before, after)
@@ -623,10 +654,16 @@ function nativeDone(thread: Thread): number {
   if (array[TRACKED] !== undefined && thread.kind !== LOAD) array[TRACKED].touch(index)
   const before = thread.local ? 0 : array[index]!
   const result = nativeOperation(thread, array, index, operand)
-  if (thread.local) return result
+  if (thread.local) {
+    if (thread.kind !== LOAD) state.changes++
+    return result
+  }
   const after = array[index]!
   if (before === after) noteRead(thread, before)
-  else thread.forgetReads()
+  else {
+    state.changes++
+    thread.forgetReads()
+  }
   if (tracer !== null) tracer.operation(thread, thread.kind, before, after)
   return result
 }
@@ -675,6 +712,7 @@ function waitDone(thread: Thread): string {
   noteRead(thread, value)
   if (tracer !== null) tracer.operation(thread, WAIT, value, value)
   if (!sleeps) return thread.waitResult
+  state.changes++
   thread.waitCell = thread.cell
   thread.state = WAITING
   thread.kind = WOKEN
@@ -720,7 +758,10 @@ function notifyDone(thread: Thread): number {
     sleeper.state = READY
     woken++
   }
-  if (woken > 0) thread.forgetReads()
+  if (woken > 0) {
+    state.changes++
+    thread.forgetReads()
+  }
   if (tracer !== null) tracer.operation(thread, NOTIFY, woken, woken)
   return woken
 }
@@ -748,6 +789,7 @@ export function write(array: Watched, index: number, value: number, site: number
   const view = array[TRACKED]!
   if (forbidden !== null && view.shared) checkForbidden(view.firstCell + index, site)
   view.touch(index)
+  state.changes++
   if (view.shared) noteWrite(view, index, 1, site)
   array[index] = value
   if (tracer !== null && view.shared) tracer.access(current, array, index, array[index], true, site)
@@ -855,6 +897,7 @@ function noteBulkWrite(view: View, start: number, end: number, site: number): vo
   if (start >= end) return
   checkBulk(view, start, end, site)
   view.touchRange(start, end)
+  state.changes++
   if (view.shared) noteWrite(view, start, end - start, site)
 }
 

@@ -43,6 +43,7 @@ export function statement(c: Context, node: Node): void {
 function write(c: Context, node: Node): void {
   switch (node.type) {
     case 'ExpressionStatement': {
+      c.unread = node.expression
       const value = c.expression(node.expression)
       const isNothing = c.frame.stops && value.type === 'Identifier' && c.stops(node.expression)
       if (!isNothing) c.emit({ ...node, expression: value } as Node)

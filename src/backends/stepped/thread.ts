@@ -52,11 +52,16 @@ export const WAITING = 1
 export const SPINNING = 2
 export const FINISHED = 3
 
-/** Where among a thread's reads the turns of a loop began: the last but one, or -1, and the last. */
+/** What is known of the last two turns of a loop. */
 interface Turns {
+  /** Where among the thread's reads they began: the last but one, or -1, and the last. */
   epoch: number
   before: number
   from: number
+  /** Of the thread where the last began: its changes, its reads, and how often time let it go on. */
+  changes: number
+  looks: number
+  rescues: number
 }
 
 /** Reads that are remembered since a thread last changed something. */
@@ -94,7 +99,16 @@ export class Thread {
   waitCell = 0
   /** How often it went on without cause, because nothing else could. */
   rescues = 0
+  /** Of these, and besides, how often its time-out passed although something else could go on. */
+  timeouts = 0
+  /** What it has changed, in shared memory or for itself: this moves at each change, while it does not run. */
+  changes = 0
 
+  /** Of `add`, `sub`, `and`, `or`, `xor`: nobody looks at what was there before. */
+  unread = false
+
+  /** All that it has read. */
+  looks = 0
   // What it has read since it last changed something.
   reads = 0
   readonly readArrays: Watched[] = []
@@ -108,6 +122,10 @@ export class Thread {
   watchTo = 0
   /** It pauses between two turns of a loop, and was not told to. */
   betweenTurns = false
+  /** The turn before this pause changed nothing: to begin it later would have been the same. */
+  isIdle = false
+  /** Since then, something of what it read has changed. */
+  isStale = false
   /** Moves when it forgets what it has read. */
   epoch = 0
   /** Turns of loops, by the number of the loop. */
@@ -123,6 +141,8 @@ export class Thread {
     this.state = READY
     this.site = -1
     this.rescues = 0
+    this.timeouts = 0
+    this.isIdle = false
     this.forgetReads()
   }
 
@@ -160,6 +180,8 @@ export abstract class Scheduler {
   /** Plain accesses of shared cells, while {@link setWatching} says so. */
   abstract plainRead(thread: number, firstCell: number, cells: number, site: number): void
   abstract plainWrite(thread: number, firstCell: number, cells: number, site: number): void
+  /** A thread whose last turn of a loop changed nothing is left there: in another execution it begins the turn later. */
+  readonly leavesIdle: boolean = false
   /** There are more cells: a thread has made an array over memory that was not known yet. */
   memoryGrew(): void {}
 }

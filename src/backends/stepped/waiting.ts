@@ -3,33 +3,125 @@
 import type { Binding, Scopes } from './scope.ts'
 import { type Node, childrenOf, isFunction } from './syntax.ts'
 
+/** What a turn of a loop takes over from the last besides shared memory: nothing, properties of objects, variables. */
+export type Carried = 'nothing' | 'properties' | 'variables'
+
 /**
- * A loop that takes nothing from one turn to the next but what it reads from shared memory: if that is the same as
- * before, so is the next turn. One that counts its turns or goes through a list is none; what it counts within a turn
- * does not matter.
+ * What a loop takes from one turn to the next. If that is nothing, and what it reads from shared memory is the same as
+ * before, so is the next turn. One that counts its turns, or goes through a list, takes variables over; what it counts
+ * within a turn does not matter, nor what it sets before it leaves the loop, nor a count of its turns in the variable
+ * `spins`.
  */
-export function canOnlyWait(node: Node, { bindings }: Scopes): boolean {
-  if (node.type === 'ForOfStatement' || node.type === 'ForInStatement') return false
-  if (node.type === 'ForStatement' && node.update) return false
-  const fresh = declaredInTurn(node, bindings)
-  // Set in this turn, before what follows.
-  const set = new Set<Binding>()
-  const carries = (inner: Node): boolean => {
-    if (isFunction(inner)) return false
-    if (inner.type === 'UpdateExpression' || inner.type === 'AssignmentExpression') {
-      const target = inner.type === 'UpdateExpression' ? inner.argument : inner.left
+export function carriedBy(loop: Node, { bindings }: Scopes, spins: string | null): Carried {
+  if (loop.type === 'ForOfStatement' || loop.type === 'ForInStatement') return 'variables'
+  const isSpin = loop.type === 'ForStatement' && counts(loop.update, spins)
+  if (loop.type === 'ForStatement' && loop.update && !isSpin) return 'variables'
+  const fresh = declaredInTurn(loop, bindings)
+  const parts = isSpin ? childrenOf(loop).filter((part) => part !== loop.update) : childrenOf(loop)
+  const { assigned, hasProperties, isUnclear } = assignmentsIn(parts, loop, bindings)
+  const isSet = setFirst(parts, bindings)
+  if (isUnclear || [...assigned].some((each) => !fresh.has(each) && isSet.get(each) !== true))
+    return 'variables'
+  return hasProperties ? 'properties' : 'nothing'
+}
+
+interface Assignments {
+  readonly assigned: ReadonlySet<Binding>
+  /** Something is assigned to a property; to something else, of which it is not clear what it is. */
+  readonly hasProperties: boolean
+  readonly isUnclear: boolean
+}
+
+/** What a turn assigns to, unless it leaves the loop then. */
+function assignmentsIn(parts: readonly Node[], loop: Node, bindings: Scopes['bindings']): Assignments {
+  const found = { assigned: new Set<Binding>(), hasProperties: false, isUnclear: false }
+  const mayLeave = !contains(loop, (node) => node.type === 'TryStatement' && node.finalizer !== null)
+  const visit = (node: Node): void => {
+    if (isFunction(node) || (mayLeave && leaves(node, loop))) return
+    if (node.type === 'UpdateExpression' || node.type === 'AssignmentExpression') {
+      const target = node.type === 'UpdateExpression' ? node.argument : node.left
       const binding = target.type === 'Identifier' ? bindings.get(target) : undefined
-      if (binding === undefined) return true
-      if (fresh.has(binding)) return childrenOf(inner).some(carries)
-      if (inner.type === 'UpdateExpression' || inner.operator !== '=') return true
-      if (!set.has(binding) && mentions(inner.right, binding, bindings)) return true
-      if (carries(inner.right)) return true
-      set.add(binding)
-      return false
+      if (target.type === 'MemberExpression') found.hasProperties = true
+      else if (binding === undefined) found.isUnclear = true
+      else found.assigned.add(binding)
     }
-    return childrenOf(inner).some(carries)
+    for (const child of childrenOf(node)) visit(child)
   }
-  return !childrenOf(node).some(carries)
+  for (const part of parts) visit(part)
+  return found
+}
+
+/** For each variable, whether a turn sets it in any case before anything else is done with it. */
+function setFirst(parts: readonly Node[], bindings: Scopes['bindings']): Map<Binding, boolean> {
+  const found = new Map<Binding, boolean>()
+  const note = (node: Node, isSet: boolean): void => {
+    const binding = bindings.get(node)
+    if (binding !== undefined && !found.has(binding)) found.set(binding, isSet)
+  }
+  const visit = (node: Node, isSure: boolean): void => {
+    if (node.type === 'AssignmentExpression' && node.operator === '=' && node.left.type === 'Identifier') {
+      visit(node.right, isSure)
+      note(node.left, isSure)
+      return
+    }
+    note(node, false)
+    const first = isSure ? surePart(node) : null
+    for (const child of childrenOf(node)) visit(child, isSure && (first === null || child === first))
+  }
+  for (const part of parts) visit(part, true)
+  return found
+}
+
+/** Of something of which not all need be done: the part that is; null where all is. */
+function surePart(node: Node): Node | undefined | null {
+  switch (node.type) {
+    case 'IfStatement':
+    case 'ConditionalExpression':
+      return node.test
+    case 'LogicalExpression':
+      return node.left
+    case 'SwitchStatement':
+      return node.discriminant
+    case 'DoWhileStatement':
+      return node.body
+    case 'ForStatement':
+    case 'ForOfStatement':
+    case 'ForInStatement':
+    case 'WhileStatement':
+    case 'TryStatement':
+    case 'ChainExpression':
+      return undefined
+    default:
+      return isFunction(node) ? undefined : null
+  }
+}
+
+function counts(update: Node | null | undefined, variable: string | null): boolean {
+  if (update?.type !== 'UpdateExpression' || update.argument.type !== 'Identifier') return false
+  return update.argument.name === variable
+}
+
+/** A block that ends by leaving the loop: nothing of what it does is there in a next turn. */
+function leaves(node: Node, loop: Node): boolean {
+  if (node.type !== 'BlockStatement') return false
+  const last = node.body.at(-1)
+  const isLast =
+    last?.type === 'ReturnStatement' ||
+    last?.type === 'ThrowStatement' ||
+    (last?.type === 'BreakStatement' && leadsOut(last, loop))
+  const mayGoOn = (inner: Node): boolean =>
+    inner.type === 'ContinueStatement' || (inner.type === 'BreakStatement' && !!inner.label && inner !== last)
+  return isLast && !contains(node, mayGoOn)
+}
+
+/** A jump by a label that the loop does not contain. */
+function leadsOut({ label }: Node & { type: 'BreakStatement' }, loop: Node): boolean {
+  if (!label) return false
+  return !contains(loop, (node) => node.type === 'LabeledStatement' && node.label.name === label.name)
+}
+
+function contains(node: Node, isMeant: (node: Node) => boolean): boolean {
+  return childrenOf(node).some((child) => isMeant(child) || contains(child, isMeant))
 }
 
 /** Variables that each turn of a loop begins anew. */
@@ -47,10 +139,4 @@ function declaredInTurn(loop: Node & { body?: unknown }, bindings: Scopes['bindi
   }
   visit(loop.body as Node)
   return declared
-}
-
-function mentions(node: Node, binding: Binding, bindings: Scopes['bindings']): boolean {
-  return (
-    bindings.get(node) === binding || childrenOf(node).some((child) => mentions(child, binding, bindings))
-  )
 }

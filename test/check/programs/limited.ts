@@ -1,7 +1,7 @@
 // Two threads with more interleavings than it wants to see.
 
 const work = (cells: Int32Array): void => {
-  for (let turn = 0; turn < 3; turn++) Atomics.add(cells, 0, 1)
+  for (let turn = 0; turn < 3; turn++) Atomics.exchange(cells, 0, 1)
 }
 
 export default {

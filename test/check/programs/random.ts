@@ -1,7 +1,7 @@
 // Threads made from lists of operations, for comparison with a plain enumeration.
 
 export type Step = readonly [
-  kind: 'load' | 'store' | 'add' | 'cas' | 'lock' | 'unlock',
+  kind: 'load' | 'store' | 'add' | 'cas' | 'count' | 'mark' | 'lock' | 'unlock',
   cell: number,
   operand: number,
   expected: number,
@@ -51,6 +51,14 @@ function perform(cells: Int32Array, [kind, cell, operand, expected]: Step): numb
   if (kind === 'add') return Atomics.add(cells, cell, operand)
   if (kind === 'cas') return Atomics.compareExchange(cells, cell, expected, operand)
   if (kind === 'unlock') return Atomics.store(cells, cell, 0)
+  if (kind === 'count') {
+    Atomics.add(cells, cell, operand)
+    return 0
+  }
+  if (kind === 'mark') {
+    Atomics.or(cells, cell, operand)
+    return 0
+  }
   while (Atomics.compareExchange(cells, cell, 0, 1) !== 0) Atomics.pause()
   return 0
 }
