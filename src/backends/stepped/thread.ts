@@ -180,7 +180,7 @@ export abstract class Scheduler {
   /** Plain accesses of shared cells, while {@link setWatching} says so. */
   abstract plainRead(thread: number, firstCell: number, cells: number, site: number): void
   abstract plainWrite(thread: number, firstCell: number, cells: number, site: number): void
-  /** A thread whose last turn of a loop changed nothing is left there: in another execution it begins the turn later. */
+  /** A thread whose last turn of a loop changed nothing is left there: another execution has it take the turn later. */
   readonly leavesIdle: boolean = false
   /** There are more cells: a thread has made an array over memory that was not known yet. */
   memoryGrew(): void {}
