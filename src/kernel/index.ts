@@ -96,7 +96,8 @@ export { AnonVma } from './mm/anon-vma.ts'
 export { limitBytes, setLimitBytes } from './mm/accounts.ts'
 export { brk, heapBytes, setStartOfHeap, startOfHeap } from './mm/brk.ts'
 export * from './mm/caches.ts'
-export { Design, type DesignDescription } from './mm/design.ts'
+export { Design } from './mm/design.ts'
+export { type DesignDescription } from './mm/design-hooks.ts'
 export { EBADF, EFAULT, errnoName, errnoOf } from './mm/errno.ts'
 export * from './mm/file.ts'
 export { forkMm } from './mm/fork.ts'
@@ -185,5 +186,6 @@ export {
   VM_WRITE,
   Vma,
 } from './mm/vma.ts'
-export { VmEvent, allVmEvents, isAbortReason } from './mm/vmstat.ts'
+export { VmEvent, isAbortReason } from './mm/vm-event.ts'
+export { allVmEvents } from './mm/vmstat.ts'
 export { designs } from './designs/index.ts'

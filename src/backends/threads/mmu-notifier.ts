@@ -6,6 +6,7 @@ import {
   PAGE_SIZE,
   SegmentationFault,
   TASK_SIZE,
+  finishCall,
   invalidateSequence,
   isInvalidating,
   numberAt,
@@ -97,7 +98,10 @@ export class MmuNotifier {
   /** Ends it. May be called again, and after the address space was destroyed. */
   unregister(): void {
     if (this.#isRegistered()) {
-      this.#machine.enter('unregister', (task) => unregisterMmuNotifier(task, this.#pointer))
+      this.#machine.enter('unregister', (task) => {
+        unregisterMmuNotifier(task, this.#pointer)
+        finishCall(task)
+      })
     }
   }
 

@@ -8,7 +8,7 @@
 
 import { cpuWait, disableInterrupts, enableInterrupts } from '../machine/cpu.ts'
 import { PageTable } from '../machine/pte.ts'
-import type { DesignDescription } from '../mm/design.ts'
+import type { DesignDescription } from '../mm/design-hooks.ts'
 import { type FaultContext, VM_FAULT_RETRY } from '../mm/fault-context.ts'
 import { Mm } from '../mm/mm.ts'
 import { findTableInPmd } from '../mm/page-table.ts'
@@ -16,7 +16,8 @@ import type { Task } from '../mm/task.ts'
 import { VMA_LINK, Vma } from '../mm/vma.ts'
 import { putVma, releaseVmaReferenceRcu } from '../mm/vma-release.ts'
 import { findVmaRcu } from '../mm/vma-tree.ts'
-import { VmEvent, countVmEvent } from '../mm/vmstat.ts'
+import { VmEvent } from '../mm/vm-event.ts'
+import { countVmEvent } from '../mm/vmstat.ts'
 import { rcuReadLock, rcuReadUnlock } from '../sync/rcu.ts'
 import { refcountInc } from '../sync/refcount.ts'
 import {

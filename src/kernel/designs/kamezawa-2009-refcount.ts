@@ -9,7 +9,7 @@
 // flags waits in the same way, and faults are turned away meanwhile.
 
 import { PageTable } from '../machine/pte.ts'
-import type { DesignDescription } from '../mm/design.ts'
+import type { DesignDescription } from '../mm/design-hooks.ts'
 import { type FaultContext, VM_FAULT_RETRY } from '../mm/fault-context.ts'
 import { accessError, handlePteFault } from '../mm/fault.ts'
 import { WALK_DONE, copyContainsPage, copyVma, walkSpeculatively } from '../mm/speculative.ts'
@@ -17,7 +17,8 @@ import type { Task } from '../mm/task.ts'
 import { Vma } from '../mm/vma.ts'
 import { releaseVmaRcu } from '../mm/vma-release.ts'
 import { findVmaRcu } from '../mm/vma-tree.ts'
-import { VmEvent, countVmEvent } from '../mm/vmstat.ts'
+import { VmEvent } from '../mm/vm-event.ts'
+import { countVmEvent } from '../mm/vmstat.ts'
 import { rcuReadLock, rcuReadUnlock } from '../sync/rcu.ts'
 import { refcountIncNotZero } from '../sync/refcount.ts'
 import { rcuwaitUntil, rcuwaitWake } from '../sync/rcuwait.ts'

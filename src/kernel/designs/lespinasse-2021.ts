@@ -10,7 +10,8 @@
 
 import { disableInterrupts, enableInterrupts } from '../machine/cpu.ts'
 import { PageTable } from '../machine/pte.ts'
-import { Design, type DesignDescription } from '../mm/design.ts'
+import { Design } from '../mm/design.ts'
+import type { DesignDescription } from '../mm/design-hooks.ts'
 import { type FaultContext, VM_FAULT_RETRY } from '../mm/fault-context.ts'
 import { accessError, handlePteFault } from '../mm/fault.ts'
 import { Mm } from '../mm/mm.ts'
@@ -27,7 +28,8 @@ import { findVmaRcu } from '../mm/vma-tree.ts'
 import { Vma } from '../mm/vma.ts'
 import { releaseVmaNow, releaseVmaRcu } from '../mm/vma-release.ts'
 import { vmacacheFind, vmacacheUpdate } from '../mm/vmacache.ts'
-import { type VmEventName, VmEvent, countSpfEvent, countVmEvent } from '../mm/vmstat.ts'
+import { type VmEventName, VmEvent } from '../mm/vm-event.ts'
+import { countSpfEvent, countVmEvent } from '../mm/vmstat.ts'
 import { rcuReadLock, rcuReadUnlock } from '../sync/rcu.ts'
 import {
   readSeqcount,

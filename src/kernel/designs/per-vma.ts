@@ -12,7 +12,8 @@ import { accessError, handleMmFault } from '../mm/fault.ts'
 import { Mm } from '../mm/mm.ts'
 import type { Task } from '../mm/task.ts'
 import { Vma } from '../mm/vma.ts'
-import { type VmEventName, VmEvent, countVmEvent } from '../mm/vmstat.ts'
+import { type VmEventName, VmEvent } from '../mm/vm-event.ts'
+import { countVmEvent } from '../mm/vmstat.ts'
 
 export abstract class PerVmaDesign extends Design {
   override readonly speculates = true

@@ -10,7 +10,8 @@ import type { FaultContext } from '../mm/fault-context.ts'
 import { copyVma, walkSpeculatively } from '../mm/speculative.ts'
 import type { Task } from '../mm/task.ts'
 import { VMA_UNMAP, VMA_ZAP, Vma } from '../mm/vma.ts'
-import { VmEvent, countVmEvent } from '../mm/vmstat.ts'
+import { VmEvent } from '../mm/vm-event.ts'
+import { countVmEvent } from '../mm/vmstat.ts'
 import {
   readSeqcount,
   readSeqcountRetry,

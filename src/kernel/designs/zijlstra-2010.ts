@@ -10,7 +10,7 @@
 
 import { disableInterrupts, enableInterrupts } from '../machine/cpu.ts'
 import { PageTable } from '../machine/pte.ts'
-import type { DesignDescription } from '../mm/design.ts'
+import type { DesignDescription } from '../mm/design-hooks.ts'
 import { type FaultContext, VM_FAULT_RETRY } from '../mm/fault-context.ts'
 import { accessError, handlePteFault } from '../mm/fault.ts'
 import { pteAddress } from '../mm/page-table.ts'
@@ -18,7 +18,8 @@ import { WALK_DONE, copyContainsPage, walkSpeculatively } from '../mm/speculativ
 import type { Task } from '../mm/task.ts'
 import { releaseVmaAndFileRcu } from '../mm/vma-release.ts'
 import { findVmaRcu } from '../mm/vma-tree.ts'
-import { type VmEventName, VmEvent, countVmEvent } from '../mm/vmstat.ts'
+import { type VmEventName, VmEvent } from '../mm/vm-event.ts'
+import { countVmEvent } from '../mm/vmstat.ts'
 import { rcuReadLock, rcuReadUnlock } from '../sync/rcu.ts'
 import { spinUnlock } from '../sync/spinlock.ts'
 import { VmaSequenceDesign, lockTableInterruptsOff } from './vma-sequence.ts'

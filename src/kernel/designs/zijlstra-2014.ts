@@ -8,7 +8,7 @@
 
 import { disableInterrupts, enableInterrupts } from '../machine/cpu.ts'
 import { PageTable } from '../machine/pte.ts'
-import type { DesignDescription } from '../mm/design.ts'
+import type { DesignDescription } from '../mm/design-hooks.ts'
 import { type FaultContext, VM_FAULT_RETRY } from '../mm/fault-context.ts'
 import { accessError, handlePteFault } from '../mm/fault.ts'
 import { Mm } from '../mm/mm.ts'
@@ -16,7 +16,8 @@ import { WALK_DONE, copyContainsPage } from '../mm/speculative.ts'
 import type { Task } from '../mm/task.ts'
 import { releaseVmaAndFileSrcu } from '../mm/vma-release.ts'
 import { findVmaRcu } from '../mm/vma-tree.ts'
-import { type VmEventName, VmEvent, countVmEvent } from '../mm/vmstat.ts'
+import { type VmEventName, VmEvent } from '../mm/vm-event.ts'
+import { countVmEvent } from '../mm/vmstat.ts'
 import {
   readSeqBegin,
   readSeqcountRetry,

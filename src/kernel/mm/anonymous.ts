@@ -25,7 +25,8 @@ import { allocPage } from './reclaim.ts'
 import { addMmCounterFast } from './rss.ts'
 import type { Task } from './task.ts'
 import { VM_SHARED, VM_WRITE, Vma } from './vma.ts'
-import { VmEvent, countSpfEvent } from './vmstat.ts'
+import { VmEvent } from './vm-event.ts'
+import { countSpfEvent } from './vmstat.ts'
 
 const UNSTABLE = -2
 

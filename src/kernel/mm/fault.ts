@@ -47,7 +47,8 @@ import type { Task } from './task.ts'
 import { findVma } from './vma-tree.ts'
 import { VM_GROWSDOWN, VM_WRITE, Vma, vmaIsAccessible } from './vma.ts'
 import { vmacacheFind, vmacacheUpdate } from './vmacache.ts'
-import { VmEvent, countSpfEvent, countVmEvent } from './vmstat.ts'
+import { VmEvent } from './vm-event.ts'
+import { countSpfEvent, countVmEvent } from './vmstat.ts'
 import { doWpPage } from './wp.ts'
 
 const SEGV_MAPERR = VM_FAULT_SIGSEGV

@@ -26,12 +26,12 @@ import {
   loadPage,
   putFile,
 } from './file.ts'
-import { bringIn, isPageOf, readLockedPage } from './filemap.ts'
+import { bringIn, readLockedPage } from './filemap.ts'
+import { isPageOf, PG_DIRTY, PG_REFERENCED, PG_UPTODATE, isFilePage } from './page.ts'
 import { MM_ANON_PAGES, MM_FILE_PAGES } from './mm.ts'
 import { mmapReadUnlock } from './mmap-lock.ts'
 import { freeFrame, putPage } from './page-alloc.ts'
 import { pageFlags, setPageFlags, tryLockPage, unlockPage, waitOnPageLocked } from './page-lock.ts'
-import { PG_DIRTY, PG_REFERENCED, PG_UPTODATE, isFilePage } from './page.ts'
 import { isStable } from './oom-reaper.ts'
 import { pteAddress } from './page-table.ts'
 import { youngPageProt } from './pte-flags.ts'
@@ -40,7 +40,8 @@ import { allocPage } from './reclaim.ts'
 import { addMmCounterFast } from './rss.ts'
 import type { Task } from './task.ts'
 import { VM_SHARED } from './vma.ts'
-import { VmEvent, countSpfEvent } from './vmstat.ts'
+import { VmEvent } from './vm-event.ts'
+import { countSpfEvent } from './vmstat.ts'
 
 /** `fault_around_bytes`, 64 KiB, in pages. */
 export const FAULT_AROUND_PAGES = 16

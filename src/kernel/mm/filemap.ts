@@ -20,12 +20,13 @@ import {
 import { readFromHost, readSwapSlots } from './host-io.ts'
 import { Zone, allocFrame, putPage } from './page-alloc.ts'
 import { lockPage, pageFlags, setPageFlags, unlockPage } from './page-lock.ts'
-import { PG_LOCKED, PG_REFERENCED, PG_UPTODATE, Page, pageStruct } from './page.ts'
+import { PG_LOCKED, PG_REFERENCED, PG_UPTODATE, Page, isPageOf, pageStruct } from './page.ts'
 import { allocPage } from './reclaim.ts'
 import { freeSwapSlot, swapDuplicate } from './swap.ts'
 import { READAHEAD_PAGES, type Task } from './task.ts'
 import { VM_RAND_READ, VM_SEQ_READ } from './vma.ts'
-import { VmEvent, countVmEvent } from './vmstat.ts'
+import { VmEvent } from './vm-event.ts'
+import { countVmEvent } from './vmstat.ts'
 
 /** `MMAP_LOTSAMISS`: after so many misses more than hits, pages around a fault are not worth reading. */
 const MMAP_LOTSAMISS = 100
@@ -99,15 +100,6 @@ export function readLockedPage(cpu: Task, file: number, index: number, frame: nu
   cpu.ioFrames[0] = frame
   const read = readFromHost(cpu, file, index, cpu.ioFrames, 1)
   return finishRead(cpu, file, index, frame, read)
-}
-
-/** The page is the one of that place; it stays so while it is locked. */
-export function isPageOf(cpu: Task, frame: number, file: number, index: number): boolean {
-  const page = pageStruct(cpu, frame)
-  return (
-    Atomics.load(cpu.heap, page + Page.mapping) === file &&
-    Atomics.load(cpu.heap, page + Page.index) === index
-  )
 }
 
 // ---------------------------------------------------------------------------------------------------------------------

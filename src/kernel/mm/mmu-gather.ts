@@ -13,7 +13,8 @@ import { Mm } from './mm.ts'
 import { freePageTableNow } from './page-table.ts'
 import { freePageAndSwapCache } from './swap.ts'
 import { GATHER_FRAMES_MAX, type Task } from './task.ts'
-import { VmEvent, countVmEvent } from './vmstat.ts'
+import { VmEvent } from './vm-event.ts'
+import { countVmEvent } from './vmstat.ts'
 
 /** `tlb_gather_mmu`. */
 export function gatherBegin(cpu: Task, mm: number): void {

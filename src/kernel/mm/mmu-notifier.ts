@@ -23,7 +23,6 @@ import { ENOMEM } from './errno.ts'
 import { Mm, TASK_SIZE } from './mm.ts'
 import { mmapWriteLock, mmapWriteUnlock } from './mmap-lock.ts'
 import { slabAlloc, slabFree } from './slab.ts'
-import { finishCall } from './task-work.ts'
 import type { Task } from './task.ts'
 
 const SHADOW = 32
@@ -73,7 +72,10 @@ export function registerMmuNotifier(cpu: Task, mm: number): number {
   return notifier
 }
 
-/** `mmu_notifier_unregister`. Whoever is just telling the observers may still look at it: hence the grace period. */
+/**
+ * `mmu_notifier_unregister`. Whoever is just telling the observers may still look at it: hence the grace period, with
+ * which finishCall() of the caller goes on.
+ */
 export function unregisterMmuNotifier(cpu: Task, notifier: number): void {
   const { heap } = cpu
   const mm = heap[notifier + MmuNotifier.mm]
@@ -84,7 +86,6 @@ export function unregisterMmuNotifier(cpu: Task, notifier: number): void {
   spinUnlock(cpu, mm + Mm.mmuNotifiersLock)
   forgetNumber(cpu, notifier + MmuNotifier.generation)
   callRcu(cpu, notifier + MmuNotifier.rcuHead, RCU_FREE_MMU_NOTIFIER)
-  finishCall(cpu)
 }
 
 defineRcuCallback<Task>(RCU_FREE_MMU_NOTIFIER, (cpu, head) => {

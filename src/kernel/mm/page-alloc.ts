@@ -1,8 +1,8 @@
 // The frame allocator: one zone of single frames under a lock, and in front of it a list for each CPU.
 //
-// A CPU refills and drains its own list in batches, so that the zone lock is taken once for PCP_BATCH frames. That lock
-// is what limited both the speculative fault and the xadd rwsem in 2010 once the mmap lock was out of the way. It is
-// taken with interrupts disabled, since another CPU that finds the zone empty has this one give back its list.
+// A CPU refills and drains its own list in batches, so that it takes the zone lock once for `pcp->batch` frames. That
+// lock is what limited both the speculative fault and the xadd rwsem in 2010 once the mmap lock was out of the way. It
+// is taken with interrupts disabled, since another CPU that finds the zone empty has this one give back its list.
 
 import { callFunctionSingle } from '../machine/calls.ts'
 import { CALL_DRAIN_PCP, claimCpu, cpuRelax, defineCall, perCpuBase, releaseClaim } from '../machine/cpu.ts'
@@ -13,20 +13,8 @@ import { refcountDecAndTest } from '../sync/refcount.ts'
 import { spinLockIrqSave, spinUnlockIrqRestore } from '../sync/spinlock.ts'
 import { Page, pageStruct } from './page.ts'
 import type { Task } from './task.ts'
-import { VmEvent, countVmEvent } from './vmstat.ts'
-
-/** `pcp->batch`. */
-const PCP_BATCH = 63
-/** The most that `pcp->high` may be: above it, a batch goes back to the zone. */
-const PCP_HIGH_MAX = PCP_CAPACITY - PCP_BATCH - 1
-/** All CPUs together keep at most this part of the memory to themselves. */
-const PCP_SHARE = 8
-
-/** `pcp->high` and `pcp->batch` for a machine of this size (`zone_highsize`, `zone_batchsize`). */
-export function pcpLimits(cpuCount: number, frameCount: number): { high: number; batch: number } {
-  const high = Math.max(1, Math.min(PCP_HIGH_MAX, Math.floor(frameCount / (PCP_SHARE * cpuCount))))
-  return { high, batch: Math.max(1, Math.min(PCP_BATCH, high >> 1)) }
-}
+import { VmEvent } from './vm-event.ts'
+import { countVmEvent } from './vmstat.ts'
 
 export const Zone = layout('zone', ZONE_WORDS, {
   lock: 0,

@@ -57,3 +57,12 @@ export function pageCount(cpu: Cpu, frame: number): number {
 export function isFilePage(cpu: Cpu, frame: number): boolean {
   return Atomics.load(cpu.heap, pageStruct(cpu, frame) + Page.mapping) !== 0
 }
+
+/** The page is the one of that place; it stays so while it is locked. */
+export function isPageOf(cpu: Cpu, frame: number, file: number, index: number): boolean {
+  const page = pageStruct(cpu, frame)
+  return (
+    Atomics.load(cpu.heap, page + Page.mapping) === file &&
+    Atomics.load(cpu.heap, page + Page.index) === index
+  )
+}

@@ -8,7 +8,8 @@ import { clearPageFlags, pageFlags, setPageFlags, tryLockPage, unlockPage } from
 import { PG_DIRTY, PG_SWAPCACHE, Page, pageStruct } from './page.ts'
 import { allocSwapSlot, deleteFromSwapCache, freeSwapSlot, swapCacheSlot, swapCount } from './swap.ts'
 import type { Task } from './task.ts'
-import { VmEvent, countVmEvent } from './vmstat.ts'
+import { VmEvent } from './vm-event.ts'
+import { countVmEvent } from './vmstat.ts'
 import { writeLockedPage, writeLockedPages } from './writeback.ts'
 
 /**

@@ -4,7 +4,8 @@ import { type FaultContext, VM_FAULT_RETRY } from './fault-context.ts'
 import { findPmdTable, findTableInPmd, pteAddress } from './page-table.ts'
 import type { Task } from './task.ts'
 import { Vma } from './vma.ts'
-import { VmEvent, countSpfEvent, countVmEvent } from './vmstat.ts'
+import { VmEvent } from './vm-event.ts'
+import { countSpfEvent, countVmEvent } from './vmstat.ts'
 
 /**
  * Copies the fields of a VMA that a fault uses. What is copied is worth nothing before the design has checked that the

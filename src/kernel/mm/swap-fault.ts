@@ -34,7 +34,8 @@ import { addMmCounterFast } from './rss.ts'
 import { addToSwapCache, findGetSwapCache, freeSwapSlot, swapCacheSlot, tryToFreeSwap } from './swap.ts'
 import type { Task } from './task.ts'
 import { VM_LOCKED } from './vma.ts'
-import { VmEvent, countSpfEvent, countVmEvent } from './vmstat.ts'
+import { VmEvent } from './vm-event.ts'
+import { countSpfEvent, countVmEvent } from './vmstat.ts'
 import { doWpPage } from './wp.ts'
 
 /** `do_swap_page`. */

@@ -17,12 +17,12 @@ import {
   nextCachedPage,
   replaceSwapEntry,
 } from './file.ts'
-import { isPageOf, zeroFrom } from './filemap.ts'
+import { isPageOf, PG_DIRTY, PG_UPTODATE, pageCount } from './page.ts'
+import { zeroFrom } from './filemap.ts'
 import { truncateOnHost } from './host-io.ts'
 import { lockInode, unlockInode } from './inode-lock.ts'
 import { putPage } from './page-alloc.ts'
 import { clearPageFlags, lockPage, pageFlags, setPageFlags, unlockPage } from './page-lock.ts'
-import { PG_DIRTY, PG_UPTODATE, pageCount } from './page.ts'
 import { unmapMappingRange } from './rmap.ts'
 import { freeSwapSlot } from './swap.ts'
 import type { Task } from './task.ts'

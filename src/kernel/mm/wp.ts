@@ -25,7 +25,8 @@ import { addMmCounterFast } from './rss.ts'
 import { freePageAndSwapCache } from './swap.ts'
 import type { Task } from './task.ts'
 import { VM_SHARED } from './vma.ts'
-import { VmEvent, countSpfEvent } from './vmstat.ts'
+import { VmEvent } from './vm-event.ts'
+import { countSpfEvent } from './vmstat.ts'
 
 /** `do_wp_page`: the pte table is locked and the entry is the original; unlocks it. */
 export function doWpPage(cpu: Task, fault: FaultContext): number {

@@ -10,14 +10,14 @@ import { advanceNumber } from '../sync/number.ts'
 import { spinLock, spinUnlock } from '../sync/spinlock.ts'
 import { EBADF } from './errno.ts'
 import { FILE_HOST, FILE_READ_ONLY, File, bytesInPage, findGetPage, nextCachedPage } from './file.ts'
-import { isPageOf } from './filemap.ts'
+import { isPageOf, PG_DIRTY, PG_LOCKED, PG_UPTODATE, Page, pageStruct } from './page.ts'
 import { syncOnHost, writeToHost } from './host-io.ts'
 import { putPage } from './page-alloc.ts'
 import { clearPageFlags, lockPage, pageFlags, setPageFlags, unlockPage } from './page-lock.ts'
-import { PG_DIRTY, PG_LOCKED, PG_UPTODATE, Page, pageStruct } from './page.ts'
 import { cleanMappings } from './rmap.ts'
 import { READAHEAD_PAGES, type Task } from './task.ts'
-import { VmEvent, countVmEvent } from './vmstat.ts'
+import { VmEvent } from './vm-event.ts'
+import { countVmEvent } from './vmstat.ts'
 
 /** `mapping_set_error`: `error` is a negative errno. */
 function recordError(cpu: Task, file: number, error: number): void {
