@@ -10,10 +10,10 @@
 
 import { disableInterrupts, enableInterrupts } from '../machine/cpu.ts'
 import { PageTable } from '../machine/pte.ts'
-import { Design } from '../mm/design.ts'
+import { Design } from '../fault/design.ts'
 import type { DesignDescription } from '../mm/design-hooks.ts'
 import { type FaultContext, VM_FAULT_RETRY } from '../mm/fault-context.ts'
-import { accessError, handlePteFault } from '../mm/fault.ts'
+import { accessError, handlePteFault } from '../fault/fault.ts'
 import { Mm } from '../mm/mm.ts'
 import {
   WALK_NO_PMD,
@@ -22,12 +22,12 @@ import {
   copyContainsPage,
   copyVma,
   walkSpeculatively,
-} from '../mm/speculative.ts'
+} from '../fault/speculative.ts'
 import type { Task } from '../mm/task.ts'
-import { findVmaRcu } from '../mm/vma-tree.ts'
-import { Vma } from '../mm/vma.ts'
-import { releaseVmaNow, releaseVmaRcu } from '../mm/vma-release.ts'
-import { vmacacheFind, vmacacheUpdate } from '../mm/vmacache.ts'
+import { findVmaRcu } from '../vma/vma-tree.ts'
+import { Vma } from '../vma/vma.ts'
+import { releaseVmaNow, releaseVmaRcu } from '../vma/vma-release.ts'
+import { vmacacheFind, vmacacheUpdate } from '../vma/vmacache.ts'
 import { type VmEventName, VmEvent } from '../mm/vm-event.ts'
 import { countSpfEvent, countVmEvent } from '../mm/vmstat.ts'
 import { rcuReadLock, rcuReadUnlock } from '../sync/rcu.ts'

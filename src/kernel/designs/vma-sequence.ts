@@ -7,9 +7,9 @@
 import { cpuWait, disableInterrupts, enableInterrupts, isInterruptPending } from '../machine/cpu.ts'
 import { PageTable } from '../machine/pte.ts'
 import type { FaultContext } from '../mm/fault-context.ts'
-import { copyVma, walkSpeculatively } from '../mm/speculative.ts'
+import { copyVma, walkSpeculatively } from '../fault/speculative.ts'
 import type { Task } from '../mm/task.ts'
-import { VMA_UNMAP, VMA_ZAP, Vma } from '../mm/vma.ts'
+import { VMA_UNMAP, VMA_ZAP, Vma } from '../vma/vma.ts'
 import { VmEvent } from '../mm/vm-event.ts'
 import { countVmEvent } from '../mm/vmstat.ts'
 import {

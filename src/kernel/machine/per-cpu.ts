@@ -55,7 +55,7 @@ export const PerCpu = layout('cpu', SLABS + SLAB_CACHES * SLAB_CPU_WORDS, {
   callStart: 34,
   callEnd: 35,
 
-  /** What the attached thread has open, linked: see mm/open-file.ts. */
+  /** What the attached thread has open, linked: see memory/open-file.ts. */
   openFiles: 40,
 
   /**
@@ -84,7 +84,7 @@ export const PerCpu = layout('cpu', SLABS + SLAB_CACHES * SLAB_CPU_WORDS, {
   rssMm: 80,
   rssEvents: 81,
   rss: 82,
-  /** Pages committed here less those given up, see mm/overcommit.ts. Other CPUs read it. */
+  /** Pages committed here less those given up, see memory/overcommit.ts. Other CPUs read it. */
   committed: 88,
 
   /** Sections of SRCU begun and ended here, by index. Other CPUs read them. */

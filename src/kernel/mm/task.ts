@@ -102,7 +102,7 @@ export class Task extends Cpu {
   /** The same for files, see host-file.ts. */
   walkFile = 0
 
-  // A turn of the clock (mm/reclaim.ts): where the hand is, and what was taken out of the page table.
+  // A turn of the clock (cache/reclaim.ts): where the hand is, and what was taken out of the page table.
   clockPage = 0
   clockCount = 0
   readonly clockFrames = new Int32Array(CLOCK_PAGES)

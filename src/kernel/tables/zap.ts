@@ -1,0 +1,81 @@
+// Unmapping the pages of a range (mm/memory.c, unmap_page_range).
+
+import {
+  PMD_SHIFT,
+  PTE_DIRTY,
+  PTE_FRAME_SHIFT,
+  PTE_SPECIAL,
+  PTE_SWAP,
+  PUD_SHIFT,
+  PageTable,
+} from '../machine/pte.ts'
+import { spinLock, spinUnlock } from '../sync/spinlock.ts'
+import { gatherFlush, gatherFlushTlb, gatherFrame, gatherIsFull, gatherRange } from './mmu-gather.ts'
+import { MM_ANON_PAGES, MM_FILE_PAGES, MM_SWAPENTS, RSS_KINDS } from '../mm/mm.ts'
+import { setPageFlags } from '../memory/page-lock.ts'
+import { PG_DIRTY, isFilePage } from '../memory/page.ts'
+import { findPmdTable, findPteTable, pteAddress } from './page-table.ts'
+import { addMmCounter } from '../memory/rss.ts'
+import { freeSwapAndCache } from '../memory/swap.ts'
+import type { Task } from '../mm/task.ts'
+
+/**
+ * Takes the entries of the pages [start, end) out of the page table and gathers their frames. The mmap lock is held.
+ */
+export function zapRange(cpu: Task, mm: number, start: number, end: number): void {
+  let page = start
+  while (page < end) {
+    const table = findPteTable(cpu, mm, page)
+    if (table === 0) {
+      page = skipAbsent(cpu, mm, page)
+      continue
+    }
+    const stop = Math.min(((page >> PMD_SHIFT) + 1) * 2 ** PMD_SHIFT, end)
+    // A full gather stops the zap in the middle of a table: the flush must not happen under the table's lock (race
+    // R11).
+    page = zapPteRange(cpu, mm, table, page, stop)
+    if (gatherIsFull(cpu)) gatherFlush(cpu)
+  }
+}
+
+/** The first page behind the largest table that is missing at `page`, so that a sparse terabyte is skipped quickly. */
+function skipAbsent(cpu: Task, mm: number, page: number): number {
+  const shift = findPmdTable(cpu, mm, page) === 0 ? PUD_SHIFT : PMD_SHIFT
+  return ((page >> shift) + 1) * 2 ** shift
+}
+
+/** `zap_pte_range`: stops early when the gather is full. Returns the page at which to go on. */
+function zapPteRange(cpu: Task, mm: number, table: number, start: number, end: number): number {
+  const { heap } = cpu
+  const counts = cpu.zapCounts
+  counts.fill(0)
+  let page = start
+  let dirtied = false
+  spinLock(cpu, table + PageTable.ptl)
+  for (; page < end && !gatherIsFull(cpu); page++) {
+    const address = pteAddress(table, page)
+    // An exchange, since the hardware may set the dirty bit until that very moment.
+    const entry = Atomics.exchange(heap, address, 0)
+    if (entry === 0 || (entry & PTE_SPECIAL) !== 0) continue
+    const frame = entry >>> PTE_FRAME_SHIFT
+    if ((entry & PTE_SWAP) !== 0) {
+      counts[MM_SWAPENTS]--
+      freeSwapAndCache(cpu, frame)
+      continue
+    }
+    const kind = isFilePage(cpu, frame) ? MM_FILE_PAGES : MM_ANON_PAGES
+    counts[kind]--
+    if (kind === MM_FILE_PAGES && (entry & PTE_DIRTY) !== 0) {
+      setPageFlags(cpu, frame, PG_DIRTY)
+      dirtied = true
+    }
+    gatherFrame(cpu, frame)
+  }
+  gatherRange(cpu, start, page)
+  // With the table locked (Linux since 3.15): else a write-back could find the page dirty, write it and mark it clean,
+  // and what another CPU still writes by an old translation would be lost.
+  if (dirtied) gatherFlushTlb(cpu)
+  spinUnlock(cpu, table + PageTable.ptl)
+  for (let kind = 0; kind < RSS_KINDS; kind++) addMmCounter(cpu, mm, kind, counts[kind])
+  return page
+}
