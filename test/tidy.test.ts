@@ -45,6 +45,7 @@ describe('the tree', () => {
   holds('keeps the arrows of the house', () =>
     each((path, text) => rules.arrowProblems(path, text, dependencies)),
   )
+  holds('has no circles of imports', () => rules.circleProblems(files))
   holds('keeps time, chance and backends out of the kernel', () => each(rules.kernelPurityProblems))
   holds('says at the head of each module what it is', () => each(rules.headerProblems))
   holds('fits each kernel function on a screen', () => each(rules.functionLengthProblems))
