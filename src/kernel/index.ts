@@ -1,26 +1,15 @@
 // The kernel as the rest of the project sees it. Nothing outside imports deeper.
 
 export * from './boot.ts'
-export { callFunctionMany, callFunctionSingle } from './machine/calls.ts'
+export * from './internals.ts'
 export {
-  CALL_DRAIN_PCP,
-  CALL_FLUSH_TLB,
   CPUS_MAX,
-  CPU_CLAIMED,
-  CPU_ENTRY,
-  CPU_FLUSH,
-  CPU_INSIDE,
-  CPU_INTERRUPT,
-  CPU_STOP,
   type Host,
   type Tracepoints,
   callEnter,
   callExit,
   declareCpuLost,
-  defineCall,
   isInKernel,
-  kernelEnter,
-  kernelExit,
   perCpuBase,
 } from './machine/cpu.ts'
 export * from './machine/errors.ts'
@@ -30,12 +19,10 @@ export {
   DEFAULT_OVERCOMMIT_RATIO,
   HEAP_MAGIC,
   Header,
-  PAGE_STRUCT_WORDS,
   fixedHeapWords,
-  heapAlloc,
 } from './machine/header.ts'
 export * from './machine/kconfig.ts'
-export { CACHE_LINE_WORDS, type LayoutDescription, cacheLineAlign, layouts } from './machine/layout.ts'
+export { CACHE_LINE_WORDS, type LayoutDescription } from './machine/layout.ts'
 export {
   HEAP_WORDS_MAX,
   type LockedInstructions,
@@ -43,60 +30,13 @@ export {
   lockedInstructions,
 } from './machine/locked.ts'
 export { PerCpu, PCP_CAPACITY } from './machine/per-cpu.ts'
-export {
-  PGD_WORDS,
-  PTE_ACCESSED,
-  PTE_DIRTY,
-  PTE_EXEC,
-  PTE_FRAME_SHIFT,
-  PTE_LOCKED,
-  PTE_PKEY,
-  PTE_PRESENT,
-  PTE_PROTNONE,
-  PTE_SPECIAL,
-  PTE_SWAP,
-  PTE_WRITE,
-  PageTable,
-} from './machine/pte.ts'
-export { SLAB_CACHES, SLAB_CACHE_WORDS, SLAB_CPU_WORDS, SlabCache, SlabCpu } from './machine/slab-layout.ts'
-export { noteWritten, sectorMask } from './machine/sectors.ts'
 export { graceBarrier } from './sync/grace.ts'
-export {
-  percpuDownReadTryLock,
-  percpuDownWrite,
-  percpuRwsemWords,
-  percpuUpRead,
-  percpuUpWrite,
-} from './sync/percpu-rwsem.ts'
-export * from './sync/rcu.ts'
 export { numberAt } from './sync/number.ts'
-export { refcountDecAndTest } from './sync/refcount.ts'
-export {
-  RWSEM_GENERIC,
-  RWSEM_WORDS,
-  RWSEM_XADD,
-  downRead,
-  downReadTryLock,
-  downWrite,
-  downgradeWrite,
-  upRead,
-  upWrite,
-} from './sync/rwsem.ts'
-export {
-  readSeqcount,
-  readSeqcountRetry,
-  readSeqcountTurns,
-  writeSeqcountBegin,
-  writeSeqcountEnd,
-} from './sync/seqcount.ts'
-export { spinLock, spinTryLock, spinUnlock } from './sync/spinlock.ts'
-export { SRCU_INDEXES, callSrcu, srcuBarrier, srcuPoll } from './sync/srcu.ts'
+export { RWSEM_GENERIC, RWSEM_XADD } from './sync/rwsem.ts'
 export * from './fault/access.ts'
-export { AnonVma } from './vma/anon-vma.ts'
 export { limitBytes, setLimitBytes } from './vma/accounts.ts'
 export { brk, heapBytes, setStartOfHeap, startOfHeap } from './calls/brk.ts'
 export * from './mm/caches.ts'
-export { Design } from './fault/design.ts'
 export { type DesignDescription } from './mm/design-hooks.ts'
 export { EBADF, EFAULT, errnoName, errnoOf } from './mm/errno.ts'
 export * from './memory/file.ts'
@@ -106,13 +46,12 @@ export { openHostFile, syncAllFiles, syncFileOfGeneration } from './cache/host-f
 export { readFromFile, writeToFile } from './cache/file-io.ts'
 export { MADV, madvise } from './calls/madvise.ts'
 export * from './mm/mm.ts'
-export { createMm, destroyMm, isMm, joinMm, leaveMm, retireCpu } from './calls/mm-lifecycle.ts'
+export { createMm, destroyMm, isMm, joinMm, leaveMm } from './calls/mm-lifecycle.ts'
 export { mincore } from './calls/mincore.ts'
 export { MCL_CURRENT, MCL_FUTURE, MCL_ONFAULT, mlock, mlockall, munlock, munlockall } from './calls/mlock.ts'
 export { MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_POPULATE, mmap, munmap } from './calls/mmap.ts'
 export { mmapReadLock, mmapReadUnlock, mmapWriteLock, mmapWriteUnlock } from './mm/mmap-lock.ts'
 export {
-  MMU_NOTIFIER_WORDS,
   MmuNotifier,
   invalidateSequence,
   isInvalidating,
@@ -130,15 +69,12 @@ export {
   memoryCommitted,
 } from './memory/overcommit.ts'
 export { oomReap } from './fault/oom-reaper.ts'
-export { executeOnlyPkey, mmPkeyAlloc } from './vma/pkeys.ts'
-export { Zone, allocFrame, freeFrame, putPage } from './memory/page-alloc.ts'
-export { PG_DIRTY, PG_LOCKED, PG_SWAPCACHE, PG_UPTODATE, Page, pageStruct } from './memory/page.ts'
-export { findPteTable, pteAddress } from './tables/page-table.ts'
-export { pageOutRange, shrinkCaches, tryToFreePages } from './cache/reclaim.ts'
-export { getMmCounter, syncMmRss } from './memory/rss.ts'
+export { Zone, putPage } from './memory/page-alloc.ts'
+export { PG_DIRTY, PG_UPTODATE, Page, pageStruct } from './memory/page.ts'
+export { getMmCounter } from './memory/rss.ts'
 export { secondaryLoadInt32, secondaryStoreInt32 } from './fault/secondary-mmu.ts'
 export { slabInUse } from './memory/slab.ts'
-export { lockPage, setPageFlags, unlockPage } from './memory/page-lock.ts'
+export { setPageFlags } from './memory/page-lock.ts'
 export { swapSlotsInUse } from './memory/swap.ts'
 export { swapOff, swapOn } from './calls/swapfile.ts'
 export {
@@ -168,24 +104,20 @@ export {
   releaseCpu,
 } from './calls/thread-end.ts'
 export { truncateFile } from './cache/truncate.ts'
-export { findVma } from './vma/vma-tree.ts'
 export { syncFileRange, writeBackFile } from './cache/writeback.ts'
 export { Task } from './mm/task.ts'
 export {
-  VM_ACCOUNT,
   VM_DONTEXPAND,
   VM_EXEC,
   VM_GROWSDOWN,
   VM_LOCKED,
   VM_NORESERVE,
   VM_NO_MAYWRITE,
-  VM_PKEY_FLAGS,
-  VM_PKEY_SHIFT,
   VM_READ,
   VM_SHARED,
   VM_WRITE,
   Vma,
 } from './vma/vma.ts'
-export { VmEvent, isAbortReason } from './mm/vm-event.ts'
+export { isAbortReason } from './mm/vm-event.ts'
 export { allVmEvents } from './mm/vmstat.ts'
 export { designs } from './designs/index.ts'

@@ -5,15 +5,15 @@
 
 import { PAGE_SIZE, ZERO_FRAME, viewOf } from '../machine/frames.ts'
 import { noteWritten, sectorMask } from '../machine/sectors.ts'
-import { EFAULT } from '../mm/errno.ts'
 import { FILE_HOST, File, addToPageCache, bytesInPage, loadPage } from '../memory/file.ts'
-import { freshPage, getFilePage } from './filemap.ts'
 import { lockInode, unlockInode } from '../memory/inode-lock.ts'
 import { putPage } from '../memory/page-alloc.ts'
 import { setPageFlags, unlockPage } from '../memory/page-lock.ts'
 import { PG_DIRTY, PG_LOCKED, PG_REFERENCED, PG_UPTODATE } from '../memory/page.ts'
-import { allocPage } from './reclaim.ts'
+import { EFAULT } from '../mm/errno.ts'
 import type { Task } from '../mm/task.ts'
+import { freshPage, getFilePage } from './filemap.ts'
+import { allocPage } from './reclaim.ts'
 import { growFile } from './truncate.ts'
 
 /**

@@ -3,11 +3,9 @@
 // A page enters the cache locked and not up to date, and is unlocked when its content is there, or when reading it has
 // failed: then it stays, not up to date, and who wants it tries again. All of this may sleep.
 
-import { Header } from '../machine/header.ts'
 import { PAGE_SIZE, PAGE_WORDS } from '../machine/frames.ts'
+import { Header } from '../machine/header.ts'
 import { clearFrame } from '../machine/sectors.ts'
-import { spinLock, spinUnlock } from '../sync/spinlock.ts'
-import { EIO, ENOMEM } from '../mm/errno.ts'
 import {
   FILE_HOST,
   File,
@@ -21,12 +19,14 @@ import { readFromHost, readSwapSlots } from '../memory/host-io.ts'
 import { Zone, allocFrame, putPage } from '../memory/page-alloc.ts'
 import { lockPage, pageFlags, setPageFlags, unlockPage } from '../memory/page-lock.ts'
 import { PG_LOCKED, PG_REFERENCED, PG_UPTODATE, Page, isPageOf, pageStruct } from '../memory/page.ts'
-import { allocPage } from './reclaim.ts'
 import { freeSwapSlot, swapDuplicate } from '../memory/swap.ts'
+import { EIO, ENOMEM } from '../mm/errno.ts'
 import { READAHEAD_PAGES, type Task } from '../mm/task.ts'
-import { VM_RAND_READ, VM_SEQ_READ } from '../vma/vma.ts'
 import { VmEvent } from '../mm/vm-event.ts'
 import { countVmEvent } from '../mm/vmstat.ts'
+import { spinLock, spinUnlock } from '../sync/spinlock.ts'
+import { VM_RAND_READ, VM_SEQ_READ } from '../vma/vma.ts'
+import { allocPage } from './reclaim.ts'
 
 /** `MMAP_LOTSAMISS`: after so many misses more than hits, pages around a fault are not worth reading. */
 const MMAP_LOTSAMISS = 100

@@ -4,9 +4,6 @@
 // a file is known by, its device and inode, does not change; what it may be used for only grows.
 
 import { Header } from '../machine/header.ts'
-import { numberAt } from '../sync/number.ts'
-import { spinLock, spinUnlock } from '../sync/spinlock.ts'
-import { CACHE_PATH } from '../mm/caches.ts'
 import {
   BURIAL_BEGUN,
   BURIAL_NONE,
@@ -20,7 +17,10 @@ import {
   putFile,
 } from '../memory/file.ts'
 import { slabAlloc } from '../memory/slab.ts'
+import { CACHE_PATH } from '../mm/caches.ts'
 import type { Task } from '../mm/task.ts'
+import { numberAt } from '../sync/number.ts'
+import { spinLock, spinUnlock } from '../sync/spinlock.ts'
 import { writeBackFile } from './writeback.ts'
 
 /** Words of an identity: low and high of the device, low and high of the inode. */

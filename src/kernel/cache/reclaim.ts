@@ -21,7 +21,6 @@ import {
   isInKernel,
   perCpuBase,
 } from '../machine/cpu.ts'
-import { sleepFor } from '../machine/sleep.ts'
 import { Header } from '../machine/header.ts'
 import {
   PMD_SHIFT,
@@ -35,16 +34,10 @@ import {
   PTE_SWAP,
   PageTable,
 } from '../machine/pte.ts'
-import { refcountIncNotZero } from '../sync/refcount.ts'
-import { rcuReadLock, rcuReadUnlock } from '../sync/rcu.ts'
-import { downRead, downWrite, upRead, upWrite } from '../sync/rwsem.ts'
-import { spinLock, spinTryLock, spinUnlock } from '../sync/spinlock.ts'
+import { sleepFor } from '../machine/sleep.ts'
 import { dropMm, grabMm } from '../memory/mm-count.ts'
-import { MM_ANON_PAGES, MM_FILE_PAGES, MM_SWAPENTS, Mm, TASK_SIZE } from '../mm/mm.ts'
-import { reclaimEnd, reclaimStart } from '../tables/mmu-notifier.ts'
 import { allocFrame, putPage } from '../memory/page-alloc.ts'
 import { clearPageFlags, pageFlags, setPageFlags, tryLockPage, unlockPage } from '../memory/page-lock.ts'
-import { findPteTable, nextPteTable, pteAddress } from '../tables/page-table.ts'
 import {
   PG_DIRTY,
   PG_LAZYFREE,
@@ -54,7 +47,6 @@ import {
   pageCount,
   pageStruct,
 } from '../memory/page.ts'
-import { reclaimPage, writeCold } from './reclaim-page.ts'
 import { addMmCounter } from '../memory/rss.ts'
 import {
   addToSwap,
@@ -64,7 +56,15 @@ import {
   swapCacheSlot,
   swapDuplicate,
 } from '../memory/swap.ts'
+import { MM_ANON_PAGES, MM_FILE_PAGES, MM_SWAPENTS, Mm, TASK_SIZE } from '../mm/mm.ts'
 import { CLOCK_PAGES, type Task } from '../mm/task.ts'
+import { rcuReadLock, rcuReadUnlock } from '../sync/rcu.ts'
+import { refcountIncNotZero } from '../sync/refcount.ts'
+import { downRead, downWrite, upRead, upWrite } from '../sync/rwsem.ts'
+import { spinLock, spinTryLock, spinUnlock } from '../sync/spinlock.ts'
+import { reclaimEnd, reclaimStart } from '../tables/mmu-notifier.ts'
+import { findPteTable, nextPteTable, pteAddress } from '../tables/page-table.ts'
+import { reclaimPage, writeCold } from './reclaim-page.ts'
 
 /** `SWAP_CLUSTER_MAX`: how many frames are freed at a time. */
 const RECLAIM_FRAMES = 32

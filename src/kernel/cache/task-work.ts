@@ -2,11 +2,11 @@
 // buried (kernel/task_work.c, delayed fput).
 
 import { Header } from '../machine/header.ts'
-import { gracePoll } from '../sync/grace.ts'
-import { spinLock, spinUnlock } from '../sync/spinlock.ts'
 import { BURIAL_BEGUN, BURIAL_NONE, FILE_HOST, File, addDeadFile, freeFile } from '../memory/file.ts'
 import { forgetOnHost } from '../memory/host-io.ts'
 import type { Task } from '../mm/task.ts'
+import { gracePoll } from '../sync/grace.ts'
+import { spinLock, spinUnlock } from '../sync/spinlock.ts'
 import { truncateInodePages } from './truncate.ts'
 import { writeBackFile } from './writeback.ts'
 

@@ -6,7 +6,6 @@
 // end, for the private copies that were made meanwhile. Two changes of the size exclude each other (inode-lock.ts).
 
 import { cpuRelax } from '../machine/cpu.ts'
-import { EFBIG, EINVAL } from '../mm/errno.ts'
 import {
   FILE_HOST,
   FILE_READ_ONLY,
@@ -17,15 +16,16 @@ import {
   nextCachedPage,
   replaceSwapEntry,
 } from '../memory/file.ts'
-import { isPageOf, PG_DIRTY, PG_UPTODATE, pageCount } from '../memory/page.ts'
-import { zeroFrom } from './filemap.ts'
 import { truncateOnHost } from '../memory/host-io.ts'
 import { lockInode, unlockInode } from '../memory/inode-lock.ts'
 import { putPage } from '../memory/page-alloc.ts'
 import { clearPageFlags, lockPage, pageFlags, setPageFlags, unlockPage } from '../memory/page-lock.ts'
-import { unmapMappingRange } from '../tables/rmap.ts'
+import { isPageOf, PG_DIRTY, PG_UPTODATE, pageCount } from '../memory/page.ts'
 import { freeSwapSlot } from '../memory/swap.ts'
+import { EFBIG, EINVAL } from '../mm/errno.ts'
 import type { Task } from '../mm/task.ts'
+import { unmapMappingRange } from '../tables/rmap.ts'
+import { zeroFrom } from './filemap.ts'
 import { noteHostChange } from './writeback.ts'
 
 /** More pages than a file can have. */

@@ -6,18 +6,18 @@
 // the error until somebody was told (`errseq_t`).
 
 import { PAGE_SIZE } from '../machine/frames.ts'
-import { advanceNumber } from '../sync/number.ts'
-import { spinLock, spinUnlock } from '../sync/spinlock.ts'
-import { EBADF } from '../mm/errno.ts'
 import { FILE_HOST, FILE_READ_ONLY, File, bytesInPage, findGetPage, nextCachedPage } from '../memory/file.ts'
-import { isPageOf, PG_DIRTY, PG_LOCKED, PG_UPTODATE, Page, pageStruct } from '../memory/page.ts'
 import { syncOnHost, writeToHost } from '../memory/host-io.ts'
 import { putPage } from '../memory/page-alloc.ts'
 import { clearPageFlags, lockPage, pageFlags, setPageFlags, unlockPage } from '../memory/page-lock.ts'
-import { cleanMappings } from '../tables/rmap.ts'
+import { isPageOf, PG_DIRTY, PG_LOCKED, PG_UPTODATE, Page, pageStruct } from '../memory/page.ts'
+import { EBADF } from '../mm/errno.ts'
 import { READAHEAD_PAGES, type Task } from '../mm/task.ts'
 import { VmEvent } from '../mm/vm-event.ts'
 import { countVmEvent } from '../mm/vmstat.ts'
+import { advanceNumber } from '../sync/number.ts'
+import { spinLock, spinUnlock } from '../sync/spinlock.ts'
+import { cleanMappings } from '../tables/rmap.ts'
 
 /** `mapping_set_error`: `error` is a negative errno. */
 function recordError(cpu: Task, file: number, error: number): void {

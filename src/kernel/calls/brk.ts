@@ -1,14 +1,14 @@
 // brk: the end of the heap (mm/mmap.c).
 
-import { limitBytes, mlockFutureOk } from '../vma/accounts.ts'
-import { mmapRegion, munmapLocked } from './mmap.ts'
+import { finishCall } from '../cache/task-work.ts'
+import { mmPopulate } from '../fault/populate.ts'
 import { Mm, RLIMIT_DATA, TASK_SIZE } from '../mm/mm.ts'
 import { mmapReadUnlock, mmapWriteLock, mmapWriteUnlock } from '../mm/mmap-lock.ts'
-import { mmPopulate } from '../fault/populate.ts'
-import { finishCall } from '../cache/task-work.ts'
 import type { Task } from '../mm/task.ts'
+import { limitBytes, mlockFutureOk } from '../vma/accounts.ts'
 import { findVma, vmStartGap } from '../vma/vma-tree.ts'
 import { VM_LOCKED, VM_READ, VM_WRITE, Vma } from '../vma/vma.ts'
+import { mmapRegion, munmapLocked } from './mmap.ts'
 
 /** The start of the heap, a page number; 0 while none was set. */
 export function startOfHeap(cpu: Task, mm: number): number {

@@ -6,6 +6,8 @@
 // translation still writes to a page that another may just be copying, and that write would be lost (race R1,
 // invariant I9).
 
+import { finishCall } from '../cache/task-work.ts'
+import { isStable } from '../fault/oom-reaper.ts'
 import {
   PTE_ACCESSED,
   PTE_DIRTY,
@@ -18,10 +20,10 @@ import {
   PUD_SHIFT,
   PageTable,
 } from '../machine/pte.ts'
-import { spinLock, spinUnlock } from '../sync/spinlock.ts'
-import { inheritLimits, limitPages, vmStatAccount } from '../vma/accounts.ts'
-import { anonVmaFork, unlinkAnonVma } from '../vma/anon-vma.ts'
-import { flushTlbMm } from '../tables/mmu-gather.ts'
+import { unaccountMemory, vmEnoughMemory } from '../memory/overcommit.ts'
+import { getPage, isFilePage } from '../memory/page.ts'
+import { addMmCounter } from '../memory/rss.ts'
+import { swapDuplicate } from '../memory/swap.ts'
 import {
   MM_ANON_PAGES,
   MM_FILE_PAGES,
@@ -31,18 +33,17 @@ import {
   RSS_KINDS,
   TASK_SIZE,
 } from '../mm/mm.ts'
-import { createMm, destroyMm } from './mm-lifecycle.ts'
 import { mmapWriteLock, mmapWriteUnlock } from '../mm/mmap-lock.ts'
-import { invalidateRangeEnd, invalidateRangeStart } from '../tables/mmu-notifier.ts'
-import { isStable } from '../fault/oom-reaper.ts'
-import { unaccountMemory, vmEnoughMemory } from '../memory/overcommit.ts'
-import { getPage, isFilePage } from '../memory/page.ts'
-import { allocPteTable, findPmdTable, findPteTable, pteAddress } from '../tables/page-table.ts'
-import { dupPkeys } from '../vma/pkeys.ts'
-import { addMmCounter } from '../memory/rss.ts'
-import { swapDuplicate } from '../memory/swap.ts'
-import { finishCall } from '../cache/task-work.ts'
 import type { Task } from '../mm/task.ts'
+import { spinLock, spinUnlock } from '../sync/spinlock.ts'
+import { flushTlbMm } from '../tables/mmu-gather.ts'
+import { invalidateRangeEnd, invalidateRangeStart } from '../tables/mmu-notifier.ts'
+import { allocPteTable, findPmdTable, findPteTable, pteAddress } from '../tables/page-table.ts'
+import { inheritLimits, limitPages, vmStatAccount } from '../vma/accounts.ts'
+import { anonVmaFork, unlinkAnonVma } from '../vma/anon-vma.ts'
+import { dupPkeys } from '../vma/pkeys.ts'
+import { linkVma, vmaGetFile } from '../vma/vma-link.ts'
+import { reserveVmaLink } from '../vma/vma-tree.ts'
 import {
   VM_ACCOUNT,
   VM_DONTCOPY,
@@ -54,8 +55,7 @@ import {
   vmAreaFreeNow,
   vmaPages,
 } from '../vma/vma.ts'
-import { linkVma, vmaGetFile } from '../vma/vma-link.ts'
-import { reserveVmaLink } from '../vma/vma-tree.ts'
+import { createMm, destroyMm } from './mm-lifecycle.ts'
 
 /**
  * Makes an address space with the mappings and contents of `parent`. It has no users yet. Returns 0 when there is no

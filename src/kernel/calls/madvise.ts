@@ -1,5 +1,10 @@
 // madvise (mm/madvise.c).
 
+import { readAhead } from '../cache/filemap.ts'
+import { pageOutRange } from '../cache/reclaim.ts'
+import { finishCall } from '../cache/task-work.ts'
+import { populateRange } from '../fault/populate.ts'
+import { prefetchSwap } from '../fault/swap-fault.ts'
 import { Header } from '../machine/header.ts'
 import {
   PMD_SHIFT,
@@ -13,25 +18,21 @@ import {
   PUD_SHIFT,
   PageTable,
 } from '../machine/pte.ts'
-import { spinLock, spinUnlock } from '../sync/spinlock.ts'
-import { EINVAL, ENOMEM } from '../mm/errno.ts'
 import { getFile, putFile } from '../memory/file.ts'
-import { readAhead } from '../cache/filemap.ts'
-import { modifyVma } from '../vma/merge.ts'
-import { flushTlbMm, gatherBegin, gatherFinish } from '../tables/mmu-gather.ts'
-import { mmapReadLock, mmapReadUnlock, mmapWriteLock, mmapWriteUnlock } from '../mm/mmap-lock.ts'
-import { MM_SWAPENTS } from '../mm/mm.ts'
-import { invalidateRangeEnd, invalidateRangeStart } from '../tables/mmu-notifier.ts'
 import { clearPageFlags, pageFlags, setPageFlags, tryLockPage, unlockPage } from '../memory/page-lock.ts'
 import { PG_DIRTY, PG_LAZYFREE, pageCount } from '../memory/page.ts'
-import { findPmdTable, findPteTable, pteAddress } from '../tables/page-table.ts'
-import { populateRange } from '../fault/populate.ts'
-import { pageOutRange } from '../cache/reclaim.ts'
 import { addMmCounter } from '../memory/rss.ts'
 import { freeSwapAndCache, tryToFreeSwap } from '../memory/swap.ts'
-import { prefetchSwap } from '../fault/swap-fault.ts'
-import { finishCall } from '../cache/task-work.ts'
+import { EINVAL, ENOMEM } from '../mm/errno.ts'
+import { MM_SWAPENTS } from '../mm/mm.ts'
+import { mmapReadLock, mmapReadUnlock, mmapWriteLock, mmapWriteUnlock } from '../mm/mmap-lock.ts'
 import type { Task } from '../mm/task.ts'
+import { spinLock, spinUnlock } from '../sync/spinlock.ts'
+import { flushTlbMm, gatherBegin, gatherFinish } from '../tables/mmu-gather.ts'
+import { invalidateRangeEnd, invalidateRangeStart } from '../tables/mmu-notifier.ts'
+import { findPmdTable, findPteTable, pteAddress } from '../tables/page-table.ts'
+import { zapRange } from '../tables/zap.ts'
+import { modifyVma } from '../vma/merge.ts'
 import { findVma } from '../vma/vma-tree.ts'
 import {
   VMA_PROTECT,
@@ -48,7 +49,6 @@ import {
   VM_WIPEONFORK,
   Vma,
 } from '../vma/vma.ts'
-import { zapRange } from '../tables/zap.ts'
 
 /** The numbers of Linux. */
 export const MADV = {

@@ -1,12 +1,12 @@
 // mincore: which pages are in memory (mm/mincore.c).
 
 import { PTE_FRAME_SHIFT, PTE_PRESENT, PTE_PROTNONE, PTE_SWAP } from '../machine/pte.ts'
-import { ENOMEM } from '../mm/errno.ts'
 import { loadPage } from '../memory/file.ts'
-import { mmapReadLock, mmapReadUnlock } from '../mm/mmap-lock.ts'
-import { findPteTable, pteAddress } from '../tables/page-table.ts'
 import { isInSwapCache } from '../memory/swap.ts'
+import { ENOMEM } from '../mm/errno.ts'
+import { mmapReadLock, mmapReadUnlock } from '../mm/mmap-lock.ts'
 import type { Task } from '../mm/task.ts'
+import { findPteTable, pteAddress } from '../tables/page-table.ts'
 import { findVma } from '../vma/vma-tree.ts'
 import { Vma } from '../vma/vma.ts'
 

@@ -4,17 +4,17 @@
 // mappings. The pages are brought in afterwards, when the mmap lock is free again; that is where the call may still
 // fail.
 
+import { finishCall } from '../cache/task-work.ts'
+import { mmPopulate } from '../fault/populate.ts'
 import { PMD_SHIFT, PTE_LOCKED, PTE_PRESENT, PTE_PROTNONE, PUD_SHIFT, PageTable } from '../machine/pte.ts'
-import { spinLock, spinUnlock } from '../sync/spinlock.ts'
-import { limitBytes, limitPages } from '../vma/accounts.ts'
 import { EAGAIN, EINVAL, ENOMEM, EPERM } from '../mm/errno.ts'
-import { modifyVma } from '../vma/merge.ts'
 import { Mm, RLIMIT_MEMLOCK, TASK_SIZE } from '../mm/mm.ts'
 import { mmapWriteLock, mmapWriteUnlock } from '../mm/mmap-lock.ts'
-import { findPmdTable, findPteTable, pteAddress } from '../tables/page-table.ts'
-import { mmPopulate } from '../fault/populate.ts'
-import { finishCall } from '../cache/task-work.ts'
 import type { Task } from '../mm/task.ts'
+import { spinLock, spinUnlock } from '../sync/spinlock.ts'
+import { findPmdTable, findPteTable, pteAddress } from '../tables/page-table.ts'
+import { limitBytes, limitPages } from '../vma/accounts.ts'
+import { modifyVma } from '../vma/merge.ts'
 import { findVma } from '../vma/vma-tree.ts'
 import { VMA_PROTECT, VM_LOCKED, VM_LOCKED_MASK, VM_LOCKONFAULT, VM_SPECIAL, Vma } from '../vma/vma.ts'
 

@@ -1,15 +1,14 @@
 // Making an address space, joining and leaving it, taking it apart (kernel/fork.c, mm/mmap.c exit_mmap).
 
+import { finishCall } from '../cache/task-work.ts'
 import { flushTlb } from '../machine/cpu.ts'
 import { Header } from '../machine/header.ts'
-import { rcuRetire } from '../sync/rcu.ts'
-import { percpuRwsemWords } from '../sync/percpu-rwsem.ts'
-import { forgetNumber, numberAt, takeNumber } from '../sync/number.ts'
-import { spinLock, spinUnlock } from '../sync/spinlock.ts'
-import { setLimitBytes } from '../vma/accounts.ts'
-import { CACHES, CACHE_MM, CACHE_PERCPU_RWSEM } from '../mm/caches.ts'
 import { dropMm } from '../memory/mm-count.ts'
-import { munmapLocked } from './mmap.ts'
+import { exitFiles } from '../memory/open-file.ts'
+import { drainAllPcp } from '../memory/page-alloc.ts'
+import { dropMmRss, syncMmRss } from '../memory/rss.ts'
+import { slabAlloc, slabDrainCpu, slabFree } from '../memory/slab.ts'
+import { CACHES, CACHE_MM, CACHE_PERCPU_RWSEM } from '../mm/caches.ts'
 import {
   DEFAULT_MEMLOCK_LIMIT,
   DEFAULT_START_BRK,
@@ -23,15 +22,16 @@ import {
   TASK_SIZE,
 } from '../mm/mm.ts'
 import { mmapWriteLock, mmapWriteUnlock } from '../mm/mmap-lock.ts'
-import { releaseMmuNotifiers } from '../tables/mmu-notifier.ts'
-import { drainAllPcp } from '../memory/page-alloc.ts'
-import { initPkeys } from '../vma/pkeys.ts'
-import { exitFiles } from '../memory/open-file.ts'
-import { dropMmRss, syncMmRss } from '../memory/rss.ts'
-import { slabAlloc, slabDrainCpu, slabFree } from '../memory/slab.ts'
-import { finishCall } from '../cache/task-work.ts'
 import type { Task } from '../mm/task.ts'
+import { forgetNumber, numberAt, takeNumber } from '../sync/number.ts'
+import { percpuRwsemWords } from '../sync/percpu-rwsem.ts'
+import { rcuRetire } from '../sync/rcu.ts'
+import { spinLock, spinUnlock } from '../sync/spinlock.ts'
+import { releaseMmuNotifiers } from '../tables/mmu-notifier.ts'
+import { setLimitBytes } from '../vma/accounts.ts'
+import { initPkeys } from '../vma/pkeys.ts'
 import { vmacacheBegin, vmacacheEnd } from '../vma/vmacache.ts'
+import { munmapLocked } from './mmap.ts'
 
 /**
  * `mm_alloc`: an empty address space without users. `stackLimit` is in pages; the other limits are those that a Linux

@@ -1,20 +1,22 @@
 // mmap and munmap (mm/mmap.c of Linux 5.12). Arguments are page numbers; the results too, or negative errno values.
 
-import { limitBytes, mayExpandVm, mlockFutureOk, vmStatAccount } from '../vma/accounts.ts'
-import { EACCES, EAGAIN, EEXIST, EINVAL, ENOMEM, EOVERFLOW, EPERM } from '../mm/errno.ts'
+import { finishCall } from '../cache/task-work.ts'
+import { mmPopulate } from '../fault/populate.ts'
 import { FILE_SHARED_ANONYMOUS, File, accountFile, createFile, putFile } from '../memory/file.ts'
-import { mergeVma, splitVmaUnlimited } from '../vma/merge.ts'
-import { gatherBegin, gatherFinish } from '../tables/mmu-gather.ts'
+import { accountMemory, honoursNoReserve, unaccountMemory, vmEnoughMemory } from '../memory/overcommit.ts'
+import { EACCES, EAGAIN, EEXIST, EINVAL, ENOMEM, EOVERFLOW, EPERM } from '../mm/errno.ts'
 import { MMAP_MIN, Mm, RLIMIT_MEMLOCK, TASK_SIZE } from '../mm/mm.ts'
 import { mmapReadUnlock, mmapWriteDowngrade, mmapWriteLock, mmapWriteUnlock } from '../mm/mmap-lock.ts'
-import { invalidateRangeEnd, invalidateRangeStart } from '../tables/mmu-notifier.ts'
-import { accountMemory, honoursNoReserve, unaccountMemory, vmEnoughMemory } from '../memory/overcommit.ts'
-import { executeOnlyPkey } from '../vma/pkeys.ts'
-import { mmPopulate } from '../fault/populate.ts'
-import { freePageTableRange } from '../tables/page-table.ts'
-import { finishCall } from '../cache/task-work.ts'
 import type { Task } from '../mm/task.ts'
+import { gatherBegin, gatherFinish } from '../tables/mmu-gather.ts'
+import { invalidateRangeEnd, invalidateRangeStart } from '../tables/mmu-notifier.ts'
+import { freePageTableRange } from '../tables/page-table.ts'
+import { zapRange } from '../tables/zap.ts'
+import { limitBytes, mayExpandVm, mlockFutureOk, vmStatAccount } from '../vma/accounts.ts'
+import { mergeVma, splitVmaUnlimited } from '../vma/merge.ts'
+import { executeOnlyPkey } from '../vma/pkeys.ts'
 import { getUnmappedArea } from '../vma/unmapped-area.ts'
+import { allocVmaToLink, linkVma, removeVma, unlinkVma, vmaGetFile } from '../vma/vma-link.ts'
 import { findVma, findVmaLinks } from '../vma/vma-tree.ts'
 import {
   VMA_UNMAP,
@@ -33,8 +35,6 @@ import {
   Vma,
   vmaPages,
 } from '../vma/vma.ts'
-import { allocVmaToLink, linkVma, removeVma, unlinkVma, vmaGetFile } from '../vma/vma-link.ts'
-import { zapRange } from '../tables/zap.ts'
 
 export const MAP_FIXED = 1
 export const MAP_FIXED_NOREPLACE = 2

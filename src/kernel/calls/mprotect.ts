@@ -1,5 +1,7 @@
 // mprotect (mm/mprotect.c).
 
+import { finishCall } from '../cache/task-work.ts'
+import { mmPopulate } from '../fault/populate.ts'
 import {
   PMD_SHIFT,
   PTE_ACCESSED,
@@ -11,23 +13,21 @@ import {
   PTE_WRITE,
   PageTable,
 } from '../machine/pte.ts'
-import { spinLock, spinUnlock } from '../sync/spinlock.ts'
-import { mayExpandVm, vmStatAccount } from '../vma/accounts.ts'
-import { anonVmaPrepare } from '../vma/anon-vma.ts'
-import { EACCES, EINVAL, ENOMEM } from '../mm/errno.ts'
 import { FILE_WRITE_NOTIFY, File } from '../memory/file.ts'
-import { modifyVma } from '../vma/merge.ts'
-import { flushTlbMm } from '../tables/mmu-gather.ts'
+import { unaccountMemory, vmEnoughMemory } from '../memory/overcommit.ts'
+import { EACCES, EINVAL, ENOMEM } from '../mm/errno.ts'
+import { TASK_SIZE } from '../mm/mm.ts'
 import { mmapWriteLock, mmapWriteUnlock } from '../mm/mmap-lock.ts'
+import { type Task, WRITABLE_RANGES_MAX } from '../mm/task.ts'
+import { spinLock, spinUnlock } from '../sync/spinlock.ts'
+import { flushTlbMm } from '../tables/mmu-gather.ts'
 import { invalidateRangeEnd, invalidateRangeStart } from '../tables/mmu-notifier.ts'
 import { findPteTable, pteAddress } from '../tables/page-table.ts'
-import { unaccountMemory, vmEnoughMemory } from '../memory/overcommit.ts'
-import { overrideMprotectPkey } from '../vma/pkeys.ts'
-import { mmPopulate } from '../fault/populate.ts'
 import { vmGetPageProt } from '../tables/pte-flags.ts'
-import { TASK_SIZE } from '../mm/mm.ts'
-import { finishCall } from '../cache/task-work.ts'
-import { type Task, WRITABLE_RANGES_MAX } from '../mm/task.ts'
+import { mayExpandVm, vmStatAccount } from '../vma/accounts.ts'
+import { anonVmaPrepare } from '../vma/anon-vma.ts'
+import { modifyVma } from '../vma/merge.ts'
+import { overrideMprotectPkey } from '../vma/pkeys.ts'
 import { findVma } from '../vma/vma-tree.ts'
 import {
   VMA_PROTECT,

@@ -4,24 +4,23 @@
 // released, so that nobody can use the old address once the new one works (CVE-2018-18281). Where a whole table moves,
 // it changes its place instead (HAVE_MOVE_PMD, since Linux 5.0).
 
+import { finishCall } from '../cache/task-work.ts'
+import { mmPopulate } from '../fault/populate.ts'
 import { PMD_SHIFT, PageTable } from '../machine/pte.ts'
-import { spinLock, spinUnlock } from '../sync/spinlock.ts'
-import { mayExpandVm, mlockFutureOk, vmStatAccount } from '../vma/accounts.ts'
+import { accountMemory, unaccountMemory, vmEnoughMemory } from '../memory/overcommit.ts'
 import { EAGAIN, EFAULT, EINVAL, ENOMEM } from '../mm/errno.ts'
-import { anonVmaClone, unlinkAnonVma } from '../vma/anon-vma.ts'
-import { adjustVma, mergeVma } from '../vma/merge.ts'
-import { changeLockedEntries } from './mlock.ts'
-import { munmapLocked } from './mmap.ts'
-import { flushTlbMm } from '../tables/mmu-gather.ts'
 import { MMAP_MIN, Mm, TASK_SIZE } from '../mm/mm.ts'
 import { mmapWriteLock, mmapWriteUnlock } from '../mm/mmap-lock.ts'
-import { invalidateRangeEnd, invalidateRangeStart } from '../tables/mmu-notifier.ts'
-import { accountMemory, unaccountMemory, vmEnoughMemory } from '../memory/overcommit.ts'
-import { allocPteTable, findPteTable, pteAddress, relinkPteTable } from '../tables/page-table.ts'
-import { mmPopulate } from '../fault/populate.ts'
-import { finishCall } from '../cache/task-work.ts'
 import type { Task } from '../mm/task.ts'
+import { spinLock, spinUnlock } from '../sync/spinlock.ts'
+import { flushTlbMm } from '../tables/mmu-gather.ts'
+import { invalidateRangeEnd, invalidateRangeStart } from '../tables/mmu-notifier.ts'
+import { allocPteTable, findPteTable, pteAddress, relinkPteTable } from '../tables/page-table.ts'
+import { mayExpandVm, mlockFutureOk, vmStatAccount } from '../vma/accounts.ts'
+import { anonVmaClone, unlinkAnonVma } from '../vma/anon-vma.ts'
+import { adjustVma, mergeVma } from '../vma/merge.ts'
 import { getUnmappedArea } from '../vma/unmapped-area.ts'
+import { dupVmaToLink, linkVma, vmaGetFile } from '../vma/vma-link.ts'
 import { findVma, findVmaLinks } from '../vma/vma-tree.ts'
 import {
   VMA_ADJUST,
@@ -33,7 +32,8 @@ import {
   Vma,
   vmaPages,
 } from '../vma/vma.ts'
-import { dupVmaToLink, linkVma, vmaGetFile } from '../vma/vma-link.ts'
+import { changeLockedEntries } from './mlock.ts'
+import { munmapLocked } from './mmap.ts'
 
 export const MREMAP_MAYMOVE = 1
 export const MREMAP_FIXED = 2

@@ -1,13 +1,13 @@
 // msync (mm/msync.c).
 
-import { EBUSY, EINVAL, ENOMEM } from '../mm/errno.ts'
-import { getFile, putFile } from '../memory/file.ts'
-import { mmapReadLock, mmapReadUnlock } from '../mm/mmap-lock.ts'
 import { finishCall } from '../cache/task-work.ts'
+import { syncFileRange } from '../cache/writeback.ts'
+import { getFile, putFile } from '../memory/file.ts'
+import { EBUSY, EINVAL, ENOMEM } from '../mm/errno.ts'
+import { mmapReadLock, mmapReadUnlock } from '../mm/mmap-lock.ts'
 import type { Task } from '../mm/task.ts'
 import { findVma } from '../vma/vma-tree.ts'
 import { VM_LOCKED, VM_SHARED, Vma } from '../vma/vma.ts'
-import { syncFileRange } from '../cache/writeback.ts'
 
 export const MS_ASYNC = 1
 export const MS_INVALIDATE = 2

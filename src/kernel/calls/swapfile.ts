@@ -1,20 +1,15 @@
 // Taking a swap area into use, and out of it (mm/swapfile.c, swapon and swapoff).
 
+import { swapInFilePage } from '../cache/filemap.ts'
+import { finishCall, runTaskWork } from '../cache/task-work.ts'
+import { faultInLocked } from '../fault/fault.ts'
 import { cpuRelax } from '../machine/cpu.ts'
 import { Header } from '../machine/header.ts'
 import { PMD_SHIFT, PTE_SWAP } from '../machine/pte.ts'
-import { spinLock, spinUnlock } from '../sync/spinlock.ts'
-import { EBUSY, EINVAL, EIO, ENOMEM } from '../mm/errno.ts'
-import { VM_FAULT_ERROR, VM_FAULT_OOM } from '../mm/fault-context.ts'
-import { faultInLocked } from '../fault/fault.ts'
 import { File, getFile, loadPage, nextCachedPage, putFile } from '../memory/file.ts'
-import { swapInFilePage } from '../cache/filemap.ts'
 import { dropMm, nextMm } from '../memory/mm-count.ts'
-import { TASK_SIZE } from '../mm/mm.ts'
-import { mmapReadLock, mmapReadUnlock } from '../mm/mmap-lock.ts'
 import { putPage } from '../memory/page-alloc.ts'
 import { lockPage, unlockPage } from '../memory/page-lock.ts'
-import { findPteTable, nextPteTable, pteAddress } from '../tables/page-table.ts'
 import {
   SWAP_LEAVES,
   SWAP_SLOTS_MAX,
@@ -25,8 +20,13 @@ import {
   swapOwner,
   tryToFreeSwap,
 } from '../memory/swap.ts'
-import { finishCall, runTaskWork } from '../cache/task-work.ts'
+import { EBUSY, EINVAL, EIO, ENOMEM } from '../mm/errno.ts'
+import { VM_FAULT_ERROR, VM_FAULT_OOM } from '../mm/fault-context.ts'
+import { TASK_SIZE } from '../mm/mm.ts'
+import { mmapReadLock, mmapReadUnlock } from '../mm/mmap-lock.ts'
 import type { Task } from '../mm/task.ts'
+import { spinLock, spinUnlock } from '../sync/spinlock.ts'
+import { findPteTable, nextPteTable, pteAddress } from '../tables/page-table.ts'
 
 /**
  * `swapon`: pages may leave memory for `slots` pages of `file`, on which the area takes a reference. Returns 0, -EINVAL

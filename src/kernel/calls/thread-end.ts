@@ -24,8 +24,8 @@ import {
 import { Header } from '../machine/header.ts'
 import { PerCpu } from '../machine/per-cpu.ts'
 import { leaveForHost, returnFromHost } from '../machine/sleep.ts'
-import { retireCpu } from './mm-lifecycle.ts'
 import type { Task } from '../mm/task.ts'
+import { retireCpu } from './mm-lifecycle.ts'
 
 // What the word `online` of a CPU says: it is free, a thread has it, its thread is dead, leaves, or is just coming.
 export const CPU_FREE = 0

@@ -11,11 +11,7 @@ import { PageTable } from '../machine/pte.ts'
 import type { DesignDescription } from '../mm/design-hooks.ts'
 import { type FaultContext, VM_FAULT_RETRY } from '../mm/fault-context.ts'
 import { Mm } from '../mm/mm.ts'
-import { findTableInPmd } from '../tables/page-table.ts'
 import type { Task } from '../mm/task.ts'
-import { VMA_LINK, Vma } from '../vma/vma.ts'
-import { putVma, releaseVmaReferenceRcu } from '../vma/vma-release.ts'
-import { findVmaRcu } from '../vma/vma-tree.ts'
 import { VmEvent } from '../mm/vm-event.ts'
 import { countVmEvent } from '../mm/vmstat.ts'
 import { rcuReadLock, rcuReadUnlock } from '../sync/rcu.ts'
@@ -28,6 +24,10 @@ import {
   writeSeqcountEnd,
 } from '../sync/seqcount.ts'
 import { spinTryLock, spinUnlock } from '../sync/spinlock.ts'
+import { findTableInPmd } from '../tables/page-table.ts'
+import { putVma, releaseVmaReferenceRcu } from '../vma/vma-release.ts'
+import { findVmaRcu } from '../vma/vma-tree.ts'
+import { VMA_LINK, Vma } from '../vma/vma.ts'
 import { DufourDesign } from './dufour.ts'
 
 export class Dufour2019 extends DufourDesign {

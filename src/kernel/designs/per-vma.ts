@@ -2,18 +2,18 @@
 // lock, and a VMA is locked for write while its number is the one of its mm. How the lock is made, the designs say.
 
 import { Design } from '../fault/design.ts'
+import { accessError, handleMmFault } from '../fault/fault.ts'
 import {
   FAULT_FLAG_SPECULATIVE,
   FAULT_FLAG_VMA_LOCK,
   type FaultContext,
   VM_FAULT_RETRY,
 } from '../mm/fault-context.ts'
-import { accessError, handleMmFault } from '../fault/fault.ts'
 import { Mm } from '../mm/mm.ts'
 import type { Task } from '../mm/task.ts'
-import { Vma } from '../vma/vma.ts'
 import { type VmEventName, VmEvent } from '../mm/vm-event.ts'
 import { countVmEvent } from '../mm/vmstat.ts'
+import { Vma } from '../vma/vma.ts'
 
 export abstract class PerVmaDesign extends Design {
   override readonly speculates = true

@@ -24,9 +24,9 @@ import {
   VM_FAULT_PKUERR,
   VM_FAULT_SIGBUS,
 } from '../mm/fault-context.ts'
-import { handleUserFault } from './fault.ts'
 import { Mm } from '../mm/mm.ts'
 import type { Task } from '../mm/task.ts'
+import { handleUserFault } from './fault.ts'
 
 export { ACCESS_EXECUTE, ACCESS_READ, ACCESS_WRITE }
 

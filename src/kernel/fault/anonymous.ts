@@ -1,10 +1,12 @@
 // Faults on anonymous memory without a page (mm/memory.c, do_anonymous_page).
 
+import { allocPage } from '../cache/reclaim.ts'
 import { ZERO_FRAME } from '../machine/frames.ts'
 import { PTE_DIRTY, PTE_FRAME_SHIFT, PTE_SPECIAL, PTE_WRITE, PageTable } from '../machine/pte.ts'
 import { clearFrame } from '../machine/sectors.ts'
-import { spinUnlock } from '../sync/spinlock.ts'
-import { anonVmaPrepare } from '../vma/anon-vma.ts'
+import { putPage } from '../memory/page-alloc.ts'
+import { Page, pageStruct } from '../memory/page.ts'
+import { addMmCounterFast } from '../memory/rss.ts'
 import {
   FAULT_FLAGS_UNLOCKED,
   FAULT_FLAG_SPECULATIVE,
@@ -15,18 +17,16 @@ import {
   VM_FAULT_SIGBUS,
 } from '../mm/fault-context.ts'
 import { MM_ANON_PAGES } from '../mm/mm.ts'
-import { putPage } from '../memory/page-alloc.ts'
-import { Page, pageStruct } from '../memory/page.ts'
-import { isStable } from './oom-reaper.ts'
-import { pteAddress } from '../tables/page-table.ts'
-import { youngPageProt } from '../tables/pte-flags.ts'
-import { pteMapLock } from './pte-lock.ts'
-import { allocPage } from '../cache/reclaim.ts'
-import { addMmCounterFast } from '../memory/rss.ts'
 import type { Task } from '../mm/task.ts'
-import { VM_SHARED, VM_WRITE, Vma } from '../vma/vma.ts'
 import { VmEvent } from '../mm/vm-event.ts'
 import { countSpfEvent } from '../mm/vmstat.ts'
+import { spinUnlock } from '../sync/spinlock.ts'
+import { pteAddress } from '../tables/page-table.ts'
+import { youngPageProt } from '../tables/pte-flags.ts'
+import { anonVmaPrepare } from '../vma/anon-vma.ts'
+import { VM_SHARED, VM_WRITE, Vma } from '../vma/vma.ts'
+import { isStable } from './oom-reaper.ts'
+import { pteMapLock } from './pte-lock.ts'
 
 const UNSTABLE = -2
 

@@ -5,13 +5,13 @@
 // primitive. The hooks, which design-hooks.ts explains, do nothing unless a design overrides them; the classic design
 // overrides none.
 
-import { synchronizeRcu } from '../sync/rcu.ts'
 import type { DesignDescription, DesignHooks } from '../mm/design-hooks.ts'
 import { type FaultContext, VM_FAULT_RETRY } from '../mm/fault-context.ts'
-import { invalidateRangeEnd, invalidateRangeStart, mmHasNotifiers } from '../tables/mmu-notifier.ts'
 import type { Task } from '../mm/task.ts'
-import { releaseVmaNow } from '../vma/vma-release.ts'
 import type { VmEventName } from '../mm/vm-event.ts'
+import { synchronizeRcu } from '../sync/rcu.ts'
+import { invalidateRangeEnd, invalidateRangeStart, mmHasNotifiers } from '../tables/mmu-notifier.ts'
+import { releaseVmaNow } from '../vma/vma-release.ts'
 
 export abstract class Design implements DesignHooks<Task> {
   abstract readonly description: DesignDescription

@@ -15,8 +15,6 @@ import {
   PTE_WRITE,
   PageTable,
 } from '../machine/pte.ts'
-import { spinUnlock } from '../sync/spinlock.ts'
-import { doAnonymousPage } from './anonymous.ts'
 import {
   FAULT_FLAG_ALLOW_RETRY,
   FAULT_FLAG_INSTRUCTION,
@@ -30,7 +28,6 @@ import {
   VM_FAULT_RETRY,
   VM_FAULT_SIGSEGV,
 } from '../mm/fault-context.ts'
-import { doFault } from './file-fault.ts'
 import {
   mmapReadLock,
   mmapReadTryLock,
@@ -38,17 +35,20 @@ import {
   mmapWriteDowngrade,
   mmapWriteLock,
 } from '../mm/mmap-lock.ts'
+import type { Task } from '../mm/task.ts'
+import { VmEvent } from '../mm/vm-event.ts'
+import { countSpfEvent, countVmEvent } from '../mm/vmstat.ts'
+import { spinUnlock } from '../sync/spinlock.ts'
 import { allocPteTable, pteAddress } from '../tables/page-table.ts'
 import { pkeyPermitsAccess } from '../vma/pkeys.ts'
 import { expandStack } from '../vma/stack.ts'
-import { pteMapLock } from './pte-lock.ts'
-import { doSwapPage } from './swap-fault.ts'
-import type { Task } from '../mm/task.ts'
 import { findVma } from '../vma/vma-tree.ts'
 import { VM_GROWSDOWN, VM_WRITE, Vma, vmaIsAccessible } from '../vma/vma.ts'
 import { vmacacheFind, vmacacheUpdate } from '../vma/vmacache.ts'
-import { VmEvent } from '../mm/vm-event.ts'
-import { countSpfEvent, countVmEvent } from '../mm/vmstat.ts'
+import { doAnonymousPage } from './anonymous.ts'
+import { doFault } from './file-fault.ts'
+import { pteMapLock } from './pte-lock.ts'
+import { doSwapPage } from './swap-fault.ts'
 import { doWpPage } from './wp.ts'
 
 const SEGV_MAPERR = VM_FAULT_SIGSEGV

@@ -1,21 +1,10 @@
 // Faults on file mappings (mm/memory.c, do_fault; mm/filemap.c).
 
+import { bringIn, readLockedPage } from '../cache/filemap.ts'
+import { allocPage } from '../cache/reclaim.ts'
 import { pollInterrupts } from '../machine/cpu.ts'
 import { PMD_SHIFT, PTE_DIRTY, PTE_FRAME_SHIFT, PTE_WRITE, PageTable } from '../machine/pte.ts'
 import { copyFrame } from '../machine/sectors.ts'
-import { spinUnlock } from '../sync/spinlock.ts'
-import { anonymousPte, faultAnonVma, initAnonymousPage, outOfMemory } from './anonymous.ts'
-import {
-  FAULT_FLAG_ALLOW_RETRY,
-  FAULT_FLAG_SPECULATIVE,
-  FAULT_FLAG_VMA_LOCK,
-  FAULT_FLAG_WRITE,
-  type FaultContext,
-  VM_FAULT_NOPAGE,
-  VM_FAULT_RETRY,
-  VM_FAULT_SIGBUS,
-} from '../mm/fault-context.ts'
-import { LOOK_AGAIN, afterWait } from './fault-wait.ts'
 import {
   FILE_HOST,
   FILE_NO_FAULT_AROUND,
@@ -26,22 +15,33 @@ import {
   loadPage,
   putFile,
 } from '../memory/file.ts'
-import { bringIn, readLockedPage } from '../cache/filemap.ts'
-import { isPageOf, PG_DIRTY, PG_REFERENCED, PG_UPTODATE, isFilePage } from '../memory/page.ts'
-import { MM_ANON_PAGES, MM_FILE_PAGES } from '../mm/mm.ts'
-import { mmapReadUnlock } from '../mm/mmap-lock.ts'
 import { freeFrame, putPage } from '../memory/page-alloc.ts'
 import { pageFlags, setPageFlags, tryLockPage, unlockPage, waitOnPageLocked } from '../memory/page-lock.ts'
-import { isStable } from './oom-reaper.ts'
-import { pteAddress } from '../tables/page-table.ts'
-import { youngPageProt } from '../tables/pte-flags.ts'
-import { pteMapLock } from './pte-lock.ts'
-import { allocPage } from '../cache/reclaim.ts'
+import { isPageOf, PG_DIRTY, PG_REFERENCED, PG_UPTODATE, isFilePage } from '../memory/page.ts'
 import { addMmCounterFast } from '../memory/rss.ts'
+import {
+  FAULT_FLAG_ALLOW_RETRY,
+  FAULT_FLAG_SPECULATIVE,
+  FAULT_FLAG_VMA_LOCK,
+  FAULT_FLAG_WRITE,
+  type FaultContext,
+  VM_FAULT_NOPAGE,
+  VM_FAULT_RETRY,
+  VM_FAULT_SIGBUS,
+} from '../mm/fault-context.ts'
+import { MM_ANON_PAGES, MM_FILE_PAGES } from '../mm/mm.ts'
+import { mmapReadUnlock } from '../mm/mmap-lock.ts'
 import type { Task } from '../mm/task.ts'
-import { VM_SHARED } from '../vma/vma.ts'
 import { VmEvent } from '../mm/vm-event.ts'
 import { countSpfEvent } from '../mm/vmstat.ts'
+import { spinUnlock } from '../sync/spinlock.ts'
+import { pteAddress } from '../tables/page-table.ts'
+import { youngPageProt } from '../tables/pte-flags.ts'
+import { VM_SHARED } from '../vma/vma.ts'
+import { anonymousPte, faultAnonVma, initAnonymousPage, outOfMemory } from './anonymous.ts'
+import { LOOK_AGAIN, afterWait } from './fault-wait.ts'
+import { isStable } from './oom-reaper.ts'
+import { pteMapLock } from './pte-lock.ts'
 
 /** `fault_around_bytes`, 64 KiB, in pages. */
 export const FAULT_AROUND_PAGES = 16

@@ -6,14 +6,14 @@
 // under the page-table lock, where it would install a page: the reaper sets the mark before it takes that lock (race
 // R35).
 
-import { gatherBegin, gatherFinish } from '../tables/mmu-gather.ts'
+import { finishCall } from '../cache/task-work.ts'
 import { Mm } from '../mm/mm.ts'
 import { mmapReadTryLock, mmapReadUnlock } from '../mm/mmap-lock.ts'
-import { invalidateRangeEnd, invalidateRangeStart } from '../tables/mmu-notifier.ts'
 import type { Task } from '../mm/task.ts'
-import { finishCall } from '../cache/task-work.ts'
-import { VMA_ZAP, VM_LOCKED, VM_SHARED, Vma } from '../vma/vma.ts'
+import { gatherBegin, gatherFinish } from '../tables/mmu-gather.ts'
+import { invalidateRangeEnd, invalidateRangeStart } from '../tables/mmu-notifier.ts'
 import { zapRange } from '../tables/zap.ts'
+import { VMA_ZAP, VM_LOCKED, VM_SHARED, Vma } from '../vma/vma.ts'
 
 /** In `mm.flags`: pages of it have been reaped. */
 const MMF_UNSTABLE = 1

@@ -3,13 +3,13 @@
 import { FAULT_USER, FAULT_WRITE, PTE_PRESENT, PTE_WRITE } from '../machine/pte.ts'
 import { EFAULT, EINVAL, ENOENT, ENOMEM } from '../mm/errno.ts'
 import { VM_FAULT_ACCERR, VM_FAULT_ERROR, VM_FAULT_SIGBUS } from '../mm/fault-context.ts'
-import { handleUserFault } from './fault.ts'
 import { mmapReadLock, mmapReadUnlock } from '../mm/mmap-lock.ts'
+import type { Task } from '../mm/task.ts'
 import { findPteTable, pteAddress } from '../tables/page-table.ts'
 import { pkeyPermitsAccess } from '../vma/pkeys.ts'
-import type { Task } from '../mm/task.ts'
 import { findVma } from '../vma/vma-tree.ts'
 import { VM_LOCKONFAULT, VM_READ, VM_SHARED, VM_WRITE, Vma } from '../vma/vma.ts'
+import { handleUserFault } from './fault.ts'
 
 /**
  * `faultin_page_range`: faults in every page of [start, end), for writing if `write`. Returns 0, -ENOMEM for pages that

@@ -19,10 +19,9 @@ import {
   PTE_FRAME_SHIFT,
 } from '../machine/pte.ts'
 import { noteWritten, sectorMask } from '../machine/sectors.ts'
-import { spinLock, spinUnlock } from '../sync/spinlock.ts'
-import { raiseSignal } from './access.ts'
 import { VM_FAULT_ERROR } from '../mm/fault-context.ts'
-import { handleUserFault } from './fault.ts'
+import type { Task } from '../mm/task.ts'
+import { spinLock, spinUnlock } from '../sync/spinlock.ts'
 import {
   MmuNotifier,
   enterShadow,
@@ -32,7 +31,8 @@ import {
   isInvalidating,
 } from '../tables/mmu-notifier.ts'
 import { findPteTable, pteAddress } from '../tables/page-table.ts'
-import type { Task } from '../mm/task.ts'
+import { raiseSignal } from './access.ts'
+import { handleUserFault } from './fault.ts'
 
 /** Loads a word at a multiple of four through the observer. Throws what the program's access would. */
 export function secondaryLoadInt32(cpu: Task, notifier: number, address: number): number {

@@ -1,11 +1,11 @@
 // What the designs share that take a fault without the mmap lock: the copy of the VMA, and the walk that makes nothing.
 
 import { type FaultContext, VM_FAULT_RETRY } from '../mm/fault-context.ts'
-import { findPmdTable, findTableInPmd, pteAddress } from '../tables/page-table.ts'
 import type { Task } from '../mm/task.ts'
-import { Vma } from '../vma/vma.ts'
 import { VmEvent } from '../mm/vm-event.ts'
 import { countSpfEvent, countVmEvent } from '../mm/vmstat.ts'
+import { findPmdTable, findTableInPmd, pteAddress } from '../tables/page-table.ts'
+import { Vma } from '../vma/vma.ts'
 
 /**
  * Copies the fields of a VMA that a fault uses. What is copied is worth nothing before the design has checked that the

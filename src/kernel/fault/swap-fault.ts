@@ -4,11 +4,24 @@
 // one less then; a page that no other entry wants is taken out of the cache when it is to be written, as its slot
 // would not be its content any more. Which of this may be done without the mmap lock is for the design to say.
 
+import { freshPage } from '../cache/filemap.ts'
+import { allocPage } from '../cache/reclaim.ts'
 import { cpuRelax } from '../machine/cpu.ts'
 import { PAGE_SIZE } from '../machine/frames.ts'
-import { PMD_SHIFT, PTE_DIRTY, PTE_FRAME_SHIFT, PTE_SWAP, PTE_WRITE, PageTable } from '../machine/pte.ts'
 import { Header } from '../machine/header.ts'
-import { spinUnlock } from '../sync/spinlock.ts'
+import { PMD_SHIFT, PTE_DIRTY, PTE_FRAME_SHIFT, PTE_SWAP, PTE_WRITE, PageTable } from '../machine/pte.ts'
+import { readSwapSlots } from '../memory/host-io.ts'
+import { allocFrame, putPage } from '../memory/page-alloc.ts'
+import { pageFlags, setPageFlags, tryLockPage, unlockPage, waitOnPageLocked } from '../memory/page-lock.ts'
+import { PG_LOCKED, PG_UPTODATE, Page, pageCount, pageStruct } from '../memory/page.ts'
+import { addMmCounterFast } from '../memory/rss.ts'
+import {
+  addToSwapCache,
+  findGetSwapCache,
+  freeSwapSlot,
+  swapCacheSlot,
+  tryToFreeSwap,
+} from '../memory/swap.ts'
 import { EIO, ENOMEM } from '../mm/errno.ts'
 import {
   FAULT_FLAGS_UNLOCKED,
@@ -18,30 +31,17 @@ import {
   type FaultContext,
   VM_FAULT_RETRY,
 } from '../mm/fault-context.ts'
-import { LOOK_AGAIN, afterWait } from './fault-wait.ts'
-import { freshPage } from '../cache/filemap.ts'
-import { readSwapSlots } from '../memory/host-io.ts'
 import { MM_ANON_PAGES, MM_SWAPENTS } from '../mm/mm.ts'
 import { mmapReadUnlock } from '../mm/mmap-lock.ts'
-import { allocFrame, putPage } from '../memory/page-alloc.ts'
-import { pageFlags, setPageFlags, tryLockPage, unlockPage, waitOnPageLocked } from '../memory/page-lock.ts'
-import { PG_LOCKED, PG_UPTODATE, Page, pageCount, pageStruct } from '../memory/page.ts'
-import { findPteTable, pteAddress } from '../tables/page-table.ts'
-import { youngPageProt } from '../tables/pte-flags.ts'
-import { pteMapLock } from './pte-lock.ts'
-import { allocPage } from '../cache/reclaim.ts'
-import { addMmCounterFast } from '../memory/rss.ts'
-import {
-  addToSwapCache,
-  findGetSwapCache,
-  freeSwapSlot,
-  swapCacheSlot,
-  tryToFreeSwap,
-} from '../memory/swap.ts'
 import type { Task } from '../mm/task.ts'
-import { VM_LOCKED } from '../vma/vma.ts'
 import { VmEvent } from '../mm/vm-event.ts'
 import { countSpfEvent, countVmEvent } from '../mm/vmstat.ts'
+import { spinUnlock } from '../sync/spinlock.ts'
+import { findPteTable, pteAddress } from '../tables/page-table.ts'
+import { youngPageProt } from '../tables/pte-flags.ts'
+import { VM_LOCKED } from '../vma/vma.ts'
+import { LOOK_AGAIN, afterWait } from './fault-wait.ts'
+import { pteMapLock } from './pte-lock.ts'
 import { doWpPage } from './wp.ts'
 
 /** `do_swap_page`. */

@@ -1,5 +1,6 @@
 // Writes to a page that is mapped read-only: copy on write (mm/memory.c, do_wp_page).
 
+import { allocPage } from '../cache/reclaim.ts'
 import {
   PTE_ACCESSED,
   PTE_DIRTY,
@@ -9,24 +10,23 @@ import {
   PageTable,
 } from '../machine/pte.ts'
 import { clearFrame, copyFrame } from '../machine/sectors.ts'
-import { spinUnlock } from '../sync/spinlock.ts'
-import { anonymousPte, faultAnonVma, initAnonymousPage, outOfMemory } from './anonymous.ts'
-import { FAULT_FLAG_SPECULATIVE, type FaultContext, VM_FAULT_RETRY } from '../mm/fault-context.ts'
-import { flushTlbMm } from '../tables/mmu-gather.ts'
-import { MM_ANON_PAGES, MM_FILE_PAGES } from '../mm/mm.ts'
-import { invalidateRangeEnd, invalidateRangeStart } from '../tables/mmu-notifier.ts'
 import { putPage } from '../memory/page-alloc.ts'
 import { setPageFlags } from '../memory/page-lock.ts'
 import { PG_DIRTY, getPage, isFilePage, pageCount } from '../memory/page.ts'
-import { pteAddress } from '../tables/page-table.ts'
-import { pteMapLock } from './pte-lock.ts'
-import { allocPage } from '../cache/reclaim.ts'
 import { addMmCounterFast } from '../memory/rss.ts'
 import { freePageAndSwapCache } from '../memory/swap.ts'
+import { FAULT_FLAG_SPECULATIVE, type FaultContext, VM_FAULT_RETRY } from '../mm/fault-context.ts'
+import { MM_ANON_PAGES, MM_FILE_PAGES } from '../mm/mm.ts'
 import type { Task } from '../mm/task.ts'
-import { VM_SHARED } from '../vma/vma.ts'
 import { VmEvent } from '../mm/vm-event.ts'
 import { countSpfEvent } from '../mm/vmstat.ts'
+import { spinUnlock } from '../sync/spinlock.ts'
+import { flushTlbMm } from '../tables/mmu-gather.ts'
+import { invalidateRangeEnd, invalidateRangeStart } from '../tables/mmu-notifier.ts'
+import { pteAddress } from '../tables/page-table.ts'
+import { VM_SHARED } from '../vma/vma.ts'
+import { anonymousPte, faultAnonVma, initAnonymousPage, outOfMemory } from './anonymous.ts'
+import { pteMapLock } from './pte-lock.ts'
 
 /** `do_wp_page`: the pte table is locked and the entry is the original; unlocks it. */
 export function doWpPage(cpu: Task, fault: FaultContext): number {

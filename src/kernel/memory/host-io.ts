@@ -1,9 +1,9 @@
 // Reading and writing of what the host keeps: a CPU is outside the kernel until the host has done it.
 
-import { leaveForHost, returnFromHost } from '../machine/sleep.ts'
+import { PAGE_SIZE } from '../machine/frames.ts'
 import { Header } from '../machine/header.ts'
 import { noteWritten } from '../machine/sectors.ts'
-import { PAGE_SIZE } from '../machine/frames.ts'
+import { leaveForHost, returnFromHost } from '../machine/sleep.ts'
 import { EIO } from '../mm/errno.ts'
 import type { Task } from '../mm/task.ts'
 

@@ -2,8 +2,8 @@
 // holder waits for the host. It is taken before every lock but no other one of its kind.
 
 import { sleepWhile } from '../machine/sleep.ts'
-import { File } from './file.ts'
 import type { Task } from '../mm/task.ts'
+import { File } from './file.ts'
 
 const FREE = 0
 const HELD = 1

@@ -1,14 +1,14 @@
 // `mm_count`: what keeps the struct of an address space in memory, while the address space itself may end.
 
 import { Header } from '../machine/header.ts'
-import { numberAt } from '../sync/number.ts'
-import { refcountDecAndTest, refcountInc } from '../sync/refcount.ts'
-import { RCU_FREE_MM, callRcu, defineRcuCallback } from '../sync/rcu.ts'
-import { spinLock, spinUnlock } from '../sync/spinlock.ts'
 import { CACHE_MM, CACHE_PERCPU_RWSEM } from '../mm/caches.ts'
 import { Mm } from '../mm/mm.ts'
-import { slabFree } from './slab.ts'
 import type { Task } from '../mm/task.ts'
+import { numberAt } from '../sync/number.ts'
+import { RCU_FREE_MM, callRcu, defineRcuCallback } from '../sync/rcu.ts'
+import { refcountDecAndTest, refcountInc } from '../sync/refcount.ts'
+import { spinLock, spinUnlock } from '../sync/spinlock.ts'
+import { slabFree } from './slab.ts'
 
 /** `mmgrab`. */
 export function grabMm(cpu: Task, mm: number): void {

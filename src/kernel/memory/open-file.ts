@@ -12,11 +12,11 @@ import { Header } from '../machine/header.ts'
 import { layout } from '../machine/layout.ts'
 import { PerCpu } from '../machine/per-cpu.ts'
 import { CACHE_OPEN_FILE } from '../mm/caches.ts'
+import type { Task } from '../mm/task.ts'
 import { forgetNumber, numberAt, takeNumber } from '../sync/number.ts'
 import { spinLock, spinUnlock } from '../sync/spinlock.ts'
 import { getFile, putFile } from './file.ts'
 import { slabAlloc, slabFree } from './slab.ts'
-import type { Task } from '../mm/task.ts'
 
 export const OPEN_FILE_WORDS = 16
 

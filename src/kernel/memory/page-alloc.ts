@@ -9,12 +9,12 @@ import { CALL_DRAIN_PCP, claimCpu, cpuRelax, defineCall, perCpuBase, releaseClai
 import { Header, PAGE_STRUCT_WORDS, ZONE_WORDS } from '../machine/header.ts'
 import { layout } from '../machine/layout.ts'
 import { PCP_CAPACITY, PerCpu } from '../machine/per-cpu.ts'
-import { refcountDecAndTest } from '../sync/refcount.ts'
-import { spinLockIrqSave, spinUnlockIrqRestore } from '../sync/spinlock.ts'
-import { Page, pageStruct } from './page.ts'
 import type { Task } from '../mm/task.ts'
 import { VmEvent } from '../mm/vm-event.ts'
 import { countVmEvent } from '../mm/vmstat.ts'
+import { refcountDecAndTest } from '../sync/refcount.ts'
+import { spinLockIrqSave, spinUnlockIrqRestore } from '../sync/spinlock.ts'
+import { Page, pageStruct } from './page.ts'
 
 export const Zone = layout('zone', ZONE_WORDS, {
   lock: 0,

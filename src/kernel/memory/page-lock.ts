@@ -6,8 +6,8 @@
 // order of their place in one file; everywhere else a second one is only tried.
 
 import { sleepWhile } from '../machine/sleep.ts'
-import { PG_LOCKED, PG_WAITERS, Page, pageStruct } from './page.ts'
 import type { Task } from '../mm/task.ts'
+import { PG_LOCKED, PG_WAITERS, Page, pageStruct } from './page.ts'
 
 /** `trylock_page`. The caller has a reference on the page. */
 export function tryLockPage(cpu: Task, frame: number): boolean {

@@ -12,6 +12,7 @@ import { cpuRelax } from '../machine/cpu.ts'
 import { bugOn } from '../machine/errors.ts'
 import { Header, heapAlloc } from '../machine/header.ts'
 import { cacheLineAlign } from '../machine/layout.ts'
+import type { Task } from '../mm/task.ts'
 import { refcountIncNotZero } from '../sync/refcount.ts'
 import { spinLock, spinUnlock } from '../sync/spinlock.ts'
 import { File } from './file.ts'
@@ -27,7 +28,6 @@ import {
   pageCount,
   pageStruct,
 } from './page.ts'
-import type { Task } from '../mm/task.ts'
 
 /** An entry of a page table has 20 bits for the slot. */
 export const SWAP_SLOTS_MAX = (1 << 20) - 1

@@ -1,13 +1,13 @@
 // A thread in the kernel: its CPU and what Linux keeps in `task_struct`. None of it is shared.
 
 import { Cpu } from '../machine/cpu.ts'
-import { Header } from '../machine/header.ts'
 import type { PhysicalMemory } from '../machine/frames.ts'
+import { Header } from '../machine/header.ts'
 import type { LockedInstructions } from '../machine/locked.ts'
+import { pcpLimits } from '../machine/per-cpu.ts'
 import type { DesignHooks } from './design-hooks.ts'
 import { FaultContext } from './fault-context.ts'
 import { RSS_KINDS } from './mm.ts'
-import { pcpLimits } from '../machine/per-cpu.ts'
 import { RangeWalk } from './range-walk.ts'
 
 /** Entries of the per-thread VMA cache. */

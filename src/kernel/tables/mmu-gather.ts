@@ -8,13 +8,13 @@
 import { callFunctionMany } from '../machine/calls.ts'
 import { CALL_FLUSH_TLB, CALL_NOTHING, flushTlbRange } from '../machine/cpu.ts'
 import { PageTable } from '../machine/pte.ts'
-import { RCU_FREE_PAGE_TABLE, callRcu } from '../sync/rcu.ts'
-import { Mm } from '../mm/mm.ts'
-import { freePageTableNow } from './page-table.ts'
 import { freePageAndSwapCache } from '../memory/swap.ts'
+import { Mm } from '../mm/mm.ts'
 import { GATHER_FRAMES_MAX, type Task } from '../mm/task.ts'
 import { VmEvent } from '../mm/vm-event.ts'
 import { countVmEvent } from '../mm/vmstat.ts'
+import { RCU_FREE_PAGE_TABLE, callRcu } from '../sync/rcu.ts'
+import { freePageTableNow } from './page-table.ts'
 
 /** `tlb_gather_mmu`. */
 export function gatherBegin(cpu: Task, mm: number): void {

@@ -15,15 +15,15 @@
 import { bugOn } from '../machine/errors.ts'
 import { Header } from '../machine/header.ts'
 import { layout } from '../machine/layout.ts'
-import { advanceNumber, forgetNumber, takeNumber } from '../sync/number.ts'
-import { RCU_FREE_MMU_NOTIFIER, callRcu, defineRcuCallback, rcuReadLock, rcuReadUnlock } from '../sync/rcu.ts'
-import { spinLock, spinUnlock } from '../sync/spinlock.ts'
+import { slabAlloc, slabFree } from '../memory/slab.ts'
 import { CACHE_MMU_NOTIFIER } from '../mm/caches.ts'
 import { ENOMEM } from '../mm/errno.ts'
 import { Mm, TASK_SIZE } from '../mm/mm.ts'
 import { mmapWriteLock, mmapWriteUnlock } from '../mm/mmap-lock.ts'
-import { slabAlloc, slabFree } from '../memory/slab.ts'
 import type { Task } from '../mm/task.ts'
+import { advanceNumber, forgetNumber, takeNumber } from '../sync/number.ts'
+import { RCU_FREE_MMU_NOTIFIER, callRcu, defineRcuCallback, rcuReadLock, rcuReadUnlock } from '../sync/rcu.ts'
+import { spinLock, spinUnlock } from '../sync/spinlock.ts'
 
 const SHADOW = 32
 /** Translations that a shadow table holds. */

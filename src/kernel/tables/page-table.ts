@@ -13,12 +13,12 @@ import {
   PageTable,
   TABLE_INDEX_MASK,
 } from '../machine/pte.ts'
-import { RCU_FREE_PAGE_TABLE, defineRcuCallback } from '../sync/rcu.ts'
-import { spinLock, spinUnlock } from '../sync/spinlock.ts'
+import { slabAlloc, slabFree } from '../memory/slab.ts'
 import { CACHE_PAGE_TABLE } from '../mm/caches.ts'
 import { Mm, TASK_SIZE } from '../mm/mm.ts'
-import { slabAlloc, slabFree } from '../memory/slab.ts'
 import type { Task } from '../mm/task.ts'
+import { RCU_FREE_PAGE_TABLE, defineRcuCallback } from '../sync/rcu.ts'
+import { spinLock, spinUnlock } from '../sync/spinlock.ts'
 
 const LEVEL_PTE = 1
 const LEVEL_PMD = 2

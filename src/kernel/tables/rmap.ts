@@ -12,17 +12,17 @@ import {
   PTE_WRITE,
   PageTable,
 } from '../machine/pte.ts'
-import { spinLock, spinUnlock } from '../sync/spinlock.ts'
 import { dropMm, nextMm } from '../memory/mm-count.ts'
+import { setPageFlags } from '../memory/page-lock.ts'
+import { PG_DIRTY } from '../memory/page.ts'
 import { Mm } from '../mm/mm.ts'
 import { mmapReadLock, mmapReadUnlock } from '../mm/mmap-lock.ts'
+import type { Task } from '../mm/task.ts'
+import { spinLock, spinUnlock } from '../sync/spinlock.ts'
+import { VMA_ZAP, VM_SHARED, Vma } from '../vma/vma.ts'
 import { flushTlbMm, gatherBegin, gatherFinish } from './mmu-gather.ts'
 import { invalidateRangeEnd, invalidateRangeStart } from './mmu-notifier.ts'
-import { setPageFlags } from '../memory/page-lock.ts'
 import { findPteTable, pteAddress } from './page-table.ts'
-import { PG_DIRTY } from '../memory/page.ts'
-import type { Task } from '../mm/task.ts'
-import { VMA_ZAP, VM_SHARED, Vma } from '../vma/vma.ts'
 import { zapRange } from './zap.ts'
 
 /**

@@ -9,15 +9,15 @@ import {
   PUD_SHIFT,
   PageTable,
 } from '../machine/pte.ts'
-import { spinLock, spinUnlock } from '../sync/spinlock.ts'
-import { gatherFlush, gatherFlushTlb, gatherFrame, gatherIsFull, gatherRange } from './mmu-gather.ts'
-import { MM_ANON_PAGES, MM_FILE_PAGES, MM_SWAPENTS, RSS_KINDS } from '../mm/mm.ts'
 import { setPageFlags } from '../memory/page-lock.ts'
 import { PG_DIRTY, isFilePage } from '../memory/page.ts'
-import { findPmdTable, findPteTable, pteAddress } from './page-table.ts'
 import { addMmCounter } from '../memory/rss.ts'
 import { freeSwapAndCache } from '../memory/swap.ts'
+import { MM_ANON_PAGES, MM_FILE_PAGES, MM_SWAPENTS, RSS_KINDS } from '../mm/mm.ts'
 import type { Task } from '../mm/task.ts'
+import { spinLock, spinUnlock } from '../sync/spinlock.ts'
+import { gatherFlush, gatherFlushTlb, gatherFrame, gatherIsFull, gatherRange } from './mmu-gather.ts'
+import { findPmdTable, findPteTable, pteAddress } from './page-table.ts'
 
 /**
  * Takes the entries of the pages [start, end) out of the page table and gathers their frames. The mmap lock is held.

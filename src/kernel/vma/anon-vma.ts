@@ -5,12 +5,12 @@
 // a speculative fault has no right to touch (race R23, invariant I12).
 
 import { layout } from '../machine/layout.ts'
-import { refcountDecAndTest, refcountInc } from '../sync/refcount.ts'
-import { spinLock, spinUnlock } from '../sync/spinlock.ts'
+import { slabAlloc, slabFree } from '../memory/slab.ts'
 import { CACHE_ANON_VMA } from '../mm/caches.ts'
 import { Mm } from '../mm/mm.ts'
-import { slabAlloc, slabFree } from '../memory/slab.ts'
 import type { Task } from '../mm/task.ts'
+import { refcountDecAndTest, refcountInc } from '../sync/refcount.ts'
+import { spinLock, spinUnlock } from '../sync/spinlock.ts'
 import { VM_ACCESS_FLAGS, Vma, vmaPages } from './vma.ts'
 
 export const ANON_VMA_WORDS = 16

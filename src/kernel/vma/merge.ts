@@ -1,13 +1,13 @@
 // Merging, splitting and moving the borders of VMAs (mm/mmap.c of Linux 5.12: vma_merge, __vma_adjust, split_vma).
 
-import { anonVmaClone, isMergeableAnonVma } from './anon-vma.ts'
 import { ENOMEM } from '../mm/errno.ts'
 import { Mm } from '../mm/mm.ts'
 import { assertMmapWriteLocked } from '../mm/mmap-lock.ts'
 import type { Task } from '../mm/task.ts'
+import { anonVmaClone, isMergeableAnonVma } from './anon-vma.ts'
+import { dupVmaToLink, linkVma, removeVma, unlinkVma, vmaGetFile } from './vma-link.ts'
 import { vmaGapUpdate, vmEndGap } from './vma-tree.ts'
 import { VMA_ADJUST, VM_SPECIAL, Vma, vmaPages } from './vma.ts'
-import { dupVmaToLink, linkVma, removeVma, unlinkVma, vmaGetFile } from './vma-link.ts'
 
 /** `is_mergeable_vma` and the rest of `can_vma_merge_*`: `vma` could take in pages of these properties at `pgoff`. */
 function canMerge(

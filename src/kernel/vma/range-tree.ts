@@ -20,13 +20,13 @@
 
 import { bugOn } from '../machine/errors.ts'
 import { layout } from '../machine/layout.ts'
-import { RCU_FREE_RANGE_NODE, callRcu, defineRcuCallback } from '../sync/rcu.ts'
+import { slabAlloc, slabFree } from '../memory/slab.ts'
 import { CACHE_RANGE_NODE } from '../mm/caches.ts'
 import { ENOMEM } from '../mm/errno.ts'
 import { Mm } from '../mm/mm.ts'
 import { RANGE_LEVELS_MAX, RANGE_SLOTS } from '../mm/range-walk.ts'
-import { slabAlloc, slabFree } from '../memory/slab.ts'
 import type { Task } from '../mm/task.ts'
+import { RCU_FREE_RANGE_NODE, callRcu, defineRcuCallback } from '../sync/rcu.ts'
 import { gapBefore, highestRoomBefore } from './vma-gap.ts'
 import { Vma } from './vma.ts'
 

@@ -5,9 +5,9 @@
 // way a subtree can be out of sight, so it may miss a VMA that is there (race R33). A miss must therefore never mean
 // more than "ask again with the lock". Who holds the mmap lock sees a tree at rest.
 
-import type { Task } from '../mm/task.ts'
 import { ENOMEM } from '../mm/errno.ts'
 import { Mm } from '../mm/mm.ts'
+import type { Task } from '../mm/task.ts'
 import { gapBefore, highestRoomBefore } from './vma-gap.ts'
 import { Vma } from './vma.ts'
 

@@ -3,12 +3,12 @@
 // Linux 5.12 moved `vm_start` under the mmap lock held for *read*; CVE-2023-3269 showed that readers of the VMA tree
 // then see it change. As Linux does since 6.5 (lock_mm_and_find_vma), the caller here holds the lock for write.
 
-import { limitPages, mayExpandVm, mlockFutureOk, vmStatAccount } from './accounts.ts'
-import { anonVmaPrepare } from './anon-vma.ts'
+import { vmEnoughMemory } from '../memory/overcommit.ts'
 import { ENOMEM } from '../mm/errno.ts'
 import { Mm, RLIMIT_STACK, STACK_GUARD_GAP } from '../mm/mm.ts'
-import { vmEnoughMemory } from '../memory/overcommit.ts'
 import type { Task } from '../mm/task.ts'
+import { limitPages, mayExpandVm, mlockFutureOk, vmStatAccount } from './accounts.ts'
+import { anonVmaPrepare } from './anon-vma.ts'
 import { vmaGapUpdate, vmEndGap } from './vma-tree.ts'
 import {
   VMA_ADJUST,

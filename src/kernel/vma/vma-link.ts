@@ -1,10 +1,11 @@
 // Linking VMAs into an mm and taking them out: the tree and the list together (mm/mmap.c).
 
+import { bugOn } from '../machine/errors.ts'
 import { getFile } from '../memory/file.ts'
 import { Mm } from '../mm/mm.ts'
-import { unlinkAnonVma } from './anon-vma.ts'
 import { assertMmapWriteLocked } from '../mm/mmap-lock.ts'
 import type { Task } from '../mm/task.ts'
+import { unlinkAnonVma } from './anon-vma.ts'
 import {
   eraseVmaTree,
   findVmaLinks,
@@ -15,7 +16,6 @@ import {
 } from './vma-tree.ts'
 import { VMA_LINK, VMA_UNLINK, Vma, vmAreaAlloc, vmAreaDup, vmAreaFreeNow } from './vma.ts'
 import { vmacacheInvalidate } from './vmacache.ts'
-import { bugOn } from '../machine/errors.ts'
 
 /**
  * `vm_area_alloc` and `vma_iter_prealloc`: a VMA of `mm` that will be linked at `start`, with all memory that it takes.

@@ -4,11 +4,11 @@
 // to stay for a grace period; one that also takes pages of the file needs the file to stay. The price of the latter:
 // after munmap() has returned, the file is still in use for a while (race R20).
 
-import { RCU_PUT_VMA, RCU_RELEASE_VMA, callRcu, defineRcuCallback } from '../sync/rcu.ts'
-import { callSrcu } from '../sync/srcu.ts'
-import { refcountDecAndTest } from '../sync/refcount.ts'
 import { putFile } from '../memory/file.ts'
 import type { Task } from '../mm/task.ts'
+import { RCU_PUT_VMA, RCU_RELEASE_VMA, callRcu, defineRcuCallback } from '../sync/rcu.ts'
+import { refcountDecAndTest } from '../sync/refcount.ts'
+import { callSrcu } from '../sync/srcu.ts'
 import { Vma, vmAreaFreeNow, vmAreaFreeRcu } from './vma.ts'
 
 /** Drops the reference that the VMA has on its file. */

@@ -5,10 +5,10 @@
 // by the design afterwards.
 
 import { layout } from '../machine/layout.ts'
-import { RCU_FREE_VMA, callRcu, defineRcuCallback } from '../sync/rcu.ts'
-import { CACHE_VMA } from '../mm/caches.ts'
 import { slabAlloc, slabFree } from '../memory/slab.ts'
+import { CACHE_VMA } from '../mm/caches.ts'
 import type { Task } from '../mm/task.ts'
+import { RCU_FREE_VMA, callRcu, defineRcuCallback } from '../sync/rcu.ts'
 
 export const VMA_WORDS = 48
 

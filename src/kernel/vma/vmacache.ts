@@ -12,9 +12,9 @@
 // that is still to come. Numbers of an address space begin above those of any that is gone.
 
 import { Header } from '../machine/header.ts'
+import { PMD_SHIFT } from '../machine/pte.ts'
 import { Mm } from '../mm/mm.ts'
 import type { Task } from '../mm/task.ts'
-import { PMD_SHIFT } from '../machine/pte.ts'
 import { Vma } from './vma.ts'
 
 const SLOT_MASK = 3
