@@ -4,7 +4,7 @@
 
 import { MAP_FIXED, type Task, VM_READ, mmap, munmap } from '../src/kernel/index.ts'
 import { Classic } from '../src/kernel/designs/classic.ts'
-import { findVma, findVmaRcu } from '../src/kernel/mm/vma-tree.ts'
+import { findVma, findVmaRcu } from '../src/kernel/vma/vma-tree.ts'
 import { testSpace } from '../test/kernel/harness.ts'
 
 class RangeTreeDesign extends Classic {

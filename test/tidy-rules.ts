@@ -28,7 +28,18 @@ const floors: ReadonlyMap<string, readonly string[]> = new Map([
  * The floors of the kernel, lowest first. What stands beside these folders puts them together, and index.ts is above
  * all.
  */
-const kernelFloors = ['machine', 'sync', 'mm', 'designs']
+const kernelFloors = [
+  'machine',
+  'sync',
+  'mm',
+  'memory',
+  'vma',
+  'tables',
+  'cache',
+  'fault',
+  'calls',
+  'designs',
+]
 
 /** What the kernel must not know: time, chance, input and output. */
 const worldly = new Set([
@@ -103,6 +114,9 @@ function outerArrowFault(
   if (!target.startsWith('src/')) return `imports ${target}, outside src`
   const targetFloor = target.split('/')[1]!
   if (targetFloor !== floor && !below.includes(targetFloor)) return `${floor} must not import ${targetFloor}`
+  const [room, targetRoom] = [path, target].map((each) => each.split('/')[2]!)
+  if (floor === 'backends' && targetFloor === floor && room !== targetRoom)
+    return `backends/${room} must not import backends/${targetRoom}`
   if (inKernel(target) && target !== 'src/kernel/index.ts')
     return `imports ${target}: only src/kernel/index.ts is public`
   return null
@@ -120,6 +134,28 @@ function kernelArrowFault(path: string, source: string): string | null {
 function kernelLevel(name: string): number {
   if (name === 'index.ts') return kernelFloors.length + 1
   return name.endsWith('.ts') ? kernelFloors.length : kernelFloors.indexOf(name)
+}
+
+/** Circles of imports among the files of src, each as its files in order. Imports of types count. */
+export function circleProblems(files: Files): string[] {
+  const problems: string[] = []
+  const open: string[] = []
+  const done = new Set<string>()
+  const visit = (path: string): void => {
+    const text = files.get(path)
+    if (text === undefined || done.has(path)) return
+    if (open.includes(path)) {
+      const circle = [...open.slice(open.indexOf(path)), path]
+      problems.push(`${circle.join(' → ')}: a circle of imports`)
+      return
+    }
+    open.push(path)
+    for (const { source } of importsOf(text)) if (source.startsWith('.')) visit(resolve(path, source))
+    open.pop()
+    done.add(path)
+  }
+  for (const path of files.keys()) if (path.startsWith('src/') && isModule(path)) visit(path)
+  return problems
 }
 
 function packageFault(path: string, source: string, dependencies: readonly string[]): string | null {

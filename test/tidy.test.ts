@@ -45,6 +45,7 @@ describe('the tree', () => {
   holds('keeps the arrows of the house', () =>
     each((path, text) => rules.arrowProblems(path, text, dependencies)),
   )
+  holds('has no circles of imports', () => rules.circleProblems(files))
   holds('keeps time, chance and backends out of the kernel', () => each(rules.kernelPurityProblems))
   holds('says at the head of each module what it is', () => each(rules.headerProblems))
   holds('fits each kernel function on a screen', () => each(rules.functionLengthProblems))
@@ -75,6 +76,7 @@ describe('the rules', () => {
     )
     assert.match(arrow('src/trace/a.ts', '../simulate/b.ts')!, /trace must not import simulate/)
     assert.match(arrow('src/backends/threads/a.ts', '../../check/b.ts')!, /backends must not import check/)
+    assert.match(arrow('src/backends/threads/a.ts', '../stepped/b.ts')!, /threads must not import .*stepped/)
     assert.match(arrow('src/report/a.ts', '../index.ts')!, /report must not import index\.ts/)
     assert.match(arrow('src/index.ts', './cli/main.ts')!, /index\.ts must not import cli/)
     assert.match(arrow('src/memory.ts', './check/index.ts')!, /memory\.ts must not import check/)
@@ -83,7 +85,7 @@ describe('the rules', () => {
     assert.equal(arrow('src/report/a.ts', '../trace/b.ts'), null)
     assert.equal(arrow('src/cli/a.ts', '../index.ts'), null)
     assert.equal(arrow('src/trace/a.ts', './b.ts'), null)
-    assert.equal(arrow('test/a.test.ts', '../src/kernel/mm/vma.ts'), null)
+    assert.equal(arrow('test/a.test.ts', '../src/kernel/vma/vma.ts'), null)
   })
 
   test('arrows, however something is imported', () => {
@@ -109,7 +111,10 @@ describe('the rules', () => {
   })
 
   test('arrows into and within the kernel', () => {
-    assert.match(arrow('src/backends/threads/a.ts', '../../kernel/mm/vma.ts')!, /only src\/kernel\/index\.ts/)
+    assert.match(
+      arrow('src/backends/threads/a.ts', '../../kernel/vma/vma.ts')!,
+      /only src\/kernel\/index\.ts/,
+    )
     assert.match(
       arrow('src/kernel/machine/a.ts', '../sync/b.ts')!,
       /kernel\/machine must not import kernel\/sync/,
@@ -130,10 +135,32 @@ describe('the rules', () => {
       /kernel\/boot\.ts must not import kernel\/index\.ts/,
     )
     assert.match(arrow('src/kernel/other/a.ts', '../mm/a.ts')!, /kernel\/other is not a floor/)
+    const rooms = ['mm', 'memory', 'vma', 'tables', 'cache', 'fault', 'calls', 'designs']
+    for (const [index, room] of rooms.entries()) {
+      for (const [other, target] of rooms.entries()) {
+        const fault = arrow(`src/kernel/${room}/a.ts`, `../${target}/b.ts`)
+        if (other <= index) assert.equal(fault, null)
+        else assert.match(fault!, new RegExp(`kernel/${room} must not import kernel/${target}$`))
+      }
+    }
     assert.equal(arrow('src/kernel/boot.ts', './designs/a.ts'), null)
     assert.equal(arrow('src/backends/threads/a.ts', '../../kernel/index.ts'), null)
     assert.equal(arrow('src/kernel/designs/a.ts', '../machine/b.ts'), null)
     assert.equal(arrow('src/kernel/index.ts', './designs/a.ts'), null)
+  })
+
+  test('circles of imports', () => {
+    const circles = (files: Record<string, string>): string[] =>
+      rules.circleProblems(new Map(Object.entries(files)))
+    const a = `import { b } from './b.ts'\n`
+    const b = `import { c } from '../check/c.ts'\nexport const b = c\n`
+    const c = `import type { A } from '../trace/a.ts'\n`
+    const paths = ['src/trace/a.ts', 'src/trace/b.ts', 'src/check/c.ts'] as const
+    assert.deepEqual(circles({ [paths[0]]: a, [paths[1]]: b, [paths[2]]: c }), [
+      `${[...paths, paths[0]].join(' → ')}: a circle of imports`,
+    ])
+    assert.deepEqual(circles({ [paths[0]]: a, [paths[1]]: b, [paths[2]]: '' }), [])
+    assert.equal(circles({ [paths[0]]: `${a}type A = import('./a.ts').A\n`, [paths[1]]: '' }).length, 1)
   })
 
   test('packages that a user would not have', () => {

@@ -89,10 +89,10 @@ const LEAVE_FOR_HOST = 25
 
 /** The functions, and of which the result is wanted too. */
 export const kernelProbes: readonly Probe[] = [
-  { file: 'mm/slab.ts', function: 'slabFree', id: SLAB_FREE },
-  { file: 'mm/slab.ts', function: 'slabAlloc', id: SLAB_ALLOC, result: true },
-  { file: 'mm/page-alloc.ts', function: 'freeFrame', id: FREE_FRAME },
-  { file: 'mm/page-alloc.ts', function: 'allocFrame', id: ALLOC_FRAME, result: true },
+  { file: 'memory/slab.ts', function: 'slabFree', id: SLAB_FREE },
+  { file: 'memory/slab.ts', function: 'slabAlloc', id: SLAB_ALLOC, result: true },
+  { file: 'memory/page-alloc.ts', function: 'freeFrame', id: FREE_FRAME },
+  { file: 'memory/page-alloc.ts', function: 'allocFrame', id: ALLOC_FRAME, result: true },
   { file: 'sync/spinlock.ts', function: 'spinLock', id: SPIN_LOCK },
   { file: 'sync/spinlock.ts', function: 'spinUnlock', id: SPIN_UNLOCK },
   { file: 'sync/spinlock.ts', function: 'spinTryLock', id: SPIN_TRY_LOCK, result: true },
@@ -106,15 +106,15 @@ export const kernelProbes: readonly Probe[] = [
   { file: 'machine/cpu.ts', function: 'kernelExit', id: KERNEL_EXIT },
   { file: 'machine/sleep.ts', function: 'sleepUntilWoken', id: SLEEP_UNTIL_WOKEN },
   { file: 'machine/sleep.ts', function: 'leaveForHost', id: LEAVE_FOR_HOST },
-  { file: 'mm/page-lock.ts', function: 'tryLockPage', id: TRY_LOCK_PAGE, result: true },
-  { file: 'mm/page-lock.ts', function: 'lockPage', id: LOCK_PAGE },
-  { file: 'mm/page-lock.ts', function: 'unlockPage', id: UNLOCK_PAGE },
-  { file: 'mm/filemap.ts', function: 'freshPage', id: FRESH_PAGE },
+  { file: 'memory/page-lock.ts', function: 'tryLockPage', id: TRY_LOCK_PAGE, result: true },
+  { file: 'memory/page-lock.ts', function: 'lockPage', id: LOCK_PAGE },
+  { file: 'memory/page-lock.ts', function: 'unlockPage', id: UNLOCK_PAGE },
+  { file: 'cache/filemap.ts', function: 'freshPage', id: FRESH_PAGE },
   { file: 'machine/mmu.ts', function: 'walk', id: WALK },
-  { file: 'mm/mmap.ts', function: 'munmap', id: MUNMAP, result: true },
-  { file: 'mm/madvise.ts', function: 'madviseLocked', id: MADVISE_LOCKED, result: true },
-  { file: 'mm/mprotect.ts', function: 'mprotect', id: MPROTECT, result: true },
-  { file: 'mm/mremap.ts', function: 'mremap', id: MREMAP, result: true },
+  { file: 'calls/mmap.ts', function: 'munmap', id: MUNMAP, result: true },
+  { file: 'calls/madvise.ts', function: 'madviseLocked', id: MADVISE_LOCKED, result: true },
+  { file: 'calls/mprotect.ts', function: 'mprotect', id: MPROTECT, result: true },
+  { file: 'calls/mremap.ts', function: 'mremap', id: MREMAP, result: true },
 ]
 
 const CPU_FLUSH = 4
@@ -241,7 +241,7 @@ export class Detectors implements Probes {
     this.#sites = sites
     this.#allocators = Uint8Array.from(sites, ({ file }) => {
       const path = file.replaceAll('\\', '/')
-      return !path.includes('/kernel/') || /\/mm\/(slab|page-alloc)\.ts$/.test(path) ? 1 : 0
+      return !path.includes('/kernel/') || /\/memory\/(slab|page-alloc)\.ts$/.test(path) ? 1 : 0
     })
     this.#vmaWriters = Uint8Array.from(sites, ({ function: name, source }) =>
       name !== FIRST_ANON_VMA && writesVma.test(source) ? 1 : 0,

@@ -69,7 +69,7 @@ interface NamedObject {
 }
 
 const TABLE_ENTRIES = 512
-/** See mm/range-tree.ts: the level of a node stands above these bits of its shape; 0 is a leaf. */
+/** See vma/range-tree.ts: the level of a node stands above these bits of its shape; 0 is a leaf. */
 const RANGE_LEVEL_SHIFT = 8
 /** A list that is longer is broken. */
 const VMAS_MAX = 1000

@@ -346,6 +346,7 @@ export class ScenarioCpu {
   unregister(): Outcome {
     callEnter(this.task)
     unregisterMmuNotifier(this.task, this.observer())
+    finishCall(this.task)
     callExit(this.task)
     return 'unregistered'
   }

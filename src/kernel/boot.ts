@@ -3,7 +3,10 @@
 import { designs } from './designs/index.ts'
 import { fixedHeapWords, bootHeap, type BootOptions } from './machine/header.ts'
 import { PAGE_TABLE_WORDS } from './machine/pte.ts'
-import { ANON_VMA_WORDS } from './mm/anon-vma.ts'
+import { FILE_WORDS, PATH_WORDS, RADIX_NODE_WORDS } from './memory/file.ts'
+import { OPEN_FILE_WORDS } from './memory/open-file.ts'
+import { bootZone } from './memory/page-alloc.ts'
+import { createSlabCache } from './memory/slab.ts'
 import {
   CACHE_ANON_VMA,
   CACHE_FILE,
@@ -17,15 +20,12 @@ import {
   CACHE_RANGE_NODE,
   CACHE_VMA,
 } from './mm/caches.ts'
-import { FILE_WORDS, PATH_WORDS, RADIX_NODE_WORDS } from './mm/file.ts'
 import { MM_WORDS } from './mm/mm.ts'
-import { MMU_NOTIFIER_WORDS } from './mm/mmu-notifier.ts'
-import { OPEN_FILE_WORDS } from './mm/open-file.ts'
-import { bootZone } from './mm/page-alloc.ts'
-import { RANGE_NODE_WORDS } from './mm/range-tree.ts'
-import { createSlabCache } from './mm/slab.ts'
-import { VMA_WORDS } from './mm/vma.ts'
 import { percpuRwsemWords } from './sync/percpu-rwsem.ts'
+import { MMU_NOTIFIER_WORDS } from './tables/mmu-notifier.ts'
+import { ANON_VMA_WORDS } from './vma/anon-vma.ts'
+import { RANGE_NODE_WORDS } from './vma/range-tree.ts'
+import { VMA_WORDS } from './vma/vma.ts'
 
 /**
  * Words of heap for a machine that nobody sized: room for page tables of a sparse address space. Unused words cost

@@ -180,8 +180,6 @@ test('nobody else can make the objects of the library, from whatever places', ()
       assert.throws(() => MemoryFile.create(never(none), { size: 1 }), refused)
       assert.throws(() => DiskFile.open(never(none), path, {}), refused)
     }
-    assert.throws(() => space.forget(never(undefined)), TypeError)
-    assert.throws(() => machine.leaveAtExit(never(undefined)), TypeError)
     space.writeUint8(at, 1)
     assert.equal(notifier.readUint32(at), 1)
     assert.deepEqual(machine.usage(), before)

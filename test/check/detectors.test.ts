@@ -12,7 +12,7 @@ interface Planted {
   readonly message: RegExp
 }
 
-const gather = 'mm/mmu-gather.ts'
+const gather = 'tables/mmu-gather.ts'
 const design = 'designs/lespinasse-2021.ts'
 
 const planted: readonly Planted[] = [
@@ -31,7 +31,7 @@ const planted: readonly Planted[] = [
     finds: 'an object that is freed twice',
     scenario: 'fault-munmap-table-interrupts',
     patches: [
-      at('mm/page-table.ts', 'freePageTableNow').before(
+      at('tables/page-table.ts', 'freePageTableNow').before(
         'slabFree(...$)',
         'slabFree(cpu, CACHE_PAGE_TABLE, table)',
       ),
@@ -41,7 +41,7 @@ const planted: readonly Planted[] = [
   {
     finds: 'a frame with two owners',
     scenario: 'two-pages-munmap',
-    patches: [at('mm/page-alloc.ts', 'allocFrame').replace('--count', 'count--')],
+    patches: [at('memory/page-alloc.ts', 'allocFrame').replace('--count', 'count--')],
     message: /frame \d+ has two owners: CPU \d gets it, and it was not free/,
   },
   {
@@ -56,7 +56,7 @@ const planted: readonly Planted[] = [
     patches: [
       at(gather, 'gatherFinish').after('freePageTableNow(cpu, table)', 'cpu.heap[table + PageTable.ptl] = 0'),
     ],
-    message: /use after free: CPU 1 touches a page table that CPU 1 has freed, at mm\/mmu-gather\.ts:\d+/,
+    message: /use after free: CPU 1 touches a page table that CPU 1 has freed, at tables\/mmu-gather\.ts:\d+/,
   },
   {
     finds: 'a frame that is freed though a CPU can still reach it',
@@ -74,14 +74,14 @@ const planted: readonly Planted[] = [
   {
     finds: 'a translation that outlives mprotect',
     scenario: 'fault-mprotect',
-    patches: [at('mm/mprotect.ts', 'changeProtection').drop('if (changed !== 0) $')],
+    patches: [at('calls/mprotect.ts', 'changeProtection').drop('if (changed !== 0) $')],
     message: /mprotect has returned on CPU 1, and CPU 0 can still use its old translation of page 0x1000/,
   },
   {
     finds: 'a lock that is released and not held',
     scenario: 'fault-munmap',
     patches: [
-      at('mm/zap.ts', 'zapPteRange').after('spinUnlock(...$)', 'spinUnlock(cpu, table + PageTable.ptl)'),
+      at('tables/zap.ts', 'zapPteRange').after('spinUnlock(...$)', 'spinUnlock(cpu, table + PageTable.ptl)'),
     ],
     message: /CPU 1 releases a page-table lock, which (nobody|CPU 0) holds/,
   },
@@ -138,7 +138,7 @@ const planted: readonly Planted[] = [
   {
     finds: 'a lock that is held for ever',
     scenario: 'cow-fault',
-    patches: [at('mm/wp.ts', 'wpCommit').drop('spinUnlock(cpu, fault.table + PageTable.ptl)')],
+    patches: [at('fault/wp.ts', 'wpCommit').drop('spinUnlock(cpu, fault.table + PageTable.ptl)')],
     message: /CPU 0 leaves the kernel and holds a page-table lock/,
   },
   {
@@ -150,7 +150,7 @@ const planted: readonly Planted[] = [
   {
     finds: 'an object that is never freed',
     scenario: 'first-anon-vma',
-    patches: [at('mm/anon-vma.ts', 'anonVmaPrepare').drop('if (!won && !shared) $')],
+    patches: [at('vma/anon-vma.ts', 'anonVmaPrepare').drop('if (!won && !shared) $')],
     message: /1 objects of CACHE_ANON_VMA were never freed/,
   },
 ]

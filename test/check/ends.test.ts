@@ -46,8 +46,8 @@ describe('a thread that is ended in an access that needs no fault', () => {
 describe('a thread that is ended while it takes the place of a dead one', () => {
   const options = { design: 'classic', rwsem: 'xadd', orders: ['bystander', 'undertaker', 1] } as const
   const undertaker = [
-    at('mm/thread-end.ts', 'buryCpu').drop('callEnter(undertaker); leaveForHost(undertaker)'),
-    at('mm/thread-end.ts', 'buryCpu').drop('returnFromHost(undertaker); callExit(undertaker)'),
+    at('calls/thread-end.ts', 'buryCpu').drop('callEnter(undertaker); leaveForHost(undertaker)'),
+    at('calls/thread-end.ts', 'buryCpu').drop('returnFromHost(undertaker); callExit(undertaker)'),
   ]
 
   for (const victim of ['bury', 'notice', 'inherit a CPU']) {

@@ -71,10 +71,10 @@ describe('mutants of the kernel', () => {
   })
 
   it('a patch that does not fit the source is refused', async () => {
-    const patches = [at('mm/zap.ts', 'zapPteRange').drop('noSuchCall()')]
+    const patches = [at('tables/zap.ts', 'zapPteRange').drop('noSuchCall()')]
     await assert.rejects(
       checkKernelScenario('fault-munmap', { design: MUTATED, rwsem: 'xadd' }, { patches }),
-      /mm\/zap\.ts.*zapPteRange.*stands 0 times: noSuchCall\(\)/,
+      /tables\/zap\.ts.*zapPteRange.*stands 0 times: noSuchCall\(\)/,
     )
   })
 })

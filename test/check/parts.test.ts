@@ -271,7 +271,7 @@ describe('worker threads, shards and ledgers', () => {
     )
     // The same in other words.
     const patches = [
-      at('mm/vmacache.ts', 'vmacacheFind').replace('cpu.vmacacheMm !== mm', 'mm !== cpu.vmacacheMm'),
+      at('vma/vmacache.ts', 'vmacacheFind').replace('cpu.vmacacheMm !== mm', 'mm !== cpu.vmacacheMm'),
     ]
     await assert.rejects(check({ ledger, patches }), /was written for other code/)
     appendFileSync(ledger, '{"result":[77]}\n')

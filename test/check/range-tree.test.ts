@@ -165,7 +165,7 @@ describe('a lookup in the range tree beside', () => {
 })
 
 describe('in the range tree', () => {
-  const file = 'mm/range-tree.ts'
+  const file = 'vma/range-tree.ts'
   const mutants: Readonly<Record<string, SourcePatch>> = {
     'the key of a slot is compared again after the VMA was read': inside(file, 'findInLeafRcu').drop(
       'Atomics.load(heap, leaf + RangeNode.keys + slot) > page',

@@ -66,7 +66,7 @@ describe('the page on the designs', () => {
   })
 
   it('names every hook', () => {
-    const source = readFileSync(new URL('../../src/kernel/mm/design.ts', import.meta.url), 'utf8')
+    const source = readFileSync(new URL('../../src/kernel/fault/design.ts', import.meta.url), 'utf8')
     const hooks = [...source.matchAll(/^ {2}(\w+)\(/gm)].map(([, hook]) => hook!)
     assert.ok(hooks.length > 20)
     const { text } = pageOf('designs.md')

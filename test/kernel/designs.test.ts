@@ -16,7 +16,7 @@ import {
   mmap,
   putFile,
 } from '../../src/kernel/index.ts'
-import { handleUserFault } from '../../src/kernel/mm/fault.ts'
+import { handleUserFault } from '../../src/kernel/fault/fault.ts'
 import { VM_FAULT_SIGBUS, VM_FAULT_SIGSEGV } from '../../src/kernel/mm/fault-context.ts'
 import { allVmEvents } from '../../src/kernel/mm/vmstat.ts'
 import { FAULT_USER, FAULT_WRITE } from '../../src/kernel/machine/pte.ts'

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { kernelEnter, kernelExit } from '../../src/kernel/index.ts'
-import { allocFrame, freeFrame } from '../../src/kernel/mm/page-alloc.ts'
+import { allocFrame, freeFrame } from '../../src/kernel/memory/page-alloc.ts'
 import { testMachine } from './harness.ts'
 
 test('a CPU gets the frames that others keep in front of the empty zone', () => {

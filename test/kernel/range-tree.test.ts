@@ -30,11 +30,11 @@ import {
   storeUint8,
 } from '../../src/kernel/index.ts'
 import { Classic } from '../../src/kernel/designs/classic.ts'
-import { RANGE_SLOTS_MIN, RangeNode } from '../../src/kernel/mm/range-tree.ts'
+import { RANGE_SLOTS_MIN, RangeNode } from '../../src/kernel/vma/range-tree.ts'
 import { RANGE_SLOTS } from '../../src/kernel/mm/range-walk.ts'
-import { slabAlloc, slabFree } from '../../src/kernel/mm/slab.ts'
-import { findVma, findVmaRcu, vmStartGap } from '../../src/kernel/mm/vma-tree.ts'
-import { VM_ACCESS_FLAGS } from '../../src/kernel/mm/vma.ts'
+import { slabAlloc, slabFree } from '../../src/kernel/memory/slab.ts'
+import { findVma, findVmaRcu, vmStartGap } from '../../src/kernel/vma/vma-tree.ts'
+import { VM_ACCESS_FLAGS } from '../../src/kernel/vma/vma.ts'
 import { testMachine, testSpace } from './harness.ts'
 
 class RangeTreeDesign extends Classic {

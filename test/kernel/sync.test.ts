@@ -18,8 +18,8 @@ import { callFunctionMany } from '../../src/kernel/machine/calls.ts'
 import { CALL_FLUSH_TLB } from '../../src/kernel/machine/cpu.ts'
 import { Header, heapAlloc } from '../../src/kernel/machine/header.ts'
 import { CACHE_VMA } from '../../src/kernel/mm/caches.ts'
-import { slabAlloc, slabFree } from '../../src/kernel/mm/slab.ts'
-import { Vma } from '../../src/kernel/mm/vma.ts'
+import { slabAlloc, slabFree } from '../../src/kernel/memory/slab.ts'
+import { Vma } from '../../src/kernel/vma/vma.ts'
 import { forgetNumber, numberAt, takeNumber } from '../../src/kernel/sync/number.ts'
 import {
   downRead,

@@ -14,7 +14,7 @@ import {
   mmap,
   munmap,
 } from '../../src/kernel/index.ts'
-import { findVma, findVmaRcu, vmStartGap } from '../../src/kernel/mm/vma-tree.ts'
+import { findVma, findVmaRcu, vmStartGap } from '../../src/kernel/vma/vma-tree.ts'
 import { testSpace } from './harness.ts'
 
 const BLACK = 1

@@ -37,8 +37,8 @@ import {
   touch,
 } from '../../src/kernel/index.ts'
 import { ZERO_FRAME } from '../../src/kernel/machine/frames.ts'
-import { findPteTable, pteAddress } from '../../src/kernel/mm/page-table.ts'
-import { findVma } from '../../src/kernel/mm/vma-tree.ts'
+import { findPteTable, pteAddress } from '../../src/kernel/tables/page-table.ts'
+import { findVma } from '../../src/kernel/vma/vma-tree.ts'
 import { testMachine } from './harness.ts'
 
 const FIRST = 0x1000

@@ -1,13 +1,9 @@
 // An address space, as one thread sees it: the system calls and the accesses of a program.
 //
 // Addresses and lengths are in bytes, addresses below 2^43. Calls have the names, the rules and the errors of Linux;
-// what a system call would return as an errno is thrown as MemoryError, what would be a signal as SegmentationFault
-// or BusError.
+// what a system call would return as an errno is thrown as MemoryError.
 
 import {
-  ACCESS_EXECUTE,
-  ACCESS_READ,
-  ACCESS_WRITE,
   DEFAULT_MAX_MAP_COUNT,
   DEFAULT_STACK_LIMIT,
   MADV,
@@ -23,16 +19,12 @@ import {
   MREMAP_DONTUNMAP,
   MREMAP_FIXED,
   MREMAP_MAYMOVE,
-  MS_ASYNC,
-  MS_INVALIDATE,
-  MS_SYNC,
   Mm,
   PAGE_SIZE,
   RLIMIT_AS,
   RLIMIT_DATA,
   RLIMIT_MEMLOCK,
   RLIMIT_STACK,
-  SegmentationFault,
   TASK_SIZE,
   type Task,
   VM_GROWSDOWN,
@@ -41,21 +33,15 @@ import {
   VM_NO_MAYWRITE,
   VM_SHARED,
   Vma,
-  addInt32,
   brk,
-  compareExchangeInt32,
   createMm,
   destroyMm,
-  fillBytes,
   forkMm,
   getMmCounter,
   heapBytes,
   isMm,
-  joinMm,
   leaveMm,
   limitBytes,
-  loadAlignedInt32,
-  loadUint8,
   madvise,
   mincore,
   mlock,
@@ -73,150 +59,42 @@ import {
   munmap,
   numberAt,
   oomReap,
-  readBytes,
   setLimitBytes,
   registerMmuNotifier,
   setStartOfHeap,
   startOfHeap,
-  storeAlignedInt32,
-  storeUint8,
-  touch,
-  writeBytes,
 } from '../../kernel/index.ts'
 import {
-  allocateBytes,
-  checkAddend,
-  checkAddress,
-  checkBigUint64,
-  checkBoolean,
-  checkBytes,
-  checkChoice,
-  checkFunction,
-  checkLimit,
-  checkNumber,
-  checkOffset,
-  checkString,
-  checkUnsigned,
-  checkWhole,
-  goneInCall,
-  type OptionChecks,
-  plainBytes,
-  rangeError,
-  readOptions,
-  unchecked,
-} from './arguments.ts'
+  type Advice,
+  type Limit,
+  type AddressSpaceOptions,
+  type MapOptions,
+  type LockAllOptions,
+  type MappedSize,
+  type RemapOptions,
+  type Mapping,
+  type Observer,
+  msyncFlags,
+  mapChecks,
+  remapChecks,
+  lockChecks,
+  observerChecks,
+  lockAllChecks,
+  spaceChecks,
+  limitNumber,
+} from './address-space-options.ts'
+import { allocateBytes, checkAddress, checkLimit, checkString, rangeError, readOptions } from './arguments.ts'
 import { OWN, type Own, assertOwn } from './construction.ts'
 import { MemoryError, OutOfMemory, checkResult } from './errors.ts'
 import { type MachineHandle, readPlace } from './handles.ts'
 import { LockWaits } from './lock-waits.ts'
-import { Machine } from './machine.ts'
 import { MachineFile } from './machine-file.ts'
+import { MachineThread } from './machine-thread.ts'
+import { ADDRESS_LIMIT, MemoryAccess, gone } from './memory-access.ts'
 import { MmuNotifier } from './mmu-notifier.ts'
-import { OwnBytes } from './own-arrays.ts'
 import { beyond, misaligned, pageOf, pagesOf, pagesOrNone, pagesTouched } from './page-ranges.ts'
 import { type Protection, checkProtection, protectionFlags, protectionName } from './protection.ts'
-import { assureRoomForSteps, assureStackRoom } from './stack-room.ts'
-
-/** First address beyond what a program can use: 8 TiB less a page. */
-export const ADDRESS_LIMIT = TASK_SIZE * PAGE_SIZE
-
-export type Advice = keyof typeof MADV
-
-/**
- * A limit of an address space, as `setrlimit` names it: 'as' of all that is mapped, 'data' of what is private and can
- * be written, 'stack' of how far one growsDown mapping may grow, 'memlock' of what may be locked.
- */
-export type Limit = 'as' | 'data' | 'stack' | 'memlock'
-
-export interface AddressSpaceOptions {
-  /** Most mappings that there may be. Default 65,530, as Linux's vm.max_map_count. */
-  readonly maxMapCount?: number
-  /** RLIMIT_AS: how much may be mapped, in bytes. Default Infinity. */
-  readonly asLimit?: number
-  /** RLIMIT_DATA: how much may be mapped that is private and can be written, in bytes. Default Infinity. */
-  readonly dataLimit?: number
-  /** RLIMIT_STACK: how far a growsDown mapping may grow, in bytes. Default 8 MiB. */
-  readonly stackLimit?: number
-  /** RLIMIT_MEMLOCK: how much may be locked, in bytes; 0 forbids it. Default 8 MiB. */
-  readonly memlockLimit?: number
-}
-
-export interface MapOptions {
-  /** Default 'rw'. */
-  readonly protection?: Protection
-  /** Where to map: a hint, unless `fixed`. */
-  readonly address?: number
-  /** true: exactly at `address`, in place of what is there. 'noreplace': there or not at all (EEXIST). */
-  readonly fixed?: boolean | 'noreplace'
-  /**
-   * Writes are seen by every mapping of the same file; for anonymous memory, by every address space that inherits it.
-   */
-  readonly shared?: boolean
-  /** What Machine.createFile() or openFile() gave. */
-  readonly file?: MachineFile
-  /** Where in the file the mapping begins: a multiple of 4096. */
-  readonly offset?: number
-  /** A stack: grows downwards to an access below it. */
-  readonly growsDown?: boolean
-  readonly noReserve?: boolean
-  /** Brings every page in at once. */
-  readonly populate?: boolean
-  /** Locks the mapping in memory and brings every page in, as far as there is memory. */
-  readonly locked?: boolean
-}
-
-/** What mlockall() locks. */
-export interface LockAllOptions {
-  /** What is mapped. */
-  readonly current?: boolean
-  /** What will be mapped. */
-  readonly future?: boolean
-  /** Only pages that are there or come by a fault; none is brought in. */
-  readonly onFault?: boolean
-}
-
-/** How much an address space has mapped, in bytes, as /proc/PID/status tells. */
-export interface MappedSize {
-  /** All that is mapped (VmSize). */
-  readonly total: number
-  /** Of it, what is private and can be written (VmData). */
-  readonly data: number
-  /** growsDown mappings (VmStk). */
-  readonly stack: number
-  /** What can be executed and not written (VmExe and VmLib). */
-  readonly executable: number
-  /** What is locked (VmLck). */
-  readonly locked: number
-}
-
-export interface RemapOptions {
-  readonly mayMove?: boolean
-  /** Move to exactly this address, in place of what is there. */
-  readonly fixed?: number
-  /** Leave the old range mapped, without its pages. */
-  readonly dontUnmap?: boolean
-}
-
-export interface Mapping {
-  readonly start: number
-  readonly end: number
-  readonly protection: Protection
-  readonly shared: boolean
-  /** Of a file mapping, where in the file it begins, in bytes; else 0. */
-  readonly offset: number
-  /** Which file; 0 for anonymous memory. */
-  readonly file: number
-  readonly growsDown: boolean
-}
-
-export interface Observer {
-  /**
-   * This thread has waited for the mmap lock, for writing or reading. It is told when it has left the kernel: at the
-   * end of the call; of a wait of an access, at the end of the next call or in the next microtask. What it throws
-   * becomes an uncaught exception of the thread.
-   */
-  mmapLockWait?(write: boolean, nanoseconds: number): void
-}
+import { assureRoomForSteps } from './stack-room.ts'
 
 /** What another thread needs to use the address space. Can be cloned. */
 export interface AddressSpaceHandle {
@@ -226,61 +104,28 @@ export interface AddressSpaceHandle {
   readonly generation: number
 }
 
-/** Set in the result of touch() when the last fault of the access was handled without the mmap lock. */
-export const TOUCH_SPECULATIVE = 0x8000
-
-const msyncFlags = { sync: MS_SYNC, async: MS_ASYNC, invalidate: MS_INVALIDATE } as const
-const limitNumbers: Readonly<Record<Limit, number>> = {
-  as: RLIMIT_AS,
-  data: RLIMIT_DATA,
-  stack: RLIMIT_STACK,
-  memlock: RLIMIT_MEMLOCK,
-}
-
-const accessKinds = { r: ACCESS_READ, w: ACCESS_WRITE, x: ACCESS_EXECUTE } as const
-
-const mapChecks: OptionChecks<MapOptions> = {
-  protection: checkProtection,
-  address: checkAddress,
-  fixed(value, name) {
-    if (value !== 'noreplace') checkBoolean(value, name, "true, false or 'noreplace'")
-  },
-  shared: checkBoolean,
-  file: unchecked,
-  offset: checkOffset,
-  growsDown: checkBoolean,
-  noReserve: checkBoolean,
-  populate: checkBoolean,
-  locked: checkBoolean,
-}
-const remapChecks: OptionChecks<RemapOptions> = {
-  mayMove: checkBoolean,
-  fixed: checkAddress,
-  dontUnmap: checkBoolean,
-}
-const lockChecks: OptionChecks<{ readonly onFault?: boolean }> = { onFault: checkBoolean }
-const observerChecks: OptionChecks<Observer> = { mmapLockWait: checkFunction }
-const lockAllChecks: OptionChecks<LockAllOptions> = {
-  current: checkBoolean,
-  future: checkBoolean,
-  onFault: checkBoolean,
-}
-const spaceChecks: OptionChecks<AddressSpaceOptions> = {
-  maxMapCount: (value, name) => checkWhole(value, name, 1, 2 ** 24, 'a whole number from 1 to 2^24'),
-  asLimit: checkLimit,
-  dataLimit: checkLimit,
-  stackLimit: (value, name) => checkWhole(value, name, 0, 2 ** 42 - 1, 'a whole number of bytes below 4 TiB'),
-  memlockLimit: checkLimit,
-}
 /** How many address spaces a thread remembers at least before it looks which of them are gone. */
 const SPACES_BEFORE_SWEEP = 8
 /** The number from which on it looks the next time. */
-const sweepSizes = new WeakMap<Machine, number>()
+const sweepSizes = new WeakMap<object, number>()
+const known = new WeakMap<MachineThread, Map<number, AddressSpace>>()
 
-export class AddressSpace {
+/** The address spaces that a thread has met, by their generation. */
+export function spacesOf(thread: MachineThread): Map<number, AddressSpace> {
+  let spaces = known.get(thread)
+  if (spaces === undefined) {
+    spaces = forgottenAtDetach(thread, new Map())
+    known.set(thread, spaces)
+  }
+  return spaces
+}
+
+let forgottenAtDetach: (thread: MachineThread, spaces: Map<number, AddressSpace>) => typeof spaces
+
+export class AddressSpace extends MemoryAccess {
   /** For Machine.createAddressSpace(). */
-  static create(machine: Machine, given: AddressSpaceOptions): AddressSpace {
-    Machine.check(machine)
+  static create(thread: MachineThread, given: AddressSpaceOptions): AddressSpace {
+    MachineThread.check(thread)
     assureRoomForSteps()
     const options = readOptions(given, 'createAddressSpace options', spaceChecks)
     const maxMapCount = options.maxMapCount ?? DEFAULT_MAX_MAP_COUNT
@@ -294,11 +139,11 @@ export class AddressSpace {
     ] as const) {
       if (bytes !== undefined) limits.push([resource, bytes])
     }
-    const mm = machine.enter('createAddressSpace', (task) => createMm(task, maxMapCount, stackLimit))
+    const mm = thread.enter('createAddressSpace', (task) => createMm(task, maxMapCount, stackLimit))
     if (mm === 0) throw new OutOfMemory('createAddressSpace', 'the kernel heap is used up')
-    const space = AddressSpace.#of(machine, mm, numberAt(machine.task.heap, mm + Mm.generation))
+    const space = AddressSpace.#of(thread, mm, numberAt(thread.task.heap, mm + Mm.generation))
     for (const [resource, bytes] of limits)
-      machine.enter('createAddressSpace', (task) => setLimitBytes(task, mm, resource, bytes))
+      thread.enter('createAddressSpace', (task) => setLimitBytes(task, mm, resource, bytes))
     return space
   }
 
@@ -309,22 +154,23 @@ export class AddressSpace {
   static attach(handle: AddressSpaceHandle): AddressSpace {
     const place = readPlace(handle, 'faultline-space', 'an address space', 'mm')
     const { pointer: mm, generation } = place
-    const machine = Machine.attach(place.machine)
-    const present = machine.spaces.get(generation)
+    const thread = MachineThread.attach(place.machine)
+    const present = spacesOf(thread).get(generation)
     if (present !== undefined && present.#mm === mm) return present
     if (present !== undefined && present.#exists())
       rangeError('handle.mm', mm, `where the address space ${generation} is`, 'ERR_INVALID_ARG_VALUE')
-    if (!machine.enter('attach', (task) => isMm(task, mm, generation))) AddressSpace.#gone()
-    return AddressSpace.#of(machine, mm, generation)
+    if (!thread.enter('attach', (task) => isMm(task, mm, generation))) gone()
+    return AddressSpace.#of(thread, mm, generation)
   }
 
   /** A thread has one object for each address space, since it joins it once and leaves it once. */
-  static #of(machine: Machine, mm: number, generation: number): AddressSpace {
-    const present = machine.spaces.get(generation)
+  static #of(thread: MachineThread, mm: number, generation: number): AddressSpace {
+    const spaces = spacesOf(thread)
+    const present = spaces.get(generation)
     if (present !== undefined) return present
-    const space = new AddressSpace(OWN, machine, mm, generation)
-    AddressSpace.#sweep(machine)
-    machine.spaces.set(generation, space)
+    const space = new AddressSpace(OWN, thread, mm, generation)
+    AddressSpace.#sweep(spaces)
+    spaces.set(generation, space)
     return space
   }
 
@@ -332,46 +178,43 @@ export class AddressSpace {
    * Forgets address spaces that other threads have destroyed: their number is never more than twice that of those that
    * there are, and what it costs is in proportion to those that were made.
    */
-  static #sweep(machine: Machine): void {
-    const { spaces } = machine
-    if (spaces.size < (sweepSizes.get(machine) ?? SPACES_BEFORE_SWEEP)) return
+  static #sweep(spaces: Map<number, AddressSpace>): void {
+    if (spaces.size < (sweepSizes.get(spaces) ?? SPACES_BEFORE_SWEEP)) return
     for (const [generation, space] of spaces) if (!space.#exists()) spaces.delete(generation)
-    sweepSizes.set(machine, Math.max(SPACES_BEFORE_SWEEP, 2 * spaces.size))
+    sweepSizes.set(spaces, Math.max(SPACES_BEFORE_SWEEP, 2 * spaces.size))
   }
 
-  readonly #machine: Machine
-  readonly #task: Task
+  static {
+    // Whatever comes after has to join again, and will be refused.
+    forgottenAtDetach = (thread, spaces) => {
+      thread.onDetach(() => {
+        for (const space of spaces.values()) space.#forget()
+      })
+      return spaces
+    }
+  }
+
+  readonly #thread: MachineThread
   readonly #mm: number
-  readonly #scratchView = new DataView(new ArrayBuffer(8))
-  /** The first 2, 4 and 8 bytes of it. */
-  readonly #scratch2 = new OwnBytes(this.#scratchView.buffer, 0, 2)
-  readonly #scratch4 = new OwnBytes(this.#scratchView.buffer, 0, 4)
-  readonly #scratch8 = new OwnBytes(this.#scratchView.buffer, 0, 8)
-  /** This thread counts as a user from its first call or access on. */
-  #joined = false
   /** Which address space it was that lives at this place of the heap. */
   readonly #generation: number
-  readonly #generationLow: number
-  readonly #generationHigh: number
 
-  private constructor(key: Own, machine: Machine, mm: number, generation: number) {
+  private constructor(key: Own, thread: MachineThread, mm: number, generation: number) {
     assertOwn(key, 'AddressSpace', 'machine.createAddressSpace() or AddressSpace.attach()')
-    this.#machine = machine
-    this.#task = machine.task
+    super(thread, mm, generation)
+    this.#thread = thread
     this.#mm = mm
     this.#generation = generation
-    this.#generationLow = generation | 0
-    this.#generationHigh = Math.floor(generation / 2 ** 32)
   }
 
-  get machine(): Machine {
-    return this.#machine
+  get machine(): MachineThread['machine'] {
+    return this.#thread.machine
   }
 
   get handle(): AddressSpaceHandle {
     return {
       kind: 'faultline-space',
-      machine: this.#machine.handle,
+      machine: this.#thread.handle,
       mm: this.#mm,
       generation: this.#generation,
     }
@@ -390,7 +233,7 @@ export class AddressSpace {
   mmap(length: number, given: MapOptions = {}): number {
     const options = readOptions(given, 'mmap options', mapChecks)
     const { address = 0, offset = 0, fixed = false, file } = options
-    const mapped = file === undefined ? null : MachineFile.forMapping(file, this.#machine)
+    const mapped = file === undefined ? null : MachineFile.forMapping(file, this.#thread)
     const pages = pagesOf(length, 'mmap')
     const hint = Math.floor(address / PAGE_SIZE)
     if (offset % PAGE_SIZE !== 0 || offset < 0)
@@ -643,7 +486,7 @@ export class AddressSpace {
     assureRoomForSteps()
     const child = this.#run('fork', (task, mm) => forkMm(task, mm))
     if (child === 0) throw new OutOfMemory('fork', 'the kernel heap is used up, or what may be committed')
-    return AddressSpace.#of(this.#machine, child, numberAt(this.#task.heap, child + Mm.generation))
+    return AddressSpace.#of(this.#thread, child, numberAt(this.#thread.task.heap, child + Mm.generation))
   }
 
   /**
@@ -666,7 +509,7 @@ export class AddressSpace {
     assureRoomForSteps()
     const notifier = this.#run('registerNotifier', (task, mm) => registerMmuNotifier(task, mm))
     if (notifier < 0) throw new OutOfMemory('registerNotifier', 'the kernel heap is used up')
-    return new MmuNotifier(OWN, this.#machine, notifier)
+    return new MmuNotifier(OWN, this.#thread, notifier)
   }
 
   /** Unmaps everything and gives the address space up. No other thread may be using it. */
@@ -674,22 +517,16 @@ export class AddressSpace {
     assureRoomForSteps()
     if (!this.#exists()) return
     this.#run('destroy', (task, mm) => destroyMm(task, mm))
-    this.#joined = false
-    this.#machine.spaces.delete(this.#generation)
+    super.markLeft()
+    spacesOf(this.#thread).delete(this.#generation)
   }
 
   /** This thread does not use the address space any more; it may come back by using it. */
   leave(): void {
     assureRoomForSteps()
-    if (!this.#joined || !this.#exists()) return
-    this.#machine.enter('leave', (task) => leaveMm(task, this.#mm))
-    this.#joined = false
-  }
-
-  /** The thread has detached from the machine: whatever comes next has to join again, and will be refused. */
-  forget(key: Own): void {
-    assertOwn(key, 'space.forget', 'space.leave()')
-    this.#joined = false
+    if (!super.joined || !this.#exists()) return
+    this.#thread.enter('leave', (task) => leaveMm(task, this.#mm))
+    super.markLeft()
   }
 
   /** Has `observer` told what this thread meets; null to stop. Waits of other threads are not seen. */
@@ -697,210 +534,11 @@ export class AddressSpace {
     const report =
       observer === null ? undefined : readOptions(observer, 'observer', observerChecks).mmapLockWait
     this.#tellObserver()
-    this.#task.tracepoints =
+    this.#thread.task.tracepoints =
       report === undefined ? null : new LockWaits(this.#mm + Mm.mmapLock, report.bind(observer))
   }
 
   // -------------------------------------------------------------------------------------------------------------------
-  // Accesses. Words are little-endian; an access that is not aligned may cross pages and is then not one instruction.
-
-  /**
-   * What an access of that kind to `address` does to the memory manager, without moving data. Returns 0 when it took
-   * no fault, else the x86 error code of its first one, with TOUCH_SPECULATIVE set when its last one was handled
-   * without the mmap lock.
-   */
-  touch(address: number, access: 'r' | 'w' | 'x'): number {
-    checkChoice(access, 'access', accessKinds)
-    this.#prepareByte(address, access)
-    const task = this.#task
-    let errorCode: number
-    try {
-      errorCode = touch(task, this.#mm, address, accessKinds[access])
-    } catch (error) {
-      throw this.#machine.failed(error, 'access')
-    }
-    return errorCode !== 0 && task.lastFaultSpeculative ? errorCode | TOUCH_SPECULATIVE : errorCode
-  }
-
-  readUint8(address: number): number {
-    this.#prepareByte(address, 'r')
-    try {
-      return loadUint8(this.#task, this.#mm, address)
-    } catch (error) {
-      throw this.#machine.failed(error, 'access')
-    }
-  }
-
-  writeUint8(address: number, value: number): void {
-    if (typeof value !== 'number' || (value & 0xff) !== value) checkUnsigned(value, 8)
-    this.#prepareByte(address, 'w')
-    try {
-      storeUint8(this.#task, this.#mm, address, value)
-    } catch (error) {
-      throw this.#machine.failed(error, 'access')
-    }
-  }
-
-  readUint16(address: number): number {
-    this.#readScratch(address, this.#scratch2)
-    return this.#scratchView.getUint16(0, true)
-  }
-
-  writeUint16(address: number, value: number): void {
-    checkUnsigned(value, 16)
-    this.#scratchView.setUint16(0, value, true)
-    this.#writeScratch(address, this.#scratch2)
-  }
-
-  readUint32(address: number): number {
-    if (typeof address !== 'number' || address % 4 !== 0) {
-      this.#readScratch(address, this.#scratch4)
-      return this.#scratchView.getUint32(0, true)
-    }
-    this.#prepare(address, 'r')
-    try {
-      return loadAlignedInt32(this.#task, this.#mm, address) >>> 0
-    } catch (error) {
-      throw this.#machine.failed(error, 'access')
-    }
-  }
-
-  writeUint32(address: number, value: number): void {
-    if (typeof value !== 'number' || value >>> 0 !== value) checkUnsigned(value, 32)
-    if (typeof address !== 'number' || address % 4 !== 0) {
-      this.#scratchView.setUint32(0, value, true)
-      this.#writeScratch(address, this.#scratch4)
-      return
-    }
-    this.#prepare(address, 'w')
-    try {
-      storeAlignedInt32(this.#task, this.#mm, address, value | 0)
-    } catch (error) {
-      throw this.#machine.failed(error, 'access')
-    }
-  }
-
-  readBigUint64(address: number): bigint {
-    this.#readScratch(address, this.#scratch8)
-    return this.#scratchView.getBigUint64(0, true)
-  }
-
-  writeBigUint64(address: number, value: bigint): void {
-    checkBigUint64(value)
-    this.#scratchView.setBigUint64(0, value, true)
-    this.#writeScratch(address, this.#scratch8)
-  }
-
-  readFloat64(address: number): number {
-    this.#readScratch(address, this.#scratch8)
-    return this.#scratchView.getFloat64(0, true)
-  }
-
-  /** Any number, with NaN and the infinities. */
-  writeFloat64(address: number, value: number): void {
-    checkNumber(value)
-    this.#scratchView.setFloat64(0, value, true)
-    this.#writeScratch(address, this.#scratch8)
-  }
-
-  /** Atomic compare-and-swap of the word at `address`, a multiple of four. Returns what was there. */
-  compareExchangeUint32(address: number, expected: number, value: number): number {
-    if (typeof expected !== 'number' || expected >>> 0 !== expected) checkUnsigned(expected, 32, 'expected')
-    if (typeof value !== 'number' || value >>> 0 !== value) checkUnsigned(value, 32)
-    this.#prepareAtomic(address)
-    try {
-      return compareExchangeInt32(this.#task, this.#mm, address, expected | 0, value | 0) >>> 0
-    } catch (error) {
-      throw this.#machine.failed(error, 'access')
-    }
-  }
-
-  /**
-   * Atomic addition, modulo 2^32, to the word at `address`, a multiple of four. `value` may be negative, from -2^31 on.
-   * Returns what was there.
-   */
-  addUint32(address: number, value: number): number {
-    if (typeof value !== 'number' || value >>> 0 !== value) checkAddend(value)
-    this.#prepareAtomic(address)
-    try {
-      return addInt32(this.#task, this.#mm, address, value | 0) >>> 0
-    } catch (error) {
-      throw this.#machine.failed(error, 'access')
-    }
-  }
-
-  /** A copy of `length` bytes from `address`. */
-  read(address: number, length: number): Uint8Array {
-    this.#prepareRange(address, length, 'r')
-    const bytes = allocateBytes(length)
-    this.#readBytes(address, bytes, length, false)
-    return bytes
-  }
-
-  /** Reads `target.length` bytes from `address`. When a page fails, what comes before it has been read. */
-  readInto(address: number, target: Uint8Array): void {
-    const bytes = plainBytes(target, 'target')
-    const { length } = bytes
-    this.#prepareRange(address, length, 'r')
-    if (this.#readBytes(address, bytes, length, true) !== length) goneInCall('target')
-  }
-
-  /** Writes `bytes` to `address`. When a page fails, what comes before it has been written. */
-  write(address: number, bytes: Uint8Array): void {
-    const plain = plainBytes(bytes, 'bytes')
-    const { length } = plain
-    this.#prepareRange(address, length, 'w')
-    if (this.#writeBytes(address, plain, length) !== length) goneInCall('bytes')
-  }
-
-  /**
-   * Fills `length` bytes from `address` with `byte`, 0 to 255. When a page fails, what comes before it has been filled.
-   */
-  fill(address: number, length: number, byte: number): void {
-    checkUnsigned(byte, 8, 'byte')
-    this.#prepareRange(address, length, 'w')
-    try {
-      fillBytes(this.#task, this.#mm, address, length, byte)
-    } catch (error) {
-      throw this.#machine.failed(error, 'access')
-    }
-  }
-
-  // -------------------------------------------------------------------------------------------------------------------
-
-  /** @param theirs whether code of the caller can take the array away */
-  #readBytes(address: number, target: Uint8Array, length: number, theirs: boolean): number {
-    try {
-      return readBytes(this.#task, this.#mm, address, target, length, theirs)
-    } catch (error) {
-      throw this.#machine.failed(error, 'access')
-    }
-  }
-
-  #writeBytes(address: number, bytes: Uint8Array, length: number): number {
-    try {
-      return writeBytes(this.#task, this.#mm, address, bytes, length)
-    } catch (error) {
-      throw this.#machine.failed(error, 'access')
-    }
-  }
-
-  #readScratch(address: number, scratch: Uint8Array): void {
-    this.#prepareRange(address, scratch.length, 'r')
-    this.#readBytes(address, scratch, scratch.length, false)
-  }
-
-  /** One store writes all or nothing, so that both of its pages must be writable before it begins. */
-  #writeScratch(address: number, scratch: Uint8Array): void {
-    const { length } = scratch
-    this.#prepareRange(address, length, 'w')
-    const last = address + length - 1
-    if ((address % PAGE_SIZE) + length > PAGE_SIZE) {
-      this.touch(address, 'w')
-      this.touch(last - (last % PAGE_SIZE), 'w')
-    }
-    this.#writeBytes(address, scratch, length)
-  }
 
   /** Runs a call and turns a negative errno into an error. */
   #call(call: string, body: (task: Task, mm: number) => number): number {
@@ -908,69 +546,24 @@ export class AddressSpace {
   }
 
   #run<T>(call: string, body: (task: Task, mm: number) => T): T {
-    if (!this.#joined || !this.#exists()) this.#join()
-    const result = this.#machine.enter(call, (task) => body(task, this.#mm))
-    if (this.#task.tracepoints !== null) this.#tellObserver()
+    super.join()
+    const result = this.#thread.enter(call, (task) => body(task, this.#mm))
+    if (this.#thread.task.tracepoints !== null) this.#tellObserver()
     return result
   }
 
   #tellObserver(): void {
-    const { tracepoints } = this.#task
+    const { tracepoints } = this.#thread.task
     if (tracepoints instanceof LockWaits) tracepoints.tell()
   }
 
-  #join(): void {
-    if (!this.#exists()) AddressSpace.#gone()
-    this.#machine.enter('join', (task) => joinMm(task, this.#mm))
-    this.#joined = true
+  #forget(): void {
+    super.markLeft()
   }
 
   /** False when the address space was destroyed, by whichever thread. */
   #exists(): boolean {
-    const { heap } = this.#task
-    // Plain reads, since every access asks. The words of a number change only when the address space is made or gone.
-    return (
-      heap[this.#mm + Mm.generation] === this.#generationLow &&
-      heap[this.#mm + Mm.generationHigh] === this.#generationHigh
-    )
-  }
-
-  static #gone(): never {
-    throw new MemoryError('ESRCH', 'address space', 'there is none, or it was destroyed')
-  }
-
-  /** @param address a multiple of something, if it is a number */
-  #prepare(address: number, access: 'r' | 'w' | 'x'): void {
-    assureStackRoom()
-    if (!this.#joined || !this.#exists()) this.#join()
-    if (typeof address !== 'number' || !(address >= 0 && address < ADDRESS_LIMIT))
-      this.#badAddress(address, access)
-  }
-
-  /** For an address that need not be aligned. */
-  #prepareByte(address: number, access: 'r' | 'w' | 'x'): void {
-    if (!Number.isInteger(address)) checkAddress(address)
-    this.#prepare(address, access)
-  }
-
-  #prepareAtomic(address: number): void {
-    if (typeof address !== 'number' || address % 4 !== 0) {
-      checkAddress(address)
-      rangeError('address', address, 'a multiple of four, as an atomic access needs it')
-    }
-    this.#prepare(address, 'w')
-  }
-
-  #prepareRange(address: number, length: number, access: 'r' | 'w'): void {
-    if (!Number.isInteger(address)) checkAddress(address)
-    if (!Number.isInteger(length) || length < 0) checkBytes(length, 'length')
-    if (length > 0) this.#prepare(address, access)
-    if (address + length > ADDRESS_LIMIT) this.#badAddress(ADDRESS_LIMIT, access)
-  }
-
-  #badAddress(address: number, access: 'r' | 'w' | 'x'): never {
-    checkAddress(address)
-    throw new SegmentationFault('SEGV_MAPERR', address, this.#machine.cpu, access)
+    return numberAt(this.#thread.task.heap, this.#mm + Mm.generation) === this.#generation
   }
 }
 
@@ -989,11 +582,4 @@ function describe(heap: Int32Array, vma: number): Mapping {
     file,
     growsDown: (vmFlags & VM_GROWSDOWN) !== 0,
   }
-}
-
-function limitNumber(limit: Limit, call: string): number {
-  checkString(limit, 'limit')
-  if (!Object.hasOwn(limitNumbers, limit))
-    throw new MemoryError('EINVAL', call, `limit: there is no '${String(limit)}'`)
-  return limitNumbers[limit]
 }

@@ -32,10 +32,11 @@ import {
 import { OWN, type Own } from './construction.ts'
 import { MemoryError, OutOfMemory, checkResult } from './errors.ts'
 import type { LockClaim } from './file-lock.ts'
-import { type MachineHandle, type Opened, findOpened, readPlace } from './handles.ts'
+import { type MachineHandle, readPlace } from './handles.ts'
 import { lockName } from './host-io.ts'
-import { Machine } from './machine.ts'
 import { FILE_SIZE_MAX, MachineFile, checkWrite, sizeInPages } from './machine-file.ts'
+import { MachineThread } from './machine-thread.ts'
+import { type Opened, findOpened } from './opened-file.ts'
 import { type Storage, type StorageFile, identifyFile, openFile, storageErrorName } from './storage.ts'
 import { assureRoomForSteps } from './stack-room.ts'
 
@@ -76,18 +77,18 @@ const LAST_PAGE = 2 ** 31 - 1
 
 export class DiskFile extends MachineFile {
   /** For Machine.openFile(). */
-  static open(machine: Machine, path: FilePath, given: OpenFileOptions): DiskFile {
-    Machine.check(machine)
+  static open(thread: MachineThread, path: FilePath, given: OpenFileOptions): DiskFile {
+    MachineThread.check(thread)
     assureRoomForSteps()
     const options = readOptions(given, 'openFile options', openChecks)
     const { mode = 'r', size } = options
     const absolute = absolutePath(path)
     checkTogether(absolute, options)
     const writable = mode !== 'r'
-    const opened = openInKernel(machine, absolute, options)
-    const file = new DiskFile(OWN, machine, opened, absolute)
+    const opened = openInKernel(thread, absolute, options)
+    const file = new DiskFile(OWN, thread, opened, absolute)
     try {
-      if (writable && Atomics.load(machine.task.heap, Header.swapFile) === file.pointer)
+      if (writable && Atomics.load(thread.task.heap, Header.swapFile) === file.pointer)
         throw new MemoryError('ETXTBSY', 'open', `${absolute} is the swap file`)
       if (mode === 'w+' && file.size !== 0) file.truncate(0)
       if (size !== undefined && size !== file.size) file.truncate(size)
@@ -112,13 +113,13 @@ export class DiskFile extends MachineFile {
     const { path, writable } = rest
     checkString(path, 'handle.path')
     checkBoolean(writable, 'handle.writable')
-    const machine = Machine.attach(place.machine)
-    const opened = findOpened(machine, place, true)
+    const thread = MachineThread.attach(place.machine)
+    const opened = findOpened(thread, place, true)
     if (writable && !opened.writable)
       rangeError('handle.writable', true, 'allowed: it was opened for reading only', 'ERR_INVALID_ARG_VALUE')
-    const file = new DiskFile(OWN, machine, { ...opened, writable }, path)
+    const file = new DiskFile(OWN, thread, { ...opened, writable }, path)
     // As long as it can be found: it may be renamed later.
-    const result = machine.files.open(opened.pointer)
+    const result = thread.files.open(opened.pointer)
     file.assertOpen()
     checkResult(result, 'attach', path)
     return file
@@ -127,14 +128,14 @@ export class DiskFile extends MachineFile {
   /** Where the file is open, which closing this object ends; 0 where another has opened it. */
   readonly #open: number
 
-  private constructor(key: Own, machine: Machine, opened: Opened, path: string) {
-    super(key, machine, opened, path)
+  private constructor(key: Own, thread: MachineThread, opened: Opened, path: string) {
+    super(key, thread, opened, path)
     this.#open = opened.owns ? opened.open : 0
   }
 
   get handle(): DiskFileHandle {
     const { name: path, writable } = this
-    return { kind: 'faultline-disk-file', machine: super.machine.handle, ...super.opened, path, writable }
+    return { kind: 'faultline-disk-file', machine: super.thread.handle, ...super.opened, path, writable }
   }
 
   /** The path under which the file was opened, absolute. */
@@ -187,7 +188,7 @@ export class DiskFile extends MachineFile {
 
   #release(): void {
     super.markClosed()
-    closeInKernel(super.machine, this.#open)
+    closeInKernel(super.thread, this.#open)
   }
 }
 
@@ -229,10 +230,10 @@ function checkTogether(path: string, { mode = 'r', create, exclusive, size }: Op
 }
 
 /** Opens the file in this thread, and finds or makes it in the kernel. */
-function openInKernel(machine: Machine, path: string, options: OpenFileOptions): Opened {
+function openInKernel(thread: MachineThread, path: string, options: OpenFileOptions): Opened {
   const { mode = 'r', faultAround, lock = true } = options
-  const { storage, locks } = machine.files
-  machine.assertAttached()
+  const { storage, locks } = thread.files
+  thread.assertAttached()
   const descriptor = openOnHost(storage, path, options)
   let pointer = 0
   let open = 0
@@ -245,10 +246,10 @@ function openInKernel(machine: Machine, path: string, options: OpenFileOptions):
     // Now that nobody else changes its size.
     const { device, inode, size } = identify(storage, descriptor, path)
     const [pages, lastBytes] = sizeInPages(size)
-    const identity = machine.files.identityWords(device, inode)
+    const identity = thread.files.identityWords(device, inode)
     const flags = faultAround === false ? FILE_NO_FAULT_AROUND : 0
     const pathBytes = plainBytes(new TextEncoder().encode(path), 'path')
-    machine.enter('open', (task) => {
+    thread.enter('open', (task) => {
       pointer = openHostFile(task, identity, pathBytes, pages, lastBytes, mode !== 'r', flags)
       if (pointer !== 0) open = installFile(task, pointer, mode !== 'r')
       if (pointer !== 0 && open === 0) putFile(task, pointer)
@@ -261,12 +262,12 @@ function openInKernel(machine: Machine, path: string, options: OpenFileOptions):
       storage.close(descriptor)
     }
   }
-  const { heap } = machine.task
+  const { heap } = thread.task
   try {
-    machine.files.adopt(pointer, descriptor, mode !== 'r', storage)
+    thread.files.adopt(pointer, descriptor, mode !== 'r', storage)
     if (claim !== null) locks.settle(claim, numberAt(heap, pointer + File.generation))
   } catch (error) {
-    closeInKernel(machine, open)
+    closeInKernel(thread, open)
     throw new MemoryError(storageErrorName(error), 'open', `${path} cannot be kept or locked`, {
       cause: error,
     })
@@ -275,8 +276,8 @@ function openInKernel(machine: Machine, path: string, options: OpenFileOptions):
   return { open, generation, pointer, writable: mode !== 'r', owns: true }
 }
 
-function closeInKernel(machine: Machine, open: number): void {
-  machine.enter('close', (task) => {
+function closeInKernel(thread: MachineThread, open: number): void {
+  thread.enter('close', (task) => {
     closeFile(task, open)
     finishCall(task)
   })

@@ -3,21 +3,18 @@
 // oxlint-disable-next-line import/no-unassigned-import -- it is there for what it throws
 import './node-version.ts'
 
-export {
-  ADDRESS_LIMIT,
-  AddressSpace,
-  type AddressSpaceHandle,
-  type AddressSpaceOptions,
-  type Advice,
-  type Limit,
-  type LockAllOptions,
-  type MapOptions,
-  type MappedSize,
-  type Mapping,
-  type Observer,
-  type RemapOptions,
-  TOUCH_SPECULATIVE,
-} from './address-space.ts'
+export { AddressSpace, type AddressSpaceHandle } from './address-space.ts'
+export type {
+  AddressSpaceOptions,
+  Advice,
+  Limit,
+  LockAllOptions,
+  MapOptions,
+  MappedSize,
+  Mapping,
+  Observer,
+  RemapOptions,
+} from './address-space-options.ts'
 export type { FilePath } from './arguments.ts'
 export { DiskFile, type DiskFileHandle, type OpenFileOptions } from './disk-file.ts'
 export { ConfigurationError, MemoryError, OutOfMemory } from './errors.ts'
@@ -32,6 +29,7 @@ export type {
   SwapOptions,
 } from './machine-options.ts'
 export { MachineFile } from './machine-file.ts'
+export { ADDRESS_LIMIT, TOUCH_SPECULATIVE } from './memory-access.ts'
 export { MemoryFile, type MemoryFileHandle, type MemoryFileOptions } from './memory-file.ts'
 export { MmuNotifier } from './mmu-notifier.ts'
 export type { Protection } from './protection.ts'

@@ -21,8 +21,8 @@ import {
 import { allocateBytes, checkBytes, checkWhole, goneInCall, plainBytes, typeError } from './arguments.ts'
 import { type Own, assertOwn } from './construction.ts'
 import { MemoryError, OutOfMemory, checkResult } from './errors.ts'
-import type { Opened } from './handles.ts'
-import type { Machine } from './machine.ts'
+import type { MachineThread } from './machine-thread.ts'
+import type { Opened } from './opened-file.ts'
 
 /** Most bytes that a file can have: 8 TiB less two pages. */
 export const FILE_SIZE_MAX = (2 ** 31 - 2) * PAGE_SIZE
@@ -32,7 +32,7 @@ const BYTES_AT_A_TIME = 64 * PAGE_SIZE
 export abstract class MachineFile {
   readonly name: string
   // What the object is, where nobody can set it: what the caller has set on the object does not count.
-  readonly #machine: Machine
+  readonly #thread: MachineThread
   readonly #pointer: number
   readonly #writable: boolean
   /** Where the file is open in the kernel, by the thread that has opened it, and under which number. */
@@ -42,9 +42,9 @@ export abstract class MachineFile {
   readonly #owns: boolean
   #closed = false
 
-  protected constructor(key: Own, machine: Machine, opened: Opened, name: string) {
+  protected constructor(key: Own, thread: MachineThread, opened: Opened, name: string) {
     assertOwn(key, 'MachineFile', 'machine.createFile(), machine.openFile() or attach()')
-    this.#machine = machine
+    this.#thread = thread
     this.#pointer = opened.pointer
     this.#writable = opened.writable
     this.#open = opened.open
@@ -61,13 +61,13 @@ export abstract class MachineFile {
   }
 
   /**
-   * What mmap() needs of a file of `machine` that is open: whether it may be written to through this object, and how to
-   * run a call with it in the kernel. Throws as mmap() says.
+   * What mmap() needs of a file that is open on the machine of `thread`: whether it may be written to through this
+   * object, and how to run a call with it in the kernel. Throws as mmap() says.
    */
-  static forMapping(file: unknown, machine: Machine): MappableFile {
+  static forMapping(file: unknown, thread: MachineThread): MappableFile {
     MachineFile.pointerOf(file)
     const checked = file as MachineFile
-    if (checked.#machine !== machine) {
+    if (checked.#thread !== thread) {
       const error = new TypeError('file: it belongs to another machine')
       throw Object.assign(error, { code: 'ERR_INVALID_ARG_VALUE' })
     }
@@ -75,8 +75,13 @@ export abstract class MachineFile {
     return { writable: checked.#writable, use: (task, body) => checked.#use(task, body) }
   }
 
-  get machine(): Machine {
-    return this.#machine
+  get machine(): MachineThread['machine'] {
+    return this.#thread.machine
+  }
+
+  /** What else is done by this package is done by this. */
+  protected get thread(): MachineThread {
+    return this.#thread
   }
 
   /** Where the file is open in the kernel, and under which number: what a handle of it says. */
@@ -114,7 +119,7 @@ export abstract class MachineFile {
   }
 
   #size(): number {
-    const { heap } = this.#machine.task
+    const { heap } = this.#thread.task
     const pages = Atomics.load(heap, this.#pointer + File.pages)
     return pages === 0 ? 0 : (pages - 1) * PAGE_SIZE + Atomics.load(heap, this.#pointer + File.lastBytes)
   }
@@ -196,7 +201,7 @@ export abstract class MachineFile {
   }
 
   #assertOpen(): void {
-    const isOpen = numberAt(this.#machine.task.heap, this.#open + OpenFile.generation) === this.#generation
+    const isOpen = numberAt(this.#thread.task.heap, this.#open + OpenFile.generation) === this.#generation
     if (this.#closed || !isOpen) throw new MemoryError('EBADF', 'file', 'the file is closed')
   }
 
@@ -210,7 +215,7 @@ export abstract class MachineFile {
   }
 
   #call(call: string, body: (task: Task) => number): number {
-    const result = this.#machine.enter(call, (task) => this.#use(task, body))
+    const result = this.#thread.enter(call, (task) => this.#use(task, body))
     if (errnoName(-result) === 'ENOMEM') throw new OutOfMemory(call, `no frame is free for ${this.name}`)
     return checkResult(result, call, this.name)
   }

@@ -1,7 +1,6 @@
 // A machine of the threads backend: memory shared by worker threads, each of which is a CPU while it is attached.
 
 import { randomUUID } from 'node:crypto'
-import { isMainThread } from 'node:worker_threads'
 import {
   CACHE_ANON_VMA,
   CACHE_FILE,
@@ -10,54 +9,36 @@ import {
   CACHE_PAGE_TABLE,
   CACHE_RADIX_NODE,
   CACHE_VMA,
-  CpuLostError,
   File,
-  FaultOutOfMemory,
   Header,
-  KernelReentryError,
   type KernelConfig,
-  type LockedInstructions,
   PAGE_SIZE,
   PerCpu,
   RWSEM_GENERIC,
-  SegmentationFault,
-  BusError,
-  Task,
+  type Task,
   Zone,
   allVmEvents,
   bootKernel,
-  callEnter,
-  callExit,
   commitLimit,
   createHeapMemory,
   createPhysicalMemory,
-  declareCpuLost,
-  designs,
-  exitFiles,
-  finishCall,
-  isInKernel,
-  lockedInstructions,
   memoryCommitted,
   perCpuBase,
   graceBarrier,
-  inheritCpu,
-  releaseCpu,
   runTaskWork,
   slabInUse,
   swapOff,
   swapOn,
-  syncAllFiles,
-  syncFileOfGeneration,
 } from '../../kernel/index.ts'
-import { AddressSpace, type AddressSpaceOptions } from './address-space.ts'
-import { type FilePath, type OptionChecks, checkBoolean, readOptions, typeError } from './arguments.ts'
+import { AddressSpace, spacesOf } from './address-space.ts'
+import type { AddressSpaceOptions } from './address-space-options.ts'
+import type { FilePath } from './arguments.ts'
 import { OWN, type Own, assertOwn } from './construction.ts'
 import { DiskFile, type OpenFileOptions } from './disk-file.ts'
-import { ConfigurationError, MemoryError, OutOfMemory, checkResult } from './errors.ts'
-import { type MachineHandle, identify, readMachineHandle } from './handles.ts'
-import { HostFiles } from './host-io.ts'
-import { onThreadEnd, seesDeadThreads } from './liveness.ts'
-import { MachineCpus, type Taken } from './machine-cpus.ts'
+import { MemoryError, checkResult } from './errors.ts'
+import { type MachineHandle, identify } from './handles.ts'
+import type { HostFiles } from './host-io.ts'
+import { seesDeadThreads } from './liveness.ts'
 import {
   type DesignName,
   type MachineOptions,
@@ -67,13 +48,11 @@ import {
   planMachine,
   readSwapOptions,
 } from './machine-options.ts'
+import { type DetachOptions, MachineThread } from './machine-thread.ts'
 import { MemoryFile, type MemoryFileOptions } from './memory-file.ts'
-import { OwnMemory, OwnWords, ownFields } from './own-arrays.ts'
-import { salvage } from './salvage.ts'
-import { assureRoomForSteps, assureStackRoom } from './stack-room.ts'
+import { assureRoomForSteps } from './stack-room.ts'
 import { type Storage, checkStorage } from './storage.ts'
 
-const detachChecks: OptionChecks<{ readonly discard?: boolean }> = { discard: checkBoolean }
 /** What is in use on a machine. */
 export interface MachineUsage {
   framesTotal: number
@@ -93,21 +72,14 @@ export interface MachineUsage {
   commitLimitPages: number
 }
 
-/** Machines to which this thread is attached. */
-const attached = new Map<string, Machine>()
-let watchingExit = false
-
-/** A thread that ends gives its CPUs back. One listener for all machines, as a process may make many. */
-function detachAtExit(): void {
-  if (!watchingExit) process.once('exit', leaveAll)
-  watchingExit = true
+declare module './machine-thread.ts' {
+  interface MachineThread {
+    /** What a program sees of the machine. */
+    readonly machine: Machine
+  }
 }
 
-/** Throws what went wrong: there is nobody else to tell. */
-function leaveAll(): void {
-  const errors = [...attached.values()].flatMap((machine) => machine.leaveAtExit(OWN))
-  if (errors.length > 0) throw errors[0]
-}
+const machines = new WeakMap<MachineThread, Machine>()
 
 export class Machine {
   /**
@@ -140,79 +112,63 @@ export class Machine {
    * for what is no handle of a machine.
    */
   static attach(given: MachineHandle): Machine {
-    assureRoomForSteps()
-    const handle = readMachineHandle(given)
-    const present = attached.get(handle.id)
-    if (present !== undefined) return present
-    const machine = new Machine(OWN, handle)
-    attached.set(handle.id, machine)
+    return Machine.#of(MachineThread.attach(given))
+  }
+
+  /** A thread has one object for each machine. */
+  static #of(thread: MachineThread): Machine {
+    let machine = machines.get(thread)
+    if (machine === undefined) {
+      machine = new Machine(OWN, thread)
+      machines.set(thread, machine)
+    }
     return machine
   }
 
-  // Made in the constructor, so that nobody can set them: other objects of this package ask here for them.
+  static {
+    // What stands below asks the thread for the machine: declared here, so that no import leads back up.
+    const descriptor = {
+      get(this: MachineThread): Machine {
+        return Machine.#of(this)
+      },
+    }
+    Object.defineProperty(MachineThread.prototype, 'machine', descriptor)
+  }
+
+  // Made in the constructor, so that nobody can set them.
   declare readonly handle: MachineHandle
   /** The kernel's view of this thread. For this package; not part of the stable interface. */
   declare readonly task: Task
   /** The address spaces that this thread has met, by their generation: one object each, as a thread joins once. */
-  declare readonly spaces: Map<number, AddressSpace>
+  declare readonly spaces: ReadonlyMap<number, AddressSpace>
   /** What this thread has open on the host. For this package; not part of the stable interface. */
   declare readonly files: HostFiles
-  readonly #handle: MachineHandle
+  /** {@link MachineThread.enter}, and what follows. For this package; not part of the stable interface. */
+  declare readonly enter: MachineThread['enter']
+  declare readonly failed: MachineThread['failed']
+  declare readonly assertAttached: MachineThread['assertAttached']
+  readonly #thread: MachineThread
   readonly #heap: Int32Array
-  readonly #locked: LockedInstructions
-  readonly #cpus: MachineCpus
-  readonly #stopWatching: () => void
-  #detached = false
 
-  private constructor(key: Own, handle: MachineHandle) {
+  private constructor(key: Own, thread: MachineThread) {
     assertOwn(key, 'Machine', 'Machine.create() or Machine.attach()')
-    const heap = new OwnWords(handle.heap.buffer)
-    const lost = Atomics.load(heap, Header.lostCpu)
-    if (lost !== 0) throw new CpuLostError(lost - 1)
-    this.#handle = handle
-    this.#heap = heap
-    this.#locked = lockedInstructions(handle.heap)
-    this.#cpus = new MachineCpus(
-      heap,
-      (id) => this.#taskOf(id),
-      () => this.#buryFiles(),
-    )
-    const taken = this.#cpus.take()
-    try {
-      this.#stopWatching = this.#become(taken)
-    } catch (error) {
-      this.#cpus.giveBack(taken)
-      throw error
+    const { handle, task, files } = thread
+    this.#thread = thread
+    this.#heap = task.heap
+    const parts = {
+      handle,
+      task,
+      spaces: spacesOf(thread),
+      files,
+      enter: <T>(call: string, body: (task: Task) => T): T => thread.enter(call, body),
+      failed: (error: unknown, call: string): unknown => thread.failed(error, call),
+      assertAttached: (): void => thread.assertAttached(),
     }
-  }
-
-  /** This thread is that CPU from now on. Returns what ends the watch on other threads. */
-  #become({ id, inherited }: Taken): () => void {
-    const task = this.#taskOf(id)
-    const files = new HostFiles(this.#handle.id, task, () => this.#cpus.noticeDead())
-    try {
-      task.host = files
-      const { enter, failed, assertAttached } = this
-      const parts = { handle: this.#handle, task, spaces: new Map(), files, enter, failed, assertAttached }
-      for (const [name, value] of Object.entries(parts)) {
-        // Without what all objects inherit, as anybody may have given them a getter.
-        const descriptor = { __proto__: null, value, enumerable: typeof value !== 'function' }
-        Object.defineProperty(this, name, descriptor as PropertyDescriptor)
-      }
-      this.#cpus.own = task
-      if (inherited) inheritCpu(task)
-      detachAtExit()
-      return onThreadEnd(this.#cpus)
-    } catch (error) {
-      files.closeAll(false)
-      throw error
+    for (const [name, value] of Object.entries(parts)) {
+      // Without what all objects inherit, as anybody may have given them a getter.
+      const descriptor = { __proto__: null, value, enumerable: typeof value !== 'function' }
+      Object.defineProperty(this, name, descriptor as PropertyDescriptor)
     }
-  }
-
-  /** Throws a TypeError for what is no machine. For this package; not part of the stable interface. */
-  static check(value: unknown): asserts value is Machine {
-    if (typeof value !== 'object' || value === null || !(#handle in value))
-      typeError('machine', value, 'a machine that Machine.create() or Machine.attach() gave')
   }
 
   /** The number of this thread's CPU, from 0. */
@@ -254,12 +210,12 @@ export class Machine {
 
   /** A new, empty address space. Throws OutOfMemory when the kernel heap is used up. */
   createAddressSpace(options: AddressSpaceOptions = {}): AddressSpace {
-    return AddressSpace.create(this, options)
+    return AddressSpace.create(this.#thread, options)
   }
 
   /** A file in memory, to be mapped. */
   createFile(options: MemoryFileOptions): MemoryFile {
-    return MemoryFile.create(this, options)
+    return MemoryFile.create(this.#thread, options)
   }
 
   /**
@@ -268,7 +224,7 @@ export class Machine {
    * the disk says (ENOENT, EACCES, EISDIR, EROFS …), EEXIST (`exclusive`), ENODEV (a pipe or a device), EFBIG, ENOMEM.
    */
   openFile(path: FilePath, options: OpenFileOptions = {}): DiskFile {
-    return DiskFile.open(this, path, options)
+    return DiskFile.open(this.#thread, path, options)
   }
 
   /**
@@ -276,11 +232,7 @@ export class Machine {
    * not be written, and of write-backs that failed before and that nobody was told of; all files are tried.
    */
   sync(): void {
-    assureRoomForSteps()
-    checkResult(
-      this.enter('sync', (task) => syncAllFiles(task)),
-      'sync',
-    )
+    this.#thread.sync()
   }
 
   /**
@@ -375,139 +327,8 @@ export class Machine {
    * is synchronised first, and by the last thread all files: if that fails, the error is thrown and the thread stays
    * attached, unless `discard` says that what is not on disk may be lost.
    */
-  detach(options: { readonly discard?: boolean } = {}): void {
-    assureRoomForSteps()
-    if (this.files.isCalledOut()) throw new KernelReentryError('a storage must not detach its thread')
-    const { discard = false } = readOptions(options, 'detach options', detachChecks)
-    if (this.#detached) return
-    const lost = this.#cpus.isLost
-    if (!lost && !discard) this.#syncIfLast()
-    if (!lost && !this.#isInKernel()) this.#closeFiles()
-    this.#detached = true
-    this.#stopWatching()
-    attached.delete(this.handle.id)
-    for (const space of this.spaces.values()) space.forget(OWN)
-    if (!lost) {
-      if (this.#isInKernel()) declareCpuLost(this.#heap, this.task.id)
-      else releaseCpu(this.task)
-    }
-    this.files.closeAll(this.#cpus.isLast(this.task.id))
-  }
-
-  /** For the end of the thread: nothing that was written is lost. Returns the errors. */
-  leaveAtExit(key: Own): unknown[] {
-    assertOwn(key, 'machine.leaveAtExit', 'machine.detach()')
-    const errors: unknown[] = []
-    const attempt = (step: () => void) => {
-      try {
-        step()
-      } catch (error) {
-        errors.push(error)
-      }
-    }
-    // With the main thread all threads end, with a worker those that it started. They are stopped first, so that what
-    // they have written is synchronised.
-    if (!this.#isInKernel()) {
-      attempt(() => (isMainThread ? this.#cpus.stopOthers(this.task.id) : this.#cpus.stopStarted()))
-    }
-    if (!this.#cpus.isLost && !this.#isInKernel()) {
-      attempt(() => (isMainThread ? this.sync() : this.#syncIfLast()))
-    }
-    if (this.#cpus.isLost && (isMainThread || this.#cpus.isLast(this.task.id)))
-      attempt(() => salvage(this.task, this.files))
-    attempt(() => this.detach({ discard: true }))
-    return errors
-  }
-
-  #syncIfLast(): void {
-    this.#cpus.setLeaving(this.task.id, true)
-    try {
-      if (this.#cpus.isLast(this.task.id)) this.sync()
-      else this.#syncOwn()
-    } catch (error) {
-      this.#cpus.setLeaving(this.task.id, false)
-      throw error
-    }
-  }
-
-  /** What this thread has open and nobody else refers to is buried by itself: it can reach the files. */
-  #closeFiles(): void {
-    // With the last thread all files go; what is not on disk by now is to be lost.
-    if (this.#cpus.isLast(this.task.id)) return
-    this.enter('close', (task) => {
-      exitFiles(task)
-      finishCall(task)
-    })
-  }
-
-  /** Files that only a thread had open that is dead: other machines may want them. */
-  #buryFiles(): void {
-    if (Atomics.load(this.#heap, Header.deadFiles) === 0) return
-    try {
-      this.enter('close', (task) => finishCall(task))
-    } catch (error) {
-      // Whoever uses the machine is told.
-      if (!(error instanceof CpuLostError)) throw error
-    }
-  }
-
-  /** Perhaps only this thread can reach the file: another has to open it by its path, which may lead elsewhere then. */
-  #syncOwn(): void {
-    for (const [file, generation] of this.files.openForWriting()) {
-      if (file === this.#heap[Header.swapFile]) continue
-      checkResult(
-        this.enter('sync', (task) => syncFileOfGeneration(task, file, generation)),
-        'sync',
-      )
-    }
-  }
-
-  /** This thread ends in the middle of the kernel: process.exit() in a callback, or an error that nobody expected. */
-  #isInKernel(): boolean {
-    return isInKernel(this.#heap, this.task.base)
-  }
-
-  /**
-   * Runs `body` inside the kernel. Errors that a caller can expect leave the kernel by themselves; any other means
-   * that the kernel's state cannot be trusted, so that the machine is given up. Throws the engine's RangeError, and has
-   * done nothing, where the stack is nearly used up.
-   */
-  enter<T>(call: string, body: (task: Task) => T): T {
-    this.assertAttached()
-    assureStackRoom()
-    callEnter(this.task)
-    let result: T
-    try {
-      result = body(this.task)
-    } catch (error) {
-      throw this.failed(error, call)
-    }
-    callExit(this.task)
-    return result
-  }
-
-  /** Throws when this thread has detached. */
-  assertAttached(): void {
-    if (this.#detached) throw new ConfigurationError('this thread is detached from the machine')
-  }
-
-  /** What to throw for an error that came out of the kernel. */
-  failed(error: unknown, call: string): unknown {
-    if (error instanceof FaultOutOfMemory) return new OutOfMemory(call, error.message)
-    if (error instanceof SegmentationFault || error instanceof BusError) return error
-    // Nothing has happened: the kernel goes on with what it was doing.
-    if (error instanceof CpuLostError || error instanceof KernelReentryError) return error
-    if (!this.#isInKernel()) return error
-    if (error instanceof MemoryError) callExit(this.task)
-    else declareCpuLost(this.#heap, this.task.id)
-    return error
-  }
-
-  #taskOf(id: number): Task {
-    const memory = new OwnMemory(this.#handle.memory)
-    const task = new Task(id, this.#heap, memory, designs[this.#heap[Header.design]!]!, this.#locked)
-    ownFields(task)
-    return task
+  detach(options: DetachOptions = {}): void {
+    this.#thread.detach(options)
   }
 }
 

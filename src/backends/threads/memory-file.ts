@@ -22,9 +22,10 @@ import {
 } from './arguments.ts'
 import { OWN, type Own } from './construction.ts'
 import { OutOfMemory } from './errors.ts'
-import { type MachineHandle, type Opened, findOpened, readPlace } from './handles.ts'
-import { Machine } from './machine.ts'
+import { type MachineHandle, readPlace } from './handles.ts'
 import { FILE_SIZE_MAX, MachineFile, checkWrite, sizeInPages } from './machine-file.ts'
+import { MachineThread } from './machine-thread.ts'
+import { type Opened, findOpened } from './opened-file.ts'
 import { assureRoomForSteps } from './stack-room.ts'
 
 export interface MemoryFileOptions {
@@ -61,8 +62,8 @@ export interface MemoryFileHandle {
 
 export class MemoryFile extends MachineFile {
   /** For Machine.createFile(). */
-  static create(machine: Machine, given: MemoryFileOptions): MemoryFile {
-    Machine.check(machine)
+  static create(thread: MachineThread, given: MemoryFileOptions): MemoryFile {
+    MachineThread.check(thread)
     assureRoomForSteps()
     const options = readOptions(given, 'createFile options', checks)
     const { size } = options
@@ -75,7 +76,7 @@ export class MemoryFile extends MachineFile {
       (options.faultAround === false ? FILE_NO_FAULT_AROUND : 0) |
       (options.dirtyTracking === true ? FILE_WRITE_NOTIFY : 0)
     let pointer = 0
-    const open = machine.enter('createFile', (task) => {
+    const open = thread.enter('createFile', (task) => {
       pointer = createFile(task, pages, lastBytes, flags)
       const installed = pointer === 0 ? 0 : installFile(task, pointer, true)
       if (pointer !== 0 && installed === 0) putFile(task, pointer)
@@ -83,9 +84,9 @@ export class MemoryFile extends MachineFile {
       return installed
     })
     if (open === 0) throw new OutOfMemory('createFile', 'the kernel heap is used up')
-    const generation = numberAt(machine.task.heap, open + OpenFile.generation)
+    const generation = numberAt(thread.task.heap, open + OpenFile.generation)
     const opened = { open, generation, pointer, writable: true, owns: true }
-    const file = new MemoryFile(OWN, machine, opened, options.name ?? '')
+    const file = new MemoryFile(OWN, thread, opened, options.name ?? '')
     try {
       if (contents !== undefined) file.writeAt(0, contents, length, false, 'contents')
     } catch (error) {
@@ -104,20 +105,20 @@ export class MemoryFile extends MachineFile {
     const { rest, ...place } = readPlace(handle, 'faultline-file', 'a file in memory', 'file', ['name'])
     const { name } = rest
     checkString(name, 'handle.name')
-    const machine = Machine.attach(place.machine)
-    return new MemoryFile(OWN, machine, findOpened(machine, place, false), name)
+    const thread = MachineThread.attach(place.machine)
+    return new MemoryFile(OWN, thread, findOpened(thread, place, false), name)
   }
 
   /** Where the file is open, which closing this object ends; 0 where another has opened it. */
   readonly #open: number
 
-  private constructor(key: Own, machine: Machine, opened: Opened, name: string) {
-    super(key, machine, opened, name)
+  private constructor(key: Own, thread: MachineThread, opened: Opened, name: string) {
+    super(key, thread, opened, name)
     this.#open = opened.owns ? opened.open : 0
   }
 
   get handle(): MemoryFileHandle {
-    return { kind: 'faultline-file', machine: super.machine.handle, ...super.opened, name: this.name }
+    return { kind: 'faultline-file', machine: super.thread.handle, ...super.opened, name: this.name }
   }
 
   /** Writes `bytes` at `offset`. Throws a RangeError when they reach beyond the end. */
@@ -140,7 +141,7 @@ export class MemoryFile extends MachineFile {
     assureRoomForSteps()
     super.markClosed()
     if (this.#open === 0) return
-    super.machine.enter('close', (task) => {
+    super.thread.enter('close', (task) => {
       closeFile(task, this.#open)
       finishCall(task)
     })

@@ -6,6 +6,7 @@ import {
   PAGE_SIZE,
   SegmentationFault,
   TASK_SIZE,
+  finishCall,
   invalidateSequence,
   isInvalidating,
   numberAt,
@@ -16,7 +17,7 @@ import {
 import { checkAddress, checkUnsigned, rangeError } from './arguments.ts'
 import { type Own, assertOwn } from './construction.ts'
 import { MemoryError } from './errors.ts'
-import type { Machine } from './machine.ts'
+import type { MachineThread } from './machine-thread.ts'
 import { assureStackRoom } from './stack-room.ts'
 
 /**
@@ -36,21 +37,21 @@ import { assureStackRoom } from './stack-room.ts'
  * Source: mm/mmu_notifier.c and virt/kvm/kvm_main.c of Linux 5.12.
  */
 export class MmuNotifier {
-  readonly #machine: Machine
+  readonly #thread: MachineThread
   /** In the kernel heap. */
   readonly #pointer: number
   readonly #generation: number
 
   /** For AddressSpace.registerNotifier(). */
-  constructor(key: Own, machine: Machine, pointer: number) {
+  constructor(key: Own, thread: MachineThread, pointer: number) {
     assertOwn(key, 'MmuNotifier', 'space.registerNotifier()')
-    this.#machine = machine
+    this.#thread = thread
     this.#pointer = pointer
-    this.#generation = numberAt(machine.task.heap, pointer + NotifierLayout.generation)
+    this.#generation = numberAt(thread.task.heap, pointer + NotifierLayout.generation)
   }
 
-  get machine(): Machine {
-    return this.#machine
+  get machine(): MachineThread['machine'] {
+    return this.#thread.machine
   }
 
   /**
@@ -60,13 +61,13 @@ export class MmuNotifier {
    */
   get sequence(): number {
     this.#assertRegistered()
-    return this.#machine.enter('sequence', (task) => invalidateSequence(task, this.#pointer))
+    return this.#thread.enter('sequence', (task) => invalidateSequence(task, this.#pointer))
   }
 
   /** Whether some thread is about to withdraw the translation of `address`, in bytes. Errors: ESRCH, RangeError. */
   invalidating(address: number): boolean {
     const page = Math.floor(this.#checked(address, 1, 'r') / PAGE_SIZE)
-    return this.#machine.enter('invalidating', (task) => isInvalidating(task, this.#pointer, page))
+    return this.#thread.enter('invalidating', (task) => isInvalidating(task, this.#pointer, page))
   }
 
   /**
@@ -77,9 +78,9 @@ export class MmuNotifier {
   readUint32(address: number): number {
     const checked = this.#checked(address, 4, 'r')
     try {
-      return secondaryLoadInt32(this.#machine.task, this.#pointer, checked) >>> 0
+      return secondaryLoadInt32(this.#thread.task, this.#pointer, checked) >>> 0
     } catch (error) {
-      throw this.#machine.failed(error, 'access')
+      throw this.#thread.failed(error, 'access')
     }
   }
 
@@ -88,21 +89,24 @@ export class MmuNotifier {
     if (typeof value !== 'number' || value >>> 0 !== value) checkUnsigned(value, 32)
     const checked = this.#checked(address, 4, 'w')
     try {
-      secondaryStoreInt32(this.#machine.task, this.#pointer, checked, value | 0)
+      secondaryStoreInt32(this.#thread.task, this.#pointer, checked, value | 0)
     } catch (error) {
-      throw this.#machine.failed(error, 'access')
+      throw this.#thread.failed(error, 'access')
     }
   }
 
   /** Ends it. May be called again, and after the address space was destroyed. */
   unregister(): void {
     if (this.#isRegistered()) {
-      this.#machine.enter('unregister', (task) => unregisterMmuNotifier(task, this.#pointer))
+      this.#thread.enter('unregister', (task) => {
+        unregisterMmuNotifier(task, this.#pointer)
+        finishCall(task)
+      })
     }
   }
 
   #isRegistered(): boolean {
-    return numberAt(this.#machine.task.heap, this.#pointer + NotifierLayout.generation) === this.#generation
+    return numberAt(this.#thread.task.heap, this.#pointer + NotifierLayout.generation) === this.#generation
   }
 
   #assertRegistered(): void {
@@ -115,6 +119,6 @@ export class MmuNotifier {
     if (address % multiple !== 0) rangeError('address', address, `a multiple of ${multiple}`)
     this.#assertRegistered()
     if (address >= 0 && address < TASK_SIZE * PAGE_SIZE) return address
-    throw new SegmentationFault('SEGV_MAPERR', address, this.#machine.cpu, access)
+    throw new SegmentationFault('SEGV_MAPERR', address, this.#thread.task.id, access)
   }
 }

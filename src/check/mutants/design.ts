@@ -9,7 +9,7 @@ import { type MutantTable, TWO_INTERRUPTS } from './mutant.ts'
 import { type SourcePatch, at } from './patch.ts'
 
 const design = 'designs/lespinasse-2021.ts'
-const speculative = 'mm/speculative.ts'
+const speculative = 'fault/speculative.ts'
 
 const noCopyCheck = at(design, 'speculativeFault').drop('if (readSeqcountRetry(...$)) $')
 const noBounds = at(design, 'speculativeFault').drop('if (!copyContainsPage(fault)) $')
@@ -24,7 +24,7 @@ const interrupted: readonly SourcePatch[] = [
 ]
 const noFirstCheck = at(design, 'pteMapLock').drop('if (readSeqcountRetry(...$)) return $')
 const noSecondCheck = at(design, 'pteMapLock').drop('if (readSeqcountRetry(...$)) { $; $ }')
-const freedAtOnce = at('mm/mmu-gather.ts', 'gatherFinish').replace(
+const freedAtOnce = at('tables/mmu-gather.ts', 'gatherFinish').replace(
   'if (cpu.config.MMU_GATHER_RCU_TABLE_FREE) $; else $',
   'freePageTableNow(cpu, table)',
 )
@@ -192,7 +192,7 @@ export const designMutants: MutantTable = {
     scenario: 'fault-munmap-table-interrupts',
     redundant:
       'the flush of the TLBs interrupts the same CPUs after the table is unhooked, and before it is freed; the second interrupt is for machines that flush without one',
-    patches: [...interrupted, at('mm/mmu-gather.ts', 'gatherFinish').drop('callFunctionMany(...$)')],
+    patches: [...interrupted, at('tables/mmu-gather.ts', 'gatherFinish').drop('callFunctionMany(...$)')],
   },
   'anon-vma-made-by-speculation': {
     guard: 'an anon_vma is made with the mmap lock only: its making reads the neighbours (I12)',
@@ -200,7 +200,7 @@ export const designMutants: MutantTable = {
     scenario: 'anon-vma-munmap',
     patches: [
       at(design, 'speculativeFault').replace('fault.vma = 0', 'fault.vma = vma'),
-      at('mm/anonymous.ts', 'faultAnonVma').replace(
+      at('fault/anonymous.ts', 'faultAnonVma').replace(
         'countSpfEvent(...$); return false',
         'return anonVmaPrepare(cpu, fault.vma)',
       ),
@@ -210,7 +210,7 @@ export const designMutants: MutantTable = {
     guard: 'a page is installed only where its VMA has an anon_vma (I12)',
     race: 'R23',
     scenario: 'first-anon-vma',
-    patches: at('mm/anonymous.ts', 'faultAnonVma').replace(
+    patches: at('fault/anonymous.ts', 'faultAnonVma').replace(
       'countSpfEvent(...$); return false',
       'return true',
     ),

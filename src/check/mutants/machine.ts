@@ -5,8 +5,8 @@ import { at } from './patch.ts'
 
 const cpu = 'machine/cpu.ts'
 const calls = 'machine/calls.ts'
-const access = 'mm/access.ts'
-const end = 'mm/thread-end.ts'
+const access = 'fault/access.ts'
+const end = 'calls/thread-end.ts'
 
 /** An interrupt arrives between the translation of an atomic addition and its data. */
 const interrupted = at(access, 'addInt32').before('const before = $', 'pollInterrupts(cpu)')
@@ -71,7 +71,7 @@ export const machineMutants: MutantTable = {
   'drain-once': {
     guard: 'a CPU that leaves before it is called to give back its free frames is looked at again',
     scenario: 'frames-of-leaving-cpu',
-    patches: at('mm/page-alloc.ts', 'drainCpu').replace(
+    patches: at('memory/page-alloc.ts', 'drainCpu').replace(
       'if (callFunctionSingle(...$)) return; cpuRelax(cpu)',
       'callFunctionSingle(cpu, id, CALL_DRAIN_PCP); return',
     ),

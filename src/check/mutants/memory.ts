@@ -3,11 +3,11 @@
 import type { MutantTable } from './mutant.ts'
 import { at } from './patch.ts'
 
-const anonymous = 'mm/anonymous.ts'
-const file = 'mm/file-fault.ts'
-const wp = 'mm/wp.ts'
-const zap = 'mm/zap.ts'
-const gather = 'mm/mmu-gather.ts'
+const anonymous = 'fault/anonymous.ts'
+const file = 'fault/file-fault.ts'
+const wp = 'fault/wp.ts'
+const zap = 'tables/zap.ts'
+const gather = 'tables/mmu-gather.ts'
 
 export const memoryMutants: MutantTable = {
   'entry-overwritten': {
@@ -45,7 +45,7 @@ export const memoryMutants: MutantTable = {
     guard: 'the entry is still what the fault has seen, under the lock (I7)',
     race: 'R3',
     scenario: 'protected-dontneed',
-    patches: at('mm/fault.ts', 'handlePteFault').force(
+    patches: at('fault/fault.ts', 'handlePteFault').force(
       'Atomics.load(heap, address) !== fault.originalPte',
       false,
     ),
@@ -136,9 +136,9 @@ export const memoryMutants: MutantTable = {
     race: 'R5',
     scenario: 'table-flush',
     patches: [
-      at('mm/page-table.ts', 'unhookTable').drop('cpu.gatherStart = Math.min(cpu.gatherStart, page)'),
-      at('mm/page-table.ts', 'unhookTable').drop('cpu.gatherEnd = Math.max(cpu.gatherEnd, page + 1)'),
-      at('mm/mmap.ts', 'unmapRegion').before(
+      at('tables/page-table.ts', 'unhookTable').drop('cpu.gatherStart = Math.min(cpu.gatherStart, page)'),
+      at('tables/page-table.ts', 'unhookTable').drop('cpu.gatherEnd = Math.max(cpu.gatherEnd, page + 1)'),
+      at('calls/mmap.ts', 'unmapRegion').before(
         'cpu.design.pageTablesFreeing(cpu, mm, start, end)',
         'gatherFlush(cpu)',
       ),
@@ -147,7 +147,7 @@ export const memoryMutants: MutantTable = {
   'no-flush-on-mprotect': {
     guard: 'mprotect flushes the TLBs',
     scenario: 'fault-mprotect',
-    patches: at('mm/mprotect.ts', 'changeProtection').force('changed !== 0', false),
+    patches: at('calls/mprotect.ts', 'changeProtection').force('changed !== 0', false),
   },
   'key-forgotten-by-the-tlb': {
     guard:
@@ -162,14 +162,14 @@ export const memoryMutants: MutantTable = {
     guard: 'mprotect changes entries under the page-table lock (I8)',
     scenario: 'fault-mprotect',
     patches: [
-      at('mm/mprotect.ts', 'changePteRange').drop('spinLock(cpu, table + PageTable.ptl)'),
-      at('mm/mprotect.ts', 'changePteRange').drop('spinUnlock(cpu, table + PageTable.ptl)'),
+      at('calls/mprotect.ts', 'changePteRange').drop('spinLock(cpu, table + PageTable.ptl)'),
+      at('calls/mprotect.ts', 'changePteRange').drop('spinUnlock(cpu, table + PageTable.ptl)'),
     ],
   },
   'mprotect-not-atomic': {
     guard: 'mprotect changes an entry only if hardware has not changed it meanwhile',
     scenario: 'freed-page-protect',
-    patches: at('mm/mprotect.ts', 'changePteRange').replace(
+    patches: at('calls/mprotect.ts', 'changePteRange').replace(
       'if (Atomics.compareExchange(...$) !== entry) $',
       'Atomics.store(heap, address, wanted)',
     ),
@@ -178,14 +178,14 @@ export const memoryMutants: MutantTable = {
     guard: 'mlock changes entries under the page-table lock (I8)',
     scenario: 'fault-mlock',
     patches: [
-      at('mm/mlock.ts', 'changeLockedPtes').drop('spinLock(cpu, table + PageTable.ptl)'),
-      at('mm/mlock.ts', 'changeLockedPtes').drop('spinUnlock(cpu, table + PageTable.ptl)'),
+      at('calls/mlock.ts', 'changeLockedPtes').drop('spinLock(cpu, table + PageTable.ptl)'),
+      at('calls/mlock.ts', 'changeLockedPtes').drop('spinUnlock(cpu, table + PageTable.ptl)'),
     ],
   },
   'mlock-not-atomic': {
     guard: 'mlock changes an entry only if hardware has not changed it meanwhile',
     scenario: 'access-mlock',
-    patches: at('mm/mlock.ts', 'changeLockedPtes').replace(
+    patches: at('calls/mlock.ts', 'changeLockedPtes').replace(
       'if (Atomics.compareExchange(...$) === entry) break',
       'Atomics.store(heap, address, wanted); break',
     ),
@@ -193,7 +193,7 @@ export const memoryMutants: MutantTable = {
   'mlock-marks-no-entry': {
     guard: 'mlock and munlock mark the entries that are there',
     scenario: 'fault-munlock',
-    patches: at('mm/mlock.ts', 'mlockFixup').force('wasLocked !== isLocked', false),
+    patches: at('calls/mlock.ts', 'mlockFixup').force('wasLocked !== isLocked', false),
   },
   'mlock-unannounced': {
     guard: 'mlock is announced: a fault that saw the flags before it gives up',
@@ -201,16 +201,16 @@ export const memoryMutants: MutantTable = {
     design: 'dufour-2019',
     scenario: 'fault-mlock',
     patches: [
-      at('mm/mlock.ts', 'mlockFixup').drop('cpu.design.vmaWriteBegin(cpu, target, VMA_PROTECT)'),
-      at('mm/mlock.ts', 'mlockFixup').drop('cpu.design.vmaWriteEnd(cpu, target, VMA_PROTECT)'),
+      at('calls/mlock.ts', 'mlockFixup').drop('cpu.design.vmaWriteBegin(cpu, target, VMA_PROTECT)'),
+      at('calls/mlock.ts', 'mlockFixup').drop('cpu.design.vmaWriteEnd(cpu, target, VMA_PROTECT)'),
     ],
   },
   'dontneed-without-lock': {
     guard: 'MADV_DONTNEED holds the mmap lock for reading',
     scenario: 'dontneed-munmap',
     patches: [
-      at('mm/madvise.ts', 'madviseLocked').drop('mmapReadLock(cpu, mm)'),
-      at('mm/madvise.ts', 'madviseLocked').drop('mmapReadUnlock(cpu, mm)'),
+      at('calls/madvise.ts', 'madviseLocked').drop('mmapReadLock(cpu, mm)'),
+      at('calls/madvise.ts', 'madviseLocked').drop('mmapReadUnlock(cpu, mm)'),
     ],
   },
   'stale-vma-cache': {
@@ -218,36 +218,36 @@ export const memoryMutants: MutantTable = {
     race: 'R31',
     scenario: 'fault-munmap-table',
     patches: [
-      at('mm/vmacache.ts', 'vmacacheFind').drop('cpu.vmacacheSeqnum !== seqnum'),
-      at('mm/vmacache.ts', 'vmacacheFind').drop('cpu.vmacacheTurns !== $'),
+      at('vma/vmacache.ts', 'vmacacheFind').drop('cpu.vmacacheSeqnum !== seqnum'),
+      at('vma/vmacache.ts', 'vmacacheFind').drop('cpu.vmacacheTurns !== $'),
     ],
   },
   'vma-cache-turns-ignored': {
     guard: 'the number of the VMA caches has turns, as it may come round while a thread sleeps',
     race: 'R31',
     scenario: 'vmacache-wrap',
-    patches: at('mm/vmacache.ts', 'vmacacheFind').drop('cpu.vmacacheTurns !== $'),
+    patches: at('vma/vmacache.ts', 'vmacacheFind').drop('cpu.vmacacheTurns !== $'),
   },
   'moved-to-another-place-of-its-own': {
     guard: 'anonymous memory that has pages keeps its page numbers when it moves',
     scenario: 'mremap-merge',
-    patches: at('mm/mremap.ts', 'copyVma').drop('anonVma === 0'),
+    patches: at('calls/mremap.ts', 'copyVma').drop('anonVma === 0'),
   },
   'different-anon-vmas-merged': {
     guard: 'VMAs with different anon_vmas stay apart, as their pages refer to them',
     scenario: 'bridged-anon-vmas',
-    patches: at('mm/anon-vma.ts', 'isMergeableAnonVma').force('false', true),
+    patches: at('vma/anon-vma.ts', 'isMergeableAnonVma').force('false', true),
   },
   'vma-cache-kept-on-unlink': {
     guard: 'a VMA that leaves the tree moves the number of the VMA caches',
     race: 'R31',
     scenario: 'fault-munmap-table',
-    patches: at('mm/vma-link.ts', 'unlinkVma').drop('vmacacheInvalidate(cpu, mm)'),
+    patches: at('vma/vma-link.ts', 'unlinkVma').drop('vmacacheInvalidate(cpu, mm)'),
   },
   'table-overwritten': {
     guard: 'a page table is hooked in only where there is none, under the lock of the upper levels',
     scenario: 'first-faults',
-    patches: at('mm/page-table.ts', 'populate').replace(
+    patches: at('tables/page-table.ts', 'populate').replace(
       'const winner = Atomics.load(heap, entry)',
       'const winner = 0',
     ),
@@ -256,20 +256,20 @@ export const memoryMutants: MutantTable = {
     guard: 'a page table that comes too late is freed',
     race: 'R14',
     scenario: 'first-faults',
-    patches: at('mm/page-table.ts', 'populate').drop('slabFree(cpu, CACHE_PAGE_TABLE, fresh)'),
+    patches: at('tables/page-table.ts', 'populate').drop('slabFree(cpu, CACHE_PAGE_TABLE, fresh)'),
   },
   'upper-levels-without-lock': {
     guard: 'the upper levels are changed under their lock',
     scenario: 'first-faults',
     patches: [
-      at('mm/page-table.ts', 'populate').drop('spinLock(cpu, mm + Mm.pageTableLock)'),
-      at('mm/page-table.ts', 'populate').drop('spinUnlock(cpu, mm + Mm.pageTableLock)'),
+      at('tables/page-table.ts', 'populate').drop('spinLock(cpu, mm + Mm.pageTableLock)'),
+      at('tables/page-table.ts', 'populate').drop('spinUnlock(cpu, mm + Mm.pageTableLock)'),
     ],
   },
   'anon-vma-overwritten': {
     guard: 'a VMA gets one anon_vma, though two faults make one',
     scenario: 'first-anon-vma',
-    patches: at('mm/anon-vma.ts', 'anonVmaPrepare').force(
+    patches: at('vma/anon-vma.ts', 'anonVmaPrepare').force(
       'Atomics.load(heap, vma + Vma.anonVma) === 0',
       true,
     ),
@@ -277,7 +277,7 @@ export const memoryMutants: MutantTable = {
   'losing-anon-vma-kept': {
     guard: 'an anon_vma that comes too late is freed',
     scenario: 'first-anon-vma',
-    patches: at('mm/anon-vma.ts', 'anonVmaPrepare').drop('if (!won && !shared) $'),
+    patches: at('vma/anon-vma.ts', 'anonVmaPrepare').drop('if (!won && !shared) $'),
   },
   'file-entry-overwritten': {
     guard: 'a page of a file is mapped only where nothing is (I7)',
@@ -301,7 +301,7 @@ export const memoryMutants: MutantTable = {
   'two-pages-in-the-cache': {
     guard: 'a page enters the page cache only where there is none, under the lock of the file',
     scenario: 'file-fault-fault',
-    patches: at('mm/file.ts', 'addToPageCache').replace(
+    patches: at('memory/file.ts', 'addToPageCache').replace(
       'Atomics.load(heap, slot) === expected',
       'expected === 0',
     ),
@@ -310,33 +310,33 @@ export const memoryMutants: MutantTable = {
     guard: 'a stack grows under the mmap lock held for writing',
     scenario: 'stack-growths',
     patches: [
-      at('mm/fault.ts', 'growStackTo').drop('mmapReadUnlock(cpu, mm)'),
-      at('mm/fault.ts', 'growStackTo').drop('mmapWriteLock(cpu, mm)'),
-      at('mm/fault.ts', 'growStackTo').drop('mmapWriteDowngrade(cpu, mm)'),
+      at('fault/fault.ts', 'growStackTo').drop('mmapReadUnlock(cpu, mm)'),
+      at('fault/fault.ts', 'growStackTo').drop('mmapWriteLock(cpu, mm)'),
+      at('fault/fault.ts', 'growStackTo').drop('mmapWriteDowngrade(cpu, mm)'),
     ],
   },
   'stack-not-looked-up-again': {
     guard: 'the stack is looked up again once the lock is held for writing',
     race: 'R26',
     scenario: 'stack-growth-munmap',
-    patches: at('mm/fault.ts', 'growStackTo').replace('findVma(cpu, mm, page)', 'vma'),
+    patches: at('fault/fault.ts', 'growStackTo').replace('findVma(cpu, mm, page)', 'vma'),
   },
   'no-flush-on-mremap': {
     guard: 'mremap flushes the TLBs',
     scenario: 'mremap-dontunmap',
-    patches: at('mm/mremap.ts', 'movePtes').drop('flushTlbMm(cpu, mm, from, from + pages)'),
+    patches: at('calls/mremap.ts', 'movePtes').drop('flushTlbMm(cpu, mm, from, from + pages)'),
   },
   'moved-table-not-flushed': {
     guard: 'mremap flushes what was reached through a table that it moves as a whole',
     scenario: 'move-table',
-    patches: at('mm/mremap.ts', 'moveNormalPmd').drop('if (moved) flushTlbMm(...$)'),
+    patches: at('calls/mremap.ts', 'moveNormalPmd').drop('if (moved) flushTlbMm(...$)'),
   },
   'table-moved-beside-its-lock': {
     guard: 'a table moves as a whole only while nobody has its lock',
     race: 'R4',
     design: 'dufour-2019',
     scenario: 'move-table',
-    patches: at('mm/mremap.ts', 'moveNormalPmd').replace(
+    patches: at('calls/mremap.ts', 'moveNormalPmd').replace(
       '!cpu.config.PUBLISHED_FLAWS',
       'cpu.config.PUBLISHED_FLAWS',
     ),
@@ -345,7 +345,7 @@ export const memoryMutants: MutantTable = {
     guard: 'a table that moves forgets the VMA of its old place',
     design: 'kamezawa-2009-version',
     scenario: 'moved-table-faults',
-    patches: at('mm/mremap.ts', 'moveNormalPmd').drop('if (moved) Atomics.store(...$)'),
+    patches: at('calls/mremap.ts', 'moveNormalPmd').drop('if (moved) Atomics.store(...$)'),
   },
   'mremap-flushes-unlocked': {
     guard: 'the old translations are flushed before the new place can be used',
@@ -354,8 +354,8 @@ export const memoryMutants: MutantTable = {
     redundant:
       'truncation needs the mmap lock; reclaim, which takes none, flushes all of the address space before it frees a page, the old place of one that has moved included (CVE-2018-18281)',
     patches: [
-      at('mm/mremap.ts', 'movePtes').drop('flushTlbMm(cpu, mm, from, from + pages)'),
-      at('mm/mremap.ts', 'movePtes').after(
+      at('calls/mremap.ts', 'movePtes').drop('flushTlbMm(cpu, mm, from, from + pages)'),
+      at('calls/mremap.ts', 'movePtes').after(
         'spinUnlock(cpu, oldTable + PageTable.ptl)',
         'flushTlbMm(cpu, mm, from, from + pages)',
       ),
@@ -365,16 +365,16 @@ export const memoryMutants: MutantTable = {
     guard: 'the list of free frames is changed under the lock of the zone',
     scenario: 'frame-allocator',
     patches: [
-      at('mm/page-alloc.ts', 'refillPcp').drop('const enabled = $'),
-      at('mm/page-alloc.ts', 'refillPcp').drop('spinUnlockIrqRestore(cpu, zone + Zone.lock, enabled)'),
+      at('memory/page-alloc.ts', 'refillPcp').drop('const enabled = $'),
+      at('memory/page-alloc.ts', 'refillPcp').drop('spinUnlockIrqRestore(cpu, zone + Zone.lock, enabled)'),
     ],
   },
   'slab-without-lock': {
     guard: 'the list of free objects of a cache is changed under its lock',
     scenario: 'first-faults',
     patches: [
-      at('mm/slab.ts', 'slabRefill').drop('spinLock(cpu, cache + SlabCache.lock)'),
-      at('mm/slab.ts', 'slabRefill').drop('spinUnlock(cpu, cache + SlabCache.lock)'),
+      at('memory/slab.ts', 'slabRefill').drop('spinLock(cpu, cache + SlabCache.lock)'),
+      at('memory/slab.ts', 'slabRefill').drop('spinUnlock(cpu, cache + SlabCache.lock)'),
     ],
   },
 }

@@ -3,7 +3,7 @@
 import type { MutantTable } from './mutant.ts'
 import { at } from './patch.ts'
 
-const notifier = 'mm/mmu-notifier.ts'
+const notifier = 'tables/mmu-notifier.ts'
 const v2 = 'designs/lespinasse-2022.ts'
 
 export const notifierMutants: MutantTable = {
@@ -12,8 +12,8 @@ export const notifierMutants: MutantTable = {
     design: 'classic',
     scenario: 'observed-unmap',
     patches: [
-      at('mm/mmap.ts', 'unmapRegion').drop('invalidateRangeStart(cpu, mm, start, end)'),
-      at('mm/mmap.ts', 'unmapRegion').drop('invalidateRangeEnd(cpu, mm)'),
+      at('calls/mmap.ts', 'unmapRegion').drop('invalidateRangeStart(cpu, mm, start, end)'),
+      at('calls/mmap.ts', 'unmapRegion').drop('invalidateRangeEnd(cpu, mm)'),
     ],
   },
   'discard-not-announced': {
@@ -21,8 +21,8 @@ export const notifierMutants: MutantTable = {
     design: 'classic',
     scenario: 'observed-discard',
     patches: [
-      at('mm/madvise.ts', 'zapVmaPages').drop('invalidateRangeStart(cpu, mm, start, end)'),
-      at('mm/madvise.ts', 'zapVmaPages').drop('invalidateRangeEnd(cpu, mm)'),
+      at('calls/madvise.ts', 'zapVmaPages').drop('invalidateRangeStart(cpu, mm, start, end)'),
+      at('calls/madvise.ts', 'zapVmaPages').drop('invalidateRangeEnd(cpu, mm)'),
     ],
   },
   'protection-not-announced': {
@@ -30,8 +30,8 @@ export const notifierMutants: MutantTable = {
     design: 'classic',
     scenario: 'observed-protect',
     patches: [
-      at('mm/mprotect.ts', 'changeProtection').drop('invalidateRangeStart(cpu, mm, start, end)'),
-      at('mm/mprotect.ts', 'changeProtection').drop('invalidateRangeEnd(cpu, mm)'),
+      at('calls/mprotect.ts', 'changeProtection').drop('invalidateRangeStart(cpu, mm, start, end)'),
+      at('calls/mprotect.ts', 'changeProtection').drop('invalidateRangeEnd(cpu, mm)'),
     ],
   },
   'move-not-announced': {
@@ -39,8 +39,8 @@ export const notifierMutants: MutantTable = {
     design: 'classic',
     scenario: 'observed-move',
     patches: [
-      at('mm/mremap.ts', 'movePageTables').drop('invalidateRangeStart(cpu, mm, from, from + pages)'),
-      at('mm/mremap.ts', 'movePageTables').drop('invalidateRangeEnd(cpu, mm)'),
+      at('calls/mremap.ts', 'movePageTables').drop('invalidateRangeStart(cpu, mm, from, from + pages)'),
+      at('calls/mremap.ts', 'movePageTables').drop('invalidateRangeEnd(cpu, mm)'),
     ],
   },
   'fork-not-announced': {
@@ -48,8 +48,8 @@ export const notifierMutants: MutantTable = {
     design: 'classic',
     scenario: 'observed-fork',
     patches: [
-      at('mm/fork.ts', 'copyPageRange').drop('if (!shared) invalidateRangeStart(...$)'),
-      at('mm/fork.ts', 'copyPageRange').drop('if (!shared) invalidateRangeEnd(cpu, parent)'),
+      at('calls/fork.ts', 'copyPageRange').drop('if (!shared) invalidateRangeStart(...$)'),
+      at('calls/fork.ts', 'copyPageRange').drop('if (!shared) invalidateRangeEnd(cpu, parent)'),
     ],
   },
   'copy-not-announced': {
@@ -57,11 +57,11 @@ export const notifierMutants: MutantTable = {
     design: 'classic',
     scenario: 'observed-copy',
     patches: [
-      at('mm/wp.ts', 'wpCommit').replace(
+      at('fault/wp.ts', 'wpCommit').replace(
         'if (!unlocked) $; else $',
         'if (unlocked && !cpu.design.copyBegin(cpu, fault)) return -1',
       ),
-      at('mm/wp.ts', 'wpCommit').drop('invalidateRangeEnd(cpu, fault.mm)'),
+      at('fault/wp.ts', 'wpCommit').drop('invalidateRangeEnd(cpu, fault.mm)'),
     ],
   },
   'translation-kept': {
@@ -91,7 +91,7 @@ export const notifierMutants: MutantTable = {
     guard: 'whoever registers an observer waits for copies that began without one',
     race: 'R17',
     scenario: 'observed-copy',
-    patches: at('mm/design.ts', 'notifierRegistered').replace(
+    patches: at('fault/design.ts', 'notifierRegistered').replace(
       'this.speculates && !cpu.config.PUBLISHED_FLAWS',
       '!this.speculates',
     ),
@@ -100,7 +100,7 @@ export const notifierMutants: MutantTable = {
     guard: 'a copy that cannot tell the observers is left to the locked path',
     race: 'R17',
     scenario: 'observed-copy',
-    patches: at('mm/design.ts', 'copyBegin').replace(
+    patches: at('fault/design.ts', 'copyBegin').replace(
       '!mmHasNotifiers(cpu, fault.mm)',
       'mmHasNotifiers(cpu, fault.mm) || true',
     ),

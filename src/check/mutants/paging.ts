@@ -4,20 +4,20 @@
 import type { MutantTable } from './mutant.ts'
 import { type SourcePatch, at } from './patch.ts'
 
-const pageLock = 'mm/page-lock.ts'
-const file = 'mm/file.ts'
-const filemap = 'mm/filemap.ts'
-const openFile = 'mm/open-file.ts'
-const fileFault = 'mm/file-fault.ts'
-const reclaim = 'mm/reclaim.ts'
-const reclaimPage = 'mm/reclaim-page.ts'
-const rmap = 'mm/rmap.ts'
-const swapSlots = 'mm/swap.ts'
-const swapFault = 'mm/swap-fault.ts'
-const truncate = 'mm/truncate.ts'
-const writeback = 'mm/writeback.ts'
-const mmap = 'mm/mmap.ts'
-const zap = 'mm/zap.ts'
+const pageLock = 'memory/page-lock.ts'
+const file = 'memory/file.ts'
+const filemap = 'cache/filemap.ts'
+const openFile = 'memory/open-file.ts'
+const fileFault = 'fault/file-fault.ts'
+const reclaim = 'cache/reclaim.ts'
+const reclaimPage = 'cache/reclaim-page.ts'
+const rmap = 'tables/rmap.ts'
+const swapSlots = 'memory/swap.ts'
+const swapFault = 'fault/swap-fault.ts'
+const truncate = 'cache/truncate.ts'
+const writeback = 'cache/writeback.ts'
+const mmap = 'calls/mmap.ts'
+const zap = 'tables/zap.ts'
 
 const entryNotCompared = at(swapFault, 'mapSwapPage').force(
   'Atomics.load(heap, address) !== fault.originalPte',
@@ -38,7 +38,7 @@ const flushedUnlocked = at(reclaim, 'unmapCold').replace(
   'flushAllCpus(cpu, mm); spinUnlock(...$)',
   'spinUnlock(cpu, table + PageTable.ptl); flushAllCpus(cpu, mm)',
 )
-const freeFlushesChanges = at('mm/madvise.ts', 'agePages').replace(
+const freeFlushesChanges = at('calls/madvise.ts', 'agePages').replace(
   'agePtes(cpu, mm, table, page, stop, gone) !== 0 || gone',
   'agePtes(cpu, mm, table, page, stop, gone) !== 0',
 )
@@ -88,7 +88,7 @@ export const pagingMutants: MutantTable = {
   'forked-slot-uncounted': {
     guard: 'fork counts the references on slots that it copies',
     scenario: 'swap-in-fork',
-    patches: at('mm/fork.ts', 'copyPteRange').drop('swapDuplicate(cpu, entry >>> PTE_FRAME_SHIFT)'),
+    patches: at('calls/fork.ts', 'copyPteRange').drop('swapDuplicate(cpu, entry >>> PTE_FRAME_SHIFT)'),
   },
   'slot-read-unpinned': {
     guard: 'a slot of a file is kept while it is read',
@@ -163,7 +163,7 @@ export const pagingMutants: MutantTable = {
     guard: 'fork refuses an address space that the OOM reaper has been in',
     race: 'R35',
     scenario: 'reap-fork',
-    patches: at('mm/fork.ts', 'dupMmap').drop('if (!isStable(cpu, parent)) $'),
+    patches: at('calls/fork.ts', 'dupMmap').drop('if (!isStable(cpu, parent)) $'),
   },
   'freed-while-referenced': {
     guard: 'reclaim frees a page only if nobody but its cache refers to it',
@@ -227,7 +227,9 @@ export const pagingMutants: MutantTable = {
   'found-again-unnoticed': {
     guard: 'a file that was found while it was buried is not freed with what was written since',
     scenario: 'reopen',
-    patches: at('mm/host-file.ts', 'findHostFile').drop('if (heap[file + File.burial] === BURIAL_BEGUN) $'),
+    patches: at('cache/host-file.ts', 'findHostFile').drop(
+      'if (heap[file + File.burial] === BURIAL_BEGUN) $',
+    ),
   },
   'given-up-without-the-list': {
     guard: 'the last reference on a file is dropped under the lock of the list of files',

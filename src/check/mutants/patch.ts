@@ -8,7 +8,7 @@
 
 export interface SourcePatch {
   readonly operator: 'drop' | 'replace' | 'before' | 'after' | 'swap' | 'remove'
-  /** The end of the file's path, such as 'mm/zap.ts'. */
+  /** The end of the file's path, such as 'tables/zap.ts'. */
   readonly file: string
   /** Name of a function or method, such as 'zapPteRange'; '' for all of the module. */
   readonly within: string

@@ -6,7 +6,7 @@ import { at } from './patch.ts'
 const lock = 'designs/per-vma-lock-2023.ts'
 const count = 'designs/per-vma-refcount-2025.ts'
 
-const anonVmaUnlocked = at('mm/merge.ts', 'setBorders').swap(
+const anonVmaUnlocked = at('vma/merge.ts', 'setBorders').swap(
   'cpu.design.vmaWriteBegin(cpu, vma, VMA_ADJUST)',
   'if (source !== 0 && Atomics.load(...$) === 0) $',
 )

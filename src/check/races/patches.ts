@@ -3,7 +3,7 @@
 import { type SourcePatch, at } from '../mutants/patch.ts'
 
 const design = 'designs/lespinasse-2021.ts'
-const wp = 'mm/wp.ts'
+const wp = 'fault/wp.ts'
 
 /** "Re-fetch the VMA and compare": where the count has moved, what the VMA at the page looks like decides. */
 const attributesCompared: readonly SourcePatch[] = [
@@ -80,7 +80,7 @@ export const racePatches: Readonly<Record<string, readonly SourcePatch[]>> = {
   answersAfterCopy: [answersAfterCopy],
   answersUnderTableLock: [answersUnderTableLock],
   locksTableAfterWait: [
-    at('mm/swap-fault.ts', 'readMissing').after(
+    at('fault/swap-fault.ts', 'readMissing').after(
       'const error = swapIn(cpu, slot)',
       'if (!locked) spinLock(cpu, fault.table + PageTable.ptl); if (!locked) spinUnlock(cpu, fault.table + PageTable.ptl)',
     ),
@@ -90,7 +90,7 @@ export const racePatches: Readonly<Record<string, readonly SourcePatch[]>> = {
     at('sync/seqcount.ts', 'writeSeqcountEnd').drop('bugOn(...$)'),
   ],
   countsNotAtomically: [
-    at('mm/mmu-notifier.ts', 'endInvalidation').replace(
+    at('tables/mmu-notifier.ts', 'endInvalidation').replace(
       'const before = Atomics.sub(...$)',
       `const before = Atomics.load(heap, notifier + MmuNotifier.invalidateInProgress) || 1;
       Atomics.store(heap, notifier + MmuNotifier.invalidateInProgress, before - 1)`,

@@ -1,6 +1,7 @@
 // The classic fault path: every fault takes the mmap lock for reading. Linux from the beginning to 6.3.
 
-import { Design, type DesignDescription } from '../mm/design.ts'
+import { Design } from '../fault/design.ts'
+import type { DesignDescription } from '../mm/design-hooks.ts'
 
 export class Classic extends Design {
   override readonly description: DesignDescription = {

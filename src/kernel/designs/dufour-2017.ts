@@ -8,14 +8,15 @@
 // What it had left: call_srcu() cost about a fifth of the throughput on large machines, which is why the next version
 // counts references.
 
-import type { DesignDescription } from '../mm/design.ts'
+import type { DesignDescription } from '../mm/design-hooks.ts'
 import { VM_FAULT_RETRY } from '../mm/fault-context.ts'
 import { Mm } from '../mm/mm.ts'
 import type { Task } from '../mm/task.ts'
-import { releaseVmaAndFileSrcu } from '../mm/vma-release.ts'
-import { type VmEventName, VmEvent, countVmEvent } from '../mm/vmstat.ts'
+import { type VmEventName, VmEvent } from '../mm/vm-event.ts'
+import { countVmEvent } from '../mm/vmstat.ts'
 import { writeSeqcountBegin, writeSeqcountEnd } from '../sync/seqcount.ts'
 import { srcuReadLock, srcuReadUnlock } from '../sync/srcu.ts'
+import { releaseVmaAndFileSrcu } from '../vma/vma-release.ts'
 import { DufourDesign, dufourEventsToV10 } from './dufour.ts'
 import { findVmaSrcu } from './zijlstra-2014.ts'
 

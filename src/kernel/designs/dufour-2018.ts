@@ -6,16 +6,17 @@
 // try has failed, which saves it the lookup. Each fault now writes to two places that all threads share, the lock and
 // the count: P. Zijlstra's objection was that this is the contention of the mmap lock again.
 
-import type { DesignDescription } from '../mm/design.ts'
+import type { DesignDescription } from '../mm/design-hooks.ts'
 import { VM_FAULT_RETRY } from '../mm/fault-context.ts'
 import { Mm } from '../mm/mm.ts'
 import type { Task } from '../mm/task.ts'
-import { VMA_LINK, Vma } from '../mm/vma.ts'
-import { putVma, releaseVmaReference } from '../mm/vma-release.ts'
-import { findVmaRcu } from '../mm/vma-tree.ts'
-import { type VmEventName, VmEvent, countVmEvent } from '../mm/vmstat.ts'
+import { type VmEventName, VmEvent } from '../mm/vm-event.ts'
+import { countVmEvent } from '../mm/vmstat.ts'
 import { refcountInc } from '../sync/refcount.ts'
 import { readLock, readUnlock, writeLock, writeUnlock } from '../sync/rwlock.ts'
+import { putVma, releaseVmaReference } from '../vma/vma-release.ts'
+import { findVmaRcu } from '../vma/vma-tree.ts'
+import { VMA_LINK, Vma } from '../vma/vma.ts'
 import { DufourDesign, dufourEventsToV10 } from './dufour.ts'
 
 export class Dufour2018 extends DufourDesign {

@@ -8,15 +8,12 @@
 
 import { cpuRelax, disableInterrupts, enableInterrupts } from '../machine/cpu.ts'
 import { PageTable } from '../machine/pte.ts'
-import type { DesignDescription } from '../mm/design.ts'
+import type { DesignDescription } from '../mm/design-hooks.ts'
 import { type FaultContext, VM_FAULT_RETRY } from '../mm/fault-context.ts'
 import { Mm } from '../mm/mm.ts'
-import { findTableInPmd } from '../mm/page-table.ts'
 import type { Task } from '../mm/task.ts'
-import { VMA_LINK, Vma } from '../mm/vma.ts'
-import { putVma, releaseVmaReferenceRcu } from '../mm/vma-release.ts'
-import { findVmaRcu } from '../mm/vma-tree.ts'
-import { VmEvent, countVmEvent } from '../mm/vmstat.ts'
+import { VmEvent } from '../mm/vm-event.ts'
+import { countVmEvent } from '../mm/vmstat.ts'
 import { rcuReadLock, rcuReadUnlock } from '../sync/rcu.ts'
 import { refcountInc } from '../sync/refcount.ts'
 import {
@@ -27,6 +24,10 @@ import {
   writeSeqcountEnd,
 } from '../sync/seqcount.ts'
 import { spinTryLock, spinUnlock } from '../sync/spinlock.ts'
+import { findTableInPmd } from '../tables/page-table.ts'
+import { putVma, releaseVmaReferenceRcu } from '../vma/vma-release.ts'
+import { findVmaRcu } from '../vma/vma-tree.ts'
+import { VMA_LINK, Vma } from '../vma/vma.ts'
 import { DufourDesign } from './dufour.ts'
 
 export class Dufour2019 extends DufourDesign {
@@ -83,8 +84,8 @@ export class Dufour2019 extends DufourDesign {
       if (findTableInPmd(cpu, fault.pmd, fault.page) !== fault.table)
         return this.#lockFails(cpu, VmEvent.spf_pmd_changed)
       if (spinTryLock(cpu, lock)) break
-      // The holder may be waiting for this CPU to flush its TLB: it does so here, and tries again (R11). With interrupts
-      // enabled nothing keeps the table, so that nobody may wait on its lock (R6).
+      // The holder may be waiting for this CPU to flush its TLB: it does so here, and tries again (R11). With
+      // interrupts enabled nothing keeps the table, so that nobody may wait on its lock (R6).
       enableInterrupts(cpu)
       cpuRelax(cpu)
     }

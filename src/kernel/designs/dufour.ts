@@ -1,16 +1,17 @@
 // What L. Dufour's designs have in common: what is tried at all, in which order it is checked, and the tracepoints that
 // tell why a fault was given up (`pagefault:spf_*`).
 
+import { accessError, accessSignal, handlePteFault } from '../fault/fault.ts'
+import { WALK_DONE, copyContainsPage } from '../fault/speculative.ts'
 import { disableInterrupts, enableInterrupts } from '../machine/cpu.ts'
 import { PageTable } from '../machine/pte.ts'
 import { type FaultContext, VM_FAULT_RETRY } from '../mm/fault-context.ts'
-import { accessError, accessSignal, handlePteFault } from '../mm/fault.ts'
 import { Mm } from '../mm/mm.ts'
-import { WALK_DONE, copyContainsPage } from '../mm/speculative.ts'
 import type { Task } from '../mm/task.ts'
-import { VM_GROWSDOWN } from '../mm/vma.ts'
-import { type VmEventName, VmEvent, countVmEvent } from '../mm/vmstat.ts'
+import { type VmEventName, VmEvent } from '../mm/vm-event.ts'
+import { countVmEvent } from '../mm/vmstat.ts'
 import { spinTryLock, spinUnlock } from '../sync/spinlock.ts'
+import { VM_GROWSDOWN } from '../vma/vma.ts'
 import { VmaSequenceDesign } from './vma-sequence.ts'
 
 /** What every version counts. */

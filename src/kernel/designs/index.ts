@@ -1,6 +1,6 @@
 // Every design, in the order of the machine header's number. Adding one is adding its file and a line here.
 
-import type { Design } from '../mm/design.ts'
+import type { Design } from '../fault/design.ts'
 import { Classic } from './classic.ts'
 import { Dufour2017 } from './dufour-2017.ts'
 import { Dufour2018 } from './dufour-2018.ts'

@@ -8,20 +8,21 @@
 // What it does not see is a VMA that stays and changes. Mended here: whoever moves the borders of a VMA or changes its
 // flags waits in the same way, and faults are turned away meanwhile.
 
+import { accessError, handlePteFault } from '../fault/fault.ts'
+import { WALK_DONE, copyContainsPage, copyVma, walkSpeculatively } from '../fault/speculative.ts'
 import { PageTable } from '../machine/pte.ts'
-import type { DesignDescription } from '../mm/design.ts'
+import type { DesignDescription } from '../mm/design-hooks.ts'
 import { type FaultContext, VM_FAULT_RETRY } from '../mm/fault-context.ts'
-import { accessError, handlePteFault } from '../mm/fault.ts'
-import { WALK_DONE, copyContainsPage, copyVma, walkSpeculatively } from '../mm/speculative.ts'
 import type { Task } from '../mm/task.ts'
-import { Vma } from '../mm/vma.ts'
-import { releaseVmaRcu } from '../mm/vma-release.ts'
-import { findVmaRcu } from '../mm/vma-tree.ts'
-import { VmEvent, countVmEvent } from '../mm/vmstat.ts'
+import { VmEvent } from '../mm/vm-event.ts'
+import { countVmEvent } from '../mm/vmstat.ts'
 import { rcuReadLock, rcuReadUnlock } from '../sync/rcu.ts'
-import { refcountIncNotZero } from '../sync/refcount.ts'
 import { rcuwaitUntil, rcuwaitWake } from '../sync/rcuwait.ts'
+import { refcountIncNotZero } from '../sync/refcount.ts'
 import { spinLock } from '../sync/spinlock.ts'
+import { releaseVmaRcu } from '../vma/vma-release.ts'
+import { findVmaRcu } from '../vma/vma-tree.ts'
+import { Vma } from '../vma/vma.ts'
 import { VmaWriterDesign, isMoving } from './vma-writer.ts'
 
 export class Kamezawa2009Refcount extends VmaWriterDesign {

@@ -7,21 +7,23 @@
 //
 // After each change of the layout every thread takes one fault the classic way before it may try again.
 
+import { Design } from '../fault/design.ts'
+import { accessError, handlePteFault } from '../fault/fault.ts'
+import { WALK_DONE, copyContainsPage, copyVma, walkSpeculatively } from '../fault/speculative.ts'
 import { disableInterrupts, enableInterrupts } from '../machine/cpu.ts'
 import { PMD_SHIFT, PUD_SHIFT, PageTable } from '../machine/pte.ts'
-import { Design, type DesignDescription } from '../mm/design.ts'
+import type { DesignDescription } from '../mm/design-hooks.ts'
 import { type FaultContext, VM_FAULT_RETRY } from '../mm/fault-context.ts'
-import { accessError, handlePteFault } from '../mm/fault.ts'
 import { Mm } from '../mm/mm.ts'
-import { findPmdTable, findTableInPmd } from '../mm/page-table.ts'
-import { WALK_DONE, copyContainsPage, copyVma, walkSpeculatively } from '../mm/speculative.ts'
 import type { Task } from '../mm/task.ts'
-import { VMA_ADJUST, VMA_UNLINK, Vma } from '../mm/vma.ts'
-import { releaseVmaNow, releaseVmaRcu } from '../mm/vma-release.ts'
-import { VmEvent, countVmEvent } from '../mm/vmstat.ts'
+import { VmEvent } from '../mm/vm-event.ts'
+import { countVmEvent } from '../mm/vmstat.ts'
 import { rcuwaitUntil, rcuwaitWake } from '../sync/rcuwait.ts'
 import { readSeqcount, readSeqcountRetry, readSeqcountTurns } from '../sync/seqcount.ts'
 import { spinLock, spinUnlock } from '../sync/spinlock.ts'
+import { findPmdTable, findTableInPmd } from '../tables/page-table.ts'
+import { releaseVmaNow, releaseVmaRcu } from '../vma/vma-release.ts'
+import { VMA_ADJUST, VMA_UNLINK, Vma } from '../vma/vma.ts'
 
 export class Kamezawa2009Version extends Design {
   override readonly speculates = true

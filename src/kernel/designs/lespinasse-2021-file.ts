@@ -6,16 +6,16 @@
 // a page that is not in the page cache is left to the classic path, and so are writes to shared mappings. The price was
 // found at once: after munmap() the file is in use until the grace period is over, and umount() fails (race R20).
 
-import type { DesignDescription } from '../mm/design.ts'
-import type { FaultContext } from '../mm/fault-context.ts'
-import { FAULT_FLAG_WRITE } from '../mm/fault-context.ts'
+import type { DesignDescription } from '../mm/design-hooks.ts'
+import { type FaultContext, FAULT_FLAG_WRITE } from '../mm/fault-context.ts'
 import { Mm } from '../mm/mm.ts'
 import type { Task } from '../mm/task.ts'
-import { VM_SHARED } from '../mm/vma.ts'
-import { releaseVmaAndFileRcu } from '../mm/vma-release.ts'
-import { type VmEventName, VmEvent, countSpfEvent } from '../mm/vmstat.ts'
+import { type VmEventName, VmEvent } from '../mm/vm-event.ts'
+import { countSpfEvent } from '../mm/vmstat.ts'
 import { rcuReadLock, rcuReadUnlock } from '../sync/rcu.ts'
 import { readSeqcountRetry } from '../sync/seqcount.ts'
+import { releaseVmaAndFileRcu } from '../vma/vma-release.ts'
+import { VM_SHARED } from '../vma/vma.ts'
 import { Lespinasse2021, lespinasseEvents } from './lespinasse-2021.ts'
 
 export class Lespinasse2021File extends Lespinasse2021 {

@@ -8,12 +8,8 @@
 // (MADV_DONTNEED, other faults) does not move the count: it is excluded by the page-table lock and by comparing the
 // entry with what was seen.
 
-import { disableInterrupts, enableInterrupts } from '../machine/cpu.ts'
-import { PageTable } from '../machine/pte.ts'
-import { Design, type DesignDescription } from '../mm/design.ts'
-import { type FaultContext, VM_FAULT_RETRY } from '../mm/fault-context.ts'
-import { accessError, handlePteFault } from '../mm/fault.ts'
-import { Mm } from '../mm/mm.ts'
+import { Design } from '../fault/design.ts'
+import { accessError, handlePteFault } from '../fault/fault.ts'
 import {
   WALK_NO_PMD,
   WALK_NO_PUD,
@@ -21,13 +17,15 @@ import {
   copyContainsPage,
   copyVma,
   walkSpeculatively,
-} from '../mm/speculative.ts'
+} from '../fault/speculative.ts'
+import { disableInterrupts, enableInterrupts } from '../machine/cpu.ts'
+import { PageTable } from '../machine/pte.ts'
+import type { DesignDescription } from '../mm/design-hooks.ts'
+import { type FaultContext, VM_FAULT_RETRY } from '../mm/fault-context.ts'
+import { Mm } from '../mm/mm.ts'
 import type { Task } from '../mm/task.ts'
-import { findVmaRcu } from '../mm/vma-tree.ts'
-import { Vma } from '../mm/vma.ts'
-import { releaseVmaNow, releaseVmaRcu } from '../mm/vma-release.ts'
-import { vmacacheFind, vmacacheUpdate } from '../mm/vmacache.ts'
-import { type VmEventName, VmEvent, countSpfEvent, countVmEvent } from '../mm/vmstat.ts'
+import { type VmEventName, VmEvent } from '../mm/vm-event.ts'
+import { countSpfEvent, countVmEvent } from '../mm/vmstat.ts'
 import { rcuReadLock, rcuReadUnlock } from '../sync/rcu.ts'
 import {
   readSeqcount,
@@ -37,6 +35,10 @@ import {
   writeSeqcountEnd,
 } from '../sync/seqcount.ts'
 import { spinTryLock, spinUnlock } from '../sync/spinlock.ts'
+import { releaseVmaNow, releaseVmaRcu } from '../vma/vma-release.ts'
+import { findVmaRcu } from '../vma/vma-tree.ts'
+import { Vma } from '../vma/vma.ts'
+import { vmacacheFind, vmacacheUpdate } from '../vma/vmacache.ts'
 
 /** The counters of every version. */
 export const lespinasseEvents: readonly VmEventName[] = [

@@ -5,15 +5,15 @@
 // never tried; and a copy on write holds the MMU-notifier lock of the mm, which whoever registers a notifier takes for
 // write, so that no observer of the page tables appears between the look for one and the change (race R17).
 
-import type { DesignDescription } from '../mm/design.ts'
+import type { DesignDescription } from '../mm/design-hooks.ts'
 import type { FaultContext } from '../mm/fault-context.ts'
 import { Mm } from '../mm/mm.ts'
-import { invalidateRangeEnd, invalidateRangeStart } from '../mm/mmu-notifier.ts'
 import type { Task } from '../mm/task.ts'
-import { findVmaRcu } from '../mm/vma-tree.ts'
-import { Vma } from '../mm/vma.ts'
-import type { VmEventName } from '../mm/vmstat.ts'
+import type { VmEventName } from '../mm/vm-event.ts'
 import { percpuDownReadTryLock, percpuDownWrite, percpuUpRead, percpuUpWrite } from '../sync/percpu-rwsem.ts'
+import { invalidateRangeEnd, invalidateRangeStart } from '../tables/mmu-notifier.ts'
+import { findVmaRcu } from '../vma/vma-tree.ts'
+import { Vma } from '../vma/vma.ts'
 import { Lespinasse2021, lespinasseEvents } from './lespinasse-2021.ts'
 
 export class Lespinasse2022 extends Lespinasse2021 {

@@ -8,17 +8,18 @@
 // away. Linux lets a writer rely on it too, and not wait where the number says that it has locked the VMA before; here
 // it waits each time, as the number may be from the last time round.
 
-import type { DesignDescription } from '../mm/design.ts'
+import { copyContainsPage, copyVma } from '../fault/speculative.ts'
+import type { DesignDescription } from '../mm/design-hooks.ts'
 import type { FaultContext } from '../mm/fault-context.ts'
 import { Mm } from '../mm/mm.ts'
-import { copyContainsPage, copyVma } from '../mm/speculative.ts'
 import type { Task } from '../mm/task.ts'
-import { VMA_UNMAP, VMA_ZAP, Vma } from '../mm/vma.ts'
-import { releaseVmaRcu } from '../mm/vma-release.ts'
-import { findVma, findVmaRcu } from '../mm/vma-tree.ts'
-import { VmEvent, countVmEvent } from '../mm/vmstat.ts'
+import { VmEvent } from '../mm/vm-event.ts'
+import { countVmEvent } from '../mm/vmstat.ts'
 import { rcuReadLock, rcuReadUnlock } from '../sync/rcu.ts'
 import { downReadTryLock, downWrite, upRead, upWrite } from '../sync/rwsem.ts'
+import { releaseVmaRcu } from '../vma/vma-release.ts'
+import { findVma, findVmaRcu } from '../vma/vma-tree.ts'
+import { VMA_UNMAP, VMA_ZAP, Vma } from '../vma/vma.ts'
 import { PerVmaDesign, isWriteLocked } from './per-vma.ts'
 
 export class PerVmaLock2023 extends PerVmaDesign {

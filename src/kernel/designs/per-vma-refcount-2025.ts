@@ -6,16 +6,17 @@
 // lie in type-safe memory: a fault may find that the VMA which it has locked has become another's in the meantime, and
 // has to ask once it has it. All kinds of mapping are handled; an anon_vma is asked for only where one is needed.
 
-import type { DesignDescription } from '../mm/design.ts'
+import { copyContainsPage, copyVma } from '../fault/speculative.ts'
+import type { DesignDescription } from '../mm/design-hooks.ts'
 import type { FaultContext } from '../mm/fault-context.ts'
 import { Mm } from '../mm/mm.ts'
-import { copyContainsPage, copyVma } from '../mm/speculative.ts'
 import type { Task } from '../mm/task.ts'
-import { VMA_LINK, VMA_UNMAP, VMA_ZAP, Vma } from '../mm/vma.ts'
-import { findVma, findVmaRcu } from '../mm/vma-tree.ts'
-import { VmEvent, countVmEvent } from '../mm/vmstat.ts'
+import { VmEvent } from '../mm/vm-event.ts'
+import { countVmEvent } from '../mm/vmstat.ts'
 import { rcuReadLock, rcuReadUnlock } from '../sync/rcu.ts'
 import { rcuwaitUntil, rcuwaitWake } from '../sync/rcuwait.ts'
+import { findVma, findVmaRcu } from '../vma/vma-tree.ts'
+import { VMA_LINK, VMA_UNMAP, VMA_ZAP, Vma } from '../vma/vma.ts'
 import { PerVmaDesign, isWriteLocked } from './per-vma.ts'
 
 /** `VMA_LOCK_OFFSET`: a writer waits. */

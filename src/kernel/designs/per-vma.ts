@@ -1,18 +1,19 @@
 // What the per-VMA locks of Linux have in common: a fault locks its VMA for reading and does all of its work under that
 // lock, and a VMA is locked for write while its number is the one of its mm. How the lock is made, the designs say.
 
-import { Design } from '../mm/design.ts'
+import { Design } from '../fault/design.ts'
+import { accessError, handleMmFault } from '../fault/fault.ts'
 import {
   FAULT_FLAG_SPECULATIVE,
   FAULT_FLAG_VMA_LOCK,
   type FaultContext,
   VM_FAULT_RETRY,
 } from '../mm/fault-context.ts'
-import { accessError, handleMmFault } from '../mm/fault.ts'
 import { Mm } from '../mm/mm.ts'
 import type { Task } from '../mm/task.ts'
-import { Vma } from '../mm/vma.ts'
-import { type VmEventName, VmEvent, countVmEvent } from '../mm/vmstat.ts'
+import { type VmEventName, VmEvent } from '../mm/vm-event.ts'
+import { countVmEvent } from '../mm/vmstat.ts'
+import { Vma } from '../vma/vma.ts'
 
 export abstract class PerVmaDesign extends Design {
   override readonly speculates = true

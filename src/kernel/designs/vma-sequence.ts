@@ -4,13 +4,13 @@
 // part of the tree. Writers of other VMAs do not disturb it, which is what Lespinasse's count per mm gave up for
 // simplicity. The count says nothing of a VMA that has left the tree: for that there is the test for dead nodes.
 
+import { copyVma, walkSpeculatively } from '../fault/speculative.ts'
 import { cpuWait, disableInterrupts, enableInterrupts, isInterruptPending } from '../machine/cpu.ts'
 import { PageTable } from '../machine/pte.ts'
 import type { FaultContext } from '../mm/fault-context.ts'
-import { copyVma, walkSpeculatively } from '../mm/speculative.ts'
 import type { Task } from '../mm/task.ts'
-import { VMA_UNMAP, VMA_ZAP, Vma } from '../mm/vma.ts'
-import { VmEvent, countVmEvent } from '../mm/vmstat.ts'
+import { VmEvent } from '../mm/vm-event.ts'
+import { countVmEvent } from '../mm/vmstat.ts'
 import {
   readSeqcount,
   readSeqcountRetry,
@@ -19,6 +19,7 @@ import {
   writeSeqcountEnd,
 } from '../sync/seqcount.ts'
 import { spinLock, spinTryLock } from '../sync/spinlock.ts'
+import { VMA_UNMAP, VMA_ZAP, Vma } from '../vma/vma.ts'
 import { VmaWriterDesign } from './vma-writer.ts'
 
 export abstract class VmaSequenceDesign extends VmaWriterDesign {

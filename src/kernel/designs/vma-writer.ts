@@ -4,11 +4,11 @@
 // used until the entries have moved, and the new one from the moment at which it can be found (race R2). They are known
 // by their first pages, since merging may have made the new one part of a neighbour, and splitting the old one.
 
-import { Design } from '../mm/design.ts'
+import { Design } from '../fault/design.ts'
 import { Mm } from '../mm/mm.ts'
 import type { Task } from '../mm/task.ts'
-import { findVma } from '../mm/vma-tree.ts'
-import { VMA_ADJUST, VMA_LINK, VMA_PROTECT, Vma } from '../mm/vma.ts'
+import { findVma } from '../vma/vma-tree.ts'
+import { VMA_ADJUST, VMA_LINK, VMA_PROTECT, Vma } from '../vma/vma.ts'
 
 export abstract class VmaWriterDesign extends Design {
   /** The published form announced that mprotect and madvise change flags (Dufour, since 2017). */

@@ -8,19 +8,20 @@
 // Known gaps, which the author named himself: a fault that sleeps outlives RCU (here none sleeps), and "ptl, irq and
 // tlb-flush", the deadlock of race R11.
 
+import { accessError, handlePteFault } from '../fault/fault.ts'
+import { WALK_DONE, copyContainsPage, walkSpeculatively } from '../fault/speculative.ts'
 import { disableInterrupts, enableInterrupts } from '../machine/cpu.ts'
 import { PageTable } from '../machine/pte.ts'
-import type { DesignDescription } from '../mm/design.ts'
+import type { DesignDescription } from '../mm/design-hooks.ts'
 import { type FaultContext, VM_FAULT_RETRY } from '../mm/fault-context.ts'
-import { accessError, handlePteFault } from '../mm/fault.ts'
-import { pteAddress } from '../mm/page-table.ts'
-import { WALK_DONE, copyContainsPage, walkSpeculatively } from '../mm/speculative.ts'
 import type { Task } from '../mm/task.ts'
-import { releaseVmaAndFileRcu } from '../mm/vma-release.ts'
-import { findVmaRcu } from '../mm/vma-tree.ts'
-import { type VmEventName, VmEvent, countVmEvent } from '../mm/vmstat.ts'
+import { type VmEventName, VmEvent } from '../mm/vm-event.ts'
+import { countVmEvent } from '../mm/vmstat.ts'
 import { rcuReadLock, rcuReadUnlock } from '../sync/rcu.ts'
 import { spinUnlock } from '../sync/spinlock.ts'
+import { pteAddress } from '../tables/page-table.ts'
+import { releaseVmaAndFileRcu } from '../vma/vma-release.ts'
+import { findVmaRcu } from '../vma/vma-tree.ts'
 import { VmaSequenceDesign, lockTableInterruptsOff } from './vma-sequence.ts'
 
 export class Zijlstra2010 extends VmaSequenceDesign {

@@ -6,17 +6,16 @@
 // does, and nothing is allocated. The commit waits for the page-table lock with interrupts disabled: its author found
 // the deadlock the next day (race R11).
 
+import { accessError, handlePteFault } from '../fault/fault.ts'
+import { WALK_DONE, copyContainsPage } from '../fault/speculative.ts'
 import { disableInterrupts, enableInterrupts } from '../machine/cpu.ts'
 import { PageTable } from '../machine/pte.ts'
-import type { DesignDescription } from '../mm/design.ts'
+import type { DesignDescription } from '../mm/design-hooks.ts'
 import { type FaultContext, VM_FAULT_RETRY } from '../mm/fault-context.ts'
-import { accessError, handlePteFault } from '../mm/fault.ts'
 import { Mm } from '../mm/mm.ts'
-import { WALK_DONE, copyContainsPage } from '../mm/speculative.ts'
 import type { Task } from '../mm/task.ts'
-import { releaseVmaAndFileSrcu } from '../mm/vma-release.ts'
-import { findVmaRcu } from '../mm/vma-tree.ts'
-import { type VmEventName, VmEvent, countVmEvent } from '../mm/vmstat.ts'
+import { type VmEventName, VmEvent } from '../mm/vm-event.ts'
+import { countVmEvent } from '../mm/vmstat.ts'
 import {
   readSeqBegin,
   readSeqcountRetry,
@@ -26,6 +25,8 @@ import {
 } from '../sync/seqcount.ts'
 import { spinUnlock } from '../sync/spinlock.ts'
 import { srcuReadLock, srcuReadUnlock } from '../sync/srcu.ts'
+import { releaseVmaAndFileSrcu } from '../vma/vma-release.ts'
+import { findVmaRcu } from '../vma/vma-tree.ts'
 import { VmaSequenceDesign, lockTableInterruptsOff } from './vma-sequence.ts'
 
 export class Zijlstra2014 extends VmaSequenceDesign {

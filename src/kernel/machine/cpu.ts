@@ -53,8 +53,8 @@ export interface Tracepoints {
 }
 
 /**
- * What only the host can do for a CPU. Files are structs of the kernel heap (mm/file.ts). A method that fails returns a
- * negative errno; none may throw, or use the machine but for the frames that it is given.
+ * What only the host can do for a CPU. Files are structs of the kernel heap (memory/file.ts). A method that fails
+ * returns a negative errno; none may throw, or use the machine but for the frames that it is given.
  */
 export interface Host {
   /** Called about every 100 ms while this CPU waits; may find that another thread has died. */

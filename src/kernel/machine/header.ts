@@ -22,7 +22,7 @@ export const Header = layout('machine', WORDS, {
   design: 5,
   /** 1 when RSS is counted per thread in batches, 0 when every change goes to the mm. */
   rssBatched: 6,
-  /** `vm.overcommit_memory`, `vm.overcommit_ratio` and `vm.overcommit_kbytes`, see mm/overcommit.ts. */
+  /** `vm.overcommit_memory`, `vm.overcommit_ratio` and `vm.overcommit_kbytes`, see memory/overcommit.ts. */
   overcommitMemory: 7,
   overcommitRatio: 8,
   overcommitKbytes: 9,
@@ -71,8 +71,8 @@ export const Header = layout('machine', WORDS, {
   deadFiles: 55,
 
   /**
-   * Where the two hands of the clock stand, see mm/reclaim.ts: a frame; an address space by the low half of its number,
-   * and a page.
+   * Where the two hands of the clock stand, see cache/reclaim.ts: a frame; an address space by the low half of its
+   * number, and a page.
    */
   frameHand: RECLAIM,
   clockGeneration: RECLAIM + 1,
@@ -85,7 +85,7 @@ export const Header = layout('machine', WORDS, {
   clockRevolutions: RECLAIM + 5,
   reclaimedFrames: RECLAIM + 6,
 
-  /** `swap_info_struct`: see mm/swap.ts. The file of the swap area, 0 without one. */
+  /** `swap_info_struct`: see memory/swap.ts. The file of the swap area, 0 without one. */
   swapFile: SWAP,
   swapLock: SWAP + 1,
   /** Slots of the area, from 1 on, and for how many there is room in the arrays. */
@@ -98,10 +98,10 @@ export const Header = layout('machine', WORDS, {
   swapMap: SWAP + 6,
   swapCache: SWAP + 7,
   swapOwner: SWAP + 8,
-  /** Whether the area is being emptied: see mm/swap.ts. */
+  /** Whether the area is being emptied: see memory/swap.ts. */
   swapLeaving: SWAP + 9,
 
-  /** A rw_semaphore: held for reading by who has pages in its hands that may be leaving memory, see mm/reclaim.ts. */
+  /** A rw_semaphore: who has pages in its hands that may be leaving memory reads under it, see cache/reclaim.ts. */
   reclaimLock: SWAP + 16,
 })
 

@@ -22,8 +22,8 @@ export interface KernelConfig {
   /** mremap moves whole page tables where it can, and not their entries one by one. */
   readonly HAVE_MOVE_PMD: boolean
   /**
-   * The processor has protection keys (`ospke`), and what may only be executed cannot be read, see mm/pkeys.ts. Without
-   * them, as on processors that have none, it can.
+   * The processor has protection keys (`ospke`), and what may only be executed cannot be read, see vma/pkeys.ts.
+   * Without them, as on processors that have none, it can.
    */
   readonly X86_INTEL_MEMORY_PROTECTION_KEYS: boolean
   /**

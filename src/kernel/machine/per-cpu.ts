@@ -6,6 +6,13 @@ import { SLAB_CACHES, SLAB_CPU_WORDS } from './slab-layout.ts'
 
 /** Frames that a CPU may keep in front of the zone. */
 export const PCP_CAPACITY = 512
+/** `pcp->batch`. */
+const PCP_BATCH = 63
+/** The most that `pcp->high` may be: above it, a batch goes back to the zone. */
+const PCP_HIGH_MAX = PCP_CAPACITY - PCP_BATCH - 1
+/** All CPUs together keep at most this part of the memory to themselves. */
+const PCP_SHARE = 8
+
 /** Words for event counters. */
 export const VM_EVENTS_MAX = 64
 
@@ -48,7 +55,7 @@ export const PerCpu = layout('cpu', SLABS + SLAB_CACHES * SLAB_CPU_WORDS, {
   callStart: 34,
   callEnd: 35,
 
-  /** What the attached thread has open, linked: see mm/open-file.ts. */
+  /** What the attached thread has open, linked: see memory/open-file.ts. */
   openFiles: 40,
 
   /**
@@ -77,7 +84,7 @@ export const PerCpu = layout('cpu', SLABS + SLAB_CACHES * SLAB_CPU_WORDS, {
   rssMm: 80,
   rssEvents: 81,
   rss: 82,
-  /** Pages committed here less those given up, see mm/overcommit.ts. Other CPUs read it. */
+  /** Pages committed here less those given up, see memory/overcommit.ts. Other CPUs read it. */
   committed: 88,
 
   /** Sections of SRCU begun and ended here, by index. Other CPUs read them. */
@@ -94,3 +101,9 @@ export const PerCpu = layout('cpu', SLABS + SLAB_CACHES * SLAB_CPU_WORDS, {
 })
 
 export const PER_CPU_WORDS = SLABS + SLAB_CACHES * SLAB_CPU_WORDS
+
+/** `pcp->high` and `pcp->batch` for a machine of this size (`zone_highsize`, `zone_batchsize`). */
+export function pcpLimits(cpuCount: number, frameCount: number): { high: number; batch: number } {
+  const high = Math.max(1, Math.min(PCP_HIGH_MAX, Math.floor(frameCount / (PCP_SHARE * cpuCount))))
+  return { high, batch: Math.max(1, Math.min(PCP_BATCH, high >> 1)) }
+}

@@ -50,7 +50,7 @@ export const PTE_LOCKED = 1 << 8
 /**
  * The page has a protection key other than 0, and no thread may load from it or store to it; instructions are fetched
  * all the same. (x86 has four bits for the number of the key, and a register that says what each key forbids. Here one
- * bit is enough, as all threads have the same in that register: see mm/pkeys.ts.)
+ * bit is enough, as all threads have the same in that register: see vma/pkeys.ts.)
  */
 export const PTE_PKEY = 1 << 9
 

@@ -1,7 +1,7 @@
 // `mm_struct`: an address space. Addresses inside the kernel are page numbers.
 
-import { CACHE_LINE_WORDS, layout } from '../machine/layout.ts'
 import { CPU_MASK_WORDS } from '../machine/cpu.ts'
+import { CACHE_LINE_WORDS, layout } from '../machine/layout.ts'
 import { PGD_WORDS } from '../machine/pte.ts'
 
 const MMAP_LOCK = 16

@@ -16,7 +16,8 @@ import {
 } from '../sync/rwsem.ts'
 import { Mm } from './mm.ts'
 import type { Task } from './task.ts'
-import { VmEvent, countVmEvent } from './vmstat.ts'
+import { VmEvent } from './vm-event.ts'
+import { countVmEvent } from './vmstat.ts'
 
 export function mmapReadLock(cpu: Task, mm: number): void {
   countVmEvent(cpu, VmEvent.mmap_lock_read)

@@ -1,13 +1,13 @@
 // A thread in the kernel: its CPU and what Linux keeps in `task_struct`. None of it is shared.
 
 import { Cpu } from '../machine/cpu.ts'
-import { Header } from '../machine/header.ts'
 import type { PhysicalMemory } from '../machine/frames.ts'
+import { Header } from '../machine/header.ts'
 import type { LockedInstructions } from '../machine/locked.ts'
-import type { Design } from './design.ts'
+import { pcpLimits } from '../machine/per-cpu.ts'
+import type { DesignHooks } from './design-hooks.ts'
 import { FaultContext } from './fault-context.ts'
 import { RSS_KINDS } from './mm.ts'
-import { pcpLimits } from './page-alloc.ts'
 import { RangeWalk } from './range-walk.ts'
 
 /** Entries of the per-thread VMA cache. */
@@ -22,7 +22,7 @@ export const GATHER_FRAMES_MAX = 4096
 export const WRITABLE_RANGES_MAX = 64
 
 export class Task extends Cpu {
-  readonly design: Design
+  readonly design: DesignHooks<Task>
   /** Whether the details of SPECULATIVE_PAGE_FAULT_STATS are counted. */
   readonly countsSpfDetails: boolean
   /** How many frames this CPU may keep in front of the zone, and how many it moves at a time. */
@@ -106,7 +106,7 @@ export class Task extends Cpu {
   /** The same for files, see host-file.ts. */
   walkFile = 0
 
-  // A turn of the clock (mm/reclaim.ts): where the hand is, and what was taken out of the page table.
+  // A turn of the clock (cache/reclaim.ts): where the hand is, and what was taken out of the page table.
   clockPage = 0
   clockCount = 0
   readonly clockFrames = new Int32Array(CLOCK_PAGES)
@@ -116,7 +116,7 @@ export class Task extends Cpu {
     id: number,
     heap: Int32Array,
     memory: PhysicalMemory,
-    design: Design,
+    design: DesignHooks<Task>,
     locked?: LockedInstructions,
   ) {
     super(id, heap, memory, locked)
@@ -129,7 +129,7 @@ export class Task extends Cpu {
   }
 }
 
-function countsDetails({ events }: Design): boolean {
+function countsDetails({ events }: DesignHooks<Task>): boolean {
   for (let index = 0; index < events.length; index++) if (events[index] === 'SPF_ABORT_ODD') return true
   return false
 }

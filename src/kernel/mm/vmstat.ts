@@ -1,4 +1,4 @@
-// Event counters under the names that /proc/vmstat gave them. Each CPU counts for itself; a sum reads all.
+// Counting events, see vm-event.ts. Each CPU counts for itself; a sum reads all.
 //
 // A counter is written plainly by its own CPU and may be read by another at any time, as `this_cpu_inc` and
 // `all_vm_events` do: a sum is exact only when nobody counts.
@@ -7,76 +7,7 @@ import { type Cpu, perCpuBase } from '../machine/cpu.ts'
 import { Header } from '../machine/header.ts'
 import { PerCpu } from '../machine/per-cpu.ts'
 import type { Task } from './task.ts'
-
-/**
- * Indices of the counters. The upper-case names are those of SPECULATIVE_PAGE_FAULT_STATS. Those of swap, NUMA hints,
- * userfaultfd, major faults and the checks inside file faults stay 0: what they count does not exist here yet.
- */
-export const VmEvent = {
-  pgfault: 0,
-  pgmajfault: 1,
-  pgalloc: 2,
-  pgfree: 3,
-  spf_attempt: 4,
-  spf_abort: 5,
-  SPF_ABORT_ODD: 6,
-  SPF_ABORT_UNMAPPED: 7,
-  SPF_ABORT_NO_SPECULATE: 8,
-  SPF_ABORT_VMA_COPY: 9,
-  SPF_ABORT_ACCESS_ERROR: 10,
-  SPF_ABORT_PUD: 11,
-  SPF_ABORT_PMD: 12,
-  SPF_ABORT_ANON_VMA: 13,
-  SPF_ABORT_PTE_MAP_LOCK_SEQ1: 14,
-  SPF_ABORT_PTE_MAP_LOCK_PMD: 15,
-  SPF_ABORT_PTE_MAP_LOCK_PTL: 16,
-  SPF_ABORT_PTE_MAP_LOCK_SEQ2: 17,
-  SPF_ABORT_USERFAULTFD: 18,
-  SPF_ABORT_FAULT: 19,
-  SPF_ABORT_NON_SWAP_ENTRY: 20,
-  SPF_ABORT_SWAP_NOPAGE: 21,
-  SPF_ATTEMPT_ANON: 22,
-  SPF_ATTEMPT_FILE: 23,
-  SPF_ATTEMPT_SWAP: 24,
-  SPF_ATTEMPT_NUMA: 25,
-  SPF_ATTEMPT_PTE: 26,
-  SPF_ATTEMPT_WP: 27,
-  /** Faults that were handled under the mmap lock. Ours: Linux counts only the speculative ones apart. */
-  classic_fault: 28,
-  nr_tlb_remote_flush: 29,
-  nr_tlb_local_flush_all: 30,
-  mmap_lock_read: 31,
-  mmap_lock_write: 32,
-  mmap_lock_contended: 33,
-  nr_tlb_local_flush_one: 34,
-  /** Dufour: faults that were handled without the mmap lock, and why others were not (tracepoints `pagefault:*`). */
-  speculative_pgfault: 35,
-  spf_vma_changed: 36,
-  spf_vma_noanon: 37,
-  spf_vma_notsup: 38,
-  spf_vma_access: 39,
-  spf_pmd_changed: 40,
-  spf_pte_lock: 41,
-  /** PER_VMA_LOCK_STATS. */
-  vma_lock_success: 42,
-  vma_lock_abort: 43,
-  vma_lock_retry: 44,
-  vma_lock_miss: 45,
-  /**
-   * Ours: how often a CPU was called while it waited for a lock with interrupts disabled, in designs that were
-   * published so: there it would have kept the caller waiting, for ever if that is who has the lock (race R11).
-   */
-  hard_lockup: 46,
-  SPF_ABORT_SWAP: 47,
-  /** Pages written back to files, and pages that left memory for the swap area or came back. */
-  pgpgout: 48,
-  pswpin: 49,
-  pswpout: 50,
-  /** Frames that reclaim has freed. */
-  pgsteal: 51,
-} as const
-
-export type VmEventName = keyof typeof VmEvent
+import { VmEvent, type VmEventName } from './vm-event.ts'
 
 /** What every design counts. `spf_attempt` and `spf_abort` are Lespinasse's; for the other designs they are ours. */
 const commonEvents: readonly VmEventName[] = [
@@ -107,11 +38,6 @@ export function countVmEvent(cpu: Cpu, event: number): void {
 /** Counts a detail that exists only with SPECULATIVE_PAGE_FAULT_STATS, and only in the designs of Lespinasse. */
 export function countSpfEvent(cpu: Task, event: number): void {
   if (cpu.countsSpfDetails) countVmEvent(cpu, event)
-}
-
-/** The counter tells why a fault was not handled without the mmap lock. */
-export function isAbortReason(name: string): boolean {
-  return /^(SPF_ABORT|spf_vma|spf_pmd|spf_pte|vma_lock_(abort|retry|miss)|hard_lockup)/.test(name)
 }
 
 /** `all_vm_events`: the sums over all CPUs of what the design counts in this configuration. */

@@ -23,7 +23,7 @@ import {
   packKernelConfig,
 } from '../../../src/kernel/index.ts'
 import { Lespinasse2021 } from '../../../src/kernel/designs/lespinasse-2021.ts'
-import { findVma, findVmaRcu } from '../../../src/kernel/mm/vma-tree.ts'
+import { findVma, findVmaRcu } from '../../../src/kernel/vma/vma-tree.ts'
 import { rcuReadLock, rcuReadUnlock } from '../../../src/kernel/sync/rcu.ts'
 
 /** VMAs are freed after a grace period, and kept in a range tree. */

@@ -1,0 +1,282 @@
+// This thread on a machine: the CPU that it has, its way into the kernel and out of it, and what it leaves behind.
+//
+// Address spaces and files know the machine by this alone. What a program sees of it, the class Machine, makes them and
+// so stands above them.
+
+import { isMainThread } from 'node:worker_threads'
+import {
+  BusError,
+  CpuLostError,
+  FaultOutOfMemory,
+  Header,
+  KernelReentryError,
+  type LockedInstructions,
+  SegmentationFault,
+  Task,
+  callEnter,
+  callExit,
+  declareCpuLost,
+  designs,
+  exitFiles,
+  finishCall,
+  inheritCpu,
+  isInKernel,
+  lockedInstructions,
+  releaseCpu,
+  syncAllFiles,
+  syncFileOfGeneration,
+} from '../../kernel/index.ts'
+import { type OptionChecks, checkBoolean, readOptions, typeError } from './arguments.ts'
+import { ConfigurationError, MemoryError, OutOfMemory, checkResult } from './errors.ts'
+import { type MachineHandle, readMachineHandle } from './handles.ts'
+import { HostFiles } from './host-io.ts'
+import { onThreadEnd } from './liveness.ts'
+import { MachineCpus, type Taken } from './machine-cpus.ts'
+import { OwnMemory, OwnWords, ownFields } from './own-arrays.ts'
+import { salvage } from './salvage.ts'
+import { assureRoomForSteps, assureStackRoom } from './stack-room.ts'
+
+export interface DetachOptions {
+  readonly discard?: boolean
+}
+
+const detachChecks: OptionChecks<DetachOptions> = { discard: checkBoolean }
+
+/** Machines to which this thread is attached. */
+const attached = new Map<string, MachineThread>()
+let watchingExit = false
+
+/** A thread that ends gives its CPUs back. One listener for all machines, as a process may make many. */
+function detachAtExit(): void {
+  if (!watchingExit) process.once('exit', leaveAll)
+  watchingExit = true
+}
+
+/** Throws what went wrong: there is nobody else to tell. */
+function leaveAll(): void {
+  const errors = [...attached.values()].flatMap((thread) => thread.leaveAtExit())
+  if (errors.length > 0) throw errors[0]
+}
+
+export class MachineThread {
+  /**
+   * Attaches this thread: it becomes a CPU until it detaches or ends. Attaching again gives the same object. Throws as
+   * Machine.attach() says.
+   */
+  static attach(given: MachineHandle): MachineThread {
+    assureRoomForSteps()
+    const handle = readMachineHandle(given)
+    const present = attached.get(handle.id)
+    if (present !== undefined) return present
+    const thread = new MachineThread(handle)
+    attached.set(handle.id, thread)
+    return thread
+  }
+
+  /** Throws a TypeError for what is none. */
+  static check(value: unknown): asserts value is MachineThread {
+    if (typeof value !== 'object' || value === null || !(#detached in value))
+      typeError('machine', value, 'a machine that Machine.create() or Machine.attach() gave')
+  }
+
+  readonly handle: MachineHandle
+  /** The kernel's view of this thread. */
+  readonly task: Task
+  /** What this thread has open on the host. */
+  readonly files: HostFiles
+  readonly #heap: Int32Array
+  readonly #locked: LockedInstructions
+  readonly #cpus: MachineCpus
+  readonly #stopWatching: () => void
+  readonly #detachers: (() => void)[] = []
+  #detached = false
+
+  private constructor(handle: MachineHandle) {
+    const heap = new OwnWords(handle.heap.buffer)
+    const lost = Atomics.load(heap, Header.lostCpu)
+    if (lost !== 0) throw new CpuLostError(lost - 1)
+    this.handle = handle
+    this.#heap = heap
+    this.#locked = lockedInstructions(handle.heap)
+    this.#cpus = new MachineCpus(
+      heap,
+      (id) => this.#taskOf(id),
+      () => this.#buryFiles(),
+    )
+    const taken = this.#cpus.take()
+    try {
+      this.task = this.#taskOf(taken.id)
+      this.files = new HostFiles(handle.id, this.task, () => this.#cpus.noticeDead())
+      this.#stopWatching = this.#become(taken)
+    } catch (error) {
+      this.#cpus.giveBack(taken)
+      throw error
+    }
+    // What the program may reach, it cannot set.
+    Object.freeze(this)
+  }
+
+  /** This thread is that CPU from now on. Returns what ends the watch on other threads. */
+  #become({ inherited }: Taken): () => void {
+    const { task, files } = this
+    try {
+      task.host = files
+      this.#cpus.own = task
+      if (inherited) inheritCpu(task)
+      detachAtExit()
+      return onThreadEnd(this.#cpus)
+    } catch (error) {
+      files.closeAll(false)
+      throw error
+    }
+  }
+
+  /** Has `detacher` called when this thread detaches: from then on, the machine refuses it. */
+  onDetach(detacher: () => void): void {
+    this.#detachers.push(detacher)
+  }
+
+  /** Machine.sync(). */
+  sync(): void {
+    assureRoomForSteps()
+    checkResult(
+      this.enter('sync', (task) => syncAllFiles(task)),
+      'sync',
+    )
+  }
+
+  /** Machine.detach(). */
+  detach(options: DetachOptions): void {
+    assureRoomForSteps()
+    if (this.files.isCalledOut()) throw new KernelReentryError('a storage must not detach its thread')
+    const { discard = false } = readOptions(options, 'detach options', detachChecks)
+    if (this.#detached) return
+    const lost = this.#cpus.isLost
+    if (!lost && !discard) this.#syncIfLast()
+    if (!lost && !this.#isInKernel()) this.#closeFiles()
+    this.#detached = true
+    this.#stopWatching()
+    attached.delete(this.handle.id)
+    for (const detacher of this.#detachers) detacher()
+    if (!lost) {
+      if (this.#isInKernel()) declareCpuLost(this.#heap, this.task.id)
+      else releaseCpu(this.task)
+    }
+    this.files.closeAll(this.#cpus.isLast(this.task.id))
+  }
+
+  /** For the end of the thread: nothing that was written is lost. Returns the errors. */
+  leaveAtExit(): unknown[] {
+    const errors: unknown[] = []
+    const attempt = (step: () => void) => {
+      try {
+        step()
+      } catch (error) {
+        errors.push(error)
+      }
+    }
+    // With the main thread all threads end, with a worker those that it started. They are stopped first, so that what
+    // they have written is synchronised.
+    if (!this.#isInKernel()) {
+      attempt(() => (isMainThread ? this.#cpus.stopOthers(this.task.id) : this.#cpus.stopStarted()))
+    }
+    if (!this.#cpus.isLost && !this.#isInKernel()) {
+      attempt(() => (isMainThread ? this.sync() : this.#syncIfLast()))
+    }
+    if (this.#cpus.isLost && (isMainThread || this.#cpus.isLast(this.task.id)))
+      attempt(() => salvage(this.task, this.files))
+    attempt(() => this.detach({ discard: true }))
+    return errors
+  }
+
+  #syncIfLast(): void {
+    this.#cpus.setLeaving(this.task.id, true)
+    try {
+      if (this.#cpus.isLast(this.task.id)) this.sync()
+      else this.#syncOwn()
+    } catch (error) {
+      this.#cpus.setLeaving(this.task.id, false)
+      throw error
+    }
+  }
+
+  /** What this thread has open and nobody else refers to is buried by itself: it can reach the files. */
+  #closeFiles(): void {
+    // With the last thread all files go; what is not on disk by now is to be lost.
+    if (this.#cpus.isLast(this.task.id)) return
+    this.enter('close', (task) => {
+      exitFiles(task)
+      finishCall(task)
+    })
+  }
+
+  /** Files that only a thread had open that is dead: other machines may want them. */
+  #buryFiles(): void {
+    if (Atomics.load(this.#heap, Header.deadFiles) === 0) return
+    try {
+      this.enter('close', (task) => finishCall(task))
+    } catch (error) {
+      // Whoever uses the machine is told.
+      if (!(error instanceof CpuLostError)) throw error
+    }
+  }
+
+  /** Perhaps only this thread can reach the file: another has to open it by its path, which may lead elsewhere then. */
+  #syncOwn(): void {
+    for (const [file, generation] of this.files.openForWriting()) {
+      if (file === this.#heap[Header.swapFile]) continue
+      checkResult(
+        this.enter('sync', (task) => syncFileOfGeneration(task, file, generation)),
+        'sync',
+      )
+    }
+  }
+
+  /** This thread ends in the middle of the kernel: process.exit() in a callback, or an error that nobody expected. */
+  #isInKernel(): boolean {
+    return isInKernel(this.#heap, this.task.base)
+  }
+
+  /**
+   * Runs `body` inside the kernel. Errors that a caller can expect leave the kernel by themselves; any other means
+   * that the kernel's state cannot be trusted, so that the machine is given up. Throws the engine's RangeError, and has
+   * done nothing, where the stack is nearly used up.
+   */
+  enter<T>(call: string, body: (task: Task) => T): T {
+    this.assertAttached()
+    assureStackRoom()
+    callEnter(this.task)
+    let result: T
+    try {
+      result = body(this.task)
+    } catch (error) {
+      throw this.failed(error, call)
+    }
+    callExit(this.task)
+    return result
+  }
+
+  /** Throws when this thread has detached. */
+  assertAttached(): void {
+    if (this.#detached) throw new ConfigurationError('this thread is detached from the machine')
+  }
+
+  /** What to throw for an error that came out of the kernel. */
+  failed(error: unknown, call: string): unknown {
+    if (error instanceof FaultOutOfMemory) return new OutOfMemory(call, error.message)
+    if (error instanceof SegmentationFault || error instanceof BusError) return error
+    // Nothing has happened: the kernel goes on with what it was doing.
+    if (error instanceof CpuLostError || error instanceof KernelReentryError) return error
+    if (!this.#isInKernel()) return error
+    if (error instanceof MemoryError) callExit(this.task)
+    else declareCpuLost(this.#heap, this.task.id)
+    return error
+  }
+
+  #taskOf(id: number): Task {
+    const memory = new OwnMemory(this.handle.memory)
+    const task = new Task(id, this.#heap, memory, designs[this.#heap[Header.design]!]!, this.#locked)
+    ownFields(task)
+    return task
+  }
+}

@@ -1,0 +1,343 @@
+// The accesses of a program to an address space, by one thread.
+//
+// Words are little-endian; an access that is not aligned may cross pages and is then not one instruction. What would be
+// a signal in Linux is thrown as SegmentationFault or BusError.
+
+import {
+  ACCESS_EXECUTE,
+  ACCESS_READ,
+  ACCESS_WRITE,
+  Mm,
+  PAGE_SIZE,
+  SegmentationFault,
+  TASK_SIZE,
+  type Task,
+  addInt32,
+  compareExchangeInt32,
+  fillBytes,
+  joinMm,
+  loadAlignedInt32,
+  loadUint8,
+  readBytes,
+  storeAlignedInt32,
+  storeUint8,
+  touch,
+  writeBytes,
+} from '../../kernel/index.ts'
+import {
+  allocateBytes,
+  checkAddend,
+  checkAddress,
+  checkBigUint64,
+  checkBytes,
+  checkChoice,
+  checkNumber,
+  checkUnsigned,
+  goneInCall,
+  plainBytes,
+  rangeError,
+} from './arguments.ts'
+import { MemoryError } from './errors.ts'
+import type { MachineThread } from './machine-thread.ts'
+import { OwnBytes } from './own-arrays.ts'
+import { assureStackRoom } from './stack-room.ts'
+
+/** First address beyond what a program can use: 8 TiB less a page. */
+export const ADDRESS_LIMIT = TASK_SIZE * PAGE_SIZE
+
+/** Set in the result of touch() when the last fault of the access was handled without the mmap lock. */
+export const TOUCH_SPECULATIVE = 0x8000
+
+const accessKinds = { r: ACCESS_READ, w: ACCESS_WRITE, x: ACCESS_EXECUTE } as const
+
+export abstract class MemoryAccess {
+  readonly #thread: MachineThread
+  readonly #task: Task
+  readonly #mm: number
+  readonly #scratchView = new DataView(new ArrayBuffer(8))
+  /** The first 2, 4 and 8 bytes of it. */
+  readonly #scratch2 = new OwnBytes(this.#scratchView.buffer, 0, 2)
+  readonly #scratch4 = new OwnBytes(this.#scratchView.buffer, 0, 4)
+  readonly #scratch8 = new OwnBytes(this.#scratchView.buffer, 0, 8)
+  /** This thread counts as a user from its first call or access on. */
+  #joined = false
+  /** Which address space it was that lives at this place of the heap. */
+  readonly #generationLow: number
+  readonly #generationHigh: number
+
+  /** The constructors of what extends this keep others away. */
+  protected constructor(thread: MachineThread, mm: number, generation: number) {
+    this.#thread = thread
+    this.#task = thread.task
+    this.#mm = mm
+    this.#generationLow = generation | 0
+    this.#generationHigh = Math.floor(generation / 2 ** 32)
+  }
+
+  protected get joined(): boolean {
+    return this.#joined
+  }
+
+  /** This thread is a user of the address space from now on. Throws MemoryError ESRCH where it was destroyed. */
+  protected join(): void {
+    if (!this.#joined || !this.#exists()) this.#join()
+  }
+
+  /** It is not any more. */
+  protected markLeft(): void {
+    this.#joined = false
+  }
+
+  /**
+   * What an access of that kind to `address` does to the memory manager, without moving data. Returns 0 when it took
+   * no fault, else the x86 error code of its first one, with TOUCH_SPECULATIVE set when its last one was handled
+   * without the mmap lock.
+   */
+  touch(address: number, access: 'r' | 'w' | 'x'): number {
+    checkChoice(access, 'access', accessKinds)
+    this.#prepareByte(address, access)
+    const task = this.#task
+    let errorCode: number
+    try {
+      errorCode = touch(task, this.#mm, address, accessKinds[access])
+    } catch (error) {
+      throw this.#thread.failed(error, 'access')
+    }
+    return errorCode !== 0 && task.lastFaultSpeculative ? errorCode | TOUCH_SPECULATIVE : errorCode
+  }
+
+  readUint8(address: number): number {
+    this.#prepareByte(address, 'r')
+    try {
+      return loadUint8(this.#task, this.#mm, address)
+    } catch (error) {
+      throw this.#thread.failed(error, 'access')
+    }
+  }
+
+  writeUint8(address: number, value: number): void {
+    if (typeof value !== 'number' || (value & 0xff) !== value) checkUnsigned(value, 8)
+    this.#prepareByte(address, 'w')
+    try {
+      storeUint8(this.#task, this.#mm, address, value)
+    } catch (error) {
+      throw this.#thread.failed(error, 'access')
+    }
+  }
+
+  readUint16(address: number): number {
+    this.#readScratch(address, this.#scratch2)
+    return this.#scratchView.getUint16(0, true)
+  }
+
+  writeUint16(address: number, value: number): void {
+    checkUnsigned(value, 16)
+    this.#scratchView.setUint16(0, value, true)
+    this.#writeScratch(address, this.#scratch2)
+  }
+
+  readUint32(address: number): number {
+    if (typeof address !== 'number' || address % 4 !== 0) {
+      this.#readScratch(address, this.#scratch4)
+      return this.#scratchView.getUint32(0, true)
+    }
+    this.#prepare(address, 'r')
+    try {
+      return loadAlignedInt32(this.#task, this.#mm, address) >>> 0
+    } catch (error) {
+      throw this.#thread.failed(error, 'access')
+    }
+  }
+
+  writeUint32(address: number, value: number): void {
+    if (typeof value !== 'number' || value >>> 0 !== value) checkUnsigned(value, 32)
+    if (typeof address !== 'number' || address % 4 !== 0) {
+      this.#scratchView.setUint32(0, value, true)
+      this.#writeScratch(address, this.#scratch4)
+      return
+    }
+    this.#prepare(address, 'w')
+    try {
+      storeAlignedInt32(this.#task, this.#mm, address, value | 0)
+    } catch (error) {
+      throw this.#thread.failed(error, 'access')
+    }
+  }
+
+  readBigUint64(address: number): bigint {
+    this.#readScratch(address, this.#scratch8)
+    return this.#scratchView.getBigUint64(0, true)
+  }
+
+  writeBigUint64(address: number, value: bigint): void {
+    checkBigUint64(value)
+    this.#scratchView.setBigUint64(0, value, true)
+    this.#writeScratch(address, this.#scratch8)
+  }
+
+  readFloat64(address: number): number {
+    this.#readScratch(address, this.#scratch8)
+    return this.#scratchView.getFloat64(0, true)
+  }
+
+  /** Any number, with NaN and the infinities. */
+  writeFloat64(address: number, value: number): void {
+    checkNumber(value)
+    this.#scratchView.setFloat64(0, value, true)
+    this.#writeScratch(address, this.#scratch8)
+  }
+
+  /** Atomic compare-and-swap of the word at `address`, a multiple of four. Returns what was there. */
+  compareExchangeUint32(address: number, expected: number, value: number): number {
+    if (typeof expected !== 'number' || expected >>> 0 !== expected) checkUnsigned(expected, 32, 'expected')
+    if (typeof value !== 'number' || value >>> 0 !== value) checkUnsigned(value, 32)
+    this.#prepareAtomic(address)
+    try {
+      return compareExchangeInt32(this.#task, this.#mm, address, expected | 0, value | 0) >>> 0
+    } catch (error) {
+      throw this.#thread.failed(error, 'access')
+    }
+  }
+
+  /**
+   * Atomic addition, modulo 2^32, to the word at `address`, a multiple of four. `value` may be negative, from -2^31 on.
+   * Returns what was there.
+   */
+  addUint32(address: number, value: number): number {
+    if (typeof value !== 'number' || value >>> 0 !== value) checkAddend(value)
+    this.#prepareAtomic(address)
+    try {
+      return addInt32(this.#task, this.#mm, address, value | 0) >>> 0
+    } catch (error) {
+      throw this.#thread.failed(error, 'access')
+    }
+  }
+
+  /** A copy of `length` bytes from `address`. */
+  read(address: number, length: number): Uint8Array {
+    this.#prepareRange(address, length, 'r')
+    const bytes = allocateBytes(length)
+    this.#readBytes(address, bytes, length, false)
+    return bytes
+  }
+
+  /** Reads `target.length` bytes from `address`. When a page fails, what comes before it has been read. */
+  readInto(address: number, target: Uint8Array): void {
+    const bytes = plainBytes(target, 'target')
+    const { length } = bytes
+    this.#prepareRange(address, length, 'r')
+    if (this.#readBytes(address, bytes, length, true) !== length) goneInCall('target')
+  }
+
+  /** Writes `bytes` to `address`. When a page fails, what comes before it has been written. */
+  write(address: number, bytes: Uint8Array): void {
+    const plain = plainBytes(bytes, 'bytes')
+    const { length } = plain
+    this.#prepareRange(address, length, 'w')
+    if (this.#writeBytes(address, plain, length) !== length) goneInCall('bytes')
+  }
+
+  /**
+   * Fills `length` bytes from `address` with `byte`, 0 to 255. When a page fails, what comes before it has been filled.
+   */
+  fill(address: number, length: number, byte: number): void {
+    checkUnsigned(byte, 8, 'byte')
+    this.#prepareRange(address, length, 'w')
+    try {
+      fillBytes(this.#task, this.#mm, address, length, byte)
+    } catch (error) {
+      throw this.#thread.failed(error, 'access')
+    }
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+
+  /** @param theirs whether code of the caller can take the array away */
+  #readBytes(address: number, target: Uint8Array, length: number, theirs: boolean): number {
+    try {
+      return readBytes(this.#task, this.#mm, address, target, length, theirs)
+    } catch (error) {
+      throw this.#thread.failed(error, 'access')
+    }
+  }
+
+  #writeBytes(address: number, bytes: Uint8Array, length: number): number {
+    try {
+      return writeBytes(this.#task, this.#mm, address, bytes, length)
+    } catch (error) {
+      throw this.#thread.failed(error, 'access')
+    }
+  }
+
+  #readScratch(address: number, scratch: Uint8Array): void {
+    this.#prepareRange(address, scratch.length, 'r')
+    this.#readBytes(address, scratch, scratch.length, false)
+  }
+
+  /** One store writes all or nothing, so that both of its pages must be writable before it begins. */
+  #writeScratch(address: number, scratch: Uint8Array): void {
+    const { length } = scratch
+    this.#prepareRange(address, length, 'w')
+    const last = address + length - 1
+    if ((address % PAGE_SIZE) + length > PAGE_SIZE) {
+      this.touch(address, 'w')
+      this.touch(last - (last % PAGE_SIZE), 'w')
+    }
+    this.#writeBytes(address, scratch, length)
+  }
+
+  #join(): void {
+    if (!this.#exists()) gone()
+    this.#thread.enter('join', (task) => joinMm(task, this.#mm))
+    this.#joined = true
+  }
+
+  /** False when the address space was destroyed, by whichever thread. */
+  #exists(): boolean {
+    const { heap } = this.#task
+    // Plain reads, since every access asks. The words of a number change only when the address space is made or gone.
+    return (
+      heap[this.#mm + Mm.generation] === this.#generationLow &&
+      heap[this.#mm + Mm.generationHigh] === this.#generationHigh
+    )
+  }
+
+  /** @param address a multiple of something, if it is a number */
+  #prepare(address: number, access: 'r' | 'w' | 'x'): void {
+    assureStackRoom()
+    if (!this.#joined || !this.#exists()) this.#join()
+    if (typeof address !== 'number' || !(address >= 0 && address < ADDRESS_LIMIT))
+      this.#badAddress(address, access)
+  }
+
+  /** For an address that need not be aligned. */
+  #prepareByte(address: number, access: 'r' | 'w' | 'x'): void {
+    if (!Number.isInteger(address)) checkAddress(address)
+    this.#prepare(address, access)
+  }
+
+  #prepareAtomic(address: number): void {
+    if (typeof address !== 'number' || address % 4 !== 0) {
+      checkAddress(address)
+      rangeError('address', address, 'a multiple of four, as an atomic access needs it')
+    }
+    this.#prepare(address, 'w')
+  }
+
+  #prepareRange(address: number, length: number, access: 'r' | 'w'): void {
+    if (!Number.isInteger(address)) checkAddress(address)
+    if (!Number.isInteger(length) || length < 0) checkBytes(length, 'length')
+    if (length > 0) this.#prepare(address, access)
+    if (address + length > ADDRESS_LIMIT) this.#badAddress(ADDRESS_LIMIT, access)
+  }
+
+  #badAddress(address: number, access: 'r' | 'w' | 'x'): never {
+    checkAddress(address)
+    throw new SegmentationFault('SEGV_MAPERR', address, this.#task.id, access)
+  }
+}
+
+/** Throws that the address space does not exist. */
+export function gone(): never {
+  throw new MemoryError('ESRCH', 'address space', 'there is none, or it was destroyed')
+}

@@ -1,0 +1,137 @@
+// read and write, by way of the page cache (mm/filemap.c: generic_file_read_iter, generic_perform_write).
+//
+// A place in a file is a number of bytes, up to 2^43. Writing holds the lock of the file (inode-lock.ts), so that it
+// meets no truncation; reading does not, and sees what is there page by page.
+
+import { PAGE_SIZE, ZERO_FRAME, viewOf } from '../machine/frames.ts'
+import { noteWritten, sectorMask } from '../machine/sectors.ts'
+import { FILE_HOST, File, addToPageCache, bytesInPage, loadPage } from '../memory/file.ts'
+import { lockInode, unlockInode } from '../memory/inode-lock.ts'
+import { putPage } from '../memory/page-alloc.ts'
+import { setPageFlags, unlockPage } from '../memory/page-lock.ts'
+import { PG_DIRTY, PG_LOCKED, PG_REFERENCED, PG_UPTODATE } from '../memory/page.ts'
+import { EFAULT } from '../mm/errno.ts'
+import type { Task } from '../mm/task.ts'
+import { freshPage, getFilePage } from './filemap.ts'
+import { allocPage } from './reclaim.ts'
+import { growFile } from './truncate.ts'
+
+/**
+ * `pread`: reads `length` bytes from `offset` on into `target`, from its byte `start` on. Returns the bytes read, fewer
+ * at the end of the file, or a negative errno when there are none because of it. May sleep.
+ */
+export function readFromFile(
+  cpu: Task,
+  file: number,
+  offset: number,
+  target: Uint8Array,
+  start: number,
+  length: number,
+): number {
+  for (let done = 0; done < length;) {
+    const index = Math.floor((offset + done) / PAGE_SIZE)
+    const within = (offset + done) % PAGE_SIZE
+    const run = Math.min(length - done, bytesInPage(cpu, file, index) - within)
+    if (run <= 0) return done
+    if (isHole(cpu, file, index)) {
+      cpu.memory.copyOut(ZERO_FRAME * PAGE_SIZE, run, target, start + done)
+      done += run
+      continue
+    }
+    const frame = getFilePage(cpu, file, index)
+    if (frame === 0) return done > 0 ? done : cpu.ioError
+    const from = frame * PAGE_SIZE + within
+    cpu.memory.copyOut(from, run, target, start + done)
+    setPageFlags(cpu, frame, PG_REFERENCED)
+    putPage(cpu, frame)
+    done += run
+  }
+  return length
+}
+
+/** `shmem_file_read_iter`: reading a hole of a file in memory does not make a page of it. */
+function isHole(cpu: Task, file: number, index: number): boolean {
+  return (cpu.heap[file + File.flags] & FILE_HOST) === 0 && loadPage(cpu, file, index) === 0
+}
+
+/**
+ * `pwrite`: writes `length` bytes of `source`, from its byte `start` on, at `offset`. A file that ends before grows
+ * first if it may; else -EFBIG. -EFAULT where `source` is shorter by then: what the host does meanwhile may run code of
+ * the program. Returns the bytes written, or a negative errno when there are none because of it. May sleep.
+ */
+export function writeToFile(
+  cpu: Task,
+  file: number,
+  offset: number,
+  source: Uint8Array,
+  start: number,
+  length: number,
+  mayGrow: boolean,
+): number {
+  lockInode(cpu, file)
+  const pages = Math.ceil((offset + length) / PAGE_SIZE)
+  const error = growFile(cpu, file, pages, offset + length - (pages - 1) * PAGE_SIZE, mayGrow)
+  let done = 0
+  let failed = error
+  while (failed === 0 && done < length) {
+    const within = (offset + done) % PAGE_SIZE
+    const run = Math.min(length - done, PAGE_SIZE - within)
+    failed = writePage(cpu, file, Math.floor((offset + done) / PAGE_SIZE), within, source, start + done, run)
+    if (failed === 0) done += run
+  }
+  unlockInode(cpu, file)
+  return done > 0 ? done : failed
+}
+
+/** Writes within one page. Returns 0 or a negative errno. The file is locked. */
+function writePage(
+  cpu: Task,
+  file: number,
+  index: number,
+  within: number,
+  source: Uint8Array,
+  start: number,
+  length: number,
+): number {
+  if (length === PAGE_SIZE && addWholePage(cpu, file, index, source, start)) return 0
+  const frame = getFilePage(cpu, file, index)
+  if (frame === 0) return cpu.ioError
+  if (source.length < start + length) {
+    putPage(cpu, frame)
+    return -EFAULT
+  }
+  copyToFrame(cpu, frame, within, source, start, length)
+  // Only now: a write-back that began before has cleared it, and missed what has just been written.
+  setPageFlags(cpu, frame, PG_DIRTY | PG_REFERENCED)
+  putPage(cpu, frame)
+  return 0
+}
+
+/**
+ * What a page contained need not be read when all of it is written. Returns false, and has done nothing, when the page
+ * is there already, or `source` is not any more.
+ */
+function addWholePage(cpu: Task, file: number, index: number, source: Uint8Array, start: number): boolean {
+  if (loadPage(cpu, file, index) !== 0) return false
+  const frame = freshPage(cpu, allocPage(cpu), PG_LOCKED)
+  if (frame === 0) return false
+  const present = source.length >= start + PAGE_SIZE
+  if (present) copyToFrame(cpu, frame, 0, source, start, PAGE_SIZE)
+  const added = present && addToPageCache(cpu, file, index, frame, 0) === 1
+  if (added) setPageFlags(cpu, frame, PG_UPTODATE | PG_DIRTY | PG_REFERENCED)
+  unlockPage(cpu, frame)
+  putPage(cpu, frame)
+  return added
+}
+
+function copyToFrame(
+  cpu: Task,
+  frame: number,
+  within: number,
+  source: Uint8Array,
+  start: number,
+  length: number,
+): void {
+  noteWritten(cpu, frame, sectorMask(within, length))
+  cpu.memory.bytes.set(viewOf(source, start, length), frame * PAGE_SIZE + within)
+}

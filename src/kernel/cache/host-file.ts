@@ -1,0 +1,156 @@
+// Files of the host: one struct for each, whoever opens it how often (fs/inode.c, iget5_locked).
+//
+// They are linked, from `fileList` on, for as long as somebody refers to them or something of them is not written. What
+// a file is known by, its device and inode, does not change; what it may be used for only grows.
+
+import { Header } from '../machine/header.ts'
+import {
+  BURIAL_BEGUN,
+  BURIAL_NONE,
+  FILE_HOST,
+  FILE_READ_ONLY,
+  FILE_WRITE_NOTIFY,
+  File,
+  Path,
+  createFile,
+  freeFile,
+  putFile,
+} from '../memory/file.ts'
+import { slabAlloc } from '../memory/slab.ts'
+import { CACHE_PATH } from '../mm/caches.ts'
+import type { Task } from '../mm/task.ts'
+import { numberAt } from '../sync/number.ts'
+import { spinLock, spinUnlock } from '../sync/spinlock.ts'
+import { writeBackFile } from './writeback.ts'
+
+/** Words of an identity: low and high of the device, low and high of the inode. */
+const IDENTITY_WORDS = 4
+
+/**
+ * The file with that identity, with a reference on it; one that is not known yet gets a size of `pages` pages, of which
+ * the last has `lastBytes` bytes, and is found at `path` (UTF-8, at most PATH_BYTES_MAX bytes) by the host. `writable`
+ * says what it has been opened for. `flags` may be FILE_NO_FAULT_AROUND. Returns 0 when there is no memory.
+ */
+export function openHostFile(
+  cpu: Task,
+  identity: Int32Array,
+  path: Uint8Array,
+  pages: number,
+  lastBytes: number,
+  writable: boolean,
+  flags: number,
+): number {
+  const present = findHostFile(cpu, identity, writable, 0)
+  if (present !== 0) return present
+  const allFlags = flags | FILE_HOST | FILE_WRITE_NOTIFY | (writable ? 0 : FILE_READ_ONLY)
+  const fresh = createFile(cpu, pages, lastBytes, allFlags)
+  if (fresh === 0) return 0
+  const pathObject = createPath(cpu, path)
+  if (pathObject === 0) {
+    freeFile(cpu, fresh)
+    return 0
+  }
+  const { heap } = cpu
+  heap[fresh + File.hostPath] = pathObject
+  for (let word = 0; word < IDENTITY_WORDS; word++) heap[fresh + File.hostDeviceLow + word] = identity[word]
+  // Another thread may have been faster.
+  const file = findHostFile(cpu, identity, writable, fresh)
+  if (file !== fresh) freeFile(cpu, fresh)
+  return file
+}
+
+/**
+ * The file with that identity, with a reference on it, after making known that it may be written if `writable`. If
+ * there is none, it is `fresh` from now on, which may be 0.
+ */
+function findHostFile(cpu: Task, identity: Int32Array, writable: boolean, fresh: number): number {
+  const { heap } = cpu
+  spinLock(cpu, Header.fileListLock)
+  let file = heap[Header.fileList]
+  while (file !== 0 && !hasIdentity(cpu, file, identity)) file = heap[file + File.nextFile]
+  if (file !== 0) {
+    // From 0 too: it may be waiting to be buried, see task-work.ts.
+    Atomics.add(heap, file + File.refcount, 1)
+    // Whoever buries it sees that it was found, also when it has been given up again by then.
+    if (heap[file + File.burial] === BURIAL_BEGUN) heap[file + File.burial] = BURIAL_NONE
+    if (writable) Atomics.and(heap, file + File.flags, ~FILE_READ_ONLY)
+  } else if (fresh !== 0) {
+    heap[fresh + File.nextFile] = heap[Header.fileList]
+    Atomics.store(heap, Header.fileList, fresh)
+    file = fresh
+  }
+  spinUnlock(cpu, Header.fileListLock)
+  return file
+}
+
+function hasIdentity(cpu: Task, file: number, identity: Int32Array): boolean {
+  for (let word = 0; word < IDENTITY_WORDS; word++) {
+    if (cpu.heap[file + File.hostDeviceLow + word] !== identity[word]) return false
+  }
+  return true
+}
+
+/** A path in the heap, or 0. */
+function createPath(cpu: Task, bytes: Uint8Array): number {
+  const path = slabAlloc(cpu, CACHE_PATH)
+  if (path === 0) return 0
+  const { heap } = cpu
+  heap[path + Path.byteLength] = bytes.length
+  for (let word = 0; word * 4 < bytes.length; word++) heap[path + Path.bytes + word] = 0
+  for (let byte = 0; byte < bytes.length; byte++) {
+    heap[path + Path.bytes + (byte >> 2)] |= bytes[byte] << (8 * (byte & 3))
+  }
+  return path
+}
+
+/**
+ * The file of the host with the lowest number above `cpu.walkFile`, which becomes its number, with a reference; or 0.
+ */
+function nextHostFile(cpu: Task): number {
+  const { heap } = cpu
+  let next = 0
+  spinLock(cpu, Header.fileListLock)
+  for (let file = heap[Header.fileList]; file !== 0; file = heap[file + File.nextFile]) {
+    const number = numberAt(heap, file + File.generation)
+    if (number > cpu.walkFile && (next === 0 || number < numberAt(heap, next + File.generation))) next = file
+  }
+  if (next !== 0) {
+    Atomics.add(heap, next + File.refcount, 1)
+    cpu.walkFile = numberAt(heap, next + File.generation)
+  }
+  spinUnlock(cpu, Header.fileListLock)
+  return next
+}
+
+/**
+ * `sync`: writes back what is dirty of every file, and makes it safe. Returns 0 or the first negative errno; who has
+ * the file open is told of it all the same.
+ */
+export function syncAllFiles(cpu: Task): number {
+  let error = 0
+  cpu.walkFile = 0
+  for (let file = nextHostFile(cpu); file !== 0; file = nextHostFile(cpu)) {
+    const failed = file === Atomics.load(cpu.heap, Header.swapFile) ? 0 : writeBackFile(cpu, file)
+    if (error === 0) error = failed
+    putFile(cpu, file)
+  }
+  return error
+}
+
+/**
+ * Writes back what is dirty of one file, if it is still the one of that number, and makes it safe. Returns 0 or a
+ * negative errno.
+ */
+export function syncFileOfGeneration(cpu: Task, wanted: number, generation: number): number {
+  const { heap } = cpu
+  spinLock(cpu, Header.fileListLock)
+  let file = heap[Header.fileList]
+  while (file !== 0 && file !== wanted) file = heap[file + File.nextFile]
+  const present = file !== 0 && numberAt(heap, file + File.generation) === generation
+  if (present) Atomics.add(heap, file + File.refcount, 1)
+  spinUnlock(cpu, Header.fileListLock)
+  if (!present) return 0
+  const error = writeBackFile(cpu, file)
+  putFile(cpu, file)
+  return error
+}

@@ -1,0 +1,169 @@
+// Taking one page out of its cache, with what it contains (mm/vmscan.c, shrink_page_list and __remove_mapping).
+
+import { Header } from '../machine/header.ts'
+import { FILE_HOST, File, deleteFromPageCache } from '../memory/file.ts'
+import { writeSwapSlots } from '../memory/host-io.ts'
+import { freeFrame, putPage } from '../memory/page-alloc.ts'
+import { clearPageFlags, pageFlags, setPageFlags, tryLockPage, unlockPage } from '../memory/page-lock.ts'
+import { PG_DIRTY, PG_SWAPCACHE, Page, pageStruct } from '../memory/page.ts'
+import { allocSwapSlot, deleteFromSwapCache, freeSwapSlot, swapCacheSlot, swapCount } from '../memory/swap.ts'
+import type { Task } from '../mm/task.ts'
+import { VmEvent } from '../mm/vm-event.ts'
+import { countVmEvent } from '../mm/vmstat.ts'
+import { writeLockedPage, writeLockedPages } from './writeback.ts'
+
+/**
+ * Takes the page out of memory if nobody but its cache and the caller refers to it; the caller's reference is given up.
+ * Writes it first if need be, and so may sleep. Returns whether its frame is free now.
+ */
+export function reclaimPage(cpu: Task, frame: number): boolean {
+  if (!tryLockPage(cpu, frame)) {
+    putPage(cpu, frame)
+    return false
+  }
+  const file = Atomics.load(cpu.heap, pageStruct(cpu, frame) + Page.mapping)
+  if (file !== 0) return reclaimFilePage(cpu, frame, file)
+  if ((pageFlags(cpu, frame) & PG_SWAPCACHE) !== 0) return reclaimSwapCachePage(cpu, frame)
+  unlockPage(cpu, frame)
+  return putIsLast(cpu, frame)
+}
+
+/**
+ * Writes those of the first `count` of `frames` that are dirty and lie together on disk, with one request each run, so
+ * that they need not be written one by one. The caller has references; whether it works out is seen by `reclaimPage`.
+ */
+export function writeCold(cpu: Task, frames: Int32Array, count: number): void {
+  const { reclaimFrames } = cpu
+  let run = 0
+  let runFile = 0
+  let runStart = 0
+  for (let n = 0; n < count; n++) {
+    const file = lockIfDirty(cpu, frames[n])
+    if (file === 0) continue
+    const place = placeOnDisk(cpu, frames[n])
+    if (run !== 0 && (file !== runFile || place !== runStart + run || run === reclaimFrames.length)) {
+      finishRun(cpu, runFile, runStart, run)
+      run = 0
+    }
+    if (run === 0) {
+      runFile = file
+      runStart = place
+    }
+    reclaimFrames[run++] = frames[n]
+  }
+  if (run !== 0) finishRun(cpu, runFile, runStart, run)
+}
+
+/** Locks a dirty page whose only references are those of its cache and of the caller. Returns the file it goes to. */
+function lockIfDirty(cpu: Task, frame: number): number {
+  const page = pageStruct(cpu, frame)
+  if ((pageFlags(cpu, frame) & PG_DIRTY) === 0 || Atomics.load(cpu.heap, page + Page.refcount) !== 2) return 0
+  if (!tryLockPage(cpu, frame)) return 0
+  const file = Atomics.load(cpu.heap, page + Page.mapping)
+  if (file !== 0 && (Atomics.load(cpu.heap, file + File.flags) & FILE_HOST) !== 0) return file
+  const slot = file === 0 ? swapCacheSlot(cpu, frame) : 0
+  if (slot !== 0 && swapCount(cpu, slot) !== 0) return cpu.heap[Header.swapFile]
+  unlockPage(cpu, frame)
+  return 0
+}
+
+/** The page of its file, or of the swap area, that a locked page is. */
+function placeOnDisk(cpu: Task, frame: number): number {
+  const slot = swapCacheSlot(cpu, frame)
+  return slot !== 0 ? slot - 1 : Atomics.load(cpu.heap, pageStruct(cpu, frame) + Page.index)
+}
+
+function finishRun(cpu: Task, file: number, start: number, count: number): void {
+  const { reclaimFrames } = cpu
+  if (file === Atomics.load(cpu.heap, Header.swapFile)) writeSwapPages(cpu, start + 1, count)
+  else writeLockedPages(cpu, file, start, reclaimFrames, count)
+  for (let n = 0; n < count; n++) unlockPage(cpu, reclaimFrames[n])
+}
+
+/** Writes the first `count` of `cpu.reclaimFrames`, all locked, to the slots from `slot` on. Returns 0 or -errno. */
+function writeSwapPages(cpu: Task, slot: number, count: number): number {
+  const { reclaimFrames } = cpu
+  for (let n = 0; n < count; n++) clearPageFlags(cpu, reclaimFrames[n], PG_DIRTY)
+  const error = writeSwapSlots(cpu, slot, reclaimFrames, count)
+  for (let n = 0; n < count; n++) {
+    if (error === 0) countVmEvent(cpu, VmEvent.pswpout)
+    else setPageFlags(cpu, reclaimFrames[n], PG_DIRTY)
+  }
+  return error
+}
+
+/** Anonymous and in no cache: MADV_FREE gave it up. */
+function putIsLast(cpu: Task, frame: number): boolean {
+  const page = pageStruct(cpu, frame)
+  const last = Atomics.load(cpu.heap, page + Page.refcount) === 1
+  putPage(cpu, frame)
+  return last
+}
+
+/**
+ * `page_ref_freeze`: if there are only the references of the cache and of the caller, nobody can get one any more.
+ * Whoever wrote to the page marked it dirty before giving up a reference: seen now, it stays (`page_ref_unfreeze`).
+ */
+function freezeIfClean(cpu: Task, frame: number): boolean {
+  const refcount = pageStruct(cpu, frame) + Page.refcount
+  if (Atomics.compareExchange(cpu.heap, refcount, 2, 0) !== 2) return false
+  if ((pageFlags(cpu, frame) & PG_DIRTY) === 0) return true
+  Atomics.store(cpu.heap, refcount, 2)
+  return false
+}
+
+function giveUp(cpu: Task, frame: number): boolean {
+  unlockPage(cpu, frame)
+  putPage(cpu, frame)
+  return false
+}
+
+function reclaimFilePage(cpu: Task, frame: number, file: number): boolean {
+  if (Atomics.load(cpu.heap, pageStruct(cpu, frame) + Page.refcount) !== 2) return giveUp(cpu, frame)
+  if ((Atomics.load(cpu.heap, file + File.flags) & FILE_HOST) === 0) return swapOutFilePage(cpu, frame, file)
+  if ((pageFlags(cpu, frame) & PG_DIRTY) !== 0 && writeLockedPage(cpu, file, frame) !== 0)
+    return giveUp(cpu, frame)
+  if (!freezeIfClean(cpu, frame)) return giveUp(cpu, frame)
+  deleteFromPageCache(cpu, frame, 0)
+  return freeFrozen(cpu, frame)
+}
+
+/** A page of a file of memory is nowhere else: it goes to the swap area, and the tree of the file gets the slot. */
+function swapOutFilePage(cpu: Task, frame: number, file: number): boolean {
+  const slot = allocSwapSlot(cpu, 1, file, 0)
+  if (slot === 0) return giveUp(cpu, frame)
+  cpu.reclaimFrames[0] = frame
+  const error = writeSwapPages(cpu, slot, 1)
+  if (error === 0 && freezeIfClean(cpu, frame)) {
+    deleteFromPageCache(cpu, frame, -slot)
+    return freeFrozen(cpu, frame)
+  }
+  setPageFlags(cpu, frame, PG_DIRTY)
+  freeSwapSlot(cpu, slot)
+  return giveUp(cpu, frame)
+}
+
+function reclaimSwapCachePage(cpu: Task, frame: number): boolean {
+  const page = pageStruct(cpu, frame)
+  const slot = swapCacheSlot(cpu, frame)
+  if (Atomics.load(cpu.heap, page + Page.refcount) !== 2) return giveUp(cpu, frame)
+  const dirty = (pageFlags(cpu, frame) & PG_DIRTY) !== 0
+  cpu.reclaimFrames[0] = frame
+  if (dirty && swapCount(cpu, slot) === 0) clearPageFlags(cpu, frame, PG_DIRTY)
+  else if (dirty && writeSwapPages(cpu, slot, 1) !== 0) return giveUp(cpu, frame)
+  if (!freezeIfClean(cpu, frame)) {
+    // It may have been mapped and written through an entry meanwhile, or not: what is on disk is not relied on.
+    if (dirty) setPageFlags(cpu, frame, PG_DIRTY)
+    return giveUp(cpu, frame)
+  }
+  deleteFromSwapCache(cpu, frame)
+  return freeFrozen(cpu, frame)
+}
+
+/** The page has no references, and is in no cache. */
+function freeFrozen(cpu: Task, frame: number): boolean {
+  unlockPage(cpu, frame)
+  freeFrame(cpu, frame)
+  countVmEvent(cpu, VmEvent.pgsteal)
+  return true
+}

@@ -1,0 +1,390 @@
+// Getting memory back (mm/vmscan.c), by a clock with two hands.
+//
+// One hand goes over the page tables of all address spaces: an entry that was used since it last came loses its
+// accessed bit, any other loses its page, which is then only in a cache: in that of its file, or in the swap cache. The
+// other goes over all frames and takes out of the caches what nobody refers to, writing it first where it is dirty.
+// There is no thread for this: who needs a frame and finds none turns the hands (direct reclaim).
+//
+// A page table is looked at as a speculative fault looks at it, without the mmap lock: inside a window in which no
+// table can be freed, by try-lock of its lock. A table in which the lock shows an entry is in use, and stays as long as
+// the lock is held, since whoever frees it has to empty it first. What was taken out is flushed from all TLBs before
+// the table is unlocked. Linux collects such flushes, and all who look at entries ask whether one is pending
+// (flush_tlb_batched_pending, 3ea277194daa); here nobody meets an entry whose old translation may still be used by a
+// CPU that does not hold the mmap lock. See docs/memory.md for who relies on it.
+
+import { callFunctionMany } from '../machine/calls.ts'
+import {
+  CALL_FLUSH_TLB,
+  disableInterrupts,
+  enableInterrupts,
+  flushTlb,
+  isInKernel,
+  perCpuBase,
+} from '../machine/cpu.ts'
+import { Header } from '../machine/header.ts'
+import {
+  PMD_SHIFT,
+  PTE_ACCESSED,
+  PTE_DIRTY,
+  PTE_FRAME_SHIFT,
+  PTE_LOCKED,
+  PTE_PRESENT,
+  PTE_PROTNONE,
+  PTE_SPECIAL,
+  PTE_SWAP,
+  PageTable,
+} from '../machine/pte.ts'
+import { sleepFor } from '../machine/sleep.ts'
+import { dropMm, grabMm } from '../memory/mm-count.ts'
+import { allocFrame, putPage } from '../memory/page-alloc.ts'
+import { clearPageFlags, pageFlags, setPageFlags, tryLockPage, unlockPage } from '../memory/page-lock.ts'
+import {
+  PG_DIRTY,
+  PG_LAZYFREE,
+  PG_REFERENCED,
+  PG_SWAPCACHE,
+  Page,
+  pageCount,
+  pageStruct,
+} from '../memory/page.ts'
+import { addMmCounter } from '../memory/rss.ts'
+import {
+  addToSwap,
+  freeSwapSlot,
+  isSwapLeaving,
+  stopSwapOff,
+  swapCacheSlot,
+  swapDuplicate,
+} from '../memory/swap.ts'
+import { MM_ANON_PAGES, MM_FILE_PAGES, MM_SWAPENTS, Mm, TASK_SIZE } from '../mm/mm.ts'
+import { CLOCK_PAGES, type Task } from '../mm/task.ts'
+import { rcuReadLock, rcuReadUnlock } from '../sync/rcu.ts'
+import { refcountIncNotZero } from '../sync/refcount.ts'
+import { downRead, downWrite, upRead, upWrite } from '../sync/rwsem.ts'
+import { spinLock, spinTryLock, spinUnlock } from '../sync/spinlock.ts'
+import { reclaimEnd, reclaimStart } from '../tables/mmu-notifier.ts'
+import { findPteTable, nextPteTable, pteAddress } from '../tables/page-table.ts'
+import { reclaimPage, writeCold } from './reclaim-page.ts'
+
+/** `SWAP_CLUSTER_MAX`: how many frames are freed at a time. */
+const RECLAIM_FRAMES = 32
+/** Frames that the second hand passes at a time. */
+const FRAMES_AT_A_TIME = 256
+
+/**
+ * `alloc_page(GFP_HIGHUSER_MOVABLE)`: a frame, contents undefined, for which others may have to leave memory. May sleep
+ * where that is allowed; elsewhere it only looks. Returns 0 when none can be had. No spinlock is held.
+ */
+export function allocPage(cpu: Task): number {
+  for (let retries = 0; ; retries++) {
+    const frame = allocFrame(cpu)
+    if (frame !== 0 || cpu.rcuNesting !== 0 || !cpu.interruptsEnabled) return frame
+    const reclaimed = Atomics.load(cpu.heap, Header.reclaimedFrames)
+    tryToFreePages(cpu)
+    // What others have freed may be had, too.
+    if (Atomics.load(cpu.heap, Header.reclaimedFrames) !== reclaimed) {
+      retries = 0
+      continue
+    }
+    const found = allocAlone(cpu)
+    if (found !== 0) return found
+    if (stopSwapOff(cpu)) continue
+    if (!shouldReclaimRetry(cpu, retries)) return 0
+    sleepFor(cpu, RECLAIM_WAIT_MS)
+  }
+}
+
+/**
+ * Nothing could be freed; but others that reclaim may just have in their hands all that could leave. Waits for them,
+ * and tries once more while nobody else does (`oom_lock`).
+ */
+function allocAlone(cpu: Task): number {
+  if (!canReclaim(cpu)) return allocFrame(cpu)
+  downWrite(cpu, Header.reclaimLock)
+  let frame = allocFrame(cpu)
+  // What is freed, others may be faster to take.
+  while (frame === 0 && turnHands(cpu) !== 0) frame = allocFrame(cpu)
+  upWrite(cpu, Header.reclaimLock)
+  return frame
+}
+
+/** `MAX_RECLAIM_RETRIES`: how often one waits for others when nothing could be freed. */
+const MAX_RECLAIM_RETRIES = 16
+/** How long each time, in milliseconds (`congestion_wait`). */
+const RECLAIM_WAIT_MS = 5
+
+/**
+ * `should_reclaim_retry`: others that are at work may have locked what could leave memory, for as long as the host
+ * reads or writes it, also without reclaiming anything.
+ */
+function shouldReclaimRetry(cpu: Task, retries: number): boolean {
+  if (retries >= MAX_RECLAIM_RETRIES || !canReclaim(cpu)) return false
+  for (let id = 0; id < cpu.cpuCount; id++) {
+    if (id !== cpu.id && isInKernel(cpu.heap, perCpuBase(cpu.heap, id))) return true
+  }
+  return false
+}
+
+/** `try_to_free_pages`: turns the hands until some frames are free. Returns how many were freed. */
+export function tryToFreePages(cpu: Task): number {
+  if (!canReclaim(cpu)) return 0
+  downRead(cpu, Header.reclaimLock)
+  const freed = turnHands(cpu)
+  upRead(cpu, Header.reclaimLock)
+  return freed
+}
+
+/** The lock of reclaim is held. */
+function turnHands(cpu: Task): number {
+  const { heap } = cpu
+  const revolution = Atomics.load(heap, Header.clockRevolutions)
+  // At the first passage what was used is spared; at the third, everything has been unmapped and passed once since.
+  const passages = Math.ceil((3 * heap[Header.frameCount]) / FRAMES_AT_A_TIME)
+  let freed = 0
+  for (let passage = 0; freed < RECLAIM_FRAMES; passage++) {
+    freed += shrinkCaches(cpu)
+    const turning = ((Atomics.load(heap, Header.clockRevolutions) - revolution) | 0) < 3
+    if (turning && freed < RECLAIM_FRAMES) freed += ageMappings(cpu)
+    else if (passage >= passages) break
+  }
+  Atomics.add(heap, Header.reclaimedFrames, freed)
+  return freed
+}
+
+/** Whether there is anything that could leave memory. */
+function canReclaim(cpu: Task): boolean {
+  const { heap } = cpu
+  return (
+    Atomics.load(heap, Header.cachedPages) !== 0 ||
+    Atomics.load(heap, Header.lazyFreePages) !== 0 ||
+    Atomics.load(heap, Header.swapSlots) !== 0
+  )
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// The hand that goes over frames
+
+/** Moves on over some frames. Returns how many were freed. */
+export function shrinkCaches(cpu: Task): number {
+  const { heap } = cpu
+  const frameCount = heap[Header.frameCount]
+  const passage = Math.min(FRAMES_AT_A_TIME, frameCount)
+  let freed = 0
+  let frame = (Atomics.add(heap, Header.frameHand, passage) >>> 0) % frameCount
+  for (let passed = 0; passed < passage && freed < RECLAIM_FRAMES; passed++) {
+    if (isCachedOnly(cpu, frame) && reclaimUnused(cpu, frame)) freed++
+    if (++frame >= frameCount) frame = 0
+  }
+  return freed
+}
+
+/** Only its cache refers to the page, as far as can be seen. */
+function isCachedOnly(cpu: Task, frame: number): boolean {
+  const page = pageStruct(cpu, frame)
+  if (Atomics.load(cpu.heap, page + Page.refcount) !== 1) return false
+  const cached = Atomics.load(cpu.heap, page + Page.mapping) !== 0
+  return cached || (Atomics.load(cpu.heap, page + Page.flags) & PG_SWAPCACHE) !== 0
+}
+
+/** Takes the page out of its cache unless it was used since the hand last came. Returns whether it did. */
+function reclaimUnused(cpu: Task, frame: number): boolean {
+  if (!refcountIncNotZero(cpu, pageStruct(cpu, frame) + Page.refcount)) return false
+  if ((pageFlags(cpu, frame) & PG_REFERENCED) !== 0) {
+    clearPageFlags(cpu, frame, PG_REFERENCED)
+    putPage(cpu, frame)
+    return false
+  }
+  return reclaimPage(cpu, frame)
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// The hand that goes over page tables
+
+/** Moves on over some pages of some address space. Returns how many frames were freed. */
+function ageMappings(cpu: Task): number {
+  const mm = nextChunk(cpu)
+  if (mm === 0) return 0
+  const start = cpu.clockPage
+  const end = Math.min(start + CLOCK_PAGES, ((start >> PMD_SHIFT) + 1) * 2 ** PMD_SHIFT)
+  const freed = unmapAndFree(cpu, mm, start, end, false)
+  dropMm(cpu, mm)
+  return freed
+}
+
+/**
+ * Takes the pages of [start, end), all of one table and at most CLOCK_PAGES, out of memory: those that were not used
+ * since the hand last came, or all. Returns how many frames were freed.
+ */
+function unmapAndFree(cpu: Task, mm: number, start: number, end: number, all: boolean): number {
+  reclaimStart(cpu, mm)
+  unmapCold(cpu, mm, start, end, all)
+  reclaimEnd(cpu, mm)
+  const { clockFrames, clockCount } = cpu
+  if (clockCount === 0) return 0
+  for (let n = 0; n < clockCount; n++) unlockPage(cpu, clockFrames[n])
+  writeCold(cpu, clockFrames, clockCount)
+  let freed = 0
+  for (let n = 0; n < clockCount; n++) {
+    // The reference of the entry that is gone becomes this CPU's.
+    if (reclaimPage(cpu, clockFrames[n])) freed++
+  }
+  return freed
+}
+
+/** `madvise_pageout`: takes what is mapped in [start, end) out of memory, as far as nothing else refers to it. */
+export function pageOutRange(cpu: Task, mm: number, start: number, end: number): void {
+  downRead(cpu, Header.reclaimLock)
+  for (let page = nextTable(cpu, mm, start); page < end; page = nextTable(cpu, mm, page)) {
+    const stop = Math.min((page & -CLOCK_PAGES) + CLOCK_PAGES, end)
+    unmapAndFree(cpu, mm, page, stop, true)
+    page = stop
+  }
+  upRead(cpu, Header.reclaimLock)
+}
+
+/**
+ * Finds the next pages that have a table, sets `cpu.clockPage` to the first of them and the hand behind them. Returns
+ * their address space with a reference on it, 0 when there is none.
+ */
+function nextChunk(cpu: Task): number {
+  const { heap } = cpu
+  spinLock(cpu, Header.mmListLock)
+  let mm = mmOfGeneration(cpu, heap[Header.clockGeneration])
+  let page =
+    mm !== 0 && heap[mm + Mm.generation] === heap[Header.clockGeneration] ? heap[Header.clockPage] : 0
+  for (let wraps = 0; mm !== 0;) {
+    page = nextTable(cpu, mm, page)
+    if (page < TASK_SIZE) break
+    page = 0
+    mm = heap[mm + Mm.nextMm]
+    if (mm !== 0) continue
+    Atomics.add(heap, Header.clockRevolutions, 1)
+    if (++wraps < 2) mm = heap[Header.mmList]
+  }
+  if (mm !== 0) {
+    grabMm(cpu, mm)
+    cpu.clockPage = page & -CLOCK_PAGES
+    heap[Header.clockGeneration] = heap[mm + Mm.generation]
+    heap[Header.clockPage] = Math.min(cpu.clockPage + CLOCK_PAGES, TASK_SIZE)
+  } else {
+    // There is nothing to turn round: that was a revolution.
+    Atomics.add(heap, Header.clockRevolutions, 1)
+  }
+  spinUnlock(cpu, Header.mmListLock)
+  return mm
+}
+
+/** The address space with that number, else the first. The list is locked. */
+function mmOfGeneration(cpu: Task, generation: number): number {
+  const { heap } = cpu
+  for (let mm = heap[Header.mmList]; mm !== 0; mm = heap[mm + Mm.nextMm]) {
+    if (heap[mm + Mm.generation] === generation) return mm
+  }
+  return heap[Header.mmList]
+}
+
+/** The first page from `page` on for which there is a pte table; TASK_SIZE if none. */
+function nextTable(cpu: Task, mm: number, page: number): number {
+  beginWindow(cpu)
+  const next = nextPteTable(cpu, mm, page)
+  endWindow(cpu)
+  return next
+}
+
+/** From here to {@link endWindow} no page table is freed, see mmu-gather.ts. */
+function beginWindow(cpu: Task): void {
+  if (cpu.config.MMU_GATHER_RCU_TABLE_FREE) rcuReadLock(cpu)
+  else disableInterrupts(cpu)
+}
+
+function endWindow(cpu: Task): void {
+  if (cpu.config.MMU_GATHER_RCU_TABLE_FREE) rcuReadUnlock(cpu)
+  else enableInterrupts(cpu)
+}
+
+/**
+ * Takes the pages of [start, end), all of one table, out of it that were not used since the hand last came, and flushes
+ * them; their frames are in `cpu.clockFrames` then, locked, each with the reference that its entry had.
+ */
+function unmapCold(cpu: Task, mm: number, start: number, end: number, all: boolean): void {
+  const counts = cpu.clockCounts
+  counts.fill(0)
+  cpu.clockCount = 0
+  beginWindow(cpu)
+  const table = findPteTable(cpu, mm, start)
+  // A try: the holder may be waiting for this CPU to flush its TLB (race R11).
+  const locked = table !== 0 && spinTryLock(cpu, table + PageTable.ptl)
+  if (locked) for (let page = start; page < end; page++) unmapIfCold(cpu, pteAddress(table, page), all)
+  if (cpu.clockCount === 0) {
+    if (locked) spinUnlock(cpu, table + PageTable.ptl)
+    endWindow(cpu)
+    return
+  }
+  // From here on the lock keeps the table, as entries were found in it. In the window no answer can be waited for.
+  endWindow(cpu)
+  // With the table locked: who finds the page gone does not flush. mprotect would leave a CPU that still writes to it;
+  // a page that was given up would be read by one, when another has already stored to the page that took its place.
+  flushAllCpus(cpu, mm)
+  spinUnlock(cpu, table + PageTable.ptl)
+  for (let kind = 0; kind < counts.length; kind++) addMmCounter(cpu, mm, kind, counts[kind])
+}
+
+function unmapIfCold(cpu: Task, address: number, all: boolean): void {
+  const { heap } = cpu
+  const entry = Atomics.load(heap, address)
+  if ((entry & (PTE_PRESENT | PTE_PROTNONE)) === 0 || (entry & (PTE_SPECIAL | PTE_LOCKED)) !== 0) return
+  if ((entry & PTE_ACCESSED) !== 0 && !all) {
+    Atomics.and(heap, address, ~PTE_ACCESSED)
+    return
+  }
+  const frame = entry >>> PTE_FRAME_SHIFT
+  // Until no CPU has its old translation: what is still written by one must not be missed by a write-back that thinks
+  // the page clean, nor by a fault that copies it.
+  if (!tryLockPage(cpu, frame)) return
+  const isFile = Atomics.load(heap, pageStruct(cpu, frame) + Page.mapping) !== 0
+  const unmapped = isFile
+    ? unmapFilePage(cpu, address, entry, frame)
+    : unmapAnonymous(cpu, address, entry, frame)
+  if (!unmapped) {
+    unlockPage(cpu, frame)
+    return
+  }
+  cpu.clockCounts[isFile ? MM_FILE_PAGES : MM_ANON_PAGES]--
+  cpu.clockFrames[cpu.clockCount++] = frame
+}
+
+/** Returns false when the entry has changed: the hardware has just used it. */
+function unmapFilePage(cpu: Task, address: number, entry: number, frame: number): boolean {
+  if (Atomics.compareExchange(cpu.heap, address, entry, 0) !== entry) return false
+  if ((entry & PTE_DIRTY) !== 0) setPageFlags(cpu, frame, PG_DIRTY)
+  return true
+}
+
+/** The entry becomes one of the swap area. Returns false when the hardware has just used it, or no slot is free. */
+function unmapAnonymous(cpu: Task, address: number, entry: number, frame: number): boolean {
+  const { heap } = cpu
+  const given = (pageFlags(cpu, frame) & PG_LAZYFREE) !== 0
+  if (given && (entry & PTE_DIRTY) === 0 && pageCount(cpu, frame) === 1) {
+    return Atomics.compareExchange(heap, address, entry, 0) === entry
+  }
+  let slot = swapCacheSlot(cpu, frame)
+  const fresh = slot === 0
+  if (fresh) slot = addToSwap(cpu, frame, 1)
+  else if (isSwapLeaving(cpu)) slot = 0
+  else swapDuplicate(cpu, slot)
+  if (slot === 0) return false
+  if ((entry & PTE_DIRTY) !== 0) setPageFlags(cpu, frame, PG_DIRTY)
+  if (Atomics.compareExchange(heap, address, entry, (slot << PTE_FRAME_SHIFT) | PTE_SWAP) === entry) {
+    cpu.clockCounts[MM_SWAPENTS]++
+    return true
+  }
+  // The page stays, and its slot with it: the next turn of the hand finds it, or whoever frees the page.
+  freeSwapSlot(cpu, slot)
+  return false
+}
+
+/** No CPU, this one included, keeps a translation of `mm`. All of it: the table may have moved since it was found. */
+function flushAllCpus(cpu: Task, mm: number): void {
+  flushTlb(cpu)
+  callFunctionMany(cpu, mm + Mm.cpuMask, CALL_FLUSH_TLB, mm + Mm.pgd, 0, TASK_SIZE)
+}

@@ -1,0 +1,163 @@
+// Making a file shorter or longer, under its mappings (mm/truncate.c).
+//
+// The size changes first. A fault looks at it with its page locked, and a page that is just being brought in is looked
+// at again after it has entered the cache, so that whatever this walk does not find is dropped by who put it there.
+// What is mapped is unmapped before, for speed; page by page, as long as a page is still mapped; and once more at the
+// end, for the private copies that were made meanwhile. Two changes of the size exclude each other (inode-lock.ts).
+
+import { cpuRelax } from '../machine/cpu.ts'
+import {
+  FILE_HOST,
+  FILE_READ_ONLY,
+  File,
+  deleteFromPageCache,
+  findGetPage,
+  loadPage,
+  nextCachedPage,
+  replaceSwapEntry,
+} from '../memory/file.ts'
+import { truncateOnHost } from '../memory/host-io.ts'
+import { lockInode, unlockInode } from '../memory/inode-lock.ts'
+import { putPage } from '../memory/page-alloc.ts'
+import { clearPageFlags, lockPage, pageFlags, setPageFlags, unlockPage } from '../memory/page-lock.ts'
+import { isPageOf, PG_DIRTY, PG_UPTODATE, pageCount } from '../memory/page.ts'
+import { freeSwapSlot } from '../memory/swap.ts'
+import { EFBIG, EINVAL } from '../mm/errno.ts'
+import type { Task } from '../mm/task.ts'
+import { unmapMappingRange } from '../tables/rmap.ts'
+import { zeroFrom } from './filemap.ts'
+import { noteHostChange } from './writeback.ts'
+
+/** More pages than a file can have. */
+const END_OF_FILES = 2 ** 31 - 1
+
+/**
+ * `ftruncate`: gives the file `pages` pages, of which the last has `lastBytes` bytes. Returns 0 or a negative errno:
+ * -EINVAL for a file that was opened for reading, what the host says for one of the host. Then the size is as it was,
+ * but of what was to be cut off, only what was on disk is left. May sleep.
+ */
+export function truncateFile(cpu: Task, file: number, pages: number, lastBytes: number): number {
+  if ((Atomics.load(cpu.heap, file + File.flags) & FILE_READ_ONLY) !== 0) return -EINVAL
+  if (pages > END_OF_FILES) return -EFBIG
+  lockInode(cpu, file)
+  const shrinks = endsBefore(cpu, file, pages, lastBytes) === 1
+  const error = shrinks ? shrink(cpu, file, pages, lastBytes) : extend(cpu, file, pages, lastBytes)
+  unlockInode(cpu, file)
+  return error
+}
+
+/**
+ * Makes a file longer that ends before that size, if it may be; else returns -EFBIG. Returns 0 or a negative errno. The
+ * caller has locked the inode. May sleep.
+ */
+export function growFile(
+  cpu: Task,
+  file: number,
+  pages: number,
+  lastBytes: number,
+  mayGrow: boolean,
+): number {
+  if (endsBefore(cpu, file, pages, lastBytes) >= 0) return 0
+  return mayGrow ? extend(cpu, file, pages, lastBytes) : -EFBIG
+}
+
+/** -1 when the file ends before that size, 0 when it has it, 1 when it is longer. The inode is locked. */
+function endsBefore(cpu: Task, file: number, pages: number, lastBytes: number): number {
+  const { heap } = cpu
+  const difference = heap[file + File.pages] - pages
+  return Math.sign(difference === 0 ? heap[file + File.lastBytes] - lastBytes : difference)
+}
+
+function extend(cpu: Task, file: number, pages: number, lastBytes: number): number {
+  const { heap } = cpu
+  const oldPages = heap[file + File.pages]
+  // Zeros follow what was the end: a mapping may have written behind it.
+  if (oldPages !== 0) zeroTail(cpu, file, oldPages - 1, heap[file + File.lastBytes])
+  const error = isOnHost(cpu, file) ? resizeOnHost(cpu, file, pages, lastBytes) : 0
+  if (error === 0) setSize(cpu, file, pages, lastBytes)
+  return error
+}
+
+function shrink(cpu: Task, file: number, pages: number, lastBytes: number): number {
+  const { heap } = cpu
+  const oldPages = heap[file + File.pages]
+  const oldLast = heap[file + File.lastBytes]
+  setSize(cpu, file, pages, lastBytes)
+  unmapMappingRange(cpu, file, pages, END_OF_FILES)
+  truncateInodePages(cpu, file, pages)
+  unmapMappingRange(cpu, file, pages, END_OF_FILES)
+  if (pages !== 0) zeroTail(cpu, file, pages - 1, lastBytes)
+  // Last: a write-back that had begun would make the file longer again.
+  const error = isOnHost(cpu, file) ? resizeOnHost(cpu, file, pages, lastBytes) : 0
+  if (error !== 0) setSize(cpu, file, oldPages, oldLast)
+  return error
+}
+
+function isOnHost(cpu: Task, file: number): boolean {
+  return (Atomics.load(cpu.heap, file + File.flags) & FILE_HOST) !== 0
+}
+
+/** `i_size_write`. The two words are not changed together: who reads them meanwhile may see the last page as full. */
+function setSize(cpu: Task, file: number, pages: number, lastBytes: number): void {
+  Atomics.store(cpu.heap, file + File.pages, pages)
+  Atomics.store(cpu.heap, file + File.lastBytes, lastBytes)
+}
+
+/** `truncate_inode_pages`: takes the pages from `first` on out of the cache, whatever they contain. May sleep. */
+export function truncateInodePages(cpu: Task, file: number, first: number): void {
+  for (let index = nextCachedPage(cpu, file, first, END_OF_FILES); index < END_OF_FILES;) {
+    if (dropPage(cpu, file, index)) index = nextCachedPage(cpu, file, index + 1, END_OF_FILES)
+  }
+}
+
+/** Returns false when somebody was faster and the place has to be looked at again. */
+function dropPage(cpu: Task, file: number, index: number): boolean {
+  const entry = loadPage(cpu, file, index)
+  if (entry === 0) return true
+  if (entry < 0) {
+    if (!replaceSwapEntry(cpu, file, index, -entry, 0)) return false
+    freeSwapSlot(cpu, -entry)
+    return true
+  }
+  const frame = findGetPage(cpu, file, index)
+  if (frame === 0) return false
+  lockPage(cpu, frame)
+  const present = isPageOf(cpu, frame, file, index)
+  // Else it is mapped still, or somebody looks at it and has a reference for a moment.
+  const unused = pageCount(cpu, frame) === 2
+  if (present && unused) {
+    clearPageFlags(cpu, frame, PG_DIRTY)
+    deleteFromPageCache(cpu, frame, 0)
+    putPage(cpu, frame)
+  }
+  unlockPage(cpu, frame)
+  if (present && !unused) {
+    // Not with the page locked: a fault takes that lock with the mmap lock held.
+    unmapMappingRange(cpu, file, index, index + 1)
+    // Who still has it may have unmapped it too, and be waiting for this CPU to flush its TLB.
+    if (pageCount(cpu, frame) > 2) cpuRelax(cpu)
+  }
+  putPage(cpu, frame)
+  return present && unused
+}
+
+/** `truncate_pagecache`: the bytes of a page behind the end are zeros. */
+function zeroTail(cpu: Task, file: number, index: number, bytes: number): void {
+  const frame = findGetPage(cpu, file, index)
+  if (frame === 0) return
+  lockPage(cpu, frame)
+  // What is read later gets its zeros then.
+  if (isPageOf(cpu, frame, file, index) && (pageFlags(cpu, frame) & PG_UPTODATE) !== 0) {
+    zeroFrom(cpu, frame, bytes)
+    setPageFlags(cpu, frame, PG_DIRTY)
+  }
+  unlockPage(cpu, frame)
+  putPage(cpu, frame)
+}
+
+/** The new size has to be made safe like what is written. */
+function resizeOnHost(cpu: Task, file: number, pages: number, lastBytes: number): number {
+  const error = truncateOnHost(cpu, file, pages, lastBytes)
+  noteHostChange(cpu, file)
+  return error
+}

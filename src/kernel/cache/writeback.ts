@@ -1,0 +1,180 @@
+// Writing dirty pages back to the host (mm/page-writeback.c, mm/filemap.c file_write_and_wait_range).
+//
+// A page is dirty when it says so or when an entry that maps it does. What was written through mappings is collected
+// first (rmap.ts), then each dirty page is locked, marked clean, and written: what is written to it meanwhile makes an
+// entry dirty again and is found next time. A page that cannot be written is marked dirty again, and the file remembers
+// the error until somebody was told (`errseq_t`).
+
+import { PAGE_SIZE } from '../machine/frames.ts'
+import { FILE_HOST, FILE_READ_ONLY, File, bytesInPage, findGetPage, nextCachedPage } from '../memory/file.ts'
+import { syncOnHost, writeToHost } from '../memory/host-io.ts'
+import { putPage } from '../memory/page-alloc.ts'
+import { clearPageFlags, lockPage, pageFlags, setPageFlags, unlockPage } from '../memory/page-lock.ts'
+import { isPageOf, PG_DIRTY, PG_LOCKED, PG_UPTODATE, Page, pageStruct } from '../memory/page.ts'
+import { EBADF } from '../mm/errno.ts'
+import { READAHEAD_PAGES, type Task } from '../mm/task.ts'
+import { VmEvent } from '../mm/vm-event.ts'
+import { countVmEvent } from '../mm/vmstat.ts'
+import { advanceNumber } from '../sync/number.ts'
+import { spinLock, spinUnlock } from '../sync/spinlock.ts'
+import { cleanMappings } from '../tables/rmap.ts'
+
+/** `mapping_set_error`: `error` is a negative errno. */
+function recordError(cpu: Task, file: number, error: number): void {
+  Atomics.store(cpu.heap, file + File.writeError, error)
+}
+
+/**
+ * `file_check_and_advance_wb_err`: the error of a write-back that nobody was told of yet, as a negative errno, or 0.
+ */
+export function checkWriteError(cpu: Task, file: number): number {
+  return Atomics.exchange(cpu.heap, file + File.writeError, 0)
+}
+
+/** The host was given something of the file: it has to be made safe. */
+export function noteHostChange(cpu: Task, file: number): void {
+  spinLock(cpu, file + File.lock)
+  advanceNumber(cpu.heap, file + File.hostChanges)
+  spinUnlock(cpu, file + File.lock)
+}
+
+/** Writes a dirty page that the caller has locked. Returns 0 or a negative errno; then the page is dirty still. */
+export function writeLockedPage(cpu: Task, file: number, frame: number): number {
+  cpu.reclaimFrames[0] = frame
+  const index = Atomics.load(cpu.heap, pageStruct(cpu, frame) + Page.index)
+  return writeLockedPages(cpu, file, index, cpu.reclaimFrames, 1)
+}
+
+/** Writes pages that follow each other, all locked. Returns 0 or a negative errno; then they are dirty still. */
+export function writeLockedPages(
+  cpu: Task,
+  file: number,
+  index: number,
+  frames: Int32Array,
+  count: number,
+): number {
+  for (let n = 0; n < count; n++) clearPageFlags(cpu, frames[n], PG_DIRTY)
+  const last = bytesInPage(cpu, file, index + count - 1)
+  // Beyond the end: truncation is about to throw it away.
+  if (last === 0 && count === 1) return 0
+  const error = writeToHost(cpu, file, index, frames, count, (count - 1) * PAGE_SIZE + last)
+  // Before the pages are unlocked, for which a synchronisation waits.
+  noteHostChange(cpu, file)
+  if (error === 0) {
+    for (let n = 0; n < count; n++) countVmEvent(cpu, VmEvent.pgpgout)
+    return 0
+  }
+  recordError(cpu, file, error)
+  for (let n = 0; n < count; n++) setPageFlags(cpu, frames[n], PG_DIRTY)
+  return error
+}
+
+/** Writes back the dirty pages of [first, end). Returns 0, or the first negative errno; the others were tried too. */
+function writeBackPages(cpu: Task, file: number, first: number, end: number): number {
+  let error = 0
+  let count = 0
+  let start = 0
+  for (let index = nextCachedPage(cpu, file, first, end); index < end;) {
+    const frame = lockDirtyPage(cpu, file, index)
+    if (frame !== 0) {
+      if (count === 0) start = index
+      cpu.ioFrames[count++] = frame
+    }
+    const next = nextCachedPage(cpu, file, index + 1, end)
+    if (count !== 0 && (frame === 0 || next !== index + 1 || count === READAHEAD_PAGES || next >= end)) {
+      const failed = writeLockedPages(cpu, file, start, cpu.ioFrames, count)
+      if (error === 0) error = failed
+      for (let n = 0; n < count; n++) releasePage(cpu, cpu.ioFrames[n])
+      count = 0
+    }
+    index = next
+  }
+  return error
+}
+
+/** The page with a reference, locked, if it is dirty; else 0. */
+function lockDirtyPage(cpu: Task, file: number, index: number): number {
+  const frame = findGetPage(cpu, file, index)
+  if (frame === 0) return 0
+  // One that is locked may just be written by another CPU, who has marked it clean: that is waited for, as it is to be
+  // safe when the call returns (filemap_fdatawait_range).
+  if ((pageFlags(cpu, frame) & (PG_DIRTY | PG_LOCKED)) !== 0) {
+    lockPage(cpu, frame)
+    const within = index < Atomics.load(cpu.heap, file + File.pages)
+    if (within && isPageOf(cpu, frame, file, index) && (pageFlags(cpu, frame) & PG_DIRTY) !== 0) return frame
+    unlockPage(cpu, frame)
+  }
+  putPage(cpu, frame)
+  return 0
+}
+
+function releasePage(cpu: Task, frame: number): void {
+  unlockPage(cpu, frame)
+  putPage(cpu, frame)
+}
+
+/** Writes back everything that is dirty, and makes it safe. Returns 0 or a negative errno. */
+export function writeBackFile(cpu: Task, file: number): number {
+  return writeBackRange(cpu, file, 0, Atomics.load(cpu.heap, file + File.pages))
+}
+
+function writeBackRange(cpu: Task, file: number, first: number, end: number): number {
+  const flags = Atomics.load(cpu.heap, file + File.flags)
+  if ((flags & FILE_HOST) === 0 || (flags & FILE_READ_ONLY) !== 0) return 0
+  cleanMappings(cpu, file, first, end)
+  const error = writeBackPages(cpu, file, first, end)
+  if (error !== 0) return error
+  const failed = syncChanges(cpu, file)
+  if (failed === 0) return 0
+  recordError(cpu, file, failed)
+  redirtyPages(cpu, file)
+  return failed
+}
+
+/** Has the host make safe what it was given, unless somebody else has: then nothing has to be opened for it. */
+function syncChanges(cpu: Task, file: number): number {
+  const { heap } = cpu
+  spinLock(cpu, file + File.lock)
+  const changes = heap[file + File.hostChanges]
+  const changesHigh = heap[file + File.hostChangesHigh]
+  const safe =
+    heap[file + File.hostChangesSafe] === changes && heap[file + File.hostChangesSafeHigh] === changesHigh
+  spinUnlock(cpu, file + File.lock)
+  if (safe) return 0
+  const failed = syncOnHost(cpu, file)
+  if (failed !== 0) return failed
+  // Of two at once, the one that has seen fewer changes may come last: then there is one more synchronisation than
+  // needed.
+  spinLock(cpu, file + File.lock)
+  heap[file + File.hostChangesSafe] = changes
+  heap[file + File.hostChangesSafeHigh] = changesHigh
+  spinUnlock(cpu, file + File.lock)
+  return 0
+}
+
+/**
+ * The host could not make safe what it had taken, and may have given it up: an operating system may say so only once.
+ * So all that is here of the file is to be written again, as nobody knows which pages it was.
+ */
+function redirtyPages(cpu: Task, file: number): void {
+  const end = Atomics.load(cpu.heap, file + File.pages)
+  for (let index = nextCachedPage(cpu, file, 0, end); index < end;) {
+    const frame = findGetPage(cpu, file, index)
+    if (frame !== 0) {
+      if ((pageFlags(cpu, frame) & PG_UPTODATE) !== 0) setPageFlags(cpu, frame, PG_DIRTY)
+      putPage(cpu, frame)
+    }
+    index = nextCachedPage(cpu, file, index + 1, end)
+  }
+}
+
+/**
+ * `vfs_fsync_range`: returns when what was written to the pages [first, end) before is safe. Returns 0, or the negative
+ * errno of a write-back that failed now or earlier and that nobody was told of yet.
+ */
+export function syncFileRange(cpu: Task, file: number, first: number, end: number): number {
+  if (Atomics.load(cpu.heap, file + File.refcount) <= 0) return -EBADF
+  const error = writeBackRange(cpu, file, first, end)
+  const earlier = checkWriteError(cpu, file)
+  return error !== 0 ? error : earlier
+}

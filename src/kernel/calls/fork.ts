@@ -1,0 +1,216 @@
+// fork: a copy of an address space, whose private pages are shared until one side writes (kernel/fork.c dup_mmap,
+// mm/memory.c copy_page_range).
+//
+// The entries of private mappings lose their write permission on both sides. The parent's TLBs are flushed once, at the
+// end, and until then the mmap lock is held for write and every design keeps its faults away: a thread with an old
+// translation still writes to a page that another may just be copying, and that write would be lost (race R1,
+// invariant I9).
+
+import { finishCall } from '../cache/task-work.ts'
+import { isStable } from '../fault/oom-reaper.ts'
+import {
+  PTE_ACCESSED,
+  PTE_DIRTY,
+  PTE_FRAME_SHIFT,
+  PTE_LOCKED,
+  PTE_SPECIAL,
+  PTE_SWAP,
+  PTE_WRITE,
+  PMD_SHIFT,
+  PUD_SHIFT,
+  PageTable,
+} from '../machine/pte.ts'
+import { unaccountMemory, vmEnoughMemory } from '../memory/overcommit.ts'
+import { getPage, isFilePage } from '../memory/page.ts'
+import { addMmCounter } from '../memory/rss.ts'
+import { swapDuplicate } from '../memory/swap.ts'
+import {
+  MM_ANON_PAGES,
+  MM_FILE_PAGES,
+  MM_SWAPENTS,
+  Mm,
+  RLIMIT_STACK,
+  RSS_KINDS,
+  TASK_SIZE,
+} from '../mm/mm.ts'
+import { mmapWriteLock, mmapWriteUnlock } from '../mm/mmap-lock.ts'
+import type { Task } from '../mm/task.ts'
+import { spinLock, spinUnlock } from '../sync/spinlock.ts'
+import { flushTlbMm } from '../tables/mmu-gather.ts'
+import { invalidateRangeEnd, invalidateRangeStart } from '../tables/mmu-notifier.ts'
+import { allocPteTable, findPmdTable, findPteTable, pteAddress } from '../tables/page-table.ts'
+import { inheritLimits, limitPages, vmStatAccount } from '../vma/accounts.ts'
+import { anonVmaFork, unlinkAnonVma } from '../vma/anon-vma.ts'
+import { dupPkeys } from '../vma/pkeys.ts'
+import { linkVma, vmaGetFile } from '../vma/vma-link.ts'
+import { reserveVmaLink } from '../vma/vma-tree.ts'
+import {
+  VM_ACCOUNT,
+  VM_DONTCOPY,
+  VM_LOCKED_MASK,
+  VM_SHARED,
+  VM_WIPEONFORK,
+  Vma,
+  vmAreaDup,
+  vmAreaFreeNow,
+  vmaPages,
+} from '../vma/vma.ts'
+import { createMm, destroyMm } from './mm-lifecycle.ts'
+
+/**
+ * Makes an address space with the mappings and contents of `parent`. It has no users yet. Returns 0 when there is no
+ * memory for it, or the OOM reaper has taken pages of the parent; then nothing is left of it, and the parent is as it
+ * was, but for faults that it will take again.
+ */
+export function forkMm(cpu: Task, parent: number): number {
+  const { heap } = cpu
+  const child = createMm(cpu, heap[parent + Mm.maxMapCount], limitPages(cpu, parent, RLIMIT_STACK))
+  if (child === 0) return 0
+  mmapWriteLock(cpu, parent)
+  // Nobody else knows the child; its lock is taken for those who want to see it held (`mmap_write_lock_nested`).
+  mmapWriteLock(cpu, child)
+  const copied = dupMmap(cpu, parent, child)
+  mmapWriteUnlock(cpu, child)
+  // Also where there was no memory: entries were write-protected by then.
+  flushTlbMm(cpu, parent, 0, TASK_SIZE)
+  cpu.design.forkEnd(cpu, parent)
+  mmapWriteUnlock(cpu, parent)
+  if (!copied) destroyMm(cpu, child)
+  finishCall(cpu)
+  return copied ? child : 0
+}
+
+/** `dup_mmap`. Returns false when there is no memory, or the OOM reaper has been in the parent. */
+function dupMmap(cpu: Task, parent: number, child: number): boolean {
+  const { heap } = cpu
+  // MMF_UNSTABLE: what was reaped would be zeros in the child, and nobody would be told.
+  if (!isStable(cpu, parent)) return false
+  inheritLimits(cpu, parent, child)
+  dupPkeys(cpu, parent, child)
+  heap[child + Mm.startBrk] = heap[parent + Mm.startBrk]
+  heap[child + Mm.brkBytes] = heap[parent + Mm.brkBytes]
+  heap[child + Mm.mmapBase] = heap[parent + Mm.mmapBase]
+  for (let vma = heap[parent + Mm.mmap]; vma !== 0; vma = heap[vma + Vma.vmNext]) {
+    if ((heap[vma + Vma.vmFlags] & VM_DONTCOPY) !== 0) continue
+    const copy = dupVma(cpu, vma, child)
+    if (copy === 0) return false
+    vmStatAccount(cpu, child, heap[copy + Vma.vmFlags], vmaPages(cpu, vma))
+    if ((heap[copy + Vma.vmFlags] & VM_WIPEONFORK) !== 0) continue
+    cpu.design.forkBegin(cpu, vma)
+    if (!copyPageRange(cpu, vma, parent, child)) return false
+  }
+  return true
+}
+
+/** The child's copy of a VMA, linked; 0 when there is no memory. What is locked is so for the parent only. */
+function dupVma(cpu: Task, vma: number, child: number): number {
+  const { heap } = cpu
+  const charge = (heap[vma + Vma.vmFlags] & VM_ACCOUNT) !== 0 ? vmaPages(cpu, vma) : 0
+  if (charge !== 0 && !vmEnoughMemory(cpu, charge)) return 0
+  const copy = vmAreaDup(cpu, vma)
+  if (copy === 0) {
+    unaccountMemory(cpu, charge)
+    return 0
+  }
+  Atomics.store(heap, copy + Vma.vmMm, child)
+  Atomics.store(heap, copy + Vma.vmFlags, heap[vma + Vma.vmFlags] & ~VM_LOCKED_MASK)
+  const wiped = (heap[vma + Vma.vmFlags] & VM_WIPEONFORK) !== 0
+  const tied = anonVmaFork(cpu, copy, wiped ? 0 : Atomics.load(heap, vma + Vma.anonVma))
+  if (!tied || !reserveVmaLink(cpu, child, heap[vma + Vma.vmStart])) {
+    unlinkAnonVma(cpu, copy)
+    vmAreaFreeNow(cpu, copy)
+    unaccountMemory(cpu, charge)
+    return 0
+  }
+  vmaGetFile(cpu, copy)
+  linkVma(cpu, child, copy)
+  return copy
+}
+
+/**
+ * `copy_page_range`: what a fault can bring in again from a file is not copied. Returns false when there is no memory
+ * for a page table.
+ */
+function copyPageRange(cpu: Task, vma: number, parent: number, child: number): boolean {
+  const { heap } = cpu
+  if (Atomics.load(heap, vma + Vma.anonVma) === 0) return true
+  const shared = (heap[vma + Vma.vmFlags] & VM_SHARED) !== 0
+  const end = heap[vma + Vma.vmEnd]
+  // Only where entries lose their write permission.
+  if (!shared) invalidateRangeStart(cpu, parent, heap[vma + Vma.vmStart], end)
+  const copied = copyTables(cpu, parent, child, heap[vma + Vma.vmStart], end, shared)
+  if (!shared) invalidateRangeEnd(cpu, parent)
+  return copied
+}
+
+function copyTables(
+  cpu: Task,
+  parent: number,
+  child: number,
+  start: number,
+  end: number,
+  shared: boolean,
+): boolean {
+  for (let page = start; page < end;) {
+    const table = findPteTable(cpu, parent, page)
+    if (table === 0) {
+      const shift = findPmdTable(cpu, parent, page) === 0 ? PUD_SHIFT : PMD_SHIFT
+      page = ((page >> shift) + 1) * 2 ** shift
+      continue
+    }
+    const stop = Math.min(((page >> PMD_SHIFT) + 1) * 2 ** PMD_SHIFT, end)
+    const copyTable = allocPteTable(cpu, child, page)
+    if (copyTable === 0) return false
+    copyPteRange(cpu, child, table, copyTable, page, stop, shared)
+    page = stop
+  }
+  return true
+}
+
+/** `copy_pte_range`. Nobody else can want the child's table, so that its lock is only for form. */
+function copyPteRange(
+  cpu: Task,
+  child: number,
+  from: number,
+  to: number,
+  start: number,
+  end: number,
+  shared: boolean,
+): void {
+  const { heap } = cpu
+  const counts = cpu.zapCounts
+  counts.fill(0)
+  spinLock(cpu, from + PageTable.ptl)
+  spinLock(cpu, to + PageTable.ptl)
+  for (let page = start; page < end; page++) {
+    const entry = shared
+      ? Atomics.load(heap, pteAddress(from, page))
+      : writeProtect(cpu, pteAddress(from, page))
+    if (entry === 0) continue
+    if ((entry & PTE_SWAP) !== 0) {
+      swapDuplicate(cpu, entry >>> PTE_FRAME_SHIFT)
+      counts[MM_SWAPENTS]++
+    } else if ((entry & PTE_SPECIAL) === 0) {
+      const frame = entry >>> PTE_FRAME_SHIFT
+      getPage(cpu, frame)
+      counts[isFilePage(cpu, frame) ? MM_FILE_PAGES : MM_ANON_PAGES]++
+    }
+    // The child has not touched it; and of a shared page it has written nothing.
+    const kept = entry & ~(PTE_ACCESSED | PTE_LOCKED) & (shared ? ~PTE_DIRTY : ~0)
+    Atomics.store(heap, pteAddress(to, page), kept)
+  }
+  spinUnlock(cpu, to + PageTable.ptl)
+  spinUnlock(cpu, from + PageTable.ptl)
+  for (let kind = 0; kind < RSS_KINDS; kind++) addMmCounter(cpu, child, kind, counts[kind])
+}
+
+/** `ptep_set_wrprotect`: the hardware may set the dirty bit until that very moment. Returns the entry as it is then. */
+function writeProtect(cpu: Task, address: number): number {
+  const { heap } = cpu
+  for (;;) {
+    const entry = Atomics.load(heap, address)
+    const readOnly = entry & ~PTE_WRITE
+    if (readOnly === entry || Atomics.compareExchange(heap, address, entry, readOnly) === entry)
+      return readOnly
+  }
+}

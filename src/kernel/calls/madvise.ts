@@ -1,0 +1,301 @@
+// madvise (mm/madvise.c).
+
+import { readAhead } from '../cache/filemap.ts'
+import { pageOutRange } from '../cache/reclaim.ts'
+import { finishCall } from '../cache/task-work.ts'
+import { populateRange } from '../fault/populate.ts'
+import { prefetchSwap } from '../fault/swap-fault.ts'
+import { Header } from '../machine/header.ts'
+import {
+  PMD_SHIFT,
+  PTE_ACCESSED,
+  PTE_DIRTY,
+  PTE_FRAME_SHIFT,
+  PTE_PRESENT,
+  PTE_PROTNONE,
+  PTE_SPECIAL,
+  PTE_SWAP,
+  PUD_SHIFT,
+  PageTable,
+} from '../machine/pte.ts'
+import { getFile, putFile } from '../memory/file.ts'
+import { clearPageFlags, pageFlags, setPageFlags, tryLockPage, unlockPage } from '../memory/page-lock.ts'
+import { PG_DIRTY, PG_LAZYFREE, pageCount } from '../memory/page.ts'
+import { addMmCounter } from '../memory/rss.ts'
+import { freeSwapAndCache, tryToFreeSwap } from '../memory/swap.ts'
+import { EINVAL, ENOMEM } from '../mm/errno.ts'
+import { MM_SWAPENTS } from '../mm/mm.ts'
+import { mmapReadLock, mmapReadUnlock, mmapWriteLock, mmapWriteUnlock } from '../mm/mmap-lock.ts'
+import type { Task } from '../mm/task.ts'
+import { spinLock, spinUnlock } from '../sync/spinlock.ts'
+import { flushTlbMm, gatherBegin, gatherFinish } from '../tables/mmu-gather.ts'
+import { invalidateRangeEnd, invalidateRangeStart } from '../tables/mmu-notifier.ts'
+import { findPmdTable, findPteTable, pteAddress } from '../tables/page-table.ts'
+import { zapRange } from '../tables/zap.ts'
+import { modifyVma } from '../vma/merge.ts'
+import { findVma } from '../vma/vma-tree.ts'
+import {
+  VMA_PROTECT,
+  VMA_ZAP,
+  VM_DONTCOPY,
+  VM_DONTDUMP,
+  VM_HUGEPAGE,
+  VM_LOCKED,
+  VM_MERGEABLE,
+  VM_NOHUGEPAGE,
+  VM_RAND_READ,
+  VM_SEQ_READ,
+  VM_SHARED,
+  VM_WIPEONFORK,
+  Vma,
+} from '../vma/vma.ts'
+
+/** The numbers of Linux. */
+export const MADV = {
+  normal: 0,
+  random: 1,
+  sequential: 2,
+  willneed: 3,
+  dontneed: 4,
+  free: 8,
+  dontfork: 10,
+  dofork: 11,
+  mergeable: 12,
+  unmergeable: 13,
+  hugepage: 14,
+  nohugepage: 15,
+  dontdump: 16,
+  dodump: 17,
+  wipeonfork: 18,
+  keeponfork: 19,
+  cold: 20,
+  pageout: 21,
+  'populate-read': 22,
+  'populate-write': 23,
+  'dontneed-locked': 24,
+} as const
+
+/** Advice that is a flag of the VMA: what it clears and what it sets. */
+const flagAdvice: Readonly<Record<number, readonly [clear: number, set: number]>> = {
+  [MADV.normal]: [VM_RAND_READ | VM_SEQ_READ, 0],
+  [MADV.random]: [VM_SEQ_READ, VM_RAND_READ],
+  [MADV.sequential]: [VM_RAND_READ, VM_SEQ_READ],
+  [MADV.dontfork]: [0, VM_DONTCOPY],
+  [MADV.dofork]: [VM_DONTCOPY, 0],
+  [MADV.mergeable]: [0, VM_MERGEABLE],
+  [MADV.unmergeable]: [VM_MERGEABLE, 0],
+  [MADV.hugepage]: [VM_NOHUGEPAGE, VM_HUGEPAGE],
+  [MADV.nohugepage]: [VM_HUGEPAGE, VM_NOHUGEPAGE],
+  [MADV.dontdump]: [0, VM_DONTDUMP],
+  [MADV.dodump]: [VM_DONTDUMP, 0],
+  [MADV.wipeonfork]: [0, VM_WIPEONFORK],
+  [MADV.keeponfork]: [VM_WIPEONFORK, 0],
+}
+
+/**
+ * Advises on the pages [start, end). Advice applies to what is mapped; if something is not, the result is -ENOMEM all
+ * the same. Pages that are locked stay what they are: advice to let them go ends with -EINVAL at the first of them.
+ * `willneed` brings pages into the caches of file and swap area, as far as frames are free.
+ */
+export function madvise(cpu: Task, mm: number, start: number, end: number, advice: number): number {
+  if (start === end) return 0
+  if (advice === MADV['populate-read'] || advice === MADV['populate-write']) {
+    return populateRange(cpu, mm, start, end, advice === MADV['populate-write'])
+  }
+  const flags = flagAdvice[advice]
+  if (flags === undefined) return madviseLocked(cpu, mm, start, end, advice)
+  mmapWriteLock(cpu, mm)
+  const result = madviseFlags(cpu, mm, start, end, flags[0], flags[1])
+  mmapWriteUnlock(cpu, mm)
+  finishCall(cpu)
+  return result
+}
+
+/** Advice on pages: the mmap lock is held for reading only, so that such calls run beside faults. */
+function madviseLocked(cpu: Task, mm: number, start: number, end: number, advice: number): number {
+  mmapReadLock(cpu, mm)
+  const result = walkVmas(cpu, mm, start, end, advice)
+  mmapReadUnlock(cpu, mm)
+  return result
+}
+
+function walkVmas(cpu: Task, mm: number, start: number, end: number, advice: number): number {
+  const { heap } = cpu
+  let result = 0
+  let page = start
+  while (page < end) {
+    const vma = findVma(cpu, mm, page)
+    if (vma === 0 || heap[vma + Vma.vmStart] >= end) return -ENOMEM
+    if (heap[vma + Vma.vmStart] > page) {
+      result = -ENOMEM
+      page = heap[vma + Vma.vmStart]
+    }
+    const stop = Math.min(heap[vma + Vma.vmEnd], end)
+    const error = advisePages(cpu, mm, vma, page, stop, advice)
+    if (error < 0) return error
+    page = stop
+  }
+  return result
+}
+
+/** `madvise_vma_behavior`, of advice on pages: [start, end) of one VMA. */
+function advisePages(cpu: Task, mm: number, vma: number, start: number, end: number, advice: number): number {
+  const { heap } = cpu
+  if (advice === MADV['dontneed-locked']) {
+    zapVmaPages(cpu, mm, vma, start, end)
+    return 0
+  }
+  if (advice === MADV.willneed) return willNeed(cpu, mm, vma, start, end)
+  // can_madv_lru_vma(): the rest takes pages away, or says that they may go.
+  if ((heap[vma + Vma.vmFlags] & VM_LOCKED) !== 0) return -EINVAL
+  if (advice === MADV.dontneed) zapVmaPages(cpu, mm, vma, start, end)
+  else if (advice === MADV.cold) agePages(cpu, mm, start, end, false)
+  else if (advice === MADV.pageout) pageOutRange(cpu, mm, start, end)
+  else if (advice === MADV.free) {
+    if (heap[vma + Vma.vmFile] !== 0) return -EINVAL
+    agePages(cpu, mm, start, end, true)
+  }
+  return 0
+}
+
+/**
+ * `madvise_cold_page_range` and, with `gone`, `madvise_free_single_vma`: clears the accessed bit in the entries of
+ * [start, end), as if nobody had used the pages for long, and the dirty bit if what they hold does not matter any more.
+ * A write sets it again: the translations that would not are flushed before the call returns. Also where another call
+ * has cleared the bit, or has taken the page, and has not flushed yet (Linux 99baac21e458).
+ */
+function agePages(cpu: Task, mm: number, start: number, end: number, gone: boolean): void {
+  let flush = false
+  if (gone) invalidateRangeStart(cpu, mm, start, end)
+  for (let page = start; page < end;) {
+    const table = findPteTable(cpu, mm, page)
+    const shift = table !== 0 || findPmdTable(cpu, mm, page) !== 0 ? PMD_SHIFT : PUD_SHIFT
+    const stop = Math.min(((page >> shift) + 1) * 2 ** shift, end)
+    if (table !== 0 && (agePtes(cpu, mm, table, page, stop, gone) !== 0 || gone)) flush = true
+    page = stop
+  }
+  if (flush) flushTlbMm(cpu, mm, start, end)
+  if (gone) invalidateRangeEnd(cpu, mm)
+}
+
+function agePtes(cpu: Task, mm: number, table: number, start: number, end: number, gone: boolean): number {
+  const { heap } = cpu
+  const bits = gone ? PTE_ACCESSED | PTE_DIRTY : PTE_ACCESSED
+  let changed = 0
+  let swapped = 0
+  spinLock(cpu, table + PageTable.ptl)
+  for (let page = start; page < end; page++) {
+    const address = pteAddress(table, page)
+    const entry = Atomics.load(heap, address)
+    if ((entry & PTE_SWAP) !== 0 && gone) {
+      Atomics.store(heap, address, 0)
+      freeSwapAndCache(cpu, entry >>> PTE_FRAME_SHIFT)
+      swapped++
+      continue
+    }
+    if ((entry & (PTE_PRESENT | PTE_PROTNONE)) === 0 || (entry & PTE_SPECIAL) !== 0) continue
+    if (gone && !markLazyFree(cpu, entry >>> PTE_FRAME_SHIFT)) continue
+    // Only the hardware can change the entry meanwhile, and only by setting these bits.
+    if ((Atomics.and(heap, address, ~bits) & bits) !== 0) changed++
+  }
+  spinUnlock(cpu, table + PageTable.ptl)
+  addMmCounter(cpu, mm, MM_SWAPENTS, -swapped)
+  return changed
+}
+
+/**
+ * `mark_page_lazyfree`: what the page of this entry holds, and its slot in the swap area, are not needed. Returns false
+ * when others have it too, which may need it, or are at work on it.
+ */
+function markLazyFree(cpu: Task, frame: number): boolean {
+  if (!tryLockPage(cpu, frame)) return false
+  tryToFreeSwap(cpu, frame)
+  const mine = pageCount(cpu, frame) === 1
+  if (mine) {
+    if ((pageFlags(cpu, frame) & PG_LAZYFREE) === 0) Atomics.add(cpu.heap, Header.lazyFreePages, 1)
+    clearPageFlags(cpu, frame, PG_DIRTY)
+    setPageFlags(cpu, frame, PG_LAZYFREE)
+  }
+  unlockPage(cpu, frame)
+  return mine
+}
+
+/**
+ * `madvise_willneed`: errors of the disk are left to the faults that meet them. The mmap lock is given up meanwhile, so
+ * that the VMA has to be looked up again.
+ */
+function willNeed(cpu: Task, mm: number, vma: number, start: number, end: number): number {
+  const { heap } = cpu
+  const file = heap[vma + Vma.vmFile]
+  if (file === 0) {
+    prefetchSwap(cpu, mm, start, end)
+    return 0
+  }
+  const first = start - heap[vma + Vma.vmStart] + heap[vma + Vma.vmPgoff]
+  getFile(cpu, file)
+  mmapReadUnlock(cpu, mm)
+  readAhead(cpu, file, first, first + end - start)
+  putFile(cpu, file)
+  mmapReadLock(cpu, mm)
+  return 0
+}
+
+/** `madvise_dontneed_single_vma`. */
+function zapVmaPages(cpu: Task, mm: number, vma: number, start: number, end: number): void {
+  gatherBegin(cpu, mm)
+  invalidateRangeStart(cpu, mm, start, end)
+  cpu.design.vmaWriteBegin(cpu, vma, VMA_ZAP)
+  zapRange(cpu, mm, start, end)
+  cpu.design.vmaWriteEnd(cpu, vma, VMA_ZAP)
+  invalidateRangeEnd(cpu, mm)
+  gatherFinish(cpu)
+}
+
+function madviseFlags(cpu: Task, mm: number, start: number, end: number, clear: number, set: number): number {
+  const { heap } = cpu
+  let result = 0
+  let page = start
+  while (page < end) {
+    const vma = findVma(cpu, mm, page)
+    if (vma === 0 || heap[vma + Vma.vmStart] >= end) return -ENOMEM
+    if (heap[vma + Vma.vmStart] > page) {
+      result = -ENOMEM
+      page = heap[vma + Vma.vmStart]
+    }
+    const stop = Math.min(heap[vma + Vma.vmEnd], end)
+    if (
+      set === VM_WIPEONFORK &&
+      (heap[vma + Vma.vmFile] !== 0 || (heap[vma + Vma.vmFlags] & VM_SHARED) !== 0)
+    )
+      return -EINVAL
+    // ksm_madvise() passes over shared memory without a word.
+    const ignored = set === VM_MERGEABLE && (heap[vma + Vma.vmFlags] & VM_SHARED) !== 0
+    const newFlags = ignored ? heap[vma + Vma.vmFlags] : (heap[vma + Vma.vmFlags] & ~clear) | set
+    const error = updateVmaFlags(cpu, mm, vma, page, stop, newFlags)
+    if (error < 0) return error
+    page = stop
+  }
+  return result
+}
+
+/**
+ * `madvise_update_vma`: the pages [start, end) of `vma` get `newFlags`; merges with neighbours that become alike,
+ * else splits.
+ */
+function updateVmaFlags(
+  cpu: Task,
+  mm: number,
+  vma: number,
+  start: number,
+  end: number,
+  newFlags: number,
+): number {
+  const { heap } = cpu
+  if (newFlags === heap[vma + Vma.vmFlags]) return 0
+  const target = modifyVma(cpu, mm, vma, start, end, newFlags)
+  if (target < 0) return target
+  cpu.design.vmaWriteBegin(cpu, target, VMA_PROTECT)
+  Atomics.store(heap, target + Vma.vmFlags, newFlags)
+  cpu.design.vmaWriteEnd(cpu, target, VMA_PROTECT)
+  return 0
+}

@@ -1,0 +1,303 @@
+// mmap and munmap (mm/mmap.c of Linux 5.12). Arguments are page numbers; the results too, or negative errno values.
+
+import { finishCall } from '../cache/task-work.ts'
+import { mmPopulate } from '../fault/populate.ts'
+import { FILE_SHARED_ANONYMOUS, File, accountFile, createFile, putFile } from '../memory/file.ts'
+import { accountMemory, honoursNoReserve, unaccountMemory, vmEnoughMemory } from '../memory/overcommit.ts'
+import { EACCES, EAGAIN, EEXIST, EINVAL, ENOMEM, EOVERFLOW, EPERM } from '../mm/errno.ts'
+import { MMAP_MIN, Mm, RLIMIT_MEMLOCK, TASK_SIZE } from '../mm/mm.ts'
+import { mmapReadUnlock, mmapWriteDowngrade, mmapWriteLock, mmapWriteUnlock } from '../mm/mmap-lock.ts'
+import type { Task } from '../mm/task.ts'
+import { gatherBegin, gatherFinish } from '../tables/mmu-gather.ts'
+import { invalidateRangeEnd, invalidateRangeStart } from '../tables/mmu-notifier.ts'
+import { freePageTableRange } from '../tables/page-table.ts'
+import { zapRange } from '../tables/zap.ts'
+import { limitBytes, mayExpandVm, mlockFutureOk, vmStatAccount } from '../vma/accounts.ts'
+import { mergeVma, splitVmaUnlimited } from '../vma/merge.ts'
+import { executeOnlyPkey } from '../vma/pkeys.ts'
+import { getUnmappedArea } from '../vma/unmapped-area.ts'
+import { allocVmaToLink, linkVma, removeVma, unlinkVma, vmaGetFile } from '../vma/vma-link.ts'
+import { findVma, findVmaLinks } from '../vma/vma-tree.ts'
+import {
+  VMA_UNMAP,
+  VM_ACCESS_FLAGS,
+  VM_ACCOUNT,
+  VM_EXEC,
+  VM_GROWSDOWN,
+  VM_LOCKED,
+  VM_LOCKED_MASK,
+  VM_NORESERVE,
+  VM_NO_MAYWRITE,
+  VM_PKEY_SHIFT,
+  VM_SHARED,
+  VM_SPECIAL,
+  VM_WRITE,
+  Vma,
+  vmaPages,
+} from '../vma/vma.ts'
+
+export const MAP_FIXED = 1
+export const MAP_FIXED_NOREPLACE = 2
+export const MAP_POPULATE = 4
+
+/**
+ * `do_mmap`: maps `pages` pages, at `hint` if MAP_FIXED. `file` is 0 for anonymous memory; shared anonymous memory
+ * gets a file of its own. `vmFlags` are VM_READ and so on; VM_LOCKED is MAP_LOCKED. Returns the first page or a
+ * negative errno.
+ */
+export function mmap(
+  cpu: Task,
+  mm: number,
+  hint: number,
+  pages: number,
+  vmFlags: number,
+  mapFlags: number,
+  file: number,
+  pgoff: number,
+): number {
+  if (pages === 0) return -EINVAL
+  if (pages > TASK_SIZE) return -ENOMEM
+  if (file !== 0 && pgoff + pages > 0x7fff_ffff) return -EOVERFLOW
+  const ownFile = file === 0 && (vmFlags & VM_SHARED) !== 0
+  const backing = ownFile ? createFile(cpu, pages, 4096, FILE_SHARED_ANONYMOUS) : file
+  if (ownFile && backing === 0) return -ENOMEM
+  mmapWriteLock(cpu, mm)
+  const page = mmapLocked(cpu, mm, hint, pages, vmFlags, mapFlags, backing, ownFile ? 0 : pgoff)
+  const locked = ((vmFlags | cpu.heap[mm + Mm.defFlags]) & VM_LOCKED) !== 0
+  mmapWriteUnlock(cpu, mm)
+  if (ownFile) putFile(cpu, backing)
+  // What cannot be brought in now is no error of the call.
+  if (page >= 0 && (locked || (mapFlags & MAP_POPULATE) !== 0)) mmPopulate(cpu, mm, page, page + pages, true)
+  finishCall(cpu)
+  return page
+}
+
+function mmapLocked(
+  cpu: Task,
+  mm: number,
+  hint: number,
+  pages: number,
+  vmFlags: number,
+  mapFlags: number,
+  file: number,
+  pgoff: number,
+): number {
+  const { heap } = cpu
+  if (heap[mm + Mm.mapCount] > heap[mm + Mm.maxMapCount]) return -ENOMEM
+  const pkey = (vmFlags & VM_ACCESS_FLAGS) === VM_EXEC ? Math.max(0, executeOnlyPkey(cpu, mm)) : 0
+  let page = hint
+  if ((mapFlags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) === 0) {
+    page = getUnmappedArea(cpu, mm, hint, pages)
+    if (page < 0) return page
+  } else {
+    if (page > TASK_SIZE - pages) return -ENOMEM
+    if (page < MMAP_MIN) return -EPERM
+    if ((mapFlags & MAP_FIXED_NOREPLACE) !== 0 && !findVmaLinks(cpu, mm, page, page + pages)) return -EEXIST
+  }
+  if ((vmFlags & VM_LOCKED) !== 0 && limitBytes(cpu, mm, RLIMIT_MEMLOCK) === 0) return -EPERM
+  let flags = vmFlags | (pkey << VM_PKEY_SHIFT) | heap[mm + Mm.defFlags]
+  if (!mlockFutureOk(cpu, mm, flags, pages)) return -EAGAIN
+  if ((vmFlags & VM_NO_MAYWRITE) !== 0 && (vmFlags & VM_WRITE) !== 0) return -EACCES
+  // Only private anonymous memory can be a stack. Asked after the place, as do_mmap() does.
+  if ((flags & VM_GROWSDOWN) !== 0 && file !== 0) return -EINVAL
+  if (!honoursNoReserve(cpu)) flags &= ~VM_NORESERVE
+  // A file of this mapping's own holds nothing that could be written out: it counts by its whole size.
+  const ownFile = file !== 0 && (heap[file + File.flags] & FILE_SHARED_ANONYMOUS) !== 0
+  if (ownFile && (flags & VM_NORESERVE) === 0 && !accountFile(cpu, file)) return -ENOMEM
+  return mmapRegion(cpu, mm, page, pages, flags, file, file === 0 ? page : pgoff)
+}
+
+/** `mmap_region`: [page, page + pages) becomes a mapping of these properties; what was there goes away. */
+export function mmapRegion(
+  cpu: Task,
+  mm: number,
+  page: number,
+  pages: number,
+  flags: number,
+  file: number,
+  pgoff: number,
+): number {
+  const { heap } = cpu
+  const end = page + pages
+  const accountable = isAccountable(flags)
+  // Memory of the kernel's own cannot be locked.
+  const lockable = (flags & VM_SPECIAL) === 0 ? flags : flags & ~VM_LOCKED_MASK
+  const vmFlags = accountable ? lockable | VM_ACCOUNT : lockable
+  const error = replaceRange(cpu, mm, page, end, vmFlags)
+  if (error < 0) return error
+  vmStatAccount(cpu, mm, vmFlags, pages)
+  if ((vmFlags & VM_LOCKED) !== 0) heap[mm + Mm.lockedVm] += pages
+  const merged = mergeVma(cpu, mm, cpu.vmaLinkPrevious, page, end, vmFlags, 0, file, pgoff)
+  if (merged !== 0) return page
+  const vma = allocVmaToLink(cpu, mm, page)
+  if (vma === 0) {
+    vmStatAccount(cpu, mm, vmFlags, -pages)
+    if ((vmFlags & VM_LOCKED) !== 0) heap[mm + Mm.lockedVm] -= pages
+    if (accountable) unaccountMemory(cpu, pages)
+    return -ENOMEM
+  }
+  heap[vma + Vma.vmStart] = page
+  heap[vma + Vma.vmEnd] = end
+  heap[vma + Vma.vmFlags] = vmFlags
+  heap[vma + Vma.vmPgoff] = pgoff
+  heap[vma + Vma.vmFile] = file
+  vmaGetFile(cpu, vma)
+  linkVma(cpu, mm, vma)
+  return page
+}
+
+/**
+ * `__mmap_prepare`: asks whether there may be a mapping [page, end) with these flags, commits its memory, and takes
+ * away what is there. As in Linux since 6.12, what is there stays where the answer is no, perhaps in more pieces. The
+ * place for the mapping is left where findVmaLinks() leaves it. Returns 0 or a negative errno.
+ */
+function replaceRange(cpu: Task, mm: number, page: number, end: number, vmFlags: number): number {
+  const { heap } = cpu
+  const free = findVmaLinks(cpu, mm, page, end)
+  let replaced = 0
+  let accounted = 0
+  if (!free) {
+    const first = findVma(cpu, mm, page)
+    const splits = splitEdges(cpu, mm, first, page, end)
+    if (splits < 0) return splits
+    for (let vma = findVma(cpu, mm, page); vma !== 0 && heap[vma + Vma.vmStart] < end;) {
+      replaced += vmaPages(cpu, vma)
+      if ((heap[vma + Vma.vmFlags] & VM_ACCOUNT) !== 0) accounted += vmaPages(cpu, vma)
+      vma = heap[vma + Vma.vmNext]
+    }
+  }
+  if (!mayExpandVm(cpu, mm, vmFlags, end - page - replaced)) return -ENOMEM
+  if ((vmFlags & VM_ACCOUNT) !== 0) {
+    const more = end - page - accounted
+    if (more !== 0 && !vmEnoughMemory(cpu, more)) return -ENOMEM
+    // What goes away gives up its own, which the new mapping takes over.
+    accountMemory(cpu, accounted)
+  }
+  if (free) return 0
+  munmapLocked(cpu, mm, page, end, false)
+  findVmaLinks(cpu, mm, page, end)
+  return 0
+}
+
+/** `accountable_mapping`. */
+function isAccountable(vmFlags: number): boolean {
+  return (vmFlags & (VM_NORESERVE | VM_SHARED | VM_WRITE)) === VM_WRITE
+}
+
+/** munmap: takes away whatever is mapped in [start, end). Returns 0 or a negative errno. */
+export function munmap(cpu: Task, mm: number, start: number, end: number): number {
+  if (start > TASK_SIZE || end > TASK_SIZE || start >= end) return -EINVAL
+  mmapWriteLock(cpu, mm)
+  const result = munmapLocked(cpu, mm, start, end, true)
+  // A result of 1 says that the lock was downgraded.
+  if (result === 1) mmapReadUnlock(cpu, mm)
+  else mmapWriteUnlock(cpu, mm)
+  finishCall(cpu)
+  return Math.min(result, 0)
+}
+
+/**
+ * `__do_munmap`: with the mmap lock held for write. When it may, it keeps the lock only for reading while it tears
+ * down the pages, since the VMAs are out of the tree by then. Returns 1 when it did, 0 when not, or a negative errno.
+ */
+export function munmapLocked(
+  cpu: Task,
+  mm: number,
+  start: number,
+  end: number,
+  mayDowngrade: boolean,
+): number {
+  const { heap } = cpu
+  const first = findVma(cpu, mm, start)
+  if (first === 0 || heap[first + Vma.vmStart] >= end) return 0
+  const splits = splitEdges(cpu, mm, first, start, end)
+  if (splits < 0) return splits
+  const detached = detachVmas(cpu, mm, start, end)
+  const previous = cpu.detachedPrevious
+  const next = cpu.detachedNext
+  const accounted = cpu.detachedAccounted
+  // A write-back finds the entries of a file by the VMAs of all address spaces (Linux: by those of the file, where they
+  // stay until the pages are gone): it must not miss what is written until then.
+  const downgrades = mayDowngrade && !cpu.detachedWrites
+  if (downgrades) mmapWriteDowngrade(cpu, mm)
+  unmapRegion(cpu, mm, detached, start, end, previous, next)
+  for (let vma = detached; vma !== 0;) {
+    const following = heap[vma + Vma.vmNext]
+    removeVma(cpu, vma)
+    vma = following
+  }
+  unaccountMemory(cpu, accounted)
+  return downgrades ? 1 : 0
+}
+
+/** Splits the VMAs that reach over `start` and `end`. */
+function splitEdges(cpu: Task, mm: number, first: number, start: number, end: number): number {
+  const { heap } = cpu
+  if (heap[first + Vma.vmStart] < start) {
+    // A hole in the middle makes one more VMA than there was.
+    const makesHole = end < heap[first + Vma.vmEnd]
+    if (makesHole && heap[mm + Mm.mapCount] >= heap[mm + Mm.maxMapCount]) return -ENOMEM
+    const error = splitVmaUnlimited(cpu, first, start, false)
+    if (error < 0) return error
+  }
+  const last = findVma(cpu, mm, end)
+  if (last !== 0 && heap[last + Vma.vmStart] < end) return splitVmaUnlimited(cpu, last, end, true)
+  return 0
+}
+
+/**
+ * `detach_vmas_to_be_unmapped`: takes the VMAs of [start, end) out of the mm and returns them as a list. Their
+ * neighbours are left in `cpu.detachedPrevious` and `cpu.detachedNext`, how many of their pages are committed in
+ * `cpu.detachedAccounted`, and whether a file is written through one of them in `cpu.detachedWrites`.
+ */
+function detachVmas(cpu: Task, mm: number, start: number, end: number): number {
+  const { heap } = cpu
+  let vma = findVma(cpu, mm, start)
+  const list = vma
+  cpu.detachedPrevious = heap[vma + Vma.vmPrev]
+  cpu.detachedAccounted = 0
+  cpu.detachedWrites = false
+  let last = 0
+  while (vma !== 0 && heap[vma + Vma.vmStart] < end) {
+    const next = heap[vma + Vma.vmNext]
+    const pages = vmaPages(cpu, vma)
+    const vmFlags = heap[vma + Vma.vmFlags]
+    vmStatAccount(cpu, mm, vmFlags, -pages)
+    if ((vmFlags & VM_LOCKED) !== 0) heap[mm + Mm.lockedVm] -= pages
+    if ((vmFlags & VM_ACCOUNT) !== 0) cpu.detachedAccounted += pages
+    if ((vmFlags & VM_SHARED) !== 0 && heap[vma + Vma.vmFile] !== 0) cpu.detachedWrites = true
+    unlinkVma(cpu, mm, vma)
+    if (last !== 0) heap[last + Vma.vmNext] = vma
+    heap[vma + Vma.vmNext] = 0
+    last = vma
+    vma = next
+  }
+  cpu.detachedNext = vma
+  return list
+}
+
+/** `unmap_region`: the pages of detached VMAs, and the page tables that nothing else uses. */
+function unmapRegion(
+  cpu: Task,
+  mm: number,
+  list: number,
+  start: number,
+  end: number,
+  previous: number,
+  next: number,
+): void {
+  const { heap } = cpu
+  const floor = previous === 0 ? 0 : heap[previous + Vma.vmEnd]
+  const ceiling = next === 0 ? 2 ** 31 : heap[next + Vma.vmStart]
+  gatherBegin(cpu, mm)
+  invalidateRangeStart(cpu, mm, start, end)
+  for (let vma = list; vma !== 0; vma = heap[vma + Vma.vmNext]) {
+    cpu.design.vmaWriteBegin(cpu, vma, VMA_UNMAP)
+    zapRange(cpu, mm, heap[vma + Vma.vmStart], heap[vma + Vma.vmEnd])
+    cpu.design.vmaWriteEnd(cpu, vma, VMA_UNMAP)
+  }
+  invalidateRangeEnd(cpu, mm)
+  cpu.design.pageTablesFreeing(cpu, mm, start, end)
+  freePageTableRange(cpu, mm, start, end, floor, ceiling)
+  gatherFinish(cpu)
+}

@@ -1,0 +1,404 @@
+// mremap: growing, shrinking and moving a mapping (mm/mremap.c of Linux 5.12; several at once, of 6.17).
+//
+// Entries move from table to table with both tables locked, and the old translations are flushed before the locks are
+// released, so that nobody can use the old address once the new one works (CVE-2018-18281). Where a whole table moves,
+// it changes its place instead (HAVE_MOVE_PMD, since Linux 5.0).
+
+import { finishCall } from '../cache/task-work.ts'
+import { mmPopulate } from '../fault/populate.ts'
+import { PMD_SHIFT, PageTable } from '../machine/pte.ts'
+import { accountMemory, unaccountMemory, vmEnoughMemory } from '../memory/overcommit.ts'
+import { EAGAIN, EFAULT, EINVAL, ENOMEM } from '../mm/errno.ts'
+import { MMAP_MIN, Mm, TASK_SIZE } from '../mm/mm.ts'
+import { mmapWriteLock, mmapWriteUnlock } from '../mm/mmap-lock.ts'
+import type { Task } from '../mm/task.ts'
+import { spinLock, spinUnlock } from '../sync/spinlock.ts'
+import { flushTlbMm } from '../tables/mmu-gather.ts'
+import { invalidateRangeEnd, invalidateRangeStart } from '../tables/mmu-notifier.ts'
+import { allocPteTable, findPteTable, pteAddress, relinkPteTable } from '../tables/page-table.ts'
+import { mayExpandVm, mlockFutureOk, vmStatAccount } from '../vma/accounts.ts'
+import { anonVmaClone, unlinkAnonVma } from '../vma/anon-vma.ts'
+import { adjustVma, mergeVma } from '../vma/merge.ts'
+import { getUnmappedArea } from '../vma/unmapped-area.ts'
+import { dupVmaToLink, linkVma, vmaGetFile } from '../vma/vma-link.ts'
+import { findVma, findVmaLinks } from '../vma/vma-tree.ts'
+import {
+  VMA_ADJUST,
+  VMA_PROTECT,
+  VM_ACCOUNT,
+  VM_LOCKED,
+  VM_LOCKED_MASK,
+  VM_SHARED,
+  Vma,
+  vmaPages,
+} from '../vma/vma.ts'
+import { changeLockedEntries } from './mlock.ts'
+import { munmapLocked } from './mmap.ts'
+
+export const MREMAP_MAYMOVE = 1
+export const MREMAP_FIXED = 2
+export const MREMAP_DONTUNMAP = 4
+
+/**
+ * Gives the mapping [page, page + oldPages) the size `newPages`; `target` counts with MREMAP_FIXED. Returns its first
+ * page or a negative errno.
+ */
+export function mremap(
+  cpu: Task,
+  mm: number,
+  page: number,
+  oldPages: number,
+  newPages: number,
+  flags: number,
+  target: number,
+): number {
+  if (newPages === 0 || (flags & ~(MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP)) !== 0) return -EINVAL
+  if ((flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) !== 0 && (flags & MREMAP_MAYMOVE) === 0) return -EINVAL
+  if ((flags & MREMAP_DONTUNMAP) !== 0 && oldPages !== newPages) return -EINVAL
+  if (newPages > TASK_SIZE) return -EINVAL
+  mmapWriteLock(cpu, mm)
+  cpu.populates = false
+  const result = mremapLocked(cpu, mm, page, oldPages, newPages, flags, target)
+  const grown = cpu.populates && result >= 0
+  mmapWriteUnlock(cpu, mm)
+  if (grown) mmPopulate(cpu, mm, result + oldPages, result + newPages, true)
+  finishCall(cpu)
+  return result
+}
+
+function mremapLocked(
+  cpu: Task,
+  mm: number,
+  page: number,
+  oldPages: number,
+  newPages: number,
+  flags: number,
+  target: number,
+): number {
+  if ((flags & MREMAP_FIXED) !== 0) return mremapTo(cpu, mm, page, oldPages, newPages, flags, target)
+  let vma = findVma(cpu, mm, page)
+  if (vma === 0 || cpu.heap[vma + Vma.vmStart] > page) return -EFAULT
+  if (oldPages >= newPages && (flags & MREMAP_DONTUNMAP) === 0) {
+    if (oldPages === newPages) return page
+    if (page + oldPages > TASK_SIZE) return -EINVAL
+    const error = munmapLocked(cpu, mm, page + newPages, page + oldPages, false)
+    return error < 0 ? error : page
+  }
+  const error = checkResizable(cpu, vma, page, oldPages, newPages)
+  if (error < 0) return error
+  if ((flags & MREMAP_DONTUNMAP) !== 0) {
+    if (!mayExpandVm(cpu, mm, cpu.heap[vma + Vma.vmFlags], oldPages)) return -ENOMEM
+  } else if (canExpandInPlace(cpu, vma, page, oldPages, newPages)) {
+    return expandInPlace(cpu, vma, page + newPages) ? page : -ENOMEM
+  }
+  if ((flags & MREMAP_MAYMOVE) === 0) return -ENOMEM
+  const room = getUnmappedArea(cpu, mm, 0, newPages)
+  if (room < 0) return room
+  vma = findVma(cpu, mm, page)
+  return moveVma(cpu, mm, vma, page, oldPages, newPages, room, flags)
+}
+
+/** To a given place, from which whatever is there goes away first. */
+function mremapTo(
+  cpu: Task,
+  mm: number,
+  page: number,
+  oldPages: number,
+  newPages: number,
+  flags: number,
+  target: number,
+): number {
+  if (target > TASK_SIZE - newPages || target < MMAP_MIN) return -EINVAL
+  if (page + oldPages > target && target + newPages > page) return -EINVAL
+  if (oldPages === newPages) return remapMove(cpu, mm, page, oldPages, target, flags)
+  return mremapVmaTo(cpu, mm, page, oldPages, newPages, target, flags)
+}
+
+/**
+ * `remap_move` (Linux 6.17): what keeps its size may be several VMAs, with holes between them and behind them, which
+ * stay as large. Each is moved for itself: where one cannot be, those before it have been. What lies at the new place
+ * goes away only where a VMA comes to lie.
+ */
+function remapMove(
+  cpu: Task,
+  mm: number,
+  page: number,
+  pages: number,
+  target: number,
+  flags: number,
+): number {
+  const { heap } = cpu
+  const end = page + pages
+  let from = page
+  for (let vma = findVma(cpu, mm, from); ; vma = findVma(cpu, mm, from)) {
+    const start = vma === 0 ? end : Math.max(heap[vma + Vma.vmStart], from)
+    // What is asked for begins with a mapping.
+    if (from === page && start !== page) return -EFAULT
+    if (start >= end) return target
+    const part = Math.min(heap[vma + Vma.vmEnd], end) - start
+    const moved = mremapVmaTo(cpu, mm, start, part, part, target + start - page, flags)
+    if (moved < 0) return moved
+    from = start + part
+    if (from === end) return target
+  }
+}
+
+/** `mremap_to`, of a range that has to be in one VMA. */
+function mremapVmaTo(
+  cpu: Task,
+  mm: number,
+  page: number,
+  oldPages: number,
+  newPages: number,
+  target: number,
+  flags: number,
+): number {
+  const source = findVma(cpu, mm, page)
+  if (source === 0 || cpu.heap[source + Vma.vmStart] > page) return -EFAULT
+  // Asked first, as Linux does since 6.17: a call that fails leaves the target alone.
+  let error = checkResizable(cpu, source, page, Math.min(oldPages, newPages), newPages)
+  if (error < 0) return error
+  error = munmapLocked(cpu, mm, target, target + newPages, false)
+  if (error < 0) return error
+  let kept = oldPages
+  if (oldPages > newPages) {
+    error = munmapLocked(cpu, mm, page + newPages, page + oldPages, false)
+    if (error < 0) return error
+    kept = newPages
+  }
+  const vma = findVma(cpu, mm, page)
+  // A twin asked for in the place of the original.
+  if (vma === 0 || cpu.heap[vma + Vma.vmStart] > page) return -EFAULT
+  const twice = (flags & MREMAP_DONTUNMAP) !== 0
+  if (twice && !mayExpandVm(cpu, mm, cpu.heap[vma + Vma.vmFlags], kept)) return -ENOMEM
+  return moveVma(cpu, mm, vma, page, kept, newPages, target, flags)
+}
+
+/**
+ * `check_prep_vma`: the range is one VMA, of a kind that can do this, and may become as large. What grows and is
+ * locked, is to be brought in.
+ */
+function checkResizable(cpu: Task, vma: number, page: number, oldPages: number, newPages: number): number {
+  const { heap } = cpu
+  const mm = heap[vma + Vma.vmMm]
+  const vmFlags = heap[vma + Vma.vmFlags]
+  // Of length 0, a shared mapping is not moved but gets a twin.
+  if (oldPages === 0 && (vmFlags & VM_SHARED) === 0) return -EINVAL
+  if (oldPages > heap[vma + Vma.vmEnd] - page) return -EFAULT
+  if (oldPages === newPages) return 0
+  if (!mlockFutureOk(cpu, mm, vmFlags, newPages - oldPages)) return -EAGAIN
+  if (!mayExpandVm(cpu, mm, vmFlags, newPages - oldPages)) return -ENOMEM
+  cpu.populates = (vmFlags & VM_LOCKED) !== 0
+  return 0
+}
+
+/** `vma_expandable`: the range reaches the end of the VMA, and there is room behind. */
+function canExpandInPlace(cpu: Task, vma: number, page: number, oldPages: number, newPages: number): boolean {
+  const { heap } = cpu
+  const end = page + newPages
+  if (page + oldPages !== heap[vma + Vma.vmEnd] || end > TASK_SIZE) return false
+  const next = heap[vma + Vma.vmNext]
+  // The guard gap of a stack is not asked for.
+  return next === 0 || heap[next + Vma.vmStart] >= end
+}
+
+/** Makes the VMA end at `end`, for which there is room. Returns false where that is too much to be committed. */
+function expandInPlace(cpu: Task, vma: number, end: number): boolean {
+  const { heap } = cpu
+  const mm = heap[vma + Vma.vmMm]
+  const oldEnd = heap[vma + Vma.vmEnd]
+  // As vma_merge() would: with what follows, if it is the same.
+  const pgoff = heap[vma + Vma.vmPgoff] + oldEnd - heap[vma + Vma.vmStart]
+  const anonVma = Atomics.load(heap, vma + Vma.anonVma)
+  const flags = heap[vma + Vma.vmFlags]
+  const pages = end - oldEnd
+  if ((flags & VM_ACCOUNT) !== 0 && !vmEnoughMemory(cpu, pages)) return false
+  if (mergeVma(cpu, mm, vma, oldEnd, end, flags, anonVma, heap[vma + Vma.vmFile], pgoff) === 0) {
+    adjustVma(cpu, vma, heap[vma + Vma.vmStart], end, heap[vma + Vma.vmPgoff], 0, vma)
+  }
+  vmStatAccount(cpu, mm, flags, pages)
+  if ((flags & VM_LOCKED) !== 0) heap[mm + Mm.lockedVm] += pages
+  return true
+}
+
+/** `move_vma`: makes a VMA at `to`, moves the entries there, and takes the old range away. */
+function moveVma(
+  cpu: Task,
+  mm: number,
+  vma: number,
+  from: number,
+  oldPages: number,
+  newPages: number,
+  to: number,
+  flags: number,
+): number {
+  const { heap } = cpu
+  // Three more can be needed: two splits at the old place and the new one.
+  if (heap[mm + Mm.mapCount] >= heap[mm + Mm.maxMapCount] - 3) return -ENOMEM
+  cpu.design.mremapBegin(cpu, mm, from, to)
+  const result = moveVmaLocked(cpu, mm, vma, from, oldPages, newPages, to, flags)
+  cpu.design.mremapEnd(cpu, mm, from, to)
+  return result
+}
+
+/** Between the hooks of the design. */
+function moveVmaLocked(
+  cpu: Task,
+  mm: number,
+  vma: number,
+  from: number,
+  oldPages: number,
+  newPages: number,
+  to: number,
+  flags: number,
+): number {
+  const { heap } = cpu
+  const vmFlags = heap[vma + Vma.vmFlags]
+  const accounted = (vmFlags & VM_ACCOUNT) !== 0
+  const stays = (flags & MREMAP_DONTUNMAP) !== 0
+  if (accounted && !vmEnoughMemory(cpu, stays ? newPages : newPages - oldPages)) return -ENOMEM
+  if (copyVma(cpu, mm, vma, from, to, newPages) === 0) {
+    if (accounted) unaccountMemory(cpu, stays ? newPages : newPages - oldPages)
+    return -ENOMEM
+  }
+  // What goes away afterwards, here or there, gives up what it had committed.
+  if (accounted && !stays) accountMemory(cpu, oldPages)
+  vmStatAccount(cpu, mm, vmFlags, newPages)
+  if ((vmFlags & VM_LOCKED) !== 0) heap[mm + Mm.lockedVm] += newPages
+  const moved = movePageTables(cpu, mm, from, to, oldPages)
+  // Without memory for the tables, everything goes back, for which there are tables.
+  if (moved < oldPages) movePageTables(cpu, mm, to, from, moved)
+  else if (stays) forgetAnonVma(cpu, mm, from, oldPages)
+  cpu.design.mremapMoved(cpu, mm, from, to)
+  if (moved < oldPages) {
+    munmapLocked(cpu, mm, to, to + newPages, false)
+    return -ENOMEM
+  }
+  if (stays) unlockSource(cpu, mm, from)
+  else if (oldPages !== 0) munmapLocked(cpu, mm, from, from + oldPages, false)
+  return to
+}
+
+/**
+ * The VMA whose pages have been moved away is locked no more, also where others of it stay. Linux leaves those of them
+ * in the count of locked pages.
+ */
+function unlockSource(cpu: Task, mm: number, page: number): void {
+  const { heap } = cpu
+  const source = findVma(cpu, mm, page)
+  const vmFlags = heap[source + Vma.vmFlags]
+  if ((vmFlags & VM_LOCKED) === 0) return
+  heap[mm + Mm.lockedVm] -= vmaPages(cpu, source)
+  cpu.design.vmaWriteBegin(cpu, source, VMA_PROTECT)
+  Atomics.store(heap, source + Vma.vmFlags, vmFlags & ~VM_LOCKED_MASK)
+  changeLockedEntries(cpu, mm, heap[source + Vma.vmStart], heap[source + Vma.vmEnd], false)
+  cpu.design.vmaWriteEnd(cpu, source, VMA_PROTECT)
+}
+
+/** The pages [page, page + pages) have gone. Where they were all of a VMA, it is as if it had never been faulted. */
+function forgetAnonVma(cpu: Task, mm: number, page: number, pages: number): void {
+  const { heap } = cpu
+  const source = findVma(cpu, mm, page)
+  if (heap[source + Vma.vmStart] !== page || heap[source + Vma.vmEnd] !== page + pages) return
+  unlinkAnonVma(cpu, source)
+  Atomics.store(heap, source + Vma.anonVma, 0)
+}
+
+/** `copy_vma`: a VMA [to, to + pages) with the properties that `vma` has at `from`, perhaps part of a neighbour. */
+function copyVma(cpu: Task, mm: number, vma: number, from: number, to: number, pages: number): number {
+  const { heap } = cpu
+  const file = heap[vma + Vma.vmFile]
+  const anonVma = Atomics.load(heap, vma + Vma.anonVma)
+  // Anonymous memory that was never touched has no tie to its old place.
+  const pgoff = file === 0 && anonVma === 0 ? to : heap[vma + Vma.vmPgoff] + from - heap[vma + Vma.vmStart]
+  if (!findVmaLinks(cpu, mm, to, to + pages)) return 0
+  const flags = heap[vma + Vma.vmFlags]
+  const merged = mergeVma(cpu, mm, cpu.vmaLinkPrevious, to, to + pages, flags, anonVma, file, pgoff)
+  if (merged !== 0) {
+    // `dup_anon_vma`: the pages that come here refer to it, and a fork looks for them only where there is one. If the
+    // old VMA was merged too, it is gone, and the one that took it in has what it had.
+    if (anonVma !== 0 && Atomics.load(heap, merged + Vma.anonVma) === 0) {
+      cpu.design.vmaWriteBegin(cpu, merged, VMA_ADJUST)
+      anonVmaClone(cpu, merged, vma)
+      cpu.design.vmaWriteEnd(cpu, merged, VMA_ADJUST)
+    }
+    return merged
+  }
+  const fresh = dupVmaToLink(cpu, vma, to)
+  if (fresh === 0) return 0
+  heap[fresh + Vma.vmStart] = to
+  heap[fresh + Vma.vmEnd] = to + pages
+  heap[fresh + Vma.vmPgoff] = pgoff
+  vmaGetFile(cpu, fresh)
+  anonVmaClone(cpu, fresh, vma)
+  linkVma(cpu, mm, fresh)
+  return fresh
+}
+
+/** `move_page_tables`: returns how many pages it could move before there was no memory for a table. */
+function movePageTables(cpu: Task, mm: number, from: number, to: number, pages: number): number {
+  invalidateRangeStart(cpu, mm, from, from + pages)
+  const moved = moveTables(cpu, mm, from, to, pages)
+  invalidateRangeEnd(cpu, mm)
+  return moved
+}
+
+function moveTables(cpu: Task, mm: number, from: number, to: number, pages: number): number {
+  for (let done = 0; done < pages;) {
+    const source = from + done
+    const target = to + done
+    const inSource = 2 ** PMD_SHIFT - (source & (2 ** PMD_SHIFT - 1))
+    const inTarget = 2 ** PMD_SHIFT - (target & (2 ** PMD_SHIFT - 1))
+    const run = Math.min(inSource, inTarget, pages - done)
+    const oldTable = findPteTable(cpu, mm, source)
+    const whole = run === 2 ** PMD_SHIFT && cpu.config.HAVE_MOVE_PMD
+    if (oldTable !== 0 && !(whole && moveNormalPmd(cpu, mm, oldTable, source, target))) {
+      const newTable = allocPteTable(cpu, mm, target)
+      if (newTable === 0) return done
+      movePtes(cpu, mm, oldTable, source, newTable, target, run)
+    }
+    done += run
+  }
+  return pages
+}
+
+/**
+ * `move_normal_pmd`: the table itself moves, with all its entries. Returns false if it must be done one by one.
+ *
+ * The locks of the upper levels keep nobody away who already is in the table: a speculative fault that holds its lock,
+ * and has looked at its count for the last time, would go on to change an entry, and to flush it, at a place where it
+ * is no more (race R4). Published, that is so. Mended, the lock of the table is held too: a fault that has it is done
+ * before the table moves, and one that gets it later finds the count changed.
+ */
+function moveNormalPmd(cpu: Task, mm: number, table: number, from: number, to: number): boolean {
+  const locks = !cpu.config.PUBLISHED_FLAWS
+  if (locks) spinLock(cpu, table + PageTable.ptl)
+  const moved = relinkPteTable(cpu, mm, from, to)
+  // Kamezawa, 18 December 2009: the VMA that the table remembers is the one at its old place.
+  if (moved) Atomics.store(cpu.heap, table + PageTable.vma, 0)
+  if (moved) flushTlbMm(cpu, mm, from, from + 2 ** PMD_SHIFT)
+  if (locks) spinUnlock(cpu, table + PageTable.ptl)
+  return moved
+}
+
+/** `move_ptes`. Two tables are locked at a time only here and under the mmap write lock, so that no order is needed. */
+function movePtes(
+  cpu: Task,
+  mm: number,
+  oldTable: number,
+  from: number,
+  newTable: number,
+  to: number,
+  pages: number,
+): void {
+  const { heap } = cpu
+  spinLock(cpu, oldTable + PageTable.ptl)
+  if (newTable !== oldTable) spinLock(cpu, newTable + PageTable.ptl)
+  for (let index = 0; index < pages; index++) {
+    const entry = Atomics.exchange(heap, pteAddress(oldTable, from + index), 0)
+    if (entry !== 0) Atomics.store(heap, pteAddress(newTable, to + index), entry)
+  }
+  flushTlbMm(cpu, mm, from, from + pages)
+  if (newTable !== oldTable) spinUnlock(cpu, newTable + PageTable.ptl)
+  spinUnlock(cpu, oldTable + PageTable.ptl)
+}

@@ -1,0 +1,236 @@
+// Accesses of a program: what a load or store instruction does.
+//
+// An access is one instruction: from the look into the TLB to the data no interrupt is answered, so that a frame
+// cannot be taken away in between. A fault is handled and the instruction begins anew. Values that do not lie in one
+// page are moved byte by byte.
+
+import { beginWork, disableInterrupts, endWork, kernelEnter, kernelExit } from '../machine/cpu.ts'
+import {
+  type AccessKind,
+  BusError,
+  FaultOutOfMemory,
+  SegmentationFault,
+  type SegmentationFaultCode,
+} from '../machine/errors.ts'
+import { PAGE_SIZE, PAGE_WORDS, viewOf } from '../machine/frames.ts'
+import { ACCESS_EXECUTE, ACCESS_READ, ACCESS_WRITE, translate } from '../machine/mmu.ts'
+import { PTE_FRAME_SHIFT } from '../machine/pte.ts'
+import { noteStore, noteWritten, sectorMask } from '../machine/sectors.ts'
+import { errnoName } from '../mm/errno.ts'
+import {
+  VM_FAULT_ACCERR,
+  VM_FAULT_ERROR,
+  VM_FAULT_OOM,
+  VM_FAULT_PKUERR,
+  VM_FAULT_SIGBUS,
+} from '../mm/fault-context.ts'
+import { Mm } from '../mm/mm.ts'
+import type { Task } from '../mm/task.ts'
+import { handleUserFault } from './fault.ts'
+
+export { ACCESS_EXECUTE, ACCESS_READ, ACCESS_WRITE }
+
+const OFFSET_MASK = PAGE_SIZE - 1
+
+/** The page number of an address in bytes, below 2^43. */
+function pageNumber(address: number): number {
+  return (address / PAGE_SIZE) | 0
+}
+
+/**
+ * The frame that an access to `address` reaches, after handling its faults. On return interrupts are disabled, until
+ * the data has moved and {@link accessDone} is called. Throws the signal of a failed access, outside the kernel.
+ */
+function accessFrame(cpu: Task, mm: number, address: number, access: number): number {
+  const page = pageNumber(address)
+  kernelEnter(cpu)
+  cpu.interruptsEnabled = false
+  const entry = translate(cpu, mm + Mm.pgd, page, access)
+  return (entry !== 0 ? entry : faultIn(cpu, mm, address, page, access)) >>> PTE_FRAME_SHIFT
+}
+
+/** Handles faults until the access has a translation. */
+function faultIn(cpu: Task, mm: number, address: number, page: number, access: number): number {
+  beginWork(cpu)
+  for (;;) {
+    const errorCode = cpu.faultError
+    if (cpu.firstFaultError === 0) cpu.firstFaultError = errorCode
+    cpu.interruptsEnabled = true
+    cpu.ioError = 0
+    const result = handleUserFault(cpu, mm, page, errorCode)
+    if ((result & VM_FAULT_ERROR) !== 0) raiseSignal(cpu, result, address, access)
+    disableInterrupts(cpu)
+    const entry = translate(cpu, mm + Mm.pgd, page, access)
+    if (entry === 0) continue
+    endWork(cpu)
+    return entry
+  }
+}
+
+function accessDone(cpu: Task): void {
+  cpu.interruptsEnabled = true
+  kernelExit(cpu)
+}
+
+/** Leaves the kernel and throws what the `result` of a fault says. */
+export function raiseSignal(cpu: Task, result: number, address: number, access: number): never {
+  endWork(cpu)
+  kernelExit(cpu)
+  if ((result & VM_FAULT_OOM) !== 0) throw new FaultOutOfMemory(address)
+  if ((result & VM_FAULT_SIGBUS) !== 0) {
+    throw new BusError(address, cpu.id, cpu.ioError === 0 ? null : errnoName(-cpu.ioError))
+  }
+  throw new SegmentationFault(segvCode(result), address, cpu.id, accessKind(access))
+}
+
+function segvCode(result: number): SegmentationFaultCode {
+  if ((result & VM_FAULT_PKUERR) !== 0) return 'SEGV_PKUERR'
+  return (result & VM_FAULT_ACCERR) !== 0 ? 'SEGV_ACCERR' : 'SEGV_MAPERR'
+}
+
+function accessKind(access: number): AccessKind {
+  if (access === ACCESS_WRITE) return 'w'
+  return access === ACCESS_EXECUTE ? 'x' : 'r'
+}
+
+/**
+ * Does what an access to the page of `address` does to the memory manager, without moving data. Returns the x86 error
+ * code of the first fault that it took, 0 if none.
+ */
+export function touch(cpu: Task, mm: number, address: number, access: number): number {
+  cpu.firstFaultError = 0
+  accessFrame(cpu, mm, address, access)
+  accessDone(cpu)
+  return cpu.firstFaultError
+}
+
+export function loadUint8(cpu: Task, mm: number, address: number): number {
+  const frame = accessFrame(cpu, mm, address, ACCESS_READ)
+  const value = cpu.memory.bytes[frame * PAGE_SIZE + (address & OFFSET_MASK)]
+  accessDone(cpu)
+  return value
+}
+
+export function storeUint8(cpu: Task, mm: number, address: number, value: number): void {
+  const frame = accessFrame(cpu, mm, address, ACCESS_WRITE)
+  noteStore(cpu, pageNumber(address), frame, address & OFFSET_MASK)
+  cpu.memory.bytes[frame * PAGE_SIZE + (address & OFFSET_MASK)] = value
+  accessDone(cpu)
+}
+
+/** Loads a word at a multiple of four. */
+export function loadAlignedInt32(cpu: Task, mm: number, address: number): number {
+  const frame = accessFrame(cpu, mm, address, ACCESS_READ)
+  const value = cpu.memory.words[frame * PAGE_WORDS + ((address & OFFSET_MASK) >> 2)]
+  accessDone(cpu)
+  return value
+}
+
+/** Stores a word at a multiple of four. */
+export function storeAlignedInt32(cpu: Task, mm: number, address: number, value: number): void {
+  const frame = accessFrame(cpu, mm, address, ACCESS_WRITE)
+  noteStore(cpu, pageNumber(address), frame, address & OFFSET_MASK)
+  cpu.memory.words[frame * PAGE_WORDS + ((address & OFFSET_MASK) >> 2)] = value
+  accessDone(cpu)
+}
+
+/** Atomic compare-and-swap of a word at a multiple of four. Returns what was there. */
+export function compareExchangeInt32(
+  cpu: Task,
+  mm: number,
+  address: number,
+  expected: number,
+  value: number,
+): number {
+  const frame = accessFrame(cpu, mm, address, ACCESS_WRITE)
+  noteStore(cpu, pageNumber(address), frame, address & OFFSET_MASK)
+  const word = frame * PAGE_WORDS + ((address & OFFSET_MASK) >> 2)
+  const before = Atomics.compareExchange(cpu.memory.words, word, expected, value)
+  accessDone(cpu)
+  return before
+}
+
+/** Atomic addition to a word at a multiple of four. Returns what was there. */
+export function addInt32(cpu: Task, mm: number, address: number, value: number): number {
+  const frame = accessFrame(cpu, mm, address, ACCESS_WRITE)
+  noteStore(cpu, pageNumber(address), frame, address & OFFSET_MASK)
+  const before = Atomics.add(cpu.memory.words, frame * PAGE_WORDS + ((address & OFFSET_MASK) >> 2), value)
+  accessDone(cpu)
+  return before
+}
+
+/**
+ * Reads `total` bytes, the length of `target`, from `address`, page by page. What a signal interrupts has been read up
+ * to there. Returns how many bytes were read: fewer where `target`, if it is `theirs`, the program's, has another
+ * length after a fault, in which the host may have run code of the program.
+ */
+export function readBytes(
+  cpu: Task,
+  mm: number,
+  address: number,
+  target: Uint8Array,
+  total: number,
+  theirs: boolean,
+): number {
+  for (let done = 0; done < total;) {
+    const offset = (address + done) & OFFSET_MASK
+    const length = Math.min(PAGE_SIZE - offset, total - done)
+    const frame = accessFrame(cpu, mm, address + done, ACCESS_READ)
+    if (theirs && target.length !== total) return accessUndone(cpu, done)
+    const from = frame * PAGE_SIZE + offset
+    if (length <= SMALL_MOVE)
+      for (let byte = 0; byte < length; byte++) target[done + byte] = cpu.memory.bytes[from + byte]
+    else cpu.memory.copyOut(from, length, target, done)
+    accessDone(cpu)
+    done += length
+  }
+  return total
+}
+
+/** Writes the `total` bytes of `source` at `address`, as {@link readBytes} reads. */
+export function writeBytes(
+  cpu: Task,
+  mm: number,
+  address: number,
+  source: Uint8Array,
+  total: number,
+): number {
+  for (let done = 0; done < total;) {
+    const offset = (address + done) & OFFSET_MASK
+    const length = Math.min(PAGE_SIZE - offset, total - done)
+    const frame = accessFrame(cpu, mm, address + done, ACCESS_WRITE)
+    if (source.length !== total) return accessUndone(cpu, done)
+    noteWritten(cpu, frame, sectorMask(offset, length))
+    const to = frame * PAGE_SIZE + offset
+    if (length <= SMALL_MOVE)
+      for (let byte = 0; byte < length; byte++) cpu.memory.bytes[to + byte] = source[done + byte]
+    else cpu.memory.bytes.set(done === 0 && length === total ? source : viewOf(source, done, length), to)
+    accessDone(cpu)
+    done += length
+  }
+  return total
+}
+
+/** Ends an access that cannot be done. Returns `done`. */
+function accessUndone(cpu: Task, done: number): number {
+  accessDone(cpu)
+  return done
+}
+
+/** Below this many bytes a loop beats the set-up of a bulk move. */
+const SMALL_MOVE = 16
+
+/** Fills `length` bytes from `address` with `byte`. */
+export function fillBytes(cpu: Task, mm: number, address: number, length: number, byte: number): void {
+  for (let done = 0; done < length;) {
+    const offset = (address + done) & OFFSET_MASK
+    const run = Math.min(PAGE_SIZE - offset, length - done)
+    const frame = accessFrame(cpu, mm, address + done, ACCESS_WRITE)
+    noteWritten(cpu, frame, sectorMask(offset, run))
+    const from = frame * PAGE_SIZE + offset
+    if (byte === 0 && run === PAGE_SIZE) cpu.memory.zeroFrame(frame)
+    else cpu.memory.bytes.fill(byte, from, from + run)
+    accessDone(cpu)
+    done += run
+  }
+}

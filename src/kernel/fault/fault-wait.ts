@@ -1,0 +1,23 @@
+// What a fault comes to that had to wait for a page, of a file or of the swap area.
+
+import { ENOMEM } from '../mm/errno.ts'
+import { type FaultContext, VM_FAULT_DROPPED, VM_FAULT_RETRY, VM_FAULT_SIGBUS } from '../mm/fault-context.ts'
+import type { Task } from '../mm/task.ts'
+import { outOfMemory } from './anonymous.ts'
+
+/** In place of a result: the fault has waited, or another page was in its place, and has to look again. */
+export const LOOK_AGAIN = -1
+
+/**
+ * `error` is 0 or a negative errno, `left` whether the mmap lock was given up meanwhile: then the fault begins anew,
+ * else it looks again for the page.
+ */
+export function afterWait(cpu: Task, fault: FaultContext, left: boolean, error: number): number {
+  const dropped = left ? VM_FAULT_DROPPED : 0
+  if (error === -ENOMEM) return outOfMemory(fault) | dropped
+  if (error < 0) {
+    cpu.ioError = error
+    return VM_FAULT_SIGBUS | dropped
+  }
+  return left ? VM_FAULT_RETRY | VM_FAULT_DROPPED : LOOK_AGAIN
+}

@@ -1,0 +1,209 @@
+// The page fault, from the architecture's handler to the dispatch by kind of page (arch/x86/mm/fault.c, mm/memory.c).
+//
+// `handleUserFault` asks the design to try without the mmap lock; where that declines or gives up, it takes the lock
+// and does it the classic way. A speculative miss never kills the program: only what is seen under the lock does
+// (invariant I1).
+
+import {
+  FAULT_INSTRUCTION,
+  FAULT_PK,
+  FAULT_PROTECTION,
+  FAULT_WRITE,
+  PTE_ACCESSED,
+  PTE_DIRTY,
+  PTE_SWAP,
+  PTE_WRITE,
+  PageTable,
+} from '../machine/pte.ts'
+import {
+  FAULT_FLAG_ALLOW_RETRY,
+  FAULT_FLAG_INSTRUCTION,
+  FAULT_FLAG_SPECULATIVE,
+  FAULT_FLAG_WRITE,
+  type FaultContext,
+  VM_FAULT_ACCERR,
+  VM_FAULT_DROPPED,
+  VM_FAULT_OOM,
+  VM_FAULT_PKUERR,
+  VM_FAULT_RETRY,
+  VM_FAULT_SIGSEGV,
+} from '../mm/fault-context.ts'
+import {
+  mmapReadLock,
+  mmapReadTryLock,
+  mmapReadUnlock,
+  mmapWriteDowngrade,
+  mmapWriteLock,
+} from '../mm/mmap-lock.ts'
+import type { Task } from '../mm/task.ts'
+import { VmEvent } from '../mm/vm-event.ts'
+import { countSpfEvent, countVmEvent } from '../mm/vmstat.ts'
+import { spinUnlock } from '../sync/spinlock.ts'
+import { allocPteTable, pteAddress } from '../tables/page-table.ts'
+import { pkeyPermitsAccess } from '../vma/pkeys.ts'
+import { expandStack } from '../vma/stack.ts'
+import { findVma } from '../vma/vma-tree.ts'
+import { VM_GROWSDOWN, VM_WRITE, Vma, vmaIsAccessible } from '../vma/vma.ts'
+import { vmacacheFind, vmacacheUpdate } from '../vma/vmacache.ts'
+import { doAnonymousPage } from './anonymous.ts'
+import { doFault } from './file-fault.ts'
+import { pteMapLock } from './pte-lock.ts'
+import { doSwapPage } from './swap-fault.ts'
+import { doWpPage } from './wp.ts'
+
+const SEGV_MAPERR = VM_FAULT_SIGSEGV
+const SEGV_ACCERR = VM_FAULT_SIGSEGV | VM_FAULT_ACCERR
+
+/**
+ * Handles the fault of an access to `page` with the x86 `errorCode`; FAULT_REMOTE goes with it where the access is not
+ * one of the program's own. Returns 0 when the access can be tried again, else VM_FAULT_SIGSEGV (with VM_FAULT_ACCERR
+ * when there is a mapping, and with VM_FAULT_PKUERR when it is its key), VM_FAULT_SIGBUS or VM_FAULT_OOM.
+ */
+export function handleUserFault(cpu: Task, mm: number, page: number, errorCode: number): number {
+  const fault = cpu.fault
+  fault.mm = mm
+  fault.page = page
+  let flags = 0
+  if ((errorCode & FAULT_WRITE) !== 0) flags |= FAULT_FLAG_WRITE
+  if ((errorCode & FAULT_INSTRUCTION) !== 0) flags |= FAULT_FLAG_INSTRUCTION
+  cpu.lastFaultSpeculative = false
+  if (cpu.design.speculates) {
+    fault.flags = flags | FAULT_FLAG_SPECULATIVE
+    const result = cpu.design.speculativeFault(cpu, errorCode)
+    if ((result & VM_FAULT_RETRY) === 0) {
+      cpu.lastFaultSpeculative = true
+      return result
+    }
+  }
+  countVmEvent(cpu, VmEvent.classic_fault)
+  fault.flags = flags | FAULT_FLAG_ALLOW_RETRY
+  const result = classicFault(cpu, fault, errorCode)
+  if ((result & VM_FAULT_RETRY) === 0) return result
+  // The lock was given up for a page that is there now, as everything else may have changed: once, then it is kept.
+  fault.flags = flags
+  return classicFault(cpu, fault, errorCode)
+}
+
+/** `do_user_addr_fault` under the mmap lock, which is released on return. */
+function classicFault(cpu: Task, fault: FaultContext, errorCode: number): number {
+  const { mm, page } = fault
+  if (!mmapReadTryLock(cpu, mm)) mmapReadLock(cpu, mm)
+  let vma = cpu.design.retryVma(cpu, mm, page)
+  if (vma === 0) vma = vmacacheFind(cpu, mm, page)
+  if (vma === 0) {
+    vma = findVma(cpu, mm, page)
+    if (vma !== 0 && cpu.heap[vma + Vma.vmStart] > page) vma = growStackTo(cpu, mm, vma, page)
+    if (vma === 0) {
+      mmapReadUnlock(cpu, mm)
+      return SEGV_MAPERR
+    }
+    vmacacheUpdate(cpu, page, vma)
+  }
+  const vmFlags = cpu.heap[vma + Vma.vmFlags]
+  if (accessError(errorCode, vmFlags)) {
+    mmapReadUnlock(cpu, mm)
+    return accessSignal(errorCode, vmFlags)
+  }
+  fillFromVma(cpu, fault, vma)
+  const result = handleMmFault(cpu, fault)
+  if ((result & VM_FAULT_DROPPED) === 0) mmapReadUnlock(cpu, mm)
+  return result & ~VM_FAULT_DROPPED
+}
+
+/**
+ * The fault is below `vma`: grows it there if it is a stack. The mmap lock is exchanged for the write lock meanwhile
+ * and is held for read on return. Returns the VMA that contains `page`, or 0.
+ */
+function growStackTo(cpu: Task, mm: number, vma: number, page: number): number {
+  if ((cpu.heap[vma + Vma.vmFlags] & VM_GROWSDOWN) === 0) return 0
+  mmapReadUnlock(cpu, mm)
+  mmapWriteLock(cpu, mm)
+  const found = findVma(cpu, mm, page)
+  const grown = found !== 0 && (cpu.heap[found + Vma.vmStart] <= page || expandStack(cpu, found, page) === 0)
+  mmapWriteDowngrade(cpu, mm)
+  return grown ? found : 0
+}
+
+/**
+ * Handles a fault as of a read, with the mmap lock held throughout: for a page that leaves the swap area. Returns what
+ * {@link handleUserFault} does.
+ */
+export function faultInLocked(cpu: Task, mm: number, page: number): number {
+  const { fault } = cpu
+  const vma = findVma(cpu, mm, page)
+  if (vma === 0 || cpu.heap[vma + Vma.vmStart] > page) return 0
+  fault.mm = mm
+  fault.page = page
+  fault.flags = 0
+  fillFromVma(cpu, fault, vma)
+  return handleMmFault(cpu, fault)
+}
+
+/** x86 `access_error`: the VMA does not allow the access. */
+export function accessError(errorCode: number, vmFlags: number): boolean {
+  if (isRefusedByPkey(errorCode, vmFlags)) return true
+  if ((errorCode & FAULT_WRITE) !== 0) return (vmFlags & VM_WRITE) === 0
+  if ((errorCode & FAULT_PROTECTION) !== 0) return true
+  return !vmaIsAccessible(vmFlags)
+}
+
+/** `bad_area_access_error`: the signal for an access that the VMA does not allow. */
+export function accessSignal(errorCode: number, vmFlags: number): number {
+  return isRefusedByPkey(errorCode, vmFlags) ? SEGV_ACCERR | VM_FAULT_PKUERR : SEGV_ACCERR
+}
+
+/**
+ * `bad_area_access_from_pkeys`: the processor has refused the access for the key of the page, or would once the page is
+ * there, which is not brought in for that.
+ */
+function isRefusedByPkey(errorCode: number, vmFlags: number): boolean {
+  return (errorCode & FAULT_PK) !== 0 || !pkeyPermitsAccess(vmFlags, errorCode)
+}
+
+/**
+ * Copies what the handlers need. The mmap lock is held, so plain reads do; except for anonVma, which other faults may
+ * set.
+ */
+function fillFromVma(cpu: Task, fault: FaultContext, vma: number): void {
+  const { heap } = cpu
+  fault.vma = vma
+  fault.vmStart = heap[vma + Vma.vmStart]
+  fault.vmEnd = heap[vma + Vma.vmEnd]
+  fault.vmFlags = heap[vma + Vma.vmFlags]
+  fault.vmPgoff = heap[vma + Vma.vmPgoff]
+  fault.vmFile = heap[vma + Vma.vmFile]
+  fault.anonVma = Atomics.load(heap, vma + Vma.anonVma)
+}
+
+/** `handle_mm_fault` with the mmap lock held: makes the page tables and dispatches. */
+export function handleMmFault(cpu: Task, fault: FaultContext): number {
+  countVmEvent(cpu, VmEvent.pgfault)
+  const table = allocPteTable(cpu, fault.mm, fault.page)
+  if (table === 0) return VM_FAULT_OOM
+  fault.table = table
+  fault.originalPte = Atomics.load(cpu.heap, pteAddress(table, fault.page))
+  return handlePteFault(cpu, fault)
+}
+
+/** `handle_pte_fault`: by what the entry was when the walk saw it. */
+export function handlePteFault(cpu: Task, fault: FaultContext): number {
+  if (fault.originalPte === 0) return fault.vmFile === 0 ? doAnonymousPage(cpu, fault) : doFault(cpu, fault)
+  if ((fault.originalPte & PTE_SWAP) !== 0) return doSwapPage(cpu, fault)
+  if ((fault.flags & FAULT_FLAG_SPECULATIVE) !== 0) countSpfEvent(cpu, VmEvent.SPF_ATTEMPT_PTE)
+  if (!pteMapLock(cpu, fault)) return VM_FAULT_RETRY
+  const { heap } = cpu
+  const address = pteAddress(fault.table, fault.page)
+  // Somebody else has handled it (invariant I7).
+  if (Atomics.load(heap, address) !== fault.originalPte) {
+    spinUnlock(cpu, fault.table + PageTable.ptl)
+    return 0
+  }
+  let entry = fault.originalPte
+  if ((fault.flags & FAULT_FLAG_WRITE) !== 0) {
+    if ((entry & PTE_WRITE) === 0) return doWpPage(cpu, fault)
+    entry |= PTE_DIRTY
+  }
+  Atomics.compareExchange(heap, address, fault.originalPte, entry | PTE_ACCESSED)
+  spinUnlock(cpu, fault.table + PageTable.ptl)
+  return 0
+}

@@ -1,0 +1,308 @@
+// Faults on file mappings (mm/memory.c, do_fault; mm/filemap.c).
+
+import { bringIn, readLockedPage } from '../cache/filemap.ts'
+import { allocPage } from '../cache/reclaim.ts'
+import { pollInterrupts } from '../machine/cpu.ts'
+import { PMD_SHIFT, PTE_DIRTY, PTE_FRAME_SHIFT, PTE_WRITE, PageTable } from '../machine/pte.ts'
+import { copyFrame } from '../machine/sectors.ts'
+import {
+  FILE_HOST,
+  FILE_NO_FAULT_AROUND,
+  FILE_WRITE_NOTIFY,
+  File,
+  findGetPage,
+  getFile,
+  loadPage,
+  putFile,
+} from '../memory/file.ts'
+import { freeFrame, putPage } from '../memory/page-alloc.ts'
+import { pageFlags, setPageFlags, tryLockPage, unlockPage, waitOnPageLocked } from '../memory/page-lock.ts'
+import { isPageOf, PG_DIRTY, PG_REFERENCED, PG_UPTODATE, isFilePage } from '../memory/page.ts'
+import { addMmCounterFast } from '../memory/rss.ts'
+import {
+  FAULT_FLAG_ALLOW_RETRY,
+  FAULT_FLAG_SPECULATIVE,
+  FAULT_FLAG_VMA_LOCK,
+  FAULT_FLAG_WRITE,
+  type FaultContext,
+  VM_FAULT_NOPAGE,
+  VM_FAULT_RETRY,
+  VM_FAULT_SIGBUS,
+} from '../mm/fault-context.ts'
+import { MM_ANON_PAGES, MM_FILE_PAGES } from '../mm/mm.ts'
+import { mmapReadUnlock } from '../mm/mmap-lock.ts'
+import type { Task } from '../mm/task.ts'
+import { VmEvent } from '../mm/vm-event.ts'
+import { countSpfEvent } from '../mm/vmstat.ts'
+import { spinUnlock } from '../sync/spinlock.ts'
+import { pteAddress } from '../tables/page-table.ts'
+import { youngPageProt } from '../tables/pte-flags.ts'
+import { VM_SHARED } from '../vma/vma.ts'
+import { anonymousPte, faultAnonVma, initAnonymousPage, outOfMemory } from './anonymous.ts'
+import { LOOK_AGAIN, afterWait } from './fault-wait.ts'
+import { isStable } from './oom-reaper.ts'
+import { pteMapLock } from './pte-lock.ts'
+
+/** `fault_around_bytes`, 64 KiB, in pages. */
+export const FAULT_AROUND_PAGES = 16
+
+/** `do_fault`. */
+export function doFault(cpu: Task, fault: FaultContext): number {
+  if ((fault.flags & FAULT_FLAG_SPECULATIVE) === 0) return doFileFault(cpu, fault)
+  countSpfEvent(cpu, VmEvent.SPF_ATTEMPT_FILE)
+  if (!cpu.design.fileFaultBegin(cpu, fault)) return VM_FAULT_RETRY
+  const result = doFileFault(cpu, fault)
+  cpu.design.fileFaultEnd(cpu, fault)
+  return result
+}
+
+function doFileFault(cpu: Task, fault: FaultContext): number {
+  if ((fault.flags & FAULT_FLAG_WRITE) === 0) return doReadFault(cpu, fault)
+  if ((fault.vmFlags & VM_SHARED) === 0) return doCowFault(cpu, fault)
+  return doSharedFault(cpu, fault)
+}
+
+/** A fault that only looks for pages leaves it to the locked path to kill the program (invariant I1). */
+function beyondEndResult(cpu: Task, fault: FaultContext): number {
+  return mayMiss(cpu, fault) ? VM_FAULT_SIGBUS : VM_FAULT_RETRY
+}
+
+function fileIndex(fault: FaultContext, page: number): number {
+  return page - fault.vmStart + fault.vmPgoff
+}
+
+/** `do_read_fault`: maps what is cached around the page; only if that did not map it, brings the page in. */
+function doReadFault(cpu: Task, fault: FaultContext): number {
+  if ((Atomics.load(cpu.heap, fault.vmFile + File.flags) & FILE_NO_FAULT_AROUND) === 0) {
+    const result = doFaultAround(cpu, fault)
+    if (result !== 0) return result & ~VM_FAULT_NOPAGE
+  }
+  const failed = faultPage(cpu, fault)
+  if (failed !== 0) return failed
+  const frame = fault.frame
+  const result = finishFault(cpu, fault, frame, readPte(cpu, fault, frame))
+  // In the cache it stays as long as it is locked, so that it is there whatever became of the reference.
+  unlockPage(cpu, frame)
+  return result
+}
+
+/** `do_cow_fault`: a private copy of the file's page. */
+function doCowFault(cpu: Task, fault: FaultContext): number {
+  if (!faultAnonVma(cpu, fault)) return outOfMemory(fault)
+  const copy = allocPage(cpu)
+  if (copy === 0) return outOfMemory(fault)
+  // Asked only now: as in Linux, the mapping has its anon_vma all the same.
+  const failed = faultPage(cpu, fault)
+  if (failed !== 0) {
+    freeFrame(cpu, copy)
+    return failed
+  }
+  copyFrame(cpu, copy, fault.frame)
+  initAnonymousPage(cpu, fault, copy)
+  const result = finishFault(cpu, fault, copy, anonymousPte(fault, copy))
+  return releaseFaultPage(cpu, fault.frame, result)
+}
+
+/** `do_shared_fault`: a write to the file's own page. */
+function doSharedFault(cpu: Task, fault: FaultContext): number {
+  const failed = faultPage(cpu, fault)
+  if (failed !== 0) return failed
+  const frame = fault.frame
+  setPageFlags(cpu, frame, PG_DIRTY)
+  const entry = (frame << PTE_FRAME_SHIFT) | youngPageProt(fault.vmFlags) | PTE_WRITE | PTE_DIRTY
+  const result = finishFault(cpu, fault, frame, entry)
+  unlockPage(cpu, frame)
+  return result
+}
+
+/** The page stays locked until it is mapped, see page-lock.ts. */
+function releaseFaultPage(cpu: Task, frame: number, result: number): number {
+  unlockPage(cpu, frame)
+  putPage(cpu, frame)
+  return result
+}
+
+/**
+ * `vm_ops->fault`: `fault.frame` becomes the page of the file, up to date and locked, with a reference. Returns 0, else
+ * what the fault comes to.
+ */
+function faultPage(cpu: Task, fault: FaultContext): number {
+  for (;;) {
+    const result = tryFaultPage(cpu, fault)
+    if (result !== LOOK_AGAIN) return result
+    pollInterrupts(cpu)
+  }
+}
+
+function tryFaultPage(cpu: Task, fault: FaultContext): number {
+  const file = fault.vmFile
+  const index = fileIndex(fault, fault.page)
+  if (index >= Atomics.load(cpu.heap, file + File.pages)) return beyondEndResult(cpu, fault)
+  const frame = findGetPage(cpu, file, index)
+  if (frame === 0) return missingPage(cpu, fault, index)
+  if (!tryLockPage(cpu, frame)) return waitForPage(cpu, fault, frame)
+  if (!isPageOf(cpu, frame, file, index)) return tryAgain(cpu, fault, frame)
+  if ((pageFlags(cpu, frame) & PG_UPTODATE) === 0) return readFaultPage(cpu, fault, frame, index)
+  // With the page locked: truncation changes the size before it takes the lock.
+  if (index >= Atomics.load(cpu.heap, file + File.pages)) {
+    return releaseFaultPage(cpu, frame, beyondEndResult(cpu, fault))
+  }
+  countHit(cpu, file)
+  setPageFlags(cpu, frame, PG_REFERENCED)
+  fault.frame = frame
+  return 0
+}
+
+/** `do_async_mmap_readahead`, what it does to the count: reading around is worth it as long as pages are found. */
+function countHit(cpu: Task, file: number): void {
+  const misses = Atomics.load(cpu.heap, file + File.mmapMiss)
+  if (misses > 0) Atomics.store(cpu.heap, file + File.mmapMiss, misses - 1)
+}
+
+/** The page was another by the time it was locked: a fault without the mmap lock gives up, the other looks again. */
+function tryAgain(cpu: Task, fault: FaultContext, frame: number): number {
+  unlockPage(cpu, frame)
+  putPage(cpu, frame)
+  return mayWait(cpu, fault) ? LOOK_AGAIN : VM_FAULT_RETRY
+}
+
+/** A page that is not cached may be brought in. Else it is only looked for. */
+function mayMiss(cpu: Task, fault: FaultContext): boolean {
+  return (fault.flags & FAULT_FLAG_SPECULATIVE) === 0 || cpu.design.speculatesOnFileMiss
+}
+
+/**
+ * The fault may sleep for a page. One that holds the lock of the VMA leaves that to the mmap lock, as in Linux, and so
+ * does one whose design keeps the VMA alive by a section in which sleeping is not allowed.
+ */
+export function mayWait(cpu: Task, fault: FaultContext): boolean {
+  return mayMiss(cpu, fault) && (fault.flags & FAULT_FLAG_VMA_LOCK) === 0 && cpu.rcuNesting === 0
+}
+
+/** The page is not in the cache. */
+function missingPage(cpu: Task, fault: FaultContext, index: number): number {
+  const file = fault.vmFile
+  const waits = needsHost(cpu, file, index)
+  if (waits ? !mayWait(cpu, fault) : !mayMiss(cpu, fault)) return VM_FAULT_RETRY
+  const leaves = waits && leaveForPage(cpu, fault)
+  const error = bringIn(cpu, file, index, fault.vmFlags)
+  return afterFileWait(cpu, fault, leaves, error)
+}
+
+/** Bringing the page in means to wait for the host. */
+function needsHost(cpu: Task, file: number, index: number): boolean {
+  return (Atomics.load(cpu.heap, file + File.flags) & FILE_HOST) !== 0 || loadPage(cpu, file, index) < 0
+}
+
+/** `lock_page_or_retry`: somebody else has the page locked. The reference is given up. */
+function waitForPage(cpu: Task, fault: FaultContext, frame: number): number {
+  if (!mayWait(cpu, fault)) {
+    putPage(cpu, frame)
+    return VM_FAULT_RETRY
+  }
+  const leaves = leaveForPage(cpu, fault)
+  waitOnPageLocked(cpu, frame)
+  putPage(cpu, frame)
+  return afterFileWait(cpu, fault, leaves, 0)
+}
+
+/** Reading the page has failed before: here it is tried alone, and the error is this fault's. The page is locked. */
+function readFaultPage(cpu: Task, fault: FaultContext, frame: number, index: number): number {
+  if (!mayWait(cpu, fault)) return releaseFaultPage(cpu, frame, VM_FAULT_RETRY)
+  const leaves = leaveForPage(cpu, fault)
+  const error = readLockedPage(cpu, fault.vmFile, index, frame)
+  unlockPage(cpu, frame)
+  putPage(cpu, frame)
+  return afterFileWait(cpu, fault, leaves, Math.min(error, 0))
+}
+
+/**
+ * `maybe_unlock_mmap_for_io`: gives up the mmap lock while the host is at work, once in a fault. The file must be held
+ * then, as its mapping may go. Returns whether it did.
+ */
+function leaveForPage(cpu: Task, fault: FaultContext): boolean {
+  if ((fault.flags & FAULT_FLAG_ALLOW_RETRY) === 0) return false
+  getFile(cpu, fault.vmFile)
+  mmapReadUnlock(cpu, fault.mm)
+  return true
+}
+
+/** As {@link afterWait}, and gives the file up that was held meanwhile. */
+function afterFileWait(cpu: Task, fault: FaultContext, left: boolean, error: number): number {
+  if (left) putFile(cpu, fault.vmFile)
+  return afterWait(cpu, fault, left, error)
+}
+
+/** The entry of a page that is brought in for a read. */
+function readPte(cpu: Task, fault: FaultContext, frame: number): number {
+  const notify = (Atomics.load(cpu.heap, fault.vmFile + File.flags) & FILE_WRITE_NOTIFY) !== 0
+  return (frame << PTE_FRAME_SHIFT) | (youngPageProt(fault.vmFlags) & (notify ? ~PTE_WRITE : ~0))
+}
+
+/** `finish_fault`: maps the page, whose reference becomes the mapping's, unless somebody else has mapped one. */
+function finishFault(cpu: Task, fault: FaultContext, frame: number, entry: number): number {
+  if (!pteMapLock(cpu, fault)) {
+    putPage(cpu, frame)
+    return VM_FAULT_RETRY
+  }
+  const address = pteAddress(fault.table, fault.page)
+  // Once the table is unlocked, a zap may free the page, and it may be of another kind by then.
+  const kind = isFilePage(cpu, frame) ? MM_FILE_PAGES : MM_ANON_PAGES
+  const none = Atomics.load(cpu.heap, address) === 0
+  // A private page of the program's own may have been here until the OOM reaper came.
+  const reaped = (fault.vmFlags & VM_SHARED) === 0 && !isStable(cpu, fault.mm)
+  if (none && !reaped) Atomics.store(cpu.heap, address, entry)
+  cpu.design.pteInstalled(cpu, fault)
+  spinUnlock(cpu, fault.table + PageTable.ptl)
+  if (!none || reaped) putPage(cpu, frame)
+  else addMmCounterFast(cpu, fault.mm, kind, 1)
+  return none && reaped ? VM_FAULT_SIGBUS : 0
+}
+
+/**
+ * `do_fault_around` and `filemap_map_pages`: maps the cached pages of the aligned 64 KiB around the fault, as far as
+ * they belong to the same VMA, pte table and file. Returns VM_FAULT_NOPAGE when that mapped the page itself,
+ * VM_FAULT_RETRY when a speculative fault has to give up, which one that only looks does then, and 0 otherwise.
+ */
+function doFaultAround(cpu: Task, fault: FaultContext): number {
+  const aligned = fault.page & -FAULT_AROUND_PAGES
+  const start = Math.max(aligned, fault.vmStart)
+  const tableEnd = ((fault.page >> PMD_SHIFT) + 1) * 2 ** PMD_SHIFT
+  const fileEnd = fault.vmStart + Atomics.load(cpu.heap, fault.vmFile + File.pages) - fault.vmPgoff
+  const end = Math.min(start + FAULT_AROUND_PAGES, fault.vmEnd, tableEnd, fileEnd)
+  if (!pteMapLock(cpu, fault)) return VM_FAULT_RETRY
+  let mapped = 0
+  for (let page = start; page < end; page++) {
+    const address = pteAddress(fault.table, page)
+    if (Atomics.load(cpu.heap, address) !== 0) continue
+    if (!mapCached(cpu, fault, address, fileIndex(fault, page))) continue
+    mapped++
+  }
+  const done = Atomics.load(cpu.heap, pteAddress(fault.table, fault.page)) !== 0
+  cpu.design.pteInstalled(cpu, fault)
+  spinUnlock(cpu, fault.table + PageTable.ptl)
+  if (mapped !== 0) addMmCounterFast(cpu, fault.mm, MM_FILE_PAGES, mapped)
+  if (done) return VM_FAULT_NOPAGE
+  return mayMiss(cpu, fault) ? 0 : VM_FAULT_RETRY
+}
+
+/**
+ * `filemap_map_pages`, one page: if it is there, up to date, and nobody has it locked. Returns whether it was mapped.
+ */
+function mapCached(cpu: Task, fault: FaultContext, address: number, index: number): boolean {
+  const file = fault.vmFile
+  const frame = findGetPage(cpu, file, index)
+  if (frame === 0) return false
+  if (!tryLockPage(cpu, frame)) {
+    putPage(cpu, frame)
+    return false
+  }
+  const good =
+    isPageOf(cpu, frame, file, index) &&
+    (pageFlags(cpu, frame) & PG_UPTODATE) !== 0 &&
+    index < Atomics.load(cpu.heap, file + File.pages)
+  if (good) Atomics.store(cpu.heap, address, readPte(cpu, fault, frame))
+  unlockPage(cpu, frame)
+  if (!good) putPage(cpu, frame)
+  return good
+}

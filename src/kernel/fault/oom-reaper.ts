@@ -1,0 +1,52 @@
+// The OOM reaper: takes the private memory of an address space whose program is about to die, while its threads may
+// still run (mm/oom_kill.c).
+//
+// It holds the mmap lock only for reading, so that no count moves which a speculative fault would look at. What keeps a
+// fault from filling in zeros where the program had its data is a mark on the address space, which every fault looks at
+// under the page-table lock, where it would install a page: the reaper sets the mark before it takes that lock (race
+// R35).
+
+import { finishCall } from '../cache/task-work.ts'
+import { Mm } from '../mm/mm.ts'
+import { mmapReadTryLock, mmapReadUnlock } from '../mm/mmap-lock.ts'
+import type { Task } from '../mm/task.ts'
+import { gatherBegin, gatherFinish } from '../tables/mmu-gather.ts'
+import { invalidateRangeEnd, invalidateRangeStart } from '../tables/mmu-notifier.ts'
+import { zapRange } from '../tables/zap.ts'
+import { VMA_ZAP, VM_LOCKED, VM_SHARED, Vma } from '../vma/vma.ts'
+
+/** In `mm.flags`: pages of it have been reaped. */
+const MMF_UNSTABLE = 1
+
+/** `check_stable_address_space`: what is missing was never there, or was thrown away by the program itself. */
+export function isStable(cpu: Task, mm: number): boolean {
+  return (Atomics.load(cpu.heap, mm + Mm.flags) & MMF_UNSTABLE) === 0
+}
+
+/**
+ * `oom_reap_task_mm`: gives back the private pages of `mm` that are not locked in memory. From now on a fault on one of
+ * them is a SIGBUS. Returns false, and has done nothing, while somebody changes the layout: try again later.
+ */
+export function oomReap(cpu: Task, mm: number): boolean {
+  const { heap } = cpu
+  if (!mmapReadTryLock(cpu, mm)) return false
+  Atomics.or(heap, mm + Mm.flags, MMF_UNSTABLE)
+  for (let vma = heap[mm + Mm.mmap]; vma !== 0; vma = heap[vma + Vma.vmNext]) {
+    if ((heap[vma + Vma.vmFlags] & (VM_SHARED | VM_LOCKED)) === 0) reapVma(cpu, mm, vma)
+  }
+  mmapReadUnlock(cpu, mm)
+  finishCall(cpu)
+  return true
+}
+
+function reapVma(cpu: Task, mm: number, vma: number): void {
+  const start = cpu.heap[vma + Vma.vmStart]
+  const end = cpu.heap[vma + Vma.vmEnd]
+  gatherBegin(cpu, mm)
+  invalidateRangeStart(cpu, mm, start, end)
+  cpu.design.vmaWriteBegin(cpu, vma, VMA_ZAP)
+  zapRange(cpu, mm, start, end)
+  cpu.design.vmaWriteEnd(cpu, vma, VMA_ZAP)
+  invalidateRangeEnd(cpu, mm)
+  gatherFinish(cpu)
+}

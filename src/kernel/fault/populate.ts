@@ -1,0 +1,107 @@
+// Bringing pages in before they are touched: MAP_POPULATE, mlock and MADV_POPULATE_READ/WRITE (mm/gup.c).
+
+import { FAULT_USER, FAULT_WRITE, PTE_PRESENT, PTE_WRITE } from '../machine/pte.ts'
+import { EFAULT, EINVAL, ENOENT, ENOMEM } from '../mm/errno.ts'
+import { VM_FAULT_ACCERR, VM_FAULT_ERROR, VM_FAULT_SIGBUS } from '../mm/fault-context.ts'
+import { mmapReadLock, mmapReadUnlock } from '../mm/mmap-lock.ts'
+import type { Task } from '../mm/task.ts'
+import { findPteTable, pteAddress } from '../tables/page-table.ts'
+import { pkeyPermitsAccess } from '../vma/pkeys.ts'
+import { findVma } from '../vma/vma-tree.ts'
+import { VM_LOCKONFAULT, VM_READ, VM_SHARED, VM_WRITE, Vma } from '../vma/vma.ts'
+import { handleUserFault } from './fault.ts'
+
+/**
+ * `faultin_page_range`: faults in every page of [start, end), for writing if `write`. Returns 0, -ENOMEM for pages that
+ * are not mapped or when memory is used up, -EINVAL where the mapping does not allow it, -EFAULT beyond the end of a
+ * file.
+ */
+export function populateRange(cpu: Task, mm: number, start: number, end: number, write: boolean): number {
+  for (let page = start; page < end; page++) {
+    const result = populatePage(cpu, mm, page, write)
+    if (result === -ENOENT) return -ENOMEM
+    if (result < 0) return result
+  }
+  return 0
+}
+
+/**
+ * `__mm_populate`: faults in the pages of [start, end) as their mappings would be used: those for writing that are
+ * private and can be written. Passes over what is not mapped, over mappings that are locked as they fault, and those
+ * that have not all of the flags `required`. An error, of which there are the same, ends it, or only its work on that
+ * mapping if errors are ignored.
+ */
+export function mmPopulate(
+  cpu: Task,
+  mm: number,
+  start: number,
+  end: number,
+  ignoreErrors: boolean,
+  required = 0,
+): number {
+  for (let page = start; page < end;) {
+    if (!findToPopulate(cpu, mm, page, end, required)) return 0
+    const stop = cpu.populateEnd
+    let result = 0
+    for (page = cpu.populateStart; page < stop && result === 0; page++) {
+      result = populatePage(cpu, mm, page)
+    }
+    // What has been unmapped meanwhile is passed over as if it had never been there.
+    if (result === 0 || result === -ENOENT) continue
+    if (!ignoreErrors) return result
+    page = stop
+  }
+  return 0
+}
+
+/**
+ * The first part of [start, end) that belongs to one mapping and is to be brought in, which may be empty. Returns false
+ * when nothing is mapped there; else it is left in `cpu.populateStart` and `cpu.populateEnd`.
+ */
+function findToPopulate(cpu: Task, mm: number, start: number, end: number, required: number): boolean {
+  const { heap } = cpu
+  mmapReadLock(cpu, mm)
+  const vma = findVma(cpu, mm, start)
+  const found = vma !== 0 && heap[vma + Vma.vmStart] < end
+  if (found) {
+    const vmFlags = heap[vma + Vma.vmFlags]
+    const isPassed = (vmFlags & required) !== required || (vmFlags & VM_LOCKONFAULT) !== 0
+    cpu.populateEnd = Math.min(heap[vma + Vma.vmEnd], end)
+    cpu.populateStart = isPassed ? cpu.populateEnd : Math.max(heap[vma + Vma.vmStart], start)
+  }
+  mmapReadUnlock(cpu, mm)
+  return found
+}
+
+/** Brings one page in. Returns 0, or an error as {@link populateRange} does; -ENOENT if it is not mapped. */
+function populatePage(cpu: Task, mm: number, page: number, write?: boolean): number {
+  const needed = neededFault(cpu, mm, page, write)
+  if (needed <= 0) return needed
+  const result = handleUserFault(cpu, mm, page, needed)
+  if ((result & VM_FAULT_ERROR) === 0) return 0
+  if ((result & VM_FAULT_ACCERR) !== 0) return -EINVAL
+  return (result & VM_FAULT_SIGBUS) !== 0 ? -EFAULT : -ENOMEM
+}
+
+/**
+ * The error code of the fault that would bring the page in, 0 when it is there, -ENOENT when it is not part of a
+ * mapping: this does not make stacks grow; -EINVAL when it may not be read, -EFAULT when its key forbids it. Looked up
+ * under the mmap lock, as VMA and page table could go away.
+ */
+function neededFault(cpu: Task, mm: number, page: number, write?: boolean): number {
+  mmapReadLock(cpu, mm)
+  const vma = findVma(cpu, mm, page)
+  const mapped = vma !== 0 && cpu.heap[vma + Vma.vmStart] <= page
+  const vmFlags = mapped ? cpu.heap[vma + Vma.vmFlags] : 0
+  const forWrite = write ?? (vmFlags & (VM_WRITE | VM_SHARED)) === VM_WRITE
+  const table = mapped ? findPteTable(cpu, mm, page) : 0
+  const entry = table === 0 ? 0 : Atomics.load(cpu.heap, pteAddress(table, page))
+  mmapReadUnlock(cpu, mm)
+  if (!mapped) return -ENOENT
+  // Unlike MAP_POPULATE, the advice asks for the very permission, also where the processor would not.
+  if (write === false && (vmFlags & VM_READ) === 0) return -EINVAL
+  // `check_vma_flags`: who brings pages in accesses data, and does so for the program itself.
+  if (write === undefined && !pkeyPermitsAccess(vmFlags, FAULT_USER)) return -EFAULT
+  if ((entry & PTE_PRESENT) !== 0 && (!forWrite || (entry & PTE_WRITE) !== 0)) return 0
+  return forWrite ? FAULT_USER | FAULT_WRITE : FAULT_USER
+}

@@ -1,0 +1,215 @@
+// Faults on pages that are in the swap area (mm/memory.c, do_swap_page).
+//
+// The page is looked for in the swap cache, read if it is not there, and mapped with its lock held. The slot's count is
+// one less then; a page that no other entry wants is taken out of the cache when it is to be written, as its slot
+// would not be its content any more. Which of this may be done without the mmap lock is for the design to say.
+
+import { freshPage } from '../cache/filemap.ts'
+import { allocPage } from '../cache/reclaim.ts'
+import { cpuRelax } from '../machine/cpu.ts'
+import { PAGE_SIZE } from '../machine/frames.ts'
+import { Header } from '../machine/header.ts'
+import { PMD_SHIFT, PTE_DIRTY, PTE_FRAME_SHIFT, PTE_SWAP, PTE_WRITE, PageTable } from '../machine/pte.ts'
+import { readSwapSlots } from '../memory/host-io.ts'
+import { allocFrame, putPage } from '../memory/page-alloc.ts'
+import { pageFlags, setPageFlags, tryLockPage, unlockPage, waitOnPageLocked } from '../memory/page-lock.ts'
+import { PG_LOCKED, PG_UPTODATE, Page, pageCount, pageStruct } from '../memory/page.ts'
+import { addMmCounterFast } from '../memory/rss.ts'
+import {
+  addToSwapCache,
+  findGetSwapCache,
+  freeSwapSlot,
+  swapCacheSlot,
+  tryToFreeSwap,
+} from '../memory/swap.ts'
+import { EIO, ENOMEM } from '../mm/errno.ts'
+import {
+  FAULT_FLAGS_UNLOCKED,
+  FAULT_FLAG_ALLOW_RETRY,
+  FAULT_FLAG_SPECULATIVE,
+  FAULT_FLAG_WRITE,
+  type FaultContext,
+  VM_FAULT_RETRY,
+} from '../mm/fault-context.ts'
+import { MM_ANON_PAGES, MM_SWAPENTS } from '../mm/mm.ts'
+import { mmapReadUnlock } from '../mm/mmap-lock.ts'
+import type { Task } from '../mm/task.ts'
+import { VmEvent } from '../mm/vm-event.ts'
+import { countSpfEvent, countVmEvent } from '../mm/vmstat.ts'
+import { spinUnlock } from '../sync/spinlock.ts'
+import { findPteTable, pteAddress } from '../tables/page-table.ts'
+import { youngPageProt } from '../tables/pte-flags.ts'
+import { VM_LOCKED } from '../vma/vma.ts'
+import { LOOK_AGAIN, afterWait } from './fault-wait.ts'
+import { pteMapLock } from './pte-lock.ts'
+import { doWpPage } from './wp.ts'
+
+/** `do_swap_page`. */
+export function doSwapPage(cpu: Task, fault: FaultContext): number {
+  for (;;) {
+    const result = trySwapPage(cpu, fault)
+    if (result !== LOOK_AGAIN) return result
+    cpuRelax(cpu)
+  }
+}
+
+function trySwapPage(cpu: Task, fault: FaultContext): number {
+  const unlocked = (fault.flags & FAULT_FLAGS_UNLOCKED) !== 0
+  if (unlocked && cpu.design.speculatesOnSwap === 'never') {
+    countSpfEvent(cpu, VmEvent.SPF_ABORT_SWAP)
+    return VM_FAULT_RETRY
+  }
+  if ((fault.flags & FAULT_FLAG_SPECULATIVE) !== 0) countSpfEvent(cpu, VmEvent.SPF_ATTEMPT_SWAP)
+  const slot = fault.originalPte >>> PTE_FRAME_SHIFT
+  const frame = findGetSwapCache(cpu, slot)
+  if (frame === 0) return readMissing(cpu, fault, slot)
+  if (!tryLockPage(cpu, frame)) return waitForPage(cpu, fault, frame)
+  // It may have left the cache before it was locked; then the entry has changed too, or the page is read again.
+  if (swapCacheSlot(cpu, frame) !== slot) return release(cpu, frame, unlocked ? VM_FAULT_RETRY : 0)
+  if ((pageFlags(cpu, frame) & PG_UPTODATE) === 0) return readAgain(cpu, fault, slot, frame)
+  return mapSwapPage(cpu, fault, slot, frame)
+}
+
+function release(cpu: Task, frame: number, result: number): number {
+  unlockPage(cpu, frame)
+  putPage(cpu, frame)
+  return result
+}
+
+/** The fault may sleep. */
+function mayWait(cpu: Task, fault: FaultContext): boolean {
+  return (fault.flags & FAULT_FLAGS_UNLOCKED) === 0 || cpu.design.speculatesOnSwap === 'any'
+}
+
+/** Gives up the mmap lock, once in a fault, as the host is to be waited for. Returns whether it did. */
+function leaveForPage(cpu: Task, fault: FaultContext): boolean {
+  if ((fault.flags & FAULT_FLAG_ALLOW_RETRY) === 0) return false
+  mmapReadUnlock(cpu, fault.mm)
+  return true
+}
+
+/** The page is not in the swap cache. */
+function readMissing(cpu: Task, fault: FaultContext, slot: number): number {
+  if (!mayWait(cpu, fault)) {
+    countSpfEvent(cpu, VmEvent.SPF_ABORT_SWAP_NOPAGE)
+    return VM_FAULT_RETRY
+  }
+  // The second time round, with the mmap lock held: another thread may have mapped the page meanwhile.
+  const locked = (fault.flags & FAULT_FLAGS_UNLOCKED) === 0
+  if (locked && Atomics.load(cpu.heap, pteAddress(fault.table, fault.page)) !== fault.originalPte) return 0
+  countVmEvent(cpu, VmEvent.pgmajfault)
+  const left = leaveForPage(cpu, fault)
+  const error = swapIn(cpu, slot)
+  // The entry has changed since. Without the mmap lock nothing else tells, and looking again would never end.
+  if (error === SLOT_GONE && !locked) return VM_FAULT_RETRY
+  return afterWait(cpu, fault, left, error)
+}
+
+/** Of {@link swapIn}: no entry refers to the slot any more. */
+const SLOT_GONE = 1
+
+/** `swapin_readahead`: what left memory together is likely wanted together. */
+const SWAP_CLUSTER = 8
+
+/**
+ * `read_swap_cache_async`: brings a slot into the swap cache, and the slots behind it as long as there are free frames.
+ * Returns 0, also if somebody else did, SLOT_GONE, or a negative errno.
+ */
+function swapIn(cpu: Task, slot: number): number {
+  const { ioFrames } = cpu
+  let count = 0
+  for (; count < SWAP_CLUSTER && slot + count <= Atomics.load(cpu.heap, Header.swapSlots); count++) {
+    const frame = freshPage(cpu, count === 0 ? allocPage(cpu) : allocFrame(cpu), PG_LOCKED)
+    if (frame === 0) break
+    const added = addToSwapCache(cpu, frame, slot + count)
+    if (added !== 1) {
+      release(cpu, frame, 0)
+      if (count === 0) return added === 0 ? 0 : SLOT_GONE
+      break
+    }
+    ioFrames[count] = frame
+  }
+  if (count === 0) return -ENOMEM
+  const read = readSwapSlots(cpu, slot, count)
+  for (let n = 0; n < count; n++) {
+    if (read >= (n + 1) * PAGE_SIZE) {
+      setPageFlags(cpu, ioFrames[n], PG_UPTODATE)
+      countVmEvent(cpu, VmEvent.pswpin)
+    }
+    release(cpu, ioFrames[n], 0)
+  }
+  if (read < 0) return read
+  return read >= PAGE_SIZE ? 0 : -EIO
+}
+
+/** `swapin_walk_pmd_entry`: what of [start, end) is in the swap area is read into its cache. The mmap lock is held. */
+export function prefetchSwap(cpu: Task, mm: number, start: number, end: number): void {
+  for (let page = start; page < end;) {
+    const table = findPteTable(cpu, mm, page)
+    const entry = table === 0 ? 0 : Atomics.load(cpu.heap, pteAddress(table, page))
+    if ((entry & PTE_SWAP) !== 0 && swapIn(cpu, entry >>> PTE_FRAME_SHIFT) < 0) return
+    page = table === 0 ? ((page >> PMD_SHIFT) + 1) * 2 ** PMD_SHIFT : page + 1
+  }
+}
+
+/** Somebody else has the page locked. The reference is given up. */
+function waitForPage(cpu: Task, fault: FaultContext, frame: number): number {
+  if (!mayWait(cpu, fault)) {
+    putPage(cpu, frame)
+    return VM_FAULT_RETRY
+  }
+  const left = leaveForPage(cpu, fault)
+  waitOnPageLocked(cpu, frame)
+  putPage(cpu, frame)
+  return afterWait(cpu, fault, left, 0)
+}
+
+/** Reading the page has failed before. It is locked. */
+function readAgain(cpu: Task, fault: FaultContext, slot: number, frame: number): number {
+  if (!mayWait(cpu, fault)) return release(cpu, frame, VM_FAULT_RETRY)
+  const left = leaveForPage(cpu, fault)
+  cpu.ioFrames[0] = frame
+  const read = readSwapSlots(cpu, slot, 1)
+  if (read === PAGE_SIZE) setPageFlags(cpu, frame, PG_UPTODATE)
+  release(cpu, frame, 0)
+  return afterWait(cpu, fault, left, read === PAGE_SIZE ? 0 : Math.min(read, -EIO))
+}
+
+/** Maps the page, which is locked and the content of the slot, if the entry is still what the fault has seen. */
+function mapSwapPage(cpu: Task, fault: FaultContext, slot: number, frame: number): number {
+  const { heap } = cpu
+  if (!pteMapLock(cpu, fault)) return release(cpu, frame, VM_FAULT_RETRY)
+  const address = pteAddress(fault.table, fault.page)
+  if (Atomics.load(heap, address) !== fault.originalPte) {
+    spinUnlock(cpu, fault.table + PageTable.ptl)
+    return release(cpu, frame, 0)
+  }
+  freeSwapSlot(cpu, slot)
+  // Who shares it has it at the same place.
+  const index = pageStruct(cpu, frame) + Page.index
+  const place = fault.page - fault.vmStart + fault.vmPgoff
+  if (Atomics.load(heap, index) !== place) Atomics.store(heap, index, place)
+  const write = (fault.flags & FAULT_FLAG_WRITE) !== 0
+  let entry = (frame << PTE_FRAME_SHIFT) | youngPageProt(fault.vmFlags)
+  // `reuse_swap_page`: the references are the cache's and the one that becomes the entry's.
+  const mine = pageCount(cpu, frame) === 2 && (write || isSwapScarce(cpu, fault)) && tryToFreeSwap(cpu, frame)
+  if (mine) entry |= write ? PTE_WRITE | PTE_DIRTY : PTE_DIRTY
+  Atomics.store(heap, address, entry)
+  unlockPage(cpu, frame)
+  addMmCounterFast(cpu, fault.mm, MM_ANON_PAGES, 1)
+  addMmCounterFast(cpu, fault.mm, MM_SWAPENTS, -1)
+  cpu.design.pteInstalled(cpu, fault)
+  if (write && !mine) {
+    fault.originalPte = entry
+    return doWpPage(cpu, fault)
+  }
+  spinUnlock(cpu, fault.table + PageTable.ptl)
+  return 0
+}
+
+/** `mem_cgroup_swap_full`: more than half of the area is in use, or the page stays in memory anyway. */
+function isSwapScarce(cpu: Task, fault: FaultContext): boolean {
+  const { heap } = cpu
+  if ((fault.vmFlags & VM_LOCKED) !== 0) return true
+  return 2 * Atomics.load(heap, Header.swapFree) < Atomics.load(heap, Header.swapSlots)
+}

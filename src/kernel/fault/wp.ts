@@ -1,0 +1,116 @@
+// Writes to a page that is mapped read-only: copy on write (mm/memory.c, do_wp_page).
+
+import { allocPage } from '../cache/reclaim.ts'
+import {
+  PTE_ACCESSED,
+  PTE_DIRTY,
+  PTE_FRAME_SHIFT,
+  PTE_SPECIAL,
+  PTE_WRITE,
+  PageTable,
+} from '../machine/pte.ts'
+import { clearFrame, copyFrame } from '../machine/sectors.ts'
+import { putPage } from '../memory/page-alloc.ts'
+import { setPageFlags } from '../memory/page-lock.ts'
+import { PG_DIRTY, getPage, isFilePage, pageCount } from '../memory/page.ts'
+import { addMmCounterFast } from '../memory/rss.ts'
+import { freePageAndSwapCache } from '../memory/swap.ts'
+import { FAULT_FLAG_SPECULATIVE, type FaultContext, VM_FAULT_RETRY } from '../mm/fault-context.ts'
+import { MM_ANON_PAGES, MM_FILE_PAGES } from '../mm/mm.ts'
+import type { Task } from '../mm/task.ts'
+import { VmEvent } from '../mm/vm-event.ts'
+import { countSpfEvent } from '../mm/vmstat.ts'
+import { spinUnlock } from '../sync/spinlock.ts'
+import { flushTlbMm } from '../tables/mmu-gather.ts'
+import { invalidateRangeEnd, invalidateRangeStart } from '../tables/mmu-notifier.ts'
+import { pteAddress } from '../tables/page-table.ts'
+import { VM_SHARED } from '../vma/vma.ts'
+import { anonymousPte, faultAnonVma, initAnonymousPage, outOfMemory } from './anonymous.ts'
+import { pteMapLock } from './pte-lock.ts'
+
+/** `do_wp_page`: the pte table is locked and the entry is the original; unlocks it. */
+export function doWpPage(cpu: Task, fault: FaultContext): number {
+  if ((fault.flags & FAULT_FLAG_SPECULATIVE) !== 0) countSpfEvent(cpu, VmEvent.SPF_ATTEMPT_WP)
+  const frame = fault.originalPte >>> PTE_FRAME_SHIFT
+  const special = (fault.originalPte & PTE_SPECIAL) !== 0
+  if (!special && (fault.vmFlags & VM_SHARED) !== 0) {
+    setPageFlags(cpu, frame, PG_DIRTY)
+    return wpPageReuse(cpu, fault)
+  }
+  const anonymous = !special && !isFilePage(cpu, frame)
+  if (anonymous && pageCount(cpu, frame) === 1) return wpPageReuse(cpu, fault)
+  // The page must stay what it is while it is copied without the lock.
+  if (!special) getPage(cpu, frame)
+  spinUnlock(cpu, fault.table + PageTable.ptl)
+  const result = wpPageCopy(cpu, fault, special ? 0 : frame, anonymous)
+  if (!special) freePageAndSwapCache(cpu, frame)
+  return result
+}
+
+/** `wp_page_reuse`: nobody else has the page, so it becomes writable as it is. */
+function wpPageReuse(cpu: Task, fault: FaultContext): number {
+  const address = pteAddress(fault.table, fault.page)
+  Atomics.compareExchange(
+    cpu.heap,
+    address,
+    fault.originalPte,
+    fault.originalPte | PTE_WRITE | PTE_DIRTY | PTE_ACCESSED,
+  )
+  spinUnlock(cpu, fault.table + PageTable.ptl)
+  return 0
+}
+
+/** `wp_page_copy`: `from` is the frame to copy, 0 for the zero page. */
+function wpPageCopy(cpu: Task, fault: FaultContext, from: number, anonymous: boolean): number {
+  if (!faultAnonVma(cpu, fault)) return outOfMemory(fault)
+  const frame = allocPage(cpu)
+  if (frame === 0) return outOfMemory(fault)
+  if (from === 0) clearFrame(cpu, frame)
+  else copyFrame(cpu, frame, from)
+  initAnonymousPage(cpu, fault, frame)
+  const replaced = wpCommit(cpu, fault, anonymousPte(fault, frame))
+  if (replaced <= 0) {
+    putPage(cpu, frame)
+    return replaced < 0 ? VM_FAULT_RETRY : 0
+  }
+  if (from === 0 || !anonymous) addMmCounterFast(cpu, fault.mm, MM_ANON_PAGES, 1)
+  if (from !== 0) {
+    if (!anonymous) addMmCounterFast(cpu, fault.mm, MM_FILE_PAGES, -1)
+    // The reference of the translation that is gone.
+    freePageAndSwapCache(cpu, from)
+  }
+  return 0
+}
+
+/**
+ * Puts `entry` in the place of the original one. Returns 1, or 0 if that is not there any more, or -1 if the fault must
+ * be retried.
+ */
+function wpCommit(cpu: Task, fault: FaultContext, entry: number): number {
+  const unlocked = (fault.flags & FAULT_FLAG_SPECULATIVE) !== 0
+  if (!unlocked) invalidateRangeStart(cpu, fault.mm, fault.page, fault.page + 1)
+  else if (!cpu.design.copyBegin(cpu, fault)) return -1
+  let replaced = -1
+  if (pteMapLock(cpu, fault)) {
+    replaced = wpReplace(cpu, fault, entry) ? 1 : 0
+    cpu.design.pteInstalled(cpu, fault)
+    spinUnlock(cpu, fault.table + PageTable.ptl)
+  }
+  // Also where the commit failed: who was told of a beginning is told of the end (race R18).
+  if (unlocked) cpu.design.copyEnd(cpu, fault, replaced >= 0)
+  else invalidateRangeEnd(cpu, fault.mm)
+  return replaced
+}
+
+/**
+ * Replaces the original entry, if it is still there. It is cleared and flushed before the new one is stored, or a CPU
+ * could write through the new entry while another still reads the old page. The table stays locked across the flush,
+ * as in Linux: whoever waits for the lock must therefore answer interrupts (race R11).
+ */
+function wpReplace(cpu: Task, fault: FaultContext, entry: number): boolean {
+  const address = pteAddress(fault.table, fault.page)
+  if (Atomics.compareExchange(cpu.heap, address, fault.originalPte, 0) !== fault.originalPte) return false
+  flushTlbMm(cpu, fault.mm, fault.page, fault.page + 1)
+  Atomics.store(cpu.heap, address, entry)
+  return true
+}

@@ -1,0 +1,78 @@
+// The parts of the kernel by themselves, for those who check it: locks, sequence counts and grace periods without an
+// address space, calls between CPUs, the state of a CPU, page tables, and the structs of pages and slabs. Who runs
+// programs on the kernel needs none of it.
+
+export { callFunctionMany, callFunctionSingle } from './machine/calls.ts'
+export {
+  CALL_DRAIN_PCP,
+  CALL_FLUSH_TLB,
+  CPU_CLAIMED,
+  CPU_ENTRY,
+  CPU_FLUSH,
+  CPU_INSIDE,
+  CPU_INTERRUPT,
+  CPU_STOP,
+  defineCall,
+  kernelEnter,
+  kernelExit,
+} from './machine/cpu.ts'
+export { PAGE_STRUCT_WORDS, heapAlloc } from './machine/header.ts'
+export { cacheLineAlign, layouts } from './machine/layout.ts'
+export {
+  PGD_WORDS,
+  PTE_ACCESSED,
+  PTE_DIRTY,
+  PTE_EXEC,
+  PTE_FRAME_SHIFT,
+  PTE_LOCKED,
+  PTE_PKEY,
+  PTE_PRESENT,
+  PTE_PROTNONE,
+  PTE_SPECIAL,
+  PTE_SWAP,
+  PTE_WRITE,
+  PageTable,
+} from './machine/pte.ts'
+export { SLAB_CACHES, SLAB_CACHE_WORDS, SLAB_CPU_WORDS, SlabCache, SlabCpu } from './machine/slab-layout.ts'
+export { noteWritten, sectorMask } from './machine/sectors.ts'
+export {
+  percpuDownReadTryLock,
+  percpuDownWrite,
+  percpuRwsemWords,
+  percpuUpRead,
+  percpuUpWrite,
+} from './sync/percpu-rwsem.ts'
+export * from './sync/rcu.ts'
+export { refcountDecAndTest } from './sync/refcount.ts'
+export {
+  RWSEM_WORDS,
+  downRead,
+  downReadTryLock,
+  downWrite,
+  downgradeWrite,
+  upRead,
+  upWrite,
+} from './sync/rwsem.ts'
+export {
+  readSeqcount,
+  readSeqcountRetry,
+  readSeqcountTurns,
+  writeSeqcountBegin,
+  writeSeqcountEnd,
+} from './sync/seqcount.ts'
+export { spinLock, spinTryLock, spinUnlock } from './sync/spinlock.ts'
+export { SRCU_INDEXES, callSrcu, srcuBarrier, srcuPoll } from './sync/srcu.ts'
+export { AnonVma } from './vma/anon-vma.ts'
+export { Design } from './fault/design.ts'
+export { retireCpu } from './calls/mm-lifecycle.ts'
+export { MMU_NOTIFIER_WORDS } from './tables/mmu-notifier.ts'
+export { executeOnlyPkey, mmPkeyAlloc } from './vma/pkeys.ts'
+export { allocFrame, freeFrame } from './memory/page-alloc.ts'
+export { PG_LOCKED, PG_SWAPCACHE } from './memory/page.ts'
+export { findPteTable, pteAddress } from './tables/page-table.ts'
+export { pageOutRange, shrinkCaches, tryToFreePages } from './cache/reclaim.ts'
+export { syncMmRss } from './memory/rss.ts'
+export { lockPage, unlockPage } from './memory/page-lock.ts'
+export { findVma } from './vma/vma-tree.ts'
+export { VM_ACCOUNT, VM_PKEY_FLAGS, VM_PKEY_SHIFT } from './vma/vma.ts'
+export { VmEvent } from './mm/vm-event.ts'

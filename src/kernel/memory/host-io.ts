@@ -1,0 +1,84 @@
+// Reading and writing of what the host keeps: a CPU is outside the kernel until the host has done it.
+
+import { PAGE_SIZE } from '../machine/frames.ts'
+import { Header } from '../machine/header.ts'
+import { noteWritten } from '../machine/sectors.ts'
+import { leaveForHost, returnFromHost } from '../machine/sleep.ts'
+import { EIO } from '../mm/errno.ts'
+import type { Task } from '../mm/task.ts'
+
+/**
+ * Reads pages from `index` on into the first `count` of `frames`, which belong to the caller. Returns the bytes read or
+ * a negative errno. What the host did not fill is not touched.
+ */
+export function readFromHost(
+  cpu: Task,
+  file: number,
+  index: number,
+  frames: Int32Array,
+  count: number,
+): number {
+  const { host } = cpu
+  if (host === null) return -EIO
+  for (let n = 0; n < count; n++) noteWritten(cpu, frames[n], -1)
+  leaveForHost(cpu)
+  const result = host.readPages(file, index, frames, count)
+  returnFromHost(cpu)
+  return result
+}
+
+/** Writes `bytes` bytes of the first `count` of `frames` from page `index` on. Returns 0 or a negative errno. */
+export function writeToHost(
+  cpu: Task,
+  file: number,
+  index: number,
+  frames: Int32Array,
+  count: number,
+  bytes: number,
+): number {
+  const { host } = cpu
+  if (host === null) return -EIO
+  leaveForHost(cpu)
+  const result = host.writePages(file, index, frames, count, bytes)
+  returnFromHost(cpu)
+  return result
+}
+
+/** Has the host make safe what was written. Returns 0 or a negative errno. */
+export function syncOnHost(cpu: Task, file: number): number {
+  const { host } = cpu
+  if (host === null) return -EIO
+  leaveForHost(cpu)
+  const result = host.syncFile(file)
+  returnFromHost(cpu)
+  return result
+}
+
+/** Gives the file of the host another size. Returns 0 or a negative errno. */
+export function truncateOnHost(cpu: Task, file: number, pages: number, lastBytes: number): number {
+  const { host } = cpu
+  if (host === null) return -EIO
+  leaveForHost(cpu)
+  const result = host.truncateFile(file, pages, lastBytes)
+  returnFromHost(cpu)
+  return result
+}
+
+/** Has the host give up what it keeps for a file that nobody refers to any more. */
+export function forgetOnHost(cpu: Task, file: number): void {
+  const { host } = cpu
+  if (host === null) return
+  leaveForHost(cpu)
+  host.forgetFile(file)
+  returnFromHost(cpu)
+}
+
+/** Reads slots of the swap area, from `slot` on, into the first `count` of `cpu.ioFrames`. Returns bytes or -errno. */
+export function readSwapSlots(cpu: Task, slot: number, count: number): number {
+  return readFromHost(cpu, cpu.heap[Header.swapFile], slot - 1, cpu.ioFrames, count)
+}
+
+/** Writes the first `count` of `frames` to the slots from `slot` on. Returns 0 or a negative errno. */
+export function writeSwapSlots(cpu: Task, slot: number, frames: Int32Array, count: number): number {
+  return writeToHost(cpu, cpu.heap[Header.swapFile], slot - 1, frames, count, count * PAGE_SIZE)
+}

@@ -1,0 +1,53 @@
+// `mm_count`: what keeps the struct of an address space in memory, while the address space itself may end.
+
+import { Header } from '../machine/header.ts'
+import { CACHE_MM, CACHE_PERCPU_RWSEM } from '../mm/caches.ts'
+import { Mm } from '../mm/mm.ts'
+import type { Task } from '../mm/task.ts'
+import { numberAt } from '../sync/number.ts'
+import { RCU_FREE_MM, callRcu, defineRcuCallback } from '../sync/rcu.ts'
+import { refcountDecAndTest, refcountInc } from '../sync/refcount.ts'
+import { spinLock, spinUnlock } from '../sync/spinlock.ts'
+import { slabFree } from './slab.ts'
+
+/** `mmgrab`. */
+export function grabMm(cpu: Task, mm: number): void {
+  refcountInc(cpu, mm + Mm.count)
+}
+
+/**
+ * `mmdrop`: the last one frees the struct. In type-safe memory, a fault of another mm may hold a VMA that was this
+ * one's and is about to wake the writer who waits here (race R25). Published, the mm is gone then; the fix of 2025 pins
+ * it, as the grace period does.
+ */
+export function dropMm(cpu: Task, mm: number): void {
+  if (!refcountDecAndTest(cpu, mm + Mm.count)) return
+  const lock = cpu.heap[mm + Mm.mmuNotifierLock]
+  if (lock !== 0) slabFree(cpu, CACHE_PERCPU_RWSEM, lock)
+  if (cpu.design.typesafeVmas && !cpu.config.PUBLISHED_FLAWS) callRcu(cpu, mm + Mm.rcuHead, RCU_FREE_MM)
+  else slabFree(cpu, CACHE_MM, mm)
+}
+
+defineRcuCallback<Task>(RCU_FREE_MM, (cpu, head) => slabFree(cpu, CACHE_MM, head - Mm.rcuHead))
+
+/**
+ * The address space with the lowest number above `cpu.walkGeneration`, which becomes its number, with a reference on
+ * it; or 0. In this order a child is met after its parent, so that what fork copies from one that was passed is passed
+ * too.
+ */
+export function nextMm(cpu: Task): number {
+  const { heap } = cpu
+  const generation = cpu.walkGeneration
+  let next = 0
+  spinLock(cpu, Header.mmListLock)
+  for (let mm = heap[Header.mmList]; mm !== 0; mm = heap[mm + Mm.nextMm]) {
+    const number = numberAt(heap, mm + Mm.generation)
+    if (number > generation && (next === 0 || number < numberAt(heap, next + Mm.generation))) next = mm
+  }
+  if (next !== 0) {
+    grabMm(cpu, next)
+    cpu.walkGeneration = numberAt(heap, next + Mm.generation)
+  }
+  spinUnlock(cpu, Header.mmListLock)
+  return next
+}

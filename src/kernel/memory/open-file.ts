@@ -1,0 +1,100 @@
+// Open files: the references on files that the thread on a CPU has in its own name (`struct file`, fs/file_table.c).
+//
+// They are linked from the CPU's struct, so that they can be let go by whoever finds the thread dead, as the end of a
+// process closes what it has open (`exit_files`). Only the CPU itself changes its list, or who buries it.
+//
+// Other threads use what one has opened by its place and number, as threads share a table of descriptors: they are
+// refused once it is closed, whatever else keeps the file, and take a reference of their own for each use (`fget`).
+// They may ask a place where nothing is open any more: the memory is type-safe, and what is free there has no number.
+
+import { perCpuBase } from '../machine/cpu.ts'
+import { Header } from '../machine/header.ts'
+import { layout } from '../machine/layout.ts'
+import { PerCpu } from '../machine/per-cpu.ts'
+import { CACHE_OPEN_FILE } from '../mm/caches.ts'
+import type { Task } from '../mm/task.ts'
+import { forgetNumber, numberAt, takeNumber } from '../sync/number.ts'
+import { spinLock, spinUnlock } from '../sync/spinlock.ts'
+import { getFile, putFile } from './file.ts'
+import { slabAlloc, slabFree } from './slab.ts'
+
+export const OPEN_FILE_WORDS = 16
+
+export const OpenFile = layout('open_file', OPEN_FILE_WORDS, {
+  file: 0,
+  next: 1,
+  /** `FMODE_WRITE`: 1 where it may be written through this. */
+  writable: 2,
+  /** Which of all that were ever opened it is, see sync/number.ts; 0 once it is closed. */
+  generation: 4,
+  generationHigh: 5,
+})
+
+/**
+ * `fd_install`: a reference on `file` that the caller has is this CPU's from now on. Returns where it stands, or 0 when
+ * there is no memory.
+ */
+export function installFile(cpu: Task, file: number, writable: boolean): number {
+  const open = slabAlloc(cpu, CACHE_OPEN_FILE)
+  if (open === 0) return 0
+  const { heap } = cpu
+  const list = cpu.base + PerCpu.openFiles
+  heap[open + OpenFile.file] = file
+  heap[open + OpenFile.next] = heap[list]
+  heap[open + OpenFile.writable] = writable ? 1 : 0
+  takeNumber(cpu, Header.fileGeneration, open + OpenFile.generation)
+  spinLock(cpu, Header.fileListLock)
+  heap[list] = open
+  spinUnlock(cpu, Header.fileListLock)
+  return open
+}
+
+/** `filp_close`: drops that reference. Files that nobody refers to any more are buried by the end of a call. */
+export function closeFile(cpu: Task, open: number): void {
+  const { heap } = cpu
+  let link: number = cpu.base + PerCpu.openFiles
+  // Whoever has found it under the lock has a reference by now.
+  spinLock(cpu, Header.fileListLock)
+  while (heap[link] !== open) link = heap[link] + OpenFile.next
+  heap[link] = heap[open + OpenFile.next]
+  forgetNumber(cpu, open + OpenFile.generation)
+  spinUnlock(cpu, Header.fileListLock)
+  const file = heap[open + OpenFile.file]
+  slabFree(cpu, CACHE_OPEN_FILE, open)
+  putFile(cpu, file)
+}
+
+/**
+ * `fget`: the file that any CPU has open there, with a reference, which whoever closes it meanwhile does not drop; 0
+ * where what was opened under that number is closed. `open` is where a file was open once.
+ */
+export function getOpenFile(cpu: Task, open: number, generation: number): number {
+  const { heap } = cpu
+  spinLock(cpu, Header.fileListLock)
+  const isFree = Atomics.load(heap, open + OpenFile.generation) === 0
+  const isOpen = !isFree && numberAt(heap, open + OpenFile.generation) === generation
+  const file = isOpen ? heap[open + OpenFile.file] : 0
+  if (file !== 0) getFile(cpu, file)
+  spinUnlock(cpu, Header.fileListLock)
+  return file
+}
+
+/** Whether a CPU has a file open there, under that number. May be asked for any place. */
+export function isOpenFile(cpu: Task, wanted: number, generation: number): boolean {
+  const { heap } = cpu
+  let open = 0
+  spinLock(cpu, Header.fileListLock)
+  for (let id = 0; id < cpu.cpuCount && open === 0; id++) {
+    open = heap[perCpuBase(heap, id) + PerCpu.openFiles]
+    while (open !== 0 && open !== wanted) open = heap[open + OpenFile.next]
+  }
+  const present = open !== 0 && numberAt(heap, open + OpenFile.generation) === generation
+  spinUnlock(cpu, Header.fileListLock)
+  return present
+}
+
+/** `exit_files`: drops all references of this CPU. */
+export function exitFiles(cpu: Task): void {
+  const list = cpu.base + PerCpu.openFiles
+  while (cpu.heap[list] !== 0) closeFile(cpu, cpu.heap[list])
+}

@@ -1,0 +1,137 @@
+// The frame allocator: one zone of single frames under a lock, and in front of it a list for each CPU.
+//
+// A CPU refills and drains its own list in batches, so that it takes the zone lock once for `pcp->batch` frames. That
+// lock is what limited both the speculative fault and the xadd rwsem in 2010 once the mmap lock was out of the way. It
+// is taken with interrupts disabled, since another CPU that finds the zone empty has this one give back its list.
+
+import { callFunctionSingle } from '../machine/calls.ts'
+import { CALL_DRAIN_PCP, claimCpu, cpuRelax, defineCall, perCpuBase, releaseClaim } from '../machine/cpu.ts'
+import { Header, PAGE_STRUCT_WORDS, ZONE_WORDS } from '../machine/header.ts'
+import { layout } from '../machine/layout.ts'
+import { PCP_CAPACITY, PerCpu } from '../machine/per-cpu.ts'
+import type { Task } from '../mm/task.ts'
+import { VmEvent } from '../mm/vm-event.ts'
+import { countVmEvent } from '../mm/vmstat.ts'
+import { refcountDecAndTest } from '../sync/refcount.ts'
+import { spinLockIrqSave, spinUnlockIrqRestore } from '../sync/spinlock.ts'
+import { Page, pageStruct } from './page.ts'
+
+export const Zone = layout('zone', ZONE_WORDS, {
+  lock: 0,
+  /** Free frames linked through `page.next`; 0 ends the list, as frame 0 is never free. */
+  freeList: 1,
+  freeCount: 2,
+  /** Frames from here on were never used. */
+  frontier: 3,
+})
+
+/** Sets up the zone of a fresh heap. Frame 0 is the zero page. */
+export function bootZone(heap: Int32Array): void {
+  const zone = heap[Header.zone]
+  heap[zone + Zone.frontier] = 1
+  heap[zone + Zone.freeCount] = heap[Header.frameCount] - 1
+}
+
+/** Allocates a frame, contents undefined. Returns 0 when none is left. */
+export function allocFrame(cpu: Task): number {
+  const { heap, base } = cpu
+  let count = heap[base + PerCpu.pcpCount]
+  if (count === 0) {
+    count = refillPcp(cpu)
+    if (count === 0 && drainOtherCpus(cpu)) count = refillPcp(cpu)
+    if (count === 0) return 0
+  }
+  heap[base + PerCpu.pcpCount] = --count
+  countVmEvent(cpu, VmEvent.pgalloc)
+  return heap[base + PerCpu.pcp + count]
+}
+
+/** Gives a frame back. Nobody may hold a reference or a translation any more. */
+export function freeFrame(cpu: Task, frame: number): void {
+  const { heap, base } = cpu
+  const count = heap[base + PerCpu.pcpCount]
+  heap[base + PerCpu.pcp + count] = frame
+  heap[base + PerCpu.pcpCount] = count + 1
+  countVmEvent(cpu, VmEvent.pgfree)
+  if (count >= cpu.pcpHigh) drainPcp(cpu, base, cpu.pcpBatch)
+}
+
+/** Drops a reference; the last one frees the frame. */
+export function putPage(cpu: Task, frame: number): void {
+  if (refcountDecAndTest(cpu, pageStruct(cpu, frame) + Page.refcount)) freeFrame(cpu, frame)
+}
+
+/** Moves a batch of frames from the zone to this CPU. Returns how many there are now. */
+function refillPcp(cpu: Task): number {
+  const { heap, base } = cpu
+  const zone = heap[Header.zone]
+  const memoryMap = heap[Header.memoryMap]
+  const enabled = spinLockIrqSave(cpu, zone + Zone.lock)
+  const take = Math.min(cpu.pcpBatch, heap[zone + Zone.freeCount])
+  let frame = heap[zone + Zone.freeList]
+  for (let index = take - 1; index >= 0; index--) {
+    if (frame !== 0) {
+      heap[base + PerCpu.pcp + index] = frame
+      frame = heap[memoryMap + frame * PAGE_STRUCT_WORDS + Page.next]
+    } else {
+      heap[base + PerCpu.pcp + index] = heap[zone + Zone.frontier]++
+    }
+  }
+  heap[zone + Zone.freeList] = frame
+  // Read ahead looks at it without the lock.
+  Atomics.store(heap, zone + Zone.freeCount, heap[zone + Zone.freeCount] - take)
+  heap[base + PerCpu.pcpCount] = take
+  spinUnlockIrqRestore(cpu, zone + Zone.lock, enabled)
+  return heap[base + PerCpu.pcpCount]
+}
+
+/** Moves up to `count` frames of the CPU at `base`, those that came first and so are the coldest, back to the zone. */
+function drainPcp(cpu: Task, base: number, count: number): void {
+  const { heap } = cpu
+  const zone = heap[Header.zone]
+  const memoryMap = heap[Header.memoryMap]
+  const pcp = base + PerCpu.pcp
+  const enabled = spinLockIrqSave(cpu, zone + Zone.lock)
+  const moved = Math.min(count, heap[base + PerCpu.pcpCount])
+  let list = heap[zone + Zone.freeList]
+  for (let index = 0; index < moved; index++) {
+    const frame = heap[pcp + index]
+    heap[memoryMap + frame * PAGE_STRUCT_WORDS + Page.next] = list
+    list = frame
+  }
+  heap[zone + Zone.freeList] = list
+  Atomics.store(heap, zone + Zone.freeCount, heap[zone + Zone.freeCount] + moved)
+  heap.copyWithin(pcp, pcp + moved, pcp + heap[base + PerCpu.pcpCount])
+  heap[base + PerCpu.pcpCount] -= moved
+  spinUnlockIrqRestore(cpu, zone + Zone.lock, enabled)
+}
+
+/** Gives all frames of this CPU back to the zone. */
+export function drainAllPcp(cpu: Task): void {
+  drainPcp(cpu, cpu.base, PCP_CAPACITY)
+}
+
+defineCall<Task>(CALL_DRAIN_PCP, drainAllPcp)
+
+/**
+ * `drain_all_pages`: the zone is empty, and other CPUs may have frames in front of it. Takes them from CPUs that are
+ * outside, and has those that are inside give them back. Returns false when that is not possible. No lock may be held.
+ */
+function drainOtherCpus(cpu: Task): boolean {
+  if (!cpu.interruptsEnabled) return false
+  for (let id = 0; id < cpu.cpuCount; id++) {
+    if (id !== cpu.id) drainCpu(cpu, id)
+  }
+  return true
+}
+
+/** It may come and go meanwhile: what it keeps is taken while it is outside, or given back while it is inside. */
+function drainCpu(cpu: Task, id: number): void {
+  const base = perCpuBase(cpu.heap, id)
+  while (!claimCpu(cpu, base)) {
+    if (callFunctionSingle(cpu, id, CALL_DRAIN_PCP)) return
+    cpuRelax(cpu)
+  }
+  drainPcp(cpu, base, PCP_CAPACITY)
+  releaseClaim(cpu, base)
+}

@@ -1,0 +1,50 @@
+// The lock of a page (mm/filemap.c, lock_page): a bit of its flags.
+//
+// Who holds it may bring the content in, write it back, or take the page out of its cache; a fault holds it from the
+// look whether the page still belongs to its file until it is mapped, so that truncation, which takes the lock too,
+// finds every mapping. It sleeps, for as long as the host reads or writes. Locks of several pages are taken in the
+// order of their place in one file; everywhere else a second one is only tried.
+
+import { sleepWhile } from '../machine/sleep.ts'
+import type { Task } from '../mm/task.ts'
+import { PG_LOCKED, PG_WAITERS, Page, pageStruct } from './page.ts'
+
+/** `trylock_page`. The caller has a reference on the page. */
+export function tryLockPage(cpu: Task, frame: number): boolean {
+  return (Atomics.or(cpu.heap, pageStruct(cpu, frame) + Page.flags, PG_LOCKED) & PG_LOCKED) === 0
+}
+
+/** `lock_page`: may sleep. */
+export function lockPage(cpu: Task, frame: number): void {
+  while (!tryLockPage(cpu, frame)) waitOnPageLocked(cpu, frame)
+}
+
+/** `wait_on_page_locked`: returns when the page was unlocked at some time since. */
+export function waitOnPageLocked(cpu: Task, frame: number): void {
+  const { heap } = cpu
+  const flags = pageStruct(cpu, frame) + Page.flags
+  const before = Atomics.or(heap, flags, PG_WAITERS)
+  // If it is free by now the mark stays: it may be needed by who came later, and costs one call of the host.
+  if ((before & PG_LOCKED) !== 0) sleepWhile(cpu, flags, before | PG_WAITERS)
+}
+
+/** `unlock_page`. */
+export function unlockPage(cpu: Task, frame: number): void {
+  const flags = pageStruct(cpu, frame) + Page.flags
+  const before = Atomics.and(cpu.heap, flags, ~(PG_LOCKED | PG_WAITERS))
+  if ((before & PG_WAITERS) !== 0) Atomics.notify(cpu.heap, flags)
+}
+
+/** Sets and clears flags of a page on which the caller has a reference. */
+export function setPageFlags(cpu: Task, frame: number, set: number): void {
+  const flags = pageStruct(cpu, frame) + Page.flags
+  if ((Atomics.load(cpu.heap, flags) & set) !== set) Atomics.or(cpu.heap, flags, set)
+}
+
+export function clearPageFlags(cpu: Task, frame: number, clear: number): void {
+  Atomics.and(cpu.heap, pageStruct(cpu, frame) + Page.flags, ~clear)
+}
+
+export function pageFlags(cpu: Task, frame: number): number {
+  return Atomics.load(cpu.heap, pageStruct(cpu, frame) + Page.flags)
+}

@@ -1,0 +1,235 @@
+// MMU notifiers: observers of the translations of an address space, which are told before translations are withdrawn
+// and afterwards (mm/mmu_notifier.c; the observer is KVM's, virt/kvm/kvm_main.c of Linux 5.12).
+//
+// An observer is a secondary MMU: it translates pages of the program by itself, keeps what it has found in a shadow
+// table, and takes no references on the frames. What keeps them is the protocol. Whoever withdraws translations calls
+// `invalidateRangeStart` first, which drops them from the shadow table and says that they must not come back;
+// `invalidateRangeEnd` counts and takes that back. Who looks a page up notes the count before, and enters what it has
+// found only if no invalidation of the page is under way and the count is the same.
+//
+// That holds only if whoever withdraws translations sees every observer. Registration holds the mmap lock for write,
+// which keeps those away who hold it, and for a moment the lock of the list, which keeps reclaim away. A copy on write
+// by a fault without the mmap lock is kept away by the design (`copyBegin`, `notifierRegistering`): without that, it
+// may begin before there is an observer, and end when there is one (race R17).
+
+import { bugOn } from '../machine/errors.ts'
+import { Header } from '../machine/header.ts'
+import { layout } from '../machine/layout.ts'
+import { slabAlloc, slabFree } from '../memory/slab.ts'
+import { CACHE_MMU_NOTIFIER } from '../mm/caches.ts'
+import { ENOMEM } from '../mm/errno.ts'
+import { Mm, TASK_SIZE } from '../mm/mm.ts'
+import { mmapWriteLock, mmapWriteUnlock } from '../mm/mmap-lock.ts'
+import type { Task } from '../mm/task.ts'
+import { advanceNumber, forgetNumber, takeNumber } from '../sync/number.ts'
+import { RCU_FREE_MMU_NOTIFIER, callRcu, defineRcuCallback, rcuReadLock, rcuReadUnlock } from '../sync/rcu.ts'
+import { spinLock, spinUnlock } from '../sync/spinlock.ts'
+
+const SHADOW = 32
+/** Translations that a shadow table holds. */
+const SHADOW_ENTRIES = 64
+export const MMU_NOTIFIER_WORDS = SHADOW + 2 * SHADOW_ENTRIES
+
+export const MmuNotifier = layout('mmu_notifier', MMU_NOTIFIER_WORDS, {
+  /** The next observer of the same mm. */
+  next: 0,
+  mm: 1,
+  rcuHead: 2,
+  /** Which of all observers of the machine it is, see sync/number.ts; 0 once it is gone. */
+  generation: 4,
+  generationHigh: 5,
+
+  /** KVM's `mmu_lock`: guards what follows. Nothing else is waited for by who holds it. */
+  lock: 16,
+  /** How many invalidations have ended; written under the lock. */
+  invalidateSeq: 17,
+  invalidateSeqHigh: 18,
+  /** How many are under way; written under the lock. */
+  invalidateInProgress: 19,
+  /** The pages [rangeStart, rangeEnd) cover all that are under way. */
+  rangeStart: 20,
+  rangeEnd: 21,
+  /** The shadow table, direct-mapped: page and entry, two words each. Page 0, which no program has, for none. */
+  shadow: SHADOW,
+})
+
+/** `mmu_notifier_register`: a new observer of `mm`. Returns its place, or -ENOMEM. May sleep. */
+export function registerMmuNotifier(cpu: Task, mm: number): number {
+  const { heap } = cpu
+  const notifier = slabAlloc(cpu, CACHE_MMU_NOTIFIER)
+  if (notifier === 0) return -ENOMEM
+  heap.fill(0, notifier, notifier + MMU_NOTIFIER_WORDS)
+  heap[notifier + MmuNotifier.mm] = mm
+  takeNumber(cpu, Header.mmuNotifierGeneration, notifier + MmuNotifier.generation)
+  mmapWriteLock(cpu, mm)
+  cpu.design.notifierRegistering(cpu, mm)
+  spinLock(cpu, mm + Mm.mmuNotifiersLock)
+  heap[notifier + MmuNotifier.next] = heap[mm + Mm.mmuNotifiers]
+  Atomics.store(heap, mm + Mm.mmuNotifiers, notifier)
+  spinUnlock(cpu, mm + Mm.mmuNotifiersLock)
+  cpu.design.notifierRegistered(cpu, mm)
+  mmapWriteUnlock(cpu, mm)
+  return notifier
+}
+
+/**
+ * `mmu_notifier_unregister`. Whoever is just telling the observers may still look at it: hence the grace period, with
+ * which finishCall() of the caller goes on.
+ */
+export function unregisterMmuNotifier(cpu: Task, notifier: number): void {
+  const { heap } = cpu
+  const mm = heap[notifier + MmuNotifier.mm]
+  spinLock(cpu, mm + Mm.mmuNotifiersLock)
+  let link: number = mm + Mm.mmuNotifiers
+  while (heap[link] !== notifier) link = heap[link] + MmuNotifier.next
+  Atomics.store(heap, link, heap[notifier + MmuNotifier.next])
+  spinUnlock(cpu, mm + Mm.mmuNotifiersLock)
+  forgetNumber(cpu, notifier + MmuNotifier.generation)
+  callRcu(cpu, notifier + MmuNotifier.rcuHead, RCU_FREE_MMU_NOTIFIER)
+}
+
+defineRcuCallback<Task>(RCU_FREE_MMU_NOTIFIER, (cpu, head) => {
+  slabFree(cpu, CACHE_MMU_NOTIFIER, head - MmuNotifier.rcuHead)
+})
+
+/** `mmu_notifier_release`: the address space goes away, and its observers with it. */
+export function releaseMmuNotifiers(cpu: Task, mm: number): void {
+  for (;;) {
+    const notifier = cpu.heap[mm + Mm.mmuNotifiers]
+    if (notifier === 0) return
+    unregisterMmuNotifier(cpu, notifier)
+  }
+}
+
+/** `mm_has_notifiers`. */
+export function mmHasNotifiers(cpu: Task, mm: number): boolean {
+  return Atomics.load(cpu.heap, mm + Mm.mmuNotifiers) !== 0
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Who withdraws translations
+
+/**
+ * `mmu_notifier_invalidate_range_start`: translations of the pages [start, end) are about to be withdrawn. When it
+ * returns, no observer uses one, and none begins to before {@link invalidateRangeEnd} is called for the same pages.
+ */
+export function invalidateRangeStart(cpu: Task, mm: number, start: number, end: number): void {
+  if (!mmHasNotifiers(cpu, mm)) return
+  const { heap } = cpu
+  rcuReadLock(cpu)
+  let notifier = Atomics.load(heap, mm + Mm.mmuNotifiers)
+  while (notifier !== 0) {
+    beginInvalidation(cpu, notifier, start, end)
+    notifier = Atomics.load(heap, notifier + MmuNotifier.next)
+  }
+  rcuReadUnlock(cpu)
+}
+
+/** `mmu_notifier_invalidate_range_end`: they are withdrawn. */
+export function invalidateRangeEnd(cpu: Task, mm: number): void {
+  if (!mmHasNotifiers(cpu, mm)) return
+  const { heap } = cpu
+  rcuReadLock(cpu)
+  let notifier = Atomics.load(heap, mm + Mm.mmuNotifiers)
+  while (notifier !== 0) {
+    endInvalidation(cpu, notifier)
+    notifier = Atomics.load(heap, notifier + MmuNotifier.next)
+  }
+  rcuReadUnlock(cpu)
+}
+
+/**
+ * The same for reclaim, which withdraws translations without the mmap lock. Until {@link reclaimEnd} no observer is
+ * registered: in Linux, registration takes the locks of the reverse mapping for that. Of the whole address space, since
+ * the table that reclaim is about to lock may have moved since it was found. No lock of a page table is held.
+ */
+export function reclaimStart(cpu: Task, mm: number): void {
+  spinLock(cpu, mm + Mm.mmuNotifiersLock)
+  invalidateRangeStart(cpu, mm, 0, TASK_SIZE)
+}
+
+export function reclaimEnd(cpu: Task, mm: number): void {
+  invalidateRangeEnd(cpu, mm)
+  spinUnlock(cpu, mm + Mm.mmuNotifiersLock)
+}
+
+/** `kvm_mmu_notifier_invalidate_range_start`. */
+function beginInvalidation(cpu: Task, notifier: number, start: number, end: number): void {
+  const { heap } = cpu
+  spinLock(cpu, notifier + MmuNotifier.lock)
+  const before = Atomics.add(heap, notifier + MmuNotifier.invalidateInProgress, 1)
+  const alone = before === 0
+  const rangeStart = notifier + MmuNotifier.rangeStart
+  const rangeEnd = notifier + MmuNotifier.rangeEnd
+  // Several at once are taken for one that reaches from the first page of any to the last: too much does no harm.
+  heap[rangeStart] = alone ? start : Math.min(heap[rangeStart], start)
+  heap[rangeEnd] = alone ? end : Math.max(heap[rangeEnd], end)
+  dropShadow(cpu, notifier, start, end)
+  spinUnlock(cpu, notifier + MmuNotifier.lock)
+}
+
+/** `kvm_mmu_notifier_invalidate_range_end`: the count moves first, so that at no moment all seems well. */
+function endInvalidation(cpu: Task, notifier: number): void {
+  const { heap } = cpu
+  spinLock(cpu, notifier + MmuNotifier.lock)
+  advanceNumber(heap, notifier + MmuNotifier.invalidateSeq)
+  const before = Atomics.sub(heap, notifier + MmuNotifier.invalidateInProgress, 1)
+  bugOn(before <= 0, 'an observer hears of the end of an invalidation that it did not hear of before')
+  spinUnlock(cpu, notifier + MmuNotifier.lock)
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// The observer
+
+/** The count that goes with a translation: to be read before the page is looked up. */
+export function invalidateSequence(cpu: Task, notifier: number): number {
+  spinLock(cpu, notifier + MmuNotifier.lock)
+  const sequence = lockedSequence(cpu, notifier)
+  spinUnlock(cpu, notifier + MmuNotifier.lock)
+  return sequence
+}
+
+/** The observer is locked, so that the two words belong together. */
+function lockedSequence(cpu: Task, notifier: number): number {
+  const high = cpu.heap[notifier + MmuNotifier.invalidateSeqHigh]
+  return high * 2 ** 32 + (cpu.heap[notifier + MmuNotifier.invalidateSeq] >>> 0)
+}
+
+/**
+ * `mmu_notifier_retry_hva`: a translation of `page` that was found after the count was `sequence` may be gone already.
+ * The observer is locked.
+ */
+export function invalidateRetry(cpu: Task, notifier: number, page: number, sequence: number): boolean {
+  return isInvalidating(cpu, notifier, page) || lockedSequence(cpu, notifier) !== sequence
+}
+
+/** An invalidation of `page` is under way. The observer is locked. */
+export function isInvalidating(cpu: Task, notifier: number, page: number): boolean {
+  const { heap } = cpu
+  if (Atomics.load(heap, notifier + MmuNotifier.invalidateInProgress) === 0) return false
+  return heap[notifier + MmuNotifier.rangeStart] <= page && page < heap[notifier + MmuNotifier.rangeEnd]
+}
+
+/** The entry of the shadow table for `page`, or 0. The observer is locked. */
+export function findShadow(cpu: Task, notifier: number, page: number): number {
+  const slot = shadowSlot(notifier, page)
+  return cpu.heap[slot] === page ? cpu.heap[slot + 1] : 0
+}
+
+/** Enters a translation into the shadow table, in place of what is there. The observer is locked. */
+export function enterShadow(cpu: Task, notifier: number, page: number, entry: number): void {
+  const slot = shadowSlot(notifier, page)
+  cpu.heap[slot] = page
+  cpu.heap[slot + 1] = entry
+}
+
+function dropShadow(cpu: Task, notifier: number, start: number, end: number): void {
+  const { heap } = cpu
+  for (let slot = notifier + SHADOW; slot < notifier + MMU_NOTIFIER_WORDS; slot += 2) {
+    if (heap[slot] >= start && heap[slot] < end) heap[slot] = 0
+  }
+}
+
+function shadowSlot(notifier: number, page: number): number {
+  return notifier + SHADOW + 2 * (page & (SHADOW_ENTRIES - 1))
+}

@@ -1,0 +1,234 @@
+// Page tables: finding, making and freeing them (mm/memory.c, include/linux/pgtable.h).
+//
+// The upper levels are filled in under `mm.pageTableLock`, entries of a pte table under its own lock (split PTE
+// locks). Tables are made only with the mmap lock held (invariant I5: a table made speculatively could come after its
+// range was torn down and leak, races R5 and R14), and freed only when no walker without locks can still be in them
+// (race R5, invariant I4).
+
+import {
+  PAGE_TABLE_WORDS,
+  PGD_SHIFT,
+  PMD_SHIFT,
+  PUD_SHIFT,
+  PageTable,
+  TABLE_INDEX_MASK,
+} from '../machine/pte.ts'
+import { slabAlloc, slabFree } from '../memory/slab.ts'
+import { CACHE_PAGE_TABLE } from '../mm/caches.ts'
+import { Mm, TASK_SIZE } from '../mm/mm.ts'
+import type { Task } from '../mm/task.ts'
+import { RCU_FREE_PAGE_TABLE, defineRcuCallback } from '../sync/rcu.ts'
+import { spinLock, spinUnlock } from '../sync/spinlock.ts'
+
+const LEVEL_PTE = 1
+const LEVEL_PMD = 2
+const LEVEL_PUD = 3
+
+/** The word of the entry for `page` in its pte table. */
+export function pteAddress(table: number, page: number): number {
+  return table + PageTable.entries + (page & TABLE_INDEX_MASK)
+}
+
+/** The pte table that covers `page`, or 0. Safe beside writers; the result is stable while the mmap lock is held. */
+export function findPteTable(cpu: Task, mm: number, page: number): number {
+  const pmd = findPmdTable(cpu, mm, page)
+  return pmd === 0 ? 0 : findTableInPmd(cpu, pmd, page)
+}
+
+/** The pte table that covers `page` by its pmd table, or 0. */
+export function findTableInPmd(cpu: Task, pmd: number, page: number): number {
+  return Atomics.load(cpu.heap, pmdEntry(pmd, page))
+}
+
+/** The pmd table that covers `page`, or 0. */
+export function findPmdTable(cpu: Task, mm: number, page: number): number {
+  const pud = Atomics.load(cpu.heap, pgdEntry(mm, page))
+  return pud === 0 ? 0 : Atomics.load(cpu.heap, pudEntry(pud, page))
+}
+
+/**
+ * The first page from `page` on that a pte table covers, TASK_SIZE if there is none. Nothing absent is looked at twice.
+ * The caller keeps tables from being freed.
+ */
+export function nextPteTable(cpu: Task, mm: number, page: number): number {
+  let at = page
+  while (at < TASK_SIZE) {
+    const stop = nextBoundary(at, PGD_SHIFT, TASK_SIZE)
+    const pud = Atomics.load(cpu.heap, pgdEntry(mm, at))
+    if (pud !== 0) at = nextInPud(cpu, pud, at, stop)
+    if (pud !== 0 && at < stop) return at
+    at = stop
+  }
+  return TASK_SIZE
+}
+
+/** The same below one pud table; `end` if there is none before. */
+function nextInPud(cpu: Task, pud: number, page: number, end: number): number {
+  for (let at = page; at < end;) {
+    const stop = nextBoundary(at, PUD_SHIFT, end)
+    const pmd = Atomics.load(cpu.heap, pudEntry(pud, at))
+    if (pmd === 0) at = stop
+    while (at < stop) {
+      if (Atomics.load(cpu.heap, pmdEntry(pmd, at)) !== 0) return at
+      at = nextBoundary(at, PMD_SHIFT, stop)
+    }
+  }
+  return end
+}
+
+function pgdEntry(mm: number, page: number): number {
+  return mm + Mm.pgd + (page >> PGD_SHIFT)
+}
+
+function pudEntry(pud: number, page: number): number {
+  return pud + PageTable.entries + ((page >> PUD_SHIFT) & TABLE_INDEX_MASK)
+}
+
+function pmdEntry(pmd: number, page: number): number {
+  return pmd + PageTable.entries + ((page >> PMD_SHIFT) & TABLE_INDEX_MASK)
+}
+
+/** The pte table that covers `page`, made if need be. Returns 0 when there is no memory. The mmap lock is held. */
+export function allocPteTable(cpu: Task, mm: number, page: number): number {
+  const pmd = allocPmdTable(cpu, mm, page)
+  return pmd === 0 ? 0 : populate(cpu, mm, pmdEntry(pmd, page), LEVEL_PTE)
+}
+
+/** The pmd table that covers `page`, made if need be, or 0. */
+function allocPmdTable(cpu: Task, mm: number, page: number): number {
+  const pud = populate(cpu, mm, pgdEntry(mm, page), LEVEL_PUD)
+  return pud === 0 ? 0 : populate(cpu, mm, pudEntry(pud, page), LEVEL_PMD)
+}
+
+/**
+ * Makes the pte table that covers `from` the one that covers `to`, and empties its old place. Returns false, and does
+ * nothing, if there is a table at `to` already or no memory for the level above. The mmap lock is held for write.
+ */
+export function relinkPteTable(cpu: Task, mm: number, from: number, to: number): boolean {
+  const { heap } = cpu
+  const target = allocPmdTable(cpu, mm, to)
+  if (target === 0) return false
+  const oldEntry = pmdEntry(findPmdTable(cpu, mm, from), from)
+  const newEntry = pmdEntry(target, to)
+  spinLock(cpu, mm + Mm.pageTableLock)
+  const free = Atomics.load(heap, newEntry) === 0
+  if (free) Atomics.store(heap, newEntry, Atomics.exchange(heap, oldEntry, 0))
+  spinUnlock(cpu, mm + Mm.pageTableLock)
+  return free
+}
+
+/** The table in an entry of an upper level; if there is none, puts one there, unless another CPU is faster. */
+function populate(cpu: Task, mm: number, entry: number, level: number): number {
+  const { heap } = cpu
+  const present = Atomics.load(heap, entry)
+  if (present !== 0) return present
+  const fresh = slabAlloc(cpu, CACHE_PAGE_TABLE)
+  if (fresh === 0) return 0
+  heap.fill(0, fresh, fresh + PAGE_TABLE_WORDS)
+  heap[fresh + PageTable.level] = level
+  spinLock(cpu, mm + Mm.pageTableLock)
+  const winner = Atomics.load(heap, entry)
+  if (winner === 0) {
+    heap[mm + Mm.pageTables]++
+    Atomics.store(heap, entry, fresh)
+  }
+  spinUnlock(cpu, mm + Mm.pageTableLock)
+  if (winner === 0) return fresh
+  slabFree(cpu, CACHE_PAGE_TABLE, fresh)
+  return winner
+}
+
+/**
+ * `free_pgd_range`: unhooks the tables that cover [start, end) and nothing of what lies below `floor` or from
+ * `ceiling` on, and collects them in `cpu.gatherTables`. Their entries are empty already. The mmap lock is held, and
+ * no VMA is left in [floor, ceiling).
+ */
+export function freePageTableRange(
+  cpu: Task,
+  mm: number,
+  start: number,
+  end: number,
+  floor: number,
+  ceiling: number,
+): void {
+  for (let page = start; page < end; page = nextBoundary(page, PGD_SHIFT, end)) {
+    const stop = nextBoundary(page, PGD_SHIFT, end)
+    const entry = pgdEntry(mm, page)
+    const pud = Atomics.load(cpu.heap, entry)
+    if (pud === 0) continue
+    freePudRange(cpu, mm, pud, page, stop, floor, ceiling)
+    if (coversOnly(page, PGD_SHIFT, floor, ceiling)) unhookTable(cpu, mm, page, entry, pud)
+  }
+}
+
+function freePudRange(
+  cpu: Task,
+  mm: number,
+  pud: number,
+  start: number,
+  end: number,
+  floor: number,
+  ceiling: number,
+): void {
+  for (let page = start; page < end; page = nextBoundary(page, PUD_SHIFT, end)) {
+    const stop = nextBoundary(page, PUD_SHIFT, end)
+    const entry = pudEntry(pud, page)
+    const pmd = Atomics.load(cpu.heap, entry)
+    if (pmd === 0) continue
+    freePmdRange(cpu, mm, pmd, page, stop, floor, ceiling)
+    if (coversOnly(page, PUD_SHIFT, floor, ceiling)) unhookTable(cpu, mm, page, entry, pmd)
+  }
+}
+
+function freePmdRange(
+  cpu: Task,
+  mm: number,
+  pmd: number,
+  start: number,
+  end: number,
+  floor: number,
+  ceiling: number,
+): void {
+  for (let page = start; page < end; page = nextBoundary(page, PMD_SHIFT, end)) {
+    const entry = pmdEntry(pmd, page)
+    const table = Atomics.load(cpu.heap, entry)
+    if (table !== 0 && coversOnly(page, PMD_SHIFT, floor, ceiling)) unhookTable(cpu, mm, page, entry, table)
+  }
+}
+
+/** The next page at which another entry of the level begins, but at most `end`. The last may lie beyond 31 bits. */
+function nextBoundary(page: number, shift: number, end: number): number {
+  return Math.min(((page >> shift) + 1) * 2 ** shift, end)
+}
+
+/** The table behind the entry of the level that covers `page` covers only pages of [floor, ceiling). */
+function coversOnly(page: number, shift: number, floor: number, ceiling: number): boolean {
+  const first = (page >> shift) * 2 ** shift
+  return first >= floor && first + 2 ** shift <= ceiling
+}
+
+/**
+ * Takes a table out and gathers it. As `pte_free_tlb` does, it also extends the range to be flushed: what was gathered
+ * before may have been flushed by now, and a CPU that touched the range since has the empty table in its
+ * paging-structure cache again.
+ */
+function unhookTable(cpu: Task, mm: number, page: number, entry: number, table: number): void {
+  const { heap } = cpu
+  Atomics.store(heap, entry, 0)
+  cpu.gatherStart = Math.min(cpu.gatherStart, page)
+  cpu.gatherEnd = Math.max(cpu.gatherEnd, page + 1)
+  spinLock(cpu, mm + Mm.pageTableLock)
+  heap[mm + Mm.pageTables]--
+  spinUnlock(cpu, mm + Mm.pageTableLock)
+  heap[table + PageTable.next] = cpu.gatherTables
+  cpu.gatherTables = table
+}
+
+/** Gives a table back at once: no walker can be in it. */
+export function freePageTableNow(cpu: Task, table: number): void {
+  slabFree(cpu, CACHE_PAGE_TABLE, table)
+}
+
+defineRcuCallback<Task>(RCU_FREE_PAGE_TABLE, (cpu, head) => {
+  slabFree(cpu, CACHE_PAGE_TABLE, head - PageTable.rcuHead)
+})

@@ -1,0 +1,113 @@
+// From a file to the entries that map it (mm/rmap.c, mm/memory.c unmap_mapping_range).
+//
+// Linux keeps a tree of the VMAs of each file; here all VMAs of all address spaces are looked at, under the mmap lock
+// of each for reading. Only truncation and synchronisation need it, since reclaim comes from the page tables.
+
+import {
+  PMD_SHIFT,
+  PTE_DIRTY,
+  PTE_FRAME_SHIFT,
+  PTE_PRESENT,
+  PTE_SPECIAL,
+  PTE_WRITE,
+  PageTable,
+} from '../machine/pte.ts'
+import { dropMm, nextMm } from '../memory/mm-count.ts'
+import { setPageFlags } from '../memory/page-lock.ts'
+import { PG_DIRTY } from '../memory/page.ts'
+import { Mm } from '../mm/mm.ts'
+import { mmapReadLock, mmapReadUnlock } from '../mm/mmap-lock.ts'
+import type { Task } from '../mm/task.ts'
+import { spinLock, spinUnlock } from '../sync/spinlock.ts'
+import { VMA_ZAP, VM_SHARED, Vma } from '../vma/vma.ts'
+import { flushTlbMm, gatherBegin, gatherFinish } from './mmu-gather.ts'
+import { invalidateRangeEnd, invalidateRangeStart } from './mmu-notifier.ts'
+import { findPteTable, pteAddress } from './page-table.ts'
+import { zapRange } from './zap.ts'
+
+/**
+ * `unmap_mapping_range`: takes the pages [first, end) of the file out of every mapping, private copies included. No
+ * mmap lock is held. May sleep.
+ */
+export function unmapMappingRange(cpu: Task, file: number, first: number, end: number): void {
+  const { heap } = cpu
+  cpu.walkGeneration = 0
+  for (let mm = nextMm(cpu); mm !== 0; mm = nextMm(cpu)) {
+    mmapReadLock(cpu, mm)
+    for (let vma = heap[mm + Mm.mmap]; vma !== 0; vma = heap[vma + Vma.vmNext]) {
+      if (heap[vma + Vma.vmFile] === file) unmapInVma(cpu, mm, vma, first, end)
+    }
+    mmapReadUnlock(cpu, mm)
+    dropMm(cpu, mm)
+  }
+}
+
+function unmapInVma(cpu: Task, mm: number, vma: number, first: number, end: number): void {
+  const from = pageInVma(cpu, vma, first)
+  const to = pageInVma(cpu, vma, end)
+  if (from >= to) return
+  gatherBegin(cpu, mm)
+  invalidateRangeStart(cpu, mm, from, to)
+  cpu.design.vmaWriteBegin(cpu, vma, VMA_ZAP)
+  zapRange(cpu, mm, from, to)
+  cpu.design.vmaWriteEnd(cpu, vma, VMA_ZAP)
+  invalidateRangeEnd(cpu, mm)
+  gatherFinish(cpu)
+}
+
+/** Where page `index` of its file would be in a VMA, as far as that goes. */
+function pageInVma(cpu: Task, vma: number, index: number): number {
+  const { heap } = cpu
+  const start = heap[vma + Vma.vmStart]
+  const page = start + (index - heap[vma + Vma.vmPgoff])
+  return Math.max(start, Math.min(page, heap[vma + Vma.vmEnd]))
+}
+
+/**
+ * `page_mkclean` for the pages [first, end) of the file: what was written through a shared mapping is marked dirty in
+ * the page, and the next write faults. No mmap lock is held. May sleep.
+ */
+export function cleanMappings(cpu: Task, file: number, first: number, end: number): void {
+  const { heap } = cpu
+  cpu.walkGeneration = 0
+  for (let mm = nextMm(cpu); mm !== 0; mm = nextMm(cpu)) {
+    mmapReadLock(cpu, mm)
+    for (let vma = heap[mm + Mm.mmap]; vma !== 0; vma = heap[vma + Vma.vmNext]) {
+      if (heap[vma + Vma.vmFile] !== file || (heap[vma + Vma.vmFlags] & VM_SHARED) === 0) continue
+      cleanRange(cpu, mm, pageInVma(cpu, vma, first), pageInVma(cpu, vma, end))
+    }
+    mmapReadUnlock(cpu, mm)
+    dropMm(cpu, mm)
+  }
+}
+
+function cleanRange(cpu: Task, mm: number, start: number, end: number): void {
+  invalidateRangeStart(cpu, mm, start, end)
+  for (let page = start; page < end;) {
+    const stop = Math.min(((page >> PMD_SHIFT) + 1) * 2 ** PMD_SHIFT, end)
+    const table = findPteTable(cpu, mm, page)
+    if (table !== 0) cleanPteRange(cpu, mm, table, page, stop)
+    page = stop
+  }
+  invalidateRangeEnd(cpu, mm)
+}
+
+function cleanPteRange(cpu: Task, mm: number, table: number, start: number, end: number): void {
+  const { heap } = cpu
+  let cleaned = false
+  spinLock(cpu, table + PageTable.ptl)
+  for (let page = start; page < end; page++) {
+    const address = pteAddress(table, page)
+    const entry = Atomics.load(heap, address)
+    if ((entry & PTE_PRESENT) === 0 || (entry & PTE_SPECIAL) !== 0) continue
+    if ((entry & (PTE_WRITE | PTE_DIRTY)) === 0) continue
+    // The hardware may set the dirty bit until that very moment.
+    const before = Atomics.and(heap, address, ~(PTE_WRITE | PTE_DIRTY))
+    if ((before & PTE_DIRTY) !== 0) setPageFlags(cpu, before >>> PTE_FRAME_SHIFT, PG_DIRTY)
+    cleaned = true
+  }
+  // With the table locked, or another write-back could find the entries clean, write the pages, and miss what a CPU
+  // still writes by an old translation (page_mkclean_one).
+  if (cleaned) flushTlbMm(cpu, mm, start, end)
+  spinUnlock(cpu, table + PageTable.ptl)
+}

@@ -1,0 +1,81 @@
+// Unmapping the pages of a range (mm/memory.c, unmap_page_range).
+
+import {
+  PMD_SHIFT,
+  PTE_DIRTY,
+  PTE_FRAME_SHIFT,
+  PTE_SPECIAL,
+  PTE_SWAP,
+  PUD_SHIFT,
+  PageTable,
+} from '../machine/pte.ts'
+import { setPageFlags } from '../memory/page-lock.ts'
+import { PG_DIRTY, isFilePage } from '../memory/page.ts'
+import { addMmCounter } from '../memory/rss.ts'
+import { freeSwapAndCache } from '../memory/swap.ts'
+import { MM_ANON_PAGES, MM_FILE_PAGES, MM_SWAPENTS, RSS_KINDS } from '../mm/mm.ts'
+import type { Task } from '../mm/task.ts'
+import { spinLock, spinUnlock } from '../sync/spinlock.ts'
+import { gatherFlush, gatherFlushTlb, gatherFrame, gatherIsFull, gatherRange } from './mmu-gather.ts'
+import { findPmdTable, findPteTable, pteAddress } from './page-table.ts'
+
+/**
+ * Takes the entries of the pages [start, end) out of the page table and gathers their frames. The mmap lock is held.
+ */
+export function zapRange(cpu: Task, mm: number, start: number, end: number): void {
+  let page = start
+  while (page < end) {
+    const table = findPteTable(cpu, mm, page)
+    if (table === 0) {
+      page = skipAbsent(cpu, mm, page)
+      continue
+    }
+    const stop = Math.min(((page >> PMD_SHIFT) + 1) * 2 ** PMD_SHIFT, end)
+    // A full gather stops the zap in the middle of a table: the flush must not happen under the table's lock (race
+    // R11).
+    page = zapPteRange(cpu, mm, table, page, stop)
+    if (gatherIsFull(cpu)) gatherFlush(cpu)
+  }
+}
+
+/** The first page behind the largest table that is missing at `page`, so that a sparse terabyte is skipped quickly. */
+function skipAbsent(cpu: Task, mm: number, page: number): number {
+  const shift = findPmdTable(cpu, mm, page) === 0 ? PUD_SHIFT : PMD_SHIFT
+  return ((page >> shift) + 1) * 2 ** shift
+}
+
+/** `zap_pte_range`: stops early when the gather is full. Returns the page at which to go on. */
+function zapPteRange(cpu: Task, mm: number, table: number, start: number, end: number): number {
+  const { heap } = cpu
+  const counts = cpu.zapCounts
+  counts.fill(0)
+  let page = start
+  let dirtied = 0
+  spinLock(cpu, table + PageTable.ptl)
+  for (; page < end && !gatherIsFull(cpu); page++) {
+    const address = pteAddress(table, page)
+    // An exchange, since the hardware may set the dirty bit until that very moment.
+    const entry = Atomics.exchange(heap, address, 0)
+    if (entry === 0 || (entry & PTE_SPECIAL) !== 0) continue
+    const frame = entry >>> PTE_FRAME_SHIFT
+    if ((entry & PTE_SWAP) !== 0) {
+      counts[MM_SWAPENTS]--
+      freeSwapAndCache(cpu, frame)
+      continue
+    }
+    const kind = isFilePage(cpu, frame) ? MM_FILE_PAGES : MM_ANON_PAGES
+    counts[kind]--
+    if (kind === MM_FILE_PAGES && (entry & PTE_DIRTY) !== 0) cpu.zapDirtied[dirtied++] = frame
+    gatherFrame(cpu, frame)
+  }
+  gatherRange(cpu, start, page)
+  // With the table locked (Linux since 3.15), for which a write-back waits before it looks for dirty pages; and the
+  // pages are dirty from the flush on: else a write-back that is past that point could write one and mark it clean, and
+  // what another CPU still writes by an old translation would be lost. (Linux marks them before, since a write-back
+  // there comes back to the entries when it has locked the page.)
+  if (dirtied > 0) gatherFlushTlb(cpu)
+  for (let n = 0; n < dirtied; n++) setPageFlags(cpu, cpu.zapDirtied[n], PG_DIRTY)
+  spinUnlock(cpu, table + PageTable.ptl)
+  for (let kind = 0; kind < RSS_KINDS; kind++) addMmCounter(cpu, mm, kind, counts[kind])
+  return page
+}

@@ -1,0 +1,250 @@
+// Merging, splitting and moving the borders of VMAs (mm/mmap.c of Linux 5.12: vma_merge, __vma_adjust, split_vma).
+
+import { ENOMEM } from '../mm/errno.ts'
+import { Mm } from '../mm/mm.ts'
+import { assertMmapWriteLocked } from '../mm/mmap-lock.ts'
+import type { Task } from '../mm/task.ts'
+import { anonVmaClone, isMergeableAnonVma } from './anon-vma.ts'
+import { dupVmaToLink, linkVma, removeVma, unlinkVma, vmaGetFile } from './vma-link.ts'
+import { vmaGapUpdate, vmEndGap } from './vma-tree.ts'
+import { VMA_ADJUST, VM_SPECIAL, Vma, vmaPages } from './vma.ts'
+
+/** `is_mergeable_vma` and the rest of `can_vma_merge_*`: `vma` could take in pages of these properties at `pgoff`. */
+function canMerge(
+  cpu: Task,
+  vma: number,
+  vmFlags: number,
+  anonVma: number,
+  file: number,
+  pgoffAtVmaStart: number,
+): boolean {
+  const { heap } = cpu
+  return (
+    heap[vma + Vma.vmFlags] === vmFlags &&
+    heap[vma + Vma.vmFile] === file &&
+    heap[vma + Vma.vmPgoff] === pgoffAtVmaStart &&
+    isMergeableAnonVma(cpu, anonVma, Atomics.load(heap, vma + Vma.anonVma))
+  )
+}
+
+/**
+ * `vma_merge`: the pages [start, end), which are either free or a whole part of one VMA, are to have these
+ * properties: finds out whether a neighbour can take them in, and lets it. Returns the VMA that contains them then,
+ * or 0. The eight cases are Linux's:
+ *
+ *      AAAA          the pages in question, A
+ *   PPPP    NNNN     1, 6: P A N become P    2, 5, 7: P A become P    3, 4, 8: A N become N (or A)
+ */
+export function mergeVma(
+  cpu: Task,
+  mm: number,
+  previous: number,
+  start: number,
+  end: number,
+  vmFlags: number,
+  anonVma: number,
+  file: number,
+  pgoff: number,
+): number {
+  const { heap } = cpu
+  if ((vmFlags & VM_SPECIAL) !== 0) return 0
+  let next = previous === 0 ? heap[mm + Mm.mmap] : heap[previous + Vma.vmNext]
+  const area = next
+  // Cases 6, 7, 8: the pages are a VMA of their own up to its end.
+  if (area !== 0 && heap[area + Vma.vmEnd] === end) next = heap[area + Vma.vmNext]
+  const pages = end - start
+  const mergesNext =
+    next !== 0 &&
+    heap[next + Vma.vmStart] === end &&
+    canMerge(cpu, next, vmFlags, anonVma, file, pgoff + pages)
+  const mergesPrevious =
+    previous !== 0 &&
+    heap[previous + Vma.vmEnd] === start &&
+    canMerge(cpu, previous, vmFlags, anonVma, file, pgoff - vmaPages(cpu, previous))
+  if (mergesPrevious) {
+    const both =
+      mergesNext &&
+      isMergeableAnonVma(
+        cpu,
+        Atomics.load(heap, previous + Vma.anonVma),
+        Atomics.load(heap, next + Vma.anonVma),
+      )
+    const newEnd = both ? heap[next + Vma.vmEnd] : end
+    adjustVma(cpu, previous, heap[previous + Vma.vmStart], newEnd, heap[previous + Vma.vmPgoff], 0, previous)
+    return previous
+  }
+  if (!mergesNext) return 0
+  if (previous !== 0 && start < heap[previous + Vma.vmEnd]) {
+    adjustVma(cpu, previous, heap[previous + Vma.vmStart], start, heap[previous + Vma.vmPgoff], 0, next)
+    return next
+  }
+  adjustVma(cpu, area, start, heap[next + Vma.vmEnd], heap[next + Vma.vmPgoff] - pages, 0, next)
+  return next
+}
+
+/**
+ * `__vma_adjust`: gives `vma` new borders and moves those of the VMAs behind it accordingly: they shrink, grow or go
+ * away. With `insert`, a VMA split off from it is linked beside it. `expand` is the VMA that takes in the pages. The
+ * mmap lock is held for write.
+ */
+export function adjustVma(
+  cpu: Task,
+  vma: number,
+  start: number,
+  end: number,
+  pgoff: number,
+  insert: number,
+  expand: number,
+): void {
+  const { heap } = cpu
+  const mm = heap[vma + Vma.vmMm]
+  if (insert !== 0) {
+    setBorders(cpu, vma, start, end, pgoff)
+    linkVma(cpu, mm, insert)
+    return
+  }
+  const next = heap[vma + Vma.vmNext]
+  if (next !== 0 && end >= heap[next + Vma.vmEnd]) {
+    if (next === expand && vma !== expand) replaceByNext(cpu, mm, vma, next, start, pgoff)
+    else swallowNext(cpu, mm, vma, next, start, end, pgoff)
+    return
+  }
+  if (next !== 0 && end > heap[next + Vma.vmStart]) moveBorderUp(cpu, vma, next, start, end, pgoff)
+  else if (next !== 0 && expand === next && end < heap[vma + Vma.vmEnd])
+    moveBorderDown(cpu, vma, next, start, end, pgoff)
+  else setBorders(cpu, vma, start, end, pgoff)
+}
+
+/** Case 8: `vma` is wholly taken in by `next`, which now begins at `start`. */
+function replaceByNext(cpu: Task, mm: number, vma: number, next: number, start: number, pgoff: number): void {
+  unlinkVma(cpu, mm, vma)
+  setBorders(cpu, next, start, cpu.heap[next + Vma.vmEnd], pgoff, vma)
+  removeVma(cpu, vma)
+}
+
+/** Cases 1, 7 and, with a second round, 6: `vma` takes in all of `next`, and perhaps of the one after too. */
+function swallowNext(
+  cpu: Task,
+  mm: number,
+  vma: number,
+  next: number,
+  start: number,
+  end: number,
+  pgoff: number,
+): void {
+  const { heap } = cpu
+  for (let gone = next; gone !== 0 && heap[gone + Vma.vmEnd] <= end; gone = heap[vma + Vma.vmNext]) {
+    const goneEnd = heap[gone + Vma.vmEnd]
+    unlinkVma(cpu, mm, gone)
+    setBorders(cpu, vma, start, goneEnd, pgoff, gone)
+    removeVma(cpu, gone)
+  }
+  if (heap[vma + Vma.vmEnd] < end) setBorders(cpu, vma, start, end, pgoff)
+}
+
+/** Case 5: `vma` takes in the first pages of `next`. */
+function moveBorderUp(cpu: Task, vma: number, next: number, start: number, end: number, pgoff: number): void {
+  const { heap } = cpu
+  const moved = end - heap[next + Vma.vmStart]
+  setBorders(cpu, next, end, heap[next + Vma.vmEnd], heap[next + Vma.vmPgoff] + moved)
+  setBorders(cpu, vma, start, end, pgoff, next)
+}
+
+/** Case 4: `next` takes in the last pages of `vma`. */
+function moveBorderDown(
+  cpu: Task,
+  vma: number,
+  next: number,
+  start: number,
+  end: number,
+  pgoff: number,
+): void {
+  const { heap } = cpu
+  const moved = heap[vma + Vma.vmEnd] - end
+  setBorders(cpu, vma, start, end, pgoff)
+  setBorders(cpu, next, end, heap[next + Vma.vmEnd], heap[next + Vma.vmPgoff] - moved, vma)
+}
+
+/**
+ * Gives a linked VMA new borders, and tells the tree of the gaps. A VMA that takes in pages of another, `source`, must
+ * have its anon_vma, since the pages refer to it. It gets it in the same write: Linux gave it before the VMA was
+ * locked, with a fault perhaps in it (d8ab9f7b644a).
+ */
+function setBorders(cpu: Task, vma: number, start: number, end: number, pgoff: number, source = 0): void {
+  const { heap } = cpu
+  const mm = heap[vma + Vma.vmMm]
+  assertMmapWriteLocked(cpu, mm)
+  const startChanged = heap[vma + Vma.vmStart] !== start
+  const endChanged = heap[vma + Vma.vmEnd] !== end
+  cpu.design.vmaWriteBegin(cpu, vma, VMA_ADJUST)
+  if (source !== 0 && Atomics.load(heap, vma + Vma.anonVma) === 0) anonVmaClone(cpu, vma, source)
+  Atomics.store(heap, vma + Vma.vmStart, start)
+  Atomics.store(heap, vma + Vma.vmEnd, end)
+  Atomics.store(heap, vma + Vma.vmPgoff, pgoff)
+  cpu.design.vmaWriteEnd(cpu, vma, VMA_ADJUST)
+  if (startChanged) vmaGapUpdate(cpu, vma)
+  if (!endChanged) return
+  const next = heap[vma + Vma.vmNext]
+  if (next === 0) heap[mm + Mm.highestVmEnd] = vmEndGap(cpu, vma)
+  else vmaGapUpdate(cpu, next)
+}
+
+/**
+ * `split_vma`: splits `vma` at `page`. The new VMA is the lower part if `newBelow`, else the upper; `vma` keeps the
+ * other. Returns 0, or -ENOMEM when there are too many mappings or there is no memory.
+ */
+function splitVma(cpu: Task, mm: number, vma: number, page: number, newBelow: boolean): number {
+  if (cpu.heap[mm + Mm.mapCount] >= cpu.heap[mm + Mm.maxMapCount]) return -ENOMEM
+  return splitVmaUnlimited(cpu, vma, page, newBelow)
+}
+
+/** `__split_vma`: the same without looking at the limit, for callers that are about to remove one. */
+export function splitVmaUnlimited(cpu: Task, vma: number, page: number, newBelow: boolean): number {
+  const { heap } = cpu
+  const start = heap[vma + Vma.vmStart]
+  const fresh = dupVmaToLink(cpu, vma, newBelow ? start : page)
+  if (fresh === 0) return -ENOMEM
+  const end = heap[vma + Vma.vmEnd]
+  const pgoff = heap[vma + Vma.vmPgoff]
+  vmaGetFile(cpu, fresh)
+  anonVmaClone(cpu, fresh, vma)
+  if (newBelow) {
+    heap[fresh + Vma.vmEnd] = page
+    adjustVma(cpu, vma, page, end, pgoff + page - start, fresh, 0)
+  } else {
+    heap[fresh + Vma.vmStart] = page
+    heap[fresh + Vma.vmPgoff] = pgoff + page - start
+    adjustVma(cpu, vma, start, page, pgoff, fresh, 0)
+  }
+  return 0
+}
+
+/**
+ * `vma_modify`: the pages [start, end) of `vma` are to have the flags `newFlags`: merges them into a neighbour that is
+ * alike then, else splits off the rest. Returns the VMA that contains the pages, whose own flags are not changed yet
+ * where it was split, or -ENOMEM.
+ */
+export function modifyVma(
+  cpu: Task,
+  mm: number,
+  vma: number,
+  start: number,
+  end: number,
+  newFlags: number,
+): number {
+  const { heap } = cpu
+  const previous = heap[vma + Vma.vmStart] < start ? vma : heap[vma + Vma.vmPrev]
+  const pgoff = heap[vma + Vma.vmPgoff] + start - heap[vma + Vma.vmStart]
+  const anonVma = Atomics.load(heap, vma + Vma.anonVma)
+  const merged = mergeVma(cpu, mm, previous, start, end, newFlags, anonVma, heap[vma + Vma.vmFile], pgoff)
+  if (merged !== 0) return merged
+  if (start !== heap[vma + Vma.vmStart]) {
+    const error = splitVma(cpu, mm, vma, start, true)
+    if (error < 0) return error
+  }
+  if (end !== heap[vma + Vma.vmEnd]) {
+    const error = splitVma(cpu, mm, vma, end, false)
+    if (error < 0) return error
+  }
+  return vma
+}
