@@ -3,10 +3,12 @@
 import { basename } from 'node:path'
 import { type Site, setDeadline, setForbidden, setProbes } from '../backends/stepped/index.ts'
 import { NotDeterministic } from './step-log.ts'
+import { raceWithLoop } from './follow.ts'
 import { type Exploration, type ExploreOptions, type Progress, type Strategy, explore } from './explore.ts'
 import { type CheckFailure, describeFailure, replayExecution } from './failure.ts'
 import type { SourcePatch } from './mutants/patch.ts'
 import { exploreParts } from './parts.ts'
+import { TIMEOUTS_MAX } from './passing-time.ts'
 import { type KernelChoice, type Prepared, type Target, prepare } from './prepare.ts'
 import { oneAfterAnother } from './queue.ts'
 import type { ScenarioOptions } from './scenario.ts'
@@ -74,6 +76,11 @@ export interface CheckResult {
   readonly guarantee: number | null
   /** The part that was explored, as 'i/n'; null for all. */
   readonly shard: string | null
+  /**
+   * How often at most the time-outs of each thread pass while something else could go on, each at any moment, where
+   * threads were seen to wait with one; else null.
+   */
+  readonly timeouts: number | null
   readonly failure: CheckFailure | null
   /** Where the time was up in the middle of an execution, in a loop: its place. */
   readonly endless?: string
@@ -170,9 +177,10 @@ async function prepareInTime(target: Target, seconds = SECONDS): Promise<Prepare
 async function judge(target: Target, prepared: Prepared, options: CheckOptions): Promise<CheckResult> {
   const found = await exploreTarget(target, prepared, options)
   const { strategy = 'dpor', seed = 0, depth = DEPTH, maxSteps = MAX_STEPS } = options
+  const raw = found.failure ?? (found.endless && raceWithLoop(prepared.subject, found.endless, maxSteps))
   const failure =
-    found.failure &&
-    (await describeFailure(found.failure, prepared, () => prepare(target, true), {
+    raw &&
+    (await describeFailure(raw, prepared, () => prepare(target, true), {
       code: codeOf(target, prepared),
       noun: nounOf(target),
       maxSteps,
@@ -199,8 +207,9 @@ async function judge(target: Target, prepared: Prepared, options: CheckOptions):
     estimatedExecutions: found.estimatedExecutions,
     guarantee: guaranteeOf(prepared, found, options),
     shard: options.shard === undefined ? null : `${options.shard.index}/${options.shard.count}`,
+    timeouts: found.hasTimedWaits ? TIMEOUTS_MAX : null,
     failure,
-    ...(found.endless !== null && { endless: placeOf(found.endless) }),
+    ...(found.endless !== null && failure === null && { endless: placeOf(found.endless) }),
   }
 }
 
@@ -284,6 +293,7 @@ async function replayPrepared(target: Target, prepared: Prepared, token: string)
     estimatedExecutions: null,
     guarantee: null,
     shard: null,
+    timeouts: null,
     failure,
   }
 }

@@ -5,7 +5,9 @@
 //
 // A thread that spins (see PAUSE) is one that waits for a change of what it read: its going on is a read of all of
 // that, which is not possible before the change. Where nothing else can go on, spinning threads and threads that wait
-// with a timeout are let go on a number of times, as time would; if that leads nowhere, it is a deadlock.
+// with a timeout are let go on a number of times, as time would; if that leads nowhere, it is a deadlock. A timeout may
+// also pass while others can go on, at any moment, but not more than TIMEOUTS_MAX times for a thread: it takes the
+// thread out of the queue of those who wait, and so depends on whoever notifies them.
 //
 // Two operations depend on each other if they touch a common cell and one changes it; a compare-and-swap that fails
 // only reads. Two updates of one kind do not (additions, or `or`s, whose results nobody looks at): in either order they
@@ -38,7 +40,15 @@ import {
   memory,
   setWatching,
 } from '../backends/stepped/index.ts'
-import { RESCUES_MAX, letGoOn, longestWaiting, noticeChanges, waitsForAnother } from './passing-time.ts'
+import {
+  RESCUES_MAX,
+  TIMEOUTS_MAX,
+  longestWaiting,
+  mayTimeOut,
+  noticeChanges,
+  passTimeout,
+  waitsForAnother,
+} from './passing-time.ts'
 import { RaceDetector, type RaceReport } from './data-races.ts'
 import {
   LAST_QUEUE,
@@ -129,8 +139,11 @@ export abstract class Execution extends Scheduler {
   readonly previous: Int32Array
   /** For each thread, one more than its last event that this one depends on; of itself, this one. */
   protected readonly clock: Int32Array
-  /** The threads that could go on. */
+  /** The threads that could go on, and those of them that were not asleep. */
   protected readonly enabled: Int32Array
+  protected readonly ready: Int32Array
+  /** A thread has waited with a time-out. */
+  hasTimedWaits = false
   /** How often, before it, a thread was left that could have gone on. */
   readonly preemptions: Int32Array
   readonly #kind: Uint8Array
@@ -171,6 +184,7 @@ export abstract class Execution extends Scheduler {
     this.clock = new Int32Array(events * threadCount)
     this.#sync = new Int32Array(events * threadCount)
     this.enabled = new Int32Array(events)
+    this.ready = new Int32Array(events)
     this.lastEvent = new Int32Array(threadCount).fill(-1)
     this.#wokenBy = new Int32Array(threadCount).fill(-1)
     this.#races = new RaceDetector(threadCount, this.shadow, {
@@ -234,23 +248,24 @@ export abstract class Execution extends Scheduler {
     if (this.#races.report !== null) return this.end(RACE)
     if (event < this.branch) return this.#repeatEvent(event)
     if (event >= this.#limits.maxSteps) return this.end(TOO_LONG)
-    let enabled = this.#enabledThreads()
+    let enabled = this.#enabledThreads(event)
     this.#rescued[event] = 0
     if (enabled === 0) {
       enabled = this.#rescue(event)
       if (enabled === 0) return -1
+      this.ready[event] = enabled
     }
     if (this.symmetry !== null) enabled = this.symmetry.firstOnly(this.threads, this, enabled)
     const chosen = this.pick(event, enabled)
     if (chosen < 0) return -1
     const thread = this.threads[chosen]!
     const last = this.lastThread
-    const preempts = chosen !== last && last >= 0 && (enabled & (1 << last)) !== 0
+    const preempts = chosen !== last && last >= 0 && (enabled & this.ready[event]! & (1 << last)) !== 0
     this.preemptions[event + 1] = this.preemptions[event]! + (preempts ? 1 : 0)
     this.schedule[event] = chosen
     this.enabled[event] = enabled
-    thread.state = READY
     this.#account(event, thread)
+    this.#wake(thread)
     this.chosen(event, chosen)
     this.depth = event + 1
     this.lastThread = chosen
@@ -267,16 +282,22 @@ export abstract class Execution extends Scheduler {
   #repeatEvent(event: number): number {
     const chosen = this.schedule[event]!
     const thread = this.threads[chosen]!
-    if (this.#rescued[event] !== 0) this.#letGoOn(thread)
+    if (this.#rescued[event] !== 0) thread.rescues++
     if (thread.kind !== this.#kind[event] || (thread.kind !== WOKEN && thread.cell !== this.#cell[event])) {
       const what = `thread ${chosen} came to another operation at step ${event + 1}`
       throw new NotDeterministic(`run again with the same choices, ${what}`, event + 1, thread.site)
     }
     if (this.log !== null) this.log.step(event, thread)
-    thread.state = READY
+    this.#wake(thread)
     this.depth = event + 1
     this.lastThread = chosen
     return chosen
+  }
+
+  /** The thread goes on: if it is asleep still, its time is over. */
+  #wake(thread: Thread): void {
+    if (thread.state === WAITING) passTimeout(thread)
+    thread.state = READY
   }
 
   /** Threads that spin go on when what they read has changed; those that were notified, because of that. */
@@ -289,10 +310,18 @@ export abstract class Execution extends Scheduler {
     }
   }
 
-  #enabledThreads(): number {
-    let enabled = 0
-    for (const thread of this.threads) if (thread.state === READY) enabled |= 1 << thread.id
-    return enabled
+  #enabledThreads(event: number): number {
+    let ready = 0
+    let asleep = 0
+    for (const thread of this.threads) {
+      if (thread.state === READY) ready |= 1 << thread.id
+      else if (thread.state === WAITING && thread.timeout !== Infinity) {
+        this.hasTimedWaits = true
+        if (mayTimeOut(thread)) asleep |= 1 << thread.id
+      }
+    }
+    this.ready[event] = ready
+    return ready | asleep
   }
 
   /** Nothing can go on. Lets one go on for which time would pass; else it is the end, good or bad. */
@@ -301,7 +330,7 @@ export abstract class Execution extends Scheduler {
     if (this.leavesIdle && this.threads.some(waitsForAnother)) return this.#stop(REDUNDANT)
     const thread = longestWaiting(this.threads)
     if (thread === null || thread.rescues >= RESCUES_MAX) return this.#stop(DEADLOCK)
-    this.#letGoOn(thread)
+    thread.rescues++
     this.#rescued[event] = 1
     return 1 << thread.id
   }
@@ -309,11 +338,6 @@ export abstract class Execution extends Scheduler {
   #stop(status: number): number {
     this.status = status
     return 0
-  }
-
-  #letGoOn(thread: Thread): void {
-    if (thread.state === WAITING) this.#wokenBy[thread.id] = -1
-    letGoOn(thread)
   }
 
   // -------------------------------------------------------------------------------------------------------------------
@@ -332,7 +356,7 @@ export abstract class Execution extends Scheduler {
       case NOTIFY:
         return QUEUES
       case WOKEN:
-        return 0
+        return thread.state === WAITING && thread.timeout !== Infinity ? QUEUES : 0
       case STORE:
         return WRITES
       default:
@@ -420,10 +444,11 @@ export abstract class Execution extends Scheduler {
     }
     this.racing.length = 0
     if (this.symmetry !== null) {
-      const before = this.symmetry.account(event, thread, this, this.#rescued[event] !== 0)
+      const isByTime = this.#rescued[event] !== 0 || thread.state === WAITING
+      const before = this.symmetry.account(event, thread, this, isByTime)
       for (const other of before) this.#join(this.clock, clock, other)
     }
-    if (kind === WOKEN) this.#takeOverWaking(id, clock)
+    if (kind === WOKEN && thread.state !== WAITING) this.#takeOverWaking(thread, clock)
     else if (kind === PAUSE) {
       this.#watched.length = 0
       for (let read = thread.watchFrom; read < thread.watchTo; read++) {
@@ -441,9 +466,13 @@ export abstract class Execution extends Scheduler {
     this.lastEvent[id] = event
   }
 
-  #takeOverWaking(id: number, clock: number): void {
+  #takeOverWaking(thread: Thread, clock: number): void {
+    const { id } = thread
     const wokenBy = this.#wokenBy[id]!
     if (wokenBy < 0) return
+    // Its time might have been over before.
+    if (thread.timeout !== Infinity && thread.timeouts < TIMEOUTS_MAX)
+      this.#dependOn(clock, this.schedule[wokenBy]!, wokenBy)
     this.#join(this.clock, clock, wokenBy)
     this.#join(this.#sync, clock, wokenBy)
     this.#wokenBy[id] = -1

@@ -88,6 +88,8 @@ export interface Exploration extends Progress {
   readonly endless: TimeUp | null
   /** Of a random strategy, the steps of the longest of the executions from which it learned; else null. */
   readonly stepsMax: number | null
+  /** A thread has waited with a time-out: that passes at any moment, but not arbitrarily often (TIMEOUTS_MAX). */
+  readonly hasTimedWaits: boolean
 }
 
 /** So many executions are run twice. */
@@ -136,7 +138,8 @@ function exploreTree(subject: Subject, options: ExploreOptions): Exploration {
   })
   const complete = run.finished && run.failure === null
   const estimatedExecutions = complete || run.failure !== null ? run.executions : explorer.estimate()
-  return { ...run, redundant, complete, estimatedExecutions, stepsMax: null }
+  const { hasTimedWaits } = explorer
+  return { ...run, redundant, complete, estimatedExecutions, stepsMax: null, hasTimedWaits }
 }
 
 function exploreByChance(subject: Subject, options: ExploreOptions): Exploration {
@@ -156,7 +159,8 @@ function exploreByChance(subject: Subject, options: ExploreOptions): Exploration
     onOrder?.(digest)
     return { redundant, more: walk.advance() }
   })
-  return { ...run, redundant, complete: false, estimatedExecutions: null, stepsMax: walk.stepsMax }
+  const { stepsMax, hasTimedWaits } = walk
+  return { ...run, redundant, complete: false, estimatedExecutions: null, stepsMax, hasTimedWaits }
 }
 
 interface ManyRuns {

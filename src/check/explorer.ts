@@ -158,8 +158,11 @@ export class Explorer extends Execution {
     }
     const candidates = enabled & ~this.#sleep[event]!
     if (candidates === 0) return this.end(REDUNDANT)
+    // Time passes for those who wait where it makes a difference, or nothing else is left to be tried.
+    const awake = candidates & this.ready[event]!
     const last = 1 << this.lastThread
-    const pick = this.lastThread >= 0 && (candidates & last) !== 0 ? last : candidates & -candidates
+    const first = awake !== 0 ? awake : candidates
+    const pick = this.lastThread >= 0 && (awake & last) !== 0 ? last : first & -first
     this.#backtrack[event] = event < this.#fullDepth ? this.#withinBound(event, candidates) : pick
     this.#done[event] = 0
     if (this.#bound !== null) this.#meetNextOperation(event)
@@ -300,7 +303,7 @@ export class Explorer extends Execution {
   #withinBound(event: number, enabled: number): number {
     if (this.#bound === null || event === 0 || this.preemptions[event]! < this.#bound) return enabled
     const last = 1 << this.schedule[event - 1]!
-    return (enabled & last) === 0 ? enabled : last
+    return (enabled & this.ready[event]! & last) === 0 ? enabled : last
   }
 
   // -------------------------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ import {
   TimeUp,
   WOKEN,
   runThreads,
+  setDeadline,
   setWatching,
 } from '../backends/stepped/index.ts'
 import { RESCUES_MAX, letGoOn, longestWaiting, noticeChanges, waitsForTime } from './passing-time.ts'
@@ -97,6 +98,31 @@ export function follow(subject: Subject, options: FollowOptions): FollowedRun {
   const choices = follower.choices.slice(0, steps)
   const { preemptions } = follower
   return { choices, failure, key: failure === null ? '' : keyOf(failure, follower), preemptions, steps }
+}
+
+/** Time for the threads that are not in a loop without end. */
+const BESIDE_LOOP_MS = 1000
+
+/**
+ * A thread was in a loop without end when the time was up. If it waits there for what another writes plainly, that is a
+ * data race, and shows where all others go first. Null where it does not.
+ */
+export function raceWithLoop(subject: Subject, { thread }: TimeUp, maxSteps: number): RawFailure | null {
+  if (thread < 0) return null
+  const lead = (_: number, enabled: number): number => {
+    const others = enabled & ~(1 << thread)
+    return others === 0 ? -1 : 31 - Math.clz32(others & -others)
+  }
+  setDeadline(performance.now() + BESIDE_LOOP_MS)
+  try {
+    const { failure } = follow(subject, { maxSteps, races: true, lead })
+    return failure?.kind === 'race' ? failure : null
+  } catch (error) {
+    if (!(error instanceof TimeUp)) throw error
+    return null
+  } finally {
+    setDeadline(Infinity)
+  }
 }
 
 /** The turnings that lead to the choices. */

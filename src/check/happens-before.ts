@@ -62,6 +62,7 @@ export class HappensBefore {
     if (kind === WOKEN) {
       const waker = this.#wakers[id]
       if (waker) join(clock, waker)
+      else this.#leaveQueue(thread, step)
       this.#wakers[id] = null
     } else if (kind !== PAUSE) {
       const reads = kind !== STORE && kind !== NOTIFY
@@ -79,6 +80,17 @@ export class HappensBefore {
     }
     clock[id] = step
     if (kind !== WOKEN && kind !== PAUSE) this.#leaveMarks(thread, step)
+  }
+
+  /** Its time is over: it takes itself out of the queue. */
+  #leaveQueue(thread: Thread, step: number): void {
+    const clock = this.#clocks[thread.id]!
+    for (let at = thread.cell; at < thread.cell + thread.cells; at++) {
+      const cell = this.#cell(at)
+      if (cell.queued !== null) join(clock, cell.queued)
+      cell.queued = clock.slice()
+      cell.queued[thread.id] = step
+    }
   }
 
   plain(id: number, firstCell: number, cells: number, site: number, write: boolean): void {

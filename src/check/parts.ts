@@ -45,8 +45,8 @@ export async function exploreParts(
   parts: PartsOptions,
 ): Promise<Exploration> {
   try {
-    checkItself(subject, options)
-    return await exploreAll(subject, options, parts)
+    const hasTimedWaits = checkItself(subject, options)
+    return { ...(await exploreAll(subject, options, parts)), hasTimedWaits }
   } catch (error) {
     if (!(error instanceof TimeUp)) throw error
     return { ...nothingExplored, seconds: options.maxMs / 1000, endless: error }
@@ -57,7 +57,7 @@ async function exploreAll(
   subject: Subject,
   options: ExploreOptions,
   parts: PartsOptions,
-): Promise<Exploration> {
+): Promise<Omit<Exploration, 'hasTimedWaits'>> {
   const { ledger, shard } = parts
   // Shards could not tell each other that threads turned out not to be alike.
   const isDistinct = shard !== null || (ledger !== null && Ledger.isDistinct(ledger))
@@ -80,14 +80,19 @@ const nothingExplored = {
   failure: null,
   estimatedExecutions: null,
   stepsMax: null,
+  hasTimedWaits: false,
 }
 
-/** Runs the first execution twice: what is not the same each time cannot be put together from parts. */
-function checkItself(subject: Subject, options: ExploreOptions): void {
+/**
+ * Runs the first execution twice: what is not the same each time cannot be put together from parts. Returns whether a
+ * thread waits with a time-out in it.
+ */
+function checkItself(subject: Subject, options: ExploreOptions): boolean {
   for (;;) {
     try {
-      runTwice(subject, makeExplorer(subject, { ...options, distinct: true }))
-      return
+      const explorer = makeExplorer(subject, { ...options, distinct: true })
+      runTwice(subject, explorer)
+      return explorer.hasTimedWaits
     } catch (error) {
       if (!(error instanceof FinerCellsNeeded)) throw error
       memory.byteCells.add(error.ordinal)
@@ -99,7 +104,7 @@ async function exploreWith(
   subject: Subject,
   options: ExploreOptions,
   parts: PartsOptions,
-): Promise<Exploration> {
+): Promise<Omit<Exploration, 'hasTimedWaits'>> {
   const { shard, key, workers } = parts
   const coordinator = new Coordinator(shard === null ? undefined : shardUnits(subject, options, shard))
   const { distinct = false } = options
@@ -208,7 +213,7 @@ function lookBy(worker: Worker): Look {
 }
 
 function errorOf({ name, problem, timeUp }: WorkerReply & { result: null }): Error {
-  if (timeUp !== null) return new TimeUp(timeUp.file, timeUp.line, timeUp.source)
+  if (timeUp !== null) return new TimeUp(timeUp.file, timeUp.line, timeUp.source, timeUp.thread)
   if (name === 'NotSymmetric') return new NotSymmetric(problem)
   if (name === 'NotDeterministic') return new NotDeterministic(problem)
   return new Error(`a worker failed: ${name}: ${problem}`)

@@ -5,6 +5,20 @@ import { READY, SPINNING, type Thread, WAITING, timeOut } from '../backends/step
 /** How often a thread may go on because nothing else can. */
 export const RESCUES_MAX = 200
 
+/** How often the time-outs of a thread may pass while something else could go on: each time is tried at any moment. */
+export const TIMEOUTS_MAX = 2
+
+/** It waits, and the time that it was ready to may be over at any moment. */
+export function mayTimeOut(thread: Thread): boolean {
+  return thread.state === WAITING && thread.timeout !== Infinity && thread.timeouts < TIMEOUTS_MAX
+}
+
+/** Its time is over. */
+export function passTimeout(thread: Thread): void {
+  thread.timeouts++
+  timeOut(thread)
+}
+
 /**
  * Threads that spin go on when what they have read has changed, even if it changes back afterwards; with `leavesIdle`,
  * not those that might as well have looked later.
@@ -42,6 +56,6 @@ export function longestWaiting(threads: readonly Thread[]): Thread | null {
 /** Time has passed for it: it looks again, or its timeout is over. */
 export function letGoOn(thread: Thread): void {
   thread.rescues++
-  if (thread.state === WAITING) timeOut(thread)
+  if (thread.state === WAITING) passTimeout(thread)
   thread.state = READY
 }

@@ -15,6 +15,17 @@ export class SetupFailed extends Error {
   readonly remedy = 'correct its setup'
 }
 
+/** Every execution begins with the setup, and none can wait for it. */
+export class SetupIsAsync extends Error {
+  override readonly name = 'SetupIsAsync'
+  readonly remedy =
+    'make it an ordinary function: what takes time can be awaited in the module, before the scenario'
+
+  constructor() {
+    super('the setup of the scenario returns a promise')
+  }
+}
+
 /** A scenario of a loaded program as the explorer wants it. */
 export function userSubject(description: Scenario): Subject {
   let state: unknown
@@ -35,7 +46,9 @@ export function userSubject(description: Scenario): Subject {
 
 function setUp({ setup }: Scenario): unknown {
   try {
-    return alone(setup?.())
+    const state = alone(setup?.())
+    if (state instanceof Promise) throw new SetupIsAsync()
+    return state
   } catch (error) {
     if (error instanceof FinerCellsNeeded || (error instanceof Error && 'remedy' in error)) throw error
     throw new SetupFailed(`the setup of the scenario throws ${String(error)}`, { cause: error })

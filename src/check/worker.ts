@@ -19,7 +19,7 @@ export type WorkerReply =
       readonly name: string
       readonly problem: string
       /** Where it is that. */
-      readonly timeUp: Pick<TimeUp, 'file' | 'line' | 'source'> | null
+      readonly timeUp: Pick<TimeUp, 'file' | 'line' | 'source' | 'thread'> | null
     }
 
 interface Request {
@@ -41,7 +41,9 @@ parentPort!.on('message', ({ unit, maxExecutions, maxMs }: Request) => {
   } catch (error) {
     const { name, message } = error instanceof Error ? error : new Error(String(error))
     const timeUp =
-      error instanceof TimeUp ? { file: error.file, line: error.line, source: error.source } : null
+      error instanceof TimeUp
+        ? { file: error.file, line: error.line, source: error.source, thread: error.thread }
+        : null
     reply = { result: null, name, problem: message, timeUp }
   }
   parentPort!.postMessage(reply)

@@ -91,11 +91,12 @@ function parseShard(text: string): { index: number; count: number } {
 
 /** What was covered, after the verdict. */
 export function extentText(result: CheckResult): string {
-  const { verdict, complete, bound, shard, strategy } = result
+  const { verdict, complete, bound, shard, strategy, timeouts } = result
   if (strategy !== 'dpor') return verdict === 'fail' ? '' : ', by chance'
   const some = bound === null ? '' : ` with at most ${formatCount(bound)} preemption${bound === 1 ? '' : 's'}`
   const part = shard === null ? '' : `, part ${shard}`
-  if (complete) return `, every interleaving${some}${part}`
+  const time = timeouts === null ? '' : ` (time-outs of a thread pass early at most ${timeouts} times)`
+  if (complete) return `, every interleaving${some}${time}${part}`
   return verdict === 'incomplete' ? `${some === '' ? '' : `, interleavings${some}`}${part}` : ''
 }
 

@@ -373,7 +373,7 @@ function mutantsText(results: readonly MutantResult[]): string {
 function resultJson(result: CheckResult): string {
   const { scenario, design, rwsem, rss, published, verdict, complete, executions } = result
   const { redundant, steps, seconds } = result
-  const { bound, strategy, seed, shard, estimatedExecutions, guarantee } = result
+  const { bound, strategy, seed, shard, timeouts, estimatedExecutions, guarantee } = result
   const failure = result.failure && failureJson(result.failure)
   return `${JSON.stringify({
     scenario,
@@ -392,6 +392,7 @@ function resultJson(result: CheckResult): string {
     seed,
     guarantee,
     shard,
+    timeouts,
     estimatedExecutions,
     failure,
   })}\n`

@@ -1,7 +1,10 @@
 // The checker in a test runner: what it throws, that it can be called again and at once, and leaves nothing behind.
 
 import assert from 'node:assert/strict'
-import { describe, it } from 'node:test'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, it } from 'node:test'
 import {
   type CheckResult,
   NoScenario,
@@ -49,9 +52,9 @@ describe('the checker in a test', () => {
   })
 
   it('leaves arrays, stack traces and prototypes as they were', async () => {
-    const before = [Error.stackTraceLimit, ...Reflect.ownKeys(Int32Array.prototype)]
+    const known = [Error.stackTraceLimit, ...Reflect.ownKeys(Int32Array.prototype)]
     await checkFile(program('ring'))
-    assert.deepEqual([Error.stackTraceLimit, ...Reflect.ownKeys(Int32Array.prototype)], before)
+    assert.deepEqual([Error.stackTraceLimit, ...Reflect.ownKeys(Int32Array.prototype)], known)
     assert.deepEqual(Reflect.ownKeys(new Int32Array(new SharedArrayBuffer(4))), ['0'])
   })
 
@@ -80,6 +83,9 @@ describe('code as others write it', () => {
 
 describe('code that cannot be stepped', () => {
   const refusals: readonly [name: string, what: RegExp][] = [
+    ['message', /message\.ts:10: messages between threads; pass them by shared memory/],
+    ['receive', /receive\.ts:9: messages between threads; pass them by shared memory/],
+    ['worker', /worker\.ts:9: a Worker in a thread; make what it does a thread of the scenario$/],
     ['wait-async', /wait-async\.ts:7: Atomics\.waitAsync; use Atomics\.wait: a thread here may block$/],
     [
       'async',
@@ -98,6 +104,67 @@ describe('code that cannot be stepped', () => {
   for (const [name, what] of refusals) {
     it(`is refused: ${name}`, async () => {
       await assert.rejects(checkFile(program(`refused/${name}`)), (error) => {
+        assert.ok(error instanceof SteppingRefused)
+        assert.match(error.message, what)
+        return true
+      })
+    })
+  }
+})
+
+describe('what a check begins with', () => {
+  it('must not be async', async () => {
+    await assert.rejects(checkFile(program('refused/async-setup')), {
+      name: 'SetupIsAsync',
+      message: 'the setup of the scenario returns a promise',
+    })
+  })
+
+  it('a plain loop that waits for a plain write is a race, once the time is up', async () => {
+    const { verdict, failure } = await checkFile(program('plain-spin'), { seconds: 0.5 })
+    assert.deepEqual([verdict, failure?.kind], ['fail', 'race'])
+  })
+
+  const folder = mkdtempSync(join(tmpdir(), 'faultline-'))
+  after(() => rmSync(folder, { recursive: true }))
+  const files = {
+    'package.json': '{ "type": "commonjs" }',
+    'held.ts': 'export const HELD = 1\n',
+    'parts/index.mjs': 'export const FREE = 0\n',
+    'bundled.mts': `import { HELD } from './held'
+import { FREE } from './parts'
+const setup = () => new Int32Array(new SharedArrayBuffer(4))
+export default {
+  setup,
+  threads: [(cells: Int32Array) => void Atomics.compareExchange(cells, 0, FREE, HELD)],
+  invariant: (cells: Int32Array) => cells[0] === HELD,
+}
+`,
+    'absent.mts': "export const one = 1\nimport { HELD } from './holds'\nexport default HELD\n",
+    'enum.mts': 'const one = 1\n\nenum State { Free, Held }\nexport default State\n',
+    'module.ts': 'export default 1\n',
+  }
+  before(() => {
+    mkdirSync(join(folder, 'parts'))
+    for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text)
+  })
+
+  it('may leave out the endings of what it imports, as for a bundler', async () => {
+    // What is imported stands in a package of modules.
+    writeFileSync(join(folder, 'package.json'), '{ "type": "module" }')
+    const { verdict, complete } = await checkFile(join(folder, 'bundled.mts'))
+    writeFileSync(join(folder, 'package.json'), files['package.json'])
+    assert.deepEqual([verdict, complete], ['pass', true])
+  })
+
+  const wrong: readonly [name: string, what: RegExp][] = [
+    ['absent.mts', /absent\.mts:2: there is no file that '\.\/holds' means; correct the path of the import$/],
+    ['enum.mts', /enum\.mts:3: TypeScript enum is not supported in strip-only mode; /],
+    ['module.ts', /module\.ts:1: it is written as a module, and its package\.json says "type": "commonjs"; /],
+  ]
+  for (const [name, what] of wrong) {
+    it(`is refused where it is wrong: ${name}`, async () => {
+      await assert.rejects(checkFile(join(folder, name)), (error) => {
         assert.ok(error instanceof SteppingRefused)
         assert.match(error.message, what)
         return true

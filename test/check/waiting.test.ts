@@ -25,7 +25,7 @@ function enumerate(lists: readonly (readonly WaitingStep[])[]): Enumeration {
   const extend = (
     cells: readonly number[],
     results: readonly (readonly (number | string)[])[],
-    queue: readonly (readonly [thread: number, cell: number])[],
+    queue: readonly (readonly [thread: number, cell: number, isTimed: boolean])[],
     last: number,
     preemptions: number,
   ): void => {
@@ -39,7 +39,16 @@ function enumerate(lists: readonly (readonly WaitingStep[])[]): Enumeration {
       return !(step[0] === 'await' && cells[step[1]] === step[2])
     }
     const ready = [...lists.keys()].filter(canGoOn)
-    if (ready.length === 0) {
+    const costOf = (thread: number): number => preemptions + (thread !== last && ready.includes(last) ? 1 : 0)
+    const timed = queue.filter(([, , isTimed]) => isTimed)
+    for (const sleeper of timed) {
+      const [thread] = sleeper
+      const after = results.map((list, id) => (id === thread ? [...list, 'timed-out'] : list))
+      const left = queue.filter((each) => each !== sleeper)
+      // The thread is at work then: to leave it before its next step is a preemption.
+      extend(cells, after, left, thread, costOf(thread))
+    }
+    if (ready.length === 0 && timed.length === 0) {
       if (lists.every((_, thread) => stepOf(thread) === undefined)) {
         const outcome = JSON.stringify(results)
         outcomes.set(outcome, Math.min(preemptions, outcomes.get(outcome) ?? Infinity))
@@ -48,19 +57,21 @@ function enumerate(lists: readonly (readonly WaitingStep[])[]): Enumeration {
     for (const thread of ready) {
       const [kind, cell, operand] = stepOf(thread)!
       const before = cells[cell]!
-      const cost = preemptions + (thread !== last && ready.includes(last) ? 1 : 0)
+      const cost = costOf(thread)
       const next = [...cells]
       const after = results.map((list) => [...list])
       let waiting = queue
       if (kind === 'store' || kind === 'add') next[cell] = kind === 'add' ? before + operand : operand
-      if (kind === 'wait' && before === operand) waiting = [...queue, [thread, cell]]
+      if ((kind === 'wait' || kind === 'timed') && before === operand)
+        waiting = [...queue, [thread, cell, kind === 'timed']]
       else if (kind === 'notify') {
         const woken = queue.filter(([, waitsOn]) => waitsOn === cell).slice(0, operand)
         waiting = queue.filter((sleeper) => !woken.includes(sleeper))
         for (const [sleeper] of woken) after[sleeper]!.push('ok')
         after[thread]!.push(woken.length)
       } else {
-        const value = { load: before, store: operand, add: before, wait: 'not-equal', await: 0 }[kind]
+        const isWait = kind === 'wait' || kind === 'timed'
+        const value = isWait ? 'not-equal' : { load: before, store: operand, add: before, await: 0 }[kind]
         after[thread]!.push(value)
       }
       extend(next, after, waiting, thread, cost)
@@ -79,10 +90,18 @@ function enumerate(lists: readonly (readonly WaitingStep[])[]): Enumeration {
 const step = fc.oneof(
   fc.tuple(fc.constantFrom('load', 'add'), fc.integer({ min: 0, max: 1 }), fc.constant(1)),
   fc.tuple(fc.constant('store'), fc.integer({ min: 0, max: 1 }), fc.integer({ min: 0, max: 1 })),
-  fc.tuple(fc.constantFrom('wait', 'await'), fc.integer({ min: 0, max: 1 }), fc.integer({ min: 0, max: 1 })),
+  fc.tuple(
+    fc.constantFrom('wait', 'timed', 'await'),
+    fc.integer({ min: 0, max: 1 }),
+    fc.integer({ min: 0, max: 1 }),
+  ),
   fc.tuple(fc.constant('notify'), fc.integer({ min: 0, max: 1 }), fc.integer({ min: 1, max: 2 })),
 ) as fc.Arbitrary<WaitingStep>
-const lists = fc.array(fc.array(step, { minLength: 1, maxLength: 3 }), { minLength: 2, maxLength: 4 })
+// Time-outs pass early no more than twice for a thread.
+const list = fc
+  .array(step, { minLength: 1, maxLength: 3 })
+  .filter((steps) => steps.filter(([kind]) => kind === 'timed').length <= 2)
+const lists = fc.array(list, { minLength: 2, maxLength: 4 })
 
 const limits = { maxExecutions: 1_000_000, maxSteps: 2000, maxMs: 60_000 }
 
@@ -135,6 +154,23 @@ describe('threads that wait, notify and spin', () => {
       )
     }
   })
+})
+
+describe('time-outs', () => {
+  const messages = {
+    takesTimeForAnswer: 'no answer yet',
+    looksAgain: null,
+    takesOver: 'two at once',
+    givesUp: 'it gave up',
+  }
+  for (const [name, message] of Object.entries(messages)) {
+    it(`pass at any moment: ${name}`, async () => {
+      const programs = (await load('timed')) as Record<string, Scenario>
+      const { failure, complete, hasTimedWaits } = explore(userSubject(programs[name]!), limits)
+      const found = failure && (failure.error as Error).message
+      assert.deepEqual([found, complete, hasTimedWaits], [message, message === null, true])
+    })
+  }
 })
 
 describe('loops', () => {

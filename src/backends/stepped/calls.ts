@@ -22,6 +22,16 @@ const readers =
 /** Operations whose order does not matter among each other as long as nobody looks at what was there before. */
 const updates = /^(add|sub|and|or|xor)$/
 
+/** Methods by which threads of Node send and get messages. */
+const messages = /^(postMessage|on|once|addListener|addEventListener)$/
+
+/** The last name of what is called. */
+function nameOf(callee: Node): string {
+  if (callee.type === 'Identifier') return callee.name
+  if (callee.type === 'SequenceExpression') return nameOf(callee.expressions.at(-1)!)
+  return callee.type === 'MemberExpression' ? (propertyName(callee.property, callee.computed) ?? '') : ''
+}
+
 /** Evaluates a call that was written anew, now if it may stop. */
 export function finishCall(c: Context, node: Node, call: Node): Node {
   return c.frame.stops && c.isPoint(node) ? c.point(call, node) : call
@@ -164,6 +174,11 @@ function outsideCall(c: Context, node: Call, written: Call, called: string | nul
     const promised = c.help('promised', callee.object as Node, c.site(node, 'promise'))
     callee = { ...callee, object: promised } as never
   }
+  const messenger = (value: Node): Node => c.help('messenger', value, c.site(node, 'message'))
+  if (/(^|\.)receiveMessageOnPort$/.test(nameOf(callee as Node)) && args.length === 1)
+    args = [messenger(args[0] as Node) as never]
+  if (called !== null && messages.test(called) && callee.type === 'MemberExpression')
+    callee = { ...callee, object: messenger(callee.object as Node) } as never
   const call = { ...written, callee, arguments: args } as Node
   if (laterFunctions.has(path) || path === 'process.nextTick')
     return tree.sequence([c.help('later', 0, c.site(node, 'later')), call])
@@ -207,6 +222,8 @@ export function newExpression(c: Context, node: Node & { type: 'NewExpression' }
   const callee = node.callee as Node
   const [made, ...args] = c.list([callee, ...(node.arguments as Node[])])
   const written = { ...node, callee: made, arguments: args } as Node & { type: 'NewExpression' }
+  if (!c.isPoint(node) && /^(Worker|BroadcastChannel)$/.test(nameOf(callee)))
+    return tree.sequence([c.help('starts', c.site(node, 'new')), written])
   if (isGlobal(callee, c.module)) return newOfEngine(c, node, written, args)
   if (isOrdinaryClass(c, callee)) return finishCall(c, node, written)
   return finishCall(c, node, c.help('make', c.site(node, 'new'), made!, tree.list(args)))

@@ -317,6 +317,19 @@ export function later<T>(value: T, site: number): T {
   )
 }
 
+/** A thread of Node starts another, which nobody schedules. */
+export function starts(site: number): void {
+  if (isAlone()) return
+  refused(site, 'a Worker in a thread', 'make what it does a thread of the scenario')
+}
+
+/** What a message is sent by or taken from: when it arrives is not explored. */
+export function messenger<T>(value: T, site: number): T {
+  const isPort = value instanceof MessagePort || value instanceof BroadcastChannel
+  if (!isPort || isAlone()) return value
+  return refused(site, 'messages between threads', 'pass them by shared memory, and wait with Atomics.wait')
+}
+
 /** `promise.then(…)` and the like. */
 export function promised<T>(value: T, site: number): T {
   return value instanceof Promise ? later(value, site) : value

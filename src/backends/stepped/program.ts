@@ -5,12 +5,12 @@
 // guard is removed for a test, and the source does not know of it.
 
 import { createHash } from 'node:crypto'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { SteppingRefused } from './refusal.ts'
 import { followImport, formatOf, importResolver, isPackaged } from './resolve.ts'
 import { type Scopes, nameOf, resolveScopes } from './scope.ts'
-import { type Format, type Node, type SourceModule, childrenOf, parseModule } from './syntax.ts'
+import { type Format, type Node, type SourceModule, childrenOf, parseModule, refuse } from './syntax.ts'
 
 export interface ProgramModule extends SourceModule {
   readonly url: string
@@ -166,8 +166,13 @@ async function describeModule(
     const found = followImport(url, specifier, kind, resolve)
     if (found !== null) imports.set(specifier, redirect(found))
   }
-  const follow = (source: { value?: unknown } | null | undefined): void => {
-    if (source) note(String(source.value), 'import')
+  const follow = (source: Node | null | undefined): void => {
+    if (source?.type !== 'Literal') return
+    const specifier = String(source.value)
+    note(specifier, 'import')
+    const found = imports.get(specifier)
+    if (found !== undefined && !existsSync(fileURLToPath(found)))
+      refuse(module, source, `there is no file that '${specifier}' means`, 'correct the path of the import')
   }
   if (module.format === 'commonjs')
     for (const specifier of requiredBy(module.program, scopes)) note(specifier, 'require')

@@ -25,10 +25,13 @@ export class TimeUp extends Error {
   readonly line: number
   /** What stands there. */
   readonly source: string
+  /** The thread that was in it; -1 if none was. */
+  readonly thread: number
   readonly remedy = 'let the loop end, or give more time'
 
-  constructor(file: string, line: number, source: string) {
+  constructor(file: string, line: number, source: string, thread: number) {
     super(`the time was up in the loop ${source}`)
+    this.thread = thread
     this.file = file
     this.line = line
     this.source = source

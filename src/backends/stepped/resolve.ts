@@ -1,7 +1,7 @@
 // Where an import leads, and as what Node would load the file. Node itself resolves, so that `exports` of packages,
 // conditions and links mean what they mean when the program runs.
 
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, statSync } from 'node:fs'
 // As a whole: an older Node lacks the name, and is to say so in words (see threads/node-version.ts).
 import * as nodeModule from 'node:module'
 import { fileURLToPath, pathToFileURL } from 'node:url'
@@ -69,19 +69,37 @@ export function followImport(
   return !isPath && target.startsWith(ownFolder) && !isPackaged(target) ? null : target
 }
 
-/** A `.js` that stands only as `.ts` is the latter. */
+/** Endings that bundlers add, and the compiler where it resolves for them. */
+const endings = [
+  '.ts',
+  '.mts',
+  '.js',
+  '.mjs',
+  '.cts',
+  '.cjs',
+  '/index.ts',
+  '/index.mts',
+  '/index.js',
+  '/index.mjs',
+]
+
+/** A `.js` that stands only as `.ts` is the latter; what has no ending gets one, as from a bundler. */
 function resolvePath(from: string, specifier: string): string {
   const { href } = new URL(specifier, from)
   if (isThere(href)) return href
   const typescript = href.replace(/\.([cm]?)js$/, '.$1ts')
-  return typescript !== href && isThere(typescript) ? typescript : href
+  if (typescript !== href && isThere(typescript)) return typescript
+  const path = href.replace(/\/$/, '')
+  const ending = endings.find((each) => isThere(`${path}${each}`))
+  return ending === undefined ? href : `${path}${ending}`
 }
 
 /** Files that were there: most are imported by many, and by program after program. */
 const found = new Set<string>()
 
 function isThere(url: string): boolean {
-  if (!found.has(url) && existsSync(fileURLToPath(url))) found.add(url)
+  if (!found.has(url) && statSync(fileURLToPath(url), { throwIfNoEntry: false })?.isFile() === true)
+    found.add(url)
   return found.has(url)
 }
 

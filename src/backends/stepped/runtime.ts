@@ -325,7 +325,7 @@ function lookAtClock(site: number): void {
     turnsLeft = TURNS_PER_LOOK
     if (performance.now() < deadline) return
     const place = sites[site]!
-    timeUp = new TimeUp(place.file, place.line, place.source)
+    timeUp = new TimeUp(place.file, place.line, place.source, current.id)
   }
   // Whoever catches it comes no further than to the next turn of a loop.
   turnsLeft = 0

@@ -61,12 +61,28 @@ export function parseText(file: string, text: string, expected: Format): SourceM
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error
     const { loc } = error as SyntaxError & { loc?: { line: number } }
+    if (expected === 'commonjs' && isModule(parsed))
+      throw new SteppingRefused(
+        file,
+        loc?.line ?? 1,
+        'it is written as a module, and its package.json says "type": "commonjs"',
+        'set "type": "module" there, or let the name of the file end in .mts or .mjs',
+      )
     throw new SteppingRefused(
       file,
       loc?.line ?? 1,
       `it does not parse (${error.message})`,
       'correct the syntax',
     )
+  }
+}
+
+function isModule(parsed: (format: 'module') => SourceModule): boolean {
+  try {
+    parsed('module')
+    return true
+  } catch {
+    return false
   }
 }
 
@@ -87,8 +103,11 @@ function stripTypes(file: string, source: string): string {
   try {
     return nodeModule.stripTypeScriptTypes(source, { mode: 'strip' })
   } catch (error) {
-    const [problem = 'a syntax error'] = String((error as Error).message).split('\n')
-    throw new SteppingRefused(file, 1, problem.trim(), 'write TypeScript whose types can be erased')
+    const { message, stack = '' } = error as Error
+    const [problem = 'a syntax error'] = message.split('\n')
+    // Node writes where it is before the message, and nowhere else.
+    const line = Number(/^[^\n]*?:(\d+)\n/.exec(stack)?.[1] ?? 1)
+    throw new SteppingRefused(file, line, problem.trim(), 'write TypeScript whose types can be erased')
   } finally {
     process.emitWarning = emitWarning
   }

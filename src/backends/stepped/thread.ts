@@ -99,7 +99,7 @@ export class Thread {
   waitCell = 0
   /** How often it went on without cause, because nothing else could. */
   rescues = 0
-  /** Of these, and besides, how often its time-out passed although something else could go on. */
+  /** How often a time-out of it passed. */
   timeouts = 0
   /** What it has changed, in shared memory or for itself: this moves at each change, while it does not run. */
   changes = 0

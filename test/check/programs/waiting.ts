@@ -1,7 +1,7 @@
 // Threads that wait and notify, made from lists of operations, for comparison with a plain enumeration.
 
 export type WaitingStep = readonly [
-  kind: 'load' | 'store' | 'add' | 'wait' | 'notify' | 'await',
+  kind: 'load' | 'store' | 'add' | 'wait' | 'timed' | 'notify' | 'await',
   cell: number,
   operand: number,
 ]
@@ -38,6 +38,7 @@ function performOne(cells: Int32Array, [kind, cell, operand]: WaitingStep): numb
   if (kind === 'store') return Atomics.store(cells, cell, operand)
   if (kind === 'add') return Atomics.add(cells, cell, operand)
   if (kind === 'wait') return Atomics.wait(cells, cell, operand)
+  if (kind === 'timed') return Atomics.wait(cells, cell, operand, 10)
   if (kind === 'notify') return Atomics.notify(cells, cell, operand)
   while (Atomics.load(cells, cell) === operand);
   return 0
