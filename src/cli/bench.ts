@@ -51,7 +51,7 @@ export function benchCommand(): Command {
     .description('measure faults per second and fault latency on real threads')
     .argument('<workload>', workloads.map(({ name }) => name).join(', '))
     .option('--design <names>', "designs, as a,b or 'all'", DEFAULT_DESIGNS)
-    .option('--rwsem <names>', "forms of the mmap lock: xadd, generic, or 'all'", 'xadd')
+    .option('--rwsem <names>', "forms of the mmap lock: xadd, generic, spinning, or 'all'", 'xadd')
     .option(
       '--rss <way>',
       'count resident pages batched by each thread, or shared in the address space',

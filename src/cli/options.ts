@@ -1,13 +1,20 @@
 // Values of options: parsing, ranges, and the nearest name where one is misspelt.
 //
 // Principle: every parser throws UsageError naming the option, what was given and what is allowed.
-import { type DesignName, type KernelConfig, type RssMode, defaultKernelConfig, designs } from '../index.ts'
+import {
+  type DesignName,
+  type KernelConfig,
+  type RssMode,
+  type RwsemKind,
+  defaultKernelConfig,
+  designs,
+} from '../index.ts'
 import { UsageError } from './failure.ts'
 
-export type RwsemName = 'xadd' | 'generic'
+export type RwsemName = RwsemKind
 
 const RSS_MODES: readonly RssMode[] = ['batched', 'shared']
-const RWSEMS: readonly RwsemName[] = ['xadd', 'generic']
+const RWSEMS: readonly RwsemName[] = ['xadd', 'generic', 'spinning']
 
 /** What is compared unless asked: the lock, the last speculative faults, and what Linux does today. */
 export const DEFAULT_DESIGNS = 'classic,lespinasse-2021,per-vma-refcount-2025'

@@ -46,7 +46,7 @@ export function replayCommand(): Command {
     .description('replay a recorded program, with its threads, under each design')
     .argument('<trace>', "what `perf script` printed, plain or gzip; '-' reads standard input")
     .option('--design <names>', "designs, as a,b or 'all'", DEFAULT_DESIGNS)
-    .option('--rwsem <names>', "forms of the mmap lock: xadd, generic, or 'all'", 'xadd')
+    .option('--rwsem <names>', "forms of the mmap lock: xadd, generic, spinning, or 'all'", 'xadd')
     .option(
       '--rss <way>',
       'count resident pages batched by each thread, or shared in the address space',

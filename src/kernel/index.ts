@@ -71,14 +71,17 @@ export {
 export * from './sync/rcu.ts'
 export { numberAt } from './sync/number.ts'
 export { refcountDecAndTest } from './sync/refcount.ts'
+export { RWSEM_WORDS } from './sync/rwsem-queue.ts'
 export {
   RWSEM_GENERIC,
-  RWSEM_WORDS,
+  RWSEM_SPINNING,
   RWSEM_XADD,
+  type RwsemKind,
   downRead,
   downReadTryLock,
   downWrite,
   downgradeWrite,
+  rwsemKinds,
   upRead,
   upWrite,
 } from './sync/rwsem.ts'

@@ -11,13 +11,13 @@ import {
   OVERCOMMIT_GUESS,
   OVERCOMMIT_NEVER,
   PAGE_SIZE,
-  RWSEM_GENERIC,
-  RWSEM_XADD,
+  type RwsemKind,
   defaultHeapWords,
   designs,
   minimumHeapWords,
   packKernelConfig,
   resolveKernelConfig,
+  rwsemKinds,
 } from '../../kernel/index.ts'
 import {
   type FilePath,
@@ -34,7 +34,7 @@ import { parseSize } from './size.ts'
 
 /** The name of a design, as `designs` lists them. */
 export type DesignName = string
-export type RwsemKind = 'xadd' | 'generic'
+export type { RwsemKind }
 export type RssMode = 'batched' | 'shared'
 /** `vm.overcommit_memory` 0, 1 and 2. */
 export type OvercommitMode = 'heuristic' | 'always' | 'never'
@@ -102,7 +102,7 @@ export function planMachine(given: MachineOptions): MachinePlan {
   if (!Number.isInteger(cpuCount) || cpuCount < 1 || cpuCount > CPUS_MAX) {
     throw new ConfigurationError(`cpus: ${cpuCount} is not a whole number from 1 to ${CPUS_MAX}`)
   }
-  const rwsemKind = choose('rwsem', options.rwsem ?? 'xadd', { xadd: RWSEM_XADD, generic: RWSEM_GENERIC })
+  const rwsemKind = choose('rwsem', options.rwsem ?? 'xadd', rwsemKinds)
   const rssBatched = choose('rss', options.rss ?? 'batched', { batched: true, shared: false })
   const overcommit = chooseOvercommit(options)
   const { design, config } = chooseDesign(options)

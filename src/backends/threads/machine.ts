@@ -19,7 +19,6 @@ import {
   type LockedInstructions,
   PAGE_SIZE,
   PerCpu,
-  RWSEM_GENERIC,
   SegmentationFault,
   BusError,
   Task,
@@ -43,6 +42,7 @@ import {
   inheritCpu,
   releaseCpu,
   runTaskWork,
+  rwsemKinds,
   slabInUse,
   swapOff,
   swapOn,
@@ -245,7 +245,8 @@ export class Machine {
   }
 
   get rwsem(): RwsemKind {
-    return this.#heap[Header.rwsemKind] === RWSEM_GENERIC ? 'generic' : 'xadd'
+    const names = Object.keys(rwsemKinds) as RwsemKind[]
+    return names.find((name) => rwsemKinds[name] === this.#heap[Header.rwsemKind])!
   }
 
   get config(): KernelConfig {
