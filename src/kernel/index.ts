@@ -60,6 +60,7 @@ export {
 } from './machine/pte.ts'
 export { SLAB_CACHES, SLAB_CACHE_WORDS, SLAB_CPU_WORDS, SlabCache, SlabCpu } from './machine/slab-layout.ts'
 export { noteWritten, sectorMask } from './machine/sectors.ts'
+export { wakeUp } from './machine/sleep.ts'
 export { graceBarrier } from './sync/grace.ts'
 export {
   percpuDownReadTryLock,
@@ -71,7 +72,8 @@ export {
 export * from './sync/rcu.ts'
 export { numberAt } from './sync/number.ts'
 export { refcountDecAndTest } from './sync/refcount.ts'
-export { RWSEM_WORDS } from './sync/rwsem-queue.ts'
+export { RWSEM_OWNER_WORD, RWSEM_WORDS } from './sync/rwsem-queue.ts'
+export { FLAG_HANDOFF } from './sync/rwsem-spinning.ts'
 export {
   RWSEM_GENERIC,
   RWSEM_SPINNING,

@@ -26,7 +26,7 @@ export const TWO_INTERRUPTS = 'pollInterrupts(cpu); pollInterrupts(cpu)'
 /** Mutants by name, as they are written down: nothing is told of what there is none of, and one patch is no list. */
 export type MutantTable = Readonly<Record<string, MutantEntry>>
 
-interface MutantEntry extends Omit<Mutant, 'name' | 'race' | 'patches'> {
+export interface MutantEntry extends Omit<Mutant, 'name' | 'race' | 'patches'> {
   readonly race?: string
   readonly patches: SourcePatch | readonly SourcePatch[]
 }

@@ -27,6 +27,9 @@ export const Rwsem = layout('rw_semaphore', RWSEM_WORDS, {
   spinner: 5,
 })
 
+/** Of the struct. What it says of readers is a hint. */
+export const RWSEM_OWNER_WORD = Rwsem.owner
+
 export const WAITING_FOR_READ = 1
 export const WAITING_FOR_WRITE = 2
 
@@ -35,13 +38,9 @@ export function ownerTag(cpu: Cpu): number {
   return (cpu.id + 1) << 2
 }
 
-/** True while this CPU holds the lock for writing. */
-export function isWriteLockedByMe(cpu: Cpu, sem: number): boolean {
-  return cpu.heap[sem + Rwsem.owner] === ownerTag(cpu)
-}
-
-export function assertOwner(cpu: Cpu, sem: number): void {
-  bugOn(!isWriteLockedByMe(cpu, sem), `CPU ${cpu.id} releases a write lock that it does not hold`)
+/** @param owner what `owner` says as this CPU is about to release the write lock */
+export function assertOwner(cpu: Cpu, owner: number): void {
+  bugOn(owner !== ownerTag(cpu), `CPU ${cpu.id} releases a write lock that it does not hold`)
 }
 
 /** Appends this CPU to the queue. The wait lock is held. */

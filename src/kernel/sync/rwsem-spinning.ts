@@ -32,8 +32,8 @@ import {
 } from './rwsem-queue.ts'
 import { spinLockIrq, spinUnlockIrq } from './spinlock.ts'
 
-export const WRITER_LOCKED = 1
-export const FLAG_WAITERS = 2
+const WRITER_LOCKED = 1
+const FLAG_WAITERS = 2
 export const FLAG_HANDOFF = 4
 const READER_SHIFT = 8
 const READER_BIAS = 1 << READER_SHIFT
@@ -144,14 +144,14 @@ export function spinningDownWrite(cpu: Cpu, sem: number): void {
 }
 
 export function spinningUpWrite(cpu: Cpu, sem: number): void {
-  assertOwner(cpu, sem)
+  assertOwner(cpu, Atomics.load(cpu.heap, sem + Rwsem.owner))
   // Before the count: the next writer's name must stay.
   Atomics.store(cpu.heap, sem + Rwsem.owner, 0)
   if ((Atomics.sub(cpu.heap, sem, WRITER_LOCKED) & FLAG_WAITERS) !== 0) wakeQueue(cpu, sem, WAKE_ANY)
 }
 
 export function spinningDowngradeWrite(cpu: Cpu, sem: number): void {
-  assertOwner(cpu, sem)
+  assertOwner(cpu, Atomics.load(cpu.heap, sem + Rwsem.owner))
   const before = Atomics.add(cpu.heap, sem, READER_BIAS - WRITER_LOCKED)
   setReaderOwned(cpu, sem)
   if ((before & FLAG_WAITERS) !== 0) wakeQueue(cpu, sem, WAKE_READ_OWNED)
@@ -260,6 +260,7 @@ function setNonspinnable(cpu: Cpu, sem: number): void {
   Atomics.compareExchange(cpu.heap, sem + Rwsem.owner, READER_OWNED, READER_OWNED | NONSPINNABLE)
 }
 
+/** The lock may have an owner by now, whose name has no such bit. */
 function clearNonspinnable(cpu: Cpu, sem: number): void {
   if ((Atomics.load(cpu.heap, sem + Rwsem.owner) & NONSPINNABLE) !== 0)
     Atomics.and(cpu.heap, sem + Rwsem.owner, ~NONSPINNABLE)

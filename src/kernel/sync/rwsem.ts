@@ -36,8 +36,6 @@ import {
 } from './rwsem-spinning.ts'
 import { spinLockIrq, spinUnlockIrq } from './spinlock.ts'
 
-export { isWriteLockedByMe } from './rwsem-queue.ts'
-
 export const RWSEM_XADD = 0
 export const RWSEM_GENERIC = 1
 export const RWSEM_SPINNING = 2
@@ -118,8 +116,15 @@ export function downgradeWrite(cpu: Cpu, sem: number): void {
 }
 
 function clearOwner(cpu: Cpu, sem: number): void {
-  assertOwner(cpu, sem)
+  assertOwner(cpu, cpu.heap[sem + Rwsem.owner])
   cpu.heap[sem + Rwsem.owner] = 0
+}
+
+/** True while this CPU holds the lock for writing. */
+export function isWriteLockedByMe(cpu: Cpu, sem: number): boolean {
+  const { heap } = cpu
+  const spins = heap[Header.rwsemKind] === RWSEM_SPINNING
+  return (spins ? Atomics.load(heap, sem + Rwsem.owner) : heap[sem + Rwsem.owner]) === ownerTag(cpu)
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
