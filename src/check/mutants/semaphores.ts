@@ -142,10 +142,7 @@ const entries: Readonly<Record<string, Omit<MutantEntry, 'rwsem'>>> = {
   'woken-is-let-in': {
     guard: 'a reader that was woken looks whether it was let in',
     scenario: 'rwsem-woken-late',
-    patches: at(rwsem, 'sleepUntilGranted').after(
-      'sleepUntilWoken(cpu, base + PerCpu.waiterWake)',
-      'break',
-    ),
+    patches: at(rwsem, 'sleepUntilGranted').after('sleepUntilWoken(cpu, base + PerCpu.waiterWake)', 'break'),
   },
   'next-read-after-let-in': {
     guard: 'the next reader of the list is read before this one is let in, since it may queue again',

@@ -35,7 +35,7 @@ const handOverAtOnce: readonly SourcePatch[] = [
   ...queueAtOnce,
 ]
 
-/** Who finds the semaphore taken never gives up spinning: on the real machine it would soon sleep, and so be outside. */
+/** Who finds the semaphore taken spins until it is free: on the real machine it would soon sleep, and so be outside. */
 const spinForGood: readonly SourcePatch[] = [
   at(rwsem, '').replace('const SPIN_ROUNDS = $', 'const SPIN_ROUNDS = Infinity'),
 ]

@@ -5,6 +5,7 @@
 // primitive. The hooks do nothing unless a design overrides them; the classic design overrides none.
 
 import { synchronizeRcu } from '../sync/rcu.ts'
+import type { RwsemKind } from '../sync/rwsem.ts'
 import type { FaultContext } from './fault-context.ts'
 import { VM_FAULT_RETRY } from './fault-context.ts'
 import { invalidateRangeEnd, invalidateRangeStart, mmHasNotifiers } from './mmu-notifier.ts'
@@ -17,6 +18,8 @@ export interface DesignDescription {
   readonly name: string
   readonly year: number
   readonly author: string
+  /** The form of the reader-writer semaphore that 64-bit x86 had then, or the nearest: see docs/semaphores.md. */
+  readonly rwsem: RwsemKind
   /** The published source: series, version, message-id. */
   readonly source: string
   readonly lookup: string
