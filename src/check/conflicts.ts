@@ -23,14 +23,14 @@ import {
   setSites,
   setWatching,
 } from '../backends/stepped/index.ts'
-import { Header, PAGE_STRUCT_WORDS, PTE_FRAME_SHIFT, Page } from '../kernel/index.ts'
+import { Header, PAGE_STRUCT_WORDS, PTE_FRAME_SHIFT, Page, type RwsemKind } from '../kernel/index.ts'
 import type { ConflictMachine, OperationName, Role } from './conflict-machine.ts'
 import { KernelNames } from './kernel-names.ts'
 import { oneAfterAnother } from './queue.ts'
 
 export interface ConflictChoice {
   readonly design: string
-  readonly rwsem: 'xadd' | 'generic'
+  readonly rwsem: RwsemKind
   readonly rss: 'shared' | 'batched'
 }
 

@@ -6,8 +6,7 @@ import {
   PAGE_SIZE,
   PAGE_WORDS,
   PhysicalMemory,
-  RWSEM_GENERIC,
-  RWSEM_XADD,
+  type RwsemKind,
   Task,
   bootKernel,
   createMm,
@@ -18,6 +17,7 @@ import {
   minimumHeapWords,
   packKernelConfig,
   resolveKernelConfig,
+  rwsemKinds,
 } from '../kernel/index.ts'
 import { machineNearWrap } from './near-wrap.ts'
 import { ScenarioDisk } from './scenario-disk.ts'
@@ -25,7 +25,7 @@ import { ScenarioDisk } from './scenario-disk.ts'
 export interface MachineChoice {
   readonly cpus: number
   readonly design: string
-  readonly rwsem: 'xadd' | 'generic'
+  readonly rwsem: RwsemKind
   /** How resident pages are counted. Default 'batched'. */
   readonly rss?: 'shared' | 'batched' | undefined
   /** With the errors of the published form, where the design mends them. Default false. */
@@ -67,7 +67,7 @@ export function bootMachine(choice: MachineChoice): KernelMachine {
     frameCount: frames,
     heapWords,
     config: packKernelConfig(config),
-    rwsemKind: rwsem === 'generic' ? RWSEM_GENERIC : RWSEM_XADD,
+    rwsemKind: rwsemKinds[rwsem],
     design: designs.findIndex((candidate) => candidate.description.name === design),
     rssBatched: choice.rss !== 'shared',
   })

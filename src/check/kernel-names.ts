@@ -39,6 +39,7 @@ import {
   PageTable,
   PerCpu,
   RWSEM_GENERIC,
+  RWSEM_SPINNING,
   VM_EXEC,
   VM_GROWSDOWN,
   VM_PKEY_FLAGS,
@@ -190,7 +191,7 @@ export class KernelNames implements Naming {
       case 'lock':
         return lockWords(value, this.#cpus)
       case 'rwsem':
-        return this.#heap[Header.rwsemKind] === RWSEM_GENERIC ? genericWords(value) : xaddWords(value)
+        return rwsemWords(this.#heap[Header.rwsemKind]!, value)
       case 'state':
         return stateWords(value)
       case 'cpus':
@@ -410,6 +411,23 @@ function xaddWords(count: number): string {
   const waiting = (active - count) >> 16
   if (waiting === 0) return active === 0 ? 'free' : `${active} reading`
   return `${active} active, ${waiting} writing or waiting`
+}
+
+function rwsemWords(kind: number, count: number): string {
+  if (kind === RWSEM_SPINNING) return spinningWords(count)
+  return kind === RWSEM_GENERIC ? genericWords(count) : xaddWords(count)
+}
+
+/** See sync/rwsem-spinning.ts. A reader that is about to take its count back is one that comes. */
+function spinningWords(count: number): string {
+  const readers = count >> 8
+  const words = [
+    ...((count & 1) === 0 ? [] : ['writing']),
+    ...(readers === 0 ? [] : [`${readers} reading${(count & 1) === 0 ? '' : ' or coming'}`]),
+    ...((count & 2) === 0 ? [] : ['awaited']),
+    ...((count & 4) === 0 ? [] : ['handed over']),
+  ]
+  return words.length === 0 ? 'free' : words.join(', ')
 }
 
 function genericWords(activity: number): string {

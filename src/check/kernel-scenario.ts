@@ -661,6 +661,8 @@ export function kernelScenario(
 export interface PrimitiveScenarioDescription {
   /** Words of shared memory, all zero, that the threads get the place of; it begins a cache line. */
   readonly words: number
+  /** Which of them are no outcome: what they say in the end is a hint. */
+  readonly hints?: readonly number[]
   /** Prepares them, on the CPU of the first thread. */
   readonly setup?: (cpu: Task, at: number) => void
   /** What each thread does inside the kernel, and returns; thread n runs on CPU n. */
@@ -678,7 +680,7 @@ export function primitiveScenario(
   description: PrimitiveScenarioDescription,
 ): (choice: Pick<MachineChoice, 'design' | 'rwsem' | 'rss'>) => KernelScenarioRun {
   return (choice) => {
-    const { threads, words, setup, config = {} } = description
+    const { threads, words, hints = [], setup, config = {} } = description
     const frames = description.frames ?? 80 * threads.length
     const machine = bootMachine({ ...choice, cpus: threads.length, frames, config })
     const { heap, tasks } = machine
@@ -696,7 +698,11 @@ export function primitiveScenario(
       threads: threads.map((_, thread) => () => perform(thread)),
       results,
       perform,
-      observe: () => heap.slice(at, at + words).join(' '),
+      observe: () => {
+        const seen = heap.slice(at, at + words)
+        for (const word of hints) seen[word] = 0
+        return seen.join(' ')
+      },
       finish: () => {
         checkKernel(machine)
         tearDown(machine)

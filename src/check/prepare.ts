@@ -10,6 +10,7 @@ import {
   loadSteppedTogether,
   memory,
 } from '../backends/stepped/index.ts'
+import type { RwsemKind } from '../kernel/index.ts'
 import { kernelProbes } from './detectors.ts'
 import { THREADS_MAX } from './execution.ts'
 import type { Subject } from './explore.ts'
@@ -23,7 +24,7 @@ import { userSubject } from './user-scenario.ts'
 
 export interface KernelChoice {
   readonly design: string
-  readonly rwsem: 'xadd' | 'generic'
+  readonly rwsem: RwsemKind
   /** How resident pages are counted. Default 'batched'. */
   readonly rss?: 'shared' | 'batched'
   /** With the errors of the published form. Default false: each is mended where the design's file says so. */

@@ -13,13 +13,14 @@ import {
 import { UsageError } from './failure.ts'
 import {
   DEFAULT_DESIGNS,
+  RWSEM_OPTION,
   parseConfig,
   parseCount,
   parseCounts,
   parseDesigns,
   parseNumber,
   parseRss,
-  parseRwsems,
+  parseRwsemChoice,
   parseSize,
   unknownName,
 } from './options.ts'
@@ -51,7 +52,7 @@ export function benchCommand(): Command {
     .description('measure faults per second and fault latency on real threads')
     .argument('<workload>', workloads.map(({ name }) => name).join(', '))
     .option('--design <names>', "designs, as a,b or 'all'", DEFAULT_DESIGNS)
-    .option('--rwsem <names>', "forms of the mmap lock: xadd, generic, or 'all'", 'xadd')
+    .option('--rwsem <names>', RWSEM_OPTION, 'year')
     .option(
       '--rss <way>',
       'count resident pages batched by each thread, or shared in the address space',
@@ -113,7 +114,7 @@ async function runCommand(name: string, options: BenchCommandOptions, command: C
   const result = await runBench({
     workload,
     designs: parseDesigns(options.design),
-    rwsems: parseRwsems(options.rwsem),
+    rwsems: parseRwsemChoice(options.rwsem),
     threads,
     seconds: parseNumber(options.seconds, '--seconds', 0.01, 3600),
     warmupSeconds: parseNumber(options.warmup, '--warmup', 0, 3600),

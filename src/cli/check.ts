@@ -75,7 +75,11 @@ export function checkCommand(): Command {
     .description('explore every interleaving of a scenario, and print the one in which it fails')
     .argument('[scenario]', 'the name of a kernel scenario, or a file that exports a scenario as default')
     .option('--design <names>', "designs for kernel scenarios, as a,b or 'all'", DEFAULT_DESIGNS)
-    .option('--rwsem <names>', "forms of the mmap lock for kernel scenarios: xadd, generic, or 'all'", 'xadd')
+    .option(
+      '--rwsem <names>',
+      "forms of the mmap lock for kernel scenarios: xadd, generic, spinning, or 'all'",
+      'xadd',
+    )
     .option(
       '--rss <way>',
       'count resident pages batched by each CPU, or shared in the address space',

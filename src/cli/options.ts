@@ -1,14 +1,24 @@
 // Values of options: parsing, ranges, and the nearest name where one is misspelt.
 //
 // Principle: every parser throws UsageError naming the option, what was given and what is allowed.
-import { type DesignName, type KernelConfig, type RssMode, defaultKernelConfig, designs } from '../index.ts'
+import {
+  type DesignName,
+  type KernelConfig,
+  type RssMode,
+  type RwsemKind,
+  defaultKernelConfig,
+  designs,
+} from '../index.ts'
+import type { RwsemChoice } from '../workloads/index.ts'
 import { UsageError } from './failure.ts'
 
-export type RwsemName = 'xadd' | 'generic'
+export type RwsemName = RwsemKind
 
 const RSS_MODES: readonly RssMode[] = ['batched', 'shared']
-const RWSEMS: readonly RwsemName[] = ['xadd', 'generic']
+const RWSEMS: readonly RwsemName[] = ['xadd', 'generic', 'spinning']
 
+export const RWSEM_OPTION =
+  "forms of the mmap lock: xadd, generic, spinning, 'all', or 'year' for that of each design's year"
 /** What is compared unless asked: the lock, the last speculative faults, and what Linux does today. */
 export const DEFAULT_DESIGNS = 'classic,lespinasse-2021,per-vma-refcount-2025'
 
@@ -25,6 +35,11 @@ export function parseDesigns(text: string): DesignName[] {
 /** Reader-writer semaphores given as `xadd,generic` or `all`. */
 export function parseRwsems(text: string): RwsemName[] {
   return parseNames(text, RWSEMS, 'rwsem', '--rwsem')
+}
+
+/** The same, or `year`. */
+export function parseRwsemChoice(text: string): RwsemChoice {
+  return text.trim() === 'year' ? 'year' : parseRwsems(text)
 }
 
 /** How resident pages are counted: in batches by each thread, or in the address space at once. */

@@ -11,14 +11,16 @@ import {
   type TraceReport,
 } from '../report/index.ts'
 import { importTrace, replayTrace, type ImportedTrace } from '../trace/index.ts'
+import { combine } from '../workloads/index.ts'
 import { UsageError } from './failure.ts'
 import {
   DEFAULT_DESIGNS,
+  RWSEM_OPTION,
   parseCount,
   parseDesigns,
   parseNumber,
   parseRss,
-  parseRwsems,
+  parseRwsemChoice,
   parseSize,
 } from './options.ts'
 import { print, textOptions, toJson } from './output.ts'
@@ -46,7 +48,7 @@ export function replayCommand(): Command {
     .description('replay a recorded program, with its threads, under each design')
     .argument('<trace>', "what `perf script` printed, plain or gzip; '-' reads standard input")
     .option('--design <names>', "designs, as a,b or 'all'", DEFAULT_DESIGNS)
-    .option('--rwsem <names>', "forms of the mmap lock: xadd, generic, or 'all'", 'xadd')
+    .option('--rwsem <names>', RWSEM_OPTION, 'year')
     .option(
       '--rss <way>',
       'count resident pages batched by each thread, or shared in the address space',
@@ -80,7 +82,7 @@ export function replayCommand(): Command {
 
 async function runCommand(path: string, options: ReplayCommandOptions): Promise<void> {
   const designs = parseDesigns(options.design)
-  const rwsems = parseRwsems(options.rwsem)
+  const rwsems = parseRwsemChoice(options.rwsem)
   const rss = parseRss(options.rss)
   const repetitions = parseCount(options.repeat, '--repeat', 1, 1000)
   const minimumFidelity = parseNumber(options.minFidelity, '--min-fidelity', 0, 1)
@@ -94,7 +96,7 @@ async function runCommand(path: string, options: ReplayCommandOptions): Promise<
     onProgress: ({ lines }) => showProgress(`reading ${path}: ${formatCount(lines)} lines`),
   })
   try {
-    const combinations = designs.flatMap((design) => rwsems.map((rwsem) => ({ design, rwsem })))
+    const combinations = combine(designs, rwsems)
     const results = combinations.map((): DesignReplay[] => [])
     let replayThreads = 0
     for (let repetition = 0; repetition < repetitions; repetition++) {

@@ -32,7 +32,7 @@ export {
 export { PerCpu, PCP_CAPACITY } from './machine/per-cpu.ts'
 export { graceBarrier } from './sync/grace.ts'
 export { numberAt } from './sync/number.ts'
-export { RWSEM_GENERIC, RWSEM_XADD } from './sync/rwsem.ts'
+export { RWSEM_GENERIC, RWSEM_SPINNING, RWSEM_XADD, type RwsemKind, rwsemKinds } from './sync/rwsem.ts'
 export * from './fault/access.ts'
 export { limitBytes, setLimitBytes } from './vma/accounts.ts'
 export { brk, heapBytes, setStartOfHeap, startOfHeap } from './calls/brk.ts'

@@ -35,6 +35,7 @@ export {
 } from './machine/pte.ts'
 export { SLAB_CACHES, SLAB_CACHE_WORDS, SLAB_CPU_WORDS, SlabCache, SlabCpu } from './machine/slab-layout.ts'
 export { noteWritten, sectorMask } from './machine/sectors.ts'
+export { wakeUp } from './machine/sleep.ts'
 export {
   percpuDownReadTryLock,
   percpuDownWrite,
@@ -44,8 +45,9 @@ export {
 } from './sync/percpu-rwsem.ts'
 export * from './sync/rcu.ts'
 export { refcountDecAndTest } from './sync/refcount.ts'
+export { RWSEM_OWNER_WORD, RWSEM_WORDS } from './sync/rwsem-queue.ts'
+export { FLAG_HANDOFF } from './sync/rwsem-spinning.ts'
 export {
-  RWSEM_WORDS,
   downRead,
   downReadTryLock,
   downWrite,

@@ -7,6 +7,8 @@ export interface DesignDescription {
   readonly name: string
   readonly year: number
   readonly author: string
+  /** The form of the mmap lock of its year. */
+  readonly rwsem: string
   /** Where it was published. */
   readonly source: string
   readonly lookup: string
@@ -30,6 +32,7 @@ export function designsText(designs: readonly DesignDescription[], options: Text
       [
         style.heading(design.name) + style.faint(`  ${design.year}, ${design.author}`),
         ...line('source', design.source),
+        ...line('rwsem', design.rwsem),
         ...line('looked up', design.lookup),
         ...line('kept alive', design.lifetime),
         ...line('checked', design.validation),

@@ -46,9 +46,9 @@ export function verdictOf(report: ReplayReport, minimumFidelity: number): Verdic
   return { mood: share < NEGLIGIBLE_SHARE ? 'good' : 'notable', sentences }
 }
 
-/** The exchange-and-add form where it was run: the one that Linux has on 64-bit machines. */
+/** The spinning form where it was run: the one that Linux has. */
 function preferred(designs: readonly DesignReport[]): DesignReport | undefined {
-  return designs.find(({ rwsem }) => rwsem === 'xadd') ?? designs[0]
+  return designs.find(({ rwsem }) => rwsem === 'spinning') ?? designs[0]
 }
 
 function harmSentence(share: number): string {

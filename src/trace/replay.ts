@@ -17,6 +17,7 @@ import {
   parseSize,
   type DesignName,
   type MachineOptions,
+  type RwsemKind,
 } from '../backends/threads/index.ts'
 import { TraceError } from './errors.ts'
 import type { ImportedTrace } from './import.ts'
@@ -50,7 +51,7 @@ const WARM_UP_FILE_PAGES = 64
 
 export interface ReplayOptions {
   readonly design?: DesignName
-  readonly rwsem?: 'xadd' | 'generic'
+  readonly rwsem?: RwsemKind
   /** How resident pages are counted. Default 'batched'. */
   readonly rss?: 'batched' | 'shared'
   /**
@@ -65,7 +66,7 @@ export interface ReplayOptions {
 
 export interface ReplayResult {
   readonly design: DesignName
-  readonly rwsem: 'xadd' | 'generic'
+  readonly rwsem: RwsemKind
   /** Worker threads that replayed. */
   readonly threads: number
   /** Bytes of memory of the machine. */

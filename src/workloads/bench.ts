@@ -4,14 +4,14 @@
 // Principles: repetitions are interleaved (A B C A B C, never A A B B), so that a machine that slows down
 // for a while slows all alike; what is compared is medians, and the spread is always told with them.
 import { Worker } from 'node:worker_threads'
-import type { DesignName, RwsemName } from './catalogue.ts'
+import { type DesignName, type RwsemChoice, combine } from './catalogue.ts'
 import { LinuxPeer } from './linux-peer.ts'
 import { assemble, type BenchResult, type BenchSetting } from './summary.ts'
 import type { DesignRun, Run, ThreadRunOptions } from './thread-run.ts'
 
 export interface BenchOptions extends BenchSetting {
   readonly designs: readonly DesignName[]
-  readonly rwsems: readonly RwsemName[]
+  readonly rwsems: RwsemChoice
   /** Numbers of measured threads, each at least 1. */
   readonly threads: readonly number[]
   readonly warmupSeconds: number
@@ -26,7 +26,7 @@ export async function runBench(options: BenchOptions): Promise<BenchResult> {
   const peer = options.against === 'linux' ? await LinuxPeer.compile() : null
   const runs: DesignRun[] = []
   const peerRuns: Run[] = []
-  const combinations = options.designs.flatMap((design) => options.rwsems.map((rwsem) => ({ design, rwsem })))
+  const combinations = combine(options.designs, options.rwsems)
   const steps = repetitions * options.threads.length * (combinations.length + (peer ? 1 : 0))
   let step = 0
   try {

@@ -6,11 +6,20 @@
 // suite do what the test of that name does and count what it counts; bench/peers/linux.c holds the same loops
 // for the real kernel and must be changed together with workload-worker.ts and vma-mix.ts.
 import type { MachineOptions } from '../backends/threads/index.ts'
+import { designs as allDesigns } from '../kernel/index.ts'
 import { VMA_MIX_PAGES, vmaMixOthers } from './vma-mix.ts'
 
 export type DesignName = NonNullable<MachineOptions['design']>
 export type RwsemName = NonNullable<MachineOptions['rwsem']>
+/** 'year': each design with that of its year, and the classic one with each of these, to be compared with. */
+export type RwsemChoice = readonly RwsemName[] | 'year'
+export interface DesignAndRwsem {
+  readonly design: DesignName
+  readonly rwsem: RwsemName
+}
 export type RssMode = NonNullable<MachineOptions['rss']>
+
+const CLASSIC = 'classic'
 
 export type WorkloadName =
   'page_fault1' | 'page_fault3' | 'mmap1' | 'read-fault' | 'fault-beside-writer' | 'vma'
@@ -125,4 +134,20 @@ export function machineMemory(workload: Workload, threads: number, bytesPerThrea
 
 function roundUp(value: number, unit: number): number {
   return Math.ceil(value / unit) * unit
+}
+
+/** What is to be measured, in the order of the designs. */
+export function combine(designs: readonly DesignName[], rwsems: RwsemChoice): DesignAndRwsem[] {
+  const formsOf = (design: DesignName): readonly RwsemName[] => {
+    if (rwsems !== 'year') return rwsems
+    if (design !== CLASSIC) return [rwsemOfYear(design)]
+    const others = designs.filter((other) => other !== CLASSIC)
+    return others.length === 0 ? [rwsemOfYear(design)] : [...new Set(others.map(rwsemOfYear))]
+  }
+  return designs.flatMap((design) => formsOf(design).map((rwsem) => ({ design, rwsem })))
+}
+
+/** For a name that there is not, any: the machine refuses it. */
+function rwsemOfYear(design: DesignName): RwsemName {
+  return allDesigns.find(({ description }) => description.name === design)?.description.rwsem ?? 'spinning'
 }

@@ -11,6 +11,7 @@ import {
   type MachineOptions,
   type MachineUsage,
   MemoryError,
+  type RwsemKind,
   SegmentationFault,
 } from '../../src/memory.ts'
 
@@ -18,16 +19,20 @@ export const PAGE = 4096
 
 export interface Configuration {
   design: DesignName
-  rwsem: 'xadd' | 'generic'
+  rwsem: RwsemKind
 }
 
 /** The designs whose faults meet a reader-writer semaphore in a way of their own. */
-const alsoGeneric: readonly DesignName[] = ['classic', 'lespinasse-2021', 'per-vma-lock-2023']
+const otherForms: Readonly<Record<DesignName, readonly RwsemKind[]>> = {
+  classic: ['generic', 'spinning'],
+  'lespinasse-2021': ['spinning'],
+  'per-vma-lock-2023': ['spinning'],
+}
 
-/** Every design, and of those that differ in it, both forms of the mmap lock. */
+/** Every design, and those that differ in it with other forms of the mmap lock too. */
 export const configurations: readonly Configuration[] = designs.flatMap(({ name }) => {
-  const xadd: Configuration = { design: name, rwsem: 'xadd' }
-  return alsoGeneric.includes(name) ? [xadd, { design: name, rwsem: 'generic' }] : [xadd]
+  const forms: readonly RwsemKind[] = ['xadd', ...(otherForms[name] ?? [])]
+  return forms.map((rwsem) => ({ design: name, rwsem }))
 })
 
 export const designNames: readonly DesignName[] = designs.map(({ name }) => name)

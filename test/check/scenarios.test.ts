@@ -35,6 +35,9 @@ const complete = new Set([
   'rwsem-downgrade',
   'rwsem-downgrade-write',
   'rwsem-sleeping classic xadd',
+  'rwsem-two-writers',
+  'rwsem-woken-late',
+  'rwsem-spinner-called',
   'seqcount',
   'rcu',
   'refcount',
@@ -46,14 +49,20 @@ const complete = new Set([
   'truncate-copy lespinasse-2021 xadd',
 ])
 /** How far the others are explored here; completely, or longer, by `npm run check:all`. */
-const EXECUTIONS = { xadd: 30, generic: 20 } as const
-/** The generic semaphore is a matter of few scenarios: here every fourth meets it, by `npm run check:all` all do. */
-const GENERIC_EACH = 4
+const EXECUTIONS = { xadd: 30, generic: 20, spinning: 20 } as const
+/**
+ * The other semaphores are a matter of few scenarios: here those of semaphores meet all, of the others every fourth
+ * meets one; by `npm run check:all` all do.
+ */
+function formsOf(name: string, index: number): readonly (keyof typeof EXECUTIONS)[] {
+  if (name.startsWith('rwsem-')) return ['xadd', 'generic', 'spinning']
+  return index % 4 === 0 ? ['xadd', 'generic'] : index % 4 === 2 ? ['xadd', 'spinning'] : ['xadd']
+}
 
 describe('kernel scenarios', () => {
   for (const [index, name] of scenarioNames.entries()) {
     for (const design of ['classic', 'lespinasse-2021']) {
-      for (const rwsem of index % GENERIC_EACH === 0 ? (['xadd', 'generic'] as const) : (['xadd'] as const)) {
+      for (const rwsem of formsOf(name, index)) {
         it(`${name}, ${design}, ${rwsem}`, async () => {
           const whole = complete.has(name) || complete.has(`${name} ${design} ${rwsem}`)
           const result = await checkKernelScenario(

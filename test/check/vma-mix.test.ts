@@ -9,7 +9,7 @@ import { designs } from '../../src/index.ts'
 for (const scenario of ['map-unmap-access', 'protect-discard-access']) {
   describe(scenario, () => {
     for (const [index, { name: design }] of designs.entries()) {
-      const rwsem = index % 2 === 0 ? 'generic' : 'xadd'
+      const rwsem = (['generic', 'xadd', 'spinning'] as const)[index % 3]!
       it(`${design}, ${rwsem}`, async () => {
         const { verdict, failure } = await checkKernelScenario(scenario, { design, rwsem }, { bound: 1 })
         assert.deepEqual([verdict, failure], ['pass', null])

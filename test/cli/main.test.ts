@@ -60,6 +60,7 @@ test('the command', parallel, async (t) => {
         'design',
         'year',
         'author',
+        'rwsem',
         'source',
         'lookup',
         'lifetime',
@@ -79,7 +80,7 @@ test('bench refuses wrong calls', async (t) => {
     [bench(), /missing required argument 'workload'/, /--help/],
     [bench('pagefault1'), /unknown workload 'pagefault1'/, /did you mean 'page_fault1'\?/],
     [bench('mmap1', '--design', 'clasic'), /unknown design 'clasic'/, /did you mean 'classic'\?/],
-    [bench('mmap1', '--rwsem', 'spin'), /unknown rwsem 'spin'/, /xadd, generic/],
+    [bench('mmap1', '--rwsem', 'spin'), /unknown rwsem 'spin'/, /xadd, generic, spinning/],
     [bench('mmap1', '--rss', 'all'), /unknown way of counting 'all'/, /batched, shared/],
     [bench('mmap1', '--threads', '0'), /--threads 0/, /1 to 254/],
     [bench('mmap1', '--threads', '255'), /--threads 255/, /1 to 254/],
@@ -103,7 +104,7 @@ test('bench prints text, JSON and will-it-scale’s columns', parallel, async (t
       assert.equal(stderr, '')
       assert.equal(code, 0)
       assert.match(stdout, /^page_fault1: .*\n {2}1 MiB a thread/)
-      assert.match(stdout, /classic\/xadd +\d/)
+      assert.match(stdout, /classic\/spinning +\d/)
     }),
     t.test('JSON with the keys that are relied upon', async () => {
       const values = ['bench', 'page_fault1', '--threads', '1,2', '--rss', 'shared', '--json', ...quick]

@@ -37,8 +37,14 @@ function tableOf(headings: readonly string[], rows: readonly (readonly (string |
 
 describe('the page on the designs', () => {
   it('has the table of where they come from', () => {
-    const rows = descriptions.map(({ name, year, author, lookup }) => [`\`${name}\``, year, author, lookup])
-    const headings = ['design', 'year', 'author', 'how the VMA is found']
+    const rows = descriptions.map(({ name, year, author, rwsem, lookup }) => [
+      `\`${name}\``,
+      year,
+      author,
+      `\`${rwsem}\``,
+      lookup,
+    ])
+    const headings = ['design', 'year', 'author', 'semaphore', 'how the VMA is found']
     assertPart(pageOf('designs.md'), /^\| design +\| year (?:.|\n\|)*\n/m, tableOf(headings, rows))
   })
 

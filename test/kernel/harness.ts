@@ -4,6 +4,7 @@ import {
   type Design,
   type KernelConfig,
   PhysicalMemory,
+  type RwsemKind,
   Task,
   bootKernel,
   createHeapMemory,
@@ -16,6 +17,7 @@ import {
   lockedInstructions,
   packKernelConfig,
   resolveKernelConfig,
+  rwsemKinds,
 } from '../../src/kernel/index.ts'
 
 export interface TestMachine {
@@ -28,7 +30,8 @@ export interface TestMachineOptions {
   readonly frames?: number
   /** The name of one, or one that is not in the list. */
   readonly design?: string | Design
-  readonly generic?: boolean
+  /** Default: xadd. */
+  readonly rwsem?: RwsemKind
   readonly config?: Partial<KernelConfig>
 }
 
@@ -38,7 +41,7 @@ function named(name: string): Design {
 
 /** A machine whose CPUs are all outside the kernel. Poisoning is on. */
 export function testMachine(options: TestMachineOptions = {}): TestMachine {
-  const { cpus = 1, frames = 1024, design = 'classic', generic = false } = options
+  const { cpus = 1, frames = 1024, design = 'classic', rwsem = 'xadd' } = options
   const heapWords = defaultHeapWords(cpus, frames)
   const chosen = typeof design === 'string' ? named(design) : design
   const heapMemory = createHeapMemory(heapWords)
@@ -49,7 +52,7 @@ export function testMachine(options: TestMachineOptions = {}): TestMachine {
     frameCount: frames,
     heapWords,
     config: packKernelConfig(config),
-    rwsemKind: generic ? 1 : 0,
+    rwsemKind: rwsemKinds[rwsem],
     design: Math.max(0, designs.indexOf(chosen)),
     rssBatched: true,
   })

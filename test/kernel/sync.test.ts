@@ -5,6 +5,7 @@ import { describe, it } from 'node:test'
 import {
   KernelBug,
   RCU_FREE_VMA,
+  type RwsemKind,
   type Task,
   callRcu,
   kernelEnter,
@@ -39,8 +40,8 @@ import {
 import { spinLock, spinTryLock, spinUnlock } from '../../src/kernel/sync/spinlock.ts'
 import { testMachine } from './harness.ts'
 
-function twoCpus(generic = false): { heap: Int32Array; first: Task; second: Task } {
-  const { heap, tasks } = testMachine({ cpus: 2, generic })
+function twoCpus(rwsem: RwsemKind = 'xadd'): { heap: Int32Array; first: Task; second: Task } {
+  const { heap, tasks } = testMachine({ cpus: 2, rwsem })
   return { heap, first: tasks[0]!, second: tasks[1]! }
 }
 
@@ -62,10 +63,10 @@ describe('spinlock', () => {
   })
 })
 
-for (const generic of [false, true]) {
-  describe(`rwsem, ${generic ? 'generic' : 'xadd'}`, () => {
+for (const rwsem of ['xadd', 'generic', 'spinning'] as const) {
+  describe(`rwsem, ${rwsem}`, () => {
     it('lets readers in together and keeps them out beside a writer', () => {
-      const { heap, first, second } = twoCpus(generic)
+      const { heap, first, second } = twoCpus(rwsem)
       const sem = heapAlloc(heap, 16)
       downRead(first, sem)
       assert.equal(downReadTryLock(second, sem), true)
@@ -78,7 +79,7 @@ for (const generic of [false, true]) {
     })
 
     it('lets readers in after a downgrade', () => {
-      const { heap, first, second } = twoCpus(generic)
+      const { heap, first, second } = twoCpus(rwsem)
       const sem = heapAlloc(heap, 16)
       downWrite(first, sem)
       downgradeWrite(first, sem)
@@ -90,7 +91,7 @@ for (const generic of [false, true]) {
     })
 
     it('finds a write release by another than the holder', () => {
-      const { heap, first, second } = twoCpus(generic)
+      const { heap, first, second } = twoCpus(rwsem)
       const sem = heapAlloc(heap, 16)
       downWrite(first, sem)
       assert.throws(() => upWrite(second, sem), KernelBug)

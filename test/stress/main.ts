@@ -6,14 +6,14 @@
 // In vma-swap, memory is so scarce that pages have to leave it.
 
 import { parseArgs } from 'node:util'
-import { designs, type DesignName } from '../../src/memory.ts'
+import { designs, type DesignName, type RwsemKind } from '../../src/memory.ts'
 import { configVariants, runStress, StressFailure } from './stress.ts'
 import type { RoundKind } from './rounds.ts'
 import { SCARCE_MEMORY, VmaStress } from './vma.ts'
 import { SPACES } from './vma-round.ts'
 
 const KINDS = ['slabs', 'interleaved', 'words', 'free', 'forks', 'vma', 'vma-swap']
-const RWSEMS = ['xadd', 'generic']
+const RWSEMS = ['xadd', 'generic', 'spinning']
 
 function wrongCall(message: string): never {
   console.error(`stress: ${message}`)
@@ -64,7 +64,7 @@ const chosenDesigns = choices(
   values.design,
   designs.map(({ name }) => name),
 ) as DesignName[]
-const rwsems = choices('rwsem', values.rwsem, RWSEMS) as ('xadd' | 'generic')[]
+const rwsems = choices('rwsem', values.rwsem, RWSEMS) as RwsemKind[]
 const kinds = choices('kinds', values.kinds, KINDS)
 const [rss] = choices('rss', values.rss, ['batched', 'shared']) as ('batched' | 'shared')[]
 const variant =
@@ -74,7 +74,7 @@ const firstSeed =
 
 interface Turn {
   design: DesignName
-  rwsem: 'xadd' | 'generic'
+  rwsem: RwsemKind
   /** which of `configVariants` */
   configuration: number
   seed: number

@@ -1,5 +1,5 @@
 // A bounded slice of the stress run: every design, with random calls or with forks as the seed has it (the whole: with
-// both), the rwsems in turn (the whole: with both), at two threads and at more threads than there may be cores.
+// both), the rwsems in turn (the whole: with all), at two threads and at more threads than there may be cores.
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
@@ -12,8 +12,8 @@ const seed = Number(process.env['STRESS_SEED'] ?? Math.floor(Math.random() * 2 *
 let combination = 0
 for (const [index, { name }] of designs.entries()) {
   if (!isTurn(index, seed)) continue
-  const rwsems = ['xadd', 'generic'] as const
-  for (const rwsem of isWhole ? rwsems : [rwsems[(index >> 1) % 2]!]) {
+  const rwsems = ['xadd', 'generic', 'spinning'] as const
+  for (const rwsem of isWhole ? rwsems : [rwsems[(index >> 1) % rwsems.length]!]) {
     const config = configVariants[combination++ % configVariants.length]!
     test(`random calls and accesses by several threads agree with the reference model: ${name}, ${rwsem}`, async () => {
       const threads = rwsem === 'xadd' ? 2 : 3
@@ -37,7 +37,7 @@ for (const [index, { name }] of designs.entries()) {
 for (const [index, { name }] of designs.entries()) {
   if (!isTurn(index, seed + 1)) continue
   test(`a fork among threads that write has of each what came before it: ${name}`, async () => {
-    const rwsem = (index >> 1) % 2 === 0 ? 'xadd' : 'generic'
+    const rwsem = (['spinning', 'xadd', 'generic'] as const)[(index >> 1) % 3]!
     const config = configVariants[index % configVariants.length]!
     const rounds = extent(1, 2)
     const report = await runStress({

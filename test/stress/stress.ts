@@ -15,6 +15,7 @@ import {
   Machine,
   type MachineOptions,
   type MemoryFile,
+  type RwsemKind,
 } from '../../src/memory.ts'
 import {
   IllegalOutcome,
@@ -55,7 +56,7 @@ export interface StressOptions {
   /** 2 … 16 */
   threads: number
   design: DesignName
-  rwsem: 'xadd' | 'generic'
+  rwsem: RwsemKind
   seed: number
   /** end after this many seconds, at the end of a round, or … */
   seconds?: number

@@ -8,7 +8,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
-import { type AddressSpace, Machine, type MachineOptions } from '../../src/memory.ts'
+import { type AddressSpace, Machine, type MachineOptions, type RwsemKind } from '../../src/memory.ts'
 import { VMA_MIX_BASE as BASE, VMA_MIX_PAGES } from '../../src/workloads/vma-mix.ts'
 import { PAGE_SIZE } from '../reference/model.ts'
 import { counterProblem, StressFailure } from './stress.ts'
@@ -31,7 +31,7 @@ import {
 
 export interface VmaRoundOptions {
   design: string
-  rwsem: 'xadd' | 'generic'
+  rwsem: RwsemKind
   config?: MachineOptions['config']
   rss?: MachineOptions['rss']
   /** Physical memory, where it is not to be ample; pages that do not fit go to a swap file then. */

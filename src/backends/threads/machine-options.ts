@@ -11,13 +11,13 @@ import {
   OVERCOMMIT_GUESS,
   OVERCOMMIT_NEVER,
   PAGE_SIZE,
-  RWSEM_GENERIC,
-  RWSEM_XADD,
+  type RwsemKind,
   defaultHeapWords,
   designs,
   minimumHeapWords,
   packKernelConfig,
   resolveKernelConfig,
+  rwsemKinds,
 } from '../../kernel/index.ts'
 import {
   type FilePath,
@@ -34,7 +34,7 @@ import { parseSize } from './size.ts'
 
 /** The name of a design, as `designs` lists them. */
 export type DesignName = string
-export type RwsemKind = 'xadd' | 'generic'
+export type { RwsemKind }
 export type RssMode = 'batched' | 'shared'
 /** `vm.overcommit_memory` 0, 1 and 2. */
 export type OvercommitMode = 'heuristic' | 'always' | 'never'
@@ -46,7 +46,7 @@ export interface MachineOptions {
   readonly cpus: number
   /** A name from the list of designs. Default 'lespinasse-2021'. */
   readonly design?: DesignName
-  /** Which reader-writer semaphore the mmap lock is. Default 'xadd'. */
+  /** Which reader-writer semaphore the mmap lock is. Default: the form of the design's year. */
   readonly rwsem?: RwsemKind
   /** Whether resident pages are counted per thread in batches or per address space at once. Default 'batched'. */
   readonly rss?: RssMode
@@ -102,10 +102,10 @@ export function planMachine(given: MachineOptions): MachinePlan {
   if (!Number.isInteger(cpuCount) || cpuCount < 1 || cpuCount > CPUS_MAX) {
     throw new ConfigurationError(`cpus: ${cpuCount} is not a whole number from 1 to ${CPUS_MAX}`)
   }
-  const rwsemKind = choose('rwsem', options.rwsem ?? 'xadd', { xadd: RWSEM_XADD, generic: RWSEM_GENERIC })
   const rssBatched = choose('rss', options.rss ?? 'batched', { batched: true, shared: false })
   const overcommit = chooseOvercommit(options)
   const { design, config } = chooseDesign(options)
+  const rwsemKind = choose('rwsem', options.rwsem ?? designs[design]!.description.rwsem, rwsemKinds)
   const heapWords = heapWordsOf(options, frameCount)
   const swap = options.swap === undefined ? null : readSwap(options.swap)
   return {

@@ -14,7 +14,6 @@ import {
   type KernelConfig,
   PAGE_SIZE,
   PerCpu,
-  RWSEM_GENERIC,
   type Task,
   Zone,
   allVmEvents,
@@ -26,6 +25,7 @@ import {
   perCpuBase,
   graceBarrier,
   runTaskWork,
+  rwsemKinds,
   slabInUse,
   swapOff,
   swapOn,
@@ -201,7 +201,8 @@ export class Machine {
   }
 
   get rwsem(): RwsemKind {
-    return this.#heap[Header.rwsemKind] === RWSEM_GENERIC ? 'generic' : 'xadd'
+    const names = Object.keys(rwsemKinds) as RwsemKind[]
+    return names.find((name) => rwsemKinds[name] === this.#heap[Header.rwsemKind])!
   }
 
   get config(): KernelConfig {

@@ -1,5 +1,6 @@
 // What a mutant is.
 
+import type { RwsemKind } from '../../kernel/index.ts'
 import type { SourcePatch } from './patch.ts'
 
 export interface Mutant {
@@ -13,7 +14,7 @@ export interface Mutant {
   /** The design of which it is a mutant. Default: lespinasse-2021. */
   readonly design?: string
   /** The form of the mmap lock. Default: exchange-and-add. */
-  readonly rwsem?: 'xadd' | 'generic'
+  readonly rwsem?: RwsemKind
   /** Why nothing breaks without the guard: what else does its work. */
   readonly redundant?: string
   readonly patches: readonly SourcePatch[]
@@ -25,7 +26,7 @@ export const TWO_INTERRUPTS = 'pollInterrupts(cpu); pollInterrupts(cpu)'
 /** Mutants by name, as they are written down: nothing is told of what there is none of, and one patch is no list. */
 export type MutantTable = Readonly<Record<string, MutantEntry>>
 
-interface MutantEntry extends Omit<Mutant, 'name' | 'race' | 'patches'> {
+export interface MutantEntry extends Omit<Mutant, 'name' | 'race' | 'patches'> {
   readonly race?: string
   readonly patches: SourcePatch | readonly SourcePatch[]
 }

@@ -1,5 +1,6 @@
 // Looks for a race where it is said to be, and where it is said not to be.
 
+import type { RwsemKind } from '../../kernel/index.ts'
 import type { SourcePatch } from '../mutants/patch.ts'
 import { type CheckOptions, type CheckResult, checkKernelScenario } from '../check.ts'
 import { mutants } from '../mutants.ts'
@@ -14,7 +15,7 @@ const FEW_PREEMPTIONS = 2
  */
 export async function seekFailure(
   scenario: string,
-  choice: { readonly design: string; readonly rwsem?: 'xadd' | 'generic'; readonly published?: boolean },
+  choice: { readonly design: string; readonly rwsem?: RwsemKind; readonly published?: boolean },
   options: CheckOptions,
 ): Promise<CheckResult> {
   const machine = { rwsem: 'xadd', ...choice } as const

@@ -15,6 +15,7 @@ import observers from './observers.ts'
 import prices from './prices.ts'
 import rcu from './rcu.ts'
 import reclaim from './reclaim.ts'
+import semaphores from './semaphores.ts'
 import swap from './swap.ts'
 import wraps from './wraps.ts'
 import writeBack from './write-back.ts'
@@ -33,6 +34,7 @@ const explored: Tables = {
   mlock,
   observers,
   locks,
+  semaphores,
   rcu,
   frames,
   swap,

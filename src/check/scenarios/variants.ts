@@ -5,6 +5,7 @@ import { type SourcePatch, at } from '../mutants/patch.ts'
 
 const sleep = 'machine/sleep.ts'
 const cpu = 'machine/cpu.ts'
+const rwsem = 'sync/rwsem-spinning.ts'
 
 /** CPUs that sleep do not look for a while first, and sleep until they are woken. */
 const sleepAtOnce: readonly SourcePatch[] = [
@@ -22,6 +23,23 @@ const haltAtOnce: readonly SourcePatch[] = [
   ...sleepAtOnce,
 ]
 
+/** Who finds the semaphore taken looks once more, and queues. */
+const queueAtOnce: readonly SourcePatch[] = [
+  at(rwsem, '').replace('const SPIN_ROUNDS = $', 'const SPIN_ROUNDS = 0'),
+  ...sleepAtOnce,
+]
+
+/** The same, and the lock is handed to who has waited for it once in vain. */
+const handOverAtOnce: readonly SourcePatch[] = [
+  at(rwsem, '').replace('const HANDOFF_TRIES = $', 'const HANDOFF_TRIES = 0'),
+  ...queueAtOnce,
+]
+
+/** Who finds the semaphore taken spins until it is free: on the real machine it would soon sleep, and so be outside. */
+const spinForGood: readonly SourcePatch[] = [
+  at(rwsem, '').replace('const SPIN_ROUNDS = $', 'const SPIN_ROUNDS = Infinity'),
+]
+
 /** Who waits for a page sleeps until it is woken: on the real machine it looks again after a moment. */
 const sleepForGood: readonly SourcePatch[] = [at(sleep, 'sleepWhile').replace('SLEEP_CHECK_MS', 'Infinity')]
 
@@ -31,6 +49,17 @@ export const scenarioPatches: Readonly<Record<string, readonly SourcePatch[]>> =
   'spinlock-halting': haltAtOnce,
   'answer-halting': haltAtOnce,
   'rwsem-sleeping': haltAtOnce,
+  'rwsem-readers-queue': queueAtOnce,
+  'rwsem-writers-queue': queueAtOnce,
+  'rwsem-steal': queueAtOnce,
+  'rwsem-two-writers': queueAtOnce,
+  'rwsem-reader-again': queueAtOnce,
+  'rwsem-woken-late': queueAtOnce,
+  'rwsem-handoff': handOverAtOnce,
+  'rwsem-handoff-reader': handOverAtOnce,
+  'rwsem-reader-handoff': handOverAtOnce,
+  'rwsem-downgrade-queue': queueAtOnce,
+  'rwsem-spinner-called': spinForGood,
   // Who waits for a grace period is woken by nobody, so that halting must end by itself.
   'percpu-rwsem': sleepAtOnce,
   'percpu-rwsem-sleeping': sleepAtOnce,

@@ -8,6 +8,7 @@ export class Classic extends Design {
     name: 'classic',
     year: 1998,
     author: 'Linux',
+    rwsem: 'spinning',
     source: 'arch/x86/mm/fault.c and mm/memory.c of Linux 5.12, without any speculation',
     lookup: 'red-black tree under the mmap lock held for reading',
     lifetime: 'a VMA is freed only under the mmap lock held for writing',

@@ -37,6 +37,7 @@ export class Kamezawa2009Refcount extends VmaWriterDesign {
     name: 'kamezawa-2009-refcount',
     year: 2009,
     author: 'KAMEZAWA Hiroyuki',
+    rwsem: 'generic',
     source: 'asynchronous page fault, 25 December 2009, linux-kernel',
     lookup: 'red-black tree under RCU',
     lifetime: 'a reference count per VMA; whoever unmaps it sleeps until nobody has one',

@@ -34,6 +34,7 @@ export class Kamezawa2009Version extends Design {
     name: 'kamezawa-2009-version',
     year: 2009,
     author: 'KAMEZAWA Hiroyuki',
+    rwsem: 'generic',
     source: 'RFC 1-4/4, mm accessor and speculative page fault, 18 December 2009, linux-kernel',
     lookup: 'none: the page-table page remembers the VMA',
     lifetime: 'faults count themselves in the VMA; whoever unmaps it waits until there is none',

@@ -32,6 +32,7 @@ export class Lespinasse2021File extends Lespinasse2021 {
     name: 'lespinasse-2021-file',
     year: 2021,
     author: 'Michel Lespinasse',
+    rwsem: 'spinning',
     source: 'Speculative page faults, RFC with files, 20210407014502.24091-1-michel@lespinasse.org',
     lookup: 'VMA cache of the thread, then red-black tree, under RCU',
     lifetime: 'VMAs and their files are released after a grace period; the fault works on a copy',

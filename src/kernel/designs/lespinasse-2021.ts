@@ -76,6 +76,7 @@ export class Lespinasse2021 extends Design {
     name: 'lespinasse-2021',
     year: 2021,
     author: 'Michel Lespinasse',
+    rwsem: 'spinning',
     source: 'Speculative page faults (anon vmas only), v1, 20210430195232.30491-1-michel@lespinasse.org',
     lookup: 'VMA cache of the thread, then red-black tree, under RCU',
     lifetime: 'VMAs are freed after a grace period; the fault works on a copy',

@@ -25,6 +25,7 @@ export class Lespinasse2022 extends Lespinasse2021 {
     name: 'lespinasse-2022',
     year: 2022,
     author: 'Michel Lespinasse',
+    rwsem: 'spinning',
     source: 'Speculative page faults, v2, 20220128131006.67712-1-michel@lespinasse.org',
     lookup: 'red-black tree under RCU',
     lifetime: 'VMAs are freed after a grace period; the fault works on a copy',

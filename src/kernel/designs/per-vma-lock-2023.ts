@@ -27,6 +27,7 @@ export class PerVmaLock2023 extends PerVmaDesign {
     name: 'per-vma-lock-2023',
     year: 2023,
     author: 'Suren Baghdasaryan',
+    rwsem: 'spinning',
     source: 'Per-VMA locks, v4, 20230227173632.3292573-1-surenb@google.com; Linux 6.4',
     lookup: 'range tree under RCU',
     lifetime:

@@ -37,6 +37,7 @@ export class PerVmaRefcount2025 extends PerVmaDesign {
     name: 'per-vma-refcount-2025',
     year: 2025,
     author: 'Suren Baghdasaryan',
+    rwsem: 'spinning',
     source:
       'reimplement per-vma lock as a refcount, v10, 20250213224655.1680278-1-surenb@google.com; Linux 6.15',
     lookup: 'range tree under RCU',

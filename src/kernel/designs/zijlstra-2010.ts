@@ -34,6 +34,7 @@ export class Zijlstra2010 extends VmaSequenceDesign {
     name: 'zijlstra-2010',
     year: 2010,
     author: 'Peter Zijlstra',
+    rwsem: 'generic',
     source: 'Speculative pagefault -v3, 4 January 2010, linux-kernel, patch 6/8',
     lookup: 'red-black tree under RCU, with the page-table lock held',
     lifetime: 'VMAs and their files are released after a grace period',

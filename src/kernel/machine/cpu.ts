@@ -455,6 +455,7 @@ export function declareCpuLost(heap: Int32Array, lost: number): void {
     const base = perCpuBase(heap, id)
     Atomics.or(heap, base, CPU_STOP)
     Atomics.notify(heap, base + PerCpu.waiterTask)
+    Atomics.notify(heap, base + PerCpu.waiterWake)
     Atomics.notify(heap, base + PerCpu.rcuwaitTask)
     const haltedOn = Atomics.load(heap, base + PerCpu.haltedOn)
     if (haltedOn !== 0) Atomics.notify(heap, haltedOn)

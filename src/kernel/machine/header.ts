@@ -16,7 +16,7 @@ export const Header = layout('machine', WORDS, {
   frameCount: 2,
   /** Options as `packKernelConfig` packs them. */
   config: 3,
-  /** 0 = xadd, 1 = generic. */
+  /** The form of the semaphores, see `rwsemKinds` of sync/rwsem.ts. */
   rwsemKind: 4,
   /** Index into the list of designs. */
   design: 5,

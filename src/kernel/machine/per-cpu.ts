@@ -68,6 +68,12 @@ export const PerCpu = layout('cpu', SLABS + SLAB_CACHES * SLAB_CPU_WORDS, {
   waiterTask: 51,
   /** The same for a wait that ends when a condition holds: see sync/rcuwait.ts. */
   rcuwaitTask: 52,
+  /**
+   * The spinning semaphore: how often this CPU, a reader, was to be let in for nothing (guarded by the wait lock), and
+   * the word on which it sleeps, which may be woken late, for a wait that is over.
+   */
+  waiterTries: 53,
+  waiterWake: 54,
 
   /** Callbacks that wait for a grace period. `rcuLock` guards them, as another CPU may adopt them. */
   rcuLock: 64,

@@ -1,6 +1,7 @@
 // What the kernel asks of a design of speculative page faults: what it is made of, and its hooks. The rooms below the
 // fault know a design by this alone.
 
+import type { RwsemKind } from '../sync/rwsem.ts'
 import type { FaultContext } from './fault-context.ts'
 import type { VmEventName } from './vm-event.ts'
 
@@ -9,6 +10,8 @@ export interface DesignDescription {
   readonly name: string
   readonly year: number
   readonly author: string
+  /** The form of the reader-writer semaphore that 64-bit x86 had then, or the nearest: see docs/semaphores.md. */
+  readonly rwsem: RwsemKind
   /** The published source: series, version, message-id. */
   readonly source: string
   readonly lookup: string

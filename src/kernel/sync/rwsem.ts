@@ -1,5 +1,5 @@
-// The reader-writer semaphore behind the mmap lock, in the two forms whose difference decided the debate of January
-// 2010.
+// The reader-writer semaphore behind the mmap lock, in three forms. The first two are those whose difference decided the
+// debate of January 2010.
 //
 // Generic (lib/rwsem-spinlock.c): a spinlock guards a count and a queue, so that every reader takes and releases that
 // spinlock twice. 64-bit x86 used it until 2.6.34, because `config X86_XADD` depended on X86_32.
@@ -9,40 +9,46 @@
 // Torvalds and P. Zijlstra, message-id 1262969610.4244.36.camel@laptop).
 //
 // Both are fair: who comes while somebody queues, queues. A waiter sleeps until a releaser hands it the lock.
+//
+// Spinning (kernel/locking/rwsem.c since 5.3): writers spin, and whoever runs may take the lock past the queue; see
+// rwsem-spinning.ts.
 
 import { type Cpu } from '../machine/cpu.ts'
-import { prepareToSleep, sleepUntilWoken, wakeUp } from '../machine/sleep.ts'
-import { bugOn } from '../machine/errors.ts'
 import { Header } from '../machine/header.ts'
-import { layout } from '../machine/layout.ts'
 import { PerCpu } from '../machine/per-cpu.ts'
+import { sleepUntilWoken, wakeUp } from '../machine/sleep.ts'
+import {
+  Rwsem,
+  WAITING_FOR_READ,
+  WAITING_FOR_WRITE,
+  assertOwner,
+  dequeueWaiter,
+  enqueueWaiter,
+  ownerTag,
+} from './rwsem-queue.ts'
+import {
+  spinningDownRead,
+  spinningDownReadTryLock,
+  spinningDownWrite,
+  spinningDowngradeWrite,
+  spinningUpRead,
+  spinningUpWrite,
+} from './rwsem-spinning.ts'
 import { spinLockIrq, spinUnlockIrq } from './spinlock.ts'
 
 export const RWSEM_XADD = 0
 export const RWSEM_GENERIC = 1
+export const RWSEM_SPINNING = 2
 
-export const RWSEM_WORDS = 16
-export const Rwsem = layout('rw_semaphore', RWSEM_WORDS, {
-  /** xadd: the biased count. Generic: `activity`, the number of readers or -1 for a writer. */
-  count: 0,
-  waitLock: 1,
-  /** The queue of waiters, which are the `waiter` fields of the CPUs: the per-CPU structs' addresses, 0 at the ends. */
-  waitFirst: 2,
-  waitLast: 3,
-  /** One more than the CPU that holds it for write, for assertions. */
-  owner: 4,
-})
-
-const WAITING_FOR_READ = 1
-const WAITING_FOR_WRITE = 2
-
-function isGeneric(cpu: Cpu): boolean {
-  return cpu.heap[Header.rwsemKind] === RWSEM_GENERIC
-}
+/** The forms by name, in the order in which Linux had them on 64-bit x86. */
+export const rwsemKinds = { generic: RWSEM_GENERIC, xadd: RWSEM_XADD, spinning: RWSEM_SPINNING } as const
+export type RwsemKind = keyof typeof rwsemKinds
 
 /** Takes the lock for reading. */
 export function downRead(cpu: Cpu, sem: number): void {
-  if (isGeneric(cpu)) genericDownRead(cpu, sem)
+  const kind = cpu.heap[Header.rwsemKind]
+  if (kind === RWSEM_SPINNING) spinningDownRead(cpu, sem)
+  else if (kind === RWSEM_GENERIC) genericDownRead(cpu, sem)
   else if (Atomics.add(cpu.heap, sem, ACTIVE_READ_BIAS) + ACTIVE_READ_BIAS < 0) {
     xaddDownFailed(cpu, sem, WAITING_FOR_READ, WAITING_BIAS - ACTIVE_READ_BIAS)
   }
@@ -50,7 +56,9 @@ export function downRead(cpu: Cpu, sem: number): void {
 
 /** Takes the lock for reading if no writer holds it or waits. Returns whether it did. */
 export function downReadTryLock(cpu: Cpu, sem: number): boolean {
-  if (isGeneric(cpu)) return genericDownReadTryLock(cpu, sem)
+  const kind = cpu.heap[Header.rwsemKind]
+  if (kind === RWSEM_SPINNING) return spinningDownReadTryLock(cpu, sem)
+  if (kind === RWSEM_GENERIC) return genericDownReadTryLock(cpu, sem)
   // As on x86, a plain load and then a cmpxchg: two bus transactions where down_read() needs one.
   for (;;) {
     const count = Atomics.load(cpu.heap, sem)
@@ -60,8 +68,10 @@ export function downReadTryLock(cpu: Cpu, sem: number): boolean {
 }
 
 export function upRead(cpu: Cpu, sem: number): void {
-  if (isGeneric(cpu)) {
-    genericUpRead(cpu, sem)
+  const kind = cpu.heap[Header.rwsemKind]
+  if (kind !== RWSEM_XADD) {
+    if (kind === RWSEM_SPINNING) spinningUpRead(cpu, sem)
+    else genericUpRead(cpu, sem)
     return
   }
   const count = Atomics.sub(cpu.heap, sem, ACTIVE_READ_BIAS) - ACTIVE_READ_BIAS
@@ -70,62 +80,60 @@ export function upRead(cpu: Cpu, sem: number): void {
 
 /** Takes the lock for writing. */
 export function downWrite(cpu: Cpu, sem: number): void {
-  if (isGeneric(cpu)) genericDownWrite(cpu, sem)
+  const kind = cpu.heap[Header.rwsemKind]
+  if (kind === RWSEM_SPINNING) {
+    spinningDownWrite(cpu, sem)
+    return
+  }
+  if (kind === RWSEM_GENERIC) genericDownWrite(cpu, sem)
   else if (Atomics.add(cpu.heap, sem, ACTIVE_WRITE_BIAS) !== 0) {
     xaddDownFailed(cpu, sem, WAITING_FOR_WRITE, -ACTIVE_READ_BIAS)
   }
-  cpu.heap[sem + Rwsem.owner] = cpu.id + 1
+  cpu.heap[sem + Rwsem.owner] = ownerTag(cpu)
 }
 
 export function upWrite(cpu: Cpu, sem: number): void {
+  const kind = cpu.heap[Header.rwsemKind]
+  if (kind === RWSEM_SPINNING) {
+    spinningUpWrite(cpu, sem)
+    return
+  }
   clearOwner(cpu, sem)
-  if (isGeneric(cpu)) genericUpWrite(cpu, sem)
+  if (kind === RWSEM_GENERIC) genericUpWrite(cpu, sem)
   else if (Atomics.sub(cpu.heap, sem, ACTIVE_WRITE_BIAS) - ACTIVE_WRITE_BIAS < 0) xaddWake(cpu, sem)
 }
 
 /** Turns the writer into a reader, and lets in the readers at the head of the queue. */
 export function downgradeWrite(cpu: Cpu, sem: number): void {
+  const kind = cpu.heap[Header.rwsemKind]
+  if (kind === RWSEM_SPINNING) {
+    spinningDowngradeWrite(cpu, sem)
+    return
+  }
   clearOwner(cpu, sem)
-  if (isGeneric(cpu)) genericDowngradeWrite(cpu, sem)
+  if (kind === RWSEM_GENERIC) genericDowngradeWrite(cpu, sem)
   else if (Atomics.sub(cpu.heap, sem, WAITING_BIAS) - WAITING_BIAS < 0) xaddDowngradeWake(cpu, sem)
 }
 
 function clearOwner(cpu: Cpu, sem: number): void {
-  bugOn(
-    cpu.heap[sem + Rwsem.owner] !== cpu.id + 1,
-    `CPU ${cpu.id} releases a write lock that it does not hold`,
-  )
+  assertOwner(cpu, cpu.heap[sem + Rwsem.owner])
   cpu.heap[sem + Rwsem.owner] = 0
 }
 
 /** True while this CPU holds the lock for writing. */
 export function isWriteLockedByMe(cpu: Cpu, sem: number): boolean {
-  return cpu.heap[sem + Rwsem.owner] === cpu.id + 1
+  const { heap } = cpu
+  const spins = heap[Header.rwsemKind] === RWSEM_SPINNING
+  return (spins ? Atomics.load(heap, sem + Rwsem.owner) : heap[sem + Rwsem.owner]) === ownerTag(cpu)
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
-// The queue. The wait lock is held.
-
-function enqueueWaiter(cpu: Cpu, sem: number, kind: number): void {
-  const { heap, base } = cpu
-  const last = heap[sem + Rwsem.waitLast]
-  heap[base + PerCpu.waiterKind] = kind
-  heap[base + PerCpu.waiterNext] = 0
-  heap[base + PerCpu.waiterPrevious] = last
-  prepareToSleep(cpu, base + PerCpu.waiterTask)
-  heap[sem + Rwsem.waitLast] = base
-  if (last === 0) heap[sem + Rwsem.waitFirst] = base
-  else heap[last + PerCpu.waiterNext] = base
-}
+// The queue of the fair forms. The wait lock is held.
 
 /** Takes the first waiter out of the queue and hands it the lock. */
 function grantFirstWaiter(cpu: Cpu, sem: number): void {
-  const { heap } = cpu
-  const waiter = heap[sem + Rwsem.waitFirst]
-  const next = heap[waiter + PerCpu.waiterNext]
-  heap[sem + Rwsem.waitFirst] = next
-  if (next === 0) heap[sem + Rwsem.waitLast] = 0
-  else heap[next + PerCpu.waiterPrevious] = 0
+  const waiter = cpu.heap[sem + Rwsem.waitFirst]
+  dequeueWaiter(cpu, sem, waiter)
   wakeUp(cpu, waiter + PerCpu.waiterTask)
 }
 

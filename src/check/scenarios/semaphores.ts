@@ -1,0 +1,165 @@
+// Semaphores of which the waiters queue, where in locks.ts most of them get the lock before. What decides that is how
+// often the spinning form looks before it queues (variants.ts); the other forms know nothing of it.
+
+import {
+  CALL_FLUSH_TLB,
+  FLAG_HANDOFF,
+  Header,
+  PerCpu,
+  RWSEM_OWNER_WORD,
+  RWSEM_SPINNING,
+  RWSEM_WORDS,
+  type Task,
+  callFunctionMany,
+  downRead,
+  downWrite,
+  downgradeWrite,
+  perCpuBase,
+  upRead,
+  upWrite,
+  wakeUp,
+} from '../../kernel/index.ts'
+import type { PrimitiveScenarioDescription } from '../kernel-scenario.ts'
+import { primitiveScenarios } from './table.ts'
+
+const COUNTER = RWSEM_WORDS
+/** Behind what the threads guard by the semaphore, a cache line apart: the CPUs to be called. */
+const MASK = RWSEM_WORDS + 16
+const BOTH = 0b11
+
+function countUp(cpu: Task, at: number): number {
+  downWrite(cpu, at)
+  const before = cpu.heap[at + COUNTER]!
+  cpu.heap[at + COUNTER] = before + 1
+  upWrite(cpu, at)
+  return before
+}
+
+function read(cpu: Task, at: number): number {
+  downRead(cpu, at)
+  const seen = cpu.heap[at + COUNTER]!
+  upRead(cpu, at)
+  return seen
+}
+
+/** Between two calls that another thread makes, it may see anything. */
+function look(cpu: Task, at: number): number {
+  return read(cpu, at) < 0 ? -1 : 0
+}
+
+function readThenAdd(cpu: Task, at: number): number {
+  look(cpu, at)
+  return addTen(cpu, at)
+}
+
+function countTwice(cpu: Task, at: number): number {
+  downWrite(cpu, at)
+  cpu.heap[at + COUNTER]!++
+  upWrite(cpu, at)
+  downWrite(cpu, at)
+  cpu.heap[at + COUNTER]!++
+  upWrite(cpu, at)
+  return 0
+}
+
+function countThenRead(cpu: Task, at: number): string {
+  const mine = countUp(cpu, at)
+  return read(cpu, at) > mine ? 'counted' : 'lost'
+}
+
+/** Whether the lock was to be handed over, to one who has not come in yet: then whoever comes now comes later. */
+function isHandedOver({ heap }: Task, at: number): boolean {
+  return heap[Header.rwsemKind] === RWSEM_SPINNING && (Atomics.load(heap, at) & FLAG_HANDOFF) !== 0
+}
+
+const HANDED_OVER = 'handed over'
+const PASSED_OVER = 'passed over'
+
+/** Of the queue there is only one who can have been passed over: the other thread that adds 10. */
+function takeBeside(cpu: Task, at: number): string {
+  const handedOver = isHandedOver(cpu, at)
+  downWrite(cpu, at)
+  const hasOtherCome = cpu.heap[at + COUNTER]! >= 10
+  cpu.heap[at + COUNTER]!++
+  upWrite(cpu, at)
+  return handedOver && !hasOtherCome ? PASSED_OVER : HANDED_OVER
+}
+
+function readBeside(cpu: Task, at: number): string {
+  const handedOver = isHandedOver(cpu, at)
+  downRead(cpu, at)
+  const hasOtherCome = cpu.heap[at + COUNTER]! >= 10
+  upRead(cpu, at)
+  return handedOver && !hasOtherCome ? PASSED_OVER : HANDED_OVER
+}
+
+function addTen(cpu: Task, at: number): number {
+  downWrite(cpu, at)
+  cpu.heap[at + COUNTER]! += 10
+  upWrite(cpu, at)
+  return 0
+}
+
+function downgrade(cpu: Task, at: number): string {
+  downWrite(cpu, at)
+  const mine = (cpu.heap[at + COUNTER]! += 1)
+  downgradeWrite(cpu, at)
+  const still = cpu.heap[at + COUNTER] === mine
+  upRead(cpu, at)
+  return still ? 'unchanged' : 'changed'
+}
+
+/** A semaphore and what it guards. Which CPU, or whether a reader, had it last is no outcome. */
+function semaphore(threads: PrimitiveScenarioDescription['threads']): PrimitiveScenarioDescription {
+  return { words: RWSEM_WORDS + 1, hints: [RWSEM_OWNER_WORD], threads }
+}
+
+export default primitiveScenarios({
+  // Two readers and a writer that queue: who leaves last finds the queue, whatever is counted for a moment.
+  'rwsem-readers-queue': semaphore([read, read, countUp]),
+  // Two writers that queue, and nobody who comes later and would wake them.
+  'rwsem-two-writers': semaphore([countUp, countUp]),
+  // Two writers and a reader that queue.
+  'rwsem-writers-queue': semaphore([countUp, countUp, read]),
+  // Writers that come twice take the lock past who was woken.
+  'rwsem-steal': semaphore([countTwice, countThenRead, addTen]),
+  // A reader that queues again, for writing, while others are still being woken who were let in with it.
+  'rwsem-reader-again': semaphore([readThenAdd, look, countUp]),
+  // A reader that is woken for nothing: so late is a writer woken that has taken the lock past who wakes it, left it,
+  // and queued again.
+  'rwsem-woken-late': semaphore([
+    countUp,
+    read,
+    function wakeReader(cpu) {
+      wakeUp(cpu, perCpuBase(cpu.heap, 1) + PerCpu.waiterWake)
+      return 0
+    },
+  ]),
+  // A writer that was passed over too often (here: once), beside a writer that comes later.
+  'rwsem-handoff': semaphore([countUp, addTen, takeBeside]),
+  // The same beside a reader that comes later.
+  'rwsem-handoff-reader': semaphore([countUp, addTen, readBeside]),
+  // A reader that is passed over too often, beside two writers.
+  'rwsem-reader-handoff': semaphore([countTwice, look, addTen]),
+  // A writer that becomes a reader beside a reader and a writer, both of which may have queued.
+  'rwsem-downgrade-queue': semaphore([downgrade, read, addTen]),
+  // A writer that calls on the other CPU with the lock held, and one that spins for the lock until it gets it
+  // (variants.ts): the deadlock of interrupts (race R11), if it does not answer.
+  'rwsem-spinner-called': {
+    words: MASK + 8,
+    hints: [RWSEM_OWNER_WORD],
+    setup: (cpu, at) => {
+      cpu.heap[at + MASK] = BOTH
+    },
+    threads: [
+      function call(cpu, at) {
+        downWrite(cpu, at)
+        cpu.heap[at + COUNTER]!++
+        callFunctionMany(cpu, at + MASK, CALL_FLUSH_TLB, 0, 0, 1)
+        upWrite(cpu, at)
+        return 0
+      },
+      addTen,
+    ],
+  },
+})
