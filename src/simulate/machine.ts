@@ -42,7 +42,8 @@ export interface MachineModel {
   readonly latency: LatencyTable
   /**
    * How long a line stays with the core that has got it for writing before another may take it: what that core does
-   * with it meanwhile are hits.
+   * with it meanwhile are hits. Nobody has measured it on machines with two sockets: 2 is assumed there, which is
+   * enough to try a compare-and-swap again that has failed, and not for more.
    */
   readonly residencyNs: number
   /** How often in a row a line is handed on within a group, or a socket, while somebody farther waits; 0: in turn. */

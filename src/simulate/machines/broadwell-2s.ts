@@ -35,7 +35,7 @@ export const broadwell2s: MachineModel = {
   lastLevelBytes: 12 * 2.5 * 2 ** 20,
   // Of a Haswell-EP, E5-2695 v3 (hofmann.id).
   bandwidthPerSocket: 62,
-  software: x86Software(2.5, 500),
+  software: x86Software(2.5, 1650),
   smtFactor: assumed.smtFactor,
-  fitted: {},
+  fitted: { 'software.faultNs': 'page_fault1_processes, 16 tasks: 346,634 a second for each' },
 }

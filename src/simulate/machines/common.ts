@@ -11,6 +11,8 @@ import type { MachineModel } from '../machine.ts'
  * - calls to other CPUs: 1 µs and 200 ns for each (unseel.com); what who is called takes is an assumption.
  * - waking: a futex hand-off takes 2 to 7 µs on bare metal (travisdowns/concurrency-hierarchy-bench, "ticket blocking",
  *   3.8 µs for two threads on Skylake), of which a quarter is taken to be the waker's.
+ *
+ * `faultNs` is fitted where there is a row of one thread, and else assumed to be 500.
  */
 export function x86Software(ghz: number, faultNs: number): MachineModel['software'] {
   return {

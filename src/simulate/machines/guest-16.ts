@@ -14,7 +14,7 @@ export const guest16: MachineModel = {
   topology: { sockets: 1, groupsPerSocket: 1, coresPerGroup: 8, threadsPerCore: 2 },
   lastLevelBytes: 8 * 2.5 * 2 ** 20,
   software: {
-    ...x86Software(2.5, 600),
+    ...x86Software(2.5, 500),
     // From memory, nothing measured: an exit for the sender, 5 to 50 µs to wake a halted CPU.
     ipiNs: 2000,
     ipiPerCpuNs: 1500,

@@ -35,7 +35,7 @@ export const icelake2s: MachineModel = {
   lastLevelBytes: 32 * 1.5 * 2 ** 20,
   // 160 to 175 GB/s.
   bandwidthPerSocket: 165,
-  software: x86Software(2.7, 500),
+  software: x86Software(2.7, 175),
   smtFactor: assumed.smtFactor,
-  fitted: {},
+  fitted: { 'software.faultNs': 'pft, 6.2-rc4, 1 thread' },
 }

@@ -12,6 +12,6 @@ export const numa56: MachineModel = {
   source: `the machine is not named; as broadwell-2s: ${broadwell2s.source}`,
   topology: { sockets: 2, groupsPerSocket: 1, coresPerGroup: 14, threadsPerCore: 2 },
   lastLevelBytes: 14 * 2.5 * 2 ** 20,
-  software: x86Software(2.5, 500),
-  fitted: {},
+  software: x86Software(2.5, 650),
+  fitted: { 'software.faultNs': 'pft, per-VMA rwsem, 1 thread' },
 }

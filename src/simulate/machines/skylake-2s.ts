@@ -36,7 +36,7 @@ export const skylake2s: MachineModel = {
   lastLevelBytes: 28 * 1.375 * 2 ** 20,
   // Six channels of DDR4-2666: 105 to 110 of 128 GB/s.
   bandwidthPerSocket: 105,
-  software: x86Software(2.7, 500),
+  software: x86Software(2.7, 590),
   smtFactor: assumed.smtFactor,
-  fitted: {},
+  fitted: { 'software.faultNs': 'pft, v5.12, 1 thread' },
 }

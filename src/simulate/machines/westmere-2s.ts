@@ -33,7 +33,7 @@ export const westmere2s: MachineModel = {
   lastLevelBytes: 12 * 2 ** 20,
   // STREAM of a Nehalem-EP: 17 to 18 of 32 GB/s.
   bandwidthPerSocket: 17.5,
-  software: x86Software(2.67, 900),
+  software: x86Software(2.67, 500),
   smtFactor: assumed.smtFactor,
   fitted: {},
 }
