@@ -128,6 +128,7 @@ class Namer {
   constructor({ simulated, firstCell }: RawRun) {
     const { heap } = simulated
     this.#names = new KernelNames(simulated)
+    this.#known.set(firstCell + simulated.word, 'the word')
     this.#firstPage = firstCell + heap[Header.memoryMap]!
     this.#endOfPages = this.#firstPage + heap[Header.frameCount]! * PAGE_STRUCT_WORDS
   }
@@ -142,7 +143,7 @@ class Namer {
     const known = this.#known.get(cell)
     if (known !== undefined) return known
     const full = this.isPage(cell >> LINE_SHIFT) ? 'page' : this.#names.nameOf(cell)
-    const name = full === undefined ? 'freed objects' : shortName(full).replace(/^cpu\d+/, 'cpu')
+    const name = full === undefined ? 'objects that are gone' : shortName(full).replace(/^cpu\d+/, 'cpu')
     this.#known.set(cell, name)
     return name
   }

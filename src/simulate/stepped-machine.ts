@@ -67,6 +67,8 @@ export interface SimulatedMachine {
   readonly heap: Int32Array
   readonly tasks: readonly Task[]
   readonly mm: number
+  /** The word that the threads of some workloads share. */
+  readonly word: number
   readonly bodies: readonly (() => void)[]
 }
 
@@ -111,7 +113,7 @@ export default function simulatedMachine(request: MachineRequest): SimulatedMach
   const word = cacheLineAlign(heapAlloc(heap, 2 * CACHE_LINE_WORDS))
   const workers = tasks.map((task) => new SimulatedThread(task, mm, word, request))
   workload.prepare?.(workers[0]!, request)
-  return { heap, tasks, mm, bodies: workers.map((worker) => () => workload.run(worker)) }
+  return { heap, tasks, mm, word, bodies: workers.map((worker) => () => workload.run(worker)) }
 }
 
 /** Physical memory without contents. */
