@@ -1,11 +1,13 @@
 // How fast the simulator is: `npm run bench:simulate`, accesses of the kernel a second of processor time, by number of
-// CPUs. With `-- --published`, how true: every published row beside what is simulated, as docs/simulator.md has it.
+// CPUs. With `-- --published`, how true: every published row beside what is simulated, as docs/simulator.md has it. With
+// `-- --sensitivity`, what hangs on each constant: the rate and the order of designs with 30 % less of it and 30 % more.
 
 import os from 'node:os'
 import { parseArgs } from 'node:util'
 import { type Column, formatCount, formatQuantity, formatTable } from '../src/report/index.ts'
 import {
   type ComparedRow,
+  type MachineModel,
   findMachine,
   findSimulatedWorkload,
   publishedRows,
@@ -15,6 +17,7 @@ import {
 const { values } = parseArgs({
   options: {
     published: { type: 'boolean', default: false },
+    sensitivity: { type: 'boolean', default: false },
     workload: { type: 'string', default: 'page_fault1' },
     machine: { type: 'string', default: 'rome-2s' },
     cpus: { type: 'string', default: '1,4,16,64,256' },
@@ -88,4 +91,56 @@ async function published(): Promise<void> {
   say(`\n${predicted.length} predicted rows: mean error ${(100 * mean).toFixed(0)} %, ${near} within 25 %`)
 }
 
-await (values.published ? published() : speeds())
+/** What else than topology a machine is made of, by its path: where it is, and its value. */
+function constantsOf(machine: MachineModel): { path: string; value: number }[] {
+  const parts = ['latency', 'clearing', 'software'] as const
+  return [
+    ...parts.flatMap((part) =>
+      Object.entries(machine[part]).map(([name, value]) => ({
+        path: `${part}.${name}`,
+        value: value as number,
+      })),
+    ),
+    ...(['residencyNs', 'sharedReadNs', 'smtFactor', 'bandwidthPerSocket'] as const).map((path) => {
+      return { path, value: machine[path] }
+    }),
+  ].filter(({ value }) => value !== 0)
+}
+
+function withConstant(machine: MachineModel, path: string, value: number): MachineModel {
+  const [part, name] = path.split('.') as [keyof MachineModel, string | undefined]
+  if (name === undefined) return { ...machine, [part]: value }
+  return { ...machine, [part]: { ...(machine[part] as object), [name]: value } }
+}
+
+const DESIGNS = ['classic', 'lespinasse-2021', 'dufour-2018', 'per-vma-refcount-2025']
+
+async function sensitivity(): Promise<void> {
+  const workload = findSimulatedWorkload(values.workload)!
+  const machine = findMachine(values.machine)!
+  const cpus = [Number(values.cpus.split(',').at(-1))]
+  const rates = async (changed: MachineModel): Promise<number[]> => {
+    const { runs } = await simulate({ ...common, workload, machine: changed, designs: DESIGNS, cpus })
+    return runs.map(({ faultsPerSecond }) => faultsPerSecond)
+  }
+  // Designs within 2 % of each other are taken as equal.
+  const orderOf = (of: readonly number[]): string =>
+    of
+      .flatMap((one, at) =>
+        of.slice(at + 1).map((other) => (Math.abs(one / other - 1) < 0.02 ? 0 : Math.sign(one - other))),
+      )
+      .join()
+  const usual = await rates(machine)
+  say(`${workload.name} on ${cpus[0]} CPUs of ${machine.name}: ${DESIGNS.join(', ')}`)
+  say(`as it is: ${usual.map(formatQuantity).join(', ')}`)
+  for (const { path, value } of constantsOf(machine)) {
+    for (const factor of [0.7, 1.3]) {
+      const found = await rates(withConstant(machine, path, value * factor))
+      const changes = found.map((rate, at) => `${((rate / usual[at]! - 1) * 100).toFixed(0)} %`)
+      const flips = orderOf(found) === orderOf(usual) ? '' : ', and the order changes'
+      say(`${path} × ${factor}: ${changes.join(', ')}${flips}`)
+    }
+  }
+}
+
+await (values.sensitivity ? sensitivity() : values.published ? published() : speeds())

@@ -186,12 +186,6 @@ export class Simulator extends Scheduler {
     this.accounts.to = time
   }
 
-  /** The earliest time at which anything can still happen. */
-  get now(): number {
-    const current = this.#current < 0 ? Infinity : this.clock[this.#current]!
-    return Math.min(this.#queue.earliest, current)
-  }
-
   // -------------------------------------------------------------------------------------------------------------------
   // Choosing
 

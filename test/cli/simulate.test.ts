@@ -27,7 +27,15 @@ test('simulate', { concurrency: 2 }, async (t) => {
   await Promise.all([
     t.test('JSON, with the keys that are relied upon', async () => {
       const { code, stdout, stderr } = await faultline([
-        ...['simulate', 'pft', '--machine', 'icelake-2s', '--cpus', '1,4', '--design', 'classic', '--json'],
+        'simulate',
+        'pft',
+        '--machine',
+        'icelake-2s',
+        '--cpus',
+        '1,4',
+        '--design',
+        'classic',
+        '--json',
       ])
       assert.equal(stderr, '')
       assert.equal(code, 0)
@@ -61,7 +69,14 @@ test('simulate', { concurrency: 2 }, async (t) => {
         export default { ...westmere2s, name: 'mine', topology: { ...westmere2s.topology, sockets: 1 } }`,
       )
       const { code, stdout, stderr } = await faultline([
-        ...['simulate', 'fetch-add', '--machine', file, '--cpus', '1,2,6', '--design', 'classic'],
+        'simulate',
+        'fetch-add',
+        '--machine',
+        file,
+        '--cpus',
+        '1,2,6',
+        '--design',
+        'classic',
       ])
       rmSync(folder, { recursive: true })
       assert.equal(stderr, '')
