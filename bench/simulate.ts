@@ -1,6 +1,7 @@
 // How fast the simulator is: `npm run bench:simulate`, accesses of the kernel a second of processor time, by number of
-// CPUs. With `-- --published`, how true: every published row beside what is simulated, as docs/simulator.md has it. With
-// `-- --sensitivity`, what hangs on each constant: the rate and the order of designs with 30 % less of it and 30 % more.
+// CPUs. With `-- --published`, how true: every published row beside what is simulated, as docs/simulator.md has it.
+// With `-- --sensitivity`, what hangs on each constant: the rate and the order of designs with 30 % less of it and 30 %
+// more.
 
 import os from 'node:os'
 import { parseArgs } from 'node:util'
