@@ -25,7 +25,7 @@ import {
 } from '../backends/stepped/index.ts'
 import { Header, PAGE_STRUCT_WORDS, PTE_FRAME_SHIFT, Page, type RwsemKind } from '../kernel/index.ts'
 import type { ConflictMachine, OperationName, Role } from './conflict-machine.ts'
-import { KernelNames } from './kernel-names.ts'
+import { KernelNames, shortName } from './kernel-names.ts'
 import { oneAfterAnother } from './queue.ts'
 
 export interface ConflictChoice {
@@ -380,16 +380,6 @@ function loadMachine(): ReturnType<typeof loadStepped> {
   const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js'
   loaded ??= loadStepped(new URL(`./conflict-machine${extension}`, import.meta.url))
   return loaded
-}
-
-/** `table.ptl` for `pteTable[0x1000].ptl`, and `mm.mmapLock` for every word of the lock. */
-function shortName(name: string): string {
-  return name
-    .replace(/^(pte|pmd|pud)Table/, 'table')
-    .replaceAll(/\[(0x|frame )[^\]]*\]/g, '')
-    .replace(/#\d+/, '')
-    .replace(/\[\d+\]$/, '')
-    .replace(/^mm\.mmapLock\..*/, 'mm.mmapLock')
 }
 
 /** Notes what the one thread uses of the heap. */

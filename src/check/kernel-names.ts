@@ -143,7 +143,7 @@ export class KernelNames implements Naming {
   readonly #objects = new Map<number, NamedObject>()
   readonly #names = new Set<string>()
 
-  constructor({ heap, tasks, mm }: KernelMachine) {
+  constructor({ heap, tasks, mm }: Pick<KernelMachine, 'heap' | 'tasks' | 'mm'>) {
     this.#heap = heap
     this.#firstCell = (heap as Watched)[SHARED]!.firstCell
     const frames = tasks[0]!.memory.words as Watched
@@ -351,6 +351,16 @@ export class KernelNames implements Naming {
   #pointerWords(value: number): string | undefined {
     return value === 0 ? 'none' : (this.#objects.get(value)?.name ?? this.#wordAt(value)?.name)
   }
+}
+
+/** `table.ptl` for `pteTable[0x1000].ptl`, and `mm.mmapLock` for every word of the lock. */
+export function shortName(name: string): string {
+  return name
+    .replace(/^(pte|pmd|pud)Table/, 'table')
+    .replaceAll(/\[(0x|frame )[^\]]*\]/g, '')
+    .replace(/#\d+/, '')
+    .replace(/\[\d+\]$/, '')
+    .replace(/^mm\.mmapLock\..*/, 'mm.mmapLock')
 }
 
 function cacheName(id: number): string {

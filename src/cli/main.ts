@@ -16,6 +16,7 @@ import { describeFailure } from './failure.ts'
 import { clearProgress } from './progress.ts'
 import { replayCommand } from './replay.ts'
 import { cleanUpOnSignals } from './signals.ts'
+import { simulateCommand } from './simulate.ts'
 
 const EXAMPLES = `
 Examples:
@@ -23,6 +24,7 @@ Examples:
   perf script … | faultline replay -              the same, straight from perf
   faultline bench page_fault1 --against linux     faults per second, beside the real kernel
   faultline check my-queue.check.ts               every interleaving of a small concurrent program
+  faultline simulate pft --machine skylake-2s     how it scales on another machine
   faultline designs                               what there is, and where it comes from
 
 Exit codes: 0 yes, 1 no, 2 a wrong call or bad input.`
@@ -30,11 +32,11 @@ Exit codes: 0 yes, 1 no, 2 a wrong call or bad input.`
 function buildProgram(): Command {
   const program = new Command('faultline')
     .description(
-      'Speculative page faults: replay recorded programs, run benchmarks and check interleavings on every design.',
+      'Speculative page faults: replay recorded programs, run and simulate benchmarks, check interleavings.',
     )
     .version(version(), '-V, --version', 'print the version')
     .addHelpText('after', EXAMPLES)
-  const commands = [replayCommand(), benchCommand(), checkCommand(), designsCommand()]
+  const commands = [replayCommand(), benchCommand(), checkCommand(), simulateCommand(), designsCommand()]
   for (const command of commands) program.addCommand(command)
   for (const command of [program, ...program.commands]) {
     command

@@ -4,7 +4,7 @@
 // own in one shared address space, so that what it meets is the memory manager and not the other threads'
 // data; in `vma`, from stress-ng, all meet at the same pages. Those that carry a name of the will-it-scale
 // suite do what the test of that name does and count what it counts; bench/peers/linux.c holds the same loops
-// for the real kernel and must be changed together with workload-worker.ts and vma-mix.ts.
+// for the real kernel and must be changed together with loops.ts and vma-mix.ts.
 import type { MachineOptions } from '../backends/threads/index.ts'
 import { designs as allDesigns } from '../kernel/index.ts'
 import { VMA_MIX_PAGES, vmaMixOthers } from './vma-mix.ts'

@@ -1,15 +1,17 @@
 // One thread of a bench run: attaches to the address space, waits for the common start, and loops until
 // stopped.
 //
-// Principles: the loops are those of catalogue.ts, and of bench/peers/linux.c for the real kernel. Between
+// Principles: the loops are those of loops.ts, and of bench/peers/linux.c for the real kernel. Between
 // two timed faults nothing happens but faults: the count is published, the phase looked at and a latency
 // taken once in LATENCY_SAMPLE_INTERVAL pages. A thread never stops inside a call: it leaves its loop by
 // the phase word.
 import { createHistogram, performance } from 'node:perf_hooks'
 import { parentPort, workerData } from 'node:worker_threads'
-import { AddressSpace, type AddressSpaceHandle } from '../backends/threads/index.ts'
+import { AddressSpace, type AddressSpaceHandle, type MemoryFile } from '../backends/threads/index.ts'
 import { LATENCY_SAMPLE_INTERVAL, PAGE_SIZE, WRITER_BYTES, type WorkloadName } from './catalogue.ts'
 import { Control, PHASE_MEASURING, PHASE_STOPPED } from './control.ts'
+import * as loops from './loops.ts'
+import type { LoopThread } from './loops.ts'
 import type { WorkerReport, WorkerTask } from './thread-run.ts'
 import { performVmaMixStep, vmaMixAccess, vmaMixOthers, type VmaMixRole, VmaMixThread } from './vma-mix.ts'
 
@@ -32,18 +34,37 @@ space.observe({
   },
 })
 
-const loops: Readonly<Record<WorkloadName, () => void>> = {
-  page_fault1: mapWriteUnmap,
-  page_fault3: mapFileWriteUnmap,
-  mmap1: mapUnmap,
-  'read-fault': readDiscard,
-  'fault-beside-writer': writeDiscard,
+let file: MemoryFile | null = null
+let shared = false
+
+const thread: LoopThread = {
+  ready: begin,
+  mapMemory: () => (file === null ? space.mmap(bytes) : space.mmap(bytes, { shared, file })),
+  unmapMemory: (address) => space.munmap(address, bytes),
+  discardMemory: (address) => space.madvise(address, bytes, 'dontneed'),
+  openFile(isShared) {
+    shared = isShared
+    file = space.machine.createFile({ name: `${task.workload}.${slot}`, size: bytes })
+  },
+  closeFile: () => file?.close(),
+  mapPopulated: () => space.munmap(space.mmap(WRITER_BYTES, { populate: true }), WRITER_BYTES),
+  writePages: writeEveryPage,
+  readPages: readEveryPage,
+  countTurns: countOne,
+}
+
+const runs: Readonly<Record<WorkloadName, () => void>> = {
+  page_fault1: () => loops.mapWriteUnmap(thread),
+  page_fault3: () => loops.mapFileWriteUnmap(thread, true),
+  mmap1: () => loops.mapUnmap(thread),
+  'read-fault': () => loops.readDiscard(thread),
+  'fault-beside-writer': () => loops.writeDiscard(thread),
   vma: () => stepMix(vmaMixAccess),
 }
 
-if (task.writer === null) loops[task.workload]()
+if (task.writer === null) runs[task.workload]()
 else if (task.workload === 'vma') stepMix(vmaMixOthers[task.writer]!)
-else mapPopulateUnmap()
+else loops.mapPopulateUnmap(thread)
 const report: WorkerReport = { latency, lockWaits, lockWaitTotalNs }
 parentPort!.postMessage({ done: report })
 
@@ -52,58 +73,12 @@ function begin(): void {
   control.waitForStart()
 }
 
-function mapWriteUnmap(): void {
-  begin()
-  for (;;) {
-    const address = space.mmap(bytes)
-    const running = writeEveryPage(address)
-    space.munmap(address, bytes)
-    if (!running) return
-  }
-}
-
-function mapFileWriteUnmap(): void {
-  const file = space.machine.createFile({ name: `${task.workload}.${slot}`, size: bytes })
-  begin()
-  for (;;) {
-    const address = space.mmap(bytes, { shared: true, file })
-    const running = writeEveryPage(address)
-    space.munmap(address, bytes)
-    if (!running) break
-  }
-  file.close()
-}
-
-function mapUnmap(): void {
-  begin()
-  while (countOne()) space.munmap(space.mmap(bytes), bytes)
-}
-
-function readDiscard(): void {
-  const address = space.mmap(bytes)
-  begin()
-  while (readEveryPage(address)) space.madvise(address, bytes, 'dontneed')
-  space.munmap(address, bytes)
-}
-
-function writeDiscard(): void {
-  const address = space.mmap(bytes)
-  begin()
-  while (writeEveryPage(address)) space.madvise(address, bytes, 'dontneed')
-  space.munmap(address, bytes)
-}
-
-function mapPopulateUnmap(): void {
-  begin()
-  while (countOne()) space.munmap(space.mmap(WRITER_BYTES, { populate: true }), WRITER_BYTES)
-}
-
 function stepMix(role: VmaMixRole): void {
-  const thread = new VmaMixThread(space, chance(slot))
+  const mix = new VmaMixThread(space, chance(slot))
   // Refusals are part of the mix. Where Linux returns a number, ours would write down the stack each time.
   Error.stackTraceLimit = 0
   begin()
-  while (countOne()) performVmaMixStep(role, thread)
+  while (countOne()) performVmaMixStep(role, mix)
 }
 
 /** Numbers from 0 to `bound` - 1 by chance: xorshift32 (Marsaglia, Journal of Statistical Software 8/14, 2003). */
@@ -117,9 +92,10 @@ function chance(seed: number): (bound: number) => number {
   }
 }
 
-/** Counts one cycle of a loop whose cycles are calls; whether the run goes on. */
-function countOne(): boolean {
-  control.publish(slot, ++count)
+/** Counts cycles of a loop whose cycles are calls; whether the run goes on. */
+function countOne(cycles = 1): boolean {
+  count += cycles
+  control.publish(slot, count)
   return control.phase() !== PHASE_STOPPED
 }
 

@@ -527,7 +527,7 @@ export function again(site: number, keeps: boolean): unknown {
   const turns = (thread.turns[site] ??= newTurns())
   const isSameEpoch = turns.epoch === epoch
   const from = isSameEpoch ? turns.from : 0
-  const isIdle = turns.changes === changes && turns.looks !== looks
+  const isIdle = scheduler!.waitsAtOnce && turns.changes === changes && turns.looks !== looks
   const repeats = !keeps && isSameEpoch && turns.before >= 0 && sameReads(thread, turns.before, from, reads)
   // What it saw when it was let go on because nothing else could is not what it would see later.
   const mayBeLater = isIdle && turns.rescues === rescues

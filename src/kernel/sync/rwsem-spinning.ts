@@ -65,14 +65,17 @@ export function spinningDownRead(cpu: Cpu, sem: number): void {
 }
 
 export function spinningDownReadTryLock(cpu: Cpu, sem: number): boolean {
-  for (;;) {
-    const count = Atomics.load(cpu.heap, sem)
-    if ((count & READ_FAILED_MASK) !== 0) return false
-    if (Atomics.compareExchange(cpu.heap, sem, count, count + READER_BIAS) === count) {
+  // As in Linux, it is taken to be free: so its line travels once, to be written, and not to be read before.
+  let count = 0
+  while ((count & READ_FAILED_MASK) === 0) {
+    const before = Atomics.compareExchange(cpu.heap, sem, count, count + READER_BIAS)
+    if (before === count) {
       setReaderOwned(cpu, sem)
       return true
     }
+    count = before
   }
+  return false
 }
 
 export function spinningUpRead(cpu: Cpu, sem: number): void {

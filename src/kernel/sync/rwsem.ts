@@ -1,5 +1,5 @@
-// The reader-writer semaphore behind the mmap lock, in three forms. The first two are those whose difference decided the
-// debate of January 2010.
+// The reader-writer semaphore behind the mmap lock, in three forms. The first two are those whose difference decided
+// the debate of January 2010.
 //
 // Generic (lib/rwsem-spinlock.c): a spinlock guards a count and a queue, so that every reader takes and releases that
 // spinlock twice. 64-bit x86 used it until 2.6.34, because `config X86_XADD` depended on X86_32.

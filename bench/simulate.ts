@@ -1,0 +1,147 @@
+// How fast the simulator is: `npm run bench:simulate`, accesses of the kernel a second of processor time, by number of
+// CPUs. With `-- --published`, how true: every published row beside what is simulated, as docs/simulator.md has it.
+// With `-- --sensitivity`, what hangs on each constant: the rate and the order of designs with 30 % less of it and 30 %
+// more.
+
+import os from 'node:os'
+import { parseArgs } from 'node:util'
+import { type Column, formatCount, formatQuantity, formatTable } from '../src/report/index.ts'
+import {
+  type ComparedRow,
+  type MachineModel,
+  findMachine,
+  findSimulatedWorkload,
+  publishedRows,
+  simulate,
+} from '../src/simulate/index.ts'
+
+const { values } = parseArgs({
+  options: {
+    published: { type: 'boolean', default: false },
+    sensitivity: { type: 'boolean', default: false },
+    workload: { type: 'string', default: 'page_fault1' },
+    machine: { type: 'string', default: 'rome-2s' },
+    cpus: { type: 'string', default: '1,4,16,64,256' },
+    seed: { type: 'string', default: '1' },
+  },
+})
+const common = { rwsems: ['xadd'], seed: Number(values.seed), config: {}, rss: 'batched' } as const
+
+function say(text: string): void {
+  process.stdout.write(`${text}\n`)
+}
+
+/** Each number of CPUs under a design in which CPUs wait for a line, and one in which they do not. */
+async function speeds(): Promise<void> {
+  const workload = findSimulatedWorkload(values.workload)!
+  const machine = findMachine(values.machine)!
+  const rows: string[][] = []
+  // The engine compiles what it meets often: the first run is for that.
+  await simulate({ ...common, workload, machine, designs: ['classic', 'lespinasse-2022'], cpus: [2] })
+  for (const design of ['classic', 'lespinasse-2022']) {
+    for (const cpus of values.cpus.split(',').map(Number)) {
+      const before = process.cpuUsage()
+      const { runs } = await simulate({ ...common, workload, machine, designs: [design], cpus: [cpus] })
+      const { user, system } = process.cpuUsage(before)
+      const seconds = (user + system) / 1e6
+      const { accesses, faults } = runs[0]!
+      rows.push([
+        design,
+        String(cpus),
+        formatCount(faults),
+        formatQuantity(accesses),
+        seconds.toFixed(1),
+        formatQuantity(accesses / seconds),
+      ])
+    }
+  }
+  const headings = ['design', 'CPUs', 'counted', 'accesses', 's', 'accesses/s']
+  say(`${values.workload} on ${values.machine}, seconds of one ${os.cpus()[0]!.model}`)
+  const columns = headings.map((heading, at): Column => {
+    return { heading: [heading], align: at === 0 ? 'left' : 'right', cells: rows.map((row) => row[at]!) }
+  })
+  say(formatTable(columns).join('\n'))
+}
+
+/** Every published row, by the tables that they are from, as Markdown. */
+async function published(): Promise<void> {
+  say('| row | published | simulated | error |\n|---|---|---|---|')
+  const groups = Map.groupBy(publishedRows, ({ machine, workload, design, rwsem }) =>
+    [machine, workload, design, rwsem].join(' '),
+  )
+  const predicted: ComparedRow[] = []
+  for (const rows of groups.values()) {
+    const { machine, workload, design, rwsem } = rows[0]!
+    const result = await simulate({
+      ...common,
+      workload: findSimulatedWorkload(workload)!,
+      machine: findMachine(machine)!,
+      designs: [design],
+      rwsems: [rwsem],
+      cpus: rows.map(({ cpus }) => cpus),
+    })
+    for (const row of result.published) {
+      const error = `${row.error < 0 ? '−' : '+'}${Math.abs(100 * row.error).toFixed(0)} %`
+      say(`| ${row.row} | ${formatQuantity(row.value)} | ${formatQuantity(row.simulated)} | ${error} |`)
+      if (!row.row.endsWith('(fitted)')) predicted.push(row)
+    }
+  }
+  const errors = predicted.map(({ error }) => Math.abs(error))
+  const mean = errors.reduce((sum, error) => sum + error, 0) / errors.length
+  const near = errors.filter((error) => error <= 0.25).length
+  say(`\n${predicted.length} predicted rows: mean error ${(100 * mean).toFixed(0)} %, ${near} within 25 %`)
+}
+
+/** What else than topology a machine is made of, by its path: where it is, and its value. */
+function constantsOf(machine: MachineModel): { path: string; value: number }[] {
+  const parts = ['latency', 'clearing', 'software'] as const
+  return [
+    ...parts.flatMap((part) =>
+      Object.entries(machine[part]).map(([name, value]) => ({
+        path: `${part}.${name}`,
+        value: value as number,
+      })),
+    ),
+    ...(['residencyNs', 'sharedReadNs', 'smtFactor', 'bandwidthPerSocket'] as const).map((path) => {
+      return { path, value: machine[path] }
+    }),
+  ].filter(({ value }) => value !== 0)
+}
+
+function withConstant(machine: MachineModel, path: string, value: number): MachineModel {
+  const [part, name] = path.split('.') as [keyof MachineModel, string | undefined]
+  if (name === undefined) return { ...machine, [part]: value }
+  return { ...machine, [part]: { ...(machine[part] as object), [name]: value } }
+}
+
+const DESIGNS = ['classic', 'lespinasse-2021', 'dufour-2018', 'per-vma-refcount-2025']
+
+async function sensitivity(): Promise<void> {
+  const workload = findSimulatedWorkload(values.workload)!
+  const machine = findMachine(values.machine)!
+  const cpus = [Number(values.cpus.split(',').at(-1))]
+  const rates = async (changed: MachineModel): Promise<number[]> => {
+    const { runs } = await simulate({ ...common, workload, machine: changed, designs: DESIGNS, cpus })
+    return runs.map(({ faultsPerSecond }) => faultsPerSecond)
+  }
+  // Designs within 2 % of each other are taken as equal.
+  const orderOf = (of: readonly number[]): string =>
+    of
+      .flatMap((one, at) =>
+        of.slice(at + 1).map((other) => (Math.abs(one / other - 1) < 0.02 ? 0 : Math.sign(one - other))),
+      )
+      .join()
+  const usual = await rates(machine)
+  say(`${workload.name} on ${cpus[0]} CPUs of ${machine.name}: ${DESIGNS.join(', ')}`)
+  say(`as it is: ${usual.map(formatQuantity).join(', ')}`)
+  for (const { path, value } of constantsOf(machine)) {
+    for (const factor of [0.7, 1.3]) {
+      const found = await rates(withConstant(machine, path, value * factor))
+      const changes = found.map((rate, at) => `${((rate / usual[at]! - 1) * 100).toFixed(0)} %`)
+      const flips = orderOf(found) === orderOf(usual) ? '' : ', and the order changes'
+      say(`${path} × ${factor}: ${changes.join(', ')}${flips}`)
+    }
+  }
+}
+
+await (values.sensitivity ? sensitivity() : values.published ? published() : speeds())

@@ -1,0 +1,143 @@
+// `faultline simulate WORKLOAD`: how the kernel's own source scales on another machine, in virtual time.
+import { pathToFileURL } from 'node:url'
+import { Command } from 'commander'
+import { machinesText, simulateText } from '../report/index.ts'
+import {
+  type MachineModel,
+  type SimulatedWorkload,
+  Topology,
+  checkMachine,
+  findMachine,
+  findSimulatedWorkload,
+  machines,
+  simulate,
+  simulatedWorkloads,
+} from '../simulate/index.ts'
+import { UsageError } from './failure.ts'
+import {
+  DEFAULT_DESIGNS,
+  parseConfig,
+  parseCount,
+  parseCounts,
+  parseDesigns,
+  parseRss,
+  parseRwsems,
+  unknownName,
+} from './options.ts'
+import { print, textOptions, toJson } from './output.ts'
+import { showProgress } from './progress.ts'
+
+const DEFAULT_MACHINE = 'skylake-2s'
+/** The most frames that a simulated machine has: an entry of a page table holds a frame in 20 bits. */
+const PAGES_MAX = 700_000
+
+interface SimulateCommandOptions {
+  readonly machine: string
+  readonly machines?: boolean
+  readonly cpus?: string
+  readonly design: string
+  readonly rwsem: string
+  readonly rss: string
+  readonly config?: string
+  readonly seed: string
+  readonly json?: boolean
+}
+
+export function simulateCommand(): Command {
+  return new Command('simulate')
+    .description('simulate how a workload scales on another machine, in virtual time')
+    .argument('[workload]', simulatedWorkloads.map(({ name }) => name).join(', '))
+    .option(
+      '--machine <name>',
+      'a machine of --machines, or a file that exports one as default',
+      DEFAULT_MACHINE,
+    )
+    .option('--machines', 'list the machines, with where their numbers are from')
+    .option('--cpus <counts>', 'numbers of CPUs, as 1,2,4; default: powers of two up to all of the machine')
+    .option('--design <names>', "designs, as a,b or 'all'", DEFAULT_DESIGNS)
+    .option('--rwsem <names>', "forms of the mmap lock: xadd, generic, spinning, or 'all'", 'xadd')
+    .option(
+      '--rss <way>',
+      'count resident pages batched by each thread, or shared in the address space',
+      'batched',
+    )
+    .option('--config <options>', 'kernel options, as SPECULATIVE_PAGE_FAULT_STATS=off')
+    .option('--seed <number>', 'of what varies by chance: the same seed gives the same run', '1')
+    .option('--json', 'print JSON')
+    .addHelpText(
+      'after',
+      [
+        '',
+        'Workloads:',
+        ...simulatedWorkloads.map(({ name, description }) => `  ${name.padEnd(20)}  ${description}`),
+        '',
+        'Examples:',
+        '  faultline simulate pft --machine skylake-2s --cpus 1,12,48,112',
+        '  faultline simulate page_fault1 --design all --cpus 1,8,64 --json',
+        '  faultline simulate fault-beside-writer --machine ./my-machine.mjs',
+      ].join('\n'),
+    )
+    .action(runCommand)
+}
+
+async function runCommand(name: string | undefined, options: SimulateCommandOptions): Promise<void> {
+  if (options.machines) {
+    if (name !== undefined)
+      throw new UsageError(`--machines takes no workload, and ${name} was given`, 'give one of them')
+    await print(options.json ? toJson(machines) : machinesText(machines, textOptions()))
+    return
+  }
+  const names = simulatedWorkloads.map((known) => known.name)
+  if (name === undefined) throw new UsageError('simulate needs a workload', `give one of ${names.join(', ')}`)
+  const workload = findSimulatedWorkload(name)
+  if (workload === undefined) throw unknownName(name, names, 'workload', 'simulate')
+  const machine = await machineOf(options.machine)
+  const result = await simulate({
+    workload,
+    machine,
+    designs: parseDesigns(options.design),
+    rwsems: parseRwsems(options.rwsem),
+    cpus: cpusOf(options.cpus, machine, workload),
+    seed: parseCount(options.seed, '--seed', 0, 2 ** 31 - 1),
+    config: options.config === undefined ? {} : parseConfig(options.config),
+    rss: parseRss(options.rss),
+    onProgress: (run, runs, what, done) =>
+      showProgress(`${name} ${run}/${runs}: ${what}, ${Math.floor(done * 100)} %`),
+  })
+  await print(options.json ? toJson(result) : simulateText(result, textOptions()))
+}
+
+async function machineOf(given: string): Promise<MachineModel> {
+  const known = findMachine(given)
+  if (known !== undefined) return known
+  if (!/[./\\]/.test(given))
+    throw unknownName(
+      given,
+      machines.map(({ name }) => name),
+      'machine',
+      '--machine',
+    )
+  let loaded: { readonly default?: unknown }
+  try {
+    loaded = (await import(pathToFileURL(given).href)) as typeof loaded
+  } catch (error) {
+    const [reason] = String(error instanceof Error ? error.message : error).split('\n')
+    throw new UsageError(`the machine ${given} cannot be loaded: ${reason}`, 'give a module that exports one')
+  }
+  return checkMachine(loaded.default, given)
+}
+
+function cpusOf(given: string | undefined, machine: MachineModel, workload: SimulatedWorkload): number[] {
+  const { cpus } = new Topology(machine.topology)
+  const memory = workload.fillsMemory ? Math.floor(PAGES_MAX / workload.pages) : cpus
+  const most = Math.min(cpus - workload.writers, memory)
+  if (most < 1)
+    throw new UsageError(
+      `${machine.name} has ${cpus} CPUs, too few for ${workload.name}`,
+      'choose another machine',
+    )
+  if (given !== undefined) return parseCounts(given, '--cpus', 1, most).toSorted((a, b) => a - b)
+  const counts = []
+  for (let count = 1; count < most; count *= 2) counts.push(count)
+  return [...counts, most]
+}

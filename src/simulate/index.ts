@@ -1,0 +1,10 @@
+// The simulator: the kernel's own source on simulated CPUs, in virtual time.
+
+export type { LineFinding, SimulatedRun } from './findings.ts'
+export type { LatencyTable } from './latency.ts'
+export { type MachineModel, checkMachine } from './machine.ts'
+export { findMachine, machines } from './machines/index.ts'
+export { type ComparedRow, publishedRows } from './published.ts'
+export { type Bend, type SimulateResult, bendsOf, efficiency, simulate } from './simulate.ts'
+export { Topology } from './topology.ts'
+export { type SimulatedWorkload, findSimulatedWorkload, simulatedWorkloads } from './workloads.ts'

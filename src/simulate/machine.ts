@@ -1,0 +1,132 @@
+// What a simulated machine is: its shape, its protocol, and what things cost on it. Data; a file of a user's own has
+// the same shape.
+
+import type { LatencyTable } from './latency.ts'
+import type { ProtocolName } from './protocol.ts'
+import type { TopologyShape } from './topology.ts'
+
+/** Nanoseconds for a page of 4 KiB: where the frame is in the last-level cache, and where it is not. */
+export interface PageCost {
+  readonly hotNs: number
+  readonly coldNs: number
+}
+
+/** What kernel code and hardware take beside the accesses that the simulated kernel does itself. Nanoseconds. */
+export interface SoftwareCosts {
+  /** Into the page-fault handler and back to the program. */
+  readonly exceptionNs: number
+  /** Into a system call and back. */
+  readonly systemCallNs: number
+  /** What a fault computes that the simulated kernel has no accesses for. Mostly fitted: see `fitted`. */
+  readonly faultNs: number
+  /** A call to other CPUs: what the caller takes for the first, and for each further one. */
+  readonly ipiNs: number
+  readonly ipiPerCpuNs: number
+  /** What a CPU that is called takes, besides what it is called for. */
+  readonly interruptNs: number
+  /** What it takes to wake a thread, and how long it is until it runs. */
+  readonly wakeNs: number
+  readonly wakeLatencyNs: number
+  /** The same for a CPU that halts where it would spin (`pv_wait`); 0 on bare metal, where it spins on. */
+  readonly kickNs: number
+}
+
+export interface MachineModel {
+  readonly name: string
+  /** What it is, in a line. */
+  readonly title: string
+  /** Where its numbers come from. */
+  readonly source: string
+  readonly topology: TopologyShape
+  readonly protocol: ProtocolName
+  readonly latency: LatencyTable
+  /**
+   * How long a line stays with the core that has got it for writing before another may take it: what that core does
+   * with it meanwhile are hits. Nobody has measured it on machines with two sockets: 2 is assumed there, which is
+   * enough to try a compare-and-swap again that has failed, and not for more.
+   */
+  readonly residencyNs: number
+  /** How often in a row a line is handed on within a group, or a socket, while somebody farther waits; 0: in turn. */
+  readonly nearHandovers: number
+  /** How soon after each other a clean line can be read from the last level by several. */
+  readonly sharedReadNs: number
+  readonly clearing: PageCost
+  readonly copying: PageCost
+  /** Bytes of the last-level cache of a group of cores. */
+  readonly lastLevelBytes: number
+  /** Sustained, in bytes a nanosecond (GB/s). */
+  readonly bandwidthPerSocket: number
+  readonly software: SoftwareCosts
+  /** How much longer a thread computes while the other thread of its core computes too. */
+  readonly smtFactor: number
+  /** Constants that were fitted, by their path in this object, with the published rows that they were fitted on. */
+  readonly fitted: Readonly<Record<string, string>>
+}
+
+/** A machine whose description makes no sense. */
+export class MachineRefused extends TypeError {
+  override readonly name = 'MachineRefused'
+  readonly remedy = 'see docs/simulator.md for the shape of a machine'
+}
+
+/** Throws MachineRefused unless `value` is a machine that can be simulated. */
+export function checkMachine(value: unknown, where: string): MachineModel {
+  const refuse = (what: string): never => {
+    throw new MachineRefused(`${where}: ${what}`)
+  }
+  if (typeof value !== 'object' || value === null) return refuse('exports no machine as default')
+  const machine = value as MachineModel
+  for (const text of ['name', 'title', 'source'] as const)
+    if (typeof machine[text] !== 'string' || machine[text] === '') refuse(`${text} is no text`)
+  if (!['MESI', 'MESIF', 'MOESI'].includes(machine.protocol))
+    refuse(`there is no protocol ${machine.protocol}`)
+  for (const [part, fields] of Object.entries(numbers)) {
+    const object = part === '' ? machine : (machine as unknown as Record<string, unknown>)[part]
+    if (typeof object !== 'object' || object === null) return refuse(`${part} is missing`)
+    for (const field of fields) {
+      const number = (object as Record<string, unknown>)[field]
+      const path = part === '' ? field : `${part}.${field}`
+      if (typeof number !== 'number' || !(number >= 0 && number < 1e12))
+        refuse(`${path} is ${String(number)}, and no number from 0 on`)
+      if (part === 'topology' && (!Number.isInteger(number) || (number as number) < 1))
+        refuse(`${path} is ${String(number)}, and no whole number from 1 on`)
+    }
+  }
+  const { sockets, groupsPerSocket, coresPerGroup, threadsPerCore } = machine.topology
+  if (sockets * groupsPerSocket * coresPerGroup * threadsPerCore > CPUS_MAX)
+    refuse(`it has more than ${CPUS_MAX} CPUs`)
+  if (machine.smtFactor < 1) refuse('smtFactor is less than 1')
+  return machine
+}
+
+/** More CPUs the kernel does not know of. */
+const CPUS_MAX = 256
+
+const numbers: Readonly<Record<string, readonly string[]>> = {
+  '': ['residencyNs', 'nearHandovers', 'sharedReadNs', 'lastLevelBytes', 'bandwidthPerSocket', 'smtFactor'],
+  topology: ['sockets', 'groupsPerSocket', 'coresPerGroup', 'threadsPerCore'],
+  latency: [
+    'hitNs',
+    'atomicNs',
+    'groupNs',
+    'socketNs',
+    'remoteNs',
+    'awayFromHomeNs',
+    'lastLevelNs',
+    'memoryNs',
+    'remoteMemoryNs',
+  ],
+  clearing: ['hotNs', 'coldNs'],
+  copying: ['hotNs', 'coldNs'],
+  software: [
+    'exceptionNs',
+    'systemCallNs',
+    'faultNs',
+    'ipiNs',
+    'ipiPerCpuNs',
+    'interruptNs',
+    'wakeNs',
+    'wakeLatencyNs',
+    'kickNs',
+  ],
+}

@@ -1,0 +1,41 @@
+// Two sockets of Xeon E5-2650 v4 (Broadwell) with 12 cores of two threads each: the machine of the will-it-scale table
+// of Zi Yan, 2 June 2021; one generation from the machine of Dufour's figures.
+
+import type { MachineModel } from '../machine.ts'
+import { ATOMIC_NS, assumed, x86Software } from './common.ts'
+
+export const broadwell2s: MachineModel = {
+  name: 'broadwell-2s',
+  title: '2 × Xeon E5-2650 v4 (Broadwell), 12 cores of 2 threads each',
+  source:
+    'core to core: 2 × E5-2630 v4, nviennot/core-to-core-latency; clearing: E5-2630 v4, A. Arora, "clear_huge_page"',
+  topology: { sockets: 2, groupsPerSocket: 1, coresPerGroup: 12, threadsPerCore: 2 },
+  protocol: 'MESIF',
+  latency: {
+    hitNs: assumed.hitNs,
+    atomicNs: ATOMIC_NS,
+    // Medians 39.3 and 118.
+    groupNs: 39.3,
+    socketNs: 39.3,
+    remoteNs: 118,
+    awayFromHomeNs: 39.3,
+    // 46 cycles, as the Xeon 8280 has; of this one not found.
+    lastLevelNs: 18,
+    // Not found: as Cascade Lake (gjbex/Code-optimization).
+    memoryNs: 80.8,
+    remoteMemoryNs: 141,
+  },
+  residencyNs: 2,
+  nearHandovers: 0,
+  sharedReadNs: assumed.sharedReadNs,
+  // perf bench memset: 17.35 and 5.4 GB/s.
+  clearing: { hotNs: 236, coldNs: 757 },
+  copying: { hotNs: 236, coldNs: 757 },
+  // 2.5 MiB a core.
+  lastLevelBytes: 12 * 2.5 * 2 ** 20,
+  // Of a Haswell-EP, E5-2695 v3 (hofmann.id).
+  bandwidthPerSocket: 62,
+  software: x86Software(2.5, 1650),
+  smtFactor: assumed.smtFactor,
+  fitted: { 'software.faultNs': 'page_fault1_processes, 16 tasks: 346,634 a second for each' },
+}

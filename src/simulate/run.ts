@@ -1,0 +1,328 @@
+// One simulated run: a workload under one design, on so many CPUs of a machine.
+
+import {
+  SHARED,
+  type Probe,
+  type Probes,
+  type Site,
+  type Watched,
+  alone,
+  loadStepped,
+  memory,
+  runThreads,
+  setForbidden,
+  setProbes,
+  setSites,
+  setWatching,
+} from '../backends/stepped/index.ts'
+import {
+  type KernelConfig,
+  PerCpu,
+  type Task,
+  allVmEvents,
+  fixedHeapWords,
+  isAbortReason,
+  resolveKernelConfig,
+} from '../kernel/index.ts'
+import { CLEARING, EXCEPTION, INTERRUPT, SYSTEM_CALL, WORKING } from './accounts.ts'
+import { FrameCosts } from './frames.ts'
+import type { MachineModel } from './machine.ts'
+import { Simulator, type Subject } from './simulator.ts'
+import type { Meter, MachineRequest, SimulatedMachine } from './stepped-machine.ts'
+import { Topology } from './topology.ts'
+import type { SimulatedWorkload } from './workloads.ts'
+
+export interface RunOptions {
+  readonly workload: SimulatedWorkload
+  readonly machine: MachineModel
+  readonly design: string
+  readonly rwsem: string
+  readonly cpus: number
+  readonly seed: number
+  readonly config: Partial<KernelConfig>
+  readonly rss: 'batched' | 'shared'
+  /** How far ahead a CPU may run, see simulator.ts. */
+  readonly aheadNs?: number
+  /** How much the workload does, of what it usually does. Default 1. */
+  readonly effort?: number
+  /** Told now and then how far the run is, from 0 to 1. */
+  readonly onProgress?: (done: number) => void
+}
+
+/** What a run has found, with the machine as it was at the end, for names. */
+export interface RawRun {
+  readonly simulated: SimulatedMachine
+  readonly simulator: Simulator
+  /** The first cell of the heap. */
+  readonly firstCell: number
+  readonly counted: number
+  readonly windowNs: number
+  readonly cpus: number
+  /** By the kernel's counters: why faults were not handled without the mmap lock. */
+  readonly fallbacks: Readonly<Record<string, number>>
+  readonly wallMs: number
+}
+
+// What the runtime calls the functions whose calls cost something.
+const HANDLE_USER_FAULT = 0
+const CALL_ENTER = 1
+const SEND_CALL = 2
+const CALL_FUNCTION_MANY = 3
+
+const costProbes: readonly Probe[] = [
+  { file: 'fault/fault.ts', function: 'handleUserFault', id: HANDLE_USER_FAULT },
+  { file: 'machine/cpu.ts', function: 'callEnter', id: CALL_ENTER },
+  { file: 'machine/calls.ts', function: 'sendCall', id: SEND_CALL },
+  { file: 'machine/calls.ts', function: 'callFunctionMany', id: CALL_FUNCTION_MANY },
+]
+
+/** Frames that a CPU may keep to itself, with what it gives back late. */
+const SPARE_FRAMES_PER_CPU = 1200
+/** Words of the heap for each CPU: page tables, VMAs, slabs, and what waits for a grace period. */
+const HEAP_WORDS_PER_CPU = 48 * 1024
+const HEAP_WORDS = 2 * 1024 * 1024
+/** Threads begin one after the other within so long, in nanoseconds: not in step. */
+const BEGIN_WITHIN_NS = 20_000
+/** What a fault computes varies by so much, as caches and branches have it: nothing goes in step for long. */
+const JITTER = 0.1
+/** A run that takes more accesses than this for each CPU and count goes nowhere. */
+const ACCESSES_PER_COUNT = 20_000
+
+/** The workload does not come to an end. */
+export class RunTooLong extends Error {
+  override readonly name = 'RunTooLong'
+}
+
+let loaded: ReturnType<typeof loadStepped> | null = null
+
+/** Simulates one run. There is one at a time. */
+export async function simulateRun(options: RunOptions): Promise<RawRun> {
+  const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js'
+  loaded ??= loadStepped(new URL(`./stepped-machine${extension}`, import.meta.url), { probes: costProbes })
+  const { exports, sites } = await loaded
+  return new SimulatedRun(options).run(exports['default'] as (request: MachineRequest) => unknown, sites)
+}
+
+class SimulatedRun implements Meter, Probes, Subject {
+  readonly #options: RunOptions
+  readonly #topology: Topology
+  readonly #places: readonly number[]
+  readonly #random: () => number
+  readonly #frames: number
+  readonly #frameCosts: FrameCosts
+  readonly #counted: number
+  /** By how much a thread computes longer, as another shares its core. */
+  readonly #factor: Float64Array
+  readonly #done: Float64Array
+  readonly #contended: Int32Array
+  #simulator!: Simulator
+  #machine!: SimulatedMachine
+  #heap!: Int32Array
+  #warming: number
+  #counts = 0
+  #target: number
+  #eventsBefore: Record<string, number> = {}
+  #limit: number
+  #reported = 0
+
+  constructor(options: RunOptions) {
+    const { workload, machine, cpus, seed, effort = 1 } = options
+    this.#options = options
+    this.#topology = new Topology(machine.topology)
+    const threads = cpus + workload.writers
+    this.#places = this.#topology.place(threads, workload.placement)
+    this.#random = randomNumbers(seed)
+    const filled = workload.fillsMemory ? threads * workload.pages : 0
+    this.#frames = Math.max(4096, filled + threads * SPARE_FRAMES_PER_CPU)
+    this.#frameCosts = new FrameCosts(
+      machine,
+      this.#topology,
+      this.#frames,
+      workload.pages / workload.sourcePages,
+    )
+    this.#counted = cpus
+    this.#factor = this.#places.map((cpu) => (this.#sharesCore(cpu) ? machine.smtFactor : 1)) as never
+    this.#done = new Float64Array(threads)
+    this.#contended = new Int32Array(threads)
+    this.#warming = cpus
+    // Few threads are measured longer: one round of one of them says little.
+    this.#target = Math.ceil(effort * workload.measured * Math.max(cpus, workload.ends ? 1 : 4))
+    this.#limit = ACCESSES_PER_COUNT * (cpus * workload.warmUp + this.#target) + 1e8
+  }
+
+  #sharesCore(cpu: number): boolean {
+    const core = this.#topology.coreOf(cpu)
+    return this.#places.some((other) => other !== cpu && this.#topology.coreOf(other) === core)
+  }
+
+  run(make: (request: MachineRequest) => unknown, sites: Site[]): RawRun {
+    const { workload, design, rwsem, machine, config, rss, aheadNs } = this.#options
+    const threads = this.#places.length
+    const began = performance.now()
+    setSites(sites)
+    setProbes(null)
+    setForbidden(null)
+    memory.clear()
+    const heapWords = fixedHeapWords(threads, this.#frames) + threads * HEAP_WORDS_PER_CPU + HEAP_WORDS
+    const request: MachineRequest = {
+      workload: workload.name,
+      threads,
+      design,
+      rwsem,
+      config: resolveKernelConfig({ ZERO_WRITTEN_SECTORS: false, ...config }).config,
+      rssBatched: rss === 'batched',
+      frames: this.#frames,
+      heapWords: heapWords + (-heapWords & 15),
+      pages: workload.pages,
+      meter: this,
+    }
+    this.#machine = alone(make(request)) as SimulatedMachine
+    this.#heap = this.#machine.heap
+    this.#simulator = new Simulator({
+      machine,
+      topology: this.#topology,
+      places: this.#places,
+      subject: this,
+      begin: Float64Array.from(this.#places, () => this.#random() * BEGIN_WITHIN_NS),
+      ...(aheadNs === undefined ? {} : { aheadNs }),
+    })
+    setProbes(this)
+    setWatching(true)
+    try {
+      const { thrown } = runThreads(this.#simulator.threads, this.#machine.bodies, this.#simulator)
+      if (thrown !== null) throw thrown.error
+    } finally {
+      setProbes(null)
+    }
+    return this.#result(began)
+  }
+
+  #result(began: number): RawRun {
+    const { accounts } = this.#simulator
+    if (!this.#simulator.isOver) throw new RunTooLong('the threads have ended before enough was measured')
+    const after = allVmEvents(this.#machine.tasks[0]!)
+    const counts = Object.entries(after).map(
+      ([name, count]) => [name, count - this.#eventsBefore[name]!] as const,
+    )
+    return {
+      simulated: this.#machine,
+      simulator: this.#simulator,
+      firstCell: (this.#heap as Watched)[SHARED]!.firstCell,
+      counted: this.#counts,
+      windowNs: accounts.to - accounts.from,
+      cpus: this.#options.cpus,
+      fallbacks: Object.fromEntries(counts.filter(([name, count]) => isAbortReason(name) && count > 0)),
+      wallMs: performance.now() - began,
+    }
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // What the program tells
+
+  noteCounts(thread: number, counts: number): void {
+    if (thread >= this.#counted) return
+    const simulator = this.#simulator
+    const { accounts } = simulator
+    const done = (this.#done[thread]! += counts)
+    const { warmUp } = this.#options.workload
+    if (accounts.from === Infinity) {
+      if (done >= warmUp && done - counts < warmUp && --this.#warming === 0) this.#openWindow()
+      if (simulator.accesses > this.#limit) throw new RunTooLong('a thread does not come through its warm-up')
+      return
+    }
+    const now = simulator.clock[thread]!
+    if (now < accounts.from || simulator.isOver) return
+    this.#counts += counts
+    if (this.#counts >= this.#target) {
+      simulator.endWindow(now)
+      simulator.isOver = true
+    } else if (simulator.accesses > this.#limit) throw new RunTooLong('too little is counted')
+    this.#tellProgress()
+  }
+
+  #openWindow(): void {
+    const simulator = this.#simulator
+    simulator.accounts.from = simulator.clock.reduce((latest, time) => Math.max(latest, time), 0)
+    this.#eventsBefore = allVmEvents(this.#machine.tasks[0]!)
+  }
+
+  #tellProgress(): void {
+    if (this.#counts - this.#reported < this.#target / 64) return
+    this.#reported = this.#counts
+    this.#options.onProgress?.(this.#counts / this.#target)
+  }
+
+  noteClear(thread: number, frame: number): void {
+    const { clock, coreOf } = this.#simulator
+    const ns = this.#frameCosts.clear(coreOf[thread]!, frame, clock[thread]!)
+    this.#simulator.spend(thread, CLEARING, ns)
+  }
+
+  noteCopy(thread: number, to: number, from: number): void {
+    const { clock, coreOf } = this.#simulator
+    const ns = this.#frameCosts.copy(coreOf[thread]!, to, from, clock[thread]!)
+    this.#simulator.spend(thread, CLEARING, ns)
+  }
+
+  noteContention(thread: number, lock: number): void {
+    this.#contended[thread] = lock
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // What calls of the kernel's functions cost
+
+  called(id: number, first: unknown, a: unknown): void {
+    const simulator = this.#simulator
+    const { software } = this.#options.machine
+    const thread = (first as Task).id
+    switch (id) {
+      case HANDLE_USER_FAULT:
+        simulator.spend(thread, EXCEPTION, software.exceptionNs * this.#factor[thread]!)
+        simulator.spend(thread, WORKING, this.#varied(software.faultNs) * this.#factor[thread]!)
+        return
+      case CALL_ENTER:
+        simulator.spend(thread, SYSTEM_CALL, software.systemCallNs * this.#factor[thread]!)
+        return
+      case SEND_CALL:
+        simulator.spend(thread, INTERRUPT, software.ipiPerCpuNs)
+        // A CPU that runs the program is interrupted too: the kernel here only marks it, as its threads cannot be.
+        if (!this.isAsleep(a as number)) simulator.owe(a as number, software.interruptNs)
+        return
+      case CALL_FUNCTION_MANY:
+        simulator.spend(thread, INTERRUPT, software.ipiNs)
+        return
+    }
+  }
+
+  returned(): void {}
+
+  #varied(ns: number): number {
+    return ns * (1 + JITTER * (2 * this.#random() - 1))
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // What the simulator asks
+
+  isAsleep(thread: number): boolean {
+    return this.#heap[this.#machine.tasks[thread]!.base + PerCpu.asleep] !== 0
+  }
+
+  isHalted(thread: number): boolean {
+    return this.#heap[this.#machine.tasks[thread]!.base + PerCpu.haltedOn] !== 0
+  }
+
+  lockOf(thread: number): number {
+    return this.#contended[thread]!
+  }
+}
+
+/** Numbers from 0 to less than 1, by chance: xorshift32 (Marsaglia, Journal of Statistical Software 8/14, 2003). */
+function randomNumbers(seed: number): () => number {
+  let state = Math.imul(seed + 1, 0x9e3779b1) || 1
+  return () => {
+    state ^= state << 13
+    state ^= state >>> 17
+    state ^= state << 5
+    return (state >>> 0) / 2 ** 32
+  }
+}

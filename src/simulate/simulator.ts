@@ -1,0 +1,570 @@
+// Virtual time: a policy on the stepped backend. Every thread is a simulated CPU with a clock; an access moves the
+// clock on by what it costs, and the CPU whose clock is behind goes on.
+//
+// Principles:
+// - The order of accesses to a line that CPUs contend for is exact: an access happens when no other clock is behind it,
+//   and who finds the line with somebody else, or on its way there, waits for it in turn.
+// - A CPU may run on while nobody else can notice: hits on lines that nobody else has used for a while, and not far
+//   ahead of the others. Plain accesses cannot stop; between two operations of `Atomics` a CPU runs on in any case.
+// - A CPU that spins is not stepped. It waits until a word that it has read is changed, and then gets the line as
+// others
+//   get it. One that sleeps is woken with what that costs both sides.
+// - Nothing depends on the host: the same seed gives the same run.
+
+import {
+  FINISHED,
+  LOAD,
+  NOTIFY,
+  READY,
+  SPINNING,
+  STORE,
+  Scheduler,
+  Thread,
+  WAIT,
+  WAITING,
+  memory,
+  timeOut,
+} from '../backends/stepped/index.ts'
+import { ASLEEP, Accounts, INTERRUPT, SPINNING_ON, WAKING, WORKING } from './accounts.ts'
+import { ClockQueue } from './clock-queue.ts'
+import { latencyOf } from './latency.ts'
+import { LineWaiters } from './line-waiters.ts'
+import type { MachineModel } from './machine.ts'
+import { Directory, EXCLUSIVE, FROM_LAST_LEVEL, FROM_MEMORY, FROM_OWN, MODIFIED } from './protocol.ts'
+import type { Topology } from './topology.ts'
+
+/** Cells of 4 bytes in a line of 64. */
+const LINE_SHIFT = 4
+/** How long after another core has used it a line is used in exact order, and how far a CPU runs ahead else. */
+const HOT_NS = 20_000
+const AHEAD_NS = 250
+/** At the same time, who waits for a line comes before who has it and goes on. */
+const TIE_NS = 0.001
+/** A `pause` instruction: 140 cycles since Skylake (Intel 64 and IA-32 Optimization Reference Manual). */
+const PAUSE_NS = 50
+const NOBODY = -1
+
+/** No CPU can go on, and not all have finished. */
+export class SimulationStuck extends Error {
+  override readonly name = 'SimulationStuck'
+}
+
+/** What the simulator has to know of the program that it runs. */
+export interface Subject {
+  /** The thread is between falling asleep and waking, and its CPU has nothing to do. */
+  isAsleep(thread: number): boolean
+  /** The thread halts where it could as well spin. */
+  isHalted(thread: number): boolean
+  /** What it sleeps for: a word of memory; 0 where that is not known. */
+  lockOf(thread: number): number
+}
+
+export interface SimulatorOptions {
+  readonly machine: MachineModel
+  readonly topology: Topology
+  /** The CPU of each thread. */
+  readonly places: readonly number[]
+  readonly subject: Subject
+  /** When each thread begins, in nanoseconds. */
+  readonly begin: Float64Array
+  /** How far ahead a CPU may run, in nanoseconds. Default 250; with 0 every order is exact. */
+  readonly aheadNs?: number
+}
+
+export class Simulator extends Scheduler {
+  /** A turn takes time, also one that only looks. */
+  override readonly waitsAtOnce = false
+  readonly threads: readonly Thread[]
+  /** The time of each thread, in nanoseconds. */
+  readonly clock: Float64Array
+  readonly coreOf: Int16Array
+  readonly accounts: Accounts
+  readonly directory: Directory
+  /** Accesses of all threads so far: operations and plain ones. */
+  accesses = 0
+  /** Ends the run before the next access. */
+  isOver = false
+
+  readonly #machine: MachineModel
+  readonly #topology: Topology
+  readonly #subject: Subject
+  readonly #aheadNs: number
+  readonly #hitNs: number
+  readonly #atomicNs: number
+  readonly #queue: ClockQueue
+  #current = NOBODY
+  #begun = false
+  /** Until when the stores of a thread are on their way, and the line of the last. */
+  readonly #drainAt: Float64Array
+  readonly #storeLine: Int32Array
+  /** What a thread is to be held up for interrupts that came while it was not looking, in nanoseconds. */
+  readonly #debt: Float64Array
+
+  // Lines: until when nobody else may take it; until when its order is exact; its home; whether somebody watches it.
+  #heldUntil: Float64Array
+  #hotUntil: Float64Array
+  #home: Int8Array
+  #watched: Uint8Array
+
+  /** The line for which a thread waits on behalf of all that do, or -1. */
+  readonly #waitLine: Int32Array
+  readonly #waiters = new Map<number, LineWaiters>()
+  /** Since when a thread spins or sleeps. */
+  readonly #since: Float64Array
+  readonly #watchers = new Map<number, number[]>()
+  readonly #watchedLines: number[][]
+  /** Cells and values that a thread had read when it paused last. */
+  readonly #looks: number[][]
+  /** Watched lines that were written since the last step. */
+  readonly #written: number[] = []
+  #notifier = NOBODY
+  readonly #sleepers: number[] = []
+
+  constructor(options: SimulatorOptions) {
+    super()
+    const { machine, topology, places } = options
+    const count = places.length
+    const lines = linesOf(memory.cells)
+    this.threads = places.map((_, id) => new Thread(id))
+    this.clock = Float64Array.from(options.begin)
+    this.coreOf = Int16Array.from(places, (cpu) => topology.coreOf(cpu))
+    this.accounts = new Accounts(lines)
+    this.directory = new Directory(machine.protocol, topology.groupOfCore, lines)
+    this.#machine = machine
+    this.#topology = topology
+    this.#subject = options.subject
+    this.#aheadNs = options.aheadNs ?? AHEAD_NS
+    this.#hitNs = machine.latency.hitNs
+    this.#atomicNs = machine.latency.atomicNs
+    this.#queue = new ClockQueue(count)
+    this.#drainAt = new Float64Array(count)
+    this.#storeLine = new Int32Array(count)
+    this.#debt = new Float64Array(count)
+    this.#heldUntil = new Float64Array(lines)
+    this.#hotUntil = new Float64Array(lines)
+    this.#home = new Int8Array(lines).fill(NOBODY)
+    this.#watched = new Uint8Array(lines)
+    this.#waitLine = new Int32Array(count).fill(NOBODY)
+    this.#since = new Float64Array(count)
+    this.#watchedLines = places.map(() => [])
+    this.#looks = places.map(() => [])
+  }
+
+  override memoryGrew(): void {
+    const lines = linesOf(memory.cells)
+    this.directory.grow(lines)
+    this.accounts.grow(lines)
+    const grown = <T extends Float64Array | Int8Array | Uint8Array>(array: T, larger: T): T => {
+      larger.set(array)
+      return larger
+    }
+    this.#heldUntil = grown(this.#heldUntil, new Float64Array(lines))
+    this.#hotUntil = grown(this.#hotUntil, new Float64Array(lines))
+    this.#home = grown(this.#home, new Int8Array(lines).fill(NOBODY))
+    this.#watched = grown(this.#watched, new Uint8Array(lines))
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // What the program's surroundings say of a thread
+
+  /** The thread takes so long for something that is no access. */
+  spend(thread: number, cause: number, ns: number): void {
+    const from = this.clock[thread]!
+    this.clock[thread] = from + ns
+    this.accounts.add(cause, from, from + ns)
+  }
+
+  /** The thread is held up so long as soon as it goes on. */
+  owe(thread: number, ns: number): void {
+    this.#debt[thread]! += ns
+  }
+
+  /** The window ends at `time`: what is being waited for until then is noted. */
+  endWindow(time: number): void {
+    for (const { id, state } of this.threads)
+      if (state === SPINNING || state === WAITING) this.#noteWait(id, time)
+    for (const [line, { since }] of this.#waiters)
+      for (const from of since) this.accounts.addLine(line, from, time)
+    this.accounts.to = time
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // Choosing
+
+  override choose(): number {
+    if (this.#written.length > 0) this.#wakeWatchers()
+    if (this.#notifier >= 0) this.#wakeSleepers()
+    if (this.isOver) return NOBODY
+    if (!this.#begun) {
+      this.#begun = true
+      for (const { id } of this.threads) this.#queue.set(id, this.clock[id]!)
+    } else if (this.#current >= 0) {
+      const thread = this.threads[this.#current]!
+      if (thread.state === READY) {
+        if (this.#goesOn(thread)) return thread.id
+      } else if (thread.state === SPINNING) this.#spin(thread)
+      else if (thread.state === WAITING) this.#sleep(thread)
+    }
+    this.#current = this.#next()
+    return this.#current
+  }
+
+  #next(): number {
+    for (;;) {
+      const time = this.#queue.earliest
+      const id = this.#queue.pop()
+      if (id < 0) return this.#end()
+      const line = this.#waitLine[id]!
+      if (line >= 0) {
+        if (this.#heldUntil[line]! > time) this.#queue.set(id, this.#heldUntil[line]!)
+        else return this.#handOn(line, id, time)
+        continue
+      }
+      const thread = this.threads[id]!
+      if (thread.state === WAITING) {
+        this.#noteWait(id, time)
+        this.#sleepers.splice(this.#sleepers.indexOf(id), 1)
+        timeOut(thread)
+        this.clock[id] = time
+        return id
+      }
+      if (this.#goesOn(thread)) return id
+    }
+  }
+
+  #end(): number {
+    const stuck = this.threads.filter(({ state }) => state !== FINISHED).map(({ id }) => id)
+    if (stuck.length === 0) return NOBODY
+    throw new SimulationStuck(
+      `no CPU can go on: ${stuck.length} wait for each other, the first is ${stuck[0]}`,
+    )
+  }
+
+  /** Whether a thread that can go on does its operation now. If not, it is queued. */
+  #goesOn(thread: Thread): boolean {
+    const { id, kind } = thread
+    if (this.#debt[id] !== 0) this.#payDebt(id)
+    const now = this.clock[id]!
+    if (kind >= WAIT) {
+      if (now > this.#queue.earliest) return this.#queued(id, now)
+      this.accesses++
+      if (kind === NOTIFY) this.#notifier = id
+      return true
+    }
+    const line = thread.cell >> LINE_SHIFT
+    const write = kind !== LOAD
+    if (write && kind !== STORE && this.#drainAt[id]! > now) this.#drain(id)
+    const time = this.clock[id]!
+    const hit = this.directory.isHit(line, this.coreOf[id]!, write)
+    if (hit && time < this.#queue.earliest + this.#aheadNs && !this.#isHot(line, time)) {
+      this.#hit(id, line, kind)
+      return true
+    }
+    if (time > this.#queue.earliest) return this.#queued(id, time)
+    if (hit) {
+      this.#hit(id, line, kind)
+      return true
+    }
+    const waiters = this.#waiters.get(line)
+    if (waiters === undefined && time >= this.#heldUntil[line]!) {
+      this.#fetch(id, line, kind)
+      return true
+    }
+    this.#waitFor(id, line, waiters, time)
+    return false
+  }
+
+  #queued(id: number, time: number): false {
+    this.#queue.set(id, time)
+    return false
+  }
+
+  /** Another core has used it lately, or somebody watches it. */
+  #isHot(line: number, time: number): boolean {
+    return time < this.#hotUntil[line]! || this.#watched[line] !== 0
+  }
+
+  #payDebt(id: number): void {
+    const debt = this.#debt[id]!
+    this.#debt[id] = 0
+    this.spend(id, INTERRUPT, debt)
+  }
+
+  /** A locked instruction waits until the stores before it are done. */
+  #drain(id: number): void {
+    const from = this.clock[id]!
+    this.clock[id] = this.#drainAt[id]!
+    this.accounts.addLine(this.#storeLine[id]!, from, this.#drainAt[id]!)
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // Lines
+
+  #hit(id: number, line: number, kind: number): void {
+    this.accesses++
+    const from = this.clock[id]!
+    const to = from + (kind === LOAD || kind === STORE ? this.#hitNs : this.#atomicNs)
+    this.clock[id] = to
+    this.accounts.add(WORKING, from, to)
+    if (kind === LOAD) return
+    this.directory.state[line] = MODIFIED
+    if (this.#watched[line] !== 0) this.#written.push(line, id)
+  }
+
+  /** Gets the line for a thread, which has waited its turn, and does the operation's cost. */
+  #fetch(id: number, line: number, kind: number): void {
+    this.accesses++
+    const from = this.clock[id]!
+    const write = kind !== LOAD
+    const arrives = this.#transfer(id, this.threads[id]!.cell, write, from)
+    if (kind === STORE) {
+      this.#storeLine[id] = line
+      this.#drainAt[id] = Math.max(this.#drainAt[id]!, arrives)
+      this.clock[id] = from + this.#hitNs
+      this.accounts.add(WORKING, from, from + this.#hitNs)
+    } else {
+      // What was measured between cores has the operation in it.
+      const to = arrives + (write ? 0 : this.#hitNs)
+      this.accounts.addLine(line, from, arrives)
+      this.accounts.add(WORKING, arrives, to)
+      this.clock[id] = to
+    }
+    if (write && this.#watched[line] !== 0) this.#written.push(line, id)
+  }
+
+  /** Moves the line to the core of the thread. Returns when it is there. */
+  #transfer(id: number, cell: number, write: boolean, now: number): number {
+    const line = cell >> LINE_SHIFT
+    const core = this.coreOf[id]!
+    const { directory } = this
+    if (this.#home[line]! < 0) this.#home[line] = this.#topology.socketOfCore[core]!
+    if (write) directory.write(line, core)
+    else directory.read(line, core)
+    if (directory.source === FROM_OWN && directory.endedCount === 0) return now
+    const arrives = now + latencyOf(directory, this.#topology, this.#machine.latency, core, this.#home[line]!)
+    if (directory.source !== FROM_MEMORY) this.accounts.addTransfer(line, cell, now)
+    if (write) this.#heldUntil[line] = arrives + this.#machine.residencyNs - TIE_NS
+    else if (directory.source === FROM_LAST_LEVEL) this.#heldUntil[line] = now + this.#machine.sharedReadNs
+    else this.#heldUntil[line] = arrives
+    if (directory.source !== FROM_MEMORY) this.#hotUntil[line] = arrives + HOT_NS
+    return arrives
+  }
+
+  #waitFor(id: number, line: number, present: LineWaiters | undefined, time: number): void {
+    let waiters = present
+    if (waiters === undefined) {
+      waiters = new LineWaiters()
+      this.#waiters.set(line, waiters)
+      this.#represent(line, id)
+    }
+    waiters.add(id, time)
+  }
+
+  /** The thread stands in the queue of times for all that wait for the line. */
+  #represent(line: number, id: number): void {
+    this.#waitLine[id] = line
+    this.#queue.set(id, this.#heldUntil[line]!)
+  }
+
+  /** The line is free: who is next gets it. Returns that thread. */
+  #handOn(line: number, representative: number, time: number): number {
+    this.#waitLine[representative] = NOBODY
+    const waiters = this.#waiters.get(line)!
+    const id = waiters.next(this.#topology, this.coreOf, this.#machine.nearHandovers)
+    this.accounts.addLine(line, this.clock[id]!, time)
+    this.clock[id] = time
+    const { kind } = this.threads[id]!
+    // The other thread of its core may have fetched it meanwhile.
+    if (this.directory.isHit(line, this.coreOf[id]!, kind !== LOAD)) this.#hit(id, line, kind)
+    else this.#fetch(id, line, kind)
+    if (waiters.cpus.length === 0) this.#waiters.delete(line)
+    else this.#represent(line, waiters.cpus[0]!)
+    return id
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // Plain accesses, which cannot stop
+
+  override plainRead(id: number, firstCell: number, cells: number): void {
+    const last = (firstCell + cells - 1) >> LINE_SHIFT
+    const core = this.coreOf[id]!
+    for (let line = firstCell >> LINE_SHIFT; line <= last; line++) {
+      this.accesses++
+      const from = this.clock[id]!
+      let arrives = from
+      const { directory } = this
+      const own = directory.owner[line] === core && directory.state[line]! >= EXCLUSIVE
+      if (!own && !directory.isHit(line, core, false)) {
+        arrives = this.#transfer(
+          id,
+          Math.max(firstCell, line << LINE_SHIFT),
+          false,
+          Math.max(from, this.#heldUntil[line]!),
+        )
+        this.accounts.addLine(line, from, arrives)
+      }
+      this.clock[id] = arrives + this.#hitNs
+      this.accounts.add(WORKING, arrives, arrives + this.#hitNs)
+    }
+  }
+
+  override plainWrite(id: number, firstCell: number, cells: number): void {
+    const last = (firstCell + cells - 1) >> LINE_SHIFT
+    const core = this.coreOf[id]!
+    for (let line = firstCell >> LINE_SHIFT; line <= last; line++) {
+      this.accesses++
+      const from = this.clock[id]!
+      const { directory } = this
+      if (
+        directory.owner[line] === core &&
+        directory.state[line]! >= EXCLUSIVE &&
+        directory.isHit(line, core, true)
+      )
+        directory.state[line] = MODIFIED
+      else {
+        this.#storeLine[id] = line
+        const arrives = this.#transfer(
+          id,
+          Math.max(firstCell, line << LINE_SHIFT),
+          true,
+          Math.max(from, this.#heldUntil[line]!),
+        )
+        this.#drainAt[id] = Math.max(this.#drainAt[id]!, arrives)
+      }
+      this.clock[id] = from + this.#hitNs
+      this.accounts.add(WORKING, from, from + this.#hitNs)
+      if (this.#watched[line] !== 0) this.#written.push(line, id)
+    }
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // Waiting
+
+  /** The thread has read the same as before: it waits until something of that is changed. */
+  #spin(thread: Thread): void {
+    const { id } = thread
+    this.accesses++
+    // A turn that differs from the one before may wait for a word that it has not read again: it answered an interrupt,
+    // say. Only who has read the same twice goes on reading it.
+    if (thread.sawChange() || !this.#looksAgain(thread)) {
+      thread.state = READY
+      this.spend(id, WORKING, thread.betweenTurns ? this.#hitNs : PAUSE_NS)
+      this.#queue.set(id, this.clock[id]!)
+      return
+    }
+    this.#since[id] = this.clock[id]!
+    const lines = this.#watchedLines[id]!
+    for (let at = thread.watchFrom; at < thread.watchTo; at++) {
+      const line = thread.readCells[at]! >> LINE_SHIFT
+      if (lines.includes(line)) continue
+      lines.push(line)
+      const watchers = this.#watchers.get(line)
+      if (watchers === undefined) this.#watchers.set(line, [id])
+      else watchers.push(id)
+      this.#watched[line] = 1
+    }
+  }
+
+  /** Whether the thread has read the same, and found the same, as when it paused last. */
+  #looksAgain(thread: Thread): boolean {
+    const looks = this.#looks[thread.id]!
+    let isSame = looks.length === 2 * (thread.watchTo - thread.watchFrom)
+    let place = 0
+    for (let at = thread.watchFrom; at < thread.watchTo; at++) {
+      const [cell, value] = [thread.readCells[at]!, thread.readValues[at]!]
+      isSame &&= looks[place] === cell && looks[place + 1] === value
+      looks[place++] = cell
+      looks[place++] = value
+    }
+    looks.length = place
+    return isSame
+  }
+
+  #wakeWatchers(): void {
+    const { directory } = this
+    for (let at = 0; at < this.#written.length; at += 2) {
+      const line = this.#written[at]!
+      const writer = this.#written[at + 1]!
+      const watchers = this.#watchers.get(line) ?? []
+      // Backwards, as who is woken leaves.
+      for (let place = watchers.length - 1; place >= 0; place--) {
+        const id = watchers[place]!
+        const thread = this.threads[id]!
+        if (thread.state !== SPINNING) continue
+        if (thread.sawChange()) this.#endSpin(thread, writer)
+        // What it looks for is not there yet, but it has looked, and the line is shared again.
+        else if (!this.#subject.isAsleep(id) && !directory.isHit(line, this.coreOf[id]!, false))
+          directory.read(line, this.coreOf[id]!)
+      }
+    }
+    this.#written.length = 0
+  }
+
+  #endSpin(thread: Thread, writer: number): void {
+    const { id } = thread
+    const isAsleep = this.#subject.isAsleep(id)
+    if (isAsleep) this.spend(writer, WAKING, this.#machine.software.wakeNs)
+    const latency = isAsleep ? this.#machine.software.wakeLatencyNs : 0
+    const time = Math.max(this.clock[id]!, this.clock[writer]! + latency)
+    this.#noteWait(id, time)
+    this.clock[id] = time
+    thread.state = READY
+    for (const line of this.#watchedLines[id]!) {
+      const watchers = this.#watchers.get(line)!
+      watchers.splice(watchers.indexOf(id), 1)
+      if (watchers.length > 0) continue
+      this.#watchers.delete(line)
+      this.#watched[line] = 0
+    }
+    this.#watchedLines[id]!.length = 0
+    this.#queue.set(id, time)
+  }
+
+  /** Notes what a thread that spins or sleeps has waited for, up to `time`. */
+  #noteWait(id: number, time: number): void {
+    const { accounts } = this
+    const thread = this.threads[id]!
+    const isAsleep = this.#subject.isAsleep(id) || (thread.state === WAITING && !this.#subject.isHalted(id))
+    const from = this.#since[id]!
+    if (isAsleep) accounts.addWait(ASLEEP, accounts.asleepNs, this.#subject.lockOf(id), from, time)
+    else {
+      const cell = thread.state === WAITING ? thread.waitCell : thread.readCells[thread.watchFrom]!
+      accounts.addWait(SPINNING_ON, accounts.spinNs, cell, from, time)
+    }
+  }
+
+  #sleep(thread: Thread): void {
+    const { id, timeout } = thread
+    this.#since[id] = this.clock[id]!
+    this.#sleepers.push(id)
+    if (timeout !== Infinity) this.#queue.set(id, this.clock[id]! + timeout * 1e6)
+  }
+
+  /** Those go on that the last operation has notified. */
+  #wakeSleepers(): void {
+    const notifier = this.#notifier
+    this.#notifier = NOBODY
+    const { wakeNs, wakeLatencyNs, kickNs } = this.#machine.software
+    for (let place = 0; place < this.#sleepers.length;) {
+      const id = this.#sleepers[place]!
+      const thread = this.threads[id]!
+      if (thread.state === WAITING) {
+        place++
+        continue
+      }
+      this.#sleepers.splice(place, 1)
+      const isHalted = this.#subject.isHalted(id)
+      this.spend(notifier, WAKING, isHalted ? kickNs / 2 : wakeNs)
+      const time = Math.max(this.#since[id]!, this.clock[notifier]!) + (isHalted ? kickNs : wakeLatencyNs)
+      thread.state = WAITING
+      this.#noteWait(id, time)
+      thread.state = READY
+      this.clock[id] = time
+      this.#queue.set(id, time)
+    }
+  }
+}
+
+function linesOf(cells: number): number {
+  return (cells + (1 << LINE_SHIFT) - 1) >> LINE_SHIFT
+}

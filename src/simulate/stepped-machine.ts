@@ -1,0 +1,347 @@
+// The machine that is simulated: the kernel's own source, and what each thread of a workload does with it. Stepped with
+// the kernel.
+//
+// Frames have no contents: nothing that a workload does depends on them. What clearing and copying them costs is asked
+// of the meter.
+
+import {
+  ACCESS_READ,
+  ACCESS_WRITE,
+  CACHE_LINE_WORDS,
+  MADV,
+  MAP_FIXED,
+  MAP_POPULATE,
+  PAGE_SIZE,
+  PhysicalMemory,
+  type RwsemKind,
+  rwsemKinds,
+  Task,
+  VM_READ,
+  VM_SHARED,
+  VM_WRITE,
+  bootKernel,
+  brk,
+  cacheLineAlign,
+  callEnter,
+  callExit,
+  createFile,
+  createMm,
+  designs,
+  heapAlloc,
+  joinMm,
+  madvise,
+  mmap,
+  munmap,
+  packKernelConfig,
+  putFile,
+  setStartOfHeap,
+  touch,
+} from '../kernel/index.ts'
+import * as loops from '../workloads/loops.ts'
+import type { LoopThread } from '../workloads/loops.ts'
+
+/** What the simulator is told by the program that it runs, and what it is not to step. */
+export interface Meter {
+  /** A thread has done `counts` of what its workload counts. */
+  noteCounts(thread: number, counts: number): void
+  noteClear(thread: number, frame: number): void
+  noteCopy(thread: number, to: number, from: number): void
+  noteContention(thread: number, lock: number): void
+}
+
+export interface MachineRequest {
+  readonly workload: string
+  readonly threads: number
+  readonly design: string
+  readonly rwsem: string
+  readonly config: Parameters<typeof packKernelConfig>[0]
+  readonly rssBatched: boolean
+  readonly frames: number
+  readonly heapWords: number
+  /** Pages of each thread. */
+  readonly pages: number
+  readonly meter: Meter
+}
+
+export interface SimulatedMachine {
+  readonly heap: Int32Array
+  readonly tasks: readonly Task[]
+  readonly mm: number
+  /** The word that the threads of some workloads share. */
+  readonly word: number
+  readonly bodies: readonly (() => void)[]
+}
+
+/** Where mappings at fixed places begin, as a page: a multiple of what one table of the lowest level covers. */
+const BASE = 0x10_0000
+const TABLE_PAGES = 512
+const HEAP_BASE = 0x8000
+const WRITER_PAGES = 512
+const STACK_PAGES = 2048
+const MAPS_MAX = 65530
+
+/** The machine as it is when the threads begin. */
+export default function simulatedMachine(request: MachineRequest): SimulatedMachine {
+  const { threads, frames, heapWords, config } = request
+  const heap = new Int32Array(new SharedArrayBuffer(heapWords * 4))
+  bootKernel(heap, {
+    cpuCount: threads,
+    frameCount: frames,
+    heapWords,
+    config: packKernelConfig(config),
+    rwsemKind: rwsemKinds[request.rwsem as RwsemKind],
+    design: designs.findIndex((each) => each.description.name === request.design),
+    rssBatched: request.rssBatched,
+    overcommit: { memory: 1, ratio: 50, kilobytes: 0 },
+  })
+  const design = designs.find((each) => each.description.name === request.design)!
+  const tasks = Array.from(
+    { length: threads },
+    (_, id) => new Task(id, heap, contentless(id, frames, request.meter), design),
+  )
+  for (const task of tasks) task.tracepoints = tracepointsOf(task.id, request.meter)
+  const [first] = tasks
+  callEnter(first!)
+  const mm = createMm(first!, MAPS_MAX, STACK_PAGES)
+  callExit(first!)
+  for (const task of tasks) {
+    callEnter(task)
+    joinMm(task, mm)
+    callExit(task)
+  }
+  const workload = workloadBodies[request.workload]!
+  const word = cacheLineAlign(heapAlloc(heap, 2 * CACHE_LINE_WORDS))
+  const workers = tasks.map((task) => new SimulatedThread(task, mm, word, request))
+  workload.prepare?.(workers[0]!, request)
+  return { heap, tasks, mm, word, bodies: workers.map((worker) => () => workload.run(worker)) }
+}
+
+/** Physical memory without contents. */
+function contentless(thread: number, frameCount: number, meter: Meter): PhysicalMemory {
+  const words = new Int32Array(0)
+  return {
+    memory: null as unknown as PhysicalMemory['memory'],
+    frameCount,
+    bytes: new Uint8Array(0),
+    words,
+    copyOut() {
+      throw new Error('simulated frames have no contents')
+    },
+    zeroFrame: (frame) => meter.noteClear(thread, frame),
+    copyFrame: (to, from) => meter.noteCopy(thread, to, from),
+  }
+}
+
+function tracepointsOf(thread: number, meter: Meter): NonNullable<Task['tracepoints']> {
+  return {
+    contentionBegin: (lock) => meter.noteContention(thread, lock),
+    contentionEnd: () => meter.noteContention(thread, 0),
+  }
+}
+
+/** A thread of a workload. Its addresses are page numbers; its runs end from outside. */
+class SimulatedThread implements LoopThread {
+  readonly task: Task
+  readonly mm: number
+  readonly pages: number
+  readonly threads: number
+  /** A word of memory that all threads use, alone in its line. */
+  readonly word: number
+  readonly #meter: Meter
+  #file = 0
+  #shared = false
+
+  constructor(task: Task, mm: number, word: number, { pages, threads, meter }: MachineRequest) {
+    this.task = task
+    this.mm = mm
+    this.word = word
+    this.pages = pages
+    this.threads = threads
+    this.#meter = meter
+  }
+
+  ready(): void {}
+
+  mapMemory(): number {
+    const flags = VM_READ | VM_WRITE | (this.#shared ? VM_SHARED : 0)
+    return this.mapPages(0, this.pages, flags, 0, this.#file)
+  }
+
+  unmapMemory(page: number): void {
+    this.unmapPages(page, this.pages)
+  }
+
+  discardMemory(page: number): void {
+    callEnter(this.task)
+    madvise(this.task, this.mm, page, page + this.pages, MADV.dontneed)
+    callExit(this.task)
+  }
+
+  openFile(shared: boolean): void {
+    callEnter(this.task)
+    this.#file = createFile(this.task, this.pages, PAGE_SIZE, 0)
+    callExit(this.task)
+    this.#shared = shared
+  }
+
+  closeFile(): void {
+    callEnter(this.task)
+    putFile(this.task, this.#file)
+    callExit(this.task)
+  }
+
+  mapPopulated(): void {
+    const page = this.mapPages(0, WRITER_PAGES, VM_READ | VM_WRITE, MAP_POPULATE, 0)
+    this.unmapPages(page, WRITER_PAGES)
+  }
+
+  writePages(page: number): boolean {
+    for (let at = page; at < page + this.pages; at++) {
+      touch(this.task, this.mm, at * PAGE_SIZE, ACCESS_WRITE)
+      this.#meter.noteCounts(this.task.id, 1)
+    }
+    return true
+  }
+
+  readPages(page: number): boolean {
+    for (let at = page; at < page + this.pages; at++) {
+      touch(this.task, this.mm, at * PAGE_SIZE, ACCESS_READ)
+      this.#meter.noteCounts(this.task.id, 1)
+    }
+    return true
+  }
+
+  countTurns(turns: number): boolean {
+    this.#meter.noteCounts(this.task.id, turns)
+    return true
+  }
+
+  touchFirst(page: number): void {
+    touch(this.task, this.mm, page * PAGE_SIZE, ACCESS_WRITE)
+  }
+
+  mapPages(page: number, pages: number, vmFlags: number, mapFlags: number, file: number): number {
+    callEnter(this.task)
+    const result = mmap(this.task, this.mm, page, pages, vmFlags, mapFlags, file, 0)
+    callExit(this.task)
+    if (result < 0) throw new Error(`mmap fails with ${result}: the simulated machine is too small`)
+    return result
+  }
+
+  unmapPages(page: number, pages: number): void {
+    callEnter(this.task)
+    munmap(this.task, this.mm, page, page + pages)
+    callExit(this.task)
+  }
+
+  /** Makes the heap `pages` pages long. */
+  moveBreak(pages: number): void {
+    callEnter(this.task)
+    brk(this.task, this.mm, pages * PAGE_SIZE)
+    callExit(this.task)
+  }
+
+  startHeap(): void {
+    callEnter(this.task)
+    setStartOfHeap(this.task, this.mm, HEAP_BASE)
+    callExit(this.task)
+  }
+}
+
+interface WorkloadBody {
+  /** What is done before the clock starts. */
+  readonly prepare?: (first: SimulatedThread, request: MachineRequest) => void
+  readonly run: (thread: SimulatedThread) => void
+}
+
+const workloadBodies: Readonly<Record<string, WorkloadBody>> = {
+  page_fault1: { run: (thread) => loops.mapWriteUnmap(thread) },
+  page_fault2: { run: (thread) => loops.mapFileWriteUnmap(thread, false) },
+  page_fault3: { run: (thread) => loops.mapFileWriteUnmap(thread, true) },
+  mmap1: { run: (thread) => loops.mapUnmap(thread) },
+  malloc1: { run: allocateFree },
+  brk1: { prepare: (first) => first.startHeap(), run: growShrink },
+  'read-fault': { run: (thread) => loops.readDiscard(thread) },
+  'fault-beside-writer': {
+    run: (thread) => {
+      if (thread.task.id === thread.threads - 1) loops.mapPopulateUnmap(thread)
+      else loops.writeDiscard(thread)
+    },
+  },
+  pft: { prepare: mapForAll, run: (thread) => void thread.writePages(BASE + thread.task.id * thread.pages) },
+  'pft-split': {
+    prepare: mapForEach,
+    run: (thread) => void thread.writePages(placeOf(thread.task.id, thread)),
+  },
+  'fetch-add': { run: fetchAdd },
+  'compare-and-swap': { run: compareAndSwap },
+  'ping-pong': { run: pingPong },
+}
+
+/** pft: one mapping for all, of which each thread has a slice. */
+function mapForAll(first: SimulatedThread): void {
+  first.mapPages(BASE, first.pages * first.threads, VM_READ | VM_WRITE, MAP_FIXED, 0)
+}
+
+/** A mapping for each thread; not side by side, or they would be one VMA. */
+function mapForEach(first: SimulatedThread): void {
+  for (let id = 0; id < first.threads; id++)
+    first.mapPages(placeOf(id, first), first.pages, VM_READ | VM_WRITE, MAP_FIXED, 0)
+}
+
+function placeOf(id: number, { pages }: SimulatedThread): number {
+  return BASE + id * (pages + TABLE_PAGES)
+}
+
+/** will-it-scale brk1: threads share one end of the heap, and move it under each other's feet. */
+function growShrink(thread: SimulatedThread): void {
+  thread.ready()
+  for (;;) {
+    thread.moveBreak(1)
+    thread.moveBreak(0)
+    if (!thread.countTurns(2)) return
+  }
+}
+
+/** will-it-scale malloc1: glibc maps what is so large, and writes the header of the chunk into its first page. */
+function allocateFree(thread: SimulatedThread): void {
+  thread.ready()
+  for (;;) {
+    const page = thread.mapPages(0, thread.pages + 1, VM_READ | VM_WRITE, 0, 0)
+    thread.touchFirst(page)
+    thread.unmapPages(page, thread.pages + 1)
+    if (!thread.countTurns(1)) return
+  }
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// One word and nothing else: what the model of a machine is held against
+
+/** Each turn adds 1 to the word in one instruction. */
+function fetchAdd(thread: SimulatedThread): void {
+  const { heap } = thread.task
+  do Atomics.add(heap, thread.word, 1)
+  while (thread.countTurns(1))
+}
+
+/** The same with a loop of compare-and-swap, which goes on with what the failed one has seen. */
+function compareAndSwap(thread: SimulatedThread): void {
+  const { heap } = thread.task
+  do {
+    let value = Atomics.load(heap, thread.word)
+    for (;;) {
+      const seen = Atomics.compareExchange(heap, thread.word, value, value + 1)
+      if (seen === value) break
+      value = seen
+    }
+  } while (thread.countTurns(1))
+}
+
+/** Two threads take turns: each turn is one way of the word. */
+function pingPong(thread: SimulatedThread): void {
+  const { heap, id } = thread.task
+  for (let turn = id; ; turn += thread.threads) {
+    while (Atomics.compareExchange(heap, thread.word, turn, turn + 1) !== turn);
+    if (!thread.countTurns(1)) return
+  }
+}

@@ -1,0 +1,118 @@
+// The simulate command, as a process: JSON, text and refusals.
+
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import type { MachineModel, SimulateResult } from '../../src/simulate/index.ts'
+import { faultline, refusals } from './command.ts'
+
+const runKeys = [
+  'design',
+  'rwsem',
+  'cpus',
+  'faults',
+  'virtualMs',
+  'faultsPerSecond',
+  'idleShare',
+  'timeByCause',
+  'lines',
+  'fallbacks',
+  'wallMs',
+  'accesses',
+]
+
+test('simulate', { concurrency: 2 }, async (t) => {
+  await Promise.all([
+    t.test('JSON, with the keys that are relied upon', async () => {
+      const { code, stdout, stderr } = await faultline([
+        'simulate',
+        'pft',
+        '--machine',
+        'icelake-2s',
+        '--cpus',
+        '1,4',
+        '--design',
+        'classic',
+        '--json',
+      ])
+      assert.equal(stderr, '')
+      assert.equal(code, 0)
+      const result = JSON.parse(stdout) as SimulateResult
+      assert.deepEqual(Object.keys(result), ['workload', 'machine', 'kernel', 'runs', 'published'])
+      assert.deepEqual(Object.keys(result.machine), ['name', 'cpus', 'source'])
+      assert.deepEqual([result.machine.name, result.machine.cpus], ['icelake-2s', 128])
+      assert.equal(result.kernel.options['ZERO_WRITTEN_SECTORS'], false)
+      assert.deepEqual(
+        result.runs.map((run) => Object.keys(run)),
+        [runKeys, runKeys],
+      )
+      const run = result.runs[1]!
+      assert.deepEqual([run.design, run.rwsem, run.cpus], ['classic', 'xadd', 4])
+      assert.equal(Math.round(run.faultsPerSecond), Math.round(run.faults / (run.virtualMs / 1000)))
+      assert.deepEqual(Object.keys(run.lines[0]!), ['name', 'transfersPerFault'])
+      assert.equal(run.lines[0]!.name, 'mm.mmapLock')
+      assert.equal(result.published.length, 2)
+      for (const row of result.published) {
+        assert.deepEqual(Object.keys(row), ['row', 'value', 'simulated', 'error'])
+        assert.ok(Math.abs(row.error - (row.simulated / row.value - 1)) < 1e-9)
+      }
+    }),
+    t.test('a machine of one’s own, in text', async () => {
+      const folder = mkdtempSync(join(tmpdir(), 'faultline-machine-'))
+      const file = join(folder, 'machine.mjs')
+      const source = new URL('../../src/simulate/machines/westmere-2s.ts', import.meta.url)
+      writeFileSync(
+        file,
+        `import { westmere2s } from ${JSON.stringify(source.href)}
+        export default { ...westmere2s, name: 'mine', topology: { ...westmere2s.topology, sockets: 1 } }`,
+      )
+      const { code, stdout, stderr } = await faultline([
+        'simulate',
+        'fetch-add',
+        '--machine',
+        file,
+        '--cpus',
+        '1,2,6',
+        '--design',
+        'classic',
+      ])
+      rmSync(folder, { recursive: true })
+      assert.equal(stderr, '')
+      assert.equal(code, 0)
+      assert.match(stdout, /^fetch-add on mine, simulated/)
+      assert.match(stdout, /classic\/xadd +6 /)
+      assert.match(
+        stdout,
+        /bends at 2 CPUs: from there on, the word travels 0\.5 times for each of the\s+operations, and/,
+      )
+      assert.ok(
+        stdout.split('\n').every((line) => line.length <= 100),
+        'no line is longer than 100',
+      )
+    }),
+    t.test('the machines', async () => {
+      const { stdout } = await faultline(['simulate', '--machines', '--json'])
+      const names = (JSON.parse(stdout) as MachineModel[]).map(({ name }) => name)
+      for (const name of ['here', 'skylake-2s', 'rome-2s', 'westmere-2s', 'numa-56', 'guest-16'])
+        assert.ok(names.includes(name), name)
+    }),
+    t.test('wrong calls: exit code 2, what is wrong, and nothing on standard output', async () => {
+      const cases: readonly (readonly [readonly string[], RegExp])[] = [
+        [['simulate'], /needs a workload/],
+        [['simulate', 'page_fault9'], /unknown workload 'page_fault9'/],
+        [['simulate', 'pft', '--machine', 'skylak-2s'], /did you mean 'skylake-2s'/],
+        [['simulate', 'pft', '--machine', './no-such-machine.mjs'], /cannot be loaded/],
+        [['simulate', 'pft', '--cpus', '113'], /--cpus 113 is not usable/],
+        [['simulate', 'pft', '--seed', 'x'], /--seed x/],
+        [['simulate', '--machines', 'pft'], /takes no workload/],
+      ]
+      const outcomes = await refusals(cases.map(([call]) => call))
+      outcomes.forEach(({ code, stdout, stderr }, index) => {
+        assert.deepEqual([code, stdout], [2, ''], stderr)
+        assert.match(stderr, cases[index]![1])
+      })
+    }),
+  ])
+})
