@@ -25,7 +25,7 @@ const { values } = parseArgs({
     seed: { type: 'string', default: '1' },
   },
 })
-const common = { rwsems: ['xadd'], seed: Number(values.seed), config: {}, rss: 'batched' } as const
+const common = { rwsems: 'year', seed: Number(values.seed), config: {}, rss: 'batched' } as const
 
 function say(text: string): void {
   process.stdout.write(`${text}\n`)

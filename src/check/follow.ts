@@ -16,7 +16,14 @@ import {
   setDeadline,
   setWatching,
 } from '../backends/stepped/index.ts'
-import { RESCUES_MAX, letGoOn, longestWaiting, noticeChanges, waitsForTime } from './passing-time.ts'
+import {
+  RESCUES_MAX,
+  letGoOn,
+  longestWaiting,
+  mayTimeOut,
+  noticeChanges,
+  waitsForTime,
+} from './passing-time.ts'
 import { type FailureKind, type RawFailure, type Subject, starvation } from './explore.ts'
 import type { RaceReport } from './data-races.ts'
 import { HappensBefore, changes } from './happens-before.ts'
@@ -32,7 +39,10 @@ export interface Choice {
   readonly thread: number
   /** The thread that the rule names. */
   readonly rule: number
-  /** Threads that could go on, as a set of bits; where none could, those that time would let go on. */
+  /**
+   * Threads that could go on, as a set of bits, those with them whose time-out may pass; where none could, those that
+   * time would let go on.
+   */
   readonly enabled: number
   /** The thread that was at work before could go on. */
   readonly lastEnabled: boolean
@@ -199,7 +209,7 @@ class Follower extends Scheduler {
     if (step >= this.#options.maxSteps) return this.#end('livelock')
     const ready = this.#threadsIn((thread) => thread.state === READY)
     this.#noticeStuck(step, ready)
-    const enabled = ready !== 0 ? ready : this.#rescuable()
+    const enabled = ready !== 0 ? ready | this.#threadsIn(mayTimeOut) : this.#rescuable()
     if (enabled === 0) {
       return this.#end(this.#threads.every(({ state }) => state === FINISHED) ? 'complete' : 'deadlock')
     }

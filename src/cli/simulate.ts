@@ -21,7 +21,8 @@ import {
   parseCounts,
   parseDesigns,
   parseRss,
-  parseRwsems,
+  RWSEM_OPTION,
+  parseRwsemChoice,
   unknownName,
 } from './options.ts'
 import { print, textOptions, toJson } from './output.ts'
@@ -55,7 +56,7 @@ export function simulateCommand(): Command {
     .option('--machines', 'list the machines, with where their numbers are from')
     .option('--cpus <counts>', 'numbers of CPUs, as 1,2,4; default: powers of two up to all of the machine')
     .option('--design <names>', "designs, as a,b or 'all'", DEFAULT_DESIGNS)
-    .option('--rwsem <names>', "forms of the mmap lock: xadd, generic, spinning, or 'all'", 'xadd')
+    .option('--rwsem <names>', RWSEM_OPTION, 'year')
     .option(
       '--rss <way>',
       'count resident pages batched by each thread, or shared in the address space',
@@ -96,7 +97,7 @@ async function runCommand(name: string | undefined, options: SimulateCommandOpti
     workload,
     machine,
     designs: parseDesigns(options.design),
-    rwsems: parseRwsems(options.rwsem),
+    rwsems: parseRwsemChoice(options.rwsem),
     cpus: cpusOf(options.cpus, machine, workload),
     seed: parseCount(options.seed, '--seed', 0, 2 ** 31 - 1),
     config: options.config === undefined ? {} : parseConfig(options.config),

@@ -5,14 +5,15 @@ import { type SimulatedRun, findingsOf } from './findings.ts'
 import type { MachineModel } from './machine.ts'
 import { type ComparedRow, compareWithPublished } from './published.ts'
 import { simulateRun } from './run.ts'
+import { type DesignName, type RwsemChoice, combine } from '../workloads/index.ts'
 import { Topology } from './topology.ts'
 import type { SimulatedWorkload } from './workloads.ts'
 
 export interface SimulateOptions {
   readonly workload: SimulatedWorkload
   readonly machine: MachineModel
-  readonly designs: readonly string[]
-  readonly rwsems: readonly string[]
+  readonly designs: readonly DesignName[]
+  readonly rwsems: RwsemChoice
   readonly cpus: readonly number[]
   readonly seed: number
   readonly config: Partial<KernelConfig>
@@ -32,7 +33,7 @@ export interface SimulateResult {
 
 export async function simulate(options: SimulateOptions): Promise<SimulateResult> {
   const { workload, machine, seed, config, rss } = options
-  const combinations = options.designs.flatMap((design) => options.rwsems.map((rwsem) => ({ design, rwsem })))
+  const combinations = combine(options.designs, options.rwsems)
   const total = combinations.length * options.cpus.length
   const runs: SimulatedRun[] = []
   for (const { design, rwsem } of combinations) {

@@ -28,6 +28,7 @@ const keys = [
   'seed',
   'guarantee',
   'shard',
+  'timeouts',
   'estimatedExecutions',
   'failure',
 ]

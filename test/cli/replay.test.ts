@@ -111,7 +111,7 @@ test('replay of a recorded program', parallel, async (t) => {
         assert.ok(key in trace, key)
       }
       assert.equal(trace['lines'], 6000)
-      assert.equal(designs.length, 6)
+      assert.equal(designs.length, 9)
       const keys = {
         speculative: ['attempted', 'succeeded', 'aborted'],
         faultLatencyNs: ['p50', 'p99', 'max'],

@@ -49,7 +49,7 @@ test('simulate', { concurrency: 2 }, async (t) => {
         [runKeys, runKeys],
       )
       const run = result.runs[1]!
-      assert.deepEqual([run.design, run.rwsem, run.cpus], ['classic', 'xadd', 4])
+      assert.deepEqual([run.design, run.rwsem, run.cpus], ['classic', 'spinning', 4])
       assert.equal(Math.round(run.faultsPerSecond), Math.round(run.faults / (run.virtualMs / 1000)))
       assert.deepEqual(Object.keys(run.lines[0]!), ['name', 'transfersPerFault'])
       assert.equal(run.lines[0]!.name, 'mm.mmapLock')
@@ -82,7 +82,7 @@ test('simulate', { concurrency: 2 }, async (t) => {
       assert.equal(stderr, '')
       assert.equal(code, 0)
       assert.match(stdout, /^fetch-add on mine, simulated/)
-      assert.match(stdout, /classic\/xadd +6 /)
+      assert.match(stdout, /classic\/spinning +6 /)
       assert.match(
         stdout,
         /bends at 2 CPUs: from there on, the word travels 0\.5 times for each of the\s+operations, and/,

@@ -224,6 +224,7 @@ export function newExpression(c: Context, node: Node & { type: 'NewExpression' }
   const written = { ...node, callee: made, arguments: args } as Node & { type: 'NewExpression' }
   if (!c.isPoint(node) && /^(Worker|BroadcastChannel)$/.test(nameOf(callee)))
     return tree.sequence([c.help('starts', c.site(node, 'new')), written])
+  if (!c.isPoint(node) && nameOf(callee) === 'MessageChannel') return c.help('channel', written)
   if (isGlobal(callee, c.module)) return newOfEngine(c, node, written, args)
   if (isOrdinaryClass(c, callee)) return finishCall(c, node, written)
   return finishCall(c, node, c.help('make', c.site(node, 'new'), made!, tree.list(args)))

@@ -5,7 +5,18 @@ import { isOperation, operations } from './names.ts'
 import * as runtime from './runtime.ts'
 import { SHARED } from './tags.ts'
 import type { Watched } from './thread.ts'
-import { isAlone, library, made, noteRefusal, read, refused, siteHere, source, stopped } from './runtime.ts'
+import {
+  currentThread,
+  isAlone,
+  library,
+  made,
+  noteRefusal,
+  read,
+  refused,
+  siteHere,
+  source,
+  stopped,
+} from './runtime.ts'
 
 type Method = (this: unknown, ...args: readonly unknown[]) => unknown
 type Objects = Record<PropertyKey, unknown>
@@ -323,10 +334,20 @@ export function starts(site: number): void {
   refused(site, 'a Worker in a thread', 'make what it does a thread of the scenario')
 }
 
-/** What a message is sent by or taken from: when it arrives is not explored. */
+/** Ports that a thread has made, by which it talks to itself: whoever else uses one is not among their users here. */
+const ownPorts = new WeakMap<object, object>()
+
+/** A thread makes a channel. */
+export function channel<T>(value: T): T {
+  if (value instanceof MessageChannel && !isAlone())
+    for (const port of [value.port1, value.port2]) ownPorts.set(port, currentThread())
+  return value
+}
+
+/** What a message is sent by or taken from: when it arrives at another thread is not explored. */
 export function messenger<T>(value: T, site: number): T {
   const isPort = value instanceof MessagePort || value instanceof BroadcastChannel
-  if (!isPort || isAlone()) return value
+  if (!isPort || isAlone() || ownPorts.get(value) === currentThread()) return value
   return refused(site, 'messages between threads', 'pass them by shared memory, and wait with Atomics.wait')
 }
 
