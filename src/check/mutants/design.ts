@@ -200,7 +200,7 @@ export const designMutants: MutantTable = {
     scenario: 'anon-vma-munmap',
     patches: [
       at(design, 'speculativeFault').replace('fault.vma = 0', 'fault.vma = vma'),
-      at('fault/anonymous.ts', 'faultAnonVma').replace(
+      at('fault/hold.ts', 'prepareWithoutMmapLock').replace(
         'countSpfEvent(...$); return false',
         'return anonVmaPrepare(cpu, fault.vma)',
       ),
@@ -210,7 +210,7 @@ export const designMutants: MutantTable = {
     guard: 'a page is installed only where its VMA has an anon_vma (I12)',
     race: 'R23',
     scenario: 'first-anon-vma',
-    patches: at('fault/anonymous.ts', 'faultAnonVma').replace(
+    patches: at('fault/hold.ts', 'prepareWithoutMmapLock').replace(
       'countSpfEvent(...$); return false',
       'return true',
     ),

@@ -35,7 +35,7 @@ export const memoryMutants: MutantTable = {
     scenario: 'fault-reap',
     patches: [
       at(anonymous, 'installIfNone').before(
-        'if (!pteMapLock(cpu, fault)) $',
+        'if (!fault.hold.lockTable(cpu, fault)) $',
         'const stable = isStable(cpu, fault.mm)',
       ),
       at(anonymous, 'installIfNone').drop('const stable = isStable(cpu, fault.mm)'),

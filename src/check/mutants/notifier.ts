@@ -57,11 +57,8 @@ export const notifierMutants: MutantTable = {
     design: 'classic',
     scenario: 'observed-copy',
     patches: [
-      at('fault/wp.ts', 'wpCommit').replace(
-        'if (!unlocked) $; else $',
-        'if (unlocked && !cpu.design.copyBegin(cpu, fault)) return -1',
-      ),
-      at('fault/wp.ts', 'wpCommit').drop('invalidateRangeEnd(cpu, fault.mm)'),
+      at('fault/hold.ts', 'copyBegin').drop('invalidateRangeStart(...$)'),
+      at('fault/hold.ts', 'copyEnd').drop('invalidateRangeEnd(cpu, fault.mm)'),
     ],
   },
   'translation-kept': {

@@ -35,7 +35,10 @@ const attributesCompared: readonly SourcePatch[] = [
 ]
 
 /** An interrupt is answered after the page was copied: on real hardware it may come at any moment. */
-const answersAfterCopy = at(wp, 'wpCommit').before('const unlocked = $', 'pollInterrupts(cpu)')
+const answersAfterCopy = at(wp, 'wpCommit').before(
+  'if (!fault.hold.copyBegin(...$)) $',
+  'pollInterrupts(cpu)',
+)
 
 /**
  * A page is reused where it has one mapping, as until Linux 5.8: the reference of another thread that is just copying
@@ -82,7 +85,10 @@ export const racePatches: Readonly<Record<string, readonly SourcePatch[]>> = {
   locksTableAfterWait: [
     at('fault/swap-fault.ts', 'readMissing').after(
       'const error = swapIn(cpu, slot)',
-      'if (!locked) spinLock(cpu, fault.table + PageTable.ptl); if (!locked) spinUnlock(cpu, fault.table + PageTable.ptl)',
+      `if (fault.hold.gone !== 0) {
+        spinLock(cpu, fault.table + PageTable.ptl);
+        spinUnlock(cpu, fault.table + PageTable.ptl)
+      }`,
     ),
   ],
   countsWithTwoWriters: [

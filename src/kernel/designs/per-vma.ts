@@ -3,12 +3,8 @@
 
 import { Design } from '../fault/design.ts'
 import { accessError, handleMmFault } from '../fault/fault.ts'
-import {
-  FAULT_FLAG_SPECULATIVE,
-  FAULT_FLAG_VMA_LOCK,
-  type FaultContext,
-  VM_FAULT_RETRY,
-} from '../mm/fault-context.ts'
+import { vmaLockHeld } from '../fault/hold.ts'
+import { type FaultContext, VM_FAULT_RETRY } from '../mm/fault-context.ts'
 import { Mm } from '../mm/mm.ts'
 import type { Task } from '../mm/task.ts'
 import { type VmEventName, VmEvent } from '../mm/vm-event.ts'
@@ -44,7 +40,7 @@ export abstract class PerVmaDesign extends Design {
       countVmEvent(cpu, VmEvent.spf_abort)
       return VM_FAULT_RETRY
     }
-    fault.flags = (fault.flags & ~FAULT_FLAG_SPECULATIVE) | FAULT_FLAG_VMA_LOCK
+    fault.hold = vmaLockHeld
     const result = handleMmFault(cpu, fault)
     this.unlockVma(cpu, vma)
     if ((result & VM_FAULT_RETRY) !== 0) return giveUp(cpu, VmEvent.vma_lock_retry)

@@ -7,39 +7,28 @@ import { clearFrame } from '../machine/sectors.ts'
 import { putPage } from '../memory/page-alloc.ts'
 import { Page, pageStruct } from '../memory/page.ts'
 import { addMmCounterFast } from '../memory/rss.ts'
-import {
-  FAULT_FLAGS_UNLOCKED,
-  FAULT_FLAG_SPECULATIVE,
-  FAULT_FLAG_WRITE,
-  type FaultContext,
-  VM_FAULT_OOM,
-  VM_FAULT_RETRY,
-  VM_FAULT_SIGBUS,
-} from '../mm/fault-context.ts'
+import { FAULT_FLAG_WRITE, type FaultContext, VM_FAULT_RETRY, VM_FAULT_SIGBUS } from '../mm/fault-context.ts'
 import { MM_ANON_PAGES } from '../mm/mm.ts'
 import type { Task } from '../mm/task.ts'
 import { VmEvent } from '../mm/vm-event.ts'
-import { countSpfEvent } from '../mm/vmstat.ts'
 import { spinUnlock } from '../sync/spinlock.ts'
 import { pteAddress } from '../tables/page-table.ts'
 import { youngPageProt } from '../tables/pte-flags.ts'
-import { anonVmaPrepare } from '../vma/anon-vma.ts'
 import { VM_SHARED, VM_WRITE, Vma } from '../vma/vma.ts'
 import { isStable } from './oom-reaper.ts'
-import { pteMapLock } from './pte-lock.ts'
 
 const UNSTABLE = -2
 
 export function doAnonymousPage(cpu: Task, fault: FaultContext): number {
-  if ((fault.flags & FAULT_FLAG_SPECULATIVE) !== 0) countSpfEvent(cpu, VmEvent.SPF_ATTEMPT_ANON)
+  fault.hold.countAttempt(cpu, VmEvent.SPF_ATTEMPT_ANON)
   if ((fault.vmFlags & VM_SHARED) !== 0) return VM_FAULT_SIGBUS
   if ((fault.flags & FAULT_FLAG_WRITE) === 0 && !cpu.config.MM_FORBIDS_ZEROPAGE) {
     const entry = (ZERO_FRAME << PTE_FRAME_SHIFT) | youngPageProt(fault.vmFlags) | PTE_SPECIAL
     return notInstalled(installIfNone(cpu, fault, entry))
   }
-  if (!faultAnonVma(cpu, fault)) return outOfMemory(fault)
+  if (!faultAnonVma(cpu, fault)) return fault.hold.outOfMemory
   const frame = allocPage(cpu)
-  if (frame === 0) return outOfMemory(fault)
+  if (frame === 0) return fault.hold.outOfMemory
   clearFrame(cpu, frame)
   initAnonymousPage(cpu, fault, frame)
   const installed = installIfNone(cpu, fault, anonymousPte(fault, frame))
@@ -57,17 +46,12 @@ function notInstalled(installed: number): number {
   return installed < 0 ? VM_FAULT_RETRY : 0
 }
 
-/** There is no frame. Only the locked path, which could have slept for one, says so. */
-export function outOfMemory(fault: FaultContext): number {
-  return (fault.flags & FAULT_FLAGS_UNLOCKED) !== 0 ? VM_FAULT_RETRY : VM_FAULT_OOM
-}
-
 /**
  * Puts `entry` into the page table if there is none yet. Returns 1 if so, 0 if there was one, -1 if the fault must be
  * retried, UNSTABLE if what was there may have been reaped.
  */
 function installIfNone(cpu: Task, fault: FaultContext, entry: number): number {
-  if (!pteMapLock(cpu, fault)) return -1
+  if (!fault.hold.lockTable(cpu, fault)) return -1
   const address = pteAddress(fault.table, fault.page)
   const none = Atomics.load(cpu.heap, address) === 0
   const stable = isStable(cpu, fault.mm)
@@ -78,17 +62,9 @@ function installIfNone(cpu: Task, fault: FaultContext, entry: number): number {
   return none ? 1 : 0
 }
 
-/**
- * Sees to it that the VMA has an anon_vma. Making one needs the neighbours of the VMA, hence the mmap lock: a
- * fault without it gives up (invariant I12). Returns false when it is not there.
- */
+/** Sees to it that the VMA has an anon_vma. Returns false when it is not there. */
 export function faultAnonVma(cpu: Task, fault: FaultContext): boolean {
-  if (fault.anonVma !== 0) return true
-  if ((fault.flags & FAULT_FLAGS_UNLOCKED) !== 0 && !cpu.design.preparesAnonVma(cpu)) {
-    countSpfEvent(cpu, VmEvent.SPF_ABORT_ANON_VMA)
-    return false
-  }
-  return anonVmaPrepare(cpu, fault.vma)
+  return fault.anonVma !== 0 || fault.hold.prepareAnonVma(cpu, fault)
 }
 
 /**

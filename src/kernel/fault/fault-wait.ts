@@ -3,7 +3,6 @@
 import { ENOMEM } from '../mm/errno.ts'
 import { type FaultContext, VM_FAULT_DROPPED, VM_FAULT_RETRY, VM_FAULT_SIGBUS } from '../mm/fault-context.ts'
 import type { Task } from '../mm/task.ts'
-import { outOfMemory } from './anonymous.ts'
 
 /** In place of a result: the fault has waited, or another page was in its place, and has to look again. */
 export const LOOK_AGAIN = -1
@@ -14,7 +13,7 @@ export const LOOK_AGAIN = -1
  */
 export function afterWait(cpu: Task, fault: FaultContext, left: boolean, error: number): number {
   const dropped = left ? VM_FAULT_DROPPED : 0
-  if (error === -ENOMEM) return outOfMemory(fault) | dropped
+  if (error === -ENOMEM) return fault.hold.outOfMemory | dropped
   if (error < 0) {
     cpu.ioError = error
     return VM_FAULT_SIGBUS | dropped

@@ -1,8 +1,18 @@
 // The page fault, from the architecture's handler to the dispatch by kind of page (arch/x86/mm/fault.c, mm/memory.c).
 //
-// `handleUserFault` asks the design to try without the mmap lock; where that declines or gives up, it takes the lock
-// and does it the classic way. A speculative miss never kills the program: only what is seen under the lock does
-// (invariant I1).
+// A fault has these steps, which the files of this folder and of designs/ fill in:
+//
+//   look up     The design tries to find the VMA without the mmap lock. Where it declines or gives up, classicFault()
+//               takes the lock and looks the VMA up under it.
+//   hold        What the fault stands on from then on: nothing, the lock of the VMA, or the mmap lock (hold.ts).
+//   handler     By what the entry was when the walk saw it: no page yet (anonymous.ts, file-fault.ts), a page in the
+//               swap area (swap-fault.ts), a write to a page that is mapped for reading (wp.ts).
+//   lockTable   The hold locks the page table, if what the fault has seen still holds.
+//   store       If the entry is still the one that the walk saw, the new one takes its place.
+//
+// A fault that must sleep for a page releases its hold first, and begins anew afterwards. One that has to give up
+// leaves nothing behind and is done again with the mmap lock. A speculative miss never kills the program: only what is
+// seen under the lock does (invariant I1).
 
 import {
   FAULT_INSTRUCTION,
@@ -16,9 +26,7 @@ import {
   PageTable,
 } from '../machine/pte.ts'
 import {
-  FAULT_FLAG_ALLOW_RETRY,
   FAULT_FLAG_INSTRUCTION,
-  FAULT_FLAG_SPECULATIVE,
   FAULT_FLAG_WRITE,
   type FaultContext,
   VM_FAULT_ACCERR,
@@ -37,7 +45,7 @@ import {
 } from '../mm/mmap-lock.ts'
 import type { Task } from '../mm/task.ts'
 import { VmEvent } from '../mm/vm-event.ts'
-import { countSpfEvent, countVmEvent } from '../mm/vmstat.ts'
+import { countVmEvent } from '../mm/vmstat.ts'
 import { spinUnlock } from '../sync/spinlock.ts'
 import { allocPteTable, pteAddress } from '../tables/page-table.ts'
 import { pkeyPermitsAccess } from '../vma/pkeys.ts'
@@ -47,7 +55,7 @@ import { VM_GROWSDOWN, VM_WRITE, Vma, vmaIsAccessible } from '../vma/vma.ts'
 import { vmacacheFind, vmacacheUpdate } from '../vma/vmacache.ts'
 import { doAnonymousPage } from './anonymous.ts'
 import { doFault } from './file-fault.ts'
-import { pteMapLock } from './pte-lock.ts'
+import { mmapLockHeld, mmapLockKept, nothingHeld } from './hold.ts'
 import { doSwapPage } from './swap-fault.ts'
 import { doWpPage } from './wp.ts'
 
@@ -63,12 +71,12 @@ export function handleUserFault(cpu: Task, mm: number, page: number, errorCode: 
   const fault = cpu.fault
   fault.mm = mm
   fault.page = page
-  let flags = 0
-  if ((errorCode & FAULT_WRITE) !== 0) flags |= FAULT_FLAG_WRITE
-  if ((errorCode & FAULT_INSTRUCTION) !== 0) flags |= FAULT_FLAG_INSTRUCTION
+  fault.flags = 0
+  if ((errorCode & FAULT_WRITE) !== 0) fault.flags |= FAULT_FLAG_WRITE
+  if ((errorCode & FAULT_INSTRUCTION) !== 0) fault.flags |= FAULT_FLAG_INSTRUCTION
   cpu.lastFaultSpeculative = false
   if (cpu.design.speculates) {
-    fault.flags = flags | FAULT_FLAG_SPECULATIVE
+    fault.hold = nothingHeld
     const result = cpu.design.speculativeFault(cpu, errorCode)
     if ((result & VM_FAULT_RETRY) === 0) {
       cpu.lastFaultSpeculative = true
@@ -76,11 +84,11 @@ export function handleUserFault(cpu: Task, mm: number, page: number, errorCode: 
     }
   }
   countVmEvent(cpu, VmEvent.classic_fault)
-  fault.flags = flags | FAULT_FLAG_ALLOW_RETRY
+  fault.hold = mmapLockHeld
   const result = classicFault(cpu, fault, errorCode)
   if ((result & VM_FAULT_RETRY) === 0) return result
   // The lock was given up for a page that is there now, as everything else may have changed: once, then it is kept.
-  fault.flags = flags
+  fault.hold = mmapLockKept
   return classicFault(cpu, fault, errorCode)
 }
 
@@ -135,6 +143,7 @@ export function faultInLocked(cpu: Task, mm: number, page: number): number {
   fault.mm = mm
   fault.page = page
   fault.flags = 0
+  fault.hold = mmapLockKept
   fillFromVma(cpu, fault, vma)
   return handleMmFault(cpu, fault)
 }
@@ -189,8 +198,8 @@ export function handleMmFault(cpu: Task, fault: FaultContext): number {
 export function handlePteFault(cpu: Task, fault: FaultContext): number {
   if (fault.originalPte === 0) return fault.vmFile === 0 ? doAnonymousPage(cpu, fault) : doFault(cpu, fault)
   if ((fault.originalPte & PTE_SWAP) !== 0) return doSwapPage(cpu, fault)
-  if ((fault.flags & FAULT_FLAG_SPECULATIVE) !== 0) countSpfEvent(cpu, VmEvent.SPF_ATTEMPT_PTE)
-  if (!pteMapLock(cpu, fault)) return VM_FAULT_RETRY
+  fault.hold.countAttempt(cpu, VmEvent.SPF_ATTEMPT_PTE)
+  if (!fault.hold.lockTable(cpu, fault)) return VM_FAULT_RETRY
   const { heap } = cpu
   const address = pteAddress(fault.table, fault.page)
   // Somebody else has handled it (invariant I7).

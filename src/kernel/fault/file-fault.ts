@@ -11,7 +11,6 @@ import {
   FILE_WRITE_NOTIFY,
   File,
   findGetPage,
-  getFile,
   loadPage,
   putFile,
 } from '../memory/file.ts'
@@ -20,9 +19,6 @@ import { pageFlags, setPageFlags, tryLockPage, unlockPage, waitOnPageLocked } fr
 import { isPageOf, PG_DIRTY, PG_REFERENCED, PG_UPTODATE, isFilePage } from '../memory/page.ts'
 import { addMmCounterFast } from '../memory/rss.ts'
 import {
-  FAULT_FLAG_ALLOW_RETRY,
-  FAULT_FLAG_SPECULATIVE,
-  FAULT_FLAG_VMA_LOCK,
   FAULT_FLAG_WRITE,
   type FaultContext,
   VM_FAULT_NOPAGE,
@@ -30,29 +26,25 @@ import {
   VM_FAULT_SIGBUS,
 } from '../mm/fault-context.ts'
 import { MM_ANON_PAGES, MM_FILE_PAGES } from '../mm/mm.ts'
-import { mmapReadUnlock } from '../mm/mmap-lock.ts'
 import type { Task } from '../mm/task.ts'
 import { VmEvent } from '../mm/vm-event.ts'
-import { countSpfEvent } from '../mm/vmstat.ts'
 import { spinUnlock } from '../sync/spinlock.ts'
 import { pteAddress } from '../tables/page-table.ts'
 import { youngPageProt } from '../tables/pte-flags.ts'
 import { VM_SHARED } from '../vma/vma.ts'
-import { anonymousPte, faultAnonVma, initAnonymousPage, outOfMemory } from './anonymous.ts'
+import { anonymousPte, faultAnonVma, initAnonymousPage } from './anonymous.ts'
 import { LOOK_AGAIN, afterWait } from './fault-wait.ts'
 import { isStable } from './oom-reaper.ts'
-import { pteMapLock } from './pte-lock.ts'
 
 /** `fault_around_bytes`, 64 KiB, in pages. */
 export const FAULT_AROUND_PAGES = 16
 
 /** `do_fault`. */
 export function doFault(cpu: Task, fault: FaultContext): number {
-  if ((fault.flags & FAULT_FLAG_SPECULATIVE) === 0) return doFileFault(cpu, fault)
-  countSpfEvent(cpu, VmEvent.SPF_ATTEMPT_FILE)
-  if (!cpu.design.fileFaultBegin(cpu, fault)) return VM_FAULT_RETRY
+  fault.hold.countAttempt(cpu, VmEvent.SPF_ATTEMPT_FILE)
+  if (!fault.hold.fileBegin(cpu, fault)) return VM_FAULT_RETRY
   const result = doFileFault(cpu, fault)
-  cpu.design.fileFaultEnd(cpu, fault)
+  fault.hold.fileEnd(cpu, fault)
   return result
 }
 
@@ -64,7 +56,7 @@ function doFileFault(cpu: Task, fault: FaultContext): number {
 
 /** A fault that only looks for pages leaves it to the locked path to kill the program (invariant I1). */
 function beyondEndResult(cpu: Task, fault: FaultContext): number {
-  return mayMiss(cpu, fault) ? VM_FAULT_SIGBUS : VM_FAULT_RETRY
+  return fault.hold.mayMiss(cpu) ? VM_FAULT_SIGBUS : VM_FAULT_RETRY
 }
 
 function fileIndex(fault: FaultContext, page: number): number {
@@ -88,9 +80,9 @@ function doReadFault(cpu: Task, fault: FaultContext): number {
 
 /** `do_cow_fault`: a private copy of the file's page. */
 function doCowFault(cpu: Task, fault: FaultContext): number {
-  if (!faultAnonVma(cpu, fault)) return outOfMemory(fault)
+  if (!faultAnonVma(cpu, fault)) return fault.hold.outOfMemory
   const copy = allocPage(cpu)
-  if (copy === 0) return outOfMemory(fault)
+  if (copy === 0) return fault.hold.outOfMemory
   // Asked only now: as in Linux, the mapping has its anon_vma all the same.
   const failed = faultPage(cpu, fault)
   if (failed !== 0) {
@@ -163,28 +155,16 @@ function countHit(cpu: Task, file: number): void {
 function tryAgain(cpu: Task, fault: FaultContext, frame: number): number {
   unlockPage(cpu, frame)
   putPage(cpu, frame)
-  return mayWait(cpu, fault) ? LOOK_AGAIN : VM_FAULT_RETRY
-}
-
-/** A page that is not cached may be brought in. Else it is only looked for. */
-function mayMiss(cpu: Task, fault: FaultContext): boolean {
-  return (fault.flags & FAULT_FLAG_SPECULATIVE) === 0 || cpu.design.speculatesOnFileMiss
-}
-
-/**
- * The fault may sleep for a page. One that holds the lock of the VMA leaves that to the mmap lock, as in Linux, and so
- * does one whose design keeps the VMA alive by a section in which sleeping is not allowed.
- */
-export function mayWait(cpu: Task, fault: FaultContext): boolean {
-  return mayMiss(cpu, fault) && (fault.flags & FAULT_FLAG_VMA_LOCK) === 0 && cpu.rcuNesting === 0
+  return fault.hold.maySleep(cpu) ? LOOK_AGAIN : VM_FAULT_RETRY
 }
 
 /** The page is not in the cache. */
 function missingPage(cpu: Task, fault: FaultContext, index: number): number {
   const file = fault.vmFile
   const waits = needsHost(cpu, file, index)
-  if (waits ? !mayWait(cpu, fault) : !mayMiss(cpu, fault)) return VM_FAULT_RETRY
-  const leaves = waits && leaveForPage(cpu, fault)
+  const { hold } = fault
+  if (!(waits ? hold.maySleep(cpu) : hold.mayMiss(cpu))) return VM_FAULT_RETRY
+  const leaves = waits && hold.release(cpu, fault, file)
   const error = bringIn(cpu, file, index, fault.vmFlags)
   return afterFileWait(cpu, fault, leaves, error)
 }
@@ -196,11 +176,11 @@ function needsHost(cpu: Task, file: number, index: number): boolean {
 
 /** `lock_page_or_retry`: somebody else has the page locked. The reference is given up. */
 function waitForPage(cpu: Task, fault: FaultContext, frame: number): number {
-  if (!mayWait(cpu, fault)) {
+  if (!fault.hold.maySleep(cpu)) {
     putPage(cpu, frame)
     return VM_FAULT_RETRY
   }
-  const leaves = leaveForPage(cpu, fault)
+  const leaves = fault.hold.release(cpu, fault, fault.vmFile)
   waitOnPageLocked(cpu, frame)
   putPage(cpu, frame)
   return afterFileWait(cpu, fault, leaves, 0)
@@ -208,23 +188,12 @@ function waitForPage(cpu: Task, fault: FaultContext, frame: number): number {
 
 /** Reading the page has failed before: here it is tried alone, and the error is this fault's. The page is locked. */
 function readFaultPage(cpu: Task, fault: FaultContext, frame: number, index: number): number {
-  if (!mayWait(cpu, fault)) return releaseFaultPage(cpu, frame, VM_FAULT_RETRY)
-  const leaves = leaveForPage(cpu, fault)
+  if (!fault.hold.maySleep(cpu)) return releaseFaultPage(cpu, frame, VM_FAULT_RETRY)
+  const leaves = fault.hold.release(cpu, fault, fault.vmFile)
   const error = readLockedPage(cpu, fault.vmFile, index, frame)
   unlockPage(cpu, frame)
   putPage(cpu, frame)
   return afterFileWait(cpu, fault, leaves, Math.min(error, 0))
-}
-
-/**
- * `maybe_unlock_mmap_for_io`: gives up the mmap lock while the host is at work, once in a fault. The file must be held
- * then, as its mapping may go. Returns whether it did.
- */
-function leaveForPage(cpu: Task, fault: FaultContext): boolean {
-  if ((fault.flags & FAULT_FLAG_ALLOW_RETRY) === 0) return false
-  getFile(cpu, fault.vmFile)
-  mmapReadUnlock(cpu, fault.mm)
-  return true
 }
 
 /** As {@link afterWait}, and gives the file up that was held meanwhile. */
@@ -241,7 +210,7 @@ function readPte(cpu: Task, fault: FaultContext, frame: number): number {
 
 /** `finish_fault`: maps the page, whose reference becomes the mapping's, unless somebody else has mapped one. */
 function finishFault(cpu: Task, fault: FaultContext, frame: number, entry: number): number {
-  if (!pteMapLock(cpu, fault)) {
+  if (!fault.hold.lockTable(cpu, fault)) {
     putPage(cpu, frame)
     return VM_FAULT_RETRY
   }
@@ -270,7 +239,7 @@ function doFaultAround(cpu: Task, fault: FaultContext): number {
   const tableEnd = ((fault.page >> PMD_SHIFT) + 1) * 2 ** PMD_SHIFT
   const fileEnd = fault.vmStart + Atomics.load(cpu.heap, fault.vmFile + File.pages) - fault.vmPgoff
   const end = Math.min(start + FAULT_AROUND_PAGES, fault.vmEnd, tableEnd, fileEnd)
-  if (!pteMapLock(cpu, fault)) return VM_FAULT_RETRY
+  if (!fault.hold.lockTable(cpu, fault)) return VM_FAULT_RETRY
   let mapped = 0
   for (let page = start; page < end; page++) {
     const address = pteAddress(fault.table, page)
@@ -283,7 +252,7 @@ function doFaultAround(cpu: Task, fault: FaultContext): number {
   spinUnlock(cpu, fault.table + PageTable.ptl)
   if (mapped !== 0) addMmCounterFast(cpu, fault.mm, MM_FILE_PAGES, mapped)
   if (done) return VM_FAULT_NOPAGE
-  return mayMiss(cpu, fault) ? 0 : VM_FAULT_RETRY
+  return fault.hold.mayMiss(cpu) ? 0 : VM_FAULT_RETRY
 }
 
 /**

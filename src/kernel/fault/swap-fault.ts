@@ -23,16 +23,8 @@ import {
   tryToFreeSwap,
 } from '../memory/swap.ts'
 import { EIO, ENOMEM } from '../mm/errno.ts'
-import {
-  FAULT_FLAGS_UNLOCKED,
-  FAULT_FLAG_ALLOW_RETRY,
-  FAULT_FLAG_SPECULATIVE,
-  FAULT_FLAG_WRITE,
-  type FaultContext,
-  VM_FAULT_RETRY,
-} from '../mm/fault-context.ts'
+import { FAULT_FLAG_WRITE, type FaultContext, VM_FAULT_RETRY } from '../mm/fault-context.ts'
 import { MM_ANON_PAGES, MM_SWAPENTS } from '../mm/mm.ts'
-import { mmapReadUnlock } from '../mm/mmap-lock.ts'
 import type { Task } from '../mm/task.ts'
 import { VmEvent } from '../mm/vm-event.ts'
 import { countSpfEvent, countVmEvent } from '../mm/vmstat.ts'
@@ -41,7 +33,6 @@ import { findPteTable, pteAddress } from '../tables/page-table.ts'
 import { youngPageProt } from '../tables/pte-flags.ts'
 import { VM_LOCKED } from '../vma/vma.ts'
 import { LOOK_AGAIN, afterWait } from './fault-wait.ts'
-import { pteMapLock } from './pte-lock.ts'
 import { doWpPage } from './wp.ts'
 
 /** `do_swap_page`. */
@@ -54,18 +45,17 @@ export function doSwapPage(cpu: Task, fault: FaultContext): number {
 }
 
 function trySwapPage(cpu: Task, fault: FaultContext): number {
-  const unlocked = (fault.flags & FAULT_FLAGS_UNLOCKED) !== 0
-  if (unlocked && cpu.design.speculatesOnSwap === 'never') {
+  if (fault.hold.swapPages(cpu) === 'never') {
     countSpfEvent(cpu, VmEvent.SPF_ABORT_SWAP)
     return VM_FAULT_RETRY
   }
-  if ((fault.flags & FAULT_FLAG_SPECULATIVE) !== 0) countSpfEvent(cpu, VmEvent.SPF_ATTEMPT_SWAP)
+  fault.hold.countAttempt(cpu, VmEvent.SPF_ATTEMPT_SWAP)
   const slot = fault.originalPte >>> PTE_FRAME_SHIFT
   const frame = findGetSwapCache(cpu, slot)
   if (frame === 0) return readMissing(cpu, fault, slot)
   if (!tryLockPage(cpu, frame)) return waitForPage(cpu, fault, frame)
   // It may have left the cache before it was locked; then the entry has changed too, or the page is read again.
-  if (swapCacheSlot(cpu, frame) !== slot) return release(cpu, frame, unlocked ? VM_FAULT_RETRY : 0)
+  if (swapCacheSlot(cpu, frame) !== slot) return release(cpu, frame, fault.hold.gone)
   if ((pageFlags(cpu, frame) & PG_UPTODATE) === 0) return readAgain(cpu, fault, slot, frame)
   return mapSwapPage(cpu, fault, slot, frame)
 }
@@ -77,31 +67,24 @@ function release(cpu: Task, frame: number, result: number): number {
 }
 
 /** The fault may sleep. */
-function mayWait(cpu: Task, fault: FaultContext): boolean {
-  return (fault.flags & FAULT_FLAGS_UNLOCKED) === 0 || cpu.design.speculatesOnSwap === 'any'
-}
-
-/** Gives up the mmap lock, once in a fault, as the host is to be waited for. Returns whether it did. */
-function leaveForPage(cpu: Task, fault: FaultContext): boolean {
-  if ((fault.flags & FAULT_FLAG_ALLOW_RETRY) === 0) return false
-  mmapReadUnlock(cpu, fault.mm)
-  return true
+function maySleep(cpu: Task, fault: FaultContext): boolean {
+  return fault.hold.swapPages(cpu) === 'any'
 }
 
 /** The page is not in the swap cache. */
 function readMissing(cpu: Task, fault: FaultContext, slot: number): number {
-  if (!mayWait(cpu, fault)) {
+  if (!maySleep(cpu, fault)) {
     countSpfEvent(cpu, VmEvent.SPF_ABORT_SWAP_NOPAGE)
     return VM_FAULT_RETRY
   }
   // The second time round, with the mmap lock held: another thread may have mapped the page meanwhile.
-  const locked = (fault.flags & FAULT_FLAGS_UNLOCKED) === 0
-  if (locked && Atomics.load(cpu.heap, pteAddress(fault.table, fault.page)) !== fault.originalPte) return 0
+  if (fault.hold.entryChanged(cpu, fault)) return 0
   countVmEvent(cpu, VmEvent.pgmajfault)
-  const left = leaveForPage(cpu, fault)
+  const left = fault.hold.release(cpu, fault, 0)
   const error = swapIn(cpu, slot)
-  // The entry has changed since. Without the mmap lock nothing else tells, and looking again would never end.
-  if (error === SLOT_GONE && !locked) return VM_FAULT_RETRY
+  // The entry has changed since, or is about to. With the mmap lock the fault looks again until it has; without,
+  // nothing else tells, and looking again would never end.
+  if (error === SLOT_GONE && fault.hold.gone !== 0) return fault.hold.gone
   return afterWait(cpu, fault, left, error)
 }
 
@@ -154,11 +137,11 @@ export function prefetchSwap(cpu: Task, mm: number, start: number, end: number):
 
 /** Somebody else has the page locked. The reference is given up. */
 function waitForPage(cpu: Task, fault: FaultContext, frame: number): number {
-  if (!mayWait(cpu, fault)) {
+  if (!maySleep(cpu, fault)) {
     putPage(cpu, frame)
     return VM_FAULT_RETRY
   }
-  const left = leaveForPage(cpu, fault)
+  const left = fault.hold.release(cpu, fault, 0)
   waitOnPageLocked(cpu, frame)
   putPage(cpu, frame)
   return afterWait(cpu, fault, left, 0)
@@ -166,8 +149,8 @@ function waitForPage(cpu: Task, fault: FaultContext, frame: number): number {
 
 /** Reading the page has failed before. It is locked. */
 function readAgain(cpu: Task, fault: FaultContext, slot: number, frame: number): number {
-  if (!mayWait(cpu, fault)) return release(cpu, frame, VM_FAULT_RETRY)
-  const left = leaveForPage(cpu, fault)
+  if (!maySleep(cpu, fault)) return release(cpu, frame, VM_FAULT_RETRY)
+  const left = fault.hold.release(cpu, fault, 0)
   cpu.ioFrames[0] = frame
   const read = readSwapSlots(cpu, slot, 1)
   if (read === PAGE_SIZE) setPageFlags(cpu, frame, PG_UPTODATE)
@@ -178,7 +161,7 @@ function readAgain(cpu: Task, fault: FaultContext, slot: number, frame: number):
 /** Maps the page, which is locked and the content of the slot, if the entry is still what the fault has seen. */
 function mapSwapPage(cpu: Task, fault: FaultContext, slot: number, frame: number): number {
   const { heap } = cpu
-  if (!pteMapLock(cpu, fault)) return release(cpu, frame, VM_FAULT_RETRY)
+  if (!fault.hold.lockTable(cpu, fault)) return release(cpu, frame, VM_FAULT_RETRY)
   const address = pteAddress(fault.table, fault.page)
   if (Atomics.load(heap, address) !== fault.originalPte) {
     spinUnlock(cpu, fault.table + PageTable.ptl)

@@ -15,22 +15,19 @@ import { setPageFlags } from '../memory/page-lock.ts'
 import { PG_DIRTY, getPage, isFilePage, pageCount } from '../memory/page.ts'
 import { addMmCounterFast } from '../memory/rss.ts'
 import { freePageAndSwapCache } from '../memory/swap.ts'
-import { FAULT_FLAG_SPECULATIVE, type FaultContext, VM_FAULT_RETRY } from '../mm/fault-context.ts'
+import { type FaultContext, VM_FAULT_RETRY } from '../mm/fault-context.ts'
 import { MM_ANON_PAGES, MM_FILE_PAGES } from '../mm/mm.ts'
 import type { Task } from '../mm/task.ts'
 import { VmEvent } from '../mm/vm-event.ts'
-import { countSpfEvent } from '../mm/vmstat.ts'
 import { spinUnlock } from '../sync/spinlock.ts'
 import { flushTlbMm } from '../tables/mmu-gather.ts'
-import { invalidateRangeEnd, invalidateRangeStart } from '../tables/mmu-notifier.ts'
 import { pteAddress } from '../tables/page-table.ts'
 import { VM_SHARED } from '../vma/vma.ts'
-import { anonymousPte, faultAnonVma, initAnonymousPage, outOfMemory } from './anonymous.ts'
-import { pteMapLock } from './pte-lock.ts'
+import { anonymousPte, faultAnonVma, initAnonymousPage } from './anonymous.ts'
 
 /** `do_wp_page`: the pte table is locked and the entry is the original; unlocks it. */
 export function doWpPage(cpu: Task, fault: FaultContext): number {
-  if ((fault.flags & FAULT_FLAG_SPECULATIVE) !== 0) countSpfEvent(cpu, VmEvent.SPF_ATTEMPT_WP)
+  fault.hold.countAttempt(cpu, VmEvent.SPF_ATTEMPT_WP)
   const frame = fault.originalPte >>> PTE_FRAME_SHIFT
   const special = (fault.originalPte & PTE_SPECIAL) !== 0
   if (!special && (fault.vmFlags & VM_SHARED) !== 0) {
@@ -62,9 +59,9 @@ function wpPageReuse(cpu: Task, fault: FaultContext): number {
 
 /** `wp_page_copy`: `from` is the frame to copy, 0 for the zero page. */
 function wpPageCopy(cpu: Task, fault: FaultContext, from: number, anonymous: boolean): number {
-  if (!faultAnonVma(cpu, fault)) return outOfMemory(fault)
+  if (!faultAnonVma(cpu, fault)) return fault.hold.outOfMemory
   const frame = allocPage(cpu)
-  if (frame === 0) return outOfMemory(fault)
+  if (frame === 0) return fault.hold.outOfMemory
   if (from === 0) clearFrame(cpu, frame)
   else copyFrame(cpu, frame, from)
   initAnonymousPage(cpu, fault, frame)
@@ -87,18 +84,15 @@ function wpPageCopy(cpu: Task, fault: FaultContext, from: number, anonymous: boo
  * be retried.
  */
 function wpCommit(cpu: Task, fault: FaultContext, entry: number): number {
-  const unlocked = (fault.flags & FAULT_FLAG_SPECULATIVE) !== 0
-  if (!unlocked) invalidateRangeStart(cpu, fault.mm, fault.page, fault.page + 1)
-  else if (!cpu.design.copyBegin(cpu, fault)) return -1
+  if (!fault.hold.copyBegin(cpu, fault)) return -1
   let replaced = -1
-  if (pteMapLock(cpu, fault)) {
+  if (fault.hold.lockTable(cpu, fault)) {
     replaced = wpReplace(cpu, fault, entry) ? 1 : 0
     cpu.design.pteInstalled(cpu, fault)
     spinUnlock(cpu, fault.table + PageTable.ptl)
   }
   // Also where the commit failed: who was told of a beginning is told of the end (race R18).
-  if (unlocked) cpu.design.copyEnd(cpu, fault, replaced >= 0)
-  else invalidateRangeEnd(cpu, fault.mm)
+  fault.hold.copyEnd(cpu, fault, replaced >= 0)
   return replaced
 }
 

@@ -54,15 +54,15 @@ export interface DesignHooks<Task> {
   readonly events: readonly VmEventName[]
 
   /**
-   * Tries to handle the fault of `cpu.fault` (mm, page and flags are set) without the mmap lock. Returns
-   * VM_FAULT_RETRY when the classic path has to do it, else the result of the handlers. Nothing may be left behind
-   * when it gives up (invariant I11).
+   * Tries to handle the fault of `cpu.fault` (mm, page and flags are set) without the mmap lock. The fault stands on
+   * nothing; a design that locks the VMA gives it another hold. Returns VM_FAULT_RETRY when the classic path has to
+   * do it, else the result of the handlers. Nothing may be left behind when it gives up (invariant I11).
    */
   speculativeFault(cpu: Task, errorCode: number): number
 
   /**
-   * `pte_map_lock` of a speculative fault: locks the pte table that covers the page, when what the fault has seen
-   * still holds. Returns false when it does not; then nothing is locked.
+   * `pte_map_lock` of a fault that stands on nothing: locks the pte table that covers the page, when what the fault has
+   * seen still holds. Returns false when it does not; then nothing is locked.
    */
   pteMapLock(cpu: Task, fault: FaultContext): boolean
 

@@ -1,19 +1,14 @@
 // `struct vm_fault`: what the handlers of one fault know.
 //
 // The fields of the VMA are copies. A locked fault copies them under the mmap lock and a speculative one as its
-// design says; the handlers cannot tell, which is what lets all designs share them.
+// design says. What the fault stands on meanwhile is its hold, which the handlers use and never ask for: that lets all
+// designs share them.
+
+import type { Cpu } from '../machine/cpu.ts'
 
 /** `FAULT_FLAG_*`. */
 export const FAULT_FLAG_WRITE = 1
 export const FAULT_FLAG_INSTRUCTION = 2
-/** The mmap lock is not held; commits go through the design. */
-export const FAULT_FLAG_SPECULATIVE = 4
-/** The lock of the VMA is held instead of the mmap lock. */
-export const FAULT_FLAG_VMA_LOCK = 8
-/** The mmap lock may be given up while the fault waits for a page; then it begins anew. */
-export const FAULT_FLAG_ALLOW_RETRY = 16
-/** The mmap lock is not held. */
-export const FAULT_FLAGS_UNLOCKED = FAULT_FLAG_SPECULATIVE | FAULT_FLAG_VMA_LOCK
 
 /** `vm_fault_t`. */
 export const VM_FAULT_OOM = 1
@@ -30,11 +25,61 @@ export const VM_FAULT_ACCERR = 64
 export const VM_FAULT_PKUERR = 256
 export const VM_FAULT_ERROR = VM_FAULT_OOM | VM_FAULT_SIGBUS | VM_FAULT_SIGSEGV
 
+/**
+ * What a fault stands on while it is handled: nothing, the lock of its VMA, or the mmap lock; see fault/hold.ts. Each
+ * `cpu` is a Task, which has a fault and so stands above this file.
+ */
+export interface Hold {
+  /** What the fault comes to where no frame is free: only a fault that could have slept for one says VM_FAULT_OOM. */
+  readonly outOfMemory: number
+  /** What it comes to where what it was about to map has gone meanwhile. */
+  readonly gone: number
+  /** Counts a step of a fault that stands on nothing, one of SPF_ATTEMPT_*. */
+  countAttempt(cpu: Cpu, event: number): void
+  /**
+   * `pte_map_lock`: locks the pte table of the fault, where what the fault has seen still holds. False: it does not,
+   * and nothing is locked; the fault must be retried with the mmap lock.
+   */
+  lockTable(cpu: Cpu, fault: FaultContext): boolean
+  /**
+   * `release_fault_lock`: before a sleep. Gives up what is held, once in a fault, and returns whether it did: then the
+   * fault begins anew after the sleep. `file`, unless 0, is held meanwhile, as its mapping may go: the caller drops the
+   * reference then.
+   */
+  release(cpu: Cpu, fault: FaultContext, file: number): boolean
+  /** `vmf_anon_prepare`: sees to it that the VMA, which has no anon_vma, gets one. False: give up (invariant I12). */
+  prepareAnonVma(cpu: Cpu, fault: FaultContext): boolean
+  /** A page of a file is about to be looked up and its content used. False: give up. */
+  fileBegin(cpu: Cpu, fault: FaultContext): boolean
+  /** What {@link fileBegin} allowed is done. */
+  fileEnd(cpu: Cpu, fault: FaultContext): void
+  /** Whether a page of a file that is not cached may be brought in. Else it is only looked for. */
+  mayMiss(cpu: Cpu): boolean
+  /** Whether the fault may sleep for a page of a file. */
+  maySleep(cpu: Cpu): boolean
+  /**
+   * Which pages of the swap area the fault may take: none, those that are in the swap cache, or any, for which it may
+   * sleep.
+   */
+  swapPages(cpu: Cpu): 'never' | 'cached' | 'any'
+  /**
+   * The entry is not the one any more that the fault has seen. Where nothing keeps the table, that cannot be asked, and
+   * the answer is false.
+   */
+  entryChanged(cpu: Cpu, fault: FaultContext): boolean
+  /** A page is about to be copied on write, and the observers of its translation have to be told. False: give up. */
+  copyBegin(cpu: Cpu, fault: FaultContext): boolean
+  /** What {@link copyBegin} allowed is done, or was given up: then it was not `committed`. */
+  copyEnd(cpu: Cpu, fault: FaultContext, committed: boolean): void
+}
+
 export class FaultContext {
   mm = 0
   /** The page that was touched. */
   page = 0
   flags = 0
+  /** Set before anything else. */
+  hold!: Hold
 
   // The VMA, and its fields as they were when the fault began.
   vma = 0

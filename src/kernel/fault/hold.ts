@@ -1,0 +1,193 @@
+// What a fault stands on while it is handled: nothing, the lock of its VMA, or the mmap lock.
+//
+// A fault with the mmap lock, or with the lock of its VMA, finds at its commit what it found at its beginning, and
+// locks the page table as everybody does. A fault that holds nothing leaves the commit to the design, and gives up
+// where a lock is needed: it is then done again with the mmap lock. There is one object for each hold; a fault changes
+// to another when it begins anew.
+
+import { PageTable } from '../machine/pte.ts'
+import { getFile } from '../memory/file.ts'
+import { type FaultContext, type Hold, VM_FAULT_OOM, VM_FAULT_RETRY } from '../mm/fault-context.ts'
+import { mmapReadUnlock } from '../mm/mmap-lock.ts'
+import type { Task } from '../mm/task.ts'
+import { VmEvent } from '../mm/vm-event.ts'
+import { countSpfEvent } from '../mm/vmstat.ts'
+import { spinLock } from '../sync/spinlock.ts'
+import { invalidateRangeEnd, invalidateRangeStart } from '../tables/mmu-notifier.ts'
+import { pteAddress } from '../tables/page-table.ts'
+import { anonVmaPrepare } from '../vma/anon-vma.ts'
+
+/** FAULT_FLAG_SPECULATIVE of the patches: no lock. */
+class NothingHeld implements Hold {
+  readonly outOfMemory = VM_FAULT_RETRY
+  readonly gone = VM_FAULT_RETRY
+
+  countAttempt(cpu: Task, event: number): void {
+    countSpfEvent(cpu, event)
+  }
+
+  lockTable(cpu: Task, fault: FaultContext): boolean {
+    return cpu.design.pteMapLock(cpu, fault)
+  }
+
+  release(_cpu: Task, _fault: FaultContext, _file: number): boolean {
+    return false
+  }
+
+  prepareAnonVma(cpu: Task, fault: FaultContext): boolean {
+    return prepareWithoutMmapLock(cpu, fault)
+  }
+
+  fileBegin(cpu: Task, fault: FaultContext): boolean {
+    return cpu.design.fileFaultBegin(cpu, fault)
+  }
+
+  fileEnd(cpu: Task, fault: FaultContext): void {
+    cpu.design.fileFaultEnd(cpu, fault)
+  }
+
+  mayMiss(cpu: Task): boolean {
+    return cpu.design.speculatesOnFileMiss
+  }
+
+  /** Where the design keeps the VMA alive by a section of RCU, nobody may sleep in it. */
+  maySleep(cpu: Task): boolean {
+    return cpu.design.speculatesOnFileMiss && cpu.rcuNesting === 0
+  }
+
+  swapPages(cpu: Task): 'never' | 'cached' | 'any' {
+    return cpu.design.speculatesOnSwap
+  }
+
+  entryChanged(_cpu: Task, _fault: FaultContext): boolean {
+    return false
+  }
+
+  copyBegin(cpu: Task, fault: FaultContext): boolean {
+    return cpu.design.copyBegin(cpu, fault)
+  }
+
+  copyEnd(cpu: Task, fault: FaultContext, committed: boolean): void {
+    cpu.design.copyEnd(cpu, fault, committed)
+  }
+}
+
+/** Nobody takes the VMA or its page tables away, and whoever registers an observer is kept out. */
+abstract class LockHeld implements Hold {
+  abstract readonly outOfMemory: number
+  abstract readonly gone: number
+
+  countAttempt(_cpu: Task, _event: number): void {}
+
+  lockTable(cpu: Task, fault: FaultContext): boolean {
+    spinLock(cpu, fault.table + PageTable.ptl)
+    return true
+  }
+
+  abstract release(cpu: Task, fault: FaultContext, file: number): boolean
+  abstract prepareAnonVma(cpu: Task, fault: FaultContext): boolean
+
+  fileBegin(_cpu: Task, _fault: FaultContext): boolean {
+    return true
+  }
+
+  fileEnd(_cpu: Task, _fault: FaultContext): void {}
+
+  mayMiss(_cpu: Task): boolean {
+    return true
+  }
+
+  abstract maySleep(cpu: Task): boolean
+  abstract swapPages(cpu: Task): 'never' | 'cached' | 'any'
+  abstract entryChanged(cpu: Task, fault: FaultContext): boolean
+
+  copyBegin(cpu: Task, fault: FaultContext): boolean {
+    invalidateRangeStart(cpu, fault.mm, fault.page, fault.page + 1)
+    return true
+  }
+
+  copyEnd(cpu: Task, fault: FaultContext, _committed: boolean): void {
+    invalidateRangeEnd(cpu, fault.mm)
+  }
+}
+
+/** FAULT_FLAG_VMA_LOCK: the lock of the VMA, for reading. As in Linux, sleeping is left to the mmap lock. */
+class VmaLockHeld extends LockHeld {
+  override readonly outOfMemory = VM_FAULT_RETRY
+  override readonly gone = VM_FAULT_RETRY
+
+  override release(_cpu: Task, _fault: FaultContext, _file: number): boolean {
+    return false
+  }
+
+  override prepareAnonVma(cpu: Task, fault: FaultContext): boolean {
+    return prepareWithoutMmapLock(cpu, fault)
+  }
+
+  override maySleep(_cpu: Task): boolean {
+    return false
+  }
+
+  override swapPages(cpu: Task): 'never' | 'cached' | 'any' {
+    return cpu.design.speculatesOnSwap
+  }
+
+  override entryChanged(_cpu: Task, _fault: FaultContext): boolean {
+    return false
+  }
+}
+
+/** The mmap lock, for reading or writing. */
+class MmapLockHeld extends LockHeld {
+  override readonly outOfMemory = VM_FAULT_OOM
+  /** The access shows what is there now. */
+  override readonly gone = 0
+  /** FAULT_FLAG_ALLOW_RETRY. */
+  readonly #mayRelease: boolean
+
+  constructor(mayRelease: boolean) {
+    super()
+    this.#mayRelease = mayRelease
+  }
+
+  override release(cpu: Task, fault: FaultContext, file: number): boolean {
+    if (!this.#mayRelease) return false
+    if (file !== 0) getFile(cpu, file)
+    mmapReadUnlock(cpu, fault.mm)
+    return true
+  }
+
+  /** The neighbours of the VMA stay. */
+  override prepareAnonVma(cpu: Task, fault: FaultContext): boolean {
+    return anonVmaPrepare(cpu, fault.vma)
+  }
+
+  override maySleep(_cpu: Task): boolean {
+    return true
+  }
+
+  override swapPages(_cpu: Task): 'never' | 'cached' | 'any' {
+    return 'any'
+  }
+
+  override entryChanged(cpu: Task, fault: FaultContext): boolean {
+    return Atomics.load(cpu.heap, pteAddress(fault.table, fault.page)) !== fault.originalPte
+  }
+}
+
+/**
+ * Making an anon_vma reads the neighbours of the VMA, which only the mmap lock keeps: a fault without it gives up
+ * (invariant I12).
+ */
+function prepareWithoutMmapLock(cpu: Task, fault: FaultContext): boolean {
+  if (cpu.design.preparesAnonVma(cpu)) return anonVmaPrepare(cpu, fault.vma)
+  countSpfEvent(cpu, VmEvent.SPF_ABORT_ANON_VMA)
+  return false
+}
+
+export const nothingHeld: Hold = new NothingHeld()
+export const vmaLockHeld: Hold = new VmaLockHeld()
+/** The mmap lock, which the fault may give up once, to wait for a page; then it begins anew. */
+export const mmapLockHeld: Hold = new MmapLockHeld(true)
+/** The mmap lock, which stays. */
+export const mmapLockKept: Hold = new MmapLockHeld(false)
