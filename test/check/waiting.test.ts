@@ -174,7 +174,7 @@ describe('time-outs', () => {
 })
 
 describe('loops', () => {
-  for (const name of ['overTwo', 'underSequenceCount', 'setThenMasked']) {
+  for (const name of ['overTwo', 'underSequenceCount', 'setThenMasked', 'overSlots', 'leavesWithPlace']) {
     it(`wait where a turn repeats the last, loops within it and all: ${name}`, async () => {
       const polls = (await load('polls')) as Record<string, Scenario>
       const { failure, complete } = explore(userSubject(polls[name]!), limits)
@@ -182,7 +182,15 @@ describe('loops', () => {
     })
   }
 
-  for (const name of ['countsBySum', 'hasNoTime']) {
+  for (const name of [
+    'countsBySum',
+    'hasNoTime',
+    'countsInField',
+    'countsInClosure',
+    'countsInMap',
+    'countsInList',
+    'countsByGenerator',
+  ]) {
     it(`go on where a turn is not the last again, and waits without time end at once: ${name}`, async () => {
       const polls = (await load('polls')) as Record<string, Scenario>
       const { failure } = explore(userSubject(polls[name]!), limits)

@@ -85,3 +85,106 @@ export const hasNoTime = {
     answer,
   ],
 }
+
+/** Two slots, of which a thread looks for a free one; what it sets when it has found one is no turn's business. */
+class Slots {
+  readonly #cells: Int32Array
+  #mine = -1
+
+  constructor(cells: Int32Array) {
+    this.#cells = cells
+  }
+
+  acquire(): void {
+    while (true) {
+      for (let slot = 0; slot < 2; slot++) {
+        if (Atomics.compareExchange(this.#cells, slot, 0, 1) === 0) {
+          this.#mine = slot
+          return
+        }
+      }
+    }
+  }
+
+  release(): void {
+    Atomics.store(this.#cells, this.#mine, 0)
+  }
+}
+
+function takesSlot(cells: Int32Array): void {
+  const slots = new Slots(cells)
+  slots.acquire()
+  slots.release()
+}
+
+export const overSlots = {
+  setup: () => new Int32Array(new SharedArrayBuffer(8)),
+  threads: [takesSlot, takesSlot, takesSlot],
+}
+
+/** The place is set in the turn in which the loop is left. */
+export const leavesWithPlace = {
+  setup: () => new Int32Array(new SharedArrayBuffer(8)),
+  threads: [
+    (cells: Int32Array) => {
+      let found = -1
+      search: for (;;) {
+        for (let place = 0; place < 2; place++) {
+          if (Atomics.load(cells, place) !== 0) {
+            found = place
+            break search
+          }
+        }
+      }
+      if (found !== 1) throw new Error('not there')
+    },
+    (cells: Int32Array) => {
+      Atomics.store(cells, 1, 1)
+    },
+  ],
+}
+
+/** Gives up after some turns, which `count` counts. */
+const givesUp = (makeCount: () => () => number) => ({
+  setup: () => new Int32Array(new SharedArrayBuffer(8)),
+  threads: [
+    (cells: Int32Array) => {
+      const count = makeCount()
+      while (Atomics.load(cells, 0) === 0) if (count() > 2) throw new Error('it gave up')
+    },
+    (cells: Int32Array) => {
+      Atomics.store(cells, 0, 1)
+    },
+  ],
+})
+
+export const countsInField = givesUp(() => {
+  const counter = { tries: 0 }
+  return () => ++counter.tries
+})
+
+export const countsInClosure = givesUp(() => {
+  let tries = 0
+  return () => ++tries
+})
+
+export const countsInMap = givesUp(() => {
+  const tries = new Map([['all', 0]])
+  return () => {
+    tries.set('all', tries.get('all')! + 1)
+    return tries.get('all')!
+  }
+})
+
+export const countsInList = givesUp(() => {
+  const tries: string[] = []
+  return () => tries.push('one')
+})
+
+export const countsByGenerator = givesUp(() => {
+  function* numbers(): Generator<number, number> {
+    for (let number = 1; ; number++) yield number
+  }
+  const tries = numbers()
+  return () => tries.next().value
+})
