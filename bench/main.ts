@@ -32,26 +32,31 @@ interface Benchmark {
 const BENCHMARKS: readonly Benchmark[] = [
   {
     workload: 'page_fault1',
-    rwsems: ['xadd'],
+    rwsems: 'year',
     question: 'How many anonymous faults a second, beside Linux?',
   },
   {
     workload: 'page_fault1',
-    rwsems: ['xadd'],
+    rwsems: 'year',
     config: { ZERO_WRITTEN_SECTORS: false },
     question: 'How many of them when every frame is zeroed whole, as hardware must?',
   },
-  { workload: 'page_fault3', rwsems: ['xadd'], question: 'How many faults a second on files, beside Linux?' },
-  { workload: 'mmap1', rwsems: ['xadd'], question: 'What do mmap and munmap themselves cost?' },
+  { workload: 'page_fault3', rwsems: 'year', question: 'How many faults a second on files, beside Linux?' },
+  { workload: 'mmap1', rwsems: 'year', question: 'What do mmap and munmap themselves cost?' },
   {
     workload: 'read-fault',
-    rwsems: ['xadd', 'generic'],
+    rwsems: ['xadd', 'generic', 'spinning'],
     question: 'What does the design decide, where a fault does little besides locking?',
   },
   {
     workload: 'fault-beside-writer',
-    rwsems: ['xadd', 'generic'],
+    rwsems: ['xadd', 'generic', 'spinning'],
     question: 'What do faults wait for, while another thread changes the layout?',
+  },
+  {
+    workload: 'vma',
+    rwsems: 'year',
+    question: 'How much is done where all threads want the mmap lock all the time?',
   },
 ]
 
