@@ -184,6 +184,7 @@ describe('loops', () => {
 
   for (const name of [
     'countsBySum',
+    'countsFromHead',
     'hasNoTime',
     'countsInField',
     'countsInClosure',

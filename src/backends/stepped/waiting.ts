@@ -17,7 +17,11 @@ export function carriedBy(loop: Node, { bindings }: Scopes, spins: string | null
   const isSpin = loop.type === 'ForStatement' && counts(loop.update, spins)
   if (loop.type === 'ForStatement' && loop.update && !isSpin) return 'variables'
   const fresh = declaredInTurn(loop, bindings)
-  const parts = isSpin ? childrenOf(loop).filter((part) => part !== loop.update) : childrenOf(loop)
+  // What a `for` begins with is done once, before the first turn.
+  const parts =
+    loop.type === 'ForStatement'
+      ? childrenOf(loop).filter((part) => part !== loop.init && part !== loop.update)
+      : childrenOf(loop)
   const { assigned, hasProperties, isUnclear } = assignmentsIn(parts, loop, bindings)
   const isSet = setFirst(parts, bindings)
   if (isUnclear || [...assigned].some((each) => !fresh.has(each) && isSet.get(each) !== true))

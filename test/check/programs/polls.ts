@@ -76,6 +76,24 @@ export const countsBySum = {
   ],
 }
 
+/** The count is set where the loop begins, which is no part of a turn. */
+export const countsFromHead = {
+  setup: () => new Int32Array(new SharedArrayBuffer(8)),
+  threads: [
+    (cells: Int32Array) => {
+      let turns
+      for (turns = 0; Atomics.load(cells, 0) === 0;) {
+        turns = turns + 1
+        if (turns === 5) {
+          Atomics.store(cells, 1, 1)
+          return
+        }
+      }
+    },
+    answer,
+  ],
+}
+
 export const hasNoTime = {
   setup: () => new Int32Array(new SharedArrayBuffer(8)),
   threads: [
