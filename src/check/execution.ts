@@ -43,10 +43,10 @@ import {
 import {
   RESCUES_MAX,
   TIMEOUTS_MAX,
+  goOn,
   longestWaiting,
   mayTimeOut,
   noticeChanges,
-  passTimeout,
   waitsForAnother,
 } from './passing-time.ts'
 import { RaceDetector, type RaceReport } from './data-races.ts'
@@ -265,7 +265,7 @@ export abstract class Execution extends Scheduler {
     this.schedule[event] = chosen
     this.enabled[event] = enabled
     this.#account(event, thread)
-    this.#wake(thread)
+    goOn(thread)
     this.chosen(event, chosen)
     this.depth = event + 1
     this.lastThread = chosen
@@ -288,16 +288,10 @@ export abstract class Execution extends Scheduler {
       throw new NotDeterministic(`run again with the same choices, ${what}`, event + 1, thread.site)
     }
     if (this.log !== null) this.log.step(event, thread)
-    this.#wake(thread)
+    goOn(thread)
     this.depth = event + 1
     this.lastThread = chosen
     return chosen
-  }
-
-  /** The thread goes on: if it is asleep still, its time is over. */
-  #wake(thread: Thread): void {
-    if (thread.state === WAITING) passTimeout(thread)
-    thread.state = READY
   }
 
   /** Threads that spin go on when what they read has changed; those that were notified, because of that. */

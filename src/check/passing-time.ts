@@ -13,10 +13,13 @@ export function mayTimeOut(thread: Thread): boolean {
   return thread.state === WAITING && thread.timeout !== Infinity && thread.timeouts < TIMEOUTS_MAX
 }
 
-/** Its time is over. */
-export function passTimeout(thread: Thread): void {
-  thread.timeouts++
-  timeOut(thread)
+/** It goes on: if it is asleep still, its time is over. */
+export function goOn(thread: Thread): void {
+  if (thread.state === WAITING) {
+    thread.timeouts++
+    timeOut(thread)
+  }
+  thread.state = READY
 }
 
 /**
@@ -56,6 +59,5 @@ export function longestWaiting(threads: readonly Thread[]): Thread | null {
 /** Time has passed for it: it looks again, or its timeout is over. */
 export function letGoOn(thread: Thread): void {
   thread.rescues++
-  if (thread.state === WAITING) passTimeout(thread)
-  thread.state = READY
+  goOn(thread)
 }

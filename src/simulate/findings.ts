@@ -4,6 +4,7 @@ import { KernelNames, shortName } from '../check/kernel-names.ts'
 import { Header, PAGE_STRUCT_WORDS } from '../kernel/index.ts'
 import { ASLEEP, LINE, SPINNING_ON, causeNames } from './accounts.ts'
 import type { RawRun } from './run.ts'
+import { LINE_SHIFT } from './simulator.ts'
 
 export interface LineFinding {
   /** Object and field of the kernel. */
@@ -41,7 +42,6 @@ const LINES_TOLD = 12
 /** Lines and locks that take less of the time than this are told together. */
 const SHARE_TOLD = 0.005
 const NAMED_MAX = 400
-const LINE_SHIFT = 4
 
 export function findingsOf(raw: RawRun, design: string, rwsem: string): SimulatedRun {
   const { accounts, accesses } = raw.simulator

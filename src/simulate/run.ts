@@ -24,6 +24,7 @@ import {
   isAbortReason,
   resolveKernelConfig,
 } from '../kernel/index.ts'
+import { xorshift32 } from '../workloads/xorshift.ts'
 import { CLEARING, EXCEPTION, INTERRUPT, SYSTEM_CALL, WORKING } from './accounts.ts'
 import { FrameCosts } from './frames.ts'
 import type { MachineModel } from './machine.ts'
@@ -316,13 +317,8 @@ class SimulatedRun implements Meter, Probes, Subject {
   }
 }
 
-/** Numbers from 0 to less than 1, by chance: xorshift32 (Marsaglia, Journal of Statistical Software 8/14, 2003). */
+/** Numbers from 0 to less than 1, by chance. */
 function randomNumbers(seed: number): () => number {
-  let state = Math.imul(seed + 1, 0x9e3779b1) || 1
-  return () => {
-    state ^= state << 13
-    state ^= state >>> 17
-    state ^= state << 5
-    return (state >>> 0) / 2 ** 32
-  }
+  const next = xorshift32(seed)
+  return () => next() / 2 ** 32
 }

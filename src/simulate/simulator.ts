@@ -7,8 +7,7 @@
 // - A CPU may run on while nobody else can notice: hits on lines that nobody else has used for a while, and not far
 //   ahead of the others. Plain accesses cannot stop; between two operations of `Atomics` a CPU runs on in any case.
 // - A CPU that spins is not stepped. It waits until a word that it has read is changed, and then gets the line as
-// others
-//   get it. One that sleeps is woken with what that costs both sides.
+//   others get it. One that sleeps is woken with what that costs both sides.
 // - Nothing depends on the host: the same seed gives the same run.
 
 import {
@@ -34,7 +33,7 @@ import { Directory, EXCLUSIVE, FROM_LAST_LEVEL, FROM_MEMORY, FROM_OWN, MODIFIED 
 import type { Topology } from './topology.ts'
 
 /** Cells of 4 bytes in a line of 64. */
-const LINE_SHIFT = 4
+export const LINE_SHIFT = 4
 /** How long after another core has used it a line is used in exact order, and how far a CPU runs ahead else. */
 const HOT_NS = 20_000
 const AHEAD_NS = 250

@@ -84,17 +84,18 @@ const MAPS_MAX = 65530
 export default function simulatedMachine(request: MachineRequest): SimulatedMachine {
   const { threads, frames, heapWords, config } = request
   const heap = new Int32Array(new SharedArrayBuffer(heapWords * 4))
+  const number = designs.findIndex((each) => each.description.name === request.design)
+  const design = designs[number]!
   bootKernel(heap, {
     cpuCount: threads,
     frameCount: frames,
     heapWords,
     config: packKernelConfig(config),
     rwsemKind: rwsemKinds[request.rwsem as RwsemKind],
-    design: designs.findIndex((each) => each.description.name === request.design),
+    design: number,
     rssBatched: request.rssBatched,
     overcommit: { memory: 1, ratio: 50, kilobytes: 0 },
   })
-  const design = designs.find((each) => each.description.name === request.design)!
   const tasks = Array.from(
     { length: threads },
     (_, id) => new Task(id, heap, contentless(id, frames, request.meter), design),

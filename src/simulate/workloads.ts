@@ -108,7 +108,6 @@ export const simulatedWorkloads: readonly SimulatedWorkload[] = [
     ...calls,
     name: 'malloc1',
     counts: 'malloc+free pairs',
-    fillsMemory: false,
     description: 'allocate and free 128 MiB: map, write the first page, unmap',
   },
   {

@@ -14,6 +14,7 @@ import * as loops from './loops.ts'
 import type { LoopThread } from './loops.ts'
 import type { WorkerReport, WorkerTask } from './thread-run.ts'
 import { performVmaMixStep, vmaMixAccess, vmaMixOthers, type VmaMixRole, VmaMixThread } from './vma-mix.ts'
+import { xorshift32 } from './xorshift.ts'
 
 const task = workerData as WorkerTask & { space: AddressSpaceHandle }
 const space = AddressSpace.attach(task.space)
@@ -81,15 +82,10 @@ function stepMix(role: VmaMixRole): void {
   while (countOne()) performVmaMixStep(role, mix)
 }
 
-/** Numbers from 0 to `bound` - 1 by chance: xorshift32 (Marsaglia, Journal of Statistical Software 8/14, 2003). */
+/** Numbers from 0 to `bound` - 1 by chance. */
 function chance(seed: number): (bound: number) => number {
-  let state = Math.imul(seed + 1, 0x9e3779b1)
-  return (bound) => {
-    state ^= state << 13
-    state ^= state >>> 17
-    state ^= state << 5
-    return (state >>> 0) % bound
-  }
+  const next = xorshift32(seed)
+  return (bound) => next() % bound
 }
 
 /** Counts cycles of a loop whose cycles are calls; whether the run goes on. */

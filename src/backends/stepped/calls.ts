@@ -26,9 +26,10 @@ const updates = /^(add|sub|and|or|xor)$/
 const messages = /^(postMessage|on|once|addListener|addEventListener)$/
 
 /** The last name of what is called. */
-function nameOf(callee: Node): string {
+function calledName(callee: Node): string {
   if (callee.type === 'Identifier') return callee.name
-  if (callee.type === 'SequenceExpression') return nameOf(callee.expressions.at(-1)!)
+  if (callee.type === 'ChainExpression') return calledName(callee.expression)
+  if (callee.type === 'SequenceExpression') return calledName(callee.expressions.at(-1)!)
   return callee.type === 'MemberExpression' ? (propertyName(callee.property, callee.computed) ?? '') : ''
 }
 
@@ -51,13 +52,7 @@ export function mayChange(c: Context, node: Node): boolean {
   if (node.type === 'ChainExpression') return mayChange(c, node.expression)
   if (node.type === 'MemberExpression') return mayChange(c, node.object as Node)
   if (node.type !== 'CallExpression' || directOperation(c.module, node) !== null) return false
-  let { callee } = node as { callee: Node }
-  if (callee.type === 'ChainExpression') callee = callee.expression
-  if (callee.type === 'Identifier') return changingMethod.test(callee.name)
-  return (
-    callee.type === 'MemberExpression' &&
-    changingMethod.test(propertyName(callee.property, callee.computed) ?? '')
-  )
+  return changingMethod.test(calledName(node.callee as Node))
 }
 
 /** The call with its parts written anew; what comes before it is evaluated. */
@@ -175,7 +170,7 @@ function outsideCall(c: Context, node: Call, written: Call, called: string | nul
     callee = { ...callee, object: promised } as never
   }
   const messenger = (value: Node): Node => c.help('messenger', value, c.site(node, 'message'))
-  if (/(^|\.)receiveMessageOnPort$/.test(nameOf(callee as Node)) && args.length === 1)
+  if (calledName(callee as Node) === 'receiveMessageOnPort' && args.length === 1)
     args = [messenger(args[0] as Node) as never]
   if (called !== null && messages.test(called) && callee.type === 'MemberExpression')
     callee = { ...callee, object: messenger(callee.object as Node) } as never
@@ -222,9 +217,9 @@ export function newExpression(c: Context, node: Node & { type: 'NewExpression' }
   const callee = node.callee as Node
   const [made, ...args] = c.list([callee, ...(node.arguments as Node[])])
   const written = { ...node, callee: made, arguments: args } as Node & { type: 'NewExpression' }
-  if (!c.isPoint(node) && /^(Worker|BroadcastChannel)$/.test(nameOf(callee)))
+  if (!c.isPoint(node) && /^(Worker|BroadcastChannel)$/.test(calledName(callee)))
     return tree.sequence([c.help('starts', c.site(node, 'new')), written])
-  if (!c.isPoint(node) && nameOf(callee) === 'MessageChannel') return c.help('channel', written)
+  if (!c.isPoint(node) && calledName(callee) === 'MessageChannel') return c.help('channel', written)
   if (isGlobal(callee, c.module)) return newOfEngine(c, node, written, args)
   if (isOrdinaryClass(c, callee)) return finishCall(c, node, written)
   return finishCall(c, node, c.help('make', c.site(node, 'new'), made!, tree.list(args)))

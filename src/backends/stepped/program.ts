@@ -5,10 +5,10 @@
 // guard is removed for a test, and the source does not know of it.
 
 import { createHash } from 'node:crypto'
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { SteppingRefused } from './refusal.ts'
-import { followImport, formatOf, importResolver, isPackaged } from './resolve.ts'
+import { followImport, formatOf, importResolver, isPackaged, isThere } from './resolve.ts'
 import { type Scopes, nameOf, resolveScopes } from './scope.ts'
 import { type Format, type Node, type SourceModule, childrenOf, parseModule, refuse } from './syntax.ts'
 
@@ -171,7 +171,7 @@ async function describeModule(
     const specifier = String(source.value)
     note(specifier, 'import')
     const found = imports.get(specifier)
-    if (found !== undefined && !existsSync(fileURLToPath(found)))
+    if (found !== undefined && !isThere(found))
       refuse(module, source, `there is no file that '${specifier}' means`, 'correct the path of the import')
   }
   if (module.format === 'commonjs')

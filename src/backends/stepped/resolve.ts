@@ -97,7 +97,7 @@ function resolvePath(from: string, specifier: string): string {
 /** Files that were there: most are imported by many, and by program after program. */
 const found = new Set<string>()
 
-function isThere(url: string): boolean {
+export function isThere(url: string): boolean {
   if (!found.has(url) && statSync(fileURLToPath(url), { throwIfNoEntry: false })?.isFile() === true)
     found.add(url)
   return found.has(url)
