@@ -23,6 +23,7 @@ import { Explorer } from '../src/check/explorer.ts'
 import { scenarioNames } from '../src/check/index.ts'
 import { type KernelChoice, type Target, prepare } from '../src/check/prepare.ts'
 import { Random } from '../src/check/random.ts'
+import { parseDesigns, parseRwsems } from '../src/cli/options.ts'
 import {
   type Column,
   formatCount,
@@ -249,7 +250,9 @@ const { values, positionals } = parseArgs({
     json: { type: 'boolean', default: false },
   },
 })
-const choice: KernelChoice = { design: values.design, rwsem: values.rwsem === 'generic' ? 'generic' : 'xadd' }
+const [design] = parseDesigns(values.design)
+const [rwsem] = parseRwsems(values.rwsem)
+const choice: KernelChoice = { design: design!, rwsem: rwsem! }
 const names = positionals.length > 0 ? positionals : scenarioNames
 const targets: Target[] = names.map((scenario) => ({
   scenario,
