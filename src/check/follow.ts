@@ -110,8 +110,8 @@ export function follow(subject: Subject, options: FollowOptions): FollowedRun {
   return { choices, failure, key: failure === null ? '' : keyOf(failure, follower), preemptions, steps }
 }
 
-/** Time for the threads that are not in a loop without end. */
-const BESIDE_LOOP_MS = 1000
+/** An execution that takes longer is taken to be in a loop without end: others take some milliseconds. */
+export const ENDLESS_MS = 1000
 
 /**
  * A thread was in a loop without end when the time was up. If it waits there for what another writes plainly, that is a
@@ -123,7 +123,7 @@ export function raceWithLoop(subject: Subject, { thread }: TimeUp, maxSteps: num
     const others = enabled & ~(1 << thread)
     return others === 0 ? -1 : 31 - Math.clz32(others & -others)
   }
-  setDeadline(performance.now() + BESIDE_LOOP_MS)
+  setDeadline(performance.now() + ENDLESS_MS)
   try {
     const { failure } = follow(subject, { maxSteps, races: true, lead })
     return failure?.kind === 'race' ? failure : null

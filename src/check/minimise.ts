@@ -8,7 +8,7 @@
 
 import { PAUSE, TimeUp, WOKEN, setDeadline } from '../backends/stepped/index.ts'
 import type { RawFailure, Subject } from './explore.ts'
-import { type Choice, type FollowedRun, type Turning, errorText, follow, leadBy } from './follow.ts'
+import { type Choice, ENDLESS_MS, type FollowedRun, type Turning, errorText, follow, leadBy } from './follow.ts'
 
 export interface MinimiseOptions {
   /** Give an execution up after so many steps. */
@@ -95,12 +95,11 @@ class Minimiser {
   }
 
   #searchUntilOver(): void {
-    setDeadline(this.#deadline)
     try {
       this.#shorten()
       this.#searchAnew()
     } catch (error) {
-      // A candidate is in a loop without end.
+      // A candidate is in a loop without end, and more of them would be: the search is over.
       if (!(error instanceof TimeUp)) throw error
     } finally {
       setDeadline(Infinity)
@@ -120,6 +119,7 @@ class Minimiser {
     const { kind } = this.#found
     const whole = kind === 'livelock' || kind === 'deadlock'
     const maxSteps = whole ? this.#options.maxSteps : Math.min(this.#options.maxSteps, longest)
+    setDeadline(Math.min(this.#deadline, performance.now() + ENDLESS_MS))
     const run = follow(this.#subject, { maxSteps, races: this.#races, lead })
     this.#stepsLeft -= Math.max(run.steps, run.failure?.schedule.length ?? 0)
     this.#learn(run)

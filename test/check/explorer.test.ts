@@ -149,7 +149,7 @@ describe('the explorer', () => {
         assert.deepEqual([result.failure, result.complete], [null, true])
         assert.deepEqual([...met].toSorted(), [...outcomes.keys()].toSorted())
       }),
-      { numRuns: extent(100, 400) },
+      { numRuns: extent(25, 400) },
     )
   })
 
