@@ -8,7 +8,15 @@
 
 import { PAUSE, TimeUp, WOKEN, setDeadline } from '../backends/stepped/index.ts'
 import type { RawFailure, Subject } from './explore.ts'
-import { type Choice, ENDLESS_MS, type FollowedRun, type Turning, errorText, follow, leadBy } from './follow.ts'
+import {
+  type Choice,
+  ENDLESS_MS,
+  type FollowedRun,
+  type Turning,
+  errorText,
+  follow,
+  leadBy,
+} from './follow.ts'
 
 export interface MinimiseOptions {
   /** Give an execution up after so many steps. */

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { CheckResult, Counterexample, PairConflicts } from '../../src/check/index.ts'
-import { faultline, refusals } from './command.ts'
+import { faultline, faultlineAlone, refusals } from './command.ts'
 
 const program = (name: string): string =>
   fileURLToPath(new URL(`../check/programs/${name}.ts`, import.meta.url))
@@ -36,7 +36,7 @@ const keys = [
 test('check', { concurrency: 2 }, async (t) => {
   await Promise.all([
     t.test('a file that holds: exit code 0, and it says that it was complete', async () => {
-      const { code, stdout, stderr } = await faultline(['check', program('message')])
+      const { code, stdout, stderr } = await faultlineAlone(['check', program('message')])
       assert.equal(stderr, '')
       assert.match(stdout, /message\.ts: pass, every interleaving\n {2}\d+ executions/)
       assert.equal(code, 0)

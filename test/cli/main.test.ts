@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { command } from '../built.ts'
-import { type Outcome, faultline, refusals } from './command.ts'
+import { type Outcome, faultline, faultlineAlone, refusals } from './command.ts'
 
 const parallel = { concurrency: 2 }
 
@@ -28,7 +28,7 @@ test('the command', parallel, async (t) => {
       ) as {
         version: string
       }
-      assert.deepEqual(await faultline(['--version']), { code: 0, stdout: `${version}\n`, stderr: '' })
+      assert.deepEqual(await faultlineAlone(['--version']), { code: 0, stdout: `${version}\n`, stderr: '' })
     }),
     t.test('--help names every command and gives examples', async () => {
       const { code, stdout, stderr } = await faultline(['--help'])
@@ -39,7 +39,7 @@ test('the command', parallel, async (t) => {
       assert.match(stdout, /Examples:\n {2}faultline replay/)
     }),
     t.test('without a command the help is shown, as for a wrong call', async () => {
-      const { code, stdout, stderr } = await faultline([])
+      const { code, stdout, stderr } = await faultlineAlone([])
       assert.equal(code, 2)
       assert.equal(stdout, '')
       assert.match(stderr, /^faultline: no command given.*\n\nUsage: faultline/)

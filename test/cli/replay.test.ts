@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { gunzipSync, gzipSync } from 'node:zlib'
-import { type Outcome, faultline, refusals } from './command.ts'
+import { type Outcome, faultline, faultlineAlone, refusals } from './command.ts'
 
 const parallel = { concurrency: 2 }
 const fixture = new URL('../fixtures/traces/node-workers.perf.txt.gz', import.meta.url)
@@ -77,7 +77,7 @@ test('replay refuses wrong calls and bad input', async (t) => {
       ['a truncated gzip', cut],
     ] as const)
       await t.test(`${name}, from standard input`, async () =>
-        isRefused(await faultline(['replay', '-'], input), /stdin/),
+        isRefused(await faultlineAlone(['replay', '-'], input), /stdin/),
       )
   } finally {
     rmSync(folder, { recursive: true })
@@ -88,7 +88,7 @@ test('replay of a recorded program', parallel, async (t) => {
   const text = beginning(6000)
   await Promise.all([
     t.test('as text: what was recorded, what each design met, and a verdict', async () => {
-      const { code, stdout, stderr } = await faultline(
+      const { code, stdout, stderr } = await faultlineAlone(
         ['replay', '-', '--threads', '2', '--repeat', '2'],
         gzipSync(text),
       )
@@ -98,7 +98,7 @@ test('replay of a recorded program', parallel, async (t) => {
       assert.equal(code, 0)
     }),
     t.test('as JSON, with the keys that are relied upon', async () => {
-      const { code, stdout } = await faultline(
+      const { code, stdout } = await faultlineAlone(
         ['replay', '-', '--threads', '2', '--repeat', '1', '--rwsem', 'all', '--json'],
         text,
       )
@@ -131,7 +131,7 @@ test('replay of a recorded program', parallel, async (t) => {
     t.test('a program of several processes, whole or one of them', async () => {
       const run = async (process: string) => {
         const values = ['--design', 'per-vma-refcount-2025', '--repeat', '1', '--process', process]
-        const result = await faultline(['replay', processes.pathname, ...values, '--json'], '')
+        const result = await faultline(['replay', processes.pathname, ...values, '--json'])
         assert.equal(result.stderr, '')
         const { trace, designs } = JSON.parse(result.stdout) as {
           trace: Record<string, unknown>
@@ -178,7 +178,7 @@ test('replay of a recorded program', parallel, async (t) => {
         '1',
         '--json',
       ]
-      const { code, stdout } = await faultline(values, text)
+      const { code, stdout } = await faultlineAlone(values, text)
       const { designs } = JSON.parse(stdout) as { designs: { fidelity: { ratio: number } }[] }
       assert.equal(code, designs[0]!.fidelity.ratio === 1 ? 0 : 1)
     }),

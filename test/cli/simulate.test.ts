@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import type { MachineModel, SimulateResult } from '../../src/simulate/index.ts'
-import { faultline, refusals } from './command.ts'
+import { faultline, faultlineAlone, refusals } from './command.ts'
 
 const runKeys = [
   'design',
@@ -26,7 +26,7 @@ const runKeys = [
 test('simulate', { concurrency: 2 }, async (t) => {
   await Promise.all([
     t.test('JSON, with the keys that are relied upon', async () => {
-      const { code, stdout, stderr } = await faultline([
+      const { code, stdout, stderr } = await faultlineAlone([
         'simulate',
         'pft',
         '--machine',

@@ -1,28 +1,34 @@
 // Makes many calls of the command in one process, each as if it were alone: its main module runs anew for each, with
-// all that it imports loaded once. For calls that are refused, which are many and end before anything is done.
-// Reads the calls as JSON from standard input, and prints what came of each.
+// all that it imports loaded once, which is most of what it costs to start one. Gets each call as a message, and
+// answers with what came of it.
 
-import { text } from 'node:stream/consumers'
 import { pathToFileURL } from 'node:url'
 
 const [, , command] = process.argv
-const calls = JSON.parse(await text(process.stdin))
-const outcomes = []
+const address = pathToFileURL(command).href
 for (const stream of [process.stdout, process.stderr]) stream.setMaxListeners(0)
 process.setMaxListeners(0)
-const write = process.stdout.write.bind(process.stdout)
-for (const [number, values] of calls.entries()) {
+
+let number = 0
+let last = Promise.resolve()
+process.on('message', (/** @type {string[]} */ values) => {
+  last = last.then(() => call(values))
+})
+
+/** @param {string[]} values */
+async function call(values) {
   const said = { stdout: '', stderr: '' }
   for (const name of /** @type {const} */ (['stdout', 'stderr'])) {
-    process[name].write = (chunk) => {
+    process[name].write = (chunk, ...rest) => {
       said[name] += chunk
+      const written = rest.at(-1)
+      if (typeof written === 'function') written()
       return true
     }
   }
   process.argv = [process.execPath, command, ...values]
   process.exitCode = 0
-  await import(`${pathToFileURL(command).href}?call=${number}`)
-  outcomes.push({ code: Number(process.exitCode), ...said })
+  await import(`${address}?call=${number++}`)
+  process.send?.({ code: Number(process.exitCode), ...said })
+  process.exitCode = 0
 }
-process.exitCode = 0
-write(JSON.stringify(outcomes))

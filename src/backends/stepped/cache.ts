@@ -62,7 +62,9 @@ export async function cachedForm(key: string, make: () => Promise<SteppedForm>):
 
 function readForm(file: string): SteppedForm | null {
   try {
-    const { entries, modules, sites } = JSON.parse(zlib.zstdDecompressSync(readFileSync(file)).toString()) as StoredForm
+    const { entries, modules, sites } = JSON.parse(
+      zlib.zstdDecompressSync(readFileSync(file)).toString(),
+    ) as StoredForm
     if (modules.some(({ url, source }) => sourceDigest(url) !== source)) return null
     return {
       entries,
