@@ -536,13 +536,13 @@ export class Detectors implements Probes {
 
   /** `vma_assert_write_locked`: whoever changes a VMA that is part of an address space has locked it for writing. */
   #writesVma(id: number, cell: number, site: number): void {
-    const { heap, tasks } = this.#machine
+    const { heap } = this.#machine
     const vma = ((cell - this.#heapCell) >> MARK_SHIFT) << MARK_SHIFT
     const mm = heap[vma + Vma.vmMm]!
     let linked = heap[mm + Mm.mmap]!
     while (linked !== 0 && linked !== vma) linked = heap[linked + Vma.vmNext]!
     // As published, some designs do not announce all writes; what comes of it is for the scenarios to show.
-    if (linked === 0 || tasks[id]!.config.PUBLISHED_FLAWS) return
+    if (linked === 0 || this.#machine.published) return
     const held = this.#held[id]!.includes(lockOf(mm + Mm.mmapLock, WRITE_LOCK))
     if (held && this.#isVmaWriteLocked(mm, vma)) return
     const { file, line, source } = this.#sites[site]!

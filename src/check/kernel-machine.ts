@@ -20,6 +20,7 @@ import {
   rwsemKinds,
 } from '../kernel/index.ts'
 import { machineNearWrap } from './near-wrap.ts'
+import { publishedDesign } from './published/index.ts'
 import { ScenarioDisk } from './scenario-disk.ts'
 
 export interface MachineChoice {
@@ -28,7 +29,7 @@ export interface MachineChoice {
   readonly rwsem: RwsemKind
   /** How resident pages are counted. Default 'batched'. */
   readonly rss?: 'shared' | 'batched' | undefined
-  /** With the errors of the published form, where the design mends them. Default false. */
+  /** With the errors of the published form, see published/. Default false. */
   readonly published?: boolean
   readonly frames: number
   readonly config: Partial<KernelConfig>
@@ -43,6 +44,8 @@ export interface KernelMachine {
   readonly heap: Int32Array
   readonly tasks: readonly Task[]
   readonly mm: number
+  /** The design is as it was published. */
+  readonly published: boolean
   readonly disk: ScenarioDisk
   /** Files on which the scenario holds a reference. */
   readonly kept: number[]
@@ -59,7 +62,6 @@ export function bootMachine(choice: MachineChoice): KernelMachine {
   const heap = new Int32Array(new SharedArrayBuffer(heapWords * 4))
   const { config } = resolveKernelConfig({
     SLUB_DEBUG: true,
-    PUBLISHED_FLAWS: choice.published ?? false,
     ...choice.config,
   })
   bootKernel(heap, {
@@ -73,7 +75,9 @@ export function bootMachine(choice: MachineChoice): KernelMachine {
   })
   if (rwsem === 'generic') machineNearWrap(heap, cpus)
   const memory = physicalMemory(frames)
-  const chosen = designs[heap[Header.design]!]!
+  const mended = designs[heap[Header.design]!]!
+  const published = choice.published ?? false
+  const chosen = published ? publishedDesign(mended) : mended
   const tasks = Array.from({ length: cpus }, (_, id) => new Task(id, heap, memory, chosen))
   const disk = new ScenarioDisk(heap, memory)
   for (const task of tasks) task.host = disk
@@ -85,7 +89,7 @@ export function bootMachine(choice: MachineChoice): KernelMachine {
     joinMm(task, mm)
     kernelExit(task)
   }
-  return { heap, tasks, mm, disk, kept: [], opened: [], ordering: false }
+  return { heap, tasks, mm, published, disk, kept: [], opened: [], ordering: false }
 }
 
 /** CPU `id` as a thread has it that comes to it, or that buries whose it was. */

@@ -1,5 +1,5 @@
-// The errors that the designs had as they were published, and the scenarios that find each. A design runs with them
-// where PUBLISHED_FLAWS is set. One that stops being found is a failure: then either the design is not what was
+// The errors that the designs had as they were published, and the scenarios that find each. published/ has the designs
+// with them. One that stops being found is a failure: then either the design is not what was
 // published any more, or the explorer has gone blind.
 
 export interface PublishedFlaw {
@@ -10,6 +10,8 @@ export interface PublishedFlaw {
   readonly scenarios: readonly string[]
 }
 
+const accessNotJudged =
+  'an access that the VMA does not allow faults for ever, as nobody asks whether it does'
 const waitsWithInterruptsOff =
   'waits for the page-table lock with interrupts disabled, while its holder waits for it'
 const flagsUnannounced = 'mprotect changes flags without moving the count'
@@ -37,6 +39,37 @@ export const publishedFlaws: readonly PublishedFlaw[] = [
       'anon-vma-munmap',
       'cached-vma',
       'faults-after-munmap',
+      'fault-munmap-table-interrupts',
+      'zap-sync-again',
+      'swap-in-munmap',
+      'vmacache-wrap',
+    ],
+  },
+  {
+    design: 'kamezawa-2009-version',
+    race: 'R24',
+    sentence: 'a table that is not unmapped remembers a VMA that is gone',
+    scenarios: ['split-over-two-tables'],
+  },
+  {
+    design: 'kamezawa-2009-version',
+    race: 'R39',
+    sentence: 'do_anonymous_page() stores an entry without a look at the version behind the lock',
+    scenarios: ['protect-whole', 'fault-mlock', 'fault-munlock'],
+  },
+  {
+    design: 'kamezawa-2009-version',
+    race: 'R40',
+    sentence: 'a fault that fails gives up the mmap lock, which it has not taken',
+    scenarios: [
+      'forbidden-store',
+      'protect-discard-access',
+      'fault-reap',
+      'fault-truncate',
+      'truncate-around',
+      'truncate-copy',
+      'disk-truncate',
+      'read-truncate',
     ],
   },
   {
@@ -75,6 +108,7 @@ export const publishedFlaws: readonly PublishedFlaw[] = [
       'two-pages-munmap',
       'zero-page-cow-munmap',
       'observed-changes',
+      'file-load-protect',
     ],
   },
   {
@@ -91,40 +125,94 @@ export const publishedFlaws: readonly PublishedFlaw[] = [
   },
   {
     design: 'zijlstra-2010',
-    race: 'R6',
-    sentence:
-      'a page table that was locked after its entries were zapped is freed while the VMA is looked up',
-    scenarios: ['fault-munmap-table-interrupts', 'table-flush'],
+    race: 'R4',
+    sentence: tableMoves,
+    scenarios: ['move-table'],
+  },
+  { design: 'zijlstra-2010', race: 'R1', sentence: forkOpen, scenarios: ['fork-cow-access'] },
+  {
+    design: 'zijlstra-2014',
+    race: 'R11',
+    sentence: waitsWithInterruptsOff,
+    scenarios: [
+      'interrupt-deadlock',
+      'interrupt-deadlock-chain',
+      'cow-fault',
+      'cow-order',
+      'fork-cow-access',
+      'observed-move',
+      'observed-reclaim',
+      'move-table',
+      'mremap-merge',
+      'free-reclaim',
+      'free-then-fork',
+      'freed-page-seen',
+      'reclaim-free',
+      'reclaim-cow',
+      'reclaim-stale-write',
+      'reclaim-sync-write',
+      'msync-stale-write',
+      'fault-truncate',
+      'discard-sync',
+      'reopen',
+      'swap-two-faults',
+      'swap-stale-write',
+      'swap-dontneed',
+      'swap-late-fault',
+    ],
   },
   ...['zijlstra-2010', 'zijlstra-2014'].flatMap((design): PublishedFlaw[] => [
     {
       design,
-      race: 'R11',
-      sentence: waitsWithInterruptsOff,
+      race: 'R38',
+      sentence: accessNotJudged,
       scenarios: [
-        'interrupt-deadlock',
-        'cow-fault',
-        'cow-order',
-        'fork-cow-access',
-        'observed-move',
-        'move-table',
+        'forbidden-store',
+        'fault-mprotect',
+        'fault-mmap-fixed',
+        'protect-whole',
+        'protect-discard-access',
+        'border-moves',
+        'merged-away',
+        'execute-only',
+        'joining-cpu',
         'cow-reused-page',
+        'freed-page-protect',
+        'observed-changes',
+        'observed-protect',
       ],
     },
     {
       design,
       race: 'R10',
       sentence: flagsUnannounced,
-      scenarios: ['protect-whole', 'fault-mprotect', 'merged-away', 'observed-changes'],
+      scenarios: ['file-load-protect', 'fault-mlock', 'fault-munlock'],
     },
-    { design, race: 'R23', sentence: neighboursRead, scenarios: ['anon-vma-munmap', 'file-cow-munmap'] },
+    {
+      design,
+      race: 'R23',
+      sentence: neighboursRead,
+      scenarios: ['anon-vma-munmap', 'file-cow-munmap', 'merged-anon-vma', 'dontunmap-neighbour'],
+    },
     {
       design,
       race: 'R2',
       sentence: mremapOpen,
-      scenarios: ['mremap-access', 'mremap-fault', 'mremap-source'],
+      scenarios: [
+        'mremap-access',
+        'mremap-fault',
+        'mremap-source',
+        'mremap-dontunmap',
+        'mremap-reclaim',
+        'reclaim-mremap',
+      ],
     },
-    { design, race: 'R9', sentence: twoWriters, scenarios: ['two-discards', 'two-discards-fault'] },
+    {
+      design,
+      race: 'R9',
+      sentence: twoWriters,
+      scenarios: ['two-discards', 'two-discards-fault', 'two-discards-store'],
+    },
   ]),
   {
     design: 'dufour-2017',

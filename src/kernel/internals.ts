@@ -1,6 +1,6 @@
 // The parts of the kernel by themselves, for those who check it: locks, sequence counts and grace periods without an
 // address space, calls between CPUs, the state of a CPU, page tables, and the structs of pages and slabs. Who runs
-// programs on the kernel needs none of it.
+// programs on the kernel needs none of it. The designs are here to be extended: as they were published, see src/check.
 
 export { callFunctionMany, callFunctionSingle } from './machine/calls.ts'
 export {
@@ -44,6 +44,7 @@ export {
   percpuUpWrite,
 } from './sync/percpu-rwsem.ts'
 export * from './sync/rcu.ts'
+export { rcuwaitWake } from './sync/rcuwait.ts'
 export { refcountDecAndTest } from './sync/refcount.ts'
 export { RWSEM_OWNER_WORD, RWSEM_WORDS } from './sync/rwsem-queue.ts'
 export { FLAG_HANDOFF } from './sync/rwsem-spinning.ts'
@@ -59,6 +60,10 @@ export { spinLock, spinTryLock, spinUnlock } from './sync/spinlock.ts'
 export { SRCU_INDEXES, callSrcu, srcuBarrier, srcuPoll } from './sync/srcu.ts'
 export { AnonVma } from './vma/anon-vma.ts'
 export { Design } from './fault/design.ts'
+export { accessSignal } from './fault/fault.ts'
+export { type FaultContext, VM_FAULT_ERROR, VM_FAULT_RETRY } from './mm/fault-context.ts'
+export { invalidateRangeEnd, invalidateRangeStart } from './tables/mmu-notifier.ts'
+export { releaseVmaNow } from './vma/vma-release.ts'
 export { retireCpu } from './calls/mm-lifecycle.ts'
 export { MMU_NOTIFIER_WORDS } from './tables/mmu-notifier.ts'
 export { executeOnlyPkey, mmPkeyAlloc } from './vma/pkeys.ts'
@@ -69,5 +74,17 @@ export { pageOutRange, shrinkCaches, tryToFreePages } from './cache/reclaim.ts'
 export { syncMmRss } from './memory/rss.ts'
 export { lockPage, unlockPage } from './memory/page-lock.ts'
 export { findVma } from './vma/vma-tree.ts'
-export { VM_ACCOUNT, VM_PKEY_FLAGS, VM_PKEY_SHIFT } from './vma/vma.ts'
+export { VMA_ADJUST, VMA_PROTECT, VMA_ZAP, VM_ACCOUNT, VM_PKEY_FLAGS, VM_PKEY_SHIFT } from './vma/vma.ts'
+export { Dufour2017 } from './designs/dufour-2017.ts'
+export { Dufour2018 } from './designs/dufour-2018.ts'
+export { Dufour2019 } from './designs/dufour-2019.ts'
+export { Kamezawa2009Refcount } from './designs/kamezawa-2009-refcount.ts'
+export { Kamezawa2009Version, isCurrent } from './designs/kamezawa-2009-version.ts'
+export { Lespinasse2021 } from './designs/lespinasse-2021.ts'
+export { Lespinasse2021File } from './designs/lespinasse-2021-file.ts'
+export { PerVmaLock2023 } from './designs/per-vma-lock-2023.ts'
+export { PerVmaRefcount2025 } from './designs/per-vma-refcount-2025.ts'
+export { Zijlstra2010 } from './designs/zijlstra-2010.ts'
+export { Zijlstra2014 } from './designs/zijlstra-2014.ts'
 export { VmEvent } from './mm/vm-event.ts'
+export { countVmEvent } from './mm/vmstat.ts'

@@ -347,6 +347,8 @@ function announce(thread: Thread): boolean {
   if (state.stopping) refuseToStop()
   const view = array[SHARED] ?? viewOf(array)
   if (thread === soloThread && ++soloOperations > SOLO_OPERATIONS_MAX && !isNothingExplored) {
+    // What runs alone next has operations of its own.
+    soloOperations = 0
     throw new EndlessLoop(
       `more than ${SOLO_OPERATIONS_MAX} operations, though no other thread is there to wait for`,
     )

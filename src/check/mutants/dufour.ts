@@ -30,8 +30,8 @@ export const dufourMutants: MutantTable = {
     race: 'R34',
     design: 'dufour-2019',
     scenario: 'torn-snapshot',
-    patches: at(shared, 'refuse').replace(
-      'cpu.config.PUBLISHED_FLAWS ? accessSignal(...$) : VM_FAULT_RETRY',
+    patches: at(shared, 'handleVma').replace(
+      'this.refuse(cpu, fault, errorCode)',
       'accessSignal(errorCode, fault.vmFlags)',
     ),
   },

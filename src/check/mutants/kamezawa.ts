@@ -5,6 +5,7 @@ import { at } from './patch.ts'
 
 const version = 'designs/kamezawa-2009-version.ts'
 const refcount = 'designs/kamezawa-2009-refcount.ts'
+const writer = 'designs/vma-writer.ts'
 
 export const kamezawaMutants: MutantTable = {
   'kamezawa-version-not-looked-at-first': {
@@ -24,7 +25,7 @@ export const kamezawaMutants: MutantTable = {
     scenario: 'split-merge-fault',
     redundant:
       'it is read again behind the page-table lock, and the tables stay while the fault is counted in a VMA',
-    patches: at(version, 'handleVma').drop('if (!isCurrent(cpu, fault.mm)) $'),
+    patches: at(version, 'handleVma').drop('!isCurrent(cpu, fault.mm)'),
   },
   'kamezawa-version-not-looked-at-behind-the-lock': {
     guard: 'the version is read once more when the page-table lock is held (I3)',
@@ -51,7 +52,7 @@ export const kamezawaMutants: MutantTable = {
     guard: 'no page table remembers a VMA that is taken away',
     design: 'kamezawa-2009-version',
     scenario: 'faults-after-munmap',
-    patches: at(version, 'vmaWriteBegin').drop('forgetVma(cpu, vma)'),
+    patches: at(version, 'vmaWriteBegin').drop('this.forgetVma(cpu, vma, change)'),
   },
   'kamezawa-users-not-waited-for': {
     guard: 'who takes a VMA away waits until no fault uses it',
@@ -78,7 +79,7 @@ export const kamezawaMutants: MutantTable = {
     race: 'R24',
     design: 'kamezawa-2009-version',
     scenario: 'merged-away',
-    patches: at(version, 'releaseVma').force('cpu.config.PUBLISHED_FLAWS', true),
+    patches: at(version, 'releaseVma').replace('releaseVmaRcu', 'releaseVmaNow'),
   },
   'kamezawa-reference-on-the-dead': {
     guard: 'nobody gets a reference on a VMA whose base reference is gone',
@@ -107,14 +108,20 @@ export const kamezawaMutants: MutantTable = {
     race: 'R32',
     design: 'kamezawa-2009-refcount',
     scenario: 'fault-munmap-table',
-    patches: at(refcount, 'putVma').replace('cpu.config.PUBLISHED_FLAWS ? 1 : 0', '1'),
+    patches: at(refcount, 'putVma').replace(
+      'Atomics.sub(cpu.heap, vma + Vma.refCount, 1) === 1',
+      'Atomics.sub(cpu.heap, vma + Vma.refCount, 1) === 2',
+    ),
   },
   'kamezawa-change-unannounced': {
     guard: 'who moves borders or changes flags waits for the faults, too',
     race: 'R34',
     design: 'kamezawa-2009-refcount',
     scenario: 'protect-whole',
-    patches: at(refcount, 'isWrite').replace('!cpu.config.PUBLISHED_FLAWS', 'cpu.config.PUBLISHED_FLAWS'),
+    patches: [
+      at(writer, 'isWrite').force('change === VMA_PROTECT', false),
+      at(writer, 'isWrite').force('change === VMA_ADJUST', false),
+    ],
   },
   'kamezawa-no-bounds-check': {
     guard: 'the VMA has to contain the page: the lookup may end at the one behind it',

@@ -336,10 +336,7 @@ export const memoryMutants: MutantTable = {
     race: 'R4',
     design: 'dufour-2019',
     scenario: 'move-table',
-    patches: at('calls/mremap.ts', 'moveNormalPmd').replace(
-      '!cpu.config.PUBLISHED_FLAWS',
-      'cpu.config.PUBLISHED_FLAWS',
-    ),
+    patches: at('calls/mremap.ts', 'moveNormalPmd').force('cpu.design.locksMovedTables', false),
   },
   'moved-table-remembers-its-vma': {
     guard: 'a table that moves forgets the VMA of its old place',

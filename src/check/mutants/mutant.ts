@@ -7,7 +7,7 @@ export interface Mutant {
   readonly name: string
   /** What the guard is good for. */
   readonly guard: string
-  /** The race that it is there for, R1 to R37 of the literature on speculative faults. */
+  /** The race that it is there for, R1 to R40 of the literature on speculative faults. */
   readonly race: string | null
   /** The shipped scenario that finds it, or that has to pass with it. */
   readonly scenario: string

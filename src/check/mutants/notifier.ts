@@ -88,10 +88,7 @@ export const notifierMutants: MutantTable = {
     guard: 'whoever registers an observer waits for copies that began without one',
     race: 'R17',
     scenario: 'observed-copy',
-    patches: at('fault/design.ts', 'notifierRegistered').replace(
-      'this.speculates && !cpu.config.PUBLISHED_FLAWS',
-      '!this.speculates',
-    ),
+    patches: at('fault/design.ts', 'notifierRegistered').force('this.speculates', false),
   },
   'copied-beside-observers': {
     guard: 'a copy that cannot tell the observers is left to the locked path',

@@ -75,8 +75,8 @@ export const perVmaMutants: MutantTable = {
     design: 'per-vma-lock-2023',
     scenario: 'anon-vma-munmap',
     patches: [
-      at(lock, 'lockVmaUnderRcu').force('fault.anonVma !== 0 || $', true),
-      at(lock, 'preparesAnonVma').force('cpu.config.PUBLISHED_FLAWS', true),
+      at(lock, 'keeps').force('fault.anonVma !== 0', true),
+      at('fault/design.ts', 'preparesAnonVma').force('false', true),
       at(lock, 'isEligible').drop('Atomics.load(cpu.heap, vma + Vma.anonVma) !== 0'),
     ],
   },

@@ -47,7 +47,7 @@ export const zijlstraMutants: MutantTable = {
     race: 'R34',
     design: 'zijlstra-2014',
     scenario: 'protect-whole',
-    patches: at(writer, 'isWrite').force('this.publishedCoversFlags || !cpu.config.PUBLISHED_FLAWS', false),
+    patches: at(writer, 'isWrite').force('change === VMA_PROTECT', false),
   },
   'zijlstra-borders-unannounced': {
     guard: 'the count moves where borders do',
@@ -62,7 +62,7 @@ export const zijlstraMutants: MutantTable = {
     design: 'zijlstra-2014',
     scenario: 'fault-munmap',
     redundant: 'the VMA has left the tree before its pages are unmapped, and is known as dead by then',
-    patches: at(shared, 'isWrite').drop('if (change === VMA_UNMAP) $'),
+    patches: at(shared, 'isWrite').drop('change === VMA_UNMAP'),
   },
   'zijlstra-destination-of-mremap-open': {
     guard: 'the VMA that mremap makes is odd until its entries are there',
@@ -82,21 +82,20 @@ export const zijlstraMutants: MutantTable = {
     ],
   },
   'zijlstra-2010-no-check-before-the-lock': {
-    guard: 'the count is read before the page-table lock is waited for',
+    guard: 'the count is read before the page-table lock is touched: the table is still there (I4)',
+    race: 'R15',
     design: 'zijlstra-2010',
-    scenario: 'fault-munmap-table',
-    redundant:
-      'it is read again behind the lock, and the table was found anew in the same window; it saves the wait',
-    patches: at(first, '#mapLock').replace(
-      'walkSpeculatively(cpu, fault) === WALK_DONE && !this.#isStale(cpu, fault)',
-      'walkSpeculatively(cpu, fault) === WALK_DONE',
-    ),
+    scenario: 'fault-munmap-table-interrupts',
+    patches: [
+      at(first, 'pteMapLock').before('disableInterrupts(cpu)', TWO_INTERRUPTS),
+      at(first, 'pteMapLock').replace('const changed = this.hasChanged(cpu, fault)', 'const changed = false'),
+    ],
   },
   'zijlstra-2010-no-check-behind-the-lock': {
     guard: 'the count is read once more when the page-table lock is held (I3)',
     design: 'zijlstra-2010',
     scenario: 'fault-munmap',
-    patches: at(first, '#mapLock').replace('locked && !this.#isStale(cpu, fault)', 'locked'),
+    patches: at(first, 'pteMapLock').replace('locked && !this.hasChanged(cpu, fault)', 'locked'),
   },
   'zijlstra-2010-no-check-after-the-copy': {
     guard: 'the count is read again after the VMA was copied',
@@ -109,9 +108,10 @@ export const zijlstraMutants: MutantTable = {
   'zijlstra-2010-interrupts-in-the-look-up': {
     guard:
       'interrupts stay disabled while the VMA is looked up with the table locked: else the table may be freed',
+    race: 'R6',
     design: 'zijlstra-2010',
     scenario: 'fault-munmap-table-interrupts',
-    patches: at(first, '#lookUp').force('cpu.config.PUBLISHED_FLAWS', true),
+    patches: at(first, '#lookUp').before('const good = $', 'if (locked) enableInterrupts(cpu)'),
   },
   'zijlstra-2010-vma-freed-at-once': {
     guard: 'a VMA is freed after a grace period',
@@ -125,14 +125,27 @@ export const zijlstraMutants: MutantTable = {
     race: 'R2',
     design: 'zijlstra-2014',
     scenario: 'mremap-source',
-    patches: at(writer, 'mremapMoved').force('cpu.config.PUBLISHED_FLAWS', true),
+    patches: at('calls/mremap.ts', 'moveVmaLocked').replace(
+      'cpu.design.mremapMoved(cpu, mm, from, to)',
+      'cpu.design.mremapEnd(cpu, mm, from, to)',
+    ),
   },
   'zijlstra-waits-for-the-lock-for-ever': {
     guard: 'who waits for the page-table lock with interrupts disabled gives up when its holder waits for it',
     race: 'R11',
+    design: 'zijlstra-2014',
+    scenario: 'interrupt-deadlock',
+    patches: at(second, 'lockTable').force('isInterruptPending(cpu)', false),
+  },
+  'zijlstra-2010-waits-with-interrupts-disabled': {
+    guard: 'who does not get the page-table lock enables interrupts before it tries again',
+    race: 'R11',
     design: 'zijlstra-2010',
     scenario: 'interrupt-deadlock',
-    patches: at(shared, 'lockTableInterruptsOff').force('isInterruptPending(cpu)', false),
+    patches: at(first, 'pteMapLock').replace(
+      'const locked = !changed && spinTryLock(cpu, fault.table + PageTable.ptl)',
+      'const locked = !changed; if (locked) spinLock(cpu, fault.table + PageTable.ptl)',
+    ),
   },
   'zijlstra-2014-no-check-before-the-lock': {
     guard: 'the count is read before the page-table lock is touched: the table is still there (I4)',
@@ -142,8 +155,8 @@ export const zijlstraMutants: MutantTable = {
     patches: [
       at(second, 'pteMapLock').before('disableInterrupts(cpu)', TWO_INTERRUPTS),
       at(second, 'pteMapLock').replace(
-        '!this.hasChanged(cpu, fault) && lockTableInterruptsOff(...$)',
-        'lockTableInterruptsOff(cpu, fault.table)',
+        '!this.hasChanged(cpu, fault) && this.lockTable(...$)',
+        'this.lockTable(cpu, fault.table)',
       ),
     ],
   },

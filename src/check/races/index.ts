@@ -1,4 +1,4 @@
-// The races of the literature on speculative page faults, R1 to R37: those that are shown, and those that are not.
+// The races of the literature on speculative page faults, R1 to R40: those that are shown, and those that are not.
 
 import { readFileSync, readdirSync } from 'node:fs'
 import type { AbsentRace, Race } from './race.ts'

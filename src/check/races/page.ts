@@ -29,7 +29,7 @@ const INTRODUCTION = `# The races
 What went wrong in thirteen designs of page faults without the mmap lock, from 2009 to 2025: each race as it
 happened, found again by the explorer in the design that had it, and not found in the design that was mended.
 The numbers R1 to R37 go through the mailing lists, the code, the bulletins and the bug reports in no
-particular order; other pages here refer to them.
+particular order; R38 to R40 stand in no report, but in the patches. Other pages here refer to them.
 
 How to read the tables: a column for each CPU, time runs downwards, values stand before and after an arrow.
 They are made from the shortest executions that fail, and show only what the race is about: the command below

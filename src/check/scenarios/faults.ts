@@ -4,6 +4,8 @@ import { firstPage, fourPages, warmPage } from './pages.ts'
 import { kernelScenarios } from './table.ts'
 
 const stack = firstPage + 16
+/** A page in another page table. */
+const far = firstPage + 0x200
 
 export default kernelScenarios({
   // Two faults on one page, each for a write: one frame is installed, the other is given back.
@@ -59,6 +61,16 @@ export default kernelScenarios({
   'fault-dontneed': {
     setup: fourPages,
     threads: [[(cpu) => cpu.store(firstPage, 42)], [(cpu) => cpu.discard(firstPage, 2)]],
+  },
+  // A write to memory that may only be read: it is refused. Both CPUs have taken a fault here before, so that a design
+  // may try this one without the mmap lock.
+  'forbidden-store': {
+    setup: (cpu, all) => {
+      fourPages(cpu)
+      cpu.protect(firstPage, 4, 'r')
+      for (const [index, each] of all.entries()) each.load(warmPage + 1 + index)
+    },
+    threads: [[(cpu) => cpu.load(firstPage)], [(cpu) => cpu.store(firstPage, 42)]],
   },
   // A fault and mmap(MAP_FIXED) over its page.
   'fault-mmap-fixed': {
@@ -134,6 +146,19 @@ export default kernelScenarios({
       [(cpu) => cpu.add(firstPage, 9), (cpu) => cpu.add(firstPage, 0)],
       [(cpu) => cpu.reap()],
     ],
+  },
+  // A VMA over two page tables loses a page in the first, and then what is before it; faults behind it, in both tables.
+  'split-over-two-tables': {
+    setup: (cpu) => {
+      cpu.mapMany(firstPage, 0x204)
+      cpu.store(warmPage, 7)
+      cpu.store(far, 8)
+    },
+    threads: [
+      [(cpu) => cpu.unmap(firstPage + 4, 1), (cpu) => cpu.unmap(firstPage, 4)],
+      [(cpu) => cpu.load(firstPage + 6), (cpu) => cpu.load(far + 1)],
+    ],
+    pages: [firstPage, far],
   },
   // Two accesses to a page that is being unmapped: the first may learn so from the classic path, and the second is
   // tried without the lock again. The second call of the other CPU frees what waits for a grace period.

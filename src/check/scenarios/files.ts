@@ -4,6 +4,15 @@ import { firstPage, warmPage } from './pages.ts'
 import { kernelScenarios } from './table.ts'
 
 export default kernelScenarios({
+  // A read of a shared file, which maps the page for writing too, and mprotect of all that is mapped: once it has
+  // returned, nothing allows writes.
+  'file-load-protect': {
+    setup: (cpu) => {
+      cpu.mapFile(firstPage, 4, 'rw', true)
+      cpu.store(warmPage, 7)
+    },
+    threads: [[(cpu) => cpu.load(firstPage)], [(cpu) => cpu.protect(firstPage, 4, 'r')]],
+  },
   // Two faults on one page of a file, one of which brings it into the page cache.
   'file-fault-fault': {
     setup: (cpu) => {

@@ -367,11 +367,11 @@ function moveTables(cpu: Task, mm: number, from: number, to: number, pages: numb
  *
  * The locks of the upper levels keep nobody away who already is in the table: a speculative fault that holds its lock,
  * and has looked at its count for the last time, would go on to change an entry, and to flush it, at a place where it
- * is no more (race R4). Published, that is so. Mended, the lock of the table is held too: a fault that has it is done
- * before the table moves, and one that gets it later finds the count changed.
+ * is no more (race R4), as in the kernels for which the designs were written. Here the lock of the table is held too: a
+ * fault that has it is done before the table moves, and one that gets it later finds the count changed.
  */
 function moveNormalPmd(cpu: Task, mm: number, table: number, from: number, to: number): boolean {
-  const locks = !cpu.config.PUBLISHED_FLAWS
+  const locks = cpu.design.locksMovedTables
   if (locks) spinLock(cpu, table + PageTable.ptl)
   const moved = relinkPteTable(cpu, mm, from, to)
   // Kamezawa, 18 December 2009: the VMA that the table remembers is the one at its old place.

@@ -22,7 +22,6 @@ import { findVmaSrcu } from './zijlstra-2014.ts'
 
 export class Dufour2017 extends DufourDesign {
   override readonly events: readonly VmEventName[] = dufourEventsToV10
-  protected override readonly publishedCoversMremap: boolean = false
 
   override readonly description: DesignDescription = {
     name: 'dufour-2017',

@@ -31,8 +31,6 @@ import { VMA_LINK, Vma } from '../vma/vma.ts'
 import { DufourDesign } from './dufour.ts'
 
 export class Dufour2019 extends DufourDesign {
-  protected override readonly publishedCoversFork = true
-
   override readonly description: DesignDescription = {
     name: 'dufour-2019',
     year: 2019,

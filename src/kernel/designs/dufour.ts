@@ -1,7 +1,7 @@
 // What L. Dufour's designs have in common: what is tried at all, in which order it is checked, and the tracepoints that
 // tell why a fault was given up (`pagefault:spf_*`).
 
-import { accessError, accessSignal, handlePteFault } from '../fault/fault.ts'
+import { handlePteFault } from '../fault/fault.ts'
 import { WALK_DONE, copyContainsPage } from '../fault/speculative.ts'
 import { disableInterrupts, enableInterrupts } from '../machine/cpu.ts'
 import { PageTable } from '../machine/pte.ts'
@@ -30,8 +30,6 @@ export const dufourEventsToV10: readonly VmEventName[] = [...dufourEvents, 'spf_
 export abstract class DufourDesign extends VmaSequenceDesign {
   override readonly speculatesOnSwap: 'never' | 'cached' | 'any' = 'cached'
   override readonly events: readonly VmEventName[] = dufourEvents
-  /** `wp_page_copy` after patch 5/31 of v12 (20190416134522.17540-6-ldufour@linux.ibm.com), and before. */
-  protected override readonly publishedLosesEnd = true
 
   /** A thread alone has nobody to wait for. */
   protected isAlone(cpu: Task, fault: FaultContext): boolean {
@@ -42,12 +40,13 @@ export abstract class DufourDesign extends VmaSequenceDesign {
   protected handleVma(cpu: Task, fault: FaultContext, vma: number, errorCode: number): number {
     if (!this.snapshot(cpu, fault, vma)) return this.giveUp(cpu, VmEvent.spf_vma_changed)
     if (fault.vmFile !== 0) return this.giveUp(cpu, VmEvent.spf_vma_notsup)
-    if (fault.anonVma === 0) return this.giveUp(cpu, VmEvent.spf_vma_noanon)
+    // The patches have a tracepoint for this, spf_vma_noanon, and give spf_vma_notsup here, in every version.
+    if (fault.anonVma === 0) return this.giveUp(cpu, VmEvent.spf_vma_notsup)
     // A stack may have to grow, for which its neighbours count (invariant I12).
     if ((fault.vmFlags & VM_GROWSDOWN) !== 0) return this.giveUp(cpu, VmEvent.spf_vma_notsup)
     // Only now, as in the patches: the lookup gives the VMA behind a hole too, and a stack below which this is.
     if (!copyContainsPage(fault)) return this.giveUp(cpu, VmEvent.spf_vma_changed)
-    if (accessError(errorCode, fault.vmFlags)) return this.refuse(cpu, fault, errorCode)
+    if (!this.allows(fault, errorCode)) return this.refuse(cpu, fault, errorCode)
     if (this.walk(cpu, fault) !== WALK_DONE) return this.giveUp(cpu, VmEvent.spf_vma_notsup)
     if (this.hasChanged(cpu, fault)) return this.giveUp(cpu, VmEvent.spf_vma_changed)
     countVmEvent(cpu, VmEvent.pgfault)
@@ -55,12 +54,11 @@ export abstract class DufourDesign extends VmaSequenceDesign {
   }
 
   /**
-   * The VMA does not allow the access. As published this is a SIGSEGV at once, before the count is looked at again:
-   * flags of a VMA that is just being changed may kill a program that did nothing wrong (race R34, invariant I1).
+   * The VMA does not allow the access, or so it seems: the count is not looked at again, and flags of a VMA that is
+   * just being changed must not kill a program that did nothing wrong (race R34, invariant I1).
    */
-  protected refuse(cpu: Task, fault: FaultContext, errorCode: number): number {
-    countVmEvent(cpu, VmEvent.spf_vma_access)
-    return cpu.config.PUBLISHED_FLAWS ? accessSignal(errorCode, fault.vmFlags) : VM_FAULT_RETRY
+  protected refuse(cpu: Task, _fault: FaultContext, _errorCode: number): number {
+    return this.giveUp(cpu, VmEvent.spf_vma_access)
   }
 
   protected giveUp(cpu: Task, reason: number): number {

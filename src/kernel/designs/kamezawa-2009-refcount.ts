@@ -29,9 +29,6 @@ export class Kamezawa2009Refcount extends VmaWriterDesign {
   override readonly speculates = true
   override readonly vmaLock = 'count'
   override readonly speculatesOnFileMiss = true
-  protected override readonly publishedCoversFlags = false
-  protected override readonly publishedCoversMremap = false
-
   override readonly speculatesOnSwap: 'never' | 'cached' | 'any' = 'any'
   override readonly description: DesignDescription = {
     name: 'kamezawa-2009-refcount',
@@ -44,11 +41,6 @@ export class Kamezawa2009Refcount extends VmaWriterDesign {
     validation: 'none: what is referenced is not taken away',
     commit: 'page-table lock',
     sharedWrites: ['page.flags', 'page.refcount', 'vma.refCount'],
-  }
-
-  /** Published: only whoever unmaps waits. */
-  protected override isWrite(cpu: Task, change: number): boolean {
-    return !cpu.config.PUBLISHED_FLAWS && super.isWrite(cpu, change)
   }
 
   /** Gives up the reference of the tree, without which nobody gets another, and waits for those who have one. */
@@ -78,19 +70,19 @@ export class Kamezawa2009Refcount extends VmaWriterDesign {
     releaseVmaRcu(cpu, vma)
   }
 
-  /** Published: anon_vma_prepare() as if the mmap lock were held (race R23). */
-  override preparesAnonVma(cpu: Task): boolean {
-    return cpu.config.PUBLISHED_FLAWS
-  }
-
   override speculativeFault(cpu: Task, errorCode: number): number {
     const { fault } = cpu
     countVmEvent(cpu, VmEvent.spf_attempt)
     const vma = findVmaSpeculative(cpu, fault.mm, fault.page)
     const result = vma === 0 ? VM_FAULT_RETRY : handleVma(cpu, fault, vma, errorCode)
-    if (vma !== 0) putVma(cpu, vma)
+    if (vma !== 0) this.putVma(cpu, vma)
     if ((result & VM_FAULT_RETRY) !== 0) countVmEvent(cpu, VmEvent.spf_abort)
     return result
+  }
+
+  /** `vma_put`: when no reference is left, not even that of the tree, somebody waits for it. */
+  protected putVma(cpu: Task, vma: number): void {
+    if (Atomics.sub(cpu.heap, vma + Vma.refCount, 1) === 1) rcuwaitWake(cpu, vma + Vma.waiter)
   }
 
   /** Nobody takes away the page tables of a VMA that is referenced: the lock may be waited for. */
@@ -118,13 +110,4 @@ function handleVma(cpu: Task, fault: FaultContext, vma: number, errorCode: numbe
   if (walkSpeculatively(cpu, fault) !== WALK_DONE) return VM_FAULT_RETRY
   countVmEvent(cpu, VmEvent.pgfault)
   return handlePteFault(cpu, fault)
-}
-
-/**
- * `vma_put`. As published it wakes when one reference is left, which was the tree's when there was no unmapper; but
- * the unmapper has dropped that before it sleeps, and the last reference leaves none: it is never woken (race R32).
- */
-function putVma(cpu: Task, vma: number): void {
-  const left = Atomics.sub(cpu.heap, vma + Vma.refCount, 1) - 1
-  if (left === (cpu.config.PUBLISHED_FLAWS ? 1 : 0)) rcuwaitWake(cpu, vma + Vma.waiter)
 }

@@ -22,7 +22,7 @@ import { rcuwaitUntil, rcuwaitWake } from '../sync/rcuwait.ts'
 import { readSeqcount, readSeqcountRetry, readSeqcountTurns } from '../sync/seqcount.ts'
 import { spinLock, spinUnlock } from '../sync/spinlock.ts'
 import { findPmdTable, findTableInPmd } from '../tables/page-table.ts'
-import { releaseVmaNow, releaseVmaRcu } from '../vma/vma-release.ts'
+import { releaseVmaRcu } from '../vma/vma-release.ts'
 import { VMA_ADJUST, VMA_UNLINK, Vma } from '../vma/vma.ts'
 
 export class Kamezawa2009Version extends Design {
@@ -60,26 +60,25 @@ export class Kamezawa2009Version extends Design {
   /** Also before borders move: pages of the VMA may be unmapped under another name afterwards. */
   override vmaWriteBegin(cpu: Task, vma: number, change: number): void {
     if (change !== VMA_ADJUST && change !== VMA_UNLINK) return
-    forgetVma(cpu, vma)
+    this.forgetVma(cpu, vma, change)
     rcuwaitUntil(cpu, vma + Vma.waiter, vma + Vma.refCount, 0)
   }
 
+  /** `invalidate_vma_cache_range`: no page-table page remembers the VMA any more. */
+  protected forgetVma(cpu: Task, vma: number, _change: number): void {
+    forgetVma(cpu, vma)
+  }
+
   /**
-   * Published: at once. But a fault may have read the place in the page-table page before it was cleared, and counts
-   * itself in a VMA that is gone, before it looks at the version. Mended: after a grace period.
+   * A fault may have read the place in the page-table page before it was cleared, and counts itself in the VMA before
+   * it looks at the version.
    */
   override releaseVma(cpu: Task, vma: number): void {
-    if (cpu.config.PUBLISHED_FLAWS) releaseVmaNow(cpu, vma)
-    else releaseVmaRcu(cpu, vma)
+    releaseVmaRcu(cpu, vma)
   }
 
-  /** Published: anon_vma_prepare() as if the mmap lock were held (race R23). */
-  override preparesAnonVma(cpu: Task): boolean {
-    return cpu.config.PUBLISHED_FLAWS
-  }
-
-  /** The page-table page remembers the VMA. Its lock is held. */
-  override pteInstalled(cpu: Task, fault: FaultContext): void {
+  /** `update_vma_cache`: the page-table page remembers the VMA. Its lock is held. */
+  override updateMmuCache(cpu: Task, fault: FaultContext): void {
     Atomics.store(cpu.heap, fault.table + PageTable.vma, fault.vma)
   }
 
@@ -88,9 +87,29 @@ export class Kamezawa2009Version extends Design {
     countVmEvent(cpu, VmEvent.spf_attempt)
     const vma = isCurrent(cpu, fault.mm) ? lookUpCache(cpu, fault) : 0
     if (vma === 0) return this.#finish(cpu, VM_FAULT_RETRY)
-    const result = handleVma(cpu, fault, vma, errorCode)
-    putUser(cpu, vma)
+    const result = this.handleVma(cpu, fault, vma, errorCode)
+    this.putUser(cpu, vma, result)
     return this.#finish(cpu, result)
+  }
+
+  protected handleVma(cpu: Task, fault: FaultContext, vma: number, errorCode: number): number {
+    fault.vma = vma
+    copyVma(cpu, fault, vma)
+    // Before this the VMA may be any that ever was; after it, whoever wants to change it waits for this fault.
+    if (!isCurrent(cpu, fault.mm) || !copyContainsPage(fault)) return VM_FAULT_RETRY
+    if (accessError(errorCode, fault.vmFlags)) return this.refuse(cpu, fault, errorCode)
+    countVmEvent(cpu, VmEvent.pgfault)
+    return handlePteFault(cpu, fault)
+  }
+
+  /** The classic path decides (invariant I1). */
+  protected refuse(_cpu: Task, _fault: FaultContext, _errorCode: number): number {
+    return VM_FAULT_RETRY
+  }
+
+  /** `vma_release`: the last user wakes whoever waits to take the VMA away. */
+  protected putUser(cpu: Task, vma: number, _result: number): void {
+    if (Atomics.sub(cpu.heap, vma + Vma.refCount, 1) === 1) rcuwaitWake(cpu, vma + Vma.waiter)
   }
 
   #finish(cpu: Task, result: number): number {
@@ -115,8 +134,8 @@ function moveVersion(cpu: Task, mm: number): void {
   Atomics.add(heap, mm + Mm.version, 1)
 }
 
-/** Nobody held the mmap lock for write since this thread last held it for reading. */
-function isCurrent(cpu: Task, mm: number): boolean {
+/** `mm_version_check`: nobody held the mmap lock for write since this thread last held it for reading. */
+export function isCurrent(cpu: Task, mm: number): boolean {
   return cpu.versionMm === mm && !readSeqcountRetry(cpu, mm + Mm.version, cpu.version, cpu.versionTurns)
 }
 
@@ -130,22 +149,6 @@ function lookUpCache(cpu: Task, fault: FaultContext): number {
   return vma
 }
 
-function handleVma(cpu: Task, fault: FaultContext, vma: number, errorCode: number): number {
-  fault.vma = vma
-  copyVma(cpu, fault, vma)
-  // Before this the VMA may be any that ever was; after it, whoever wants to change it waits for this fault.
-  if (!isCurrent(cpu, fault.mm)) return VM_FAULT_RETRY
-  if (!copyContainsPage(fault) || accessError(errorCode, fault.vmFlags)) return VM_FAULT_RETRY
-  countVmEvent(cpu, VmEvent.pgfault)
-  return handlePteFault(cpu, fault)
-}
-
-/** `vma_release`: the last user wakes whoever waits to take the VMA away. */
-function putUser(cpu: Task, vma: number): void {
-  if (Atomics.sub(cpu.heap, vma + Vma.refCount, 1) === 1) rcuwaitWake(cpu, vma + Vma.waiter)
-}
-
-/** No page-table page remembers the VMA any more. */
 function forgetVma(cpu: Task, vma: number): void {
   const { heap } = cpu
   const mm = heap[vma + Vma.vmMm]

@@ -64,8 +64,6 @@ export const lespinasseEvents: readonly VmEventName[] = [
 export class Lespinasse2021 extends Design {
   override readonly speculates = true
   override readonly speculatesOnSwap: 'never' | 'cached' | 'any' = 'cached'
-  /** So it is in the RFC of 7 April 2021, of which v1 is the part without files. */
-  protected override readonly publishedLosesEnd = true
   override readonly events: readonly VmEventName[] = [
     ...lespinasseEvents,
     'SPF_ABORT_NON_SWAP_ENTRY',

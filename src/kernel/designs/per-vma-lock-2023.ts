@@ -53,12 +53,9 @@ export class PerVmaLock2023 extends PerVmaDesign {
     vmaStartWrite(cpu, vma)
   }
 
-  /**
-   * Published, fork did not lock the VMAs of the parent, and faults changed entries while they were copied (race R27,
-   * commit fb49c455323f).
-   */
+  /** Else faults would change entries while they are copied (race R27, commit fb49c455323f). */
   override forkBegin(cpu: Task, vma: number): void {
-    if (!cpu.config.PUBLISHED_FLAWS) vmaStartWrite(cpu, vma)
+    vmaStartWrite(cpu, vma)
   }
 
   /** `vma_mark_detached`. */
@@ -70,11 +67,6 @@ export class PerVmaLock2023 extends PerVmaDesign {
     releaseVmaRcu(cpu, vma)
   }
 
-  /** Published: anon_vma_prepare() also where the anon_vma went away after it was asked for (race R23). */
-  override preparesAnonVma(cpu: Task): boolean {
-    return cpu.config.PUBLISHED_FLAWS
-  }
-
   /** `mm_take_all_locks`: no fault is in any VMA, and none gets in until the mmap lock is given up. */
   override notifierRegistering(cpu: Task, mm: number): void {
     const { heap } = cpu
@@ -84,7 +76,18 @@ export class PerVmaLock2023 extends PerVmaDesign {
   override notifierRegistered(_cpu: Task, _mm: number): void {}
 
   protected override lockVma(cpu: Task, fault: FaultContext): number {
-    return lockVmaUnderRcu(cpu, fault)
+    const vma = lockVmaUnderRcu(cpu, fault)
+    if (vma === 0 || this.keeps(fault)) return vma
+    vmaEndRead(cpu, vma)
+    return 0
+  }
+
+  /**
+   * Whether the fault may be done with the lock of the VMA, which it has. mremap(DONTUNMAP) can take the anon_vma away
+   * before: making a new one reads neighbours that nobody holds (race R23, commit 657b5146955e).
+   */
+  protected keeps(fault: FaultContext): boolean {
+    return fault.anonVma !== 0
   }
 
   protected override unlockVma(cpu: Task, vma: number): void {
@@ -128,11 +131,7 @@ function lockVmaUnderRcu(cpu: Task, fault: FaultContext): number {
     copyVma(cpu, fault, vma)
     if (copyContainsPage(fault) && Atomics.load(heap, vma + Vma.detached) === 0) {
       rcuReadUnlock(cpu)
-      // Mended: published, this was asked before the VMA was locked, and mremap(DONTUNMAP) can take the anon_vma away
-      // in between; making a new one then reads neighbours that nobody holds (race R23, commit 657b5146955e).
-      if (fault.anonVma !== 0 || cpu.config.PUBLISHED_FLAWS) return vma
-      vmaEndRead(cpu, vma)
-      return 0
+      return vma
     }
     vmaEndRead(cpu, vma)
     if (!copyContainsPage(fault)) break

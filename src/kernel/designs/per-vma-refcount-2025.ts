@@ -31,6 +31,7 @@ const DETACHED = 2
 
 export class PerVmaRefcount2025 extends PerVmaDesign {
   override readonly typesafeVmas = true
+  override readonly freesMmRcu: boolean = true
   override readonly speculatesOnSwap: 'never' | 'cached' | 'any' = 'cached'
 
   override readonly description: DesignDescription = {

@@ -4,13 +4,11 @@
 // part of the tree. Writers of other VMAs do not disturb it, which is what Lespinasse's count per mm gave up for
 // simplicity. The count says nothing of a VMA that has left the tree: for that there is the test for dead nodes.
 
+import { accessError } from '../fault/fault.ts'
 import { copyVma, walkSpeculatively } from '../fault/speculative.ts'
-import { cpuWait, disableInterrupts, enableInterrupts, isInterruptPending } from '../machine/cpu.ts'
-import { PageTable } from '../machine/pte.ts'
+import { disableInterrupts, enableInterrupts } from '../machine/cpu.ts'
 import type { FaultContext } from '../mm/fault-context.ts'
 import type { Task } from '../mm/task.ts'
-import { VmEvent } from '../mm/vm-event.ts'
-import { countVmEvent } from '../mm/vmstat.ts'
 import {
   readSeqcount,
   readSeqcountRetry,
@@ -18,8 +16,7 @@ import {
   writeSeqcountBegin,
   writeSeqcountEnd,
 } from '../sync/seqcount.ts'
-import { spinLock, spinTryLock } from '../sync/spinlock.ts'
-import { VMA_UNMAP, VMA_ZAP, Vma } from '../vma/vma.ts'
+import { VMA_UNMAP, Vma } from '../vma/vma.ts'
 import { VmaWriterDesign } from './vma-writer.ts'
 
 export abstract class VmaSequenceDesign extends VmaWriterDesign {
@@ -42,14 +39,12 @@ export abstract class VmaSequenceDesign extends VmaWriterDesign {
   }
 
   /**
-   * unmap_page_range() counts also where MADV_DONTNEED calls it, though the mmap lock is held for reading only: two
-   * that throw pages away at once turn the count even while both are at work (race R9). Nothing needs it: entries are
-   * compared anyway.
+   * unmap_page_range() counts, but not where MADV_DONTNEED calls it, which holds the mmap lock for reading only: two
+   * that throw pages away at once would turn the count even while both are at work (race R9). Nothing needs it: entries
+   * are compared anyway.
    */
-  protected override isWrite(cpu: Task, change: number): boolean {
-    if (change === VMA_UNMAP) return true
-    if (change === VMA_ZAP) return cpu.config.PUBLISHED_FLAWS
-    return super.isWrite(cpu, change)
+  protected override isWrite(change: number): boolean {
+    return change === VMA_UNMAP || super.isWrite(change)
   }
 
   /** `RB_CLEAR_NODE`: from here on the VMA is dead. */
@@ -79,6 +74,13 @@ export abstract class VmaSequenceDesign extends VmaWriterDesign {
   }
 
   /**
+   * Whether the VMA, as the fault has copied it, allows the access. Where it does not, the classic path decides (I1).
+   */
+  protected allows(fault: FaultContext, errorCode: number): boolean {
+    return !accessError(errorCode, fault.vmFlags)
+  }
+
+  /**
    * Walks as gup_fast() does: with interrupts disabled, so that whoever frees page tables has to wait for the answer
    * of this CPU (invariant I4).
    */
@@ -88,27 +90,4 @@ export abstract class VmaSequenceDesign extends VmaWriterDesign {
     enableInterrupts(cpu)
     return result
   }
-}
-
-/**
- * Takes the lock of a pte table with interrupts disabled, as it was published in 2010 and 2014. The holder may be
- * waiting until this CPU answers an interrupt, which it does not do before it has the lock: both wait for ever (race
- * R11). So may somebody for whom the holder waits, if that one holds a second table. Mended, this gives up when it is
- * called while the lock is held, whoever calls, counts it, and returns false.
- */
-export function lockTableInterruptsOff(cpu: Task, table: number): boolean {
-  const lock = table + PageTable.ptl
-  if (cpu.config.PUBLISHED_FLAWS) {
-    spinLock(cpu, lock)
-    return true
-  }
-  for (let spins = 0; !spinTryLock(cpu, lock); spins++) {
-    if (isInterruptPending(cpu)) {
-      countVmEvent(cpu, VmEvent.hard_lockup)
-      return false
-    }
-    const held = Atomics.load(cpu.heap, lock)
-    if (held !== 0) cpuWait(cpu, lock, held, spins)
-  }
-  return true
 }

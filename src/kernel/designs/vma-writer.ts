@@ -11,38 +11,28 @@ import { findVma } from '../vma/vma-tree.ts'
 import { VMA_ADJUST, VMA_LINK, VMA_PROTECT, Vma } from '../vma/vma.ts'
 
 export abstract class VmaWriterDesign extends Design {
-  /** The published form announced that mprotect and madvise change flags (Dufour, since 2017). */
-  protected readonly publishedCoversFlags: boolean = true
-  /** The published form announced what mremap does (Dufour, since 2018). */
-  protected readonly publishedCoversMremap: boolean = true
-
-  /** The published form kept the VMAs of a parent that forks away from faults until its TLBs were flushed (v12). */
-  protected readonly publishedCoversFork: boolean = false
-
   /** A write begins. The mmap lock is held for write. */
   protected abstract begin(cpu: Task, vma: number): void
   protected abstract end(cpu: Task, vma: number): void
   protected abstract isBegun(cpu: Task, vma: number): boolean
 
-  protected isWrite(cpu: Task, change: number): boolean {
-    if (change === VMA_PROTECT) return this.publishedCoversFlags || !cpu.config.PUBLISHED_FLAWS
-    return change === VMA_ADJUST
+  protected isWrite(change: number): boolean {
+    return change === VMA_PROTECT || change === VMA_ADJUST
   }
 
   override vmaWriteBegin(cpu: Task, vma: number, change: number): void {
     if (change === VMA_LINK) {
       if (isMoving(cpu, vma)) this.begin(cpu, vma)
-    } else if (this.isWrite(cpu, change) && !(cpu.isMoving && this.isBegun(cpu, vma))) {
+    } else if (this.isWrite(change) && !(cpu.isMoving && this.isBegun(cpu, vma))) {
       this.begin(cpu, vma)
     }
   }
 
   override vmaWriteEnd(cpu: Task, vma: number, change: number): void {
-    if (this.isWrite(cpu, change) && !isMoving(cpu, vma)) this.end(cpu, vma)
+    if (this.isWrite(change) && !isMoving(cpu, vma)) this.end(cpu, vma)
   }
 
   override mremapBegin(cpu: Task, mm: number, from: number, to: number): void {
-    if (!this.publishedCoversMremap && cpu.config.PUBLISHED_FLAWS) return
     this.begin(cpu, findVma(cpu, mm, from))
     cpu.isMoving = true
     cpu.movingFrom = from
@@ -50,19 +40,10 @@ export abstract class VmaWriterDesign extends Design {
   }
 
   /**
-   * Published, this was the end. But the old pages are still part of a VMA, without entries: a fault there brings in
-   * zeros, which munmap then throws away, and an access is explained by neither the time before nor the time after.
-   * Mended: not before the old pages are gone.
+   * Not when the entries have moved: the old pages are still part of a VMA then, without entries. A fault there would
+   * bring in zeros, which munmap throws away, and an access is explained by neither the time before nor the time after.
    */
-  override mremapMoved(cpu: Task, mm: number, from: number, to: number): void {
-    if (cpu.config.PUBLISHED_FLAWS) this.#endMove(cpu, mm, from, to)
-  }
-
   override mremapEnd(cpu: Task, mm: number, from: number, to: number): void {
-    this.#endMove(cpu, mm, from, to)
-  }
-
-  #endMove(cpu: Task, mm: number, from: number, to: number): void {
     if (!cpu.isMoving) return
     cpu.isMoving = false
     this.#endAt(cpu, mm, from)
@@ -76,7 +57,7 @@ export abstract class VmaWriterDesign extends Design {
   }
 
   override forkBegin(cpu: Task, vma: number): void {
-    if (this.publishedCoversFork || !cpu.config.PUBLISHED_FLAWS) this.begin(cpu, vma)
+    this.begin(cpu, vma)
   }
 
   override forkEnd(cpu: Task, mm: number): void {

@@ -6,9 +6,9 @@
 // does, and nothing is allocated. The commit waits for the page-table lock with interrupts disabled: its author found
 // the deadlock the next day (race R11).
 
-import { accessError, handlePteFault } from '../fault/fault.ts'
+import { handlePteFault } from '../fault/fault.ts'
 import { WALK_DONE, copyContainsPage } from '../fault/speculative.ts'
-import { disableInterrupts, enableInterrupts } from '../machine/cpu.ts'
+import { cpuWait, disableInterrupts, enableInterrupts, isInterruptPending } from '../machine/cpu.ts'
 import { PageTable } from '../machine/pte.ts'
 import type { DesignDescription } from '../mm/design-hooks.ts'
 import { type FaultContext, VM_FAULT_RETRY } from '../mm/fault-context.ts'
@@ -23,20 +23,16 @@ import {
   writeSeqcountBegin,
   writeSeqcountEnd,
 } from '../sync/seqcount.ts'
-import { spinUnlock } from '../sync/spinlock.ts'
+import { spinTryLock, spinUnlock } from '../sync/spinlock.ts'
 import { srcuReadLock, srcuReadUnlock } from '../sync/srcu.ts'
 import { releaseVmaAndFileSrcu } from '../vma/vma-release.ts'
 import { findVmaRcu } from '../vma/vma-tree.ts'
-import { VmaSequenceDesign, lockTableInterruptsOff } from './vma-sequence.ts'
+import { VmaSequenceDesign } from './vma-sequence.ts'
 
 export class Zijlstra2014 extends VmaSequenceDesign {
   override readonly speculatesOnFileMiss = true
   override readonly speculatesOnSwap: 'never' | 'cached' | 'any' = 'any'
   override readonly events: readonly VmEventName[] = ['hard_lockup']
-  /** An inference: Dufour's patch 5/31, which does, is a port of this one. */
-  protected override readonly publishedLosesEnd = true
-  protected override readonly publishedCoversFlags = false
-  protected override readonly publishedCoversMremap = false
 
   override readonly description: DesignDescription = {
     name: 'zijlstra-2014',
@@ -63,11 +59,6 @@ export class Zijlstra2014 extends VmaSequenceDesign {
     releaseVmaAndFileSrcu(cpu, vma)
   }
 
-  /** Published: anon_vma_prepare() as if the mmap lock were held (race R23). */
-  override preparesAnonVma(cpu: Task): boolean {
-    return cpu.config.PUBLISHED_FLAWS
-  }
-
   /** `handle_speculative_fault`. */
   override speculativeFault(cpu: Task, errorCode: number): number {
     countVmEvent(cpu, VmEvent.spf_attempt)
@@ -81,7 +72,7 @@ export class Zijlstra2014 extends VmaSequenceDesign {
   #tryFault(cpu: Task, fault: FaultContext, errorCode: number): number {
     const vma = findVmaSrcu(cpu, fault.mm, fault.page)
     if (vma === 0 || !this.snapshot(cpu, fault, vma) || !copyContainsPage(fault)) return VM_FAULT_RETRY
-    if (accessError(errorCode, fault.vmFlags)) return VM_FAULT_RETRY
+    if (!this.allows(fault, errorCode)) return VM_FAULT_RETRY
     if (this.hasChanged(cpu, fault)) return VM_FAULT_RETRY
     if (this.walk(cpu, fault) !== WALK_DONE) return VM_FAULT_RETRY
     countVmEvent(cpu, VmEvent.pgfault)
@@ -92,11 +83,30 @@ export class Zijlstra2014 extends VmaSequenceDesign {
   override pteMapLock(cpu: Task, fault: FaultContext): boolean {
     disableInterrupts(cpu)
     // The count has not moved: no page table of the VMA was taken away, and from here none can be freed (I4).
-    const locked = !this.hasChanged(cpu, fault) && lockTableInterruptsOff(cpu, fault.table)
+    const locked = !this.hasChanged(cpu, fault) && this.lockTable(cpu, fault.table)
     const good = locked && !this.hasChanged(cpu, fault)
     if (locked && !good) spinUnlock(cpu, fault.table + PageTable.ptl)
     enableInterrupts(cpu)
     return good
+  }
+
+  /**
+   * Takes the lock of a pte table with interrupts disabled. The holder may be waiting until this CPU answers an
+   * interrupt, which it does not do before it has the lock: both would wait for ever (race R11). So may somebody for
+   * whom the holder waits, if that one holds a second table. Therefore this gives up when it is called while the lock
+   * is held, whoever calls, counts it, and returns false.
+   */
+  protected lockTable(cpu: Task, table: number): boolean {
+    const lock = table + PageTable.ptl
+    for (let spins = 0; !spinTryLock(cpu, lock); spins++) {
+      if (isInterruptPending(cpu)) {
+        countVmEvent(cpu, VmEvent.hard_lockup)
+        return false
+      }
+      const held = Atomics.load(cpu.heap, lock)
+      if (held !== 0) cpuWait(cpu, lock, held, spins)
+    }
+    return true
   }
 }
 

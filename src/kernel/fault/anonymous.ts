@@ -55,8 +55,10 @@ function installIfNone(cpu: Task, fault: FaultContext, entry: number): number {
   const address = pteAddress(fault.table, fault.page)
   const none = Atomics.load(cpu.heap, address) === 0
   const stable = isStable(cpu, fault.mm)
-  if (none && stable) Atomics.store(cpu.heap, address, entry)
-  cpu.design.pteInstalled(cpu, fault)
+  if (none && stable) {
+    Atomics.store(cpu.heap, address, entry)
+    cpu.design.updateMmuCache(cpu, fault)
+  }
   spinUnlock(cpu, fault.table + PageTable.ptl)
   if (none && !stable) return UNSTABLE
   return none ? 1 : 0

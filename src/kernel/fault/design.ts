@@ -10,7 +10,7 @@ import { type FaultContext, VM_FAULT_RETRY } from '../mm/fault-context.ts'
 import type { Task } from '../mm/task.ts'
 import type { VmEventName } from '../mm/vm-event.ts'
 import { synchronizeRcu } from '../sync/rcu.ts'
-import { invalidateRangeEnd, invalidateRangeStart, mmHasNotifiers } from '../tables/mmu-notifier.ts'
+import { mmHasNotifiers } from '../tables/mmu-notifier.ts'
 import { releaseVmaNow } from '../vma/vma-release.ts'
 
 export abstract class Design implements DesignHooks<Task> {
@@ -22,8 +22,8 @@ export abstract class Design implements DesignHooks<Task> {
   readonly speculatesOnSwap: 'never' | 'cached' | 'any' = 'never'
   readonly vmaLock: 'mmap' | 'number' | 'sequence' | 'count' = 'mmap'
   readonly locksNotifiers: boolean = false
-  /** Published: a copy on write that gives up at its commit does not tell the observers of the end (race R18). */
-  protected readonly publishedLosesEnd: boolean = false
+  readonly locksMovedTables: boolean = true
+  readonly freesMmRcu: boolean = false
   readonly events: readonly VmEventName[] = []
 
   speculativeFault(_cpu: Task, _errorCode: number): number {
@@ -44,25 +44,20 @@ export abstract class Design implements DesignHooks<Task> {
   fileFaultEnd(_cpu: Task, _fault: FaultContext): void {}
 
   copyBegin(cpu: Task, fault: FaultContext): boolean {
-    if (!cpu.config.PUBLISHED_FLAWS) return !mmHasNotifiers(cpu, fault.mm)
-    invalidateRangeStart(cpu, fault.mm, fault.page, fault.page + 1)
-    return true
+    return !mmHasNotifiers(cpu, fault.mm)
   }
-  copyEnd(cpu: Task, fault: FaultContext, committed: boolean): void {
-    if (!cpu.config.PUBLISHED_FLAWS) return
-    if (committed || !this.publishedLosesEnd) invalidateRangeEnd(cpu, fault.mm)
-  }
+  copyEnd(_cpu: Task, _fault: FaultContext, _committed: boolean): void {}
 
   notifierRegistering(_cpu: Task, _mm: number): void {}
   notifierRegistered(cpu: Task, _mm: number): void {
-    if (this.speculates && !cpu.config.PUBLISHED_FLAWS) synchronizeRcu(cpu)
+    if (this.speculates) synchronizeRcu(cpu)
   }
 
   preparesAnonVma(_cpu: Task): boolean {
     return false
   }
 
-  pteInstalled(_cpu: Task, _fault: FaultContext): void {}
+  updateMmuCache(_cpu: Task, _fault: FaultContext): void {}
 
   mmapReadLocked(_cpu: Task, _mm: number): void {}
   mmapWriteLocked(_cpu: Task, _mm: number): void {}

@@ -212,7 +212,9 @@ export function handlePteFault(cpu: Task, fault: FaultContext): number {
     if ((entry & PTE_WRITE) === 0) return doWpPage(cpu, fault)
     entry |= PTE_DIRTY
   }
-  Atomics.compareExchange(heap, address, fault.originalPte, entry | PTE_ACCESSED)
+  entry |= PTE_ACCESSED
+  Atomics.compareExchange(heap, address, fault.originalPte, entry)
+  if (entry !== fault.originalPte) cpu.design.updateMmuCache(cpu, fault)
   spinUnlock(cpu, fault.table + PageTable.ptl)
   return 0
 }

@@ -30,7 +30,7 @@ import type { Task } from '../mm/task.ts'
 import { VmEvent } from '../mm/vm-event.ts'
 import { spinUnlock } from '../sync/spinlock.ts'
 import { pteAddress } from '../tables/page-table.ts'
-import { youngPageProt } from '../tables/pte-flags.ts'
+import { maybeMkwrite, youngPageProt } from '../tables/pte-flags.ts'
 import { VM_SHARED } from '../vma/vma.ts'
 import { anonymousPte, faultAnonVma, initAnonymousPage } from './anonymous.ts'
 import { LOOK_AGAIN, afterWait } from './fault-wait.ts'
@@ -101,8 +101,8 @@ function doSharedFault(cpu: Task, fault: FaultContext): number {
   if (failed !== 0) return failed
   const frame = fault.frame
   setPageFlags(cpu, frame, PG_DIRTY)
-  const entry = (frame << PTE_FRAME_SHIFT) | youngPageProt(fault.vmFlags) | PTE_WRITE | PTE_DIRTY
-  const result = finishFault(cpu, fault, frame, entry)
+  const entry = (frame << PTE_FRAME_SHIFT) | youngPageProt(fault.vmFlags) | PTE_DIRTY
+  const result = finishFault(cpu, fault, frame, maybeMkwrite(entry, fault.vmFlags))
   unlockPage(cpu, frame)
   return result
 }
@@ -220,8 +220,10 @@ function finishFault(cpu: Task, fault: FaultContext, frame: number, entry: numbe
   const none = Atomics.load(cpu.heap, address) === 0
   // A private page of the program's own may have been here until the OOM reaper came.
   const reaped = (fault.vmFlags & VM_SHARED) === 0 && !isStable(cpu, fault.mm)
-  if (none && !reaped) Atomics.store(cpu.heap, address, entry)
-  cpu.design.pteInstalled(cpu, fault)
+  if (none && !reaped) {
+    Atomics.store(cpu.heap, address, entry)
+    cpu.design.updateMmuCache(cpu, fault)
+  }
   spinUnlock(cpu, fault.table + PageTable.ptl)
   if (!none || reaped) putPage(cpu, frame)
   else addMmCounterFast(cpu, fault.mm, kind, 1)
@@ -248,7 +250,7 @@ function doFaultAround(cpu: Task, fault: FaultContext): number {
     mapped++
   }
   const done = Atomics.load(cpu.heap, pteAddress(fault.table, fault.page)) !== 0
-  cpu.design.pteInstalled(cpu, fault)
+  if (mapped !== 0) cpu.design.updateMmuCache(cpu, fault)
   spinUnlock(cpu, fault.table + PageTable.ptl)
   if (mapped !== 0) addMmCounterFast(cpu, fault.mm, MM_FILE_PAGES, mapped)
   if (done) return VM_FAULT_NOPAGE

@@ -9,7 +9,7 @@ import { allocPage } from '../cache/reclaim.ts'
 import { cpuRelax } from '../machine/cpu.ts'
 import { PAGE_SIZE } from '../machine/frames.ts'
 import { Header } from '../machine/header.ts'
-import { PMD_SHIFT, PTE_DIRTY, PTE_FRAME_SHIFT, PTE_SWAP, PTE_WRITE, PageTable } from '../machine/pte.ts'
+import { PMD_SHIFT, PTE_DIRTY, PTE_FRAME_SHIFT, PTE_SWAP, PageTable } from '../machine/pte.ts'
 import { readSwapSlots } from '../memory/host-io.ts'
 import { allocFrame, putPage } from '../memory/page-alloc.ts'
 import { pageFlags, setPageFlags, tryLockPage, unlockPage, waitOnPageLocked } from '../memory/page-lock.ts'
@@ -30,7 +30,7 @@ import { VmEvent } from '../mm/vm-event.ts'
 import { countSpfEvent, countVmEvent } from '../mm/vmstat.ts'
 import { spinUnlock } from '../sync/spinlock.ts'
 import { findPteTable, pteAddress } from '../tables/page-table.ts'
-import { youngPageProt } from '../tables/pte-flags.ts'
+import { maybeMkwrite, youngPageProt } from '../tables/pte-flags.ts'
 import { VM_LOCKED } from '../vma/vma.ts'
 import { LOOK_AGAIN, afterWait } from './fault-wait.ts'
 import { doWpPage } from './wp.ts'
@@ -176,12 +176,12 @@ function mapSwapPage(cpu: Task, fault: FaultContext, slot: number, frame: number
   let entry = (frame << PTE_FRAME_SHIFT) | youngPageProt(fault.vmFlags)
   // `reuse_swap_page`: the references are the cache's and the one that becomes the entry's.
   const mine = pageCount(cpu, frame) === 2 && (write || isSwapScarce(cpu, fault)) && tryToFreeSwap(cpu, frame)
-  if (mine) entry |= write ? PTE_WRITE | PTE_DIRTY : PTE_DIRTY
+  if (mine) entry = (write ? maybeMkwrite(entry, fault.vmFlags) : entry) | PTE_DIRTY
   Atomics.store(heap, address, entry)
   unlockPage(cpu, frame)
   addMmCounterFast(cpu, fault.mm, MM_ANON_PAGES, 1)
   addMmCounterFast(cpu, fault.mm, MM_SWAPENTS, -1)
-  cpu.design.pteInstalled(cpu, fault)
+  cpu.design.updateMmuCache(cpu, fault)
   if (write && !mine) {
     fault.originalPte = entry
     return doWpPage(cpu, fault)

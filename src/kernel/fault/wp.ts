@@ -1,14 +1,7 @@
 // Writes to a page that is mapped read-only: copy on write (mm/memory.c, do_wp_page).
 
 import { allocPage } from '../cache/reclaim.ts'
-import {
-  PTE_ACCESSED,
-  PTE_DIRTY,
-  PTE_FRAME_SHIFT,
-  PTE_SPECIAL,
-  PTE_WRITE,
-  PageTable,
-} from '../machine/pte.ts'
+import { PTE_ACCESSED, PTE_DIRTY, PTE_FRAME_SHIFT, PTE_SPECIAL, PageTable } from '../machine/pte.ts'
 import { clearFrame, copyFrame } from '../machine/sectors.ts'
 import { putPage } from '../memory/page-alloc.ts'
 import { setPageFlags } from '../memory/page-lock.ts'
@@ -22,6 +15,7 @@ import { VmEvent } from '../mm/vm-event.ts'
 import { spinUnlock } from '../sync/spinlock.ts'
 import { flushTlbMm } from '../tables/mmu-gather.ts'
 import { pteAddress } from '../tables/page-table.ts'
+import { maybeMkwrite } from '../tables/pte-flags.ts'
 import { VM_SHARED } from '../vma/vma.ts'
 import { anonymousPte, faultAnonVma, initAnonymousPage } from './anonymous.ts'
 
@@ -44,15 +38,12 @@ export function doWpPage(cpu: Task, fault: FaultContext): number {
   return result
 }
 
-/** `wp_page_reuse`: nobody else has the page, so it becomes writable as it is. */
+/** `wp_page_reuse`: nobody else has the page, so it becomes writable as it is, if the VMA is. */
 function wpPageReuse(cpu: Task, fault: FaultContext): number {
-  const address = pteAddress(fault.table, fault.page)
-  Atomics.compareExchange(
-    cpu.heap,
-    address,
-    fault.originalPte,
-    fault.originalPte | PTE_WRITE | PTE_DIRTY | PTE_ACCESSED,
-  )
+  const { originalPte } = fault
+  const entry = maybeMkwrite(originalPte | PTE_DIRTY | PTE_ACCESSED, fault.vmFlags)
+  const found = Atomics.compareExchange(cpu.heap, pteAddress(fault.table, fault.page), originalPte, entry)
+  if (found === originalPte && entry !== originalPte) cpu.design.updateMmuCache(cpu, fault)
   spinUnlock(cpu, fault.table + PageTable.ptl)
   return 0
 }
@@ -88,7 +79,7 @@ function wpCommit(cpu: Task, fault: FaultContext, entry: number): number {
   let replaced = -1
   if (fault.hold.lockTable(cpu, fault)) {
     replaced = wpReplace(cpu, fault, entry) ? 1 : 0
-    cpu.design.pteInstalled(cpu, fault)
+    if (replaced !== 0) cpu.design.updateMmuCache(cpu, fault)
     spinUnlock(cpu, fault.table + PageTable.ptl)
   }
   // Also where the commit failed: who was told of a beginning is told of the end (race R18).

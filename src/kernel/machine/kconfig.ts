@@ -35,8 +35,6 @@ export interface KernelConfig {
   readonly ZERO_WRITTEN_SECTORS: boolean
   /** Freed objects are filled with poison, which is checked when they are allocated again. */
   readonly SLUB_DEBUG: boolean
-  /** Ours: designs run with the errors of their published form; without it, each is mended where its file says so. */
-  readonly PUBLISHED_FLAWS: boolean
 }
 
 export const defaultKernelConfig: KernelConfig = {
@@ -52,7 +50,6 @@ export const defaultKernelConfig: KernelConfig = {
   MM_FORBIDS_ZEROPAGE: false,
   ZERO_WRITTEN_SECTORS: true,
   SLUB_DEBUG: false,
-  PUBLISHED_FLAWS: false,
 }
 
 /** The options, in the order of their bits in the machine header. */

@@ -17,14 +17,14 @@ export function grabMm(cpu: Task, mm: number): void {
 
 /**
  * `mmdrop`: the last one frees the struct. In type-safe memory, a fault of another mm may hold a VMA that was this
- * one's and is about to wake the writer who waits here (race R25). Published, the mm is gone then; the fix of 2025 pins
- * it, as the grace period does.
+ * one's and is about to wake the writer who waits here (race R25): the fix of 2025 pins the mm, as the grace period
+ * does.
  */
 export function dropMm(cpu: Task, mm: number): void {
   if (!refcountDecAndTest(cpu, mm + Mm.count)) return
   const lock = cpu.heap[mm + Mm.mmuNotifierLock]
   if (lock !== 0) slabFree(cpu, CACHE_PERCPU_RWSEM, lock)
-  if (cpu.design.typesafeVmas && !cpu.config.PUBLISHED_FLAWS) callRcu(cpu, mm + Mm.rcuHead, RCU_FREE_MM)
+  if (cpu.design.freesMmRcu) callRcu(cpu, mm + Mm.rcuHead, RCU_FREE_MM)
   else slabFree(cpu, CACHE_MM, mm)
 }
 

@@ -50,6 +50,12 @@ export interface DesignHooks<Task> {
   readonly vmaLock: 'mmap' | 'number' | 'sequence' | 'count'
   /** Whether each mm has a per-CPU semaphore for those who register MMU notifiers. */
   readonly locksNotifiers: boolean
+  /**
+   * Whether mremap locks a page table that it moves as a whole, and so waits for a fault that has locked it (race R4).
+   */
+  readonly locksMovedTables: boolean
+  /** Whether the struct of an mm is freed after a grace period, as a fault may still be about to use it (race R25). */
+  readonly freesMmRcu: boolean
   /** The counters of its own, under the names that it had in the kernel. */
   readonly events: readonly VmEventName[]
 
@@ -76,9 +82,9 @@ export interface DesignHooks<Task> {
 
   /**
    * A page is about to be copied on write without the mmap lock, and its observers have to be told. False: give up.
-   * Nothing keeps one from being registered meanwhile. Published, the observers that there are were told all the same
-   * (race R17). Mended, what has observers is left to the locked path; together with the grace period in
-   * {@link notifierRegistered}, a copy that saw none is over before the first looks a page up.
+   * Nothing keeps one from being registered meanwhile (race R17). Therefore what has observers is left to the locked
+   * path; together with the grace period in {@link notifierRegistered}, a copy that saw none is over before the first
+   * looks a page up.
    */
   copyBegin(cpu: Task, fault: FaultContext): boolean
   /** What {@link copyBegin} allowed is done, or was given up: then it was not `committed`. */
@@ -92,11 +98,14 @@ export interface DesignHooks<Task> {
   /** The observer is registered, and is used once the mmap lock is given up. */
   notifierRegistered(cpu: Task, mm: number): void
 
-  /** Whether a fault without the mmap lock may make an anon_vma, which reads the neighbours of the VMA (race R23). */
+  /**
+   * Whether a fault without the mmap lock makes an anon_vma all the same, which reads the neighbours of the VMA (race
+   * R23).
+   */
   preparesAnonVma(cpu: Task): boolean
 
-  /** An entry was stored for the fault; its table is still locked. */
-  pteInstalled(cpu: Task, fault: FaultContext): void
+  /** `update_mmu_cache`: an entry was stored for the fault, or has changed; its table is still locked. */
+  updateMmuCache(cpu: Task, fault: FaultContext): void
 
   /** The mmap lock was just taken for read, or downgraded to it. */
   mmapReadLocked(cpu: Task, mm: number): void

@@ -25,6 +25,14 @@ export function vmGetPageProt(vmFlags: number): number {
   return flags
 }
 
+/**
+ * `maybe_mkwrite`: the entry of a page that is the program's own. A fault that the VMA does not allow does not come
+ * that far, but for designs that do not ask (race R38).
+ */
+export function maybeMkwrite(entry: number, vmFlags: number): number {
+  return (vmFlags & VM_WRITE) === 0 ? entry : entry | PTE_WRITE
+}
+
 /** The flags of an entry for a page that was just brought in. */
 export function youngPageProt(vmFlags: number): number {
   return vmGetPageProt(vmFlags) | PTE_ACCESSED

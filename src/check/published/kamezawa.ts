@@ -1,0 +1,108 @@
+// Kamezawa's designs of December 2009 as they were published.
+
+import {
+  type FaultContext,
+  Kamezawa2009Refcount,
+  Kamezawa2009Version,
+  PageTable,
+  type Task,
+  VMA_ADJUST,
+  VM_FAULT_ERROR,
+  VM_FAULT_RETRY,
+  Vma,
+  accessSignal,
+  isCurrent,
+  mmapReadUnlock,
+  rcuwaitWake,
+  releaseVmaNow,
+  spinLock,
+} from '../../kernel/index.ts'
+import { tellBegin, tellEnd } from './observers.ts'
+
+/** RFC 1-4/4, 18 December 2009. */
+export class Kamezawa2009VersionPublished extends Kamezawa2009Version {
+  override readonly locksMovedTables = false
+  override copyBegin(cpu: Task, fault: FaultContext): boolean {
+    return tellBegin(cpu, fault)
+  }
+  override copyEnd(cpu: Task, fault: FaultContext): void {
+    tellEnd(cpu, fault)
+  }
+  override notifierRegistered(): void {}
+
+  /** anon_vma_prepare() as if the mmap lock were held (race R23). */
+  override preparesAnonVma(): boolean {
+    return true
+  }
+
+  /** A fault may have read where the VMA is, and not yet counted itself (race R24). */
+  override releaseVma(cpu: Task, vma: number): void {
+    releaseVmaNow(cpu, vma)
+  }
+
+  /**
+   * Only what is unmapped is forgotten: tables of the other half of a VMA that is split remember the VMA, also when it
+   * is gone (race R24). The fault that waits is waited for all the same, before the split.
+   */
+  protected override forgetVma(cpu: Task, vma: number, change: number): void {
+    if (change !== VMA_ADJUST) super.forgetVma(cpu, vma, change)
+  }
+
+  /** do_anonymous_page() is the only one who does not look at the version behind the lock (race R39). */
+  override pteMapLock(cpu: Task, fault: FaultContext): boolean {
+    if (fault.originalPte !== 0 || fault.vmFile !== 0) return super.pteMapLock(cpu, fault)
+    spinLock(cpu, fault.table + PageTable.ptl)
+    return true
+  }
+
+  /** The end of `do_page_fault` looks at the version instead, when the entry is there. */
+  protected override handleVma(cpu: Task, fault: FaultContext, vma: number, errorCode: number): number {
+    const result = super.handleVma(cpu, fault, vma, errorCode)
+    return (result & VM_FAULT_ERROR) !== 0 || isCurrent(cpu, fault.mm) ? result : VM_FAULT_RETRY
+  }
+
+  /** `bad_area_access_error`. */
+  protected override refuse(_cpu: Task, fault: FaultContext, errorCode: number): number {
+    return accessSignal(errorCode, fault.vmFlags)
+  }
+
+  /** Who fails gives up the mmap lock, which it has not got, and stays counted in the VMA (race R40). */
+  protected override putUser(cpu: Task, vma: number, result: number): void {
+    if ((result & VM_FAULT_ERROR) !== 0) mmapReadUnlock(cpu, cpu.fault.mm)
+    else super.putUser(cpu, vma, result)
+  }
+}
+
+/** Asynchronous page fault, 25 December 2009. */
+export class Kamezawa2009RefcountPublished extends Kamezawa2009Refcount {
+  override readonly locksMovedTables = false
+  override copyBegin(cpu: Task, fault: FaultContext): boolean {
+    return tellBegin(cpu, fault)
+  }
+  override copyEnd(cpu: Task, fault: FaultContext): void {
+    tellEnd(cpu, fault)
+  }
+  override notifierRegistered(): void {}
+
+  /** anon_vma_prepare() as if the mmap lock were held (race R23). */
+  override preparesAnonVma(): boolean {
+    return true
+  }
+
+  /** Only whoever unmaps waits (race R10). */
+  protected override isWrite(): boolean {
+    return false
+  }
+
+  /** mremap and fork announce nothing (races R2 and R1). */
+  override mremapBegin(): void {}
+  override forkBegin(): void {}
+
+  /**
+   * Wakes when one reference is left, which was the tree's when there was no unmapper; but the unmapper has dropped
+   * that before it sleeps, and the last reference leaves none: it is never woken (race R32).
+   */
+  protected override putVma(cpu: Task, vma: number): void {
+    if (Atomics.sub(cpu.heap, vma + Vma.refCount, 1) === 2) rcuwaitWake(cpu, vma + Vma.waiter)
+  }
+}
