@@ -199,8 +199,11 @@ const writesVma = new RegExp(
 /** Gives a VMA its first anon_vma under the mmap lock held for reading and the lock of the upper page tables. */
 const FIRST_ANON_VMA = 'anonVmaPrepare'
 
-/** What a lookup may ask of a VMA that is free, where VMAs lie in type-safe memory: whether it is locked or dead. */
-const staysReadable = /\bVma\.(vmLockSeq|refCount)\b/
+/**
+ * What a lookup may ask of a VMA that is free, where VMAs lie in type-safe memory: its borders, and whether it is locked
+ * or dead.
+ */
+const staysReadable = /\bVma\.(vmStart|vmEnd|vmLockSeq|refCount)\b/
 /** What may be asked where a file was open once: whether one is. */
 const isAskedWhenClosed = /\bAtomics\.load\(.*\bOpenFile\.generation\b/
 

@@ -15,6 +15,7 @@ import {
   MemoryFile,
   OutOfMemory,
   SegmentationFault,
+  TOUCH_LOCKED_MM,
   TOUCH_SPECULATIVE,
   type Advice,
   type Observer,
@@ -377,7 +378,7 @@ class Performer {
     if (!counted) return
     if (result !== 0 && ((result ^ errorCode) & COMPARED_BITS) === 0) {
       this.#reproduced++
-      this.#countLocked((result & TOUCH_SPECULATIVE) === 0, (second & OP_TOUCH_LOCKED) !== 0, errorCode)
+      this.#countLocked((result & TOUCH_LOCKED_MM) !== 0, (second & OP_TOUCH_LOCKED) !== 0, errorCode)
     } else this.#countKind(kindOf((first >>> OP_NOTE_SHIFT) & 15, result !== 0))
   }
 

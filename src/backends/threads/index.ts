@@ -29,7 +29,7 @@ export type {
   SwapOptions,
 } from './machine-options.ts'
 export { MachineFile } from './machine-file.ts'
-export { ADDRESS_LIMIT, TOUCH_SPECULATIVE } from './memory-access.ts'
+export { ADDRESS_LIMIT, TOUCH_LOCKED_MM, TOUCH_SPECULATIVE } from './memory-access.ts'
 export { MemoryFile, type MemoryFileHandle, type MemoryFileOptions } from './memory-file.ts'
 export { MmuNotifier } from './mmu-notifier.ts'
 export type { Protection } from './protection.ts'

@@ -47,6 +47,8 @@ export const ADDRESS_LIMIT = TASK_SIZE * PAGE_SIZE
 
 /** Set in the result of touch() when the last fault of the access was handled without the mmap lock. */
 export const TOUCH_SPECULATIVE = 0x8000
+/** Set when that fault held the mmap lock, be it for a moment only: to make an anon_vma under the lock of its VMA. */
+export const TOUCH_LOCKED_MM = 0x10000
 
 const accessKinds = { r: ACCESS_READ, w: ACCESS_WRITE, x: ACCESS_EXECUTE } as const
 
@@ -90,8 +92,8 @@ export abstract class MemoryAccess {
 
   /**
    * What an access of that kind to `address` does to the memory manager, without moving data. Returns 0 when it took
-   * no fault, else the x86 error code of its first one, with TOUCH_SPECULATIVE set when its last one was handled
-   * without the mmap lock.
+   * no fault, else the x86 error code of its first one, with TOUCH_SPECULATIVE and TOUCH_LOCKED_MM set as they apply to
+   * its last one.
    */
   touch(address: number, access: 'r' | 'w' | 'x'): number {
     checkChoice(access, 'access', accessKinds)
@@ -103,7 +105,9 @@ export abstract class MemoryAccess {
     } catch (error) {
       throw this.#thread.failed(error, 'access')
     }
-    return errorCode !== 0 && task.lastFaultSpeculative ? errorCode | TOUCH_SPECULATIVE : errorCode
+    if (errorCode === 0) return 0
+    const speculative = task.lastFaultSpeculative ? TOUCH_SPECULATIVE : 0
+    return errorCode | speculative | (task.lastFaultLockedMm ? TOUCH_LOCKED_MM : 0)
   }
 
   readUint8(address: number): number {

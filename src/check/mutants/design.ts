@@ -201,8 +201,8 @@ export const designMutants: MutantTable = {
     patches: [
       at(design, 'speculativeFault').replace('fault.vma = 0', 'fault.vma = vma'),
       at('fault/hold.ts', 'prepareWithoutMmapLock').replace(
-        'countSpfEvent(...$); return false',
-        'return anonVmaPrepare(cpu, fault.vma)',
+        'countSpfEvent(...$); return VM_FAULT_RETRY',
+        'return anonVmaPrepare(cpu, fault.vma) ? 0 : VM_FAULT_RETRY',
       ),
     ],
   },
@@ -211,8 +211,8 @@ export const designMutants: MutantTable = {
     race: 'R23',
     scenario: 'first-anon-vma',
     patches: at('fault/hold.ts', 'prepareWithoutMmapLock').replace(
-      'countSpfEvent(...$); return false',
-      'return true',
+      'countSpfEvent(...$); return VM_FAULT_RETRY',
+      'return 0',
     ),
   },
   'vma-freed-at-once': {

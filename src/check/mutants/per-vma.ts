@@ -104,7 +104,10 @@ export const perVmaMutants: MutantTable = {
     guard: 'the borders are read again once the VMA is locked',
     design: 'per-vma-refcount-2025',
     scenario: 'border-moves',
-    patches: at(count, 'lockVmaUnderRcu').force('copyContainsPage(fault)', true),
+    patches: at(count, 'lockVmaUnderRcu').force(
+      'Atomics.load(heap, vma + Vma.vmStart) <= page && page < Atomics.load(heap, vma + Vma.vmEnd)',
+      true,
+    ),
   },
   'per-vma-refcount-dead-used': {
     guard: 'nobody gets a reference on a VMA that is in no tree',
@@ -150,6 +153,59 @@ export const perVmaMutants: MutantTable = {
       'Atomics.store(...$); Atomics.sub(...$)',
       'Atomics.sub(heap, vma + Vma.refCount, WRITER)',
     ),
+  },
+  'anon-vma-waits-for-the-mmap-lock': {
+    guard: 'who holds the lock of a VMA only tries the mmap lock: a writer may have it and wait for the fault',
+    design: 'per-vma-refcount-2025',
+    scenario: 'first-write-mprotect',
+    patches: at('fault/hold.ts', 'prepareWithVmaLock').replace(
+      'if (!mmapReadTryLock(cpu, fault.mm)) return VM_FAULT_RETRY',
+      'mmapReadLock(cpu, fault.mm)',
+    ),
+  },
+  'anon-vma-without-the-mmap-lock': {
+    guard: 'an anon_vma is made with the mmap lock, also by who holds the lock of the VMA',
+    race: 'R23',
+    design: 'per-vma-refcount-2025',
+    scenario: 'anon-vma-munmap',
+    patches: [
+      at('fault/hold.ts', 'prepareWithVmaLock').drop('if (!mmapReadTryLock(cpu, fault.mm)) return VM_FAULT_RETRY'),
+      at('fault/hold.ts', 'prepareWithVmaLock').drop('mmapReadUnlock(cpu, fault.mm)'),
+    ],
+  },
+  'vma-lock-given-up-twice': {
+    guard: 'a fault that has waited for a page holds its VMA no more',
+    design: 'per-vma-refcount-2025',
+    scenario: 'swap-in-munmap',
+    patches: at('designs/per-vma.ts', 'speculativeFault').force('(result & VM_FAULT_DROPPED) === 0', true),
+  },
+  'vma-unlocked-before-the-advice': {
+    guard: 'MADV_DONTNEED holds the lock of the VMA until the pages are gone',
+    design: 'per-vma-refcount-2025',
+    scenario: 'discard-munmap-table',
+    patches: at('calls/madvise.ts', 'madviseLocked').replace(
+      'const result = advisePages(...$); cpu.design.vmaEndRead(cpu, vma)',
+      'cpu.design.vmaEndRead(cpu, vma); const result = advisePages(cpu, mm, vma, start, end, advice)',
+    ),
+  },
+  'vma-not-unlocked-after-the-advice': {
+    guard: 'MADV_DONTNEED gives the lock of the VMA up',
+    design: 'per-vma-refcount-2025',
+    scenario: 'dontneed-munmap',
+    patches: at('calls/madvise.ts', 'madviseLocked').drop('cpu.design.vmaEndRead(cpu, vma)'),
+  },
+  'advice-beyond-the-locked-vma': {
+    guard: 'MADV_DONTNEED of more than one VMA takes the mmap lock',
+    design: 'per-vma-refcount-2025',
+    scenario: 'discard-two-vmas',
+    patches: at('calls/madvise.ts', 'tryVmaReadLock').force('end <= cpu.heap[vma + Vma.vmEnd]', true),
+  },
+  'mapping-before-a-gap-locked': {
+    guard: 'a lookup in a gap locks nothing: the mapping in front of it is not what was asked for',
+    design: 'per-vma-refcount-2025',
+    scenario: 'discard-gap',
+    redundant: 'the borders are asked again once the VMA is locked: it would keep a writer there waiting for nothing',
+    patches: at('vma/range-tree.ts', 'findInLeafRcu').replace('return contains ? vma : 0', 'return vma'),
   },
   'lock-number-believed': {
     guard: 'a writer waits for the faults in a VMA, whatever its number says, as numbers come round',

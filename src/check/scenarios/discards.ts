@@ -5,6 +5,8 @@ import { firstPage, warmPage } from './pages.ts'
 import { kernelScenarios } from './table.ts'
 
 const page = 0x1000
+/** The first page behind those of one page table. */
+const tableEnd = 0x1200
 
 /** A mapping with two pages that are there. */
 function twoWritten(cpu: ScenarioCpu): void {
@@ -206,5 +208,71 @@ export default kernelScenarios({
       [(cpu) => cpu.fork()],
       [(cpu) => cpu.pageOut(firstPage)],
     ],
+  },
+  // MADV_DONTNEED of the pages of one VMA, which some designs do under the lock of the VMA alone, and munmap of all that
+  // their page table covers: the table must not be freed under the zap.
+  'discard-munmap-table': {
+    setup: twoWritten,
+    threads: [[(cpu) => cpu.discard(firstPage, 2)], [(cpu) => cpu.unmap(firstPage, 4)]],
+    config: { MMU_GATHER_RCU_TABLE_FREE: false },
+  },
+  // MADV_DONTNEED of two VMAs, of which munmap takes the second one away, with its page table: the lock of the first is
+  // not enough.
+  'discard-two-vmas': {
+    setup: (cpu) => {
+      cpu.mapPages(tableEnd - 1, 1, 'rwx')
+      cpu.mapPages(tableEnd, 1)
+      cpu.store(tableEnd - 1, 6)
+      cpu.store(tableEnd, 7)
+    },
+    threads: [[(cpu) => cpu.discard(tableEnd - 1, 2)], [(cpu) => cpu.unmap(tableEnd, 1)]],
+    pages: [tableEnd - 1, tableEnd],
+    config: { MMU_GATHER_RCU_TABLE_FREE: false },
+  },
+  // MADV_DONTNEED of a page that is in no VMA, behind one that is, which munmap takes away.
+  'discard-gap': {
+    setup: (cpu) => {
+      cpu.mapPages(firstPage, 1)
+      cpu.store(firstPage, 6)
+    },
+    threads: [[(cpu) => cpu.discard(warmPage, 1)], [(cpu) => cpu.unmap(firstPage, 1)]],
+  },
+  // MADV_DONTNEED and mprotect of a page beside it, which takes the VMA apart.
+  'discard-protect': {
+    setup: twoWritten,
+    threads: [[(cpu) => cpu.discard(firstPage, 2)], [(cpu) => cpu.protect(warmPage, 1, 'r')]],
+  },
+  // MADV_DONTNEED and a fork, after which the child has what was there or zeros, as the parent.
+  'discard-fork': {
+    setup: twoWritten,
+    threads: [[(cpu) => cpu.discard(firstPage, 1)], [(cpu) => cpu.fork(firstPage)]],
+  },
+  // MADV_DONTNEED and mremap of its page: the entry is taken out at the old place, or not at all.
+  'discard-move': {
+    setup: twoWritten,
+    threads: [[(cpu) => cpu.discard(firstPage, 1)], [(cpu) => cpu.move(firstPage, 1, firstPage + 8)]],
+    pages: [firstPage, firstPage + 8],
+  },
+  // MADV_DONTNEED and mlock of its page: the page goes, or the call is refused.
+  'discard-mlock': {
+    setup: twoWritten,
+    threads: [[(cpu) => cpu.discard(firstPage, 1)], [(cpu) => cpu.lock(firstPage, 1)]],
+  },
+  // MADV_DONTNEED and reclaim of its page: the frame, or the slot, is freed once.
+  'discard-reclaim': {
+    setup: (cpu) => {
+      cpu.startSwap(2)
+      twoWritten(cpu)
+    },
+    threads: [[(cpu) => cpu.discard(firstPage, 1)], [(cpu) => cpu.pageOut(firstPage)]],
+  },
+  // MADV_FREE and munmap of all that the page table covers.
+  'free-munmap': {
+    setup: (cpu) => {
+      cpu.startSwap(2)
+      twoWritten(cpu)
+    },
+    threads: [[(cpu) => cpu.advise(firstPage, 2, 'free')], [(cpu) => cpu.unmap(firstPage, 4)]],
+    config: { MMU_GATHER_RCU_TABLE_FREE: false },
   },
 })

@@ -127,6 +127,29 @@ export default kernelScenarios({
     },
     threads: [[(cpu) => cpu.add(warmPage, 1)], [(cpu) => cpu.truncate(1), (cpu) => cpu.truncate(2)]],
   },
+  // A fault that reads a page of a file on disk, and munmap of it: who waits for the page holds nothing meanwhile, so that
+  // the mapping and its page table may go.
+  'disk-munmap': {
+    setup: (cpu) => {
+      cpu.fillDisk(1, 5)
+      cpu.mapDisk(firstPage, 1)
+      cpu.keepFile(firstPage)
+    },
+    threads: [[(cpu) => cpu.load(firstPage)], [(cpu) => cpu.unmap(firstPage, 1)]],
+    pages: [firstPage],
+    config: { MMU_GATHER_RCU_TABLE_FREE: false },
+  },
+  // The same of a write to a private mapping, which has neither a page nor an anon_vma.
+  'disk-cow-munmap': {
+    setup: (cpu) => {
+      cpu.fillDisk(1, 5)
+      cpu.mapDisk(firstPage, 1, 'rw', false)
+      cpu.keepFile(firstPage)
+    },
+    threads: [[(cpu) => cpu.add(firstPage, 1)], [(cpu) => cpu.unmap(firstPage, 1)]],
+    pages: [firstPage],
+    config: { MMU_GATHER_RCU_TABLE_FREE: false },
+  },
   // read() of a page and ftruncate that cuts it off: the page or nothing, and an end to both.
   'read-truncate': {
     setup: (cpu) => {

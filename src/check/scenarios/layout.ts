@@ -219,6 +219,25 @@ export default kernelScenarios({
     },
     threads: [[(cpu) => cpu.store(firstPage, 42)], [(cpu) => cpu.unmap(warmPage, 1)]],
   },
+  // The first write to a mapping, which needs the mmap lock for a moment, and mprotect of it, whose caller has that lock
+  // and may wait for the fault.
+  'first-write-mprotect': {
+    setup: (cpu) => {
+      cpu.mapPages(firstPage, 1)
+      cpu.load(firstPage)
+    },
+    threads: [[(cpu) => cpu.store(firstPage, 42)], [(cpu) => cpu.protect(firstPage, 1, 'r')]],
+    pages: [firstPage],
+  },
+  // The first write to a mapping and a fork: the child has what was written, or zeros.
+  'first-write-fork': {
+    setup: (cpu) => {
+      cpu.mapPages(firstPage, 1)
+      cpu.load(firstPage)
+    },
+    threads: [[(cpu) => cpu.store(firstPage, 42)], [(cpu) => cpu.fork(firstPage)]],
+    pages: [firstPage],
+  },
   // A VMA without an anon_vma takes in a neighbour that has one: it must be locked for writing before it gets it, as
   // a fault may be in it (Linux d8ab9f7b644a, 2023).
   'merged-anon-vma': {

@@ -111,12 +111,34 @@ export function madvise(cpu: Task, mm: number, start: number, end: number, advic
   return result
 }
 
-/** Advice on pages: the mmap lock is held for reading only, so that such calls run beside faults. */
+/**
+ * Advice on pages: the lock of the VMA is held where the design has one and all pages are in it, else the mmap lock for
+ * reading, so that such calls run beside faults.
+ */
 function madviseLocked(cpu: Task, mm: number, start: number, end: number, advice: number): number {
+  const vma = vmaLockSuffices(advice) ? tryVmaReadLock(cpu, mm, start, end) : 0
+  if (vma !== 0) {
+    const result = advisePages(cpu, mm, vma, start, end, advice)
+    cpu.design.vmaEndRead(cpu, vma)
+    return result
+  }
   mmapReadLock(cpu, mm)
   const result = walkVmas(cpu, mm, start, end, advice)
   mmapReadUnlock(cpu, mm)
   return result
+}
+
+/** `get_lock_mode`: MADVISE_VMA_READ_LOCK, as of Linux 6.17. */
+function vmaLockSuffices(advice: number): boolean {
+  return advice === MADV.dontneed || advice === MADV['dontneed-locked'] || advice === MADV.free
+}
+
+/** `try_vma_read_lock`: the VMA that contains all of [start, end), locked for reading, or 0. */
+function tryVmaReadLock(cpu: Task, mm: number, start: number, end: number): number {
+  const vma = cpu.design.lockVmaUnderRcu(cpu, mm, start)
+  if (vma === 0 || end <= cpu.heap[vma + Vma.vmEnd]) return vma
+  cpu.design.vmaEndRead(cpu, vma)
+  return 0
 }
 
 function walkVmas(cpu: Task, mm: number, start: number, end: number, advice: number): number {

@@ -34,6 +34,7 @@ import {
   VM_WRITE,
   Vma,
   vmaPages,
+  vmaSetRange,
 } from '../vma/vma.ts'
 
 export const MAP_FIXED = 1
@@ -136,10 +137,8 @@ export function mmapRegion(
     if (accountable) unaccountMemory(cpu, pages)
     return -ENOMEM
   }
-  heap[vma + Vma.vmStart] = page
-  heap[vma + Vma.vmEnd] = end
+  vmaSetRange(cpu, vma, page, end, pgoff)
   heap[vma + Vma.vmFlags] = vmFlags
-  heap[vma + Vma.vmPgoff] = pgoff
   heap[vma + Vma.vmFile] = file
   vmaGetFile(cpu, vma)
   linkVma(cpu, mm, vma)

@@ -31,6 +31,7 @@ import {
   VM_SHARED,
   Vma,
   vmaPages,
+  vmaSetRange,
 } from '../vma/vma.ts'
 import { changeLockedEntries } from './mlock.ts'
 import { munmapLocked } from './mmap.ts'
@@ -326,9 +327,7 @@ function copyVma(cpu: Task, mm: number, vma: number, from: number, to: number, p
   }
   const fresh = dupVmaToLink(cpu, vma, to)
   if (fresh === 0) return 0
-  heap[fresh + Vma.vmStart] = to
-  heap[fresh + Vma.vmEnd] = to + pages
-  heap[fresh + Vma.vmPgoff] = pgoff
+  vmaSetRange(cpu, fresh, to, to + pages, pgoff)
   vmaGetFile(cpu, fresh)
   anonVmaClone(cpu, fresh, vma)
   linkVma(cpu, mm, fresh)

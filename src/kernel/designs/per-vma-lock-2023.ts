@@ -8,9 +8,10 @@
 // away. Linux lets a writer rely on it too, and not wait where the number says that it has locked the VMA before; here
 // it waits each time, as the number may be from the last time round.
 
+import { vmaLockKept } from '../fault/hold.ts'
 import { copyContainsPage, copyVma } from '../fault/speculative.ts'
 import type { DesignDescription } from '../mm/design-hooks.ts'
-import type { FaultContext } from '../mm/fault-context.ts'
+import { type FaultContext, VM_FAULT_RETRY } from '../mm/fault-context.ts'
 import { Mm } from '../mm/mm.ts'
 import type { Task } from '../mm/task.ts'
 import { VmEvent } from '../mm/vm-event.ts'
@@ -23,6 +24,8 @@ import { VMA_UNMAP, VMA_ZAP, Vma } from '../vma/vma.ts'
 import { PerVmaDesign, isWriteLocked } from './per-vma.ts'
 
 export class PerVmaLock2023 extends PerVmaDesign {
+  protected override readonly hold = vmaLockKept
+
   override readonly description: DesignDescription = {
     name: 'per-vma-lock-2023',
     year: 2023,
@@ -90,8 +93,14 @@ export class PerVmaLock2023 extends PerVmaDesign {
     return fault.anonVma !== 0
   }
 
-  protected override unlockVma(cpu: Task, vma: number): void {
+  override vmaEndRead(cpu: Task, vma: number): void {
     vmaEndRead(cpu, vma)
+  }
+
+  /** It is asked again with the mmap lock. */
+  protected override accessRefused(cpu: Task, _errorCode: number, _vmFlags: number): number {
+    countVmEvent(cpu, VmEvent.spf_abort)
+    return VM_FAULT_RETRY
   }
 }
 

@@ -1,12 +1,17 @@
-// The reference count in the VMA, Linux 6.15 and later (S. Baghdasaryan, v10, 13 February 2025; message-id
-// 20250213224655.1680278-1-surenb@google.com).
+// The reference count in the VMA, Linux 6.15 (S. Baghdasaryan, v10, 13 February 2025; message-id
+// 20250213224655.1680278-1-surenb@google.com), with what else is done under the lock of a VMA up to Linux 6.18.
 //
 // The semaphore of 2023 has become one word: 0 for a VMA that is in no tree, 1 for one that is, one more for each
 // fault in it, and a high bit while a writer waits until the faults are done. VMAs are no longer freed through RCU but
 // lie in type-safe memory: a fault may find that the VMA which it has locked has become another's in the meantime, and
-// has to ask once it has it. All kinds of mapping are handled; an anon_vma is asked for only where one is needed.
+// has to ask once it has it. All kinds of mapping are handled, pages of files and of the swap area included (6.6): who
+// must wait for one gives the lock up first. An anon_vma is made inside the fault, with the mmap lock if that is free
+// (6.10). A forbidden access is a signal at once (6.10). MADV_DONTNEED and MADV_FREE of pages of one VMA take its lock
+// and not the mmap lock (6.17). See docs/designs.md for what of 6.18 and later is not here.
 
-import { copyContainsPage, copyVma } from '../fault/speculative.ts'
+import { accessSignal } from '../fault/fault.ts'
+import { vmaLockHeld } from '../fault/hold.ts'
+import { copyVma } from '../fault/speculative.ts'
 import type { DesignDescription } from '../mm/design-hooks.ts'
 import type { FaultContext } from '../mm/fault-context.ts'
 import { Mm } from '../mm/mm.ts'
@@ -32,7 +37,8 @@ const DETACHED = 2
 export class PerVmaRefcount2025 extends PerVmaDesign {
   override readonly typesafeVmas = true
   override readonly freesMmRcu: boolean = true
-  override readonly speculatesOnSwap: 'never' | 'cached' | 'any' = 'cached'
+  override readonly speculatesOnSwap: 'never' | 'cached' | 'any' = 'any'
+  protected override readonly hold = vmaLockHeld
 
   override readonly description: DesignDescription = {
     name: 'per-vma-refcount-2025',
@@ -40,7 +46,7 @@ export class PerVmaRefcount2025 extends PerVmaDesign {
     author: 'Suren Baghdasaryan',
     rwsem: 'spinning',
     source:
-      'reimplement per-vma lock as a refcount, v10, 20250213224655.1680278-1-surenb@google.com; Linux 6.15',
+      'reimplement per-vma lock as a refcount, v10, 20250213224655.1680278-1-surenb@google.com; as in Linux 6.18',
     lookup: 'range tree under RCU',
     lifetime: 'a reference count per VMA, which writers wait for; freed VMAs stay VMAs',
     validation: 'lock numbers of VMA and mm, then whose VMA it is, and the borders',
@@ -93,11 +99,25 @@ export class PerVmaRefcount2025 extends PerVmaDesign {
   override notifierRegistered(_cpu: Task, _mm: number): void {}
 
   protected override lockVma(cpu: Task, fault: FaultContext): number {
-    return lockVmaUnderRcu(cpu, fault)
+    const vma = lockVmaUnderRcu(cpu, fault.mm, fault.page)
+    fault.vma = vma
+    if (vma !== 0) copyVma(cpu, fault, vma)
+    return vma
   }
 
-  protected override unlockVma(cpu: Task, vma: number): void {
+  /** `madvise` since 6.17. */
+  override lockVmaUnderRcu(cpu: Task, mm: number, page: number): number {
+    return lockVmaUnderRcu(cpu, mm, page)
+  }
+
+  override vmaEndRead(cpu: Task, vma: number): void {
     vmaEndRead(cpu, vma)
+  }
+
+  /** The VMA was locked, so that what it said was true (commit bc7996c864ff of 6.10). */
+  protected override accessRefused(cpu: Task, errorCode: number, vmFlags: number): number {
+    countVmEvent(cpu, VmEvent.vma_lock_success)
+    return accessSignal(errorCode, vmFlags)
   }
 }
 
@@ -158,22 +178,21 @@ function vmaEndRead(cpu: Task, vma: number): void {
   if ((left & WRITER) !== 0 && left <= WRITER + 1) rcuwaitWake(cpu, mm + Mm.vmaWriterWait)
 }
 
-/** `lock_vma_under_rcu`: the VMA of the fault, locked for reading, with its fields in the fault; or 0. */
-function lockVmaUnderRcu(cpu: Task, fault: FaultContext): number {
+/** `lock_vma_under_rcu`: the VMA that contains `page`, locked for reading, or 0. */
+function lockVmaUnderRcu(cpu: Task, mm: number, page: number): number {
+  const { heap } = cpu
   rcuReadLock(cpu)
   for (;;) {
-    const vma = findVmaRcu(cpu, fault.mm, fault.page)
+    const vma = findVmaRcu(cpu, mm, page)
     if (vma === 0) break
-    const result = vmaStartRead(cpu, fault.mm, vma)
+    const result = vmaStartRead(cpu, mm, vma)
     if (result === REFUSED) break
     if (result === DETACHED) {
       countVmEvent(cpu, VmEvent.vma_lock_miss)
       continue
     }
     rcuReadUnlock(cpu)
-    fault.vma = vma
-    copyVma(cpu, fault, vma)
-    if (copyContainsPage(fault)) return vma
+    if (Atomics.load(heap, vma + Vma.vmStart) <= page && page < Atomics.load(heap, vma + Vma.vmEnd)) return vma
     vmaEndRead(cpu, vma)
     return 0
   }

@@ -3,8 +3,13 @@
 
 import { Design } from '../fault/design.ts'
 import { accessError, handleMmFault } from '../fault/fault.ts'
-import { vmaLockHeld } from '../fault/hold.ts'
-import { type FaultContext, VM_FAULT_RETRY } from '../mm/fault-context.ts'
+import {
+  type FaultContext,
+  type Hold,
+  VM_FAULT_DROPPED,
+  VM_FAULT_MAJOR,
+  VM_FAULT_RETRY,
+} from '../mm/fault-context.ts'
 import { Mm } from '../mm/mm.ts'
 import type { Task } from '../mm/task.ts'
 import { type VmEventName, VmEvent } from '../mm/vm-event.ts'
@@ -23,11 +28,16 @@ export abstract class PerVmaDesign extends Design {
     'vma_lock_miss',
   ]
 
+  /** What a fault stands on that has locked its VMA. */
+  protected abstract readonly hold: Hold
+
   /** `lock_vma_under_rcu`: the VMA of the fault, locked for reading, with its fields in the fault; or 0. */
   protected abstract lockVma(cpu: Task, fault: FaultContext): number
 
-  /** `vma_end_read`. */
-  protected abstract unlockVma(cpu: Task, vma: number): void
+  abstract override vmaEndRead(cpu: Task, vma: number): void
+
+  /** What a fault comes to that the VMA, which is locked, does not allow. */
+  protected abstract accessRefused(cpu: Task, errorCode: number, vmFlags: number): number
 
   /** The beginning of `do_user_addr_fault`. */
   override speculativeFault(cpu: Task, errorCode: number): number {
@@ -36,16 +46,17 @@ export abstract class PerVmaDesign extends Design {
     const vma = this.lockVma(cpu, fault)
     if (vma === 0) return giveUp(cpu, VmEvent.vma_lock_abort)
     if (accessError(errorCode, fault.vmFlags)) {
-      this.unlockVma(cpu, vma)
-      countVmEvent(cpu, VmEvent.spf_abort)
-      return VM_FAULT_RETRY
+      this.vmaEndRead(cpu, vma)
+      return this.accessRefused(cpu, errorCode, fault.vmFlags)
     }
-    fault.hold = vmaLockHeld
+    fault.hold = this.hold
     const result = handleMmFault(cpu, fault)
-    this.unlockVma(cpu, vma)
-    if ((result & VM_FAULT_RETRY) !== 0) return giveUp(cpu, VmEvent.vma_lock_retry)
+    if ((result & VM_FAULT_DROPPED) === 0) this.vmaEndRead(cpu, vma)
+    if ((result & VM_FAULT_RETRY) !== 0) {
+      return giveUp(cpu, VmEvent.vma_lock_retry) | (result & VM_FAULT_MAJOR)
+    }
     countVmEvent(cpu, VmEvent.vma_lock_success)
-    return result
+    return result & ~VM_FAULT_DROPPED
   }
 }
 

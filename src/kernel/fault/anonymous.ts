@@ -26,7 +26,8 @@ export function doAnonymousPage(cpu: Task, fault: FaultContext): number {
     const entry = (ZERO_FRAME << PTE_FRAME_SHIFT) | youngPageProt(fault.vmFlags) | PTE_SPECIAL
     return notInstalled(installIfNone(cpu, fault, entry))
   }
-  if (!faultAnonVma(cpu, fault)) return fault.hold.outOfMemory
+  const unprepared = faultAnonVma(cpu, fault)
+  if (unprepared !== 0) return unprepared
   const frame = allocPage(cpu)
   if (frame === 0) return fault.hold.outOfMemory
   clearFrame(cpu, frame)
@@ -64,9 +65,9 @@ function installIfNone(cpu: Task, fault: FaultContext, entry: number): number {
   return none ? 1 : 0
 }
 
-/** Sees to it that the VMA has an anon_vma. Returns false when it is not there. */
-export function faultAnonVma(cpu: Task, fault: FaultContext): boolean {
-  return fault.anonVma !== 0 || fault.hold.prepareAnonVma(cpu, fault)
+/** Sees to it that the VMA has an anon_vma. Returns 0, or what the fault comes to without one. */
+export function faultAnonVma(cpu: Task, fault: FaultContext): number {
+  return fault.anonVma !== 0 ? 0 : fault.hold.prepareAnonVma(cpu, fault)
 }
 
 /**

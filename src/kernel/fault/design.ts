@@ -53,6 +53,11 @@ export abstract class Design implements DesignHooks<Task> {
     if (this.speculates) synchronizeRcu(cpu)
   }
 
+  lockVmaUnderRcu(_cpu: Task, _mm: number, _page: number): number {
+    return 0
+  }
+  vmaEndRead(_cpu: Task, _vma: number): void {}
+
   preparesAnonVma(_cpu: Task): boolean {
     return false
   }

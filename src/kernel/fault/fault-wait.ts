@@ -8,15 +8,21 @@ import type { Task } from '../mm/task.ts'
 export const LOOK_AGAIN = -1
 
 /**
- * `error` is 0 or a negative errno, `left` whether the mmap lock was given up meanwhile: then the fault begins anew,
- * else it looks again for the page.
+ * `error` is 0 or a negative errno, `left` whether what the fault held was given up meanwhile: then the fault begins
+ * anew, else it looks again for the page. `major` is VM_FAULT_MAJOR where the page was in no cache, else 0.
  */
-export function afterWait(cpu: Task, fault: FaultContext, left: boolean, error: number): number {
+export function afterWait(
+  cpu: Task,
+  fault: FaultContext,
+  left: boolean,
+  error: number,
+  major: number,
+): number {
   const dropped = left ? VM_FAULT_DROPPED : 0
   if (error === -ENOMEM) return fault.hold.outOfMemory | dropped
   if (error < 0) {
     cpu.ioError = error
     return VM_FAULT_SIGBUS | dropped
   }
-  return left ? VM_FAULT_RETRY | VM_FAULT_DROPPED : LOOK_AGAIN
+  return left ? VM_FAULT_RETRY | VM_FAULT_DROPPED | major : LOOK_AGAIN
 }

@@ -31,6 +31,7 @@ import {
   type FaultContext,
   VM_FAULT_ACCERR,
   VM_FAULT_DROPPED,
+  VM_FAULT_MAJOR,
   VM_FAULT_OOM,
   VM_FAULT_PKUERR,
   VM_FAULT_RETRY,
@@ -75,6 +76,8 @@ export function handleUserFault(cpu: Task, mm: number, page: number, errorCode: 
   if ((errorCode & FAULT_WRITE) !== 0) fault.flags |= FAULT_FLAG_WRITE
   if ((errorCode & FAULT_INSTRUCTION) !== 0) fault.flags |= FAULT_FLAG_INSTRUCTION
   cpu.lastFaultSpeculative = false
+  cpu.lastFaultLockedMm = false
+  let tried = false
   if (cpu.design.speculates) {
     fault.hold = nothingHeld
     const result = cpu.design.speculativeFault(cpu, errorCode)
@@ -82,9 +85,12 @@ export function handleUserFault(cpu: Task, mm: number, page: number, errorCode: 
       cpu.lastFaultSpeculative = true
       return result
     }
+    // FAULT_FLAG_TRIED: it gave up the lock of its VMA and has brought the page in.
+    tried = (result & VM_FAULT_MAJOR) !== 0
   }
   countVmEvent(cpu, VmEvent.classic_fault)
-  fault.hold = mmapLockHeld
+  cpu.lastFaultLockedMm = true
+  fault.hold = tried ? mmapLockKept : mmapLockHeld
   const result = classicFault(cpu, fault, errorCode)
   if ((result & VM_FAULT_RETRY) === 0) return result
   // The lock was given up for a page that is there now, as everything else may have changed: once, then it is kept.
@@ -184,7 +190,7 @@ function fillFromVma(cpu: Task, fault: FaultContext, vma: number): void {
   fault.anonVma = Atomics.load(heap, vma + Vma.anonVma)
 }
 
-/** `handle_mm_fault` with the mmap lock held: makes the page tables and dispatches. */
+/** `handle_mm_fault` with the mmap lock or that of the VMA held: makes the page tables and dispatches. */
 export function handleMmFault(cpu: Task, fault: FaultContext): number {
   countVmEvent(cpu, VmEvent.pgfault)
   const table = allocPteTable(cpu, fault.mm, fault.page)

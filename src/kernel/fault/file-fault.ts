@@ -21,6 +21,7 @@ import { addMmCounterFast } from '../memory/rss.ts'
 import {
   FAULT_FLAG_WRITE,
   type FaultContext,
+  VM_FAULT_MAJOR,
   VM_FAULT_NOPAGE,
   VM_FAULT_RETRY,
   VM_FAULT_SIGBUS,
@@ -80,7 +81,8 @@ function doReadFault(cpu: Task, fault: FaultContext): number {
 
 /** `do_cow_fault`: a private copy of the file's page. */
 function doCowFault(cpu: Task, fault: FaultContext): number {
-  if (!faultAnonVma(cpu, fault)) return fault.hold.outOfMemory
+  const unprepared = faultAnonVma(cpu, fault)
+  if (unprepared !== 0) return unprepared
   const copy = allocPage(cpu)
   if (copy === 0) return fault.hold.outOfMemory
   // Asked only now: as in Linux, the mapping has its anon_vma all the same.
@@ -151,7 +153,7 @@ function countHit(cpu: Task, file: number): void {
   if (misses > 0) Atomics.store(cpu.heap, file + File.mmapMiss, misses - 1)
 }
 
-/** The page was another by the time it was locked: a fault without the mmap lock gives up, the other looks again. */
+/** The page was another by the time it was locked: a fault that may not sleep gives up, any other looks again. */
 function tryAgain(cpu: Task, fault: FaultContext, frame: number): number {
   unlockPage(cpu, frame)
   putPage(cpu, frame)
@@ -166,7 +168,7 @@ function missingPage(cpu: Task, fault: FaultContext, index: number): number {
   if (!(waits ? hold.maySleep(cpu) : hold.mayMiss(cpu))) return VM_FAULT_RETRY
   const leaves = waits && hold.release(cpu, fault, file)
   const error = bringIn(cpu, file, index, fault.vmFlags)
-  return afterFileWait(cpu, fault, leaves, error)
+  return afterFileWait(cpu, fault, leaves, error, VM_FAULT_MAJOR)
 }
 
 /** Bringing the page in means to wait for the host. */
@@ -183,7 +185,7 @@ function waitForPage(cpu: Task, fault: FaultContext, frame: number): number {
   const leaves = fault.hold.release(cpu, fault, fault.vmFile)
   waitOnPageLocked(cpu, frame)
   putPage(cpu, frame)
-  return afterFileWait(cpu, fault, leaves, 0)
+  return afterFileWait(cpu, fault, leaves, 0, 0)
 }
 
 /** Reading the page has failed before: here it is tried alone, and the error is this fault's. The page is locked. */
@@ -193,13 +195,13 @@ function readFaultPage(cpu: Task, fault: FaultContext, frame: number, index: num
   const error = readLockedPage(cpu, fault.vmFile, index, frame)
   unlockPage(cpu, frame)
   putPage(cpu, frame)
-  return afterFileWait(cpu, fault, leaves, Math.min(error, 0))
+  return afterFileWait(cpu, fault, leaves, Math.min(error, 0), 0)
 }
 
 /** As {@link afterWait}, and gives the file up that was held meanwhile. */
-function afterFileWait(cpu: Task, fault: FaultContext, left: boolean, error: number): number {
+function afterFileWait(cpu: Task, fault: FaultContext, left: boolean, error: number, major: number): number {
   if (left) putFile(cpu, fault.vmFile)
-  return afterWait(cpu, fault, left, error)
+  return afterWait(cpu, fault, left, error, major)
 }
 
 /** The entry of a page that is brought in for a read. */

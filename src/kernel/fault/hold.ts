@@ -4,11 +4,15 @@
 // locks the page table as everybody does. A fault that holds nothing leaves the commit to the design, and gives up
 // where a lock is needed: it is then done again with the mmap lock. There is one object for each hold; a fault changes
 // to another when it begins anew.
+//
+// Locks are taken in one order: the mmap lock, then that of a VMA, since a writer who holds the mmap lock waits for the
+// faults in a VMA. Who holds the lock of a VMA therefore only tries the mmap lock, and waits for nothing else that such
+// a writer may hold.
 
 import { PageTable } from '../machine/pte.ts'
 import { getFile } from '../memory/file.ts'
 import { type FaultContext, type Hold, VM_FAULT_OOM, VM_FAULT_RETRY } from '../mm/fault-context.ts'
-import { mmapReadUnlock } from '../mm/mmap-lock.ts'
+import { mmapReadTryLock, mmapReadUnlock } from '../mm/mmap-lock.ts'
 import type { Task } from '../mm/task.ts'
 import { VmEvent } from '../mm/vm-event.ts'
 import { countSpfEvent } from '../mm/vmstat.ts'
@@ -34,7 +38,7 @@ class NothingHeld implements Hold {
     return false
   }
 
-  prepareAnonVma(cpu: Task, fault: FaultContext): boolean {
+  prepareAnonVma(cpu: Task, fault: FaultContext): number {
     return prepareWithoutMmapLock(cpu, fault)
   }
 
@@ -85,7 +89,7 @@ abstract class LockHeld implements Hold {
   }
 
   abstract release(cpu: Task, fault: FaultContext, file: number): boolean
-  abstract prepareAnonVma(cpu: Task, fault: FaultContext): boolean
+  abstract prepareAnonVma(cpu: Task, fault: FaultContext): number
 
   fileBegin(_cpu: Task, _fault: FaultContext): boolean {
     return true
@@ -111,8 +115,8 @@ abstract class LockHeld implements Hold {
   }
 }
 
-/** FAULT_FLAG_VMA_LOCK: the lock of the VMA, for reading. As in Linux, sleeping is left to the mmap lock. */
-class VmaLockHeld extends LockHeld {
+/** FAULT_FLAG_VMA_LOCK of Linux 6.4: the lock of the VMA, for reading. Waiting for pages is left to the mmap lock. */
+class VmaLockKept extends LockHeld {
   override readonly outOfMemory = VM_FAULT_RETRY
   override readonly gone = VM_FAULT_RETRY
 
@@ -120,7 +124,7 @@ class VmaLockHeld extends LockHeld {
     return false
   }
 
-  override prepareAnonVma(cpu: Task, fault: FaultContext): boolean {
+  override prepareAnonVma(cpu: Task, fault: FaultContext): number {
     return prepareWithoutMmapLock(cpu, fault)
   }
 
@@ -137,11 +141,43 @@ class VmaLockHeld extends LockHeld {
   }
 }
 
-/** The mmap lock, for reading or writing. */
-class MmapLockHeld extends LockHeld {
+/** The page tables stay, and the fault may sleep. */
+abstract class SleepingLockHeld extends LockHeld {
   override readonly outOfMemory = VM_FAULT_OOM
   /** The access shows what is there now. */
   override readonly gone = 0
+
+  override maySleep(_cpu: Task): boolean {
+    return true
+  }
+
+  override swapPages(_cpu: Task): 'never' | 'cached' | 'any' {
+    return 'any'
+  }
+
+  override entryChanged(cpu: Task, fault: FaultContext): boolean {
+    return Atomics.load(cpu.heap, pteAddress(fault.table, fault.page)) !== fault.originalPte
+  }
+}
+
+/**
+ * FAULT_FLAG_VMA_LOCK since Linux 6.10: the lock of the VMA, for reading. It is given up before the fault waits for a
+ * page (6.6, 1235ccd05b6d and fdc724d6aa44), and the fault begins anew with the mmap lock.
+ */
+class VmaLockHeld extends SleepingLockHeld {
+  override release(cpu: Task, fault: FaultContext, file: number): boolean {
+    if (file !== 0) getFile(cpu, file)
+    cpu.design.vmaEndRead(cpu, fault.vma)
+    return true
+  }
+
+  override prepareAnonVma(cpu: Task, fault: FaultContext): number {
+    return prepareWithVmaLock(cpu, fault)
+  }
+}
+
+/** The mmap lock, for reading or writing. */
+class MmapLockHeld extends SleepingLockHeld {
   /** FAULT_FLAG_ALLOW_RETRY. */
   readonly #mayRelease: boolean
 
@@ -158,20 +194,8 @@ class MmapLockHeld extends LockHeld {
   }
 
   /** The neighbours of the VMA stay. */
-  override prepareAnonVma(cpu: Task, fault: FaultContext): boolean {
-    return anonVmaPrepare(cpu, fault.vma)
-  }
-
-  override maySleep(_cpu: Task): boolean {
-    return true
-  }
-
-  override swapPages(_cpu: Task): 'never' | 'cached' | 'any' {
-    return 'any'
-  }
-
-  override entryChanged(cpu: Task, fault: FaultContext): boolean {
-    return Atomics.load(cpu.heap, pteAddress(fault.table, fault.page)) !== fault.originalPte
+  override prepareAnonVma(cpu: Task, fault: FaultContext): number {
+    return anonVmaPrepare(cpu, fault.vma) ? 0 : VM_FAULT_OOM
   }
 }
 
@@ -179,14 +203,26 @@ class MmapLockHeld extends LockHeld {
  * Making an anon_vma reads the neighbours of the VMA, which only the mmap lock keeps: a fault without it gives up
  * (invariant I12).
  */
-function prepareWithoutMmapLock(cpu: Task, fault: FaultContext): boolean {
-  if (cpu.design.preparesAnonVma(cpu)) return anonVmaPrepare(cpu, fault.vma)
+function prepareWithoutMmapLock(cpu: Task, fault: FaultContext): number {
+  if (cpu.design.preparesAnonVma(cpu)) return anonVmaPrepare(cpu, fault.vma) ? 0 : VM_FAULT_RETRY
   countSpfEvent(cpu, VmEvent.SPF_ABORT_ANON_VMA)
-  return false
+  return VM_FAULT_RETRY
+}
+
+/** The neighbours are read with the mmap lock, which is only tried: a writer may have it and wait for this fault. */
+function prepareWithVmaLock(cpu: Task, fault: FaultContext): number {
+  if (!mmapReadTryLock(cpu, fault.mm)) return VM_FAULT_RETRY
+  cpu.lastFaultLockedMm = true
+  const prepared = anonVmaPrepare(cpu, fault.vma)
+  mmapReadUnlock(cpu, fault.mm)
+  return prepared ? 0 : VM_FAULT_OOM
 }
 
 export const nothingHeld: Hold = new NothingHeld()
+/** The lock of the VMA, which the fault gives up to wait for a page; then it begins anew with the mmap lock. */
 export const vmaLockHeld: Hold = new VmaLockHeld()
+/** The lock of the VMA, which stays: what it does not do for, is done again with the mmap lock. */
+export const vmaLockKept: Hold = new VmaLockKept()
 /** The mmap lock, which the fault may give up once, to wait for a page; then it begins anew. */
 export const mmapLockHeld: Hold = new MmapLockHeld(true)
 /** The mmap lock, which stays. */

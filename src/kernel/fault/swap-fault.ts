@@ -23,7 +23,7 @@ import {
   tryToFreeSwap,
 } from '../memory/swap.ts'
 import { EIO, ENOMEM } from '../mm/errno.ts'
-import { FAULT_FLAG_WRITE, type FaultContext, VM_FAULT_RETRY } from '../mm/fault-context.ts'
+import { FAULT_FLAG_WRITE, type FaultContext, VM_FAULT_MAJOR, VM_FAULT_RETRY } from '../mm/fault-context.ts'
 import { MM_ANON_PAGES, MM_SWAPENTS } from '../mm/mm.ts'
 import type { Task } from '../mm/task.ts'
 import { VmEvent } from '../mm/vm-event.ts'
@@ -77,15 +77,15 @@ function readMissing(cpu: Task, fault: FaultContext, slot: number): number {
     countSpfEvent(cpu, VmEvent.SPF_ABORT_SWAP_NOPAGE)
     return VM_FAULT_RETRY
   }
-  // The second time round, with the mmap lock held: another thread may have mapped the page meanwhile.
+  // The second time round: another thread may have mapped the page meanwhile.
   if (fault.hold.entryChanged(cpu, fault)) return 0
   countVmEvent(cpu, VmEvent.pgmajfault)
   const left = fault.hold.release(cpu, fault, 0)
   const error = swapIn(cpu, slot)
-  // The entry has changed since, or is about to. With the mmap lock the fault looks again until it has; without,
-  // nothing else tells, and looking again would never end.
+  // The entry has changed since, or is about to. With a lock the fault looks again until it has; without, nothing else
+  // tells, and looking again would never end.
   if (error === SLOT_GONE && fault.hold.gone !== 0) return fault.hold.gone
-  return afterWait(cpu, fault, left, error)
+  return afterWait(cpu, fault, left, error, VM_FAULT_MAJOR)
 }
 
 /** Of {@link swapIn}: no entry refers to the slot any more. */
@@ -144,7 +144,7 @@ function waitForPage(cpu: Task, fault: FaultContext, frame: number): number {
   const left = fault.hold.release(cpu, fault, 0)
   waitOnPageLocked(cpu, frame)
   putPage(cpu, frame)
-  return afterWait(cpu, fault, left, 0)
+  return afterWait(cpu, fault, left, 0, 0)
 }
 
 /** Reading the page has failed before. It is locked. */
@@ -155,7 +155,7 @@ function readAgain(cpu: Task, fault: FaultContext, slot: number, frame: number):
   const read = readSwapSlots(cpu, slot, 1)
   if (read === PAGE_SIZE) setPageFlags(cpu, frame, PG_UPTODATE)
   release(cpu, frame, 0)
-  return afterWait(cpu, fault, left, read === PAGE_SIZE ? 0 : Math.min(read, -EIO))
+  return afterWait(cpu, fault, left, read === PAGE_SIZE ? 0 : Math.min(read, -EIO), 0)
 }
 
 /** Maps the page, which is locked and the content of the slot, if the entry is still what the fault has seen. */

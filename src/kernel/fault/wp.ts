@@ -50,7 +50,8 @@ function wpPageReuse(cpu: Task, fault: FaultContext): number {
 
 /** `wp_page_copy`: `from` is the frame to copy, 0 for the zero page. */
 function wpPageCopy(cpu: Task, fault: FaultContext, from: number, anonymous: boolean): number {
-  if (!faultAnonVma(cpu, fault)) return fault.hold.outOfMemory
+  const unprepared = faultAnonVma(cpu, fault)
+  if (unprepared !== 0) return unprepared
   const frame = allocPage(cpu)
   if (frame === 0) return fault.hold.outOfMemory
   if (from === 0) clearFrame(cpu, frame)

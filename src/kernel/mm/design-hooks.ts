@@ -99,6 +99,14 @@ export interface DesignHooks<Task> {
   notifierRegistered(cpu: Task, mm: number): void
 
   /**
+   * `lock_vma_under_rcu` of a call: the VMA that contains `page`, locked for reading, or 0 where the caller has to take
+   * the mmap lock.
+   */
+  lockVmaUnderRcu(cpu: Task, mm: number, page: number): number
+  /** `vma_end_read`: gives up the lock of a VMA, of a call or of a fault. */
+  vmaEndRead(cpu: Task, vma: number): void
+
+  /**
    * Whether a fault without the mmap lock makes an anon_vma all the same, which reads the neighbours of the VMA (race
    * R23).
    */

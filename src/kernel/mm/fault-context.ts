@@ -17,7 +17,7 @@ export const VM_FAULT_SIGSEGV = 4
 export const VM_FAULT_MAJOR = 8
 export const VM_FAULT_RETRY = 16
 export const VM_FAULT_NOPAGE = 32
-/** The mmap lock was given up meanwhile; with VM_FAULT_RETRY, the fault has to begin anew. */
+/** What the fault held was given up meanwhile; with VM_FAULT_RETRY, the fault has to begin anew. */
 export const VM_FAULT_DROPPED = 128
 /** With VM_FAULT_SIGSEGV: there is a mapping, but it does not allow the access. */
 export const VM_FAULT_ACCERR = 64
@@ -47,8 +47,11 @@ export interface Hold {
    * reference then.
    */
   release(cpu: Cpu, fault: FaultContext, file: number): boolean
-  /** `vmf_anon_prepare`: sees to it that the VMA, which has no anon_vma, gets one. False: give up (invariant I12). */
-  prepareAnonVma(cpu: Cpu, fault: FaultContext): boolean
+  /**
+   * `vmf_anon_prepare`: sees to it that the VMA, which has no anon_vma, gets one. Returns 0, VM_FAULT_RETRY where only
+   * the mmap lock allows that and it is not to be had (invariant I12), or what the fault comes to without memory.
+   */
+  prepareAnonVma(cpu: Cpu, fault: FaultContext): number
   /** A page of a file is about to be looked up and its content used. False: give up. */
   fileBegin(cpu: Cpu, fault: FaultContext): boolean
   /** What {@link fileBegin} allowed is done. */

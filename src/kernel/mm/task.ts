@@ -32,6 +32,8 @@ export class Task extends Cpu {
   readonly fault = new FaultContext()
   /** Whether the last fault was handled without the mmap lock. */
   lastFaultSpeculative = false
+  /** Whether it held the mmap lock, if only for a moment: for the whole fault, or to make an anon_vma. */
+  lastFaultLockedMm = false
   /** The x86 error code of the first fault of the last access that asked for it. */
   firstFaultError = 0
 

@@ -20,7 +20,8 @@ import { gatherFlush, gatherFlushTlb, gatherFrame, gatherIsFull, gatherRange } f
 import { findPmdTable, findPteTable, pteAddress } from './page-table.ts'
 
 /**
- * Takes the entries of the pages [start, end) out of the page table and gathers their frames. The mmap lock is held.
+ * Takes the entries of the pages [start, end) out of the page table and gathers their frames. The mmap lock is held, or
+ * that of the VMA.
  */
 export function zapRange(cpu: Task, mm: number, start: number, end: number): void {
   let page = start

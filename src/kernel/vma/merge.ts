@@ -7,7 +7,7 @@ import type { Task } from '../mm/task.ts'
 import { anonVmaClone, isMergeableAnonVma } from './anon-vma.ts'
 import { dupVmaToLink, linkVma, removeVma, unlinkVma, vmaGetFile } from './vma-link.ts'
 import { vmaGapUpdate, vmEndGap } from './vma-tree.ts'
-import { VMA_ADJUST, VM_SPECIAL, Vma, vmaPages } from './vma.ts'
+import { VMA_ADJUST, VM_SPECIAL, Vma, vmaPages, vmaSetRange } from './vma.ts'
 
 /** `is_mergeable_vma` and the rest of `can_vma_merge_*`: `vma` could take in pages of these properties at `pgoff`. */
 function canMerge(
@@ -209,11 +209,10 @@ export function splitVmaUnlimited(cpu: Task, vma: number, page: number, newBelow
   vmaGetFile(cpu, fresh)
   anonVmaClone(cpu, fresh, vma)
   if (newBelow) {
-    heap[fresh + Vma.vmEnd] = page
+    vmaSetRange(cpu, fresh, start, page, pgoff)
     adjustVma(cpu, vma, page, end, pgoff + page - start, fresh, 0)
   } else {
-    heap[fresh + Vma.vmStart] = page
-    heap[fresh + Vma.vmPgoff] = pgoff + page - start
+    vmaSetRange(cpu, fresh, page, end, pgoff + page - start)
     adjustVma(cpu, vma, start, page, pgoff, fresh, 0)
   }
   return 0

@@ -113,15 +113,25 @@ export function vmAreaDup(cpu: Task, original: number): number {
   const { heap } = cpu
   const vma = slabAlloc(cpu, CACHE_VMA)
   if (vma === 0) return 0
-  heap.copyWithin(vma, original, original + Vma.vmMm)
+  const pgoff = heap[original + Vma.vmPgoff]
+  vmaSetRange(cpu, vma, heap[original + Vma.vmStart], heap[original + Vma.vmEnd], pgoff)
+  heap.copyWithin(vma + Vma.vmFlags, original + Vma.vmFlags, original + Vma.vmMm)
   Atomics.store(heap, vma + Vma.vmMm, heap[original + Vma.vmMm])
   clearVma(cpu, vma, Vma.vmNext)
   return vma
 }
 
+/** `vma_set_range`, of a VMA that is in no tree: in type-safe memory a lookup that is late may still ask. */
+export function vmaSetRange(cpu: Task, vma: number, start: number, end: number, pgoff: number): void {
+  const { heap } = cpu
+  Atomics.store(heap, vma + Vma.vmStart, start)
+  Atomics.store(heap, vma + Vma.vmEnd, end)
+  Atomics.store(heap, vma + Vma.vmPgoff, pgoff)
+}
+
 /**
- * Clears a new VMA from word `from` on. In type-safe memory a fault that is late may still ask whether the VMA is
- * locked and whether it has a reference count, which it has not: these two words stay.
+ * Clears a new VMA from word `from` on. In type-safe memory a fault that is late may still ask for the borders of the
+ * VMA, which come next, and whether it is locked and has a reference count, which it has not: these words stay.
  */
 function clearVma(cpu: Task, vma: number, from: number): void {
   const { heap } = cpu
@@ -129,7 +139,7 @@ function clearVma(cpu: Task, vma: number, from: number): void {
     heap.fill(0, vma + from, vma + VMA_WORDS)
     return
   }
-  heap.fill(0, vma + from, vma + Vma.vmLockSeq)
+  heap.fill(0, vma + Math.max(from, Vma.vmFlags), vma + Vma.vmLockSeq)
   heap.fill(0, vma + Vma.vmLockSeq + 1, vma + Vma.refCount)
   heap.fill(0, vma + Vma.refCount + 1, vma + VMA_WORDS)
 }
