@@ -9,7 +9,7 @@ const address = pathToFileURL(command).href
 for (const stream of [process.stdout, process.stderr]) stream.setMaxListeners(0)
 process.setMaxListeners(0)
 
-let number = 0
+let calls = 0
 let last = Promise.resolve()
 process.on('message', (/** @type {string[]} */ values) => {
   last = last.then(() => call(values))
@@ -28,7 +28,8 @@ async function call(values) {
   }
   process.argv = [process.execPath, command, ...values]
   process.exitCode = 0
-  await import(`${address}?call=${number++}`)
+  calls += 1
+  await import(`${address}?call=${calls}`)
   process.send?.({ code: Number(process.exitCode), ...said })
   process.exitCode = 0
 }
