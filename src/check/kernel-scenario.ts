@@ -6,6 +6,7 @@
 
 import {
   ACCESS_EXECUTE,
+  ACCESS_WRITE,
   type AccessKind,
   BusError,
   CACHE_FILE,
@@ -41,6 +42,7 @@ import {
   createFile,
   createMm,
   destroyMm,
+  EFAULT,
   errnoName,
   findPteTable,
   OpenFile,
@@ -82,6 +84,7 @@ import {
   swapOn,
   syncFileRange,
   touch,
+  touchByKernel,
   truncateFile,
   tryToFreePages,
   unregisterMmuNotifier,
@@ -584,6 +587,12 @@ export class ScenarioCpu {
     } catch (error) {
       return signalOf(error)
     }
+  }
+
+  /** The kernel writes to the page for a call, as `copy_to_user` does. */
+  copyTo(page: number): Outcome {
+    const result = touchByKernel(this.task, this.mm, page * PAGE_SIZE, ACCESS_WRITE)
+    return result === -EFAULT ? 'EFAULT' : 'copied'
   }
 
   /** Fetches an instruction. */

@@ -364,7 +364,9 @@ class Performer {
     let result = 0
     try {
       const begin = performance.now()
-      result = this.#space.touch(address, access)
+      // The kernel fetches no instructions of a program.
+      const mode = (errorCode & (FAULT_USER | FAULT_INSTRUCTION)) === 0 ? 'kernel' : 'user'
+      result = this.#space.touch(address, access, mode)
       if (result !== 0) this.#recordLatency(performance.now() - begin)
     } catch (error) {
       this.#fail(`access ${access}`, address, words[at + 2]!, error)

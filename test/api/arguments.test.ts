@@ -163,6 +163,13 @@ describe('what is passed is refused by name, value and what is allowed', () => {
       'ERR_INVALID_ARG_VALUE',
       /^access: 'q' .*'r', /,
     ],
+    [
+      'an instruction of the program that the kernel fetches',
+      (s, at) => s.touch(at, never('x'), 'kernel'),
+      'RangeError',
+      'ERR_INVALID_ARG_VALUE',
+      /^access: 'x' is not one of 'r', 'w'$/,
+    ],
     ['a negative address', (s) => s.readUint32(-4), 'SegmentationFault', 'SEGV_MAPERR', / at -4 \(r\)/],
     [
       'an address of 2^60',
@@ -331,6 +338,7 @@ const calls: Readonly<Record<string, (objects: Objects, values: readonly unknown
   'readUint32 address': ({ space }, [v]) => space.readUint32(never(v)),
   'readFloat64 address': ({ space }, [v]) => space.readFloat64(never(v)),
   'touch access': ({ space, at }, [v]) => space.touch(at, never(v)),
+  'touch mode': ({ space, at }, [v]) => space.touch(at, 'r', never(v)),
   'writeUint8 value': ({ space, at }, [v]) => space.writeUint8(at, never(v)),
   'writeUint16 value': ({ space, at }, [v]) => space.writeUint16(at, never(v)),
   'writeUint32 value': ({ space, at }, [v]) => space.writeUint32(at, never(v)),

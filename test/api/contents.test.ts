@@ -2,7 +2,8 @@
 
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { at, busError, configurations, faults, mapAt, PAGE, withSpace } from './support.ts'
+import { TOUCH_LOCKED_MM, TOUCH_SPECULATIVE } from '../../src/backends/threads/index.ts'
+import { at, busError, configurations, failsWith, faults, mapAt, PAGE, withSpace } from './support.ts'
 
 function fileContents(pages: number): Uint8Array {
   const contents = new Uint8Array(pages * PAGE)
@@ -34,14 +35,37 @@ for (const configuration of configurations) {
     test('touch says which fault an access takes: none present, write protected, none at all', () => {
       withSpace((space) => {
         mapAt(space, 0, 2)
-        const speculative = 0x8000
-        const errorCode = (result: number) => result & ~speculative
+        const errorCode = (result: number) => result & ~(TOUCH_SPECULATIVE | TOUCH_LOCKED_MM)
         assert.equal(errorCode(space.touch(at(0), 'r')), 4)
         assert.equal(space.touch(at(0), 'r'), 0)
         assert.equal(errorCode(space.touch(at(0), 'w')), 7)
         assert.equal(space.touch(at(0), 'w'), 0)
         assert.equal(errorCode(space.touch(at(1), 'w')), 6)
         assert.equal(space.touch(at(1), 'r'), 0)
+      }, configuration)
+    })
+
+    test('a fault of the kernel takes the mmap lock, and what it cannot access is EFAULT without a signal', () => {
+      withSpace((space, machine) => {
+        mapAt(space, 0, 3)
+        mapAt(space, 4, 1, { protection: 'r' })
+        const file = machine.createFile({ size: PAGE })
+        mapAt(space, 6, 2, { file })
+        // Page tables, an anon_vma and what a design remembers of a first fault are there from now on.
+        space.touch(at(2), 'w')
+        const before = machine.counters()['kernel_mode']!
+        assert.equal(space.touch(at(0), 'r', 'kernel'), TOUCH_LOCKED_MM)
+        assert.equal(space.touch(at(0), 'w', 'kernel'), 3 | TOUCH_LOCKED_MM)
+        assert.equal(space.touch(at(0), 'w', 'kernel'), 0)
+        assert.equal(space.touch(at(1), 'w', 'kernel'), 2 | TOUCH_LOCKED_MM)
+        for (const [page, kind] of [
+          [3, 'r'],
+          [4, 'w'],
+          [7, 'r'],
+        ] as const)
+          failsWith('EFAULT', () => space.touch(at(page), kind, 'kernel'))
+        assert.equal(machine.counters()['kernel_mode']! - before, design === 'classic' ? 0 : 6)
+        file.close()
       }, configuration)
     })
 

@@ -9,6 +9,7 @@ import {
   FaultOutOfMemory,
   MADV,
   MAP_FIXED,
+  NO_FAULT,
   MM_ANON_PAGES,
   PAGE_SIZE,
   PTE_DIRTY,
@@ -71,7 +72,7 @@ function space(forbidden: boolean, allowed: number, design = 'classic', frames =
 
 /** Accesses a page, and tells whether it faulted, and with the mmap lock or without. */
 function access({ task, mm }: Space, page: number, kind: number): 'none' | 'locked' | 'speculative' {
-  if (touch(task, mm, page * PAGE_SIZE, kind) === 0) return 'none'
+  if (touch(task, mm, page * PAGE_SIZE, kind) === NO_FAULT) return 'none'
   return task.lastFaultSpeculative ? 'speculative' : 'locked'
 }
 

@@ -8,6 +8,7 @@ import {
   ACCESS_READ,
   ACCESS_WRITE,
   Mm,
+  NO_FAULT,
   PAGE_SIZE,
   SegmentationFault,
   TASK_SIZE,
@@ -22,6 +23,7 @@ import {
   storeAlignedInt32,
   storeUint8,
   touch,
+  touchByKernel,
   writeBytes,
 } from '../../kernel/index.ts'
 import {
@@ -37,7 +39,7 @@ import {
   plainBytes,
   rangeError,
 } from './arguments.ts'
-import { MemoryError } from './errors.ts'
+import { MemoryError, checkResult } from './errors.ts'
 import type { MachineThread } from './machine-thread.ts'
 import { OwnBytes } from './own-arrays.ts'
 import { assureStackRoom } from './stack-room.ts'
@@ -50,7 +52,10 @@ export const TOUCH_SPECULATIVE = 0x8000
 /** Set when that fault held the mmap lock, be it for a moment only: to make an anon_vma under the lock of its VMA. */
 export const TOUCH_LOCKED_MM = 0x10000
 
+const accessModes = { user: touch, kernel: touchByKernel } as const
 const accessKinds = { r: ACCESS_READ, w: ACCESS_WRITE, x: ACCESS_EXECUTE } as const
+/** The kernel fetches no instructions of a program. */
+const copyKinds = { r: ACCESS_READ, w: ACCESS_WRITE } as const
 
 export abstract class MemoryAccess {
   readonly #thread: MachineThread
@@ -93,19 +98,23 @@ export abstract class MemoryAccess {
   /**
    * What an access of that kind to `address` does to the memory manager, without moving data. Returns 0 when it took
    * no fault, else the x86 error code of its first one, with TOUCH_SPECULATIVE and TOUCH_LOCKED_MM set as they apply to
-   * its last one.
+   * its last one. `mode` says who makes the access: the program, or the kernel as in a call that copies from or to the
+   * program's memory, such as read(2). Designs serve the program's faults alone without the mmap lock. Throws the
+   * signal of an access of the program that fails; one of the kernel has none, and is MemoryError EFAULT.
    */
-  touch(address: number, access: 'r' | 'w' | 'x'): number {
-    checkChoice(access, 'access', accessKinds)
+  touch(address: number, access: 'r' | 'w' | 'x', mode: 'user' | 'kernel' = 'user'): number {
+    checkChoice(mode, 'mode', accessModes)
+    checkChoice(access, 'access', mode === 'kernel' ? copyKinds : accessKinds)
     this.#prepareByte(address, access)
     const task = this.#task
     let errorCode: number
     try {
-      errorCode = touch(task, this.#mm, address, accessKinds[access])
+      errorCode = accessModes[mode](task, this.#mm, address, accessKinds[access])
     } catch (error) {
       throw this.#thread.failed(error, 'access')
     }
-    if (errorCode === 0) return 0
+    if (errorCode === NO_FAULT) return 0
+    checkResult(errorCode, 'touch')
     const speculative = task.lastFaultSpeculative ? TOUCH_SPECULATIVE : 0
     return errorCode | speculative | (task.lastFaultLockedMm ? TOUCH_LOCKED_MM : 0)
   }

@@ -26,6 +26,12 @@ export default kernelScenarios({
     setup: fourPages,
     threads: [[(cpu) => cpu.store(firstPage, 42)], [(cpu) => cpu.unmap(firstPage, 1)]],
   },
+  // A fault that the kernel takes as it copies to the program, and munmap of its page: the copy is done before, or ends
+  // with EFAULT and no signal.
+  'copy-munmap': {
+    setup: fourPages,
+    threads: [[(cpu) => cpu.copyTo(firstPage)], [(cpu) => cpu.unmap(firstPage, 1)]],
+  },
   // A fault and munmap of everything that its page table covers: the table is freed under the fault (race R5).
   'fault-munmap-table': {
     setup: fourPages,

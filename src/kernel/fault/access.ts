@@ -14,9 +14,9 @@ import {
 } from '../machine/errors.ts'
 import { PAGE_SIZE, PAGE_WORDS, viewOf } from '../machine/frames.ts'
 import { ACCESS_EXECUTE, ACCESS_READ, ACCESS_WRITE, translate } from '../machine/mmu.ts'
-import { PTE_FRAME_SHIFT } from '../machine/pte.ts'
+import { FAULT_USER, PTE_FRAME_SHIFT } from '../machine/pte.ts'
 import { noteStore, noteWritten, sectorMask } from '../machine/sectors.ts'
-import { errnoName } from '../mm/errno.ts'
+import { EFAULT, errnoName } from '../mm/errno.ts'
 import {
   VM_FAULT_ACCERR,
   VM_FAULT_ERROR,
@@ -29,6 +29,9 @@ import type { Task } from '../mm/task.ts'
 import { handleUserFault } from './fault.ts'
 
 export { ACCESS_EXECUTE, ACCESS_READ, ACCESS_WRITE }
+
+/** No error code: the access had a translation. (0 is that of the kernel's read of a page that is not there.) */
+export const NO_FAULT = -1
 
 const OFFSET_MASK = PAGE_SIZE - 1
 
@@ -46,19 +49,27 @@ function accessFrame(cpu: Task, mm: number, address: number, access: number): nu
   kernelEnter(cpu)
   cpu.interruptsEnabled = false
   const entry = translate(cpu, mm + Mm.pgd, page, access)
-  return (entry !== 0 ? entry : faultIn(cpu, mm, address, page, access)) >>> PTE_FRAME_SHIFT
+  return (entry !== 0 ? entry : faultIn(cpu, mm, address, access, FAULT_USER)) >>> PTE_FRAME_SHIFT
 }
 
-/** Handles faults until the access has a translation. */
-function faultIn(cpu: Task, mm: number, address: number, page: number, access: number): number {
+/**
+ * Handles faults until the access has a translation, which it returns. `mode` is FAULT_USER, or 0 where the access is
+ * one of the kernel: if that fails, 0 is returned, as the exception table would have it, and there is no signal.
+ */
+function faultIn(cpu: Task, mm: number, address: number, access: number, mode: number): number {
+  const page = pageNumber(address)
   beginWork(cpu)
   for (;;) {
-    const errorCode = cpu.faultError
-    if (cpu.firstFaultError === 0) cpu.firstFaultError = errorCode
+    const errorCode = (cpu.faultError & ~FAULT_USER) | mode
+    if (cpu.firstFaultError === NO_FAULT) cpu.firstFaultError = errorCode
     cpu.interruptsEnabled = true
     cpu.ioError = 0
     const result = handleUserFault(cpu, mm, page, errorCode)
-    if ((result & VM_FAULT_ERROR) !== 0) raiseSignal(cpu, result, address, access)
+    if ((result & VM_FAULT_ERROR) !== 0) {
+      if (mode === FAULT_USER) raiseSignal(cpu, result, address, access)
+      endWork(cpu)
+      return 0
+    }
     disableInterrupts(cpu)
     const entry = translate(cpu, mm + Mm.pgd, page, access)
     if (entry === 0) continue
@@ -95,13 +106,27 @@ function accessKind(access: number): AccessKind {
 
 /**
  * Does what an access to the page of `address` does to the memory manager, without moving data. Returns the x86 error
- * code of the first fault that it took, 0 if none.
+ * code of the first fault that it took, or NO_FAULT.
  */
 export function touch(cpu: Task, mm: number, address: number, access: number): number {
-  cpu.firstFaultError = 0
+  cpu.firstFaultError = NO_FAULT
   accessFrame(cpu, mm, address, access)
   accessDone(cpu)
   return cpu.firstFaultError
+}
+
+/**
+ * As {@link touch}, for an access of the kernel to the program's memory, as `copy_to_user` and `copy_from_user` make
+ * them. Returns -EFAULT where the access fails, for whatever reason.
+ */
+export function touchByKernel(cpu: Task, mm: number, address: number, access: number): number {
+  cpu.firstFaultError = NO_FAULT
+  kernelEnter(cpu)
+  cpu.interruptsEnabled = false
+  let entry = translate(cpu, mm + Mm.pgd, pageNumber(address), access)
+  if (entry === 0) entry = faultIn(cpu, mm, address, access, 0)
+  accessDone(cpu)
+  return entry === 0 ? -EFAULT : cpu.firstFaultError
 }
 
 export function loadUint8(cpu: Task, mm: number, address: number): number {

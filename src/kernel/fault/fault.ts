@@ -18,6 +18,7 @@ import {
   FAULT_INSTRUCTION,
   FAULT_PK,
   FAULT_PROTECTION,
+  FAULT_USER,
   FAULT_WRITE,
   PTE_ACCESSED,
   PTE_DIRTY,
@@ -64,9 +65,16 @@ const SEGV_MAPERR = VM_FAULT_SIGSEGV
 const SEGV_ACCERR = VM_FAULT_SIGSEGV | VM_FAULT_ACCERR
 
 /**
- * Handles the fault of an access to `page` with the x86 `errorCode`; FAULT_REMOTE goes with it where the access is not
- * one of the program's own. Returns 0 when the access can be tried again, else VM_FAULT_SIGSEGV (with VM_FAULT_ACCERR
- * when there is a mapping, and with VM_FAULT_PKUERR when it is its key), VM_FAULT_SIGBUS or VM_FAULT_OOM.
+ * Handles the fault of an access to `page` with the x86 `errorCode`: without FAULT_USER where the kernel makes the
+ * access, and with FAULT_REMOTE where it is not one of the program's own.
+ *
+ * Every design leaves faults of the kernel to the mmap lock: on x86, the patches ask for PF_USER (2009, 2010, 2014,
+ * 2017) or FAULT_FLAG_USER (2018 on), and so does Linux before it looks for a lock of the VMA. Code of the kernel may
+ * fault while it holds the mmap lock; there, `get_mmap_lock_carefully` looks for an entry in the exception table before
+ * it waits. Here no code of the kernel does.
+ *
+ * Returns 0 when the access can be tried again, else VM_FAULT_SIGSEGV (with VM_FAULT_ACCERR when there is a mapping, and
+ * with VM_FAULT_PKUERR when it is its key), VM_FAULT_SIGBUS or VM_FAULT_OOM.
  */
 export function handleUserFault(cpu: Task, mm: number, page: number, errorCode: number): number {
   const fault = cpu.fault
@@ -78,7 +86,9 @@ export function handleUserFault(cpu: Task, mm: number, page: number, errorCode: 
   cpu.lastFaultSpeculative = false
   cpu.lastFaultLockedMm = false
   let tried = false
-  if (cpu.design.speculates) {
+  if (cpu.design.speculates && (errorCode & FAULT_USER) === 0) {
+    countVmEvent(cpu, VmEvent.kernel_mode)
+  } else if (cpu.design.speculates) {
     fault.hold = nothingHeld
     const result = cpu.design.speculativeFault(cpu, errorCode)
     if ((result & VM_FAULT_RETRY) === 0) {

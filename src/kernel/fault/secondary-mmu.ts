@@ -10,14 +10,7 @@
 import { cpuWait, disableInterrupts, enableInterrupts, callEnter, callExit } from '../machine/cpu.ts'
 import { PAGE_SIZE, PAGE_WORDS } from '../machine/frames.ts'
 import { ACCESS_READ, ACCESS_WRITE } from '../machine/mmu.ts'
-import {
-  FAULT_REMOTE,
-  FAULT_USER,
-  FAULT_WRITE,
-  PTE_ACCESSED,
-  PTE_DIRTY,
-  PTE_FRAME_SHIFT,
-} from '../machine/pte.ts'
+import { FAULT_REMOTE, FAULT_WRITE, PTE_ACCESSED, PTE_DIRTY, PTE_FRAME_SHIFT } from '../machine/pte.ts'
 import { noteWritten, sectorMask } from '../machine/sectors.ts'
 import { VM_FAULT_ERROR } from '../mm/fault-context.ts'
 import type { Task } from '../mm/task.ts'
@@ -80,7 +73,7 @@ function shadowFault(cpu: Task, notifier: number, page: number, access: number):
   const entry = lookUpEntry(cpu, mm, page, access)
   if (entry === 0) {
     const write = access === ACCESS_WRITE ? FAULT_WRITE : 0
-    return handleUserFault(cpu, mm, page, FAULT_USER | FAULT_REMOTE | write)
+    return handleUserFault(cpu, mm, page, FAULT_REMOTE | write)
   }
   spinLock(cpu, notifier + MmuNotifier.lock)
   const stale = invalidateRetry(cpu, notifier, page, sequence)
