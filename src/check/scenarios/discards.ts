@@ -216,8 +216,8 @@ export default kernelScenarios({
     threads: [[(cpu) => cpu.discard(firstPage, 2)], [(cpu) => cpu.unmap(firstPage, 4)]],
     config: { MMU_GATHER_RCU_TABLE_FREE: false },
   },
-  // MADV_DONTNEED of two VMAs, of which munmap takes the second one away, with its page table: the lock of the first is
-  // not enough.
+  // MADV_DONTNEED of two VMAs, of which munmap takes the second one away, with its page table: the lock of the first
+  // is not enough.
   'discard-two-vmas': {
     setup: (cpu) => {
       cpu.mapPages(tableEnd - 1, 1, 'rwx')
