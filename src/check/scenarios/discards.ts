@@ -209,8 +209,8 @@ export default kernelScenarios({
       [(cpu) => cpu.pageOut(firstPage)],
     ],
   },
-  // MADV_DONTNEED of the pages of one VMA, which some designs do under the lock of the VMA alone, and munmap of all that
-  // their page table covers: the table must not be freed under the zap.
+  // MADV_DONTNEED of the pages of one VMA, which some designs do under the lock of the VMA alone, and munmap of all
+  // that their page table covers: the table must not be freed under the zap.
   'discard-munmap-table': {
     setup: twoWritten,
     threads: [[(cpu) => cpu.discard(firstPage, 2)], [(cpu) => cpu.unmap(firstPage, 4)]],
