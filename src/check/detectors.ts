@@ -200,8 +200,8 @@ const writesVma = new RegExp(
 const FIRST_ANON_VMA = 'anonVmaPrepare'
 
 /**
- * What a lookup may ask of a VMA that is free, where VMAs lie in type-safe memory: its borders, and whether it is locked
- * or dead.
+ * What a lookup may ask of a VMA that is free, where VMAs lie in type-safe memory: its borders, and whether it is
+ * locked or dead.
  */
 const staysReadable = /\bVma\.(vmStart|vmEnd|vmLockSeq|refCount)\b/
 /** What may be asked where a file was open once: whether one is. */

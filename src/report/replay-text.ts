@@ -221,8 +221,8 @@ function rowsOf(designs: readonly DesignReport[]): Row[] {
 }
 
 /**
- * For the designs that Linux has today: whether the faults that took the mmap lock are those that took it in Linux.
- * Other designs have nothing to compare.
+ * For the designs that Linux has today: whether the faults that took the mmap lock, if only for a moment to make an
+ * anon_vma, are those that took it in Linux. Other designs have nothing to compare.
  */
 function lockedRows(designs: readonly DesignReport[]): Row[] {
   const comparable = ({ design, mmapLockFaults }: DesignReport): boolean =>
@@ -233,9 +233,9 @@ function lockedRows(designs: readonly DesignReport[]): Row[] {
     value: (design) => (comparable(design) ? formatCount(design.mmapLockFaults![key]) : '–'),
   })
   return [
-    row('    so they did in Linux', 'both'),
-    row('    they did not in Linux', 'onlyHere'),
-    row('  under it in Linux only', 'onlyLinux'),
+    row('  mmap lock, here and in Linux', 'both'),
+    row('  mmap lock, here only', 'onlyHere'),
+    row('  mmap lock, in Linux only', 'onlyLinux'),
     row('    taken by the kernel', 'onlyLinuxInKernel'),
   ]
 }

@@ -155,7 +155,8 @@ export const perVmaMutants: MutantTable = {
     ),
   },
   'anon-vma-waits-for-the-mmap-lock': {
-    guard: 'who holds the lock of a VMA only tries the mmap lock: a writer may have it and wait for the fault',
+    guard:
+      'who holds the lock of a VMA only tries the mmap lock: a writer may have it and wait for the fault',
     design: 'per-vma-refcount-2025',
     scenario: 'first-write-mprotect',
     patches: at('fault/hold.ts', 'prepareWithVmaLock').replace(
@@ -169,7 +170,9 @@ export const perVmaMutants: MutantTable = {
     design: 'per-vma-refcount-2025',
     scenario: 'anon-vma-munmap',
     patches: [
-      at('fault/hold.ts', 'prepareWithVmaLock').drop('if (!mmapReadTryLock(cpu, fault.mm)) return VM_FAULT_RETRY'),
+      at('fault/hold.ts', 'prepareWithVmaLock').drop(
+        'if (!mmapReadTryLock(cpu, fault.mm)) return VM_FAULT_RETRY',
+      ),
       at('fault/hold.ts', 'prepareWithVmaLock').drop('mmapReadUnlock(cpu, fault.mm)'),
     ],
   },
@@ -204,7 +207,8 @@ export const perVmaMutants: MutantTable = {
     guard: 'a lookup in a gap locks nothing: the mapping in front of it is not what was asked for',
     design: 'per-vma-refcount-2025',
     scenario: 'discard-gap',
-    redundant: 'the borders are asked again once the VMA is locked: it would keep a writer there waiting for nothing',
+    redundant:
+      'the borders are asked again once the VMA is locked: it would keep a writer there waiting for nothing',
     patches: at('vma/range-tree.ts', 'findInLeafRcu').replace('return contains ? vma : 0', 'return vma'),
   },
   'lock-number-believed': {

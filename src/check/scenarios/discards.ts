@@ -209,15 +209,15 @@ export default kernelScenarios({
       [(cpu) => cpu.pageOut(firstPage)],
     ],
   },
-  // MADV_DONTNEED of the pages of one VMA, which some designs do under the lock of the VMA alone, and munmap of all that
-  // their page table covers: the table must not be freed under the zap.
+  // MADV_DONTNEED of the pages of one VMA, which some designs do under the lock of the VMA alone, and munmap of all
+  // that their page table covers: the table must not be freed under the zap.
   'discard-munmap-table': {
     setup: twoWritten,
     threads: [[(cpu) => cpu.discard(firstPage, 2)], [(cpu) => cpu.unmap(firstPage, 4)]],
     config: { MMU_GATHER_RCU_TABLE_FREE: false },
   },
-  // MADV_DONTNEED of two VMAs, of which munmap takes the second one away, with its page table: the lock of the first is
-  // not enough.
+  // MADV_DONTNEED of two VMAs, of which munmap takes the second one away, with its page table: the lock of the first
+  // is not enough.
   'discard-two-vmas': {
     setup: (cpu) => {
       cpu.mapPages(tableEnd - 1, 1, 'rwx')

@@ -127,8 +127,8 @@ export default kernelScenarios({
     },
     threads: [[(cpu) => cpu.add(warmPage, 1)], [(cpu) => cpu.truncate(1), (cpu) => cpu.truncate(2)]],
   },
-  // A fault that reads a page of a file on disk, and munmap of it: who waits for the page holds nothing meanwhile, so that
-  // the mapping and its page table may go.
+  // A fault that reads a page of a file on disk, and munmap of it: who waits for the page holds nothing meanwhile, so
+  // that the mapping and its page table may go.
   'disk-munmap': {
     setup: (cpu) => {
       cpu.fillDisk(1, 5)

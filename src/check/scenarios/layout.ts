@@ -219,8 +219,8 @@ export default kernelScenarios({
     },
     threads: [[(cpu) => cpu.store(firstPage, 42)], [(cpu) => cpu.unmap(warmPage, 1)]],
   },
-  // The first write to a mapping, which needs the mmap lock for a moment, and mprotect of it, whose caller has that lock
-  // and may wait for the fault.
+  // The first write to a mapping, which needs the mmap lock for a moment, and mprotect of it, whose caller has that
+  // lock and may wait for the fault.
   'first-write-mprotect': {
     setup: (cpu) => {
       cpu.mapPages(firstPage, 1)

@@ -192,7 +192,8 @@ function lockVmaUnderRcu(cpu: Task, mm: number, page: number): number {
       continue
     }
     rcuReadUnlock(cpu)
-    if (Atomics.load(heap, vma + Vma.vmStart) <= page && page < Atomics.load(heap, vma + Vma.vmEnd)) return vma
+    if (Atomics.load(heap, vma + Vma.vmStart) <= page && page < Atomics.load(heap, vma + Vma.vmEnd))
+      return vma
     vmaEndRead(cpu, vma)
     return 0
   }

@@ -124,9 +124,14 @@ export function vmAreaDup(cpu: Task, original: number): number {
 /** `vma_set_range`, of a VMA that is in no tree: in type-safe memory a lookup that is late may still ask. */
 export function vmaSetRange(cpu: Task, vma: number, start: number, end: number, pgoff: number): void {
   const { heap } = cpu
-  Atomics.store(heap, vma + Vma.vmStart, start)
-  Atomics.store(heap, vma + Vma.vmEnd, end)
-  Atomics.store(heap, vma + Vma.vmPgoff, pgoff)
+  heap[vma + Vma.vmPgoff] = pgoff
+  if (cpu.design.typesafeVmas) {
+    Atomics.store(heap, vma + Vma.vmStart, start)
+    Atomics.store(heap, vma + Vma.vmEnd, end)
+    return
+  }
+  heap[vma + Vma.vmStart] = start
+  heap[vma + Vma.vmEnd] = end
 }
 
 /**
