@@ -6,11 +6,12 @@
  */
 import type { Readable } from 'node:stream'
 import { recordCommand, scriptCommand, TraceError } from './errors.ts'
-import { Importer, type Process } from './importer.ts'
+import { Importer } from './importer.ts'
 import type { Mapping, RangeSet } from './layout.ts'
 import type { LinuxRecord } from './linux-locks.ts'
 import { OpStore, type WordStreamHandle } from './op-store.ts'
 import type { NotPerformed, Origin } from './recorded-space.ts'
+import type { Process } from './recorded-thread.ts'
 import { CALL_NAMES } from './scanner.ts'
 import { openSource } from './source.ts'
 
@@ -239,7 +240,7 @@ function finish(
     otherEvents: scanner.counts(false),
     knownEvents: scanner.counts(true),
     lostEvents: importer.lostEvents,
-    openCalls: importer.openCalls,
+    openCalls: importer.calls.openCalls,
     warnings: warnings(importer, replayed, whole),
     images: images.map(
       ({ origin, inherited, prelude, heapStart, heapEnd, heapInherited, extents, ...image }) => ({
@@ -265,7 +266,7 @@ function finish(
       left,
     })),
     records: records.handle(),
-    files: importer.files,
+    files: importer.calls.files,
     spooled: store.spooled,
     memoryLimit: options.memoryLimit ?? DEFAULT_MEMORY_LIMIT,
     temporaryDirectory: options.temporaryDirectory,
@@ -301,16 +302,16 @@ function requireEvents(file: string, importer: Importer): void {
   const missing: string[] = []
   const counts = importer.scanner.counts(true)
   if (importer.faults === 0) missing.push('exceptions:page_fault_user', 'exceptions:page_fault_kernel')
-  const entered = importer.entered.some((count) => count > 0)
-  const exited = importer.exited.some((count) => count > 0)
+  const entered = importer.calls.entered.some((count) => count > 0)
+  const exited = importer.calls.exited.some((count) => count > 0)
   if (!entered && !exited) {
     missing.push(...CALL_NAMES.flatMap((name) => [`syscalls:sys_enter_${name}`, `syscalls:sys_exit_${name}`]))
   } else {
     CALL_NAMES.forEach((name, call) => {
       // One call may be under way when the recording ends; several without any exit are not.
-      if (importer.entered[call]! > 1 && importer.exited[call] === 0)
+      if (importer.calls.entered[call]! > 1 && importer.calls.exited[call] === 0)
         missing.push(`syscalls:sys_exit_${name}`)
-      if (importer.exited[call]! > 1 && importer.entered[call] === 0)
+      if (importer.calls.exited[call]! > 1 && importer.calls.entered[call] === 0)
         missing.push(`syscalls:sys_enter_${name}`)
     })
   }
@@ -374,15 +375,17 @@ function warnings(importer: Importer, replayed: readonly Process[], whole: boole
   if (replayed.some(({ threads }) => threads.length > 1) && importer.newTasks === 0) {
     all.push('the trace has no task:task_newtask: the order of thread creation is not known')
   }
-  if (importer.impliedMappings > 0) {
-    all.push(`${importer.impliedMappings} mappings were made by something that the trace does not show`)
+  if (importer.calls.impliedMappings > 0) {
+    all.push(`${importer.calls.impliedMappings} mappings were made by something that the trace does not show`)
   }
-  if (importer.impliedUnmappings > 0) {
-    all.push(`${importer.impliedUnmappings} mappings were removed by something that the trace does not show`)
-  }
-  if (importer.openCalls > 0)
+  if (importer.calls.impliedUnmappings > 0) {
     all.push(
-      `${importer.openCalls} calls have no exit in the trace: those whose effect their arguments tell are taken to have succeeded, others are left out`,
+      `${importer.calls.impliedUnmappings} mappings were removed by something that the trace does not show`,
+    )
+  }
+  if (importer.calls.openCalls > 0)
+    all.push(
+      `${importer.calls.openCalls} calls have no exit in the trace: those whose effect their arguments tell are taken to have succeeded, others are left out`,
     )
   const [first] = replayed
   if (!whole && first!.images.length > 1) {

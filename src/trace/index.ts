@@ -4,4 +4,4 @@ export { importTrace, type ImportedTrace, type ImportOptions, type ProcessSummar
 export type { LinuxRecord, LockWaits } from './linux-locks.ts'
 export { MAX_REPLAY_THREADS, replayTrace, type ReplayOptions, type ReplayResult } from './replay.ts'
 export type { Failure, LockedFaults, NotReproducedKind } from './replay-protocol.ts'
-export type { PlanStatistics } from './plan.ts'
+export type { PlanStatistics } from './plan-types.ts'

@@ -7,11 +7,37 @@
  */
 import { CacheOrder } from './cache-order.ts'
 import { TraceError } from './errors.ts'
-import type { RecordedImage, RecordedSeat } from './import.ts'
-import { PAGE_SIZE, type Mapping, type RangeSet } from './layout.ts'
-import type { OpStore, WordStream, WordStreamHandle } from './op-store.ts'
+import type { RecordedImage } from './import.ts'
+import { dealThreads } from './lanes.ts'
+import { PAGE_SIZE, type Mapping } from './layout.ts'
+import type { OpStore, WordStream } from './op-store.ts'
 import { readChunks } from './op-store.ts'
+import {
+  NOTE_FORKED,
+  NOTE_LARGE_FOLIO,
+  NOTE_MAPPED,
+  NOTE_MAPPED_AROUND,
+  NOTE_MAPPED_BY_OTHER,
+  NOTE_NONE,
+  OP_ADVISE,
+  OP_BRK,
+  OP_DESTROY,
+  OP_EXEC,
+  OP_FORK,
+  OP_GUEST,
+  OP_LEAVE,
+  OP_MAP,
+  OP_NOTE_SHIFT,
+  OP_PROTECT,
+  OP_REMAP,
+  OP_TOUCH,
+  OP_TOUCH_LOCKED,
+  OP_UNMAP,
+  OP_WAITS_SHIFT,
+  PAYLOAD_WORDS,
+} from './operations.ts'
 import { OrderAnalysis } from './order.ts'
+import type { ImagePlan, PlannedFile, PlannedMapping, PlanSource, ReplayPlan } from './plan-types.ts'
 import {
   CALL_ADDRESS,
   CALL_ARGUMENT,
@@ -25,7 +51,6 @@ import {
   FAULT_WINDOW_SHIFT,
   FLAGS_SHIFT,
   fromWords,
-  isMarker,
   MAP_POPULATE,
   MAP_REPLACES,
   MAP_SHARED,
@@ -49,7 +74,8 @@ import {
   STATUS_SHIFT,
 } from './records.ts'
 import { FAULT_PROTECTION, FAULT_WRITE } from './recorded-space.ts'
-import { Relocation, RelocationError } from './relocation.ts'
+import { relocate } from './relocate.ts'
+import { RelocationError, type Relocation } from './relocation.ts'
 import {
   MemoryUse,
   PAGE_ABSENT,
@@ -59,44 +85,6 @@ import {
   PAGE_OWNED,
   SpaceOrder,
 } from './space-order.ts'
-
-/**
- * Operations of a worker's stream. First word: operation | note << 4 | guest << 8 | waits << 16; then for each wait a
- * worker and an operation number; then the payload, whose last word is the seat, which tells thread and address space.
- */
-export const OP_TOUCH = 1 // page, offset | error code << 12 | OP_TOUCH_LOCKED
-export const OP_MAP = 2 // page, pages, protection | flags << 8, file, file page
-export const OP_UNMAP = 3 // page, pages
-export const OP_PROTECT = 4 // page, pages, protection
-export const OP_ADVISE = 5 // page, pages, advice
-export const OP_REMAP = 6 // page, old pages, new pages, flags, new page
-export const OP_BRK = 7 // page, offset, result page, result offset
-export const OP_FORK = 8 // image of the copy
-export const OP_EXEC = 9 // makes the address space of the seat
-export const OP_LEAVE = 10 // the worker has nothing more to do in the address space
-export const OP_DESTROY = 11
-
-export const PAYLOAD_WORDS: readonly number[] = [0, 3, 6, 3, 4, 4, 6, 5, 2, 1, 1, 1]
-
-/** Linux took the mmap lock in this fault. */
-export const OP_TOUCH_LOCKED = 1 << 20
-
-export const OP_NOTE_SHIFT = 4
-export const OP_GUEST = 1 << 8
-export const OP_WAITS_SHIFT = 16
-
-/** Why a fault may not occur in the replay, as far as the order of the records tells. */
-export const NOTE_NONE = 0
-/** The page is there already, by a fault of the same thread. */
-export const NOTE_MAPPED = 1
-/** Another thread's fault on the same page came first; both found it missing when the program was recorded. */
-export const NOTE_MAPPED_BY_OTHER = 2
-/** The kernel maps it around a neighbour's fault. */
-export const NOTE_MAPPED_AROUND = 3
-/** Linux had write-protected the page because the address space was forked. */
-export const NOTE_FORKED = 4
-/** Linux had mapped the page along with a neighbour in the same large folio of the page cache. */
-export const NOTE_LARGE_FOLIO = 5
 
 // Linux's advice that removes pages, and all the advice that faults do not depend on.
 const MADV_NORMAL = 0
@@ -123,146 +111,6 @@ const ADVICE_WITHOUT_PAGES = new Set([
   19,
 ])
 const ADVICE_REMOVING = new Set([MADV_DONTNEED, MADV_REMOVE, MADV_DONTNEED_LOCKED])
-
-export interface PlannedMapping {
-  readonly page: number
-  readonly pages: number
-  readonly protection: number
-  readonly shared: boolean
-  readonly file: number
-  readonly filePage: number
-  readonly growsDown: boolean
-}
-
-export interface PlannedFile {
-  /** Number in the trace's table. */
-  readonly number: number
-  /** First page of the file that is mapped; the replayed file begins there. */
-  firstPage: number
-  behindPage: number
-  /** Runs of pages, [first, count], that were in Linux's page cache. */
-  cached: [number, number][]
-}
-
-export interface PlanStatistics {
-  readonly operations: number
-  readonly faults: number
-  readonly calls: number
-  /** Address spaces that were copied, made by exec in the course of the replay, and destroyed. */
-  readonly forks: number
-  readonly execs: number
-  readonly exits: number
-  /** Calls that Linux refused, calls without an exit, and advice that this version does not have: left out. */
-  readonly refusedCalls: number
-  readonly openCalls: number
-  readonly unsupportedAdvice: Readonly<Record<string, number>>
-  /** Waits of one thread's operation for another thread's. */
-  readonly waits: number
-  /** Operations of the longest chain that must be one after the other. */
-  readonly longestChain: number
-}
-
-/** How one address space begins. */
-export interface ImagePlan {
-  /** Made before the clock starts; else by an operation. */
-  readonly isFirst: boolean
-  readonly prelude: readonly PlannedMapping[]
-  /** Pages that exec has written: the tops of stacks. */
-  readonly written: readonly number[]
-  /** Where the heap begins and ends before the first operation, relocated; -1 without a heap, or where fork tells. */
-  readonly heapStart: number
-  readonly heapEnd: number
-  /** Bytes by which stacks grow. */
-  readonly stackGrowth: number
-}
-
-/** What a replay does. */
-export interface ReplayPlan {
-  readonly images: readonly ImagePlan[]
-  /** Address space of each seat, and whose it is, for messages. */
-  readonly seatImages: readonly number[]
-  readonly tids: readonly number[]
-  readonly files: readonly PlannedFile[]
-  /** One stream for each worker. */
-  readonly streams: readonly WordStreamHandle[]
-  /** Operations of each worker. */
-  readonly operations: readonly number[]
-  readonly statistics: PlanStatistics
-  /** Frames for pages of the address spaces' own, at most, in recorded order. */
-  readonly peakFrames: number
-  readonly cachedPages: number
-  /** Page tables and address spaces, at most. */
-  readonly peakTables: number
-  readonly peakSpaces: number
-}
-
-/** What of a recorded trace a plan is made from. */
-export interface PlanSource {
-  readonly images: readonly RecordedImage[]
-  readonly seats: readonly RecordedSeat[]
-  readonly records: WordStreamHandle
-}
-
-/** Seats that are taken one after the other, so that one worker does for all of them. */
-interface Lane {
-  readonly seats: number[]
-  operations: number
-  free: number
-}
-
-/**
- * Puts threads that never lived at the same time into one lane, as a make of many short processes has far fewer of them
- * at a time than in all. A thread that borrowed an address space is where the one is that waits for it meanwhile.
- */
-function lanesOf(seats: readonly RecordedSeat[]): Lane[] {
-  const lanes: Lane[] = []
-  const laneOf: (Lane | undefined)[] = []
-  const load = seats.map(({ operations }) => operations)
-  // A lender always sits longer than who borrows.
-  for (let seat = seats.length - 1; seat >= 0; seat--) {
-    const { lender } = seats[seat]!
-    if (lender >= 0) load[lender]! += load[seat]!
-  }
-  for (const [seat, { taken, left, lender }] of seats.entries()) {
-    if (load[seat] === 0) continue
-    let lane = lender >= 0 ? laneOf[lender] : undefined
-    if (lane === undefined) {
-      for (const one of lanes)
-        if (one.free <= taken && (lane === undefined || one.free > lane.free)) lane = one
-      if (lane === undefined) lanes.push((lane = { seats: [], operations: 0, free: 0 }))
-      lane.free = left
-    }
-    lane.seats.push(seat)
-    lane.operations += seats[seat]!.operations
-    laneOf[seat] = lane
-  }
-  return lanes
-}
-
-/** How many workers recorded threads can keep busy. */
-export function busyThreads(seats: readonly RecordedSeat[]): number {
-  return lanesOf(replayed(seats)).length
-}
-
-function replayed(seats: readonly RecordedSeat[]): RecordedSeat[] {
-  return seats.map((seat) => (seat.image < 0 ? { ...seat, operations: 0 } : seat))
-}
-
-/**
- * Deals threads out to workers, lane by lane: the busiest first, each to the worker with the least to do.
- * @returns the worker of each seat
- */
-export function dealThreads(seats: readonly RecordedSeat[], workers: number): Uint16Array {
-  const workerOf = new Uint16Array(seats.length)
-  const load = new Float64Array(workers)
-  for (const lane of lanesOf(replayed(seats)).toSorted((a, b) => b.operations - a.operations)) {
-    let least = 0
-    for (let worker = 1; worker < workers; worker++) if (load[worker]! < load[least]!) least = worker
-    for (const seat of lane.seats) workerOf[seat] = least
-    load[least]! += lane.operations
-  }
-  return workerOf
-}
 
 /**
  * Plans a replay.
@@ -739,51 +587,4 @@ function runsOfPages(pages: readonly number[]): [number, number][] {
     else runs.push([page, 1])
   }
   return runs
-}
-
-/**
- * Where the addresses of each address space go. Those that share a history by fork go to the same places, as a copy has
- * everything where the original has it.
- */
-function relocate(source: PlanSource): Relocation[] {
-  const known = new Map<RangeSet, Relocation>()
-  return source.images.map(({ extents }) => {
-    let relocation = known.get(extents)
-    if (relocation === undefined) {
-      relocation = Relocation.create([...extents.ranges()], () => pointsOf(source, extents))
-      known.set(extents, relocation)
-    }
-    return relocation
-  })
-}
-
-/** Every address that an operation in address spaces with these extents names. */
-function* pointsOf(source: PlanSource, extents: RangeSet): Generator<number> {
-  const { images, seats, records } = source
-  for (const { words, length } of readChunks(records)) {
-    for (let at = 0; at < length; at += RECORD_WORDS[words[at]! & 0xff]!) {
-      const kind = words[at]! & 0xff
-      const { image } = seats[words[at + 1]!]!
-      if (isMarker(kind) || image < 0 || images[image]!.extents !== extents) continue
-      const address = fromWords(words[at + 2]!, words[at + 3]!)
-      yield address
-      if (kind === RECORD_FAULT || kind === RECORD_FILE_FAULT || kind === RECORD_STACK_FAULT) continue
-      const covered = fromWords(words[at + CALL_LENGTH]!, words[at + CALL_LENGTH + 1]!)
-      if (covered > 0) yield address + covered - 1
-      const second = fromWords(words[at + CALL_SECOND_ADDRESS]!, words[at + CALL_SECOND_ADDRESS + 1]!)
-      if (kind === RECORD_REMAP) {
-        yield second
-        yield second + fromWords(words[at + CALL_SECOND_LENGTH]!, words[at + CALL_SECOND_LENGTH + 1]!) - 1
-      } else if (kind === RECORD_BRK) {
-        yield second
-      }
-    }
-  }
-  for (const image of images) {
-    if (image.extents !== extents) continue
-    for (const { start, end } of image.prelude) {
-      yield start
-      yield end - 1
-    }
-  }
 }

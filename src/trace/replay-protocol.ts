@@ -4,7 +4,7 @@
 import type { RecordableHistogram } from 'node:perf_hooks'
 import type { MachineHandle, MemoryFileHandle, Protection } from '../backends/threads/index.ts'
 import type { WordStreamHandle } from './op-store.ts'
-import type { ImagePlan } from './plan.ts'
+import type { ImagePlan } from './plan-types.ts'
 
 /** Protections by their bits: 1 read, 2 write, 4 execute. */
 export const PROTECTIONS: readonly Protection[] = ['none', 'r', 'w', 'rw', 'x', 'rx', 'wx', 'rwx']

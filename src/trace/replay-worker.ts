@@ -43,8 +43,8 @@ import {
   OP_UNMAP,
   OP_WAITS_SHIFT,
   PAYLOAD_WORDS,
-  type ImagePlan,
-} from './plan.ts'
+} from './operations.ts'
+import type { ImagePlan } from './plan-types.ts'
 import { MAP_GROWS_DOWN, MAP_NO_RESERVE, MAP_POPULATE, MAP_REPLACES, MAP_SHARED } from './records.ts'
 import {
   PROTECTIONS,

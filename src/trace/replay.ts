@@ -22,9 +22,11 @@ import {
 import { TraceError } from './errors.ts'
 import type { ImportedTrace } from './import.ts'
 import { PAGE_SIZE } from './layout.ts'
+import { busyThreads } from './lanes.ts'
 import { OpStore } from './op-store.ts'
 import { Pacing } from './pacing.ts'
-import { busyThreads, planReplay, type PlanStatistics, type ReplayPlan } from './plan.ts'
+import { planReplay } from './plan.ts'
+import type { PlanStatistics, ReplayPlan } from './plan-types.ts'
 import {
   type Failure,
   type FromReplayWorker,

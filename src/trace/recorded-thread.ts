@@ -1,0 +1,91 @@
+/**
+ * Threads and processes as the importer follows them: where what they do is recorded, the call that each is in, and how
+ * it stands with the mmap lock.
+ */
+import type { Mapping } from './layout.ts'
+import type { LockRecord } from './linux-locks.ts'
+import type { RecordedSpace } from './recorded-space.ts'
+import type { MapRecord } from './scanner.ts'
+
+/** Where a thread's operations are recorded. */
+export interface Sink {
+  readonly space: RecordedSpace
+  readonly seat: number
+  /** For a borrowed address space: the seat of the lender, which waits until it is given back; else -1. */
+  readonly lender: number
+}
+
+/** A record that waits for the end of its call. */
+export interface Reserved {
+  readonly space: RecordedSpace
+  readonly position: number
+  /** For mappings implied by the call. */
+  readonly implied: Mapping | null
+  /** What the call took out of the layout, to be put back if Linux refused it. */
+  readonly removed: Mapping[] | null
+}
+
+/** The call that a thread is in. */
+export class Call {
+  active = false
+  kind = 0
+  readonly values = new Float64Array(6)
+  committed = false
+  reserved: Reserved[] = []
+  record: MapRecord | null = null
+}
+
+export class Thread {
+  readonly tid: number
+  readonly process: Process
+  sinks: Sink[] = []
+  readonly call = new Call()
+  // The mmap lock.
+  lockPending = false
+  lockContended = false
+  lockSeconds = 0
+  lockNanoseconds = 0
+  holdsWrite = false
+  /** Its last event was a fault, so that a lock for reading belongs to that. */
+  inFault = false
+  faultAddress = 0
+  readonly firstNs: number
+  /** When it ended, or -1. */
+  exitNs = -1
+
+  constructor(tid: number, process: Process, firstNs: number) {
+    this.tid = tid
+    this.process = process
+    this.firstNs = firstNs
+  }
+}
+
+export class Process {
+  readonly pid: number
+  name: string
+  faults = 0
+  readonly threads: Thread[] = []
+  readonly locks: LockRecord
+  images: RecordedSpace[]
+  space: RecordedSpace
+  firstNs = -1
+  lastNs = 0
+  ended = false
+
+  constructor(pid: number, name: string, space: RecordedSpace, locks: LockRecord) {
+    this.pid = pid
+    this.name = name
+    this.space = space
+    this.images = [space]
+    this.locks = locks
+  }
+
+  /** How long its threads lived, summed up, in nanoseconds. */
+  get threadNs(): number {
+    return this.threads.reduce(
+      (sum, { firstNs, exitNs }) =>
+        sum + Math.max(0, (exitNs < 0 ? this.lastNs : exitNs) - Math.max(firstNs, this.firstNs)),
+      0,
+    )
+  }
+}
