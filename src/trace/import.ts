@@ -12,7 +12,7 @@ import type { LinuxRecord } from './linux-locks.ts'
 import { OpStore, type WordStreamHandle } from './op-store.ts'
 import type { NotPerformed, Origin } from './recorded-space.ts'
 import type { Process } from './recorded-thread.ts'
-import { CALL_NAMES } from './scanner.ts'
+import { CALL_NAMES } from './event-reader.ts'
 import { openSource } from './source.ts'
 
 export interface ImportOptions {
@@ -58,6 +58,8 @@ export interface RecordedImage {
   readonly extents: RangeSet
   readonly faults: number
   readonly notPerformed: Readonly<Record<NotPerformed, number>>
+  /** First page and the page behind the last one that is ever mapped of each file. */
+  readonly fileRanges: ReadonlyMap<number, readonly [first: number, behind: number]>
 }
 
 /** A thread in an address space. */
@@ -105,6 +107,12 @@ export interface ImportedTrace {
   readonly lostEvents: number
   /** Calls whose exit is not in the trace. */
   readonly openCalls: number
+  /** Faults that the kernel took in itself and was not to handle (pagefault_disable): none of `faults`. */
+  readonly unhandledFaults: number
+  /** Files of which a fault maps no page around its own, by number. */
+  readonly withoutFaultAround: ReadonlySet<number>
+  /** Mappings of which only a fault told that they were there. */
+  readonly unseenMappings: number
   /** What the trace does not tell, in sentences. */
   readonly warnings: readonly string[]
   readonly images: readonly RecordedImage[]
@@ -241,6 +249,9 @@ function finish(
     knownEvents: scanner.counts(true),
     lostEvents: importer.lostEvents,
     openCalls: importer.calls.openCalls,
+    unhandledFaults: importer.unhandledFaults,
+    withoutFaultAround: importer.calls.withoutFaultAround,
+    unseenMappings: images.reduce((sum, { unseenMappings }) => sum + unseenMappings, 0),
     warnings: warnings(importer, replayed, whole),
     images: images.map(
       ({ origin, inherited, prelude, heapStart, heapEnd, heapInherited, extents, ...image }) => ({
@@ -254,6 +265,7 @@ function finish(
         extents,
         faults: image.faults,
         notPerformed: image.notPerformed,
+        fileRanges: image.fileRanges,
       }),
     ),
     seats: seats.map(({ tid, space, guest, lender, operations, taken, left }) => ({
@@ -305,6 +317,8 @@ function requireEvents(file: string, importer: Importer): void {
   const entered = importer.calls.entered.some((count) => count > 0)
   const exited = importer.calls.exited.some((count) => count > 0)
   if (!entered && !exited) {
+    // A program that was there before may fault for as long as it is watched, and call nothing.
+    if (importer.faults > 0 && importer.attached) return
     missing.push(...CALL_NAMES.flatMap((name) => [`syscalls:sys_enter_${name}`, `syscalls:sys_exit_${name}`]))
   } else {
     CALL_NAMES.forEach((name, call) => {
@@ -381,6 +395,14 @@ function warnings(importer: Importer, replayed: readonly Process[], whole: boole
   if (importer.calls.impliedUnmappings > 0) {
     all.push(
       `${importer.calls.impliedUnmappings} mappings were removed by something that the trace does not show`,
+    )
+  }
+  if (importer.calls.entered.every((count) => count === 0)) {
+    all.push('no memory call is in the trace: if calls were recorded, the program made none')
+  }
+  if (importer.unhandledFaults > 0) {
+    all.push(
+      `${importer.unhandledFaults} faults of the kernel were probes that it did not handle (page faults disabled), and are not counted`,
     )
   }
   if (importer.calls.openCalls > 0)

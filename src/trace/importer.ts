@@ -21,7 +21,24 @@ import { RECORD_CREATE, RECORD_EXEC, RECORD_FORK, RECORD_JOIN, STATUS_DONE } fro
 import { RecordedCalls } from './recorded-calls.ts'
 import { pageDown, pageUp, RecordedSpace, USER_ADDRESSES, type Recording } from './recorded-space.ts'
 import { Process, Thread, type Sink } from './recorded-thread.ts'
-import { CALL_MADVISE, CALL_MUNMAP, Scanner, type MapRecord, type TraceEvents } from './scanner.ts'
+import {
+  CALL_MADVISE,
+  CALL_MMAP,
+  CALL_MPROTECT,
+  CALL_MUNMAP,
+  type MapRecord,
+  type TraceEvents,
+} from './event-reader.ts'
+import { Scanner } from './scanner.ts'
+
+/** Bit of the x86 page-fault error code: taken in user mode. */
+const FAULT_USER = 4
+/** vm.mmap_min_addr of most systems: no program has anything mapped below. */
+const LEAST_MAPPED_ADDRESS = 0x10000
+/** What a thread did after a fault, where that is no other fault. */
+const NEXT_OTHER = -1
+/** It ended, or mapped what had been missing: the fault was refused. */
+const NEXT_EXIT = -2
 
 const CLONE_VM = 0x100
 const CLONE_VFORK = 0x4000
@@ -37,7 +54,12 @@ export class Importer implements TraceEvents {
   lostEvents = 0
   lockEvents = 0
   faults = 0
+  /** Faults that the kernel was not to handle, and did not (pagefault_disable). */
+  unhandledFaults = 0
+  #kernelFaultsUnderLock = 0
   mapRecords = 0
+  /** perf told what was mapped before the recording began. */
+  attached = false
   newTasks = 0
 
   readonly recording: Recording
@@ -52,7 +74,13 @@ export class Importer implements TraceEvents {
   constructor(file: string, store: OpStore, whole: boolean) {
     this.scanner = new Scanner(file, this)
     this.calls = new RecordedCalls(this.scanner)
-    this.recording = { records: store.createStream(), seats: [], spaces: [] }
+    this.recording = {
+      records: store.createStream(),
+      seats: [],
+      spaces: [],
+      withoutFaultAround: this.calls.withoutFaultAround,
+      line: 0,
+    }
     this.#whole = whole
   }
 
@@ -187,6 +215,7 @@ export class Importer implements TraceEvents {
     space.marker(RECORD_EXEC, sink.seat, before.seat)
     if (!isFirst) this.recording.seats[sink.seat]!.operations++
     // exec ends all other threads of the process.
+    this.#releaseSpace(process)
     for (const other of process.threads) this.#leave(other)
     thread.sinks = [sink]
     return thread
@@ -203,21 +232,47 @@ export class Importer implements TraceEvents {
 
   exit(groupDead: boolean): void {
     const thread = this.#current()
+    this.#settleFault(thread, NEXT_EXIT)
     this.#otherEvent(thread)
+    this.#holdSpace(thread, groupDead)
     this.#leave(thread)
     thread.exitNs = this.#now
     if (groupDead) thread.process.ended = true
   }
 
+  /** The last thread that we know of is not always the last that there is: one may have done nothing yet. */
+  #holdSpace(thread: Thread, groupDead: boolean): void {
+    const { process } = thread
+    if (groupDead) {
+      this.#releaseSpace(process)
+    } else if (process.held === null && thread.sinks.length === 1) {
+      if (process.threads.some((other) => other !== thread && other.sinks.length > 0)) return
+      process.held = thread.sinks[0]!.space
+      process.held.users++
+    }
+  }
+
+  #releaseSpace(process: Process): void {
+    if (process.held !== null) process.held.users--
+    process.held = null
+  }
+
   // ---- faults
 
-  fault(address: number, errorCode: number): void {
+  fault(address: number, recordedCode: number, kernel: boolean, _from: string): void {
     const thread = this.#current()
+    this.#settleFault(thread, address)
+    const errorCode = kernel ? recordedCode & ~FAULT_USER : recordedCode | FAULT_USER
     thread.process.faults++
     this.faults++
     thread.inFault = true
+    thread.faultIsOpen = true
     thread.faultAddress = address
+    thread.faultIsKernel = kernel
+    thread.faultIsOutside = false
+    thread.faultTookLock = false
     thread.lockContended = false
+    this.recording.line = this.scanner.line
     // Its address space is left already.
     if (thread.sinks.length === 0) thread.process.space.countOutside()
     if (address >= USER_ADDRESSES) {
@@ -229,15 +284,47 @@ export class Importer implements TraceEvents {
       return
     }
     this.calls.settleProtections(thread, address, errorCode)
-    for (const { space, seat } of thread.sinks) space.fault(seat, address, errorCode)
+    for (const { space, seat } of thread.sinks)
+      if (!space.fault(seat, address, errorCode)) thread.faultIsOutside = true
+  }
+
+  /**
+   * A thread goes on after a fault, which tells what became of that.
+   * @param next the address of its next fault, or why it is another event
+   */
+  #settleFault(thread: Thread, next: number): void {
+    if (!thread.faultIsOpen) return
+    thread.faultIsOpen = false
+    const { faultAddress, sinks, process } = thread
+    for (const { space } of sinks) space.endFault(thread.tid, faultAddress)
+    if (this.#wasUnhandled(thread, next)) {
+      process.faults--
+      this.faults--
+      this.unhandledFaults++
+      for (const { space, seat } of sinks) space.dropFault(seat)
+    } else if (thread.faultIsOutside && (next === NEXT_EXIT || faultAddress < LEAST_MAPPED_ADDRESS)) {
+      for (const { space, seat } of sinks) space.refuseFault(seat, faultAddress)
+    }
+  }
+
+  /**
+   * Whether the kernel took a fault in itself that it was not to handle, and only looked for another way. It takes the
+   * mmap lock for every fault of its own that it handles (lock_mm_and_find_vma, x86 and ARM64).
+   */
+  #wasUnhandled(thread: Thread, next: number): boolean {
+    if (!thread.faultIsKernel || thread.faultTookLock || thread.faultAddress >= USER_ADDRESSES) return false
+    const again = next >= 0 && pageDown(next) === pageDown(thread.faultAddress)
+    return again || this.#kernelFaultsUnderLock > 0
   }
 
   // ---- the mmap lock
 
-  lock(started: boolean, write: boolean, success: boolean): void {
+  lock(_mm: number, started: boolean, write: boolean, success: boolean): void {
     const thread = this.#current()
     this.lockEvents++
     if (thread.inFault) {
+      thread.faultTookLock = true
+      if (thread.faultIsKernel) this.#kernelFaultsUnderLock++
       if (!write) {
         thread.process.locks.faultsUnderLock++
         for (const { space, seat } of thread.sinks) space.faultTookLock(seat)
@@ -274,7 +361,7 @@ export class Importer implements TraceEvents {
     if (write && call.active && !call.committed) this.calls.commit(thread)
   }
 
-  unlock(): void {
+  unlock(_mm: number): void {
     this.#current().holdsWrite = false
   }
 
@@ -284,14 +371,22 @@ export class Importer implements TraceEvents {
 
   /** Any event that ends what a fault or a try for the lock had begun. */
   #otherEvent(thread: Thread): void {
+    if (thread.faultIsOpen) this.#settleFault(thread, NEXT_OTHER)
     thread.inFault = false
     thread.lockContended = false
   }
 
   // ---- calls
 
+  otherCall(name: string | null): void {
+    const thread = this.#current()
+    this.#otherEvent(thread)
+    thread.otherCall = name
+  }
+
   enterCall(kind: number, values: Float64Array): void {
     const thread = this.#active()
+    this.#settleFault(thread, mapsOver(thread, kind, values) ? NEXT_EXIT : NEXT_OTHER)
     this.#otherEvent(thread)
     this.calls.enter(thread, kind, values, this.lockEvents > 0)
   }
@@ -335,14 +430,15 @@ export class Importer implements TraceEvents {
       growsDown: record.name === '[stack]',
     }
     if (made) {
+      this.attached = true
       process.space.establish(mapping)
       if (record.name === '[heap]') process.space.setHeap(start, end)
       return
     }
+    // A mapping that a fault made grow is reported too.
+    const grown = process.space.layout.find(end - 1)
+    if (grown?.growsDown === true && grown.end === end && start === pageDown(thread.faultAddress)) return
     if (record.name === '[stack]') {
-      const stack = process.space.layout.find(end - 1)
-      // A stack that a fault made grow is reported too.
-      if (stack?.growsDown === true && stack.end === end && start === pageDown(thread.faultAddress)) return
       if (!process.space.inExec) {
         thread = this.#newImage(thread)
         process = thread.process
@@ -368,4 +464,11 @@ export class Importer implements TraceEvents {
     this.scanner.end()
     for (const thread of this.#byTid.values()) if (thread.call.active) this.calls.abandon(thread, false)
   }
+}
+
+/** Whether a call is to change what is mapped where the thread's last fault was, as handlers of a SIGSEGV do. */
+function mapsOver(thread: Thread, kind: number, values: Float64Array): boolean {
+  if (kind !== CALL_MMAP && kind !== CALL_MPROTECT) return false
+  const [start, length] = values as unknown as [number, number]
+  return thread.faultAddress >= start && thread.faultAddress < start + length
 }

@@ -4,7 +4,7 @@
  * Operations of a worker's stream. First word: operation | note << 4 | guest << 8 | waits << 16; then for each wait a
  * worker and an operation number; then the payload, whose last word is the seat, which tells thread and address space.
  */
-export const OP_TOUCH = 1 // page, offset | error code << 12 | OP_TOUCH_LOCKED
+export const OP_TOUCH = 1 // page, offset | error code << 12 | OP_TOUCH_ flags, line of the trace
 export const OP_MAP = 2 // page, pages, protection | flags << 8, file, file page
 export const OP_UNMAP = 3 // page, pages
 export const OP_PROTECT = 4 // page, pages, protection
@@ -16,10 +16,15 @@ export const OP_EXEC = 9 // makes the address space of the seat
 export const OP_LEAVE = 10 // the worker has nothing more to do in the address space
 export const OP_DESTROY = 11
 
-export const PAYLOAD_WORDS: readonly number[] = [0, 3, 6, 3, 4, 4, 6, 5, 2, 1, 1, 1]
+export const PAYLOAD_WORDS: readonly number[] = [0, 4, 6, 3, 4, 4, 6, 5, 2, 1, 1, 1]
 
 /** Linux took the mmap lock in this fault. */
 export const OP_TOUCH_LOCKED = 1 << 20
+/** Linux refused the access. */
+export const OP_TOUCH_REFUSED = 1 << 21
+/** Before the access, as the recorded fault shows it: the page is taken out; the page is mapped for reading. */
+export const OP_TOUCH_REMOVE = 1 << 22
+export const OP_TOUCH_PRESENT = 1 << 23
 
 export const OP_NOTE_SHIFT = 4
 export const OP_GUEST = 1 << 8
@@ -33,7 +38,3 @@ export const NOTE_MAPPED = 1
 export const NOTE_MAPPED_BY_OTHER = 2
 /** The kernel maps it around a neighbour's fault. */
 export const NOTE_MAPPED_AROUND = 3
-/** Linux had write-protected the page because the address space was forked. */
-export const NOTE_FORKED = 4
-/** Linux had mapped the page along with a neighbour in the same large folio of the page cache. */
-export const NOTE_LARGE_FOLIO = 5

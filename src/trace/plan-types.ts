@@ -54,6 +54,25 @@ export interface ImagePlan {
   readonly stackGrowth: number
 }
 
+/** In which way a recorded error code contradicts what the trace had told before of the page. */
+export type CorrectionKind =
+  /** It was mapped, and was gone: reclaimed, swapped out, or a hole was made in the file. */
+  | 'removed'
+  /** It was taken to be mapped around a neighbour's fault, and was not. */
+  | 'notMappedAround'
+  /** It was there although no recorded fault or call had brought it in, as before the recording began. */
+  | 'presentBefore'
+  /** The same, in memory that one fault had mapped as a huge page. */
+  | 'hugePage'
+  /** The same, in a file: mapped along with a neighbour in one large folio of the page cache (since 6.18). */
+  | 'largeFolio'
+  /** It could be written, and could not: written back, merged, or shared by a fork that failed. */
+  | 'writeProtected'
+  /** The same, by a fork of which the child is not replayed. */
+  | 'writeProtectedByFork'
+  /** There was a mapping of which nothing else tells. */
+  | 'unseenMapping'
+
 /** What a replay does. */
 export interface ReplayPlan {
   readonly images: readonly ImagePlan[]
@@ -66,6 +85,8 @@ export interface ReplayPlan {
   /** Operations of each worker. */
   readonly operations: readonly number[]
   readonly statistics: PlanStatistics
+  /** How often the state of the pages is corrected before a recorded fault that contradicts it, by kind. */
+  readonly corrections: Readonly<Partial<Record<CorrectionKind, number>>>
   /** Frames for pages of the address spaces' own, at most, in recorded order. */
   readonly peakFrames: number
   readonly cachedPages: number

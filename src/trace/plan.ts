@@ -9,12 +9,10 @@ import { CacheOrder } from './cache-order.ts'
 import { TraceError } from './errors.ts'
 import type { RecordedImage } from './import.ts'
 import { dealThreads } from './lanes.ts'
-import { PAGE_SIZE, type Mapping } from './layout.ts'
+import { PAGE_SIZE, RangeSet, type Mapping } from './layout.ts'
 import type { OpStore, WordStream } from './op-store.ts'
 import { readChunks } from './op-store.ts'
 import {
-  NOTE_FORKED,
-  NOTE_LARGE_FOLIO,
   NOTE_MAPPED,
   NOTE_MAPPED_AROUND,
   NOTE_MAPPED_BY_OTHER,
@@ -32,12 +30,22 @@ import {
   OP_REMAP,
   OP_TOUCH,
   OP_TOUCH_LOCKED,
+  OP_TOUCH_PRESENT,
+  OP_TOUCH_REFUSED,
+  OP_TOUCH_REMOVE,
   OP_UNMAP,
   OP_WAITS_SHIFT,
   PAYLOAD_WORDS,
 } from './operations.ts'
 import { OrderAnalysis } from './order.ts'
-import type { ImagePlan, PlannedFile, PlannedMapping, PlanSource, ReplayPlan } from './plan-types.ts'
+import type {
+  CorrectionKind,
+  ImagePlan,
+  PlannedFile,
+  PlannedMapping,
+  PlanSource,
+  ReplayPlan,
+} from './plan-types.ts'
 import {
   CALL_ADDRESS,
   CALL_ARGUMENT,
@@ -47,7 +55,13 @@ import {
   CALL_SECOND_LENGTH,
   FAULT_ERROR_MASK,
   FAULT_ERROR_SHIFT,
+  FAULT_LINE,
   FAULT_LOCKED,
+  FAULT_MORE,
+  FAULT_OUTSIDE,
+  FAULT_RACING,
+  FAULT_REFUSED,
+  FAULT_UNHANDLED,
   FAULT_WINDOW_SHIFT,
   FLAGS_SHIFT,
   fromWords,
@@ -80,9 +94,11 @@ import {
   MemoryUse,
   PAGE_ABSENT,
   PAGE_AROUND,
+  PAGE_CACHED,
   PAGE_FAULTED,
   PAGE_FORKED,
   PAGE_OWNED,
+  PAGE_WRITABLE,
   SpaceOrder,
 } from './space-order.ts'
 
@@ -140,6 +156,9 @@ class Planner {
   readonly #notCached = new Map<number, Set<number>>()
   readonly #counts = { faults: 0, calls: 0, forks: 0, execs: 0, exits: 0, refusedCalls: 0, openCalls: 0 }
   readonly #unsupported: Record<string, number> = {}
+  readonly #corrections: Partial<Record<CorrectionKind, number>> = {}
+  /** Pages of files that calls bring into memory. */
+  readonly #populated = new Map<number, RangeSet>()
   // The record under way: its seat, address space, and where that one's addresses go.
   #seat = 0
   #image = 0
@@ -185,6 +204,8 @@ class Planner {
       cachedPages += pages.length
       file.cached = runsOfPages(pages.toSorted((a, b) => a - b))
     }
+    for (const ranges of this.#populated.values())
+      for (const [first, behind] of ranges.ranges()) cachedPages += behind - first
     const { operations, waits, longestChain } = this.#order
     const { peakFrames, peakTables, peakSpaces } = this.#memory
     return {
@@ -195,6 +216,7 @@ class Planner {
       files,
       streams: this.#streams.map((stream) => stream.handle()),
       operations: this.#operations,
+      corrections: this.#corrections,
       statistics: { operations, ...this.#counts, unsupportedAdvice: this.#unsupported, waits, longestChain },
       peakFrames,
       cachedPages,
@@ -209,6 +231,7 @@ class Planner {
     const { heapStart, heapEnd, origin } = image
     const hasHeap = heapStart >= 0 && !image.heapInherited
     const prelude = image.prelude.map((mapping) => this.#plannedMapping(mapping))
+    for (const [file, [first, behind]] of image.fileRanges) this.#useFile(file, first, behind - first)
     const stacks = prelude.filter(
       ({ growsDown, protection, pages }) => growsDown && (protection & 2) !== 0 && pages > 0,
     )
@@ -237,7 +260,7 @@ class Planner {
     let space = this.#spaces[image]
     if (space === undefined) {
       space = new SpaceOrder(this.#order, this.#memory)
-      for (const page of this.#begun[image]!.written) space.populate(page, page + 1, this.#seat)
+      for (const page of this.#begun[image]!.written) space.populate(page, page + 1, this.#seat, true)
       this.#spaces[image] = space
     }
     this.#space = space
@@ -254,7 +277,6 @@ class Planner {
     const start = this.#relocation.address(mapping.start)
     const pages = (this.#relocation.end(mapping.end) - start) / PAGE_SIZE
     const filePage = mapping.offset / PAGE_SIZE
-    this.#useFile(mapping.file, filePage, pages)
     return {
       page: start / PAGE_SIZE,
       pages,
@@ -275,6 +297,14 @@ class Planner {
     }
     file.firstPage = Math.min(file.firstPage, page)
     file.behindPage = Math.max(file.behindPage, page + pages)
+  }
+
+  /** A call brings pages of a file into memory, where they stay. */
+  #populateFile(file: number, first: number, pages: number): void {
+    if (file === 0) return
+    let populated = this.#populated.get(file)
+    if (populated === undefined) this.#populated.set(file, (populated = new RangeSet()))
+    populated.add(first, first + pages)
   }
 
   #record(words: Int32Array, at: number): void {
@@ -360,67 +390,118 @@ class Planner {
   }
 
   #fault(words: Int32Array, at: number, kind: number): void {
+    const word = words[at]!
+    const refused = (word & FAULT_REFUSED) !== 0
+    if ((word & FAULT_UNHANDLED) !== 0 || ((word & FAULT_OUTSIDE) !== 0 && !refused)) return
     const space = this.#space
-    const seat = this.#seat
-    const errorCode = (words[at]! >>> FAULT_ERROR_SHIFT) & FAULT_ERROR_MASK
-    const window = (words[at]! >>> FAULT_WINDOW_SHIFT) & 0xff
+    const errorCode = (word >>> FAULT_ERROR_SHIFT) & FAULT_ERROR_MASK
     const address = this.#relocation.address(fromWords(words[at + 2]!, words[at + 3]!))
     const page = Math.floor(address / PAGE_SIZE)
+    const grown = kind === RECORD_STACK_FAULT ? words[at + FAULT_MORE]! : 0
+    this.#stackGrowth[this.#image]! += grown * PAGE_SIZE
+    space.begin(this.#seat)
+    if (kind === RECORD_STACK_FAULT) space.growStack(page, page + grown)
+    const before = space.state(page)
+    const correction = refused ? null : this.#correction(before, word, page, kind)
+    const mapsAround =
+      (errorCode & FAULT_PROTECTION) === 0 || (correction !== null && correction !== 'removed')
+    const window = mapsAround ? (word >>> FAULT_WINDOW_SHIFT) & 0xff : 0
     const first = page - (window & 15)
-    let last = page + (window >> 4)
-    if (kind === RECORD_STACK_FAULT) {
-      last += words[at + 4]!
-      this.#stackGrowth[this.#image]! += words[at + 4]! * PAGE_SIZE
+    space.fault(page, first, page + grown + (window >> 4))
+    let flags = refused ? OP_TOUCH_REFUSED : this.#correct(correction, before, page)
+    if ((word & FAULT_LOCKED) !== 0) flags |= OP_TOUCH_LOCKED
+    const note = this.#note(space.state(page), errorCode, page)
+    if (kind === RECORD_FILE_FAULT && !refused) {
+      this.#fileFault(words[at + FAULT_MORE]!, words[at + FAULT_MORE + 1]! - page, page, before, errorCode)
+      if (window !== 0)
+        this.#mapAround(
+          words[at + FAULT_MORE]!,
+          words[at + FAULT_MORE + 1]! - page,
+          first,
+          page + (window >> 4),
+        )
     }
-    space.begin(seat)
-    if (kind === RECORD_STACK_FAULT) space.growStack(page, last)
-    const state = space.fault(page, first, last)
-    const write = (errorCode & FAULT_WRITE) !== 0
-    const note = this.#note(state, errorCode, page, kind === RECORD_FILE_FAULT)
-    if (kind === RECORD_FILE_FAULT) {
-      const file = words[at + 4]!
-      const filePage = words[at + 5]!
-      const cached = setOf(this.#cached, file)
-      this.#cache.fault(file, filePage)
-      if (state === PAGE_AROUND && (errorCode & FAULT_PROTECTION) === 0)
-        setOf(this.#notCached, file).add(filePage)
-      cached.add(filePage)
-      if (window !== 0) {
-        for (let other = first; other <= last; other++) {
-          cached.add(filePage + other - page)
-          if (other !== page) this.#cache.near(file, filePage + other - page)
-          if (space.state(other) === PAGE_ABSENT) space.setState(other, PAGE_AROUND, seat)
-        }
-      }
-    }
-    // A page of one's own: what is written in a private mapping, and (as we cannot tell) in a shared one without a
-    // file.
-    const owned = write || (state & PAGE_OWNED) !== 0 ? PAGE_OWNED : 0
-    const owner = (state & PAGE_FAULTED) === 0 ? seat : space.ownerOf(page)
-    if (write) space.unshare(page)
-    space.setState(page, PAGE_FAULTED | owned, owner)
+    if (!refused) this.#bringIn(page, errorCode)
     this.#counts.faults++
     const end = this.#emit(OP_TOUCH, note)
     const stream = this.#streams[this.#order.worker]!.words
     stream[end] = page
-    stream[end + 1] =
-      (address % PAGE_SIZE) |
-      ((errorCode & 0xff) << 12) |
-      ((words[at]! & FAULT_LOCKED) !== 0 ? OP_TOUCH_LOCKED : 0)
-    stream[end + 2] = seat
+    stream[end + 1] = (address % PAGE_SIZE) | (errorCode << 12) | flags
+    stream[end + 2] = words[at + FAULT_LINE]!
+    stream[end + 3] = this.#seat
   }
 
-  #note(state: number, errorCode: number, page: number, ofFile: boolean): number {
-    if ((errorCode & FAULT_PROTECTION) !== 0) {
-      if (
-        (state & PAGE_FORKED) !== 0 ||
-        (state === PAGE_ABSENT && this.#source.images[this.#image]!.inherited)
-      )
-        return NOTE_FORKED
-      return ofFile && state === PAGE_ABSENT ? NOTE_LARGE_FOLIO : NOTE_NONE
+  /** In which way a recorded fault contradicts what is known of its page, which is wrong then; null if it does not. */
+  #correction(state: number, word: number, page: number, kind: number): CorrectionKind | null {
+    const errorCode = (word >>> FAULT_ERROR_SHIFT) & FAULT_ERROR_MASK
+    if ((errorCode & FAULT_PROTECTION) === 0) {
+      this.#space.countMissing(page)
+      if (state === PAGE_ABSENT) return null
+      // Two threads at once may both have found it missing; not the one that brought it in.
+      const isRace = (word & FAULT_RACING) !== 0 && this.#space.ownerOf(page) !== this.#seat
+      if (isRace) return null
+      if ((state & PAGE_AROUND) === 0) return 'removed'
+      // Else it was not in the page cache then, and is not in that of the replay either.
+      return (state & PAGE_CACHED) !== 0 ? 'notMappedAround' : null
     }
+    if ((errorCode & FAULT_WRITE) === 0) return null
+    if (state === PAGE_ABSENT) {
+      if (kind === RECORD_FILE_FAULT) return 'largeFolio'
+      return this.#space.hasOneMissing(page) ? 'hugePage' : 'presentBefore'
+    }
+    if ((state & PAGE_WRITABLE) === 0) return null
+    return (state & PAGE_FORKED) !== 0 ? 'writeProtectedByFork' : 'writeProtected'
+  }
+
+  /** Corrects what is known of a page. Returns what the replay has to do for it. */
+  #correct(correction: CorrectionKind | null, state: number, page: number): number {
+    if (correction === null) return 0
+    this.#corrections[correction] = (this.#corrections[correction] ?? 0) + 1
+    if (state !== PAGE_ABSENT) this.#space.setState(page, PAGE_ABSENT, this.#seat)
+    if (correction === 'removed' || correction === 'notMappedAround') return OP_TOUCH_REMOVE
+    this.#space.setState(page, PAGE_FAULTED, this.#seat)
+    return OP_TOUCH_PRESENT | (state === PAGE_ABSENT ? 0 : OP_TOUCH_REMOVE)
+  }
+
+  /** A fault on a page of a file. @param shift from a page of the address space to that of the file */
+  #fileFault(file: number, shift: number, page: number, state: number, errorCode: number): void {
+    this.#cache.fault(file, page + shift)
+    const isMissing = (errorCode & FAULT_PROTECTION) === 0
+    if (isMissing && (state & (PAGE_AROUND | PAGE_CACHED)) === PAGE_AROUND)
+      setOf(this.#notCached, file).add(page + shift)
+    setOf(this.#cached, file).add(page + shift)
+  }
+
+  /** A fault maps the pages around its own, as far as they are in memory. */
+  #mapAround(file: number, shift: number, first: number, last: number): void {
+    const space = this.#space
+    const cached = setOf(this.#cached, file)
+    for (let page = first; page <= last; page++) {
+      cached.add(page + shift)
+      const isAsked = this.#cache.isAsked(file, page + shift)
+      this.#cache.near(file, page + shift)
+      if (space.state(page) === PAGE_ABSENT)
+        space.setState(page, PAGE_AROUND | (isAsked ? PAGE_CACHED : 0), this.#seat)
+    }
+  }
+
+  /** After a fault the page is there. */
+  #bringIn(page: number, errorCode: number): void {
+    const space = this.#space
+    const state = space.state(page)
+    const write = (errorCode & FAULT_WRITE) !== 0
+    // A page of one's own: what is written in a private mapping, and (as we cannot tell) in a shared one without a
+    // file.
+    const owned = write || (state & PAGE_OWNED) !== 0 ? PAGE_OWNED : 0
+    const owner = (state & PAGE_FAULTED) === 0 ? this.#seat : space.ownerOf(page)
+    if (write) space.unshare(page)
+    space.setState(page, PAGE_FAULTED | owned | (write ? PAGE_WRITABLE : 0), owner)
+  }
+
+  /** Why a fault on a page in this state may not occur in the replay. */
+  #note(state: number, errorCode: number, page: number): number {
+    if ((errorCode & FAULT_PROTECTION) !== 0 || state === PAGE_ABSENT) return NOTE_NONE
     if ((state & PAGE_AROUND) !== 0) return NOTE_MAPPED_AROUND
-    if (state === PAGE_ABSENT) return NOTE_NONE
     return this.#space.ownerOf(page) === this.#seat ? NOTE_MAPPED : NOTE_MAPPED_BY_OTHER
   }
 
@@ -431,6 +512,7 @@ class Planner {
     const start = fromWords(words[at + CALL_ADDRESS]!, words[at + CALL_ADDRESS + 1]!)
     const length = fromWords(words[at + CALL_LENGTH]!, words[at + CALL_LENGTH + 1]!)
     const argument = words[at + CALL_ARGUMENT]!
+    const secondAddress = fromWords(words[at + CALL_SECOND_ADDRESS]!, words[at + CALL_SECOND_ADDRESS + 1]!)
     if (kind === RECORD_BRK) {
       this.#brk(words, at, start)
       return
@@ -445,14 +527,13 @@ class Planner {
       case RECORD_MAP: {
         const flags = words[at]! >>> FLAGS_SHIFT
         const file = words[at + CALL_FILE]!
-        const filePage = Math.floor(
-          fromWords(words[at + CALL_SECOND_ADDRESS]!, words[at + CALL_SECOND_ADDRESS + 1]!) / PAGE_SIZE,
-        )
-        this.#useFile(file, filePage, behind - first)
+        const filePage = Math.floor(secondAddress / PAGE_SIZE)
         space.begin(seat)
         space.call(first, behind, true, true)
-        if ((flags & MAP_POPULATE) !== 0 && argument !== 0 && (flags & MAP_SHARED) === 0)
-          space.populate(first, behind, seat)
+        if ((flags & MAP_POPULATE) !== 0 && argument !== 0) {
+          this.#populateFile(file, filePage, behind - first)
+          if ((flags & MAP_SHARED) === 0) space.populate(first, behind, seat, (argument & 2) !== 0)
+        }
         payload = [first, behind - first, argument | (flags << 8), file, filePage]
         break
       }
@@ -466,6 +547,7 @@ class Planner {
         op = OP_PROTECT
         space.begin(seat)
         space.call(first, behind, true, false)
+        space.protect(first, behind)
         payload = [first, behind - first, argument]
         break
       case RECORD_ADVISE:
@@ -477,16 +559,17 @@ class Planner {
         op = OP_ADVISE
         space.begin(seat)
         space.call(first, behind, !ADVICE_WITHOUT_PAGES.has(argument), ADVICE_REMOVING.has(argument))
-        if (argument === MADV_POPULATE_WRITE || argument === MADV_POPULATE_READ)
-          space.populate(first, behind, seat)
+        if (argument === MADV_POPULATE_WRITE || argument === MADV_POPULATE_READ) {
+          this.#populateFile(words[at + CALL_FILE]!, Math.floor(secondAddress / PAGE_SIZE), behind - first)
+          space.populate(first, behind, seat, argument === MADV_POPULATE_WRITE)
+        }
         payload = [first, behind - first, argument]
         break
       case RECORD_REMAP: {
         op = OP_REMAP
-        const newStart = fromWords(words[at + CALL_SECOND_ADDRESS]!, words[at + CALL_SECOND_ADDRESS + 1]!)
         const newLength = fromWords(words[at + CALL_SECOND_LENGTH]!, words[at + CALL_SECOND_LENGTH + 1]!)
-        const newFirst = relocation.address(newStart) / PAGE_SIZE
-        const newBehind = relocation.end(newStart + newLength) / PAGE_SIZE
+        const newFirst = relocation.address(secondAddress) / PAGE_SIZE
+        const newBehind = relocation.end(secondAddress + newLength) / PAGE_SIZE
         space.begin(seat)
         if (newFirst === first) {
           space.call(Math.min(behind, newBehind), Math.max(behind, newBehind), true, true)

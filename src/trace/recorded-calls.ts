@@ -38,8 +38,8 @@ import {
   CALL_MUNMAP,
   CALL_NAMES,
   type MapRecord,
-  type Scanner,
-} from './scanner.ts'
+} from './event-reader.ts'
+import type { Scanner } from './scanner.ts'
 
 // mmap flags of Linux.
 const LINUX_MAP_TYPE = 0xf
@@ -50,6 +50,13 @@ const LINUX_MAP_NORESERVE = 0x4000
 const LINUX_MAP_POPULATE = 0x8000
 const LINUX_MAP_HUGETLB = 0x40000
 const LINUX_MAP_HUGE_SHIFT = 26
+
+const POPULATING_ADVICE: ReadonlySet<number> = new Set([22, 23])
+const MADV_DONTFORK = 10
+const MADV_DOFORK = 11
+
+/** A segment of shmat: its vm_ops (shm_vm_ops of ipc/shm.c) have no map_pages. */
+const SYSV_SEGMENT = / \/SYSV[0-9a-f]{8}/
 
 const MREMAP_MAYMOVE = 1
 const MREMAP_DONTUNMAP = 4
@@ -65,6 +72,8 @@ export class RecordedCalls {
   /** Files by identity; number 0 is none. */
   readonly files: string[] = ['']
   readonly #fileNumbers = new Map<string, number>()
+  /** Files whose faults map no other page around their own. */
+  readonly withoutFaultAround = new Set<number>()
   readonly entered = new Float64Array(CALL_NAMES.length)
   readonly exited = new Float64Array(CALL_NAMES.length)
   /** Calls whose exit is not in the trace. */
@@ -192,8 +201,12 @@ export class RecordedCalls {
           if (kind !== RECORD_UNMAP) this.#implyMissing(sink, call, address, address + length)
           const argument = kind === RECORD_PROTECT ? values[2]! & 7 : kind === RECORD_ADVISE ? values[2]! : 0
           const position = space.reserveCall(kind, sink.seat, address, length, argument)
+          if (kind === RECORD_ADVISE && POPULATING_ADVICE.has(argument))
+            this.#tellFile(space, position, address)
           let removed: Mapping[] | null = null
-          if (kind !== RECORD_ADVISE) {
+          if (kind === RECORD_ADVISE) {
+            this.#adviseFork(space, address, length, argument)
+          } else {
             removed = space.layout.slice(address, address + length)
             if (kind === RECORD_UNMAP) space.layout.unmap(address, address + length)
             else space.layout.protect(address, address + length, argument)
@@ -202,6 +215,19 @@ export class RecordedCalls {
         }
       }
     }
+  }
+
+  /** Whose pages a call brings into memory, if it is one file. */
+  #tellFile(space: RecordedSpace, position: number, address: number): void {
+    const mapping = space.layout.find(address)
+    if (mapping === undefined || mapping.file === 0) return
+    space.setWord(position, CALL_FILE, mapping.file)
+    space.setAddress(position, CALL_SECOND_ADDRESS, mapping.offset + address - mapping.start)
+  }
+
+  #adviseFork(space: RecordedSpace, start: number, length: number, advice: number): void {
+    if (advice !== MADV_DONTFORK && advice !== MADV_DOFORK) return
+    space.layout.setDontFork(start, start + length, advice === MADV_DONTFORK)
   }
 
   /**
@@ -235,7 +261,7 @@ export class RecordedCalls {
       space.finish(position, RECORD_MAP, STATUS_DONE, MAP_REPLACES)
       // The calls that follow in this list change it in turn, as it was not in the layout when they were placed.
       if (call.kind === CALL_MPROTECT) space.map({ ...implied, protection: values[2]! & 7 })
-      else if (call.kind === CALL_MADVISE) space.map(implied)
+      else if (call.kind === CALL_MADVISE) space.map({ ...implied, dontFork: values[2] === MADV_DONTFORK })
       return
     }
     switch (call.kind) {
@@ -386,6 +412,7 @@ export class RecordedCalls {
       number = this.files.length
       this.files.push(identity)
       this.#fileNumbers.set(identity, number)
+      if (SYSV_SEGMENT.test(name)) this.withoutFaultAround.add(number)
     }
     return number
   }

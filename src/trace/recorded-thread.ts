@@ -5,7 +5,7 @@
 import type { Mapping } from './layout.ts'
 import type { LockRecord } from './linux-locks.ts'
 import type { RecordedSpace } from './recorded-space.ts'
-import type { MapRecord } from './scanner.ts'
+import type { MapRecord } from './event-reader.ts'
 
 /** Where a thread's operations are recorded. */
 export interface Sink {
@@ -40,6 +40,8 @@ export class Thread {
   readonly process: Process
   sinks: Sink[] = []
   readonly call = new Call()
+  /** The system call that it is in, if that is none of memory; null outside, or if those are not recorded. */
+  otherCall: string | null = null
   // The mmap lock.
   lockPending = false
   lockContended = false
@@ -48,7 +50,12 @@ export class Thread {
   holdsWrite = false
   /** Its last event was a fault, so that a lock for reading belongs to that. */
   inFault = false
+  /** Its last fault: not over until it does something else than to take the lock for it. */
+  faultIsOpen = false
   faultAddress = 0
+  faultIsKernel = false
+  faultIsOutside = false
+  faultTookLock = false
   readonly firstNs: number
   /** When it ended, or -1. */
   exitNs = -1
@@ -71,6 +78,8 @@ export class Process {
   firstNs = -1
   lastNs = 0
   ended = false
+  /** The address space that threads use of which the trace knows only that one of them has not ended. */
+  held: RecordedSpace | null = null
 
   constructor(pid: number, name: string, space: RecordedSpace, locks: LockRecord) {
     this.pid = pid

@@ -26,7 +26,8 @@ import { busyThreads } from './lanes.ts'
 import { OpStore } from './op-store.ts'
 import { Pacing } from './pacing.ts'
 import { planReplay } from './plan.ts'
-import type { PlanStatistics, ReplayPlan } from './plan-types.ts'
+import type { CorrectionKind, PlanStatistics, ReplayPlan } from './plan-types.ts'
+import { addressesOf, faultsOutside } from './recorded-faults.ts'
 import {
   type Failure,
   type FromReplayWorker,
@@ -34,6 +35,7 @@ import {
   type NotReproducedKind,
   type ReplayWorkerData,
   type ToReplayWorker,
+  type UnmatchedFault,
   type WorkerResult,
 } from './replay-protocol.ts'
 import { createSpace, SpaceTable, type OpenFile } from './replay-space.ts'
@@ -109,7 +111,14 @@ export interface ReplayResult {
     readonly notReproducedByKind: Readonly<Partial<Record<NotReproducedKind, number>>>
     /** The first failures. */
     readonly failures: readonly Failure[]
+    /** The first that were not reproduced: where the trace has them, and the recorded address in hexadecimal. */
+    readonly faults: readonly (UnmatchedFault & { readonly address: string })[]
   }
+  /**
+   * How often the state of a page, or of the layout, was corrected first because a recorded error code contradicted it,
+   * by kind. None of it is counted elsewhere.
+   */
+  readonly corrections: Readonly<Partial<Record<CorrectionKind, number>>>
   /** What was performed, and in what order it had to be. */
   readonly operations: PlanStatistics
   /** The machine's own counters, under the kernel's names. */
@@ -258,7 +267,8 @@ class Replay {
       const name = this.#trace.files[number]!
       const size = (behindPage - firstPage) * PAGE_SIZE
       // As files on disk need it. For one in memory only, Linux does not notice the first write, and records no fault.
-      const file = machine.createFile({ name, size, dirtyTracking: true })
+      const faultAround = !this.#trace.withoutFaultAround.has(number)
+      const file = machine.createFile({ name, size, dirtyTracking: true, faultAround })
       files.set(number, { file, firstPage })
       for (const [first, count] of cached) if (first >= firstPage) file.populate(first - firstPage, count)
     }
@@ -322,6 +332,18 @@ class Replay {
     return error
   }
 
+  #corrections(): Partial<Record<CorrectionKind, number>> {
+    const { unseenMappings } = this.#trace
+    return { ...this.#plan.corrections, ...(unseenMappings > 0 && { unseenMapping: unseenMappings }) }
+  }
+
+  /** The first of them in the trace, with the addresses that it has. */
+  #located(faults: readonly UnmatchedFault[]): (UnmatchedFault & { address: string })[] {
+    const first = faults.toSorted((a, b) => a.line - b.line).slice(0, MAX_FAILURES)
+    const addresses = addressesOf(this.#trace.records, new Set(first.map(({ line }) => line)))
+    return first.map((fault) => ({ ...fault, address: `0x${(addresses.get(fault.line) ?? 0).toString(16)}` }))
+  }
+
   #result(results: readonly WorkerResult[], before: Readonly<Record<string, number>>): ReplayResult {
     const elapsedNs =
       Math.max(...results.map(({ endNs }) => endNs)) - Math.min(...results.map(({ startNs }) => startNs))
@@ -329,6 +351,9 @@ class Replay {
     const lockWaits = createHistogram()
     const kinds: Partial<Record<NotReproducedKind, number>> = {}
     const failures: Failure[] = []
+    const { records, seats } = this.#trace
+    const outside = this.#trace.images.some(({ notPerformed }) => notPerformed.outsideAnyMapping > 0)
+    const unmatched = outside ? faultsOutside(records, seats, MAX_FAILURES) : []
     const locked = { both: 0, onlyHere: 0, onlyLinux: 0, onlyLinuxInKernel: 0, neither: 0 }
     let faults = 0
     let speculativeFaults = 0
@@ -346,6 +371,7 @@ class Replay {
       for (const [kind, times] of Object.entries(result.notReproduced))
         count(kind as NotReproducedKind, times)
       failures.push(...result.failures)
+      unmatched.push(...result.unmatched)
       for (const key of Object.keys(locked) as (keyof LockedFaults)[]) locked[key] += result.locked[key]
       faults += result.faults
       speculativeFaults += result.speculative
@@ -386,7 +412,9 @@ class Replay {
         ratio: recorded === 0 ? 1 : reproduced / recorded,
         notReproducedByKind: kinds,
         failures: failures.slice(0, MAX_FAILURES),
+        faults: this.#located(unmatched),
       },
+      corrections: this.#corrections(),
       operations: this.#plan.statistics,
       counters,
     }

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { TraceError } from '../../src/trace/index.ts'
-import { Scanner, type MapRecord, type TraceEvents } from '../../src/trace/scanner.ts'
+import type { MapRecord, TraceEvents } from '../../src/trace/event-reader.ts'
+import { Scanner } from '../../src/trace/scanner.ts'
 
 type Seen = [string, ...unknown[]]
 
@@ -12,7 +13,8 @@ function scan(text: string, chunkSize = Buffer.byteLength(text)): { seen: Seen[]
     fault: (address, errorCode, kernel) => seen.push(['fault', address, errorCode, kernel]),
     enterCall: (call, values) => seen.push(['enter', call, ...values]),
     exitCall: (call, result) => seen.push(['exit', call, result]),
-    lock: (started, write, success) => seen.push(['lock', started, write, success]),
+    otherCall: (name) => seen.push(['otherCall', name]),
+    lock: (_mm, started, write, success) => seen.push(['lock', started, write, success]),
     unlock: () => seen.push(['unlock']),
     newTask: (tid, flags) => seen.push(['newTask', tid, flags]),
     exec: (name) => seen.push(['exec', name]),
