@@ -125,6 +125,8 @@ export abstract class EventReader {
   tid = 0
   seconds = 0
   nanoseconds = 0
+  /** Processors that events came from: one more than the highest number. */
+  cpus = 0
   /** Process of each thread that was seen to be created, for records that have no processes. */
   protected readonly processOf = new Map<number, number>()
   protected buffer: Uint8Array = new Uint8Array(0)

@@ -8,7 +8,9 @@ import type { Readable } from 'node:stream'
 import { recordCommand, scriptCommand, TraceError } from './errors.ts'
 import { Importer } from './importer.ts'
 import type { Mapping, RangeSet } from './layout.ts'
+import type { FaultCensus } from './given-back.ts'
 import type { LinuxRecord } from './linux-locks.ts'
+import type { LockAnalysis } from './lock-history.ts'
 import { OpStore, type WordStreamHandle } from './op-store.ts'
 import type { NotPerformed, Origin } from './recorded-space.ts'
 import type { Process } from './recorded-thread.ts'
@@ -21,6 +23,8 @@ export interface ImportOptions {
    * faults alone; or the one with this number alone.
    */
   readonly process?: 'all' | 'busiest' | number
+  /** Whether it is to be replayed (the default): if not, events that only a replay needs may be missing. */
+  readonly isReplayed?: boolean
   /** Bytes of records that are kept in memory before a temporary file is used. Default 256 MiB. */
   readonly memoryLimit?: number
   /** Where the temporary file goes; the system's directory for that unless given. */
@@ -100,6 +104,14 @@ export interface ImportedTrace {
   /** How long its threads lived, summed up. */
   readonly threadMs: number
   readonly linux: LinuxRecord
+  /** Who held the mmap lock while others waited, in the whole trace. */
+  readonly locks: LockAnalysis
+  /** What the faults of the whole trace were. */
+  readonly faultCensus: FaultCensus
+  /** Processors that events came from, as far as the trace tells: else 0. */
+  readonly cpus: number
+  /** Threads that did most: each at least a tenth of what the busiest did; their waits for the lock, and their time. */
+  readonly hotThreads: { readonly count: number; readonly waitedNs: number; readonly aliveNs: number }
   /** Events that are not needed, by name. */
   readonly otherEvents: Readonly<Record<string, number>>
   readonly knownEvents: Readonly<Record<string, number>>
@@ -192,7 +204,7 @@ function finish(
   bytes: number,
 ): ImportedTrace {
   const { scanner } = importer
-  requireEvents(file, importer)
+  requireEvents(file, importer, options.isReplayed ?? true)
   const ranked = importer.processes.filter(({ pid }) => pid > 0).toSorted((a, b) => b.faults - a.faults)
   const chosen = choose(file, ranked, options.process)
   const whole = (options.process ?? 'all') === 'all'
@@ -209,7 +221,7 @@ function finish(
   const performable = images.some(
     (image) => image.faults > Object.values(image.notPerformed).reduce((sum, count) => sum + count, 0),
   )
-  if (!performable) {
+  if (!performable && (options.isReplayed ?? true)) {
     throw new TraceError(
       'missing-events',
       file,
@@ -245,6 +257,10 @@ function finish(
     durationMs: durationNs(replayed) / 1e6,
     threadMs: replayed.reduce((sum, { threadNs }) => sum + threadNs, 0) / 1e6,
     linux: chosen.locks.summary(importer.lockEvents > 0, faults, importer.timeResolutionNs),
+    locks: importer.locks.analysis(),
+    faultCensus: importer.census.census(),
+    cpus: scanner.cpus,
+    hotThreads: hotThreads(replayed),
     otherEvents: scanner.counts(false),
     knownEvents: scanner.counts(true),
     lostEvents: importer.lostEvents,
@@ -293,6 +309,17 @@ function summary({ pid, name, faults, threads }: Process): ProcessSummary {
   return { pid, name, faults, threads: threads.length }
 }
 
+function hotThreads(processes: readonly Process[]): ImportedTrace['hotThreads'] {
+  const threads = processes.flatMap((process) => process.threads.map((thread) => ({ process, thread })))
+  const most = threads.reduce((max, { thread }) => Math.max(max, thread.activity), 0)
+  const hot = threads.filter(({ thread }) => thread.activity > 0 && thread.activity * 10 >= most)
+  return {
+    count: hot.length,
+    waitedNs: hot.reduce((sum, { thread }) => sum + thread.waitedNs, 0),
+    aliveNs: hot.reduce((sum, { process, thread }) => sum + process.aliveNs(thread), 0),
+  }
+}
+
 function threadsOf(processes: readonly Process[]): number {
   return processes.reduce((sum, { threads }) => sum + threads.length, 0)
 }
@@ -310,7 +337,8 @@ function howToRecord(missing: readonly string[]): string {
 }
 
 /** Without these nothing can be replayed. */
-function requireEvents(file: string, importer: Importer): void {
+function requireEvents(file: string, importer: Importer, isReplayed: boolean): void {
+  if (!isReplayed && (importer.lockEvents > 0 || importer.faults > 0)) return
   const missing: string[] = []
   const counts = importer.scanner.counts(true)
   if (importer.faults === 0) missing.push('exceptions:page_fault_user', 'exceptions:page_fault_kernel')

@@ -14,18 +14,29 @@
  *   borrowed is recorded both in the lender's and in a copy of the child's own.
  */
 import path from 'node:path'
+import { FaultCounts } from './given-back.ts'
+import { callOfFunction } from './kernel-access.ts'
 import { LockRecord } from './linux-locks.ts'
+import { LockHistory, type LockUser } from './lock-history.ts'
 import { PAGE_SIZE, type Mapping } from './layout.ts'
 import type { OpStore } from './op-store.ts'
 import { RECORD_CREATE, RECORD_EXEC, RECORD_FORK, RECORD_JOIN, STATUS_DONE } from './records.ts'
 import { RecordedCalls } from './recorded-calls.ts'
-import { pageDown, pageUp, RecordedSpace, USER_ADDRESSES, type Recording } from './recorded-space.ts'
+import {
+  FAULT_PROTECTION,
+  pageDown,
+  pageUp,
+  RecordedSpace,
+  USER_ADDRESSES,
+  type Recording,
+} from './recorded-space.ts'
 import { Process, Thread, type Sink } from './recorded-thread.ts'
 import {
   CALL_MADVISE,
   CALL_MMAP,
   CALL_MPROTECT,
   CALL_MUNMAP,
+  CALL_NAMES,
   type MapRecord,
   type TraceEvents,
 } from './event-reader.ts'
@@ -39,6 +50,8 @@ const LEAST_MAPPED_ADDRESS = 0x10000
 const NEXT_OTHER = -1
 /** It ended, or mapped what had been missing: the fault was refused. */
 const NEXT_EXIT = -2
+/** The recording ends. */
+const NEXT_END = -3
 
 const CLONE_VM = 0x100
 const CLONE_VFORK = 0x4000
@@ -50,6 +63,8 @@ const KERNEL_ADDRESSES = 0xffff800000000000
 export class Importer implements TraceEvents {
   readonly scanner: Scanner
   readonly calls: RecordedCalls
+  readonly locks = new LockHistory()
+  readonly census = new FaultCounts()
   readonly processes: Process[] = []
   lostEvents = 0
   lockEvents = 0
@@ -57,6 +72,8 @@ export class Importer implements TraceEvents {
   /** Faults that the kernel was not to handle, and did not (pagefault_disable). */
   unhandledFaults = 0
   #kernelFaultsUnderLock = 0
+  /** The address space that each lock belongs to, as far as that has shown. */
+  readonly #owners = new Map<number, RecordedSpace>()
   mapRecords = 0
   /** perf told what was mapped before the recording began. */
   attached = false
@@ -259,7 +276,7 @@ export class Importer implements TraceEvents {
 
   // ---- faults
 
-  fault(address: number, recordedCode: number, kernel: boolean, _from: string): void {
+  fault(address: number, recordedCode: number, kernel: boolean, from: string): void {
     const thread = this.#current()
     this.#settleFault(thread, address)
     const errorCode = kernel ? recordedCode & ~FAULT_USER : recordedCode | FAULT_USER
@@ -271,6 +288,13 @@ export class Importer implements TraceEvents {
     thread.faultIsKernel = kernel
     thread.faultIsOutside = false
     thread.faultTookLock = false
+    thread.faultLockedNs = -1
+    thread.faultNs = this.#now
+    thread.faultIsAvoidable = false
+    thread.faultIsNew = false
+    thread.mapping = undefined
+    thread.faultCall = kernel ? (thread.otherCall ?? callOfFunction(from)) : ''
+    thread.activity++
     thread.lockContended = false
     this.recording.line = this.scanner.line
     // Its address space is left already.
@@ -286,6 +310,20 @@ export class Importer implements TraceEvents {
     this.calls.settleProtections(thread, address, errorCode)
     for (const { space, seat } of thread.sinks)
       if (!space.fault(seat, address, errorCode)) thread.faultIsOutside = true
+    this.#takeFromStock(thread, errorCode)
+  }
+
+  /** A fault on a new page of anonymous memory takes a page of what was given back before. */
+  #takeFromStock(thread: Thread, errorCode: number): void {
+    const space = thread.sinks[0]?.space
+    const mapping = space?.layout.find(thread.faultAddress)
+    thread.mapping = mapping
+    if (space === undefined || mapping === undefined || mapping.file !== 0 || mapping.shared) return
+    if ((errorCode & FAULT_PROTECTION) !== 0) return
+    thread.faultIsNew = space.present.add(Math.floor(thread.faultAddress / PAGE_SIZE))
+    if (!thread.faultIsNew || thread.process.stock === 0) return
+    thread.process.stock--
+    thread.faultIsAvoidable = true
   }
 
   /**
@@ -302,9 +340,22 @@ export class Importer implements TraceEvents {
       this.faults--
       this.unhandledFaults++
       for (const { space, seat } of sinks) space.dropFault(seat)
-    } else if (thread.faultIsOutside && (next === NEXT_EXIT || faultAddress < LEAST_MAPPED_ADDRESS)) {
+      const page = Math.floor(faultAddress / PAGE_SIZE)
+      if (thread.mapping?.file === 0) sinks[0]?.space.present.remove(page, page + 1)
+      if (thread.faultIsAvoidable) process.stock++
+      return
+    }
+    this.#countFault(thread)
+    if (thread.faultIsOutside && (next === NEXT_EXIT || faultAddress < LEAST_MAPPED_ADDRESS)) {
       for (const { space, seat } of sinks) space.refuseFault(seat, faultAddress)
     }
+  }
+
+  #countFault(thread: Thread): void {
+    const { faultIsKernel, faultCall, faultLockedNs, faultAddress } = thread
+    this.census.fault(faultIsKernel ? faultCall : null, faultLockedNs, thread.faultIsAvoidable)
+    if (faultIsKernel && thread.faultIsNew)
+      this.census.copy(faultCall, thread, Math.floor(faultAddress / PAGE_SIZE), faultLockedNs)
   }
 
   /**
@@ -313,15 +364,17 @@ export class Importer implements TraceEvents {
    */
   #wasUnhandled(thread: Thread, next: number): boolean {
     if (!thread.faultIsKernel || thread.faultTookLock || thread.faultAddress >= USER_ADDRESSES) return false
+    if (next === NEXT_END) return false
     const again = next >= 0 && pageDown(next) === pageDown(thread.faultAddress)
     return again || this.#kernelFaultsUnderLock > 0
   }
 
   // ---- the mmap lock
 
-  lock(_mm: number, started: boolean, write: boolean, success: boolean): void {
+  lock(mm: number, started: boolean, write: boolean, success: boolean): void {
     const thread = this.#current()
     this.lockEvents++
+    const ofFault = thread.faultIsOpen
     if (thread.inFault) {
       thread.faultTookLock = true
       if (thread.faultIsKernel) this.#kernelFaultsUnderLock++
@@ -339,30 +392,83 @@ export class Importer implements TraceEvents {
         thread.lockContended = false
       }
       thread.lockPending = true
+      this.locks.started(mm, thread.tid, write, this.#now)
       return
     }
     if (!success) {
       thread.lockContended = true
       return
     }
-    if (thread.lockPending) {
-      const waited =
-        (this.scanner.seconds - thread.lockSeconds) * 1e9 + this.scanner.nanoseconds - thread.lockNanoseconds
-      if (thread.lockContended || waited > this.timeResolutionNs) thread.process.locks.waited(write, waited)
-      thread.process.locks.acquired(write)
-      thread.lockPending = false
-      thread.lockContended = false
-    } else if (!thread.holdsWrite) {
-      thread.process.locks.acquired(write)
-    }
+    this.#gotLock(thread, mm, write, ofFault)
     // munmap goes on with the lock held for reading only, which shows as one more acquisition.
     thread.holdsWrite = write
     const { call } = thread
     if (write && call.active && !call.committed) this.calls.commit(thread)
   }
 
-  unlock(_mm: number): void {
-    this.#current().holdsWrite = false
+  #gotLock(thread: Thread, mm: number, write: boolean, ofFault: boolean): void {
+    const { process } = thread
+    let waited = -1
+    if (thread.lockPending) {
+      const { seconds, nanoseconds } = this.scanner
+      const ns = (seconds - thread.lockSeconds) * 1e9 + nanoseconds - thread.lockNanoseconds
+      if (thread.lockContended || ns > this.timeResolutionNs) {
+        waited = ns
+        thread.waitedNs += ns
+        process.locks.waited(write, ns)
+      }
+    }
+    if (thread.lockPending || !thread.holdsWrite) process.locks.acquired(write)
+    thread.lockPending = false
+    thread.lockContended = false
+    thread.activity++
+    const space = thread.sinks[0]?.space
+    // Whose lock it is shows where a thread takes it for a fault, or for a call that changes its own memory.
+    if (space !== undefined && (ofFault || thread.call.active)) this.#owners.set(mm, space)
+    const owner = this.#owners.get(mm)
+    const isForeign = owner !== undefined && thread.sinks.every((sink) => sink.space !== owner)
+    const user = this.#lockUser(thread, write, ofFault, isForeign)
+    this.locks.acquired(mm, user, isForeign, waited, this.#now, this.scanner.line)
+  }
+
+  #lockUser(thread: Thread, write: boolean, ofFault: boolean, isForeign: boolean): LockUser {
+    const { process, tid, call } = thread
+    const comm = this.scanner.comm()
+    thread.comm = comm
+    let what = thread.otherCall ?? (isForeign ? 'access to the memory of another process' : 'other')
+    let { mapping } = thread
+    if (ofFault) {
+      what = thread.faultIsKernel ? `page fault in ${thread.faultCall}` : 'page fault'
+    } else if (call.active) {
+      what = CALL_NAMES[call.kind]!
+      mapping = call.kind === CALL_MMAP ? undefined : thread.sinks[0]?.space.layout.find(call.values[0]!)
+    } else {
+      mapping = undefined
+    }
+    return {
+      process: process.name,
+      pid: process.pid,
+      comm,
+      tid,
+      call: what,
+      write,
+      mapping: this.#nameOf(mapping),
+    }
+  }
+
+  #nameOf(mapping: Mapping | undefined): string {
+    if (mapping === undefined) return ''
+    if (mapping.growsDown) return '[stack]'
+    return mapping.file === 0
+      ? 'anonymous memory'
+      : this.calls.files[mapping.file]!.replace(/^\S+ \d+ \d+ /, '')
+  }
+
+  unlock(mm: number): void {
+    const thread = this.#current()
+    thread.holdsWrite = false
+    if (thread.faultIsOpen && thread.faultTookLock) thread.faultLockedNs = this.#now - thread.faultNs
+    this.locks.released(mm, thread.tid, this.#now)
   }
 
   get timeResolutionNs(): number {
@@ -388,12 +494,14 @@ export class Importer implements TraceEvents {
     const thread = this.#active()
     this.#settleFault(thread, mapsOver(thread, kind, values) ? NEXT_EXIT : NEXT_OTHER)
     this.#otherEvent(thread)
+    thread.callNs = this.#now
     this.calls.enter(thread, kind, values, this.lockEvents > 0)
   }
 
   exitCall(kind: number, result: number): void {
     const thread = this.#current()
     this.#otherEvent(thread)
+    if (thread.call.active) this.census.call(CALL_NAMES[kind]!, this.#now - thread.callNs)
     this.calls.exit(thread, kind, result)
   }
 
@@ -462,7 +570,10 @@ export class Importer implements TraceEvents {
   /** Every call that is still open stays so. */
   end(): void {
     this.scanner.end()
-    for (const thread of this.#byTid.values()) if (thread.call.active) this.calls.abandon(thread, false)
+    for (const thread of this.#byTid.values()) {
+      if (thread.faultIsOpen) this.#settleFault(thread, NEXT_END)
+      if (thread.call.active) this.calls.abandon(thread, false)
+    }
   }
 }
 

@@ -52,6 +52,7 @@ const LINUX_MAP_HUGETLB = 0x40000
 const LINUX_MAP_HUGE_SHIFT = 26
 
 const POPULATING_ADVICE: ReadonlySet<number> = new Set([22, 23])
+const MADV_DONTNEED = 4
 const MADV_DONTFORK = 10
 const MADV_DOFORK = 11
 
@@ -270,6 +271,8 @@ export class RecordedCalls {
         else this.#resolveMap(thread, space, position, result)
         return
       case CALL_BRK:
+        if (space.programBreak > result && result > 0)
+          giveBack(thread, space, pageUp(result), pageUp(space.programBreak))
         this.#resolveBreak(call, space, position, result)
         return
       case CALL_MREMAP:
@@ -283,6 +286,8 @@ export class RecordedCalls {
               ? RECORD_PROTECT
               : RECORD_ADVISE
         space.finish(position, kind, status)
+        const gives = kind === RECORD_UNMAP || (kind === RECORD_ADVISE && values[2] === MADV_DONTNEED)
+        if (!refused && gives) giveBack(thread, space, values[0]!, values[0]! + pageUp(values[1]!))
         if (refused && removed !== null) {
           const start = values[0]!
           space.layout.replace(start, start + pageUp(values[1]!), removed)
@@ -306,6 +311,7 @@ export class RecordedCalls {
     const end = start + length
     const occupied = !fixed && space.layout.overlaps(start, end)
     if (occupied) this.impliedUnmappings++
+    if (fixed) giveBack(thread, space, start, end)
     space.setAddress(position, CALL_ADDRESS, start)
     space.setAddress(position, CALL_LENGTH, length)
     space.setWord(position, CALL_FILE, file)
@@ -430,6 +436,12 @@ export class RecordedCalls {
       if (address >= start && address < start + length) this.commit(other)
     }
   }
+}
+
+/** The program gives the memory of a range back. */
+function giveBack(thread: Thread, space: RecordedSpace, start: number, end: number): void {
+  if (thread.sinks[0]?.space !== space || end <= start) return
+  thread.process.stock += space.present.remove(Math.floor(start / PAGE_SIZE), Math.floor(end / PAGE_SIZE))
 }
 
 function isRange(start: number, length: number): boolean {

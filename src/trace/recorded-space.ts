@@ -5,6 +5,7 @@
  * known only later (`resolve`); the layout follows the commit, and is put back if Linux refused the call. What the
  * layout shows to be impossible (a fault outside every mapping) is counted by kind, not guessed at.
  */
+import { PresentPages } from './given-back.ts'
 import {
   Layout,
   PAGE_SIZE,
@@ -145,6 +146,8 @@ export class RecordedSpace {
   inherited = false
   /** exec has gone so far that the old address space is gone, but it has not returned yet. */
   inExec = false
+  /** Pages of anonymous memory that faults brought in. */
+  readonly present = new PresentPages()
   /** Threads that sit in it. */
   users = 0
 

@@ -56,6 +56,21 @@ export class Thread {
   faultIsKernel = false
   faultIsOutside = false
   faultTookLock = false
+  faultNs = 0
+  /** From the beginning of its last fault until it gave the mmap lock back, or -1. */
+  faultLockedNs = -1
+  /** Of a fault of the kernel: the call that it was taken in. */
+  faultCall = ''
+  /** Memory given back before could have saved its last fault. */
+  faultIsAvoidable = false
+  /** Its last fault was on a new page of anonymous memory. */
+  faultIsNew = false
+  mapping: Mapping | undefined = undefined
+  comm = ''
+  callNs = 0
+  /** Waits for the mmap lock, and how much it did that may need it. */
+  waitedNs = 0
+  activity = 0
   readonly firstNs: number
   /** When it ended, or -1. */
   exitNs = -1
@@ -78,6 +93,8 @@ export class Process {
   firstNs = -1
   lastNs = 0
   ended = false
+  /** Pages that were given back, and that no fault has taken again. */
+  stock = 0
   /** The address space that threads use of which the trace knows only that one of them has not ended. */
   held: RecordedSpace | null = null
 
@@ -91,10 +108,11 @@ export class Process {
 
   /** How long its threads lived, summed up, in nanoseconds. */
   get threadNs(): number {
-    return this.threads.reduce(
-      (sum, { firstNs, exitNs }) =>
-        sum + Math.max(0, (exitNs < 0 ? this.lastNs : exitNs) - Math.max(firstNs, this.firstNs)),
-      0,
-    )
+    return this.threads.reduce((sum, thread) => sum + this.aliveNs(thread), 0)
+  }
+
+  /** How long one of its threads lived, in nanoseconds. */
+  aliveNs({ firstNs, exitNs }: Thread): number {
+    return Math.max(0, (exitNs < 0 ? this.lastNs : exitNs) - Math.max(firstNs, this.firstNs))
   }
 }

@@ -37,6 +37,8 @@ const MAX_LINE_BYTES = 64 * 1024
 const HEADER_WITHOUT_TIME = /^ *\S.* +\d+\/\d+ +(?:\[\d+\] +)?[a-z_]+:[a-z_0-9]+: /
 const FTRACE_HEADER =
   /^(\s*.+)-(\d+)\s+(?:\(\s*(\d+|-+)\)\s+)?\[\d+\]\s+(?:[^\s:\]]{1,8}\s+)?(\d+)\.(\d{1,9}):(?=\s)/
+/** Linux has no more (NR_CPUS). */
+const MAX_CPUS = 8192
 /** perf pads the command name to 16 bytes. */
 const COMM_WIDTH = 16
 /** How many lines that cannot be read make the whole no trace, when none that can came before. */
@@ -256,7 +258,9 @@ export class Scanner extends EventReader {
     while (at < end && buffer[at] === SPACE) at++
     if (buffer[at] === 0x5b) {
       digits = ++at
-      while (isDigit(buffer[at]!)) at++
+      let cpu = 0
+      while (isDigit(buffer[at]!)) cpu = cpu * 10 + buffer[at++]! - 0x30
+      if (cpu >= this.cpus && cpu < MAX_CPUS) this.cpus = cpu + 1
       if (at === digits || buffer[at] !== 0x5d) return -1
       at++
       while (at < end && buffer[at] === SPACE) at++
