@@ -7,6 +7,7 @@
  * all workers start together. Everything that the trace could not tell is counted by kind, so that `recorded` is always
  * `reproduced` plus `notReproduced`.
  */
+import { availableParallelism } from 'node:os'
 import { createHistogram } from 'node:perf_hooks'
 import { Worker } from 'node:worker_threads'
 import { isAbortReason } from '../kernel/index.ts'
@@ -42,9 +43,6 @@ import { createSpace, SpaceTable, type OpenFile } from './replay-space.ts'
 
 /** Workers of one replay, at most: a machine has 256 CPUs, one of which is the main thread's. */
 export const MAX_REPLAY_THREADS = 255
-/** Unless more are asked for: each takes some ten megabytes of Node.js's own. */
-const DEFAULT_REPLAY_THREADS = 64
-
 const MEBIBYTE = 1024 * 1024
 const MAX_MEMORY = 4 * 1024 * MEBIBYTE - PAGE_SIZE
 const PROGRESS_MS = 100
@@ -59,8 +57,8 @@ export interface ReplayOptions {
   /** How resident pages are counted. Default 'batched'. */
   readonly rss?: 'batched' | 'shared'
   /**
-   * At most so many workers, 1 to 255. Unless given: one for each recorded thread that did anything, but no more than
-   * 64.
+   * At most so many workers, 1 to 255, and no more than recorded threads that did anything. Unless given: one for each
+   * processor, as workers that have to take turns on one measure the turns.
    */
   readonly threads?: number
   /** Bytes of the machine's memory, or such as '512MiB'; what the program needs, unless given. */
@@ -146,7 +144,7 @@ function planFor(trace: ImportedTrace, threads: number | undefined): Plan {
     )
   }
   const busy = busyThreads(trace.seats)
-  const workers = Math.max(1, Math.min(busy, threads ?? DEFAULT_REPLAY_THREADS))
+  const workers = Math.max(1, Math.min(busy, threads ?? availableParallelism()))
   let known = plans.get(trace)
   if (known === undefined) plans.set(trace, (known = new Map()))
   let plan = known.get(workers)

@@ -36,7 +36,7 @@ const MAX_LINE_BYTES = 64 * 1024
 /** A line as perf script prints it without `-F time`. */
 const HEADER_WITHOUT_TIME = /^ *\S.* +\d+\/\d+ +(?:\[\d+\] +)?[a-z_]+:[a-z_0-9]+: /
 const FTRACE_HEADER =
-  /^(\s*.+)-(\d+)\s+(?:\(\s*(\d+|-+)\)\s+)?\[\d+\]\s+(?:[^\s:\]]{1,8}\s+)?(\d+)\.(\d{1,9}):(?=\s)/
+  /^(\s*.+)-(\d+)\s+(?:\(\s*(\d+|-+)\)\s+)?\[(\d+)\]\s+(?:[^\s:\]]{1,8}\s+)?(\d+)\.(\d{1,9}):(?=\s)/
 /** Linux has no more (NR_CPUS). */
 const MAX_CPUS = 8192
 /** perf pads the command name to 16 bytes. */
@@ -260,7 +260,7 @@ export class Scanner extends EventReader {
       digits = ++at
       let cpu = 0
       while (isDigit(buffer[at]!)) cpu = cpu * 10 + buffer[at++]! - 0x30
-      if (cpu >= this.cpus && cpu < MAX_CPUS) this.cpus = cpu + 1
+      this.#countCpu(cpu)
       if (at === digits || buffer[at] !== 0x5d) return -1
       at++
       while (at < end && buffer[at] === SPACE) at++
@@ -287,6 +287,10 @@ export class Scanner extends EventReader {
     if (at >= end) return -1
     this.#setHeader(pid, tid, seconds, fraction, fractionDigits, start)
     return at + 1
+  }
+
+  #countCpu(cpu: number): void {
+    if (cpu >= this.cpus && cpu < MAX_CPUS) this.cpus = cpu + 1
   }
 
   #setHeader(
@@ -325,9 +329,10 @@ export class Scanner extends EventReader {
     const text = this.#text(start, end)
     const match = FTRACE_HEADER.exec(text)
     if (match === null) return -1
-    const [whole, comm, thread, group, seconds, fraction] = match as unknown as string[]
+    const [whole, comm, thread, group, cpu, seconds, fraction] = match as unknown as string[]
     if (!this.#isFtrace) this.#addNames(FTRACE_EVENTS)
     this.#isFtrace = true
+    this.#countCpu(Number(cpu))
     const tid = Number(thread)
     const pid = group !== undefined && /^\d/.test(group) ? Number(group) : (this.processOf.get(tid) ?? tid)
     const digits = fraction!.length
