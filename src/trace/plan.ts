@@ -9,7 +9,7 @@ import { CacheOrder } from './cache-order.ts'
 import { TraceError } from './errors.ts'
 import type { RecordedImage } from './import.ts'
 import { dealThreads } from './lanes.ts'
-import { PAGE_SIZE, RangeSet, type Mapping } from './layout.ts'
+import { PAGE_SIZE, type Mapping } from './layout.ts'
 import type { OpStore, WordStream } from './op-store.ts'
 import { readChunks } from './op-store.ts'
 import {
@@ -38,14 +38,7 @@ import {
   PAYLOAD_WORDS,
 } from './operations.ts'
 import { OrderAnalysis } from './order.ts'
-import type {
-  CorrectionKind,
-  ImagePlan,
-  PlannedFile,
-  PlannedMapping,
-  PlanSource,
-  ReplayPlan,
-} from './plan-types.ts'
+import type { CorrectionKind, ImagePlan, PlannedMapping, PlanSource, ReplayPlan } from './plan-types.ts'
 import {
   CALL_ADDRESS,
   CALL_ARGUMENT,
@@ -88,6 +81,7 @@ import {
   STATUS_SHIFT,
 } from './records.ts'
 import { FAULT_PROTECTION, FAULT_WRITE } from './recorded-space.ts'
+import { PlannedFiles } from './planned-files.ts'
 import { relocate } from './relocate.ts'
 import { RelocationError, type Relocation } from './relocation.ts'
 import {
@@ -150,15 +144,10 @@ class Planner {
   readonly #operations: number[]
   readonly #stackGrowth: number[]
   #begun: readonly ImagePlan[] = []
-  readonly #files = new Map<number, PlannedFile>()
-  readonly #cached = new Map<number, Set<number>>()
-  /** Pages of files that faulted though a neighbour's fault would have mapped them: not in the page cache then. */
-  readonly #notCached = new Map<number, Set<number>>()
+  readonly #files = new PlannedFiles()
   readonly #counts = { faults: 0, calls: 0, forks: 0, execs: 0, exits: 0, refusedCalls: 0, openCalls: 0 }
   readonly #unsupported: Record<string, number> = {}
   readonly #corrections: Partial<Record<CorrectionKind, number>> = {}
-  /** Pages of files that calls bring into memory. */
-  readonly #populated = new Map<number, RangeSet>()
   // The record under way: its seat, address space, and where that one's addresses go.
   #seat = 0
   #image = 0
@@ -196,16 +185,7 @@ class Planner {
     for (const { words, length } of readChunks(records)) {
       for (let at = 0; at < length; at += RECORD_WORDS[words[at]! & 0xff]!) this.#record(words, at)
     }
-    const files = [...this.#files.values()]
-    let cachedPages = 0
-    for (const file of files) {
-      const missing = this.#notCached.get(file.number)
-      const pages = [...(this.#cached.get(file.number) ?? [])].filter((page) => missing?.has(page) !== true)
-      cachedPages += pages.length
-      file.cached = runsOfPages(pages.toSorted((a, b) => a - b))
-    }
-    for (const ranges of this.#populated.values())
-      for (const [first, behind] of ranges.ranges()) cachedPages += behind - first
+    const { files, cachedPages } = this.#files.planned()
     const { operations, waits, longestChain } = this.#order
     const { peakFrames, peakTables, peakSpaces } = this.#memory
     return {
@@ -231,7 +211,7 @@ class Planner {
     const { heapStart, heapEnd, origin } = image
     const hasHeap = heapStart >= 0 && !image.heapInherited
     const prelude = image.prelude.map((mapping) => this.#plannedMapping(mapping))
-    for (const [file, [first, behind]] of image.fileRanges) this.#useFile(file, first, behind - first)
+    for (const [file, [first, behind]] of image.fileRanges) this.#files.use(file, first, behind - first)
     const stacks = prelude.filter(
       ({ growsDown, protection, pages }) => growsDown && (protection & 2) !== 0 && pages > 0,
     )
@@ -286,25 +266,6 @@ class Planner {
       filePage,
       growsDown: mapping.growsDown,
     }
-  }
-
-  #useFile(number: number, page: number, pages: number): void {
-    if (number === 0) return
-    const file = this.#files.get(number)
-    if (file === undefined) {
-      this.#files.set(number, { number, firstPage: page, behindPage: page + pages, cached: [] })
-      return
-    }
-    file.firstPage = Math.min(file.firstPage, page)
-    file.behindPage = Math.max(file.behindPage, page + pages)
-  }
-
-  /** A call brings pages of a file into memory, where they stay. */
-  #populateFile(file: number, first: number, pages: number): void {
-    if (file === 0) return
-    let populated = this.#populated.get(file)
-    if (populated === undefined) this.#populated.set(file, (populated = new RangeSet()))
-    populated.add(first, first + pages)
   }
 
   #record(words: Int32Array, at: number): void {
@@ -468,16 +429,15 @@ class Planner {
     this.#cache.fault(file, page + shift)
     const isMissing = (errorCode & FAULT_PROTECTION) === 0
     if (isMissing && (state & (PAGE_AROUND | PAGE_CACHED)) === PAGE_AROUND)
-      setOf(this.#notCached, file).add(page + shift)
-    setOf(this.#cached, file).add(page + shift)
+      this.#files.setMissing(file, page + shift)
+    this.#files.setCached(file, page + shift)
   }
 
   /** A fault maps the pages around its own, as far as they are in memory. */
   #mapAround(file: number, shift: number, first: number, last: number): void {
     const space = this.#space
-    const cached = setOf(this.#cached, file)
     for (let page = first; page <= last; page++) {
-      cached.add(page + shift)
+      this.#files.setCached(file, page + shift)
       const isAsked = this.#cache.isAsked(file, page + shift)
       this.#cache.near(file, page + shift)
       if (space.state(page) === PAGE_ABSENT)
@@ -531,7 +491,7 @@ class Planner {
         space.begin(seat)
         space.call(first, behind, true, true)
         if ((flags & MAP_POPULATE) !== 0 && argument !== 0) {
-          this.#populateFile(file, filePage, behind - first)
+          this.#files.populate(file, filePage, behind - first)
           if ((flags & MAP_SHARED) === 0) space.populate(first, behind, seat, (argument & 2) !== 0)
         }
         payload = [first, behind - first, argument | (flags << 8), file, filePage]
@@ -560,7 +520,7 @@ class Planner {
         space.begin(seat)
         space.call(first, behind, !ADVICE_WITHOUT_PAGES.has(argument), ADVICE_REMOVING.has(argument))
         if (argument === MADV_POPULATE_WRITE || argument === MADV_POPULATE_READ) {
-          this.#populateFile(words[at + CALL_FILE]!, Math.floor(secondAddress / PAGE_SIZE), behind - first)
+          this.#files.populate(words[at + CALL_FILE]!, Math.floor(secondAddress / PAGE_SIZE), behind - first)
           space.populate(first, behind, seat, argument === MADV_POPULATE_WRITE)
         }
         payload = [first, behind - first, argument]
@@ -652,22 +612,3 @@ class Planner {
 const SUPPORTED_ADVICE: ReadonlySet<number> = new Set([
   0, 1, 2, 3, 4, 8, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23,
 ])
-
-function setOf(map: Map<number, Set<number>>, key: number): Set<number> {
-  let set = map.get(key)
-  if (set === undefined) {
-    set = new Set()
-    map.set(key, set)
-  }
-  return set
-}
-
-function runsOfPages(pages: readonly number[]): [number, number][] {
-  const runs: [number, number][] = []
-  for (const page of pages) {
-    const last = runs.at(-1)
-    if (last !== undefined && last[0] + last[1] === page) last[1]++
-    else runs.push([page, 1])
-  }
-  return runs
-}
