@@ -15,12 +15,14 @@ import { designsCommand } from './designs.ts'
 import { describeFailure } from './failure.ts'
 import { clearProgress } from './progress.ts'
 import { replayCommand } from './replay.ts'
+import { reportCommand } from './report.ts'
 import { cleanUpOnSignals } from './signals.ts'
 import { simulateCommand } from './simulate.ts'
 
 const EXAMPLES = `
 Examples:
   faultline replay trace.perf.txt.gz              what a recorded program would have met under each design
+  faultline report trace.perf.txt.gz              who held its mmap lock, who waited, what would help
   perf script … | faultline replay -              the same, straight from perf
   faultline bench page_fault1 --against linux     faults per second, beside the real kernel
   faultline check my-queue.check.ts               every interleaving of a small concurrent program
@@ -36,7 +38,14 @@ function buildProgram(): Command {
     )
     .version(version(), '-V, --version', 'print the version')
     .addHelpText('after', EXAMPLES)
-  const commands = [replayCommand(), benchCommand(), checkCommand(), simulateCommand(), designsCommand()]
+  const commands = [
+    replayCommand(),
+    reportCommand(),
+    benchCommand(),
+    checkCommand(),
+    simulateCommand(),
+    designsCommand(),
+  ]
   for (const command of commands) program.addCommand(command)
   for (const command of [program, ...program.commands]) {
     command

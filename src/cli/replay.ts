@@ -3,16 +3,15 @@ import os from 'node:os'
 import { Command } from 'commander'
 import {
   formatCount,
-  isFaithful,
   mergeRepetitions,
   replayText,
+  verdictOf,
+  verdictReport,
   type DesignReplay,
   type ReplayReport,
-  type TraceReport,
 } from '../report/index.ts'
-import { importTrace, replayTrace, type ImportedTrace } from '../trace/index.ts'
+import { importTrace, replayTrace } from '../trace/index.ts'
 import { combine } from '../workloads/index.ts'
-import { UsageError } from './failure.ts'
 import {
   DEFAULT_DESIGNS,
   RWSEM_OPTION,
@@ -25,11 +24,10 @@ import {
 } from './options.ts'
 import { print, textOptions, toJson } from './output.ts'
 import { showProgress } from './progress.ts'
+import { parseProcess, traceReport } from './trace-report.ts'
 
 /** A machine has at most 256 CPUs, one of them the main thread's. */
 const MAX_THREADS = 255
-/** Linux's own limit: PID_MAX_LIMIT of a 64-bit kernel. */
-const MAX_PROCESS = 2 ** 22
 
 interface ReplayCommandOptions {
   readonly design: string
@@ -54,7 +52,7 @@ export function replayCommand(): Command {
       'count resident pages batched by each thread, or shared in the address space',
       'batched',
     )
-    .option('--threads <count>', 'at most so many worker threads (default: one for each recorded thread)')
+    .option('--threads <count>', 'at most so many worker threads (default: one for each processor)')
     .option(
       '--process <which>',
       "processes to replay: 'all', 'busiest' (most page faults) or a number",
@@ -122,37 +120,15 @@ async function runCommand(path: string, options: ReplayCommandOptions): Promise<
       processors: os.availableParallelism(),
       designs: results.map((runs) => mergeRepetitions(runs, replayThreads)),
     }
-    await print(options.json ? toJson(report) : replayText(report, minimumFidelity, textOptions()))
-    if (!isFaithful(report, minimumFidelity)) process.exitCode = 1
+    await print(
+      options.json ? jsonOf(report, minimumFidelity) : replayText(report, minimumFidelity, textOptions()),
+    )
+    if (verdictOf(report, minimumFidelity).mood === 'bad') process.exitCode = 1
   } finally {
     trace.close()
   }
 }
 
-function parseProcess(text: string): 'all' | 'busiest' | number {
-  if (text === 'all' || text === 'busiest') return text
-  if (!/^\d+$/.test(text)) {
-    throw new UsageError(`--process ${text} is not usable`, "give 'all', 'busiest' or a process number")
-  }
-  return parseCount(text, '--process', 1, MAX_PROCESS)
-}
-
-function traceReport(trace: ImportedTrace): TraceReport {
-  return {
-    path: trace.path,
-    lines: trace.lines,
-    events: trace.events,
-    threads: trace.threads,
-    processes: trace.processes,
-    recordedFaults: trace.recordedFaults,
-    linux: trace.linux,
-    program: trace.process.name,
-    process: trace.process.pid,
-    processChoice: trace.processChoice,
-    replayedProcesses: trace.replayed.processes,
-    processThreads: trace.replayed.threads,
-    durationMs: trace.durationMs,
-    threadMs: trace.threadMs,
-    warnings: trace.warnings,
-  }
+function jsonOf(report: ReplayReport, minimumFidelity: number): string {
+  return toJson({ ...report, verdict: verdictReport(verdictOf(report, minimumFidelity), report.trace) })
 }

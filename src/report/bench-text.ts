@@ -15,8 +15,7 @@ import {
   formatShare,
   plural,
 } from './numbers.ts'
-import type { TextOptions } from './replay-text.ts'
-import { plainStyle } from './style.ts'
+import { plainStyle, type TextOptions } from './style.ts'
 import { formatTable, wrap, type Column } from './table.ts'
 import { nameOf } from './verdict.ts'
 

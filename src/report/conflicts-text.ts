@@ -3,8 +3,7 @@
 // Principle: the table answers which design shares less, the list below it shares what; designs that share the same are
 // named together.
 import type { ConflictLine, PairConflicts } from '../check/index.ts'
-import type { TextOptions } from './replay-text.ts'
-import { plainStyle } from './style.ts'
+import { plainStyle, type TextOptions } from './style.ts'
 import { type Column, formatTable, wrap } from './table.ts'
 
 const legend = [

@@ -1,6 +1,5 @@
 // The text of `faultline designs`: what there is, where it comes from, and how each goes about a fault.
-import type { TextOptions } from './replay-text.ts'
-import { plainStyle } from './style.ts'
+import { plainStyle, type TextOptions } from './style.ts'
 import { wrap } from './table.ts'
 
 export interface DesignDescription {

@@ -4,8 +4,16 @@ export { conflictsText } from './conflicts-text.ts'
 export { designsText } from './designs-text.ts'
 export * from './numbers.ts'
 export * from './replay-report.ts'
-export { replayText, type TextOptions } from './replay-text.ts'
+export { replayText } from './replay-text.ts'
+export { reportText } from './recorded-text.ts'
 export { machinesText, simulateText } from './simulate-text.ts'
-export { plainStyle, styleFor, type Style } from './style.ts'
+export { plainStyle, styleFor, type Style, type TextOptions } from './style.ts'
 export { formatTable, wrap, type Column, type TableOptions } from './table.ts'
-export { nameOf, verdictOf, type Verdict } from './verdict.ts'
+export {
+  nameOf,
+  verdictOf,
+  verdictOfTrace,
+  verdictReport,
+  type Verdict,
+  type VerdictReport,
+} from './verdict.ts'

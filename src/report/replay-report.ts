@@ -3,8 +3,10 @@
 // Principles: the keys are an interface (camelCase, units in the name). Of several repetitions the one with
 // the median elapsed time is shown whole, so that its figures add up; beside it stands the spread of all.
 // Fidelity is the worst that any repetition had: a replay that failed once has failed.
+import type { FaultCensus } from '../trace/given-back.ts'
 import type { LinuxRecord } from '../trace/linux-locks.ts'
-import type { Failure, LockedFaults } from '../trace/replay-protocol.ts'
+import type { LockAnalysis } from '../trace/lock-history.ts'
+import type { Failure, LockedFaults, UnmatchedFault } from '../trace/replay-protocol.ts'
 import { spread, type Spread } from '../workloads/statistics.ts'
 
 export interface Latency {
@@ -43,6 +45,18 @@ export interface TraceReport {
   readonly durationMs: number
   /** How long the replayed threads lived when they were recorded, summed up. */
   readonly threadMs: number
+  /** Who held the mmap lock while others waited, in the whole trace. */
+  readonly locks: LockAnalysis
+  /** What the faults of the whole trace were. */
+  readonly faultCensus: FaultCensus
+  /** Faults that the kernel took with page faults disabled and did not handle; they count nowhere else. */
+  readonly unhandledFaults: number
+  /** Events that perf lost. */
+  readonly lostEvents: number
+  /** Processors that events came from; 0 where the trace does not tell. */
+  readonly cpus: number
+  /** The threads that did most; their waits for the mmap lock, and how long they lived, summed up. */
+  readonly hotThreads: { readonly count: number; readonly waitedNs: number; readonly aliveNs: number }
   /** What the trace does not tell, in sentences. */
   readonly warnings: readonly string[]
 }
@@ -61,6 +75,8 @@ export interface Fidelity {
   readonly notReproducedByKind: Readonly<Record<string, number>>
   /** The first of what failed. */
   readonly failures: readonly Failure[]
+  /** The first that were not reproduced, with line of the trace and recorded address. */
+  readonly faults: readonly (UnmatchedFault & { readonly address: string })[]
 }
 
 /** One design in one repetition. */
@@ -81,6 +97,8 @@ export interface DesignReplay {
   /** Of the reproduced faults, which took the mmap lock here and in Linux; null where the trace does not tell. */
   readonly mmapLockFaults: LockedFaults | null
   readonly fidelity: Fidelity
+  /** Corrections of the replay's state that recorded error codes asked for, by kind. */
+  readonly corrections: Readonly<Record<string, number>>
 }
 
 /** One design over all repetitions. */

@@ -2,18 +2,12 @@
 //
 // Principles: a pure function of the report, golden-tested: this text is an interface. It reads from top to
 // bottom without knowing the subject: what the program did, what each design met, what follows from it.
-import path from 'node:path'
 import { formatCount, formatDuration, formatRange, formatRate, formatShare, plural } from './numbers.ts'
-import type { DesignReport, ReplayReport, TraceReport } from './replay-report.ts'
-import { plainStyle, type Style } from './style.ts'
+import { adviceLines, recordedLines } from './recorded-text.ts'
+import type { DesignReport, ReplayReport } from './replay-report.ts'
+import { plainStyle, type Style, type TextOptions } from './style.ts'
 import { formatTable, wrap, type Column } from './table.ts'
-import { nameOf, verdictOf } from './verdict.ts'
-
-export interface TextOptions {
-  readonly style?: Style
-  /** The most characters of a line. */
-  readonly width?: number
-}
+import { nameOf, verdictOf, verdictReport } from './verdict.ts'
 
 /** What a replay printed without `--json` says, ending in a newline. */
 export function replayText(report: ReplayReport, minimumFidelity: number, options: TextOptions = {}): string {
@@ -26,56 +20,6 @@ export function replayText(report: ReplayReport, minimumFidelity: number, option
     ...verdictLines(report, minimumFidelity, style, width),
   ]
   return lines.join('\n') + '\n'
-}
-
-function recordedLines(trace: TraceReport, style: Style, width: number): string[] {
-  const { linux } = trace
-  const choice = {
-    only: 'the only one of the trace',
-    all: `all ${formatCount(trace.processes)} of the trace, with the forks between them`,
-    busiest: `the busiest of ${formatCount(trace.processes)}, as asked`,
-    asked: `one of ${formatCount(trace.processes)}, as asked`,
-  }[trace.processChoice]
-  const isWhole = trace.processChoice === 'all'
-  const others = isWhole ? ` and ${formatCount(trace.replayedProcesses - 1)} more` : ''
-  const rows: readonly (readonly [string, string])[] = [
-    [
-      'trace',
-      `${path.basename(trace.path)}: ${plural(trace.lines, 'line')}, ${plural(trace.events, 'event')}`,
-    ],
-    [
-      'program',
-      `${trace.program}${others}: ${plural(trace.processThreads, 'thread')}, ${formatDuration(trace.durationMs * 1e6)}`,
-    ],
-    isWhole ? ['processes', choice] : ['process', `${trace.process}, ${choice}`],
-    ['page faults', faultsRecorded(trace)],
-    ['lock waits, readers', waitsRecorded(linux, 'readers')],
-    ['lock waits, writers', waitsRecorded(linux, 'writers')],
-  ]
-  return [
-    style.heading('RECORDED') + style.faint('  what Linux did and met'),
-    ...formatTable([
-      { heading: [], align: 'left', cells: rows.map(([label]) => label) },
-      { heading: [], align: 'left', cells: rows.map(([, value]) => value) },
-    ]),
-    ...trace.warnings.flatMap((warning) => wrap(`note: ${warning}`, width, 2).map(style.faint)),
-  ]
-}
-
-function faultsRecorded(trace: TraceReport): string {
-  const { faultsUnderMmapLock: locked, faultsWithoutMmapLock: unlocked } = trace.linux
-  const known = locked + unlocked
-  if (!trace.linux.recorded || known === 0) return formatCount(trace.recordedFaults)
-  return `${formatCount(trace.recordedFaults)}, of which ${formatCount(locked)} (${formatShare(locked / known)}) took the mmap lock`
-}
-
-function waitsRecorded(linux: TraceReport['linux'], side: 'readers' | 'writers'): string {
-  if (!linux.recorded) return 'not recorded'
-  const waits = linux.lockWaitNs[side]
-  const acquisitions = linux.lockAcquisitions[side]
-  const count = `${formatCount(waits.count)} of ${plural(acquisitions, 'acquisition')}`
-  if (waits.count === 0) return count
-  return `${count}, ${formatDuration(waits.total)} in all, p50 ${formatDuration(waits.p50)}, p99 ${formatDuration(waits.p99)}`
 }
 
 function replayedLines(report: ReplayReport, style: Style, width: number): string[] {
@@ -138,6 +82,7 @@ function rowsOf(designs: readonly DesignReport[]): Row[] {
   const waited = (design: DesignReport): boolean => design.mmapLockWaitNs.count > 0
   const reasons = namesOf(designs.map((design) => design.speculative.aborted))
   const kinds = namesOf(designs.map((design) => design.fidelity.notReproducedByKind))
+  const corrections = namesOf(designs.map((design) => design.corrections))
   return [
     { label: 'page faults', value: count((design) => design.faults) },
     {
@@ -216,6 +161,10 @@ function rowsOf(designs: readonly DesignReport[]): Row[] {
       label: `    ${wordsOf(kind)}`,
       value: count((design) => design.fidelity.notReproducedByKind[kind] ?? 0),
     })),
+    ...corrections.map((kind) => ({
+      label: `  corrected: ${wordsOf(kind)}`,
+      value: count((design) => design.corrections[kind] ?? 0),
+    })),
     { label: '  accesses failed', value: count((design) => design.fidelity.failed) },
   ]
 }
@@ -284,9 +233,11 @@ function sum(record: Readonly<Record<string, number>>): number {
 function verdictLines(report: ReplayReport, minimumFidelity: number, style: Style, width: number): string[] {
   const verdict = verdictOf(report, minimumFidelity)
   const [first, ...others] = verdict.sentences
+  const { advice } = verdictReport(verdict, report.trace)
   return [
     style.heading('VERDICT'),
     ...wrap(first ?? '', width, 2).map((line) => style[verdict.mood](line)),
     ...(others.length > 0 ? wrap(others.join(' '), width, 2) : []),
+    ...adviceLines(advice, style, width),
   ]
 }

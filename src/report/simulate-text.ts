@@ -11,8 +11,7 @@ import {
   findSimulatedWorkload,
 } from '../simulate/index.ts'
 import { formatRate, formatShare } from './numbers.ts'
-import type { TextOptions } from './replay-text.ts'
-import { plainStyle } from './style.ts'
+import { plainStyle, type TextOptions } from './style.ts'
 import { type Column, formatTable, wrap } from './table.ts'
 
 /** Less of the time is not told. */

@@ -31,3 +31,9 @@ export function styleFor(stream: NodeJS.WriteStream): Style {
     bad: styled('red'),
   }
 }
+
+export interface TextOptions {
+  readonly style?: Style
+  /** The most characters of a line. */
+  readonly width?: number
+}

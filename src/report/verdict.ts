@@ -5,14 +5,33 @@
 // time only confirms it. Whether the lock hurt the program is what Linux itself recorded, where it did. The
 // replay leaves out the computing between the calls and faults, so that its threads meet far more often than
 // the program's did: it tells the worst that the lock could do, and which design would meet it best.
+import type { HeldBy, WaitedBy } from '../trace/lock-history.ts'
 import { overlaps } from '../workloads/statistics.ts'
+import { adviceFor, type Advice } from './advice.ts'
 import { formatCount, formatDuration, formatShare, plural } from './numbers.ts'
+import { printable } from './printable.ts'
 import { isFaithful, type DesignReport, type ReplayReport, type TraceReport } from './replay-report.ts'
 
 export interface Verdict {
   readonly mood: 'good' | 'notable' | 'bad'
+  /** Whether the mmap lock hurts the program; null where that cannot be told. */
+  readonly hurts: boolean | null
   readonly sentences: readonly string[]
 }
+
+/** The verdict of `--json`. */
+export interface VerdictReport {
+  readonly hurts: boolean | null
+  readonly summary: string
+  readonly holders: readonly HeldBy[]
+  readonly waiters: readonly WaitedBy[]
+  readonly advice: readonly Advice[]
+}
+
+/** The share of events that perf may have lost before nothing is judged any more. */
+const MOST_LOST = 0.01
+/** Holders and waiters in `--json`. */
+const LISTED = 16
 
 /** Below this share of their time, waiting threads are not worth a change of design. */
 const NEGLIGIBLE_SHARE = 0.01
@@ -21,29 +40,123 @@ const HARMFUL_SHARE = 0.1
 
 /** What a replay says about its program. */
 export function verdictOf(report: ReplayReport, minimumFidelity: number): Verdict {
+  const { trace } = report
+  const lost = lostSentence(trace)
+  if (lost !== null) return { mood: 'bad', hurts: null, sentences: [lost] }
   const classic = preferred(report.designs.filter(({ design }) => design === 'classic'))
-  const linux = linuxSentence(report.trace)
+  const recorded = recordedSentences(trace)
   // What a replay that went wrong took is no measure of anything.
   if (!isFaithful(report, minimumFidelity)) {
-    return { mood: 'bad', sentences: [unfaithful(report, minimumFidelity), linux] }
+    return { mood: 'bad', hurts: null, sentences: [unfaithful(report, minimumFidelity), ...recorded] }
   }
   if (classic === undefined) {
     const missing = 'Without the classic design there is nothing to compare with: add it to --design.'
-    return { mood: 'notable', sentences: [missing, linux] }
+    return { mood: 'notable', hurts: hurtsAsRecorded(trace), sentences: [missing, ...recorded] }
   }
   const pressure = classic.mmapLockWaitShare.median
-  const share = linuxShare(report.trace) ?? pressure
+  const share = linuxShare(trace) ?? pressure
   const rivals = report.designs.filter(({ design, rwsem }) => design !== 'classic' && rwsem === classic.rwsem)
   const best = rivals.toSorted((a, b) => a.mmapLockWaitShare.median - b.mmapLockWaitShare.median)[0]
-  const sentences = [harmSentence(share), linux, pressureSentence(report, classic, best)]
-  if (best) sentences.push(elapsedSentence(classic, best))
+  const sentences = [harmSentence(share), ...recorded]
+  if (best !== undefined && missesKernelFaults(trace, best)) {
+    sentences.push(
+      `The replay under ${nameOf(best)} took them as faults of the program, without the lock, so that what it met is no prediction.`,
+    )
+  } else {
+    sentences.push(pressureSentence(report, classic, best))
+    if (best) sentences.push(elapsedSentence(classic, best, share))
+  }
   if (pressure >= NEGLIGIBLE_SHARE && report.replayThreads > report.processors) {
     sentences.push(
       'There were more threads than processors, so these waits include waits for a processor: ' +
         `compare with --threads ${report.processors}.`,
     )
   }
-  return { mood: share < NEGLIGIBLE_SHARE ? 'good' : 'notable', sentences }
+  const isGood = share < NEGLIGIBLE_SHARE
+  return { mood: isGood ? 'good' : 'notable', hurts: trace.linux.recorded ? !isGood : null, sentences }
+}
+
+/** Whether most of the faults under the lock were the kernel's, and the replay took these without it. */
+function missesKernelFaults({ linux }: TraceReport, { mmapLockFaults }: DesignReport): boolean {
+  return mmapLockFaults !== null && mmapLockFaults.onlyLinuxInKernel > linux.faultsUnderMmapLock / 2
+}
+
+/** What a recording says by itself. */
+export function verdictOfTrace(trace: TraceReport): Verdict {
+  const lost = lostSentence(trace)
+  if (lost !== null) return { mood: 'bad', hurts: null, sentences: [lost] }
+  const share = linuxShare(trace)
+  const harm = share === undefined ? [] : [harmSentence(share)]
+  const hurts = hurtsAsRecorded(trace)
+  return {
+    mood: hurts === false ? 'good' : 'notable',
+    hurts,
+    sentences: [...harm, ...recordedSentences(trace)],
+  }
+}
+
+/** A verdict for `--json`. */
+export function verdictReport({ hurts, sentences }: Verdict, trace: TraceReport): VerdictReport {
+  const isKnown = lostSentence(trace) === null
+  return {
+    hurts,
+    summary: sentences.join(' '),
+    holders: isKnown ? trace.locks.holders.slice(0, LISTED) : [],
+    waiters: isKnown ? trace.locks.waiters.slice(0, LISTED) : [],
+    advice: isKnown ? adviceFor(trace) : [],
+  }
+}
+
+function hurtsAsRecorded(trace: TraceReport): boolean | null {
+  const share = linuxShare(trace)
+  return share === undefined ? null : share >= NEGLIGIBLE_SHARE
+}
+
+/** Of a recording with holes nothing is said but that. */
+function lostSentence({ lostEvents, events }: TraceReport): string | null {
+  const all = lostEvents + events
+  if (lostEvents <= MOST_LOST * all) return null
+  return (
+    `perf lost ${formatCount(lostEvents)} of ${plural(all, 'event')} (${formatShare(lostEvents / all)}), so nothing ` +
+    'can be judged: record again with a larger buffer (perf record -m), or fewer events.'
+  )
+}
+
+/** What Linux met when the program was recorded, who held the lock, and what that means for other kernels. */
+function recordedSentences(trace: TraceReport): string[] {
+  return [linuxSentence(trace), ...holderSentences(trace), ...kernelSentences(trace)]
+}
+
+/** Who kept others waiting. */
+function holderSentences(trace: TraceReport): string[] {
+  const { holders, keptNs } = trace.locks
+  const total = Object.values(keptNs).reduce((sum, ns) => sum + ns, 0)
+  const [first] = holders
+  if (first === undefined || total === 0) return []
+  const of = `${printable(first.comm)} of ${printable(first.process)} (${first.pid})`
+  const share = formatShare(first.waitedNs / total)
+  const sentences = [`${of} held it for ${share} of the time that others waited: ${first.call}.`]
+  if (keptNs.writersByWriters > total / 2) {
+    sentences.push(
+      `Writers waited for writers ${formatShare(keptNs.writersByWriters / total)} of that time: no design of page faults can help there.`,
+    )
+  }
+  return sentences
+}
+
+/** Faults of the kernel itself, which no kernel takes without the mmap lock. */
+function kernelSentences(trace: TraceReport): string[] {
+  const { kernel } = trace.faultCensus
+  const locked = trace.linux.faultsUnderMmapLock
+  const [call, most] = Object.entries(kernel)[0] ?? []
+  const all = Object.values(kernel).reduce((sum, { lockedFaults }) => sum + lockedFaults, 0)
+  if (call === undefined || most === undefined || locked === 0 || all < locked / 2) return []
+  const { copied } = trace.faultCensus
+  const into = copied[call] === undefined ? "the program's memory" : 'new buffers'
+  return [
+    `${formatCount(all)} of the ${plural(locked, 'fault')} under the lock were taken by the kernel, most while it copied for ${call} ` +
+      `(${into}). Locks of single mappings do not help these: a newer kernel changes nothing.`,
+  ]
 }
 
 /** The spinning form where it was run: the one that Linux has. */
@@ -84,7 +197,7 @@ function unfaithful(report: ReplayReport, minimumFidelity: number): string {
   return `This replay is not faithful enough to judge by: ${formatShare(ratio)} of the recorded faults were reproduced, ${wanted}.`
 }
 
-function elapsedSentence(classic: DesignReport, best: DesignReport): string {
+function elapsedSentence(classic: DesignReport, best: DesignReport, share: number): string {
   const before = classic.elapsedMsSpread
   const after = best.elapsedMsSpread
   const times = `${formatDuration(after.median * 1e6)} against ${formatDuration(before.median * 1e6)}`
@@ -94,6 +207,9 @@ function elapsedSentence(classic: DesignReport, best: DesignReport): string {
   if (overlaps(before, after)) {
     const runs = `the ${classic.repetitions} runs of one design`
     return `Elapsed time (${times}) differs no more than it does between ${runs}: no difference is shown.`
+  }
+  if (share < NEGLIGIBLE_SHARE) {
+    return `Elapsed time of the replay was ${times}: the designs differ where faults follow each other at once, which those of this program do not.`
   }
   const change = Math.abs(1 - after.median / before.median)
   return `${best.design} took ${formatShare(change)} ${after.median < before.median ? 'less' : 'more'} time (${times}, beyond the spread of ${classic.repetitions} runs).`
@@ -105,12 +221,14 @@ function elapsedSentence(classic: DesignReport, best: DesignReport): string {
 function linuxShare(trace: TraceReport): number | undefined {
   if (!trace.linux.recorded) return undefined
   const { readers, writers } = trace.linux.lockWaitNs
-  return (readers.total + writers.total) / Math.max(1, trace.threadMs * 1e6)
+  const ofAll = (readers.total + writers.total) / Math.max(1, trace.threadMs * 1e6)
+  // Threads that mostly sleep would dilute what those that work meet.
+  const { waitedNs, aliveNs } = trace.hotThreads
+  return Math.max(ofAll, waitedNs / Math.max(1, aliveNs))
 }
 
 function linuxSentence(trace: TraceReport): string {
-  const share = linuxShare(trace)
-  if (share === undefined) {
+  if (!trace.linux.recorded) {
     return 'The trace has no mmap_lock events, so it does not tell what Linux itself waited.'
   }
   const { readers, writers } = trace.linux.lockWaitNs
@@ -118,7 +236,13 @@ function linuxSentence(trace: TraceReport): string {
   if (waits === 0) return 'When it was recorded, Linux itself never had to wait for the lock.'
   const acquisitions = trace.linux.lockAcquisitions.readers + trace.linux.lockAcquisitions.writers
   const often = `${formatCount(waits)} of ${plural(acquisitions, 'time')} that it took the lock`
-  const long = `${formatDuration(readers.total + writers.total)} in all, ${formatShare(share)} of its threads' time`
+  const total = readers.total + writers.total
+  const ofAll = total / Math.max(1, trace.threadMs * 1e6)
+  const { count, waitedNs, aliveNs } = trace.hotThreads
+  const ofHot = waitedNs / Math.max(1, aliveNs)
+  const hot =
+    ofHot > ofAll ? `, and ${formatShare(ofHot)} of that of the ${plural(count, 'busiest thread')}` : ''
+  const long = `${formatDuration(total)} in all, ${formatShare(ofAll)} of its threads' time${hot}`
   return `When it was recorded, Linux itself waited ${often}, ${long}.`
 }
 

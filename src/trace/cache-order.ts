@@ -9,7 +9,7 @@
  */
 import { type WordStreamHandle, readChunks } from './op-store.ts'
 import type { OrderAnalysis } from './order.ts'
-import { FAULT_ERROR_SHIFT, RECORD_FILE_FAULT, RECORD_WORDS } from './records.ts'
+import { FAULT_ERROR_SHIFT, FAULT_MORE, RECORD_FILE_FAULT, RECORD_WORDS } from './records.ts'
 import { FAULT_PROTECTION } from './recorded-space.ts'
 
 /** What is known of a page. */
@@ -29,10 +29,10 @@ function writtenPages(records: WordStreamHandle): ReadonlyMap<number, ReadonlySe
     for (let at = 0; at < length; at += RECORD_WORDS[words[at]! & 0xff]!) {
       const isProtection = ((words[at]! >>> FAULT_ERROR_SHIFT) & FAULT_PROTECTION) !== 0
       if ((words[at]! & 0xff) !== RECORD_FILE_FAULT || !isProtection) continue
-      const file = words[at + 4]!
+      const file = words[at + FAULT_MORE]!
       let pages = written.get(file)
       if (pages === undefined) written.set(file, (pages = new Set()))
-      pages.add(words[at + 5]!)
+      pages.add(words[at + FAULT_MORE + 1]!)
     }
   }
   return written
@@ -46,6 +46,11 @@ export class CacheOrder {
   constructor(order: OrderAnalysis, records: WordStreamHandle) {
     this.#order = order
     this.#written = writtenPages(records)
+  }
+
+  /** Whether a fault has asked for a page, so that it is in memory. */
+  isAsked(file: number, page: number): boolean {
+    return this.#files.get(file)?.get(page)?.isAsked === true
   }
 
   /** The operation under way faults on a page. */

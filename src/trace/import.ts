@@ -6,12 +6,15 @@
  */
 import type { Readable } from 'node:stream'
 import { recordCommand, scriptCommand, TraceError } from './errors.ts'
-import { Importer, type Process } from './importer.ts'
+import { Importer } from './importer.ts'
 import type { Mapping, RangeSet } from './layout.ts'
+import type { FaultCensus } from './given-back.ts'
 import type { LinuxRecord } from './linux-locks.ts'
+import type { LockAnalysis } from './lock-history.ts'
 import { OpStore, type WordStreamHandle } from './op-store.ts'
 import type { NotPerformed, Origin } from './recorded-space.ts'
-import { CALL_NAMES } from './scanner.ts'
+import type { Process } from './recorded-thread.ts'
+import { CALL_NAMES } from './event-reader.ts'
 import { openSource } from './source.ts'
 
 export interface ImportOptions {
@@ -20,6 +23,8 @@ export interface ImportOptions {
    * faults alone; or the one with this number alone.
    */
   readonly process?: 'all' | 'busiest' | number
+  /** Whether it is to be replayed (the default): if not, events that only a replay needs may be missing. */
+  readonly isReplayed?: boolean
   /** Bytes of records that are kept in memory before a temporary file is used. Default 256 MiB. */
   readonly memoryLimit?: number
   /** Where the temporary file goes; the system's directory for that unless given. */
@@ -57,6 +62,8 @@ export interface RecordedImage {
   readonly extents: RangeSet
   readonly faults: number
   readonly notPerformed: Readonly<Record<NotPerformed, number>>
+  /** First page and the page behind the last one that is ever mapped of each file. */
+  readonly fileRanges: ReadonlyMap<number, readonly [first: number, behind: number]>
 }
 
 /** A thread in an address space. */
@@ -97,6 +104,14 @@ export interface ImportedTrace {
   /** How long its threads lived, summed up. */
   readonly threadMs: number
   readonly linux: LinuxRecord
+  /** Who held the mmap lock while others waited, in the whole trace. */
+  readonly locks: LockAnalysis
+  /** What the faults of the whole trace were. */
+  readonly faultCensus: FaultCensus
+  /** Processors that events came from, as far as the trace tells: else 0. */
+  readonly cpus: number
+  /** Threads that did most: each at least a tenth of what the busiest did; their waits for the lock, and their time. */
+  readonly hotThreads: { readonly count: number; readonly waitedNs: number; readonly aliveNs: number }
   /** Events that are not needed, by name. */
   readonly otherEvents: Readonly<Record<string, number>>
   readonly knownEvents: Readonly<Record<string, number>>
@@ -104,6 +119,12 @@ export interface ImportedTrace {
   readonly lostEvents: number
   /** Calls whose exit is not in the trace. */
   readonly openCalls: number
+  /** Faults that the kernel took in itself and was not to handle (pagefault_disable): none of `faults`. */
+  readonly unhandledFaults: number
+  /** Files of which a fault maps no page around its own, by number. */
+  readonly withoutFaultAround: ReadonlySet<number>
+  /** Mappings of which only a fault told that they were there. */
+  readonly unseenMappings: number
   /** What the trace does not tell, in sentences. */
   readonly warnings: readonly string[]
   readonly images: readonly RecordedImage[]
@@ -183,7 +204,7 @@ function finish(
   bytes: number,
 ): ImportedTrace {
   const { scanner } = importer
-  requireEvents(file, importer)
+  requireEvents(file, importer, options.isReplayed ?? true)
   const ranked = importer.processes.filter(({ pid }) => pid > 0).toSorted((a, b) => b.faults - a.faults)
   const chosen = choose(file, ranked, options.process)
   const whole = (options.process ?? 'all') === 'all'
@@ -200,7 +221,7 @@ function finish(
   const performable = images.some(
     (image) => image.faults > Object.values(image.notPerformed).reduce((sum, count) => sum + count, 0),
   )
-  if (!performable) {
+  if (!performable && (options.isReplayed ?? true)) {
     throw new TraceError(
       'missing-events',
       file,
@@ -236,10 +257,17 @@ function finish(
     durationMs: durationNs(replayed) / 1e6,
     threadMs: replayed.reduce((sum, { threadNs }) => sum + threadNs, 0) / 1e6,
     linux: chosen.locks.summary(importer.lockEvents > 0, faults, importer.timeResolutionNs),
+    locks: importer.locks.analysis(),
+    faultCensus: importer.census.census(),
+    cpus: scanner.cpus,
+    hotThreads: hotThreads(replayed),
     otherEvents: scanner.counts(false),
     knownEvents: scanner.counts(true),
     lostEvents: importer.lostEvents,
-    openCalls: importer.openCalls,
+    openCalls: importer.calls.openCalls,
+    unhandledFaults: importer.unhandledFaults,
+    withoutFaultAround: importer.calls.withoutFaultAround,
+    unseenMappings: images.reduce((sum, { unseenMappings }) => sum + unseenMappings, 0),
     warnings: warnings(importer, replayed, whole),
     images: images.map(
       ({ origin, inherited, prelude, heapStart, heapEnd, heapInherited, extents, ...image }) => ({
@@ -253,6 +281,7 @@ function finish(
         extents,
         faults: image.faults,
         notPerformed: image.notPerformed,
+        fileRanges: image.fileRanges,
       }),
     ),
     seats: seats.map(({ tid, space, guest, lender, operations, taken, left }) => ({
@@ -265,7 +294,7 @@ function finish(
       left,
     })),
     records: records.handle(),
-    files: importer.files,
+    files: importer.calls.files,
     spooled: store.spooled,
     memoryLimit: options.memoryLimit ?? DEFAULT_MEMORY_LIMIT,
     temporaryDirectory: options.temporaryDirectory,
@@ -278,6 +307,17 @@ function finish(
 
 function summary({ pid, name, faults, threads }: Process): ProcessSummary {
   return { pid, name, faults, threads: threads.length }
+}
+
+function hotThreads(processes: readonly Process[]): ImportedTrace['hotThreads'] {
+  const threads = processes.flatMap((process) => process.threads.map((thread) => ({ process, thread })))
+  const most = threads.reduce((max, { thread }) => Math.max(max, thread.activity), 0)
+  const hot = threads.filter(({ thread }) => thread.activity > 0 && thread.activity * 10 >= most)
+  return {
+    count: hot.length,
+    waitedNs: hot.reduce((sum, { thread }) => sum + thread.waitedNs, 0),
+    aliveNs: hot.reduce((sum, { process, thread }) => sum + process.aliveNs(thread), 0),
+  }
 }
 
 function threadsOf(processes: readonly Process[]): number {
@@ -297,20 +337,23 @@ function howToRecord(missing: readonly string[]): string {
 }
 
 /** Without these nothing can be replayed. */
-function requireEvents(file: string, importer: Importer): void {
+function requireEvents(file: string, importer: Importer, isReplayed: boolean): void {
+  if (!isReplayed && (importer.lockEvents > 0 || importer.faults > 0)) return
   const missing: string[] = []
   const counts = importer.scanner.counts(true)
   if (importer.faults === 0) missing.push('exceptions:page_fault_user', 'exceptions:page_fault_kernel')
-  const entered = importer.entered.some((count) => count > 0)
-  const exited = importer.exited.some((count) => count > 0)
+  const entered = importer.calls.entered.some((count) => count > 0)
+  const exited = importer.calls.exited.some((count) => count > 0)
   if (!entered && !exited) {
+    // A program that was there before may fault for as long as it is watched, and call nothing.
+    if (importer.faults > 0 && importer.attached) return
     missing.push(...CALL_NAMES.flatMap((name) => [`syscalls:sys_enter_${name}`, `syscalls:sys_exit_${name}`]))
   } else {
     CALL_NAMES.forEach((name, call) => {
       // One call may be under way when the recording ends; several without any exit are not.
-      if (importer.entered[call]! > 1 && importer.exited[call] === 0)
+      if (importer.calls.entered[call]! > 1 && importer.calls.exited[call] === 0)
         missing.push(`syscalls:sys_exit_${name}`)
-      if (importer.exited[call]! > 1 && importer.entered[call] === 0)
+      if (importer.calls.exited[call]! > 1 && importer.calls.entered[call] === 0)
         missing.push(`syscalls:sys_enter_${name}`)
     })
   }
@@ -374,15 +417,25 @@ function warnings(importer: Importer, replayed: readonly Process[], whole: boole
   if (replayed.some(({ threads }) => threads.length > 1) && importer.newTasks === 0) {
     all.push('the trace has no task:task_newtask: the order of thread creation is not known')
   }
-  if (importer.impliedMappings > 0) {
-    all.push(`${importer.impliedMappings} mappings were made by something that the trace does not show`)
+  if (importer.calls.impliedMappings > 0) {
+    all.push(`${importer.calls.impliedMappings} mappings were made by something that the trace does not show`)
   }
-  if (importer.impliedUnmappings > 0) {
-    all.push(`${importer.impliedUnmappings} mappings were removed by something that the trace does not show`)
-  }
-  if (importer.openCalls > 0)
+  if (importer.calls.impliedUnmappings > 0) {
     all.push(
-      `${importer.openCalls} calls have no exit in the trace: those whose effect their arguments tell are taken to have succeeded, others are left out`,
+      `${importer.calls.impliedUnmappings} mappings were removed by something that the trace does not show`,
+    )
+  }
+  if (importer.calls.entered.every((count) => count === 0)) {
+    all.push('no memory call is in the trace: if calls were recorded, the program made none')
+  }
+  if (importer.unhandledFaults > 0) {
+    all.push(
+      `${importer.unhandledFaults} faults of the kernel were probes that it did not handle (page faults disabled), and are not counted`,
+    )
+  }
+  if (importer.calls.openCalls > 0)
+    all.push(
+      `${importer.calls.openCalls} calls have no exit in the trace: those whose effect their arguments tell are taken to have succeeded, others are left out`,
     )
   const [first] = replayed
   if (!whole && first!.images.length > 1) {

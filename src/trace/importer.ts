@@ -14,189 +14,90 @@
  *   borrowed is recorded both in the lender's and in a copy of the child's own.
  */
 import path from 'node:path'
+import { FaultCounts } from './given-back.ts'
+import { callOfFunction } from './kernel-access.ts'
 import { LockRecord } from './linux-locks.ts'
+import { LockHistory, type LockUser } from './lock-history.ts'
 import { PAGE_SIZE, type Mapping } from './layout.ts'
 import type { OpStore } from './op-store.ts'
+import { RECORD_CREATE, RECORD_EXEC, RECORD_FORK, RECORD_JOIN, STATUS_DONE } from './records.ts'
+import { RecordedCalls } from './recorded-calls.ts'
 import {
-  CALL_ADDRESS,
-  CALL_FILE,
-  CALL_LENGTH,
-  CALL_SECOND_ADDRESS,
-  CALL_SECOND_LENGTH,
-  MAP_GROWS_DOWN,
-  MAP_NO_RESERVE,
-  MAP_POPULATE,
-  MAP_REPLACES,
-  MAP_SHARED,
-  RECORD_ADVISE,
-  RECORD_BRK,
-  RECORD_CREATE,
-  RECORD_EXEC,
-  RECORD_FORK,
-  RECORD_JOIN,
-  RECORD_MAP,
-  RECORD_PROTECT,
-  RECORD_REMAP,
-  RECORD_UNMAP,
-  STATUS_DONE,
-  STATUS_OPEN,
-  STATUS_REFUSED,
-} from './records.ts'
-import { pageDown, pageUp, RecordedSpace, USER_ADDRESSES, type Recording } from './recorded-space.ts'
+  FAULT_PROTECTION,
+  pageDown,
+  pageUp,
+  RecordedSpace,
+  USER_ADDRESSES,
+  type Recording,
+} from './recorded-space.ts'
+import { Process, Thread, type Sink } from './recorded-thread.ts'
 import {
-  CALL_BRK,
   CALL_MADVISE,
   CALL_MMAP,
   CALL_MPROTECT,
-  CALL_MREMAP,
   CALL_MUNMAP,
   CALL_NAMES,
-  Scanner,
   type MapRecord,
   type TraceEvents,
-} from './scanner.ts'
+} from './event-reader.ts'
+import { Scanner } from './scanner.ts'
+
+/** Bit of the x86 page-fault error code: taken in user mode. */
+const FAULT_USER = 4
+/** vm.mmap_min_addr of most systems: no program has anything mapped below. */
+const LEAST_MAPPED_ADDRESS = 0x10000
+/** What a thread did after a fault, where that is no other fault. */
+const NEXT_OTHER = -1
+/** It ended, or mapped what had been missing: the fault was refused. */
+const NEXT_EXIT = -2
+/** The recording ends. */
+const NEXT_END = -3
 
 const CLONE_VM = 0x100
 const CLONE_VFORK = 0x4000
 const CLONE_THREAD = 0x10000
 
-// mmap flags of Linux.
-const LINUX_MAP_TYPE = 0xf
-const LINUX_MAP_FIXED = 0x10
-const LINUX_MAP_ANONYMOUS = 0x20
-const LINUX_MAP_GROWSDOWN = 0x100
-const LINUX_MAP_NORESERVE = 0x4000
-const LINUX_MAP_POPULATE = 0x8000
-const LINUX_MAP_HUGETLB = 0x40000
-const LINUX_MAP_HUGE_SHIFT = 26
-
-const MREMAP_MAYMOVE = 1
-const MREMAP_DONTUNMAP = 4
-
 /** Kernel addresses begin here. */
 const KERNEL_ADDRESSES = 0xffff800000000000
 
-/** Where a thread's operations are recorded. */
-interface Sink {
-  readonly space: RecordedSpace
-  readonly seat: number
-  /** For a borrowed address space: the seat of the lender, which waits until it is given back; else -1. */
-  readonly lender: number
-}
-
-/** A record that waits for the end of its call. */
-interface Reserved {
-  readonly space: RecordedSpace
-  readonly position: number
-  /** For mappings implied by the call. */
-  readonly implied: Mapping | null
-  /** What the call took out of the layout, to be put back if Linux refused it. */
-  readonly removed: Mapping[] | null
-}
-
-/** The call that a thread is in. */
-class Call {
-  active = false
-  kind = 0
-  readonly values = new Float64Array(6)
-  committed = false
-  reserved: Reserved[] = []
-  record: MapRecord | null = null
-}
-
-class Thread {
-  readonly tid: number
-  readonly process: Process
-  sinks: Sink[] = []
-  readonly call = new Call()
-  // The mmap lock.
-  lockPending = false
-  lockContended = false
-  lockSeconds = 0
-  lockNanoseconds = 0
-  holdsWrite = false
-  /** Its last event was a fault, so that a lock for reading belongs to that. */
-  inFault = false
-  faultAddress = 0
-  readonly firstNs: number
-  /** When it ended, or -1. */
-  exitNs = -1
-
-  constructor(tid: number, process: Process, firstNs: number) {
-    this.tid = tid
-    this.process = process
-    this.firstNs = firstNs
-  }
-}
-
-/**
- * Sections of a file this far apart are files of their own: a device's offsets are cookies that may be exabytes from
- * each other, while a file of ours holds 8 TiB.
- */
-const SECTION_BYTES = 2 ** 42
-
-export class Process {
-  readonly pid: number
-  name: string
-  faults = 0
-  readonly threads: Thread[] = []
-  readonly locks: LockRecord
-  images: RecordedSpace[]
-  space: RecordedSpace
-  firstNs = -1
-  lastNs = 0
-  ended = false
-
-  constructor(pid: number, name: string, space: RecordedSpace, locks: LockRecord) {
-    this.pid = pid
-    this.name = name
-    this.space = space
-    this.images = [space]
-    this.locks = locks
-  }
-
-  /** How long its threads lived, summed up, in nanoseconds. */
-  get threadNs(): number {
-    return this.threads.reduce(
-      (sum, { firstNs, exitNs }) =>
-        sum + Math.max(0, (exitNs < 0 ? this.lastNs : exitNs) - Math.max(firstNs, this.firstNs)),
-      0,
-    )
-  }
-}
-
 export class Importer implements TraceEvents {
   readonly scanner: Scanner
+  readonly calls: RecordedCalls
+  readonly locks = new LockHistory()
+  readonly census = new FaultCounts()
   readonly processes: Process[] = []
-  /** Files by identity; number 0 is none. */
-  readonly files: string[] = ['']
   lostEvents = 0
-  openCalls = 0
   lockEvents = 0
-  entered = new Float64Array(CALL_NAMES.length)
-  exited = new Float64Array(CALL_NAMES.length)
   faults = 0
+  /** Faults that the kernel was not to handle, and did not (pagefault_disable). */
+  unhandledFaults = 0
+  #kernelFaultsUnderLock = 0
+  /** The address space that each lock belongs to, as far as that has shown. */
+  readonly #owners = new Map<number, RecordedSpace>()
   mapRecords = 0
+  /** perf told what was mapped before the recording began. */
+  attached = false
   newTasks = 0
-  /** Mappings that were there though no event had told so, and the other way round. */
-  impliedMappings = 0
-  impliedUnmappings = 0
 
   readonly recording: Recording
   /** Whether all processes are to be replayed, or one of them alone. */
   readonly #whole: boolean
   readonly #byPid = new Map<number, Process>()
   readonly #byTid = new Map<number, Thread>()
-  readonly #fileNumbers = new Map<string, number>()
   /** Of the whole trace, where all processes are replayed. */
   readonly #locks = new LockRecord()
   #thread: Thread | null = null
-  /** Threads in an mprotect whose effect is not placed yet. */
-  readonly #protecting = new Set<Thread>()
 
   constructor(file: string, store: OpStore, whole: boolean) {
     this.scanner = new Scanner(file, this)
-    this.recording = { records: store.createStream(), seats: [], spaces: [] }
+    this.calls = new RecordedCalls(this.scanner)
+    this.recording = {
+      records: store.createStream(),
+      seats: [],
+      spaces: [],
+      withoutFaultAround: this.calls.withoutFaultAround,
+      line: 0,
+    }
     this.#whole = whole
   }
 
@@ -331,6 +232,7 @@ export class Importer implements TraceEvents {
     space.marker(RECORD_EXEC, sink.seat, before.seat)
     if (!isFirst) this.recording.seats[sink.seat]!.operations++
     // exec ends all other threads of the process.
+    this.#releaseSpace(process)
     for (const other of process.threads) this.#leave(other)
     thread.sinks = [sink]
     return thread
@@ -347,21 +249,54 @@ export class Importer implements TraceEvents {
 
   exit(groupDead: boolean): void {
     const thread = this.#current()
+    this.#settleFault(thread, NEXT_EXIT)
     this.#otherEvent(thread)
+    this.#holdSpace(thread, groupDead)
     this.#leave(thread)
     thread.exitNs = this.#now
     if (groupDead) thread.process.ended = true
   }
 
+  /** The last thread that we know of is not always the last that there is: one may have done nothing yet. */
+  #holdSpace(thread: Thread, groupDead: boolean): void {
+    const { process } = thread
+    if (groupDead) {
+      this.#releaseSpace(process)
+    } else if (process.held === null && thread.sinks.length === 1) {
+      if (process.threads.some((other) => other !== thread && other.sinks.length > 0)) return
+      process.held = thread.sinks[0]!.space
+      process.held.users++
+    }
+  }
+
+  #releaseSpace(process: Process): void {
+    if (process.held !== null) process.held.users--
+    process.held = null
+  }
+
   // ---- faults
 
-  fault(address: number, errorCode: number): void {
+  fault(address: number, recordedCode: number, kernel: boolean, from: string): void {
     const thread = this.#current()
+    this.#settleFault(thread, address)
+    const errorCode = kernel ? recordedCode & ~FAULT_USER : recordedCode | FAULT_USER
     thread.process.faults++
     this.faults++
     thread.inFault = true
+    thread.faultIsOpen = true
     thread.faultAddress = address
+    thread.faultIsKernel = kernel
+    thread.faultIsOutside = false
+    thread.faultTookLock = false
+    thread.faultLockedNs = -1
+    thread.faultNs = this.#now
+    thread.faultIsAvoidable = false
+    thread.faultIsNew = false
+    thread.mapping = undefined
+    thread.faultCall = kernel ? (thread.otherCall ?? callOfFunction(from)) : ''
+    thread.activity++
     thread.lockContended = false
+    this.recording.line = this.scanner.line
     // Its address space is left already.
     if (thread.sinks.length === 0) thread.process.space.countOutside()
     if (address >= USER_ADDRESSES) {
@@ -372,29 +307,77 @@ export class Importer implements TraceEvents {
       for (const { space, seat } of thread.sinks) space.countKernelAddress(seat)
       return
     }
-    if (this.#protecting.size > 0) this.#settleProtections(thread, address, errorCode)
-    for (const { space, seat } of thread.sinks) space.fault(seat, address, errorCode)
+    this.calls.settleProtections(thread, address, errorCode)
+    for (const { space, seat } of thread.sinks)
+      if (!space.fault(seat, address, errorCode)) thread.faultIsOutside = true
+    this.#takeFromStock(thread, errorCode)
+  }
+
+  /** A fault on a new page of anonymous memory takes a page of what was given back before. */
+  #takeFromStock(thread: Thread, errorCode: number): void {
+    const space = thread.sinks[0]?.space
+    const mapping = space?.layout.find(thread.faultAddress)
+    thread.mapping = mapping
+    if (space === undefined || mapping === undefined || mapping.file !== 0 || mapping.shared) return
+    if ((errorCode & FAULT_PROTECTION) !== 0) return
+    thread.faultIsNew = space.present.add(Math.floor(thread.faultAddress / PAGE_SIZE))
+    if (!thread.faultIsNew || thread.process.stock === 0) return
+    thread.process.stock--
+    thread.faultIsAvoidable = true
   }
 
   /**
-   * Without mmap_lock events an mprotect is placed at its exit. A fault of another thread that would not be allowed
-   * before it shows that it took effect earlier.
+   * A thread goes on after a fault, which tells what became of that.
+   * @param next the address of its next fault, or why it is another event
    */
-  #settleProtections(thread: Thread, address: number, errorCode: number): void {
-    if (thread.process.space.allows(address, errorCode)) return
-    for (const other of this.#protecting) {
-      if (other === thread || other.process.space !== thread.process.space) continue
-      const [start, length] = other.call.values as unknown as [number, number]
-      if (address >= start && address < start + length) this.#commit(other)
+  #settleFault(thread: Thread, next: number): void {
+    if (!thread.faultIsOpen) return
+    thread.faultIsOpen = false
+    const { faultAddress, sinks, process } = thread
+    for (const { space } of sinks) space.endFault(thread.tid, faultAddress)
+    if (this.#wasUnhandled(thread, next)) {
+      process.faults--
+      this.faults--
+      this.unhandledFaults++
+      for (const { space, seat } of sinks) space.dropFault(seat)
+      const page = Math.floor(faultAddress / PAGE_SIZE)
+      if (thread.mapping?.file === 0) sinks[0]?.space.present.remove(page, page + 1)
+      if (thread.faultIsAvoidable) process.stock++
+      return
     }
+    this.#countFault(thread)
+    if (thread.faultIsOutside && (next === NEXT_EXIT || faultAddress < LEAST_MAPPED_ADDRESS)) {
+      for (const { space, seat } of sinks) space.refuseFault(seat, faultAddress)
+    }
+  }
+
+  #countFault(thread: Thread): void {
+    const { faultIsKernel, faultCall, faultLockedNs, faultAddress } = thread
+    this.census.fault(faultIsKernel ? faultCall : null, faultLockedNs, thread.faultIsAvoidable)
+    if (faultIsKernel && thread.faultIsNew)
+      this.census.copy(faultCall, thread, Math.floor(faultAddress / PAGE_SIZE), faultLockedNs)
+  }
+
+  /**
+   * Whether the kernel took a fault in itself that it was not to handle, and only looked for another way. It takes the
+   * mmap lock for every fault of its own that it handles (lock_mm_and_find_vma, x86 and ARM64).
+   */
+  #wasUnhandled(thread: Thread, next: number): boolean {
+    if (!thread.faultIsKernel || thread.faultTookLock || thread.faultAddress >= USER_ADDRESSES) return false
+    if (next === NEXT_END) return false
+    const again = next >= 0 && pageDown(next) === pageDown(thread.faultAddress)
+    return again || this.#kernelFaultsUnderLock > 0
   }
 
   // ---- the mmap lock
 
-  lock(started: boolean, write: boolean, success: boolean): void {
+  lock(mm: number, started: boolean, write: boolean, success: boolean): void {
     const thread = this.#current()
     this.lockEvents++
+    const ofFault = thread.faultIsOpen
     if (thread.inFault) {
+      thread.faultTookLock = true
+      if (thread.faultIsKernel) this.#kernelFaultsUnderLock++
       if (!write) {
         thread.process.locks.faultsUnderLock++
         for (const { space, seat } of thread.sinks) space.faultTookLock(seat)
@@ -409,30 +392,83 @@ export class Importer implements TraceEvents {
         thread.lockContended = false
       }
       thread.lockPending = true
+      this.locks.started(mm, thread.tid, write, this.#now)
       return
     }
     if (!success) {
       thread.lockContended = true
       return
     }
-    if (thread.lockPending) {
-      const waited =
-        (this.scanner.seconds - thread.lockSeconds) * 1e9 + this.scanner.nanoseconds - thread.lockNanoseconds
-      if (thread.lockContended || waited > this.timeResolutionNs) thread.process.locks.waited(write, waited)
-      thread.process.locks.acquired(write)
-      thread.lockPending = false
-      thread.lockContended = false
-    } else if (!thread.holdsWrite) {
-      thread.process.locks.acquired(write)
-    }
+    this.#gotLock(thread, mm, write, ofFault)
     // munmap goes on with the lock held for reading only, which shows as one more acquisition.
     thread.holdsWrite = write
     const { call } = thread
-    if (write && call.active && !call.committed) this.#commit(thread)
+    if (write && call.active && !call.committed) this.calls.commit(thread)
   }
 
-  unlock(): void {
-    this.#current().holdsWrite = false
+  #gotLock(thread: Thread, mm: number, write: boolean, ofFault: boolean): void {
+    const { process } = thread
+    let waited = -1
+    if (thread.lockPending) {
+      const { seconds, nanoseconds } = this.scanner
+      const ns = (seconds - thread.lockSeconds) * 1e9 + nanoseconds - thread.lockNanoseconds
+      if (thread.lockContended || ns > this.timeResolutionNs) {
+        waited = ns
+        thread.waitedNs += ns
+        process.locks.waited(write, ns)
+      }
+    }
+    if (thread.lockPending || !thread.holdsWrite) process.locks.acquired(write)
+    thread.lockPending = false
+    thread.lockContended = false
+    thread.activity++
+    const space = thread.sinks[0]?.space
+    // Whose lock it is shows where a thread takes it for a fault, or for a call that changes its own memory.
+    if (space !== undefined && (ofFault || thread.call.active)) this.#owners.set(mm, space)
+    const owner = this.#owners.get(mm)
+    const isForeign = owner !== undefined && thread.sinks.every((sink) => sink.space !== owner)
+    const user = this.#lockUser(thread, write, ofFault, isForeign)
+    this.locks.acquired(mm, user, isForeign, waited, this.#now, this.scanner.line)
+  }
+
+  #lockUser(thread: Thread, write: boolean, ofFault: boolean, isForeign: boolean): LockUser {
+    const { process, tid, call } = thread
+    const comm = this.scanner.comm()
+    thread.comm = comm
+    let what = thread.otherCall ?? (isForeign ? 'access to the memory of another process' : 'other')
+    let { mapping } = thread
+    if (ofFault) {
+      what = thread.faultIsKernel ? `page fault in ${thread.faultCall}` : 'page fault'
+    } else if (call.active) {
+      what = CALL_NAMES[call.kind]!
+      mapping = call.kind === CALL_MMAP ? undefined : thread.sinks[0]?.space.layout.find(call.values[0]!)
+    } else {
+      mapping = undefined
+    }
+    return {
+      process: process.name,
+      pid: process.pid,
+      comm,
+      tid,
+      call: what,
+      write,
+      mapping: this.#nameOf(mapping),
+    }
+  }
+
+  #nameOf(mapping: Mapping | undefined): string {
+    if (mapping === undefined) return ''
+    if (mapping.growsDown) return '[stack]'
+    return mapping.file === 0
+      ? 'anonymous memory'
+      : this.calls.files[mapping.file]!.replace(/^\S+ \d+ \d+ /, '')
+  }
+
+  unlock(mm: number): void {
+    const thread = this.#current()
+    thread.holdsWrite = false
+    if (thread.faultIsOpen && thread.faultTookLock) thread.faultLockedNs = this.#now - thread.faultNs
+    this.locks.released(mm, thread.tid, this.#now)
   }
 
   get timeResolutionNs(): number {
@@ -441,324 +477,32 @@ export class Importer implements TraceEvents {
 
   /** Any event that ends what a fault or a try for the lock had begun. */
   #otherEvent(thread: Thread): void {
+    if (thread.faultIsOpen) this.#settleFault(thread, NEXT_OTHER)
     thread.inFault = false
     thread.lockContended = false
   }
 
   // ---- calls
 
-  enterCall(kind: number, values: Float64Array): void {
-    const thread = this.#active()
-    const { call } = thread
+  otherCall(name: string | null): void {
+    const thread = this.#current()
     this.#otherEvent(thread)
-    this.entered[kind]!++
-    if (call.active) this.#abandon(thread, true)
-    call.active = true
-    call.kind = kind
-    call.values.set(values)
-    call.committed = false
-    call.record = null
-    if (kind === CALL_MADVISE || (kind === CALL_MUNMAP && this.lockEvents === 0)) this.#commit(thread)
-    else if (kind === CALL_MPROTECT && this.lockEvents === 0) this.#protecting.add(thread)
+    thread.otherCall = name
   }
 
-  /**
-   * A call without an exit. If its thread went on, the exit was lost, and calls whose effect their arguments tell are
-   * taken to have succeeded, as nearly all do: what follows would not fit otherwise. All others are left out.
-   */
-  #abandon(thread: Thread, wentOn: boolean): void {
-    const { call } = thread
-    this.openCalls++
-    const told = call.kind === CALL_MUNMAP || call.kind === CALL_MPROTECT || call.kind === CALL_MADVISE
-    if (wentOn && (told || (call.kind === CALL_BRK && call.values[0]! > 0))) {
-      const result = call.kind === CALL_BRK ? call.values[0]! : 0
-      if (this.#isPossible(call, result)) {
-        if (!call.committed) this.#commit(thread)
-        for (const reserved of call.reserved) this.#resolve(thread, reserved, result, false)
-      }
-    } else if (call.kind === CALL_MREMAP) {
-      for (const reserved of call.reserved) this.#resolve(thread, reserved, -1, true)
-    }
-    call.active = false
-    call.reserved.length = 0
-    this.#protecting.delete(thread)
+  enterCall(kind: number, values: Float64Array): void {
+    const thread = this.#active()
+    this.#settleFault(thread, mapsOver(thread, kind, values) ? NEXT_EXIT : NEXT_OTHER)
+    this.#otherEvent(thread)
+    thread.callNs = this.#now
+    this.calls.enter(thread, kind, values, this.lockEvents > 0)
   }
 
   exitCall(kind: number, result: number): void {
     const thread = this.#current()
-    const { call } = thread
     this.#otherEvent(thread)
-    this.exited[kind]!++
-    // The enter may have been before the recording began.
-    if (!call.active || call.kind !== kind) return
-    const refused = result < 0 && result > -4096
-    if (!refused) this.#checkRange(call, result)
-    if (!call.committed) this.#commit(thread)
-    if (kind === CALL_MREMAP && !refused && call.values[1] === 0) this.#mapAgain(thread, result)
-    for (const reserved of call.reserved) this.#resolve(thread, reserved, result, refused)
-    call.reserved.length = 0
-    call.active = false
-  }
-
-  /** Linux allowed the call, so its range must be one that can be. */
-  #checkRange(call: Call, result: number): void {
-    if (this.#isPossible(call, result)) return
-    const { kind, values } = call
-    throw this.scanner.outOfRange(
-      `${CALL_NAMES[kind]} of ${values[1]!} bytes at 0x${values[0]!.toString(16)} with result 0x${result.toString(16)}`,
-    )
-  }
-
-  #isPossible(call: Call, result: number): boolean {
-    const { kind, values } = call
-    if (kind === CALL_BRK) return result >= 0 && result <= USER_ADDRESSES
-    const address = kind === CALL_MMAP ? result : values[0]!
-    const length = values[1]!
-    if (address < 0 || address + length > USER_ADDRESSES) return false
-    if (kind === CALL_MMAP) return address % PAGE_SIZE === 0 && length > 0
-    return kind !== CALL_MREMAP || (result >= 0 && result + values[2]! <= USER_ADDRESSES)
-  }
-
-  /** The moment when a call takes effect: reserves its place in the order. */
-  #commit(thread: Thread): void {
-    const { call } = thread
-    const { values } = call
-    call.committed = true
-    this.#protecting.delete(thread)
-    for (const sink of thread.sinks) {
-      const { space } = sink
-      const address = values[0]!
-      switch (call.kind) {
-        case CALL_MMAP: {
-          const position = space.reserveCall(RECORD_MAP, sink.seat, 0, 0, values[2]! & 7)
-          call.reserved.push({ space, position, implied: null, removed: null })
-          break
-        }
-        case CALL_BRK: {
-          const position = space.reserveCall(RECORD_BRK, sink.seat, address, 0, 0)
-          call.reserved.push({ space, position, implied: null, removed: null })
-          break
-        }
-        case CALL_MREMAP: {
-          const length = pageUp(values[1]!)
-          if (!isRange(address, length)) break
-          this.#implyMissing(sink, call, address, address + length)
-          const position = space.reserveCall(RECORD_REMAP, sink.seat, address, length, values[3]!)
-          // Others may map where it was before this thread's exit tells that it moved.
-          const mayMove = (values[3]! & MREMAP_MAYMOVE) !== 0
-          const removed = space.layout.slice(address, address + length)
-          if (mayMove) space.layout.unmap(address, address + length)
-          call.reserved.push({ space, position, implied: null, removed })
-          break
-        }
-        default: {
-          const length = pageUp(values[1]!)
-          if (!isRange(address, length)) break
-          const kind =
-            call.kind === CALL_MUNMAP
-              ? RECORD_UNMAP
-              : call.kind === CALL_MPROTECT
-                ? RECORD_PROTECT
-                : RECORD_ADVISE
-          if (kind !== RECORD_UNMAP) this.#implyMissing(sink, call, address, address + length)
-          const argument = kind === RECORD_PROTECT ? values[2]! & 7 : kind === RECORD_ADVISE ? values[2]! : 0
-          const position = space.reserveCall(kind, sink.seat, address, length, argument)
-          let removed: Mapping[] | null = null
-          if (kind !== RECORD_ADVISE) {
-            removed = space.layout.slice(address, address + length)
-            if (kind === RECORD_UNMAP) space.layout.unmap(address, address + length)
-            else space.layout.protect(address, address + length, argument)
-          }
-          call.reserved.push({ space, position, implied: null, removed })
-        }
-      }
-    }
-  }
-
-  /**
-   * A call that needs its whole range to be mapped shows, if it succeeds, that what we miss was mapped before the
-   * recording began, or by a call that is not recorded.
-   */
-  #implyMissing(sink: Sink, call: Call, start: number, end: number): void {
-    for (const [from, to] of sink.space.layout.holes(start, end)) {
-      const mapping: Mapping = {
-        start: from,
-        end: to,
-        protection: 3,
-        shared: false,
-        file: 0,
-        offset: 0,
-        growsDown: false,
-      }
-      const position = sink.space.implyMapping(sink.seat, mapping, STATUS_OPEN)
-      call.reserved.push({ space: sink.space, position, implied: mapping, removed: null })
-    }
-  }
-
-  #resolve(thread: Thread, reserved: Reserved, result: number, refused: boolean): void {
-    const { call } = thread
-    const { space, position, removed, implied } = reserved
-    const { values } = call
-    const status = refused ? STATUS_REFUSED : STATUS_DONE
-    if (implied !== null) {
-      if (refused) return
-      this.impliedMappings++
-      space.finish(position, RECORD_MAP, STATUS_DONE, MAP_REPLACES)
-      // The calls that follow in this list change it in turn, as it was not in the layout when they were placed.
-      if (call.kind === CALL_MPROTECT) space.map({ ...implied, protection: values[2]! & 7 })
-      else if (call.kind === CALL_MADVISE) space.map(implied)
-      return
-    }
-    switch (call.kind) {
-      case CALL_MMAP:
-        if (refused) space.finish(position, RECORD_MAP, status)
-        else this.#resolveMap(thread, space, position, result)
-        return
-      case CALL_BRK:
-        this.#resolveBreak(call, space, position, result)
-        return
-      case CALL_MREMAP:
-        this.#resolveRemap(call, reserved, result, refused)
-        return
-      default: {
-        const kind =
-          call.kind === CALL_MUNMAP
-            ? RECORD_UNMAP
-            : call.kind === CALL_MPROTECT
-              ? RECORD_PROTECT
-              : RECORD_ADVISE
-        space.finish(position, kind, status)
-        if (refused && removed !== null) {
-          const start = values[0]!
-          space.layout.replace(start, start + pageUp(values[1]!), removed)
-        }
-      }
-    }
-  }
-
-  #resolveMap(thread: Thread, space: RecordedSpace, position: number, start: number): void {
-    const { values, record } = thread.call
-    const flags = values[3]!
-    const length = mappedLength(values[1]!, flags)
-    const type = flags & LINUX_MAP_TYPE
-    const shared = type === 1 || type === 3
-    const anonymous = (flags & LINUX_MAP_ANONYMOUS) !== 0
-    const hasFile = !anonymous && (record === null || record.file !== '')
-    const file = hasFile ? this.#fileNumber(thread, record, values[5]!) : 0
-    const offset = file === 0 ? 0 : values[5]!
-    const growsDown = (flags & LINUX_MAP_GROWSDOWN) !== 0
-    const fixed = (flags & LINUX_MAP_FIXED) !== 0
-    const end = start + length
-    const occupied = !fixed && space.layout.overlaps(start, end)
-    if (occupied) this.impliedUnmappings++
-    space.setAddress(position, CALL_ADDRESS, start)
-    space.setAddress(position, CALL_LENGTH, length)
-    space.setWord(position, CALL_FILE, file)
-    space.setAddress(position, CALL_SECOND_ADDRESS, offset)
-    space.finish(
-      position,
-      RECORD_MAP,
-      STATUS_DONE,
-      (shared ? MAP_SHARED : 0) |
-        (fixed || occupied ? MAP_REPLACES : 0) |
-        (growsDown ? MAP_GROWS_DOWN : 0) |
-        ((flags & LINUX_MAP_NORESERVE) !== 0 ? MAP_NO_RESERVE : 0) |
-        ((flags & LINUX_MAP_POPULATE) !== 0 ? MAP_POPULATE : 0),
-    )
-    space.map({ start, end, protection: values[2]! & 7, shared, file, offset, growsDown })
-  }
-
-  #resolveBreak(call: Call, space: RecordedSpace, position: number, result: number): void {
-    const wanted = call.values[0]!
-    if (wanted === 0 || result !== wanted) {
-      // A question, or a refusal, which brk answers with the present break.
-      if (space.programBreak < 0 && result > 0) space.setHeap(result, result)
-      if (result === space.programBreak) {
-        space.setAddress(position, CALL_SECOND_ADDRESS, result)
-        space.setAddress(position, CALL_SECOND_LENGTH, result)
-        space.finish(position, RECORD_BRK, wanted === 0 ? STATUS_DONE : STATUS_REFUSED)
-      } else if (result > 0) {
-        // It was moved by a call that the trace does not show.
-        this.impliedMappings++
-        space.setAddress(position, CALL_ADDRESS, result)
-        space.moveBreak(position, space.programBreak, result, 3)
-      }
-      return
-    }
-    if (space.programBreak < 0) {
-      // The first question was before the recording began; what the call newly mapped tells where the break was.
-      const before =
-        call.record === null
-          ? result
-          : Math.max(call.record.start, space.layout.find(call.record.start)?.end ?? 0)
-      space.setHeap(call.record?.start ?? result, Math.min(before, result))
-    }
-    space.moveBreak(position, space.programBreak, result, call.record?.protection ?? 3)
-  }
-
-  #resolveRemap(call: Call, reserved: Reserved, result: number, refused: boolean): void {
-    const { space, position } = reserved
-    const removed = reserved.removed!
-    const { values } = call
-    const start = values[0]!
-    const oldLength = pageUp(values[1]!)
-    const newLength = pageUp(values[2]!)
-    const mayMove = (values[3]! & MREMAP_MAYMOVE) !== 0
-    if (refused) {
-      space.finish(position, RECORD_REMAP, STATUS_REFUSED)
-      if (mayMove) space.layout.replace(start, start + oldLength, removed)
-      return
-    }
-    space.setAddress(position, CALL_SECOND_ADDRESS, result)
-    space.setAddress(position, CALL_SECOND_LENGTH, newLength)
-    space.finish(position, RECORD_REMAP, STATUS_DONE)
-    const { layout } = space
-    const keeps = oldLength === 0 || (values[3]! & MREMAP_DONTUNMAP) !== 0
-    // What was implied came into the layout's stead only now.
-    const source =
-      removed.length > 0 ? removed : [plainMapping(start, start + Math.max(oldLength, PAGE_SIZE))]
-    if (keeps && mayMove) layout.replace(start, start + oldLength, removed)
-    if (!mayMove) layout.unmap(start, start + oldLength)
-    const moved: Mapping[] = []
-    for (const mapping of source) {
-      const from = result + (mapping.start - start)
-      const to =
-        mapping === source.at(-1)
-          ? result + newLength
-          : Math.min(result + newLength, from + mapping.end - mapping.start)
-      if (to > from) moved.push({ ...mapping, start: from, end: to })
-    }
-    for (const mapping of moved) space.map(mapping)
-  }
-
-  /** mremap of no bytes maps shared memory a second time. */
-  #mapAgain(thread: Thread, start: number): void {
-    const { values } = thread.call
-    for (const sink of thread.sinks) {
-      const source = sink.space.layout.find(values[0]!)
-      if (source === undefined) continue
-      const offset = source.file === 0 ? 0 : source.offset + values[0]! - source.start
-      const mapping = { ...source, start, end: start + pageUp(values[2]!), offset }
-      sink.space.implyMapping(sink.seat, mapping, STATUS_DONE)
-      sink.space.map(mapping)
-    }
-  }
-
-  #fileNumber(thread: Thread, record: MapRecord | null, offset: number): number {
-    // Without a record (perf record without -d) the file has no name: each mapping gets one of its own.
-    return this.#fileFor(record?.file ?? `unknown ${thread.process.pid} ${this.scanner.line}`, offset)
-  }
-
-  #fileFor(name: string, offset: number): number {
-    if (name === '') return 0
-    const identity = offset < SECTION_BYTES ? name : `${name} section ${Math.floor(offset / SECTION_BYTES)}`
-    let number = this.#fileNumbers.get(identity)
-    if (number === undefined) {
-      number = this.files.length
-      this.files.push(identity)
-      this.#fileNumbers.set(identity, number)
-    }
-    return number
+    if (thread.call.active) this.census.call(CALL_NAMES[kind]!, this.#now - thread.callNs)
+    this.calls.exit(thread, kind, result)
   }
 
   // ---- mappings that perf reports
@@ -789,19 +533,20 @@ export class Importer implements TraceEvents {
       end,
       protection: record.protection,
       shared: record.shared,
-      file: this.#fileFor(record.file, record.offset),
+      file: this.calls.fileFor(record.file, record.offset),
       offset: record.file === '' ? 0 : record.offset,
       growsDown: record.name === '[stack]',
     }
     if (made) {
+      this.attached = true
       process.space.establish(mapping)
       if (record.name === '[heap]') process.space.setHeap(start, end)
       return
     }
+    // A mapping that a fault made grow is reported too.
+    const grown = process.space.layout.find(end - 1)
+    if (grown?.growsDown === true && grown.end === end && start === pageDown(thread.faultAddress)) return
     if (record.name === '[stack]') {
-      const stack = process.space.layout.find(end - 1)
-      // A stack that a fault made grow is reported too.
-      if (stack?.growsDown === true && stack.end === end && start === pageDown(thread.faultAddress)) return
       if (!process.space.inExec) {
         thread = this.#newImage(thread)
         process = thread.process
@@ -811,7 +556,7 @@ export class Importer implements TraceEvents {
       process.space.establish(mapping)
       return
     }
-    this.impliedMappings++
+    this.calls.impliedMappings++
     for (const sink of thread.sinks) {
       sink.space.implyMapping(sink.seat, mapping, STATUS_DONE)
       sink.space.map(mapping)
@@ -825,22 +570,16 @@ export class Importer implements TraceEvents {
   /** Every call that is still open stays so. */
   end(): void {
     this.scanner.end()
-    for (const thread of this.#byTid.values()) if (thread.call.active) this.#abandon(thread, false)
+    for (const thread of this.#byTid.values()) {
+      if (thread.faultIsOpen) this.#settleFault(thread, NEXT_END)
+      if (thread.call.active) this.calls.abandon(thread, false)
+    }
   }
 }
 
-function isRange(start: number, length: number): boolean {
-  return start % PAGE_SIZE === 0 && length > 0 && start + length <= USER_ADDRESSES
-}
-
-function plainMapping(start: number, end: number): Mapping {
-  return { start, end, protection: 3, shared: false, file: 0, offset: 0, growsDown: false }
-}
-
-/** Huge pages make mappings of whole huge pages. */
-function mappedLength(length: number, flags: number): number {
-  if ((flags & LINUX_MAP_HUGETLB) === 0) return pageUp(length)
-  const shift = (flags >>> LINUX_MAP_HUGE_SHIFT) & 63
-  const size = 2 ** (shift === 0 ? 21 : shift)
-  return Math.ceil(length / size) * size
+/** Whether a call is to change what is mapped where the thread's last fault was, as handlers of a SIGSEGV do. */
+function mapsOver(thread: Thread, kind: number, values: Float64Array): boolean {
+  if (kind !== CALL_MMAP && kind !== CALL_MPROTECT) return false
+  const [start, length] = values as unknown as [number, number]
+  return thread.faultAddress >= start && thread.faultAddress < start + length
 }

@@ -26,6 +26,8 @@ export interface Mapping {
   /** Offset in the file of `start`, in bytes. */
   readonly offset: number
   readonly growsDown: boolean
+  /** A forked process does not get it (MADV_DONTFORK). */
+  readonly dontFork?: boolean
 }
 
 /**
@@ -43,6 +45,7 @@ function joinable(below: Mapping, above: Mapping): boolean {
     below.shared === above.shared &&
     below.file === above.file &&
     below.growsDown === above.growsDown &&
+    (below.dontFork === true) === (above.dontFork === true) &&
     (below.file === 0 || below.offset + (below.end - below.start) === above.offset)
   )
 }
@@ -63,10 +66,6 @@ export class Layout {
 
   get mappings(): readonly Mapping[] {
     return this.#mappings
-  }
-
-  copy(): Layout {
-    return new Layout(this.#mappings)
   }
 
   /** Index of the first mapping that ends above `address`. */
@@ -153,9 +152,23 @@ export class Layout {
   }
 
   protect(start: number, end: number, protection: number): void {
+    this.#change(start, end, { protection })
+  }
+
+  /** Whether a forked process gets what is mapped in a range. */
+  setDontFork(start: number, end: number, dontFork: boolean): void {
+    this.#change(start, end, { dontFork })
+  }
+
+  #change(start: number, end: number, change: Partial<Mapping>): void {
     const parts = this.slice(start, end)
-    for (let i = 0; i < parts.length; i++) parts[i] = { ...parts[i]!, protection }
+    for (let i = 0; i < parts.length; i++) parts[i] = { ...parts[i]!, ...change }
     this.replace(start, end, parts)
+  }
+
+  /** What a forked process gets. */
+  forked(): Layout {
+    return new Layout(this.#mappings.filter(({ dontFork }) => dontFork !== true))
   }
 
   /** Puts `parts` (sorted, within the range) in the place of whatever is in a range. */

@@ -7,11 +7,38 @@
  */
 import { CacheOrder } from './cache-order.ts'
 import { TraceError } from './errors.ts'
-import type { RecordedImage, RecordedSeat } from './import.ts'
-import { PAGE_SIZE, type Mapping, type RangeSet } from './layout.ts'
-import type { OpStore, WordStream, WordStreamHandle } from './op-store.ts'
+import type { RecordedImage } from './import.ts'
+import { dealThreads } from './lanes.ts'
+import { PAGE_SIZE, type Mapping } from './layout.ts'
+import type { OpStore, WordStream } from './op-store.ts'
 import { readChunks } from './op-store.ts'
+import {
+  NOTE_MAPPED,
+  NOTE_MAPPED_AROUND,
+  NOTE_MAPPED_BY_OTHER,
+  NOTE_NONE,
+  OP_ADVISE,
+  OP_BRK,
+  OP_DESTROY,
+  OP_EXEC,
+  OP_FORK,
+  OP_GUEST,
+  OP_LEAVE,
+  OP_MAP,
+  OP_NOTE_SHIFT,
+  OP_PROTECT,
+  OP_REMAP,
+  OP_TOUCH,
+  OP_TOUCH_LOCKED,
+  OP_TOUCH_PRESENT,
+  OP_TOUCH_REFUSED,
+  OP_TOUCH_REMOVE,
+  OP_UNMAP,
+  OP_WAITS_SHIFT,
+  PAYLOAD_WORDS,
+} from './operations.ts'
 import { OrderAnalysis } from './order.ts'
+import type { CorrectionKind, ImagePlan, PlannedMapping, PlanSource, ReplayPlan } from './plan-types.ts'
 import {
   CALL_ADDRESS,
   CALL_ARGUMENT,
@@ -21,11 +48,16 @@ import {
   CALL_SECOND_LENGTH,
   FAULT_ERROR_MASK,
   FAULT_ERROR_SHIFT,
+  FAULT_LINE,
   FAULT_LOCKED,
+  FAULT_MORE,
+  FAULT_OUTSIDE,
+  FAULT_RACING,
+  FAULT_REFUSED,
+  FAULT_UNHANDLED,
   FAULT_WINDOW_SHIFT,
   FLAGS_SHIFT,
   fromWords,
-  isMarker,
   MAP_POPULATE,
   MAP_REPLACES,
   MAP_SHARED,
@@ -49,54 +81,20 @@ import {
   STATUS_SHIFT,
 } from './records.ts'
 import { FAULT_PROTECTION, FAULT_WRITE } from './recorded-space.ts'
-import { Relocation, RelocationError } from './relocation.ts'
+import { PlannedFiles } from './planned-files.ts'
+import { relocate } from './relocate.ts'
+import { RelocationError, type Relocation } from './relocation.ts'
 import {
   MemoryUse,
   PAGE_ABSENT,
   PAGE_AROUND,
+  PAGE_CACHED,
   PAGE_FAULTED,
   PAGE_FORKED,
   PAGE_OWNED,
+  PAGE_WRITABLE,
   SpaceOrder,
 } from './space-order.ts'
-
-/**
- * Operations of a worker's stream. First word: operation | note << 4 | guest << 8 | waits << 16; then for each wait a
- * worker and an operation number; then the payload, whose last word is the seat, which tells thread and address space.
- */
-export const OP_TOUCH = 1 // page, offset | error code << 12 | OP_TOUCH_LOCKED
-export const OP_MAP = 2 // page, pages, protection | flags << 8, file, file page
-export const OP_UNMAP = 3 // page, pages
-export const OP_PROTECT = 4 // page, pages, protection
-export const OP_ADVISE = 5 // page, pages, advice
-export const OP_REMAP = 6 // page, old pages, new pages, flags, new page
-export const OP_BRK = 7 // page, offset, result page, result offset
-export const OP_FORK = 8 // image of the copy
-export const OP_EXEC = 9 // makes the address space of the seat
-export const OP_LEAVE = 10 // the worker has nothing more to do in the address space
-export const OP_DESTROY = 11
-
-export const PAYLOAD_WORDS: readonly number[] = [0, 3, 6, 3, 4, 4, 6, 5, 2, 1, 1, 1]
-
-/** Linux took the mmap lock in this fault. */
-export const OP_TOUCH_LOCKED = 1 << 20
-
-export const OP_NOTE_SHIFT = 4
-export const OP_GUEST = 1 << 8
-export const OP_WAITS_SHIFT = 16
-
-/** Why a fault may not occur in the replay, as far as the order of the records tells. */
-export const NOTE_NONE = 0
-/** The page is there already, by a fault of the same thread. */
-export const NOTE_MAPPED = 1
-/** Another thread's fault on the same page came first; both found it missing when the program was recorded. */
-export const NOTE_MAPPED_BY_OTHER = 2
-/** The kernel maps it around a neighbour's fault. */
-export const NOTE_MAPPED_AROUND = 3
-/** Linux had write-protected the page because the address space was forked. */
-export const NOTE_FORKED = 4
-/** Linux had mapped the page along with a neighbour in the same large folio of the page cache. */
-export const NOTE_LARGE_FOLIO = 5
 
 // Linux's advice that removes pages, and all the advice that faults do not depend on.
 const MADV_NORMAL = 0
@@ -124,146 +122,6 @@ const ADVICE_WITHOUT_PAGES = new Set([
 ])
 const ADVICE_REMOVING = new Set([MADV_DONTNEED, MADV_REMOVE, MADV_DONTNEED_LOCKED])
 
-export interface PlannedMapping {
-  readonly page: number
-  readonly pages: number
-  readonly protection: number
-  readonly shared: boolean
-  readonly file: number
-  readonly filePage: number
-  readonly growsDown: boolean
-}
-
-export interface PlannedFile {
-  /** Number in the trace's table. */
-  readonly number: number
-  /** First page of the file that is mapped; the replayed file begins there. */
-  firstPage: number
-  behindPage: number
-  /** Runs of pages, [first, count], that were in Linux's page cache. */
-  cached: [number, number][]
-}
-
-export interface PlanStatistics {
-  readonly operations: number
-  readonly faults: number
-  readonly calls: number
-  /** Address spaces that were copied, made by exec in the course of the replay, and destroyed. */
-  readonly forks: number
-  readonly execs: number
-  readonly exits: number
-  /** Calls that Linux refused, calls without an exit, and advice that this version does not have: left out. */
-  readonly refusedCalls: number
-  readonly openCalls: number
-  readonly unsupportedAdvice: Readonly<Record<string, number>>
-  /** Waits of one thread's operation for another thread's. */
-  readonly waits: number
-  /** Operations of the longest chain that must be one after the other. */
-  readonly longestChain: number
-}
-
-/** How one address space begins. */
-export interface ImagePlan {
-  /** Made before the clock starts; else by an operation. */
-  readonly isFirst: boolean
-  readonly prelude: readonly PlannedMapping[]
-  /** Pages that exec has written: the tops of stacks. */
-  readonly written: readonly number[]
-  /** Where the heap begins and ends before the first operation, relocated; -1 without a heap, or where fork tells. */
-  readonly heapStart: number
-  readonly heapEnd: number
-  /** Bytes by which stacks grow. */
-  readonly stackGrowth: number
-}
-
-/** What a replay does. */
-export interface ReplayPlan {
-  readonly images: readonly ImagePlan[]
-  /** Address space of each seat, and whose it is, for messages. */
-  readonly seatImages: readonly number[]
-  readonly tids: readonly number[]
-  readonly files: readonly PlannedFile[]
-  /** One stream for each worker. */
-  readonly streams: readonly WordStreamHandle[]
-  /** Operations of each worker. */
-  readonly operations: readonly number[]
-  readonly statistics: PlanStatistics
-  /** Frames for pages of the address spaces' own, at most, in recorded order. */
-  readonly peakFrames: number
-  readonly cachedPages: number
-  /** Page tables and address spaces, at most. */
-  readonly peakTables: number
-  readonly peakSpaces: number
-}
-
-/** What of a recorded trace a plan is made from. */
-export interface PlanSource {
-  readonly images: readonly RecordedImage[]
-  readonly seats: readonly RecordedSeat[]
-  readonly records: WordStreamHandle
-}
-
-/** Seats that are taken one after the other, so that one worker does for all of them. */
-interface Lane {
-  readonly seats: number[]
-  operations: number
-  free: number
-}
-
-/**
- * Puts threads that never lived at the same time into one lane, as a make of many short processes has far fewer of them
- * at a time than in all. A thread that borrowed an address space is where the one is that waits for it meanwhile.
- */
-function lanesOf(seats: readonly RecordedSeat[]): Lane[] {
-  const lanes: Lane[] = []
-  const laneOf: (Lane | undefined)[] = []
-  const load = seats.map(({ operations }) => operations)
-  // A lender always sits longer than who borrows.
-  for (let seat = seats.length - 1; seat >= 0; seat--) {
-    const { lender } = seats[seat]!
-    if (lender >= 0) load[lender]! += load[seat]!
-  }
-  for (const [seat, { taken, left, lender }] of seats.entries()) {
-    if (load[seat] === 0) continue
-    let lane = lender >= 0 ? laneOf[lender] : undefined
-    if (lane === undefined) {
-      for (const one of lanes)
-        if (one.free <= taken && (lane === undefined || one.free > lane.free)) lane = one
-      if (lane === undefined) lanes.push((lane = { seats: [], operations: 0, free: 0 }))
-      lane.free = left
-    }
-    lane.seats.push(seat)
-    lane.operations += seats[seat]!.operations
-    laneOf[seat] = lane
-  }
-  return lanes
-}
-
-/** How many workers recorded threads can keep busy. */
-export function busyThreads(seats: readonly RecordedSeat[]): number {
-  return lanesOf(replayed(seats)).length
-}
-
-function replayed(seats: readonly RecordedSeat[]): RecordedSeat[] {
-  return seats.map((seat) => (seat.image < 0 ? { ...seat, operations: 0 } : seat))
-}
-
-/**
- * Deals threads out to workers, lane by lane: the busiest first, each to the worker with the least to do.
- * @returns the worker of each seat
- */
-export function dealThreads(seats: readonly RecordedSeat[], workers: number): Uint16Array {
-  const workerOf = new Uint16Array(seats.length)
-  const load = new Float64Array(workers)
-  for (const lane of lanesOf(replayed(seats)).toSorted((a, b) => b.operations - a.operations)) {
-    let least = 0
-    for (let worker = 1; worker < workers; worker++) if (load[worker]! < load[least]!) least = worker
-    for (const seat of lane.seats) workerOf[seat] = least
-    load[least]! += lane.operations
-  }
-  return workerOf
-}
-
 /**
  * Plans a replay.
  * @param file the trace, for messages
@@ -286,12 +144,10 @@ class Planner {
   readonly #operations: number[]
   readonly #stackGrowth: number[]
   #begun: readonly ImagePlan[] = []
-  readonly #files = new Map<number, PlannedFile>()
-  readonly #cached = new Map<number, Set<number>>()
-  /** Pages of files that faulted though a neighbour's fault would have mapped them: not in the page cache then. */
-  readonly #notCached = new Map<number, Set<number>>()
+  readonly #files = new PlannedFiles()
   readonly #counts = { faults: 0, calls: 0, forks: 0, execs: 0, exits: 0, refusedCalls: 0, openCalls: 0 }
   readonly #unsupported: Record<string, number> = {}
+  readonly #corrections: Partial<Record<CorrectionKind, number>> = {}
   // The record under way: its seat, address space, and where that one's addresses go.
   #seat = 0
   #image = 0
@@ -329,14 +185,7 @@ class Planner {
     for (const { words, length } of readChunks(records)) {
       for (let at = 0; at < length; at += RECORD_WORDS[words[at]! & 0xff]!) this.#record(words, at)
     }
-    const files = [...this.#files.values()]
-    let cachedPages = 0
-    for (const file of files) {
-      const missing = this.#notCached.get(file.number)
-      const pages = [...(this.#cached.get(file.number) ?? [])].filter((page) => missing?.has(page) !== true)
-      cachedPages += pages.length
-      file.cached = runsOfPages(pages.toSorted((a, b) => a - b))
-    }
+    const { files, cachedPages } = this.#files.planned()
     const { operations, waits, longestChain } = this.#order
     const { peakFrames, peakTables, peakSpaces } = this.#memory
     return {
@@ -347,6 +196,7 @@ class Planner {
       files,
       streams: this.#streams.map((stream) => stream.handle()),
       operations: this.#operations,
+      corrections: this.#corrections,
       statistics: { operations, ...this.#counts, unsupportedAdvice: this.#unsupported, waits, longestChain },
       peakFrames,
       cachedPages,
@@ -361,6 +211,7 @@ class Planner {
     const { heapStart, heapEnd, origin } = image
     const hasHeap = heapStart >= 0 && !image.heapInherited
     const prelude = image.prelude.map((mapping) => this.#plannedMapping(mapping))
+    for (const [file, [first, behind]] of image.fileRanges) this.#files.use(file, first, behind - first)
     const stacks = prelude.filter(
       ({ growsDown, protection, pages }) => growsDown && (protection & 2) !== 0 && pages > 0,
     )
@@ -389,7 +240,7 @@ class Planner {
     let space = this.#spaces[image]
     if (space === undefined) {
       space = new SpaceOrder(this.#order, this.#memory)
-      for (const page of this.#begun[image]!.written) space.populate(page, page + 1, this.#seat)
+      for (const page of this.#begun[image]!.written) space.populate(page, page + 1, this.#seat, true)
       this.#spaces[image] = space
     }
     this.#space = space
@@ -406,7 +257,6 @@ class Planner {
     const start = this.#relocation.address(mapping.start)
     const pages = (this.#relocation.end(mapping.end) - start) / PAGE_SIZE
     const filePage = mapping.offset / PAGE_SIZE
-    this.#useFile(mapping.file, filePage, pages)
     return {
       page: start / PAGE_SIZE,
       pages,
@@ -416,17 +266,6 @@ class Planner {
       filePage,
       growsDown: mapping.growsDown,
     }
-  }
-
-  #useFile(number: number, page: number, pages: number): void {
-    if (number === 0) return
-    const file = this.#files.get(number)
-    if (file === undefined) {
-      this.#files.set(number, { number, firstPage: page, behindPage: page + pages, cached: [] })
-      return
-    }
-    file.firstPage = Math.min(file.firstPage, page)
-    file.behindPage = Math.max(file.behindPage, page + pages)
   }
 
   #record(words: Int32Array, at: number): void {
@@ -512,67 +351,117 @@ class Planner {
   }
 
   #fault(words: Int32Array, at: number, kind: number): void {
+    const word = words[at]!
+    const refused = (word & FAULT_REFUSED) !== 0
+    if ((word & FAULT_UNHANDLED) !== 0 || ((word & FAULT_OUTSIDE) !== 0 && !refused)) return
     const space = this.#space
-    const seat = this.#seat
-    const errorCode = (words[at]! >>> FAULT_ERROR_SHIFT) & FAULT_ERROR_MASK
-    const window = (words[at]! >>> FAULT_WINDOW_SHIFT) & 0xff
+    const errorCode = (word >>> FAULT_ERROR_SHIFT) & FAULT_ERROR_MASK
     const address = this.#relocation.address(fromWords(words[at + 2]!, words[at + 3]!))
     const page = Math.floor(address / PAGE_SIZE)
+    const grown = kind === RECORD_STACK_FAULT ? words[at + FAULT_MORE]! : 0
+    this.#stackGrowth[this.#image]! += grown * PAGE_SIZE
+    space.begin(this.#seat)
+    if (kind === RECORD_STACK_FAULT) space.growStack(page, page + grown)
+    const before = space.state(page)
+    const correction = refused ? null : this.#correction(before, word, page, kind)
+    const mapsAround =
+      (errorCode & FAULT_PROTECTION) === 0 || (correction !== null && correction !== 'removed')
+    const window = mapsAround ? (word >>> FAULT_WINDOW_SHIFT) & 0xff : 0
     const first = page - (window & 15)
-    let last = page + (window >> 4)
-    if (kind === RECORD_STACK_FAULT) {
-      last += words[at + 4]!
-      this.#stackGrowth[this.#image]! += words[at + 4]! * PAGE_SIZE
+    space.fault(page, first, page + grown + (window >> 4))
+    let flags = refused ? OP_TOUCH_REFUSED : this.#correct(correction, before, page)
+    if ((word & FAULT_LOCKED) !== 0) flags |= OP_TOUCH_LOCKED
+    const note = this.#note(space.state(page), errorCode, page)
+    if (kind === RECORD_FILE_FAULT && !refused) {
+      this.#fileFault(words[at + FAULT_MORE]!, words[at + FAULT_MORE + 1]! - page, page, before, errorCode)
+      if (window !== 0)
+        this.#mapAround(
+          words[at + FAULT_MORE]!,
+          words[at + FAULT_MORE + 1]! - page,
+          first,
+          page + (window >> 4),
+        )
     }
-    space.begin(seat)
-    if (kind === RECORD_STACK_FAULT) space.growStack(page, last)
-    const state = space.fault(page, first, last)
-    const write = (errorCode & FAULT_WRITE) !== 0
-    const note = this.#note(state, errorCode, page, kind === RECORD_FILE_FAULT)
-    if (kind === RECORD_FILE_FAULT) {
-      const file = words[at + 4]!
-      const filePage = words[at + 5]!
-      const cached = setOf(this.#cached, file)
-      this.#cache.fault(file, filePage)
-      if (state === PAGE_AROUND && (errorCode & FAULT_PROTECTION) === 0)
-        setOf(this.#notCached, file).add(filePage)
-      cached.add(filePage)
-      if (window !== 0) {
-        for (let other = first; other <= last; other++) {
-          cached.add(filePage + other - page)
-          if (other !== page) this.#cache.near(file, filePage + other - page)
-          if (space.state(other) === PAGE_ABSENT) space.setState(other, PAGE_AROUND, seat)
-        }
-      }
-    }
-    // A page of one's own: what is written in a private mapping, and (as we cannot tell) in a shared one without a
-    // file.
-    const owned = write || (state & PAGE_OWNED) !== 0 ? PAGE_OWNED : 0
-    const owner = (state & PAGE_FAULTED) === 0 ? seat : space.ownerOf(page)
-    if (write) space.unshare(page)
-    space.setState(page, PAGE_FAULTED | owned, owner)
+    if (!refused) this.#bringIn(page, errorCode)
     this.#counts.faults++
     const end = this.#emit(OP_TOUCH, note)
     const stream = this.#streams[this.#order.worker]!.words
     stream[end] = page
-    stream[end + 1] =
-      (address % PAGE_SIZE) |
-      ((errorCode & 0xff) << 12) |
-      ((words[at]! & FAULT_LOCKED) !== 0 ? OP_TOUCH_LOCKED : 0)
-    stream[end + 2] = seat
+    stream[end + 1] = (address % PAGE_SIZE) | (errorCode << 12) | flags
+    stream[end + 2] = words[at + FAULT_LINE]!
+    stream[end + 3] = this.#seat
   }
 
-  #note(state: number, errorCode: number, page: number, ofFile: boolean): number {
-    if ((errorCode & FAULT_PROTECTION) !== 0) {
-      if (
-        (state & PAGE_FORKED) !== 0 ||
-        (state === PAGE_ABSENT && this.#source.images[this.#image]!.inherited)
-      )
-        return NOTE_FORKED
-      return ofFile && state === PAGE_ABSENT ? NOTE_LARGE_FOLIO : NOTE_NONE
+  /** In which way a recorded fault contradicts what is known of its page, which is wrong then; null if it does not. */
+  #correction(state: number, word: number, page: number, kind: number): CorrectionKind | null {
+    const errorCode = (word >>> FAULT_ERROR_SHIFT) & FAULT_ERROR_MASK
+    if ((errorCode & FAULT_PROTECTION) === 0) {
+      this.#space.countMissing(page)
+      if (state === PAGE_ABSENT) return null
+      // Two threads at once may both have found it missing; not the one that brought it in.
+      const isRace = (word & FAULT_RACING) !== 0 && this.#space.ownerOf(page) !== this.#seat
+      if (isRace) return null
+      if ((state & PAGE_AROUND) === 0) return 'removed'
+      // Else it was not in the page cache then, and is not in that of the replay either.
+      return (state & PAGE_CACHED) !== 0 ? 'notMappedAround' : null
     }
+    if ((errorCode & FAULT_WRITE) === 0) return null
+    if (state === PAGE_ABSENT) {
+      if (kind === RECORD_FILE_FAULT) return 'largeFolio'
+      return this.#space.hasOneMissing(page) ? 'hugePage' : 'presentBefore'
+    }
+    if ((state & PAGE_WRITABLE) === 0) return null
+    return (state & PAGE_FORKED) !== 0 ? 'writeProtectedByFork' : 'writeProtected'
+  }
+
+  /** Corrects what is known of a page. Returns what the replay has to do for it. */
+  #correct(correction: CorrectionKind | null, state: number, page: number): number {
+    if (correction === null) return 0
+    this.#corrections[correction] = (this.#corrections[correction] ?? 0) + 1
+    if (state !== PAGE_ABSENT) this.#space.setState(page, PAGE_ABSENT, this.#seat)
+    if (correction === 'removed' || correction === 'notMappedAround') return OP_TOUCH_REMOVE
+    this.#space.setState(page, PAGE_FAULTED, this.#seat)
+    return OP_TOUCH_PRESENT | (state === PAGE_ABSENT ? 0 : OP_TOUCH_REMOVE)
+  }
+
+  /** A fault on a page of a file. @param shift from a page of the address space to that of the file */
+  #fileFault(file: number, shift: number, page: number, state: number, errorCode: number): void {
+    this.#cache.fault(file, page + shift)
+    const isMissing = (errorCode & FAULT_PROTECTION) === 0
+    if (isMissing && (state & (PAGE_AROUND | PAGE_CACHED)) === PAGE_AROUND)
+      this.#files.setMissing(file, page + shift)
+    this.#files.setCached(file, page + shift)
+  }
+
+  /** A fault maps the pages around its own, as far as they are in memory. */
+  #mapAround(file: number, shift: number, first: number, last: number): void {
+    const space = this.#space
+    for (let page = first; page <= last; page++) {
+      this.#files.setCached(file, page + shift)
+      const isAsked = this.#cache.isAsked(file, page + shift)
+      this.#cache.near(file, page + shift)
+      if (space.state(page) === PAGE_ABSENT)
+        space.setState(page, PAGE_AROUND | (isAsked ? PAGE_CACHED : 0), this.#seat)
+    }
+  }
+
+  /** After a fault the page is there. */
+  #bringIn(page: number, errorCode: number): void {
+    const space = this.#space
+    const state = space.state(page)
+    const write = (errorCode & FAULT_WRITE) !== 0
+    // A page of one's own: what is written in a private mapping, and (as we cannot tell) in a shared one without a
+    // file.
+    const owned = write || (state & PAGE_OWNED) !== 0 ? PAGE_OWNED : 0
+    const owner = (state & PAGE_FAULTED) === 0 ? this.#seat : space.ownerOf(page)
+    if (write) space.unshare(page)
+    space.setState(page, PAGE_FAULTED | owned | (write ? PAGE_WRITABLE : 0), owner)
+  }
+
+  /** Why a fault on a page in this state may not occur in the replay. */
+  #note(state: number, errorCode: number, page: number): number {
+    if ((errorCode & FAULT_PROTECTION) !== 0 || state === PAGE_ABSENT) return NOTE_NONE
     if ((state & PAGE_AROUND) !== 0) return NOTE_MAPPED_AROUND
-    if (state === PAGE_ABSENT) return NOTE_NONE
     return this.#space.ownerOf(page) === this.#seat ? NOTE_MAPPED : NOTE_MAPPED_BY_OTHER
   }
 
@@ -583,6 +472,7 @@ class Planner {
     const start = fromWords(words[at + CALL_ADDRESS]!, words[at + CALL_ADDRESS + 1]!)
     const length = fromWords(words[at + CALL_LENGTH]!, words[at + CALL_LENGTH + 1]!)
     const argument = words[at + CALL_ARGUMENT]!
+    const secondAddress = fromWords(words[at + CALL_SECOND_ADDRESS]!, words[at + CALL_SECOND_ADDRESS + 1]!)
     if (kind === RECORD_BRK) {
       this.#brk(words, at, start)
       return
@@ -597,14 +487,13 @@ class Planner {
       case RECORD_MAP: {
         const flags = words[at]! >>> FLAGS_SHIFT
         const file = words[at + CALL_FILE]!
-        const filePage = Math.floor(
-          fromWords(words[at + CALL_SECOND_ADDRESS]!, words[at + CALL_SECOND_ADDRESS + 1]!) / PAGE_SIZE,
-        )
-        this.#useFile(file, filePage, behind - first)
+        const filePage = Math.floor(secondAddress / PAGE_SIZE)
         space.begin(seat)
         space.call(first, behind, true, true)
-        if ((flags & MAP_POPULATE) !== 0 && argument !== 0 && (flags & MAP_SHARED) === 0)
-          space.populate(first, behind, seat)
+        if ((flags & MAP_POPULATE) !== 0 && argument !== 0) {
+          this.#files.populate(file, filePage, behind - first)
+          if ((flags & MAP_SHARED) === 0) space.populate(first, behind, seat, (argument & 2) !== 0)
+        }
         payload = [first, behind - first, argument | (flags << 8), file, filePage]
         break
       }
@@ -618,6 +507,7 @@ class Planner {
         op = OP_PROTECT
         space.begin(seat)
         space.call(first, behind, true, false)
+        space.protect(first, behind)
         payload = [first, behind - first, argument]
         break
       case RECORD_ADVISE:
@@ -629,16 +519,17 @@ class Planner {
         op = OP_ADVISE
         space.begin(seat)
         space.call(first, behind, !ADVICE_WITHOUT_PAGES.has(argument), ADVICE_REMOVING.has(argument))
-        if (argument === MADV_POPULATE_WRITE || argument === MADV_POPULATE_READ)
-          space.populate(first, behind, seat)
+        if (argument === MADV_POPULATE_WRITE || argument === MADV_POPULATE_READ) {
+          this.#files.populate(words[at + CALL_FILE]!, Math.floor(secondAddress / PAGE_SIZE), behind - first)
+          space.populate(first, behind, seat, argument === MADV_POPULATE_WRITE)
+        }
         payload = [first, behind - first, argument]
         break
       case RECORD_REMAP: {
         op = OP_REMAP
-        const newStart = fromWords(words[at + CALL_SECOND_ADDRESS]!, words[at + CALL_SECOND_ADDRESS + 1]!)
         const newLength = fromWords(words[at + CALL_SECOND_LENGTH]!, words[at + CALL_SECOND_LENGTH + 1]!)
-        const newFirst = relocation.address(newStart) / PAGE_SIZE
-        const newBehind = relocation.end(newStart + newLength) / PAGE_SIZE
+        const newFirst = relocation.address(secondAddress) / PAGE_SIZE
+        const newBehind = relocation.end(secondAddress + newLength) / PAGE_SIZE
         space.begin(seat)
         if (newFirst === first) {
           space.call(Math.min(behind, newBehind), Math.max(behind, newBehind), true, true)
@@ -721,69 +612,3 @@ class Planner {
 const SUPPORTED_ADVICE: ReadonlySet<number> = new Set([
   0, 1, 2, 3, 4, 8, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23,
 ])
-
-function setOf(map: Map<number, Set<number>>, key: number): Set<number> {
-  let set = map.get(key)
-  if (set === undefined) {
-    set = new Set()
-    map.set(key, set)
-  }
-  return set
-}
-
-function runsOfPages(pages: readonly number[]): [number, number][] {
-  const runs: [number, number][] = []
-  for (const page of pages) {
-    const last = runs.at(-1)
-    if (last !== undefined && last[0] + last[1] === page) last[1]++
-    else runs.push([page, 1])
-  }
-  return runs
-}
-
-/**
- * Where the addresses of each address space go. Those that share a history by fork go to the same places, as a copy has
- * everything where the original has it.
- */
-function relocate(source: PlanSource): Relocation[] {
-  const known = new Map<RangeSet, Relocation>()
-  return source.images.map(({ extents }) => {
-    let relocation = known.get(extents)
-    if (relocation === undefined) {
-      relocation = Relocation.create([...extents.ranges()], () => pointsOf(source, extents))
-      known.set(extents, relocation)
-    }
-    return relocation
-  })
-}
-
-/** Every address that an operation in address spaces with these extents names. */
-function* pointsOf(source: PlanSource, extents: RangeSet): Generator<number> {
-  const { images, seats, records } = source
-  for (const { words, length } of readChunks(records)) {
-    for (let at = 0; at < length; at += RECORD_WORDS[words[at]! & 0xff]!) {
-      const kind = words[at]! & 0xff
-      const { image } = seats[words[at + 1]!]!
-      if (isMarker(kind) || image < 0 || images[image]!.extents !== extents) continue
-      const address = fromWords(words[at + 2]!, words[at + 3]!)
-      yield address
-      if (kind === RECORD_FAULT || kind === RECORD_FILE_FAULT || kind === RECORD_STACK_FAULT) continue
-      const covered = fromWords(words[at + CALL_LENGTH]!, words[at + CALL_LENGTH + 1]!)
-      if (covered > 0) yield address + covered - 1
-      const second = fromWords(words[at + CALL_SECOND_ADDRESS]!, words[at + CALL_SECOND_ADDRESS + 1]!)
-      if (kind === RECORD_REMAP) {
-        yield second
-        yield second + fromWords(words[at + CALL_SECOND_LENGTH]!, words[at + CALL_SECOND_LENGTH + 1]!) - 1
-      } else if (kind === RECORD_BRK) {
-        yield second
-      }
-    }
-  }
-  for (const image of images) {
-    if (image.extents !== extents) continue
-    for (const { start, end } of image.prelude) {
-      yield start
-      yield end - 1
-    }
-  }
-}

@@ -5,6 +5,7 @@
  * known only later (`resolve`); the layout follows the commit, and is put back if Linux refused the call. What the
  * layout shows to be impossible (a fault outside every mapping) is counted by kind, not guessed at.
  */
+import { PresentPages } from './given-back.ts'
 import {
   Layout,
   PAGE_SIZE,
@@ -25,7 +26,13 @@ import {
   CALL_SECOND_LENGTH,
   FAULT_ERROR_MASK,
   FAULT_ERROR_SHIFT,
+  FAULT_LINE,
   FAULT_LOCKED,
+  FAULT_MORE,
+  FAULT_OUTSIDE,
+  FAULT_RACING,
+  FAULT_REFUSED,
+  FAULT_UNHANDLED,
   FAULT_WINDOW_SHIFT,
   FLAGS_SHIFT,
   highWord,
@@ -58,10 +65,11 @@ const FAULT_AROUND_PAGES = 16
 const PAGES_PER_TABLE = 512
 
 /** Faults that cannot be performed, by the reason why. */
-export type NotPerformed = 'outsideAnyMapping' | 'notAllowedByMapping' | 'kernelAddress'
+export type NotPerformed = 'outsideAnyMapping' | 'kernelAddress'
 
 /** A thread in one address space; after exec, or when it borrowed one, the same thread sits in another. */
 export interface Seat {
+  readonly number: number
   readonly tid: number
   /** Number of the address space. */
   readonly space: number
@@ -74,7 +82,7 @@ export interface Seat {
   /** When it was taken and left, as numbers of events. */
   readonly taken: number
   left: number
-  /** Where the record of its last fault is and what it begins with; -1 if that was not performed. */
+  /** Where the record of its last fault is and what it begins with; -1 if that has none. */
   faultPosition: number
   faultWord: number
 }
@@ -87,6 +95,10 @@ export interface Recording {
   readonly records: WordStream
   readonly seats: Seat[]
   readonly spaces: RecordedSpace[]
+  /** Files whose faults map no other page around their own. */
+  readonly withoutFaultAround: Set<number>
+  /** The line of the trace that is being read. */
+  line: number
 }
 
 export function pageUp(value: number): number {
@@ -110,11 +122,14 @@ export class RecordedSpace {
   readonly extents: RangeSet
   /** Faults that count here: all, and those not performed by reason. */
   faults = 0
-  readonly notPerformed: Record<NotPerformed, number> = {
-    outsideAnyMapping: 0,
-    notAllowedByMapping: 0,
-    kernelAddress: 0,
-  }
+  readonly notPerformed: Record<NotPerformed, number> = { outsideAnyMapping: 0, kernelAddress: 0 }
+  /** Mappings that a fault showed to be there. */
+  unseenMappings = 0
+  /** First page and the page behind the last one that was ever mapped of each file. */
+  readonly fileRanges = new Map<number, [first: number, behind: number]>()
+  /** The thread that is in a fault on a page, by page number. */
+  readonly #inFault = new Map<number, number>()
+  readonly #recording: Recording
   /** Where the heap begins, and where it ended when the first record was made; -1 while unknown. */
   heapStart = -1
   heapEnd = -1
@@ -131,6 +146,8 @@ export class RecordedSpace {
   inherited = false
   /** exec has gone so far that the old address space is gone, but it has not returned yet. */
   inExec = false
+  /** Pages of anonymous memory that faults brought in. */
+  readonly present = new PresentPages()
   /** Threads that sit in it. */
   users = 0
 
@@ -140,6 +157,7 @@ export class RecordedSpace {
     layout: Layout = new Layout(),
     extents: RangeSet = new RangeSet(),
   ) {
+    this.#recording = recording
     this.layout = layout
     this.origin = origin
     this.records = recording.records
@@ -156,7 +174,7 @@ export class RecordedSpace {
    * @param alone it is replayed without this one
    */
   fork(recording: Recording, alone: boolean): RecordedSpace {
-    const layout = this.layout.copy()
+    const layout = this.layout.forked()
     const child = alone
       ? new RecordedSpace(recording, 'start', layout)
       : new RecordedSpace(recording, 'fork', layout, this.extents)
@@ -181,6 +199,7 @@ export class RecordedSpace {
   addSeat(tid: number, event: number, guest = false, lender = -1): number {
     this.users++
     this.seats.push({
+      number: this.seats.length,
       tid,
       space: this.number,
       guest,
@@ -205,6 +224,16 @@ export class RecordedSpace {
   #extend(mapping: Mapping): void {
     const start = mapping.growsDown ? Math.max(0, mapping.end - STACK_ROOM) : mapping.start
     this.extents.add(Math.min(start, mapping.start), mapping.end)
+    if (mapping.file === 0) return
+    const first = mapping.offset / PAGE_SIZE
+    const behind = first + (mapping.end - mapping.start) / PAGE_SIZE
+    const range = this.fileRanges.get(mapping.file)
+    if (range === undefined) {
+      this.fileRanges.set(mapping.file, [first, behind])
+    } else {
+      range[0] = Math.min(range[0], first)
+      range[1] = Math.max(range[1], behind)
+    }
   }
 
   /** Maps what was there before the first record. */
@@ -224,74 +253,135 @@ export class RecordedSpace {
     return mapping !== undefined && (mapping.protection & neededProtection(errorCode)) !== 0
   }
 
-  /** Writes a fault's record. Returns why it cannot be performed, if so. */
-  fault(seat: number, address: number, errorCode: number): NotPerformed | null {
-    const { layout, records } = this
+  /** Writes a fault's record. Returns whether a mapping is there. */
+  fault(seat: number, address: number, errorCode: number): boolean {
     const owner = this.seats[seat]!
-    owner.faultPosition = -1
-    let mapping = layout.find(address)
+    if (!owner.guest) this.faults++
+    const racing = this.#beginFault(owner, address)
+    let mapping = this.layout.find(address) ?? this.#mappingShownBy(seat, address, errorCode)
     let grown = 0
     if (mapping === undefined) {
-      const stack = layout.findGrowing(address)
-      if (stack === undefined) return this.#notPerformed(owner, 'outsideAnyMapping')
+      const stack = this.layout.findGrowing(address)
+      if (stack === undefined) {
+        if (!owner.guest) this.notPerformed.outsideAnyMapping++
+        this.#writeFault(owner, RECORD_FAULT, address, errorCode, FAULT_OUTSIDE)
+        return false
+      }
       const start = pageDown(address)
       grown = (stack.start - start) / PAGE_SIZE
       mapping = { ...stack, start }
-      layout.map(mapping)
+      this.layout.map(mapping)
     }
     const write = (errorCode & FAULT_WRITE) !== 0
-    if ((mapping.protection & neededProtection(errorCode)) === 0)
-      return this.#notPerformed(owner, 'notAllowedByMapping')
+    const refused = (mapping.protection & neededProtection(errorCode)) === 0
     const isTop = mapping.growsDown && pageDown(address) + PAGE_SIZE === mapping.end
     if (isTop && (errorCode & FAULT_PROTECTION) === 0) this.hasEmptyStack = true
-    let window = 0
-    if ((mapping.file !== 0 || mapping.shared) && !write && (errorCode & FAULT_PROTECTION) === 0) {
-      window = faultAroundWindow(mapping, address)
-    }
+    const readsFile = (mapping.file !== 0 || mapping.shared) && !refused
+    // A page that a write finds present may have been read before without a fault that is recorded.
+    const mapsAround = readsFile && (!write || (errorCode & FAULT_PROTECTION) !== 0)
+    const window =
+      mapsAround && !this.#recording.withoutFaultAround.has(mapping.file)
+        ? faultAroundWindow(mapping, address)
+        : 0
     const kind = grown > 0 ? RECORD_STACK_FAULT : mapping.file !== 0 ? RECORD_FILE_FAULT : RECORD_FAULT
+    const flags = (window << FAULT_WINDOW_SHIFT) | (refused ? FAULT_REFUSED : 0) | (racing ? FAULT_RACING : 0)
+    const at = this.#writeFault(owner, kind, address, errorCode, flags)
+    const { words } = this.records
+    if (kind === RECORD_STACK_FAULT) {
+      words[at + FAULT_MORE] = grown
+    } else if (kind === RECORD_FILE_FAULT) {
+      words[at + FAULT_MORE] = mapping.file
+      words[at + FAULT_MORE + 1] = Math.floor((mapping.offset + address - mapping.start) / PAGE_SIZE)
+    }
+    return true
+  }
+
+  /** Notes that a thread is in a fault. Returns whether another one is in a fault on the same page. */
+  #beginFault(owner: Seat, address: number): boolean {
+    const page = Math.floor(address / PAGE_SIZE)
+    const other = this.#inFault.get(page)
+    this.#inFault.set(page, owner.tid)
+    return other !== undefined && other !== owner.tid
+  }
+
+  /** The thread has gone on after its fault. */
+  endFault(tid: number, address: number): void {
+    const page = Math.floor(address / PAGE_SIZE)
+    if (this.#inFault.get(page) === tid) this.#inFault.delete(page)
+  }
+
+  /** A fault that found a page present shows that something is mapped there, whatever we know. */
+  #mappingShownBy(seat: number, address: number, errorCode: number): Mapping | undefined {
+    if ((errorCode & FAULT_PROTECTION) === 0) return undefined
+    const start = pageDown(address)
+    const protection = (errorCode & FAULT_INSTRUCTION) === 0 ? PROT_READ | PROT_WRITE : PROT_READ | PROT_EXEC
+    const shown = { start, end: start + PAGE_SIZE, protection, shared: false, file: 0, offset: 0 }
+    const mapping: Mapping = { ...shown, growsDown: false }
+    this.unseenMappings++
+    this.implyMapping(seat, mapping, STATUS_DONE)
+    this.map(mapping)
+    return mapping
+  }
+
+  #writeFault(owner: Seat, kind: number, address: number, errorCode: number, flags: number): number {
+    const { records } = this
     const at = records.reserve(RECORD_WORDS[kind]!)
-    const words = records.words
-    const word = kind | (window << FAULT_WINDOW_SHIFT) | ((errorCode & FAULT_ERROR_MASK) << FAULT_ERROR_SHIFT)
+    const { words } = records
+    const word = kind | ((errorCode & FAULT_ERROR_MASK) << FAULT_ERROR_SHIFT) | flags
     this.isUsed = true
     owner.faultPosition = records.position(at)
     owner.faultWord = word
     words[at] = word
-    words[at + 1] = seat
+    words[at + 1] = owner.number
     words[at + 2] = address | 0
     words[at + 3] = highWord(address)
-    if (kind === RECORD_STACK_FAULT) {
-      words[at + 4] = grown
-    } else if (kind === RECORD_FILE_FAULT) {
-      words[at + 4] = mapping.file
-      words[at + 5] = Math.floor((mapping.offset + address - mapping.start) / PAGE_SIZE)
-    }
+    words[at + FAULT_LINE] = this.#recording.line
     owner.operations++
-    if (!owner.guest) this.faults++
-    return null
+    return at
+  }
+
+  #flagFault(seat: number, flag: number): boolean {
+    const owner = this.seats[seat]!
+    if (owner.faultPosition < 0) return false
+    owner.faultWord |= flag
+    this.records.set(owner.faultPosition, owner.faultWord)
+    return true
   }
 
   /** Linux took the mmap lock in the fault that the thread has just begun. */
   faultTookLock(seat: number): void {
-    const { faultPosition, faultWord } = this.seats[seat]!
-    if (faultPosition >= 0) this.records.set(faultPosition, faultWord | FAULT_LOCKED)
+    this.#flagFault(seat, FAULT_LOCKED)
+  }
+
+  /** The kernel did not handle the fault that the thread had last: it is none that counts. */
+  dropFault(seat: number): void {
+    if (!this.#flagFault(seat, FAULT_UNHANDLED)) return
+    const { guest, faultWord } = this.seats[seat]!
+    if (guest) return
+    this.faults--
+    if ((faultWord & FAULT_OUTSIDE) !== 0) this.notPerformed.outsideAnyMapping--
+  }
+
+  /** The fault outside every mapping that the thread had last was one in Linux too. */
+  refuseFault(seat: number, address: number): void {
+    if (!this.#flagFault(seat, FAULT_REFUSED)) return
+    if (!this.seats[seat]!.guest) this.notPerformed.outsideAnyMapping--
+    const start = pageDown(address)
+    this.extents.add(start, start + PAGE_SIZE)
   }
 
   countKernelAddress(seat: number): void {
-    this.#notPerformed(this.seats[seat]!, 'kernelAddress')
+    const owner = this.seats[seat]!
+    owner.faultPosition = -1
+    if (owner.guest) return
+    this.faults++
+    this.notPerformed.kernelAddress++
   }
 
   /** A fault of a thread that has left. */
   countOutside(): void {
     this.faults++
     this.notPerformed.outsideAnyMapping++
-  }
-
-  #notPerformed(owner: Seat, reason: NotPerformed): NotPerformed {
-    if (!owner.guest) {
-      this.faults++
-      this.notPerformed[reason]++
-    }
-    return reason
   }
 
   /** Makes room for a call's record with status open; returns its position for `finish`. */

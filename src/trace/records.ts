@@ -6,7 +6,7 @@
  * words (low 32 bits, the rest), so that 47 bits are exact without BigInt.
  */
 
-/** A page fault: kind | window << 8 | errorCode << 16 | FAULT_LOCKED, seat, address. */
+/** A page fault: kind | window << 8 | errorCode << 16 | FAULT_ flags, seat, address (two words), line of the trace. */
 export const RECORD_FAULT = 1
 /** A fault that made a stack grow: as a fault, and the number of pages between it and the stack as it was. */
 export const RECORD_STACK_FAULT = 2
@@ -31,7 +31,11 @@ export const RECORD_EXEC = 13
 export const RECORD_DESTROY = 14
 
 /** Words of each kind of record. */
-export const RECORD_WORDS: readonly number[] = [0, 4, 5, 12, 12, 12, 12, 12, 12, 4, 4, 4, 6, 4, 4]
+export const RECORD_WORDS: readonly number[] = [0, 5, 6, 12, 12, 12, 12, 12, 12, 4, 4, 4, 7, 4, 4]
+
+/** The words behind a fault's address: its line; then those that its kind has of its own. */
+export const FAULT_LINE = 4
+export const FAULT_MORE = 5
 
 /** Whether a record tells of threads and address spaces only, and names no address. */
 export function isMarker(kind: number): boolean {
@@ -44,7 +48,15 @@ export function isMarker(kind: number): boolean {
  */
 export const FAULT_WINDOW_SHIFT = 8
 export const FAULT_ERROR_SHIFT = 16
-export const FAULT_ERROR_MASK = 0x7fff
+export const FAULT_ERROR_MASK = 0xff
+/** Linux refused the access: a signal, or an error of the call that it was made for. */
+export const FAULT_REFUSED = 1 << 24
+/** The kernel was not to handle it (pagefault_disable) and looked away: no state changes, nothing to perform. */
+export const FAULT_UNHANDLED = 1 << 25
+/** No recorded mapping is there: not performed, unless Linux refused it too. */
+export const FAULT_OUTSIDE = 1 << 26
+/** Another thread was in a fault on the same page at that moment. */
+export const FAULT_RACING = 1 << 27
 /** Linux took the mmap lock during the fault. */
 export const FAULT_LOCKED = 1 << 31
 

@@ -4,7 +4,7 @@
 import type { RecordableHistogram } from 'node:perf_hooks'
 import type { MachineHandle, MemoryFileHandle, Protection } from '../backends/threads/index.ts'
 import type { WordStreamHandle } from './op-store.ts'
-import type { ImagePlan } from './plan.ts'
+import type { ImagePlan } from './plan-types.ts'
 
 /** Protections by their bits: 1 read, 2 write, 4 execute. */
 export const PROTECTIONS: readonly Protection[] = ['none', 'r', 'w', 'rw', 'x', 'rx', 'wx', 'rwx']
@@ -17,22 +17,26 @@ export type NotReproducedKind =
   | 'mappedByAnotherThread'
   /** The page was mapped around a neighbour's fault. */
   | 'mappedByFaultAround'
-  /** Linux had mapped the page along with a neighbour in the same large folio of the page cache (since 6.18). */
-  | 'mappedByLargeFolio'
-  /** Linux had write-protected the page as it was shared with a forked process, which is not replayed. */
-  | 'writeProtectedByFork'
   /** A fault occurred, but of another kind than recorded. */
   | 'otherKind'
   /** No fault occurred, for none of the reasons above. */
   | 'noFault'
   /** The access failed. */
   | 'failed'
+  /** Linux refused the access, and here it succeeded. */
+  | 'notRefused'
   /** Not performed: no recorded mapping is there. */
   | 'outsideAnyMapping'
-  /** Not performed: the mapping does not allow the access; the program got a signal and handled it. */
-  | 'notAllowedByMapping'
   /** Not performed: an address of the kernel. */
   | 'kernelAddress'
+
+/** A recorded fault that was not reproduced. */
+export interface UnmatchedFault {
+  /** Line of the trace, from 1. */
+  readonly line: number
+  readonly tid: number
+  readonly kind: NotReproducedKind
+}
 
 /** An access or a call that failed in the replay though it did not in Linux. */
 export interface Failure {
@@ -41,6 +45,8 @@ export interface Failure {
   readonly address: number
   /** Recorded thread. */
   readonly tid: number
+  /** Of an access, the line of the trace that has its fault. */
+  readonly line?: number
   readonly error: string
 }
 
@@ -86,6 +92,8 @@ export interface WorkerResult {
   readonly reproduced: number
   readonly locked: LockedFaults
   readonly notReproduced: Partial<Record<NotReproducedKind, number>>
+  /** The first of those not reproduced. */
+  readonly unmatched: UnmatchedFault[]
   readonly failed: number
   readonly failures: Failure[]
   readonly latencies: RecordableHistogram

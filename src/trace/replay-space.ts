@@ -3,7 +3,7 @@
  */
 import { AddressSpace, type Machine, type MachineHandle, type MemoryFile } from '../backends/threads/index.ts'
 import { PAGE_SIZE } from './layout.ts'
-import type { ImagePlan, PlannedMapping } from './plan.ts'
+import type { ImagePlan, PlannedMapping } from './plan-types.ts'
 import { PROTECTIONS } from './replay-protocol.ts'
 
 /** The most that Linux's own default allows a stack to grow, and how much more when the trace shows more. */

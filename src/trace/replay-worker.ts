@@ -23,8 +23,6 @@ import {
 import { readChunks } from './op-store.ts'
 import { Pacing, ReplayAborted } from './pacing.ts'
 import {
-  NOTE_FORKED,
-  NOTE_LARGE_FOLIO,
   NOTE_MAPPED,
   NOTE_MAPPED_AROUND,
   NOTE_MAPPED_BY_OTHER,
@@ -41,11 +39,14 @@ import {
   OP_REMAP,
   OP_TOUCH,
   OP_TOUCH_LOCKED,
+  OP_TOUCH_PRESENT,
+  OP_TOUCH_REFUSED,
+  OP_TOUCH_REMOVE,
   OP_UNMAP,
   OP_WAITS_SHIFT,
   PAYLOAD_WORDS,
-  type ImagePlan,
-} from './plan.ts'
+} from './operations.ts'
+import type { ImagePlan } from './plan-types.ts'
 import { MAP_GROWS_DOWN, MAP_NO_RESERVE, MAP_POPULATE, MAP_REPLACES, MAP_SHARED } from './records.ts'
 import {
   PROTECTIONS,
@@ -54,6 +55,7 @@ import {
   type NotReproducedKind,
   type ReplayWorkerData,
   type ToReplayWorker,
+  type UnmatchedFault,
   type WorkerResult,
 } from './replay-protocol.ts'
 import { createSpace, setHeap, SpaceTable, type OpenFile } from './replay-space.ts'
@@ -171,7 +173,8 @@ function warmUp({ table, file }: Extract<ToReplayWorker, { type: 'warm-up' }>): 
   const performer = new Performer(new SpaceTable(data.machine, table), [], [data.worker], files, [0])
   const base = PAGES_PER_GIGABYTE
   const words: number[] = []
-  const touch = (page: number, errorCode: number): void => void words.push(OP_TOUCH, page, errorCode << 12, 0)
+  const touch = (page: number, errorCode: number): void =>
+    void words.push(OP_TOUCH, page, errorCode << 12, 0, 0)
   // 3: read and write; 1: read.
   words.push(OP_MAP, base, WARM_UP_PAGES, 3, 0, 0, 0)
   for (let page = 0; page < WARM_UP_PAGES; page += 2) touch(base + page, 6)
@@ -215,11 +218,15 @@ class Performer {
   #reproduced = 0
   readonly #notReproduced: Partial<Record<NotReproducedKind, number>> = {}
   readonly #locked = { both: 0, onlyHere: 0, onlyLinux: 0, onlyLinuxInKernel: 0, neither: 0 }
+  readonly #unmatched: UnmatchedFault[] = []
   #failed = 0
+  /** What is waited for now is none of the program's. */
+  #correcting = false
   readonly #failures: Failure[] = []
 
   readonly #observer: Observer = {
     mmapLockWait: (_write, nanoseconds) => {
+      if (this.#correcting) return
       this.#lockWaitCount++
       this.#lockWaitTotal += nanoseconds
       this.#lockWaits.record(Math.max(1, Math.round(nanoseconds)))
@@ -266,6 +273,7 @@ class Performer {
       reproduced: this.#reproduced,
       locked: this.#locked,
       notReproduced: this.#notReproduced,
+      unmatched: this.#unmatched,
       failed: this.#failed,
       failures: this.#failures,
       latencies: this.#latencies,
@@ -337,22 +345,24 @@ class Performer {
     return done
   }
 
-  #countKind(kind: NotReproducedKind): void {
-    this.#notReproduced[kind] = (this.#notReproduced[kind] ?? 0) + 1
-  }
-
-  #fail(operation: string, address: number, thread: number, error: unknown): void {
+  #fail(operation: string, address: number, thread: number, error: unknown, line?: number): void {
     const answer =
       error instanceof MemoryError || error instanceof SegmentationFault || error instanceof BusError
     // Anything else is no answer that a program could have got.
     if (!answer || error instanceof OutOfMemory) throw error
-    this.#noteFailure(operation, address, thread, `${error.name}: ${error.message}`)
+    this.#noteFailure(operation, address, thread, `${error.name}: ${error.message}`, line)
   }
 
-  #noteFailure(operation: string, address: number, thread: number, error: string): void {
+  #noteFailure(operation: string, address: number, thread: number, error: string, line?: number): void {
     this.#failed++
     if (this.#failures.length < MAX_FAILURES)
-      this.#failures.push({ operation, address, tid: this.#tids[thread]!, error })
+      this.#failures.push({
+        operation,
+        address,
+        tid: this.#tids[thread]!,
+        error,
+        ...(line !== undefined && { line }),
+      })
   }
 
   #touch(words: Int32Array, at: number, first: number): void {
@@ -361,6 +371,9 @@ class Performer {
     const address = (words[at]! >>> 0) * PAGE_SIZE + (second & 0xfff)
     const access = (errorCode & FAULT_WRITE) !== 0 ? 'w' : (errorCode & FAULT_INSTRUCTION) !== 0 ? 'x' : 'r'
     const counted = (first & OP_GUEST) === 0
+    if ((second & (OP_TOUCH_REMOVE | OP_TOUCH_PRESENT)) !== 0)
+      this.#correct(address - (address % PAGE_SIZE), second)
+    const mustFail = (second & OP_TOUCH_REFUSED) !== 0
     let result = 0
     try {
       const begin = performance.now()
@@ -369,8 +382,12 @@ class Performer {
       result = this.#space.touch(address, access, mode)
       if (result !== 0) this.#recordLatency(performance.now() - begin)
     } catch (error) {
-      this.#fail(`access ${access}`, address, words[at + 2]!, error)
-      if (counted) this.#countKind('failed')
+      if (mustFail && isRefusal(error)) {
+        if (counted) this.#reproduced++
+        return
+      }
+      this.#fail(`access ${access}`, address, words[at + 3]!, error, words[at + 2]!)
+      if (counted) this.#countUnmatched('failed', words, at)
       return
     }
     if (result !== 0) {
@@ -378,10 +395,34 @@ class Performer {
       if ((result & TOUCH_SPECULATIVE) !== 0) this.#speculative++
     }
     if (!counted) return
-    if (result !== 0 && ((result ^ errorCode) & COMPARED_BITS) === 0) {
+    if (mustFail) {
+      this.#countUnmatched('notRefused', words, at)
+    } else if (result !== 0 && ((result ^ errorCode) & COMPARED_BITS) === 0) {
       this.#reproduced++
       this.#countLocked((result & TOUCH_LOCKED_MM) !== 0, (second & OP_TOUCH_LOCKED) !== 0, errorCode)
-    } else this.#countKind(kindOf((first >>> OP_NOTE_SHIFT) & 15, result !== 0))
+    } else {
+      this.#countUnmatched(kindOf((first >>> OP_NOTE_SHIFT) & 15, result !== 0), words, at)
+    }
+  }
+
+  /** Brings a page into the state in which the recorded fault found it. Nothing of that is counted. */
+  #correct(page: number, flags: number): void {
+    this.#correcting = true
+    try {
+      if ((flags & OP_TOUCH_REMOVE) !== 0) this.#space.madvise(page, PAGE_SIZE, 'dontneed')
+      if ((flags & OP_TOUCH_PRESENT) !== 0) this.#space.madvise(page, PAGE_SIZE, 'populate-read')
+    } catch (error) {
+      // The access will show what is wrong.
+      if (error instanceof OutOfMemory || !(error instanceof MemoryError)) throw error
+    } finally {
+      this.#correcting = false
+    }
+  }
+
+  #countUnmatched(kind: NotReproducedKind, words: Int32Array, at: number): void {
+    this.#notReproduced[kind] = (this.#notReproduced[kind] ?? 0) + 1
+    if (this.#unmatched.length < MAX_FAILURES)
+      this.#unmatched.push({ line: words[at + 2]!, tid: this.#tids[words[at + 3]!]!, kind })
   }
 
   #countLocked(here: boolean, linux: boolean, errorCode: number): void {
@@ -477,8 +518,12 @@ class Performer {
 
 /** What a recorded fault that was not reproduced counts as. */
 function kindOf(note: number, faulted: boolean): NotReproducedKind {
-  if (note === NOTE_FORKED) return 'writeProtectedByFork'
-  if (note === NOTE_LARGE_FOLIO) return 'mappedByLargeFolio'
   if (faulted) return 'otherKind'
   return NOTE_KINDS[note] ?? 'noFault'
+}
+
+/** The signal of an access of the program, or what a call makes of one of the kernel. */
+function isRefusal(error: unknown): boolean {
+  if (error instanceof SegmentationFault || error instanceof BusError) return true
+  return error instanceof MemoryError && error.errno === 'EFAULT'
 }

@@ -7,6 +7,7 @@
  * all workers start together. Everything that the trace could not tell is counted by kind, so that `recorded` is always
  * `reproduced` plus `notReproduced`.
  */
+import { availableParallelism } from 'node:os'
 import { createHistogram } from 'node:perf_hooks'
 import { Worker } from 'node:worker_threads'
 import { isAbortReason } from '../kernel/index.ts'
@@ -22,9 +23,12 @@ import {
 import { TraceError } from './errors.ts'
 import type { ImportedTrace } from './import.ts'
 import { PAGE_SIZE } from './layout.ts'
+import { busyThreads } from './lanes.ts'
 import { OpStore } from './op-store.ts'
 import { Pacing } from './pacing.ts'
-import { busyThreads, planReplay, type PlanStatistics, type ReplayPlan } from './plan.ts'
+import { planReplay } from './plan.ts'
+import type { CorrectionKind, PlanStatistics, ReplayPlan } from './plan-types.ts'
+import { addressesOf, faultsOutside } from './recorded-faults.ts'
 import {
   type Failure,
   type FromReplayWorker,
@@ -32,15 +36,13 @@ import {
   type NotReproducedKind,
   type ReplayWorkerData,
   type ToReplayWorker,
+  type UnmatchedFault,
   type WorkerResult,
 } from './replay-protocol.ts'
 import { createSpace, SpaceTable, type OpenFile } from './replay-space.ts'
 
 /** Workers of one replay, at most: a machine has 256 CPUs, one of which is the main thread's. */
 export const MAX_REPLAY_THREADS = 255
-/** Unless more are asked for: each takes some ten megabytes of Node.js's own. */
-const DEFAULT_REPLAY_THREADS = 64
-
 const MEBIBYTE = 1024 * 1024
 const MAX_MEMORY = 4 * 1024 * MEBIBYTE - PAGE_SIZE
 const PROGRESS_MS = 100
@@ -55,8 +57,8 @@ export interface ReplayOptions {
   /** How resident pages are counted. Default 'batched'. */
   readonly rss?: 'batched' | 'shared'
   /**
-   * At most so many workers, 1 to 255. Unless given: one for each recorded thread that did anything, but no more than
-   * 64.
+   * At most so many workers, 1 to 255, and no more than recorded threads that did anything. Unless given: one for each
+   * processor, as workers that have to take turns on one measure the turns.
    */
   readonly threads?: number
   /** Bytes of the machine's memory, or such as '512MiB'; what the program needs, unless given. */
@@ -107,7 +109,14 @@ export interface ReplayResult {
     readonly notReproducedByKind: Readonly<Partial<Record<NotReproducedKind, number>>>
     /** The first failures. */
     readonly failures: readonly Failure[]
+    /** The first that were not reproduced: where the trace has them, and the recorded address in hexadecimal. */
+    readonly faults: readonly (UnmatchedFault & { readonly address: string })[]
   }
+  /**
+   * How often the state of a page, or of the layout, was corrected first because a recorded error code contradicted it,
+   * by kind. None of it is counted elsewhere.
+   */
+  readonly corrections: Readonly<Partial<Record<CorrectionKind, number>>>
   /** What was performed, and in what order it had to be. */
   readonly operations: PlanStatistics
   /** The machine's own counters, under the kernel's names. */
@@ -135,7 +144,7 @@ function planFor(trace: ImportedTrace, threads: number | undefined): Plan {
     )
   }
   const busy = busyThreads(trace.seats)
-  const workers = Math.max(1, Math.min(busy, threads ?? DEFAULT_REPLAY_THREADS))
+  const workers = Math.max(1, Math.min(busy, threads ?? availableParallelism()))
   let known = plans.get(trace)
   if (known === undefined) plans.set(trace, (known = new Map()))
   let plan = known.get(workers)
@@ -256,7 +265,8 @@ class Replay {
       const name = this.#trace.files[number]!
       const size = (behindPage - firstPage) * PAGE_SIZE
       // As files on disk need it. For one in memory only, Linux does not notice the first write, and records no fault.
-      const file = machine.createFile({ name, size, dirtyTracking: true })
+      const faultAround = !this.#trace.withoutFaultAround.has(number)
+      const file = machine.createFile({ name, size, dirtyTracking: true, faultAround })
       files.set(number, { file, firstPage })
       for (const [first, count] of cached) if (first >= firstPage) file.populate(first - firstPage, count)
     }
@@ -320,6 +330,18 @@ class Replay {
     return error
   }
 
+  #corrections(): Partial<Record<CorrectionKind, number>> {
+    const { unseenMappings } = this.#trace
+    return { ...this.#plan.corrections, ...(unseenMappings > 0 && { unseenMapping: unseenMappings }) }
+  }
+
+  /** The first of them in the trace, with the addresses that it has. */
+  #located(faults: readonly UnmatchedFault[]): (UnmatchedFault & { address: string })[] {
+    const first = faults.toSorted((a, b) => a.line - b.line).slice(0, MAX_FAILURES)
+    const addresses = addressesOf(this.#trace.records, new Set(first.map(({ line }) => line)))
+    return first.map((fault) => ({ ...fault, address: `0x${(addresses.get(fault.line) ?? 0).toString(16)}` }))
+  }
+
   #result(results: readonly WorkerResult[], before: Readonly<Record<string, number>>): ReplayResult {
     const elapsedNs =
       Math.max(...results.map(({ endNs }) => endNs)) - Math.min(...results.map(({ startNs }) => startNs))
@@ -327,6 +349,9 @@ class Replay {
     const lockWaits = createHistogram()
     const kinds: Partial<Record<NotReproducedKind, number>> = {}
     const failures: Failure[] = []
+    const { records, seats } = this.#trace
+    const outside = this.#trace.images.some(({ notPerformed }) => notPerformed.outsideAnyMapping > 0)
+    const unmatched = outside ? faultsOutside(records, seats, MAX_FAILURES) : []
     const locked = { both: 0, onlyHere: 0, onlyLinux: 0, onlyLinuxInKernel: 0, neither: 0 }
     let faults = 0
     let speculativeFaults = 0
@@ -344,6 +369,7 @@ class Replay {
       for (const [kind, times] of Object.entries(result.notReproduced))
         count(kind as NotReproducedKind, times)
       failures.push(...result.failures)
+      unmatched.push(...result.unmatched)
       for (const key of Object.keys(locked) as (keyof LockedFaults)[]) locked[key] += result.locked[key]
       faults += result.faults
       speculativeFaults += result.speculative
@@ -384,7 +410,9 @@ class Replay {
         ratio: recorded === 0 ? 1 : reproduced / recorded,
         notReproducedByKind: kinds,
         failures: failures.slice(0, MAX_FAILURES),
+        faults: this.#located(unmatched),
       },
+      corrections: this.#corrections(),
       operations: this.#plan.statistics,
       counters,
     }

@@ -1,12 +1,13 @@
 /**
- * Where the bytes of a trace come from: a file or standard input, plain or gzip.
+ * Where the bytes of a trace come from: a file or standard input, plain or compressed with gzip, zstd or xz.
  *
  * Principles: the content decides (magic bytes), not the file's name; memory is constant; whatever goes wrong becomes a
  * `TraceError` that names the file and, where reading had begun, how far it got.
  */
+import { spawn } from 'node:child_process'
 import { createReadStream } from 'node:fs'
-import { Readable } from 'node:stream'
-import { createGunzip, type Gunzip } from 'node:zlib'
+import { Duplex, Readable, Writable } from 'node:stream'
+import { createGunzip, createZstdDecompress } from 'node:zlib'
 import { scriptCommand, TraceError } from './errors.ts'
 
 const READ_SIZE = 1 << 20
@@ -18,18 +19,6 @@ const KNOWN_BEGINNINGS: readonly { bytes: readonly number[]; at: number; what: s
     at: 0,
     what: 'is the binary file of perf record, not its text',
     remedy: `Print it first: ${scriptCommand} -i FILE > trace.txt`,
-  },
-  {
-    bytes: [0x28, 0xb5, 0x2f, 0xfd],
-    at: 0,
-    what: 'is compressed with zstd',
-    remedy: 'Decompress it first: zstd -d FILE',
-  },
-  {
-    bytes: [0xfd, 0x37, 0x7a, 0x58, 0x5a],
-    at: 0,
-    what: 'is compressed with xz',
-    remedy: 'Decompress it first: xz -d FILE',
   },
   {
     bytes: [0x42, 0x5a, 0x68],
@@ -59,6 +48,63 @@ const KNOWN_BEGINNINGS: readonly { bytes: readonly number[]; at: number; what: s
   },
 ]
 
+/** How a trace may be compressed: its first bytes, and what undoes it. */
+interface Compression {
+  readonly name: string
+  readonly magic: readonly number[]
+  readonly decompress: (file: string) => Duplex
+}
+
+const COMPRESSIONS: readonly Compression[] = [
+  { name: 'gzip', magic: [0x1f, 0x8b], decompress: () => createGunzip({ chunkSize: READ_SIZE }) },
+  {
+    name: 'zstd',
+    magic: [0x28, 0xb5, 0x2f, 0xfd],
+    decompress: () => createZstdDecompress({ chunkSize: READ_SIZE }),
+  },
+  { name: 'xz', magic: [0xfd, 0x37, 0x7a, 0x58, 0x5a], decompress: decompressXz },
+]
+const MAGIC_BYTES = 5
+
+/** Node has no xz, but nearly every system has the program. */
+function decompressXz(file: string): Duplex {
+  const xz = spawn('xz', ['--decompress', '--stdout'], { stdio: ['pipe', 'pipe', 'pipe'] })
+  let complaint = ''
+  xz.stderr.on('data', (chunk: Buffer) => (complaint = (complaint + chunk.toString('latin1')).slice(0, 200)))
+  const ended = new Promise<void>((resolve, reject) => {
+    xz.on('error', (error) => {
+      const remedy = 'Install xz (Debian: xz-utils), or decompress it first: xz -d FILE.'
+      const problem = 'it is compressed with xz, and the program xz cannot be run'
+      reject(new TraceError('unreadable', file, undefined, problem, remedy, error))
+    })
+    xz.on('close', (code) => {
+      if (code === 0) resolve()
+      const why = complaint.replaceAll(/[^\x20-\x7e]/g, ' ').trim()
+      const remedy = 'Copy the file again, or check it with: xz -t FILE.'
+      reject(
+        new TraceError('corrupt', file, undefined, `the xz data is damaged or truncated (${why})`, remedy),
+      )
+    })
+  })
+  // Whoever reads sees it.
+  ended.catch(() => {})
+  // The output may end before it is known that the input was too short.
+  const readable = async function* (): AsyncGenerator<Uint8Array> {
+    yield* xz.stdout as AsyncIterable<Uint8Array>
+    await ended
+  }
+  // What xz does not read any more, as it failed, is no error of its own.
+  xz.stdin.on('error', () => {})
+  const writable = new Writable({
+    write: (chunk: Uint8Array, _, done) =>
+      void (xz.stdin.destroyed ? done() : xz.stdin.write(chunk, () => done())),
+    final: (done) => void (xz.stdin.destroyed ? done() : xz.stdin.end(() => done())),
+  })
+  const duplex = Duplex.from({ writable, readable: Readable.from(readable()) })
+  duplex.on('close', () => xz.kill())
+  return duplex
+}
+
 export interface TraceSource {
   /** What to call it in messages. */
   readonly file: string
@@ -66,7 +112,7 @@ export interface TraceSource {
   chunks(): AsyncGenerator<Uint8Array>
   /** Where reading stands, for messages: the importer keeps this up to date. */
   line: number
-  /** Whether it turned out to be gzip. */
+  /** Whether it turned out to be compressed. */
   compressed: boolean
 }
 
@@ -143,16 +189,17 @@ function openError(file: string, error: NodeJS.ErrnoException): TraceError {
 export function openSource(path: string, stdin: Readable = process.stdin): TraceSource {
   const file = path === '-' ? '<stdin>' : path
   const source: TraceSource = { file, line: 0, compressed: false, chunks }
+  let format = ''
   return source
 
   async function* chunks(): AsyncGenerator<Uint8Array> {
     const raw: Readable = path === '-' ? stdin : createReadStream(path, { highWaterMark: READ_SIZE })
-    let gunzip: Gunzip | null = null
+    let decompressor: Duplex | null = null
     try {
       let first: Uint8Array | null = null
       const iterator = raw[Symbol.asyncIterator]() as AsyncIterator<Uint8Array>
-      // The magic is two bytes, and a pipe may deliver them one at a time.
-      while (first === null || first.length < 2) {
+      // A pipe may deliver the magic one byte at a time.
+      while (first === null || first.length < MAGIC_BYTES) {
         const next = await iterator
           .next()
           .catch((error: NodeJS.ErrnoException) => Promise.reject(openError(file, error)))
@@ -169,19 +216,22 @@ export function openSource(path: string, stdin: Readable = process.stdin): Trace
         )
       }
       const rest = { [Symbol.asyncIterator]: () => iterator }
-      if (first[0] === 0x1f && first[1] === 0x8b) {
+      const beginning = first
+      const compression = COMPRESSIONS.find(({ magic }) => startsWith(beginning, magic, 0))
+      if (compression === undefined) {
+        yield* checked(prepend(first, rest))
+      } else {
         source.compressed = true
-        gunzip = createGunzip({ chunkSize: READ_SIZE })
+        format = compression.name
+        decompressor = compression.decompress(file)
         const input = Readable.from(prepend(first, rest))
         // An error of the input must end the decompressor too, else the loop below would wait for ever.
-        input.on('error', (error) => gunzip!.destroy(error))
-        input.pipe(gunzip)
-        yield* checked(gunzip as AsyncIterable<Uint8Array>)
-      } else {
-        yield* checked(prepend(first, rest))
+        input.on('error', (error) => decompressor!.destroy(error))
+        input.pipe(decompressor)
+        yield* checked(decompressor as AsyncIterable<Uint8Array>)
       }
     } finally {
-      gunzip?.destroy()
+      decompressor?.destroy()
       if (path !== '-') raw.destroy()
     }
   }
@@ -218,23 +268,23 @@ export function openSource(path: string, stdin: Readable = process.stdin): Trace
   function readError(error: NodeJS.ErrnoException): TraceError {
     const line = source.line
     const where = line > 0 ? ` after line ${line}` : ''
-    if (error.code === 'Z_BUF_ERROR') {
+    if (error.code === 'Z_BUF_ERROR' || (format === 'zstd' && error.code === 'ERR_STREAM_PREMATURE_CLOSE')) {
       return new TraceError(
         'corrupt',
         file,
         line || undefined,
-        `the gzip data ends too early${where}`,
+        `the ${format} data ends too early${where}`,
         'The file is truncated: copy it again.',
         error,
       )
     }
-    if (error.code?.startsWith('Z_') === true) {
+    if (error.code?.startsWith('Z_') === true || error.code?.startsWith('ZSTD_') === true) {
       return new TraceError(
         'corrupt',
         file,
         line || undefined,
-        `the gzip data is damaged${where} (${error.message})`,
-        'Copy the file again, or check it with: gzip -t FILE',
+        `the ${format} data is damaged${where} (${error.message})`,
+        `Copy the file again, or check it with: ${format} -t FILE`,
         error,
       )
     }

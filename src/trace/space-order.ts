@@ -34,6 +34,10 @@ export const PAGE_AROUND = 2
 export const PAGE_OWNED = 4
 /** Its address space was forked since it could be written, for a process that is not replayed. */
 export const PAGE_FORKED = 8
+/** It can be written without a fault. */
+export const PAGE_WRITABLE = 16
+/** Mapped around a neighbour, and certainly: a fault had asked for it before, so that it was in memory. */
+export const PAGE_CACHED = 32
 
 /** The last operations on the pages of one page table. */
 class Block {
@@ -46,6 +50,8 @@ class Block {
   readonly owner = new Int32Array(PAGES_PER_BLOCK)
   /** Of an owned page, which frame holds it. */
   readonly frame = new Int32Array(PAGES_PER_BLOCK)
+  /** Faults that found a page of it missing. */
+  missing = 0
 
   /** Whether there is nothing to remember. */
   isEmpty(): boolean {
@@ -235,9 +241,28 @@ export class SpaceOrder {
     for (const [offset, state, owner] of moved) this.setState(target + offset, state, owner)
   }
 
+  /** A fault found a page missing. */
+  countMissing(page: number): void {
+    this.#block(page).missing++
+  }
+
+  /** Whether a single fault found anything missing in the 2 MiB that a page is in. */
+  hasOneMissing(page: number): boolean {
+    return this.#block(page).missing === 1
+  }
+
+  /** mprotect takes the right to write from the pages of a range. */
+  protect(first: number, behind: number): void {
+    this.#eachBlock(first, behind, (block, from, to) => {
+      for (let index = from; index < to; index++) block.state[index]! &= ~PAGE_WRITABLE
+      return false
+    })
+  }
+
   /** Pages that a call brings in by itself. */
-  populate(first: number, behind: number, seat: number): void {
-    for (let page = first; page < behind; page++) this.setState(page, PAGE_FAULTED | PAGE_OWNED, seat)
+  populate(first: number, behind: number, seat: number, writable: boolean): void {
+    const state = PAGE_FAULTED | PAGE_OWNED | (writable ? PAGE_WRITABLE : 0)
+    for (let page = first; page < behind; page++) this.setState(page, state, seat)
   }
 
   /** A process that is not replayed was forked: what this one could write is shared until it is written again. */
@@ -258,6 +283,7 @@ export class SpaceOrder {
         // What a fault can bring in again from a file is not copied, as a rule.
         if ((block.state[index]! & PAGE_OWNED) === 0) continue
         const copy = child.#block(number * PAGES_PER_BLOCK + index)
+        block.state[index]! &= ~PAGE_WRITABLE
         copy.state[index] = block.state[index]!
         copy.owner[index] = block.owner[index]!
         copy.frame[index] = block.frame[index]!

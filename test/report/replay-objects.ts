@@ -31,6 +31,34 @@ const trace: TraceReport = {
   processThreads: 11,
   durationMs: 1820.5,
   threadMs: 20_025.5,
+  locks: {
+    holders: [],
+    waiters: [],
+    matrix: [],
+    longest: [],
+    keptNs: {
+      writersByWriters: 0,
+      writersByReaders: 0,
+      readersByWriters: 0,
+      readersByReaders: 0,
+      unknown: 0,
+    },
+    foreign: [],
+  },
+  faultCensus: {
+    user: { faults: 44_472, lockedFaults: 312, lockedNs: 0 },
+    kernel: {},
+    avoidable: {
+      user: { faults: 0, lockedFaults: 0, lockedNs: 0 },
+      kernel: { faults: 0, lockedFaults: 0, lockedNs: 0 },
+    },
+    copied: {},
+    calls: {},
+  },
+  unhandledFaults: 0,
+  lostEvents: 0,
+  cpus: 16,
+  hotThreads: { count: 0, waitedNs: 0, aliveNs: 0 },
   warnings: [],
 }
 
@@ -76,7 +104,9 @@ function replayOf({ design, rwsem, elapsedMs, waitedMs, failed = 0 }: Figures): 
         tid: 6621,
         error: 'SEGV_MAPERR',
       })),
+      faults: [],
     },
+    corrections: {},
   }
 }
 

@@ -97,7 +97,7 @@ test('a copy does not follow the original', () => {
     offset: 0,
     growsDown: false,
   })
-  const copy = layout.copy()
+  const copy = layout.forked()
   layout.unmap(0x2000, 0x3000)
   assert.equal(copy.mappings.length, 1)
   assert.equal(layout.mappings.length, 2)

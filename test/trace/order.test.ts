@@ -2,18 +2,11 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import * as fc from 'fast-check'
 import { importTrace, type ImportedTrace } from '../../src/trace/index.ts'
+import { busyThreads, dealThreads } from '../../src/trace/lanes.ts'
 import { OpStore, readChunks } from '../../src/trace/op-store.ts'
-import {
-  busyThreads,
-  dealThreads,
-  OP_DESTROY,
-  OP_LEAVE,
-  OP_TOUCH,
-  OP_WAITS_SHIFT,
-  PAYLOAD_WORDS,
-  planReplay,
-  type ReplayPlan,
-} from '../../src/trace/plan.ts'
+import { OP_DESTROY, OP_LEAVE, OP_TOUCH, OP_WAITS_SHIFT, PAYLOAD_WORDS } from '../../src/trace/operations.ts'
+import { planReplay } from '../../src/trace/plan.ts'
+import type { ReplayPlan } from '../../src/trace/plan-types.ts'
 import { CLONE_FORK, CLONE_THREAD, CLONE_VFORK, fixture, TraceText } from './trace-text.ts'
 
 interface Operation {

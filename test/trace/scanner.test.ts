@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { TraceError } from '../../src/trace/index.ts'
-import { Scanner, type MapRecord, type TraceEvents } from '../../src/trace/scanner.ts'
+import type { MapRecord, TraceEvents } from '../../src/trace/event-reader.ts'
+import { Scanner } from '../../src/trace/scanner.ts'
 
 type Seen = [string, ...unknown[]]
 
@@ -12,7 +13,8 @@ function scan(text: string, chunkSize = Buffer.byteLength(text)): { seen: Seen[]
     fault: (address, errorCode, kernel) => seen.push(['fault', address, errorCode, kernel]),
     enterCall: (call, values) => seen.push(['enter', call, ...values]),
     exitCall: (call, result) => seen.push(['exit', call, result]),
-    lock: (started, write, success) => seen.push(['lock', started, write, success]),
+    otherCall: (name) => seen.push(['otherCall', name]),
+    lock: (_mm, started, write, success) => seen.push(['lock', started, write, success]),
     unlock: () => seen.push(['unlock']),
     newTask: (tid, flags) => seen.push(['newTask', tid, flags]),
     exec: (name) => seen.push(['exec', name]),
@@ -280,6 +282,35 @@ describe('lines', () => {
     assert.equal(scanner.line, 6)
   })
 
+  test('call chains without a tab, with unknown addresses and inlined functions', () => {
+    const chain = `\t               0 [unknown] ([unknown])\n            7f99 f (inlined)\n\tg (/lib/x.so)\n\n`
+    assert.equal(scan(`${header}${event}\n${chain}${header}${event}\n${chain}`).seen.length, 2)
+  })
+
+  test('what perf prints behind the fields: addresses, symbols', () => {
+    const behind = 'ffffffff8105 down_read+0x10 ([kernel.kallsyms])'
+    const lock = 'mmap_lock:mmap_lock_acquire_returned: mm=0xff memcg_id=1 write=false success=true'
+    assert.deepEqual(one(`${lock} ${behind}`), ['lock', false, false, true])
+    assert.deepEqual(one(`syscalls:sys_exit_munmap: 0x0 ${behind}`), ['exit', 1, 0])
+    assert.deepEqual(one(`exceptions:page_fault_user: address=0x1000 ip=0x1 error_code=0x6 ${behind}`), [
+      'fault',
+      0x1000,
+      6,
+      false,
+    ])
+  })
+
+  test('other system calls, by name', () => {
+    const { seen, scanner } = scan(
+      `${header}syscalls:sys_enter_read: fd: 0x3, buf: 0x1, count: 0x1\n${header}syscalls:sys_exit_read: 0x1\n`,
+    )
+    assert.deepEqual(seen, [
+      ['otherCall', 'read'],
+      ['otherCall', null],
+    ])
+    assert.deepEqual(scanner.counts(false), { 'syscalls:sys_enter_read': 1, 'syscalls:sys_exit_read': 1 })
+  })
+
   test('unknown events are counted by name', () => {
     const { scanner } = scan(
       `${header}sched:sched_switch: prev=a\n${header}cycles: \n${header}sched:sched_switch: prev=b\n${header}${event}\n`,
@@ -303,6 +334,50 @@ describe('lines', () => {
 
   test('the last line may lack its end', () => {
     assert.equal(scan(`${header}${event}`).seen.length, 1)
+  })
+})
+
+describe('ftrace and trace-cmd', () => {
+  const created = 'task_newtask: pid=12 comm=node clone_flags=3d0f00 oom_score_adj=0'
+  const expected: Seen[] = [
+    ['newTask', 12, 0x3d0f00],
+    ['enter', 0, 0, 0x2000, 3, 0x22, 0xffffffff, 0],
+    ['lock', true, true, true],
+    ['exit', 0, 0x7f0000000000],
+    ['fault', 0x7f0000000000, 6, false],
+  ]
+  const lock = 'mmap_lock_start_locking: mm=00000000d8b3c1a0 memcg_path=/user slice write=true'
+  const fault = 'page_fault_user: address=0x7f0000000000 ip=0x1 error_code=0x6'
+
+  test("ftrace's own text, with threads of the process that created them", () => {
+    const text = [
+      '# tracer: nop',
+      '#           TASK-PID     CPU#  |||||  TIMESTAMP  FUNCTION',
+      `            node-11      [001] d..2.   820.000001: ${created}`,
+      '            node-12      [000] .....   820.000002: sys_mmap(addr: 0, len: 2000, prot: 3, flags: 22, fd: ffffffff, off: 0)',
+      `            node-12      [000] .....   820.000003: ${lock}`,
+      '            node-12      [000] .....   820.000004: sys_mmap -> 0x7f0000000000',
+      `            node-12      [000] d....   820.000005: ${fault}`,
+      'CPU:1 [LOST 17 EVENTS]',
+      '            node-12      [000] .....   820.000006: sys_read -> 0x1',
+    ]
+    const { seen, scanner } = scan(`${text.join('\n')}\n`)
+    assert.deepEqual(seen, [...expected, ['lost', 17], ['otherCall', null]])
+    assert.deepEqual([scanner.pid, scanner.tid, scanner.comm(), scanner.cpus], [11, 12, 'node', 2])
+  })
+
+  test('trace-cmd report, and the process where it is printed', () => {
+    const text = [
+      'cpus=2',
+      `            node-11    [001]   820.000001: ${created.replace(': ', ':         ')}`,
+      '            no-de-12    [000]   820.000002: sys_enter_mmap:  addr: 0x00000000, len: 0x00002000, prot: 0x00000003, flags: 0x00000022, fd: 0xffffffff, off: 0x00000000',
+      `            no-de-12    [000]   820.000003: ${lock}`,
+      '            no-de-12    [000]   820.000004: sys_exit_mmap:   0x7f0000000000',
+      `            no-de-12    (     9) [000]   820.000005: ${fault}`,
+    ]
+    const { seen, scanner } = scan(`${text.join('\n')}\n`)
+    assert.deepEqual(seen, expected)
+    assert.deepEqual([scanner.pid, scanner.tid, scanner.comm()], [9, 12, 'no-de'])
   })
 })
 
@@ -386,6 +461,7 @@ describe('errors name file and line', () => {
   })
   test('lines without the process', () => {
     fails(`node  6620  [001]   820.817595: ${good.slice(header.length)}`, 'missing-events', 1, /pid\/tid/)
+    fails(`node  6620/6620  [001] ${good.slice(header.length)}`, 'missing-events', 1, /have no time/)
   })
   test('a line without an end', () => {
     fails(`${good}${'x'.repeat(70_000)}`, 'not-a-trace', 2, /more than 65536 bytes/)

@@ -1,0 +1,44 @@
+// What a command says of a recording, and which of its processes it is about.
+import type { TraceReport } from '../report/index.ts'
+import type { ImportedTrace } from '../trace/index.ts'
+import { UsageError } from './failure.ts'
+import { parseCount } from './options.ts'
+
+/** Linux's own limit: PID_MAX_LIMIT of a 64-bit kernel. */
+const MAX_PROCESS = 2 ** 22
+
+/** A value of --process. */
+export function parseProcess(text: string): 'all' | 'busiest' | number {
+  if (text === 'all' || text === 'busiest') return text
+  if (!/^\d+$/.test(text)) {
+    throw new UsageError(`--process ${text} is not usable`, "give 'all', 'busiest' or a process number")
+  }
+  return parseCount(text, '--process', 1, MAX_PROCESS)
+}
+
+/** What a recording tells by itself. */
+export function traceReport(trace: ImportedTrace): TraceReport {
+  return {
+    path: trace.path,
+    lines: trace.lines,
+    events: trace.events,
+    threads: trace.threads,
+    processes: trace.processes,
+    recordedFaults: trace.recordedFaults,
+    linux: trace.linux,
+    program: trace.process.name,
+    process: trace.process.pid,
+    processChoice: trace.processChoice,
+    replayedProcesses: trace.replayed.processes,
+    processThreads: trace.replayed.threads,
+    durationMs: trace.durationMs,
+    threadMs: trace.threadMs,
+    locks: trace.locks,
+    faultCensus: trace.faultCensus,
+    unhandledFaults: trace.unhandledFaults,
+    lostEvents: trace.lostEvents,
+    cpus: trace.cpus,
+    hotThreads: trace.hotThreads,
+    warnings: trace.warnings,
+  }
+}

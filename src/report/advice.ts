@@ -1,0 +1,128 @@
+// What would help a recorded program, with what each change would save, from the recording alone.
+//
+// Principles: every number comes from the trace: the time of the faults that would not be, the waits that a
+// holder caused. Thread time becomes elapsed time by the processors, or busy threads if they are fewer. A
+// change is only named where the recording shows that its cause is there, and none that cannot help.
+import type { LockAnalysis } from '../trace/lock-history.ts'
+import { formatCount, formatShare, plural } from './numbers.ts'
+import { printable } from './printable.ts'
+import type { TraceReport } from './replay-report.ts'
+
+export interface Advice {
+  /** What to change. */
+  readonly change: string
+  /** Milliseconds of the recorded time that it would save, estimated. */
+  readonly savesMs: number
+  /** Where the figure comes from. */
+  readonly how: string
+}
+
+/** Changes that save less than this share of the recorded time are not worth naming. */
+const LEAST_SHARE = 0.005
+
+/** Everything that would help, the most first. */
+export function adviceFor(trace: TraceReport): Advice[] {
+  const least = trace.durationMs * LEAST_SHARE
+  return [
+    ...reuseBuffers(trace),
+    ...keepMemory(trace),
+    ...quietReaders(trace),
+    ...newerKernel(trace),
+    ...fewerCalls(trace),
+  ]
+    .map((advice) => ({ ...advice, savesMs: Math.min(advice.savesMs, trace.durationMs) }))
+    .filter(({ savesMs }) => savesMs > 0 && savesMs >= least)
+    .toSorted((a, b) => b.savesMs - a.savesMs)
+}
+
+/** Of time that threads spent, how much of the elapsed time that was. */
+function elapsed(trace: TraceReport, ns: number): number {
+  const threads = Math.max(1, trace.hotThreads.count)
+  const parallel = trace.cpus === 0 ? threads : Math.min(threads, trace.cpus)
+  return Math.round(ns / parallel / 1e4) / 100
+}
+
+function reuseBuffers(trace: TraceReport): Advice[] {
+  return Object.entries(trace.faultCensus.copied)
+    .filter(([, { avoidableFaults }]) => avoidableFaults > 0)
+    .map(([call, { buffers, avoidableFaults, avoidableNs }]) => ({
+      change: `Use one buffer again for every ${call}, in each thread, instead of a new one each time.`,
+      savesMs: elapsed(trace, avoidableNs),
+      how:
+        `The kernel copied through ${plural(buffers, 'new buffer')} in ${call}; without all but the largest of each thread, ` +
+        `${formatCount(avoidableFaults)} of ${plural(trace.recordedFaults, 'fault')} ` +
+        `(${formatShare(avoidableFaults / Math.max(1, trace.recordedFaults))}) go away, and the time that they took.`,
+    }))
+}
+
+/** Faults of the program itself on memory of which it had given as much back before. */
+function keepMemory(trace: TraceReport): Advice[] {
+  const { user } = trace.faultCensus.avoidable
+  if (user.faults < trace.recordedFaults / 10) return []
+  const { munmap, madvise } = trace.faultCensus.calls
+  const calls = (munmap?.ns ?? 0) + (madvise?.ns ?? 0)
+  return [
+    {
+      change: 'Give memory back less eagerly: a longer decay or a larger trim threshold of the allocator.',
+      savesMs: elapsed(trace, user.lockedNs + calls),
+      how:
+        `${formatCount(user.faults)} of ${plural(trace.recordedFaults, 'fault')} brought in memory of which as much had ` +
+        'been given back before; saved are munmap and madvise, and the faults that took the lock.',
+    },
+  ]
+}
+
+/** Readers of /proc, debuggers and the like, which take the lock of a program that is not theirs. */
+function quietReaders(trace: TraceReport): Advice[] {
+  return trace.locks.foreign.map(({ process, pid, waits, waitedNs }) => ({
+    change: `Keep ${printable(process)} (process ${pid}) from reading this program's memory maps (/proc/PID/smaps), or let it do so less often.`,
+    savesMs: elapsed(trace, waitedNs),
+    how: `It held the mmap lock of another process, which had to wait for it ${plural(waits, 'time')}.`,
+  }))
+}
+
+/** Whether the recording Linux takes faults under per-VMA locks. */
+export function hasVmaLocks(trace: TraceReport): boolean {
+  const { user } = trace.faultCensus
+  return user.faults > 0 && user.lockedFaults < user.faults / 2
+}
+
+function newerKernel(trace: TraceReport): Advice[] {
+  const { user } = trace.faultCensus
+  if (!trace.linux.recorded || hasVmaLocks(trace) || user.lockedFaults === 0) return []
+  const ns = faultsKept(trace.locks)
+  return [
+    {
+      change: 'Run Linux 6.7 or later: it takes page faults under locks of single mappings.',
+      savesMs: elapsed(trace, ns),
+      how: `${formatCount(user.lockedFaults)} faults of the program took the mmap lock; these are waits for them and by them.`,
+    },
+  ]
+}
+
+/** Waits of faults of the program, or of others for them. */
+function faultsKept({ matrix }: LockAnalysis): number {
+  return matrix
+    .filter(({ heldBy, waitedBy }) => heldBy === 'page fault' || waitedBy === 'page fault')
+    .reduce((sum, { waitedNs }) => sum + waitedNs, 0)
+}
+
+const CHANGING_CALLS = new Set(['mmap', 'munmap', 'mprotect', 'brk', 'mremap'])
+
+/** Calls that change mappings, where they keep others waiting. */
+function fewerCalls(trace: TraceReport): Advice[] {
+  const holders = trace.locks.holders.filter(({ call }) => CHANGING_CALLS.has(call))
+  if (holders.length === 0) return []
+  const names = [...new Set(holders.map(({ call }) => call))]
+  const waits = holders.reduce((sum, one) => sum + one.waits, 0)
+  return [
+    {
+      change: `Call ${names.join(', ')} less often: larger chunks, an arena for each thread, or processes instead of threads.`,
+      savesMs: elapsed(
+        trace,
+        holders.reduce((sum, { waitedNs }) => sum + waitedNs, 0),
+      ),
+      how: `They held the mmap lock while others waited, ${plural(waits, 'time')}.`,
+    },
+  ]
+}

@@ -1,0 +1,147 @@
+// What a recording tells by itself, as text: what Linux did and met, who held the lock, what would help.
+//
+// Principle: a pure function of the report; names from the trace are shown without what a terminal would obey.
+import path from 'node:path'
+import type { Advice } from './advice.ts'
+import { formatCount, formatDuration, formatShare, plural } from './numbers.ts'
+import { printable } from './printable.ts'
+import type { TraceReport } from './replay-report.ts'
+import { plainStyle, type Style, type TextOptions } from './style.ts'
+import { formatTable, wrap, type Column } from './table.ts'
+import { verdictReport, type Verdict } from './verdict.ts'
+
+/** What `faultline report` says without `--json`, ending in a newline. */
+export function reportText(trace: TraceReport, verdict: Verdict, options: TextOptions = {}): string {
+  const { style = plainStyle, width = 100 } = options
+  const { holders, waiters, advice } = verdictReport(verdict, trace)
+  const who = { heading: 'HELD THE LOCK WHILE OTHERS WAITED', rows: holders }
+  const [first, ...others] = verdict.sentences
+  const lines = [
+    ...recordedLines(trace, style, width),
+    ...countLines(
+      who.heading,
+      who.rows.map((one) => [`${one.comm} of ${one.process} (${one.pid})`, one]),
+      style,
+      width,
+    ),
+    ...countLines(
+      'WAITED FOR IT',
+      waiters.map((one) => [`${one.comm} (${one.tid})`, one]),
+      style,
+      width,
+    ),
+    ...longestLines(trace, style, width),
+    '',
+    style.heading('VERDICT'),
+    ...wrap(first ?? '', width, 2).map((line) => style[verdict.mood](line)),
+    ...(others.length > 0 ? wrap(others.join(' '), width, 2) : []),
+    ...adviceLines(advice, style, width),
+  ]
+  return lines.join('\n') + '\n'
+}
+
+/** Rows of the tables of a text. */
+const ROWS = 6
+
+function countLines(
+  heading: string,
+  all: readonly (readonly [
+    string,
+    { readonly call: string; readonly waits: number; readonly waitedNs: number },
+  ])[],
+  style: Style,
+  width: number,
+): string[] {
+  const rows = all.slice(0, ROWS)
+  if (rows.length === 0) return []
+  const columns: Column[] = [
+    { heading: [], align: 'left', cells: rows.map(([name]) => printable(name)) },
+    { heading: [], align: 'left', cells: rows.map(([, { call }]) => printable(call)) },
+    { heading: [], align: 'right', cells: rows.map(([, { waits }]) => plural(waits, 'wait')) },
+    { heading: [], align: 'right', cells: rows.map(([, { waitedNs }]) => formatDuration(waitedNs)) },
+  ]
+  return ['', style.heading(heading), ...formatTable(columns, { width })]
+}
+
+function longestLines({ locks }: TraceReport, style: Style, width: number): string[] {
+  const rows = locks.longest.slice(0, ROWS)
+  if (rows.length === 0) return []
+  const nameOf = (user: (typeof rows)[number]['waiter']): string =>
+    printable(`${user.comm} (${user.tid}), ${user.call}`)
+  return [
+    '',
+    style.heading('LONGEST WAITS'),
+    ...rows.flatMap(({ line, waitedNs, waiter, holder }) =>
+      wrap(
+        `${formatDuration(waitedNs)}: ${nameOf(waiter)}${waiter.mapping === '' ? '' : ` on ${printable(waiter.mapping)}`}; ` +
+          `held by ${holder === null ? 'nobody that the trace tells' : nameOf(holder)} (line ${line})`,
+        width,
+        2,
+      ),
+    ),
+  ]
+}
+
+/** What was recorded. */
+export function recordedLines(trace: TraceReport, style: Style, width: number): string[] {
+  const { linux } = trace
+  const choice = {
+    only: 'the only one of the trace',
+    all: `all ${formatCount(trace.processes)} of the trace, with the forks between them`,
+    busiest: `the busiest of ${formatCount(trace.processes)}, as asked`,
+    asked: `one of ${formatCount(trace.processes)}, as asked`,
+  }[trace.processChoice]
+  const isWhole = trace.processChoice === 'all'
+  const others = isWhole ? ` and ${formatCount(trace.replayedProcesses - 1)} more` : ''
+  const rows: readonly (readonly [string, string])[] = [
+    [
+      'trace',
+      `${printable(path.basename(trace.path))}: ${plural(trace.lines, 'line')}, ${plural(trace.events, 'event')}`,
+    ],
+    [
+      'program',
+      `${printable(trace.program)}${others}: ${plural(trace.processThreads, 'thread')}, ${formatDuration(trace.durationMs * 1e6)}`,
+    ],
+    isWhole ? ['processes', choice] : ['process', `${trace.process}, ${choice}`],
+    ['page faults', faultsRecorded(trace)],
+    ['lock waits, readers', waitsRecorded(linux, 'readers')],
+    ['lock waits, writers', waitsRecorded(linux, 'writers')],
+  ]
+  return [
+    style.heading('RECORDED') + style.faint('  what Linux did and met'),
+    ...formatTable([
+      { heading: [], align: 'left', cells: rows.map(([label]) => label) },
+      { heading: [], align: 'left', cells: rows.map(([, value]) => value) },
+    ]),
+    ...trace.warnings.flatMap((warning) => wrap(`note: ${warning}`, width, 2).map(style.faint)),
+  ]
+}
+
+function faultsRecorded(trace: TraceReport): string {
+  const { faultsUnderMmapLock: locked, faultsWithoutMmapLock: unlocked } = trace.linux
+  const known = locked + unlocked
+  if (!trace.linux.recorded || known === 0) return formatCount(trace.recordedFaults)
+  return `${formatCount(trace.recordedFaults)}, of which ${formatCount(locked)} (${formatShare(locked / known)}) took the mmap lock`
+}
+
+function waitsRecorded(linux: TraceReport['linux'], side: 'readers' | 'writers'): string {
+  if (!linux.recorded) return 'not recorded'
+  const waits = linux.lockWaitNs[side]
+  const acquisitions = linux.lockAcquisitions[side]
+  const count = `${formatCount(waits.count)} of ${plural(acquisitions, 'acquisition')}`
+  if (waits.count === 0) return count
+  return `${count}, ${formatDuration(waits.total)} in all, p50 ${formatDuration(waits.p50)}, p99 ${formatDuration(waits.p99)}`
+}
+
+/** What to change, and what that would save. */
+export function adviceLines(advice: readonly Advice[], style: Style, width: number): string[] {
+  if (advice.length === 0) return []
+  return [
+    '',
+    style.heading('WHAT WOULD HELP') + style.faint('  estimated from the recording'),
+    ...advice.flatMap(({ change, savesMs, how }) => [
+      ...wrap(`${formatDuration(savesMs * 1e6)} less: ${change}`, width, 2),
+      ...wrap(how, width, 4).map(style.faint),
+    ]),
+  ]
+}

@@ -1,0 +1,216 @@
+/**
+ * Who held the mmap lock while others waited for it, from the trace's own events.
+ *
+ * Principles: the lock has a name (`mm=`), so that holders are found whatever process they are of. A wait is told in
+ * pieces: from its beginning, or from the last release that it saw, to the next release, that holder kept the waiter;
+ * what remains until the acquisition (being woken) belongs to the last of them. Pieces add up to the wait.
+ */
+
+/** Who held the lock, or waited for it: a thread, and what it did. */
+export interface LockUser {
+  readonly process: string
+  readonly pid: number
+  readonly comm: string
+  readonly tid: number
+  /** The system call, 'page fault', or 'page fault in CALL' where the kernel took it; see `callOf` of importer.ts. */
+  readonly call: string
+  readonly write: boolean
+  /** What was faulted on or changed: a file's name, [stack], [heap] or anonymous memory; '' if that is not known. */
+  readonly mapping: string
+}
+
+export interface WaitCount {
+  waits: number
+  waitedNs: number
+}
+
+export interface HeldBy extends WaitCount {
+  readonly process: string
+  readonly pid: number
+  readonly comm: string
+  readonly call: string
+}
+
+export interface WaitedBy extends WaitCount {
+  readonly comm: string
+  readonly tid: number
+  readonly call: string
+}
+
+export interface HeldAndWaited extends WaitCount {
+  readonly heldBy: string
+  readonly waitedBy: string
+}
+
+export interface LongWait {
+  /** Line of the trace where it ended. */
+  readonly line: number
+  readonly waitedNs: number
+  readonly waiter: LockUser
+  /** Who held the lock for most of it; null if no acquisition of the holder is in the trace. */
+  readonly holder: LockUser | null
+}
+
+/** What is known of all waits. Lists are in order of the time waited. */
+export interface LockAnalysis {
+  readonly holders: readonly HeldBy[]
+  readonly waiters: readonly WaitedBy[]
+  /** Call by call: held by × waited by. */
+  readonly matrix: readonly HeldAndWaited[]
+  readonly longest: readonly LongWait[]
+  /** Nanoseconds that writers were kept by writers, and so on; `unknown` where the trace does not tell by whom. */
+  readonly keptNs: {
+    readonly writersByWriters: number
+    readonly writersByReaders: number
+    readonly readersByWriters: number
+    readonly readersByReaders: number
+    readonly unknown: number
+  }
+  /** Of `holders`: those of another process than the one whose lock it is. */
+  readonly foreign: readonly HeldBy[]
+}
+
+interface Holder {
+  readonly user: LockUser
+  readonly isForeign: boolean
+}
+
+interface Waiter {
+  readonly write: boolean
+  since: number
+  readonly parts: { holder: Holder; ns: number }[]
+}
+
+class Lock {
+  readonly holders = new Map<number, Holder>()
+  readonly waiting = new Map<number, Waiter>()
+}
+
+/** Lists in reports are no longer than this. */
+const SHOWN = 32
+const LONGEST = 10
+
+export class LockHistory {
+  readonly #locks = new Map<number, Lock>()
+  readonly #holders = new Map<string, HeldBy>()
+  readonly #foreign = new Map<string, HeldBy>()
+  readonly #waiters = new Map<string, WaitedBy>()
+  readonly #matrix = new Map<string, HeldAndWaited>()
+  #longest: LongWait[] = []
+  readonly #kept = {
+    writersByWriters: 0,
+    writersByReaders: 0,
+    readersByWriters: 0,
+    readersByReaders: 0,
+    unknown: 0,
+  }
+
+  #lock(mm: number): Lock {
+    let lock = this.#locks.get(mm)
+    if (lock === undefined) this.#locks.set(mm, (lock = new Lock()))
+    return lock
+  }
+
+  /** A thread begins to ask for the lock. */
+  started(mm: number, tid: number, write: boolean, now: number): void {
+    const { waiting } = this.#lock(mm)
+    if (!waiting.has(tid)) waiting.set(tid, { write, since: now, parts: [] })
+  }
+
+  /**
+   * A thread got the lock.
+   * @param isForeign it is of another process than the one whose lock it is
+   * @param waitedNs how long it waited, or -1 if it did not
+   */
+  acquired(
+    mm: number,
+    user: LockUser,
+    isForeign: boolean,
+    waitedNs: number,
+    now: number,
+    line: number,
+  ): void {
+    const lock = this.#lock(mm)
+    const waiter = lock.waiting.get(user.tid)
+    lock.waiting.delete(user.tid)
+    if (waitedNs >= 0) this.#count(user, waiter, waitedNs, now, line)
+    lock.holders.set(user.tid, { user, isForeign })
+  }
+
+  /** A thread gave the lock back. */
+  released(mm: number, tid: number, now: number): void {
+    const lock = this.#locks.get(mm)
+    const holder = lock?.holders.get(tid)
+    if (lock === undefined || holder === undefined) return
+    lock.holders.delete(tid)
+    if (lock.waiting.size === 0) return
+    for (const [waiting, waiter] of lock.waiting) {
+      if (waiting === tid || !keeps(lock, holder, waiter)) continue
+      waiter.parts.push({ holder, ns: now - waiter.since })
+      waiter.since = now
+    }
+    if (lock.holders.size === 0 && lock.waiting.size === 0) this.#locks.delete(mm)
+  }
+
+  #count(user: LockUser, waiter: Waiter | undefined, waitedNs: number, now: number, line: number): void {
+    const parts = waiter?.parts ?? []
+    const last = parts.at(-1)
+    if (last !== undefined && waiter !== undefined) last.ns += Math.max(0, now - waiter.since)
+    const { comm, tid, call } = user
+    add(this.#waiters, `${tid} ${call} ${comm}`, { comm, tid, call, waits: 0, waitedNs: 0 }, 1, waitedNs)
+    let longest: { holder: Holder; ns: number } | null = null
+    for (const part of parts) if (longest === null || part.ns > longest.ns) longest = part
+    if (longest === null) this.#kept.unknown += waitedNs
+    for (const { holder, ns } of parts) this.#countPart(user, holder, ns, longest!.holder === holder ? 1 : 0)
+    if (this.#longest.length === LONGEST && this.#longest.at(-1)!.waitedNs >= waitedNs) return
+    this.#longest.push({ line, waitedNs, waiter: user, holder: longest?.holder.user ?? null })
+    this.#longest = this.#longest.toSorted((a, b) => b.waitedNs - a.waitedNs).slice(0, LONGEST)
+  }
+
+  #countPart(user: LockUser, { user: held, isForeign }: Holder, ns: number, waits: number): void {
+    const { process, pid, comm, call } = held
+    const key = `${pid} ${call} ${comm}`
+    const entry = (): HeldBy => ({ process, pid, comm, call, waits: 0, waitedNs: 0 })
+    add(this.#holders, key, entry(), waits, ns)
+    if (isForeign) add(this.#foreign, key, entry(), waits, ns)
+    const heldBy = isForeign ? `${call} (${process})` : call
+    const pair = { heldBy, waitedBy: user.call, waits: 0, waitedNs: 0 }
+    add(this.#matrix, `${heldBy} × ${user.call}`, pair, waits, ns)
+    this.#kept[`${user.write ? 'writers' : 'readers'}By${held.write ? 'Writers' : 'Readers'}`] += ns
+  }
+
+  analysis(): LockAnalysis {
+    return {
+      holders: ranked(this.#holders),
+      waiters: ranked(this.#waiters),
+      matrix: ranked(this.#matrix),
+      longest: this.#longest,
+      keptNs: { ...this.#kept },
+      foreign: ranked(this.#foreign),
+    }
+  }
+}
+
+/** Whether a holder keeps a waiter: a reader keeps another reader only if a writer stands between them. */
+function keeps(lock: Lock, holder: Holder, waiter: Waiter): boolean {
+  if (waiter.write || holder.user.write) return true
+  for (const other of lock.waiting.values()) if (other.write) return true
+  return waiter.parts.length > 0
+}
+
+function add<Entry extends WaitCount>(
+  map: Map<string, Entry>,
+  key: string,
+  fresh: Entry,
+  waits: number,
+  ns: number,
+): void {
+  let entry = map.get(key)
+  if (entry === undefined) map.set(key, (entry = fresh))
+  entry.waits += waits
+  entry.waitedNs += ns
+}
+
+function ranked<Entry extends WaitCount>(map: ReadonlyMap<string, Entry>): Entry[] {
+  return [...map.values()].toSorted((a, b) => b.waitedNs - a.waitedNs).slice(0, SHOWN)
+}

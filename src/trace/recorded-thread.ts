@@ -1,0 +1,118 @@
+/**
+ * Threads and processes as the importer follows them: where what they do is recorded, the call that each is in, and how
+ * it stands with the mmap lock.
+ */
+import type { Mapping } from './layout.ts'
+import type { LockRecord } from './linux-locks.ts'
+import type { RecordedSpace } from './recorded-space.ts'
+import type { MapRecord } from './event-reader.ts'
+
+/** Where a thread's operations are recorded. */
+export interface Sink {
+  readonly space: RecordedSpace
+  readonly seat: number
+  /** For a borrowed address space: the seat of the lender, which waits until it is given back; else -1. */
+  readonly lender: number
+}
+
+/** A record that waits for the end of its call. */
+export interface Reserved {
+  readonly space: RecordedSpace
+  readonly position: number
+  /** For mappings implied by the call. */
+  readonly implied: Mapping | null
+  /** What the call took out of the layout, to be put back if Linux refused it. */
+  readonly removed: Mapping[] | null
+}
+
+/** The call that a thread is in. */
+export class Call {
+  active = false
+  kind = 0
+  readonly values = new Float64Array(6)
+  committed = false
+  reserved: Reserved[] = []
+  record: MapRecord | null = null
+}
+
+export class Thread {
+  readonly tid: number
+  readonly process: Process
+  sinks: Sink[] = []
+  readonly call = new Call()
+  /** The system call that it is in, if that is none of memory; null outside, or if those are not recorded. */
+  otherCall: string | null = null
+  // The mmap lock.
+  lockPending = false
+  lockContended = false
+  lockSeconds = 0
+  lockNanoseconds = 0
+  holdsWrite = false
+  /** Its last event was a fault, so that a lock for reading belongs to that. */
+  inFault = false
+  /** Its last fault: not over until it does something else than to take the lock for it. */
+  faultIsOpen = false
+  faultAddress = 0
+  faultIsKernel = false
+  faultIsOutside = false
+  faultTookLock = false
+  faultNs = 0
+  /** From the beginning of its last fault until it gave the mmap lock back, or -1. */
+  faultLockedNs = -1
+  /** Of a fault of the kernel: the call that it was taken in. */
+  faultCall = ''
+  /** Memory given back before could have saved its last fault. */
+  faultIsAvoidable = false
+  /** Its last fault was on a new page of anonymous memory. */
+  faultIsNew = false
+  mapping: Mapping | undefined = undefined
+  comm = ''
+  callNs = 0
+  /** Waits for the mmap lock, and how much it did that may need it. */
+  waitedNs = 0
+  activity = 0
+  readonly firstNs: number
+  /** When it ended, or -1. */
+  exitNs = -1
+
+  constructor(tid: number, process: Process, firstNs: number) {
+    this.tid = tid
+    this.process = process
+    this.firstNs = firstNs
+  }
+}
+
+export class Process {
+  readonly pid: number
+  name: string
+  faults = 0
+  readonly threads: Thread[] = []
+  readonly locks: LockRecord
+  images: RecordedSpace[]
+  space: RecordedSpace
+  firstNs = -1
+  lastNs = 0
+  ended = false
+  /** Pages that were given back, and that no fault has taken again. */
+  stock = 0
+  /** The address space that threads use of which the trace knows only that one of them has not ended. */
+  held: RecordedSpace | null = null
+
+  constructor(pid: number, name: string, space: RecordedSpace, locks: LockRecord) {
+    this.pid = pid
+    this.name = name
+    this.space = space
+    this.images = [space]
+    this.locks = locks
+  }
+
+  /** How long its threads lived, summed up, in nanoseconds. */
+  get threadNs(): number {
+    return this.threads.reduce((sum, thread) => sum + this.aliveNs(thread), 0)
+  }
+
+  /** How long one of its threads lived, in nanoseconds. */
+  aliveNs({ firstNs, exitNs }: Thread): number {
+    return Math.max(0, (exitNs < 0 ? this.lastNs : exitNs) - Math.max(firstNs, this.firstNs))
+  }
+}

@@ -1,0 +1,41 @@
+// The README's commands for a recording, pasted into bash or dash, are those that the errors tell.
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { test } from 'node:test'
+import { recordCommand, scriptCommand } from '../../src/trace/index.ts'
+
+const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
+const recipe = /## Your own program\n\n```sh\n([^`]*)```/.exec(readme)![1]!
+
+/** Every word that the commands get, one a line, as `shell` splits them. */
+function wordsIn(shell: string): string[] | null {
+  const told = `sudo() { printf '%s\\n' "$@"; }\nnpx() { :; }\n`
+  const script = told + recipe.replaceAll(/> *\S+\.txt/g, '')
+  const run = spawnSync(shell, ['-c', script], { encoding: 'utf8' })
+  if (run.error !== undefined) return null
+  assert.deepEqual([run.stderr, run.status], ['', 0])
+  return run.stdout.trim().split('\n')
+}
+
+/** The words of a command as an error tells it. */
+function wordsOf(command: string): string[] {
+  return command.replaceAll("'", '').split(' ')
+}
+
+for (const shell of ['bash', 'dash']) {
+  test(`the recipe in ${shell}`, (t) => {
+    const words = wordsIn(shell)
+    if (words === null) {
+      t.skip(`there is no ${shell} on this host`)
+      return
+    }
+    const script = words.indexOf('perf', 1)
+    const without = (list: readonly string[], flag: string): string[] => {
+      const at = list.indexOf(flag)
+      return at < 0 ? [...list] : [...list.slice(0, at), ...list.slice(at + 2)]
+    }
+    assert.deepEqual(without(words.slice(0, script), '-o').slice(0, -1), wordsOf(recordCommand).slice(0, -1))
+    assert.deepEqual(without(words.slice(script), '-i'), wordsOf(scriptCommand))
+  })
+}

@@ -1,0 +1,178 @@
+// What a recording says of its mmap lock: who held it, what a newer kernel would do, what would help.
+import assert from 'node:assert/strict'
+import path from 'node:path'
+import { describe, test } from 'node:test'
+import {
+  reportText,
+  verdictOf,
+  verdictOfTrace,
+  verdictReport,
+  type TraceReport,
+} from '../../src/report/index.ts'
+import type { VerdictReport } from '../../src/report/index.ts'
+import { traceReport } from '../../src/cli/trace-report.ts'
+import { importTrace } from '../../src/trace/index.ts'
+import { CLONE_THREAD, TraceText } from '../trace/trace-text.ts'
+import * as reports from './replay-objects.ts'
+
+const A = 0x7f0000000000
+const PAGE = 0x1000
+
+async function analysisOf(text: TraceText): Promise<TraceReport> {
+  const trace = await text.import({ isReplayed: false })
+  trace.close()
+  return traceReport(trace)
+}
+
+function judged(trace: TraceReport): VerdictReport {
+  return verdictReport(verdictOfTrace(trace), trace)
+}
+
+/** A fault of the kernel, which copies for `read`, under the mmap lock. */
+function copyTo(text: TraceText, tid: number, address: number, waits = 0): void {
+  const at = `0x${address.toString(16)}`
+  text.line(1, tid, `exceptions:page_fault_kernel: address=${at} ip=_copy_to_iter error_code=0x2`)
+  text.lockStart(1, tid, false).wait(waits).lockAcquired(1, tid, false).wait(2).unlock(1, tid, false)
+}
+
+describe('two threads that read into a new buffer each time', () => {
+  /** Rounds of eight pages in each of two threads; the second one waits in each of its first faults. */
+  function readers(rounds: number): TraceText {
+    const text = new TraceText().exec(1).newTask(1, 1, 2, CLONE_THREAD)
+    for (let round = 0; round < rounds; round++) {
+      for (const tid of [1, 2]) {
+        const buffer = A + (2 * round + tid) * 0x100000
+        text.mmap(1, tid, buffer, 8 * PAGE)
+        for (let page = 0; page < 8; page++) copyTo(text, tid, buffer + page * PAGE)
+        text.fault(1, tid, 0x7ffc00000000 + (2 * round + tid) * PAGE, 6)
+      }
+    }
+    return text
+  }
+
+  test('name read, expect nothing of a newer kernel, and one buffer to save nearly all faults', async () => {
+    const trace = await analysisOf(readers(10))
+    assert.deepEqual(trace.faultCensus.copied, {
+      read: { buffers: 20, faults: 160, avoidableFaults: 144, avoidableNs: 144 * 5000 },
+    })
+    assert.deepEqual([trace.faultCensus.user.faults, trace.linux.faultsUnderMmapLock], [20, 160])
+    const { summary, advice } = judged(trace)
+    assert.match(summary, /160 of the 160 faults under the lock were taken by the kernel.*copied for read/)
+    assert.match(summary, /a newer kernel changes nothing/)
+    assert.match(advice[0]!.change, /^Use one buffer again for every read/)
+    assert.match(advice[0]!.how, /144 of 180 faults \(80\.0 %\) go away/)
+    // 144 faults of 5 µs, on the one processor that the trace has.
+    assert.equal(advice[0]!.savesMs, 0.72)
+    assert.ok(advice.every(({ change }) => !/kernel|Linux|trim|decay/.test(change)))
+  })
+
+  test('a buffer that is used again is no reason for advice', async () => {
+    const { advice } = judged(await analysisOf(readers(1)))
+    assert.ok(advice.every(({ change }) => !/buffer/.test(change)))
+  })
+})
+
+test('memory that is given back and faulted in again: give back less', async () => {
+  const text = new TraceText().exec(1).mmap(1, 1, A, 16 * PAGE)
+  for (let round = 0; round < 5; round++) {
+    for (let page = 0; page < 16; page++) text.fault(1, 1, A + page * PAGE, 6)
+    text.madvise(1, 1, A, 16 * PAGE, 4)
+  }
+  const trace = await analysisOf(text)
+  assert.equal(trace.faultCensus.avoidable.user.faults, 64)
+  assert.match(judged(trace).advice[0]!.change, /^Give memory back less eagerly/)
+})
+
+test('a reader of /proc is named as the holder, with what it cost', async () => {
+  const file = path.join(import.meta.dirname, '../fixtures/traces/small/holder-is-another-process.perf.txt')
+  const trace = await importTrace(file)
+  trace.close()
+  const report = traceReport(trace)
+  const { hurts, holders, waiters, advice } = judged(report)
+  assert.equal(hurts, true)
+  const call = 'access to the memory of another process'
+  assert.deepEqual(holders, [{ process: 'cat', pid: 9, comm: 'cat', call, waits: 1, waitedNs: 50_002_000 }])
+  assert.deepEqual(waiters, [{ comm: 'prog', tid: 1, call: 'munmap', waits: 1, waitedNs: 50_002_000 }])
+  assert.match(advice[0]!.change, /^Keep cat \(process 9\) from reading/)
+  assert.match(
+    reportText(report, verdictOfTrace(report)),
+    /cat of cat \(9\) +access to the memory of another/,
+  )
+})
+
+test('a wait is told in pieces, and the pieces add up', async () => {
+  const text = new TraceText().exec(1).newTask(1, 1, 2, CLONE_THREAD).newTask(1, 1, 3, CLONE_THREAD)
+  const unmap = (tid: number): TraceText => text.enter(1, tid, 'munmap', { addr: A, len: PAGE })
+  for (const tid of [1, 2, 3]) unmap(tid).lockStart(1, tid, true)
+  text.lockAcquired(1, 1, true).wait(100).unlock(1, 1, true)
+  text.lockAcquired(1, 2, true).wait(50).unlock(1, 2, true)
+  text.lockAcquired(1, 3, true).unlock(1, 3, true)
+  const { locks } = await analysisOf(text)
+  assert.deepEqual(
+    locks.waiters.map(({ tid, call, waits, waitedNs }) => [tid, call, waits, waitedNs]),
+    [
+      [3, 'munmap', 1, 155_000],
+      [2, 'munmap', 1, 105_000],
+      [1, 'munmap', 1, 5_000],
+    ],
+  )
+  const { writersByWriters, unknown, ...others } = locks.keptNs
+  assert.deepEqual([writersByWriters, unknown], [260_000, 5_000])
+  assert.deepEqual(Object.values(others), [0, 0, 0])
+  assert.deepEqual(locks.matrix, [{ heldBy: 'munmap', waitedBy: 'munmap', waits: 2, waitedNs: 260_000 }])
+  assert.equal(locks.longest[0]!.holder!.tid, 1)
+})
+
+test('where writers wait for writers, no design of faults is promised to help', async () => {
+  const text = new TraceText().exec(1).newTask(1, 1, 2, CLONE_THREAD)
+  for (let round = 0; round < 3; round++) {
+    for (const tid of [1, 2]) text.enter(1, tid, 'munmap', { addr: A, len: PAGE }).lockStart(1, tid, true)
+    text.lockAcquired(1, 1, true).wait(100).unlock(1, 1, true).lockAcquired(1, 2, true).unlock(1, 2, true)
+    for (const tid of [1, 2]) text.exit(1, tid, 'munmap', 0)
+  }
+  text.fault(1, 1, 0x7ffc00000000, 6)
+  const { summary, advice } = judged(await analysisOf(text))
+  assert.match(summary, /no design of page faults can help/)
+  assert.match(advice[0]!.change, /^Call munmap less often/)
+})
+
+test('of a recording that lost a share of its events nothing is judged', async () => {
+  const file = path.join(import.meta.dirname, '../fixtures/traces/small/lost-most-events.perf.txt')
+  const trace = await importTrace(file)
+  trace.close()
+  const { hurts, summary, holders, waiters, advice } = judged(traceReport(trace))
+  assert.deepEqual([hurts, holders, waiters, advice], [null, [], [], []])
+  assert.match(summary, /^perf lost 83,671 of 83,680 events .*nothing can be judged/)
+})
+
+test('what does not hurt is not said to take less time in the same breath', () => {
+  for (const report of Object.values(reports)) {
+    if (typeof report === 'function') continue
+    const { sentences } = verdictOf(report, 0.98)
+    const text = sentences.join(' ')
+    assert.ok(!(/does not hurt/.test(text) && /% less time/.test(text)), text)
+  }
+})
+
+test('names from a trace cannot steer a terminal', async () => {
+  const text = new TraceText()
+  text.comm = 'a\u001b[2Jb'
+  text.exec(1).newTask(1, 1, 2, CLONE_THREAD)
+  for (const tid of [1, 2]) text.enter(1, tid, 'munmap', { addr: A, len: PAGE }).lockStart(1, tid, true)
+  text.lockAcquired(1, 1, true).wait(100).unlock(1, 1, true).lockAcquired(1, 2, true).unlock(1, 2, true)
+  text.fault(1, 1, 0x7ffc00000000, 6)
+  const trace = await analysisOf(text)
+  const verdict = verdictOfTrace(trace)
+  assert.ok(trace.locks.holders[0]!.comm.includes('\u001b'))
+  for (const shown of [reportText(trace, verdict), verdictReport(verdict, trace).summary])
+    assert.ok(!shown.includes('\u001b') && shown.includes('a?[2Jb'))
+})
+
+test('a replay that took the faults of the kernel without the lock predicts nothing', () => {
+  const report = reports.harmed
+  const missing = { both: 10, onlyHere: 0, onlyLinux: 302, onlyLinuxInKernel: 300, neither: 44_000 }
+  const designs = report.designs.map((one) => ({ ...one, mmapLockFaults: missing }))
+  const text = verdictOf({ ...report, designs }, 0.98).sentences.join(' ')
+  assert.match(text, /took them as faults of the program, without the lock, .* is no prediction/)
+  assert.doesNotMatch(text, /% less time|waited for it/)
+})

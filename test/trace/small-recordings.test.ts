@@ -1,0 +1,90 @@
+// What real recordings have that no tidy program has, each in the smallest form: how it is replayed, and what has to be
+// corrected because a recorded error code says so.
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import path from 'node:path'
+import { describe, test } from 'node:test'
+import { importTrace, replayTrace, type ReplayResult } from '../../src/trace/index.ts'
+import { OpStore } from '../../src/trace/op-store.ts'
+import { planReplay } from '../../src/trace/plan.ts'
+import { importText } from './trace-text.ts'
+
+/** What each recording shows; faults that count, all of them reproduced; corrections. */
+const RECORDINGS: readonly [name: string, faults: number, corrections: ReplayResult['corrections']][] = [
+  // Of a program that ran before: faults in a window without any call.
+  ['attach-faults-only', 4, {}],
+  // Pages from before the recording, which the fork write-protects.
+  ['attach-then-fork', 4, { presentBefore: 4 }],
+  // The first thread ends first; all that is seen of the other is its end.
+  ['attach-thread-only-exits', 1, {}],
+  ['callchain-zero', 2, {}],
+  // The child is refused what MADV_DONTFORK kept from it.
+  ['dontfork-child-segv', 2, {}],
+  // clone failed after it had copied: no new task, but pages are write-protected.
+  ['failed-fork', 4, { writeProtected: 2 }],
+  ['holder-is-another-process', 1, {}],
+  ['lost-most-events', 2, {}],
+  ['map-growsdown', 4, {}],
+  // mremap makes the mapping of a file longer than any mmap of it.
+  ['mremap-grows-file', 2, {}],
+  // The kernel probes with page faults disabled, and then has one handled: that one counts.
+  ['pagefault-disabled', 4, {}],
+  ['punch-hole', 8, { removed: 4 }],
+  ['reclaimed-file-pages', 24, { removed: 16 }],
+  // Eight files of 8 MiB, populated one after the other, stay in the page cache.
+  ['shared-populate-memory', 1, {}],
+  // Segments of shmat have no fault-around.
+  ['sysv-shm-read', 16, {}],
+  // One fault brings in a huge page, of which a fork makes small ones.
+  ['thp-fork', 9, { hugePage: 7 }],
+  // A collector's write barrier: refused, handled, allowed.
+  ['write-barrier-segv', 12, {}],
+]
+
+const fileOf = (name: string): string =>
+  path.join(import.meta.dirname, '..', 'fixtures', 'traces', 'small', `${name}.perf.txt`)
+
+describe('small recordings', () => {
+  for (const [name, faults, corrections] of RECORDINGS) {
+    test(`${name}: what counts, and what is corrected`, async (t) => {
+      const trace = await importTrace(fileOf(name))
+      t.after(() => trace.close())
+      assert.equal(trace.recordedFaults, faults)
+      const plan = planReplay(name, trace, 1, new OpStore(name, 1 << 20))
+      assert.deepEqual(plan.corrections, corrections)
+      assert.equal(plan.statistics.faults, faults, 'all are performed')
+    })
+  }
+
+  test('all of them side by side, each in processes of its own', { timeout: 60_000 }, async (t) => {
+    const trace = await importText(together(RECORDINGS.map(([name]) => readFileSync(fileOf(name), 'utf8'))))
+    t.after(() => trace.close())
+    const result = await replayTrace(trace, { design: 'per-vma-refcount-2025', threads: 2 })
+    const { recorded, reproduced, failed, faults } = result.fidelity
+    assert.deepEqual(faults, [])
+    const all = RECORDINGS.reduce((sum, [, count]) => sum + count, 0)
+    assert.deepEqual([recorded, reproduced, failed], [all, all, 0])
+  })
+})
+
+/** One recording of several, one after the other, with other numbers for processes, threads and files. */
+function together(texts: readonly string[]): string {
+  const early: string[] = []
+  const lines: string[] = []
+  for (const [index, text] of texts.entries()) {
+    const other = (number: string): string => String(Number(number) + 100 * (index + 1))
+    for (const line of text.split('\n')) {
+      const moved = line
+        .replace(/(\d+)\/(\d+) \[/, (_, pid: string, tid: string) => `${other(pid)}/${other(tid)} [`)
+        .replace(/MMAP2 (\d+)\/(\d+):/, (_, pid: string, tid: string) => `MMAP2 ${other(pid)}/${other(tid)}:`)
+        .replace(/ pid=(\d+)/, (_, pid: string) => ` pid=${other(pid)}`)
+        .replace(/ (fe|00):(\d\d) (\d+) /, (all, device: string, minor: string, inode: string) =>
+          inode === '0' ? all : ` ${device}:${minor} ${other(inode)} `,
+        )
+        .replace(/ 1\.(\d{6}):/, (_, fraction: string) => ` ${index + 1}.${fraction}:`)
+      if (/ 0\.000000:/.test(moved)) early.push(moved)
+      else lines.push(moved)
+    }
+  }
+  return [...early, ...lines].join('\n')
+}
