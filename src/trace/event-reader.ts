@@ -468,8 +468,9 @@ export abstract class EventReader {
     }
     if (at >= end) throw this.malformed(what, start, end)
     const name = Buffer.from(buffer.subarray(at + 1, end)).toString()
-    // Names in brackets are the kernel's own: [vdso], [stack], [heap].
-    if (name.startsWith('[') || name.startsWith('//anon')) inode = 0
+    // Names in brackets are the kernel's own. Pages of its code and data for programs are like those of a file.
+    if (KERNEL_PAGES.test(name)) inode = 1
+    else if (name.startsWith('[') || name.startsWith('//anon')) inode = 0
     else if (!second) inode = 1
     // Without a file, the number behind @ is no offset.
     const file =
@@ -490,6 +491,9 @@ export abstract class EventReader {
     })
   }
 }
+
+/** Mappings of `install_special_mapping`. */
+export const KERNEL_PAGES = /^\[(?:vdso|vvar|vvar_vclock|sigpage|uprobes)\]$/
 
 /** A piece of a line for a message: short, and without bytes that would disturb a terminal. */
 export function quote(buffer: Uint8Array, start: number, end: number): string {

@@ -56,8 +56,8 @@ const MADV_DONTNEED = 4
 const MADV_DONTFORK = 10
 const MADV_DOFORK = 11
 
-/** A segment of shmat: its vm_ops (shm_vm_ops of ipc/shm.c) have no map_pages. */
-const SYSV_SEGMENT = / \/SYSV[0-9a-f]{8}/
+/** Segments of shmat (shm_vm_ops of ipc/shm.c) and the pages of the kernel for programs have no map_pages. */
+const NO_FAULT_AROUND = / (?:\/SYSV[0-9a-f]{8}|\[(?:vdso|vvar|vvar_vclock|sigpage|uprobes)\]$)/
 
 const MREMAP_MAYMOVE = 1
 const MREMAP_DONTUNMAP = 4
@@ -418,7 +418,7 @@ export class RecordedCalls {
       number = this.files.length
       this.files.push(identity)
       this.#fileNumbers.set(identity, number)
-      if (SYSV_SEGMENT.test(name)) this.withoutFaultAround.add(number)
+      if (NO_FAULT_AROUND.test(name)) this.withoutFaultAround.add(number)
     }
     return number
   }

@@ -7,11 +7,11 @@ import { PMD_SHIFT, PTE_DIRTY, PTE_FRAME_SHIFT, PTE_WRITE, PageTable } from '../
 import { copyFrame } from '../machine/sectors.ts'
 import {
   FILE_HOST,
-  FILE_NO_FAULT_AROUND,
   FILE_WRITE_NOTIFY,
   File,
   findGetPage,
   loadPage,
+  mapsAround,
   putFile,
 } from '../memory/file.ts'
 import { freeFrame, putPage } from '../memory/page-alloc.ts'
@@ -66,10 +66,11 @@ function fileIndex(fault: FaultContext, page: number): number {
 
 /** `do_read_fault`: maps what is cached around the page; only if that did not map it, brings the page in. */
 function doReadFault(cpu: Task, fault: FaultContext): number {
-  if ((Atomics.load(cpu.heap, fault.vmFile + File.flags) & FILE_NO_FAULT_AROUND) === 0) {
+  if (mapsAround(cpu, fault.vmFile)) {
     const result = doFaultAround(cpu, fault)
     if (result !== 0) return result & ~VM_FAULT_NOPAGE
   }
+  if (!fault.hold.mayCallFault(cpu, fault)) return VM_FAULT_RETRY
   const failed = faultPage(cpu, fault)
   if (failed !== 0) return failed
   const frame = fault.frame
@@ -81,6 +82,7 @@ function doReadFault(cpu: Task, fault: FaultContext): number {
 
 /** `do_cow_fault`: a private copy of the file's page. */
 function doCowFault(cpu: Task, fault: FaultContext): number {
+  if (!fault.hold.mayCallFault(cpu, fault)) return VM_FAULT_RETRY
   const unprepared = faultAnonVma(cpu, fault)
   if (unprepared !== 0) return unprepared
   const copy = allocPage(cpu)
@@ -99,6 +101,7 @@ function doCowFault(cpu: Task, fault: FaultContext): number {
 
 /** `do_shared_fault`: a write to the file's own page. */
 function doSharedFault(cpu: Task, fault: FaultContext): number {
+  if (!fault.hold.mayCallFault(cpu, fault)) return VM_FAULT_RETRY
   const failed = faultPage(cpu, fault)
   if (failed !== 0) return failed
   const frame = fault.frame

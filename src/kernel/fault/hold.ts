@@ -10,7 +10,7 @@
 // a writer may hold.
 
 import { PageTable } from '../machine/pte.ts'
-import { getFile } from '../memory/file.ts'
+import { getFile, mapsAround } from '../memory/file.ts'
 import { type FaultContext, type Hold, VM_FAULT_OOM, VM_FAULT_RETRY } from '../mm/fault-context.ts'
 import { mmapReadTryLock, mmapReadUnlock } from '../mm/mmap-lock.ts'
 import type { Task } from '../mm/task.ts'
@@ -40,6 +40,10 @@ class NothingHeld implements Hold {
 
   prepareAnonVma(cpu: Task, fault: FaultContext): number {
     return prepareWithoutMmapLock(cpu, fault)
+  }
+
+  mayCallFault(_cpu: Task, _fault: FaultContext): boolean {
+    return true
   }
 
   fileBegin(cpu: Task, fault: FaultContext): boolean {
@@ -90,6 +94,10 @@ abstract class LockHeld implements Hold {
 
   abstract release(cpu: Task, fault: FaultContext, file: number): boolean
   abstract prepareAnonVma(cpu: Task, fault: FaultContext): number
+
+  mayCallFault(_cpu: Task, _fault: FaultContext): boolean {
+    return true
+  }
 
   fileBegin(_cpu: Task, _fault: FaultContext): boolean {
     return true
@@ -173,6 +181,10 @@ class VmaLockHeld extends SleepingLockHeld {
 
   override prepareAnonVma(cpu: Task, fault: FaultContext): number {
     return prepareWithVmaLock(cpu, fault)
+  }
+
+  override mayCallFault(cpu: Task, fault: FaultContext): boolean {
+    return mapsAround(cpu, fault.vmFile)
   }
 }
 

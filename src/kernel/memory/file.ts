@@ -124,6 +124,11 @@ export function accountFile(cpu: Task, file: number): boolean {
   return true
 }
 
+/** Whether a fault may map pages around the one that was touched (`vm_ops->map_pages`). */
+export function mapsAround(cpu: Task, file: number): boolean {
+  return (Atomics.load(cpu.heap, file + File.flags) & FILE_NO_FAULT_AROUND) === 0
+}
+
 /** `get_file`. */
 export function getFile(cpu: Task, file: number): void {
   refcountInc(cpu, file + File.refcount)

@@ -52,6 +52,11 @@ export interface Hold {
    * the mmap lock allows that and it is not to be had (invariant I12), or what the fault comes to without memory.
    */
   prepareAnonVma(cpu: Cpu, fault: FaultContext): number
+  /**
+   * `vmf_can_call_fault`: whether the file may be asked for the page. A file that cannot map around a fault may not
+   * know of faults without the mmap lock (since Linux 6.7).
+   */
+  mayCallFault(cpu: Cpu, fault: FaultContext): boolean
   /** A page of a file is about to be looked up and its content used. False: give up. */
   fileBegin(cpu: Cpu, fault: FaultContext): boolean
   /** What {@link fileBegin} allowed is done. */
