@@ -115,11 +115,11 @@ export function synchronizeRcu(cpu: Cpu): void {
  * other.
  */
 export function rcuBarrier(cpu: Cpu): void {
-  for (;;) {
-    const took = runEveryCallback(cpu)
-    const waited = waitForOthersCallbacks(cpu)
-    if (!took && !waited) return
-  }
+  // Also what callbacks queue, for whoever leaves nothing behind.
+  let took = true
+  while (took) took = runEveryCallback(cpu)
+  // Once: another barrier may say again and again that it has callbacks in its hands, only to find that there are none.
+  waitForOthersCallbacks(cpu)
 }
 
 /** Runs, after a grace period, what is on the list of any CPU. Returns whether there was something. */
@@ -158,22 +158,17 @@ function runAndTell(cpu: Cpu, list: number): void {
 }
 
 /**
- * Waits until no other CPU has callbacks in its hands. Returns whether one had. Outside, as the other may be waiting
- * for a grace period.
+ * Waits until each other CPU has had no callbacks in its hands. Outside, as the other may be waiting for a grace
+ * period.
  */
-function waitForOthersCallbacks(cpu: Cpu): boolean {
-  let waited = false
+function waitForOthersCallbacks(cpu: Cpu): void {
   leaveForHost(cpu)
   for (let id = 0; id < cpu.cpuCount; id++) {
     if (id === cpu.id) continue
     const word = perCpuBase(cpu.heap, id) + PerCpu.rcuRunning
-    for (let spins = 0; Atomics.load(cpu.heap, word) !== 0; spins++) {
-      waited = true
-      cpuWait(cpu, word, 1, spins)
-    }
+    for (let spins = 0; Atomics.load(cpu.heap, word) !== 0; spins++) cpuWait(cpu, word, 1, spins)
   }
   returnFromHost(cpu)
-  return waited
 }
 
 export function runCallbacks(cpu: Cpu, list: number): void {
