@@ -161,13 +161,14 @@ export default kernelScenarios({
     pages: [firstPage, firstPage + 1],
   },
   // munmap of a page of a file, whose mapping is no longer known while the TLBs are flushed, and ftruncate, which
-  // waits until nobody refers to the page.
+  // waits until nobody refers to the page. (It is mapped privately: of a shared one, munmap keeps the mmap lock, and
+  // ftruncate waits there.)
   'munmap-truncate': {
-    setup: (cpu) => {
-      cpu.mapFile(firstPage, 2, 'rw', true)
+    setup: (cpu, all) => {
+      cpu.mapFile(firstPage, 2, 'rw', false)
       cpu.keepFile(firstPage)
-      cpu.store(firstPage, 7)
-      cpu.store(warmPage, 8)
+      for (const each of all) each.load(firstPage)
+      cpu.load(warmPage)
     },
     threads: [[(cpu) => cpu.unmap(firstPage, 2)], [(cpu) => cpu.truncate(1)]],
   },
