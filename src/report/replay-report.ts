@@ -90,6 +90,8 @@ export interface DesignReplay {
     readonly aborted: Readonly<Record<string, number>>
   }
   readonly classicFaults: number
+  /** Of these, those that the kernel took. */
+  readonly kernelFaults: number
   readonly elapsedMs: number
   readonly faultsPerSecond: number
   readonly faultLatencyNs: Latency

@@ -114,6 +114,7 @@ function rowsOf(designs: readonly DesignReport[]): Row[] {
       ),
     })),
     { label: '  classic, under mmap lock', value: count((design) => design.classicFaults) },
+    { label: '    taken by the kernel', value: count((design) => design.kernelFaults) },
     ...lockedRows(designs),
     { label: 'fault latency' },
     { label: '  p50', value: duration((design) => design.faultLatencyNs.p50) },
@@ -185,7 +186,6 @@ function lockedRows(designs: readonly DesignReport[]): Row[] {
     row('  mmap lock, here and in Linux', 'both'),
     row('  mmap lock, here only', 'onlyHere'),
     row('  mmap lock, in Linux only', 'onlyLinux'),
-    row('    taken by the kernel', 'onlyLinuxInKernel'),
   ]
 }
 

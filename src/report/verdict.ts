@@ -58,14 +58,8 @@ export function verdictOf(report: ReplayReport, minimumFidelity: number): Verdic
   const rivals = report.designs.filter(({ design, rwsem }) => design !== 'classic' && rwsem === classic.rwsem)
   const best = rivals.toSorted((a, b) => a.mmapLockWaitShare.median - b.mmapLockWaitShare.median)[0]
   const sentences = [harmSentence(share), ...recorded]
-  if (best !== undefined && missesKernelFaults(trace, best)) {
-    sentences.push(
-      `The replay under ${nameOf(best)} took them as faults of the program, without the lock, so that what it met is no prediction.`,
-    )
-  } else {
-    sentences.push(pressureSentence(report, classic, best))
-    if (best) sentences.push(elapsedSentence(classic, best, share))
-  }
+  sentences.push(pressureSentence(report, classic, best))
+  if (best) sentences.push(elapsedSentence(classic, best, share))
   if (pressure >= NEGLIGIBLE_SHARE && report.replayThreads > report.processors) {
     sentences.push(
       'There were more threads than processors, so these waits include waits for a processor: ' +
@@ -74,11 +68,6 @@ export function verdictOf(report: ReplayReport, minimumFidelity: number): Verdic
   }
   const isGood = share < NEGLIGIBLE_SHARE
   return { mood: isGood ? 'good' : 'notable', hurts: trace.linux.recorded ? !isGood : null, sentences }
-}
-
-/** Whether most of the faults under the lock were the kernel's, and the replay took these without it. */
-function missesKernelFaults({ linux }: TraceReport, { mmapLockFaults }: DesignReport): boolean {
-  return mmapLockFaults !== null && mmapLockFaults.onlyLinuxInKernel > linux.faultsUnderMmapLock / 2
 }
 
 /** What a recording says by itself. */

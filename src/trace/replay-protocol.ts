@@ -76,10 +76,6 @@ export interface LockedFaults {
   readonly both: number
   readonly onlyHere: number
   readonly onlyLinux: number
-  /**
-   * Of `onlyLinux`, faults of the kernel itself (copying to or from the program), which always take the lock in Linux.
-   */
-  readonly onlyLinuxInKernel: number
   readonly neither: number
 }
 

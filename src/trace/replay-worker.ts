@@ -217,7 +217,7 @@ class Performer {
   #speculative = 0
   #reproduced = 0
   readonly #notReproduced: Partial<Record<NotReproducedKind, number>> = {}
-  readonly #locked = { both: 0, onlyHere: 0, onlyLinux: 0, onlyLinuxInKernel: 0, neither: 0 }
+  readonly #locked = { both: 0, onlyHere: 0, onlyLinux: 0, neither: 0 }
   readonly #unmatched: UnmatchedFault[] = []
   #failed = 0
   /** What is waited for now is none of the program's. */
@@ -399,7 +399,7 @@ class Performer {
       this.#countUnmatched('notRefused', words, at)
     } else if (result !== 0 && ((result ^ errorCode) & COMPARED_BITS) === 0) {
       this.#reproduced++
-      this.#countLocked((result & TOUCH_LOCKED_MM) !== 0, (second & OP_TOUCH_LOCKED) !== 0, errorCode)
+      this.#countLocked((result & TOUCH_LOCKED_MM) !== 0, (second & OP_TOUCH_LOCKED) !== 0)
     } else {
       this.#countUnmatched(kindOf((first >>> OP_NOTE_SHIFT) & 15, result !== 0), words, at)
     }
@@ -425,11 +425,10 @@ class Performer {
       this.#unmatched.push({ line: words[at + 2]!, tid: this.#tids[words[at + 3]!]!, kind })
   }
 
-  #countLocked(here: boolean, linux: boolean, errorCode: number): void {
+  #countLocked(here: boolean, linux: boolean): void {
     const locked = this.#locked
     if (here) locked[linux ? 'both' : 'onlyHere']++
     else locked[linux ? 'onlyLinux' : 'neither']++
-    if (linux && !here && (errorCode & FAULT_USER) === 0) locked.onlyLinuxInKernel++
   }
 
   #fork(image: number): void {

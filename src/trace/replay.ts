@@ -82,6 +82,8 @@ export interface ReplayResult {
   }
   /** Faults handled under the mmap lock. */
   readonly classicFaults: number
+  /** Of these, faults that the kernel took, which no design tries without it. */
+  readonly kernelFaults: number
   /** From the common start to the end of the last worker. */
   readonly elapsedMs: number
   readonly faultsPerSecond: number
@@ -352,7 +354,7 @@ class Replay {
     const { records, seats } = this.#trace
     const outside = this.#trace.images.some(({ notPerformed }) => notPerformed.outsideAnyMapping > 0)
     const unmatched = outside ? faultsOutside(records, seats, MAX_FAILURES) : []
-    const locked = { both: 0, onlyHere: 0, onlyLinux: 0, onlyLinuxInKernel: 0, neither: 0 }
+    const locked = { both: 0, onlyHere: 0, onlyLinux: 0, neither: 0 }
     let faults = 0
     let speculativeFaults = 0
     let reproduced = 0
@@ -397,6 +399,7 @@ class Replay {
       faults,
       speculative: { attempted: counters['spf_attempt'] ?? 0, succeeded: speculativeFaults, aborted },
       classicFaults: faults - speculativeFaults,
+      kernelFaults: counters['page_fault_kernel'] ?? 0,
       elapsedMs: elapsedNs / 1e6,
       faultsPerSecond: elapsedNs > 0 ? faults / (elapsedNs / 1e9) : 0,
       faultLatencyNs: { ...percentiles(latencies), max: maxLatency },

@@ -7,7 +7,8 @@
 import { spawn } from 'node:child_process'
 import { createReadStream } from 'node:fs'
 import { Duplex, Readable, Writable } from 'node:stream'
-import { createGunzip, createZstdDecompress } from 'node:zlib'
+// As a whole: an older Node lacks names of it, and is to say so in words (see threads/node-version.ts).
+import * as zlib from 'node:zlib'
 import { scriptCommand, TraceError } from './errors.ts'
 
 const READ_SIZE = 1 << 20
@@ -56,11 +57,11 @@ interface Compression {
 }
 
 const COMPRESSIONS: readonly Compression[] = [
-  { name: 'gzip', magic: [0x1f, 0x8b], decompress: () => createGunzip({ chunkSize: READ_SIZE }) },
+  { name: 'gzip', magic: [0x1f, 0x8b], decompress: () => zlib.createGunzip({ chunkSize: READ_SIZE }) },
   {
     name: 'zstd',
     magic: [0x28, 0xb5, 0x2f, 0xfd],
-    decompress: () => createZstdDecompress({ chunkSize: READ_SIZE }),
+    decompress: () => zlib.createZstdDecompress({ chunkSize: READ_SIZE }),
   },
   { name: 'xz', magic: [0xfd, 0x37, 0x7a, 0x58, 0x5a], decompress: decompressXz },
 ]

@@ -86,10 +86,11 @@ function replayOf({ design, rwsem, elapsedMs, waitedMs, failed = 0 }: Figures): 
         }
       : { attempted: 0, succeeded: 0, aborted: {} },
     classicFaults: speculates ? 3294 : faults,
+    kernelFaults: 34,
     elapsedMs,
     faultsPerSecond: (faults / elapsedMs) * 1000,
     faultLatencyNs: { p50: 812, p99: 4210, max: 1_730_000 },
-    mmapLockFaults: { both: 280, onlyHere: 60, onlyLinux: 32, onlyLinuxInKernel: 30, neither: 43_940 },
+    mmapLockFaults: { both: 280, onlyHere: 60, onlyLinux: 32, neither: 43_940 },
     mmapLockWaitNs: { count: speculates ? 0 : 381, total: waitedMs * 1e6, p50: 1900, p99: 88_000 },
     fidelity: {
       recorded: 44_472,

@@ -167,12 +167,3 @@ test('names from a trace cannot steer a terminal', async () => {
   for (const shown of [reportText(trace, verdict), verdictReport(verdict, trace).summary])
     assert.ok(!shown.includes('\u001b') && shown.includes('a?[2Jb'))
 })
-
-test('a replay that took the faults of the kernel without the lock predicts nothing', () => {
-  const report = reports.harmed
-  const missing = { both: 10, onlyHere: 0, onlyLinux: 302, onlyLinuxInKernel: 300, neither: 44_000 }
-  const designs = report.designs.map((one) => ({ ...one, mmapLockFaults: missing }))
-  const text = verdictOf({ ...report, designs }, 0.98).sentences.join(' ')
-  assert.match(text, /took them as faults of the program, without the lock, .* is no prediction/)
-  assert.doesNotMatch(text, /% less time|waited for it/)
-})

@@ -128,14 +128,15 @@ describe('whole programs of several processes', () => {
         // Every process ended while it was recorded, and those that vfork made without exec had no address space.
         assert.equal(operations.exits, trace.images.length)
         assert.ok(mmapLockFaults !== null)
-        const { both, onlyHere, onlyLinux, onlyLinuxInKernel, neither } = mmapLockFaults
+        const { both, onlyHere, onlyLinux, neither } = mmapLockFaults
         assert.equal(both + onlyHere + onlyLinux + neither, fidelity.reproduced)
-        assert.ok(onlyLinuxInKernel <= onlyLinux)
         if (design === 'classic') assert.deepEqual([onlyLinux, neither], [0, 0])
         // What Linux does today takes the lock where Linux took it; and hardly anywhere else.
         if (design === 'per-vma-refcount-2025') {
           assert.ok(both > 100 && onlyHere < recorded / 100)
-          assert.ok(onlyLinuxInKernel > onlyLinux / 2)
+          // In Linux only: what had to be read from a disk first.
+          assert.ok(onlyLinux < (both + onlyLinux) / 10)
+          assert.ok(result.kernelFaults > 50)
         }
       }
     })

@@ -188,7 +188,7 @@ describe('mappings', () => {
       },
     )
   })
-  test('anonymous memory and the special mappings have no file, whatever stands behind @', () => {
+  test('anonymous memory and the stack have no file, whatever stands behind @; the vdso is one', () => {
     const anonymous = record('PERF_RECORD_MMAP2 1/1: [0x565d000(0x2c000) @ 0x565d000 00:00 0 0]: rw-p anon')
     assert.deepEqual([anonymous.file, anonymous.offset, anonymous.protection], ['', 0, 3])
     assert.equal(
@@ -198,7 +198,7 @@ describe('mappings', () => {
     )
     assert.equal(
       record('PERF_RECORD_MMAP2 1/1: [0x1000(0x1000) @ 0 <0123456789abcdef>]: r-xp [vdso]').file,
-      '',
+      '<0123456789abcdef> [vdso]',
     )
   })
   test('shared, no access, a build id in the place of the inode', () => {

@@ -73,8 +73,8 @@ const SEGV_ACCERR = VM_FAULT_SIGSEGV | VM_FAULT_ACCERR
  * fault while it holds the mmap lock; there, `get_mmap_lock_carefully` looks for an entry in the exception table before
  * it waits. Here no code of the kernel does.
  *
- * Returns 0 when the access can be tried again, else VM_FAULT_SIGSEGV (with VM_FAULT_ACCERR when there is a mapping, and
- * with VM_FAULT_PKUERR when it is its key), VM_FAULT_SIGBUS or VM_FAULT_OOM.
+ * Returns 0 when the access can be tried again, else VM_FAULT_SIGSEGV (with VM_FAULT_ACCERR when there is a mapping,
+ * and with VM_FAULT_PKUERR when it is its key), VM_FAULT_SIGBUS or VM_FAULT_OOM.
  */
 export function handleUserFault(cpu: Task, mm: number, page: number, errorCode: number): number {
   const fault = cpu.fault
@@ -86,8 +86,8 @@ export function handleUserFault(cpu: Task, mm: number, page: number, errorCode: 
   cpu.lastFaultSpeculative = false
   cpu.lastFaultLockedMm = false
   let tried = false
-  if (cpu.design.speculates && (errorCode & FAULT_USER) === 0) {
-    countVmEvent(cpu, VmEvent.kernel_mode)
+  if ((errorCode & FAULT_USER) === 0) {
+    countVmEvent(cpu, VmEvent.page_fault_kernel)
   } else if (cpu.design.speculates) {
     fault.hold = nothingHeld
     const result = cpu.design.speculativeFault(cpu, errorCode)

@@ -66,13 +66,13 @@ export const VmEvent = {
   pswpout: 50,
   /** Frames that reclaim has freed. */
   pgsteal: 51,
-  /** Ours: faults that a design left to the mmap lock since the kernel took them. */
-  kernel_mode: 52,
+  /** Ours, after the tracepoint of that name: faults that the kernel took. */
+  page_fault_kernel: 52,
 } as const
 
 export type VmEventName = keyof typeof VmEvent
 
 /** The counter tells why a fault was not handled without the mmap lock. */
 export function isAbortReason(name: string): boolean {
-  return /^(SPF_ABORT|spf_vma|spf_pmd|spf_pte|vma_lock_(abort|retry|miss)|hard_lockup|kernel_mode)/.test(name)
+  return /^(SPF_ABORT|spf_vma|spf_pmd|spf_pte|vma_lock_(abort|retry|miss)|hard_lockup)/.test(name)
 }

@@ -22,7 +22,7 @@ const commonEvents: readonly VmEventName[] = [
   'spf_attempt',
   'spf_abort',
   'classic_fault',
-  'kernel_mode',
+  'page_fault_kernel',
   'nr_tlb_remote_flush',
   'nr_tlb_local_flush_all',
   'nr_tlb_local_flush_one',
