@@ -683,17 +683,27 @@ export class Detectors implements Probes {
   }
 
   #classOf(word: number): number {
-    const { heap, mm } = this.#machine
-    if (word === mm + Mm.mmapLock) return CLASS_MMAP_LOCK
-    if (word === mm + Mm.mmapLock + 1) return CLASS_WAIT_LOCK
-    if (word === mm + Mm.pageTableLock) return CLASS_PAGE_TABLE
+    const { heap } = this.#machine
+    const kind = this.#kinds[word >> MARK_SHIFT]!
+    if (kind === CACHE_MM + 1) return this.#classInMm(word)
     if (word === heap[Header.zone]! + Zone.lock) return CLASS_ZONE
     if (word === Header.mmListLock) return CLASS_MM_LIST
     const caches = heap[Header.slabCaches]!
     if (word >= caches && word < caches + SLAB_CACHES * SLAB_CACHE_WORDS) return CLASS_CACHE
     if (word >= heap[Header.perCpu]! && word < caches) return CLASS_RCU
-    const kind = this.#kinds[word >> MARK_SHIFT]!
     return kind === 0 ? this.#classOfWord(word) : CLASS_OBJECT + kind - 1
+  }
+
+  /** Of an address space, be it that of a child: it has locks of several classes. */
+  #classInMm(word: number): number {
+    let run = word >> MARK_SHIFT
+    while (this.#kinds[run - 1] === CACHE_MM + 1) run--
+    const words = this.#machine.heap[this.#cacheAt(CACHE_MM) + SlabCache.objectWords]!
+    const within = (word - (run << MARK_SHIFT)) % words
+    if (within === Mm.mmapLock) return CLASS_MMAP_LOCK
+    if (within === Mm.mmapLock + 1) return CLASS_WAIT_LOCK
+    if (within === Mm.pageTableLock) return CLASS_PAGE_TABLE
+    return CLASS_OBJECT + CACHE_MM
   }
 
   /** A lock of which nothing is known but where it stands is a class of its own. */

@@ -21,7 +21,7 @@ export function addMmCounterFast(cpu: Task, mm: number, kind: number, delta: num
   }
   if (heap[base + PerCpu.rssMm] !== mm) {
     syncMmRss(cpu)
-    heap[base + PerCpu.rssMm] = mm
+    Atomics.store(heap, base + PerCpu.rssMm, mm)
   }
   heap[base + PerCpu.rss + kind] += delta
   if (++heap[base + PerCpu.rssEvents] >= TASK_RSS_EVENTS_THRESH) syncMmRss(cpu)
@@ -41,7 +41,8 @@ export function syncMmRss(cpu: Task): void {
     heap[base + PerCpu.rss + kind] = 0
   }
   heap[base + PerCpu.rssEvents] = 0
-  heap[base + PerCpu.rssMm] = 0
+  // Whoever destroys another mm looks at it meanwhile.
+  Atomics.store(heap, base + PerCpu.rssMm, 0)
 }
 
 /** The mm is going away, and nobody uses it: forgets what other threads still hold back for it. */
@@ -49,7 +50,7 @@ export function dropMmRss(cpu: Task, mm: number): void {
   const { heap } = cpu
   for (let id = 0; id < heap[Header.cpuCount]; id++) {
     const base = perCpuBase(heap, id)
-    if (heap[base + PerCpu.rssMm] !== mm) continue
+    if (Atomics.load(heap, base + PerCpu.rssMm) !== mm) continue
     heap.fill(0, base + PerCpu.rss, base + PerCpu.rss + RSS_KINDS)
     heap[base + PerCpu.rssMm] = 0
     heap[base + PerCpu.rssEvents] = 0
@@ -62,7 +63,7 @@ export function getMmCounter(cpu: Task, mm: number, kind: number): number {
   let pages = Atomics.load(heap, mm + Mm.rss + kind)
   for (let id = 0; id < heap[Header.cpuCount]; id++) {
     const base = perCpuBase(heap, id)
-    if (heap[base + PerCpu.rssMm] === mm) pages += heap[base + PerCpu.rss + kind]
+    if (Atomics.load(heap, base + PerCpu.rssMm) === mm) pages += heap[base + PerCpu.rss + kind]
   }
   return pages
 }

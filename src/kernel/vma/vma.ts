@@ -13,12 +13,15 @@ import { RCU_FREE_VMA, callRcu, defineRcuCallback } from '../sync/rcu.ts'
 export const VMA_WORDS = 48
 
 export const Vma = layout('vm_area_struct', VMA_WORDS, {
+  /**
+   * Of a file mapping, the place in the file; of anonymous memory, the page number at which it was first mapped. The
+   * allocator has the link of a free VMA here: in type-safe memory a lookup that is late asks for what comes next.
+   */
+  vmPgoff: 0,
   /** First page, and first page behind. */
-  vmStart: 0,
-  vmEnd: 1,
-  vmFlags: 2,
-  /** Of a file mapping, the place in the file; of anonymous memory, the page number at which it was first mapped. */
-  vmPgoff: 3,
+  vmStart: 1,
+  vmEnd: 2,
+  vmFlags: 3,
   vmFile: 4,
   anonVma: 5,
   vmMm: 6,
@@ -144,6 +147,7 @@ function clearVma(cpu: Task, vma: number, from: number): void {
     heap.fill(0, vma + from, vma + VMA_WORDS)
     return
   }
+  if (from === 0) heap[vma + Vma.vmPgoff] = 0
   heap.fill(0, vma + Math.max(from, Vma.vmFlags), vma + Vma.vmLockSeq)
   heap.fill(0, vma + Vma.vmLockSeq + 1, vma + Vma.refCount)
   heap.fill(0, vma + Vma.refCount + 1, vma + VMA_WORDS)
