@@ -5,17 +5,13 @@ import {
   type CheckFailure,
   type CheckOptions,
   type CheckResult,
-  type KernelChoice,
-  type Mutant,
   type Progress,
   checkFile,
   checkKernelScenario,
-  mutants,
   priceNames,
   scenarioNames,
-  seekFailure,
 } from '../check/index.ts'
-import { formatCount, formatTable, wrap } from '../report/index.ts'
+import { formatCount, wrap } from '../report/index.ts'
 import { printCampaign } from './check-campaign.ts'
 import { printConflicts } from './check-conflicts.ts'
 import { failureText, findMutant, refuseUnwritable, replayToken, writeFailure } from './check-failure.ts'
@@ -27,6 +23,7 @@ import {
   progressText,
   remainderText,
 } from './check-options.ts'
+import { MUTATED, runMutants } from './check-mutants.ts'
 import { runPublished } from './check-published.ts'
 import { UsageError } from './failure.ts'
 import { DEFAULT_DESIGNS, nearest, parseDesigns, parseNumber, parseRss, parseRwsems } from './options.ts'
@@ -37,8 +34,6 @@ import { showProgress } from './progress.ts'
 const SECONDS_MAX = 86_400
 /** Columns of the help's text. */
 const HELP_WIDTH = 100
-/** The design of which a mutant is one unless it says so. */
-const MUTATED = 'lespinasse-2021'
 
 interface CheckCommandOptions extends ExploringOptions {
   readonly design: string
@@ -57,17 +52,6 @@ interface CheckCommandOptions extends ExploringOptions {
   readonly perfetto?: string
   readonly counterexample?: string
   readonly json?: boolean
-}
-
-interface MutantResult {
-  readonly mutant: string
-  readonly design: string
-  readonly race: string | null
-  readonly caught: boolean
-  readonly scenario: string
-  readonly executions: number
-  /** Why the guard is redundant; null where it is not. */
-  readonly redundant: string | null
 }
 
 export function checkCommand(): Command {
@@ -310,68 +294,6 @@ function existingFile(target: string): string {
     `there is neither a scenario nor a file '${target}'`,
     near === undefined ? 'faultline check --help names the scenarios' : `did you mean '${near}'?`,
   )
-}
-
-async function runMutants(
-  scenario: string | undefined,
-  exploring: CheckOptions,
-  json: boolean,
-): Promise<void> {
-  const chosen = mutants.filter((mutant) => scenario === undefined || mutant.scenario === scenario)
-  if (chosen.length === 0) {
-    throw new UsageError(
-      `no mutant is for '${scenario}'`,
-      `there are some for ${[...new Set(mutants.map((mutant) => mutant.scenario))].join(', ')}`,
-    )
-  }
-  const results: MutantResult[] = []
-  for (const mutant of chosen) {
-    showProgress(`check: the mutant ${mutant.name}`)
-    results.push(await checkMutant(mutant, exploring))
-  }
-  const text = json ? results.map((result) => `${JSON.stringify(result)}\n`).join('') : mutantsText(results)
-  await print(text)
-  // What is redundant must not be caught.
-  if (results.some(({ caught, redundant }) => caught === (redundant !== null))) process.exitCode = 1
-}
-
-async function checkMutant(mutant: Mutant, exploring: CheckOptions): Promise<MutantResult> {
-  const { name, race, scenario, design = MUTATED, rwsem = 'xadd', redundant = null, patches } = mutant
-  const choice: KernelChoice = { design, rwsem }
-  const limits = { ...exploring, patches, minimiseSeconds: 0 }
-  const explore = redundant === null ? seekFailure : checkKernelScenario
-  const { failure, executions } = await explore(scenario, choice, limits)
-  return { mutant: name, design, race, caught: failure !== null, scenario, executions, redundant }
-}
-
-function mutantVerdict({ caught, scenario, redundant }: MutantResult): string {
-  if (redundant !== null) return caught ? `${scenario}, not redundant` : `redundant: ${scenario} passes`
-  return caught ? scenario : `not caught by ${scenario}`
-}
-
-function mutantsText(results: readonly MutantResult[]): string {
-  const column = (heading: string, cells: string[], align: 'left' | 'right' = 'left') => ({
-    heading: [heading],
-    align,
-    cells,
-  })
-  const columns = [
-    column(
-      'mutant',
-      results.map(({ mutant }) => mutant),
-    ),
-    column('caught by', results.map(mutantVerdict)),
-    column(
-      'executions',
-      results.map(({ executions }) => formatCount(executions)),
-      'right',
-    ),
-    column(
-      'race',
-      results.map(({ race }) => race ?? '—'),
-    ),
-  ]
-  return `${formatTable(columns, { indent: 0 }).join('\n')}\n`
 }
 
 function resultJson(result: CheckResult): string {
