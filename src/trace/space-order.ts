@@ -10,10 +10,12 @@
  *   on it;
  * - calls whose ranges overlap, in recorded order; and all moves of the program break. What a call or a growing stack
  *   needs to be free beside its range belongs to the range;
- * - a fork concerns every page and every call: what was there before is copied and loses its write permission; - an
- * address space is destroyed after everything that was done in it. Calls beside each other do not concern each other,
- * as every placement is given; and advice that changes nothing about pages (do not fork, do not dump …) does not
- * concern faults. Address spaces concern each other by fork, and by the page cache: see cache-order.ts.
+ * - a fork concerns every page and every call: what was there before is copied and loses its write permission;
+ * - an address space is destroyed after everything that was done in it.
+ *
+ * Calls beside each other do not concern each other, as every placement is given; and advice that changes nothing about
+ * pages (do not fork, do not dump …) does not concern faults. Address spaces concern each other by fork, and by the page
+ * cache: see cache-order.ts.
  */
 import { IntervalMap } from './interval-map.ts'
 import type { OrderAnalysis } from './order.ts'

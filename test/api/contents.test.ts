@@ -69,6 +69,24 @@ for (const configuration of configurations) {
       }, configuration)
     })
 
+    if (design === 'per-vma-refcount-2025')
+      test('a file that cannot map around a fault is served under the mmap lock', () => {
+        withSpace((space, machine) => {
+          // The first fault makes page tables.
+          mapAt(space, 0, 1)
+          space.touch(at(0), 'w')
+          for (const [index, faultAround] of [true, false].entries()) {
+            const file = machine.createFile({ size: 2 * PAGE, faultAround, dirtyTracking: true })
+            mapAt(space, 4 + index * 2, 2, { file, shared: true })
+            const locked = (['r', 'w'] as const).map(
+              (kind, page) => (space.touch(at(4 + index * 2 + page), kind) & TOUCH_LOCKED_MM) !== 0,
+            )
+            assert.deepEqual(locked, [!faultAround, !faultAround])
+            file.close()
+          }
+        }, configuration)
+      })
+
     test('a private file mapping sees the file until it writes, and the file never sees the write', () => {
       withSpace((space, machine) => {
         const contents = fileContents(4)

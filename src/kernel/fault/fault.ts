@@ -18,6 +18,7 @@ import {
   FAULT_INSTRUCTION,
   FAULT_PK,
   FAULT_PROTECTION,
+  FAULT_REMOTE,
   FAULT_USER,
   FAULT_WRITE,
   PTE_ACCESSED,
@@ -86,9 +87,8 @@ export function handleUserFault(cpu: Task, mm: number, page: number, errorCode: 
   cpu.lastFaultSpeculative = false
   cpu.lastFaultLockedMm = false
   let tried = false
-  if ((errorCode & FAULT_USER) === 0) {
-    countVmEvent(cpu, VmEvent.page_fault_kernel)
-  } else if (cpu.design.speculates) {
+  if ((errorCode & (FAULT_USER | FAULT_REMOTE)) === 0) countVmEvent(cpu, VmEvent.page_fault_kernel)
+  if (cpu.design.speculates && (errorCode & FAULT_USER) !== 0) {
     fault.hold = nothingHeld
     const result = cpu.design.speculativeFault(cpu, errorCode)
     if ((result & VM_FAULT_RETRY) === 0) {

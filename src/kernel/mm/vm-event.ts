@@ -66,7 +66,7 @@ export const VmEvent = {
   pswpout: 50,
   /** Frames that reclaim has freed. */
   pgsteal: 51,
-  /** Ours, after the tracepoint of that name: faults that the kernel took. */
+  /** Ours, after the tracepoint of that name: faults that the kernel took in a call. */
   page_fault_kernel: 52,
 } as const
 

@@ -115,7 +115,7 @@ export function synchronizeRcu(cpu: Cpu): void {
  * other.
  */
 export function rcuBarrier(cpu: Cpu): void {
-  // Also what callbacks queue, for whoever leaves nothing behind.
+  // Also what the callbacks that this CPU runs queue.
   let took = true
   while (took) took = runEveryCallback(cpu)
   // Once: another barrier may say again and again that it has callbacks in its hands, only to find that there are none.
