@@ -14,8 +14,8 @@
  * - an address space is destroyed after everything that was done in it.
  *
  * Calls beside each other do not concern each other, as every placement is given; and advice that changes nothing about
- * pages (do not fork, do not dump …) does not concern faults. Address spaces concern each other by fork, and by the page
- * cache: see cache-order.ts.
+ * pages (do not fork, do not dump …) does not concern faults. Address spaces concern each other by fork, and by the
+ * page cache: see cache-order.ts.
  */
 import { IntervalMap } from './interval-map.ts'
 import type { OrderAnalysis } from './order.ts'
