@@ -38,17 +38,30 @@ export function findMeans(host: Host): Means {
   return { perf, ...choose(recordedEvents.filter((event) => hasEvent(folder, event))) }
 }
 
-/** perf as PATH has it; the wrapper of Ubuntu may be there without a perf of the running kernel behind it. */
+/** perf as PATH has it, or else one of another kernel's version, which works as well. */
 function findPerf(host: Host): string {
-  const perf = findProgram(host, 'perf')
-  if (perf === null) throw new RecordError('there is no perf on this machine', howToInstallPerf(host))
-  const { status, stderr, error } = spawnSync(perf, ['--version'], {
-    encoding: 'utf8',
-    stdio: ['ignore', 'ignore', 'pipe'],
-  })
-  if (status === 0) return perf
-  const why = error === undefined ? complaintIn(stderr) : error.message
-  throw new RecordError(`${perf} does not run here (${why})`, howToInstallPerf(host))
+  const usual = findProgram(host, 'perf')
+  let why = 'there is no perf on this machine'
+  for (const perf of usual === null ? perfsOfUbuntu(host) : [usual, ...perfsOfUbuntu(host)]) {
+    const { status, stderr, error } = spawnSync(perf, ['--version'], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'ignore', 'pipe'],
+    })
+    if (status === 0) return perf
+    if (perf === usual)
+      why = `${perf} does not run here (${error === undefined ? complaintIn(stderr) : error.message})`
+  }
+  throw new RecordError(why, howToInstallPerf(host))
+}
+
+/** Ubuntu's /usr/bin/perf refuses to run any but that of the running kernel, which may not be installed. */
+function perfsOfUbuntu(host: Host): string[] {
+  const folder = join(host.root, 'usr/lib/linux-tools')
+  try {
+    return readdirSync(folder).map((version) => join(folder, version, 'perf'))
+  } catch {
+    return []
+  }
 }
 
 /** Tracepoints of all that a program does need CAP_PERFMON, or perf_event_paranoid below 0 (perf_event_open(2)). */

@@ -178,7 +178,7 @@ export class Recorder {
 
   async #run(number: number, bufferBytes: number): Promise<Run> {
     const data = join(this.#folder, `data-${number}`)
-    const { target, seconds, hasStacks, commandOutput } = this.#request
+    const { target, seconds, hasStacks, commandOutput, onNotice } = this.#request
     const values = [
       ...recordArguments(this.#means, data, bufferBytes, hasStacks),
       ...targetArguments(target, seconds),
@@ -190,6 +190,7 @@ export class Recorder {
       this.#child?.kill('SIGINT')
     }
     const timer = isCommand && seconds !== undefined ? setTimeout(cut, seconds * 1000) : undefined
+    if (!isCommand && seconds === undefined) onNotice('recording, until Ctrl-C')
     this.#isRecording = true
     let end: Ending
     try {
@@ -222,7 +223,7 @@ export class Recorder {
     const compressor = compressorFor(this.#request.output)
     const ended = ending(child)
     try {
-      await pipeline(child.stdout!, tally, compressor, createWriteStream(file, { flags: 'wx' }))
+      await pipeline(child.stdout!, tally, compressor, createWriteStream(file, { flags: 'wx', mode: 0o600 }))
     } catch (error) {
       child.kill()
       throw writeError(error as NodeJS.ErrnoException)

@@ -55,7 +55,7 @@ export function howToBeAllowed(host: Host): string {
   if (isContainer(host)) return IN_CONTAINER
   if (host.user === 0) return 'give the process CAP_PERFMON, or record outside the sandbox that it is in'
   return (
-    'run the command with sudo, or allow it to all until the next boot: sudo sysctl ' +
+    'put sudo env "PATH=$PATH" before the command, or allow it to all until the next boot: sudo sysctl ' +
     'kernel.perf_event_paranoid=-1 && sudo mount -o remount,mode=755 /sys/kernel/tracing'
   )
 }
@@ -68,5 +68,5 @@ export function howToMount(host: Host): string {
 /** How to be allowed to read tracefs. */
 export function howToRead(host: Host): string {
   if (isContainer(host)) return IN_CONTAINER
-  return 'run the command with sudo, or: sudo mount -o remount,mode=755 /sys/kernel/tracing'
+  return 'put sudo env "PATH=$PATH" before the command, or: sudo mount -o remount,mode=755 /sys/kernel/tracing'
 }

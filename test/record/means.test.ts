@@ -1,5 +1,7 @@
 // What is missing to record, and what is said of how to get it.
 import assert from 'node:assert/strict'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { describe, test } from 'node:test'
 import { findMeans, RecordError } from '../../src/record/index.ts'
 import { recordedEvents } from '../../src/trace/index.ts'
@@ -47,7 +49,7 @@ describe('it cannot be recorded', () => {
   test('by a user who may not', () => {
     const error = refusal({ capabilities: NO_CAPABILITY, user: 1000 })
     assert.match(error.message, /perf_event_paranoid is 2, and CAP_PERFMON is missing/)
-    assert.match(error.remedy, /with sudo.*kernel\.perf_event_paranoid=-1/)
+    assert.match(error.remedy, /^put sudo .*kernel\.perf_event_paranoid=-1/)
   })
 
   test('in a container without the capability', () => {
@@ -84,6 +86,14 @@ describe('it can be recorded', () => {
   test('with everything that a replay reads', () => {
     const { events, warnings, countsFaultsOnly } = findMeans(fakeHost())
     assert.deepEqual([events, warnings, countsFaultsOnly], [recordedEvents, [], false])
+  })
+
+  test('with the perf of another kernel, where the one in PATH wants that of this one', () => {
+    const host = fakeHost({ perf: { version: 'exit 2' } })
+    const perf = join(host.root, 'usr/lib/linux-tools/6.8.0-45-generic/perf')
+    mkdirSync(dirname(perf), { recursive: true })
+    writeFileSync(perf, '#!/bin/sh\n', { mode: 0o755 })
+    assert.equal(findMeans(host).perf, perf)
   })
 
   test('by a user where everybody may', () => {
