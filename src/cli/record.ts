@@ -153,8 +153,13 @@ function textOf({ output, bytes, events, lost, bufferBytes, runs, command }: Rec
         'time, or one process (-p)',
     )
   }
-  lines.push(`read it with: faultline report ${output}`)
+  lines.push(`read it with: faultline report ${quoted(output)}`)
   return lines
+}
+
+/** A path as a shell takes it for one word. */
+function quoted(path: string): string {
+  return /^[\w./+-]+$/.test(path) ? path : `'${path.replaceAll("'", String.raw`'\''`)}'`
 }
 
 function isBad({ events, lost, command }: Recorded): boolean {

@@ -15,6 +15,7 @@ export class RecordError extends Error {
 /** The line in which a program says why it failed, without bytes that would disturb a terminal. */
 export function complaintIn(text: string): string {
   const lines = text
+    .replaceAll(/\berror:\s*\n/gi, 'Error: ')
     .split('\n')
     .map((line) => line.replaceAll(/[^\x20-\x7e]/g, ' ').trim())
     .filter((line) => line !== '')

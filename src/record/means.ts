@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process'
 import { accessSync, constants, readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { recordedEvents } from '../trace/index.ts'
+import { recordedEvents } from '../trace/errors.ts'
 import { complaintIn, RecordError } from './errors.ts'
 import { CAP_PERFMON, CAP_SYS_ADMIN, findProgram, hasCapability, type Host, textOf } from './host.ts'
 import { howToBeAllowed, howToInstallPerf, howToMount, howToRead } from './remedies.ts'
@@ -131,7 +131,7 @@ function choose(present: readonly string[]): Omit<Means, 'perf'> {
     .map((event) => `this kernel has no tracepoint ${event}`)
   if (countsFaultsOnly) {
     warnings.push(
-      'this kernel has no tracepoints of page faults (x86 and RISC-V have), only the event page-faults, which does ' +
+      'this kernel has no tracepoints of page faults (that of x86 has), only the event page-faults, which does ' +
         'not tell what the access was: report reads the recording, replay cannot',
     )
   }

@@ -1,6 +1,6 @@
 // Running perf: what it is called with, and how it ended.
 import { type ChildProcess, spawn } from 'node:child_process'
-import { scriptCommand } from '../trace/index.ts'
+import { scriptCommand } from '../trace/errors.ts'
 import type { Means } from './means.ts'
 
 /** What is recorded: a command, processes that run, or all. */

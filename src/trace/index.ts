@@ -1,5 +1,5 @@
 // Recorded programs: import of what `perf script` prints, and replay on the virtual-memory manager.
-export { recordCommand, recordedEvents, scriptCommand, TraceError, type TraceErrorCode } from './errors.ts'
+export { recordCommand, scriptCommand, TraceError, type TraceErrorCode } from './errors.ts'
 export { importTrace, type ImportedTrace, type ImportOptions, type ProcessSummary } from './import.ts'
 export type { FaultCensus, FaultTime } from './given-back.ts'
 export type { LockAnalysis } from './lock-history.ts'

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { after } from 'node:test'
 import type { Host } from '../../src/record/index.ts'
-import { recordedEvents } from '../../src/trace/index.ts'
+import { recordedEvents } from '../../src/trace/errors.ts'
 
 const ALL_CAPABILITIES = '000001ffffffffff'
 

@@ -4,7 +4,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { describe, test } from 'node:test'
 import { findMeans, RecordError } from '../../src/record/index.ts'
-import { recordedEvents } from '../../src/trace/index.ts'
+import { recordedEvents } from '../../src/trace/errors.ts'
 import { fakeHost } from './fake-host.ts'
 
 const without = (system: string): string[] =>

@@ -136,8 +136,8 @@ describe('nothing is left, and the error says why,', () => {
   for (const [why, perf, pattern] of [
     [
       'when perf is refused',
-      { record: "echo 'Error: No permission to enable it' >&2; exit 255" },
-      /No permission/,
+      { record: String.raw`printf 'Error:\nNo permission to enable it\n\nThe setting is 2\n' >&2; exit 255` },
+      /perf cannot record here: Error: No permission to enable it$/,
     ],
     ['when perf writes nothing', { record: '[ "$1" = true ] && exit 0; exit 3' }, /nothing, .*exit code 3/],
     ['when nothing happened', { script: ':' }, /no event in it/],
