@@ -52,7 +52,7 @@ const IN_CONTAINER =
 
 /** How to be allowed to record. */
 export function howToBeAllowed(host: Host): string {
-  if (isContainer(host)) return IN_CONTAINER
+  if (isContainer(host)) return host.user === 0 ? IN_CONTAINER : `try it as root; else ${IN_CONTAINER}`
   if (host.user === 0) return 'give the process CAP_PERFMON, or record outside the sandbox that it is in'
   return (
     'put sudo env "PATH=$PATH" before the command, or allow it to all until the next boot: sudo sysctl ' +

@@ -53,8 +53,9 @@ describe('it cannot be recorded', () => {
   })
 
   test('in a container without the capability', () => {
-    const error = refusal({ capabilities: '00000000a80425fb', isContainer: true })
-    assert.match(error.remedy, /record on the host.*--cap-add PERFMON/)
+    const container = { capabilities: '00000000a80425fb', isContainer: true }
+    assert.match(refusal(container).remedy, /^record on the host.*--cap-add PERFMON/)
+    assert.match(refusal({ ...container, user: 1000 }).remedy, /^try it as root; else record on the host/)
   })
 
   test('in a sandbox without perf events', () => {
