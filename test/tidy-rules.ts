@@ -17,10 +17,11 @@ const floors: ReadonlyMap<string, readonly string[]> = new Map([
   ['backends', ['kernel']],
   ['check', ['kernel', 'backends']],
   ['trace', ['kernel', 'backends']],
+  ['record', ['trace']],
   ['workloads', ['kernel', 'backends']],
   ['simulate', ['kernel', 'backends', 'check', 'trace', 'workloads']],
   ['report', ['kernel', 'backends', 'check', 'simulate', 'trace', 'workloads']],
-  ['cli', ['kernel', 'backends', 'check', 'simulate', 'trace', 'workloads', 'report', 'index.ts']],
+  ['cli', ['kernel', 'backends', 'check', 'record', 'simulate', 'trace', 'workloads', 'report', 'index.ts']],
   ['index.ts', ['kernel', 'backends', 'check', 'simulate', 'trace', 'workloads', 'report', 'memory.ts']],
   ['memory.ts', ['kernel', 'backends']],
 ])

@@ -14,6 +14,7 @@ import { checkCommand } from './check.ts'
 import { designsCommand } from './designs.ts'
 import { describeFailure } from './failure.ts'
 import { clearProgress } from './progress.ts'
+import { recordCommand } from './record.ts'
 import { replayCommand } from './replay.ts'
 import { reportCommand } from './report.ts'
 import { cleanUpOnSignals } from './signals.ts'
@@ -23,7 +24,7 @@ const EXAMPLES = `
 Examples:
   faultline replay trace.perf.txt.gz              what a recorded program would have met under each design
   faultline report trace.perf.txt.gz              who held its mmap lock, who waited, what would help
-  perf script … | faultline replay -              the same, straight from perf
+  sudo faultline record -- ./my-program           a recording for both, with perf
   faultline bench page_fault1 --against linux     faults per second, beside the real kernel
   faultline check my-queue.check.ts               every interleaving of a small concurrent program
   faultline simulate pft --machine skylake-2s     how it scales on another machine
@@ -39,6 +40,7 @@ function buildProgram(): Command {
     .version(version(), '-V, --version', 'print the version')
     .addHelpText('after', EXAMPLES)
   const commands = [
+    recordCommand(),
     replayCommand(),
     reportCommand(),
     benchCommand(),
@@ -59,7 +61,7 @@ function buildProgram(): Command {
   }
   program.helpCommand(false)
   program.hook('preAction', (_, command) => {
-    if (command.name() !== 'check') cleanUpOnSignals()
+    if (!['check', 'record'].includes(command.name())) cleanUpOnSignals()
   })
   return program
 }

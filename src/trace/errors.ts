@@ -18,14 +18,26 @@ export type TraceErrorCode =
   | 'spool' // the temporary file cannot be written or read
   | 'replay' // the replay could not go on
 
+const callEvents = ['mmap', 'munmap', 'mprotect', 'brk', 'madvise', 'mremap'].flatMap((name) => [
+  `syscalls:sys_enter_${name}`,
+  `syscalls:sys_exit_${name}`,
+])
+
+/** The tracepoints that a replay and a report read. */
+export const recordedEvents: readonly string[] = [
+  'exceptions:page_fault_user',
+  'exceptions:page_fault_kernel',
+  ...callEvents,
+  'task:task_newtask',
+  'sched:sched_process_exec',
+  'sched:sched_process_exit',
+  'mmap_lock:mmap_lock_start_locking',
+  'mmap_lock:mmap_lock_acquire_returned',
+  'mmap_lock:mmap_lock_released',
+]
+
 /** The exact commands that record and print a trace which can be replayed. */
-export const recordCommand =
-  "perf record -d -c 1 -m 8192 -k CLOCK_MONOTONIC -e 'exceptions:page_fault_user,exceptions:page_fault_kernel," +
-  'syscalls:sys_enter_mmap,syscalls:sys_exit_mmap,syscalls:sys_enter_munmap,syscalls:sys_exit_munmap,' +
-  'syscalls:sys_enter_mprotect,syscalls:sys_exit_mprotect,syscalls:sys_enter_brk,syscalls:sys_exit_brk,' +
-  'syscalls:sys_enter_madvise,syscalls:sys_exit_madvise,syscalls:sys_enter_mremap,syscalls:sys_exit_mremap,' +
-  'task:task_newtask,sched:sched_process_exec,sched:sched_process_exit,' +
-  "mmap_lock:mmap_lock_start_locking,mmap_lock:mmap_lock_acquire_returned,mmap_lock:mmap_lock_released' -- COMMAND"
+export const recordCommand = `perf record -d -c 1 -m 8192 -k CLOCK_MONOTONIC -e '${recordedEvents.join(',')}' -- COMMAND`
 
 export const scriptCommand =
   'perf script --show-mmap-events --show-lost-events -F comm,pid,tid,cpu,time,event,trace'

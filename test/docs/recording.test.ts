@@ -1,16 +1,16 @@
-// The README's commands for a recording, pasted into bash or dash, are those that the errors tell.
+// The commands for a recording by hand, pasted into bash or dash, are those that the errors tell.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { recordCommand, scriptCommand } from '../../src/trace/index.ts'
 
-const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
-const recipe = /## Your own program\n\n```sh\n([^`]*)```/.exec(readme)![1]!
+const page = readFileSync(new URL('../../docs/trace.md', import.meta.url), 'utf8')
+const recipe = /\nBy hand:\n\n```sh\n([^`]*)```/.exec(page)![1]!
 
 /** Every word that the commands get, one a line, as `shell` splits them. */
 function wordsIn(shell: string): string[] | null {
-  const told = `sudo() { printf '%s\\n' "$@"; }\nnpx() { :; }\n`
+  const told = `sudo() { printf '%s\\n' "$@"; }\n`
   const script = told + recipe.replaceAll(/> *\S+\.txt/g, '')
   const run = spawnSync(shell, ['-c', script], { encoding: 'utf8' })
   if (run.error !== undefined) return null

@@ -1,0 +1,168 @@
+// `faultline record`: records a program so that `replay` and `report` can read it.
+//
+// What it has to say goes to standard error, as standard output belongs to the command that is recorded; with --json
+// it is the other way round.
+import { lstatSync, realpathSync } from 'node:fs'
+import { basename, resolve } from 'node:path'
+import { Command } from 'commander'
+import { findMeans, findProgram, type Host, type Recorded, Recorder, thisHost } from '../record/index.ts'
+import type { Target } from '../record/index.ts'
+import { formatBytes, formatCount, plural, printable } from '../report/index.ts'
+import { UsageError } from './failure.ts'
+import { parseCount, parseCounts, parseNumber } from './options.ts'
+import { print, toJson } from './output.ts'
+import { cleanUpOnSignals } from './signals.ts'
+
+interface RecordCommandOptions {
+  readonly output?: string
+  readonly seconds?: string
+  readonly pid?: string
+  readonly all?: boolean
+  readonly stacks?: boolean
+  readonly retries: string
+  readonly json?: boolean
+}
+
+/** Linux's own limit: PID_MAX_LIMIT of a 64-bit kernel. */
+const MAX_PROCESS = 2 ** 22
+const DAY = 86_400
+/** More of the events than this, and a report does not judge the recording. */
+const MOST_LOST = 0.01
+
+export function recordCommand(): Command {
+  return new Command('record')
+    .description('record a program with perf, for replay and report')
+    .argument('[command...]', 'what to run and record, after --')
+    .option('--output <file>', 'where to (default: NAME.perf.txt.zst); .gz: gzip, .txt: not compressed')
+    .option('--seconds <count>', 'end after so long; a command that runs is ended then')
+    .option('-p, --pid <numbers>', 'record processes that run, as 12,34')
+    .option('-a, --all', 'record everything on the machine, also who reads /proc of a program')
+    .option('--stacks', 'record call stacks too (frame pointers): more to write, more events lost')
+    .option(
+      '--retries <count>',
+      'when events are lost, record again with larger buffers, so often at most',
+      '2',
+    )
+    .option('--json', "print JSON, and the command's output on standard error")
+    .addHelpText(
+      'after',
+      [
+        '',
+        'It needs perf, and root or CAP_PERFMON. Ctrl-C ends the recording, and what was recorded is written;',
+        'once more, or SIGTERM, and nothing is. A command is run again when events were lost, unless it failed',
+        'or its standard input is a file or a pipe: --retries 0 runs it once. How much the recording slows',
+        'the program down is not measured.',
+        '',
+        'Exit code 1: the command failed, or perf lost more than one event of a hundred.',
+        '',
+        'Examples:',
+        '  sudo faultline record -- ./my-program --its-option',
+        '  sudo faultline record -p 4242 --seconds 10 --output server.perf.txt.zst',
+        '  sudo faultline record -a --seconds 5 --stacks',
+      ].join('\n'),
+    )
+    .action(runCommand)
+}
+
+async function runCommand(command: readonly string[], options: RecordCommandOptions): Promise<void> {
+  const host = thisHost()
+  const target = parseTarget(command, options)
+  const retries = parseCount(options.retries, '--retries', 0, 10)
+  const seconds =
+    options.seconds === undefined ? undefined : parseNumber(options.seconds, '--seconds', 0.1, DAY)
+  const output = usableOutput(options.output ?? defaultOutput(target))
+  const means = findMeans(host)
+  requireTarget(host, target)
+  for (const warning of means.warnings) say(warning)
+  const recorder = new Recorder(host, means, {
+    target,
+    output,
+    ...(seconds !== undefined && { seconds }),
+    hasStacks: options.stacks ?? false,
+    retries,
+    commandOutput: options.json ? 2 : 1,
+    onNotice: say,
+  })
+  cleanUpOnSignals(() => recorder.stop())
+  const recorded = await recorder.record()
+  if (options.json) await print(toJson({ ...recorded, warnings: means.warnings }))
+  else for (const line of textOf(recorded)) say(line)
+  if (isBad(recorded)) process.exitCode = 1
+}
+
+function say(text: string): void {
+  process.stderr.write(`faultline: ${printable(text)}\n`)
+}
+
+function parseTarget(command: readonly string[], options: RecordCommandOptions): Target {
+  const given = [command.length > 0, options.pid !== undefined, options.all === true]
+  if (given.filter(Boolean).length !== 1) {
+    const what = given.some(Boolean) ? 'more than one thing to record' : 'nothing to record'
+    throw new UsageError(what, 'give one of -p PID, -a, or -- COMMAND')
+  }
+  if (command.length > 0) return { kind: 'command', command }
+  if (options.pid === undefined) return { kind: 'all' }
+  return { kind: 'processes', pids: parseCounts(options.pid, '--pid', 1, MAX_PROCESS) }
+}
+
+/** The name of what is recorded, of letters that need no care in a shell. */
+function defaultOutput(target: Target): string {
+  const name =
+    target.kind === 'command'
+      ? basename(target.command[0]!)
+          .replaceAll(/[^\w.-]/g, '_')
+          .replace(/^[.-]+/, '')
+      : target.kind === 'all'
+        ? 'system'
+        : `process-${target.pids[0]}`
+  return `${name || 'command'}.perf.txt.zst`
+}
+
+/** The path to write to: behind a link, and never what is no plain file, which the rename would replace. */
+function usableOutput(path: string): string {
+  if (path === '-') throw new UsageError('--output - is not usable', 'name a file')
+  let real = resolve(path)
+  if (lstatSync(real, { throwIfNoEntry: false }) === undefined) return real
+  real = realpathSync(real)
+  if (!lstatSync(real).isFile())
+    throw new UsageError(`--output ${path} is no plain file`, 'name another file')
+  return real
+}
+
+function requireTarget(host: Host, target: Target): void {
+  if (target.kind === 'command' && findProgram(host, target.command[0]!) === null) {
+    throw new UsageError(`there is no program '${target.command[0]}'`, 'check its name, or give its path')
+  }
+  if (target.kind !== 'processes') return
+  for (const pid of target.pids) {
+    if (lstatSync(`/proc/${pid}`, { throwIfNoEntry: false }) === undefined)
+      throw new UsageError(`there is no process ${pid}`, 'see the numbers with: ps -e')
+  }
+}
+
+function textOf({ output, bytes, events, lost, bufferBytes, runs, command }: Recorded): string[] {
+  const lines = [
+    `${plural(events, 'event')} recorded, ${formatCount(lost)} lost: ${output} (${formatBytes(bytes)})`,
+  ]
+  if (command !== null && command.code !== 0)
+    lines.push(`the command ended with ${command.signal ?? `exit code ${command.code}`}`)
+  if (lost > 0) {
+    const again = runs > 1 ? `, ${runs} times recorded` : ''
+    lines.push(
+      `events are lost with buffers of ${formatBytes(bufferBytes)} for each processor${again}: record for a shorter ` +
+        'time, or one process (-p)',
+    )
+  }
+  lines.push(`read it with: faultline report ${quoted(output)}`)
+  return lines
+}
+
+/** A path as a shell takes it for one word. */
+function quoted(path: string): string {
+  return /^[\w./+-]+$/.test(path) ? path : `'${path.replaceAll("'", String.raw`'\''`)}'`
+}
+
+function isBad({ events, lost, command }: Recorded): boolean {
+  const hasFailed = command !== null && command.code !== 0
+  return hasFailed || lost > MOST_LOST * (events + lost)
+}

@@ -1,0 +1,77 @@
+// What recording asks of the machine it runs on: where its files are, who asks, and what there is of memory.
+//
+// Principle: nothing else in this folder reads the environment, so that a test can be another machine.
+import { accessSync, constants, readFileSync, statSync } from 'node:fs'
+import os from 'node:os'
+import { join } from 'node:path'
+
+/** The machine that is to record. */
+export interface Host {
+  readonly platform: string
+  /** The folder that /proc, /sys and /etc are in. */
+  readonly root: string
+  /** Folders to look for programs in, separated by colons. */
+  readonly path: string
+  readonly cpus: number
+  /** Bytes of memory that can be had. */
+  readonly freeMemory: number
+  /** Effective user. */
+  readonly user: number
+  /** Who is to own what is written: the user who called sudo; null where it is the effective user. */
+  readonly owner: { readonly user: number; readonly group: number } | null
+}
+
+/** The machine that this process runs on. */
+export function thisHost(): Host {
+  return {
+    platform: process.platform,
+    root: '/',
+    path: process.env['PATH'] ?? '/usr/bin:/bin',
+    cpus: os.cpus().length || 1,
+    freeMemory: os.freemem(),
+    user: process.geteuid?.() ?? 0,
+    owner: callerOfSudo(),
+  }
+}
+
+function callerOfSudo(): Host['owner'] {
+  const user = Number.parseInt(process.env['SUDO_UID'] ?? '', 10)
+  const group = Number.parseInt(process.env['SUDO_GID'] ?? '', 10)
+  return process.geteuid?.() === 0 && user >= 0 && group >= 0 ? { user, group } : null
+}
+
+/** The text of a file of the host; null where it cannot be read. */
+export function textOf(host: Host, path: string): string | null {
+  try {
+    return readFileSync(join(host.root, path), 'utf8')
+  } catch {
+    return null
+  }
+}
+
+/** The path of a program, as a shell finds it; null where there is none that may be executed. */
+export function findProgram(host: Host, name: string): string | null {
+  const places = name.includes('/') ? [name] : host.path.split(':').map((folder) => join(folder || '.', name))
+  return places.find(isProgram) ?? null
+}
+
+function isProgram(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK)
+    return statSync(path).isFile()
+  } catch {
+    return false
+  }
+}
+
+/** Numbers of capabilities (capability.h). */
+export const CAP_IPC_LOCK = 14
+export const CAP_SYS_ADMIN = 21
+export const CAP_PERFMON = 38
+
+/** Whether this process has a capability. */
+export function hasCapability(host: Host, capability: number): boolean {
+  const effective = /^CapEff:\s*([0-9a-f]+)$/m.exec(textOf(host, 'proc/self/status') ?? '')
+  if (effective === null) return false
+  return Math.floor(Number.parseInt(effective[1]!, 16) / 2 ** capability) % 2 === 1
+}

@@ -1,0 +1,79 @@
+// Running perf: what it is called with, and how it ended.
+import { type ChildProcess, spawn } from 'node:child_process'
+import { scriptCommand } from '../trace/errors.ts'
+import type { Means } from './means.ts'
+
+/** What is recorded: a command, processes that run, or all. */
+export type Target =
+  | { readonly kind: 'command'; readonly command: readonly string[] }
+  | { readonly kind: 'processes'; readonly pids: readonly number[] }
+  | { readonly kind: 'all' }
+
+/** How a program ended. */
+export interface Ending {
+  readonly code: number | null
+  readonly signal: string | null
+}
+
+/** Arguments of `perf record` for everything but whom it records. */
+export function recordArguments(
+  means: Means,
+  file: string,
+  bufferBytes: number,
+  hasStacks: boolean,
+): string[] {
+  const values = [
+    'record',
+    '-q',
+    '-B',
+    '-d',
+    '-c',
+    '1',
+    '-m',
+    `${bufferBytes / 1024}K`,
+    '-k',
+    'CLOCK_MONOTONIC',
+  ]
+  // Tracepoints have the processor in any case, other events only if asked.
+  if (means.countsFaultsOnly) values.push('--sample-cpu')
+  if (hasStacks) values.push('-g')
+  values.push('-e', means.events.join(','), '-o', file)
+  return values
+}
+
+/** Arguments of `perf record` that say whom it records, and of running processes for how many seconds. */
+export function targetArguments(target: Target, seconds: number | undefined): string[] {
+  if (target.kind === 'command') return ['--', ...target.command]
+  const whom = target.kind === 'all' ? ['-a'] : ['-p', target.pids.join(',')]
+  // perf ends with the command, whose time begins when all is set up.
+  return seconds === undefined ? whom : [...whom, '--', 'sleep', String(seconds)]
+}
+
+/** Arguments of `perf script`. */
+export function scriptArguments(means: Means, file: string, hasStacks: boolean): string[] {
+  const words = scriptCommand.split(' ').slice(1)
+  const fields = words.pop()! + (hasStacks ? ',ip,sym' : '')
+  if (!means.countsFaultsOnly) return [...words, fields, '-i', file]
+  const ofFaults = `sw:${fields.replace(',trace', ',addr')}`
+  return [...words, `trace:${fields}`, '-F', ofFaults, '-i', file]
+}
+
+/** Starts perf. What it says on standard error is given to `said`, where there is one, and shown otherwise. */
+export function startPerf(
+  perf: string,
+  values: readonly string[],
+  stdio: readonly ['inherit' | 'ignore', 'pipe' | 'ignore' | number],
+  said?: (text: string) => void,
+): ChildProcess {
+  const child = spawn(perf, values, { stdio: [...stdio, said === undefined ? 'inherit' : 'pipe'] })
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => said?.(text))
+  return child
+}
+
+/** Waits for the end of a program. Rejects where it could not be started. */
+export async function ending(child: ChildProcess): Promise<Ending> {
+  return new Promise((resolve, reject) => {
+    child.on('error', reject)
+    child.on('close', (code, signal) => resolve({ code, signal }))
+  })
+}

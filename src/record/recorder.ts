@@ -1,0 +1,263 @@
+/**
+ * Records what a program does with its memory: perf record, perf script, and a compressed file of the text.
+ *
+ * Principles: what cannot work is found out before the command runs; all that is made on the way is in one folder
+ * beside the output, which is gone at the end, however it comes; the output appears whole, by a rename, or not at all.
+ */
+import type { ChildProcess } from 'node:child_process'
+import { chownSync, createWriteStream, fstatSync, mkdtempSync, renameSync, rmSync, statSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { PassThrough } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+// As a whole: an older Node lacks names of it, and is to say so in words.
+import * as zlib from 'node:zlib'
+import { firstBuffer, largerBuffer } from './buffers.ts'
+import { complaintIn, RecordError } from './errors.ts'
+import type { Host } from './host.ts'
+import type { Means } from './means.ts'
+import {
+  ending,
+  type Ending,
+  recordArguments,
+  scriptArguments,
+  startPerf,
+  type Target,
+  targetArguments,
+} from './perf.ts'
+import { Tally } from './tally.ts'
+
+export interface RecordRequest {
+  readonly target: Target
+  /** Where the text goes: compressed with gzip if it ends in .gz, not compressed in .txt, with zstd otherwise. */
+  readonly output: string
+  /** Ends the recording after so many seconds. */
+  readonly seconds?: number
+  readonly hasStacks: boolean
+  /** How often the recording is made again, at most, when events were lost. */
+  readonly retries: number
+  /** Where the command's standard output goes: a file descriptor. */
+  readonly commandOutput: number
+  /** Tells what is being done, a sentence each. */
+  readonly onNotice: (text: string) => void
+}
+
+export interface Recorded {
+  readonly output: string
+  /** Of the file. */
+  readonly bytes: number
+  readonly events: number
+  readonly lost: number
+  /** Of each processor. */
+  readonly bufferBytes: number
+  /** Times that it was recorded. */
+  readonly runs: number
+  /** How the command ended; null where none was run, or where the recording was ended first. */
+  readonly command: Ending | null
+}
+
+interface Run {
+  readonly file: string
+  readonly events: number
+  readonly lost: number
+  readonly bufferBytes: number
+  readonly command: Ending | null
+}
+
+export class Recorder {
+  readonly #host: Host
+  readonly #means: Means
+  readonly #request: RecordRequest
+  #folder = ''
+  #child: ChildProcess | null = null
+  #isRecording = false
+  #isStopped = false
+
+  constructor(host: Host, means: Means, request: RecordRequest) {
+    this.#host = host
+    this.#means = means
+    this.#request = request
+  }
+
+  /**
+   * Ends the recording early, so that what was recorded is written.
+   * @returns whether that was possible: false where nothing is being recorded, or it is ending already
+   */
+  stop(): boolean {
+    if (!this.#isRecording || this.#isStopped) return false
+    this.#isStopped = true
+    this.#child?.kill('SIGINT')
+    return true
+  }
+
+  /**
+   * Records, and writes the output.
+   * @throws RecordError where that does not work; the output is as it was then
+   */
+  async record(): Promise<Recorded> {
+    const { output } = this.#request
+    this.#folder = mkdtempSync(join(dirname(output), '.faultline-record-'))
+    const cleanUp = (): void => {
+      this.#child?.kill('SIGTERM')
+      rmSync(this.#folder, { recursive: true, force: true })
+    }
+    process.once('exit', cleanUp)
+    try {
+      const first = firstBuffer(this.#host)
+      await this.#probe(first)
+      const { best, runs } = await this.#untilNothingIsLost(first)
+      const { size } = statSync(best.file)
+      const { owner } = this.#host
+      if (owner !== null) chownSync(best.file, owner.user, owner.group)
+      renameSync(best.file, output)
+      const { events, lost, bufferBytes, command } = best
+      return { output, bytes: size, events, lost, bufferBytes, runs, command }
+    } finally {
+      cleanUp()
+      process.off('exit', cleanUp)
+    }
+  }
+
+  /** Records `true` with the same events and buffers: what perf refuses, it refuses now. */
+  async #probe(bufferBytes: number): Promise<void> {
+    let said = ''
+    const file = join(this.#folder, 'probe')
+    const { hasStacks, target } = this.#request
+    const whom = target.kind === 'command' ? [] : targetArguments(target, undefined)
+    // It is to say what is wrong.
+    const options = recordArguments(this.#means, file, bufferBytes, hasStacks).filter(
+      (value) => value !== '-q',
+    )
+    const values = [...options, ...whom, '--', 'true']
+    const { code } = await this.#perf(values, ['ignore', 'ignore'], (text) => (said += text))
+    rmSync(file, { force: true })
+    if (code === 0) return
+    const what = target.kind === 'processes' ? `process ${target.pids.join(' or ')}` : 'here'
+    throw new RecordError(
+      `perf cannot record ${what}: ${complaintIn(said)}`,
+      `see what it tells: perf record -vv -e ${this.#means.events[0]} ${[...whom, '--', 'true'].join(' ')}`,
+    )
+  }
+
+  async #perf(
+    values: readonly string[],
+    stdio: Parameters<typeof startPerf>[2],
+    said?: (text: string) => void,
+  ): Promise<Ending> {
+    this.#child = startPerf(this.#means.perf, values, stdio, said)
+    try {
+      return await ending(this.#child)
+    } finally {
+      this.#child = null
+    }
+  }
+
+  async #untilNothingIsLost(first: number): Promise<{ best: Run; runs: number }> {
+    let best = await this.#run(1, first)
+    let runs = 1
+    let last = best
+    while (last.lost > 0 && runs <= this.#request.retries && this.#canBeRepeated(last)) {
+      const bytes = largerBuffer(this.#host, last.bufferBytes)
+      if (bytes === null) break
+      this.#request.onNotice(
+        `perf lost ${last.lost} of ${last.events + last.lost} events: once more, with buffers of ` +
+          `${bytes / 2 ** 20} MiB for each processor`,
+      )
+      runs++
+      last = await this.#run(runs, bytes)
+      if (last.lost < best.lost) best = last
+    }
+    return { best, runs }
+  }
+
+  /** A command that failed, or that has read its input, would do something else; and who ended it wants it ended. */
+  #canBeRepeated({ command }: Run): boolean {
+    if (this.#isStopped) return false
+    if (this.#request.target.kind !== 'command') return this.#request.seconds !== undefined
+    return (command === null || command.code === 0) && fstatSync(0).isCharacterDevice()
+  }
+
+  async #run(number: number, bufferBytes: number): Promise<Run> {
+    const data = join(this.#folder, `data-${number}`)
+    const { target, seconds, hasStacks, commandOutput, onNotice } = this.#request
+    const values = [
+      ...recordArguments(this.#means, data, bufferBytes, hasStacks),
+      ...targetArguments(target, seconds),
+    ]
+    const isCommand = target.kind === 'command'
+    let isCut = false
+    const cut = (): void => {
+      isCut = true
+      this.#child?.kill('SIGINT')
+    }
+    const timer = isCommand && seconds !== undefined ? setTimeout(cut, seconds * 1000) : undefined
+    if (!isCommand && seconds === undefined) onNotice('recording, until Ctrl-C')
+    this.#isRecording = true
+    let end: Ending
+    try {
+      end = await this.#perf(values, [isCommand ? 'inherit' : 'ignore', commandOutput])
+    } finally {
+      clearTimeout(timer)
+      this.#isRecording = false
+    }
+    requireData(data, end)
+    const file = join(this.#folder, `text-${number}`)
+    const tally = await this.#print(data, file)
+    rmSync(data)
+    const command = isCommand && !isCut && !this.#isStopped ? end : null
+    return { file, events: tally.events, lost: tally.lost, bufferBytes, command }
+  }
+
+  /** Prints what was recorded into a file, compressed. */
+  async #print(data: string, file: string): Promise<Tally> {
+    this.#request.onNotice('writing what was recorded')
+    const { perf } = this.#means
+    let said = ''
+    const child = startPerf(
+      perf,
+      scriptArguments(this.#means, data, this.#request.hasStacks),
+      ['ignore', 'pipe'],
+      (text) => (said = (said + text).slice(0, 10_000)),
+    )
+    this.#child = child
+    const tally = new Tally()
+    const compressor = compressorFor(this.#request.output)
+    const ended = ending(child)
+    try {
+      await pipeline(child.stdout!, tally, compressor, createWriteStream(file, { flags: 'wx', mode: 0o600 }))
+    } catch (error) {
+      child.kill()
+      throw writeError(error as NodeJS.ErrnoException)
+    } finally {
+      await ended
+      this.#child = null
+    }
+    const { code } = await ended
+    if (code !== 0 || tally.events === 0) {
+      throw new RecordError(
+        `perf cannot print what it recorded: ${code === 0 ? 'there is no event in it' : complaintIn(said)}`,
+        'record again, for longer',
+      )
+    }
+    return tally
+  }
+}
+
+function compressorFor(output: string): NodeJS.ReadWriteStream {
+  if (output.endsWith('.gz')) return zlib.createGzip()
+  return output.endsWith('.txt') ? new PassThrough() : zlib.createZstdCompress()
+}
+
+function writeError(error: NodeJS.ErrnoException): Error {
+  if (error.code !== 'ENOSPC') return error
+  return new RecordError('there is no room on the disk for the text', 'make room, or give another --output')
+}
+
+/** perf writes its file at the end; where that is empty, it could not record at all. */
+function requireData(data: string, { code, signal }: Ending): void {
+  const size = statSync(data, { throwIfNoEntry: false })?.size ?? 0
+  if (size > 0) return
+  throw new RecordError(
+    `perf recorded nothing, and ended with ${signal ?? `exit code ${code}`}`,
+    'see what it said above',
+  )
+}

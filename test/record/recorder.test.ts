@@ -1,0 +1,157 @@
+// Recording with a perf that does what is asked of it: what is written, what is told, and that nothing half is left.
+import assert from 'node:assert/strict'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, test } from 'node:test'
+import { gunzipSync, zstdDecompressSync } from 'node:zlib'
+import { findMeans, Recorder, RecordError, type RecordRequest, type Target } from '../../src/record/index.ts'
+import { type FakeHost, fakeHost, LINE, recording } from './fake-host.ts'
+
+const TRUE: Target = { kind: 'command', command: ['true'] }
+
+function recorderOn(
+  host: FakeHost,
+  request: Partial<RecordRequest> = {},
+): { recorder: Recorder; notices: string[] } {
+  const notices: string[] = []
+  const recorder = new Recorder(host, findMeans(host), {
+    target: TRUE,
+    output: join(host.work, 'out.perf.txt.zst'),
+    hasStacks: false,
+    retries: 2,
+    commandOutput: 2,
+    onNotice: (text) => notices.push(text),
+    ...request,
+  })
+  return { recorder, notices }
+}
+
+/** How perf was called to record, without the probe. */
+function recordings(host: FakeHost): string[] {
+  const calls = readFileSync(join(host.root, 'calls'), 'utf8').trim().split('\n')
+  return calls.filter((call) => call.startsWith('record -q'))
+}
+
+describe('a recording', () => {
+  for (const [name, decompress] of [
+    ['out.zst', zstdDecompressSync],
+    ['out.gz', gunzipSync],
+    ['out.txt', (bytes: Buffer) => bytes],
+  ] as const) {
+    test(`is written whole, over what was there: ${name}`, async () => {
+      const host = fakeHost()
+      const output = join(host.work, name)
+      writeFileSync(output, 'old')
+      const recorded = await recorderOn(host, { output }).recorder.record()
+      assert.equal(decompress(readFileSync(output)).toString(), `${LINE}\n`)
+      assert.deepEqual(readdirSync(host.work), [name])
+      const { events, lost, runs, command } = recorded
+      assert.deepEqual({ events, lost, runs }, { events: 1, lost: 0, runs: 1 })
+      assert.deepEqual(command, { code: 0, signal: null })
+    })
+  }
+
+  test('of processes ends with sleep, and has their numbers', async () => {
+    const host = fakeHost()
+    const target: Target = { kind: 'processes', pids: [12, 34] }
+    await recorderOn(host, { target, seconds: 0, hasStacks: true }).recorder.record()
+    assert.match(recordings(host)[0]!, / -g .* -p 12,34 -- sleep 0$/)
+  })
+
+  test('where faults have no tracepoint asks for addresses and processors', async () => {
+    const { events } = findMeans(fakeHost())
+    const host = fakeHost({ events: events.filter((event) => !event.startsWith('exceptions:')) })
+    await recorderOn(host).recorder.record()
+    assert.match(recordings(host)[0]!, /--sample-cpu .*,page-faults /)
+    assert.match(
+      readFileSync(join(host.root, 'calls'), 'utf8'),
+      /-F trace:comm,pid,tid,cpu,time,event,trace -F sw:comm,pid,tid,cpu,time,event,addr/,
+    )
+  })
+
+  for (const [script, command] of [
+    ['exit 7', { code: 7, signal: null }],
+    ['kill -9 $$', { code: null, signal: 'SIGKILL' }],
+  ] as const) {
+    test(`of a command that does ${script} is written, and it is told`, async () => {
+      const host = fakeHost()
+      const target: Target = { kind: 'command', command: ['sh', '-c', script] }
+      const recorded = await recorderOn(host, { target }).recorder.record()
+      assert.deepEqual(recorded.command, command)
+      assert.deepEqual(readdirSync(host.work), ['out.perf.txt.zst'])
+    })
+  }
+})
+
+describe('when events are lost', () => {
+  const all: Target = { kind: 'all' }
+
+  test('it is recorded again with larger buffers, until none are', async () => {
+    const host = fakeHost({ perf: { record: recording('[ "$buffer" = 32768K ]') } })
+    const { recorder, notices } = recorderOn(host, { target: all, seconds: 0 })
+    const { lost, runs, bufferBytes } = await recorder.record()
+    assert.deepEqual([lost, runs, bufferBytes], [0, 2, 2 ** 27])
+    assert.match(notices.join('\n'), /lost 5 of 6 events: once more, with buffers of 128 MiB/)
+  })
+
+  test('it is told when they always are, and the best is kept', async () => {
+    const host = fakeHost({ perf: { record: recording('true') } })
+    const { lost, runs } = await recorderOn(host, { target: all, seconds: 0 }).recorder.record()
+    assert.deepEqual([lost, runs], [5, 3])
+    assert.deepEqual(readdirSync(host.work), ['out.perf.txt.zst'])
+  })
+
+  test('buffers are no larger than the memory allows', async () => {
+    const host = fakeHost({ perf: { record: recording('true') }, freeMemory: 2 ** 26 })
+    const { runs, bufferBytes } = await recorderOn(host, { target: all, seconds: 0 }).recorder.record()
+    assert.deepEqual(
+      recordings(host).map((call) => / -m (\S+)/.exec(call)![1]),
+      ['4096K', '8192K'],
+    )
+    assert.deepEqual([runs, bufferBytes], [2, 2 ** 22])
+  })
+
+  for (const [why, request] of [
+    ['a command that failed', { target: { kind: 'command', command: ['false'] } }],
+    ['that is not wanted', { target: all, seconds: 0, retries: 0 }],
+    ['no time was given', { target: all }],
+  ] as const) {
+    test(`it is not recorded again: ${why}`, async () => {
+      const host = fakeHost({ perf: { record: recording('true') } })
+      assert.equal((await recorderOn(host, request).recorder.record()).runs, 1)
+    })
+  }
+
+  test('names that say so do not count', async () => {
+    const name = `a 7/7 [000] 1.1: PERF_RECORD_MMAP2 7/7: [0x1000(0x1000) @ 0 0:1 1 0]: r--p /PERF_RECORD_LOST lost 9`
+    const host = fakeHost({
+      perf: { record: `printf '%s\\n' '${name}' '\t1000 PERF_RECORD_LOST lost 9' > "$file"` },
+    })
+    const { events, lost } = await recorderOn(host).recorder.record()
+    assert.deepEqual([events, lost], [1, 0])
+  })
+})
+
+describe('nothing is left, and the error says why,', () => {
+  for (const [why, perf, pattern] of [
+    [
+      'when perf is refused',
+      { record: String.raw`printf 'Error:\nNo permission to enable it\n\nThe setting is 2\n' >&2; exit 255` },
+      /perf cannot record here: Error: No permission to enable it$/,
+    ],
+    ['when perf writes nothing', { record: '[ "$1" = true ] && exit 0; exit 3' }, /nothing, .*exit code 3/],
+    ['when nothing happened', { script: ':' }, /no event in it/],
+    ['when perf cannot print', { script: "echo 'file is corrupt, error' >&2; exit 1" }, /corrupt/],
+  ] as const) {
+    test(why, async () => {
+      const host = fakeHost({ perf })
+      const target: Target = { kind: 'command', command: ['echo'] }
+      const { recorder } = recorderOn(host, { target })
+      const error = (await recorder.record().catch((thrown: unknown) => thrown)) as RecordError
+      assert.ok(error instanceof RecordError, String(error))
+      assert.match(error.message, pattern)
+      assert.notEqual(error.remedy, '')
+      assert.deepEqual(readdirSync(host.work), [])
+    })
+  }
+})

@@ -1,0 +1,62 @@
+// Ctrl-C ends a recording, which is written; all else that ends it leaves nothing.
+import assert from 'node:assert/strict'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { type FakeHost, fakeHost, LINE } from './fake-host.ts'
+
+const program = fileURLToPath(new URL('recording-child.ts', import.meta.url))
+
+/** A perf that records until a signal comes, and says when it has begun; the probe ends at once. */
+const UNTIL_SIGNAL = `
+  if [ "$1" = true ]; then exit 0; fi
+  trap 'kill $!; echo "${LINE}" > "$file"; exit 0' INT TERM
+  sleep 600 &
+  echo perf has begun >&2
+  wait`
+
+function start(host: FakeHost): ChildProcess {
+  return spawn(process.execPath, [program, JSON.stringify(host)], { stdio: ['ignore', 'ignore', 'pipe'] })
+}
+
+/** Sends each signal when the process, or its perf, has said what stands beside it; resolves when all have ended. */
+async function signalled(
+  child: ChildProcess,
+  ...steps: readonly (readonly [text: string, signal: 'SIGINT' | 'SIGTERM'])[]
+): Promise<unknown[]> {
+  let said = ''
+  let step = 0
+  child.stderr!.setEncoding('utf8').on('data', (text: string) => {
+    said += text
+    while (step < steps.length && said.includes(steps[step]![0])) child.kill(steps[step++]![1])
+  })
+  const ended = await once(child, 'close')
+  assert.equal(step, steps.length, said)
+  return ended
+}
+
+test('SIGINT ends the recording, and it is written', async () => {
+  const host = fakeHost({ perf: { record: UNTIL_SIGNAL } })
+  assert.deepEqual(await signalled(start(host), ['perf has begun', 'SIGINT']), [0, null])
+  assert.deepEqual(readdirSync(host.work), ['out.txt'])
+  assert.equal(readFileSync(join(host.work, 'out.txt'), 'utf8'), `${LINE}\n`)
+})
+
+test('SIGTERM ends perf, and nothing is written', async () => {
+  const host = fakeHost({ perf: { record: UNTIL_SIGNAL } })
+  assert.deepEqual(await signalled(start(host), ['perf has begun', 'SIGTERM']), [null, 'SIGTERM'])
+  assert.deepEqual(readdirSync(host.work), [])
+})
+
+test('SIGINT while the recording is written ends that too, and nothing is left', async () => {
+  const host = fakeHost({ perf: { record: UNTIL_SIGNAL, script: 'exec sleep 600' } })
+  const steps = [
+    ['perf has begun', 'SIGINT'],
+    ['writing what was recorded', 'SIGINT'],
+  ] as const
+  assert.deepEqual(await signalled(start(host), ...steps), [null, 'SIGINT'])
+  assert.deepEqual(readdirSync(host.work), [])
+})
