@@ -1,6 +1,7 @@
 // `faultline check --mutants`: whether each mutant is caught by the scenario that is there for it.
 //
-// Each has a form of the kernel of its own, and what is loaded stays loaded. So they run in worker threads, some in each.
+// Each has a form of the kernel of its own, and what is loaded stays loaded. So they run in worker threads, some in
+// each.
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import {
