@@ -1,9 +1,11 @@
 // What would help a recorded program, with what each change would save, from the recording alone.
 //
 // Principles: every number comes from the trace: the time of the faults that would not be, the waits that a
-// holder caused. Thread time becomes elapsed time by the processors, or busy threads if they are fewer. A
-// change is only named where the recording shows that its cause is there, and none that cannot help.
+// holder caused. Work becomes elapsed time by the processors, or busy threads if they are fewer; waits by the
+// busy threads, and no less waiting saves more than the share of their time that the verdict tells. A change
+// is only named where the recording shows that its cause is there, and none that cannot help.
 import type { LockAnalysis } from '../trace/lock-history.ts'
+import { linuxShare } from './lock-share.ts'
 import { formatCount, formatShare, plural } from './numbers.ts'
 import { printable } from './printable.ts'
 import type { TraceReport } from './replay-report.ts'
@@ -19,46 +21,79 @@ export interface Advice {
 
 /** Changes that save less than this share of the recorded time are not worth naming. */
 const LEAST_SHARE = 0.005
+/** Nor are new buffers that this share of the faults, or fewer, were taken for. */
+const LEAST_FAULTS = 0.01
+
+/** Calls for which the kernel copies to or from a buffer that the program chooses, and could use again. */
+const COPYING_CALLS = new Set(
+  'read pread64 readv preadv preadv2 write pwrite64 writev pwritev pwritev2 recvfrom recvmsg recvmmsg'
+    .concat(' sendto sendmsg sendmmsg getdents64 getrandom process_vm_readv process_vm_writev')
+    .split(' '),
+)
 
 /** Everything that would help, the most first. */
 export function adviceFor(trace: TraceReport): Advice[] {
-  const least = trace.durationMs * LEAST_SHARE
-  return [
-    ...reuseBuffers(trace),
-    ...keepMemory(trace),
-    ...quietReaders(trace),
-    ...newerKernel(trace),
-    ...fewerCalls(trace),
-  ]
-    .map((advice) => ({ ...advice, savesMs: Math.min(advice.savesMs, trace.durationMs) }))
-    .filter(({ savesMs }) => savesMs > 0 && savesMs >= least)
-    .toSorted((a, b) => b.savesMs - a.savesMs)
+  return [...lessWork(trace), ...lessWaiting(trace)].toSorted((a, b) => b.savesMs - a.savesMs)
 }
 
-/** Of time that threads spent, how much of the elapsed time that was. */
+/** Changes by which faults and calls go away, and the work that they are. */
+function lessWork(trace: TraceReport): Advice[] {
+  return worthNaming(trace, [...reuseBuffers(trace), ...keepMemory(trace)], trace.durationMs)
+}
+
+/** Changes by which the lock is waited for less. */
+function lessWaiting(trace: TraceReport): Advice[] {
+  const most = trace.durationMs * Math.min(1, linuxShare(trace) ?? 0)
+  return worthNaming(trace, [...otherProcesses(trace), ...newerKernel(trace), ...fewerCalls(trace)], most)
+}
+
+function worthNaming({ durationMs }: TraceReport, all: readonly Advice[], mostMs: number): Advice[] {
+  return all
+    .map((advice) => ({ ...advice, savesMs: Math.min(advice.savesMs, Math.round(mostMs * 100) / 100) }))
+    .filter(({ savesMs }) => savesMs > 0 && savesMs >= durationMs * LEAST_SHARE)
+}
+
+/** The share of the recorded time, 0..1, that one change would save without any less waiting for the lock. */
+export function savedByLessWork(trace: TraceReport): number {
+  return Math.max(0, ...lessWork(trace).map(({ savesMs }) => savesMs / trace.durationMs))
+}
+
+/** Of time that threads waited, how much of the elapsed time that was: who waits needs no processor. */
+function elapsedWaits(trace: TraceReport, ns: number): number {
+  return Math.round(ns / Math.max(1, trace.hotThreads.count) / 1e4) / 100
+}
+
+/** Of time that threads worked, how much of the elapsed time that was. */
 function elapsed(trace: TraceReport, ns: number): number {
   const threads = Math.max(1, trace.hotThreads.count)
   const parallel = trace.cpus === 0 ? threads : Math.min(threads, trace.cpus)
   return Math.round(ns / parallel / 1e4) / 100
 }
 
+/** Faults of the whole trace, as the census is of that. */
+function faultsOf({ faultCensus }: TraceReport): number {
+  return Object.values(faultCensus.kernel).reduce((sum, { faults }) => sum + faults, faultCensus.user.faults)
+}
+
 function reuseBuffers(trace: TraceReport): Advice[] {
+  const all = faultsOf(trace)
   return Object.entries(trace.faultCensus.copied)
-    .filter(([, { avoidableFaults }]) => avoidableFaults > 0)
+    .filter(([call, { avoidableFaults }]) => COPYING_CALLS.has(call) && avoidableFaults > all * LEAST_FAULTS)
     .map(([call, { buffers, avoidableFaults, avoidableNs }]) => ({
       change: `Use one buffer again for every ${call}, in each thread, instead of a new one each time.`,
       savesMs: elapsed(trace, avoidableNs),
       how:
         `The kernel copied through ${plural(buffers, 'new buffer')} in ${call}; without all but the largest of each thread, ` +
-        `${formatCount(avoidableFaults)} of ${plural(trace.recordedFaults, 'fault')} ` +
-        `(${formatShare(avoidableFaults / Math.max(1, trace.recordedFaults))}) go away, and the time that they took.`,
+        `${formatCount(avoidableFaults)} of ${plural(all, 'fault')} ` +
+        `(${formatShare(avoidableFaults / Math.max(1, all))}) go away, and the time that they took.`,
     }))
 }
 
 /** Faults of the program itself on memory of which it had given as much back before. */
 function keepMemory(trace: TraceReport): Advice[] {
   const { user } = trace.faultCensus.avoidable
-  if (user.faults < trace.recordedFaults / 10) return []
+  const all = faultsOf(trace)
+  if (user.faults === 0 || user.faults < all / 10) return []
   const { munmap, madvise } = trace.faultCensus.calls
   const calls = (munmap?.ns ?? 0) + (madvise?.ns ?? 0)
   return [
@@ -66,18 +101,20 @@ function keepMemory(trace: TraceReport): Advice[] {
       change: 'Give memory back less eagerly: a longer decay or a larger trim threshold of the allocator.',
       savesMs: elapsed(trace, user.lockedNs + calls),
       how:
-        `${formatCount(user.faults)} of ${plural(trace.recordedFaults, 'fault')} brought in memory of which as much had ` +
+        `${formatCount(user.faults)} of ${plural(all, 'fault')} brought in memory of which as much had ` +
         'been given back before; saved are munmap and madvise, and the faults that took the lock.',
     },
   ]
 }
 
 /** Readers of /proc, debuggers and the like, which take the lock of a program that is not theirs. */
-function quietReaders(trace: TraceReport): Advice[] {
-  return trace.locks.foreign.map(({ process, pid, waits, waitedNs }) => ({
-    change: `Keep ${printable(process)} (process ${pid}) from reading this program's memory maps (/proc/PID/smaps), or let it do so less often.`,
-    savesMs: elapsed(trace, waitedNs),
-    how: `It held the mmap lock of another process, which had to wait for it ${plural(waits, 'time')}.`,
+function otherProcesses(trace: TraceReport): Advice[] {
+  return trace.locks.foreign.map(({ process, pid, call, waits, waitedNs }) => ({
+    change: `Keep ${printable(process)} (process ${pid}) from taking this program's mmap lock, or let it do so less often.`,
+    savesMs: elapsedWaits(trace, waitedNs),
+    how:
+      `It held the mmap lock of another process (${printable(call)}), which had to wait for it ${plural(waits, 'time')}. ` +
+      'Readers of /proc/PID/maps and smaps, debuggers and khugepaged do so; the trace does not tell which of them it is.',
   }))
 }
 
@@ -94,7 +131,7 @@ function newerKernel(trace: TraceReport): Advice[] {
   return [
     {
       change: 'Run Linux 6.7 or later: it takes page faults under locks of single mappings.',
-      savesMs: elapsed(trace, ns),
+      savesMs: elapsedWaits(trace, ns),
       how: `${formatCount(user.lockedFaults)} faults of the program took the mmap lock; these are waits for them and by them.`,
     },
   ]
@@ -118,7 +155,7 @@ function fewerCalls(trace: TraceReport): Advice[] {
   return [
     {
       change: `Call ${names.join(', ')} less often: larger chunks, an arena for each thread, or processes instead of threads.`,
-      savesMs: elapsed(
+      savesMs: elapsedWaits(
         trace,
         holders.reduce((sum, { waitedNs }) => sum + waitedNs, 0),
       ),

@@ -66,6 +66,10 @@ export interface Fidelity {
   readonly recorded: number
   /** Of those, the ones that the replay took too. */
   readonly reproduced: number
+  /** Of those, the ones that were reproduced without a correction of the replay's state before. */
+  readonly uncorrected: number
+  /** Faults whose correction turned back an earlier one of the same page, again and again: no state explains them. */
+  readonly contradictory: number
   readonly notReproduced: number
   /** Accesses that failed here though Linux had allowed them: must be zero. */
   readonly failed: number
@@ -145,7 +149,12 @@ function isWorse(a: Fidelity, b: Fidelity): boolean {
   return a.failed > b.failed || (a.failed === b.failed && a.ratio < b.ratio)
 }
 
-/** Whether every design of a replay was faithful enough: nothing failed, and at least `least` was reproduced. */
+/** Share of the recorded faults that were reproduced, and that do not contradict each other. */
+export function explainedShare({ recorded, ratio, contradictory }: Fidelity): number {
+  return Math.max(0, ratio - contradictory / Math.max(1, recorded))
+}
+
+/** Whether every design of a replay was faithful enough: nothing failed, and at least `least` was explained. */
 export function isFaithful(report: ReplayReport, least: number): boolean {
-  return report.designs.every(({ fidelity }) => fidelity.failed === 0 && fidelity.ratio >= least)
+  return report.designs.every(({ fidelity }) => fidelity.failed === 0 && explainedShare(fidelity) >= least)
 }

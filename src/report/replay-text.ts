@@ -157,6 +157,17 @@ function rowsOf(designs: readonly DesignReport[]): Row[] {
     },
     { label: 'fidelity to the record', value: (design) => formatShare(design.fidelity.ratio) },
     { label: '  faults reproduced', value: count((design) => design.fidelity.reproduced) },
+    ...(corrections.length === 0
+      ? []
+      : [
+          { label: '    without correction', value: count((design) => design.fidelity.uncorrected) },
+          {
+            label: '    contradictory',
+            isOptional: true as const,
+            value: ({ fidelity }: DesignReport) =>
+              fidelity.contradictory === 0 ? '' : formatCount(fidelity.contradictory),
+          },
+        ]),
     { label: '  not reproduced', value: count((design) => design.fidelity.notReproduced) },
     ...kinds.map((kind) => ({
       label: `    ${wordsOf(kind)}`,

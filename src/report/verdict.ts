@@ -7,10 +7,17 @@
 // the program's did: it tells the worst that the lock could do, and which design would meet it best.
 import type { HeldBy, WaitedBy } from '../trace/lock-history.ts'
 import { overlaps } from '../workloads/statistics.ts'
-import { adviceFor, type Advice } from './advice.ts'
+import { adviceFor, savedByLessWork, type Advice } from './advice.ts'
+import { HARMFUL_SHARE, linuxShare, NEGLIGIBLE_SHARE } from './lock-share.ts'
 import { formatCount, formatDuration, formatShare, plural } from './numbers.ts'
 import { printable } from './printable.ts'
-import { isFaithful, type DesignReport, type ReplayReport, type TraceReport } from './replay-report.ts'
+import {
+  explainedShare,
+  isFaithful,
+  type DesignReport,
+  type ReplayReport,
+  type TraceReport,
+} from './replay-report.ts'
 
 export interface Verdict {
   readonly mood: 'good' | 'notable' | 'bad'
@@ -33,11 +40,6 @@ const MOST_LOST = 0.01
 /** Holders and waiters in `--json`. */
 const LISTED = 16
 
-/** Below this share of their time, waiting threads are not worth a change of design. */
-const NEGLIGIBLE_SHARE = 0.01
-/** From this share on, the lock is what the program waits for. */
-const HARMFUL_SHARE = 0.1
-
 /** What a replay says about its program. */
 export function verdictOf(report: ReplayReport, minimumFidelity: number): Verdict {
   const { trace } = report
@@ -54,34 +56,35 @@ export function verdictOf(report: ReplayReport, minimumFidelity: number): Verdic
     return { mood: 'notable', hurts: hurtsAsRecorded(trace), sentences: [missing, ...recorded] }
   }
   const pressure = classic.mmapLockWaitShare.median
-  const share = linuxShare(trace) ?? pressure
   const rivals = report.designs.filter(({ design, rwsem }) => design !== 'classic' && rwsem === classic.rwsem)
   const best = rivals.toSorted((a, b) => a.mmapLockWaitShare.median - b.mmapLockWaitShare.median)[0]
-  const sentences = [harmSentence(share), ...recorded]
-  sentences.push(pressureSentence(report, classic, best))
-  if (best) sentences.push(elapsedSentence(classic, best, share))
+  const sentences = [...harmSentences(trace), ...recorded, ...correctionSentences(report, minimumFidelity)]
+  sentences.push(pressureSentence(report, classic, best), ...foreignSentences(trace))
+  const hurts = hurtsAsRecorded(trace)
+  if (best) sentences.push(elapsedSentence(classic, best, hurts))
   if (pressure >= NEGLIGIBLE_SHARE && report.replayThreads > report.processors) {
     sentences.push(
       'There were more threads than processors, so these waits include waits for a processor: ' +
         `compare with --threads ${report.processors}.`,
     )
   }
-  const isGood = share < NEGLIGIBLE_SHARE
-  return { mood: isGood ? 'good' : 'notable', hurts: trace.linux.recorded ? !isGood : null, sentences }
+  return { mood: moodOf(trace), hurts, sentences }
 }
 
 /** What a recording says by itself. */
 export function verdictOfTrace(trace: TraceReport): Verdict {
   const lost = lostSentence(trace)
   if (lost !== null) return { mood: 'bad', hurts: null, sentences: [lost] }
-  const share = linuxShare(trace)
-  const harm = share === undefined ? [] : [harmSentence(share)]
-  const hurts = hurtsAsRecorded(trace)
   return {
-    mood: hurts === false ? 'good' : 'notable',
-    hurts,
-    sentences: [...harm, ...recordedSentences(trace)],
+    mood: moodOf(trace),
+    hurts: hurtsAsRecorded(trace),
+    sentences: [...harmSentences(trace), ...recordedSentences(trace)],
   }
+}
+
+/** Good is only what neither waits for the lock nor would gain from other changes. */
+function moodOf(trace: TraceReport): Verdict['mood'] {
+  return hurtsAsRecorded(trace) === false && savedByLessWork(trace) < NEGLIGIBLE_SHARE ? 'good' : 'notable'
 }
 
 /** A verdict for `--json`. */
@@ -135,10 +138,11 @@ function holderSentences(trace: TraceReport): string[] {
 
 /** Faults of the kernel itself, which no kernel takes without the mmap lock. */
 function kernelSentences(trace: TraceReport): string[] {
-  const { kernel } = trace.faultCensus
-  const locked = trace.linux.faultsUnderMmapLock
+  const { kernel, user } = trace.faultCensus
   const [call, most] = Object.entries(kernel)[0] ?? []
   const all = Object.values(kernel).reduce((sum, { lockedFaults }) => sum + lockedFaults, 0)
+  // Of the whole trace, as the census is, whichever process is replayed.
+  const locked = user.lockedFaults + all
   if (call === undefined || most === undefined || locked === 0 || all < locked / 2) return []
   const { copied } = trace.faultCensus
   const into = copied[call] === undefined ? "the program's memory" : 'new buffers'
@@ -153,10 +157,42 @@ function preferred(designs: readonly DesignReport[]): DesignReport | undefined {
   return designs.find(({ rwsem }) => rwsem === 'spinning') ?? designs[0]
 }
 
-function harmSentence(share: number): string {
-  if (share < NEGLIGIBLE_SHARE) return 'The mmap lock does not hurt this program.'
-  if (share < HARMFUL_SHARE) return 'The mmap lock hurts this program a little.'
-  return 'The mmap lock hurts this program.'
+/** Whether the lock hurts; nothing where the recording does not tell, as the replay's pressure is not the program's. */
+function harmSentences(trace: TraceReport): string[] {
+  const share = linuxShare(trace)
+  if (share === undefined) return []
+  if (share >= HARMFUL_SHARE) return ['The mmap lock hurts this program.']
+  if (share >= NEGLIGIBLE_SHARE) return ['The mmap lock hurts this program a little.']
+  const saved = savedByLessWork(trace)
+  if (saved < NEGLIGIBLE_SHARE) return ['The mmap lock does not hurt this program.']
+  return [
+    'This program hardly waits for the mmap lock, but its page faults and memory calls take time themselves: ' +
+      `${formatShare(saved)} of the time recorded could be saved.`,
+  ]
+}
+
+/** What a replay cannot show: threads of other processes that hold the lock take no part in it. */
+function foreignSentences({ locks }: TraceReport): string[] {
+  if (locks.foreign.length === 0) return []
+  const names = [...new Set(locks.foreign.map(({ process }) => printable(process)))]
+  const ns = locks.foreign.reduce((sum, { waitedNs }) => sum + waitedNs, 0)
+  return [
+    `The replay leaves out what other processes held the lock for (${names.join(', ')}), for which the program ` +
+      `waited ${formatDuration(ns)} when it was recorded.`,
+  ]
+}
+
+/** That faults came which the replay was made to take tells nothing. */
+function correctionSentences({ designs }: ReplayReport, minimumFidelity: number): string[] {
+  const [worst] = designs.map(({ fidelity }) => fidelity).toSorted((a, b) => a.uncorrected - b.uncorrected)
+  if (worst === undefined || worst.recorded === 0) return []
+  const corrected = worst.reproduced - worst.uncorrected
+  if (corrected <= (1 - minimumFidelity) * worst.recorded) return []
+  return [
+    `Of ${plural(worst.recorded, 'recorded fault')}, ${formatCount(corrected)} (${formatShare(corrected / worst.recorded)}) ` +
+      'were reproduced only after a correction: the replay first brought the page into the state that they tell of. ' +
+      'Of these, fidelity says nothing.',
+  ]
 }
 
 function pressureSentence(
@@ -181,12 +217,24 @@ function unfaithful(report: ReplayReport, minimumFidelity: number): string {
   if (failed > 0) {
     return `This replay is wrong: ${plural(failed, 'access').replace(/ss(s)$/, 'sses')} failed that Linux had allowed.`
   }
-  const ratio = Math.min(...report.designs.map(({ fidelity }) => fidelity.ratio))
+  const [worst] = report.designs
+    .map(({ fidelity }) => fidelity)
+    .toSorted((a, b) => explainedShare(a) - explainedShare(b))
+  const { recorded, contradictory, ratio } = worst!
+  if (ratio >= minimumFidelity) {
+    return (
+      `This recording contradicts itself too often to judge by: ${formatCount(contradictory)} of ${plural(recorded, 'fault')} ` +
+      '(' +
+      formatShare(contradictory / recorded) +
+      ') found their page missing and write-protected by turns, with nothing ' +
+      'between that did it.'
+    )
+  }
   const wanted = `${formatShare(minimumFidelity)} are asked for`
   return `This replay is not faithful enough to judge by: ${formatShare(ratio)} of the recorded faults were reproduced, ${wanted}.`
 }
 
-function elapsedSentence(classic: DesignReport, best: DesignReport, share: number): string {
+function elapsedSentence(classic: DesignReport, best: DesignReport, hurts: boolean | null): string {
   const before = classic.elapsedMsSpread
   const after = best.elapsedMsSpread
   const times = `${formatDuration(after.median * 1e6)} against ${formatDuration(before.median * 1e6)}`
@@ -197,28 +245,16 @@ function elapsedSentence(classic: DesignReport, best: DesignReport, share: numbe
     const runs = `the ${classic.repetitions} runs of one design`
     return `Elapsed time (${times}) differs no more than it does between ${runs}: no difference is shown.`
   }
-  if (share < NEGLIGIBLE_SHARE) {
+  if (hurts === false) {
     return `Elapsed time of the replay was ${times}: the designs differ where faults follow each other at once, which those of this program do not.`
   }
   const change = Math.abs(1 - after.median / before.median)
   return `${best.design} took ${formatShare(change)} ${after.median < before.median ? 'less' : 'more'} time (${times}, beyond the spread of ${classic.repetitions} runs).`
 }
 
-/**
- * The share of its threads' time that Linux recorded as waits for the lock, or undefined when it did not record them.
- */
-function linuxShare(trace: TraceReport): number | undefined {
-  if (!trace.linux.recorded) return undefined
-  const { readers, writers } = trace.linux.lockWaitNs
-  const ofAll = (readers.total + writers.total) / Math.max(1, trace.threadMs * 1e6)
-  // Threads that mostly sleep would dilute what those that work meet.
-  const { waitedNs, aliveNs } = trace.hotThreads
-  return Math.max(ofAll, waitedNs / Math.max(1, aliveNs))
-}
-
 function linuxSentence(trace: TraceReport): string {
   if (!trace.linux.recorded) {
-    return 'The trace has no mmap_lock events, so it does not tell what Linux itself waited.'
+    return 'The trace has no mmap_lock events, so it does not tell what Linux itself waited, nor whether the lock hurts.'
   }
   const { readers, writers } = trace.linux.lockWaitNs
   const waits = readers.count + writers.count

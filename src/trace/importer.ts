@@ -295,7 +295,7 @@ export class Importer implements TraceEvents {
     thread.mapping = undefined
     thread.faultCall = kernel ? (thread.otherCall ?? callOfFunction(from)) : ''
     thread.activity++
-    thread.lockContended = false
+    this.#endTry(thread)
     this.recording.line = this.scanner.line
     // Its address space is left already.
     if (thread.sinks.length === 0) thread.process.space.countOutside()
@@ -479,7 +479,14 @@ export class Importer implements TraceEvents {
   #otherEvent(thread: Thread): void {
     if (thread.faultIsOpen) this.#settleFault(thread, NEXT_OTHER)
     thread.inFault = false
+    this.#endTry(thread)
+  }
+
+  /** A thread whose try for the lock failed does not wait for it. */
+  #endTry(thread: Thread): void {
+    if (!thread.lockContended) return
     thread.lockContended = false
+    this.locks.gaveUp(thread.tid)
   }
 
   // ---- calls

@@ -3,7 +3,8 @@
  *
  * Principles: the lock has a name (`mm=`), so that holders are found whatever process they are of. A wait is told in
  * pieces: from its beginning, or from the last release that it saw, to the next release, that holder kept the waiter;
- * what remains until the acquisition (being woken) belongs to the last of them. Pieces add up to the wait.
+ * what remains until the acquisition (being woken) belongs to the last of them. Pieces add up to the wait, and none is
+ * from before it began. A writer that goes on as a reader (mmap_write_downgrade) has ended its hold as a release does.
  */
 
 /** Who held the lock, or waited for it: a thread, and what it did. */
@@ -92,6 +93,8 @@ const LONGEST = 10
 
 export class LockHistory {
   readonly #locks = new Map<number, Lock>()
+  /** The lock that each thread asks for. */
+  readonly #asked = new Map<number, Lock>()
   readonly #holders = new Map<string, HeldBy>()
   readonly #foreign = new Map<string, HeldBy>()
   readonly #waiters = new Map<string, WaitedBy>()
@@ -113,12 +116,21 @@ export class LockHistory {
 
   /** A thread begins to ask for the lock. */
   started(mm: number, tid: number, write: boolean, now: number): void {
-    const { waiting } = this.#lock(mm)
-    if (!waiting.has(tid)) waiting.set(tid, { write, since: now, parts: [] })
+    const lock = this.#lock(mm)
+    if (this.#asked.get(tid) !== lock) this.gaveUp(tid)
+    if (lock.waiting.has(tid)) return
+    lock.waiting.set(tid, { write, since: now, parts: [] })
+    this.#asked.set(tid, lock)
+  }
+
+  /** A thread goes on without the lock that it asked for: its try failed. It waits for nothing, and keeps nobody. */
+  gaveUp(tid: number): void {
+    this.#asked.get(tid)?.waiting.delete(tid)
+    this.#asked.delete(tid)
   }
 
   /**
-   * A thread got the lock.
+   * A thread got the lock, or went on as a reader with the lock that it held as a writer.
    * @param isForeign it is of another process than the one whose lock it is
    * @param waitedNs how long it waited, or -1 if it did not
    */
@@ -132,7 +144,9 @@ export class LockHistory {
   ): void {
     const lock = this.#lock(mm)
     const waiter = lock.waiting.get(user.tid)
-    lock.waiting.delete(user.tid)
+    this.gaveUp(user.tid)
+    const before = lock.holders.get(user.tid)
+    if (before?.user.write === true && !user.write && waiter === undefined) endHold(lock, before, now)
     if (waitedNs >= 0) this.#count(user, waiter, waitedNs, now, line)
     lock.holders.set(user.tid, { user, isForeign })
   }
@@ -143,19 +157,14 @@ export class LockHistory {
     const holder = lock?.holders.get(tid)
     if (lock === undefined || holder === undefined) return
     lock.holders.delete(tid)
-    if (lock.waiting.size === 0) return
-    for (const [waiting, waiter] of lock.waiting) {
-      if (waiting === tid || !keeps(lock, holder, waiter)) continue
-      waiter.parts.push({ holder, ns: now - waiter.since })
-      waiter.since = now
-    }
+    // It had got the lock, though the trace lost the event.
+    if (this.#asked.get(tid) === lock) this.gaveUp(tid)
+    endHold(lock, holder, now)
     if (lock.holders.size === 0 && lock.waiting.size === 0) this.#locks.delete(mm)
   }
 
   #count(user: LockUser, waiter: Waiter | undefined, waitedNs: number, now: number, line: number): void {
-    const parts = waiter?.parts ?? []
-    const last = parts.at(-1)
-    if (last !== undefined && waiter !== undefined) last.ns += Math.max(0, now - waiter.since)
+    const parts = waiter === undefined ? [] : partsOf(waiter, waitedNs, now)
     const { comm, tid, call } = user
     add(this.#waiters, `${tid} ${call} ${comm}`, { comm, tid, call, waits: 0, waitedNs: 0 }, 1, waitedNs)
     let longest: { holder: Holder; ns: number } | null = null
@@ -189,6 +198,31 @@ export class LockHistory {
       foreign: ranked(this.#foreign),
     }
   }
+}
+
+/** A holder lets others in: it was the one that kept those who wait. */
+function endHold(lock: Lock, holder: Holder, now: number): void {
+  for (const waiter of lock.waiting.values()) {
+    if (!keeps(lock, holder, waiter)) continue
+    waiter.parts.push({ holder, ns: now - waiter.since })
+    waiter.since = now
+  }
+}
+
+/** Who kept a waiter, and how long, in the last `waitedNs` only: what was before them was no part of this wait. */
+function partsOf(waiter: Waiter, waitedNs: number, now: number): Waiter['parts'] {
+  const parts: Waiter['parts'] = []
+  let rest = waitedNs
+  let tail = Math.max(0, now - waiter.since)
+  for (const { holder, ns } of waiter.parts.toReversed()) {
+    const kept = Math.min(rest, ns + tail)
+    if (kept > 0) parts.unshift({ holder, ns: kept })
+    rest -= kept
+    tail = 0
+  }
+  // Times since the boot are exact to some hundred nanoseconds only.
+  if (rest > 0 && parts.length > 0) parts[0]!.ns += rest
+  return parts
 }
 
 /** Whether a holder keeps a waiter: a reader keeps another reader only if a writer stands between them. */

@@ -87,6 +87,8 @@ export interface ReplayPlan {
   readonly statistics: PlanStatistics
   /** How often the state of the pages is corrected before a recorded fault that contradicts it, by kind. */
   readonly corrections: Readonly<Partial<Record<CorrectionKind, number>>>
+  /** Corrections that turned back an earlier one of the same page, again and again. */
+  readonly contradictions: number
   /** Frames for pages of the address spaces' own, at most, in recorded order. */
   readonly peakFrames: number
   readonly cachedPages: number

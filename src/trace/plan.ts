@@ -148,6 +148,7 @@ class Planner {
   readonly #counts = { faults: 0, calls: 0, forks: 0, execs: 0, exits: 0, refusedCalls: 0, openCalls: 0 }
   readonly #unsupported: Record<string, number> = {}
   readonly #corrections: Partial<Record<CorrectionKind, number>> = {}
+  #contradictions = 0
   // The record under way: its seat, address space, and where that one's addresses go.
   #seat = 0
   #image = 0
@@ -197,6 +198,7 @@ class Planner {
       streams: this.#streams.map((stream) => stream.handle()),
       operations: this.#operations,
       corrections: this.#corrections,
+      contradictions: this.#contradictions,
       statistics: { operations, ...this.#counts, unsupportedAdvice: this.#unsupported, waits, longestChain },
       peakFrames,
       cachedPages,
@@ -370,6 +372,7 @@ class Planner {
     const first = page - (window & 15)
     space.fault(page, first, page + grown + (window >> 4))
     let flags = refused ? OP_TOUCH_REFUSED : this.#correct(correction, before, page)
+    if (kind !== RECORD_FILE_FAULT) this.#countContradiction(correction, page)
     if ((word & FAULT_LOCKED) !== 0) flags |= OP_TOUCH_LOCKED
     const note = this.#note(space.state(page), errorCode, page)
     if (kind === RECORD_FILE_FAULT && !refused) {
@@ -412,6 +415,15 @@ class Planner {
     }
     if ((state & PAGE_WRITABLE) === 0) return null
     return (state & PAGE_FORKED) !== 0 ? 'writeProtectedByFork' : 'writeProtected'
+  }
+
+  /**
+   * Reclaim removes a page again and again, and merging or a tracker takes the right to write as often; but nothing
+   * does both by turns, except to a file, whose pages are written back and then reclaimed.
+   */
+  #countContradiction(correction: CorrectionKind | null, page: number): void {
+    if (correction !== 'removed' && correction !== 'writeProtected') return
+    if (this.#space.turns(page, correction === 'removed')) this.#contradictions++
   }
 
   /** Corrects what is known of a page. Returns what the replay has to do for it. */

@@ -86,6 +86,8 @@ export interface WorkerResult {
   readonly faults: number
   readonly speculative: number
   readonly reproduced: number
+  /** Of those: the ones before which the state of the page was corrected. */
+  readonly corrected: number
   readonly locked: LockedFaults
   readonly notReproduced: Partial<Record<NotReproducedKind, number>>
   /** The first of those not reproduced. */

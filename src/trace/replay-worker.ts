@@ -216,6 +216,7 @@ class Performer {
   #faults = 0
   #speculative = 0
   #reproduced = 0
+  #corrected = 0
   readonly #notReproduced: Partial<Record<NotReproducedKind, number>> = {}
   readonly #locked = { both: 0, onlyHere: 0, onlyLinux: 0, neither: 0 }
   readonly #unmatched: UnmatchedFault[] = []
@@ -271,6 +272,7 @@ class Performer {
       faults: this.#faults,
       speculative: this.#speculative,
       reproduced: this.#reproduced,
+      corrected: this.#corrected,
       locked: this.#locked,
       notReproduced: this.#notReproduced,
       unmatched: this.#unmatched,
@@ -399,6 +401,7 @@ class Performer {
       this.#countUnmatched('notRefused', words, at)
     } else if (result !== 0 && ((result ^ errorCode) & COMPARED_BITS) === 0) {
       this.#reproduced++
+      if ((second & (OP_TOUCH_REMOVE | OP_TOUCH_PRESENT)) !== 0) this.#corrected++
       this.#countLocked((result & TOUCH_LOCKED_MM) !== 0, (second & OP_TOUCH_LOCKED) !== 0)
     } else {
       this.#countUnmatched(kindOf((first >>> OP_NOTE_SHIFT) & 15, result !== 0), words, at)

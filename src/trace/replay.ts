@@ -104,6 +104,10 @@ export interface ReplayResult {
   readonly fidelity: {
     readonly recorded: number
     readonly reproduced: number
+    /** Of those: the ones before which nothing was corrected. Only of these it tells anything that they came. */
+    readonly uncorrected: number
+    /** Faults whose correction turned back an earlier one of the same page, again and again: no state explains them. */
+    readonly contradictory: number
     readonly notReproduced: number
     /** Accesses and calls that failed though Linux had allowed them. */
     readonly failed: number
@@ -358,6 +362,7 @@ class Replay {
     let faults = 0
     let speculativeFaults = 0
     let reproduced = 0
+    let corrected = 0
     let failed = 0
     let maxLatency = 0
     let lockWaitCount = 0
@@ -376,6 +381,7 @@ class Replay {
       faults += result.faults
       speculativeFaults += result.speculative
       reproduced += result.reproduced
+      corrected += result.corrected
       failed += result.failed
       maxLatency = Math.max(maxLatency, result.maxLatency)
       lockWaitCount += result.lockWaitCount
@@ -408,6 +414,8 @@ class Replay {
       fidelity: {
         recorded,
         reproduced,
+        uncorrected: reproduced - corrected,
+        contradictory: this.#plan.contradictions,
         notReproduced: recorded - reproduced,
         failed,
         ratio: recorded === 0 ? 1 : reproduced / recorded,

@@ -41,6 +41,9 @@ export const PAGE_WRITABLE = 16
 /** Mapped around a neighbour, and certainly: a fault had asked for it before, so that it was in memory. */
 export const PAGE_CACHED = 32
 
+/** Of `Block.corrected`: the page was corrected one way, and then the other. */
+const TURNED = 4
+
 /** The last operations on the pages of one page table. */
 class Block {
   /** Number in its worker of the last operation since the last call that covered the page, or 0. */
@@ -52,6 +55,8 @@ class Block {
   readonly owner = new Int32Array(PAGES_PER_BLOCK)
   /** Of an owned page, which frame holds it. */
   readonly frame = new Int32Array(PAGES_PER_BLOCK)
+  /** Which way each page was corrected last, and whether that had changed before; see `turns`. */
+  readonly corrected = new Uint8Array(PAGES_PER_BLOCK)
   /** Faults that found a page of it missing. */
   missing = 0
 
@@ -223,6 +228,7 @@ export class SpaceOrder {
       for (let index = from; index < to; index++) {
         if ((block.state[index]! & PAGE_OWNED) !== 0) this.#memory.release(block.frame[index]!)
         block.state[index] = PAGE_ABSENT
+        block.corrected[index] = 0
       }
       return block.isEmpty()
     })
@@ -241,6 +247,20 @@ export class SpaceOrder {
       return false
     })
     for (const [offset, state, owner] of moved) this.setState(target + offset, state, owner)
+  }
+
+  /**
+   * A page is corrected: it is gone, or cannot be written any more. Returns whether that turns back what the last
+   * correction of it said, and not for the first time since a call removed it.
+   */
+  turns(page: number, isGone: boolean): boolean {
+    const { corrected } = this.#block(page)
+    const index = page % PAGES_PER_BLOCK
+    const way = isGone ? 1 : 2
+    const before = corrected[index]!
+    const isOther = before !== 0 && (before & 3) !== way
+    corrected[index] = way | (before & TURNED) | (isOther ? TURNED : 0)
+    return isOther && (before & TURNED) !== 0
   }
 
   /** A fault found a page missing. */

@@ -95,6 +95,8 @@ function replayOf({ design, rwsem, elapsedMs, waitedMs, failed = 0 }: Figures): 
     fidelity: {
       recorded: 44_472,
       reproduced: 44_312,
+      uncorrected: 44_312,
+      contradictory: 0,
       notReproduced: 160,
       failed,
       ratio: 44_312 / 44_472,

@@ -56,8 +56,52 @@ test('a verdict from more threads than processors says so', () => {
 test('where Linux recorded its waits, they decide, not those of the replay under pressure', () => {
   const calm = { ...harmed, trace: unharmed.trace }
   assert.match(verdictOf(calm, 0.98).sentences.join(' '), /does not hurt .*14\.4 %/)
-  const untold = { ...harmed, trace: failed.trace }
-  assert.match(verdictOf(untold, 0.98).sentences.join(' '), /hurts this program\. The trace has no mmap_lock/)
+})
+
+test('where Linux did not record its waits, a replay under pressure does not say whether the lock hurts', () => {
+  for (const report of [harmed, unharmed]) {
+    const { hurts, mood, sentences } = verdictOf({ ...report, trace: failed.trace }, 0.98)
+    assert.deepEqual([hurts, mood], [null, 'notable'])
+    assert.match(sentences[0]!, /^The trace has no mmap_lock events, .*nor whether the lock hurts\.$/)
+    assert.doesNotMatch(sentences.join(' '), /hurts? this program|those of this program do not/)
+  }
+})
+
+test('a replay says that it leaves out the holders of other processes', () => {
+  const cat = { process: 'cat', pid: 9, comm: 'cat', call: 'read', waits: 3, waitedNs: 5e6 }
+  const { trace } = harmed
+  const locks = { ...trace.locks, holders: [cat], foreign: [cat] }
+  const text = verdictOf({ ...harmed, trace: { ...trace, locks } }, 0.98).sentences.join(' ')
+  assert.match(text, /leaves out what other processes held the lock for \(cat\), .* waited 5\.00 ms/)
+  assert.doesNotMatch(verdictOf(harmed, 0.98).sentences.join(' '), /leaves out/)
+})
+
+/** A replay whose faults were reproduced with so many corrections, of which so many contradict each other. */
+function correctedReplay(corrected: number, contradictory: number): typeof harmed {
+  const designs = harmed.designs.map((design) => ({
+    ...design,
+    corrections: { removed: corrected },
+    fidelity: { ...design.fidelity, uncorrected: design.fidelity.reproduced - corrected, contradictory },
+  }))
+  return { ...harmed, designs }
+}
+
+test('faults that were reproduced after a correction only are no fidelity, and the verdict says so', () => {
+  const many = correctedReplay(30_000, 0)
+  assert.equal(isFaithful(many, 0.98), true)
+  const text = verdictOf(many, 0.98).sentences.join(' ')
+  assert.match(text, /^The mmap lock hurts .*30,000 \(67\.5 %\) were reproduced only after a correction/)
+  assert.match(replayText(many, 0.98), /^ {6}without correction +14,312 +14,312$/m)
+  assert.doesNotMatch(verdictOf(correctedReplay(100, 0), 0.98).sentences.join(' '), /correction/)
+})
+
+test('of a recording that contradicts itself nothing is judged', () => {
+  const report = correctedReplay(30_000, 15_000)
+  assert.equal(isFaithful(report, 0.98), false)
+  const { hurts, mood, sentences } = verdictOf(report, 0.98)
+  assert.deepEqual([hurts, mood], [null, 'bad'])
+  assert.match(sentences[0]!, /contradicts itself .* 15,000 of 44,472 faults \(33\.7 %\)/)
+  assert.match(replayText(report, 0.98), /^ {6}contradictory +15,000 +15,000$/m)
 })
 
 test('without the classic design the verdict compares nothing', () => {

@@ -24,6 +24,11 @@ async function analysisOf(text: TraceText): Promise<TraceReport> {
   return traceReport(trace)
 }
 
+/** So many nanoseconds in one wait, or none. */
+function waitOf(total: number): TraceReport['linux']['lockWaitNs']['readers'] {
+  return { count: total === 0 ? 0 : 1, total, p50: total, p99: total }
+}
+
 function judged(trace: TraceReport): VerdictReport {
   return verdictReport(verdictOfTrace(trace), trace)
 }
@@ -72,6 +77,83 @@ describe('two threads that read into a new buffer each time', () => {
   })
 })
 
+describe('what would help, and whether the lock hurts', () => {
+  const text = new TraceText().exec(1).newTask(1, 1, 2, CLONE_THREAD)
+  for (let round = 0; round < 3; round++) {
+    for (const tid of [1, 2]) text.enter(1, tid, 'munmap', { addr: A, len: PAGE }).lockStart(1, tid, true)
+    text.lockAcquired(1, 1, true).wait(100).unlock(1, 1, true).lockAcquired(1, 2, true).unlock(1, 2, true)
+    for (const tid of [1, 2]) text.exit(1, tid, 'munmap', 0)
+  }
+  text.fault(1, 1, 0x7ffc00000000, 6)
+
+  test('no change of waits saves more of the time than the share of it that threads waited', async () => {
+    const trace = await analysisOf(text)
+    const cost = { faults: 10, lockedFaults: 10, lockedNs: 0 }
+    const calm: TraceReport = {
+      ...trace,
+      // Many threads that sleep nearly all the time.
+      linux: { ...trace.linux, lockWaitNs: { ...trace.linux.lockWaitNs, writers: waitOf(330_000) } },
+      threadMs: 100_000,
+      hotThreads: { count: 1, waitedNs: 330_000, aliveNs: 100e9 },
+      faultCensus: { ...trace.faultCensus, user: cost },
+    }
+    const { hurts, summary, advice } = judged(calm)
+    assert.equal(hurts, false)
+    assert.match(summary, /^The mmap lock does not hurt this program\./)
+    assert.deepEqual(advice, [])
+  })
+
+  test('where faults cost time though the lock is not waited for, it is not said that all is well', async () => {
+    const trace = await analysisOf(text)
+    const copied = { read: { buffers: 40, faults: 500, avoidableFaults: 400, avoidableNs: 82_500_000 } }
+    const kernel = { read: { faults: 500, lockedFaults: 500, lockedNs: 90_000_000 } }
+    const costly: TraceReport = {
+      ...trace,
+      durationMs: 799,
+      cpus: 1,
+      linux: { ...trace.linux, lockWaitNs: { readers: waitOf(0), writers: waitOf(0) } },
+      hotThreads: { count: 1, waitedNs: 0, aliveNs: 799e6 },
+      faultCensus: { ...trace.faultCensus, copied, kernel },
+    }
+    const verdict = verdictOfTrace(costly)
+    assert.deepEqual([verdict.hurts, verdict.mood], [false, 'notable'])
+    assert.match(verdict.sentences[0]!, /^This program hardly waits .* 10\.3 % of the time/)
+    assert.equal(judged(costly).advice[0]!.savesMs, 82.5)
+  })
+
+  test('buffers are those of calls that copy, and matter by their share of the faults', async () => {
+    const trace = await analysisOf(text)
+    const buffers = { buffers: 40, faults: 500, avoidableFaults: 400, avoidableNs: 50_000_000 }
+    const few = { ...buffers, avoidableFaults: 2 }
+    const user = { faults: 8_196, lockedFaults: 0, lockedNs: 0 }
+    const changesFor = (copied: TraceReport['faultCensus']['copied']): string[] =>
+      judged({
+        ...trace,
+        durationMs: 1000,
+        faultCensus: { ...trace.faultCensus, user, copied },
+      }).advice.flatMap(({ change }) => (/buffer/.test(change) ? [change] : []))
+    assert.deepEqual(
+      changesFor({ 'system call': buffers, execve: buffers, 'signal delivery': buffers, read: few }),
+      [],
+    )
+    assert.equal(changesFor({ pread64: buffers }).length, 1)
+  })
+
+  test('where no fault could have been saved, giving back less is no advice', async () => {
+    const trace = await analysisOf(text)
+    const none = { faults: 0, lockedFaults: 0, lockedNs: 0 }
+    const faultCensus: TraceReport['faultCensus'] = {
+      user: none,
+      kernel: {},
+      avoidable: { user: none, kernel: none },
+      copied: {},
+      calls: { munmap: { count: 1, ns: 5_000_000 } },
+    }
+    const { advice } = judged({ ...trace, recordedFaults: 0, faultCensus })
+    assert.ok(advice.every(({ change }) => !/memory back/.test(change)))
+  })
+})
+
 test('memory that is given back and faulted in again: give back less', async () => {
   const text = new TraceText().exec(1).mmap(1, 1, A, 16 * PAGE)
   for (let round = 0; round < 5; round++) {
@@ -93,7 +175,8 @@ test('a reader of /proc is named as the holder, with what it cost', async () => 
   const call = 'access to the memory of another process'
   assert.deepEqual(holders, [{ process: 'cat', pid: 9, comm: 'cat', call, waits: 1, waitedNs: 50_002_000 }])
   assert.deepEqual(waiters, [{ comm: 'prog', tid: 1, call: 'munmap', waits: 1, waitedNs: 50_002_000 }])
-  assert.match(advice[0]!.change, /^Keep cat \(process 9\) from reading/)
+  assert.match(advice[0]!.change, /^Keep cat \(process 9\) from taking/)
+  assert.match(advice[0]!.how, /\(access to the memory of another process\).* does not tell which of them/)
   assert.match(
     reportText(report, verdictOfTrace(report)),
     /cat of cat \(9\) +access to the memory of another/,

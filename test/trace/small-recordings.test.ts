@@ -7,7 +7,7 @@ import { describe, test } from 'node:test'
 import { importTrace, replayTrace, type ReplayResult } from '../../src/trace/index.ts'
 import { OpStore } from '../../src/trace/op-store.ts'
 import { planReplay } from '../../src/trace/plan.ts'
-import { importText } from './trace-text.ts'
+import { importText, TraceText } from './trace-text.ts'
 
 /** What each recording shows; faults that count, all of them reproduced; corrections. */
 const RECORDINGS: readonly [name: string, faults: number, corrections: ReplayResult['corrections']][] = [
@@ -88,3 +88,63 @@ function together(texts: readonly string[]): string {
   }
   return [...early, ...lines].join('\n')
 }
+
+describe('corrections of a page that turn back earlier ones', () => {
+  const A = 0x7f0000000000
+  const PAGE = 0x1000
+
+  async function correctionsOf(text: TraceText): Promise<readonly [corrections: number, turns: number]> {
+    const trace = await text.import()
+    try {
+      const { corrections, contradictions } = planReplay('-', trace, 1, new OpStore('-', 1 << 20))
+      return [Object.values(corrections).reduce((sum, count) => sum + count, 0), contradictions]
+    } finally {
+      trace.close()
+    }
+  }
+
+  /** Faults on a page of a mapping, first missing, then as the codes say. */
+  function faults(codes: readonly number[]): TraceText {
+    const text = new TraceText()
+      .exec(1)
+      .mmap(1, 1, A, 4 * PAGE)
+      .fault(1, 1, A, 6)
+    for (const code of codes) text.fault(1, 1, A, code)
+    return text
+  }
+
+  test('no state explains a page that is missing and write-protected by turns', async () => {
+    assert.deepEqual(await correctionsOf(faults([6, 7, 6, 7, 6, 7])), [6, 4])
+    const trace = await faults([6, 7, 6, 7]).import()
+    try {
+      const { fidelity } = await replayTrace(trace)
+      const { recorded, reproduced, uncorrected, contradictory } = fidelity
+      assert.deepEqual([recorded, reproduced, uncorrected, contradictory], [5, 5, 1, 2])
+    } finally {
+      trace.close()
+    }
+  })
+
+  test('reclaim alone, protection alone, and one turn are states that were mended', async () => {
+    for (const codes of [
+      [6, 6, 6, 6],
+      [7, 7, 7, 7],
+      [7, 7, 6, 6],
+    ])
+      assert.deepEqual(await correctionsOf(faults(codes)), [4, 0], String(codes))
+  })
+
+  test('a page that a call removed begins anew', async () => {
+    const text = faults([6, 7]).madvise(1, 1, A, PAGE, 4)
+    for (const code of [6, 6, 7]) text.fault(1, 1, A, code)
+    assert.deepEqual(await correctionsOf(text), [4, 0])
+  })
+
+  test('the pages of a file are written back and reclaimed by turns', async () => {
+    const text = new TraceText().exec(1)
+    text.enter(1, 1, 'mmap', { addr: 0, len: PAGE, prot: 3, flags: 1, fd: 3, off: 0 })
+    text.map2(1, 1, A, PAGE, 'rw-s', '/data/base', 0, 77).exit(1, 1, 'mmap', A)
+    for (const code of [6, 6, 7, 6, 7]) text.fault(1, 1, A, code)
+    assert.deepEqual(await correctionsOf(text), [4, 0])
+  })
+})

@@ -1,0 +1,105 @@
+// Who kept whom waiting for the mmap lock: tries that fail, holds that go on for reading, events that are missing.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { LockAnalysis } from '../../src/trace/lock-history.ts'
+import { CLONE_THREAD, TraceText } from './trace-text.ts'
+
+const A = 0x7f0000000000
+const PAGE = 0x1000
+
+/** A process with three threads, 1 to 3. */
+function threads(): TraceText {
+  const text = new TraceText().exec(1).newTask(1, 1, 2, CLONE_THREAD).newTask(1, 1, 3, CLONE_THREAD)
+  return text.mmap(1, 1, A, 16 * PAGE)
+}
+
+async function locksOf(text: TraceText): Promise<LockAnalysis> {
+  const trace = await text.import({ isReplayed: false })
+  trace.close()
+  return trace.locks
+}
+
+/** A thread enters munmap and gets the lock for writing. */
+function unmaps(text: TraceText, tid: number): TraceText {
+  text.enter(1, tid, 'munmap', { addr: A, len: PAGE }).lockStart(1, tid, true)
+  return text.lockAcquired(1, tid, true)
+}
+
+/** A thread faults, and its try for the lock fails. */
+function triesInVain(text: TraceText, tid: number): TraceText {
+  text.fault(1, tid, A + tid * PAGE, 6).lockStart(1, tid, false)
+  return text.lockAcquired(1, tid, false, false)
+}
+
+test('a thread whose try failed, and which went on, does not wait: nobody kept it until its next wait', async () => {
+  const text = threads()
+  triesInVain(unmaps(text, 1), 2).fault(1, 2, A + 5 * PAGE, 6)
+  text.wait(2_000_000).unlock(1, 1, true).exit(1, 1, 'munmap', 0)
+  // Much later it waits for another.
+  unmaps(text.wait(5_000_000), 3)
+  text.fault(1, 2, A + 6 * PAGE, 6).lockStart(1, 2, false)
+  text.wait(500).unlock(1, 3, true).lockAcquired(1, 2, false).unlock(1, 2, false)
+  const { holders, keptNs, longest } = await locksOf(text)
+  assert.deepEqual(
+    holders.map(({ call, waits, waitedNs }) => [call, waits, waitedNs]),
+    [['munmap', 1, 502_000]],
+  )
+  assert.deepEqual([keptNs.readersByWriters, longest[0]!.holder!.tid], [502_000, 3])
+})
+
+test('a try that failed and the wait that follows are one wait', async () => {
+  const text = threads()
+  triesInVain(unmaps(text, 1), 2).wait(10).lockStart(1, 2, false)
+  text.wait(100).unlock(1, 1, true).lockAcquired(1, 2, false).unlock(1, 2, false)
+  const { keptNs } = await locksOf(text)
+  assert.equal(keptNs.readersByWriters, 114_000)
+})
+
+test('a writer that gave up its try does not stand between two readers', async () => {
+  const text = threads()
+  text.fault(1, 1, A, 6).lockStart(1, 1, false).lockAcquired(1, 1, false)
+  text.enter(1, 3, 'munmap', { addr: A, len: PAGE }).lockStart(1, 3, true).lockAcquired(1, 3, true, false)
+  text.exit(1, 3, 'munmap', '0xfffffffffffffffc')
+  text.fault(1, 2, A + PAGE, 6).lockStart(1, 2, false)
+  text.wait(100).unlock(1, 1, false).lockAcquired(1, 2, false).unlock(1, 2, false)
+  const { keptNs } = await locksOf(text)
+  assert.deepEqual([keptNs.readersByReaders, keptNs.unknown], [0, 102_000])
+})
+
+test('a wait of which the trace lost the end is no part of the next one', async () => {
+  const text = threads()
+  unmaps(text, 1)
+  text.fault(1, 2, A, 6).lockStart(1, 2, false)
+  text.wait(3_000_000).unlock(1, 1, true).exit(1, 1, 'munmap', 0)
+  unmaps(text, 3)
+  text.fault(1, 2, A + PAGE, 6).lockStart(1, 2, false)
+  text.wait(100).unlock(1, 3, true).lockAcquired(1, 2, false).unlock(1, 2, false)
+  const { keptNs, longest } = await locksOf(text)
+  assert.deepEqual([keptNs.readersByWriters, longest[0]!.holder!.tid], [102_000, 3])
+})
+
+test('munmap that goes on as a reader kept a reader for as long as it held the lock for writing', async () => {
+  const text = threads()
+  unmaps(text, 1)
+  text.fault(1, 2, A + 5 * PAGE, 6).lockStart(1, 2, false)
+  text.wait(9_500).lockAcquired(1, 1, false).lockAcquired(1, 2, false).unlock(1, 2, false)
+  text.wait(1_000).unlock(1, 1, false)
+  const { holders, keptNs, longest } = await locksOf(text)
+  assert.deepEqual(
+    holders.map(({ call, waits, waitedNs }) => [call, waits, waitedNs]),
+    [['munmap', 1, 9_502_000]],
+  )
+  assert.deepEqual([keptNs.readersByWriters, keptNs.unknown], [9_502_000, 0])
+  assert.equal(longest[0]!.holder!.write, true)
+})
+
+test('munmap that goes on as a reader kept a writer first as a writer, then as a reader', async () => {
+  const text = threads()
+  unmaps(text, 1)
+  text.enter(1, 2, 'munmap', { addr: A + PAGE, len: PAGE }).lockStart(1, 2, true)
+  text.wait(9_500).lockAcquired(1, 1, false)
+  text.wait(100).unlock(1, 1, false).lockAcquired(1, 2, true).unlock(1, 2, true)
+  const { keptNs, matrix } = await locksOf(text)
+  assert.deepEqual([keptNs.writersByWriters, keptNs.writersByReaders], [9_501_000, 102_000])
+  assert.deepEqual(matrix, [{ heldBy: 'munmap', waitedBy: 'munmap', waits: 1, waitedNs: 9_603_000 }])
+})
