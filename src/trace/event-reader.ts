@@ -36,7 +36,10 @@ export interface TraceEvents {
   exitCall(call: number, result: number): void
   /** Enter of any other system call, by name; or its exit, null. */
   otherCall(name: string | null): void
-  /** `mm`: whose lock. `started`: mmap_lock_start_locking; otherwise mmap_lock_acquire_returned. */
+  /**
+   * @param mm whose lock: the low 48 bits of its address
+   * @param started mmap_lock_start_locking; otherwise mmap_lock_acquire_returned
+   */
   lock(mm: number, started: boolean, write: boolean, success: boolean): void
   unlock(mm: number): void
   newTask(tid: number, flags: number): void
@@ -323,11 +326,22 @@ export abstract class EventReader {
       else if (this.is(at - 7, 'success')) success = this.#truth(at + 1, end)
       if (write >= 0) break
     }
-    if (write < 0 || success < 0 || !this.is(start, 'mm=') || this.hex(start + 3, end) < 0)
+    if (write < 0 || success < 0 || !this.is(start, 'mm=') || !this.#readPointer(start + 3, end))
       throw this.malformed('an mmap_lock event', start, end)
     const mm = this.value
     if (code === EVENT_LOCK_RELEASED) this.events.unlock(mm)
     else this.events.lock(mm, code === EVENT_LOCK_START, write === 1, success === 1)
+  }
+
+  /**
+   * Reads the low 48 bits of a hexadecimal number into `value`. A double cannot tell all kernel addresses apart: there
+   * its steps of 2 KiB are larger than some of what Linux allocates. What is left out is the same for all.
+   */
+  #readPointer(at: number, end: number): boolean {
+    const behind = this.hex(at, end)
+    if (behind < 0) return false
+    if (behind - at > 12 && this.value > Number.MAX_SAFE_INTEGER) this.hex(behind - 12, behind)
+    return true
   }
 
   /** 1 for true, 0 for false, -1 for anything else. */

@@ -18,6 +18,7 @@ import { FaultCounts } from './given-back.ts'
 import { callOfFunction } from './kernel-access.ts'
 import { LockRecord } from './linux-locks.ts'
 import { LockHistory, type LockUser } from './lock-history.ts'
+import { LockOwners } from './lock-owners.ts'
 import { PAGE_SIZE, type Mapping } from './layout.ts'
 import type { OpStore } from './op-store.ts'
 import { RECORD_CREATE, RECORD_EXEC, RECORD_FORK, RECORD_JOIN, STATUS_DONE } from './records.ts'
@@ -53,6 +54,12 @@ const NEXT_EXIT = -2
 /** The recording ends. */
 const NEXT_END = -3
 
+/**
+ * An acquisition that nobody was seen to delay is told as a wait from here on: what it takes to get a free lock and to
+ * record that stays below, a wait for the processor may not.
+ */
+const UNEXPLAINED_WAIT_NS = 10_000
+
 const CLONE_VM = 0x100
 const CLONE_VFORK = 0x4000
 const CLONE_THREAD = 0x10000
@@ -72,8 +79,7 @@ export class Importer implements TraceEvents {
   /** Faults that the kernel was not to handle, and did not (pagefault_disable). */
   unhandledFaults = 0
   #kernelFaultsUnderLock = 0
-  /** The address space that each lock belongs to, as far as that has shown. */
-  readonly #owners = new Map<number, RecordedSpace>()
+  readonly #owners = new LockOwners()
   mapRecords = 0
   /** perf told what was mapped before the recording began. */
   attached = false
@@ -288,6 +294,7 @@ export class Importer implements TraceEvents {
     thread.faultIsKernel = kernel
     thread.faultIsOutside = false
     thread.faultTookLock = false
+    thread.faultLock = -1
     thread.faultLockedNs = -1
     thread.faultNs = this.#now
     thread.faultIsAvoidable = false
@@ -374,16 +381,7 @@ export class Importer implements TraceEvents {
   lock(mm: number, started: boolean, write: boolean, success: boolean): void {
     const thread = this.#current()
     this.lockEvents++
-    const ofFault = thread.faultIsOpen
-    if (thread.inFault) {
-      thread.faultTookLock = true
-      if (thread.faultIsKernel) this.#kernelFaultsUnderLock++
-      if (!write) {
-        thread.process.locks.faultsUnderLock++
-        for (const { space, seat } of thread.sinks) space.faultTookLock(seat)
-      }
-      thread.inFault = false
-    }
+    const ofFault = this.#isOfFault(thread, mm, write)
     if (started) {
       // A try that failed and the wait that follows are one acquisition.
       if (!(thread.lockPending && thread.lockContended)) {
@@ -402,8 +400,25 @@ export class Importer implements TraceEvents {
     this.#gotLock(thread, mm, write, ofFault)
     // munmap goes on with the lock held for reading only, which shows as one more acquisition.
     thread.holdsWrite = write
+    thread.heldLock = mm
     const { call } = thread
     if (write && call.active && !call.committed) this.calls.commit(thread)
+  }
+
+  /**
+   * Whether a thread takes a lock for its last fault: the first that it takes after it, for reading, and its own, until
+   * it gives that back. What it takes afterwards is for what it does next, recorded or not (a read of /proc/PID/smaps).
+   */
+  #isOfFault(thread: Thread, mm: number, write: boolean): boolean {
+    if (!thread.inFault) return thread.faultLock === mm
+    thread.inFault = false
+    if (write || this.#owners.isForeign(thread, mm)) return false
+    thread.faultLock = mm
+    thread.faultTookLock = true
+    if (thread.faultIsKernel) this.#kernelFaultsUnderLock++
+    thread.process.locks.faultsUnderLock++
+    for (const { space, seat } of thread.sinks) space.faultTookLock(seat)
+    return true
   }
 
   #gotLock(thread: Thread, mm: number, write: boolean, ofFault: boolean): void {
@@ -412,21 +427,21 @@ export class Importer implements TraceEvents {
     if (thread.lockPending) {
       const { seconds, nanoseconds } = this.scanner
       const ns = (seconds - thread.lockSeconds) * 1e9 + nanoseconds - thread.lockNanoseconds
-      if (thread.lockContended || ns > this.timeResolutionNs) {
+      if (thread.lockContended || this.locks.isKept(mm, thread.tid)) {
         waited = ns
         thread.waitedNs += ns
         process.locks.waited(write, ns)
+      } else if (ns >= UNEXPLAINED_WAIT_NS) {
+        waited = ns
       }
     }
     if (thread.lockPending || !thread.holdsWrite) process.locks.acquired(write)
     thread.lockPending = false
     thread.lockContended = false
     thread.activity++
-    const space = thread.sinks[0]?.space
-    // Whose lock it is shows where a thread takes it for a fault, or for a call that changes its own memory.
-    if (space !== undefined && (ofFault || thread.call.active)) this.#owners.set(mm, space)
-    const owner = this.#owners.get(mm)
-    const isForeign = owner !== undefined && thread.sinks.every((sink) => sink.space !== owner)
+    if (write && thread.call.active) this.#owners.isOwn(thread, mm)
+    const isForeign = this.#owners.isOfAnother(thread, mm)
+    if (!isForeign && ofFault) this.#owners.isOwn(thread, mm)
     const user = this.#lockUser(thread, write, ofFault, isForeign)
     this.locks.acquired(mm, user, isForeign, waited, this.#now, this.scanner.line)
   }
@@ -467,7 +482,10 @@ export class Importer implements TraceEvents {
   unlock(mm: number): void {
     const thread = this.#current()
     thread.holdsWrite = false
-    if (thread.faultIsOpen && thread.faultTookLock) thread.faultLockedNs = this.#now - thread.faultNs
+    if (thread.faultLock === mm) {
+      thread.faultLockedNs = this.#now - thread.faultNs
+      thread.faultLock = -1
+    }
     this.locks.released(mm, thread.tid, this.#now)
   }
 
@@ -479,6 +497,7 @@ export class Importer implements TraceEvents {
   #otherEvent(thread: Thread): void {
     if (thread.faultIsOpen) this.#settleFault(thread, NEXT_OTHER)
     thread.inFault = false
+    thread.faultLock = -1
     thread.lockContended = false
   }
 
@@ -552,6 +571,8 @@ export class Importer implements TraceEvents {
         process = thread.process
       }
     }
+    // perf tells of a mapping while the lock is held for writing.
+    if (thread.holdsWrite) this.#owners.isOwn(thread, thread.heldLock)
     if (process.space.inExec) {
       process.space.establish(mapping)
       return

@@ -1,8 +1,9 @@
 /**
  * What Linux itself met at the mmap lock while the program was recorded, from the trace's own events.
  *
- * An acquisition waited when it failed to get the lock at first (success=false), or when more time than the times of
- * the trace can resolve lies between its start and its end: with perf's usual microseconds, two or more.
+ * An acquisition waited when it failed to get the lock at first (success=false), or when somebody who kept it gave the
+ * lock back between its start and its end. Time alone tells of no wait: to record two events takes some, and the
+ * processor may do something else between them.
  */
 import { createHistogram, type RecordableHistogram } from 'node:perf_hooks'
 
@@ -21,7 +22,7 @@ export interface LinuxRecord {
   readonly faultsUnderMmapLock: number
   /** Faults that were handled without it, under a per-VMA lock. */
   readonly faultsWithoutMmapLock: number
-  /** Acquisitions of the mmap lock that had to wait. */
+  /** Acquisitions of the mmap lock that had to wait for somebody, however few digits the times have. */
   readonly lockWaitNs: { readonly readers: LockWaits; readonly writers: LockWaits }
   /** Acquisitions of the mmap lock in all. */
   readonly lockAcquisitions: { readonly readers: number; readonly writers: number }

@@ -117,6 +117,11 @@ export class LockHistory {
     if (!waiting.has(tid)) waiting.set(tid, { write, since: now, parts: [] })
   }
 
+  /** Whether somebody gave the lock back for whom a thread that asks for it had to wait. */
+  isKept(mm: number, tid: number): boolean {
+    return (this.#locks.get(mm)?.waiting.get(tid)?.parts.length ?? 0) > 0
+  }
+
   /**
    * A thread got the lock.
    * @param isForeign it is of another process than the one whose lock it is

@@ -48,6 +48,8 @@ export class Thread {
   lockSeconds = 0
   lockNanoseconds = 0
   holdsWrite = false
+  /** The last lock that it got. */
+  heldLock = -1
   /** Its last event was a fault, so that a lock for reading belongs to that. */
   inFault = false
   /** Its last fault: not over until it does something else than to take the lock for it. */
@@ -56,6 +58,8 @@ export class Thread {
   faultIsKernel = false
   faultIsOutside = false
   faultTookLock = false
+  /** The lock that it took for its last fault and has not given back, or -1. */
+  faultLock = -1
   faultNs = 0
   /** From the beginning of its last fault until it gave the mmap lock back, or -1. */
   faultLockedNs = -1

@@ -65,7 +65,7 @@ describe('the recorded programs', () => {
     // Counted with awk over the text: 6,603 acquisitions for writing have a start.
     assert.equal(linux.lockAcquisitions.writers, 6603)
     for (const side of [linux.lockWaitNs.readers, linux.lockWaitNs.writers]) {
-      assert.ok(side.count > 0 && side.total >= side.count * 1000 && side.p50 <= side.p99)
+      assert.ok(side.count > 0 && side.p50 <= side.p99 && side.p99 <= side.total)
     }
     assert.ok(linux.faultsUnderMmapLock > 0 && linux.faultsUnderMmapLock < linux.lockAcquisitions.readers + 1)
   })
@@ -678,9 +678,13 @@ describe('the mmap lock of Linux', () => {
   test('waits, downgrades, tries that failed, faults that took it', async () => {
     const trace = await new TraceText()
       .exec(1)
+      .newTask(1, 1, 2, CLONE_THREAD)
+      .lockStart(1, 2, false)
+      .lockAcquired(1, 2, false)
       .enter(1, 1, 'munmap', { addr: 0x10000, len: 0x1000 })
       .lockStart(1, 1, true)
-      .wait(9)
+      .wait(8)
+      .unlock(1, 2, false)
       .lockAcquired(1, 1, true)
       .lockAcquired(1, 1, false)
       .unlock(1, 1, false)
@@ -700,7 +704,7 @@ describe('the mmap lock of Linux', () => {
       .import()
     trace.close()
     const { linux } = trace
-    assert.deepEqual(linux.lockAcquisitions, { readers: 2, writers: 1 })
+    assert.deepEqual(linux.lockAcquisitions, { readers: 3, writers: 1 })
     assert.deepEqual([linux.lockWaitNs.writers.count, linux.lockWaitNs.writers.total], [1, 10_000])
     assert.deepEqual([linux.lockWaitNs.readers.count, linux.lockWaitNs.readers.total], [1, 6_000])
     assert.deepEqual([linux.faultsUnderMmapLock, linux.faultsWithoutMmapLock], [1, 1])
