@@ -134,11 +134,6 @@ export class LockHistory {
     return (this.#locks.get(mm)?.waiting.get(tid)?.parts.length ?? 0) > 0
   }
 
-  /** Whether somebody gave the lock back for whom a thread that asks for it had to wait. */
-  isKept(mm: number, tid: number): boolean {
-    return (this.#locks.get(mm)?.waiting.get(tid)?.parts.length ?? 0) > 0
-  }
-
   /**
    * A thread got the lock, or went on as a reader with the lock that it held as a writer.
    * @param isForeign it is of another process than the one whose lock it is
