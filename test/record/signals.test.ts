@@ -11,8 +11,8 @@ import { type FakeHost, fakeHost, LINE } from './fake-host.ts'
 const program = fileURLToPath(new URL('recording-child.ts', import.meta.url))
 
 /**
- * A perf that records until a signal comes, and says when it has begun; the probe ends at once. (KILL: the shell that is
- * about to become sleep may yet take note of any other signal, and forget it.)
+ * A perf that records until a signal comes, and says when it has begun; the probe ends at once. (KILL: the shell that
+ * is about to become sleep may yet take note of any other signal, and forget it.)
  */
 const UNTIL_SIGNAL = `
   if [ "$1" = true ]; then exit 0; fi
