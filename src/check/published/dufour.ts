@@ -11,20 +11,9 @@ import {
   accessSignal,
   countVmEvent,
 } from '../../kernel/index.ts'
-import { tellBegin, tellEnd } from './observers.ts'
 
 /** RFC v5, 16 June 2017. */
 export class Dufour2017Published extends Dufour2017 {
-  override readonly locksMovedTables = false
-  override copyBegin(cpu: Task, fault: FaultContext): boolean {
-    return tellBegin(cpu, fault)
-  }
-  /** Not of one that is given up (race R18): patch 5/31 of v12, 20190416134522.17540-6-ldufour@linux.ibm.com. */
-  override copyEnd(cpu: Task, fault: FaultContext, committed: boolean): void {
-    if (committed) tellEnd(cpu, fault)
-  }
-  override notifierRegistered(): void {}
-
   protected override isWrite(change: number): boolean {
     return change === VMA_ZAP || super.isWrite(change)
   }
@@ -40,15 +29,6 @@ export class Dufour2017Published extends Dufour2017 {
 
 /** v10, 17 April 2018. */
 export class Dufour2018Published extends Dufour2018 {
-  override readonly locksMovedTables = false
-  override copyBegin(cpu: Task, fault: FaultContext): boolean {
-    return tellBegin(cpu, fault)
-  }
-  override copyEnd(cpu: Task, fault: FaultContext, committed: boolean): void {
-    if (committed) tellEnd(cpu, fault)
-  }
-  override notifierRegistered(): void {}
-
   protected override isWrite(change: number): boolean {
     return change === VMA_ZAP || super.isWrite(change)
   }
@@ -68,15 +48,6 @@ export class Dufour2018Published extends Dufour2018 {
 
 /** v12, 16 April 2019. */
 export class Dufour2019Published extends Dufour2019 {
-  override readonly locksMovedTables = false
-  override copyBegin(cpu: Task, fault: FaultContext): boolean {
-    return tellBegin(cpu, fault)
-  }
-  override copyEnd(cpu: Task, fault: FaultContext, committed: boolean): void {
-    if (committed) tellEnd(cpu, fault)
-  }
-  override notifierRegistered(): void {}
-
   protected override isWrite(change: number): boolean {
     return change === VMA_ZAP || super.isWrite(change)
   }

@@ -2,23 +2,23 @@
 // where those differ from their source, and are stepped together with the kernel. published-flaws.ts says what finds
 // each.
 
-import type { Design } from '../../kernel/index.ts'
+import { type Design, Lespinasse2021, Lespinasse2021File } from '../../kernel/index.ts'
 import { Dufour2017Published, Dufour2018Published, Dufour2019Published } from './dufour.ts'
 import { Kamezawa2009RefcountPublished, Kamezawa2009VersionPublished } from './kamezawa.ts'
-import { Lespinasse2021FilePublished, Lespinasse2021Published } from './lespinasse.ts'
+import { observedUnlocked, observedUntilGivenUp } from './observers.ts'
 import { PerVmaLock2023Published, PerVmaRefcount2025Published } from './per-vma.ts'
 import { Zijlstra2010Published, Zijlstra2014Published } from './zijlstra.ts'
 
 const published: readonly Design[] = [
-  new Kamezawa2009VersionPublished(),
-  new Kamezawa2009RefcountPublished(),
-  new Zijlstra2010Published(),
-  new Zijlstra2014Published(),
-  new Dufour2017Published(),
-  new Dufour2018Published(),
-  new Dufour2019Published(),
-  new Lespinasse2021Published(),
-  new Lespinasse2021FilePublished(),
+  Object.assign(new Kamezawa2009VersionPublished(), observedUnlocked),
+  Object.assign(new Kamezawa2009RefcountPublished(), observedUnlocked),
+  Object.assign(new Zijlstra2010Published(), observedUnlocked),
+  Object.assign(new Zijlstra2014Published(), observedUntilGivenUp),
+  Object.assign(new Dufour2017Published(), observedUntilGivenUp),
+  Object.assign(new Dufour2018Published(), observedUntilGivenUp),
+  Object.assign(new Dufour2019Published(), observedUntilGivenUp),
+  Object.assign(new Lespinasse2021(), observedUntilGivenUp),
+  Object.assign(new Lespinasse2021File(), observedUntilGivenUp),
   new PerVmaLock2023Published(),
   new PerVmaRefcount2025Published(),
 ]

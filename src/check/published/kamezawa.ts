@@ -17,19 +17,9 @@ import {
   releaseVmaNow,
   spinLock,
 } from '../../kernel/index.ts'
-import { tellBegin, tellEnd } from './observers.ts'
 
 /** RFC 1-4/4, 18 December 2009. */
 export class Kamezawa2009VersionPublished extends Kamezawa2009Version {
-  override readonly locksMovedTables = false
-  override copyBegin(cpu: Task, fault: FaultContext): boolean {
-    return tellBegin(cpu, fault)
-  }
-  override copyEnd(cpu: Task, fault: FaultContext): void {
-    tellEnd(cpu, fault)
-  }
-  override notifierRegistered(): void {}
-
   /** anon_vma_prepare() as if the mmap lock were held (race R23). */
   override preparesAnonVma(): boolean {
     return true
@@ -75,15 +65,6 @@ export class Kamezawa2009VersionPublished extends Kamezawa2009Version {
 
 /** Asynchronous page fault, 25 December 2009. */
 export class Kamezawa2009RefcountPublished extends Kamezawa2009Refcount {
-  override readonly locksMovedTables = false
-  override copyBegin(cpu: Task, fault: FaultContext): boolean {
-    return tellBegin(cpu, fault)
-  }
-  override copyEnd(cpu: Task, fault: FaultContext): void {
-    tellEnd(cpu, fault)
-  }
-  override notifierRegistered(): void {}
-
   /** anon_vma_prepare() as if the mmap lock were held (race R23). */
   override preparesAnonVma(): boolean {
     return true

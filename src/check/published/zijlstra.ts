@@ -1,7 +1,6 @@
 // Zijlstra's designs of 2010 and 2014 as they were published.
 
 import {
-  type FaultContext,
   PageTable,
   type Task,
   VMA_PROTECT,
@@ -10,19 +9,9 @@ import {
   Zijlstra2014,
   spinLock,
 } from '../../kernel/index.ts'
-import { tellBegin, tellEnd } from './observers.ts'
 
 /** "-v3" of 4 January 2010 with all its patches. */
 export class Zijlstra2010Published extends Zijlstra2010 {
-  override readonly locksMovedTables = false
-  override copyBegin(cpu: Task, fault: FaultContext): boolean {
-    return tellBegin(cpu, fault)
-  }
-  override copyEnd(cpu: Task, fault: FaultContext): void {
-    tellEnd(cpu, fault)
-  }
-  override notifierRegistered(): void {}
-
   /** anon_vma_prepare() as if the mmap lock were held (race R23). */
   override preparesAnonVma(): boolean {
     return true
@@ -44,18 +33,6 @@ export class Zijlstra2010Published extends Zijlstra2010 {
 
 /** The six patches of 20 October 2014. */
 export class Zijlstra2014Published extends Zijlstra2014 {
-  override readonly locksMovedTables = false
-  override copyBegin(cpu: Task, fault: FaultContext): boolean {
-    return tellBegin(cpu, fault)
-  }
-  /**
-   * Not of one that is given up: an inference, Dufour's patch 5/31, which is a port of this one, does so (race R18).
-   */
-  override copyEnd(cpu: Task, fault: FaultContext, committed: boolean): void {
-    if (committed) tellEnd(cpu, fault)
-  }
-  override notifierRegistered(): void {}
-
   /** anon_vma_prepare() as if the mmap lock were held (race R23). */
   override preparesAnonVma(): boolean {
     return true
