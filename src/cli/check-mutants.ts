@@ -12,7 +12,7 @@ import {
   mutants,
   seekFailure,
 } from '../check/index.ts'
-import { formatCount, formatTable } from '../report/index.ts'
+import { formatCount, formatTable, textColumn } from '../report/index.ts'
 import { UsageError } from './failure.ts'
 import { print } from './output.ts'
 import { showProgress } from './progress.ts'
@@ -98,23 +98,18 @@ function mutantVerdict({ caught, scenario, redundant }: MutantResult): string {
 }
 
 function mutantsText(results: readonly MutantResult[]): string {
-  const column = (heading: string, cells: string[], align: 'left' | 'right' = 'left') => ({
-    heading: [heading],
-    align,
-    cells,
-  })
   const columns = [
-    column(
+    textColumn(
       'mutant',
       results.map(({ mutant }) => mutant),
     ),
-    column('caught by', results.map(mutantVerdict)),
-    column(
+    textColumn('caught by', results.map(mutantVerdict)),
+    textColumn(
       'executions',
       results.map(({ executions }) => formatCount(executions)),
       'right',
     ),
-    column(
+    textColumn(
       'race',
       results.map(({ race }) => race ?? '—'),
     ),

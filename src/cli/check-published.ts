@@ -6,7 +6,7 @@ import {
   publishedFlaws,
   scenarioNames,
 } from '../check/index.ts'
-import { formatCount, formatTable } from '../report/index.ts'
+import { formatCount, formatTable, textColumn } from '../report/index.ts'
 import { type FailureFiles, failureText, writeFailure } from './check-failure.ts'
 import { print, textOptions } from './output.ts'
 import { showProgress } from './progress.ts'
@@ -76,30 +76,25 @@ function outcomeText({ flaw, result, problem }: PublishedResult): string {
 }
 
 function publishedText(results: readonly PublishedResult[]): string {
-  const column = (heading: string, cells: string[], align: 'left' | 'right' = 'left') => ({
-    heading: [heading],
-    align,
-    cells,
-  })
   const columns = [
-    column(
+    textColumn(
       'design',
       results.map(({ design }) => design),
     ),
-    column(
+    textColumn(
       'scenario',
       results.map(({ scenario }) => scenario),
     ),
-    column(
+    textColumn(
       'race',
       results.map(({ flaw }) => flaw?.race ?? '—'),
     ),
-    column(
+    textColumn(
       'executions',
       results.map(({ result }) => formatCount(result.executions)),
       'right',
     ),
-    column('as published', results.map(outcomeText)),
+    textColumn('as published', results.map(outcomeText)),
   ]
   return `${formatTable(columns, { indent: 0 }).join('\n')}\n`
 }

@@ -19,6 +19,9 @@ const RWSEMS: readonly RwsemName[] = ['xadd', 'generic', 'spinning']
 
 export const RWSEM_OPTION =
   "forms of the mmap lock: xadd, generic, spinning, 'all', or 'year' for that of each design's year"
+/** The largest number of a process: PID_MAX_LIMIT of a 64-bit kernel. */
+export const MAX_PROCESS = 2 ** 22
+
 /** What is compared unless asked: the lock, the last speculative faults, and what Linux does today. */
 export const DEFAULT_DESIGNS = 'classic,lespinasse-2021,per-vma-refcount-2025'
 

@@ -7,9 +7,9 @@ import { basename, resolve } from 'node:path'
 import { Command } from 'commander'
 import { findMeans, findProgram, type Host, type Recorded, Recorder, thisHost } from '../record/index.ts'
 import type { Target } from '../record/index.ts'
-import { formatBytes, formatCount, plural, printable } from '../report/index.ts'
+import { formatBytes, formatCount, losesTooMuch, plural, printable } from '../report/index.ts'
 import { UsageError } from './failure.ts'
-import { parseCount, parseCounts, parseNumber } from './options.ts'
+import { MAX_PROCESS, parseCount, parseCounts, parseNumber } from './options.ts'
 import { print, toJson } from './output.ts'
 import { cleanUpOnSignals } from './signals.ts'
 
@@ -23,11 +23,7 @@ interface RecordCommandOptions {
   readonly json?: boolean
 }
 
-/** Linux's own limit: PID_MAX_LIMIT of a 64-bit kernel. */
-const MAX_PROCESS = 2 ** 22
 const DAY = 86_400
-/** More of the events than this, and a report does not judge the recording. */
-const MOST_LOST = 0.01
 
 export function recordCommand(): Command {
   return new Command('record')
@@ -164,5 +160,5 @@ function quoted(path: string): string {
 
 function isBad({ events, lost, command }: Recorded): boolean {
   const hasFailed = command !== null && command.code !== 0
-  return hasFailed || lost > MOST_LOST * (events + lost)
+  return hasFailed || losesTooMuch(lost, events)
 }

@@ -2,10 +2,7 @@
 import type { TraceReport } from '../report/index.ts'
 import type { ImportedTrace } from '../trace/index.ts'
 import { UsageError } from './failure.ts'
-import { parseCount } from './options.ts'
-
-/** Linux's own limit: PID_MAX_LIMIT of a 64-bit kernel. */
-const MAX_PROCESS = 2 ** 22
+import { MAX_PROCESS, parseCount } from './options.ts'
 
 /** A value of --process. */
 export function parseProcess(text: string): 'all' | 'busiest' | number {

@@ -119,7 +119,7 @@ function otherProcesses(trace: TraceReport): Advice[] {
 }
 
 /** Whether the recording Linux takes faults under per-VMA locks. */
-export function hasVmaLocks(trace: TraceReport): boolean {
+function hasVmaLocks(trace: TraceReport): boolean {
   const { user } = trace.faultCensus
   return user.faults > 0 && user.lockedFaults < user.faults / 2
 }

@@ -9,7 +9,7 @@ export { replayText } from './replay-text.ts'
 export { reportText } from './recorded-text.ts'
 export { machinesText, simulateText } from './simulate-text.ts'
 export { plainStyle, styleFor, type Style, type TextOptions } from './style.ts'
-export { formatTable, wrap, type Column, type TableOptions } from './table.ts'
+export { formatTable, textColumn, wrap, type Column, type TableOptions } from './table.ts'
 export {
   nameOf,
   verdictOf,
@@ -17,4 +17,5 @@ export {
   verdictReport,
   type Verdict,
   type VerdictReport,
+  losesTooMuch,
 } from './verdict.ts'

@@ -10,10 +10,17 @@ export const HARMFUL_SHARE = 0.1
  * The share of its threads' time that Linux recorded as waits for the lock, or undefined when it did not record them.
  */
 export function linuxShare(trace: TraceReport): number | undefined {
-  if (!trace.linux.recorded) return undefined
-  const { readers, writers } = trace.linux.lockWaitNs
-  const ofAll = (readers.total + writers.total) / Math.max(1, trace.threadMs * 1e6)
   // Threads that mostly sleep would dilute what those that work meet.
-  const { waitedNs, aliveNs } = trace.hotThreads
-  return Math.max(ofAll, waitedNs / Math.max(1, aliveNs))
+  return trace.linux.recorded ? Math.max(shareOfAll(trace), shareOfHot(trace)) : undefined
+}
+
+/** Of the time of all threads. */
+export function shareOfAll({ linux, threadMs }: TraceReport): number {
+  const { readers, writers } = linux.lockWaitNs
+  return (readers.total + writers.total) / Math.max(1, threadMs * 1e6)
+}
+
+/** Of the time of the busiest threads. */
+export function shareOfHot({ hotThreads: { waitedNs, aliveNs } }: TraceReport): number {
+  return waitedNs / Math.max(1, aliveNs)
 }

@@ -23,6 +23,15 @@ export interface TableOptions {
   readonly styleLabel?: (text: string, row: number) => string
 }
 
+/** A column of one heading line. */
+export function textColumn(
+  heading: string,
+  cells: readonly string[],
+  align: Column['align'] = 'left',
+): Column {
+  return { heading: [heading], align, cells }
+}
+
 /** The lines of a table whose first column labels the rows. */
 export function formatTable(columns: readonly Column[], options: TableOptions = {}): string[] {
   const { indent = 2, gap = 2, width = Number.POSITIVE_INFINITY } = options

@@ -8,7 +8,7 @@
 import type { HeldBy, WaitedBy } from '../trace/lock-history.ts'
 import { overlaps } from '../workloads/statistics.ts'
 import { adviceFor, savedByLessWork, type Advice } from './advice.ts'
-import { HARMFUL_SHARE, linuxShare, NEGLIGIBLE_SHARE } from './lock-share.ts'
+import { HARMFUL_SHARE, linuxShare, NEGLIGIBLE_SHARE, shareOfAll, shareOfHot } from './lock-share.ts'
 import { formatCount, formatDuration, formatShare, plural } from './numbers.ts'
 import { printable } from './printable.ts'
 import {
@@ -37,6 +37,11 @@ export interface VerdictReport {
 
 /** The share of events that perf may have lost before nothing is judged any more. */
 const MOST_LOST = 0.01
+
+/** Whether so many events were lost, beside those that are there, that a recording is not judged. */
+export function losesTooMuch(lost: number, events: number): boolean {
+  return lost > MOST_LOST * (lost + events)
+}
 /** Holders and waiters in `--json`. */
 const LISTED = 16
 
@@ -107,7 +112,7 @@ function hurtsAsRecorded(trace: TraceReport): boolean | null {
 /** Of a recording with holes nothing is said but that. */
 function lostSentence({ lostEvents, events }: TraceReport): string | null {
   const all = lostEvents + events
-  if (lostEvents <= MOST_LOST * all) return null
+  if (!losesTooMuch(lostEvents, events)) return null
   return (
     `perf lost ${formatCount(lostEvents)} of ${plural(all, 'event')} (${formatShare(lostEvents / all)}), so nothing ` +
     'can be judged: record again with a larger buffer (perf record -m), or fewer events.'
@@ -224,9 +229,7 @@ function unfaithful(report: ReplayReport, minimumFidelity: number): string {
   if (ratio >= minimumFidelity) {
     return (
       `This recording contradicts itself too often to judge by: ${formatCount(contradictory)} of ${plural(recorded, 'fault')} ` +
-      '(' +
-      formatShare(contradictory / recorded) +
-      ') found their page missing and write-protected by turns, with nothing ' +
+      `(${formatShare(contradictory / recorded)}) found their page missing and write-protected by turns, with nothing ` +
       'between that did it.'
     )
   }
@@ -261,13 +264,11 @@ function linuxSentence(trace: TraceReport): string {
   if (waits === 0) return 'When it was recorded, Linux itself never had to wait for the lock.'
   const acquisitions = trace.linux.lockAcquisitions.readers + trace.linux.lockAcquisitions.writers
   const often = `${formatCount(waits)} of ${plural(acquisitions, 'time')} that it took the lock`
-  const total = readers.total + writers.total
-  const ofAll = total / Math.max(1, trace.threadMs * 1e6)
-  const { count, waitedNs, aliveNs } = trace.hotThreads
-  const ofHot = waitedNs / Math.max(1, aliveNs)
-  const hot =
-    ofHot > ofAll ? `, and ${formatShare(ofHot)} of that of the ${plural(count, 'busiest thread')}` : ''
-  const long = `${formatDuration(total)} in all, ${formatShare(ofAll)} of its threads' time${hot}`
+  const ofAll = shareOfAll(trace)
+  const ofHot = shareOfHot(trace)
+  const busiest = plural(trace.hotThreads.count, 'busiest thread')
+  const hot = ofHot > ofAll ? `, and ${formatShare(ofHot)} of that of the ${busiest}` : ''
+  const long = `${formatDuration(readers.total + writers.total)} in all, ${formatShare(ofAll)} of its threads' time${hot}`
   return `When it was recorded, Linux itself waited ${often}, ${long}.`
 }
 

@@ -51,8 +51,8 @@ export interface TraceEvents {
 
 const EVENT_PAGE_FAULT_USER = 1
 const EVENT_PAGE_FAULT_KERNEL = 2
-export const EVENT_ENTER = 3 // + call
-export const EVENT_EXIT = 9 // + call
+const EVENT_ENTER = 3 // + call
+const EVENT_EXIT = 9 // + call
 const EVENT_LOCK_START = 15
 const EVENT_LOCK_ACQUIRED = 16
 const EVENT_LOCK_RELEASED = 17
@@ -506,8 +506,8 @@ export abstract class EventReader {
   }
 }
 
-/** Mappings of `install_special_mapping`. */
-export const KERNEL_PAGES = /^\[(?:vdso|vvar|vvar_vclock|sigpage|uprobes)\]$/
+/** The name of a mapping of `install_special_mapping`, alone or behind what tells files apart. */
+export const KERNEL_PAGES = /(?:^| )\[(?:vdso|vvar|vvar_vclock|sigpage|uprobes)\]$/
 
 /** A piece of a line for a message: short, and without bytes that would disturb a terminal. */
 export function quote(buffer: Uint8Array, start: number, end: number): string {

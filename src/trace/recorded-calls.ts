@@ -38,6 +38,7 @@ import {
   CALL_MUNMAP,
   CALL_NAMES,
   type MapRecord,
+  KERNEL_PAGES,
 } from './event-reader.ts'
 import type { Scanner } from './scanner.ts'
 
@@ -56,8 +57,8 @@ const MADV_DONTNEED = 4
 const MADV_DONTFORK = 10
 const MADV_DOFORK = 11
 
-/** Segments of shmat (shm_vm_ops of ipc/shm.c) and the pages of the kernel for programs have no map_pages. */
-const NO_FAULT_AROUND = / (?:\/SYSV[0-9a-f]{8}|\[(?:vdso|vvar|vvar_vclock|sigpage|uprobes)\]$)/
+/** A segment of shmat: its vm_ops (shm_vm_ops of ipc/shm.c) have no map_pages. */
+const SYSV_SEGMENT = / \/SYSV[0-9a-f]{8}/
 
 const MREMAP_MAYMOVE = 1
 const MREMAP_DONTUNMAP = 4
@@ -193,12 +194,7 @@ export class RecordedCalls {
         default: {
           const length = pageUp(values[1]!)
           if (!isRange(address, length)) break
-          const kind =
-            call.kind === CALL_MUNMAP
-              ? RECORD_UNMAP
-              : call.kind === CALL_MPROTECT
-                ? RECORD_PROTECT
-                : RECORD_ADVISE
+          const kind = recordOf(call.kind)
           if (kind !== RECORD_UNMAP) this.#implyMissing(sink, call, address, address + length)
           const argument = kind === RECORD_PROTECT ? values[2]! & 7 : kind === RECORD_ADVISE ? values[2]! : 0
           const position = space.reserveCall(kind, sink.seat, address, length, argument)
@@ -279,12 +275,7 @@ export class RecordedCalls {
         this.#resolveRemap(call, reserved, result, refused)
         return
       default: {
-        const kind =
-          call.kind === CALL_MUNMAP
-            ? RECORD_UNMAP
-            : call.kind === CALL_MPROTECT
-              ? RECORD_PROTECT
-              : RECORD_ADVISE
+        const kind = recordOf(call.kind)
         space.finish(position, kind, status)
         const gives = kind === RECORD_UNMAP || (kind === RECORD_ADVISE && values[2] === MADV_DONTNEED)
         if (!refused && gives) giveBack(thread, space, values[0]!, values[0]! + pageUp(values[1]!))
@@ -418,7 +409,8 @@ export class RecordedCalls {
       number = this.files.length
       this.files.push(identity)
       this.#fileNumbers.set(identity, number)
-      if (NO_FAULT_AROUND.test(name)) this.withoutFaultAround.add(number)
+      // Neither have the pages of the kernel for programs.
+      if (SYSV_SEGMENT.test(name) || KERNEL_PAGES.test(name)) this.withoutFaultAround.add(number)
     }
     return number
   }
@@ -458,4 +450,10 @@ function mappedLength(length: number, flags: number): number {
   const shift = (flags >>> LINUX_MAP_HUGE_SHIFT) & 63
   const size = 2 ** (shift === 0 ? 21 : shift)
   return Math.ceil(length / size) * size
+}
+
+/** What is recorded of a call on a range of pages. */
+function recordOf(kind: number): number {
+  if (kind === CALL_MUNMAP) return RECORD_UNMAP
+  return kind === CALL_MPROTECT ? RECORD_PROTECT : RECORD_ADVISE
 }

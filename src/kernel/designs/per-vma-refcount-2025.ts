@@ -37,7 +37,6 @@ const DETACHED = 2
 export class PerVmaRefcount2025 extends PerVmaDesign {
   override readonly typesafeVmas = true
   override readonly freesMmRcu: boolean = true
-  override readonly speculatesOnSwap: 'never' | 'cached' | 'any' = 'any'
   protected override readonly hold = vmaLockHeld
 
   override readonly description: DesignDescription = {
