@@ -105,7 +105,7 @@ export const perVmaMutants: MutantTable = {
     design: 'per-vma-refcount-2025',
     scenario: 'border-moves',
     patches: at(count, 'lockVmaUnderRcu').force(
-      'Atomics.load(heap, vma + Vma.vmStart) <= page && page < Atomics.load(heap, vma + Vma.vmEnd)',
+      'heap[vma + Vma.vmStart] <= page && page < heap[vma + Vma.vmEnd]',
       true,
     ),
   },
@@ -209,7 +209,10 @@ export const perVmaMutants: MutantTable = {
     scenario: 'discard-gap',
     redundant:
       'the borders are asked again once the VMA is locked: it would keep a writer there waiting for nothing',
-    patches: at('vma/range-tree.ts', 'findInLeafRcu').replace('return contains ? vma : 0', 'return vma'),
+    patches: at('vma/range-tree.ts', 'findInLeafRcu').force(
+      'Atomics.load(heap, vma + Vma.vmEnd) > page',
+      true,
+    ),
   },
   'lock-number-believed': {
     guard: 'a writer waits for the faults in a VMA, whatever its number says, as numbers come round',

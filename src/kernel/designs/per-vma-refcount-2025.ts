@@ -191,8 +191,7 @@ function lockVmaUnderRcu(cpu: Task, mm: number, page: number): number {
       continue
     }
     rcuReadUnlock(cpu)
-    if (Atomics.load(heap, vma + Vma.vmStart) <= page && page < Atomics.load(heap, vma + Vma.vmEnd))
-      return vma
+    if (heap[vma + Vma.vmStart] <= page && page < heap[vma + Vma.vmEnd]) return vma
     vmaEndRead(cpu, vma)
     return 0
   }

@@ -123,9 +123,7 @@ function findInLeafRcu(cpu: Task, leaf: number, from: number, page: number): num
     // The slot may have been empty when its key was compared. The key of a VMA is stored before the VMA is.
     if (vma === 0 || Atomics.load(heap, leaf + RangeNode.keys + slot) > page) continue
     // In type-safe memory it may be free or another's by now, and is asked again once it is held.
-    const contains =
-      Atomics.load(heap, vma + Vma.vmStart) <= page && Atomics.load(heap, vma + Vma.vmEnd) > page
-    return contains ? vma : 0
+    return Atomics.load(heap, vma + Vma.vmEnd) > page ? vma : 0
   }
   return 0
 }
