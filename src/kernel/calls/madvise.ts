@@ -317,6 +317,7 @@ function updateVmaFlags(
   const target = modifyVma(cpu, mm, vma, start, end, newFlags)
   if (target < 0) return target
   cpu.design.vmaWriteBegin(cpu, target, VMA_PROTECT)
+  cpu.design.rangeChanging(cpu, mm, start, end)
   Atomics.store(heap, target + Vma.vmFlags, newFlags)
   cpu.design.vmaWriteEnd(cpu, target, VMA_PROTECT)
   return 0

@@ -144,6 +144,7 @@ function mlockFixup(cpu: Task, mm: number, vma: number, start: number, end: numb
   if (wasLocked && !isLocked) heap[mm + Mm.lockedVm] -= end - start
   if (isLocked && !wasLocked) heap[mm + Mm.lockedVm] += end - start
   cpu.design.vmaWriteBegin(cpu, target, VMA_PROTECT)
+  cpu.design.rangeChanging(cpu, mm, start, end)
   Atomics.store(heap, target + Vma.vmFlags, newFlags)
   if (wasLocked !== isLocked) changeLockedEntries(cpu, mm, start, end, isLocked)
   cpu.design.vmaWriteEnd(cpu, target, VMA_PROTECT)

@@ -218,6 +218,7 @@ export function munmapLocked(
   // A write-back finds the entries of a file by the VMAs of all address spaces (Linux: by those of the file, where they
   // stay until the pages are gone): it must not miss what is written until then.
   const downgrades = mayDowngrade && !cpu.detachedWrites
+  cpu.design.rangeChanging(cpu, mm, start, end)
   if (downgrades) mmapWriteDowngrade(cpu, mm)
   unmapRegion(cpu, mm, detached, start, end, previous, next)
   for (let vma = detached; vma !== 0;) {

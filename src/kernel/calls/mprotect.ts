@@ -109,6 +109,7 @@ function mprotectFixup(
     return target
   }
   cpu.design.vmaWriteBegin(cpu, target, VMA_PROTECT)
+  cpu.design.rangeChanging(cpu, mm, start, end)
   Atomics.store(heap, target + Vma.vmFlags, newFlags)
   changeProtection(cpu, mm, start, end, pageProt(cpu, newFlags, file))
   cpu.design.vmaWriteEnd(cpu, target, VMA_PROTECT)

@@ -266,6 +266,7 @@ function moveVmaLocked(
   if (accounted && !stays) accountMemory(cpu, oldPages)
   vmStatAccount(cpu, mm, vmFlags, newPages)
   if ((vmFlags & VM_LOCKED) !== 0) heap[mm + Mm.lockedVm] += newPages
+  cpu.design.rangeChanging(cpu, mm, from, from + oldPages)
   const moved = movePageTables(cpu, mm, from, to, oldPages)
   // Without memory for the tables, everything goes back, for which there are tables.
   if (moved < oldPages) movePageTables(cpu, mm, to, from, moved)
@@ -291,6 +292,7 @@ function unlockSource(cpu: Task, mm: number, page: number): void {
   if ((vmFlags & VM_LOCKED) === 0) return
   heap[mm + Mm.lockedVm] -= vmaPages(cpu, source)
   cpu.design.vmaWriteBegin(cpu, source, VMA_PROTECT)
+  cpu.design.rangeChanging(cpu, mm, heap[source + Vma.vmStart], heap[source + Vma.vmEnd])
   Atomics.store(heap, source + Vma.vmFlags, vmFlags & ~VM_LOCKED_MASK)
   changeLockedEntries(cpu, mm, heap[source + Vma.vmStart], heap[source + Vma.vmEnd], false)
   cpu.design.vmaWriteEnd(cpu, source, VMA_PROTECT)

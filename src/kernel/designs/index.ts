@@ -7,6 +7,7 @@ import { Dufour2018 } from './dufour-2018.ts'
 import { Dufour2019 } from './dufour-2019.ts'
 import { Kamezawa2009Refcount } from './kamezawa-2009-refcount.ts'
 import { Kamezawa2009Version } from './kamezawa-2009-version.ts'
+import { LeafSlots } from './leaf-slots.ts'
 import { Lespinasse2021 } from './lespinasse-2021.ts'
 import { Lespinasse2021File } from './lespinasse-2021-file.ts'
 import { Lespinasse2022 } from './lespinasse-2022.ts'
@@ -29,4 +30,5 @@ export const designs: readonly Design[] = [
   new Lespinasse2022(),
   new PerVmaLock2023(),
   new PerVmaRefcount2025(),
+  new LeafSlots(),
 ]

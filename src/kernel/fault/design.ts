@@ -16,6 +16,7 @@ import { releaseVmaNow } from '../vma/vma-release.ts'
 export abstract class Design implements DesignHooks<Task> {
   abstract readonly description: DesignDescription
   readonly speculates: boolean = false
+  readonly speculatesInKernel: boolean = false
   readonly rangeTree: boolean = false
   readonly typesafeVmas: boolean = false
   readonly speculatesOnFileMiss: boolean = false
@@ -31,6 +32,10 @@ export abstract class Design implements DesignHooks<Task> {
   }
 
   pteMapLock(_cpu: Task, _fault: FaultContext): boolean {
+    return false
+  }
+
+  vmaStands(_cpu: Task, _fault: FaultContext): boolean {
     return false
   }
 
@@ -72,6 +77,7 @@ export abstract class Design implements DesignHooks<Task> {
   treeWriteEnd(_cpu: Task, _mm: number): void {}
   vmaWriteBegin(_cpu: Task, _vma: number, _change: number): void {}
   vmaWriteEnd(_cpu: Task, _vma: number, _change: number): void {}
+  rangeChanging(_cpu: Task, _mm: number, _start: number, _end: number): void {}
   vmaLinked(_cpu: Task, _vma: number): void {}
   vmaUnlinked(_cpu: Task, _vma: number): void {}
   releaseVma(cpu: Task, vma: number): void {

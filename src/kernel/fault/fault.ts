@@ -69,7 +69,7 @@ const SEGV_ACCERR = VM_FAULT_SIGSEGV | VM_FAULT_ACCERR
  * Handles the fault of an access to `page` with the x86 `errorCode`: without FAULT_USER where the kernel makes the
  * access, and with FAULT_REMOTE where it is not one of the program's own.
  *
- * Every design leaves faults of the kernel to the mmap lock: on x86, the patches ask for PF_USER (2009, 2010, 2014,
+ * Every published design leaves faults of the kernel to the mmap lock: on x86, the patches ask for PF_USER (2009, 2010, 2014,
  * 2017) or FAULT_FLAG_USER (2018 on), and so does Linux before it looks for a lock of the VMA. Code of the kernel may
  * fault while it holds the mmap lock; there, `get_mmap_lock_carefully` looks for an entry in the exception table before
  * it waits. Here no code of the kernel does.
@@ -88,7 +88,7 @@ export function handleUserFault(cpu: Task, mm: number, page: number, errorCode: 
   cpu.lastFaultLockedMm = false
   let tried = false
   if ((errorCode & (FAULT_USER | FAULT_REMOTE)) === 0) countVmEvent(cpu, VmEvent.page_fault_kernel)
-  if (cpu.design.speculates && (errorCode & FAULT_USER) !== 0) {
+  if (cpu.design.speculates && isSpeculative(cpu, errorCode)) {
     fault.hold = nothingHeld
     const result = cpu.design.speculativeFault(cpu, errorCode)
     if ((result & VM_FAULT_RETRY) === 0) {
@@ -106,6 +106,11 @@ export function handleUserFault(cpu: Task, mm: number, page: number, errorCode: 
   // The lock was given up for a page that is there now, as everything else may have changed: once, then it is kept.
   fault.hold = mmapLockKept
   return classicFault(cpu, fault, errorCode)
+}
+
+/** The design takes such faults at all: of the program, or of the kernel in a call of the program. */
+function isSpeculative(cpu: Task, errorCode: number): boolean {
+  return (errorCode & FAULT_USER) !== 0 || (cpu.design.speculatesInKernel && (errorCode & FAULT_REMOTE) === 0)
 }
 
 /** `do_user_addr_fault` under the mmap lock, which is released on return. */

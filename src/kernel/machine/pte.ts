@@ -26,10 +26,13 @@ export const PageTable = layout('page_table', PAGE_TABLE_WORDS, {
   ptl: 0,
   level: 1,
   rcuHead: 2,
-  /** The next table that waits for the TLB flush before it can be freed. */
-  next: 4,
+  /** The next table that waits for the TLB flush before it can be freed; only then is `rcuHead` used. */
+  next: 2,
   /** Kamezawa, 18 December 2009: the VMA of the last entry that was installed. */
-  vma: 5,
+  vma: 4,
+  /** Leaf slots: of which pages the slots speak, the pages' number without its last nine bits; then the two slots. */
+  run: 5,
+  slots: 6,
   entries: TABLE_HEADER_WORDS,
 })
 

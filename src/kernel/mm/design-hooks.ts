@@ -32,6 +32,8 @@ export interface DesignHooks<Task> {
   readonly description: DesignDescription
   /** Whether it tries faults without the mmap lock at all, and so needs SPECULATIVE_PAGE_FAULT. */
   readonly speculates: boolean
+  /** Whether it also tries the faults that the kernel takes in a call. */
+  readonly speculatesInKernel: boolean
   /** Whether VMAs are kept in a range tree and not in a red-black tree. */
   readonly rangeTree: boolean
   /** Whether VMAs may be read after they were freed and allocated again (SLAB_TYPESAFE_BY_RCU). */
@@ -71,6 +73,12 @@ export interface DesignHooks<Task> {
    * seen still holds. Returns false when it does not; then nothing is locked.
    */
   pteMapLock(cpu: Task, fault: FaultContext): boolean
+
+  /**
+   * A fault that holds nothing is about to link a page table, under the lock of the upper levels: whether the VMA that
+   * it has seen is still in the tree and not being changed.
+   */
+  vmaStands(cpu: Task, fault: FaultContext): boolean
 
   /** The VMA that the speculative try before this locked one has left for it, or 0. The mmap lock is held for read. */
   retryVma(cpu: Task, mm: number, page: number): number
@@ -128,6 +136,11 @@ export interface DesignHooks<Task> {
   /** `change`, one of VMA_LINK and so on, is about to be done to a VMA, and is done. */
   vmaWriteBegin(cpu: Task, vma: number, change: number): void
   vmaWriteEnd(cpu: Task, vma: number, change: number): void
+  /**
+   * What is mapped at the pages [start, end) is about to change: flags, or that there is anything. The write of each VMA
+   * there has begun, or it has left the tree; no entry has changed yet. The mmap lock is held for write.
+   */
+  rangeChanging(cpu: Task, mm: number, start: number, end: number): void
   /** A VMA is in the tree now. */
   vmaLinked(cpu: Task, vma: number): void
   /** A VMA has left the tree. */

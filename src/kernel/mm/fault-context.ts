@@ -109,4 +109,6 @@ export class FaultContext {
   sequence = 0
   turns = 0
   pmd = 0
+  /** The design's own: what the fault went by was not so any more when it was about to commit. */
+  changed = false
 }

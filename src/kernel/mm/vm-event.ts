@@ -68,11 +68,24 @@ export const VmEvent = {
   pgsteal: 51,
   /** Ours, after the tracepoint of that name: faults that the kernel took in a call. */
   page_fault_kernel: 52,
+  /** Leaf slots: faults that found what is mapped in the page table, and slots that were filled from a VMA. */
+  leaf_slot_hit: 53,
+  leaf_slot_fill: 54,
+  /** Leaf slots, why a fault went to the mmap lock: no VMA there, or one that is being changed; */
+  leaf_abort_unmapped: 55,
+  /** the VMA does not allow the access; */
+  leaf_abort_access: 56,
+  /** what was mapped changed each time that the fault was about to commit; */
+  leaf_abort_changed: 57,
+  /** the mapping has no anon_vma, and the mmap lock, which making one takes for reading, was not free; */
+  leaf_abort_anon_vma: 58,
+  /** the handler gave up: it would have had to sleep, or there was no memory, or the access is to fail. */
+  leaf_abort_handler: 59,
 } as const
 
 export type VmEventName = keyof typeof VmEvent
 
 /** The counter tells why a fault was not handled without the mmap lock. */
 export function isAbortReason(name: string): boolean {
-  return /^(SPF_ABORT|spf_vma|spf_pmd|spf_pte|vma_lock_(abort|retry|miss)|hard_lockup)/.test(name)
+  return /^(SPF_ABORT|leaf_abort|spf_vma|spf_pmd|spf_pte|vma_lock_(abort|retry|miss)|hard_lockup)/.test(name)
 }

@@ -1,9 +1,9 @@
 // Page tables: finding, making and freeing them (mm/memory.c, include/linux/pgtable.h).
 //
 // The upper levels are filled in under `mm.pageTableLock`, entries of a pte table under its own lock (split PTE
-// locks). Tables are made only with the mmap lock held (invariant I5: a table made speculatively could come after its
-// range was torn down and leak, races R5 and R14), and freed only when no walker without locks can still be in them
-// (race R5, invariant I4).
+// locks). Tables are made with the mmap lock held (invariant I5: a table made speculatively could come after its range
+// was torn down and leak, races R5 and R14), or by a design that finds out under the lock of the upper levels whether
+// the range still is mapped; and freed only when no walker without locks can still be in them (race R5, invariant I4).
 
 import {
   PAGE_TABLE_WORDS,
@@ -15,6 +15,7 @@ import {
 } from '../machine/pte.ts'
 import { slabAlloc, slabFree } from '../memory/slab.ts'
 import { CACHE_PAGE_TABLE } from '../mm/caches.ts'
+import type { FaultContext } from '../mm/fault-context.ts'
 import { Mm, TASK_SIZE } from '../mm/mm.ts'
 import type { Task } from '../mm/task.ts'
 import { RCU_FREE_PAGE_TABLE, defineRcuCallback } from '../sync/rcu.ts'
@@ -94,6 +95,19 @@ export function allocPteTable(cpu: Task, mm: number, page: number): number {
   return pmd === 0 ? 0 : populate(cpu, mm, pmdEntry(pmd, page), LEVEL_PTE)
 }
 
+/**
+ * The same for a fault that holds nothing. Returns 0 also when its VMA does not stand any more: a table is linked only
+ * while it does, so that whoever takes the tables of the range away, which comes after, finds it (races R5 and R14).
+ * Inside an RCU read-side critical section.
+ */
+export function linkPteTable(cpu: Task, fault: FaultContext): number {
+  const { mm, page } = fault
+  const pud = populate(cpu, mm, pgdEntry(mm, page), LEVEL_PUD, fault)
+  if (pud === 0) return 0
+  const pmd = populate(cpu, mm, pudEntry(pud, page), LEVEL_PMD, fault)
+  return pmd === 0 ? 0 : populate(cpu, mm, pmdEntry(pmd, page), LEVEL_PTE, fault)
+}
+
 /** The pmd table that covers `page`, made if need be, or 0. */
 function allocPmdTable(cpu: Task, mm: number, page: number): number {
   const pud = populate(cpu, mm, pgdEntry(mm, page), LEVEL_PUD)
@@ -117,8 +131,11 @@ export function relinkPteTable(cpu: Task, mm: number, from: number, to: number):
   return free
 }
 
-/** The table in an entry of an upper level; if there is none, puts one there, unless another CPU is faster. */
-function populate(cpu: Task, mm: number, entry: number, level: number): number {
+/**
+ * The table in an entry of an upper level; if there is none, puts one there, unless another CPU is faster. Where `fault`
+ * holds nothing, only if its VMA stands.
+ */
+function populate(cpu: Task, mm: number, entry: number, level: number, fault?: FaultContext): number {
   const { heap } = cpu
   const present = Atomics.load(heap, entry)
   if (present !== 0) return present
@@ -128,12 +145,13 @@ function populate(cpu: Task, mm: number, entry: number, level: number): number {
   heap[fresh + PageTable.level] = level
   spinLock(cpu, mm + Mm.pageTableLock)
   const winner = Atomics.load(heap, entry)
-  if (winner === 0) {
+  const links = winner === 0 && (fault === undefined || cpu.design.vmaStands(cpu, fault))
+  if (links) {
     heap[mm + Mm.pageTables]++
     Atomics.store(heap, entry, fresh)
   }
   spinUnlock(cpu, mm + Mm.pageTableLock)
-  if (winner === 0) return fresh
+  if (links) return fresh
   slabFree(cpu, CACHE_PAGE_TABLE, fresh)
   return winner
 }

@@ -1,0 +1,229 @@
+// Leaf slots, 2026: our own design. What is mapped stands in the page table itself, where a fault must go anyway.
+//
+// A fault finds the pte table, guesses from a slot of its header what is mapped there, prepares what it will need,
+// locks the table, looks whether the slot still says so, stores the entry and unlocks (tables/leaf-slots.ts). It touches
+// neither the mmap lock nor the tree nor the VMA, and writes no word that faults elsewhere write. It is disturbed by
+// changes of its own pages only, and no writer waits for it but for the lock of a table.
+//
+// Where no slot speaks of the page, the fault finds the VMA in the tree under RCU and fills one. Every write of a VMA
+// moves its sequence count (vma-sequence.ts), and a VMA that leaves the tree is marked. A writer marks first, closes the
+// slots then, and changes what is mapped last. A fault that sees no mark, with the table locked, fills a slot that the
+// writer will find: its look into this very table comes after, and needs the lock.
+//
+// Missing tables are made in the same way: under the lock of the upper levels, if the VMA is not marked. A writer who is
+// about to take tables away passes through that lock first: what was linked before, its walk sees, and who comes later
+// sees the mark (races R5 and R14).
+//
+// Faults that the kernel takes are handled like those of the program. On x86, the designs of Linux leave them to the mmap
+// lock because code of the kernel may fault while it holds it: it would wait for itself. A fault here waits for locks of
+// tables only, with none of which the kernel touches the program's memory; the mmap lock is tried, not waited for.
+
+import { accessError, handlePteFault } from '../fault/fault.ts'
+import { copyContainsPage } from '../fault/speculative.ts'
+import { cpuRelax, disableInterrupts, enableInterrupts } from '../machine/cpu.ts'
+import { PageTable } from '../machine/pte.ts'
+import type { DesignDescription } from '../mm/design-hooks.ts'
+import { FAULT_FLAG_WRITE, type FaultContext, VM_FAULT_ERROR, VM_FAULT_RETRY } from '../mm/fault-context.ts'
+import { Mm } from '../mm/mm.ts'
+import { mmapReadTryLock, mmapReadUnlock } from '../mm/mmap-lock.ts'
+import type { Task } from '../mm/task.ts'
+import { type VmEventName, VmEvent } from '../mm/vm-event.ts'
+import { countVmEvent } from '../mm/vmstat.ts'
+import { rcuReadLock, rcuReadUnlock } from '../sync/rcu.ts'
+import { spinLock, spinTryLock, spinUnlock } from '../sync/spinlock.ts'
+import { closeRange, fillSlot, peekSlot, slotHolds } from '../tables/leaf-slots.ts'
+import { findPteTable, linkPteTable, pteAddress } from '../tables/page-table.ts'
+import { anonVmaPrepare } from '../vma/anon-vma.ts'
+import { releaseVmaAndFileRcu } from '../vma/vma-release.ts'
+import { findVmaRcu } from '../vma/vma-tree.ts'
+import { VM_SHARED, Vma } from '../vma/vma.ts'
+import { VmaSequenceDesign } from './vma-sequence.ts'
+
+/** How often a fault begins anew because its slot changed before it had locked the table; then it takes the lock. */
+const TRIES = 3
+
+export class LeafSlots extends VmaSequenceDesign {
+  override readonly rangeTree = true
+  override readonly speculatesInKernel = true
+  override readonly speculatesOnFileMiss = true
+  override readonly speculatesOnSwap = 'cached'
+  override readonly events: readonly VmEventName[] = [
+    'leaf_slot_hit',
+    'leaf_slot_fill',
+    'leaf_abort_unmapped',
+    'leaf_abort_access',
+    'leaf_abort_changed',
+    'leaf_abort_anon_vma',
+    'leaf_abort_handler',
+  ]
+
+  override readonly description: DesignDescription = {
+    name: 'leaf-slots',
+    year: 2026,
+    author: 'Faultline',
+    rwsem: 'spinning',
+    source: 'docs/leaf-slots.md; after CortenMM (SOSP 2025), whose page tables hold what is mapped',
+    lookup: 'a slot in the page table; on a miss the range tree, under RCU',
+    lifetime: 'VMAs and their files are released after a grace period',
+    validation: 'the slot, compared with the table locked; it is closed before its pages change',
+    commit: 'page-table lock',
+    sharedWrites: ['page.flags', 'page.refcount'],
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // Writers
+
+  override rangeChanging(cpu: Task, mm: number, start: number, end: number): void {
+    closeRange(cpu, mm, start, end)
+  }
+
+  /** Until the flush at the end, others may write to a page that is shared with the child by then (race R1). */
+  override forkBegin(cpu: Task, vma: number): void {
+    super.forkBegin(cpu, vma)
+    const { heap } = cpu
+    closeRange(cpu, heap[vma + Vma.vmMm], heap[vma + Vma.vmStart], heap[vma + Vma.vmEnd])
+  }
+
+  /** Who was linking a table is done, and who comes later finds no VMA. */
+  override pageTablesFreeing(cpu: Task, mm: number, _start: number, _end: number): void {
+    spinLock(cpu, mm + Mm.pageTableLock)
+    spinUnlock(cpu, mm + Mm.pageTableLock)
+  }
+
+  override releaseVma(cpu: Task, vma: number): void {
+    releaseVmaAndFileRcu(cpu, vma)
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // Faults
+
+  override speculativeFault(cpu: Task, errorCode: number): number {
+    const { fault } = cpu
+    countVmEvent(cpu, VmEvent.spf_attempt)
+    let reason: number = VmEvent.leaf_abort_changed
+    for (let tries = 0; tries < TRIES; tries++) {
+      fault.changed = false
+      rcuReadLock(cpu)
+      const found = this.#find(cpu, fault, errorCode)
+      const result = found === 0 ? handlePteFault(cpu, fault) : VM_FAULT_RETRY
+      rcuReadUnlock(cpu)
+      // The handlers went by a guess: whether an access fails is for the locked path to say (invariant I1).
+      if ((result & (VM_FAULT_RETRY | VM_FAULT_ERROR)) === 0) {
+        countVmEvent(cpu, VmEvent.pgfault)
+        return result
+      }
+      if (fault.changed) continue
+      reason = found === 0 ? VmEvent.leaf_abort_handler : found
+      break
+    }
+    countVmEvent(cpu, reason)
+    countVmEvent(cpu, VmEvent.spf_abort)
+    return VM_FAULT_RETRY
+  }
+
+  /** What is mapped at the page, the table and the entry, into the fault. Returns 0, or why the fault gives up. */
+  #find(cpu: Task, fault: FaultContext, errorCode: number): number {
+    if (peek(cpu, fault) && !lacksAnonVma(fault)) countVmEvent(cpu, VmEvent.leaf_slot_hit)
+    else return this.#fill(cpu, fault, errorCode)
+    return accessError(errorCode, fault.vmFlags) ? VmEvent.leaf_abort_access : 0
+  }
+
+  /** No slot speaks of the page: fills one from the VMA. Returns as {@link #find}. */
+  #fill(cpu: Task, fault: FaultContext, errorCode: number): number {
+    const vma = findVmaRcu(cpu, fault.mm, fault.page)
+    if (vma === 0 || !this.snapshot(cpu, fault, vma) || !copyContainsPage(fault))
+      return VmEvent.leaf_abort_unmapped
+    if (this.hasChanged(cpu, fault)) return noteChange(fault)
+    if (accessError(errorCode, fault.vmFlags)) return VmEvent.leaf_abort_access
+    if (lacksAnonVma(fault) && !this.#prepareAnonVma(cpu, fault)) return VmEvent.leaf_abort_anon_vma
+    fault.table = linkPteTable(cpu, fault)
+    if (fault.table === 0) return VmEvent.leaf_abort_handler
+    if (!this.#lockTable(cpu, fault, false)) return noteChange(fault)
+    fillSlot(cpu, fault)
+    fault.originalPte = Atomics.load(cpu.heap, pteAddress(fault.table, fault.page))
+    spinUnlock(cpu, fault.table + PageTable.ptl)
+    countVmEvent(cpu, VmEvent.leaf_slot_fill)
+    return 0
+  }
+
+  /** Nobody has begun to change the VMA that the fault has copied. */
+  override vmaStands(cpu: Task, fault: FaultContext): boolean {
+    return !this.hasChanged(cpu, fault)
+  }
+
+  /**
+   * The VMA gets its anon_vma, for which its neighbours are read under the mmap lock (race R23). That is only tried:
+   * nothing here waits for a writer.
+   */
+  #prepareAnonVma(cpu: Task, fault: FaultContext): boolean {
+    if (!mmapReadTryLock(cpu, fault.mm)) return false
+    cpu.lastFaultLockedMm = true
+    const prepared = !this.hasChanged(cpu, fault) && anonVmaPrepare(cpu, fault.vma)
+    if (prepared) fault.anonVma = Atomics.load(cpu.heap, fault.vma + Vma.anonVma)
+    mmapReadUnlock(cpu, fault.mm)
+    return prepared
+  }
+
+  /** A write to the file's own page marks it dirty before the commit: not by a guess. */
+  override fileFaultBegin(cpu: Task, fault: FaultContext): boolean {
+    if ((fault.flags & FAULT_FLAG_WRITE) === 0 || (fault.vmFlags & VM_SHARED) === 0) return true
+    if (!this.pteMapLock(cpu, fault)) return false
+    spinUnlock(cpu, fault.table + PageTable.ptl)
+    return true
+  }
+
+  /** The commit: whoever changes what is mapped here has to close the slot first, for which it needs the lock. */
+  override pteMapLock(cpu: Task, fault: FaultContext): boolean {
+    if (this.#lockTable(cpu, fault, true)) return true
+    fault.changed = true
+    return false
+  }
+
+  /** Locks the table of the fault if its slot holds, or, to fill one, if its VMA stands. */
+  #lockTable(cpu: Task, fault: FaultContext, bySlot: boolean): boolean {
+    if (!cpu.config.MMU_GATHER_RCU_TABLE_FREE) return this.#lockTableWithoutRcu(cpu, fault, bySlot)
+    // The holder may be waiting until this CPU has flushed its TLB, which it does while it waits (race R11). The table
+    // may have been taken out, but stays in memory: there is no slot in it then, and the VMA is marked.
+    spinLock(cpu, fault.table + PageTable.ptl)
+    if (bySlot ? slotHolds(cpu, fault) : this.vmaStands(cpu, fault)) return true
+    spinUnlock(cpu, fault.table + PageTable.ptl)
+    return false
+  }
+
+  /** With interrupts disabled nobody frees a table that is found; then nobody may wait for a lock (race R11). */
+  #lockTableWithoutRcu(cpu: Task, fault: FaultContext, bySlot: boolean): boolean {
+    const lock = fault.table + PageTable.ptl
+    for (;;) {
+      disableInterrupts(cpu)
+      const there = findPteTable(cpu, fault.mm, fault.page) === fault.table
+      const locked = there && spinTryLock(cpu, lock)
+      const good = locked && (bySlot ? slotHolds(cpu, fault) : this.vmaStands(cpu, fault))
+      if (locked && !good) spinUnlock(cpu, lock)
+      enableInterrupts(cpu)
+      if (locked || !there) return good
+      cpuRelax(cpu)
+    }
+  }
+}
+
+/** Finds the table, the entry, and what a slot seems to say. */
+function peek(cpu: Task, fault: FaultContext): boolean {
+  const usesRcu = cpu.config.MMU_GATHER_RCU_TABLE_FREE
+  if (!usesRcu) disableInterrupts(cpu)
+  const table = findPteTable(cpu, fault.mm, fault.page)
+  fault.table = table
+  const found = table !== 0 && peekSlot(cpu, fault)
+  if (found) fault.originalPte = Atomics.load(cpu.heap, pteAddress(table, fault.page))
+  if (!usesRcu) enableInterrupts(cpu)
+  return found
+}
+
+/** The fault may have to make a page of the program's own, which must refer to the anon_vma of its mapping. */
+function lacksAnonVma(fault: FaultContext): boolean {
+  return fault.anonVma === 0 && (fault.flags & FAULT_FLAG_WRITE) !== 0 && (fault.vmFlags & VM_SHARED) === 0
+}
+
+function noteChange(fault: FaultContext): number {
+  fault.changed = true
+  return VmEvent.leaf_abort_changed
+}
