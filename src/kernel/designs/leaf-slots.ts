@@ -5,6 +5,9 @@
 // neither the mmap lock nor the tree nor the VMA, and writes no word that faults elsewhere write. It is disturbed by
 // changes of its own pages only, and no writer waits for it but for the lock of a table.
 //
+// Nothing else keeps the file of a mapping for a fault: a page of it is looked for with the table locked, and who has to
+// wait for one takes a reference first (race R20). The mmap lock is not needed for that either.
+//
 // Where no slot speaks of the page, the fault finds the VMA in the tree under RCU and fills one. Every write of a VMA
 // moves its sequence count (vma-sequence.ts), and a VMA that leaves the tree is marked. A writer marks first, closes the
 // slots then, and changes what is mapped last. A fault that sees no mark, with the table locked, fills a slot that the
@@ -19,11 +22,19 @@
 // tables only, with none of which the kernel touches the program's memory; the mmap lock is tried, not waited for.
 
 import { accessError, handlePteFault } from '../fault/fault.ts'
+import { NothingHeld } from '../fault/hold.ts'
 import { copyContainsPage } from '../fault/speculative.ts'
 import { cpuRelax, disableInterrupts, enableInterrupts } from '../machine/cpu.ts'
 import { PageTable } from '../machine/pte.ts'
 import type { DesignDescription } from '../mm/design-hooks.ts'
-import { FAULT_FLAG_WRITE, type FaultContext, VM_FAULT_ERROR, VM_FAULT_RETRY } from '../mm/fault-context.ts'
+import { getFile } from '../memory/file.ts'
+import {
+  FAULT_FLAG_WRITE,
+  type FaultContext,
+  VM_FAULT_DROPPED,
+  VM_FAULT_ERROR,
+  VM_FAULT_RETRY,
+} from '../mm/fault-context.ts'
 import { Mm } from '../mm/mm.ts'
 import { mmapReadTryLock, mmapReadUnlock } from '../mm/mmap-lock.ts'
 import type { Task } from '../mm/task.ts'
@@ -34,7 +45,7 @@ import { spinLock, spinTryLock, spinUnlock } from '../sync/spinlock.ts'
 import { closeRange, fillSlot, peekSlot, slotHolds } from '../tables/leaf-slots.ts'
 import { findPteTable, linkPteTable, pteAddress } from '../tables/page-table.ts'
 import { anonVmaPrepare } from '../vma/anon-vma.ts'
-import { releaseVmaAndFileRcu } from '../vma/vma-release.ts'
+import { releaseVmaRcu } from '../vma/vma-release.ts'
 import { findVmaRcu } from '../vma/vma-tree.ts'
 import { VM_SHARED, Vma } from '../vma/vma.ts'
 import { VmaSequenceDesign } from './vma-sequence.ts'
@@ -45,8 +56,6 @@ const TRIES = 3
 export class LeafSlots extends VmaSequenceDesign {
   override readonly rangeTree = true
   override readonly speculatesInKernel = true
-  override readonly speculatesOnFileMiss = true
-  override readonly speculatesOnSwap = 'cached'
   override readonly events: readonly VmEventName[] = [
     'leaf_slot_hit',
     'leaf_slot_fill',
@@ -64,7 +73,7 @@ export class LeafSlots extends VmaSequenceDesign {
     rwsem: 'spinning',
     source: 'docs/leaf-slots.md; after CortenMM (SOSP 2025), whose page tables hold what is mapped',
     lookup: 'a slot in the page table; on a miss the range tree, under RCU',
-    lifetime: 'VMAs and their files are released after a grace period',
+    lifetime: 'VMAs are freed after a grace period; a file is used with the table locked, or by a reference',
     validation: 'the slot, compared with the table locked; it is closed before its pages change',
     commit: 'page-table lock',
     sharedWrites: ['page.flags', 'page.refcount'],
@@ -90,8 +99,9 @@ export class LeafSlots extends VmaSequenceDesign {
     spinUnlock(cpu, mm + Mm.pageTableLock)
   }
 
+  /** No fault touches the file but with a table locked whose slot has it, or by a reference of its own. */
   override releaseVma(cpu: Task, vma: number): void {
-    releaseVmaAndFileRcu(cpu, vma)
+    releaseVmaRcu(cpu, vma)
   }
 
   // -------------------------------------------------------------------------------------------------------------------
@@ -101,18 +111,20 @@ export class LeafSlots extends VmaSequenceDesign {
     const { fault } = cpu
     countVmEvent(cpu, VmEvent.spf_attempt)
     let reason: number = VmEvent.leaf_abort_changed
+    fault.hold = slotHeld
     for (let tries = 0; tries < TRIES; tries++) {
       fault.changed = false
       rcuReadLock(cpu)
       const found = this.#find(cpu, fault, errorCode)
       const result = found === 0 ? handlePteFault(cpu, fault) : VM_FAULT_RETRY
-      rcuReadUnlock(cpu)
+      const slept = (result & VM_FAULT_DROPPED) !== 0
+      if (!slept) rcuReadUnlock(cpu)
       // The handlers went by a guess: whether an access fails is for the locked path to say (invariant I1).
       if ((result & (VM_FAULT_RETRY | VM_FAULT_ERROR)) === 0) {
         countVmEvent(cpu, VmEvent.pgfault)
         return result
       }
-      if (fault.changed) continue
+      if (fault.changed || (slept && (result & VM_FAULT_ERROR) === 0)) continue
       reason = found === 0 ? VmEvent.leaf_abort_handler : found
       break
     }
@@ -164,14 +176,6 @@ export class LeafSlots extends VmaSequenceDesign {
     return prepared
   }
 
-  /** A write to the file's own page marks it dirty before the commit: not by a guess. */
-  override fileFaultBegin(cpu: Task, fault: FaultContext): boolean {
-    if ((fault.flags & FAULT_FLAG_WRITE) === 0 || (fault.vmFlags & VM_SHARED) === 0) return true
-    if (!this.pteMapLock(cpu, fault)) return false
-    spinUnlock(cpu, fault.table + PageTable.ptl)
-    return true
-  }
-
   /** The commit: whoever changes what is mapped here has to close the slot first, for which it needs the lock. */
   override pteMapLock(cpu: Task, fault: FaultContext): boolean {
     if (this.#lockTable(cpu, fault, true)) return true
@@ -205,6 +209,48 @@ export class LeafSlots extends VmaSequenceDesign {
     }
   }
 }
+
+/**
+ * Nothing is held but the section of RCU, which keeps the table and the VMA. What a slot says is true with the table
+ * locked: so pages of a file are looked for, and whoever must sleep for one takes a reference on the file first, gives
+ * all of it up, and begins anew.
+ */
+class SlotHeld extends NothingHeld {
+  override readonly gone = 0
+  override readonly keepsFile = false
+
+  override lookupBegin(cpu: Task, fault: FaultContext): boolean {
+    return this.lockTable(cpu, fault)
+  }
+
+  override lookupEnd(cpu: Task, fault: FaultContext): void {
+    spinUnlock(cpu, fault.table + PageTable.ptl)
+  }
+
+  /** Of a file, while a page of it is being looked for. */
+  override release(cpu: Task, fault: FaultContext, file: number): boolean {
+    if (file !== 0) {
+      getFile(cpu, file)
+      spinUnlock(cpu, fault.table + PageTable.ptl)
+    }
+    rcuReadUnlock(cpu)
+    return true
+  }
+
+  override mayMiss(_cpu: Task): boolean {
+    return true
+  }
+
+  override maySleep(_cpu: Task): boolean {
+    return true
+  }
+
+  override swapPages(_cpu: Task): 'never' | 'cached' | 'any' {
+    return 'any'
+  }
+}
+
+const slotHeld = new SlotHeld()
 
 /** Finds the table, the entry, and what a slot seems to say. */
 function peek(cpu: Task, fault: FaultContext): boolean {

@@ -21,6 +21,7 @@ import { addMmCounterFast } from '../memory/rss.ts'
 import {
   FAULT_FLAG_WRITE,
   type FaultContext,
+  VM_FAULT_DROPPED,
   VM_FAULT_MAJOR,
   VM_FAULT_NOPAGE,
   VM_FAULT_RETRY,
@@ -66,10 +67,8 @@ function fileIndex(fault: FaultContext, page: number): number {
 
 /** `do_read_fault`: maps what is cached around the page; only if that did not map it, brings the page in. */
 function doReadFault(cpu: Task, fault: FaultContext): number {
-  if (mapsAround(cpu, fault.vmFile)) {
-    const result = doFaultAround(cpu, fault)
-    if (result !== 0) return result & ~VM_FAULT_NOPAGE
-  }
+  const around = doFaultAround(cpu, fault)
+  if (around !== 0) return around & ~VM_FAULT_NOPAGE
   if (!fault.hold.mayCallFault(cpu, fault)) return VM_FAULT_RETRY
   const failed = faultPage(cpu, fault)
   if (failed !== 0) return failed
@@ -125,7 +124,9 @@ function releaseFaultPage(cpu: Task, frame: number, result: number): number {
  */
 function faultPage(cpu: Task, fault: FaultContext): number {
   for (;;) {
+    if (!fault.hold.lookupBegin(cpu, fault)) return VM_FAULT_RETRY
     const result = tryFaultPage(cpu, fault)
+    if (result === LOOK_AGAIN || (result & VM_FAULT_DROPPED) === 0) fault.hold.lookupEnd(cpu, fault)
     if (result !== LOOK_AGAIN) return result
     pollInterrupts(cpu)
   }
@@ -169,7 +170,7 @@ function missingPage(cpu: Task, fault: FaultContext, index: number): number {
   const waits = needsHost(cpu, file, index)
   const { hold } = fault
   if (!(waits ? hold.maySleep(cpu) : hold.mayMiss(cpu))) return VM_FAULT_RETRY
-  const leaves = waits && hold.release(cpu, fault, file)
+  const leaves = (waits || !hold.keepsFile) && hold.release(cpu, fault, file)
   const error = bringIn(cpu, file, index, fault.vmFlags)
   return afterFileWait(cpu, fault, leaves, error, VM_FAULT_MAJOR)
 }
@@ -238,15 +239,20 @@ function finishFault(cpu: Task, fault: FaultContext, frame: number, entry: numbe
 /**
  * `do_fault_around` and `filemap_map_pages`: maps the cached pages of the aligned 64 KiB around the fault, as far as
  * they belong to the same VMA, pte table and file. Returns VM_FAULT_NOPAGE when that mapped the page itself,
- * VM_FAULT_RETRY when a speculative fault has to give up, which one that only looks does then, and 0 otherwise.
+ * VM_FAULT_RETRY when a speculative fault has to give up, which one that only looks does then, and 0 otherwise, as for
+ * files that are not mapped so. With the table locked, the mapping has the file, also where nothing else keeps it.
  */
 function doFaultAround(cpu: Task, fault: FaultContext): number {
+  if (!fault.hold.lockTable(cpu, fault)) return VM_FAULT_RETRY
+  if (!mapsAround(cpu, fault.vmFile)) {
+    spinUnlock(cpu, fault.table + PageTable.ptl)
+    return 0
+  }
   const aligned = fault.page & -FAULT_AROUND_PAGES
   const start = Math.max(aligned, fault.vmStart)
   const tableEnd = ((fault.page >> PMD_SHIFT) + 1) * 2 ** PMD_SHIFT
   const fileEnd = fault.vmStart + Atomics.load(cpu.heap, fault.vmFile + File.pages) - fault.vmPgoff
   const end = Math.min(start + FAULT_AROUND_PAGES, fault.vmEnd, tableEnd, fileEnd)
-  if (!fault.hold.lockTable(cpu, fault)) return VM_FAULT_RETRY
   let mapped = 0
   for (let page = start; page < end; page++) {
     const address = pteAddress(fault.table, page)

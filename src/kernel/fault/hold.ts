@@ -22,9 +22,10 @@ import { pteAddress } from '../tables/page-table.ts'
 import { anonVmaPrepare } from '../vma/anon-vma.ts'
 
 /** FAULT_FLAG_SPECULATIVE of the patches: no lock. */
-class NothingHeld implements Hold {
-  readonly outOfMemory = VM_FAULT_RETRY
-  readonly gone = VM_FAULT_RETRY
+export class NothingHeld implements Hold {
+  readonly outOfMemory: number = VM_FAULT_RETRY
+  readonly gone: number = VM_FAULT_RETRY
+  readonly keepsFile: boolean = true
 
   countAttempt(cpu: Task, event: number): void {
     countSpfEvent(cpu, event)
@@ -53,6 +54,12 @@ class NothingHeld implements Hold {
   fileEnd(cpu: Task, fault: FaultContext): void {
     cpu.design.fileFaultEnd(cpu, fault)
   }
+
+  lookupBegin(_cpu: Task, _fault: FaultContext): boolean {
+    return true
+  }
+
+  lookupEnd(_cpu: Task, _fault: FaultContext): void {}
 
   mayMiss(cpu: Task): boolean {
     return cpu.design.speculatesOnFileMiss
@@ -84,6 +91,7 @@ class NothingHeld implements Hold {
 abstract class LockHeld implements Hold {
   abstract readonly outOfMemory: number
   abstract readonly gone: number
+  readonly keepsFile = true
 
   countAttempt(_cpu: Task, _event: number): void {}
 
@@ -104,6 +112,12 @@ abstract class LockHeld implements Hold {
   }
 
   fileEnd(_cpu: Task, _fault: FaultContext): void {}
+
+  lookupBegin(_cpu: Task, _fault: FaultContext): boolean {
+    return true
+  }
+
+  lookupEnd(_cpu: Task, _fault: FaultContext): void {}
 
   mayMiss(_cpu: Task): boolean {
     return true

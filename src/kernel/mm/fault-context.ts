@@ -61,6 +61,15 @@ export interface Hold {
   fileBegin(cpu: Cpu, fault: FaultContext): boolean
   /** What {@link fileBegin} allowed is done. */
   fileEnd(cpu: Cpu, fault: FaultContext): void
+  /**
+   * A page of the file is about to be looked for, without sleeping: what the fault has seen must hold meanwhile. False:
+   * it does not.
+   */
+  lookupBegin(cpu: Cpu, fault: FaultContext): boolean
+  /** What {@link lookupBegin} allowed is done. Where the fault gave up what it holds meanwhile, that is done too. */
+  lookupEnd(cpu: Cpu, fault: FaultContext): void
+  /** The mapping has its file all the while. Else the fault gives up what it holds before it brings a page in. */
+  readonly keepsFile: boolean
   /** Whether a page of a file that is not cached may be brought in. Else it is only looked for. */
   mayMiss(cpu: Cpu): boolean
   /** Whether the fault may sleep for a page of a file. */

@@ -48,9 +48,6 @@ function meets(bounds: number, low: number, high: number): boolean {
 /**
  * What a slot of `fault.table` seems to say of the page, into the fault, without the lock. Inside an RCU read-side
  * critical section. False: no slot speaks of it.
- *
- * The bounds are read first and written last: a file that is read after them was mapped within this section, so that it
- * is released only after it.
  */
 export function peekSlot(cpu: Task, fault: FaultContext): boolean {
   const { heap } = cpu
