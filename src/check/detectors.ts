@@ -53,6 +53,7 @@ import {
 } from '../kernel/index.ts'
 import type { KernelMachine } from './kernel-machine.ts'
 import type { RaceReport } from './data-races.ts'
+import { SlotRule } from './slot-rule.ts'
 
 /** The kernel has broken one of its rules. */
 export class KernelRuleBroken extends Error {
@@ -238,6 +239,8 @@ export class Detectors implements Probes {
   /** When the call in progress of each CPU began. */
   readonly #callBegan: number[]
   #clock = 0
+  /** Of the design of leaf slots. */
+  readonly #slotRule: SlotRule | null
 
   constructor(machine: KernelMachine, sites: readonly Site[]) {
     this.#machine = machine
@@ -263,7 +266,9 @@ export class Detectors implements Probes {
     this.#slots = this.#initialSlots.map((slots) => [...slots])
     this.#filled = machine.tasks.map((task) => new Int32Array(task.tlbPage.length))
     this.#markWhatIsFree()
-    this.#noteKinds()
+    const tables = this.#noteKinds()
+    const hasSlots = machine.tasks[0]!.design.description.name === 'leaf-slots'
+    this.#slotRule = hasSlots ? new SlotRule(machine.heap, tables) : null
     this.begin()
   }
 
@@ -279,6 +284,7 @@ export class Detectors implements Probes {
       slots.length = this.#initialSlots[id]!.length
     }
     this.#clock = 0
+    this.#slotRule?.begin()
   }
 
   /** To be called when all threads are finished. */
@@ -428,9 +434,10 @@ export class Detectors implements Probes {
     }
   }
 
-  /** What the set-up has allocated: page tables, VMAs and their files, and the address space. */
-  #noteKinds(): void {
+  /** What the set-up has allocated: page tables, VMAs and their files, and the address space. Returns the pte tables. */
+  #noteKinds(): number[] {
     const { heap, mm } = this.#machine
+    const tables: number[] = []
     const note = (cache: number, object: number): void => {
       const words = heap[this.#cacheAt(cache) + SlabCache.objectWords]!
       this.#kinds.fill(cache + 1, object >> MARK_SHIFT, (object + words) >> MARK_SHIFT)
@@ -440,7 +447,8 @@ export class Detectors implements Probes {
         const table = heap[entry]!
         if (table === 0) continue
         note(CACHE_PAGE_TABLE, table)
-        if (level > 1) noteTables(table + PageTable.entries, PTRS_PER_TABLE, level - 1)
+        if (level === 1) tables.push(table)
+        else noteTables(table + PageTable.entries, PTRS_PER_TABLE, level - 1)
       }
     }
     note(CACHE_MM, mm)
@@ -454,6 +462,7 @@ export class Detectors implements Probes {
       if (heap[vma + Vma.anonVma] !== 0) note(CACHE_ANON_VMA, heap[vma + Vma.anonVma]!)
       if (heap[vma + Vma.vmFile] !== 0) note(CACHE_FILE, heap[vma + Vma.vmFile]!)
     }
+    return tables
   }
 
   #markCells(cell: number, cells: number, mark: number): void {
@@ -638,6 +647,7 @@ export class Detectors implements Probes {
   }
 
   #release(cpu: Task, word: number, kind: number): void {
+    if (this.#slotRule !== null) this.#holdSlots(word, kind)
     const held = this.#held[cpu.id]!
     const lock = lockOf(word, kind)
     if (held.length > 0 && held.at(-1) === lock) {
@@ -652,6 +662,18 @@ export class Detectors implements Probes {
     const holder = this.#held.findIndex((each) => each.some((other) => wordOf(other) === word))
     const by = holder < 0 ? 'nobody holds' : `CPU ${holder} holds`
     broken(`CPU ${cpu.id} releases ${this.#nameOf(word)}, which ${by}`)
+  }
+
+  /** A lock is about to be given up under which slots, or what they speak of, may have changed. */
+  #holdSlots(word: number, kind: number): void {
+    const isChanging = (mm: number): boolean =>
+      this.#held.some((held) => held.includes(lockOf(mm + Mm.mmapLock, WRITE_LOCK)))
+    let problem: string | null = null
+    if (kind === WRITE_LOCK && this.#classOf(word) === CLASS_MMAP_LOCK)
+      problem = this.#slotRule!.inSpace(word - Mm.mmapLock)
+    else if (kind === SPINLOCK && this.#kinds[word >> MARK_SHIFT] === CACHE_PAGE_TABLE + 1)
+      problem = this.#slotRule!.inTable(word - PageTable.ptl, isChanging)
+    if (problem !== null) broken(problem)
   }
 
   #noteOrder(cpu: Task, outer: number, inner: number): void {

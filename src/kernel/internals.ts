@@ -19,7 +19,9 @@ export {
 export { PAGE_STRUCT_WORDS, heapAlloc } from './machine/header.ts'
 export { cacheLineAlign, layouts } from './machine/layout.ts'
 export {
+  PGD_SHIFT,
   PGD_WORDS,
+  PMD_SHIFT,
   PTE_ACCESSED,
   PTE_DIRTY,
   PTE_EXEC,
@@ -31,7 +33,9 @@ export {
   PTE_SPECIAL,
   PTE_SWAP,
   PTE_WRITE,
+  PUD_SHIFT,
   PageTable,
+  TABLE_INDEX_MASK,
 } from './machine/pte.ts'
 export { SLAB_CACHES, SLAB_CACHE_WORDS, SLAB_CPU_WORDS, SlabCache, SlabCpu } from './machine/slab-layout.ts'
 export { noteWritten, sectorMask } from './machine/sectors.ts'
@@ -69,6 +73,7 @@ export { MMU_NOTIFIER_WORDS } from './tables/mmu-notifier.ts'
 export { executeOnlyPkey, mmPkeyAlloc } from './vma/pkeys.ts'
 export { allocFrame, freeFrame } from './memory/page-alloc.ts'
 export { PG_LOCKED, PG_SWAPCACHE } from './memory/page.ts'
+export { LEAF_SLOTS, LEAF_SLOT_WORDS, LeafSlot, slotBounds } from './tables/leaf-slots.ts'
 export { findPteTable, pteAddress } from './tables/page-table.ts'
 export { pageOutRange, shrinkCaches, tryToFreePages } from './cache/reclaim.ts'
 export { syncMmRss } from './memory/rss.ts'

@@ -36,6 +36,11 @@ const BOUNDS_MASK = (1 << BOUNDS_SHIFT) - 1
 /** The second slot of a table. */
 const SECOND = PageTable.slots + LEAF_SLOT_WORDS
 
+/** The entries that a slot with these bounds speaks of, [low, high): none if it is closed. */
+export function slotBounds(bounds: number): { low: number; high: number } {
+  return { low: bounds & BOUNDS_MASK, high: bounds >> BOUNDS_SHIFT }
+}
+
 function contains(bounds: number, index: number): boolean {
   return (bounds & BOUNDS_MASK) <= index && index < bounds >> BOUNDS_SHIFT
 }
