@@ -12,6 +12,7 @@ import { memoryMutants } from './mutants/memory.ts'
 import type { Mutant, MutantTable } from './mutants/mutant.ts'
 import { notifierMutants } from './mutants/notifier.ts'
 import { pagingMutants } from './mutants/paging.ts'
+import { leafSlotMutants } from './mutants/leaf-slots.ts'
 import { perVmaMutants } from './mutants/per-vma.ts'
 import { semaphoreMutants } from './mutants/semaphores.ts'
 import { syncMutants } from './mutants/sync.ts'
@@ -24,6 +25,7 @@ const tables: readonly MutantTable[] = [
   kamezawaMutants,
   zijlstraMutants,
   dufourMutants,
+  leafSlotMutants,
   perVmaMutants,
   memoryMutants,
   pagingMutants,

@@ -16,6 +16,7 @@ import prices from './prices.ts'
 import rcu from './rcu.ts'
 import reclaim from './reclaim.ts'
 import semaphores from './semaphores.ts'
+import slots from './slots.ts'
 import swap from './swap.ts'
 import wraps from './wraps.ts'
 import writeBack from './write-back.ts'
@@ -26,6 +27,7 @@ const explored: Tables = {
   faults,
   copies,
   layout,
+  slots,
   interrupts,
   discards,
   moves,

@@ -168,12 +168,12 @@ function closeSlots(cpu: Task, table: number, low: number, high: number): void {
  * mapped there. Nobody fills them again: the VMAs are being changed, or have left the tree. The mmap lock is held.
  */
 export function closeRange(cpu: Task, mm: number, start: number, end: number): void {
-  for (let page = nextPteTable(cpu, mm, start); page < end;) {
+  for (let page = nextPteTable(cpu, mm, start, end); page < end;) {
     const first = page - (page & TABLE_INDEX_MASK)
     const table = findPteTable(cpu, mm, page)
     spinLock(cpu, table + PageTable.ptl)
     closeSlots(cpu, table, Math.max(start - first, 0), Math.min(end - first, PTRS_PER_TABLE))
     spinUnlock(cpu, table + PageTable.ptl)
-    page = nextPteTable(cpu, mm, first + PTRS_PER_TABLE)
+    page = nextPteTable(cpu, mm, first + PTRS_PER_TABLE, end)
   }
 }

@@ -48,19 +48,19 @@ export function findPmdTable(cpu: Task, mm: number, page: number): number {
 }
 
 /**
- * The first page from `page` on that a pte table covers, TASK_SIZE if there is none. Nothing absent is looked at twice.
- * The caller keeps tables from being freed.
+ * The first page of [page, end) that a pte table covers, `end` if there is none. Nothing absent is looked at twice. The
+ * caller keeps tables from being freed.
  */
-export function nextPteTable(cpu: Task, mm: number, page: number): number {
+export function nextPteTable(cpu: Task, mm: number, page: number, end = TASK_SIZE): number {
   let at = page
-  while (at < TASK_SIZE) {
-    const stop = nextBoundary(at, PGD_SHIFT, TASK_SIZE)
+  while (at < end) {
+    const stop = nextBoundary(at, PGD_SHIFT, end)
     const pud = Atomics.load(cpu.heap, pgdEntry(mm, at))
     if (pud !== 0) at = nextInPud(cpu, pud, at, stop)
     if (pud !== 0 && at < stop) return at
     at = stop
   }
-  return TASK_SIZE
+  return end
 }
 
 /** The same below one pud table; `end` if there is none before. */

@@ -1,0 +1,192 @@
+// Mutants of leaf slots.
+
+import { type MutantTable, TWO_INTERRUPTS } from './mutant.ts'
+import { at } from './patch.ts'
+
+const design = 'leaf-slots'
+const file = 'designs/leaf-slots.ts'
+const fileFault = 'fault/file-fault.ts'
+const slots = 'tables/leaf-slots.ts'
+
+export const leafSlotMutants: MutantTable = {
+  'leaf-munmap-closes-nothing': {
+    guard: 'munmap closes the slots before it takes pages away',
+    race: 'R10',
+    design,
+    scenario: 'fault-munmap',
+    patches: at('calls/mmap.ts', 'munmapLocked').drop('cpu.design.rangeChanging(cpu, mm, start, end)'),
+  },
+  'leaf-munmap-closes-late': {
+    guard: 'munmap closes the slots before it gives half of the mmap lock up',
+    design,
+    scenario: 'hole-seen',
+    patches: at('calls/mmap.ts', 'munmapLocked').swap(
+      'cpu.design.rangeChanging(cpu, mm, start, end)',
+      'if (downgrades) mmapWriteDowngrade(cpu, mm)',
+    ),
+  },
+  'leaf-munmap-closes-before-it-marks': {
+    guard: 'munmap closes the slots after the VMAs have left the tree: else one is filled again',
+    design,
+    scenario: 'fault-munmap',
+    patches: [
+      at('calls/mmap.ts', 'munmapLocked').drop('cpu.design.rangeChanging(cpu, mm, start, end)'),
+      at('calls/mmap.ts', 'munmapLocked').before(
+        'const detached = detachVmas(cpu, mm, start, end)',
+        'cpu.design.rangeChanging(cpu, mm, start, end)',
+      ),
+    ],
+  },
+  'leaf-mprotect-closes-nothing': {
+    guard: 'mprotect closes the slots before it changes the entries',
+    race: 'R10',
+    design,
+    scenario: 'fault-mprotect',
+    patches: at('calls/mprotect.ts', 'mprotectFixup').drop('cpu.design.rangeChanging(cpu, mm, start, end)'),
+  },
+  'leaf-mprotect-closes-before-it-marks': {
+    guard: 'mprotect closes the slots when the VMA is marked: else one is filled again with its old flags',
+    design,
+    scenario: 'protect-refill',
+    patches: at('calls/mprotect.ts', 'mprotectFixup').swap(
+      'cpu.design.rangeChanging(cpu, mm, start, end)',
+      'cpu.design.vmaWriteBegin(cpu, target, VMA_PROTECT)',
+    ),
+  },
+  'leaf-mlock-closes-nothing': {
+    guard: 'mlock closes the slots before it marks the entries',
+    race: 'R10',
+    design,
+    scenario: 'fault-mlock',
+    patches: at('calls/mlock.ts', 'mlockFixup').drop('cpu.design.rangeChanging(cpu, mm, start, end)'),
+  },
+  'leaf-mremap-closes-nothing': {
+    guard: 'mremap closes the slots at the old place before entries move',
+    race: 'R10',
+    design,
+    scenario: 'mremap-source',
+    patches: at('calls/mremap.ts', 'moveVmaLocked').drop(
+      'cpu.design.rangeChanging(cpu, mm, from, from + oldPages)',
+    ),
+  },
+  'leaf-fork-closes-nothing': {
+    guard: 'fork closes the slots before it takes the right to write away',
+    race: 'R1',
+    design,
+    scenario: 'fork-cow-access',
+    patches: at(file, 'forkBegin').drop('closeRange(...$)'),
+  },
+  'leaf-fork-marks-nothing': {
+    guard: 'fork marks the VMA until the flush: else a slot is filled again',
+    race: 'R1',
+    design,
+    scenario: 'fork-cow-access',
+    patches: at(file, 'forkBegin').drop('super.forkBegin(cpu, vma)'),
+  },
+  'leaf-commit-without-slot': {
+    guard: 'a fault looks with the table locked whether the slot still says what it went by',
+    design,
+    scenario: 'fault-munmap',
+    patches: at(file, '#lockTable').force('slotHolds(cpu, fault)', true),
+  },
+  'leaf-fill-without-mark': {
+    guard: 'a slot is filled only if, with the table locked, the VMA is not marked',
+    design,
+    scenario: 'protect-refill',
+    patches: at(file, '#lockTable').force('this.vmaStands(cpu, fault)', true),
+  },
+  'leaf-link-without-mark': {
+    guard: 'a table is linked only if, under the lock of the upper levels, the VMA is not marked',
+    race: 'R5',
+    design,
+    scenario: 'link-unmap',
+    patches: at('tables/page-table.ts', 'populate').force('cpu.design.vmaStands(cpu, fault)', true),
+  },
+  'leaf-tables-freed-beside-linking': {
+    guard: 'who takes tables away passes through the lock of the upper levels first',
+    race: 'R14',
+    design,
+    scenario: 'link-unmap',
+    patches: at(file, 'pageTablesFreeing').remove(),
+  },
+  'leaf-slot-without-flags': {
+    guard: 'the flags that a fault went by are compared with those of the slot',
+    design,
+    scenario: 'protect-refill',
+    patches: at(slots, 'slotHolds').drop('heap[slot + LeafSlot.vmFlags] !== fault.vmFlags'),
+  },
+  'leaf-slot-without-anon-vma': {
+    guard: 'the anon_vma that a fault went by is compared with that of the slot',
+    design,
+    scenario: 'dontunmap-store',
+    patches: at(slots, 'slotHolds').drop('heap[slot + LeafSlot.anonVma] !== fault.anonVma'),
+  },
+  'leaf-slot-of-another-run': {
+    guard: 'a slot speaks of the pages for which it was filled, wherever its table is now',
+    design,
+    scenario: 'moved-slot',
+    redundant:
+      'a mapping that has moved has another place in its file, or as anonymous memory, which is compared too',
+    patches: at(slots, 'slotHolds').drop(
+      'if (heap[table + PageTable.run] !== page >> PMD_SHIFT) return false',
+    ),
+  },
+  'leaf-range-not-renewed': {
+    guard: 'what is mapped around a page is what the slot says when the table is locked',
+    design,
+    scenario: 'around-unmap',
+    patches: at(slots, 'slotHolds').drop('setRange(fault, heap[slot + LeafSlot.bounds], bias)'),
+  },
+  'leaf-anon-vma-without-mark': {
+    guard: 'an anon_vma is made only for a VMA that is not marked, with the mmap lock held',
+    race: 'R23',
+    design,
+    scenario: 'first-write-munmap',
+    patches: [
+      at(file, '#prepareAnonVma').drop('!this.hasChanged(cpu, fault)'),
+      at(file, '#prepareAnonVma').before('if (!mmapReadTryLock(cpu, fault.mm)) $', TWO_INTERRUPTS),
+    ],
+  },
+  'leaf-file-not-held': {
+    guard: 'a fault that brings a page in has a reference on the file',
+    race: 'R20',
+    design,
+    scenario: 'bring-in-unmap',
+    patches: [
+      at(file, 'release').drop('getFile(cpu, file)'),
+      at(fileFault, 'missingPage').before(
+        'const error = bringIn(cpu, file, index, fault.vmFlags)',
+        TWO_INTERRUPTS,
+      ),
+      at(fileFault, 'afterFileWait').drop('if (left) putFile(cpu, fault.vmFile)'),
+    ],
+  },
+  'leaf-file-looked-up-unlocked': {
+    guard: 'a page of a file is looked for with the table locked, which keeps the file',
+    race: 'R20',
+    design,
+    scenario: 'bring-in-unmap',
+    patches: [
+      at(fileFault, 'tryFaultPage').before('const file = fault.vmFile', TWO_INTERRUPTS),
+      at(file, 'lookupBegin').replace('return this.lockTable(cpu, fault)', 'return true'),
+      at(file, 'lookupEnd').drop('spinUnlock(cpu, fault.table + PageTable.ptl)'),
+      at(file, 'release').drop('spinUnlock(cpu, fault.table + PageTable.ptl)'),
+    ],
+  },
+  'leaf-vma-freed-at-once': {
+    guard: 'a VMA is freed after a grace period',
+    race: 'R24',
+    design,
+    scenario: 'first-write-munmap',
+    patches: at(file, 'releaseVma').replace('releaseVmaRcu', 'releaseVmaNow'),
+  },
+  'leaf-failure-believed': {
+    guard: 'a fault that went by a guess does not say that the access fails',
+    design,
+    scenario: 'three-mappings',
+    patches: at(file, 'speculativeFault').replace(
+      '(result & (VM_FAULT_RETRY | VM_FAULT_ERROR)) === 0',
+      '(result & VM_FAULT_RETRY) === 0',
+    ),
+  },
+}
