@@ -434,7 +434,9 @@ export class Detectors implements Probes {
     }
   }
 
-  /** What the set-up has allocated: page tables, VMAs and their files, and the address space. Returns the pte tables. */
+  /**
+   * What the set-up has allocated: page tables, VMAs and their files, and the address space. Returns the pte tables.
+   */
   #noteKinds(): number[] {
     const { heap, mm } = this.#machine
     const tables: number[] = []

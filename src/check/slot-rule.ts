@@ -38,7 +38,9 @@ export class SlotRule {
     for (const table of this.#initial) this.#tables.add(table)
   }
 
-  /** What is wrong with a table that is about to be unlocked, or null. `isChanging` tells of whose layout to be silent. */
+  /**
+   * What is wrong with a table that is about to be unlocked, or null. `isChanging` tells of whose layout to be silent.
+   */
   inTable(table: number, isChanging: (mm: number) => boolean): string | null {
     const run = this.#heap[table + PageTable.run]!
     if (openSlots(this.#heap, table).length === 0) return null

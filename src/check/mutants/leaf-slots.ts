@@ -73,14 +73,14 @@ export const leafSlotMutants: MutantTable = {
     guard: 'fork closes the slots before it takes the right to write away',
     race: 'R1',
     design,
-    scenario: 'fork-cow-access',
+    scenario: 'two-writes-fork',
     patches: at(file, 'forkBegin').drop('closeRange(...$)'),
   },
   'leaf-fork-marks-nothing': {
     guard: 'fork marks the VMA until the flush: else a slot is filled again',
     race: 'R1',
     design,
-    scenario: 'fork-cow-access',
+    scenario: 'two-writes-fork',
     patches: at(file, 'forkBegin').drop('super.forkBegin(cpu, vma)'),
   },
   'leaf-commit-without-slot': {

@@ -84,7 +84,6 @@ export const perVmaMutants: MutantTable = {
     guard: 'a VMA that is locked for write is not locked for reading',
     design: 'per-vma-refcount-2025',
     scenario: 'fault-munmap',
-    redundant: 'the number is read again once the fault has its reference; the first look saves that',
     patches: at(count, 'vmaStartRead').drop('if (isWriteLocked(cpu, mm, vma)) $'),
   },
   'per-vma-refcount-number-not-read-again': {
@@ -119,8 +118,6 @@ export const perVmaMutants: MutantTable = {
     guard: 'while a writer waits, no fault enters',
     design: 'per-vma-refcount-2025',
     scenario: 'fault-munmap',
-    redundant:
-      'the writer waits for a fault that enters as for one that was there; only a stream of them could starve it',
     patches: at(count, 'vmaStartRead').drop('if (count > READERS_MAX) $'),
   },
   'per-vma-refcount-writer-does-not-wait': {

@@ -25,8 +25,8 @@ export default kernelScenarios({
       [(cpu) => cpu.protect(firstPage, 4, 'r'), (cpu) => cpu.load(firstPage + 3)],
     ],
   },
-  // The first faults in what a page table covers, and munmap of all of it: a table that is linked when munmap has looked
-  // would be left behind (race R5).
+  // The first faults in what a page table covers, and munmap of all of it: a table that is linked when munmap has
+  // looked would be left behind (race R5).
   'link-unmap': {
     setup: (cpu) => {
       cpu.mapMany(firstPage, 2 * run)
@@ -64,6 +64,20 @@ export default kernelScenarios({
         (cpu) => cpu.add(firstPage, 1),
       ],
     ],
+  },
+  // Two writes to a page, and fork, which shares it with a child: what one of them writes by the translation from
+  // before must not go to the page that the other has just copied (race R1).
+  'two-writes-fork': {
+    setup: (_cpu, all) => {
+      all[1]!.mapPages(firstPage, 1)
+      all[1]!.store(firstPage, 7)
+    },
+    threads: [
+      [(cpu) => cpu.add(firstPage, 1, 1)],
+      [(cpu) => cpu.add(firstPage, 1)],
+      [(cpu) => cpu.forkOnly()],
+    ],
+    pages: [firstPage],
   },
   // munmap, which gives half of the mmap lock up before it is done: who has found the page gone does not
   // find it again.
@@ -146,8 +160,8 @@ export default kernelScenarios({
     ],
     pages: [firstPage, anew, anew + 1],
   },
-  // The first write to a mapping, which gets its anon_vma, and one that makes it part of the mapping in front, which has
-  // another.
+  // The first write to a mapping, which gets its anon_vma, and one that makes it part of the mapping in front, which
+  // has another.
   'first-write-merge': {
     setup: (cpu) => {
       cpu.mapPages(firstPage, 1)

@@ -1,25 +1,26 @@
 // Leaf slots, 2026: our own design. What is mapped stands in the page table itself, where a fault must go anyway.
 //
 // A fault finds the pte table, guesses from a slot of its header what is mapped there, prepares what it will need,
-// locks the table, looks whether the slot still says so, stores the entry and unlocks (tables/leaf-slots.ts). It touches
-// neither the mmap lock nor the tree nor the VMA, and writes no word that faults elsewhere write. It is disturbed by
-// changes of its own pages only, and no writer waits for it but for the lock of a table.
+// locks the table, looks whether the slot still says so, stores the entry and unlocks (tables/leaf-slots.ts). It
+// touches neither the mmap lock nor the tree nor the VMA, and writes no word that faults elsewhere write. It is
+// disturbed by changes of its own pages only, and no writer waits for it but for the lock of a table.
 //
-// Nothing else keeps the file of a mapping for a fault: a page of it is looked for with the table locked, and who has to
-// wait for one takes a reference first (race R20). The mmap lock is not needed for that either.
+// Nothing else keeps the file of a mapping for a fault: a page of it is looked for with the table locked, and who has
+// to wait for one takes a reference first (race R20). The mmap lock is not needed for that either.
 //
 // Where no slot speaks of the page, the fault finds the VMA in the tree under RCU and fills one. Every write of a VMA
-// moves its sequence count (vma-sequence.ts), and a VMA that leaves the tree is marked. A writer marks first, closes the
-// slots then, and changes what is mapped last. A fault that sees no mark, with the table locked, fills a slot that the
-// writer will find: its look into this very table comes after, and needs the lock.
+// moves its sequence count (vma-sequence.ts), and a VMA that leaves the tree is marked. A writer marks first, closes
+// the slots then, and changes what is mapped last. A fault that sees no mark, with the table locked, fills a slot that
+// the writer will find: its look into this very table comes after, and needs the lock.
 //
-// Missing tables are made in the same way: under the lock of the upper levels, if the VMA is not marked. A writer who is
-// about to take tables away passes through that lock first: what was linked before, its walk sees, and who comes later
-// sees the mark (races R5 and R14).
+// Missing tables are made in the same way: under the lock of the upper levels, if the VMA is not marked. A writer who
+// is about to take tables away passes through that lock first: what was linked before, its walk sees, and who comes
+// later sees the mark (races R5 and R14).
 //
-// Faults that the kernel takes are handled like those of the program. On x86, the designs of Linux leave them to the mmap
-// lock because code of the kernel may fault while it holds it: it would wait for itself. A fault here waits for locks of
-// tables only, with none of which the kernel touches the program's memory; the mmap lock is tried, not waited for.
+// Faults that the kernel takes are handled like those of the program. On x86, the designs of Linux leave them to the
+// mmap lock because code of the kernel may fault while it holds it: it would wait for itself. A fault here waits for
+// locks of tables only, with none of which the kernel touches the program's memory; the mmap lock is tried, not waited
+// for.
 
 import { accessError, handlePteFault } from '../fault/fault.ts'
 import { NothingHeld } from '../fault/hold.ts'

@@ -69,10 +69,10 @@ const SEGV_ACCERR = VM_FAULT_SIGSEGV | VM_FAULT_ACCERR
  * Handles the fault of an access to `page` with the x86 `errorCode`: without FAULT_USER where the kernel makes the
  * access, and with FAULT_REMOTE where it is not one of the program's own.
  *
- * Every published design leaves faults of the kernel to the mmap lock: on x86, the patches ask for PF_USER (2009, 2010, 2014,
- * 2017) or FAULT_FLAG_USER (2018 on), and so does Linux before it looks for a lock of the VMA. Code of the kernel may
- * fault while it holds the mmap lock; there, `get_mmap_lock_carefully` looks for an entry in the exception table before
- * it waits. Here no code of the kernel does.
+ * Every published design leaves faults of the kernel to the mmap lock: on x86, the patches ask for PF_USER (2009, 2010,
+ * 2014, 2017) or FAULT_FLAG_USER (2018 on), and so does Linux before it looks for a lock of the VMA. Code of the kernel
+ * may fault while it holds the mmap lock; there, `get_mmap_lock_carefully` looks for an entry in the exception table
+ * before it waits. Here no code of the kernel does.
  *
  * Returns 0 when the access can be tried again, else VM_FAULT_SIGSEGV (with VM_FAULT_ACCERR when there is a mapping,
  * and with VM_FAULT_PKUERR when it is its key), VM_FAULT_SIGBUS or VM_FAULT_OOM.

@@ -137,8 +137,8 @@ export interface DesignHooks<Task> {
   vmaWriteBegin(cpu: Task, vma: number, change: number): void
   vmaWriteEnd(cpu: Task, vma: number, change: number): void
   /**
-   * What is mapped at the pages [start, end) is about to change: flags, or that there is anything. The write of each VMA
-   * there has begun, or it has left the tree; no entry has changed yet. The mmap lock is held for write.
+   * What is mapped at the pages [start, end) is about to change: flags, or that there is anything. The write of each
+   * VMA there has begun, or it has left the tree; no entry has changed yet. The mmap lock is held for write.
    */
   rangeChanging(cpu: Task, mm: number, start: number, end: number): void
   /** A VMA is in the tree now. */

@@ -3,7 +3,8 @@
 // A slot speaks of pages that lie in one VMA: the VMA's flags, its file, where in the file they are, and its anon_vma.
 // It is written, and believed, only with the table locked. Who is about to change what some pages are first closes the
 // slots over them (hook rangeChanging); so what an open slot says is true as long as the lock is held, whoever owns the
-// mmap lock. Changes that leave the pages what they were, such as a border of the VMA that moves elsewhere, close nothing.
+// mmap lock. Changes that leave the pages what they were, such as a border of the VMA that moves elsewhere, close
+// nothing.
 //
 // A fault reads a slot before it has the lock, to know what to prepare. What it reads then is a guess, and may be put
 // together from two slots. With the table locked it compares all of it with what the slot says now. No count is needed:

@@ -132,8 +132,8 @@ export function relinkPteTable(cpu: Task, mm: number, from: number, to: number):
 }
 
 /**
- * The table in an entry of an upper level; if there is none, puts one there, unless another CPU is faster. Where `fault`
- * holds nothing, only if its VMA stands.
+ * The table in an entry of an upper level; if there is none, puts one there, unless another CPU is faster. Where
+ * `fault` holds nothing, only if its VMA stands.
  */
 function populate(cpu: Task, mm: number, entry: number, level: number, fault?: FaultContext): number {
   const { heap } = cpu
