@@ -1,7 +1,7 @@
 // Checks a scenario: loads it in its steppable form, explores it, and says what was found.
 
 import { basename } from 'node:path'
-import { type Site, setDeadline, setForbidden, setProbes } from '../backends/stepped/index.ts'
+import { type Site, memory, setDeadline, setForbidden, setProbes } from '../backends/stepped/index.ts'
 import { NotDeterministic } from './step-log.ts'
 import { raceWithLoop } from './follow.ts'
 import { type Exploration, type ExploreOptions, type Progress, type Strategy, explore } from './explore.ts'
@@ -166,6 +166,8 @@ function check(target: Target, options: CheckOptions): Promise<CheckResult> {
 
 /** The modules' own code may hold a loop without end too. */
 async function prepareInTime(target: Target, seconds = SECONDS): Promise<Prepared> {
+  // Buffers have the numbers of another program's, and what is looked at by bytes is found for each anew.
+  memory.byteCells.clear()
   setDeadline(deadlineAfter(seconds * 1000))
   try {
     return await prepare(target, false)
