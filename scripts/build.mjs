@@ -13,7 +13,8 @@ const emitted = join(root, '.build')
 const fresh = join(root, 'dist.new')
 const previous = join(root, 'dist.old')
 
-// With --if-needed it does nothing where dist is up to date; with --emitted it takes what typecheck.mjs has just emitted.
+// With --if-needed it does nothing where dist is up to date; with --emitted it takes what typecheck.mjs has just
+// emitted.
 await runMain(([flag]) =>
   withLock(() => (flag === '--if-needed' && isBuilt() ? 0 : build(flag === '--emitted'))),
 )

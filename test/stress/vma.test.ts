@@ -1,6 +1,5 @@
-// A bounded slice of the vma mix: every second design once (the whole: every one), as the seed has it, the semaphores in
-// turn; and that its checks find what they are
-// there to find.
+// A bounded slice of the vma mix: every second design, as the seed has it (the whole: every one), the semaphores in
+// turn; and that its checks find what they are there to find.
 
 import assert from 'node:assert/strict'
 import { after, before, describe, it, test } from 'node:test'

@@ -38,8 +38,9 @@ export const assureRoomForSteps: () => void = makeProbe(REGISTERS_FOR_STEPS)
 function makeProbe(count: number): () => void {
   const values = '0,'.repeat(ARGUMENTS - 1)
   const calls = count / ARGUMENTS
+  const nested = `${values}x(`.repeat(calls) + ')'.repeat(calls)
   const bulk = Array.from({ length: 200 }, (_, index) => `x = x * 3 + ${index + 1000}`)
-  const body = `if (x !== undefined) { ${bulk.join(';')}; x(x() = 0, ${`${values}x(`.repeat(calls)}${')'.repeat(calls)}) }`
+  const body = `if (x !== undefined) { ${bulk.join(';')}; x(x() = 0, ${nested}) }`
   try {
     // oxlint-disable-next-line no-new-func -- the arguments would fill a file
     return new Function('x', body) as () => void
