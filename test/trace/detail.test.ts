@@ -29,7 +29,10 @@ async function detailOf(text: string): Promise<RecordedDetail> {
 
 /** Thread 1 unmaps the last page and holds the lock meanwhile; thread 2 faults and waits `microseconds` for it. */
 function contended(text: TraceText, microseconds: number, stack: readonly string[] = []): TraceText {
-  text.enter(1, 1, 'munmap', { addr: A + 15 * PAGE, len: PAGE }).lockStart(1, 1, true).lockAcquired(1, 1, true)
+  text
+    .enter(1, 1, 'munmap', { addr: A + 15 * PAGE, len: PAGE })
+    .lockStart(1, 1, true)
+    .lockAcquired(1, 1, true)
   text.fault(1, 2, A, 6).lockStart(1, 2, false)
   text.wait(microseconds).unlock(1, 1, true).lockAcquired(1, 2, false)
   text.lines.push(...stack, '')
@@ -68,7 +71,8 @@ test('the stack of a wait is the one behind the event that ends it, and no other
   text.fault(1, 2, A + PAGE, 6).lines.push('\t    402000 elsewhere (/bin/program)', '')
   const { waits } = await detailOf(text.toString())
   const path: string[] = []
-  for (let node = waits.byStack!.children[0]; node !== undefined; node = node.children[0]) path.push(node.name)
+  for (let node = waits.byStack!.children[0]; node !== undefined; node = node.children[0])
+    path.push(node.name)
   assert.deepEqual(path, ['program (1)', 'main', 'down_read'])
   assert.equal(waits.byStack!.ns, 102_000)
 })
@@ -102,7 +106,10 @@ test('what is told twice is in the record once: nobody waited longer than the su
   const trace = await text.import({ isReplayed: false, observers: [observer] })
   trace.close()
   assert.equal(seen.length, 20)
-  assert.equal(seen.reduce((sum, ns) => sum + ns, 0), trace.locks.waiters[0]!.waitedNs)
+  assert.equal(
+    seen.reduce((sum, ns) => sum + ns, 0),
+    trace.locks.waiters[0]!.waitedNs,
+  )
 })
 
 test('slices double where a recording outgrows them, and lose nothing', () => {
