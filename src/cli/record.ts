@@ -2,8 +2,8 @@
 //
 // What it has to say goes to standard error, as standard output belongs to the command that is recorded; with --json
 // it is the other way round.
-import { lstatSync, realpathSync } from 'node:fs'
-import { basename, resolve } from 'node:path'
+import { lstatSync } from 'node:fs'
+import { basename } from 'node:path'
 import { Command } from 'commander'
 import { findMeans, findProgram, type Host, type Recorded, Recorder, thisHost } from '../record/index.ts'
 import type { Target } from '../record/index.ts'
@@ -11,6 +11,7 @@ import { formatBytes, formatCount, losesTooMuch, plural, printable } from '../re
 import { UsageError } from './failure.ts'
 import { MAX_PROCESS, parseCount, parseCounts, parseNumber } from './options.ts'
 import { print, toJson } from './output.ts'
+import { usableOutput } from './output-file.ts'
 import { cleanUpOnSignals } from './signals.ts'
 
 interface RecordCommandOptions {
@@ -66,7 +67,7 @@ async function runCommand(command: readonly string[], options: RecordCommandOpti
   const retries = parseCount(options.retries, '--retries', 0, 10)
   const seconds =
     options.seconds === undefined ? undefined : parseNumber(options.seconds, '--seconds', 0.1, DAY)
-  const output = usableOutput(options.output ?? defaultOutput(target))
+  const output = usableOutput(options.output ?? defaultOutput(target), '--output')
   const means = findMeans(host)
   requireTarget(host, target)
   for (const warning of means.warnings) say(warning)
@@ -112,17 +113,6 @@ function defaultOutput(target: Target): string {
         ? 'system'
         : `process-${target.pids[0]}`
   return `${name || 'command'}.perf.txt.zst`
-}
-
-/** The path to write to: behind a link, and never what is no plain file, which the rename would replace. */
-function usableOutput(path: string): string {
-  if (path === '-') throw new UsageError('--output - is not usable', 'name a file')
-  let real = resolve(path)
-  if (lstatSync(real, { throwIfNoEntry: false }) === undefined) return real
-  real = realpathSync(real)
-  if (!lstatSync(real).isFile())
-    throw new UsageError(`--output ${path} is no plain file`, 'name another file')
-  return real
 }
 
 function requireTarget(host: Host, target: Target): void {

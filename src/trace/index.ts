@@ -3,7 +3,7 @@ export { recordCommand, scriptCommand, TraceError, type TraceErrorCode } from '.
 export { importTrace, type ImportedTrace, type ImportOptions, type ProcessSummary } from './import.ts'
 export { DetailCollector, type RecordedDetail, type ThreadLane } from './detail.ts'
 export type { FaultKind, MappedFaults } from './fault-kinds.ts'
-export type { ImportObserver } from './observer.ts'
+export { KERNEL_MARK, type ImportObserver } from './observer.ts'
 export type { WaitNode } from './wait-tree.ts'
 export type { FaultCensus, FaultTime } from './given-back.ts'
 export type { LockAnalysis } from './lock-history.ts'

@@ -27,9 +27,12 @@ export interface ImportObserver {
   call(thread: Thread, name: string, startNs: number, endNs: number): void
 }
 
+/** Ends the names of the kernel's functions, as flame graphs have it. */
+export const KERNEL_MARK = '_[k]'
+
 /**
  * The name of the function in a line of a call chain (`address symbol+offset (file)`), or the file's where there is
- * none; '' for a line that has neither.
+ * none; '' for a line that has neither. One of the kernel ends in `_[k]`.
  */
 export function symbolOf(line: string): string {
   let symbol = line.slice(0, LONGEST_FRAME).trim()
@@ -40,7 +43,8 @@ export function symbolOf(line: string): string {
   if (open >= 0) symbol = symbol.slice(0, open).trim()
   const offset = symbol.lastIndexOf('+0x')
   if (offset > 0) symbol = symbol.slice(0, offset)
-  if (symbol !== '' && symbol !== '[unknown]') return symbol
+  const isKernel = address !== null && /^ffff[0-9a-f]{12}$/.test(address[0])
+  if (symbol !== '' && symbol !== '[unknown]') return isKernel ? symbol + KERNEL_MARK : symbol
   return file === '' || file === '[unknown]' ? symbol : `[${file.slice(file.lastIndexOf('/') + 1)}]`
 }
 

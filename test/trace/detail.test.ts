@@ -66,20 +66,20 @@ test('a wait, the hold that caused it, and the fault that it was for are told wi
 })
 
 test('the stack of a wait is the one behind the event that ends it, and no other', async () => {
-  const stack = ['\tffffffff81 down_read+0x1a ([kernel.kallsyms])', '\t    401000 main (/bin/program)']
+  const stack = ['\tffffffff81200000 down_read+0x1a ([kernel.kallsyms])', '\t    401000 main (/bin/program)']
   const text = contended(threads(), 100, stack)
   text.fault(1, 2, A + PAGE, 6).lines.push('\t    402000 elsewhere (/bin/program)', '')
   const { waits } = await detailOf(text.toString())
   const path: string[] = []
   for (let node = waits.byStack!.children[0]; node !== undefined; node = node.children[0])
     path.push(node.name)
-  assert.deepEqual(path, ['program (1)', 'main', 'down_read'])
+  assert.deepEqual(path, ['program (1)', 'main', 'down_read_[k]'])
   assert.equal(waits.byStack!.ns, 102_000)
 })
 
 test('the name in a line of a call chain', () => {
   const cases: readonly (readonly [string, string])[] = [
-    ['\tffffffff8110 do_user_addr_fault+0x1a3 ([kernel.kallsyms])', 'do_user_addr_fault'],
+    ['\tffffffff81101234 do_user_addr_fault+0x1a3 ([kernel.kallsyms])', 'do_user_addr_fault_[k]'],
     ['\t  7f00 [unknown] (/usr/lib/libc.so.6)', '[libc.so.6]'],
     ['\t               0 [unknown] ([unknown])', '[unknown]'],
     ['\t  55aa std::sort(int*, int) (/usr/bin/a b (deleted))', 'std::sort(int*, int) (/usr/bin/a b'],
