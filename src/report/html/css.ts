@@ -68,6 +68,5 @@ details { margin: 0.6rem 0; }
 summary { cursor: pointer; }
 .better { color: var(--good); } .worse { color: var(--bad); }
 footer { margin-top: 3rem; color: var(--faint); font-size: 0.85rem; }
-@media (prefers-reduced-motion: no-preference) { html { scroll-behavior: smooth; } }
 @media print { nav, .help, .readout { display: none; } body { max-width: none; } }
 `

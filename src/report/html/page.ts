@@ -95,8 +95,8 @@ function sectionMarkup({ id, title, body }: Section): Markup {
 }
 
 function titleOf({ trace, before }: PageContent): string {
-  const file = path.basename(trace.path)
-  const what = before === null ? file : `${path.basename(before.path)} and ${file}`
+  const nameOf = (file: string): string => (file === '-' ? 'a recording' : path.basename(file))
+  const what = before === null ? nameOf(trace.path) : `${nameOf(before.path)} and ${nameOf(trace.path)}`
   return printable(`${trace.program}: waits for the mmap lock in ${what}`)
 }
 

@@ -5,7 +5,7 @@ import { markup, type Markup } from './markup.ts'
 import { bar, table } from './table.ts'
 import type { PageContent, Section } from './section.ts'
 
-const MOODS = { good: 'good', notable: 'notable', bad: 'not judged, or wrong' }
+const MOODS = { good: 'good', notable: 'worth a look', bad: 'not judged, or wrong' }
 
 export function verdictSection(content: PageContent): Section {
   const { trace } = content

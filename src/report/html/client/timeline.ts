@@ -117,14 +117,7 @@ class TimelineChart {
       height,
       ms: 1,
       cursor: { sync: { key: 'time', scales: ['x', null] }, drag: { x: true, y: false }, y: false },
-      hooks: {
-        setCursor: [
-          (chart) => {
-            if (chart.cursor.idx !== null && chart.cursor.idx !== undefined) this.#slice = chart.cursor.idx
-          },
-        ],
-        setScale: [(chart, key) => key === 'x' && this.#follow(chart)],
-      },
+      hooks: { setScale: [(chart, key) => key === 'x' && this.#follow(chart)] },
     }
   }
 
@@ -253,11 +246,17 @@ class TimelineChart {
 
   /** Follows the mouse. */
   pointAt(event: MouseEvent): void {
-    const lanes = this.#charts[1]
-    if (lanes === undefined) return
-    const box = lanes.over.getBoundingClientRect()
-    const lane = Math.floor(((event.clientY - box.top) / box.height) * this.#rows.length)
-    if (lane >= 0 && lane < this.#rows.length) this.#lane = lane
+    const chart = this.#charts.find(
+      ({ over }) => over === event.target || over.contains(event.target as Node),
+    )
+    if (chart === undefined) return
+    const box = chart.over.getBoundingClientRect()
+    const slice = Math.floor((chart.posToVal(event.clientX - box.left, 'x') * 1e6) / this.#data.sliceNs)
+    this.#slice = Math.max(0, Math.min(this.#times.length - 1, slice))
+    if (chart === this.#charts[1]) {
+      const lane = Math.floor(((event.clientY - box.top) / box.height) * this.#rows.length)
+      this.#lane = Math.max(0, Math.min(this.#rows.length - 1, lane))
+    }
     this.#tell()
   }
 
@@ -281,7 +280,8 @@ class TimelineChart {
     const move = moves[key]
     if (move === undefined) return false
     move()
-    this.#showCursor()
+    // A change of the scale counts from the next frame on.
+    requestAnimationFrame(() => this.#showCursor())
     this.#tell()
     return true
   }
