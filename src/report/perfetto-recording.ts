@@ -1,5 +1,5 @@
-// A recording as a trace for Perfetto: a track for each thread, with slices for memory calls, page faults, waits for the
-// mmap lock and holds of it.
+// A recording as a trace for Perfetto: a track for each thread, with slices for memory calls, page faults, waits for
+// the mmap lock and holds of it.
 //
 // It is written while the recording is read, so that its length does not matter. Times begin with the recording.
 import { type TraceEvent, TraceEventWriter } from '../check/trace-events.ts'

@@ -9,8 +9,14 @@ import { KERNEL_MARK } from '../trace/observer.ts'
 import type { WaitNode } from '../trace/wait-tree.ts'
 import type { ReplayReport, TraceReport } from './replay-report.ts'
 
-const COMMON_MAPPINGS =
-  /^(?:|anonymous memory|no known mapping|other mappings|\/\/anon|\[(?:stack|heap|vdso|vvar|vvar_vclock|vsyscall|unknown)\])$/
+const COMMON_MAPPINGS = new Set([
+  '',
+  'anonymous memory',
+  'no known mapping',
+  'other mappings',
+  '//anon',
+  ...['stack', 'heap', 'vdso', 'vvar', 'vvar_vclock', 'vsyscall', 'unknown'].map((name) => `[${name}]`),
+])
 const PAGE = 4096
 
 /** Gives out the numbers. */
@@ -38,7 +44,7 @@ export class Redactor {
 
   /** Of a mapping, or a path. */
   file(text: string): string {
-    return COMMON_MAPPINGS.test(text) ? text : this.#numbered('file', text)
+    return COMMON_MAPPINGS.has(text) ? text : this.#numbered('file', text)
   }
 
   /** A frame of a stack. */

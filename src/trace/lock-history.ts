@@ -6,20 +6,9 @@
  * what remains until the acquisition (being woken) belongs to the last of them. Pieces add up to the wait, and none is
  * from before it began. A writer that goes on as a reader (mmap_write_downgrade) has ended its hold as a release does.
  */
-import type { ImportObserver } from './observer.ts'
+import type { ImportObserver, LockUser } from './observer.ts'
 
-/** Who held the lock, or waited for it: a thread, and what it did. */
-export interface LockUser {
-  readonly process: string
-  readonly pid: number
-  readonly comm: string
-  readonly tid: number
-  /** The system call, 'page fault', or 'page fault in CALL' where the kernel took it; see `callOf` of importer.ts. */
-  readonly call: string
-  readonly write: boolean
-  /** What was faulted on or changed: a file's name, [stack], [heap] or anonymous memory; '' if that is not known. */
-  readonly mapping: string
-}
+export type { LockUser } from './observer.ts'
 
 export interface WaitCount {
   waits: number

@@ -3,8 +3,20 @@
  * they end. Times are nanoseconds of the recording's clock; of one thread they come in order, of several they may not.
  */
 import type { Mapping } from './layout.ts'
-import type { LockUser } from './lock-history.ts'
 import type { Thread } from './recorded-thread.ts'
+
+/** Who held the lock, or waited for it: a thread, and what it did. */
+export interface LockUser {
+  readonly process: string
+  readonly pid: number
+  readonly comm: string
+  readonly tid: number
+  /** The system call, 'page fault', or 'page fault in CALL' where the kernel took it; see `callOf` of importer.ts. */
+  readonly call: string
+  readonly write: boolean
+  /** What was faulted on or changed: a file's name, [stack], [heap] or anonymous memory; '' if that is not known. */
+  readonly mapping: string
+}
 
 export interface ImportObserver {
   /** The first event that has a time. */

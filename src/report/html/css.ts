@@ -28,11 +28,13 @@ nav ul { display: flex; flex-wrap: wrap; gap: 0.2rem 1rem; list-style: none; pad
 .skip { position: absolute; left: -99rem; }
 .skip:focus { left: 1rem; background: var(--ground); padding: 0.3rem; }
 :focus-visible { outline: 2px solid var(--link); outline-offset: 1px; }
-.verdict { background: var(--panel); border-left: 0.4rem solid var(--faint); padding: 0.8rem 1rem; font-size: 1.1rem; }
+.verdict { background: var(--panel); border-left: 0.4rem solid var(--faint); padding: 0.8rem 1rem;
+  font-size: 1.1rem; }
 .verdict.good { border-color: var(--good); }
 .verdict.notable { border-color: var(--wait); }
 .verdict.bad { border-color: var(--bad); }
-.mood { font-size: 0.8rem; text-transform: uppercase; letter-spacing: 0.05em; color: var(--faint); margin-right: 0.5rem; }
+.mood { font-size: 0.8rem; text-transform: uppercase; letter-spacing: 0.05em; color: var(--faint);
+  margin-right: 0.5rem; }
 .facts { display: grid; grid-template-columns: repeat(auto-fill, minmax(17rem, 1fr)); gap: 0.4rem 1.5rem; margin: 0; }
 .facts dt { color: var(--faint); font-size: 0.85rem; }
 .facts dd { margin: 0; overflow-wrap: anywhere; }
@@ -47,7 +49,8 @@ th.n, td.n { text-align: right; font-variant-numeric: tabular-nums; white-space:
 small { color: var(--faint); }
 code { font: 0.85em ui-monospace, monospace; }
 .bar { display: block; min-width: 7rem; }
-.c-wait { fill: var(--wait); } .c-write { fill: var(--write); } .c-read { fill: var(--read); } .c-plain { fill: var(--plain); }
+.c-wait { fill: var(--wait); } .c-write { fill: var(--write); }
+.c-read { fill: var(--read); } .c-plain { fill: var(--plain); }
 .whisker { fill: var(--text); }
 .key { display: flex; flex-wrap: wrap; gap: 0.3rem 1.2rem; color: var(--faint); font-size: 0.9rem; }
 .matrix td { border: 1px solid var(--grid); }
@@ -63,10 +66,10 @@ ${[1, 2, 3, 4, 5, 6, 7, 8].map((step) => `.heat${step} { background: rgba(var(--
 .frame:focus-visible rect { stroke: var(--text); stroke-width: 3; }
 .frame text { fill: #14171a; font: 12px system-ui, sans-serif; pointer-events: none; }
 .frame rect { stroke: var(--ground); }
-.f0 { fill: #b8c0c8; } .f1 { fill: #f7b267; } .f2 { fill: #f4a259; } .f3 { fill: #f6c28b; } .f4 { fill: #eeb47a; } .f5 { fill: #f9cf9f; }
+.f0 { fill: #b8c0c8; } .f1 { fill: #f7b267; } .f2 { fill: #f4a259; }
+.f3 { fill: #f6c28b; } .f4 { fill: #eeb47a; } .f5 { fill: #f9cf9f; }
 details { margin: 0.6rem 0; }
 summary { cursor: pointer; }
-.better { color: var(--good); } .worse { color: var(--bad); }
 footer { margin-top: 3rem; color: var(--faint); font-size: 0.85rem; }
 @media print { nav, .help, .readout { display: none; } body { max-width: none; } }
 `

@@ -47,12 +47,16 @@ function graph(id: string, title: string, root: WaitNode): Markup {
       class="flame"
       id="flame-${id}"
       role="group"
-      aria-label="${title}: ${formatDuration(root.ns)}. Arrow keys go from frame to frame, Enter zooms, Escape shows all."
+      aria-label="${title}, ${formatDuration(root.ns)}"
+      aria-describedby="help-flame-${id}"
       width="100%"
       height="${rows * ROW_HEIGHT}"
     >
       ${frames.map((frame, index) => frameMarkup(frame, root, index === 0))}
-    </svg> `
+    </svg>
+    <p class="help" id="help-flame-${id}" hidden>
+      Arrow keys go from frame to frame, Enter or a click zooms, Escape shows all.
+    </p> `
 }
 
 /** The widest frames, parents before their children. */

@@ -32,6 +32,7 @@ export function* largeTrace({ threads, events, comms = ['worker'] }: LargeTrace)
     line(0, `task:task_newtask: pid=${100 + thread} comm=worker clone_flags=3d0f00 oom_score_adj=0`)
   const lock = (thread: number, what: string, write: boolean, success = ''): void =>
     line(thread, `mmap_lock:mmap_lock_${what}: mm=${MM} memcg_id=1 write=${write}${success}`)
+  // oxlint-disable-next-line no-unmodified-loop-condition -- line() counts
   for (let round = 0; count < events; round++) {
     const holder = round % threads
     const waiter = (round * 7 + 1) % threads

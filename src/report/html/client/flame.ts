@@ -67,4 +67,7 @@ function zoom(frames: readonly Frame[], { x, width }: Frame): void {
   }
 }
 
-for (const graph of document.querySelectorAll('.flame')) setUp(graph)
+for (const graph of document.querySelectorAll('.flame')) {
+  setUp(graph)
+  document.getElementById(`help-${graph.id}`)!.hidden = false
+}
