@@ -12,12 +12,20 @@ export function pageStyle(): string {
   return readFileSync(`${uPlotFolder}uPlot.min.css`, 'utf8') + css
 }
 
-/** Numbers are English, as the page is; and some browsers have a language (en-US@posix) that Intl refuses. */
-const ENGLISH = "Object.defineProperty(navigator, 'language', { value: 'en' })"
+/**
+ * What uPlot sees in the place of `Intl`, for the numbers of its axes and the time zone of dates, of which there are
+ * none. To set up the real one takes a browser longer than all else here, and it refuses the language of some
+ * (en-US@posix).
+ */
+const PLAIN_INTL = `{
+  NumberFormat: function () { this.format = String },
+  DateTimeFormat: function () { this.resolvedOptions = function () { return {} } },
+}`
 
 /** uPlot, which defines `uPlot`. */
 export function uPlotScript(): string {
-  return `${ENGLISH}\n${readFileSync(`${uPlotFolder}uPlot.iife.min.js`, 'utf8').trim()}`
+  const source = readFileSync(`${uPlotFolder}uPlot.iife.min.js`, 'utf8').trim()
+  return `var uPlot = (function (Intl) {\n${source}\nreturn uPlot\n})(${PLAIN_INTL})`
 }
 
 /** A script of client/, by name: as it was built, or from its source where that runs. It imports nothing. */

@@ -9,6 +9,8 @@ import type { TimelineData } from './timeline-data.ts'
 declare const uPlot: typeof Chart
 
 const LANE_HEIGHT = 18
+/** Rows of threads that one task draws. */
+const LANES_PER_STEP = 4
 const CURVES_HEIGHT = 160
 const AXIS_WIDTH = 150
 const FAULTS_WIDTH = 50
@@ -30,6 +32,14 @@ interface Row {
   readonly heldWrite: Float32Array
   readonly heldRead: Float32Array
   readonly faults: Float32Array
+}
+
+/** What of the time is shown: slices, where they begin, and how high a row is, in pixels of the canvas. */
+interface View {
+  readonly first: number
+  readonly last: number
+  readonly left: (slice: number) => number
+  readonly height: number
 }
 
 function coloursNow(): Colours {
@@ -61,6 +71,8 @@ class TimelineChart {
   readonly #times: number[]
   #charts: Chart[] = []
   #colours = coloursNow()
+  /** How often the rows were to be drawn. */
+  #turn = 0
   #slice = 0
   #lane = 0
 
@@ -197,49 +209,63 @@ class TimelineChart {
     }
   }
 
+  /** Draws the rows, some in each step, until they are to be drawn anew. */
   #paint(chart: Chart): void {
-    const { ctx, bbox } = chart
+    const turn = ++this.#turn
+    const { bbox } = chart
     const { sliceNs, slices } = this.#data
     const step = sliceNs / 1e6
     const { min, max } = chart.scales['x']!
-    const first = Math.max(0, Math.floor(min! / step))
-    const last = Math.min(slices - 1, Math.ceil(max! / step))
-    const height = bbox.height / this.#rows.length
+    const view: View = {
+      first: Math.max(0, Math.floor(min! / step)),
+      last: Math.min(slices - 1, Math.ceil(max! / step)),
+      left: (slice) => chart.valToPos(slice * step, 'x', true),
+      height: bbox.height / this.#rows.length,
+    }
+    const rows = function* (this: TimelineChart): Generator<void> {
+      for (let lane = 0; lane < this.#rows.length; lane++) {
+        if (turn !== this.#turn) return
+        this.#paintRow(chart, lane, view)
+        if (lane % LANES_PER_STEP === LANES_PER_STEP - 1) yield
+      }
+    }
+    whenIdle(rows.call(this))
+  }
+
+  #paintRow({ ctx, bbox }: Chart, lane: number, { first, last, left, height }: View): void {
+    const row = this.#rows[lane]!
+    const { wait, write, read, plain } = this.#colours
+    const wide = Math.max(1, left(first + 1) - left(first))
+    const bottom = bbox.top + (lane + 1) * height - 1
+    const full = height - 3
     ctx.save()
     ctx.beginPath()
     ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height)
     ctx.clip()
-    const left = (slice: number): number => chart.valToPos(slice * step, 'x', true)
-    const wide = left(first + 1) - left(first)
-    const { wait, write, read, plain } = this.#colours
-    for (const [lane, row] of this.#rows.entries()) {
-      const bottom = bbox.top + (lane + 1) * height - 1
-      const full = height - 3
-      const series = [
-        [row.waited, wait],
-        [row.heldWrite, write],
-        [row.heldRead, read],
-      ] as const
-      // Bars on top of each other, of the slice's whole time.
-      const tops = new Float32Array(last - first + 1)
-      for (const [values, colour] of series) {
-        ctx.fillStyle = colour
-        for (let slice = first; slice <= last; slice++) {
-          const share = Math.min(1 - tops[slice - first]!, values[slice]!)
-          if (share <= 0) continue
-          // What is there is seen, however little it is.
-          const tall = Math.max(1, share * full)
-          ctx.fillRect(left(slice), bottom - tops[slice - first]! * full - tall, Math.max(1, wide), tall)
-          tops[slice - first]! += share
-        }
-      }
-      ctx.fillStyle = plain
+    // Bars on top of each other, of the slice's whole time.
+    const tops = new Float32Array(last - first + 1)
+    const series = [
+      [row.waited, wait],
+      [row.heldWrite, write],
+      [row.heldRead, read],
+    ] as const
+    for (const [values, colour] of series) {
+      ctx.fillStyle = colour
       for (let slice = first; slice <= last; slice++) {
-        const count = row.faults[slice]!
-        if (count === 0) continue
-        const tall = 1 + 2 * (count / this.#most)
-        ctx.fillRect(left(slice), bottom - tall + 1, Math.max(1, wide), tall)
+        const share = Math.min(1 - tops[slice - first]!, values[slice]!)
+        if (share <= 0) continue
+        // What is there is seen, however little it is.
+        const tall = Math.max(1, share * full)
+        ctx.fillRect(left(slice), bottom - tops[slice - first]! * full - tall, wide, tall)
+        tops[slice - first]! += share
       }
+    }
+    ctx.fillStyle = plain
+    for (let slice = first; slice <= last; slice++) {
+      const count = row.faults[slice]!
+      if (count === 0) continue
+      const tall = 1 + 2 * (count / this.#most)
+      ctx.fillRect(left(slice), bottom - tall + 1, wide, tall)
     }
     ctx.restore()
   }
