@@ -1,4 +1,9 @@
-// Makes recordings of any length: threads that fault, map and unmap, and wait for each other at one mmap lock.
+// Makes recordings of any length: threads that fault, map, and wait for each other at one mmap lock.
+
+import { Readable } from 'node:stream'
+import { traceReport } from '../../../src/cli/trace-report.ts'
+import type { PageContent } from '../../../src/report/index.ts'
+import { DetailCollector, importTrace } from '../../../src/trace/index.ts'
 
 export interface LargeTrace {
   readonly threads: number
@@ -69,4 +74,21 @@ export function* largeTrace({ threads, events, comms = ['worker'] }: LargeTrace)
     }
   }
   yield `${lines.join('\n')}\n`
+}
+
+/** What a page about such a recording is made from. */
+export async function contentOf(large: LargeTrace, changes: Partial<PageContent> = {}): Promise<PageContent> {
+  const collector = new DetailCollector()
+  const stdin = Readable.from(largeTrace(large), { objectMode: false })
+  const trace = await importTrace('-', { stdin, isReplayed: false, observers: [collector] })
+  trace.close()
+  const report = traceReport(trace)
+  return {
+    trace: report,
+    detail: collector.result(),
+    replays: [],
+    minimumFidelity: 0.98,
+    before: null,
+    ...changes,
+  }
 }

@@ -2,30 +2,11 @@
 
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
-import { Readable } from 'node:stream'
 import { test } from 'node:test'
-import { traceReport } from '../../../src/cli/trace-report.ts'
 import { escapeText, jsonForScript, markup } from '../../../src/report/html/markup.ts'
 import { htmlPage, type PageContent } from '../../../src/report/index.ts'
-import { DetailCollector, importTrace } from '../../../src/trace/index.ts'
 import { harmed } from '../replay-objects.ts'
-import { largeTrace, type LargeTrace } from './large-trace.ts'
-
-async function contentOf(large: LargeTrace, changes: Partial<PageContent> = {}): Promise<PageContent> {
-  const collector = new DetailCollector()
-  const stdin = Readable.from(largeTrace(large), { objectMode: false })
-  const trace = await importTrace('-', { stdin, isReplayed: false, observers: [collector] })
-  trace.close()
-  const report = traceReport(trace)
-  return {
-    trace: report,
-    detail: collector.result(),
-    replays: [],
-    minimumFidelity: 0.98,
-    before: null,
-    ...changes,
-  }
-}
+import { contentOf } from './large-trace.ts'
 
 /** Names that would do harm where they were markup, script, style, or turned the direction of text. */
 const HOSTILE = [
