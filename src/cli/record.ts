@@ -7,7 +7,7 @@ import { basename } from 'node:path'
 import { Command } from 'commander'
 import { findMeans, findProgram, type Host, type Recorded, Recorder, thisHost } from '../record/index.ts'
 import type { Target } from '../record/index.ts'
-import { formatBytes, formatCount, losesTooMuch, plural, printable } from '../report/index.ts'
+import { formatBytes, formatCount, losesTooMuch, plural, printable, Redactor } from '../report/index.ts'
 import { UsageError } from './failure.ts'
 import { MAX_PROCESS, parseCount, parseCounts, parseNumber } from './options.ts'
 import { print, toJson } from './output.ts'
@@ -20,6 +20,7 @@ interface RecordCommandOptions {
   readonly pid?: string
   readonly all?: boolean
   readonly stacks?: boolean
+  readonly redact?: boolean
   readonly retries: string
   readonly json?: boolean
 }
@@ -35,6 +36,7 @@ export function recordCommand(): Command {
     .option('-p, --pid <numbers>', 'record processes that run, as 12,34')
     .option('-a, --all', 'record everything on the machine, also who reads /proc of a program')
     .option('--stacks', 'record call stacks too (frame pointers): more to write, more events lost')
+    .option('--redact', 'write numbers in the place of names and paths, to show the recording to others')
     .option(
       '--retries <count>',
       'when events are lost, record again with larger buffers, so often at most',
@@ -76,6 +78,7 @@ async function runCommand(command: readonly string[], options: RecordCommandOpti
     output,
     ...(seconds !== undefined && { seconds }),
     hasStacks: options.stacks ?? false,
+    ...(options.redact === true && { renamer: new Redactor() }),
     retries,
     commandOutput: options.json ? 2 : 1,
     onNotice: say,
