@@ -22,7 +22,7 @@ function numbersTable(numbers: readonly ComparedNumber[]): Markup {
   return table(
     'What was recorded',
     [
-      { heading: '' },
+      { heading: 'what' },
       { heading: 'before', isNumber: true },
       { heading: 'after', isNumber: true },
       { heading: 'change', isNumber: true },

@@ -96,11 +96,12 @@ export function mappingsSection({ detail }: PageContent): Section | null {
   const all = detail?.mappings ?? []
   if (all.length === 0) return null
   const most = Math.max(...all.map(({ faults }) => faults))
+  const rest = all.length > MAPPINGS ? `; the ${MAPPINGS} with the most` : ''
   return {
     id: 'mappings',
     title: 'Mappings',
     body: table(
-      'Where the faults were: files by name, anonymous memory by the 64 MiB that it is in (an arena of glibc)',
+      `Where the faults were: files by name, anonymous memory by the 64 MiB that it is in (an arena of glibc)${rest}`,
       [
         { heading: 'mapping' },
         { heading: 'process' },

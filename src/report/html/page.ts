@@ -6,6 +6,7 @@
 import { createHash } from 'node:crypto'
 import path from 'node:path'
 import { printable } from '../printable.ts'
+import { losesTooMuch } from '../verdict.ts'
 import { compareSection } from './compare.ts'
 import { designsSection, fidelitySection } from './designs.ts'
 import { faultsSection, mappingsSection } from './faults.ts'
@@ -20,7 +21,9 @@ import { adviceSection, verdictSection } from './verdict.ts'
 
 export type { PageContent } from './section.ts'
 
-const SECTIONS: readonly ((content: PageContent) => Section | null)[] = [
+type SectionMaker = (content: PageContent) => Section | null
+
+const SECTIONS: readonly SectionMaker[] = [
   verdictSection,
   compareSection,
   adviceSection,
@@ -33,10 +36,14 @@ const SECTIONS: readonly ((content: PageContent) => Section | null)[] = [
   designsSection,
   fidelitySection,
 ]
+/** What a recording with holes tells of nothing but itself: as its verdict says, nothing can be judged. */
+const SECTIONS_WITH_HOLES: readonly SectionMaker[] = [verdictSection, recordedSection, fidelitySection]
 
 /** The page. */
 export function htmlPage(content: PageContent): string {
-  const sections = SECTIONS.map((section) => section(content)).filter((section) => section !== null)
+  const hasHoles = losesTooMuch(content.trace.lostEvents, content.trace.events)
+  const makers = hasHoles ? SECTIONS_WITH_HOLES : SECTIONS
+  const sections = makers.map((section) => section(content)).filter((section) => section !== null)
   const data = sections.flatMap((section) => Object.entries(section.data ?? {}))
   const scripts = [
     ...(data.length > 0 ? [uPlotScript(), clientScript('timeline')] : []),

@@ -25,7 +25,7 @@ export function table(
       </caption>
       <thead>
         <tr>
-          ${columns.map(({ heading, isNumber }) => markup`<th scope="col" class="${isNumber === true ? 'n' : 't'}">${heading}</th>`)}
+          ${columns.map(headingCell)}
         </tr>
       </thead>
       <tbody>
@@ -38,6 +38,12 @@ export function table(
       </tbody>
     </table>
   </div>`
+}
+
+/** Bars have no heading: they repeat what other columns say. */
+function headingCell({ heading, isNumber }: HtmlColumn): Markup {
+  if (heading === '') return markup`<td></td>`
+  return markup`<th scope="col" class="${isNumber === true ? 'n' : 't'}">${heading}</th>`
 }
 
 /** A part of a bar. */

@@ -167,3 +167,10 @@ test('two recordings, and a replay with its designs, are sections of the page', 
   const alone = htmlPage({ ...after, detail: null })
   assert.doesNotMatch(alone, /id="timeline"|<script/)
 })
+
+test('of a recording with holes nothing is shown that would be taken for true', async () => {
+  const content = await contentOf({ threads: 4, events: 900 })
+  const page = htmlPage({ ...content, trace: { ...content.trace, lostEvents: 500 } })
+  assert.match(page, /so nothing can be judged/)
+  assert.doesNotMatch(page, /<section id="(?:locks|flame|advice|timeline|faults)"/)
+})
