@@ -1,4 +1,4 @@
-// Results that are read again: whatever a file holds, it is refused in words, or makes a page; nothing stumbles over it.
+// Results that are read again: whatever a file holds, it is refused in words or makes a page, and nothing stumbles.
 
 import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
