@@ -1,4 +1,5 @@
 // The verdict in three sentences, what it rests on, and what would help.
+import type { Advice } from '../advice.ts'
 import { formatDuration } from '../numbers.ts'
 import { holderSentences, verdictOf, verdictOfTrace, verdictReport, type Verdict } from '../verdict.ts'
 import { markup, type Markup } from './markup.ts'
@@ -36,18 +37,25 @@ function verdictFor({ trace, replays, minimumFidelity }: PageContent): Verdict {
   return replay === undefined ? verdictOfTrace(trace) : verdictOf(replay, minimumFidelity)
 }
 
+/** What is said where no change is named, by whether the lock hurts. */
+const NO_ADVICE: ReadonlyMap<boolean | null, string> = new Map([
+  [true, 'The recording shows no single change that would help much.'],
+  [false, 'Nothing has to be changed for its sake.'],
+  [null, 'What would help, this recording does not tell.'],
+])
+
+function savingSentence({ change, savesMs }: Advice, durationMs: number): string {
+  const saved = `${formatDuration(savesMs * 1e6)} of ${formatDuration(durationMs * 1e6)}`
+  return `${change.replace(/\.$/, '')} (about ${saved} less).`
+}
+
 /** Whether it hurts, who held the lock, and what to change. */
 function threeSentences({ trace }: PageContent, verdict: Verdict): string[] {
   const { sentences, hurts, mood } = verdict
   if (mood === 'bad') return sentences.slice(0, 3)
   const [holder = sentences[1]] = holderSentences(trace)
   const [best] = verdictReport(verdict, trace).advice
-  const help =
-    best !== undefined
-      ? `${best.change.replace(/\.$/, '')}: that would save about ${formatDuration(best.savesMs * 1e6)} of ${formatDuration(trace.durationMs * 1e6)}.`
-      : hurts === true
-        ? 'The recording shows no single change that would help much.'
-        : 'Nothing has to be changed for its sake.'
+  const help = best === undefined ? NO_ADVICE.get(hurts)! : savingSentence(best, trace.durationMs)
   return [sentences[0], holder, help].filter((sentence) => sentence !== undefined)
 }
 

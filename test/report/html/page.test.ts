@@ -174,3 +174,26 @@ test('of a recording with holes nothing is shown that would be taken for true', 
   assert.match(page, /so nothing can be judged/)
   assert.doesNotMatch(page, /<section id="(?:locks|flame|advice|timeline|faults)"/)
 })
+
+test('the verdict has three sentences: whether it hurts, who held the lock, what to change', async () => {
+  const content = await contentOf({ threads: 6, events: 3000 })
+  const sentences = (page: string): string[] =>
+    contentsOf(/<p class="verdict[\s\S]*?<\/p>/.exec(page)![0], 'span').slice(1)
+  const [harm, holder, help, ...more] = sentences(htmlPage(content))
+  assert.match(harm!, /^The mmap lock hurts this program/)
+  assert.match(
+    holder!,
+    /^worker of program \(100\) held it for [\d.]+ % of the time that others waited: mmap\.$/,
+  )
+  assert.match(help!, /^Call mmap less often.* \(about [\d.]+ [mµ]s of [\d.]+ ms less\)\.$/)
+  assert.deepEqual(more, [])
+  // Without events of the lock, nothing is claimed either way.
+  const { trace } = content
+  const locks = { ...trace.locks, holders: [], waiters: [], matrix: [] }
+  const blind = { ...trace, locks, linux: { ...trace.linux, recorded: false } }
+  const unknown = sentences(htmlPage({ ...content, trace: blind }))
+  assert.match(
+    unknown.join(' '),
+    /nor whether the lock hurts\. What would help, this recording does not tell\.$/,
+  )
+})
