@@ -50,5 +50,5 @@ export {
   type Watched,
   operationNames,
 } from './thread.ts'
-export type { Site } from './sites.ts'
+export { type Site, toSource } from './sites.ts'
 export { SHARED, TRACKED } from './tags.ts'

@@ -41,6 +41,8 @@ export interface SteppedEntry {
 export interface SteppedPrograms extends Pick<SteppedProgram, 'sites'> {
   /** Runs the code of an entry, and of what it imports, unless it has run. */
   readonly open: (entry: string | URL) => Promise<SteppedEntry>
+  /** Digest of the code of an entry and of all that it imports, edits included. */
+  readonly digestOf: (entry: string | URL) => string
 }
 
 interface LoadedProgram {
@@ -77,7 +79,9 @@ export async function loadSteppedTogether(
     setSites(sites)
     return openEntry(number, kernelSource(addressOf(entry)))
   }
-  return { sites, open }
+  const digest = (entry: string | URL): string =>
+    digestOf(programs[number]!.form.modules, kernelSource(addressOf(entry)))
+  return { sites, open, digestOf: digest }
 }
 
 async function stepEntries(

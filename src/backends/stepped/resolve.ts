@@ -10,6 +10,8 @@ import type { Format } from './syntax.ts'
 /** What is published or developed here: what a scenario imports of it is no part of the program. */
 const ownFolder = new URL('../../../', import.meta.url).href
 const QUERY = '?faultline-resolver'
+/** What tests here import by its path, as users do by its name. */
+const door = /\/(src\/check\.ts|dist\/check\.js)$/
 
 type Resolve = (specifier: string) => string
 const resolvers = new Map<string, Promise<Resolve>>()
@@ -55,7 +57,10 @@ export function followImport(
 ): string | null {
   if (nodeModule.isBuiltin(specifier) || specifier.startsWith('data:')) return null
   const isPath = /^(\.|file:|\/)/.test(specifier)
-  if (isPath && kind === 'import') return resolvePath(url, specifier)
+  if (isPath && kind === 'import') {
+    const path = resolvePath(url, specifier)
+    return path.startsWith(ownFolder) && door.test(path) ? null : path
+  }
   let target: string
   try {
     target =

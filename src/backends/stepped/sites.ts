@@ -62,6 +62,13 @@ function sourcePlace(address: string, line: number, column: number): { line: num
     : { line, column }
 }
 
+/** Where in its source a place is that the stack tells, whether or not it stands in a steppable form. */
+export function toSource(address: string, line: number, column: number): { url: string; line: number } {
+  return loadedTexts.has(address)
+    ? { url: address.slice(0, address.lastIndexOf(QUERY)), line: sourcePlace(address, line, column).line }
+    : { url: address, line }
+}
+
 /** The innermost place of a stepped program on the stack. Slow. */
 export function currentPlace(what: string): Site {
   const { stackTraceLimit } = Error

@@ -1,0 +1,39 @@
+// Where a call stands in the files of the user, as the stack tells it, and what it is called by.
+
+import { fileURLToPath, pathToFileURL } from 'node:url'
+
+/** A frame of the stack in a file of the user. */
+export interface CallFrame {
+  /** The address of the file. */
+  readonly url: string
+  readonly line: number
+}
+
+const own = new URL('../', import.meta.url).href
+const FRAMES_MAX = 200
+const framePattern = /(?:\(|at (?:async )?)((?:file:\/\/)?\/[^\s()]*?):(\d+):(\d+)\)?$/
+
+/** Where in its source a place is that the stack tells. */
+type ToSource = (url: string, line: number, column: number) => CallFrame
+
+/** The frames of the stack that stand in files of the user, the innermost first. */
+export function userFrames(toSource: ToSource = (url, line) => ({ url, line })): CallFrame[] {
+  const { stackTraceLimit } = Error
+  Error.stackTraceLimit = FRAMES_MAX
+  const { stack = '' } = new Error('where')
+  Error.stackTraceLimit = stackTraceLimit
+  const frames: CallFrame[] = []
+  for (const text of stack.split('\n')) {
+    const [, path, line, column] = framePattern.exec(text) ?? []
+    if (path === undefined) continue
+    const url = path.startsWith('file:') ? path : pathToFileURL(path).href
+    if (!url.startsWith(own) && !url.includes('/node_modules/'))
+      frames.push(toSource(url, Number(line), Number(column)))
+  }
+  return frames
+}
+
+/** As people read it. */
+export function placeText({ url, line }: CallFrame): string {
+  return `${fileURLToPath(url)}:${line}`
+}

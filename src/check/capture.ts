@@ -1,0 +1,223 @@
+// Coming to a call of check() again, in the steppable form of its file.
+//
+// The file that the test runner loaded is loaded once more; only what stands around the call is run (silent-tests.ts).
+// A call is known by the lines of its frames, its name and how often it was made before. It never returns: what comes
+// after it is not run. Calls before it give what they gave the first time.
+
+import * as nodeModule from 'node:module'
+import { fileURLToPath } from 'node:url'
+import { type LoadOptions, type Program, SteppingRefused, toSource } from '../backends/stepped/index.ts'
+import { type ParsedModule, withScopes } from '../backends/stepped/program.ts'
+import { type Node, childrenOf, isFunction, parseText, positionOf } from '../backends/stepped/syntax.ts'
+import { userFrames } from './call-place.ts'
+import { CAPTURE, type InlineCall, callKey } from './inline-call.ts'
+import * as silent from './silent-tests.ts'
+
+/** Names of what silences a test file, in its text. */
+const MARK = '$faultlineMark'
+const frameworks = /^(node:test|vitest|@jest\/globals|@vitest\/.*|bun:test)$/
+
+type Description = { readonly name?: string } & Record<string, unknown>
+type Loading = Promise<unknown>
+
+/** Comes to the call `call` of the file that `load` loads. Throws SteppingRefused where it does not. */
+export async function comeTo(call: InlineCall, load: () => Loading): Promise<Description> {
+  installSilence()
+  const tests = silent.beginTests()
+  const watch = new Watch(call)
+  ;(globalThis as Record<symbol, unknown>)[CAPTURE] = watch.called
+  try {
+    // The call may stand outside all tests, and then the file waits for it for ever.
+    await Promise.race([load(), watch.met])
+    const choice = [...tests]
+    if (watch.description === null && choice.length > 1 && call.name === null) {
+      throw refusalAt(
+        call,
+        'it stands in code that is run for several tests, and which of them called is not known',
+        'give each check a name of its own',
+      )
+    }
+    for (const test of choice) {
+      if (watch.description !== null) break
+      await Promise.race([run(test), watch.met, watch.quiet()])
+    }
+  } catch (error) {
+    if (!(error instanceof silent.FrameworkNeeded)) throw error
+    throw refusalAt(call, error.message, 'make it in the function around the check')
+  }
+  return agreed(call, watch)
+}
+
+async function run({ hooks, body, args }: silent.SilentTest): Promise<void> {
+  for (const hook of hooks) await hook()
+  await body(...args)
+}
+
+function agreed(call: InlineCall, { description, seen }: Watch): Description {
+  if (description === null) {
+    const problem =
+      seen === 0
+        ? 'when its file is loaded again, nothing comes to it'
+        : `when its file is loaded again, it is come to ${seen} times, and not ${call.count + 1}`
+    throw refusalAt(
+      call,
+      `${call.kind}() cannot be followed: ${problem}`,
+      'call it in the function of a test itself, or check a file with assertHolds()',
+    )
+  }
+  return description
+}
+
+/** Throws SteppingRefused where what the call is given differs from what it was given the first time. */
+export function refuseDifference(call: InlineCall, now: InlineCall['shape']): void {
+  const { shape } = call
+  const differs =
+    shape.threads !== now.threads || shape.invariant !== now.invariant
+      ? 'it is given other functions'
+      : shape.state !== null && now.state !== null && shape.state !== now.state
+        ? 'its setup makes another state'
+        : null
+  if (differs === null) return
+  throw refusalAt(
+    call,
+    `${differs} when its file is loaded again`,
+    'let nothing that it uses depend on other tests, on chance or on time; make it in the setup',
+  )
+}
+
+function refusalAt({ frames }: InlineCall, problem: string, remedy: string): SteppingRefused {
+  const [{ url, line }] = frames as [InlineCall['frames'][number]]
+  return new SteppingRefused(fileURLToPath(url), line, problem, remedy)
+}
+
+/** Waits for the one call of many. */
+class Watch {
+  description: Description | null = null
+  /** Calls from the place, by that name. */
+  seen = 0
+  readonly met: Promise<void>
+  readonly #call: InlineCall
+  readonly #key: string
+  readonly #counts = new Map<string, number>()
+  #meet!: () => void
+  #waits = 0
+
+  constructor(call: InlineCall) {
+    this.#call = call
+    this.#key = callKey(call.frames, call.name)
+    this.met = new Promise((resolve) => (this.#meet = resolve))
+  }
+
+  readonly called = ({ description }: { readonly description: Description }): Promise<unknown> => {
+    const key = callKey(userFrames(toSource), description.name ?? null)
+    const count = this.#counts.get(key) ?? 0
+    this.#counts.set(key, count + 1)
+    if (key === this.#key) {
+      this.seen++
+      if (count === this.#call.count && this.description === null) {
+        this.description = description
+        this.#meet()
+        return new Promise(() => {})
+      }
+    }
+    const outcome = this.#call.outcomes.find((each) => each.key === key && each.count === count)
+    if (outcome === undefined) {
+      this.#waits++
+      return new Promise(() => {})
+    }
+    return outcome.result === null
+      ? Promise.reject(new Error(outcome.error!))
+      : Promise.resolve(outcome.result)
+  }
+
+  /** When a test waits for a call that was not over, and does nothing else. */
+  async quiet(): Promise<void> {
+    const idle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+    for (let turns = 0; turns < 3; await idle()) turns = this.#waits > 0 ? turns + 1 : 0
+    this.#waits = 0
+  }
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// The test file
+
+let silenced = false
+
+function installSilence(): void {
+  if (silenced) return
+  silenced = true
+  const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js'
+  const url = new URL(`silent-tests${extension}`, import.meta.url).href
+  nodeModule.registerHooks({
+    resolve(specifier, context, next) {
+      return frameworks.test(specifier) ? { url, format: 'module', shortCircuit: true } : next(specifier, context)
+    },
+  })
+  const everywhere = globalThis as Record<string, unknown>
+  everywhere[MARK] = silent.mark
+  for (const [name, value] of Object.entries(silent.globals)) everywhere[name] ??= value
+}
+
+/** The option of a load that marks the functions around a call. */
+export function withMarks(call: InlineCall): Pick<LoadOptions, 'edit'> {
+  const { frames } = call
+  return {
+    edit: {
+      name: `marks ${JSON.stringify(frames)}`,
+      formsIn(program) {
+        const forms = new Map<string, ParsedModule>()
+        for (const url of new Set(frames.map((frame) => frame.url))) {
+          const lines = frames.filter((frame) => frame.url === url).map(({ line }) => line)
+          const form = marked(program, url, lines)
+          if (form !== null) forms.set(url, form)
+        }
+        return forms
+      },
+    },
+  }
+}
+
+/** No line moves. */
+function marked(program: Program, url: string, lines: readonly number[]): ParsedModule | null {
+  const module = program.modules.get(url)
+  if (module === undefined) return null
+  const names = checkNames(module.program)
+  const insertions: { at: number; text: string }[] = []
+  const visit = (node: Node): void => {
+    const [first, last] = [node.start, node.end].map((offset) => positionOf(module, offset).line)
+    if (isCheck(node, names) || !lines.some((line) => first! <= line && line <= last!)) return
+    if (node.type === 'ArrowFunctionExpression' || node.type === 'FunctionExpression')
+      insertions.push({ at: node.start, text: `${MARK}(` }, { at: node.end, text: ')' })
+    for (const child of childrenOf(node)) {
+      // The function of a method is no value.
+      const isMethod = node.type === 'MethodDefinition' || (node.type === 'Property' && node.method)
+      if (isMethod && isFunction(child)) visit(child.body as Node)
+      else visit(child)
+    }
+  }
+  visit(module.program)
+  let { text } = module
+  for (const { at, text: added } of insertions.toSorted((a, b) => b.at - a.at))
+    text = text.slice(0, at) + added + text.slice(at)
+  const form = parseText(module.file, text, module.format)
+  return withScopes({ ...form, digest: module.digest })
+}
+
+/** The names by which a module calls the checker. */
+function checkNames(program: Node): ReadonlySet<string> {
+  const names = new Set(['check', 'linearizable'])
+  for (const statement of (program as Node & { type: 'Program' }).body) {
+    if (statement.type !== 'ImportDeclaration') continue
+    for (const each of statement.specifiers)
+      if (each.type === 'ImportSpecifier' && each.imported.type === 'Identifier' && names.has(each.imported.name))
+        names.add(each.local.name)
+  }
+  return names
+}
+
+function isCheck(node: Node, names: ReadonlySet<string>): boolean {
+  if (node.type !== 'CallExpression') return false
+  const { callee } = node
+  if (callee.type === 'Identifier') return names.has(callee.name)
+  return callee.type === 'MemberExpression' && callee.property.type === 'Identifier' && names.has(callee.property.name)
+}

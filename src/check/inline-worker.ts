@@ -1,0 +1,29 @@
+// The thread of one call of check(): explores what the call is given, and tells what it found.
+
+import { parentPort, workerData } from 'node:worker_threads'
+import type { CheckOptions, CheckResult } from './check-result.ts'
+import { checkInline } from './check.ts'
+import type { Progress } from './explore.ts'
+import { type ErrorData, errorData } from './inline-errors.ts'
+import type { Target } from './target.ts'
+
+export interface InlineRequest {
+  readonly target: Target
+  readonly options: CheckOptions
+  /** A token; what it is not for is checked as without it. */
+  readonly replay: string | null
+}
+
+export type InlineReply =
+  | { readonly kind: 'progress'; readonly progress: Progress }
+  | { readonly kind: 'result'; readonly result: CheckResult }
+  | { readonly kind: 'error'; readonly error: ErrorData }
+
+const send = (reply: InlineReply): void => parentPort!.postMessage(reply)
+const { target, options, replay } = workerData as InlineRequest
+try {
+  const onProgress = (progress: Progress): void => send({ kind: 'progress', progress })
+  send({ kind: 'result', result: await checkInline(target, { ...options, onProgress }, replay) })
+} catch (error) {
+  send({ kind: 'error', error: errorData(error) })
+}
