@@ -21,9 +21,24 @@ const floors: ReadonlyMap<string, readonly string[]> = new Map([
   ['workloads', ['kernel', 'backends']],
   ['simulate', ['kernel', 'backends', 'check', 'trace', 'workloads']],
   ['report', ['kernel', 'backends', 'check', 'simulate', 'trace', 'workloads']],
-  ['cli', ['kernel', 'backends', 'check', 'record', 'simulate', 'trace', 'workloads', 'report', 'index.ts']],
+  [
+    'cli',
+    [
+      'kernel',
+      'backends',
+      'check',
+      'record',
+      'simulate',
+      'trace',
+      'workloads',
+      'report',
+      'index.ts',
+      'check.ts',
+    ],
+  ],
   ['index.ts', ['kernel', 'backends', 'check', 'simulate', 'trace', 'workloads', 'report', 'memory.ts']],
   ['memory.ts', ['kernel', 'backends']],
+  ['check.ts', ['backends', 'check']],
 ])
 /**
  * The floors of the kernel, lowest first. What stands beside these folders puts them together, and index.ts is above

@@ -13,22 +13,24 @@ const own = new URL('../', import.meta.url).href
 const FRAMES_MAX = 200
 const framePattern = /(?:\(|at (?:async )?)((?:file:\/\/)?\/[^\s()]*?):(\d+):(\d+)\)?$/
 
-/** Where in its source a place is that the stack tells. */
-type ToSource = (url: string, line: number, column: number) => CallFrame
-
 /** The frames of the stack that stand in files of the user, the innermost first. */
-export function userFrames(toSource: ToSource = (url, line) => ({ url, line })): CallFrame[] {
+export function userFrames(): CallFrame[] {
+  return stackPlaces((url, line) => ({ url, line }))
+}
+
+/** The same, told by `tell`. */
+export function stackPlaces<Frame>(tell: (url: string, line: number, column: number) => Frame): Frame[] {
   const { stackTraceLimit } = Error
   Error.stackTraceLimit = FRAMES_MAX
   const { stack = '' } = new Error('where')
   Error.stackTraceLimit = stackTraceLimit
-  const frames: CallFrame[] = []
+  const frames: Frame[] = []
   for (const text of stack.split('\n')) {
     const [, path, line, column] = framePattern.exec(text) ?? []
     if (path === undefined) continue
     const url = path.startsWith('file:') ? path : pathToFileURL(path).href
     if (!url.startsWith(own) && !url.includes('/node_modules/'))
-      frames.push(toSource(url, Number(line), Number(column)))
+      frames.push(tell(url, Number(line), Number(column)))
   }
   return frames
 }

@@ -6,10 +6,16 @@
 
 import * as nodeModule from 'node:module'
 import { fileURLToPath } from 'node:url'
-import { type LoadOptions, type Program, SteppingRefused, toSource } from '../backends/stepped/index.ts'
+import {
+  type LoadOptions,
+  type Program,
+  SteppingRefused,
+  nextProgram,
+  toSource,
+} from '../backends/stepped/index.ts'
 import { type ParsedModule, withScopes } from '../backends/stepped/program.ts'
 import { type Node, childrenOf, isFunction, parseText, positionOf } from '../backends/stepped/syntax.ts'
-import { userFrames } from './call-place.ts'
+import { stackPlaces } from './call-place.ts'
 import { CAPTURE, type InlineCall, callKey } from './inline-call.ts'
 import * as silent from './silent-tests.ts'
 
@@ -26,24 +32,18 @@ export async function comeTo(call: InlineCall, load: () => Loading): Promise<Des
   const tests = silent.beginTests()
   const watch = new Watch(call)
   ;(globalThis as Record<symbol, unknown>)[CAPTURE] = watch.called
-  try {
-    // The call may stand outside all tests, and then the file waits for it for ever.
-    await Promise.race([load(), watch.met])
-    const choice = [...tests]
-    if (watch.description === null && choice.length > 1 && call.name === null) {
-      throw refusalAt(
-        call,
-        'it stands in code that is run for several tests, and which of them called is not known',
-        'give each check a name of its own',
-      )
-    }
-    for (const test of choice) {
-      if (watch.description !== null) break
-      await Promise.race([run(test), watch.met, watch.quiet()])
-    }
-  } catch (error) {
-    if (!(error instanceof silent.FrameworkNeeded)) throw error
-    throw refusalAt(call, error.message, 'make it in the function around the check')
+  // The call may stand outside all tests, and then the file waits for it for ever.
+  await Promise.race([load(), watch.met])
+  if (watch.description === null && tests.length > 1 && call.name === null) {
+    throw refusalAt(
+      call,
+      'the check stands in code that is run for several tests, and which of them called is not known',
+      'give each check a name of its own',
+    )
+  }
+  for (const test of tests) {
+    if (watch.description !== null) break
+    await Promise.race([run(test), watch.met, watch.quiet()])
   }
   return agreed(call, watch)
 }
@@ -75,7 +75,7 @@ export function refuseDifference(call: InlineCall, now: InlineCall['shape']): vo
     shape.threads !== now.threads || shape.invariant !== now.invariant
       ? 'it is given other functions'
       : shape.state !== null && now.state !== null && shape.state !== now.state
-        ? 'its setup makes another state'
+        ? 'the setup of the check makes another state'
         : null
   if (differs === null) return
   throw refusalAt(
@@ -100,6 +100,8 @@ class Watch {
   readonly #key: string
   readonly #counts = new Map<string, number>()
   #meet!: () => void
+  /** The program of this load. */
+  readonly #program = nextProgram() - 1
   #waits = 0
 
   constructor(call: InlineCall) {
@@ -109,7 +111,10 @@ class Watch {
   }
 
   readonly called = ({ description }: { readonly description: Description }): Promise<unknown> => {
-    const key = callKey(userFrames(toSource), description.name ?? null)
+    const frames = stackPlaces(toSource)
+    // Something of an earlier load has gone on.
+    if (frames.some(({ program }) => program >= 0 && program < this.#program)) return new Promise(() => {})
+    const key = callKey(frames, description.name ?? null)
     const count = this.#counts.get(key) ?? 0
     this.#counts.set(key, count + 1)
     if (key === this.#key) {
@@ -150,7 +155,9 @@ function installSilence(): void {
   const url = new URL(`silent-tests${extension}`, import.meta.url).href
   nodeModule.registerHooks({
     resolve(specifier, context, next) {
-      return frameworks.test(specifier) ? { url, format: 'module', shortCircuit: true } : next(specifier, context)
+      return frameworks.test(specifier)
+        ? { url, format: 'module', shortCircuit: true }
+        : next(specifier, context)
     },
   })
   const everywhere = globalThis as Record<string, unknown>
@@ -209,7 +216,11 @@ function checkNames(program: Node): ReadonlySet<string> {
   for (const statement of (program as Node & { type: 'Program' }).body) {
     if (statement.type !== 'ImportDeclaration') continue
     for (const each of statement.specifiers)
-      if (each.type === 'ImportSpecifier' && each.imported.type === 'Identifier' && names.has(each.imported.name))
+      if (
+        each.type === 'ImportSpecifier' &&
+        each.imported.type === 'Identifier' &&
+        names.has(each.imported.name)
+      )
         names.add(each.local.name)
   }
   return names
@@ -219,5 +230,9 @@ function isCheck(node: Node, names: ReadonlySet<string>): boolean {
   if (node.type !== 'CallExpression') return false
   const { callee } = node
   if (callee.type === 'Identifier') return names.has(callee.name)
-  return callee.type === 'MemberExpression' && callee.property.type === 'Identifier' && names.has(callee.property.name)
+  return (
+    callee.type === 'MemberExpression' &&
+    callee.property.type === 'Identifier' &&
+    names.has(callee.property.name)
+  )
 }

@@ -49,11 +49,12 @@ export async function assertHolds(file: string | URL, options: CheckOptions = {}
 /** A scenario does not hold. The message shows the interleaving in which it fails, as the command does. */
 export class ScenarioFailed extends Error {
   override readonly name = 'ScenarioFailed'
-  readonly result: CheckResult
+  declare readonly result: CheckResult
 
   constructor(result: CheckResult, failure: CheckFailure) {
     super(`${result.scenario}\n\n${counterexampleText(failure.counterexample)}`)
-    this.result = result
+    // Whoever prints the error has it in the message already.
+    Object.defineProperty(this, 'result', { value: result, enumerable: false })
   }
 }
 
@@ -186,6 +187,9 @@ async function judge(target: Target, prepared: Prepared, options: CheckOptions):
     shard: options.shard === undefined ? null : `${options.shard.index}/${options.shard.count}`,
     timeouts: found.hasTimedWaits ? TIMEOUTS_MAX : null,
     failure,
+    ...(prepared.sites.some(({ what }) => /^Atomics\.(load|store)Racy$/.test(what)) && {
+      racy: true as const,
+    }),
     ...(found.endless !== null && failure === null && { endless: placeOf(found.endless) }),
   }
 }
@@ -277,7 +281,11 @@ async function replayPrepared(given: Target, all: Prepared, token: string): Prom
 }
 
 /** Of several programs, a token names one. */
-function programOfToken(target: Target, prepared: Prepared, token: string): { target: Target; prepared: Prepared } {
+function programOfToken(
+  target: Target,
+  prepared: Prepared,
+  token: string,
+): { target: Target; prepared: Prepared } {
   const { programs } = prepared
   if (programs === undefined) return { target, prepared }
   const program = Number(/~(\d+)$/.exec(readToken(token).scenario)?.[1] ?? 0)

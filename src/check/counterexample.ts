@@ -350,6 +350,7 @@ class Recorder extends Scheduler {
     const { expected } = thread
     const fails = kind === COMPARE_EXCHANGE && before !== expected
     const isWoken = kind === NOTIFY
+    const racy = thread.isPlain && (kind === LOAD || kind === STORE) ? 'racy ' : ''
     this.#note(thread, thread.site, {
       step: this.#step,
       operation,
@@ -359,7 +360,7 @@ class Recorder extends Scheduler {
       after: hasMemory && !isWoken ? after : null,
       writes: hasMemory && !isWoken && kind !== LOAD && kind !== WAIT && !fails,
       reads: hasMemory && !isWoken && kind !== STORE,
-      say: (name, value) => sayOperation(kind, name, before, after, expected, value),
+      say: (name, value) => `${racy}${sayOperation(kind, name, before, after, expected, value)}`,
     })
   }
 

@@ -26,19 +26,20 @@ export function errorData(thrown: unknown): ErrorData {
   }
 }
 
-/** The error, of its class where a user may ask for that. */
-export function errorFrom({ name, message, stack, remedy, file, line }: ErrorData): Error {
+/** The error, of its class where a user may ask for that. It is thrown where the check is called. */
+export function errorFrom(data: ErrorData): Error {
+  const { name, message, remedy, file, line } = data
   const help = remedy ?? ''
+  if (name === 'NoScenario') return new NoScenario(message, help)
+  if (name === 'TokenRefused') return new TokenRefused(message, help)
   const error =
     name === 'SteppingRefused'
-      ? Object.create(SteppingRefused.prototype, { name: { value: name }, message: { value: message } })
-      : name === 'NoScenario'
-        ? new NoScenario(message, help)
-        : name === 'TokenRefused'
-          ? new TokenRefused(message, help)
-          : new Error(message)
-  const known = { stack, ...(remedy !== null && { remedy }), ...(file !== null && { file, line }) }
-  for (const [key, value] of Object.entries({ name, ...known }))
-    Object.defineProperty(error, key, { value, configurable: true, writable: true })
-  return error as Error
+      ? new SteppingRefused(file!, line!, message, help)
+      : new Error(help === '' ? message : `${message} — ${help}`)
+  if (error instanceof SteppingRefused) error.message = message
+  const known = { name, ...(remedy !== null && { remedy }), ...(file !== null && { file, line }) }
+  Object.assign(error, known)
+  // What nobody expects is told with its place.
+  if (remedy === null) error.stack = data.stack
+  return error
 }

@@ -1,6 +1,6 @@
-// The thread of one call of check(): explores what the call is given, and tells what it found.
+// The thread of the calls of check(): explores what each is given, one after the other, and tells what it found.
 
-import { parentPort, workerData } from 'node:worker_threads'
+import { parentPort } from 'node:worker_threads'
 import type { CheckOptions, CheckResult } from './check-result.ts'
 import { checkInline } from './check.ts'
 import type { Progress } from './explore.ts'
@@ -8,6 +8,7 @@ import { type ErrorData, errorData } from './inline-errors.ts'
 import type { Target } from './target.ts'
 
 export interface InlineRequest {
+  readonly id: number
   readonly target: Target
   readonly options: CheckOptions
   /** A token; what it is not for is checked as without it. */
@@ -19,11 +20,18 @@ export type InlineReply =
   | { readonly kind: 'result'; readonly result: CheckResult }
   | { readonly kind: 'error'; readonly error: ErrorData }
 
-const send = (reply: InlineReply): void => parentPort!.postMessage(reply)
-const { target, options, replay } = workerData as InlineRequest
-try {
-  const onProgress = (progress: Progress): void => send({ kind: 'progress', progress })
-  send({ kind: 'result', result: await checkInline(target, { ...options, onProgress }, replay) })
-} catch (error) {
-  send({ kind: 'error', error: errorData(error) })
+async function answer(
+  { target, options, replay }: InlineRequest,
+  send: (reply: InlineReply) => void,
+): Promise<void> {
+  try {
+    const onProgress = (progress: Progress): void => send({ kind: 'progress', progress })
+    send({ kind: 'result', result: await checkInline(target, { ...options, onProgress }, replay) })
+  } catch (error) {
+    send({ kind: 'error', error: errorData(error) })
+  }
 }
+
+parentPort!.on('message', (request: InlineRequest) => {
+  void answer(request, (reply) => parentPort!.postMessage({ id: request.id, ...reply }))
+})

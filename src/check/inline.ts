@@ -99,11 +99,7 @@ function stateOf(setup: () => unknown): string | null {
   }
 }
 
-async function explored(
-  place: CallFrame,
-  call: InlineCall,
-  description: CheckOptions,
-): Promise<CheckResult> {
+async function explored(place: CallFrame, call: InlineCall, description: CheckOptions): Promise<CheckResult> {
   const options = Object.fromEntries(
     optionNames.flatMap((each) => (description[each] === undefined ? [] : [[each, description[each]]])),
   ) as CheckOptions
@@ -124,29 +120,53 @@ async function explored(
   throw error
 }
 
-/** Has a thread do it, which ends with it. */
+interface Pending {
+  readonly resolve: (reply: Exclude<InlineReply, { kind: 'progress' }>) => void
+  readonly reject: (error: Error) => void
+  readonly onProgress: CheckOptions['onProgress']
+}
+
+const pending = new Map<number, Pending>()
+let thread: Worker | null = null
+let lastId = 0
+
+/** Has the thread of the checks do it. The process may end while it has nothing to do. */
 function ask(
-  request: InlineRequest,
+  request: Omit<InlineRequest, 'id'>,
   onProgress: CheckOptions['onProgress'],
 ): Promise<Exclude<InlineReply, { kind: 'progress' }>> {
+  const id = ++lastId
+  thread ??= startThread()
+  thread.ref()
+  thread.postMessage({ id, ...request } satisfies InlineRequest)
+  return new Promise((resolve, reject) => pending.set(id, { resolve, reject, onProgress }))
+}
+
+function startThread(): Worker {
   const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js'
   const conditions = process.execArgv.filter((each) => /^(--conditions=|-C=)/.test(each))
   const worker = new Worker(new URL(`inline-worker${extension}`, import.meta.url), {
-    workerData: request,
     execArgv: conditions,
     // What the file prints, it prints in the test too.
     stdout: true,
     stderr: true,
   })
-  return new Promise((resolve, reject) => {
-    worker.on('message', (reply: InlineReply) => {
-      if (reply.kind === 'progress') onProgress?.(reply.progress)
-      else {
-        resolve(reply)
-        void worker.terminate()
-      }
-    })
-    worker.on('error', reject)
-    worker.on('exit', (code) => reject(new Error(`the thread of the check ended with exit code ${code}`)))
+  const fail = (error: Error): void => {
+    thread = null
+    for (const { reject } of pending.values()) reject(error)
+    pending.clear()
+  }
+  worker.on('message', ({ id, ...reply }: InlineReply & { readonly id: number }) => {
+    const { resolve, onProgress } = pending.get(id) ?? {}
+    if (reply.kind === 'progress') {
+      onProgress?.(reply.progress)
+      return
+    }
+    pending.delete(id)
+    if (pending.size === 0) worker.unref()
+    resolve?.(reply)
   })
+  worker.on('error', fail)
+  worker.on('exit', (code) => fail(new Error(`the thread of the checks ended with exit code ${code}`)))
+  return worker
 }

@@ -27,13 +27,16 @@ export interface Linearizable<Shared = unknown> extends Omit<CheckOptions, 'patc
   readonly create: () => Shared
   /** What threads may do with it, by name. */
   readonly operations: Readonly<Record<string, Operation<Shared>>>
-  /** A class, or a function that makes an object, with a method for each operation: what it does when nobody else is there. */
+  /**
+   * A class, or a function that makes an object, with a method for each operation: what it does when nobody else is
+   * there.
+   */
   readonly specification: (() => object) | (new () => object)
   /** Threads of each program, 2 to 4. Default 2. */
   readonly threads?: number
   /** Calls of each thread at most, 1 to 4. Default 2. */
   readonly calls?: number
-  /** Programs at most. Where there are more, those with the most calls are chosen by chance, from `seed`. Default 100. */
+  /** Programs at most. Where there are more, the longest are chosen by chance, from `seed`. Default 100. */
   readonly programs?: number
 }
 

@@ -1,9 +1,9 @@
-// Linearizability: programs of calls on a shared object, and whether the results of an execution are those of some order
-// of the calls on a sequential one (Herlihy and Wing, TOPLAS 1990).
+// Linearizability: programs of calls on a shared object, and whether the results of an execution are those of some
+// order of the calls on a sequential one (Herlihy and Wing, TOPLAS 1990).
 //
 // The order keeps what was over before something else began. It is sought as Wing and Gong do (JPDC 1993), and what was
-// seen to fail is not tried again (Lowe, Testing for linearizability, 2017): the calls that are done, and the state that
-// they have left. Executions with the same history have the same answer.
+// seen to fail is not tried again (Lowe, Testing for linearizability, 2017): the calls that are done, and the state
+// that they have left. Executions with the same history have the same answer.
 
 import { inspect } from 'node:util'
 import { alone, memory } from '../backends/stepped/index.ts'
@@ -35,13 +35,16 @@ export function linearPrograms(
   perform: typeof performCalls,
 ): { readonly programs: readonly Subject[]; readonly inAll: number } {
   const { threads = 2, calls = 2, programs: most = PROGRAMS, seed = 0 } = description
-  const isCount = (count: number, limit: number): boolean => Number.isInteger(count) && count >= 1 && count <= limit
+  const isCount = (count: number, limit: number): boolean =>
+    Number.isInteger(count) && count >= 1 && count <= limit
   if (!isCount(threads, THREADS_MAX) || threads < 2 || !isCount(calls, CALLS_MAX))
     throw new NoScenario(
       `linearizable() is asked for ${threads} threads of ${calls} calls`,
       `give 2 to ${THREADS_MAX} threads, and 1 to ${CALLS_MAX} calls`,
     )
-  const planned = Object.entries(description.operations).flatMap(([name, operation]) => callsOf(name, operation))
+  const planned = Object.entries(description.operations).flatMap(([name, operation]) =>
+    callsOf(name, operation),
+  )
   if (planned.length === 0) throw new NoScenario('linearizable() is given no operations', 'name one at least')
   const { programs, inAll } = choosePrograms(planned, threads, calls, most, seed)
   return { programs: programs.map((each) => linearSubject(description, each, perform)), inAll }
@@ -53,9 +56,9 @@ function callsOf(name: string, operation: Operation<unknown>): PlannedCall[] {
   const { call = null, arguments: lists = [[]] } =
     isList || isFunction ? {} : (operation as { call?: never; arguments?: never })
   const called = (isFunction ? operation : call) as PlannedCall['call']
-  return (isList ? (operation as readonly (readonly unknown[])[]) : (lists as readonly (readonly unknown[])[])).map(
-    (args) => ({ name, call: called, args }),
-  )
+  return (
+    isList ? (operation as readonly (readonly unknown[])[]) : (lists as readonly (readonly unknown[])[])
+  ).map((args) => ({ name, call: called, args }))
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -77,9 +80,9 @@ function choosePrograms(
     const count = multisets(sequences, threads)
     inAll += count
     const left = most - programs.length
-    const chosen = count <= left ? allMultisets(sequences, threads) : someMultisets(sequences, threads, left, random)
-    for (const numbers of chosen)
-      programs.push(numbers.map((number) => sequenceOf(number, planned, length)))
+    const chosen =
+      count <= left ? allMultisets(sequences, threads) : someMultisets(sequences, threads, left, random)
+    for (const numbers of chosen) programs.push(numbers.map((number) => sequenceOf(number, planned, length)))
   }
   return { programs, inAll }
 }
@@ -143,10 +146,13 @@ function linearSubject(
     },
     end() {
       const history = program.map((_, thread) => performed.filter((each) => each.thread === thread))
-      const key = JSON.stringify(history.map((calls) => calls.map((each) => [each.ended, resultDigest(each)])))
+      const key = JSON.stringify(
+        history.map((calls) => calls.map((each) => [each.ended, resultDigest(each)])),
+      )
       let answer = answers.get(key)
       if (answer === undefined) answers.set(key, (answer = isLinearizable(program, history, makeModel)))
-      if (!answer) throw new NotLinearizable(`no order of the calls gives these results\n${told(program, history)}`)
+      if (!answer)
+        throw new NotLinearizable(`no order of the calls gives these results\n${told(program, history)}`)
     },
   }
 }
@@ -156,9 +162,7 @@ type Model = Record<string, ((...args: readonly unknown[]) => unknown) | undefin
 function modelMaker(specification: LinearDescription['specification']): () => Model {
   const isClass = /^class\b/.test(Function.prototype.toString.call(specification))
   return () =>
-    (isClass
-      ? new (specification as new () => object)()
-      : (specification as () => object)()) as Model
+    (isClass ? new (specification as new () => object)() : (specification as () => object)()) as Model
 }
 
 function resultDigest({ result, threw }: Pick<PerformedCall, 'result' | 'threw'>): string {
@@ -197,7 +201,10 @@ function isLinearizable(program: CallProgram, history: History, makeModel: () =>
 function callModel(model: Model, { name, args }: PlannedCall): Pick<PerformedCall, 'result' | 'threw'> {
   const method = model[name]
   if (typeof method !== 'function')
-    throw new NoScenario(`the specification of linearizable() has no method '${name}'`, 'name it as the operation')
+    throw new NoScenario(
+      `the specification of linearizable() has no method '${name}'`,
+      'name it as the operation',
+    )
   try {
     return { result: alone(method.apply(model, [...args])), threw: false }
   } catch (error) {

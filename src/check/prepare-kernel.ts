@@ -14,11 +14,7 @@ import { tableOf, tables } from './scenarios/index.ts'
 import { scenarioPatches } from './scenarios/variants.ts'
 import type { KernelChoice, Prepared, Target } from './target.ts'
 
-export async function prepareKernel(
-  target: Target,
-  choice: KernelChoice,
-  trace: boolean,
-): Promise<Prepared> {
+export async function prepareKernel(target: Target, choice: KernelChoice, trace: boolean): Promise<Prepared> {
   const name = target.scenario
   const patches = [...(scenarioPatches[name] ?? []), ...target.patches]
   const expected = await referenceOutcomes(name, choice)

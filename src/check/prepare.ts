@@ -38,14 +38,15 @@ async function prepareFile(target: Target, trace: boolean): Promise<Prepared> {
   const { scenario: file, call } = target
   const program = await stepFile(target, trace)
   const { sites } = program
-  const given = call === undefined ? await exported(file, program) : await comeTo(call, () => opened(file, program))
+  const given =
+    call === undefined ? await exported(file, program) : await comeTo(call, () => opened(file, program))
   memory.takeSnapshot()
   const loaded = { sites, digest: program.digestOf(file) }
   if (isLinearDescription(given)) {
     const { performCalls } = (await program.open(harness)).exports
     return preparePrograms(target, given, loaded, performCalls as never)
   }
-  const description = scenarioOf(file, given)
+  const description = scenarioOf(target, given)
   if (call !== undefined) refuseOtherScenario(call, description)
   const { options = {} } = description
   const title = (given as { name?: string }).name ?? description.title ?? placeOf(target)
@@ -69,32 +70,35 @@ function placeOf({ scenario, call }: Target): string {
   return call === undefined ? scenario : `${fileURLToPath(call.frames[0]!.url)}:${call.frames[0]!.line}`
 }
 
-function refuseOtherScenario(call: NonNullable<Target['call']>, { setup, threads, invariant }: Scenario): void {
+function refuseOtherScenario(
+  call: NonNullable<Target['call']>,
+  { setup, threads, invariant }: Scenario,
+): void {
   const { state: known } = call.shape
   const state = setup === undefined || known === null ? null : stateDigest(alone(setup()))
   memory.restore()
   refuseDifference(call, { threads: threads.length, invariant: invariant !== undefined, state })
 }
 
-function scenarioOf(file: string | URL, given: unknown): Scenario {
+function scenarioOf(target: Target, given: unknown): Scenario {
   const description = given as Scenario | null | undefined
+  const place = placeOf(target)
   if (typeof description !== 'object' || description === null || !Array.isArray(description.threads)) {
-    throw new NoScenario(
-      `${String(file)} does not export a scenario as default`,
-      'write export default scenario({ … })',
-    )
+    throw target.call === undefined
+      ? new NoScenario(
+          `${place} does not export a scenario as default`,
+          'write export default scenario({ … })',
+        )
+      : new NoScenario(`the check at ${place} is given no threads`, 'give a list of functions')
   }
   const { length } = description.threads
   if (length < 1 || length > THREADS_MAX) {
     const remedy = `give 1 to ${THREADS_MAX}; two or three are enough for most errors`
-    throw new NoScenario(`the scenario of ${String(file)} has ${length} threads`, remedy)
+    throw new NoScenario(`the scenario of ${place} has ${length} threads`, remedy)
   }
   const wrong = description.threads.findIndex((thread) => typeof thread !== 'function')
   if (wrong >= 0)
-    throw new NoScenario(
-      `thread ${wrong} of ${String(file)} is no function`,
-      'give a function for each thread',
-    )
+    throw new NoScenario(`thread ${wrong} of ${place} is no function`, 'give a function for each thread')
   return description
 }
 
@@ -114,7 +118,9 @@ async function stepFile({ scenario: file, patches, call }: Target, trace: boolea
 
 function namesLinearizable(file: string): boolean {
   try {
-    return readFileSync(file.startsWith('file:') ? fileURLToPath(file) : file, 'utf8').includes('linearizable')
+    return readFileSync(file.startsWith('file:') ? fileURLToPath(file) : file, 'utf8').includes(
+      'linearizable',
+    )
   } catch {
     // Whoever loads it says what is wrong.
     return false
@@ -141,7 +147,7 @@ async function loading<T>(file: string, load: () => Promise<T>): Promise<T> {
   try {
     return await load()
   } catch (error) {
-    if (error instanceof Error && ('remedy' in error || error.name === 'FrameworkNeeded')) throw error
+    if (error instanceof Error && 'remedy' in error) throw error
     throw new NoScenario(`${file} cannot be loaded: ${String(error)}`, 'correct what it imports or does')
   }
 }

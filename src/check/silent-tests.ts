@@ -5,6 +5,8 @@
 // are marked are kept, with the hooks that a framework would run before them. What comes after a test, and assertions,
 // do nothing.
 
+import { refused, siteHere } from '../backends/stepped/index.ts'
+
 type Callback = (...args: readonly unknown[]) => unknown
 
 /** A test that stands around the call. */
@@ -21,12 +23,12 @@ interface Suite {
 }
 
 /** Something of the framework is used that cannot be had without it. */
-export class FrameworkNeeded extends Error {
-  override readonly name = 'FrameworkNeeded'
-
-  constructor(what: string) {
-    super(`what is checked depends on ${what} of the test framework, which is not there when its file is loaded again`)
-  }
+function needed(what: string): never {
+  return refused(
+    siteHere('test framework'),
+    `${what} is used by what is checked, and is not there when its file is loaded again`,
+    'make what is checked in the function around the check, without the test framework',
+  )
 }
 
 const marked = new WeakSet<Callback>()
@@ -72,9 +74,20 @@ function registerSuite(args: readonly unknown[]): unknown {
   }
 }
 
+/** A test within a test is run when it is come to. */
+function runNow(...args: readonly unknown[]): unknown {
+  const body = args.find(isCallback)
+  return body !== undefined && marked.has(body) ? body(context()) : undefined
+}
+
 /** What a framework gives a test. */
 function context(): unknown {
-  const known: Record<string, unknown> = { test, it: test, before: hook('before'), beforeEach: hook('beforeEach') }
+  const known: Record<string, unknown> = {
+    test: runNow,
+    it: runNow,
+    before: hook('before'),
+    beforeEach: hook('beforeEach'),
+  }
   for (const name of ['after', 'afterEach', 'diagnostic', 'plan', 'onTestFinished', 'onTestFailed'])
     known[name] = () => {}
   return new Proxy(known, {
@@ -82,7 +95,7 @@ function context(): unknown {
       if (key === 'then' || typeof key === 'symbol') return undefined
       if (key === 'expect') return expect
       if (key in target) return target[key]
-      throw new FrameworkNeeded(`'${key}' of the context`)
+      return needed(`'${key}' of the test's context`)
     },
   })
 }
@@ -90,19 +103,22 @@ function context(): unknown {
 type Registered = ((...args: readonly unknown[]) => unknown) & Record<string, unknown>
 
 /** `test` and what is called by its properties. */
-function registrar(registers: (args: readonly unknown[], given: readonly unknown[] | null) => unknown): Registered {
+function registrar(
+  registers: (args: readonly unknown[], given: readonly unknown[] | null) => unknown,
+): Registered {
   const nothing = (): void => {}
   const rows =
     (isSpread: boolean) =>
     (table: unknown, ...more: readonly unknown[]): Callback => {
-      if (!Array.isArray(table) || more.length > 0) throw new FrameworkNeeded('a table in a template')
+      if (!Array.isArray(table) || more.length > 0) needed('a table of tests in a template')
       return (...args) => {
         for (const row of table as unknown[])
           registers(args, isSpread && Array.isArray(row) ? row : isSpread ? [row] : [row, context()])
       }
     }
   const self = ((...args) => registers(args, null)) as Registered
-  const conditional = (runs: boolean) => (condition: unknown) => (Boolean(condition) === runs ? self : nothing)
+  const conditional = (runs: boolean) => (condition: unknown) =>
+    Boolean(condition) === runs ? self : nothing
   const properties: Record<string, unknown> = {
     each: rows(true),
     for: rows(false),
@@ -134,10 +150,10 @@ function agreeing(): unknown {
 
 /** Stands for what cannot be had. */
 function missing(name: string): unknown {
-  const needed = (_: unknown, key?: unknown): never => {
-    throw new FrameworkNeeded(typeof key === 'string' ? `${name}.${key}()` : name)
-  }
-  return new Proxy(() => {}, { get: (_, key) => () => needed(null, String(key)), apply: needed })
+  return new Proxy(() => {}, {
+    get: (_, key) => () => needed(`${name}.${String(key)}()`),
+    apply: () => needed(`${name}()`),
+  })
 }
 
 export const test: Registered = registrar(register)
@@ -181,7 +197,9 @@ const all = {
 }
 
 /** As node:test is: a function with the others as properties. */
-const whole: Registered = Object.assign((...args: readonly unknown[]) => test(...args), test, all, { test }) as Registered
+const whole: Registered = Object.assign((...args: readonly unknown[]) => test(...args), test, all, {
+  test,
+}) as Registered
 export default whole
 /** What `require` gives. */
 export { whole as 'module.exports' }

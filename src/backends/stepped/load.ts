@@ -55,6 +55,11 @@ interface LoadedProgram {
 const programs: LoadedProgram[] = []
 let hooked = false
 
+/** The number of the program that is loaded next. */
+export function nextProgram(): number {
+  return programs.length
+}
+
 /** What every program has besides its own modules. */
 const library = new URL(`library${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url).href
 

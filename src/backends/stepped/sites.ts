@@ -63,10 +63,15 @@ function sourcePlace(address: string, line: number, column: number): { line: num
 }
 
 /** Where in its source a place is that the stack tells, whether or not it stands in a steppable form. */
-export function toSource(address: string, line: number, column: number): { url: string; line: number } {
-  return loadedTexts.has(address)
-    ? { url: address.slice(0, address.lastIndexOf(QUERY)), line: sourcePlace(address, line, column).line }
-    : { url: address, line }
+export function toSource(
+  address: string,
+  line: number,
+  column: number,
+): { readonly url: string; readonly line: number; readonly program: number } {
+  if (!loadedTexts.has(address)) return { url: address, line, program: -1 }
+  const at = address.lastIndexOf(QUERY)
+  const program = Number(address.slice(at + QUERY.length))
+  return { url: address.slice(0, at), line: sourcePlace(address, line, column).line, program }
 }
 
 /** The innermost place of a stepped program on the stack. Slow. */

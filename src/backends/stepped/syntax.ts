@@ -14,6 +14,7 @@ import {
   type Token,
   parse,
 } from 'acorn'
+import { rewriteRacy } from './racy.ts'
 import { SteppingRefused } from './refusal.ts'
 
 const CHILDREN = Symbol('children')
@@ -52,8 +53,12 @@ export function parseText(file: string, text: string, expected: Format): SourceM
       onToken: tokens,
     })
     const digest = digestOf(text, tokens)
+    const lineStarts = lineStartsOf(text)
+    rewriteRacy(program as Node, (node, problem, remedy) => {
+      throw new SteppingRefused(file, positionOf({ lineStarts }, node.start).line, problem, remedy)
+    })
     writeConstructors(program as Node)
-    return { file, text, program: program as Node, lineStarts: lineStartsOf(text), format, digest }
+    return { file, text, program: program as Node, lineStarts, format, digest }
   }
   try {
     if (expected !== 'either') return parsed(expected)
@@ -131,7 +136,10 @@ function lineStartsOf(text: string): number[] {
 }
 
 /** Line and column of an offset, both from 1. */
-export function positionOf(module: SourceModule, offset: number): { line: number; column: number } {
+export function positionOf(
+  module: Pick<SourceModule, 'lineStarts'>,
+  offset: number,
+): { line: number; column: number } {
   const { lineStarts } = module
   let low = 0
   let high = lineStarts.length - 1
