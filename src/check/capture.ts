@@ -206,7 +206,7 @@ function marked(program: Program, url: string, lines: readonly number[]): Parsed
   let { text } = module
   for (const { at, text: added } of insertions.toSorted((a, b) => b.at - a.at))
     text = text.slice(0, at) + added + text.slice(at)
-  const form = parseText(module.file, text, module.format)
+  const form = parseText(module.file, text, module.format, module.map)
   return withScopes({ ...form, digest: module.digest })
 }
 

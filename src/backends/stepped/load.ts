@@ -8,6 +8,7 @@ import { type ModuleOutline, type SteppedForm, cachedForm } from './cache.ts'
 import { type Probe, commonjsRuntime, emitModule } from './emit.ts'
 import { type Program, type ProgramOptions, addressOf, digestOf, readProgram } from './program.ts'
 import { Reach } from './reach.ts'
+import { isData } from './resolve.ts'
 import { setLibrary, setSites } from './runtime.ts'
 import { QUERY, type Site, loadedTexts } from './sites.ts'
 
@@ -150,6 +151,9 @@ function hookImports(): void {
       const target = modules?.get(url)?.imports.get(specifier)
       if (target !== undefined && modules!.has(target))
         return { url: `${target}${QUERY}${number}`, format: 'module', shortCircuit: true }
+      // With or without the attribute that Node asks for, and bundlers do not.
+      if (target !== undefined && isData(target))
+        return { url: target, format: 'json', importAttributes: { type: 'json' }, shortCircuit: true }
       if (split(specifier).number >= 0) return { url: specifier, format: 'module', shortCircuit: true }
       return next(specifier, number < 0 ? context : { ...context, parentURL: url })
     },
