@@ -9,7 +9,8 @@ export interface CallFrame {
   readonly line: number
 }
 
-const own = new URL('../', import.meta.url).href
+/** As it is built, and as source maps have it. */
+const own = ['../../src/', '../../dist/'].map((folder) => new URL(folder, import.meta.url).href)
 const FRAMES_MAX = 200
 const framePattern = /(?:\(|at (?:async )?)((?:file:\/\/)?\/[^\s()]*?):(\d+):(\d+)\)?$/
 
@@ -29,7 +30,7 @@ export function stackPlaces<Frame>(tell: (url: string, line: number, column: num
     const [, path, line, column] = framePattern.exec(text) ?? []
     if (path === undefined) continue
     const url = path.startsWith('file:') ? path : pathToFileURL(path).href
-    if (!url.startsWith(own) && !url.includes('/node_modules/'))
+    if (!own.some((folder) => url.startsWith(folder)) && !url.includes('/node_modules/'))
       frames.push(tell(url, Number(line), Number(column)))
   }
   return frames

@@ -6,21 +6,12 @@
 
 import * as nodeModule from 'node:module'
 import { fileURLToPath } from 'node:url'
-import {
-  type LoadOptions,
-  type Program,
-  SteppingRefused,
-  nextProgram,
-  toSource,
-} from '../backends/stepped/index.ts'
-import { type ParsedModule, withScopes } from '../backends/stepped/program.ts'
-import { type Node, childrenOf, isFunction, parseText, positionOf } from '../backends/stepped/syntax.ts'
+import { SteppingRefused, nextProgram, toSource } from '../backends/stepped/index.ts'
 import { stackPlaces } from './call-place.ts'
+import { MARK } from './capture-marks.ts'
 import { CAPTURE, type InlineCall, callKey } from './inline-call.ts'
 import * as silent from './silent-tests.ts'
 
-/** Names of what silences a test file, in its text. */
-const MARK = '$faultlineMark'
 const frameworks = /^(node:test|vitest|@jest\/globals|@vitest\/.*|bun:test)$/
 
 type Description = { readonly name?: string } & Record<string, unknown>
@@ -41,10 +32,14 @@ export async function comeTo(call: InlineCall, load: () => Loading): Promise<Des
       'give each check a name of its own',
     )
   }
+  const failures: unknown[] = []
   for (const test of tests) {
     if (watch.description !== null) break
-    await Promise.race([run(test), watch.met, watch.quiet()])
+    // That a test fails which is not the one in question is known already.
+    const failed = run(test).catch((error: unknown) => void failures.push(error))
+    await Promise.race([failed, watch.met, watch.quiet()])
   }
+  if (watch.description === null && failures.length > 0) throw failures[0]
   return agreed(call, watch)
 }
 
@@ -163,76 +158,4 @@ function installSilence(): void {
   const everywhere = globalThis as Record<string, unknown>
   everywhere[MARK] = silent.mark
   for (const [name, value] of Object.entries(silent.globals)) everywhere[name] ??= value
-}
-
-/** The option of a load that marks the functions around a call. */
-export function withMarks(call: InlineCall): Pick<LoadOptions, 'edit'> {
-  const { frames } = call
-  return {
-    edit: {
-      name: `marks ${JSON.stringify(frames)}`,
-      formsIn(program) {
-        const forms = new Map<string, ParsedModule>()
-        for (const url of new Set(frames.map((frame) => frame.url))) {
-          const lines = frames.filter((frame) => frame.url === url).map(({ line }) => line)
-          const form = marked(program, url, lines)
-          if (form !== null) forms.set(url, form)
-        }
-        return forms
-      },
-    },
-  }
-}
-
-/** No line moves. */
-function marked(program: Program, url: string, lines: readonly number[]): ParsedModule | null {
-  const module = program.modules.get(url)
-  if (module === undefined) return null
-  const names = checkNames(module.program)
-  const insertions: { at: number; text: string }[] = []
-  const visit = (node: Node): void => {
-    const [first, last] = [node.start, node.end].map((offset) => positionOf(module, offset).line)
-    if (isCheck(node, names) || !lines.some((line) => first! <= line && line <= last!)) return
-    if (node.type === 'ArrowFunctionExpression' || node.type === 'FunctionExpression')
-      insertions.push({ at: node.start, text: `${MARK}(` }, { at: node.end, text: ')' })
-    for (const child of childrenOf(node)) {
-      // The function of a method is no value.
-      const isMethod = node.type === 'MethodDefinition' || (node.type === 'Property' && node.method)
-      if (isMethod && isFunction(child)) visit(child.body as Node)
-      else visit(child)
-    }
-  }
-  visit(module.program)
-  let { text } = module
-  for (const { at, text: added } of insertions.toSorted((a, b) => b.at - a.at))
-    text = text.slice(0, at) + added + text.slice(at)
-  const form = parseText(module.file, text, module.format, module.map)
-  return withScopes({ ...form, digest: module.digest })
-}
-
-/** The names by which a module calls the checker. */
-function checkNames(program: Node): ReadonlySet<string> {
-  const names = new Set(['check', 'linearizable'])
-  for (const statement of (program as Node & { type: 'Program' }).body) {
-    if (statement.type !== 'ImportDeclaration') continue
-    for (const each of statement.specifiers)
-      if (
-        each.type === 'ImportSpecifier' &&
-        each.imported.type === 'Identifier' &&
-        names.has(each.imported.name)
-      )
-        names.add(each.local.name)
-  }
-  return names
-}
-
-function isCheck(node: Node, names: ReadonlySet<string>): boolean {
-  if (node.type !== 'CallExpression') return false
-  const { callee } = node
-  if (callee.type === 'Identifier') return names.has(callee.name)
-  return (
-    callee.type === 'MemberExpression' &&
-    callee.property.type === 'Identifier' &&
-    names.has(callee.property.name)
-  )
 }

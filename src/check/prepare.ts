@@ -10,7 +10,8 @@ import {
   loadSteppedTogether,
   memory,
 } from '../backends/stepped/index.ts'
-import { comeTo, refuseDifference, withMarks } from './capture.ts'
+import { withMarks } from './capture-marks.ts'
+import { comeTo, refuseDifference } from './capture.ts'
 import { THREADS_MAX } from './execution.ts'
 import { CAPTURE } from './inline-call.ts'
 import { type LinearDescription, isLinearDescription } from './linear-description.ts'

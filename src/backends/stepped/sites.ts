@@ -6,7 +6,7 @@ import * as nodeModule from 'node:module'
 import { fileURLToPath } from 'node:url'
 import type { ProgramModule } from './program.ts'
 import { type Node, positionOf } from './syntax.ts'
-import { placeByMap, placeInTypeScript } from './typescript.ts'
+import { placeByMap } from './typescript.ts'
 
 export interface Site {
   /** Path of the file. */
@@ -57,9 +57,7 @@ function sourcePlace(address: string, line: number, column: number): { line: num
     const json = Buffer.from(text.slice(text.lastIndexOf(MAP) + MAP.length), 'base64').toString()
     maps.set(address, (map = new nodeModule.SourceMap(JSON.parse(json))))
   }
-  const place = placeByMap(map, line, column)
-  const file = fileURLToPath(address.slice(0, address.lastIndexOf(QUERY)))
-  return placeInTypeScript(file, place.line, place.column)
+  return placeByMap(map, line, column)
 }
 
 /** Where in its source a place is that the stack tells, whether or not it stands in a steppable form. */

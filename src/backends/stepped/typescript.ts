@@ -17,26 +17,11 @@ export interface JavaScript {
 const MAP = /\n\/\/# sourceMappingURL=data:application\/json;(?:charset=utf-8;)?base64,([\w+/=]+)\s*$/
 const decorator = /^[^\n/]*@[A-Za-z_$]/m
 
-/** By path: what has moved is looked for again where a stack is read. */
-const maps = new Map<string, { readonly source: string; readonly map: nodeModule.SourceMap | null }>()
-
 export function toJavaScript(file: string, source: string): JavaScript {
-  const made = quietly(() => withDecorators(file, source) ?? withoutTypes(file, source))
-  maps.set(file, { source, map: made.map })
-  return made
+  return quietly(() => withDecorators(file, source) ?? withoutTypes(file, source))
 }
 
-/** Where in a file a place is that is known of its JavaScript. */
-export function placeInTypeScript(
-  file: string,
-  line: number,
-  column: number,
-): { line: number; column: number } {
-  if (!/\.[cm]?ts$/.test(file)) return { line, column }
-  if (!maps.has(file)) toJavaScript(file, readFileSync(file, 'utf8'))
-  return placeByMap(maps.get(file)!.map, line, column)
-}
-
+/** Where in its source a place is, both from 1. */
 export function placeByMap(
   map: nodeModule.SourceMap | null,
   line: number,
