@@ -8,7 +8,6 @@ export {
   type CheckOptions,
   type CheckResult,
   type ReplayOptions,
-  ScenarioFailed,
   assertHolds,
   checkFile,
   replayFile,
@@ -25,6 +24,7 @@ export type { ArgumentLists, Linearizable, Operation } from './check/linear-desc
 export { linearizable } from './check/linearizable.ts'
 export { perfettoTrace } from './check/perfetto.ts'
 export { racy } from './check/racy.ts'
+export { ScenarioFailed } from './check/scenario-failed.ts'
 export { type Scenario, type ScenarioOptions, scenario } from './check/scenario.ts'
 export { counterexampleText } from './check/table.ts'
 export { NoScenario } from './check/target.ts'

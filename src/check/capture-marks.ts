@@ -1,5 +1,5 @@
-// What stands around a call of check() in its file: functions that are marked, so that a silent test framework runs them
-// and nothing else. Other tests are not run, so what they change must be of no interest to what is checked.
+// What stands around a call of check() in its file: functions that are marked, so that a silent test framework runs
+// them and nothing else. Other tests are not run, so what they change must be of no interest to what is checked.
 
 import { type LoadOptions, type Program, SteppingRefused } from '../backends/stepped/index.ts'
 import { type ParsedModule, type ProgramModule, withScopes } from '../backends/stepped/program.ts'

@@ -8,8 +8,12 @@ import * as nodeModule from 'node:module'
 import { fileURLToPath } from 'node:url'
 import { SteppingRefused, nextProgram, toSource } from '../backends/stepped/index.ts'
 import { stackPlaces } from './call-place.ts'
+import type { CheckResult } from './check-result.ts'
+import type { ErrorData } from './error-data.ts'
 import { MARK } from './capture-marks.ts'
 import { CAPTURE, type InlineCall, callKey } from './inline-call.ts'
+import { errorFrom } from './inline-errors.ts'
+import { ScenarioFailed } from './scenario-failed.ts'
 import * as silent from './silent-tests.ts'
 
 const frameworks = /^(node:test|vitest|@jest\/globals|@vitest\/.*|bun:test)$/
@@ -125,9 +129,9 @@ class Watch {
       this.#waits++
       return new Promise(() => {})
     }
-    return outcome.result === null
-      ? Promise.reject(new Error(outcome.error!))
-      : Promise.resolve(outcome.result)
+    return outcome.error === null
+      ? Promise.resolve(outcome.result)
+      : Promise.reject(errorOf(outcome.result as CheckResult | null, outcome.error))
   }
 
   /** When a test waits for a call that was not over, and does nothing else. */
@@ -136,6 +140,14 @@ class Watch {
     for (let turns = 0; turns < 3; await idle()) turns = this.#waits > 0 ? turns + 1 : 0
     this.#waits = 0
   }
+}
+
+/** What a call before this one threw. */
+function errorOf(result: CheckResult | null, data: ErrorData): Error {
+  if (result?.failure == null) return errorFrom(data)
+  const error = new ScenarioFailed(result, result.failure)
+  error.message = data.message
+  return error
 }
 
 // ---------------------------------------------------------------------------------------------------------------------

@@ -67,7 +67,7 @@ export interface CheckResult {
   readonly timeouts: number | null
   /** Of linearizable(): how many programs of calls were explored, and how many there are. */
   readonly programs?: { readonly explored: number; readonly inAll: number }
-  /** It has accesses of racy(): of the values that the memory model allows them, those of interleavings are explored. */
+  /** It has accesses of racy(), of whose values only those of interleavings are explored. */
   readonly racy?: true
   readonly failure: CheckFailure | null
   /** Where the time was up in the middle of an execution, in a loop: its place. */

@@ -6,16 +6,17 @@ import type { CheckOptions, CheckResult, ReplayOptions } from './check-result.ts
 import { NotDeterministic } from './step-log.ts'
 import { raceWithLoop } from './follow.ts'
 import { type Exploration, type ExploreOptions, type Subject, explore } from './explore.ts'
-import { type CheckFailure, describeFailure, replayExecution } from './failure.ts'
+import { describeFailure, replayExecution } from './failure.ts'
 import { exploreParts } from './parts.ts'
 import { TIMEOUTS_MAX } from './passing-time.ts'
 import { type KernelChoice, type Prepared, type Target, prepare } from './prepare.ts'
 import { oneAfterAnother } from './queue.ts'
-import { counterexampleText } from './table.ts'
+import { ScenarioFailed } from './scenario-failed.ts'
 import { type CheckedCode, executionOf, readToken } from './token.ts'
 import { deadlineAfter } from './work.ts'
 
 export type { CheckOptions, CheckResult, ReplayOptions } from './check-result.ts'
+export { ScenarioFailed } from './scenario-failed.ts'
 
 const MAX_STEPS = 20_000
 const SECONDS = 60
@@ -44,18 +45,6 @@ export async function assertHolds(file: string | URL, options: CheckOptions = {}
   const result = await checkFile(file, options)
   if (result.failure !== null) throw new ScenarioFailed(result, result.failure)
   return result
-}
-
-/** A scenario does not hold. The message shows the interleaving in which it fails, as the command does. */
-export class ScenarioFailed extends Error {
-  override readonly name = 'ScenarioFailed'
-  declare readonly result: CheckResult
-
-  constructor(result: CheckResult, failure: CheckFailure) {
-    super(`${result.scenario}\n\n${counterexampleText(failure.counterexample)}`)
-    // Whoever prints the error has it in the message already.
-    Object.defineProperty(this, 'result', { value: result, enumerable: false })
-  }
 }
 
 /** Checks the shipped scenario `name` on a machine of a kind. Throws LedgerRefused. */

@@ -1,6 +1,7 @@
 // A call of check() in a user's test, told to a thread that comes to the same call again.
 
 import type { CallFrame } from './call-place.ts'
+import type { ErrorData } from './error-data.ts'
 
 export interface InlineCall {
   readonly kind: 'check' | 'linearizable'
@@ -24,9 +25,9 @@ export interface InlineCall {
 export interface Outcome {
   readonly key: string
   readonly count: number
-  /** What it returned; null where it threw. */
+  /** What it returned, or threw with ScenarioFailed; null where it threw something else. */
   readonly result: unknown
-  readonly error: string | null
+  readonly error: ErrorData | null
 }
 
 /** Where a load finds what takes a call of check() that is to be explored: common to all copies in a process. */

@@ -1,30 +1,9 @@
 // What a check throws in a thread, told to the thread that asked for it.
 
 import { SteppingRefused } from '../backends/stepped/index.ts'
+import type { ErrorData } from './error-data.ts'
 import { NoScenario } from './target.ts'
 import { TokenRefused } from './token.ts'
-
-export interface ErrorData {
-  readonly name: string
-  readonly message: string
-  readonly stack: string
-  readonly remedy: string | null
-  readonly file: string | null
-  readonly line: number | null
-}
-
-export function errorData(thrown: unknown): ErrorData {
-  const error = thrown instanceof Error ? thrown : new Error(String(thrown))
-  const { remedy, file, line } = error as { remedy?: unknown; file?: unknown; line?: unknown }
-  return {
-    name: error.name,
-    message: error.message,
-    stack: error.stack ?? '',
-    remedy: typeof remedy === 'string' ? remedy : null,
-    file: typeof file === 'string' ? file : null,
-    line: typeof line === 'number' ? line : null,
-  }
-}
 
 /** The error, of its class where a user may ask for that. It is thrown where the check is called. */
 export function errorFrom(data: ErrorData): Error {

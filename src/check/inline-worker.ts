@@ -4,7 +4,7 @@ import { parentPort } from 'node:worker_threads'
 import type { CheckOptions, CheckResult } from './check-result.ts'
 import { checkInline } from './check.ts'
 import type { Progress } from './explore.ts'
-import { type ErrorData, errorData } from './inline-errors.ts'
+import { type ErrorData, errorData } from './error-data.ts'
 import type { Target } from './target.ts'
 
 export interface InlineRequest {

@@ -7,11 +7,13 @@
 
 import { Worker } from 'node:worker_threads'
 import { type CallFrame, placeText, userFrames } from './call-place.ts'
-import { type CheckOptions, type CheckResult, ScenarioFailed } from './check.ts'
+import type { CheckOptions, CheckResult } from './check-result.ts'
+import { errorData } from './error-data.ts'
 import { CAPTURE, type InlineCall, type Outcome, callKey } from './inline-call.ts'
 import type { InlineRequest, InlineReply } from './inline-worker.ts'
 import { errorFrom } from './inline-errors.ts'
 import type { Scenario } from './scenario.ts'
+import { ScenarioFailed } from './scenario-failed.ts'
 import { stateDigest } from './state-digest.ts'
 
 /** A scenario with what it is called and how it is explored, for check(). */
@@ -83,7 +85,8 @@ export async function checkHere(
     outcomes.push({ ...outcome, result, error: null })
     return result
   } catch (error) {
-    outcomes.push({ ...outcome, result: null, error: String(error) })
+    const result = error instanceof ScenarioFailed ? error.result : null
+    outcomes.push({ ...outcome, result, error: errorData(error) })
     throw error
   }
 }

@@ -330,6 +330,8 @@ function resultJson(result: CheckResult): string {
     timeouts,
     estimatedExecutions,
     failure,
+    ...(result.racy && { racy: true }),
+    ...(result.programs && { programs: result.programs }),
   })}\n`
 }
 

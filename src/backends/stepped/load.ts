@@ -111,11 +111,23 @@ async function stepEntries(
 
 async function openEntry(number: number, url: string): Promise<SteppedEntry> {
   const { modules } = programs[number]!.form
+  await importRequired(number)
   const isModule = modules.get(url)!.format === 'module'
   const exports = isModule
     ? ((await import(`${url}${QUERY}${number}`)) as Record<string, unknown>)
     : exportsOfCommonjs(requireStepped(number, url))
   return { exports, digest: digestOf(modules, url) }
+}
+
+/** What CommonJS modules require of modules is there before they run: nobody can wait for it then. */
+async function importRequired(number: number): Promise<void> {
+  const { form, required } = programs[number]!
+  for (const { format, imports } of form.modules.values()) {
+    for (const url of format === 'commonjs' ? imports.values() : []) {
+      if (form.modules.get(url)?.format !== 'module' || required.has(url)) continue
+      required.set(url, { exports: await import(`${url}${QUERY}${number}`) })
+    }
+  }
 }
 
 /** What is published has the kernel bundled into one file; it is stepped from its source, published with it. */
@@ -223,8 +235,7 @@ export function requireStepped(number: number, url: string): unknown {
   const require = Object.assign((specifier: string): unknown => {
     const target = imports.get(specifier)
     if (target === undefined || !texts.has(target)) return original(specifier)
-    const isModule = modules.get(target)!.format === 'module'
-    return isModule ? original(`${target}${QUERY}${number}`) : requireStepped(number, target)
+    return requireStepped(number, target)
   }, original)
   const run = compileFunction(
     texts.get(url)!,

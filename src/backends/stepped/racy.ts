@@ -101,7 +101,7 @@ function rewriteChildren(node: Node, refuse: Refuse): void {
     const write = (child: unknown): unknown => {
       if (!isNode(child)) return child
       const isKept = (isCallee(key) || isTarget(key)) && isElement(child)
-      if (!isKept) return rewritten(child, node.type === 'ExpressionStatement', refuse)
+      if (!isKept) return rewritten(child, refuse)
       rewriteChildren(child, refuse)
       return child
     }
@@ -121,10 +121,9 @@ function isElement(node: Node): node is Member {
   )
 }
 
-function rewritten(node: Node, isStatement: boolean, refuse: Refuse): Node {
+function rewritten(node: Node, refuse: Refuse): Node {
   if (node.type === 'AssignmentExpression' && isElement(node.left as Node)) return assignment(node, refuse)
-  if (node.type === 'UpdateExpression' && isElement(node.argument as Node))
-    return update(node, isStatement, refuse)
+  if (node.type === 'UpdateExpression' && isElement(node.argument as Node)) return update(node, refuse)
   if (isPattern(node)) return node
   rewriteChildren(node, refuse)
   if (!isElement(node)) return node
@@ -153,21 +152,23 @@ function assignment(node: Node & { type: 'AssignmentExpression' }, refuse: Refus
   return operation(RACY_STORE, node, [...place, value])
 }
 
-function update(node: Node & { type: 'UpdateExpression' }, isStatement: boolean, refuse: Refuse): Node {
+function update(node: Node & { type: 'UpdateExpression' }, refuse: Refuse): Node {
   const target = node.argument as Member
-  if (!isStatement)
-    refuse(node, `the value of ${node.operator} of an element in racy()`, 'read and write it apart')
   const place = [target.object as Node, target.property as Node]
-  const end = { ...node, start: target.end, end: target.end }
-  const read = operation(RACY_LOAD, end as Node, again(target, refuse))
-  const one = at(end as Node, { type: 'Literal', value: 1, raw: '1' })
-  const value = at(end as Node, {
+  const end = { ...node, start: target.end, end: target.end } as Node
+  const one = (): Node => at(end, { type: 'Literal', value: 1, raw: '1' })
+  const [operator, back] = node.operator === '++' ? ['+', '-'] : ['-', '+']
+  const read = operation(RACY_LOAD, end, again(target, refuse))
+  const value = at(end, { type: 'BinaryExpression', operator, left: read, right: one() })
+  const written = operation(RACY_STORE, node, [...place, value])
+  if (node.prefix) return written
+  // What was there before, as `written` is what is there now.
+  return at(node, {
     type: 'BinaryExpression',
-    operator: node.operator[0],
-    left: read,
-    right: one,
+    operator: back,
+    left: written,
+    right: { ...one(), start: node.end },
   })
-  return operation(RACY_STORE, node, [...place, value])
 }
 
 /** The array and the index once more, where that does nothing. */

@@ -63,7 +63,7 @@ export function followImport(
     return path.startsWith(ownFolder) && door.test(path) ? null : path
   }
   const alias = isPath ? undefined : aliasesOf(url, specifier).map(withEnding).find(isThere)
-  if (alias !== undefined) return alias
+  if (alias !== undefined) return isOwn(alias) ? null : alias
   let target: string
   try {
     target =
@@ -75,7 +75,11 @@ export function followImport(
     return path !== null && isThere(path) ? path : null
   }
   if (!target.startsWith('file:') || !isSource(target)) return null
-  return !isPath && target.startsWith(ownFolder) && !isPackaged(target) ? null : target
+  return !isPath && isOwn(target) ? null : target
+}
+
+function isOwn(url: string): boolean {
+  return url.startsWith(ownFolder) && !isPackaged(url)
 }
 
 /** Endings that bundlers add, and the compiler where it resolves for them. */

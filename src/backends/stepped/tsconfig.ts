@@ -10,17 +10,20 @@ interface Configuration {
   readonly paths: Readonly<Record<string, readonly string[]>>
   /** Where paths are relative to. */
   readonly pathsBase: string
+  /** Decorators are those that TypeScript had before there was a standard. */
+  readonly experimentalDecorators: boolean
 }
 
 interface File {
   readonly extends?: string | readonly string[]
   readonly compilerOptions?: {
     readonly baseUrl?: string
+    readonly experimentalDecorators?: boolean
     readonly paths?: Readonly<Record<string, readonly string[]>>
   }
 }
 
-const none: Configuration = { base: null, paths: {}, pathsBase: '' }
+const none: Configuration = { base: null, paths: {}, pathsBase: '', experimentalDecorators: false }
 const known = new Map<string, Configuration>()
 
 /** The addresses that an import which names no path may mean by the configuration of the module's project, in order. */
@@ -41,6 +44,11 @@ export function aliasesOf(url: string, specifier: string): string[] {
       ? []
       : paths[best.pattern]!.map((target) => new URL(target.replace('*', best.star), pathsBase).href)
   return base === null ? aliases : [...aliases, new URL(specifier, base).href]
+}
+
+/** Decorators in a module are those that TypeScript had before there was a standard. */
+export function hasLegacyDecorators(url: string): boolean {
+  return configurationOf(new URL('.', url)).experimentalDecorators
 }
 
 function configurationOf(folder: URL): Configuration {
@@ -72,11 +80,14 @@ function readConfiguration(url: URL): Configuration | null {
   }
   const parents = typeof file.extends === 'string' ? [file.extends] : (file.extends ?? [])
   const before = parents.reduce((merged, each) => ({ ...merged, ...parentConfiguration(url, each) }), none)
-  const { baseUrl, paths } = file.compilerOptions ?? {}
+  const {
+    baseUrl,
+    paths,
+    experimentalDecorators = before.experimentalDecorators,
+  } = file.compilerOptions ?? {}
   const base = baseUrl === undefined ? before.base : new URL(`${baseUrl.replace(/\/?$/, '/')}`, url).href
-  return paths === undefined
-    ? { ...before, base }
-    : { base, paths, pathsBase: base ?? new URL('.', url).href }
+  const own = paths === undefined ? {} : { paths, pathsBase: base ?? new URL('.', url).href }
+  return { ...before, ...own, base, experimentalDecorators }
 }
 
 function parentConfiguration(url: URL, name: string): Configuration {

@@ -1,12 +1,13 @@
 // TypeScript as JavaScript.
 //
-// Types that can be erased leave blanks, so that no line and no column moves. Enums, namespaces and parameter properties
-// become code, and a source map says where that stood. Decorators need a compiler, which the user has or has not.
+// Types that can be erased leave blanks, so that no line and no column moves. Enums, namespaces and parameters that are
+// properties become code, and a source map says where that stood. Decorators need a compiler, which the user may have.
 
-import { readFileSync } from 'node:fs'
 // As a whole: an older Node lacks names of it, and is to say so in words (see threads/node-version.ts).
 import * as nodeModule from 'node:module'
+import { pathToFileURL } from 'node:url'
 import { SteppingRefused } from './refusal.ts'
+import { hasLegacyDecorators } from './tsconfig.ts'
 
 export interface JavaScript {
   readonly text: string
@@ -97,7 +98,7 @@ function withDecorators(file: string, source: string): JavaScript | null {
       return null
     }
   }
-  const isLegacy = /"experimentalDecorators"\s*:\s*true/.test(configurationText(file))
+  const isLegacy = hasLegacyDecorators(pathToFileURL(file).href)
   const typescript = found<TypeScript>('typescript')
   if (typescript?.transpileModule !== undefined) {
     const compilerOptions = {
@@ -113,15 +114,4 @@ function withDecorators(file: string, source: string): JavaScript | null {
   const tsconfigRaw = { compilerOptions: { experimentalDecorators: isLegacy } }
   const options = { loader: 'ts', target: 'es2022', sourcemap: 'inline', sourcefile: file, tsconfigRaw }
   return apart(esbuild.transformSync(source, options).code)
-}
-
-/** The nearest tsconfig.json, as it stands. */
-function configurationText(file: string): string {
-  for (let folder = new URL('.', `file://${file}`); ; folder = new URL('..', folder)) {
-    try {
-      return readFileSync(new URL('tsconfig.json', folder), 'utf8')
-    } catch {
-      if (folder.pathname === '/') return ''
-    }
-  }
 }
