@@ -90,10 +90,11 @@ import { type MachineHandle, readPlace } from './handles.ts'
 import { LockWaits } from './lock-waits.ts'
 import { MachineFile } from './machine-file.ts'
 import { MachineThread } from './machine-thread.ts'
-import { ADDRESS_LIMIT, MemoryAccess, gone } from './memory-access.ts'
+import { ADDRESS_LIMIT, gone } from './memory-access.ts'
 import { MmuNotifier } from './mmu-notifier.ts'
 import { beyond, misaligned, pageOf, pagesOf, pagesOrNone, pagesTouched } from './page-ranges.ts'
 import { type Protection, checkProtection, protectionFlags, protectionName } from './protection.ts'
+import { RangeAccess } from './range-access.ts'
 import { assureRoomForSteps } from './stack-room.ts'
 
 /** What another thread needs to use the address space. Can be cloned. */
@@ -122,7 +123,7 @@ export function spacesOf(thread: MachineThread): Map<number, AddressSpace> {
 
 let forgottenAtDetach: (thread: MachineThread, spaces: Map<number, AddressSpace>) => typeof spaces
 
-export class AddressSpace extends MemoryAccess {
+export class AddressSpace extends RangeAccess {
   /** For Machine.createAddressSpace(). */
   static create(thread: MachineThread, given: AddressSpaceOptions): AddressSpace {
     MachineThread.check(thread)

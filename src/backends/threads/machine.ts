@@ -90,7 +90,9 @@ export class Machine {
     assureRoomForSteps()
     const plan = planMachine(given)
     const heap = allocate(plan.heapWords * 4, 'kernelHeap', () => createHeapMemory(plan.heapWords))
-    bootKernel(new Int32Array(heap.buffer), plan)
+    const words = new Int32Array(heap.buffer)
+    bootKernel(words, plan)
+    if (plan.checkRanges) words[Header.checkRanges] = 1
     const bytes = plan.frameCount * PAGE_SIZE
     const memory = allocate(bytes, 'memory', () => createPhysicalMemory(plan.frameCount))
     if (plan.cpuCount > 1 && !seesDeadThreads()) warnOfLiveness()
