@@ -47,6 +47,7 @@ import {
   findPteTable,
   OpenFile,
   closeFile,
+  collapsePages,
   finishCall,
   forkMm,
   getFile,
@@ -579,6 +580,19 @@ export class ScenarioCpu {
     callEnter(this.task)
     try {
       const result = pinPages(this.task, this.mm, page, page + pages, access === 'rw')
+      callExit(this.task)
+      return outcomeOf(result)
+    } catch (error) {
+      return signalOf(error)
+    }
+  }
+
+  /** Moves pages to frames that follow each other. */
+  collapse(page: number, pages: number): Outcome {
+    callEnter(this.task)
+    try {
+      const result = collapsePages(this.task, this.mm, page, page + pages, true)
+      if (result >= 0) unpinPages(this.task)
       callExit(this.task)
       return outcomeOf(result)
     } catch (error) {

@@ -172,6 +172,72 @@ describe('withRange', () => {
     })
   })
 
+  for (const design of ['classic', 'kamezawa-2009-version', 'per-vma-refcount-2025']) {
+    it(`moves pages whose frames lie apart: ${design}`, () => {
+      withSpace(
+        (space, machine) => {
+          const before = inUse(machine)
+          const pages = 20
+          const base = space.mmap(pages * PAGE)
+          for (let page = pages - 1; page > 0; page--) space.writeUint32(base + page * PAGE, page)
+          const child = space.fork()
+          const contents = (view: DataView): number[] =>
+            Array.from({ length: pages }, (_, page) => view.getUint32(page * PAGE, true))
+          const expected = Array.from({ length: pages }, (_, page) => page)
+          space.withRange(base, pages * PAGE, 'rw', (bytes, view) => {
+            assert.deepEqual(contents(view), expected)
+            bytes.fill(1)
+            assert.equal(space.readUint32(base + 5 * PAGE), 0x01010101)
+          })
+          child.withRange(base, pages * PAGE, 'r', (_, view) => assert.deepEqual(contents(view), expected))
+          assert.equal(space.readUint32(base + 6 * PAGE), 0x01010101)
+          child.destroy()
+          space.munmap(base, pages * PAGE)
+          assert.deepEqual(inUse(machine), before)
+        },
+        { design },
+      )
+    })
+  }
+
+  it('finds a run among frames that were used before', () => {
+    withSpace(
+      (space, machine) => {
+        const { framesTotal } = machine.usage()
+        // Every frame has been used, and every other one is free again.
+        const base = space.mmap(framesTotal * PAGE, { populate: true })
+        for (let page = 0; page < framesTotal; page += 2) space.madvise(base + page * PAGE, PAGE, 'dontneed')
+        failsWith('ENOMEM', () => space.mmap(8 * PAGE, { contiguous: true }))
+        space.madvise(base, framesTotal * PAGE, 'dontneed')
+        const run = space.mmap(100 * PAGE, { contiguous: true })
+        assert.equal(space.rss.anonymous, 100)
+        space.withRange(run, 100 * PAGE, 'rw', (bytes) => bytes.fill(3))
+        assert.equal(space.readUint8(run + 100 * PAGE - 1), 3)
+      },
+      { memory: '1MiB' },
+    )
+  })
+
+  it('moves no page that is not of private anonymous memory, nor one that is pinned', () => {
+    withSpace((space, machine) => {
+      const file = machine.createFile({ size: 4 * PAGE })
+      const base = space.mmap(4 * PAGE, { file, shared: true })
+      for (const page of [0, 2, 1, 3]) space.writeUint8(base + page * PAGE, page)
+      failsWith('EINVAL', () => space.withRange(base, 4 * PAGE, 'r', () => 1))
+      failsWith('EINVAL', () => space.mmap(4 * PAGE, { shared: true, contiguous: true }))
+      file.close()
+      const own = space.mmap(4 * PAGE)
+      for (const page of [0, 2, 1, 3]) space.writeUint8(own + page * PAGE, page)
+      space.withRange(own + PAGE, 1, 'r', () =>
+        failsWith('EBUSY', () => space.withRange(own, 4 * PAGE, 'r', () => 1)),
+      )
+      assert.equal(
+        space.withRange(own, 4 * PAGE, 'r', (bytes) => bytes[3 * PAGE]),
+        3,
+      )
+    })
+  })
+
   it('checks what it is given', () => {
     withSpace((space) => {
       const base = space.mmap(PAGE)

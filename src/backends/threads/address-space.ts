@@ -32,6 +32,7 @@ import {
   VM_NORESERVE,
   VM_NO_MAYWRITE,
   VM_SHARED,
+  VM_WRITE,
   Vma,
   brk,
   createMm,
@@ -228,7 +229,8 @@ export class AddressSpace extends RangeAccess {
    * Maps `length` bytes, rounded up to whole pages, and returns where. Errors: EINVAL (zero length, misaligned offset
    * or fixed address, a shared stack), ENOMEM (no room, too many mappings, beyond a limit or what may be committed),
    * EEXIST (`noreplace`), EPERM (below 64 KiB; `locked` where nothing may be), EAGAIN (more than may be locked),
-   * EOVERFLOW, EACCES (shared and writable, of a file that was opened for reading only). What a `fixed` mapping was to
+   * EOVERFLOW, EACCES (shared and writable, of a file that was opened for reading only), EINVAL and ENOMEM
+   * (`contiguous` of a file or shared memory, and where there is no run of free frames; what it was to replace is gone). What a `fixed` mapping was to
    * replace stays where the call fails.
    */
   mmap(length: number, given: MapOptions = {}): number {
@@ -256,7 +258,18 @@ export class AddressSpace extends RangeAccess {
         mmap(task, mm, hint, pages, vmFlags, mapFlags, pointer, offset / PAGE_SIZE)
       return mapped === null ? map(task, 0) : mapped.use(task, map)
     })
+    if (options.contiguous === true) this.#makeContiguous(page * PAGE_SIZE, pages * PAGE_SIZE, vmFlags)
     return page * PAGE_SIZE
+  }
+
+  /** Of a new mapping, which is gone where that cannot be. */
+  #makeContiguous(address: number, length: number, vmFlags: number): void {
+    try {
+      super.makeContiguous('mmap', address, length, (vmFlags & VM_WRITE) === 0 ? 'r' : 'rw')
+    } catch (error) {
+      this.munmap(address, length)
+      throw error
+    }
   }
 
   /**

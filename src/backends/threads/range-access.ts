@@ -4,9 +4,17 @@
 // a view back, nor hand out one that can only be read. A machine that was made with `checkRanges` hands out copies
 // instead, which it can take back, and so finds who breaks either rule.
 
-import { Header, PAGE_SIZE, PerCpu, SegmentationFault, pinPages, unpinTo } from '../../kernel/index.ts'
+import {
+  Header,
+  PAGE_SIZE,
+  PerCpu,
+  SegmentationFault,
+  collapsePages,
+  pinPages,
+  unpinTo,
+} from '../../kernel/index.ts'
 import { checkAddress, checkChoice, checkFunction, checkWhole } from './arguments.ts'
-import { MemoryError, checkResult } from './errors.ts'
+import { checkResult } from './errors.ts'
 import type { MachineThread } from './machine-thread.ts'
 import { ADDRESS_LIMIT, MemoryAccess } from './memory-access.ts'
 
@@ -55,9 +63,15 @@ export abstract class RangeAccess extends MemoryAccess {
    * machine, as would writing with 'r'. A machine with `checkRanges` finds both. `use` may do anything with the
    * machine, also call this again, up to 64 deep.
    *
+   * Where the frames of private anonymous memory do not follow each other, its pages are moved to such that do, which
+   * costs a copy of the range; they stay there until a fork, reclaim or the program moves some of them again (mmap's
+   * `contiguous` does it beforehand). Pages of files and of shared memory are not moved: there, a range within one page
+   * always works, and for a longer one withPages.
+   *
    * Errors: those of an access to each page (SegmentationFault, BusError, OutOfMemory), in the order of their
-   * addresses; EINVAL (the range is longer than a page and its frames do not follow each other: use withPages), EAGAIN
-   * (64 ranges of this thread, or 1024 of a page, are in use), and what `use` throws.
+   * addresses; EAGAIN (64 ranges of this thread, or 1024 of a page, are in use), and what `use` throws. Of a range whose
+   * frames lie apart: EINVAL (not private anonymous memory), EBUSY (another range is in use there), ENOMEM (there is no
+   * run of free frames), EAGAIN (another thread is at work on a page).
    */
   withRange<T>(
     address: number,
@@ -66,14 +80,10 @@ export abstract class RangeAccess extends MemoryAccess {
     use: (bytes: Uint8Array, view: DataView) => T,
   ): T {
     this.#prepare(address, length, access, use)
-    const pinned = this.#pin('withRange', address, length, access)
+    let pinned = this.#pin('withRange', address, length, access)
     if (pinned.length < length) {
       this.#unpin(pinned.depth)
-      throw new MemoryError(
-        'EINVAL',
-        'withRange',
-        `length: the frames of ${length} bytes lie apart: use withPages`,
-      )
+      pinned = this.#pin('withRange', address, length, access, true)
     }
     return this.#lend(pinned, access, use)
   }
@@ -98,6 +108,12 @@ export abstract class RangeAccess extends MemoryAccess {
     }
   }
 
+  /** Brings the pages of whole mappings in, on frames that follow each other. Errors as of withRange. */
+  protected makeContiguous(call: string, address: number, length: number, access: RangeAccessMode): void {
+    const { depth } = this.#pin(call, address, length, access, true)
+    this.#unpin(depth)
+  }
+
   // -------------------------------------------------------------------------------------------------------------------
 
   #prepare(address: number, length: number, access: RangeAccessMode, use: unknown): void {
@@ -110,16 +126,18 @@ export abstract class RangeAccess extends MemoryAccess {
     throw new SegmentationFault('SEGV_MAPERR', outside, this.#thread.task.id, access === 'rw' ? 'w' : 'r')
   }
 
-  /** Pins what it can have at one stretch from `address` on. */
-  #pin(call: string, address: number, length: number, access: RangeAccessMode): Pinned {
+  /** Pins what it can have at one stretch from `address` on: all, if pages are `moved`. */
+  #pin(call: string, address: number, length: number, access: RangeAccessMode, moved = false): Pinned {
     super.join()
     const thread = this.#thread
     const { task } = thread
     const depth = task.heap[task.base + PerCpu.pinnedRanges]!
     const start = Math.floor(address / PAGE_SIZE)
     const end = Math.ceil((address + length) / PAGE_SIZE)
-    const pages = thread.enter(call, () => pinPages(task, this.#mm, start, end, access === 'rw'))
-    checkResult(pages, call, 'as many ranges as there may be are in use')
+    const pin = moved ? collapsePages : pinPages
+    const pages = thread.enter(call, () => pin(task, this.#mm, start, end, access === 'rw'))
+    if (pages < 0)
+      checkResult(pages, call, moved ? `${length} bytes whose frames lie apart: use withPages` : '')
     const offset = address - start * PAGE_SIZE
     return {
       start: task.pinnedFrame * PAGE_SIZE + offset,

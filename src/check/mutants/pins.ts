@@ -62,4 +62,14 @@ export const pinMutants: MutantTable = {
     scenario: 'pin-sync',
     patches: at(pin, 'unpinPages').drop('if (written && isFilePage(cpu, frame)) $'),
   },
+  'moved-page-not-flushed': {
+    guard: 'nobody reaches a page any more while it is copied to another frame',
+    scenario: 'collapse-write',
+    patches: at('fault/collapse.ts', 'moveEntry').drop('flushTlbMm(cpu, mm, page, page + 1)'),
+  },
+  'pinned-page-moved': {
+    guard: 'a page that is pinned stays where it is',
+    scenario: 'collapse-pinned',
+    patches: at('fault/collapse.ts', 'moveEntry').force('busy !== 0', false),
+  },
 }

@@ -147,4 +147,56 @@ export default kernelScenarios({
     ],
     pages: [firstPage],
   },
+  // Pages that move to other frames while a program writes to one of them: nothing that it writes is lost.
+  'collapse-write': {
+    setup: (cpu, all) => {
+      cpu.mapPages(firstPage, 2)
+      cpu.store(warmPage, 8)
+      all[1]!.store(firstPage, 7)
+    },
+    threads: [
+      [(cpu) => cpu.collapse(firstPage, 2)],
+      [(cpu) => cpu.add(firstPage, 1), (cpu) => cpu.add(firstPage, 1)],
+    ],
+  },
+  // The same beside a CPU that unmaps one of the pages.
+  'collapse-munmap': {
+    setup: (cpu, all) => {
+      cpu.mapPages(firstPage, 2)
+      cpu.store(warmPage, 8)
+      all[1]!.store(firstPage, 7)
+    },
+    threads: [[(cpu) => cpu.collapse(firstPage, 2)], [(cpu) => cpu.unmap(firstPage, 1)]],
+  },
+  // The same of pages that a child shares, which writes to one of them and exits.
+  'collapse-shared': {
+    setup: (cpu, all) => {
+      cpu.mapPages(firstPage, 2)
+      cpu.store(firstPage, 7)
+      cpu.store(warmPage, 8)
+      return [cpu, cpu.forkFor(all[1]!)]
+    },
+    threads: [
+      [(cpu) => cpu.collapse(firstPage, 2)],
+      [(cpu) => cpu.add(firstPage, 10), (cpu) => cpu.load(warmPage), (cpu) => cpu.exit()],
+    ],
+  },
+  // Who has one of the pages pinned keeps it where it is.
+  'collapse-pinned': {
+    setup: (cpu, all) => {
+      cpu.mapPages(firstPage, 2)
+      cpu.store(warmPage, 8)
+      all[1]!.store(firstPage, 7)
+    },
+    threads: [
+      [
+        (cpu) => {
+          // That it is refused while the other has it, no sequential order tells.
+          cpu.collapse(firstPage, 2)
+          return 'moved or not'
+        },
+      ],
+      pinned,
+    ],
+  },
 })

@@ -177,8 +177,8 @@ function copyTables(
 }
 
 /**
- * `copy_pte_range`. Nobody else can want the child's table, so that its lock is only for form. Returns where it stopped:
- * before a pinned page of a private mapping, or at the end.
+ * `copy_pte_range`. Nobody else can want the child's table, so that its lock is only for form. Returns where it
+ * stopped: before a pinned page of a private mapping, or at the end.
  */
 function copyPteRange(
   cpu: Task,

@@ -5,8 +5,9 @@
 //
 //   - a page is pinned while the mmap lock is held for reading, which keeps fork away, and its table is locked, which
 //     keeps reclaim and zaps away: what any of them finds is pinned or not, and stays so until it is done;
-//   - a page of a private mapping is exclusive before it is pinned, for reading too (FAULT_FLAG_UNSHARE, Linux 6.0): what
-//     the program then writes, it writes there. It stays exclusive, as fork copies what is pinned (70e806e4e645, 5.10);
+//   - a page of a private mapping is exclusive before it is pinned, for reading too (FAULT_FLAG_UNSHARE, Linux 6.0):
+//     what the program then writes, it writes there. It stays exclusive, as fork copies what is pinned (70e806e4e645,
+//     Linux 5.10);
 //   - reclaim leaves pinned pages in place; munmap, MADV_DONTNEED and truncation unmap them, and the frame lives on,
 //     nobody's page any more, until it is unpinned (`FOLL_PIN` in Documentation/core-api/pin_user_pages.rst);
 //   - a page of a file that was pinned for writing is dirty once it is unpinned (`unpin_user_pages_dirty_lock`).
@@ -48,8 +49,8 @@ import { raiseSignal } from './access.ts'
 import { handleUserFault } from './fault.ts'
 
 /** Why a walk over entries ended: the range did, an entry needs a fault, or is that of a frame that lies elsewhere. */
-const WALKED = 0
-const NEEDS_FAULT = 1
+export const WALKED = 0
+export const NEEDS_FAULT = 1
 const APART = 2
 const TOO_MANY = 3
 
@@ -60,13 +61,9 @@ const TOO_MANY = 3
  * nothing pinned. To be undone by {@link unpinPages}. May sleep.
  */
 export function pinPages(cpu: Task, mm: number, start: number, end: number, write: boolean): number {
-  const { heap, base } = cpu
-  const depth = heap[base + PerCpu.pinnedRanges]
-  if (depth === PINNED_RANGES_MAX) return -EAGAIN
-  const record = base + PerCpu.pins + 2 * depth
-  heap[record] = 0
-  heap[record + 1] = write ? 1 : 0
-  heap[base + PerCpu.pinnedRanges] = depth + 1
+  const { heap } = cpu
+  const record = beginRange(cpu, write)
+  if (record === 0) return -EAGAIN
   for (;;) {
     mmapReadLock(cpu, mm)
     const why = walkRun(cpu, mm, start, end, record)
@@ -78,17 +75,34 @@ export function pinPages(cpu: Task, mm: number, start: number, end: number, writ
       unpinPages(cpu)
       return -EAGAIN
     }
-    faultInToPin(cpu, mm, start + pinned, write)
+    const result = faultToPin(cpu, mm, start + pinned, write)
+    if (result !== 0) raiseUnpinned(cpu, result, start + pinned, write)
   }
 }
 
-/** Throws the signal of the page, with the range that was begun unpinned. */
-function faultInToPin(cpu: Task, mm: number, page: number, write: boolean): void {
+/** A range of this thread that has no pages yet: its two words in the struct of the CPU, 0 where there are too many. */
+export function beginRange(cpu: Task, write: boolean): number {
+  const { heap, base } = cpu
+  const depth = heap[base + PerCpu.pinnedRanges]
+  if (depth === PINNED_RANGES_MAX) return 0
+  const record = base + PerCpu.pins + 2 * depth
+  heap[record] = 0
+  heap[record + 1] = write ? 1 : 0
+  heap[base + PerCpu.pinnedRanges] = depth + 1
+  return record
+}
+
+/** Brings a page in as it has to be to be pinned. Returns 0, or the error of the fault. */
+export function faultToPin(cpu: Task, mm: number, page: number, write: boolean): number {
   cpu.ioError = 0
   const result = handleUserFault(cpu, mm, page, FAULT_USER | (write ? FAULT_WRITE : FAULT_UNSHARE))
-  if ((result & VM_FAULT_ERROR) === 0) return
+  return (result & VM_FAULT_ERROR) === 0 ? 0 : result
+}
+
+/** Throws the signal of the page, with the range that was begun unpinned. */
+export function raiseUnpinned(cpu: Task, result: number, page: number, write: boolean): never {
   unpinPages(cpu)
-  raiseSignal(cpu, result, page * PAGE_SIZE, write ? ACCESS_WRITE : ACCESS_READ)
+  return raiseSignal(cpu, result, page * PAGE_SIZE, write ? ACCESS_WRITE : ACCESS_READ)
 }
 
 /** Goes on with the run of `record`. The mmap lock is held for reading. */
@@ -112,7 +126,8 @@ function walkRun(cpu: Task, mm: number, start: number, end: number, record: numb
   }
 }
 
-function vmaAt(cpu: Task, mm: number, page: number): number {
+/** The VMA that contains the page, or 0. The mmap lock is held. */
+export function vmaAt(cpu: Task, mm: number, page: number): number {
   const cached = vmacacheFind(cpu, mm, page)
   if (cached !== 0) return cached
   const vma = findVma(cpu, mm, page)
@@ -146,7 +161,7 @@ function pinEntry(cpu: Task, address: number, isPrivate: boolean, record: number
 }
 
 /** `gup_must_unshare`, of an entry of a private mapping; here also of pages of files and of the zero page. */
-function mustUnshare(cpu: Task, entry: number): boolean {
+export function mustUnshare(cpu: Task, entry: number): boolean {
   // Only what is exclusive may be written.
   if ((entry & PTE_WRITE) !== 0) return false
   // The zero page has no references, and so is nobody's.
