@@ -85,6 +85,7 @@ import {
   limitNumber,
 } from './address-space-options.ts'
 import { allocateBytes, checkAddress, checkLimit, checkString, rangeError, readOptions } from './arguments.ts'
+import { AtomicAccess } from './atomic-access.ts'
 import { OWN, type Own, assertOwn } from './construction.ts'
 import { MemoryError, OutOfMemory, checkResult } from './errors.ts'
 import { type MachineHandle, readPlace } from './handles.ts'
@@ -95,7 +96,6 @@ import { ADDRESS_LIMIT, gone } from './memory-access.ts'
 import { MmuNotifier } from './mmu-notifier.ts'
 import { beyond, misaligned, pageOf, pagesOf, pagesOrNone, pagesTouched } from './page-ranges.ts'
 import { type Protection, checkProtection, protectionFlags, protectionName } from './protection.ts'
-import { RangeAccess } from './range-access.ts'
 import { assureRoomForSteps } from './stack-room.ts'
 
 /** What another thread needs to use the address space. Can be cloned. */
@@ -124,7 +124,7 @@ export function spacesOf(thread: MachineThread): Map<number, AddressSpace> {
 
 let forgottenAtDetach: (thread: MachineThread, spaces: Map<number, AddressSpace>) => typeof spaces
 
-export class AddressSpace extends RangeAccess {
+export class AddressSpace extends AtomicAccess {
   /** For Machine.createAddressSpace(). */
   static create(thread: MachineThread, given: AddressSpaceOptions): AddressSpace {
     MachineThread.check(thread)

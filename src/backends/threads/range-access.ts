@@ -16,7 +16,8 @@ import {
 import { checkAddress, checkChoice, checkFunction, checkWhole } from './arguments.ts'
 import { checkResult } from './errors.ts'
 import type { MachineThread } from './machine-thread.ts'
-import { ADDRESS_LIMIT, MemoryAccess } from './memory-access.ts'
+import { BulkAccess } from './bulk-access.ts'
+import { ADDRESS_LIMIT } from './memory-access.ts'
 
 /** How a range may be used. */
 export type RangeAccessMode = 'r' | 'rw'
@@ -37,7 +38,7 @@ interface Pinned {
   readonly depth: number
 }
 
-export abstract class RangeAccess extends MemoryAccess {
+export abstract class RangeAccess extends BulkAccess {
   readonly #thread: MachineThread
   readonly #mm: number
   readonly #buffer: ArrayBufferLike
@@ -105,6 +106,16 @@ export abstract class RangeAccess extends MemoryAccess {
       const offset = done
       done += pinned.length
       this.#lend(pinned, access, (bytes, view) => use(bytes, view, offset))
+    }
+  }
+
+  /** Calls `use` with where `length` bytes, all of one page, are in memory, which they are until it returns. */
+  protected pinnedAt<T>(address: number, length: number, use: (start: number) => T): T {
+    const { start, depth } = this.#pin('wait', address, length, 'r')
+    try {
+      return use(start)
+    } finally {
+      this.#unpin(depth)
     }
   }
 
