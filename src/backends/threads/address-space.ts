@@ -89,6 +89,7 @@ import { AtomicAccess } from './atomic-access.ts'
 import { OWN, type Own, assertOwn } from './construction.ts'
 import { MemoryError, OutOfMemory, checkResult } from './errors.ts'
 import { type MachineHandle, readPlace } from './handles.ts'
+import { inspected } from './inspected.ts'
 import { LockWaits } from './lock-waits.ts'
 import { MachineFile } from './machine-file.ts'
 import { MachineThread } from './machine-thread.ts'
@@ -96,6 +97,7 @@ import { ADDRESS_LIMIT, gone } from './memory-access.ts'
 import { MmuNotifier } from './mmu-notifier.ts'
 import { beyond, misaligned, pageOf, pagesOf, pagesOrNone, pagesTouched } from './page-ranges.ts'
 import { type Protection, checkProtection, protectionFlags, protectionName } from './protection.ts'
+import { Snapshot } from './snapshot.ts'
 import { assureRoomForSteps } from './stack-room.ts'
 
 /** What another thread needs to use the address space. Can be cloned. */
@@ -144,6 +146,7 @@ export class AddressSpace extends AtomicAccess {
     const mm = thread.enter('createAddressSpace', (task) => createMm(task, maxMapCount, stackLimit))
     if (mm === 0) throw new OutOfMemory('createAddressSpace', 'the kernel heap is used up')
     const space = AddressSpace.#of(thread, mm, numberAt(thread.task.heap, mm + Mm.generation))
+    space.#made = true
     for (const [resource, bytes] of limits)
       thread.enter('createAddressSpace', (task) => setLimitBytes(task, mm, resource, bytes))
     return space
@@ -200,6 +203,8 @@ export class AddressSpace extends AtomicAccess {
   readonly #mm: number
   /** Which address space it was that lives at this place of the heap. */
   readonly #generation: number
+  /** Whether this thread has made it. */
+  #made = false
 
   private constructor(key: Own, thread: MachineThread, mm: number, generation: number) {
     assertOwn(key, 'AddressSpace', 'machine.createAddressSpace() or AddressSpace.attach()')
@@ -500,7 +505,21 @@ export class AddressSpace extends AtomicAccess {
     assureRoomForSteps()
     const child = this.#run('fork', (task, mm) => forkMm(task, mm))
     if (child === 0) throw new OutOfMemory('fork', 'the kernel heap is used up, or what may be committed')
-    return AddressSpace.#of(this.#thread, child, numberAt(this.#thread.task.heap, child + Mm.generation))
+    const space = AddressSpace.#of(
+      this.#thread,
+      child,
+      numberAt(this.#thread.task.heap, child + Mm.generation),
+    )
+    space.#made = true
+    return space
+  }
+
+  /**
+   * What private memory is at this moment, to be read while threads go on: a fork, of the same cost and errors. Shared
+   * mappings show what they are when they are read.
+   */
+  snapshot(): Snapshot {
+    return Snapshot.of(this.fork())
   }
 
   /**
@@ -541,6 +560,16 @@ export class AddressSpace extends AtomicAccess {
     if (!super.joined || !this.#exists()) return
     this.#thread.enter('leave', (task) => leaveMm(task, this.#mm))
     super.markLeft()
+  }
+
+  /** For `using`: {@link destroy} where this thread has made or forked it, else {@link leave}. */
+  [Symbol.dispose](): void {
+    if (this.#made) this.destroy()
+    else this.leave()
+  }
+
+  [inspected](): string {
+    return `AddressSpace (${this.#generation})`
   }
 
   /** Has `observer` told what this thread meets; null to stop. Waits of other threads are not seen. */

@@ -35,6 +35,7 @@ export { MmuNotifier } from './mmu-notifier.ts'
 export type { Protection } from './protection.ts'
 export { type RangeAccessMode, RangeMisuse } from './range-access.ts'
 export { parseSize } from './size.ts'
+export { Snapshot } from './snapshot.ts'
 export { type Storage, type StorageFile, fileSystem } from './storage.ts'
 export {
   type AccessKind,

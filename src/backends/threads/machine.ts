@@ -38,6 +38,7 @@ import { DiskFile, type OpenFileOptions } from './disk-file.ts'
 import { MemoryError, checkResult } from './errors.ts'
 import { type MachineHandle, identify } from './handles.ts'
 import type { HostFiles } from './host-io.ts'
+import { inspected } from './inspected.ts'
 import { seesDeadThreads } from './liveness.ts'
 import {
   type DesignName,
@@ -332,6 +333,15 @@ export class Machine {
    */
   detach(options: DetachOptions = {}): void {
     this.#thread.detach(options)
+  }
+
+  /** {@link detach}, for `using`. */
+  [Symbol.dispose](): void {
+    this.detach()
+  }
+
+  [inspected](): string {
+    return `Machine (${this.design}, ${this.memory / 2 ** 20} MiB, CPU ${this.cpu} of ${this.cpus})`
   }
 }
 

@@ -63,7 +63,8 @@ export function allocContigFrames(cpu: Task, count: number): number {
   else if (first !== 0) unlinkRun(cpu, first, count)
   if (first !== 0) Atomics.store(heap, zone + Zone.freeCount, heap[zone + Zone.freeCount] - count)
   spinUnlockIrqRestore(cpu, zone + Zone.lock, enabled)
-  for (let frame = first; first !== 0 && frame < first + count; frame++) takeFrame(cpu, frame)
+  if (first === 0) return 0
+  for (let frame = first; frame < first + count; frame++) takeFrame(cpu, frame)
   return first
 }
 
