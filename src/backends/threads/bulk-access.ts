@@ -8,6 +8,9 @@ import { MemoryAccess } from './memory-access.ts'
 const PART = 65_536
 
 export abstract class BulkAccess extends MemoryAccess {
+  /** Parts of what is compared, searched or moved; made when they are wanted. */
+  readonly #parts: Uint8Array<ArrayBuffer>[] = []
+
   /**
    * Compares `length` bytes from `address` with those from `other` on, as memcmp: -1, 0 or 1, as the first byte that
    * differs is less or more. Reads no more than the part of 64 KiB in which that is.
@@ -17,7 +20,7 @@ export abstract class BulkAccess extends MemoryAccess {
     checkBytes(length, 'length')
     for (let done = 0; done < length; done += PART) {
       const bytes = Math.min(PART, length - done)
-      const order = Buffer.compare(this.read(address + done, bytes), this.read(other + done, bytes))
+      const order = Buffer.compare(this.#part(0, address + done, bytes), this.#part(1, other + done, bytes))
       if (order !== 0) return order
     }
     return 0
@@ -37,8 +40,8 @@ export abstract class BulkAccess extends MemoryAccess {
     // Parts overlap, so that what lies across the end of one is found.
     const step = Math.max(PART, wanted.length)
     for (let done = 0; done + wanted.length <= length; done += step) {
-      const bytes = this.read(address + done, Math.min(step + wanted.length - 1, length - done))
-      const index = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).indexOf(wanted)
+      const bytes = this.#part(0, address + done, Math.min(step + wanted.length - 1, length - done))
+      const index = Buffer.from(bytes.buffer, 0, bytes.length).indexOf(wanted)
       if (index >= 0) return address + done + index
     }
     return -1
@@ -56,7 +59,19 @@ export abstract class BulkAccess extends MemoryAccess {
     for (let done = 0; done < length; done += PART) {
       const bytes = Math.min(PART, length - done)
       const from = backwards ? length - done - bytes : done
-      this.write(target + from, this.read(source + from, bytes))
+      this.write(target + from, this.#part(0, source + from, bytes))
     }
+  }
+
+  /** What stands in memory, until the next call for the same `slot`. */
+  #part(slot: 0 | 1, address: number, length: number): Uint8Array<ArrayBuffer> {
+    let part = this.#parts[slot]
+    if (part === undefined || part.length < length) {
+      part = new Uint8Array(Math.max(PART, length))
+      this.#parts[slot] = part
+    }
+    const bytes = part.subarray(0, length)
+    this.readInto(address, bytes)
+    return bytes
   }
 }
