@@ -196,11 +196,10 @@ function copyPteRange(
   spinLock(cpu, to + PageTable.ptl)
   let page = start
   for (; page < end; page++) {
-    if (!shared && needsCopyNow(cpu, Atomics.load(heap, pteAddress(from, page)))) break
-    const entry = shared
-      ? Atomics.load(heap, pteAddress(from, page))
-      : writeProtect(cpu, pteAddress(from, page))
-    if (entry === 0) continue
+    const seen = Atomics.load(heap, pteAddress(from, page))
+    if (seen === 0) continue
+    if (!shared && needsCopyNow(cpu, seen)) break
+    const entry = shared ? seen : writeProtect(cpu, pteAddress(from, page))
     if ((entry & PTE_SWAP) !== 0) {
       swapDuplicate(cpu, entry >>> PTE_FRAME_SHIFT)
       counts[MM_SWAPENTS]++
