@@ -16,6 +16,7 @@
 // it back.
 
 import { pollInterrupts } from '../machine/cpu.ts'
+import { Header } from '../machine/header.ts'
 import { PINNED_RANGES_MAX, PerCpu } from '../machine/per-cpu.ts'
 import {
   FAULT_UNSHARE,
@@ -33,9 +34,9 @@ import {
 import { PAGE_SIZE } from '../machine/frames.ts'
 import { ACCESS_READ, ACCESS_WRITE } from '../machine/mmu.ts'
 import { noteWritten } from '../machine/sectors.ts'
+import { freeFrame } from '../memory/page-alloc.ts'
 import { setPageFlags } from '../memory/page-lock.ts'
 import { PG_DIRTY, isExclusive, isFilePage, pinPage, unpinPage } from '../memory/page.ts'
-import { freePageAndSwapCache } from '../memory/swap.ts'
 import { EAGAIN } from '../mm/errno.ts'
 import { VM_FAULT_ERROR } from '../mm/fault-context.ts'
 import { mmapReadLock, mmapReadUnlock } from '../mm/mmap-lock.ts'
@@ -153,7 +154,7 @@ function pinEntry(cpu: Task, address: number, isPrivate: boolean, record: number
       continue
     if (!pinPage(cpu, frame)) return TOO_MANY
     // Whoever has it writes where he likes, and should he only read, he is given no array that can only be read.
-    noteWritten(cpu, frame, -1)
+    if (Atomics.load(heap, heap[Header.writtenSectors] + frame) !== -1) noteWritten(cpu, frame, -1)
     if (run === 0) heap[record] = frame
     heap[record + 1] += 2
     return WALKED
@@ -180,8 +181,8 @@ export function unpinPages(cpu: Task): void {
     // What msync has written out meanwhile is dirty again, before the pin goes. Of anonymous memory the entry says so:
     // none but MADV_FREE would clear that, and it passes over what is pinned.
     if (written && isFilePage(cpu, frame)) setPageFlags(cpu, frame, PG_DIRTY)
-    unpinPage(cpu, frame)
-    freePageAndSwapCache(cpu, frame)
+    // One that nothing else keeps but the swap cache (reclaim had failed to take it) is left to reclaim.
+    if (unpinPage(cpu, frame)) freeFrame(cpu, frame)
   }
   heap[base + PerCpu.pinnedRanges] = depth
 }

@@ -88,9 +88,9 @@ export function pinPage(cpu: Cpu, frame: number): boolean {
   return false
 }
 
-/** A pin becomes a reference. */
-export function unpinPage(cpu: Cpu, frame: number): void {
-  Atomics.sub(cpu.heap, pageStruct(cpu, frame) + Page.refcount, PIN_BIAS - 1)
+/** Drops a pin. Returns true when nobody refers to the page any more, so that the caller frees it. */
+export function unpinPage(cpu: Cpu, frame: number): boolean {
+  return Atomics.sub(cpu.heap, pageStruct(cpu, frame) + Page.refcount, PIN_BIAS) === PIN_BIAS
 }
 
 /** The page belongs to a file. */
