@@ -1,5 +1,5 @@
-// What the library costs beside what a program would use otherwise: typed arrays over shared memory, Atomics, Buffer and
-// node:fs. `npm run bench:library`, with
+// What the library costs beside what a program would use otherwise: typed arrays over shared memory, Atomics, Buffer
+// and node:fs. `npm run bench:library`, with
 //
 //   --rounds 9 --design NAME --only TEXT    the cases whose name contains it
 //

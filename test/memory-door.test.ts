@@ -2,13 +2,15 @@
 // out of a program what it does not use.
 
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { rolldown } from 'rolldown'
+// oxlint-disable-next-line import/no-unassigned-import -- it builds what is published, where that is not built yet
+import './built.ts'
 
 const root = fileURLToPath(new URL('../', import.meta.url))
 const folder = mkdtempSync(join(tmpdir(), 'faultline-door-'))
@@ -59,4 +61,37 @@ test('a bundle of a program that uses memory runs, with no more than that', asyn
     modules.filter((id) => id !== program && !isOfMemory(id) && !id.endsWith('/src/index.ts')),
     [],
   )
+})
+
+test('the published types are enough for a program that knows no browser', () => {
+  const program = join(folder, 'types.mts')
+  writeFileSync(
+    program,
+    `import { Machine, type MachineHandle } from ${JSON.stringify(join(root, 'dist/memory.js'))}
+    export type * from ${JSON.stringify(join(root, 'dist/index.js'))}
+    using machine = Machine.create({ memory: '1MiB', cpus: 1 })
+    const handle: MachineHandle = machine.handle
+    export const bytes: number = machine.createAddressSpace().withRange(0, 1, 'r', (array, view) => array[0]! + view.byteLength)
+    // @ts-expect-error -- were the types of a field lost, it would be any
+    export const wrong: number = handle.heap`,
+  )
+  const options = ['--ignoreConfig', '--noEmit', '--strict', '--module', 'nodenext', '--target', 'es2024']
+  const types = [
+    '--lib',
+    'es2024,esnext.disposable',
+    '--types',
+    'node',
+    '--typeRoots',
+    join(root, 'node_modules/@types'),
+  ]
+  const { status, stdout } = spawnSync(
+    process.execPath,
+    [join(root, 'node_modules/typescript/bin/tsc'), ...options, ...types, program],
+    {
+      encoding: 'utf8',
+      cwd: root,
+    },
+  )
+  assert.equal(stdout, '')
+  assert.equal(status, 0)
 })

@@ -160,8 +160,8 @@ export abstract class AtomicAccess extends RangeAccess {
   }
 
   /**
-   * Wakes at most `count` threads that wait for the word or double word at `address`, those that came first, in whatever
-   * address space they have its page. Returns how many.
+   * Wakes at most `count` threads that wait for the word or double word at `address`, those that came first, in
+   * whatever address space they have its page. Returns how many.
    */
   notify(address: number, count = Infinity): number {
     if (count !== Infinity)

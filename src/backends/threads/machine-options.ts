@@ -18,6 +18,7 @@ import {
   packKernelConfig,
   resolveKernelConfig,
   rwsemKinds,
+  type SharedMemory,
 } from '../../kernel/index.ts'
 import {
   type FilePath,
@@ -218,11 +219,7 @@ function chooseDesign(options: MachineOptions): { design: number; config: Kernel
 }
 
 /** Memory of the host. Throws ConfigurationError where there is not that much. */
-export function allocate(
-  bytes: number,
-  option: string,
-  create: () => WebAssembly.Memory,
-): WebAssembly.Memory {
+export function allocate(bytes: number, option: string, create: () => SharedMemory): SharedMemory {
   try {
     return create()
   } catch (error) {

@@ -3,11 +3,19 @@
 import { writeSync } from 'node:fs'
 import { once } from 'node:events'
 import type { Writable } from 'node:stream'
-import type { AddressSpace } from './address-space.ts'
 import type { Mapping } from './address-space-options.ts'
 import { checkBytes, checkWhole, typeError } from './arguments.ts'
 import { OWN, type Own, assertOwn } from './construction.ts'
 import { inspected } from './inspected.ts'
+
+/** A fork, as far as it is looked at: an AddressSpace, which makes snapshots and so stands above them. */
+interface Copy {
+  readonly handle: { readonly generation: number }
+  maps(): Mapping[]
+  read(address: number, length: number): Uint8Array
+  readInto(address: number, target: ArrayBufferView): void
+  destroy(): void
+}
 
 /** Bytes that are written out in one. */
 const PART = 262_144
@@ -18,13 +26,13 @@ const PART = 262_144
  */
 export class Snapshot {
   /** For AddressSpace.snapshot(). */
-  static of(space: AddressSpace): Snapshot {
+  static of(space: Copy): Snapshot {
     return new Snapshot(OWN, space)
   }
 
-  readonly #space: AddressSpace
+  readonly #space: Copy
 
-  private constructor(key: Own, space: AddressSpace) {
+  private constructor(key: Own, space: Copy) {
     assertOwn(key, 'Snapshot', 'space.snapshot()')
     this.#space = space
   }
