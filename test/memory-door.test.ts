@@ -1,5 +1,5 @@
-// `faultline/memory` is what a thread loads that uses memory: no checker, no parser, no package. And a bundler may leave
-// out of a program what it does not use.
+// `faultline/memory` is what a thread loads that uses memory: no checker, no parser, no package. And a bundler may
+// leave out of a program what it does not use.
 
 import assert from 'node:assert/strict'
 import { execFileSync, spawnSync } from 'node:child_process'
@@ -71,7 +71,8 @@ test('the published types are enough for a program that knows no browser', () =>
     export type * from ${JSON.stringify(join(root, 'dist/index.js'))}
     using machine = Machine.create({ memory: '1MiB', cpus: 1 })
     const handle: MachineHandle = machine.handle
-    export const bytes: number = machine.createAddressSpace().withRange(0, 1, 'r', (array, view) => array[0]! + view.byteLength)
+    const space = machine.createAddressSpace()
+    export const bytes: number = space.withRange(0, 1, 'r', (array, view) => array[0]! + view.byteLength)
     // @ts-expect-error -- were the types of a field lost, it would be any
     export const wrong: number = handle.heap`,
   )

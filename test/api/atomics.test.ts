@@ -105,7 +105,10 @@ describe('atomic operations', () => {
     const machine = Machine.create({ memory: '1MiB', cpus: 3 })
     const space = machine.createAddressSpace()
     const base = space.mmap(PAGE)
-    const body = `for (let n = 0; n < 2000; n++) { space.addBigUint64(base, 0x1_0000_0001n); space.subUint32(base + 8, 1) }
+    const body = `for (let n = 0; n < 2000; n++) {
+        space.addBigUint64(base, 0x1_0000_0001n)
+        space.subUint32(base + 8, 1)
+      }
       return 0`
     const workers = [inThread(space, base, body), inThread(space, base, body)]
     await Promise.all(workers.map((worker) => once(worker, 'exit')))

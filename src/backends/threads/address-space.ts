@@ -234,9 +234,9 @@ export class AddressSpace extends AtomicAccess {
    * Maps `length` bytes, rounded up to whole pages, and returns where. Errors: EINVAL (zero length, misaligned offset
    * or fixed address, a shared stack), ENOMEM (no room, too many mappings, beyond a limit or what may be committed),
    * EEXIST (`noreplace`), EPERM (below 64 KiB; `locked` where nothing may be), EAGAIN (more than may be locked),
-   * EOVERFLOW, EACCES (shared and writable, of a file that was opened for reading only), EINVAL and ENOMEM
-   * (`contiguous` of a file or shared memory, and where there is no run of free frames; what it was to replace is gone). What a `fixed` mapping was to
-   * replace stays where the call fails.
+   * EOVERFLOW, EACCES (shared and writable, of a file that was opened for reading only). What a `fixed` mapping was to
+   * replace stays where the call fails. `contiguous`: EINVAL (of a file or shared memory), ENOMEM (no run of free
+   * frames); what it was to replace is gone then.
    */
   mmap(length: number, given: MapOptions = {}): number {
     const options = readOptions(given, 'mmap options', mapChecks)

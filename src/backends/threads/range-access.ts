@@ -70,9 +70,9 @@ export abstract class RangeAccess extends BulkAccess {
    * always works, and for a longer one withPages.
    *
    * Errors: those of an access to each page (SegmentationFault, BusError, OutOfMemory), in the order of their
-   * addresses; EAGAIN (64 ranges of this thread, or 1024 of a page, are in use), and what `use` throws. Of a range whose
-   * frames lie apart: EINVAL (not private anonymous memory), EBUSY (another range is in use there), ENOMEM (there is no
-   * run of free frames), EAGAIN (another thread is at work on a page).
+   * addresses; EAGAIN (64 ranges of this thread, or 1024 of a page, are in use), and what `use` throws. Of a range
+   * whose frames lie apart: EINVAL (not private anonymous memory), EBUSY (another range is in use there), ENOMEM (there
+   * is no run of free frames), EAGAIN (another thread is at work on a page).
    */
   withRange<T>(
     address: number,

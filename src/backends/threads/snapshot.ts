@@ -53,9 +53,9 @@ export class Snapshot {
   }
 
   /**
-   * Writes `length` bytes from `address` on to a file descriptor, at its position, and returns how many, or to a stream,
-   * as fast as it takes them, and promises how many; the stream is not ended. Errors: those of an access, of node:fs
-   * and of the stream; what comes before has been written.
+   * Writes `length` bytes from `address` on to a file descriptor, at its position, and returns how many, or to a
+   * stream, as fast as it takes them, and promises how many; the stream is not ended. Errors: those of an access, of
+   * node:fs and of the stream; what comes before has been written.
    */
   writeTo(target: number, address: number, length: number): number
   writeTo(target: Writable, address: number, length: number): Promise<number>

@@ -133,8 +133,8 @@ function dupVma(cpu: Task, vma: number, child: number): number {
 }
 
 /**
- * `copy_page_range`: what a fault can bring in again from a file is not copied. `copy` is the child's VMA. Returns false
- * when there is no memory for a page table or for the copy of a pinned page.
+ * `copy_page_range`: what a fault can bring in again from a file is not copied. `copy` is the child's VMA. Returns
+ * false when there is no memory for a page table or for the copy of a pinned page.
  */
 function copyPageRange(cpu: Task, vma: number, copy: number, parent: number, child: number): boolean {
   const { heap } = cpu

@@ -3,8 +3,8 @@
 //
 // The mmap lock is held for reading: pages move one by one, each as in a copy on write (wp.ts). Its entry is cleared
 // and flushed with the table locked, so that nobody reaches the old page while it is copied, and whoever comes for it
-// waits for the lock of the table and finds another entry than he saw. Each page is pinned at its new place at once, and
-// so the range is together when the last one is.
+// waits for the lock of the table and finds another entry than he saw. Each page is pinned at its new place at once,
+// and so the range is together when the last one is.
 //
 // Only private anonymous memory is moved: no file has its pages, and no other entry.
 
