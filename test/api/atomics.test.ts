@@ -102,18 +102,28 @@ describe('atomic operations', () => {
   })
 
   it('lose nothing between threads', async () => {
-    const machine = Machine.create({ memory: '1MiB', cpus: 3 })
+    const machine = Machine.create({ memory: '1MiB', cpus: 2 })
     const space = machine.createAddressSpace()
     const base = space.mmap(PAGE)
-    const body = `for (let n = 0; n < 2000; n++) {
+    const count = 20_000
+    const worker = inThread(
+      space,
+      base,
+      `space.addUint32(base + 16, 1)
+      for (let n = 0; n < ${count}; n++) {
         space.addBigUint64(base, 0x1_0000_0001n)
         space.subUint32(base + 8, 1)
-      }
-      return 0`
-    const workers = [inThread(space, base, body), inThread(space, base, body)]
-    await Promise.all(workers.map((worker) => once(worker, 'exit')))
-    assert.equal(space.loadBigUint64(base), 4000n * 0x1_0000_0001n)
-    assert.equal(space.loadUint32(base + 8), 2 ** 32 - 4000)
+      }`,
+    )
+    const ended = once(worker, 'exit')
+    while (space.loadUint32(base + 16) === 0) await new Promise((resolve) => setImmediate(resolve))
+    for (let n = 0; n < count; n++) {
+      space.addBigUint64(base, 0x1_0000_0001n)
+      space.subUint32(base + 8, 1)
+    }
+    await ended
+    assert.equal(space.loadBigUint64(base), BigInt(2 * count) * 0x1_0000_0001n)
+    assert.equal(space.loadUint32(base + 8), 2 ** 32 - 2 * count)
     space.destroy()
     machine.detach()
   })
@@ -132,26 +142,27 @@ describe('waiting', () => {
   })
 
   it('ends by a thread in another address space that has the same page of a file', async () => {
-    const machine = Machine.create({ memory: '1MiB', cpus: 3 })
+    const machine = Machine.create({ memory: '1MiB', cpus: 2 })
     const file = machine.createFile({ size: PAGE })
     const [one, two] = [machine.createAddressSpace(), machine.createAddressSpace()]
     const base = one.mmap(PAGE, { file, shared: true })
     // Elsewhere, so that nothing but the page is the same.
     const other = two.mmap(PAGE, { file, shared: true, address: base + 64 * PAGE, fixed: true })
-    const sleepers = [
-      inThread(one, base, 'space.addUint32(base + 8, 1); return space.waitUint32(base, 0)'),
-      inThread(one, base, 'space.addUint32(base + 8, 1); return space.waitBigUint64(base, 0n)'),
-    ]
-    const ended: string[] = []
-    for (const worker of sleepers) worker.once('message', (how: string) => ended.push(how))
-    // They announce themselves before they sleep, so that to wake them may come too early.
-    let woken = 0
-    while (ended.length < 2) {
-      if (two.loadUint32(other + 8) === 2) woken += two.notify(other)
-      await new Promise((resolve) => setImmediate(resolve))
+    const sleeper = inThread(
+      one,
+      base,
+      `space.addUint32(base + 8, 1)
+      const first = space.waitUint32(base, 0)
+      space.addUint32(base + 8, 1)
+      return [first, space.waitBigUint64(base, 0n)]`,
+    )
+    const message = once(sleeper, 'message')
+    // It announces itself before it sleeps, so that to wake it may come too early.
+    for (let woken = 0; woken < 2; woken += two.notify(other, 1)) {
+      while (two.loadUint32(other + 8) <= woken) await new Promise((resolve) => setImmediate(resolve))
     }
-    assert.deepEqual([ended, woken], [['ok', 'ok'], 2])
-    await Promise.all(sleepers.map((worker) => once(worker, 'exit')))
+    assert.deepEqual(await message, [['ok', 'ok']])
+    await once(sleeper, 'exit')
     one.destroy()
     two.destroy()
     file.close()
