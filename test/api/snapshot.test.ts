@@ -86,9 +86,14 @@ describe('using', () => {
         const base = space.mmap(PAGE)
         using copy = space.fork()
         copy.writeUint8(base, 1)
+        using file = machine.createFile({ size: PAGE })
+        using notifier = space.registerNotifier()
+        assert.equal(notifier.readUint32(base), 0)
+        assert.equal(file.size, PAGE)
         assert.equal(AddressSpace.attach(space.handle), space)
       }
-      assert.equal(machine.usage().addressSpaces, 0)
+      const { addressSpaces, files, mmuNotifiers } = machine.usage()
+      assert.deepEqual([addressSpaces, files, mmuNotifiers], [0, 0, 0])
       kept = machine.createAddressSpace()
     }
     // The thread is detached.
