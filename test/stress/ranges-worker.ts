@@ -1,5 +1,5 @@
-// A thread that counts in memory by ranges, by pages and by single accesses, as chance has it, while pages leave memory,
-// are copied and moved. It tells how often it has counted, and which errors it met.
+// A thread that counts in memory by ranges, by pages and by single accesses, as chance has it, while pages leave
+// memory, are copied and moved. It tells how often it has counted, and which errors it met.
 
 import { parentPort, workerData } from 'node:worker_threads'
 import { AddressSpace, type AddressSpaceHandle } from '../../src/memory.ts'

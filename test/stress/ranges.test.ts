@@ -1,5 +1,5 @@
-// Threads that count in the same pages by ranges, by pages and by single accesses, in memory that is smaller than what they
-// use, beside snapshots and reclaim: nothing that was counted is lost.
+// Threads that count in the same pages by ranges, by pages and by single accesses, in memory that is smaller than what
+// they use, beside snapshots and reclaim: nothing that was counted is lost.
 
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
