@@ -13,6 +13,7 @@ import type { Mutant, MutantTable } from './mutants/mutant.ts'
 import { notifierMutants } from './mutants/notifier.ts'
 import { pagingMutants } from './mutants/paging.ts'
 import { perVmaMutants } from './mutants/per-vma.ts'
+import { pinMutants } from './mutants/pins.ts'
 import { semaphoreMutants } from './mutants/semaphores.ts'
 import { syncMutants } from './mutants/sync.ts'
 import { zijlstraMutants } from './mutants/zijlstra.ts'
@@ -27,6 +28,7 @@ const tables: readonly MutantTable[] = [
   perVmaMutants,
   memoryMutants,
   pagingMutants,
+  pinMutants,
   notifierMutants,
   machineMutants,
   syncMutants,

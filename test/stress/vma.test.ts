@@ -114,7 +114,7 @@ test('every line of the mix does what it says', () => {
   const space = machine.createAddressSpace()
   const calls: string[] = []
   const recorded = new Proxy(space, {
-    get(target, name: keyof AddressSpace) {
+    get(target, name: keyof AddressSpace & string) {
       const value = target[name]
       if (typeof value !== 'function') return value
       calls.push(name)
