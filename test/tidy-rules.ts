@@ -343,8 +343,7 @@ export function unusedExportProblems(files: Files): string[] {
   }
   const problems: string[] = []
   for (const [path, text] of files) {
-    if (!path.startsWith('src/') || !isModule(path) || doors.has(path) || used.has(`${path} *`))
-      continue
+    if (!path.startsWith('src/') || !isModule(path) || doors.has(path) || used.has(`${path} *`)) continue
     for (const name of exportedValues(text)) {
       if (!used.has(`${path} ${name}`)) problems.push(`${path}: nothing uses its export ${name}`)
     }

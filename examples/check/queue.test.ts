@@ -1,7 +1,7 @@
 // A bounded queue for several producers and several consumers (Vyukov, 2010), held against a sequential one.
 //
-// Each slot has a turn: 2n where it may be filled for the nth time round, 2n + 1 where it may be emptied. The error is to
-// tell of the value before it is there.
+// Each slot has a turn: 2n where it may be filled for the nth time round, 2n + 1 where it may be emptied. The error is
+// to tell of the value before it is there.
 
 import { it } from 'node:test'
 import assert from 'node:assert/strict'
