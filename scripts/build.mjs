@@ -13,13 +13,17 @@ const emitted = join(root, '.build')
 const fresh = join(root, 'dist.new')
 const previous = join(root, 'dist.old')
 
-await runMain(([flag]) => withLock(() => (flag === '--if-needed' && isBuilt() ? 0 : build())))
+// With --if-needed it does nothing where dist is up to date; with --emitted it takes what typecheck.mjs has just
+// emitted.
+await runMain(([flag]) =>
+  withLock(() => (flag === '--if-needed' && isBuilt() ? 0 : build(flag === '--emitted'))),
+)
 
-async function build() {
+async function build(isEmitted) {
   say('building dist')
   const digest = sourceDigest()
   // From scratch: TypeScript trusts its record of what it emitted, even where that has been removed since.
-  const code = await passThrough(process.execPath, [tools.typescript, '-b', '--force', 'src'])
+  const code = isEmitted ? 0 : await passThrough(process.execPath, [tools.typescript, '-b', '--force', 'src'])
   if (code !== 0) return code
   for (const leftover of [fresh, previous]) fs.rmSync(leftover, { recursive: true, force: true })
   for (const file of outputs()) {

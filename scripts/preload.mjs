@@ -10,10 +10,13 @@ import * as nodeModule from 'node:module'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import { dist, root } from './paths.mjs'
+import { dist, groupFolder, root } from './paths.mjs'
 
 const main = process.argv[1] ?? ''
-const isOf = (...folders) => folders.some((folder) => main.startsWith(join(root, 'test', folder)))
+const isOf = (...folders) =>
+  folders.some((folder) =>
+    [join(root, 'test'), groupFolder].some((each) => main.startsWith(join(each, folder))),
+  )
 
 // A test may also run an older Node, which has neither.
 if (!isOf('check/')) nodeModule.enableCompileCache?.(join(root, '.build/compile-cache'))

@@ -5,23 +5,39 @@ import { rmSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { pathToFileURL } from 'node:url'
 import { join } from 'node:path'
+import { testFiles } from './groups.mjs'
 import { root, tools } from './paths.mjs'
 import { prepare, runMain } from './prepare.mjs'
 import { passThrough } from './spawn.mjs'
 
+/** What has not changed, by its content, since it was found right is not looked at again. */
+const formatCache = [
+  '--cache',
+  '--cache-strategy=content',
+  `--cache-location=${join(root, '.build/format-cache')}`,
+]
+
 await runMain(async (files) => {
   const node = await prepare({ build: false })
+  // Each of the first three keeps one processor busy at most, or for a moment. What the types have emitted is built.
   const steps = [
-    ['format', tools.prettier, '--check', '--log-level=warn', '.'],
-    ['lint', tools.oxlint, '--deny-warnings'],
-    ['types', 'scripts/typecheck.mjs'],
-    ['build', 'scripts/build.mjs'],
-    ['tests', ...testArguments(files)],
+    [
+      ['format', tools.prettier, '--check', '--log-level=warn', ...formatCache, '.'],
+      ['lint', tools.oxlint, '--deny-warnings'],
+      ['types', 'scripts/typecheck.mjs'],
+    ],
+    [['build', 'scripts/build.mjs', '--emitted']],
+    [['tests', ...testArguments(files)]],
   ]
-  for (const [name, ...args] of steps) {
-    console.log(`== ${name}`)
-    const code = await passThrough(node, args, name === 'tests' ? { env: testEnvironment() } : {})
-    if (code !== 0) return code
+  for (const step of steps) {
+    console.log(`== ${step.map(([name]) => name).join(', ')}`)
+    const codes = await Promise.all(
+      step.map(([name, ...args]) =>
+        passThrough(node, args, name === 'tests' ? { env: testEnvironment() } : {}),
+      ),
+    )
+    const failed = codes.find((code) => code !== 0)
+    if (failed !== undefined) return failed
   }
   return 0
 })
@@ -32,7 +48,7 @@ function testArguments(files) {
     '--test',
     `--test-concurrency=${availableParallelism()}`,
     `--test-reporter=${pathToFileURL(join(root, 'scripts/slowest.mjs'))}`,
-    ...(files.length > 0 ? files : ['test/**/*.test.ts']),
+    ...(files.length > 0 ? files : testFiles()),
   ]
 }
 

@@ -1,90 +1,29 @@
 // Checks a scenario: loads it in its steppable form, explores it, and says what was found.
 
 import { basename } from 'node:path'
-import { type Site, setDeadline, setForbidden, setProbes } from '../backends/stepped/index.ts'
+import { type Site, memory, setDeadline, setForbidden, setProbes } from '../backends/stepped/index.ts'
+import type { CheckOptions, CheckResult, ReplayOptions } from './check-result.ts'
 import { NotDeterministic } from './step-log.ts'
 import { raceWithLoop } from './follow.ts'
-import { type Exploration, type ExploreOptions, type Progress, type Strategy, explore } from './explore.ts'
-import { type CheckFailure, describeFailure, replayExecution } from './failure.ts'
-import type { SourcePatch } from './mutants/patch.ts'
+import { type Exploration, type ExploreOptions, type Subject, explore } from './explore.ts'
+import { describeFailure, replayExecution } from './failure.ts'
 import { exploreParts } from './parts.ts'
 import { TIMEOUTS_MAX } from './passing-time.ts'
 import { type KernelChoice, type Prepared, type Target, prepare } from './prepare.ts'
 import { oneAfterAnother } from './queue.ts'
-import type { ScenarioOptions } from './scenario.ts'
-import { counterexampleText } from './table.ts'
-import { type CheckedCode, executionOf } from './token.ts'
-import { type Shard, deadlineAfter } from './work.ts'
+import { ScenarioFailed } from './scenario-failed.ts'
+import { type CheckedCode, executionOf, readToken } from './token.ts'
+import { deadlineAfter } from './work.ts'
+
+export type { CheckOptions, CheckResult, ReplayOptions } from './check-result.ts'
+export { ScenarioFailed } from './scenario-failed.ts'
 
 const MAX_STEPS = 20_000
 const SECONDS = 60
+const EXECUTIONS = 10_000_000
 const MINIMISE_SECONDS = 20
 /** Most failures need no more ordered steps. */
 const DEPTH = 3
-
-export interface CheckOptions extends ScenarioOptions {
-  /** Explore only what needs at most so many preemptions. Default null: every interleaving. */
-  readonly bound?: number | null
-  /** 'dpor', the default, explores every interleaving; 'pct' and 'random' choose by chance. */
-  readonly strategy?: Strategy
-  /** What chance begins with: the same seed, the same executions. Default 0. */
-  readonly seed?: number
-  /** Of 'pct': how many ordered steps a failure needs, from 1. Default 3. */
-  readonly depth?: number
-  /** Worker threads that explore, for 'dpor'. Default 1: this thread. */
-  readonly workers?: number
-  /** A file to go on from if it is there, and to go on from later; for 'dpor'. */
-  readonly ledger?: string
-  /** Explore only one part of several, for machines that do not know of each other; for 'dpor'. */
-  readonly shard?: Shard
-  /** Called a few times a second. */
-  readonly onProgress?: (progress: Progress) => void
-  /** Shorten a counterexample for so many seconds at most. Default 20; 0 leaves it as it was found. */
-  readonly minimiseSeconds?: number
-  /** Changes of the source, for a look at what a guard is good for. */
-  readonly patches?: readonly SourcePatch[]
-}
-
-export type ReplayOptions = Pick<CheckOptions, 'patches'>
-
-export interface CheckResult {
-  readonly scenario: string
-  /** Of a kernel scenario. */
-  readonly design: string | null
-  readonly rwsem: string | null
-  readonly rss: string | null
-  /** With the errors of the design's published form; false where there is no design. */
-  readonly published: boolean
-  readonly verdict: 'pass' | 'fail' | 'incomplete'
-  /** Every interleaving was covered, within the bound and the shard. */
-  readonly complete: boolean
-  readonly executions: number
-  /** Executions that were given up because others had shown the same. */
-  readonly redundant: number
-  readonly steps: number
-  readonly seconds: number
-  /** Preemptions at most; null where that was not limited. */
-  readonly bound: number | null
-  readonly strategy: Strategy
-  /** How many executions there seem to be: as many as there were, where they were all; null with chance. */
-  readonly estimatedExecutions: number | null
-  /** Of 'pct' and 'random'; else null. */
-  readonly seed: number | null
-  /** Of 'pct'; else null. */
-  readonly depth: number | null
-  /** Of 'pct': with which probability, at least, each execution shows a failure of the depth; else null. */
-  readonly guarantee: number | null
-  /** The part that was explored, as 'i/n'; null for all. */
-  readonly shard: string | null
-  /**
-   * How often at most the time-outs of each thread pass while something else could go on, each at any moment, where
-   * threads were seen to wait with one; else null.
-   */
-  readonly timeouts: number | null
-  readonly failure: CheckFailure | null
-  /** Where the time was up in the middle of an execution, in a loop: its place. */
-  readonly endless?: string
-}
 
 /**
  * Checks the scenario that the module `file` (a path or a file: address) exports as default. Options of the scenario
@@ -106,17 +45,6 @@ export async function assertHolds(file: string | URL, options: CheckOptions = {}
   const result = await checkFile(file, options)
   if (result.failure !== null) throw new ScenarioFailed(result, result.failure)
   return result
-}
-
-/** A scenario does not hold. The message shows the interleaving in which it fails, as the command does. */
-export class ScenarioFailed extends Error {
-  override readonly name = 'ScenarioFailed'
-  readonly result: CheckResult
-
-  constructor(result: CheckResult, failure: CheckFailure) {
-    super(`${result.scenario}\n\n${counterexampleText(failure.counterexample)}`)
-    this.result = result
-  }
 }
 
 /** Checks the shipped scenario `name` on a machine of a kind. Throws LedgerRefused. */
@@ -160,12 +88,53 @@ function fileTarget(file: string | URL, { patches = [] }: ReplayOptions): Target
 function check(target: Target, options: CheckOptions): Promise<CheckResult> {
   return oneAfterAnother(async () => {
     const prepared = await prepareInTime(target, options.seconds)
-    return judge(target, prepared, { ...prepared.options, ...options })
+    const all = { ...prepared.options, ...options }
+    return prepared.programs === undefined
+      ? judge(target, prepared, all)
+      : judgePrograms(target, prepared, prepared.programs, all)
   })
+}
+
+/** Checks what a call of check() is given, or runs the execution of `token`, if that is one of it. */
+export function checkInline(
+  target: Target,
+  options: CheckOptions,
+  token: string | null,
+): Promise<CheckResult> {
+  return token !== null && isTokenOf(token, target) ? replay(target, token) : check(target, options)
+}
+
+/** One program after the other, the smallest first, until one fails. */
+async function judgePrograms(
+  target: Target,
+  prepared: Prepared,
+  programs: readonly Subject[],
+  options: CheckOptions,
+): Promise<CheckResult> {
+  const { seconds = SECONDS, maxExecutions = EXECUTIONS } = options
+  const sum = { executions: 0, redundant: 0, steps: 0, seconds: 0 }
+  let complete = true
+  let explored = 0
+  let last: CheckResult | null = null
+  for (const [program, subject] of programs.entries()) {
+    const left = { seconds: seconds - sum.seconds, maxExecutions: maxExecutions - sum.executions }
+    if (left.seconds <= 0 || left.maxExecutions <= 0) break
+    last = await judge({ ...target, program }, { ...prepared, subject }, { ...options, ...left })
+    explored++
+    for (const key of ['executions', 'redundant', 'steps', 'seconds'] as const) sum[key] += last[key]
+    complete &&= last.complete
+    if (last.failure !== null) break
+  }
+  complete &&= explored === programs.length
+  const verdict = last!.failure !== null ? 'fail' : complete ? 'pass' : 'incomplete'
+  const { programsInAll: inAll = programs.length } = prepared
+  return { ...last!, ...sum, verdict, complete, programs: { explored, inAll }, estimatedExecutions: null }
 }
 
 /** The modules' own code may hold a loop without end too. */
 async function prepareInTime(target: Target, seconds = SECONDS): Promise<Prepared> {
+  // Buffers have the numbers of another program's, and what is looked at by bytes is found for each anew.
+  memory.byteCells.clear()
   setDeadline(deadlineAfter(seconds * 1000))
   try {
     return await prepare(target, false)
@@ -209,6 +178,9 @@ async function judge(target: Target, prepared: Prepared, options: CheckOptions):
     shard: options.shard === undefined ? null : `${options.shard.index}/${options.shard.count}`,
     timeouts: found.hasTimedWaits ? TIMEOUTS_MAX : null,
     failure,
+    ...(prepared.sites.some(({ what }) => /^Atomics\.(load|store)Racy$/.test(what)) && {
+      racy: true as const,
+    }),
     ...(found.endless !== null && failure === null && { endless: placeOf(found.endless) }),
   }
 }
@@ -220,7 +192,7 @@ async function exploreTarget(
   options: CheckOptions,
 ): Promise<Exploration> {
   const {
-    maxExecutions = 10_000_000,
+    maxExecutions = EXECUTIONS,
     maxSteps = MAX_STEPS,
     seconds = SECONDS,
     shard = null,
@@ -267,8 +239,9 @@ function replay(target: Target, token: string): Promise<CheckResult> {
   return oneAfterAnother(async () => replayPrepared(target, await prepareInTime(target), token))
 }
 
-async function replayPrepared(target: Target, prepared: Prepared, token: string): Promise<CheckResult> {
+async function replayPrepared(given: Target, all: Prepared, token: string): Promise<CheckResult> {
   const started = performance.now()
+  const { target, prepared } = programOfToken(given, all, token)
   const execution = executionOf(token, codeOf(target, prepared))
   const prepareTraced = (): Promise<Prepared> => prepare(target, true)
   setDeadline(deadlineAfter(SECONDS * 1000))
@@ -298,9 +271,38 @@ async function replayPrepared(target: Target, prepared: Prepared, token: string)
   }
 }
 
+/** Of several programs, a token names one. */
+function programOfToken(
+  target: Target,
+  prepared: Prepared,
+  token: string,
+): { target: Target; prepared: Prepared } {
+  const { programs } = prepared
+  if (programs === undefined) return { target, prepared }
+  const program = Number(/~(\d+)$/.exec(readToken(token).scenario)?.[1] ?? 0)
+  const subject = programs[program] ?? programs[0]!
+  return { target: { ...target, program }, prepared: { ...prepared, subject } }
+}
+
+/** The token names the file and the call. */
+function isTokenOf(token: string, target: Target): boolean {
+  const { scenario } = readToken(token)
+  const name = tokenName(target)
+  return scenario === name || scenario.startsWith(`${name}~`)
+}
+
+/** Of a call, with its name or, where it has none, its turn among those of its line; of a program, with its number. */
+function tokenName({ scenario, call, program }: Target): string {
+  const parts = [basename(scenario)]
+  if (call !== undefined) parts.push((call.name ?? String(call.frames[0]!.line)).replaceAll(/[^\w-]+/g, '-'))
+  if (call !== undefined && call.count > 0) parts.push(String(call.count))
+  return program === undefined ? parts.join('_') : `${parts.join('_')}~${program}`
+}
+
 /** What a token is for. Of a file its name only: it may stand elsewhere on another machine. */
-function codeOf({ scenario, choice }: Target, { digest }: Prepared): CheckedCode {
-  const name = choice === null ? basename(scenario) : scenario
+function codeOf(target: Target, { digest }: Prepared): CheckedCode {
+  const { scenario, choice } = target
+  const name = choice === null ? tokenName(target) : scenario
   const { design = null, rwsem = null, rss = null, published = false } = choice ?? {}
   return { scenario: name, design, rwsem, rss, published, digest }
 }

@@ -126,6 +126,9 @@ const WHOLE_MAX = 60
 /** Characters of source that a reason quotes. */
 const QUOTE_MAX = 60
 
+/** What makes the calls of a generated program: its own steps are not told. */
+const HARNESS = /[\\/]check[\\/]perform-calls\.[jt]s$/
+
 /** Operations of a turn of a loop that is told once, at most. */
 const TURN_MAX = 24
 /** What one thread waits for, by name, at most. */
@@ -133,6 +136,8 @@ const NAMES_MAX = 3
 
 interface Frame {
   readonly function: string
+  /** It is told of. */
+  readonly isTold: boolean
   readonly place: string
   /** Of its row, or -1 before it has one. */
   depth: number
@@ -160,6 +165,7 @@ interface Recorded {
   /** Name and values are left open: a later access may tell more of them. */
   readonly say: (name: string, value: (value: number) => string) => string
   readonly place: string
+  readonly isTold: boolean
   /** Why this thread is the one that goes on. */
   readonly reason: string
 }
@@ -261,6 +267,7 @@ class Recorder extends Scheduler {
     if (last.state === FINISHED) return `${name} has finished`
     if (last.state === WAITING) return `${name} waits`
     if (last.state === SPINNING) return `${name} waits until something of what it reads changes`
+    if (HARNESS.test(this.#sites[last.site]?.file ?? '')) return `${name} is between two calls`
     return `${name} is stopped before ${this.#quote(last.site)}`
   }
 
@@ -332,6 +339,7 @@ class Recorder extends Scheduler {
     const place = this.#sites[site]
     this.#stacks[thread.id]?.push({
       function: place?.function ?? 'unknown',
+      isTold: !HARNESS.test(place?.file ?? ''),
       place: shortPlace(place),
       depth: -1,
       number: -1,
@@ -350,6 +358,7 @@ class Recorder extends Scheduler {
     const { expected } = thread
     const fails = kind === COMPARE_EXCHANGE && before !== expected
     const isWoken = kind === NOTIFY
+    const racy = thread.isPlain && (kind === LOAD || kind === STORE) ? 'racy ' : ''
     this.#note(thread, thread.site, {
       step: this.#step,
       operation,
@@ -359,7 +368,7 @@ class Recorder extends Scheduler {
       after: hasMemory && !isWoken ? after : null,
       writes: hasMemory && !isWoken && kind !== LOAD && kind !== WAIT && !fails,
       reads: hasMemory && !isWoken && kind !== STORE,
-      say: (name, value) => sayOperation(kind, name, before, after, expected, value),
+      say: (name, value) => `${racy}${sayOperation(kind, name, before, after, expected, value)}`,
     })
   }
 
@@ -387,7 +396,7 @@ class Recorder extends Scheduler {
     {
       reads,
       ...what
-    }: Omit<Recorded, 'thread' | 'frames' | 'place' | 'reason' | 'from' | 'isNews'> & {
+    }: Omit<Recorded, 'thread' | 'frames' | 'place' | 'isTold' | 'reason' | 'from' | 'isNews'> & {
       readonly reads: boolean
     },
   ): void {
@@ -399,7 +408,9 @@ class Recorder extends Scheduler {
     const from = written !== undefined && written.thread !== id ? written : null
     const isNews = from !== null && this.#read[id]!.get(what.cell) !== from
     if (from !== null) this.#read[id]!.set(what.cell, from)
-    const recorded = { ...what, thread: id, frames: [...stack], from, isNews, place, reason: this.#reason }
+    const frames = stack.filter(({ isTold }) => isTold)
+    const isTold = !HARNESS.test(this.#sites[site]?.file ?? '')
+    const recorded = { ...what, thread: id, frames, from, isNews, place, isTold, reason: this.#reason }
     if (what.writes) this.#written.set(what.cell, recorded)
     this.#recorded.push(recorded)
   }
@@ -408,14 +419,15 @@ class Recorder extends Scheduler {
   // Rows
 
   rows(): { rows: CounterexampleRow[]; leftOut: number } {
-    const common = commonCells(this.#recorded)
-    const whole = this.#recorded.length <= WHOLE_MAX
+    const recorded = this.#recorded.filter(({ isTold }) => isTold)
+    const common = commonCells(recorded)
+    const whole = recorded.length <= WHOLE_MAX
     const racy = this.#failed.race?.cell
-    const telling = this.#recorded.filter(
+    const telling = recorded.filter(
       ({ cell, step }) => whole || (step !== null && common.has(cell)) || cell === racy,
     )
     // One thread at work for ever concerns no other: how it ends tells what it repeats.
-    const kept = telling.length > 0 ? telling : this.#recorded.slice(-WHOLE_MAX)
+    const kept = telling.length > 0 ? telling : recorded.slice(-WHOLE_MAX)
     const shown: { readonly at: number; readonly operations: number; readonly turns: number }[] = []
     for (let at = 0; at < kept.length;) {
       const { operations, turns } = repetition(kept, at)
@@ -434,7 +446,7 @@ class Recorder extends Scheduler {
       }
       if (turns > 1) rows.push({ kind: 'repeat', thread: last, operations, times: turns - 1 })
     }
-    return { rows, leftOut: this.#recorded.length - kept.length }
+    return { rows, leftOut: recorded.length - kept.length }
   }
 
   #framesOf({ frames }: Recorded): Frame[] {

@@ -94,6 +94,7 @@ export const kernelProbes: readonly Probe[] = [
   { file: 'memory/slab.ts', function: 'slabAlloc', id: SLAB_ALLOC, result: true },
   { file: 'memory/page-alloc.ts', function: 'freeFrame', id: FREE_FRAME },
   { file: 'memory/page-alloc.ts', function: 'allocFrame', id: ALLOC_FRAME, result: true },
+  { file: 'memory/page-alloc.ts', function: 'takeFrame', id: ALLOC_FRAME, result: true },
   { file: 'sync/spinlock.ts', function: 'spinLock', id: SPIN_LOCK },
   { file: 'sync/spinlock.ts', function: 'spinUnlock', id: SPIN_UNLOCK },
   { file: 'sync/spinlock.ts', function: 'spinTryLock', id: SPIN_TRY_LOCK, result: true },

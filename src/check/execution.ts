@@ -152,6 +152,8 @@ export abstract class Execution extends Scheduler {
   readonly #mode: Uint8Array
   readonly #site: Int32Array
   readonly #rescued: Uint8Array
+  /** It is an access of racy(), which orders nothing. */
+  readonly #plain: Uint8Array
   /** The clock of happens-before. */
   readonly #sync: Int32Array
 
@@ -179,6 +181,7 @@ export abstract class Execution extends Scheduler {
     this.#mode = new Uint8Array(events)
     this.#site = new Int32Array(events)
     this.#rescued = new Uint8Array(events)
+    this.#plain = new Uint8Array(events)
     this.logMark = new Int32Array(events)
     this.previous = new Int32Array(events)
     this.clock = new Int32Array(events * threadCount)
@@ -430,6 +433,7 @@ export abstract class Execution extends Scheduler {
     this.#cellCount[event] = thread.cells
     this.#mode[event] = mode
     this.#site[event] = thread.site
+    this.#plain[event] = thread.isPlain && kind <= STORE ? 1 : 0
     this.logMark[event] = this.shadow.logLength
     this.previous[event] = previous
     for (let other = 0; other < count; other++) {
@@ -508,7 +512,8 @@ export abstract class Execution extends Scheduler {
         isAfter = true
       }
       if (lastWrite !== 0 && !isAfter) this.#dependOn(clock, this.schedule[lastWrite - 1]!, lastWrite - 1)
-      if ((mode & READS) !== 0 && (mode & UPDATES) === 0 && lastWrite !== 0 && thread.kind !== PAUSE)
+      const isOrdered = lastWrite !== 0 && (this.#plain[event]! | this.#plain[lastWrite - 1]!) === 0
+      if ((mode & READS) !== 0 && (mode & UPDATES) === 0 && isOrdered && thread.kind !== PAUSE)
         this.#join(this.#sync, clock, lastWrite - 1)
     }
     if ((mode & QUEUES) !== 0) {
@@ -543,7 +548,8 @@ export abstract class Execution extends Scheduler {
       const updated = words[at + PER_THREAD + other * THREAD_WORDS + UPDATED_BY]!
       if (updated <= words[at + LAST_WRITE]!) continue
       if (other !== thread.id) this.#dependOn(clock, other, updated - 1)
-      if ((mode & READS) !== 0 && thread.kind !== PAUSE) this.#join(this.#sync, clock, updated - 1)
+      if ((mode & READS) !== 0 && thread.kind !== PAUSE && this.#plain[event] === 0)
+        this.#join(this.#sync, clock, updated - 1)
     }
   }
 

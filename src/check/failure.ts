@@ -6,7 +6,7 @@ import { NotDeterministic } from './step-log.ts'
 import type { FailureKind, RawFailure } from './explore.ts'
 import { type FollowedRun, errorText, follow, leadBy, turningsOf } from './follow.ts'
 import { minimise } from './minimise.ts'
-import type { Prepared } from './prepare.ts'
+import type { Prepared } from './target.ts'
 import { type CheckedCode, type ReplayedExecution, replayToken } from './token.ts'
 
 /** Steps of all candidates together that a counterexample is shortened for. */

@@ -68,9 +68,10 @@ export class HappensBefore {
       const reads = kind !== STORE && kind !== NOTIFY
       const writes = changes(thread)
       const queues = usesQueue(thread)
+      const isPlain = isRacy(thread)
       for (let at = thread.cell; at < thread.cell + thread.cells; at++) {
         const cell = this.#cell(at)
-        if (reads && !isUpdate(thread)) {
+        if (reads && !isUpdate(thread) && !isPlain) {
           if (cell.written !== null) join(clock, cell.written)
           for (const update of cell.updated) join(clock, update)
         }
@@ -148,7 +149,7 @@ export class HappensBefore {
       const known = this.#clocks[id]!.slice()
       if (isUpdate(thread)) cell.updated.push(known)
       else {
-        cell.written = known
+        cell.written = isRacy(thread) ? null : known
         cell.updated.length = 0
       }
     }
@@ -198,6 +199,11 @@ export function changes(thread: Thread): boolean {
       return seesExpected(thread)
   }
   return true
+}
+
+/** An access of racy(), which orders nothing. */
+function isRacy({ isPlain, kind }: Thread): boolean {
+  return isPlain && (kind === LOAD || kind === STORE)
 }
 
 /** It changes what is there without looking: see execution.ts. */

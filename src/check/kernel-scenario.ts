@@ -47,6 +47,7 @@ import {
   findPteTable,
   OpenFile,
   closeFile,
+  collapsePages,
   finishCall,
   forkMm,
   getFile,
@@ -70,6 +71,7 @@ import {
   oomReap,
   openHostFile,
   pageOutRange,
+  pinPages,
   pteAddress,
   installFile,
   putFile,
@@ -87,6 +89,7 @@ import {
   touchByKernel,
   truncateFile,
   tryToFreePages,
+  unpinPages,
   unregisterMmuNotifier,
 } from '../kernel/index.ts'
 import { checkKernel, tearDown } from './kernel-invariants.ts'
@@ -570,6 +573,60 @@ export class ScenarioCpu {
     tryToFreePages(this.task)
     callExit(this.task)
     return 'done'
+  }
+
+  /** Pins pages, as far as their frames follow each other. Returns how many. */
+  pin(page: number, pages: number, access: 'r' | 'rw'): Outcome {
+    callEnter(this.task)
+    try {
+      const result = pinPages(this.task, this.mm, page, page + pages, access === 'rw')
+      callExit(this.task)
+      return outcomeOf(result)
+    } catch (error) {
+      return signalOf(error)
+    }
+  }
+
+  /** Moves pages to frames that follow each other. */
+  collapse(page: number, pages: number): Outcome {
+    callEnter(this.task)
+    try {
+      const result = collapsePages(this.task, this.mm, page, page + pages, true)
+      if (result >= 0) unpinPages(this.task)
+      callExit(this.task)
+      return outcomeOf(result)
+    } catch (error) {
+      return signalOf(error)
+    }
+  }
+
+  unpin(): Outcome {
+    if (!this.#hasPinned()) return 'not pinned'
+    callEnter(this.task)
+    unpinPages(this.task)
+    callExit(this.task)
+    return 'unpinned'
+  }
+
+  /** Adds atomically to the first word of what is pinned; returns what was there. */
+  addPinned(value: number): Outcome {
+    const { memory, pinnedFrame } = this.task
+    return this.#hasPinned() ? Atomics.add(memory.words, pinnedFrame * PAGE_WORDS, value) : 'not pinned'
+  }
+
+  /** As {@link addPinned}, of a page that is mapped still: the program and who has it pinned see one page. */
+  addPinnedMapped(page: number, value: number): Outcome {
+    const before = this.addPinned(value)
+    if (this.machine.ordering && before !== 'not pinned') {
+      const seen = this.load(page)
+      const pinned = this.addPinned(0)
+      if (seen !== pinned) throw new Error(`the program reads ${seen}, and who has it pinned ${pinned}`)
+    }
+    return before
+  }
+
+  #hasPinned(): boolean {
+    return this.task.heap[this.task.base + PerCpu.pinnedRanges] !== 0
   }
 
   load(page: number, word = 0): Outcome {

@@ -14,6 +14,7 @@ import { notifierMutants } from './mutants/notifier.ts'
 import { pagingMutants } from './mutants/paging.ts'
 import { leafSlotMutants } from './mutants/leaf-slots.ts'
 import { perVmaMutants } from './mutants/per-vma.ts'
+import { pinMutants } from './mutants/pins.ts'
 import { semaphoreMutants } from './mutants/semaphores.ts'
 import { syncMutants } from './mutants/sync.ts'
 import { zijlstraMutants } from './mutants/zijlstra.ts'
@@ -29,6 +30,7 @@ const tables: readonly MutantTable[] = [
   perVmaMutants,
   memoryMutants,
   pagingMutants,
+  pinMutants,
   notifierMutants,
   machineMutants,
   syncMutants,

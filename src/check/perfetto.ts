@@ -6,23 +6,7 @@
 // instants, since an arrow has to begin and to end in a slice. Time is the order of events, TICK microseconds each.
 
 import type { Counterexample, CounterexampleEvent } from './counterexample.ts'
-
-/** An event of the format; times in microseconds. */
-interface TraceEvent {
-  readonly ph: 'M' | 'X' | 'i' | 's' | 'f' | 'C'
-  readonly name: string
-  readonly cat?: string
-  readonly pid: number
-  readonly tid: number
-  readonly ts: number
-  readonly dur?: number
-  readonly id?: number
-  /** Of an instant: how far it reaches; 't' is the thread. */
-  readonly s?: 't' | 'g'
-  /** Of the end of an arrow: it belongs to the slice around it. */
-  readonly bp?: 'e'
-  readonly args?: Readonly<Record<string, unknown>>
-}
+import { type TraceEvent, traceEventsText } from './trace-events.ts'
 
 const PROCESS = 1
 /** From one event to the next. */
@@ -53,7 +37,7 @@ export function perfettoTrace(counterexample: Counterexample, title: string): st
     ...trackOf(last?.thread ?? 0),
     args: { details: broken.details.join('\n') },
   })
-  return `${JSON.stringify({ traceEvents: trace, displayTimeUnit: 'ns' })}\n`
+  return traceEventsText(trace)
 }
 
 function trackOf(thread: number): { readonly pid: number; readonly tid: number } {

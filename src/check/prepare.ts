@@ -1,185 +1,154 @@
 // What is to be checked, loaded in its steppable form. Worker threads load it for themselves, hence a module of its
 // own.
 
+import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import {
-  type Site,
-  type SteppedEntry,
-  type SteppedProgram,
+  type LoadOptions,
   type SteppedPrograms,
-  loadStepped,
+  alone,
   loadSteppedTogether,
   memory,
 } from '../backends/stepped/index.ts'
-import type { RwsemKind } from '../kernel/index.ts'
-import { kernelProbes } from './detectors.ts'
+import { withMarks } from './capture-marks.ts'
+import { comeTo, refuseDifference } from './capture.ts'
 import { THREADS_MAX } from './execution.ts'
-import type { Subject } from './explore.ts'
-import { kernelSubject, sequentialOutcomes } from './kernel-subject.ts'
+import { CAPTURE } from './inline-call.ts'
+import { type LinearDescription, isLinearDescription } from './linear-description.ts'
+import { linearPrograms } from './linear-subject.ts'
 import { withPatches } from './mutants/apply.ts'
-import type { SourcePatch } from './mutants/patch.ts'
-import type { Scenario, ScenarioOptions } from './scenario.ts'
-import { tableOf, tables } from './scenarios/index.ts'
-import { scenarioPatches } from './scenarios/variants.ts'
+import type { Scenario } from './scenario.ts'
+import { stateDigest } from './state-digest.ts'
+import { NoScenario, type Prepared, type Target } from './target.ts'
 import { userSubject } from './user-scenario.ts'
 
-export interface KernelChoice {
-  readonly design: string
-  readonly rwsem: RwsemKind
-  /** How resident pages are counted. Default 'batched'. */
-  readonly rss?: 'shared' | 'batched'
-  /** With the errors of the published form. Default false: each is mended where the design's file says so. */
-  readonly published?: boolean
-}
-
-/** What is to be checked. Plain data. */
-export interface Target {
-  /** The address of a file that exports a scenario as default, or the name of a shipped scenario. */
-  readonly scenario: string
-  /** Of a shipped scenario; null for a file. */
-  readonly choice: KernelChoice | null
-  readonly patches: readonly SourcePatch[]
-}
-
-/** A program that is loaded, ready to be explored. */
-export interface Prepared {
-  readonly subject: Subject
-  readonly sites: readonly Site[]
-  /** Of its code, patches included. */
-  readonly digest: string
-  readonly title: string
-  /** The scenario's own. */
-  readonly options: ScenarioOptions
-}
-
-/** A file that is to be checked cannot be loaded, or exports no scenario. */
-export class NoScenario extends TypeError {
-  override readonly name = 'NoScenario'
-  readonly remedy: string
-
-  constructor(message: string, remedy: string) {
-    super(message)
-    this.remedy = remedy
-  }
-}
+export { type KernelChoice, NoScenario, type Prepared, type Target } from './target.ts'
 
 /**
  * Loads what is to be checked. With `trace`, calls are reported too, which costs time. Throws NoScenario, and
  * SteppingRefused for what cannot be stepped.
  */
-export function prepare(target: Target, trace: boolean): Promise<Prepared> {
-  return target.choice === null ? prepareFile(target, trace) : prepareKernel(target, target.choice, trace)
+export async function prepare(target: Target, trace: boolean): Promise<Prepared> {
+  if (target.choice === null) return prepareFile(target, trace)
+  // The kernel and its scenarios are most of what there is to load, and a file needs none of them.
+  const { prepareKernel } = await import('./prepare-kernel.ts')
+  return prepareKernel(target, target.choice, trace)
 }
 
-async function prepareFile({ scenario: file, patches }: Target, trace: boolean): Promise<Prepared> {
-  const { exports, sites, digest } = await loadUsers(file, patches, trace)
-  const description = scenarioOf(file, exports['default'])
+async function prepareFile(target: Target, trace: boolean): Promise<Prepared> {
+  const { scenario: file, call } = target
+  const program = await stepFile(target, trace)
+  const { sites } = program
+  const given =
+    call === undefined ? await exported(file, program) : await comeTo(call, () => opened(file, program))
   memory.takeSnapshot()
-  const { title = file, options = {} } = description
-  return { subject: userSubject(description), sites, digest, title, options }
+  const loaded = { sites, digest: program.digestOf(file) }
+  if (isLinearDescription(given)) {
+    const { performCalls } = (await program.open(harness)).exports
+    return preparePrograms(target, given, loaded, performCalls as never)
+  }
+  const description = scenarioOf(target, given)
+  if (call !== undefined) refuseOtherScenario(call, description)
+  const { options = {} } = description
+  const title = (given as { name?: string }).name ?? description.title ?? placeOf(target)
+  return { subject: userSubject(description), ...loaded, title, options }
 }
 
-function scenarioOf(file: string | URL, exported: unknown): Scenario {
-  const description = exported as Scenario | null | undefined
+function preparePrograms(
+  target: Target,
+  description: LinearDescription,
+  loaded: Pick<Prepared, 'sites' | 'digest'>,
+  performCalls: Parameters<typeof linearPrograms>[1],
+): Prepared {
+  const { programs, inAll } = linearPrograms(description, performCalls)
+  const subject = programs[target.program ?? 0]!
+  const prepared = { ...loaded, subject, title: description.name ?? placeOf(target), options: description }
+  return target.program === undefined ? { ...prepared, programs, programsInAll: inAll } : prepared
+}
+
+/** What is called by nothing else. */
+function placeOf({ scenario, call }: Target): string {
+  return call === undefined ? scenario : `${fileURLToPath(call.frames[0]!.url)}:${call.frames[0]!.line}`
+}
+
+function refuseOtherScenario(
+  call: NonNullable<Target['call']>,
+  { setup, threads, invariant }: Scenario,
+): void {
+  const { state: known } = call.shape
+  const state = setup === undefined || known === null ? null : stateDigest(alone(setup()))
+  memory.restore()
+  refuseDifference(call, { threads: threads.length, invariant: invariant !== undefined, state })
+}
+
+function scenarioOf(target: Target, given: unknown): Scenario {
+  const description = given as Scenario | null | undefined
+  const place = placeOf(target)
   if (typeof description !== 'object' || description === null || !Array.isArray(description.threads)) {
-    throw new NoScenario(
-      `${String(file)} does not export a scenario as default`,
-      'write export default scenario({ … })',
-    )
+    throw target.call === undefined
+      ? new NoScenario(
+          `${place} does not export a scenario as default`,
+          'write export default scenario({ … })',
+        )
+      : new NoScenario(`the check at ${place} is given no threads`, 'give a list of functions')
   }
   const { length } = description.threads
   if (length < 1 || length > THREADS_MAX) {
     const remedy = `give 1 to ${THREADS_MAX}; two or three are enough for most errors`
-    throw new NoScenario(`the scenario of ${String(file)} has ${length} threads`, remedy)
+    throw new NoScenario(`the scenario of ${place} has ${length} threads`, remedy)
   }
   const wrong = description.threads.findIndex((thread) => typeof thread !== 'function')
   if (wrong >= 0)
-    throw new NoScenario(
-      `thread ${wrong} of ${String(file)} is no function`,
-      'give a function for each thread',
-    )
+    throw new NoScenario(`thread ${wrong} of ${place} is no function`, 'give a function for each thread')
   return description
 }
 
-async function loadUsers(
-  file: string,
-  patches: readonly SourcePatch[],
-  trace: boolean,
-): Promise<SteppedProgram> {
-  try {
+// ---------------------------------------------------------------------------------------------------------------------
+// Loading
+
+const harness = new URL(`perform-calls${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url)
+
+async function stepFile({ scenario: file, patches, call }: Target, trace: boolean): Promise<SteppedPrograms> {
+  const edit: Pick<LoadOptions, 'edit'> = call === undefined ? withPatches(patches) : withMarks(call)
+  const isLinear = call === undefined ? namesLinearizable(file) : call.kind === 'linearizable'
+  return loading(file, () => {
     memory.clear()
-    return await loadStepped(file, { ...withPatches(patches), trace, turns: true })
+    return loadSteppedTogether(isLinear ? [file, harness] : [file], { ...edit, trace, turns: true })
+  })
+}
+
+function namesLinearizable(file: string): boolean {
+  try {
+    return readFileSync(file.startsWith('file:') ? fileURLToPath(file) : file, 'utf8').includes(
+      'linearizable',
+    )
+  } catch {
+    // Whoever loads it says what is wrong.
+    return false
+  }
+}
+
+async function exported(file: string, program: SteppedPrograms): Promise<unknown> {
+  const everywhere = globalThis as Record<symbol, unknown>
+  const before = everywhere[CAPTURE]
+  // What a file exports is told by the functions that make it, and run by nobody.
+  everywhere[CAPTURE] = ({ description }: { readonly description: unknown }) => description
+  try {
+    return (await opened(file, program))['default']
+  } finally {
+    everywhere[CAPTURE] = before
+  }
+}
+
+async function opened(file: string, program: SteppedPrograms): Promise<Readonly<Record<string, unknown>>> {
+  return (await loading(file, () => program.open(file))).exports
+}
+
+async function loading<T>(file: string, load: () => Promise<T>): Promise<T> {
+  try {
+    return await load()
   } catch (error) {
     if (error instanceof Error && 'remedy' in error) throw error
     throw new NoScenario(`${file} cannot be loaded: ${String(error)}`, 'correct what it imports or does')
   }
-}
-
-async function prepareKernel(target: Target, choice: KernelChoice, trace: boolean): Promise<Prepared> {
-  const name = target.scenario
-  const patches = [...(scenarioPatches[name] ?? []), ...target.patches]
-  const expected = await referenceOutcomes(name, choice)
-  const { exports, sites, digest } = await loadScenario(name, patches, trace)
-  const make = makeOf(exports, name)
-  const subject = kernelSubject(() => make(choice), expected, trace ? null : sites)
-  return { subject, sites, digest, title: name, options: {} }
-}
-
-const references = new Map<string, ReadonlySet<string>>()
-
-/** What the operations of a scenario give one after the other, under the classic design of the kernel as it is. */
-async function referenceOutcomes(name: string, choice: KernelChoice): Promise<ReadonlySet<string>> {
-  const key = `${name} ${choice.rwsem}`
-  const present = references.get(key)
-  if (present !== undefined) return present
-  const { exports } = await loadScenario(name, [], false)
-  const make = makeOf(exports, name)
-  const outcomes = sequentialOutcomes(() => make({ ...choice, design: 'classic' }))
-  references.set(key, outcomes)
-  return outcomes
-}
-
-function makeOf(exports: SteppedEntry['exports'], name: string): (choice: KernelChoice) => unknown {
-  const table = exports['default'] as Readonly<Record<string, (choice: KernelChoice) => unknown>>
-  return table[name]!
-}
-
-/** Kernels that are loaded, by patches. They leave nothing behind in their modules. */
-const kernels = new Map<string, Promise<SteppedPrograms>>()
-
-/**
- * The kernel as it is serves all shipped scenarios, which are loaded at once: most of what they are is the kernel. A
- * kernel with patches is seldom met again by a scenario of another table, nor one that is traced.
- */
-async function loadScenario(
-  name: string,
-  patches: readonly SourcePatch[],
-  trace: boolean,
-): Promise<SteppedEntry & Pick<SteppedPrograms, 'sites'>> {
-  const table = tableOf(name)
-  const loaded = patches.length === 0 && !trace ? tables : [table]
-  const key = JSON.stringify([loaded, patches, trace])
-  const kernel = kernels.get(key) ?? loadKernel(loaded, patches, trace)
-  kernels.set(key, kernel)
-  const { sites, open } = await kernel
-  return { sites, ...(await open(tableFile(table))) }
-}
-
-function loadKernel(
-  loaded: readonly string[],
-  patches: readonly SourcePatch[],
-  trace: boolean,
-): Promise<SteppedPrograms> {
-  memory.clear()
-  // A trace tells of all calls, and the detectors have said by then what is wrong.
-  return loadSteppedTogether(loaded.map(tableFile), {
-    ...withPatches(patches),
-    trace,
-    spins: 'spins',
-    probes: trace ? [] : kernelProbes,
-  })
-}
-
-function tableFile(table: string): string {
-  const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js'
-  return new URL(`./scenarios/${table}${extension}`, import.meta.url).href
 }

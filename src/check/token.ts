@@ -17,7 +17,7 @@ const SUM_CHARACTERS = 4
 /** What stands behind the rwsem where it is not the default. */
 const SHARED = 'shared'
 const PUBLISHED = 'published'
-const NOT_OF_A_NAME = /[^\w.-]+/g
+const NOT_OF_A_NAME = /[^\w.~-]+/g
 const kinds: readonly FailureKind[] = ['error', 'race', 'deadlock', 'livelock']
 
 /** An execution that failed, as a token tells it. */

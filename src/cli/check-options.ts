@@ -91,14 +91,26 @@ function parseShard(text: string): { index: number; count: number } {
 
 /** What was covered, after the verdict. */
 export function extentText(result: CheckResult): string {
-  const { verdict, complete, bound, shard, strategy, timeouts } = result
+  const { verdict, complete, bound, shard, strategy, timeouts, programs } = result
   if (strategy !== 'dpor') return verdict === 'fail' ? '' : ', by chance'
   const some = bound === null ? '' : ` with at most ${formatCount(bound)} preemption${bound === 1 ? '' : 's'}`
   const part = shard === null ? '' : `, part ${shard}`
   const time = timeouts === null ? '' : ` (time-outs of a thread pass early at most ${timeouts} times)`
-  if (complete) return `, every interleaving${some}${time}${part}`
+  const values = result.racy === true ? RACY : ''
+  if (complete) return `, every interleaving${some}${time}${part}${ofPrograms(programs)}${values}`
   return verdict === 'incomplete' ? `${some === '' ? '' : `, interleavings${some}`}${part}` : ''
 }
+
+/** Of what linearizable() has made. */
+function ofPrograms(programs: CheckResult['programs']): string {
+  if (programs === undefined) return ''
+  const { explored, inAll } = programs
+  return ` of ${formatCount(explored)} programs${explored < inAll ? `, of ${formatCount(inAll)} in all` : ''}`
+}
+
+/** What is not explored of accesses that race. */
+const RACY =
+  ' (of racy accesses: sequentially consistent values; others that the memory model allows are not explored)'
 
 /** Lines about what is not covered; empty where everything is. */
 export function remainderText(result: CheckResult): string {

@@ -14,6 +14,7 @@ import {
 import { formatCount, wrap } from '../report/index.ts'
 import { printCampaign } from './check-campaign.ts'
 import { printConflicts } from './check-conflicts.ts'
+import { printFirstCheck } from './check-init.ts'
 import { failureText, findMutant, refuseUnwritable, replayToken, writeFailure } from './check-failure.ts'
 import {
   type ExploringOptions,
@@ -41,6 +42,7 @@ interface CheckCommandOptions extends ExploringOptions {
   readonly rss: string
   readonly seconds?: string
   readonly conflicts?: boolean
+  readonly init?: boolean
   readonly all?: boolean
   readonly results?: string
   readonly mutants?: boolean
@@ -69,6 +71,7 @@ export function checkCommand(): Command {
       'count resident pages batched by each CPU, or shared in the address space',
       'batched',
     )
+    .option('--init', 'write a first check, which runs and finds an error')
     .option('--all', 'every kernel scenario')
     .option('--results <file>', 'of --all: results are kept in it, and what it has is not explored again')
     .option('--conflicts', 'which cache lines pairs of operations share, by observation, instead of a check')
@@ -95,6 +98,7 @@ export function checkCommand(): Command {
         ...wrap(`Not for --all, as they show what a design costs: ${priceNames.join(', ')}`, HELP_WIDTH),
         '',
         'Examples:',
+        '  faultline check --init',
         '  faultline check my-queue.check.ts',
         '  faultline check fault-munmap --design lespinasse-2021 --rwsem all',
         '  faultline check two-faults-munmap --bound 2 --workers 4',
@@ -112,6 +116,11 @@ async function runCommand(
   options: CheckCommandOptions,
   command: Command,
 ): Promise<void> {
+  if (options.init === true) {
+    if (named !== undefined) throw new UsageError('--init goes with no scenario', 'leave it out')
+    await printFirstCheck(process.cwd())
+    return
+  }
   const designs = parseDesigns(options.design)
   const rwsems = parseRwsems(options.rwsem)
   const seconds = parseNumber(options.seconds ?? '60', '--seconds', 0.001, SECONDS_MAX)
@@ -321,6 +330,8 @@ function resultJson(result: CheckResult): string {
     timeouts,
     estimatedExecutions,
     failure,
+    ...(result.racy && { racy: true }),
+    ...(result.programs && { programs: result.programs }),
   })}\n`
 }
 

@@ -2,15 +2,16 @@
 //
 // What it has to say goes to standard error, as standard output belongs to the command that is recorded; with --json
 // it is the other way round.
-import { lstatSync, realpathSync } from 'node:fs'
-import { basename, resolve } from 'node:path'
+import { lstatSync } from 'node:fs'
+import { basename } from 'node:path'
 import { Command } from 'commander'
 import { findMeans, findProgram, type Host, type Recorded, Recorder, thisHost } from '../record/index.ts'
 import type { Target } from '../record/index.ts'
-import { formatBytes, formatCount, losesTooMuch, plural, printable } from '../report/index.ts'
+import { formatBytes, formatCount, losesTooMuch, plural, printable, Redactor } from '../report/index.ts'
 import { UsageError } from './failure.ts'
 import { MAX_PROCESS, parseCount, parseCounts, parseNumber } from './options.ts'
 import { print, toJson } from './output.ts'
+import { usableOutput } from './output-file.ts'
 import { cleanUpOnSignals } from './signals.ts'
 
 interface RecordCommandOptions {
@@ -19,6 +20,7 @@ interface RecordCommandOptions {
   readonly pid?: string
   readonly all?: boolean
   readonly stacks?: boolean
+  readonly redact?: boolean
   readonly retries: string
   readonly json?: boolean
 }
@@ -34,6 +36,7 @@ export function recordCommand(): Command {
     .option('-p, --pid <numbers>', 'record processes that run, as 12,34')
     .option('-a, --all', 'record everything on the machine, also who reads /proc of a program')
     .option('--stacks', 'record call stacks too (frame pointers): more to write, more events lost')
+    .option('--redact', 'write numbers in the place of names and paths, to show the recording to others')
     .option(
       '--retries <count>',
       'when events are lost, record again with larger buffers, so often at most',
@@ -66,7 +69,7 @@ async function runCommand(command: readonly string[], options: RecordCommandOpti
   const retries = parseCount(options.retries, '--retries', 0, 10)
   const seconds =
     options.seconds === undefined ? undefined : parseNumber(options.seconds, '--seconds', 0.1, DAY)
-  const output = usableOutput(options.output ?? defaultOutput(target))
+  const output = usableOutput(options.output ?? defaultOutput(target), '--output')
   const means = findMeans(host)
   requireTarget(host, target)
   for (const warning of means.warnings) say(warning)
@@ -75,6 +78,7 @@ async function runCommand(command: readonly string[], options: RecordCommandOpti
     output,
     ...(seconds !== undefined && { seconds }),
     hasStacks: options.stacks ?? false,
+    ...(options.redact === true && { renamer: new Redactor() }),
     retries,
     commandOutput: options.json ? 2 : 1,
     onNotice: say,
@@ -112,17 +116,6 @@ function defaultOutput(target: Target): string {
         ? 'system'
         : `process-${target.pids[0]}`
   return `${name || 'command'}.perf.txt.zst`
-}
-
-/** The path to write to: behind a link, and never what is no plain file, which the rename would replace. */
-function usableOutput(path: string): string {
-  if (path === '-') throw new UsageError('--output - is not usable', 'name a file')
-  let real = resolve(path)
-  if (lstatSync(real, { throwIfNoEntry: false }) === undefined) return real
-  real = realpathSync(real)
-  if (!lstatSync(real).isFile())
-    throw new UsageError(`--output ${path} is no plain file`, 'name another file')
-  return real
 }
 
 function requireTarget(host: Host, target: Target): void {

@@ -2,7 +2,7 @@
 import os from 'node:os'
 import { Command } from 'commander'
 import {
-  formatCount,
+  htmlPage,
   mergeRepetitions,
   replayText,
   verdictOf,
@@ -10,7 +10,7 @@ import {
   type DesignReplay,
   type ReplayReport,
 } from '../report/index.ts'
-import { importTrace, replayTrace } from '../trace/index.ts'
+import { DetailCollector, replayTrace } from '../trace/index.ts'
 import { combine } from '../workloads/index.ts'
 import {
   DEFAULT_DESIGNS,
@@ -22,9 +22,10 @@ import {
   parseRwsemChoice,
   parseSize,
 } from './options.ts'
+import { pageLine, usableOutput, writeText } from './output-file.ts'
 import { print, textOptions, toJson } from './output.ts'
 import { showProgress } from './progress.ts'
-import { parseProcess, traceReport } from './trace-report.ts'
+import { parseProcess, readRecording, traceReport } from './trace-report.ts'
 
 /** A machine has at most 256 CPUs, one of them the main thread's. */
 const MAX_THREADS = 255
@@ -38,6 +39,7 @@ interface ReplayCommandOptions {
   readonly memory?: string
   readonly repeat: string
   readonly minFidelity: string
+  readonly output?: string
   readonly json?: boolean
 }
 
@@ -61,6 +63,7 @@ export function replayCommand(): Command {
     .option('--memory <size>', 'memory of the machine, such as 512MiB (default: what the program needs)')
     .option('--repeat <count>', 'runs of each design, taken in turn', '3')
     .option('--min-fidelity <share>', 'the least share of recorded faults to reproduce, 0 to 1', '0.98')
+    .option('--output <file>', 'also write a page for a browser: FILE.html')
     .option('--json', 'print JSON')
     .addHelpText(
       'after',
@@ -89,10 +92,10 @@ async function runCommand(path: string, options: ReplayCommandOptions): Promise<
   const memory = options.memory === undefined ? undefined : parseSize(options.memory, '--memory')
   const which = parseProcess(options.process)
 
-  const trace = await importTrace(path, {
-    process: which,
-    onProgress: ({ lines }) => showProgress(`reading ${path}: ${formatCount(lines)} lines`),
-  })
+  const page = options.output === undefined ? null : usableOutput(options.output, '--output')
+  const detail = new DetailCollector()
+
+  const trace = await readRecording(path, { process: which, observers: page === null ? [] : [detail] })
   try {
     const combinations = combine(designs, rwsems)
     const results = combinations.map((): DesignReplay[] => [])
@@ -120,8 +123,14 @@ async function runCommand(path: string, options: ReplayCommandOptions): Promise<
       processors: os.availableParallelism(),
       designs: results.map((runs) => mergeRepetitions(runs, replayThreads)),
     }
+    if (page !== null) {
+      const content = { trace: report.trace, detail: detail.result(), replays: [report], before: null }
+      await writeText(page, htmlPage({ ...content, minimumFidelity }))
+    }
     await print(
-      options.json ? jsonOf(report, minimumFidelity) : replayText(report, minimumFidelity, textOptions()),
+      options.json
+        ? jsonOf(report, minimumFidelity)
+        : replayText(report, minimumFidelity, textOptions()) + (page === null ? '' : pageLine(page)),
     )
     if (verdictOf(report, minimumFidelity).mood === 'bad') process.exitCode = 1
   } finally {

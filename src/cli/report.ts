@@ -1,24 +1,59 @@
-// `faultline report TRACE`: what a recording tells by itself, without replaying it.
+// `faultline report TRACE`: what a recording tells by itself, without replaying it: as text, JSON, or a page. Two
+// recordings are compared; results of a replay join the page of their recording.
+import { closeSync, openSync, writeSync } from 'node:fs'
 import { Command } from 'commander'
-import { formatCount, reportText, verdictOfTrace, verdictReport } from '../report/index.ts'
-import { importTrace } from '../trace/index.ts'
+import {
+  comparisonOf,
+  comparisonText,
+  htmlPage,
+  PerfettoRecording,
+  Redactor,
+  replayText,
+  reportText,
+  verdictOf,
+  verdictOfTrace,
+  verdictReport,
+  type ReplayReport,
+  type TraceReport,
+} from '../report/index.ts'
+import { DetailCollector, type ImportObserver, type RecordedDetail } from '../trace/index.ts'
 import { UsageError } from './failure.ts'
+import { pageLine, usableOutput, writeText, writeWhole } from './output-file.ts'
 import { print, textOptions, toJson } from './output.ts'
-import { showProgress } from './progress.ts'
-import { parseProcess, traceReport } from './trace-report.ts'
+import { isResult, readResult } from './result-file.ts'
+import { parseProcess, readRecording, traceReport } from './trace-report.ts'
+
+/** As `replay` asks for unless told otherwise. */
+const MINIMUM_FIDELITY = 0.98
 
 interface ReportCommandOptions {
   readonly process: string
+  readonly compare?: boolean
   readonly output?: string
+  readonly perfetto?: string
+  readonly redact?: boolean
   readonly json?: boolean
+}
+
+/** What was read from one file. */
+interface Input {
+  readonly trace: TraceReport
+  readonly detail: RecordedDetail | null
+  readonly replay: ReplayReport | null
 }
 
 export function reportCommand(): Command {
   return new Command('report')
     .description('who held the mmap lock of a recorded program, who waited, and what would help')
-    .argument('<trace>', "what `perf script` printed, plain or compressed; '-' reads standard input")
+    .argument(
+      '<inputs...>',
+      "what `perf script` printed, plain or compressed ('-' reads standard input); results of --json",
+    )
     .option('--process <which>', "processes: 'all', 'busiest' (most page faults) or a number", 'all')
-    .option('--output <file>', 'not there yet: a page for a browser')
+    .option('--compare', 'two recordings, before and after a change')
+    .option('--output <file>', 'also write a page for a browser: FILE.html')
+    .option('--perfetto <file>', 'also write a trace for ui.perfetto.dev')
+    .option('--redact', 'numbers instead of names, paths and addresses, to show it to others')
     .option('--json', 'print JSON')
     .addHelpText(
       'after',
@@ -26,27 +61,148 @@ export function reportCommand(): Command {
         '',
         'Examples:',
         '  faultline report server.perf.txt.gz',
-        '  faultline report server.perf.txt.gz --json',
+        '  faultline report server.perf.txt.gz --output server.html',
+        '  faultline report --compare before.perf.txt.zst after.perf.txt.zst',
+        '  faultline replay server.perf.txt.gz --json > result.json',
+        '  faultline report server.perf.txt.gz result.json --output server.html',
       ].join('\n'),
     )
     .action(runCommand)
 }
 
-async function runCommand(path: string, options: ReportCommandOptions): Promise<void> {
-  if (options.output !== undefined) {
-    throw new UsageError('--output is not there yet', 'leave it out for text, or give --json')
+async function runCommand(paths: readonly string[], options: ReportCommandOptions): Promise<void> {
+  const page = options.output === undefined ? null : usableOutput(options.output, '--output')
+  const perfetto = options.perfetto === undefined ? null : usableOutput(options.perfetto, '--perfetto')
+  const kinds = paths.map((path) => ({ path, isResult: isResult(path) }))
+  requireCombination(kinds, options)
+  const redactor = options.redact === true ? new Redactor() : null
+  const inputs: Input[] = []
+  for (const { path, isResult: isJson } of kinds) {
+    if (isJson) inputs.push(resultOf(path))
+    else inputs.push(await recordingOf(path, options, page !== null, perfetto, redactor))
   }
-  const trace = await importTrace(path, {
-    process: parseProcess(options.process),
-    isReplayed: false,
-    onProgress: ({ lines }) => showProgress(`reading ${path}: ${formatCount(lines)} lines`),
+  const shown = redactor === null ? inputs : inputs.map((input) => redacted(input, redactor))
+  if (page !== null) await writeText(page, pageOf(shown, options.compare === true))
+  const text = options.json === true ? toJson(jsonOf(shown, options)) : textOf(shown, options)
+  await print(options.json === true || page === null ? text : text + pageLine(page))
+}
+
+/** What can be told together: one recording and replays of it, or two recordings compared. */
+function requireCombination(
+  kinds: readonly { readonly path: string; readonly isResult: boolean }[],
+  { compare, output, perfetto }: ReportCommandOptions,
+): void {
+  const recordings = kinds.filter(({ isResult: isJson }) => !isJson).length
+  if (compare === true && kinds.length !== 2)
+    throw new UsageError(`--compare has ${kinds.length} inputs`, 'give two: before and after')
+  if (compare !== true && recordings > 1)
+    throw new UsageError(`there are ${recordings} recordings`, 'give one, or compare two with --compare')
+  if (kinds.filter(({ path }) => path === '-').length > 1)
+    throw new UsageError('standard input cannot be read twice', 'give a file')
+  if (compare !== true && kinds.length > 1 && output === undefined)
+    throw new UsageError('a recording and results together make a page', 'name it with --output')
+  if (perfetto !== undefined && (recordings !== 1 || compare === true))
+    throw new UsageError('--perfetto is for one recording', 'give that alone, and no --compare')
+}
+
+async function recordingOf(
+  path: string,
+  options: ReportCommandOptions,
+  hasPage: boolean,
+  perfetto: string | null,
+  redactor: Redactor | null,
+): Promise<Input> {
+  const detail = new DetailCollector()
+  const observers: ImportObserver[] = hasPage ? [detail] : []
+  const read = async (): Promise<Input> => {
+    const trace = await readRecording(path, {
+      process: parseProcess(options.process),
+      isReplayed: false,
+      observers,
+    })
+    try {
+      return { trace: traceReport(trace), detail: hasPage ? detail.result() : null, replay: null }
+    } finally {
+      trace.close()
+    }
+  }
+  if (perfetto === null) return read()
+  return writeWhole(perfetto, async (temporary) => {
+    const file = openSync(temporary, 'wx')
+    try {
+      const writer = new PerfettoRecording((text) => writeSync(file, text), redactor)
+      observers.push(writer)
+      const input = await read()
+      writer.end()
+      return input
+    } finally {
+      closeSync(file)
+    }
   })
-  try {
-    const report = traceReport(trace)
-    const verdict = verdictOfTrace(report)
-    const json = { trace: report, verdict: verdictReport(verdict, report) }
-    await print(options.json ? toJson(json) : reportText(report, verdict, textOptions()))
-  } finally {
-    trace.close()
+}
+
+function resultOf(path: string): Input {
+  const result = readResult(path)
+  if (result.kind === 'recording') return { trace: result.trace, detail: null, replay: null }
+  return { trace: result.report.trace, detail: null, replay: result.report }
+}
+
+function redacted({ trace, detail, replay }: Input, redactor: Redactor): Input {
+  return {
+    trace: redactor.trace(trace),
+    detail: detail === null ? null : redactor.detail(detail),
+    replay: replay === null ? null : redactor.replay(replay),
   }
+}
+
+function pageOf(inputs: readonly Input[], isComparison: boolean): string {
+  // The recording tells more than what a result has of it.
+  const main = isComparison ? inputs[1]! : (inputs.find(({ detail }) => detail !== null) ?? inputs[0]!)
+  const replays = (isComparison ? [main] : inputs).flatMap(({ replay }) => replay ?? [])
+  requireOneRecording(main.trace, replays)
+  const before = isComparison ? inputs[0]!.trace : null
+  return htmlPage({
+    trace: main.trace,
+    detail: main.detail,
+    replays,
+    minimumFidelity: MINIMUM_FIDELITY,
+    before,
+  })
+}
+
+/** A replay of something else beside a recording would be taken for one of it. */
+function requireOneRecording(trace: TraceReport, replays: readonly ReplayReport[]): void {
+  for (const replay of replays) {
+    const { lines, events, program } = replay.trace
+    if (lines === trace.lines && events === trace.events && program === trace.program) continue
+    throw new UsageError(
+      `the results are of different recordings: ${program} with ${events} events, ${trace.program} with ${trace.events}`,
+      'give results of one recording, or compare two with --compare',
+    )
+  }
+}
+
+function jsonOf(inputs: readonly Input[], { compare }: ReportCommandOptions): unknown {
+  const [first, second] = inputs
+  if (compare !== true) return resultJson(first!)
+  const { sentences, numbers, holders } = comparisonOf(first!.trace, second!.trace)
+  const plain = numbers.map(({ key, before, after }) => ({ key, before, after }))
+  return {
+    comparison: { summary: sentences.join(' '), numbers: plain, holders },
+    before: resultJson(first!),
+    after: resultJson(second!),
+  }
+}
+
+function resultJson({ trace, replay }: Input): unknown {
+  const verdict = replay === null ? verdictOfTrace(trace) : verdictOf(replay, MINIMUM_FIDELITY)
+  return { ...(replay ?? { trace }), verdict: verdictReport(verdict, trace) }
+}
+
+function textOf(inputs: readonly Input[], { compare }: ReportCommandOptions): string {
+  const [first, second] = inputs
+  if (compare === true) return comparisonText(first!.trace, second!.trace, textOptions())
+  const { trace, replay } = first!
+  if (replay !== null) return replayText(replay, MINIMUM_FIDELITY, textOptions())
+  return reportText(trace, verdictOfTrace(trace), textOptions())
 }

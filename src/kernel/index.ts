@@ -68,6 +68,8 @@ export {
   commitLimit,
   memoryCommitted,
 } from './memory/overcommit.ts'
+export { collapsePages } from './fault/collapse.ts'
+export { pinPages, unpinPages, unpinTo } from './fault/pin.ts'
 export { oomReap } from './fault/oom-reaper.ts'
 export { Zone, putPage } from './memory/page-alloc.ts'
 export { PG_DIRTY, PG_UPTODATE, Page, pageStruct } from './memory/page.ts'

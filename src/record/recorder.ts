@@ -24,6 +24,7 @@ import {
   type Target,
   targetArguments,
 } from './perf.ts'
+import { Redaction, type Renamer } from './redaction.ts'
 import { Tally } from './tally.ts'
 
 export interface RecordRequest {
@@ -33,6 +34,8 @@ export interface RecordRequest {
   /** Ends the recording after so many seconds. */
   readonly seconds?: number
   readonly hasStacks: boolean
+  /** Where names and paths are to be replaced: what gives out the new ones. */
+  readonly renamer?: Renamer
   /** How often the recording is made again, at most, when events were lost. */
   readonly retries: number
   /** Where the command's standard output goes: a file descriptor. */
@@ -223,7 +226,10 @@ export class Recorder {
     const compressor = compressorFor(this.#request.output)
     const ended = ending(child)
     try {
-      await pipeline(child.stdout!, tally, compressor, createWriteStream(file, { flags: 'wx', mode: 0o600 }))
+      const { renamer } = this.#request
+      const redaction = renamer === undefined ? new PassThrough() : new Redaction(renamer)
+      const out = createWriteStream(file, { flags: 'wx', mode: 0o600 })
+      await pipeline(child.stdout!, tally, redaction, compressor, out)
     } catch (error) {
       child.kill()
       throw writeError(error as NodeJS.ErrnoException)

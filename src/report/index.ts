@@ -1,8 +1,12 @@
 // Texts and tables of the commands.
 export { benchCsv, benchText } from './bench-text.ts'
+export { comparisonOf, comparisonText, type Comparison } from './compare.ts'
 export { conflictsText } from './conflicts-text.ts'
 export { designsText } from './designs-text.ts'
+export { htmlPage, type PageContent } from './html/page.ts'
 export * from './numbers.ts'
+export { PerfettoRecording } from './perfetto-recording.ts'
+export { Redactor } from './redact.ts'
 export * from './replay-report.ts'
 export { printable } from './printable.ts'
 export { replayText } from './replay-text.ts'

@@ -125,7 +125,7 @@ function recordedSentences(trace: TraceReport): string[] {
 }
 
 /** Who kept others waiting. */
-function holderSentences(trace: TraceReport): string[] {
+export function holderSentences(trace: TraceReport): string[] {
   const { holders, keptNs } = trace.locks
   const total = Object.values(keptNs).reduce((sum, ns) => sum + ns, 0)
   const [first] = holders

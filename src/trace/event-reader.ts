@@ -47,6 +47,8 @@ export interface TraceEvents {
   exit(groupDead: boolean): void
   mapRecord(record: MapRecord): void
   lost(count: number): void
+  /** A line of the call chain of an event that was to be told with it (`takesStack`). */
+  frame(line: string): void
 }
 
 const EVENT_PAGE_FAULT_USER = 1

@@ -11,6 +11,7 @@ import type { Mapping, RangeSet } from './layout.ts'
 import type { FaultCensus } from './given-back.ts'
 import type { LinuxRecord } from './linux-locks.ts'
 import type { LockAnalysis } from './lock-history.ts'
+import type { ImportObserver } from './observer.ts'
 import { OpStore, type WordStreamHandle } from './op-store.ts'
 import type { NotPerformed, Origin } from './recorded-space.ts'
 import type { Process } from './recorded-thread.ts'
@@ -31,6 +32,8 @@ export interface ImportOptions {
   readonly temporaryDirectory?: string
   /** What path `-` reads; the process's standard input unless given. */
   readonly stdin?: Readable
+  /** Are told of each wait, hold, fault and call as the trace is read. */
+  readonly observers?: readonly ImportObserver[]
   /** Called about every megabyte of text. */
   readonly onProgress?: (progress: { readonly lines: number; readonly bytes: number }) => void
 }
@@ -161,7 +164,7 @@ export async function importTrace(path: string, options: ImportOptions = {}): Pr
     options.memoryLimit ?? DEFAULT_MEMORY_LIMIT,
     options.temporaryDirectory,
   )
-  const importer = new Importer(source.file, store, (options.process ?? 'all') === 'all')
+  const importer = new Importer(source.file, store, (options.process ?? 'all') === 'all', options.observers)
   let bytes = 0
   let reported = 0
   let problem: TraceError | null = null

@@ -19,6 +19,7 @@ import { callOfFunction } from './kernel-access.ts'
 import { LockRecord } from './linux-locks.ts'
 import { LockHistory, type LockUser } from './lock-history.ts'
 import { LockOwners } from './lock-owners.ts'
+import { symbolOf, type ImportObserver } from './observer.ts'
 import { PAGE_SIZE, type Mapping } from './layout.ts'
 import type { OpStore } from './op-store.ts'
 import { RECORD_CREATE, RECORD_EXEC, RECORD_FORK, RECORD_JOIN, STATUS_DONE } from './records.ts'
@@ -70,7 +71,7 @@ const KERNEL_ADDRESSES = 0xffff800000000000
 export class Importer implements TraceEvents {
   readonly scanner: Scanner
   readonly calls: RecordedCalls
-  readonly locks = new LockHistory()
+  readonly locks: LockHistory
   readonly census = new FaultCounts()
   readonly processes: Process[] = []
   lostEvents = 0
@@ -93,8 +94,12 @@ export class Importer implements TraceEvents {
   /** Of the whole trace, where all processes are replayed. */
   readonly #locks = new LockRecord()
   #thread: Thread | null = null
+  readonly #observers: readonly ImportObserver[]
+  #hasBegun = false
 
-  constructor(file: string, store: OpStore, whole: boolean) {
+  constructor(file: string, store: OpStore, whole: boolean, observers: readonly ImportObserver[] = []) {
+    this.#observers = observers
+    this.locks = new LockHistory(observers)
     this.scanner = new Scanner(file, this)
     this.calls = new RecordedCalls(this.scanner)
     this.recording = {
@@ -120,7 +125,13 @@ export class Importer implements TraceEvents {
     const now = this.#now
     if (process.firstNs < 0) process.firstNs = now
     process.lastNs = now
+    if (!this.#hasBegun) this.#begin(now)
     return thread
+  }
+
+  #begin(now: number): void {
+    this.#hasBegun = true
+    for (const observer of this.#observers) observer.begin(now)
   }
 
   /** Nanoseconds, exact to a few hundred of them. */
@@ -291,6 +302,7 @@ export class Importer implements TraceEvents {
     thread.inFault = true
     thread.faultIsOpen = true
     thread.faultAddress = address
+    thread.faultCode = errorCode
     thread.faultIsKernel = kernel
     thread.faultIsOutside = false
     thread.faultTookLock = false
@@ -360,6 +372,7 @@ export class Importer implements TraceEvents {
 
   #countFault(thread: Thread): void {
     const { faultIsKernel, faultCall, faultLockedNs, faultAddress } = thread
+    for (const observer of this.#observers) observer.fault(thread, this.#nameOf)
     this.census.fault(faultIsKernel ? faultCall : null, faultLockedNs, thread.faultIsAvoidable)
     if (faultIsKernel && thread.faultIsNew)
       this.census.copy(faultCall, thread, Math.floor(faultAddress / PAGE_SIZE), faultLockedNs)
@@ -444,6 +457,7 @@ export class Importer implements TraceEvents {
     if (!isForeign && ofFault) this.#owners.isOwn(thread, mm)
     const user = this.#lockUser(thread, write, ofFault, isForeign)
     this.locks.acquired(mm, user, isForeign, waited, this.#now, this.scanner.line)
+    this.scanner.takesStack = waited >= 0 && this.#observers.length > 0
   }
 
   #lockUser(thread: Thread, write: boolean, ofFault: boolean, isForeign: boolean): LockUser {
@@ -471,7 +485,7 @@ export class Importer implements TraceEvents {
     }
   }
 
-  #nameOf(mapping: Mapping | undefined): string {
+  readonly #nameOf = (mapping: Mapping | undefined): string => {
     if (mapping === undefined) return ''
     if (mapping.growsDown) return '[stack]'
     return mapping.file === 0
@@ -527,7 +541,11 @@ export class Importer implements TraceEvents {
   exitCall(kind: number, result: number): void {
     const thread = this.#current()
     this.#otherEvent(thread)
-    if (thread.call.active) this.census.call(CALL_NAMES[kind]!, this.#now - thread.callNs)
+    if (thread.call.active) {
+      const name = CALL_NAMES[kind]!
+      this.census.call(name, this.#now - thread.callNs)
+      for (const observer of this.#observers) observer.call(thread, name, thread.callNs, this.#now)
+    }
     this.calls.exit(thread, kind, result)
   }
 
@@ -589,6 +607,11 @@ export class Importer implements TraceEvents {
       sink.space.implyMapping(sink.seat, mapping, STATUS_DONE)
       sink.space.map(mapping)
     }
+  }
+
+  frame(line: string): void {
+    const symbol = symbolOf(line)
+    if (symbol !== '') for (const observer of this.#observers) observer.frame(symbol)
   }
 
   lost(count: number): void {

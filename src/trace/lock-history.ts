@@ -6,19 +6,9 @@
  * what remains until the acquisition (being woken) belongs to the last of them. Pieces add up to the wait, and none is
  * from before it began. A writer that goes on as a reader (mmap_write_downgrade) has ended its hold as a release does.
  */
+import type { ImportObserver, LockUser } from './observer.ts'
 
-/** Who held the lock, or waited for it: a thread, and what it did. */
-export interface LockUser {
-  readonly process: string
-  readonly pid: number
-  readonly comm: string
-  readonly tid: number
-  /** The system call, 'page fault', or 'page fault in CALL' where the kernel took it; see `callOf` of importer.ts. */
-  readonly call: string
-  readonly write: boolean
-  /** What was faulted on or changed: a file's name, [stack], [heap] or anonymous memory; '' if that is not known. */
-  readonly mapping: string
-}
+export type { LockUser } from './observer.ts'
 
 export interface WaitCount {
   waits: number
@@ -74,6 +64,7 @@ export interface LockAnalysis {
 interface Holder {
   readonly user: LockUser
   readonly isForeign: boolean
+  readonly since: number
 }
 
 interface Waiter {
@@ -106,6 +97,11 @@ export class LockHistory {
     readersByWriters: 0,
     readersByReaders: 0,
     unknown: 0,
+  }
+  readonly #observers: readonly ImportObserver[]
+
+  constructor(observers: readonly ImportObserver[] = []) {
+    this.#observers = observers
   }
 
   #lock(mm: number): Lock {
@@ -151,9 +147,9 @@ export class LockHistory {
     const waiter = lock.waiting.get(user.tid)
     this.gaveUp(user.tid)
     const before = lock.holders.get(user.tid)
-    if (before?.user.write === true && !user.write && waiter === undefined) endHold(lock, before, now)
+    if (before?.user.write === true && !user.write && waiter === undefined) this.#endHold(lock, before, now)
     if (waitedNs >= 0) this.#count(user, waiter, waitedNs, now, line)
-    lock.holders.set(user.tid, { user, isForeign })
+    lock.holders.set(user.tid, { user, isForeign, since: now })
   }
 
   /** A thread gave the lock back. */
@@ -164,8 +160,18 @@ export class LockHistory {
     lock.holders.delete(tid)
     // It had got the lock, though the trace lost the event.
     if (this.#asked.get(tid) === lock) this.gaveUp(tid)
-    endHold(lock, holder, now)
+    this.#endHold(lock, holder, now)
     if (lock.holders.size === 0 && lock.waiting.size === 0) this.#locks.delete(mm)
+  }
+
+  /** A holder lets others in: it was the one that kept those who wait. */
+  #endHold(lock: Lock, holder: Holder, now: number): void {
+    for (const observer of this.#observers) observer.hold(holder.user, holder.since, now)
+    for (const waiter of lock.waiting.values()) {
+      if (!keeps(lock, holder, waiter)) continue
+      waiter.parts.push({ holder, ns: now - waiter.since })
+      waiter.since = now
+    }
   }
 
   #count(user: LockUser, waiter: Waiter | undefined, waitedNs: number, now: number, line: number): void {
@@ -175,9 +181,11 @@ export class LockHistory {
     let longest: { holder: Holder; ns: number } | null = null
     for (const part of parts) if (longest === null || part.ns > longest.ns) longest = part
     if (longest === null) this.#kept.unknown += waitedNs
+    const holderOf = longest?.holder.user ?? null
+    for (const observer of this.#observers) observer.wait(user, holderOf, now - waitedNs, now)
     for (const { holder, ns } of parts) this.#countPart(user, holder, ns, longest!.holder === holder ? 1 : 0)
     if (this.#longest.length === LONGEST && this.#longest.at(-1)!.waitedNs >= waitedNs) return
-    this.#longest.push({ line, waitedNs, waiter: user, holder: longest?.holder.user ?? null })
+    this.#longest.push({ line, waitedNs, waiter: user, holder: holderOf })
     this.#longest = this.#longest.toSorted((a, b) => b.waitedNs - a.waitedNs).slice(0, LONGEST)
   }
 
@@ -202,15 +210,6 @@ export class LockHistory {
       keptNs: { ...this.#kept },
       foreign: ranked(this.#foreign),
     }
-  }
-}
-
-/** A holder lets others in: it was the one that kept those who wait. */
-function endHold(lock: Lock, holder: Holder, now: number): void {
-  for (const waiter of lock.waiting.values()) {
-    if (!keeps(lock, holder, waiter)) continue
-    waiter.parts.push({ holder, ns: now - waiter.since })
-    waiter.since = now
   }
 }
 

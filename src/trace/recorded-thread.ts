@@ -55,6 +55,8 @@ export class Thread {
   /** Its last fault: not over until it does something else than to take the lock for it. */
   faultIsOpen = false
   faultAddress = 0
+  /** Its error code. */
+  faultCode = 0
   faultIsKernel = false
   faultIsOutside = false
   faultTookLock = false

@@ -55,6 +55,9 @@ export class Scanner extends EventReader {
   /** Digits behind the point of the times: the resolution of everything said about times. */
   timeDigits = 9
 
+  /** Set by the receiver of an event: it wants the lines of its call chain. */
+  takesStack = false
+
   #unreadable = 0
   /** The lines are those of ftrace or trace-cmd: `comm-tid [cpu] time: event: fields`. */
   #isFtrace = false
@@ -200,6 +203,7 @@ export class Scanner extends EventReader {
     const name = this.#findName(hash, from, at)
     name.count++
     this.eventCount++
+    this.takesStack = false
     if (name.code === 0) {
       if (name.call !== undefined) this.events.otherCall(byte === SPACE ? null : name.call)
       return
@@ -366,10 +370,10 @@ export class Scanner extends EventReader {
     if (this.#isFtraceNote(start, end)) return
     if (this.eventCount > 0) {
       // A call chain: perf prints a tab, then `address symbol (file)`, where an address that is not known is 0.
-      if (buffer[start] === TAB) return
+      if (buffer[start] === TAB) return this.#chainLine(start, end)
       if (at > start) {
         while (at < end && HEX[buffer[at]!]! >= 0) at++
-        if (at === end || buffer[at] === SPACE) return
+        if (at === end || buffer[at] === SPACE) return this.#chainLine(start, end)
       }
       if (this.#hasThreadOnly(start, end)) throw this.#withoutPid()
       if (HEADER_WITHOUT_TIME.test(this.#text(start, end))) throw this.#withoutTime()
@@ -382,6 +386,10 @@ export class Scanner extends EventReader {
     if (this.#hasThreadOnly(start, end)) throw this.#withoutPid()
     if (HEADER_WITHOUT_TIME.test(this.#text(start, end))) throw this.#withoutTime()
     if (++this.#unreadable >= HOPELESS_LINES) throw this.#notATrace()
+  }
+
+  #chainLine(start: number, end: number): void {
+    if (this.takesStack) this.events.frame(Buffer.from(this.buffer.subarray(start, end)).toString())
   }
 
   /** What ftrace and trace-cmd print between events: how many processors, and how many events were lost. */

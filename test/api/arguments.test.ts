@@ -310,6 +310,7 @@ const calls: Readonly<Record<string, (objects: Objects, values: readonly unknown
       'growsDown',
       'noReserve',
       'populate',
+      'contiguous',
       'locked',
     ].map((option) => [
       `mmap ${option}`,
@@ -352,6 +353,36 @@ const calls: Readonly<Record<string, (objects: Objects, values: readonly unknown
   'write bytes': ({ space, at }, [v]) => space.write(at, never(v)),
   'fill length': ({ space, at }, [v]) => space.fill(at, never(v), 1),
   'fill byte': ({ space, at }, [v]) => space.fill(at, 5, never(v)),
+  'withRange address': ({ space }, [v]) => space.withRange(never(v), 1, 'r', () => 1),
+  'withRange length': ({ space, at }, [v]) => space.withRange(at, never(v), 'rw', () => 1),
+  'withRange access': ({ space, at }, [v]) => space.withRange(at, 1, never(v), () => 1),
+  'withRange use': ({ space, at }, [v]) => space.withRange(at, 1, 'r', never(v)),
+  'withPages length': ({ space, at }, [v]) => space.withPages(at, never(v), 'r', () => {}),
+  'writeInt8 value': ({ space, at }, [v]) => space.writeInt8(at, never(v)),
+  'writeInt16 value': ({ space, at }, [v]) => space.writeInt16(at, never(v)),
+  'writeInt32 value': ({ space, at }, [v]) => space.writeInt32(at, never(v)),
+  'writeBigInt64 value': ({ space, at }, [v]) => space.writeBigInt64(at, never(v)),
+  'writeFloat32 value': ({ space, at }, [v]) => space.writeFloat32(at, never(v)),
+  'readFloat32 address': ({ space }, [v]) => space.readFloat32(never(v)),
+  'loadUint32 address': ({ space }, [v]) => space.loadUint32(never(v)),
+  'loadBigUint64 address': ({ space }, [v]) => space.loadBigUint64(never(v)),
+  'storeUint32 value': ({ space, at }, [v]) => space.storeUint32(at, never(v)),
+  'storeBigUint64 value': ({ space, at }, [v]) => space.storeBigUint64(at, never(v)),
+  'subUint32 value': ({ space, at }, [v]) => space.subUint32(at, never(v)),
+  'exchangeUint32 value': ({ space, at }, [v]) => space.exchangeUint32(at, never(v)),
+  'addBigUint64 value': ({ space, at }, [v]) => space.addBigUint64(at, never(v)),
+  'compareExchangeBigUint64 expected': ({ space, at }, [v]) =>
+    space.compareExchangeBigUint64(at, never(v), 1n),
+  'waitUint32 expected': ({ space, at }, [v]) => space.waitUint32(at, never(v), 0),
+  // What is there is 7, so that nobody sleeps.
+  'waitUint32 timeout': ({ space, at }, [v]) => space.waitUint32(at, 1, never(v)),
+  'notify count': ({ space, at }, [v]) => space.notify(at, never(v)),
+  'compare other': ({ space, at }, [v]) => space.compare(at, never(v), 10),
+  'compare length': ({ space, at }, [v]) => space.compare(at, at + 1, never(v)),
+  'indexOf value': ({ space, at }, [v]) => space.indexOf(at, 10, never(v)),
+  'indexOf length': ({ space, at }, [v]) => space.indexOf(at, never(v), 1),
+  'copyWithin target': ({ space, at }, [v]) => space.copyWithin(never(v), at, 4),
+  'copyWithin length': ({ space, at }, [v]) => space.copyWithin(at, at + 4, never(v)),
   'createAddressSpace options': ({ machine }, [v]) => machine.createAddressSpace(never(v)).destroy(),
   'createFile size': ({ machine }, [v]) => machine.createFile({ size: never(v) }).close(),
   'createFile contents': ({ machine }, [v]) => machine.createFile({ size: 9, contents: never(v) }).close(),
@@ -370,6 +401,8 @@ const calls: Readonly<Record<string, (objects: Objects, values: readonly unknown
   'notifier writeUint32 value': ({ notifier, at }, [v]) => notifier.writeUint32(at, never(v)),
   'Machine.create memory': (_, [v]) => Machine.create({ memory: never(v), cpus: 1 }).detach(),
   'Machine.create cpus': (_, [v]) => Machine.create({ memory: '1MiB', cpus: never(v) }).detach(),
+  'Machine.create checkRanges': (_, [v]) =>
+    Machine.create({ memory: '1MiB', cpus: 1, checkRanges: never(v) }).detach(),
   'Machine.create options': (_, [v]) => Machine.create(never(v)).detach(),
   'Machine.create config': (_, [v]) => Machine.create({ memory: '1MiB', cpus: 1, config: never(v) }).detach(),
 }
@@ -546,7 +579,10 @@ describe('no code of the caller runs inside the kernel', () => {
         { length: 8 },
         Object.create(Uint8Array.prototype),
       ])
-        assert.throws(() => space.write(at, never(fake)), /^TypeError: bytes: an object is not a Uint8Array/)
+        assert.throws(
+          () => space.write(at, never(fake)),
+          /^TypeError: bytes: an object is not a typed array or a DataView/,
+        )
       const detached = new Uint8Array(8)
       detached.buffer.transfer()
       space.write(at, detached)

@@ -15,6 +15,7 @@ import {
   MachineFile,
   MmuNotifier,
   MemoryFile,
+  Snapshot,
   type Storage,
   fileSystem,
 } from '../../src/memory.ts'
@@ -155,6 +156,7 @@ test('nobody else can make the objects of the library, from whatever places', ()
       MachineFile: [MachineFile, [machine, opened, 'name']],
       MemoryFile: [MemoryFile, [machine, opened, 'name']],
       DiskFile: [DiskFile, [machine, opened, path]],
+      Snapshot: [Snapshot, [space]],
     }
     const classes = Object.values(library).filter(
       (value) => typeof value === 'function' && String(value).startsWith('class ') && !isError(value),

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { type CheckResult, checkFile } from '../../src/check/index.ts'
+import { type CheckResult, checkFile, checkKernelScenario } from '../../src/check/index.ts'
 
 const check = (name: string): Promise<CheckResult> =>
   checkFile(new URL(`packages/${name}.ts`, import.meta.url), { seconds: 30 })
@@ -26,5 +26,14 @@ describe('published packages', () => {
     const { failure } = await check('sync-message-two')
     assert.equal(failure!.kind, 'race')
     assert.match(failure!.places.join('\n'), /write at .*sync-message.*n\.set\(r,0\)/)
+  })
+
+  it('leaves nothing behind for what is checked next, where it looked at memory byte by byte', async () => {
+    const kernel = () =>
+      checkKernelScenario('fault-munmap', { design: 'lespinasse-2021', rwsem: 'xadd' }, { maxExecutions: 20 })
+    const before = await kernel()
+    await check('ringbuf-callback')
+    const after = await kernel()
+    assert.deepEqual([after.failure, after.steps], [null, before.steps])
   })
 })

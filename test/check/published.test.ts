@@ -5,7 +5,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { checkKernelScenario, checkPublished, publishedFlaws, scenarioNames } from '../../src/check/index.ts'
 import { designs } from '../../src/index.ts'
-import { isWhole } from '../extent.ts'
+import { isTurn, isWhole } from '../extent.ts'
 
 const names = designs.map(({ name }) => name)
 
@@ -46,8 +46,9 @@ const explored = new Set(['classic', 'lespinasse-2021'])
 describe('designs as mended', () => {
   const others = names.filter((name) => !explored.has(name))
   for (const [index, scenario] of scenarioNames.entries()) {
+    if (!isTurn(index, 0)) continue
     it(scenario, async () => {
-      // One design each, in turn: every design meets several scenarios, and every scenario a design.
+      // One design each, in turn, and every second scenario: every design meets several.
       for (const design of isWhole ? others : [others[index % others.length]!]) {
         const choice = { design, rwsem: 'xadd' } as const
         const limits = { maxExecutions: EXECUTIONS, minimiseSeconds: 0 }

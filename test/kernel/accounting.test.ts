@@ -27,6 +27,7 @@ import {
   Vma,
 } from '../../src/kernel/index.ts'
 import { Random } from '../reference/random.ts'
+import { isTurn } from '../extent.ts'
 
 const PAGE = 4096
 const PAGES = 40
@@ -212,7 +213,7 @@ const settings: readonly Setting[] = [
   { name: 'a heuristic', options: { overcommit: 'heuristic' } },
   { name: 'few mappings allowed', options: { overcommit: 'always' }, maxMapCount: 9 },
   { name: 'a commit limit', options: { overcommit: 'never', overcommitKbytes: 4 * 60 } },
-  { name: 'little kernel memory', options: { overcommit: 'always', kernelHeap: '1MiB' }, spare: 5 },
+  { name: 'little kernel memory', options: { overcommit: 'always', kernelHeap: '512KiB' }, spare: 5 },
 ]
 
 /** Takes what kernel memory there is, but for so many mappings. */
@@ -239,11 +240,11 @@ function useUp(machine: Machine, spare: number): AddressSpace {
 }
 
 describe('what is counted is what there is', () => {
-  for (const setting of settings) {
+  for (const [turn, setting] of settings.entries()) {
     test(`with ${setting.name}`, () => {
       const seed = Number(process.env['FAULTLINE_SEED'] ?? Math.floor(Math.random() * 2 ** 31))
       for (const [index, { name: design }] of designs.entries()) {
-        sequence(setting, design, seed, index)
+        if (isTurn(index, turn)) sequence(setting, design, seed, index)
       }
     })
   }

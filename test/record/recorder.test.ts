@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { gunzipSync, zstdDecompressSync } from 'node:zlib'
 import { findMeans, Recorder, RecordError, type RecordRequest, type Target } from '../../src/record/index.ts'
+import { Redactor } from '../../src/report/index.ts'
 import { type FakeHost, fakeHost, LINE, recording } from './fake-host.ts'
 
 const TRUE: Target = { kind: 'command', command: ['true'] }
@@ -50,6 +51,16 @@ describe('a recording', () => {
       assert.deepEqual(command, { code: 0, signal: null })
     })
   }
+
+  test('is written without names where that is asked for', async () => {
+    const host = fakeHost()
+    const output = join(host.work, 'out.txt')
+    const recorded = await recorderOn(host, { output, renamer: new Redactor() }).recorder.record()
+    const line =
+      'program-1 7/7 [000] 1.000001: exceptions:page_fault_user: address=0x1000 ip=0x0 error_code=0x6'
+    assert.equal(readFileSync(output, 'utf8').trim(), line)
+    assert.equal(recorded.events, 1)
+  })
 
   test('of processes ends with sleep, and has their numbers', async () => {
     const host = fakeHost()

@@ -8,6 +8,7 @@ export {
   type SteppedPrograms,
   loadStepped,
   loadSteppedTogether,
+  nextProgram,
 } from './load.ts'
 export { FinerCellsNeeded, memory } from './memory.ts'
 export { rememberFields } from './private-state.ts'
@@ -15,6 +16,7 @@ export type { Program, ProgramModule } from './program.ts'
 export { SteppingRefused, TimeUp } from './refusal.ts'
 export {
   alone,
+  refused,
   reportWrite,
   runThreads,
   setDeadline,
@@ -23,6 +25,7 @@ export {
   setSites,
   setTracer,
   setWatching,
+  siteHere,
   timeOut,
 } from './runtime.ts'
 export {
@@ -50,5 +53,5 @@ export {
   type Watched,
   operationNames,
 } from './thread.ts'
-export type { Site } from './sites.ts'
+export { type Site, toSource } from './sites.ts'
 export { SHARED, TRACKED } from './tags.ts'

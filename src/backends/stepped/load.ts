@@ -8,6 +8,7 @@ import { type ModuleOutline, type SteppedForm, cachedForm } from './cache.ts'
 import { type Probe, commonjsRuntime, emitModule } from './emit.ts'
 import { type Program, type ProgramOptions, addressOf, digestOf, readProgram } from './program.ts'
 import { Reach } from './reach.ts'
+import { isData } from './resolve.ts'
 import { setLibrary, setSites } from './runtime.ts'
 import { QUERY, type Site, loadedTexts } from './sites.ts'
 
@@ -41,6 +42,8 @@ export interface SteppedEntry {
 export interface SteppedPrograms extends Pick<SteppedProgram, 'sites'> {
   /** Runs the code of an entry, and of what it imports, unless it has run. */
   readonly open: (entry: string | URL) => Promise<SteppedEntry>
+  /** Digest of the code of an entry and of all that it imports, edits included. */
+  readonly digestOf: (entry: string | URL) => string
 }
 
 interface LoadedProgram {
@@ -52,6 +55,11 @@ interface LoadedProgram {
 /** The programs that are loaded, by number. */
 const programs: LoadedProgram[] = []
 let hooked = false
+
+/** The number of the program that is loaded next. */
+export function nextProgram(): number {
+  return programs.length
+}
 
 /** What every program has besides its own modules. */
 const library = new URL(`library${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url).href
@@ -77,7 +85,9 @@ export async function loadSteppedTogether(
     setSites(sites)
     return openEntry(number, kernelSource(addressOf(entry)))
   }
-  return { sites, open }
+  const digest = (entry: string | URL): string =>
+    digestOf(programs[number]!.form.modules, kernelSource(addressOf(entry)))
+  return { sites, open, digestOf: digest }
 }
 
 async function stepEntries(
@@ -101,11 +111,23 @@ async function stepEntries(
 
 async function openEntry(number: number, url: string): Promise<SteppedEntry> {
   const { modules } = programs[number]!.form
+  await importRequired(number)
   const isModule = modules.get(url)!.format === 'module'
   const exports = isModule
     ? ((await import(`${url}${QUERY}${number}`)) as Record<string, unknown>)
     : exportsOfCommonjs(requireStepped(number, url))
   return { exports, digest: digestOf(modules, url) }
+}
+
+/** What CommonJS modules require of modules is there before they run: nobody can wait for it then. */
+async function importRequired(number: number): Promise<void> {
+  const { form, required } = programs[number]!
+  for (const { format, imports } of form.modules.values()) {
+    for (const url of format === 'commonjs' ? imports.values() : []) {
+      if (form.modules.get(url)?.format !== 'module' || required.has(url)) continue
+      required.set(url, { exports: await import(`${url}${QUERY}${number}`) })
+    }
+  }
 }
 
 /** What is published has the kernel bundled into one file; it is stepped from its source, published with it. */
@@ -141,6 +163,9 @@ function hookImports(): void {
       const target = modules?.get(url)?.imports.get(specifier)
       if (target !== undefined && modules!.has(target))
         return { url: `${target}${QUERY}${number}`, format: 'module', shortCircuit: true }
+      // With or without the attribute that Node asks for, and bundlers do not.
+      if (target !== undefined && isData(target))
+        return { url: target, format: 'json', importAttributes: { type: 'json' }, shortCircuit: true }
       if (split(specifier).number >= 0) return { url: specifier, format: 'module', shortCircuit: true }
       return next(specifier, number < 0 ? context : { ...context, parentURL: url })
     },
@@ -210,8 +235,7 @@ export function requireStepped(number: number, url: string): unknown {
   const require = Object.assign((specifier: string): unknown => {
     const target = imports.get(specifier)
     if (target === undefined || !texts.has(target)) return original(specifier)
-    const isModule = modules.get(target)!.format === 'module'
-    return isModule ? original(`${target}${QUERY}${number}`) : requireStepped(number, target)
+    return requireStepped(number, target)
   }, original)
   const run = compileFunction(
     texts.get(url)!,

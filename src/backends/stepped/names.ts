@@ -4,6 +4,9 @@
 /** Operations of `Atomics` that are steps, and the number of their arguments. */
 export const operations: ReadonlyMap<string, number> = new Map([
   ['load', 2],
+  // Those of racy(), which `Atomics` has not: see racy.ts.
+  ['loadRacy', 2],
+  ['storeRacy', 3],
   ['store', 3],
   ['add', 3],
   ['sub', 3],

@@ -8,7 +8,7 @@ import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { SteppingRefused } from './refusal.ts'
-import { followImport, formatOf, importResolver, isPackaged, isThere } from './resolve.ts'
+import { followImport, formatOf, importResolver, isData, isPackaged, isThere } from './resolve.ts'
 import { type Scopes, nameOf, resolveScopes } from './scope.ts'
 import { type Format, type Node, type SourceModule, childrenOf, parseModule, refuse } from './syntax.ts'
 
@@ -78,7 +78,7 @@ async function readAll(
   const pending = urls.toReversed()
   const formats = new Map<string, Format>()
   for (let url = pending.pop(); url !== undefined; url = pending.pop()) {
-    if (modules.has(url)) continue
+    if (modules.has(url) || isData(url)) continue
     const file = fileURLToPath(url)
     const module = await describeModule(
       url,

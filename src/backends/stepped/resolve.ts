@@ -6,10 +6,13 @@ import { existsSync, readFileSync, statSync } from 'node:fs'
 import * as nodeModule from 'node:module'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import type { Format } from './syntax.ts'
+import { aliasesOf } from './tsconfig.ts'
 
 /** What is published or developed here: what a scenario imports of it is no part of the program. */
 const ownFolder = new URL('../../../', import.meta.url).href
 const QUERY = '?faultline-resolver'
+/** What tests here import by its path, as users do by its name. */
+const door = /\/(src\/check\.ts|dist\/check\.js)$/
 
 type Resolve = (specifier: string) => string
 const resolvers = new Map<string, Promise<Resolve>>()
@@ -55,7 +58,12 @@ export function followImport(
 ): string | null {
   if (nodeModule.isBuiltin(specifier) || specifier.startsWith('data:')) return null
   const isPath = /^(\.|file:|\/)/.test(specifier)
-  if (isPath && kind === 'import') return resolvePath(url, specifier)
+  if (isPath && kind === 'import') {
+    const path = resolvePath(url, specifier)
+    return path.startsWith(ownFolder) && door.test(path) ? null : path
+  }
+  const alias = isPath ? undefined : aliasesOf(url, specifier).map(withEnding).find(isThere)
+  if (alias !== undefined) return isOwn(alias) ? null : alias
   let target: string
   try {
     target =
@@ -63,10 +71,15 @@ export function followImport(
         ? resolve(specifier)
         : pathToFileURL(nodeModule.createRequire(url).resolve(specifier)).href
   } catch {
-    return null
+    const path = isPath ? resolvePath(url, specifier) : null
+    return path !== null && isThere(path) ? path : null
   }
   if (!target.startsWith('file:') || !isSource(target)) return null
-  return !isPath && target.startsWith(ownFolder) && !isPackaged(target) ? null : target
+  return !isPath && isOwn(target) ? null : target
+}
+
+function isOwn(url: string): boolean {
+  return url.startsWith(ownFolder) && !isPackaged(url)
 }
 
 /** Endings that bundlers add, and the compiler where it resolves for them. */
@@ -85,7 +98,10 @@ const endings = [
 
 /** A `.js` that stands only as `.ts` is the latter; what has no ending gets one, as from a bundler. */
 function resolvePath(from: string, specifier: string): string {
-  const { href } = new URL(specifier, from)
+  return withEnding(new URL(specifier, from).href)
+}
+
+function withEnding(href: string): string {
   if (isThere(href)) return href
   const typescript = href.replace(/\.([cm]?)js$/, '.$1ts')
   if (typescript !== href && isThere(typescript)) return typescript
@@ -101,6 +117,11 @@ export function isThere(url: string): boolean {
   if (!found.has(url) && statSync(fileURLToPath(url), { throwIfNoEntry: false })?.isFile() === true)
     found.add(url)
   return found.has(url)
+}
+
+/** It is imported for what stands in it. */
+export function isData(url: string): boolean {
+  return url.endsWith('.json')
 }
 
 function isSource(url: string): boolean {
@@ -129,7 +150,8 @@ function formatOfFolder(start: URL): Format {
     const description = new URL('package.json', folder)
     if (existsSync(description)) {
       const { type } = JSON.parse(readFileSync(description, 'utf8')) as { type?: string }
-      return type === 'module' || type === 'commonjs' ? type : 'either'
+      // A compiler takes a module for one, whatever stands there.
+      return type === 'module' ? type : 'either'
     }
     if (folder.pathname === new URL('..', folder).pathname || folder.pathname.endsWith('/node_modules/'))
       return 'either'

@@ -389,7 +389,45 @@ export function load(site: number, array: Watched, index: number): number {
   thread.site = site
   thread.array = array
   thread.index = index
+  thread.isPlain = false
   return announce(thread) ? stop() : loadDone(thread)
+}
+
+/** Reads an element in racy(): a step like an operation of `Atomics`, which orders nothing. */
+export function loadRacy(site: number, array: Watched, index: number): number {
+  if (!isSharedElement(array, index)) return array[index]!
+  const thread = current
+  thread.kind = LOAD
+  thread.site = site
+  thread.array = array
+  thread.index = index
+  thread.isPlain = true
+  return announce(thread) ? stop() : loadDone(thread)
+}
+
+/** Writes an element in racy(). */
+export function storeRacy(site: number, array: Watched, index: number, value: number): number {
+  if (!isSharedElement(array, index)) {
+    if (array.$tracked === undefined) array[index] = value
+    else write(array, index, value, site)
+    return value
+  }
+  const thread = current
+  thread.kind = STORE
+  thread.site = site
+  thread.array = array
+  thread.index = index
+  thread.operand = typeof value === 'number' || typeof value === 'bigint' ? value : Number(value)
+  thread.isPlain = true
+  return announce(thread) ? stop() : (perform(thread) as number)
+}
+
+/** An element of shared memory that a thread comes to. */
+function isSharedElement(array: Watched, index: number): boolean {
+  if (current === soloThread || !ArrayBuffer.isView(array)) return false
+  return (
+    (array[SHARED] ?? viewOf(array)) !== undefined && index >= 0 && index < array.length && index % 1 === 0
+  )
 }
 
 /** Announces an operation, and does it if the thread goes on. */
@@ -404,6 +442,7 @@ function operate(
   const thread = current
   thread.kind = kind
   thread.unread = unread
+  thread.isPlain = false
   thread.site = site
   thread.array = array
   thread.index = index
@@ -673,9 +712,9 @@ function nativeDone(thread: Thread): number {
 function nativeOperation(thread: Thread, array: Watched, index: number, operand: number): number {
   switch (thread.kind) {
     case LOAD:
-      return Atomics.load(array, index)
+      return thread.isPlain ? array[index]! : Atomics.load(array, index)
     case STORE:
-      return Atomics.store(array, index, operand)
+      return thread.isPlain ? (array[index] = operand) : Atomics.store(array, index, operand)
     case ADD:
       return Atomics.add(array, index, operand)
     case SUB:

@@ -6,6 +6,7 @@ import * as nodeModule from 'node:module'
 import { fileURLToPath } from 'node:url'
 import type { ProgramModule } from './program.ts'
 import { type Node, positionOf } from './syntax.ts'
+import { placeByMap } from './typescript.ts'
 
 export interface Site {
   /** Path of the file. */
@@ -56,10 +57,19 @@ function sourcePlace(address: string, line: number, column: number): { line: num
     const json = Buffer.from(text.slice(text.lastIndexOf(MAP) + MAP.length), 'base64').toString()
     maps.set(address, (map = new nodeModule.SourceMap(JSON.parse(json))))
   }
-  const entry = map.findEntry(line - 1, column - 1)
-  return 'originalLine' in entry
-    ? { line: entry.originalLine + 1, column: entry.originalColumn + 1 }
-    : { line, column }
+  return placeByMap(map, line, column)
+}
+
+/** Where in its source a place is that the stack tells, whether or not it stands in a steppable form. */
+export function toSource(
+  address: string,
+  line: number,
+  column: number,
+): { readonly url: string; readonly line: number; readonly program: number } {
+  if (!loadedTexts.has(address)) return { url: address, line, program: -1 }
+  const at = address.lastIndexOf(QUERY)
+  const program = Number(address.slice(at + QUERY.length))
+  return { url: address.slice(0, at), line: sourcePlace(address, line, column).line, program }
 }
 
 /** The innermost place of a stepped program on the stack. Slow. */

@@ -1,10 +1,9 @@
 // One module as the transform sees it: JavaScript text whose positions are those of the file, and its syntax tree.
 //
-// TypeScript is stripped, which leaves blanks where the types stood, so that no line and no column moves.
+// Of TypeScript, what was made of it: see typescript.ts.
 
 import { createHash } from 'node:crypto'
-// As a whole: an older Node lacks the name, and is to say so in words (see threads/node-version.ts).
-import * as nodeModule from 'node:module'
+import type { SourceMap } from 'node:module'
 import {
   type AnyNode,
   type AnonymousFunctionDeclaration,
@@ -14,7 +13,9 @@ import {
   type Token,
   parse,
 } from 'acorn'
+import { rewriteRacy } from './racy.ts'
 import { SteppingRefused } from './refusal.ts'
+import { placeByMap, toJavaScript } from './typescript.ts'
 
 const CHILDREN = Symbol('children')
 
@@ -28,21 +29,32 @@ export interface SourceModule {
   readonly text: string
   readonly program: Node
   readonly lineStarts: readonly number[]
+  /** From the text to the file, where something has moved. */
+  readonly map: SourceMap | null
   readonly format: 'module' | 'commonjs'
   /** Of what is run: comments, types and blanks make no difference. */
   readonly digest: string
 }
+
+const DECORATORS = 'correct the syntax; decorators need the package typescript or esbuild in the project'
 
 /** What a file is taken for; 'either' is what Node says of one whose package does not tell. */
 export type Format = 'module' | 'commonjs' | 'either'
 
 /** Parses the source of `file`; TypeScript if its name says so. Throws SteppingRefused where it does not parse. */
 export function parseModule(file: string, source: string, expected: Format): SourceModule {
-  return parseText(file, /\.[cm]?ts$/.test(file) ? stripTypes(file, source) : source, expected)
+  if (!/\.[cm]?ts$/.test(file)) return parseText(file, source, expected)
+  const { text, map } = toJavaScript(file, source)
+  return parseText(file, text, expected, map)
 }
 
 /** Parses JavaScript that was made of `file`. Throws SteppingRefused where it does not parse. */
-export function parseText(file: string, text: string, expected: Format): SourceModule {
+export function parseText(
+  file: string,
+  text: string,
+  expected: Format,
+  map: SourceModule['map'] = null,
+): SourceModule {
   const parsed = (format: 'module' | 'commonjs'): SourceModule => {
     const tokens: Token[] = []
     const program = parse(text, {
@@ -52,8 +64,12 @@ export function parseText(file: string, text: string, expected: Format): SourceM
       onToken: tokens,
     })
     const digest = digestOf(text, tokens)
+    const lineStarts = lineStartsOf(text)
+    rewriteRacy(program as Node, (node, problem, remedy) => {
+      throw new SteppingRefused(file, positionOf({ lineStarts, map }, node.start).line, problem, remedy)
+    })
     writeConstructors(program as Node)
-    return { file, text, program: program as Node, lineStarts: lineStartsOf(text), format, digest }
+    return { file, text, program: program as Node, lineStarts, map, format, digest }
   }
   try {
     if (expected !== 'either') return parsed(expected)
@@ -61,18 +77,19 @@ export function parseText(file: string, text: string, expected: Format): SourceM
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error
     const { loc } = error as SyntaxError & { loc?: { line: number } }
+    const line = loc === undefined ? 1 : placeByMap(map, loc.line, 1).line
     if (expected === 'commonjs' && isModule(parsed))
       throw new SteppingRefused(
         file,
-        loc?.line ?? 1,
-        'it is written as a module, and its package.json says "type": "commonjs"',
-        'set "type": "module" there, or let the name of the file end in .mts or .mjs',
+        line,
+        'it is written as a module, and its name says that it is none',
+        'let the name of the file end in .ts or .mts, .js or .mjs',
       )
     throw new SteppingRefused(
       file,
-      loc?.line ?? 1,
+      line,
       `it does not parse (${error.message})`,
-      'correct the syntax',
+      /'@'/.test(error.message) && text.includes('@') ? DECORATORS : 'correct the syntax',
     )
   }
 }
@@ -96,23 +113,6 @@ function parseEither(parsed: (format: 'module' | 'commonjs') => SourceModule): S
   }
 }
 
-/** Node says once a process that stripping is experimental; the user of a checker has no use for that. */
-function stripTypes(file: string, source: string): string {
-  const { emitWarning } = process
-  process.emitWarning = () => {}
-  try {
-    return nodeModule.stripTypeScriptTypes(source, { mode: 'strip' })
-  } catch (error) {
-    const { message, stack = '' } = error as Error
-    const [problem = 'a syntax error'] = message.split('\n')
-    // Node writes where it is before the message, and nowhere else.
-    const line = Number(/^[^\n]*?:(\d+)\n/.exec(stack)?.[1] ?? 1)
-    throw new SteppingRefused(file, line, problem.trim(), 'write TypeScript whose types can be erased')
-  } finally {
-    process.emitWarning = emitWarning
-  }
-}
-
 /** A line break between two tokens counts, as it may end a statement. */
 function digestOf(text: string, tokens: readonly Token[]): string {
   const hash = createHash('sha256')
@@ -131,8 +131,11 @@ function lineStartsOf(text: string): number[] {
 }
 
 /** Line and column of an offset, both from 1. */
-export function positionOf(module: SourceModule, offset: number): { line: number; column: number } {
-  const { lineStarts } = module
+export function positionOf(
+  module: Pick<SourceModule, 'lineStarts' | 'map'>,
+  offset: number,
+): { line: number; column: number } {
+  const { lineStarts, map } = module
   let low = 0
   let high = lineStarts.length - 1
   while (low < high) {
@@ -140,7 +143,8 @@ export function positionOf(module: SourceModule, offset: number): { line: number
     if (lineStarts[middle]! <= offset) low = middle
     else high = middle - 1
   }
-  return { line: low + 1, column: offset - lineStarts[low]! + 1 }
+  const column = Math.floor(offset) - lineStarts[low]! + 1
+  return placeByMap(map, low + 1, column)
 }
 
 /** Classes that extend others get the constructor that the language gives them. */

@@ -92,6 +92,8 @@ export class Thread {
   native = false
   /** The operation is not shared: no step. */
   local = false
+  /** It is an access of racy(): no operation of `Atomics`, so that it orders nothing. */
+  isPlain = false
 
   /** How `Atomics.wait` ended. */
   waitResult: 'ok' | 'not-equal' | 'timed-out' = 'ok'

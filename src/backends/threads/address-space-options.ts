@@ -66,6 +66,11 @@ export interface MapOptions {
   readonly noReserve?: boolean
   /** Brings every page in at once. */
   readonly populate?: boolean
+  /**
+   * Brings every page in at once, on frames that follow each other, so that withRange shows all of it without moving
+   * pages first. Of private anonymous memory only.
+   */
+  readonly contiguous?: boolean
   /** Locks the mapping in memory and brings every page in, as far as there is memory. */
   readonly locked?: boolean
 }
@@ -143,6 +148,7 @@ export const mapChecks: OptionChecks<MapOptions> = {
   growsDown: checkBoolean,
   noReserve: checkBoolean,
   populate: checkBoolean,
+  contiguous: checkBoolean,
   locked: checkBoolean,
 }
 export const remapChecks: OptionChecks<RemapOptions> = {

@@ -32,6 +32,7 @@ import {
   VM_NORESERVE,
   VM_NO_MAYWRITE,
   VM_SHARED,
+  VM_WRITE,
   Vma,
   brk,
   createMm,
@@ -84,16 +85,19 @@ import {
   limitNumber,
 } from './address-space-options.ts'
 import { allocateBytes, checkAddress, checkLimit, checkString, rangeError, readOptions } from './arguments.ts'
+import { AtomicAccess } from './atomic-access.ts'
 import { OWN, type Own, assertOwn } from './construction.ts'
 import { MemoryError, OutOfMemory, checkResult } from './errors.ts'
 import { type MachineHandle, readPlace } from './handles.ts'
+import { inspected } from './inspected.ts'
 import { LockWaits } from './lock-waits.ts'
 import { MachineFile } from './machine-file.ts'
 import { MachineThread } from './machine-thread.ts'
-import { ADDRESS_LIMIT, MemoryAccess, gone } from './memory-access.ts'
+import { ADDRESS_LIMIT, gone } from './memory-access.ts'
 import { MmuNotifier } from './mmu-notifier.ts'
 import { beyond, misaligned, pageOf, pagesOf, pagesOrNone, pagesTouched } from './page-ranges.ts'
 import { type Protection, checkProtection, protectionFlags, protectionName } from './protection.ts'
+import { Snapshot } from './snapshot.ts'
 import { assureRoomForSteps } from './stack-room.ts'
 
 /** What another thread needs to use the address space. Can be cloned. */
@@ -122,7 +126,7 @@ export function spacesOf(thread: MachineThread): Map<number, AddressSpace> {
 
 let forgottenAtDetach: (thread: MachineThread, spaces: Map<number, AddressSpace>) => typeof spaces
 
-export class AddressSpace extends MemoryAccess {
+export class AddressSpace extends AtomicAccess {
   /** For Machine.createAddressSpace(). */
   static create(thread: MachineThread, given: AddressSpaceOptions): AddressSpace {
     MachineThread.check(thread)
@@ -142,6 +146,7 @@ export class AddressSpace extends MemoryAccess {
     const mm = thread.enter('createAddressSpace', (task) => createMm(task, maxMapCount, stackLimit))
     if (mm === 0) throw new OutOfMemory('createAddressSpace', 'the kernel heap is used up')
     const space = AddressSpace.#of(thread, mm, numberAt(thread.task.heap, mm + Mm.generation))
+    space.#made = true
     for (const [resource, bytes] of limits)
       thread.enter('createAddressSpace', (task) => setLimitBytes(task, mm, resource, bytes))
     return space
@@ -198,6 +203,8 @@ export class AddressSpace extends MemoryAccess {
   readonly #mm: number
   /** Which address space it was that lives at this place of the heap. */
   readonly #generation: number
+  /** Whether this thread has made it. */
+  #made = false
 
   private constructor(key: Own, thread: MachineThread, mm: number, generation: number) {
     assertOwn(key, 'AddressSpace', 'machine.createAddressSpace() or AddressSpace.attach()')
@@ -228,7 +235,8 @@ export class AddressSpace extends MemoryAccess {
    * or fixed address, a shared stack), ENOMEM (no room, too many mappings, beyond a limit or what may be committed),
    * EEXIST (`noreplace`), EPERM (below 64 KiB; `locked` where nothing may be), EAGAIN (more than may be locked),
    * EOVERFLOW, EACCES (shared and writable, of a file that was opened for reading only). What a `fixed` mapping was to
-   * replace stays where the call fails.
+   * replace stays where the call fails. `contiguous`: EINVAL (of a file or shared memory), ENOMEM (no run of free
+   * frames); what it was to replace is gone then.
    */
   mmap(length: number, given: MapOptions = {}): number {
     const options = readOptions(given, 'mmap options', mapChecks)
@@ -255,7 +263,18 @@ export class AddressSpace extends MemoryAccess {
         mmap(task, mm, hint, pages, vmFlags, mapFlags, pointer, offset / PAGE_SIZE)
       return mapped === null ? map(task, 0) : mapped.use(task, map)
     })
+    if (options.contiguous === true) this.#makeContiguous(page * PAGE_SIZE, pages * PAGE_SIZE, vmFlags)
     return page * PAGE_SIZE
+  }
+
+  /** Of a new mapping, which is gone where that cannot be. */
+  #makeContiguous(address: number, length: number, vmFlags: number): void {
+    try {
+      super.makeContiguous('mmap', address, length, (vmFlags & VM_WRITE) === 0 ? 'r' : 'rw')
+    } catch (error) {
+      this.munmap(address, length)
+      throw error
+    }
   }
 
   /**
@@ -486,7 +505,21 @@ export class AddressSpace extends MemoryAccess {
     assureRoomForSteps()
     const child = this.#run('fork', (task, mm) => forkMm(task, mm))
     if (child === 0) throw new OutOfMemory('fork', 'the kernel heap is used up, or what may be committed')
-    return AddressSpace.#of(this.#thread, child, numberAt(this.#thread.task.heap, child + Mm.generation))
+    const space = AddressSpace.#of(
+      this.#thread,
+      child,
+      numberAt(this.#thread.task.heap, child + Mm.generation),
+    )
+    space.#made = true
+    return space
+  }
+
+  /**
+   * What private memory is at this moment, to be read while threads go on: a fork, of the same cost and errors. Shared
+   * mappings show what they are when they are read.
+   */
+  snapshot(): Snapshot {
+    return Snapshot.of(this.fork())
   }
 
   /**
@@ -527,6 +560,16 @@ export class AddressSpace extends MemoryAccess {
     if (!super.joined || !this.#exists()) return
     this.#thread.enter('leave', (task) => leaveMm(task, this.#mm))
     super.markLeft()
+  }
+
+  /** For `using`: {@link destroy} where this thread has made or forked it, else {@link leave}. */
+  [Symbol.dispose](): void {
+    if (this.#made) this.destroy()
+    else this.leave()
+  }
+
+  [inspected](): string {
+    return `AddressSpace (${this.#generation})`
   }
 
   /** Has `observer` told what this thread meets; null to stop. Waits of other threads are not seen. */

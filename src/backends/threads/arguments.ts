@@ -82,14 +82,32 @@ export function checkUnsigned(value: unknown, bits: 8 | 16 | 32, name = 'value')
   checkWhole(value, name, 0, 2 ** bits - 1, `a whole number from 0 to 2^${bits} - 1`)
 }
 
+/** A number that `bits` bits with a sign can hold. */
+export function checkSigned(value: unknown, bits: 8 | 16 | 32, name = 'value'): asserts value is number {
+  const allowed = `a whole number from -2^${bits - 1} to 2^${bits - 1} - 1`
+  checkWhole(value, name, -(2 ** (bits - 1)), 2 ** (bits - 1) - 1, allowed)
+}
+
 /** What is added to a word, modulo 2^32. */
 export function checkAddend(value: unknown): asserts value is number {
   checkWhole(value, 'value', -(2 ** 31), 2 ** 32 - 1, 'a whole number from -2^31 to 2^32 - 1')
 }
 
-export function checkBigUint64(value: unknown): asserts value is bigint {
+export function checkBigUint64(value: unknown, name = 'value'): asserts value is bigint {
+  if (typeof value !== 'bigint') typeError(name, value, 'a bigint')
+  if (BigInt.asUintN(64, value) !== value) rangeError(name, value, 'a bigint from 0 to 2^64 - 1')
+}
+
+export function checkBigInt64(value: unknown): asserts value is bigint {
   if (typeof value !== 'bigint') typeError('value', value, 'a bigint')
-  if (BigInt.asUintN(64, value) !== value) rangeError('value', value, 'a bigint from 0 to 2^64 - 1')
+  if (BigInt.asIntN(64, value) !== value) rangeError('value', value, 'a bigint from -2^63 to 2^63 - 1')
+}
+
+/** What is added to a double word, modulo 2^64. */
+export function checkBigAddend(value: unknown): asserts value is bigint {
+  if (typeof value !== 'bigint') typeError('value', value, 'a bigint')
+  if (BigInt.asUintN(64, value) !== value && BigInt.asIntN(64, value) !== value)
+    rangeError('value', value, 'a bigint from -2^63 to 2^64 - 1')
 }
 
 export function checkNumber(value: unknown, name = 'value'): asserts value is number {
@@ -160,6 +178,15 @@ const bufferOf = getterOf<ArrayBufferLike>('buffer')
 const byteOffsetOf = getterOf<number>('byteOffset')
 const lengthOf = getterOf<number>('length')
 
+const byteLengthOf = getterOf<number>('byteLength')
+const ofView = <T>(property: string): ((view: unknown) => T) => {
+  const { get } = Object.getOwnPropertyDescriptor(DataView.prototype, property)!
+  return Function.prototype.call.bind(get!) as (view: unknown) => T
+}
+const viewBuffer = ofView<ArrayBufferLike>('buffer')
+const viewByteOffset = ofView<number>('byteOffset')
+const viewByteLength = ofView<number>('byteLength')
+
 const noBuffer = new ArrayBuffer(0)
 
 /**
@@ -171,6 +198,21 @@ export function plainBytes(value: unknown, name: string): Uint8Array {
   const length = lengthOf(value)
   // The buffer may be detached.
   return length === 0 ? new OwnBytes(noBuffer) : new OwnBytes(bufferOf(value), byteOffsetOf(value), length)
+}
+
+/** The same of any typed array, and of a DataView: the bytes that it shows. */
+export function viewedBytes(value: unknown, name: string): Uint8Array {
+  if (tagOf(value) !== undefined) {
+    const length = byteLengthOf(value)
+    return length === 0 ? new OwnBytes(noBuffer) : new OwnBytes(bufferOf(value), byteOffsetOf(value), length)
+  }
+  try {
+    const buffer = viewBuffer(value)
+    // The other two throw where the buffer is detached.
+    return new OwnBytes(buffer, viewByteOffset(value), viewByteLength(value))
+  } catch {
+    return typeError(name, value, 'a typed array or a DataView')
+  }
 }
 
 /** Throws the TypeError for bytes that code of the caller has taken away while a call was using them. */

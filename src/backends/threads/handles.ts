@@ -6,15 +6,15 @@
 // A machine is known by 128 bits. They are its `id`, they stand in its heap, and behind the last frame of its memory,
 // so that no two of these three can come from different machines.
 
-import { HEAP_MAGIC, Header, PAGE_SIZE } from '../../kernel/index.ts'
+import { HEAP_MAGIC, Header, PAGE_SIZE, type SharedMemory } from '../../kernel/index.ts'
 import { checkObject, checkString, checkWhole, rangeError, typeError, unknownName } from './arguments.ts'
 
 /** What another thread needs to attach. Can be cloned: pass it as `workerData` or in a message. */
 export interface MachineHandle {
   readonly kind: 'faultline-machine'
   readonly id: string
-  readonly heap: WebAssembly.Memory
-  readonly memory: WebAssembly.Memory
+  readonly heap: SharedMemory
+  readonly memory: SharedMemory
 }
 
 const IDENTITY_WORDS = 4
@@ -29,7 +29,7 @@ const bufferOf = Function.prototype.call.bind(
 // Machines
 
 /** Makes `heap` and `memory`, which nobody else has yet, those of the machine `id`, a UUID. */
-export function identify(id: string, heap: WebAssembly.Memory, memory: WebAssembly.Memory): void {
+export function identify(id: string, heap: SharedMemory, memory: SharedMemory): void {
   const words = new Int32Array(heap.buffer)
   const behind = new Int32Array(memory.buffer)
   identityWords(id).forEach((word, index) => {
@@ -69,8 +69,8 @@ export function readMachineHandle(given: unknown): MachineHandle {
   return Object.freeze({
     kind: 'faultline-machine',
     id,
-    heap: heap as WebAssembly.Memory,
-    memory: memory as WebAssembly.Memory,
+    heap: heap as SharedMemory,
+    memory: memory as SharedMemory,
   })
 }
 

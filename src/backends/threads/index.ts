@@ -33,7 +33,9 @@ export { ADDRESS_LIMIT, TOUCH_LOCKED_MM, TOUCH_SPECULATIVE } from './memory-acce
 export { MemoryFile, type MemoryFileHandle, type MemoryFileOptions } from './memory-file.ts'
 export { MmuNotifier } from './mmu-notifier.ts'
 export type { Protection } from './protection.ts'
+export { type RangeAccessMode, RangeMisuse } from './range-access.ts'
 export { parseSize } from './size.ts'
+export { Snapshot } from './snapshot.ts'
 export { type Storage, type StorageFile, fileSystem } from './storage.ts'
 export {
   type AccessKind,

@@ -79,6 +79,13 @@ export abstract class MachineFile {
     return this.#thread.machine
   }
 
+  abstract close(): void
+
+  /** {@link close}, for `using`. */
+  [Symbol.dispose](): void {
+    this.close()
+  }
+
   /** What else is done by this package is done by this. */
   protected get thread(): MachineThread {
     return this.#thread

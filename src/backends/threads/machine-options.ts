@@ -18,6 +18,7 @@ import {
   packKernelConfig,
   resolveKernelConfig,
   rwsemKinds,
+  type SharedMemory,
 } from '../../kernel/index.ts'
 import {
   type FilePath,
@@ -62,6 +63,12 @@ export interface MachineOptions {
   /** Memory of the kernel itself: VMAs, page tables … Default: ample. */
   readonly kernelHeap?: string | number
   readonly config?: Partial<KernelConfig>
+  /**
+   * For development: what withRange and withPages hand out are copies, which are taken back, so that it is found where
+   * one is kept, or written though it was to be read. Other threads see what was written when the function returns.
+   * Default false.
+   */
+  readonly checkRanges?: boolean
   /** A file to which pages that are not in use leave memory, see Machine.swapOn(). Default: none. */
   readonly swap?: SwapOptions & { readonly path: FilePath }
 }
@@ -84,12 +91,14 @@ const machineChecks: OptionChecks<MachineOptions> = {
   overcommitKbytes: checkNumber,
   kernelHeap: unchecked,
   config: checkObject,
+  checkRanges: checkBoolean,
   swap: checkObject,
 }
 const swapChecks: OptionChecks<SwapOptions> = { size: unchecked, lock: checkBoolean }
 
 /** A machine that can be. */
 interface MachinePlan extends BootOptions {
+  readonly checkRanges: boolean
   readonly swap: { readonly path: FilePath; readonly options: SwapOptions } | null
 }
 
@@ -117,6 +126,7 @@ export function planMachine(given: MachineOptions): MachinePlan {
     design,
     rssBatched,
     overcommit,
+    checkRanges: options.checkRanges ?? false,
     swap,
   }
 }
@@ -209,11 +219,7 @@ function chooseDesign(options: MachineOptions): { design: number; config: Kernel
 }
 
 /** Memory of the host. Throws ConfigurationError where there is not that much. */
-export function allocate(
-  bytes: number,
-  option: string,
-  create: () => WebAssembly.Memory,
-): WebAssembly.Memory {
+export function allocate(bytes: number, option: string, create: () => SharedMemory): SharedMemory {
   try {
     return create()
   } catch (error) {

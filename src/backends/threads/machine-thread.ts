@@ -256,6 +256,10 @@ export class MachineThread {
     return result
   }
 
+  get isAttached(): boolean {
+    return !this.#detached
+  }
+
   /** Throws when this thread has detached. */
   assertAttached(): void {
     if (this.#detached) throw new ConfigurationError('this thread is detached from the machine')

@@ -38,6 +38,7 @@ import { DiskFile, type OpenFileOptions } from './disk-file.ts'
 import { MemoryError, checkResult } from './errors.ts'
 import { type MachineHandle, identify } from './handles.ts'
 import type { HostFiles } from './host-io.ts'
+import { inspected } from './inspected.ts'
 import { seesDeadThreads } from './liveness.ts'
 import {
   type DesignName,
@@ -90,7 +91,9 @@ export class Machine {
     assureRoomForSteps()
     const plan = planMachine(given)
     const heap = allocate(plan.heapWords * 4, 'kernelHeap', () => createHeapMemory(plan.heapWords))
-    bootKernel(new Int32Array(heap.buffer), plan)
+    const words = new Int32Array(heap.buffer)
+    bootKernel(words, plan)
+    if (plan.checkRanges) words[Header.checkRanges] = 1
     const bytes = plan.frameCount * PAGE_SIZE
     const memory = allocate(bytes, 'memory', () => createPhysicalMemory(plan.frameCount))
     if (plan.cpuCount > 1 && !seesDeadThreads()) warnOfLiveness()
@@ -330,6 +333,15 @@ export class Machine {
    */
   detach(options: DetachOptions = {}): void {
     this.#thread.detach(options)
+  }
+
+  /** {@link detach}, for `using`. */
+  [Symbol.dispose](): void {
+    this.detach()
+  }
+
+  [inspected](): string {
+    return `Machine (${this.design}, ${this.memory / 2 ** 20} MiB, CPU ${this.cpu} of ${this.cpus})`
   }
 }
 

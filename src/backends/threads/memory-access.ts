@@ -30,14 +30,16 @@ import {
   allocateBytes,
   checkAddend,
   checkAddress,
+  checkBigInt64,
   checkBigUint64,
   checkBytes,
   checkChoice,
   checkNumber,
+  checkSigned,
   checkUnsigned,
   goneInCall,
-  plainBytes,
   rangeError,
+  viewedBytes,
 } from './arguments.ts'
 import { MemoryError, checkResult } from './errors.ts'
 import type { MachineThread } from './machine-thread.ts'
@@ -88,6 +90,16 @@ export abstract class MemoryAccess {
   /** This thread is a user of the address space from now on. Throws MemoryError ESRCH where it was destroyed. */
   protected join(): void {
     if (!this.#joined || !this.#exists()) this.#join()
+  }
+
+  /** For an access that is one operation of Atomics on so many bytes. */
+  protected prepareAtomic(address: number, bytes: 4 | 8, access: 'r' | 'w'): void {
+    if (typeof address !== 'number' || address % bytes !== 0) {
+      checkAddress(address)
+      const multiple = bytes === 4 ? 'four' : 'eight'
+      rangeError('address', address, `a multiple of ${multiple}, as an atomic access needs it`)
+    }
+    this.#prepare(address, access)
   }
 
   /** It is not any more. */
@@ -200,11 +212,59 @@ export abstract class MemoryAccess {
     this.#writeScratch(address, this.#scratch8)
   }
 
+  readInt8(address: number): number {
+    return (this.readUint8(address) << 24) >> 24
+  }
+
+  writeInt8(address: number, value: number): void {
+    checkSigned(value, 8)
+    this.writeUint8(address, value & 0xff)
+  }
+
+  readInt16(address: number): number {
+    return (this.readUint16(address) << 16) >> 16
+  }
+
+  writeInt16(address: number, value: number): void {
+    checkSigned(value, 16)
+    this.writeUint16(address, value & 0xffff)
+  }
+
+  readInt32(address: number): number {
+    return this.readUint32(address) | 0
+  }
+
+  writeInt32(address: number, value: number): void {
+    checkSigned(value, 32)
+    this.writeUint32(address, value >>> 0)
+  }
+
+  readBigInt64(address: number): bigint {
+    return BigInt.asIntN(64, this.readBigUint64(address))
+  }
+
+  writeBigInt64(address: number, value: bigint): void {
+    checkBigInt64(value)
+    this.writeBigUint64(address, BigInt.asUintN(64, value))
+  }
+
+  readFloat32(address: number): number {
+    this.#readScratch(address, this.#scratch4)
+    return this.#scratchView.getFloat32(0, true)
+  }
+
+  /** Any number, with NaN and the infinities; it is rounded to the nearest that 32 bits can hold. */
+  writeFloat32(address: number, value: number): void {
+    checkNumber(value)
+    this.#scratchView.setFloat32(0, value, true)
+    this.#writeScratch(address, this.#scratch4)
+  }
+
   /** Atomic compare-and-swap of the word at `address`, a multiple of four. Returns what was there. */
   compareExchangeUint32(address: number, expected: number, value: number): number {
     if (typeof expected !== 'number' || expected >>> 0 !== expected) checkUnsigned(expected, 32, 'expected')
     if (typeof value !== 'number' || value >>> 0 !== value) checkUnsigned(value, 32)
-    this.#prepareAtomic(address)
+    this.prepareAtomic(address, 4, 'w')
     try {
       return compareExchangeInt32(this.#task, this.#mm, address, expected | 0, value | 0) >>> 0
     } catch (error) {
@@ -218,7 +278,7 @@ export abstract class MemoryAccess {
    */
   addUint32(address: number, value: number): number {
     if (typeof value !== 'number' || value >>> 0 !== value) checkAddend(value)
-    this.#prepareAtomic(address)
+    this.prepareAtomic(address, 4, 'w')
     try {
       return addInt32(this.#task, this.#mm, address, value | 0) >>> 0
     } catch (error) {
@@ -234,17 +294,23 @@ export abstract class MemoryAccess {
     return bytes
   }
 
-  /** Reads `target.length` bytes from `address`. When a page fails, what comes before it has been read. */
-  readInto(address: number, target: Uint8Array): void {
-    const bytes = plainBytes(target, 'target')
+  /**
+   * Reads as many bytes from `address` as `target`, a typed array or DataView of any kind, has. When a page fails, what
+   * comes before it has been read.
+   */
+  readInto(address: number, target: ArrayBufferView): void {
+    const bytes = viewedBytes(target, 'target')
     const { length } = bytes
     this.#prepareRange(address, length, 'r')
     if (this.#readBytes(address, bytes, length, true) !== length) goneInCall('target')
   }
 
-  /** Writes `bytes` to `address`. When a page fails, what comes before it has been written. */
-  write(address: number, bytes: Uint8Array): void {
-    const plain = plainBytes(bytes, 'bytes')
+  /**
+   * Writes the bytes of a typed array or DataView of any kind to `address`. When a page fails, what comes before it has
+   * been written.
+   */
+  write(address: number, bytes: ArrayBufferView): void {
+    const plain = viewedBytes(bytes, 'bytes')
     const { length } = plain
     this.#prepareRange(address, length, 'w')
     if (this.#writeBytes(address, plain, length) !== length) goneInCall('bytes')
@@ -327,14 +393,6 @@ export abstract class MemoryAccess {
   #prepareByte(address: number, access: 'r' | 'w' | 'x'): void {
     if (!Number.isInteger(address)) checkAddress(address)
     this.#prepare(address, access)
-  }
-
-  #prepareAtomic(address: number): void {
-    if (typeof address !== 'number' || address % 4 !== 0) {
-      checkAddress(address)
-      rangeError('address', address, 'a multiple of four, as an atomic access needs it')
-    }
-    this.#prepare(address, 'w')
   }
 
   #prepareRange(address: number, length: number, access: 'r' | 'w'): void {

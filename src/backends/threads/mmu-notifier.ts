@@ -105,6 +105,11 @@ export class MmuNotifier {
     }
   }
 
+  /** {@link unregister}, for `using`. */
+  [Symbol.dispose](): void {
+    this.unregister()
+  }
+
   #isRegistered(): boolean {
     return numberAt(this.#thread.task.heap, this.#pointer + NotifierLayout.generation) === this.#generation
   }

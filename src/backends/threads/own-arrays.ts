@@ -4,7 +4,7 @@
 // own, with the methods as they were when this module was loaded, and nobody can change these. It costs nothing: each
 // place of the kernel goes on seeing arrays of one kind.
 
-import { PhysicalMemory, viewOf } from '../../kernel/index.ts'
+import { PhysicalMemory, type SharedMemory, viewOf } from '../../kernel/index.ts'
 
 const { getPrototypeOf, setPrototypeOf, values } = Object
 const typedArray = getPrototypeOf(Uint8Array.prototype) as object
@@ -32,7 +32,7 @@ const setBytes = Function.prototype.call.bind(Uint8Array.prototype.set) as (
 
 /** Memory whose arrays are the kernel's own. What is read into may be anybody's array. */
 export class OwnMemory extends PhysicalMemory {
-  constructor(memory: WebAssembly.Memory) {
+  constructor(memory: SharedMemory) {
     super(memory, new OwnBytes(memory.buffer), new OwnWords(memory.buffer))
   }
 

@@ -18,6 +18,9 @@ const REGISTERS = 6144
 /** Of a call of several steps, each of which asks anew, and between which Node is at work: 128 KiB. */
 const REGISTERS_FOR_STEPS = 16_384
 
+/** Of each call in what makes the registers: V8 asks for the room of the longest list again. */
+const ARGUMENTS = 256
+
 /** Throws the engine's RangeError when there is not enough room on the stack to enter the kernel. */
 export const assureStackRoom: () => void = makeProbe(REGISTERS)
 
@@ -27,15 +30,19 @@ export const assureStackRoom: () => void = makeProbe(REGISTERS)
  */
 export const assureRoomForSteps: () => void = makeProbe(REGISTERS_FOR_STEPS)
 
+/**
+ * A register holds each argument of a call until all are there. Names of as many variables would do too, but every
+ * thread makes these functions as it loads, and names take ten times as long. Here the first argument of all throws
+ * whatever happens, so no code is made for the others: none of it is ever run, and what counts is what it would need.
+ */
 function makeProbe(count: number): () => void {
-  const registers = Array.from({ length: count }, (_, index) => `r${index}`)
+  const values = '0,'.repeat(ARGUMENTS - 1)
+  const calls = count / ARGUMENTS
+  const nested = `${values}x(`.repeat(calls) + ')'.repeat(calls)
   const bulk = Array.from({ length: 200 }, (_, index) => `x = x * 3 + ${index + 1000}`)
-  // The variables get registers since they are used; that the branch is never taken is found later.
-  const body = `var ${registers.join()}
-    if (false) { ${registers.join(';')} }
-    if (x !== undefined) { ${bulk.join(';')} }`
+  const body = `if (x !== undefined) { ${bulk.join(';')}; x(x() = 0, ${nested}) }`
   try {
-    // oxlint-disable-next-line no-new-func -- the names of the registers would fill a file
+    // oxlint-disable-next-line no-new-func -- the arguments would fill a file
     return new Function('x', body) as () => void
   } catch {
     // Where no code may be made from strings: frames of about 100 bytes.

@@ -72,6 +72,12 @@ export const victims: Readonly<Record<string, Operation>> = {
   read: (cpu) => cpu.readFile(1),
   open: (cpu) => cpu.openOnly(),
   'open and close': (cpu) => cpu.openAndClose(),
+  // It ends with its pins, which whoever buries it gives back.
+  pin: (cpu) => cpu.pin(page, 3, 'rw'),
+  'pin and unpin': (cpu) => {
+    cpu.pin(filePage, 2, 'r')
+    return cpu.unpin()
+  },
   'madvise pageout': (cpu) => cpu.pageOut(page, 2),
   reclaim: (cpu) => cpu.reclaim(),
   swapoff: (cpu) => cpu.stopSwap(),

@@ -274,7 +274,7 @@ export const pagingMutants: MutantTable = {
     guard: 'truncation that waits for a page answers interrupts',
     race: 'R11',
     scenario: 'munmap-truncate',
-    patches: at(truncate, 'dropPage').drop('if (pageCount(cpu, frame) > 2) $'),
+    patches: at(truncate, 'dropPage').drop('if (unpinnedCount(cpu, frame) > 2) $'),
   },
   'read-behind-the-end': {
     guard: 'reading looks at the size of the file each time',

@@ -47,10 +47,10 @@ const answersAfterCopy = at(wp, 'wpCommit').before(
  */
 const reusedByMapcount: readonly SourcePatch[] = [
   at(wp, 'doWpPage').before(
-    'if (anonymous && pageCount(cpu, frame) === 1) $',
+    'if (anonymous && isExclusive(cpu, frame)) $',
     'const copiers = pageStruct(cpu, frame) + 7; const mapcount = pageCount(cpu, frame) - Atomics.load(cpu.heap, copiers)',
   ),
-  at(wp, 'doWpPage').replace('pageCount(cpu, frame)', 'mapcount'),
+  at(wp, 'doWpPage').replace('isExclusive(cpu, frame)', 'mapcount === 1'),
   at(wp, 'doWpPage').after(
     'if (!special) getPage(cpu, frame)',
     'if (!special) Atomics.add(cpu.heap, copiers, 1)',

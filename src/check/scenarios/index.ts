@@ -12,6 +12,7 @@ import locks from './locks.ts'
 import mlock from './mlock.ts'
 import moves from './moves.ts'
 import observers from './observers.ts'
+import pins from './pins.ts'
 import prices from './prices.ts'
 import rcu from './rcu.ts'
 import reclaim from './reclaim.ts'
@@ -41,6 +42,7 @@ const explored: Tables = {
   frames,
   swap,
   reclaim,
+  pins,
   wraps,
   burials,
 }

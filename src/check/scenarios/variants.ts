@@ -43,8 +43,24 @@ const spinForGood: readonly SourcePatch[] = [
 /** Who waits for a page sleeps until it is woken: on the real machine it looks again after a moment. */
 const sleepForGood: readonly SourcePatch[] = [at(sleep, 'sleepWhile').replace('SLEEP_CHECK_MS', 'Infinity')]
 
+/**
+ * fork copies a pinned page while who has it pinned writes to it: it gets each word as it was at some moment, and no
+ * order is promised. Here it reads them by operations of Atomics, as what races with the program's own is its matter.
+ */
+const copyByWords: readonly SourcePatch[] = [
+  at('calls/fork.ts', 'copyPinnedPage').replace(
+    'copyFrame(cpu, frame, entry >>> PTE_FRAME_SHIFT)',
+    `noteWritten(cpu, frame, -1);
+    for (let word = 0; word < 2; word++) {
+      const value = Atomics.load(cpu.memory.words, (entry >>> PTE_FRAME_SHIFT) * PAGE_WORDS + word);
+      Atomics.store(cpu.memory.words, frame * PAGE_WORDS + word, value)
+    }`,
+  ),
+]
+
 /** Changes of the source that belong to a scenario, by its name. */
 export const scenarioPatches: Readonly<Record<string, readonly SourcePatch[]>> = {
+  'pin-fork': copyByWords,
   'page-lock': sleepForGood,
   'spinlock-halting': haltAtOnce,
   'answer-halting': haltAtOnce,

@@ -44,6 +44,7 @@ import {
   PG_REFERENCED,
   PG_SWAPCACHE,
   Page,
+  isPinned,
   pageCount,
   pageStruct,
 } from '../memory/page.ts'
@@ -338,6 +339,8 @@ function unmapIfCold(cpu: Task, address: number, all: boolean): void {
     return
   }
   const frame = entry >>> PTE_FRAME_SHIFT
+  // Who pins a page does it with the table locked: what is not pinned now is not before the entry is gone.
+  if (isPinned(cpu, frame)) return
   // Until no CPU has its old translation: what is still written by one must not be missed by a write-back that thinks
   // the page clean, nor by a fault that copies it.
   if (!tryLockPage(cpu, frame)) return

@@ -20,7 +20,7 @@ import { truncateOnHost } from '../memory/host-io.ts'
 import { lockInode, unlockInode } from '../memory/inode-lock.ts'
 import { putPage } from '../memory/page-alloc.ts'
 import { clearPageFlags, lockPage, pageFlags, setPageFlags, unlockPage } from '../memory/page-lock.ts'
-import { isPageOf, PG_DIRTY, PG_UPTODATE, pageCount } from '../memory/page.ts'
+import { isPageOf, PG_DIRTY, PG_UPTODATE, unpinnedCount } from '../memory/page.ts'
 import { freeSwapSlot } from '../memory/swap.ts'
 import { EFBIG, EINVAL } from '../mm/errno.ts'
 import type { Task } from '../mm/task.ts'
@@ -123,8 +123,8 @@ function dropPage(cpu: Task, file: number, index: number): boolean {
   if (frame === 0) return false
   lockPage(cpu, frame)
   const present = isPageOf(cpu, frame, file, index)
-  // Else it is mapped still, or somebody looks at it and has a reference for a moment.
-  const unused = pageCount(cpu, frame) === 2
+  // Else it is mapped still, or somebody looks at it and has a reference for a moment. A pin keeps the frame alone.
+  const unused = unpinnedCount(cpu, frame) === 2
   if (present && unused) {
     clearPageFlags(cpu, frame, PG_DIRTY)
     deleteFromPageCache(cpu, frame, 0)
@@ -135,7 +135,7 @@ function dropPage(cpu: Task, file: number, index: number): boolean {
     // Not with the page locked: a fault takes that lock with the mmap lock held.
     unmapMappingRange(cpu, file, index, index + 1)
     // Who still has it may have unmapped it too, and be waiting for this CPU to flush its TLB.
-    if (pageCount(cpu, frame) > 2) cpuRelax(cpu)
+    if (unpinnedCount(cpu, frame) > 2) cpuRelax(cpu)
   }
   putPage(cpu, frame)
   return present && unused

@@ -6,11 +6,13 @@
 // translation still writes to a page that another may just be copying, and that write would be lost (race R1,
 // invariant I9).
 
+import { allocPage } from '../cache/reclaim.ts'
 import { finishCall } from '../cache/task-work.ts'
 import { isStable } from '../fault/oom-reaper.ts'
 import {
   PTE_ACCESSED,
   PTE_DIRTY,
+  PTE_FLAGS_MASK,
   PTE_FRAME_SHIFT,
   PTE_LOCKED,
   PTE_SPECIAL,
@@ -20,10 +22,13 @@ import {
   PUD_SHIFT,
   PageTable,
 } from '../machine/pte.ts'
+import { copyFrame } from '../machine/sectors.ts'
 import { unaccountMemory, vmEnoughMemory } from '../memory/overcommit.ts'
-import { getPage, isFilePage } from '../memory/page.ts'
+import { putPage } from '../memory/page-alloc.ts'
+import { Page, getPage, isFilePage, isPinned, pageStruct } from '../memory/page.ts'
 import { addMmCounter } from '../memory/rss.ts'
 import { swapDuplicate } from '../memory/swap.ts'
+import { ENOMEM } from '../mm/errno.ts'
 import {
   MM_ANON_PAGES,
   MM_FILE_PAGES,
@@ -97,7 +102,7 @@ function dupMmap(cpu: Task, parent: number, child: number): boolean {
     vmStatAccount(cpu, child, heap[copy + Vma.vmFlags], vmaPages(cpu, vma))
     if ((heap[copy + Vma.vmFlags] & VM_WIPEONFORK) !== 0) continue
     cpu.design.forkBegin(cpu, vma)
-    if (!copyPageRange(cpu, vma, parent, child)) return false
+    if (!copyPageRange(cpu, vma, copy, parent, child)) return false
   }
   return true
 }
@@ -128,23 +133,24 @@ function dupVma(cpu: Task, vma: number, child: number): number {
 }
 
 /**
- * `copy_page_range`: what a fault can bring in again from a file is not copied. Returns false when there is no memory
- * for a page table.
+ * `copy_page_range`: what a fault can bring in again from a file is not copied. `copy` is the child's VMA. Returns
+ * false when there is no memory for a page table or for the copy of a pinned page.
  */
-function copyPageRange(cpu: Task, vma: number, parent: number, child: number): boolean {
+function copyPageRange(cpu: Task, vma: number, copy: number, parent: number, child: number): boolean {
   const { heap } = cpu
   if (Atomics.load(heap, vma + Vma.anonVma) === 0) return true
   const shared = (heap[vma + Vma.vmFlags] & VM_SHARED) !== 0
   const end = heap[vma + Vma.vmEnd]
   // Only where entries lose their write permission.
   if (!shared) invalidateRangeStart(cpu, parent, heap[vma + Vma.vmStart], end)
-  const copied = copyTables(cpu, parent, child, heap[vma + Vma.vmStart], end, shared)
+  const copied = copyTables(cpu, copy, parent, child, heap[vma + Vma.vmStart], end, shared)
   if (!shared) invalidateRangeEnd(cpu, parent)
   return copied
 }
 
 function copyTables(
   cpu: Task,
+  copy: number,
   parent: number,
   child: number,
   start: number,
@@ -161,13 +167,19 @@ function copyTables(
     const stop = Math.min(((page >> PMD_SHIFT) + 1) * 2 ** PMD_SHIFT, end)
     const copyTable = allocPteTable(cpu, child, page)
     if (copyTable === 0) return false
-    copyPteRange(cpu, child, table, copyTable, page, stop, shared)
-    page = stop
+    page = copyPteRange(cpu, child, table, copyTable, page, stop, shared)
+    if (page === stop) continue
+    const copied = copyPinnedPage(cpu, copy, child, table, copyTable, page)
+    if (copied < 0) return false
+    page += copied
   }
   return true
 }
 
-/** `copy_pte_range`. Nobody else can want the child's table, so that its lock is only for form. */
+/**
+ * `copy_pte_range`. Nobody else can want the child's table, so that its lock is only for form. Returns where it
+ * stopped: before a pinned page of a private mapping, or at the end.
+ */
 function copyPteRange(
   cpu: Task,
   child: number,
@@ -176,17 +188,18 @@ function copyPteRange(
   start: number,
   end: number,
   shared: boolean,
-): void {
+): number {
   const { heap } = cpu
   const counts = cpu.zapCounts
   counts.fill(0)
   spinLock(cpu, from + PageTable.ptl)
   spinLock(cpu, to + PageTable.ptl)
-  for (let page = start; page < end; page++) {
-    const entry = shared
-      ? Atomics.load(heap, pteAddress(from, page))
-      : writeProtect(cpu, pteAddress(from, page))
-    if (entry === 0) continue
+  let page = start
+  for (; page < end; page++) {
+    const seen = Atomics.load(heap, pteAddress(from, page))
+    if (seen === 0) continue
+    if (!shared && needsCopyNow(cpu, seen)) break
+    const entry = shared ? seen : writeProtect(cpu, pteAddress(from, page))
     if ((entry & PTE_SWAP) !== 0) {
       swapDuplicate(cpu, entry >>> PTE_FRAME_SHIFT)
       counts[MM_SWAPENTS]++
@@ -202,6 +215,54 @@ function copyPteRange(
   spinUnlock(cpu, to + PageTable.ptl)
   spinUnlock(cpu, from + PageTable.ptl)
   for (let kind = 0; kind < RSS_KINDS; kind++) addMmCounter(cpu, child, kind, counts[kind])
+  return page
+}
+
+/**
+ * `page_needs_cow_for_dma`: an anonymous page that is pinned cannot be shared until somebody writes, since who has
+ * pinned it writes without a fault. As the mmap lock is held for write, none is pinned that was not.
+ */
+function needsCopyNow(cpu: Task, entry: number): boolean {
+  if ((entry & (PTE_SWAP | PTE_SPECIAL)) !== 0 || entry === 0) return false
+  const frame = entry >>> PTE_FRAME_SHIFT
+  return isPinned(cpu, frame) && !isFilePage(cpu, frame)
+}
+
+/**
+ * `copy_present_page`: the child gets a copy of a pinned page at once, and the parent's entry stays as it is. If it is
+ * pinned no more, nothing is done. Returns how many pages were copied, or -ENOMEM.
+ */
+function copyPinnedPage(
+  cpu: Task,
+  copy: number,
+  child: number,
+  from: number,
+  to: number,
+  page: number,
+): number {
+  const { heap } = cpu
+  const frame = allocPage(cpu)
+  if (frame === 0) return -ENOMEM
+  spinLock(cpu, from + PageTable.ptl)
+  const entry = Atomics.load(heap, pteAddress(from, page))
+  const pinned = needsCopyNow(cpu, entry)
+  // The lock keeps the page in its entry, and the entry keeps the page.
+  if (pinned) copyFrame(cpu, frame, entry >>> PTE_FRAME_SHIFT)
+  spinUnlock(cpu, from + PageTable.ptl)
+  const struct = pageStruct(cpu, frame)
+  Atomics.store(heap, struct + Page.mapping, 0)
+  Atomics.store(heap, struct + Page.flags, 0)
+  heap[struct + Page.index] = page - heap[copy + Vma.vmStart] + heap[copy + Vma.vmPgoff]
+  heap[struct + Page.anonVma] = Atomics.load(heap, copy + Vma.anonVma)
+  Atomics.store(heap, struct + Page.refcount, 1)
+  if (!pinned) {
+    putPage(cpu, frame)
+    return 0
+  }
+  const kept = entry & PTE_FLAGS_MASK & ~(PTE_ACCESSED | PTE_LOCKED)
+  Atomics.store(heap, pteAddress(to, page), (frame << PTE_FRAME_SHIFT) | kept | PTE_DIRTY)
+  addMmCounter(cpu, child, MM_ANON_PAGES, 1)
+  return 1
 }
 
 /** `ptep_set_wrprotect`: the hardware may set the dirty bit until that very moment. Returns the entry as it is then. */

@@ -1,6 +1,7 @@
 // Making an address space, joining and leaving it, taking it apart (kernel/fork.c, mm/mmap.c exit_mmap).
 
 import { finishCall } from '../cache/task-work.ts'
+import { unpinTo } from '../fault/pin.ts'
 import { flushTlb } from '../machine/cpu.ts'
 import { Header } from '../machine/header.ts'
 import { dropMm } from '../memory/mm-count.ts'
@@ -124,6 +125,7 @@ export function destroyMm(cpu: Task, mm: number): void {
 /** This thread is going away: it leaves every address space, and what its CPU kept in reserve goes back. */
 export function retireCpu(cpu: Task): void {
   const { heap } = cpu
+  unpinTo(cpu, 0)
   spinLock(cpu, Header.mmListLock)
   for (let mm = heap[Header.mmList]; mm !== 0; mm = heap[mm + Mm.nextMm]) {
     if ((Atomics.load(heap, mm + Mm.cpuMask + (cpu.id >> 5)) & (1 << (cpu.id & 31))) !== 0) leaveMm(cpu, mm)

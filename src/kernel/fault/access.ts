@@ -78,7 +78,17 @@ function faultIn(cpu: Task, mm: number, address: number, access: number, mode: n
   }
 }
 
-function accessDone(cpu: Task): void {
+/**
+ * Begins an access that the caller makes to the memory itself, which must not leave its page, nor throw: returns where
+ * the byte at `address` is in memory. {@link accessDone} must follow. Throws the signal of an access that fails.
+ */
+export function beginAccess(cpu: Task, mm: number, address: number, write: boolean): number {
+  const frame = accessFrame(cpu, mm, address, write ? ACCESS_WRITE : ACCESS_READ)
+  if (write) noteStore(cpu, pageNumber(address), frame, address & OFFSET_MASK)
+  return frame * PAGE_SIZE + (address & OFFSET_MASK)
+}
+
+export function accessDone(cpu: Task): void {
   cpu.interruptsEnabled = true
   kernelExit(cpu)
 }

@@ -7,7 +7,13 @@ import { clearFrame } from '../machine/sectors.ts'
 import { putPage } from '../memory/page-alloc.ts'
 import { Page, pageStruct } from '../memory/page.ts'
 import { addMmCounterFast } from '../memory/rss.ts'
-import { FAULT_FLAG_WRITE, type FaultContext, VM_FAULT_RETRY, VM_FAULT_SIGBUS } from '../mm/fault-context.ts'
+import {
+  FAULT_FLAG_UNSHARE,
+  FAULT_FLAG_WRITE,
+  type FaultContext,
+  VM_FAULT_RETRY,
+  VM_FAULT_SIGBUS,
+} from '../mm/fault-context.ts'
 import { MM_ANON_PAGES } from '../mm/mm.ts'
 import type { Task } from '../mm/task.ts'
 import { VmEvent } from '../mm/vm-event.ts'
@@ -22,7 +28,8 @@ const UNSTABLE = -2
 export function doAnonymousPage(cpu: Task, fault: FaultContext): number {
   fault.hold.countAttempt(cpu, VmEvent.SPF_ATTEMPT_ANON)
   if ((fault.vmFlags & VM_SHARED) !== 0) return VM_FAULT_SIGBUS
-  if ((fault.flags & FAULT_FLAG_WRITE) === 0 && !cpu.config.MM_FORBIDS_ZEROPAGE) {
+  const own = (fault.flags & (FAULT_FLAG_WRITE | FAULT_FLAG_UNSHARE)) !== 0
+  if (!own && !cpu.config.MM_FORBIDS_ZEROPAGE) {
     const entry = (ZERO_FRAME << PTE_FRAME_SHIFT) | youngPageProt(fault.vmFlags) | PTE_SPECIAL
     return notInstalled(installIfNone(cpu, fault, entry))
   }

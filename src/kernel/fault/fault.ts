@@ -19,6 +19,7 @@ import {
   FAULT_PK,
   FAULT_PROTECTION,
   FAULT_REMOTE,
+  FAULT_UNSHARE,
   FAULT_USER,
   FAULT_WRITE,
   PTE_ACCESSED,
@@ -29,6 +30,7 @@ import {
 } from '../machine/pte.ts'
 import {
   FAULT_FLAG_INSTRUCTION,
+  FAULT_FLAG_UNSHARE,
   FAULT_FLAG_WRITE,
   type FaultContext,
   VM_FAULT_ACCERR,
@@ -84,6 +86,7 @@ export function handleUserFault(cpu: Task, mm: number, page: number, errorCode: 
   fault.flags = 0
   if ((errorCode & FAULT_WRITE) !== 0) fault.flags |= FAULT_FLAG_WRITE
   if ((errorCode & FAULT_INSTRUCTION) !== 0) fault.flags |= FAULT_FLAG_INSTRUCTION
+  if ((errorCode & FAULT_UNSHARE) !== 0) fault.flags |= FAULT_FLAG_UNSHARE
   cpu.lastFaultSpeculative = false
   cpu.lastFaultLockedMm = false
   let tried = false
@@ -232,7 +235,8 @@ export function handlePteFault(cpu: Task, fault: FaultContext): number {
   if ((fault.flags & FAULT_FLAG_WRITE) !== 0) {
     if ((entry & PTE_WRITE) === 0) return doWpPage(cpu, fault)
     entry |= PTE_DIRTY
-  }
+  } else if ((fault.flags & FAULT_FLAG_UNSHARE) !== 0 && (entry & PTE_WRITE) === 0)
+    return doWpPage(cpu, fault)
   entry |= PTE_ACCESSED
   Atomics.compareExchange(heap, address, fault.originalPte, entry)
   if (entry !== fault.originalPte) cpu.design.updateMmuCache(cpu, fault)

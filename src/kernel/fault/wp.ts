@@ -5,10 +5,10 @@ import { PTE_ACCESSED, PTE_DIRTY, PTE_FRAME_SHIFT, PTE_SPECIAL, PageTable } from
 import { clearFrame, copyFrame } from '../machine/sectors.ts'
 import { putPage } from '../memory/page-alloc.ts'
 import { setPageFlags } from '../memory/page-lock.ts'
-import { PG_DIRTY, getPage, isFilePage, pageCount } from '../memory/page.ts'
+import { PG_DIRTY, getPage, isExclusive, isFilePage } from '../memory/page.ts'
 import { addMmCounterFast } from '../memory/rss.ts'
 import { freePageAndSwapCache } from '../memory/swap.ts'
-import { type FaultContext, VM_FAULT_RETRY } from '../mm/fault-context.ts'
+import { FAULT_FLAG_WRITE, type FaultContext, VM_FAULT_RETRY } from '../mm/fault-context.ts'
 import { MM_ANON_PAGES, MM_FILE_PAGES } from '../mm/mm.ts'
 import type { Task } from '../mm/task.ts'
 import { VmEvent } from '../mm/vm-event.ts'
@@ -19,7 +19,10 @@ import { maybeMkwrite } from '../tables/pte-flags.ts'
 import { VM_SHARED } from '../vma/vma.ts'
 import { anonymousPte, faultAnonVma, initAnonymousPage } from './anonymous.ts'
 
-/** `do_wp_page`: the pte table is locked and the entry is the original; unlocks it. */
+/**
+ * `do_wp_page`, for a write, or to unshare the page of a private mapping: the pte table is locked and the entry is the
+ * original; unlocks it.
+ */
 export function doWpPage(cpu: Task, fault: FaultContext): number {
   fault.hold.countAttempt(cpu, VmEvent.SPF_ATTEMPT_WP)
   const frame = fault.originalPte >>> PTE_FRAME_SHIFT
@@ -29,7 +32,7 @@ export function doWpPage(cpu: Task, fault: FaultContext): number {
     return wpPageReuse(cpu, fault)
   }
   const anonymous = !special && !isFilePage(cpu, frame)
-  if (anonymous && pageCount(cpu, frame) === 1) return wpPageReuse(cpu, fault)
+  if (anonymous && isExclusive(cpu, frame)) return wpPageReuse(cpu, fault)
   // The page must stay what it is while it is copied without the lock.
   if (!special) getPage(cpu, frame)
   spinUnlock(cpu, fault.table + PageTable.ptl)
@@ -41,7 +44,8 @@ export function doWpPage(cpu: Task, fault: FaultContext): number {
 /** `wp_page_reuse`: nobody else has the page, so it becomes writable as it is, if the VMA is. */
 function wpPageReuse(cpu: Task, fault: FaultContext): number {
   const { originalPte } = fault
-  const entry = maybeMkwrite(originalPte | PTE_DIRTY | PTE_ACCESSED, fault.vmFlags)
+  const written = (fault.flags & FAULT_FLAG_WRITE) === 0 ? 0 : PTE_DIRTY
+  const entry = maybeMkwrite(originalPte | written | PTE_ACCESSED, fault.vmFlags)
   const found = Atomics.compareExchange(cpu.heap, pteAddress(fault.table, fault.page), originalPte, entry)
   if (found === originalPte && entry !== originalPte) cpu.design.updateMmuCache(cpu, fault)
   spinUnlock(cpu, fault.table + PageTable.ptl)

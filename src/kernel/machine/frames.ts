@@ -41,9 +41,17 @@ const frameInstructions = new Uint8Array([
   0x00, 0x00, 0x0b,
 ])
 
+/**
+ * A WebAssembly.Memory that is shared, as its users see it. It is not called so, as a program that is not made for a
+ * browser need not have types of WebAssembly.
+ */
+export interface SharedMemory {
+  readonly buffer: ArrayBufferLike
+}
+
 /** The frames of a machine as one thread sees them. */
 export class PhysicalMemory {
-  readonly memory: WebAssembly.Memory
+  readonly memory: SharedMemory
   readonly frameCount: number
   readonly bytes: Uint8Array
   readonly words: Int32Array
@@ -51,9 +59,9 @@ export class PhysicalMemory {
   readonly copyFrame: (to: number, from: number) => void
 
   /** @param bytes and @param words the whole memory, where they are to be arrays of a certain kind */
-  constructor(memory: WebAssembly.Memory, bytes?: Uint8Array, words?: Int32Array) {
+  constructor(memory: SharedMemory, bytes?: Uint8Array, words?: Int32Array) {
     const instance = new WebAssembly.Instance(new WebAssembly.Module(frameInstructions), {
-      physical: { memory },
+      physical: { memory: memory as WebAssembly.Memory },
     })
     this.memory = memory
     this.bytes = bytes ?? new Uint8Array(memory.buffer)
@@ -81,7 +89,7 @@ export function viewOf(array: Uint8Array, from: number, length: number): Uint8Ar
  * Makes room for at least `frameCount` frames and, behind the last, for one that no machine uses. Throws a RangeError
  * when the host has not that much memory.
  */
-export function createPhysicalMemory(frameCount: number): WebAssembly.Memory {
+export function createPhysicalMemory(frameCount: number): SharedMemory {
   const pages = Math.ceil((frameCount + 1) / WASM_PAGE_FRAMES)
   return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true })
 }

@@ -30,6 +30,8 @@ export const Header = layout('machine', WORDS, {
   identity: 10,
   /** One more than the number of the CPU that died inside the kernel; 0 while the machine is sound. */
   lostCpu: 16,
+  /** 1 where ranges are handed out as copies: see the threads backend. The kernel does not look at it. */
+  checkRanges: 17,
   /** Pages committed, but for those that CPUs count for themselves. */
   vmCommittedAs: 24,
   /** The next word that was never allocated. */

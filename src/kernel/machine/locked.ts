@@ -6,6 +6,8 @@
 // and the build puts `cpu.lockedAdd(word, 1)` wherever it can prove that the array is the heap of a CPU in scope.
 // Meaning and order stay the same: either way a sequentially consistent access to a signed 32-bit word.
 
+import type { SharedMemory } from './frames.ts'
+
 /** The largest heap: what a WebAssembly memory with 32-bit addresses holds, in words. */
 export const HEAP_WORDS_MAX = 2 ** 30
 
@@ -69,9 +71,9 @@ export interface LockedInstructions {
  * The instructions for the heap in `memory`. A thread makes them once for each machine: V8 calls them directly as long
  * as it has seen those of one machine only, and through a builtin afterwards, which costs about as much as `Atomics`.
  */
-export function lockedInstructions(memory: WebAssembly.Memory): LockedInstructions {
+export function lockedInstructions(memory: SharedMemory): LockedInstructions {
   const { exports } = new WebAssembly.Instance(new WebAssembly.Module(instructions), {
-    kernel: { heap: memory },
+    kernel: { heap: memory as WebAssembly.Memory },
   })
   return exports as unknown as LockedInstructions
 }
@@ -126,7 +128,7 @@ export class LockedHeap {
  * Memory for a heap of at least `words` words, at most HEAP_WORDS_MAX. Throws a RangeError when the host has not that
  * much.
  */
-export function createHeapMemory(words: number): WebAssembly.Memory {
+export function createHeapMemory(words: number): SharedMemory {
   const pages = Math.ceil(words / WASM_PAGE_WORDS)
   return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true })
 }

@@ -16,8 +16,12 @@ const PCP_SHARE = 8
 /** Words for event counters. */
 export const VM_EVENTS_MAX = 64
 
+/** Ranges that a CPU may have pinned at a time, one within the other. */
+export const PINNED_RANGES_MAX = 64
+
 const COUNTERS = 112
-const PCP = COUNTERS + VM_EVENTS_MAX
+const PINS = COUNTERS + VM_EVENTS_MAX
+const PCP = PINS + 16 + 2 * PINNED_RANGES_MAX
 const SLABS = PCP + 16 + PCP_CAPACITY
 
 export const PerCpu = layout('cpu', SLABS + SLAB_CACHES * SLAB_CPU_WORDS, {
@@ -98,6 +102,13 @@ export const PerCpu = layout('cpu', SLABS + SLAB_CACHES * SLAB_CPU_WORDS, {
   srcuUnlock: 98,
 
   vmEvents: COUNTERS,
+
+  /**
+   * How many ranges the attached thread has pinned, and for each the first frame and twice the number of frames, one
+   * more if they are written: see fault/pin.ts.
+   */
+  pinnedRanges: PINS,
+  pins: PINS + 16,
 
   /** Free frames in front of the zone. */
   pcpCount: PCP,

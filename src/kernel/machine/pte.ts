@@ -69,3 +69,5 @@ export const FAULT_INSTRUCTION = 16
 export const FAULT_PK = 32
 /** For software, above what the hardware reports: the access is not one of the program's own (FAULT_FLAG_REMOTE). */
 export const FAULT_REMOTE = 1 << 16
+/** For software: the page of a private mapping is to be pinned for reading (FAULT_FLAG_UNSHARE). */
+export const FAULT_UNSHARE = 1 << 17

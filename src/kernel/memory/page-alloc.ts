@@ -46,6 +46,73 @@ export function allocFrame(cpu: Task): number {
   return heap[base + PerCpu.pcp + count]
 }
 
+/**
+ * `alloc_contig_pages`: `count` frames that follow each other, contents undefined. Returns the first, or 0 when no such
+ * run is free: nothing is moved or reclaimed for it. Where no frames are left that were never used, it takes time for
+ * each frame of the machine, and nobody else gets one from the zone meanwhile. No lock may be held.
+ */
+export function allocContigFrames(cpu: Task, count: number): number {
+  drainAllPcp(cpu)
+  drainOtherCpus(cpu)
+  const { heap } = cpu
+  const zone = heap[Header.zone]
+  const enabled = spinLockIrqSave(cpu, zone + Zone.lock)
+  const fresh = heap[zone + Zone.frontier] + count <= heap[Header.frameCount]
+  const first = fresh ? heap[zone + Zone.frontier] : findFreeRun(cpu, count)
+  if (fresh) heap[zone + Zone.frontier] += count
+  else if (first !== 0) unlinkRun(cpu, first, count)
+  if (first !== 0) Atomics.store(heap, zone + Zone.freeCount, heap[zone + Zone.freeCount] - count)
+  spinUnlockIrqRestore(cpu, zone + Zone.lock, enabled)
+  if (first === 0) return 0
+  for (let frame = first; frame < first + count; frame++) takeFrame(cpu, frame)
+  return first
+}
+
+/** `post_alloc_hook`. Returns the frame, which is this CPU's from now on. */
+export function takeFrame(cpu: Task, frame: number): number {
+  countVmEvent(cpu, VmEvent.pgalloc)
+  return frame
+}
+
+/** In the place of its next one, of a frame that is in the free list, while that is being searched. */
+const IN_FREE_LIST = 0x4000_0000
+
+/** The first of `count` frames that follow each other in the free list of the zone, which is locked, or 0. */
+function findFreeRun(cpu: Task, count: number): number {
+  const { heap } = cpu
+  const frames = heap[Header.frameCount]
+  const next = heap[Header.memoryMap] + Page.next
+  markFreeList(cpu, IN_FREE_LIST)
+  let run = 0
+  let frame = 1
+  for (; frame < frames && run < count; frame++)
+    run = (heap[next + frame * PAGE_STRUCT_WORDS] & IN_FREE_LIST) !== 0 ? run + 1 : 0
+  markFreeList(cpu, 0)
+  return run < count ? 0 : frame - count
+}
+
+/** Marks the frames of the free list, or takes the mark away. */
+function markFreeList(cpu: Task, mark: number): void {
+  const { heap } = cpu
+  const next = heap[Header.memoryMap] + Page.next
+  for (let frame = heap[heap[Header.zone] + Zone.freeList]; frame !== 0;) {
+    const word = next + frame * PAGE_STRUCT_WORDS
+    frame = heap[word] & ~IN_FREE_LIST
+    heap[word] = frame | mark
+  }
+}
+
+function unlinkRun(cpu: Task, first: number, count: number): void {
+  const { heap } = cpu
+  const next = heap[Header.memoryMap] + Page.next
+  let link = heap[Header.zone] + Zone.freeList
+  while (heap[link] !== 0) {
+    const frame = heap[link]
+    if (frame >= first && frame < first + count) heap[link] = heap[next + frame * PAGE_STRUCT_WORDS]
+    else link = next + frame * PAGE_STRUCT_WORDS
+  }
+}
+
 /** Gives a frame back. Nobody may hold a reference or a translation any more. */
 export function freeFrame(cpu: Task, frame: number): void {
   const { heap, base } = cpu

@@ -48,9 +48,49 @@ export function getPage(cpu: Cpu, frame: number): void {
   refcountInc(cpu, pageStruct(cpu, frame) + Page.refcount)
 }
 
-/** How many references there are. */
+/** How many references there are. Of a pinned page they are more than any number that stands for few. */
 export function pageCount(cpu: Cpu, frame: number): number {
   return Atomics.load(cpu.heap, pageStruct(cpu, frame) + Page.refcount)
+}
+
+/**
+ * `GUP_PIN_COUNTING_BIAS`: what a pin counts as in the references of a page, so that one load tells of both. (1024 in
+ * Linux, where only a guess is needed, see mm.h, `folio_maybe_dma_pinned`. Here it is more than a page has references.)
+ */
+export const PIN_BIAS = 2 ** 20
+/** How many pins a page has at most: all CPUs may go beyond it at once, for a moment. */
+const PAGE_PINS_MAX = 2 ** 10
+
+/** How many references there are that are no pins. */
+export function unpinnedCount(cpu: Cpu, frame: number): number {
+  return pageCount(cpu, frame) & (PIN_BIAS - 1)
+}
+
+/** `folio_maybe_dma_pinned`, and no maybe: somebody reaches the page without translations (fault/pin.ts). */
+export function isPinned(cpu: Cpu, frame: number): boolean {
+  return pageCount(cpu, frame) >= PIN_BIAS
+}
+
+/**
+ * `PageAnonExclusive`: an anonymous page that only one entry maps. One that is pinned is exclusive: it was when it was
+ * pinned, and fork copies it.
+ */
+export function isExclusive(cpu: Cpu, frame: number): boolean {
+  const count = pageCount(cpu, frame)
+  return count === 1 || count >= PIN_BIAS
+}
+
+/** `try_grab_folio` with FOLL_PIN, of a page that the caller holds alive. False: it has too many pins. */
+export function pinPage(cpu: Cpu, frame: number): boolean {
+  const refcount = pageStruct(cpu, frame) + Page.refcount
+  if (Atomics.add(cpu.heap, refcount, PIN_BIAS) < PAGE_PINS_MAX * PIN_BIAS) return true
+  Atomics.sub(cpu.heap, refcount, PIN_BIAS)
+  return false
+}
+
+/** Drops a pin. Returns true when nobody refers to the page any more, so that the caller frees it. */
+export function unpinPage(cpu: Cpu, frame: number): boolean {
+  return Atomics.sub(cpu.heap, pageStruct(cpu, frame) + Page.refcount, PIN_BIAS) === PIN_BIAS
 }
 
 /** The page belongs to a file. */

@@ -82,6 +82,9 @@ export class Task extends Cpu {
   readonly writableRanges = new Int32Array(2 * WRITABLE_RANGES_MAX)
   writableCount = 0
 
+  /** Result of pinPages(): the first of the frames. */
+  pinnedFrame = 0
+
   // A teardown in progress (mm/mmu_gather.c).
   readonly gatherFrames = new Int32Array(GATHER_FRAMES_MAX)
   gatherCount = 0

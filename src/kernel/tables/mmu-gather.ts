@@ -83,7 +83,9 @@ export function flushTlbMm(cpu: Task, mm: number, start: number, end: number): v
   const root = mm + Mm.pgd
   flushTlbRange(cpu, root, start, end)
   countVmEvent(cpu, end - start === 1 ? VmEvent.nr_tlb_local_flush_one : VmEvent.nr_tlb_local_flush_all)
-  if (Atomics.load(cpu.heap, mm + Mm.users) > 1) {
+  // This CPU may be no user of the address space: then the only one is another.
+  const own = (Atomics.load(cpu.heap, mm + Mm.cpuMask + (cpu.id >> 5)) >>> (cpu.id & 31)) & 1
+  if (Atomics.load(cpu.heap, mm + Mm.users) > own) {
     countVmEvent(cpu, VmEvent.nr_tlb_remote_flush)
     callFunctionMany(cpu, mm + Mm.cpuMask, CALL_FLUSH_TLB, root, start, end)
   }

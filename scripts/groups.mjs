@@ -1,0 +1,67 @@
+// Test files that share a process. To start one, to load what is tested and to make a steppable form of the kernel
+// while nothing is compiled yet costs more than most of the files: together they pay for it once.
+//
+// A file stays alone where it is about the process: its threads and how they end, its memory, its environment.
+
+import { globSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { groupFolder, root } from './paths.mjs'
+
+/**
+ * The folders of each group of files, and in how many processes they run. The kernel is loaded anew for each patch, and
+ * stays. What one group has in common is also how scripts/preload.mjs loads it, by the group's name.
+ */
+const groups = {
+  check: { folders: ['check'], processes: 4 },
+  api: { folders: ['api'], processes: 2 },
+  kernel: { folders: ['kernel', 'reference', 'report', 'simulate'], processes: 1 },
+  trace: { folders: ['trace'], processes: 1 },
+}
+
+const alone = new Set([
+  // They start threads or processes, and see these end.
+  ...[
+    'border-threads',
+    'cut-off',
+    'ends',
+    'file-lock',
+    'files-threads',
+    'ltp-fork',
+    'notifier',
+    'threads',
+  ].map((name) => `api/${name}`),
+  'check/page',
+  'trace/pacing',
+  'trace/source',
+  'trace/replay',
+])
+
+/** The files that `node --test` is to run for all tests: groups first, since they take longest. */
+export function testFiles() {
+  const files = globSync('test/**/*.test.ts', { cwd: root }).toSorted()
+  rmSync(groupFolder, { recursive: true, force: true })
+  const grouped = new Set()
+  const modules = []
+  for (const [name, { folders, processes }] of Object.entries(groups)) {
+    const own = files.filter((file) => folders.includes(folderOf(file)) && !isAlone(file))
+    mkdirSync(join(groupFolder, name), { recursive: true })
+    for (let number = 0; number < processes; number++) {
+      const module = join(groupFolder, name, `${number + 1}.mjs`)
+      const members = own.filter((_, index) => index % processes === number)
+      const lines = members.map((file) => `import '${pathToFileURL(join(root, file))}'\n`)
+      writeFileSync(module, lines.join(''))
+      modules.push(module)
+      for (const file of members) grouped.add(file)
+    }
+  }
+  return [...modules, ...files.filter((file) => !grouped.has(file))]
+}
+
+function folderOf(file) {
+  return dirname(file).slice('test/'.length)
+}
+
+function isAlone(file) {
+  return alone.has(file.slice('test/'.length, -'.test.ts'.length))
+}

@@ -1,0 +1,206 @@
+// Atomic operations on words of an address space, and waiting for them.
+//
+// They are those of Atomics on the machine's memory, at the place where the page is at that moment. Who waits has the
+// page pinned, so that it stays at that place; the place is what a waiter and who wakes it have in common, whatever
+// address spaces they are in, as the key of a shared futex is a page of a file (`get_futex_key`, kernel/futex/core.c).
+// Other than there, a private mapping of a page that only one address space has needs no key of its own.
+
+import { accessDone, beginAccess } from '../../kernel/index.ts'
+import {
+  checkAddend,
+  checkBigAddend,
+  checkBigUint64,
+  checkUnsigned,
+  checkWhole,
+  rangeError,
+  typeError,
+} from './arguments.ts'
+import type { MachineThread } from './machine-thread.ts'
+import { RangeAccess } from './range-access.ts'
+
+type Operation = (array: Int32Array, index: number, value: number) => number
+type BigOperation = (array: BigInt64Array, index: number, value: bigint) => bigint
+
+const { add, and, exchange, or, store, sub, xor } = Atomics
+
+export abstract class AtomicAccess extends RangeAccess {
+  readonly #thread: MachineThread
+  readonly #mm: number
+  readonly #words: Int32Array
+  readonly #longs: BigInt64Array
+
+  /** The constructors of what extends this keep others away. */
+  protected constructor(thread: MachineThread, mm: number, generation: number) {
+    super(thread, mm, generation)
+    const { buffer } = thread.task.memory.memory
+    this.#thread = thread
+    this.#mm = mm
+    this.#words = thread.task.memory.words
+    this.#longs = new BigInt64Array(buffer, 0, Math.floor(buffer.byteLength / 8))
+  }
+
+  /** Atomic load of the word at `address`, a multiple of four: 0 to 2^32 - 1, as all that follow take and give. */
+  loadUint32(address: number): number {
+    this.prepareAtomic(address, 4, 'r')
+    return this.#access(address, false, (at) => Atomics.load(this.#words, at / 4)) >>> 0
+  }
+
+  storeUint32(address: number, value: number): void {
+    checkUnsigned(value, 32)
+    this.#operate(store, address, value)
+  }
+
+  /** Subtracts modulo 2^32; `value` may be negative, from -2^31 on. Returns what was there, as all that follow do. */
+  subUint32(address: number, value: number): number {
+    checkAddend(value)
+    return this.#operate(sub, address, value)
+  }
+
+  andUint32(address: number, value: number): number {
+    checkUnsigned(value, 32)
+    return this.#operate(and, address, value)
+  }
+
+  orUint32(address: number, value: number): number {
+    checkUnsigned(value, 32)
+    return this.#operate(or, address, value)
+  }
+
+  xorUint32(address: number, value: number): number {
+    checkUnsigned(value, 32)
+    return this.#operate(xor, address, value)
+  }
+
+  exchangeUint32(address: number, value: number): number {
+    checkUnsigned(value, 32)
+    return this.#operate(exchange, address, value)
+  }
+
+  /** Atomic load of the double word at `address`, a multiple of eight: 0 to 2^64 - 1, as all that follow. */
+  loadBigUint64(address: number): bigint {
+    this.prepareAtomic(address, 8, 'r')
+    return BigInt.asUintN(
+      64,
+      this.#access(address, false, (at) => Atomics.load(this.#longs, at / 8)),
+    )
+  }
+
+  storeBigUint64(address: number, value: bigint): void {
+    checkBigUint64(value)
+    this.#operateBig(store, address, value)
+  }
+
+  /** Adds modulo 2^64; `value` may be negative, from -2^63 on. Returns what was there, as all that follow do. */
+  addBigUint64(address: number, value: bigint): bigint {
+    checkBigAddend(value)
+    return this.#operateBig(add, address, value)
+  }
+
+  /** Subtracts modulo 2^64; `value` may be negative, from -2^63 on. */
+  subBigUint64(address: number, value: bigint): bigint {
+    checkBigAddend(value)
+    return this.#operateBig(sub, address, value)
+  }
+
+  andBigUint64(address: number, value: bigint): bigint {
+    checkBigUint64(value)
+    return this.#operateBig(and, address, value)
+  }
+
+  orBigUint64(address: number, value: bigint): bigint {
+    checkBigUint64(value)
+    return this.#operateBig(or, address, value)
+  }
+
+  xorBigUint64(address: number, value: bigint): bigint {
+    checkBigUint64(value)
+    return this.#operateBig(xor, address, value)
+  }
+
+  exchangeBigUint64(address: number, value: bigint): bigint {
+    checkBigUint64(value)
+    return this.#operateBig(exchange, address, value)
+  }
+
+  /** Atomic compare-and-swap of the double word at `address`. */
+  compareExchangeBigUint64(address: number, expected: bigint, value: bigint): bigint {
+    checkBigUint64(expected, 'expected')
+    checkBigUint64(value)
+    this.prepareAtomic(address, 8, 'w')
+    const before = this.#access(address, true, (at) => {
+      return Atomics.compareExchange(
+        this.#longs,
+        at / 8,
+        BigInt.asIntN(64, expected),
+        BigInt.asIntN(64, value),
+      )
+    })
+    return BigInt.asUintN(64, before)
+  }
+
+  /**
+   * Sleeps until another thread wakes the word at `address`, a multiple of four, with notify(); not at all unless it is
+   * `expected`. The thread is outside the kernel meanwhile; the page stays in memory. Waiters on a page that goes away
+   * meanwhile (munmap, truncation) are woken by nobody. `timeout` is in milliseconds. Errors: those of withRange.
+   */
+  waitUint32(address: number, expected: number, timeout = Infinity): 'ok' | 'not-equal' | 'timed-out' {
+    checkUnsigned(expected, 32, 'expected')
+    checkTimeout(timeout)
+    this.prepareAtomic(address, 4, 'r')
+    return this.pinnedAt(address, 4, (at) => Atomics.wait(this.#words, at / 4, expected | 0, timeout))
+  }
+
+  /** As waitUint32, for a double word, at a multiple of eight. */
+  waitBigUint64(address: number, expected: bigint, timeout = Infinity): 'ok' | 'not-equal' | 'timed-out' {
+    checkBigUint64(expected, 'expected')
+    checkTimeout(timeout)
+    this.prepareAtomic(address, 8, 'r')
+    const value = BigInt.asIntN(64, expected)
+    return this.pinnedAt(address, 8, (at) => Atomics.wait(this.#longs, at / 8, value, timeout))
+  }
+
+  /**
+   * Wakes at most `count` threads that wait for the word or double word at `address`, those that came first, in
+   * whatever address space they have its page. Returns how many.
+   */
+  notify(address: number, count = Infinity): number {
+    if (count !== Infinity)
+      checkWhole(count, 'count', 0, Number.MAX_SAFE_INTEGER, 'a whole number from 0, nor Infinity')
+    this.prepareAtomic(address, 4, 'r')
+    return this.#access(address, false, (at) => Atomics.notify(this.#words, at / 4, count))
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+
+  #operate(operation: Operation, address: number, value: number): number {
+    this.prepareAtomic(address, 4, 'w')
+    return this.#access(address, true, (at) => operation(this.#words, at / 4, value | 0)) >>> 0
+  }
+
+  #operateBig(operation: BigOperation, address: number, value: bigint): bigint {
+    this.prepareAtomic(address, 8, 'w')
+    const signed = BigInt.asIntN(64, value)
+    return BigInt.asUintN(
+      64,
+      this.#access(address, true, (at) => operation(this.#longs, at / 8, signed)),
+    )
+  }
+
+  /** @param body is called with where the byte at `address` is in memory, inside the kernel */
+  #access<T>(address: number, write: boolean, body: (at: number) => T): T {
+    const { task } = this.#thread
+    try {
+      const result = body(beginAccess(task, this.#mm, address, write))
+      accessDone(task)
+      return result
+    } catch (error) {
+      throw this.#thread.failed(error, 'access')
+    }
+  }
+}
+
+function checkTimeout(value: unknown): void {
+  const allowed = 'a number of milliseconds from 0, nor Infinity'
+  if (typeof value !== 'number') typeError('timeout', value, allowed)
+  if (!(value >= 0)) rangeError('timeout', value, allowed)
+}

@@ -1,0 +1,229 @@
+// Memory of an address space as arrays: pages that stay where they are as long as a function runs.
+//
+// A view is of the machine's memory itself. What keeps it right are pins (kernel/fault/pin.ts); JavaScript cannot take
+// a view back, nor hand out one that can only be read. A machine that was made with `checkRanges` hands out copies
+// instead, which it can take back, and so finds who breaks either rule.
+
+import {
+  Header,
+  PAGE_SIZE,
+  PerCpu,
+  SegmentationFault,
+  collapsePages,
+  pinPages,
+  unpinTo,
+} from '../../kernel/index.ts'
+import { checkAddress, checkChoice, checkFunction, checkWhole } from './arguments.ts'
+import { checkResult } from './errors.ts'
+import type { MachineThread } from './machine-thread.ts'
+import { BulkAccess } from './bulk-access.ts'
+import { ADDRESS_LIMIT } from './memory-access.ts'
+
+/** How a range may be used. */
+export type RangeAccessMode = 'r' | 'rw'
+
+const accesses: Readonly<Record<RangeAccessMode, unknown>> = { r: 1, rw: 1 }
+
+/** Who was given a range has done with it what its access does not allow, or keeps it: `checkRanges` has found it. */
+export class RangeMisuse extends Error {
+  override readonly name = 'RangeMisuse'
+  readonly code = 'ERR_FAULTLINE_RANGE_MISUSE'
+}
+
+/** Where the pages are that are pinned, in bytes of the machine's memory, and how many bytes from there on. */
+interface Pinned {
+  readonly start: number
+  readonly length: number
+  /** How many ranges this thread had pinned before. */
+  readonly depth: number
+}
+
+export abstract class RangeAccess extends BulkAccess {
+  readonly #thread: MachineThread
+  readonly #mm: number
+  readonly #buffer: ArrayBufferLike
+  readonly #checked: boolean
+
+  /** The constructors of what extends this keep others away. */
+  protected constructor(thread: MachineThread, mm: number, generation: number) {
+    super(thread, mm, generation)
+    this.#thread = thread
+    this.#mm = mm
+    this.#buffer = thread.task.memory.memory.buffer
+    this.#checked = thread.task.heap[Header.checkRanges] !== 0
+  }
+
+  /**
+   * Calls `use` with the `length` bytes from `address` as an array and as a view, and returns what it returns. They are
+   * the memory itself: what other threads write is seen at once, and Atomics work on it. The pages are brought in,
+   * those that are shared since a fork are copied, and until `use` has returned they stay where they are: reclaim
+   * leaves them, a fork copies them at once, and who unmaps or truncates them leaves the arrays with pages that are
+   * nobody's. With 'rw', pages of files are dirty afterwards.
+   *
+   * The arrays are `use`'s only until it returns or throws; what it does with them later meets any memory of the
+   * machine, as would writing with 'r'. A machine with `checkRanges` finds both. `use` may do anything with the
+   * machine, also call this again, up to 64 deep.
+   *
+   * Where the frames of private anonymous memory do not follow each other, its pages are moved to such that do, which
+   * costs a copy of the range; they stay there until a fork, reclaim or the program moves some of them again (mmap's
+   * `contiguous` does it beforehand). Pages of files and of shared memory are not moved: there, a range within one page
+   * always works, and for a longer one withPages.
+   *
+   * Errors: those of an access to each page (SegmentationFault, BusError, OutOfMemory), in the order of their
+   * addresses; EAGAIN (64 ranges of this thread, or 1024 of a page, are in use), and what `use` throws. Of a range
+   * whose frames lie apart: EINVAL (not private anonymous memory), EBUSY (another range is in use there), ENOMEM (there
+   * is no run of free frames), EAGAIN (another thread is at work on a page).
+   */
+  withRange<T>(
+    address: number,
+    length: number,
+    access: RangeAccessMode,
+    use: (bytes: Uint8Array, view: DataView) => T,
+  ): T {
+    this.#prepare(address, length, access, use)
+    let pinned = this.#pin('withRange', address, length, access)
+    if (pinned.length < length) {
+      this.#unpin(pinned.depth)
+      pinned = this.#pin('withRange', address, length, access, true)
+    }
+    return this.#lend(pinned, access, use)
+  }
+
+  /**
+   * As withRange, for any memory: calls `use` with one part of the range after the other, each as long as its frames
+   * follow each other, and at least to the end of a page. `offset` is where in the range the part begins, in bytes.
+   * Each part is let go before the next is brought in. When a page fails, `use` was called with parts before it.
+   */
+  withPages(
+    address: number,
+    length: number,
+    access: RangeAccessMode,
+    use: (bytes: Uint8Array, view: DataView, offset: number) => void,
+  ): void {
+    this.#prepare(address, length, access, use)
+    for (let done = 0; done < length;) {
+      const pinned = this.#pin('withPages', address + done, length - done, access)
+      const offset = done
+      done += pinned.length
+      this.#lend(pinned, access, (bytes, view) => use(bytes, view, offset))
+    }
+  }
+
+  /** Calls `use` with where `length` bytes, all of one page, are in memory, which they are until it returns. */
+  protected pinnedAt<T>(address: number, length: number, use: (start: number) => T): T {
+    const { start, depth } = this.#pin('wait', address, length, 'r')
+    try {
+      return use(start)
+    } finally {
+      this.#unpin(depth)
+    }
+  }
+
+  /** Brings the pages of whole mappings in, on frames that follow each other. Errors as of withRange. */
+  protected makeContiguous(call: string, address: number, length: number, access: RangeAccessMode): void {
+    const { depth } = this.#pin(call, address, length, access, true)
+    this.#unpin(depth)
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+
+  #prepare(address: number, length: number, access: RangeAccessMode, use: unknown): void {
+    checkAddress(address)
+    checkWhole(length, 'length', 1, Number.MAX_SAFE_INTEGER, 'a whole number of bytes from 1')
+    checkChoice(access, 'access', accesses)
+    checkFunction(use, 'use')
+    if (address >= 0 && address + length <= ADDRESS_LIMIT) return
+    const outside = address < 0 || address >= ADDRESS_LIMIT ? address : ADDRESS_LIMIT
+    throw new SegmentationFault('SEGV_MAPERR', outside, this.#thread.task.id, access === 'rw' ? 'w' : 'r')
+  }
+
+  /** Pins what it can have at one stretch from `address` on: all, if pages are `moved`. */
+  #pin(call: string, address: number, length: number, access: RangeAccessMode, moved = false): Pinned {
+    super.join()
+    const thread = this.#thread
+    const { task } = thread
+    const depth = task.heap[task.base + PerCpu.pinnedRanges]!
+    const start = Math.floor(address / PAGE_SIZE)
+    const end = Math.ceil((address + length) / PAGE_SIZE)
+    const pin = moved ? collapsePages : pinPages
+    const pages = thread.enter(call, () => pin(task, this.#mm, start, end, access === 'rw'))
+    if (pages < 0)
+      checkResult(pages, call, moved ? `${length} bytes whose frames lie apart: use withPages` : '')
+    const offset = address - start * PAGE_SIZE
+    return {
+      start: task.pinnedFrame * PAGE_SIZE + offset,
+      length: Math.min(pages * PAGE_SIZE - offset, length),
+      depth,
+    }
+  }
+
+  #unpin(depth: number): void {
+    const thread = this.#thread
+    // What it has pinned was given back when it detached.
+    if (thread.isAttached) thread.enter('withRange', (task) => unpinTo(task, depth))
+  }
+
+  #lend<T>(pinned: Pinned, access: RangeAccessMode, use: (bytes: Uint8Array, view: DataView) => T): T {
+    const { start, length, depth } = pinned
+    let result: T
+    try {
+      result = this.#checked
+        ? useCopy(new Uint8Array(this.#buffer, start, length), access, use)
+        : use(new Uint8Array(this.#buffer, start, length), new DataView(this.#buffer, start, length))
+    } catch (error) {
+      this.#unpinAfter(error, depth)
+    }
+    this.#unpin(depth)
+    return result
+  }
+
+  /** Throws `error`: that the machine is lost, which may be why, is told at the next call. */
+  #unpinAfter(error: unknown, depth: number): never {
+    try {
+      this.#unpin(depth)
+    } catch {
+      // See above.
+    }
+    throw error
+  }
+}
+
+/**
+ * `checkRanges`: `use` gets a copy, whose buffer is taken away from it afterwards. What it has written is then moved to
+ * the memory, byte by byte where it differs.
+ */
+function useCopy<T>(
+  memory: Uint8Array,
+  access: RangeAccessMode,
+  use: (bytes: Uint8Array, view: DataView) => T,
+): T {
+  const before = Uint8Array.from(memory)
+  const copy = Uint8Array.from(before)
+  try {
+    const result = use(copy, new DataView(copy.buffer))
+    if (result instanceof Promise)
+      throw new RangeMisuse(
+        'it returned a promise, and what it goes on with it has not: the range ends with it',
+      )
+    return result
+  } finally {
+    takeBack(memory, before, copy, access)
+  }
+}
+
+function takeBack(
+  memory: Uint8Array,
+  before: Uint8Array,
+  copy: Uint8Array<ArrayBuffer>,
+  access: RangeAccessMode,
+): void {
+  if (copy.length !== before.length) throw new RangeMisuse('the buffer of the range was detached')
+  const written = Uint8Array.from(copy)
+  // From here on, what kept it has nothing.
+  copy.buffer.transfer()
+  for (let index = 0; index < before.length; index++) {
+    if (written[index] === before[index]) continue
+    if (access === 'r') throw new RangeMisuse(`byte ${index} was written of a range that is to be read only`)
+    memory[index] = written[index]!
+  }
+}

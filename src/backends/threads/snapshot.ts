@@ -1,0 +1,124 @@
+// A snapshot of an address space: what its private memory was at one moment, to be read while threads go on writing.
+
+import { writeSync } from 'node:fs'
+import { once } from 'node:events'
+import type { Writable } from 'node:stream'
+import type { Mapping } from './address-space-options.ts'
+import { checkBytes, checkWhole, typeError } from './arguments.ts'
+import { OWN, type Own, assertOwn } from './construction.ts'
+import { inspected } from './inspected.ts'
+
+/** A fork, as far as it is looked at: an AddressSpace, which makes snapshots and so stands above them. */
+interface Copy {
+  readonly handle: { readonly generation: number }
+  maps(): Mapping[]
+  read(address: number, length: number): Uint8Array
+  readInto(address: number, target: ArrayBufferView): void
+  destroy(): void
+}
+
+/** Bytes that are written out in one. */
+const PART = 262_144
+
+/**
+ * What AddressSpace.snapshot() gives. It is a fork that can only be read; it is to be destroyed, or declared with
+ * `using`: as long as it is there, pages that are written to are copied, and the copies take memory.
+ */
+export class Snapshot {
+  /** For AddressSpace.snapshot(). */
+  static of(space: Copy): Snapshot {
+    return new Snapshot(OWN, space)
+  }
+
+  readonly #space: Copy
+
+  private constructor(key: Own, space: Copy) {
+    assertOwn(key, 'Snapshot', 'space.snapshot()')
+    this.#space = space
+  }
+
+  /** All mappings, as AddressSpace.maps() has them. */
+  maps(): Mapping[] {
+    return this.#space.maps()
+  }
+
+  /** A copy of `length` bytes from `address`. Errors: those of an access. */
+  read(address: number, length: number): Uint8Array {
+    return this.#space.read(address, length)
+  }
+
+  /** Reads as many bytes from `address` as `target` has. Errors: those of an access. */
+  readInto(address: number, target: ArrayBufferView): void {
+    this.#space.readInto(address, target)
+  }
+
+  /**
+   * Writes `length` bytes from `address` on to a file descriptor, at its position, and returns how many, or to a
+   * stream, as fast as it takes them, and promises how many; the stream is not ended. Errors: those of an access, of
+   * node:fs and of the stream; what comes before has been written.
+   */
+  writeTo(target: number, address: number, length: number): number
+  writeTo(target: Writable, address: number, length: number): Promise<number>
+  writeTo(target: number | Writable, address: number, length: number): number | Promise<number> {
+    checkBytes(length, 'length')
+    if (typeof target === 'number') {
+      checkWhole(target, 'target', 0, 2 ** 31 - 1, 'a file descriptor')
+      return this.#writeToFile(target, address, length)
+    }
+    if (typeof (target as Writable | null)?.write !== 'function')
+      typeError('target', target, 'a file descriptor or a stream')
+    return this.#writeToStream(target, address, length)
+  }
+
+  #writeToFile(descriptor: number, address: number, length: number): number {
+    const part = new Uint8Array(Math.min(PART, length))
+    for (let done = 0; done < length;) {
+      const bytes = part.subarray(0, Math.min(PART, length - done))
+      this.#space.readInto(address + done, bytes)
+      done += bytes.length
+      for (let written = 0; written < bytes.length;)
+        written += writeSync(descriptor, bytes, written, bytes.length - written)
+    }
+    return length
+  }
+
+  async #writeToStream(stream: Writable, address: number, length: number): Promise<number> {
+    for (let done = 0; done < length;) {
+      // A stream keeps what it is given, so that each part is an array of its own.
+      const bytes = this.#space.read(address + done, Math.min(PART, length - done))
+      done += bytes.length
+      // oxlint-disable-next-line no-await-in-loop -- the stream says when it can take more
+      if (!stream.write(bytes)) await drained(stream)
+    }
+    return length
+  }
+
+  /** Gives up what it keeps. Reading it is MemoryError ESRCH from then on. */
+  destroy(): void {
+    this.#space.destroy()
+  }
+
+  /** {@link destroy}, for `using`. */
+  [Symbol.dispose](): void {
+    this.destroy()
+  }
+
+  [inspected](): string {
+    return `Snapshot (${this.#space.handle.generation})`
+  }
+}
+
+/** The stream can take more. Rejects where it fails, or is closed before. */
+async function drained(stream: Writable): Promise<void> {
+  const settled = new AbortController()
+  const { signal } = settled
+  const closed = async (): Promise<never> => {
+    await once(stream, 'close', { signal })
+    throw new Error('target: the stream was closed before all was written')
+  }
+  try {
+    await Promise.race([once(stream, 'drain', { signal }), closed()])
+  } finally {
+    settled.abort()
+  }
+}

@@ -1,0 +1,227 @@
+// Linearizability: programs of calls on a shared object, and whether the results of an execution are those of some
+// order of the calls on a sequential one (Herlihy and Wing, TOPLAS 1990).
+//
+// The order keeps what was over before something else began. It is sought as Wing and Gong do (JPDC 1993): whatever may
+// come next and gives what it gave is tried. Executions with the same history have the same answer, which is kept; what
+// the sequential object is made of may be hidden, so that its states are not compared (as Lowe does, 2017).
+
+import { inspect } from 'node:util'
+import { alone, memory } from '../backends/stepped/index.ts'
+import type { Subject } from './explore.ts'
+import type { LinearDescription, Operation } from './linear-description.ts'
+import type { PerformedCall, PlannedCall, performCalls } from './perform-calls.ts'
+import { Random } from './random.ts'
+import { stateDigest } from './state-digest.ts'
+import { NoScenario } from './target.ts'
+import { SetupFailed } from './user-scenario.ts'
+
+const PROGRAMS = 100
+const THREADS_MAX = 4
+const CALLS_MAX = 4
+/** So many choices by chance in vain for each program: there are hardly any left. */
+const TRIES = 20
+
+/** The results of the calls are those of no order in which a sequential object could have been called. */
+export class NotLinearizable extends Error {
+  override readonly name = 'NotLinearizable'
+}
+
+/** For each thread, its calls. */
+type CallProgram = readonly (readonly PlannedCall[])[]
+
+/** The programs of a description, smaller ones first, and how many there are to choose from. */
+export function linearPrograms(
+  description: LinearDescription,
+  perform: typeof performCalls,
+): { readonly programs: readonly Subject[]; readonly inAll: number } {
+  const { threads = 2, calls = 2, programs: most = PROGRAMS, seed = 0 } = description
+  const isCount = (count: number, limit: number): boolean =>
+    Number.isInteger(count) && count >= 1 && count <= limit
+  if (!isCount(threads, THREADS_MAX) || threads < 2 || !isCount(calls, CALLS_MAX))
+    throw new NoScenario(
+      `linearizable() is asked for ${threads} threads of ${calls} calls`,
+      `give 2 to ${THREADS_MAX} threads, and 1 to ${CALLS_MAX} calls`,
+    )
+  const planned = Object.entries(description.operations).flatMap(([name, operation]) =>
+    callsOf(name, operation),
+  )
+  if (planned.length === 0) throw new NoScenario('linearizable() is given no operations', 'name one at least')
+  const { programs, inAll } = choosePrograms(planned, threads, calls, most, seed)
+  return { programs: programs.map((each) => linearSubject(description, each, perform)), inAll }
+}
+
+function callsOf(name: string, operation: Operation<unknown>): PlannedCall[] {
+  const isList = Array.isArray(operation)
+  const isFunction = typeof operation === 'function'
+  const { call = null, arguments: lists = [[]] } =
+    isList || isFunction ? {} : (operation as { call?: never; arguments?: never })
+  const called = (isFunction ? operation : call) as PlannedCall['call']
+  return (
+    isList ? (operation as readonly (readonly unknown[])[]) : (lists as readonly (readonly unknown[])[])
+  ).map((args) => ({ name, call: called, args }))
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Choosing programs
+
+/** Programs that differ only in which thread does what are one. */
+function choosePrograms(
+  planned: readonly PlannedCall[],
+  threads: number,
+  calls: number,
+  most: number,
+  seed: number,
+): { programs: CallProgram[]; inAll: number } {
+  const programs: CallProgram[] = []
+  const random = new Random(seed, 0)
+  let inAll = 0
+  for (let length = 1; length <= calls; length++) {
+    const sequences = planned.length ** length
+    const count = multisets(sequences, threads)
+    inAll += count
+    const left = most - programs.length
+    const chosen =
+      count <= left ? allMultisets(sequences, threads) : someMultisets(sequences, threads, left, random)
+    for (const numbers of chosen) programs.push(numbers.map((number) => sequenceOf(number, planned, length)))
+  }
+  return { programs, inAll }
+}
+
+/** How many ways there are to choose `size` of `kinds`, with repetition and without an order. */
+function multisets(kinds: number, size: number): number {
+  let ways = 1
+  for (let each = 1; each <= size; each++) ways = (ways * (kinds + each - 1)) / each
+  return Math.round(ways)
+}
+
+function allMultisets(kinds: number, size: number, from = 0): number[][] {
+  if (size === 0) return [[]]
+  const all: number[][] = []
+  for (let first = from; first < kinds; first++)
+    for (const rest of allMultisets(kinds, size - 1, first)) all.push([first, ...rest])
+  return all
+}
+
+function someMultisets(kinds: number, size: number, count: number, random: Random): number[][] {
+  const chosen = new Map<string, number[]>()
+  for (let tries = 0; chosen.size < count && tries < count * TRIES; tries++) {
+    const numbers = Array.from({ length: size }, () => random.below(kinds)).toSorted((a, b) => a - b)
+    chosen.set(numbers.join(), numbers)
+  }
+  return [...chosen.values()]
+}
+
+/** The `number`th sequence of calls of a length. */
+function sequenceOf(number: number, planned: readonly PlannedCall[], length: number): PlannedCall[] {
+  const sequence: PlannedCall[] = []
+  for (let rest = number; sequence.length < length; rest = Math.floor(rest / planned.length))
+    sequence.push(planned[rest % planned.length]!)
+  return sequence
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// A program as the explorer wants it
+
+function linearSubject(
+  { create, specification }: LinearDescription,
+  program: CallProgram,
+  perform: typeof performCalls,
+): Subject {
+  let performed: PerformedCall[] = []
+  const makeModel = modelMaker(specification)
+  const answers = new Map<string, boolean>()
+  return {
+    threads: program.length,
+    begin() {
+      memory.restore()
+      performed = []
+      let object: unknown
+      try {
+        object = alone(create())
+      } catch (error) {
+        throw new SetupFailed(`create() of linearizable() throws ${String(error)}`, { cause: error })
+      }
+      const endedCalls = new Int32Array(new SharedArrayBuffer(program.length * 4))
+      return program.map((calls, thread) => () => perform(object, calls, thread, endedCalls, performed))
+    },
+    end() {
+      const history = program.map((_, thread) => performed.filter((each) => each.thread === thread))
+      const key = JSON.stringify(
+        history.map((calls) => calls.map((each) => [each.ended, resultDigest(each)])),
+      )
+      let answer = answers.get(key)
+      if (answer === undefined) answers.set(key, (answer = isLinearizable(program, history, makeModel)))
+      if (!answer)
+        throw new NotLinearizable(`no order of the calls gives these results\n${told(program, history)}`)
+    },
+  }
+}
+
+type Model = Record<string, ((...args: readonly unknown[]) => unknown) | undefined>
+
+function modelMaker(specification: LinearDescription['specification']): () => Model {
+  const isClass = /^class\b/.test(Function.prototype.toString.call(specification))
+  return () =>
+    (isClass ? new (specification as new () => object)() : (specification as () => object)()) as Model
+}
+
+function resultDigest({ result, threw }: Pick<PerformedCall, 'result' | 'threw'>): string {
+  return threw ? `throws ${String(result)}` : (stateDigest(result) ?? String(result))
+}
+
+type History = readonly (readonly PerformedCall[])[]
+
+/** Whether some order of the calls gives their results. */
+function isLinearizable(program: CallProgram, history: History, makeModel: () => Model): boolean {
+  const search = (order: readonly (readonly [thread: number, turn: number])[]): boolean => {
+    const done = program.map((_, thread) => order.filter(([each]) => each === thread).length)
+    if (done.every((count, thread) => count === history[thread]!.length)) return true
+    for (const [thread, calls] of history.entries()) {
+      const turn = done[thread]!
+      const next = calls[turn]
+      // Something that is not done yet was over before it began.
+      if (next === undefined || next.ended.some((count, other) => count > done[other]!)) continue
+      const again = alone(makeModel()) as Model
+      for (const [before, its] of order) callModel(again, program[before]![its]!)
+      if (resultDigest(callModel(again, program[thread]![turn]!)) !== resultDigest(next)) continue
+      if (search([...order, [thread, turn]])) return true
+    }
+    return false
+  }
+  return search([])
+}
+
+function callModel(model: Model, { name, args }: PlannedCall): Pick<PerformedCall, 'result' | 'threw'> {
+  const method = model[name]
+  if (typeof method !== 'function')
+    throw new NoScenario(
+      `the specification of linearizable() has no method '${name}'`,
+      'name it as the operation',
+    )
+  try {
+    return { result: alone(method.apply(model, [...args])), threw: false }
+  } catch (error) {
+    return { result: error, threw: true }
+  }
+}
+
+/** The calls and their results, a line each. */
+function told(program: CallProgram, history: History): string {
+  return history
+    .flatMap((calls, thread) =>
+      calls.map((each, turn) => {
+        const { name, args } = program[thread]![turn]!
+        const call = `${name}(${args.map(shown).join(', ')})`
+        const result = each.threw ? `throws ${String(each.result)}` : `= ${shown(each.result)}`
+        const before = each.ended.flatMap((count, other) =>
+          other === thread || count === 0 ? [] : [`call ${count} of thread ${other}`],
+        )
+        return `  thread ${thread}: ${call} ${result}${before.length === 0 ? '' : `, begun after ${before.join(' and ')}`}`
+      }),
+    )
+    .join('\n')
+}
+
+function shown(value: unknown): string {
+  return inspect(value, { depth: 3, breakLength: Infinity })
+}

@@ -1,0 +1,75 @@
+// Mutants of pinned pages: of what takes them, and of what meets them.
+
+import type { MutantTable } from './mutant.ts'
+import { at } from './patch.ts'
+
+const pin = 'fault/pin.ts'
+
+export const pinMutants: MutantTable = {
+  'pinned-page-reclaimed': {
+    guard: 'reclaim leaves pinned pages',
+    scenario: 'pin-reclaim',
+    redundant:
+      'a page with more references than those of its cache and of reclaim is neither written out nor freed, and the next fault finds it in the swap cache: a slot and two faults are lost, and nothing else',
+    patches: at('cache/reclaim.ts', 'unmapIfCold').drop('if (isPinned(cpu, frame)) return'),
+  },
+  'pinned-page-shared-by-fork': {
+    guard: 'fork copies a pinned page at once, as who has it pinned writes without a fault',
+    scenario: 'pin-fork',
+    patches: at('calls/fork.ts', 'needsCopyNow').force(
+      'isPinned(cpu, frame) && !isFilePage(cpu, frame)',
+      false,
+    ),
+  },
+  'truncation-waits-for-pins': {
+    guard: 'truncation takes a page out of the cache that only pins refer to',
+    scenario: 'pin-truncate',
+    patches: at('cache/truncate.ts', 'dropPage').replace(
+      'unpinnedCount(cpu, frame) === 2',
+      'pageCount(cpu, frame) === 2',
+    ),
+  },
+  'pinned-page-copied': {
+    guard: 'a write to a pinned page that is mapped for reading goes to that page',
+    scenario: 'pin-mprotect',
+    patches: at('memory/page.ts', 'isExclusive').drop('count >= PIN_BIAS'),
+  },
+  'shared-page-pinned': {
+    guard: 'a page that others have too is copied before it is pinned, for reading as well',
+    scenario: 'pin-shared',
+    patches: at(pin, 'mustUnshare').drop('!isExclusive(cpu, frame)'),
+  },
+  'zero-page-pinned': {
+    guard: 'the zero page, which is everybody’s, is never pinned',
+    scenario: 'pin-zero-page',
+    patches: at(pin, 'mustUnshare').replace(
+      'isFilePage(cpu, frame) || !isExclusive(cpu, frame)',
+      'isFilePage(cpu, frame) || (frame !== 0 && !isExclusive(cpu, frame))',
+    ),
+  },
+  'pinned-without-the-table-lock': {
+    guard: 'a page is pinned while its entry cannot go',
+    scenario: 'pin-dontneed',
+    redundant:
+      'who takes the entry away has the TLBs of all who use the address space flushed before the frame is freed, and so waits until this CPU has pinned the page',
+    patches: [
+      at(pin, 'walkRun').drop('spinLock(cpu, table + PageTable.ptl)'),
+      at(pin, 'walkRun').drop('spinUnlock(cpu, table + PageTable.ptl)'),
+    ],
+  },
+  'unpinned-clean': {
+    guard: 'a page of a file that was pinned for writing is dirty afterwards',
+    scenario: 'pin-sync',
+    patches: at(pin, 'unpinPages').drop('if (written && isFilePage(cpu, frame)) $'),
+  },
+  'moved-page-not-flushed': {
+    guard: 'nobody reaches a page any more while it is copied to another frame',
+    scenario: 'collapse-write',
+    patches: at('fault/collapse.ts', 'moveEntry').drop('flushTlbMm(cpu, mm, page, page + 1)'),
+  },
+  'pinned-page-moved': {
+    guard: 'a page that is pinned stays where it is',
+    scenario: 'collapse-pinned',
+    patches: at('fault/collapse.ts', 'moveEntry').force('busy !== 0', false),
+  },
+}

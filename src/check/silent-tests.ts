@@ -1,0 +1,216 @@
+// A test framework that runs nothing but what stands around one call: what a test file gets in place of its own where
+// it is loaded to come to a call of check() again. It has the names of node:test, vitest and jest.
+//
+// Functions around the call are marked by an edit of the file. Suites that are marked are run as they come, tests that
+// are marked are kept, with the hooks that a framework would run before them. What comes after a test, and assertions,
+// do nothing.
+
+import { refused, siteHere } from '../backends/stepped/index.ts'
+
+type Callback = (...args: readonly unknown[]) => unknown
+
+/** A test that stands around the call. */
+export interface SilentTest {
+  readonly body: Callback
+  readonly args: readonly unknown[]
+  /** What runs before it, in this order. */
+  readonly hooks: readonly Callback[]
+}
+
+interface Suite {
+  readonly before: Callback[]
+  readonly beforeEach: Callback[]
+}
+
+/** Something of the framework is used that cannot be had without it. */
+function needed(what: string): never {
+  return refused(
+    siteHere('test framework'),
+    `${what} is used by what is checked, and is not there when its file is loaded again`,
+    'make what is checked in the function around the check, without the test framework',
+  )
+}
+
+const marked = new WeakSet<Callback>()
+let suites: Suite[] = []
+let tests: SilentTest[] = []
+
+/** Marks a function that stands around the call. Returns it. */
+export function mark(callback: Callback): Callback {
+  marked.add(callback)
+  return callback
+}
+
+/** Forgets all tests and hooks. Returns the list of those that come. */
+export function beginTests(): readonly SilentTest[] {
+  suites = [{ before: [], beforeEach: [] }]
+  tests = []
+  return tests
+}
+
+function isCallback(value: unknown): value is Callback {
+  return typeof value === 'function'
+}
+
+function register(args: readonly unknown[], given: readonly unknown[] | null): void {
+  const body = args.find(isCallback)
+  if (body === undefined || !marked.has(body)) return
+  const hooks = [
+    ...suites.flatMap(({ before: hooksOf }) => hooksOf),
+    ...suites.flatMap(({ beforeEach: hooksOf }) => hooksOf),
+  ]
+  tests.push({ body, args: given ?? [context()], hooks })
+}
+
+function registerSuite(args: readonly unknown[]): unknown {
+  const body = args.find(isCallback)
+  if (body === undefined || !marked.has(body)) return undefined
+  const before = suites
+  suites = [...suites, { before: [], beforeEach: [] }]
+  try {
+    return body(context())
+  } finally {
+    suites = before
+  }
+}
+
+/** A test within a test is run when it is come to. */
+function runNow(...args: readonly unknown[]): unknown {
+  const body = args.find(isCallback)
+  return body !== undefined && marked.has(body) ? body(context()) : undefined
+}
+
+/** What a framework gives a test. */
+function context(): unknown {
+  const known: Record<string, unknown> = {
+    test: runNow,
+    it: runNow,
+    before: hook('before'),
+    beforeEach: hook('beforeEach'),
+  }
+  for (const name of ['after', 'afterEach', 'diagnostic', 'plan', 'onTestFinished', 'onTestFailed'])
+    known[name] = () => {}
+  return new Proxy(known, {
+    get(target, key) {
+      if (key === 'then' || typeof key === 'symbol') return undefined
+      if (key === 'expect') return expect
+      if (key in target) return target[key]
+      return needed(`'${key}' of the test's context`)
+    },
+  })
+}
+
+type Registered = ((...args: readonly unknown[]) => unknown) & Record<string, unknown>
+
+/** `test` and what is called by its properties. */
+function registrar(
+  registers: (args: readonly unknown[], given: readonly unknown[] | null) => unknown,
+): Registered {
+  const nothing = (): void => {}
+  const rows =
+    (isSpread: boolean) =>
+    (table: unknown, ...more: readonly unknown[]): Callback => {
+      if (!Array.isArray(table) || more.length > 0) needed('a table of tests in a template')
+      return (...args) => {
+        for (const row of table as unknown[])
+          registers(args, isSpread && Array.isArray(row) ? row : isSpread ? [row] : [row, context()])
+      }
+    }
+  const self = ((...args) => registers(args, null)) as Registered
+  const conditional = (runs: boolean) => (condition: unknown) =>
+    Boolean(condition) === runs ? self : nothing
+  const properties: Record<string, unknown> = {
+    each: rows(true),
+    for: rows(false),
+    skip: nothing,
+    todo: nothing,
+    runIf: conditional(true),
+    skipIf: conditional(false),
+  }
+  for (const same of ['only', 'concurrent', 'sequential', 'serial', 'shuffle', 'fails', 'failing'])
+    properties[same] = self
+  return Object.assign(self, properties)
+}
+
+function hook(kind: keyof Suite): (...args: readonly unknown[]) => void {
+  return (...args) => {
+    const callback = args.find(isCallback)
+    if (callback !== undefined) suites.at(-1)![kind].push(callback)
+  }
+}
+
+/** Whatever is made of it, it holds. */
+function agreeing(): unknown {
+  const self: unknown = new Proxy(() => {}, {
+    get: (_, key) => (key === 'then' || typeof key === 'symbol' ? undefined : self),
+    apply: () => self,
+  })
+  return self
+}
+
+/** Stands for what cannot be had. */
+function missing(name: string): unknown {
+  return new Proxy(() => {}, {
+    get: (_, key) => () => needed(`${name}.${String(key)}()`),
+    apply: () => needed(`${name}()`),
+  })
+}
+
+export const test: Registered = registrar(register)
+export const it: Registered = test
+export const describe: Registered = registrar(registerSuite)
+export const suite: Registered = describe
+export const before: Callback = hook('before')
+export const beforeAll: Callback = before
+export const beforeEach: Callback = hook('beforeEach')
+export const after: Callback = () => {}
+export const afterAll: Callback = after
+export const afterEach: Callback = after
+export const bench: Callback = after
+export const onTestFinished: Callback = after
+export const expect: unknown = agreeing()
+export const expectTypeOf: unknown = expect
+export const assert: unknown = expect
+export const vi: unknown = missing('vi')
+export const vitest: unknown = missing('vitest')
+export const jest: unknown = missing('jest')
+export const mock: unknown = missing('mock')
+
+const all = {
+  it,
+  describe,
+  suite,
+  before,
+  beforeAll,
+  beforeEach,
+  after,
+  afterAll,
+  afterEach,
+  bench,
+  onTestFinished,
+  expect,
+  expectTypeOf,
+  vi,
+  vitest,
+  jest,
+  mock,
+}
+
+/** As node:test is: a function with the others as properties. */
+const whole: Registered = Object.assign((...args: readonly unknown[]) => test(...args), test, all, {
+  test,
+}) as Registered
+export default whole
+/** What `require` gives. */
+export { whole as 'module.exports' }
+
+/** What some frameworks have without an import. */
+export const globals: Readonly<Record<string, unknown>> = {
+  ...all,
+  test,
+  xit: test['skip'],
+  xtest: test['skip'],
+  xdescribe: describe['skip'],
+  fit: test,
+  fdescribe: describe,
+}

@@ -1,0 +1,56 @@
+// What is to be checked, as plain data that threads send to each other, and what is made of it.
+
+import type { Site } from '../backends/stepped/index.ts'
+import type { RwsemKind } from '../kernel/index.ts'
+import type { Subject } from './explore.ts'
+import type { InlineCall } from './inline-call.ts'
+import type { SourcePatch } from './mutants/patch.ts'
+import type { ScenarioOptions } from './scenario.ts'
+
+export interface KernelChoice {
+  readonly design: string
+  readonly rwsem: RwsemKind
+  /** How resident pages are counted. Default 'batched'. */
+  readonly rss?: 'shared' | 'batched'
+  /** With the errors of the published form. Default false: each is mended where the design's file says so. */
+  readonly published?: boolean
+}
+
+/** What is to be checked. Plain data. */
+export interface Target {
+  /** The address of a file that exports a scenario as default, or the name of a shipped scenario. */
+  readonly scenario: string
+  /** Of a shipped scenario; null for a file. */
+  readonly choice: KernelChoice | null
+  readonly patches: readonly SourcePatch[]
+  /** Where the file comes to what is to be checked; without it, that is what it exports as default. */
+  readonly call?: InlineCall
+  /** Of linearizable(): which of its programs, by number. Without it, all of them are meant. */
+  readonly program?: number
+}
+
+/** A program that is loaded, ready to be explored. */
+export interface Prepared {
+  readonly subject: Subject
+  readonly sites: readonly Site[]
+  /** Of its code, patches included. */
+  readonly digest: string
+  readonly title: string
+  /** The scenario's own. */
+  readonly options: ScenarioOptions
+  /** Of linearizable(), where no program is named: all of them. */
+  readonly programs?: readonly Subject[]
+  /** How many programs there are of which those were chosen. */
+  readonly programsInAll?: number
+}
+
+/** A file that is to be checked cannot be loaded, or exports no scenario. */
+export class NoScenario extends TypeError {
+  override readonly name = 'NoScenario'
+  readonly remedy: string
+
+  constructor(message: string, remedy: string) {
+    super(message)
+    this.remedy = remedy
+  }
+}

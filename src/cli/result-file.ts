@@ -1,0 +1,209 @@
+// Results that `replay --json` and `report --json` printed, read again.
+//
+// Principle: a file from outside is believed nothing. What a report reads is held to its shape first, so that a wrong
+// file is told of by the name of what is wrong in it, and not by where the program stumbles.
+import { closeSync, fstatSync, openSync, readFileSync, readSync } from 'node:fs'
+import type { ReplayReport, TraceReport } from '../report/index.ts'
+import { UsageError } from './failure.ts'
+
+/** A result: of a replay, or of a recording alone, which has no designs. */
+export type Result =
+  | { readonly kind: 'replay'; readonly report: ReplayReport }
+  | { readonly kind: 'recording'; readonly trace: TraceReport }
+
+/** Whether a file is JSON, as no recording begins with a brace. */
+export function isResult(path: string): boolean {
+  if (path === '-') return false
+  const file = openSync(path, 'r')
+  try {
+    // What is read from a pipe is gone.
+    if (!fstatSync(file).isFile()) return false
+    const start = Buffer.alloc(64)
+    const length = readSync(file, start, 0, start.length, 0)
+    return /^\s*\{/.test(start.toString('latin1', 0, length))
+  } finally {
+    closeSync(file)
+  }
+}
+
+/** Reads a result. @throws UsageError where the file is none */
+export function readResult(path: string): Result {
+  let value: unknown
+  try {
+    value = JSON.parse(readFileSync(path, 'utf8'))
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error
+    throw notAResult(path, 'it is no JSON')
+  }
+  const isReplay = typeof value === 'object' && value !== null && 'designs' in value
+  const problem = problemIn(value, isReplay ? REPLAY : { trace: TRACE }, '')
+  if (problem !== null) throw notAResult(path, problem)
+  if (isReplay) return { kind: 'replay', report: value as ReplayReport }
+  return { kind: 'recording', trace: (value as { trace: TraceReport }).trace }
+}
+
+function notAResult(path: string, problem: string): UsageError {
+  return new UsageError(
+    `${path} is no result: ${problem}`,
+    'give what `faultline replay TRACE --json` or `faultline report TRACE --json` printed, or a recording',
+  )
+}
+
+/** Longer than any list that a result has. */
+const LONGEST_LIST = 1000
+
+/** The shape of a value: what `typeof` says, a list of one shape, a record of one shape, or the fields of an object. */
+type Shape =
+  | 'string'
+  | 'number'
+  | 'boolean'
+  | { readonly list: Shape }
+  | { readonly record: Shape }
+  | { readonly orNull: Shape }
+  | { readonly oneOf: readonly string[] }
+  | { readonly [field: string]: Shape }
+
+const FAULT_TIME = { faults: 'number', lockedFaults: 'number', lockedNs: 'number' } as const
+const WAITED = { waits: 'number', waitedNs: 'number', call: 'string' } as const
+const HELD_BY = { process: 'string', pid: 'number', comm: 'string', ...WAITED } as const
+const LOCK_USER = {
+  process: 'string',
+  pid: 'number',
+  comm: 'string',
+  tid: 'number',
+  call: 'string',
+  mapping: 'string',
+} as const
+const LOCK_WAIT = { count: 'number', total: 'number', p50: 'number', p99: 'number' } as const
+const SPREAD = { median: 'number', min: 'number', max: 'number' } as const
+
+const TRACE: Shape = {
+  path: 'string',
+  lines: 'number',
+  events: 'number',
+  threads: 'number',
+  processes: 'number',
+  recordedFaults: 'number',
+  linux: {
+    recorded: 'boolean',
+    faultsUnderMmapLock: 'number',
+    faultsWithoutMmapLock: 'number',
+    lockWaitNs: { readers: LOCK_WAIT, writers: LOCK_WAIT },
+    lockAcquisitions: { readers: 'number', writers: 'number' },
+  },
+  program: 'string',
+  process: 'number',
+  processChoice: { oneOf: ['only', 'all', 'busiest', 'asked'] },
+  replayedProcesses: 'number',
+  processThreads: 'number',
+  durationMs: 'number',
+  threadMs: 'number',
+  locks: {
+    holders: { list: HELD_BY },
+    waiters: { list: { comm: 'string', tid: 'number', ...WAITED } },
+    matrix: { list: { heldBy: 'string', waitedBy: 'string', waits: 'number', waitedNs: 'number' } },
+    longest: {
+      list: { line: 'number', waitedNs: 'number', waiter: LOCK_USER, holder: { orNull: LOCK_USER } },
+    },
+    keptNs: {
+      writersByWriters: 'number',
+      writersByReaders: 'number',
+      readersByWriters: 'number',
+      readersByReaders: 'number',
+      unknown: 'number',
+    },
+    foreign: { list: HELD_BY },
+  },
+  faultCensus: {
+    user: FAULT_TIME,
+    kernel: { record: FAULT_TIME },
+    avoidable: { user: FAULT_TIME, kernel: FAULT_TIME },
+    copied: {
+      record: { buffers: 'number', faults: 'number', avoidableFaults: 'number', avoidableNs: 'number' },
+    },
+    calls: { record: { count: 'number', ns: 'number' } },
+  },
+  unhandledFaults: 'number',
+  lostEvents: 'number',
+  cpus: 'number',
+  hotThreads: { count: 'number', waitedNs: 'number', aliveNs: 'number' },
+  warnings: { list: 'string' },
+}
+
+const REPLAY: Shape = {
+  trace: TRACE,
+  replayThreads: 'number',
+  rss: { oneOf: ['batched', 'shared'] },
+  processors: 'number',
+  designs: {
+    list: {
+      design: 'string',
+      rwsem: 'string',
+      faults: 'number',
+      speculative: { attempted: 'number', succeeded: 'number', aborted: { record: 'number' } },
+      classicFaults: 'number',
+      kernelFaults: 'number',
+      elapsedMs: 'number',
+      faultsPerSecond: 'number',
+      faultLatencyNs: { p50: 'number', p99: 'number', max: 'number' },
+      mmapLockWaitNs: LOCK_WAIT,
+      mmapLockFaults: { orNull: { both: 'number', onlyHere: 'number', onlyLinux: 'number' } },
+      fidelity: {
+        recorded: 'number',
+        reproduced: 'number',
+        uncorrected: 'number',
+        contradictory: 'number',
+        notReproduced: 'number',
+        failed: 'number',
+        ratio: 'number',
+        notReproducedByKind: { record: 'number' },
+        failures: { list: { operation: 'string', address: 'number', tid: 'number', error: 'string' } },
+        faults: { list: { line: 'number', tid: 'number', kind: 'string', address: 'string' } },
+      },
+      corrections: { record: 'number' },
+      repetitions: 'number',
+      elapsedMsSpread: SPREAD,
+      faultsPerSecondSpread: SPREAD,
+      mmapLockWaitShare: SPREAD,
+    },
+  },
+}
+
+/** What is wrong with a value, in words; null where nothing is. */
+function problemIn(value: unknown, shape: Shape, place: string): string | null {
+  const name = place === '' ? 'the whole' : place
+  if (typeof shape === 'string') {
+    // JSON has no infinity, but 1e999 is one.
+    const fits = typeof value === shape && (shape !== 'number' || Number.isFinite(value))
+    return fits ? null : `${name} is no ${shape}`
+  }
+  if ('oneOf' in shape) {
+    const allowed = shape.oneOf as readonly unknown[]
+    return allowed.includes(value) ? null : `${name} is none of ${allowed.join(', ')}`
+  }
+  if ('orNull' in shape) return value === null ? null : problemIn(value, shape.orNull as Shape, place)
+  if ('list' in shape) {
+    if (!Array.isArray(value)) return `${name} is no list`
+    if (value.length > LONGEST_LIST) return `${name} has more than ${LONGEST_LIST} entries`
+    return firstOf(value.map((one, index) => [one, shape.list as Shape, `${place}[${index}]`]))
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return `${name} is no object`
+  const fields = value as Readonly<Record<string, unknown>>
+  const shapes =
+    'record' in shape ? Object.keys(fields).map((key) => [key, shape.record] as const) : Object.entries(shape)
+  return firstOf(
+    shapes.map(([key, each]) => [
+      Object.hasOwn(fields, key) ? fields[key] : undefined,
+      each as Shape,
+      place === '' ? key : `${place}.${key}`,
+    ]),
+  )
+}
+
+function firstOf(all: readonly (readonly [value: unknown, shape: Shape, place: string])[]): string | null {
+  for (const [value, shape, place] of all) {
+    const problem = problemIn(value, shape, place)
+    if (problem !== null) return problem
+  }
+  return null
+}

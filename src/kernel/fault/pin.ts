@@ -1,0 +1,193 @@
+// Pinned pages: memory that is reached without translations (mm/gup.c, `pin_user_pages`).
+//
+// A pin keeps the frame where it is and what it is: whoever has it reads and writes the frame itself, and no flush
+// reaches him. So
+//
+//   - a page is pinned while the mmap lock is held for reading, which keeps fork away, and its table is locked, which
+//     keeps reclaim and zaps away: what any of them finds is pinned or not, and stays so until it is done;
+//   - a page of a private mapping is exclusive before it is pinned, for reading too (FAULT_FLAG_UNSHARE, Linux 6.0):
+//     what the program then writes, it writes there. It stays exclusive, as fork copies what is pinned (70e806e4e645,
+//     Linux 5.10);
+//   - reclaim leaves pinned pages in place; munmap, MADV_DONTNEED and truncation unmap them, and the frame lives on,
+//     nobody's page any more, until it is unpinned (`FOLL_PIN` in Documentation/core-api/pin_user_pages.rst);
+//   - a page of a file that was pinned for writing is dirty once it is unpinned (`unpin_user_pages_dirty_lock`).
+//
+// What a thread has pinned stands in the struct of its CPU, last in first out, so that whoever buries the thread gives
+// it back.
+
+import { pollInterrupts } from '../machine/cpu.ts'
+import { Header } from '../machine/header.ts'
+import { PINNED_RANGES_MAX, PerCpu } from '../machine/per-cpu.ts'
+import {
+  FAULT_UNSHARE,
+  FAULT_USER,
+  FAULT_WRITE,
+  PMD_SHIFT,
+  PTE_ACCESSED,
+  PTE_DIRTY,
+  PTE_FRAME_SHIFT,
+  PTE_PKEY,
+  PTE_PRESENT,
+  PTE_WRITE,
+  PageTable,
+} from '../machine/pte.ts'
+import { PAGE_SIZE } from '../machine/frames.ts'
+import { ACCESS_READ, ACCESS_WRITE } from '../machine/mmu.ts'
+import { noteWritten } from '../machine/sectors.ts'
+import { freeFrame } from '../memory/page-alloc.ts'
+import { setPageFlags } from '../memory/page-lock.ts'
+import { PG_DIRTY, isExclusive, isFilePage, pinPage, unpinPage } from '../memory/page.ts'
+import { EAGAIN } from '../mm/errno.ts'
+import { VM_FAULT_ERROR } from '../mm/fault-context.ts'
+import { mmapReadLock, mmapReadUnlock } from '../mm/mmap-lock.ts'
+import type { Task } from '../mm/task.ts'
+import { spinLock, spinUnlock } from '../sync/spinlock.ts'
+import { findPteTable, pteAddress } from '../tables/page-table.ts'
+import { findVma } from '../vma/vma-tree.ts'
+import { VM_SHARED, Vma } from '../vma/vma.ts'
+import { vmacacheFind, vmacacheUpdate } from '../vma/vmacache.ts'
+import { raiseSignal } from './access.ts'
+import { handleUserFault } from './fault.ts'
+
+/** Why a walk over entries ended: the range did, an entry needs a fault, or is that of a frame that lies elsewhere. */
+export const WALKED = 0
+export const NEEDS_FAULT = 1
+const APART = 2
+const TOO_MANY = 3
+
+/**
+ * Pins the pages of [start, end), as far as their frames follow each other: at least one. Returns how many, and leaves
+ * the first frame in `cpu.pinnedFrame`; or -EAGAIN, where this thread has pinned as many ranges as it may, or others
+ * the page as often. Faults in what is missing. Throws the signal of a page of the run that cannot be had, with
+ * nothing pinned. To be undone by {@link unpinPages}. May sleep.
+ */
+export function pinPages(cpu: Task, mm: number, start: number, end: number, write: boolean): number {
+  const { heap } = cpu
+  const record = beginRange(cpu, write)
+  if (record === 0) return -EAGAIN
+  for (;;) {
+    mmapReadLock(cpu, mm)
+    const why = walkRun(cpu, mm, start, end, record)
+    mmapReadUnlock(cpu, mm)
+    const pinned = heap[record + 1] >> 1
+    if (why !== NEEDS_FAULT) {
+      cpu.pinnedFrame = heap[record]
+      if (pinned !== 0) return pinned
+      unpinPages(cpu)
+      return -EAGAIN
+    }
+    const result = faultToPin(cpu, mm, start + pinned, write)
+    if (result !== 0) raiseUnpinned(cpu, result, start + pinned, write)
+  }
+}
+
+/** A range of this thread that has no pages yet: its two words in the struct of the CPU, 0 where there are too many. */
+export function beginRange(cpu: Task, write: boolean): number {
+  const { heap, base } = cpu
+  const depth = heap[base + PerCpu.pinnedRanges]
+  if (depth === PINNED_RANGES_MAX) return 0
+  const record = base + PerCpu.pins + 2 * depth
+  heap[record] = 0
+  heap[record + 1] = write ? 1 : 0
+  heap[base + PerCpu.pinnedRanges] = depth + 1
+  return record
+}
+
+/** Brings a page in as it has to be to be pinned. Returns 0, or the error of the fault. */
+export function faultToPin(cpu: Task, mm: number, page: number, write: boolean): number {
+  cpu.ioError = 0
+  const result = handleUserFault(cpu, mm, page, FAULT_USER | (write ? FAULT_WRITE : FAULT_UNSHARE))
+  return (result & VM_FAULT_ERROR) === 0 ? 0 : result
+}
+
+/** Throws the signal of the page, with the range that was begun unpinned. */
+export function raiseUnpinned(cpu: Task, result: number, page: number, write: boolean): never {
+  unpinPages(cpu)
+  return raiseSignal(cpu, result, page * PAGE_SIZE, write ? ACCESS_WRITE : ACCESS_READ)
+}
+
+/** Goes on with the run of `record`. The mmap lock is held for reading. */
+function walkRun(cpu: Task, mm: number, start: number, end: number, record: number): number {
+  const { heap } = cpu
+  for (;;) {
+    const page = start + (heap[record + 1] >> 1)
+    if (page === end) return WALKED
+    const vma = vmaAt(cpu, mm, page)
+    const table = vma === 0 ? 0 : findPteTable(cpu, mm, page)
+    if (table === 0) return NEEDS_FAULT
+    const stop = Math.min(((page >> PMD_SHIFT) + 1) * 2 ** PMD_SHIFT, heap[vma + Vma.vmEnd], end)
+    const isPrivate = (heap[vma + Vma.vmFlags] & VM_SHARED) === 0
+    spinLock(cpu, table + PageTable.ptl)
+    let why = WALKED
+    for (let at = page; at < stop && why === WALKED; at++)
+      why = pinEntry(cpu, pteAddress(table, at), isPrivate, record)
+    spinUnlock(cpu, table + PageTable.ptl)
+    if (why !== WALKED) return why
+    pollInterrupts(cpu)
+  }
+}
+
+/** The VMA that contains the page, or 0. The mmap lock is held. */
+export function vmaAt(cpu: Task, mm: number, page: number): number {
+  const cached = vmacacheFind(cpu, mm, page)
+  if (cached !== 0) return cached
+  const vma = findVma(cpu, mm, page)
+  if (vma === 0 || cpu.heap[vma + Vma.vmStart] > page) return 0
+  vmacacheUpdate(cpu, page, vma)
+  return vma
+}
+
+/** Adds the page of one entry to the run, if it is the next. Its table is locked; sets the bits that hardware would. */
+function pinEntry(cpu: Task, address: number, isPrivate: boolean, record: number): number {
+  const { heap } = cpu
+  const run = heap[record + 1] >> 1
+  const write = heap[record + 1] & 1
+  const needed = write === 0 ? PTE_PRESENT : PTE_PRESENT | PTE_WRITE
+  const bits = write === 0 ? PTE_ACCESSED : PTE_ACCESSED | PTE_DIRTY
+  for (;;) {
+    const entry = Atomics.load(heap, address)
+    const frame = entry >>> PTE_FRAME_SHIFT
+    if ((entry & (needed | PTE_PKEY)) !== needed) return NEEDS_FAULT
+    if (isPrivate && mustUnshare(cpu, entry)) return NEEDS_FAULT
+    if (run !== 0 && frame !== heap[record] + run) return APART
+    if ((entry & bits) !== bits && Atomics.compareExchange(heap, address, entry, entry | bits) !== entry)
+      continue
+    if (!pinPage(cpu, frame)) return TOO_MANY
+    // Whoever has it writes where he likes, and should he only read, he is given no array that can only be read.
+    if (Atomics.load(heap, heap[Header.writtenSectors] + frame) !== -1) noteWritten(cpu, frame, -1)
+    if (run === 0) heap[record] = frame
+    heap[record + 1] += 2
+    return WALKED
+  }
+}
+
+/** `gup_must_unshare`, of an entry of a private mapping; here also of pages of files and of the zero page. */
+export function mustUnshare(cpu: Task, entry: number): boolean {
+  // Only what is exclusive may be written.
+  if ((entry & PTE_WRITE) !== 0) return false
+  // The zero page has no references, and so is nobody's.
+  const frame = entry >>> PTE_FRAME_SHIFT
+  return isFilePage(cpu, frame) || !isExclusive(cpu, frame)
+}
+
+/** `unpin_user_pages_dirty_lock`: undoes the last {@link pinPages} of this thread. */
+export function unpinPages(cpu: Task): void {
+  const { heap, base } = cpu
+  const depth = heap[base + PerCpu.pinnedRanges] - 1
+  const record = base + PerCpu.pins + 2 * depth
+  const written = (heap[record + 1] & 1) !== 0
+  const count = heap[record + 1] >> 1
+  for (let frame = heap[record]; frame < heap[record] + count; frame++) {
+    // What msync has written out meanwhile is dirty again, before the pin goes. Of anonymous memory the entry says so:
+    // none but MADV_FREE would clear that, and it passes over what is pinned.
+    if (written && isFilePage(cpu, frame)) setPageFlags(cpu, frame, PG_DIRTY)
+    // One that nothing else keeps but the swap cache (reclaim had failed to take it) is left to reclaim.
+    if (unpinPage(cpu, frame)) freeFrame(cpu, frame)
+  }
+  heap[base + PerCpu.pinnedRanges] = depth
+}
+
+/** Undoes what this thread has pinned until `depth` ranges are left: all, where it is going away. */
+export function unpinTo(cpu: Task, depth: number): void {
+  while (cpu.heap[cpu.base + PerCpu.pinnedRanges] > depth) unpinPages(cpu)
+}

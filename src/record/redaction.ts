@@ -1,0 +1,128 @@
+// Takes names and paths out of the text of perf script as it goes by, so that a recording can be shown to others and
+// still be replayed.
+//
+// Principles: what is not known to be harmless is not let through: of an event that no report reads, only its name is
+// kept, and a line that cannot be read is left out. The same name gets the same number everywhere. Addresses of the
+// program stay, as a replay needs the layout that they tell; pointers of the kernel and instruction pointers do not.
+import { Transform, type TransformCallback } from 'node:stream'
+
+/** Gives out the new names. */
+export interface Renamer {
+  /** Of a program, process or thread. */
+  name(text: string): string
+  /** Of a mapping, or a path. */
+  file(text: string): string
+  /** Of a function of a program. */
+  frame(text: string): string
+}
+
+/** perf pads the name of the command to 16 bytes; where it is not padded, the first that fits is taken. */
+const PADDED = /^(.{16}) +(-?\d+\/-?\d+ +(?:\[\d+\] +)?\d+\.\d+: +)(\S.*)$/
+const UNPADDED = /^ *(\S.*?) +(-?\d+\/-?\d+ +(?:\[\d+\] +)?\d+\.\d+: +)(\S.*)$/
+const EVENT = /^([\w-]+(?::[\w-]+)?)(:?)(?: +(.*))?$/
+const FRAME = /^\s+([0-9a-f]+)(?: (.*))?$/
+const KERNEL_ADDRESS = /^ffff[0-9a-f]{12}$/
+/** Numbers and the names of fields and flags. */
+const NUMBERS = /^[\w ,:=|()-]*$/
+const MAPPING = /^(-?\d+\/-?\d+: \[0x([0-9a-f]+)\([^\]]*\]: \S+) (.*)$/
+const COMMON_MAPPINGS = /^(?:\[(?:stack|heap|vdso|vvar|vvar_vclock|vsyscall)\]|\/\/anon|anon)$/
+/** A longer line is none that perf prints. */
+const LONGEST = 64 * 1024
+
+export class Redaction extends Transform {
+  readonly #names: Renamer
+  readonly #locks = new Map<string, string>()
+  #rest = ''
+
+  constructor(names: Renamer) {
+    super()
+    this.#names = names
+  }
+
+  override _transform(chunk: Buffer, _: BufferEncoding, done: TransformCallback): void {
+    // As latin1, so that every byte is a character.
+    const lines = (this.#rest + chunk.toString('latin1')).split('\n')
+    this.#rest = lines.pop()!.slice(0, LONGEST)
+    done(null, Buffer.from(lines.map((line) => this.#redacted(line)).join(''), 'latin1'))
+  }
+
+  override _flush(done: TransformCallback): void {
+    done(null, this.#rest === '' ? null : Buffer.from(this.#redacted(this.#rest), 'latin1'))
+  }
+
+  /** The line as it may be seen, with its end; or '' where nothing of it may. */
+  #redacted(line: string): string {
+    if (line.trim() === '') return '\n'
+    const header = PADDED.exec(line) ?? UNPADDED.exec(line)
+    if (header === null) return this.#frame(line)
+    const [, comm, thread, rest] = header as unknown as [string, string, string, string]
+    const event = EVENT.exec(rest)
+    if (event === null) return ''
+    const [, name, colon, fields = ''] = event as unknown as [string, string, string, string | undefined]
+    const kept = this.#fields(name, fields)
+    return `${this.#names.name(comm.trim()).padStart(16)} ${thread}${name}${colon} ${kept}\n`
+  }
+
+  /** A line of a call chain. */
+  #frame(line: string): string {
+    const frame = FRAME.exec(line)
+    if (frame === null) return ''
+    const [, address, symbol = ''] = frame as unknown as [string, string, string | undefined]
+    if (KERNEL_ADDRESS.test(address)) return `\t${'f'.repeat(16)} ${/^\S*/.exec(symbol)![0]}\n`
+    return `\t${'0'.repeat(16)} ${this.#names.frame(symbol.replace(/\+0x[0-9a-f]+/, ''))}\n`
+  }
+
+  #fields(event: string, fields: string): string {
+    switch (event) {
+      case 'exceptions:page_fault_user':
+        return fields.replace(/ ip=\S+/, ' ip=0x0')
+      case 'exceptions:page_fault_kernel':
+        // The function of the kernel tells the call.
+        return fields.replace(/ ip=(?:0x)?[0-9a-f]+ /, ' ip=0x0 ')
+      case 'task:task_newtask':
+        return this.#between(fields, /^(pid=\d+ comm=)(.*)( clone_flags=\w+ oom_score_adj=-?\d+)$/)
+      case 'sched:sched_process_exec': {
+        const match = /^filename=(.*)( pid=\d+ old_pid=\d+)$/.exec(fields)
+        return match === null ? '' : `filename=${this.#names.name(match[1]!.replace(/^.*\//, ''))}${match[2]}`
+      }
+      case 'sched:sched_process_exit':
+        return this.#between(fields, /^(comm=)(.*)( pid=\d+ prio=\d+(?: group_dead=\w+)?)$/)
+      case 'PERF_RECORD_MMAP':
+      case 'PERF_RECORD_MMAP2':
+        return this.#mapping(fields)
+      default:
+    }
+    if (event.startsWith('mmap_lock:')) return this.#lock(fields)
+    const isMemory =
+      /^(?:syscalls:sys_(?:enter|exit)_(?:mmap|munmap|mprotect|brk|madvise|mremap)|page-faults(?::\w+)?)$/.test(
+        event,
+      )
+    return (isMemory || event.startsWith('PERF_RECORD_LOST')) && NUMBERS.test(fields) ? fields : ''
+  }
+
+  #between(fields: string, pattern: RegExp): string {
+    const match = pattern.exec(fields)
+    return match === null ? '' : `${match[1]}${this.#names.name(match[2]!.trim())}${match[3]}`
+  }
+
+  #mapping(fields: string): string {
+    const match = MAPPING.exec(fields)
+    if (match === null) return ''
+    const [, place, start, name] = match as unknown as [string, string, string, string]
+    if (KERNEL_ADDRESS.test(start)) return `${place} [kernel]`
+    return `${place} ${COMMON_MAPPINGS.test(name) ? name : this.#names.file(name)}`
+  }
+
+  /** Locks are told apart; where they are in the kernel, and in which control group, is nobody's business. */
+  #lock(fields: string): string {
+    const match = /\bmm=(\w+)\b.*?( write=\w+(?: success=\w+)?)$/.exec(fields)
+    if (match === null) return ''
+    const [, mm, rest] = match as unknown as [string, string, string]
+    let number = this.#locks.get(mm)
+    if (number === undefined) {
+      number = `0xffff8880${(0x1000 * (this.#locks.size + 1)).toString(16).padStart(8, '0')}`
+      this.#locks.set(mm, number)
+    }
+    return `mm=${number} memcg_path=/${rest}`
+  }
+}

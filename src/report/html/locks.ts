@@ -1,0 +1,139 @@
+// Who held the mmap lock and who waited for it: the matrix of calls, the holders, the waiters, the longest waits.
+import type { HeldAndWaited, LockUser } from '../../trace/lock-history.ts'
+import { formatCount, formatDuration, formatShare, plural } from '../numbers.ts'
+import { markup, type Markup } from './markup.ts'
+import { bar, table } from './table.ts'
+import type { PageContent, Section } from './section.ts'
+
+/** Rows and columns of the matrix, at most. */
+const CALLS = 12
+const ROWS = 16
+/** Steps of its colours. */
+const STEPS = 8
+
+export function locksSection({ trace }: PageContent): Section | null {
+  const { holders, waiters, longest, matrix, foreign } = trace.locks
+  if (holders.length === 0 && waiters.length === 0) return null
+  return {
+    id: 'locks',
+    title: 'Holders and waiters',
+    body: markup`${matrixTable(matrix)}
+    ${countTable(
+      'Who held the lock while others waited',
+      'holder',
+      holders.map((one) => ({ ...one, name: `${one.comm} of ${one.process} (${one.pid})` })),
+    )}
+    ${foreign.length === 0 ? null : markup`<p>Of these, other processes than the one whose lock it is: ${foreign.map(({ process, pid }) => `${process} (${pid})`).join(', ')}.</p>`}
+    ${countTable(
+      'Who waited for it',
+      'thread',
+      waiters.map((one) => ({ ...one, name: `${one.comm} (${one.tid})` })),
+    )}
+    ${longest.length === 0 ? null : longestTable(longest)}`,
+  }
+}
+
+interface NamedCount {
+  readonly name: string
+  readonly call: string
+  readonly waits: number
+  readonly waitedNs: number
+}
+
+function countTable(caption: string, noun: string, all: readonly NamedCount[]): Markup | null {
+  if (all.length === 0) return null
+  const total = Math.max(
+    1,
+    all.reduce((sum, { waitedNs }) => sum + waitedNs, 0),
+  )
+  const shown = all.slice(0, ROWS)
+  const rest = all.length > shown.length ? `, the first ${shown.length} of ${all.length}` : ''
+  return table(
+    `${caption}${rest}`,
+    [
+      { heading: noun },
+      { heading: 'call' },
+      { heading: 'waits', isNumber: true },
+      { heading: 'time waited', isNumber: true },
+      { heading: 'share', isNumber: true },
+      { heading: '' },
+    ],
+    shown.map(({ name, call, waits, waitedNs }) => [
+      name,
+      call,
+      formatCount(waits),
+      formatDuration(waitedNs),
+      formatShare(waitedNs / total),
+      bar([{ share: waitedNs / total, colour: 'wait' }]),
+    ]),
+  )
+}
+
+/** Held by × waited by. */
+function matrixTable(matrix: readonly HeldAndWaited[]): Markup | null {
+  if (matrix.length === 0) return null
+  const holders = namesOf(matrix, ({ heldBy }) => heldBy)
+  const waiters = namesOf(matrix, ({ waitedBy }) => waitedBy)
+  const most = Math.max(1, ...matrix.map(({ waitedNs }) => waitedNs))
+  const cellOf = (heldBy: string, waitedBy: string): Markup => {
+    const cell = matrix.find((one) => one.heldBy === heldBy && one.waitedBy === waitedBy)
+    if (cell === undefined) return markup`<td class="n heat0">–</td>`
+    // Square roots, as the times differ by orders of magnitude.
+    const step = Math.max(1, Math.ceil(Math.sqrt(cell.waitedNs / most) * STEPS))
+    return markup`<td class="n heat${step}">
+      ${formatDuration(cell.waitedNs)}<br /><small>${plural(cell.waits, 'wait')}</small>
+    </td>`
+  }
+  return markup`<div class="wide" tabindex="0" role="group" aria-label="held by and waited by">
+    <table class="matrix">
+      <caption>
+        Time waited, by what the lock was held for (rows) and what it was waited for (columns)
+      </caption>
+      <thead>
+        <tr>
+          <th scope="col">held by</th>
+          ${waiters.map((name) => markup`<th scope="col" class="n">${name}</th>`)}
+        </tr>
+      </thead>
+      <tbody>
+        ${holders.map(
+          (held) =>
+            markup`<tr>
+              <th scope="row">${held}</th>
+              ${waiters.map((waited) => cellOf(held, waited))}
+            </tr> `,
+        )}
+      </tbody>
+    </table>
+  </div>`
+}
+
+/** The names with the most time. */
+function namesOf(matrix: readonly HeldAndWaited[], nameOf: (one: HeldAndWaited) => string): string[] {
+  const sums = new Map<string, number>()
+  for (const one of matrix) sums.set(nameOf(one), (sums.get(nameOf(one)) ?? 0) + one.waitedNs)
+  return [...sums]
+    .toSorted(([, a], [, b]) => b - a)
+    .slice(0, CALLS)
+    .map(([name]) => name)
+}
+
+function longestTable(longest: PageContent['trace']['locks']['longest']): Markup {
+  const nameOf = ({ comm, tid, call, mapping }: LockUser): string =>
+    `${comm} (${tid}), ${call}${mapping === '' ? '' : ` on ${mapping}`}`
+  return table(
+    'The longest waits',
+    [
+      { heading: 'waited', isNumber: true },
+      { heading: 'by' },
+      { heading: 'held by' },
+      { heading: 'line of the trace', isNumber: true },
+    ],
+    longest.map(({ line, waitedNs, waiter, holder }) => [
+      formatDuration(waitedNs),
+      nameOf(waiter),
+      holder === null ? 'nobody that the trace tells' : nameOf(holder),
+      formatCount(line),
+    ]),
+  )
+}

@@ -1,0 +1,86 @@
+// The verdict in three sentences, what it rests on, and what would help.
+import type { Advice } from '../advice.ts'
+import { formatDuration } from '../numbers.ts'
+import { holderSentences, verdictOf, verdictOfTrace, verdictReport, type Verdict } from '../verdict.ts'
+import { markup, type Markup } from './markup.ts'
+import { bar, table } from './table.ts'
+import type { PageContent, Section } from './section.ts'
+
+const MOODS = { good: 'good', notable: 'worth a look', bad: 'not judged, or wrong' }
+
+export function verdictSection(content: PageContent): Section {
+  const { trace } = content
+  const verdict = verdictFor(content)
+  const first = threeSentences(content, verdict)
+  const rest = verdict.sentences.filter((sentence) => !first.includes(sentence))
+  return {
+    id: 'verdict',
+    title: 'Verdict',
+    body: markup`<p class="verdict ${verdict.mood}">
+        <span class="mood">${MOODS[verdict.mood]}</span>
+        ${first.map((sentence) => markup`<span>${sentence}</span> `)}
+      </p>
+      ${rest.length === 0 ? null : markup`<p>${rest.join(' ')}</p>`}
+      ${
+        trace.warnings.length === 0
+          ? null
+          : markup`<h3>What the recording does not tell</h3>
+              <ul>
+                ${trace.warnings.map((warning) => markup`<li>${warning}</li>`)}
+              </ul>`
+      }`,
+  }
+}
+
+function verdictFor({ trace, replays, minimumFidelity }: PageContent): Verdict {
+  const [replay] = replays
+  return replay === undefined ? verdictOfTrace(trace) : verdictOf(replay, minimumFidelity)
+}
+
+/** What is said where no change is named, by whether the lock hurts. */
+const NO_ADVICE: ReadonlyMap<boolean | null, string> = new Map([
+  [true, 'The recording shows no single change that would help much.'],
+  [false, 'Nothing has to be changed for its sake.'],
+  [null, 'What would help, this recording does not tell.'],
+])
+
+function savingSentence({ change, savesMs }: Advice, durationMs: number): string {
+  const saved = `${formatDuration(savesMs * 1e6)} of ${formatDuration(durationMs * 1e6)}`
+  return `${change.replace(/\.$/, '')} (about ${saved} less).`
+}
+
+/** Whether it hurts, who held the lock, and what to change. */
+function threeSentences({ trace }: PageContent, verdict: Verdict): string[] {
+  const { sentences, hurts, mood } = verdict
+  if (mood === 'bad') return sentences.slice(0, 3)
+  const [holder = sentences[1]] = holderSentences(trace)
+  const [best] = verdictReport(verdict, trace).advice
+  const help = best === undefined ? NO_ADVICE.get(hurts)! : savingSentence(best, trace.durationMs)
+  return [sentences[0], holder, help].filter((sentence) => sentence !== undefined)
+}
+
+export function adviceSection(content: PageContent): Section | null {
+  const { advice } = verdictReport(verdictFor(content), content.trace)
+  if (advice.length === 0) return null
+  const { durationMs } = content.trace
+  const rows = advice.map(({ change, savesMs, how }): (string | Markup)[] => [
+    change,
+    formatDuration(savesMs * 1e6),
+    bar([{ share: savesMs / Math.max(1, durationMs), colour: 'plain' }]),
+    how,
+  ])
+  return {
+    id: 'advice',
+    title: 'What would help',
+    body: table(
+      `Changes, the most first, with what each alone would save of ${formatDuration(durationMs * 1e6)}: estimates from the recording`,
+      [
+        { heading: 'change' },
+        { heading: 'saves', isNumber: true },
+        { heading: 'of the time' },
+        { heading: 'where the figure comes from' },
+      ],
+      rows,
+    ),
+  }
+}

@@ -1,0 +1,213 @@
+// `faultline/check`: checks that stand in a test, with whatever is in reach there.
+
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { before, beforeEach, describe, it } from 'node:test'
+import { type CheckResult, ScenarioFailed, SteppingRefused, check } from '../../src/check.ts'
+
+const WORD = 4
+
+const memory = (words: number): Int32Array => new Int32Array(new SharedArrayBuffer(words * WORD))
+
+class Counter {
+  readonly #cells: Int32Array
+
+  constructor(cells: Int32Array) {
+    this.#cells = cells
+  }
+
+  increment(): void {
+    Atomics.store(this.#cells, 0, Atomics.load(this.#cells, 0) + 1)
+  }
+
+  get value(): number {
+    return Atomics.load(this.#cells, 0)
+  }
+}
+
+/** The message of what a check throws. */
+async function failureOf(checking: Promise<CheckResult>): Promise<ScenarioFailed> {
+  try {
+    await checking
+  } catch (error) {
+    assert.ok(error instanceof ScenarioFailed, String(error))
+    return error
+  }
+  assert.fail('it passes')
+}
+
+function refusal(what: RegExp): (error: unknown) => true {
+  return (error) => {
+    assert.ok(error instanceof SteppingRefused, String(error))
+    assert.match(error.message, what)
+    assert.match(error.file, /door\.test\.ts$/)
+    return true
+  }
+}
+
+describe('a check in a test', () => {
+  let fromHook = 0
+  before(() => {
+    fromHook = 1
+  })
+  beforeEach(() => {
+    fromHook += 1
+  })
+
+  it('passes with closures over what the test, its module and its hooks have made', async () => {
+    const step = WORD / 2
+    const { verdict, complete, executions } = await check({
+      setup: () => memory(fromHook),
+      threads: [(cells) => Atomics.add(cells, 0, step), (cells) => Atomics.add(cells, 0, WORD)],
+      invariant: (cells) => cells[0] === step + WORD && cells.length >= 2,
+    })
+    assert.deepEqual([verdict, complete], ['pass', true])
+    assert.ok(executions >= 1)
+  })
+
+  it('throws the interleaving in which it fails, and the token runs it again', async () => {
+    const increment = (counter: Counter): void => counter.increment()
+    const failing = (): Promise<CheckResult> =>
+      check({
+        name: 'two increments',
+        setup: () => new Counter(memory(1)),
+        threads: [increment, increment],
+        invariant: ({ value }) => value === 2,
+      })
+    const { message, result } = await failureOf(failing())
+    assert.match(message, /^two increments\n\nstep +place +thread 0 +thread 1\n/)
+    assert.match(message, /door\.test\.ts:\d+ +store #cells\[0\] 0 → 1/)
+    const { token, preemptions } = result.failure!
+    assert.equal(preemptions, 1)
+    assert.ok(message.includes(`FAULTLINE_REPLAY=${token} `))
+    process.env['FAULTLINE_REPLAY'] = token!
+    try {
+      const again = await failureOf(failing())
+      assert.deepEqual([again.result.executions, again.result.failure!.token], [1, token])
+    } finally {
+      delete process.env['FAULTLINE_REPLAY']
+    }
+  })
+
+  it('may be one of several, at once or each with what the one before has given', async () => {
+    const [first, second] = await Promise.all([
+      check({ setup: () => memory(1), threads: [(cells) => Atomics.load(cells, 0)] }),
+      check({
+        setup: () => memory(1),
+        threads: [(cells) => Atomics.load(cells, 0) + Atomics.load(cells, 0)],
+      }),
+    ])
+    assert.deepEqual([first.steps, second.steps], [1, 2])
+    for (const words of [1, 2]) {
+      const { steps } = await check({
+        setup: () => memory(words),
+        threads: [
+          (cells) => {
+            for (let turn = 0; turn < words + first.steps; turn++) Atomics.add(cells, 0, second.steps)
+          },
+        ],
+      })
+      assert.equal(steps, words + 1)
+    }
+  })
+
+  it('may stand in a test within a test', async (t) => {
+    await t.test('inside', async () => {
+      const { verdict } = await check({
+        setup: () => memory(1),
+        threads: [(cells) => Atomics.or(cells, 0, 1)],
+      })
+      assert.equal(verdict, 'pass')
+    })
+  })
+
+  const holds = (name: string | undefined, words: number): Promise<CheckResult> =>
+    check({
+      ...(name === undefined ? {} : { name }),
+      setup: () => memory(words),
+      threads: [(cells) => Atomics.store(cells, words - 1, 1)],
+      invariant: (cells) => cells[words - 1] === 1,
+    })
+
+  for (const words of [1, 2]) {
+    it(`of several that one piece of code makes has a name (${words})`, async () => {
+      assert.equal((await holds(`of ${words}`, words)).scenario, `of ${words}`)
+    })
+  }
+
+  for (const words of [1, 2]) {
+    it(`of several that one piece of code makes is refused without one (${words})`, async () => {
+      await assert.rejects(
+        holds(undefined, words),
+        refusal(/run for several tests.*; give each check a name/),
+      )
+    })
+  }
+})
+
+describe('a check in a test is refused', () => {
+  let fromOthers = 0
+  it('which changes what another uses', () => {
+    fromOthers = 1
+    assert.equal(fromOthers, 1)
+  })
+
+  it('where another test assigns to what it uses', async () => {
+    const checking = check({
+      setup: () => memory(1),
+      threads: [(cells) => Atomics.add(cells, 0, fromOthers)],
+    })
+    await assert.rejects(
+      checking,
+      refusal(/a test assigns to 'fromOthers', which a check in another test uses/),
+    )
+  })
+
+  it('where its setup makes something else each time', async () => {
+    const checking = check({
+      setup: () => memory(1).fill(performance.now() * 1000),
+      threads: [(cells) => Atomics.load(cells, 0)],
+    })
+    await assert.rejects(checking, refusal(/the setup of the check makes another state .*; let nothing/))
+  })
+
+  it('where it uses the context of the test', async (t) => {
+    const checking = check({
+      setup: () => memory(1),
+      threads: [(cells) => Atomics.add(cells, 0, t.name.length)],
+    })
+    await assert.rejects(checking, refusal(/'name' of the test's context is used by what is checked/))
+  })
+
+  it('where a thread is an async function', async () => {
+    const checking = check({
+      setup: () => memory(1),
+      threads: [async (cells) => void Atomics.load(cells, 0)],
+    })
+    await assert.rejects(checking, refusal(/an async function in a thread/))
+  })
+})
+
+it('the door loads neither the kernel nor its scenarios', () => {
+  const program = new URL('programs/message.ts', import.meta.url).href
+  const text = `
+    import { registerHooks } from 'node:module'
+    const loaded = []
+    registerHooks({ load: (url, context, next) => { loaded.push(url); return next(url, context) } })
+    const { checkFile } = await import(${JSON.stringify(new URL('../../src/check.ts', import.meta.url).href)})
+    const { verdict } = await checkFile(new URL(${JSON.stringify(program)}))
+    console.log(JSON.stringify({ verdict, loaded }))`
+  const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '--eval', text], {
+    encoding: 'utf8',
+  })
+  assert.notEqual(stdout, '', stderr)
+  const { verdict, loaded } = JSON.parse(stdout) as { verdict: string; loaded: string[] }
+  assert.equal(verdict, 'pass')
+  assert.ok(loaded.some((url) => url.endsWith('/src/check/explore.ts')))
+  const forbidden =
+    /\/src\/(kernel|simulate|trace|report)\/|\/check\/(scenarios|races|published|ends)\/|\/check\/kernel-/
+  assert.deepEqual(
+    loaded.filter((url) => forbidden.test(url)),
+    [],
+  )
+})

@@ -1,0 +1,132 @@
+// linearizable(): what threads get from a shared object, held against a sequential one.
+
+import assert from 'node:assert/strict'
+import { it } from 'node:test'
+import { NoScenario, ScenarioFailed, checkFile, linearizable } from '../../src/check.ts'
+
+/** Sets the cell if it is not set, and says whether it was. */
+class Latch {
+  readonly #cells = new Int32Array(new SharedArrayBuffer(4))
+
+  set(): boolean {
+    return Atomics.exchange(this.#cells, 0, 1) === 1
+  }
+
+  setLate(): boolean {
+    const before = Atomics.load(this.#cells, 0)
+    Atomics.store(this.#cells, 0, 1)
+    return before === 1
+  }
+
+  isSet(): boolean {
+    return Atomics.load(this.#cells, 0) === 1
+  }
+
+  refuse(): never {
+    throw new RangeError('never')
+  }
+}
+
+/** Its state is hidden: two orders that leave different states look the same. */
+class SequentialLatch {
+  #isSet = false
+
+  set(): boolean {
+    const before = this.#isSet
+    this.#isSet = true
+    return before
+  }
+
+  isSet(): boolean {
+    return this.#isSet
+  }
+
+  refuse(): never {
+    throw new RangeError('never')
+  }
+}
+
+const create = (): Latch => new Latch()
+
+it('an object that is what it is for one thread passes, with all its programs', async () => {
+  const operations = { set: [[]], isSet: (latch: Latch) => latch.isSet(), refuse: [[]] }
+  const result = await linearizable({ create, operations, specification: SequentialLatch })
+  assert.deepEqual([result.verdict, result.complete], ['pass', true])
+  // Two threads with one of three calls each, then with one of nine pairs.
+  assert.deepEqual(result.programs, { explored: 6 + 45, inAll: 6 + 45 })
+})
+
+it('of more programs than are wanted, the same are chosen each time', async () => {
+  const check = (): Promise<unknown> =>
+    linearizable({
+      create,
+      operations: { set: [[]], isSet: [[]] },
+      specification: () => new SequentialLatch(),
+      calls: 3,
+      programs: 20,
+    }).then(({ programs, steps }) => ({ programs, steps }))
+  const first = await check()
+  assert.deepEqual(first, await check())
+  assert.deepEqual((first as { programs: unknown }).programs, { explored: 20, inAll: 3 + 10 + 36 })
+})
+
+it('an object that is not fails in the smallest program, with its calls and their results', async () => {
+  const checking = linearizable({
+    create,
+    operations: { set: { call: (latch: Latch) => latch.setLate() } },
+    specification: SequentialLatch,
+  })
+  await assert.rejects(checking, (error) => {
+    assert.ok(error instanceof ScenarioFailed)
+    const told =
+      'no order of the calls gives these results\n  thread 0: set() = false\n  thread 1: set() = false\n'
+    assert.ok(error.message.includes(told), error.message)
+    // What makes the calls is not told of.
+    assert.doesNotMatch(error.message, /perform-calls/)
+    return true
+  })
+})
+
+it('what was over before something else began comes before it', async () => {
+  const checking = linearizable({
+    create: () => ({ told: new Int32Array(new SharedArrayBuffer(8)) }),
+    operations: {
+      // Each thread counts for itself, and sees what others count one call too late.
+      add: {
+        call({ told }: { told: Int32Array }) {
+          Atomics.add(told, 0, 1)
+        },
+      },
+      read: {
+        call: ({ told }: { told: Int32Array }) => Atomics.exchange(told, 1, Atomics.load(told, 0)),
+      },
+    },
+    specification: class {
+      #count = 0
+      add(): void {
+        this.#count++
+      }
+      read(): number {
+        return this.#count
+      }
+    },
+  })
+  await assert.rejects(
+    checking,
+    /thread 0: add\(\) = undefined\n.*read\(\) = 0, begun after call 1 of thread 0/,
+  )
+})
+
+it('a specification that lacks an operation is refused', async () => {
+  const checking = linearizable({ create, operations: { isSet: [[]] }, specification: () => ({}) })
+  await assert.rejects(checking, (error) => {
+    assert.ok(error instanceof NoScenario || error instanceof ScenarioFailed)
+    assert.match(error.message, /the specification of linearizable\(\) has no method 'isSet'/)
+    return true
+  })
+})
+
+it('a file may export one', async () => {
+  const { verdict, programs } = await checkFile(new URL('programs/latch.ts', import.meta.url))
+  assert.deepEqual([verdict, programs], ['pass', { explored: 2, inAll: 2 }])
+})

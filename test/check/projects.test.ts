@@ -1,0 +1,112 @@
+// Projects as people have them: TypeScript that is not only types, modules of packages that say "commonjs", imports as
+// bundlers take them.
+
+import assert from 'node:assert/strict'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { after, before, describe, it } from 'node:test'
+import { checkFile } from '../../src/check/index.ts'
+
+const scenarioOf = (thread: string, state = 'new Int32Array(new SharedArrayBuffer(16))'): string =>
+  `\nconst thread = ${thread}\nexport default { setup: () => ${state}, threads: [thread, thread] }\n`
+
+const files: Readonly<Record<string, string>> = {
+  'package.json': '{ "type": "commonjs" }',
+  // With comments and commas as tsc takes them.
+  'tsconfig.json': `{
+    // "paths": {}
+    "extends": "./tsconfig.base",
+    "compilerOptions": { "paths": { "@/*": ["./src/*"], }, },
+  }`,
+  'tsconfig.base.json': '{ "compilerOptions": { "experimentalDecorators": true } }',
+  'src/config.json': '{ "words": 2 }',
+  'src/values/constants.ts': 'export const LOCKED: number = 1\n',
+  'src/values/index.ts': "export * from './constants'\n",
+  'src/lock.ts': `import config from './config.json'
+import { LOCKED } from '@/values'
+
+interface Gone {
+  never: true
+}
+
+enum State {
+  Free,
+  Held = LOCKED,
+}
+namespace Sizes {
+  export const bytes = config.words * 4
+}
+
+export class Lock {
+  constructor(private readonly cells: Int32Array, readonly at = 0) {}
+  static make() { return new Lock(new Int32Array(new SharedArrayBuffer(Sizes.bytes))) }
+  tryTake(): boolean {
+    if (Atomics.load(this.cells, this.at) !== State.Free) return false
+    Atomics.store(this.cells, this.at, State.Held)
+    Atomics.add(this.cells, 1, 1)
+    return true
+  }
+  get owners(): number {
+    return this.cells[1]!
+  }
+}
+`,
+  'lock.check.ts': `import data from '@/config.json' with { type: 'json' }
+import { Lock } from '@/lock'
+const thread = (lock: Lock) => { lock.tryTake() }
+export default { setup: () => Lock.make(), threads: [thread, thread], 
+  invariant: (lock: Lock) => lock.owners < data.words }
+`,
+  'required.check.ts': `const { LOCKED } = require('./src/values')${scenarioOf('(cells) => Atomics.add(cells, 0, LOCKED)').replace('export default', 'module.exports =')}`,
+  'decorated.check.ts': `class Lock {
+
+  @logged take(cells) { Atomics.add(cells, 0, 1) }
+}
+function logged() {}${scenarioOf('(cells) => new Lock().take(cells)')}`,
+}
+
+describe('a project', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'faultline-project-'))
+  before(() => {
+    for (const [name, text] of Object.entries(files)) {
+      mkdirSync(dirname(join(folder, name)), { recursive: true })
+      writeFileSync(join(folder, name), text)
+    }
+  })
+  after(() => rmSync(folder, { recursive: true }))
+
+  it('has enums, namespaces, parameter properties, paths and JSON: places are those of its files', async () => {
+    const { failure } = await checkFile(join(folder, 'lock.check.ts'))
+    assert.equal(failure!.message, 'InvariantBroken: the invariant does not hold')
+    const operations = failure!.counterexample.events.map(({ place, text }) => `${place} ${text}`)
+    assert.ok(operations.includes('lock.ts:20 load cells[0] = 0'), operations.join('\n'))
+    assert.ok(operations.includes('lock.ts:21 store cells[0] 0 → 1'), operations.join('\n'))
+  })
+
+  it('requires what has no ending', async () => {
+    const { verdict } = await checkFile(join(folder, 'required.check.ts'))
+    assert.equal(verdict, 'pass')
+  })
+
+  it('needs a compiler for decorators, and is told so with the place of the first', async () => {
+    await assert.rejects(checkFile(join(folder, 'decorated.check.ts')), {
+      message:
+        /decorated\.check\.ts:3: it does not parse .*; decorators need the package typescript or esbuild/,
+    })
+  })
+
+  it('has decorators where its compiler is there', async () => {
+    // What a compiler is asked for and gives: the same function, decorated by a call.
+    const compiler = join(folder, 'node_modules/esbuild')
+    mkdirSync(compiler, { recursive: true })
+    writeFileSync(join(compiler, 'package.json'), '{ "name": "esbuild", "main": "main.cjs" }')
+    const main = `exports.transformSync = (source, { loader, target, tsconfigRaw }) => {
+      if (loader !== 'ts' || target !== 'es2022' || !tsconfigRaw.compilerOptions.experimentalDecorators) throw new Error('no')
+      return { code: source.replace('@logged', '') }
+    }`
+    writeFileSync(join(compiler, 'main.cjs'), main)
+    const { verdict } = await checkFile(join(folder, 'decorated.check.ts'))
+    assert.equal(verdict, 'pass')
+  })
+})

@@ -1,0 +1,92 @@
+// Results that are read again: whatever a file holds, it is refused in words or makes a page, and nothing stumbles.
+
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { UsageError } from '../../src/cli/failure.ts'
+import { readResult } from '../../src/cli/result-file.ts'
+import { htmlPage, replayText } from '../../src/report/index.ts'
+import { extent } from '../extent.ts'
+import { harmed } from '../report/replay-objects.ts'
+import { contentOf } from '../report/html/large-trace.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'faultline-result-'))
+after(() => rmSync(folder, { recursive: true }))
+const file = join(folder, 'result.json')
+
+/** Reads the text as a result, and makes of it all that is made of results. */
+function use(text: string): void {
+  writeFileSync(file, text)
+  const result = readResult(file)
+  if (result.kind !== 'replay') return
+  const { report } = result
+  replayText(report, 0.98)
+  htmlPage({
+    trace: report.trace,
+    detail: null,
+    replays: [report],
+    minimumFidelity: 0.98,
+    before: report.trace,
+  })
+}
+
+/** Every place in a value, as the keys that lead there. */
+function* placesIn(value: unknown, place: readonly string[] = []): Generator<readonly string[]> {
+  yield place
+  if (typeof value !== 'object' || value === null) return
+  for (const [key, each] of Object.entries(value)) yield* placesIn(each, [...place, key])
+}
+
+function replaced(value: unknown, place: readonly string[], by: unknown): unknown {
+  const [key, ...rest] = place
+  if (key === undefined) return by
+  const copy = (Array.isArray(value) ? [...(value as unknown[])] : { ...(value as object) }) as Record<
+    string,
+    unknown
+  >
+  if (rest.length === 0 && by === undefined) delete copy[key]
+  else copy[key] = replaced(copy[key], rest, by)
+  return copy
+}
+
+test('a result of which any one value is another is refused, or used', async () => {
+  const { trace } = await contentOf({ threads: 3, events: 200 })
+  const result = { ...harmed, trace, designs: harmed.designs.slice(0, 1) }
+  use(JSON.stringify(result))
+  const values = [undefined, null, 'text', -1, 1e300, true, [], {}, [null], { a: {} }]
+  let [refused, used, turn] = [0, 0, 0]
+  for (const place of placesIn(JSON.parse(JSON.stringify(result)))) {
+    for (const value of values) {
+      if (turn++ % extent(17, 1) !== 0) continue
+      try {
+        use(JSON.stringify(replaced(result, place, value)) ?? '')
+        used++
+      } catch (error) {
+        const what = `${place.join('.')} = ${JSON.stringify(value)}`
+        assert.ok(error instanceof UsageError, `${what}: ${(error as Error).stack}`)
+        refused++
+      }
+    }
+  }
+  assert.ok(refused > 10 && used > 10, `${refused} refused, ${used} used`)
+})
+
+test('what is no result is told of by what is wrong with it', () => {
+  const cases: readonly (readonly [string, RegExp])[] = [
+    ['{', /it is no JSON/],
+    ['{}', /trace is no object/],
+    [JSON.stringify({ trace: 3 }), /trace is no object/],
+    [JSON.stringify({ ...harmed, designs: [{}] }), /designs\[0\]\.design is no string/],
+    [
+      JSON.stringify({ ...harmed, designs: Array.from({ length: 2000 }, () => ({})) }),
+      /designs has more than 1000 entries/,
+    ],
+    [
+      JSON.stringify(harmed).replace('"replayThreads":11', '"replayThreads":1e999'),
+      /replayThreads is no number/,
+    ],
+  ]
+  for (const [text, message] of cases) assert.throws(() => use(text), message)
+})

@@ -1,0 +1,98 @@
+// `faultline/memory` is what a thread loads that uses memory: no checker, no parser, no package. And a bundler may
+// leave out of a program what it does not use.
+
+import assert from 'node:assert/strict'
+import { execFileSync, spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { rolldown } from 'rolldown'
+// oxlint-disable-next-line import/no-unassigned-import -- it builds what is published, where that is not built yet
+import './built.ts'
+
+const root = fileURLToPath(new URL('../', import.meta.url))
+const folder = mkdtempSync(join(tmpdir(), 'faultline-door-'))
+after(() => rmSync(folder, { recursive: true }))
+
+/** What a bundler needs of a module, and puts into one file: the modules, and what they import besides. */
+async function bundled(input: string, file: string): Promise<{ modules: string[]; imports: string[] }> {
+  const bundle = await rolldown({ input, platform: 'node', logLevel: 'silent' })
+  const { output } = await bundle.write({ file, format: 'esm' })
+  await bundle.close()
+  const chunks = output.flatMap((each) => (each.type === 'chunk' ? [each] : []))
+  return {
+    modules: chunks.flatMap(({ moduleIds }) => moduleIds),
+    imports: chunks.flatMap(({ imports }) => imports),
+  }
+}
+
+const isOfMemory = (id: string): boolean => /\/src\/(memory\.ts|kernel\/|backends\/threads\/)/.test(id)
+
+test('faultline/memory loads the kernel and the threads backend, and nothing else', async () => {
+  const { modules, imports } = await bundled(join(root, 'src/memory.ts'), join(folder, 'memory.mjs'))
+  assert.deepEqual(
+    modules.filter((id) => !isOfMemory(id)),
+    [],
+  )
+  assert.deepEqual(
+    imports.filter((id) => !id.startsWith('node:')),
+    [],
+  )
+  assert.ok(modules.length > 100, `${modules.length} modules`)
+})
+
+test('a bundle of a program that uses memory runs, with no more than that', async () => {
+  const program = join(folder, 'program.mjs')
+  writeFileSync(
+    program,
+    `import { Machine } from ${JSON.stringify(join(root, 'src/index.ts'))}
+    const machine = Machine.create({ memory: '1MiB', cpus: 1 })
+    const space = machine.createAddressSpace()
+    const base = space.mmap(4096)
+    space.withRange(base, 8, 'rw', (_, view) => view.setUint32(0, 42, true))
+    console.log(space.readUint32(base), machine.usage().framesTotal)`,
+  )
+  const file = join(folder, 'bundle.mjs')
+  const { modules } = await bundled(program, file)
+  assert.equal(execFileSync(process.execPath, [file], { encoding: 'utf8' }), '42 255\n')
+  assert.deepEqual(
+    modules.filter((id) => id !== program && !isOfMemory(id) && !id.endsWith('/src/index.ts')),
+    [],
+  )
+})
+
+test('the published types are enough for a program that knows no browser', () => {
+  const program = join(folder, 'types.mts')
+  writeFileSync(
+    program,
+    `import { Machine, type MachineHandle } from ${JSON.stringify(join(root, 'dist/memory.js'))}
+    export type * from ${JSON.stringify(join(root, 'dist/index.js'))}
+    using machine = Machine.create({ memory: '1MiB', cpus: 1 })
+    const handle: MachineHandle = machine.handle
+    const space = machine.createAddressSpace()
+    export const bytes: number = space.withRange(0, 1, 'r', (array, view) => array[0]! + view.byteLength)
+    // @ts-expect-error -- were the types of a field lost, it would be any
+    export const wrong: number = handle.heap`,
+  )
+  const options = ['--ignoreConfig', '--noEmit', '--strict', '--module', 'nodenext', '--target', 'es2024']
+  const types = [
+    '--lib',
+    'es2024,esnext.disposable',
+    '--types',
+    'node',
+    '--typeRoots',
+    join(root, 'node_modules/@types'),
+  ]
+  const { status, stdout } = spawnSync(
+    process.execPath,
+    [join(root, 'node_modules/typescript/bin/tsc'), ...options, ...types, program],
+    {
+      encoding: 'utf8',
+      cwd: root,
+    },
+  )
+  assert.equal(stdout, '')
+  assert.equal(status, 0)
+})
