@@ -136,7 +136,7 @@ export class LeafSlots extends VmaSequenceDesign {
 
   /** What is mapped at the page, the table and the entry, into the fault. Returns 0, or why the fault gives up. */
   #find(cpu: Task, fault: FaultContext, errorCode: number): number {
-    if (peek(cpu, fault) && !lacksAnonVma(fault)) countVmEvent(cpu, VmEvent.leaf_slot_hit)
+    if (peek(cpu, fault) && !lacksAnonVma(cpu, fault)) countVmEvent(cpu, VmEvent.leaf_slot_hit)
     else return this.#fill(cpu, fault, errorCode)
     return accessError(errorCode, fault.vmFlags) ? VmEvent.leaf_abort_access : 0
   }
@@ -148,7 +148,7 @@ export class LeafSlots extends VmaSequenceDesign {
       return VmEvent.leaf_abort_unmapped
     if (this.hasChanged(cpu, fault)) return noteChange(fault)
     if (accessError(errorCode, fault.vmFlags)) return VmEvent.leaf_abort_access
-    if (lacksAnonVma(fault) && !this.#prepareAnonVma(cpu, fault)) return VmEvent.leaf_abort_anon_vma
+    if (lacksAnonVma(cpu, fault) && !this.#prepareAnonVma(cpu, fault)) return VmEvent.leaf_abort_anon_vma
     fault.table = linkPteTable(cpu, fault)
     if (fault.table === 0) return VmEvent.leaf_abort_handler
     if (!this.#lockTable(cpu, fault, false)) return noteChange(fault)
@@ -266,8 +266,9 @@ function peek(cpu: Task, fault: FaultContext): boolean {
 }
 
 /** The fault may have to make a page of the program's own, which must refer to the anon_vma of its mapping. */
-function lacksAnonVma(fault: FaultContext): boolean {
-  return fault.anonVma === 0 && (fault.flags & FAULT_FLAG_WRITE) !== 0 && (fault.vmFlags & VM_SHARED) === 0
+function lacksAnonVma(cpu: Task, fault: FaultContext): boolean {
+  if (fault.anonVma !== 0 || (fault.vmFlags & VM_SHARED) !== 0) return false
+  return (fault.flags & FAULT_FLAG_WRITE) !== 0 || (fault.vmFile === 0 && cpu.config.MM_FORBIDS_ZEROPAGE)
 }
 
 function noteChange(fault: FaultContext): number {

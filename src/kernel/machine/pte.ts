@@ -25,9 +25,8 @@ export const PageTable = layout('page_table', PAGE_TABLE_WORDS, {
   /** The split page-table lock of a pte table. */
   ptl: 0,
   level: 1,
+  /** Its first word is also the link of tables that wait for the TLB flush before they can be freed. */
   rcuHead: 2,
-  /** The next table that waits for the TLB flush before it can be freed; only then is `rcuHead` used. */
-  next: 2,
   /** Kamezawa, 18 December 2009: the VMA of the last entry that was installed. */
   vma: 4,
   /** Leaf slots: of which pages the slots speak, the pages' number without its last nine bits; then the two slots. */

@@ -71,7 +71,7 @@ export function gatherFinish(cpu: Task): void {
     callFunctionMany(cpu, cpu.gatherMm + Mm.cpuMask, CALL_NOTHING, 0, 0, 0)
   }
   while (table !== 0) {
-    const next = cpu.heap[table + PageTable.next]
+    const next = cpu.heap[table + PageTable.rcuHead]
     if (cpu.config.MMU_GATHER_RCU_TABLE_FREE) callRcu(cpu, table + PageTable.rcuHead, RCU_FREE_PAGE_TABLE)
     else freePageTableNow(cpu, table)
     table = next

@@ -238,7 +238,7 @@ function unhookTable(cpu: Task, mm: number, page: number, entry: number, table: 
   spinLock(cpu, mm + Mm.pageTableLock)
   heap[mm + Mm.pageTables]--
   spinUnlock(cpu, mm + Mm.pageTableLock)
-  heap[table + PageTable.next] = cpu.gatherTables
+  heap[table + PageTable.rcuHead] = cpu.gatherTables
   cpu.gatherTables = table
 }
 
