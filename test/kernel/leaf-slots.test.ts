@@ -1,0 +1,138 @@
+// What a fault finds in the slots of a page table, what closes them, and what a fault does without the mmap lock.
+
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import {
+  ACCESS_READ,
+  ACCESS_WRITE,
+  BusError,
+  MAP_FIXED,
+  PAGE_SIZE,
+  SegmentationFault,
+  type Task,
+  VM_READ,
+  VM_SHARED,
+  VM_WRITE,
+  allVmEvents,
+  createFile,
+  createMm,
+  joinMm,
+  kernelEnter,
+  kernelExit,
+  leaveMm,
+  mmap,
+  mprotect,
+  munmap,
+  storeUint8,
+  loadUint8,
+  touch,
+  touchByKernel,
+  truncateFile,
+} from '../../src/kernel/index.ts'
+import { testMachine } from './harness.ts'
+
+const FIRST = 0x1000
+const RW = VM_READ | VM_WRITE
+
+function inside<Result>(task: Task, body: () => Result): Result {
+  kernelEnter(task)
+  const result = body()
+  kernelExit(task)
+  return result
+}
+
+function space(): { task: Task; mm: number } {
+  const task = testMachine({ design: 'leaf-slots' }).tasks[0]!
+  const mm = inside(task, () => {
+    const made = createMm(task, 65530, 2048)
+    joinMm(task, made)
+    return made
+  })
+  return { task, mm }
+}
+
+function map(task: Task, mm: number, page: number, pages: number, flags = RW, file = 0): void {
+  assert.equal(
+    inside(task, () => mmap(task, mm, page, pages, flags, MAP_FIXED, file, 0)),
+    page,
+  )
+}
+
+/** What `body` has added to the counters of slots and of faults with the mmap lock. */
+function counted(task: Task, body: () => void): { hit: number; fill: number; locked: number } {
+  const before = allVmEvents(task)
+  body()
+  const after = allVmEvents(task)
+  const more = (name: string): number => after[name]! - before[name]!
+  return { hit: more('leaf_slot_hit'), fill: more('leaf_slot_fill'), locked: more('classic_fault') }
+}
+
+describe('a slot of a page table', () => {
+  it('is filled by the first fault and serves the next ones', () => {
+    const { task, mm } = space()
+    map(task, mm, FIRST, 8)
+    const write = (page: number): unknown => touch(task, mm, page * PAGE_SIZE, ACCESS_WRITE)
+    assert.deepEqual(
+      counted(task, () => write(FIRST)),
+      { hit: 0, fill: 1, locked: 0 },
+    )
+    const next = counted(task, () => [1, 2, 3].forEach((page) => write(FIRST + page)))
+    assert.deepEqual(next, { hit: 3, fill: 0, locked: 0 })
+  })
+
+  it('stays as the mapping grows, and does not speak of what is new', () => {
+    const { task, mm } = space()
+    map(task, mm, FIRST, 2)
+    touch(task, mm, FIRST * PAGE_SIZE, ACCESS_WRITE)
+    map(task, mm, FIRST + 2, 2)
+    const old = counted(task, () => touch(task, mm, (FIRST + 1) * PAGE_SIZE, ACCESS_WRITE))
+    assert.deepEqual(old, { hit: 1, fill: 0, locked: 0 })
+    const fresh = counted(task, () => touch(task, mm, (FIRST + 2) * PAGE_SIZE, ACCESS_WRITE))
+    assert.deepEqual(fresh, { hit: 0, fill: 1, locked: 0 })
+  })
+
+  it('is closed by mprotect and by munmap of its pages, and not by that of others', () => {
+    const { task, mm } = space()
+    map(task, mm, FIRST, 4)
+    map(task, mm, FIRST + 8, 4, VM_READ)
+    touch(task, mm, FIRST * PAGE_SIZE, ACCESS_WRITE)
+    inside(task, () => munmap(task, mm, FIRST + 8, FIRST + 12))
+    assert.equal(counted(task, () => touch(task, mm, (FIRST + 1) * PAGE_SIZE, ACCESS_WRITE)).hit, 1)
+    inside(task, () => mprotect(task, mm, FIRST + 2, FIRST + 4, VM_READ))
+    assert.equal(counted(task, () => touch(task, mm, (FIRST + 2) * PAGE_SIZE, ACCESS_READ)).fill, 1)
+    inside(task, () => munmap(task, mm, FIRST, FIRST + 4))
+    const gone = counted(task, () =>
+      assert.throws(() => touch(task, mm, FIRST * PAGE_SIZE, ACCESS_WRITE), SegmentationFault),
+    )
+    assert.deepEqual(gone, { hit: 0, fill: 0, locked: 1 })
+  })
+
+  it('serves faults that the kernel takes, and pages of files that are not there yet', () => {
+    const { task, mm } = space()
+    const file = inside(task, () => createFile(task, 4, PAGE_SIZE, 0))
+    map(task, mm, FIRST, 2)
+    map(task, mm, FIRST + 8, 4, RW | VM_SHARED, file)
+    const faults = counted(task, () => {
+      assert.ok(touchByKernel(task, mm, FIRST * PAGE_SIZE, ACCESS_WRITE) >= 0)
+      touch(task, mm, (FIRST + 8) * PAGE_SIZE, ACCESS_WRITE)
+      touch(task, mm, (FIRST + 9) * PAGE_SIZE, ACCESS_READ)
+    })
+    assert.equal(faults.locked, 0)
+  })
+})
+
+describe('the flush of an address space by a CPU that is no user of it', () => {
+  it('reaches the only user', () => {
+    const [first, second] = testMachine({ cpus: 2 }).tasks as [Task, Task]
+    const mm = inside(first, () => createMm(first, 65530, 2048))
+    const file = inside(first, () => createFile(first, 2, PAGE_SIZE, 0))
+    inside(first, () => joinMm(first, mm))
+    map(first, mm, FIRST, 2, RW | VM_SHARED, file)
+    inside(second, () => joinMm(second, mm))
+    inside(first, () => leaveMm(first, mm))
+    storeUint8(second, mm, (FIRST + 1) * PAGE_SIZE, 7)
+    assert.equal(loadUint8(second, mm, (FIRST + 1) * PAGE_SIZE), 7)
+    inside(first, () => truncateFile(first, file, 1, PAGE_SIZE))
+    assert.throws(() => loadUint8(second, mm, (FIRST + 1) * PAGE_SIZE), BusError)
+  })
+})
