@@ -65,7 +65,7 @@ export const dufourMutants: MutantTable = {
     guard: 'faults on files are left to the classic path: munmap gives a file up at once',
     race: 'R20',
     design: 'dufour-2018',
-    scenario: 'file-fault-munmap',
+    scenario: 'bring-in-unmap',
     patches: [
       noAnonVmaCheck,
       at(shared, 'handleVma').drop('if (fault.vmFile !== 0) $'),

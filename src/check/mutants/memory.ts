@@ -129,7 +129,7 @@ export const memoryMutants: MutantTable = {
   'flush-of-this-cpu-only': {
     guard: 'the TLBs of all CPUs of the address space are flushed',
     scenario: 'stale-access',
-    patches: at(gather, 'flushTlbMm').force('Atomics.load(cpu.heap, mm + Mm.users) > 1', false),
+    patches: at(gather, 'flushTlbMm').force('Atomics.load(cpu.heap, mm + Mm.users) > own', false),
   },
   'flush-before-the-tables-are-unhooked': {
     guard: 'unhooking a page table extends the range to be flushed',

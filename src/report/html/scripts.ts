@@ -1,9 +1,10 @@
 // The scripts and styles that a page carries in itself: uPlot, and what is in client/.
 import { existsSync, readFileSync } from 'node:fs'
-import { createRequire, stripTypeScriptTypes } from 'node:module'
+import * as nodeModule from 'node:module'
 import { css } from './css.ts'
 
-const uPlotFolder = createRequire(import.meta.url)
+const uPlotFolder = nodeModule
+  .createRequire(import.meta.url)
   .resolve('uplot')
   .replace(/[^/\\]*$/, '')
 
@@ -33,6 +34,6 @@ export function clientScript(name: 'timeline' | 'flame'): string {
   const built = new URL(`client/${name}.js`, import.meta.url)
   const source = existsSync(built)
     ? readFileSync(built, 'utf8')
-    : stripTypeScriptTypes(readFileSync(new URL(`client/${name}.ts`, import.meta.url), 'utf8'))
+    : nodeModule.stripTypeScriptTypes(readFileSync(new URL(`client/${name}.ts`, import.meta.url), 'utf8'))
   return source.replaceAll(/^(?:\/\/# sourceMappingURL=.*|export \{\};?)$/gm, '').trim()
 }
