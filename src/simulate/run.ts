@@ -234,11 +234,20 @@ class SimulatedRun implements Meter, Probes, Subject {
     const now = simulator.clock[thread]!
     if (now < accounts.from || simulator.isOver) return
     this.#counts += counts
-    if (this.#counts >= this.#target) {
+    if (this.#counts >= this.#target || this.#endsWith(done)) {
       simulator.endWindow(now)
       simulator.isOver = true
     } else if (simulator.accesses > this.#limit) throw new RunTooLong('too little is counted')
     this.#tellProgress()
+  }
+
+  /**
+   * Of a program that ends: one of its threads has, so that what follows is not what was asked for, and enough has been
+   * counted. Threads that run well apart may all have ended before the target is reached.
+   */
+  #endsWith(done: number): boolean {
+    const { ends, pages } = this.#options.workload
+    return ends && done >= pages && this.#counts >= this.#target / 4
   }
 
   #openWindow(): void {
