@@ -44,7 +44,7 @@ const optionNames = [
 ] as const satisfies readonly (keyof CheckOptions)[]
 
 /**
- * Checks a scenario that stands where it is called: in a test of node:test, vitest or jest, or in a module. Its
+ * Checks a scenario that stands where it is called: in a test of node:test or vitest, or in a module. Its
  * functions may use whatever is in reach there. The file is loaded once more for that, in a thread of its own, with its
  * tests silenced; hooks of the tests around the call run there too.
  *

@@ -109,6 +109,19 @@ export const leafSlotMutants: MutantTable = {
     scenario: 'link-unmap',
     patches: at(file, 'pageTablesFreeing').remove(),
   },
+  'leaf-tables-linked-without-rcu': {
+    guard: 'where tables are freed after an interrupt, a fault without a lock makes none',
+    race: 'R5',
+    design,
+    scenario: 'link-unmap-interrupts',
+    patches: [
+      at(file, '#fill').force('cpu.config.MMU_GATHER_RCU_TABLE_FREE', true),
+      at('tables/page-table.ts', 'populate').before(
+        'const present = Atomics.load(heap, entry)',
+        TWO_INTERRUPTS,
+      ),
+    ],
+  },
   'leaf-slot-without-flags': {
     guard: 'the flags that a fault went by are compared with those of the slot',
     design,

@@ -35,6 +35,16 @@ export default kernelScenarios({
     threads: [[(cpu) => cpu.load(firstPage)], [(cpu) => cpu.unmap(firstPage, 2 * run)]],
     pages: [firstPage, firstPage + run],
   },
+  // The same where tables are freed after an interrupt to every CPU.
+  'link-unmap-interrupts': {
+    config: { MMU_GATHER_RCU_TABLE_FREE: false },
+    setup: (cpu) => {
+      cpu.mapMany(firstPage, 2 * run)
+      cpu.load(firstPage + run)
+    },
+    threads: [[(cpu) => cpu.load(firstPage)], [(cpu) => cpu.unmap(firstPage, 2 * run)]],
+    pages: [firstPage, firstPage + run],
+  },
   // Faults in a heap that grows: the pages that were there stay what they were.
   'grow-fault': {
     setup: (cpu) => {

@@ -24,8 +24,8 @@ import {
 } from '../machine/pte.ts'
 import { copyFrame } from '../machine/sectors.ts'
 import { unaccountMemory, vmEnoughMemory } from '../memory/overcommit.ts'
-import { putPage } from '../memory/page-alloc.ts'
-import { Page, getPage, isFilePage, isPinned, pageStruct } from '../memory/page.ts'
+import { freeFrame } from '../memory/page-alloc.ts'
+import { getPage, initAnonymousPage, isFilePage, isPinned } from '../memory/page.ts'
 import { addMmCounter } from '../memory/rss.ts'
 import { swapDuplicate } from '../memory/swap.ts'
 import { ENOMEM } from '../mm/errno.ts'
@@ -249,16 +249,12 @@ function copyPinnedPage(
   // The lock keeps the page in its entry, and the entry keeps the page.
   if (pinned) copyFrame(cpu, frame, entry >>> PTE_FRAME_SHIFT)
   spinUnlock(cpu, from + PageTable.ptl)
-  const struct = pageStruct(cpu, frame)
-  Atomics.store(heap, struct + Page.mapping, 0)
-  Atomics.store(heap, struct + Page.flags, 0)
-  heap[struct + Page.index] = page - heap[copy + Vma.vmStart] + heap[copy + Vma.vmPgoff]
-  heap[struct + Page.anonVma] = Atomics.load(heap, copy + Vma.anonVma)
-  Atomics.store(heap, struct + Page.refcount, 1)
   if (!pinned) {
-    putPage(cpu, frame)
+    freeFrame(cpu, frame)
     return 0
   }
+  const index = page - heap[copy + Vma.vmStart] + heap[copy + Vma.vmPgoff]
+  initAnonymousPage(cpu, frame, index, Atomics.load(heap, copy + Vma.anonVma), 1)
   const kept = entry & PTE_FLAGS_MASK & ~(PTE_ACCESSED | PTE_LOCKED)
   Atomics.store(heap, pteAddress(to, page), (frame << PTE_FRAME_SHIFT) | kept | PTE_DIRTY)
   addMmCounter(cpu, child, MM_ANON_PAGES, 1)

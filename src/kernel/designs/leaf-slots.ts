@@ -30,6 +30,7 @@ import { PageTable } from '../machine/pte.ts'
 import type { DesignDescription } from '../mm/design-hooks.ts'
 import { getFile } from '../memory/file.ts'
 import {
+  FAULT_FLAG_UNSHARE,
   FAULT_FLAG_WRITE,
   type FaultContext,
   VM_FAULT_DROPPED,
@@ -44,7 +45,7 @@ import { countVmEvent } from '../mm/vmstat.ts'
 import { rcuReadLock, rcuReadUnlock } from '../sync/rcu.ts'
 import { spinLock, spinTryLock, spinUnlock } from '../sync/spinlock.ts'
 import { closeRange, fillSlot, peekSlot, slotHolds } from '../tables/leaf-slots.ts'
-import { findPteTable, linkPteTable, pteAddress } from '../tables/page-table.ts'
+import { allocPteTable, findPteTable, pteAddress } from '../tables/page-table.ts'
 import { anonVmaPrepare } from '../vma/anon-vma.ts'
 import { releaseVmaRcu } from '../vma/vma-release.ts'
 import { findVmaRcu } from '../vma/vma-tree.ts'
@@ -57,6 +58,8 @@ const TRIES = 3
 export class LeafSlots extends VmaSequenceDesign {
   override readonly rangeTree = true
   override readonly speculatesInKernel = true
+  override readonly speculatesOnFileMiss = true
+  override readonly speculatesOnSwap = 'any'
   override readonly events: readonly VmEventName[] = [
     'leaf_slot_hit',
     'leaf_slot_fill',
@@ -149,7 +152,9 @@ export class LeafSlots extends VmaSequenceDesign {
     if (this.hasChanged(cpu, fault)) return noteChange(fault)
     if (accessError(errorCode, fault.vmFlags)) return VmEvent.leaf_abort_access
     if (lacksAnonVma(cpu, fault) && !this.#prepareAnonVma(cpu, fault)) return VmEvent.leaf_abort_anon_vma
-    fault.table = linkPteTable(cpu, fault)
+    // Where tables are freed after an interrupt, which this CPU answers as it waits for a lock, the upper ones could go
+    // meanwhile: a missing table is left to the mmap lock.
+    if (cpu.config.MMU_GATHER_RCU_TABLE_FREE) fault.table = allocPteTable(cpu, fault.mm, fault.page, fault)
     if (fault.table === 0) return VmEvent.leaf_abort_handler
     if (!this.#lockTable(cpu, fault, false)) return noteChange(fault)
     fillSlot(cpu, fault)
@@ -238,16 +243,8 @@ class SlotHeld extends NothingHeld {
     return true
   }
 
-  override mayMiss(_cpu: Task): boolean {
-    return true
-  }
-
   override maySleep(_cpu: Task): boolean {
     return true
-  }
-
-  override swapPages(_cpu: Task): 'never' | 'cached' | 'any' {
-    return 'any'
   }
 }
 
@@ -268,7 +265,8 @@ function peek(cpu: Task, fault: FaultContext): boolean {
 /** The fault may have to make a page of the program's own, which must refer to the anon_vma of its mapping. */
 function lacksAnonVma(cpu: Task, fault: FaultContext): boolean {
   if (fault.anonVma !== 0 || (fault.vmFlags & VM_SHARED) !== 0) return false
-  return (fault.flags & FAULT_FLAG_WRITE) !== 0 || (fault.vmFile === 0 && cpu.config.MM_FORBIDS_ZEROPAGE)
+  if ((fault.flags & (FAULT_FLAG_WRITE | FAULT_FLAG_UNSHARE)) !== 0) return true
+  return fault.vmFile === 0 && cpu.config.MM_FORBIDS_ZEROPAGE
 }
 
 function noteChange(fault: FaultContext): number {

@@ -5,7 +5,7 @@ import { ZERO_FRAME } from '../machine/frames.ts'
 import { PTE_DIRTY, PTE_FRAME_SHIFT, PTE_SPECIAL, PTE_WRITE, PageTable } from '../machine/pte.ts'
 import { clearFrame } from '../machine/sectors.ts'
 import { putPage } from '../memory/page-alloc.ts'
-import { Page, pageStruct } from '../memory/page.ts'
+import { initAnonymousPage } from '../memory/page.ts'
 import { addMmCounterFast } from '../memory/rss.ts'
 import {
   FAULT_FLAG_UNSHARE,
@@ -38,7 +38,7 @@ export function doAnonymousPage(cpu: Task, fault: FaultContext): number {
   const frame = allocPage(cpu)
   if (frame === 0) return fault.hold.outOfMemory
   clearFrame(cpu, frame)
-  initAnonymousPage(cpu, fault, frame)
+  initFaultPage(cpu, fault, frame)
   const installed = installIfNone(cpu, fault, anonymousPte(fault, frame))
   if (installed === 1) {
     addMmCounterFast(cpu, fault.mm, MM_ANON_PAGES, 1)
@@ -77,20 +77,10 @@ export function faultAnonVma(cpu: Task, fault: FaultContext): number {
   return fault.anonVma !== 0 ? 0 : fault.hold.prepareAnonVma(cpu, fault)
 }
 
-/**
- * `__page_set_anon_rmap`. The frame is this fault's alone; reclaim, which looks at all frames, and late lookups leave
- * it be until the count.
- */
-export function initAnonymousPage(cpu: Task, fault: FaultContext, frame: number): void {
-  const { heap } = cpu
-  const page = pageStruct(cpu, frame)
-  // Reclaim looks at these two of any frame. They mostly are 0 already, and an ordered store costs as much as a lock.
-  if (Atomics.load(heap, page + Page.mapping) !== 0) Atomics.store(heap, page + Page.mapping, 0)
-  if (Atomics.load(heap, page + Page.flags) !== 0) Atomics.store(heap, page + Page.flags, 0)
-  heap[page + Page.index] = fault.page - fault.vmStart + fault.vmPgoff
-  heap[page + Page.anonVma] =
-    fault.anonVma !== 0 ? fault.anonVma : Atomics.load(heap, fault.vma + Vma.anonVma)
-  Atomics.store(heap, page + Page.refcount, 1)
+/** The frame, which is this fault's alone, becomes a page of its mapping. */
+export function initFaultPage(cpu: Task, fault: FaultContext, frame: number): void {
+  const anonVma = fault.anonVma !== 0 ? fault.anonVma : Atomics.load(cpu.heap, fault.vma + Vma.anonVma)
+  initAnonymousPage(cpu, frame, fault.page - fault.vmStart + fault.vmPgoff, anonVma, 1)
 }
 
 /**

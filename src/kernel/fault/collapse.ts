@@ -23,7 +23,7 @@ import {
 import { copyFrame } from '../machine/sectors.ts'
 import { allocContigFrames, freeFrame, putPage } from '../memory/page-alloc.ts'
 import { tryLockPage, unlockPage } from '../memory/page-lock.ts'
-import { PIN_BIAS, Page, isPinned, pageCount, pageStruct } from '../memory/page.ts'
+import { PIN_BIAS, Page, initAnonymousPage, isPinned, pageCount, pageStruct } from '../memory/page.ts'
 import { tryToFreeSwap } from '../memory/swap.ts'
 import { EAGAIN, EBUSY, EINVAL, ENOMEM } from '../mm/errno.ts'
 import { mmapReadLock, mmapReadUnlock } from '../mm/mmap-lock.ts'
@@ -126,7 +126,10 @@ function moveEntry(cpu: Task, mm: number, page: number, address: number, record:
   flushTlbMm(cpu, mm, page, page + 1)
   const to = heap[record] + (heap[record + 1] >> 1)
   copyFrame(cpu, to, from)
-  moveStruct(cpu, to, from)
+  // `folio_migrate_flags`, and a pin.
+  const old = pageStruct(cpu, from)
+  const index = Atomics.load(heap, old + Page.index)
+  initAnonymousPage(cpu, to, index, heap[old + Page.anonVma], 1 + PIN_BIAS)
   heap[record + 1] += 2
   const bits = write === 0 ? PTE_ACCESSED : PTE_ACCESSED | PTE_DIRTY
   Atomics.store(heap, address, (to << PTE_FRAME_SHIFT) | (entry & PTE_FLAGS_MASK) | bits)
@@ -143,16 +146,4 @@ function busyError(cpu: Task, frame: number): number {
     unlockPage(cpu, frame)
   }
   return pageCount(cpu, frame) === 1 ? 0 : -EAGAIN
-}
-
-/** `folio_migrate_flags`, and a pin. The new frame is this CPU's alone; reclaim leaves it be until the count. */
-function moveStruct(cpu: Task, to: number, from: number): void {
-  const { heap } = cpu
-  const old = pageStruct(cpu, from)
-  const page = pageStruct(cpu, to)
-  Atomics.store(heap, page + Page.mapping, 0)
-  Atomics.store(heap, page + Page.flags, 0)
-  Atomics.store(heap, page + Page.index, Atomics.load(heap, old + Page.index))
-  heap[page + Page.anonVma] = heap[old + Page.anonVma]
-  Atomics.store(heap, page + Page.refcount, 1 + PIN_BIAS)
 }

@@ -34,7 +34,7 @@ import { spinUnlock } from '../sync/spinlock.ts'
 import { pteAddress } from '../tables/page-table.ts'
 import { maybeMkwrite, youngPageProt } from '../tables/pte-flags.ts'
 import { VM_SHARED } from '../vma/vma.ts'
-import { anonymousPte, faultAnonVma, initAnonymousPage } from './anonymous.ts'
+import { anonymousPte, faultAnonVma, initFaultPage } from './anonymous.ts'
 import { LOOK_AGAIN, afterWait } from './fault-wait.ts'
 import { isStable } from './oom-reaper.ts'
 
@@ -93,7 +93,7 @@ function doCowFault(cpu: Task, fault: FaultContext): number {
     return failed
   }
   copyFrame(cpu, copy, fault.frame)
-  initAnonymousPage(cpu, fault, copy)
+  initFaultPage(cpu, fault, copy)
   const result = finishFault(cpu, fault, copy, anonymousPte(fault, copy))
   return releaseFaultPage(cpu, fault.frame, result)
 }

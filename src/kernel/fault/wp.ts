@@ -17,7 +17,7 @@ import { flushTlbMm } from '../tables/mmu-gather.ts'
 import { pteAddress } from '../tables/page-table.ts'
 import { maybeMkwrite } from '../tables/pte-flags.ts'
 import { VM_SHARED } from '../vma/vma.ts'
-import { anonymousPte, faultAnonVma, initAnonymousPage } from './anonymous.ts'
+import { anonymousPte, faultAnonVma, initFaultPage } from './anonymous.ts'
 
 /**
  * `do_wp_page`, for a write, or to unshare the page of a private mapping: the pte table is locked and the entry is the
@@ -60,7 +60,7 @@ function wpPageCopy(cpu: Task, fault: FaultContext, from: number, anonymous: boo
   if (frame === 0) return fault.hold.outOfMemory
   if (from === 0) clearFrame(cpu, frame)
   else copyFrame(cpu, frame, from)
-  initAnonymousPage(cpu, fault, frame)
+  initFaultPage(cpu, fault, frame)
   const replaced = wpCommit(cpu, fault, anonymousPte(fault, frame))
   if (replaced <= 0) {
     putPage(cpu, frame)

@@ -48,6 +48,27 @@ export function getPage(cpu: Cpu, frame: number): void {
   refcountInc(cpu, pageStruct(cpu, frame) + Page.refcount)
 }
 
+/**
+ * `__page_set_anon_rmap`: an anonymous page of a frame that is this CPU's alone, with so many references. Reclaim,
+ * which looks at all frames, and late lookups leave it be until the count.
+ */
+export function initAnonymousPage(
+  cpu: Cpu,
+  frame: number,
+  index: number,
+  anonVma: number,
+  references: number,
+): void {
+  const { heap } = cpu
+  const page = pageStruct(cpu, frame)
+  // Reclaim looks at these two of any frame. They mostly are 0 already, and an ordered store costs as much as a lock.
+  if (Atomics.load(heap, page + Page.mapping) !== 0) Atomics.store(heap, page + Page.mapping, 0)
+  if (Atomics.load(heap, page + Page.flags) !== 0) Atomics.store(heap, page + Page.flags, 0)
+  heap[page + Page.index] = index
+  heap[page + Page.anonVma] = anonVma
+  Atomics.store(heap, page + Page.refcount, references)
+}
+
 /** How many references there are. Of a pinned page they are more than any number that stands for few. */
 export function pageCount(cpu: Cpu, frame: number): number {
   return Atomics.load(cpu.heap, pageStruct(cpu, frame) + Page.refcount)

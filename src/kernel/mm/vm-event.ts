@@ -79,7 +79,7 @@ export const VmEvent = {
   leaf_abort_changed: 57,
   /** the mapping has no anon_vma, and the mmap lock, which making one takes for reading, was not free; */
   leaf_abort_anon_vma: 58,
-  /** the handler gave up: it would have had to sleep, or there was no memory, or the access is to fail. */
+  /** the handler gave up, as there was no memory or the access is to fail, or a page table was missing. */
   leaf_abort_handler: 59,
 } as const
 

@@ -89,29 +89,21 @@ function pmdEntry(pmd: number, page: number): number {
   return pmd + PageTable.entries + ((page >> PMD_SHIFT) & TABLE_INDEX_MASK)
 }
 
-/** The pte table that covers `page`, made if need be. Returns 0 when there is no memory. The mmap lock is held. */
-export function allocPteTable(cpu: Task, mm: number, page: number): number {
-  const pmd = allocPmdTable(cpu, mm, page)
-  return pmd === 0 ? 0 : populate(cpu, mm, pmdEntry(pmd, page), LEVEL_PTE)
-}
-
 /**
- * The same for a fault that holds nothing. Returns 0 also when its VMA does not stand any more: a table is linked only
- * while it does, so that whoever takes the tables of the range away, which comes after, finds it (races R5 and R14).
- * Inside an RCU read-side critical section.
+ * The pte table that covers `page`, made if need be. Returns 0 when there is no memory. The mmap lock is held; else it
+ * is for a `fault` that holds nothing but a section of RCU, through which tables are freed, and 0 is returned also when
+ * its VMA does not stand any more. A table is linked only while it does, so that whoever takes the tables of the range
+ * away, which comes after, finds it (races R5 and R14).
  */
-export function linkPteTable(cpu: Task, fault: FaultContext): number {
-  const { mm, page } = fault
-  const pud = populate(cpu, mm, pgdEntry(mm, page), LEVEL_PUD, fault)
-  if (pud === 0) return 0
-  const pmd = populate(cpu, mm, pudEntry(pud, page), LEVEL_PMD, fault)
+export function allocPteTable(cpu: Task, mm: number, page: number, fault?: FaultContext): number {
+  const pmd = allocPmdTable(cpu, mm, page, fault)
   return pmd === 0 ? 0 : populate(cpu, mm, pmdEntry(pmd, page), LEVEL_PTE, fault)
 }
 
 /** The pmd table that covers `page`, made if need be, or 0. */
-function allocPmdTable(cpu: Task, mm: number, page: number): number {
-  const pud = populate(cpu, mm, pgdEntry(mm, page), LEVEL_PUD)
-  return pud === 0 ? 0 : populate(cpu, mm, pudEntry(pud, page), LEVEL_PMD)
+function allocPmdTable(cpu: Task, mm: number, page: number, fault?: FaultContext): number {
+  const pud = populate(cpu, mm, pgdEntry(mm, page), LEVEL_PUD, fault)
+  return pud === 0 ? 0 : populate(cpu, mm, pudEntry(pud, page), LEVEL_PMD, fault)
 }
 
 /**

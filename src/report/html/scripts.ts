@@ -3,14 +3,17 @@ import { existsSync, readFileSync } from 'node:fs'
 import * as nodeModule from 'node:module'
 import { css } from './css.ts'
 
-const uPlotFolder = nodeModule
-  .createRequire(import.meta.url)
-  .resolve('uplot')
-  .replace(/[^/\\]*$/, '')
+/** Looked for only where a page is made. */
+function uPlotFolder(): string {
+  return nodeModule
+    .createRequire(import.meta.url)
+    .resolve('uplot')
+    .replace(/[^/\\]*$/, '')
+}
 
 /** The style of a page, uPlot's first. */
 export function pageStyle(): string {
-  return readFileSync(`${uPlotFolder}uPlot.min.css`, 'utf8') + css
+  return readFileSync(`${uPlotFolder()}uPlot.min.css`, 'utf8') + css
 }
 
 /**
@@ -25,7 +28,7 @@ const PLAIN_INTL = `{
 
 /** uPlot, which defines `uPlot`. */
 export function uPlotScript(): string {
-  const source = readFileSync(`${uPlotFolder}uPlot.iife.min.js`, 'utf8').trim()
+  const source = readFileSync(`${uPlotFolder()}uPlot.iife.min.js`, 'utf8').trim()
   return `var uPlot = (function (Intl) {\n${source}\nreturn uPlot\n})(${PLAIN_INTL})`
 }
 
