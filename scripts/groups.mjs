@@ -3,7 +3,7 @@
 //
 // A file stays alone where it is about the process: its threads and how they end, its memory, its environment.
 
-import { globSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { groupFolder, root } from './paths.mjs'
@@ -39,7 +39,11 @@ const alone = new Set([
 
 /** The files that `node --test` is to run for all tests: groups first, since they take longest. */
 export function testFiles() {
-  const files = globSync('test/**/*.test.ts', { cwd: root }).toSorted()
+  // Also an older Node, with which a bare clone is begun, comes here.
+  const files = readdirSync(join(root, 'test'), { recursive: true })
+    .map((file) => `test/${file.replaceAll('\\', '/')}`)
+    .filter((file) => file.endsWith('.test.ts'))
+    .sort()
   rmSync(groupFolder, { recursive: true, force: true })
   const grouped = new Set()
   const modules = []

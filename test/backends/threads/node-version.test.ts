@@ -27,6 +27,24 @@ const older = (process.env['PATH'] ?? '')
   })
 
 describe('an older Node', () => {
+  // Whatever Node there is begins the check, before the pinned one is installed.
+  it(
+    'loads all that the check begins with',
+    { skip: older === undefined && 'this host has no older Node' },
+    () => {
+      const url = new URL('../../../scripts/', import.meta.url)
+      const program = `
+      await import('${new URL('prepare.mjs', url).href}')
+      const { testFiles } = await import('${new URL('groups.mjs', url).href}')
+      console.log(typeof testFiles)`
+      const { status, stdout, stderr } = spawnSync(older!, ['--input-type=module', '-e', program], {
+        encoding: 'utf8',
+        env: { ...process.env, NODE_OPTIONS: '' },
+      })
+      assert.deepEqual([status, stdout.trim()], [0, 'function'], stderr)
+    },
+  )
+
   const folder = mkdtempSync(join(tmpdir(), 'faultline-'))
   after(() => rmSync(folder, { recursive: true }))
 
