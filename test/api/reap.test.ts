@@ -45,6 +45,7 @@ for (const configuration of configurations) {
         const address = space.mmap(PAGE, { file })
         space.writeUint8(address, 6)
         space.reap()
+        busError(address, () => space.readUint8(address))
         busError(address, () => space.writeUint8(address, 7))
         assert.deepEqual(file.read(0, 1), Uint8Array.of(5))
         file.close()

@@ -29,6 +29,13 @@ export const memoryMutants: MutantTable = {
       'isStable(cpu, fault.mm) || true',
     ),
   },
+  'reaped-copy-mapped-around': {
+    guard: 'what is mapped around a fault is not what may have been reaped',
+    race: 'R35',
+    design: 'leaf-slots',
+    scenario: 'reap-copy',
+    patches: at('fault/file-fault.ts', 'doFaultAround').drop('mayBeReaped(cpu, fault)'),
+  },
   'reaper-noticed-too-early': {
     guard: 'whether pages were reaped is asked under the page-table lock',
     race: 'R35',

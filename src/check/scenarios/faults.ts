@@ -153,6 +153,14 @@ export default kernelScenarios({
       [(cpu) => cpu.reap()],
     ],
   },
+  // The same of a page of the program's own in a private mapping of a file: it is never the file's page instead.
+  'reap-copy': {
+    setup: (cpu) => {
+      cpu.mapFile(firstPage, 2)
+      cpu.store(firstPage, 7)
+    },
+    threads: [[(cpu) => cpu.load(firstPage), (cpu) => cpu.load(firstPage)], [(cpu) => cpu.reap()]],
+  },
   // A VMA over two page tables loses a page in the first, and then what is before it; faults behind it, in both tables.
   'split-over-two-tables': {
     setup: (cpu) => {

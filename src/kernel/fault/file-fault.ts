@@ -214,6 +214,11 @@ function readPte(cpu: Task, fault: FaultContext, frame: number): number {
   return (frame << PTE_FRAME_SHIFT) | (youngPageProt(fault.vmFlags) & (notify ? ~PTE_WRITE : ~0))
 }
 
+/** Where there is no page, one of the program's own may have been until the OOM reaper came. The table is locked. */
+function mayBeReaped(cpu: Task, fault: FaultContext): boolean {
+  return (fault.vmFlags & VM_SHARED) === 0 && !isStable(cpu, fault.mm)
+}
+
 /** `finish_fault`: maps the page, whose reference becomes the mapping's, unless somebody else has mapped one. */
 function finishFault(cpu: Task, fault: FaultContext, frame: number, entry: number): number {
   if (!fault.hold.lockTable(cpu, fault)) {
@@ -224,8 +229,7 @@ function finishFault(cpu: Task, fault: FaultContext, frame: number, entry: numbe
   // Once the table is unlocked, a zap may free the page, and it may be of another kind by then.
   const kind = isFilePage(cpu, frame) ? MM_FILE_PAGES : MM_ANON_PAGES
   const none = Atomics.load(cpu.heap, address) === 0
-  // A private page of the program's own may have been here until the OOM reaper came.
-  const reaped = (fault.vmFlags & VM_SHARED) === 0 && !isStable(cpu, fault.mm)
+  const reaped = mayBeReaped(cpu, fault)
   if (none && !reaped) {
     Atomics.store(cpu.heap, address, entry)
     cpu.design.updateMmuCache(cpu, fault)
@@ -240,11 +244,12 @@ function finishFault(cpu: Task, fault: FaultContext, frame: number, entry: numbe
  * `do_fault_around` and `filemap_map_pages`: maps the cached pages of the aligned 64 KiB around the fault, as far as
  * they belong to the same VMA, pte table and file. Returns VM_FAULT_NOPAGE when that mapped the page itself,
  * VM_FAULT_RETRY when a speculative fault has to give up, which one that only looks does then, and 0 otherwise, as for
- * files that are not mapped so. With the table locked, the mapping has the file, also where nothing else keeps it.
+ * files that are not mapped so, and where pages may have been reaped, as Linux forgets to ask here. With the table
+ * locked, the mapping has the file, also where nothing else keeps it.
  */
 function doFaultAround(cpu: Task, fault: FaultContext): number {
   if (!fault.hold.lockTable(cpu, fault)) return VM_FAULT_RETRY
-  if (!mapsAround(cpu, fault.vmFile)) {
+  if (!mapsAround(cpu, fault.vmFile) || mayBeReaped(cpu, fault)) {
     spinUnlock(cpu, fault.table + PageTable.ptl)
     return 0
   }
