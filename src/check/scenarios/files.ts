@@ -71,6 +71,39 @@ export default kernelScenarios({
     },
     threads: [[(cpu) => cpu.store(firstPage, 42)], [(cpu) => cpu.discard(firstPage, 1)]],
   },
+  // Copy on write of a page of a private file mapping, and mprotect that takes the right to write away.
+  'file-cow-protect': {
+    setup: (cpu) => {
+      cpu.mapFile(firstPage, 2)
+      cpu.load(firstPage)
+      cpu.store(warmPage, 8)
+    },
+    threads: [
+      [(cpu) => cpu.store(firstPage, 42)],
+      [(cpu) => cpu.protect(firstPage, 1, 'r'), (cpu) => cpu.load(firstPage)],
+    ],
+  },
+  // The first write to a page of a private file mapping that is not there yet, and mremap of it.
+  'file-cow-move': {
+    setup: (cpu) => {
+      cpu.mapFile(firstPage, 2)
+      cpu.store(warmPage, 8)
+    },
+    threads: [
+      [(cpu) => cpu.store(firstPage, 42)],
+      [(cpu) => cpu.move(firstPage, 1, firstPage + 8), (cpu) => cpu.load(firstPage + 8)],
+    ],
+    pages: [firstPage, warmPage, firstPage + 8],
+  },
+  // Copy on write of a page of a private file mapping, and fork: the child has the copy, or the page of the file.
+  'file-cow-fork': {
+    setup: (cpu) => {
+      cpu.mapFile(firstPage, 2)
+      cpu.load(firstPage)
+      cpu.store(warmPage, 8)
+    },
+    threads: [[(cpu) => cpu.store(firstPage, 42)], [(cpu) => cpu.fork(firstPage, warmPage)]],
+  },
   // The last mapping of a file on disk goes, and another CPU finds the file and gives it up again before the first
   // has said that it is dead.
   'file-given-up': {

@@ -42,6 +42,19 @@ export default kernelScenarios({
     ],
     pages: [firstPage, target],
   },
+  // mremap that makes a mapping larger and smaller where it is, and faults in the pages that stay and in those that do
+  // not.
+  'mremap-resize': {
+    setup: (cpu) => {
+      cpu.mapPages(firstPage, 2)
+      cpu.store(warmPage, 7)
+    },
+    threads: [
+      [(cpu) => cpu.store(firstPage, 42), (cpu) => cpu.store(firstPage + 2, 43)],
+      [(cpu) => cpu.resize(firstPage, 2, 3), (cpu) => cpu.resize(firstPage, 3, 1)],
+    ],
+    pages: [firstPage, warmPage, firstPage + 2],
+  },
   // mremap that leaves the old mapping behind (MREMAP_DONTUNMAP), and accesses there: when it has returned, no
   // translation may reach the page that has moved.
   'mremap-dontunmap': {

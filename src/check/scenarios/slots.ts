@@ -89,14 +89,18 @@ export default kernelScenarios({
     ],
     pages: [firstPage],
   },
-  // munmap, which gives half of the mmap lock up before it is done: who has found the page gone does not
-  // find it again.
+  // munmap, which gives half of the mmap lock up before it is done: who has found a page of the range gone brings
+  // none of it in any more. (What is there already can still be reached, until munmap has come to it.)
   'hole-seen': {
-    setup: fourPages,
+    setup: (cpu) => {
+      cpu.mapMany(firstPage, 2 * run)
+      cpu.store(warmPage, 7)
+    },
     threads: [
-      [(cpu) => cpu.unmap(firstPage, 1)],
-      [(cpu) => cpu.load(firstPage), (cpu) => cpu.store(firstPage, 42), (cpu) => cpu.load(firstPage)],
+      [(cpu) => cpu.unmap(firstPage, 2 * run)],
+      [(cpu) => cpu.load(firstPage + run), (cpu) => cpu.store(firstPage, 42)],
     ],
+    pages: [firstPage, firstPage + run],
   },
   // A read of a shared file beside the first fault in a third mapping of the same page table, which has slots for two:
   // what the fault reads of the one may be mixed with what is written of the other.
@@ -185,5 +189,90 @@ export default kernelScenarios({
       [(cpu) => cpu.protect(warmPage, 1, 'rw'), (cpu) => cpu.store(warmPage, 43)],
     ],
     pages: [firstPage, warmPage, firstPage + 2],
+  },
+  // Faults in two mappings of one page table, each of which has a slot there, and munmap of both.
+  'two-slots-munmap': {
+    setup: (cpu) => {
+      cpu.mapPages(firstPage, 2)
+      cpu.mapPages(firstPage + 2, 2, 'rwx')
+      cpu.store(warmPage, 7)
+      cpu.store(firstPage + 3, 8)
+    },
+    threads: [
+      [(cpu) => cpu.store(firstPage, 42), (cpu) => cpu.store(firstPage + 2, 43)],
+      [(cpu) => cpu.unmap(firstPage, 4)],
+    ],
+    pages: [firstPage, firstPage + 2],
+  },
+  // A fault on a page of a file, in whose place another file is mapped, alike in all else.
+  'remap-file': {
+    setup: (cpu) => {
+      cpu.mapFile(firstPage, 1, 'rw', true)
+      cpu.store(firstPage, 5)
+      cpu.discard(firstPage, 1)
+      cpu.mapPages(warmPage, 1)
+      cpu.store(warmPage, 7)
+    },
+    threads: [
+      [(cpu) => cpu.add(firstPage, 1)],
+      [(cpu) => cpu.mapFile(firstPage, 1, 'rw', true), (cpu) => cpu.add(firstPage, 10)],
+    ],
+  },
+  // The same of another part of the same file, of which the page in front is touched.
+  'remap-part': {
+    setup: (cpu) => {
+      cpu.fillDisk(2, 5)
+      cpu.mapDisk(warmPage, 2)
+      cpu.load(warmPage)
+      cpu.load(warmPage + 1)
+      cpu.discard(warmPage, 2)
+    },
+    threads: [
+      [(cpu) => cpu.add(warmPage, 1)],
+      [(cpu) => cpu.mapDisk(firstPage, 2), (cpu) => cpu.add(firstPage, 10)],
+    ],
+  },
+  // A fault in a mapping that is locked as it is touched, and mremap that leaves the mapping behind: all of it is
+  // locked no more, also in another page table.
+  'dontunmap-locked': {
+    setup: (cpu) => {
+      cpu.mapPages(firstPage - 2, 4)
+      cpu.lock(firstPage - 2, 4, true)
+      cpu.store(firstPage - 2, 7)
+      cpu.store(firstPage, 8)
+    },
+    threads: [[(cpu) => cpu.store(warmPage, 42)], [(cpu) => cpu.move(firstPage - 2, 1, target, true)]],
+    pages: [firstPage - 2, warmPage, target],
+  },
+  // A fault, and advice that is a flag of part of the mapping.
+  'advise-fault': {
+    setup: fourPages,
+    threads: [
+      [(cpu) => cpu.store(firstPage, 42)],
+      [(cpu) => cpu.advise(firstPage, 1, 'random'), (cpu) => cpu.load(firstPage + 2)],
+    ],
+  },
+  // The first fault in what a page table covers, and mremap of all of it: the table is linked before, and moves, or
+  // not at all.
+  'link-move': {
+    setup: (cpu) => {
+      cpu.mapMany(firstPage, run)
+      cpu.mapPages(firstPage - 1, 1)
+      cpu.store(firstPage - 1, 7)
+    },
+    threads: [
+      [(cpu) => cpu.store(firstPage, 42)],
+      [(cpu) => cpu.move(firstPage, run, anew), (cpu) => cpu.store(anew + 1, 43)],
+    ],
+    pages: [firstPage, anew, anew + 1],
+  },
+  // The first fault in what a page table covers, and fork.
+  'link-fork': {
+    setup: (cpu) => {
+      cpu.mapMany(firstPage, 2 * run)
+      cpu.store(firstPage + run, 7)
+    },
+    threads: [[(cpu) => cpu.store(firstPage, 42)], [(cpu) => cpu.fork(firstPage, firstPage + run)]],
+    pages: [firstPage, firstPage + run],
   },
 })

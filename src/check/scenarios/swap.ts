@@ -54,6 +54,35 @@ export default kernelScenarios({
     },
     threads: [[(cpu) => cpu.pageOut(firstPage)], [(cpu) => cpu.unmap(firstPage, 1)]],
   },
+  // A fault on a page that is in the swap area, and mprotect of it.
+  'swap-protect': {
+    setup: (cpu) => {
+      cpu.startSwap(2)
+      cpu.mapPages(firstPage, 4)
+      cpu.store(firstPage, 7)
+      cpu.store(warmPage, 8)
+      cpu.pageOut(firstPage)
+    },
+    threads: [
+      [(cpu) => cpu.add(firstPage, 1)],
+      [(cpu) => cpu.protect(firstPage, 1, 'r'), (cpu) => cpu.load(firstPage)],
+    ],
+  },
+  // A fault on a page that is in the swap area, and mremap of it: the slot moves, or the page.
+  'swap-move': {
+    setup: (cpu) => {
+      cpu.startSwap(2)
+      cpu.mapPages(firstPage, 4)
+      cpu.store(firstPage, 7)
+      cpu.store(warmPage, 8)
+      cpu.pageOut(firstPage)
+    },
+    threads: [
+      [(cpu) => cpu.add(firstPage, 1)],
+      [(cpu) => cpu.move(firstPage, 1, firstPage + 8), (cpu) => cpu.load(firstPage + 8)],
+    ],
+    pages: [firstPage, warmPage, firstPage + 8],
+  },
   // A fault that waits for a page to be read from the swap area, and munmap that takes its mapping and its page table
   // away (with interrupts, so that the table is free at once: a fault that sleeps does not hold it).
   'swap-in-munmap': {

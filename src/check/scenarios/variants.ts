@@ -58,6 +58,17 @@ const copyByWords: readonly SourcePatch[] = [
   ),
 ]
 
+/**
+ * Whoever takes a spinlock may find it taken by a CPU that is not in the scenario, and answers interrupts while it
+ * waits: two, as munmap sends them, one to flush and one before tables are freed.
+ */
+export const contendedLocks: readonly SourcePatch[] = [
+  at('sync/spinlock.ts', 'spinLock').before(
+    'if (Atomics.compareExchange(...$) !== 0) $',
+    'pollInterrupts(cpu); pollInterrupts(cpu)',
+  ),
+]
+
 /** Changes of the source that belong to a scenario, by its name. */
 export const scenarioPatches: Readonly<Record<string, readonly SourcePatch[]>> = {
   'pin-fork': copyByWords,

@@ -148,7 +148,6 @@ function writeSlot(
   anonVma: number,
 ): void {
   const { heap } = cpu
-  Atomics.store(heap, slot + LeafSlot.bounds, 0)
   Atomics.store(heap, slot + LeafSlot.vmFlags, vmFlags)
   Atomics.store(heap, slot + LeafSlot.vmFile, vmFile)
   Atomics.store(heap, slot + LeafSlot.bias, bias)
