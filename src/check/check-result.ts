@@ -39,6 +39,8 @@ export interface CheckResult {
   readonly rss: string | null
   /** With the errors of the design's published form; false where there is no design. */
   readonly published: boolean
+  /** As if others, who are not in the scenario, wanted the same locks; absent where not. */
+  readonly contended?: true
   readonly verdict: 'pass' | 'fail' | 'incomplete'
   /** Every interleaving was covered, within the bound and the shard. */
   readonly complete: boolean

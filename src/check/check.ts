@@ -163,6 +163,7 @@ async function judge(target: Target, prepared: Prepared, options: CheckOptions):
     rwsem: target.choice?.rwsem ?? null,
     rss: target.choice && (target.choice.rss ?? 'batched'),
     published: target.choice?.published ?? false,
+    ...(target.choice?.contended === true && { contended: true as const }),
     verdict: failure !== null ? 'fail' : found.complete ? 'pass' : 'incomplete',
     complete: found.complete,
     executions: found.executions,
@@ -216,7 +217,9 @@ async function exploreTarget(
       return explore(subject, exploring)
     const { design = null, rwsem = null, rss = null } = target.choice ?? {}
     const published = target.choice?.published === true ? 'published' : null
-    const words = [basename(target.scenario), design, rwsem, rss === 'shared' ? rss : null, published]
+    const contended = target.choice?.contended === true ? 'contended' : null
+    const { scenario: of } = target
+    const words = [basename(of), design, rwsem, rss === 'shared' ? rss : null, published, contended]
     const scenario = words.filter((word) => word !== null).join(' ')
     const key = { digest, scenario, options: { bound, maxSteps, shard } }
     return await exploreParts(subject, exploring, { workers, shard, ledger, key, target })
@@ -253,6 +256,7 @@ async function replayPrepared(given: Target, all: Prepared, token: string): Prom
     rwsem: target.choice?.rwsem ?? null,
     rss: target.choice && (target.choice.rss ?? 'batched'),
     published: target.choice?.published ?? false,
+    ...(target.choice?.contended === true && { contended: true as const }),
     verdict: 'fail',
     complete: false,
     executions: 1,
@@ -303,8 +307,8 @@ function tokenName({ scenario, call, program }: Target): string {
 function codeOf(target: Target, { digest }: Prepared): CheckedCode {
   const { scenario, choice } = target
   const name = choice === null ? tokenName(target) : scenario
-  const { design = null, rwsem = null, rss = null, published = false } = choice ?? {}
-  return { scenario: name, design, rwsem, rss, published, digest }
+  const { design = null, rwsem = null, rss = null, published = false, contended = false } = choice ?? {}
+  return { scenario: name, design, rwsem, rss, published, contended, digest }
 }
 
 function nounOf({ choice }: Target): 'CPU' | 'thread' {

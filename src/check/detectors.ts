@@ -19,11 +19,8 @@ import {
   CACHE_FILE,
   CACHE_MM,
   CACHE_MMU_NOTIFIER,
-  CACHE_OPEN_FILE,
   CACHE_PAGE_TABLE,
-  CACHE_PATH,
   CACHE_PERCPU_RWSEM,
-  CACHE_RADIX_NODE,
   CACHE_VMA,
   Header,
   MADV,
@@ -47,18 +44,17 @@ import {
   VM_WRITE,
   Vma,
   Zone,
+  isWriteLockedByMe,
   PAGE_STRUCT_WORDS,
   Page,
   perCpuBase,
 } from '../kernel/index.ts'
 import type { KernelMachine } from './kernel-machine.ts'
 import type { RaceReport } from './data-races.ts'
+import { broken } from './kernel-rule.ts'
+import { cacheNames } from './lock-classes.ts'
+import { LockRules, READ_LOCK, SPINLOCK, WRITE_LOCK } from './lock-rules.ts'
 import { SlotRule } from './slot-rule.ts'
-
-/** The kernel has broken one of its rules. */
-export class KernelRuleBroken extends Error {
-  override readonly name = 'KernelRuleBroken'
-}
 
 // What the runtime calls the functions whose calls the detectors want to know.
 const SLAB_FREE = 0
@@ -87,6 +83,10 @@ const LOCK_PAGE = 22
 const UNLOCK_PAGE = 23
 const FRESH_PAGE = 24
 const LEAVE_FOR_HOST = 25
+const WAIT_ON_PAGE = 26
+const LOCK_INODE = 27
+const CALL_CPUS = 28
+const CALL_CPU = 29
 
 /** The functions, and of which the result is wanted too. */
 export const kernelProbes: readonly Probe[] = [
@@ -110,6 +110,10 @@ export const kernelProbes: readonly Probe[] = [
   { file: 'machine/sleep.ts', function: 'leaveForHost', id: LEAVE_FOR_HOST },
   { file: 'memory/page-lock.ts', function: 'tryLockPage', id: TRY_LOCK_PAGE, result: true },
   { file: 'memory/page-lock.ts', function: 'lockPage', id: LOCK_PAGE },
+  { file: 'memory/page-lock.ts', function: 'waitOnPageLocked', id: WAIT_ON_PAGE },
+  { file: 'memory/inode-lock.ts', function: 'lockInode', id: LOCK_INODE },
+  { file: 'machine/calls.ts', function: 'callFunctionMany', id: CALL_CPUS },
+  { file: 'machine/calls.ts', function: 'callFunctionSingle', id: CALL_CPU },
   { file: 'memory/page-lock.ts', function: 'unlockPage', id: UNLOCK_PAGE },
   { file: 'cache/filemap.ts', function: 'freshPage', id: FRESH_PAGE },
   { file: 'machine/mmu.ts', function: 'walk', id: WALK },
@@ -130,67 +134,6 @@ const PTRS_PER_TABLE = 512
 const FRAME_WORDS_SEEN = 4
 /** Cells of one mark. */
 const MARK_SHIFT = 4
-const CLASSES_MAX = 64
-const cacheNames: Readonly<Record<number, string>> = {
-  [CACHE_VMA]: 'vm_area_struct',
-  [CACHE_PAGE_TABLE]: 'page table',
-  [CACHE_ANON_VMA]: 'anon_vma',
-  [CACHE_MM]: 'mm_struct',
-  [CACHE_FILE]: 'file',
-  [CACHE_RADIX_NODE]: 'radix tree node',
-  [CACHE_PATH]: 'path',
-  [CACHE_MMU_NOTIFIER]: 'mmu_notifier',
-  [CACHE_OPEN_FILE]: 'open_file',
-  [CACHE_PERCPU_RWSEM]: 'percpu_rw_semaphore',
-}
-
-// How a lock is held. A lock that is held is one number, its word times LOCK_KINDS and one of these.
-const SPINLOCK = 0
-const READ_LOCK = 1
-const WRITE_LOCK = 2
-const LOCK_KINDS = 4
-
-// Classes of locks, as lockdep would have them.
-const CLASS_MMAP_LOCK = 0
-const CLASS_WAIT_LOCK = 1
-const CLASS_PAGE_TABLE = 2
-const CLASS_ZONE = 3
-const CLASS_MM_LIST = 4
-const CLASS_CACHE = 5
-const CLASS_RCU = 6
-/** Locks in objects of slab cache 0; of the others, in their order. */
-const CLASS_OBJECT = 7
-const knownClasses: readonly string[] = [
-  'mm.mmapLock',
-  'mm.mmapLock.waitLock',
-  'mm.pageTableLock',
-  'zone.lock',
-  'mmListLock',
-  'kmem_cache.lock',
-  'cpu.rcuLock',
-  ...Array.from({ length: SLAB_CACHES }, (_, cache) => objectLockName(cache)),
-]
-
-function objectLockName(cache: number): string {
-  if (cache === CACHE_PAGE_TABLE) return 'a page-table lock'
-  return cache === CACHE_FILE ? 'file.lock' : `the lock of a ${cacheNames[cache]}`
-}
-
-/** Locks that stand in the first words of the heap. */
-const lockNames: ReadonlyMap<number, string> = new Map([
-  [Header.fileListLock, 'fileListLock'],
-  [Header.swapLock, 'swapLock'],
-  [Header.reclaimLock, 'reclaimLock'],
-  [Header.reclaimLock + 1, 'reclaimLock.waitLock'],
-])
-
-function lockOf(word: number, kind: number): number {
-  return word * LOCK_KINDS + kind
-}
-
-function wordOf(lock: number): number {
-  return (lock / LOCK_KINDS) | 0
-}
 
 /** What faults copy of a VMA. */
 const VMA_FIELD = String.raw`\w+ \+ Vma\.(vmStart|vmEnd|vmFlags|vmPgoff|vmFile|anonVma)`
@@ -225,13 +168,7 @@ export class Detectors implements Probes {
   readonly #frameCell: number
   /** For every 16 words of the heap, one more than the slab cache whose object they are part of. */
   readonly #kinds: Watched
-  readonly #held: number[][]
-  /** Of each CPU, the frames that it has locked; that, it may keep while it sleeps. */
-  readonly #lockedPages: number[][]
-  // Which class of locks was taken while which other was held, in this execution.
-  readonly #classNames = [...knownClasses]
-  readonly #order = new Int32Array(CLASSES_MAX * CLASSES_MAX)
-  readonly #orderSet: number[] = []
+  readonly #locks: LockRules
   /** Of each CPU, the slots of the TLB that may be in use: at first, and in this execution. */
   readonly #initialSlots: readonly (readonly number[])[]
   readonly #slots: number[][]
@@ -240,7 +177,7 @@ export class Detectors implements Probes {
   /** When the call in progress of each CPU began. */
   readonly #callBegan: number[]
   #clock = 0
-  /** Of the design of leaf slots. */
+  /** Of a design that fills slots of page tables. */
   readonly #slotRule: SlotRule | null
 
   constructor(machine: KernelMachine, sites: readonly Site[]) {
@@ -258,8 +195,7 @@ export class Detectors implements Probes {
     this.#frameCell = (machine.tasks[0]!.memory.words as Watched)[SHARED]!.firstCell
     this.marks = memory.add(new Int32Array((memory.cells >> MARK_SHIFT) + 1), false)
     this.#kinds = memory.add(new Int32Array((machine.heap.length >> MARK_SHIFT) + 1), false)
-    this.#held = machine.tasks.map(() => [])
-    this.#lockedPages = machine.tasks.map(() => [])
+    this.#locks = new LockRules(machine, this.#kinds)
     this.#callBegan = machine.tasks.map(() => 0)
     this.#initialSlots = machine.tasks.map((task) =>
       [...task.tlbPage.keys()].filter((slot) => task.tlbPage[slot]! >= 0),
@@ -268,17 +204,19 @@ export class Detectors implements Probes {
     this.#filled = machine.tasks.map((task) => new Int32Array(task.tlbPage.length))
     this.#markWhatIsFree()
     const tables = this.#noteKinds()
-    const hasSlots = machine.tasks[0]!.design.description.name === 'leaf-slots'
-    this.#slotRule = hasSlots ? new SlotRule(machine.heap, tables) : null
+    const { fillsSlots } = machine.tasks[0]!.design
+    this.#slotRule = fillsSlots ? new SlotRule(machine.heap, tables) : null
     this.begin()
+  }
+
+  #release(cpu: Task, word: number, kind: number): void {
+    if (this.#slotRule !== null) this.#holdSlots(this.#slotRule, word, kind)
+    this.#locks.release(cpu, word, kind)
   }
 
   /** To be called before each execution, when memory is what it was. */
   begin(): void {
-    for (const held of this.#held) held.length = 0
-    for (const locked of this.#lockedPages) locked.length = 0
-    for (const edge of this.#orderSet) this.#order[edge] = 0
-    this.#orderSet.length = 0
+    this.#locks.begin()
     for (let id = 0; id < this.#slots.length; id++) {
       const slots = this.#slots[id]!
       for (let at = 0; at < slots.length; at++) this.#filled[id]![slots[at]!] = 0
@@ -290,9 +228,7 @@ export class Detectors implements Probes {
 
   /** To be called when all threads are finished. */
   end(): void {
-    this.#held.forEach((held, id) => {
-      if (held.length > 0) broken(`CPU ${id} has finished and holds ${this.#nameOf(wordOf(held[0]!))}`)
-    })
+    this.#locks.end()
   }
 
   called(id: number, first: unknown, second: unknown, third: unknown): void {
@@ -300,26 +236,26 @@ export class Detectors implements Probes {
     const argument = second as number
     switch (id) {
       case SPIN_LOCK:
-        this.#take(cpu, argument, SPINLOCK)
+        this.#locks.take(cpu, argument, SPINLOCK)
         break
       case SPIN_UNLOCK:
         this.#release(cpu, argument, SPINLOCK)
         break
       case DOWN_READ:
-        this.#take(cpu, argument, READ_LOCK)
+        this.#locks.take(cpu, argument, READ_LOCK)
         break
       case UP_READ:
         this.#release(cpu, argument, READ_LOCK)
         break
       case DOWN_WRITE:
-        this.#take(cpu, argument, WRITE_LOCK)
+        this.#locks.take(cpu, argument, WRITE_LOCK)
         break
       case UP_WRITE:
         this.#release(cpu, argument, WRITE_LOCK)
         break
       case DOWNGRADE_WRITE:
         this.#release(cpu, argument, WRITE_LOCK)
-        this.#held[cpu.id]!.push(lockOf(argument, READ_LOCK))
+        this.#locks.took(cpu, argument, READ_LOCK)
         break
       case SLAB_FREE:
         this.#objectFreed(cpu, argument, third as number)
@@ -328,21 +264,29 @@ export class Detectors implements Probes {
         this.#frameFreed(cpu, argument)
         break
       case KERNEL_EXIT:
-        this.#leaving(cpu)
+        this.#locks.leaving(cpu)
         break
       case UNLOCK_PAGE:
-        this.#pageUnlocked(cpu, argument)
+        this.#locks.pageUnlocked(cpu, argument)
         break
       case LOCK_PAGE:
-        this.#locksPage(cpu, argument)
+        this.#locks.waitsForPage(cpu, argument)
+        break
+      case WAIT_ON_PAGE:
+      case LOCK_INODE:
+        this.#locks.maySleep(cpu)
+        break
+      case CALL_CPUS:
+      case CALL_CPU:
+        this.#locks.callsOthers(cpu)
         break
       case FRESH_PAGE:
-        if (argument !== 0 && ((third as number) & PG_LOCKED) !== 0) this.#lockedPages[cpu.id]!.push(argument)
+        if (argument !== 0 && ((third as number) & PG_LOCKED) !== 0) this.#locks.pageLocked(cpu, argument)
         break
       case SLEEP_UNTIL_WOKEN:
       case LEAVE_FOR_HOST:
       case SYNCHRONIZE_RCU:
-        this.#sleeping(cpu)
+        this.#locks.sleeping(cpu)
         break
       case WALK:
         this.#walks(cpu, third as number)
@@ -368,13 +312,13 @@ export class Detectors implements Probes {
     const argument = second as number
     switch (id) {
       case SPIN_TRY_LOCK:
-        if (result === true) this.#held[cpu.id]!.push(lockOf(argument, SPINLOCK))
+        if (result === true) this.#locks.took(cpu, argument, SPINLOCK)
         break
       case DOWN_READ_TRY_LOCK:
-        if (result === true) this.#held[cpu.id]!.push(lockOf(argument, READ_LOCK))
+        if (result === true) this.#locks.took(cpu, argument, READ_LOCK)
         break
       case TRY_LOCK_PAGE:
-        if (result === true) this.#lockedPages[cpu.id]!.push(argument)
+        if (result === true) this.#locks.pageLocked(cpu, argument)
         break
       case SLAB_ALLOC:
         if (result !== 0) this.#objectAllocated(argument, result as number)
@@ -384,14 +328,33 @@ export class Detectors implements Probes {
         break
       default:
         if ((result as number) >= 0)
-          this.#flushed(id, cpu, argument, third as number, fourth as number, fifth as number)
+          this.#flushed(
+            id,
+            cpu,
+            argument,
+            third as number,
+            fourth as number,
+            fifth as number,
+            result as number,
+          )
     }
   }
 
   /** A call has returned, and all has gone well. */
-  #flushed(id: number, cpu: Task, mm: number, start: number, end: number, argument: number): void {
-    if (id === MREMAP) this.#noTranslation(cpu, 'mremap', mm, start, start + end)
-    else if (id === MUNMAP) this.#noTranslation(cpu, 'munmap', mm, start, end)
+  #flushed(
+    id: number,
+    cpu: Task,
+    mm: number,
+    start: number,
+    end: number,
+    argument: number,
+    result: number,
+  ): void {
+    if (id === MREMAP) {
+      // Where it stays in its place, what is behind its new end goes.
+      const gone = result === start ? argument : 0
+      this.#noTranslation(cpu, 'mremap', mm, start + gone, start + end)
+    } else if (id === MUNMAP) this.#noTranslation(cpu, 'munmap', mm, start, end)
     else if (id === MADVISE_LOCKED && argument === MADV.dontneed)
       this.#noTranslation(cpu, 'madvise(MADV_DONTNEED)', mm, start, end)
     else if (id === MADVISE_LOCKED && argument === MADV.free)
@@ -558,7 +521,7 @@ export class Detectors implements Probes {
     while (linked !== 0 && linked !== vma) linked = heap[linked + Vma.vmNext]!
     // As published, some designs do not announce all writes; what comes of it is for the scenarios to show.
     if (linked === 0 || this.#machine.published) return
-    const held = this.#held[id]!.includes(lockOf(mm + Mm.mmapLock, WRITE_LOCK))
+    const held = this.#locks.holds(id, mm + Mm.mmapLock, WRITE_LOCK)
     if (held && this.#isVmaWriteLocked(mm, vma)) return
     const { file, line, source } = this.#sites[site]!
     const at = `${file.replace(/.*\/kernel\//, '')}:${line}: ${source}`
@@ -633,171 +596,24 @@ export class Detectors implements Probes {
   }
 
   // -------------------------------------------------------------------------------------------------------------------
-  // Locks
-
-  #take(cpu: Task, word: number, kind: number): void {
-    const held = this.#held[cpu.id]!
-    if (kind !== SPINLOCK && this.#lockedPages[cpu.id]!.length > 0 && this.#classOf(word) === CLASS_MMAP_LOCK)
-      broken(
-        `lock order: CPU ${cpu.id} takes mm.mmapLock and holds the lock of a page, which faults take inside`,
-      )
-    for (let at = 0; at < held.length; at++) {
-      const other = wordOf(held[at]!)
-      if (other === word) broken(`CPU ${cpu.id} takes ${this.#nameOf(word)}, which it holds`)
-      this.#noteOrder(cpu, other, word)
-    }
-    held.push(lockOf(word, kind))
-  }
-
-  #release(cpu: Task, word: number, kind: number): void {
-    if (this.#slotRule !== null) this.#holdSlots(word, kind)
-    const held = this.#held[cpu.id]!
-    const lock = lockOf(word, kind)
-    if (held.length > 0 && held.at(-1) === lock) {
-      held.pop()
-      return
-    }
-    const at = held.lastIndexOf(lock)
-    if (at >= 0) {
-      held.splice(at, 1)
-      return
-    }
-    const holder = this.#held.findIndex((each) => each.some((other) => wordOf(other) === word))
-    const by = holder < 0 ? 'nobody holds' : `CPU ${holder} holds`
-    broken(`CPU ${cpu.id} releases ${this.#nameOf(word)}, which ${by}`)
-  }
+  // Slots of page tables
 
   /** A lock is about to be given up under which slots, or what they speak of, may have changed. */
-  #holdSlots(word: number, kind: number): void {
-    const isChanging = (mm: number): boolean =>
-      this.#held.some((held) => held.includes(lockOf(mm + Mm.mmapLock, WRITE_LOCK)))
+  #holdSlots(rule: SlotRule, word: number, kind: number): void {
     let problem: string | null = null
-    if (kind === WRITE_LOCK && this.#classOf(word) === CLASS_MMAP_LOCK)
-      problem = this.#slotRule!.inSpace(word - Mm.mmapLock)
+    if (kind === WRITE_LOCK && this.#locks.isMmapLock(word)) problem = rule.inSpace(word - Mm.mmapLock)
     else if (kind === SPINLOCK && this.#kinds[word >> MARK_SHIFT] === CACHE_PAGE_TABLE + 1)
-      problem = this.#slotRule!.inTable(word - PageTable.ptl, isChanging)
+      problem = rule.inTable(word - PageTable.ptl, (mm) => this.#isBeingChanged(mm))
     if (problem !== null) broken(problem)
   }
 
-  #noteOrder(cpu: Task, outer: number, inner: number): void {
-    const from = this.#classOf(outer)
-    const to = this.#classOf(inner)
-    if (from === to) {
-      // As lockdep's nest_lock: who holds a semaphore for writing is alone in taking two.
-      if (this.#held[cpu.id]!.some((lock) => lock % LOCK_KINDS === WRITE_LOCK)) return
-      broken(`lock order: CPU ${cpu.id} takes ${this.#nameOf(inner)} and holds another of its kind`)
-    }
-    const edge = from * CLASSES_MAX + to
-    if (this.#order[edge] !== 0) return
-    if (this.#reaches(to, from)) {
-      const names = `${this.#classNames[to]} and holds ${this.#classNames[from]}`
-      broken(`lock order: CPU ${cpu.id} takes ${names}; the other way round they were taken before`)
-    }
-    this.#order[edge] = cpu.id + 1
-    this.#orderSet.push(edge)
+  /** Somebody has the mmap lock for writing; not only waits for it. */
+  #isBeingChanged(mm: number): boolean {
+    return this.#machine.tasks.some(
+      (task) =>
+        this.#locks.holds(task.id, mm + Mm.mmapLock, WRITE_LOCK) && isWriteLockedByMe(task, mm + Mm.mmapLock),
+    )
   }
-  #reaches(from: number, to: number): boolean {
-    const seen = new Set([from])
-    for (const at of seen) {
-      if (at === to) return true
-      for (let next = 0; next < this.#classNames.length; next++) {
-        if (this.#order[at * CLASSES_MAX + next] !== 0) seen.add(next)
-      }
-    }
-    return false
-  }
-
-  #classOf(word: number): number {
-    const { heap } = this.#machine
-    const kind = this.#kinds[word >> MARK_SHIFT]!
-    if (kind === CACHE_MM + 1) return this.#classInMm(word)
-    if (word === heap[Header.zone]! + Zone.lock) return CLASS_ZONE
-    if (word === Header.mmListLock) return CLASS_MM_LIST
-    const caches = heap[Header.slabCaches]!
-    if (word >= caches && word < caches + SLAB_CACHES * SLAB_CACHE_WORDS) return CLASS_CACHE
-    if (word >= heap[Header.perCpu]! && word < caches) return CLASS_RCU
-    return kind === 0 ? this.#classOfWord(word) : CLASS_OBJECT + kind - 1
-  }
-
-  /** Of an address space, be it that of a child: it has locks of several classes. */
-  #classInMm(word: number): number {
-    let run = word >> MARK_SHIFT
-    while (this.#kinds[run - 1] === CACHE_MM + 1) run--
-    const words = this.#machine.heap[this.#cacheAt(CACHE_MM) + SlabCache.objectWords]!
-    const within = (word - (run << MARK_SHIFT)) % words
-    if (within === Mm.mmapLock) return CLASS_MMAP_LOCK
-    if (within === Mm.mmapLock + 1) return CLASS_WAIT_LOCK
-    if (within === Mm.pageTableLock) return CLASS_PAGE_TABLE
-    return CLASS_OBJECT + CACHE_MM
-  }
-
-  /** A lock of which nothing is known but where it stands is a class of its own. */
-  #classOfWord(word: number): number {
-    const name = lockNames.get(word) ?? `lock ${word}`
-    const present = this.#classNames.indexOf(name)
-    if (present >= 0) return present
-    const number = this.#classNames.push(name) - 1
-    if (number >= CLASSES_MAX) throw new Error('more classes of locks than the detector has room for')
-    return number
-  }
-
-  #nameOf(word: number): string {
-    return this.#classNames[this.#classOf(word)]!
-  }
-
-  /** Locks of several pages are waited for in the order of their place in one file. */
-  #locksPage(cpu: Task, frame: number): void {
-    for (const locked of this.#lockedPages[cpu.id]!) {
-      if (locked === frame) broken(`CPU ${cpu.id} waits for the lock of frame ${frame}, which it holds`)
-      const [file, index] = this.#placeOf(frame)
-      const [otherFile, otherIndex] = this.#placeOf(locked)
-      if (file === otherFile && otherIndex < index) continue
-      broken(
-        `lock order: CPU ${cpu.id} waits for the lock of frame ${frame} and holds that of frame ${locked}`,
-      )
-    }
-  }
-
-  #placeOf(frame: number): [file: number, index: number] {
-    const { heap } = this.#machine
-    const page = heap[Header.memoryMap]! + frame * PAGE_STRUCT_WORDS
-    return [heap[page + Page.mapping]!, heap[page + Page.index]!]
-  }
-
-  #pageUnlocked(cpu: Task, frame: number): void {
-    const locked = this.#lockedPages[cpu.id]!
-    const at = locked.lastIndexOf(frame)
-    if (at < 0) broken(`CPU ${cpu.id} unlocks frame ${frame}, which it has not locked`)
-    locked.splice(at, 1)
-  }
-
-  #sleeping(cpu: Task): void {
-    const spinlock = this.#spinlockOf(cpu)
-    if (spinlock >= 0) broken(`CPU ${cpu.id} sleeps and holds ${this.#nameOf(spinlock)}`)
-  }
-
-  #leaving(cpu: Task): void {
-    const spinlock = this.#spinlockOf(cpu)
-    if (spinlock >= 0) broken(`CPU ${cpu.id} leaves the kernel and holds ${this.#nameOf(spinlock)}`)
-    if (!cpu.interruptsEnabled) broken(`CPU ${cpu.id} leaves the kernel with interrupts disabled`)
-    if (cpu.rcuNesting !== 0)
-      broken(`CPU ${cpu.id} leaves the kernel inside an RCU read-side critical section`)
-    const [frame] = this.#lockedPages[cpu.id]!
-    // While the host works for it, it may.
-    const asleep = this.#machine.heap[cpu.base + PerCpu.asleep] !== 0
-    if (frame !== undefined && !asleep)
-      broken(`CPU ${cpu.id} leaves the kernel and has locked frame ${frame}`)
-  }
-
-  /** The word of a spinlock that the CPU holds, or -1. */
-  #spinlockOf(cpu: Task): number {
-    for (const lock of this.#held[cpu.id]!) if (lock % LOCK_KINDS === SPINLOCK) return wordOf(lock)
-    return -1
-  }
-}
-
-function broken(problem: string): never {
-  throw new KernelRuleBroken(problem)
 }
 
 function whoFreed(mark: number): string {

@@ -31,6 +31,8 @@ export interface MachineChoice {
   readonly rss?: 'shared' | 'batched' | undefined
   /** With the errors of the published form, see published/. Default false. */
   readonly published?: boolean
+  /** Others, who are not in the scenario, want the same locks, see scenarios/variants.ts. Default false. */
+  readonly contended?: boolean | undefined
   readonly frames: number
   readonly config: Partial<KernelConfig>
 }
@@ -46,6 +48,7 @@ export interface KernelMachine {
   readonly mm: number
   /** The design is as it was published. */
   readonly published: boolean
+  readonly contended: boolean
   readonly disk: ScenarioDisk
   /** Files on which the scenario holds a reference. */
   readonly kept: number[]
@@ -76,7 +79,7 @@ export function bootMachine(choice: MachineChoice): KernelMachine {
   if (rwsem === 'generic') machineNearWrap(heap, cpus)
   const memory = physicalMemory(frames)
   const mended = designs[heap[Header.design]!]!
-  const published = choice.published ?? false
+  const { published = false, contended = false } = choice
   const chosen = published ? publishedDesign(mended) : mended
   const tasks = Array.from({ length: cpus }, (_, id) => new Task(id, heap, memory, chosen))
   const disk = new ScenarioDisk(heap, memory)
@@ -89,7 +92,7 @@ export function bootMachine(choice: MachineChoice): KernelMachine {
     joinMm(task, mm)
     kernelExit(task)
   }
-  return { heap, tasks, mm, published, disk, kept: [], opened: [], ordering: false }
+  return { heap, tasks, mm, published, contended, disk, kept: [], opened: [], ordering: false }
 }
 
 /** CPU `id` as a thread has it that comes to it, or that buries whose it was. */

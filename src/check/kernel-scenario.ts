@@ -182,6 +182,14 @@ export class ScenarioCpu {
     return outcomeOf(result)
   }
 
+  /** Gives the mapping of `pages` pages at `page` another size, where it is. */
+  resize(page: number, pages: number, newPages: number): Outcome {
+    callEnter(this.task)
+    const result = mremap(this.task, this.mm, page, pages, newPages, 0, 0)
+    callExit(this.task)
+    return outcomeOf(result)
+  }
+
   /** Forks, looks what the child has in the first words of some pages, and has the child exit. */
   fork(...pages: readonly number[]): Outcome {
     const { task } = this
@@ -695,7 +703,9 @@ function signalOf(error: unknown): string {
 /** Says what a scenario is; returns what makes it run on a machine of a kind. */
 export function kernelScenario(
   description: KernelScenarioDescription,
-): (choice: Pick<MachineChoice, 'design' | 'rwsem' | 'rss' | 'published'>) => KernelScenarioRun {
+): (
+  choice: Pick<MachineChoice, 'design' | 'rwsem' | 'rss' | 'published' | 'contended'>,
+) => KernelScenarioRun {
   return (choice) => {
     const { threads, setup, config = {} } = description
     const frames = description.frames ?? 80 * threads.length
@@ -744,7 +754,7 @@ export interface PrimitiveScenarioDescription {
  */
 export function primitiveScenario(
   description: PrimitiveScenarioDescription,
-): (choice: Pick<MachineChoice, 'design' | 'rwsem' | 'rss'>) => KernelScenarioRun {
+): (choice: Pick<MachineChoice, 'design' | 'rwsem' | 'rss' | 'contended'>) => KernelScenarioRun {
   return (choice) => {
     const { threads, words, hints = [], setup, config = {} } = description
     const frames = description.frames ?? 80 * threads.length

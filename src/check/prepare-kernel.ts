@@ -11,12 +11,13 @@ import { kernelSubject, sequentialOutcomes } from './kernel-subject.ts'
 import { withPatches } from './mutants/apply.ts'
 import type { SourcePatch } from './mutants/patch.ts'
 import { tableOf, tables } from './scenarios/index.ts'
-import { scenarioPatches } from './scenarios/variants.ts'
+import { contendedLocks, scenarioPatches } from './scenarios/variants.ts'
 import type { KernelChoice, Prepared, Target } from './target.ts'
 
 export async function prepareKernel(target: Target, choice: KernelChoice, trace: boolean): Promise<Prepared> {
   const name = target.scenario
-  const patches = [...(scenarioPatches[name] ?? []), ...target.patches]
+  const contended = choice.contended === true ? contendedLocks : []
+  const patches = [...(scenarioPatches[name] ?? []), ...contended, ...target.patches]
   const expected = await referenceOutcomes(name, choice)
   const { exports, sites, digest } = await loadScenario(name, patches, trace)
   const make = makeOf(exports, name)

@@ -14,6 +14,11 @@ export interface KernelChoice {
   readonly rss?: 'shared' | 'batched'
   /** With the errors of the published form. Default false: each is mended where the design's file says so. */
   readonly published?: boolean
+  /**
+   * As if CPUs that are not in the scenario wanted the same spinlocks: whoever takes one may have to wait for it first,
+   * and so answers interrupts there. Locks are held to one order with these answers too. Default false.
+   */
+  readonly contended?: boolean | undefined
 }
 
 /** What is to be checked. Plain data. */

@@ -17,6 +17,7 @@ const SUM_CHARACTERS = 4
 /** What stands behind the rwsem where it is not the default. */
 const SHARED = 'shared'
 const PUBLISHED = 'published'
+const CONTENDED = 'contended'
 const NOT_OF_A_NAME = /[^\w.~-]+/g
 const kinds: readonly FailureKind[] = ['error', 'race', 'deadlock', 'livelock']
 
@@ -39,6 +40,8 @@ export interface CheckedCode {
   readonly rss: string | null
   /** Of a design: with the errors of its published form. */
   readonly published: boolean
+  /** Of a kernel scenario: as if others wanted the same locks. */
+  readonly contended?: boolean
   /** Digest of the code, as text of hexadecimal digits. */
   readonly digest: string
 }
@@ -73,6 +76,7 @@ export function readToken(token: string): {
   readonly rwsem: string | null
   readonly rss: string | null
   readonly published: boolean
+  readonly contended: boolean
   readonly digest: string
   readonly execution: ReplayedExecution
 } {
@@ -92,7 +96,9 @@ export function readToken(token: string): {
   const [scenario = '', design = null, rwsem = null, ...marks] = match[2]!.split('/')
   const rss = marks.includes(SHARED) ? SHARED : null
   const published = marks.includes(PUBLISHED)
-  return { scenario, design, rwsem, rss, published, digest: match[3]!, execution: decode(match[4]!) }
+  const contended = marks.includes(CONTENDED)
+  const execution = decode(match[4]!)
+  return { scenario, design, rwsem, rss, published, contended, digest: match[3]!, execution }
 }
 
 /** Throws TokenRefused with the reason if the token is for something else than `code`. */
@@ -105,7 +111,7 @@ export function executionOf(token: string, code: CheckedCode): ReplayedExecution
       `the token is for ${given}, and not for ${expected}`,
       what === 'scenario'
         ? 'give the scenario that it is for'
-        : 'give the design, rwsem and rss that it is for, and --published if it says so',
+        : 'give the design, rwsem and rss that it is for, and --published and --contended if it says so',
     )
   }
   if (!code.digest.startsWith(digest)) {
@@ -118,12 +124,15 @@ export function executionOf(token: string, code: CheckedCode): ReplayedExecution
 }
 
 /** Names stand in one word, and slashes separate them. */
-function subjectOf({ scenario, design, rwsem, rss, published }: CheckedCode): string {
+function subjectOf({ scenario, design, rwsem, rss, published, contended }: CheckedCode): string {
   const name = scenario.replaceAll(NOT_OF_A_NAME, '-')
   if (design === null) return name
-  return [name, design, rwsem, ...(rss === SHARED ? [SHARED] : []), ...(published ? [PUBLISHED] : [])].join(
-    '/',
-  )
+  const marks = [
+    ...(rss === SHARED ? [SHARED] : []),
+    ...(published ? [PUBLISHED] : []),
+    ...(contended === true ? [CONTENDED] : []),
+  ]
+  return [name, design, rwsem, ...marks].join('/')
 }
 
 function sumOf(text: string): string {

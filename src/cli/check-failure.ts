@@ -82,6 +82,7 @@ export interface ReplayChoice {
   readonly rwsem: string | undefined
   readonly rss: string | undefined
   readonly published: boolean | undefined
+  readonly contended: boolean | undefined
   readonly mutant: Mutant | undefined
 }
 
@@ -93,12 +94,13 @@ export async function replayToken(
   given: ReplayChoice,
 ): Promise<CheckResult> {
   if (!isKernel) return replayFile(target, token)
-  const { design, rwsem, rss, published } = readToken(token)
+  const { design, rwsem, rss, published, contended } = readToken(token)
   const choice: KernelChoice = {
     design: only(parseDesigns(given.design ?? design ?? 'classic'), '--design'),
     rwsem: only(parseRwsems(given.rwsem ?? rwsem ?? 'xadd'), '--rwsem'),
     rss: parseRss(given.rss ?? rss ?? 'batched'),
     published: given.published ?? published,
+    contended: given.contended ?? contended,
   }
   return replayKernelScenario(target, choice, token, { patches: given.mutant?.patches ?? [] })
 }

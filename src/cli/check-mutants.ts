@@ -85,7 +85,7 @@ async function* resultsOf(workerData: MutantGroup): AsyncGenerator<MutantResult>
 
 export async function checkMutant(mutant: Mutant, exploring: CheckOptions): Promise<MutantResult> {
   const { name, race, scenario, design = MUTATED, rwsem = 'xadd', redundant = null, patches } = mutant
-  const choice: KernelChoice = { design, rwsem }
+  const choice: KernelChoice = { design, rwsem, contended: mutant.contended }
   const limits = { ...exploring, patches, minimiseSeconds: 0 }
   const explore = redundant === null ? seekFailure : checkKernelScenario
   const { failure, executions } = await explore(scenario, choice, limits)

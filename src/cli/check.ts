@@ -48,6 +48,7 @@ interface CheckCommandOptions extends ExploringOptions {
   readonly mutants?: boolean
   readonly mutant?: string
   readonly published?: boolean
+  readonly contended?: boolean
   /** Seconds; false for --no-minimise. */
   readonly minimise: string | false
   readonly replay?: string
@@ -78,6 +79,7 @@ export function checkCommand(): Command {
     .option('--mutants', 'every mutant of the kernel that the scenario, or any, is to find')
     .option('--mutant <name>', 'the kernel with one of its guards taken away')
     .option('--published', 'designs with the errors of their published form, and whether each is found')
+    .option('--contended', 'as if CPUs that a kernel scenario does not have wanted the same spinlocks')
     .option('--seconds <time>', 'stop exploring a scenario after so many seconds; 60, or what its file says')
     .option('--minimise <time>', 'shorten a counterexample for so many seconds at most', '20')
     .option('--no-minimise', 'leave a counterexample as it was found')
@@ -150,13 +152,17 @@ async function runCommand(
   const given = (name: 'design' | 'rwsem' | 'rss'): string | undefined =>
     isGiven(name) ? options[name] : undefined
   const [design, rwsem] = [given('design'), given('rwsem')]
-  const givenMachine = { design, rwsem, rss: given('rss'), published: options.published }
+  const { published } = options
+  const contended = options.contended ?? mutant?.contended
+  const givenMachine = { design, rwsem, rss: given('rss'), published, contended }
   const minimiseSeconds =
     options.minimise === false ? 0 : parseNumber(options.minimise, '--minimise', 0, SECONDS_MAX)
   const patches = mutant?.patches ?? []
   const checking: CheckOptions = { seconds, minimiseSeconds, patches, ...parseExploring(options) }
   const machines = design === undefined && mutant !== undefined ? [mutant.design ?? MUTATED] : designs
-  const choices = machines.flatMap((machine) => rwsems.map((form) => ({ design: machine, rwsem: form, rss })))
+  const choices = machines.flatMap((machine) =>
+    rwsems.map((form) => ({ design: machine, rwsem: form, rss, contended })),
+  )
   if (options.results !== undefined) {
     const { results: file, json = false } = options
     const { shard } = checking
@@ -219,6 +225,7 @@ function progressOf(name: string): (progress: Progress) => void {
 
 function refuseCombinations(target: string | undefined, options: CheckCommandOptions): void {
   const { all, mutants: every, mutant, replay, conflicts, published } = options
+  if (options.contended === true) refuseContended(target, options)
   if (
     conflicts === true &&
     (target !== undefined || all === true || every === true || published === true || replay !== undefined)
@@ -252,6 +259,18 @@ function refuseCombinations(target: string | undefined, options: CheckCommandOpt
   if (mutant !== undefined && (every === true || !isScenarioName(target!))) {
     throw new UsageError('--mutant changes the kernel', 'give it with a kernel scenario, or with none')
   }
+}
+
+function refuseContended(target: string | undefined, options: CheckCommandOptions): void {
+  const others = ['mutants', 'published', 'conflicts', 'results'] as const
+  const wrong = others.find((name) => options[name] !== undefined)
+  if (wrong !== undefined)
+    throw new UsageError(
+      `--contended does not go with --${wrong}`,
+      'give it with a kernel scenario, or --all',
+    )
+  if (target !== undefined && !isScenarioName(target))
+    throw new UsageError('--contended is for kernel scenarios', 'faultline check --help names them')
 }
 
 /** A campaign says itself how each exploration goes; what is asked for besides is not passed over in silence. */
@@ -330,6 +349,7 @@ function resultJson(result: CheckResult): string {
     timeouts,
     estimatedExecutions,
     failure,
+    ...(result.contended && { contended: true }),
     ...(result.racy && { racy: true }),
     ...(result.programs && { programs: result.programs }),
   })}\n`
@@ -347,7 +367,11 @@ const NOTHING_SHARED =
 /** `target` is what is checked, as on the command line. */
 function resultText(result: CheckResult, target: string): string {
   const { scenario, design, rwsem, rss, published, verdict, executions, redundant, steps, seconds } = result
-  const kind = `${rss === 'shared' ? ', shared rss' : ''}${published ? ', as published' : ''}`
+  const kind = [
+    rss === 'shared' ? ', shared rss' : '',
+    published ? ', as published' : '',
+    result.contended === true ? ', contended' : '',
+  ].join('')
   const name = design === null ? scenario : `${scenario}, ${design}/${rwsem}${kind}`
   const counts = `${formatCount(executions)} executions, ${formatCount(redundant)} of them redundant`
   const work = `  ${counts}, ${formatCount(steps)} steps in ${seconds.toFixed(2)} s\n`

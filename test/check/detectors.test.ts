@@ -10,6 +10,7 @@ interface Planted {
   readonly scenario: string
   readonly patches: readonly SourcePatch[]
   readonly message: RegExp
+  readonly contended?: true
 }
 
 const gather = 'tables/mmu-gather.ts'
@@ -110,7 +111,29 @@ const planted: readonly Planted[] = [
         'spinLock(cpu, at + COUNTER + 1 + cpu.id); downWrite(cpu, at); spinUnlock(cpu, at + COUNTER + 1 + cpu.id)',
       ),
     ],
-    message: /CPU \d sleeps and holds lock \d+/,
+    message: /CPU \d might sleep and holds lock \d+/,
+  },
+  {
+    finds:
+      'a lock that is waited for without answers, and held by who waits for answers, also one after the other',
+    scenario: 'interrupt-deadlock',
+    patches: [
+      at(design, 'pteMapLock').replace(
+        'if (!spinTryLock(...$)) $',
+        'spinLock(cpu, fault.table + PageTable.ptl)',
+      ),
+    ],
+    contended: true,
+    message:
+      /lock order: CPU \d waits for answers of other CPUs and holds a page-table lock, which was waited for/,
+  },
+  {
+    finds: 'a lock for which a CPU might sleep in the middle of an RCU section, though it is free',
+    scenario: 'zero-page-cow-munmap',
+    patches: [
+      at(design, 'speculativeFault').after('fault.vma = 0', 'mmapReadLock(cpu, mm); mmapReadUnlock(cpu, mm)'),
+    ],
+    message: /CPU \d might be sleeping inside an RCU read-side critical section/,
   },
   {
     finds: 'interrupts that are left disabled',
@@ -155,8 +178,8 @@ const planted: readonly Planted[] = [
   },
 ]
 
-async function failureOf({ scenario, patches }: Planted): Promise<CheckFailure | null> {
-  const choice = { design: 'lespinasse-2021', rwsem: 'xadd' } as const
+async function failureOf({ scenario, patches, contended }: Planted): Promise<CheckFailure | null> {
+  const choice = { design: 'lespinasse-2021', rwsem: 'xadd', contended } as const
   return (
     await checkKernelScenario(scenario, choice, {
       patches,

@@ -5,13 +5,13 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { type Program, readProgram } from '../../src/backends/stepped/program.ts'
 import { explore } from '../../src/check/explore.ts'
-import { checkKernelScenario, scenarioNames } from '../../src/check/index.ts'
+import { type Mutant, checkKernelScenario, scenarioNames } from '../../src/check/index.ts'
 import { mutants } from '../../src/check/mutants.ts'
 import { applyPatches } from '../../src/check/mutants/apply.ts'
 import { type SourcePatch, at } from '../../src/check/mutants/patch.ts'
 import { prepare } from '../../src/check/prepare.ts'
 import { races } from '../../src/check/races/index.ts'
-import { scenarioPatches } from '../../src/check/scenarios/variants.ts'
+import { contendedLocks, scenarioPatches } from '../../src/check/scenarios/variants.ts'
 import { extent } from '../extent.ts'
 
 const kernel = new URL('../../src/kernel/', import.meta.url)
@@ -35,14 +35,19 @@ function misfitOf(program: Program, name: string, patches: readonly SourcePatch[
   }
 }
 
+function isContended({ contended }: Mutant): boolean {
+  return contended === true
+}
+
 describe('mutants of the kernel', () => {
   const tried = mutants.filter((_, index) => index % EACH === 0)
-  for (const { name, scenario, design = MUTATED, rwsem = 'xadd', redundant, patches } of tried) {
+  for (const { name, scenario, design = MUTATED, rwsem = 'xadd', contended, redundant, patches } of tried) {
     it(`${name} is ${redundant === undefined ? 'found' : 'passed'} by ${scenario}`, async () => {
       assert.ok(scenarioNames.some((each) => each === scenario))
       const maxExecutions = redundant === undefined ? EXECUTIONS_MAX : REDUNDANT_EXECUTIONS
       // Not seekFailure: to tell of each failure, it would load the kernel once more, in the form for traces.
-      const { subject } = await prepare({ scenario, choice: { design, rwsem }, patches }, false)
+      const choice = { design, rwsem, contended }
+      const { subject } = await prepare({ scenario, choice, patches }, false)
       const limits = { maxExecutions, maxSteps: 20_000, maxMs: Infinity }
       let failure =
         redundant === undefined ? explore(subject, { ...limits, bound: FEW_PREEMPTIONS }).failure : null
@@ -54,6 +59,7 @@ describe('mutants of the kernel', () => {
   it('fit the source, as the variants of scenarios and the patches of races do', async () => {
     const program = await readProgram([new URL('index.ts', kernel).href])
     const all = [
+      ['contended', contendedLocks] as const,
       ...mutants.map(({ name, patches }) => [name, patches] as const),
       ...Object.entries(scenarioPatches),
       ...races.flatMap(({ number, exhibits, holds }) =>
@@ -64,6 +70,13 @@ describe('mutants of the kernel', () => {
       all.flatMap(([name, patches]) => misfitOf(program, name, patches)),
       [],
     )
+  })
+
+  it('are found by contended locks alone where they say so: the CPUs of the scenario never meet there', async () => {
+    for (const { name, scenario, design = MUTATED, rwsem = 'xadd', patches } of mutants.filter(isContended)) {
+      const { verdict } = await checkKernelScenario(scenario, { design, rwsem }, { patches })
+      assert.equal(verdict, 'pass', name)
+    }
   })
 
   it('have names of their own', () => {

@@ -200,6 +200,16 @@ test('check', { concurrency: 2 }, async (t) => {
         rmSync(folder, { recursive: true })
       }
     }),
+    t.test('contended locks: what two CPUs alone do not show, and again from its token alone', async () => {
+      const { stdout, code } = await faultline(['check', '--mutant', 'leaf-file-not-held'])
+      assert.match(stdout, /^bring-in-unmap, leaf-slots\/xadd, contended: fail\n/)
+      assert.equal(code, 1)
+      const [, token] = /--replay (\S+)/.exec(stdout)!
+      const mutant = ['--mutant', 'leaf-file-not-held']
+      const again = await faultline(['check', 'bring-in-unmap', ...mutant, '--replay', token!, '--json'])
+      const { contended, failure } = JSON.parse(again.stdout) as CheckResult
+      assert.deepEqual([contended, failure!.token], [true, token])
+    }),
     t.test('the conflict matrix: an object a line', async () => {
       const { code, stdout } = await faultline(['check', '--conflicts', '--design', 'dufour-2018', '--json'])
       const found = stdout
@@ -282,6 +292,8 @@ const refused = [
   [['check', '--mutant', 'no-od-check'], /unknown mutant 'no-od-check' — did you mean 'no-odd-check'/],
   [['check', program('ring'), '--mutant', 'no-odd-check'], /--mutant changes the kernel/],
   [['check', program('ring'), '--published'], /--published is for kernel scenarios/],
+  [['check', program('ring'), '--contended'], /--contended is for kernel scenarios/],
+  [['check', '--contended', '--mutants'], /--contended does not go with --mutants/],
   [
     ['check', '--all', '--results', 'x', '--bound', '2'],
     /--bound does not go with --results: .* one preempt/,

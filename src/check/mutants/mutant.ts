@@ -15,6 +15,8 @@ export interface Mutant {
   readonly design?: string
   /** The form of the mmap lock. Default: exchange-and-add. */
   readonly rwsem?: RwsemKind
+  /** It shows only where others want the same locks, who are not in the scenario. */
+  readonly contended?: true
   /** Why nothing breaks without the guard: what else does its work. */
   readonly redundant?: string
   readonly patches: readonly SourcePatch[]

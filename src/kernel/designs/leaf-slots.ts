@@ -57,6 +57,7 @@ const TRIES = 3
 
 export class LeafSlots extends VmaSequenceDesign {
   override readonly rangeTree = true
+  override readonly fillsSlots = true
   override readonly speculatesInKernel = true
   override readonly speculatesOnFileMiss = true
   override readonly speculatesOnSwap = 'any'

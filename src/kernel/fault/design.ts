@@ -18,6 +18,7 @@ export abstract class Design implements DesignHooks<Task> {
   readonly speculates: boolean = false
   readonly speculatesInKernel: boolean = false
   readonly rangeTree: boolean = false
+  readonly fillsSlots: boolean = false
   readonly typesafeVmas: boolean = false
   readonly speculatesOnFileMiss: boolean = false
   readonly speculatesOnSwap: 'never' | 'cached' | 'any' = 'never'

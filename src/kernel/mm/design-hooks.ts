@@ -36,6 +36,8 @@ export interface DesignHooks<Task> {
   readonly speculatesInKernel: boolean
   /** Whether VMAs are kept in a range tree and not in a red-black tree. */
   readonly rangeTree: boolean
+  /** Whether its faults fill slots of page tables, which say what is mapped (tables/leaf-slots.ts). */
+  readonly fillsSlots: boolean
   /** Whether VMAs may be read after they were freed and allocated again (SLAB_TYPESAFE_BY_RCU). */
   readonly typesafeVmas: boolean
   /** Whether a fault without the mmap lock may bring in a page of a file that is not cached yet. */
