@@ -596,10 +596,10 @@ export class ScenarioCpu {
   }
 
   /** Moves pages to frames that follow each other. */
-  collapse(page: number, pages: number): Outcome {
+  collapse(page: number, pages: number, access: 'r' | 'rw' = 'rw'): Outcome {
     callEnter(this.task)
     try {
-      const result = collapsePages(this.task, this.mm, page, page + pages, true)
+      const result = collapsePages(this.task, this.mm, page, page + pages, access === 'rw')
       if (result >= 0) unpinPages(this.task)
       callExit(this.task)
       return outcomeOf(result)

@@ -32,6 +32,8 @@ describe('memory that may only be executed', () => {
           faults('SEGV_PKUERR', at(1), 'w', () => space.addUint32(at(1), 1))
           faults('SEGV_PKUERR', at(1), 'r', () => space.read(at(0), 4 * PAGE))
           faults('SEGV_PKUERR', at(1), 'r', () => space.readUint32(at(0, PAGE - 2)))
+          faults('SEGV_PKUERR', at(1), 'r', () => space.withRange(at(0), 2 * PAGE, 'r', () => assert.fail()))
+          faults('SEGV_PKUERR', at(2), 'w', () => space.withRange(at(2), 1, 'rw', () => assert.fail()))
           space.touch(at(1), 'x')
           const child = space.fork()
           for (const each of [child, space]) {

@@ -13,7 +13,7 @@ import { LOADS } from './load-worker.ts'
 
 /** How long a process may take to end before it counts as hanging, in milliseconds. */
 const PATIENCE = 300_000
-const DESIGNS = ['lespinasse-2021', 'classic', 'per-vma-refcount-2025']
+const DESIGNS = ['lespinasse-2021', 'classic', 'per-vma-refcount-2025', 'leaf-slots']
 
 /** Slow, so not for every run: an interpreted call needs the most of the stack. */
 const unoptimised: FaultCase = {

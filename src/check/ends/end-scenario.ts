@@ -78,6 +78,7 @@ export const victims: Readonly<Record<string, Operation>> = {
     cpu.pin(filePage, 2, 'r')
     return cpu.unpin()
   },
+  collapse: (cpu) => cpu.collapse(page, 3),
   'madvise pageout': (cpu) => cpu.pageOut(page, 2),
   reclaim: (cpu) => cpu.reclaim(),
   swapoff: (cpu) => cpu.stopSwap(),

@@ -4,6 +4,7 @@ import type { MutantTable } from './mutant.ts'
 import { at } from './patch.ts'
 
 const pin = 'fault/pin.ts'
+const collapse = 'fault/collapse.ts'
 
 export const pinMutants: MutantTable = {
   'pinned-page-reclaimed': {
@@ -65,11 +66,60 @@ export const pinMutants: MutantTable = {
   'moved-page-not-flushed': {
     guard: 'nobody reaches a page any more while it is copied to another frame',
     scenario: 'collapse-write',
-    patches: at('fault/collapse.ts', 'moveEntry').drop('flushTlbMm(cpu, mm, page, page + 1)'),
+    patches: at(collapse, 'moveEntry').drop('flushTlbMm(cpu, mm, page, page + 1)'),
   },
   'pinned-page-moved': {
     guard: 'a page that is pinned stays where it is',
     scenario: 'collapse-pinned',
-    patches: at('fault/collapse.ts', 'moveEntry').force('busy !== 0', false),
+    patches: at(collapse, 'moveEntry').force('busy !== 0', false),
+  },
+  'pinned-clean': {
+    guard: 'the entry of a page that is pinned for writing is dirty, as if it had been written to',
+    scenario: 'pin-freed',
+    patches: at(pin, 'pinEntry').drop('if ((entry & bits) !== bits && $ !== entry) $'),
+  },
+  'pinned-page-given-up': {
+    guard: 'MADV_FREE passes over a page that is pinned',
+    scenario: 'pin-freed',
+    patches: at('calls/madvise.ts', 'markLazyFree').force('pageCount(cpu, frame) === 1', true),
+  },
+  'pinned-without-the-mmap-lock': {
+    guard: 'the VMA of a page that is being pinned stays',
+    scenario: 'pin-munmap',
+    patches: [
+      at(pin, 'pinPages').drop('mmapReadLock(cpu, mm)'),
+      at(pin, 'pinPages').drop('mmapReadUnlock(cpu, mm)'),
+    ],
+  },
+  'unpinned-and-kept': {
+    guard: 'a frame that only a pin has kept is freed with it',
+    scenario: 'pin-munmap',
+    patches: at(pin, 'unpinPages').replace('if (unpinPage(cpu, frame)) $', 'unpinPage(cpu, frame)'),
+  },
+  'copied-though-unpinned': {
+    guard: 'fork looks once more whether a page is pinned before it copies it',
+    scenario: 'unpin-fork',
+    patches: at('calls/fork.ts', 'copyPinnedPage').force('needsCopyNow(cpu, entry)', true),
+  },
+  'shared-page-moved': {
+    guard: 'a page that others have too is copied before it is moved, also to be read only',
+    scenario: 'collapse-shared',
+    patches: at(collapse, 'moveEntry').drop('mustUnshare(cpu, seen)'),
+  },
+  'page-moved-untold': {
+    guard: 'the observers of a page are told before it moves',
+    scenario: 'collapse-observed',
+    patches: [
+      at(collapse, 'moveRun').drop('invalidateRangeStart(cpu, mm, page, stop)'),
+      at(collapse, 'moveRun').drop('invalidateRangeEnd(cpu, mm)'),
+    ],
+  },
+  'page-moved-unlocked': {
+    guard: 'nobody looks at the entry of a page, or brings one in, while the page moves',
+    scenario: 'collapse-reclaim',
+    patches: [
+      at(collapse, 'moveRun').drop('spinLock(cpu, table + PageTable.ptl)'),
+      at(collapse, 'moveRun').drop('spinUnlock(cpu, table + PageTable.ptl)'),
+    ],
   },
 }

@@ -118,6 +118,35 @@ export default kernelScenarios({
     threads: [pinned, [(cpu) => cpu.pageOut(firstPage), (cpu) => cpu.add(firstPage, 1)]],
     pages: [firstPage],
   },
+  // A page whose content is given up, before it is pinned and then once more, and reclaim: what is written through the
+  // pin is not thrown away.
+  'pin-freed': {
+    setup: (cpu) => {
+      cpu.startSwap(2)
+      cpu.mapPages(firstPage, 2)
+      cpu.store(firstPage, 7)
+    },
+    threads: [
+      [
+        (cpu) => cpu.advise(firstPage, 1, 'free'),
+        (cpu) => cpu.pin(firstPage, 1, 'rw'),
+        (cpu) => cpu.advise(firstPage, 1, 'free'),
+        (cpu) => cpu.addPinned(1),
+        (cpu) => cpu.unpin(),
+      ],
+      [(cpu) => cpu.pageOut(firstPage)],
+    ],
+    pages: [firstPage],
+  },
+  // A pinned page that mremap moves: the program finds at the new place what is written through the pin.
+  'pin-move': {
+    setup: (cpu) => {
+      cpu.mapPages(firstPage, 2)
+      cpu.store(firstPage, 7)
+    },
+    threads: [pinned, [(cpu) => cpu.move(firstPage, 1, firstPage + 8), (cpu) => cpu.add(firstPage + 8, 10)]],
+    pages: [firstPage, firstPage + 8],
+  },
   // msync writes out what is written so far, and what comes after makes the page dirty once more.
   'pin-sync': {
     setup: (cpu) => {
@@ -177,8 +206,54 @@ export default kernelScenarios({
       return [cpu, cpu.forkFor(all[1]!)]
     },
     threads: [
-      [(cpu) => cpu.collapse(firstPage, 2)],
+      [(cpu) => cpu.collapse(firstPage, 2, 'r'), (cpu) => cpu.add(firstPage, 1)],
       [(cpu) => cpu.add(firstPage, 10), (cpu) => cpu.load(warmPage), (cpu) => cpu.exit()],
+    ],
+  },
+  // The same of a page that reclaim takes out, and that is then brought in again.
+  'collapse-reclaim': {
+    setup: (cpu, all) => {
+      cpu.startSwap(2)
+      cpu.mapPages(firstPage, 2)
+      cpu.store(warmPage, 8)
+      all[1]!.store(firstPage, 7)
+    },
+    threads: [
+      [
+        (cpu) => {
+          // That it is refused while reclaim is at work on the page, no sequential order tells.
+          cpu.collapse(firstPage, 2)
+          return 'moved or not'
+        },
+      ],
+      [(cpu) => cpu.pageOut(firstPage), (cpu) => cpu.add(firstPage, 1)],
+    ],
+  },
+  // fork of a page that is pinned no more when its copy is about to be made, and that reclaim has taken out by then.
+  'unpin-fork': {
+    setup: (cpu) => {
+      cpu.startSwap(2)
+      cpu.mapPages(firstPage, 2)
+      cpu.store(firstPage, 7)
+    },
+    threads: [
+      [(cpu) => cpu.pin(firstPage, 1, 'rw'), (cpu) => cpu.unpin(), (cpu) => cpu.pageOut(firstPage)],
+      [(cpu) => cpu.fork(firstPage)],
+    ],
+    pages: [firstPage],
+  },
+  // The same beside an observer that writes to one of the pages.
+  'collapse-observed': {
+    setup: (cpu, all) => {
+      cpu.mapPages(firstPage, 2)
+      cpu.store(warmPage, 8)
+      all[1]!.store(firstPage, 7)
+      cpu.register()
+      all[1]!.observe(firstPage)
+    },
+    threads: [
+      [(cpu) => cpu.collapse(firstPage, 2), (cpu) => cpu.load(firstPage)],
+      [(cpu) => cpu.storeObserved(firstPage, 9, 1), (cpu) => cpu.observe(firstPage, 1)],
     ],
   },
   // Who has one of the pages pinned keeps it where it is.
