@@ -34,6 +34,7 @@ import {
   PTE_PRESENT,
   PTE_WRITE,
   PerCpu,
+  RCU_FREE_PAGE_TABLE,
   SLAB_CACHES,
   SLAB_CACHE_WORDS,
   SLAB_CPU_WORDS,
@@ -87,6 +88,7 @@ const WAIT_ON_PAGE = 26
 const LOCK_INODE = 27
 const CALL_CPUS = 28
 const CALL_CPU = 29
+const CALL_RCU = 30
 
 /** The functions, and of which the result is wanted too. */
 export const kernelProbes: readonly Probe[] = [
@@ -112,6 +114,7 @@ export const kernelProbes: readonly Probe[] = [
   { file: 'memory/page-lock.ts', function: 'lockPage', id: LOCK_PAGE },
   { file: 'memory/page-lock.ts', function: 'waitOnPageLocked', id: WAIT_ON_PAGE },
   { file: 'memory/inode-lock.ts', function: 'lockInode', id: LOCK_INODE },
+  { file: 'sync/rcu.ts', function: 'callRcu', id: CALL_RCU },
   { file: 'machine/calls.ts', function: 'callFunctionMany', id: CALL_CPUS },
   { file: 'machine/calls.ts', function: 'callFunctionSingle', id: CALL_CPU },
   { file: 'memory/page-lock.ts', function: 'unlockPage', id: UNLOCK_PAGE },
@@ -275,6 +278,9 @@ export class Detectors implements Probes {
       case WAIT_ON_PAGE:
       case LOCK_INODE:
         this.#locks.maySleep(cpu)
+        break
+      case CALL_RCU:
+        if (third === RCU_FREE_PAGE_TABLE) this.#tableFreed(cpu, argument - PageTable.rcuHead)
         break
       case CALL_CPUS:
       case CALL_CPU:
@@ -450,6 +456,7 @@ export class Detectors implements Probes {
     const mark = this.#markOfObject(object)
     if (mark !== 0 && mark !== WATCHED)
       broken(`double free: CPU ${cpu.id} frees a ${cacheNames[cache]} that ${whoFreed(mark)}`)
+    if (cache === CACHE_PAGE_TABLE) this.#tableFreed(cpu, object)
     const words = this.#machine.heap[this.#cacheAt(cache) + SlabCache.objectWords]!
     this.#markCells(this.#heapCell + object, words, cpu.id + 1)
   }
@@ -605,6 +612,12 @@ export class Detectors implements Probes {
     else if (kind === SPINLOCK && this.#kinds[word >> MARK_SHIFT] === CACHE_PAGE_TABLE + 1)
       problem = rule.inTable(word - PageTable.ptl, (mm) => this.#isBeingChanged(mm))
     if (problem !== null) broken(problem)
+  }
+
+  /** A page table is given up, at once or after a grace period. */
+  #tableFreed(cpu: Task, table: number): void {
+    const problem = this.#slotRule?.freed(table) ?? null
+    if (problem !== null) broken(`${problem}, by CPU ${cpu.id}`)
   }
 
   /** Somebody has the mmap lock for writing; not only waits for it. */

@@ -51,6 +51,11 @@ export class SlotRule {
     return this.#mms().some(isChanging) ? null : 'a page table that is not linked has a slot open'
   }
 
+  /** What is wrong with a page table that is being freed, or null. */
+  freed(table: number): string | null {
+    return openSlots(this.#heap, table).length === 0 ? null : 'a page table is freed that has a slot open'
+  }
+
   /** What is wrong with a slot of an address space whose writer is about to give the mmap lock up, or null. */
   inSpace(mm: number): string | null {
     for (const table of this.#tables) {

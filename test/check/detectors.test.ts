@@ -11,6 +11,8 @@ interface Planted {
   readonly patches: readonly SourcePatch[]
   readonly message: RegExp
   readonly contended?: true
+  /** Default: lespinasse-2021. */
+  readonly design?: string
 }
 
 const gather = 'tables/mmu-gather.ts'
@@ -165,6 +167,18 @@ const planted: readonly Planted[] = [
     message: /CPU 0 leaves the kernel and holds a page-table lock/,
   },
   {
+    finds: 'a page table that is freed with a slot open',
+    scenario: 'fault-munmap-table',
+    design: 'leaf-slots',
+    patches: [
+      at('tables/page-table.ts', 'unhookTable').after(
+        'cpu.gatherTables = table',
+        'heap[table + PageTable.slots] = 1 << 10',
+      ),
+    ],
+    message: /a page table is freed that has a slot open, by CPU 1/,
+  },
+  {
     finds: 'a wake-up that is lost',
     scenario: 'spinlock-halting',
     patches: [at('sync/spinlock.ts', 'spinUnlockSlow').drop('Atomics.notify(...$)')],
@@ -178,8 +192,8 @@ const planted: readonly Planted[] = [
   },
 ]
 
-async function failureOf({ scenario, patches, contended }: Planted): Promise<CheckFailure | null> {
-  const choice = { design: 'lespinasse-2021', rwsem: 'xadd', contended } as const
+async function failureOf({ scenario, patches, ...machine }: Planted): Promise<CheckFailure | null> {
+  const choice = { design: 'lespinasse-2021', rwsem: 'xadd', ...machine } as const
   return (
     await checkKernelScenario(scenario, choice, {
       patches,

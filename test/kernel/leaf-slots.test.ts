@@ -16,6 +16,7 @@ import {
   allVmEvents,
   createFile,
   createMm,
+  forkMm,
   joinMm,
   kernelEnter,
   kernelExit,
@@ -105,6 +106,20 @@ describe('a slot of a page table', () => {
       assert.throws(() => touch(task, mm, FIRST * PAGE_SIZE, ACCESS_WRITE), SegmentationFault),
     )
     assert.deepEqual(gone, { hit: 0, fill: 0, locked: 1 })
+  })
+
+  it('is closed by fork where the mapping has pages of its own, and stays where it has none', () => {
+    const { task, mm } = space()
+    const file = inside(task, () => createFile(task, 4, PAGE_SIZE, 0))
+    map(task, mm, FIRST, 4)
+    map(task, mm, FIRST + 8, 4, VM_READ, file)
+    touch(task, mm, FIRST * PAGE_SIZE, ACCESS_WRITE)
+    touch(task, mm, (FIRST + 8) * PAGE_SIZE, ACCESS_READ)
+    inside(task, () => forkMm(task, mm))
+    const own = counted(task, () => touch(task, mm, (FIRST + 1) * PAGE_SIZE, ACCESS_WRITE))
+    assert.deepEqual(own, { hit: 0, fill: 1, locked: 0 })
+    const read = counted(task, () => touch(task, mm, (FIRST + 9) * PAGE_SIZE, ACCESS_READ))
+    assert.deepEqual(read, { hit: 1, fill: 0, locked: 0 })
   })
 
   it('serves faults that the kernel takes, and pages of files that are not there yet', () => {

@@ -91,10 +91,14 @@ export class LeafSlots extends VmaSequenceDesign {
     closeRange(cpu, mm, start, end)
   }
 
-  /** Until the flush at the end, others may write to a page that is shared with the child by then (race R1). */
+  /**
+   * Until the flush at the end, others may write to a page that is shared with the child by then (race R1). Of a
+   * mapping without an anon_vma nothing is copied, and it gets none meanwhile, for which a fault needs the mmap lock.
+   */
   override forkBegin(cpu: Task, vma: number): void {
-    super.forkBegin(cpu, vma)
     const { heap } = cpu
+    if (Atomics.load(heap, vma + Vma.anonVma) === 0) return
+    super.forkBegin(cpu, vma)
     closeRange(cpu, heap[vma + Vma.vmMm], heap[vma + Vma.vmStart], heap[vma + Vma.vmEnd])
   }
 
@@ -120,7 +124,7 @@ export class LeafSlots extends VmaSequenceDesign {
     for (let tries = 0; tries < TRIES; tries++) {
       fault.changed = false
       rcuReadLock(cpu)
-      const found = this.#find(cpu, fault, errorCode)
+      const found = this.#find(cpu, fault, errorCode, tries)
       const result = found === 0 ? handlePteFault(cpu, fault) : VM_FAULT_RETRY
       const slept = (result & VM_FAULT_DROPPED) !== 0
       if (!slept) rcuReadUnlock(cpu)
@@ -139,17 +143,19 @@ export class LeafSlots extends VmaSequenceDesign {
   }
 
   /** What is mapped at the page, the table and the entry, into the fault. Returns 0, or why the fault gives up. */
-  #find(cpu: Task, fault: FaultContext, errorCode: number): number {
-    if (peek(cpu, fault) && !lacksAnonVma(cpu, fault)) countVmEvent(cpu, VmEvent.leaf_slot_hit)
-    else return this.#fill(cpu, fault, errorCode)
+  #find(cpu: Task, fault: FaultContext, errorCode: number, tries: number): number {
+    if (!peek(cpu, fault) || lacksAnonVma(cpu, fault)) return this.#fill(cpu, fault, errorCode)
+    if (tries === 0) countVmEvent(cpu, VmEvent.leaf_slot_hit)
     return accessError(errorCode, fault.vmFlags) ? VmEvent.leaf_abort_access : 0
   }
 
   /** No slot speaks of the page: fills one from the VMA. Returns as {@link #find}. */
   #fill(cpu: Task, fault: FaultContext, errorCode: number): number {
     const vma = findVmaRcu(cpu, fault.mm, fault.page)
-    if (vma === 0 || !this.snapshot(cpu, fault, vma) || !copyContainsPage(fault))
-      return VmEvent.leaf_abort_unmapped
+    if (vma === 0) return VmEvent.leaf_abort_unmapped
+    // Who changes it has the mmap lock, and may have it for long.
+    if (!this.snapshot(cpu, fault, vma)) return VmEvent.leaf_abort_changed
+    if (!copyContainsPage(fault)) return VmEvent.leaf_abort_unmapped
     if (this.hasChanged(cpu, fault)) return noteChange(fault)
     if (accessError(errorCode, fault.vmFlags)) return VmEvent.leaf_abort_access
     if (lacksAnonVma(cpu, fault) && !this.#prepareAnonVma(cpu, fault)) return VmEvent.leaf_abort_anon_vma
