@@ -65,6 +65,8 @@ describe('a snapshot', () => {
       await assert.rejects(snapshot.writeTo(failing, base, length), /full/)
       const closing = new Writable({ highWaterMark: 1, write: () => closing.destroy() })
       await assert.rejects(snapshot.writeTo(closing, base, length), /closed before/)
+      await assert.rejects(snapshot.writeTo(closing, base, length), /closed before/)
+      await assert.rejects(snapshot.writeTo(failing, base, length), /full/)
       assert.throws(() => snapshot.writeTo(-1, base, length), {
         name: 'RangeError',
         code: 'ERR_OUT_OF_RANGE',

@@ -87,6 +87,8 @@ export class Snapshot {
       // A stream keeps what it is given, so that each part is an array of its own.
       const bytes = this.#space.read(address + done, Math.min(PART, length - done))
       done += bytes.length
+      // Of one that is closed already, no event tells any more.
+      if (stream.destroyed) throw stream.errored ?? closedEarly()
       // oxlint-disable-next-line no-await-in-loop -- the stream says when it can take more
       if (!stream.write(bytes)) await drained(stream)
     }
@@ -108,13 +110,17 @@ export class Snapshot {
   }
 }
 
+function closedEarly(): Error {
+  return new Error('target: the stream was closed before all was written')
+}
+
 /** The stream can take more. Rejects where it fails, or is closed before. */
 async function drained(stream: Writable): Promise<void> {
   const settled = new AbortController()
   const { signal } = settled
   const closed = async (): Promise<never> => {
     await once(stream, 'close', { signal })
-    throw new Error('target: the stream was closed before all was written')
+    throw closedEarly()
   }
   try {
     await Promise.race([once(stream, 'drain', { signal }), closed()])
