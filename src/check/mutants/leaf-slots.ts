@@ -297,4 +297,48 @@ export const leafSlotMutants: MutantTable = {
     scenario: 'observed-copy',
     patches: at('fault/design.ts', 'copyBegin').force('!mmHasNotifiers(cpu, fault.mm)', true),
   },
+  'leaf-peek-answers': {
+    guard:
+      'where tables are freed after an interrupt, none is answered while a table is looked for and looked at',
+    race: 'R16',
+    design,
+    scenario: 'fault-munmap-table-interrupts',
+    patches: [
+      at(file, 'peek').drop('if (!usesRcu) disableInterrupts(cpu)'),
+      at(file, 'peek').before('const found = table !== 0 && peekSlot(cpu, fault)', TWO_INTERRUPTS),
+    ],
+  },
+  'leaf-lock-answers': {
+    guard: 'where tables are freed after an interrupt, none is answered until the table is locked',
+    race: 'R15',
+    design,
+    scenario: 'fault-munmap-table-interrupts',
+    patches: [
+      at(file, '#lockTableWithoutRcu').drop('disableInterrupts(cpu)'),
+      at(file, '#lockTableWithoutRcu').before(
+        'const locked = there && spinTryLock(cpu, lock)',
+        TWO_INTERRUPTS,
+      ),
+    ],
+  },
+  'leaf-table-not-found-again': {
+    guard: 'where tables are freed after an interrupt, the table is looked for again before it is locked',
+    race: 'R6',
+    design,
+    scenario: 'fault-munmap-table-interrupts',
+    patches: at(file, '#lockTableWithoutRcu').force(
+      'findPteTable(cpu, fault.mm, fault.page) === fault.table',
+      true,
+    ),
+  },
+  'leaf-lock-instead-of-try-lock': {
+    guard: 'with interrupts disabled, the lock of the table is only tried',
+    race: 'R11',
+    design,
+    scenario: 'interrupt-deadlock',
+    patches: at(file, '#lockTableWithoutRcu').replace(
+      'spinTryLock(cpu, lock)',
+      '(spinLock(cpu, lock), true)',
+    ),
+  },
 }
