@@ -62,6 +62,8 @@ interface Turns {
   changes: number
   looks: number
   rescues: number
+  /** What the variables were that it hands from one turn to the next. */
+  values: readonly unknown[]
 }
 
 /** Reads that are remembered since a thread last changed something. */
@@ -186,6 +188,10 @@ export abstract class Scheduler {
   readonly waitsAtOnce: boolean = true
   /** A thread whose last turn of a loop changed nothing is left there: another execution has it take the turn later. */
   readonly leavesIdle: boolean = false
+  /** Asked in loops without an operation, which may have no end: what this execution shows is known. */
+  isDecided(): boolean {
+    return false
+  }
   /** There are more cells: a thread has made an array over memory that was not known yet. */
   memoryGrew(): void {}
 }
