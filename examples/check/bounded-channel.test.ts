@@ -1,10 +1,10 @@
-// A bounded channel as a monitor, on Atomics.wait and Atomics.notify: the producers and consumers of Arpaci-Dusseau and
-// Arpaci-Dusseau, "Operating Systems: Three Easy Pieces", chapter 30, with its figures of what is wrong.
+// A bounded channel as a monitor, on Atomics.wait and Atomics.notify: the producers and consumers of Arpaci-Dusseau
+// and Arpaci-Dusseau, "Operating Systems: Three Easy Pieces", chapter 30, with its figures of what is wrong.
 //
 // A condition is a count of signals: who waits for it notes the count, gives the lock back, and sleeps until the count
-// is another. The errors of the book: who is woken does not look again (its `if` instead of `while`); and one condition
-// for both sides, of which a consumer may wake another consumer, so that all sleep. And the one of those who build
-// conditions themselves: the lock is given back before the count is noted.
+// is another. The errors of the book: who is woken does not look again (its `if` instead of `while`); and one
+// condition for both sides, of which a consumer may wake another consumer, so that all sleep. And the one of those who
+// build conditions themselves: the lock is given back before the count is noted.
 
 import assert from 'node:assert/strict'
 import { it } from 'node:test'

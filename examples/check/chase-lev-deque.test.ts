@@ -2,8 +2,8 @@
 // Cohen and Zappa Nardelli put it down for weak memory, PPoPP 2013.
 //
 // Its owner pushes and takes at the bottom, thieves steal from the top. The owner says that it takes the last but one
-// before it looks where the thieves are: were it the other way round, as a processor without a fence there has it, both
-// get the last. And a thief reads before it swaps: afterwards the owner may have put something else there.
+// before it looks where the thieves are: were it the other way round, as a processor without a fence there has it,
+// both get the last. And a thief reads before it swaps: afterwards the owner may have put something else there.
 
 import assert from 'node:assert/strict'
 import { it } from 'node:test'

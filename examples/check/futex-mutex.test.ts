@@ -1,9 +1,10 @@
 // Three mutexes that sleep: Ulrich Drepper, "Futexes Are Tricky" (2004, revised until 2011), his classes mutex, mutex2
 // and mutex3.
 //
-// The first counts everybody who comes, and whoever is counted sleeps until the count changes. Drepper names its errors
-// himself: two who come again and again keep each other awake, and the count comes round to 0 while the mutex is held.
-// The others tell in the word only whether somebody may be asleep: 0 free, 1 held, 2 held and perhaps waited for.
+// The first counts everybody who comes, and whoever is counted sleeps until the count changes. Drepper names its
+// errors himself: two who come again and again keep each other awake, and the count comes round to 0 while the mutex
+// is held. The others tell in the word only whether somebody may be asleep: 0 free, 1 held, 2 held and perhaps waited
+// for.
 
 import { it } from 'node:test'
 import { check } from 'faultline/check'

@@ -1,5 +1,5 @@
-// Hazard pointers on a stack: Michael, "Hazard Pointers: Safe Memory Reclamation for Lock-Free Objects", IEEE TPDS 15(6),
-// 2004, figures 2 and 4.
+// Hazard pointers on a stack: Michael, "Hazard Pointers: Safe Memory Reclamation for Lock-Free Objects", IEEE TPDS
+// 15(6), 2004, figures 2 and 4.
 //
 // A thread says which node it is about to read, and looks again whether that node is still on top; whoever has taken a
 // node uses it again only when nobody says so. The error that the paper warns of is not to look again: the node may

@@ -3,7 +3,8 @@
 //
 // What is in the queue lies in ordinary memory: the two indices order all that is done to it. The errors: a value that
 // is announced before it is there, and a place that is given back before it is read, as a processor may have it that
-// keeps no order of stores; and a full queue that looks like an empty one, where indices go round and no place is left.
+// keeps no order of stores; and a full queue that looks like an empty one, where indices go round and no place is
+// left.
 
 import assert from 'node:assert/strict'
 import { it } from 'node:test'

@@ -2,8 +2,8 @@
 // PODC 1996, figure 1. The names of lines (D5, E12 …) are those of the figure.
 //
 // Nodes are used again, and each pointer has a count of its changes. Two of its comments are about errors. "Read value
-// before CAS, otherwise another dequeue might free the next node"; and a tail that has fallen behind is moved on before
-// the head passes it, else it points at a node that is free.
+// before CAS, otherwise another dequeue might free the next node"; and a tail that has fallen behind is moved on
+// before the head passes it, else it points at a node that is free.
 
 import { it } from 'node:test'
 import { linearizable } from 'faultline/check'

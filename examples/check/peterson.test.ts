@@ -1,8 +1,8 @@
 // Peterson's algorithm for the mutual exclusion of two: "Myths About the Mutual Exclusion Problem", Information
 // Processing Letters 12(3), 1981.
 //
-// Its two stores are in the right order, and it is wrong with them exchanged. And the error that stood in print: Hyman's
-// "Comments on a Problem in Concurrent Programming Control", Communications of the ACM 9(1), 1966, page 45.
+// Its two stores are in the right order, and it is wrong with them exchanged. And the error that stood in print:
+// Hyman's "Comments on a Problem in Concurrent Programming Control", Communications of the ACM 9(1), 1966, page 45.
 
 import { it } from 'node:test'
 import { check } from 'faultline/check'

@@ -1,9 +1,9 @@
 // Read-copy-update in user space, the flavour with a count for each reader: Desnoyers, McKenney, Stern, Dagenais and
 // Walpole, "User-Level Implementations of Read-Copy Update", IEEE TPDS 23(2), 2012, section 5 (general-purpose RCU).
 //
-// A reader notes the phase that it began in. To wait for all readers, the phase is changed, and those of the other phase
-// are waited for; twice, as the paper explains. A reader may have read the phase long before it notes it: with one
-// change, the next wait takes it for one that began just now.
+// A reader notes the phase that it began in. To wait for all readers, the phase is changed, and those of the other
+// phase are waited for; twice, as the paper explains. A reader may have read the phase long before it notes it: with
+// one change, the next wait takes it for one that began just now.
 
 import assert from 'node:assert/strict'
 import { it } from 'node:test'

@@ -1,8 +1,8 @@
 // A lock for many readers or one writer, in one word: the problem is that of Courtois, Heymans and Parnas, "Concurrent
 // Control with 'Readers' and 'Writers'", Communications of the ACM 14(10), 1971.
 //
-// Well-known errors: a reader who looks whether there is a writer and then counts itself; a last reader who wakes nobody;
-// and two readers who both wait to become the writer, each until the other has left.
+// Well-known errors: a reader who looks whether there is a writer and then counts itself; a last reader who wakes
+// nobody; and two readers who both wait to become the writer, each until the other has left.
 
 import { it } from 'node:test'
 import { check } from 'faultline/check'

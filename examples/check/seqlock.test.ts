@@ -1,9 +1,9 @@
-// A sequence lock: Lameter, "Effective Synchronization on Linux/NUMA Systems", 2005; Boehm, "Can Seqlocks Get Along with
-// Programming Language Memory Models?", MSPC 2012.
+// A sequence lock: Lameter, "Effective Synchronization on Linux/NUMA Systems", 2005; Boehm, "Can Seqlocks Get Along
+// with Programming Language Memory Models?", MSPC 2012.
 //
-// The count is odd while somebody writes; who reads takes what it read if the count was even and is the same afterwards.
-// Well-known errors: a reader who does not look whether the count is odd, a writer who counts only afterwards, and
-// Boehm's: data in ordinary memory, which readers and the writer race for.
+// The count is odd while somebody writes; who reads takes what it read if the count was even and is the same
+// afterwards. Well-known errors: a reader who does not look whether the count is odd, a writer who counts only
+// afterwards, and Boehm's: data in ordinary memory, which readers and the writer race for.
 
 import { it } from 'node:test'
 import { check, linearizable, racy } from 'faultline/check'

@@ -1,8 +1,8 @@
 // Treiber's stack: "Systems Programming: Coping with Parallelism", IBM Research Report RJ 5118, 1986.
 //
-// Its error is older than it: ABA, of which the manual of the System/370 warns. A thread has read the top node A and the
-// one below it, B. Others take both and put A back; the top is A again, so that the swap succeeds, and B, which somebody
-// has, is on the stack. With a count of the changes beside the top, the swap fails.
+// Its error is older than it: ABA, of which the manual of the System/370 warns. A thread has read the top node A and
+// the one below it, B. Others take both and put A back; the top is A again, so that the swap succeeds, and B, which
+// somebody has, is on the stack. With a count of the changes beside the top, the swap fails.
 
 import assert from 'node:assert/strict'
 import { it } from 'node:test'

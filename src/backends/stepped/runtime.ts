@@ -564,10 +564,10 @@ export function loop(site: number): void {
 }
 
 /**
- * A turn of a loop begins that takes nothing over from the last but what it reads, `values` and, if `keeps`, properties.
- * If the last has changed nothing, with these values too, it only waits, and so it does if it has read the same as the
- * one before (and `keeps` is false: of properties that changed, nobody knows what they mean). Loops within it are part
- * of the turn.
+ * A turn of a loop begins that takes nothing over from the last but what it reads, `values` and, if `keeps`,
+ * properties. If the last has changed nothing, with these values too, it only waits, and so it does if it has read the
+ * same as the one before (and `keeps` is false: of properties that changed, nobody knows what they mean). Loops within
+ * it are part of the turn.
  */
 export function again(site: number, keeps: boolean, values: readonly unknown[] = noValues): unknown {
   const thread = current
