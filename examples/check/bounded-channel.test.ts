@@ -102,7 +102,7 @@ function sendTwo({ channel }: Shared): void {
   channel.send(2)
 }
 
-function receive({ channel, received }: Shared): void {
+function receiveOne({ channel, received }: Shared): void {
   received.push(channel.receive())
 }
 
@@ -115,7 +115,7 @@ const bothReceived = ({ received }: Shared): void => assert.deepEqual(received.t
 it('who is woken does not look again', (test) => {
   const checking = check({
     setup: () => shared(new LooksOnce()),
-    threads: [sendTwo, receive, receive],
+    threads: [sendTwo, receiveOne, receiveOne],
     invariant: bothReceived,
   })
   const steps = ['2: write #values[0] ← 0', '1: write #values[0] ← -1']
@@ -125,7 +125,7 @@ it('who is woken does not look again', (test) => {
 it('one condition for both sides', (test) => {
   const checking = check({
     setup: () => shared(new OneCondition()),
-    threads: [sendTwo, receive, receive],
+    threads: [sendTwo, receiveOne, receiveOne],
     invariant: bothReceived,
   })
   const steps = ['1: wait cells[1] = 0', '2: wait cells[1] = 0', '0: wait cells[1] = 1']
@@ -160,7 +160,7 @@ it('a producer and two consumers', { skip: !isLarge }, (test) =>
     test,
     check({
       setup: () => shared(new Channel()),
-      threads: [sendTwo, receive, receive],
+      threads: [sendTwo, receiveOne, receiveOne],
       invariant: bothReceived,
     }),
   ),

@@ -9,7 +9,7 @@ import { it } from 'node:test'
 import { linearizable } from 'faultline/check'
 import { breaks, holds, isLarge } from './verdicts.ts'
 
-const NODES = 4
+const NODES = 8
 /** A pointer is the number of a node, from 1, and in front of it how often it was changed. */
 const HEAD = 0
 const TAIL = 1
@@ -31,10 +31,9 @@ class Queue {
     this.enqueue(value)
   }
 
-  enqueue(value: number): boolean {
+  enqueue(value: number): void {
     const { cells } = this
     const node = this.#allocate() // E1
-    if (node === 0) return false
     Atomics.store(cells, VALUE + node, value) // E2
     Atomics.store(cells, NEXT + node, changed(Atomics.load(cells, NEXT + node), 0)) // E3
     for (;;) {
@@ -47,7 +46,7 @@ class Queue {
       }
       if (Atomics.compareExchange(cells, NEXT + nodeOf(tail), next, changed(next, node)) !== next) continue // E9
       Atomics.compareExchange(cells, TAIL, tail, changed(tail, node)) // E17
-      return true
+      return
     }
   }
 
@@ -87,7 +86,7 @@ class Queue {
   #allocate(): number {
     for (;;) {
       const free = Atomics.load(this.cells, FREE)
-      if (free === 0) return 0
+      if (free === 0) throw new RangeError('all nodes are in use')
       const node = 31 - Math.clz32(free & -free)
       if (Atomics.compareExchange(this.cells, FREE, free, free & ~(1 << node)) === free) return node
     }
@@ -127,10 +126,8 @@ class LaggingQueue extends Queue {
 class SequentialQueue {
   readonly #values = [9]
 
-  enqueue(value: number): boolean {
-    if (this.#values.length === NODES - 1) return false
+  enqueue(value: number): void {
     this.#values.push(value)
-    return true
   }
 
   dequeue(): number | null {

@@ -135,14 +135,14 @@ it('data in ordinary memory', (test) => {
 it('a pair, in every interleaving', (test) =>
   holds(test, linearizable({ create: () => new Seqlock(), operations, specification: SequentialPair })))
 
-it('three threads of two calls each', { skip: !isLarge }, (test) =>
+it('two threads of three calls each', { skip: !isLarge }, (test) =>
   holds(
     test,
     linearizable({
       create: () => new Seqlock(),
       operations,
       specification: SequentialPair,
-      threads: 3,
+      calls: 3,
       seconds: 600,
     }),
   ),

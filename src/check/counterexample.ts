@@ -309,7 +309,7 @@ class Recorder extends Scheduler {
         const verb = thread.state === SPINNING ? 'spins' : 'waits'
         return [
           `${this.#nameOf(thread)} ${verb} at ${shortPlace(this.#sites[thread.site])}: ${this.#quote(thread.site)}`,
-          `    for a change of ${names.join(', ')}${more}`,
+          `    for a change of ${names.join(', ') || 'what it reads plainly'}${more}`,
         ]
       })
   }

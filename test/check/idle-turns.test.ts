@@ -129,3 +129,16 @@ it('a race is told at once where both threads are in loops without end after it'
     return true
   })
 })
+
+it('who pauses for what is plain lets the others come to write it', async () => {
+  const arrive = (cells: Int32Array): void => {
+    if (Atomics.sub(cells, 0, 1) === 1) Atomics.store(cells, 1, 1)
+    else while (cells[1] !== 1) Atomics.pause()
+  }
+  const begin = (): Int32Array => {
+    const cells = setup()
+    cells[0] = 2
+    return cells
+  }
+  assert.equal(await outcome(check({ setup: begin, threads: [arrive, arrive], minimiseSeconds: 1 })), 'race')
+})

@@ -533,10 +533,17 @@ export function notify(site: number, array: Watched, index: number, count: numbe
   return operate(NOTIFY, site, array, index, count ?? Infinity)
 }
 
-/** `Atomics.pause`: the thread spins on what it has read since it last changed something or paused. */
+/** More pauses with no operation between them than any program has that ends. */
+const VAIN_PAUSES_MAX = 10_000
+
+/**
+ * `Atomics.pause`: the thread spins on what it has read since it last changed something or paused. One that has read
+ * nothing waits for what another writes plainly, which is a data race; it lets the others come to that.
+ */
 export function pause(site: number): unknown {
   const thread = current
-  if (thread === soloThread || thread.reads === 0) return undefined
+  if (thread === soloThread) return undefined
+  if (thread.reads === 0 && ++thread.vainPauses < VAIN_PAUSES_MAX) return undefined
   thread.isIdle = false
   return spin(thread, site, 0, thread.reads, false)
 }

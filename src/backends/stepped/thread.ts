@@ -121,6 +121,8 @@ export class Thread {
   readonly readValues = new Float64Array(READS_MAX)
   /** Where the element is a big integer, its value; {@link readValues} has NaN for it. */
   readonly readBigInts: bigint[] = []
+  /** How often it has paused with nothing to look at, since it last did an operation. */
+  vainPauses = 0
   /** From which read on a pause looks. */
   watchFrom = 0
   watchTo = 0
@@ -152,6 +154,7 @@ export class Thread {
 
   forgetReads(): void {
     this.reads = 0
+    this.vainPauses = 0
     this.epoch++
     this.watchFrom = 0
     this.watchTo = 0
