@@ -122,6 +122,21 @@ it('three threads take and put back', (test) =>
     }),
   ))
 
+const pushAndPop = (node: number) => (stack: Stack) => {
+  stack.push(node)
+  assert.notEqual(stack.pop(), 0)
+}
+
+it('a push and a pop each, of two threads', (test) =>
+  holds(test, check({ setup: () => new Stack(), threads: [pushAndPop(1), pushAndPop(2)] })))
+
+it('a push and a pop each, of three threads', { skip: !isLarge }, (test) =>
+  holds(
+    test,
+    check({ setup: () => new Stack(), threads: [pushAndPop(1), pushAndPop(2), pushAndPop(3)], seconds: 600 }),
+  ),
+)
+
 interface Valued {
   readonly stack: Stack
   /** How many nodes are in use, and the value of each: none is used twice. */

@@ -4,7 +4,7 @@
 // to tell of the value before it is there.
 
 import { it } from 'node:test'
-import { linearizable } from 'faultline/check'
+import { check, linearizable } from 'faultline/check'
 import { breaks, holds, isLarge } from './verdicts.ts'
 
 const SIZE = 2
@@ -90,6 +90,14 @@ it('a queue that tells of a value before it is there', (test) => {
 
 it('what comes first goes first', (test) =>
   holds(test, linearizable({ create: () => new Queue(), operations, specification: SequentialQueue })))
+
+it('a push and a pop each, of two threads', (test) => {
+  const pushAndPop = (value: number) => (queue: Queue) => {
+    queue.push(value)
+    queue.pop()
+  }
+  return holds(test, check({ setup: () => new Queue(), threads: [pushAndPop(1), pushAndPop(2)] }))
+})
 
 it('two threads of three calls each', { skip: !isLarge }, (test) =>
   holds(

@@ -5,10 +5,10 @@
 // be as good as the original, or one that is known to be is found.
 
 import { copyFileSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { basename, join } from 'node:path'
 import { run } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { ScenarioFailed } from 'faultline/check'
 import { type Mutant, type Operator, mutantsOf } from './mutate.ts'
 import { equivalents } from './equivalents.ts'
 
@@ -25,9 +25,11 @@ interface Outcome {
   told: string
 }
 
-async function* outcomesOf(files: readonly string[]): AsyncGenerator<Outcome> {
+type Running = NonNullable<Parameters<typeof run>[0]>
+
+async function* outcomesOf(files: readonly string[], how: Running): AsyncGenerator<Outcome> {
   let last: Outcome | null = null
-  for await (const { type, data } of run({ files, isolation: 'none' })) {
+  for await (const { type, data } of run({ files, ...how })) {
     if (type === 'test:diagnostic' && data.file !== undefined && last !== null) last.told = data.message
     if ((type !== 'test:pass' && type !== 'test:fail') || data.skip !== undefined) continue
     if (last !== null) yield last
@@ -51,6 +53,7 @@ async function showAll(): Promise<number> {
   console.log('| algorithm | check | executions | steps | seconds |\n|---|---|---|---|---|')
   for await (const { file, name, error, told } of outcomesOf(
     exampleNames().map((each) => join(examples, each + SUFFIX)),
+    { isolation: 'none' },
   )) {
     const [executions, steps, seconds] = told.match(/[\d.]+/g) ?? ['', '', '']
     const counts = [executions, steps].map((count) => Number(count).toLocaleString('en-US'))
@@ -76,7 +79,9 @@ interface Judged extends Mutant {
 }
 
 /** Limits of each check of a mutant: most are found in milliseconds. */
-const LIMIT = 'seconds: 4, maxSteps: 2000, minimiseSeconds: 0'
+const LIMIT = 'seconds: 5, maxSteps: 2000, minimiseSeconds: 0'
+/** Time for all tests of a mutant. */
+const FILE_MS = 40_000
 
 async function mutateAll(chosen: readonly string[]): Promise<number> {
   const judged: Judged[] = []
@@ -120,11 +125,14 @@ async function mutate(name: string): Promise<Judged[]> {
   })
   const found = new Map<string, string>()
   const unfinished = new Map<string, string>()
-  for await (const { file, error } of outcomesOf(files)) {
+  // A mutant may not even end alone, in the setup of its tests.
+  const running: Running = { concurrency: availableParallelism(), timeout: FILE_MS }
+  for await (const { file, error } of outcomesOf(files, running)) {
     if (error === null) continue
-    if (error instanceof ScenarioFailed) found.set(file, error.result.failure!.kind)
-    else if (String(error).includes('incomplete')) unfinished.set(file, 'the time was up')
-    else unfinished.set(file, String(error).split('\n')[0]!)
+    const text = error instanceof Error ? error.message : String(error)
+    const kind = /^(error|race|deadlock|livelock): /m.exec(text)?.[1]
+    if (kind !== undefined) found.set(file, kind)
+    else unfinished.set(file, text.includes('incomplete') ? 'the time was up' : text.split('\n')[0]!)
   }
   return mutants.map((mutant, index) => {
     const file = files[index]!
