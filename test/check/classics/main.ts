@@ -79,9 +79,9 @@ interface Judged extends Mutant {
 }
 
 /** Limits of each check of a mutant: most are found in milliseconds. */
-const LIMIT = 'seconds: 5, maxSteps: 2000, minimiseSeconds: 0'
+const LIMIT = 'seconds: 20, maxExecutions: 400_000, maxSteps: 2000, minimiseSeconds: 0'
 /** Time for all tests of a mutant. */
-const FILE_MS = 40_000
+const FILE_MS = 120_000
 
 async function mutateAll(chosen: readonly string[]): Promise<number> {
   const judged: Judged[] = []
