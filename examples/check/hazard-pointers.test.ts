@@ -22,6 +22,12 @@ class Stack {
   /** The node below each node, from 1. */
   readonly #below = new Int32Array(new SharedArrayBuffer(4 * 4))
 
+  /** With the nodes 1 and 2 on it. */
+  constructor() {
+    this.#below[2] = 1
+    this.cells[TOP] = 2
+  }
+
   push(node: number): void {
     for (;;) {
       const top = Atomics.load(this.cells, TOP)
@@ -69,9 +75,7 @@ interface Shared {
   readonly taken: readonly [number[], number[]]
 }
 
-function filled(stack: Stack): Shared {
-  stack.push(1)
-  stack.push(2)
+function shared(stack: Stack): Shared {
   return { stack, taken: [[], []] }
 }
 
@@ -95,8 +99,8 @@ function invariant({ stack, taken }: Shared): void {
 
 it('nobody looks again whether the node is still on top', (test) => {
   const checking = check({
-    setup: () => filled(new TrustingStack()),
-    threads: [(shared) => takeAndReuse(shared, 0, 1), (shared) => takeAndReuse(shared, 1, 2)],
+    setup: () => shared(new TrustingStack()),
+    threads: [(state) => takeAndReuse(state, 0, 1), (state) => takeAndReuse(state, 1, 2)],
     invariant,
   })
   const steps = ['1: load cells[TOP] = 2', '0: cas cells[TOP] 2 → 1', '0: load cells[2] = 0']
@@ -115,8 +119,8 @@ it('one node and two', (test) =>
   holds(
     test,
     check({
-      setup: () => filled(new Stack()),
-      threads: [(shared) => takeAndReuse(shared, 0, 1), (shared) => takeAndReuse(shared, 1, 2)],
+      setup: () => shared(new Stack()),
+      threads: [(state) => takeAndReuse(state, 0, 1), (state) => takeAndReuse(state, 1, 2)],
       invariant,
     }),
   ))
@@ -125,19 +129,19 @@ it('two nodes each', (test) =>
   holds(
     test,
     check({
-      setup: () => filled(new Stack()),
-      threads: [(shared) => takeAndReuse(shared, 0, 2), (shared) => takeAndReuse(shared, 1, 2)],
+      setup: () => shared(new Stack()),
+      threads: [(state) => takeAndReuse(state, 0, 2), (state) => takeAndReuse(state, 1, 2)],
       invariant,
     }),
   ))
 
 it('two nodes each, twice', { skip: !isLarge }, (test) => {
-  const twice = (me: 0 | 1) => (shared: Shared) => {
-    takeAndReuse(shared, me, 2)
-    takeAndReuse(shared, me, 1)
+  const twice = (me: 0 | 1) => (state: Shared) => {
+    takeAndReuse(state, me, 2)
+    takeAndReuse(state, me, 1)
   }
   return holds(
     test,
-    check({ setup: () => filled(new Stack()), threads: [twice(0), twice(1)], invariant, seconds: 600 }),
+    check({ setup: () => shared(new Stack()), threads: [twice(0), twice(1)], invariant, seconds: 600 }),
   )
 })

@@ -24,11 +24,11 @@ class Queue {
   /** With one value in it. */
   constructor(value: number) {
     const { cells } = this
-    cells[FREE] = ((1 << NODES) - 1) << 1
-    const node = this.#allocate()
-    cells[HEAD] = node
-    cells[TAIL] = node
-    this.enqueue(value)
+    cells[FREE] = ((1 << (NODES - 2)) - 1) << 3
+    cells[HEAD] = 1
+    cells[NEXT + 1] = 2
+    cells[VALUE + 2] = value
+    cells[TAIL] = 2
   }
 
   enqueue(value: number): void {

@@ -18,6 +18,12 @@ const BELOW = 1
 class Stack {
   readonly #cells = new Int32Array(new SharedArrayBuffer((BELOW + 1 + NODES) * 4))
 
+  /** With the nodes 1 to `nodes` on it, the last on top. */
+  constructor(nodes = 0) {
+    for (let node = 1; node <= nodes; node++) this.#cells[BELOW + node] = node - 1
+    this.#cells[TOP] = nodes
+  }
+
   push(node: number): void {
     for (;;) {
       const top = Atomics.load(this.#cells, TOP)
@@ -59,10 +65,7 @@ interface Shared {
   readonly taken: readonly [number[], number[]]
 }
 
-/** Nodes 2 and 1 are on the stack. */
-function filled(stack: Stack): Shared {
-  stack.push(1)
-  stack.push(2)
+function shared(stack: Stack): Shared {
   return { stack, taken: [[], []] }
 }
 
@@ -85,7 +88,7 @@ function nothingTwice({ stack, taken }: Shared): void {
 
 it('without a count, a node is on the stack and in use', (test) => {
   const checking = check({
-    setup: () => filled(new UncountedStack()),
+    setup: () => shared(new UncountedStack(2)),
     threads: [takeOne, takeTwoAndPutBack],
     invariant: nothingTwice,
   })
@@ -102,7 +105,7 @@ it('with a count, each node is in one place', (test) =>
   holds(
     test,
     check({
-      setup: () => filled(new Stack()),
+      setup: () => shared(new Stack(2)),
       threads: [takeOne, takeTwoAndPutBack],
       invariant: nothingTwice,
     }),
@@ -112,7 +115,7 @@ it('three threads take and put back', (test) =>
   holds(
     test,
     check({
-      setup: () => filled(new Stack()),
+      setup: () => shared(new Stack(2)),
       threads: [takeOne, takeTwoAndPutBack, ({ stack }) => stack.push(3)],
       invariant({ stack, taken }) {
         const nodes = taken.flat().filter((node) => node !== 0)
