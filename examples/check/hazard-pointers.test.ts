@@ -39,7 +39,10 @@ class Stack {
   pop(me: number): number {
     for (;;) {
       const top = this.protectTop(me)
-      if (top === 0) return 0
+      if (top === 0) {
+        Atomics.store(this.cells, HAZARD + me, 0)
+        return 0
+      }
       const below = this.#below[top]!
       const isMine = Atomics.compareExchange(this.cells, TOP, top, below) === top
       Atomics.store(this.cells, HAZARD + me, 0)
@@ -91,7 +94,9 @@ function takeAndReuse({ stack, taken }: Shared, me: 0 | 1, count: number): void 
   taken[me].push(...nodes)
 }
 
+/** Each node is in one place, and nobody reads any. */
 function invariant({ stack, taken }: Shared): void {
+  for (const me of [0, 1]) for (const node of [1, 2]) assert.ok(stack.isFree(node, me))
   const nodes = taken.flat().filter((node) => node !== 0)
   for (let node = stack.pop(0); node !== 0 && nodes.length < 4; node = stack.pop(0)) nodes.push(node)
   assert.deepEqual(nodes.toSorted(), [1, 2])

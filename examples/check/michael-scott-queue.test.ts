@@ -5,8 +5,9 @@
 // before CAS, otherwise another dequeue might free the next node"; and a tail that has fallen behind is moved on
 // before the head passes it, else it points at a node that is free.
 
+import assert from 'node:assert/strict'
 import { it } from 'node:test'
-import { linearizable } from 'faultline/check'
+import { check, linearizable } from 'faultline/check'
 import { breaks, holds, isLarge } from './verdicts.ts'
 
 const NODES = 8
@@ -21,14 +22,17 @@ const FREE = VALUE + NODES + 1
 class Queue {
   protected readonly cells = new Int32Array(new SharedArrayBuffer((FREE + 1) * 4))
 
-  /** With one value in it. */
-  constructor(value: number) {
+  /** With `values` in it. */
+  constructor(...values: readonly number[]) {
     const { cells } = this
-    cells[FREE] = ((1 << (NODES - 2)) - 1) << 3
+    const count = 1 + values.length
+    cells[FREE] = ((1 << (NODES - count)) - 1) << (1 + count)
     cells[HEAD] = 1
-    cells[NEXT + 1] = 2
-    cells[VALUE + 2] = value
-    cells[TAIL] = 2
+    cells[TAIL] = count
+    for (const [index, value] of values.entries()) {
+      cells[NEXT + 1 + index] = 2 + index
+      cells[VALUE + 2 + index] = value
+    }
   }
 
   enqueue(value: number): void {
@@ -64,7 +68,7 @@ class Queue {
       }
       const value = this.take(head, next)
       if (value === null) continue
-      this.#free(nodeOf(head)) // D19
+      this.#release(nodeOf(head)) // D19
       return value
     }
   }
@@ -83,6 +87,12 @@ class Queue {
     return true
   }
 
+  /** How many nodes are free, when everybody has finished. */
+  get free(): number {
+    const bits = this.cells[FREE]!
+    return Array.from({ length: NODES }, (_, index) => (bits >> (1 + index)) & 1).filter(Boolean).length
+  }
+
   #allocate(): number {
     for (;;) {
       const free = Atomics.load(this.cells, FREE)
@@ -92,7 +102,7 @@ class Queue {
     }
   }
 
-  #free(node: number): void {
+  #release(node: number): void {
     Atomics.or(this.cells, FREE, 1 << node)
   }
 }
@@ -124,7 +134,11 @@ class LaggingQueue extends Queue {
 }
 
 class SequentialQueue {
-  readonly #values = [9]
+  readonly #values: number[]
+
+  constructor(...values: readonly number[]) {
+    this.#values = [...values]
+  }
 
   enqueue(value: number): void {
     this.#values.push(value)
@@ -141,7 +155,7 @@ it('whoever reads the value after the swap may read that of another', (test) => 
   const checking = linearizable({
     create: () => new LateReadingQueue(9),
     operations,
-    specification: SequentialQueue,
+    specification: () => new SequentialQueue(9),
     calls: 3,
   })
   return breaks(test, checking, 'error', 'cas cells[HEAD]', 'NotLinearizable')
@@ -151,19 +165,80 @@ it('the head passes the tail', (test) => {
   const checking = linearizable({
     create: () => new LaggingQueue(9),
     operations,
-    specification: SequentialQueue,
+    specification: () => new SequentialQueue(9),
     calls: 3,
   })
   return breaks(test, checking, 'error', 'NotLinearizable')
 })
 
 it('what comes first goes first', (test) =>
+  holds(test, linearizable({ create: () => new Queue(), operations, specification: SequentialQueue })))
+
+interface Shared {
+  readonly queue: Queue
+  readonly got: (number | null)[]
+}
+
+/** Each value comes out once, and each node but one is free then. */
+function allOnce(values: readonly number[]): (shared: Shared) => void {
+  return ({ queue, got }) => {
+    const all = [...got]
+    for (let value = queue.dequeue(); value !== null; value = queue.dequeue()) all.push(value)
+    assert.deepEqual(all.filter((value) => value !== null).toSorted(), values)
+    assert.equal(queue.free, NODES - 1)
+  }
+}
+
+it('two producers and a consumer', (test) =>
   holds(
     test,
-    linearizable({
-      create: () => new Queue(9),
-      operations,
-      specification: SequentialQueue,
+    check({
+      setup: (): Shared => ({ queue: new Queue(), got: [] }),
+      threads: [
+        ({ queue }) => queue.enqueue(1),
+        ({ queue }) => queue.enqueue(2),
+        ({ queue, got }) => void got.push(queue.dequeue(), queue.dequeue()),
+      ],
+      invariant: allOnce([1, 2]),
+    }),
+  ))
+
+it('a tail that is helped on, while the queue goes on', (test) =>
+  holds(
+    test,
+    check({
+      setup: (): Shared => ({ queue: new Queue(), got: [] }),
+      threads: [
+        ({ queue, got }) => {
+          queue.enqueue(1)
+          got.push(queue.dequeue())
+        },
+        ({ queue, got }) => {
+          queue.enqueue(2)
+          queue.enqueue(3)
+          got.push(queue.dequeue(), queue.dequeue())
+          queue.enqueue(4)
+        },
+      ],
+      invariant: allOnce([1, 2, 3, 4]),
+    }),
+  ))
+
+it('nodes that are used again while somebody looks at them', (test) =>
+  holds(
+    test,
+    check({
+      setup: (): Shared => ({ queue: new Queue(1), got: [] }),
+      threads: [
+        ({ queue, got }) => void got.push(queue.dequeue()),
+        ({ queue, got }) => {
+          got.push(queue.dequeue())
+          queue.enqueue(2)
+          got.push(queue.dequeue())
+          queue.enqueue(3)
+        },
+      ],
+      invariant: allOnce([1, 2, 3]),
     }),
   ))
 
@@ -171,7 +246,7 @@ it('two threads of three calls each', { skip: !isLarge }, (test) =>
   holds(
     test,
     linearizable({
-      create: () => new Queue(9),
+      create: () => new Queue(),
       operations: { enqueue: [[1]], dequeue: [[]] },
       specification: SequentialQueue,
       calls: 3,

@@ -205,6 +205,7 @@ function swap(body: readonly Any[], text: Text, found: Change[]): void {
   for (const [index, first] of body.entries()) {
     const second = body[index + 1]
     if (first.type !== 'ExpressionStatement' || second?.type !== 'ExpressionStatement') continue
+    if (text(first) === text(second)) continue
     found.push({
       operator: 'neighbours swapped',
       edits: [
