@@ -1,16 +1,16 @@
 // `npm run check:classics`: the examples of examples/check, larger ones too, with what each check explored.
 // `npm run check:classics -- --mutate [NAME…]`: mutants of the algorithms that are right, and who of them is found.
 //
-// Exit code 1: something that is right fails or something that is wrong passes; a mutant survives that is not known to
-// be as good as the original, or one that is known to be is found.
+// Exit code 1: something that is right fails or something that is wrong passes; a mutant survives and it is not known
+// why (survivors.ts), or does not survive any more.
 
 import { copyFileSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { basename, join } from 'node:path'
 import { run } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { type Mutant, type Operator, mutantsOf } from './mutate.ts'
-import { equivalents } from './equivalents.ts'
+import { type Mutant, mutantsOf } from './mutate.ts'
+import { type Survivor, survivors } from './survivors.ts'
 
 const root = fileURLToPath(new URL('../../../', import.meta.url))
 const examples = join(root, 'examples/check')
@@ -92,12 +92,11 @@ async function mutateAll(chosen: readonly string[]): Promise<number> {
     for (const each of its) if (each.fate !== 'found') console.log(lineOf(each))
   }
   printTables(judged)
-  const survivors = judged.filter(({ fate }) => fate === 'survived')
-  const isKnown = (each: Judged): boolean => equivalents.some((known) => isSame(known, each))
-  const unknown = survivors.filter((each) => !isKnown(each))
-  const gone = equivalents.filter(
+  const unknown = judged.filter((each) => each.fate === 'survived' && knownOf(each) === undefined)
+  const tried = new Set(judged.map(({ name }) => name))
+  const gone = survivors.filter(
     (known) =>
-      judged.some(({ name }) => name === known.name) && !survivors.some((each) => isSame(known, each)),
+      tried.has(known.name) && !judged.some((each) => each.fate === 'survived' && knownOf(each) === known),
   )
   for (const each of unknown) console.log(`survives, and it is not known why: ${lineOf(each)}`)
   for (const { name, before, after } of gone)
@@ -105,9 +104,10 @@ async function mutateAll(chosen: readonly string[]): Promise<number> {
   return unknown.length + gone.length > 0 ? 1 : 0
 }
 
-function isSame(known: (typeof equivalents)[number], { name, operator, before, after }: Judged): boolean {
-  return (
-    known.name === name && known.operator === operator && known.before === before && known.after === after
+function knownOf({ name, operator, before, after }: Judged): Survivor | undefined {
+  return survivors.find(
+    (known) =>
+      known.name === name && known.operator === operator && known.before === before && known.after === after,
   )
 }
 
@@ -147,22 +147,25 @@ function lineOf({ name, line, operator, before, after, fate, how }: Judged): str
 }
 
 function printTables(judged: readonly Judged[]): void {
-  const fates: readonly Fate[] = ['found', 'not finished', 'survived']
+  const kinds = ['same', 'slower', 'open'] as const
   const print = (head: string, keyOf: (each: Judged) => string): void => {
-    console.log(`\n| ${head} | mutants | ${fates.join(' | ')} | of these as good as the original |`)
-    console.log('|---|---|---|---|---|---|')
-    const keys = [...new Set(judged.map(keyOf))]
-    for (const key of [...keys, null]) {
+    console.log(
+      `\n| ${head} | mutants | found | not finished | survive: ${kinds.join(' | ')} | not explained |`,
+    )
+    console.log('|---|---|---|---|---|---|---|---|')
+    for (const key of [...new Set(judged.map(keyOf)), null]) {
       const its = judged.filter((each) => key === null || keyOf(each) === key)
-      const counts = fates.map((fate) => its.filter((each) => each.fate === fate).length)
-      const known = its.filter(
-        (each) => each.fate === 'survived' && equivalents.some((other) => isSame(other, each)),
-      )
-      console.log(`| ${key ?? 'all'} | ${its.length} | ${counts.join(' | ')} | ${known.length} |`)
+      const left = its.filter(({ fate }) => fate === 'survived').map((each) => knownOf(each)?.kind)
+      const counts = [
+        its.length,
+        ...['found', 'not finished'].map((fate) => its.filter((each) => each.fate === fate).length),
+        ...[...kinds, undefined].map((kind) => left.filter((each) => each === kind).length),
+      ]
+      console.log(`| ${[key ?? 'all', ...counts].join(' | ')} |`)
     }
   }
   print('algorithm', ({ name }) => name)
-  print('operator', ({ operator }: { readonly operator: Operator }) => operator)
+  print('operator', ({ operator }) => operator)
 }
 
 const [option, ...names] = process.argv.slice(2)
