@@ -162,6 +162,7 @@ it('a producer and two consumers', { skip: !isLarge }, (test) =>
       setup: () => shared(new Channel()),
       threads: [sendTwo, receiveOne, receiveOne],
       invariant: bothReceived,
+      seconds: 600,
     }),
   ),
 )
