@@ -253,6 +253,22 @@ class Recorder extends Scheduler {
     return chosen.id
   }
 
+  /** The second of two accesses that race may stand in a loop without end. */
+  override isDecided(): boolean {
+    const { race, schedule } = this.#failed
+    return race !== null && this.#step === schedule.length && this.#recordOf(race, race.second) !== undefined
+  }
+
+  #recordOf({ cell }: RaceReport, { thread, write, atomic }: RaceReport['second']): Recorded | undefined {
+    return this.#recorded.findLast(
+      (each) =>
+        each.thread === thread &&
+        each.cell === cell &&
+        each.writes === write &&
+        (each.step !== null) === atomic,
+    )
+  }
+
   override plainRead(): void {
     // The tracer is told of the same access, with its value.
   }
@@ -293,7 +309,7 @@ class Recorder extends Scheduler {
         const verb = thread.state === SPINNING ? 'spins' : 'waits'
         return [
           `${this.#nameOf(thread)} ${verb} at ${shortPlace(this.#sites[thread.site])}: ${this.#quote(thread.site)}`,
-          `    for a change of ${names.join(', ')}${more}`,
+          `    for a change of ${names.join(', ') || 'what it reads plainly'}${more}`,
         ]
       })
   }
@@ -306,14 +322,9 @@ class Recorder extends Scheduler {
   racing(race: RaceReport): string[] {
     const { noun } = this.#failed
     const lines: string[] = []
-    const sides = [race.first, race.second].map(({ thread, write, atomic }, side) => {
-      const recorded = this.#recorded.findLast(
-        (each) =>
-          each.thread === thread &&
-          each.cell === race.cell &&
-          each.writes === write &&
-          (each.step !== null) === atomic,
-      )
+    const sides = [race.first, race.second].map((access, side) => {
+      const { thread, write, atomic } = access
+      const recorded = this.#recordOf(race, access)
       const place = this.#failed.racePlaces[side]
       const text = recorded === undefined ? (place?.source ?? '') : this.#textOf(recorded)
       const what = `the ${write ? 'write' : 'read'} of ${noun} ${thread}`

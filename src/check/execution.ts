@@ -277,6 +277,10 @@ export abstract class Execution extends Scheduler {
     return this.#races.report === null ? chosen : this.end(RACE)
   }
 
+  override isDecided(): boolean {
+    return this.#races.report !== null
+  }
+
   protected end(status: number): number {
     this.status = status
     return -1

@@ -202,6 +202,10 @@ class Follower extends Scheduler {
     return this.choices.slice(0, this.steps()).map(({ thread }) => thread)
   }
 
+  override isDecided(): boolean {
+    return this.race !== null
+  }
+
   override choose(): number {
     this.#noticeChanges()
     if (this.race !== null) return this.#end('race')

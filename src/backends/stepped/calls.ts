@@ -43,8 +43,23 @@ export function callExpression(c: Context, node: Call): Node {
   if (!mayChange(c, node)) return finishCall(c, node, writeCall(c, node))
   const written = writeCall(c, node)
   if (!c.frame.stops || !c.isPoint(node)) return c.changing(written)
-  c.emit(tree.does(c.change()))
-  return c.point(written, node)
+  return c.point(withChange(c, written), node)
+}
+
+/** Counts a change before the call, unless it turns out to be one of the program, which counts its own. */
+function withChange(c: Context, written: Node): Node {
+  const callee = written.type === 'CallExpression' ? (written.callee as Node) : null
+  if (c.options.turns && callee?.type === 'Identifier') c.emit(tree.does(c.help('noteCall', callee)))
+  else if (c.options.turns && callee?.type === 'MemberExpression' && isMethod(callee)) {
+    const object = c.keep(callee.object as Node)
+    c.emit(tree.does(c.help('noteMethod', object, propertyName(callee.property, callee.computed)!)))
+    return { ...written, callee: { ...callee, object } } as Node
+  } else c.emit(tree.does(c.change()))
+  return written
+}
+
+function isMethod({ object, property, computed }: Member): boolean {
+  return object.type !== 'Super' && property.type !== 'PrivateIdentifier' && !computed
 }
 
 /** A call by a name that stands for a change: of what exactly, only those know who are called. */

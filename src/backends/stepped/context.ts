@@ -1,6 +1,6 @@
 // What the parts of the transform have in common: the module, the function that is being written, and its temporaries.
 
-import { stepsCallbacks } from './names.ts'
+import { RUNTIME, stepsCallbacks } from './names.ts'
 import type { ProgramModule } from './program.ts'
 import { type FunctionInfo, type Reach, directOperation } from './reach.ts'
 import type { Binding } from './scope.ts'
@@ -12,9 +12,6 @@ import * as tree from './tree.ts'
 
 /** What stands before the number of a place, until that is one of a program: no character of a program. */
 export const SITE = '\u{FDD0}'
-
-/** What begins the names under which the steppable form knows the runtime. */
-export const RUNTIME = '$f'
 
 export interface Probe {
   readonly file: string

@@ -2,8 +2,9 @@
 
 import { print } from 'esrap'
 import ts from 'esrap/languages/ts'
-import { type EmitOptions, type Parts, Context, RUNTIME, SITE } from './context.ts'
+import { type EmitOptions, type Parts, Context, SITE } from './context.ts'
 import * as engine from './engine.ts'
+import { RUNTIME } from './names.ts'
 import { expression } from './expressions.ts'
 import { classOf, functionOf, withOwnCells } from './functions.ts'
 import { loop } from './loops.ts'

@@ -1,7 +1,7 @@
 // What the engine does between two functions of a program, as far as the steppable form has to see it, and `Atomics`
 // where it is used as a value. Where functions of the program can stop, the library does it: see library.ts.
 
-import { isOperation, operations } from './names.ts'
+import { RUNTIME, isOperation, operations } from './names.ts'
 import * as runtime from './runtime.ts'
 import { SHARED } from './tags.ts'
 import type { Watched } from './thread.ts'
@@ -86,6 +86,41 @@ export function wrote(value: unknown): unknown {
 export function callOn(method: unknown, object: unknown, ...args: readonly unknown[]): unknown {
   if (typeof method !== 'function') throw new TypeError(`${String(method)} is not a function`)
   return Reflect.apply(method as Method, object, args)
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Changes by those who are called
+
+const ofProgram = new WeakMap<Method, boolean>()
+
+/** What is called has a name that stands for a change, as `push`. A function of the program counts its own changes. */
+export function noteCall(called: unknown): void {
+  if (!isOfProgram(called)) runtime.state.changes++
+}
+
+/** As noteCall(), of a method. */
+export function noteMethod(object: unknown, name: string): void {
+  noteCall(typeof object === 'object' && object !== null ? methodOf(object, name) : undefined)
+}
+
+/** Without calling a getter. */
+function methodOf(object: object, name: string): unknown {
+  for (let at: object | null = object; at !== null; at = Object.getPrototypeOf(at) as object | null) {
+    const property = Object.getOwnPropertyDescriptor(at, name)
+    if (property !== undefined) return property.value
+  }
+  return undefined
+}
+
+/** Its text tells. */
+function isOfProgram(called: unknown): boolean {
+  if (typeof called !== 'function') return false
+  let known = ofProgram.get(called as Method)
+  if (known === undefined) {
+    known = Function.prototype.toString.call(called).includes(`${RUNTIME}_`)
+    ofProgram.set(called as Method, known)
+  }
+  return known
 }
 
 // ---------------------------------------------------------------------------------------------------------------------

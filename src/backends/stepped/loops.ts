@@ -23,7 +23,7 @@ export function loop(c: Context, node: Loop, labels: readonly string[]): void {
     return c.emit(written)
   }
   const stops = c.stops(node)
-  const carries = stops ? carriedBy(node, c.module.scopes, c.options.spins) : 'variables'
+  const carries = stops ? carriedBy(node, c.module.scopes, c.options.spins, c.options.turns) : 'variables'
   if (carries !== 'variables') c.emit(tree.does(c.help('loop', c.site(node, 'loop'))))
   const label = c.names.fresh('$loop')
   const next = c.names.fresh('$next')
@@ -57,7 +57,11 @@ function headCells(c: Context, node: Node & { type: 'ForStatement' }): string[] 
 function marks(c: Context, node: Loop, carries: Carried): void {
   const site = (): Node => c.site(node, 'loop')
   if (c.options.turns) c.emit(tree.does(c.help('turn', site())))
-  if (carries !== 'variables') c.point(c.help('again', site(), carries === 'properties'))
+  if (carries === 'variables') return
+  if (carries === 'nothing' || carries === 'properties')
+    return void c.point(c.help('again', site(), carries === 'properties'))
+  const values = carries.map((variable) => c.expression(variable))
+  c.point(c.help('again', site(), true, tree.list(values)))
 }
 
 function turn(c: Context, node: Loop, carries: Carried): void {

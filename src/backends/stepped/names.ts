@@ -44,6 +44,9 @@ export function stepsCallbacks(name: string): boolean {
   return callbackMethods.has(name)
 }
 
+/** What begins the names under which the steppable form knows the runtime. */
+export const RUNTIME = '$f'
+
 /** Methods and functions of the engine that change what they are called on or given, or something outside. */
 export const changingMethod = new RegExp(
   '^(push|pop|shift|unshift|splice|sort|reverse|fill|copyWithin|set|add|delete|clear|next|return|throw|' +

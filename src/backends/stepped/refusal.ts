@@ -37,3 +37,8 @@ export class TimeUp extends Error {
     this.source = source
   }
 }
+
+/** A thread is in a loop, and what the execution shows is known. Nobody gets it but a program that catches all. */
+export class Decided extends Error {
+  override readonly name = 'Decided'
+}

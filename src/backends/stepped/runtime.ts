@@ -10,7 +10,7 @@
 import { type View, memory } from './memory.ts'
 import type * as libraryModule from './library.ts'
 import { bulkMethods, viewMethod } from './names.ts'
-import { SteppingRefused, TimeUp } from './refusal.ts'
+import { Decided, SteppingRefused, TimeUp } from './refusal.ts'
 import { type Site, currentPlace } from './sites.ts'
 import { SHARED, TRACKED } from './tags.ts'
 import {
@@ -63,7 +63,7 @@ let tracer: Tracer | null = null
 let probes: Probes | null = null
 let sites: Site[] = []
 /** Code that cannot be stepped was come to: whoever catches the error, the program cannot be checked. */
-let refusal: SteppingRefused | TimeUp | null = null
+let refusal: SteppingRefused | TimeUp | Decided | null = null
 let forbidden: Forbidden | null = null
 /** Threads that wait, in the order in which they came. */
 const sleepers: Thread[] = []
@@ -217,6 +217,7 @@ export function runThreads(
     scheduler = null
     current = soloThread
   }
+  if (wasDecided()) chooser.choose()
   raiseWhatWasCaught()
   return regularEnding
 }
@@ -258,6 +259,12 @@ function goOn(thread: Thread): boolean {
   }
   if (thrown) throw value
   thread.state = FINISHED
+  return true
+}
+
+function wasDecided(): boolean {
+  if (!(refusal instanceof Decided)) return false
+  refusal = null
   return true
 }
 
@@ -323,6 +330,7 @@ export function turn(site: number): void {
 function lookAtClock(site: number): void {
   if (timeUp === null) {
     turnsLeft = TURNS_PER_LOOK
+    if (scheduler?.isDecided() === true) throw (refusal ??= new Decided())
     if (performance.now() < deadline) return
     const place = sites[site]!
     timeUp = new TimeUp(place.file, place.line, place.source, current.id)
@@ -525,10 +533,17 @@ export function notify(site: number, array: Watched, index: number, count: numbe
   return operate(NOTIFY, site, array, index, count ?? Infinity)
 }
 
-/** `Atomics.pause`: the thread spins on what it has read since it last changed something or paused. */
+/** More pauses with no operation between them than any program has that ends. */
+const VAIN_PAUSES_MAX = 10_000
+
+/**
+ * `Atomics.pause`: the thread spins on what it has read since it last changed something or paused. One that has read
+ * nothing waits for what another writes plainly, which is a data race; it lets the others come to that.
+ */
 export function pause(site: number): unknown {
   const thread = current
-  if (thread === soloThread || thread.reads === 0) return undefined
+  if (thread === soloThread) return undefined
+  if (thread.reads === 0 && ++thread.vainPauses < VAIN_PAUSES_MAX) return undefined
   thread.isIdle = false
   return spin(thread, site, 0, thread.reads, false)
 }
@@ -556,11 +571,12 @@ export function loop(site: number): void {
 }
 
 /**
- * A turn of a loop begins that takes nothing over from the last but what it reads and, if `keeps`, properties. If the
- * last has changed nothing it only waits, and so it does if it has read the same as the one before (and `keeps` is
- * false: of properties that changed, nobody knows what they mean). Loops within it are part of the turn.
+ * A turn of a loop begins that takes nothing over from the last but what it reads, `values` and, if `keeps`,
+ * properties. If the last has changed nothing, with these values too, it only waits, and so it does if it has read the
+ * same as the one before (and `keeps` is false: of properties that changed, nobody knows what they mean). Loops within
+ * it are part of the turn.
  */
-export function again(site: number, keeps: boolean): unknown {
+export function again(site: number, keeps: boolean, values: readonly unknown[] = noValues): unknown {
   const thread = current
   if (thread === soloThread) return undefined
   const { reads, epoch, looks, rescues } = thread
@@ -568,7 +584,8 @@ export function again(site: number, keeps: boolean): unknown {
   const turns = (thread.turns[site] ??= newTurns())
   const isSameEpoch = turns.epoch === epoch
   const from = isSameEpoch ? turns.from : 0
-  const isIdle = scheduler!.waitsAtOnce && turns.changes === changes && turns.looks !== looks
+  const isSame = values === noValues || sameValues(turns.values, values)
+  const isIdle = scheduler!.waitsAtOnce && isSame && turns.changes === changes && turns.looks !== looks
   const repeats = !keeps && isSameEpoch && turns.before >= 0 && sameReads(thread, turns.before, from, reads)
   // What it saw when it was let go on because nothing else could is not what it would see later.
   const mayBeLater = isIdle && turns.rescues === rescues
@@ -578,6 +595,7 @@ export function again(site: number, keeps: boolean): unknown {
   turns.changes = changes
   turns.looks = looks
   turns.rescues = rescues
+  turns.values = values
   const hasRead = reads > from
   if (!(hasRead ? isIdle || repeats : mayBeLater && scheduler!.leavesIdle)) return undefined
   thread.isIdle = mayBeLater
@@ -586,8 +604,14 @@ export function again(site: number, keeps: boolean): unknown {
   return spin(thread, site, from, reads, true)
 }
 
+const noValues: readonly unknown[] = []
+
 function newTurns(): Thread['turns'][number] & object {
-  return { epoch: -1, before: -1, from: 0, changes: -1, looks: 0, rescues: 0 }
+  return { epoch: -1, before: -1, from: 0, changes: -1, looks: 0, rescues: 0, values: noValues }
+}
+
+function sameValues(before: readonly unknown[], now: readonly unknown[]): boolean {
+  return before.length === now.length && now.every((value, index) => Object.is(value, before[index]))
 }
 
 function sameReads(thread: Thread, from: number, to: number, end: number): boolean {

@@ -62,6 +62,8 @@ interface Turns {
   changes: number
   looks: number
   rescues: number
+  /** What the variables were that it hands from one turn to the next. */
+  values: readonly unknown[]
 }
 
 /** Reads that are remembered since a thread last changed something. */
@@ -119,6 +121,8 @@ export class Thread {
   readonly readValues = new Float64Array(READS_MAX)
   /** Where the element is a big integer, its value; {@link readValues} has NaN for it. */
   readonly readBigInts: bigint[] = []
+  /** How often it has paused with nothing to look at, since it last did an operation. */
+  vainPauses = 0
   /** From which read on a pause looks. */
   watchFrom = 0
   watchTo = 0
@@ -150,6 +154,7 @@ export class Thread {
 
   forgetReads(): void {
     this.reads = 0
+    this.vainPauses = 0
     this.epoch++
     this.watchFrom = 0
     this.watchTo = 0
@@ -186,6 +191,10 @@ export abstract class Scheduler {
   readonly waitsAtOnce: boolean = true
   /** A thread whose last turn of a loop changed nothing is left there: another execution has it take the turn later. */
   readonly leavesIdle: boolean = false
+  /** Asked in loops without an operation, which may have no end: what this execution shows is known. */
+  isDecided(): boolean {
+    return false
+  }
   /** There are more cells: a thread has made an array over memory that was not known yet. */
   memoryGrew(): void {}
 }

@@ -3,16 +3,27 @@
 import type { Binding, Scopes } from './scope.ts'
 import { type Node, childrenOf, isFunction } from './syntax.ts'
 
-/** What a turn of a loop takes over from the last besides shared memory: nothing, properties of objects, variables. */
-export type Carried = 'nothing' | 'properties' | 'variables'
+/**
+ * What a turn of a loop takes over from the last besides shared memory: nothing, properties of objects, variables; or
+ * these variables (where each is first assigned to), which may well be what they were.
+ */
+export type Carried = 'nothing' | 'properties' | 'variables' | readonly Node[]
+
+/** More variables than a loop that waits hands on. */
+const COMPARED_MAX = 4
 
 /**
  * What a loop takes from one turn to the next. If that is nothing, and what it reads from shared memory is the same as
  * before, so is the next turn. One that counts its turns, or goes through a list, takes variables over; what it counts
  * within a turn does not matter, nor what it sets before it leaves the loop, nor a count of its turns in the variable
- * `spins`.
+ * `spins`. Where `compares`, variables that are only set, as in `while (value === null) value = take()`, are named.
  */
-export function carriedBy(loop: Node, { bindings }: Scopes, spins: string | null): Carried {
+export function carriedBy(
+  loop: Node,
+  { bindings }: Scopes,
+  spins: string | null,
+  compares: boolean,
+): Carried {
   if (loop.type === 'ForOfStatement' || loop.type === 'ForInStatement') return 'variables'
   const isSpin = loop.type === 'ForStatement' && counts(loop.update, spins)
   if (loop.type === 'ForStatement' && loop.update && !isSpin) return 'variables'
@@ -22,15 +33,21 @@ export function carriedBy(loop: Node, { bindings }: Scopes, spins: string | null
     loop.type === 'ForStatement'
       ? childrenOf(loop).filter((part) => part !== loop.init && part !== loop.update)
       : childrenOf(loop)
-  const { assigned, hasProperties, isUnclear } = assignmentsIn(parts, loop, bindings)
+  const { assigned, counted, hasProperties, isUnclear } = assignmentsIn(parts, loop, bindings)
+  if (isUnclear) return 'variables'
   const isSet = setFirst(parts, bindings)
-  if (isUnclear || [...assigned].some((each) => !fresh.has(each) && isSet.get(each) !== true))
+  const carried = [...assigned.keys()].filter((each) => !fresh.has(each) && isSet.get(each) !== true)
+  if (carried.length === 0) return hasProperties ? 'properties' : 'nothing'
+  if (!compares || carried.length > COMPARED_MAX || carried.some((each) => counted.has(each)))
     return 'variables'
-  return hasProperties ? 'properties' : 'nothing'
+  return carried.map((each) => assigned.get(each)!)
 }
 
 interface Assignments {
-  readonly assigned: ReadonlySet<Binding>
+  /** Each with the place where it is first assigned to. */
+  readonly assigned: ReadonlyMap<Binding, Node>
+  /** Those of them that are given what they were and something more, and so never what they were. */
+  readonly counted: ReadonlySet<Binding>
   /** Something is assigned to a property; to something else, of which it is not clear what it is. */
   readonly hasProperties: boolean
   readonly isUnclear: boolean
@@ -38,7 +55,12 @@ interface Assignments {
 
 /** What a turn assigns to, unless it leaves the loop then. */
 function assignmentsIn(parts: readonly Node[], loop: Node, bindings: Scopes['bindings']): Assignments {
-  const found = { assigned: new Set<Binding>(), hasProperties: false, isUnclear: false }
+  const found = {
+    assigned: new Map<Binding, Node>(),
+    counted: new Set<Binding>(),
+    hasProperties: false,
+    isUnclear: false,
+  }
   const mayLeave = !contains(loop, (node) => node.type === 'TryStatement' && node.finalizer !== null)
   const visit = (node: Node): void => {
     if (isFunction(node) || (mayLeave && leaves(node, loop))) return
@@ -47,7 +69,10 @@ function assignmentsIn(parts: readonly Node[], loop: Node, bindings: Scopes['bin
       const binding = target.type === 'Identifier' ? bindings.get(target) : undefined
       if (target.type === 'MemberExpression') found.hasProperties = true
       else if (binding === undefined) found.isUnclear = true
-      else found.assigned.add(binding)
+      else {
+        if (!found.assigned.has(binding)) found.assigned.set(binding, target)
+        if (node.type === 'UpdateExpression' || node.operator !== '=') found.counted.add(binding)
+      }
     }
     for (const child of childrenOf(node)) visit(child)
   }

@@ -1,11 +1,11 @@
-// A bounded queue for several producers and several consumers (Vyukov, 2010), held against a sequential one.
+// A bounded queue for several producers and several consumers: Vyukov, 1024cores.net, "Bounded MPMC queue", 2010.
 //
 // Each slot has a turn: 2n where it may be filled for the nth time round, 2n + 1 where it may be emptied. The error is
 // to tell of the value before it is there.
 
 import { it } from 'node:test'
-import assert from 'node:assert/strict'
-import { ScenarioFailed, linearizable } from 'faultline/check'
+import { check, linearizable } from 'faultline/check'
+import { breaks, holds, isLarge } from './verdicts.ts'
 
 const SIZE = 2
 const HEAD = 0
@@ -78,26 +78,36 @@ class SequentialQueue {
 
 const operations = { push: [[1], [2]], pop: [[]] }
 
-it('a queue is what it is for one thread', async () => {
-  const { verdict, programs } = await linearizable({
-    create: () => new Queue(),
-    operations,
-    specification: SequentialQueue,
-    programs: 12,
-  })
-  assert.equal(verdict, 'pass')
-  assert.ok(programs!.explored >= 6)
-})
-
-it('a queue that tells of a value before it is there is not', async () => {
+it('a queue that tells of a value before it is there', (test) => {
   const checking = linearizable({
     create: () => new EarlyQueue(),
     operations,
     specification: SequentialQueue,
   })
-  await assert.rejects(checking, (error) => {
-    assert.ok(error instanceof ScenarioFailed)
-    assert.match(error.message, /no order of the calls gives these results\n {2}thread 0: push/)
-    return true
-  })
+  const steps = ['store cells[2] 0 → 1', 'cas cells[HEAD] 0 → 1', 'load cells[4] = 0']
+  return breaks(test, checking, 'error', ...steps, 'no order of the calls gives these results')
 })
+
+it('what comes first goes first', (test) =>
+  holds(test, linearizable({ create: () => new Queue(), operations, specification: SequentialQueue })))
+
+it('a push and a pop each, of two threads', (test) => {
+  const pushAndPop = (value: number) => (queue: Queue) => {
+    queue.push(value)
+    queue.pop()
+  }
+  return holds(test, check({ setup: () => new Queue(), threads: [pushAndPop(1), pushAndPop(2)] }))
+})
+
+it('two threads of three calls each', { skip: !isLarge }, (test) =>
+  holds(
+    test,
+    linearizable({
+      create: () => new Queue(),
+      operations: { push: [[1]], pop: [[]] },
+      specification: SequentialQueue,
+      calls: 3,
+      seconds: 600,
+    }),
+  ),
+)
