@@ -2,7 +2,7 @@
 
 import { SteppingRefused } from '../backends/stepped/index.ts'
 import type { ErrorData } from './error-data.ts'
-import { NoScenario } from './target.ts'
+import { NoScenario } from './no-scenario.ts'
 import { TokenRefused } from './token.ts'
 
 /** The error, of its class where a user may ask for that. It is thrown where the check is called. */
