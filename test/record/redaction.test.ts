@@ -67,8 +67,8 @@ test('addresses that chance has placed move, by one distance in each area; other
     [0xc0_0000_0000, false],
     [0x1_0000_0000_0000, false],
   ] as const) {
-    const text = (address: number): string => `start: 0x${address.toString(16)}, len: 0x00001000`
-    assert.equal(moved.moved(text(before)), text(area ? before - furthest : before))
+    const fields = (address: number): string => `start: 0x${address.toString(16)}, len: 0x00001000`
+    assert.equal(moved.moved(fields(before)), fields(area ? before - furthest : before))
   }
   const error = '0xfffffffffffffff4'
   assert.equal(moved.moved(error), error)
