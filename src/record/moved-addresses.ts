@@ -1,6 +1,6 @@
-// Linux chooses by chance where a program lies in memory (ASLR), and who knows that can attack it. Here it moves: all that
-// lies in one of the areas in which Linux chooses moves by the same distance, so that what touches, overlaps or is the
-// same goes on doing so, within a process and between it and its children.
+// Linux chooses by chance where a program lies in memory (ASLR), and who knows that can attack it. Here it moves: all
+// that lies in one of the areas in which Linux chooses moves by the same distance, so that what touches, overlaps or is
+// the same goes on doing so, within a process and between it and its children.
 //
 // The distance is a multiple of what one page table covers, as a replay needs to know which pages share one.
 
