@@ -14,8 +14,8 @@ import { parseAst } from 'rolldown/parseAst'
 import { rewriteAtomics } from './locked-rewrite.ts'
 
 /**
- * Bundles the module `input`, and all that it imports, into the file `output`, with a source map that names the sources,
- * which are in the package.
+ * Bundles the module `input`, and all that it imports, into the file `output`, with a source map that names the
+ * sources, which are in the package.
  *
  * @throws {Error} where an import leads out of the kernel, or the result is not what V8 folds; see `unfoldable`
  */

@@ -1,6 +1,7 @@
 // What a check is given, looked at before anything is done: with an option that nobody reads, or one that is no number,
 // something else than was meant would be checked, and pass.
 
+import { inspect } from 'node:util'
 import type { CheckOptions } from './check-result.ts'
 import type { Linearizable } from './linear-description.ts'
 import { nearest } from './nearest.ts'
@@ -81,7 +82,7 @@ export function refuseUnknown(kind: keyof typeof rules, caller: string, given: u
     }
     const [isUsable, allowed] = known[name]!
     if (value !== undefined && !isUsable(value))
-      throw new NoScenario(`'${name}' of ${caller} is not usable`, `give ${allowed}`)
+      throw new NoScenario(`'${name}' of ${caller} is ${inspect(value)}, and not ${allowed}`, 'give that')
   }
 }
 

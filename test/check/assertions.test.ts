@@ -55,8 +55,9 @@ const checks: readonly (readonly [name: string, text: string, ends: RegExp])[] =
   [
     'an option of no use',
     `threads: [add], seconds: 'long'`,
-    /NoScenario: 'seconds' of check\(\) is not usable/,
+    /NoScenario: 'seconds' of check\(\) is 'long', and not a number above 0/,
   ],
+  ['what is no error', `threads: [() => { throw { a: 1 } }]`, /error: \{ a: 1 \}/],
   ['after all that', `threads: [add]`, /^pass$/],
 ]
 
