@@ -102,6 +102,7 @@ function context(): unknown {
   }
   for (const name of ['after', 'afterEach', 'diagnostic', 'plan', 'onTestFinished', 'onTestFailed'])
     known[name] = () => {}
+  for (const name of ['assert', 'mock']) known[name] = missing(`'${name}' of the test's context`)
   return new Proxy(known, {
     get(target, key) {
       if (key === 'then' || typeof key === 'symbol') return undefined

@@ -43,6 +43,11 @@ const checks: readonly (readonly [name: string, text: string, ends: RegExp])[] =
   ['a mock around', `threads: [add]`, /^pass$/],
   ['a mock in a thread', `threads: [(c) => { mocked(); add(c) }]`, /SteppingRefused.*vi\.fn\(\)\(\) is used/],
   [
+    'the context',
+    `threads: [(c) => { t.assert.ok(true) }]`,
+    /SteppingRefused.*'assert' of the test's context/,
+  ],
+  [
     'a promise',
     `threads: [add], invariant: async () => false`,
     /NoScenario: the invariant of the scenario returns a promise/,
@@ -74,8 +79,9 @@ test('assertions of the framework are asserted where they are checked', () => {
   )
   writeFileSync(join(folder, 'node_modules/vitest/index.js'), FRAMEWORK)
   const tests = checks.map(
-    ([name, text]) => `test('${name}', async () => {
+    ([name, text]) => `test('${name}', async (t) => {
   const mocked = vi.fn()
+  t.assert.equal(t.mock.fn()(), undefined)
   vi.spyOn(console, 'error').mockImplementation(() => {})
   expect(mocked).not.toHaveBeenCalled()
   const result = await check({ setup, ${text} }).then(({ verdict }) => verdict, String)
