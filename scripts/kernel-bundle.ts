@@ -14,7 +14,8 @@ import { parseAst } from 'rolldown/parseAst'
 import { rewriteAtomics } from './locked-rewrite.ts'
 
 /**
- * Bundles the module `input`, and all that it imports, into the file `output`, with a source map.
+ * Bundles the module `input`, and all that it imports, into the file `output`, with a source map that names the
+ * sources, which are in the package.
  *
  * @throws {Error} where an import leads out of the kernel, or the result is not what V8 folds; see `unfoldable`
  */
@@ -39,7 +40,7 @@ export async function bundleKernel(input: string, output: string): Promise<void>
       { name: 'foldable', renderChunk: (code) => ({ code: makeFoldable(code), map: null }) },
     ],
   })
-  await bundle.write({ file: output, format: 'esm', sourcemap: true })
+  await bundle.write({ file: output, format: 'esm', sourcemap: true, sourcemapExcludeSources: true })
   await bundle.close()
   const faults = unfoldable(readFileSync(output, 'utf8'))
   if (faults.length > 0) throw new Error(`${output} is not what V8 folds: ${faults.join('; ')}`)

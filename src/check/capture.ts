@@ -6,7 +6,7 @@
 
 import * as nodeModule from 'node:module'
 import { fileURLToPath } from 'node:url'
-import { SteppingRefused, nextProgram, toSource } from '../backends/stepped/index.ts'
+import { SteppingRefused, forgetRefusal, nextProgram, toSource } from '../backends/stepped/index.ts'
 import { stackPlaces } from './call-place.ts'
 import type { CheckResult } from './check-result.ts'
 import type { ErrorData } from './error-data.ts'
@@ -24,6 +24,7 @@ type Loading = Promise<unknown>
 /** Comes to the call `call` of the file that `load` loads. Throws SteppingRefused where it does not. */
 export async function comeTo(call: InlineCall, load: () => Loading): Promise<Description> {
   installSilence()
+  forgetRefusal()
   const tests = silent.beginTests()
   const watch = new Watch(call)
   ;(globalThis as Record<symbol, unknown>)[CAPTURE] = watch.called
@@ -120,6 +121,7 @@ class Watch {
       this.seen++
       if (count === this.#call.count && this.description === null) {
         this.description = description
+        silent.beginChecking()
         this.#meet()
         return new Promise(() => {})
       }

@@ -7,6 +7,7 @@ import { NotDeterministic } from './step-log.ts'
 import { raceWithLoop } from './follow.ts'
 import { type Exploration, type ExploreOptions, type Subject, explore } from './explore.ts'
 import { describeFailure, replayExecution } from './failure.ts'
+import { refuseUnknown } from './given-options.ts'
 import { exploreParts } from './parts.ts'
 import { TIMEOUTS_MAX } from './passing-time.ts'
 import { type KernelChoice, type Prepared, type Target, prepare } from './prepare.ts'
@@ -33,7 +34,8 @@ const DEPTH = 3
  * remedy, where the program comes to what cannot be stepped; NotDeterministic where it does something else with the
  * same choices; and LedgerRefused.
  */
-export function checkFile(file: string | URL, options: CheckOptions = {}): Promise<CheckResult> {
+export async function checkFile(file: string | URL, options: CheckOptions = {}): Promise<CheckResult> {
+  refuseUnknown('options', 'checkFile()', options)
   return check(fileTarget(file, options), options)
 }
 

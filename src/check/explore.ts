@@ -3,6 +3,7 @@
 import {
   FinerCellsNeeded,
   READY,
+  SteppingRefused,
   type Thread,
   TimeUp,
   WAITING,
@@ -16,6 +17,7 @@ import type { Naming } from './names.ts'
 import { RandomWalk } from './random-walk.ts'
 import { NotDeterministic, StepLog } from './step-log.ts'
 import { NotSymmetric, Symmetry } from './symmetry.ts'
+import { NoScenario } from './no-scenario.ts'
 
 /** What is explored: threads that can be started again and again from the same state. */
 export interface Subject {
@@ -305,13 +307,18 @@ export function runOnce(subject: Subject, execution: Execution, atEnd?: () => vo
       try {
         subject.end()
       } catch (error) {
-        if (error instanceof TimeUp) throw error
+        if (error instanceof TimeUp || isNoFinding(error)) throw error
         return failed('error', -1, error)
       }
       return null
     default:
       return null
   }
+}
+
+/** What is checked cannot be: that says nothing of it. */
+function isNoFinding(error: unknown): boolean {
+  return error instanceof SteppingRefused || error instanceof NoScenario
 }
 
 /** Thrown by the explorer, in the middle of a thread. */

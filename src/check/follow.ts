@@ -4,6 +4,7 @@
 // as long as it can go on; then the first that can; where none can, the first that spins or waits with a timeout, as
 // time would let it. So a schedule that is laid down only in part is still one execution, always the same.
 
+import { inspect } from 'node:util'
 import {
   FINISHED,
   NOTIFY,
@@ -167,7 +168,8 @@ function keyOf({ kind, error, race }: RawFailure, follower: Follower): string {
 
 /** What was thrown, in words. */
 export function errorText(error: unknown): string {
-  return error instanceof Error ? `${error.name}: ${error.message}` : String(error)
+  if (error instanceof Error) return `${error.name}: ${error.message}`
+  return typeof error === 'object' ? inspect(error, { breakLength: Infinity }) : String(error)
 }
 
 class Follower extends Scheduler {

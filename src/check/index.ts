@@ -30,6 +30,7 @@ export { type EndsOptions, type EndsResult, checkEnds } from './ends/check-ends.
 export { victims } from './ends/end-scenario.ts'
 export type { CheckFailure } from './failure.ts'
 export { type Mutant, mutants } from './mutants.ts'
+export { nearest } from './nearest.ts'
 export { perfettoTrace } from './perfetto.ts'
 export { type KernelChoice, NoScenario } from './prepare.ts'
 export { priceNames, scenarioNames } from './scenarios/index.ts'

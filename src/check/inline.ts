@@ -10,6 +10,7 @@ import { type CallFrame, placeText, userFrames } from './call-place.ts'
 import type { CheckOptions, CheckResult } from './check-result.ts'
 import { errorData } from './error-data.ts'
 import { CAPTURE, type InlineCall, type Outcome, callKey } from './inline-call.ts'
+import { refuseUnknown } from './given-options.ts'
 import type { InlineRequest, InlineReply } from './inline-worker.ts'
 import { errorFrom } from './inline-errors.ts'
 import type { Scenario } from './scenario.ts'
@@ -53,7 +54,8 @@ const optionNames = [
  * the result is then false. Throws SteppingRefused, with file, line and a remedy, where what is called there cannot be
  * loaded again or is not the same, and what checkFile throws.
  */
-export function check<State>(description: InlineCheck<State>): Promise<CheckResult> {
+export async function check<State>(description: InlineCheck<State>): Promise<CheckResult> {
+  refuseUnknown('check', 'check()', description)
   const { setup, threads, invariant } = description
   const shape = {
     threads: Array.isArray(threads) ? threads.length : -1,

@@ -12,7 +12,7 @@ import type { LinearDescription, Operation } from './linear-description.ts'
 import type { PerformedCall, PlannedCall, performCalls } from './perform-calls.ts'
 import { Random } from './random.ts'
 import { stateDigest } from './state-digest.ts'
-import { NoScenario } from './target.ts'
+import { NoScenario } from './no-scenario.ts'
 import { SetupFailed } from './user-scenario.ts'
 
 const PROGRAMS = 100

@@ -1,6 +1,7 @@
 // `linearizable()`: a sequential object as the specification of one that threads share, where the user's test stands.
 
 import type { CheckResult } from './check-result.ts'
+import { refuseOperations, refuseUnknown } from './given-options.ts'
 import { checkHere } from './inline.ts'
 import type { Linearizable } from './linear-description.ts'
 
@@ -11,6 +12,8 @@ import type { Linearizable } from './linear-description.ts'
  *
  * Called in a test as check() is, and throws as that does. What a file exports as default, `faultline check` explores.
  */
-export function linearizable<Shared>(description: Linearizable<Shared>): Promise<CheckResult> {
+export async function linearizable<Shared>(description: Linearizable<Shared>): Promise<CheckResult> {
+  refuseUnknown('linearizable', 'linearizable()', description)
+  refuseOperations(description as Linearizable)
   return checkHere('linearizable', description, { threads: 0, invariant: false, state: null })
 }

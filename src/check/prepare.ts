@@ -13,16 +13,19 @@ import {
 import { withMarks } from './capture-marks.ts'
 import { comeTo, refuseDifference } from './capture.ts'
 import { THREADS_MAX } from './execution.ts'
+import { refuseUnknown } from './given-options.ts'
 import { CAPTURE } from './inline-call.ts'
 import { type LinearDescription, isLinearDescription } from './linear-description.ts'
 import { linearPrograms } from './linear-subject.ts'
 import { withPatches } from './mutants/apply.ts'
 import type { Scenario } from './scenario.ts'
 import { stateDigest } from './state-digest.ts'
-import { NoScenario, type Prepared, type Target } from './target.ts'
+import { NoScenario } from './no-scenario.ts'
+import type { Prepared, Target } from './target.ts'
 import { userSubject } from './user-scenario.ts'
 
-export { type KernelChoice, NoScenario, type Prepared, type Target } from './target.ts'
+export { NoScenario } from './no-scenario.ts'
+export type { KernelChoice, Prepared, Target } from './target.ts'
 
 /**
  * Loads what is to be checked. With `trace`, calls are reported too, which costs time. Throws NoScenario, and
@@ -100,6 +103,10 @@ function scenarioOf(target: Target, given: unknown): Scenario {
   const wrong = description.threads.findIndex((thread) => typeof thread !== 'function')
   if (wrong >= 0)
     throw new NoScenario(`thread ${wrong} of ${place} is no function`, 'give a function for each thread')
+  if (target.call === undefined) {
+    refuseUnknown('scenario', `the scenario of ${place}`, description)
+    refuseUnknown('options', `the scenario of ${place}, in its options,`, description.options ?? {})
+  }
   return description
 }
 

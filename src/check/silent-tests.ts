@@ -2,10 +2,14 @@
 // it is loaded to come to a call of check() again. It has the names of node:test, vitest and jest.
 //
 // Functions around the call are marked by an edit of the file. Suites that are marked are run as they come, tests that
-// are marked are kept, with the hooks that a framework would run before them. What comes after a test, and assertions,
-// do nothing.
+// are marked are kept, with the hooks that a framework would run before them. What comes after a test does nothing.
+// Around the call, assertions hold, as they did in the test itself, and mocks can be made; in what is checked, once the
+// call is come to, assertions assert, and mocks are refused.
 
+import { AssertionError } from 'node:assert'
+import { inspect } from 'node:util'
 import { refused, siteHere } from '../backends/stepped/index.ts'
+import { expectation } from './silent-expect.ts'
 
 type Callback = (...args: readonly unknown[]) => unknown
 
@@ -27,8 +31,15 @@ function needed(what: string): never {
   return refused(
     siteHere('test framework'),
     `${what} is used by what is checked, and is not there when its file is loaded again`,
-    'make what is checked in the function around the check, without the test framework',
+    'make what is checked in the function around the check, without the test framework; node:assert may be used',
   )
+}
+
+/** The call is come to: nothing runs any more but what it is given. */
+let isChecking = false
+
+export function beginChecking(): void {
+  isChecking = true
 }
 
 const marked = new WeakSet<Callback>()
@@ -43,6 +54,7 @@ export function mark(callback: Callback): Callback {
 
 /** Forgets all tests and hooks. Returns the list of those that come. */
 export function beginTests(): readonly SilentTest[] {
+  isChecking = false
   suites = [{ before: [], beforeEach: [] }]
   tests = []
   return tests
@@ -90,6 +102,7 @@ function context(): unknown {
   }
   for (const name of ['after', 'afterEach', 'diagnostic', 'plan', 'onTestFinished', 'onTestFailed'])
     known[name] = () => {}
+  for (const name of ['assert', 'mock']) known[name] = missing(`'${name}' of the test's context`)
   return new Proxy(known, {
     get(target, key) {
       if (key === 'then' || typeof key === 'symbol') return undefined
@@ -139,20 +152,31 @@ function hook(kind: keyof Suite): (...args: readonly unknown[]) => void {
   }
 }
 
-/** Whatever is made of it, it holds. */
-function agreeing(): unknown {
-  const self: unknown = new Proxy(() => {}, {
-    get: (_, key) => (key === 'then' || typeof key === 'symbol' ? undefined : self),
-    apply: () => self,
+/** What the code that is checked would meet differs without them. */
+const REPLACING = /\.(?:mock|doMock|hoisted|module|unstable_mockModule|stubGlobal|stubEnv)$/
+
+/** Stands for what cannot be had: around the call it may be made, and is refused where it is used. */
+function missing(name: string): unknown {
+  const called = `${name}()`
+  return new Proxy(() => {}, {
+    get(_, key) {
+      if (key === 'then' || typeof key === 'symbol') return undefined
+      return isChecking ? needed(`${name}.${key}`) : missing(`${name}.${key}`)
+    },
+    set: () => (isChecking ? needed(name) : true),
+    apply: () => (isChecking || REPLACING.test(name) ? needed(called) : missing(called)),
+    construct: () => (isChecking ? needed(`new ${called}`) : missing(called)) as object,
   })
-  return self
 }
 
-/** Stands for what cannot be had. */
-function missing(name: string): unknown {
-  return new Proxy(() => {}, {
-    get: (_, key) => () => needed(`${name}.${String(key)}()`),
-    apply: () => needed(`${name}()`),
+/** Assertions of a framework: they hold around the call, and assert in what is checked. */
+function asserting(name: string, assertion: Callback): unknown {
+  return new Proxy(assertion, {
+    get(_, key) {
+      if (key === 'then' || typeof key === 'symbol') return undefined
+      return isChecking ? needed(`${name}.${key}`) : missing(`${name}.${key}`)
+    },
+    apply: (_, __, args: readonly unknown[]) => (isChecking ? assertion(...args) : missing(`${name}(…)`)),
   })
 }
 
@@ -168,13 +192,41 @@ export const afterAll: Callback = after
 export const afterEach: Callback = after
 export const bench: Callback = after
 export const onTestFinished: Callback = after
-export const expect: unknown = agreeing()
-export const expectTypeOf: unknown = expect
-export const assert: unknown = expect
+export const expect: unknown = asserting('expect', (actual) => expectation(actual, needed))
+/** Of types, which nobody looks at when it runs. */
+export const expectTypeOf: Callback = () => missing('expectTypeOf()')
+export const assertType: Callback = after
+/** Of chai, by vitest. */
+export const assert: unknown = asserting('assert', (holds, message) => {
+  if (!holds) throw new AssertionError({ message: String(message ?? `assert(${inspect(holds)})`) })
+})
+export const chai: unknown = missing('chai')
+export const should: unknown = missing('should')
 export const vi: unknown = missing('vi')
 export const vitest: unknown = missing('vitest')
 export const jest: unknown = missing('jest')
 export const mock: unknown = missing('mock')
+export const snapshot: unknown = missing('snapshot')
+export const expectFailure: unknown = test['fails']
+export const getTestContext: unknown = missing('getTestContext')
+export const run: unknown = missing('run')
+export const inject: unknown = missing('inject')
+export const createExpect: unknown = missing('createExpect')
+export const onTestFailed: Callback = after
+export const aroundAll: unknown = missing('aroundAll')
+export const aroundEach: unknown = missing('aroundEach')
+export const recordArtifact: unknown = missing('recordArtifact')
+export const Snapshots: unknown = missing('Snapshots')
+export const TestRunner: unknown = missing('TestRunner')
+export const EvaluatedModules: unknown = missing('EvaluatedModules')
+export const skip: unknown = test['skip']
+export const todo: unknown = test['todo']
+export const only: unknown = test['only']
+export const xit: unknown = skip
+export const xtest: unknown = skip
+export const xdescribe: unknown = describe['skip']
+export const fit: Registered = test
+export const fdescribe: Registered = describe
 
 const all = {
   it,
@@ -188,12 +240,16 @@ const all = {
   afterEach,
   bench,
   onTestFinished,
+  onTestFailed,
   expect,
   expectTypeOf,
+  assertType,
+  assert,
   vi,
   vitest,
   jest,
   mock,
+  snapshot,
 }
 
 /** As node:test is: a function with the others as properties. */
@@ -208,9 +264,9 @@ export { whole as 'module.exports' }
 export const globals: Readonly<Record<string, unknown>> = {
   ...all,
   test,
-  xit: test['skip'],
-  xtest: test['skip'],
-  xdescribe: describe['skip'],
-  fit: test,
-  fdescribe: describe,
+  xit,
+  xtest,
+  xdescribe,
+  fit,
+  fdescribe,
 }

@@ -48,14 +48,3 @@ export interface Prepared {
   /** How many programs there are of which those were chosen. */
   readonly programsInAll?: number
 }
-
-/** A file that is to be checked cannot be loaded, or exports no scenario. */
-export class NoScenario extends TypeError {
-  override readonly name = 'NoScenario'
-  readonly remedy: string
-
-  constructor(message: string, remedy: string) {
-    super(message)
-    this.remedy = remedy
-  }
-}

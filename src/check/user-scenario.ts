@@ -3,6 +3,7 @@
 import { FinerCellsNeeded, alone, memory } from '../backends/stepped/index.ts'
 import type { Subject } from './explore.ts'
 import type { Scenario } from './scenario.ts'
+import { NoScenario } from './no-scenario.ts'
 
 /** Something that should hold at the end does not. */
 export class InvariantBroken extends Error {
@@ -38,10 +39,19 @@ export function userSubject(description: Scenario): Subject {
       return description.threads.map((thread) => () => thread(state))
     },
     end() {
-      if (alone(description.invariant?.(state)) === false)
-        throw new InvariantBroken('the invariant does not hold')
+      const holds = alone(description.invariant?.(state))
+      if (isThenable(holds))
+        throw new NoScenario(
+          'the invariant of the scenario returns a promise, which nobody waits for',
+          'make it an ordinary function',
+        )
+      if (holds === false) throw new InvariantBroken('the invariant does not hold')
     },
   }
+}
+
+function isThenable(value: unknown): boolean {
+  return typeof (value as { then?: unknown } | null | undefined)?.then === 'function'
 }
 
 function setUp({ setup }: Scenario): unknown {

@@ -116,3 +116,5 @@ for (const stream of [process.stdout, process.stderr]) {
   })
 }
 await main()
+// What a file that was checked has started, a worker or a timer, would keep the process for ever.
+if (process.argv[2] === 'check') process.exit()

@@ -3,8 +3,10 @@
 //
 // Principles: what is not known to be harmless is not let through: of an event that no report reads, only its name is
 // kept, and a line that cannot be read is left out. The same name gets the same number everywhere. Addresses of the
-// program stay, as a replay needs the layout that they tell; pointers of the kernel and instruction pointers do not.
+// program are moved, as a replay needs the layout that they tell (moved-addresses.ts); pointers of the kernel and
+// instruction pointers are gone.
 import { Transform, type TransformCallback } from 'node:stream'
+import { MovedAddresses } from './moved-addresses.ts'
 
 /** Gives out the new names. */
 export interface Renamer {
@@ -32,11 +34,13 @@ const LONGEST = 64 * 1024
 export class Redaction extends Transform {
   readonly #names: Renamer
   readonly #locks = new Map<string, string>()
+  readonly #addresses: MovedAddresses
   #rest = ''
 
-  constructor(names: Renamer) {
+  constructor(names: Renamer, addresses: MovedAddresses = new MovedAddresses()) {
     super()
     this.#names = names
+    this.#addresses = addresses
   }
 
   override _transform(chunk: Buffer, _: BufferEncoding, done: TransformCallback): void {
@@ -75,10 +79,10 @@ export class Redaction extends Transform {
   #fields(event: string, fields: string): string {
     switch (event) {
       case 'exceptions:page_fault_user':
-        return fields.replace(/ ip=\S+/, ' ip=0x0')
+        return this.#addresses.moved(fields.replace(/ ip=\S+/, ' ip=0x0'))
       case 'exceptions:page_fault_kernel':
         // The function of the kernel tells the call.
-        return fields.replace(/ ip=(?:0x)?[0-9a-f]+ /, ' ip=0x0 ')
+        return this.#addresses.moved(fields.replace(/ ip=(?:0x)?[0-9a-f]+ /, ' ip=0x0 '))
       case 'task:task_newtask':
         return this.#between(fields, /^(pid=\d+ comm=)(.*)( clone_flags=\w+ oom_score_adj=-?\d+)$/)
       case 'sched:sched_process_exec': {
@@ -97,7 +101,9 @@ export class Redaction extends Transform {
       /^(?:syscalls:sys_(?:enter|exit)_(?:mmap|munmap|mprotect|brk|madvise|mremap)|page-faults(?::\w+)?)$/.test(
         event,
       )
-    return (isMemory || event.startsWith('PERF_RECORD_LOST')) && NUMBERS.test(fields) ? fields : ''
+    return (isMemory || event.startsWith('PERF_RECORD_LOST')) && NUMBERS.test(fields)
+      ? this.#addresses.moved(fields)
+      : ''
   }
 
   #between(fields: string, pattern: RegExp): string {
@@ -110,7 +116,7 @@ export class Redaction extends Transform {
     if (match === null) return ''
     const [, place, start, name] = match as unknown as [string, string, string, string]
     if (KERNEL_ADDRESS.test(start)) return `${place} [kernel]`
-    return `${place} ${COMMON_MAPPINGS.test(name) ? name : this.#names.file(name)}`
+    return `${this.#addresses.moved(place)} ${COMMON_MAPPINGS.test(name) ? name : this.#names.file(name)}`
   }
 
   /** Locks are told apart; where they are in the kernel, and in which control group, is nobody's business. */

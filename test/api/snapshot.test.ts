@@ -107,6 +107,7 @@ describe('console.log', () => {
   it('shows a machine and an address space in a line each', () => {
     withSpace((space, machine) => {
       assert.match(inspect(machine), /^Machine \([\w-]+, 16 MiB, CPU 0 of 2\)$/)
+      assert.equal(JSON.stringify({ machine }), JSON.stringify({ machine: inspect(machine) }))
       assert.match(inspect(space), /^AddressSpace \(\d+\)$/)
     })
   })

@@ -61,3 +61,38 @@ describe('the page of the checker', () => {
     assert.equal(run('--test', file).status, 0)
   })
 })
+
+describe('faultline check --init', () => {
+  const corrected = (text: string): string =>
+    text.replace(/( {2}Atomics\.store\(ring, TAIL.*\n)( {2}Atomics\.store\(ring, SLOTS.*\n)/, '$2$1')
+
+  for (const [kind, project, name] of [
+    ['JavaScript', '{ "type": "commonjs" }', 'ring.check.mjs'],
+    ['TypeScript', '{ "devDependencies": { "typescript": "5.9.0" } }', 'ring.check.ts'],
+  ] as const) {
+    it(`writes a check that fails, in ${kind}, and passes once its comment is followed`, () => {
+      const file = write(name, '')
+      rmSync(file)
+      writeFileSync(join(folder, 'package.json'), project)
+      const written = run(command, 'check', '--init')
+      assert.equal(written.status, 0, written.stderr)
+      assert.match(written.stdout, new RegExp(`${name} is written.*\n\n  npx faultline check ${name}\n$`))
+      const text = readFileSync(file, 'utf8')
+      const wrong = run(command, 'check', name)
+      assert.equal(wrong.status, 1, wrong.stderr)
+      assert.match(wrong.stdout, /1 was put in first, and 0 came out/)
+      writeFileSync(file, corrected(text))
+      assert.notEqual(corrected(text), text)
+      const right = run(command, 'check', name)
+      assert.equal(right.status, 0, right.stderr)
+    })
+  }
+
+  it('leaves a file that is there', () => {
+    const file = write('ring.check.mjs', '// mine')
+    const { status, stderr } = run(command, 'check', '--init')
+    assert.equal(status, 2)
+    assert.match(stderr, /ring\.check\.mjs is there already/)
+    assert.equal(readFileSync(file, 'utf8'), '// mine')
+  })
+})

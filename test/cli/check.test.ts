@@ -48,6 +48,11 @@ test('check', { concurrency: 2 }, async (t) => {
       assert.match(stdout, /the first value is 1, and 0 came out/)
       assert.equal(code, 1)
     }),
+    t.test('a file that has started a worker: the process ends all the same', async () => {
+      const { code, stderr } = await faultlineAlone(['check', program('refused/worker-message')])
+      assert.match(stderr, /^faultline: messages between threads \(.*worker-message\.ts, line 11\)/)
+      assert.equal(code, 2)
+    }),
     t.test('JSON of a failure, with the keys that are relied upon', async () => {
       const { code, stdout } = await faultline(['check', program('racy'), '--json'])
       const result = JSON.parse(stdout) as Record<string, unknown> & { failure: Record<string, unknown> }

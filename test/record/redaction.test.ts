@@ -6,6 +6,7 @@ import { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
 import { gunzipSync } from 'node:zlib'
+import { MovedAddresses } from '../../src/record/moved-addresses.ts'
 import { Redaction } from '../../src/record/redaction.ts'
 import { Redactor } from '../../src/report/index.ts'
 import { DetailCollector } from '../../src/trace/index.ts'
@@ -44,15 +45,34 @@ test('names, paths, kernel pointers and unknown fields are gone; the same name h
     const comms = new Set(events.slice(1).map((line) => line.slice(0, 16).trim()))
     assert.equal(comms.size, 1)
     assert.match(out, new RegExp(`comm=${[...comms][0]} pid=8 prio`))
-    for (const kept of [
-      'rw-p [stack]',
-      'ip=_copy_to_iter',
-      'down_write',
-      'address=0x7f0000001000',
-      'syscalls:sys_enter_openat:',
-    ])
+    // What was in the mapping of the library is in it still, and neither is where it was.
+    const start = Number(/\[(0x7e\w+)\(0x2000\)/.exec(out)![1])
+    assert.ok(start > 0x7e0000000000 && start < 0x7f0000000000 && start % 2 ** 21 === 0)
+    const faults = [...out.matchAll(/ address=(0x\w+)/g)].map(([, address]) => Number(address))
+    assert.deepEqual(faults, [start + 0x1000, start + 0x1000])
+    for (const kept of ['rw-p [stack]', 'ip=_copy_to_iter', 'down_write', 'syscalls:sys_enter_openat:'])
       assert.ok(out.includes(kept), kept)
   }
+})
+
+test('addresses that chance has placed move, by one distance in each area; others stay', () => {
+  const moved = new MovedAddresses((limit) => limit - 1)
+  const furthest = 2 ** 40
+  for (const [before, area] of [
+    [0x5555_5555_4000, true],
+    [0x7fff_ffff_f000, true],
+    [0xaaaa_aaaa_a000, true],
+    [0xffff_ffff_f000, true],
+    [0x40_0000, false],
+    [0xc0_0000_0000, false],
+    [0x1_0000_0000_0000, false],
+  ] as const) {
+    const fields = (address: number): string => `start: 0x${address.toString(16)}, len: 0x00001000`
+    assert.equal(moved.moved(fields(before)), fields(area ? before - furthest : before))
+  }
+  const error = '0xfffffffffffffff4'
+  assert.equal(moved.moved(error), error)
+  assert.notEqual(new MovedAddresses(() => 0).moved('7f0000000000'), '7f0000000000')
 })
 
 test('a recording without names tells the same as with them', async () => {

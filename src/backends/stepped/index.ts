@@ -16,6 +16,7 @@ export type { Program, ProgramModule } from './program.ts'
 export { SteppingRefused, TimeUp } from './refusal.ts'
 export {
   alone,
+  forgetRefusal,
   refused,
   reportWrite,
   runThreads,

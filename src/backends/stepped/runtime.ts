@@ -308,6 +308,11 @@ export function noteRefusal(site: number, problem: string, remedy: string): Step
   return error
 }
 
+/** What was refused in a program that is over is forgotten. */
+export function forgetRefusal(): void {
+  refusal = null
+}
+
 /** Turns of loops between two looks at the clock, which costs as much as some dozens of short turns. */
 const TURNS_PER_LOOK = 256
 let turnsLeft = TURNS_PER_LOOK

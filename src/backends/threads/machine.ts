@@ -343,6 +343,11 @@ export class Machine {
   [inspected](): string {
     return `Machine (${this.design}, ${this.memory / 2 ** 20} MiB, CPU ${this.cpu} of ${this.cpus})`
   }
+
+  /** What a log of objects gets: without this, every word of the shared memory, hundreds of megabytes of text. */
+  toJSON(): string {
+    return this[inspected]()
+  }
 }
 
 function warnOfLiveness(): void {

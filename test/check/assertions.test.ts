@@ -1,0 +1,161 @@
+// What a test framework has, in what is checked: assertions assert, and mocks are refused there and nowhere else.
+
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import * as nodeTest from 'node:test'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { expectation } from '../../src/check/silent-expect.ts'
+import * as silent from '../../src/check/silent-tests.ts'
+
+const { after, test } = nodeTest
+const folder = mkdtempSync(join(tmpdir(), 'faultline-'))
+after(() => rmSync(folder, { recursive: true }))
+
+/** A framework by a name that the checker knows, for a project that has it. */
+const FRAMEWORK = `
+export { test } from 'node:test'
+const all = new Proxy(() => {}, { get: () => all, apply: () => all })
+export const expect = all
+export const vi = all`
+
+/** Each is one check, and what becomes of it. */
+const checks: readonly (readonly [name: string, text: string, ends: RegExp])[] = [
+  ['an invariant', `threads: [add, add], invariant: (c) => { expect(c[0]).toBe(2) }`, /^pass$/],
+  [
+    'a wrong one',
+    `threads: [lose, lose], invariant: (c) => { expect(c[0]).toBe(2) }`,
+    /expect\(1\)\.toBe\(2\)/,
+  ],
+  ['a thread', `threads: [(c) => { expect(Atomics.add(c, 0, 1)).toBe(0) }, add]`, /expect\(1\)\.toBe\(0\)/],
+  [
+    'what is not here',
+    `threads: [add], invariant: (c) => { expect(c).toMatchSnapshot() }`,
+    /SteppingRefused.*toMatchSnapshot is used/,
+  ],
+  [
+    'any number',
+    `threads: [add], invariant: (c) => { expect(c[0]).toBe(expect.any(Number)) }`,
+    /SteppingRefused.*expect\.any is used/,
+  ],
+  ['a mock around', `threads: [add]`, /^pass$/],
+  ['a mock in a thread', `threads: [(c) => { mocked(); add(c) }]`, /SteppingRefused.*vi\.fn\(\)\(\) is used/],
+  [
+    'the context',
+    `threads: [(c) => { t.assert.ok(true) }]`,
+    /SteppingRefused.*'assert' of the test's context/,
+  ],
+  [
+    'a promise',
+    `threads: [add], invariant: async () => false`,
+    /NoScenario: the invariant of the scenario returns a promise/,
+  ],
+  [
+    'a misspelt option',
+    `threads: [add], second: 5`,
+    /NoScenario: check\(\) knows no 'second'.*did you mean 'seconds'/,
+  ],
+  [
+    'an option of no use',
+    `threads: [add], seconds: 'long'`,
+    /NoScenario: 'seconds' of check\(\) is 'long', and not a number above 0/,
+  ],
+  ['what is no error', `threads: [() => { throw { a: 1 } }]`, /error: \{ a: 1 \}/],
+  ['after all that', `threads: [add]`, /^pass$/],
+]
+
+test('assertions of the framework are asserted where they are checked', () => {
+  mkdirSync(join(folder, 'node_modules/vitest'), { recursive: true })
+  symlinkSync(
+    fileURLToPath(new URL('../../', import.meta.url)),
+    join(folder, 'node_modules/faultline'),
+    'dir',
+  )
+  writeFileSync(
+    join(folder, 'node_modules/vitest/package.json'),
+    '{ "type": "module", "exports": "./index.js" }',
+  )
+  writeFileSync(join(folder, 'node_modules/vitest/index.js'), FRAMEWORK)
+  const tests = checks.map(
+    ([name, text]) => `test('${name}', async (t) => {
+  const mocked = vi.fn()
+  t.assert.equal(t.mock.fn()(), undefined)
+  vi.spyOn(console, 'error').mockImplementation(() => {})
+  expect(mocked).not.toHaveBeenCalled()
+  const result = await check({ setup, ${text} }).then(({ verdict }) => verdict, String)
+  console.log('ENDS ' + JSON.stringify(result))
+})`,
+  )
+  const file = join(folder, 'assertions.test.mjs')
+  const head = `import { test, expect, vi } from 'vitest'
+import { check } from 'faultline/check'
+const setup = () => new Int32Array(new SharedArrayBuffer(4))
+const add = (c) => { Atomics.add(c, 0, 1) }
+const lose = (c) => { Atomics.store(c, 0, Atomics.load(c, 0) + 1) }`
+  writeFileSync(file, [head, ...tests].join('\n'))
+  const env = { ...process.env, NODE_TEST_CONTEXT: undefined }
+  const { stdout, stderr } = spawnSync(process.execPath, [file], { encoding: 'utf8', env })
+  const ends = [...stdout.matchAll(/ENDS (.*)$/gm)].map(([, text]) => JSON.parse(text!) as string)
+  assert.equal(ends.length, checks.length, stdout + stderr)
+  for (const [index, [name, , expected]] of checks.entries()) assert.match(ends[index]!, expected, name)
+})
+
+test('each assertion holds for what it says, and its contrary for the rest', () => {
+  const refuse = (what: string): never => {
+    throw new TypeError(what)
+  }
+  type Assertion = Record<string, (...args: readonly unknown[]) => void> & { readonly not: Assertion }
+  const expect = (value: unknown): Assertion => expectation(value, refuse) as Assertion
+  const Class = class {
+    a = 1
+  }
+  const fail = (): never => {
+    throw new RangeError('too far')
+  }
+  const rows: readonly (readonly [matcher: string, holds: unknown, fails: unknown, ...args: unknown[]])[] = [
+    ['toBe', Number.NaN, 0, Number.NaN],
+    ['toEqual', new Class(), { a: 1, b: null }, { a: 1, b: undefined }],
+    ['toStrictEqual', { a: 1 }, new Class(), { a: 1 }],
+    ['toEqual', Int32Array.of(1), Int32Array.of(2), Int32Array.of(1)],
+    ['toBeTruthy', 1, 0],
+    ['toBeFalsy', 0, 1],
+    ['toBeNull', null, undefined],
+    ['toBeUndefined', undefined, null],
+    ['toBeDefined', null, undefined],
+    ['toBeNaN', Number.NaN, 0],
+    ['toBeGreaterThan', 2, 1, 1],
+    ['toBeGreaterThanOrEqual', 1, 0, 1],
+    ['toBeLessThan', 0, 1, 1],
+    ['toBeLessThanOrEqual', 1, 2, 1],
+    ['toBeCloseTo', 0.1 + 0.2, 0.31, 0.3],
+    ['toBeInstanceOf', new Class(), {}, Class],
+    ['toBeTypeOf', 'a', 1, 'string'],
+    ['toBeOneOf', 1, 3, [1, 2]],
+    ['toContain', [1, 2], [2], 1],
+    ['toContain', 'abc', 'ac', 'bc'],
+    ['toContainEqual', [{ a: 1 }], [{ a: 2 }], { a: 1 }],
+    ['toHaveLength', [1], [], 1],
+    ['toMatch', 'abc', 'b', /^a/],
+    ['toThrow', fail, () => 1],
+    ['toThrow', fail, () => 1, RangeError],
+    ['toThrow', fail, () => 1, 'far'],
+  ]
+  for (const [matcher, holds, fails, ...args] of rows) {
+    expect(holds)[matcher]!(...args)
+    expect(fails).not[matcher]!(...args)
+    assert.throws(() => expect(fails)[matcher]!(...args), assert.AssertionError, matcher)
+    assert.throws(() => expect(holds).not[matcher]!(...args), assert.AssertionError, `not ${matcher}`)
+  }
+  assert.throws(() => expect(1)['toMatchSnapshot'], /expect\(…\)\.toMatchSnapshot/)
+})
+
+test('whatever a file imports of node:test is there', () => {
+  const names = Object.keys(nodeTest).filter((name) => name !== 'default')
+  assert.ok(names.includes('beforeEach'))
+  assert.deepEqual(
+    names.filter((name) => !(name in silent)),
+    [],
+  )
+})
