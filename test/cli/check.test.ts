@@ -282,12 +282,6 @@ const refused = [
   [['check', '--mutant', 'no-od-check'], /unknown mutant 'no-od-check' — did you mean 'no-odd-check'/],
   [['check', program('ring'), '--mutant', 'no-odd-check'], /--mutant changes the kernel/],
   [['check', program('ring'), '--published'], /--published is for kernel scenarios/],
-  [
-    ['check', '--all', '--results', 'x', '--bound', '2'],
-    /--bound does not go with --results: .* one preempt/,
-  ],
-  [['check', '--all', '--results', 'x', '--workers', '2'], /--workers does not go with --results/],
-  [['check', '--all', '--results', 'x', '--no-minimise'], /--minimise does not go with --results/],
   [['check', '--published', '--mutants'], /--published does not go with --mutant and --mutants/],
   [['check', '--published', '--mutant', 'no-odd-check'], /--published does not go with --mutant/],
   [['check', '--published', '--conflicts'], /--conflicts looks at pairs of operations/],
