@@ -3,7 +3,10 @@
 import { Command } from 'commander'
 import {
   type CampaignProgress,
+  type Executor,
   LocalExecutor,
+  QueueExecutor,
+  QueueWorker,
   Store,
   campaignPage,
   campaignText,
@@ -23,6 +26,9 @@ const WORKERS_MAX = 256
 interface CampaignCommandOptions {
   readonly store?: string
   readonly workers?: string
+  readonly queue?: string
+  readonly work?: boolean
+  readonly untilOver?: boolean
   readonly merge?: readonly string[]
   readonly output?: string
   readonly json?: boolean
@@ -34,6 +40,9 @@ export function campaignCommand(): Command {
     .argument('[file]', 'JSON, or a module whose default export is a campaign: see docs/campaigns.md')
     .option('--store <file>', 'results are kept in it (SQLite), and what it has is not done again')
     .option('--workers <count>', 'worker threads (default: one for each processor)')
+    .option('--queue <address>', 'give the jobs to a queue on Redis or Valkey, as redis://HOST:PORT')
+    .option('--work', 'do jobs of the queue, for whatever campaign is there, until told to stop')
+    .option('--until-over', 'of --work: end when the campaign is over')
     .option('--merge <files...>', 'first take in what these stores hold')
     .option('--output <file>', 'also write a page for a browser: FILE.html')
     .option('--json', 'print JSON, one object a line')
@@ -47,19 +56,68 @@ export function campaignCommand(): Command {
         'Examples:',
         '  faultline campaign examples/campaigns/sweep.json --store sweep.sqlite',
         '  faultline campaign checks.json --store checks.sqlite --output checks.html',
+        '  faultline campaign checks.json --store checks.sqlite --queue redis://queue-host',
+        '  faultline campaign --work --queue redis://queue-host',
       ].join('\n'),
     )
     .action(runCommand)
 }
 
 async function runCommand(file: string | undefined, options: CampaignCommandOptions): Promise<void> {
-  if (file === undefined) throw new UsageError('there is no campaign', 'give its file')
   const workers =
     options.workers === undefined ? undefined : parseCount(options.workers, '--workers', 1, WORKERS_MAX)
+  refuseCombinations(file, options)
+  if (options.work === true) {
+    await workForQueue(options.queue!, workers, options.untilOver === true)
+    return
+  }
+  await runFile(file!, workers, options)
+}
+
+function refuseCombinations(
+  file: string | undefined,
+  { work, queue, workers, untilOver, ...others }: CampaignCommandOptions,
+): void {
+  if (queue !== undefined && !/^rediss?:\/\/./.test(queue))
+    throw new UsageError(`--queue ${queue} is not usable`, 'give it as redis://HOST:PORT')
+  if (work === true) {
+    if (queue === undefined) throw new UsageError('--work needs a queue', 'give --queue redis://HOST:PORT')
+    if (file !== undefined) throw new UsageError('--work takes no campaign', 'leave the file out')
+    const [wrong] = Object.keys(others)
+    if (wrong !== undefined) throw new UsageError(`--${wrong} does not go with --work`, 'leave it out')
+    return
+  }
+  if (file === undefined) throw new UsageError('there is no campaign', 'give its file')
+  if (untilOver === true) throw new UsageError('--until-over is for --work', 'leave it out')
+  if (queue !== undefined && workers !== undefined)
+    throw new UsageError('--workers does not go with --queue', 'give it to the workers: --work --workers N')
+}
+
+async function workForQueue(queue: string, workers: number | undefined, untilOver: boolean): Promise<void> {
+  const stop = new AbortController()
+  const interrupted = interruptsTo(stop)
+  try {
+    const onTask = (done: number): void => showProgress(`${formatCount(done)} tasks done`)
+    const worker = await QueueWorker.start(queue, { workers, onTask })
+    const stopped = new Promise((resolve) => stop.signal.addEventListener('abort', resolve))
+    await (untilOver ? Promise.race([worker.campaignOver(stop.signal), stopped]) : stopped)
+    await worker.close()
+    clearProgress()
+  } finally {
+    interrupted.end()
+  }
+}
+
+async function runFile(
+  file: string,
+  workers: number | undefined,
+  options: CampaignCommandOptions,
+): Promise<void> {
   const page = options.output === undefined ? null : usableOutput(options.output, '--output')
   const { name, jobs } = await readCampaign(file)
   const store = Store.open(options.store ?? null)
-  const executor = new LocalExecutor(workers)
+  const executor: Executor =
+    options.queue === undefined ? new LocalExecutor(workers) : await QueueExecutor.open(options.queue)
   const stop = new AbortController()
   const interrupted = interruptsTo(stop)
   try {

@@ -18,6 +18,3 @@ export interface Executor {
 export class TaskFailed extends Error {
   override readonly name = 'TaskFailed'
 }
-
-/** A task whose worker dies is given to another one so often. */
-export const ATTEMPTS = 3

@@ -6,9 +6,11 @@
 import { availableParallelism } from 'node:os'
 import { Worker } from 'node:worker_threads'
 import type { Outcome, Task, Work } from '../task.ts'
-import { ATTEMPTS, type Executor, TaskFailed } from './executor.ts'
+import { type Executor, TaskFailed } from './executor.ts'
 import type { ThreadReply } from './local-worker.ts'
 
+/** A task whose thread dies is given to another one so often. */
+const ATTEMPTS = 3
 /** How many of the tasks that wait are looked through for one that fits a thread. */
 const LOOK_AHEAD = 64
 
