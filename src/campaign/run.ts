@@ -40,6 +40,7 @@ export interface CampaignOutcome {
 /** Runs jobs. @throws StoreFailed, and the signal's reason */
 export async function runCampaign(jobs: readonly Job[], options: RunOptions): Promise<CampaignOutcome> {
   const { executor, store, onProgress, signal } = options
+  signal?.throwIfAborted()
   const begun = performance.now()
   const keys = jobs.map(keyOf)
   const results = jobs.map((job, number) => store.find(keys[number]!, job))

@@ -4,6 +4,7 @@
 // that it has told of. Writing one that is there already changes nothing, so that it does not matter who writes it, or
 // how often.
 
+import { existsSync } from 'node:fs'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import type { Job, JobResult } from './job.ts'
 import type { Outcome } from './task.ts'
@@ -104,6 +105,7 @@ export class Store {
 
   /** Takes in what other stores hold. Returns how many results were new. @throws StoreFailed */
   merge(file: string): number {
+    if (!existsSync(file)) throw new StoreFailed(`there is no store ${file}`, 'check the path')
     const other = Store.open(file)
     let added = 0
     try {

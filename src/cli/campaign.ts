@@ -15,6 +15,7 @@ import {
   runCampaign,
 } from '../campaign/index.ts'
 import { formatCount, formatDuration } from '../report/index.ts'
+import { parseShard } from './check-options.ts'
 import { UsageError } from './failure.ts'
 import { parseCount } from './options.ts'
 import { pageLine, usableOutput, writeText } from './output-file.ts'
@@ -29,6 +30,7 @@ interface CampaignCommandOptions {
   readonly queue?: string
   readonly work?: boolean
   readonly untilOver?: boolean
+  readonly shard?: string
   readonly merge?: readonly string[]
   readonly output?: string
   readonly json?: boolean
@@ -43,6 +45,7 @@ export function campaignCommand(): Command {
     .option('--queue <address>', 'give the jobs to a queue on Redis or Valkey, as redis://HOST:PORT')
     .option('--work', 'do jobs of the queue, for whatever campaign is there, until told to stop')
     .option('--until-over', 'of --work: end when the campaign is over')
+    .option('--shard <i/n>', 'only each n-th job, from the i-th on, where there is no queue')
     .option('--merge <files...>', 'first take in what these stores hold')
     .option('--output <file>', 'also write a page for a browser: FILE.html')
     .option('--json', 'print JSON, one object a line')
@@ -114,12 +117,14 @@ async function runFile(
   options: CampaignCommandOptions,
 ): Promise<void> {
   const page = options.output === undefined ? null : usableOutput(options.output, '--output')
-  const { name, jobs } = await readCampaign(file)
+  const { index, count } = options.shard === undefined ? { index: 1, count: 1 } : parseShard(options.shard)
+  const { name, jobs: all } = await readCampaign(file)
+  const jobs = all.filter((_, number) => number % count === index - 1)
+  const stop = new AbortController()
+  const interrupted = interruptsTo(stop)
   const store = Store.open(options.store ?? null)
   const executor: Executor =
     options.queue === undefined ? new LocalExecutor(workers) : await QueueExecutor.open(options.queue)
-  const stop = new AbortController()
-  const interrupted = interruptsTo(stop)
   try {
     for (const other of options.merge ?? []) store.merge(other)
     const { signal } = stop

@@ -278,6 +278,7 @@ describe('a store', () => {
     assert.equal(other.merge(file('one.sqlite')), 0)
     add(one, 'c')
     assert.equal(other.merge(file('one.sqlite')), 1)
+    assert.throws(() => other.merge(file('none.sqlite')), /there is no store .*none\.sqlite/)
     assert.deepEqual(other.find('a', job)?.result, { ...result, executions: 7 })
     one.close()
     other.close()

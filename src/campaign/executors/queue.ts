@@ -1,9 +1,9 @@
 // Tasks on a queue of BullMQ, which workers on other machines take: see queue-worker.ts.
 //
 // A task is delivered at least once. Its identifier is its key, so that it is not on the queue twice; whoever does it
-// again finds the same, and who asked takes the first answer. Answers come in the queue's stream of events, which is read
-// from its beginning: they are not lost with the process that asked. What Redis itself has lost, as when it was killed
-// before it wrote to disk, is asked for again when it is back.
+// again finds the same, and who asked takes the first answer. Answers come in the queue's stream of events, which is
+// read from its beginning: they are not lost with the process that asked. What Redis itself has lost, as when it was
+// killed before it wrote to disk, is asked for again when it is back.
 
 import type { Queue, QueueEvents } from 'bullmq'
 import type { Redis } from 'ioredis'
