@@ -41,7 +41,6 @@ export {
   type SliceResult,
   type SlicedFailure,
   type SlicedResult,
-  exploreSlice,
   exploreSliced,
 } from './slices.ts'
 export { counterexampleText } from './table.ts'

@@ -62,7 +62,7 @@ export interface SlicedResult {
 /** How much of the steps the whole space gets before bounds are tried. */
 const WHOLE_SHARE = 0.5
 /** Of a slice in the first round, and at most. A second of one processor is about a million. */
-const FIRST_STEPS = 250_000
+const FIRST_STEPS = 50_000
 const SLICE_STEPS = 4_000_000
 const GROWTH = 4
 /** What is left of a part is not split where so many wait. */
@@ -116,8 +116,10 @@ async function exploreRounds(
   let failure: SlicedFailure | null = null
   while (!coordinator.isDone && coordinator.steps < limit) {
     const left = limit - coordinator.steps
-    const taken = takeSome(coordinator, Math.max(1, Math.floor(left / sliceSteps)))
-    const steps = Math.min(sliceSteps, Math.ceil(left / taken.length))
+    // Where the steps do not suffice for all parts, each gets less, rather than only some of them any.
+    const share = Math.max(FIRST_STEPS, Math.min(sliceSteps, Math.ceil(left / coordinator.waiting)))
+    const taken = takeSome(coordinator, Math.max(1, Math.floor(left / share)))
+    const steps = Math.min(share, Math.ceil(left / taken.length))
     const results = await Promise.all(taken.map(({ unit }) => explore({ target, bound, unit, steps })))
     const split = coordinator.waiting + taken.length < PARTS_MAX
     results.forEach((result, number) => {

@@ -71,10 +71,10 @@ export class LocalExecutor implements Executor {
   }
 
   #takeFor(thread: Thread | null): Pending {
-    const { group } = thread ?? {}
-    const near = this.#waiting.slice(0, LOOK_AHEAD)
-    const fits = group === undefined ? -1 : near.findIndex(({ task }) => groupOf(task.work) === group)
-    return this.#waiting.splice(Math.max(0, fits), 1)[0]!
+    const near = this.#waiting.slice(0, LOOK_AHEAD).map(({ task }) => task.work)
+    const fits = near.findIndex((work) => thread !== null && groupOf(work) === thread.group)
+    const alike = fits >= 0 ? fits : near.findIndex(({ kind }) => kind === thread?.kind)
+    return this.#waiting.splice(Math.max(0, alike), 1)[0]!
   }
 
   /** What is stepped is the state of modules: a thread keeps to one kind of tasks. */
