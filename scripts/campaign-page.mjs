@@ -33,7 +33,7 @@ const intro = [
   `${count(results.length)} explorations (a scenario, a design, a semaphore) ${count(whole.length)} are complete: every`,
   `interleaving. The others were explored with at most so many preemptions as the bound says, every interleaving of`,
   `these; "–" where the steps were too few even for those without. ${count(sum('executions'))} executions in ${minutes}`,
-  `minutes of one processor; ${outcome}. More steps give higher bounds; \`npm run check:all\` gives each 60,000,000.`,
+  `minutes of threads; ${outcome}. More steps give higher bounds; \`npm run check:all\` gives each 60,000,000.`,
 ]
 const page = `# The campaign over all scenarios
 
