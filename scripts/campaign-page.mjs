@@ -1,4 +1,4 @@
-// Writes docs/campaign.md from the results of `check --all --results FILE`:
+// Writes docs/campaign.md from what `faultline campaign examples/campaigns/check-all.json --json` printed:
 // `node scripts/campaign-page.mjs FILE`.
 
 import { readFileSync, writeFileSync } from 'node:fs'
@@ -7,33 +7,33 @@ import { root } from './paths.mjs'
 
 const [, , file] = process.argv
 if (file === undefined) throw new Error('give the file of results')
-// A scenario that was explored again stands there again: the last result counts.
-const results = new Map()
-for (const line of readFileSync(file, 'utf8').trim().split('\n')) {
-  const result = JSON.parse(line)
-  results.set(`${result.scenario} ${result.design} ${result.rwsem}`, result)
-}
+const results = readFileSync(file, 'utf8')
+  .trim()
+  .split('\n')
+  .map((line) => JSON.parse(line))
+  .map(({ job, result, seconds }) => ({ ...job, ...result, seconds, limit: job.steps }))
 
-const scenarios = Map.groupBy(results.values(), ({ scenario }) => scenario)
-const rwsems = [...new Set([...results.values()].map(({ rwsem }) => rwsem))].toSorted().toReversed()
+const scenarios = Map.groupBy(results, ({ scenario }) => scenario)
+const rwsems = [...new Set(results.map(({ rwsem }) => rwsem))]
 const rows = [...scenarios].map(([scenario, all]) => {
   const cells = rwsems.map((rwsem) => cellOf(all.filter((each) => each.rwsem === rwsem)))
   return `| \`${scenario}\` | ${cells.join(' | ')} |`
 })
-const sum = (key) => [...results.values()].reduce((total, result) => total + result[key], 0)
+const sum = (key) => results.reduce((total, result) => total + result[key], 0)
 const count = (number) => number.toLocaleString('en-US')
-const failed = [...results.values()].filter(({ verdict }) => verdict === 'fail')
-const whole = [...results.values()].filter(({ complete }) => complete)
+const failed = results.filter(({ verdict }) => verdict === 'fail')
+const whole = results.filter(({ complete }) => complete)
+const limits = [...new Set(results.map(({ limit }) => count(limit)))].join(' or ')
 
 const outcome = failed.length === 0 ? 'nothing failed' : `**${failed.length} failed**`
 const minutes = count(Math.round(sum('seconds') / 60))
 const intro = [
-  `What \`check --all --results FILE\` found, written by \`node scripts/campaign-page.mjs FILE\`. Of`,
-  `${count(results.size)} explorations (a scenario, a design, a semaphore) ${count(whole.length)} are complete: every`,
+  `What a [campaign](campaigns.md) over all scenarios found, each with ${limits} steps; written by`,
+  `\`node scripts/campaign-page.mjs FILE\` from what \`faultline campaign … --json\` printed. Of`,
+  `${count(results.length)} explorations (a scenario, a design, a semaphore) ${count(whole.length)} are complete: every`,
   `interleaving. The others were explored with at most so many preemptions as the bound says, every interleaving of`,
-  `these; "–" where the time was too short even for those without. ${count(sum('executions'))} executions in ${minutes}`,
-  `minutes; ${outcome}. More time gives higher bounds (\`--seconds\`), and the file goes on where it was stopped.`,
-  `Each result names the code that it was found with (\`digest\`).`,
+  `these; "–" where the steps were too few even for those without. ${count(sum('executions'))} executions in ${minutes}`,
+  `minutes of threads; ${outcome}. More steps give higher bounds; \`npm run check:all\` gives each 60,000,000.`,
 ]
 const page = `# The campaign over all scenarios
 

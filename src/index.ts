@@ -1,6 +1,7 @@
 // The public interface of Faultline.
 
 export * from './memory.ts'
+export type { Campaign } from './campaign/campaign.ts'
 export {
   type CheckFailure,
   type CheckOptions,

@@ -21,11 +21,13 @@ const floors: ReadonlyMap<string, readonly string[]> = new Map([
   ['workloads', ['kernel', 'backends']],
   ['simulate', ['kernel', 'backends', 'check', 'trace', 'workloads']],
   ['report', ['kernel', 'backends', 'check', 'simulate', 'trace', 'workloads']],
+  ['campaign', ['kernel', 'backends', 'check', 'simulate', 'trace', 'workloads', 'report']],
   [
     'cli',
     [
       'kernel',
       'backends',
+      'campaign',
       'check',
       'record',
       'simulate',
@@ -36,7 +38,10 @@ const floors: ReadonlyMap<string, readonly string[]> = new Map([
       'check.ts',
     ],
   ],
-  ['index.ts', ['kernel', 'backends', 'check', 'simulate', 'trace', 'workloads', 'report', 'memory.ts']],
+  [
+    'index.ts',
+    ['kernel', 'backends', 'campaign', 'check', 'simulate', 'trace', 'workloads', 'report', 'memory.ts'],
+  ],
   ['memory.ts', ['kernel', 'backends']],
   ['check.ts', ['backends', 'check']],
 ])

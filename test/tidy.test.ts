@@ -32,7 +32,10 @@ function read(path: string): string | undefined {
 
 describe('the tree', () => {
   const files = readTree()
-  const dependencies = Object.keys(JSON.parse(files.get('package.json')!).dependencies)
+  const manifest = JSON.parse(files.get('package.json')!) as Record<string, object>
+  const dependencies = [manifest['dependencies'], manifest['peerDependencies']].flatMap((each) =>
+    Object.keys(each ?? {}),
+  )
   const each = (rule: (path: string, text: string) => string[]): string[] =>
     [...files].flatMap(([path, text]) => rule(path, text))
   const holds = (name: string, check: () => string[]): void => {

@@ -3,7 +3,7 @@
 import type { Site } from '../backends/stepped/index.ts'
 import { type Counterexample, recordCounterexample } from './counterexample.ts'
 import { NotDeterministic } from './step-log.ts'
-import type { FailureKind, RawFailure } from './explore.ts'
+import type { FailureKind, RawFailure, Subject } from './explore.ts'
 import { type FollowedRun, errorText, follow, leadBy, turningsOf } from './follow.ts'
 import { minimise } from './minimise.ts'
 import type { Prepared } from './target.ts'
@@ -62,6 +62,18 @@ export async function describeFailure(
     found: { preemptions: minimised?.before ?? preemptions, steps: found.schedule.length },
     token: execution && replayToken(code, execution),
   }
+}
+
+/** What fails, in words, and its token as it was found; null if something other than the schedule decided. */
+export function summariseFailure(
+  found: RawFailure,
+  subject: Subject,
+  code: CheckedCode,
+  maxSteps: number,
+): Pick<CheckFailure, 'kind' | 'message' | 'token'> {
+  const followed = minimise(subject, found, { maxSteps, seconds: 0, budgetSteps: 0 })
+  const token = followed && replayToken(code, executionOfRun(followed.run))
+  return { kind: found.kind, message: messageOf(followed?.failure ?? found), token }
 }
 
 /**

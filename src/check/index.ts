@@ -1,6 +1,5 @@
 // The checker: every interleaving of a small concurrent program, or the one in which it fails.
 
-export { type CampaignOptions, type CampaignResult, runCampaign } from './campaign.ts'
 export {
   type CheckOptions,
   type CheckResult,
@@ -38,5 +37,12 @@ export { type PublishedResult, checkPublished } from './check-published.ts'
 export { seekFailure } from './races/explore-race.ts'
 export { type PublishedFlaw, publishedFlaws } from './published-flaws.ts'
 export { type Scenario, type ScenarioOptions, scenario } from './scenario.ts'
+export {
+  type Slice,
+  type SliceResult,
+  type SlicedFailure,
+  type SlicedResult,
+  exploreSliced,
+} from './slices.ts'
 export { counterexampleText } from './table.ts'
 export { TokenRefused, readToken } from './token.ts'

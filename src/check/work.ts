@@ -35,6 +35,14 @@ export interface UnitResult {
   readonly failed: readonly number[] | null
 }
 
+/** Where a look at a unit ends; what is being executed is finished. */
+export interface UnitLimits {
+  readonly maxExecutions: number
+  readonly maxMs: number
+  /** Unlike time, the same everywhere. Default: no limit. */
+  readonly maxSteps?: number
+}
+
 /** Explores units of a program, one after the other. */
 export class UnitRunner {
   readonly #subject: Subject
@@ -48,7 +56,7 @@ export class UnitRunner {
   }
 
   /** Explores until nothing is left, something fails, or a limit is reached. Throws NotSymmetric. */
-  run(unit: WorkUnit, limits: { readonly maxExecutions: number; readonly maxMs: number }): UnitResult {
+  run(unit: WorkUnit, limits: UnitLimits): UnitResult {
     for (;;) {
       try {
         return this.#runOnce(unit, limits)
@@ -60,10 +68,7 @@ export class UnitRunner {
     }
   }
 
-  #runOnce(
-    unit: WorkUnit,
-    { maxExecutions, maxMs }: { readonly maxExecutions: number; readonly maxMs: number },
-  ): UnitResult {
+  #runOnce(unit: WorkUnit, { maxExecutions, maxMs, maxSteps = Infinity }: UnitLimits): UnitResult {
     const explorer = this.#explorer
     const { onOrder } = this.#options
     const started = performance.now()
@@ -81,7 +86,7 @@ export class UnitRunner {
         else onOrder?.(explorer.orderDigest())
         more = explorer.advance()
         const executions = explorer.executions - before.executions
-        if (executions >= maxExecutions) return
+        if (executions >= maxExecutions || explorer.steps - before.steps >= maxSteps) return
         if ((executions & 15) === 0 && performance.now() - started > maxMs) return
       }
     })

@@ -81,7 +81,8 @@ function refuseWith(
     throw new UsageError(`--${name} is not usable: --strategy ${given.strategy} ${why}`, remedy)
 }
 
-function parseShard(text: string): { index: number; count: number } {
+/** A value of --shard. */
+export function parseShard(text: string): { index: number; count: number } {
   const [index = '', count = '', ...more] = text.split('/')
   if (more.length > 0 || !/^\d+$/.test(index) || !/^\d+$/.test(count))
     throw new UsageError(`--shard ${text} is not usable`, 'give it as 1/4 to 4/4')

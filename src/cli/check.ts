@@ -10,9 +10,9 @@ import {
   checkKernelScenario,
   priceNames,
   scenarioNames,
+  nearest,
 } from '../check/index.ts'
 import { formatCount, wrap } from '../report/index.ts'
-import { printCampaign } from './check-campaign.ts'
 import { printConflicts } from './check-conflicts.ts'
 import { printFirstCheck } from './check-init.ts'
 import { failureText, findMutant, refuseUnwritable, replayToken, writeFailure } from './check-failure.ts'
@@ -27,7 +27,7 @@ import {
 import { MUTATED, runMutants } from './check-mutants.ts'
 import { runPublished } from './check-published.ts'
 import { UsageError } from './failure.ts'
-import { DEFAULT_DESIGNS, nearest, parseDesigns, parseNumber, parseRss, parseRwsems } from './options.ts'
+import { DEFAULT_DESIGNS, parseDesigns, parseNumber, parseRss, parseRwsems } from './options.ts'
 import { print, textOptions } from './output.ts'
 import { showProgress } from './progress.ts'
 
@@ -44,7 +44,6 @@ interface CheckCommandOptions extends ExploringOptions {
   readonly conflicts?: boolean
   readonly init?: boolean
   readonly all?: boolean
-  readonly results?: string
   readonly mutants?: boolean
   readonly mutant?: string
   readonly published?: boolean
@@ -74,7 +73,6 @@ export function checkCommand(): Command {
     )
     .option('--init', 'write a first check, which runs and finds an error')
     .option('--all', 'every kernel scenario')
-    .option('--results <file>', 'of --all: results are kept in it, and what it has is not explored again')
     .option('--conflicts', 'which cache lines pairs of operations share, by observation, instead of a check')
     .option('--mutants', 'every mutant of the kernel that the scenario, or any, is to find')
     .option('--mutant <name>', 'the kernel with one of its guards taken away')
@@ -131,7 +129,6 @@ async function runCommand(
   const isGiven = (name: keyof CheckCommandOptions): boolean => command.getOptionValueSource(name) === 'cli'
   refuseCombinations(target, options)
   refuseMachine(target, options, isGiven)
-  if (options.results !== undefined) refuseInCampaign(isGiven)
   refuseUnwritable(options)
   const rss = parseRss(options.rss)
   if (options.conflicts === true) {
@@ -163,12 +160,6 @@ async function runCommand(
   const choices = machines.flatMap((machine) =>
     rwsems.map((form) => ({ design: machine, rwsem: form, rss, contended })),
   )
-  if (options.results !== undefined) {
-    const { results: file, json = false } = options
-    const { shard } = checking
-    await printCampaign({ scenarios: scenarioNames, choices, seconds, file, shard, json })
-    return
-  }
   const results: CheckResult[] = []
   if (options.replay !== undefined) {
     const isKernel = isScenarioName(target!)
@@ -235,9 +226,6 @@ function refuseCombinations(target: string | undefined, options: CheckCommandOpt
   if (all === true && (target !== undefined || every === true)) {
     throw new UsageError('--all goes with no scenario and not with --mutants', 'leave one of them out')
   }
-  if (options.results !== undefined && (all !== true || published === true)) {
-    throw new UsageError('--results is for the explorations of --all', 'give --all, without --published')
-  }
   if (replay !== undefined && (target === undefined || every === true)) {
     throw new UsageError('--replay needs the scenario or the file that its token is for', 'name it')
   }
@@ -262,7 +250,7 @@ function refuseCombinations(target: string | undefined, options: CheckCommandOpt
 }
 
 function refuseContended(target: string | undefined, options: CheckCommandOptions): void {
-  const others = ['mutants', 'published', 'conflicts', 'results'] as const
+  const others = ['mutants', 'published', 'conflicts'] as const
   const wrong = others.find((name) => options[name] !== undefined)
   if (wrong !== undefined)
     throw new UsageError(
@@ -271,19 +259,6 @@ function refuseContended(target: string | undefined, options: CheckCommandOption
     )
   if (target !== undefined && !isScenarioName(target))
     throw new UsageError('--contended is for kernel scenarios', 'faultline check --help names them')
-}
-
-/** A campaign says itself how each exploration goes; what is asked for besides is not passed over in silence. */
-function refuseInCampaign(isGiven: (name: keyof CheckCommandOptions) => boolean): void {
-  const exploring = ['bound', 'strategy', 'seed', 'executions', 'depth', 'workers', 'ledger'] as const
-  const wrong = ([...exploring, 'minimise', 'perfetto', 'counterexample'] as const).find((name) =>
-    isGiven(name),
-  )
-  if (wrong === undefined) return
-  throw new UsageError(
-    `--${wrong} does not go with --results: each is explored whole, or else with one preemption more each time`,
-    'leave it out, or name a scenario',
-  )
 }
 
 /** Where the machine is not to be chosen, or not so, it is not chosen in silence. */

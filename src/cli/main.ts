@@ -10,6 +10,7 @@ import '../index.ts'
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { benchCommand } from './bench.ts'
+import { campaignCommand } from './campaign.ts'
 import { checkCommand } from './check.ts'
 import { designsCommand } from './designs.ts'
 import { describeFailure } from './failure.ts'
@@ -28,6 +29,7 @@ Examples:
   faultline bench page_fault1 --against linux     faults per second, beside the real kernel
   faultline check my-queue.check.ts               every interleaving of a small concurrent program
   faultline simulate pft --machine skylake-2s     how it scales on another machine
+  faultline campaign sweep.json --store s.sqlite  many checks, simulations and replays
   faultline designs                               what there is, and where it comes from
 
 Exit codes: 0 yes, 1 no, 2 a wrong call or bad input.`
@@ -46,6 +48,7 @@ function buildProgram(): Command {
     benchCommand(),
     checkCommand(),
     simulateCommand(),
+    campaignCommand(),
     designsCommand(),
   ]
   for (const command of commands) program.addCommand(command)
@@ -61,7 +64,7 @@ function buildProgram(): Command {
   }
   program.helpCommand(false)
   program.hook('preAction', (_, command) => {
-    if (!['check', 'record'].includes(command.name())) cleanUpOnSignals()
+    if (!['campaign', 'check', 'record'].includes(command.name())) cleanUpOnSignals()
   })
   return program
 }

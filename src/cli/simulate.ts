@@ -5,13 +5,14 @@ import { machinesText, simulateText } from '../report/index.ts'
 import {
   type MachineModel,
   type SimulatedWorkload,
-  Topology,
   checkMachine,
   findMachine,
   findSimulatedWorkload,
   machines,
+  mostCpus,
   simulate,
   simulatedWorkloads,
+  usualCpus,
 } from '../simulate/index.ts'
 import { UsageError } from './failure.ts'
 import {
@@ -29,8 +30,6 @@ import { print, textOptions, toJson } from './output.ts'
 import { showProgress } from './progress.ts'
 
 const DEFAULT_MACHINE = 'skylake-2s'
-/** The most frames that a simulated machine has: an entry of a page table holds a frame in 20 bits. */
-const PAGES_MAX = 700_000
 
 interface SimulateCommandOptions {
   readonly machine: string
@@ -129,16 +128,9 @@ async function machineOf(given: string): Promise<MachineModel> {
 }
 
 function cpusOf(given: string | undefined, machine: MachineModel, workload: SimulatedWorkload): number[] {
-  const { cpus } = new Topology(machine.topology)
-  const memory = workload.fillsMemory ? Math.floor(PAGES_MAX / workload.pages) : cpus
-  const most = Math.min(cpus - workload.writers, memory)
+  const most = mostCpus(machine, workload)
   if (most < 1)
-    throw new UsageError(
-      `${machine.name} has ${cpus} CPUs, too few for ${workload.name}`,
-      'choose another machine',
-    )
-  if (given !== undefined) return parseCounts(given, '--cpus', 1, most).toSorted((a, b) => a - b)
-  const counts = []
-  for (let count = 1; count < most; count *= 2) counts.push(count)
-  return [...counts, most]
+    throw new UsageError(`${machine.name} has too few CPUs for ${workload.name}`, 'choose another machine')
+  if (given === undefined) return usualCpus(most)
+  return parseCounts(given, '--cpus', 1, most).toSorted((a, b) => a - b)
 }

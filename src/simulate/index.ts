@@ -1,5 +1,6 @@
 // The simulator: the kernel's own source on simulated CPUs, in virtual time.
 
+export { mostCpus, usualCpus } from './cpus.ts'
 export type { LineFinding, SimulatedRun } from './findings.ts'
 export type { LatencyTable } from './latency.ts'
 export { type MachineModel, checkMachine } from './machine.ts'

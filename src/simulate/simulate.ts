@@ -18,6 +18,8 @@ export interface SimulateOptions {
   readonly seed: number
   readonly config: Partial<KernelConfig>
   readonly rss: 'batched' | 'shared'
+  /** How much the workload does, of what it usually does. Default 1. */
+  readonly effort?: number
   /** Told before each run, and within it how far it is. */
   readonly onProgress?: (run: number, runs: number, what: string, done: number) => void
 }
@@ -32,7 +34,7 @@ export interface SimulateResult {
 }
 
 export async function simulate(options: SimulateOptions): Promise<SimulateResult> {
-  const { workload, machine, seed, config, rss } = options
+  const { workload, machine, seed, config, rss, effort = 1 } = options
   const combinations = combine(options.designs, options.rwsems)
   const total = combinations.length * options.cpus.length
   const runs: SimulatedRun[] = []
@@ -50,6 +52,7 @@ export async function simulate(options: SimulateOptions): Promise<SimulateResult
         seed,
         config,
         rss,
+        effort,
         onProgress: tell,
       })
       runs.push(findingsOf(raw, design, rwsem))

@@ -299,12 +299,6 @@ const refused = [
   [['check', program('ring'), '--published'], /--published is for kernel scenarios/],
   [['check', program('ring'), '--contended'], /--contended is for kernel scenarios/],
   [['check', '--contended', '--mutants'], /--contended does not go with --mutants/],
-  [
-    ['check', '--all', '--results', 'x', '--bound', '2'],
-    /--bound does not go with --results: .* one preempt/,
-  ],
-  [['check', '--all', '--results', 'x', '--workers', '2'], /--workers does not go with --results/],
-  [['check', '--all', '--results', 'x', '--no-minimise'], /--minimise does not go with --results/],
   [['check', '--published', '--mutants'], /--published does not go with --mutant and --mutants/],
   [['check', '--published', '--mutant', 'no-odd-check'], /--published does not go with --mutant/],
   [['check', '--published', '--conflicts'], /--conflicts looks at pairs of operations/],

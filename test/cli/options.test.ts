@@ -2,7 +2,6 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { UsageError } from '../../src/cli/failure.ts'
 import {
-  nearest,
   parseCount,
   parseCounts,
   parseDesigns,
@@ -12,6 +11,7 @@ import {
   parseRwsems,
   parseSize,
 } from '../../src/cli/options.ts'
+import { nearest } from '../../src/check/index.ts'
 
 /** Asserts that a call is refused, with a message and a remedy that match. */
 function refuses(call: () => unknown, message: RegExp, remedy: RegExp): void {

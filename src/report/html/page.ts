@@ -39,18 +39,26 @@ const SECTIONS: readonly SectionMaker[] = [
 /** What a recording with holes tells of nothing but itself: as its verdict says, nothing can be judged. */
 const SECTIONS_WITH_HOLES: readonly SectionMaker[] = [verdictSection, recordedSection, fidelitySection]
 
-/** The page. */
+/** The page of a recording. */
 export function htmlPage(content: PageContent): string {
   const hasHoles = losesTooMuch(content.trace.lostEvents, content.trace.events)
   const makers = hasHoles ? SECTIONS_WITH_HOLES : SECTIONS
   const sections = makers.map((section) => section(content)).filter((section) => section !== null)
+  return sectionsPage(titleOf(content), sections, { first: 'verdict', madeFrom: 'a recording of Linux' })
+}
+
+/** A page of sections. The words say what comes first in it, and what it was made from. */
+export function sectionsPage(
+  name: string,
+  sections: readonly Section[],
+  words: { readonly first: string; readonly madeFrom: string },
+): string {
   const data = sections.flatMap((section) => Object.entries(section.data ?? {}))
   const scripts = [
     ...(data.length > 0 ? [uPlotScript(), clientScript('timeline')] : []),
     ...(sections.some(({ id }) => id === 'flame') ? [clientScript('flame')] : []),
   ]
   const style = pageStyle()
-  const name = titleOf(content)
   return markup`<!doctype html>
     <html lang="en">
       <head>
@@ -63,7 +71,7 @@ export function htmlPage(content: PageContent): string {
         <style>${inline(style, 'style')}</style>
       </head>
       <body>
-        <a class="skip" href="#main">To the verdict</a>
+        <a class="skip" href="#main">To the ${words.first}</a>
         <header>
           <h1>${name}</h1>
           <nav aria-label="Sections">
@@ -75,7 +83,7 @@ export function htmlPage(content: PageContent): string {
         <main id="main">${sections.map(sectionMarkup)}</main>
         <footer>
           <p>
-            Made by Faultline from a recording of Linux. This file is whole in itself: it loads nothing and
+            Made by Faultline from ${words.madeFrom}. This file is whole in itself: it loads nothing and
             sends nothing.
           </p>
         </footer>

@@ -1,0 +1,92 @@
+// A worker of a queue: takes tasks and has its threads do them, until it is told to stop.
+//
+// Its main thread computes nothing, so that it can tell the queue all the while that it is alive. If it is not, its
+// tasks are given to others when its locks have run out.
+
+import type { Worker } from 'bullmq'
+import type { Redis } from 'ioredis'
+import { codeDigest } from '../code.ts'
+import type { Outcome, Work } from '../task.ts'
+import { LocalExecutor } from './local.ts'
+import { QueueRefused, campaignsOn, connect, connectionTo, loadBullmq, queueName } from './redis.ts'
+
+/** A worker that has not been heard of for so long is dead. */
+const LOCK_MS = 30_000
+/** A task whose workers have died so often is not given out again: it may be what they die of. */
+const DEATHS_MAX = 8
+/** How often it is asked whether the campaign is over. */
+const ASKED_MS = 1000
+
+export interface QueueWorkerOptions {
+  /** Threads; by default, one for each processor. */
+  readonly workers?: number | undefined
+  /** Default: 30,000 milliseconds. */
+  readonly lockMs?: number
+  readonly onTask?: (done: number) => void
+}
+
+export class QueueWorker {
+  readonly #client: Redis
+  readonly #worker: Worker<Work, Outcome>
+  readonly #executor: LocalExecutor
+
+  private constructor(client: Redis, worker: Worker<Work, Outcome>, executor: LocalExecutor) {
+    this.#client = client
+    this.#worker = worker
+    this.#executor = executor
+  }
+
+  /** @throws QueueRefused where nobody answers, or the campaigns there are of other code */
+  static async start(url: string, options: QueueWorkerOptions = {}): Promise<QueueWorker> {
+    const { workers, lockMs = LOCK_MS, onTask } = options
+    const { Worker: WorkerOf } = await loadBullmq()
+    const client = await connect(url)
+    const present = await campaignsOn(client)
+    if (present.size > 0 && !present.has(codeDigest())) {
+      client.disconnect()
+      const others = [...present].map((digest) => digest.slice(0, 12)).join(', ')
+      throw new QueueRefused(
+        `the campaign there is of other code (${others}) than this worker (${codeDigest().slice(0, 12)})`,
+        'install the same version on both sides',
+      )
+    }
+    const executor = new LocalExecutor(workers)
+    let done = 0
+    const worker = new WorkerOf<Work, Outcome>(
+      queueName(),
+      async ({ id, data }) => {
+        const outcome = await executor.run({ key: id!, work: data })
+        onTask?.(++done)
+        return outcome
+      },
+      {
+        connection: connectionTo(url),
+        concurrency: executor.width / 2,
+        lockDuration: lockMs,
+        stalledInterval: lockMs,
+        maxStalledCount: DEATHS_MAX,
+      },
+    )
+    worker.on('error', () => {})
+    await worker.waitUntilReady()
+    return new QueueWorker(client, worker, executor)
+  }
+
+  /** Resolves when a campaign of this code has been there and is no more. */
+  async campaignOver(signal: AbortSignal): Promise<void> {
+    let wasThere = false
+    while (!signal.aborted) {
+      const isThere = (await campaignsOn(this.#client)).has(codeDigest())
+      if (wasThere && !isThere) return
+      wasThere ||= isThere
+      await new Promise((resolve) => setTimeout(resolve, ASKED_MS))
+    }
+  }
+
+  /** Finishes what it is at, and takes nothing more. */
+  async close(): Promise<void> {
+    await this.#worker.close()
+    await this.#executor.close()
+    this.#client.disconnect()
+  }
+}

@@ -1,0 +1,188 @@
+// `faultline campaign FILE`: many checks, simulations and replays, here or on a queue, which go on where they were
+// stopped.
+import { Command } from 'commander'
+import {
+  type CampaignProgress,
+  type Executor,
+  LocalExecutor,
+  QueueExecutor,
+  QueueWorker,
+  Store,
+  campaignPage,
+  campaignText,
+  hasFailed,
+  readCampaign,
+  runCampaign,
+} from '../campaign/index.ts'
+import { formatCount, formatDuration } from '../report/index.ts'
+import { parseShard } from './check-options.ts'
+import { UsageError } from './failure.ts'
+import { parseCount } from './options.ts'
+import { pageLine, usableOutput, writeText } from './output-file.ts'
+import { print } from './output.ts'
+import { clearProgress, showProgress } from './progress.ts'
+
+const WORKERS_MAX = 256
+
+interface CampaignCommandOptions {
+  readonly store?: string
+  readonly workers?: string
+  readonly queue?: string
+  readonly work?: boolean
+  readonly untilOver?: boolean
+  readonly shard?: string
+  readonly merge?: readonly string[]
+  readonly output?: string
+  readonly json?: boolean
+}
+
+export function campaignCommand(): Command {
+  return new Command('campaign')
+    .description('run many checks, simulations and replays, which a file names over ranges')
+    .argument('[file]', 'JSON, or a module whose default export is a campaign: see docs/campaigns.md')
+    .option('--store <file>', 'results are kept in it (SQLite), and what it has is not done again')
+    .option('--workers <count>', 'worker threads (default: one for each processor)')
+    .option('--queue <address>', 'give the jobs to a queue on Redis or Valkey, as redis://HOST:PORT')
+    .option('--work', 'do jobs of the queue, for whatever campaign is there, until told to stop')
+    .option('--until-over', 'of --work: end when the campaign is over')
+    .option('--shard <i/n>', 'only each n-th job, from the i-th on, where there is no queue')
+    .option('--merge <files...>', 'first take in what these stores hold')
+    .option('--output <file>', 'also write a page for a browser: FILE.html')
+    .option('--json', 'print JSON, one object a line')
+    .addHelpText(
+      'after',
+      [
+        '',
+        'Exit code 1: something fails, or could not be done. Ctrl-C leaves the store whole, and the same command goes',
+        'on from there.',
+        '',
+        'Examples:',
+        '  faultline campaign examples/campaigns/sweep.json --store sweep.sqlite',
+        '  faultline campaign checks.json --store checks.sqlite --output checks.html',
+        '  faultline campaign checks.json --store checks.sqlite --queue redis://queue-host',
+        '  faultline campaign --work --queue redis://queue-host',
+      ].join('\n'),
+    )
+    .action(runCommand)
+}
+
+async function runCommand(file: string | undefined, options: CampaignCommandOptions): Promise<void> {
+  const workers =
+    options.workers === undefined ? undefined : parseCount(options.workers, '--workers', 1, WORKERS_MAX)
+  refuseCombinations(file, options)
+  if (options.work === true) {
+    await workForQueue(options.queue!, workers, options.untilOver === true)
+    return
+  }
+  await runFile(file!, workers, options)
+}
+
+function refuseCombinations(
+  file: string | undefined,
+  { work, queue, workers, untilOver, ...others }: CampaignCommandOptions,
+): void {
+  if (queue !== undefined && !/^rediss?:\/\/./.test(queue))
+    throw new UsageError(`--queue ${queue} is not usable`, 'give it as redis://HOST:PORT')
+  if (work === true) {
+    if (queue === undefined) throw new UsageError('--work needs a queue', 'give --queue redis://HOST:PORT')
+    if (file !== undefined) throw new UsageError('--work takes no campaign', 'leave the file out')
+    const [wrong] = Object.keys(others)
+    if (wrong !== undefined) throw new UsageError(`--${wrong} does not go with --work`, 'leave it out')
+    return
+  }
+  if (file === undefined) throw new UsageError('there is no campaign', 'give its file')
+  if (untilOver === true) throw new UsageError('--until-over is for --work', 'leave it out')
+  if (queue !== undefined && workers !== undefined)
+    throw new UsageError('--workers does not go with --queue', 'give it to the workers: --work --workers N')
+}
+
+async function workForQueue(queue: string, workers: number | undefined, untilOver: boolean): Promise<void> {
+  const stop = new AbortController()
+  const interrupted = interruptsTo(stop)
+  try {
+    const onTask = (done: number): void => showProgress(`${formatCount(done)} tasks done`)
+    const worker = await QueueWorker.start(queue, { workers, onTask })
+    const stopped = new Promise((resolve) => stop.signal.addEventListener('abort', resolve))
+    await (untilOver ? Promise.race([worker.campaignOver(stop.signal), stopped]) : stopped)
+    await worker.close()
+    clearProgress()
+  } finally {
+    interrupted.end()
+  }
+}
+
+async function runFile(
+  file: string,
+  workers: number | undefined,
+  options: CampaignCommandOptions,
+): Promise<void> {
+  const page = options.output === undefined ? null : usableOutput(options.output, '--output')
+  const { index, count } = options.shard === undefined ? { index: 1, count: 1 } : parseShard(options.shard)
+  const { name, jobs: all } = await readCampaign(file)
+  const jobs = all.filter((_, number) => number % count === index - 1)
+  const stop = new AbortController()
+  const interrupted = interruptsTo(stop)
+  const store = Store.open(options.store ?? null)
+  const executor: Executor =
+    options.queue === undefined ? new LocalExecutor(workers) : await QueueExecutor.open(options.queue)
+  try {
+    for (const other of options.merge ?? []) store.merge(other)
+    const { signal } = stop
+    const outcome = await runCampaign(jobs, {
+      executor,
+      store,
+      signal,
+      onProgress: (progress) => showProgress(progressText(name, progress)),
+    })
+    if (page !== null) await writeText(page, campaignPage(name, outcome))
+    const text = options.json
+      ? outcome.results.map((result) => `${JSON.stringify(result)}\n`).join('')
+      : campaignText(name, outcome) + (page === null ? '' : pageLine(page))
+    await print(text)
+    if (hasFailed(outcome)) process.exitCode = 1
+  } catch (error) {
+    if (error !== stop.signal.reason) throw error
+    sayStopped(options.store)
+  } finally {
+    await executor.close()
+    store.close()
+    interrupted.end()
+  }
+}
+
+function progressText(name: string, { done, known, jobs, failed, secondsLeft }: CampaignProgress): string {
+  const parts = [
+    `${formatCount(done)} of ${formatCount(jobs)} jobs`,
+    ...(known > 0 ? [`${formatCount(known)} known before`] : []),
+    ...(failed > 0 ? [`${formatCount(failed)} not done`] : []),
+    ...(secondsLeft === null ? [] : [`about ${formatDuration(secondsLeft * 1e9)} left`]),
+  ]
+  return `campaign ${name}: ${parts.join(', ')}`
+}
+
+/** The first signal ends the campaign in order; its process then dies of the signal, as a shell expects. */
+function interruptsTo(stop: AbortController): { end(): void } {
+  let received: NodeJS.Signals | null = null
+  const on = (signal: NodeJS.Signals): void => {
+    received = signal
+    forget()
+    stop.abort(new Error(signal))
+  }
+  const forget = (): void => void process.off('SIGINT', on).off('SIGTERM', on)
+  process.on('SIGINT', on).on('SIGTERM', on)
+  return {
+    end() {
+      forget()
+      if (received !== null) process.kill(process.pid, received)
+    },
+  }
+}
+
+function sayStopped(store: string | undefined): void {
+  clearProgress()
+  const kept =
+    store === undefined
+      ? 'nothing is kept, as no --store was given'
+      : `the same command goes on from ${store}`
+  process.stderr.write(`faultline: stopped — ${kept}\n`)
+}
