@@ -25,7 +25,13 @@ const { values } = parseArgs({
     seed: { type: 'string', default: '1' },
   },
 })
-const common = { rwsems: 'year', seed: Number(values.seed), config: {}, rss: 'batched' } as const
+const common = {
+  rwsems: 'year',
+  seed: Number(values.seed),
+  config: {},
+  rss: 'batched',
+  accounting: 'none',
+} as const
 
 function say(text: string): void {
   process.stdout.write(`${text}\n`)
@@ -66,12 +72,12 @@ async function speeds(): Promise<void> {
 /** Every published row, by the tables that they are from, as Markdown. */
 async function published(): Promise<void> {
   say('| row | published | simulated | error |\n|---|---|---|---|')
-  const groups = Map.groupBy(publishedRows, ({ machine, workload, design, rwsem }) =>
-    [machine, workload, design, rwsem].join(' '),
+  const groups = Map.groupBy(publishedRows, ({ machine, workload, design, rwsem, accounting }) =>
+    [machine, workload, design, rwsem, accounting].join(' '),
   )
   const predicted: ComparedRow[] = []
   for (const rows of groups.values()) {
-    const { machine, workload, design, rwsem } = rows[0]!
+    const { machine, workload, design, rwsem, accounting } = rows[0]!
     const result = await simulate({
       ...common,
       workload: findSimulatedWorkload(workload)!,
@@ -79,6 +85,7 @@ async function published(): Promise<void> {
       designs: [design],
       rwsems: [rwsem],
       cpus: rows.map(({ cpus }) => cpus),
+      accounting,
     })
     for (const row of result.published) {
       const error = `${row.error < 0 ? '−' : '+'}${Math.abs(100 * row.error).toFixed(0)} %`

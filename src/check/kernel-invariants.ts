@@ -27,6 +27,7 @@ import {
   PAGE_WORDS,
   PG_DIRTY,
   PG_LOCKED,
+  PG_LRU,
   PG_SWAPCACHE,
   PG_UPTODATE,
   PTE_ACCESSED,
@@ -47,6 +48,7 @@ import {
   Vma,
   Zone,
   destroyMm,
+  drainAllPcp,
   getMmCounter,
   graceBarrier,
   joinMm,
@@ -54,6 +56,7 @@ import {
   kernelExit,
   leaveMm,
   loadPage,
+  lruPages,
   nextCachedPage,
   perCpuBase,
   putFile,
@@ -97,6 +100,7 @@ export function checkKernel(machine: KernelMachine): void {
   for (const file of allFiles(machine)) checkFile(machine, file, references)
   checkFrames(machine, references)
   checkSwap(heap, references)
+  checkLru(heap)
   for (const task of tasks) {
     must(task.interruptsEnabled, `CPU ${task.id} is left with interrupts disabled`)
     must(task.rcuNesting === 0, `CPU ${task.id} is left inside an RCU read-side critical section`)
@@ -231,13 +235,16 @@ function checkFile({ heap, tasks }: KernelMachine, file: number, references: Ref
 /** Every frame has the references that it should have, nobody has it locked, and what is clean is what is on disk. */
 function checkFrames(machine: KernelMachine, { mapped, dirty }: References): void {
   const { heap, disk, tasks } = machine
+  const batched = new Map<number, number>()
+  for (const frame of lruPages(heap).batched) count(batched, frame)
   for (let frame = 1; frame < heap[Header.frameCount]!; frame++) {
     const page = pageStructOf(heap, frame)
     const refcount = heap[page + Page.refcount]!
     const flags = heap[page + Page.flags]!
     const swapCached = refcount > 0 && (flags & PG_SWAPCACHE) !== 0
     const file = heap[page + Page.mapping]!
-    const expected = (mapped.get(frame) ?? 0) + (file !== 0 ? 1 : 0) + (swapCached ? 1 : 0)
+    const kept = (mapped.get(frame) ?? 0) + (batched.get(frame) ?? 0)
+    const expected = kept + (file !== 0 ? 1 : 0) + (swapCached ? 1 : 0)
     must(refcount === expected, `frame ${frame} has ${refcount} references and not ${expected}`)
     if (refcount === 0) continue
     must((flags & PG_LOCKED) === 0, `frame ${frame} is left locked`)
@@ -270,6 +277,46 @@ function checkSwap(heap: Int32Array, { slots }: References): void {
   }
   const counted = heap[Header.swapFree]!
   must(counted === free, `${free} slots are free and ${counted} are counted`)
+}
+
+/** The list of the LRU has every page that says so, linked both ways, and what is counted and charged is what is there. */
+function checkLru(heap: Int32Array): void {
+  const { batched, listed } = lruPages(heap)
+  let previous = 0
+  for (const frame of listed) {
+    const page = pageStructOf(heap, frame)
+    must(heap[page + Page.refcount]! > 0, `frame ${frame} is on the list of the LRU and free`)
+    must(
+      (heap[page + Page.flags]! & PG_LRU) !== 0,
+      `frame ${frame} is on the list of the LRU and does not say so`,
+    )
+    must(
+      heap[page + Page.lruPrevious] === previous,
+      `frame ${frame} is linked to another than frame ${previous}`,
+    )
+    previous = frame
+  }
+  let marked = 0
+  for (let frame = 1; frame < heap[Header.frameCount]!; frame++)
+    if ((heap[pageStructOf(heap, frame) + Page.flags]! & PG_LRU) !== 0) marked++
+  must(
+    marked === listed.length,
+    `${marked} frames are said to be on the list of the LRU, and ${listed.length} are`,
+  )
+  const sum = (field: number): number => {
+    let total = 0
+    for (let id = 0; id < heap[Header.cpuCount]!; id++) total += heap[perCpuBase(heap, id) + field]!
+    return total
+  }
+  const all = listed.length + batched.length
+  for (const [counted, found, name] of [
+    [heap[Header.nodeInactive]! + sum(PerCpu.nodeInactive), listed.length, 'inactive'],
+    [heap[Header.nodeMapped]! + sum(PerCpu.nodeMapped), all, 'accounted'],
+    [heap[Header.memcgUsage]! - sum(PerCpu.memcgStock), all, 'charged'],
+    [heap[Header.rootUsage]! - sum(PerCpu.memcgStock), all, 'charged in the root'],
+  ] as const) {
+    must(counted === found, `${found} pages are ${name} and ${counted} counted`)
+  }
 }
 
 function hex(page: number): string {
@@ -381,6 +428,7 @@ function leaveToFirst(heap: Int32Array, mm: number, task: Task): void {
   kernelEnter(task)
   if (task.id === 0 && !inside) joinMm(task, mm)
   if (task.id !== 0 && inside) leaveMm(task, mm)
+  if (task.lruBatch !== 0) drainAllPcp(task)
   kernelExit(task)
 }
 

@@ -1,6 +1,7 @@
 // A machine for kernel scenarios. It is stepped together with the kernel.
 
 import {
+  type Accounting,
   Header,
   type KernelConfig,
   PAGE_SIZE,
@@ -35,6 +36,8 @@ export interface MachineChoice {
   readonly contended?: boolean | undefined
   readonly frames: number
   readonly config: Partial<KernelConfig>
+  /** Default: none. */
+  readonly accounting?: Accounting | undefined
 }
 
 export interface OpenedFile {
@@ -75,6 +78,7 @@ export function bootMachine(choice: MachineChoice): KernelMachine {
     rwsemKind: rwsemKinds[rwsem],
     design: designs.findIndex((candidate) => candidate.description.name === design),
     rssBatched: choice.rss !== 'shared',
+    ...(choice.accounting && { accounting: choice.accounting }),
   })
   if (rwsem === 'generic') machineNearWrap(heap, cpus)
   const memory = physicalMemory(frames)

@@ -5,6 +5,7 @@
 // state of the kernel itself is held to its invariants, and taking everything down must give everything back.
 
 import {
+  type Accounting,
   ACCESS_EXECUTE,
   ACCESS_WRITE,
   type AccessKind,
@@ -112,6 +113,8 @@ export interface KernelScenarioDescription {
   /** Pages whose contents and mapping are looked at in the end. */
   readonly pages: readonly number[]
   readonly config?: Partial<KernelConfig>
+  /** What else a fault writes, see memory/lru.ts of the kernel. Default: nothing. */
+  readonly accounting?: Accounting
   /** Frames of memory, the zero page included; enough, unless it is said. */
   readonly frames?: number
   /** 'own' where the set-up sees to the sequence numbers: else a share of the runs begins near their wrap. */
@@ -707,9 +710,9 @@ export function kernelScenario(
   choice: Pick<MachineChoice, 'design' | 'rwsem' | 'rss' | 'published' | 'contended'>,
 ) => KernelScenarioRun {
   return (choice) => {
-    const { threads, setup, config = {} } = description
+    const { threads, setup, config = {}, accounting } = description
     const frames = description.frames ?? 80 * threads.length
-    const machine = bootMachine({ ...choice, cpus: threads.length, frames, config })
+    const machine = bootMachine({ ...choice, cpus: threads.length, frames, config, accounting })
     const all = machine.tasks.map((task) => new ScenarioCpu(machine, task, machine.mm))
     const cpus = setup?.(all[0]!, all) ?? all
     if (choice.rwsem === 'generic' && description.numbers !== 'own')

@@ -14,6 +14,7 @@ import { notifierMutants } from './mutants/notifier.ts'
 import { pagingMutants } from './mutants/paging.ts'
 import { leafSlotMutants } from './mutants/leaf-slots.ts'
 import { perVmaMutants } from './mutants/per-vma.ts'
+import { accountingMutants } from './mutants/accounting.ts'
 import { pinMutants } from './mutants/pins.ts'
 import { semaphoreMutants } from './mutants/semaphores.ts'
 import { syncMutants } from './mutants/sync.ts'
@@ -31,6 +32,7 @@ const tables: readonly MutantTable[] = [
   memoryMutants,
   pagingMutants,
   pinMutants,
+  accountingMutants,
   notifierMutants,
   machineMutants,
   syncMutants,

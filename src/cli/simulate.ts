@@ -3,8 +3,10 @@ import { pathToFileURL } from 'node:url'
 import { Command } from 'commander'
 import { machinesText, simulateText } from '../report/index.ts'
 import {
+  type AccountingName,
   type MachineModel,
   type SimulatedWorkload,
+  accountings,
   checkMachine,
   findMachine,
   findSimulatedWorkload,
@@ -31,6 +33,8 @@ import { showProgress } from './progress.ts'
 
 const DEFAULT_MACHINE = 'skylake-2s'
 
+const ACCOUNTINGS = Object.keys(accountings) as AccountingName[]
+
 interface SimulateCommandOptions {
   readonly machine: string
   readonly machines?: boolean
@@ -38,6 +42,7 @@ interface SimulateCommandOptions {
   readonly design: string
   readonly rwsem: string
   readonly rss: string
+  readonly accounting: string
   readonly config?: string
   readonly seed: string
   readonly json?: boolean
@@ -60,6 +65,11 @@ export function simulateCommand(): Command {
       '--rss <way>',
       'count resident pages batched by each thread, or shared in the address space',
       'batched',
+    )
+    .option(
+      '--accounting <version>',
+      `lists, charges and counters that a fault writes as in Linux since ${ACCOUNTINGS.join(', ')}`,
+      'none',
     )
     .option('--config <options>', 'kernel options, as SPECULATIVE_PAGE_FAULT_STATS=off')
     .option('--seed <number>', 'of what varies by chance: the same seed gives the same run', '1')
@@ -101,10 +111,17 @@ async function runCommand(name: string | undefined, options: SimulateCommandOpti
     seed: parseCount(options.seed, '--seed', 0, 2 ** 31 - 1),
     config: options.config === undefined ? {} : parseConfig(options.config),
     rss: parseRss(options.rss),
+    accounting: parseAccounting(options.accounting),
     onProgress: (run, runs, what, done) =>
       showProgress(`${name} ${run}/${runs}: ${what}, ${Math.floor(done * 100)} %`),
   })
   await print(options.json ? toJson(result) : simulateText(result, textOptions()))
+}
+
+function parseAccounting(text: string): AccountingName {
+  const name = ACCOUNTINGS.find((known) => known === text)
+  if (name === undefined) throw unknownName(text, ACCOUNTINGS, 'accounting', '--accounting')
+  return name
 }
 
 async function machineOf(given: string): Promise<MachineModel> {

@@ -1,6 +1,7 @@
 // Published measurements, by the machine, workload, design and number of CPUs that they are of: what a simulation is
 // printed beside. A row says whether constants of the machine were fitted on it, or it is predicted.
 
+import type { AccountingName } from '../kernel/index.ts'
 import type { DesignName, RwsemName } from '../workloads/index.ts'
 import type { SimulatedRun } from './findings.ts'
 
@@ -11,6 +12,8 @@ export interface PublishedRow {
   readonly workload: string
   readonly design: DesignName
   readonly rwsem: RwsemName
+  /** That of the kernel which was measured. */
+  readonly accounting: AccountingName
   readonly cpus: number
   /** Faults, or what else is counted, a second. */
   readonly value: number
@@ -44,7 +47,7 @@ const pft = { workload: 'pft', rwsem: 'spinning' } as const
 export const publishedRows: readonly PublishedRow[] = [
   // M. Lespinasse, "Speculative page faults", 5.12-rc, April 2021: pft, mean of 30 runs.
   ...table(
-    { ...pft, machine: 'skylake-2s', design: 'classic', of: 'pft, 2 × Skylake, v5.12' },
+    { ...pft, accounting: '5.11', machine: 'skylake-2s', design: 'classic', of: 'pft, 2 × Skylake, v5.12' },
     {
       1: 573_625,
       4: 2.063e6,
@@ -60,7 +63,13 @@ export const publishedRows: readonly PublishedRow[] = [
     [1],
   ),
   ...table(
-    { ...pft, machine: 'skylake-2s', design: 'lespinasse-2021', of: 'pft, 2 × Skylake, v5.12 with SPF' },
+    {
+      ...pft,
+      accounting: '5.11',
+      machine: 'skylake-2s',
+      design: 'lespinasse-2021',
+      of: 'pft, 2 × Skylake, v5.12 with SPF',
+    },
     {
       1: 580_978,
       4: 2.1e6,
@@ -76,13 +85,13 @@ export const publishedRows: readonly PublishedRow[] = [
     [],
   ),
   ...table(
-    { ...pft, machine: 'rome-2s', design: 'classic', of: 'pft, 2 × Rome, v5.12' },
+    { ...pft, accounting: '5.11', machine: 'rome-2s', design: 'classic', of: 'pft, 2 × Rome, v5.12' },
     { 1: 1.331e6, 7: 3.519e6, 128: 10.122e6 },
     [1, 7, 128],
   ),
   // P. Agrawal in reply to the second posting of per-VMA locks, February 2023: pft, harmonic mean of 10 runs.
   ...table(
-    { ...pft, machine: 'icelake-2s', design: 'classic', of: 'pft, 2 × Ice Lake, 6.2-rc4' },
+    { ...pft, accounting: '6.1', machine: 'icelake-2s', design: 'classic', of: 'pft, 2 × Ice Lake, 6.2-rc4' },
     {
       1: 898_782,
       4: 2.966e6,
@@ -100,6 +109,7 @@ export const publishedRows: readonly PublishedRow[] = [
   ...table(
     {
       ...pft,
+      accounting: '6.1',
       machine: 'icelake-2s',
       design: 'per-vma-lock-2023',
       of: 'pft, 2 × Ice Lake, 6.2-rc4 with per-VMA locks v2',
@@ -120,7 +130,13 @@ export const publishedRows: readonly PublishedRow[] = [
   ),
   // S. Baghdasaryan, per-VMA locks with a reference count, v10: pft on a machine with 56 threads.
   ...table(
-    { ...pft, machine: 'numa-56', design: 'per-vma-lock-2023', of: 'pft, 56 threads, per-VMA rwsem' },
+    {
+      ...pft,
+      accounting: '6.10',
+      machine: 'numa-56',
+      design: 'per-vma-lock-2023',
+      of: 'pft, 56 threads, per-VMA rwsem',
+    },
     { 1: 507_566, 56: 4.886e6 },
     [1],
   ),
@@ -129,6 +145,7 @@ export const publishedRows: readonly PublishedRow[] = [
     {
       workload: 'page_fault1',
       rwsem: 'xadd',
+      accounting: 'none',
       machine: 'here',
       design: 'classic',
       of: 'faultline bench page_fault1 --config ZERO_WRITTEN_SECTORS=off',
@@ -141,6 +158,7 @@ export const publishedRows: readonly PublishedRow[] = [
     {
       workload: 'page_fault1',
       rwsem: 'spinning',
+      accounting: '5.11',
       machine: 'broadwell-2s',
       design: 'classic',
       of: 'page_fault1_threads, 2 × E5-2650 v4, 5.13-rc1',
@@ -155,8 +173,11 @@ export function compareWithPublished(
   machine: string,
   workload: string,
   runs: readonly SimulatedRun[],
+  accounting: AccountingName,
 ): ComparedRow[] {
-  const rows = publishedRows.filter((row) => row.machine === machine && row.workload === workload)
+  const rows = publishedRows.filter(
+    (row) => row.machine === machine && row.workload === workload && row.accounting === accounting,
+  )
   return rows.flatMap((row) => {
     const run = runs.find(
       ({ design, rwsem, cpus }) => design === row.design && rwsem === row.rwsem && cpus === row.cpus,

@@ -16,9 +16,11 @@ import {
   setWatching,
 } from '../backends/stepped/index.ts'
 import {
+  type AccountingName,
   type KernelConfig,
   PerCpu,
   type Task,
+  accountings,
   allVmEvents,
   fixedHeapWords,
   isAbortReason,
@@ -42,6 +44,8 @@ export interface RunOptions {
   readonly seed: number
   readonly config: Partial<KernelConfig>
   readonly rss: 'batched' | 'shared'
+  /** What else a fault writes, as in which version of Linux. */
+  readonly accounting: AccountingName
   /** How far ahead a CPU may run, see simulator.ts. */
   readonly aheadNs?: number
   /** How much the workload does, of what it usually does. Default 1. */
@@ -157,7 +161,7 @@ class SimulatedRun implements Meter, Probes, Subject {
   }
 
   run(make: (request: MachineRequest) => unknown, sites: Site[]): RawRun {
-    const { workload, design, rwsem, machine, config, rss, aheadNs } = this.#options
+    const { workload, design, rwsem, machine, config, rss, accounting, aheadNs } = this.#options
     const threads = this.#places.length
     const began = performance.now()
     setSites(sites)
@@ -172,6 +176,7 @@ class SimulatedRun implements Meter, Probes, Subject {
       rwsem,
       config: resolveKernelConfig({ ZERO_WRITTEN_SECTORS: false, ...config }).config,
       rssBatched: rss === 'batched',
+      accounting: accountings[accounting],
       frames: this.#frames,
       heapWords: heapWords + (-heapWords & 15),
       pages: workload.pages,

@@ -1,6 +1,6 @@
 // A simulation: a workload on one machine, under a list of designs, rwsems and numbers of CPUs.
 
-import { type KernelConfig, resolveKernelConfig } from '../kernel/index.ts'
+import { type AccountingName, type KernelConfig, resolveKernelConfig } from '../kernel/index.ts'
 import { type SimulatedRun, findingsOf } from './findings.ts'
 import type { MachineModel } from './machine.ts'
 import { type ComparedRow, compareWithPublished } from './published.ts'
@@ -20,6 +20,8 @@ export interface SimulateOptions {
   readonly rss: 'batched' | 'shared'
   /** How much the workload does, of what it usually does. Default 1. */
   readonly effort?: number
+  /** What else a fault writes than the kernel here needs, as in which version of Linux; see kernel/memory/lru.ts. */
+  readonly accounting: AccountingName
   /** Told before each run, and within it how far it is. */
   readonly onProgress?: (run: number, runs: number, what: string, done: number) => void
 }
@@ -34,7 +36,7 @@ export interface SimulateResult {
 }
 
 export async function simulate(options: SimulateOptions): Promise<SimulateResult> {
-  const { workload, machine, seed, config, rss, effort = 1 } = options
+  const { workload, machine, seed, config, rss, accounting, effort = 1 } = options
   const combinations = combine(options.designs, options.rwsems)
   const total = combinations.length * options.cpus.length
   const runs: SimulatedRun[] = []
@@ -53,6 +55,7 @@ export async function simulate(options: SimulateOptions): Promise<SimulateResult
         config,
         rss,
         effort,
+        accounting,
         onProgress: tell,
       })
       runs.push(findingsOf(raw, design, rwsem))
@@ -63,10 +66,10 @@ export async function simulate(options: SimulateOptions): Promise<SimulateResult
     workload: workload.name,
     machine: { name, cpus: new Topology(machine.topology).cpus, source },
     kernel: {
-      options: { ...resolveKernelConfig({ ZERO_WRITTEN_SECTORS: false, ...config }).config, rss },
+      options: { ...resolveKernelConfig({ ZERO_WRITTEN_SECTORS: false, ...config }).config, rss, accounting },
     },
     runs,
-    published: compareWithPublished(machine.name, workload.name, runs),
+    published: compareWithPublished(machine.name, workload.name, runs, accounting),
   }
 }
 

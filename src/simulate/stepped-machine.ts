@@ -5,6 +5,7 @@
 // of the meter.
 
 import {
+  type Accounting,
   ACCESS_READ,
   ACCESS_WRITE,
   CACHE_LINE_WORDS,
@@ -56,6 +57,7 @@ export interface MachineRequest {
   readonly rwsem: string
   readonly config: Parameters<typeof packKernelConfig>[0]
   readonly rssBatched: boolean
+  readonly accounting: Accounting
   readonly frames: number
   readonly heapWords: number
   /** Pages of each thread. */
@@ -94,6 +96,7 @@ export default function simulatedMachine(request: MachineRequest): SimulatedMach
     rwsemKind: rwsemKinds[request.rwsem as RwsemKind],
     design: number,
     rssBatched: request.rssBatched,
+    accounting: request.accounting,
     overcommit: { memory: 1, ratio: 50, kilobytes: 0 },
   })
   const tasks = Array.from(

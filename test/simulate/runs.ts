@@ -37,6 +37,7 @@ export async function shortRun(options: ShortRun): Promise<SimulatedRun> {
     seed: options.seed ?? 1,
     config: {},
     rss: 'batched',
+    accounting: 'none',
     ...(options.aheadNs === undefined ? {} : { aheadNs: options.aheadNs }),
   })
   return findingsOf(raw, design, rwsem)

@@ -1,5 +1,6 @@
 // The shipped kernel scenarios: tables by subject. A scenario is called as its key is.
 
+import accounting from './accounting.ts'
 import burials from './burials.ts'
 import copies from './copies.ts'
 import discards from './discards.ts'
@@ -43,6 +44,7 @@ const explored: Tables = {
   swap,
   reclaim,
   pins,
+  accounting,
   wraps,
   burials,
 }

@@ -24,7 +24,7 @@ import {
 } from '../machine/pte.ts'
 import { copyFrame } from '../machine/sectors.ts'
 import { unaccountMemory, vmEnoughMemory } from '../memory/overcommit.ts'
-import { freeFrame } from '../memory/page-alloc.ts'
+import { freeFrame, lruCacheAdd } from '../memory/page-alloc.ts'
 import { getPage, initAnonymousPage, isFilePage, isPinned } from '../memory/page.ts'
 import { addMmCounter } from '../memory/rss.ts'
 import { swapDuplicate } from '../memory/swap.ts'
@@ -255,6 +255,7 @@ function copyPinnedPage(
   }
   const index = page - heap[copy + Vma.vmStart] + heap[copy + Vma.vmPgoff]
   initAnonymousPage(cpu, frame, index, Atomics.load(heap, copy + Vma.anonVma), 1)
+  lruCacheAdd(cpu, frame)
   const kept = entry & PTE_FLAGS_MASK & ~(PTE_ACCESSED | PTE_LOCKED)
   Atomics.store(heap, pteAddress(to, page), (frame << PTE_FRAME_SHIFT) | kept | PTE_DIRTY)
   addMmCounter(cpu, child, MM_ANON_PAGES, 1)

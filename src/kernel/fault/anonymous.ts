@@ -4,7 +4,7 @@ import { allocPage } from '../cache/reclaim.ts'
 import { ZERO_FRAME } from '../machine/frames.ts'
 import { PTE_DIRTY, PTE_FRAME_SHIFT, PTE_SPECIAL, PTE_WRITE, PageTable } from '../machine/pte.ts'
 import { clearFrame } from '../machine/sectors.ts'
-import { putPage } from '../memory/page-alloc.ts'
+import { lruCacheAdd, putPage } from '../memory/page-alloc.ts'
 import { initAnonymousPage } from '../memory/page.ts'
 import { addMmCounterFast } from '../memory/rss.ts'
 import {
@@ -64,6 +64,7 @@ function installIfNone(cpu: Task, fault: FaultContext, entry: number): number {
   const none = Atomics.load(cpu.heap, address) === 0
   const stable = isStable(cpu, fault.mm)
   if (none && stable) {
+    if ((entry & PTE_SPECIAL) === 0) lruCacheAdd(cpu, entry >>> PTE_FRAME_SHIFT)
     Atomics.store(cpu.heap, address, entry)
     cpu.design.updateMmuCache(cpu, fault)
   }

@@ -21,7 +21,7 @@ import {
   PageTable,
 } from '../machine/pte.ts'
 import { copyFrame } from '../machine/sectors.ts'
-import { allocContigFrames, freeFrame, putPage } from '../memory/page-alloc.ts'
+import { allocContigFrames, freeFrame, lruAddDrainFor, lruCacheAdd, putPage } from '../memory/page-alloc.ts'
 import { tryLockPage, unlockPage } from '../memory/page-lock.ts'
 import { PIN_BIAS, Page, initAnonymousPage, isPinned, pageCount, pageStruct } from '../memory/page.ts'
 import { tryToFreeSwap } from '../memory/swap.ts'
@@ -132,6 +132,7 @@ function moveEntry(cpu: Task, mm: number, page: number, address: number, record:
   initAnonymousPage(cpu, to, index, heap[old + Page.anonVma], 1 + PIN_BIAS)
   heap[record + 1] += 2
   const bits = write === 0 ? PTE_ACCESSED : PTE_ACCESSED | PTE_DIRTY
+  lruCacheAdd(cpu, to)
   Atomics.store(heap, address, (to << PTE_FRAME_SHIFT) | (entry & PTE_FLAGS_MASK) | bits)
   putPage(cpu, from)
   return WALKED
@@ -140,6 +141,7 @@ function moveEntry(cpu: Task, mm: number, page: number, address: number, record:
 /** Who else refers to an exclusive page: who has it pinned, or the swap cache, of which an entry was not taken out. */
 function busyError(cpu: Task, frame: number): number {
   if (isPinned(cpu, frame)) return -EBUSY
+  lruAddDrainFor(cpu, frame)
   if (pageCount(cpu, frame) === 1) return 0
   if (tryLockPage(cpu, frame)) {
     tryToFreeSwap(cpu, frame)

@@ -14,7 +14,7 @@ import {
   mapsAround,
   putFile,
 } from '../memory/file.ts'
-import { freeFrame, putPage } from '../memory/page-alloc.ts'
+import { freeFrame, lruCacheAdd, putPage } from '../memory/page-alloc.ts'
 import { pageFlags, setPageFlags, tryLockPage, unlockPage, waitOnPageLocked } from '../memory/page-lock.ts'
 import { isPageOf, PG_DIRTY, PG_REFERENCED, PG_UPTODATE, isFilePage } from '../memory/page.ts'
 import { addMmCounterFast } from '../memory/rss.ts'
@@ -231,6 +231,7 @@ function finishFault(cpu: Task, fault: FaultContext, frame: number, entry: numbe
   const none = Atomics.load(cpu.heap, address) === 0
   const reaped = mayBeReaped(cpu, fault)
   if (none && !reaped) {
+    if (kind === MM_ANON_PAGES) lruCacheAdd(cpu, frame)
     Atomics.store(cpu.heap, address, entry)
     cpu.design.updateMmuCache(cpu, fault)
   }

@@ -34,7 +34,7 @@ import {
 import { PAGE_SIZE } from '../machine/frames.ts'
 import { ACCESS_READ, ACCESS_WRITE } from '../machine/mmu.ts'
 import { noteWritten } from '../machine/sectors.ts'
-import { freeFrame } from '../memory/page-alloc.ts'
+import { freeFrame, lruAddDrainFor } from '../memory/page-alloc.ts'
 import { setPageFlags } from '../memory/page-lock.ts'
 import { PG_DIRTY, isExclusive, isFilePage, pinPage, unpinPage } from '../memory/page.ts'
 import { EAGAIN } from '../mm/errno.ts'
@@ -167,6 +167,7 @@ export function mustUnshare(cpu: Task, entry: number): boolean {
   if ((entry & PTE_WRITE) !== 0) return false
   // The zero page has no references, and so is nobody's.
   const frame = entry >>> PTE_FRAME_SHIFT
+  lruAddDrainFor(cpu, frame)
   return isFilePage(cpu, frame) || !isExclusive(cpu, frame)
 }
 

@@ -3,7 +3,7 @@
 import { allocPage } from '../cache/reclaim.ts'
 import { PTE_ACCESSED, PTE_DIRTY, PTE_FRAME_SHIFT, PTE_SPECIAL, PageTable } from '../machine/pte.ts'
 import { clearFrame, copyFrame } from '../machine/sectors.ts'
-import { putPage } from '../memory/page-alloc.ts'
+import { lruAddDrainFor, lruCacheAdd, putPage } from '../memory/page-alloc.ts'
 import { setPageFlags } from '../memory/page-lock.ts'
 import { PG_DIRTY, getPage, isExclusive, isFilePage } from '../memory/page.ts'
 import { addMmCounterFast } from '../memory/rss.ts'
@@ -32,6 +32,7 @@ export function doWpPage(cpu: Task, fault: FaultContext): number {
     return wpPageReuse(cpu, fault)
   }
   const anonymous = !special && !isFilePage(cpu, frame)
+  if (anonymous) lruAddDrainFor(cpu, frame)
   if (anonymous && isExclusive(cpu, frame)) return wpPageReuse(cpu, fault)
   // The page must stay what it is while it is copied without the lock.
   if (!special) getPage(cpu, frame)
@@ -101,6 +102,7 @@ function wpReplace(cpu: Task, fault: FaultContext, entry: number): boolean {
   const address = pteAddress(fault.table, fault.page)
   if (Atomics.compareExchange(cpu.heap, address, fault.originalPte, 0) !== fault.originalPte) return false
   flushTlbMm(cpu, fault.mm, fault.page, fault.page + 1)
+  lruCacheAdd(cpu, entry >>> PTE_FRAME_SHIFT)
   Atomics.store(cpu.heap, address, entry)
   return true
 }

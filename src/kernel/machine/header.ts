@@ -8,7 +8,8 @@ export const HEAP_MAGIC = 0x46_4c_54_31
 
 const RECLAIM = 96
 const SWAP = 112
-const WORDS = 144
+const LRU = 144
+const WORDS = 224
 
 export const Header = layout('machine', WORDS, {
   magic: 0,
@@ -28,6 +29,9 @@ export const Header = layout('machine', WORDS, {
   overcommitKbytes: 9,
   /** Four words by which the host knows the machine; the kernel does not look at them. */
   identity: 10,
+  /** How many pages are accounted together, see memory/lru.ts; 0: not at all. */
+  lruBatch: 14,
+  chargeBatch: 15,
   /** One more than the number of the CPU that died inside the kernel; 0 while the machine is sound. */
   lostCpu: 16,
   /** 1 where ranges are handed out as copies: see the threads backend. The kernel does not look at it. */
@@ -105,6 +109,16 @@ export const Header = layout('machine', WORDS, {
 
   /** A rw_semaphore: who has pages in its hands that may be leaving memory reads under it, see cache/reclaim.ts. */
   reclaimLock: SWAP + 16,
+
+  /** `struct lruvec`, see memory/lru.ts: the first page of the list, and in the next line the lock. */
+  lruFirst: LRU,
+  lruLock: LRU + 16,
+  /** Of the node: anonymous pages that are mapped, and that are on the list. */
+  nodeMapped: LRU + 32,
+  nodeInactive: LRU + 33,
+  /** Pages charged: of the cgroup, and of the root above it. */
+  memcgUsage: LRU + 48,
+  rootUsage: LRU + 64,
 })
 
 export const HEADER_WORDS = WORDS
@@ -121,6 +135,8 @@ export interface BootOptions {
   readonly rwsemKind: number
   readonly design: number
   readonly rssBatched: boolean
+  /** See memory/lru.ts. Default: none. */
+  readonly accounting?: { readonly lruBatch: number; readonly chargeBatch: number }
   /** What may be committed. Default: the heuristic of Linux. */
   readonly overcommit?: OvercommitOptions
 }
@@ -150,6 +166,8 @@ export function bootHeap(heap: Int32Array, options: BootOptions): void {
   heap[Header.rwsemKind] = options.rwsemKind
   heap[Header.design] = options.design
   heap[Header.rssBatched] = options.rssBatched ? 1 : 0
+  heap[Header.lruBatch] = options.accounting?.lruBatch ?? 0
+  heap[Header.chargeBatch] = options.accounting?.chargeBatch ?? 0
   heap[Header.overcommitMemory] = options.overcommit?.memory ?? 0
   heap[Header.overcommitRatio] = options.overcommit?.ratio ?? DEFAULT_OVERCOMMIT_RATIO
   heap[Header.overcommitKbytes] = options.overcommit?.kilobytes ?? 0

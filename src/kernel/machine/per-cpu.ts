@@ -19,10 +19,14 @@ export const VM_EVENTS_MAX = 64
 /** Ranges that a CPU may have pinned at a time, one within the other. */
 export const PINNED_RANGES_MAX = 64
 
+/** Pages that a CPU may collect before they go on the list of the LRU, see memory/lru.ts. */
+export const LRU_BATCH_MAX = 32
+
 const COUNTERS = 112
 const PINS = COUNTERS + VM_EVENTS_MAX
 const PCP = PINS + 16 + 2 * PINNED_RANGES_MAX
-const SLABS = PCP + 16 + PCP_CAPACITY
+const LRU = PCP + 16 + PCP_CAPACITY
+const SLABS = LRU + 16 + LRU_BATCH_MAX
 
 export const PerCpu = layout('cpu', SLABS + SLAB_CACHES * SLAB_CPU_WORDS, {
   /** Entry count and flags, see cpu.ts. Other CPUs set the flags. */
@@ -114,6 +118,16 @@ export const PerCpu = layout('cpu', SLABS + SLAB_CACHES * SLAB_CPU_WORDS, {
   pcpCount: PCP,
   pcp: PCP + 16,
 
+  /**
+   * Pages that are not on the list of the LRU yet, what is charged in advance, and what the node has not heard of: see
+   * memory/lru.ts.
+   */
+  lruCount: LRU,
+  memcgStock: LRU + 1,
+  nodeMapped: LRU + 2,
+  nodeInactive: LRU + 3,
+  lruPages: LRU + 16,
+
   slabs: SLABS,
 })
 
@@ -123,4 +137,14 @@ export const PER_CPU_WORDS = SLABS + SLAB_CACHES * SLAB_CPU_WORDS
 export function pcpLimits(cpuCount: number, frameCount: number): { high: number; batch: number } {
   const high = Math.max(1, Math.min(PCP_HIGH_MAX, Math.floor(frameCount / (PCP_SHARE * cpuCount))))
   return { high, batch: Math.max(1, Math.min(PCP_BATCH, high >> 1)) }
+}
+
+/** `calculate_normal_threshold`: at most. */
+const STAT_THRESHOLD_MAX = 125
+const MEMORY_UNIT_SHIFT = 27 - 12
+
+/** `calculate_normal_threshold`: how much a CPU counts for itself before the node hears of it. */
+export function statThreshold(cpuCount: number, frameCount: number): number {
+  const fls = (value: number): number => 32 - Math.clz32(value)
+  return Math.min(STAT_THRESHOLD_MAX, 2 * fls(cpuCount) * (1 + fls(frameCount >> MEMORY_UNIT_SHIFT)))
 }

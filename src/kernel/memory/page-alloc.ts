@@ -13,7 +13,8 @@ import type { Task } from '../mm/task.ts'
 import { VmEvent } from '../mm/vm-event.ts'
 import { countVmEvent } from '../mm/vmstat.ts'
 import { refcountDecAndTest } from '../sync/refcount.ts'
-import { spinLockIrqSave, spinUnlockIrqRestore } from '../sync/spinlock.ts'
+import { spinLock, spinLockIrqSave, spinUnlock, spinUnlockIrqRestore } from '../sync/spinlock.ts'
+import { addToLruBatch, isOnLru, putBatchOnLru, releaseFromLru, releaseManyFromLru } from './lru.ts'
 import { Page, pageStruct } from './page.ts'
 
 export const Zone = layout('zone', ZONE_WORDS, {
@@ -58,7 +59,10 @@ export function allocContigFrames(cpu: Task, count: number): number {
   const zone = heap[Header.zone]
   const enabled = spinLockIrqSave(cpu, zone + Zone.lock)
   const fresh = heap[zone + Zone.frontier] + count <= heap[Header.frameCount]
+  // Pages on the list of the LRU are linked by the same word.
+  if (!fresh && cpu.lruBatch !== 0) spinLock(cpu, Header.lruLock)
   const first = fresh ? heap[zone + Zone.frontier] : findFreeRun(cpu, count)
+  if (!fresh && cpu.lruBatch !== 0) spinUnlock(cpu, Header.lruLock)
   if (fresh) heap[zone + Zone.frontier] += count
   else if (first !== 0) unlinkRun(cpu, first, count)
   if (first !== 0) Atomics.store(heap, zone + Zone.freeCount, heap[zone + Zone.freeCount] - count)
@@ -116,6 +120,7 @@ function unlinkRun(cpu: Task, first: number, count: number): void {
 /** Gives a frame back. Nobody may hold a reference or a translation any more. */
 export function freeFrame(cpu: Task, frame: number): void {
   const { heap, base } = cpu
+  if (cpu.lruBatch !== 0) releaseFromLru(cpu, frame)
   const count = heap[base + PerCpu.pcpCount]
   heap[base + PerCpu.pcp + count] = frame
   heap[base + PerCpu.pcpCount] = count + 1
@@ -126,6 +131,37 @@ export function freeFrame(cpu: Task, frame: number): void {
 /** Drops a reference; the last one frees the frame. */
 export function putPage(cpu: Task, frame: number): void {
   if (refcountDecAndTest(cpu, pageStruct(cpu, frame) + Page.refcount)) freeFrame(cpu, frame)
+}
+
+/**
+ * `release_pages`: drops a reference of each of the first `count` of `frames`, which it may change; those that it was
+ * the last of are freed.
+ */
+export function putPages(cpu: Task, frames: Int32Array, count: number): void {
+  let freed = 0
+  for (let index = 0; index < count; index++) {
+    const frame = frames[index]
+    if (refcountDecAndTest(cpu, pageStruct(cpu, frame) + Page.refcount)) frames[freed++] = frame
+  }
+  if (cpu.lruBatch !== 0) releaseManyFromLru(cpu, frames, freed)
+  for (let index = 0; index < freed; index++) freeFrame(cpu, frames[index])
+}
+
+/** `lru_cache_add`: an anonymous page that is about to be mapped, under the lock of its page table. */
+export function lruCacheAdd(cpu: Task, frame: number): void {
+  if (cpu.lruBatch !== 0 && addToLruBatch(cpu, frame)) lruAddDrain(cpu, cpu.base)
+}
+
+/** `lru_add_drain_cpu`: the CPU at `base` is this one, or claimed. */
+export function lruAddDrain(cpu: Task, base: number): void {
+  const { heap } = cpu
+  const count = putBatchOnLru(cpu, base)
+  for (let index = 0; index < count; index++) putPage(cpu, heap[base + PerCpu.lruPages + index])
+}
+
+/** Before it is judged whether others have the page: it may only seem so, being in this CPU's batch (d4c470970d45). */
+export function lruAddDrainFor(cpu: Task, frame: number): void {
+  if (cpu.lruBatch !== 0 && !isOnLru(cpu, frame)) lruAddDrain(cpu, cpu.base)
 }
 
 /** Moves a batch of frames from the zone to this CPU. Returns how many there are now. */
@@ -173,8 +209,9 @@ function drainPcp(cpu: Task, base: number, count: number): void {
   spinUnlockIrqRestore(cpu, zone + Zone.lock, enabled)
 }
 
-/** Gives all frames of this CPU back to the zone. */
+/** Gives all frames of this CPU back to the zone, also those that only its batch of the LRU keeps. */
 export function drainAllPcp(cpu: Task): void {
+  if (cpu.lruBatch !== 0) lruAddDrain(cpu, cpu.base)
   drainPcp(cpu, cpu.base, PCP_CAPACITY)
 }
 
@@ -186,6 +223,7 @@ defineCall<Task>(CALL_DRAIN_PCP, drainAllPcp)
  */
 function drainOtherCpus(cpu: Task): boolean {
   if (!cpu.interruptsEnabled) return false
+  if (cpu.lruBatch !== 0) lruAddDrain(cpu, cpu.base)
   for (let id = 0; id < cpu.cpuCount; id++) {
     if (id !== cpu.id) drainCpu(cpu, id)
   }
@@ -199,6 +237,7 @@ function drainCpu(cpu: Task, id: number): void {
     if (callFunctionSingle(cpu, id, CALL_DRAIN_PCP)) return
     cpuRelax(cpu)
   }
+  if (cpu.lruBatch !== 0) lruAddDrain(cpu, base)
   drainPcp(cpu, base, PCP_CAPACITY)
   releaseClaim(cpu, base)
 }

@@ -21,6 +21,8 @@ export const Page = layout('page', PAGE_STRUCT_WORDS, {
    * from the swap area. Nobody needs it but those who check that VMAs and pages agree.
    */
   anonVma: 6,
+  /** On the list of the LRU, the page before this one; the next one is `next`. */
+  lruPrevious: 7,
 })
 
 /** The page was written since it was last clean. */
@@ -37,6 +39,8 @@ export const PG_SWAPCACHE = 16
 export const PG_REFERENCED = 32
 /** Somebody sleeps until it is unlocked. */
 export const PG_WAITERS = 64
+/** It is on the list of the LRU, see lru.ts. */
+export const PG_LRU = 128
 
 /** The `struct page` of a frame. */
 export function pageStruct(cpu: Cpu, frame: number): number {

@@ -16,7 +16,7 @@ import type { Task } from '../mm/task.ts'
 import { refcountIncNotZero } from '../sync/refcount.ts'
 import { spinLock, spinUnlock } from '../sync/spinlock.ts'
 import { File } from './file.ts'
-import { putPage } from './page-alloc.ts'
+import { lruAddDrain, putPage, putPages } from './page-alloc.ts'
 import { clearPageFlags, setPageFlags, tryLockPage, unlockPage } from './page-lock.ts'
 import {
   PG_DIRTY,
@@ -262,12 +262,22 @@ export function freeSwapAndCache(cpu: Task, slot: number): void {
  * `free_page_and_swap_cache`: drops a reference; if only the swap cache is left and no entry wants it, the page goes.
  */
 export function freePageAndSwapCache(cpu: Task, frame: number): void {
-  const flags = pageStruct(cpu, frame) + Page.flags
-  if ((Atomics.load(cpu.heap, flags) & PG_SWAPCACHE) !== 0 && pageCount(cpu, frame) === 2) {
-    if (tryLockPage(cpu, frame)) {
-      tryToFreeSwap(cpu, frame)
-      unlockPage(cpu, frame)
-    }
-  }
+  freeSwapCache(cpu, frame)
   putPage(cpu, frame)
+}
+
+/** `free_pages_and_swap_cache`: the same of many, where pages are on the list of the LRU. Changes the array. */
+export function freePagesAndSwapCache(cpu: Task, frames: Int32Array, count: number): void {
+  lruAddDrain(cpu, cpu.base)
+  for (let index = 0; index < count; index++) freeSwapCache(cpu, frames[index])
+  putPages(cpu, frames, count)
+}
+
+/** `free_swap_cache`: besides the caller only the swap cache refers to the page, and no entry to its slot: it leaves. */
+function freeSwapCache(cpu: Task, frame: number): void {
+  const flags = pageStruct(cpu, frame) + Page.flags
+  if ((Atomics.load(cpu.heap, flags) & PG_SWAPCACHE) === 0 || pageCount(cpu, frame) !== 2) return
+  if (!tryLockPage(cpu, frame)) return
+  tryToFreeSwap(cpu, frame)
+  unlockPage(cpu, frame)
 }

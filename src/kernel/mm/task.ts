@@ -4,7 +4,7 @@ import { Cpu } from '../machine/cpu.ts'
 import type { PhysicalMemory } from '../machine/frames.ts'
 import { Header } from '../machine/header.ts'
 import type { LockedInstructions } from '../machine/locked.ts'
-import { pcpLimits } from '../machine/per-cpu.ts'
+import { pcpLimits, statThreshold } from '../machine/per-cpu.ts'
 import type { DesignHooks } from './design-hooks.ts'
 import { FaultContext } from './fault-context.ts'
 import { RSS_KINDS } from './mm.ts'
@@ -28,6 +28,10 @@ export class Task extends Cpu {
   /** How many frames this CPU may keep in front of the zone, and how many it moves at a time. */
   readonly pcpHigh: number
   readonly pcpBatch: number
+  /** Pages that are put on the list of the LRU together, 0 for none, and that are charged together: see memory/lru.ts. */
+  readonly lruBatch: number
+  readonly chargeBatch: number
+  readonly nodeThreshold: number
   /** The fault in progress; a thread has one at a time. */
   readonly fault = new FaultContext()
   /** Whether the last fault was handled without the mmap lock. */
@@ -131,6 +135,9 @@ export class Task extends Cpu {
     const { high, batch } = pcpLimits(this.cpuCount, heap[Header.frameCount])
     this.pcpHigh = high
     this.pcpBatch = batch
+    this.lruBatch = heap[Header.lruBatch]
+    this.chargeBatch = heap[Header.chargeBatch]
+    this.nodeThreshold = statThreshold(this.cpuCount, heap[Header.frameCount])
   }
 }
 

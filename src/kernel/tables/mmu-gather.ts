@@ -8,7 +8,7 @@
 import { callFunctionMany } from '../machine/calls.ts'
 import { CALL_FLUSH_TLB, CALL_NOTHING, flushTlbRange } from '../machine/cpu.ts'
 import { PageTable } from '../machine/pte.ts'
-import { freePageAndSwapCache } from '../memory/swap.ts'
+import { freePageAndSwapCache, freePagesAndSwapCache } from '../memory/swap.ts'
 import { Mm } from '../mm/mm.ts'
 import { GATHER_FRAMES_MAX, type Task } from '../mm/task.ts'
 import { VmEvent } from '../mm/vm-event.ts'
@@ -50,6 +50,11 @@ export function gatherRange(cpu: Task, start: number, end: number): void {
  */
 export function gatherFlush(cpu: Task): void {
   gatherFlushTlb(cpu)
+  if (cpu.lruBatch !== 0) {
+    freePagesAndSwapCache(cpu, cpu.gatherFrames, cpu.gatherCount)
+    cpu.gatherCount = 0
+    return
+  }
   for (let index = 0; index < cpu.gatherCount; index++) freePageAndSwapCache(cpu, cpu.gatherFrames[index])
   cpu.gatherCount = 0
 }

@@ -1,0 +1,56 @@
+// Mutants of the list of the LRU and what goes with it.
+
+import type { MutantTable } from './mutant.ts'
+import { at } from './patch.ts'
+
+const lru = 'memory/lru.ts'
+const alloc = 'memory/page-alloc.ts'
+
+export const accountingMutants: MutantTable = {
+  'batch-without-reference': {
+    guard: 'a page in a batch is kept by it',
+    scenario: 'lru-fault-discard',
+    patches: at(lru, 'addToLruBatch').drop('getPage(cpu, frame)'),
+  },
+  'batched-after-it-is-mapped': {
+    guard: 'a page goes into the batch before others can find it, and so take it away',
+    scenario: 'lru-fault-discard',
+    redundant:
+      'who takes the page away first has all CPUs that use the address space flush, and so waits until this one is done with the fault',
+    patches: [
+      at('fault/anonymous.ts', 'installIfNone').drop('if ((entry & PTE_SPECIAL) === 0) $'),
+      at('fault/anonymous.ts', 'doAnonymousPage').before(
+        'if (installed === 1) $',
+        'if (installed === 1) lruCacheAdd(cpu, frame)',
+      ),
+    ],
+  },
+  'list-not-locked': {
+    guard: 'batches go on the list one after the other',
+    scenario: 'lru-fault-munmap',
+    patches: [
+      at(lru, 'putBatchOnLru').replace('spinLockIrqSave(cpu, Header.lruLock)', 'cpu.interruptsEnabled'),
+      at(lru, 'putBatchOnLru').drop('spinUnlockIrqRestore(cpu, Header.lruLock, enabled)'),
+    ],
+  },
+  'free-page-on-the-list': {
+    guard: 'a page leaves the list before its frame is free',
+    scenario: 'lru-fault-munmap',
+    patches: [
+      at(alloc, 'putPages').drop('if (cpu.lruBatch !== 0) releaseManyFromLru(...$)'),
+      at(alloc, 'freeFrame').drop('if (cpu.lruBatch !== 0) releaseFromLru(cpu, frame)'),
+    ],
+  },
+  'batch-not-drained-before-copying': {
+    guard: 'a page that only this CPU’s batch has besides is not copied to be pinned',
+    scenario: 'lru-pin',
+    redundant:
+      'the copy goes into the batch too, so that it is copied again until the batch is full and put on the list: time is lost, and nothing else',
+    patches: at(alloc, 'lruAddDrainFor').force('cpu.lruBatch !== 0 && !isOnLru(cpu, frame)', false),
+  },
+  'uncharged-twice': {
+    guard: 'what leaves memory is given back to the cgroup once',
+    scenario: 'lru-fault-munmap',
+    patches: at(lru, 'releaseManyFromLru').replace('uncharge(cpu, released)', 'uncharge(cpu, released + 1)'),
+  },
+}

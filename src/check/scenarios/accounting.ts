@@ -1,0 +1,73 @@
+// What else a fault of Linux writes (kernel/memory/lru.ts): pages in batches, on the list of the LRU, charged and counted.
+
+import { type ScenarioCpu } from '../kernel-scenario.ts'
+import { firstPage, warmPage } from './pages.ts'
+import { kernelScenarios } from './table.ts'
+
+/** Two pages go on the list together, so that a fault in two drains a batch. */
+const accounting = { lruBatch: 2, chargeBatch: 2 }
+
+let child: ScenarioCpu
+
+export default kernelScenarios({
+  // Faults put pages into batches, the batches go on the list, and munmap takes pages from there.
+  'lru-fault-munmap': {
+    // Each fault takes the lock of the list.
+    accounting: { lruBatch: 1, chargeBatch: 2 },
+    setup: (cpu) => {
+      cpu.mapPages(firstPage, 3)
+      cpu.store(warmPage, 7)
+    },
+    threads: [
+      [(cpu) => cpu.store(firstPage, 42), (cpu) => cpu.store(firstPage + 2, 43)],
+      [(cpu) => cpu.unmap(warmPage, 1), (cpu) => cpu.unmap(firstPage, 1)],
+    ],
+    pages: [firstPage, firstPage + 2],
+  },
+  // The same page is taken away as soon as it can be found: the batch has a reference on it by then.
+  'lru-fault-discard': {
+    accounting,
+    setup: (cpu) => {
+      cpu.mapPages(firstPage, 2)
+      cpu.store(warmPage, 7)
+    },
+    threads: [
+      [(cpu) => cpu.store(firstPage, 42), (cpu) => cpu.load(firstPage)],
+      [(cpu) => cpu.discard(firstPage, 2), (cpu) => cpu.add(warmPage, 1)],
+    ],
+    pages: [firstPage, warmPage],
+  },
+  // A page that only seems to be shared, being in a batch: it is written where it is, or copied, and nothing is lost.
+  'lru-fork-cow': {
+    accounting,
+    setup: (cpu) => {
+      cpu.mapPages(firstPage, 1)
+      cpu.store(firstPage, 7)
+    },
+    threads: [
+      [
+        (cpu) => {
+          child = cpu.forkAndKeep()
+          return 'forked'
+        },
+        () => child.load(firstPage),
+        () => child.exit(),
+      ],
+      [(cpu) => cpu.add(firstPage, 9), (cpu) => cpu.add(firstPage, 9)],
+    ],
+    pages: [firstPage],
+  },
+  // A page is pinned that is in this CPU's batch, or in another's.
+  'lru-pin': {
+    accounting,
+    setup: (cpu, all) => {
+      cpu.mapPages(firstPage, 2)
+      all[1]!.store(firstPage, 7)
+    },
+    threads: [
+      [(cpu) => cpu.pin(firstPage, 1, 'rw'), (cpu) => cpu.addPinned(1), (cpu) => cpu.unpin()],
+      [(cpu) => cpu.store(warmPage, 8), (cpu) => cpu.unmap(firstPage, 1)],
+    ],
+    pages: [warmPage],
+  },
+})
