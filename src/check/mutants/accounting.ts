@@ -27,7 +27,7 @@ export const accountingMutants: MutantTable = {
   },
   'list-not-locked': {
     guard: 'batches go on the list one after the other',
-    scenario: 'lru-fault-munmap',
+    scenario: 'lru-fault-fault',
     patches: [
       at(lru, 'putBatchOnLru').replace('spinLockIrqSave(cpu, Header.lruLock)', 'cpu.interruptsEnabled'),
       at(lru, 'putBatchOnLru').drop('spinUnlockIrqRestore(cpu, Header.lruLock, enabled)'),

@@ -7,9 +7,24 @@ import { kernelScenarios } from './table.ts'
 /** Two pages go on the list together, so that a fault in two drains a batch. */
 const accounting = { lruBatch: 2, chargeBatch: 2 }
 
+/** Pages of a table of the lowest level. */
+const TABLE_PAGES = 512
+
 let child: ScenarioCpu
 
 export default kernelScenarios({
+  // Two faults under different page tables: nothing but the lock of the list keeps them apart.
+  'lru-fault-fault': {
+    accounting: { lruBatch: 1, chargeBatch: 2 },
+    setup: (cpu) => {
+      cpu.mapPages(firstPage, 2)
+      cpu.mapPages(firstPage + TABLE_PAGES, 2)
+      cpu.store(firstPage + 1, 7)
+      cpu.store(firstPage + TABLE_PAGES + 1, 8)
+    },
+    threads: [[(cpu) => cpu.store(firstPage, 42)], [(cpu) => cpu.store(firstPage + TABLE_PAGES, 43)]],
+    pages: [firstPage, firstPage + TABLE_PAGES],
+  },
   // Faults put pages into batches, the batches go on the list, and munmap takes pages from there.
   'lru-fault-munmap': {
     // Each fault takes the lock of the list.
