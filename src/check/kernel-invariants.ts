@@ -279,7 +279,7 @@ function checkSwap(heap: Int32Array, { slots }: References): void {
   must(counted === free, `${free} slots are free and ${counted} are counted`)
 }
 
-/** Every page that says so is on the list of the LRU, linked both ways; what is counted and charged is what is there. */
+/** Every page that says so is on the list of the LRU, linked both ways, and as many are counted and charged. */
 function checkLru(heap: Int32Array): void {
   const { batched, listed } = lruPages(heap)
   let previous = 0
