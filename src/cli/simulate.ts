@@ -42,7 +42,7 @@ interface SimulateCommandOptions {
   readonly design: string
   readonly rwsem: string
   readonly rss: string
-  readonly accounting: string
+  readonly accounting?: string
   readonly config?: string
   readonly seed: string
   readonly json?: boolean
@@ -68,8 +68,7 @@ export function simulateCommand(): Command {
     )
     .option(
       '--accounting <version>',
-      `lists, charges and counters that a fault writes as in Linux since ${ACCOUNTINGS.join(', ')}`,
-      'none',
+      `lists, charges and counters that a fault writes as in Linux since ${ACCOUNTINGS.join(', ')}; default: that of the machine`,
     )
     .option('--config <options>', 'kernel options, as SPECULATIVE_PAGE_FAULT_STATS=off')
     .option('--seed <number>', 'of what varies by chance: the same seed gives the same run', '1')
@@ -111,7 +110,8 @@ async function runCommand(name: string | undefined, options: SimulateCommandOpti
     seed: parseCount(options.seed, '--seed', 0, 2 ** 31 - 1),
     config: options.config === undefined ? {} : parseConfig(options.config),
     rss: parseRss(options.rss),
-    accounting: parseAccounting(options.accounting),
+    accounting:
+      options.accounting === undefined ? (machine.accounting ?? 'none') : parseAccounting(options.accounting),
     onProgress: (run, runs, what, done) =>
       showProgress(`${name} ${run}/${runs}: ${what}, ${Math.floor(done * 100)} %`),
   })

@@ -1,6 +1,7 @@
 // What a simulated machine is: its shape, its protocol, and what things cost on it. Data; a file of a user's own has
 // the same shape.
 
+import { type AccountingName, accountings } from '../kernel/index.ts'
 import type { LatencyTable } from './latency.ts'
 import type { ProtocolName } from './protocol.ts'
 import type { TopologyShape } from './topology.ts'
@@ -59,6 +60,8 @@ export interface MachineModel {
   readonly software: SoftwareCosts
   /** How much longer a thread computes while the other thread of its core computes too. */
   readonly smtFactor: number
+  /** What else a fault writes in the Linux that was measured on it, see kernel/memory/lru.ts. Default: nothing. */
+  readonly accounting?: AccountingName
   /** Constants that were fitted, by their path in this object, with the published rows that they were fitted on. */
   readonly fitted: Readonly<Record<string, string>>
 }
@@ -95,6 +98,8 @@ export function checkMachine(value: unknown, where: string): MachineModel {
   const { sockets, groupsPerSocket, coresPerGroup, threadsPerCore } = machine.topology
   if (sockets * groupsPerSocket * coresPerGroup * threadsPerCore > CPUS_MAX)
     refuse(`it has more than ${CPUS_MAX} CPUs`)
+  if (!Object.hasOwn(accountings, machine.accounting ?? 'none'))
+    refuse(`there is no accounting ${machine.accounting}`)
   if (machine.smtFactor < 1) refuse('smtFactor is less than 1')
   return machine
 }

@@ -1,4 +1,4 @@
-// What else a fault of Linux writes (kernel/memory/lru.ts): pages in batches, on the list of the LRU, charged and counted.
+// What else a fault of Linux writes (kernel/memory/lru.ts): pages in batches, on a list, charged and counted.
 
 import { type ScenarioCpu } from '../kernel-scenario.ts'
 import { firstPage, warmPage } from './pages.ts'

@@ -37,5 +37,6 @@ export const icelake2s: MachineModel = {
   bandwidthPerSocket: 165,
   software: x86Software(2.7, 175),
   smtFactor: assumed.smtFactor,
+  accounting: '6.1',
   fitted: { 'software.faultNs': 'pft, 6.2-rc4, 1 thread' },
 }

@@ -13,5 +13,6 @@ export const numa56: MachineModel = {
   topology: { sockets: 2, groupsPerSocket: 1, coresPerGroup: 14, threadsPerCore: 2 },
   lastLevelBytes: 14 * 2.5 * 2 ** 20,
   software: x86Software(2.5, 650),
+  accounting: '6.10',
   fitted: { 'software.faultNs': 'pft, per-VMA rwsem, 1 thread' },
 }

@@ -38,5 +38,6 @@ export const skylake2s: MachineModel = {
   bandwidthPerSocket: 105,
   software: x86Software(2.7, 590),
   smtFactor: assumed.smtFactor,
+  accounting: '5.11',
   fitted: { 'software.faultNs': 'pft, v5.12, 1 thread' },
 }
