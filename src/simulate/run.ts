@@ -123,6 +123,7 @@ class SimulatedRun implements Meter, Probes, Subject {
   #simulator!: Simulator
   #machine!: SimulatedMachine
   #heap!: Int32Array
+  /** Threads that have still to warm up; of a program that ends, what all of them together have still to do. */
   #warming: number
   #counts = 0
   #target: number
@@ -149,7 +150,7 @@ class SimulatedRun implements Meter, Probes, Subject {
     this.#factor = this.#places.map((cpu) => (this.#sharesCore(cpu) ? machine.smtFactor : 1)) as never
     this.#done = new Float64Array(threads)
     this.#contended = new Int32Array(threads)
-    this.#warming = cpus
+    this.#warming = workload.ends ? cpus * workload.warmUp : cpus
     // Few threads are measured longer: one round of one of them says little.
     this.#target = Math.ceil(effort * workload.measured * Math.max(cpus, workload.ends ? 1 : 4))
     this.#limit = ACCESSES_PER_COUNT * (cpus * workload.warmUp + this.#target) + 1e8
@@ -230,9 +231,8 @@ class SimulatedRun implements Meter, Probes, Subject {
     const simulator = this.#simulator
     const { accounts } = simulator
     const done = (this.#done[thread]! += counts)
-    const { warmUp } = this.#options.workload
     if (accounts.from === Infinity) {
-      if (done >= warmUp && done - counts < warmUp && --this.#warming === 0) this.#openWindow()
+      if (this.#isWarm(done, counts)) this.#openWindow()
       if (simulator.accesses > this.#limit) throw new RunTooLong('a thread does not come through its warm-up')
       return
     }
@@ -244,6 +244,16 @@ class SimulatedRun implements Meter, Probes, Subject {
       simulator.isOver = true
     } else if (simulator.accesses > this.#limit) throw new RunTooLong('too little is counted')
     this.#tellProgress()
+  }
+
+  /**
+   * Whether the warm-up is over with this. Every thread has a first round behind it; of a program that ends, all together
+   * have done as much, since where locks are handed on unevenly the last may begin when the first are through.
+   */
+  #isWarm(done: number, counts: number): boolean {
+    const { ends, warmUp } = this.#options.workload
+    if (ends) return (this.#warming -= counts) <= 0
+    return done >= warmUp && done - counts < warmUp && --this.#warming === 0
   }
 
   /**
