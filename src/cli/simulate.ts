@@ -110,8 +110,7 @@ async function runCommand(name: string | undefined, options: SimulateCommandOpti
     seed: parseCount(options.seed, '--seed', 0, 2 ** 31 - 1),
     config: options.config === undefined ? {} : parseConfig(options.config),
     rss: parseRss(options.rss),
-    accounting:
-      options.accounting === undefined ? (machine.accounting ?? 'none') : parseAccounting(options.accounting),
+    accounting: options.accounting === undefined ? undefined : parseAccounting(options.accounting),
     onProgress: (run, runs, what, done) =>
       showProgress(`${name} ${run}/${runs}: ${what}, ${Math.floor(done * 100)} %`),
   })

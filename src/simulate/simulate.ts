@@ -20,8 +20,8 @@ export interface SimulateOptions {
   readonly rss: 'batched' | 'shared'
   /** How much the workload does, of what it usually does. Default 1. */
   readonly effort?: number
-  /** What else a fault writes than the kernel here needs, as in which version of Linux; see kernel/memory/lru.ts. */
-  readonly accounting: AccountingName
+  /** What else a fault writes than the kernel here needs, as in which version of Linux; see kernel/memory/lru.ts. Default: that of the machine. */
+  readonly accounting?: AccountingName | undefined
   /** Told before each run, and within it how far it is. */
   readonly onProgress?: (run: number, runs: number, what: string, done: number) => void
 }
@@ -36,7 +36,8 @@ export interface SimulateResult {
 }
 
 export async function simulate(options: SimulateOptions): Promise<SimulateResult> {
-  const { workload, machine, seed, config, rss, accounting, effort = 1 } = options
+  const { workload, machine, seed, config, rss, effort = 1 } = options
+  const accounting = options.accounting ?? machine.accounting ?? 'none'
   const combinations = combine(options.designs, options.rwsems)
   const total = combinations.length * options.cpus.length
   const runs: SimulatedRun[] = []
