@@ -156,13 +156,14 @@ describe('waiting', () => {
       space.addUint32(base + 8, 1)
       return [first, space.waitBigUint64(base, 0n)]`,
     )
-    const message = once(sleeper, 'message')
+    // Its end may come with what it has said.
+    const [message, ended] = [once(sleeper, 'message'), once(sleeper, 'exit')]
     // It announces itself before it sleeps, so that to wake it may come too early.
     for (let woken = 0; woken < 2; woken += two.notify(other, 1)) {
       while (two.loadUint32(other + 8) <= woken) await new Promise((resolve) => setImmediate(resolve))
     }
     assert.deepEqual(await message, [['ok', 'ok']])
-    await once(sleeper, 'exit')
+    await ended
     one.destroy()
     two.destroy()
     file.close()

@@ -287,8 +287,10 @@ test('what a thread has left in the lock folder that died is removed by the next
   const source = `import(${JSON.stringify(module)}).then(({ thisThread }) =>
     require('node:worker_threads').parentPort.postMessage(thisThread()))`
   const worker = new Worker(source, { eval: true })
-  const [dead] = (await once(worker, 'message')) as [string]
-  await once(worker, 'exit')
+  // Its end may come with what it has said.
+  const [said, ended] = [once(worker, 'message'), once(worker, 'exit')]
+  const [dead] = (await said) as [string]
+  await ended
   const living = thisThread()
   // Of a process whose number another has by now.
   const replaced = living.replace(/^(\d+)-\d+-/, '$1-1-')
