@@ -32,6 +32,8 @@ const alone = new Set([
     'threads',
   ].map((name) => `api/${name}`),
   'check/page',
+  // It tells the stepped backend of the whole process that nothing is explored.
+  'check/range-tree',
   'trace/pacing',
   'trace/source',
   'trace/replay',

@@ -247,8 +247,9 @@ class SimulatedRun implements Meter, Probes, Subject {
   }
 
   /**
-   * Whether the warm-up is over with this. Every thread has a first round behind it; of a program that ends, all together
-   * have done as much, since where locks are handed on unevenly the last may begin when the first are through.
+   * Whether the warm-up is over with this. Every thread has a first round behind it; of a program that ends, all
+   * together have done as much, since where locks are handed on unevenly the last may begin when the first are
+   * through.
    */
   #isWarm(done: number, counts: number): boolean {
     const { ends, warmUp } = this.#options.workload

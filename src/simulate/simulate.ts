@@ -20,7 +20,7 @@ export interface SimulateOptions {
   readonly rss: 'batched' | 'shared'
   /** How much the workload does, of what it usually does. Default 1. */
   readonly effort?: number
-  /** What else a fault writes than the kernel here needs, as in which version of Linux; see kernel/memory/lru.ts. Default: that of the machine. */
+  /** What else a fault writes, as in which version of Linux: see kernel/memory/lru.ts. Default: that of the machine. */
   readonly accounting?: AccountingName | undefined
   /** Told before each run, and within it how far it is. */
   readonly onProgress?: (run: number, runs: number, what: string, done: number) => void

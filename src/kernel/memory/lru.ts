@@ -3,9 +3,10 @@
 // (mm/vmstat.c). They bound how faults scale once the mmap lock is out of the way.
 //
 // Principles: off unless the machine is booted with an accounting. Each CPU collects pages in a batch, which holds a
-// reference on each (`struct pagevec`), and puts the batch on the list under one lock; it charges for a batch of pages at
-// a time; and its counts go to the node when they pass a threshold. One node, one cgroup below the root. Only anonymous
-// pages are on the list, and none is taken from there: reclaim of this kernel goes by its clock (cache/reclaim.ts).
+// reference on each (`struct pagevec`), and puts the batch on the list under one lock; it charges for a batch of pages
+// at a time; and its counts go to the node when they pass a threshold. One node, one cgroup below the root. Only
+// anonymous pages are on the list, and none is taken from there: reclaim of this kernel goes by its clock
+// (cache/reclaim.ts).
 
 import { type Cpu, perCpuBase } from '../machine/cpu.ts'
 import { Header, PAGE_STRUCT_WORDS } from '../machine/header.ts'

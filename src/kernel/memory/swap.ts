@@ -273,7 +273,7 @@ export function freePagesAndSwapCache(cpu: Task, frames: Int32Array, count: numb
   putPages(cpu, frames, count)
 }
 
-/** `free_swap_cache`: besides the caller only the swap cache refers to the page, and no entry to its slot: it leaves. */
+/** `free_swap_cache`: besides the caller only the swap cache refers to the page, and no entry to its slot. */
 function freeSwapCache(cpu: Task, frame: number): void {
   const flags = pageStruct(cpu, frame) + Page.flags
   if ((Atomics.load(cpu.heap, flags) & PG_SWAPCACHE) === 0 || pageCount(cpu, frame) !== 2) return

@@ -28,7 +28,7 @@ export class Task extends Cpu {
   /** How many frames this CPU may keep in front of the zone, and how many it moves at a time. */
   readonly pcpHigh: number
   readonly pcpBatch: number
-  /** Pages that are put on the list of the LRU together, 0 for none, and that are charged together: see memory/lru.ts. */
+  /** Pages that go on the list of the LRU together, 0 for none, and that are charged together: see memory/lru.ts. */
   readonly lruBatch: number
   readonly chargeBatch: number
   readonly nodeThreshold: number
