@@ -9,8 +9,10 @@ import { dirname, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { scenarioNames } from '../check/index.ts'
 import {
+  type AccountingName,
   type KernelConfig,
   type RwsemKind,
+  accountings,
   defaultKernelConfig,
   designs as allDesigns,
   resolveKernelConfig,
@@ -60,6 +62,8 @@ export interface SimulateRange extends KernelRanges {
   readonly seeds?: readonly number[]
   /** Options of the kernel, by name. Default: none that differs. */
   readonly configs?: readonly Partial<KernelConfig>[]
+  /** What else a fault writes, by `accountings` of the kernel. Default: that of each machine. */
+  readonly accountings?: Names
   /** Values of numbers of the machine, by their path in it, such as `software.faultNs`. Default: its own. */
   readonly constants?: Readonly<Record<string, readonly number[]>>
   /** How much each run does, of what it usually does: more than 0, up to 100. Default 1. */
@@ -154,8 +158,8 @@ function* checkJobs(range: Reader): Generator<CheckJob> {
 }
 
 function* simulateJobs(range: Reader): Generator<SimulateJob> {
-  const own = ['simulate', 'machines', 'cpus', 'seeds', 'configs', 'constants', 'effort']
-  range.onlyFields([...own, ...KERNEL_FIELDS])
+  const fields = ['simulate', 'machines', 'cpus', 'seeds', 'configs', 'accountings', 'constants', 'effort']
+  range.onlyFields([...fields, ...KERNEL_FIELDS])
   const workloads = range.field('simulate').names(
     simulatedWorkloads.map(({ name }) => name),
     'workload',
@@ -168,27 +172,32 @@ function* simulateJobs(range: Reader): Generator<SimulateJob> {
   const seeds = range.field('seeds').wholes(0, 2 ** 31 - 1, [1])
   const effort = range.field('effort').number(1e-3, 100, 1)
   const configs = configsOf(range.field('configs'))
+  const versions = Object.keys(accountings) as AccountingName[]
   const constants = constantsOf(range.field('constants'))
   for (const workload of workloads) {
     for (const machine of machines) {
       const all = cpusOf(range.field('cpus'), workload, machine)
+      const own = findMachine(machine)!.accounting ?? 'none'
+      const accounted = range.field('accountings').names(versions, 'accounting', [own])
       for (const values of constants) {
         refuseConstants(range, machine, values)
         for (const kernel of kernels(range, 'year'))
           for (const config of configs)
-            for (const cpus of all)
-              for (const seed of seeds)
-                yield {
-                  kind: 'simulate',
-                  workload,
-                  machine,
-                  constants: values,
-                  cpus,
-                  ...kernel,
-                  config,
-                  seed,
-                  effort,
-                }
+            for (const accounting of accounted)
+              for (const cpus of all)
+                for (const seed of seeds)
+                  yield {
+                    kind: 'simulate',
+                    workload,
+                    machine,
+                    constants: values,
+                    cpus,
+                    ...kernel,
+                    config,
+                    accounting,
+                    seed,
+                    effort,
+                  }
       }
     }
   }

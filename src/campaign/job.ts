@@ -2,7 +2,7 @@
 
 import { createHash } from 'node:crypto'
 import type { SlicedResult } from '../check/index.ts'
-import type { KernelConfig, RwsemKind } from '../kernel/index.ts'
+import type { AccountingName, KernelConfig, RwsemKind } from '../kernel/index.ts'
 import type { DesignReport } from '../report/index.ts'
 import type { SimulatedRun } from '../simulate/index.ts'
 import type { DesignName } from '../workloads/index.ts'
@@ -35,6 +35,7 @@ export interface SimulateJob extends OfKernel {
   readonly constants: Readonly<Record<string, number>>
   readonly cpus: number
   readonly config: Partial<KernelConfig>
+  readonly accounting: AccountingName
   readonly seed: number
   /** How much the workload does, of what it usually does. */
   readonly effort: number

@@ -32,6 +32,7 @@ export function simulateText(result: SimulateResult, options: TextOptions = {}):
   const bends = bendsOf(result.runs)
   const paragraphs = [
     `Numbers of the machine: ${machine.source}.`,
+    accountingWords(String(result.kernel.options['accounting'])),
     ...bends.map((bend) => bendWords(bend, counts)),
   ]
   const published = result.published.length === 0 ? [] : ['', ...publishedLines(result, style.faint)]
@@ -43,6 +44,12 @@ export function simulateText(result: SimulateResult, options: TextOptions = {}):
     ...paragraphs.flatMap((paragraph) => wrap(paragraph, width, 2)),
     ...published,
   ].join('\n')}\n`
+}
+
+function accountingWords(accounting: string): string {
+  return accounting === 'none'
+    ? 'A fault writes what this kernel needs, and no lists, charges and counters as in Linux: --accounting.'
+    : `A fault also writes the lists, charges and counters of Linux since ${accounting}.`
 }
 
 function columnsOf(result: SimulateResult, counts: string): Column[] {

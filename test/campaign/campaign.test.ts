@@ -43,6 +43,7 @@ const refused: readonly (readonly [unknown, RegExp])[] = [
   ],
   [{ name: 'a', jobs: [{ simulate: ['pft'], configs: [{ SMP: 1 }] }] }, /configs\[0\]\.SMP is neither/],
   [{ name: 'a', jobs: [{ simulate: ['pft'], configs: [{ SNP: true }] }] }, /unknown kernel option 'SNP'/],
+  [{ name: 'a', jobs: [{ simulate: ['pft'], accountings: ['5.12'] }] }, /unknown accounting '5\.12'/],
   [
     { name: 'a', jobs: [{ simulate: ['pft'], constants: { 'software.speed': [1] } }] },
     /no number software\.speed/,
