@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { designs } from '../../src/kernel/index.ts'
-import { simulatedWorkloads } from '../../src/simulate/index.ts'
+import { type SimulatedRun, simulatedWorkloads } from '../../src/simulate/index.ts'
 import { shortRun } from './runs.ts'
 
 describe('the kernel in virtual time', () => {
@@ -54,6 +54,21 @@ describe('the kernel in virtual time', () => {
         ({ name, transfersPerFault }) => name === 'mm.mmapLock' && transfersPerFault > 0.1,
       ),
     )
+  })
+
+  it('what Linux writes besides bounds a fault that does without the mmap lock', async () => {
+    const [none, batches, larger] = [
+      await shortRun({ workload: 'pft', design: 'lespinasse-2022', cpus: 24 }),
+      await shortRun({ workload: 'pft', design: 'lespinasse-2022', cpus: 24, accounting: '6.1' }),
+      await shortRun({ workload: 'pft', design: 'lespinasse-2022', cpus: 24, accounting: '6.10' }),
+    ]
+    const lruTrips = ({ lines }: SimulatedRun): number =>
+      lines.find(({ name }) => name === 'machine.lruLock')?.transfersPerFault ?? 0
+    assert.equal(lruTrips(none), 0)
+    // At least one trip for each batch, of 15 or 31 pages, and fewer for the larger.
+    assert.ok(lruTrips(batches) >= 1 / 16, `${lruTrips(batches)} trips`)
+    assert.ok(lruTrips(larger) >= 1 / 32 && lruTrips(larger) < lruTrips(batches), `${lruTrips(larger)} trips`)
+    assert.ok(batches.faultsPerSecond < none.faultsPerSecond)
   })
 
   it('page_fault1 runs on 64 CPUs, whole rounds of mapping and unmapping', async () => {

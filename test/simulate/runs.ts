@@ -1,7 +1,12 @@
 // Short simulated runs for the tests.
 
 import { type SimulatedRun, findingsOf } from '../../src/simulate/findings.ts'
-import { type MachineModel, findMachine, findSimulatedWorkload } from '../../src/simulate/index.ts'
+import {
+  type AccountingName,
+  type MachineModel,
+  findMachine,
+  findSimulatedWorkload,
+} from '../../src/simulate/index.ts'
 import { simulateRun } from '../../src/simulate/run.ts'
 
 export interface ShortRun {
@@ -13,6 +18,7 @@ export interface ShortRun {
   readonly seed?: number
   readonly aheadNs?: number
   readonly pages?: number
+  readonly accounting?: AccountingName
   readonly change?: (machine: MachineModel) => MachineModel
 }
 
@@ -37,7 +43,7 @@ export async function shortRun(options: ShortRun): Promise<SimulatedRun> {
     seed: options.seed ?? 1,
     config: {},
     rss: 'batched',
-    accounting: 'none',
+    accounting: options.accounting ?? 'none',
     ...(options.aheadNs === undefined ? {} : { aheadNs: options.aheadNs }),
   })
   return findingsOf(raw, design, rwsem)
