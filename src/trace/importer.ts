@@ -33,6 +33,7 @@ import {
   type Recording,
 } from './recorded-space.ts'
 import { Process, Thread, type Sink } from './recorded-thread.ts'
+import { RecordedTimes } from './recorded-times.ts'
 import {
   CALL_MADVISE,
   CALL_MMAP,
@@ -87,6 +88,8 @@ export class Importer implements TraceEvents {
   newTasks = 0
 
   readonly recording: Recording
+  /** What passed between events; null where nobody asks. */
+  readonly times: RecordedTimes | null
   /** Whether all processes are to be replayed, or one of them alone. */
   readonly #whole: boolean
   readonly #byPid = new Map<number, Process>()
@@ -97,7 +100,14 @@ export class Importer implements TraceEvents {
   readonly #observers: readonly ImportObserver[]
   #hasBegun = false
 
-  constructor(file: string, store: OpStore, whole: boolean, observers: readonly ImportObserver[] = []) {
+  constructor(
+    file: string,
+    store: OpStore,
+    whole: boolean,
+    observers: readonly ImportObserver[] = [],
+    isTimed = false,
+  ) {
+    this.times = isTimed ? new RecordedTimes(store) : null
     this.#observers = observers
     this.locks = new LockHistory(observers)
     this.scanner = new Scanner(file, this)
@@ -108,6 +118,7 @@ export class Importer implements TraceEvents {
       spaces: [],
       withoutFaultAround: this.calls.withoutFaultAround,
       line: 0,
+      times: this.times,
     }
     this.#whole = whole
   }
@@ -156,9 +167,11 @@ export class Importer implements TraceEvents {
     return process
   }
 
-  #addThread(process: Process, tid: number): Thread {
+  #addThread(process: Process, tid: number, parent: Thread | null = null): Thread {
     const thread = new Thread(tid, process, this.#now)
-    thread.sinks.push(this.#sit(process.space, tid))
+    const sink = this.#sit(process.space, tid)
+    thread.sinks.push(sink)
+    this.times?.born(sink.seat, thread, this.#now, parent)
     process.threads.push(thread)
     this.#byTid.set(tid, thread)
     return thread
@@ -174,14 +187,15 @@ export class Importer implements TraceEvents {
     this.#otherEvent(parent)
     const own = parent.sinks[0]!
     if ((flags & CLONE_THREAD) !== 0) {
-      const { seat, space } = this.#addThread(parent.process, tid).sinks[0]!
+      const { seat, space } = this.#addThread(parent.process, tid, parent).sinks[0]!
       for (const sink of parent.sinks) if (sink.space === space) space.marker(RECORD_CREATE, sink.seat, seat)
       return
     }
     const { name } = parent.process
     if ((flags & CLONE_VM) === 0) {
+      this.#beginOperation(parent)
       const space = own.space.fork(this.recording, !this.#whole)
-      const child = this.#addThread(this.#addProcess(tid, name, space), tid)
+      const child = this.#addThread(this.#addProcess(tid, name, space), tid, parent)
       own.space.marker(RECORD_FORK, own.seat, child.sinks[0]!.seat)
       this.recording.seats[own.seat]!.operations++
       return
@@ -196,6 +210,7 @@ export class Importer implements TraceEvents {
     const thread = new Thread(tid, process, this.#now)
     if (!this.#whole) thread.sinks.push(this.#sit(process.space, tid))
     thread.sinks.push(borrowed)
+    for (const { seat } of thread.sinks) this.times?.born(seat, thread, this.#now, parent)
     process.threads.push(thread)
     this.#byTid.set(tid, thread)
     own.space.marker(RECORD_CREATE, own.seat, borrowed.seat)
@@ -252,6 +267,7 @@ export class Importer implements TraceEvents {
     this.#releaseSpace(process)
     for (const other of process.threads) this.#leave(other)
     thread.sinks = [sink]
+    this.#beginOperation(thread)
     return thread
   }
 
@@ -268,6 +284,7 @@ export class Importer implements TraceEvents {
     const thread = this.#current()
     this.#settleFault(thread, NEXT_EXIT)
     this.#otherEvent(thread)
+    this.#beginOperation(thread)
     this.#holdSpace(thread, groupDead)
     this.#leave(thread)
     thread.exitNs = this.#now
@@ -309,6 +326,9 @@ export class Importer implements TraceEvents {
     thread.faultLock = -1
     thread.faultLockedNs = -1
     thread.faultNs = this.#now
+    thread.faultWaited = false
+    this.#beginOperation(thread)
+    thread.endIsKnown = false
     thread.faultIsAvoidable = false
     thread.faultIsNew = false
     thread.mapping = undefined
@@ -442,6 +462,8 @@ export class Importer implements TraceEvents {
       const ns = (seconds - thread.lockSeconds) * 1e9 + nanoseconds - thread.lockNanoseconds
       if (thread.lockContended || this.locks.isKept(mm, thread.tid)) {
         waited = ns
+        if (ofFault) thread.faultWaited = true
+        else if (!thread.call.active) thread.awayNs += ns
         thread.waitedNs += ns
         process.locks.waited(write, ns)
       } else if (ns >= UNEXPLAINED_WAIT_NS) {
@@ -498,6 +520,8 @@ export class Importer implements TraceEvents {
     thread.holdsWrite = false
     if (thread.faultLock === mm) {
       thread.faultLockedNs = this.#now - thread.faultNs
+      this.times?.end(thread, this.#now)
+      if (!thread.faultWaited) this.times?.fault(thread.faultLockedNs)
       thread.faultLock = -1
     }
     this.locks.released(mm, thread.tid, this.#now)
@@ -522,6 +546,11 @@ export class Importer implements TraceEvents {
     this.locks.gaveUp(thread.tid)
   }
 
+  /** A thread begins something that is recorded: what passed since it ended something else is known now. */
+  #beginOperation(thread: Thread): void {
+    this.times?.begin(thread.sinks, thread, this.#now)
+  }
+
   // ---- calls
 
   otherCall(name: string | null): void {
@@ -535,6 +564,7 @@ export class Importer implements TraceEvents {
     this.#settleFault(thread, mapsOver(thread, kind, values) ? NEXT_EXIT : NEXT_OTHER)
     this.#otherEvent(thread)
     thread.callNs = this.#now
+    this.#beginOperation(thread)
     this.calls.enter(thread, kind, values, this.lockEvents > 0)
   }
 
@@ -547,6 +577,7 @@ export class Importer implements TraceEvents {
       for (const observer of this.#observers) observer.call(thread, name, thread.callNs, this.#now)
     }
     this.calls.exit(thread, kind, result)
+    this.times?.end(thread, this.#now)
   }
 
   // ---- mappings that perf reports

@@ -74,6 +74,12 @@ export class Thread {
   mapping: Mapping | undefined = undefined
   comm = ''
   callNs = 0
+  // Where it stands in time, see recorded-times.ts.
+  endNs = -1
+  endIsKnown = true
+  awayNs = 0
+  /** It waited for the lock in its last fault. */
+  faultWaited = false
   /** Waits for the mmap lock, and how much it did that may need it. */
   waitedNs = 0
   activity = 0
