@@ -63,11 +63,14 @@ function recordedWords({ trace }: TraceSimulateResult): string {
 }
 
 function gapWords({ trace }: TraceSimulateResult): string {
-  const { faultNs, blockedAfterNs } = trace
+  const { faultNs, blockedAfterNs, hasSwitches } = trace
+  const taken = `${(faultNs / 1000).toFixed(1)} µs are taken off for each fault whose end is not in the recording.`
+  if (hasSwitches)
+    return `Between two events a thread computes, but for the time that the recording has it switched out. ${taken}`
   return (
     'What a thread did between two events is not in the recording: with gaps that are computing, it computed all the ' +
     `time; with gaps that are blocking, it slept where they are longer than ${milliseconds(blockedAfterNs / 1e6)}. ` +
-    `${(faultNs / 1000).toFixed(1)} µs are taken off for each fault whose end is not in the recording.`
+    taken
   )
 }
 

@@ -5,10 +5,10 @@ import { OP_WAITS_SHIFT, PAYLOAD_WORDS } from '../trace/operations.ts'
 import type { LaneProgram } from './cpus.ts'
 
 /**
- * What a thread did in the time between two events, where the recording does not have when it was switched out:
- * `computing` all of the time, or `blocking` where it is longer than {@link BLOCKED_NS}. The truth lies between.
+ * What a thread did in the time between two events: as `recorded`, where the recording has when it was switched out;
+ * else `computing` all of the time, or `blocking` where it is longer than {@link BLOCKED_NS}.
  */
-export type Gaps = 'computing' | 'blocking'
+export type Gaps = 'recorded' | 'computing' | 'blocking'
 
 /** A gap that is longer is taken for one in which the thread slept, by `blocking`. */
 export const BLOCKED_NS = 1e6

@@ -61,6 +61,8 @@ export interface TraceSimulateResult {
     /** Threads, and how many of them ran at once: lanes. */
     readonly threads: number
     readonly lanes: number
+    /** Whether it tells when threads were switched: else each run is done for two bounds. */
+    readonly hasSwitches: boolean
     /** The CPUs that it was recorded on, as far as the trace tells: else 0. */
     readonly cpus: number
     readonly durationMs: number
@@ -74,13 +76,16 @@ export interface TraceSimulateResult {
 }
 
 const BOUNDS: readonly Gaps[] = ['computing', 'blocking']
+const EXACT: readonly Gaps[] = ['recorded']
 
 /** Simulates a recording that was imported with `isTimed`. */
 export async function simulateTrace(options: TraceSimulateOptions): Promise<TraceSimulateResult> {
   const { trace, machine, config, rss } = options
   const plan = planRecording(trace)
   const jobs = combine(options.designs, options.rwsems).flatMap(({ design, rwsem }) =>
-    options.cpus.flatMap((cpus) => BOUNDS.map((gaps) => ({ design, rwsem, cpus, gaps }))),
+    options.cpus.flatMap((cpus) =>
+      (trace.hasSwitches ? EXACT : BOUNDS).map((gaps) => ({ design, rwsem, cpus, gaps })),
+    ),
   )
   const runs: SimulatedTraceRun[] = []
   for (const job of jobs) {
@@ -103,6 +108,7 @@ export async function simulateTrace(options: TraceSimulateOptions): Promise<Trac
       recordedFaults: trace.recordedFaults,
       threads: trace.replayed.threads,
       lanes: plan.lanes.length,
+      hasSwitches: trace.hasSwitches,
       cpus: trace.cpus,
       durationMs: trace.durationMs,
       linux: trace.linux,

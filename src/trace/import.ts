@@ -137,6 +137,8 @@ export interface ImportedTrace {
   readonly records: WordStreamHandle
   /** What passed before each record; null unless it was asked for. */
   readonly times: WordStreamHandle | null
+  /** Whether it tells when threads were switched, so that computing and sleeping are told apart. */
+  readonly hasSwitches: boolean
   /** How long a fault took, in nanoseconds: the median of those that did not wait and whose end is in the trace. */
   readonly faultNs: number
   /** Identity of each file; number 0 is none. */
@@ -310,6 +312,7 @@ function finish(
     })),
     records: records.handle(),
     times: importer.times?.handle() ?? null,
+    hasSwitches: importer.times?.hasSwitches ?? false,
     faultNs: importer.times?.faultNs ?? 0,
     files: importer.calls.files,
     spooled: store.spooled,

@@ -463,7 +463,7 @@ export class Importer implements TraceEvents {
       if (thread.lockContended || this.locks.isKept(mm, thread.tid)) {
         waited = ns
         if (ofFault) thread.faultWaited = true
-        else if (!thread.call.active) thread.awayNs += ns
+        else if (!thread.call.active) this.times?.waited(thread, ns)
         thread.waitedNs += ns
         process.locks.waited(write, ns)
       } else if (ns >= UNEXPLAINED_WAIT_NS) {
@@ -525,6 +525,16 @@ export class Importer implements TraceEvents {
       thread.faultLock = -1
     }
     this.locks.released(mm, thread.tid, this.#now)
+  }
+
+  switchedOut(preempted: boolean): void {
+    const thread = this.#byTid.get(this.scanner.tid)
+    if (thread !== undefined) this.times?.switchedOut(thread, this.#now, preempted)
+  }
+
+  switchedIn(tid: number): void {
+    const thread = this.#byTid.get(tid)
+    if (thread !== undefined) this.times?.switchedIn(thread, this.#now)
   }
 
   get timeResolutionNs(): number {

@@ -78,6 +78,11 @@ export class Thread {
   endNs = -1
   endIsKnown = true
   awayNs = 0
+  /** How much of what passed since it had no processor because others had it. */
+  queuedNs = 0
+  /** Since when it has no processor, or -1, and whether that was taken from it. */
+  outNs = -1
+  preempted = false
   /** It waited for the lock in its last fault. */
   faultWaited = false
   /** Waits for the mmap lock, and how much it did that may need it. */

@@ -51,8 +51,12 @@ export interface TimedThread {
   /** When what it did last ended, and whether that is in the trace. */
   endNs: number
   endIsKnown: boolean
-  /** How long it was away from its processor since. */
+  /** How long it slept since, and how long it waited for a processor. */
   awayNs: number
+  queuedNs: number
+  /** Since when it has had none, or -1, and whether that was taken from it. */
+  outNs: number
+  preempted: boolean
 }
 
 interface TimedParent extends TimedThread {
@@ -87,6 +91,8 @@ export class TimesBySeat {
 /** What an importer notes of time. */
 export class RecordedTimes extends TimesBySeat {
   #beginNs = -1
+  /** Whether the trace tells when threads are switched. */
+  hasSwitches = false
   /** From the beginning of a fault to the end, of those that did not wait and whose end is in the trace. */
   readonly #faultNs: number[] = []
 
@@ -94,6 +100,9 @@ export class RecordedTimes extends TimesBySeat {
   born(seat: number, thread: TimedThread, now: number, parent: TimedParent | null): void {
     this.#noteBegin(now)
     thread.endNs = now
+    // Until it is switched in for the first time, others have the processors.
+    thread.outNs = parent === null ? -1 : now
+    thread.preempted = true
     const between = this.of(seat)
     between.isBorn = true
     between.awayNs = Math.max(0, now - Math.max(0, parent === null ? this.#beginNs : this.#from(parent)))
@@ -110,7 +119,7 @@ export class RecordedTimes extends TimesBySeat {
     const ns = Math.max(0, now - this.#from(thread))
     for (const { seat } of seats) {
       const between = this.of(seat)
-      between.ns += Math.max(0, ns - thread.awayNs)
+      between.ns += Math.max(0, ns - thread.awayNs - thread.queuedNs)
       between.awayNs += Math.min(ns, thread.awayNs)
       if (!thread.endIsKnown) between.unended++
     }
@@ -122,6 +131,29 @@ export class RecordedTimes extends TimesBySeat {
     thread.endNs = now
     thread.endIsKnown = true
     thread.awayNs = 0
+    thread.queuedNs = 0
+    if (thread.outNs >= 0) thread.outNs = now
+  }
+
+  /** A thread waited for something that is no event of its own. */
+  waited(thread: TimedThread, ns: number): void {
+    // Else it was switched out for it.
+    if (!this.hasSwitches) thread.awayNs += ns
+  }
+
+  switchedOut(thread: TimedThread, now: number, preempted: boolean): void {
+    this.hasSwitches = true
+    thread.outNs = now
+    thread.preempted = preempted
+  }
+
+  switchedIn(thread: TimedThread, now: number): void {
+    this.hasSwitches = true
+    if (thread.outNs < 0) return
+    const ns = Math.max(0, now - thread.outNs)
+    if (thread.preempted) thread.queuedNs += ns
+    else thread.awayNs += ns
+    thread.outNs = -1
   }
 
   fault(ns: number): void {

@@ -102,6 +102,29 @@ describe('a recorded program in virtual time', () => {
     about(blocking!.idleShare, 1, 0.05)
   })
 
+  it('where switches are recorded, a thread sleeps, computes and waits for a CPU as it did', async () => {
+    const text = new TraceText()
+      .exec(1)
+      .mmap(1, 1, BASE, 4 * PAGE)
+      .fault(1, 1, BASE, WRITE)
+    // Computes 1 ms, sleeps 5, computes 1, and is without a CPU for 3 that another process has.
+    text.wait(1000).line(1, 1, 'PERF_RECORD_SWITCH OUT').wait(5000).line(1, 1, 'PERF_RECORD_SWITCH IN')
+    text
+      .wait(1000)
+      .line(1, 1, 'PERF_RECORD_SWITCH OUT preempt')
+      .wait(3000)
+      .line(1, 1, 'PERF_RECORD_SWITCH IN')
+    text.fault(1, 1, BASE + PAGE, WRITE)
+    const { runs } = await result(await text.import({ isTimed: true }), { cpus: 1 })
+    assert.deepEqual(
+      runs.map(({ gaps }) => gaps),
+      ['recorded'],
+    )
+    about(runs[0]!.virtualMs, 7, 0.1)
+    about(runs[0]!.idleShare, 5 / 7, 0.02)
+    assert.equal(runs[0]!.queuedMs, 0)
+  })
+
   it('a thread begins when it was created, and touches what another has mapped after that', async () => {
     const text = new TraceText().exec(1).mmap(1, 1, BASE, PAGE).fault(1, 1, BASE, WRITE)
     text.wait(300).newTask(1, 1, 2, CLONE_THREAD)
