@@ -52,12 +52,13 @@ function milliseconds(ms: number): string {
 }
 
 function recordedWords({ trace }: TraceSimulateResult): string {
-  const { linux, cpus, durationMs, threads, lanes } = trace
+  const { linux, heldWaits, cpus, durationMs, threads, lanes } = trace
   const { readers, writers } = linux.lockWaitNs
   const on = cpus === 0 ? '' : ` on ${cpus} CPUs`
   const waits = linux.recorded
     ? `${formatCount(readers.count + writers.count)} waits for the mmap lock, ${milliseconds((readers.total + writers.total) / 1e6)} ` +
-      `in all, ${formatCount(linux.faultsUnderMmapLock)} faults under it`
+      `in all, of which ${formatCount(heldWaits.count)}, ${milliseconds(heldWaits.totalMs)}, for somebody who is seen to hold it; ` +
+      `${formatCount(linux.faultsUnderMmapLock)} faults under it`
     : 'no events of the mmap lock'
   return `Recorded${on}: ${milliseconds(durationMs)}, ${waits}; ${threads} threads, ${lanes} of them at once.`
 }

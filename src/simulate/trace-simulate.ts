@@ -67,6 +67,8 @@ export interface TraceSimulateResult {
     readonly cpus: number
     readonly durationMs: number
     readonly linux: LinuxRecord
+    /** Of its waits, in the whole trace, those for which it has who held the lock: these are what is simulated. */
+    readonly heldWaits: SimulatedLockWaits
     /** Taken off between events for each fault whose end is not in the trace, and the longest gap that is computing. */
     readonly faultNs: number
     readonly blockedAfterNs: number
@@ -112,6 +114,10 @@ export async function simulateTrace(options: TraceSimulateOptions): Promise<Trac
       cpus: trace.cpus,
       durationMs: trace.durationMs,
       linux: trace.linux,
+      heldWaits: {
+        count: trace.locks.matrix.reduce((sum, { waits }) => sum + waits, 0),
+        totalMs: trace.locks.matrix.reduce((sum, { waitedNs }) => sum + waitedNs, 0) / 1e6,
+      },
       faultNs: trace.faultNs,
       blockedAfterNs: BLOCKED_NS,
       corrections: plan.corrections,
