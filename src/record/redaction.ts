@@ -87,6 +87,8 @@ export class Redaction extends Transform {
       }
       case 'sched:sched_process_exit':
         return this.#between(fields, /^(comm=)(.*)( pid=\d+ prio=\d+(?: group_dead=\w+)?)$/)
+      case 'sched:sched_waking':
+        return this.#between(fields, /^(comm=)(.*)( pid=\d+ prio=-?\d+ target_cpu=\d+)$/)
       case 'sched:sched_switch':
         return this.#switch(fields)
       case 'PERF_RECORD_SWITCH':

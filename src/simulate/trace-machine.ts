@@ -308,6 +308,7 @@ class Lane {
       this.#spaces.make(this.#task, this.#image)
       return
     }
+    if (kind === op.OP_SLEEP) return
     this.#mm = this.#spaces.mmOf[this.#image]!
     if (kind === op.OP_LEAVE) {
       this.#leave()

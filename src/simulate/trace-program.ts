@@ -12,6 +12,24 @@ export type Gaps = 'recorded' | 'computing' | 'blocking'
 
 /** A gap that is longer is taken for one in which the thread slept, by `blocking`. */
 export const BLOCKED_NS = 1e6
+/** Of fewer times a tenth tells nothing. */
+const TIMES_MIN = 100
+
+/**
+ * How long a fault takes whose end is not in the recording, in nanoseconds: no longer than the time to the next event,
+ * so that it shows where next to nothing was computed in between, which is taken to be so in the shortest tenth; 0
+ * where there are too few to tell.
+ */
+export function unendedFaultNs(plan: TimedPlan): number {
+  const times: number[] = []
+  for (const { times: lane } of plan.lanes) {
+    for (let operation = 0; operation < lane.unended.length; operation++)
+      if (lane.unended[operation] === 1 && lane.awayNs[operation] === 0)
+        times.push(lane.betweenNs[operation]!)
+  }
+  if (times.length < TIMES_MIN) return 0
+  return times.toSorted((a, b) => a - b)[Math.floor(times.length / 10)]!
+}
 
 /** The programs of all lanes. @param faultNs how long a fault took whose end is not in the trace */
 export function lanePrograms(plan: TimedPlan, gaps: Gaps, faultNs: number): LaneProgram[] {

@@ -54,6 +54,8 @@ export interface TraceRunOptions {
   readonly rwsem: string
   readonly cpus: number
   readonly gaps: Gaps
+  /** See `unendedFaultNs`. */
+  readonly faultNs: number
   readonly seed: number
   readonly config: Partial<KernelConfig>
   readonly rss: 'batched' | 'shared'
@@ -133,7 +135,7 @@ class TraceRun implements TraceMeter, Probes, Subject {
   readonly #failures: Record<string, number> = {}
 
   constructor(options: TraceRunOptions) {
-    const { plan, machine, cpus, trace, gaps } = options
+    const { plan, machine, cpus, trace, gaps, faultNs } = options
     this.#options = options
     this.#lanes = plan.lanes.length
     this.#operations = plan.operations.reduce((sum, count) => sum + count, 0)
@@ -149,7 +151,7 @@ class TraceRun implements TraceMeter, Probes, Subject {
       )
     this.#topology = new Topology(machine.topology)
     this.#places = this.#topology.place(cpus, 'spread')
-    this.#cpus = new Cpus(lanePrograms(plan, gaps, trace.faultNs), this.#places, this.#topology)
+    this.#cpus = new Cpus(lanePrograms(plan, gaps, faultNs), this.#places, this.#topology)
     this.#contended = new Int32Array(this.#lanes)
     this.#contendedSince = new Float64Array(this.#lanes)
     this.#contendedForWrite = new Uint8Array(this.#lanes)

@@ -8,7 +8,7 @@ import { type DesignName, type RwsemChoice, combine } from '../workloads/index.t
 import { type SimulatedRun, findingsOf } from './findings.ts'
 import type { MachineModel } from './machine.ts'
 import { Topology } from './topology.ts'
-import { BLOCKED_NS, type Gaps } from './trace-program.ts'
+import { BLOCKED_NS, type Gaps, unendedFaultNs } from './trace-program.ts'
 import { type RawTraceRun, simulateTraceRun } from './trace-run.ts'
 
 export interface TraceSimulateOptions {
@@ -84,6 +84,7 @@ const EXACT: readonly Gaps[] = ['recorded']
 export async function simulateTrace(options: TraceSimulateOptions): Promise<TraceSimulateResult> {
   const { trace, machine, config, rss } = options
   const plan = planRecording(trace)
+  const faultNs = unendedFaultNs(plan)
   const jobs = combine(options.designs, options.rwsems).flatMap(({ design, rwsem }) =>
     options.cpus.flatMap((cpus) =>
       (trace.hasSwitches ? EXACT : BOUNDS).map((gaps) => ({ design, rwsem, cpus, gaps })),
@@ -95,7 +96,17 @@ export async function simulateTrace(options: TraceSimulateOptions): Promise<Trac
     const onProgress = (done: number): void => options.onProgress?.(runs.length + 1, jobs.length, what, done)
     onProgress(0)
     const { seed } = options
-    const raw = await simulateTraceRun({ trace, plan, machine, ...job, seed, config, rss, onProgress })
+    const raw = await simulateTraceRun({
+      trace,
+      plan,
+      machine,
+      faultNs,
+      ...job,
+      seed,
+      config,
+      rss,
+      onProgress,
+    })
     runs.push(traceFindings(raw, job, plan.statistics.faults))
   }
   const { name, source } = machine
@@ -118,7 +129,7 @@ export async function simulateTrace(options: TraceSimulateOptions): Promise<Trac
         count: trace.locks.matrix.reduce((sum, { waits }) => sum + waits, 0),
         totalMs: trace.locks.matrix.reduce((sum, { waitedNs }) => sum + waitedNs, 0) / 1e6,
       },
-      faultNs: trace.faultNs,
+      faultNs,
       blockedAfterNs: BLOCKED_NS,
       corrections: plan.corrections,
       warnings: trace.warnings,

@@ -31,6 +31,7 @@ export const recordedEvents: readonly string[] = [
   'task:task_newtask',
   'sched:sched_process_exec',
   'sched:sched_process_exit',
+  'sched:sched_waking',
   'mmap_lock:mmap_lock_start_locking',
   'mmap_lock:mmap_lock_acquire_returned',
   'mmap_lock:mmap_lock_released',

@@ -45,6 +45,8 @@ export interface TraceEvents {
   /** The line's thread was switched out, with a processor taken from it or not, or in. */
   switchedOut(preempted: boolean): void
   switchedIn(tid: number): void
+  /** The line's thread wakes another. */
+  woke(tid: number): void
   newTask(tid: number, flags: number): void
   exec(name: string): void
   exit(groupDead: boolean): void
@@ -71,6 +73,7 @@ const EVENT_LOST = 23
 const EVENT_CALL = 24 // + call
 const EVENT_SCHED_SWITCH = 30
 const EVENT_SWITCH = 31
+const EVENT_WAKING = 32
 
 export const KNOWN_EVENTS: readonly (readonly [string, number])[] = [
   ['exceptions:page_fault_user', EVENT_PAGE_FAULT_USER],
@@ -84,6 +87,7 @@ export const KNOWN_EVENTS: readonly (readonly [string, number])[] = [
   ['sched:sched_process_exec', EVENT_EXEC],
   ['sched:sched_process_exit', EVENT_PROCESS_EXIT],
   ['sched:sched_switch', EVENT_SCHED_SWITCH],
+  ['sched:sched_waking', EVENT_WAKING],
   // Of one thread (perf record --switch-events), and of a processor (with -a).
   ['PERF_RECORD_SWITCH', EVENT_SWITCH],
   ['PERF_RECORD_SWITCH_CPU_WIDE', EVENT_SWITCH],
@@ -261,6 +265,13 @@ export abstract class EventReader {
       case EVENT_SCHED_SWITCH:
         this.#readSchedSwitch(at, end)
         return
+      case EVENT_WAKING: {
+        // comm=… pid=… prio=… target_cpu=…
+        const pid = this.last(at, end, ' pid=')
+        if (pid < 0 || this.decimal(pid + 5, end) < 0) throw this.malformed('sched_waking', at, end)
+        this.events.woke(this.value)
+        return
+      }
       case EVENT_SWITCH:
         if (this.is(at, 'IN')) this.events.switchedIn(this.tid)
         else if (this.is(at, 'OUT')) this.events.switchedOut(this.is(at + 3, ' preempt'))

@@ -139,8 +139,6 @@ export interface ImportedTrace {
   readonly times: WordStreamHandle | null
   /** Whether it tells when threads were switched, so that computing and sleeping are told apart. */
   readonly hasSwitches: boolean
-  /** How long a fault took, in nanoseconds: the median of those that did not wait and whose end is in the trace. */
-  readonly faultNs: number
   /** Identity of each file; number 0 is none. */
   readonly files: readonly string[]
   /** Whether the records went to a temporary file. */
@@ -313,7 +311,6 @@ function finish(
     records: records.handle(),
     times: importer.times?.handle() ?? null,
     hasSwitches: importer.times?.hasSwitches ?? false,
-    faultNs: importer.times?.faultNs ?? 0,
     files: importer.calls.files,
     spooled: store.spooled,
     memoryLimit: options.memoryLimit ?? DEFAULT_MEMORY_LIMIT,

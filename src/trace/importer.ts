@@ -22,7 +22,15 @@ import { LockOwners } from './lock-owners.ts'
 import { symbolOf, type ImportObserver } from './observer.ts'
 import { PAGE_SIZE, type Mapping } from './layout.ts'
 import type { OpStore } from './op-store.ts'
-import { RECORD_CREATE, RECORD_EXEC, RECORD_FORK, RECORD_JOIN, STATUS_DONE } from './records.ts'
+import {
+  RECORD_CREATE,
+  RECORD_EXEC,
+  RECORD_FORK,
+  RECORD_JOIN,
+  RECORD_SLEEP,
+  RECORD_WAKE,
+  STATUS_DONE,
+} from './records.ts'
 import { RecordedCalls } from './recorded-calls.ts'
 import {
   FAULT_PROTECTION,
@@ -326,7 +334,6 @@ export class Importer implements TraceEvents {
     thread.faultLock = -1
     thread.faultLockedNs = -1
     thread.faultNs = this.#now
-    thread.faultWaited = false
     this.#beginOperation(thread)
     thread.endIsKnown = false
     thread.faultIsAvoidable = false
@@ -462,8 +469,7 @@ export class Importer implements TraceEvents {
       const ns = (seconds - thread.lockSeconds) * 1e9 + nanoseconds - thread.lockNanoseconds
       if (thread.lockContended || this.locks.isKept(mm, thread.tid)) {
         waited = ns
-        if (ofFault) thread.faultWaited = true
-        else if (!thread.call.active) this.times?.waited(thread, ns)
+        if (!ofFault && !thread.call.active) this.times?.waited(thread, ns)
         thread.waitedNs += ns
         process.locks.waited(write, ns)
       } else if (ns >= UNEXPLAINED_WAIT_NS) {
@@ -521,7 +527,6 @@ export class Importer implements TraceEvents {
     if (thread.faultLock === mm) {
       thread.faultLockedNs = this.#now - thread.faultNs
       this.times?.end(thread, this.#now)
-      if (!thread.faultWaited) this.times?.fault(thread.faultLockedNs)
       thread.faultLock = -1
     }
     this.locks.released(mm, thread.tid, this.#now)
@@ -529,7 +534,29 @@ export class Importer implements TraceEvents {
 
   switchedOut(preempted: boolean): void {
     const thread = this.#byTid.get(this.scanner.tid)
-    if (thread !== undefined) this.times?.switchedOut(thread, this.#now, preempted)
+    if (thread === undefined || this.times === null) return
+    this.times.switchedOut(thread, this.#now, preempted)
+    const [sink] = thread.sinks
+    if (preempted || sink === undefined || isWithin(thread)) return
+    this.#beginOperation(thread)
+    sink.space.marker(RECORD_SLEEP, sink.seat, 0)
+    this.recording.seats[sink.seat]!.operations++
+  }
+
+  /** A thread wakes another, which sleeps between two of its operations: then it sleeps until that comes. */
+  woke(tid: number): void {
+    const thread = this.#byTid.get(this.scanner.tid)
+    const other = this.#byTid.get(tid)
+    if (this.times === null || thread === undefined || other === undefined || other === thread) return
+    const [sink] = thread.sinks
+    const [slept] = other.sinks
+    if (other.outNs < 0 || other.preempted || isWithin(other) || isWithin(thread)) return
+    if (sink === undefined || slept === undefined) return
+    this.#beginOperation(thread)
+    sink.space.marker(RECORD_WAKE, sink.seat, slept.seat)
+    // From now on it only waits for a processor.
+    this.times.switchedIn(other, this.#now)
+    this.times.switchedOut(other, this.#now, true)
   }
 
   switchedIn(tid: number): void {
@@ -667,6 +694,11 @@ export class Importer implements TraceEvents {
       if (thread.call.active) this.calls.abandon(thread, false)
     }
   }
+}
+
+/** Whether a thread is in a call or a wait that is recorded, or in a fault that holds the lock. */
+function isWithin({ call, lockPending, faultLock }: Thread): boolean {
+  return call.active || lockPending || faultLock >= 0
 }
 
 /** Whether a call is to change what is mapped where the thread's last fault was, as handlers of a SIGSEGV do. */

@@ -18,8 +18,9 @@ export const OP_FORK = 8 // image of the copy
 export const OP_EXEC = 9 // makes the address space of the seat
 export const OP_LEAVE = 10 // the worker has nothing more to do in the address space
 export const OP_DESTROY = 11
+export const OP_SLEEP = 12 // does nothing: what passes before and after it differs; of timed plans only
 
-export const PAYLOAD_WORDS: readonly number[] = [0, 4, 6, 3, 4, 4, 6, 5, 2, 1, 1, 1]
+export const PAYLOAD_WORDS: readonly number[] = [0, 4, 6, 3, 4, 4, 6, 5, 2, 1, 1, 1, 1]
 
 export const OP_TOUCH_ERROR_SHIFT = 12
 /** Linux took the mmap lock in this fault. */

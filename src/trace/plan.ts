@@ -28,6 +28,7 @@ import {
   OP_NOTE_SHIFT,
   OP_PROTECT,
   OP_REMAP,
+  OP_SLEEP,
   OP_TOUCH,
   OP_TOUCH_LOCKED,
   OP_TOUCH_PRESENT,
@@ -73,8 +74,10 @@ import {
   RECORD_MAP,
   RECORD_PROTECT,
   RECORD_REMAP,
+  RECORD_SLEEP,
   RECORD_STACK_FAULT,
   RECORD_UNMAP,
+  RECORD_WAKE,
   RECORD_WORDS,
   STATUS_DONE,
   STATUS_OPEN,
@@ -305,6 +308,13 @@ class Planner {
         return
       case RECORD_DESTROY:
         this.#destroy()
+        return
+      case RECORD_SLEEP:
+        this.#space.begin(seat)
+        this.#emitMarker(OP_SLEEP)
+        return
+      case RECORD_WAKE:
+        this.#times?.woken(words[at + 2]!, seat, this.#order.workerOf(seat), this.#order.operationsOf(seat))
         return
       default: {
         const status = (words[at]! >> STATUS_SHIFT) & 0xff

@@ -83,8 +83,6 @@ export class Thread {
   /** Since when it has no processor, or -1, and whether that was taken from it. */
   outNs = -1
   preempted = false
-  /** It waited for the lock in its last fault. */
-  faultWaited = false
   /** Waits for the mmap lock, and how much it did that may need it. */
   waitedNs = 0
   activity = 0

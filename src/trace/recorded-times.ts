@@ -93,8 +93,6 @@ export class RecordedTimes extends TimesBySeat {
   #beginNs = -1
   /** Whether the trace tells when threads are switched. */
   hasSwitches = false
-  /** From the beginning of a fault to the end, of those that did not wait and whose end is in the trace. */
-  readonly #faultNs: number[] = []
 
   /** A thread appears, created by `parent` or by something before the recording. */
   born(seat: number, thread: TimedThread, now: number, parent: TimedParent | null): void {
@@ -156,15 +154,6 @@ export class RecordedTimes extends TimesBySeat {
     thread.outNs = -1
   }
 
-  fault(ns: number): void {
-    this.#faultNs.push(ns)
-  }
-
-  /** The median of the faults whose end is known; 0 where there is none. */
-  get faultNs(): number {
-    return this.#faultNs.toSorted((a, b) => a - b)[this.#faultNs.length >> 1] ?? 0
-  }
-
   /** What perf makes up has no time, and comes first. */
   #noteBegin(now: number): void {
     if (this.#beginNs < 0 && now > 0) this.#beginNs = now
@@ -186,6 +175,8 @@ export class PlannedTimes {
   readonly #streams: readonly WordStream[]
   /** By seat: the worker and the number of the operation after which its thread was created. */
   readonly #creation: (readonly [worker: number, operation: number] | undefined)[] = []
+  /** By seat: how long after that its thread was woken by another, in nanoseconds. */
+  readonly #wokenAfter: (number | undefined)[] = []
   #words = new Int32Array(0)
   #at = 0
   #length = 0
@@ -219,10 +210,26 @@ export class PlannedTimes {
     this.#creation[seat] = isIdle || operations === 0 ? this.#creation[parent] : [worker, operations - 1]
   }
 
+  /** A thread is woken by another, whose worker has begun so many operations: it sleeps until that one comes so far. */
+  woken(seat: number, waker: number, worker: number, operations: number): void {
+    const { ns, awayNs, isBorn } = this.#between.of(waker)
+    const after = this.#wokenAfter[waker]
+    this.#wokenAfter[seat] = ns + (after ?? awayNs)
+    const isFirst = after !== undefined || isBorn || operations === 0
+    this.#creation[seat] = isFirst ? this.#creation[waker] : [worker, operations - 1]
+  }
+
   /** An operation of a worker; `seat` is -1 where no recorded thread did it. */
   operation(worker: number, seat: number): void {
     const stream = this.#streams[worker]!
-    ;(seat < 0 ? NOTHING : this.#between.of(seat)).write(stream)
+    const between = seat < 0 ? NOTHING : this.#between.of(seat)
+    const after = this.#wokenAfter[seat]
+    if (after !== undefined) {
+      between.isBorn = true
+      between.awayNs = after
+      this.#wokenAfter[seat] = undefined
+    }
+    between.write(stream)
     const at = stream.reserve(PLANNED_WORDS - TIME_WORDS)
     const [creator, operation] = (seat < 0 ? undefined : this.#creation[seat]) ?? [NOBODY, 0]
     stream.words[at] = creator

@@ -125,6 +125,29 @@ describe('a recorded program in virtual time', () => {
     assert.equal(runs[0]!.queuedMs, 0)
   })
 
+  it('who was woken by another sleeps until that one comes so far, however fast it is', async () => {
+    // The second computes 4 ms, in which it has a processor for 1 only, wakes the first, and computes 1 ms more.
+    const text = new TraceText()
+      .exec(1)
+      .mmap(1, 1, BASE, 4 * PAGE)
+      .newTask(1, 1, 2, CLONE_THREAD)
+    text.line(1, 1, 'PERF_RECORD_SWITCH OUT').line(1, 2, 'PERF_RECORD_SWITCH IN').fault(1, 2, BASE, WRITE)
+    text
+      .wait(500)
+      .line(1, 2, 'PERF_RECORD_SWITCH OUT preempt')
+      .wait(3000)
+      .line(1, 2, 'PERF_RECORD_SWITCH IN')
+      .wait(500)
+    text.line(1, 2, 'sched:sched_waking: comm=program pid=1 prio=120 target_cpu=000')
+    text
+      .line(1, 1, 'PERF_RECORD_SWITCH IN')
+      .wait(2000)
+      .fault(1, 1, BASE + PAGE, WRITE)
+    const { runs } = await result(await text.import({ isTimed: true }), {})
+    assert.deepEqual([runs.length, runs[0]!.fidelity.reproduced], [1, 2])
+    about(runs[0]!.virtualMs, 3, 0.1)
+  })
+
   it('a thread begins when it was created, and touches what another has mapped after that', async () => {
     const text = new TraceText().exec(1).mmap(1, 1, BASE, PAGE).fault(1, 1, BASE, WRITE)
     text.wait(300).newTask(1, 1, 2, CLONE_THREAD)

@@ -18,6 +18,7 @@ function scan(text: string, chunkSize = Buffer.byteLength(text)): { seen: Seen[]
     unlock: () => seen.push(['unlock']),
     switchedOut: (preempted) => seen.push(['switchedOut', preempted]),
     switchedIn: (tid) => seen.push(['switchedIn', tid]),
+    woke: (tid) => seen.push(['woke', tid]),
     newTask: (tid, flags) => seen.push(['newTask', tid, flags]),
     exec: (name) => seen.push(['exec', name]),
     exit: (groupDead) => seen.push(['exitTask', groupDead]),
@@ -330,6 +331,7 @@ describe('lines', () => {
       ['switchedIn', 0],
     ])
     assert.deepEqual(seen[0], ['switchedOut', true])
+    assert.deepEqual(one('sched:sched_waking: comm=a pid=3 b pid=42 prio=120 target_cpu=001'), ['woke', 42])
     assert.throws(
       () => scan(`${header}sched:sched_switch: prev_comm=a next_pid=1\n`),
       /sched_switch cannot be read/,
@@ -338,9 +340,9 @@ describe('lines', () => {
 
   test('unknown events are counted by name', () => {
     const { scanner } = scan(
-      `${header}sched:sched_waking: prev=a\n${header}cycles: \n${header}sched:sched_waking: prev=b\n${header}${event}\n`,
+      `${header}sched:sched_migrate_task: prev=a\n${header}cycles: \n${header}sched:sched_migrate_task: prev=b\n${header}${event}\n`,
     )
-    assert.deepEqual(scanner.counts(false), { cycles: 1, 'sched:sched_waking': 2 })
+    assert.deepEqual(scanner.counts(false), { cycles: 1, 'sched:sched_migrate_task': 2 })
     assert.equal(scanner.counts(true)['exceptions:page_fault_user'], 1)
     assert.equal(scanner.eventCount, 4)
   })
