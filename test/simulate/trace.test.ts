@@ -8,7 +8,7 @@ import { type MachineModel, findMachine, simulateTrace } from '../../src/simulat
 import type { SimulatedTraceRun, TraceSimulateResult } from '../../src/simulate/index.ts'
 import type { DesignName } from '../../src/workloads/index.ts'
 import { type ImportedTrace, importTrace } from '../../src/trace/index.ts'
-import { CLONE_FORK, CLONE_THREAD, TraceText } from '../trace/trace-text.ts'
+import { CLONE_FORK, CLONE_THREAD, TraceText, fixture } from '../trace/trace-text.ts'
 
 const PAGE = 0x1000
 const BASE = 0x7f0000000000
@@ -196,6 +196,18 @@ describe('a recorded program in virtual time', () => {
     const first = await run(7)
     assert.deepEqual(await run(7), first)
     assert.notDeepEqual(await run(8), first)
+  })
+
+  it('a program of many threads, of which it is known when they slept and who woke them', async () => {
+    const trace = await importTrace(fixture('node-readfile'), { isTimed: true })
+    const { runs, trace: told } = await result(trace, { design: 'per-vma-refcount-2025' })
+    assert.deepEqual([runs.length, runs[0]!.gaps], [1, 'recorded'])
+    const [{ fidelity, lockWaits, virtualMs, cpus, idleShare }] = runs as [SimulatedTraceRun]
+    assert.deepEqual(fidelity.failures, {})
+    assert.ok(fidelity.reproduced > 0.999 * fidelity.recorded)
+    assert.ok(lockWaits.readers.count > 0 && lockWaits.writers.count > 0)
+    assert.ok(virtualMs > told.durationMs / 4 && virtualMs < told.durationMs, `${virtualMs} ms`)
+    assert.ok(cpus === 2 && idleShare > 0 && idleShare < 0.5)
   })
 
   it('the small recordings, with all that they do', async () => {
