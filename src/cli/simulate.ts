@@ -1,11 +1,14 @@
-// `faultline simulate WORKLOAD`: how the kernel's own source scales on another machine, in virtual time.
+// `faultline simulate WORKLOAD|TRACE`: how the kernel's own source scales on another machine, in virtual time, and how
+// long a recorded program takes there.
+import { existsSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
 import { Command } from 'commander'
-import { machinesText, simulateText } from '../report/index.ts'
+import { machinesText, simulateText, simulateTraceText } from '../report/index.ts'
 import {
   type AccountingName,
   type MachineModel,
   type SimulatedWorkload,
+  Topology,
   accountings,
   checkMachine,
   findMachine,
@@ -13,6 +16,7 @@ import {
   machines,
   mostCpus,
   simulate,
+  simulateTrace,
   simulatedWorkloads,
   usualCpus,
 } from '../simulate/index.ts'
@@ -30,6 +34,7 @@ import {
 } from './options.ts'
 import { print, textOptions, toJson } from './output.ts'
 import { showProgress } from './progress.ts'
+import { parseProcess, readRecording } from './trace-report.ts'
 
 const DEFAULT_MACHINE = 'skylake-2s'
 
@@ -44,14 +49,15 @@ interface SimulateCommandOptions {
   readonly rss: string
   readonly accounting?: string
   readonly config?: string
+  readonly process?: string
   readonly seed: string
   readonly json?: boolean
 }
 
 export function simulateCommand(): Command {
   return new Command('simulate')
-    .description('simulate how a workload scales on another machine, in virtual time')
-    .argument('[workload]', simulatedWorkloads.map(({ name }) => name).join(', '))
+    .description('simulate how a workload, or a recorded program, scales on another machine, in virtual time')
+    .argument('[workload]', `${simulatedWorkloads.map(({ name }) => name).join(', ')}, or a recording`)
     .option(
       '--machine <name>',
       'a machine of --machines, or a file that exports one as default',
@@ -71,6 +77,7 @@ export function simulateCommand(): Command {
       `lists, charges and counters that a fault writes as in Linux since ${ACCOUNTINGS.join(', ')}; default: that of the machine`,
     )
     .option('--config <options>', 'kernel options, as SPECULATIVE_PAGE_FAULT_STATS=off')
+    .option('--process <which>', "of a recording: 'all' (the default), 'busiest' or a number")
     .option('--seed <number>', 'of what varies by chance: the same seed gives the same run', '1')
     .option('--json', 'print JSON')
     .addHelpText(
@@ -84,6 +91,7 @@ export function simulateCommand(): Command {
         '  faultline simulate pft --machine skylake-2s --cpus 1,12,48,112',
         '  faultline simulate page_fault1 --design all --cpus 1,8,64 --json',
         '  faultline simulate fault-beside-writer --machine ./my-machine.mjs',
+        '  faultline simulate service.perf.txt.gz --machine icelake-2s --cpus 2,8,64',
       ].join('\n'),
     )
     .action(runCommand)
@@ -99,21 +107,27 @@ async function runCommand(name: string | undefined, options: SimulateCommandOpti
   const names = simulatedWorkloads.map((known) => known.name)
   if (name === undefined) throw new UsageError('simulate needs a workload', `give one of ${names.join(', ')}`)
   const workload = findSimulatedWorkload(name)
-  if (workload === undefined) throw unknownName(name, names, 'workload', 'simulate')
+  const isTrace = workload === undefined && (name === '-' || /[./\\]/.test(name) || existsSync(name))
+  if (workload === undefined && !isTrace) throw unknownName(name, names, 'workload', 'simulate')
   const machine = await machineOf(options.machine)
-  const result = await simulate({
-    workload,
+  const common = {
     machine,
     designs: parseDesigns(options.design),
     rwsems: parseRwsemChoice(options.rwsem),
-    cpus: cpusOf(options.cpus, machine, workload),
     seed: parseCount(options.seed, '--seed', 0, 2 ** 31 - 1),
     config: options.config === undefined ? {} : parseConfig(options.config),
     rss: parseRss(options.rss),
     accounting: options.accounting === undefined ? undefined : parseAccounting(options.accounting),
-    onProgress: (run, runs, what, done) =>
+    onProgress: (run: number, runs: number, what: string, done: number) =>
       showProgress(`${name} ${run}/${runs}: ${what}, ${Math.floor(done * 100)} %`),
-  })
+  }
+  if (workload === undefined) {
+    await runTrace(name, options, common)
+    return
+  }
+  if (options.process !== undefined)
+    throw new UsageError(`--process is of recordings, and ${name} is none`, 'leave it out')
+  const result = await simulate({ ...common, workload, cpus: cpusOf(options.cpus, machine, workload) })
   await print(options.json ? toJson(result) : simulateText(result, textOptions()))
 }
 
@@ -121,6 +135,25 @@ function parseAccounting(text: string): AccountingName {
   const name = ACCOUNTINGS.find((known) => known === text)
   if (name === undefined) throw unknownName(text, ACCOUNTINGS, 'accounting', '--accounting')
   return name
+}
+
+async function runTrace(
+  path: string,
+  options: SimulateCommandOptions,
+  common: Omit<Parameters<typeof simulateTrace>[0], 'trace' | 'cpus'>,
+): Promise<void> {
+  const { cpus: most } = new Topology(common.machine.topology)
+  const cpus =
+    options.cpus === undefined
+      ? usualCpus(most)
+      : parseCounts(options.cpus, '--cpus', 1, most).toSorted((a, b) => a - b)
+  const trace = await readRecording(path, { process: parseProcess(options.process ?? 'all'), isTimed: true })
+  try {
+    const result = await simulateTrace({ ...common, trace, cpus })
+    await print(options.json ? toJson(result) : simulateTraceText(result, textOptions()))
+  } finally {
+    trace.close()
+  }
 }
 
 async function machineOf(given: string): Promise<MachineModel> {

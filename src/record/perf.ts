@@ -33,6 +33,8 @@ export function recordArguments(
     `${bufferBytes / 1024}K`,
     '-k',
     'CLOCK_MONOTONIC',
+    // When a thread has no processor, for a simulation.
+    '--switch-events',
   ]
   // Tracepoints have the processor in any case, other events only if asked.
   if (means.countsFaultsOnly) values.push('--sample-cpu')

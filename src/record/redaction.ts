@@ -91,6 +91,13 @@ export class Redaction extends Transform {
       }
       case 'sched:sched_process_exit':
         return this.#between(fields, /^(comm=)(.*)( pid=\d+ prio=\d+(?: group_dead=\w+)?)$/)
+      case 'sched:sched_waking':
+        return this.#between(fields, /^(comm=)(.*)( pid=\d+ prio=-?\d+ target_cpu=\d+)$/)
+      case 'sched:sched_switch':
+        return this.#switch(fields)
+      case 'PERF_RECORD_SWITCH':
+      case 'PERF_RECORD_SWITCH_CPU_WIDE':
+        return /^(?:IN|OUT preempt|OUT)\b/.exec(fields)?.[0] ?? ''
       case 'PERF_RECORD_MMAP':
       case 'PERF_RECORD_MMAP2':
         return this.#mapping(fields)
@@ -109,6 +116,15 @@ export class Redaction extends Transform {
   #between(fields: string, pattern: RegExp): string {
     const match = pattern.exec(fields)
     return match === null ? '' : `${match[1]}${this.#names.name(match[2]!.trim())}${match[3]}`
+  }
+
+  #switch(fields: string): string {
+    const match = /^(prev_comm=)(.*)( prev_pid=.* ==> next_comm=)(.*)( next_pid=\d+ next_prio=-?\d+)$/.exec(
+      fields,
+    )
+    if (match === null) return ''
+    const [, before, previous, between, next, behind] = match as unknown as string[]
+    return `${before}${this.#names.name(previous!)}${between}${this.#names.name(next!)}${behind}`
   }
 
   #mapping(fields: string): string {

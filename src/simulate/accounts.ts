@@ -16,6 +16,8 @@ export const ASLEEP = 6
 export const INTERRUPT = 7
 /** Waking others. */
 export const WAKING = 8
+/** The program's own, of a recorded one. */
+export const COMPUTING = 9
 
 export const causeNames = [
   'working',
@@ -27,6 +29,7 @@ export const causeNames = [
   'asleep',
   'interrupts',
   'waking',
+  'computing',
 ] as const
 
 export class Accounts {

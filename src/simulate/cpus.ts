@@ -1,22 +1,267 @@
-// How many CPUs of a machine a workload can have.
+// Recorded threads on the CPUs of a simulated machine: who runs, what it computes between its operations, and when it
+// may begin the next.
+//
+// Principles:
+// - Any CPU that is free takes the thread that has waited longest. A thread keeps its CPU until it waits for something,
+//   or until its time slice is over while another thread waits for a CPU; but never gives it up within the kernel,
+//   except to sleep there.
+// - A thread computes for as long as the recording has it, on whatever machine. What it was away for, it is away for
+//   again; it needs no CPU meanwhile.
+// - What must come after another thread's operation waits for that, without a CPU.
 
-import type { MachineModel } from './machine.ts'
-import { Topology } from './topology.ts'
-import type { SimulatedWorkload } from './workloads.ts'
+import { COMPUTING } from './accounts.ts'
+import type { CpuScheduler, Simulator } from './simulator.ts'
+import type { Topology } from './topology.ts'
 
-/** The most frames that a simulated machine has: an entry of a page table holds a frame in 20 bits. */
-const PAGES_MAX = 700_000
+/**
+ * How long a thread runs at least while others wait: `sysctl_sched_base_slice`, which the kernel multiplies by the
+ * logarithm of the CPUs, and within which it lets no other thread preempt it (`RUN_TO_PARITY`): kernel/sched/fair.c and
+ * features.h of Linux 6.12 and later.
+ */
+const BASE_SLICE_NS = 700_000
+const SCALED_CPUS_MAX = 8
 
-/** The most CPUs, of those that are counted; less than 1 where the machine is too small. */
-export function mostCpus(machine: MachineModel, workload: SimulatedWorkload): number {
-  const { cpus } = new Topology(machine.topology)
-  const memory = workload.fillsMemory ? Math.floor(PAGES_MAX / workload.pages) : cpus
-  return Math.min(cpus - workload.writers, memory)
+function sliceNs(cpus: number): number {
+  return BASE_SLICE_NS * (1 + Math.floor(Math.log2(Math.min(cpus, SCALED_CPUS_MAX))))
 }
 
-/** Powers of two below `most`, and `most`. */
-export function usualCpus(most: number): number[] {
-  const counts = []
-  for (let count = 1; count < most; count *= 2) counts.push(count)
-  return [...counts, most]
+/** What a lane does around its operations. */
+export interface LaneProgram {
+  /** Before each operation, in nanoseconds: away from a CPU, then computing. */
+  readonly awayNs: Float64Array
+  readonly computeNs: Float64Array
+  /** The operation is the first of a thread: it is away from when this operation was done; of lane -1: from time 0. */
+  readonly isBorn: Uint8Array
+  readonly bornOf: Int32Array
+  readonly bornAfter: Int32Array
+  /** What each operation must come after: lanes and numbers of operations, from `waitsAt[operation]` on. */
+  readonly waitsAt: Int32Array
+  readonly waits: Int32Array
+}
+
+// What a thread is at.
+/** In the kernel, or between an access to its gate and the next. */
+const IN_KERNEL = 0
+const ARRIVED = 1
+const UNBORN = 2
+const AWAY = 3
+const COMPUTES = 4
+const ORDERED = 5
+
+const NO_CPU = -1
+const NOT_DONE = -1
+
+export class Cpus implements CpuScheduler {
+  readonly #lanes: readonly LaneProgram[]
+  readonly #places: readonly number[]
+  readonly #topology: Topology
+  readonly #sliceNs: number
+  #simulator!: Simulator
+  readonly #phase: Uint8Array
+  readonly #operation: Int32Array
+  readonly #awayUntil: Float64Array
+  readonly #computeNs: Float64Array
+  /** When each operation was done. */
+  readonly #doneAt: readonly Float64Array[]
+  /** Threads that wait for an operation of a lane, and which. */
+  readonly #waiting: { readonly thread: number; readonly operation: number }[][]
+  readonly #cpuOf: Int32Array
+  readonly #sliceEnd: Float64Array
+  readonly #since: Float64Array
+  readonly #idle: number[]
+  readonly #runnable: number[] = []
+  readonly #runnableSince: Float64Array
+  /** How long threads waited for a CPU, and how long CPUs had a thread, all together, in nanoseconds. */
+  queuedNs = 0
+  busyNs = 0
+  /** When the last thread had done its last operation. */
+  endNs = 0
+
+  /** @param places the CPUs of the machine that are used */
+  constructor(lanes: readonly LaneProgram[], places: readonly number[], topology: Topology) {
+    const threads = lanes.length
+    this.#lanes = lanes
+    this.#places = places
+    this.#topology = topology
+    this.#sliceNs = sliceNs(places.length)
+    this.#phase = new Uint8Array(threads)
+    this.#operation = new Int32Array(threads)
+    this.#awayUntil = new Float64Array(threads)
+    this.#computeNs = new Float64Array(threads)
+    this.#doneAt = lanes.map(({ awayNs }) => new Float64Array(awayNs.length).fill(NOT_DONE))
+    this.#waiting = lanes.map(() => [])
+    this.#cpuOf = new Int32Array(threads).fill(NO_CPU)
+    this.#runnableSince = new Float64Array(threads)
+    this.#sliceEnd = new Float64Array(places.length)
+    this.#since = new Float64Array(places.length)
+    // The last is taken first.
+    this.#idle = places.map((_, cpu) => places.length - 1 - cpu)
+  }
+
+  /** Before anything else, once the simulator is there. */
+  attach(simulator: Simulator): void {
+    this.#simulator = simulator
+  }
+
+  hasCpu(thread: number): boolean {
+    return this.#cpuOf[thread] !== NO_CPU
+  }
+
+  /** A thread has come to its gate before this operation. */
+  arrive(thread: number, operation: number): void {
+    this.#phase[thread] = ARRIVED
+    this.#operation[thread] = operation
+    this.#computeNs[thread] = this.#lanes[thread]!.computeNs[operation]!
+  }
+
+  /** A thread has done an operation: those go on that have waited for it. */
+  done(thread: number, operation: number): void {
+    const now = this.#simulator.clock[thread]!
+    this.#doneAt[thread]![operation] = now
+    this.endNs = Math.max(this.endNs, now)
+    const waiting = this.#waiting[thread]!
+    for (let place = waiting.length - 1; place >= 0; place--) {
+      const { thread: waiter, operation: awaited } = waiting[place]!
+      if (awaited > operation) continue
+      waiting.splice(place, 1)
+      this.#simulator.resume(waiter, Math.max(now, this.#simulator.clock[waiter]!))
+    }
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // What the simulator asks
+
+  isAway(thread: number): boolean {
+    return this.#phase[thread] !== IN_KERNEL
+  }
+
+  goesOn(thread: number, now: number): boolean {
+    const operation = this.#operation[thread]!
+    const { awayNs, isBorn, bornOf, bornAfter } = this.#lanes[thread]!
+    if (this.#phase[thread] === ARRIVED) {
+      this.#awayUntil[thread] = now + awayNs[operation]!
+      this.#phase[thread] = isBorn[operation] === 1 ? UNBORN : AWAY
+    }
+    if (this.#phase[thread] === UNBORN) {
+      const creator = bornOf[operation]!
+      const bornAt = creator < 0 ? 0 : this.#doneAtOrWaits(thread, creator, bornAfter[operation]!)
+      if (bornAt === Infinity) return this.#letGo(thread, now)
+      this.#awayUntil[thread] = bornAt + awayNs[operation]!
+      this.#phase[thread] = AWAY
+    }
+    if (this.#phase[thread] === AWAY) {
+      if (this.#awayUntil[thread]! > now) return this.#awayTo(thread, now, this.#awayUntil[thread]!)
+      this.#phase[thread] = COMPUTES
+    }
+    if (this.#phase[thread] === COMPUTES) {
+      if (!this.#computes(thread, now)) return false
+      this.#phase[thread] = ORDERED
+    }
+    const after = this.#afterOthers(thread, operation)
+    if (after === Infinity) return this.#letGo(thread, now)
+    if (after > now) return this.#awayTo(thread, now, after)
+    if (!this.#takesCpu(thread, now)) return false
+    this.#phase[thread] = IN_KERNEL
+    return true
+  }
+
+  slept(thread: number, now: number): void {
+    this.#letGo(thread, now)
+  }
+
+  woke(thread: number, now: number): boolean {
+    return this.#takesCpu(thread, now)
+  }
+
+  finished(thread: number, now: number): void {
+    this.#letGo(thread, now)
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+
+  /** Computes on, for a time slice at most. Returns whether it has computed all. */
+  #computes(thread: number, now: number): boolean {
+    if (!this.#takesCpu(thread, now)) return false
+    const cpu = this.#cpuOf[thread]!
+    if (this.#sliceEnd[cpu]! <= now) {
+      if (this.#runnable.length > 0) {
+        this.#letGo(thread, now)
+        return this.#takesCpu(thread, now)
+      }
+      this.#sliceEnd[cpu] = now + this.#sliceNs
+    }
+    const left = this.#computeNs[thread]!
+    if (left === 0) return true
+    const ns = Math.min(left, this.#sliceEnd[cpu]! - now)
+    this.#computeNs[thread] = left - ns
+    this.#simulator.spend(thread, COMPUTING, ns)
+    this.#simulator.resume(thread, now + ns)
+    return false
+  }
+
+  /**
+   * When what an operation must come after was done: Infinity where it is not, in which case the thread is resumed when
+   * it is; -1 where there is nothing.
+   */
+  #afterOthers(thread: number, operation: number): number {
+    const { waits, waitsAt } = this.#lanes[thread]!
+    let after = NOT_DONE
+    for (let at = waitsAt[operation]!; at < waitsAt[operation + 1]!; at += 2) {
+      const doneAt = this.#doneAtOrWaits(thread, waits[at]!, waits[at + 1]!)
+      if (doneAt === Infinity) return Infinity
+      after = Math.max(after, doneAt)
+    }
+    return after
+  }
+
+  #doneAtOrWaits(thread: number, lane: number, operation: number): number {
+    const doneAt = this.#doneAt[lane]![operation]!
+    if (doneAt !== NOT_DONE) return doneAt
+    this.#waiting[lane]!.push({ thread, operation })
+    return Infinity
+  }
+
+  #awayTo(thread: number, now: number, time: number): false {
+    this.#letGo(thread, now)
+    this.#simulator.resume(thread, time)
+    return false
+  }
+
+  /** Whether the thread has a CPU, or gets one. If not, it is resumed when it does. */
+  #takesCpu(thread: number, now: number): boolean {
+    if (this.#cpuOf[thread] !== NO_CPU) return true
+    const cpu = this.#idle.pop()
+    if (cpu === undefined) {
+      this.#runnable.push(thread)
+      this.#runnableSince[thread] = now
+      return false
+    }
+    this.#give(thread, cpu, now)
+    return true
+  }
+
+  /** Gives up the CPU of a thread, if it has one, to who has waited longest. */
+  #letGo(thread: number, now: number): false {
+    const cpu = this.#cpuOf[thread]!
+    if (cpu === NO_CPU) return false
+    this.#cpuOf[thread] = NO_CPU
+    this.busyNs += now - this.#since[cpu]!
+    const next = this.#runnable.shift()
+    if (next === undefined) {
+      this.#idle.push(cpu)
+      return false
+    }
+    const time = Math.max(now, this.#runnableSince[next]!)
+    this.queuedNs += time - this.#runnableSince[next]!
+    this.#give(next, cpu, time)
+    this.#simulator.resume(next, time)
+    return false
+  }
+
+  #give(thread: number, cpu: number, now: number): void {
+    this.#cpuOf[thread] = cpu
+    this.#since[cpu] = now
+    this.#sliceEnd[cpu] = now + this.#sliceNs
+    this.#simulator.coreOf[thread] = this.#topology.coreOf(this.#places[cpu]!)
+  }
 }

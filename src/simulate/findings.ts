@@ -125,9 +125,9 @@ class Namer {
   readonly #endOfPages: number
   readonly #known = new Map<number, string>()
 
-  constructor({ simulated, firstCell }: RawRun) {
+  constructor({ simulated, firstCell, names }: RawRun) {
     const { heap } = simulated
-    this.#names = new KernelNames(simulated)
+    this.#names = names ?? new KernelNames(simulated)
     this.#known.set(firstCell + simulated.word, 'the word')
     this.#firstPage = firstCell + heap[Header.memoryMap]!
     this.#endOfPages = this.#firstPage + heap[Header.frameCount]! * PAGE_STRUCT_WORDS

@@ -1,6 +1,6 @@
 // The simulator: the kernel's own source on simulated CPUs, in virtual time.
 
-export { mostCpus, usualCpus } from './cpus.ts'
+export { mostCpus, usualCpus } from './cpu-counts.ts'
 export type { LineFinding, SimulatedRun } from './findings.ts'
 export type { LatencyTable } from './latency.ts'
 export { type MachineModel, checkMachine } from './machine.ts'
@@ -8,5 +8,6 @@ export { accountings, type AccountingName } from '../kernel/index.ts'
 export { findMachine, machines } from './machines/index.ts'
 export { type ComparedRow, publishedRows } from './published.ts'
 export { type Bend, type SimulateResult, bendsOf, efficiency, simulate } from './simulate.ts'
+export { type SimulatedTraceRun, type TraceSimulateResult, simulateTrace } from './trace-simulate.ts'
 export { Topology } from './topology.ts'
 export { type SimulatedWorkload, findSimulatedWorkload, simulatedWorkloads } from './workloads.ts'

@@ -2,7 +2,6 @@
 
 import {
   SHARED,
-  type Probe,
   type Probes,
   type Site,
   type Watched,
@@ -19,15 +18,14 @@ import {
   type AccountingName,
   type KernelConfig,
   PerCpu,
-  type Task,
   accountings,
   allVmEvents,
   fixedHeapWords,
   isAbortReason,
   resolveKernelConfig,
 } from '../kernel/index.ts'
-import { xorshift32 } from '../workloads/xorshift.ts'
-import { CLEARING, EXCEPTION, INTERRUPT, SYSTEM_CALL, WORKING } from './accounts.ts'
+import type { KernelNames } from '../check/kernel-names.ts'
+import { Charges, costProbes, randomNumbers } from './charges.ts'
 import { FrameCosts } from './frames.ts'
 import type { MachineModel } from './machine.ts'
 import { Simulator, type Subject } from './simulator.ts'
@@ -66,20 +64,9 @@ export interface RawRun {
   /** By the kernel's counters: why faults were not handled without the mmap lock. */
   readonly fallbacks: Readonly<Record<string, number>>
   readonly wallMs: number
+  /** Names of the heap, where they cannot be found at the end any more. */
+  readonly names?: KernelNames | null
 }
-
-// What the runtime calls the functions whose calls cost something.
-const HANDLE_USER_FAULT = 0
-const CALL_ENTER = 1
-const SEND_CALL = 2
-const CALL_FUNCTION_MANY = 3
-
-const costProbes: readonly Probe[] = [
-  { file: 'fault/fault.ts', function: 'handleUserFault', id: HANDLE_USER_FAULT },
-  { file: 'machine/cpu.ts', function: 'callEnter', id: CALL_ENTER },
-  { file: 'machine/calls.ts', function: 'sendCall', id: SEND_CALL },
-  { file: 'machine/calls.ts', function: 'callFunctionMany', id: CALL_FUNCTION_MANY },
-]
 
 /** Frames that a CPU may keep to itself, with what it gives back late. */
 const SPARE_FRAMES_PER_CPU = 1200
@@ -88,8 +75,6 @@ const HEAP_WORDS_PER_CPU = 48 * 1024
 const HEAP_WORDS = 2 * 1024 * 1024
 /** Threads begin one after the other within so long, in nanoseconds: not in step. */
 const BEGIN_WITHIN_NS = 20_000
-/** What a fault computes varies by so much, as caches and branches have it: nothing goes in step for long. */
-const JITTER = 0.1
 /** A run that takes more accesses than this for each CPU and count goes nowhere. */
 const ACCESSES_PER_COUNT = 20_000
 
@@ -121,6 +106,7 @@ class SimulatedRun implements Meter, Probes, Subject {
   readonly #done: Float64Array
   readonly #contended: Int32Array
   #simulator!: Simulator
+  #charges!: Charges
   #machine!: SimulatedMachine
   #heap!: Int32Array
   /** Threads that have still to warm up; of a program that ends, what all of them together have still to do. */
@@ -192,6 +178,15 @@ class SimulatedRun implements Meter, Probes, Subject {
       subject: this,
       begin: Float64Array.from(this.#places, () => this.#random() * BEGIN_WITHIN_NS),
       ...(aheadNs === undefined ? {} : { aheadNs }),
+    })
+    this.#charges = new Charges({
+      machine,
+      simulator: this.#simulator,
+      frames: this.#frameCosts,
+      factor: this.#factor,
+      random: this.#random,
+      hasCpu: () => true,
+      isRunning: (thread) => !this.isAsleep(thread),
     })
     setProbes(this)
     setWatching(true)
@@ -279,52 +274,22 @@ class SimulatedRun implements Meter, Probes, Subject {
   }
 
   noteClear(thread: number, frame: number): void {
-    const { clock, coreOf } = this.#simulator
-    const ns = this.#frameCosts.clear(coreOf[thread]!, frame, clock[thread]!)
-    this.#simulator.spend(thread, CLEARING, ns)
+    this.#charges.clear(thread, frame)
   }
 
   noteCopy(thread: number, to: number, from: number): void {
-    const { clock, coreOf } = this.#simulator
-    const ns = this.#frameCosts.copy(coreOf[thread]!, to, from, clock[thread]!)
-    this.#simulator.spend(thread, CLEARING, ns)
+    this.#charges.copy(thread, to, from)
   }
 
   noteContention(thread: number, lock: number): void {
     this.#contended[thread] = lock
   }
 
-  // -------------------------------------------------------------------------------------------------------------------
-  // What calls of the kernel's functions cost
-
   called(id: number, first: unknown, a: unknown): void {
-    const simulator = this.#simulator
-    const { software } = this.#options.machine
-    const thread = (first as Task).id
-    switch (id) {
-      case HANDLE_USER_FAULT:
-        simulator.spend(thread, EXCEPTION, software.exceptionNs * this.#factor[thread]!)
-        simulator.spend(thread, WORKING, this.#varied(software.faultNs) * this.#factor[thread]!)
-        return
-      case CALL_ENTER:
-        simulator.spend(thread, SYSTEM_CALL, software.systemCallNs * this.#factor[thread]!)
-        return
-      case SEND_CALL:
-        simulator.spend(thread, INTERRUPT, software.ipiPerCpuNs)
-        // A CPU that runs the program is interrupted too: the kernel here only marks it, as its threads cannot be.
-        if (!this.isAsleep(a as number)) simulator.owe(a as number, software.interruptNs)
-        return
-      case CALL_FUNCTION_MANY:
-        simulator.spend(thread, INTERRUPT, software.ipiNs)
-        return
-    }
+    this.#charges.called(id, first, a)
   }
 
   returned(): void {}
-
-  #varied(ns: number): number {
-    return ns * (1 + JITTER * (2 * this.#random() - 1))
-  }
 
   // -------------------------------------------------------------------------------------------------------------------
   // What the simulator asks
@@ -340,10 +305,4 @@ class SimulatedRun implements Meter, Probes, Subject {
   lockOf(thread: number): number {
     return this.#contended[thread]!
   }
-}
-
-/** Numbers from 0 to less than 1, by chance. */
-function randomNumbers(seed: number): () => number {
-  const next = xorshift32(seed)
-  return () => next() / 2 ** 32
 }

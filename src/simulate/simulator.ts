@@ -58,7 +58,23 @@ export interface Subject {
   lockOf(thread: number): number
 }
 
+/**
+ * Where threads are given CPUs, and do something else between what they do in the kernel. Unless there is one, each
+ * thread has a CPU of its own.
+ */
+export interface CpuScheduler {
+  /** Whether a thread is to be asked for before it does its next operation. */
+  isAway(thread: number): boolean
+  /** Whether it goes on at `now`, which is the earliest time of all. If not, it is resumed. */
+  goesOn(thread: number, now: number): boolean
+  /** A thread falls asleep in the kernel, or is woken: whether it has a CPU then. If not, it is resumed. */
+  slept(thread: number, now: number): void
+  woke(thread: number, now: number): boolean
+  finished(thread: number, now: number): void
+}
+
 export interface SimulatorOptions {
+  readonly scheduler?: CpuScheduler
   readonly machine: MachineModel
   readonly topology: Topology
   /** The CPU of each thread. */
@@ -88,6 +104,7 @@ export class Simulator extends Scheduler {
   readonly #topology: Topology
   readonly #subject: Subject
   readonly #aheadNs: number
+  readonly #scheduler: CpuScheduler | null
   readonly #hitNs: number
   readonly #atomicNs: number
   readonly #queue: ClockQueue
@@ -133,6 +150,7 @@ export class Simulator extends Scheduler {
     this.#topology = topology
     this.#subject = options.subject
     this.#aheadNs = options.aheadNs ?? AHEAD_NS
+    this.#scheduler = options.scheduler ?? null
     this.#hitNs = machine.latency.hitNs
     this.#atomicNs = machine.latency.atomicNs
     this.#queue = new ClockQueue(count)
@@ -178,6 +196,12 @@ export class Simulator extends Scheduler {
     this.#debt[thread]! += ns
   }
 
+  /** A thread that its scheduler held goes on, or asks again, at `time`. */
+  resume(thread: number, time: number): void {
+    this.clock[thread] = time
+    this.#queue.set(thread, time)
+  }
+
   /** The window ends at `time`: what is being waited for until then is noted. */
   endWindow(time: number): void {
     for (const { id, state } of this.threads)
@@ -203,6 +227,7 @@ export class Simulator extends Scheduler {
         if (this.#goesOn(thread)) return thread.id
       } else if (thread.state === SPINNING) this.#spin(thread)
       else if (thread.state === WAITING) this.#sleep(thread)
+      else this.#scheduler?.finished(thread.id, this.clock[thread.id]!)
     }
     this.#current = this.#next()
     return this.#current
@@ -225,6 +250,7 @@ export class Simulator extends Scheduler {
         this.#sleepers.splice(this.#sleepers.indexOf(id), 1)
         timeOut(thread)
         this.clock[id] = time
+        if (this.#scheduler !== null && !this.#scheduler.woke(id, time)) continue
         return id
       }
       if (this.#goesOn(thread)) return id
@@ -242,6 +268,11 @@ export class Simulator extends Scheduler {
   /** Whether a thread that can go on does its operation now. If not, it is queued. */
   #goesOn(thread: Thread): boolean {
     const { id, kind } = thread
+    if (this.#scheduler?.isAway(id) === true) {
+      const time = this.clock[id]!
+      if (time > this.#queue.earliest) return this.#queued(id, time)
+      if (!this.#scheduler.goesOn(id, time)) return false
+    }
     if (this.#debt[id] !== 0) this.#payDebt(id)
     const now = this.clock[id]!
     if (kind >= WAIT) {
@@ -452,6 +483,7 @@ export class Simulator extends Scheduler {
       return
     }
     this.#since[id] = this.clock[id]!
+    this.#noteSleep(id)
     const lines = this.#watchedLines[id]!
     for (let at = thread.watchFrom; at < thread.watchTo; at++) {
       const line = thread.readCells[at]! >> LINE_SHIFT
@@ -516,7 +548,11 @@ export class Simulator extends Scheduler {
       this.#watched[line] = 0
     }
     this.#watchedLines[id]!.length = 0
-    this.#queue.set(id, time)
+    this.#goOnAt(id, time)
+  }
+
+  #noteSleep(id: number): void {
+    if (this.#subject.isAsleep(id)) this.#scheduler?.slept(id, this.clock[id]!)
   }
 
   /** Notes what a thread that spins or sleeps has waited for, up to `time`. */
@@ -535,6 +571,7 @@ export class Simulator extends Scheduler {
   #sleep(thread: Thread): void {
     const { id, timeout } = thread
     this.#since[id] = this.clock[id]!
+    this.#noteSleep(id)
     this.#sleepers.push(id)
     if (timeout !== Infinity) this.#queue.set(id, this.clock[id]! + timeout * 1e6)
   }
@@ -559,8 +596,14 @@ export class Simulator extends Scheduler {
       this.#noteWait(id, time)
       thread.state = READY
       this.clock[id] = time
-      this.#queue.set(id, time)
+      this.#goOnAt(id, time)
     }
+  }
+
+  /** A thread that was woken goes on at `time`, or when it has got a CPU. */
+  #goOnAt(id: number, time: number): void {
+    if (this.#scheduler === null || this.#scheduler.woke(id, time)) this.#queue.set(id, time)
+    else this.#queue.remove(id)
   }
 }
 

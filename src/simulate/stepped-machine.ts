@@ -41,17 +41,20 @@ import {
 import * as loops from '../workloads/loops.ts'
 import type { LoopThread } from '../workloads/loops.ts'
 
-/** What the simulator is told by the program that it runs, and what it is not to step. */
-export interface Meter {
-  /** A thread has done `counts` of what its workload counts. */
-  noteCounts(thread: number, counts: number): void
+/** What the simulator is told by the kernel that it runs, and what it is not to step. */
+export interface KernelMeter {
   noteClear(thread: number, frame: number): void
   noteCopy(thread: number, to: number, from: number): void
-  noteContention(thread: number, lock: number): void
+  /** A thread begins to wait for a lock, or, with 0, has got it. */
+  noteContention(thread: number, lock: number, write: boolean): void
 }
 
-export interface MachineRequest {
-  readonly workload: string
+export interface Meter extends KernelMeter {
+  /** A thread has done `counts` of what its workload counts. */
+  noteCounts(thread: number, counts: number): void
+}
+
+export interface BootRequest {
   readonly threads: number
   readonly design: string
   readonly rwsem: string
@@ -60,6 +63,11 @@ export interface MachineRequest {
   readonly accounting: Accounting
   readonly frames: number
   readonly heapWords: number
+  readonly meter: KernelMeter
+}
+
+export interface MachineRequest extends BootRequest {
+  readonly workload: string
   /** Pages of each thread. */
   readonly pages: number
   readonly meter: Meter
@@ -84,6 +92,25 @@ const MAPS_MAX = 65530
 
 /** The machine as it is when the threads begin. */
 export default function simulatedMachine(request: MachineRequest): SimulatedMachine {
+  const { heap, tasks } = bootMachine(request)
+  const [first] = tasks
+  callEnter(first!)
+  const mm = createMm(first!, MAPS_MAX, STACK_PAGES)
+  callExit(first!)
+  for (const task of tasks) {
+    callEnter(task)
+    joinMm(task, mm)
+    callExit(task)
+  }
+  const workload = workloadBodies[request.workload]!
+  const word = cacheLineAlign(heapAlloc(heap, 2 * CACHE_LINE_WORDS))
+  const workers = tasks.map((task) => new SimulatedThread(task, mm, word, request))
+  workload.prepare?.(workers[0]!, request)
+  return { heap, tasks, mm, word, bodies: workers.map((worker) => () => workload.run(worker)) }
+}
+
+/** The kernel, booted, and a CPU of its for each thread. */
+export function bootMachine(request: BootRequest): Pick<SimulatedMachine, 'heap' | 'tasks'> {
   const { threads, frames, heapWords, config } = request
   const heap = new Int32Array(new SharedArrayBuffer(heapWords * 4))
   const number = designs.findIndex((each) => each.description.name === request.design)
@@ -104,24 +131,11 @@ export default function simulatedMachine(request: MachineRequest): SimulatedMach
     (_, id) => new Task(id, heap, contentless(id, frames, request.meter), design),
   )
   for (const task of tasks) task.tracepoints = tracepointsOf(task.id, request.meter)
-  const [first] = tasks
-  callEnter(first!)
-  const mm = createMm(first!, MAPS_MAX, STACK_PAGES)
-  callExit(first!)
-  for (const task of tasks) {
-    callEnter(task)
-    joinMm(task, mm)
-    callExit(task)
-  }
-  const workload = workloadBodies[request.workload]!
-  const word = cacheLineAlign(heapAlloc(heap, 2 * CACHE_LINE_WORDS))
-  const workers = tasks.map((task) => new SimulatedThread(task, mm, word, request))
-  workload.prepare?.(workers[0]!, request)
-  return { heap, tasks, mm, word, bodies: workers.map((worker) => () => workload.run(worker)) }
+  return { heap, tasks }
 }
 
 /** Physical memory without contents. */
-function contentless(thread: number, frameCount: number, meter: Meter): PhysicalMemory {
+function contentless(thread: number, frameCount: number, meter: KernelMeter): PhysicalMemory {
   const words = new Int32Array(0)
   return {
     memory: null as unknown as PhysicalMemory['memory'],
@@ -136,10 +150,10 @@ function contentless(thread: number, frameCount: number, meter: Meter): Physical
   }
 }
 
-function tracepointsOf(thread: number, meter: Meter): NonNullable<Task['tracepoints']> {
+function tracepointsOf(thread: number, meter: KernelMeter): NonNullable<Task['tracepoints']> {
   return {
-    contentionBegin: (lock) => meter.noteContention(thread, lock),
-    contentionEnd: () => meter.noteContention(thread, 0),
+    contentionBegin: (lock, write) => meter.noteContention(thread, lock, write),
+    contentionEnd: () => meter.noteContention(thread, 0, false),
   }
 }
 

@@ -31,16 +31,19 @@ export const recordedEvents: readonly string[] = [
   'task:task_newtask',
   'sched:sched_process_exec',
   'sched:sched_process_exit',
+  'sched:sched_waking',
   'mmap_lock:mmap_lock_start_locking',
   'mmap_lock:mmap_lock_acquire_returned',
   'mmap_lock:mmap_lock_released',
 ]
 
 /** The exact commands that record and print a trace which can be replayed. */
-export const recordCommand = `perf record -d -c 1 -m 8192 -k CLOCK_MONOTONIC -e '${recordedEvents.join(',')}' -- COMMAND`
+export const recordCommand =
+  'perf record -d -c 1 -m 8192 -k CLOCK_MONOTONIC --switch-events ' +
+  `-e '${recordedEvents.join(',')}' -- COMMAND`
 
 export const scriptCommand =
-  'perf script --show-mmap-events --show-lost-events -F comm,pid,tid,cpu,time,event,trace'
+  'perf script --show-mmap-events --show-lost-events --show-switch-events -F comm,pid,tid,cpu,time,event,trace'
 
 export class TraceError extends Error {
   readonly code: TraceErrorCode

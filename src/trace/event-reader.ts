@@ -42,6 +42,11 @@ export interface TraceEvents {
    */
   lock(mm: number, started: boolean, write: boolean, success: boolean): void
   unlock(mm: number): void
+  /** The line's thread was switched out, with a processor taken from it or not, or in. */
+  switchedOut(preempted: boolean): void
+  switchedIn(tid: number): void
+  /** The line's thread wakes another. */
+  woke(tid: number): void
   newTask(tid: number, flags: number): void
   exec(name: string): void
   exit(groupDead: boolean): void
@@ -66,6 +71,9 @@ const EVENT_MMAP = 22
 const EVENT_LOST = 23
 /** ftrace's own form of both: `sys_mmap(addr: 0, …)` and `sys_mmap -> 0x…`. */
 const EVENT_CALL = 24 // + call
+const EVENT_SCHED_SWITCH = 30
+const EVENT_SWITCH = 31
+const EVENT_WAKING = 32
 
 export const KNOWN_EVENTS: readonly (readonly [string, number])[] = [
   ['exceptions:page_fault_user', EVENT_PAGE_FAULT_USER],
@@ -78,6 +86,11 @@ export const KNOWN_EVENTS: readonly (readonly [string, number])[] = [
   ['task:task_newtask', EVENT_NEW_TASK],
   ['sched:sched_process_exec', EVENT_EXEC],
   ['sched:sched_process_exit', EVENT_PROCESS_EXIT],
+  ['sched:sched_switch', EVENT_SCHED_SWITCH],
+  ['sched:sched_waking', EVENT_WAKING],
+  // Of one thread (perf record --switch-events), and of a processor (with -a).
+  ['PERF_RECORD_SWITCH', EVENT_SWITCH],
+  ['PERF_RECORD_SWITCH_CPU_WIDE', EVENT_SWITCH],
   ['PERF_RECORD_MMAP2', EVENT_MMAP2],
   ['PERF_RECORD_MMAP', EVENT_MMAP],
   ['PERF_RECORD_LOST', EVENT_LOST],
@@ -249,6 +262,21 @@ export abstract class EventReader {
             (this.last(at, end, 'group_dead=') < 0 && this.pid === this.tid),
         )
         return
+      case EVENT_SCHED_SWITCH:
+        this.#readSchedSwitch(at, end)
+        return
+      case EVENT_WAKING: {
+        // comm=… pid=… prio=… target_cpu=…
+        const pid = this.last(at, end, ' pid=')
+        if (pid < 0 || this.decimal(pid + 5, end) < 0) throw this.malformed('sched_waking', at, end)
+        this.events.woke(this.value)
+        return
+      }
+      case EVENT_SWITCH:
+        if (this.is(at, 'IN')) this.events.switchedIn(this.tid)
+        else if (this.is(at, 'OUT')) this.events.switchedOut(this.is(at + 3, ' preempt'))
+        else throw this.malformed('PERF_RECORD_SWITCH', at, end)
+        return
       case EVENT_MMAP2:
       case EVENT_MMAP:
         this.#readMapRecord(code === EVENT_MMAP2, at, end)
@@ -413,6 +441,17 @@ export abstract class EventReader {
     if ((this.low & CLONE_THREAD) !== 0) this.processOf.set(tid, this.pid)
     else this.processOf.delete(tid)
     this.events.newTask(tid, this.low)
+  }
+
+  /** The line's thread makes way for another: prev_comm=… prev_state=S ==> next_comm=… next_pid=…. */
+  #readSchedSwitch(at: number, end: number): void {
+    const state = this.last(at, end, ' prev_state=')
+    const next = this.last(at, end, ' next_pid=')
+    if (state < 0 || next < 0 || this.decimal(next + 10, end) < 0)
+      throw this.malformed('sched_switch', at, end)
+    const tid = this.value
+    this.events.switchedOut(this.is(state + 12, 'R'))
+    this.events.switchedIn(tid)
   }
 
   /**

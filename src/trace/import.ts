@@ -26,6 +26,8 @@ export interface ImportOptions {
   readonly process?: 'all' | 'busiest' | number
   /** Whether it is to be replayed (the default): if not, events that only a replay needs may be missing. */
   readonly isReplayed?: boolean
+  /** Whether the time between events is kept too, for a simulation. */
+  readonly isTimed?: boolean
   /** Bytes of records that are kept in memory before a temporary file is used. Default 256 MiB. */
   readonly memoryLimit?: number
   /** Where the temporary file goes; the system's directory for that unless given. */
@@ -133,6 +135,10 @@ export interface ImportedTrace {
   readonly images: readonly RecordedImage[]
   readonly seats: readonly RecordedSeat[]
   readonly records: WordStreamHandle
+  /** What passed before each record; null unless it was asked for. */
+  readonly times: WordStreamHandle | null
+  /** Whether it tells when threads were switched, so that computing and sleeping are told apart. */
+  readonly hasSwitches: boolean
   /** Identity of each file; number 0 is none. */
   readonly files: readonly string[]
   /** Whether the records went to a temporary file. */
@@ -164,7 +170,13 @@ export async function importTrace(path: string, options: ImportOptions = {}): Pr
     options.memoryLimit ?? DEFAULT_MEMORY_LIMIT,
     options.temporaryDirectory,
   )
-  const importer = new Importer(source.file, store, (options.process ?? 'all') === 'all', options.observers)
+  const importer = new Importer(
+    source.file,
+    store,
+    (options.process ?? 'all') === 'all',
+    options.observers,
+    options.isTimed,
+  )
   let bytes = 0
   let reported = 0
   let problem: TraceError | null = null
@@ -297,6 +309,8 @@ function finish(
       left,
     })),
     records: records.handle(),
+    times: importer.times?.handle() ?? null,
+    hasSwitches: importer.times?.hasSwitches ?? false,
     files: importer.calls.files,
     spooled: store.spooled,
     memoryLimit: options.memoryLimit ?? DEFAULT_MEMORY_LIMIT,

@@ -22,7 +22,15 @@ import { LockOwners } from './lock-owners.ts'
 import { symbolOf, type ImportObserver } from './observer.ts'
 import { PAGE_SIZE, type Mapping } from './layout.ts'
 import type { OpStore } from './op-store.ts'
-import { RECORD_CREATE, RECORD_EXEC, RECORD_FORK, RECORD_JOIN, STATUS_DONE } from './records.ts'
+import {
+  RECORD_CREATE,
+  RECORD_EXEC,
+  RECORD_FORK,
+  RECORD_JOIN,
+  RECORD_SLEEP,
+  RECORD_WAKE,
+  STATUS_DONE,
+} from './records.ts'
 import { RecordedCalls } from './recorded-calls.ts'
 import {
   FAULT_PROTECTION,
@@ -33,6 +41,7 @@ import {
   type Recording,
 } from './recorded-space.ts'
 import { Process, Thread, type Sink } from './recorded-thread.ts'
+import { RecordedTimes } from './recorded-times.ts'
 import {
   CALL_MADVISE,
   CALL_MMAP,
@@ -87,6 +96,8 @@ export class Importer implements TraceEvents {
   newTasks = 0
 
   readonly recording: Recording
+  /** What passed between events; null where nobody asks. */
+  readonly times: RecordedTimes | null
   /** Whether all processes are to be replayed, or one of them alone. */
   readonly #whole: boolean
   readonly #byPid = new Map<number, Process>()
@@ -97,7 +108,14 @@ export class Importer implements TraceEvents {
   readonly #observers: readonly ImportObserver[]
   #hasBegun = false
 
-  constructor(file: string, store: OpStore, whole: boolean, observers: readonly ImportObserver[] = []) {
+  constructor(
+    file: string,
+    store: OpStore,
+    whole: boolean,
+    observers: readonly ImportObserver[] = [],
+    isTimed = false,
+  ) {
+    this.times = isTimed ? new RecordedTimes(store) : null
     this.#observers = observers
     this.locks = new LockHistory(observers)
     this.scanner = new Scanner(file, this)
@@ -108,6 +126,7 @@ export class Importer implements TraceEvents {
       spaces: [],
       withoutFaultAround: this.calls.withoutFaultAround,
       line: 0,
+      times: this.times,
     }
     this.#whole = whole
   }
@@ -156,9 +175,11 @@ export class Importer implements TraceEvents {
     return process
   }
 
-  #addThread(process: Process, tid: number): Thread {
+  #addThread(process: Process, tid: number, parent: Thread | null = null): Thread {
     const thread = new Thread(tid, process, this.#now)
-    thread.sinks.push(this.#sit(process.space, tid))
+    const sink = this.#sit(process.space, tid)
+    thread.sinks.push(sink)
+    this.times?.born(sink.seat, thread, this.#now, parent)
     process.threads.push(thread)
     this.#byTid.set(tid, thread)
     return thread
@@ -174,14 +195,15 @@ export class Importer implements TraceEvents {
     this.#otherEvent(parent)
     const own = parent.sinks[0]!
     if ((flags & CLONE_THREAD) !== 0) {
-      const { seat, space } = this.#addThread(parent.process, tid).sinks[0]!
+      const { seat, space } = this.#addThread(parent.process, tid, parent).sinks[0]!
       for (const sink of parent.sinks) if (sink.space === space) space.marker(RECORD_CREATE, sink.seat, seat)
       return
     }
     const { name } = parent.process
     if ((flags & CLONE_VM) === 0) {
+      this.#beginOperation(parent)
       const space = own.space.fork(this.recording, !this.#whole)
-      const child = this.#addThread(this.#addProcess(tid, name, space), tid)
+      const child = this.#addThread(this.#addProcess(tid, name, space), tid, parent)
       own.space.marker(RECORD_FORK, own.seat, child.sinks[0]!.seat)
       this.recording.seats[own.seat]!.operations++
       return
@@ -196,6 +218,7 @@ export class Importer implements TraceEvents {
     const thread = new Thread(tid, process, this.#now)
     if (!this.#whole) thread.sinks.push(this.#sit(process.space, tid))
     thread.sinks.push(borrowed)
+    for (const { seat } of thread.sinks) this.times?.born(seat, thread, this.#now, parent)
     process.threads.push(thread)
     this.#byTid.set(tid, thread)
     own.space.marker(RECORD_CREATE, own.seat, borrowed.seat)
@@ -252,6 +275,7 @@ export class Importer implements TraceEvents {
     this.#releaseSpace(process)
     for (const other of process.threads) this.#leave(other)
     thread.sinks = [sink]
+    this.#beginOperation(thread)
     return thread
   }
 
@@ -268,6 +292,7 @@ export class Importer implements TraceEvents {
     const thread = this.#current()
     this.#settleFault(thread, NEXT_EXIT)
     this.#otherEvent(thread)
+    this.#beginOperation(thread)
     this.#holdSpace(thread, groupDead)
     this.#leave(thread)
     thread.exitNs = this.#now
@@ -309,6 +334,8 @@ export class Importer implements TraceEvents {
     thread.faultLock = -1
     thread.faultLockedNs = -1
     thread.faultNs = this.#now
+    this.#beginOperation(thread)
+    thread.endIsKnown = false
     thread.faultIsAvoidable = false
     thread.faultIsNew = false
     thread.mapping = undefined
@@ -442,6 +469,7 @@ export class Importer implements TraceEvents {
       const ns = (seconds - thread.lockSeconds) * 1e9 + nanoseconds - thread.lockNanoseconds
       if (thread.lockContended || this.locks.isKept(mm, thread.tid)) {
         waited = ns
+        if (!ofFault && !thread.call.active) this.times?.waited(thread, ns)
         thread.waitedNs += ns
         process.locks.waited(write, ns)
       } else if (ns >= UNEXPLAINED_WAIT_NS) {
@@ -498,9 +526,42 @@ export class Importer implements TraceEvents {
     thread.holdsWrite = false
     if (thread.faultLock === mm) {
       thread.faultLockedNs = this.#now - thread.faultNs
+      this.times?.end(thread, this.#now)
       thread.faultLock = -1
     }
     this.locks.released(mm, thread.tid, this.#now)
+  }
+
+  switchedOut(preempted: boolean): void {
+    const thread = this.#byTid.get(this.scanner.tid)
+    if (thread === undefined || this.times === null) return
+    this.times.switchedOut(thread, this.#now, preempted)
+    const [sink] = thread.sinks
+    if (preempted || sink === undefined || isWithin(thread)) return
+    this.#beginOperation(thread)
+    sink.space.marker(RECORD_SLEEP, sink.seat, 0)
+    this.recording.seats[sink.seat]!.operations++
+  }
+
+  /** A thread wakes another, which sleeps between two of its operations: then it sleeps until that comes. */
+  woke(tid: number): void {
+    const thread = this.#byTid.get(this.scanner.tid)
+    const other = this.#byTid.get(tid)
+    if (this.times === null || thread === undefined || other === undefined || other === thread) return
+    const [sink] = thread.sinks
+    const [slept] = other.sinks
+    if (other.outNs < 0 || other.preempted || isWithin(other) || isWithin(thread)) return
+    if (sink === undefined || slept === undefined) return
+    this.#beginOperation(thread)
+    sink.space.marker(RECORD_WAKE, sink.seat, slept.seat)
+    // From now on it only waits for a processor.
+    this.times.switchedIn(other, this.#now)
+    this.times.switchedOut(other, this.#now, true)
+  }
+
+  switchedIn(tid: number): void {
+    const thread = this.#byTid.get(tid)
+    if (thread !== undefined) this.times?.switchedIn(thread, this.#now)
   }
 
   get timeResolutionNs(): number {
@@ -522,6 +583,11 @@ export class Importer implements TraceEvents {
     this.locks.gaveUp(thread.tid)
   }
 
+  /** A thread begins something that is recorded: what passed since it ended something else is known now. */
+  #beginOperation(thread: Thread): void {
+    this.times?.begin(thread.sinks, thread, this.#now)
+  }
+
   // ---- calls
 
   otherCall(name: string | null): void {
@@ -535,6 +601,7 @@ export class Importer implements TraceEvents {
     this.#settleFault(thread, mapsOver(thread, kind, values) ? NEXT_EXIT : NEXT_OTHER)
     this.#otherEvent(thread)
     thread.callNs = this.#now
+    this.#beginOperation(thread)
     this.calls.enter(thread, kind, values, this.lockEvents > 0)
   }
 
@@ -547,6 +614,7 @@ export class Importer implements TraceEvents {
       for (const observer of this.#observers) observer.call(thread, name, thread.callNs, this.#now)
     }
     this.calls.exit(thread, kind, result)
+    this.times?.end(thread, this.#now)
   }
 
   // ---- mappings that perf reports
@@ -626,6 +694,11 @@ export class Importer implements TraceEvents {
       if (thread.call.active) this.calls.abandon(thread, false)
     }
   }
+}
+
+/** Whether a thread is in a call or a wait that is recorded, or in a fault that holds the lock. */
+function isWithin({ call, lockPending, faultLock }: Thread): boolean {
+  return call.active || lockPending || faultLock >= 0
 }
 
 /** Whether a call is to change what is mapped where the thread's last fault was, as handlers of a SIGSEGV do. */

@@ -127,6 +127,11 @@ export class OrderAnalysis {
     return this.#counts[this.#worker]!
   }
 
+  /** How many operations the worker of a seat has begun. */
+  operationsOf(seat: number): number {
+    return this.#counts[this.#workerOf[seat]!]!
+  }
+
   workerOf(seat: number): number {
     return this.#workerOf[seat]!
   }

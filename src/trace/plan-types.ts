@@ -82,6 +82,8 @@ export interface ReplayPlan {
   readonly files: readonly PlannedFile[]
   /** One stream for each worker. */
   readonly streams: readonly WordStreamHandle[]
+  /** What passes before each operation; empty where that was not asked for. See recorded-times.ts. */
+  readonly times: readonly WordStreamHandle[]
   /** Operations of each worker. */
   readonly operations: readonly number[]
   readonly statistics: PlanStatistics
@@ -102,4 +104,6 @@ export interface PlanSource {
   readonly images: readonly RecordedImage[]
   readonly seats: readonly RecordedSeat[]
   readonly records: WordStreamHandle
+  /** What passed before each record; null where that was not asked for. */
+  readonly times?: WordStreamHandle | null
 }

@@ -28,6 +28,7 @@ import {
   OP_NOTE_SHIFT,
   OP_PROTECT,
   OP_REMAP,
+  OP_SLEEP,
   OP_TOUCH,
   OP_TOUCH_LOCKED,
   OP_TOUCH_PRESENT,
@@ -73,14 +74,17 @@ import {
   RECORD_MAP,
   RECORD_PROTECT,
   RECORD_REMAP,
+  RECORD_SLEEP,
   RECORD_STACK_FAULT,
   RECORD_UNMAP,
+  RECORD_WAKE,
   RECORD_WORDS,
   STATUS_DONE,
   STATUS_OPEN,
   STATUS_SHIFT,
 } from './records.ts'
 import { FAULT_PROTECTION, FAULT_WRITE } from './recorded-space.ts'
+import { PlannedTimes } from './recorded-times.ts'
 import { PlannedFiles } from './planned-files.ts'
 import { relocate } from './relocate.ts'
 import { RelocationError, type Relocation } from './relocation.ts'
@@ -141,6 +145,7 @@ class Planner {
   readonly #cache: CacheOrder
   readonly #spaces: (SpaceOrder | undefined)[]
   readonly #streams: WordStream[]
+  readonly #times: PlannedTimes | null
   readonly #operations: number[]
   readonly #stackGrowth: number[]
   #begun: readonly ImagePlan[] = []
@@ -176,6 +181,8 @@ class Planner {
     this.#stackGrowth = source.images.map(() => 0)
     this.#streams = Array.from({ length: workers }, () => store.createStream())
     this.#operations = Array.from({ length: workers }, () => 0)
+    const { times } = source
+    this.#times = times === null || times === undefined ? null : new PlannedTimes(times, workers, store)
   }
 
   plan(): ReplayPlan {
@@ -196,6 +203,7 @@ class Planner {
       tids: seats.map(({ tid }) => tid),
       files,
       streams: this.#streams.map((stream) => stream.handle()),
+      times: this.#times?.handles() ?? [],
       operations: this.#operations,
       corrections: this.#corrections,
       contradictions: this.#contradictions,
@@ -273,6 +281,7 @@ class Planner {
   #record(words: Int32Array, at: number): void {
     const kind = words[at]! & 0xff
     const seat = words[at + 1]!
+    this.#times?.record(seat)
     const { image } = this.#source.seats[seat]!
     if (image < 0) return
     this.#seat = seat
@@ -291,6 +300,7 @@ class Planner {
         this.#fork(words[at + 2]!)
         return
       case RECORD_CREATE:
+        this.#noteCreation(words[at + 2]!, seat)
         this.#seatAfter(words[at + 2]!, seat)
         return
       case RECORD_JOIN:
@@ -298,6 +308,13 @@ class Planner {
         return
       case RECORD_DESTROY:
         this.#destroy()
+        return
+      case RECORD_SLEEP:
+        this.#space.begin(seat)
+        this.#emitMarker(OP_SLEEP)
+        return
+      case RECORD_WAKE:
+        this.#times?.woken(words[at + 2]!, seat, this.#order.workerOf(seat), this.#order.operationsOf(seat))
         return
       default: {
         const status = (words[at]! >> STATUS_SHIFT) & 0xff
@@ -314,6 +331,12 @@ class Planner {
     this.#order.seatAfter(seat, other, operations === 0 || image < 0)
   }
 
+  #noteCreation(seat: number, parent: number): void {
+    const order = this.#order
+    const { operations } = this.#source.seats[parent]!
+    this.#times?.created(seat, parent, operations === 0, order.workerOf(parent), order.operationsOf(parent))
+  }
+
   #fork(child: number): void {
     const { image } = this.#source.seats[child]!
     if (image < 0) {
@@ -323,6 +346,7 @@ class Planner {
     this.#space.begin(this.#seat)
     this.#spaces[image] = this.#space.fork()
     this.#emitMarker(OP_FORK, image)
+    this.#noteCreation(child, this.#seat)
     this.#order.seatAfter(child, this.#seat, false)
     this.#counts.forks++
   }
@@ -617,6 +641,7 @@ class Planner {
       words[at++] = order.waitOperations[i]!
     }
     this.#operations[worker]!++
+    this.#times?.operation(worker, op === OP_LEAVE ? -1 : this.#seat)
     return at
   }
 }

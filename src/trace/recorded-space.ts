@@ -17,6 +17,7 @@ import {
   type Mapping,
 } from './layout.ts'
 import type { WordStream } from './op-store.ts'
+import type { TimesBySeat } from './recorded-times.ts'
 import {
   CALL_ADDRESS,
   CALL_ARGUMENT,
@@ -99,6 +100,8 @@ export interface Recording {
   readonly withoutFaultAround: Set<number>
   /** The line of the trace that is being read. */
   line: number
+  /** What passed before each record; null where nobody asks. */
+  readonly times: TimesBySeat | null
 }
 
 export function pageUp(value: number): number {
@@ -326,6 +329,7 @@ export class RecordedSpace {
   #writeFault(owner: Seat, kind: number, address: number, errorCode: number, flags: number): number {
     const { records } = this
     const at = records.reserve(RECORD_WORDS[kind]!)
+    this.#recording.times?.write(owner.number)
     const { words } = records
     const word = kind | ((errorCode & FAULT_ERROR_MASK) << FAULT_ERROR_SHIFT) | flags
     this.isUsed = true
@@ -395,6 +399,7 @@ export class RecordedSpace {
   ): number {
     const { records } = this
     const at = records.reserve(RECORD_WORDS[kind]!)
+    this.#recording.times?.write(seat)
     const words = records.words
     words[at] = kind | (STATUS_OPEN << STATUS_SHIFT) | (flags << FLAGS_SHIFT)
     words[at + 1] = seat
@@ -467,6 +472,7 @@ export class RecordedSpace {
 
   #write(kind: number, seat: number, other: number): void {
     const at = this.records.reserve(RECORD_WORDS[kind]!)
+    this.#recording.times?.write(seat)
     this.records.words[at] = kind
     this.records.words[at + 1] = seat
     this.records.words[at + 2] = other

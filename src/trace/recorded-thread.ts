@@ -74,6 +74,15 @@ export class Thread {
   mapping: Mapping | undefined = undefined
   comm = ''
   callNs = 0
+  // Where it stands in time, see recorded-times.ts.
+  endNs = -1
+  endIsKnown = true
+  awayNs = 0
+  /** How much of what passed since it had no processor because others had it. */
+  queuedNs = 0
+  /** Since when it has no processor, or -1, and whether that was taken from it. */
+  outNs = -1
+  preempted = false
   /** Waits for the mmap lock, and how much it did that may need it. */
   waitedNs = 0
   activity = 0

@@ -30,8 +30,12 @@ export const RECORD_EXEC = 13
 /** The last thread left the address space, by exit or exec: kind, seat, 0, 0. */
 export const RECORD_DESTROY = 14
 
+/** The thread went to sleep: kind, seat, 0, 0; and woke another: kind, seat, the other's, 0. Of timed imports only. */
+export const RECORD_SLEEP = 15
+export const RECORD_WAKE = 16
+
 /** Words of each kind of record. */
-export const RECORD_WORDS: readonly number[] = [0, 5, 6, 12, 12, 12, 12, 12, 12, 4, 4, 4, 7, 4, 4]
+export const RECORD_WORDS: readonly number[] = [0, 5, 6, 12, 12, 12, 12, 12, 12, 4, 4, 4, 7, 4, 4, 4, 4]
 
 /** The words behind a fault's address: its line; then those that its kind has of its own. */
 export const FAULT_LINE = 4

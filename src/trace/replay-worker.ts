@@ -23,9 +23,7 @@ import {
 import { readChunks } from './op-store.ts'
 import { Pacing, ReplayAborted } from './pacing.ts'
 import {
-  NOTE_MAPPED,
-  NOTE_MAPPED_AROUND,
-  NOTE_MAPPED_BY_OTHER,
+  COMPARED_BITS,
   OP_ADVISE,
   OP_BRK,
   OP_DESTROY,
@@ -45,6 +43,9 @@ import {
   OP_UNMAP,
   OP_WAITS_SHIFT,
   PAYLOAD_WORDS,
+  accessOf,
+  isAccessOfKernel,
+  unmatchedKind,
 } from './operations.ts'
 import type { ImagePlan } from './plan-types.ts'
 import { MAP_GROWS_DOWN, MAP_NO_RESERVE, MAP_POPULATE, MAP_REPLACES, MAP_SHARED } from './records.ts'
@@ -61,11 +62,6 @@ import {
 import { createSpace, setHeap, SpaceTable, type OpenFile } from './replay-space.ts'
 
 const PAGE_SIZE = 4096
-/** The bits of the x86 error code that must agree: protection, write, instruction fetch. */
-const COMPARED_BITS = 0x13
-const FAULT_WRITE = 2
-const FAULT_USER = 4
-const FAULT_INSTRUCTION = 16
 const PAGES_PER_GIGABYTE = 2 ** 18
 const MAX_FAILURES = 16
 /** Latencies are collected here and put into the histogram when it is full. */
@@ -96,12 +92,6 @@ const ADVICE: Readonly<Record<number, Advice>> = {
   21: 'pageout',
   22: 'populate-read',
   23: 'populate-write',
-}
-
-const NOTE_KINDS: Readonly<Record<number, NotReproducedKind>> = {
-  [NOTE_MAPPED]: 'alreadyMapped',
-  [NOTE_MAPPED_BY_OTHER]: 'mappedByAnotherThread',
-  [NOTE_MAPPED_AROUND]: 'mappedByFaultAround',
 }
 
 const data = workerData as ReplayWorkerData
@@ -371,7 +361,7 @@ class Performer {
     const second = words[at + 1]!
     const errorCode = (second >>> 12) & 0xff
     const address = (words[at]! >>> 0) * PAGE_SIZE + (second & 0xfff)
-    const access = (errorCode & FAULT_WRITE) !== 0 ? 'w' : (errorCode & FAULT_INSTRUCTION) !== 0 ? 'x' : 'r'
+    const access = accessOf(errorCode)
     const counted = (first & OP_GUEST) === 0
     if ((second & (OP_TOUCH_REMOVE | OP_TOUCH_PRESENT)) !== 0)
       this.#correct(address - (address % PAGE_SIZE), second)
@@ -379,8 +369,7 @@ class Performer {
     let result = 0
     try {
       const begin = performance.now()
-      // The kernel fetches no instructions of a program.
-      const mode = (errorCode & (FAULT_USER | FAULT_INSTRUCTION)) === 0 ? 'kernel' : 'user'
+      const mode = isAccessOfKernel(errorCode) ? 'kernel' : 'user'
       result = this.#space.touch(address, access, mode)
       if (result !== 0) this.#recordLatency(performance.now() - begin)
     } catch (error) {
@@ -404,7 +393,7 @@ class Performer {
       if ((second & (OP_TOUCH_REMOVE | OP_TOUCH_PRESENT)) !== 0) this.#corrected++
       this.#countLocked((result & TOUCH_LOCKED_MM) !== 0, (second & OP_TOUCH_LOCKED) !== 0)
     } else {
-      this.#countUnmatched(kindOf((first >>> OP_NOTE_SHIFT) & 15, result !== 0), words, at)
+      this.#countUnmatched(unmatchedKind((first >>> OP_NOTE_SHIFT) & 15, result !== 0), words, at)
     }
   }
 
@@ -516,12 +505,6 @@ class Performer {
     const problem = `the program break is 0x${result.toString(16)}, not 0x${expected.toString(16)}`
     this.#noteFailure('brk', wanted, words[at + 4]!, problem)
   }
-}
-
-/** What a recorded fault that was not reproduced counts as. */
-function kindOf(note: number, faulted: boolean): NotReproducedKind {
-  if (faulted) return 'otherKind'
-  return NOTE_KINDS[note] ?? 'noFault'
 }
 
 /** The signal of an access of the program, or what a call makes of one of the kernel. */

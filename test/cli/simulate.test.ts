@@ -5,8 +5,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import type { MachineModel, SimulateResult } from '../../src/simulate/index.ts'
+import type { MachineModel, SimulateResult, TraceSimulateResult } from '../../src/simulate/index.ts'
 import { faultline, faultlineAlone, refusals } from './command.ts'
+
+const smallTrace = join(import.meta.dirname, '..', 'fixtures', 'traces', 'small', 'thp-fork.perf.txt')
 
 const runKeys = [
   'design',
@@ -92,6 +94,27 @@ test('simulate', { concurrency: 2 }, async (t) => {
         'no line is longer than 100',
       )
     }),
+    t.test('a recording: JSON with the same keys and more, and text', async () => {
+      const call = ['simulate', smallTrace, '--machine', 'here', '--cpus', '1,2', '--design', 'classic']
+      const [json, text] = await Promise.all([faultline([...call, '--json']), faultline(call)])
+      assert.deepEqual([json.code, json.stderr, text.code, text.stderr], [0, '', 0, ''])
+      const result = JSON.parse(json.stdout) as TraceSimulateResult
+      assert.deepEqual(Object.keys(result), ['workload', 'machine', 'kernel', 'runs', 'published', 'trace'])
+      assert.deepEqual(
+        result.runs.map(({ cpus, gaps }) => [cpus, gaps]),
+        [
+          [1, 'computing'],
+          [1, 'blocking'],
+          [2, 'computing'],
+          [2, 'blocking'],
+        ],
+      )
+      assert.deepEqual(Object.keys(result.runs[0]!).slice(0, runKeys.length), runKeys)
+      assert.equal(result.runs[0]!.fidelity.reproduced, 9)
+      assert.match(text.stdout, /thp-fork\.perf\.txt on here, simulated/)
+      assert.match(text.stdout, /classic\/spinning +2 +blocking +0\.\d\d ms/)
+      assert.match(text.stdout, /9 of 9 faults are reproduced/)
+    }),
     t.test('the machines', async () => {
       const { stdout } = await faultline(['simulate', '--machines', '--json'])
       const names = (JSON.parse(stdout) as MachineModel[]).map(({ name }) => name)
@@ -107,6 +130,10 @@ test('simulate', { concurrency: 2 }, async (t) => {
         [['simulate', 'pft', '--cpus', '113'], /--cpus 113 is not usable/],
         [['simulate', 'pft', '--seed', 'x'], /--seed x/],
         [['simulate', '--machines', 'pft'], /takes no workload/],
+        [['simulate', 'pft', '--process', '1'], /--process is of recordings/],
+        [['simulate', smallTrace, '--machine', 'here', '--cpus', '3'], /--cpus 3 is not usable/],
+        [['simulate', smallTrace, '--process', '99'], /no process 99/],
+        [['simulate', './no-such.perf.txt'], /no-such\.perf\.txt/],
       ]
       const outcomes = await refusals(cases.map(([call]) => call))
       outcomes.forEach(({ code, stdout, stderr }, index) => {

@@ -35,6 +35,10 @@ test('names, paths, kernel pointers and unknown fields are gone; the same name h
     '     secret-comm     7/8     [001]     1.000008: exceptions:page_fault_user: address=0x7f0000001000 ip=secret_function error_code=0x6',
     '     secret-comm     7/8     [001]     1.000009: exceptions:page_fault_kernel: address=0x7f0000001000 ip=_copy_to_iter error_code=0x2',
     '     secret-comm     7/8     [001]     1.000010: sched:sched_process_exit: comm=secret-comm pid=8 prio=120 group_dead=true',
+    '     secret-comm     7/8     [001]     1.000011: sched:sched_switch: prev_comm=secret-comm prev_pid=8 prev_prio=120 prev_state=R+ ==> next_comm=my secret next_pid=9 next_prio=120',
+    '     secret-comm     7/8     [001]     1.000011: sched:sched_waking: comm=secret pid=9 prio=120 target_cpu=001',
+    '     secret-comm     7/8     [001]     1.000012: PERF_RECORD_SWITCH OUT preempt',
+    '     secret-comm     7/8     [001]     1.000013: PERF_RECORD_SWITCH_CPU_WIDE IN           prev pid/tid:     9/9    secret',
     'secret junk',
   ]
   for (const size of [7, 1 << 16]) {
@@ -50,7 +54,16 @@ test('names, paths, kernel pointers and unknown fields are gone; the same name h
     assert.ok(start > 0x7e0000000000 && start < 0x7f0000000000 && start % 2 ** 21 === 0)
     const faults = [...out.matchAll(/ address=(0x\w+)/g)].map(([, address]) => Number(address))
     assert.deepEqual(faults, [start + 0x1000, start + 0x1000])
-    for (const kept of ['rw-p [stack]', 'ip=_copy_to_iter', 'down_write', 'syscalls:sys_enter_openat:'])
+    for (const kept of [
+      'rw-p [stack]',
+      'ip=_copy_to_iter',
+      'down_write',
+      'syscalls:sys_enter_openat:',
+      ' prev_pid=8 prev_prio=120 prev_state=R+ ==> next_comm=',
+      ' pid=9 prio=120 target_cpu=001\n',
+      ' PERF_RECORD_SWITCH OUT preempt\n',
+      ' PERF_RECORD_SWITCH_CPU_WIDE IN\n',
+    ])
       assert.ok(out.includes(kept), kept)
   }
 })

@@ -16,6 +16,9 @@ function scan(text: string, chunkSize = Buffer.byteLength(text)): { seen: Seen[]
     otherCall: (name) => seen.push(['otherCall', name]),
     lock: (_mm, started, write, success) => seen.push(['lock', started, write, success]),
     unlock: () => seen.push(['unlock']),
+    switchedOut: (preempted) => seen.push(['switchedOut', preempted]),
+    switchedIn: (tid) => seen.push(['switchedIn', tid]),
+    woke: (tid) => seen.push(['woke', tid]),
     newTask: (tid, flags) => seen.push(['newTask', tid, flags]),
     exec: (name) => seen.push(['exec', name]),
     exit: (groupDead) => seen.push(['exitTask', groupDead]),
@@ -312,11 +315,34 @@ describe('lines', () => {
     assert.deepEqual(scanner.counts(false), { 'syscalls:sys_enter_read': 1, 'syscalls:sys_exit_read': 1 })
   })
 
+  test('switches of threads, in both forms', () => {
+    const { seen } = scan(
+      `${header}PERF_RECORD_SWITCH OUT preempt\n${header}PERF_RECORD_SWITCH IN         \n` +
+        `${header}PERF_RECORD_SWITCH_CPU_WIDE OUT          next pid/tid:    18/18   \n` +
+        `${header}sched:sched_switch: prev_comm=a b prev_pid=7 prev_prio=120 prev_state=R+ ==> next_comm=c d next_pid=42 next_prio=120\n` +
+        `${header}sched:sched_switch: prev_comm=a prev_pid=7 prev_prio=120 prev_state=S ==> next_comm=swapper/0 next_pid=0 next_prio=120\n`,
+    )
+    assert.deepEqual(seen.slice(1), [
+      ['switchedIn', 6620],
+      ['switchedOut', false],
+      ['switchedOut', true],
+      ['switchedIn', 42],
+      ['switchedOut', false],
+      ['switchedIn', 0],
+    ])
+    assert.deepEqual(seen[0], ['switchedOut', true])
+    assert.deepEqual(one('sched:sched_waking: comm=a pid=3 b pid=42 prio=120 target_cpu=001'), ['woke', 42])
+    assert.throws(
+      () => scan(`${header}sched:sched_switch: prev_comm=a next_pid=1\n`),
+      /sched_switch cannot be read/,
+    )
+  })
+
   test('unknown events are counted by name', () => {
     const { scanner } = scan(
-      `${header}sched:sched_switch: prev=a\n${header}cycles: \n${header}sched:sched_switch: prev=b\n${header}${event}\n`,
+      `${header}sched:sched_migrate_task: prev=a\n${header}cycles: \n${header}sched:sched_migrate_task: prev=b\n${header}${event}\n`,
     )
-    assert.deepEqual(scanner.counts(false), { cycles: 1, 'sched:sched_switch': 2 })
+    assert.deepEqual(scanner.counts(false), { cycles: 1, 'sched:sched_migrate_task': 2 })
     assert.equal(scanner.counts(true)['exceptions:page_fault_user'], 1)
     assert.equal(scanner.eventCount, 4)
   })

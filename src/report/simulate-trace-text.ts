@@ -1,0 +1,89 @@
+// What `faultline simulate TRACE` prints: how long the recorded program takes on so many CPUs, between two bounds, and
+// how often it waits for the mmap lock, beside what Linux recorded.
+import type { SimulatedTraceRun, TraceSimulateResult } from '../simulate/index.ts'
+import { formatCount, formatShare } from './numbers.ts'
+import { plainStyle, type TextOptions } from './style.ts'
+import { type Column, formatTable, wrap } from './table.ts'
+
+export function simulateTraceText(result: TraceSimulateResult, options: TextOptions = {}): string {
+  const { style = plainStyle, width = 100 } = options
+  const { trace, machine, runs } = result
+  const heading = `${trace.path} on ${machine.name}, simulated: the kernel’s own source in virtual time`
+  const table = formatTable(columnsOf(runs), {
+    width: Number.POSITIVE_INFINITY,
+    styleHeading: style.faint,
+    styleLabel: (text) => text,
+  })
+  const paragraphs = [recordedWords(result), gapWords(result), fidelityWords(result), ...trace.warnings]
+  return `${[
+    style.heading(heading),
+    '',
+    ...table,
+    '',
+    ...paragraphs.filter((paragraph) => paragraph !== '').flatMap((paragraph) => wrap(paragraph, width, 2)),
+  ].join('\n')}\n`
+}
+
+function columnsOf(runs: readonly SimulatedTraceRun[]): Column[] {
+  const column = (
+    heading: readonly string[],
+    cell: (run: SimulatedTraceRun) => string,
+    align: Column['align'] = 'right',
+  ): Column => ({ heading, align, cells: runs.map(cell) })
+  return [
+    column(['design/rwsem'], (run) => `${run.design}/${run.rwsem}`, 'left'),
+    column(['CPUs'], (run) => String(run.cpus)),
+    column(['gaps', 'are'], (run) => run.gaps, 'left'),
+    column(['elapsed'], (run) => milliseconds(run.virtualMs)),
+    column(['idle'], (run) => formatShare(run.idleShare)),
+    column(['waited', 'for a CPU'], (run) => milliseconds(run.queuedMs)),
+    column(['waits for', 'mmap lock'], (run) => formatCount(waitsOf(run).count)),
+    column(['in', 'all'], (run) => milliseconds(waitsOf(run).totalMs)),
+    column(['faults', 'under it'], (run) => formatCount(run.lockedFaults)),
+  ]
+}
+
+function waitsOf({ lockWaits: { readers, writers } }: SimulatedTraceRun): { count: number; totalMs: number } {
+  return { count: readers.count + writers.count, totalMs: readers.totalMs + writers.totalMs }
+}
+
+function milliseconds(ms: number): string {
+  return `${ms.toFixed(ms < 100 ? 2 : 1)} ms`
+}
+
+function recordedWords({ trace }: TraceSimulateResult): string {
+  const { linux, heldWaits, cpus, durationMs, threads, lanes } = trace
+  const { readers, writers } = linux.lockWaitNs
+  const on = cpus === 0 ? '' : ` on ${cpus} CPUs`
+  const waits = linux.recorded
+    ? `${formatCount(readers.count + writers.count)} waits for the mmap lock, ${milliseconds((readers.total + writers.total) / 1e6)} ` +
+      `in all, of which ${formatCount(heldWaits.count)}, ${milliseconds(heldWaits.totalMs)}, for somebody who is seen to hold it; ` +
+      `${formatCount(linux.faultsUnderMmapLock)} faults under it`
+    : 'no events of the mmap lock'
+  return `Recorded${on}: ${milliseconds(durationMs)}, ${waits}; ${threads} threads, ${lanes} of them at once.`
+}
+
+function gapWords({ trace }: TraceSimulateResult): string {
+  const { faultNs, blockedAfterNs, hasSwitches } = trace
+  const taken = `${(faultNs / 1000).toFixed(1)} µs are taken off for each fault whose end is not in the recording.`
+  if (hasSwitches)
+    return `Between two events a thread computes, but for the time that the recording has it switched out. ${taken}`
+  return (
+    'What a thread did between two events is not in the recording: with gaps that are computing, it computed all the ' +
+    `time; with gaps that are blocking, it slept where they are longer than ${milliseconds(blockedAfterNs / 1e6)}. ` +
+    taken
+  )
+}
+
+/** What of the recording did not happen in a run: of the first in which something did not. */
+function fidelityWords({ runs, trace }: TraceSimulateResult): string {
+  const corrected = Object.values(trace.corrections).reduce((sum, count) => sum + count, 0)
+  const worst = runs.toSorted((a, b) => a.fidelity.reproduced - b.fidelity.reproduced)[0]!
+  const { recorded, reproduced, failures } = worst.fidelity
+  const failed = Object.entries(failures).map(([what, count]) => `${count} × ${what}`)
+  return [
+    `${formatCount(reproduced)} of ${formatCount(recorded)} faults are reproduced (${worst.design}, ${worst.cpus} CPUs).`,
+    corrected === 0 ? '' : ` Before ${formatCount(corrected)}, the state of the page was corrected.`,
+    failed.length === 0 ? '' : ` Failed although Linux had performed it: ${failed.join(', ')}.`,
+  ].join('')
+}

@@ -1,0 +1,89 @@
+// What the kernel takes that are no accesses: exceptions, system calls, calls to other CPUs, clearing and copying
+// pages. Told by the program as it runs, charged to the thread's clock.
+
+import type { Probe } from '../backends/stepped/index.ts'
+import type { Task } from '../kernel/index.ts'
+import { CLEARING, EXCEPTION, INTERRUPT, SYSTEM_CALL, WORKING } from './accounts.ts'
+import type { FrameCosts } from './frames.ts'
+import type { MachineModel } from './machine.ts'
+import type { Simulator } from './simulator.ts'
+import { xorshift32 } from '../workloads/xorshift.ts'
+
+// What the runtime calls the functions whose calls cost something.
+const HANDLE_USER_FAULT = 0
+const CALL_ENTER = 1
+const SEND_CALL = 2
+const CALL_FUNCTION_MANY = 3
+
+export const costProbes: readonly Probe[] = [
+  { file: 'fault/fault.ts', function: 'handleUserFault', id: HANDLE_USER_FAULT },
+  { file: 'machine/cpu.ts', function: 'callEnter', id: CALL_ENTER },
+  { file: 'machine/calls.ts', function: 'sendCall', id: SEND_CALL },
+  { file: 'machine/calls.ts', function: 'callFunctionMany', id: CALL_FUNCTION_MANY },
+]
+
+/** What a fault computes varies by so much, as caches and branches have it: nothing goes in step for long. */
+const JITTER = 0.1
+
+/** Numbers from 0 to less than 1, by chance. */
+export function randomNumbers(seed: number): () => number {
+  const next = xorshift32(seed)
+  return () => next() / 2 ** 32
+}
+
+export interface ChargesOptions {
+  readonly machine: MachineModel
+  readonly simulator: Simulator
+  readonly frames: FrameCosts
+  /** By how much a thread computes longer, as another shares its core. */
+  readonly factor: Float64Array
+  readonly random: () => number
+  /** Whether a call to a thread is one to a CPU, and whether that runs the thread, and is interrupted. */
+  readonly hasCpu: (thread: number) => boolean
+  readonly isRunning: (thread: number) => boolean
+}
+
+export class Charges {
+  readonly #options: ChargesOptions
+
+  constructor(options: ChargesOptions) {
+    this.#options = options
+  }
+
+  clear(thread: number, frame: number): void {
+    const { simulator, frames } = this.#options
+    const { clock, coreOf } = simulator
+    simulator.spend(thread, CLEARING, frames.clear(coreOf[thread]!, frame, clock[thread]!))
+  }
+
+  copy(thread: number, to: number, from: number): void {
+    const { simulator, frames } = this.#options
+    const { clock, coreOf } = simulator
+    simulator.spend(thread, CLEARING, frames.copy(coreOf[thread]!, to, from, clock[thread]!))
+  }
+
+  called(id: number, first: unknown, a: unknown): void {
+    const { simulator, factor, machine, random } = this.#options
+    const { software } = machine
+    const thread = (first as Task).id
+    switch (id) {
+      case HANDLE_USER_FAULT: {
+        const computedNs = software.faultNs * (1 + JITTER * (2 * random() - 1))
+        simulator.spend(thread, EXCEPTION, software.exceptionNs * factor[thread]!)
+        simulator.spend(thread, WORKING, computedNs * factor[thread]!)
+        return
+      }
+      case CALL_ENTER:
+        simulator.spend(thread, SYSTEM_CALL, software.systemCallNs * factor[thread]!)
+        return
+      case SEND_CALL:
+        // A CPU that runs the program is interrupted too: the kernel here only marks it, as its threads cannot be.
+        if (this.#options.isRunning(a as number)) simulator.owe(a as number, software.interruptNs)
+        if (this.#options.hasCpu(a as number)) simulator.spend(thread, INTERRUPT, software.ipiPerCpuNs)
+        return
+      case CALL_FUNCTION_MANY:
+        simulator.spend(thread, INTERRUPT, software.ipiNs)
+        return
+    }
+  }
+}
