@@ -5,7 +5,16 @@
  * beside the output, which is gone at the end, however it comes; the output appears whole, by a rename, or not at all.
  */
 import type { ChildProcess } from 'node:child_process'
-import { chownSync, createWriteStream, fstatSync, mkdtempSync, renameSync, rmSync, statSync } from 'node:fs'
+import {
+  chownSync,
+  createWriteStream,
+  existsSync,
+  fstatSync,
+  mkdtempSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs'
 import { dirname, join } from 'node:path'
 import { PassThrough } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
@@ -101,7 +110,7 @@ export class Recorder {
     this.#folder = mkdtempSync(join(dirname(output), '.faultline-record-'))
     const cleanUp = (): void => {
       this.#child?.kill('SIGTERM')
-      rmSync(this.#folder, { recursive: true, force: true })
+      removeInUse(this.#folder)
     }
     process.once('exit', cleanUp)
     try {
@@ -266,4 +275,15 @@ function requireData(data: string, { code, signal }: Ending): void {
     `perf recorded nothing, and ended with ${signal ?? `exit code ${code}`}`,
     'see what it said above',
   )
+}
+
+/**
+ * Removes a folder in which a process that is ending may still make files: it does not find the folder any more. Else
+ * one that it makes while the others are removed would keep the folder.
+ */
+function removeInUse(folder: string): void {
+  if (!existsSync(folder)) return
+  const leaving = `${folder}-leaving`
+  renameSync(folder, leaving)
+  rmSync(leaving, { recursive: true, force: true })
 }

@@ -54,6 +54,18 @@ test('SIGTERM ends perf, and nothing is written', async () => {
   assert.deepEqual(readdirSync(host.work), [])
 })
 
+test('SIGTERM leaves nothing where perf goes on to make files as it ends', async () => {
+  // There is much to remove, and it stops making more where there is no place for the next one.
+  const more = 'while [ $n -lt 20000 ] && echo > "$file.$n"; do n=$((n + 1)); done'
+  const writes = UNTIL_SIGNAL.replace("exit 0'", `${more}; exit 0'`).replace(
+    'sleep 600 &',
+    'n=0; while [ $n -lt 5000 ]; do echo > "$file.$n"; n=$((n + 1)); done; sleep 600 &',
+  )
+  const host = fakeHost({ perf: { record: writes } })
+  assert.deepEqual(await signalled(start(host), ['perf has begun', 'SIGTERM']), [null, 'SIGTERM'])
+  assert.deepEqual(readdirSync(host.work), [])
+})
+
 test('SIGINT while the recording is written ends that too, and nothing is left', async () => {
   const host = fakeHost({ perf: { record: UNTIL_SIGNAL, script: 'exec sleep 600' } })
   const steps = [
