@@ -1,9 +1,12 @@
-// Builds dist: TypeScript emits a mirror of src with declarations and source maps, then the kernel becomes one file.
+// Builds dist: TypeScript emits a mirror of src, then the kernel becomes one file, and the threads backend another.
+// These two have source maps; the others read as their sources do. Of the declarations those are there that a user's
+// compiler reads.
 // dist is made beside its place and renamed into it, so that a build that is stopped leaves the old one.
 
 import * as fs from 'node:fs'
-import { dirname, join } from 'node:path'
+import { dirname, join, posix } from 'node:path'
 import { bundleKernel } from './kernel-bundle.ts'
+import { bundleThreads } from './threads-bundle.ts'
 import { withLock } from './lock.mjs'
 import { dist, root, tools } from './paths.mjs'
 import { digestFile, isBuilt, runMain, say, sourceDigest } from './prepare.mjs'
@@ -12,6 +15,7 @@ import { passThrough } from './spawn.mjs'
 const emitted = join(root, '.build')
 const fresh = join(root, 'dist.new')
 const previous = join(root, 'dist.old')
+const { bin, exports } = JSON.parse(fs.readFileSync(join(root, 'package.json'), 'utf8'))
 
 // With --if-needed it does nothing where dist is up to date; with --emitted it takes what typecheck.mjs has just
 // emitted.
@@ -31,7 +35,7 @@ async function build(isEmitted) {
     fs.copyFileSync(join(emitted, file), join(fresh, file))
   }
   await bundleKernel(join(root, 'src/kernel/index.ts'), join(fresh, 'kernel/index.js'))
-  const { bin } = JSON.parse(fs.readFileSync(join(root, 'package.json'), 'utf8'))
+  await bundleThreads(join(root, 'src/backends/threads/index.ts'), join(fresh, 'backends/threads/index.js'))
   for (const path of Object.values(bin)) fs.chmodSync(join(fresh, path.slice('dist/'.length)), 0o755)
   fs.writeFileSync(join(fresh, digestFile), digest)
   if (fs.existsSync(dist)) fs.renameSync(dist, previous)
@@ -40,14 +44,26 @@ async function build(isEmitted) {
   return 0
 }
 
-/** What of .build belongs into dist: it may hold the remains of modules that are gone, and the kernel is bundled. */
+/** What of .build belongs into dist: it may hold the remains of modules that are gone, and some are bundled. */
 function outputs() {
-  return fs
+  const modules = fs
     .readdirSync(join(root, 'src'), { recursive: true })
     .map((path) => path.replaceAll('\\', '/'))
     .filter((path) => path.endsWith('.ts') && !path.endsWith('.d.ts'))
     .map((path) => path.slice(0, -'.ts'.length))
-    .flatMap((path) =>
-      path.startsWith('kernel/') ? [`${path}.d.ts`] : [`${path}.d.ts`, `${path}.js`, `${path}.js.map`],
-    )
+  const bundled = (path) =>
+    path.startsWith('kernel/') ||
+    (path.startsWith('backends/threads/') && path !== 'backends/threads/node-version')
+  return [...modules.filter((path) => !bundled(path)).map((path) => `${path}.js`), ...declarations()]
+}
+
+/** The declarations of what is exported, and those that they import. */
+function declarations() {
+  const found = new Set(Object.values(exports).flatMap(({ types }) => types?.slice('./dist/'.length) ?? []))
+  for (const file of found) {
+    const text = fs.readFileSync(join(emitted, file), 'utf8')
+    for (const [, source] of text.matchAll(/\b(?:from |import |import\()["'](\.[^"']+)["']/g))
+      found.add(posix.join(posix.dirname(file), source.replace(/\.[jt]s$/, '.d.ts')))
+  }
+  return [...found]
 }

@@ -9,9 +9,18 @@
 
 import { readFileSync } from 'node:fs'
 import { stripVTControlCharacters } from 'node:util'
-import { rolldown } from 'rolldown'
+import { type InputOptions, rolldown } from 'rolldown'
 import { parseAst } from 'rolldown/parseAst'
 import { rewriteAtomics } from './locked-rewrite.ts'
+
+/** How any bundle of ours is made: a warning is an error. */
+export const inputOptions: InputOptions = {
+  // How long the plugins took is a warning otherwise, which a slow machine must not fail for.
+  checks: { bundlerTimings: false },
+  onLog: (level, { message }) => {
+    if (level === 'warn') throw new Error(stripVTControlCharacters(message).split('\n')[0])
+  },
+}
 
 /**
  * Bundles the module `input`, and all that it imports, into the file `output`, with a source map that names the
@@ -21,12 +30,8 @@ import { rewriteAtomics } from './locked-rewrite.ts'
  */
 export async function bundleKernel(input: string, output: string): Promise<void> {
   const bundle = await rolldown({
+    ...inputOptions,
     input,
-    // How long the plugins took is a warning otherwise, which a slow machine must not fail for.
-    checks: { bundlerTimings: false },
-    onLog: (level, { message }) => {
-      if (level === 'warn') throw new Error(stripVTControlCharacters(message).split('\n')[0])
-    },
     optimization: { inlineConst: { mode: 'all', pass: 3 } },
     plugins: [
       {
@@ -40,7 +45,9 @@ export async function bundleKernel(input: string, output: string): Promise<void>
       { name: 'foldable', renderChunk: (code) => ({ code: makeFoldable(code), map: null }) },
     ],
   })
-  await bundle.write({ file: output, format: 'esm', sourcemap: true, sourcemapExcludeSources: true })
+  // Without comments: they are read in the source, which is in the package too.
+  const write = { format: 'esm', sourcemap: true, sourcemapExcludeSources: true, comments: false } as const
+  await bundle.write({ file: output, ...write })
   await bundle.close()
   const faults = unfoldable(readFileSync(output, 'utf8'))
   if (faults.length > 0) throw new Error(`${output} is not what V8 folds: ${faults.join('; ')}`)
@@ -63,11 +70,15 @@ export function makeFoldable(code: string): string {
   return `${withoutExports.trimEnd()}\n${aliases.join('')}export { ${list.join(', ')} };\n`
 }
 
-/** Why V8 would read at each use what it could fold in the bundle `code`; empty where all is well. */
-export function unfoldable(code: string): string[] {
+/**
+ * Why V8 would read at each use what it could fold in the bundle `code`; empty where all is well. Imports are such a
+ * reason, unless the bundle `mayImport`.
+ */
+export function unfoldable(code: string, mayImport = false): string[] {
   const faults: string[] = []
   const mutable = new Set<string>()
   for (const statement of parseAst(code).body) {
+    if (mayImport && statement.type === 'ImportDeclaration') continue
     if (/^Import|^ExportAll|^ExportDefault/.test(statement.type)) faults.push(`it has an ${statement.type}`)
     if (statement.type === 'VariableDeclaration') {
       const names = statement.declarations.map(({ id }) => code.slice(id.start, id.end))

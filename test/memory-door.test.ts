@@ -28,7 +28,8 @@ async function bundled(input: string, file: string): Promise<{ modules: string[]
   }
 }
 
-const isOfMemory = (id: string): boolean => /\/src\/(memory\.ts|kernel\/|backends\/threads\/)/.test(id)
+const isOfMemory = (id: string): boolean =>
+  /\/(src|dist)\/(memory\.[tj]s$|kernel\/|backends\/threads\/)/.test(id)
 
 test('faultline/memory loads the kernel and the threads backend, and nothing else', async () => {
   const { modules, imports } = await bundled(join(root, 'src/memory.ts'), join(folder, 'memory.mjs'))
@@ -43,25 +44,27 @@ test('faultline/memory loads the kernel and the threads backend, and nothing els
   assert.ok(modules.length > 100, `${modules.length} modules`)
 })
 
-test('a bundle of a program that uses memory runs, with no more than that', async () => {
-  const program = join(folder, 'program.mjs')
-  writeFileSync(
-    program,
-    `import { Machine } from ${JSON.stringify(join(root, 'src/index.ts'))}
-    const machine = Machine.create({ memory: '1MiB', cpus: 1 })
-    const space = machine.createAddressSpace()
-    const base = space.mmap(4096)
-    space.withRange(base, 8, 'rw', (_, view) => view.setUint32(0, 42, true))
-    console.log(space.readUint32(base), machine.usage().framesTotal)`,
-  )
-  const file = join(folder, 'bundle.mjs')
-  const { modules } = await bundled(program, file)
-  assert.equal(execFileSync(process.execPath, [file], { encoding: 'utf8' }), '42 255\n')
-  assert.deepEqual(
-    modules.filter((id) => id !== program && !isOfMemory(id) && !id.endsWith('/src/index.ts')),
-    [],
-  )
-})
+for (const index of ['src/index.ts', 'dist/index.js']) {
+  test(`a bundle of a program that uses memory of ${index} runs, with no more than that`, async () => {
+    const program = join(folder, 'program.mjs')
+    writeFileSync(
+      program,
+      `import { Machine } from ${JSON.stringify(join(root, index))}
+      const machine = Machine.create({ memory: '1MiB', cpus: 1 })
+      const space = machine.createAddressSpace()
+      const base = space.mmap(4096)
+      space.withRange(base, 8, 'rw', (_, view) => view.setUint32(0, 42, true))
+      console.log(space.readUint32(base), machine.usage().framesTotal)`,
+    )
+    const file = join(folder, 'bundle.mjs')
+    const { modules } = await bundled(program, file)
+    assert.equal(execFileSync(process.execPath, [file], { encoding: 'utf8' }), '42 255\n')
+    assert.deepEqual(
+      modules.filter((id) => id !== program && !isOfMemory(id) && !id.endsWith(`/${index}`)),
+      [],
+    )
+  })
+}
 
 test('the published types are enough for a program that knows no browser', () => {
   const program = join(folder, 'types.mts')

@@ -78,6 +78,10 @@ const worldly = new Set([
   'queueMicrotask',
 ])
 
+/** The backend that is built into one module, and what of it others may import. */
+const threads = 'src/backends/threads/'
+const threadsApart: ReadonlySet<string> = new Set([`${threads}index.ts`, `${threads}node-version.ts`])
+
 /** What users import. */
 const doors: ReadonlySet<string> = new Set(['src/index.ts', 'src/check.ts'])
 
@@ -143,6 +147,8 @@ function outerArrowFault(
     return `backends/${room} must not import backends/${targetRoom}`
   if (inKernel(target) && target !== 'src/kernel/index.ts')
     return `imports ${target}: only src/kernel/index.ts is public`
+  if (target.startsWith(threads) && !path.startsWith(threads) && !threadsApart.has(target))
+    return `imports ${target}: what is built has ${threads}index.ts as one module`
   return null
 }
 

@@ -80,6 +80,11 @@ describe('the rules', () => {
     assert.match(arrow('src/trace/a.ts', '../simulate/b.ts')!, /trace must not import simulate/)
     assert.match(arrow('src/backends/threads/a.ts', '../../check/b.ts')!, /backends must not import check/)
     assert.match(arrow('src/backends/threads/a.ts', '../stepped/b.ts')!, /threads must not import .*stepped/)
+    assert.match(
+      arrow('src/trace/a.ts', '../backends/threads/machine.ts')!,
+      /threads\/index\.ts as one module/,
+    )
+    assert.equal(arrow('src/trace/a.ts', '../backends/threads/index.ts'), null)
     assert.match(arrow('src/report/a.ts', '../index.ts')!, /report must not import index\.ts/)
     assert.match(arrow('src/index.ts', './cli/main.ts')!, /index\.ts must not import cli/)
     assert.match(arrow('src/memory.ts', './check/index.ts')!, /memory\.ts must not import check/)

@@ -1,0 +1,40 @@
+// Bundles the threads backend into one module: what `faultline/memory` loads is then four files, and half of what an
+// import of forty costs is finding, reading and linking them.
+//
+// The kernel stays a module of its own, since the checker and the simulator load it without this one; so does the check
+// of Node's version, which has to run before the kernel and before anything else. Whoever imports this backend imports
+// its index.ts, and so a process has one copy of it whatever door it came in by (test/tidy-rules.ts).
+
+import { readFileSync } from 'node:fs'
+import { type RolldownPlugin, rolldown } from 'rolldown'
+import { inputOptions, makeFoldable, unfoldable } from './kernel-bundle.ts'
+
+/** What the bundle imports, as index.ts does. */
+const apart = ['../../kernel/index.ts', './node-version.ts']
+
+const keepApart: RolldownPlugin = {
+  name: 'apart',
+  resolveId: (source) =>
+    apart.includes(source) ? { id: source.replace(/\.ts$/, '.js'), external: 'relative' } : null,
+}
+
+/**
+ * Bundles `input`, the index of the threads backend, into the file `output`, with a source map.
+ *
+ * @throws {Error} where one of its bindings would be read at each use; see `unfoldable`
+ */
+export async function bundleThreads(input: string, output: string): Promise<void> {
+  const bundle = await rolldown({
+    ...inputOptions,
+    input,
+    platform: 'node',
+    plugins: [
+      keepApart,
+      { name: 'foldable', renderChunk: (code) => ({ code: makeFoldable(code), map: null }) },
+    ],
+  })
+  await bundle.write({ file: output, format: 'esm', sourcemap: true, sourcemapExcludeSources: true })
+  await bundle.close()
+  const faults = unfoldable(readFileSync(output, 'utf8'), true)
+  if (faults.length > 0) throw new Error(`${output} is not what V8 folds: ${faults.join('; ')}`)
+}
