@@ -41,6 +41,8 @@ export type CounterexampleRow =
       readonly functions: readonly string[]
       /** File and line of the innermost. */
       readonly place: string
+      /** The innermost, as an index into the calls. */
+      readonly call: number
     }
   | {
       readonly kind: 'operation'
@@ -57,6 +59,8 @@ export type CounterexampleRow =
       /** The step in which another thread wrote what is read here for the first time; null otherwise. */
       readonly from: number | null
       readonly place: string
+      /** What it is among the events, as an index. */
+      readonly event: number
     }
   | { readonly kind: 'switch'; readonly thread: number; readonly reason: string }
   /** The last `operations` operations happen `times` times more. */
@@ -68,6 +72,8 @@ export interface CounterexampleCall {
   readonly function: string
   /** File and line of the function. */
   readonly place: string
+  /** Path of the file; '' where it is not known. */
+  readonly file: string
   /** The call that it was made in, as an index; null for the outermost. */
   readonly caller: number | null
 }
@@ -86,7 +92,11 @@ export interface CounterexampleEvent {
   readonly after: number | null
   /** The event, as an index, in which another thread wrote what is read here; null otherwise. */
   readonly from: number | null
+  /** Of a thread that goes on from `Atomics.wait`, the event, as an index, in which another woke it; null otherwise. */
+  readonly wokenBy: number | null
   readonly place: string
+  /** Path of the file; '' where it is not known. */
+  readonly file: string
   /** The innermost call, as an index. */
   readonly call: number | null
   /** Why this thread is the one that goes on, if it was another before. */
@@ -139,6 +149,7 @@ interface Frame {
   /** It is told of. */
   readonly isTold: boolean
   readonly place: string
+  readonly file: string
   /** Of its row, or -1 before it has one. */
   depth: number
   /** What it is among the calls of the counterexample, or -1 before it is one. */
@@ -148,6 +159,8 @@ interface Frame {
 }
 
 interface Recorded {
+  /** How many were recorded before it. */
+  readonly at: number
   readonly thread: number
   readonly frames: readonly Frame[]
   readonly step: number | null
@@ -162,9 +175,12 @@ interface Recorded {
   readonly from: Recorded | null
   /** It is the first of its thread to read that. */
   readonly isNews: boolean
+  /** Of a thread that goes on from `Atomics.wait`: what woke it. */
+  readonly wokenBy: Recorded | null
   /** Name and values are left open: a later access may tell more of them. */
   readonly say: (name: string, value: (value: number) => string) => string
   readonly place: string
+  readonly file: string
   readonly isTold: boolean
   /** Why this thread is the one that goes on. */
   readonly reason: string
@@ -188,11 +204,13 @@ export function recordCounterexample(
   if (recorder.isLost) {
     throw new NotDeterministic('the execution that failed takes another way when it is written down')
   }
+  // Rows say which call they are about, by the numbers that calls get here.
+  const everything = recorder.everything()
   const { rows, leftOut } = recorder.rows()
   const { noun, kind, message, race } = failed
   const details = kind === 'deadlock' ? recorder.waiting() : race === null ? [] : recorder.racing(race)
   const broken = { kind, message, details }
-  return { noun, threads: subject.threads, rows, ...recorder.everything(), leftOut, broken }
+  return { noun, threads: subject.threads, rows, ...everything, leftOut, broken }
 }
 
 /** File, line and source of a place, short enough for a line. */
@@ -212,6 +230,8 @@ class Recorder extends Scheduler {
   /** The last write of each cell, and of each thread the last write that it read there. */
   readonly #written = new Map<number, Recorded>()
   readonly #read: readonly Map<number, Recorded>[]
+  /** Of each thread that is ready to go on from `Atomics.wait`, what woke it. */
+  readonly #wokenBy: (Recorded | null)[]
   #step = 0
   #last = -1
   #reason = ''
@@ -229,6 +249,7 @@ class Recorder extends Scheduler {
     this.#names = new Names(known)
     this.#stacks = threads.map(() => [])
     this.#read = threads.map(() => new Map<number, Recorded>())
+    this.#wokenBy = threads.map(() => null)
   }
 
   // -------------------------------------------------------------------------------------------------------------------
@@ -352,6 +373,7 @@ class Recorder extends Scheduler {
       function: place?.function ?? 'unknown',
       isTold: !HARNESS.test(place?.file ?? ''),
       place: shortPlace(place),
+      file: place?.file ?? '',
       depth: -1,
       number: -1,
       children: new Set(),
@@ -370,7 +392,7 @@ class Recorder extends Scheduler {
     const fails = kind === COMPARE_EXCHANGE && before !== expected
     const isWoken = kind === NOTIFY
     const racy = thread.isPlain && (kind === LOAD || kind === STORE) ? 'racy ' : ''
-    this.#note(thread, thread.site, {
+    const recorded = this.#note(thread, thread.site, {
       step: this.#step,
       operation,
       cell: hasMemory ? thread.cell : -1,
@@ -380,7 +402,11 @@ class Recorder extends Scheduler {
       writes: hasMemory && !isWoken && kind !== LOAD && kind !== WAIT && !fails,
       reads: hasMemory && !isWoken && kind !== STORE,
       say: (name, value) => `${racy}${sayOperation(kind, name, before, after, expected, value)}`,
+      wokenBy: kind === WOKEN ? (this.#wokenBy[thread.id] ?? null) : null,
     })
+    if (recorded === null) return
+    if (kind === WOKEN) this.#wokenBy[thread.id] = null
+    if (kind === NOTIFY) this.#noteWoken(recorded)
   }
 
   access(thread: Thread, array: Watched, index: number, value: number, write: boolean, site: number): void {
@@ -398,7 +424,14 @@ class Recorder extends Scheduler {
       writes: write,
       reads: !write,
       say: (name, words) => (write ? `write ${name} ← ${words(value)}` : `read ${name} = ${words(value)}`),
+      wokenBy: null,
     })
+  }
+
+  /** Who could not go on before this operation, and can now. */
+  #noteWoken(recorded: Recorded): void {
+    for (const { id, kind, state } of this.#threads)
+      if (kind === WOKEN && state === READY) this.#wokenBy[id] ??= recorded
   }
 
   #note(
@@ -407,23 +440,41 @@ class Recorder extends Scheduler {
     {
       reads,
       ...what
-    }: Omit<Recorded, 'thread' | 'frames' | 'place' | 'isTold' | 'reason' | 'from' | 'isNews'> & {
+    }: Omit<
+      Recorded,
+      'at' | 'thread' | 'frames' | 'place' | 'file' | 'isTold' | 'reason' | 'from' | 'isNews'
+    > & {
       readonly reads: boolean
     },
-  ): void {
+  ): Recorded | null {
     const { id } = thread
+    // The invariant is no thread's.
     const stack = this.#stacks[id]
-    if (stack === undefined) return
+    if (stack === undefined) return null
     const place = shortPlace(this.#sites[site])
+    const { file = '' } = this.#sites[site] ?? {}
     const written = reads ? this.#written.get(what.cell) : undefined
     const from = written !== undefined && written.thread !== id ? written : null
     const isNews = from !== null && this.#read[id]!.get(what.cell) !== from
     if (from !== null) this.#read[id]!.set(what.cell, from)
-    const frames = stack.filter(({ isTold }) => isTold)
-    const isTold = !HARNESS.test(this.#sites[site]?.file ?? '')
-    const recorded = { ...what, thread: id, frames, from, isNews, place, isTold, reason: this.#reason }
+    const frames = stack.filter((frame) => frame.isTold)
+    const isTold = !HARNESS.test(file)
+    const { length: at } = this.#recorded
+    const recorded = {
+      ...what,
+      at,
+      thread: id,
+      frames,
+      from,
+      isNews,
+      place,
+      file,
+      isTold,
+      reason: this.#reason,
+    }
     if (what.writes) this.#written.set(what.cell, recorded)
     this.#recorded.push(recorded)
+    return recorded
   }
 
   // -------------------------------------------------------------------------------------------------------------------
@@ -475,7 +526,7 @@ class Recorder extends Scheduler {
 
   /** The operation, and before it the calls that are new. */
   #addRows(rows: CounterexampleRow[], recorded: Recorded): void {
-    const { thread, step, operation, cell, index, place, from, isNews } = recorded
+    const { at, thread, step, operation, cell, index, place, from, isNews } = recorded
     const frames = this.#framesOf(recorded)
     let depth = -1
     let functions: string[] = []
@@ -488,13 +539,14 @@ class Recorder extends Scheduler {
       frame.depth = depth + 1
       if (frame.children.size === 1 && frame !== frames.at(-1)) continue
       depth++
-      rows.push({ kind: 'call', thread, depth, functions, place: frame.place })
+      rows.push({ kind: 'call', thread, depth, functions, place: frame.place, call: frame.number })
       functions = []
     }
     const name = cell < 0 ? '' : this.#names.nameOf(cell, index)
     const text = this.#textOf(recorded)
     const read = isNews ? from!.step : null
-    rows.push({ kind: 'operation', thread, depth: depth + 1, step, operation, name, text, from: read, place })
+    depth++
+    rows.push({ kind: 'operation', thread, depth, step, operation, name, text, from: read, place, event: at })
   }
 
   #textOf({ cell, index, say }: Recorded): string {
@@ -505,18 +557,17 @@ class Recorder extends Scheduler {
   /** Every operation and access, with the calls in which they are. */
   everything(): { calls: CounterexampleCall[]; events: CounterexampleEvent[] } {
     const calls: CounterexampleCall[] = []
-    const numbers = new Map<Recorded, number>()
     const events = this.#recorded.map((recorded, at): CounterexampleEvent => {
-      const { thread, step, operation, cell, index, before, after, from, place, reason } = recorded
+      const { thread, step, operation, cell, index, before, after, from, place, file, reason } = recorded
       let call: number | null = null
       for (const frame of recorded.frames) {
         if (frame.number < 0) {
           frame.number = calls.length
-          calls.push({ thread, function: frame.function, place: frame.place, caller: call })
+          const { function: name, place: begin, file: where } = frame
+          calls.push({ thread, function: name, place: begin, file: where, caller: call })
         }
         call = frame.number
       }
-      numbers.set(recorded, at)
       const isSwitch = at > 0 && this.#recorded[at - 1]!.thread !== thread && reason !== ''
       return {
         thread,
@@ -526,8 +577,10 @@ class Recorder extends Scheduler {
         text: this.#textOf(recorded),
         before,
         after,
-        from: from === null ? null : numbers.get(from)!,
+        from: from?.at ?? null,
+        wokenBy: recorded.wokenBy?.at ?? null,
         place,
+        file,
         call,
         switch: isSwitch ? reason : null,
       }

@@ -15,6 +15,7 @@ import {
 import { formatCount, wrap } from '../report/index.ts'
 import { printConflicts } from './check-conflicts.ts'
 import { printFirstCheck } from './check-init.ts'
+import { writeCheckPage } from './check-page.ts'
 import { failureText, findMutant, refuseUnwritable, replayToken, writeFailure } from './check-failure.ts'
 import {
   type ExploringOptions,
@@ -29,6 +30,7 @@ import { runPublished } from './check-published.ts'
 import { UsageError } from './failure.ts'
 import { DEFAULT_DESIGNS, parseDesigns, parseNumber, parseRss, parseRwsems } from './options.ts'
 import { print, textOptions } from './output.ts'
+import { pageLine, usableOutput } from './output-file.ts'
 import { showProgress } from './progress.ts'
 
 /** A day. */
@@ -53,6 +55,7 @@ interface CheckCommandOptions extends ExploringOptions {
   readonly replay?: string
   readonly perfetto?: string
   readonly counterexample?: string
+  readonly output?: string
   readonly json?: boolean
 }
 
@@ -82,6 +85,7 @@ export function checkCommand(): Command {
     .option('--minimise <time>', 'shorten a counterexample for so many seconds at most', '20')
     .option('--no-minimise', 'leave a counterexample as it was found')
     .option('--replay <token>', 'run only the execution of a token that was printed')
+    .option('--output <file>', 'also write a page for a browser: the verdict, and the first counterexample')
     .option('--perfetto <file>', 'write the first counterexample as a trace for ui.perfetto.dev')
     .option('--counterexample <file>', 'write the first counterexample as JSON')
     .option('--json', 'print JSON, one object a line')
@@ -130,6 +134,7 @@ async function runCommand(
   refuseCombinations(target, options)
   refuseMachine(target, options, isGiven)
   refuseUnwritable(options)
+  const page = options.output === undefined ? null : usableOutput(options.output, '--output')
   const rss = parseRss(options.rss)
   if (options.conflicts === true) {
     await printConflicts(designs, rwsems, rss, options.json === true)
@@ -183,10 +188,17 @@ async function runCommand(
   }
   writeFailure(results, options)
   const words = mutant === undefined ? '' : ` --mutant ${mutant.name}`
-  const lines = results.map((result) =>
-    options.json ? resultJson(result) : resultText(result, `${target ?? result.scenario}${words}`),
+  const targetOf = ({ scenario }: CheckResult): string => `${target ?? scenario}${words}`
+  if (page !== null) {
+    const shown = results.find(({ failure }) => failure !== null) ?? results[0]!
+    const lines = results.map((result) => ({ name: nameOf(result), line: lineOf(result) }))
+    await writeCheckPage(page, targetOf(shown), results, lines, mutant)
+  }
+  const texts = results.map((result) =>
+    options.json ? resultJson(result) : resultText(result, targetOf(result)),
   )
-  await print(lines.join(''))
+  const opens = page !== null && options.json !== true ? pageLine(page) : ''
+  await print(texts.join('').replace(/\n+$/, '\n') + opens)
   if (results.some(({ verdict }) => verdict === 'fail')) process.exitCode = 1
 }
 
@@ -216,6 +228,7 @@ function progressOf(name: string): (progress: Progress) => void {
 
 function refuseCombinations(target: string | undefined, options: CheckCommandOptions): void {
   const { all, mutants: every, mutant, replay, conflicts, published } = options
+  if (options.output !== undefined) refuseOutput(options)
   if (options.contended === true) refuseContended(target, options)
   if (
     conflicts === true &&
@@ -247,6 +260,17 @@ function refuseCombinations(target: string | undefined, options: CheckCommandOpt
   if (mutant !== undefined && (every === true || !isScenarioName(target!))) {
     throw new UsageError('--mutant changes the kernel', 'give it with a kernel scenario, or with none')
   }
+}
+
+/** A page tells of checks, and of a token that one of these prints. */
+function refuseOutput({ mutants, conflicts, published, replay }: CheckCommandOptions): void {
+  const lists = { mutants, conflicts, published: replay === undefined ? published : undefined }
+  const wrong = Object.entries(lists).find(([, isGiven]) => isGiven === true)
+  if (wrong !== undefined)
+    throw new UsageError(
+      `--output does not go with --${wrong[0]}, which prints a table`,
+      'give it with --replay and the token of what interests you',
+    )
 }
 
 function refuseContended(target: string | undefined, options: CheckCommandOptions): void {
@@ -339,20 +363,28 @@ function failureJson({ kind, message, places, preemptions, steps, token }: Check
 const NOTHING_SHARED =
   '  no thread came to an operation of Atomics on shared memory; arrays are shared over a SharedArrayBuffer only'
 
-/** `target` is what is checked, as on the command line. */
-function resultText(result: CheckResult, target: string): string {
-  const { scenario, design, rwsem, rss, published, verdict, executions, redundant, steps, seconds } = result
+function nameOf(result: CheckResult): string {
+  const { scenario, design, rwsem, rss, published } = result
   const kind = [
     rss === 'shared' ? ', shared rss' : '',
     published ? ', as published' : '',
     result.contended === true ? ', contended' : '',
   ].join('')
-  const name = design === null ? scenario : `${scenario}, ${design}/${rwsem}${kind}`
+  return design === null ? scenario : `${scenario}, ${design}/${rwsem}${kind}`
+}
+
+function lineOf(result: CheckResult): string {
+  return `${nameOf(result)}: ${result.verdict}${extentText(result)}`
+}
+
+/** `target` is what is checked, as on the command line. */
+function resultText(result: CheckResult, target: string): string {
+  const { executions, redundant, steps, seconds } = result
   const counts = `${formatCount(executions)} executions, ${formatCount(redundant)} of them redundant`
   const work = `  ${counts}, ${formatCount(steps)} steps in ${seconds.toFixed(2)} s\n`
   const isOver = result.failure === null && result.endless === undefined
   const nothing = steps === 0 && isOver ? `${NOTHING_SHARED}\n` : ''
-  const line = `${name}: ${verdict}${extentText(result)}\n${work}${nothing}${remainderText(result)}`
+  const line = `${lineOf(result)}\n${work}${nothing}${remainderText(result)}`
   if (result.failure === null) return line
   return `${line}\n${failureText(result.failure, target, textOptions().width)}\n`
 }

@@ -105,6 +105,7 @@ describe('counterexamples', () => {
       text: 'load cells[0] = 0',
       from: null,
       place: 'lost-update.ts:12',
+      event: 0,
     })
     assert.deepEqual(rows.at(-2), { kind: 'switch', thread: 0, reason: 'thread 1 has finished' })
   })

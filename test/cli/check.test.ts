@@ -53,6 +53,25 @@ test('check', { concurrency: 2 }, async (t) => {
       assert.match(stderr, /^faultline: messages between threads \(.*worker-message\.ts, line 11\)/)
       assert.equal(code, 2)
     }),
+    t.test('a page, of what fails and of what holds, in the place of an older one', async () => {
+      const folder = mkdtempSync(join(tmpdir(), 'faultline-'))
+      try {
+        const page = join(folder, 'page.html')
+        const failed = await faultline(['check', program('ring'), '--output', page])
+        assert.ok(failed.stdout.endsWith(`\n\nOpen in a browser: ${page}\n`), failed.stdout)
+        const token = /--replay (\S+)/.exec(failed.stdout)![1]!
+        const text = readFileSync(page, 'utf8')
+        assert.ok(text.includes(`faultline check ${program('ring')} --replay ${token}`))
+        assert.match(text, /programs\/ring\.ts<\/h3>/)
+        assert.match(text, /<code>\s*Atomics\.store\(ring, TAIL, tail \+ 1\)<\/code>/)
+        const held = await faultline(['check', program('message'), '--output', page, '--json'])
+        assert.equal(held.code, 0)
+        assert.equal(held.stdout.trim().split('\n').length, 1)
+        assert.match(readFileSync(page, 'utf8'), /message\.ts: pass, every interleaving/)
+      } finally {
+        rmSync(folder, { recursive: true })
+      }
+    }),
     t.test('JSON of a failure, with the keys that are relied upon', async () => {
       const { code, stdout } = await faultline(['check', program('racy'), '--json'])
       const result = JSON.parse(stdout) as Record<string, unknown> & { failure: Record<string, unknown> }
@@ -93,19 +112,22 @@ test('check', { concurrency: 2 }, async (t) => {
     t.test('a mutant: its counterexample, shortened, as files, and from its token', async () => {
       const folder = mkdtempSync(join(tmpdir(), 'faultline-'))
       try {
-        const [trace, data] = [join(folder, 'trace.json'), join(folder, 'data.json')]
+        const [trace, data, page] = ['trace.json', 'data.json', 'page.html'].map((name) => join(folder, name))
         const mutant = ['check', '--mutant', 'lock-instead-of-try-lock']
-        const first = await faultline([...mutant, '--perfetto', trace, '--counterexample', data])
+        const files = ['--perfetto', trace!, '--counterexample', data!, '--output', page!]
+        const first = await faultline([...mutant, ...files])
         assert.equal(first.code, 1)
         assert.match(
           first.stdout,
           /1 preemption, \d\d steps; as it was found: 1 preemption, [\d,]{5} steps\n/,
         )
-        const { traceEvents } = JSON.parse(readFileSync(trace, 'utf8')) as { traceEvents: unknown[] }
+        const { traceEvents } = JSON.parse(readFileSync(trace!, 'utf8')) as { traceEvents: unknown[] }
         assert.ok(traceEvents.length > 100)
-        const { noun, events } = JSON.parse(readFileSync(data, 'utf8')) as Counterexample
+        const { noun, events } = JSON.parse(readFileSync(data!, 'utf8')) as Counterexample
         assert.equal(noun, 'CPU')
         assert.ok(events.length > 60)
+        // What a mutant changes stands in no file.
+        assert.match(readFileSync(page!, 'utf8'), /The kernel is the mutant lock-instead-of-try-lock \(/)
         const token = /--replay (\S+)/.exec(first.stdout)![1]!
         const again = await faultline([...mutant, '--replay', token, '--json'])
         const { design, rwsem, failure } = JSON.parse(again.stdout) as CheckResult
@@ -318,6 +340,9 @@ const refused = [
     ['check', 'fault-fault', '--perfetto', '/no/such/folder/trace.json'],
     /--perfetto \/no\/such\/folder\/trace\.json cannot be written: .* — give a file in a folder/,
   ],
+  [['check', 'fault-fault', '--output', '/no/such/folder/page.html'], /--output .*: there is no folder/],
+  [['check', '--mutants', '--output', 'page.html'], /--output does not go with --mutants, which prints/],
+  [['check', '--published', '--output', 'page.html'], /--output does not go with --published, which/],
   [['check', 'fault-fault', '--counterexample', tmpdir()], /--counterexample .* cannot be .* a folder/],
 ] as const
 

@@ -68,8 +68,50 @@ ${[1, 2, 3, 4, 5, 6, 7, 8].map((step) => `.heat${step} { background: rgba(var(--
 .frame rect { stroke: var(--ground); }
 .f0 { fill: #b8c0c8; } .f1 { fill: #f7b267; } .f2 { fill: #f4a259; }
 .f3 { fill: #f6c28b; } .f4 { fill: #eeb47a; } .f5 { fill: #f9cf9f; }
+/* Of a check: the steps, and the source beside them. */
+body:has(#steps) { max-width: none; }
+#steps { content-visibility: visible; }
+.said { white-space: pre-wrap; }
+.command { display: block; padding: 0.4rem 0.6rem; background: var(--panel); overflow-wrap: anywhere;
+  user-select: all; }
+.steps { display: grid; grid-template-columns: minmax(0, 3fr) minmax(0, 2fr); gap: 1.5rem; align-items: start; }
+.trace { position: relative; margin: 0; }
+.trace th, .trace td { border-bottom: 0; padding: 0.1rem 1.2rem 0.1rem 0.3rem; min-width: 0; font-size: 0.85rem; }
+.trace thead th { border-bottom: 1px solid var(--grid); }
+.trace tbody th { text-align: right; font-variant-numeric: tabular-nums; min-width: 2rem; overflow-wrap: normal; }
+.trace .place, .trace .what { font: 0.95em ui-monospace, monospace; }
+.trace .place { white-space: nowrap; }
+.trace .own { border-left: 3px solid var(--read); background: var(--panel); }
+.trace .call .what { color: var(--faint); }
+.trace .what { display: inline-block; }
+.trace .switch td, .trace .repeat td { color: var(--wait); border-top: 1px dashed var(--grid); }
+.trace .repeat td { border-top: 0; }
+.trace .broken td { color: var(--bad); border-top: 2px solid var(--bad); overflow-wrap: anywhere; }
+.trace tr.row { cursor: pointer; }
+.trace tr[aria-current] > * { background: rgba(var(--heat), 0.2); }
+.arrows { position: absolute; left: 0; top: 0; pointer-events: none; }
+.arrow { fill: none; stroke: var(--write); stroke-width: 1.2; opacity: 0.55; }
+.arrow.wakes { stroke: var(--wait); stroke-dasharray: 5 3; }
+.arrow .head { fill: var(--write); stroke: none; }
+.arrow.wakes .head { fill: var(--wait); }
+.arrow.chosen { stroke-width: 2.4; opacity: 1; }
+.source { position: sticky; top: 0.5rem; max-height: calc(100vh - 1rem); overflow: auto; background: var(--panel);
+  padding: 0 0.6rem 0.6rem; }
+.source h3 { margin: 0.6rem 0 0.2rem; overflow-wrap: anywhere; }
+.line { display: grid; grid-template-columns: 3.2rem 3.4rem auto; white-space: pre; }
+.line code, .line .number, .line .at { font: 12px/1.5 ui-monospace, monospace; }
+.line .number, .gap { color: var(--faint); text-align: right; padding-right: 0.8rem; }
+.line .at { color: var(--wait); }
+.gap { width: 3.2rem; }
+.line.marked code { font-weight: 600; }
+.line.now, .line:target { background: rgba(var(--heat), 0.3); }
+${Array.from({ length: 17 }, (_, depth) => `.trace .d${depth} { padding-left: ${(0.4 + depth * 0.7).toFixed(1)}rem; }`).join('\n')}
+@media (max-width: 70rem) { .steps { display: block; } .source { max-height: 45vh; top: auto; bottom: 0; } }
 details { margin: 0.6rem 0; }
 summary { cursor: pointer; }
 footer { margin-top: 3rem; color: var(--faint); font-size: 0.85rem; }
-@media print { nav, .help, .readout { display: none; } body { max-width: none; } }
+@media print {
+  nav, .help, .readout { display: none; } body { max-width: none; }
+  .steps { display: block; } .source { position: static; max-height: none; } .trace tr, .line { break-inside: avoid; }
+}
 `

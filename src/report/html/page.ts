@@ -56,7 +56,9 @@ export function sectionsPage(
   const data = sections.flatMap((section) => Object.entries(section.data ?? {}))
   const scripts = [
     ...(data.length > 0 ? [uPlotScript(), clientScript('timeline')] : []),
-    ...(sections.some(({ id }) => id === 'flame') ? [clientScript('flame')] : []),
+    ...(['flame', 'steps'] as const)
+      .filter((script) => sections.some(({ id }) => id === script))
+      .map((script) => clientScript(script)),
   ]
   const style = pageStyle()
   return markup`<!doctype html>

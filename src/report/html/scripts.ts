@@ -33,7 +33,7 @@ export function uPlotScript(): string {
 }
 
 /** A script of client/, by name: as it was built, or from its source where that runs. It imports nothing. */
-export function clientScript(name: 'timeline' | 'flame'): string {
+export function clientScript(name: 'timeline' | 'flame' | 'steps'): string {
   const built = new URL(`client/${name}.js`, import.meta.url)
   const source = existsSync(built)
     ? readFileSync(built, 'utf8')
