@@ -20,8 +20,8 @@ const isOf = (...folders) =>
 
 // A test may also run an older Node, which has neither.
 if (!isOf('check/')) nodeModule.enableCompileCache?.(join(root, '.build/compile-cache'))
-// One test replaces functions of Atomics, which the built kernel does not call.
-if (isOf('api/', 'conformance/', 'faults/', 'stress/', 'trace/', 'workloads/') && !isOf('api/ends'))
+// One test replaces functions of Atomics, which the built kernel does not call; one asks for the name of a thread.
+if (isOf('api/', 'conformance/', 'faults/', 'stress/', 'trace/', 'workloads/') && !isOf('api/ends', 'api/file-lock'))
   nodeModule.registerHooks?.({ resolve: built })
 
 const sources = pathToFileURL(join(root, 'src/')).href
