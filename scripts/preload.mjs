@@ -21,7 +21,10 @@ const isOf = (...folders) =>
 // A test may also run an older Node, which has neither.
 if (!isOf('check/')) nodeModule.enableCompileCache?.(join(root, '.build/compile-cache'))
 // One test replaces functions of Atomics, which the built kernel does not call; one asks for the name of a thread.
-if (isOf('api/', 'conformance/', 'faults/', 'stress/', 'trace/', 'workloads/') && !isOf('api/ends', 'api/file-lock'))
+if (
+  isOf('api/', 'conformance/', 'faults/', 'stress/', 'trace/', 'workloads/') &&
+  !isOf('api/ends', 'api/file-lock')
+)
   nodeModule.registerHooks?.({ resolve: built })
 
 const sources = pathToFileURL(join(root, 'src/')).href
