@@ -9,15 +9,15 @@ import { dirname, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { scenarioNames } from '../check/index.ts'
 import {
-  type AccountingName,
   type KernelConfig,
   type RwsemKind,
-  accountings,
   defaultKernelConfig,
   designs as allDesigns,
   resolveKernelConfig,
 } from '../kernel/index.ts'
 import {
+  accountingNames,
+  accountingOf,
   findMachine,
   findSimulatedWorkload,
   machines as allMachines,
@@ -172,13 +172,12 @@ function* simulateJobs(range: Reader): Generator<SimulateJob> {
   const seeds = range.field('seeds').wholes(0, 2 ** 31 - 1, [1])
   const effort = range.field('effort').number(1e-3, 100, 1)
   const configs = configsOf(range.field('configs'))
-  const versions = Object.keys(accountings) as AccountingName[]
   const constants = constantsOf(range.field('constants'))
   for (const workload of workloads) {
     for (const machine of machines) {
       const all = cpusOf(range.field('cpus'), workload, machine)
-      const own = findMachine(machine)!.accounting ?? 'none'
-      const accounted = range.field('accountings').names(versions, 'accounting', [own])
+      const own = accountingOf(findMachine(machine)!)
+      const accounted = range.field('accountings').names(accountingNames, 'accounting', [own])
       for (const values of constants) {
         refuseConstants(range, machine, values)
         for (const kernel of kernels(range, 'year'))

@@ -9,7 +9,7 @@ import {
   type MachineModel,
   type SimulatedWorkload,
   Topology,
-  accountings,
+  accountingNames,
   checkMachine,
   findMachine,
   findSimulatedWorkload,
@@ -37,8 +37,6 @@ import { showProgress } from './progress.ts'
 import { parseProcess, readRecording } from './trace-report.ts'
 
 const DEFAULT_MACHINE = 'skylake-2s'
-
-const ACCOUNTINGS = Object.keys(accountings) as AccountingName[]
 
 interface SimulateCommandOptions {
   readonly machine: string
@@ -74,7 +72,7 @@ export function simulateCommand(): Command {
     )
     .option(
       '--accounting <version>',
-      `lists, charges and counters that a fault writes as in Linux since ${ACCOUNTINGS.join(', ')}; default: that of the machine`,
+      `lists, charges and counters that a fault writes as in Linux since ${accountingNames.join(', ')}; default: that of the machine`,
     )
     .option('--config <options>', 'kernel options, as SPECULATIVE_PAGE_FAULT_STATS=off')
     .option('--process <which>', "of a recording: 'all' (the default), 'busiest' or a number")
@@ -132,8 +130,8 @@ async function runCommand(name: string | undefined, options: SimulateCommandOpti
 }
 
 function parseAccounting(text: string): AccountingName {
-  const name = ACCOUNTINGS.find((known) => known === text)
-  if (name === undefined) throw unknownName(text, ACCOUNTINGS, 'accounting', '--accounting')
+  const name = accountingNames.find((known) => known === text)
+  if (name === undefined) throw unknownName(text, accountingNames, 'accounting', '--accounting')
   return name
 }
 

@@ -71,7 +71,7 @@ export {
 export { collapsePages } from './fault/collapse.ts'
 export { pinPages, unpinPages, unpinTo } from './fault/pin.ts'
 export { oomReap } from './fault/oom-reaper.ts'
-export { type Accounting, type AccountingName, accountings, lruPages } from './memory/lru.ts'
+export { type Accounting, type AccountingName, accountingNames, accountings, lruPages } from './memory/lru.ts'
 export { Zone, drainAllPcp, putPage } from './memory/page-alloc.ts'
 export { PG_DIRTY, PG_LRU, PG_UPTODATE, Page, pageStruct } from './memory/page.ts'
 export { getMmCounter } from './memory/rss.ts'

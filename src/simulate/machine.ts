@@ -66,6 +66,11 @@ export interface MachineModel {
   readonly fitted: Readonly<Record<string, string>>
 }
 
+/** What a fault writes besides: as it was asked for, or as in the kernel that was measured on the machine. */
+export function accountingOf(machine: MachineModel, given?: AccountingName): AccountingName {
+  return given ?? machine.accounting ?? 'none'
+}
+
 /** A machine whose description makes no sense. */
 export class MachineRefused extends TypeError {
   override readonly name = 'MachineRefused'

@@ -1,49 +1,31 @@
 // One simulated run: a workload under one design, on so many CPUs of a machine.
 
-import {
-  SHARED,
-  type Probes,
-  type Site,
-  type Watched,
-  alone,
-  loadStepped,
-  memory,
-  runThreads,
-  setForbidden,
-  setProbes,
-  setSites,
-  setWatching,
-} from '../backends/stepped/index.ts'
-import {
-  type AccountingName,
-  type KernelConfig,
-  PerCpu,
-  accountings,
-  allVmEvents,
-  fixedHeapWords,
-  isAbortReason,
-  resolveKernelConfig,
-} from '../kernel/index.ts'
+import { SHARED, type Probes, type Watched } from '../backends/stepped/index.ts'
+import { allVmEvents } from '../kernel/index.ts'
 import type { KernelNames } from '../check/kernel-names.ts'
-import { Charges, costProbes, randomNumbers } from './charges.ts'
+import { Charges, randomNumbers } from './charges.ts'
 import { FrameCosts } from './frames.ts'
 import type { MachineModel } from './machine.ts'
 import { Simulator, type Subject } from './simulator.ts'
 import type { Meter, MachineRequest, SimulatedMachine } from './stepped-machine.ts'
+import {
+  type RunKernel,
+  SPARE_FRAMES_PER_THREAD,
+  bootRequest,
+  fallbacksOf,
+  isAsleep,
+  isHalted,
+  machineLoader,
+  runBodies,
+} from './stepped-run.ts'
 import { Topology } from './topology.ts'
 import type { SimulatedWorkload } from './workloads.ts'
 
-export interface RunOptions {
+export interface RunOptions extends RunKernel {
   readonly workload: SimulatedWorkload
   readonly machine: MachineModel
-  readonly design: string
-  readonly rwsem: string
   readonly cpus: number
   readonly seed: number
-  readonly config: Partial<KernelConfig>
-  readonly rss: 'batched' | 'shared'
-  /** What else a fault writes, as in which version of Linux. */
-  readonly accounting: AccountingName
   /** How far ahead a CPU may run, see simulator.ts. */
   readonly aheadNs?: number
   /** How much the workload does, of what it usually does. Default 1. */
@@ -68,11 +50,6 @@ export interface RawRun {
   readonly names?: KernelNames | null
 }
 
-/** Frames that a CPU may keep to itself, with what it gives back late. */
-const SPARE_FRAMES_PER_CPU = 1200
-/** Words of the heap for each CPU: page tables, VMAs, slabs, and what waits for a grace period. */
-const HEAP_WORDS_PER_CPU = 48 * 1024
-const HEAP_WORDS = 2 * 1024 * 1024
 /** Threads begin one after the other within so long, in nanoseconds: not in step. */
 const BEGIN_WITHIN_NS = 20_000
 /** A run that takes more accesses than this for each CPU and count goes nowhere. */
@@ -83,14 +60,11 @@ export class RunTooLong extends Error {
   override readonly name = 'RunTooLong'
 }
 
-let loaded: ReturnType<typeof loadStepped> | null = null
+const loadMachine = machineLoader<MachineRequest>('stepped-machine')
 
 /** Simulates one run. There is one at a time. */
 export async function simulateRun(options: RunOptions): Promise<RawRun> {
-  const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js'
-  loaded ??= loadStepped(new URL(`./stepped-machine${extension}`, import.meta.url), { probes: costProbes })
-  const { exports, sites } = await loaded
-  return new SimulatedRun(options).run(exports['default'] as (request: MachineRequest) => unknown, sites)
+  return new SimulatedRun(options).run(await loadMachine())
 }
 
 class SimulatedRun implements Meter, Probes, Subject {
@@ -108,7 +82,6 @@ class SimulatedRun implements Meter, Probes, Subject {
   #simulator!: Simulator
   #charges!: Charges
   #machine!: SimulatedMachine
-  #heap!: Int32Array
   /** Threads that have still to warm up; of a program that ends, what all of them together have still to do. */
   #warming: number
   #counts = 0
@@ -125,7 +98,7 @@ class SimulatedRun implements Meter, Probes, Subject {
     this.#places = this.#topology.place(threads, workload.placement)
     this.#random = randomNumbers(seed)
     const filled = workload.fillsMemory ? threads * workload.pages : 0
-    this.#frames = Math.max(4096, filled + threads * SPARE_FRAMES_PER_CPU)
+    this.#frames = Math.max(4096, filled + threads * SPARE_FRAMES_PER_THREAD)
     this.#frameCosts = new FrameCosts(
       machine,
       this.#topology,
@@ -147,30 +120,15 @@ class SimulatedRun implements Meter, Probes, Subject {
     return this.#places.some((other) => other !== cpu && this.#topology.coreOf(other) === core)
   }
 
-  run(make: (request: MachineRequest) => unknown, sites: Site[]): RawRun {
-    const { workload, design, rwsem, machine, config, rss, accounting, aheadNs } = this.#options
-    const threads = this.#places.length
+  run(make: (request: MachineRequest) => SimulatedMachine): RawRun {
+    const { workload, machine, aheadNs } = this.#options
     const began = performance.now()
-    setSites(sites)
-    setProbes(null)
-    setForbidden(null)
-    memory.clear()
-    const heapWords = fixedHeapWords(threads, this.#frames) + threads * HEAP_WORDS_PER_CPU + HEAP_WORDS
-    const request: MachineRequest = {
+    this.#machine = make({
+      ...bootRequest(this.#options, this.#places.length, this.#frames),
       workload: workload.name,
-      threads,
-      design,
-      rwsem,
-      config: resolveKernelConfig({ ZERO_WRITTEN_SECTORS: false, ...config }).config,
-      rssBatched: rss === 'batched',
-      accounting: accountings[accounting],
-      frames: this.#frames,
-      heapWords: heapWords + (-heapWords & 15),
       pages: workload.pages,
       meter: this,
-    }
-    this.#machine = alone(make(request)) as SimulatedMachine
-    this.#heap = this.#machine.heap
+    })
     this.#simulator = new Simulator({
       machine,
       topology: this.#topology,
@@ -188,14 +146,7 @@ class SimulatedRun implements Meter, Probes, Subject {
       hasCpu: () => true,
       isRunning: (thread) => !this.isAsleep(thread),
     })
-    setProbes(this)
-    setWatching(true)
-    try {
-      const { thrown } = runThreads(this.#simulator.threads, this.#machine.bodies, this.#simulator)
-      if (thrown !== null) throw thrown.error
-    } finally {
-      setProbes(null)
-    }
+    runBodies(this.#simulator, this.#machine, this)
     return this.#result(began)
   }
 
@@ -209,11 +160,11 @@ class SimulatedRun implements Meter, Probes, Subject {
     return {
       simulated: this.#machine,
       simulator: this.#simulator,
-      firstCell: (this.#heap as Watched)[SHARED]!.firstCell,
+      firstCell: (this.#machine.heap as Watched)[SHARED]!.firstCell,
       counted: this.#counts,
       windowNs: accounts.to - accounts.from,
       cpus: this.#options.cpus,
-      fallbacks: Object.fromEntries(counts.filter(([name, count]) => isAbortReason(name) && count > 0)),
+      fallbacks: fallbacksOf(Object.fromEntries(counts)),
       wallMs: performance.now() - began,
     }
   }
@@ -295,11 +246,11 @@ class SimulatedRun implements Meter, Probes, Subject {
   // What the simulator asks
 
   isAsleep(thread: number): boolean {
-    return this.#heap[this.#machine.tasks[thread]!.base + PerCpu.asleep] !== 0
+    return isAsleep(this.#machine, thread)
   }
 
   isHalted(thread: number): boolean {
-    return this.#heap[this.#machine.tasks[thread]!.base + PerCpu.haltedOn] !== 0
+    return isHalted(this.#machine, thread)
   }
 
   lockOf(thread: number): number {

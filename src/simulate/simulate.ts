@@ -1,11 +1,12 @@
 // A simulation: a workload on one machine, under a list of designs, rwsems and numbers of CPUs.
 
-import { type AccountingName, type KernelConfig, resolveKernelConfig } from '../kernel/index.ts'
+import type { AccountingName, KernelConfig } from '../kernel/index.ts'
 import { type SimulatedRun, findingsOf } from './findings.ts'
-import type { MachineModel } from './machine.ts'
+import { type MachineModel, accountingOf } from './machine.ts'
 import { type ComparedRow, compareWithPublished } from './published.ts'
 import { simulateRun } from './run.ts'
 import { type DesignName, type RwsemChoice, combine } from '../workloads/index.ts'
+import { kernelOptions } from './stepped-run.ts'
 import { Topology } from './topology.ts'
 import type { SimulatedWorkload } from './workloads.ts'
 
@@ -37,7 +38,7 @@ export interface SimulateResult {
 
 export async function simulate(options: SimulateOptions): Promise<SimulateResult> {
   const { workload, machine, seed, config, rss, effort = 1 } = options
-  const accounting = options.accounting ?? machine.accounting ?? 'none'
+  const accounting = accountingOf(machine, options.accounting)
   const combinations = combine(options.designs, options.rwsems)
   const total = combinations.length * options.cpus.length
   const runs: SimulatedRun[] = []
@@ -66,9 +67,7 @@ export async function simulate(options: SimulateOptions): Promise<SimulateResult
   return {
     workload: workload.name,
     machine: { name, cpus: new Topology(machine.topology).cpus, source },
-    kernel: {
-      options: { ...resolveKernelConfig({ ZERO_WRITTEN_SECTORS: false, ...config }).config, rss, accounting },
-    },
+    kernel: { options: kernelOptions({ config, rss, accounting }) },
     runs,
     published: compareWithPublished(machine.name, workload.name, runs, accounting),
   }

@@ -1,32 +1,8 @@
 // One simulated run of a recorded program: under one design, on so many CPUs of a machine.
 
-import {
-  type Probes,
-  SHARED,
-  type Site,
-  type Watched,
-  alone,
-  loadStepped,
-  memory,
-  runThreads,
-  setForbidden,
-  setProbes,
-  setSites,
-  setWatching,
-} from '../backends/stepped/index.ts'
+import { type Probes, SHARED, type Watched } from '../backends/stepped/index.ts'
 import { KernelNames } from '../check/kernel-names.ts'
-import {
-  type KernelConfig,
-  NO_FAULT,
-  PerCpu,
-  allVmEvents,
-  errnoName,
-  fixedHeapWords,
-  isAbortReason,
-  resolveKernelConfig,
-  type AccountingName,
-  accountings,
-} from '../kernel/index.ts'
+import { NO_FAULT, allVmEvents, errnoName } from '../kernel/index.ts'
 import type { ImportedTrace, NotReproducedKind, TimedPlan } from '../trace/index.ts'
 import {
   COMPARED_BITS,
@@ -37,31 +13,36 @@ import {
   isAccessOfKernel,
   unmatchedKind,
 } from '../trace/operations.ts'
-import { Charges, costProbes, randomNumbers } from './charges.ts'
+import { Charges, randomNumbers } from './charges.ts'
 import { Cpus } from './cpus.ts'
 import { FrameCosts } from './frames.ts'
 import type { MachineModel } from './machine.ts'
 import type { RawRun } from './run.ts'
 import { Simulator, type Subject } from './simulator.ts'
 import type { SimulatedMachine } from './stepped-machine.ts'
+import {
+  type RunKernel,
+  SPARE_FRAMES_PER_THREAD,
+  bootRequest,
+  fallbacksOf,
+  isAsleep,
+  isHalted,
+  machineLoader,
+  runBodies,
+} from './stepped-run.ts'
 import { Topology } from './topology.ts'
 import type { TraceMeter, TraceRequest, TracedFile } from './trace-machine.ts'
 import { type Gaps, lanePrograms } from './trace-program.ts'
 
-export interface TraceRunOptions {
+export interface TraceRunOptions extends RunKernel {
   readonly trace: ImportedTrace
   readonly plan: TimedPlan
   readonly machine: MachineModel
-  readonly design: string
-  readonly rwsem: string
   readonly cpus: number
   readonly gaps: Gaps
   /** See `unendedFaultNs`. */
   readonly faultNs: number
   readonly seed: number
-  readonly config: Partial<KernelConfig>
-  readonly rss: 'batched' | 'shared'
-  readonly accounting: AccountingName
   readonly onProgress?: (done: number) => void
 }
 
@@ -85,10 +66,6 @@ export interface RawTraceRun extends RawRun {
   readonly idleShare: number
 }
 
-/** Frames that a CPU may keep to itself, with what it gives back late. */
-const SPARE_FRAMES_PER_LANE = 1200
-const HEAP_WORDS_PER_LANE = 48 * 1024
-const HEAP_WORDS = 2 * 1024 * 1024
 /** Words of a page table with what describes it. */
 const TABLE_WORDS = 1024
 /** A frame's number has 20 bits. */
@@ -100,14 +77,11 @@ export class TraceTooLarge extends Error {
   readonly remedy = 'record for a shorter time, or choose a process with --process'
 }
 
-let loaded: ReturnType<typeof loadStepped> | null = null
+const loadMachine = machineLoader<TraceRequest>('trace-machine')
 
 /** Simulates one run. There is one at a time. */
 export async function simulateTraceRun(options: TraceRunOptions): Promise<RawTraceRun> {
-  const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js'
-  loaded ??= loadStepped(new URL(`./trace-machine${extension}`, import.meta.url), { probes: costProbes })
-  const { exports, sites } = await loaded
-  return new TraceRun(options).run(exports['default'] as (request: TraceRequest) => unknown, sites)
+  return new TraceRun(options).run(await loadMachine())
 }
 
 class TraceRun implements TraceMeter, Probes, Subject {
@@ -146,7 +120,7 @@ class TraceRun implements TraceMeter, Probes, Subject {
     const { peakFrames, peakTables, cachedPages } = plan
     this.#frames = Math.max(
       4096,
-      2 * (peakFrames + peakTables) + cachedPages + mapped + this.#lanes * SPARE_FRAMES_PER_LANE,
+      2 * (peakFrames + peakTables) + cachedPages + mapped + this.#lanes * SPARE_FRAMES_PER_THREAD,
     )
     if (this.#frames > FRAMES_MAX)
       throw new TraceTooLarge(
@@ -164,13 +138,9 @@ class TraceRun implements TraceMeter, Probes, Subject {
     )
   }
 
-  run(make: (request: TraceRequest) => unknown, sites: Site[]): RawTraceRun {
+  run(make: (request: TraceRequest) => SimulatedMachine): RawTraceRun {
     const began = performance.now()
-    setSites(sites)
-    setProbes(null)
-    setForbidden(null)
-    memory.clear()
-    this.#machine = alone(make(this.#request())) as SimulatedMachine
+    this.#machine = make(this.#request())
     const { machine, seed } = this.#options
     const begin = new Float64Array(this.#lanes)
     const simulator = new Simulator({
@@ -193,14 +163,7 @@ class TraceRun implements TraceMeter, Probes, Subject {
       hasCpu: (thread) => this.#cpus.hasCpu(thread),
       isRunning: (thread) => this.#cpus.hasCpu(thread),
     })
-    setProbes(this)
-    setWatching(true)
-    try {
-      const { thrown } = runThreads(simulator.threads, this.#machine.bodies, simulator)
-      if (thrown !== null) throw thrown.error
-    } finally {
-      setProbes(null)
-    }
+    runBodies(simulator, this.#machine, this)
     simulator.endWindow(this.#cpus.endNs)
     return this.#result(simulator, began)
   }
@@ -210,12 +173,7 @@ class TraceRun implements TraceMeter, Probes, Subject {
   }
 
   #request(): TraceRequest {
-    const { plan, design, rwsem, config, rss, accounting, trace } = this.#options
-    const words =
-      fixedHeapWords(this.#lanes, this.#frames) +
-      this.#lanes * HEAP_WORDS_PER_LANE +
-      2 * plan.peakTables * TABLE_WORDS +
-      HEAP_WORDS
+    const { plan, trace } = this.#options
     const files = plan.files.map(({ number, firstPage, behindPage, cached }): TracedFile => ({
       number,
       firstPage,
@@ -224,14 +182,7 @@ class TraceRun implements TraceMeter, Probes, Subject {
       cached,
     }))
     return {
-      threads: this.#lanes,
-      design,
-      rwsem,
-      config: resolveKernelConfig({ ZERO_WRITTEN_SECTORS: false, ...config }).config,
-      rssBatched: rss === 'batched',
-      accounting: accountings[accounting],
-      frames: this.#frames,
-      heapWords: words + (-words & 15),
+      ...bootRequest(this.#options, this.#lanes, this.#frames, 2 * plan.peakTables * TABLE_WORDS),
       lanes: plan.lanes.map((lane) => lane.words),
       images: plan.images,
       seatImages: plan.seatImages,
@@ -243,7 +194,6 @@ class TraceRun implements TraceMeter, Probes, Subject {
   #result(simulator: Simulator, began: number): RawTraceRun {
     const { cpus } = this.#options
     const { endNs, busyNs, queuedNs } = this.#cpus
-    const counts = Object.entries(allVmEvents(this.#machine.tasks[0]!))
     return {
       simulated: this.#machine,
       simulator,
@@ -251,7 +201,7 @@ class TraceRun implements TraceMeter, Probes, Subject {
       counted: this.#faults,
       windowNs: endNs,
       cpus,
-      fallbacks: Object.fromEntries(counts.filter(([name, count]) => isAbortReason(name) && count > 0)),
+      fallbacks: fallbacksOf(allVmEvents(this.#machine.tasks[0]!)),
       wallMs: performance.now() - began,
       names: this.#names,
       lockWaits: this.#lockWaits,
@@ -354,11 +304,11 @@ class TraceRun implements TraceMeter, Probes, Subject {
   // What the simulator asks
 
   isAsleep(thread: number): boolean {
-    return this.#machine.heap[this.#machine.tasks[thread]!.base + PerCpu.asleep] !== 0
+    return isAsleep(this.#machine, thread)
   }
 
   isHalted(thread: number): boolean {
-    return this.#machine.heap[this.#machine.tasks[thread]!.base + PerCpu.haltedOn] !== 0
+    return isHalted(this.#machine, thread)
   }
 
   lockOf(thread: number): number {

@@ -1,12 +1,13 @@
 // The simulation of a recorded program: on one machine, under a list of designs, rwsems and numbers of CPUs, with both
 // bounds of what its threads did between events.
 
-import { type KernelConfig, resolveKernelConfig, type AccountingName } from '../kernel/index.ts'
+import type { AccountingName, KernelConfig } from '../kernel/index.ts'
 import type { ImportedTrace, LinuxRecord, NotReproducedKind } from '../trace/index.ts'
 import { planRecording } from '../trace/index.ts'
 import { type DesignName, type RwsemChoice, combine } from '../workloads/index.ts'
 import { type SimulatedRun, findingsOf } from './findings.ts'
-import type { MachineModel } from './machine.ts'
+import { type MachineModel, accountingOf } from './machine.ts'
+import { kernelOptions } from './stepped-run.ts'
 import { Topology } from './topology.ts'
 import { BLOCKED_NS, type Gaps, unendedFaultNs } from './trace-program.ts'
 import { type RawTraceRun, simulateTraceRun } from './trace-run.ts'
@@ -85,7 +86,7 @@ const EXACT: readonly Gaps[] = ['recorded']
 /** Simulates a recording that was imported with `isTimed`. */
 export async function simulateTrace(options: TraceSimulateOptions): Promise<TraceSimulateResult> {
   const { trace, machine, config, rss } = options
-  const accounting = options.accounting ?? machine.accounting ?? 'none'
+  const accounting = accountingOf(machine, options.accounting)
   const plan = planRecording(trace)
   const faultNs = unendedFaultNs(plan)
   const jobs = combine(options.designs, options.rwsems).flatMap(({ design, rwsem }) =>
@@ -117,9 +118,7 @@ export async function simulateTrace(options: TraceSimulateOptions): Promise<Trac
   return {
     workload: trace.path,
     machine: { name, cpus: new Topology(machine.topology).cpus, source },
-    kernel: {
-      options: { ...resolveKernelConfig({ ZERO_WRITTEN_SECTORS: false, ...config }).config, rss, accounting },
-    },
+    kernel: { options: kernelOptions({ config, rss, accounting }) },
     runs,
     published: [],
     trace: {

@@ -37,7 +37,7 @@ export const accountingMutants: MutantTable = {
     guard: 'a page leaves the list before its frame is free',
     scenario: 'lru-fault-munmap',
     patches: [
-      at(alloc, 'putPages').drop('if (cpu.lruBatch !== 0) releaseManyFromLru(...$)'),
+      at(alloc, 'putPages').drop('releaseManyFromLru(cpu, frames, freed)'),
       at(alloc, 'freeFrame').drop('if (cpu.lruBatch !== 0) releaseFromLru(cpu, frame)'),
     ],
   },

@@ -36,6 +36,8 @@ export const accountings = {
 
 export type AccountingName = keyof typeof accountings
 
+export const accountingNames = Object.keys(accountings) as readonly AccountingName[]
+
 /** `SWAP_CLUSTER_MAX`: pages that leave the list under one lock (release_pages). */
 const RELEASE_BATCH = 32
 /**

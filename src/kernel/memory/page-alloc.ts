@@ -135,7 +135,7 @@ export function putPage(cpu: Task, frame: number): void {
 
 /**
  * `release_pages`: drops a reference of each of the first `count` of `frames`, which it may change; those that it was
- * the last of are freed.
+ * the last of are freed. Only where pages are on the list of the LRU.
  */
 export function putPages(cpu: Task, frames: Int32Array, count: number): void {
   let freed = 0
@@ -143,7 +143,7 @@ export function putPages(cpu: Task, frames: Int32Array, count: number): void {
     const frame = frames[index]
     if (refcountDecAndTest(cpu, pageStruct(cpu, frame) + Page.refcount)) frames[freed++] = frame
   }
-  if (cpu.lruBatch !== 0) releaseManyFromLru(cpu, frames, freed)
+  releaseManyFromLru(cpu, frames, freed)
   for (let index = 0; index < freed; index++) freeFrame(cpu, frames[index])
 }
 
@@ -211,7 +211,7 @@ function drainPcp(cpu: Task, base: number, count: number): void {
 
 /** Gives all frames of this CPU back to the zone, also those that only its batch of the LRU keeps. */
 export function drainAllPcp(cpu: Task): void {
-  if (cpu.lruBatch !== 0) lruAddDrain(cpu, cpu.base)
+  lruAddDrain(cpu, cpu.base)
   drainPcp(cpu, cpu.base, PCP_CAPACITY)
 }
 
@@ -223,7 +223,7 @@ defineCall<Task>(CALL_DRAIN_PCP, drainAllPcp)
  */
 function drainOtherCpus(cpu: Task): boolean {
   if (!cpu.interruptsEnabled) return false
-  if (cpu.lruBatch !== 0) lruAddDrain(cpu, cpu.base)
+  lruAddDrain(cpu, cpu.base)
   for (let id = 0; id < cpu.cpuCount; id++) {
     if (id !== cpu.id) drainCpu(cpu, id)
   }
@@ -237,7 +237,7 @@ function drainCpu(cpu: Task, id: number): void {
     if (callFunctionSingle(cpu, id, CALL_DRAIN_PCP)) return
     cpuRelax(cpu)
   }
-  if (cpu.lruBatch !== 0) lruAddDrain(cpu, base)
+  lruAddDrain(cpu, base)
   drainPcp(cpu, base, PCP_CAPACITY)
   releaseClaim(cpu, base)
 }

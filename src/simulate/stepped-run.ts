@@ -1,0 +1,126 @@
+// What runs of workloads and of recorded programs have in common: the stepped kernel, loaded once, how large its
+// machine is, how its threads are run, and what is read off it at the end.
+
+import {
+  type Probes,
+  alone,
+  loadStepped,
+  memory,
+  runThreads,
+  setForbidden,
+  setProbes,
+  setSites,
+  setWatching,
+} from '../backends/stepped/index.ts'
+import {
+  type AccountingName,
+  type KernelConfig,
+  PerCpu,
+  accountings,
+  fixedHeapWords,
+  isAbortReason,
+  resolveKernelConfig,
+} from '../kernel/index.ts'
+import { costProbes } from './charges.ts'
+import type { Simulator } from './simulator.ts'
+import type { BootRequest, SimulatedMachine } from './stepped-machine.ts'
+
+/** The kernel that a run is of. */
+export interface RunKernel {
+  readonly design: string
+  readonly rwsem: string
+  readonly config: Partial<KernelConfig>
+  readonly rss: 'batched' | 'shared'
+  /** What else a fault writes, as in which version of Linux. */
+  readonly accounting: AccountingName
+}
+
+/** Frames that a CPU may keep to itself, with what it gives back late. */
+export const SPARE_FRAMES_PER_THREAD = 1200
+/** Words of the heap for each thread: page tables, VMAs, slabs, and what waits for a grace period. */
+const HEAP_WORDS_PER_THREAD = 48 * 1024
+const HEAP_WORDS = 2 * 1024 * 1024
+
+/**
+ * Loads a module of this folder in its steppable form, at the first call. What it gives then boots a machine, and
+ * forgets the one before: there is one at a time.
+ */
+export function machineLoader<Request>(name: string): () => Promise<(request: Request) => SimulatedMachine> {
+  let loaded: ReturnType<typeof loadStepped> | null = null
+  return async () => {
+    const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js'
+    loaded ??= loadStepped(new URL(`./${name}${extension}`, import.meta.url), { probes: costProbes })
+    const { exports, sites } = await loaded
+    return (request) => {
+      setSites(sites)
+      setProbes(null)
+      setForbidden(null)
+      memory.clear()
+      return alone((exports['default'] as (request: Request) => unknown)(request)) as SimulatedMachine
+    }
+  }
+}
+
+/** What the machine is booted with. `more` are words of the heap beside those of every machine. */
+export function bootRequest(
+  kernel: RunKernel,
+  threads: number,
+  frames: number,
+  more = 0,
+): Omit<BootRequest, 'meter'> {
+  const { design, rwsem, config, rss, accounting } = kernel
+  const words = fixedHeapWords(threads, frames) + threads * HEAP_WORDS_PER_THREAD + HEAP_WORDS + more
+  return {
+    threads,
+    design,
+    rwsem,
+    config: simulatedConfig(config),
+    rssBatched: rss === 'batched',
+    accounting: accountings[accounting],
+    frames,
+    heapWords: words + (-words & 15),
+  }
+}
+
+/** Frames have no contents, so that nothing is known of what was written. */
+function simulatedConfig(config: Partial<KernelConfig>): KernelConfig {
+  return resolveKernelConfig({ ZERO_WRITTEN_SECTORS: false, ...config }).config
+}
+
+/** Lets the threads go until all have ended, or the simulator says that it is over. */
+export function runBodies(simulator: Simulator, { bodies }: SimulatedMachine, probes: Probes): void {
+  setProbes(probes)
+  setWatching(true)
+  try {
+    const { thrown } = runThreads(simulator.threads, bodies, simulator)
+    if (thrown !== null) throw thrown.error
+  } finally {
+    setProbes(null)
+  }
+}
+
+/** By the kernel's counters: why faults were not handled without the mmap lock, of those that were counted. */
+export function fallbacksOf(counts: Readonly<Record<string, number>>): Record<string, number> {
+  return Object.fromEntries(
+    Object.entries(counts).filter(([name, count]) => isAbortReason(name) && count > 0),
+  )
+}
+
+/** The thread sleeps in the kernel. */
+export function isAsleep({ heap, tasks }: SimulatedMachine, thread: number): boolean {
+  return heap[tasks[thread]!.base + PerCpu.asleep] !== 0
+}
+
+/** The thread's CPU halts on a word that others change. */
+export function isHalted({ heap, tasks }: SimulatedMachine, thread: number): boolean {
+  return heap[tasks[thread]!.base + PerCpu.haltedOn] !== 0
+}
+
+/** The options of the kernel, as `--json` tells them. */
+export function kernelOptions({
+  config,
+  rss,
+  accounting,
+}: Pick<RunKernel, 'config' | 'rss' | 'accounting'>): Record<string, boolean | string> {
+  return { ...simulatedConfig(config), rss, accounting }
+}
