@@ -13,7 +13,7 @@
 //
 // The exploration is a tree, and what is below a path in it can be explored on its own: see WorkUnit.
 
-import { FINISHED } from '../backends/stepped/index.ts'
+import { FINISHED, type Thread, WAIT } from '../backends/stepped/index.ts'
 import { Execution, type ExecutionLimits, REDUNDANT } from './execution.ts'
 import { NotDeterministic } from './step-log.ts'
 import type { Symmetry } from './symmetry.ts'
@@ -165,7 +165,7 @@ export class Explorer extends Execution {
     const pick = this.lastThread >= 0 && (awake & last) !== 0 ? last : first & -first
     this.#backtrack[event] = event < this.#fullDepth ? this.#withinBound(event, candidates) : pick
     this.#done[event] = 0
-    if (this.#bound !== null) this.#meetNextOperation(event)
+    if (this.#bound !== null) this.#meetNextOperations(event)
     return 31 - Math.clz32(pick)
   }
 
@@ -263,15 +263,27 @@ export class Explorer extends Execution {
   // -------------------------------------------------------------------------------------------------------------------
   // With a bound
 
-  /** The operation that the last thread has come to is new: it may depend on what others did before. */
-  #meetNextOperation(event: number): void {
-    const thread = this.threads[this.lastThread]
-    if (event === 0 || thread === undefined || thread.state === FINISHED) return
+  /**
+   * What may depend on what others did before: the operation that the last thread has come to, since it is new; and a
+   * wait of another that would sleep now, if the last event stored what it waits for. Before, it did not look at the
+   * queue, and commuted with those who notify.
+   */
+  #meetNextOperations(event: number): void {
+    if (event === 0) return
+    for (const thread of this.threads) {
+      if (thread.state === FINISHED) continue
+      if (thread.id === this.lastThread) this.#meetNext(thread)
+      else if (thread.kind === WAIT && this.dependsOn(thread, event - 1)) this.#meetNext(thread)
+    }
+  }
+
+  #meetNext(thread: Thread): void {
+    const last = this.lastEvent[thread.id]!
     for (let other = 0; other < this.count; other++) {
       if (other === thread.id) continue
       const earlier = this.lastDependent(thread, other)
       // What the thread knew already could not come after anything that it does now.
-      const known = this.clock[(event - 1) * this.count + other]!
+      const known = last < 0 ? 0 : this.clock[last * this.count + other]!
       if (earlier >= known) this.#tryBefore(earlier, thread.id)
     }
   }
@@ -284,18 +296,24 @@ export class Explorer extends Execution {
     }
   }
 
+  /** Tries the thread before an event: at it, and where it last cost nothing to leave the event's thread. */
   #tryBefore(event: number, thread: number): void {
     this.#tryAt(event, thread)
+    const other = this.schedule[event]!
     let start = event
-    while (start > 0 && this.schedule[start - 1] === this.schedule[start]) start--
+    while (start > 0 && this.schedule[start - 1] === other && (this.ready[start]! & (1 << other)) !== 0) start--
     if (start !== event) this.#tryAt(start, thread)
   }
 
-  /** Tries the thread in place of an event; all threads, if it could not go on there. */
+  /**
+   * Tries the thread in place of an event; all threads, if it could go on there only because its time is over, or not
+   * at all: another may let it go on in another way.
+   */
   #tryAt(event: number, thread: number): void {
     const own = 1 << thread
     const enabled = this.enabled[event]!
-    let threads = ((enabled & own) !== 0 ? own : enabled) & this.#withinBound(event, enabled)
+    let threads =
+      ((enabled & this.ready[event]! & own) !== 0 ? own : enabled) & this.#withinBound(event, enabled)
     for (; threads !== 0; threads &= threads - 1) this.#demand(event, threads & -threads, threads & -threads)
   }
 
