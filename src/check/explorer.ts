@@ -301,7 +301,8 @@ export class Explorer extends Execution {
     this.#tryAt(event, thread)
     const other = this.schedule[event]!
     let start = event
-    while (start > 0 && this.schedule[start - 1] === other && (this.ready[start]! & (1 << other)) !== 0) start--
+    while (start > 0 && this.schedule[start - 1] === other && (this.ready[start]! & (1 << other)) !== 0)
+      start--
     if (start !== event) this.#tryAt(start, thread)
   }
 
