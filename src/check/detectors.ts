@@ -144,8 +144,8 @@ const VMA_FIELD = String.raw`\w+ \+ Vma\.(vmStart|vmEnd|vmFlags|vmPgoff|vmFile|a
 const writesVma = new RegExp(
   String.raw`Atomics\.\w+\([^,]*, ${VMA_FIELD},|\[${VMA_FIELD}\] ([-+|&]?=(?!=)|\+\+|--)`,
 )
-/** Gives a VMA its first anon_vma under the mmap lock held for reading and the lock of the upper page tables. */
-const FIRST_ANON_VMA = 'anonVmaPrepare'
+/** Gives a VMA its first anon_vma under the lock of the upper page tables, with no writer at work. */
+const FIRST_ANON_VMA = 'setFirstAnonVma'
 
 /**
  * What a lookup may ask of a VMA that is free, where VMAs lie in type-safe memory: its borders, and whether it is

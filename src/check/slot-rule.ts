@@ -56,9 +56,13 @@ export class SlotRule {
     return openSlots(this.#heap, table).length === 0 ? null : 'a page table is freed that has a slot open'
   }
 
-  /** What is wrong with a slot of an address space whose writer is about to give the mmap lock up, or null. */
+  /**
+   * What is wrong with a slot of an address space whose writer is about to give the mmap lock up, or null. A table that
+   * is locked may have a slot that is half written: it is looked at when it is unlocked.
+   */
   inSpace(mm: number): string | null {
     for (const table of this.#tables) {
+      if (this.#heap[table + PageTable.ptl] !== 0) continue
       const run = this.#heap[table + PageTable.run]!
       if (this.#mmOf(table, run) !== mm) continue
       const problem = this.#brokenSlot(mm, table, run)

@@ -187,7 +187,7 @@ const planted: readonly Planted[] = [
   {
     finds: 'an object that is never freed',
     scenario: 'first-anon-vma',
-    patches: [at('vma/anon-vma.ts', 'anonVmaPrepare').drop('if (!won && !shared) $')],
+    patches: [at('vma/anon-vma.ts', 'anonVmaPrepare').drop('if (!won && shared === 0) $')],
     message: /1 objects of CACHE_ANON_VMA were never freed/,
   },
 ]

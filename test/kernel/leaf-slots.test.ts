@@ -7,9 +7,11 @@ import {
   ACCESS_WRITE,
   BusError,
   MAP_FIXED,
+  Mm,
   PAGE_SIZE,
   SegmentationFault,
   type Task,
+  VM_EXEC,
   VM_READ,
   VM_SHARED,
   VM_WRITE,
@@ -69,6 +71,27 @@ function counted(task: Task, body: () => void): { hit: number; fill: number; loc
 }
 
 describe('a slot of a page table', () => {
+  it('needs no mmap lock for the first write in a mapping, which takes over the anon_vma of its neighbour', () => {
+    const { task, mm } = space()
+    map(task, mm, FIRST, 1)
+    const write = (page: number): unknown => touch(task, mm, page * PAGE_SIZE, ACCESS_WRITE)
+    write(FIRST)
+    map(task, mm, FIRST + 1, 1, RW | VM_EXEC)
+    const before = allVmEvents(task)
+    write(FIRST + 1)
+    const after = allVmEvents(task)
+    for (const name of ['mmap_lock_read', 'mmap_lock_write', 'classic_fault'])
+      assert.equal(after[name], before[name], name)
+    // One that was made anew would keep them apart.
+    const { heap } = task
+    assert.equal(heap[mm + Mm.mapCount], 2)
+    assert.equal(
+      inside(task, () => mprotect(task, mm, FIRST + 1, FIRST + 2, RW)),
+      0,
+    )
+    assert.equal(heap[mm + Mm.mapCount], 1)
+  })
+
   it('is filled by the first fault and serves the next ones', () => {
     const { task, mm } = space()
     map(task, mm, FIRST, 8)

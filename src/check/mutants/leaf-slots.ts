@@ -3,6 +3,7 @@
 import { type MutantTable, TWO_INTERRUPTS } from './mutant.ts'
 import { at } from './patch.ts'
 
+const anonVma = 'vma/anon-vma.ts'
 const design = 'leaf-slots'
 const file = 'designs/leaf-slots.ts'
 const fileFault = 'fault/file-fault.ts'
@@ -151,13 +152,13 @@ export const leafSlotMutants: MutantTable = {
     patches: at(slots, 'slotHolds').drop('setRange(fault, heap[slot + LeafSlot.bounds], bias)'),
   },
   'leaf-anon-vma-without-mark': {
-    guard: 'an anon_vma is made only for a VMA that is not marked, with the mmap lock held',
+    guard: 'an anon_vma is made only for a VMA that is not marked',
     race: 'R23',
     design,
     scenario: 'first-write-munmap',
     patches: [
-      at(file, '#prepareAnonVma').drop('!this.hasChanged(cpu, fault)'),
-      at(file, '#prepareAnonVma').before('if (!mmapReadTryLock(cpu, fault.mm)) $', TWO_INTERRUPTS),
+      at(anonVma, 'anonVmaPrepareUnlocked').drop('cpu.design.vmaStands(cpu, fault)'),
+      at(anonVma, 'anonVmaPrepareUnlocked').before('spinLock(cpu, mm + Mm.pageTableLock)', TWO_INTERRUPTS),
     ],
   },
   'leaf-file-not-held': {
@@ -275,14 +276,30 @@ export const leafSlotMutants: MutantTable = {
     ),
   },
   'leaf-anon-vma-without-lock': {
-    guard: 'an anon_vma is made with the mmap lock held, as the neighbours are read',
+    guard: 'who takes the mmap lock for writing passes through the lock under which the neighbours are read',
     race: 'R23',
     design,
     scenario: 'anon-vma-munmap',
     patches: [
-      at(file, '#prepareAnonVma').drop('if (!mmapReadTryLock(cpu, fault.mm)) $'),
-      at(file, '#prepareAnonVma').drop('mmapReadUnlock(cpu, fault.mm)'),
+      at(file, 'mmapWriteLocked').drop('spinLock(cpu, mm + Mm.pageTableLock)'),
+      at(file, 'mmapWriteLocked').drop('spinUnlock(cpu, mm + Mm.pageTableLock)'),
     ],
+  },
+  'leaf-anon-vma-beside-a-writer': {
+    guard: 'the neighbours are read only while no writer has the mmap lock',
+    race: 'R23',
+    design,
+    scenario: 'anon-vma-munmap',
+    patches: at(anonVma, 'anonVmaPrepareUnlocked').force(
+      'Atomics.load(heap, mm + Mm.layoutChanging) === 0',
+      true,
+    ),
+  },
+  'leaf-anon-vma-not-freed': {
+    guard: 'an anon_vma that was not needed is freed',
+    design,
+    scenario: 'first-anon-vma',
+    patches: at(anonVma, 'anonVmaPrepareUnlocked').drop('if (!isUsed) $'),
   },
   'leaf-access-not-asked': {
     guard: 'a fault by a slot that does not allow the access is left to the locked path',

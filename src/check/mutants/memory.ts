@@ -276,15 +276,15 @@ export const memoryMutants: MutantTable = {
   'anon-vma-overwritten': {
     guard: 'a VMA gets one anon_vma, though two faults make one',
     scenario: 'first-anon-vma',
-    patches: at('vma/anon-vma.ts', 'anonVmaPrepare').force(
-      'Atomics.load(heap, vma + Vma.anonVma) === 0',
-      true,
+    patches: at('vma/anon-vma.ts', 'setFirstAnonVma').force(
+      'Atomics.load(heap, vma + Vma.anonVma) !== 0',
+      false,
     ),
   },
   'losing-anon-vma-kept': {
     guard: 'an anon_vma that comes too late is freed',
     scenario: 'first-anon-vma',
-    patches: at('vma/anon-vma.ts', 'anonVmaPrepare').drop('if (!won && !shared) $'),
+    patches: at('vma/anon-vma.ts', 'anonVmaPrepare').drop('if (!won && shared === 0) $'),
   },
   'file-entry-overwritten': {
     guard: 'a page of a file is mapped only where nothing is (I7)',

@@ -190,6 +190,35 @@ export default kernelScenarios({
     ],
     pages: [firstPage, warmPage, firstPage + 2],
   },
+  // The same of one that comes between the two, and may make all three one.
+  'first-write-bridge': {
+    setup: (cpu) => {
+      cpu.mapPages(firstPage, 1)
+      cpu.store(firstPage, 7)
+      cpu.mapPages(firstPage + 2, 1)
+    },
+    threads: [
+      [(cpu) => cpu.store(firstPage + 2, 42)],
+      [(cpu) => cpu.mapPages(warmPage, 1), (cpu) => cpu.store(warmPage, 43)],
+    ],
+    pages: [firstPage, warmPage, firstPage + 2],
+  },
+  // The first writes in two mappings side by side, of which either may take over the anon_vma of the other, beside
+  // what makes them one.
+  'first-writes-merge': {
+    setup: (cpu) => {
+      cpu.mapPages(firstPage, 1)
+      cpu.mapPages(warmPage, 1, 'r')
+      cpu.load(firstPage)
+      cpu.load(warmPage)
+      cpu.protect(warmPage, 1, 'rwx')
+    },
+    threads: [
+      [(cpu) => cpu.store(firstPage, 42)],
+      [(cpu) => cpu.store(warmPage, 43), (cpu) => cpu.protect(warmPage, 1, 'rw')],
+    ],
+    pages: [firstPage, warmPage],
+  },
   // Faults in two mappings of one page table, each of which has a slot there, and munmap of both.
   'two-slots-munmap': {
     setup: (cpu) => {

@@ -17,10 +17,13 @@
 // is about to take tables away passes through that lock first: what was linked before, its walk sees, and who comes
 // later sees the mark (races R5 and R14).
 //
+// The first write in a mapping gives it an anon_vma, for which it reads the neighbours. They change under the mmap lock
+// held for write only, and whoever takes it so passes through the lock of the upper levels before, and leaves a mark
+// there (race R23): under that lock, without the mark, a fault may read them.
+//
 // Faults that the kernel takes are handled like those of the program. On x86, the designs of Linux leave them to the
 // mmap lock because code of the kernel may fault while it holds it: it would wait for itself. A fault here waits for
-// locks of tables only, with none of which the kernel touches the program's memory; the mmap lock is tried, not waited
-// for.
+// locks of tables only, with none of which the kernel touches the program's memory.
 
 import { accessError, handlePteFault } from '../fault/fault.ts'
 import { NothingHeld } from '../fault/hold.ts'
@@ -38,7 +41,6 @@ import {
   VM_FAULT_RETRY,
 } from '../mm/fault-context.ts'
 import { Mm } from '../mm/mm.ts'
-import { mmapReadTryLock, mmapReadUnlock } from '../mm/mmap-lock.ts'
 import type { Task } from '../mm/task.ts'
 import { type VmEventName, VmEvent } from '../mm/vm-event.ts'
 import { countVmEvent } from '../mm/vmstat.ts'
@@ -46,7 +48,7 @@ import { rcuReadLock, rcuReadUnlock } from '../sync/rcu.ts'
 import { spinLock, spinTryLock, spinUnlock } from '../sync/spinlock.ts'
 import { closeRange, fillSlot, peekSlot, slotHolds } from '../tables/leaf-slots.ts'
 import { allocPteTable, findPteTable, pteAddress } from '../tables/page-table.ts'
-import { anonVmaPrepare } from '../vma/anon-vma.ts'
+import { anonVmaPrepareUnlocked } from '../vma/anon-vma.ts'
 import { releaseVmaRcu } from '../vma/vma-release.ts'
 import { findVmaRcu } from '../vma/vma-tree.ts'
 import { VM_SHARED, Vma } from '../vma/vma.ts'
@@ -86,6 +88,17 @@ export class LeafSlots extends VmaSequenceDesign {
 
   // -------------------------------------------------------------------------------------------------------------------
   // Writers
+
+  /** A fault that gives a VMA its anon_vma and reads the neighbours for it is done, or finds the mark (race R23). */
+  override mmapWriteLocked(cpu: Task, mm: number): void {
+    spinLock(cpu, mm + Mm.pageTableLock)
+    Atomics.store(cpu.heap, mm + Mm.layoutChanging, 1)
+    spinUnlock(cpu, mm + Mm.pageTableLock)
+  }
+
+  override mmapWriteUnlocking(cpu: Task, mm: number): void {
+    Atomics.store(cpu.heap, mm + Mm.layoutChanging, 0)
+  }
 
   override rangeChanging(cpu: Task, mm: number, start: number, end: number): void {
     closeRange(cpu, mm, start, end)
@@ -158,7 +171,7 @@ export class LeafSlots extends VmaSequenceDesign {
     if (!copyContainsPage(fault)) return VmEvent.leaf_abort_unmapped
     if (this.hasChanged(cpu, fault)) return noteChange(fault)
     if (accessError(errorCode, fault.vmFlags)) return VmEvent.leaf_abort_access
-    if (lacksAnonVma(cpu, fault) && !this.#prepareAnonVma(cpu, fault)) return VmEvent.leaf_abort_anon_vma
+    if (lacksAnonVma(cpu, fault) && !anonVmaPrepareUnlocked(cpu, fault)) return VmEvent.leaf_abort_anon_vma
     // Where tables are freed after an interrupt, which this CPU answers as it waits for a lock, the upper ones could go
     // meanwhile: a missing table is left to the mmap lock.
     if (cpu.config.MMU_GATHER_RCU_TABLE_FREE) fault.table = allocPteTable(cpu, fault.mm, fault.page, fault)
@@ -174,19 +187,6 @@ export class LeafSlots extends VmaSequenceDesign {
   /** Nobody has begun to change the VMA that the fault has copied. */
   override vmaStands(cpu: Task, fault: FaultContext): boolean {
     return !this.hasChanged(cpu, fault)
-  }
-
-  /**
-   * The VMA gets its anon_vma, for which its neighbours are read under the mmap lock (race R23). That is only tried:
-   * nothing here waits for a writer.
-   */
-  #prepareAnonVma(cpu: Task, fault: FaultContext): boolean {
-    if (!mmapReadTryLock(cpu, fault.mm)) return false
-    cpu.lastFaultLockedMm = true
-    const prepared = !this.hasChanged(cpu, fault) && anonVmaPrepare(cpu, fault.vma)
-    if (prepared) fault.anonVma = Atomics.load(cpu.heap, fault.vma + Vma.anonVma)
-    mmapReadUnlock(cpu, fault.mm)
-    return prepared
   }
 
   /** The commit: whoever changes what is mapped here has to close the slot first, for which it needs the lock. */

@@ -77,8 +77,8 @@ export interface DesignHooks<Task> {
   pteMapLock(cpu: Task, fault: FaultContext): boolean
 
   /**
-   * A fault that holds nothing is about to link a page table, under the lock of the upper levels: whether the VMA that
-   * it has seen is still in the tree and not being changed.
+   * A fault that holds nothing is about to link a page table, or to give its VMA an anon_vma, under the lock of the
+   * upper levels: whether the VMA that it has seen is still in the tree and not being changed.
    */
   vmaStands(cpu: Task, fault: FaultContext): boolean
 

@@ -74,6 +74,8 @@ export const Mm = layout('mm_struct', MM_WORDS, {
   generationHigh: PAGE_TABLE_LOCK + 6,
   /** The next address space of the machine. */
   nextMm: PAGE_TABLE_LOCK + 7,
+  /** Leaf slots: 1 while a writer has the mmap lock. Set under `pageTableLock`. */
+  layoutChanging: PAGE_TABLE_LOCK + 8,
 
   /** Threads that use this mm. Written by all. */
   users: CPU_MASK - 1,

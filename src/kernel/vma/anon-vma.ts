@@ -1,12 +1,13 @@
 // `anon_vma`: what the VMAs share whose anonymous pages may be each other's.
 //
 // Two VMAs merge only when they have the same one or when one has none; so it decides which neighbours stay apart. It
-// is made by the first fault that needs one, under the mmap lock: looking for a neighbour's to share reads VMAs that
-// a speculative fault has no right to touch (race R23, invariant I12).
+// is made by the first fault that needs one, in Linux under the mmap lock: looking for a neighbour's to share reads
+// VMAs that a speculative fault has no right to touch (race R23, invariant I12).
 
 import { layout } from '../machine/layout.ts'
 import { slabAlloc, slabFree } from '../memory/slab.ts'
 import { CACHE_ANON_VMA } from '../mm/caches.ts'
+import type { FaultContext } from '../mm/fault-context.ts'
 import { Mm } from '../mm/mm.ts'
 import type { Task } from '../mm/task.ts'
 import { refcountDecAndTest, refcountInc } from '../sync/refcount.ts'
@@ -29,23 +30,53 @@ export function anonVmaPrepare(cpu: Task, vma: number): boolean {
   const { heap } = cpu
   if (Atomics.load(heap, vma + Vma.anonVma) !== 0) return true
   const mm = heap[vma + Vma.vmMm]
-  let anonVma = findMergeableAnonVma(cpu, vma)
-  const shared = anonVma !== 0
-  if (!shared) {
-    anonVma = slabAlloc(cpu, CACHE_ANON_VMA)
-    if (anonVma === 0) return false
-    heap[anonVma + AnonVma.refcount] = 0
-    heap[anonVma + AnonVma.forked] = 0
-  }
+  const shared = findMergeableAnonVma(cpu, vma)
+  const anonVma = shared !== 0 ? shared : allocAnonVma(cpu)
+  if (anonVma === 0) return false
   spinLock(cpu, mm + Mm.pageTableLock)
-  // Another fault under the same read lock may have been faster.
-  const won = Atomics.load(heap, vma + Vma.anonVma) === 0
-  if (won) {
-    Atomics.add(heap, anonVma + AnonVma.refcount, 1)
-    Atomics.store(heap, vma + Vma.anonVma, anonVma)
+  const won = setFirstAnonVma(cpu, vma, anonVma)
+  spinUnlock(cpu, mm + Mm.pageTableLock)
+  if (!won && shared === 0) slabFree(cpu, CACHE_ANON_VMA, anonVma)
+  return true
+}
+
+/**
+ * The same for a fault that does not hold the mmap lock, into `fault.anonVma`. The neighbours are read under the lock
+ * of the upper page tables, where no writer has the mmap lock: whoever takes it passes through that lock before it
+ * changes anything (race R23). Returns false where a writer has it, the VMA has changed, or there is no memory.
+ */
+export function anonVmaPrepareUnlocked(cpu: Task, fault: FaultContext): boolean {
+  const { heap } = cpu
+  const { mm, vma } = fault
+  const fresh = allocAnonVma(cpu)
+  if (fresh === 0) return false
+  let isUsed = false
+  spinLock(cpu, mm + Mm.pageTableLock)
+  const stands = Atomics.load(heap, mm + Mm.layoutChanging) === 0 && cpu.design.vmaStands(cpu, fault)
+  if (stands) {
+    const shared = findMergeableAnonVma(cpu, vma)
+    isUsed = setFirstAnonVma(cpu, vma, shared !== 0 ? shared : fresh) && shared === 0
+    fault.anonVma = Atomics.load(heap, vma + Vma.anonVma)
   }
   spinUnlock(cpu, mm + Mm.pageTableLock)
-  if (!won && !shared) slabFree(cpu, CACHE_ANON_VMA, anonVma)
+  if (!isUsed) slabFree(cpu, CACHE_ANON_VMA, fresh)
+  return stands
+}
+
+function allocAnonVma(cpu: Task): number {
+  const anonVma = slabAlloc(cpu, CACHE_ANON_VMA)
+  if (anonVma === 0) return 0
+  cpu.heap[anonVma + AnonVma.refcount] = 0
+  cpu.heap[anonVma + AnonVma.forked] = 0
+  return anonVma
+}
+
+/** Returns false if another fault was faster. The lock of the upper page tables is held. */
+function setFirstAnonVma(cpu: Task, vma: number, anonVma: number): boolean {
+  const { heap } = cpu
+  if (Atomics.load(heap, vma + Vma.anonVma) !== 0) return false
+  Atomics.add(heap, anonVma + AnonVma.refcount, 1)
+  Atomics.store(heap, vma + Vma.anonVma, anonVma)
   return true
 }
 
