@@ -295,6 +295,40 @@ export const leafSlotMutants: MutantTable = {
       true,
     ),
   },
+  'leaf-entries-of-another': {
+    guard: 'whoever changes entries without the mmap lock asks whether the VMA stands, with the table locked',
+    race: 'R10',
+    design,
+    scenario: 'discard-moved-table',
+    patches: at('tables/zap.ts', 'lockStanding').force('stillStands(cpu, seen)', true),
+  },
+  'leaf-missing-table-believed': {
+    guard: 'whoever changes entries without the mmap lock asks the same where it finds no table',
+    race: 'R10',
+    design,
+    scenario: 'discard-moved-table',
+    patches: at('tables/zap.ts', 'zapRange').drop('if (!stillStands(cpu, seen)) $'),
+  },
+  'leaf-entries-flushed-late': {
+    guard:
+      'MADV_DONTNEED without the mmap lock flushes with the table locked: mprotect finds nothing to flush',
+    design,
+    scenario: 'discard-then-protect',
+    patches: at('tables/zap.ts', 'zapPteRange').force('seen !== undefined', false),
+  },
+  'leaf-entries-beyond-the-vma': {
+    guard: 'MADV_DONTNEED of more than one VMA takes the mmap lock',
+    design,
+    scenario: 'discard-locked-neighbour',
+    patches: at(file, 'entriesChangeBegin').drop('end <= fault.vmEnd'),
+  },
+  'leaf-entries-observed': {
+    guard: 'entries that are observed are changed with the mmap lock only',
+    race: 'R17',
+    design,
+    scenario: 'observed-discard',
+    patches: at(file, 'entriesChangeBegin').drop('!mmHasNotifiers(cpu, mm)'),
+  },
   'leaf-anon-vma-not-freed': {
     guard: 'an anon_vma that was not needed is freed',
     design,

@@ -106,7 +106,7 @@ export const memoryMutants: MutantTable = {
     guard: 'entries are taken away under the page-table lock (I8)',
     scenario: 'fault-munmap',
     patches: [
-      at(zap, 'zapPteRange').drop('spinLock(cpu, table + PageTable.ptl)'),
+      at(zap, 'lockStanding').drop('spinLock(cpu, table + PageTable.ptl)'),
       at(zap, 'zapPteRange').drop('spinUnlock(cpu, table + PageTable.ptl)'),
     ],
   },

@@ -197,12 +197,15 @@ export const pagingMutants: MutantTable = {
   'zapped-before-the-flush': {
     guard: 'dirty pages of files are flushed with the table locked that they are taken out of',
     scenario: 'discard-sync',
-    patches: at(zap, 'zapPteRange').drop('if (dirtied > 0) $'),
+    patches: at(zap, 'zapPteRange').drop('if (dirtied > 0 || seen !== undefined) $'),
   },
   'dirty-before-the-flush': {
     guard: 'a page that is taken out of a page table is dirty from the flush on, not before',
     scenario: 'discard-sync',
-    patches: at(zap, 'zapPteRange').swap('if (dirtied > 0) $', 'for (let n = 0; n < dirtied; n++) $'),
+    patches: at(zap, 'zapPteRange').swap(
+      'if (dirtied > 0 || seen !== undefined) $',
+      'for (let n = 0; n < dirtied; n++) $',
+    ),
   },
   'downgraded-before-write-back-can-see': {
     guard: 'munmap of pages that are written to a file keeps the lock for write-back to wait for',

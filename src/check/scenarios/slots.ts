@@ -219,6 +219,83 @@ export default kernelScenarios({
     ],
     pages: [firstPage, warmPage],
   },
+  // MADV_DONTNEED of the pages of one mapping, and munmap of all that their page table covers, of which the table is
+  // taken away meanwhile.
+  'discard-unlinked-table': {
+    setup: (cpu) => {
+      cpu.mapPages(firstPage, 4)
+      cpu.store(firstPage, 6)
+      cpu.store(warmPage, 7)
+    },
+    threads: [
+      [(cpu) => cpu.discard(firstPage, 2)],
+      [
+        (cpu) => cpu.unmap(firstPage, 4),
+        (cpu) => cpu.mapPages(firstPage, 4),
+        (cpu) => cpu.store(firstPage, 42),
+        (cpu) => cpu.load(firstPage),
+      ],
+    ],
+  },
+  // The same, and mprotect, which finds no entry: no CPU may use an old translation when it returns.
+  'discard-then-protect': {
+    setup: (cpu) => {
+      cpu.mapPages(firstPage, 1)
+      cpu.store(firstPage, 6)
+    },
+    threads: [[(cpu) => cpu.protect(firstPage, 1, 'r')], [(cpu) => cpu.discard(firstPage, 1)]],
+  },
+  // The same, and mremap that moves the page table: what is written at the new place stays.
+  'discard-moved-table': {
+    setup: (cpu) => {
+      cpu.mapMany(firstPage, run)
+      cpu.store(firstPage, 6)
+    },
+    threads: [
+      [(cpu) => cpu.discard(firstPage, 1)],
+      [(cpu) => cpu.move(firstPage, run, anew), (cpu) => cpu.store(anew, 42), (cpu) => cpu.load(anew)],
+    ],
+    pages: [firstPage, anew],
+  },
+  // MADV_FREE of the pages of one mapping, and mremap that moves the page table.
+  'free-moved-table': {
+    setup: (cpu) => {
+      cpu.startSwap(2)
+      cpu.mapMany(firstPage, run)
+      cpu.store(firstPage, 6)
+    },
+    threads: [
+      [(cpu) => cpu.advise(firstPage, 1, 'free')],
+      [(cpu) => cpu.move(firstPage, run, anew), (cpu) => cpu.store(anew, 42), (cpu) => cpu.pageOut(anew)],
+    ],
+    pages: [firstPage, anew],
+  },
+  // MADV_DONTNEED of two mappings, of which the second is locked in memory meanwhile.
+  'discard-locked-neighbour': {
+    setup: (cpu) => {
+      cpu.mapPages(firstPage, 1)
+      cpu.mapPages(warmPage, 1, 'rwx')
+      cpu.store(firstPage, 6)
+      cpu.store(warmPage, 7)
+    },
+    threads: [
+      [(cpu) => cpu.discard(firstPage, 2)],
+      [(cpu) => cpu.lock(warmPage, 1), (cpu) => cpu.store(warmPage, 42), (cpu) => cpu.load(warmPage)],
+    ],
+    pages: [firstPage, warmPage],
+  },
+  // MADV_DONTNEED of a page, of which an observer that is registered meanwhile has looked up where it is.
+  'discard-registering': {
+    setup: (cpu) => {
+      cpu.mapPages(firstPage, 1)
+      cpu.store(firstPage, 7)
+    },
+    threads: [
+      [(cpu) => cpu.discard(firstPage, 1)],
+      [(cpu) => cpu.register(), (cpu) => cpu.observe(firstPage), (cpu) => cpu.observe(firstPage)],
+    ],
+    pages: [firstPage],
+  },
   // Faults in two mappings of one page table, each of which has a slot there, and munmap of both.
   'two-slots-munmap': {
     setup: (cpu) => {

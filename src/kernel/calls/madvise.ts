@@ -24,14 +24,15 @@ import { PG_DIRTY, PG_LAZYFREE, pageCount } from '../memory/page.ts'
 import { addMmCounter } from '../memory/rss.ts'
 import { freeSwapAndCache, tryToFreeSwap } from '../memory/swap.ts'
 import { EINVAL, ENOMEM } from '../mm/errno.ts'
+import type { FaultContext } from '../mm/fault-context.ts'
 import { MM_SWAPENTS } from '../mm/mm.ts'
 import { mmapReadLock, mmapReadUnlock, mmapWriteLock, mmapWriteUnlock } from '../mm/mmap-lock.ts'
 import type { Task } from '../mm/task.ts'
-import { spinLock, spinUnlock } from '../sync/spinlock.ts'
+import { spinUnlock } from '../sync/spinlock.ts'
 import { flushTlbMm, gatherBegin, gatherFinish } from '../tables/mmu-gather.ts'
 import { invalidateRangeEnd, invalidateRangeStart } from '../tables/mmu-notifier.ts'
 import { findPmdTable, findPteTable, pteAddress } from '../tables/page-table.ts'
-import { zapRange } from '../tables/zap.ts'
+import { lockStanding, stillStands, zapRange } from '../tables/zap.ts'
 import { modifyVma } from '../vma/merge.ts'
 import { findVma } from '../vma/vma-tree.ts'
 import {
@@ -112,20 +113,43 @@ export function madvise(cpu: Task, mm: number, start: number, end: number, advic
 }
 
 /**
- * Advice on pages: the lock of the VMA is held where the design has one and all pages are in it, else the mmap lock for
- * reading, so that such calls run beside faults.
+ * Advice on pages: the lock of the VMA is held where the design has one and all pages are in it, or none at all where
+ * it can do without; else the mmap lock for reading, so that such calls run beside faults.
  */
 function madviseLocked(cpu: Task, mm: number, start: number, end: number, advice: number): number {
-  const vma = vmaLockSuffices(advice) ? tryVmaReadLock(cpu, mm, start, end) : 0
-  if (vma !== 0) {
-    const result = advisePages(cpu, mm, vma, start, end, advice)
-    cpu.design.vmaEndRead(cpu, vma)
-    return result
+  let page = start
+  if (vmaLockSuffices(advice)) {
+    const vma = tryVmaReadLock(cpu, mm, start, end)
+    if (vma !== 0) {
+      const result = advisePages(cpu, mm, vma, start, end, advice)
+      cpu.design.vmaEndRead(cpu, vma)
+      return result
+    }
+    page = adviseUnlocked(cpu, mm, start, end, advice)
+    if (page === end) return 0
   }
   mmapReadLock(cpu, mm)
-  const result = walkVmas(cpu, mm, start, end, advice)
+  const result = walkVmas(cpu, mm, page, end, advice)
   mmapReadUnlock(cpu, mm)
   return result
+}
+
+/** Advises without a lock, as far as the VMA stands. Returns the page up to which that is done. */
+function adviseUnlocked(cpu: Task, mm: number, start: number, end: number, advice: number): number {
+  const { fault } = cpu
+  if (!cpu.design.entriesChangeBegin(cpu, mm, start, end)) return start
+  let page = start
+  // What fails is left to the locked path.
+  if (advice === MADV.free) {
+    if (fault.vmFile === 0 && (fault.vmFlags & VM_LOCKED) === 0)
+      page = agePages(cpu, mm, start, end, true, fault)
+  } else if (advice === MADV['dontneed-locked'] || (fault.vmFlags & VM_LOCKED) === 0) {
+    gatherBegin(cpu, mm)
+    page = zapRange(cpu, mm, start, end, fault)
+    gatherFinish(cpu)
+  }
+  cpu.design.entriesChangeEnd(cpu)
+  return page
 }
 
 /** `get_lock_mode`: MADVISE_VMA_READ_LOCK, as of Linux 6.17. */
@@ -184,28 +208,42 @@ function advisePages(cpu: Task, mm: number, vma: number, start: number, end: num
  * `madvise_cold_page_range` and, with `gone`, `madvise_free_single_vma`: clears the accessed bit in the entries of
  * [start, end), as if nobody had used the pages for long, and the dirty bit if what they hold does not matter any more.
  * A write sets it again: the translations that would not are flushed before the call returns. Also where another call
- * has cleared the bit, or has taken the page, and has not flushed yet (Linux 99baac21e458).
+ * has cleared the bit, or has taken the page, and has not flushed yet (Linux 99baac21e458). Returns as `zapRange`.
  */
-function agePages(cpu: Task, mm: number, start: number, end: number, gone: boolean): void {
+function agePages(
+  cpu: Task,
+  mm: number,
+  start: number,
+  end: number,
+  gone: boolean,
+  seen?: FaultContext,
+): number {
   let flush = false
   if (gone) invalidateRangeStart(cpu, mm, start, end)
-  for (let page = start; page < end;) {
+  let page = start
+  while (page < end) {
     const table = findPteTable(cpu, mm, page)
     const shift = table !== 0 || findPmdTable(cpu, mm, page) !== 0 ? PMD_SHIFT : PUD_SHIFT
     const stop = Math.min(((page >> shift) + 1) * 2 ** shift, end)
-    if (table !== 0 && (agePtes(cpu, mm, table, page, stop, gone) !== 0 || gone)) flush = true
+    if (table === 0) {
+      if (!stillStands(cpu, seen)) break
+    } else {
+      if (!lockStanding(cpu, table, seen)) break
+      if (agePtes(cpu, mm, table, page, stop, gone) !== 0 || gone) flush = true
+    }
     page = stop
   }
   if (flush) flushTlbMm(cpu, mm, start, end)
   if (gone) invalidateRangeEnd(cpu, mm)
+  return Math.min(page, end)
 }
 
+/** The table is locked, and unlocked here. */
 function agePtes(cpu: Task, mm: number, table: number, start: number, end: number, gone: boolean): number {
   const { heap } = cpu
   const bits = gone ? PTE_ACCESSED | PTE_DIRTY : PTE_ACCESSED
   let changed = 0
   let swapped = 0
-  spinLock(cpu, table + PageTable.ptl)
   for (let page = start; page < end; page++) {
     const address = pteAddress(table, page)
     const entry = Atomics.load(heap, address)

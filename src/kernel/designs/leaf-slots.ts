@@ -44,6 +44,7 @@ import { Mm } from '../mm/mm.ts'
 import type { Task } from '../mm/task.ts'
 import { type VmEventName, VmEvent } from '../mm/vm-event.ts'
 import { countVmEvent } from '../mm/vmstat.ts'
+import { mmHasNotifiers } from '../tables/mmu-notifier.ts'
 import { rcuReadLock, rcuReadUnlock } from '../sync/rcu.ts'
 import { spinLock, spinTryLock, spinUnlock } from '../sync/spinlock.ts'
 import { closeRange, fillSlot, peekSlot, slotHolds } from '../tables/leaf-slots.ts'
@@ -124,6 +125,32 @@ export class LeafSlots extends VmaSequenceDesign {
   /** No fault touches the file but with a table locked whose slot has it, or by a reference of its own. */
   override releaseVma(cpu: Task, vma: number): void {
     releaseVmaRcu(cpu, vma)
+  }
+
+  /**
+   * Who only changes entries is a writer like a fault: what it does in a table, it does to the VMA that stands with the
+   * table locked. An observer that is registered meanwhile is not used before the section of RCU is over (race R17).
+   */
+  override entriesChangeBegin(cpu: Task, mm: number, start: number, end: number): boolean {
+    if (!cpu.config.MMU_GATHER_RCU_TABLE_FREE) return false
+    const { fault } = cpu
+    fault.mm = mm
+    fault.page = start
+    rcuReadLock(cpu)
+    if (this.#copyStanding(cpu, fault) && end <= fault.vmEnd && !mmHasNotifiers(cpu, mm)) return true
+    rcuReadUnlock(cpu)
+    return false
+  }
+
+  override entriesChangeEnd(cpu: Task): void {
+    rcuReadUnlock(cpu)
+  }
+
+  /** Copies the VMA of the page, if nobody has begun to change it. */
+  #copyStanding(cpu: Task, fault: FaultContext): boolean {
+    const vma = findVmaRcu(cpu, fault.mm, fault.page)
+    if (vma === 0 || !this.snapshot(cpu, fault, vma)) return false
+    return copyContainsPage(fault) && !this.hasChanged(cpu, fault)
   }
 
   // -------------------------------------------------------------------------------------------------------------------

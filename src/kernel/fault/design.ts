@@ -64,6 +64,11 @@ export abstract class Design implements DesignHooks<Task> {
   }
   vmaEndRead(_cpu: Task, _vma: number): void {}
 
+  entriesChangeBegin(_cpu: Task, _mm: number, _start: number, _end: number): boolean {
+    return false
+  }
+  entriesChangeEnd(_cpu: Task): void {}
+
   preparesAnonVma(_cpu: Task): boolean {
     return false
   }

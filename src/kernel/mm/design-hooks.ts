@@ -78,7 +78,8 @@ export interface DesignHooks<Task> {
 
   /**
    * A fault that holds nothing is about to link a page table, or to give its VMA an anon_vma, under the lock of the
-   * upper levels: whether the VMA that it has seen is still in the tree and not being changed.
+   * upper levels; or a call without the mmap lock to change entries, with their table locked: whether the VMA that it
+   * has seen is still in the tree and not being changed.
    */
   vmaStands(cpu: Task, fault: FaultContext): boolean
 
@@ -115,6 +116,15 @@ export interface DesignHooks<Task> {
   lockVmaUnderRcu(cpu: Task, mm: number, page: number): number
   /** `vma_end_read`: gives up the lock of a VMA, of a call or of a fault. */
   vmaEndRead(cpu: Task, vma: number): void
+
+  /**
+   * A call is about to change entries of the pages [start, end) only, and nothing that is mapped. True: it needs no
+   * lock but those of the tables, all pages are of the VMA that `cpu.fault` has copied, nobody observes them, and with
+   * each table that it locks it asks {@link vmaStands}.
+   */
+  entriesChangeBegin(cpu: Task, mm: number, start: number, end: number): boolean
+  /** What {@link entriesChangeBegin} allowed is done, and the TLBs are flushed. */
+  entriesChangeEnd(cpu: Task): void
 
   /**
    * Whether a fault without the mmap lock makes an anon_vma all the same, which reads the neighbours of the VMA (race

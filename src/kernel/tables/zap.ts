@@ -13,6 +13,7 @@ import { setPageFlags } from '../memory/page-lock.ts'
 import { PG_DIRTY, isFilePage } from '../memory/page.ts'
 import { addMmCounter } from '../memory/rss.ts'
 import { freeSwapAndCache } from '../memory/swap.ts'
+import type { FaultContext } from '../mm/fault-context.ts'
 import { MM_ANON_PAGES, MM_FILE_PAGES, MM_SWAPENTS, RSS_KINDS } from '../mm/mm.ts'
 import type { Task } from '../mm/task.ts'
 import { spinLock, spinUnlock } from '../sync/spinlock.ts'
@@ -21,22 +22,46 @@ import { findPmdTable, findPteTable, pteAddress } from './page-table.ts'
 
 /**
  * Takes the entries of the pages [start, end) out of the page table and gathers their frames. The mmap lock is held, or
- * that of the VMA.
+ * that of the VMA; else `seen` is the VMA as it was seen. Returns `end`, or the page at which that did not stand any
+ * more: what is before it is done.
  */
-export function zapRange(cpu: Task, mm: number, start: number, end: number): void {
+export function zapRange(cpu: Task, mm: number, start: number, end: number, seen?: FaultContext): number {
   let page = start
   while (page < end) {
     const table = findPteTable(cpu, mm, page)
     if (table === 0) {
+      if (!stillStands(cpu, seen)) return page
       page = skipAbsent(cpu, mm, page)
       continue
     }
     const stop = Math.min(((page >> PMD_SHIFT) + 1) * 2 ** PMD_SHIFT, end)
     // A full gather stops the zap in the middle of a table: the flush must not happen under the table's lock (race
     // R11).
-    page = zapPteRange(cpu, mm, table, page, stop)
+    const next = zapPteRange(cpu, mm, table, page, stop, seen)
+    if (next < 0) return page
+    page = next
     if (gatherIsFull(cpu)) gatherFlush(cpu)
   }
+  return end
+}
+
+/**
+ * Locks a table whose entries are about to change. False, with nothing locked, if the VMA that was `seen` has changed:
+ * it may be other pages, then, or the table may not be linked any more (race R10).
+ */
+export function lockStanding(cpu: Task, table: number, seen?: FaultContext): boolean {
+  spinLock(cpu, table + PageTable.ptl)
+  if (stillStands(cpu, seen)) return true
+  spinUnlock(cpu, table + PageTable.ptl)
+  return false
+}
+
+/**
+ * Whether nobody has begun to change the VMA that was `seen`, or it cannot be. To be asked of a missing table, too,
+ * when it was found missing: mremap may have it in its hands, and have yet to flush what was in it.
+ */
+export function stillStands(cpu: Task, seen?: FaultContext): boolean {
+  return seen === undefined || cpu.design.vmaStands(cpu, seen)
 }
 
 /** The first page behind the largest table that is missing at `page`, so that a sparse terabyte is skipped quickly. */
@@ -45,14 +70,24 @@ function skipAbsent(cpu: Task, mm: number, page: number): number {
   return ((page >> shift) + 1) * 2 ** shift
 }
 
-/** `zap_pte_range`: stops early when the gather is full. Returns the page at which to go on. */
-function zapPteRange(cpu: Task, mm: number, table: number, start: number, end: number): number {
+/**
+ * `zap_pte_range`: stops early when the gather is full. Returns the page at which to go on, or -1 if the VMA that was
+ * seen does not stand.
+ */
+function zapPteRange(
+  cpu: Task,
+  mm: number,
+  table: number,
+  start: number,
+  end: number,
+  seen?: FaultContext,
+): number {
   const { heap } = cpu
   const counts = cpu.zapCounts
   counts.fill(0)
   let page = start
   let dirtied = 0
-  spinLock(cpu, table + PageTable.ptl)
+  if (!lockStanding(cpu, table, seen)) return -1
   for (; page < end && !gatherIsFull(cpu); page++) {
     const address = pteAddress(table, page)
     // An exchange, since the hardware may set the dirty bit until that very moment.
@@ -74,7 +109,9 @@ function zapPteRange(cpu: Task, mm: number, table: number, start: number, end: n
   // pages are dirty from the flush on: else a write-back that is past that point could write one and mark it clean, and
   // what another CPU still writes by an old translation would be lost. (Linux marks them before, since a write-back
   // there comes back to the entries when it has locked the page.)
-  if (dirtied > 0) gatherFlushTlb(cpu)
+  //
+  // Also where no lock keeps mprotect or munmap away: they find nothing to flush, and return. They wait for the table.
+  if (dirtied > 0 || seen !== undefined) gatherFlushTlb(cpu)
   for (let n = 0; n < dirtied; n++) setPageFlags(cpu, cpu.zapDirtied[n], PG_DIRTY)
   spinUnlock(cpu, table + PageTable.ptl)
   for (let kind = 0; kind < RSS_KINDS; kind++) addMmCounter(cpu, mm, kind, counts[kind])
