@@ -2,14 +2,21 @@
 // bounds of what its threads did between events.
 
 import type { AccountingName, KernelConfig } from '../kernel/index.ts'
-import type { ImportedTrace, LinuxRecord, NotReproducedKind } from '../trace/index.ts'
+import type {
+  HeldAndWaited,
+  ImportedTrace,
+  LinuxRecord,
+  LockAnalysis,
+  LockWaits,
+  NotReproducedKind,
+} from '../trace/index.ts'
 import { planRecording } from '../trace/index.ts'
 import { type DesignName, type RwsemChoice, combine } from '../workloads/index.ts'
 import { type SimulatedRun, findingsOf } from './findings.ts'
 import { type MachineModel, accountingOf } from './machine.ts'
 import { kernelOptions } from './stepped-run.ts'
 import { Topology } from './topology.ts'
-import { BLOCKED_NS, type Gaps, unendedFaultNs } from './trace-program.ts'
+import { BLOCKED_NS, type Gaps, faultHoldNs, unendedFaultNs } from './trace-program.ts'
 import { type RawTraceRun, simulateTraceRun } from './trace-run.ts'
 
 export interface TraceSimulateOptions {
@@ -36,7 +43,13 @@ export interface SimulatedLockWaits {
 export interface SimulatedTraceRun extends SimulatedRun {
   /** What the threads did between events, as far as the recording does not tell. */
   readonly gaps: Gaps
+  /** As `trace.linux` has them of the recording, and as `trace.heldWaits`; and held by × waited by. */
   readonly lockWaits: { readonly readers: SimulatedLockWaits; readonly writers: SimulatedLockWaits }
+  readonly heldWaits: SimulatedLockWaits
+  readonly matrix: readonly HeldAndWaited[]
+  /** Thread time added to operations that took longer when recorded: while they held the mmap lock, and else. */
+  readonly addedHeldMs: number
+  readonly addedMs: number
   /** Faults that held the mmap lock, if only for a moment, and faults that the kernel took in itself. */
   readonly lockedFaults: number
   readonly kernelFaults: number
@@ -74,6 +87,7 @@ export interface TraceSimulateResult {
     readonly heldWaits: SimulatedLockWaits
     /** Taken off between events for each fault whose end is not in the trace, and the longest gap that is computing. */
     readonly faultNs: number
+    readonly holdNs: number
     readonly blockedAfterNs: number
     readonly corrections: Readonly<Record<string, number>>
     readonly warnings: readonly string[]
@@ -88,7 +102,7 @@ export async function simulateTrace(options: TraceSimulateOptions): Promise<Trac
   const { trace, machine, config, rss } = options
   const accounting = accountingOf(machine, options.accounting)
   const plan = planRecording(trace)
-  const faultNs = unendedFaultNs(plan)
+  const faultTimes = { faultNs: unendedFaultNs(plan), holdNs: faultHoldNs(plan) }
   const jobs = combine(options.designs, options.rwsems).flatMap(({ design, rwsem }) =>
     options.cpus.flatMap((cpus) =>
       (trace.hasSwitches ? EXACT : BOUNDS).map((gaps) => ({ design, rwsem, cpus, gaps })),
@@ -104,7 +118,7 @@ export async function simulateTrace(options: TraceSimulateOptions): Promise<Trac
       trace,
       plan,
       machine,
-      faultNs,
+      faultTimes,
       ...job,
       seed,
       config,
@@ -130,15 +144,20 @@ export async function simulateTrace(options: TraceSimulateOptions): Promise<Trac
       cpus: trace.cpus,
       durationMs: trace.durationMs,
       linux: trace.linux,
-      heldWaits: {
-        count: trace.locks.matrix.reduce((sum, { waits }) => sum + waits, 0),
-        totalMs: trace.locks.matrix.reduce((sum, { waitedNs }) => sum + waitedNs, 0) / 1e6,
-      },
-      faultNs,
+      heldWaits: heldWaits(trace.locks),
+      ...faultTimes,
       blockedAfterNs: BLOCKED_NS,
       corrections: plan.corrections,
       warnings: trace.warnings,
     },
+  }
+}
+
+/** Of all waits those for which it is known who held the lock. */
+function heldWaits({ matrix }: LockAnalysis): SimulatedLockWaits {
+  return {
+    count: matrix.reduce((sum, { waits }) => sum + waits, 0),
+    totalMs: matrix.reduce((sum, { waitedNs }) => sum + waitedNs, 0) / 1e6,
   }
 }
 
@@ -147,16 +166,17 @@ function traceFindings(
   { design, rwsem, gaps }: { readonly design: string; readonly rwsem: string; readonly gaps: Gaps },
   recorded: number,
 ): SimulatedTraceRun {
-  const { lockWaits, lockedFaults, kernelFaults, idleShare } = raw
-  const sum = ({ count, totalNs }: { count: number; totalNs: number }): SimulatedLockWaits => ({
-    count,
-    totalMs: totalNs / 1e6,
-  })
+  const { linux, locks, lockedFaults, kernelFaults, idleShare } = raw
+  const sum = ({ count, total }: LockWaits): SimulatedLockWaits => ({ count, totalMs: total / 1e6 })
   return {
     ...findingsOf(raw, design, rwsem),
     idleShare,
     gaps,
-    lockWaits: { readers: sum(lockWaits.readers), writers: sum(lockWaits.writers) },
+    lockWaits: { readers: sum(linux.lockWaitNs.readers), writers: sum(linux.lockWaitNs.writers) },
+    heldWaits: heldWaits(locks),
+    matrix: locks.matrix,
+    addedHeldMs: raw.addedHeldNs / 1e6,
+    addedMs: raw.addedNs / 1e6,
     lockedFaults,
     kernelFaults,
     queuedMs: raw.queuedNs / 1e6,
