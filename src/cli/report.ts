@@ -16,19 +16,39 @@ import {
   type ReplayReport,
   type TraceReport,
 } from '../report/index.ts'
-import { DetailCollector, type ImportObserver, type RecordedDetail } from '../trace/index.ts'
+import { Topology, type WhatIf, whatIf } from '../simulate/index.ts'
+import {
+  DetailCollector,
+  type ImportObserver,
+  type ImportedTrace,
+  type RecordedDetail,
+} from '../trace/index.ts'
 import { UsageError } from './failure.ts'
+import { parseMachine } from './machine-option.ts'
+import { DEFAULT_DESIGNS, parseCount, parseCounts, parseDesigns } from './options.ts'
 import { pageLine, usableOutput, writeText, writeWhole } from './output-file.ts'
 import { print, textOptions, toJson } from './output.ts'
+import { showProgress } from './progress.ts'
 import { isResult, readResult } from './result-file.ts'
 import { parseProcess, readRecording, traceReport } from './trace-report.ts'
 
 /** As `replay` asks for unless told otherwise. */
 const MINIMUM_FIDELITY = 0.98
+/** What is asked besides the CPUs of the recording. */
+const WHAT_IF_CPUS = '8,64'
+/** Two sockets of a server whose kernel was measured with locks of single mappings. */
+const WHAT_IF_MACHINE = 'icelake-2s'
+/** Some minutes. */
+const MOST_EVENTS = '2000000'
 
 interface ReportCommandOptions {
   readonly process: string
   readonly compare?: boolean
+  readonly whatIf?: boolean
+  readonly cpus?: string
+  readonly design?: string
+  readonly machine?: string
+  readonly mostEvents?: string
   readonly output?: string
   readonly perfetto?: string
   readonly redact?: boolean
@@ -40,6 +60,7 @@ interface Input {
   readonly trace: TraceReport
   readonly detail: RecordedDetail | null
   readonly replay: ReplayReport | null
+  readonly whatIf: WhatIf | null
 }
 
 export function reportCommand(): Command {
@@ -51,6 +72,14 @@ export function reportCommand(): Command {
     )
     .option('--process <which>', "processes: 'all', 'busiest' (most page faults) or a number", 'all')
     .option('--compare', 'two recordings, before and after a change')
+    .option('--what-if', 'simulate it under other designs and on more CPUs')
+    .option(
+      '--cpus <counts>',
+      `what if it had so many, beside those of the recording (default: ${WHAT_IF_CPUS})`,
+    )
+    .option('--design <names>', `what if, designs (default: ${DEFAULT_DESIGNS})`)
+    .option('--machine <name>', `what if, the machine, as of simulate (default: ${WHAT_IF_MACHINE})`)
+    .option('--most-events <count>', `what if, in all simulations together (default: ${MOST_EVENTS})`)
     .option('--output <file>', 'also write a page for a browser: FILE.html')
     .option('--perfetto <file>', 'also write a trace for ui.perfetto.dev')
     .option('--redact', 'numbers instead of names, paths and addresses, to show it to others')
@@ -62,6 +91,7 @@ export function reportCommand(): Command {
         'Examples:',
         '  faultline report server.perf.txt.gz',
         '  faultline report server.perf.txt.gz --output server.html',
+        '  faultline report server.perf.txt.gz --cpus 8,64 --output server.html',
         '  faultline report --compare before.perf.txt.zst after.perf.txt.zst',
         '  faultline replay server.perf.txt.gz --json > result.json',
         '  faultline report server.perf.txt.gz result.json --output server.html',
@@ -75,11 +105,12 @@ async function runCommand(paths: readonly string[], options: ReportCommandOption
   const perfetto = options.perfetto === undefined ? null : usableOutput(options.perfetto, '--perfetto')
   const kinds = paths.map((path) => ({ path, isResult: isResult(path) }))
   requireCombination(kinds, options)
+  const simulate = await whatIfOf(options)
   const redactor = options.redact === true ? new Redactor() : null
   const inputs: Input[] = []
   for (const { path, isResult: isJson } of kinds) {
     if (isJson) inputs.push(resultOf(path))
-    else inputs.push(await recordingOf(path, options, page !== null, perfetto, redactor))
+    else inputs.push(await recordingOf(path, options, page !== null, perfetto, redactor, simulate))
   }
   const shown = redactor === null ? inputs : inputs.map((input) => redacted(input, redactor))
   if (page !== null) await writeText(page, pageOf(shown, options.compare === true))
@@ -90,8 +121,9 @@ async function runCommand(paths: readonly string[], options: ReportCommandOption
 /** What can be told together: one recording and replays of it, or two recordings compared. */
 function requireCombination(
   kinds: readonly { readonly path: string; readonly isResult: boolean }[],
-  { compare, output, perfetto }: ReportCommandOptions,
+  options: ReportCommandOptions,
 ): void {
+  const { compare, output, perfetto } = options
   const recordings = kinds.filter(({ isResult: isJson }) => !isJson).length
   if (compare === true && kinds.length !== 2)
     throw new UsageError(`--compare has ${kinds.length} inputs`, 'give two: before and after')
@@ -101,8 +133,38 @@ function requireCombination(
     throw new UsageError('standard input cannot be read twice', 'give a file')
   if (compare !== true && kinds.length > 1 && output === undefined)
     throw new UsageError('a recording and results together make a page', 'name it with --output')
+  if (asksWhatIf(options) && (recordings !== 1 || compare === true))
+    throw new UsageError(
+      '--what-if is for one recording',
+      'give that, with or without results, and no --compare',
+    )
   if (perfetto !== undefined && (recordings !== 1 || compare === true))
     throw new UsageError('--perfetto is for one recording', 'give that alone, and no --compare')
+}
+
+function asksWhatIf({ whatIf: asked, cpus, design, machine, mostEvents }: ReportCommandOptions): boolean {
+  return asked === true || [cpus, design, machine, mostEvents].some((option) => option !== undefined)
+}
+
+/** What simulates a recording; null where that is not asked for. */
+async function whatIfOf(
+  options: ReportCommandOptions,
+): Promise<((trace: ImportedTrace) => Promise<WhatIf>) | null> {
+  if (!asksWhatIf(options)) return null
+  const machine = await parseMachine(options.machine ?? WHAT_IF_MACHINE)
+  const designs = parseDesigns(options.design ?? DEFAULT_DESIGNS)
+  const { cpus: most } = new Topology(machine.topology)
+  // What is asked for is refused where the machine has fewer; what is only usual is left away.
+  const cpus =
+    options.cpus === undefined
+      ? WHAT_IF_CPUS.split(',')
+          .map(Number)
+          .filter((count) => count <= most)
+      : parseCounts(options.cpus, '--cpus', 1, most)
+  const mostEvents = parseCount(options.mostEvents ?? MOST_EVENTS, '--most-events', 1, 1e12)
+  const onProgress = (run: number, runs: number, what: string, done: number): void =>
+    showProgress(`what if ${run}/${runs}: ${what}, ${Math.floor(done * 100)} %`)
+  return (trace) => whatIf({ trace, machine, designs, cpus, seed: 1, mostEvents, onProgress })
 }
 
 async function recordingOf(
@@ -111,17 +173,21 @@ async function recordingOf(
   hasPage: boolean,
   perfetto: string | null,
   redactor: Redactor | null,
+  simulate: ((trace: ImportedTrace) => Promise<WhatIf>) | null,
 ): Promise<Input> {
   const detail = new DetailCollector()
   const observers: ImportObserver[] = hasPage ? [detail] : []
   const read = async (): Promise<Input> => {
     const trace = await readRecording(path, {
       process: parseProcess(options.process),
-      isReplayed: false,
+      isReplayed: simulate !== null,
+      isTimed: simulate !== null,
       observers,
     })
     try {
-      return { trace: traceReport(trace), detail: hasPage ? detail.result() : null, replay: null }
+      const simulated = simulate === null ? null : await simulate(trace)
+      const shown = hasPage ? detail.result() : null
+      return { trace: traceReport(trace), detail: shown, replay: null, whatIf: simulated }
     } finally {
       trace.close()
     }
@@ -143,12 +209,14 @@ async function recordingOf(
 
 function resultOf(path: string): Input {
   const result = readResult(path)
-  if (result.kind === 'recording') return { trace: result.trace, detail: null, replay: null }
-  return { trace: result.report.trace, detail: null, replay: result.report }
+  if (result.kind === 'recording')
+    return { trace: result.trace, detail: null, replay: null, whatIf: result.whatIf }
+  return { trace: result.report.trace, detail: null, replay: result.report, whatIf: null }
 }
 
-function redacted({ trace, detail, replay }: Input, redactor: Redactor): Input {
+function redacted({ trace, detail, replay, whatIf: simulated }: Input, redactor: Redactor): Input {
   return {
+    whatIf: simulated,
     trace: redactor.trace(trace),
     detail: detail === null ? null : redactor.detail(detail),
     replay: replay === null ? null : redactor.replay(replay),
@@ -166,6 +234,7 @@ function pageOf(inputs: readonly Input[], isComparison: boolean): string {
     detail: main.detail,
     replays,
     minimumFidelity: MINIMUM_FIDELITY,
+    whatIf: isComparison ? null : (inputs.find((input) => input.whatIf !== null)?.whatIf ?? null),
     before,
   })
 }
@@ -194,15 +263,16 @@ function jsonOf(inputs: readonly Input[], { compare }: ReportCommandOptions): un
   }
 }
 
-function resultJson({ trace, replay }: Input): unknown {
+function resultJson({ trace, replay, whatIf: simulated }: Input): unknown {
   const verdict = replay === null ? verdictOfTrace(trace) : verdictOf(replay, MINIMUM_FIDELITY)
-  return { ...(replay ?? { trace }), verdict: verdictReport(verdict, trace) }
+  const asked = simulated === null ? {} : { whatIf: simulated }
+  return { ...(replay ?? { trace }), ...asked, verdict: verdictReport(verdict, trace, simulated) }
 }
 
 function textOf(inputs: readonly Input[], { compare }: ReportCommandOptions): string {
   const [first, second] = inputs
   if (compare === true) return comparisonText(first!.trace, second!.trace, textOptions())
-  const { trace, replay } = first!
+  const { trace, replay, whatIf: simulated } = first!
   if (replay !== null) return replayText(replay, MINIMUM_FIDELITY, textOptions())
-  return reportText(trace, verdictOfTrace(trace), textOptions())
+  return reportText(trace, verdictOfTrace(trace), textOptions(), simulated)
 }

@@ -2,6 +2,7 @@
 //
 // Principle: a pure function of the report; names from the trace are shown without what a terminal would obey.
 import path from 'node:path'
+import type { WhatIf } from '../simulate/index.ts'
 import type { Advice } from './advice.ts'
 import { formatCount, formatDuration, formatShare, plural } from './numbers.ts'
 import { printable } from './printable.ts'
@@ -9,11 +10,17 @@ import type { TraceReport } from './replay-report.ts'
 import { plainStyle, type Style, type TextOptions } from './style.ts'
 import { formatTable, wrap, type Column } from './table.ts'
 import { verdictReport, type Verdict } from './verdict.ts'
+import { whatIfLines } from './what-if.ts'
 
 /** What `faultline report` says without `--json`, ending in a newline. */
-export function reportText(trace: TraceReport, verdict: Verdict, options: TextOptions = {}): string {
+export function reportText(
+  trace: TraceReport,
+  verdict: Verdict,
+  options: TextOptions = {},
+  whatIf: WhatIf | null = null,
+): string {
   const { style = plainStyle, width = 100 } = options
-  const { holders, waiters, advice } = verdictReport(verdict, trace)
+  const { holders, waiters, advice } = verdictReport(verdict, trace, whatIf)
   const who = { heading: 'HELD THE LOCK WHILE OTHERS WAITED', rows: holders }
   const [first, ...others] = verdict.sentences
   const lines = [
@@ -31,11 +38,14 @@ export function reportText(trace: TraceReport, verdict: Verdict, options: TextOp
       width,
     ),
     ...longestLines(trace, style, width),
+    ...(whatIf === null ? [] : whatIfLines(whatIf, trace, style, width)),
     '',
     style.heading('VERDICT'),
     ...wrap(first ?? '', width, 2).map((line) => style[verdict.mood](line)),
     ...(others.length > 0 ? wrap(others.join(' '), width, 2) : []),
-    ...adviceLines(advice, style, width),
+    ...(whatIf === null
+      ? adviceLines(advice, style, width)
+      : adviceLines(advice, style, width, 'estimated from the recording, or simulated')),
   ]
   return lines.join('\n') + '\n'
 }
@@ -134,11 +144,16 @@ function waitsRecorded(linux: TraceReport['linux'], side: 'readers' | 'writers')
 }
 
 /** What to change, and what that would save. */
-export function adviceLines(advice: readonly Advice[], style: Style, width: number): string[] {
+export function adviceLines(
+  advice: readonly Advice[],
+  style: Style,
+  width: number,
+  from = 'estimated from the recording',
+): string[] {
   if (advice.length === 0) return []
   return [
     '',
-    style.heading('WHAT WOULD HELP') + style.faint('  estimated from the recording'),
+    style.heading('WHAT WOULD HELP') + style.faint(`  ${from}`),
     ...advice.flatMap(({ change, savesMs, how }) => [
       ...wrap(`${formatDuration(savesMs * 1e6)} less: ${change}`, width, 2),
       ...wrap(how, width, 4).map(style.faint),

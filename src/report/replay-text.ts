@@ -2,12 +2,13 @@
 //
 // Principles: a pure function of the report, golden-tested: this text is an interface. It reads from top to
 // bottom without knowing the subject: what the program did, what each design met, what follows from it.
+import { nameOf } from './design-name.ts'
 import { formatCount, formatDuration, formatRange, formatRate, formatShare, plural } from './numbers.ts'
 import { adviceLines, recordedLines } from './recorded-text.ts'
 import type { DesignReport, ReplayReport } from './replay-report.ts'
 import { plainStyle, type Style, type TextOptions } from './style.ts'
 import { formatTable, wrap, type Column } from './table.ts'
-import { nameOf, verdictOf, verdictReport } from './verdict.ts'
+import { verdictOf, verdictReport } from './verdict.ts'
 
 /** What a replay printed without `--json` says, ending in a newline. */
 export function replayText(report: ReplayReport, minimumFidelity: number, options: TextOptions = {}): string {

@@ -7,7 +7,9 @@
 // the program's did: it tells the worst that the lock could do, and which design would meet it best.
 import type { HeldBy, WaitedBy } from '../trace/lock-history.ts'
 import { overlaps } from '../workloads/statistics.ts'
+import type { WhatIf } from '../simulate/index.ts'
 import { adviceFor, savedByLessWork, type Advice } from './advice.ts'
+import { nameOf } from './design-name.ts'
 import { HARMFUL_SHARE, linuxShare, NEGLIGIBLE_SHARE, shareOfAll, shareOfHot } from './lock-share.ts'
 import { formatCount, formatDuration, formatShare, plural } from './numbers.ts'
 import { printable } from './printable.ts'
@@ -18,6 +20,7 @@ import {
   type ReplayReport,
   type TraceReport,
 } from './replay-report.ts'
+import { whatIfAdvice } from './what-if.ts'
 
 export interface Verdict {
   readonly mood: 'good' | 'notable' | 'bad'
@@ -93,15 +96,25 @@ function moodOf(trace: TraceReport): Verdict['mood'] {
 }
 
 /** A verdict for `--json`. */
-export function verdictReport({ hurts, sentences }: Verdict, trace: TraceReport): VerdictReport {
+export function verdictReport(
+  { hurts, sentences }: Verdict,
+  trace: TraceReport,
+  whatIf: WhatIf | null = null,
+): VerdictReport {
   const isKnown = lostSentence(trace) === null
   return {
     hurts,
     summary: sentences.join(' '),
     holders: isKnown ? trace.locks.holders.slice(0, LISTED) : [],
     waiters: isKnown ? trace.locks.waiters.slice(0, LISTED) : [],
-    advice: isKnown ? adviceFor(trace) : [],
+    advice: isKnown ? rankedAdvice(trace, whatIf) : [],
   }
+}
+
+/** From the recording and, where it was simulated, from that. */
+function rankedAdvice(trace: TraceReport, whatIf: WhatIf | null): Advice[] {
+  const simulated = whatIf === null ? [] : whatIfAdvice(whatIf)
+  return [...adviceFor(trace), ...simulated].toSorted((a, b) => b.savesMs - a.savesMs)
 }
 
 function hurtsAsRecorded(trace: TraceReport): boolean | null {
@@ -270,9 +283,4 @@ function linuxSentence(trace: TraceReport): string {
   const hot = ofHot > ofAll ? `, and ${formatShare(ofHot)} of that of the ${busiest}` : ''
   const long = `${formatDuration(readers.total + writers.total)} in all, ${formatShare(ofAll)} of its threads' time${hot}`
   return `When it was recorded, Linux itself waited ${often}, ${long}.`
-}
-
-/** A design and its rwsem, as one name. */
-export function nameOf(design: { readonly design: string; readonly rwsem: string }): string {
-  return `${design.design}/${design.rwsem}`
 }

@@ -57,18 +57,45 @@ export interface FaultTimes {
   readonly holdNs: number
 }
 
+/**
+ * Recorded times are whole units of their resolution, mostly microseconds, cut off: a span between two of them is known
+ * to one unit. Where in that it was is by chance, so that a run by another seed shows what that makes.
+ */
+export class RecordedSpans {
+  readonly #resolutionNs: number
+  readonly #random: () => number
+
+  constructor(resolutionNs: number, random: () => number) {
+    this.#resolutionNs = resolutionNs
+    this.#random = random
+  }
+
+  /** One span that may have been recorded as so long, in nanoseconds. */
+  one(ns: number): number {
+    return Math.abs(ns + this.#resolutionNs * (this.#random() - this.#random()))
+  }
+}
+
 /** The programs of all lanes. */
-export function lanePrograms(plan: TimedPlan, gaps: Gaps, { faultNs, holdNs }: FaultTimes): LaneProgram[] {
+export function lanePrograms(
+  plan: TimedPlan,
+  gaps: Gaps,
+  { faultNs, holdNs }: FaultTimes,
+  spans: RecordedSpans,
+): LaneProgram[] {
   return plan.lanes.map(({ words, times }) => {
     const operations = times.isBorn.length
     const { kinds, ...waits } = operationsOf(words, operations)
     const awayNs = Float64Array.from(times.awayNs)
     const computeNs = new Float64Array(operations)
-    const ownNs = times.ownNs.map((ns) => Math.max(0, ns))
-    const readNs = Float64Array.from(times.readNs)
+    const spanIfEnded = (ns: number, operation: number): number =>
+      times.ownNs[operation]! < 0 ? 0 : spans.one(ns)
+    const ownNs = times.ownNs.map(spanIfEnded)
+    const writeNs = times.writeNs.map(spanIfEnded)
+    const readNs = times.readNs.map(spanIfEnded)
     for (let operation = 0; operation < operations; operation++) {
       const unended = times.unended[operation]!
-      const between = times.betweenNs[operation]!
+      const between = spans.one(times.betweenNs[operation]!)
       const displaced = times.displacedNs[operation]!
       // No fault takes longer than until the next event.
       const faults = Math.min(between, faultNs * unended)
@@ -84,7 +111,7 @@ export function lanePrograms(plan: TimedPlan, gaps: Gaps, { faultNs, holdNs }: F
         computeNs[operation] = ns
       }
     }
-    const { isBorn, bornOf, bornAfter, writeNs } = times
+    const { isBorn, bornOf, bornAfter } = times
     return { awayNs, computeNs, ownNs, writeNs, readNs, isBorn, bornOf, bornAfter, ...waits }
   })
 }

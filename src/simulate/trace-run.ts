@@ -48,7 +48,7 @@ import {
 } from './stepped-run.ts'
 import { Topology } from './topology.ts'
 import type { TraceMeter, TraceRequest, TracedFile } from './trace-machine.ts'
-import { type FaultTimes, type Gaps, lanePrograms } from './trace-program.ts'
+import { type FaultTimes, type Gaps, RecordedSpans, lanePrograms } from './trace-program.ts'
 
 export interface TraceRunOptions extends RunKernel {
   readonly trace: ImportedTrace
@@ -156,7 +156,7 @@ class TraceRun implements TraceMeter, Probes, Subject {
   readonly #failures: Record<string, number> = {}
 
   constructor(options: TraceRunOptions) {
-    const { plan, machine, cpus, trace, gaps, faultTimes } = options
+    const { plan, machine, cpus, trace, gaps, faultTimes, seed } = options
     this.#options = options
     this.#lanes = plan.lanes.length
     this.#operations = plan.operations.reduce((sum, count) => sum + count, 0)
@@ -172,7 +172,8 @@ class TraceRun implements TraceMeter, Probes, Subject {
       )
     this.#topology = new Topology(machine.topology)
     this.#places = this.#topology.place(cpus, 'spread')
-    this.#programs = lanePrograms(plan, gaps, faultTimes)
+    const spans = new RecordedSpans(trace.linux.timeResolutionNs, randomNumbers(seed))
+    this.#programs = lanePrograms(plan, gaps, faultTimes, spans)
     this.#cpus = new Cpus(this.#programs, this.#places, this.#topology)
     this.#contended = new Int32Array(this.#lanes)
     this.#calls = plan.lanes.map(() => '')

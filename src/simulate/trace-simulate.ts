@@ -9,6 +9,7 @@ import type {
   LockAnalysis,
   LockWaits,
   NotReproducedKind,
+  TimedPlan,
 } from '../trace/index.ts'
 import { planRecording } from '../trace/index.ts'
 import { type DesignName, type RwsemChoice, combine } from '../workloads/index.ts'
@@ -16,7 +17,7 @@ import { type SimulatedRun, findingsOf } from './findings.ts'
 import { type MachineModel, accountingOf } from './machine.ts'
 import { kernelOptions } from './stepped-run.ts'
 import { Topology } from './topology.ts'
-import { BLOCKED_NS, type Gaps, faultHoldNs, unendedFaultNs } from './trace-program.ts'
+import { BLOCKED_NS, type FaultTimes, type Gaps, faultHoldNs, unendedFaultNs } from './trace-program.ts'
 import { type RawTraceRun, simulateTraceRun } from './trace-run.ts'
 
 export interface TraceSimulateOptions {
@@ -97,42 +98,72 @@ export interface TraceSimulateResult {
 const BOUNDS: readonly Gaps[] = ['computing', 'blocking']
 const EXACT: readonly Gaps[] = ['recorded']
 
+/** One run, as a list of them names it. */
+export interface TraceJob {
+  readonly design: DesignName
+  readonly rwsem: string
+  readonly cpus: number
+  readonly gaps: Gaps
+  readonly seed: number
+}
+
+/** A recording that was imported with `isTimed`, ready to be simulated. */
+export class PlannedRecording {
+  readonly trace: ImportedTrace
+  readonly plan: TimedPlan
+  readonly faultTimes: FaultTimes
+  /** What its threads did between events: as far as that is not recorded, there are two bounds. */
+  readonly gaps: readonly Gaps[]
+  readonly #kernel: Pick<TraceSimulateOptions, 'machine' | 'config' | 'rss'> & {
+    readonly accounting: AccountingName
+  }
+
+  constructor(options: Pick<TraceSimulateOptions, 'trace' | 'machine' | 'config' | 'rss' | 'accounting'>) {
+    const { trace, machine, config, rss } = options
+    this.trace = trace
+    this.plan = planRecording(trace)
+    this.faultTimes = { faultNs: unendedFaultNs(this.plan), holdNs: faultHoldNs(this.plan) }
+    this.gaps = trace.hasSwitches ? EXACT : BOUNDS
+    this.#kernel = { machine, config, rss, accounting: accountingOf(machine, options.accounting) }
+  }
+
+  get kernelOptions(): Readonly<Record<string, boolean | string>> {
+    return kernelOptions(this.#kernel)
+  }
+
+  /** What is performed in one run. */
+  get operations(): number {
+    return this.plan.operations.reduce((sum, count) => sum + count, 0)
+  }
+
+  async simulate(job: TraceJob, onProgress?: (done: number) => void): Promise<SimulatedTraceRun> {
+    const { trace, plan, faultTimes } = this
+    const progress = onProgress === undefined ? {} : { onProgress }
+    const raw = await simulateTraceRun({ trace, plan, faultTimes, ...this.#kernel, ...job, ...progress })
+    return traceFindings(raw, job, plan.statistics.faults)
+  }
+}
+
 /** Simulates a recording that was imported with `isTimed`. */
 export async function simulateTrace(options: TraceSimulateOptions): Promise<TraceSimulateResult> {
-  const { trace, machine, config, rss } = options
-  const accounting = accountingOf(machine, options.accounting)
-  const plan = planRecording(trace)
-  const faultTimes = { faultNs: unendedFaultNs(plan), holdNs: faultHoldNs(plan) }
+  const { trace, machine, seed } = options
+  const recording = new PlannedRecording(options)
   const jobs = combine(options.designs, options.rwsems).flatMap(({ design, rwsem }) =>
-    options.cpus.flatMap((cpus) =>
-      (trace.hasSwitches ? EXACT : BOUNDS).map((gaps) => ({ design, rwsem, cpus, gaps })),
-    ),
+    options.cpus.flatMap((cpus) => recording.gaps.map((gaps) => ({ design, rwsem, cpus, gaps, seed }))),
   )
   const runs: SimulatedTraceRun[] = []
   for (const job of jobs) {
     const what = `${job.design}/${job.rwsem}, CPUs: ${job.cpus}, gaps ${job.gaps}`
     const onProgress = (done: number): void => options.onProgress?.(runs.length + 1, jobs.length, what, done)
     onProgress(0)
-    const { seed } = options
-    const raw = await simulateTraceRun({
-      trace,
-      plan,
-      machine,
-      faultTimes,
-      ...job,
-      seed,
-      config,
-      rss,
-      accounting,
-      onProgress,
-    })
-    runs.push(traceFindings(raw, job, plan.statistics.faults))
+    runs.push(await recording.simulate(job, onProgress))
   }
+  const { plan, faultTimes } = recording
   const { name, source } = machine
   return {
     workload: trace.path,
     machine: { name, cpus: new Topology(machine.topology).cpus, source },
-    kernel: { options: kernelOptions({ config, rss, accounting }) },
+    kernel: { options: recording.kernelOptions },
     runs,
     published: [],
     trace: {
@@ -154,7 +185,7 @@ export async function simulateTrace(options: TraceSimulateOptions): Promise<Trac
 }
 
 /** Of all waits those for which it is known who held the lock. */
-function heldWaits({ matrix }: LockAnalysis): SimulatedLockWaits {
+export function heldWaits({ matrix }: LockAnalysis): SimulatedLockWaits {
   return {
     count: matrix.reduce((sum, { waits }) => sum + waits, 0),
     totalMs: matrix.reduce((sum, { waitedNs }) => sum + waitedNs, 0) / 1e6,
