@@ -79,6 +79,7 @@ type Shape =
 
 const FAULT_TIME = { faults: 'number', lockedFaults: 'number', lockedNs: 'number' } as const
 const WAITED = { waits: 'number', waitedNs: 'number', call: 'string' } as const
+const WAIT_COUNT = { waits: 'number', waitedNs: 'number' } as const
 const HELD_BY = { process: 'string', pid: 'number', comm: 'string', ...WAITED } as const
 const LOCK_USER = {
   process: 'string',
@@ -127,6 +128,7 @@ const TRACE: Shape = {
       unknown: 'number',
     },
     foreign: { list: HELD_BY },
+    totals: { held: WAIT_COUNT, unseen: WAIT_COUNT, unexplained: WAIT_COUNT },
   },
   faultCensus: {
     user: FAULT_TIME,

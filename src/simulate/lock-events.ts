@@ -127,9 +127,10 @@ export class LockEvents {
         this.#record.waited(write, ns)
       } else if (ns >= UNEXPLAINED_WAIT_NS) waitedNs = ns
     }
+    const { hasFailed } = asking
     asking.isPending = false
     asking.hasFailed = false
     const user = { process: '', pid: 0, comm: '', tid: lane, call, write, mapping: '' }
-    this.#history.acquired(mm, user, false, waitedNs, time, 0)
+    this.#history.acquired(mm, user, false, waitedNs, time, 0, hasFailed)
   }
 }

@@ -185,11 +185,8 @@ export async function simulateTrace(options: TraceSimulateOptions): Promise<Trac
 }
 
 /** Of all waits those for which it is known who held the lock. */
-export function heldWaits({ matrix }: LockAnalysis): SimulatedLockWaits {
-  return {
-    count: matrix.reduce((sum, { waits }) => sum + waits, 0),
-    totalMs: matrix.reduce((sum, { waitedNs }) => sum + waitedNs, 0) / 1e6,
-  }
+export function heldWaits({ totals: { held } }: LockAnalysis): SimulatedLockWaits {
+  return { count: held.waits, totalMs: held.waitedNs / 1e6 }
 }
 
 function traceFindings(

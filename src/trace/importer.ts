@@ -460,6 +460,7 @@ export class Importer implements TraceEvents {
   #gotLock(thread: Thread, mm: number, write: boolean, ofFault: boolean): void {
     const { process } = thread
     let waited = -1
+    const hasFailed = thread.lockContended
     if (thread.lockPending) {
       const { seconds, nanoseconds } = this.scanner
       const ns = (seconds - thread.lockSeconds) * 1e9 + nanoseconds - thread.lockNanoseconds
@@ -481,7 +482,7 @@ export class Importer implements TraceEvents {
     const isForeign = this.#owners.isOfAnother(thread, mm)
     if (!isForeign && ofFault) this.#owners.isOwn(thread, mm)
     const user = this.#lockUser(thread, write, ofFault, isForeign)
-    this.locks.acquired(mm, user, isForeign, waited, this.#now, this.scanner.line)
+    this.locks.acquired(mm, user, isForeign, waited, this.#now, this.scanner.line, hasFailed)
     this.scanner.takesStack = waited >= 0 && this.#observers.length > 0
   }
 
