@@ -113,7 +113,15 @@ test('replay of a recorded program', parallel, async (t) => {
       }
       assert.equal(trace['lines'], 6000)
       assert.equal(designs.length, 9)
-      assert.deepEqual(Object.keys(verdict), ['hurts', 'summary', 'holders', 'waiters', 'advice'])
+      assert.deepEqual(Object.keys(verdict), [
+        'hurts',
+        'summary',
+        'holders',
+        'otherHolders',
+        'unseenHolders',
+        'waiters',
+        'advice',
+      ])
       const keys = {
         speculative: ['attempted', 'succeeded', 'aborted'],
         faultLatencyNs: ['p50', 'p99', 'max'],
