@@ -16,7 +16,7 @@ import {
   type ReplayReport,
   type TraceReport,
 } from '../report/index.ts'
-import { Topology, type WhatIf, whatIf } from '../simulate/index.ts'
+import type { WhatIf } from '../simulate/index.ts'
 import {
   DetailCollector,
   type ImportObserver,
@@ -24,31 +24,19 @@ import {
   type RecordedDetail,
 } from '../trace/index.ts'
 import { UsageError } from './failure.ts'
-import { parseMachine } from './machine-option.ts'
-import { DEFAULT_DESIGNS, parseCount, parseCounts, parseDesigns } from './options.ts'
+import { DEFAULT_DESIGNS } from './options.ts'
 import { pageLine, usableOutput, writeText, writeWhole } from './output-file.ts'
 import { print, textOptions, toJson } from './output.ts'
-import { showProgress } from './progress.ts'
 import { isResult, readResult } from './result-file.ts'
 import { parseProcess, readRecording, traceReport } from './trace-report.ts'
+import { type WhatIfCommandOptions, addWhatIfOptions, asksWhatIf, whatIfOf } from './what-if-options.ts'
 
 /** As `replay` asks for unless told otherwise. */
 const MINIMUM_FIDELITY = 0.98
-/** What is asked besides the CPUs of the recording. */
-const WHAT_IF_CPUS = '8,64'
-/** Two sockets of a server whose kernel was measured with locks of single mappings. */
-const WHAT_IF_MACHINE = 'icelake-2s'
-/** Some minutes. */
-const MOST_EVENTS = '2000000'
 
-interface ReportCommandOptions {
+interface ReportCommandOptions extends WhatIfCommandOptions {
   readonly process: string
   readonly compare?: boolean
-  readonly whatIf?: boolean
-  readonly cpus?: string
-  readonly design?: string
-  readonly machine?: string
-  readonly mostEvents?: string
   readonly output?: string
   readonly perfetto?: string
   readonly redact?: boolean
@@ -64,7 +52,7 @@ interface Input {
 }
 
 export function reportCommand(): Command {
-  return new Command('report')
+  const command = new Command('report')
     .description('who held the mmap lock of a recorded program, who waited, and what would help')
     .argument(
       '<inputs...>',
@@ -72,18 +60,12 @@ export function reportCommand(): Command {
     )
     .option('--process <which>', "processes: 'all', 'busiest' (most page faults) or a number", 'all')
     .option('--compare', 'two recordings, before and after a change')
-    .option('--what-if', 'simulate it under other designs and on more CPUs')
-    .option(
-      '--cpus <counts>',
-      `what if it had so many, beside those of the recording (default: ${WHAT_IF_CPUS})`,
-    )
-    .option('--design <names>', `what if, designs (default: ${DEFAULT_DESIGNS})`)
-    .option('--machine <name>', `what if, the machine, as of simulate (default: ${WHAT_IF_MACHINE})`)
-    .option('--most-events <count>', `what if, in all simulations together (default: ${MOST_EVENTS})`)
     .option('--output <file>', 'also write a page for a browser: FILE.html')
     .option('--perfetto <file>', 'also write a trace for ui.perfetto.dev')
     .option('--redact', 'numbers instead of names, paths and addresses, to show it to others')
     .option('--json', 'print JSON')
+  return addWhatIfOptions(command)
+    .option('--design <names>', `what if, designs (default: ${DEFAULT_DESIGNS})`)
     .addHelpText(
       'after',
       [
@@ -100,7 +82,9 @@ export function reportCommand(): Command {
     .action(runCommand)
 }
 
-async function runCommand(paths: readonly string[], options: ReportCommandOptions): Promise<void> {
+async function runCommand(paths: readonly string[], given: ReportCommandOptions): Promise<void> {
+  // Nothing else here has designs.
+  const options = given.design === undefined ? given : { ...given, whatIf: true }
   const page = options.output === undefined ? null : usableOutput(options.output, '--output')
   const perfetto = options.perfetto === undefined ? null : usableOutput(options.perfetto, '--perfetto')
   const kinds = paths.map((path) => ({ path, isResult: isResult(path) }))
@@ -140,31 +124,6 @@ function requireCombination(
     )
   if (perfetto !== undefined && (recordings !== 1 || compare === true))
     throw new UsageError('--perfetto is for one recording', 'give that alone, and no --compare')
-}
-
-function asksWhatIf({ whatIf: asked, cpus, design, machine, mostEvents }: ReportCommandOptions): boolean {
-  return asked === true || [cpus, design, machine, mostEvents].some((option) => option !== undefined)
-}
-
-/** What simulates a recording; null where that is not asked for. */
-async function whatIfOf(
-  options: ReportCommandOptions,
-): Promise<((trace: ImportedTrace) => Promise<WhatIf>) | null> {
-  if (!asksWhatIf(options)) return null
-  const machine = await parseMachine(options.machine ?? WHAT_IF_MACHINE)
-  const designs = parseDesigns(options.design ?? DEFAULT_DESIGNS)
-  const { cpus: most } = new Topology(machine.topology)
-  // What is asked for is refused where the machine has fewer; what is only usual is left away.
-  const cpus =
-    options.cpus === undefined
-      ? WHAT_IF_CPUS.split(',')
-          .map(Number)
-          .filter((count) => count <= most)
-      : parseCounts(options.cpus, '--cpus', 1, most)
-  const mostEvents = parseCount(options.mostEvents ?? MOST_EVENTS, '--most-events', 1, 1e12)
-  const onProgress = (run: number, runs: number, what: string, done: number): void =>
-    showProgress(`what if ${run}/${runs}: ${what}, ${Math.floor(done * 100)} %`)
-  return (trace) => whatIf({ trace, machine, designs, cpus, seed: 1, mostEvents, onProgress })
 }
 
 async function recordingOf(
@@ -211,7 +170,8 @@ function resultOf(path: string): Input {
   const result = readResult(path)
   if (result.kind === 'recording')
     return { trace: result.trace, detail: null, replay: null, whatIf: result.whatIf }
-  return { trace: result.report.trace, detail: null, replay: result.report, whatIf: null }
+  const { report, whatIf } = result
+  return { trace: report.trace, detail: null, replay: report, whatIf }
 }
 
 function redacted({ trace, detail, replay, whatIf: simulated }: Input, redactor: Redactor): Input {
@@ -273,6 +233,6 @@ function textOf(inputs: readonly Input[], { compare }: ReportCommandOptions): st
   const [first, second] = inputs
   if (compare === true) return comparisonText(first!.trace, second!.trace, textOptions())
   const { trace, replay, whatIf: simulated } = first!
-  if (replay !== null) return replayText(replay, MINIMUM_FIDELITY, textOptions())
+  if (replay !== null) return replayText(replay, MINIMUM_FIDELITY, textOptions(), simulated)
   return reportText(trace, verdictOfTrace(trace), textOptions(), simulated)
 }

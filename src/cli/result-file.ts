@@ -9,7 +9,7 @@ import { UsageError } from './failure.ts'
 
 /** A result: of a replay, or of a recording alone, which has no designs. */
 export type Result =
-  | { readonly kind: 'replay'; readonly report: ReplayReport }
+  | { readonly kind: 'replay'; readonly report: ReplayReport; readonly whatIf: WhatIf | null }
   | { readonly kind: 'recording'; readonly trace: TraceReport; readonly whatIf: WhatIf | null }
 
 /** Whether a file is JSON, as no recording begins with a brace. */
@@ -38,13 +38,13 @@ export function readResult(path: string): Result {
   }
   const has = (field: string): boolean => typeof value === 'object' && value !== null && field in value
   const isReplay = has('designs')
-  const recording: Shape = { trace: TRACE, ...(has('whatIf') && { whatIf: WHAT_IF }) }
-  const problem = problemIn(value, isReplay ? REPLAY : recording, '')
+  const shape = isReplay ? REPLAY : { trace: TRACE }
+  const problem = problemIn(value, has('whatIf') ? { ...shape, whatIf: WHAT_IF } : shape, '')
   if (problem !== null) throw notAResult(path, problem)
   const empty = emptyIn(value as { readonly whatIf?: WhatIf })
   if (empty !== null) throw notAResult(path, empty)
-  if (isReplay) return { kind: 'replay', report: value as ReplayReport }
   const { trace, whatIf = null } = value as { trace: TraceReport; whatIf?: WhatIf }
+  if (isReplay) return { kind: 'replay', report: value as ReplayReport, whatIf }
   return { kind: 'recording', trace, whatIf }
 }
 
@@ -167,7 +167,7 @@ const WHAT_IF: Shape = {
   leftOut: { list: { design: 'string', cpus: 'number' } },
 }
 
-const REPLAY: Shape = {
+const REPLAY: { readonly [field: string]: Shape } = {
   trace: TRACE,
   replayThreads: 'number',
   rss: { oneOf: ['batched', 'shared'] },

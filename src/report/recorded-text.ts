@@ -38,9 +38,7 @@ export function reportText(
     style.heading('VERDICT'),
     ...wrap(first ?? '', width, 2).map((line) => style[verdict.mood](line)),
     ...(others.length > 0 ? wrap(others.join(' '), width, 2) : []),
-    ...(whatIf === null
-      ? adviceLines(advice, style, width)
-      : adviceLines(advice, style, width, 'estimated from the recording, or simulated')),
+    ...adviceLines(advice, style, width, whatIf),
   ]
   return lines.join('\n') + '\n'
 }
@@ -151,8 +149,9 @@ export function adviceLines(
   advice: readonly Advice[],
   style: Style,
   width: number,
-  from = 'estimated from the recording',
+  whatIf: WhatIf | null = null,
 ): string[] {
+  const from = whatIf === null ? 'estimated from the recording' : 'estimated from the recording, or simulated'
   if (advice.length === 0) return []
   return [
     '',
