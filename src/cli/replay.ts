@@ -10,8 +10,10 @@ import {
   type DesignReplay,
   type ReplayReport,
 } from '../report/index.ts'
-import { DetailCollector, replayTrace } from '../trace/index.ts'
+import type { WhatIf } from '../simulate/index.ts'
+import { DetailCollector, type ImportedTrace, replayTrace } from '../trace/index.ts'
 import { combine } from '../workloads/index.ts'
+import { UsageError } from './failure.ts'
 import {
   DEFAULT_DESIGNS,
   RWSEM_OPTION,
@@ -26,11 +28,12 @@ import { pageLine, usableOutput, writeText } from './output-file.ts'
 import { print, textOptions, toJson } from './output.ts'
 import { showProgress } from './progress.ts'
 import { parseProcess, readRecording, traceReport } from './trace-report.ts'
+import { type WhatIfCommandOptions, addWhatIfOptions, whatIfOf } from './what-if-options.ts'
 
 /** A machine has at most 256 CPUs, one of them the main thread's. */
 const MAX_THREADS = 255
 
-interface ReplayCommandOptions {
+interface ReplayCommandOptions extends WhatIfCommandOptions {
   readonly design: string
   readonly rwsem: string
   readonly rss: string
@@ -44,7 +47,7 @@ interface ReplayCommandOptions {
 }
 
 export function replayCommand(): Command {
-  return new Command('replay')
+  const command = new Command('replay')
     .description('replay a recorded program, with its threads, under each design')
     .argument('<trace>', "what `perf script` printed, plain or gzip; '-' reads standard input")
     .option('--design <names>', "designs, as a,b or 'all'", DEFAULT_DESIGNS)
@@ -65,6 +68,7 @@ export function replayCommand(): Command {
     .option('--min-fidelity <share>', 'the least share of recorded faults to reproduce, 0 to 1', '0.98')
     .option('--output <file>', 'also write a page for a browser: FILE.html')
     .option('--json', 'print JSON')
+  return addWhatIfOptions(command)
     .addHelpText(
       'after',
       [
@@ -91,6 +95,10 @@ async function runCommand(path: string, options: ReplayCommandOptions): Promise<
     options.threads === undefined ? undefined : parseCount(options.threads, '--threads', 1, MAX_THREADS)
   const memory = options.memory === undefined ? undefined : parseSize(options.memory, '--memory')
   const which = parseProcess(options.process)
+
+  const simulate = await whatIfOf(options)
+  if (simulate !== null && path === '-')
+    throw new UsageError('standard input cannot be read twice, as --what-if does', 'give a file')
 
   const page = options.output === undefined ? null : usableOutput(options.output, '--output')
   const detail = new DetailCollector()
@@ -123,14 +131,22 @@ async function runCommand(path: string, options: ReplayCommandOptions): Promise<
       processors: os.availableParallelism(),
       designs: results.map((runs) => mergeRepetitions(runs, replayThreads)),
     }
+    const simulated = simulate === null ? null : await simulateAgain(path, which, simulate)
     if (page !== null) {
-      const content = { trace: report.trace, detail: detail.result(), replays: [report], before: null }
+      const content = {
+        trace: report.trace,
+        detail: detail.result(),
+        replays: [report],
+        whatIf: simulated,
+        before: null,
+      }
       await writeText(page, htmlPage({ ...content, minimumFidelity }))
     }
     await print(
       options.json
-        ? jsonOf(report, minimumFidelity)
-        : replayText(report, minimumFidelity, textOptions()) + (page === null ? '' : pageLine(page)),
+        ? jsonOf(report, minimumFidelity, simulated)
+        : replayText(report, minimumFidelity, textOptions(), simulated) +
+            (page === null ? '' : pageLine(page)),
     )
     if (verdictOf(report, minimumFidelity).mood === 'bad') process.exitCode = 1
   } finally {
@@ -138,6 +154,21 @@ async function runCommand(path: string, options: ReplayCommandOptions): Promise<
   }
 }
 
-function jsonOf(report: ReplayReport, minimumFidelity: number): string {
-  return toJson({ ...report, verdict: verdictReport(verdictOf(report, minimumFidelity), report.trace) })
+/** Simulates the recording, which is read again with its times: a replay goes without them. */
+async function simulateAgain(
+  path: string,
+  which: ReturnType<typeof parseProcess>,
+  simulate: (trace: ImportedTrace) => Promise<WhatIf>,
+): Promise<WhatIf> {
+  const trace = await readRecording(path, { process: which, isTimed: true })
+  try {
+    return await simulate(trace)
+  } finally {
+    trace.close()
+  }
+}
+
+function jsonOf(report: ReplayReport, minimumFidelity: number, simulated: WhatIf | null): string {
+  const verdict = verdictReport(verdictOf(report, minimumFidelity), report.trace, simulated)
+  return toJson({ ...report, ...(simulated !== null && { whatIf: simulated }), verdict })
 }

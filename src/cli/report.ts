@@ -16,17 +16,25 @@ import {
   type ReplayReport,
   type TraceReport,
 } from '../report/index.ts'
-import { DetailCollector, type ImportObserver, type RecordedDetail } from '../trace/index.ts'
+import type { WhatIf } from '../simulate/index.ts'
+import {
+  DetailCollector,
+  type ImportObserver,
+  type ImportedTrace,
+  type RecordedDetail,
+} from '../trace/index.ts'
 import { UsageError } from './failure.ts'
+import { DEFAULT_DESIGNS } from './options.ts'
 import { pageLine, usableOutput, writeText, writeWhole } from './output-file.ts'
 import { print, textOptions, toJson } from './output.ts'
 import { isResult, readResult } from './result-file.ts'
 import { parseProcess, readRecording, traceReport } from './trace-report.ts'
+import { type WhatIfCommandOptions, addWhatIfOptions, asksWhatIf, whatIfOf } from './what-if-options.ts'
 
 /** As `replay` asks for unless told otherwise. */
 const MINIMUM_FIDELITY = 0.98
 
-interface ReportCommandOptions {
+interface ReportCommandOptions extends WhatIfCommandOptions {
   readonly process: string
   readonly compare?: boolean
   readonly output?: string
@@ -40,10 +48,11 @@ interface Input {
   readonly trace: TraceReport
   readonly detail: RecordedDetail | null
   readonly replay: ReplayReport | null
+  readonly whatIf: WhatIf | null
 }
 
 export function reportCommand(): Command {
-  return new Command('report')
+  const command = new Command('report')
     .description('who held the mmap lock of a recorded program, who waited, and what would help')
     .argument(
       '<inputs...>',
@@ -55,6 +64,8 @@ export function reportCommand(): Command {
     .option('--perfetto <file>', 'also write a trace for ui.perfetto.dev')
     .option('--redact', 'numbers instead of names, paths and addresses, to show it to others')
     .option('--json', 'print JSON')
+  return addWhatIfOptions(command)
+    .option('--design <names>', `what if, designs (default: ${DEFAULT_DESIGNS})`)
     .addHelpText(
       'after',
       [
@@ -62,6 +73,7 @@ export function reportCommand(): Command {
         'Examples:',
         '  faultline report server.perf.txt.gz',
         '  faultline report server.perf.txt.gz --output server.html',
+        '  faultline report server.perf.txt.gz --cpus 8,64 --output server.html',
         '  faultline report --compare before.perf.txt.zst after.perf.txt.zst',
         '  faultline replay server.perf.txt.gz --json > result.json',
         '  faultline report server.perf.txt.gz result.json --output server.html',
@@ -70,16 +82,19 @@ export function reportCommand(): Command {
     .action(runCommand)
 }
 
-async function runCommand(paths: readonly string[], options: ReportCommandOptions): Promise<void> {
+async function runCommand(paths: readonly string[], given: ReportCommandOptions): Promise<void> {
+  // Nothing else here has designs.
+  const options = given.design === undefined ? given : { ...given, whatIf: true }
   const page = options.output === undefined ? null : usableOutput(options.output, '--output')
   const perfetto = options.perfetto === undefined ? null : usableOutput(options.perfetto, '--perfetto')
   const kinds = paths.map((path) => ({ path, isResult: isResult(path) }))
   requireCombination(kinds, options)
+  const simulate = await whatIfOf(options)
   const redactor = options.redact === true ? new Redactor() : null
   const inputs: Input[] = []
   for (const { path, isResult: isJson } of kinds) {
     if (isJson) inputs.push(resultOf(path))
-    else inputs.push(await recordingOf(path, options, page !== null, perfetto, redactor))
+    else inputs.push(await recordingOf(path, options, page !== null, perfetto, redactor, simulate))
   }
   const shown = redactor === null ? inputs : inputs.map((input) => redacted(input, redactor))
   if (page !== null) await writeText(page, pageOf(shown, options.compare === true))
@@ -90,8 +105,9 @@ async function runCommand(paths: readonly string[], options: ReportCommandOption
 /** What can be told together: one recording and replays of it, or two recordings compared. */
 function requireCombination(
   kinds: readonly { readonly path: string; readonly isResult: boolean }[],
-  { compare, output, perfetto }: ReportCommandOptions,
+  options: ReportCommandOptions,
 ): void {
+  const { compare, output, perfetto } = options
   const recordings = kinds.filter(({ isResult: isJson }) => !isJson).length
   if (compare === true && kinds.length !== 2)
     throw new UsageError(`--compare has ${kinds.length} inputs`, 'give two: before and after')
@@ -101,6 +117,11 @@ function requireCombination(
     throw new UsageError('standard input cannot be read twice', 'give a file')
   if (compare !== true && kinds.length > 1 && output === undefined)
     throw new UsageError('a recording and results together make a page', 'name it with --output')
+  if (asksWhatIf(options) && (recordings !== 1 || compare === true))
+    throw new UsageError(
+      '--what-if is for one recording',
+      'give that, with or without results, and no --compare',
+    )
   if (perfetto !== undefined && (recordings !== 1 || compare === true))
     throw new UsageError('--perfetto is for one recording', 'give that alone, and no --compare')
 }
@@ -111,17 +132,21 @@ async function recordingOf(
   hasPage: boolean,
   perfetto: string | null,
   redactor: Redactor | null,
+  simulate: ((trace: ImportedTrace) => Promise<WhatIf>) | null,
 ): Promise<Input> {
   const detail = new DetailCollector()
   const observers: ImportObserver[] = hasPage ? [detail] : []
   const read = async (): Promise<Input> => {
     const trace = await readRecording(path, {
       process: parseProcess(options.process),
-      isReplayed: false,
+      isReplayed: simulate !== null,
+      isTimed: simulate !== null,
       observers,
     })
     try {
-      return { trace: traceReport(trace), detail: hasPage ? detail.result() : null, replay: null }
+      const simulated = simulate === null ? null : await simulate(trace)
+      const shown = hasPage ? detail.result() : null
+      return { trace: traceReport(trace), detail: shown, replay: null, whatIf: simulated }
     } finally {
       trace.close()
     }
@@ -143,12 +168,15 @@ async function recordingOf(
 
 function resultOf(path: string): Input {
   const result = readResult(path)
-  if (result.kind === 'recording') return { trace: result.trace, detail: null, replay: null }
-  return { trace: result.report.trace, detail: null, replay: result.report }
+  if (result.kind === 'recording')
+    return { trace: result.trace, detail: null, replay: null, whatIf: result.whatIf }
+  const { report, whatIf } = result
+  return { trace: report.trace, detail: null, replay: report, whatIf }
 }
 
-function redacted({ trace, detail, replay }: Input, redactor: Redactor): Input {
+function redacted({ trace, detail, replay, whatIf: simulated }: Input, redactor: Redactor): Input {
   return {
+    whatIf: simulated,
     trace: redactor.trace(trace),
     detail: detail === null ? null : redactor.detail(detail),
     replay: replay === null ? null : redactor.replay(replay),
@@ -166,6 +194,7 @@ function pageOf(inputs: readonly Input[], isComparison: boolean): string {
     detail: main.detail,
     replays,
     minimumFidelity: MINIMUM_FIDELITY,
+    whatIf: isComparison ? null : (inputs.find((input) => input.whatIf !== null)?.whatIf ?? null),
     before,
   })
 }
@@ -194,15 +223,16 @@ function jsonOf(inputs: readonly Input[], { compare }: ReportCommandOptions): un
   }
 }
 
-function resultJson({ trace, replay }: Input): unknown {
+function resultJson({ trace, replay, whatIf: simulated }: Input): unknown {
   const verdict = replay === null ? verdictOfTrace(trace) : verdictOf(replay, MINIMUM_FIDELITY)
-  return { ...(replay ?? { trace }), verdict: verdictReport(verdict, trace) }
+  const asked = simulated === null ? {} : { whatIf: simulated }
+  return { ...(replay ?? { trace }), ...asked, verdict: verdictReport(verdict, trace, simulated) }
 }
 
 function textOf(inputs: readonly Input[], { compare }: ReportCommandOptions): string {
   const [first, second] = inputs
   if (compare === true) return comparisonText(first!.trace, second!.trace, textOptions())
-  const { trace, replay } = first!
-  if (replay !== null) return replayText(replay, MINIMUM_FIDELITY, textOptions())
-  return reportText(trace, verdictOfTrace(trace), textOptions())
+  const { trace, replay, whatIf: simulated } = first!
+  if (replay !== null) return replayText(replay, MINIMUM_FIDELITY, textOptions(), simulated)
+  return reportText(trace, verdictOfTrace(trace), textOptions(), simulated)
 }

@@ -4,12 +4,13 @@
 // file is told of by the name of what is wrong in it, and not by where the program stumbles.
 import { closeSync, fstatSync, openSync, readFileSync, readSync } from 'node:fs'
 import type { ReplayReport, TraceReport } from '../report/index.ts'
+import type { WhatIf } from '../simulate/index.ts'
 import { UsageError } from './failure.ts'
 
 /** A result: of a replay, or of a recording alone, which has no designs. */
 export type Result =
-  | { readonly kind: 'replay'; readonly report: ReplayReport }
-  | { readonly kind: 'recording'; readonly trace: TraceReport }
+  | { readonly kind: 'replay'; readonly report: ReplayReport; readonly whatIf: WhatIf | null }
+  | { readonly kind: 'recording'; readonly trace: TraceReport; readonly whatIf: WhatIf | null }
 
 /** Whether a file is JSON, as no recording begins with a brace. */
 export function isResult(path: string): boolean {
@@ -35,11 +36,24 @@ export function readResult(path: string): Result {
     if (!(error instanceof SyntaxError)) throw error
     throw notAResult(path, 'it is no JSON')
   }
-  const isReplay = typeof value === 'object' && value !== null && 'designs' in value
-  const problem = problemIn(value, isReplay ? REPLAY : { trace: TRACE }, '')
+  const has = (field: string): boolean => typeof value === 'object' && value !== null && field in value
+  const isReplay = has('designs')
+  const shape = isReplay ? REPLAY : { trace: TRACE }
+  const problem = problemIn(value, has('whatIf') ? { ...shape, whatIf: WHAT_IF } : shape, '')
   if (problem !== null) throw notAResult(path, problem)
-  if (isReplay) return { kind: 'replay', report: value as ReplayReport }
-  return { kind: 'recording', trace: (value as { trace: TraceReport }).trace }
+  const empty = emptyIn(value as { readonly whatIf?: WhatIf })
+  if (empty !== null) throw notAResult(path, empty)
+  const { trace, whatIf = null } = value as { trace: TraceReport; whatIf?: WhatIf }
+  if (isReplay) return { kind: 'replay', report: value as ReplayReport, whatIf }
+  return { kind: 'recording', trace, whatIf }
+}
+
+/** A simulation has runs, and each of them a bound at least. */
+function emptyIn({ whatIf }: { readonly whatIf?: WhatIf }): string | null {
+  if (whatIf === undefined) return null
+  if (whatIf.runs.length === 0) return 'whatIf.runs is empty'
+  const index = whatIf.runs.findIndex(({ bounds }) => bounds.length === 0)
+  return index < 0 ? null : `whatIf.runs[${index}].bounds is empty`
 }
 
 function notAResult(path: string, problem: string): UsageError {
@@ -65,6 +79,7 @@ type Shape =
 
 const FAULT_TIME = { faults: 'number', lockedFaults: 'number', lockedNs: 'number' } as const
 const WAITED = { waits: 'number', waitedNs: 'number', call: 'string' } as const
+const WAIT_COUNT = { waits: 'number', waitedNs: 'number' } as const
 const HELD_BY = { process: 'string', pid: 'number', comm: 'string', ...WAITED } as const
 const LOCK_USER = {
   process: 'string',
@@ -113,6 +128,7 @@ const TRACE: Shape = {
       unknown: 'number',
     },
     foreign: { list: HELD_BY },
+    totals: { held: WAIT_COUNT, unseen: WAIT_COUNT, unexplained: WAIT_COUNT },
   },
   faultCensus: {
     user: FAULT_TIME,
@@ -130,7 +146,28 @@ const TRACE: Shape = {
   warnings: { list: 'string' },
 }
 
-const REPLAY: Shape = {
+const WAITS = { count: 'number', totalMs: 'number' } as const
+
+const WHAT_IF: Shape = {
+  machine: { name: 'string', cpus: 'number', source: 'string' },
+  recorded: { design: 'string', cpus: 'number', elapsedMs: 'number', waits: { orNull: WAITS } },
+  runs: {
+    list: {
+      design: 'string',
+      rwsem: 'string',
+      cpus: 'number',
+      lockedFaults: 'number',
+      bounds: {
+        list: { gaps: { oneOf: ['recorded', 'computing', 'blocking'] }, elapsedMs: 'number', waits: WAITS },
+      },
+    },
+  },
+  error: { elapsed: 'number', waits: { orNull: 'number' }, waitedMs: { orNull: 'number' } },
+  seedSpread: 'number',
+  leftOut: { list: { design: 'string', cpus: 'number' } },
+}
+
+const REPLAY: { readonly [field: string]: Shape } = {
   trace: TRACE,
   replayThreads: 'number',
   rss: { oneOf: ['batched', 'shared'] },

@@ -1,7 +1,6 @@
 // `faultline simulate WORKLOAD|TRACE`: how the kernel's own source scales on another machine, in virtual time, and how
 // long a recorded program takes there.
 import { existsSync } from 'node:fs'
-import { pathToFileURL } from 'node:url'
 import { Command } from 'commander'
 import { machinesText, simulateText, simulateTraceText } from '../report/index.ts'
 import {
@@ -10,8 +9,6 @@ import {
   type SimulatedWorkload,
   Topology,
   accountingNames,
-  checkMachine,
-  findMachine,
   findSimulatedWorkload,
   machines,
   mostCpus,
@@ -32,6 +29,7 @@ import {
   parseRwsemChoice,
   unknownName,
 } from './options.ts'
+import { parseMachine } from './machine-option.ts'
 import { print, textOptions, toJson } from './output.ts'
 import { showProgress } from './progress.ts'
 import { parseProcess, readRecording } from './trace-report.ts'
@@ -107,7 +105,7 @@ async function runCommand(name: string | undefined, options: SimulateCommandOpti
   const workload = findSimulatedWorkload(name)
   const isTrace = workload === undefined && (name === '-' || /[./\\]/.test(name) || existsSync(name))
   if (workload === undefined && !isTrace) throw unknownName(name, names, 'workload', 'simulate')
-  const machine = await machineOf(options.machine)
+  const machine = await parseMachine(options.machine)
   const common = {
     machine,
     designs: parseDesigns(options.design),
@@ -152,26 +150,6 @@ async function runTrace(
   } finally {
     trace.close()
   }
-}
-
-async function machineOf(given: string): Promise<MachineModel> {
-  const known = findMachine(given)
-  if (known !== undefined) return known
-  if (!/[./\\]/.test(given))
-    throw unknownName(
-      given,
-      machines.map(({ name }) => name),
-      'machine',
-      '--machine',
-    )
-  let loaded: { readonly default?: unknown }
-  try {
-    loaded = (await import(pathToFileURL(given).href)) as typeof loaded
-  } catch (error) {
-    const [reason] = String(error instanceof Error ? error.message : error).split('\n')
-    throw new UsageError(`the machine ${given} cannot be loaded: ${reason}`, 'give a module that exports one')
-  }
-  return checkMachine(loaded.default, given)
 }
 
 function cpusOf(given: string | undefined, machine: MachineModel, workload: SimulatedWorkload): number[] {

@@ -17,7 +17,7 @@ import {
 } from './numbers.ts'
 import { plainStyle, type TextOptions } from './style.ts'
 import { formatTable, wrap, type Column } from './table.ts'
-import { nameOf } from './verdict.ts'
+import { nameOf } from './design-name.ts'
 
 /** What a bench printed without `--json` and `--csv` says, ending in a newline. */
 export function benchText(result: BenchResult, options: TextOptions = {}): string {

@@ -19,8 +19,9 @@ export { machinesText, simulateText } from './simulate-text.ts'
 export { simulateTraceText } from './simulate-trace-text.ts'
 export { plainStyle, styleFor, type Style, type TextOptions } from './style.ts'
 export { formatTable, textColumn, wrap, type Column, type TableOptions } from './table.ts'
+export { nameOf } from './design-name.ts'
+export { isPromise, whatIfAdvice, whatIfSentences } from './what-if.ts'
 export {
-  nameOf,
   verdictOf,
   verdictOfTrace,
   verdictReport,

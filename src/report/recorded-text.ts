@@ -2,40 +2,43 @@
 //
 // Principle: a pure function of the report; names from the trace are shown without what a terminal would obey.
 import path from 'node:path'
+import type { WhatIf } from '../simulate/index.ts'
+import type { HeldBy } from '../trace/lock-history.ts'
 import type { Advice } from './advice.ts'
 import { formatCount, formatDuration, formatShare, plural } from './numbers.ts'
 import { printable } from './printable.ts'
 import type { TraceReport } from './replay-report.ts'
 import { plainStyle, type Style, type TextOptions } from './style.ts'
 import { formatTable, wrap, type Column } from './table.ts'
-import { verdictReport, type Verdict } from './verdict.ts'
+import { othersThan, verdictReport, type Verdict } from './verdict.ts'
+import { whatIfLines } from './what-if.ts'
 
 /** What `faultline report` says without `--json`, ending in a newline. */
-export function reportText(trace: TraceReport, verdict: Verdict, options: TextOptions = {}): string {
+export function reportText(
+  trace: TraceReport,
+  verdict: Verdict,
+  options: TextOptions = {},
+  whatIf: WhatIf | null = null,
+): string {
   const { style = plainStyle, width = 100 } = options
-  const { holders, waiters, advice } = verdictReport(verdict, trace)
-  const who = { heading: 'HELD THE LOCK WHILE OTHERS WAITED', rows: holders }
+  const { holders, waiters, advice } = verdictReport(verdict, trace, whatIf)
   const [first, ...others] = verdict.sentences
   const lines = [
     ...recordedLines(trace, style, width),
-    ...countLines(
-      who.heading,
-      who.rows.map((one) => [`${one.comm} of ${one.process} (${one.pid})`, one]),
-      style,
-      width,
-    ),
+    ...countLines('HELD THE LOCK WHILE OTHERS WAITED', holderRows(trace, holders), style, width),
     ...countLines(
       'WAITED FOR IT',
-      waiters.map((one) => [`${one.comm} (${one.tid})`, one]),
+      waiters.slice(0, ROWS).map((one) => [`${one.comm} (${one.tid})`, one]),
       style,
       width,
     ),
     ...longestLines(trace, style, width),
+    ...(whatIf === null ? [] : whatIfLines(whatIf, trace, style, width)),
     '',
     style.heading('VERDICT'),
     ...wrap(first ?? '', width, 2).map((line) => style[verdict.mood](line)),
     ...(others.length > 0 ? wrap(others.join(' '), width, 2) : []),
-    ...adviceLines(advice, style, width),
+    ...adviceLines(advice, style, width, whatIf),
   ]
   return lines.join('\n') + '\n'
 }
@@ -43,16 +46,24 @@ export function reportText(trace: TraceReport, verdict: Verdict, options: TextOp
 /** Rows of the tables of a text. */
 const ROWS = 6
 
-function countLines(
-  heading: string,
-  all: readonly (readonly [
-    string,
-    { readonly call: string; readonly waits: number; readonly waitedNs: number },
-  ])[],
-  style: Style,
-  width: number,
-): string[] {
-  const rows = all.slice(0, ROWS)
+type CountRow = readonly [
+  string,
+  { readonly call: string; readonly waits: number; readonly waitedNs: number },
+]
+
+/** The first holders, all others, and what nobody is seen to have held the lock for: together all that Linux waited. */
+function holderRows({ locks }: TraceReport, all: readonly HeldBy[]): CountRow[] {
+  const shown = all.slice(0, ROWS)
+  const others = othersThan(shown, locks.totals.held)
+  const { unseen } = locks.totals
+  return [
+    ...shown.map((one): CountRow => [`${one.comm} of ${one.process} (${one.pid})`, one]),
+    ...(all.length > ROWS ? [['all others', { ...others, call: '' }] as const] : []),
+    ...(unseen.waits > 0 ? [['nobody that is seen', { ...unseen, call: 'a try failed' }] as const] : []),
+  ]
+}
+
+function countLines(heading: string, rows: readonly CountRow[], style: Style, width: number): string[] {
   if (rows.length === 0) return []
   const columns: Column[] = [
     { heading: [], align: 'left', cells: rows.map(([name]) => printable(name)) },
@@ -134,11 +145,17 @@ function waitsRecorded(linux: TraceReport['linux'], side: 'readers' | 'writers')
 }
 
 /** What to change, and what that would save. */
-export function adviceLines(advice: readonly Advice[], style: Style, width: number): string[] {
+export function adviceLines(
+  advice: readonly Advice[],
+  style: Style,
+  width: number,
+  whatIf: WhatIf | null = null,
+): string[] {
+  const from = whatIf === null ? 'estimated from the recording' : 'estimated from the recording, or simulated'
   if (advice.length === 0) return []
   return [
     '',
-    style.heading('WHAT WOULD HELP') + style.faint('  estimated from the recording'),
+    style.heading('WHAT WOULD HELP') + style.faint(`  ${from}`),
     ...advice.flatMap(({ change, savesMs, how }) => [
       ...wrap(`${formatDuration(savesMs * 1e6)} less: ${change}`, width, 2),
       ...wrap(how, width, 4).map(style.faint),

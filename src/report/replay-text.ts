@@ -2,22 +2,31 @@
 //
 // Principles: a pure function of the report, golden-tested: this text is an interface. It reads from top to
 // bottom without knowing the subject: what the program did, what each design met, what follows from it.
+import type { WhatIf } from '../simulate/index.ts'
+import { nameOf } from './design-name.ts'
 import { formatCount, formatDuration, formatRange, formatRate, formatShare, plural } from './numbers.ts'
 import { adviceLines, recordedLines } from './recorded-text.ts'
 import type { DesignReport, ReplayReport } from './replay-report.ts'
 import { plainStyle, type Style, type TextOptions } from './style.ts'
 import { formatTable, wrap, type Column } from './table.ts'
-import { nameOf, verdictOf, verdictReport } from './verdict.ts'
+import { verdictOf, verdictReport } from './verdict.ts'
+import { whatIfLines } from './what-if.ts'
 
 /** What a replay printed without `--json` says, ending in a newline. */
-export function replayText(report: ReplayReport, minimumFidelity: number, options: TextOptions = {}): string {
+export function replayText(
+  report: ReplayReport,
+  minimumFidelity: number,
+  options: TextOptions = {},
+  whatIf: WhatIf | null = null,
+): string {
   const { style = plainStyle, width = 100 } = options
   const lines = [
     ...recordedLines(report.trace, style, width),
     '',
     ...replayedLines(report, style, width),
+    ...(whatIf === null ? [] : whatIfLines(whatIf, report.trace, style, width)),
     '',
-    ...verdictLines(report, minimumFidelity, style, width),
+    ...verdictLines(report, minimumFidelity, style, width, whatIf),
   ]
   return lines.join('\n') + '\n'
 }
@@ -241,14 +250,20 @@ function sum(record: Readonly<Record<string, number>>): number {
   return Object.values(record).reduce((total, value) => total + value, 0)
 }
 
-function verdictLines(report: ReplayReport, minimumFidelity: number, style: Style, width: number): string[] {
+function verdictLines(
+  report: ReplayReport,
+  minimumFidelity: number,
+  style: Style,
+  width: number,
+  whatIf: WhatIf | null,
+): string[] {
   const verdict = verdictOf(report, minimumFidelity)
   const [first, ...others] = verdict.sentences
-  const { advice } = verdictReport(verdict, report.trace)
+  const { advice } = verdictReport(verdict, report.trace, whatIf)
   return [
     style.heading('VERDICT'),
     ...wrap(first ?? '', width, 2).map((line) => style[verdict.mood](line)),
     ...(others.length > 0 ? wrap(others.join(' '), width, 2) : []),
-    ...adviceLines(advice, style, width),
+    ...adviceLines(advice, style, width, whatIf),
   ]
 }

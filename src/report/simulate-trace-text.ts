@@ -37,14 +37,10 @@ function columnsOf(runs: readonly SimulatedTraceRun[]): Column[] {
     column(['elapsed'], (run) => milliseconds(run.virtualMs)),
     column(['idle'], (run) => formatShare(run.idleShare)),
     column(['waited', 'for a CPU'], (run) => milliseconds(run.queuedMs)),
-    column(['waits for', 'mmap lock'], (run) => formatCount(waitsOf(run).count)),
-    column(['in', 'all'], (run) => milliseconds(waitsOf(run).totalMs)),
+    column(['waits for', 'mmap lock'], ({ heldWaits }) => formatCount(heldWaits.count)),
+    column(['in', 'all'], ({ heldWaits }) => milliseconds(heldWaits.totalMs)),
     column(['faults', 'under it'], (run) => formatCount(run.lockedFaults)),
   ]
-}
-
-function waitsOf({ lockWaits: { readers, writers } }: SimulatedTraceRun): { count: number; totalMs: number } {
-  return { count: readers.count + writers.count, totalMs: readers.totalMs + writers.totalMs }
 }
 
 function milliseconds(ms: number): string {
@@ -65,12 +61,15 @@ function recordedWords({ trace }: TraceSimulateResult): string {
 
 function gapWords({ trace }: TraceSimulateResult): string {
   const { faultNs, blockedAfterNs, hasSwitches } = trace
-  const taken = `${(faultNs / 1000).toFixed(1)} µs are taken off for each fault whose end is not in the recording.`
+  const taken =
+    'Calls and faults take, and hold the mmap lock, no shorter than recorded; a fault whose end is not in the ' +
+    `recording takes ${(faultNs / 1000).toFixed(1)} µs.`
   if (hasSwitches)
     return `Between two events a thread computes, but for the time that the recording has it switched out. ${taken}`
   return (
-    'What a thread did between two events is not in the recording: with gaps that are computing, it computed all the ' +
-    `time; with gaps that are blocking, it slept where they are longer than ${milliseconds(blockedAfterNs / 1e6)}. ` +
+    'What a thread did between two events is not in the recording: with gaps that are computing, it computed unless ' +
+    'another was seen on its CPU, for which it waited; with gaps that are blocking, it slept then, and where they are ' +
+    `longer than ${milliseconds(blockedAfterNs / 1e6)}. ` +
     taken
   )
 }

@@ -5,9 +5,11 @@
 // time only confirms it. Whether the lock hurt the program is what Linux itself recorded, where it did. The
 // replay leaves out the computing between the calls and faults, so that its threads meet far more often than
 // the program's did: it tells the worst that the lock could do, and which design would meet it best.
-import type { HeldBy, WaitedBy } from '../trace/lock-history.ts'
+import type { HeldBy, WaitCount, WaitedBy } from '../trace/lock-history.ts'
 import { overlaps } from '../workloads/statistics.ts'
+import type { WhatIf } from '../simulate/index.ts'
 import { adviceFor, savedByLessWork, type Advice } from './advice.ts'
+import { nameOf } from './design-name.ts'
 import { HARMFUL_SHARE, linuxShare, NEGLIGIBLE_SHARE, shareOfAll, shareOfHot } from './lock-share.ts'
 import { formatCount, formatDuration, formatShare, plural } from './numbers.ts'
 import { printable } from './printable.ts'
@@ -18,6 +20,7 @@ import {
   type ReplayReport,
   type TraceReport,
 } from './replay-report.ts'
+import { whatIfAdvice } from './what-if.ts'
 
 export interface Verdict {
   readonly mood: 'good' | 'notable' | 'bad'
@@ -31,6 +34,9 @@ export interface VerdictReport {
   readonly hurts: boolean | null
   readonly summary: string
   readonly holders: readonly HeldBy[]
+  /** Waits for holders that are not in the list, and for nobody who was seen: with the list, all that Linux counts. */
+  readonly otherHolders: WaitCount
+  readonly unseenHolders: WaitCount
   readonly waiters: readonly WaitedBy[]
   readonly advice: readonly Advice[]
 }
@@ -93,15 +99,38 @@ function moodOf(trace: TraceReport): Verdict['mood'] {
 }
 
 /** A verdict for `--json`. */
-export function verdictReport({ hurts, sentences }: Verdict, trace: TraceReport): VerdictReport {
+export function verdictReport(
+  { hurts, sentences }: Verdict,
+  trace: TraceReport,
+  whatIf: WhatIf | null = null,
+): VerdictReport {
   const isKnown = lostSentence(trace) === null
+  const holders = trace.locks.holders.slice(0, LISTED)
   return {
     hurts,
     summary: sentences.join(' '),
-    holders: isKnown ? trace.locks.holders.slice(0, LISTED) : [],
+    holders: isKnown ? holders : [],
+    otherHolders: isKnown ? othersThan(holders, trace.locks.totals.held) : NO_WAITS,
+    unseenHolders: isKnown ? trace.locks.totals.unseen : NO_WAITS,
     waiters: isKnown ? trace.locks.waiters.slice(0, LISTED) : [],
-    advice: isKnown ? adviceFor(trace) : [],
+    advice: isKnown ? rankedAdvice(trace, whatIf) : [],
   }
+}
+
+const NO_WAITS: WaitCount = { waits: 0, waitedNs: 0 }
+
+/** What a list leaves of all waits. */
+export function othersThan(listed: readonly WaitCount[], all: WaitCount): WaitCount {
+  return {
+    waits: Math.max(0, all.waits - listed.reduce((sum, { waits }) => sum + waits, 0)),
+    waitedNs: Math.max(0, all.waitedNs - listed.reduce((sum, { waitedNs }) => sum + waitedNs, 0)),
+  }
+}
+
+/** From the recording and, where it was simulated, from that. */
+function rankedAdvice(trace: TraceReport, whatIf: WhatIf | null): Advice[] {
+  const simulated = whatIf === null ? [] : whatIfAdvice(whatIf)
+  return [...adviceFor(trace), ...simulated].toSorted((a, b) => b.savesMs - a.savesMs)
 }
 
 function hurtsAsRecorded(trace: TraceReport): boolean | null {
@@ -133,6 +162,12 @@ export function holderSentences(trace: TraceReport): string[] {
   const of = `${printable(first.comm)} of ${printable(first.process)} (${first.pid})`
   const share = formatShare(first.waitedNs / total)
   const sentences = [`${of} held it for ${share} of the time that others waited: ${first.call}.`]
+  const { held, unseen } = trace.locks.totals
+  if (unseen.waits > held.waits)
+    sentences.push(
+      `Most of the waits, ${formatCount(unseen.waits)} of ${formatDuration(unseen.waitedNs)} in all, were tries that ` +
+        'failed though nobody is seen to give the lock back: somebody else queued for it.',
+    )
   if (keptNs.writersByWriters > total / 2) {
     sentences.push(
       `Writers waited for writers ${formatShare(keptNs.writersByWriters / total)} of that time: no design of page faults can help there.`,
@@ -270,9 +305,4 @@ function linuxSentence(trace: TraceReport): string {
   const hot = ofHot > ofAll ? `, and ${formatShare(ofHot)} of that of the ${busiest}` : ''
   const long = `${formatDuration(readers.total + writers.total)} in all, ${formatShare(ofAll)} of its threads' time${hot}`
   return `When it was recorded, Linux itself waited ${often}, ${long}.`
-}
-
-/** A design and its rwsem, as one name. */
-export function nameOf(design: { readonly design: string; readonly rwsem: string }): string {
-  return `${design.design}/${design.rwsem}`
 }

@@ -15,6 +15,9 @@ const CALL_ENTER = 1
 const SEND_CALL = 2
 const CALL_FUNCTION_MANY = 3
 
+/** The program of a recording has further ones, from here on. */
+export const FURTHER_PROBES = 4
+
 export const costProbes: readonly Probe[] = [
   { file: 'fault/fault.ts', function: 'handleUserFault', id: HANDLE_USER_FAULT },
   { file: 'machine/cpu.ts', function: 'callEnter', id: CALL_ENTER },

@@ -10,6 +10,7 @@
 // - What must come after another thread's operation waits for that, without a CPU.
 
 import { COMPUTING } from './accounts.ts'
+import type { LeastTimes, RecordedDurations } from './recorded-durations.ts'
 import type { CpuScheduler, Simulator } from './simulator.ts'
 import type { Topology } from './topology.ts'
 
@@ -26,7 +27,7 @@ function sliceNs(cpus: number): number {
 }
 
 /** What a lane does around its operations. */
-export interface LaneProgram {
+export interface LaneProgram extends LeastTimes {
   /** Before each operation, in nanoseconds: away from a CPU, then computing. */
   readonly awayNs: Float64Array
   readonly computeNs: Float64Array
@@ -57,6 +58,7 @@ export class Cpus implements CpuScheduler {
   readonly #topology: Topology
   readonly #sliceNs: number
   #simulator!: Simulator
+  #durations!: RecordedDurations
   readonly #phase: Uint8Array
   readonly #operation: Int32Array
   readonly #awayUntil: Float64Array
@@ -99,8 +101,9 @@ export class Cpus implements CpuScheduler {
   }
 
   /** Before anything else, once the simulator is there. */
-  attach(simulator: Simulator): void {
+  attach(simulator: Simulator, durations: RecordedDurations): void {
     this.#simulator = simulator
+    this.#durations = durations
   }
 
   hasCpu(thread: number): boolean {
@@ -116,6 +119,7 @@ export class Cpus implements CpuScheduler {
 
   /** A thread has done an operation: those go on that have waited for it. */
   done(thread: number, operation: number): void {
+    this.#durations.done(thread)
     const now = this.#simulator.clock[thread]!
     this.#doneAt[thread]![operation] = now
     this.endNs = Math.max(this.endNs, now)
@@ -162,6 +166,7 @@ export class Cpus implements CpuScheduler {
     if (after > now) return this.#awayTo(thread, now, after)
     if (!this.#takesCpu(thread, now)) return false
     this.#phase[thread] = IN_KERNEL
+    this.#durations.begin(thread, operation, now)
     return true
   }
 

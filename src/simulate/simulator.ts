@@ -202,6 +202,12 @@ export class Simulator extends Scheduler {
     this.#queue.set(thread, time)
   }
 
+  /** No thread does anything before this time any more. */
+  get horizon(): number {
+    const current = this.#current < 0 ? Infinity : this.clock[this.#current]!
+    return Math.min(this.#queue.earliest, current)
+  }
+
   /** The window ends at `time`: what is being waited for until then is noted. */
   endWindow(time: number): void {
     for (const { id, state } of this.threads)

@@ -45,11 +45,14 @@ const HEAP_WORDS = 2 * 1024 * 1024
  * Loads a module of this folder in its steppable form, at the first call. What it gives then boots a machine, and
  * forgets the one before: there is one at a time.
  */
-export function machineLoader<Request>(name: string): () => Promise<(request: Request) => SimulatedMachine> {
+export function machineLoader<Request>(
+  name: string,
+  probes = costProbes,
+): () => Promise<(request: Request) => SimulatedMachine> {
   let loaded: ReturnType<typeof loadStepped> | null = null
   return async () => {
     const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js'
-    loaded ??= loadStepped(new URL(`./${name}${extension}`, import.meta.url), { probes: costProbes })
+    loaded ??= loadStepped(new URL(`./${name}${extension}`, import.meta.url), { probes })
     const { exports, sites } = await loaded
     return (request) => {
       setSites(sites)

@@ -18,7 +18,6 @@ import {
   MREMAP_DONTUNMAP,
   MREMAP_FIXED,
   MREMAP_MAYMOVE,
-  Mm,
   NO_FAULT,
   PAGE_SIZE,
   type Task,
@@ -69,8 +68,11 @@ export interface TracedFile {
 
 /** What the simulator is told by the program. */
 export interface TraceMeter extends KernelMeter {
-  /** A lane has come to this operation of it, from 0. It goes on behind the next access to its gate. */
-  arrive(lane: number, operation: number): void
+  /**
+   * A lane has come to this operation of it, from 0, with its first word and the second of its payload. It goes on
+   * behind the next access to its gate.
+   */
+  arrive(lane: number, operation: number, first: number, second: number): void
   /** It has performed it. */
   done(lane: number, operation: number): void
   /**
@@ -80,8 +82,7 @@ export interface TraceMeter extends KernelMeter {
   touched(lane: number, first: number, second: number, result: number, lockedMm: boolean): void
   /** A call failed though Linux had performed it: with a negative errno, or with another answer (0). */
   failed(call: string, errno: number): void
-  /** There is an address space, whose mmap lock is here; it is about to go. */
-  spaceBegins(image: number, mm: number, lock: number): void
+  /** An address space is about to go. */
   spaceEnds(image: number, mm: number): void
 }
 
@@ -184,7 +185,6 @@ class Spaces {
 
   put(image: number, mm: number): void {
     this.mmOf[image] = mm
-    this.#meter.spaceBegins(image, mm, mm + Mm.mmapLock)
   }
 
   fork(task: Task, mm: number, image: number): void {
@@ -292,7 +292,7 @@ class Lane {
       const first = words[at]!
       const kind = first & 15
       at += 1 + 2 * (first >>> op.OP_WAITS_SHIFT)
-      this.#meter.arrive(id, operation)
+      this.#meter.arrive(id, operation, first, words[at + 1]!)
       Atomics.load(heap, this.#gate)
       this.#first = first
       this.#at = at

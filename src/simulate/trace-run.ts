@@ -1,22 +1,38 @@
 // One simulated run of a recorded program: under one design, on so many CPUs of a machine.
 
-import { type Probes, SHARED, type Watched } from '../backends/stepped/index.ts'
+import { type Probe, type Probes, SHARED, type Watched } from '../backends/stepped/index.ts'
 import { KernelNames } from '../check/kernel-names.ts'
-import { NO_FAULT, allVmEvents, errnoName } from '../kernel/index.ts'
-import type { ImportedTrace, NotReproducedKind, TimedPlan } from '../trace/index.ts'
+import { NO_FAULT, type Task, allVmEvents, errnoName } from '../kernel/index.ts'
+import type {
+  ImportedTrace,
+  LinuxRecord,
+  LockAnalysis,
+  NotReproducedKind,
+  TimedPlan,
+} from '../trace/index.ts'
 import {
   COMPARED_BITS,
+  OP_ADVISE,
+  OP_BRK,
+  OP_FORK,
   OP_GUEST,
+  OP_MAP,
   OP_NOTE_SHIFT,
+  OP_PROTECT,
+  OP_REMAP,
+  OP_TOUCH,
   OP_TOUCH_ERROR_SHIFT,
   OP_TOUCH_REFUSED,
+  OP_UNMAP,
   isAccessOfKernel,
   unmatchedKind,
 } from '../trace/operations.ts'
-import { Charges, randomNumbers } from './charges.ts'
-import { Cpus } from './cpus.ts'
+import { Charges, FURTHER_PROBES, costProbes, randomNumbers } from './charges.ts'
+import { Cpus, type LaneProgram } from './cpus.ts'
 import { FrameCosts } from './frames.ts'
+import { LockEvents } from './lock-events.ts'
 import type { MachineModel } from './machine.ts'
+import { RecordedDurations } from './recorded-durations.ts'
 import type { RawRun } from './run.ts'
 import { Simulator, type Subject } from './simulator.ts'
 import type { SimulatedMachine } from './stepped-machine.ts'
@@ -32,7 +48,7 @@ import {
 } from './stepped-run.ts'
 import { Topology } from './topology.ts'
 import type { TraceMeter, TraceRequest, TracedFile } from './trace-machine.ts'
-import { type Gaps, lanePrograms } from './trace-program.ts'
+import { type FaultTimes, type Gaps, RecordedSpans, lanePrograms } from './trace-program.ts'
 
 export interface TraceRunOptions extends RunKernel {
   readonly trace: ImportedTrace
@@ -40,21 +56,19 @@ export interface TraceRunOptions extends RunKernel {
   readonly machine: MachineModel
   readonly cpus: number
   readonly gaps: Gaps
-  /** See `unendedFaultNs`. */
-  readonly faultNs: number
+  readonly faultTimes: FaultTimes
   readonly seed: number
   readonly onProgress?: (done: number) => void
 }
 
-/** Waits for an mmap lock. */
-export interface LockWaitSum {
-  count: number
-  totalNs: number
-}
-
 /** What a run of a recorded program has found, beside what every run does. */
 export interface RawTraceRun extends RawRun {
-  readonly lockWaits: { readonly readers: LockWaitSum; readonly writers: LockWaitSum }
+  /** What it met at the mmap lock, by the rules of recordings. */
+  readonly linux: LinuxRecord
+  readonly locks: LockAnalysis
+  /** Added to operations that took longer when recorded: while they held the mmap lock, and else. */
+  readonly addedHeldNs: number
+  readonly addedNs: number
   /** Faults that held an mmap lock, if only for a moment, and of these the ones of the kernel. */
   readonly lockedFaults: number
   readonly kernelFaults: number
@@ -77,7 +91,36 @@ export class TraceTooLarge extends Error {
   readonly remedy = 'record for a shorter time, or choose a process with --process'
 }
 
-const loadMachine = machineLoader<TraceRequest>('trace-machine')
+// What the runtime calls the functions of the mmap lock.
+const READ_LOCK = FURTHER_PROBES
+const READ_TRY_LOCK = FURTHER_PROBES + 1
+const READ_UNLOCK = FURTHER_PROBES + 2
+const WRITE_LOCK = FURTHER_PROBES + 3
+const WRITE_UNLOCK = FURTHER_PROBES + 4
+const WRITE_DOWNGRADE = FURTHER_PROBES + 5
+
+const lockProbes: readonly Probe[] = [
+  { function: 'mmapReadLock', id: READ_LOCK, result: true },
+  { function: 'mmapReadTryLock', id: READ_TRY_LOCK, result: true },
+  { function: 'mmapReadUnlock', id: READ_UNLOCK },
+  { function: 'mmapWriteLock', id: WRITE_LOCK, result: true },
+  { function: 'mmapWriteUnlock', id: WRITE_UNLOCK },
+  { function: 'mmapWriteDowngrade', id: WRITE_DOWNGRADE, result: true },
+].map((probe) => ({ ...probe, file: 'mm/mmap-lock.ts' }))
+
+/** What an operation is called among holders and waiters, as in a recording. */
+const callNames: Readonly<Record<number, string>> = {
+  [OP_TOUCH]: 'page fault',
+  [OP_MAP]: 'mmap',
+  [OP_UNMAP]: 'munmap',
+  [OP_PROTECT]: 'mprotect',
+  [OP_ADVISE]: 'madvise',
+  [OP_REMAP]: 'mremap',
+  [OP_BRK]: 'brk',
+  [OP_FORK]: 'fork',
+}
+
+const loadMachine = machineLoader<TraceRequest>('trace-machine', [...costProbes, ...lockProbes])
 
 /** Simulates one run. There is one at a time. */
 export async function simulateTraceRun(options: TraceRunOptions): Promise<RawTraceRun> {
@@ -91,15 +134,17 @@ class TraceRun implements TraceMeter, Probes, Subject {
   readonly #frames: number
   readonly #topology: Topology
   readonly #places: readonly number[]
+  readonly #programs: readonly LaneProgram[]
   readonly #cpus: Cpus
   readonly #contended: Int32Array
-  readonly #contendedSince: Float64Array
-  readonly #contendedForWrite: Uint8Array
-  /** Where mmap locks are, in the heap. */
-  readonly #locks = new Set<number>()
   readonly #busiest: number
   #simulator: Simulator | null = null
   #charges!: Charges
+  #durations!: RecordedDurations
+  #lockEvents!: LockEvents
+  /** What each lane is at; whether its last try for a lock was for nothing. */
+  readonly #calls: string[]
+  readonly #hasFailed: Uint8Array
   #machine!: SimulatedMachine
   #names: KernelNames | null = null
   #done = 0
@@ -107,12 +152,11 @@ class TraceRun implements TraceMeter, Probes, Subject {
   #lockedFaults = 0
   #kernelFaults = 0
   #reproduced = 0
-  readonly #lockWaits = { readers: { count: 0, totalNs: 0 }, writers: { count: 0, totalNs: 0 } }
   readonly #notReproduced: Partial<Record<NotReproducedKind, number>> = {}
   readonly #failures: Record<string, number> = {}
 
   constructor(options: TraceRunOptions) {
-    const { plan, machine, cpus, trace, gaps, faultNs } = options
+    const { plan, machine, cpus, trace, gaps, faultTimes, seed } = options
     this.#options = options
     this.#lanes = plan.lanes.length
     this.#operations = plan.operations.reduce((sum, count) => sum + count, 0)
@@ -128,10 +172,12 @@ class TraceRun implements TraceMeter, Probes, Subject {
       )
     this.#topology = new Topology(machine.topology)
     this.#places = this.#topology.place(cpus, 'spread')
-    this.#cpus = new Cpus(lanePrograms(plan, gaps, faultNs), this.#places, this.#topology)
+    const spans = new RecordedSpans(trace.linux.timeResolutionNs, randomNumbers(seed))
+    this.#programs = lanePrograms(plan, gaps, faultTimes, spans)
+    this.#cpus = new Cpus(this.#programs, this.#places, this.#topology)
     this.#contended = new Int32Array(this.#lanes)
-    this.#contendedSince = new Float64Array(this.#lanes)
-    this.#contendedForWrite = new Uint8Array(this.#lanes)
+    this.#calls = plan.lanes.map(() => '')
+    this.#hasFailed = new Uint8Array(this.#lanes)
     this.#busiest = trace.images.reduce(
       (most, { faults }, image) => (faults > (trace.images[most]?.faults ?? -1) ? image : most),
       0,
@@ -153,7 +199,9 @@ class TraceRun implements TraceMeter, Probes, Subject {
     })
     simulator.accounts.from = 0
     this.#simulator = simulator
-    this.#cpus.attach(simulator)
+    this.#durations = new RecordedDurations(this.#programs, simulator)
+    this.#lockEvents = new LockEvents(this.#lanes, () => simulator.horizon)
+    this.#cpus.attach(simulator, this.#durations)
     this.#charges = new Charges({
       machine,
       simulator,
@@ -204,7 +252,9 @@ class TraceRun implements TraceMeter, Probes, Subject {
       fallbacks: fallbacksOf(allVmEvents(this.#machine.tasks[0]!)),
       wallMs: performance.now() - began,
       names: this.#names,
-      lockWaits: this.#lockWaits,
+      ...this.#lockEvents.summary(),
+      addedHeldNs: this.#durations.addedHeldNs,
+      addedNs: this.#durations.addedNs,
       lockedFaults: this.#lockedFaults,
       kernelFaults: this.#kernelFaults,
       reproduced: this.#reproduced,
@@ -218,11 +268,16 @@ class TraceRun implements TraceMeter, Probes, Subject {
   // -------------------------------------------------------------------------------------------------------------------
   // What the program tells
 
-  arrive(lane: number, operation: number): void {
+  arrive(lane: number, operation: number, first: number, second: number): void {
+    const kind = first & 15
+    const isOfKernel = kind === OP_TOUCH && isAccessOfKernel((second >>> OP_TOUCH_ERROR_SHIFT) & 0xff)
+    this.#calls[lane] = isOfKernel ? 'page fault in system call' : (callNames[kind] ?? 'exit')
     this.#cpus.arrive(lane, operation)
   }
 
   done(lane: number, operation: number): void {
+    if (this.#hasFailed[lane] === 1) this.#lockEvents.gaveUp(lane, this.#simulator!.clock[lane]!)
+    this.#hasFailed[lane] = 0
     this.#cpus.done(lane, operation)
     if (++this.#done % 512 === 0) this.#options.onProgress?.(this.#done / this.#operations)
   }
@@ -259,10 +314,6 @@ class TraceRun implements TraceMeter, Probes, Subject {
     this.#failures[what] = (this.#failures[what] ?? 0) + 1
   }
 
-  spaceBegins(_: number, __: number, lock: number): void {
-    this.#locks.add(lock)
-  }
-
   /** What is in the busiest address space is named while it is there. */
   spaceEnds(image: number, mm: number): void {
     if (image !== this.#busiest) return
@@ -279,26 +330,37 @@ class TraceRun implements TraceMeter, Probes, Subject {
     if (this.#simulator !== null) this.#charges.copy(thread, to, from)
   }
 
-  noteContention(thread: number, lock: number, write: boolean): void {
-    if (this.#simulator === null) return
-    const now = this.#simulator.clock[thread]!
-    const before = this.#contended[thread]!
+  noteContention(thread: number, lock: number): void {
     this.#contended[thread] = lock
-    if (lock !== 0) {
-      this.#contendedSince[thread] = now
-      this.#contendedForWrite[thread] = write ? 1 : 0
-    } else if (this.#locks.has(before)) {
-      const sum = this.#contendedForWrite[thread] === 1 ? this.#lockWaits.writers : this.#lockWaits.readers
-      sum.count++
-      sum.totalNs += now - this.#contendedSince[thread]!
-    }
   }
 
   called(id: number, first: unknown, a: unknown): void {
-    this.#charges.called(id, first, a)
+    if (id < FURTHER_PROBES) {
+      this.#charges.called(id, first, a)
+      return
+    }
+    const lane = (first as Task).id
+    if (id === READ_LOCK || id === READ_TRY_LOCK || id === WRITE_LOCK) {
+      this.#lockEvents.started(lane, a as number, id === WRITE_LOCK, this.#simulator!.clock[lane]!)
+      this.#durations.asks(lane)
+      return
+    }
+    this.#durations.releasing(lane)
+    if (id !== WRITE_DOWNGRADE) this.#lockEvents.released(lane, a as number, this.#simulator!.clock[lane]!)
   }
 
-  returned(): void {}
+  /** Of the functions that get the lock, or try to. */
+  returned(id: number, result: unknown, first: unknown, a: unknown): void {
+    const lane = (first as Task).id
+    const now = this.#simulator!.clock[lane]!
+    const write = id === WRITE_LOCK
+    const failed = id === READ_TRY_LOCK && result !== true
+    if (id === WRITE_DOWNGRADE) this.#durations.downgraded(lane)
+    else this.#durations.answered(lane, write, !failed)
+    this.#hasFailed[lane] = failed ? 1 : 0
+    if (failed) this.#lockEvents.failed(lane, a as number, now)
+    else this.#lockEvents.got(lane, a as number, write, now, this.#calls[lane]!)
+  }
 
   // -------------------------------------------------------------------------------------------------------------------
   // What the simulator asks

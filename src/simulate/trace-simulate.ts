@@ -2,14 +2,22 @@
 // bounds of what its threads did between events.
 
 import type { AccountingName, KernelConfig } from '../kernel/index.ts'
-import type { ImportedTrace, LinuxRecord, NotReproducedKind } from '../trace/index.ts'
+import type {
+  HeldAndWaited,
+  ImportedTrace,
+  LinuxRecord,
+  LockAnalysis,
+  LockWaits,
+  NotReproducedKind,
+  TimedPlan,
+} from '../trace/index.ts'
 import { planRecording } from '../trace/index.ts'
 import { type DesignName, type RwsemChoice, combine } from '../workloads/index.ts'
 import { type SimulatedRun, findingsOf } from './findings.ts'
 import { type MachineModel, accountingOf } from './machine.ts'
 import { kernelOptions } from './stepped-run.ts'
 import { Topology } from './topology.ts'
-import { BLOCKED_NS, type Gaps, unendedFaultNs } from './trace-program.ts'
+import { BLOCKED_NS, type FaultTimes, type Gaps, faultHoldNs, unendedFaultNs } from './trace-program.ts'
 import { type RawTraceRun, simulateTraceRun } from './trace-run.ts'
 
 export interface TraceSimulateOptions {
@@ -36,7 +44,13 @@ export interface SimulatedLockWaits {
 export interface SimulatedTraceRun extends SimulatedRun {
   /** What the threads did between events, as far as the recording does not tell. */
   readonly gaps: Gaps
+  /** As `trace.linux` has them of the recording, and as `trace.heldWaits`; and held by × waited by. */
   readonly lockWaits: { readonly readers: SimulatedLockWaits; readonly writers: SimulatedLockWaits }
+  readonly heldWaits: SimulatedLockWaits
+  readonly matrix: readonly HeldAndWaited[]
+  /** Thread time added to operations that took longer when recorded: while they held the mmap lock, and else. */
+  readonly addedHeldMs: number
+  readonly addedMs: number
   /** Faults that held the mmap lock, if only for a moment, and faults that the kernel took in itself. */
   readonly lockedFaults: number
   readonly kernelFaults: number
@@ -74,6 +88,7 @@ export interface TraceSimulateResult {
     readonly heldWaits: SimulatedLockWaits
     /** Taken off between events for each fault whose end is not in the trace, and the longest gap that is computing. */
     readonly faultNs: number
+    readonly holdNs: number
     readonly blockedAfterNs: number
     readonly corrections: Readonly<Record<string, number>>
     readonly warnings: readonly string[]
@@ -83,42 +98,72 @@ export interface TraceSimulateResult {
 const BOUNDS: readonly Gaps[] = ['computing', 'blocking']
 const EXACT: readonly Gaps[] = ['recorded']
 
+/** One run, as a list of them names it. */
+export interface TraceJob {
+  readonly design: DesignName
+  readonly rwsem: string
+  readonly cpus: number
+  readonly gaps: Gaps
+  readonly seed: number
+}
+
+/** A recording that was imported with `isTimed`, ready to be simulated. */
+export class PlannedRecording {
+  readonly trace: ImportedTrace
+  readonly plan: TimedPlan
+  readonly faultTimes: FaultTimes
+  /** What its threads did between events: as far as that is not recorded, there are two bounds. */
+  readonly gaps: readonly Gaps[]
+  readonly #kernel: Pick<TraceSimulateOptions, 'machine' | 'config' | 'rss'> & {
+    readonly accounting: AccountingName
+  }
+
+  constructor(options: Pick<TraceSimulateOptions, 'trace' | 'machine' | 'config' | 'rss' | 'accounting'>) {
+    const { trace, machine, config, rss } = options
+    this.trace = trace
+    this.plan = planRecording(trace)
+    this.faultTimes = { faultNs: unendedFaultNs(this.plan), holdNs: faultHoldNs(this.plan) }
+    this.gaps = trace.hasSwitches ? EXACT : BOUNDS
+    this.#kernel = { machine, config, rss, accounting: accountingOf(machine, options.accounting) }
+  }
+
+  get kernelOptions(): Readonly<Record<string, boolean | string>> {
+    return kernelOptions(this.#kernel)
+  }
+
+  /** What is performed in one run. */
+  get operations(): number {
+    return this.plan.operations.reduce((sum, count) => sum + count, 0)
+  }
+
+  async simulate(job: TraceJob, onProgress?: (done: number) => void): Promise<SimulatedTraceRun> {
+    const { trace, plan, faultTimes } = this
+    const progress = onProgress === undefined ? {} : { onProgress }
+    const raw = await simulateTraceRun({ trace, plan, faultTimes, ...this.#kernel, ...job, ...progress })
+    return traceFindings(raw, job, plan.statistics.faults)
+  }
+}
+
 /** Simulates a recording that was imported with `isTimed`. */
 export async function simulateTrace(options: TraceSimulateOptions): Promise<TraceSimulateResult> {
-  const { trace, machine, config, rss } = options
-  const accounting = accountingOf(machine, options.accounting)
-  const plan = planRecording(trace)
-  const faultNs = unendedFaultNs(plan)
+  const { trace, machine, seed } = options
+  const recording = new PlannedRecording(options)
   const jobs = combine(options.designs, options.rwsems).flatMap(({ design, rwsem }) =>
-    options.cpus.flatMap((cpus) =>
-      (trace.hasSwitches ? EXACT : BOUNDS).map((gaps) => ({ design, rwsem, cpus, gaps })),
-    ),
+    options.cpus.flatMap((cpus) => recording.gaps.map((gaps) => ({ design, rwsem, cpus, gaps, seed }))),
   )
   const runs: SimulatedTraceRun[] = []
   for (const job of jobs) {
     const what = `${job.design}/${job.rwsem}, CPUs: ${job.cpus}, gaps ${job.gaps}`
     const onProgress = (done: number): void => options.onProgress?.(runs.length + 1, jobs.length, what, done)
     onProgress(0)
-    const { seed } = options
-    const raw = await simulateTraceRun({
-      trace,
-      plan,
-      machine,
-      faultNs,
-      ...job,
-      seed,
-      config,
-      rss,
-      accounting,
-      onProgress,
-    })
-    runs.push(traceFindings(raw, job, plan.statistics.faults))
+    runs.push(await recording.simulate(job, onProgress))
   }
+  const { plan, faultTimes } = recording
   const { name, source } = machine
   return {
     workload: trace.path,
     machine: { name, cpus: new Topology(machine.topology).cpus, source },
-    kernel: { options: kernelOptions({ config, rss, accounting }) },
+    kernel: { options: recording.kernelOptions },
     runs,
     published: [],
     trace: {
@@ -130,11 +175,8 @@ export async function simulateTrace(options: TraceSimulateOptions): Promise<Trac
       cpus: trace.cpus,
       durationMs: trace.durationMs,
       linux: trace.linux,
-      heldWaits: {
-        count: trace.locks.matrix.reduce((sum, { waits }) => sum + waits, 0),
-        totalMs: trace.locks.matrix.reduce((sum, { waitedNs }) => sum + waitedNs, 0) / 1e6,
-      },
-      faultNs,
+      heldWaits: heldWaits(trace.locks),
+      ...faultTimes,
       blockedAfterNs: BLOCKED_NS,
       corrections: plan.corrections,
       warnings: trace.warnings,
@@ -142,21 +184,27 @@ export async function simulateTrace(options: TraceSimulateOptions): Promise<Trac
   }
 }
 
+/** Of all waits those for which it is known who held the lock. */
+export function heldWaits({ totals: { held } }: LockAnalysis): SimulatedLockWaits {
+  return { count: held.waits, totalMs: held.waitedNs / 1e6 }
+}
+
 function traceFindings(
   raw: RawTraceRun,
   { design, rwsem, gaps }: { readonly design: string; readonly rwsem: string; readonly gaps: Gaps },
   recorded: number,
 ): SimulatedTraceRun {
-  const { lockWaits, lockedFaults, kernelFaults, idleShare } = raw
-  const sum = ({ count, totalNs }: { count: number; totalNs: number }): SimulatedLockWaits => ({
-    count,
-    totalMs: totalNs / 1e6,
-  })
+  const { linux, locks, lockedFaults, kernelFaults, idleShare } = raw
+  const sum = ({ count, total }: LockWaits): SimulatedLockWaits => ({ count, totalMs: total / 1e6 })
   return {
     ...findingsOf(raw, design, rwsem),
     idleShare,
     gaps,
-    lockWaits: { readers: sum(lockWaits.readers), writers: sum(lockWaits.writers) },
+    lockWaits: { readers: sum(linux.lockWaitNs.readers), writers: sum(linux.lockWaitNs.writers) },
+    heldWaits: heldWaits(locks),
+    matrix: locks.matrix,
+    addedHeldMs: raw.addedHeldNs / 1e6,
+    addedMs: raw.addedNs / 1e6,
     lockedFaults,
     kernelFaults,
     queuedMs: raw.queuedNs / 1e6,

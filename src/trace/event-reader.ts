@@ -145,6 +145,8 @@ export abstract class EventReader {
   nanoseconds = 0
   /** Processors that events came from: one more than the highest number. */
   cpus = 0
+  /** The CPU of the present line; -1 where the trace does not tell. */
+  cpu = -1
   /** Process of each thread that was seen to be created, for records that have no processes. */
   protected readonly processOf = new Map<number, number>()
   protected buffer: Uint8Array = new Uint8Array(0)

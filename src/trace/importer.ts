@@ -16,7 +16,7 @@
 import path from 'node:path'
 import { FaultCounts } from './given-back.ts'
 import { callOfFunction } from './kernel-access.ts'
-import { LockRecord } from './linux-locks.ts'
+import { LockRecord, UNEXPLAINED_WAIT_NS } from './linux-locks.ts'
 import { LockHistory, type LockUser } from './lock-history.ts'
 import { LockOwners } from './lock-owners.ts'
 import { symbolOf, type ImportObserver } from './observer.ts'
@@ -63,12 +63,6 @@ const NEXT_OTHER = -1
 const NEXT_EXIT = -2
 /** The recording ends. */
 const NEXT_END = -3
-
-/**
- * An acquisition that nobody was seen to delay is told as a wait from here on: what it takes to get a free lock and to
- * record that stays below, a wait for the processor may not.
- */
-const UNEXPLAINED_WAIT_NS = 10_000
 
 const CLONE_VM = 0x100
 const CLONE_VFORK = 0x4000
@@ -142,6 +136,7 @@ export class Importer implements TraceEvents {
     }
     const { process } = thread
     const now = this.#now
+    this.times?.seen(thread, scanner.cpu, now)
     if (process.firstNs < 0) process.firstNs = now
     process.lastNs = now
     if (!this.#hasBegun) this.#begin(now)
@@ -428,6 +423,7 @@ export class Importer implements TraceEvents {
         thread.lockSeconds = this.scanner.seconds
         thread.lockNanoseconds = this.scanner.nanoseconds
         thread.lockContended = false
+        thread.operation.asks()
       }
       thread.lockPending = true
       this.locks.started(mm, thread.tid, write, this.#now)
@@ -464,6 +460,7 @@ export class Importer implements TraceEvents {
   #gotLock(thread: Thread, mm: number, write: boolean, ofFault: boolean): void {
     const { process } = thread
     let waited = -1
+    const hasFailed = thread.lockContended
     if (thread.lockPending) {
       const { seconds, nanoseconds } = this.scanner
       const ns = (seconds - thread.lockSeconds) * 1e9 + nanoseconds - thread.lockNanoseconds
@@ -476,6 +473,7 @@ export class Importer implements TraceEvents {
         waited = ns
       }
     }
+    thread.operation.got(write, waited, this.#now)
     if (thread.lockPending || !thread.holdsWrite) process.locks.acquired(write)
     thread.lockPending = false
     thread.lockContended = false
@@ -484,7 +482,7 @@ export class Importer implements TraceEvents {
     const isForeign = this.#owners.isOfAnother(thread, mm)
     if (!isForeign && ofFault) this.#owners.isOwn(thread, mm)
     const user = this.#lockUser(thread, write, ofFault, isForeign)
-    this.locks.acquired(mm, user, isForeign, waited, this.#now, this.scanner.line)
+    this.locks.acquired(mm, user, isForeign, waited, this.#now, this.scanner.line, hasFailed)
     this.scanner.takesStack = waited >= 0 && this.#observers.length > 0
   }
 
@@ -524,9 +522,10 @@ export class Importer implements TraceEvents {
   unlock(mm: number): void {
     const thread = this.#current()
     thread.holdsWrite = false
+    thread.operation.released(this.#now)
     if (thread.faultLock === mm) {
       thread.faultLockedNs = this.#now - thread.faultNs
-      this.times?.end(thread, this.#now)
+      this.times?.end(thread.sinks, thread, this.#now)
       thread.faultLock = -1
     }
     this.locks.released(mm, thread.tid, this.#now)
@@ -614,7 +613,7 @@ export class Importer implements TraceEvents {
       for (const observer of this.#observers) observer.call(thread, name, thread.callNs, this.#now)
     }
     this.calls.exit(thread, kind, result)
-    this.times?.end(thread, this.#now)
+    this.times?.end(thread.sinks, thread, this.#now)
   }
 
   // ---- mappings that perf reports

@@ -7,6 +7,12 @@
  */
 import { createHistogram, type RecordableHistogram } from 'node:perf_hooks'
 
+/**
+ * An acquisition that nobody was seen to delay is told as a wait from here on: what it takes to get a free lock and to
+ * record that stays below, a wait for the processor may not.
+ */
+export const UNEXPLAINED_WAIT_NS = 10_000
+
 export interface LockWaits {
   readonly count: number
   /** Sum, in nanoseconds. */

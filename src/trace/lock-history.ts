@@ -59,6 +59,15 @@ export interface LockAnalysis {
   }
   /** Of `holders`: those of another process than the one whose lock it is. */
   readonly foreign: readonly HeldBy[]
+  /** All of them, also those that are in no list. */
+  readonly totals: {
+    /** Waits for somebody who is seen to hold the lock. */
+    readonly held: WaitCount
+    /** A try failed, and then the lock was got though nobody was seen to give it back: who kept it off only queued. */
+    readonly unseen: WaitCount
+    /** It took long to get the lock, though no try failed and nobody was seen to hold it: no known wait. */
+    readonly unexplained: WaitCount
+  }
 }
 
 interface Holder {
@@ -90,6 +99,7 @@ export class LockHistory {
   readonly #foreign = new Map<string, HeldBy>()
   readonly #waiters = new Map<string, WaitedBy>()
   readonly #matrix = new Map<string, HeldAndWaited>()
+  readonly #totals = { held: noWaits(), unseen: noWaits(), unexplained: noWaits() }
   #longest: LongWait[] = []
   readonly #kept = {
     writersByWriters: 0,
@@ -134,6 +144,7 @@ export class LockHistory {
    * A thread got the lock, or went on as a reader with the lock that it held as a writer.
    * @param isForeign it is of another process than the one whose lock it is
    * @param waitedNs how long it waited, or -1 if it did not
+   * @param hasFailed a try for it had failed before
    */
   acquired(
     mm: number,
@@ -142,13 +153,18 @@ export class LockHistory {
     waitedNs: number,
     now: number,
     line: number,
+    hasFailed = false,
   ): void {
     const lock = this.#lock(mm)
     const waiter = lock.waiting.get(user.tid)
     this.gaveUp(user.tid)
     const before = lock.holders.get(user.tid)
     if (before?.user.write === true && !user.write && waiter === undefined) this.#endHold(lock, before, now)
-    if (waitedNs >= 0) this.#count(user, waiter, waitedNs, now, line)
+    if (waitedNs >= 0) {
+      const kind = (waiter?.parts.length ?? 0) > 0 ? 'held' : hasFailed ? 'unseen' : 'unexplained'
+      addTo(this.#totals[kind], 1, waitedNs)
+      this.#count(user, waiter, waitedNs, now, line)
+    }
     lock.holders.set(user.tid, { user, isForeign, since: now })
   }
 
@@ -209,6 +225,11 @@ export class LockHistory {
       longest: this.#longest,
       keptNs: { ...this.#kept },
       foreign: ranked(this.#foreign),
+      totals: {
+        held: { ...this.#totals.held },
+        unseen: { ...this.#totals.unseen },
+        unexplained: { ...this.#totals.unexplained },
+      },
     }
   }
 }
@@ -224,6 +245,9 @@ function partsOf(waiter: Waiter, waitedNs: number, now: number): Waiter['parts']
     rest -= kept
     tail = 0
   }
+  // A wait may be shorter than what the times tell apart, and was for somebody all the same.
+  const last = waiter.parts.at(-1)
+  if (parts.length === 0 && last !== undefined) parts.push({ holder: last.holder, ns: 0 })
   // Times since the boot are exact to some hundred nanoseconds only.
   if (rest > 0 && parts.length > 0) parts[0]!.ns += rest
   return parts
@@ -245,8 +269,16 @@ function add<Entry extends WaitCount>(
 ): void {
   let entry = map.get(key)
   if (entry === undefined) map.set(key, (entry = fresh))
-  entry.waits += waits
-  entry.waitedNs += ns
+  addTo(entry, waits, ns)
+}
+
+function addTo(count: WaitCount, waits: number, ns: number): void {
+  count.waits += waits
+  count.waitedNs += ns
+}
+
+function noWaits(): WaitCount {
+  return { waits: 0, waitedNs: 0 }
 }
 
 function ranked<Entry extends WaitCount>(map: ReadonlyMap<string, Entry>): Entry[] {

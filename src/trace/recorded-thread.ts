@@ -4,6 +4,7 @@
  */
 import type { Mapping } from './layout.ts'
 import type { LockRecord } from './linux-locks.ts'
+import { OperationClock } from './operation-clock.ts'
 import type { RecordedSpace } from './recorded-space.ts'
 import type { MapRecord } from './event-reader.ts'
 
@@ -83,6 +84,10 @@ export class Thread {
   /** Since when it has no processor, or -1, and whether that was taken from it. */
   outNs = -1
   preempted = false
+  readonly operation = new OperationClock()
+  cpu = -1
+  displacedNs = 0
+  displacedFrom = -1
   /** Waits for the mmap lock, and how much it did that may need it. */
   waitedNs = 0
   activity = 0

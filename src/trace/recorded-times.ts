@@ -1,16 +1,25 @@
 /**
- * How long threads were at something else between what is recorded of them, for a simulation, which needs it: one entry
- * for each record, in the same order.
+ * How long threads were at something else between what is recorded of them, and how long they took for that, for a
+ * simulation, which needs it: one entry for each record, in the same order.
  *
  * Principle: what the trace has no event for is not guessed here. An entry has the time since the end of what the
- * thread did before, how much of that it is known not to have been on a processor, and whether that end is known.
+ * thread did before, how much of that it is known not to have been on a processor, and whether that end is known; and
+ * how long the thread itself took for what is recorded, and how long of that it held the mmap lock, without the time
+ * in which it waited for the lock or had no processor.
  */
+import { type Durations, NO_DURATIONS, OperationClock } from './operation-clock.ts'
 import type { OpStore, WordStream, WordStreamHandle } from './op-store.ts'
 import { readChunks } from './op-store.ts'
 import { fromWords, highWord } from './records.ts'
 
-/** Words of an entry: time between (two), time away from a processor (two), flags. */
-const TIME_WORDS = 5
+/**
+ * Words of an entry: time between (two), time away from a processor (two), flags, time in which another thread had its
+ * CPU (two); then what the operation itself took, and held the mmap lock for writing and for reading.
+ */
+const TIME_WORDS = 10
+const DURATION_WORDS = 7
+/** Durations are kept in one word each. */
+const LONGEST_NS = 2 ** 31 - 1
 /** Bits of the flags from which on the number of faults whose end is not in the trace is kept. */
 const UNENDED_SHIFT = 1
 /** The thread begins with it: the time away counts from what created it. */
@@ -20,15 +29,22 @@ const BORN = 1
 class Between {
   ns = 0
   awayNs = 0
+  displacedNs = 0
   unended = 0
   isBorn = false
+  durations: Durations = NO_DURATIONS
 
   add(words: Int32Array, at: number): void {
+    // What came before was no operation of its own.
+    if (this.durations.ownNs > 0) this.ns += this.durations.ownNs
     this.ns += fromWords(words[at]!, words[at + 1]!)
     this.awayNs += fromWords(words[at + 2]!, words[at + 3]!)
     const flags = words[at + 4]!
     this.unended += flags >> UNENDED_SHIFT
     this.isBorn ||= (flags & BORN) !== 0
+    this.displacedNs += fromWords(words[at + 5]!, words[at + 6]!)
+    const [ownNs, writeNs, readNs] = words.subarray(at + DURATION_WORDS, at + TIME_WORDS)
+    this.durations = { ownNs: ownNs!, writeNs: writeNs!, readNs: readNs! }
   }
 
   write(stream: WordStream): void {
@@ -39,10 +55,18 @@ class Between {
     words[at + 2] = this.awayNs | 0
     words[at + 3] = highWord(this.awayNs)
     words[at + 4] = (this.unended << UNENDED_SHIFT) | (this.isBorn ? BORN : 0)
+    words[at + 5] = this.displacedNs | 0
+    words[at + 6] = highWord(this.displacedNs)
+    const { ownNs, writeNs, readNs } = this.durations
+    words[at + DURATION_WORDS] = ownNs
+    words[at + DURATION_WORDS + 1] = writeNs
+    words[at + DURATION_WORDS + 2] = readNs
     this.ns = 0
     this.awayNs = 0
+    this.displacedNs = 0
     this.unended = 0
     this.isBorn = false
+    this.durations = NO_DURATIONS
   }
 }
 
@@ -57,6 +81,19 @@ export interface TimedThread {
   /** Since when it has had none, or -1, and whether that was taken from it. */
   outNs: number
   preempted: boolean
+  /** What it is at, see operation-clock.ts. */
+  readonly operation: OperationClock
+  /** Where switches are not recorded: the CPU of its last event, and how long another thread was seen on that since. */
+  cpu: number
+  displacedNs: number
+  /** Since when another is seen on that CPU, or -1. */
+  displacedFrom: number
+}
+
+/** A CPU, as the events show it: who was seen on it last, and when. */
+interface SeenCpu {
+  readonly thread: TimedThread
+  readonly lastNs: number
 }
 
 interface TimedParent extends TimedThread {
@@ -69,6 +106,8 @@ const NOTHING = new Between()
 export class TimesBySeat {
   readonly #stream: WordStream
   readonly #between: Between[] = []
+  /** Of the last entry of each seat: where its durations are. */
+  readonly #last: number[] = []
 
   constructor(store: OpStore) {
     this.#stream = store.createStream()
@@ -81,6 +120,21 @@ export class TimesBySeat {
   /** The next entry: what is kept for the seat; nothing for what no recorded thread did. */
   write(seat: number): void {
     ;(seat < 0 ? NOTHING : this.of(seat)).write(this.#stream)
+    if (seat >= 0) this.#last[seat] = this.#stream.length - TIME_WORDS + DURATION_WORDS
+  }
+
+  /** What a seat does from now on has an entry of its own. */
+  protected forget(seat: number): void {
+    this.#last[seat] = -1
+  }
+
+  /** What the last entry of a seat was for has ended. */
+  protected setDurations(seat: number, { ownNs, writeNs, readNs }: Durations): void {
+    const position = this.#last[seat] ?? -1
+    if (position < 0) return
+    this.#stream.set(position, Math.min(LONGEST_NS, Math.round(ownNs)))
+    this.#stream.set(position + 1, Math.min(LONGEST_NS, Math.round(writeNs)))
+    this.#stream.set(position + 2, Math.min(LONGEST_NS, Math.round(readNs)))
   }
 
   handle(): WordStreamHandle {
@@ -91,6 +145,7 @@ export class TimesBySeat {
 /** What an importer notes of time. */
 export class RecordedTimes extends TimesBySeat {
   #beginNs = -1
+  readonly #cpus: (SeenCpu | undefined)[] = []
   /** Whether the trace tells when threads are switched. */
   hasSwitches = false
 
@@ -117,20 +172,57 @@ export class RecordedTimes extends TimesBySeat {
     const ns = Math.max(0, now - this.#from(thread))
     for (const { seat } of seats) {
       const between = this.of(seat)
-      between.ns += Math.max(0, ns - thread.awayNs - thread.queuedNs)
+      between.ns += Math.max(0, ns - thread.awayNs - thread.queuedNs - thread.displacedNs)
       between.awayNs += Math.min(ns, thread.awayNs)
+      between.displacedNs += Math.min(ns, thread.displacedNs)
       if (!thread.endIsKnown) between.unended++
+      this.forget(seat)
     }
-    this.end(thread, now)
+    this.#ended(thread, now)
+    thread.operation.begin(now)
   }
 
-  /** What a thread did has ended. */
-  end(thread: TimedThread, now: number): void {
+  /** What a thread did has ended, and is recorded for these seats. */
+  end(seats: readonly { readonly seat: number }[], thread: TimedThread, now: number): void {
+    const durations = thread.operation.end(now)
+    if (durations !== null) for (const { seat } of seats) this.setDurations(seat, durations)
+    this.#ended(thread, now)
+  }
+
+  #ended(thread: TimedThread, now: number): void {
     thread.endNs = now
     thread.endIsKnown = true
     thread.awayNs = 0
     thread.queuedNs = 0
-    if (thread.outNs >= 0) thread.outNs = now
+    thread.displacedNs = 0
+    if (thread.outNs >= 0) {
+      thread.operation.isAway(now - thread.outNs)
+      thread.outNs = now
+    }
+  }
+
+  /**
+   * A thread has an event on a CPU. Where switches are not recorded, that shows when others had none: a thread was
+   * without a CPU from when another came to the one that it had, until it came to the one that it is seen on next. When
+   * one came was between the last event of the one before and its own first: the middle is taken, so that no time of a
+   * CPU is counted for two.
+   */
+  seen(thread: TimedThread, cpu: number, now: number): void {
+    if (this.hasSwitches || cpu < 0) return
+    const here = this.#cpus[cpu]
+    if (here !== undefined && here.thread !== thread) {
+      const other = here.thread
+      const cameNs = (here.lastNs + now) / 2
+      if (other.cpu === cpu && other.displacedFrom < 0) other.displacedFrom = cameNs
+      if (thread.displacedFrom >= 0) {
+        const ns = Math.max(0, cameNs - thread.displacedFrom)
+        thread.displacedNs += ns
+        thread.operation.isAway(ns)
+      }
+    }
+    thread.displacedFrom = -1
+    thread.cpu = cpu
+    this.#cpus[cpu] = { thread, lastNs: now }
   }
 
   /** A thread waited for something that is no event of its own. */
@@ -151,6 +243,7 @@ export class RecordedTimes extends TimesBySeat {
     const ns = Math.max(0, now - thread.outNs)
     if (thread.preempted) thread.queuedNs += ns
     else thread.awayNs += ns
+    thread.operation.isAway(ns)
     thread.outNs = -1
   }
 
@@ -241,10 +334,16 @@ export class PlannedTimes {
   }
 }
 
-/** What happens before an operation, in nanoseconds. */
+/** What happens before an operation, and how long it took when it was recorded, in nanoseconds. */
 export interface OperationTimes {
   readonly betweenNs: Float64Array
   readonly awayNs: Float64Array
+  /** Neither: another thread had its CPU, and why that was is not recorded. */
+  readonly displacedNs: Float64Array
+  /** See {@link Durations}. */
+  readonly ownNs: Float64Array
+  readonly writeNs: Float64Array
+  readonly readNs: Float64Array
   /** Faults before it whose end is not in the trace, so that they are part of `betweenNs`. */
   readonly unended: Int32Array
   /** The thread begins with it: `awayNs` counts from when another operation was done. */
@@ -258,6 +357,10 @@ export interface OperationTimes {
 export function readTimes(handle: WordStreamHandle, operations: number): OperationTimes {
   const betweenNs = new Float64Array(operations)
   const awayNs = new Float64Array(operations)
+  const displacedNs = new Float64Array(operations)
+  const ownNs = new Float64Array(operations)
+  const writeNs = new Float64Array(operations)
+  const readNs = new Float64Array(operations)
   const unended = new Int32Array(operations)
   const isBorn = new Uint8Array(operations)
   const bornOf = new Int32Array(operations)
@@ -269,11 +372,15 @@ export function readTimes(handle: WordStreamHandle, operations: number): Operati
       between.add(words, at)
       betweenNs[number] = between.ns
       awayNs[number] = between.awayNs
+      displacedNs[number] = between.displacedNs
+      ownNs[number] = between.durations.ownNs
+      writeNs[number] = between.durations.writeNs
+      readNs[number] = between.durations.readNs
       unended[number] = between.unended
       isBorn[number] = between.isBorn ? 1 : 0
       bornOf[number] = words[at + TIME_WORDS]!
       bornAfter[number] = words[at + TIME_WORDS + 1]!
     }
   }
-  return { betweenNs, awayNs, unended, isBorn, bornOf, bornAfter }
+  return { betweenNs, awayNs, displacedNs, ownNs, writeNs, readNs, unended, isBorn, bornOf, bornAfter }
 }

@@ -294,6 +294,7 @@ export class Scanner extends EventReader {
   }
 
   #countCpu(cpu: number): void {
+    this.cpu = cpu
     if (cpu >= this.cpus && cpu < MAX_CPUS) this.cpus = cpu + 1
   }
 

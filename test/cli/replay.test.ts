@@ -97,6 +97,21 @@ test('replay of a recorded program', parallel, async (t) => {
       assert.match(stdout, /accesses failed( +0)+\n/)
       assert.equal(code, 0)
     }),
+    t.test('with simulations beside, of the same designs', async () => {
+      const file = join(import.meta.dirname, '..', 'fixtures', 'traces', 'small', 'thp-fork.perf.txt')
+      const call = ['replay', file, '--repeat', '1', '--design', 'classic', '--what-if', '--json']
+      const { code, stdout, stderr } = await faultlineAlone(call)
+      assert.deepEqual([code, stderr], [0, ''])
+      const { whatIf, designs } = JSON.parse(stdout) as {
+        whatIf: { runs: { design: string; cpus: number }[] }
+        designs: unknown[]
+      }
+      assert.equal(designs.length, 1)
+      assert.deepEqual([...new Set(whatIf.runs.map(({ cpus }) => cpus))], [1, 8, 64])
+      const refused = await faultlineAlone(['replay', '-', '--what-if'], text)
+      assert.equal(refused.code, 2)
+      assert.match(refused.stderr, /cannot be read twice/)
+    }),
     t.test('as JSON, with the keys that are relied upon', async () => {
       const { code, stdout } = await faultlineAlone(
         ['replay', '-', '--threads', '2', '--repeat', '1', '--rwsem', 'all', '--json'],
@@ -113,7 +128,15 @@ test('replay of a recorded program', parallel, async (t) => {
       }
       assert.equal(trace['lines'], 6000)
       assert.equal(designs.length, 9)
-      assert.deepEqual(Object.keys(verdict), ['hurts', 'summary', 'holders', 'waiters', 'advice'])
+      assert.deepEqual(Object.keys(verdict), [
+        'hurts',
+        'summary',
+        'holders',
+        'otherHolders',
+        'unseenHolders',
+        'waiters',
+        'advice',
+      ])
       const keys = {
         speculative: ['attempted', 'succeeded', 'aborted'],
         faultLatencyNs: ['p50', 'p99', 'max'],

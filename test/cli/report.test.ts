@@ -45,6 +45,10 @@ test('report refuses what it cannot do', async () => {
     [[trace, '--output', '/no/such/folder/x.html'], /there is no folder/],
     [[trace, '--output', folder], /is no plain file/],
     [['--compare', trace, trace, '--perfetto', file('x.json')], /--perfetto is for one recording/],
+    [['--compare', trace, trace, '--what-if'], /--what-if is for one recording/],
+    [[trace, '--cpus', '3', '--machine', 'here'], /--cpus 3 is not usable — give a whole number of 1 to 2/],
+    [[trace, '--machine', 'nowhere'], /unknown machine 'nowhere'/],
+    [[trace, '--what-if', '--most-events', '1'], /are allowed — allow more with --most-events/],
   ]
   const outcomes = await refusals(calls.map(([values]) => ['report', ...values]))
   for (const [index, { code, stdout, stderr }] of outcomes.entries()) {
@@ -179,4 +183,24 @@ test('report --redact leaves no name, path or address of the recording', async (
   assert.equal(record.locks.matrix[0]!.heldBy, `access to the memory of another process (${holder})`)
   assert.ok(verdict.summary.includes(holder))
   for (const name of [page, out, secret]) rmSync(name)
+})
+
+test('report --cpus simulates the recording, and what it says is a result again', async () => {
+  const result = file('what-if.json')
+  const page = file('what-if.html')
+  const small = fileURLToPath(new URL('../fixtures/traces/small/thp-fork.perf.txt', import.meta.url))
+  const { code, stdout } = await faultline(['report', small, '--cpus', '4', '--design', 'classic', '--json'])
+  assert.equal(code, 0)
+  const { whatIf } = JSON.parse(stdout) as { whatIf: Record<string, unknown> }
+  assert.deepEqual(Object.keys(whatIf), ['machine', 'recorded', 'runs', 'error', 'seedSpread', 'leftOut'])
+  assert.deepEqual(
+    (whatIf['runs'] as { cpus: number }[]).map(({ cpus }) => cpus),
+    [1, 1, 4, 4],
+  )
+  writeFileSync(result, stdout)
+  const again = await faultline(['report', small, result, '--output', page])
+  assert.equal(again.code, 0, again.stderr)
+  assert.match(readFileSync(page, 'utf8'), /<section id="whatif"/)
+  rmSync(result)
+  rmSync(page)
 })

@@ -7,9 +7,10 @@ import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { UsageError } from '../../src/cli/failure.ts'
 import { readResult } from '../../src/cli/result-file.ts'
-import { htmlPage, replayText } from '../../src/report/index.ts'
+import { htmlPage, replayText, reportText, verdictOfTrace } from '../../src/report/index.ts'
 import { extent } from '../extent.ts'
 import { harmed } from '../report/replay-objects.ts'
+import { runOf, whatIfOf } from '../report/what-if-objects.ts'
 import { contentOf } from '../report/html/large-trace.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'faultline-result-'))
@@ -20,7 +21,12 @@ const file = join(folder, 'result.json')
 function use(text: string): void {
   writeFileSync(file, text)
   const result = readResult(file)
-  if (result.kind !== 'replay') return
+  if (result.kind !== 'replay') {
+    const { trace, whatIf } = result
+    reportText(trace, verdictOfTrace(trace), {}, whatIf)
+    htmlPage({ trace, detail: null, replays: [], minimumFidelity: 0.98, whatIf, before: null })
+    return
+  }
   const { report } = result
   replayText(report, 0.98)
   htmlPage({
@@ -53,13 +59,22 @@ function replaced(value: unknown, place: readonly string[], by: unknown): unknow
 
 test('a result of which any one value is another is refused, or used', async () => {
   const { trace } = await contentOf({ threads: 3, events: 200 })
-  const result = { ...harmed, trace, designs: harmed.designs.slice(0, 1) }
+  replaceEach({ ...harmed, trace, designs: harmed.designs.slice(0, 1) }, extent(17, 1))
+})
+
+test('so is one with a simulation', () => {
+  const runs = [runOf({ elapsedMs: [190, 210] }), runOf({ design: 'classic', cpus: 8, elapsedMs: [80, 80] })]
+  replaceEach({ trace: harmed.trace, whatIf: whatIfOf(runs) }, extent(3, 1))
+})
+
+/** Reads a result with one value replaced, and then another: every so manieth of all. */
+function replaceEach(result: object, step: number): void {
   use(JSON.stringify(result))
   const values = [undefined, null, 'text', -1, 1e300, true, [], {}, [null], { a: {} }]
   let [refused, used, turn] = [0, 0, 0]
   for (const place of placesIn(JSON.parse(JSON.stringify(result)))) {
     for (const value of values) {
-      if (turn++ % extent(17, 1) !== 0) continue
+      if (turn++ % step !== 0) continue
       try {
         use(JSON.stringify(replaced(result, place, value)) ?? '')
         used++
@@ -71,7 +86,7 @@ test('a result of which any one value is another is refused, or used', async () 
     }
   }
   assert.ok(refused > 10 && used > 10, `${refused} refused, ${used} used`)
-})
+}
 
 test('what is no result is told of by what is wrong with it', () => {
   const cases: readonly (readonly [string, RegExp])[] = [

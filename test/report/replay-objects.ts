@@ -44,6 +44,11 @@ const trace: TraceReport = {
       unknown: 0,
     },
     foreign: [],
+    totals: {
+      held: { waits: 0, waitedNs: 0 },
+      unseen: { waits: 0, waitedNs: 0 },
+      unexplained: { waits: 0, waitedNs: 0 },
+    },
   },
   faultCensus: {
     user: { faults: 44_472, lockedFaults: 312, lockedNs: 0 },

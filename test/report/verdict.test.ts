@@ -251,3 +251,35 @@ test('names from a trace cannot steer a terminal', async () => {
   for (const shown of [reportText(trace, verdict), verdictReport(verdict, trace).summary])
     assert.ok(!shown.includes('\u001b') && shown.includes('a?[2Jb'))
 })
+
+test('holders that have no row, and who is not seen, have one each, so that all waits are accounted for', () => {
+  const holders = Array.from({ length: 20 }, (_, number) => ({
+    process: 'service',
+    pid: 1,
+    comm: `thread-${number}`,
+    call: 'mmap',
+    waits: 20 - number,
+    waitedNs: (20 - number) * 1000,
+  }))
+  const totals = {
+    held: { waits: 210, waitedNs: 210_000 },
+    unseen: { waits: 3000, waitedNs: 90_000 },
+    unexplained: { waits: 5, waitedNs: 80_000 },
+  }
+  const { trace } = reports.harmed
+  const report = { ...trace, locks: { ...trace.locks, holders, totals } }
+  const verdict = verdictOfTrace(report)
+  const rows = [...reportText(report, verdict).matchAll(/^ {2}(\S.*?) {2,}.* ([\d,]+) waits? /gm)]
+  const held = rows.map(([, name, waits]) => [name, Number(waits!.replace(',', ''))] as const)
+  assert.deepEqual(held.slice(-2), [
+    ['all others', 210 - 105],
+    ['nobody that is seen', 3000],
+  ])
+  assert.equal(
+    held.reduce((sum, [, waits]) => sum + waits, 0),
+    totals.held.waits + totals.unseen.waits,
+  )
+  const { holders: listed, otherHolders, unseenHolders } = verdictReport(verdict, report)
+  assert.equal(listed.length, 16)
+  assert.deepEqual([otherHolders, unseenHolders], [{ waits: 4 + 3 + 2 + 1, waitedNs: 10_000 }, totals.unseen])
+})

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { LockAnalysis } from '../../src/trace/lock-history.ts'
-import { CLONE_THREAD, TraceText } from './trace-text.ts'
+import { importTrace } from '../../src/trace/index.ts'
+import { CLONE_THREAD, TraceText, fixture } from './trace-text.ts'
 
 const A = 0x7f0000000000
 const PAGE = 0x1000
@@ -102,4 +103,56 @@ test('munmap that goes on as a reader kept a writer first as a writer, then as a
   const { keptNs, matrix } = await locksOf(text)
   assert.deepEqual([keptNs.writersByWriters, keptNs.writersByReaders], [9_501_000, 102_000])
   assert.deepEqual(matrix, [{ heldBy: 'munmap', waitedBy: 'munmap', waits: 1, waitedNs: 9_603_000 }])
+})
+
+test('held, unseen and unexplained waits are all that there are, and the first two are what Linux counts', async () => {
+  const text = threads()
+  // One is kept by a writer; one failed to get the lock though nobody is seen to hold it; one only took long.
+  triesInVain(unmaps(text, 1), 2).lockStart(1, 2, false)
+  text.wait(50).unlock(1, 1, true).exit(1, 1, 'munmap', 0).lockAcquired(1, 2, false).unlock(1, 2, false)
+  triesInVain(text, 3).wait(5).lockStart(1, 3, false).lockAcquired(1, 3, false).unlock(1, 3, false)
+  text
+    .fault(1, 2, A + 9 * PAGE, 6)
+    .lockStart(1, 2, false)
+    .wait(30)
+    .lockAcquired(1, 2, false)
+    .unlock(1, 2, false)
+  const trace = await text.import({ isReplayed: false })
+  trace.close()
+  const { totals, holders, matrix, waiters } = trace.locks
+  assert.deepEqual(totals, {
+    held: { waits: 1, waitedNs: 55_000 },
+    unseen: { waits: 1, waitedNs: 8000 },
+    unexplained: { waits: 1, waitedNs: 31_000 },
+  })
+  const { readers, writers } = trace.linux.lockWaitNs
+  assert.deepEqual([readers.count + writers.count, readers.total + writers.total], [2, 63_000])
+  const sum = (all: readonly { waits: number; waitedNs: number }[]): number[] => [
+    all.reduce((waits, one) => waits + one.waits, 0),
+    all.reduce((ns, one) => ns + one.waitedNs, 0),
+  ]
+  assert.deepEqual(
+    [sum(holders), sum(matrix), sum(waiters)],
+    [
+      [1, 55_000],
+      [1, 55_000],
+      [3, 94_000],
+    ],
+  )
+})
+
+test('of real programs, holders and those who are not seen add up to all waits', async () => {
+  for (const name of ['node-readfile', 'node-workers']) {
+    const trace = await importTrace(fixture(name), { isReplayed: false })
+    trace.close()
+    const { totals, holders } = trace.locks
+    const { readers, writers } = trace.linux.lockWaitNs
+    assert.equal(totals.held.waits + totals.unseen.waits, readers.count + writers.count, name)
+    assert.equal(totals.held.waitedNs + totals.unseen.waitedNs, readers.total + writers.total, name)
+    assert.equal(
+      holders.reduce((sum, { waits }) => sum + waits, 0),
+      totals.held.waits,
+      name,
+    )
+  }
 })

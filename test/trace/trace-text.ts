@@ -33,6 +33,8 @@ export class TraceText {
   readonly lines: string[] = []
   microseconds = 1_000_000
   comm = 'program'
+  /** The CPU that a thread is seen on. */
+  cpuOf = (_tid: number): number => 0
 
   line(pid: number, tid: number, event: string): this {
     const seconds = Math.floor(this.microseconds / 1e6)
@@ -40,7 +42,7 @@ export class TraceText {
     this.microseconds++
     const thread = `${String(pid).padStart(5)}/${String(tid).padEnd(5)}`
     this.lines.push(
-      `${this.comm.padStart(16)} ${thread} [000] ${String(seconds).padStart(5)}.${fraction}: ${event}`,
+      `${this.comm.padStart(16)} ${thread} [00${this.cpuOf(tid)}] ${String(seconds).padStart(5)}.${fraction}: ${event}`,
     )
     return this
   }

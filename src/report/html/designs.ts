@@ -1,7 +1,7 @@
 // The designs of a replay beside each other, with the spread of their runs; how faithful the replay was.
 import { formatCount, formatDuration, formatRange, formatRate, formatShare, plural } from '../numbers.ts'
 import type { DesignReport, ReplayReport } from '../replay-report.ts'
-import { nameOf } from '../verdict.ts'
+import { nameOf } from '../design-name.ts'
 import { markup, type Markup, type Piece } from './markup.ts'
 import { bar, table } from './table.ts'
 import type { PageContent, Section } from './section.ts'

@@ -1,6 +1,7 @@
 // Who held the mmap lock and who waited for it: the matrix of calls, the holders, the waiters, the longest waits.
-import type { HeldAndWaited, LockUser } from '../../trace/lock-history.ts'
+import type { HeldAndWaited, LockAnalysis, LockUser } from '../../trace/lock-history.ts'
 import { formatCount, formatDuration, formatShare, plural } from '../numbers.ts'
+import { othersThan } from '../verdict.ts'
 import { markup, type Markup } from './markup.ts'
 import { bar, table } from './table.ts'
 import type { PageContent, Section } from './section.ts'
@@ -12,7 +13,7 @@ const ROWS = 16
 const STEPS = 8
 
 export function locksSection({ trace }: PageContent): Section | null {
-  const { holders, waiters, longest, matrix, foreign } = trace.locks
+  const { holders, waiters, longest, matrix, foreign, totals } = trace.locks
   if (holders.length === 0 && waiters.length === 0) return null
   return {
     id: 'locks',
@@ -22,6 +23,7 @@ export function locksSection({ trace }: PageContent): Section | null {
       'Who held the lock while others waited',
       'holder',
       holders.map((one) => ({ ...one, name: `${one.comm} of ${one.process} (${one.pid})` })),
+      totals,
     )}
     ${foreign.length === 0 ? null : markup`<p>Of these, other processes than the one whose lock it is: ${foreign.map(({ process, pid }) => `${process} (${pid})`).join(', ')}.</p>`}
     ${countTable(
@@ -40,14 +42,21 @@ interface NamedCount {
   readonly waitedNs: number
 }
 
-function countTable(caption: string, noun: string, all: readonly NamedCount[]): Markup | null {
-  if (all.length === 0) return null
+/** @param totals all waits, where what is not in the list is to be told */
+function countTable(
+  caption: string,
+  noun: string,
+  all: readonly NamedCount[],
+  totals?: LockAnalysis['totals'],
+): Markup | null {
+  if (all.length === 0 && (totals === undefined || totals.unseen.waits === 0)) return null
+  const shown = [...all.slice(0, ROWS), ...(totals === undefined ? [] : othersOf(all.slice(0, ROWS), totals))]
+  const listed = totals === undefined ? all : shown
   const total = Math.max(
     1,
-    all.reduce((sum, { waitedNs }) => sum + waitedNs, 0),
+    listed.reduce((sum, { waitedNs }) => sum + waitedNs, 0),
   )
-  const shown = all.slice(0, ROWS)
-  const rest = all.length > shown.length ? `, the first ${shown.length} of ${all.length}` : ''
+  const rest = all.length > ROWS ? `, the first ${ROWS} of ${all.length}` : ''
   return table(
     `${caption}${rest}`,
     [
@@ -67,6 +76,15 @@ function countTable(caption: string, noun: string, all: readonly NamedCount[]): 
       bar([{ share: waitedNs / total, colour: 'wait' }]),
     ]),
   )
+}
+
+/** Holders that have no row, and waits for nobody who is seen: with the rows, all that Linux waited. */
+function othersOf(shown: readonly NamedCount[], { held, unseen }: LockAnalysis['totals']): NamedCount[] {
+  const others = [
+    { name: 'all others', call: '', ...othersThan(shown, held) },
+    { name: 'nobody that is seen', call: 'a try failed', ...unseen },
+  ]
+  return others.filter(({ waits }) => waits > 0)
 }
 
 /** Held by × waited by. */

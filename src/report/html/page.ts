@@ -14,10 +14,11 @@ import { flameSection } from './flame.ts'
 import { locksSection } from './locks.ts'
 import { markup, jsonForScript, Markup } from './markup.ts'
 import { recordedSection } from './recorded.ts'
-import { clientScript, pageStyle, uPlotScript } from './scripts.ts'
+import { type ClientScript, clientScript, pageStyle, uPlotScript } from './scripts.ts'
 import type { PageContent, Section } from './section.ts'
 import { timelineSection } from './timeline.ts'
 import { adviceSection, verdictSection } from './verdict.ts'
+import { whatIfSection } from './what-if.ts'
 
 export type { PageContent } from './section.ts'
 
@@ -27,6 +28,7 @@ const SECTIONS: readonly SectionMaker[] = [
   verdictSection,
   compareSection,
   adviceSection,
+  whatIfSection,
   recordedSection,
   timelineSection,
   locksSection,
@@ -38,6 +40,14 @@ const SECTIONS: readonly SectionMaker[] = [
 ]
 /** What a recording with holes tells of nothing but itself: as its verdict says, nothing can be judged. */
 const SECTIONS_WITH_HOLES: readonly SectionMaker[] = [verdictSection, recordedSection, fidelitySection]
+
+/** The scripts of sections. */
+const SCRIPTS: Readonly<Record<string, ClientScript>> = {
+  timeline: 'timeline',
+  whatif: 'what-if',
+  flame: 'flame',
+  steps: 'steps',
+}
 
 /** The page of a recording. */
 export function htmlPage(content: PageContent): string {
@@ -55,10 +65,10 @@ export function sectionsPage(
 ): string {
   const data = sections.flatMap((section) => Object.entries(section.data ?? {}))
   const scripts = [
-    ...(data.length > 0 ? [uPlotScript(), clientScript('timeline')] : []),
-    ...(['flame', 'steps'] as const)
-      .filter((script) => sections.some(({ id }) => id === script))
-      .map((script) => clientScript(script)),
+    ...(data.length > 0 ? [uPlotScript()] : []),
+    ...Object.entries(SCRIPTS)
+      .filter(([section]) => sections.some(({ id }) => id === section))
+      .map(([, script]) => clientScript(script)),
   ]
   const style = pageStyle()
   return markup`<!doctype html>

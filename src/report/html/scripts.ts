@@ -32,8 +32,11 @@ export function uPlotScript(): string {
   return `var uPlot = (function (Intl) {\n${source}\nreturn uPlot\n})(${PLAIN_INTL})`
 }
 
+/** The scripts of client/. */
+export type ClientScript = 'timeline' | 'what-if' | 'flame' | 'steps'
+
 /** A script of client/, by name: as it was built, or from its source where that runs. It imports nothing. */
-export function clientScript(name: 'timeline' | 'flame' | 'steps'): string {
+export function clientScript(name: ClientScript): string {
   const built = new URL(`client/${name}.js`, import.meta.url)
   const source = existsSync(built)
     ? readFileSync(built, 'utf8')

@@ -1,4 +1,5 @@
 // What a page is made from, and the parts that it is made of.
+import type { WhatIf } from '../../simulate/index.ts'
 import type { RecordedDetail } from '../../trace/detail.ts'
 import type { ReplayReport, TraceReport } from '../replay-report.ts'
 import type { Markup } from './markup.ts'
@@ -12,6 +13,8 @@ export interface PageContent {
   readonly replays: readonly ReplayReport[]
   /** The least share of faults that a replay has to reproduce to be judged by. */
   readonly minimumFidelity: number
+  /** Simulations under other designs and on more CPUs. */
+  readonly whatIf?: WhatIf | null
   /** The recording to compare with. */
   readonly before: TraceReport | null
 }

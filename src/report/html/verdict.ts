@@ -50,17 +50,17 @@ function savingSentence({ change, savesMs }: Advice, durationMs: number): string
 }
 
 /** Whether it hurts, who held the lock, and what to change. */
-function threeSentences({ trace }: PageContent, verdict: Verdict): string[] {
+function threeSentences({ trace, whatIf }: PageContent, verdict: Verdict): string[] {
   const { sentences, hurts, mood } = verdict
   if (mood === 'bad') return sentences.slice(0, 3)
   const [holder = sentences[1]] = holderSentences(trace)
-  const [best] = verdictReport(verdict, trace).advice
+  const [best] = verdictReport(verdict, trace, whatIf).advice
   const help = best === undefined ? NO_ADVICE.get(hurts)! : savingSentence(best, trace.durationMs)
   return [sentences[0], holder, help].filter((sentence) => sentence !== undefined)
 }
 
 export function adviceSection(content: PageContent): Section | null {
-  const { advice } = verdictReport(verdictFor(content), content.trace)
+  const { advice } = verdictReport(verdictFor(content), content.trace, content.whatIf)
   if (advice.length === 0) return null
   const { durationMs } = content.trace
   const rows = advice.map(({ change, savesMs, how }): (string | Markup)[] => [
@@ -73,7 +73,7 @@ export function adviceSection(content: PageContent): Section | null {
     id: 'advice',
     title: 'What would help',
     body: table(
-      `Changes, the most first, with what each alone would save of ${formatDuration(durationMs * 1e6)}: estimates from the recording`,
+      `Changes, the most first, with what each alone would save of ${formatDuration(durationMs * 1e6)}: estimates`,
       [
         { heading: 'change' },
         { heading: 'saves', isNumber: true },

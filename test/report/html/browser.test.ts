@@ -8,7 +8,14 @@ import { after, before, describe, it } from 'node:test'
 import { pathToFileURL } from 'node:url'
 import { htmlPage } from '../../../src/report/index.ts'
 import { findChromium, Tab } from './browser.ts'
+import { runOf, whatIfOf } from '../what-if-objects.ts'
 import { contentOf } from './large-trace.ts'
+
+const whatIf = whatIfOf([
+  runOf({ elapsedMs: [190, 210] }),
+  runOf({ design: 'classic', elapsedMs: [200, 230] }),
+  runOf({ cpus: 8, elapsedMs: [80, 90] }),
+])
 
 const chromium = findChromium()
 const file = join(tmpdir(), `faultline-page-${process.pid}.html`)
@@ -21,7 +28,7 @@ describe(
 
     before(async () => {
       const comms = ['</script><b>x', '<img src=x>', 'worker']
-      writeFileSync(file, htmlPage(await contentOf({ threads: 9, events: 6000, comms })))
+      writeFileSync(file, htmlPage(await contentOf({ threads: 9, events: 6000, comms }, { whatIf })))
       tab = await Tab.open(chromium!)
       await tab.goTo(pathToFileURL(file).href)
     })
@@ -32,8 +39,9 @@ describe(
     })
 
     it('draws its charts when they come into sight, and loads nothing', async () => {
+      await tab.until(`document.querySelectorAll('#chart-whatif canvas').length === 1`)
       await tab.evaluate(`document.getElementById('chart-timeline').scrollIntoView()`)
-      await tab.until(`document.querySelectorAll('canvas').length === 2`)
+      await tab.until(`document.querySelectorAll('#chart-timeline canvas').length === 2`)
       assert.deepEqual(tab.requests, [pathToFileURL(file).href])
       assert.deepEqual(tab.problems, [])
       assert.equal(await tab.evaluate(`document.querySelectorAll('b, img').length`), 0)
@@ -76,7 +84,7 @@ describe(
       })
       assert.notEqual(await tab.evaluate(ground), light)
       await tab.until(
-        `document.querySelectorAll('canvas').length === 2 && !document.querySelector('canvas[data-old]')`,
+        `document.querySelectorAll('canvas').length === 3 && !document.querySelector('canvas[data-old]')`,
       )
       assert.deepEqual(tab.problems, [])
     })

@@ -6,6 +6,7 @@ import { test } from 'node:test'
 import { escapeText, jsonForScript, markup } from '../../../src/report/html/markup.ts'
 import { htmlPage, type PageContent } from '../../../src/report/index.ts'
 import { harmed } from '../replay-objects.ts'
+import { runOf, whatIfOf } from '../what-if-objects.ts'
 import { contentOf } from './large-trace.ts'
 
 /** Names that would do harm where they were markup, script, style, or turned the direction of text. */
@@ -196,4 +197,24 @@ test('the verdict has three sentences: whether it hurts, who held the lock, what
     unknown.join(' '),
     /nor whether the lock hurts\. What would help, this recording does not tell\.$/,
   )
+})
+
+test('simulations are a section with a table, and a script of its own', async () => {
+  const content = await contentOf({ threads: 3, events: 500 })
+  const runs = [runOf({ elapsedMs: [190, 210] }), runOf({ design: 'classic', cpus: 8, elapsedMs: [80, 80] })]
+  const page = htmlPage({ ...content, whatIf: whatIfOf(runs) })
+  const [, section] = /<section id="whatif"([\s\S]*?)<\/section>/.exec(page)!
+  for (const text of ['as recorded', '190–210 ms', 'classic/spinning', 'within a factor of'])
+    assert.ok(section!.includes(text), text)
+  const [, data] = /id="data-whatif">(.*?)<\/script>/.exec(page)!
+  assert.deepEqual((JSON.parse(data!) as { cpus: number[] }).cpus, [2, 8])
+  const scripts = (of: string): number => of.match(/<script( type="module")?>/g)!.length
+  const without = htmlPage(content)
+  assert.equal(scripts(page), scripts(without) + 1)
+  assert.ok(!without.includes('whatif'))
+  const unsure = htmlPage({
+    ...content,
+    whatIf: whatIfOf(runs, { error: { elapsed: 3, waits: null, waitedMs: null } }),
+  })
+  assert.match(unsure, /simulated, no promise/)
 })

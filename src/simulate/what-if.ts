@@ -1,0 +1,234 @@
+// What if a recorded program had run under another design of page faults, or on more CPUs: simulated on one machine,
+// beside what the same simulation says of the kernel and the CPUs that it was recorded with.
+//
+// Principle: the error is part of the answer. What is simulated of the recorded kernel stands beside what was recorded,
+// and differences that are no larger than those between seeds are chance.
+
+import type { ImportedTrace } from '../trace/index.ts'
+import { type DesignName, combine } from '../workloads/index.ts'
+import type { MachineModel } from './machine.ts'
+import { Topology } from './topology.ts'
+import type { Gaps } from './trace-program.ts'
+import {
+  PlannedRecording,
+  type SimulatedLockWaits,
+  type SimulatedTraceRun,
+  type TraceJob,
+  heldWaits,
+} from './trace-simulate.ts'
+
+export interface WhatIfOptions {
+  readonly trace: ImportedTrace
+  readonly machine: MachineModel
+  readonly designs: readonly DesignName[]
+  /** Besides those that it was recorded on. */
+  readonly cpus: readonly number[]
+  readonly seed: number
+  /** At most so many operations are simulated, in all runs together. */
+  readonly mostEvents: number
+  readonly onProgress?: (run: number, runs: number, what: string, done: number) => void
+}
+
+/** By one bound of what the threads did between events, or as recorded. */
+export interface WhatIfBound {
+  readonly gaps: Gaps
+  readonly elapsedMs: number
+  /** Waits for the mmap lock while somebody is seen to hold it. */
+  readonly waits: SimulatedLockWaits
+}
+
+/** One design on so many CPUs. */
+export interface WhatIfRun {
+  readonly design: string
+  readonly rwsem: string
+  readonly cpus: number
+  readonly lockedFaults: number
+  readonly bounds: readonly WhatIfBound[]
+}
+
+/** What `--json` has as `whatIf`. */
+export interface WhatIf {
+  readonly machine: { readonly name: string; readonly cpus: number; readonly source: string }
+  readonly recorded: {
+    /** The design that the recorded kernel is taken to have. */
+    readonly design: string
+    readonly cpus: number
+    readonly elapsedMs: number
+    /** Null where the recording has no events of the lock. */
+    readonly waits: SimulatedLockWaits | null
+  }
+  /** Those of the recorded kernel first. */
+  readonly runs: readonly WhatIfRun[]
+  /**
+   * By which factor, 1 or more, all simulations of the recorded kernel, by bounds and seeds, are beside the recording;
+   * null: not known.
+   */
+  readonly error: {
+    readonly elapsed: number
+    readonly waits: number | null
+    readonly waitedMs: number | null
+  }
+  /** By what share the elapsed time of the recorded kernel differs between seeds. */
+  readonly seedSpread: number
+  /** Not simulated, as they would have been too many events. */
+  readonly leftOut: readonly { readonly design: string; readonly cpus: number }[]
+}
+
+/** Seeds by which the recorded kernel is simulated. */
+const SEEDS = 3
+/** Of fewer waits a factor tells nothing. */
+const WAITS_MIN = 20
+
+/** The recording cannot be asked what if. */
+export class WhatIfRefused extends Error {
+  override readonly name = 'WhatIfRefused'
+  readonly remedy: string
+
+  constructor(message: string, remedy: string) {
+    super(message)
+    this.remedy = remedy
+  }
+}
+
+/** Simulates a recording that was imported with `isTimed`. @throws WhatIfRefused where nothing can be said */
+export async function whatIf(options: WhatIfOptions): Promise<WhatIf> {
+  const { trace, machine, seed, mostEvents } = options
+  const { cpus: most } = new Topology(machine.topology)
+  requireCpus(trace, machine, most)
+  const recording = new PlannedRecording({
+    trace,
+    machine,
+    config: {},
+    rss: 'batched',
+    accounting: undefined,
+  })
+  const design = recordedDesign(trace)
+  const runs = runsOf(options, design, most)
+  const events = recording.operations * recording.gaps.length
+  const fit = Math.floor(mostEvents / Math.max(1, events)) - (SEEDS - 1)
+  if (fit < 1)
+    throw new WhatIfRefused(
+      `one run of the recorded kernel by ${SEEDS} seeds are ${SEEDS * events} events, and ${mostEvents} are allowed`,
+      'allow more with --most-events, record for a shorter time, or choose a process with --process',
+    )
+  const simulated = runs.slice(0, fit)
+  const work = new Work(recording, simulated.length + SEEDS - 1, options.onProgress)
+  const first = await work.run(simulated[0]!, seed)
+  const bySeed = [first]
+  for (let other = 1; other < SEEDS; other++) bySeed.push(await work.run(simulated[0]!, seed + other))
+  const found = [first]
+  for (const run of simulated.slice(1)) found.push(await work.run(run, seed))
+  const { name, source } = machine
+  const waits = trace.linux.recorded ? heldWaits(trace.locks) : null
+  const recorded = { design, cpus: trace.cpus, elapsedMs: trace.durationMs, waits }
+  return {
+    machine: { name, cpus: most, source },
+    recorded,
+    runs: found,
+    error: errorOf(
+      bySeed.flatMap(({ bounds }) => bounds),
+      recorded,
+    ),
+    seedSpread: spreadOf(bySeed),
+    leftOut: runs.slice(fit).map(({ design: left, cpus }) => ({ design: left, cpus })),
+  }
+}
+
+function requireCpus(trace: ImportedTrace, machine: MachineModel, most: number): void {
+  if (trace.cpus === 0)
+    throw new WhatIfRefused(
+      'the recording does not tell on which CPUs its events were',
+      'print it with perf script -F comm,pid,tid,cpu,time,event,trace',
+    )
+  if (trace.cpus > most)
+    throw new WhatIfRefused(
+      `it was recorded on ${trace.cpus} CPUs, and ${machine.name} has ${most}`,
+      'choose a larger machine: faultline simulate --machines',
+    )
+}
+
+/** Whether the recorded kernel takes faults under locks of single mappings, as Linux since 6.4 does. */
+export function recordedDesign({ faultCensus: { user } }: Pick<ImportedTrace, 'faultCensus'>): DesignName {
+  return user.faults > 0 && user.lockedFaults < user.faults / 2 ? 'per-vma-refcount-2025' : 'classic'
+}
+
+/** The recorded kernel on its CPUs; others there; then the recorded kernel on more CPUs, and others there. */
+function runsOf(
+  { trace, designs, cpus }: WhatIfOptions,
+  design: DesignName,
+  most: number,
+): Omit<TraceJob, 'gaps' | 'seed'>[] {
+  const counts = [trace.cpus, ...cpus.filter((count) => count !== trace.cpus && count <= most)]
+  const names = [design, ...designs.filter((name) => name !== design)]
+  const kernels = combine(names, 'year')
+  return counts.flatMap((count) => kernels.map((kernel) => ({ ...kernel, cpus: count })))
+}
+
+/** Simulates, and says how far it is. */
+class Work {
+  readonly #recording: PlannedRecording
+  readonly #runs: number
+  readonly #onProgress: WhatIfOptions['onProgress']
+  #done = 0
+
+  constructor(recording: PlannedRecording, runs: number, onProgress: WhatIfOptions['onProgress']) {
+    this.#recording = recording
+    this.#runs = runs * recording.gaps.length
+    this.#onProgress = onProgress
+  }
+
+  /** By each bound of what the threads did between events. */
+  async run(kernel: Omit<TraceJob, 'gaps' | 'seed'>, seed: number): Promise<WhatIfRun> {
+    const bounds: WhatIfBound[] = []
+    let lockedFaults = 0
+    for (const gaps of this.#recording.gaps) {
+      const what = `${kernel.design}, CPUs: ${kernel.cpus}`
+      const tell = (done: number): void => this.#onProgress?.(this.#done + 1, this.#runs, what, done)
+      tell(0)
+      const run = await this.#recording.simulate({ ...kernel, gaps, seed }, tell)
+      this.#done++
+      lockedFaults = Math.max(lockedFaults, run.lockedFaults)
+      bounds.push(boundOf(run))
+    }
+    const { design, rwsem, cpus } = kernel
+    return { design, rwsem, cpus, lockedFaults, bounds }
+  }
+}
+
+function boundOf({ gaps, virtualMs, heldWaits: waits }: SimulatedTraceRun): WhatIfBound {
+  return { gaps, elapsedMs: virtualMs, waits }
+}
+
+/** By all bounds and seeds. */
+function errorOf(bounds: readonly WhatIfBound[], { elapsedMs, waits }: WhatIf['recorded']): WhatIf['error'] {
+  const counts = bounds.map((bound) => bound.waits.count)
+  const tells = waits !== null && Math.max(waits.count, ...counts) >= WAITS_MIN
+  return {
+    elapsed: factorBeside(
+      bounds.map((bound) => bound.elapsedMs),
+      elapsedMs,
+    ),
+    waits: tells ? factorBeside(counts, waits.count) : null,
+    waitedMs: tells
+      ? factorBeside(
+          bounds.map((bound) => bound.waits.totalMs),
+          waits.totalMs,
+        )
+      : null,
+  }
+}
+
+/** By which factor a value is beside the range of the bounds; 1 within it. Capped at 1000, which JSON can hold. */
+function factorBeside(bounds: readonly number[], value: number): number {
+  const [least, most] = [Math.min(...bounds), Math.max(...bounds)]
+  if (value >= least && value <= most) return 1
+  return Math.min(1000, value < least ? least / value : value / most)
+}
+
+function spreadOf(runs: readonly WhatIfRun[]): number {
+  const spreads = runs[0]!.bounds.map((_, bound) => {
+    const times = runs.map(({ bounds }) => bounds[bound]!.elapsedMs)
+    return Math.max(...times) / Math.max(Number.MIN_VALUE, Math.min(...times)) - 1
+  })
+  return Math.max(...spreads)
+}
