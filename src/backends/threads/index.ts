@@ -19,6 +19,7 @@ export type { FilePath } from './arguments.ts'
 export { DiskFile, type DiskFileHandle, type OpenFileOptions } from './disk-file.ts'
 export { ConfigurationError, MemoryError, OutOfMemory } from './errors.ts'
 export type { MachineHandle } from './handles.ts'
+export { Heap, type HeapOptions, type HeapUsage } from './heap.ts'
 export { Machine, type MachineUsage } from './machine.ts'
 export type {
   DesignName,
