@@ -11,7 +11,10 @@
 // - a block is taken exactly when its bit is clear, of a span that is small; one operation makes it so, or not so;
 // - a span is what its state says. A large block counts as its first span says; a SPAN_TAIL behind none is free;
 // - a span is owned by the CPU in whose cache it stands. Its owned bit is for those who free;
-// - all else, the sets of spans, follows from these, and is made anew where `busy` tells that a change was not ended.
+// - a set of spans has none that does not belong there: a span leaves one before it changes, and enters one after that.
+//
+// So what an end can cost is that a span is in no set. Before there is no room, the sets are made anew from what spans
+// are.
 //
 // A span that nobody owns and that has free blocks is in the set of its size. Who frees the first block of a word of
 // the bitmap looks after that; of the two, who frees and who gives a span up, the later sees what the other did.
@@ -116,7 +119,7 @@ export class HeapCore {
   /** A block of whole spans, likewise. */
   allocateLarge(count: number): number {
     return this.#locked(() => {
-      const span = this.#takeSpans(count)
+      const span = this.#found(() => this.#takeSpans(count))
       if (span < 0) return NO_ROOM
       for (let tail = span + count - 1; tail > span; tail--) this.#setState(tail, SPAN_TAIL)
       this.#setState(span, (count << KIND_BITS) | SPAN_LARGE)
@@ -235,7 +238,7 @@ export class HeapCore {
     this.#spans[size] = -1
     const span = this.#locked(() => {
       this.#giveUp(size)
-      return this.#takeSmall(size)
+      return this.#found(() => this.#takeSmall(size))
     })
     if (span < 0) return false
     this.#spans[size] = span
@@ -306,6 +309,14 @@ export class HeapCore {
       this.#setFree(span, state >>> KIND_BITS)
       return null
     })
+  }
+
+  /** What `take` finds. Threads that have ended may have freed something and told nobody. */
+  #found(take: () => number): number {
+    const found = take()
+    if (found !== NO_ROOM) return found
+    this.#rebuild()
+    return take()
   }
 
   /** So many free spans that follow each other, which are in no set then; or NO_ROOM. */
@@ -418,17 +429,14 @@ export class HeapCore {
   }
 
   // -------------------------------------------------------------------------------------------------------------------
-  // The lock, and what a thread has left that ended while it had it
+  // The lock, and what a thread has left that ended while it had it, or before it took it
 
-  /** Runs `change` with the lock. Where it throws, the next who takes the lock puts right what it has left. */
+  /** Runs `change` with the lock. It may throw anywhere: what it leaves is as when its thread had ended there. */
   #locked<T>(change: () => T): T {
     this.#lock.take()
     let result: T
     try {
-      if (this.#words.get(Common.busy) !== 0) this.#rebuild()
-      this.#words.set(Common.busy, 1)
       result = change()
-      this.#words.set(Common.busy, 0)
     } catch (error) {
       this.#leaveAfter(error)
     }

@@ -45,16 +45,15 @@ const PAGE_WORDS = 1024
 
 /**
  * The second page: it is not pinned by who waits for the lock, so that a fork has it as it was when it had the rest.
- * `root` is the program's, two words.
+ * `root` is the program's.
  */
 export const Common = {
-  busy: PAGE_WORDS,
-  home: PAGE_WORDS + 1,
-  mapped: PAGE_WORDS + 2,
-  retained: PAGE_WORDS + 3,
-  root: PAGE_WORDS + 4,
+  home: PAGE_WORDS,
+  mapped: PAGE_WORDS + 1,
+  retained: PAGE_WORDS + 2,
+  root: PAGE_WORDS + 3,
 } as const
-const CACHES = PAGE_WORDS + 8
+const CACHES = PAGE_WORDS + 4
 
 /** What a word that says what a span is has in its lowest bits. */
 export const SPAN_FREE = 0

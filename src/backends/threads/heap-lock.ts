@@ -48,7 +48,8 @@ export class HeapLock {
     const own = this.#holders.own * 2
     let seen = this.#words.compareExchange(word, 0, own)
     while (seen !== 0) {
-      if (this.#holders.isGone(seen >>> 1)) {
+      // It is its own where leave() has failed: there was no frame for a copy of the page.
+      if (seen >>> 1 === this.#holders.own || this.#holders.isGone(seen >>> 1)) {
         // Who slept when the holder ended sleeps still.
         const found = this.#words.compareExchange(word, seen, own | SLEEPERS)
         if (found === seen) return

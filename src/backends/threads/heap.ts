@@ -31,6 +31,7 @@ import { inspected } from './inspected.ts'
 import type { HeapThread } from './machine-thread.ts'
 import type { Protection } from './protection.ts'
 import { parseSize } from './size.ts'
+import { assureRoomForSteps } from './stack-room.ts'
 
 export interface HeapOptions {
   /**
@@ -155,6 +156,8 @@ export class Heap {
    */
   allocate(size: number): number {
     checkBytes(size, 'size')
+    // A stack that is used up in the middle would leave the lock taken.
+    assureRoomForSteps()
     const place =
       size <= LARGEST_SMALL
         ? this.#core.allocateSmall(classes[Math.ceil(size / GRAIN)]!)
@@ -174,6 +177,7 @@ export class Heap {
    */
   free(address: number): void {
     checkAddress(address)
+    assureRoomForSteps()
     const refusal = this.#core.free(address - this.#base)
     if (refusal !== null) throw refused('free', address, refusal)
   }
@@ -229,12 +233,14 @@ export class Heap {
 
   /** Holds the others up as long as it takes to look at every span. */
   usage(): HeapUsage {
+    assureRoomForSteps()
     const { mapped, free, blocks, bytes }: HeapCount = this.#core.count()
     return { blocks, allocated: bytes, mapped: mapped * SPAN_BYTES, free: free * SPAN_BYTES }
   }
 
   /** Gives the memory of what is free back to the machine, and what this thread keeps for itself to all. */
   trim(): void {
+    assureRoomForSteps()
     this.#core.trim()
   }
 
