@@ -1,10 +1,10 @@
 // The algorithm of a heap: which blocks are taken, over words that threads share.
 //
-// It is that of Mesh (Powers, Tench, Berger, McGregor, "Mesh: Compacting Memory Management for C/C++ Applications", PLDI
-// 2019) without the meshing. Memory is cut into spans. A span of small blocks has blocks of one size, and a bitmap of
-// those that are free. A CPU has one span for each size, from which its thread alone takes blocks, without a lock (as
-// in the per-CPU caches of Go's runtime); whoever frees a block sets its bit. Spans go from one use to another under
-// the lock.
+// It is that of Mesh (Powers, Tench, Berger, McGregor, "Mesh: Compacting Memory Management for C/C++ Applications",
+// PLDI 2019) without the meshing. Memory is cut into spans. A span of small blocks has blocks of one size, and a bitmap
+// of those that are free. A CPU has one span for each size, from which its thread alone takes blocks, without a lock
+// (as in the per-CPU caches of Go's runtime); whoever frees a block sets its bit. Spans go from one use to another
+// under the lock.
 //
 // What holds at every moment, so that a thread may end anywhere, and a fork may be made anywhere:
 //

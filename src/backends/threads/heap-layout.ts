@@ -13,8 +13,8 @@ export const GRAIN = 16
 export const LARGEST_SMALL = SPAN_BYTES / 4
 
 /**
- * The sizes of small blocks, in bytes: steps of 16 up to 128, then four to each doubling, as in jemalloc, so that at most a
- * fifth of a block of more than 128 bytes is unused.
+ * The sizes of small blocks, in bytes: steps of 16 up to 128, then four to each doubling, as in jemalloc, so that at
+ * most a fifth of a block of more than 128 bytes is unused.
  */
 export const SIZES: readonly number[] = sizes()
 

@@ -35,8 +35,8 @@ import { assureRoomForSteps } from './stack-room.ts'
 
 export interface HeapOptions {
   /**
-   * How much all blocks together may take, as bytes or a text such as '64MiB': 64 KiB to 64 GiB. Address space for it is
-   * reserved at once, memory is not. Default: the memory of the machine.
+   * How much all blocks together may take, as bytes or a text such as '64MiB': 64 KiB to 63 GiB. Address space for it
+   * is reserved at once, memory is not. Default: the memory of the machine.
    */
   readonly maximum?: number | string
   /** How much memory that is free is kept instead of given back to the machine. Default '4MiB'. */
@@ -150,9 +150,10 @@ export class Heap {
   }
 
   /**
-   * Allocates `size` bytes and returns their address, a multiple of 16, and of 4096 from 4096 bytes on where `size` is a
-   * power of two or beyond 16 KiB. What is in them is anything. Errors: OutOfMemory (the maximum, or a limit of the address
-   * space or the machine); those of an access, where the machine has no frame for what the heap keeps of its blocks.
+   * Allocates `size` bytes and returns their address: a multiple of 16, and of 4096 where `size` is a power of two from
+   * 4096 on, or more than 16 KiB. What is in them is anything. Errors: OutOfMemory (the maximum, or a limit of the
+   * address space or the machine); those of an access, where the machine has no frame for what the heap keeps of its
+   * blocks.
    */
   allocate(size: number): number {
     checkBytes(size, 'size')
@@ -216,7 +217,7 @@ export class Heap {
     return this.address + 4 * Common.root
   }
 
-  /** An address of the heap as a number of 32 bits, which can be read and written atomically; 0 for 0. Errors: EINVAL. */
+  /** An address of the heap as a number of 32 bits, which Atomics can read and write; 0 for 0. Errors: EINVAL. */
   referenceTo(address: number): number {
     checkAddress(address)
     if (address === 0) return 0
@@ -282,8 +283,8 @@ function grow(space: HeapSpace, address: number, length: number): boolean {
   }
 }
 
-// Who holds the lock: 14 bits of the address space, 16 of the thread. Two of one name make a thread wait until the other
-// has ended, no more.
+// Who holds the lock: 14 bits of the address space, 16 of the thread. Two of one name make a thread wait until the
+// other has ended, no more.
 const THREAD_BITS = 16
 const SPACE_MASK = 2 ** 14 - 1
 
