@@ -5,7 +5,7 @@
 
 import { once } from 'node:events'
 import { Worker, isMainThread, parentPort, workerData } from 'node:worker_threads'
-import { AddressSpace, type AddressSpaceHandle, Machine } from 'faultline'
+import type { AddressSpaceHandle } from 'faultline/memory'
 import { sideBySide } from './side-by-side.ts'
 
 const WORKERS = 4
@@ -115,7 +115,11 @@ function start(task: Task): Worker {
   return new Worker(new URL(import.meta.url), { workerData: task })
 }
 
+/** Only who uses Faultline loads it: threads are started anew. */
+const faultline = (): Promise<typeof import('faultline/memory')> => import('faultline/memory')
+
 async function shared(words: number): Promise<unknown> {
+  const { Machine } = await faultline()
   const machine = Machine.create({ memory: '64MiB', cpus: WORKERS + 1 })
   const space = machine.createAddressSpace()
   const bytes = 4 * (ENTRIES + Entry.words * 120_000)
@@ -139,8 +143,9 @@ async function separate(words: number): Promise<unknown> {
   return summary(all)
 }
 
-function work(task: Task): void {
+async function work(task: Task): Promise<void> {
   if (task.shared !== undefined) {
+    const { AddressSpace } = await faultline()
     const { space, table, bytes } = task.shared
     AddressSpace.attach(space).withRange(table, bytes, 'rw', (given) => {
       const counts = new Table(given)
@@ -161,4 +166,4 @@ if (isMainThread) {
     full: 4_000_000,
     unit: 'words',
   })
-} else work(workerData as Task)
+} else await work(workerData as Task)

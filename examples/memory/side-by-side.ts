@@ -9,15 +9,18 @@ import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 
-/** Does the work of that size with files in `folder`, and returns what it has computed. */
-export type Side = (size: number, folder: string) => Promise<unknown>
+/**
+ * Does the work of that size and returns what it has computed. `folder` is empty; in `prepared` is what was prepared.
+ */
+export type Side = (size: number, folder: string, prepared: string) => Promise<unknown>
 
 export interface Program {
   readonly title: string
+  /** Writes what all sides read; not measured. */
+  readonly prepare?: (size: number, folder: string) => Promise<void>
   /** By their names; the first is Faultline's. */
   readonly sides: Readonly<Record<string, Side>>
   /** Of the work: what a test runs in a moment, and what is measured. */
@@ -52,51 +55,65 @@ export async function sideBySide(url: string, program: Program): Promise<void> {
       size: { type: 'string' },
       small: { type: 'boolean', default: false },
       side: { type: 'string' },
+      prepared: { type: 'string', default: '' },
     },
   })
   const size = Number(values.size ?? (values.small ? program.small : program.full))
   const rounds = values.small ? 1 : Number(values.rounds)
   if (!(Number.isInteger(size) && size > 0 && Number.isInteger(rounds) && rounds > 0))
     throw new RangeError('--size and --rounds are whole numbers from 1')
-  if (values.side === undefined) compare(url, program, size, rounds)
-  else console.log(JSON.stringify(await perform(program.sides[values.side]!, size)))
+  if (values.side === undefined) await compare(url, program, size, rounds)
+  else console.log(JSON.stringify(await perform(program.sides[values.side]!, size, values.prepared)))
 }
 
-async function perform(side: Side, size: number): Promise<Run> {
+async function perform(side: Side, size: number, prepared: string): Promise<Run> {
   const folder = mkdtempSync(join(tmpdir(), 'faultline-memory-'))
-  const delay = monitorEventLoopDelay({ resolution: 1 })
   const before = process.resourceUsage().maxRSS
+  let last = performance.now()
+  let pauseMs = 0
+  const timer = setInterval(() => {
+    const now = performance.now()
+    pauseMs = Math.max(pauseMs, now - last)
+    last = now
+  }, 1)
   try {
-    delay.enable()
-    // So that it has seen the events come round.
-    await new Promise((resolve) => setTimeout(resolve, 20))
-    delay.reset()
     const begun = performance.now()
-    const result = await side(size, folder)
+    const result = await side(size, folder, prepared)
     const ms = performance.now() - begun
-    await new Promise((resolve) => setTimeout(resolve, 5))
-    delay.disable()
-    const mebibytes = (process.resourceUsage().maxRSS - before) / 1024
-    return { result, ms, mebibytes, pauseMs: delay.max / 1e6 }
+    // The timer has its turn after all that was done.
+    await new Promise((resolve) => setTimeout(resolve, 2))
+    clearInterval(timer)
+    return { result, ms, mebibytes: (process.resourceUsage().maxRSS - before) / 1024, pauseMs }
   } finally {
     rmSync(folder, { recursive: true })
   }
 }
 
-function compare(url: string, { title, sides, unit }: Program, size: number, rounds: number): void {
-  const runs = new Map(Object.keys(sides).map((side) => [side, [] as Run[]]))
-  let result: unknown
-  for (let round = 0; round < rounds; round++) {
-    for (const [side, list] of runs) {
-      const args = [...process.execArgv, fileURLToPath(url), '--side', side, '--size', String(size)]
-      const run = JSON.parse(execFileSync(process.execPath, args, { encoding: 'utf8' })) as Run
-      result ??= run.result
-      assert.deepEqual(run.result, result, `${side} has computed something else`)
-      list.push(run)
+async function compare(url: string, program: Program, size: number, rounds: number): Promise<void> {
+  const prepared = mkdtempSync(join(tmpdir(), 'faultline-memory-'))
+  const runs = new Map(Object.keys(program.sides).map((side) => [side, [] as Run[]]))
+  try {
+    await program.prepare?.(size, prepared)
+    let result: unknown
+    for (let round = 0; round < rounds; round++) {
+      for (const [side, list] of runs) {
+        const options = ['--side', side, '--size', String(size), '--prepared', prepared]
+        const args = [...process.execArgv, fileURLToPath(url), ...options]
+        const run = JSON.parse(execFileSync(process.execPath, args, { encoding: 'utf8' })) as Run
+        result ??= run.result
+        assert.deepEqual(run.result, result, `${side} has computed something else`)
+        list.push(run)
+      }
     }
+  } finally {
+    rmSync(prepared, { recursive: true })
   }
-  const width = Math.max(...Object.keys(sides).map((side) => side.length))
-  console.log(`${title}: ${size.toLocaleString('en')} ${unit}; median (range) of ${rounds}`)
+  console.log(`${program.title}: ${size.toLocaleString('en')} ${program.unit}; median (range) of ${rounds}`)
+  tell(runs)
+}
+
+function tell(runs: ReadonlyMap<string, readonly Run[]>): void {
+  const width = Math.max(...[...runs.keys()].map((side) => side.length))
   for (const [side, list] of runs) {
     const figures = names.map((name) => {
       const sorted = list.map((run) => run[name]).toSorted((a, b) => a - b)
