@@ -1,11 +1,12 @@
 // A log whose records are safe on disk when they are said to be: ten at a time, then one flush.
 //
 // With Faultline, the file is mapped; a record is bytes in memory, and msync makes safe what was written of them. In
-// plain JavaScript it is appended with writeSync, and fdatasync makes it safe. Both read the log again at the end, as
-// after a crash, up to the first record whose checksum is wrong.
+// plain JavaScript it is appended with writeSync, and fdatasync makes it safe; or a database has it in a table. All read
+// the log again at the end, as after a crash, up to the first record whose checksum is wrong.
 
 import { closeSync, fdatasyncSync, openSync, readFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { crc32 } from 'node:zlib'
 import { type DiskFile, Machine } from 'faultline/memory'
 import { sideBySide } from './side-by-side.ts'
@@ -81,9 +82,29 @@ async function batched(records: number, folder: string): Promise<unknown> {
   return recover(readFileSync(path))
 }
 
+async function inserted(records: number, folder: string): Promise<unknown> {
+  const database = new DatabaseSync(join(folder, 'log'))
+  database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL')
+  database.exec('CREATE TABLE log (number INTEGER PRIMARY KEY, record BLOB)')
+  const insert = database.prepare('INSERT INTO log VALUES (?, ?)')
+  for (let number = 0; number < records; number++) {
+    if (number % BATCH === 0) database.exec('BEGIN')
+    insert.run(number, record(number))
+    if (number % BATCH === BATCH - 1) database.exec('COMMIT')
+  }
+  const rows = database.prepare('SELECT record FROM log ORDER BY number').all() as { record: Uint8Array }[]
+  database.close()
+  return recover(Buffer.concat(rows.map((row) => row.record)))
+}
+
 await sideBySide(import.meta.url, {
   title: 'a log that is flushed after every tenth record',
-  sides: { faultline: mapped, 'writeSync each': appended, 'writeSync a batch': batched },
+  sides: {
+    faultline: mapped,
+    'writeSync each': appended,
+    'writeSync a batch': batched,
+    'node:sqlite': inserted,
+  },
   small: 200,
   full: 20_000,
   unit: 'records',

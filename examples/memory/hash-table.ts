@@ -1,7 +1,8 @@
 // Four workers count words in one hash table.
 //
 // With Faultline, the table is memory that all of them map: a worker finds an entry, or adds one, and adds 1 to it by
-// Atomics. In plain JavaScript each worker has a Map of its own, and the main thread puts them together.
+// Atomics. A SharedArrayBuffer does for that, too. In plain JavaScript each worker has a Map of its own, and the main
+// thread puts them together.
 
 import { once } from 'node:events'
 import { Worker, isMainThread, parentPort, workerData } from 'node:worker_threads'
@@ -15,12 +16,16 @@ const CHAINS = 1
 const CHAIN_COUNT = 2 ** 18
 const ENTRIES = CHAINS + CHAIN_COUNT
 const Entry = { next: 0, hash: 1, count: 2, text: 3, words: 8 } as const
+/** More than there are words: two threads may each make an entry for one word, and one of them is left over. */
+const ENTRIES_MOST = 120_000
+const TABLE_BYTES = 4 * (ENTRIES + Entry.words * ENTRIES_MOST)
 /** Bytes of the text of a word, with its length in front. */
 const TEXT_BYTES = 4 * (Entry.words - Entry.text)
 
 interface Task {
   readonly words: number
   readonly worker: number
+  readonly buffer?: SharedArrayBuffer
   readonly shared?: { readonly space: AddressSpaceHandle; readonly table: number; readonly bytes: number }
 }
 
@@ -122,13 +127,22 @@ async function shared(words: number): Promise<unknown> {
   const { Machine } = await faultline()
   const machine = Machine.create({ memory: '64MiB', cpus: WORKERS + 1 })
   const space = machine.createAddressSpace()
-  const bytes = 4 * (ENTRIES + Entry.words * 120_000)
+  const bytes = TABLE_BYTES
   const table = space.mmap(bytes, { contiguous: true })
   const workers = Array.from({ length: WORKERS }, (_, worker) =>
     start({ words: words / WORKERS, worker, shared: { space: space.handle, table, bytes } }),
   )
   await Promise.all(workers.map((worker) => once(worker, 'exit')))
   return space.withRange(table, bytes, 'r', (given) => summary(new Table(given).entries()))
+}
+
+async function buffer(words: number): Promise<unknown> {
+  const memory = new SharedArrayBuffer(TABLE_BYTES)
+  const workers = Array.from({ length: WORKERS }, (_, worker) =>
+    start({ words: words / WORKERS, worker, buffer: memory }),
+  )
+  await Promise.all(workers.map((worker) => once(worker, 'exit')))
+  return summary(new Table(new Uint8Array(memory)).entries())
 }
 
 async function separate(words: number): Promise<unknown> {
@@ -144,24 +158,26 @@ async function separate(words: number): Promise<unknown> {
 }
 
 async function work(task: Task): Promise<void> {
-  if (task.shared !== undefined) {
+  const fill = (given: Uint8Array): void => {
+    const counts = new Table(given)
+    for (const word of wordsOf(task)) counts.count(word)
+  }
+  if (task.buffer !== undefined) fill(new Uint8Array(task.buffer))
+  else if (task.shared !== undefined) {
     const { AddressSpace } = await faultline()
     const { space, table, bytes } = task.shared
-    AddressSpace.attach(space).withRange(table, bytes, 'rw', (given) => {
-      const counts = new Table(given)
-      for (const word of wordsOf(task)) counts.count(word)
-    })
-    return
+    AddressSpace.attach(space).withRange(table, bytes, 'rw', fill)
+  } else {
+    const counts = new Map<string, number>()
+    for (const word of wordsOf(task)) counts.set(word, (counts.get(word) ?? 0) + 1)
+    parentPort!.postMessage(counts)
   }
-  const counts = new Map<string, number>()
-  for (const word of wordsOf(task)) counts.set(word, (counts.get(word) ?? 0) + 1)
-  parentPort!.postMessage(counts)
 }
 
 if (isMainThread) {
   await sideBySide(import.meta.url, {
     title: 'a hash table that four workers share',
-    sides: { faultline: shared, 'a Map each': separate },
+    sides: { faultline: shared, SharedArrayBuffer: buffer, 'a Map each': separate },
     small: 40_000,
     full: 4_000_000,
     unit: 'words',

@@ -3,10 +3,12 @@
 // With Faultline, they are a mapped file, whose pages come and go as those of the kernel of an operating system do; or
 // memory whose pages go to a swap file. In plain JavaScript the program keeps the pages itself, those that were used
 // last; or it reads and writes each counter where it is in the file, and leaves it to the operating system what stays
-// in memory: then nothing limits that.
+// in memory: then nothing limits that. A database has them as rows, and a cache of that size. None makes anything safe
+// before the end.
 
 import { closeSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { Machine } from 'faultline/memory'
 import { sideBySide } from './side-by-side.ts'
 
@@ -139,6 +141,36 @@ async function direct(additions: number, folder: string): Promise<unknown> {
   return result
 }
 
+/** A row is a counter: those that were never counted are none. */
+async function rows(additions: number, folder: string): Promise<unknown> {
+  const database = new DatabaseSync(join(folder, 'counters'))
+  database.exec(`PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -${MEMORY / 1024}`)
+  database.exec('CREATE TABLE counters (id INTEGER PRIMARY KEY, count INTEGER)')
+  const add = database.prepare(
+    'INSERT INTO counters VALUES (?, 1) ON CONFLICT (id) DO UPDATE SET count = count + 1',
+  )
+  const some = database.prepare('SELECT id, count FROM counters WHERE id >= ? AND id < ?')
+  database.exec('BEGIN')
+  const result = count(
+    {
+      add: (counter) => void add.run(counter),
+      page(number) {
+        const page = new Uint32Array(COUNTERS_IN_PAGE)
+        const first = number * COUNTERS_IN_PAGE
+        for (const row of some.iterate(first, first + COUNTERS_IN_PAGE)) {
+          const { id, count: counted } = row as { id: number; count: number }
+          page[id - first] = counted
+        }
+        return page
+      },
+    },
+    additions,
+  )
+  database.exec('COMMIT')
+  database.close()
+  return result
+}
+
 await sideBySide(import.meta.url, {
   title: 'counters in 16 MiB of a file, with 4 MiB of memory',
   sides: {
@@ -146,6 +178,7 @@ await sideBySide(import.meta.url, {
     'faultline, swap': swapped,
     'a cache in a Map': kept,
     'fs, each counter': direct,
+    'node:sqlite': rows,
   },
   small: 10_000,
   full: 500_000,

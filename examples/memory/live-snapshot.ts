@@ -4,7 +4,7 @@
 // page. In plain JavaScript all accounts are copied first, and nothing else happens meanwhile.
 
 import assert from 'node:assert/strict'
-import { createWriteStream, readFileSync } from 'node:fs'
+import { createReadStream, createWriteStream } from 'node:fs'
 import { join } from 'node:path'
 import { finished } from 'node:stream/promises'
 import { setImmediate as turn } from 'node:timers/promises'
@@ -17,6 +17,9 @@ const TRANSFERS = 200
 /** How often all accounts are saved. */
 const SAVES = 3
 const PAGE = 4096
+
+/** Done when all is made. */
+type Work = () => Promise<unknown>
 
 interface Bank {
   transfer(from: number, to: number, amount: number): void
@@ -43,16 +46,20 @@ async function run(bank: Bank, accounts: number, folder: string): Promise<unknow
     }
     // oxlint-disable-next-line no-await-in-loop -- one after the other
     await saved
-    const file = readFileSync(path)
-    const balances = new Int32Array(file.buffer, file.byteOffset, accounts)
-    sums.push(balances.reduce((sum, balance) => sum + balance, 0))
+    sums.push(await sumOf(path))
   }
   assert.deepEqual(sums, Array<number>(SAVES).fill(accounts * BALANCE), 'no transfer was saved by half')
   return sums
 }
 
-/** Accounts are read and written where they are, a page at a time; a whole number of pages. */
-async function snapshots(accounts: number, folder: string): Promise<unknown> {
+async function sumOf(path: string): Promise<number> {
+  let sum = 0
+  for await (const part of createReadStream(path) as AsyncIterable<Buffer>)
+    for (let at = 0; at < part.length; at += 4) sum += part.readInt32LE(at)
+  return sum
+}
+
+async function snapshots(accounts: number, folder: string): Promise<Work> {
   const bytes = Math.ceil((4 * accounts) / PAGE) * PAGE
   // The copies of pages need room, and the page tables of the snapshot.
   const machine = Machine.create({ memory: 3 * bytes + 2 ** 20, cpus: 1 })
@@ -61,70 +68,61 @@ async function snapshots(accounts: number, folder: string): Promise<unknown> {
   space.withPages(base, bytes, 'rw', (part) => {
     new Int32Array(part.buffer, part.byteOffset, part.length / 4).fill(BALANCE)
   })
-  return run(
-    {
-      transfer(from, to, amount) {
-        space.addUint32(base + 4 * from, -amount)
-        space.addUint32(base + 4 * to, amount)
-      },
-      async save(path) {
-        using snapshot = space.snapshot()
-        const stream = createWriteStream(path)
-        await snapshot.writeTo(stream, base, 4 * accounts)
-        stream.end()
-        await finished(stream)
-      },
+  const bank: Bank = {
+    transfer(from, to, amount) {
+      space.addUint32(base + 4 * from, -amount)
+      space.addUint32(base + 4 * to, amount)
     },
-    accounts,
-    folder,
-  )
+    async save(path) {
+      using snapshot = space.snapshot()
+      const stream = createWriteStream(path)
+      await snapshot.writeTo(stream, base, 4 * accounts)
+      stream.end()
+      await finished(stream)
+    },
+  }
+  return () => run(bank, accounts, folder)
 }
 
-async function copies(accounts: number, folder: string): Promise<unknown> {
+async function copies(accounts: number, folder: string): Promise<Work> {
   const balances = new Int32Array(accounts).fill(BALANCE)
-  return run(
-    {
-      transfer(from, to, amount) {
-        balances[from]! -= amount
-        balances[to]! += amount
-      },
-      async save(path) {
-        const copy = balances.slice()
-        const stream = createWriteStream(path)
-        stream.end(new Uint8Array(copy.buffer))
-        await finished(stream)
-      },
+  const bank: Bank = {
+    transfer(from, to, amount) {
+      balances[from]! -= amount
+      balances[to]! += amount
     },
-    accounts,
-    folder,
-  )
+    async save(path) {
+      const copy = balances.slice()
+      const stream = createWriteStream(path)
+      stream.end(new Uint8Array(copy.buffer))
+      await finished(stream)
+    },
+  }
+  return () => run(bank, accounts, folder)
 }
 
 /** As most programs have their state. */
-async function objects(accounts: number, folder: string): Promise<unknown> {
+async function objects(accounts: number, folder: string): Promise<Work> {
   const balances = new Map(Array.from({ length: accounts }, (_, id) => [id, { balance: BALANCE }]))
-  return run(
-    {
-      transfer(from, to, amount) {
-        balances.get(from)!.balance -= amount
-        balances.get(to)!.balance += amount
-      },
-      async save(path) {
-        const copy = Int32Array.from(balances.values(), ({ balance }) => balance)
-        const stream = createWriteStream(path)
-        stream.end(new Uint8Array(copy.buffer))
-        await finished(stream)
-      },
+  const bank: Bank = {
+    transfer(from, to, amount) {
+      balances.get(from)!.balance -= amount
+      balances.get(to)!.balance += amount
     },
-    accounts,
-    folder,
-  )
+    async save(path) {
+      const copy = Int32Array.from(balances.values(), ({ balance }) => balance)
+      const stream = createWriteStream(path)
+      stream.end(new Uint8Array(copy.buffer))
+      await finished(stream)
+    },
+  }
+  return () => run(bank, accounts, folder)
 }
 
 await sideBySide(import.meta.url, {
   title: 'all accounts saved three times while transfers go on',
   sides: { faultline: snapshots, 'an array, copied': copies, 'a Map of objects': objects },
   small: 50_000,
-  full: 4_000_000,
+  full: 2_000_000,
   unit: 'accounts',
 })

@@ -3,10 +3,11 @@
 //
 // With Faultline, text and index are mapped; only the pages that a question needs are read. In plain JavaScript the
 // index is JSON, which is read and parsed whole; or it has the same form as with Faultline, and is read by readSync,
-// a few bytes at a time.
+// a few bytes at a time; or it is a database's.
 
 import { openSync, readFileSync, readSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { Machine } from 'faultline/memory'
 import { sideBySide } from './side-by-side.ts'
 
@@ -56,9 +57,23 @@ async function prepare(count: number, folder: string): Promise<void> {
     list.set(found, filled)
     filled += found.length
   }
+  store(all, folder)
   writeFileSync(join(folder, 'rows'), table)
   writeFileSync(join(folder, 'places'), list)
   writeFileSync(join(folder, 'json'), JSON.stringify(Object.fromEntries(sorted)))
+}
+
+function store(all: readonly string[], folder: string): void {
+  const database = new DatabaseSync(join(folder, 'database'))
+  database.exec('PRAGMA synchronous = OFF; CREATE TABLE places (word TEXT, place INTEGER); BEGIN')
+  const insert = database.prepare('INSERT INTO places VALUES (?, ?)')
+  let at = 0
+  for (const word of all) {
+    insert.run(word, at)
+    at += word.length + 1
+  }
+  database.exec('COMMIT; CREATE INDEX words ON places (word, place)')
+  database.close()
 }
 
 /** Bytes of a file. */
@@ -141,11 +156,29 @@ async function read(count: number, _: string, files: string): Promise<Answer[]> 
   return questions(count).map((word) => lookUp(word, rowCount, rows, places, text))
 }
 
+async function queried(count: number, _: string, files: string): Promise<Answer[]> {
+  const database = new DatabaseSync(join(files, 'database'), { readOnly: true })
+  const counting = database.prepare('SELECT count(*) AS count FROM places WHERE word = ?')
+  const first = database.prepare('SELECT place FROM places WHERE word = ? ORDER BY place LIMIT ?')
+  const file = openSync(join(files, 'text'), 'r')
+  const answers = questions(count).map((word) => {
+    const places = first.all(word, TOLD).map((row) => (row as { place: number }).place)
+    const text = places.map((at) => {
+      const bytes = new Uint8Array(word.length)
+      readSync(file, bytes, 0, word.length, at)
+      return latin1(bytes)
+    })
+    return { word, count: (counting.get(word) as { count: number }).count, places, text }
+  })
+  database.close()
+  return answers
+}
+
 await sideBySide(import.meta.url, {
   title: 'a hundred questions to an index in a file',
   prepare,
-  sides: { faultline: mapped, 'JSON, parsed': parsed, 'readSync each': read },
+  sides: { faultline: mapped, 'JSON, parsed': parsed, 'readSync each': read, 'node:sqlite': queried },
   small: 20_000,
-  full: 2_000_000,
+  full: 1_000_000,
   unit: 'words in the text',
 })
