@@ -274,8 +274,18 @@ export class HeapCore {
     if (before !== 0 && !fills) return
     // Whoever gives it up from here on sees what was freed.
     if ((this.#words.load(this.#layout.stateAt(span)) & SPAN_OWNED) !== 0) return
-    if (before !== 0 && this.#freeBlocks(span, size) < this.#layout.slotsOf(size)) return
-    this.#locked(() => this.#settle(span))
+    const empties = fills && this.#freeBlocks(span, size) === this.#layout.slotsOf(size)
+    if (empties) this.#locked(() => this.#settle(span))
+    else if (before === 0) this.#locked(() => this.#publish(span, size))
+  }
+
+  /** A span that nobody owns has a free block, unless it has become something else by now. */
+  #publish(span: number, size: number): void {
+    if (this.#stateOf(span) !== ((size << CLASS_BITS) | SPAN_SMALL) || this.#isIn(size, span)) return
+    const at = this.#layout.bitmapAt(span)
+    const end = at + this.#layout.wordsOf(size)
+    for (let word = at; word < end; word++)
+      if (this.#words.load(word) !== 0) return void this.#include(size, span)
   }
 
   /** A span of small blocks that nobody owns is where others find it: free, or in the set of its size. */
