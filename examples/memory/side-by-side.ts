@@ -1,8 +1,9 @@
 // Runs a program in several ways, each in a process of its own, in turn, and tells what each of them took.
 //
-// What they compute has to be the same. Told are the median and the range of: the time that the work took; the memory,
-// which is the largest resident set of the process less that before the work; and the pause, the longest time in which
-// the main thread came to none of its events.
+// What they compute has to be the same. Told are the median and the range of: the time that the work took; how long it
+// kept processors busy, which says more where others use them too; the memory, which is the largest resident set of the
+// process less that before the work; and the pause, the longest time in which the main thread came to none of its
+// events.
 
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
@@ -32,6 +33,7 @@ export interface Program {
 
 interface Figures {
   readonly ms: number
+  readonly cpuMs: number
   readonly mebibytes: number
   readonly pauseMs: number
 }
@@ -44,8 +46,8 @@ interface Run extends Figures {
 /** Of node:sqlite. */
 const QUIET = '--disable-warning=ExperimentalWarning'
 
-const units = { ms: 'ms', mebibytes: 'MiB', pauseMs: 'ms' } as const
-const titles = { ms: 'time', mebibytes: 'memory', pauseMs: 'pause' } as const
+const units = { ms: 'ms', cpuMs: 'ms', mebibytes: 'MiB', pauseMs: 'ms' } as const
+const titles = { ms: 'time', cpuMs: 'CPU', mebibytes: 'memory', pauseMs: 'pause' } as const
 const names = Object.keys(units) as (keyof Figures)[]
 
 /**
@@ -66,7 +68,7 @@ export async function sideBySide(url: string, program: Program): Promise<void> {
   const rounds = values.small ? 1 : Number(values.rounds)
   if (!(Number.isInteger(size) && size > 0 && Number.isInteger(rounds) && rounds > 0))
     throw new RangeError('--size and --rounds are whole numbers from 1')
-  if (values.side === undefined) await compare(url, program, size, rounds)
+  if (values.side === undefined) await compare(url, program, size, rounds, values.small)
   else console.log(JSON.stringify(await perform(program.sides[values.side]!, size, values.prepared)))
 }
 
@@ -82,25 +84,36 @@ async function perform(side: Side, size: number, prepared: string): Promise<Run>
   }, 1)
   try {
     let begun = performance.now()
+    let used = process.cpuUsage()
     let result = await side(size, folder, prepared)
     if (typeof result === 'function') {
       // What came before was no pause.
       await new Promise((resolve) => setTimeout(resolve, 2))
       pauseMs = 0
       begun = last = performance.now()
+      used = process.cpuUsage()
       result = (await result()) as unknown
     }
     const ms = performance.now() - begun
+    const { user, system } = process.cpuUsage(used)
     // The timer has its turn after all that was done.
     await new Promise((resolve) => setTimeout(resolve, 2))
     clearInterval(timer)
-    return { result, ms, mebibytes: (process.resourceUsage().maxRSS - before) / 1024, pauseMs }
+    const mebibytes = (process.resourceUsage().maxRSS - before) / 1024
+    return { result, ms, cpuMs: (user + system) / 1000, mebibytes, pauseMs }
   } finally {
     rmSync(folder, { recursive: true })
   }
 }
 
-async function compare(url: string, program: Program, size: number, rounds: number): Promise<void> {
+/** @param together whether all sides run in this process, which takes less long and says nothing of memory */
+async function compare(
+  url: string,
+  program: Program,
+  size: number,
+  rounds: number,
+  together: boolean,
+): Promise<void> {
   const prepared = mkdtempSync(join(tmpdir(), 'faultline-memory-'))
   const runs = new Map(Object.keys(program.sides).map((side) => [side, [] as Run[]]))
   try {
@@ -108,9 +121,9 @@ async function compare(url: string, program: Program, size: number, rounds: numb
     let result: unknown
     for (let round = 0; round < rounds; round++) {
       for (const [side, list] of runs) {
-        const options = ['--side', side, '--size', String(size), '--prepared', prepared]
-        const args = [...process.execArgv, QUIET, fileURLToPath(url), ...options]
-        const run = JSON.parse(execFileSync(process.execPath, args, { encoding: 'utf8' })) as Run
+        const run = together
+          ? await perform(program.sides[side]!, size, prepared)
+          : performApart(url, side, size, prepared)
         result ??= run.result
         assert.deepEqual(run.result, result, `${side} has computed something else`)
         list.push(run)
@@ -123,6 +136,12 @@ async function compare(url: string, program: Program, size: number, rounds: numb
   tell(runs)
 }
 
+function performApart(url: string, side: string, size: number, prepared: string): Run {
+  const options = ['--side', side, '--size', String(size), '--prepared', prepared]
+  const args = [...process.execArgv, QUIET, fileURLToPath(url), ...options]
+  return JSON.parse(execFileSync(process.execPath, args, { encoding: 'utf8' })) as Run
+}
+
 function tell(runs: ReadonlyMap<string, readonly Run[]>): void {
   const width = Math.max(...[...runs.keys()].map((side) => side.length))
   for (const [side, list] of runs) {
@@ -131,7 +150,7 @@ function tell(runs: ReadonlyMap<string, readonly Run[]>): void {
       const [least, median, most] = [0, sorted.length >> 1, sorted.length - 1].map((at) =>
         number(sorted[at]!),
       )
-      return `${titles[name]} ${`${median} (${least}–${most}) ${units[name]}`.padEnd(26)}`
+      return `${titles[name]} ${`${median} (${least}–${most}) ${units[name]}`.padEnd(24)}`
     })
     console.log(`  ${side.padEnd(width)}  ${figures.join(' ').trimEnd()}`)
   }

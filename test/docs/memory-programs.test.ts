@@ -14,7 +14,7 @@ const programs = readdirSync(folder).filter((file) => file !== 'main.ts' && file
 function run(file: string, ...args: readonly string[]): string {
   const temporary = mkdtempSync(join(tmpdir(), 'faultline-programs-'))
   try {
-    const printed = execFileSync(process.execPath, [file, ...args], {
+    const printed = execFileSync(process.execPath, ['--disable-warning=ExperimentalWarning', file, ...args], {
       encoding: 'utf8',
       env: { ...process.env, TMPDIR: temporary, TMP: temporary, TEMP: temporary },
     })
@@ -36,7 +36,8 @@ describe('programs that use memory', () => {
       assert.match(title!, /: [\d,]+ [a-z ]+; median \(range\) of 1$/)
       assert.match(sides[0]!, /^ {2}faultline /)
       assert.ok(sides.length >= 2)
-      for (const side of sides) assert.match(side, / time [\d.]+ .* memory [\d.]+ .* pause [\d.]+ /)
+      for (const side of sides)
+        assert.match(side, / time [\d.]+ .* CPU [\d.]+ .* memory [\d.]+ .* pause [\d.]+ /)
     })
   }
 
