@@ -8,12 +8,15 @@ import { type AddressSpace, type Heap, Machine } from '../../src/memory.ts'
 import { type HeapWork, SLOTS, exchange, take } from './heap-worker.ts'
 import { inUse } from './support.ts'
 
+/** As it is before a machine replaces it: nobody hears of it. */
+const { terminate } = Worker.prototype
+
 interface World {
   readonly space: AddressSpace
   readonly heap: Heap
   readonly slots: number
   readonly done: Int32Array
-  start(seed: number, turns: number): Worker
+  start(seed: number, turns: number, holds?: boolean): Worker
 }
 
 /** Runs `body`, then holds the heap to having no block but those that threads have lost which were ended. */
@@ -29,8 +32,16 @@ async function withHeap(body: (world: World) => Promise<number>): Promise<void> 
     heap,
     slots,
     done,
-    start(seed, turns) {
-      const workerData: HeapWork = { space: space.handle, heap: heap.address, slots, seed, turns, done }
+    start(seed, turns, holds = false) {
+      const workerData: HeapWork = {
+        space: space.handle,
+        heap: heap.address,
+        slots,
+        seed,
+        turns,
+        done,
+        holds,
+      }
       return new Worker(new URL('heap-worker.ts', import.meta.url), { workerData })
     },
   })
@@ -106,3 +117,19 @@ test('forks in the middle of it have a heap of their own that is right', () =>
     await end
     return 0
   }))
+
+for (const [how, end] of [
+  ['is terminated', (worker: Worker) => worker.terminate()],
+  ['is ended unannounced', (worker: Worker) => Reflect.apply(terminate, worker, [])],
+] as const) {
+  test(`the lock of a thread that ${how} goes to the next`, () =>
+    withHeap(async ({ heap, start }) => {
+      const worker = start(1, 1, true)
+      assert.deepEqual(await once(worker, 'message'), ['has the lock'])
+      await end(worker)
+      // It ended before it had a span; who comes next grows the heap as it would have.
+      heap.free(heap.allocate(100))
+      assert.equal(heap.usage().mapped, 16 * 65_536)
+      return 0
+    }))
+}

@@ -14,6 +14,8 @@ export interface HeapWork {
   readonly turns: number
   /** How often threads have laid something down. */
   readonly done: Int32Array
+  /** It is to end while it has the lock of the heap: where the heap grows. */
+  readonly holds?: boolean
 }
 
 export const SLOTS = 32
@@ -47,8 +49,14 @@ export function exchange(heap: Heap, slots: number, turns: number, seed: number,
 }
 
 if (parentPort !== null && workerData !== null) {
-  const { space: handle, heap, slots, turns, seed, done } = workerData as HeapWork
+  const { space: handle, heap, slots, turns, seed, done, holds = false } = workerData as HeapWork
   const space = AddressSpace.attach(handle)
+  if (holds) {
+    AddressSpace.prototype.mprotect = () => {
+      parentPort!.postMessage('has the lock')
+      Atomics.wait(done, 0, 0)
+    }
+  }
   exchange(space.openHeap(heap), slots, turns, seed, done)
   space.machine.detach()
 }
