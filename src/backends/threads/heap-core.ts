@@ -274,7 +274,7 @@ export class HeapCore {
     if (before !== 0 && !fills) return
     // Whoever gives it up from here on sees what was freed.
     if ((this.#words.load(this.#layout.stateAt(span)) & SPAN_OWNED) !== 0) return
-    const empties = fills && this.#freeBlocks(span, size) === this.#layout.slotsOf(size)
+    const empties = fills && this.#isAllFree(span, size)
     if (empties) this.#locked(() => this.#settle(span))
     else if (before === 0) this.#locked(() => this.#publish(span, size))
   }
@@ -298,6 +298,14 @@ export class HeapCore {
       this.#exclude(size, span)
       this.#setFree(span, 1)
     } else if (free > 0) this.#include(size, span)
+  }
+
+  #isAllFree(span: number, size: number): boolean {
+    const at = this.#layout.bitmapAt(span)
+    const words = this.#layout.wordsOf(size)
+    for (let index = 0; index < words; index++)
+      if (this.#words.load(at + index) !== this.#layout.maskOf(size, index)) return false
+    return true
   }
 
   #freeBlocks(span: number, size: number): number {
