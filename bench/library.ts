@@ -25,7 +25,9 @@ import type { AddressSpace } from '../src/memory.ts'
 
 // What is measured is what users run: the built form, whose kernel is one file.
 const built = (module: string): string => new URL(`../dist/${module}`, import.meta.url).href
-const { Machine, designs } = (await import(built('memory.js'))) as typeof import('../src/memory.ts')
+const { Machine, defineRecord, designs } = (await import(
+  built('memory.js')
+)) as typeof import('../src/memory.ts')
 const { spread } = (await import(built('workloads/index.js'))) as typeof import('../src/workloads/index.ts')
 
 const MIB = 2 ** 20
@@ -293,6 +295,53 @@ function atomics({ space, base, words }: World): Case[] {
   ]
 }
 
+function blocks({ space }: World): Case[] {
+  const operations = 10_000
+  const heap = space.createHeap({ maximum: '16MiB' })
+  const Counter = defineRecord({ count: 'uint32', next: 'reference' })
+  const counter = Counter.create(heap)
+  const object = { count: 0, next: null }
+  const addresses = new Float64Array(operations)
+  const buffers: (Uint8Array | null)[] = Array.from({ length: operations }, () => null)
+  /** Blocks that live as long as all of them do, and are freed in another order. */
+  const work = (allocate: (n: number) => number, free: (n: number) => void) => (): number => {
+    let bytes = 0
+    for (let n = 0; n < operations; n++) bytes += allocate(n)
+    for (let n = 0; n < operations; n++) free((n * 7919) % operations)
+    return bytes
+  }
+  return [
+    {
+      name: 'allocate and free a block of 64 bytes',
+      peer: 'Buffer.allocUnsafe',
+      operations,
+      ours: work(
+        (n) => ((addresses[n] = heap.allocate(RECORD)), RECORD),
+        (n) => heap.free(addresses[n]!),
+      ),
+      theirs: work(
+        (n) => (buffers[n] = Buffer.allocUnsafe(RECORD)).length,
+        (n) => (buffers[n] = null),
+      ),
+    },
+    {
+      name: 'a field of a record, read and written',
+      peer: 'a property',
+      operations,
+      ours() {
+        counter.count = 0
+        for (let n = 0; n < operations; n++) counter.count += n & 7
+        return counter.count
+      },
+      theirs() {
+        object.count = 0
+        for (let n = 0; n < operations; n++) object.count += n & 7
+        return object.count
+      },
+    },
+  ]
+}
+
 function files({ space, file, descriptor }: World): Case[] {
   const operations = 10_000
   const record = new Uint8Array(RECORD)
@@ -432,7 +481,9 @@ function main(): number {
     console.log(
       `  ${''.padEnd(44)} ${'faultline'.padEnd(26)} ${''.padEnd(22)} ${'peer'.padEnd(26)} faultline / peer`,
     )
-    for (const each of [singleAccesses, ranges, bulk, atomics, files].flatMap((make) => make(world))) {
+    for (const each of [singleAccesses, ranges, bulk, atomics, blocks, files].flatMap((make) =>
+      make(world),
+    )) {
       if (each.name.includes(chosen.only)) console.log(measure(each, chosen.rounds))
     }
     closeSync(descriptor)

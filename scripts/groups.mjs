@@ -26,6 +26,7 @@ const alone = new Set([
     'cut-off',
     'ends',
     'file-lock',
+    'heap-threads',
     'files-threads',
     'ltp-fork',
     'notifier',

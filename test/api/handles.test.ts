@@ -10,6 +10,7 @@ import * as library from '../../src/memory.ts'
 import {
   AddressSpace,
   DiskFile,
+  Heap,
   KernelReentryError,
   Machine,
   MachineFile,
@@ -157,6 +158,7 @@ test('nobody else can make the objects of the library, from whatever places', ()
       MemoryFile: [MemoryFile, [machine, opened, 'name']],
       DiskFile: [DiskFile, [machine, opened, path]],
       Snapshot: [Snapshot, [space]],
+      Heap: [Heap, [space, {}, at]],
     }
     const classes = Object.values(library).filter(
       (value) => typeof value === 'function' && String(value).startsWith('class ') && !isError(value),

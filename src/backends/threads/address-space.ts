@@ -89,6 +89,7 @@ import { AtomicAccess } from './atomic-access.ts'
 import { OWN, type Own, assertOwn } from './construction.ts'
 import { MemoryError, OutOfMemory, checkResult } from './errors.ts'
 import { type MachineHandle, readPlace } from './handles.ts'
+import { Heap, type HeapOptions } from './heap.ts'
 import { inspected } from './inspected.ts'
 import { LockWaits } from './lock-waits.ts'
 import { MachineFile } from './machine-file.ts'
@@ -205,6 +206,8 @@ export class AddressSpace extends AtomicAccess {
   readonly #generation: number
   /** Whether this thread has made it. */
   #made = false
+  /** Those that this thread has opened, by their addresses. */
+  readonly #heaps = new Map<number, Heap>()
 
   private constructor(key: Own, thread: MachineThread, mm: number, generation: number) {
     assertOwn(key, 'AddressSpace', 'machine.createAddressSpace() or AddressSpace.attach()')
@@ -520,6 +523,28 @@ export class AddressSpace extends AtomicAccess {
    */
   snapshot(): Snapshot {
     return Snapshot.of(this.fork())
+  }
+
+  /**
+   * A heap in private memory of this address space. Other threads open it by its `address`; a fork has one of its own
+   * there. Errors: those of mmap and of an access, RangeError for a size that cannot be.
+   */
+  createHeap(options: HeapOptions = {}): Heap {
+    assureRoomForSteps()
+    const heap = Heap.create(this, this.#thread.ofHeap(), options)
+    this.#heaps.set(heap.address, heap)
+    return heap
+  }
+
+  /** The heap at `address`, which a thread has made here, or before a fork. Errors: RangeError where there is none. */
+  openHeap(address: number): Heap {
+    assureRoomForSteps()
+    // A thread has one object for each heap, since it takes blocks without asking what another of its objects has done.
+    const present = this.#heaps.get(address)
+    if (present?.isThere === true) return present
+    const heap = Heap.open(this, this.#thread.ofHeap(), address)
+    this.#heaps.set(address, heap)
+    return heap
   }
 
   /**

@@ -19,6 +19,7 @@ export type { FilePath } from './arguments.ts'
 export { DiskFile, type DiskFileHandle, type OpenFileOptions } from './disk-file.ts'
 export { ConfigurationError, MemoryError, OutOfMemory } from './errors.ts'
 export type { MachineHandle } from './handles.ts'
+export { Heap, type HeapOptions, type HeapUsage } from './heap.ts'
 export { Machine, type MachineUsage } from './machine.ts'
 export type {
   DesignName,
@@ -34,6 +35,7 @@ export { MemoryFile, type MemoryFileHandle, type MemoryFileOptions } from './mem
 export { MmuNotifier } from './mmu-notifier.ts'
 export type { Protection } from './protection.ts'
 export { type RangeAccessMode, RangeMisuse } from './range-access.ts'
+export { type FieldKind, type FieldValue, type RecordType, type RecordView, defineRecord } from './record.ts'
 export { parseSize } from './size.ts'
 export { Snapshot } from './snapshot.ts'
 export { type Storage, type StorageFile, fileSystem } from './storage.ts'

@@ -227,6 +227,11 @@ export class MachineCpus {
     }
   }
 
+  /** Whether a thread with such a number has a CPU, and lives as far as the operating system tells. */
+  isPresent(matches: (number: number) => boolean): boolean {
+    return this.#tenancies().some(({ id, thread }) => matches(thread) && this.#findDead(id) !== thread)
+  }
+
   #notice(id: number, thread: number): void {
     if (this.own !== null) noticeDead(this.own, this.#taskOf(id), thread)
   }

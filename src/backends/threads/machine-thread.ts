@@ -11,6 +11,7 @@ import {
   Header,
   KernelReentryError,
   type LockedInstructions,
+  PAGE_SIZE,
   SegmentationFault,
   Task,
   callEnter,
@@ -30,7 +31,7 @@ import { type OptionChecks, checkBoolean, readOptions, typeError } from './argum
 import { ConfigurationError, MemoryError, OutOfMemory, checkResult } from './errors.ts'
 import { type MachineHandle, readMachineHandle } from './handles.ts'
 import { HostFiles } from './host-io.ts'
-import { onThreadEnd } from './liveness.ts'
+import { hostThreadId, onThreadEnd } from './liveness.ts'
 import { MachineCpus, type Taken } from './machine-cpus.ts'
 import { OwnMemory, OwnWords, ownFields } from './own-arrays.ts'
 import { salvage } from './salvage.ts'
@@ -38,6 +39,18 @@ import { assureRoomForSteps, assureStackRoom } from './stack-room.ts'
 
 export interface DetachOptions {
   readonly discard?: boolean
+}
+
+/** What a heap wants to know of the thread that uses it. */
+export interface HeapThread {
+  readonly cpu: number
+  readonly cpus: number
+  /** Of the machine, in bytes. */
+  readonly memory: number
+  /** The runtime's number of this thread, plus one. */
+  readonly number: number
+  /** Whether a thread with such a number is attached, and has not ended as far as can be told. */
+  isPresent(matches: (number: number) => boolean): boolean
 }
 
 const detachChecks: OptionChecks<DetachOptions> = { discard: checkBoolean }
@@ -128,6 +141,17 @@ export class MachineThread {
     } catch (error) {
       files.closeAll(false)
       throw error
+    }
+  }
+
+  ofHeap(): HeapThread {
+    const heap = this.#heap
+    return {
+      cpu: this.task.id,
+      cpus: heap[Header.cpuCount]!,
+      memory: heap[Header.frameCount]! * PAGE_SIZE,
+      number: hostThreadId(),
+      isPresent: (matches) => this.#cpus.isPresent(matches),
     }
   }
 

@@ -1,0 +1,353 @@
+// A heap in an address space: blocks of memory that any thread may allocate, and any other free.
+//
+// Which blocks are taken is in the memory of the address space itself (heap-core.ts), so that every thread that uses it
+// has the same heap, and a fork one of its own.
+
+import { randomInt } from 'node:crypto'
+import type { AtomicAccess } from './atomic-access.ts'
+import {
+  type OptionChecks,
+  checkAddress,
+  checkBytes,
+  checkWhole,
+  rangeError,
+  readOptions,
+} from './arguments.ts'
+import { OWN, type Own, assertOwn } from './construction.ts'
+import { MemoryError, OutOfMemory } from './errors.ts'
+import { type HeapCount, HeapCore, NO_ROOM, type Refusal } from './heap-core.ts'
+import {
+  Common,
+  Fixed,
+  GRAIN,
+  HEAP_LAYOUT,
+  HeapLayout,
+  LARGEST_SMALL,
+  SIZES,
+  SPAN_BYTES,
+} from './heap-layout.ts'
+import type { HeapWords } from './heap-lock.ts'
+import { inspected } from './inspected.ts'
+import type { HeapThread } from './machine-thread.ts'
+import type { Protection } from './protection.ts'
+import { parseSize } from './size.ts'
+import { assureRoomForSteps } from './stack-room.ts'
+
+export interface HeapOptions {
+  /**
+   * How much all blocks together may take, as bytes or a text such as '64MiB': 64 KiB to 63 GiB. Address space for it
+   * is reserved at once, memory is not. Default: the memory of the machine.
+   */
+  readonly maximum?: number | string
+  /** How much memory that is free is kept instead of given back to the machine. Default '4MiB'. */
+  readonly retain?: number | string
+}
+
+/** How a heap is used, in bytes. */
+export interface HeapUsage {
+  /** Blocks that are allocated, and their bytes, as they were rounded up. */
+  readonly blocks: number
+  readonly allocated: number
+  /** What the heap has asked the machine for so far, and what of it is in no use and can become a block of any size. */
+  readonly mapped: number
+  readonly free: number
+}
+
+/** What a heap needs of the address space that it is in. */
+export interface HeapSpace extends AtomicAccess {
+  readonly handle: { readonly generation: number }
+  mmap(length: number, options: { readonly protection: Protection }): number
+  munmap(address: number, length: number): void
+  mprotect(address: number, length: number, protection: Protection): void
+  madvise(address: number, length: number, advice: 'dontneed'): void
+}
+const LEAST = SPAN_BYTES
+/** What a reference of 32 bits to a multiple of GRAIN can reach, less what stands before the first block. */
+const MOST = 2 ** 32 * GRAIN - 2 ** 30
+const checkSize = (value: unknown, name: string): void => void parseSize(value as string, name)
+const heapChecks: OptionChecks<HeapOptions> = { maximum: checkSize, retain: checkSize }
+
+/** The class of a size, by how many grains it takes. */
+const classes = Uint8Array.from({ length: LARGEST_SMALL / GRAIN + 1 }, (_, grains) =>
+  SIZES.findIndex((size) => size >= grains * GRAIN),
+)
+
+const reasons: Readonly<Record<Refusal, string>> = {
+  free: 'is no block that is allocated: it was freed before, or never allocated',
+  inside: 'is within a block, or between blocks, and not where one begins',
+  foreign: 'is not of this heap',
+}
+
+export class Heap {
+  /** For AddressSpace.createHeap(). */
+  static create(space: HeapSpace, thread: HeapThread, given: HeapOptions): Heap {
+    const options = readOptions(given, 'createHeap options', heapChecks)
+    const maximum = parseSize(options.maximum ?? thread.memory, 'maximum')
+    const retain = parseSize(options.retain ?? '4MiB', 'retain')
+    checkWhole(maximum, 'maximum', LEAST, MOST, '64 KiB to 63 GiB')
+    const layout = layoutOf(Math.ceil(maximum / SPAN_BYTES), thread.cpus)
+    const length = lengthOf(layout)
+    const address = space.mmap(length, { protection: 'none' })
+    try {
+      space.mprotect(address, layout.spansAt, 'rw')
+      const words = new SpaceWords(space, address)
+      words.set(Fixed.spans, layout.shape.spans)
+      words.set(Fixed.cpus, thread.cpus)
+      words.set(Fixed.identity, randomInt(2 ** 32))
+      words.set(Fixed.retain, Math.min(Math.floor(retain / SPAN_BYTES), layout.shape.spans))
+      words.store(Fixed.magic, HEAP_LAYOUT)
+      return new Heap(OWN, space, thread, address)
+    } catch (error) {
+      space.munmap(address, length)
+      throw error
+    }
+  }
+
+  /** For AddressSpace.openHeap(). */
+  static open(space: HeapSpace, thread: HeapThread, address: number): Heap {
+    checkAddress(address)
+    if (address % 4096 !== 0 || space.loadUint32(address + 4 * Fixed.magic) !== HEAP_LAYOUT)
+      rangeError('address', address, 'where a heap of this address space begins', 'ERR_INVALID_ARG_VALUE')
+    return new Heap(OWN, space, thread, address)
+  }
+
+  /** Where it begins: what another thread, or a fork, opens it by. */
+  readonly address: number
+  readonly space: HeapSpace
+  readonly #layout: HeapLayout
+  readonly #core: HeapCore
+  /** The address of the first span. */
+  readonly #base: number
+  readonly #words: SpaceWords
+  readonly #identity: number
+
+  private constructor(key: Own, space: HeapSpace, thread: HeapThread, address: number) {
+    assertOwn(key, 'Heap', 'space.createHeap() or space.openHeap()')
+    this.space = space
+    this.address = address
+    const words = new SpaceWords(space, address)
+    const layout = layoutOf(words.get(Fixed.spans), words.get(Fixed.cpus))
+    const base = address + layout.spansAt
+    this.#words = words
+    this.#identity = words.get(Fixed.identity)
+    this.#layout = layout
+    this.#base = base
+    const { generation } = space.handle
+    this.#core = new HeapCore(
+      words,
+      layout,
+      {
+        cpu: thread.cpu,
+        home: generation % 2 ** 32,
+        own: holderOf(generation, thread.number),
+        isGone: (holder) => isGone(holder, generation, thread),
+        grow: (span, count) => grow(space, base + span * SPAN_BYTES, count * SPAN_BYTES),
+        discard: (span, count) => space.madvise(base + span * SPAN_BYTES, count * SPAN_BYTES, 'dontneed'),
+      },
+      words.get(Fixed.retain),
+    )
+    this.#core.open()
+  }
+
+  /**
+   * Allocates `size` bytes and returns their address: a multiple of 16, and of 4096 where `size` is a power of two from
+   * 4096 on, or more than 16 KiB. What is in them is anything. Errors: OutOfMemory (the maximum, or a limit of the
+   * address space or the machine); those of an access, where the machine has no frame for what the heap keeps of its
+   * blocks.
+   */
+  allocate(size: number): number {
+    checkBytes(size, 'size')
+    // A stack that is used up in the middle would leave the lock taken.
+    assureRoomForSteps()
+    const place =
+      size <= LARGEST_SMALL
+        ? this.#core.allocateSmall(classes[Math.ceil(size / GRAIN)]!)
+        : this.#allocateLarge(size)
+    if (place === NO_ROOM) throw new OutOfMemory('allocate', `${size} bytes: the heap is full`)
+    return this.#base + place
+  }
+
+  #allocateLarge(size: number): number {
+    const count = Math.ceil(size / SPAN_BYTES)
+    return count > this.#layout.shape.spans ? NO_ROOM : this.#core.allocateLarge(count)
+  }
+
+  /**
+   * Frees a block, whichever thread has allocated it. Errors: EINVAL for an address at which no block begins that is
+   * allocated. An address that was freed, and is another block by now, is that block: nobody can tell.
+   */
+  free(address: number): void {
+    checkAddress(address)
+    assureRoomForSteps()
+    const refusal = this.#core.free(address - this.#base)
+    if (refusal !== null) throw refused('free', address, refusal)
+  }
+
+  /** How many bytes the block at `address` has: at least as many as were asked for. Errors: as of free(). */
+  sizeOf(address: number): number {
+    checkAddress(address)
+    const size = this.#core.sizeAt(address - this.#base)
+    if (typeof size !== 'number') throw refused('sizeOf', address, size)
+    return size
+  }
+
+  /**
+   * The address of a block that the program wants to find again: 0 in a new heap. It is for the program alone; each
+   * access is one atomic operation. Setting it: EINVAL for what is no multiple of 16 within the heap, nor 0.
+   */
+  get root(): number {
+    return this.addressOf(this.space.loadUint32(this.#rootAt))
+  }
+
+  set root(address: number) {
+    this.space.storeUint32(this.#rootAt, this.referenceTo(address))
+  }
+
+  /** Makes `address` the root where it is `expected`, by one atomic operation. Returns what it was. */
+  compareExchangeRoot(expected: number, address: number): number {
+    const before = this.space.compareExchangeUint32(
+      this.#rootAt,
+      this.referenceTo(expected),
+      this.referenceTo(address),
+    )
+    return this.addressOf(before)
+  }
+
+  get #rootAt(): number {
+    return this.address + 4 * Common.root
+  }
+
+  /** An address of the heap as a number of 32 bits, which Atomics can read and write; 0 for 0. Errors: EINVAL. */
+  referenceTo(address: number): number {
+    checkAddress(address)
+    if (address === 0) return 0
+    const offset = address - this.address
+    if (offset <= 0 || offset >= lengthOf(this.#layout) || offset % GRAIN !== 0)
+      throw refused('reference', address, 'foreign')
+    return offset / GRAIN
+  }
+
+  /** The address of a reference. */
+  addressOf(reference: number): number {
+    return reference === 0 ? 0 : this.address + reference * GRAIN
+  }
+
+  /** Holds the others up as long as it takes to look at every span. */
+  usage(): HeapUsage {
+    assureRoomForSteps()
+    const { mapped, free, blocks, bytes }: HeapCount = this.#core.count()
+    return { blocks, allocated: bytes, mapped: mapped * SPAN_BYTES, free: free * SPAN_BYTES }
+  }
+
+  /** Gives the memory of what is free back to the machine, and what this thread keeps for itself to all. */
+  trim(): void {
+    assureRoomForSteps()
+    this.#core.trim()
+  }
+
+  /** Whether it is this heap still that is at its address. For AddressSpace.openHeap(). */
+  get isThere(): boolean {
+    return this.#words.load(Fixed.magic) === HEAP_LAYOUT && this.#words.get(Fixed.identity) === this.#identity
+  }
+
+  /** Unmaps the heap and all its blocks. No thread may be using it, or use it later. */
+  destroy(): void {
+    this.space.munmap(this.address, lengthOf(this.#layout))
+  }
+
+  [inspected](): string {
+    return `Heap (0x${this.address.toString(16)})`
+  }
+}
+
+function refused(call: string, address: number, refusal: Refusal): MemoryError {
+  return new MemoryError('EINVAL', call, `0x${address.toString(16)} ${reasons[refusal]}`)
+}
+
+function layoutOf(spans: number, cpus: number): HeapLayout {
+  return new HeapLayout({ spanBytes: SPAN_BYTES, sizes: SIZES, spans, cpus })
+}
+
+function lengthOf(layout: HeapLayout): number {
+  return layout.spansAt + layout.shape.spans * SPAN_BYTES
+}
+
+/** Not where a limit forbids it. It may be usable already, where a thread has ended before it could say so. */
+function grow(space: HeapSpace, address: number, length: number): boolean {
+  try {
+    space.mprotect(address, length, 'rw')
+    return true
+  } catch (error) {
+    if (error instanceof MemoryError && error.errno === 'ENOMEM') return false
+    throw error
+  }
+}
+
+// Who holds the lock: 14 bits of the address space, 16 of the thread. Two of one name make a thread wait until the
+// other has ended, no more.
+const THREAD_BITS = 16
+const SPACE_MASK = 2 ** 14 - 1
+
+function holderOf(generation: number, thread: number): number {
+  return ((generation % 2 ** 30) & SPACE_MASK) * 2 ** THREAD_BITS + threadOf(thread)
+}
+
+function threadOf(thread: number): number {
+  return (thread % (2 ** THREAD_BITS - 1)) + 1
+}
+
+function isGone(holder: number, generation: number, thread: HeapThread): boolean {
+  if (holder >>> THREAD_BITS !== ((generation % 2 ** 30) & SPACE_MASK)) return true
+  return !thread.isPresent((number) => threadOf(number) === (holder & (2 ** THREAD_BITS - 1)))
+}
+
+/** The words of a heap, in an address space. */
+class SpaceWords implements HeapWords {
+  readonly #space: AtomicAccess
+  readonly #address: number
+
+  constructor(space: AtomicAccess, address: number) {
+    this.#space = space
+    this.#address = address
+  }
+
+  get(word: number): number {
+    return this.#space.readUint32(this.#address + 4 * word)
+  }
+
+  set(word: number, value: number): void {
+    this.#space.writeUint32(this.#address + 4 * word, value)
+  }
+
+  load(word: number): number {
+    return this.#space.loadUint32(this.#address + 4 * word)
+  }
+
+  store(word: number, value: number): void {
+    this.#space.storeUint32(this.#address + 4 * word, value)
+  }
+
+  and(word: number, value: number): number {
+    return this.#space.andUint32(this.#address + 4 * word, value)
+  }
+
+  or(word: number, value: number): number {
+    return this.#space.orUint32(this.#address + 4 * word, value)
+  }
+
+  exchange(word: number, value: number): number {
+    return this.#space.exchangeUint32(this.#address + 4 * word, value)
+  }
+
+  compareExchange(word: number, expected: number, value: number): number {
+    return this.#space.compareExchangeUint32(this.#address + 4 * word, expected, value)
+  }
+
+  wait(word: number, expected: number, timeout: number): void {
+    this.#space.waitUint32(this.#address + 4 * word, expected, timeout)
+  }
+
+  notify(word: number): void {
+    this.#space.notify(this.#address + 4 * word, 1)
+  }
+}
