@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { build } from 'vite'
 import { kernelProbes } from '../src/check/detectors.ts'
 import { tables } from '../src/check/scenarios/index.ts'
+import { uPlotScript } from '../src/report/html/scripts.ts'
 import { costProbes } from '../src/simulate/charges.ts'
 import { steppedPlugin } from './stepped-plugin.ts'
 import { inputOptions } from './kernel-bundle.ts'
@@ -38,15 +39,26 @@ const replaced = {
 /** What a page has of Node is an error here, and not when it is used. */
 const withoutNode = {
   name: 'without-node',
+  enforce: 'pre',
+  resolveId: (source) =>
+    source.startsWith('node:') ? { id: source, external: true, moduleSideEffects: false } : null,
   generateBundle(_, bundle) {
-    for (const chunk of Object.values(bundle)) {
-      if (chunk.type !== 'chunk') continue
-      const found = Object.entries(chunk.modules).find(
-        ([id, { renderedLength }]) => id.includes('__vite-browser-external') && renderedLength > 0,
-      )
-      if (found !== undefined) throw new Error(`${chunk.fileName} uses a module of Node: ${found[0]}`)
+    for (const { fileName, imports = [], modules } of Object.values(bundle)) {
+      const used = imports.find((each) => each.startsWith('node:'))
+      if (used === undefined) continue
+      const importers = this.getModuleInfo(used)?.importers ?? []
+      const kept = importers.filter((id) => modules[id]?.renderedLength > 0)
+      throw new Error(`${fileName} uses ${used}, perhaps because of ${kept.join(', ')}`)
     }
   },
+}
+
+/** uPlot as the page of a report has it, which asks nothing of the language of the browser: see uPlotScript(). */
+const plainUPlot = {
+  name: 'plain-uplot',
+  enforce: 'pre',
+  resolveId: (source) => (source === 'plain:uplot' ? '\0plain:uplot' : null),
+  load: (id) => (id === '\0plain:uplot' ? `${uPlotScript()}\nexport default uPlot` : null),
 }
 
 /** The source of the kernel, for the page that shows it beside a step. */
@@ -82,7 +94,7 @@ async function buildWeb() {
     base: './',
     publicDir: false,
     logLevel: 'warn',
-    plugins: [...plugins(), kernelSource],
+    plugins: [...plugins(), plainUPlot, kernelSource],
     worker: { format: 'es', plugins, rolldownOptions: inputOptions },
     build: {
       outDir: fresh,

@@ -10,3 +10,7 @@ declare module 'stepped:workloads' {
   export const sites: import('../src/backends/stepped/index.ts').Site[]
   export const entries: { readonly machine: (request: unknown) => unknown }
 }
+
+declare module 'plain:uplot' {
+  export { default } from 'uplot'
+}

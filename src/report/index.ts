@@ -17,8 +17,9 @@ export { replayText } from './replay-text.ts'
 export { reportText } from './recorded-text.ts'
 export { machinesText, simulateText } from './simulate-text.ts'
 export { simulateTraceText } from './simulate-trace-text.ts'
-export { plainStyle, styleFor, type Style, type TextOptions } from './style.ts'
+export { plainStyle, type Style, type TextOptions } from './style.ts'
 export { formatTable, textColumn, wrap, type Column, type TableOptions } from './table.ts'
+export { styleFor } from './terminal-style.ts'
 export {
   nameOf,
   verdictOf,
