@@ -3,16 +3,22 @@
 
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { build } from 'vite'
+import { steppedForm } from '../src/backends/stepped/load.ts'
 import { kernelProbes } from '../src/check/detectors.ts'
 import { tables } from '../src/check/scenarios/index.ts'
-import { uPlotScript } from '../src/report/html/scripts.ts'
 import { costProbes } from '../src/simulate/charges.ts'
 import { steppedPlugin } from './stepped-plugin.ts'
 import { inputOptions } from './kernel-bundle.ts'
 import { dist, root } from './paths.mjs'
 import { say } from './prepare.mjs'
+
+/** As they are built, so that a report is the same from here and from the command. */
+const { clientScript, digestOf, pageStyle, uPlotScript } = await import(
+  pathToFileURL(join(dist, 'report/html/scripts.js')).href
+)
 
 const folder = join(dist, 'web')
 const fresh = join(root, 'dist.web')
@@ -32,6 +38,8 @@ const programs = {
   },
 }
 const replaced = {
+  'src/report/html/scripts.ts': 'web/report/scripts.ts',
+  'src/trace/spool-file.ts': 'web/report/spool-file.ts',
   'src/backends/stepped/index.ts': 'src/backends/stepped/run.ts',
   'src/simulate/load-machine.ts': 'web/scaling/load-machine.ts',
 }
@@ -61,18 +69,64 @@ const plainUPlot = {
   load: (id) => (id === '\0plain:uplot' ? `${uPlotScript()}\nexport default uPlot` : null),
 }
 
-/** The source of the kernel, for the page that shows it beside a step. */
+/** The scripts and styles of a report's page, made here: a browser cannot read them from files. */
+const reportParts = {
+  name: 'report-parts',
+  enforce: 'pre',
+  resolveId: (source) => (source === 'plain:report' ? '\0plain:report' : null),
+  load: (id) => (id === '\0plain:report' ? `export const parts = ${JSON.stringify(partsOfReports())}` : null),
+}
+
+/** Their texts with the digests that a policy names. */
+function partsOfReports() {
+  const withDigest = (text) => ({ text, digest: digestOf(text) })
+  return {
+    style: withDigest(pageStyle()),
+    uPlot: withDigest(uPlotScript()),
+    ...Object.fromEntries(
+      ['timeline', 'flame', 'steps'].map((name) => [name, withDigest(clientScript(name))]),
+    ),
+  }
+}
+
+/** The server lets pages run these scripts too: a report is shown within the page that made it. */
+const inlinePolicy = {
+  name: 'inline-policy',
+  generateBundle() {
+    const { style, ...scripts } = partsOfReports()
+    const source = JSON.stringify({
+      scripts: Object.values(scripts).map(({ digest }) => digest),
+      styles: [style.digest],
+    })
+    this.emitFile({ type: 'asset', fileName: 'inline.json', source })
+  },
+}
+
+/** A recording to begin with. */
+const sample = {
+  name: 'sample',
+  generateBundle() {
+    const source = readFileSync(join(root, 'test/fixtures/traces/redis-bgsave.perf.txt.gz'))
+    this.emitFile({ type: 'asset', fileName: 'sample.perf.txt.gz', source })
+  },
+}
+
+/** The sources that a step can be in, for the page that shows them beside it. */
 const kernelSource = {
   name: 'kernel-source',
-  generateBundle() {
-    const files = readdirSync(join(root, 'src'), { recursive: true })
-      .map((path) => `src/${String(path).replaceAll('\\', '/')}`)
-      .filter((path) => /^src\/(kernel|check)\/.*\.ts$/.test(path))
-      .map((path) => [path, readFileSync(join(root, path), 'utf8')])
+  async generateBundle() {
+    const { entries, options } = programs.scenarios
+    const urls = Object.values(entries).map((path) => pathToFileURL(join(root, path)))
+    const { sites } = await steppedForm(urls, options)
+    const files = [...new Set(sites.map(({ file }) => file))].sort()
+    const texts = files.map((file) => [
+      relative(root, file).replaceAll('\\', '/'),
+      readFileSync(file, 'utf8'),
+    ])
     this.emitFile({
       type: 'asset',
       fileName: 'kernel-source.json',
-      source: JSON.stringify(Object.fromEntries(files)),
+      source: JSON.stringify(Object.fromEntries(texts)),
     })
   },
 }
@@ -86,7 +140,7 @@ function isBuilt() {
 async function buildWeb() {
   say('building the workbench')
   const digest = sourceDigest()
-  const plugins = () => [steppedPlugin(programs, replaced), withoutNode]
+  const plugins = () => [steppedPlugin(programs, replaced), reportParts, withoutNode]
   await build({
     root: join(root, 'web'),
     configFile: false,
@@ -94,7 +148,7 @@ async function buildWeb() {
     base: './',
     publicDir: false,
     logLevel: 'warn',
-    plugins: [...plugins(), plainUPlot, kernelSource],
+    plugins: [...plugins(), plainUPlot, inlinePolicy, sample, kernelSource],
     worker: { format: 'es', plugins, rolldownOptions: inputOptions },
     build: {
       outDir: fresh,

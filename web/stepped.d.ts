@@ -14,3 +14,12 @@ declare module 'stepped:workloads' {
 declare module 'plain:uplot' {
   export { default } from 'uplot'
 }
+
+/** The scripts and the style of a report's page: see scripts/build-web.mjs. */
+declare module 'plain:report' {
+  interface Part {
+    readonly text: string
+    readonly digest: string
+  }
+  export const parts: Readonly<Record<'style' | 'uPlot' | 'timeline' | 'flame' | 'steps', Part>>
+}

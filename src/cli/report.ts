@@ -10,6 +10,7 @@ import {
   Redactor,
   replayText,
   reportText,
+  traceReport,
   verdictOf,
   verdictOfTrace,
   verdictReport,
@@ -21,7 +22,7 @@ import { UsageError } from './failure.ts'
 import { pageLine, usableOutput, writeText, writeWhole } from './output-file.ts'
 import { print, textOptions, toJson } from './output.ts'
 import { isResult, readResult } from './result-file.ts'
-import { parseProcess, readRecording, traceReport } from './trace-report.ts'
+import { parseProcess, readRecording } from './trace-report.ts'
 
 /** As `replay` asks for unless told otherwise. */
 const MINIMUM_FIDELITY = 0.98

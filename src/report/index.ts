@@ -20,6 +20,7 @@ export { simulateTraceText } from './simulate-trace-text.ts'
 export { plainStyle, type Style, type TextOptions } from './style.ts'
 export { formatTable, textColumn, wrap, type Column, type TableOptions } from './table.ts'
 export { styleFor } from './terminal-style.ts'
+export { traceReport } from './trace-report.ts'
 export {
   nameOf,
   verdictOf,
