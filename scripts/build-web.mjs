@@ -1,8 +1,8 @@
-// Builds web/ into dist/web: static files, with the kernel in its steppable form among them.
+// Builds web/ into .build/web: static files, with the kernel in its steppable form among them.
 // With --if-needed it does nothing where they are up to date. They are made beside their place and renamed into it.
 
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { build } from 'vite'
@@ -12,16 +12,12 @@ import { tables } from '../src/check/scenarios/index.ts'
 import { costProbes } from '../src/simulate/charges.ts'
 import { steppedPlugin } from './stepped-plugin.ts'
 import { inputOptions } from './kernel-bundle.ts'
+import { withLock } from './lock.mjs'
 import { dist, root } from './paths.mjs'
 import { say } from './prepare.mjs'
 
-/** As they are built, so that a report is the same from here and from the command. */
-const { clientScript, digestOf, pageStyle, uPlotScript } = await import(
-  pathToFileURL(join(dist, 'report/html/scripts.js')).href
-)
-
-const folder = join(dist, 'web')
-const fresh = join(root, 'dist.web')
+const folder = join(root, '.build/web')
+const fresh = join(root, '.build/web.new')
 const digestFile = join(folder, '.digest')
 
 /** The programs that pages step, see stepped-plugin.ts. */
@@ -66,7 +62,7 @@ const plainUPlot = {
   name: 'plain-uplot',
   enforce: 'pre',
   resolveId: (source) => (source === 'plain:uplot' ? '\0plain:uplot' : null),
-  load: (id) => (id === '\0plain:uplot' ? `${uPlotScript()}\nexport default uPlot` : null),
+  load: (id) => (id === '\0plain:uplot' ? `${report.uPlotScript()}\nexport default uPlot` : null),
 }
 
 /** The scripts and styles of a report's page, made here: a browser cannot read them from files. */
@@ -79,12 +75,12 @@ const reportParts = {
 
 /** Their texts with the digests that a policy names. */
 function partsOfReports() {
-  const withDigest = (text) => ({ text, digest: digestOf(text) })
+  const withDigest = (text) => ({ text, digest: report.digestOf(text) })
   return {
-    style: withDigest(pageStyle()),
-    uPlot: withDigest(uPlotScript()),
+    style: withDigest(report.pageStyle()),
+    uPlot: withDigest(report.uPlotScript()),
     ...Object.fromEntries(
-      ['timeline', 'flame', 'steps'].map((name) => [name, withDigest(clientScript(name))]),
+      ['timeline', 'flame', 'steps'].map((name) => [name, withDigest(report.clientScript(name))]),
     ),
   }
 }
@@ -131,7 +127,10 @@ const kernelSource = {
   },
 }
 
-if (process.argv[2] !== '--if-needed' || !isBuilt()) await buildWeb()
+/** What a report's page is made of, as it is built: so a report is the same from here and from the command. */
+let report
+
+await withLock(() => (process.argv[2] === '--if-needed' && isBuilt() ? undefined : buildWeb()))
 
 function isBuilt() {
   return existsSync(digestFile) && readFileSync(digestFile, 'utf8') === sourceDigest()
@@ -140,6 +139,7 @@ function isBuilt() {
 async function buildWeb() {
   say('building the workbench')
   const digest = sourceDigest()
+  report = await import(pathToFileURL(join(dist, 'report/html/scripts.js')).href)
   const plugins = () => [steppedPlugin(programs, replaced), reportParts, withoutNode]
   await build({
     root: join(root, 'web'),
@@ -164,7 +164,6 @@ async function buildWeb() {
     },
   })
   writeFileSync(join(fresh, '.digest'), digest)
-  mkdirSync(dist, { recursive: true })
   rmSync(folder, { recursive: true, force: true })
   renameSync(fresh, folder)
 }

@@ -38,8 +38,6 @@ async function build(isEmitted) {
   await bundleThreads(join(root, 'src/backends/threads/index.ts'), join(fresh, 'backends/threads/index.js'))
   for (const path of Object.values(bin)) fs.chmodSync(join(fresh, path.slice('dist/'.length)), 0o755)
   fs.writeFileSync(join(fresh, digestFile), digest)
-  // The workbench is built by itself, where it is asked for: see build-web.mjs.
-  if (fs.existsSync(join(dist, 'web'))) fs.renameSync(join(dist, 'web'), join(fresh, 'web'))
   if (fs.existsSync(dist)) fs.renameSync(dist, previous)
   fs.renameSync(fresh, dist)
   fs.rmSync(previous, { recursive: true, force: true })

@@ -10,8 +10,8 @@ import { parseCount } from './options.ts'
 import { print } from './output.ts'
 
 const DEFAULT_PORT = '4280'
-/** The pages as they are built, from this module in dist or in src, and what builds them, which only a checkout has. */
-const built = fileURLToPath(new URL('../../dist/web', import.meta.url))
+/** The pages as they are built, from this module in dist or in src, and what builds them. A package has neither. */
+const built = fileURLToPath(new URL('../../.build/web', import.meta.url))
 const builder = fileURLToPath(new URL('../../scripts/build-web.mjs', import.meta.url))
 
 export function serveCommand(): Command {
@@ -40,7 +40,7 @@ async function runCommand({ port: given }: { readonly port: string }): Promise<v
   await buildIfNeeded()
   try {
     const { url } = await serveFolder(built, port)
-    await print(`The workbench: ${url} (Ctrl-C ends it)`)
+    await print(`The workbench: ${url} (Ctrl-C ends it)\n`)
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     if (code === 'EADDRINUSE') throw new UsageError(`port ${port} is in use`, 'give another, or --port 0')
@@ -51,7 +51,11 @@ async function runCommand({ port: given }: { readonly port: string }): Promise<v
 
 /** In a checkout, the pages are built when something that they are made of has changed. */
 async function buildIfNeeded(): Promise<void> {
-  if (!existsSync(builder)) return
+  if (!existsSync(builder))
+    throw new UsageError(
+      'the package has no workbench, which would double its size',
+      'clone the repository, and run `npm install && npx faultline serve` there',
+    )
   const child = spawn(process.execPath, [builder, '--if-needed'], { stdio: ['ignore', 2, 2] })
   const [code] = (await once(child, 'exit')) as [number | null]
   if (code !== 0)
