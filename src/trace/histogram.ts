@@ -1,4 +1,4 @@
-// How long waits took, with three significant digits: what `createHistogram` of node:perf_hooks tells, wherever it runs.
+// How long waits took, to three significant digits: what `createHistogram` of node:perf_hooks tells, wherever it runs.
 //
 // Values are counted in buckets as in HdrHistogram (G. Tene): up to 2,047 each by itself, then 1,024 to a power of two.
 

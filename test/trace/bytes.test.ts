@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { posix } from 'node:path'
 import { test } from 'node:test'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { bytesOf, fileName, joined, latin1, utf8 } from '../../src/trace/bytes.ts'
 
 test('bytes and texts are those of Buffer', () => {

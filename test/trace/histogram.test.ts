@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { createHistogram } from 'node:perf_hooks'
 import { test } from 'node:test'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { Histogram } from '../../src/trace/histogram.ts'
 
 const values = fc.oneof(

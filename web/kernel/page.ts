@@ -82,7 +82,11 @@ function open(): void {
   const entries = Object.entries(choice).map(([key, value]) => [key, String(value)])
   history.replaceState(null, '', `#${new URLSearchParams(Object.fromEntries(entries)).toString()}`)
   const known = catalogue.designs.find(({ name }) => name === choice.design)!
-  byId('about').textContent = `${choice.design}: ${known.author}, ${known.year}. ${known.source}`
+  const errors = catalogue.flaws
+    .filter(({ design: of, scenarios }) => of === choice.design && scenarios.includes(choice.scenario))
+    .map(({ race, sentence }) => ` Its error here, as it was published (${race}): ${sentence}.`)
+  const about = `${choice.design}: ${known.author}, ${known.year}. ${known.source}.`
+  byId('about').textContent = choice.published ? about + errors.join('') : about
   state = null
   plan(null)
   ask({ kind: 'open', choice })
@@ -217,7 +221,7 @@ async function draw(now: State): Promise<void> {
 function tellState({ schedule, verdict: ended }: State): void {
   const steps = `${schedule.length} ${schedule.length === 1 ? 'step' : 'steps'}`
   if (ended === null) {
-    const of = planAt() >= 0 ? ` of the ${planned!.schedule.length} that fail (${planned!.message})` : ''
+    const of = planAt() >= 0 ? ` of the ${planned!.schedule.length} that fail` : ''
     say(`${steps}${of}. Say which CPU goes on: its number is its key, with Shift as far as it can.`)
   } else if (ended.holds) {
     say(

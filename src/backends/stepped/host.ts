@@ -1,5 +1,5 @@
-// What the runtime asks of where it runs: Node answers when it loads a program (load.ts). A page, in which no code comes
-// up that the transform has not seen, needs none of the answers.
+// What the runtime asks of where it runs: Node answers when it loads a program (load.ts). A page, in which no code
+// comes up that the transform has not seen, needs no answers.
 
 import type { Site } from './sites.ts'
 
