@@ -5,7 +5,7 @@ import type { CpuState, Place, Row, Space, State, TreeNode, VmaView, Word } from
 
 /** Lines of source above and below the one that is next. */
 const AROUND = 7
-const BOX = { width: 250, height: 26, gapX: 12, gapY: 26 }
+const BOX = { character: 7.4, padding: 16, height: 26, gapX: 12, gapY: 26 }
 
 /** `before` is the state that was drawn last: what differs from it is marked. */
 export function drawSpace(space: Space, before: Space | null): HTMLElement {
@@ -66,51 +66,59 @@ function drawVma(vma: VmaView, before: Space | null): HTMLElement {
 
 interface Placed {
   readonly x: number
-  readonly depth: number
   readonly shapes: readonly SVGElement[]
 }
 
+/** Leaves side by side, and each node above the middle of its children. */
 function drawTree(root: TreeNode): SVGElement {
+  const width = BOX.padding + BOX.character * longestLabel(root)
   let leaves = 0
   let deepest = 0
   const place = (node: TreeNode, depth: number): Placed => {
     deepest = Math.max(deepest, depth)
     const children = node.children.map((child) => place(child, depth + 1))
     const x =
-      children.length === 0 ? leaves++ * (BOX.width + BOX.gapX) : (children[0]!.x + children.at(-1)!.x) / 2
+      children.length === 0 ? leaves++ * (width + BOX.gapX) : (children[0]!.x + children.at(-1)!.x) / 2
     const y = depth * (BOX.height + BOX.gapY)
-    const middle = String(x + BOX.width / 2)
-    const lines = children.map((child) =>
-      svgElement('line', {
-        x1: middle,
-        y1: String(y + BOX.height),
-        x2: String(child.x + BOX.width / 2),
-        y2: String(y + BOX.height + BOX.gapY),
-      }),
-    )
-    const box = svgElement(
-      'g',
-      { class: node.mark },
-      svgElement('rect', {
-        x: String(x + 1),
-        y: String(y + 1),
-        width: String(BOX.width),
-        height: String(BOX.height),
-        rx: '4',
-      }),
-      svgElement(
-        'text',
-        { x: middle, y: String(y + 18), 'text-anchor': 'middle' },
-        `${node.name} (${node.mark})`,
-      ),
-    )
-    return { x, depth, shapes: [...lines, box, ...children.flatMap(({ shapes }) => shapes)] }
+    const lines = children.map((child) => lineBetween(x + width / 2, child.x + width / 2, y + BOX.height))
+    return { x, shapes: [...lines, boxAt(node, x, y, width), ...children.flatMap(({ shapes }) => shapes)] }
   }
   const { shapes } = place(root, 0)
-  const width = leaves * (BOX.width + BOX.gapX)
+  const whole = leaves * (width + BOX.gapX)
   const height = (deepest + 1) * BOX.height + deepest * BOX.gapY + 4
-  const size = { viewBox: `0 0 ${width} ${height}`, width: String(width), height: String(height) }
+  const size = { viewBox: `0 0 ${whole} ${height}`, width: String(whole), height: String(height) }
   return svgElement('svg', { class: 'tree', role: 'img', 'aria-label': treeText(root), ...size }, ...shapes)
+}
+
+function labelOf({ name, mark }: TreeNode): string {
+  return `${name} (${mark})`
+}
+
+function longestLabel(node: TreeNode): number {
+  return Math.max(labelOf(node).length, ...node.children.map(longestLabel))
+}
+
+function lineBetween(x1: number, x2: number, y: number): SVGElement {
+  return svgElement('line', { x1: String(x1), y1: String(y), x2: String(x2), y2: String(y + BOX.gapY) })
+}
+
+function boxAt(node: TreeNode, x: number, y: number, width: number): SVGElement {
+  return svgElement(
+    'g',
+    { class: node.mark },
+    svgElement('rect', {
+      x: String(x + 1),
+      y: String(y + 1),
+      width: String(width),
+      height: String(BOX.height),
+      rx: '4',
+    }),
+    svgElement(
+      'text',
+      { x: String(x + width / 2), y: String(y + 18), 'text-anchor': 'middle' },
+      labelOf(node),
+    ),
+  )
 }
 
 function treeText({ name, mark, children }: TreeNode): string {
