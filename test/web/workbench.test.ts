@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { gunzipSync, zstdCompressSync } from 'node:zlib'
 import { checkKernelScenario } from '../../src/check/index.ts'
 import { checkPublished } from '../../src/check/check-published.ts'
 import { findMachine, findSimulatedWorkload, simulate } from '../../src/simulate/index.ts'
@@ -17,6 +18,7 @@ import { Tab, findChromium } from '../report/html/browser.ts'
 
 const chromium = findChromium()
 const recording = fileURLToPath(new URL('../fixtures/traces/node-workers.perf.txt.gz', import.meta.url))
+const forked = fileURLToPath(new URL('../fixtures/traces/redis-bgsave.perf.txt.gz', import.meta.url))
 const folder = mkdtempSync(join(tmpdir(), 'faultline-workbench-'))
 
 /** Starts the command, which builds the pages where they are not up to date, and waits until it listens. */
@@ -116,14 +118,39 @@ describe(
       assert.deepEqual(tab.problems, [])
     })
 
-    it('what is no recording is told', async () => {
+    /** Drops a file with these bytes on the page, and gives what is said of it. */
+    const drop = async (name: string, bytes: Uint8Array): Promise<string> => {
       await tab.evaluate(`(() => {
+        const bytes = Uint8Array.fromBase64('${Buffer.from(bytes).toString('base64')}')
         const files = new DataTransfer()
-        files.items.add(new File(['PERFILE2 and more'], 'perf.data'))
+        files.items.add(new File([bytes], '${name}'))
         dispatchEvent(new DragEvent('drop', { dataTransfer: files, cancelable: true }))
       })()`)
-      await tab.until(`document.getElementById('status').classList.contains('bad')`)
-      assert.match(await textOf('status'), /perf\.data:1: this is the binary file of perf record/)
+      await idle()
+      return textOf('status')
+    }
+
+    it('a recording may be plain, or compressed with zstd in one piece or several', async () => {
+      const text = gunzipSync(readFileSync(forked))
+      const half = text.length >> 1
+      const pieces = [text.subarray(0, half), text.subarray(half)].map((each) => zstdCompressSync(each))
+      const known = await drop('a.perf.txt', text)
+      assert.match(known, /the mmap lock/i)
+      assert.equal(await drop('a.perf.txt.zst', zstdCompressSync(text)), known)
+      assert.equal(await drop('b.perf.txt.zst', Buffer.concat(pieces)), known)
+      const cut = Buffer.concat(pieces).subarray(0, -9)
+      assert.match(await drop('c.zst', cut), /c\.zst:\d+: the zstd data is damaged or truncated after line/)
+      assert.match(
+        await drop('d.gz', readFileSync(forked).subarray(0, 70_000)),
+        /d\.gz:\d+: the gzip data is damaged or truncated after line/,
+      )
+    })
+
+    it('what is no recording is told', async () => {
+      const said = await drop('perf.data', Buffer.from('PERFILE2 and more'))
+      assert.match(said, /perf\.data:1: this is the binary file of perf record/)
+      assert.match(await drop('a.xz', Buffer.from([0xfd, 0x37, 0x7a, 0x58, 0x5a, 0])), /decompresses no xz/)
+      assert.match(await drop('empty', Buffer.alloc(0)), /this is empty/)
       assert.deepEqual(tab.problems, [])
     })
 

@@ -1,5 +1,6 @@
-// The bytes of a recording that was dropped on the page: read and decompressed by the browser, a piece at a time.
+// The bytes of a recording that was dropped on the page: read and decompressed in the browser, a piece at a time.
 
+import { Decompress } from 'fzstd'
 import { TraceError } from '../../src/trace/errors.ts'
 import { type TraceSource, checkedText, startsWith } from '../../src/trace/source-format.ts'
 
@@ -13,13 +14,16 @@ const MAGIC_BYTES = 5
 export async function fileSource(file: File): Promise<TraceSource> {
   const first = new Uint8Array(await file.slice(0, MAGIC_BYTES).arrayBuffer())
   const format = FORMATS.find(({ magic }) => startsWith(first, magic, 0))
-  if (startsWith(first, XZ, 0)) throw undecompressed(file.name, 'xz')
+  if (startsWith(first, XZ, 0)) {
+    const remedy = `Decompress it first: xz -d ${file.name}`
+    throw new TraceError('unreadable', file.name, undefined, 'a page decompresses no xz', remedy)
+  }
   const source: TraceSource = { file: file.name, line: 0, compressed: format !== undefined, chunks }
   return source
 
   function chunks(): AsyncGenerator<Uint8Array> {
     const raw = file.stream()
-    const text = format === undefined ? raw : raw.pipeThrough(decompressor(file.name, format.name))
+    const text = format === undefined ? raw : raw.pipeThrough(decompressor(format.name))
     return checkedText(file.name, piecesOf(text), (error) => {
       const where = source.line > 0 ? ` after line ${source.line}` : ''
       const problem =
@@ -38,17 +42,23 @@ export async function fileSource(file: File): Promise<TraceSource> {
   }
 }
 
-function decompressor(file: string, format: 'gzip' | 'zstd'): ReadableWritablePair<Uint8Array<ArrayBuffer>> {
-  try {
-    return new DecompressionStream(format as CompressionFormat)
-  } catch {
-    throw undecompressed(file, format)
-  }
+type Decompressor = ReadableWritablePair<Uint8Array, Uint8Array<ArrayBuffer>>
+
+/** Browsers have gzip; zstd, in which `faultline record` writes, few have. */
+function decompressor(format: 'gzip' | 'zstd'): Decompressor {
+  return format === 'gzip' ? new DecompressionStream('gzip') : zstdStream()
 }
 
-function undecompressed(file: string, format: string): TraceError {
-  const remedy = `Decompress it first: ${format} -d ${file}`
-  return new TraceError('unreadable', file, undefined, `this browser decompresses no ${format}`, remedy)
+/** Checksums are not looked at. */
+function zstdStream(): Decompressor {
+  const zstd = new Decompress()
+  return new TransformStream<Uint8Array, Uint8Array>({
+    start(controller) {
+      zstd.ondata = (chunk) => controller.enqueue(chunk)
+    },
+    transform: (chunk) => zstd.push(chunk),
+    flush: () => zstd.push(new Uint8Array(0), true),
+  })
 }
 
 /** As not every browser iterates over streams. */
