@@ -210,6 +210,27 @@ describe(
       assert.deepEqual(tab.problems, [])
     })
 
+    it('a published error is chosen from the list, and a search is stopped', async () => {
+      await openKernel({ scenario: 'fault-munmap', design: 'classic' })
+      await tab.evaluate(`(() => {
+        const list = document.getElementById('flaw')
+        list.value = [...list.options].find(({ text }) => /^zijlstra-2010, R1, fork-cow-access: /.test(text)).value
+        list.dispatchEvent(new Event('change'))
+      })()`)
+      await idle()
+      assert.match(await textOf('verdict'), /^0 steps of the \d+ that fail/)
+      assert.equal(await tab.evaluate(`document.getElementById('design').value`), 'zijlstra-2010')
+      await openKernel({ scenario: 'two-faults-munmap', design: 'lespinasse-2021' })
+      await tab.press('0')
+      await idle()
+      await tab.press('e')
+      await tab.until(`document.getElementById('verdict').textContent.startsWith('Looking: ')`)
+      await tab.press('Escape')
+      await idle()
+      assert.match(await textOf('verdict'), /^1 step\. /)
+      assert.deepEqual(tab.problems, [])
+    })
+
     it('the simulator gives what the command gives', async () => {
       await tab.goTo(`${server.url}scaling.html`)
       await tab.until(`document.getElementById('workload').options.length > 0`)

@@ -2,9 +2,19 @@
 
 import { byId, element } from '../dom.ts'
 import { drawSource, drawSpace, drawSteps } from './draw.ts'
-import type { Answer, Ask, Bad, Catalogue, Choice, CpuState, Explored, State, Stride } from './protocol.ts'
+import type {
+  Answer,
+  Ask,
+  Bad,
+  Catalogue,
+  Choice,
+  CpuState,
+  Explored,
+  Question,
+  State,
+  Stride,
+} from './protocol.ts'
 
-const worker = new Worker(new URL('./worker.ts', import.meta.url), { type: 'module' })
 const verdict = byId('verdict')
 const scenario = byId<HTMLSelectElement>('scenario')
 const design = byId<HTMLSelectElement>('design')
@@ -17,7 +27,10 @@ const sources = fetch(new URL('kernel-source.json', document.baseURI)).then(
   (response) => response.json() as Promise<Readonly<Record<string, string>>>,
 )
 
-let catalogue: Catalogue
+let worker = startWorker()
+let isReady = false
+const unsent: Question[] = []
+let catalogue: Catalogue | null = null
 let state: State | null = null
 /** The interleaving that is being followed. */
 let planned: Bad | null = null
@@ -28,8 +41,38 @@ let questions = 0
 function ask(question: Ask): void {
   asked = ++questions
   document.body.setAttribute('aria-busy', 'true')
-  worker.postMessage({ ...question, id: asked })
+  unsent.push({ ...question, id: asked })
+  if (isReady) send()
+  byId('stop').hidden = question.kind !== 'explore' && question.kind !== 'bad'
   enable()
+}
+
+/** A worker hears nothing while its modules are loaded: what is asked before it has said its first word waits here. */
+function send(): void {
+  for (const question of unsent.splice(0)) worker.postMessage(question)
+}
+
+function startWorker(): Worker {
+  const started = new Worker(new URL('./worker.ts', import.meta.url), { type: 'module' })
+  started.addEventListener('message', ({ data }: MessageEvent<Answer>) => hear(data))
+  started.addEventListener('error', ({ message }) => say(`The worker has ended: ${message}`, 'bad'))
+  return started
+}
+
+/** What the worker is at is not wanted any more: it looks at no messages before it is done. */
+function restartWorker(): void {
+  worker.terminate()
+  unsent.length = 0
+  isReady = false
+  worker = startWorker()
+}
+
+/** Leaves the search, and everything else as it is. */
+function stop(): void {
+  const schedule = state?.schedule ?? []
+  restartWorker()
+  ask({ kind: 'open', choice: choiceNow() })
+  ask({ kind: 'at', schedule })
 }
 
 function choiceNow(): Choice {
@@ -54,13 +97,13 @@ function offer(known: Catalogue): void {
     ),
   )
   flaw.replaceChildren(element('option', { value: '' }, 'choose one to see it happen'), ...flaws)
-  choose({ ...FIRST, ...linked() })
+  choose({ ...FIRST, ...linked(known) })
 }
 
 /** What the address of the page says after its `#`. */
-function linked(): Partial<Choice> {
+function linked({ scenarios, designs }: Catalogue): Partial<Choice> {
   const said = new URLSearchParams(location.hash.slice(1))
-  const known = { scenario: catalogue.scenarios, design: catalogue.designs.map(({ name }) => name) }
+  const known = { scenario: scenarios, design: designs.map(({ name }) => name) }
   return {
     ...(known.scenario.includes(said.get('scenario') ?? '') && { scenario: said.get('scenario')! }),
     ...(known.design.includes(said.get('design') ?? '') && { design: said.get('design')! }),
@@ -78,6 +121,8 @@ function choose(choice: Choice): void {
 }
 
 function open(): void {
+  if (catalogue === null) return
+  if (asked !== 0) restartWorker()
   const choice = choiceNow()
   const entries = Object.entries(choice).map(([key, value]) => [key, String(value)])
   history.replaceState(null, '', `#${new URLSearchParams(Object.fromEntries(entries)).toString()}`)
@@ -100,7 +145,7 @@ for (const control of [scenario, design, rwsem, published])
 flaw.addEventListener('change', () => {
   if (flaw.value === '') return
   const [index, name] = flaw.value.split(' ')
-  choose({ scenario: name!, design: catalogue.flaws[Number(index)]!.design, rwsem: 'xadd', published: true })
+  choose({ scenario: name!, design: catalogue!.flaws[Number(index)]!.design, rwsem: 'xadd', published: true })
   // The worker takes one question after the other, and this one is of the scenario that is being opened.
   ask({ kind: 'bad' })
 })
@@ -150,6 +195,7 @@ const actions: Readonly<Record<string, () => void>> = {
   'plan-step': planStep,
   'plan-switch': planSwitch,
   'plan-end': () => planned !== null && goTo(planned.schedule),
+  stop,
 }
 const keys: Readonly<Record<string, string>> = {
   u: 'undo',
@@ -165,6 +211,7 @@ for (const [id, act] of Object.entries(actions)) byId(id).addEventListener('clic
 
 addEventListener('keydown', (event) => {
   const { key, target } = event
+  if (key === 'Escape' && !byId('stop').hidden) stop()
   if (event.ctrlKey || event.altKey || event.metaKey || asked !== 0) return
   if (target instanceof HTMLSelectElement || target instanceof HTMLInputElement) return
   const digit = /^Digit([0-9])$/.exec(event.code)?.[1] ?? /^[0-9]$/.exec(key)?.[0]
@@ -283,23 +330,25 @@ function tellBad(bad: Bad | null): void {
   else goTo([])
 }
 
-worker.addEventListener('message', ({ data }: MessageEvent<Answer>) => {
-  if (data.kind === 'catalogue') {
-    offer(data.catalogue)
+function hear(answer: Answer): void {
+  if (answer.kind === 'catalogue') {
+    isReady = true
+    if (catalogue === null) offer(answer.catalogue)
+    send()
     return
   }
-  if (data.kind === 'progress') {
-    say(`Looking: ${data.text}`)
+  if (answer.kind === 'progress') {
+    say(`Looking: ${answer.text}`)
     return
   }
-  if (data.id === asked) {
+  if (answer.id === asked) {
     asked = 0
     document.body.removeAttribute('aria-busy')
+    byId('stop').hidden = true
   }
-  if (data.kind === 'state') void draw(data.state)
-  else if (data.kind === 'explored') tellExplored(data.explored)
-  else if (data.kind === 'bad') tellBad(data.bad)
-  else say(data.message, 'bad')
+  if (answer.kind === 'state') void draw(answer.state)
+  else if (answer.kind === 'explored') tellExplored(answer.explored)
+  else if (answer.kind === 'bad') tellBad(answer.bad)
+  else say(answer.message, 'bad')
   enable()
-})
-worker.addEventListener('error', ({ message }) => say(`The worker has ended: ${message}`, 'bad'))
+}
