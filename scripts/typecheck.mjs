@@ -1,4 +1,4 @@
-// Checks the types of src, the kernel, tests and benchmarks.
+// Checks the types of src, the kernel, tests and benchmarks, and of the workbench.
 
 import { withLock } from './lock.mjs'
 import { tools } from './paths.mjs'
@@ -6,4 +6,6 @@ import { runMain } from './prepare.mjs'
 import { passThrough } from './spawn.mjs'
 
 // Into .build, as the build does; from scratch, for the same reason.
-await runMain(() => withLock(() => passThrough(process.execPath, [tools.typescript, '-b', '--force'])))
+await runMain(() =>
+  withLock(() => passThrough(process.execPath, [tools.typescript, '-b', '--force', '.', 'web'])),
+)

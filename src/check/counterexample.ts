@@ -4,7 +4,6 @@
 // on, and what broke. The rows are for people: what concerns one thread only is left out of a long execution, and turns
 // of a loop are told once. The events are everything, for tools.
 
-import { basename } from 'node:path'
 import {
   COMPARE_EXCHANGE,
   FINISHED,
@@ -215,7 +214,7 @@ export function recordCounterexample(
 
 /** File, line and source of a place, short enough for a line. */
 export function shortPlace(site: Site | undefined): string {
-  return site === undefined ? 'an unknown place' : `${basename(site.file)}:${site.line}`
+  return site === undefined ? 'an unknown place' : `${site.file.replace(/^.*[\\/]/, '')}:${site.line}`
 }
 
 /** Follows a schedule and notes what happens. */

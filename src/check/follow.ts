@@ -4,7 +4,6 @@
 // as long as it can go on; then the first that can; where none can, the first that spins or waits with a timeout, as
 // time would let it. So a schedule that is laid down only in part is still one execution, always the same.
 
-import { inspect } from 'node:util'
 import {
   FINISHED,
   NOTIFY,
@@ -16,6 +15,7 @@ import {
   runThreads,
   setDeadline,
   setWatching,
+  steppedHost,
 } from '../backends/stepped/index.ts'
 import {
   RESCUES_MAX,
@@ -64,14 +64,19 @@ export interface FollowedRun {
   readonly preemptions: number
   /** Steps up to the failure; of a deadlock, to where nothing could go on, without what time lets go on afterwards. */
   readonly steps: number
+  /** Where `lead` has left it: the threads as they stand there, and those of them that can go on, as in a choice. */
+  readonly left: { readonly threads: readonly Thread[]; readonly enabled: number } | null
 }
+
+/** What `lead` gives where the execution is to be left as it is. */
+export const LEAVE = -2
 
 export interface FollowOptions {
   /** Give up after so many steps. */
   readonly maxSteps: number
   /** Hold plain accesses against happens-before, which costs time. */
   readonly races: boolean
-  /** The thread that is to do step `step`, or -1 for what the rule says. `enabled` is as in a choice. */
+  /** The thread that is to do step `step`, -1 for what the rule says, or LEAVE. `enabled` is as in a choice. */
   readonly lead: (step: number, enabled: number) => number
 }
 
@@ -100,7 +105,7 @@ export function follow(subject: Subject, options: FollowOptions): FollowedRun {
     }
   } else if (follower.ending === 'race') {
     failure = failed('race', follower.race!.second.thread, null, follower.race)
-  } else if (follower.ending !== 'lost') {
+  } else if (follower.ending !== 'lost' && follower.ending !== 'left') {
     const schedule = follower.schedule()
     const known = follower.ending === 'livelock' ? starvation(threads, schedule, schedule.length) : null
     failure = failed(follower.ending, -1, known, null)
@@ -108,7 +113,9 @@ export function follow(subject: Subject, options: FollowOptions): FollowedRun {
   const steps = follower.steps()
   const choices = follower.choices.slice(0, steps)
   const { preemptions } = follower
-  return { choices, failure, key: failure === null ? '' : keyOf(failure, follower), preemptions, steps }
+  const key = failure === null ? '' : keyOf(failure, follower)
+  const left = follower.ending === 'left' ? { threads, enabled: follower.enabled } : null
+  return { choices, failure, key, preemptions, steps, left }
 }
 
 /** An execution that takes longer is taken to be in a loop without end: others take some milliseconds. */
@@ -169,11 +176,13 @@ function keyOf({ kind, error, race }: RawFailure, follower: Follower): string {
 /** What was thrown, in words. */
 export function errorText(error: unknown): string {
   if (error instanceof Error) return `${error.name}: ${error.message}`
-  return typeof error === 'object' ? inspect(error, { breakLength: Infinity }) : String(error)
+  return typeof error === 'object' ? steppedHost().inspect(error) : String(error)
 }
 
 class Follower extends Scheduler {
-  ending: 'complete' | 'lost' | Exclude<FailureKind, 'error'> = 'lost'
+  ending: 'complete' | 'lost' | 'left' | Exclude<FailureKind, 'error'> = 'lost'
+  /** Where it is left. */
+  enabled = 0
   readonly choices: Choice[] = []
   preemptions = 0
   /** Where each thread that has not finished stood when nothing could go on any more. */
@@ -222,6 +231,10 @@ class Follower extends Scheduler {
     const last = this.#last < 0 ? 0 : 1 << this.#last
     const rule = this.#rule(ready, last)
     const wanted = this.#options.lead(step, enabled)
+    if (wanted === LEAVE) {
+      this.enabled = enabled
+      return this.#end('left')
+    }
     const thread = this.#threads[wanted < 0 ? rule : wanted]!
     if (thread.state !== READY && !waitsForTime(thread)) return this.#end('lost')
     const lastEnabled = (ready & last) !== 0

@@ -14,6 +14,7 @@ import {
 import { Detectors } from './detectors.ts'
 import type { Subject } from './explore.ts'
 import { errorText } from './follow.ts'
+import type { KernelMachine } from './kernel-machine.ts'
 import { KernelNames } from './kernel-names.ts'
 import { type KernelScenarioRun, type Outcome } from './kernel-scenario.ts'
 
@@ -76,6 +77,11 @@ function outcomeOf(run: KernelScenarioRun): string {
   return describe(run.results, alone(run.observe()) as string)
 }
 
+/** A kernel scenario, with the machine that it runs on: where an execution is left, its memory is as it is there. */
+export interface KernelSubject extends Subject {
+  readonly machine: KernelMachine
+}
+
 /**
  * The scenario as the explorer wants it, held to the `expected` outcomes, and, with the `sites` of the program, to what
  * the detectors know.
@@ -84,7 +90,7 @@ export function kernelSubject(
   make: () => unknown,
   expected: ReadonlySet<string>,
   sites: readonly Site[] | null,
-): Subject {
+): KernelSubject {
   memory.clear()
   setProbes(null)
   setForbidden(null)
@@ -99,6 +105,7 @@ export function kernelSubject(
   }
   const checked = new Set<string>()
   return {
+    machine: run.machine,
     threads: run.threads.length,
     begin() {
       reset()

@@ -18,6 +18,7 @@ import { clearProgress } from './progress.ts'
 import { recordCommand } from './record.ts'
 import { replayCommand } from './replay.ts'
 import { reportCommand } from './report.ts'
+import { serveCommand } from './serve.ts'
 import { cleanUpOnSignals } from './signals.ts'
 import { simulateCommand } from './simulate.ts'
 
@@ -30,6 +31,7 @@ Examples:
   faultline check my-queue.check.ts               every interleaving of a small concurrent program
   faultline simulate pft --machine skylake-2s     how it scales on another machine
   faultline campaign sweep.json --store s.sqlite  many checks, simulations and replays
+  faultline serve                                 the workbench in the browser, on this machine only
   faultline designs                               what there is, and where it comes from
 
 Exit codes: 0 yes, 1 no, 2 a wrong call or bad input.`
@@ -49,6 +51,7 @@ function buildProgram(): Command {
     checkCommand(),
     simulateCommand(),
     campaignCommand(),
+    serveCommand(),
     designsCommand(),
   ]
   for (const command of commands) program.addCommand(command)

@@ -5,6 +5,7 @@ import {
   htmlPage,
   mergeRepetitions,
   replayText,
+  traceReport,
   verdictOf,
   verdictReport,
   type DesignReplay,
@@ -27,7 +28,7 @@ import {
 import { pageLine, usableOutput, writeText } from './output-file.ts'
 import { print, textOptions, toJson } from './output.ts'
 import { showProgress } from './progress.ts'
-import { parseProcess, readRecording, traceReport } from './trace-report.ts'
+import { parseProcess, readRecording } from './trace-report.ts'
 import { type WhatIfCommandOptions, addWhatIfOptions, whatIfOf } from './what-if-options.ts'
 
 /** A machine has at most 256 CPUs, one of them the main thread's. */

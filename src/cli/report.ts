@@ -10,6 +10,7 @@ import {
   Redactor,
   replayText,
   reportText,
+  traceReport,
   verdictOf,
   verdictOfTrace,
   verdictReport,
@@ -28,7 +29,7 @@ import { DEFAULT_DESIGNS } from './options.ts'
 import { pageLine, usableOutput, writeText, writeWhole } from './output-file.ts'
 import { print, textOptions, toJson } from './output.ts'
 import { isResult, readResult } from './result-file.ts'
-import { parseProcess, readRecording, traceReport } from './trace-report.ts'
+import { parseProcess, readRecording } from './trace-report.ts'
 import { type WhatIfCommandOptions, addWhatIfOptions, asksWhatIf, whatIfOf } from './what-if-options.ts'
 
 /** As `replay` asks for unless told otherwise. */

@@ -1,8 +1,8 @@
 // What a recording tells by itself, as text: what Linux did and met, who held the lock, what would help.
 //
 // Principle: a pure function of the report; names from the trace are shown without what a terminal would obey.
-import path from 'node:path'
 import type { WhatIf } from '../simulate/index.ts'
+import { fileName } from '../trace/bytes.ts'
 import type { HeldBy } from '../trace/lock-history.ts'
 import type { Advice } from './advice.ts'
 import { formatCount, formatDuration, formatShare, plural } from './numbers.ts'
@@ -107,7 +107,7 @@ export function recordedLines(trace: TraceReport, style: Style, width: number): 
   const rows: readonly (readonly [string, string])[] = [
     [
       'trace',
-      `${printable(path.basename(trace.path))}: ${plural(trace.lines, 'line')}, ${plural(trace.events, 'event')}`,
+      `${printable(fileName(trace.path))}: ${plural(trace.lines, 'line')}, ${plural(trace.events, 'event')}`,
     ],
     [
       'program',

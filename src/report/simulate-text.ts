@@ -1,15 +1,10 @@
 // What `faultline simulate` prints: throughput by number of CPUs, where it bends and on what, and published rows
 // beside.
-import {
-  type Bend,
-  type MachineModel,
-  type SimulateResult,
-  type SimulatedRun,
-  Topology,
-  bendsOf,
-  efficiency,
-  findSimulatedWorkload,
-} from '../simulate/index.ts'
+import type { SimulatedRun } from '../simulate/findings.ts'
+import type { MachineModel } from '../simulate/machine.ts'
+import { type Bend, type SimulateResult, bendsOf, efficiency } from '../simulate/simulate.ts'
+import { Topology } from '../simulate/topology.ts'
+import { findSimulatedWorkload } from '../simulate/workloads.ts'
 import { formatRate, formatShare } from './numbers.ts'
 import { plainStyle, type TextOptions } from './style.ts'
 import { type Column, formatTable, wrap } from './table.ts'

@@ -2,7 +2,6 @@
 //
 // Principle: the texts of this folder are pure functions; they are handed a Style and know no stream.
 // Text is padded first and styled afterwards, so that escape sequences never count as width.
-import { styleText } from 'node:util'
 
 export interface Style {
   heading(text: string): string
@@ -16,21 +15,6 @@ const same = (text: string): string => text
 
 /** No emphasis at all. */
 export const plainStyle: Style = { heading: same, faint: same, good: same, notable: same, bad: same }
-
-/** Emphasis where the stream is a terminal and NO_COLOR is not set. */
-export function styleFor(stream: NodeJS.WriteStream): Style {
-  const styled =
-    (format: Parameters<typeof styleText>[0]) =>
-    (text: string): string =>
-      styleText(format, text, { stream })
-  return {
-    heading: styled('bold'),
-    faint: styled('dim'),
-    good: styled('green'),
-    notable: styled('yellow'),
-    bad: styled('red'),
-  }
-}
 
 export interface TextOptions {
   readonly style?: Style

@@ -5,7 +5,7 @@ import { type SimulatedRun, findingsOf } from './findings.ts'
 import { type MachineModel, accountingOf } from './machine.ts'
 import { type ComparedRow, compareWithPublished } from './published.ts'
 import { simulateRun } from './run.ts'
-import { type DesignName, type RwsemChoice, combine } from '../workloads/index.ts'
+import { type DesignName, type RwsemChoice, combine } from '../workloads/catalogue.ts'
 import { kernelOptions } from './stepped-run.ts'
 import { Topology } from './topology.ts'
 import type { SimulatedWorkload } from './workloads.ts'
@@ -37,6 +37,11 @@ export interface SimulateResult {
 }
 
 export async function simulate(options: SimulateOptions): Promise<SimulateResult> {
+  return resultOf(options, await simulateRuns(options))
+}
+
+/** The runs of a simulation alone: those of several can be put together for a result. */
+export async function simulateRuns(options: SimulateOptions): Promise<SimulatedRun[]> {
   const { workload, machine, seed, config, rss, effort = 1 } = options
   const accounting = accountingOf(machine, options.accounting)
   const combinations = combine(options.designs, options.rwsems)
@@ -63,6 +68,13 @@ export async function simulate(options: SimulateOptions): Promise<SimulateResult
       runs.push(findingsOf(raw, design, rwsem))
     }
   }
+  return runs
+}
+
+/** What the runs of a simulation show together. */
+export function resultOf(options: SimulateOptions, runs: readonly SimulatedRun[]): SimulateResult {
+  const { workload, machine, config, rss } = options
+  const accounting = accountingOf(machine, options.accounting)
   const { name, source } = machine
   return {
     workload: workload.name,

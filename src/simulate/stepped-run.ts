@@ -4,7 +4,6 @@
 import {
   type Probes,
   alone,
-  loadStepped,
   memory,
   runThreads,
   setForbidden,
@@ -22,6 +21,7 @@ import {
   resolveKernelConfig,
 } from '../kernel/index.ts'
 import { costProbes } from './charges.ts'
+import { type LoadedMachine, type MachineName, loadMachine } from './load-machine.ts'
 import type { Simulator } from './simulator.ts'
 import type { BootRequest, SimulatedMachine } from './stepped-machine.ts'
 
@@ -42,24 +42,23 @@ const HEAP_WORDS_PER_THREAD = 48 * 1024
 const HEAP_WORDS = 2 * 1024 * 1024
 
 /**
- * Loads a module of this folder in its steppable form, at the first call. What it gives then boots a machine, and
- * forgets the one before: there is one at a time.
+ * Loads a machine of this folder, at the first call. What it gives then boots one, and forgets the one before: there is
+ * one at a time.
  */
 export function machineLoader<Request>(
-  name: string,
+  name: MachineName,
   probes = costProbes,
 ): () => Promise<(request: Request) => SimulatedMachine> {
-  let loaded: ReturnType<typeof loadStepped> | null = null
+  let loaded: Promise<LoadedMachine> | null = null
   return async () => {
-    const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js'
-    loaded ??= loadStepped(new URL(`./${name}${extension}`, import.meta.url), { probes })
-    const { exports, sites } = await loaded
+    loaded ??= loadMachine(name, probes)
+    const { make, sites } = await loaded
     return (request) => {
       setSites(sites)
       setProbes(null)
       setForbidden(null)
       memory.clear()
-      return alone((exports['default'] as (request: Request) => unknown)(request)) as SimulatedMachine
+      return alone(make(request)) as SimulatedMachine
     }
   }
 }

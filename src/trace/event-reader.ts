@@ -2,6 +2,7 @@
  * Reads the fields of the events that matter here, and tells a receiver: strict, so that a field that cannot be read is
  * an error with its line.
  */
+import { latin1, utf8 } from './bytes.ts'
 import { scriptCommand, TraceError } from './errors.ts'
 
 /** The system calls whose enter and exit events are followed. */
@@ -255,7 +256,7 @@ export abstract class EventReader {
         // filename=… pid=… old_pid=…; the name may hold spaces.
         const last = this.last(at, end, ' pid=')
         if (!this.is(at, 'filename=') || last < 0) throw this.malformed('sched_process_exec', at, end)
-        this.events.exec(Buffer.from(this.buffer.subarray(at + 9, last)).toString())
+        this.events.exec(utf8(this.buffer.subarray(at + 9, last)))
         return
       }
       case EVENT_PROCESS_EXIT:
@@ -341,7 +342,7 @@ export abstract class EventReader {
     if (to <= from) return ''
     let word = this.#words.get(hash)
     if (word === undefined) {
-      word = Buffer.from(buffer.subarray(from, to)).toString('latin1')
+      word = latin1(buffer.subarray(from, to))
       if (this.#words.size < MAX_WORDS) this.#words.set(hash, word)
     }
     return word
@@ -524,16 +525,13 @@ export abstract class EventReader {
       at += 1
     }
     if (at >= end) throw this.malformed(what, start, end)
-    const name = Buffer.from(buffer.subarray(at + 1, end)).toString()
+    const name = utf8(buffer.subarray(at + 1, end))
     // Names in brackets are the kernel's own. Pages of its code and data for programs are like those of a file.
     if (KERNEL_PAGES.test(name)) inode = 1
     else if (name.startsWith('[') || name.startsWith('//anon')) inode = 0
     else if (!second) inode = 1
     // Without a file, the number behind @ is no offset.
-    const file =
-      inode === 0
-        ? ''
-        : `${Buffer.from(buffer.subarray(identity, identityEnd)).toString('latin1').trim()} ${name}`
+    const file = inode === 0 ? '' : `${latin1(buffer.subarray(identity, identityEnd)).trim()} ${name}`
     if (inode === 0) offset = 0
     this.events.mapRecord({
       pid,
@@ -554,6 +552,6 @@ export const KERNEL_PAGES = /(?:^| )\[(?:vdso|vvar|vvar_vclock|sigpage|uprobes)\
 
 /** A piece of a line for a message: short, and without bytes that would disturb a terminal. */
 export function quote(buffer: Uint8Array, start: number, end: number): string {
-  const text = Buffer.from(buffer.subarray(start, Math.min(end, start + 80))).toString('latin1')
+  const text = latin1(buffer.subarray(start, Math.min(end, start + 80)))
   return `"${text.replaceAll(/[^\x20-\x7e]/g, '?')}${end - start > 80 ? '…' : ''}"`
 }

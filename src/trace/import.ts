@@ -1,5 +1,5 @@
 /**
- * `importTrace`: from the text of perf script to a recorded program that can be replayed.
+ * `importFrom`: from the text of perf script to a recorded program that can be replayed.
  *
  * Principles: one pass, constant memory apart from the records (which go to a temporary file when they are large); what
  * the trace does not tell is said, as an error where nothing can be replayed without it, else as a warning.
@@ -16,7 +16,7 @@ import { OpStore, type WordStreamHandle } from './op-store.ts'
 import type { NotPerformed, Origin } from './recorded-space.ts'
 import type { Process } from './recorded-thread.ts'
 import { CALL_NAMES } from './event-reader.ts'
-import { openSource } from './source.ts'
+import type { TraceSource } from './source-format.ts'
 
 export interface ImportOptions {
   /**
@@ -159,12 +159,15 @@ const PROGRESS_BYTES = 1 << 20
 const CORRUPTION_SEARCH_BYTES = 256 << 20
 
 /**
- * Reads a trace.
- * @param path a file (plain or gzip), or `-` for standard input
+ * Reads a trace from where its bytes come.
+ * @param path what the trace is called in what is told of it
  * @throws TraceError with file, line and remedy
  */
-export async function importTrace(path: string, options: ImportOptions = {}): Promise<ImportedTrace> {
-  const source = openSource(path, options.stdin)
+export async function importFrom(
+  path: string,
+  source: TraceSource,
+  options: ImportOptions = {},
+): Promise<ImportedTrace> {
   const store = new OpStore(
     source.file,
     options.memoryLimit ?? DEFAULT_MEMORY_LIMIT,

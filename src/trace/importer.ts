@@ -13,7 +13,7 @@
  *   is followed as if it were that one: it begins with its parent's layout, and what a child does in memory that it
  *   borrowed is recorded both in the lender's and in a copy of the child's own.
  */
-import path from 'node:path'
+import { fileName } from './bytes.ts'
 import { FaultCounts } from './given-back.ts'
 import { callOfFunction } from './kernel-access.ts'
 import { LockRecord, UNEXPLAINED_WAIT_NS } from './linux-locks.ts'
@@ -280,7 +280,7 @@ export class Importer implements TraceEvents {
     // exec shows [stack] first, unless perf recorded no data mappings.
     if (!thread.process.space.inExec) thread = this.#newImage(thread)
     thread.process.space.inExec = false
-    thread.process.name = path.basename(name)
+    thread.process.name = fileName(name)
   }
 
   exit(groupDead: boolean): void {

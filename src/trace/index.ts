@@ -1,6 +1,7 @@
 // Recorded programs: import of what `perf script` prints, and replay on the virtual-memory manager.
 export { recordCommand, scriptCommand, TraceError, type TraceErrorCode } from './errors.ts'
-export { importTrace, type ImportedTrace, type ImportOptions, type ProcessSummary } from './import.ts'
+export type { ImportedTrace, ImportOptions, ProcessSummary } from './import.ts'
+export { importTrace } from './import-file.ts'
 export { DetailCollector, type RecordedDetail, type ThreadLane } from './detail.ts'
 export type { FaultKind, MappedFaults } from './fault-kinds.ts'
 export { KERNEL_MARK, type ImportObserver } from './observer.ts'

@@ -5,7 +5,7 @@
  * lock back between its start and its end. Time alone tells of no wait: to record two events takes some, and the
  * processor may do something else between them.
  */
-import { createHistogram, type RecordableHistogram } from 'node:perf_hooks'
+import { Histogram } from './histogram.ts'
 
 /**
  * An acquisition that nobody was seen to delay is told as a wait from here on: what it takes to get a free lock and to
@@ -40,12 +40,12 @@ class Side {
   acquisitions = 0
   count = 0
   total = 0
-  #waits: RecordableHistogram | null = null
+  #waits: Histogram | null = null
 
   wait(nanoseconds: number): void {
     this.count++
     this.total += nanoseconds
-    this.#waits ??= createHistogram()
+    this.#waits ??= new Histogram()
     this.#waits.record(Math.max(1, nanoseconds))
   }
 

@@ -6,11 +6,7 @@
  * a temporary file and are read back one at a time, so that a trace may be larger than memory. A record never
  * straddles two chunks.
  */
-import { closeSync, openSync, readSync, rmSync, unlinkSync, writeSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import path from 'node:path'
-import { randomUUID } from 'node:crypto'
-import { TraceError } from './errors.ts'
+import { SpoolFile, readSpool } from './spool-file.ts'
 
 const FIRST_CHUNK_WORDS = 256
 /** Words of a full chunk: 256 KiB. */
@@ -29,93 +25,20 @@ export interface WordStreamHandle {
   readonly descriptor: number
 }
 
-/** The temporary file. It has no name once it is open, so that it vanishes with the process however that ends. */
-class SpoolFile {
-  readonly descriptor: number
-  readonly #file: string
-  readonly #directory: string
-  #named = false
-  #size = 0
-
-  constructor(file: string, directory: string) {
-    this.#file = file
-    this.#directory = directory
-    const name = path.join(directory, `faultline-${process.pid}-${randomUUID()}.spool`)
-    try {
-      this.descriptor = openSync(name, 'wx+', 0o600)
-    } catch (error) {
-      throw this.#failed(error as NodeJS.ErrnoException)
-    }
-    try {
-      unlinkSync(name)
-    } catch {
-      // Where an open file keeps its name (Windows), it goes when the process exits.
-      this.#named = true
-      process.once('exit', () => rmSync(name, { force: true }))
-    }
-  }
-
-  get isNamed(): boolean {
-    return this.#named
-  }
-
-  append(words: Int32Array, length: number): number {
-    const offset = this.#size
-    this.#write(words, length, offset)
-    this.#size += length * WORD_BYTES
-    return offset
-  }
-
-  overwrite(offset: number, value: number): void {
-    this.#write(Int32Array.of(value), 1, offset)
-  }
-
-  #write(words: Int32Array, length: number, offset: number): void {
-    const bytes = new Uint8Array(words.buffer, words.byteOffset, length * WORD_BYTES)
-    try {
-      for (let done = 0; done < bytes.length;) {
-        done += writeSync(this.descriptor, bytes, done, bytes.length - done, offset + done)
-      }
-    } catch (error) {
-      throw this.#failed(error as NodeJS.ErrnoException)
-    }
-  }
-
-  close(): void {
-    closeSync(this.descriptor)
-  }
-
-  #failed(error: NodeJS.ErrnoException): TraceError {
-    const megabytes = Math.ceil(this.#size / 1e6)
-    const problem =
-      error.code === 'ENOSPC'
-        ? `${this.#directory} has no room for the temporary file (it holds ${megabytes} MB and is not complete)`
-        : `the temporary file in ${this.#directory} failed (${error.message})`
-    return new TraceError(
-      'spool',
-      this.#file,
-      undefined,
-      problem,
-      'Set TMPDIR to a directory with more room.',
-      error,
-    )
-  }
-}
-
 /** The bound on memory that all sequences of one trace share, and the temporary file for what is beyond it. */
 export class OpStore {
   readonly #file: string
   readonly #limit: number
-  readonly #directory: string
+  readonly #directory: string | undefined
   #used = 0
   #spool: SpoolFile | null = null
 
   /**
    * @param file the trace, for messages
    * @param limit bytes that may stay in memory
-   * @param directory where the temporary file goes
+   * @param directory where the temporary file goes; the system's directory for that unless given
    */
-  constructor(file: string, limit: number, directory: string = tmpdir()) {
+  constructor(file: string, limit: number, directory?: string) {
     this.#file = file
     this.#limit = limit
     this.#directory = directory
@@ -258,12 +181,7 @@ export function* readChunks(handle: WordStreamHandle): Generator<{ words: Int32A
     if (read === null || read.length < chunk.length)
       read = new Int32Array(Math.max(chunk.length, CHUNK_WORDS))
     const bytes = new Uint8Array(read.buffer, 0, chunk.length * WORD_BYTES)
-    for (let done = 0; done < bytes.length;) {
-      const count = readSync(handle.descriptor, bytes, done, bytes.length - done, chunk.offset + done)
-      if (count === 0)
-        throw new Error('the temporary file of the trace is shorter than what was written to it')
-      done += count
-    }
+    readSpool(handle.descriptor, bytes, chunk.offset)
     yield { words: read, length: chunk.length }
   }
 }

@@ -7,6 +7,7 @@
  * event that matters here, counts all others by name; strict about events it knows (a field that cannot be read is an
  * error with its line), lenient about spacing, about columns that perf leaves out or adds, and about versions of perf.
  */
+import { bytesOf, joined, latin1, utf8 } from './bytes.ts'
 import { scriptCommand, TraceError } from './errors.ts'
 import {
   COLON,
@@ -73,7 +74,7 @@ export class Scanner extends EventReader {
 
   #addNames(events: readonly (readonly [string, number])[]): void {
     for (const [name, code] of events) {
-      const bytes = Buffer.from(name)
+      const bytes = bytesOf(name)
       let hash = 0
       for (const byte of bytes) hash = (Math.imul(hash, 31) + byte) | 0
       this.#addName(bytes, hash, code)
@@ -82,7 +83,7 @@ export class Scanner extends EventReader {
 
   #addName(bytes: Uint8Array, hash: number, code: number): EventName {
     const slot = (hash ^ (hash >>> 15)) & 1023
-    const call = code === 0 ? callOf(Buffer.from(bytes).toString('latin1')) : undefined
+    const call = code === 0 ? callOf(latin1(bytes)) : undefined
     const name: EventName = { bytes, code, call, count: 0, next: this.#names[slot]! }
     this.#names[slot] = name
     return name
@@ -93,8 +94,7 @@ export class Scanner extends EventReader {
     const all: [string, number][] = []
     for (const slot of this.#names) {
       for (let name = slot; name !== null; name = name.next) {
-        if ((name.code !== 0) === known && (known || name.count > 0))
-          all.push([Buffer.from(name.bytes).toString(), name.count])
+        if ((name.code !== 0) === known && (known || name.count > 0)) all.push([utf8(name.bytes), name.count])
       }
     }
     return Object.fromEntries(all.toSorted((a, b) => (a[0] < b[0] ? -1 : 1)))
@@ -108,11 +108,11 @@ export class Scanner extends EventReader {
     }
     const newline = chunk.indexOf(10)
     if (newline < 0) {
-      this.#keep(Buffer.concat([this.#carry, chunk]))
+      this.#keep(joined(this.#carry, chunk))
       return
     }
     // Only the line that the two chunks share is copied.
-    const shared = Buffer.concat([this.#carry, chunk.subarray(0, newline + 1)])
+    const shared = joined(this.#carry, chunk.subarray(0, newline + 1))
     this.#carry = new Uint8Array(0)
     this.#consume(shared)
     this.#consume(chunk.subarray(newline + 1))
@@ -121,7 +121,7 @@ export class Scanner extends EventReader {
   /** Reads what is left when no more chunks come. */
   end(): void {
     if (this.#carry.length > 0) {
-      const last = Buffer.concat([this.#carry, Buffer.from('\n')])
+      const last = joined(this.#carry, bytesOf('\n'))
       this.#carry = new Uint8Array(0)
       this.#consume(last)
     }
@@ -347,7 +347,7 @@ export class Scanner extends EventReader {
 
   /** The command name of the present line. */
   comm(): string {
-    return Buffer.from(this.buffer.subarray(this.#lineStart, this.#headerStart)).toString().trim()
+    return utf8(this.buffer.subarray(this.#lineStart, this.#headerStart)).trim()
   }
 
   /** As `readHeader`, for lines whose command is not padded to the usual width. */
@@ -390,7 +390,7 @@ export class Scanner extends EventReader {
   }
 
   #chainLine(start: number, end: number): void {
-    if (this.takesStack) this.events.frame(Buffer.from(this.buffer.subarray(start, end)).toString())
+    if (this.takesStack) this.events.frame(utf8(this.buffer.subarray(start, end)))
   }
 
   /** What ftrace and trace-cmd print between events: how many processors, and how many events were lost. */
@@ -422,7 +422,7 @@ export class Scanner extends EventReader {
 
   /** The beginning of a line. */
   #text(start: number, end: number): string {
-    return Buffer.from(this.buffer.subarray(start, Math.min(end, start + 200))).toString('latin1')
+    return latin1(this.buffer.subarray(start, Math.min(end, start + 200)))
   }
 
   #withoutTime(): TraceError {

@@ -9,45 +9,10 @@ import { createReadStream } from 'node:fs'
 import { Duplex, Readable, Writable } from 'node:stream'
 // As a whole: an older Node lacks names of it, and is to say so in words (see threads/node-version.ts).
 import * as zlib from 'node:zlib'
-import { scriptCommand, TraceError } from './errors.ts'
+import { TraceError } from './errors.ts'
+import { type TraceSource, checkedText, emptyTrace, startsWith } from './source-format.ts'
 
 const READ_SIZE = 1 << 20
-
-/** Beginnings of what people hand in by mistake, with what to do instead. */
-const KNOWN_BEGINNINGS: readonly { bytes: readonly number[]; at: number; what: string; remedy: string }[] = [
-  {
-    bytes: [0x50, 0x45, 0x52, 0x46, 0x49, 0x4c, 0x45, 0x32], // PERFILE2
-    at: 0,
-    what: 'is the binary file of perf record, not its text',
-    remedy: `Print it first: ${scriptCommand} -i FILE > trace.txt`,
-  },
-  {
-    bytes: [0x42, 0x5a, 0x68],
-    at: 0,
-    what: 'is compressed with bzip2',
-    remedy: 'Decompress it first: bzip2 -d FILE',
-  },
-  { bytes: [0x50, 0x4b, 0x03, 0x04], at: 0, what: 'is a zip archive', remedy: 'Unpack it first: unzip FILE' },
-  { bytes: [0x1f, 0x8b], at: 0, what: 'is gzip inside gzip', remedy: 'Decompress it once: gzip -d FILE' },
-  {
-    bytes: [0xff, 0xd8, 0xff],
-    at: 0,
-    what: 'is a JPEG picture',
-    remedy: `Give the text that this prints: ${scriptCommand}`,
-  },
-  {
-    bytes: [0x89, 0x50, 0x4e, 0x47],
-    at: 0,
-    what: 'is a PNG picture',
-    remedy: `Give the text that this prints: ${scriptCommand}`,
-  },
-  {
-    bytes: [0x7f, 0x45, 0x4c, 0x46],
-    at: 0,
-    what: 'is an ELF program',
-    remedy: `Give the text that this prints: ${scriptCommand}`,
-  },
-]
 
 /** How a trace may be compressed: its first bytes, and what undoes it. */
 interface Compression {
@@ -104,41 +69,6 @@ function decompressXz(file: string): Duplex {
   const duplex = Duplex.from({ writable, readable: Readable.from(readable()) })
   duplex.on('close', () => xz.kill())
   return duplex
-}
-
-export interface TraceSource {
-  /** What to call it in messages. */
-  readonly file: string
-  /** Decompressed bytes. A chunk is valid until the next one is asked for. */
-  chunks(): AsyncGenerator<Uint8Array>
-  /** Where reading stands, for messages: the importer keeps this up to date. */
-  line: number
-  /** Whether it turned out to be compressed. */
-  compressed: boolean
-}
-
-function startsWith(chunk: Uint8Array, bytes: readonly number[], at: number): boolean {
-  return chunk.length >= at + bytes.length && bytes.every((byte, i) => chunk[at + i] === byte)
-}
-
-/** Refuses what is certainly no text of perf, by the first bytes after decompression. */
-function refuseBinary(file: string, chunk: Uint8Array): void {
-  for (const known of KNOWN_BEGINNINGS) {
-    if (startsWith(chunk, known.bytes, known.at))
-      throw new TraceError('not-a-trace', file, 1, `this ${known.what}`, `${known.remedy}.`)
-  }
-  const end = Math.min(chunk.length, 4096)
-  for (let i = 0; i < end; i++) {
-    if (chunk[i] === 0) {
-      throw new TraceError(
-        'not-a-trace',
-        file,
-        1,
-        'this is a binary file, not the text that perf script prints',
-        `Print a trace with: ${scriptCommand}.`,
-      )
-    }
-  }
 }
 
 function openError(file: string, error: NodeJS.ErrnoException): TraceError {
@@ -208,13 +138,7 @@ export function openSource(path: string, stdin: Readable = process.stdin): Trace
         first = first === null ? next.value : Buffer.concat([first, next.value])
       }
       if (first === null) {
-        throw new TraceError(
-          'not-a-trace',
-          file,
-          undefined,
-          'this is empty',
-          `Print a trace with: ${scriptCommand}.`,
-        )
+        throw emptyTrace(file)
       }
       const rest = { [Symbol.asyncIterator]: () => iterator }
       const beginning = first
@@ -242,28 +166,8 @@ export function openSource(path: string, stdin: Readable = process.stdin): Trace
     yield* rest
   }
 
-  async function* checked(input: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-    let empty = true
-    try {
-      for await (const chunk of input) {
-        if (empty && chunk.length > 0) {
-          empty = false
-          refuseBinary(file, chunk)
-        }
-        yield chunk
-      }
-    } catch (error) {
-      if (error instanceof TraceError) throw error
-      throw readError(error as NodeJS.ErrnoException)
-    }
-    if (empty)
-      throw new TraceError(
-        'not-a-trace',
-        file,
-        undefined,
-        'this is empty',
-        `Print a trace with: ${scriptCommand}.`,
-      )
+  function checked(input: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    return checkedText(file, input, (error) => readError(error as NodeJS.ErrnoException))
   }
 
   function readError(error: NodeJS.ErrnoException): TraceError {

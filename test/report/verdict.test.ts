@@ -10,7 +10,7 @@ import {
   type TraceReport,
 } from '../../src/report/index.ts'
 import type { VerdictReport } from '../../src/report/index.ts'
-import { traceReport } from '../../src/cli/trace-report.ts'
+import { traceReport } from '../../src/report/trace-report.ts'
 import { importTrace } from '../../src/trace/index.ts'
 import { CLONE_THREAD, TraceText } from '../trace/trace-text.ts'
 import * as reports from './replay-objects.ts'

@@ -1,7 +1,7 @@
 // What the engine does between two functions of a program, as far as the steppable form has to see it, and `Atomics`
 // where it is used as a value. Where functions of the program can stop, the library does it: see library.ts.
 
-import { Worker } from 'node:worker_threads'
+import { steppedHost } from './host.ts'
 import { RUNTIME, isOperation, operations } from './names.ts'
 import * as runtime from './runtime.ts'
 import { SHARED } from './tags.ts'
@@ -382,8 +382,9 @@ export function channel<T>(value: T): T {
 
 /** What a message is sent by or taken from: when it arrives at another thread is not explored. */
 export function messenger<T>(value: T, site: number): T {
-  const isPort = value instanceof MessagePort || value instanceof BroadcastChannel || value instanceof Worker
-  if (!isPort || isAlone() || ownPorts.get(value) === currentThread()) return value
+  const isChannel = value instanceof MessagePort || value instanceof BroadcastChannel
+  const isPort = isChannel || steppedHost().isWorker(value)
+  if (!isPort || isAlone() || ownPorts.get(value as object) === currentThread()) return value
   return refused(site, 'messages between threads', 'pass them by shared memory, and wait with Atomics.wait')
 }
 

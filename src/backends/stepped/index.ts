@@ -1,6 +1,5 @@
 // The stepped backend: programs run one shared-memory access at a time.
 
-export type { Probe } from './emit.ts'
 export {
   type LoadOptions,
   type SteppedEntry,
@@ -10,49 +9,6 @@ export {
   loadSteppedTogether,
   nextProgram,
 } from './load.ts'
-export { FinerCellsNeeded, memory } from './memory.ts'
-export { rememberFields } from './private-state.ts'
 export type { Program, ProgramModule } from './program.ts'
-export { SteppingRefused, TimeUp } from './refusal.ts'
-export {
-  alone,
-  forgetRefusal,
-  refused,
-  reportWrite,
-  runThreads,
-  setDeadline,
-  setForbidden,
-  setProbes,
-  setSites,
-  setTracer,
-  setWatching,
-  siteHere,
-  timeOut,
-} from './runtime.ts'
-export {
-  ADD,
-  AND,
-  COMPARE_EXCHANGE,
-  FINISHED,
-  type Forbidden,
-  LOAD,
-  NOTIFY,
-  OR,
-  PAUSE,
-  type Probes,
-  READY,
-  SPINNING,
-  STORE,
-  SUB,
-  Scheduler,
-  Thread,
-  type Tracer,
-  WAIT,
-  WAITING,
-  WOKEN,
-  XOR,
-  type Watched,
-  operationNames,
-} from './thread.ts'
-export { type Site, toSource } from './sites.ts'
-export { SHARED, TRACKED } from './tags.ts'
+export * from './run.ts'
+export { toSource } from './sites.ts'

@@ -3,14 +3,17 @@
 // As a whole: an older Node lacks the name, and is to say so in words (see threads/node-version.ts).
 import * as nodeModule from 'node:module'
 import { fileURLToPath } from 'node:url'
+import { inspect } from 'node:util'
 import { compileFunction } from 'node:vm'
+import { Worker } from 'node:worker_threads'
 import { type ModuleOutline, type SteppedForm, cachedForm } from './cache.ts'
 import { type Probe, commonjsRuntime, emitModule } from './emit.ts'
+import { setHost } from './host.ts'
 import { type Program, type ProgramOptions, addressOf, digestOf, readProgram } from './program.ts'
 import { Reach } from './reach.ts'
 import { isData } from './resolve.ts'
 import { setLibrary, setSites } from './runtime.ts'
-import { QUERY, type Site, loadedTexts } from './sites.ts'
+import { QUERY, type Site, currentPlace, loadedTexts } from './sites.ts'
 
 export interface LoadOptions extends ProgramOptions {
   /** Also report calls and returns, for a trace. */
@@ -52,6 +55,12 @@ interface LoadedProgram {
   readonly required: Map<string, { exports: unknown }>
 }
 
+setHost({
+  currentPlace,
+  isWorker: (value) => value instanceof Worker,
+  inspect: (value) => inspect(value, { breakLength: Infinity }),
+})
+
 /** The programs that are loaded, by number. */
 const programs: LoadedProgram[] = []
 let hooked = false
@@ -90,14 +99,25 @@ export async function loadSteppedTogether(
   return { sites, open, digestOf: digest }
 }
 
+/**
+ * The steppable form of `entries`, the library, and all of ours that they import: what is loaded, or built into a page.
+ * Throws SteppingRefused for what cannot be stepped.
+ */
+export async function steppedForm(
+  entries: readonly (string | URL)[],
+  options: LoadOptions,
+): Promise<SteppedForm> {
+  const addresses = entries.map(addressOf)
+  const make = async (): Promise<SteppedForm> =>
+    stepProgram(await readProgram([...addresses, library], { redirect: kernelSource, ...options }), options)
+  return cachedForm(JSON.stringify([addresses, options]), make)
+}
+
 async function stepEntries(
   entries: readonly (string | URL)[],
   options: LoadOptions,
 ): Promise<{ readonly number: number; readonly sites: Site[] }> {
-  const addresses = entries.map(addressOf)
-  const make = async (): Promise<SteppedForm> =>
-    stepProgram(await readProgram([...addresses, library], { redirect: kernelSource, ...options }), options)
-  const form = await cachedForm(JSON.stringify([addresses, options]), make)
+  const form = await steppedForm(entries, options)
   hookImports()
   // The modules' own code runs now.
   setSites(form.sites)

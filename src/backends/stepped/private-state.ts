@@ -33,8 +33,47 @@ export function rememberFields(roots: readonly object[]): RememberedFields {
   return compile(objects)
 }
 
-/** Functions made of assignments: what the engine compiles best. */
 function compile(objects: readonly Fields[]): RememberedFields {
+  const { reset, copy, numbers } = mayCompile() ? asCode(objects) : asData(objects)
+  const words = new Int32Array(numbers.buffer)
+  const digest = (): number => {
+    copy()
+    return digestOf(words)
+  }
+  return { reset, digest }
+}
+
+/** A page whose policy is strict makes no functions of text. */
+function mayCompile(): boolean {
+  try {
+    return typeof new Function('') === 'function'
+  } catch {
+    return false
+  }
+}
+
+/** As asCode() does, one field after the other: more slowly. */
+export function asData(objects: readonly Fields[]): Compiled {
+  const fields = objects.flatMap((object) =>
+    Object.entries(Object.getOwnPropertyDescriptors(object))
+      .filter(([, { writable, value }]) => writable === true && typeof value !== 'function')
+      .map(([key, { value }]) => ({ object, key, value: value as unknown })),
+  )
+  const plain = fields.filter(({ value }) => typeof value === 'number' || typeof value === 'boolean')
+  const numbers = new Float64Array(plain.length)
+  return {
+    reset() {
+      for (const { object, key, value } of fields) object[key] = value
+    },
+    copy() {
+      for (const [index, { object, key }] of plain.entries()) numbers[index] = Number(object[key])
+    },
+    numbers,
+  }
+}
+
+/** Functions made of assignments: what the engine compiles best. */
+export function asCode(objects: readonly Fields[]): Compiled {
   const values: unknown[] = []
   const assignments: string[] = []
   const copies: string[] = []
@@ -57,21 +96,20 @@ function compile(objects: readonly Fields[]): RememberedFields {
     'numbers',
     `const ${['none = 0', ...names].join(', ')}
 return { reset() {\n${assignments.join('\n')}\n}, copy() {\n${copies.join('\n')}\n} }`,
-  ) as (objects: readonly Fields[], values: readonly unknown[], numbers: Float64Array) => Compiled
+  ) as (
+    objects: readonly Fields[],
+    values: readonly unknown[],
+    numbers: Float64Array,
+  ) => Omit<Compiled, 'numbers'>
   const numbers = new Float64Array(copies.length)
-  const { reset, copy } = make(objects, values, numbers)
-  const words = new Int32Array(numbers.buffer)
-  const digest = (): number => {
-    copy()
-    return digestOf(words)
-  }
-  return { reset, digest }
+  return { ...make(objects, values, numbers), numbers }
 }
 
 interface Compiled {
   readonly reset: () => void
   /** Copies the fields that are digested to `numbers`. */
   readonly copy: () => void
+  readonly numbers: Float64Array<ArrayBuffer>
 }
 
 /** Of 53 bits, which a number holds exactly. */

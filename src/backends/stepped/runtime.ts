@@ -9,9 +9,10 @@
 
 import { type View, memory } from './memory.ts'
 import type * as libraryModule from './library.ts'
+import { steppedHost } from './host.ts'
 import { bulkMethods, viewMethod } from './names.ts'
 import { Decided, SteppingRefused, TimeUp } from './refusal.ts'
-import { type Site, currentPlace } from './sites.ts'
+import type { Site } from './sites.ts'
 import { SHARED, TRACKED } from './tags.ts'
 import {
   ADD,
@@ -113,7 +114,7 @@ export function library(): Library {
 
 /** The number of the place from which the runtime was called, for what has no number of its own. */
 export function siteHere(what: string): number {
-  const place = currentPlace(what)
+  const place = steppedHost().currentPlace(what)
   const known = sites.findIndex(
     (site) => site.file === place.file && site.line === place.line && site.what === place.what,
   )

@@ -3,8 +3,7 @@
 // Principles: a pure function of its content. Everything that is said stands in the page without scripts; they draw
 // what is better seen, and make it quick to look through. No text of a recording is ever markup or script (markup.ts);
 // should one become so all the same, the policy of the page lets no script run but those whose digests it names.
-import { createHash } from 'node:crypto'
-import path from 'node:path'
+import { fileName } from '../../trace/bytes.ts'
 import { printable } from '../printable.ts'
 import { losesTooMuch } from '../verdict.ts'
 import { compareSection } from './compare.ts'
@@ -14,7 +13,7 @@ import { flameSection } from './flame.ts'
 import { locksSection } from './locks.ts'
 import { markup, jsonForScript, Markup } from './markup.ts'
 import { recordedSection } from './recorded.ts'
-import { type ClientScript, clientScript, pageStyle, uPlotScript } from './scripts.ts'
+import { type ClientScript, clientScript, digestOf, pageStyle, uPlotScript } from './scripts.ts'
 import type { PageContent, Section } from './section.ts'
 import { timelineSection } from './timeline.ts'
 import { adviceSection, verdictSection } from './verdict.ts'
@@ -122,16 +121,15 @@ function sectionMarkup({ id, title, body }: Section): Markup {
 }
 
 function titleOf({ trace, before }: PageContent): string {
-  const nameOf = (file: string): string => (file === '-' ? 'a recording' : path.basename(file))
+  const nameOf = (file: string): string => (file === '-' ? 'a recording' : fileName(file))
   const what = before === null ? nameOf(trace.path) : `${nameOf(before.path)} and ${nameOf(trace.path)}`
   return printable(`${trace.program}: waits for the mmap lock in ${what}`)
 }
 
 /** Nothing is loaded from anywhere, and no script or style counts but those of the page. */
 function policy(scripts: readonly string[], style: string): string {
-  const digest = (text: string): string => `'sha256-${createHash('sha256').update(text).digest('base64')}'`
-  const allowed = scripts.length === 0 ? `'none'` : scripts.map(digest).join(' ')
-  return `default-src 'none'; script-src ${allowed}; style-src ${digest(style)}; base-uri 'none'; form-action 'none'`
+  const allowed = scripts.length === 0 ? `'none'` : scripts.map(digestOf).join(' ')
+  return `default-src 'none'; script-src ${allowed}; style-src ${digestOf(style)}; base-uri 'none'; form-action 'none'`
 }
 
 /** A script or style of our own, as it is. */

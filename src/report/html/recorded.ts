@@ -1,5 +1,5 @@
 // What was recorded, in numbers, and how many of its faults took the mmap lock.
-import path from 'node:path'
+import { fileName } from '../../trace/bytes.ts'
 import { formatCount, formatDuration, formatShare, plural } from '../numbers.ts'
 import type { LockWait, TraceReport } from '../replay-report.ts'
 import { markup, type Markup } from './markup.ts'
@@ -36,7 +36,7 @@ function factsOf(trace: TraceReport): (readonly [string, string])[] {
   return [
     [
       'recording',
-      `${path.basename(trace.path)}: ${plural(trace.lines, 'line')}, ${plural(trace.events, 'event')}`,
+      `${fileName(trace.path)}: ${plural(trace.lines, 'line')}, ${plural(trace.events, 'event')}`,
     ],
     ['program', `${trace.program} (${trace.process})${others}`],
     ['threads', formatCount(trace.processThreads)],

@@ -1,4 +1,5 @@
 // The scripts and styles that a page carries in itself: uPlot, and what is in client/.
+import { createHash } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import * as nodeModule from 'node:module'
 import { css } from './css.ts'
@@ -42,4 +43,9 @@ export function clientScript(name: ClientScript): string {
     ? readFileSync(built, 'utf8')
     : nodeModule.stripTypeScriptTypes(readFileSync(new URL(`client/${name}.ts`, import.meta.url), 'utf8'))
   return source.replaceAll(/^(?:\/\/# sourceMappingURL=.*|export \{\};?)$/gm, '').trim()
+}
+
+/** The digest of a script or style, as a policy names it. */
+export function digestOf(text: string): string {
+  return `'sha256-${createHash('sha256').update(text).digest('base64')}'`
 }

@@ -1,8 +1,7 @@
 // Makes recordings of any length: threads that fault, map, and wait for each other at one mmap lock.
 
 import { Readable } from 'node:stream'
-import { traceReport } from '../../../src/cli/trace-report.ts'
-import type { PageContent } from '../../../src/report/index.ts'
+import { type PageContent, traceReport } from '../../../src/report/index.ts'
 import { DetailCollector, importTrace } from '../../../src/trace/index.ts'
 
 export interface LargeTrace {

@@ -1,0 +1,34 @@
+// What the runtime asks of where it runs: Node answers when it loads a program (load.ts). A page, in which no code
+// comes up that the transform has not seen, needs no answers.
+
+import type { Site } from './sites.ts'
+
+export interface SteppedHost {
+  /** The innermost place of a stepped program on the stack. Slow. */
+  currentPlace(what: string): Site
+  /** It is a thread of this host, to which messages can be sent. */
+  isWorker(value: unknown): boolean
+  /** A value in words, for a message. */
+  inspect(value: unknown): string
+}
+
+let host: SteppedHost = {
+  currentPlace: (what) => ({
+    file: 'unknown',
+    line: 1,
+    column: 1,
+    function: '(anonymous)',
+    what,
+    source: what,
+  }),
+  isWorker: () => false,
+  inspect: (value) => JSON.stringify(value) ?? String(value),
+}
+
+export function setHost(value: SteppedHost): void {
+  host = value
+}
+
+export function steppedHost(): SteppedHost {
+  return host
+}

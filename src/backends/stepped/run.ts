@@ -1,0 +1,49 @@
+// The stepped backend without the making of forms: what runs a program that is in its steppable form. Nothing of Node.
+
+export type { Probe } from './emit.ts'
+export { steppedHost } from './host.ts'
+export { FinerCellsNeeded, memory } from './memory.ts'
+export { rememberFields } from './private-state.ts'
+export { SteppingRefused, TimeUp } from './refusal.ts'
+export {
+  alone,
+  forgetRefusal,
+  refused,
+  reportWrite,
+  runThreads,
+  setDeadline,
+  setForbidden,
+  setProbes,
+  setSites,
+  setTracer,
+  setWatching,
+  siteHere,
+  timeOut,
+} from './runtime.ts'
+export {
+  ADD,
+  AND,
+  COMPARE_EXCHANGE,
+  FINISHED,
+  type Forbidden,
+  LOAD,
+  NOTIFY,
+  OR,
+  PAUSE,
+  type Probes,
+  READY,
+  SPINNING,
+  STORE,
+  SUB,
+  Scheduler,
+  Thread,
+  type Tracer,
+  WAIT,
+  WAITING,
+  WOKEN,
+  XOR,
+  type Watched,
+  operationNames,
+} from './thread.ts'
+export type { Site } from './sites.ts'
+export { SHARED, TRACKED } from './tags.ts'

@@ -1,0 +1,31 @@
+// What is told of a recording that was read.
+
+import type { ImportedTrace } from '../trace/import.ts'
+import type { TraceReport } from './replay-report.ts'
+
+/** What a recording tells by itself. */
+export function traceReport(trace: ImportedTrace): TraceReport {
+  return {
+    path: trace.path,
+    lines: trace.lines,
+    events: trace.events,
+    threads: trace.threads,
+    processes: trace.processes,
+    recordedFaults: trace.recordedFaults,
+    linux: trace.linux,
+    program: trace.process.name,
+    process: trace.process.pid,
+    processChoice: trace.processChoice,
+    replayedProcesses: trace.replayed.processes,
+    processThreads: trace.replayed.threads,
+    durationMs: trace.durationMs,
+    threadMs: trace.threadMs,
+    locks: trace.locks,
+    faultCensus: trace.faultCensus,
+    unhandledFaults: trace.unhandledFaults,
+    lostEvents: trace.lostEvents,
+    cpus: trace.cpus,
+    hotThreads: trace.hotThreads,
+    warnings: trace.warnings,
+  }
+}
