@@ -8,6 +8,7 @@ import {
   PAGE_WORDS,
   PhysicalMemory,
   type RwsemKind,
+  type SpinlockKind,
   Task,
   bootKernel,
   createMm,
@@ -19,6 +20,7 @@ import {
   packKernelConfig,
   resolveKernelConfig,
   rwsemKinds,
+  spinlockKinds,
 } from '../kernel/index.ts'
 import { machineNearWrap } from './near-wrap.ts'
 import { publishedDesign } from './published/index.ts'
@@ -38,6 +40,8 @@ export interface MachineChoice {
   readonly config: Partial<KernelConfig>
   /** Default: none. */
   readonly accounting?: Accounting | undefined
+  /** Default: test-and-set. */
+  readonly spinlock?: SpinlockKind | undefined
 }
 
 export interface OpenedFile {
@@ -76,6 +80,7 @@ export function bootMachine(choice: MachineChoice): KernelMachine {
     heapWords,
     config: packKernelConfig(config),
     rwsemKind: rwsemKinds[rwsem],
+    spinlockKind: spinlockKinds[choice.spinlock ?? 'test-and-set'],
     design: designs.findIndex((candidate) => candidate.description.name === design),
     rssBatched: choice.rss !== 'shared',
     ...(choice.accounting && { accounting: choice.accounting }),

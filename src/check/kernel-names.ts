@@ -40,6 +40,8 @@ import {
   PerCpu,
   RWSEM_GENERIC,
   RWSEM_SPINNING,
+  SPINLOCK_QUEUED,
+  SPINLOCK_TICKET,
   VM_EXEC,
   VM_GROWSDOWN,
   VM_PKEY_FLAGS,
@@ -189,7 +191,7 @@ export class KernelNames implements Naming {
       case 'word':
         return value === 0 ? 'none' : this.#wordAt(value)?.name
       case 'lock':
-        return lockWords(value, this.#cpus)
+        return lockWords(this.#heap[Header.spinlockKind]!, value, this.#cpus)
       case 'rwsem':
         return rwsemWords(this.#heap[Header.rwsemKind]!, value)
       case 'state':
@@ -408,11 +410,33 @@ function pteWords(entry: number): string {
 }
 
 /** See sync/spinlock.ts: the holder's number plus 1, and in bit 0 whether somebody halts. */
-function lockWords(value: number, cpus: number): string | undefined {
+function lockWords(kind: number, value: number, cpus: number): string | undefined {
+  if (kind === SPINLOCK_QUEUED) return queuedWords(value)
+  if (kind === SPINLOCK_TICKET) return ticketWords(value)
   if (value === 0) return 'free'
   const holder = (value >> 1) - 1
   if (holder < 0 || holder >= cpus) return undefined
   return `held by CPU ${holder}${(value & 1) === 0 ? '' : ', awaited'}`
+}
+
+/** See sync/qspinlock.ts. */
+function queuedWords(value: number): string {
+  const holder = ((value >> 1) & 0x1ff) - 1
+  const last = ((value >> 13) & 0x1ff) - 1
+  const words = [
+    holder < 0 ? 'free' : `held by CPU ${holder}`,
+    ...((value & 0x400) === 0 ? [] : ['one pending']),
+    ...(last < 0 ? [] : [`queued to CPU ${last}`]),
+    ...((value & 1) === 0 ? [] : ['awaited']),
+  ]
+  return words.join(', ')
+}
+
+/** See sync/ticket-spinlock.ts. */
+function ticketWords(value: number): string {
+  const served = value & 0x7fff
+  const waiting = ((value >> 16) - served) & 0x7fff
+  return waiting === 0 ? 'free' : `serving ${served}, ${waiting - 1} waiting`
 }
 
 /** See sync/rwsem.ts: the low half counts who is active, the high half is minus who waits, a writer included. */

@@ -33,6 +33,13 @@ export { PerCpu, PCP_CAPACITY } from './machine/per-cpu.ts'
 export { graceBarrier } from './sync/grace.ts'
 export { numberAt } from './sync/number.ts'
 export { RWSEM_GENERIC, RWSEM_SPINNING, RWSEM_XADD, type RwsemKind, rwsemKinds } from './sync/rwsem.ts'
+export {
+  SPINLOCK_QUEUED,
+  SPINLOCK_TICKET,
+  type SpinlockKind,
+  spinlockKinds,
+  spinlockNames,
+} from './sync/spinlock.ts'
 export * from './fault/access.ts'
 export { limitBytes, setLimitBytes } from './vma/accounts.ts'
 export { brk, heapBytes, setStartOfHeap, startOfHeap } from './calls/brk.ts'

@@ -1,8 +1,8 @@
 // A simulation: a workload on one machine, under a list of designs, rwsems and numbers of CPUs.
 
-import type { AccountingName, KernelConfig } from '../kernel/index.ts'
+import type { AccountingName, KernelConfig, SpinlockKind } from '../kernel/index.ts'
 import { type SimulatedRun, findingsOf } from './findings.ts'
-import { type MachineModel, accountingOf } from './machine.ts'
+import { type MachineModel, accountingOf, spinlockOf } from './machine.ts'
 import { type ComparedRow, compareWithPublished } from './published.ts'
 import { simulateRun } from './run.ts'
 import { type DesignName, type RwsemChoice, combine } from '../workloads/index.ts'
@@ -23,6 +23,8 @@ export interface SimulateOptions {
   readonly effort?: number
   /** What else a fault writes, as in which version of Linux: see kernel/memory/lru.ts. Default: that of the machine. */
   readonly accounting?: AccountingName | undefined
+  /** What spinlocks are. Default: as in the kernel that was measured on the machine. */
+  readonly spinlock?: SpinlockKind | undefined
   /** Told before each run, and within it how far it is. */
   readonly onProgress?: (run: number, runs: number, what: string, done: number) => void
 }
@@ -39,6 +41,7 @@ export interface SimulateResult {
 export async function simulate(options: SimulateOptions): Promise<SimulateResult> {
   const { workload, machine, seed, config, rss, effort = 1 } = options
   const accounting = accountingOf(machine, options.accounting)
+  const spinlock = spinlockOf(machine, options.spinlock)
   const combinations = combine(options.designs, options.rwsems)
   const total = combinations.length * options.cpus.length
   const runs: SimulatedRun[] = []
@@ -58,6 +61,7 @@ export async function simulate(options: SimulateOptions): Promise<SimulateResult
         rss,
         effort,
         accounting,
+        spinlock,
         onProgress: tell,
       })
       runs.push(findingsOf(raw, design, rwsem))
@@ -67,9 +71,9 @@ export async function simulate(options: SimulateOptions): Promise<SimulateResult
   return {
     workload: workload.name,
     machine: { name, cpus: new Topology(machine.topology).cpus, source },
-    kernel: { options: kernelOptions({ config, rss, accounting }) },
+    kernel: { options: kernelOptions({ config, rss, accounting, spinlock }) },
     runs,
-    published: compareWithPublished(machine.name, workload.name, runs, accounting),
+    published: compareWithPublished(machine.name, workload.name, runs, accounting, spinlock),
   }
 }
 

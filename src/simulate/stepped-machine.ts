@@ -16,6 +16,8 @@ import {
   PhysicalMemory,
   type RwsemKind,
   rwsemKinds,
+  type SpinlockKind,
+  spinlockKinds,
   Task,
   VM_READ,
   VM_SHARED,
@@ -61,6 +63,7 @@ export interface BootRequest {
   readonly config: Parameters<typeof packKernelConfig>[0]
   readonly rssBatched: boolean
   readonly accounting: Accounting
+  readonly spinlock: SpinlockKind
   readonly frames: number
   readonly heapWords: number
   readonly meter: KernelMeter
@@ -121,6 +124,7 @@ export function bootMachine(request: BootRequest): Pick<SimulatedMachine, 'heap'
     heapWords,
     config: packKernelConfig(config),
     rwsemKind: rwsemKinds[request.rwsem as RwsemKind],
+    spinlockKind: spinlockKinds[request.spinlock],
     design: number,
     rssBatched: request.rssBatched,
     accounting: request.accounting,

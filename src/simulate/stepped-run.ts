@@ -15,6 +15,7 @@ import {
 import {
   type AccountingName,
   type KernelConfig,
+  type SpinlockKind,
   PerCpu,
   accountings,
   fixedHeapWords,
@@ -33,6 +34,7 @@ export interface RunKernel {
   readonly rss: 'batched' | 'shared'
   /** What else a fault writes, as in which version of Linux. */
   readonly accounting: AccountingName
+  readonly spinlock: SpinlockKind
 }
 
 /** Frames that a CPU may keep to itself, with what it gives back late. */
@@ -68,7 +70,7 @@ export function bootRequest(
   frames: number,
   more = 0,
 ): Omit<BootRequest, 'meter'> {
-  const { design, rwsem, config, rss, accounting } = kernel
+  const { design, rwsem, config, rss, accounting, spinlock } = kernel
   const words = fixedHeapWords(threads, frames) + threads * HEAP_WORDS_PER_THREAD + HEAP_WORDS + more
   return {
     threads,
@@ -77,6 +79,7 @@ export function bootRequest(
     config: simulatedConfig(config),
     rssBatched: rss === 'batched',
     accounting: accountings[accounting],
+    spinlock,
     frames,
     heapWords: words + (-words & 15),
   }
@@ -121,6 +124,7 @@ export function kernelOptions({
   config,
   rss,
   accounting,
-}: Pick<RunKernel, 'config' | 'rss' | 'accounting'>): Record<string, boolean | string> {
-  return { ...simulatedConfig(config), rss, accounting }
+  spinlock,
+}: Pick<RunKernel, 'config' | 'rss' | 'accounting' | 'spinlock'>): Record<string, boolean | string> {
+  return { ...simulatedConfig(config), rss, accounting, spinlock }
 }

@@ -1,12 +1,12 @@
 // The simulation of a recorded program: on one machine, under a list of designs, rwsems and numbers of CPUs, with both
 // bounds of what its threads did between events.
 
-import type { AccountingName, KernelConfig } from '../kernel/index.ts'
+import type { AccountingName, KernelConfig, SpinlockKind } from '../kernel/index.ts'
 import type { ImportedTrace, LinuxRecord, NotReproducedKind } from '../trace/index.ts'
 import { planRecording } from '../trace/index.ts'
 import { type DesignName, type RwsemChoice, combine } from '../workloads/index.ts'
 import { type SimulatedRun, findingsOf } from './findings.ts'
-import { type MachineModel, accountingOf } from './machine.ts'
+import { type MachineModel, accountingOf, spinlockOf } from './machine.ts'
 import { kernelOptions } from './stepped-run.ts'
 import { Topology } from './topology.ts'
 import { BLOCKED_NS, type Gaps, unendedFaultNs } from './trace-program.ts'
@@ -23,6 +23,8 @@ export interface TraceSimulateOptions {
   readonly rss: 'batched' | 'shared'
   /** What else a fault writes, as in which version of Linux: see kernel/memory/lru.ts. Default: that of the machine. */
   readonly accounting?: AccountingName | undefined
+  /** What spinlocks are. Default: as in the kernel that was measured on the machine. */
+  readonly spinlock?: SpinlockKind | undefined
   readonly onProgress?: (run: number, runs: number, what: string, done: number) => void
 }
 
@@ -87,6 +89,7 @@ const EXACT: readonly Gaps[] = ['recorded']
 export async function simulateTrace(options: TraceSimulateOptions): Promise<TraceSimulateResult> {
   const { trace, machine, config, rss } = options
   const accounting = accountingOf(machine, options.accounting)
+  const spinlock = spinlockOf(machine, options.spinlock)
   const plan = planRecording(trace)
   const faultNs = unendedFaultNs(plan)
   const jobs = combine(options.designs, options.rwsems).flatMap(({ design, rwsem }) =>
@@ -110,6 +113,7 @@ export async function simulateTrace(options: TraceSimulateOptions): Promise<Trac
       config,
       rss,
       accounting,
+      spinlock,
       onProgress,
     })
     runs.push(traceFindings(raw, job, plan.statistics.faults))
@@ -118,7 +122,7 @@ export async function simulateTrace(options: TraceSimulateOptions): Promise<Trac
   return {
     workload: trace.path,
     machine: { name, cpus: new Topology(machine.topology).cpus, source },
-    kernel: { options: kernelOptions({ config, rss, accounting }) },
+    kernel: { options: kernelOptions({ config, rss, accounting, spinlock }) },
     runs,
     published: [],
     trace: {

@@ -36,6 +36,8 @@ export const Header = layout('machine', WORDS, {
   lostCpu: 16,
   /** 1 where ranges are handed out as copies: see the threads backend. The kernel does not look at it. */
   checkRanges: 17,
+  /** What spinlocks are, see `spinlockKinds` of sync/spinlock.ts. */
+  spinlockKind: 18,
   /** Pages committed, but for those that CPUs count for themselves. */
   vmCommittedAs: 24,
   /** The next word that was never allocated. */
@@ -133,6 +135,8 @@ export interface BootOptions {
   readonly heapWords: number
   readonly config: number
   readonly rwsemKind: number
+  /** See `spinlockKinds` of sync/spinlock.ts. Default: test-and-set. */
+  readonly spinlockKind?: number
   readonly design: number
   readonly rssBatched: boolean
   /** See memory/lru.ts. Default: none. */
@@ -164,6 +168,7 @@ export function bootHeap(heap: Int32Array, options: BootOptions): void {
   heap[Header.frameCount] = frameCount
   heap[Header.config] = options.config
   heap[Header.rwsemKind] = options.rwsemKind
+  heap[Header.spinlockKind] = options.spinlockKind ?? 0
   heap[Header.design] = options.design
   heap[Header.rssBatched] = options.rssBatched ? 1 : 0
   heap[Header.lruBatch] = options.accounting?.lruBatch ?? 0

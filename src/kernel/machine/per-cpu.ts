@@ -22,7 +22,12 @@ export const PINNED_RANGES_MAX = 64
 /** Pages that a CPU may collect before they go on the list of the LRU, see memory/lru.ts. */
 export const LRU_BATCH_MAX = 32
 
-const COUNTERS = 112
+/** Spinlocks that a CPU may wait for at a time, each but the first in an interrupt (qspinlock.c, `MAX_NODES`). */
+export const QNODES = 4
+export const QNODE_WORDS = 4
+
+const QUEUE = 112
+const COUNTERS = QUEUE + QNODES * QNODE_WORDS
 const PINS = COUNTERS + VM_EVENTS_MAX
 const PCP = PINS + 16 + 2 * PINNED_RANGES_MAX
 const LRU = PCP + 16 + PCP_CAPACITY
@@ -104,6 +109,9 @@ export const PerCpu = layout('cpu', SLABS + SLAB_CACHES * SLAB_CPU_WORDS, {
   /** Sections of SRCU begun and ended here, by index. Other CPUs read them. */
   srcuLock: 96,
   srcuUnlock: 98,
+
+  /** Where it waits for queued spinlocks, see sync/qspinlock.ts: a line, written by those before and behind it too. */
+  qnodes: QUEUE,
 
   vmEvents: COUNTERS,
 
