@@ -4,6 +4,7 @@ import {
   type Accounting,
   Header,
   type KernelConfig,
+  type NodeOptions,
   PAGE_SIZE,
   PAGE_WORDS,
   PhysicalMemory,
@@ -42,6 +43,8 @@ export interface MachineChoice {
   readonly accounting?: Accounting | undefined
   /** Default: test-and-set. */
   readonly spinlock?: SpinlockKind | undefined
+  /** Memory nodes. Default: one. */
+  readonly nodes?: NodeOptions | undefined
 }
 
 export interface OpenedFile {
@@ -68,7 +71,7 @@ export interface KernelMachine {
 /** A machine with one address space, which every CPU has joined. All CPUs are outside. Freed objects are poisoned. */
 export function bootMachine(choice: MachineChoice): KernelMachine {
   const { cpus, frames, design, rwsem } = choice
-  const heapWords = minimumHeapWords(cpus, frames)
+  const heapWords = minimumHeapWords(cpus, frames, choice.nodes?.count)
   const heap = new Int32Array(new SharedArrayBuffer(heapWords * 4))
   const { config } = resolveKernelConfig({
     SLUB_DEBUG: true,
@@ -84,6 +87,7 @@ export function bootMachine(choice: MachineChoice): KernelMachine {
     design: designs.findIndex((candidate) => candidate.description.name === design),
     rssBatched: choice.rss !== 'shared',
     ...(choice.accounting && { accounting: choice.accounting }),
+    ...(choice.nodes && { nodes: choice.nodes }),
   })
   if (rwsem === 'generic') machineNearWrap(heap, cpus)
   const memory = physicalMemory(frames)

@@ -41,6 +41,8 @@ import {
   RWSEM_GENERIC,
   RWSEM_SPINNING,
   SPINLOCK_QUEUED,
+  nodeAt,
+  zoneOf,
   SPINLOCK_TICKET,
   VM_EXEC,
   VM_GROWSDOWN,
@@ -158,7 +160,7 @@ export class KernelNames implements Naming {
     this.#addStruct(0, 'machine', 'machine', 'machine')
     this.#addMm()
     for (const { id, base } of tasks) this.#addCpu(id, base)
-    this.#addStruct(heap[Header.zone]!, 'zone', 'zone', 'zone')
+    this.#addNodes()
     this.#addArrays()
     this.look()
   }
@@ -249,6 +251,22 @@ export class KernelNames implements Naming {
       const cache = Math.floor(inSlabs / slab.words)
       return fieldsOf(`${name}.slab[${cacheName(cache)}]`, 'slab', slab.fields)(inSlabs % slab.words)
     })
+  }
+
+  /** The number tells one from another, where there are more. */
+  #addNodes(): void {
+    const heap = this.#heap
+    const count = heap[Header.nodeCount]!
+    for (let node = 0; node < count; node++) {
+      const number = count === 1 ? '' : String(node)
+      this.#addStruct(zoneOf(heap, node), `zone${number}`, 'zone', 'zone')
+      this.#addStruct(nodeAt(heap, node), `node${number}`, 'node', 'pglist_data')
+      if (count === 1) continue
+      for (let id = 0; id < this.#cpus; id++) {
+        const pageset = heap[Header.pagesets]! + (id * count + node) * structOf('per_cpu_pageset').words
+        this.#addStruct(pageset, `cpu${id}.pageset[node ${node}]`, 'pageset', 'per_cpu_pageset')
+      }
+    }
   }
 
   #addArrays(): void {

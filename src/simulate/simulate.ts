@@ -33,7 +33,7 @@ export interface SimulateOptions {
 export interface SimulateResult {
   readonly workload: string
   readonly machine: { readonly name: string; readonly cpus: number; readonly source: string }
-  readonly kernel: { readonly options: Readonly<Record<string, boolean | string>> }
+  readonly kernel: { readonly options: Readonly<Record<string, boolean | string | number>> }
   readonly runs: readonly SimulatedRun[]
   readonly published: readonly ComparedRow[]
 }
@@ -71,7 +71,7 @@ export async function simulate(options: SimulateOptions): Promise<SimulateResult
   return {
     workload: workload.name,
     machine: { name, cpus: new Topology(machine.topology).cpus, source },
-    kernel: { options: kernelOptions({ config, rss, accounting, spinlock }) },
+    kernel: { options: kernelOptions({ config, rss, accounting, spinlock }, machine.topology.sockets) },
     runs,
     published: compareWithPublished(machine.name, workload.name, runs, accounting, spinlock),
   }

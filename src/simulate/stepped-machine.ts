@@ -14,6 +14,7 @@ import {
   MAP_POPULATE,
   PAGE_SIZE,
   PhysicalMemory,
+  type NodeOptions,
   type RwsemKind,
   rwsemKinds,
   type SpinlockKind,
@@ -64,6 +65,7 @@ export interface BootRequest {
   readonly rssBatched: boolean
   readonly accounting: Accounting
   readonly spinlock: SpinlockKind
+  readonly nodes: NodeOptions
   readonly frames: number
   readonly heapWords: number
   readonly meter: KernelMeter
@@ -128,6 +130,7 @@ export function bootMachine(request: BootRequest): Pick<SimulatedMachine, 'heap'
     design: number,
     rssBatched: request.rssBatched,
     accounting: request.accounting,
+    nodes: request.nodes,
     overcommit: { memory: 1, ratio: 50, kilobytes: 0 },
   })
   const tasks = Array.from(

@@ -15,6 +15,7 @@ import {
 import {
   type AccountingName,
   type KernelConfig,
+  type NodeOptions,
   type SpinlockKind,
   PerCpu,
   accountings,
@@ -63,15 +64,20 @@ export function machineLoader<Request>(name: string): () => Promise<(request: Re
   }
 }
 
+/** Memory of one node, near to all. */
+const ONE_NODE: NodeOptions = { count: 1, ofCpu: [] }
+
 /** What the machine is booted with. `more` are words of the heap beside those of every machine. */
 export function bootRequest(
   kernel: RunKernel,
   threads: number,
   frames: number,
   more = 0,
+  nodes = ONE_NODE,
 ): Omit<BootRequest, 'meter'> {
   const { design, rwsem, config, rss, accounting, spinlock } = kernel
-  const words = fixedHeapWords(threads, frames) + threads * HEAP_WORDS_PER_THREAD + HEAP_WORDS + more
+  const words =
+    fixedHeapWords(threads, frames, nodes.count) + threads * HEAP_WORDS_PER_THREAD + HEAP_WORDS + more
   return {
     threads,
     design,
@@ -80,6 +86,7 @@ export function bootRequest(
     rssBatched: rss === 'batched',
     accounting: accountings[accounting],
     spinlock,
+    nodes,
     frames,
     heapWords: words + (-words & 15),
   }
@@ -119,12 +126,10 @@ export function isHalted({ heap, tasks }: SimulatedMachine, thread: number): boo
   return heap[tasks[thread]!.base + PerCpu.haltedOn] !== 0
 }
 
-/** The options of the kernel, as `--json` tells them. */
-export function kernelOptions({
-  config,
-  rss,
-  accounting,
-  spinlock,
-}: Pick<RunKernel, 'config' | 'rss' | 'accounting' | 'spinlock'>): Record<string, boolean | string> {
-  return { ...simulatedConfig(config), rss, accounting, spinlock }
+/** The options of the kernel, as `--json` tells them, with how many memory nodes it has. */
+export function kernelOptions(
+  { config, rss, accounting, spinlock }: Pick<RunKernel, 'config' | 'rss' | 'accounting' | 'spinlock'>,
+  nodes: number,
+): Record<string, boolean | string | number> {
+  return { ...simulatedConfig(config), rss, accounting, spinlock, nodes }
 }

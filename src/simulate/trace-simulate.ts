@@ -57,7 +57,7 @@ export interface SimulatedTraceRun extends SimulatedRun {
 export interface TraceSimulateResult {
   readonly workload: string
   readonly machine: { readonly name: string; readonly cpus: number; readonly source: string }
-  readonly kernel: { readonly options: Readonly<Record<string, boolean | string>> }
+  readonly kernel: { readonly options: Readonly<Record<string, boolean | string | number>> }
   readonly runs: readonly SimulatedTraceRun[]
   readonly published: readonly never[]
   readonly trace: {
@@ -122,7 +122,7 @@ export async function simulateTrace(options: TraceSimulateOptions): Promise<Trac
   return {
     workload: trace.path,
     machine: { name, cpus: new Topology(machine.topology).cpus, source },
-    kernel: { options: kernelOptions({ config, rss, accounting, spinlock }) },
+    kernel: { options: kernelOptions({ config, rss, accounting, spinlock }, 1) },
     runs,
     published: [],
     trace: {
