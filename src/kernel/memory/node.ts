@@ -1,5 +1,5 @@
-// Memory nodes (struct pglist_data): the frames that are near to some of the CPUs, in a zone with a lock and a free list;
-// the list of the LRU of those of its frames that are on one; and what is counted of them.
+// Memory nodes (struct pglist_data): the frames that are near to some CPUs, in a zone with a lock and a free list; the
+// list of the LRU of those of its frames that are on one; and what is counted of them.
 //
 // Principles: a frame is of one node for good, by its number. A CPU is of one node, and allocates there while there is
 // something (the default policy of Linux, "first touch"). In front of each zone each CPU keeps frames to itself, and
