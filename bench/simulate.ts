@@ -31,6 +31,7 @@ const common = {
   config: {},
   rss: 'batched',
   accounting: 'none',
+  spinlock: 'test-and-set',
 } as const
 
 function say(text: string): void {
@@ -72,12 +73,12 @@ async function speeds(): Promise<void> {
 /** Every published row, by the tables that they are from, as Markdown. */
 async function published(): Promise<void> {
   say('| row | published | simulated | error |\n|---|---|---|---|')
-  const groups = Map.groupBy(publishedRows, ({ machine, workload, design, rwsem, accounting }) =>
-    [machine, workload, design, rwsem, accounting].join(' '),
+  const groups = Map.groupBy(publishedRows, ({ machine, workload, design, rwsem, accounting, spinlock }) =>
+    [machine, workload, design, rwsem, accounting, spinlock].join(' '),
   )
   const predicted: ComparedRow[] = []
   for (const rows of groups.values()) {
-    const { machine, workload, design, rwsem, accounting } = rows[0]!
+    const { machine, workload, design, rwsem, accounting, spinlock } = rows[0]!
     const result = await simulate({
       ...common,
       workload: findSimulatedWorkload(workload)!,
@@ -86,6 +87,7 @@ async function published(): Promise<void> {
       rwsems: [rwsem],
       cpus: rows.map(({ cpus }) => cpus),
       accounting,
+      spinlock,
     })
     for (const row of result.published) {
       const error = `${row.error < 0 ? '−' : '+'}${Math.abs(100 * row.error).toFixed(0)} %`

@@ -22,6 +22,8 @@ import {
   findSimulatedWorkload,
   machines as allMachines,
   mostCpus,
+  spinlockNames,
+  spinlockOf,
   simulatedWorkloads,
   usualCpus,
 } from '../simulate/index.ts'
@@ -64,6 +66,8 @@ export interface SimulateRange extends KernelRanges {
   readonly configs?: readonly Partial<KernelConfig>[]
   /** What else a fault writes, by `accountings` of the kernel. Default: that of each machine. */
   readonly accountings?: Names
+  /** What spinlocks are, by `spinlockKinds` of the kernel. Default: that of each machine. */
+  readonly spinlocks?: Names
   /** Values of numbers of the machine, by their path in it, such as `software.faultNs`. Default: its own. */
   readonly constants?: Readonly<Record<string, readonly number[]>>
   /** How much each run does, of what it usually does: more than 0, up to 100. Default 1. */
@@ -158,7 +162,17 @@ function* checkJobs(range: Reader): Generator<CheckJob> {
 }
 
 function* simulateJobs(range: Reader): Generator<SimulateJob> {
-  const fields = ['simulate', 'machines', 'cpus', 'seeds', 'configs', 'accountings', 'constants', 'effort']
+  const fields = [
+    'simulate',
+    'machines',
+    'cpus',
+    'seeds',
+    'configs',
+    'accountings',
+    'spinlocks',
+    'constants',
+    'effort',
+  ]
   range.onlyFields([...fields, ...KERNEL_FIELDS])
   const workloads = range.field('simulate').names(
     simulatedWorkloads.map(({ name }) => name),
@@ -178,25 +192,29 @@ function* simulateJobs(range: Reader): Generator<SimulateJob> {
       const all = cpusOf(range.field('cpus'), workload, machine)
       const own = accountingOf(findMachine(machine)!)
       const accounted = range.field('accountings').names(accountingNames, 'accounting', [own])
+      const ownSpinlock = spinlockOf(findMachine(machine)!)
+      const spinlocks = range.field('spinlocks').names(spinlockNames, 'spinlock', [ownSpinlock])
       for (const values of constants) {
         refuseConstants(range, machine, values)
         for (const kernel of kernels(range, 'year'))
           for (const config of configs)
             for (const accounting of accounted)
-              for (const cpus of all)
-                for (const seed of seeds)
-                  yield {
-                    kind: 'simulate',
-                    workload,
-                    machine,
-                    constants: values,
-                    cpus,
-                    ...kernel,
-                    config,
-                    accounting,
-                    seed,
-                    effort,
-                  }
+              for (const spinlock of spinlocks)
+                for (const cpus of all)
+                  for (const seed of seeds)
+                    yield {
+                      kind: 'simulate',
+                      workload,
+                      machine,
+                      constants: values,
+                      cpus,
+                      ...kernel,
+                      config,
+                      accounting,
+                      spinlock,
+                      seed,
+                      effort,
+                    }
       }
     }
   }

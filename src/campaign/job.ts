@@ -2,7 +2,7 @@
 
 import { createHash } from 'node:crypto'
 import type { SlicedResult } from '../check/index.ts'
-import type { AccountingName, KernelConfig, RwsemKind } from '../kernel/index.ts'
+import type { AccountingName, KernelConfig, RwsemKind, SpinlockKind } from '../kernel/index.ts'
 import type { DesignReport } from '../report/index.ts'
 import type { SimulatedRun } from '../simulate/index.ts'
 import type { DesignName } from '../workloads/index.ts'
@@ -36,6 +36,7 @@ export interface SimulateJob extends OfKernel {
   readonly cpus: number
   readonly config: Partial<KernelConfig>
   readonly accounting: AccountingName
+  readonly spinlock: SpinlockKind
   readonly seed: number
   /** How much the workload does, of what it usually does. */
   readonly effort: number

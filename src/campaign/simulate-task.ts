@@ -5,7 +5,7 @@ import { withConstants } from './constants.ts'
 import type { SimulateJob, SimulateJobResult } from './job.ts'
 
 export async function simulateOne(job: SimulateJob): Promise<SimulateJobResult> {
-  const { seed, config, rss, accounting, effort } = job
+  const { seed, config, rss, accounting, spinlock, effort } = job
   const { runs } = await simulate({
     workload: findSimulatedWorkload(job.workload)!,
     machine: withConstants(findMachine(job.machine)!, job.constants),
@@ -16,6 +16,7 @@ export async function simulateOne(job: SimulateJob): Promise<SimulateJobResult> 
     config,
     rss,
     accounting,
+    spinlock,
     effort,
   })
   const { design: _design, rwsem: _rwsem, cpus: _cpus, wallMs: _wallMs, ...result } = runs[0]!

@@ -34,6 +34,7 @@ import {
   PTE_PRESENT,
   PTE_WRITE,
   PerCpu,
+  Pageset,
   RCU_FREE_PAGE_TABLE,
   SLAB_CACHES,
   SLAB_CACHE_WORDS,
@@ -45,10 +46,11 @@ import {
   VM_WRITE,
   Vma,
   Zone,
+  pagesetOf,
+  zoneOf,
   isWriteLockedByMe,
   PAGE_STRUCT_WORDS,
   Page,
-  perCpuBase,
 } from '../kernel/index.ts'
 import type { KernelMachine } from './kernel-machine.ts'
 import type { RaceReport } from './data-races.ts'
@@ -389,18 +391,20 @@ export class Detectors implements Probes {
         }
       }
     }
-    const zone = heap[Header.zone]!
     const memoryMap = heap[Header.memoryMap]!
     const free = (frame: number): void => this.#markFrame(frame, NEVER_USED)
-    for (let frame = heap[zone + Zone.freeList]!; frame !== 0;) {
-      free(frame)
-      frame = heap[memoryMap + frame * PAGE_STRUCT_WORDS + Page.next]!
-    }
-    for (let frame = heap[zone + Zone.frontier]!; frame < heap[Header.frameCount]!; frame++) free(frame)
-    for (const { id } of tasks) {
-      const base = perCpuBase(heap, id)
-      for (let index = 0; index < heap[base + PerCpu.pcpCount]!; index++)
-        free(heap[base + PerCpu.pcp + index]!)
+    for (let node = 0; node < heap[Header.nodeCount]!; node++) {
+      const zone = zoneOf(heap, node)
+      for (let frame = heap[zone + Zone.freeList]!; frame !== 0;) {
+        free(frame)
+        frame = heap[memoryMap + frame * PAGE_STRUCT_WORDS + Page.next]!
+      }
+      for (let frame = heap[zone + Zone.frontier]!; frame < heap[zone + Zone.end]!; frame++) free(frame)
+      for (const { base } of tasks) {
+        const pageset = pagesetOf(heap, base, node)
+        for (let index = 0; index < heap[pageset + Pageset.count]!; index++)
+          free(heap[pageset + Pageset.frames + index]!)
+      }
     }
   }
 

@@ -56,7 +56,14 @@ import {
   kernelExit,
   leaveMm,
   loadPage,
+  Node,
+  Pageset,
+  batchedPages,
+  framesFree,
   lruPages,
+  nodeAt,
+  pagesetOf,
+  zoneOf,
   nextCachedPage,
   perCpuBase,
   putFile,
@@ -236,7 +243,7 @@ function checkFile({ heap, tasks }: KernelMachine, file: number, references: Ref
 function checkFrames(machine: KernelMachine, { mapped, dirty }: References): void {
   const { heap, disk, tasks } = machine
   const batched = new Map<number, number>()
-  for (const frame of lruPages(heap).batched) count(batched, frame)
+  for (const frame of batchedPages(heap)) count(batched, frame)
   for (let frame = 1; frame < heap[Header.frameCount]!; frame++) {
     const page = pageStructOf(heap, frame)
     const refcount = heap[page + Page.refcount]!
@@ -279,12 +286,38 @@ function checkSwap(heap: Int32Array, { slots }: References): void {
   must(counted === free, `${free} slots are free and ${counted} are counted`)
 }
 
-/** Every page that says so is on the list of the LRU, linked both ways, and as many are counted and charged. */
+/** What is on the lists of the LRU, or in a batch, is charged, and no more. */
 function checkLru(heap: Int32Array): void {
-  const { batched, listed } = lruPages(heap)
+  const batched = batchedPages(heap)
+  let all = 0
+  for (let node = 0; node < heap[Header.nodeCount]!; node++) all += checkLruOf(heap, node, batched)
+  const stock = sumOverCpus(heap, (base) => heap[base + PerCpu.memcgStock]!)
+  for (const [counted, name] of [
+    [heap[Header.memcgUsage]! - stock, 'charged'],
+    [heap[Header.rootUsage]! - stock, 'charged in the root'],
+  ] as const) {
+    must(counted === all, `${all} pages are ${name} and ${counted} counted`)
+  }
+}
+
+function sumOverCpus(heap: Int32Array, of: (base: number) => number): number {
+  let total = 0
+  for (let id = 0; id < heap[Header.cpuCount]!; id++) total += of(perCpuBase(heap, id))
+  return total
+}
+
+/**
+ * Every page of a node that says so is on the list of the LRU of that node, linked both ways, and as many are counted.
+ * Returns how many these are, and those in batches.
+ */
+function checkLruOf(heap: Int32Array, node: number, batched: readonly number[]): number {
+  const perNode = heap[Header.framesPerNode]!
+  const isHere = (frame: number): boolean => Math.floor(frame / perNode) === node
+  const listed = lruPages(heap, node)
   let previous = 0
   for (const frame of listed) {
     const page = pageStructOf(heap, frame)
+    must(isHere(frame), `frame ${frame} is on the list of node ${node}`)
     must(heap[page + Page.refcount]! > 0, `frame ${frame} is on the list of the LRU and free`)
     must(
       (heap[page + Page.flags]! & PG_LRU) !== 0,
@@ -298,24 +331,50 @@ function checkLru(heap: Int32Array): void {
   }
   let marked = 0
   for (let frame = 1; frame < heap[Header.frameCount]!; frame++)
-    if ((heap[pageStructOf(heap, frame) + Page.flags]! & PG_LRU) !== 0) marked++
+    if (isHere(frame) && (heap[pageStructOf(heap, frame) + Page.flags]! & PG_LRU) !== 0) marked++
   must(
     marked === listed.length,
     `${marked} frames are said to be on the list of the LRU, and ${listed.length} are`,
   )
-  const sum = (field: number): number => {
-    let total = 0
-    for (let id = 0; id < heap[Header.cpuCount]!; id++) total += heap[perCpuBase(heap, id) + field]!
-    return total
-  }
-  const all = listed.length + batched.length
+  const all = listed.length + batched.filter(isHere).length
+  const counts = nodeAt(heap, node)
+  const sum = (field: number): number =>
+    sumOverCpus(heap, (base) => heap[pagesetOf(heap, base, node) + field]!)
   for (const [counted, found, name] of [
-    [heap[Header.nodeInactive]! + sum(PerCpu.nodeInactive), listed.length, 'inactive'],
-    [heap[Header.nodeMapped]! + sum(PerCpu.nodeMapped), all, 'accounted'],
-    [heap[Header.memcgUsage]! - sum(PerCpu.memcgStock), all, 'charged'],
-    [heap[Header.rootUsage]! - sum(PerCpu.memcgStock), all, 'charged in the root'],
+    [heap[counts + Node.inactive]! + sum(Pageset.inactive), listed.length, 'inactive'],
+    [heap[counts + Node.mapped]! + sum(Pageset.mapped), all, 'accounted'],
   ] as const) {
-    must(counted === found, `${found} pages are ${name} and ${counted} counted`)
+    must(counted === found, `${found} pages of node ${node} are ${name} and ${counted} counted`)
+  }
+  return all
+}
+
+/** Each node has those of its frames that are free, each once, in its zone or with a CPU. */
+function checkZones(heap: Int32Array): void {
+  const perNode = heap[Header.framesPerNode]!
+  const seen = new Set<number>()
+  for (let node = 0; node < heap[Header.nodeCount]!; node++) {
+    const free: number[] = []
+    const zone = zoneOf(heap, node)
+    for (
+      let frame = heap[zone + Zone.freeList]!;
+      frame !== 0 && free.length <= perNode;
+      frame = heap[pageStructOf(heap, frame) + Page.next]!
+    )
+      free.push(frame)
+    for (let frame = heap[zone + Zone.frontier]!; frame < heap[zone + Zone.end]!; frame++) free.push(frame)
+    const counted = heap[zone + Zone.freeCount]!
+    must(counted === free.length, `${free.length} frames of zone ${node} are free and ${counted} counted`)
+    for (let id = 0; id < heap[Header.cpuCount]!; id++) {
+      const pageset = pagesetOf(heap, perCpuBase(heap, id), node)
+      for (let index = 0; index < heap[pageset + Pageset.count]!; index++)
+        free.push(heap[pageset + Pageset.frames + index]!)
+    }
+    for (const frame of free) {
+      must(Math.floor(frame / perNode) === node, `frame ${frame} is free in node ${node}`)
+      must(!seen.has(frame), `frame ${frame} is free twice`)
+      seen.add(frame)
+    }
   }
 }
 
@@ -432,7 +491,7 @@ function leaveToFirst(heap: Int32Array, mm: number, task: Task): void {
   kernelExit(task)
 }
 
-function checkNothingInUse({ heap, tasks }: KernelMachine): void {
+function checkNothingInUse({ heap }: KernelMachine): void {
   const names = {
     CACHE_VMA,
     CACHE_PAGE_TABLE,
@@ -449,8 +508,8 @@ function checkNothingInUse({ heap, tasks }: KernelMachine): void {
   for (const [name, cache] of Object.entries(names)) {
     must(slabInUse(heap, cache) === 0, `${slabInUse(heap, cache)} objects of ${name} were never freed`)
   }
-  let free = heap[heap[Header.zone]! + Zone.freeCount]!
-  for (const each of tasks) free += heap[perCpuBase(heap, each.id) + PerCpu.pcpCount]!
+  checkZones(heap)
+  const free = framesFree(heap)
   const total = heap[Header.frameCount]! - 1
   must(free === total, `${total - free} frames were never freed`)
   must(heap[Header.cachedPages] === 0, `${heap[Header.cachedPages]} pages are counted as cached`)

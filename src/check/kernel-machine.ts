@@ -4,10 +4,12 @@ import {
   type Accounting,
   Header,
   type KernelConfig,
+  type NodeOptions,
   PAGE_SIZE,
   PAGE_WORDS,
   PhysicalMemory,
   type RwsemKind,
+  type SpinlockKind,
   Task,
   bootKernel,
   createMm,
@@ -19,6 +21,7 @@ import {
   packKernelConfig,
   resolveKernelConfig,
   rwsemKinds,
+  spinlockKinds,
 } from '../kernel/index.ts'
 import { machineNearWrap } from './near-wrap.ts'
 import { publishedDesign } from './published/index.ts'
@@ -38,6 +41,10 @@ export interface MachineChoice {
   readonly config: Partial<KernelConfig>
   /** Default: none. */
   readonly accounting?: Accounting | undefined
+  /** Default: test-and-set. */
+  readonly spinlock?: SpinlockKind | undefined
+  /** Memory nodes. Default: one. */
+  readonly nodes?: NodeOptions | undefined
 }
 
 export interface OpenedFile {
@@ -64,7 +71,7 @@ export interface KernelMachine {
 /** A machine with one address space, which every CPU has joined. All CPUs are outside. Freed objects are poisoned. */
 export function bootMachine(choice: MachineChoice): KernelMachine {
   const { cpus, frames, design, rwsem } = choice
-  const heapWords = minimumHeapWords(cpus, frames)
+  const heapWords = minimumHeapWords(cpus, frames, choice.nodes?.count)
   const heap = new Int32Array(new SharedArrayBuffer(heapWords * 4))
   const { config } = resolveKernelConfig({
     SLUB_DEBUG: true,
@@ -76,9 +83,11 @@ export function bootMachine(choice: MachineChoice): KernelMachine {
     heapWords,
     config: packKernelConfig(config),
     rwsemKind: rwsemKinds[rwsem],
+    spinlockKind: spinlockKinds[choice.spinlock ?? 'test-and-set'],
     design: designs.findIndex((candidate) => candidate.description.name === design),
     rssBatched: choice.rss !== 'shared',
     ...(choice.accounting && { accounting: choice.accounting }),
+    ...(choice.nodes && { nodes: choice.nodes }),
   })
   if (rwsem === 'generic') machineNearWrap(heap, cpus)
   const memory = physicalMemory(frames)

@@ -40,6 +40,10 @@ import {
   PerCpu,
   RWSEM_GENERIC,
   RWSEM_SPINNING,
+  SPINLOCK_QUEUED,
+  nodeAt,
+  zoneOf,
+  SPINLOCK_TICKET,
   VM_EXEC,
   VM_GROWSDOWN,
   VM_PKEY_FLAGS,
@@ -156,7 +160,7 @@ export class KernelNames implements Naming {
     this.#addStruct(0, 'machine', 'machine', 'machine')
     this.#addMm()
     for (const { id, base } of tasks) this.#addCpu(id, base)
-    this.#addStruct(heap[Header.zone]!, 'zone', 'zone', 'zone')
+    this.#addNodes()
     this.#addArrays()
     this.look()
   }
@@ -189,7 +193,7 @@ export class KernelNames implements Naming {
       case 'word':
         return value === 0 ? 'none' : this.#wordAt(value)?.name
       case 'lock':
-        return lockWords(value, this.#cpus)
+        return lockWords(this.#heap[Header.spinlockKind]!, value, this.#cpus)
       case 'rwsem':
         return rwsemWords(this.#heap[Header.rwsemKind]!, value)
       case 'state':
@@ -247,6 +251,22 @@ export class KernelNames implements Naming {
       const cache = Math.floor(inSlabs / slab.words)
       return fieldsOf(`${name}.slab[${cacheName(cache)}]`, 'slab', slab.fields)(inSlabs % slab.words)
     })
+  }
+
+  /** The number tells one from another, where there are more. */
+  #addNodes(): void {
+    const heap = this.#heap
+    const count = heap[Header.nodeCount]!
+    for (let node = 0; node < count; node++) {
+      const number = count === 1 ? '' : String(node)
+      this.#addStruct(zoneOf(heap, node), `zone${number}`, 'zone', 'zone')
+      this.#addStruct(nodeAt(heap, node), `node${number}`, 'node', 'pglist_data')
+      if (count === 1) continue
+      for (let id = 0; id < this.#cpus; id++) {
+        const pageset = heap[Header.pagesets]! + (id * count + node) * structOf('per_cpu_pageset').words
+        this.#addStruct(pageset, `cpu${id}.pageset[node ${node}]`, 'pageset', 'per_cpu_pageset')
+      }
+    }
   }
 
   #addArrays(): void {
@@ -408,11 +428,33 @@ function pteWords(entry: number): string {
 }
 
 /** See sync/spinlock.ts: the holder's number plus 1, and in bit 0 whether somebody halts. */
-function lockWords(value: number, cpus: number): string | undefined {
+function lockWords(kind: number, value: number, cpus: number): string | undefined {
+  if (kind === SPINLOCK_QUEUED) return queuedWords(value)
+  if (kind === SPINLOCK_TICKET) return ticketWords(value)
   if (value === 0) return 'free'
   const holder = (value >> 1) - 1
   if (holder < 0 || holder >= cpus) return undefined
   return `held by CPU ${holder}${(value & 1) === 0 ? '' : ', awaited'}`
+}
+
+/** See sync/qspinlock.ts. */
+function queuedWords(value: number): string {
+  const holder = ((value >> 1) & 0x1ff) - 1
+  const last = ((value >> 13) & 0x1ff) - 1
+  const words = [
+    holder < 0 ? 'free' : `held by CPU ${holder}`,
+    ...((value & 0x400) === 0 ? [] : ['one pending']),
+    ...(last < 0 ? [] : [`queued to CPU ${last}`]),
+    ...((value & 1) === 0 ? [] : ['awaited']),
+  ]
+  return words.join(', ')
+}
+
+/** See sync/ticket-spinlock.ts. */
+function ticketWords(value: number): string {
+  const served = value & 0x7fff
+  const waiting = ((value >> 16) - served) & 0x7fff
+  return waiting === 0 ? 'free' : `serving ${served}, ${waiting - 1} waiting`
 }
 
 /** See sync/rwsem.ts: the low half counts who is active, the high half is minus who waits, a writer included. */

@@ -14,6 +14,7 @@ import {
   FaultOutOfMemory,
   Header,
   type KernelConfig,
+  type NodeOptions,
   MADV,
   MAP_FIXED,
   MREMAP_DONTUNMAP,
@@ -29,6 +30,7 @@ import {
   SLAB_CPU_WORDS,
   SegmentationFault,
   SlabCpu,
+  type SpinlockKind,
   type Task,
   VM_EXEC,
   VM_GROWSDOWN,
@@ -115,6 +117,10 @@ export interface KernelScenarioDescription {
   readonly config?: Partial<KernelConfig>
   /** What else a fault writes, see memory/lru.ts of the kernel. Default: nothing. */
   readonly accounting?: Accounting
+  /** What spinlocks are. Default: test-and-set. */
+  readonly spinlock?: SpinlockKind
+  /** Memory nodes. Default: one. */
+  readonly nodes?: NodeOptions
   /** Frames of memory, the zero page included; enough, unless it is said. */
   readonly frames?: number
   /** 'own' where the set-up sees to the sequence numbers: else a share of the runs begins near their wrap. */
@@ -710,9 +716,10 @@ export function kernelScenario(
   choice: Pick<MachineChoice, 'design' | 'rwsem' | 'rss' | 'published' | 'contended'>,
 ) => KernelScenarioRun {
   return (choice) => {
-    const { threads, setup, config = {}, accounting } = description
+    const { threads, setup, config = {}, accounting, spinlock, nodes } = description
     const frames = description.frames ?? 80 * threads.length
-    const machine = bootMachine({ ...choice, cpus: threads.length, frames, config, accounting })
+    const kind = { config, accounting, spinlock, nodes }
+    const machine = bootMachine({ ...choice, cpus: threads.length, frames, ...kind })
     const all = machine.tasks.map((task) => new ScenarioCpu(machine, task, machine.mm))
     const cpus = setup?.(all[0]!, all) ?? all
     if (choice.rwsem === 'generic' && description.numbers !== 'own')
@@ -747,6 +754,10 @@ export interface PrimitiveScenarioDescription {
   /** What each thread does inside the kernel, and returns; thread n runs on CPU n. */
   readonly threads: readonly ((cpu: Task, at: number) => Outcome)[]
   readonly config?: Partial<KernelConfig>
+  /** What spinlocks are. Default: test-and-set. */
+  readonly spinlock?: SpinlockKind
+  /** Memory nodes. Default: one. */
+  readonly nodes?: NodeOptions
   /** Frames of memory, the zero page included; enough, unless it is said. */
   readonly frames?: number
 }
@@ -759,9 +770,9 @@ export function primitiveScenario(
   description: PrimitiveScenarioDescription,
 ): (choice: Pick<MachineChoice, 'design' | 'rwsem' | 'rss' | 'contended'>) => KernelScenarioRun {
   return (choice) => {
-    const { threads, words, hints = [], setup, config = {} } = description
+    const { threads, words, hints = [], setup, config = {}, spinlock, nodes } = description
     const frames = description.frames ?? 80 * threads.length
-    const machine = bootMachine({ ...choice, cpus: threads.length, frames, config })
+    const machine = bootMachine({ ...choice, cpus: threads.length, frames, config, spinlock, nodes })
     const { heap, tasks } = machine
     const at = heapAlloc(heap, cacheLineAlign(words))
     setup?.(tasks[0]!, at)

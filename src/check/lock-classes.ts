@@ -18,6 +18,7 @@ import {
   SlabCache,
   Vma,
   Zone,
+  NODE_WORDS,
 } from '../kernel/index.ts'
 
 /** Words of the heap, as a power of two, that belong to one object. */
@@ -52,8 +53,9 @@ const CLASS_VMA_WAIT_LOCK = 7
  * waits for it (race R11).
  */
 export const CLASS_ANSWER = 8
+const CLASS_LRU = 9
 /** Locks in objects of slab cache 0; of the others, in their order. */
-const CLASS_OBJECT = 9
+const CLASS_OBJECT = 10
 const knownClasses: readonly string[] = [
   'mm.mmapLock',
   'mm.mmapLock.waitLock',
@@ -64,6 +66,7 @@ const knownClasses: readonly string[] = [
   'cpu.rcuLock',
   'vma.vmLock.waitLock',
   'interrupts',
+  'lruLock',
   ...Array.from({ length: SLAB_CACHES }, (_, cache) => objectLockName(cache)),
 ]
 
@@ -97,7 +100,9 @@ export class LockClasses {
     const kind = this.#kinds[word >> KIND_SHIFT]!
     if (kind === CACHE_MM + 1) return this.#inMm(this.#within(CACHE_MM, word))
     if (kind === CACHE_VMA + 1 && this.#within(CACHE_VMA, word) === Vma.vmLock + 1) return CLASS_VMA_WAIT_LOCK
-    if (word === heap[Header.zone]! + Zone.lock) return CLASS_ZONE
+    const inNodes = word - heap[Header.zone]!
+    if (inNodes >= 0 && inNodes < heap[Header.nodeCount]! * NODE_WORDS)
+      return inNodes % NODE_WORDS === Zone.lock ? CLASS_ZONE : CLASS_LRU
     if (word === Header.mmListLock) return CLASS_MM_LIST
     const caches = heap[Header.slabCaches]!
     if (word >= caches && word < caches + SLAB_CACHES * SLAB_CACHE_WORDS) return CLASS_CACHE

@@ -17,6 +17,7 @@ import { perVmaMutants } from './mutants/per-vma.ts'
 import { accountingMutants } from './mutants/accounting.ts'
 import { pinMutants } from './mutants/pins.ts'
 import { semaphoreMutants } from './mutants/semaphores.ts'
+import { spinlockMutants } from './mutants/spinlocks.ts'
 import { syncMutants } from './mutants/sync.ts'
 import { zijlstraMutants } from './mutants/zijlstra.ts'
 
@@ -36,6 +37,7 @@ const tables: readonly MutantTable[] = [
   notifierMutants,
   machineMutants,
   syncMutants,
+  spinlockMutants,
   semaphoreMutants,
 ]
 

@@ -5,10 +5,12 @@ import { Command } from 'commander'
 import { machinesText, simulateText, simulateTraceText } from '../report/index.ts'
 import {
   type AccountingName,
+  type SpinlockKind,
   type MachineModel,
   type SimulatedWorkload,
   Topology,
   accountingNames,
+  spinlockNames,
   findSimulatedWorkload,
   machines,
   mostCpus,
@@ -44,6 +46,7 @@ interface SimulateCommandOptions {
   readonly rwsem: string
   readonly rss: string
   readonly accounting?: string
+  readonly spinlock?: string
   readonly config?: string
   readonly process?: string
   readonly seed: string
@@ -71,6 +74,10 @@ export function simulateCommand(): Command {
     .option(
       '--accounting <version>',
       `lists, charges and counters that a fault writes as in Linux since ${accountingNames.join(', ')}; default: that of the machine`,
+    )
+    .option(
+      '--spinlock <kind>',
+      `what spinlocks are: ${spinlockNames.join(', ')}; default: that of the machine`,
     )
     .option('--config <options>', 'kernel options, as SPECULATIVE_PAGE_FAULT_STATS=off')
     .option('--process <which>', "of a recording: 'all' (the default), 'busiest' or a number")
@@ -114,6 +121,7 @@ async function runCommand(name: string | undefined, options: SimulateCommandOpti
     config: options.config === undefined ? {} : parseConfig(options.config),
     rss: parseRss(options.rss),
     accounting: options.accounting === undefined ? undefined : parseAccounting(options.accounting),
+    spinlock: options.spinlock === undefined ? undefined : parseSpinlock(options.spinlock),
     onProgress: (run: number, runs: number, what: string, done: number) =>
       showProgress(`${name} ${run}/${runs}: ${what}, ${Math.floor(done * 100)} %`),
   }
@@ -131,6 +139,12 @@ function parseAccounting(text: string): AccountingName {
   const name = accountingNames.find((known) => known === text)
   if (name === undefined) throw unknownName(text, accountingNames, 'accounting', '--accounting')
   return name
+}
+
+function parseSpinlock(text: string): SpinlockKind {
+  const kind = spinlockNames.find((known) => known === text)
+  if (kind === undefined) throw unknownName(text, spinlockNames, 'spinlock', '--spinlock')
+  return kind
 }
 
 async function runTrace(

@@ -5,7 +5,7 @@ import { fixedHeapWords, bootHeap, type BootOptions } from './machine/header.ts'
 import { PAGE_TABLE_WORDS } from './machine/pte.ts'
 import { FILE_WORDS, PATH_WORDS, RADIX_NODE_WORDS } from './memory/file.ts'
 import { OPEN_FILE_WORDS } from './memory/open-file.ts'
-import { bootZone } from './memory/page-alloc.ts'
+import { bootNodes } from './memory/node.ts'
 import { createSlabCache } from './memory/slab.ts'
 import {
   CACHE_ANON_VMA,
@@ -36,8 +36,8 @@ export function defaultHeapWords(cpuCount: number, frameCount: number): number {
 }
 
 /** The smallest heap with which a machine can do anything. */
-export function minimumHeapWords(cpuCount: number, frameCount: number): number {
-  return fixedHeapWords(cpuCount, frameCount) + 16 * 4096
+export function minimumHeapWords(cpuCount: number, frameCount: number, nodeCount = 1): number {
+  return fixedHeapWords(cpuCount, frameCount, nodeCount) + 16 * 4096
 }
 
 /** Fills in a heap of zeros. */
@@ -55,5 +55,5 @@ export function bootKernel(heap: Int32Array, options: BootOptions): void {
   createSlabCache(heap, CACHE_PERCPU_RWSEM, percpuRwsemWords(options.cpuCount))
   // Asked by place and number, also when it is closed.
   createSlabCache(heap, CACHE_OPEN_FILE, OPEN_FILE_WORDS, true)
-  bootZone(heap)
+  bootNodes(heap, options.nodes?.ofCpu ?? [])
 }

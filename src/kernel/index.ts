@@ -19,6 +19,7 @@ export {
   DEFAULT_OVERCOMMIT_RATIO,
   HEAP_MAGIC,
   Header,
+  type NodeOptions,
   fixedHeapWords,
 } from './machine/header.ts'
 export * from './machine/kconfig.ts'
@@ -33,6 +34,13 @@ export { PerCpu, PCP_CAPACITY } from './machine/per-cpu.ts'
 export { graceBarrier } from './sync/grace.ts'
 export { numberAt } from './sync/number.ts'
 export { RWSEM_GENERIC, RWSEM_SPINNING, RWSEM_XADD, type RwsemKind, rwsemKinds } from './sync/rwsem.ts'
+export {
+  SPINLOCK_QUEUED,
+  SPINLOCK_TICKET,
+  type SpinlockKind,
+  spinlockKinds,
+  spinlockNames,
+} from './sync/spinlock.ts'
 export * from './fault/access.ts'
 export { limitBytes, setLimitBytes } from './vma/accounts.ts'
 export { brk, heapBytes, setStartOfHeap, startOfHeap } from './calls/brk.ts'
@@ -71,8 +79,16 @@ export {
 export { collapsePages } from './fault/collapse.ts'
 export { pinPages, unpinPages, unpinTo } from './fault/pin.ts'
 export { oomReap } from './fault/oom-reaper.ts'
-export { type Accounting, type AccountingName, accountingNames, accountings, lruPages } from './memory/lru.ts'
-export { Zone, drainAllPcp, putPage } from './memory/page-alloc.ts'
+export {
+  type Accounting,
+  type AccountingName,
+  accountingNames,
+  accountings,
+  batchedPages,
+  lruPages,
+} from './memory/lru.ts'
+export { Node, Pageset, Zone, framesFree, nodeAt, pagesetOf, zoneOf } from './memory/node.ts'
+export { drainAllPcp, putPage } from './memory/page-alloc.ts'
 export { PG_DIRTY, PG_LRU, PG_UPTODATE, Page, pageStruct } from './memory/page.ts'
 export { getMmCounter } from './memory/rss.ts'
 export { secondaryLoadInt32, secondaryStoreInt32 } from './fault/secondary-mmu.ts'

@@ -16,7 +16,7 @@ export {
   kernelEnter,
   kernelExit,
 } from './machine/cpu.ts'
-export { PAGE_STRUCT_WORDS, heapAlloc } from './machine/header.ts'
+export { NODE_WORDS, PAGE_STRUCT_WORDS, heapAlloc } from './machine/header.ts'
 export { cacheLineAlign, layouts } from './machine/layout.ts'
 export {
   PGD_SHIFT,

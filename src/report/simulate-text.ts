@@ -28,6 +28,7 @@ export function simulateText(result: SimulateResult, options: TextOptions = {}):
   const paragraphs = [
     `Numbers of the machine: ${machine.source}.`,
     accountingWords(String(result.kernel.options['accounting'])),
+    `Spinlocks are ${String(result.kernel.options['spinlock'])}: --spinlock.`,
     ...bends.map((bend) => bendWords(bend, counts)),
   ]
   const published = result.published.length === 0 ? [] : ['', ...publishedLines(result, style.faint)]

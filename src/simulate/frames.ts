@@ -21,12 +21,15 @@ export class FrameCosts {
   readonly #streamed: Float64Array
   readonly #busyUntil: Float64Array
   readonly #capacity: number
+  readonly #framesPerNode: number
 
   /**
    * @param scale by how much the workload is smaller than what it stands for: the cache is smaller by as much, or all
    * of it would fit
+   * @param framesPerNode how many frames each memory node has, which is a socket's by its number; without it, every
+   * frame is of the node of who asks for it
    */
-  constructor(machine: MachineModel, topology: Topology, frames: number, scale: number) {
+  constructor(machine: MachineModel, topology: Topology, frames: number, scale: number, framesPerNode = 0) {
     this.#machine = machine
     this.#topology = topology
     this.#group = new Int16Array(frames)
@@ -34,18 +37,19 @@ export class FrameCosts {
     this.#streamed = new Float64Array(topology.groups)
     this.#busyUntil = new Float64Array(topology.shape.sockets)
     this.#capacity = machine.lastLevelBytes * scale
+    this.#framesPerNode = framesPerNode
   }
 
   /** How long `core` takes at `now` to clear a frame, in nanoseconds. */
   clear(core: number, frame: number, now: number): number {
     const isHot = this.#stream(core, frame)
-    return this.#cost(this.#machine.clearing, isHot, CLEAR_TRAFFIC, core, now)
+    return this.#cost(this.#machine.clearing, isHot, CLEAR_TRAFFIC, this.#homeOf(frame, core), now)
   }
 
   copy(core: number, to: number, from: number, now: number): number {
     const isHot = this.#stream(core, from)
     this.#stream(core, to)
-    return this.#cost(this.#machine.copying, isHot, COPY_TRAFFIC, core, now)
+    return this.#cost(this.#machine.copying, isHot, COPY_TRAFFIC, this.#homeOf(to, core), now)
   }
 
   /** Returns whether the frame was in the cache. */
@@ -59,10 +63,14 @@ export class FrameCosts {
     return isHot
   }
 
-  #cost(cost: PageCost, isHot: boolean, traffic: number, core: number, now: number): number {
+  /** The socket whose memory the frame is in. */
+  #homeOf(frame: number, core: number): number {
+    if (this.#framesPerNode === 0) return this.#topology.socketOfCore[core]!
+    return Math.floor(frame / this.#framesPerNode)
+  }
+
+  #cost(cost: PageCost, isHot: boolean, traffic: number, socket: number, now: number): number {
     if (isHot) return cost.hotNs
-    // Frames come from the node of who asks for them, as Linux prefers.
-    const socket = this.#topology.socketOfCore[core]!
     const begin = Math.max(now, this.#busyUntil[socket]!)
     const end = begin + traffic / this.#machine.bandwidthPerSocket
     this.#busyUntil[socket] = end

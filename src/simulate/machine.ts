@@ -1,7 +1,7 @@
 // What a simulated machine is: its shape, its protocol, and what things cost on it. Data; a file of a user's own has
 // the same shape.
 
-import { type AccountingName, accountings } from '../kernel/index.ts'
+import { type AccountingName, type SpinlockKind, accountings, spinlockKinds } from '../kernel/index.ts'
 import type { LatencyTable } from './latency.ts'
 import type { ProtocolName } from './protocol.ts'
 import type { TopologyShape } from './topology.ts'
@@ -62,6 +62,8 @@ export interface MachineModel {
   readonly smtFactor: number
   /** What else a fault writes in the Linux that was measured on it, see kernel/memory/lru.ts. Default: nothing. */
   readonly accounting?: AccountingName
+  /** What spinlocks are in that Linux, see kernel/sync/spinlock.ts. Default: test-and-set. */
+  readonly spinlock?: SpinlockKind
   /** Constants that were fitted, by their path in this object, with the published rows that they were fitted on. */
   readonly fitted: Readonly<Record<string, string>>
 }
@@ -69,6 +71,11 @@ export interface MachineModel {
 /** What a fault writes besides: as it was asked for, or as in the kernel that was measured on the machine. */
 export function accountingOf(machine: MachineModel, given?: AccountingName): AccountingName {
   return given ?? machine.accounting ?? 'none'
+}
+
+/** What spinlocks are: as it was asked for, or as in the kernel that was measured on the machine. */
+export function spinlockOf(machine: MachineModel, given?: SpinlockKind): SpinlockKind {
+  return given ?? machine.spinlock ?? 'test-and-set'
 }
 
 /** A machine whose description makes no sense. */
@@ -105,6 +112,8 @@ export function checkMachine(value: unknown, where: string): MachineModel {
     refuse(`it has more than ${CPUS_MAX} CPUs`)
   if (!Object.hasOwn(accountings, machine.accounting ?? 'none'))
     refuse(`there is no accounting ${machine.accounting}`)
+  if (!Object.hasOwn(spinlockKinds, machine.spinlock ?? 'test-and-set'))
+    refuse(`there is no spinlock ${machine.spinlock}`)
   if (machine.smtFactor < 1) refuse('smtFactor is less than 1')
   return machine
 }

@@ -1,7 +1,7 @@
 // Published measurements, by the machine, workload, design and number of CPUs that they are of: what a simulation is
 // printed beside. A row says whether constants of the machine were fitted on it, or it is predicted.
 
-import type { AccountingName } from '../kernel/index.ts'
+import type { AccountingName, SpinlockKind } from '../kernel/index.ts'
 import type { DesignName, RwsemName } from '../workloads/index.ts'
 import type { SimulatedRun } from './findings.ts'
 
@@ -12,8 +12,9 @@ export interface PublishedRow {
   readonly workload: string
   readonly design: DesignName
   readonly rwsem: RwsemName
-  /** That of the kernel which was measured. */
+  /** Those of the kernel which was measured. */
   readonly accounting: AccountingName
+  readonly spinlock: SpinlockKind
   readonly cpus: number
   /** Faults, or what else is counted, a second. */
   readonly value: number
@@ -41,8 +42,8 @@ const table = (
   })
 }
 
-/** Kernels since 5.3 have the semaphore that spins. */
-const pft = { workload: 'pft', rwsem: 'spinning' } as const
+/** Kernels since 5.3 have the semaphore that spins, and since 4.2 queued spinlocks. */
+const pft = { workload: 'pft', rwsem: 'spinning', spinlock: 'queued' } as const
 
 export const publishedRows: readonly PublishedRow[] = [
   // M. Lespinasse, "Speculative page faults", 5.12-rc, April 2021: pft, mean of 30 runs.
@@ -146,6 +147,7 @@ export const publishedRows: readonly PublishedRow[] = [
       workload: 'page_fault1',
       rwsem: 'xadd',
       accounting: 'none',
+      spinlock: 'test-and-set',
       machine: 'here',
       design: 'classic',
       of: 'faultline bench page_fault1 --config ZERO_WRITTEN_SECTORS=off',
@@ -158,6 +160,7 @@ export const publishedRows: readonly PublishedRow[] = [
     {
       workload: 'page_fault1',
       rwsem: 'spinning',
+      spinlock: 'queued',
       accounting: '5.11',
       machine: 'broadwell-2s',
       design: 'classic',
@@ -174,9 +177,14 @@ export function compareWithPublished(
   workload: string,
   runs: readonly SimulatedRun[],
   accounting: AccountingName,
+  spinlock: SpinlockKind,
 ): ComparedRow[] {
   const rows = publishedRows.filter(
-    (row) => row.machine === machine && row.workload === workload && row.accounting === accounting,
+    (row) =>
+      row.machine === machine &&
+      row.workload === workload &&
+      row.accounting === accounting &&
+      row.spinlock === spinlock,
   )
   return rows.flatMap((row) => {
     const run = runs.find(

@@ -1,7 +1,7 @@
 // One simulated run: a workload under one design, on so many CPUs of a machine.
 
 import { SHARED, type Probes, type Watched } from '../backends/stepped/index.ts'
-import { allVmEvents } from '../kernel/index.ts'
+import { type NodeOptions, allVmEvents } from '../kernel/index.ts'
 import type { KernelNames } from '../check/kernel-names.ts'
 import { Charges, randomNumbers } from './charges.ts'
 import { FrameCosts } from './frames.ts'
@@ -71,6 +71,8 @@ class SimulatedRun implements Meter, Probes, Subject {
   readonly #options: RunOptions
   readonly #topology: Topology
   readonly #places: readonly number[]
+  /** A memory node for each socket. */
+  readonly #nodes: NodeOptions
   readonly #random: () => number
   readonly #frames: number
   readonly #frameCosts: FrameCosts
@@ -97,13 +99,18 @@ class SimulatedRun implements Meter, Probes, Subject {
     const threads = cpus + workload.writers
     this.#places = this.#topology.place(threads, workload.placement)
     this.#random = randomNumbers(seed)
-    const filled = workload.fillsMemory ? threads * workload.pages : 0
-    this.#frames = Math.max(4096, filled + threads * SPARE_FRAMES_PER_THREAD)
+    this.#nodes = {
+      count: machine.topology.sockets,
+      ofCpu: this.#places.map((cpu) => this.#topology.socketOfCore[this.#topology.coreOf(cpu)]!),
+    }
+    const framesPerNode = this.#framesPerNode()
+    this.#frames = framesPerNode * this.#nodes.count
     this.#frameCosts = new FrameCosts(
       machine,
       this.#topology,
       this.#frames,
       workload.pages / workload.sourcePages,
+      framesPerNode,
     )
     this.#counted = cpus
     this.#factor = this.#places.map((cpu) => (this.#sharesCore(cpu) ? machine.smtFactor : 1)) as never
@@ -115,6 +122,15 @@ class SimulatedRun implements Meter, Probes, Subject {
     this.#limit = ACCESSES_PER_COUNT * (cpus * workload.warmUp + this.#target) + 1e8
   }
 
+  /** As many as the threads of the node that has most of them fill, and more: nobody goes to another for memory. */
+  #framesPerNode(): number {
+    const { workload } = this.#options
+    const { count, ofCpu } = this.#nodes
+    const threads = Array.from({ length: count }, (_, node) => ofCpu.filter((of) => of === node).length)
+    const perThread = SPARE_FRAMES_PER_THREAD + (workload.fillsMemory ? workload.pages : 0)
+    return Math.max(Math.ceil(4096 / count), Math.max(...threads) * perThread)
+  }
+
   #sharesCore(cpu: number): boolean {
     const core = this.#topology.coreOf(cpu)
     return this.#places.some((other) => other !== cpu && this.#topology.coreOf(other) === core)
@@ -124,7 +140,7 @@ class SimulatedRun implements Meter, Probes, Subject {
     const { workload, machine, aheadNs } = this.#options
     const began = performance.now()
     this.#machine = make({
-      ...bootRequest(this.#options, this.#places.length, this.#frames),
+      ...bootRequest(this.#options, this.#places.length, this.#frames, 0, this.#nodes),
       workload: workload.name,
       pages: workload.pages,
       meter: this,

@@ -1,8 +1,8 @@
 // A simulation: a workload on one machine, under a list of designs, rwsems and numbers of CPUs.
 
-import type { AccountingName, KernelConfig } from '../kernel/index.ts'
+import type { AccountingName, KernelConfig, SpinlockKind } from '../kernel/index.ts'
 import { type SimulatedRun, findingsOf } from './findings.ts'
-import { type MachineModel, accountingOf } from './machine.ts'
+import { type MachineModel, accountingOf, spinlockOf } from './machine.ts'
 import { type ComparedRow, compareWithPublished } from './published.ts'
 import { simulateRun } from './run.ts'
 import { type DesignName, type RwsemChoice, combine } from '../workloads/catalogue.ts'
@@ -23,6 +23,8 @@ export interface SimulateOptions {
   readonly effort?: number
   /** What else a fault writes, as in which version of Linux: see kernel/memory/lru.ts. Default: that of the machine. */
   readonly accounting?: AccountingName | undefined
+  /** What spinlocks are. Default: as in the kernel that was measured on the machine. */
+  readonly spinlock?: SpinlockKind | undefined
   /** Told before each run, and within it how far it is. */
   readonly onProgress?: (run: number, runs: number, what: string, done: number) => void
 }
@@ -31,7 +33,7 @@ export interface SimulateOptions {
 export interface SimulateResult {
   readonly workload: string
   readonly machine: { readonly name: string; readonly cpus: number; readonly source: string }
-  readonly kernel: { readonly options: Readonly<Record<string, boolean | string>> }
+  readonly kernel: { readonly options: Readonly<Record<string, boolean | string | number>> }
   readonly runs: readonly SimulatedRun[]
   readonly published: readonly ComparedRow[]
 }
@@ -44,6 +46,7 @@ export async function simulate(options: SimulateOptions): Promise<SimulateResult
 export async function simulateRuns(options: SimulateOptions): Promise<SimulatedRun[]> {
   const { workload, machine, seed, config, rss, effort = 1 } = options
   const accounting = accountingOf(machine, options.accounting)
+  const spinlock = spinlockOf(machine, options.spinlock)
   const combinations = combine(options.designs, options.rwsems)
   const total = combinations.length * options.cpus.length
   const runs: SimulatedRun[] = []
@@ -63,6 +66,7 @@ export async function simulateRuns(options: SimulateOptions): Promise<SimulatedR
         rss,
         effort,
         accounting,
+        spinlock,
         onProgress: tell,
       })
       runs.push(findingsOf(raw, design, rwsem))
@@ -75,13 +79,14 @@ export async function simulateRuns(options: SimulateOptions): Promise<SimulatedR
 export function resultOf(options: SimulateOptions, runs: readonly SimulatedRun[]): SimulateResult {
   const { workload, machine, config, rss } = options
   const accounting = accountingOf(machine, options.accounting)
+  const spinlock = spinlockOf(machine, options.spinlock)
   const { name, source } = machine
   return {
     workload: workload.name,
     machine: { name, cpus: new Topology(machine.topology).cpus, source },
-    kernel: { options: kernelOptions({ config, rss, accounting }) },
+    kernel: { options: kernelOptions({ config, rss, accounting, spinlock }, machine.topology.sockets) },
     runs,
-    published: compareWithPublished(machine.name, workload.name, runs, accounting),
+    published: compareWithPublished(machine.name, workload.name, runs, accounting, spinlock),
   }
 }
 

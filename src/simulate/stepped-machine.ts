@@ -14,8 +14,11 @@ import {
   MAP_POPULATE,
   PAGE_SIZE,
   PhysicalMemory,
+  type NodeOptions,
   type RwsemKind,
   rwsemKinds,
+  type SpinlockKind,
+  spinlockKinds,
   Task,
   VM_READ,
   VM_SHARED,
@@ -61,6 +64,8 @@ export interface BootRequest {
   readonly config: Parameters<typeof packKernelConfig>[0]
   readonly rssBatched: boolean
   readonly accounting: Accounting
+  readonly spinlock: SpinlockKind
+  readonly nodes: NodeOptions
   readonly frames: number
   readonly heapWords: number
   readonly meter: KernelMeter
@@ -121,9 +126,11 @@ export function bootMachine(request: BootRequest): Pick<SimulatedMachine, 'heap'
     heapWords,
     config: packKernelConfig(config),
     rwsemKind: rwsemKinds[request.rwsem as RwsemKind],
+    spinlockKind: spinlockKinds[request.spinlock],
     design: number,
     rssBatched: request.rssBatched,
     accounting: request.accounting,
+    nodes: request.nodes,
     overcommit: { memory: 1, ratio: 50, kilobytes: 0 },
   })
   const tasks = Array.from(

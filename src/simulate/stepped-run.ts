@@ -14,6 +14,8 @@ import {
 import {
   type AccountingName,
   type KernelConfig,
+  type NodeOptions,
+  type SpinlockKind,
   PerCpu,
   accountings,
   fixedHeapWords,
@@ -33,6 +35,7 @@ export interface RunKernel {
   readonly rss: 'batched' | 'shared'
   /** What else a fault writes, as in which version of Linux. */
   readonly accounting: AccountingName
+  readonly spinlock: SpinlockKind
 }
 
 /** Frames that a CPU may keep to itself, with what it gives back late. */
@@ -63,15 +66,20 @@ export function machineLoader<Request>(
   }
 }
 
+/** Memory of one node, near to all. */
+const ONE_NODE: NodeOptions = { count: 1, ofCpu: [] }
+
 /** What the machine is booted with. `more` are words of the heap beside those of every machine. */
 export function bootRequest(
   kernel: RunKernel,
   threads: number,
   frames: number,
   more = 0,
+  nodes = ONE_NODE,
 ): Omit<BootRequest, 'meter'> {
-  const { design, rwsem, config, rss, accounting } = kernel
-  const words = fixedHeapWords(threads, frames) + threads * HEAP_WORDS_PER_THREAD + HEAP_WORDS + more
+  const { design, rwsem, config, rss, accounting, spinlock } = kernel
+  const words =
+    fixedHeapWords(threads, frames, nodes.count) + threads * HEAP_WORDS_PER_THREAD + HEAP_WORDS + more
   return {
     threads,
     design,
@@ -79,6 +87,8 @@ export function bootRequest(
     config: simulatedConfig(config),
     rssBatched: rss === 'batched',
     accounting: accountings[accounting],
+    spinlock,
+    nodes,
     frames,
     heapWords: words + (-words & 15),
   }
@@ -118,11 +128,10 @@ export function isHalted({ heap, tasks }: SimulatedMachine, thread: number): boo
   return heap[tasks[thread]!.base + PerCpu.haltedOn] !== 0
 }
 
-/** The options of the kernel, as `--json` tells them. */
-export function kernelOptions({
-  config,
-  rss,
-  accounting,
-}: Pick<RunKernel, 'config' | 'rss' | 'accounting'>): Record<string, boolean | string> {
-  return { ...simulatedConfig(config), rss, accounting }
+/** The options of the kernel, as `--json` tells them, with how many memory nodes it has. */
+export function kernelOptions(
+  { config, rss, accounting, spinlock }: Pick<RunKernel, 'config' | 'rss' | 'accounting' | 'spinlock'>,
+  nodes: number,
+): Record<string, boolean | string | number> {
+  return { ...simulatedConfig(config), rss, accounting, spinlock, nodes }
 }

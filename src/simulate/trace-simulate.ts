@@ -1,7 +1,7 @@
 // The simulation of a recorded program: on one machine, under a list of designs, rwsems and numbers of CPUs, with both
 // bounds of what its threads did between events.
 
-import type { AccountingName, KernelConfig } from '../kernel/index.ts'
+import type { AccountingName, KernelConfig, SpinlockKind } from '../kernel/index.ts'
 import type {
   HeldAndWaited,
   ImportedTrace,
@@ -14,7 +14,7 @@ import type {
 import { planRecording } from '../trace/index.ts'
 import { type DesignName, type RwsemChoice, combine } from '../workloads/index.ts'
 import { type SimulatedRun, findingsOf } from './findings.ts'
-import { type MachineModel, accountingOf } from './machine.ts'
+import { type MachineModel, accountingOf, spinlockOf } from './machine.ts'
 import { kernelOptions } from './stepped-run.ts'
 import { Topology } from './topology.ts'
 import { BLOCKED_NS, type FaultTimes, type Gaps, faultHoldNs, unendedFaultNs } from './trace-program.ts'
@@ -31,6 +31,8 @@ export interface TraceSimulateOptions {
   readonly rss: 'batched' | 'shared'
   /** What else a fault writes, as in which version of Linux: see kernel/memory/lru.ts. Default: that of the machine. */
   readonly accounting?: AccountingName | undefined
+  /** What spinlocks are. Default: as in the kernel that was measured on the machine. */
+  readonly spinlock?: SpinlockKind | undefined
   readonly onProgress?: (run: number, runs: number, what: string, done: number) => void
 }
 
@@ -69,7 +71,7 @@ export interface SimulatedTraceRun extends SimulatedRun {
 export interface TraceSimulateResult {
   readonly workload: string
   readonly machine: { readonly name: string; readonly cpus: number; readonly source: string }
-  readonly kernel: { readonly options: Readonly<Record<string, boolean | string>> }
+  readonly kernel: { readonly options: Readonly<Record<string, boolean | string | number>> }
   readonly runs: readonly SimulatedTraceRun[]
   readonly published: readonly never[]
   readonly trace: {
@@ -116,19 +118,24 @@ export class PlannedRecording {
   readonly gaps: readonly Gaps[]
   readonly #kernel: Pick<TraceSimulateOptions, 'machine' | 'config' | 'rss'> & {
     readonly accounting: AccountingName
+    readonly spinlock: SpinlockKind
   }
 
-  constructor(options: Pick<TraceSimulateOptions, 'trace' | 'machine' | 'config' | 'rss' | 'accounting'>) {
+  constructor(
+    options: Pick<TraceSimulateOptions, 'trace' | 'machine' | 'config' | 'rss' | 'accounting' | 'spinlock'>,
+  ) {
     const { trace, machine, config, rss } = options
     this.trace = trace
     this.plan = planRecording(trace)
     this.faultTimes = { faultNs: unendedFaultNs(this.plan), holdNs: faultHoldNs(this.plan) }
     this.gaps = trace.hasSwitches ? EXACT : BOUNDS
-    this.#kernel = { machine, config, rss, accounting: accountingOf(machine, options.accounting) }
+    const accounting = accountingOf(machine, options.accounting)
+    const spinlock = spinlockOf(machine, options.spinlock)
+    this.#kernel = { machine, config, rss, accounting, spinlock }
   }
 
-  get kernelOptions(): Readonly<Record<string, boolean | string>> {
-    return kernelOptions(this.#kernel)
+  get kernelOptions(): Readonly<Record<string, boolean | string | number>> {
+    return kernelOptions(this.#kernel, 1)
   }
 
   /** What is performed in one run. */

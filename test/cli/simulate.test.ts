@@ -46,6 +46,10 @@ test('simulate', { concurrency: 2 }, async (t) => {
       assert.deepEqual(Object.keys(result.machine), ['name', 'cpus', 'source'])
       assert.deepEqual([result.machine.name, result.machine.cpus], ['icelake-2s', 128])
       assert.equal(result.kernel.options['ZERO_WRITTEN_SECTORS'], false)
+      // As the kernel that was measured on the machine.
+      assert.equal(result.kernel.options['accounting'], '6.1')
+      assert.equal(result.kernel.options['spinlock'], 'queued')
+      assert.equal(result.kernel.options['nodes'], 2)
       assert.deepEqual(
         result.runs.map((run) => Object.keys(run)),
         [runKeys, runKeys],
@@ -129,6 +133,7 @@ test('simulate', { concurrency: 2 }, async (t) => {
         [['simulate', 'pft', '--machine', './no-such-machine.mjs'], /cannot be loaded/],
         [['simulate', 'pft', '--cpus', '113'], /--cpus 113 is not usable/],
         [['simulate', 'pft', '--seed', 'x'], /--seed x/],
+        [['simulate', 'pft', '--spinlock', 'queue'], /did you mean 'queued'/],
         [['simulate', '--machines', 'pft'], /takes no workload/],
         [['simulate', 'pft', '--process', '1'], /--process is of recordings/],
         [['simulate', smallTrace, '--machine', 'here', '--cpus', '3'], /--cpus 3 is not usable/],

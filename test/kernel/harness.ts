@@ -3,6 +3,7 @@
 import {
   type Design,
   type KernelConfig,
+  type NodeOptions,
   PhysicalMemory,
   type RwsemKind,
   Task,
@@ -33,6 +34,7 @@ export interface TestMachineOptions {
   /** Default: xadd. */
   readonly rwsem?: RwsemKind
   readonly config?: Partial<KernelConfig>
+  readonly nodes?: NodeOptions
 }
 
 function named(name: string): Design {
@@ -55,6 +57,7 @@ export function testMachine(options: TestMachineOptions = {}): TestMachine {
     rwsemKind: rwsemKinds[rwsem],
     design: Math.max(0, designs.indexOf(chosen)),
     rssBatched: true,
+    ...(options.nodes && { nodes: options.nodes }),
   })
   const memory = new PhysicalMemory(createPhysicalMemory(frames))
   const locked = lockedInstructions(heapMemory)

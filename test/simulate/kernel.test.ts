@@ -3,8 +3,13 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { designs } from '../../src/kernel/index.ts'
-import { type SimulatedRun, simulatedWorkloads } from '../../src/simulate/index.ts'
+import { type MachineModel, type SimulatedRun, simulatedWorkloads } from '../../src/simulate/index.ts'
 import { shortRun } from './runs.ts'
+
+/** How often the line of that name comes from another core, for each thing that is counted. */
+function tripsOf({ lines }: SimulatedRun, line: string): number {
+  return lines.find(({ name }) => name === line)?.transfersPerFault ?? 0
+}
 
 describe('the kernel in virtual time', () => {
   for (const { description } of designs) {
@@ -62,13 +67,38 @@ describe('the kernel in virtual time', () => {
       await shortRun({ workload: 'pft', design: 'lespinasse-2022', cpus: 24, accounting: '6.1' }),
       await shortRun({ workload: 'pft', design: 'lespinasse-2022', cpus: 24, accounting: '6.10' }),
     ]
-    const lruTrips = ({ lines }: SimulatedRun): number =>
-      lines.find(({ name }) => name === 'machine.lruLock')?.transfersPerFault ?? 0
+    const lruTrips = (run: SimulatedRun): number =>
+      tripsOf(run, 'node0.lruLock') + tripsOf(run, 'node1.lruLock')
     assert.equal(lruTrips(none), 0)
     // At least one trip for each batch, of 15 or 31 pages, and fewer for the larger.
     assert.ok(lruTrips(batches) >= 1 / 16, `${lruTrips(batches)} trips`)
     assert.ok(lruTrips(larger) >= 1 / 32 && lruTrips(larger) < lruTrips(batches), `${lruTrips(larger)} trips`)
     assert.ok(batches.faultsPerSecond < none.faultsPerSecond)
+  })
+
+  it('each socket has a memory node, with a list of the LRU and a zone of its own', async () => {
+    const pft = { workload: 'pft', design: 'lespinasse-2022', accounting: '6.1' } as const
+    const [spread, near] = [await shortRun({ ...pft, cpus: 24 }), await shortRun({ ...pft, cpus: 12 })]
+    for (const lock of ['node0.lruLock', 'node1.lruLock']) assert.ok(tripsOf(spread, lock) > 0, lock)
+    // So few all run on the first socket.
+    assert.ok(tripsOf(near, 'node0.lruLock') > 0)
+    assert.equal(tripsOf(near, 'node1.lruLock'), 0)
+  })
+
+  it('where many wait for a spinlock, a queued one is handed on sooner than one that all look at', async () => {
+    const pft = { workload: 'pft', design: 'lespinasse-2022', accounting: '6.1', cpus: 56 } as const
+    // All in one socket, so that they wait for one lock.
+    const change = (machine: MachineModel): MachineModel => ({
+      ...machine,
+      topology: { ...machine.topology, sockets: 1, coresPerGroup: 56 },
+    })
+    const [one, ticket, queued] = [
+      await shortRun({ ...pft, change }),
+      await shortRun({ ...pft, change, spinlock: 'ticket' }),
+      await shortRun({ ...pft, change, spinlock: 'queued' }),
+    ]
+    assert.ok(queued.faultsPerSecond > one.faultsPerSecond)
+    assert.ok(queued.faultsPerSecond > ticket.faultsPerSecond)
   })
 
   it('page_fault1 runs on 64 CPUs, whole rounds of mapping and unmapping', async () => {

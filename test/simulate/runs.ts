@@ -4,6 +4,7 @@ import { type SimulatedRun, findingsOf } from '../../src/simulate/findings.ts'
 import {
   type AccountingName,
   type MachineModel,
+  type SpinlockKind,
   findMachine,
   findSimulatedWorkload,
 } from '../../src/simulate/index.ts'
@@ -19,6 +20,7 @@ export interface ShortRun {
   readonly aheadNs?: number
   readonly pages?: number
   readonly accounting?: AccountingName
+  readonly spinlock?: SpinlockKind
   readonly change?: (machine: MachineModel) => MachineModel
 }
 
@@ -44,6 +46,7 @@ export async function shortRun(options: ShortRun): Promise<SimulatedRun> {
     config: {},
     rss: 'batched',
     accounting: options.accounting ?? 'none',
+    spinlock: options.spinlock ?? 'test-and-set',
     ...(options.aheadNs === undefined ? {} : { aheadNs: options.aheadNs }),
   })
   return findingsOf(raw, design, rwsem)

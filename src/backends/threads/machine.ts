@@ -13,16 +13,14 @@ import {
   Header,
   type KernelConfig,
   PAGE_SIZE,
-  PerCpu,
   type Task,
-  Zone,
   allVmEvents,
   bootKernel,
   commitLimit,
+  framesFree,
   createHeapMemory,
   createPhysicalMemory,
   memoryCommitted,
-  perCpuBase,
   graceBarrier,
   runTaskWork,
   rwsemKinds,
@@ -302,7 +300,7 @@ export class Machine {
       const heap = this.#heap
       return {
         framesTotal: heap[Header.frameCount]! - 1,
-        framesFree: this.#freeFrames(),
+        framesFree: framesFree(heap),
         vmas: slabInUse(heap, CACHE_VMA),
         pageTables: slabInUse(heap, CACHE_PAGE_TABLE),
         anonVmas: slabInUse(heap, CACHE_ANON_VMA),
@@ -316,13 +314,6 @@ export class Machine {
         commitLimitPages: commitLimit(task),
       }
     })
-  }
-
-  #freeFrames(): number {
-    const heap = this.#heap
-    let free = heap[heap[Header.zone]! + Zone.freeCount]!
-    for (let id = 0; id < this.cpus; id++) free += heap[perCpuBase(heap, id) + PerCpu.pcpCount]!
-    return free
   }
 
   /**

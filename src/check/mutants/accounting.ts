@@ -29,9 +29,32 @@ export const accountingMutants: MutantTable = {
     guard: 'batches go on the list one after the other',
     scenario: 'lru-fault-fault',
     patches: [
-      at(lru, 'putBatchOnLru').replace('spinLockIrqSave(cpu, Header.lruLock)', 'cpu.interruptsEnabled'),
-      at(lru, 'putBatchOnLru').drop('spinUnlockIrqRestore(cpu, Header.lruLock, enabled)'),
+      at(lru, 'putRunOnLru').drop('spinLock(cpu, lock)'),
+      at(lru, 'putRunOnLru').drop('spinUnlock(cpu, lock)'),
     ],
+  },
+  'batch-on-one-list': {
+    guard: 'a page goes on the list of its node',
+    scenario: 'lru-two-nodes',
+    patches: at(lru, 'putRunOnLru').force('nodeOfFrame(cpu, heap[pages + index]) === node', true),
+  },
+  'taken-from-the-list-of-another-node': {
+    guard: 'a page leaves the list of its node',
+    scenario: 'lru-two-nodes',
+    patches: at(lru, 'releaseManyFromLru').force('nodeOfFrame(cpu, frames[index]) === node', true),
+  },
+  'freed-to-another-node': {
+    guard: 'a frame goes back to the zone of its node',
+    scenario: 'node-frames',
+    patches: at(alloc, 'freeFrame').replace('const node = nodeOfFrame(cpu, frame)', 'const node = cpu.node'),
+  },
+  'frames-of-another-node-kept': {
+    guard: 'a CPU that is asked to gives back what it keeps of every node',
+    scenario: 'node-frames-of-leaving-cpu',
+    patches: at(alloc, 'drainWhole').replace(
+      'for (let node = 0; node < cpu.nodeCount; node++) $',
+      'drainPcp(cpu, base, cpu.heap[base + PerCpu.node], PCP_CAPACITY)',
+    ),
   },
   'free-page-on-the-list': {
     guard: 'a page leaves the list before its frame is free',

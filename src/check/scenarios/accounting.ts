@@ -72,6 +72,24 @@ export default kernelScenarios({
     ],
     pages: [firstPage],
   },
+  // Memory of two nodes: one CPU's node becomes empty, so that its batch has pages of both; and the other takes away
+  // pages of both at once.
+  'lru-two-nodes': {
+    accounting,
+    nodes: { count: 2, ofCpu: [0, 1] },
+    frames: 8,
+    setup: (cpu) => {
+      cpu.mapPages(firstPage, 4)
+      cpu.mapPages(firstPage + TABLE_PAGES, 2)
+      cpu.store(firstPage, 7)
+      cpu.store(firstPage + 1, 7)
+    },
+    threads: [
+      [(cpu) => cpu.store(firstPage + 2, 42), (cpu) => cpu.store(firstPage + 3, 43)],
+      [(cpu) => cpu.store(firstPage + TABLE_PAGES, 44), (cpu) => cpu.unmap(firstPage + 1, 3)],
+    ],
+    pages: [firstPage, firstPage + 2, firstPage + 3, firstPage + TABLE_PAGES],
+  },
   // A page is pinned that is in this CPU's batch, or in another's.
   'lru-pin': {
     accounting,

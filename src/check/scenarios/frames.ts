@@ -25,6 +25,25 @@ function takeTwo(cpu: Task): string {
   return mine ? 'mine' : 'not mine'
 }
 
+/** Memory of two nodes, and a CPU in each. */
+const nodes = { count: 2, ofCpu: [0, 1] } as const
+
+/** Of 8, node 0 has those before this one, the zero page among them. */
+const FIRST_OF_NODE_1 = 4
+
+function takeHere(cpu: Task, at: number): string {
+  const frame = allocFrame(cpu)
+  const here = frame >= FIRST_OF_NODE_1 === (cpu.id === 1)
+  // Whoever comes second gives up both: one of them in a node that is not its own.
+  const other = Atomics.exchange(cpu.heap, at, frame)
+  if (other !== 0) {
+    freeFrame(cpu, other)
+    freeFrame(cpu, frame)
+    Atomics.store(cpu.heap, at, 0)
+  }
+  return here ? 'here' : 'elsewhere'
+}
+
 export default primitiveScenarios({
   // Two CPUs that take the first frames from the zone, and write to them: each has its own.
   'frame-allocator': {
@@ -38,12 +57,37 @@ export default primitiveScenarios({
     frames: 3,
     threads: [takeTwo, takeTwo],
   },
+  // Each CPU takes a frame of its own node, and one of them gives both back, each to its node.
+  'node-frames': {
+    words: 1,
+    frames: 8,
+    nodes,
+    threads: [takeHere, takeHere],
+  },
+  // Two CPUs that want more frames than both nodes have: each takes those of the other node too, and what the other
+  // CPU keeps in front of either zone.
+  'node-last-frames': {
+    words: 1,
+    frames: 4,
+    nodes,
+    threads: [takeTwo, takeTwo],
+  },
   // A CPU that keeps the last free frame in front of the empty zone comes and goes. Another one must get that frame
   // whatever the first is just doing: it is free all the while.
   'frames-of-leaving-cpu': {
     words: 1,
     frames: 3,
     setup: (cpu) => freeFrame(cpu, allocFrame(cpu)),
+    threads: [() => 'nothing', takeTwoFrames],
+  },
+  // The same of a CPU that keeps the last frame of each node.
+  'node-frames-of-leaving-cpu': {
+    words: 1,
+    frames: 3,
+    nodes,
+    setup: (cpu) => {
+      for (const frame of [allocFrame(cpu), allocFrame(cpu)]) freeFrame(cpu, frame)
+    },
     threads: [() => 'nothing', takeTwoFrames],
   },
 })

@@ -19,6 +19,7 @@ import rcu from './rcu.ts'
 import reclaim from './reclaim.ts'
 import semaphores from './semaphores.ts'
 import slots from './slots.ts'
+import spinlocks from './spinlocks.ts'
 import swap from './swap.ts'
 import wraps from './wraps.ts'
 import writeBack from './write-back.ts'
@@ -38,6 +39,7 @@ const explored: Tables = {
   mlock,
   observers,
   locks,
+  spinlocks,
   semaphores,
   rcu,
   frames,

@@ -6,6 +6,7 @@ import { type SourcePatch, at } from '../mutants/patch.ts'
 const sleep = 'machine/sleep.ts'
 const cpu = 'machine/cpu.ts'
 const rwsem = 'sync/rwsem-spinning.ts'
+const qspinlock = 'sync/qspinlock.ts'
 
 /** CPUs that sleep do not look for a while first, and sleep until they are woken. */
 const sleepAtOnce: readonly SourcePatch[] = [
@@ -38,6 +39,11 @@ const handOverAtOnce: readonly SourcePatch[] = [
 /** Who finds the semaphore taken spins until it is free: on the real machine it would soon sleep, and so be outside. */
 const spinForGood: readonly SourcePatch[] = [
   at(rwsem, '').replace('const SPIN_ROUNDS = $', 'const SPIN_ROUNDS = Infinity'),
+]
+
+/** Who finds a spinlock taken queues, also where nobody is pending. */
+const neverPending: readonly SourcePatch[] = [
+  at(qspinlock, 'queuedSpinLockSlow').force('(value & (PENDING | TAIL_MASK)) === 0', false),
 ]
 
 /** Who waits for a page sleeps until it is woken: on the real machine it looks again after a moment. */
@@ -74,6 +80,11 @@ export const scenarioPatches: Readonly<Record<string, readonly SourcePatch[]>> =
   'pin-fork': copyByWords,
   'page-lock': sleepForGood,
   'spinlock-halting': haltAtOnce,
+  'ticket-spinlock-halting': haltAtOnce,
+  'queued-spinlock-halting': haltAtOnce,
+  'queued-spinlock-queue': neverPending,
+  'queued-spinlock-queue-halting': [...neverPending, ...haltAtOnce],
+  'queued-spinlock-interrupt': neverPending,
   'answer-halting': haltAtOnce,
   'rwsem-sleeping': haltAtOnce,
   'rwsem-readers-queue': queueAtOnce,

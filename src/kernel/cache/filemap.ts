@@ -4,7 +4,6 @@
 // failed: then it stays, not up to date, and who wants it tries again. All of this may sleep.
 
 import { PAGE_SIZE, PAGE_WORDS } from '../machine/frames.ts'
-import { Header } from '../machine/header.ts'
 import { clearFrame } from '../machine/sectors.ts'
 import {
   FILE_HOST,
@@ -16,7 +15,8 @@ import {
   loadPage,
 } from '../memory/file.ts'
 import { readFromHost, readSwapSlots } from '../memory/host-io.ts'
-import { Zone, allocFrame, putPage } from '../memory/page-alloc.ts'
+import { zonesFree } from '../memory/node.ts'
+import { allocFrame, putPage } from '../memory/page-alloc.ts'
 import { lockPage, pageFlags, setPageFlags, unlockPage } from '../memory/page-lock.ts'
 import { PG_LOCKED, PG_REFERENCED, PG_UPTODATE, Page, isPageOf, pageStruct } from '../memory/page.ts'
 import { freeSwapSlot, swapDuplicate } from '../memory/swap.ts'
@@ -77,7 +77,7 @@ export function readAhead(cpu: Task, file: number, first: number, end: number): 
 
 /** What nobody has asked for is not worth throwing something out. */
 function hasFreeFrames(cpu: Task): boolean {
-  return Atomics.load(cpu.heap, cpu.heap[Header.zone] + Zone.freeCount) >= 4 * READAHEAD_PAGES
+  return zonesFree(cpu.heap) >= 4 * READAHEAD_PAGES
 }
 
 /** The page is not in the cache: brings it in. Returns 0, also if somebody else did, or a negative errno. */

@@ -85,6 +85,8 @@ export class Cpu extends LockedHeap {
   /** This CPU's struct in the heap, which begins with its state word. */
   readonly base: number
   readonly cpuCount: number
+  /** What the machine's spinlocks are, see `spinlockKinds` of sync/spinlock.ts. */
+  readonly spinlockKind: number
   tracepoints: Tracepoints | null = null
   host: Host | null = null
 
@@ -95,6 +97,8 @@ export class Cpu extends LockedHeap {
   entered = false
   /** False while this CPU must not answer interrupts. */
   interruptsEnabled = true
+  /** At how many of its nodes this CPU waits for spinlocks, see sync/qspinlock.ts. */
+  qnodesUsed = 0
   /** The CPUs that this one has called and that have not been seen to answer, a bit each. */
   readonly called = new Int32Array(CPU_MASK_WORDS)
   /** Depth of RCU read-side critical sections. */
@@ -123,6 +127,7 @@ export class Cpu extends LockedHeap {
     this.config = unpackKernelConfig(heap[Header.config])
     this.base = perCpuBase(heap, id)
     this.cpuCount = heap[Header.cpuCount]
+    this.spinlockKind = heap[Header.spinlockKind]
   }
 }
 

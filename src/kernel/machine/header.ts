@@ -1,15 +1,15 @@
 // The first words of the kernel heap: what every thread needs to find the rest.
 
 import { cacheLineAlign, layout } from './layout.ts'
-import { PER_CPU_WORDS } from './per-cpu.ts'
+import { PAGESET_WORDS, PER_CPU_WORDS } from './per-cpu.ts'
 import { SLAB_CACHE_WORDS, SLAB_CACHES } from './slab-layout.ts'
 
 export const HEAP_MAGIC = 0x46_4c_54_31
 
 const RECLAIM = 96
 const SWAP = 112
-const LRU = 144
-const WORDS = 224
+const MEMCG = 144
+const WORDS = 176
 
 export const Header = layout('machine', WORDS, {
   magic: 0,
@@ -36,18 +36,25 @@ export const Header = layout('machine', WORDS, {
   lostCpu: 16,
   /** 1 where ranges are handed out as copies: see the threads backend. The kernel does not look at it. */
   checkRanges: 17,
+  /** What spinlocks are, see `spinlockKinds` of sync/spinlock.ts. */
+  spinlockKind: 18,
+  /** Memory nodes, and how many frames each has but the last: see memory/node.ts. */
+  nodeCount: 19,
+  framesPerNode: 20,
   /** Pages committed, but for those that CPUs count for themselves. */
   vmCommittedAs: 24,
   /** The next word that was never allocated. */
   heapNext: 32,
   heapEnd: 33,
-  /** Where the per-CPU structs, the slab caches, the zone and the array of `struct page` begin. */
+  /** Where the per-CPU structs, the slab caches, the zones with their nodes, and the array of `struct page` begin. */
   perCpu: 34,
   slabCaches: 35,
   zone: 36,
   memoryMap: 37,
   /** One word for each frame, see sectors.ts. */
   writtenSectors: 38,
+  /** What each CPU keeps of each node that is not its own: see memory/node.ts. */
+  pagesets: 39,
   /** All address spaces, linked, and the lock of that list. */
   mmList: 48,
   mmListLock: 49,
@@ -110,19 +117,15 @@ export const Header = layout('machine', WORDS, {
   /** A rw_semaphore: who has pages in its hands that may be leaving memory reads under it, see cache/reclaim.ts. */
   reclaimLock: SWAP + 16,
 
-  /** `struct lruvec`, see memory/lru.ts: the first page of the list, and in the next line the lock. */
-  lruFirst: LRU,
-  lruLock: LRU + 16,
-  /** Of the node: anonymous pages that are mapped, and that are on the list. */
-  nodeMapped: LRU + 32,
-  nodeInactive: LRU + 33,
   /** Pages charged: of the cgroup, and of the root above it. */
-  memcgUsage: LRU + 48,
-  rootUsage: LRU + 64,
+  memcgUsage: MEMCG,
+  rootUsage: MEMCG + 16,
 })
 
 export const HEADER_WORDS = WORDS
 export const ZONE_WORDS = 16
+/** A zone and what else its node has. */
+export const NODE_WORDS = ZONE_WORDS + 48
 /** `sysctl_overcommit_ratio`, in per cent. */
 export const DEFAULT_OVERCOMMIT_RATIO = 50
 export const PAGE_STRUCT_WORDS = 8
@@ -133,12 +136,22 @@ export interface BootOptions {
   readonly heapWords: number
   readonly config: number
   readonly rwsemKind: number
+  /** See `spinlockKinds` of sync/spinlock.ts. Default: test-and-set. */
+  readonly spinlockKind?: number
   readonly design: number
   readonly rssBatched: boolean
   /** See memory/lru.ts. Default: none. */
   readonly accounting?: { readonly lruBatch: number; readonly chargeBatch: number }
+  /** Memory nodes, of which each has as many frames, and which of them each CPU is of. Default: one. */
+  readonly nodes?: NodeOptions
   /** What may be committed. Default: the heuristic of Linux. */
   readonly overcommit?: OvercommitOptions
+}
+
+export interface NodeOptions {
+  readonly count: number
+  /** By the number of the CPU. */
+  readonly ofCpu: readonly number[]
 }
 
 /** `vm.overcommit_*`. */
@@ -152,18 +165,21 @@ export interface OvercommitOptions {
 }
 
 /** Words of the heap that are spoken for before the first object is allocated. */
-export function fixedHeapWords(cpuCount: number, frameCount: number): number {
-  const arrays = cpuCount * PER_CPU_WORDS + SLAB_CACHES * SLAB_CACHE_WORDS + ZONE_WORDS
+export function fixedHeapWords(cpuCount: number, frameCount: number, nodeCount = 1): number {
+  const pagesets = nodeCount === 1 ? 0 : cpuCount * nodeCount * PAGESET_WORDS
+  const arrays = cpuCount * PER_CPU_WORDS + SLAB_CACHES * SLAB_CACHE_WORDS + nodeCount * NODE_WORDS + pagesets
   return HEADER_WORDS + arrays + cacheLineAlign(frameCount * (PAGE_STRUCT_WORDS + 1))
 }
 
-/** Lays out a fresh heap, all zero until now. The slab caches and the zone are filled in by their own modules. */
+/** Lays out a fresh heap, all zero until now. The slab caches and the nodes are filled in by their own modules. */
 export function bootHeap(heap: Int32Array, options: BootOptions): void {
   const { cpuCount, frameCount } = options
+  const nodeCount = options.nodes?.count ?? 1
   heap[Header.cpuCount] = cpuCount
   heap[Header.frameCount] = frameCount
   heap[Header.config] = options.config
   heap[Header.rwsemKind] = options.rwsemKind
+  heap[Header.spinlockKind] = options.spinlockKind ?? 0
   heap[Header.design] = options.design
   heap[Header.rssBatched] = options.rssBatched ? 1 : 0
   heap[Header.lruBatch] = options.accounting?.lruBatch ?? 0
@@ -171,13 +187,17 @@ export function bootHeap(heap: Int32Array, options: BootOptions): void {
   heap[Header.overcommitMemory] = options.overcommit?.memory ?? 0
   heap[Header.overcommitRatio] = options.overcommit?.ratio ?? DEFAULT_OVERCOMMIT_RATIO
   heap[Header.overcommitKbytes] = options.overcommit?.kilobytes ?? 0
+  heap[Header.nodeCount] = nodeCount
+  heap[Header.framesPerNode] = Math.ceil(frameCount / nodeCount)
   heap[Header.perCpu] = HEADER_WORDS
   heap[Header.slabCaches] = heap[Header.perCpu] + cpuCount * PER_CPU_WORDS
   heap[Header.zone] = heap[Header.slabCaches] + SLAB_CACHES * SLAB_CACHE_WORDS
-  heap[Header.memoryMap] = heap[Header.zone] + ZONE_WORDS
+  heap[Header.pagesets] = heap[Header.zone] + nodeCount * NODE_WORDS
+  heap[Header.memoryMap] =
+    heap[Header.pagesets] + (nodeCount === 1 ? 0 : cpuCount * nodeCount * PAGESET_WORDS)
   heap[Header.writtenSectors] = heap[Header.memoryMap] + frameCount * PAGE_STRUCT_WORDS
   for (let id = 0; id < cpuCount; id++) heap[Header.cpuMask + (id >> 5)] |= 1 << (id & 31)
-  heap[Header.heapNext] = fixedHeapWords(cpuCount, frameCount)
+  heap[Header.heapNext] = fixedHeapWords(cpuCount, frameCount, nodeCount)
   heap[Header.heapEnd] = options.heapWords
   Atomics.store(heap, Header.magic, HEAP_MAGIC)
 }

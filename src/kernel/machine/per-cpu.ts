@@ -13,6 +13,9 @@ const PCP_HIGH_MAX = PCP_CAPACITY - PCP_BATCH - 1
 /** All CPUs together keep at most this part of the memory to themselves. */
 const PCP_SHARE = 8
 
+/** A list of frames and what describes it, see `Pageset` of memory/node.ts. */
+export const PAGESET_WORDS = 16 + PCP_CAPACITY
+
 /** Words for event counters. */
 export const VM_EVENTS_MAX = 64
 
@@ -22,10 +25,15 @@ export const PINNED_RANGES_MAX = 64
 /** Pages that a CPU may collect before they go on the list of the LRU, see memory/lru.ts. */
 export const LRU_BATCH_MAX = 32
 
-const COUNTERS = 112
+/** Spinlocks that a CPU may wait for at a time, each but the first in an interrupt (qspinlock.c, `MAX_NODES`). */
+export const QNODES = 4
+export const QNODE_WORDS = 4
+
+const QUEUE = 112
+const COUNTERS = QUEUE + QNODES * QNODE_WORDS
 const PINS = COUNTERS + VM_EVENTS_MAX
 const PCP = PINS + 16 + 2 * PINNED_RANGES_MAX
-const LRU = PCP + 16 + PCP_CAPACITY
+const LRU = PCP + PAGESET_WORDS
 const SLABS = LRU + 16 + LRU_BATCH_MAX
 
 export const PerCpu = layout('cpu', SLABS + SLAB_CACHES * SLAB_CPU_WORDS, {
@@ -53,6 +61,8 @@ export const PerCpu = layout('cpu', SLABS + SLAB_CACHES * SLAB_CPU_WORDS, {
   hostThread: 18,
   nativeThread: 19,
   nativeOf: 36,
+  /** The memory node that it is of. */
+  node: 37,
   /** The runtime's names for the thread that started it, and the one that started that; 0 for none. */
   hostParent: 22,
   hostGrandparent: 23,
@@ -105,6 +115,9 @@ export const PerCpu = layout('cpu', SLABS + SLAB_CACHES * SLAB_CPU_WORDS, {
   srcuLock: 96,
   srcuUnlock: 98,
 
+  /** Where it waits for queued spinlocks, see sync/qspinlock.ts: a line, written by those before and behind it too. */
+  qnodes: QUEUE,
+
   vmEvents: COUNTERS,
 
   /**
@@ -114,18 +127,15 @@ export const PerCpu = layout('cpu', SLABS + SLAB_CACHES * SLAB_CPU_WORDS, {
   pinnedRanges: PINS,
   pins: PINS + 16,
 
-  /** Free frames in front of the zone. */
+  /** Free frames in front of the zone of its node, and what that node has not heard of: see memory/node.ts. */
   pcpCount: PCP,
+  nodeMapped: PCP + 1,
+  nodeInactive: PCP + 2,
   pcp: PCP + 16,
 
-  /**
-   * Pages that are not on the list of the LRU yet, what is charged in advance, and what the node has not heard of: see
-   * memory/lru.ts.
-   */
+  /** Pages that are not on the list of the LRU yet, and what is charged in advance: see memory/lru.ts. */
   lruCount: LRU,
   memcgStock: LRU + 1,
-  nodeMapped: LRU + 2,
-  nodeInactive: LRU + 3,
   lruPages: LRU + 16,
 
   slabs: SLABS,

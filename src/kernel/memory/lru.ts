@@ -4,15 +4,16 @@
 //
 // Principles: off unless the machine is booted with an accounting. Each CPU collects pages in a batch, which holds a
 // reference on each (`struct pagevec`), and puts the batch on the list under one lock; it charges for a batch of pages
-// at a time; and its counts go to the node when they pass a threshold. One node, one cgroup below the root. Only
-// anonymous pages are on the list, and none is taken from there: reclaim of this kernel goes by its clock
-// (cache/reclaim.ts).
+// at a time; and its counts go to the node when they pass a threshold. A list with a lock for each node, one cgroup
+// below the root. Only anonymous pages are on a list, and none is taken from there: reclaim of this kernel goes by its
+// clock (cache/reclaim.ts).
 
-import { type Cpu, perCpuBase } from '../machine/cpu.ts'
+import { type Cpu, disableInterrupts, enableInterrupts, perCpuBase } from '../machine/cpu.ts'
 import { Header, PAGE_STRUCT_WORDS } from '../machine/header.ts'
 import { LRU_BATCH_MAX, PerCpu } from '../machine/per-cpu.ts'
 import type { Task } from '../mm/task.ts'
-import { spinLockIrqSave, spinUnlockIrqRestore } from '../sync/spinlock.ts'
+import { spinLock, spinLockIrqSave, spinUnlock, spinUnlockIrqRestore } from '../sync/spinlock.ts'
+import { Node, Pageset, nodeAt, nodeOfFrame, pagesetOf } from './node.ts'
 import { PG_LRU, Page, getPage, pageStruct } from './page.ts'
 
 /** How many pages each CPU collects before it takes a lock or changes a counter that all share; 0: none of it. */
@@ -38,6 +39,10 @@ export type AccountingName = keyof typeof accountings
 
 export const accountingNames = Object.keys(accountings) as readonly AccountingName[]
 
+// What is counted of a node; in the order in which Node and Pageset have them.
+const MAPPED = 0
+const INACTIVE = 1
+
 /** `SWAP_CLUSTER_MAX`: pages that leave the list under one lock (release_pages). */
 const RELEASE_BATCH = 32
 /**
@@ -47,7 +52,7 @@ const RELEASE_BATCH = 32
 export function addToLruBatch(cpu: Task, frame: number): boolean {
   const { heap, base } = cpu
   charge(cpu)
-  countInNode(cpu, PerCpu.nodeMapped, Header.nodeMapped, 1)
+  countInNode(cpu, nodeOfFrame(cpu, frame), MAPPED, 1)
   getPage(cpu, frame)
   const count = heap[base + PerCpu.lruCount]
   heap[base + PerCpu.lruPages + count] = frame
@@ -75,53 +80,71 @@ function uncharge(cpu: Task, pages: number): void {
 }
 
 /** `__mod_node_page_state`: half of the threshold beyond, so that a CPU that goes on counting comes less often. */
-function countInNode(cpu: Task, own: number, shared: number, delta: number): void {
+function countInNode(cpu: Task, node: number, kind: number, delta: number): void {
   const { heap, base, nodeThreshold } = cpu
-  const count = heap[base + own] + delta
+  const own = pagesetOf(heap, base, node) + Pageset.mapped + kind
+  const count = heap[own] + delta
   if (Math.abs(count) <= nodeThreshold) {
-    heap[base + own] = count
+    heap[own] = count
     return
   }
   const beyond = count > 0 ? nodeThreshold >> 1 : -(nodeThreshold >> 1)
-  Atomics.add(heap, shared, count + beyond)
-  heap[base + own] = -beyond
+  Atomics.add(heap, nodeAt(heap, node) + Node.mapped + kind, count + beyond)
+  heap[own] = -beyond
 }
 
 /**
- * `__pagevec_lru_add`: what the CPU at `base` has collected goes on the list. Returns how many pages: their references
+ * `__pagevec_lru_add`: what the CPU at `base` has collected goes on the lists. Returns how many pages: their references
  * are the caller's to drop. That CPU is this one, or claimed.
  */
 export function putBatchOnLru(cpu: Task, base: number): number {
   const { heap } = cpu
   if (heap[base + PerCpu.lruCount] === 0) return 0
-  const enabled = spinLockIrqSave(cpu, Header.lruLock)
+  // Until the batch is empty: an interrupt would put it on the lists too.
+  const enabled = cpu.interruptsEnabled
+  disableInterrupts(cpu)
   const count = heap[base + PerCpu.lruCount]
-  for (let index = 0; index < count; index++) linkPage(cpu, heap[base + PerCpu.lruPages + index])
+  for (let index = 0; index < count;) index = putRunOnLru(cpu, base, index, count)
   heap[base + PerCpu.lruCount] = 0
-  countInNode(cpu, PerCpu.nodeInactive, Header.nodeInactive, count)
-  spinUnlockIrqRestore(cpu, Header.lruLock, enabled)
+  if (enabled) enableInterrupts(cpu)
   return count
 }
 
-/** `list_add` behind the head. The list is locked. */
-function linkPage(cpu: Task, frame: number): void {
+/** Those pages of a batch from `first` on that follow each other and are of one node. Returns where the next begin. */
+function putRunOnLru(cpu: Task, base: number, first: number, count: number): number {
   const { heap } = cpu
+  const pages = base + PerCpu.lruPages
+  const node = nodeOfFrame(cpu, heap[pages + first])
+  const lock = nodeAt(heap, node) + Node.lruLock
+  let index = first
+  spinLock(cpu, lock)
+  for (; index < count && nodeOfFrame(cpu, heap[pages + index]) === node; index++)
+    linkPage(cpu, node, heap[pages + index])
+  countInNode(cpu, node, INACTIVE, index - first)
+  spinUnlock(cpu, lock)
+  return index
+}
+
+/** `list_add` behind the head. The list is locked. */
+function linkPage(cpu: Task, node: number, frame: number): void {
+  const { heap } = cpu
+  const list = nodeAt(heap, node) + Node.lruFirst
   const page = pageStruct(cpu, frame)
   Atomics.or(heap, page + Page.flags, PG_LRU)
-  const first = heap[Header.lruFirst]
+  const first = heap[list]
   heap[page + Page.next] = first
   heap[page + Page.lruPrevious] = 0
   if (first !== 0) heap[pageStruct(cpu, first) + Page.lruPrevious] = frame
-  heap[Header.lruFirst] = frame
+  heap[list] = frame
 }
 
 /** `list_del`. The list is locked. */
-function unlinkPage(cpu: Task, frame: number): void {
+function unlinkPage(cpu: Task, node: number, frame: number): void {
   const { heap } = cpu
   const page = pageStruct(cpu, frame)
   const next = heap[page + Page.next]
   const previous = heap[page + Page.lruPrevious]
-  if (previous === 0) heap[Header.lruFirst] = next
+  if (previous === 0) heap[nodeAt(heap, node) + Node.lruFirst] = next
   else heap[pageStruct(cpu, previous) + Page.next] = next
   if (next !== 0) heap[pageStruct(cpu, next) + Page.lruPrevious] = previous
   Atomics.and(heap, page + Page.flags, ~PG_LRU)
@@ -135,46 +158,60 @@ export function isOnLru(cpu: Cpu, frame: number): boolean {
 /** `__page_cache_release`: nobody refers to the page any more. */
 export function releaseFromLru(cpu: Task, frame: number): void {
   if (!isOnLru(cpu, frame)) return
-  const enabled = spinLockIrqSave(cpu, Header.lruLock)
-  unlinkPage(cpu, frame)
-  countInNode(cpu, PerCpu.nodeInactive, Header.nodeInactive, -1)
-  spinUnlockIrqRestore(cpu, Header.lruLock, enabled)
-  countInNode(cpu, PerCpu.nodeMapped, Header.nodeMapped, -1)
+  const node = nodeOfFrame(cpu, frame)
+  const lock = nodeAt(cpu.heap, node) + Node.lruLock
+  const enabled = spinLockIrqSave(cpu, lock)
+  unlinkPage(cpu, node, frame)
+  countInNode(cpu, node, INACTIVE, -1)
+  spinUnlockIrqRestore(cpu, lock, enabled)
+  countInNode(cpu, node, MAPPED, -1)
   uncharge(cpu, 1)
 }
 
-/** `release_pages`: the same of the first `count` of `frames`, with the lock for a few at a time, and one uncharge. */
+/** `release_pages`: the same of the first `count` of `frames`, with a lock for a few at a time, and one uncharge. */
 export function releaseManyFromLru(cpu: Task, frames: Int32Array, count: number): void {
   let released = 0
-  for (let first = 0; first < count; first += RELEASE_BATCH) {
+  for (let first = 0; first < count;) {
+    const node = nodeOfFrame(cpu, frames[first])
+    const lock = nodeAt(cpu.heap, node) + Node.lruLock
     const end = Math.min(count, first + RELEASE_BATCH)
-    const enabled = spinLockIrqSave(cpu, Header.lruLock)
+    const enabled = spinLockIrqSave(cpu, lock)
     const before = released
-    for (let index = first; index < end; index++) {
+    let index = first
+    for (; index < end && nodeOfFrame(cpu, frames[index]) === node; index++) {
       if (!isOnLru(cpu, frames[index])) continue
-      unlinkPage(cpu, frames[index])
+      unlinkPage(cpu, node, frames[index])
       released++
     }
-    countInNode(cpu, PerCpu.nodeInactive, Header.nodeInactive, before - released)
-    spinUnlockIrqRestore(cpu, Header.lruLock, enabled)
-    countInNode(cpu, PerCpu.nodeMapped, Header.nodeMapped, before - released)
+    countInNode(cpu, node, INACTIVE, before - released)
+    spinUnlockIrqRestore(cpu, lock, enabled)
+    countInNode(cpu, node, MAPPED, before - released)
+    first = index
   }
   if (released > 0) uncharge(cpu, released)
 }
 
-/** The batches of all CPUs, and the list from its first page on: for those who check that they agree with the pages. */
-export function lruPages(heap: Int32Array): { readonly batched: number[]; readonly listed: number[] } {
+/** The batches of all CPUs: for those who check that they agree with the pages. */
+export function batchedPages(heap: Int32Array): number[] {
   const batched: number[] = []
-  const listed: number[] = []
   for (let id = 0; id < heap[Header.cpuCount]; id++) {
     const base = perCpuBase(heap, id)
     for (let index = 0; index < Math.min(LRU_BATCH_MAX, heap[base + PerCpu.lruCount]); index++)
       batched.push(heap[base + PerCpu.lruPages + index])
   }
+  return batched
+}
+
+/** The list of a node from its first page on, for the same. */
+export function lruPages(heap: Int32Array, node: number): number[] {
+  const listed: number[] = []
   const memoryMap = heap[Header.memoryMap]
-  for (let frame = heap[Header.lruFirst]; frame !== 0 && listed.length <= heap[Header.frameCount];) {
+  for (
+    let frame = heap[nodeAt(heap, node) + Node.lruFirst];
+    frame !== 0 && listed.length <= heap[Header.frameCount];
+  ) {
     listed.push(frame)
     frame = heap[memoryMap + frame * PAGE_STRUCT_WORDS + Page.next]
   }
-  return { batched, listed }
+  return listed
 }

@@ -1,13 +1,12 @@
-// The frame allocator: one zone of single frames under a lock, and in front of it a list for each CPU.
+// The frame allocator: a zone of single frames under a lock in each node, and in front of each a list for each CPU.
 //
 // A CPU refills and drains its own list in batches, so that it takes the zone lock once for `pcp->batch` frames. That
 // lock is what limited both the speculative fault and the xadd rwsem in 2010 once the mmap lock was out of the way. It
-// is taken with interrupts disabled, since another CPU that finds the zone empty has this one give back its list.
+// is taken with interrupts disabled, since another CPU that finds all zones empty has this one give back its lists.
 
 import { callFunctionSingle } from '../machine/calls.ts'
 import { CALL_DRAIN_PCP, claimCpu, cpuRelax, defineCall, perCpuBase, releaseClaim } from '../machine/cpu.ts'
-import { Header, PAGE_STRUCT_WORDS, ZONE_WORDS } from '../machine/header.ts'
-import { layout } from '../machine/layout.ts'
+import { Header, PAGE_STRUCT_WORDS } from '../machine/header.ts'
 import { PCP_CAPACITY, PerCpu } from '../machine/per-cpu.ts'
 import type { Task } from '../mm/task.ts'
 import { VmEvent } from '../mm/vm-event.ts'
@@ -15,36 +14,42 @@ import { countVmEvent } from '../mm/vmstat.ts'
 import { refcountDecAndTest } from '../sync/refcount.ts'
 import { spinLock, spinLockIrqSave, spinUnlock, spinUnlockIrqRestore } from '../sync/spinlock.ts'
 import { addToLruBatch, isOnLru, putBatchOnLru, releaseFromLru, releaseManyFromLru } from './lru.ts'
+import { Node, Pageset, Zone, nodeAt, nodeOfFrame, pagesetOf, zoneOf } from './node.ts'
 import { Page, pageStruct } from './page.ts'
-
-export const Zone = layout('zone', ZONE_WORDS, {
-  lock: 0,
-  /** Free frames linked through `page.next`; 0 ends the list, as frame 0 is never free. */
-  freeList: 1,
-  freeCount: 2,
-  /** Frames from here on were never used. */
-  frontier: 3,
-})
-
-/** Sets up the zone of a fresh heap. Frame 0 is the zero page. */
-export function bootZone(heap: Int32Array): void {
-  const zone = heap[Header.zone]
-  heap[zone + Zone.frontier] = 1
-  heap[zone + Zone.freeCount] = heap[Header.frameCount] - 1
-}
 
 /** Allocates a frame, contents undefined. Returns 0 when none is left. */
 export function allocFrame(cpu: Task): number {
   const { heap, base } = cpu
   let count = heap[base + PerCpu.pcpCount]
   if (count === 0) {
-    count = refillPcp(cpu)
-    if (count === 0 && drainOtherCpus(cpu)) count = refillPcp(cpu)
-    if (count === 0) return 0
+    count = refillPcp(cpu, base + PerCpu.pcpCount, cpu.node)
+    if (count === 0) return allocFrameSlow(cpu)
   }
   heap[base + PerCpu.pcpCount] = --count
   countVmEvent(cpu, VmEvent.pgalloc)
   return heap[base + PerCpu.pcp + count]
+}
+
+/** Its node is empty: from another, and if all are, what other CPUs keep. */
+function allocFrameSlow(cpu: Task): number {
+  const frame = allocFromZones(cpu, 1)
+  if (frame !== 0 || !drainOtherCpus(cpu)) return frame
+  return allocFromZones(cpu, 0)
+}
+
+/** From the first zone that has one, in the order of the nodes from its own on, `first` of them passed over. */
+function allocFromZones(cpu: Task, first: number): number {
+  const { heap, nodeCount } = cpu
+  for (let step = first; step < nodeCount; step++) {
+    const node = (cpu.node + step) % nodeCount
+    const pageset = pagesetOf(heap, cpu.base, node)
+    const count = heap[pageset + Pageset.count] || refillPcp(cpu, pageset, node)
+    if (count === 0) continue
+    heap[pageset + Pageset.count] = count - 1
+    countVmEvent(cpu, VmEvent.pgalloc)
+    return heap[pageset + Pageset.frames + count - 1]
+  }
+  return 0
 }
 
 /**
@@ -55,20 +60,28 @@ export function allocFrame(cpu: Task): number {
 export function allocContigFrames(cpu: Task, count: number): number {
   drainAllPcp(cpu)
   drainOtherCpus(cpu)
-  const { heap } = cpu
-  const zone = heap[Header.zone]
-  const enabled = spinLockIrqSave(cpu, zone + Zone.lock)
-  const fresh = heap[zone + Zone.frontier] + count <= heap[Header.frameCount]
-  // Pages on the list of the LRU are linked by the same word.
-  if (!fresh && cpu.lruBatch !== 0) spinLock(cpu, Header.lruLock)
-  const first = fresh ? heap[zone + Zone.frontier] : findFreeRun(cpu, count)
-  if (!fresh && cpu.lruBatch !== 0) spinUnlock(cpu, Header.lruLock)
-  if (fresh) heap[zone + Zone.frontier] += count
-  else if (first !== 0) unlinkRun(cpu, first, count)
-  if (first !== 0) Atomics.store(heap, zone + Zone.freeCount, heap[zone + Zone.freeCount] - count)
-  spinUnlockIrqRestore(cpu, zone + Zone.lock, enabled)
+  let first = 0
+  for (let step = 0; first === 0 && step < cpu.nodeCount; step++)
+    first = allocContigInNode(cpu, count, (cpu.node + step) % cpu.nodeCount)
   if (first === 0) return 0
   for (let frame = first; frame < first + count; frame++) takeFrame(cpu, frame)
+  return first
+}
+
+function allocContigInNode(cpu: Task, count: number, node: number): number {
+  const { heap } = cpu
+  const zone = zoneOf(heap, node)
+  const lruLock = nodeAt(heap, node) + Node.lruLock
+  const enabled = spinLockIrqSave(cpu, zone + Zone.lock)
+  const fresh = heap[zone + Zone.frontier] + count <= heap[zone + Zone.end]
+  // Pages on the list of the LRU are linked by the same word.
+  if (!fresh && cpu.lruBatch !== 0) spinLock(cpu, lruLock)
+  const first = fresh ? heap[zone + Zone.frontier] : findFreeRun(cpu, zone, count)
+  if (!fresh && cpu.lruBatch !== 0) spinUnlock(cpu, lruLock)
+  if (fresh) heap[zone + Zone.frontier] += count
+  else if (first !== 0) unlinkRun(cpu, zone, first, count)
+  if (first !== 0) Atomics.store(heap, zone + Zone.freeCount, heap[zone + Zone.freeCount] - count)
+  spinUnlockIrqRestore(cpu, zone + Zone.lock, enabled)
   return first
 }
 
@@ -82,34 +95,34 @@ export function takeFrame(cpu: Task, frame: number): number {
 const IN_FREE_LIST = 0x4000_0000
 
 /** The first of `count` frames that follow each other in the free list of the zone, which is locked, or 0. */
-function findFreeRun(cpu: Task, count: number): number {
+function findFreeRun(cpu: Task, zone: number, count: number): number {
   const { heap } = cpu
-  const frames = heap[Header.frameCount]
+  const end = heap[zone + Zone.end]
   const next = heap[Header.memoryMap] + Page.next
-  markFreeList(cpu, IN_FREE_LIST)
+  markFreeList(cpu, zone, IN_FREE_LIST)
   let run = 0
-  let frame = 1
-  for (; frame < frames && run < count; frame++)
+  let frame = Math.max(1, end - cpu.framesPerNode)
+  for (; frame < end && run < count; frame++)
     run = (heap[next + frame * PAGE_STRUCT_WORDS] & IN_FREE_LIST) !== 0 ? run + 1 : 0
-  markFreeList(cpu, 0)
+  markFreeList(cpu, zone, 0)
   return run < count ? 0 : frame - count
 }
 
 /** Marks the frames of the free list, or takes the mark away. */
-function markFreeList(cpu: Task, mark: number): void {
+function markFreeList(cpu: Task, zone: number, mark: number): void {
   const { heap } = cpu
   const next = heap[Header.memoryMap] + Page.next
-  for (let frame = heap[heap[Header.zone] + Zone.freeList]; frame !== 0;) {
+  for (let frame = heap[zone + Zone.freeList]; frame !== 0;) {
     const word = next + frame * PAGE_STRUCT_WORDS
     frame = heap[word] & ~IN_FREE_LIST
     heap[word] = frame | mark
   }
 }
 
-function unlinkRun(cpu: Task, first: number, count: number): void {
+function unlinkRun(cpu: Task, zone: number, first: number, count: number): void {
   const { heap } = cpu
   const next = heap[Header.memoryMap] + Page.next
-  let link = heap[Header.zone] + Zone.freeList
+  let link = zone + Zone.freeList
   while (heap[link] !== 0) {
     const frame = heap[link]
     if (frame >= first && frame < first + count) heap[link] = heap[next + frame * PAGE_STRUCT_WORDS]
@@ -121,11 +134,13 @@ function unlinkRun(cpu: Task, first: number, count: number): void {
 export function freeFrame(cpu: Task, frame: number): void {
   const { heap, base } = cpu
   if (cpu.lruBatch !== 0) releaseFromLru(cpu, frame)
-  const count = heap[base + PerCpu.pcpCount]
-  heap[base + PerCpu.pcp + count] = frame
-  heap[base + PerCpu.pcpCount] = count + 1
+  const node = nodeOfFrame(cpu, frame)
+  const pageset = node === cpu.node ? base + PerCpu.pcpCount : pagesetOf(heap, base, node)
+  const count = heap[pageset + Pageset.count]
+  heap[pageset + Pageset.frames + count] = frame
+  heap[pageset + Pageset.count] = count + 1
   countVmEvent(cpu, VmEvent.pgfree)
-  if (count >= cpu.pcpHigh) drainPcp(cpu, base, cpu.pcpBatch)
+  if (count >= cpu.pcpHigh) drainPcp(cpu, base, node, cpu.pcpBatch)
 }
 
 /** Drops a reference; the last one frees the frame. */
@@ -164,38 +179,42 @@ export function lruAddDrainFor(cpu: Task, frame: number): void {
   if (cpu.lruBatch !== 0 && !isOnLru(cpu, frame)) lruAddDrain(cpu, cpu.base)
 }
 
-/** Moves a batch of frames from the zone to this CPU. Returns how many there are now. */
-function refillPcp(cpu: Task): number {
-  const { heap, base } = cpu
-  const zone = heap[Header.zone]
+/** Moves a batch of frames from the zone of `node` to this CPU, which has none. Returns how many there are now. */
+function refillPcp(cpu: Task, pageset: number, node: number): number {
+  const { heap } = cpu
+  const zone = zoneOf(heap, node)
   const memoryMap = heap[Header.memoryMap]
   const enabled = spinLockIrqSave(cpu, zone + Zone.lock)
   const take = Math.min(cpu.pcpBatch, heap[zone + Zone.freeCount])
   let frame = heap[zone + Zone.freeList]
   for (let index = take - 1; index >= 0; index--) {
     if (frame !== 0) {
-      heap[base + PerCpu.pcp + index] = frame
+      heap[pageset + Pageset.frames + index] = frame
       frame = heap[memoryMap + frame * PAGE_STRUCT_WORDS + Page.next]
     } else {
-      heap[base + PerCpu.pcp + index] = heap[zone + Zone.frontier]++
+      heap[pageset + Pageset.frames + index] = heap[zone + Zone.frontier]++
     }
   }
   heap[zone + Zone.freeList] = frame
   // Read ahead looks at it without the lock.
   Atomics.store(heap, zone + Zone.freeCount, heap[zone + Zone.freeCount] - take)
-  heap[base + PerCpu.pcpCount] = take
+  heap[pageset + Pageset.count] = take
   spinUnlockIrqRestore(cpu, zone + Zone.lock, enabled)
-  return heap[base + PerCpu.pcpCount]
+  return heap[pageset + Pageset.count]
 }
 
-/** Moves up to `count` frames of the CPU at `base`, those that came first and so are the coldest, back to the zone. */
-function drainPcp(cpu: Task, base: number, count: number): void {
+/**
+ * Moves up to `count` frames that the CPU at `base` keeps of `node`, those that came first and so are the coldest, back
+ * to the zone.
+ */
+function drainPcp(cpu: Task, base: number, node: number, count: number): void {
   const { heap } = cpu
-  const zone = heap[Header.zone]
+  const zone = zoneOf(heap, node)
+  const pageset = pagesetOf(heap, base, node)
   const memoryMap = heap[Header.memoryMap]
-  const pcp = base + PerCpu.pcp
+  const pcp = pageset + Pageset.frames
   const enabled = spinLockIrqSave(cpu, zone + Zone.lock)
-  const moved = Math.min(count, heap[base + PerCpu.pcpCount])
+  const moved = Math.min(count, heap[pageset + Pageset.count])
   let list = heap[zone + Zone.freeList]
   for (let index = 0; index < moved; index++) {
     const frame = heap[pcp + index]
@@ -204,21 +223,26 @@ function drainPcp(cpu: Task, base: number, count: number): void {
   }
   heap[zone + Zone.freeList] = list
   Atomics.store(heap, zone + Zone.freeCount, heap[zone + Zone.freeCount] + moved)
-  heap.copyWithin(pcp, pcp + moved, pcp + heap[base + PerCpu.pcpCount])
-  heap[base + PerCpu.pcpCount] -= moved
+  heap.copyWithin(pcp, pcp + moved, pcp + heap[pageset + Pageset.count])
+  heap[pageset + Pageset.count] -= moved
   spinUnlockIrqRestore(cpu, zone + Zone.lock, enabled)
 }
 
-/** Gives all frames of this CPU back to the zone, also those that only its batch of the LRU keeps. */
+/** Gives all frames of this CPU back to the zones, also those that only its batch of the LRU keeps. */
 export function drainAllPcp(cpu: Task): void {
-  lruAddDrain(cpu, cpu.base)
-  drainPcp(cpu, cpu.base, PCP_CAPACITY)
+  drainWhole(cpu, cpu.base)
+}
+
+/** The same of the CPU at `base`, which is this one, or claimed. */
+function drainWhole(cpu: Task, base: number): void {
+  lruAddDrain(cpu, base)
+  for (let node = 0; node < cpu.nodeCount; node++) drainPcp(cpu, base, node, PCP_CAPACITY)
 }
 
 defineCall<Task>(CALL_DRAIN_PCP, drainAllPcp)
 
 /**
- * `drain_all_pages`: the zone is empty, and other CPUs may have frames in front of it. Takes them from CPUs that are
+ * `drain_all_pages`: the zones are empty, and other CPUs may have frames before them. Takes them from CPUs that are
  * outside, and has those that are inside give them back. Returns false when that is not possible. No lock may be held.
  */
 function drainOtherCpus(cpu: Task): boolean {
@@ -237,7 +261,6 @@ function drainCpu(cpu: Task, id: number): void {
     if (callFunctionSingle(cpu, id, CALL_DRAIN_PCP)) return
     cpuRelax(cpu)
   }
-  lruAddDrain(cpu, base)
-  drainPcp(cpu, base, PCP_CAPACITY)
+  drainWhole(cpu, base)
   releaseClaim(cpu, base)
 }

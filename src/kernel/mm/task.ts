@@ -4,7 +4,7 @@ import { Cpu } from '../machine/cpu.ts'
 import type { PhysicalMemory } from '../machine/frames.ts'
 import { Header } from '../machine/header.ts'
 import type { LockedInstructions } from '../machine/locked.ts'
-import { pcpLimits, statThreshold } from '../machine/per-cpu.ts'
+import { PerCpu, pcpLimits, statThreshold } from '../machine/per-cpu.ts'
 import type { DesignHooks } from './design-hooks.ts'
 import { FaultContext } from './fault-context.ts'
 import { RSS_KINDS } from './mm.ts'
@@ -32,6 +32,10 @@ export class Task extends Cpu {
   readonly lruBatch: number
   readonly chargeBatch: number
   readonly nodeThreshold: number
+  /** The memory node of this CPU, how many there are, and how many frames each has: see memory/node.ts. */
+  readonly node: number
+  readonly nodeCount: number
+  readonly framesPerNode: number
   /** The fault in progress; a thread has one at a time. */
   readonly fault = new FaultContext()
   /** Whether the last fault was handled without the mmap lock. */
@@ -138,6 +142,9 @@ export class Task extends Cpu {
     this.lruBatch = heap[Header.lruBatch]
     this.chargeBatch = heap[Header.chargeBatch]
     this.nodeThreshold = statThreshold(this.cpuCount, heap[Header.frameCount])
+    this.node = heap[this.base + PerCpu.node]
+    this.nodeCount = heap[Header.nodeCount]
+    this.framesPerNode = heap[Header.framesPerNode]
   }
 }
 

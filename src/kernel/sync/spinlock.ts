@@ -1,11 +1,29 @@
-// Spinlock: one word, 0 when free.
+// Spinlock: one word, 0 when free. Of three kinds, which a machine is booted with: test-and-set, here; ticket
+// (ticket-spinlock.ts); queued (qspinlock.ts). x86 had them in this order, with others before 2.6.25 and 4.2, and has
+// test-and-set still in guests whose hypervisor does not help (`virt_spin_lock`).
 //
-// A held lock contains its holder (CPU number + 1, shifted left) and in bit 0 whether somebody halts on it. The
-// halting is what Linux does on virtual machines (`pv_wait`, `pv_kick`): our CPUs are threads of a host that may take
-// the core from the holder at any time, and spinning would then only lengthen the wait.
+// A held lock of the first kind contains its holder (CPU number + 1, shifted left) and in bit 0 whether somebody halts
+// on it. The halting is what Linux does on virtual machines (`pv_wait`, `pv_kick`): our CPUs are threads of a host that
+// may take the core from the holder at any time, and spinning would then only lengthen the wait.
 
 import { bugOn } from '../machine/errors.ts'
 import { type Cpu, SPINS_BEFORE_HALT, cpuWait, disableInterrupts, enableInterrupts } from '../machine/cpu.ts'
+import { queuedSpinLock, queuedSpinUnlock } from './qspinlock.ts'
+import { ticketSpinLock, ticketSpinTryLock, ticketSpinUnlock } from './ticket-spinlock.ts'
+
+export const SPINLOCK_TEST_AND_SET = 0
+export const SPINLOCK_TICKET = 1
+export const SPINLOCK_QUEUED = 2
+
+/** What a machine's spinlocks are, see `Header.spinlockKind`. */
+export const spinlockKinds = {
+  'test-and-set': SPINLOCK_TEST_AND_SET,
+  ticket: SPINLOCK_TICKET,
+  queued: SPINLOCK_QUEUED,
+} as const
+export type SpinlockKind = keyof typeof spinlockKinds
+
+export const spinlockNames = Object.keys(spinlockKinds) as readonly SpinlockKind[]
 
 const HALTED = 1
 
@@ -15,7 +33,16 @@ function tagOf(cpu: Cpu): number {
 
 /** Takes the lock, waiting as long as it takes. Interrupts are answered meanwhile if they are enabled. */
 export function spinLock(cpu: Cpu, lock: number): void {
+  if (cpu.spinlockKind !== SPINLOCK_TEST_AND_SET) {
+    fairSpinLock(cpu, lock)
+    return
+  }
   if (Atomics.compareExchange(cpu.heap, lock, 0, (cpu.id + 1) << 1) !== 0) spinLockSlow(cpu, lock)
+}
+
+function fairSpinLock(cpu: Cpu, lock: number): void {
+  if (cpu.spinlockKind === SPINLOCK_QUEUED) queuedSpinLock(cpu, lock)
+  else ticketSpinLock(cpu, lock)
 }
 
 function spinLockSlow(cpu: Cpu, lock: number): void {
@@ -39,13 +66,23 @@ function spinLockSlow(cpu: Cpu, lock: number): void {
 
 /** Takes the lock if it is free. Returns whether it did. */
 export function spinTryLock(cpu: Cpu, lock: number): boolean {
+  if (cpu.spinlockKind === SPINLOCK_TICKET) return ticketSpinTryLock(cpu, lock)
   return Atomics.compareExchange(cpu.heap, lock, 0, (cpu.id + 1) << 1) === 0
 }
 
 /** Releases the lock. */
 export function spinUnlock(cpu: Cpu, lock: number): void {
+  if (cpu.spinlockKind !== SPINLOCK_TEST_AND_SET) {
+    fairSpinUnlock(cpu, lock)
+    return
+  }
   const before = Atomics.exchange(cpu.heap, lock, 0)
   if (before !== (cpu.id + 1) << 1) spinUnlockSlow(cpu, lock, before)
+}
+
+function fairSpinUnlock(cpu: Cpu, lock: number): void {
+  if (cpu.spinlockKind === SPINLOCK_QUEUED) queuedSpinUnlock(cpu, lock)
+  else ticketSpinUnlock(cpu, lock)
 }
 
 function spinUnlockSlow(cpu: Cpu, lock: number, before: number): void {

@@ -38,5 +38,6 @@ export const broadwell2s: MachineModel = {
   software: x86Software(2.5, 1650),
   smtFactor: assumed.smtFactor,
   accounting: '5.11',
+  spinlock: 'queued',
   fitted: { 'software.faultNs': 'page_fault1_processes, 16 tasks: 346,634 a second for each' },
 }

@@ -38,5 +38,6 @@ export const icelake2s: MachineModel = {
   software: x86Software(2.7, 175),
   smtFactor: assumed.smtFactor,
   accounting: '6.1',
+  spinlock: 'queued',
   fitted: { 'software.faultNs': 'pft, 6.2-rc4, 1 thread' },
 }

@@ -14,5 +14,6 @@ export const numa56: MachineModel = {
   lastLevelBytes: 14 * 2.5 * 2 ** 20,
   software: x86Software(2.5, 650),
   accounting: '6.10',
+  spinlock: 'queued',
   fitted: { 'software.faultNs': 'pft, per-VMA rwsem, 1 thread' },
 }

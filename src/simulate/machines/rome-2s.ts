@@ -40,6 +40,7 @@ export const rome2s: MachineModel = {
   software: { ...x86Software(3.35, 0), exceptionNs: 249 },
   smtFactor: assumed.smtFactor,
   accounting: '5.11',
+  spinlock: 'queued',
   fitted: {
     'software.exceptionNs': 'pft, v5.12, 1 thread',
     nearHandovers: 'pft, v5.12, 7 and 128 threads',

@@ -39,5 +39,6 @@ export const skylake2s: MachineModel = {
   software: x86Software(2.7, 590),
   smtFactor: assumed.smtFactor,
   accounting: '5.11',
+  spinlock: 'queued',
   fitted: { 'software.faultNs': 'pft, v5.12, 1 thread' },
 }

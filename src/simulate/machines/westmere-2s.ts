@@ -35,5 +35,7 @@ export const westmere2s: MachineModel = {
   bandwidthPerSocket: 17.5,
   software: x86Software(2.67, 500),
   smtFactor: assumed.smtFactor,
+  // Of 2010.
+  spinlock: 'ticket',
   fitted: {},
 }

@@ -1,0 +1,52 @@
+// Ticket spinlock: x86 from Linux 2.6.25 (314cdbefd1fd) to 4.1.
+//
+// Who comes draws a ticket, and has the lock when its number is served: they get it in the order in which they came.
+// All of them look at the one word, so that each release sends its line to every CPU that waits.
+//
+//   bits 0..14   the number that is served
+//   bit 15       where that runs over into; it means nothing
+//   bits 16..30  the number of the next ticket; what it runs over into means nothing either
+//
+// The lock is free when both are the same.
+
+import { type Cpu, cpuWait } from '../machine/cpu.ts'
+import { bugOn } from '../machine/errors.ts'
+
+const NEXT_SHIFT = 16
+const NUMBER_MASK = 0x7fff
+const RUN_OVER = 0x8000
+
+function isFree(value: number): boolean {
+  return ((value ^ (value >> NEXT_SHIFT)) & NUMBER_MASK) === 0
+}
+
+/** Takes the lock, in turn. Interrupts are answered meanwhile if they are enabled. */
+export function ticketSpinLock(cpu: Cpu, lock: number): void {
+  const { heap } = cpu
+  const drawn = Atomics.add(heap, lock, 1 << NEXT_SHIFT)
+  if (isFree(drawn)) return
+  const ticket = (drawn >> NEXT_SHIFT) & NUMBER_MASK
+  for (let spins = 0; ; spins++) {
+    const value = Atomics.load(heap, lock)
+    if ((value & NUMBER_MASK) === ticket) return
+    cpuWait(cpu, lock, value, spins)
+  }
+}
+
+/** Takes the lock if it is free. Returns whether it did. */
+export function ticketSpinTryLock(cpu: Cpu, lock: number): boolean {
+  const value = Atomics.load(cpu.heap, lock)
+  const drawn = (value + (1 << NEXT_SHIFT)) | 0
+  return isFree(value) && Atomics.compareExchange(cpu.heap, lock, value, drawn) === value
+}
+
+/** Releases the lock. */
+export function ticketSpinUnlock(cpu: Cpu, lock: number): void {
+  const { heap } = cpu
+  const before = Atomics.add(heap, lock, 1)
+  bugOn(isFree(before), `CPU ${cpu.id} releases a spinlock that nobody holds`)
+  // Whoever finds that it has run over takes that away, long before it could do so again, into the tickets.
+  if (((before + 1) & RUN_OVER) !== 0) Atomics.and(heap, lock, ~RUN_OVER)
+  // Who waits may halt.
+  if (!isFree(before + 1)) Atomics.notify(heap, lock)
+}
