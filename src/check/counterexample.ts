@@ -320,8 +320,9 @@ class Recorder extends Scheduler {
   /** Where each thread that has not finished waits, and for a change of what. */
   waiting(): string[] {
     return this.#threads
-      .filter((thread) => thread.state !== FINISHED)
+      .filter((thread) => !isOver(thread))
       .flatMap((thread) => {
+        if (thread.idles) return [`${this.#nameOf(thread)} waits for an event that settles its promise`]
         const cells = cellsAwaited(thread)
         const names = [...cells]
           .slice(0, NAMES_MAX)
@@ -382,6 +383,18 @@ class Recorder extends Scheduler {
 
   leave(thread: Thread): void {
     this.#stacks[thread.id]?.pop()
+  }
+
+  suspend(thread: Thread): unknown {
+    return this.#stacks[thread.id]?.pop()
+  }
+
+  goOn(thread: Thread, call: unknown): void {
+    if (call === undefined || call === null) return
+    const { function: name, ...frame } = call as Frame
+    const isNews = { depth: -1, number: -1, children: new Set<object>() }
+    const goesOn = name.endsWith(GOES_ON) ? name : `${name}${GOES_ON}`
+    this.#stacks[thread.id]?.push({ ...frame, ...isNews, function: goesOn })
   }
 
   operation(thread: Thread, kind: number, before: number, after: number): void {

@@ -44,6 +44,8 @@ import {
   RESCUES_MAX,
   TIMEOUTS_MAX,
   goOn,
+  isOver,
+  isTimed,
   longestWaiting,
   mayTimeOut,
   noticeChanges,
@@ -316,7 +318,7 @@ export abstract class Execution extends Scheduler {
     let asleep = 0
     for (const thread of this.threads) {
       if (thread.state === READY) ready |= 1 << thread.id
-      else if (thread.state === WAITING && thread.timeout !== Infinity) {
+      else if (isTimed(thread)) {
         this.hasTimedWaits = true
         if (mayTimeOut(thread)) asleep |= 1 << thread.id
       }
@@ -329,6 +331,7 @@ export abstract class Execution extends Scheduler {
   #rescue(event: number): number {
     if (this.threads.every((thread) => thread.state === FINISHED)) return this.#stop(COMPLETE)
     if (this.leavesIdle && this.threads.some(waitsForAnother)) return this.#stop(REDUNDANT)
+    if (this.threads.every(isOver)) return this.#stop(COMPLETE)
     const thread = longestWaiting(this.threads)
     if (thread === null || thread.rescues >= RESCUES_MAX) return this.#stop(DEADLOCK)
     thread.rescues++

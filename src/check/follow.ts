@@ -19,6 +19,7 @@ import {
 } from '../backends/stepped/index.ts'
 import {
   RESCUES_MAX,
+  isOver,
   letGoOn,
   longestWaiting,
   mayTimeOut,
@@ -215,10 +216,9 @@ class Follower extends Scheduler {
     if (step >= this.#options.maxSteps) return this.#end('livelock')
     const ready = this.#threadsIn((thread) => thread.state === READY)
     this.#noticeStuck(step, ready)
+    if (ready === 0 && this.#threads.every(isOver)) return this.#end('complete')
     const enabled = ready !== 0 ? ready | this.#threadsIn(mayTimeOut) : this.#rescuable()
-    if (enabled === 0) {
-      return this.#end(this.#threads.every(({ state }) => state === FINISHED) ? 'complete' : 'deadlock')
-    }
+    if (enabled === 0) return this.#end('deadlock')
     const last = this.#last < 0 ? 0 : 1 << this.#last
     const rule = this.#rule(ready, last)
     const wanted = this.#options.lead(step, enabled)

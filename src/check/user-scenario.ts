@@ -1,6 +1,6 @@
 // The scenario of a file as the explorer wants it.
 
-import { FinerCellsNeeded, alone, memory } from '../backends/stepped/index.ts'
+import { FinerCellsNeeded, alone, memory, setPreparing } from '../backends/stepped/index.ts'
 import type { Subject } from './explore.ts'
 import type { Scenario } from './scenario.ts'
 import { NoScenario } from './no-scenario.ts'
@@ -27,12 +27,15 @@ export class SetupIsAsync extends Error {
   }
 }
 
-/** A scenario of a loaded program as the explorer wants it. */
-export function userSubject(description: Scenario): Subject {
+/**
+ * A scenario of a loaded program as the explorer wants it. Of threads with event loops, more is told apart than what
+ * shows in shared memory: none are exchanged.
+ */
+export function userSubject(description: Scenario, hasLoops = false): Subject {
   let state: unknown
   return {
     threads: description.threads.length,
-    functions: description.threads,
+    ...(hasLoops ? {} : { functions: description.threads }),
     begin() {
       memory.restore()
       state = setUp(description)
@@ -56,11 +59,14 @@ function isThenable(value: unknown): boolean {
 
 function setUp({ setup }: Scenario): unknown {
   try {
+    setPreparing(true)
     const state = alone(setup?.())
     if (state instanceof Promise) throw new SetupIsAsync()
     return state
   } catch (error) {
     if (error instanceof FinerCellsNeeded || (error instanceof Error && 'remedy' in error)) throw error
     throw new SetupFailed(`the setup of the scenario throws ${String(error)}`, { cause: error })
+  } finally {
+    setPreparing(false)
   }
 }

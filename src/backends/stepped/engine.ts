@@ -389,7 +389,13 @@ export function messenger<T>(value: T, site: number): T {
 
 /** `promise.then(…)` and the like. */
 export function promised<T>(value: T, site: number): T {
-  return value instanceof Promise ? later(value, site) : value
+  return value instanceof Promise && !('loop' in value) ? later(value, site) : value
+}
+
+/** `process.nextTick(called, ...args)`. */
+export function nextTick(called: Method, ...args: readonly unknown[]): void {
+  if (isAlone()) process.nextTick(called, ...args)
+  else runtime.eventLoops().nextTick(() => Reflect.apply(called, undefined, args))
 }
 
 // ---------------------------------------------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ export {
   runThreads,
   setDeadline,
   setForbidden,
+  setPreparing,
   setProbes,
   setSites,
   setTracer,

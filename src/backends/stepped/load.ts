@@ -7,9 +7,10 @@ import { compileFunction } from 'node:vm'
 import { type ModuleOutline, type SteppedForm, cachedForm } from './cache.ts'
 import { type Probe, commonjsRuntime, emitModule } from './emit.ts'
 import { type Program, type ProgramOptions, addressOf, digestOf, readProgram } from './program.ts'
+import { isOfLoop, loopModule } from './loop-imports.ts'
 import { Reach } from './reach.ts'
 import { isData } from './resolve.ts'
-import { setLibrary, setSites } from './runtime.ts'
+import { setEventLoops, setLibrary, setSites } from './runtime.ts'
 import { QUERY, type Site, loadedTexts } from './sites.ts'
 
 export interface LoadOptions extends ProgramOptions {
@@ -40,6 +41,8 @@ export interface SteppedEntry {
 
 /** A program with several entries. */
 export interface SteppedPrograms extends Pick<SteppedProgram, 'sites'> {
+  /** Its threads may have event loops. */
+  readonly hasLoops: boolean
   /** Runs the code of an entry, and of what it imports, unless it has run. */
   readonly open: (entry: string | URL) => Promise<SteppedEntry>
   /** Digest of the code of an entry and of all that it imports, edits included. */
@@ -87,7 +90,8 @@ export async function loadSteppedTogether(
   }
   const digest = (entry: string | URL): string =>
     digestOf(programs[number]!.form.modules, kernelSource(addressOf(entry)))
-  return { sites, open, digestOf: digest }
+  const hasLoops = programs[number]!.form.texts.has(loopModule)
+  return { sites, hasLoops, open, digestOf: digest }
 }
 
 async function stepEntries(
@@ -103,9 +107,11 @@ async function stepEntries(
   setSites(form.sites)
   const number = programs.push({ form, required: new Map() }) - 1
   for (const url of form.texts.keys()) {
-    if (url !== library) loadedTexts.set(`${url}${QUERY}${number}`, () => form.texts.get(url)!)
+    if (url !== library && !isOfLoop(url)) loadedTexts.set(`${url}${QUERY}${number}`, () => form.texts.get(url)!)
   }
   setLibrary(form.sites, (await import(`${library}${QUERY}${number}`)) as never)
+  if (form.texts.has(loopModule))
+    setEventLoops(form.sites, (await import(`${loopModule}${QUERY}${number}`)) as never)
   return { number, sites: form.sites }
 }
 

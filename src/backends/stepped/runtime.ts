@@ -63,7 +63,7 @@ let tracer: Tracer | null = null
 let probes: Probes | null = null
 let sites: Site[] = []
 /** Code that cannot be stepped was come to: whoever catches the error, the program cannot be checked. */
-let refusal: SteppingRefused | TimeUp | Decided | null = null
+let refusal: Error | null = null
 let forbidden: Forbidden | null = null
 /** Threads that wait, in the order in which they came. */
 const sleepers: Thread[] = []
@@ -111,6 +111,70 @@ export function library(): Library {
   return libraries.get(sites)!
 }
 
+/** The event loops of each program that has some, in their steppable form: by its places. */
+const loopsOf = new WeakMap<Site[], EventLoops>()
+
+/** What the runtime asks of loop/index.ts. */
+export interface EventLoops {
+  /** Does what is left for a thread to do, whose function has returned `result`. */
+  readonly runLoop: (loop: unknown, result: unknown) => unknown
+  readonly newLoop: () => unknown
+  /** A promise, and what settles it. */
+  readonly deferred: () => Deferred
+  /** Has one of two functions called, as a job, when `value` is settled. */
+  readonly react: (
+    value: unknown,
+    onFulfilled: (value: unknown) => unknown,
+    onRejected: (reason: unknown) => unknown,
+  ) => void
+  readonly nextTick: (called: () => unknown) => void
+}
+
+export interface Deferred {
+  readonly promise: unknown
+  readonly resolve: (value: unknown) => void
+  readonly reject: (reason: unknown) => void
+}
+
+export function setEventLoops(of: Site[], value: EventLoops): void {
+  loopsOf.set(of, value)
+}
+
+export function eventLoops(): EventLoops {
+  return loopsOf.get(sites)!
+}
+
+/** The event loop of the thread that runs. */
+export function currentLoop(): unknown {
+  return (current.loop ??= eventLoops().newLoop())
+}
+
+/** The state that threads begin with is being made: what it makes of channels is for them. */
+let preparing = false
+
+export function setPreparing(value: boolean): void {
+  preparing = value
+}
+
+/** What the engine does in time is modelled: in threads, and where their state is made. */
+export function isModelled(): boolean {
+  return preparing || current !== soloThread
+}
+
+/** The program is over, and whoever catches errors may have caught the one that says so. */
+export function isBroken(): boolean {
+  return refusal !== null
+}
+
+/** Where an async function has stopped for good, or for now, the trace is told. */
+export function traceSuspend(): unknown {
+  return tracer === null ? null : tracer.suspend(current)
+}
+
+export function traceGoOn(call: unknown): void {
+  tracer?.goOn(current, call)
+}
+
 /** The number of the place from which the runtime was called, for what has no number of its own. */
 export function siteHere(what: string): number {
   const place = currentPlace(what)
@@ -141,6 +205,8 @@ export const state = {
   given: null as unknown,
   /** Moves at each change that the thread makes which runs, in shared memory or in objects of its own. */
   changes: 0,
+  /** Set while an async function is on its way out because it waits: what for. See coroutine.ts. */
+  awaited: null as { readonly value: unknown; readonly site: number } | null,
 }
 
 /** What the functions of the thread that stops have kept, the innermost first. */
@@ -170,6 +236,13 @@ export function save(value: unknown, frame: Frame): unknown {
   return stopped
 }
 
+/** Takes the frames of what has stopped, the innermost first: of an async function that waits. */
+export function takeLeaving(): Frame[] {
+  const frames = leaving.slice(0, leavingCount)
+  leavingCount = 0
+  return frames
+}
+
 /** Where the thread has stopped. */
 let stopSite = 0
 
@@ -194,6 +267,7 @@ export function runThreads(
   sleepers.length = 0
   leavingCount = 0
   state.stopping = false
+  state.awaited = null
   try {
     starting = true
     for (const thread of threads) {
@@ -240,17 +314,21 @@ function goOn(thread: Thread): boolean {
     thrown = true
   }
   for (;;) {
-    if (state.stopping) {
+    if (state.stopping && state.awaited === null) {
       if (value !== stopped) refuseToStop()
       state.stopping = false
       thread.changes = state.changes
       while (leavingCount > 0) frames[thread.depth++] = leaving[--leavingCount]!
       return false
     }
-    if (thread.depth === 0) break
-    const frame = frames[--thread.depth]!
     try {
-      value = frame[0](frame, value, thrown)
+      if (thread.depth > 0) {
+        const frame = frames[--thread.depth]!
+        value = frame[0](frame, value, thrown)
+      } else if (!thrown && hasLoop(thread, value)) {
+        thread.isLooping = true
+        value = eventLoops().runLoop(thread.loop, value)
+      } else break
       thrown = false
     } catch (error) {
       value = error
@@ -260,6 +338,11 @@ function goOn(thread: Thread): boolean {
   if (thrown) throw value
   thread.state = FINISHED
   return true
+}
+
+/** Its function has returned, and there is more that it may have to do. */
+function hasLoop({ loop, isLooping }: Thread, value: unknown): boolean {
+  return !isLooping && (loop !== null || value instanceof Promise)
 }
 
 function wasDecided(): boolean {
@@ -285,6 +368,7 @@ export function alone(value: unknown): unknown {
 /** The thread would have to stop, and something is under way that cannot. */
 function refuseToStop(): never {
   state.stopping = false
+  state.awaited = null
   leavingCount = 0
   const site = stopSite
   const { source: text } = sites[site]!
@@ -390,10 +474,20 @@ function viewOf(array: Watched): View | undefined {
 
 function mustStop(thread: Thread): boolean {
   if (starting) return true
-  const chosen = scheduler!.choose()
+  const chosen = chooseNext()
   if (chosen === thread.id) return false
   nextThread = chosen
   return true
+}
+
+/** What the scheduler throws is not meant for the program, which may catch it. */
+function chooseNext(): number {
+  try {
+    return scheduler!.choose()
+  } catch (error) {
+    refusal ??= error as Error
+    throw error
+  }
 }
 
 export function load(site: number, array: Watched, index: number): number {
@@ -551,6 +645,25 @@ export function pause(site: number): unknown {
   if (thread.reads === 0 && ++thread.vainPauses < VAIN_PAUSES_MAX) return undefined
   thread.isIdle = false
   return spin(thread, site, 0, thread.reads, false)
+}
+
+/**
+ * The thread waits for an event: for a change of what it has read since it began to look (see beginLooking()), or, if
+ * `isTimed`, until its next timer is due. Returns whether that is so. Nothing else passes in time.
+ */
+export function idle(site: number, isTimed: boolean, serves: boolean): boolean {
+  const thread = current
+  thread.idles = true
+  thread.isTimed = isTimed
+  thread.serves = serves
+  thread.isIdle = !isTimed && scheduler!.leavesIdle
+  thread.isStale = false
+  return spin(thread, site, 0, thread.reads, false) as boolean
+}
+
+/** What is read from here on is what idle() waits for a change of. */
+export function beginLooking(): void {
+  current.forgetReads()
 }
 
 function spin(thread: Thread, site: number, from: number, to: number, turns: boolean): unknown {
@@ -761,11 +874,16 @@ function nativeOperation(thread: Thread, array: Watched, index: number, operand:
   }
 }
 
-function pauseDone(thread: Thread): void {
+function pauseDone(thread: Thread): unknown {
   // Of a loop, the turns are compared on.
-  if (thread.betweenTurns) return
-  if (tracer !== null) tracer.operation(thread, PAUSE, 0, 0)
+  if (thread.betweenTurns) return undefined
+  const isDue = thread.idles && thread.isTimed && !thread.sawChange()
+  if (tracer !== null && !thread.idles) tracer.operation(thread, PAUSE, 0, 0)
+  thread.idles = false
+  thread.isTimed = false
+  thread.serves = false
   thread.forgetReads()
+  return isDue
 }
 
 /** Begins to wait; returns how that ended, unless the thread has to stop. */

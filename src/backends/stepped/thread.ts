@@ -134,6 +134,16 @@ export class Thread {
   isStale = false
   /** Moves when it forgets what it has read. */
   epoch = 0
+  /** Its event loop: made when it first needs one. See loop/. */
+  loop: unknown = null
+  /** Its function has returned, and the loop is at work. */
+  isLooping = false
+  /** It spins on the sources of its event loop. */
+  idles = false
+  /** While it does, its next timer may be due. */
+  isTimed = false
+  /** While it does, nobody waits for what it has promised: where all that are left do so, that is the end. */
+  serves = false
   /** Turns of loops, by the number of the loop. */
   readonly turns: (Turns | undefined)[] = []
 
@@ -149,6 +159,11 @@ export class Thread {
     this.rescues = 0
     this.timeouts = 0
     this.isIdle = false
+    this.loop = null
+    this.isLooping = false
+    this.idles = false
+    this.isTimed = false
+    this.serves = false
     this.forgetReads()
   }
 
@@ -205,6 +220,9 @@ export interface Tracer {
   access(thread: Thread, array: Watched, index: number, value: number, write: boolean, site: number): void
   enter(thread: Thread, site: number, args: readonly unknown[]): void
   leave(thread: Thread, site: number): void
+  /** An async function waits: the call is over for now. Returns it, so that it can be gone on with. */
+  suspend(thread: Thread): unknown
+  goOn(thread: Thread, call: unknown): void
 }
 
 /** Told of probed functions, with the first five of their arguments. */
