@@ -28,6 +28,7 @@ import {
   timeOut,
 } from '../backends/stepped/index.ts'
 import type { RaceReport } from './data-races.ts'
+import { isOver } from './passing-time.ts'
 import { NotDeterministic } from './step-log.ts'
 import type { FailureKind, Subject } from './explore.ts'
 import { Names, type Naming } from './names.ts'
@@ -138,6 +139,10 @@ const QUOTE_MAX = 60
 
 /** What makes the calls of a generated program: its own steps are not told. */
 const HARNESS = /[\\/]check[\\/]perform-calls\.[jt]s$/
+/** Event loops: their steps are told in words, of which they leave the others out, and at the place of their caller. */
+const LOOP = /[\\/]stepped[\\/]loop[\\/][\w-]+\.[jt]s$/
+/** What stands behind the name of an async function that goes on after an `await`. */
+const GOES_ON = ' (goes on)'
 
 /** Operations of a turn of a loop that is told once, at most. */
 const TURN_MAX = 24
@@ -194,7 +199,8 @@ export function recordCounterexample(
 ): Counterexample {
   const threads = Array.from({ length: subject.threads }, (_, id) => new Thread(id))
   const bodies = subject.begin()
-  const recorder = new Recorder(threads, sites, failed, subject.naming?.() ?? null)
+  const shown = subject.shown ?? subject.threads
+  const recorder = new Recorder(threads, sites, failed, subject.naming?.() ?? null, shown)
   setTracer(recorder)
   try {
     runThreads(threads, bodies, recorder)
@@ -210,7 +216,7 @@ export function recordCounterexample(
   const { noun, kind, message, race } = failed
   const details = kind === 'deadlock' ? recorder.waiting() : race === null ? [] : recorder.racing(race)
   const broken = { kind, message, details }
-  return { noun, threads: subject.threads, rows, ...everything, leftOut, broken }
+  return { noun, threads: shown, rows, ...everything, leftOut, broken }
 }
 
 /** File, line and source of a place, short enough for a line. */
@@ -224,6 +230,8 @@ class Recorder extends Scheduler {
   readonly #threads: readonly Thread[]
   readonly #sites: readonly Site[]
   readonly #failed: FailedExecution
+  /** Threads before this one are told of. */
+  readonly #shown: number
   readonly #stacks: Frame[][]
   readonly #recorded: Recorded[] = []
   readonly #names: Names
@@ -241,13 +249,15 @@ class Recorder extends Scheduler {
     sites: readonly Site[],
     failed: FailedExecution,
     known: Naming | null,
+    shown: number,
   ) {
     super()
+    this.#shown = shown
     this.#threads = threads
     this.#sites = sites
     this.#failed = failed
     this.#names = new Names(known)
-    this.#stacks = threads.map(() => [])
+    this.#stacks = threads.slice(0, shown).map(() => [])
     this.#read = threads.map(() => new Map<number, Recorded>())
     this.#wokenBy = threads.map(() => null)
   }
@@ -263,14 +273,15 @@ class Recorder extends Scheduler {
       this.isLost = true
       return -1
     }
-    if (this.#last >= 0 && this.#last !== chosen.id) this.#reason = this.#whySwitch()
+    const isShown = chosen.id < this.#shown
+    if (isShown && this.#last >= 0 && this.#last !== chosen.id) this.#reason = this.#whySwitch()
     if (chosen.state === WAITING) {
       timeOut(chosen)
       this.#reason = `${this.#nameOf(chosen)} has waited as long as it was ready to`
     }
     chosen.state = READY
     this.#step++
-    this.#last = chosen.id
+    if (isShown) this.#last = chosen.id
     return chosen.id
   }
 
@@ -303,9 +314,15 @@ class Recorder extends Scheduler {
     const name = this.#nameOf(last)
     if (last.state === FINISHED) return `${name} has finished`
     if (last.state === WAITING) return `${name} waits`
+    if (last.idles) return `${name} waits for an event`
     if (last.state === SPINNING) return `${name} waits until something of what it reads changes`
     if (HARNESS.test(this.#sites[last.site]?.file ?? '')) return `${name} is between two calls`
-    return `${name} is stopped before ${this.#quote(last.site)}`
+    return `${name} is stopped before ${this.#next(last)}`
+  }
+
+  /** The next operation of a thread, in words. */
+  #next({ site, told }: Thread): string {
+    return LOOP.test(this.#sites[site]?.file ?? '') ? `it may ${told || 'go on'}` : this.#quote(site)
   }
 
   #quote(site: number): string {
@@ -320,7 +337,7 @@ class Recorder extends Scheduler {
   /** Where each thread that has not finished waits, and for a change of what. */
   waiting(): string[] {
     return this.#threads
-      .filter((thread) => !isOver(thread))
+      .filter((thread) => !isOver(thread) && thread.id < this.#shown)
       .flatMap((thread) => {
         if (thread.idles) return [`${this.#nameOf(thread)} waits for an event that settles its promise`]
         const cells = cellsAwaited(thread)
@@ -372,7 +389,7 @@ class Recorder extends Scheduler {
     const place = this.#sites[site]
     this.#stacks[thread.id]?.push({
       function: place?.function ?? 'unknown',
-      isTold: !HARNESS.test(place?.file ?? ''),
+      isTold: !HARNESS.test(place?.file ?? '') && !LOOP.test(place?.file ?? ''),
       place: shortPlace(place),
       file: place?.file ?? '',
       depth: -1,
@@ -404,8 +421,12 @@ class Recorder extends Scheduler {
     const { expected } = thread
     const fails = kind === COMPARE_EXCHANGE && before !== expected
     const isWoken = kind === NOTIFY
+    const isLoops = LOOP.test(this.#sites[thread.site]?.file ?? '')
+    const { told } = thread
+    thread.told = ''
+    if (isLoops && told === '') return
     const racy = thread.isPlain && (kind === LOAD || kind === STORE) ? 'racy ' : ''
-    const recorded = this.#note(thread, thread.site, {
+    const recorded = this.#note(thread, isLoops ? thread.toldAt : thread.site, {
       step: this.#step,
       operation,
       cell: hasMemory ? thread.cell : -1,
@@ -414,7 +435,8 @@ class Recorder extends Scheduler {
       after: hasMemory && !isWoken ? after : null,
       writes: hasMemory && !isWoken && kind !== LOAD && kind !== WAIT && !fails,
       reads: hasMemory && !isWoken && kind !== STORE,
-      say: (name, value) => `${racy}${sayOperation(kind, name, before, after, expected, value)}`,
+      say: (name, value) =>
+        isLoops ? told : `${racy}${sayOperation(kind, name, before, after, expected, value)}`,
       wokenBy: kind === WOKEN ? (this.#wokenBy[thread.id] ?? null) : null,
     })
     if (recorded === null) return

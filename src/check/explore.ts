@@ -22,6 +22,8 @@ import { NoScenario } from './no-scenario.ts'
 /** What is explored: threads that can be started again and again from the same state. */
 export interface Subject {
   readonly threads: number
+  /** So many of them are those of the scenario, which are told of. Default: all. */
+  readonly shown?: number
   /** What each thread runs, where two that run the same may be exchanged for one another. */
   readonly functions?: readonly unknown[]
   /** Brings everything to the state in which the threads begin, and returns them. */

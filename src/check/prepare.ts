@@ -54,7 +54,7 @@ async function prepareFile(target: Target, trace: boolean): Promise<Prepared> {
   if (call !== undefined) refuseOtherScenario(call, description)
   const { options = {} } = description
   const title = (given as { name?: string }).name ?? description.title ?? placeOf(target)
-  return { subject: userSubject(description, program.hasLoops), ...loaded, title, options }
+  return { subject: userSubject(description, program.loops), ...loaded, title, options }
 }
 
 function preparePrograms(

@@ -1,6 +1,6 @@
 // The scenario of a file as the explorer wants it.
 
-import { FinerCellsNeeded, alone, memory, setPreparing } from '../backends/stepped/index.ts'
+import { type EventLoops, FinerCellsNeeded, alone, memory, setPreparing } from '../backends/stepped/index.ts'
 import type { Subject } from './explore.ts'
 import type { Scenario } from './scenario.ts'
 import { NoScenario } from './no-scenario.ts'
@@ -31,15 +31,19 @@ export class SetupIsAsync extends Error {
  * A scenario of a loaded program as the explorer wants it. Of threads with event loops, more is told apart than what
  * shows in shared memory: none are exchanged.
  */
-export function userSubject(description: Scenario, hasLoops = false): Subject {
+export function userSubject(description: Scenario, loops: EventLoops | null = null): Subject {
   let state: unknown
   return {
-    threads: description.threads.length,
-    ...(hasLoops ? {} : { functions: description.threads }),
+    // One more makes choices for those that have event loops.
+    threads: description.threads.length + (loops === null ? 0 : 1),
+    shown: description.threads.length,
+    ...(loops === null ? { functions: description.threads } : {}),
     begin() {
       memory.restore()
+      loops?.beginChoices()
       state = setUp(description)
-      return description.threads.map((thread) => () => thread(state))
+      const bodies = description.threads.map((thread) => () => thread(state))
+      return loops === null ? bodies : [...bodies, loops.serveChoices]
     },
     end() {
       const holds = alone(description.invariant?.(state))

@@ -15,6 +15,7 @@ export { rememberFields } from './private-state.ts'
 export type { Program, ProgramModule } from './program.ts'
 export { SteppingRefused, TimeUp } from './refusal.ts'
 export {
+  type EventLoops,
   alone,
   forgetRefusal,
   refused,

@@ -10,7 +10,7 @@ import { type Program, type ProgramOptions, addressOf, digestOf, readProgram } f
 import { isOfLoop, loopModule } from './loop-imports.ts'
 import { Reach } from './reach.ts'
 import { isData } from './resolve.ts'
-import { setEventLoops, setLibrary, setSites } from './runtime.ts'
+import { type EventLoops, eventLoops, setEventLoops, setLibrary, setSites } from './runtime.ts'
 import { QUERY, type Site, loadedTexts } from './sites.ts'
 
 export interface LoadOptions extends ProgramOptions {
@@ -41,8 +41,8 @@ export interface SteppedEntry {
 
 /** A program with several entries. */
 export interface SteppedPrograms extends Pick<SteppedProgram, 'sites'> {
-  /** Its threads may have event loops. */
-  readonly hasLoops: boolean
+  /** The event loops of its threads, if they may have some. */
+  readonly loops: EventLoops | null
   /** Runs the code of an entry, and of what it imports, unless it has run. */
   readonly open: (entry: string | URL) => Promise<SteppedEntry>
   /** Digest of the code of an entry and of all that it imports, edits included. */
@@ -90,8 +90,8 @@ export async function loadSteppedTogether(
   }
   const digest = (entry: string | URL): string =>
     digestOf(programs[number]!.form.modules, kernelSource(addressOf(entry)))
-  const hasLoops = programs[number]!.form.texts.has(loopModule)
-  return { sites, hasLoops, open, digestOf: digest }
+  const loops = programs[number]!.form.texts.has(loopModule) ? eventLoops() : null
+  return { sites, loops, open, digestOf: digest }
 }
 
 async function stepEntries(

@@ -9,8 +9,16 @@ export const LOOP = 'faultline:loop'
 const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js'
 const folder = new URL('loop/', import.meta.url).href
 export const loopModule = `${folder}index${extension}`
-/** It runs as it is. */
-const hostModule = `${folder}host${extension}`
+/** They run as they are. */
+const unstepped: ReadonlySet<string | null> = new Set(
+  ['host', 'clone'].map((name) => `${folder}${name}${extension}`),
+)
+/** What stands for a module of Node. */
+const builtins: ReadonlyMap<string, string> = new Map(
+  [['worker_threads', 'worker-threads']].flatMap(([name, file]) =>
+    [name!, `node:${name}`].map((each) => [each, `${folder}${file}${extension}`] as const),
+  ),
+)
 
 /** A file of loop/. */
 export function isOfLoop(url: string): boolean {
@@ -18,13 +26,17 @@ export function isOfLoop(url: string): boolean {
 }
 
 /** Where an import leads that is none of the program's files: to loop/, or to nothing that is stepped; else undefined. */
-export function followLoop(specifier: string, found: string | null): string | null | undefined {
+export function followLoop(from: string, specifier: string, found: string | null): string | null | undefined {
   if (specifier === LOOP) return loopModule
-  return found === hostModule ? null : undefined
+  if (!isOfLoop(from)) return builtins.get(specifier)
+  return unstepped.has(found) ? null : undefined
 }
 
 /** Names of the engine that loop/ has. */
-const names = ['Promise', 'queueMicrotask']
+const names = (
+  'Promise queueMicrotask setTimeout clearTimeout setInterval clearInterval setImmediate clearImmediate ' +
+  'MessageChannel MessagePort'
+).split(' ')
 const anyName = new RegExp(`\\b(${names.join('|')}|nextTick)\\b`)
 
 /** Adds the import to a module that uses such names, or has async functions. */
@@ -37,7 +49,8 @@ export function importLoop(program: Node, text: string, format: 'module' | 'comm
   body.splice(at < 0 ? body.length : at, 0, (format === 'module' ? imports(used) : requires(used)) as never)
 }
 
-const place = { start: 0, end: 0 }
+// Before all that stands there.
+const place = { start: -1, end: -1 }
 const make = (type: string, fields: object): Node => ({ type, ...place, ...fields }) as unknown as Node
 const identifier = (name: string): Node => make('Identifier', { name })
 const source = (): Node => make('Literal', { value: LOOP, raw: JSON.stringify(LOOP) })

@@ -57,13 +57,13 @@ export function followImport(
   kind: 'import' | 'require',
   resolve: Resolve,
 ): string | null {
-  const loop = followLoop(specifier, null)
+  const loop = followLoop(url, specifier, null)
   if (loop !== undefined) return loop
   if (nodeModule.isBuiltin(specifier) || specifier.startsWith('data:')) return null
   const isPath = /^(\.|file:|\/)/.test(specifier)
   if (isPath && kind === 'import') {
     const path = resolvePath(url, specifier)
-    if (followLoop(specifier, path) === null) return null
+    if (followLoop(url, specifier, path) === null) return null
     return path.startsWith(ownFolder) && door.test(path) ? null : path
   }
   const alias = isPath ? undefined : aliasesOf(url, specifier).map(withEnding).find(isThere)

@@ -128,6 +128,9 @@ export interface EventLoops {
     onRejected: (reason: unknown) => unknown,
   ) => void
   readonly nextTick: (called: () => unknown) => void
+  /** Called before each execution, and what a thread of ours does in it: see loop/choice.ts. */
+  readonly beginChoices: () => void
+  readonly serveChoices: () => void
 }
 
 export interface Deferred {
@@ -164,6 +167,13 @@ export function isModelled(): boolean {
 /** The program is over, and whoever catches errors may have caught the one that says so. */
 export function isBroken(): boolean {
   return refusal !== null
+}
+
+/** What the next operation of the thread means, which loop/ does: for those who tell of it. */
+export function noteNext(text: string): void {
+  if (tracer === null) return
+  current.told = text
+  current.toldAt = siteHere(text)
 }
 
 /** Where an async function has stopped for good, or for now, the trace is told. */
@@ -878,7 +888,7 @@ function pauseDone(thread: Thread): unknown {
   // Of a loop, the turns are compared on.
   if (thread.betweenTurns) return undefined
   const isDue = thread.idles && thread.isTimed && !thread.sawChange()
-  if (tracer !== null && !thread.idles) tracer.operation(thread, PAUSE, 0, 0)
+  if (tracer !== null) tracer.operation(thread, PAUSE, 0, 0)
   thread.idles = false
   thread.isTimed = false
   thread.serves = false

@@ -136,6 +136,10 @@ export class Thread {
   epoch = 0
   /** Its event loop: made when it first needs one. See loop/. */
   loop: unknown = null
+  /** What its next operation means, where loop/ does it. */
+  told = ''
+  /** The place in the program from which loop/ was called. */
+  toldAt = -1
   /** Its function has returned, and the loop is at work. */
   isLooping = false
   /** It spins on the sources of its event loop. */
