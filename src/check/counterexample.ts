@@ -8,10 +8,12 @@ import { basename } from 'node:path'
 import {
   COMPARE_EXCHANGE,
   FINISHED,
+  LEAVE,
   LOAD,
   NOTIFY,
   PAUSE,
   READY,
+  SIGNAL,
   SHARED,
   SPINNING,
   STORE,
@@ -20,6 +22,7 @@ import {
   Thread,
   WAIT,
   WAITING,
+  WAIT_ASYNC,
   WOKEN,
   type Watched,
   operationNames,
@@ -415,7 +418,7 @@ class Recorder extends Scheduler {
   }
 
   operation(thread: Thread, kind: number, before: number, after: number): void {
-    const hasMemory = kind !== PAUSE && kind !== WOKEN
+    const hasMemory = kind !== PAUSE && kind !== WOKEN && kind !== LEAVE
     const operation = operationNames[kind]!
     if (hasMemory) this.#names.learn(thread.cell, thread.index, this.#sites[thread.site]?.source ?? '')
     const { expected } = thread
@@ -433,7 +436,7 @@ class Recorder extends Scheduler {
       index: thread.index,
       before: hasMemory && !isWoken ? before : null,
       after: hasMemory && !isWoken ? after : null,
-      writes: hasMemory && !isWoken && kind !== LOAD && kind !== WAIT && !fails,
+      writes: hasMemory && !isWoken && !isReading(kind) && !fails,
       reads: hasMemory && !isWoken && kind !== STORE,
       say: (name, value) =>
         isLoops ? told : `${racy}${sayOperation(kind, name, before, after, expected, value)}`,
@@ -678,6 +681,10 @@ function cellsAwaited(thread: Thread): Map<number, { readonly index: number; rea
 }
 
 /** What an operation does, with its values as `words` says them. */
+function isReading(kind: number): boolean {
+  return kind === LOAD || kind === WAIT || kind === WAIT_ASYNC
+}
+
 function sayOperation(
   kind: number,
   name: string,
@@ -691,15 +698,19 @@ function sayOperation(
   switch (kind) {
     case PAUSE:
     case WOKEN:
+    case LEAVE:
       return operation
+    case SIGNAL:
+      return 'tells the thread that waits'
     case LOAD:
       return `load ${name} = ${was}`
     case NOTIFY:
       return `notify ${name}, wakes ${before}`
     case WAIT:
+    case WAIT_ASYNC:
       return before === expected
-        ? `wait ${name} = ${was}`
-        : `wait ${name} = ${was}, not ${words(expected)}: goes on`
+        ? `${operation} ${name} = ${was}`
+        : `${operation} ${name} = ${was}, not ${words(expected)}: goes on`
     case COMPARE_EXCHANGE:
       return before === expected
         ? `cas ${name} ${was} → ${words(after)}`

@@ -24,6 +24,7 @@ import {
   AND,
   COMPARE_EXCHANGE,
   FINISHED,
+  LEAVE,
   LOAD,
   NOTIFY,
   OR,
@@ -35,6 +36,7 @@ import {
   Thread,
   WAIT,
   WAITING,
+  WAIT_ASYNC,
   WOKEN,
   XOR,
   memory,
@@ -356,8 +358,10 @@ export abstract class Execution extends Scheduler {
       case COMPARE_EXCHANGE:
         return this.#seesExpected(thread) ? READS | WRITES : READS
       case WAIT:
+      case WAIT_ASYNC:
         return this.#seesExpected(thread) ? READS | QUEUES : READS
       case NOTIFY:
+      case LEAVE:
         return QUEUES
       case WOKEN:
         return thread.state === WAITING && thread.timeout !== Infinity ? QUEUES : 0

@@ -199,9 +199,7 @@ function outsideCall(c: Context, node: Call, written: Call, called: string | nul
 function operationCall(c: Context, node: Call, operation: string): Node {
   const args = c.list(node.arguments as Node[])
   if (operation === 'isLockFree') return { ...node, arguments: args } as Node
-  const arity = operations.get(operation)
-  if (arity === undefined)
-    return c.refusal(node, `Atomics.${operation}`, 'use Atomics.wait: a thread here may block')
+  const arity = operations.get(operation)!
   while (args.length + 1 < arity) args.push(tree.nothing())
   if (c.unread === node && updates.test(operation)) args.push(tree.literal(true))
   return tree.call(c.runtime(operation), [c.site(node, `Atomics.${operation}`), ...args], node)

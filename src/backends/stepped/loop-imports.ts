@@ -37,7 +37,7 @@ const names = (
   'Promise queueMicrotask setTimeout clearTimeout setInterval clearInterval setImmediate clearImmediate ' +
   'MessageChannel MessagePort'
 ).split(' ')
-const anyName = new RegExp(`\\b(${names.join('|')}|nextTick)\\b`)
+const anyName = new RegExp(`\\b(${names.join('|')}|nextTick|waitAsync)\\b`)
 
 /** Adds the import to a module that uses such names, or has async functions. */
 export function importLoop(program: Node, text: string, format: 'module' | 'commonjs', isAsync: boolean): void {

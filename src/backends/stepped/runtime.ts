@@ -19,12 +19,14 @@ import {
   COMPARE_EXCHANGE,
   EXCHANGE,
   FINISHED,
+  LEAVE,
   LOAD,
   NOTIFY,
   OR,
   PAUSE,
   READS_MAX,
   READY,
+  SIGNAL,
   SPINNING,
   STORE,
   SUB,
@@ -32,8 +34,10 @@ import {
   Thread,
   WAIT,
   WAITING,
+  WAIT_ASYNC,
   WOKEN,
   XOR,
+  type AsyncWaiter,
   type Forbidden,
   type Frame,
   type Probes,
@@ -66,7 +70,7 @@ let sites: Site[] = []
 let refusal: Error | null = null
 let forbidden: Forbidden | null = null
 /** Threads that wait, in the order in which they came. */
-const sleepers: Thread[] = []
+const sleepers: (Thread | AsyncWaiter)[] = []
 
 export function setWatching(on: boolean): void {
   watching = on
@@ -128,6 +132,9 @@ export interface EventLoops {
     onRejected: (reason: unknown) => unknown,
   ) => void
   readonly nextTick: (called: () => unknown) => void
+  readonly newWaiter: (
+    place: Pick<AsyncWaiter, 'waitCell' | 'array' | 'index'> & { readonly timeout: number },
+  ) => AsyncWaiter
   /** Called before each execution, and what a thread of ours does in it: see loop/choice.ts. */
   readonly beginChoices: () => void
   readonly serveChoices: () => void
@@ -629,6 +636,34 @@ export function wait(
   return operate(WAIT, site, array, index, 0) as unknown as string
 }
 
+export function waitAsync(
+  site: number,
+  array: Watched,
+  index: number,
+  expected: number,
+  timeout: number | undefined,
+): unknown {
+  if (current === soloThread)
+    return (Atomics as unknown as { waitAsync: (...args: unknown[]) => unknown }).waitAsync(
+      array,
+      index,
+      expected,
+      timeout,
+    )
+  const wanted = typeof expected === 'number' ? expected : integerOf(array, expected)
+  if (!isWaitable(array)) Atomics.wait(array, index, wanted, 0)
+  current.expected = typeof wanted === 'number' ? wanted | 0 : wanted
+  const limit = timeout === undefined ? Infinity : Number(timeout)
+  current.timeout = Number.isNaN(limit) ? Infinity : limit
+  return operate(WAIT_ASYNC, site, array, index, 0)
+}
+
+/** Takes a waiter out of its queue. Returns whether it was there. */
+export function leaveQueue(site: number, waiter: AsyncWaiter): boolean {
+  current.leaver = waiter
+  return operate(LEAVE, site, waiter.array, waiter.index, 0) as unknown as boolean
+}
+
 /** Queues exist for elements of 32 or 64 bits of shared memory only. */
 function isWaitable(array: Watched): boolean {
   return (
@@ -796,6 +831,13 @@ function perform(thread: Thread): unknown {
       return wokenDone(thread)
     case NOTIFY:
       return notifyDone(thread)
+    case WAIT_ASYNC:
+      return waitAsyncDone(thread)
+    case SIGNAL:
+      changeDone(thread)
+      return tellNext(thread)
+    case LEAVE:
+      return leaveDone(thread)
     default:
       return thread.native ? nativeDone(thread) : changeDone(thread)
   }
@@ -918,6 +960,43 @@ function waitDone(thread: Thread): string {
   return mustStop(thread) ? stop() : wokenDone(thread)
 }
 
+function waitAsyncDone(thread: Thread): unknown {
+  const { array, index, timeout } = thread
+  const value = array[index]!
+  const equal = value === thread.expected
+  noteRead(thread, value)
+  if (tracer !== null) tracer.operation(thread, WAIT_ASYNC, value, value)
+  if (!equal) return { async: false, value: 'not-equal' }
+  if (timeout <= 0) return { async: false, value: 'timed-out' }
+  state.changes++
+  const waiter = eventLoops().newWaiter({ waitCell: thread.cell, array, index, timeout })
+  sleepers.push(waiter)
+  return { async: true, value: waiter.promise }
+}
+
+/** Its thread is told in a step for each, as the engine does by a task: the count is returned when all are. */
+function tellNext(thread: Thread): number {
+  const waiter = thread.toTell.shift()
+  if (waiter === undefined) return thread.woken
+  thread.kind = SIGNAL
+  thread.array = waiter.signal
+  thread.index = 0
+  thread.operand = 1
+  if (announce(thread)) return stop()
+  changeDone(thread)
+  return tellNext(thread)
+}
+
+function leaveDone(thread: Thread): boolean {
+  const place = sleepers.indexOf(thread.leaver!)
+  if (place >= 0) {
+    sleepers.splice(place, 1)
+    state.changes++
+  }
+  if (tracer !== null) tracer.operation(thread, LEAVE, 0, 0)
+  return place >= 0
+}
+
 /** Nobody else is there who could notify. */
 function waitAlone(
   array: Watched,
@@ -953,7 +1032,8 @@ function notifyDone(thread: Thread): number {
       continue
     }
     sleepers.splice(place, 1)
-    sleeper.state = READY
+    if (sleeper instanceof Thread) sleeper.state = READY
+    else thread.toTell.push(sleeper)
     woken++
   }
   if (woken > 0) {
@@ -961,7 +1041,8 @@ function notifyDone(thread: Thread): number {
     thread.forgetReads()
   }
   if (tracer !== null) tracer.operation(thread, NOTIFY, woken, woken)
-  return woken
+  thread.woken = woken
+  return thread.toTell.length > 0 ? tellNext(thread) : woken
 }
 
 // ---------------------------------------------------------------------------------------------------------------------

@@ -19,6 +19,12 @@ export const NOTIFY = 10
 export const WOKEN = 11
 /** The thread has read the same as before and goes on when something of that changes. */
 export const PAUSE = 12
+/** `Atomics.waitAsync`. */
+export const WAIT_ASYNC = 13
+/** Tells the event loop of a thread that its `Atomics.waitAsync` was notified. */
+export const SIGNAL = 14
+/** Takes an `Atomics.waitAsync` out of the queue, as its time is over or its thread. */
+export const LEAVE = 15
 
 export const operationNames = [
   'load',
@@ -34,6 +40,9 @@ export const operationNames = [
   'notify',
   'woken',
   'pause',
+  'waitAsync',
+  'signal',
+  'leave',
 ] as const
 
 export type Watched = Int32Array & { [SHARED]?: View; [TRACKED]?: View }
@@ -43,6 +52,16 @@ export type Frame = readonly [resume: Resume, at: number, ...values: readonly un
 
 /** Goes on after a call that gave `value`, or threw it. */
 export type Resume = (frame: Frame, value: unknown, thrown: boolean) => unknown
+
+/** An `Atomics.waitAsync` in the queue of a cell. */
+export interface AsyncWaiter {
+  readonly waitCell: number
+  /** What it waits at, and the cell by which its thread is told. */
+  readonly array: Watched
+  readonly index: number
+  readonly signal: Watched
+  readonly promise: unknown
+}
 
 /** How a thread stands. */
 export const READY = 0
@@ -97,6 +116,11 @@ export class Thread {
   /** It is an access of racy(): no operation of `Atomics`, so that it orders nothing. */
   isPlain = false
 
+  /** How many `notify` has woken, and whom of them it has yet to tell. */
+  woken = 0
+  readonly toTell: AsyncWaiter[] = []
+  /** Who is to leave the queue. */
+  leaver: AsyncWaiter | null = null
   /** How `Atomics.wait` ended. */
   waitResult: 'ok' | 'not-equal' | 'timed-out' = 'ok'
   /** The cell on which it waits. */
@@ -164,6 +188,7 @@ export class Thread {
     this.timeouts = 0
     this.isIdle = false
     this.loop = null
+    this.toTell.length = 0
     this.isLooping = false
     this.idles = false
     this.isTimed = false

@@ -35,7 +35,10 @@ export function runLoop(given: Loop | null, result: unknown): void {
     runJobs(loop)
     if (loop.failure !== null) throw loop.failure.error
     const event = nextEvent(loop)
-    if (event === null) return
+    if (event === null) {
+      for (const waiter of loop.waiters) waiter.leave()
+      return
+    }
     loop.turn++
     event()
   }
@@ -73,6 +76,7 @@ function nextEvent(loop: Loop): Job | null {
     host.beginLooking()
     const events: Job[] = []
     for (const port of loop.ports) if (port.looks()) events.push(() => port.deliver())
+    for (const waiter of loop.waiters) if (waiter.looks()) events.push(() => waiter.deliver())
     const timers = nextTimers(loop)
     const due = timers.map((timer): Job => () => fire(loop, timer))
     if (events.length > 0) return chosen([...events, ...due])

@@ -31,6 +31,13 @@ export interface Timed {
   hasFired: boolean
 }
 
+/** An `Atomics.waitAsync` of a thread, whose notification is an event: see waiters.ts. */
+interface Waiting {
+  looks(): boolean
+  deliver(): void
+  leave(): void
+}
+
 /** What a thread has to do when its function has returned, and while it waits. */
 export class EventLoop<Port extends Source = Source> {
   /** Reactions to promises, and what queueMicrotask() is given. */
@@ -44,6 +51,7 @@ export class EventLoop<Port extends Source = Source> {
   readonly timers: Timed[] = []
   /** Ports at which somebody listens. */
   readonly ports: Port[] = []
+  readonly waiters: Waiting[] = []
   /** Events so far, and timers. */
   turn = 0
   timersSet = 0

@@ -13,3 +13,4 @@ export {
   setInterval,
   setTimeout,
 } from './timers.ts'
+export { newWaiter } from './waiters.ts'
