@@ -33,7 +33,7 @@ import {
 import type { RaceReport } from './data-races.ts'
 import { isOver } from './passing-time.ts'
 import { NotDeterministic } from './step-log.ts'
-import type { FailureKind, Subject } from './explore.ts'
+import { type FailureKind, type Subject, runAgain } from './explore.ts'
 import { Names, type Naming } from './names.ts'
 
 export type CounterexampleRow =
@@ -200,6 +200,10 @@ export function recordCounterexample(
   sites: readonly Site[],
   failed: FailedExecution,
 ): Counterexample {
+  return runAgain(subject, () => recordOnce(subject, sites, failed))
+}
+
+function recordOnce(subject: Subject, sites: readonly Site[], failed: FailedExecution): Counterexample {
   const threads = Array.from({ length: subject.threads }, (_, id) => new Thread(id))
   const bodies = subject.begin()
   const shown = subject.shown ?? subject.threads

@@ -67,7 +67,7 @@ import {
   WRITTEN_BY,
 } from './shadow.ts'
 import { NotDeterministic, type StepLog } from './step-log.ts'
-import type { Symmetry } from './symmetry.ts'
+import { NotSymmetric, type Symmetry } from './symmetry.ts'
 
 /** Threads at most: sets of threads are the bits of a word. */
 export const THREADS_MAX = 16
@@ -227,6 +227,10 @@ export abstract class Execution extends Scheduler {
     this.#isFirst = false
   }
 
+  override loopMade(): void {
+    if (this.symmetry !== null) throw new NotSymmetric('a thread has an event loop')
+  }
+
   override memoryGrew(): void {
     this.shadow.grow(memory.cells)
   }
@@ -326,7 +330,7 @@ export abstract class Execution extends Scheduler {
       }
     }
     this.ready[event] = ready
-    return ready | asleep
+    return ready === 0 && this.threads.every(isOver) ? 0 : ready | asleep
   }
 
   /** Nothing can go on. Lets one go on for which time would pass; else it is the end, good or bad. */

@@ -26,7 +26,7 @@ import {
   noticeChanges,
   waitsForTime,
 } from './passing-time.ts'
-import { type FailureKind, type RawFailure, type Subject, starvation } from './explore.ts'
+import { type FailureKind, type RawFailure, type Subject, runAgain, starvation } from './explore.ts'
 import type { RaceReport } from './data-races.ts'
 import { HappensBefore, changes } from './happens-before.ts'
 
@@ -78,6 +78,10 @@ export interface FollowOptions {
 
 /** Runs the execution. The failure is null too where the schedule names a thread that cannot go on. */
 export function follow(subject: Subject, options: FollowOptions): FollowedRun {
+  return runAgain(subject, () => followOnce(subject, options))
+}
+
+function followOnce(subject: Subject, options: FollowOptions): FollowedRun {
   const threads = Array.from({ length: subject.threads }, (_, id) => new Thread(id))
   const bodies = subject.begin()
   const follower = new Follower(threads, options)

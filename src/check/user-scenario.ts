@@ -1,6 +1,7 @@
 // The scenario of a file as the explorer wants it.
 
 import { type EventLoops, FinerCellsNeeded, alone, memory, setPreparing } from '../backends/stepped/index.ts'
+import { THREADS_MAX } from './execution.ts'
 import type { Subject } from './explore.ts'
 import type { Scenario } from './scenario.ts'
 import { NoScenario } from './no-scenario.ts'
@@ -27,23 +28,32 @@ export class SetupIsAsync extends Error {
   }
 }
 
-/**
- * A scenario of a loaded program as the explorer wants it. Of threads with event loops, more is told apart than what
- * shows in shared memory: none are exchanged.
- */
+/** A scenario of a loaded program as the explorer wants it. */
 export function userSubject(description: Scenario, loops: EventLoops | null = null): Subject {
   let state: unknown
+  let hasChooser = false
   return {
-    // One more makes choices for those that have event loops.
-    threads: description.threads.length + (loops === null ? 0 : 1),
+    get threads() {
+      return description.threads.length + (hasChooser ? 1 : 0)
+    },
+    get functions() {
+      return hasChooser ? [...description.threads, null] : description.threads
+    },
     shown: description.threads.length,
-    ...(loops === null ? { functions: description.threads } : {}),
+    addChooser() {
+      if (description.threads.length === THREADS_MAX)
+        throw new NoScenario(
+          'the threads of the scenario have to choose between events, for which one more is needed',
+          `give ${THREADS_MAX - 1} threads at most`,
+        )
+      hasChooser = true
+    },
     begin() {
       memory.restore()
-      loops?.beginChoices()
+      loops?.beginChoices(hasChooser)
       state = setUp(description)
       const bodies = description.threads.map((thread) => () => thread(state))
-      return loops === null ? bodies : [...bodies, loops.serveChoices]
+      return hasChooser ? [...bodies, loops!.serveChoices] : bodies
     },
     end() {
       const holds = alone(description.invariant?.(state))

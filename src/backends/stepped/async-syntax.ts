@@ -16,11 +16,12 @@ type Function = Node & { type: 'FunctionDeclaration' | 'FunctionExpression' | 'A
 const ASYNC_RUN = 'asyncRun'
 const AWAITS = 'awaits'
 
-/** Rewrites the async functions of a program. Returns whether there are any. */
-export function rewriteAsync(node: Node): boolean {
+/** Rewrites the async functions of a program, but for those that begin at `kept`. Returns whether there are any. */
+export function rewriteAsync(node: Node, kept: ReadonlySet<number>): boolean {
   let isAny = false
-  for (const child of childrenOf(node)) isAny = rewriteAsync(child) || isAny
-  if (!isFunction(node) || !node.async || node.generator || !canBeRewritten(node)) return isAny
+  for (const child of childrenOf(node)) isAny = rewriteAsync(child, kept) || isAny
+  if (!isFunction(node) || !node.async || node.generator || kept.has(node.start)) return isAny
+  if (!canBeRewritten(node)) return isAny
   rewriteFunction(node)
   return true
 }

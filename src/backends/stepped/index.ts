@@ -13,7 +13,7 @@ export {
 export { FinerCellsNeeded, memory } from './memory.ts'
 export { rememberFields } from './private-state.ts'
 export type { Program, ProgramModule } from './program.ts'
-export { SteppingRefused, TimeUp } from './refusal.ts'
+export { ChoicesNeeded, SteppingRefused, TimeUp } from './refusal.ts'
 export {
   type EventLoops,
   alone,

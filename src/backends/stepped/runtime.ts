@@ -136,7 +136,7 @@ export interface EventLoops {
     place: Pick<AsyncWaiter, 'waitCell' | 'array' | 'index'> & { readonly timeout: number },
   ) => AsyncWaiter
   /** Called before each execution, and what a thread of ours does in it: see loop/choice.ts. */
-  readonly beginChoices: () => void
+  readonly beginChoices: (isServed: boolean) => void
   readonly serveChoices: () => void
 }
 
@@ -156,7 +156,15 @@ export function eventLoops(): EventLoops {
 
 /** The event loop of the thread that runs. */
 export function currentLoop(): unknown {
-  return (current.loop ??= eventLoops().newLoop())
+  if (current.loop === null) {
+    try {
+      scheduler?.loopMade()
+    } catch (error) {
+      endWith(error as Error)
+    }
+    current.loop = eventLoops().newLoop()
+  }
+  return current.loop
 }
 
 /** The state that threads begin with is being made: what it makes of channels is for them. */
@@ -407,6 +415,12 @@ export function noteRefusal(site: number, problem: string, remedy: string): Step
   const error = new SteppingRefused(file, line, problem, remedy)
   refusal ??= error
   return error
+}
+
+/** Ends the execution with an error that is not meant for the program, which may catch it. */
+export function endWith(error: Error): never {
+  refusal ??= error
+  throw error
 }
 
 /** What was refused in a program that is over is forgotten. */

@@ -51,12 +51,18 @@ export function parseModule(file: string, source: string, expected: Format): Sou
   return parseText(file, text, expected, map)
 }
 
-/** Parses JavaScript that was made of `file`. Throws SteppingRefused where it does not parse. */
+const none: ReadonlySet<number> = new Set()
+
+/**
+ * Parses JavaScript that was made of `file`. Async functions that begin at `nativeAsync` are left to the engine. Throws
+ * SteppingRefused where it does not parse.
+ */
 export function parseText(
   file: string,
   text: string,
   expected: Format,
   map: SourceModule['map'] = null,
+  nativeAsync: ReadonlySet<number> = none,
 ): SourceModule {
   const parsed = (format: 'module' | 'commonjs'): SourceModule => {
     const tokens: Token[] = []
@@ -71,7 +77,7 @@ export function parseText(
     rewriteRacy(program as Node, (node, problem, remedy) => {
       throw new SteppingRefused(file, positionOf({ lineStarts, map }, node.start).line, problem, remedy)
     })
-    const isAsync = rewriteAsync(program as Node)
+    const isAsync = rewriteAsync(program as Node, nativeAsync)
     if (!isOfLoop(pathToFileURL(file).href)) importLoop(program as Node, text, format, isAsync)
     writeConstructors(program as Node)
     return { file, text, program: program as Node, lineStarts, map, format, digest }

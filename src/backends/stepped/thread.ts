@@ -239,6 +239,8 @@ export abstract class Scheduler {
   isDecided(): boolean {
     return false
   }
+  /** A thread begins to have an event loop: more is told apart in it than what shows in shared memory. */
+  loopMade(): void {}
   /** There are more cells: a thread has made an array over memory that was not known yet. */
   memoryGrew(): void {}
 }

@@ -8,7 +8,7 @@ import { host } from './host.ts'
 /** One of 0 to `count` − 1. */
 export function choose(count: number): number {
   if (count === 1) return 0
-  const { asked, requests } = host.choices()
+  const { asked, requests } = host.choices(true)
   const cell = new Int32Array(new SharedArrayBuffer(4))
   // What was there before is of interest to the explorer: two requests have an order.
   const before = Atomics.add(asked, 0, 1)
@@ -16,14 +16,14 @@ export function choose(count: number): number {
   return Atomics.load(cell, 0)
 }
 
-/** Called before each execution. */
-export function beginChoices(): void {
-  host.setChoices({ asked: new Int32Array(new SharedArrayBuffer(4)), requests: [] })
+/** Called before each execution. Where nobody is there to count, the first choice says that somebody is needed. */
+export function beginChoices(isServed: boolean): void {
+  host.setChoices({ asked: new Int32Array(new SharedArrayBuffer(4)), requests: [], isServed })
 }
 
 /** What the thread does that counts. */
 export function serveChoices(): void {
-  const { asked, requests } = host.choices()
+  const { asked, requests } = host.choices(false)
   for (let served = 0; ; ) {
     host.beginLooking()
     if (Atomics.load(asked, 0) > served) {

@@ -81,7 +81,7 @@ function nextEvent(loop: Loop): Job | null {
     const due = timers.map((timer): Job => () => fire(loop, timer))
     if (events.length > 0) return chosen([...events, ...due])
     if (!isKept(loop)) return null
-    const serves = !loop.isPending && ![...loop.timers, ...loop.immediates].some(isAwaited)
+    const serves = !loop.isPending && !timers.some(isAwaited)
     if (Atomics.idle(timers.length > 0, serves)) return chosen(due)
   }
 }

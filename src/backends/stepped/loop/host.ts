@@ -3,6 +3,7 @@
 import {
   beginLooking,
   currentLoop,
+  endWith,
   isAlone,
   isBroken,
   isModelled,
@@ -10,6 +11,7 @@ import {
   refused,
   siteHere,
 } from '../runtime.ts'
+import { ChoicesNeeded } from '../refusal.ts'
 
 export type Job = () => unknown
 
@@ -70,6 +72,7 @@ export interface Request {
 export interface Choices {
   readonly asked: Int32Array
   readonly requests: Request[]
+  readonly isServed: boolean
 }
 
 let choices: Choices | null = null
@@ -89,7 +92,10 @@ export const host = {
   refuse(what: string, remedy: string): never {
     return refused(siteHere(what), what, remedy)
   },
-  choices: (): Choices => choices!,
+  choices(isNeeded: boolean): Choices {
+    if (isNeeded && !choices!.isServed) endWith(new ChoicesNeeded())
+    return choices!
+  },
   setChoices(value: Choices): void {
     choices = value
   },

@@ -142,7 +142,7 @@ export function fire(loop: EventLoop, timer: Timed): void {
   called()
 }
 
-/** The thread stays for the timer, even if nothing but time passes: but not for one that it has met before. */
-export function isAwaited({ isReferenced, repeats, hasFired }: Timed): boolean {
-  return isReferenced && !(repeats && hasFired)
+/** It fires in any case where the thread stays: an interval does so once, and after that may do so again. */
+export function isAwaited({ repeats, hasFired }: Timed): boolean {
+  return !(repeats && hasFired)
 }
