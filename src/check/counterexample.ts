@@ -7,6 +7,7 @@
 import { basename } from 'node:path'
 import {
   COMPARE_EXCHANGE,
+  ChoicesNeeded,
   FINISHED,
   LEAVE,
   LOAD,
@@ -228,6 +229,7 @@ function recordOnce(subject: Subject, sites: readonly Site[], failed: FailedExec
 
 /** File, line and source of a place, short enough for a line. */
 export function shortPlace(site: Site | undefined): string {
+  if (site?.file === 'event loop') return site.file
   return site === undefined ? 'an unknown place' : `${basename(site.file)}:${site.line}`
 }
 
@@ -275,7 +277,9 @@ class Recorder extends Scheduler {
   override choose(): number {
     const { schedule } = this.#failed
     if (this.#step === schedule.length) return -1
-    const chosen = this.#threads[schedule[this.#step]!]!
+    const chosen = this.#threads[schedule[this.#step]!]
+    // The one that makes choices.
+    if (chosen === undefined) throw new ChoicesNeeded()
     if (chosen.state === FINISHED) {
       this.isLost = true
       return -1
@@ -442,6 +446,7 @@ class Recorder extends Scheduler {
       after: hasMemory && !isWoken ? after : null,
       writes: hasMemory && !isWoken && !isReading(kind) && !fails,
       reads: hasMemory && !isWoken && kind !== STORE,
+      isLoops,
       say: (name, value) =>
         isLoops ? told : `${racy}${sayOperation(kind, name, before, after, expected, value)}`,
       wokenBy: kind === WOKEN ? (this.#wokenBy[thread.id] ?? null) : null,
@@ -465,6 +470,7 @@ class Recorder extends Scheduler {
       after: value,
       writes: write,
       reads: !write,
+      isLoops: false,
       say: (name, words) => (write ? `write ${name} ← ${words(value)}` : `read ${name} = ${words(value)}`),
       wokenBy: null,
     })
@@ -481,12 +487,14 @@ class Recorder extends Scheduler {
     site: number,
     {
       reads,
+      isLoops,
       ...what
     }: Omit<
       Recorded,
       'at' | 'thread' | 'frames' | 'place' | 'file' | 'isTold' | 'reason' | 'from' | 'isNews'
     > & {
       readonly reads: boolean
+      readonly isLoops: boolean
     },
   ): Recorded | null {
     const { id } = thread
@@ -500,7 +508,9 @@ class Recorder extends Scheduler {
     const isNews = from !== null && this.#read[id]!.get(what.cell) !== from
     if (from !== null) this.#read[id]!.set(what.cell, from)
     const frames = stack.filter((frame) => frame.isTold)
-    const isTold = !HARNESS.test(file)
+    // That an event loop looks and finds nothing new says nothing.
+    const isIdle = isLoops && reads && !what.writes && !isNews
+    const isTold = !HARNESS.test(file) && !isIdle
     const { length: at } = this.#recorded
     const recorded = {
       ...what,

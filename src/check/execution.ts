@@ -363,12 +363,14 @@ export abstract class Execution extends Scheduler {
         return this.#seesExpected(thread) ? READS | WRITES : READS
       case WAIT:
       case WAIT_ASYNC:
-        return this.#seesExpected(thread) ? READS | QUEUES : READS
+        // Whether it will be asleep or not: what makes the difference is a write, which does not depend on notify.
+        return READS | QUEUES
       case NOTIFY:
       case LEAVE:
         return QUEUES
       case WOKEN:
-        return thread.state === WAITING && thread.timeout !== Infinity ? QUEUES : 0
+        // Whether its time is over or not: see WAIT.
+        return thread.timeout !== Infinity ? QUEUES : 0
       case STORE:
         return WRITES
       default:
@@ -462,13 +464,13 @@ export abstract class Execution extends Scheduler {
       for (const other of before) this.#join(this.clock, clock, other)
     }
     if (kind === WOKEN && thread.state !== WAITING) this.#takeOverWaking(thread, clock)
-    else if (kind === PAUSE) {
+    if (kind === PAUSE) {
       this.#watched.length = 0
       for (let read = thread.watchFrom; read < thread.watchTo; read++) {
         this.#watched.push(thread.readCells[read]!)
         this.#meetCell(event, thread, thread.readCells[read]!, mode)
       }
-    } else {
+    } else if (mode !== 0) {
       for (let cell = thread.cell; cell < thread.cell + thread.cells; cell++)
         this.#meetCell(event, thread, cell, mode)
     }

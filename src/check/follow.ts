@@ -6,6 +6,7 @@
 
 import { inspect } from 'node:util'
 import {
+  ChoicesNeeded,
   FINISHED,
   NOTIFY,
   READY,
@@ -150,6 +151,7 @@ export function turningsOf(choices: readonly Choice[]): Turning[] {
 export function leadBy(turnings: readonly Turning[]): (step: number) => number {
   let next = 0
   return (step) => {
+    if (step === 0) next = 0
     while (next < turnings.length && turnings[next]!.step < step) next++
     return turnings[next]?.step === step ? turnings[next]!.thread : -1
   }
@@ -226,6 +228,7 @@ class Follower extends Scheduler {
     const last = this.#last < 0 ? 0 : 1 << this.#last
     const rule = this.#rule(ready, last)
     const wanted = this.#options.lead(step, enabled)
+    if (wanted >= this.#threads.length) throw new ChoicesNeeded()
     const thread = this.#threads[wanted < 0 ? rule : wanted]!
     if (thread.state !== READY && !waitsForTime(thread)) return this.#end('lost')
     const lastEnabled = (ready & last) !== 0

@@ -64,7 +64,7 @@ export class HappensBefore {
     if (kind === WOKEN) {
       const waker = this.#wakers[id]
       if (waker) join(clock, waker)
-      else this.#leaveQueue(thread, step)
+      if (!waker || thread.timeout !== Infinity) this.#leaveQueue(thread, step)
       this.#wakers[id] = null
     } else if (kind !== PAUSE) {
       const reads = kind !== STORE && !isOfQueue(kind)
@@ -215,10 +215,10 @@ function isUpdate({ kind, unread }: Thread): boolean {
   return unread && kind >= ADD && kind <= XOR
 }
 
-/** It looks at or changes the queue of those who wait: a wait that goes on at once does not. */
+/** It looks at or changes the queue of those who wait, in the critical section of which a wait compares the value. */
 function usesQueue(thread: Thread): boolean {
   const { kind } = thread
-  return isOfQueue(kind) || ((kind === WAIT || kind === WAIT_ASYNC) && seesExpected(thread))
+  return isOfQueue(kind) || kind === WAIT || kind === WAIT_ASYNC
 }
 
 /** It looks at the queue alone, and not at what is there. */

@@ -7,6 +7,7 @@ import {
   type LoadOptions,
   type SteppedPrograms,
   alone,
+  forgetRefusal,
   loadSteppedTogether,
   memory,
 } from '../backends/stepped/index.ts'
@@ -40,6 +41,7 @@ export async function prepare(target: Target, trace: boolean): Promise<Prepared>
 
 async function prepareFile(target: Target, trace: boolean): Promise<Prepared> {
   const { scenario: file, call } = target
+  forgetRefusal()
   const program = await stepFile(target, trace)
   const { sites } = program
   const given =

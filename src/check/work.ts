@@ -9,7 +9,14 @@
 // to go on from: see ledger.ts.
 
 import { REDUNDANT } from './execution.ts'
-import { type ExploreOptions, type Subject, makeExplorer, mayRunAgain, runOnce, withoutStacks } from './explore.ts'
+import {
+  type ExploreOptions,
+  type Subject,
+  makeExplorer,
+  mayRunAgain,
+  runOnce,
+  withoutStacks,
+} from './explore.ts'
 import { type Demand, type Explorer, type WorkUnit, wholeTree } from './explorer.ts'
 
 /** How much longer than it may take an execution goes on: the explorer looks at the clock between executions. */

@@ -180,8 +180,7 @@ function perform(state: State, list: readonly EventStep[], id: number): void {
       break
   }
   // Jobs come before any event.
-  if (own.sleeps || own.next === list.length)
-    for (const job of own.jobs.splice(0)) own.log.push(`job ${job}`)
+  if (own.sleeps || own.next === list.length) for (const job of own.jobs.splice(0)) own.log.push(`job ${job}`)
 }
 
 const small = fc.integer({ min: 0, max: 1 })
@@ -200,7 +199,9 @@ const step = fc.oneof(
 const isTimer = (each: EventStep): boolean =>
   each[0] === 'timer' || each[0] === 'sleep' || (each[0] === 'waitAsync' && each[3] !== null)
 // Timers fire early no more than twice for a thread.
-const list = fc.array(step, { minLength: 1, maxLength: 3 }).filter((steps) => steps.filter(isTimer).length <= 2)
+const list = fc
+  .array(step, { minLength: 1, maxLength: 3 })
+  .filter((steps) => steps.filter(isTimer).length <= 2)
 const lists = fc.array(list, { minLength: 2, maxLength: 3 })
 
 const limits = { maxExecutions: 1_000_000, maxSteps: 2000, maxMs: 60_000 }

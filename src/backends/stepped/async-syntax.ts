@@ -1,11 +1,11 @@
 // `async` and `await`: what an async function is made of before anybody has looked at the module.
 //
 // Its body becomes a function within it, which an operation runs (`asyncRun`); `await x` becomes an operation too
-// (`awaits`), at which only that inner function stops, with a frame of its own: see coroutine.ts. Both are written as if
-// `Atomics` had them, as those of racy() are, so that whoever looks for operations finds them.
+// (`awaits`), at which only that inner function stops, with a frame of its own: see coroutine.ts. Both are written as
+// if `Atomics` had them, as those of racy() are, so that whoever looks for operations finds them.
 //
-// Async generators stay what they are, and so does a function with `for await`, or one whose variables have the names of
-// its parameters: run in a thread, they are refused.
+// Async generators stay what they are, and so does a function with `for await`, or one whose variables have the names
+// of its parameters: run in a thread, they are refused.
 
 import type { AnyNode } from 'acorn'
 import { namesIn } from './loop-imports.ts'

@@ -191,8 +191,7 @@ function outsideCall(c: Context, node: Call, written: Call, called: string | nul
     callee = { ...callee, object: messenger(callee.object as Node) } as never
   const call = { ...written, callee, arguments: args } as Node
   if (path === 'process.nextTick') return { ...call, callee: tree.name(c.runtime('nextTick')) } as Node
-  if (laterFunctions.has(path))
-    return tree.sequence([c.help('later', 0, c.site(node, 'later')), call])
+  if (laterFunctions.has(path)) return tree.sequence([c.help('later', 0, c.site(node, 'later')), call])
   return path === 'Buffer.from' ? c.help('watched', call) : call
 }
 

@@ -345,12 +345,16 @@ function unwatched(array: Indexed, elements: readonly unknown[]): object {
 }
 
 /**
- * An async function begins. In a thread it is refused, without an error, since that would become the rejection of a
- * promise that nobody has: the execution goes on, and what it tells is thrown away.
+ * An async function begins that is left to the engine. In a thread it is refused, without an error, since that would
+ * become the rejection of a promise that nobody has: the execution goes on, and what it tells is thrown away.
  */
 export function asynchronous(site: number): boolean {
   if (isAlone()) return false
-  noteRefusal(site, 'an async function in a thread', 'make it an ordinary one, and wait with Atomics.wait')
+  noteRefusal(
+    site,
+    'an async generator or a function with for await in a thread',
+    'write a loop with await, and in it one call after the other',
+  )
   return true
 }
 

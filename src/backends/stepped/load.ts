@@ -7,6 +7,7 @@ import { compileFunction } from 'node:vm'
 import { type ModuleOutline, type SteppedForm, cachedForm } from './cache.ts'
 import { type Probe, commonjsRuntime, emitModule } from './emit.ts'
 import { type Program, type ProgramOptions, addressOf, digestOf, readProgram } from './program.ts'
+import type * as loop from './loop/index.ts'
 import { isOfLoop, loopModule } from './loop-imports.ts'
 import { Reach } from './reach.ts'
 import { isData } from './resolve.ts'
@@ -107,11 +108,12 @@ async function stepEntries(
   setSites(form.sites)
   const number = programs.push({ form, required: new Map() }) - 1
   for (const url of form.texts.keys()) {
-    if (url !== library && !isOfLoop(url)) loadedTexts.set(`${url}${QUERY}${number}`, () => form.texts.get(url)!)
+    if (url !== library && !isOfLoop(url))
+      loadedTexts.set(`${url}${QUERY}${number}`, () => form.texts.get(url)!)
   }
   setLibrary(form.sites, (await import(`${library}${QUERY}${number}`)) as never)
   if (form.texts.has(loopModule))
-    setEventLoops(form.sites, (await import(`${loopModule}${QUERY}${number}`)) as never)
+    setEventLoops(form.sites, (await import(`${loopModule}${QUERY}${number}`)) as typeof loop as EventLoops)
   return { number, sites: form.sites }
 }
 

@@ -25,7 +25,7 @@ export function isOfLoop(url: string): boolean {
   return url.startsWith(folder)
 }
 
-/** Where an import leads that is none of the program's files: to loop/, or to nothing that is stepped; else undefined. */
+/** Where an import leads that is none of the program's files: to loop/, or to nothing stepped; else undefined. */
 export function followLoop(from: string, specifier: string, found: string | null): string | null | undefined {
   if (specifier === LOOP) return loopModule
   if (!isOfLoop(from)) return builtins.get(specifier)
@@ -40,7 +40,12 @@ const names = (
 const anyName = new RegExp(`\\b(${names.join('|')}|nextTick|waitAsync)\\b`)
 
 /** Adds the import to a module that uses such names, or has async functions. */
-export function importLoop(program: Node, text: string, format: 'module' | 'commonjs', isAsync: boolean): void {
+export function importLoop(
+  program: Node,
+  text: string,
+  format: 'module' | 'commonjs',
+  isAsync: boolean,
+): void {
   if (!isAsync && !anyName.test(text)) return
   const { body } = program as Node & { type: 'Program' }
   const declared = new Set((body as Node[]).flatMap(declaredBy))

@@ -188,7 +188,7 @@ export function isBroken(): boolean {
 export function noteNext(text: string): void {
   if (tracer === null) return
   current.told = text
-  current.toldAt = siteHere(text)
+  current.toldAt = siteHere(text, 'event loop')
 }
 
 /** Where an async function has stopped for good, or for now, the trace is told. */
@@ -201,8 +201,8 @@ export function traceGoOn(call: unknown): void {
 }
 
 /** The number of the place from which the runtime was called, for what has no number of its own. */
-export function siteHere(what: string): number {
-  const place = currentPlace(what)
+export function siteHere(what: string, otherwise = 'unknown'): number {
+  const place = currentPlace(what, otherwise)
   const known = sites.findIndex(
     (site) => site.file === place.file && site.line === place.line && site.what === place.what,
   )
@@ -302,10 +302,10 @@ export function runThreads(
       goOn(thread)
     }
     starting = false
-    nextThread = chooser.choose()
+    nextThread = chooseNext()
     while (nextThread >= 0) {
       current = threads[nextThread]!
-      if (goOn(current)) nextThread = chooser.choose()
+      if (goOn(current)) nextThread = chooseNext()
     }
   } catch (error) {
     if (refusal === null) return { thrown: { thread: current.id, error: memory.finerNeeded ?? error } }
@@ -366,8 +366,8 @@ function goOn(thread: Thread): boolean {
 }
 
 /** Its function has returned, and there is more that it may have to do. */
-function hasLoop({ loop, isLooping }: Thread, value: unknown): boolean {
-  return !isLooping && (loop !== null || value instanceof Promise)
+function hasLoop(thread: Thread, value: unknown): boolean {
+  return !thread.isLooping && (thread.loop !== null || value instanceof Promise)
 }
 
 function wasDecided(): boolean {
@@ -706,6 +706,8 @@ export function pause(site: number): unknown {
   return spin(thread, site, 0, thread.reads, false)
 }
 
+const nowhere: Watched = new Int32Array(0)
+
 /**
  * The thread waits for an event: for a change of what it has read since it began to look (see beginLooking()), or, if
  * `isTimed`, until its next timer is due. Returns whether that is so. Nothing else passes in time.
@@ -717,6 +719,11 @@ export function idle(site: number, isTimed: boolean, serves: boolean): boolean {
   thread.serves = serves
   thread.isIdle = !isTimed && scheduler!.leavesIdle
   thread.isStale = false
+  if (thread.reads === 0) {
+    // What stands there is of an earlier operation.
+    thread.readCells[0] = 0
+    thread.array = nowhere
+  }
   return spin(thread, site, 0, thread.reads, false) as boolean
 }
 

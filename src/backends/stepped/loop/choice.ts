@@ -24,7 +24,7 @@ export function beginChoices(isServed: boolean): void {
 /** What the thread does that counts. */
 export function serveChoices(): void {
   const { asked, requests } = host.choices(false)
-  for (let served = 0; ; ) {
+  for (let served = 0; ;) {
     host.beginLooking()
     if (Atomics.load(asked, 0) > served) {
       const { cell, count } = requests[served]!

@@ -43,21 +43,28 @@ function cloned<Port>(value: unknown, work: Work<Port>): unknown {
   if (value instanceof SharedArrayBuffer) return value
   if (value instanceof ArrayBuffer) return note(value, clonedBuffer(value, work), work)
   if (ArrayBuffer.isView(value)) return note(value, clonedView(value, work), work)
-  if (Array.isArray(value)) return clonedProperties(value, note(value, new Array(value.length), work), work)
+  if (Array.isArray(value)) return clonedProperties(value, note(value, emptyLike(value), work), work)
   if (value instanceof Map) {
     const map = note(value, new Map(), work)
-    for (const [key, each] of [...value]) map.set(cloned(key, work), cloned(each, work))
+    for (const [key, each] of value) map.set(cloned(key, work), cloned(each, work))
     return map
   }
   if (value instanceof Set) {
     const set = note(value, new Set(), work)
-    for (const each of [...value]) set.add(cloned(each, work))
+    for (const each of value) set.add(cloned(each, work))
     return set
   }
   const tag = Object.prototype.toString.call(value)
   const isPlain = tag === '[object Object]' || Symbol.toStringTag in value
   if (!isPlain || value instanceof Error) return note(value, structuredClone(value) as object, work)
   return clonedProperties(value, note(value, {}, work), work)
+}
+
+/** Holes are left where there are some. */
+function emptyLike({ length }: readonly unknown[]): unknown[] {
+  const list: unknown[] = []
+  list.length = length
+  return list
 }
 
 function note<T extends object, Port>(value: object, clone: T, { seen }: Work<Port>): T {

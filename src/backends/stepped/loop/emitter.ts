@@ -1,5 +1,5 @@
-// Listeners, as those of Node's ports and workers: both by `on` and by `addEventListener`. Written here, as those of the
-// engine could not be stopped.
+// Listeners, as those of Node's ports: both by `on` and by `addEventListener`. Written here, as those of the engine
+// could not be stopped.
 
 type Called = (this: unknown, ...args: unknown[]) => unknown
 
@@ -85,7 +85,9 @@ export class Emitter {
     if (list.length === 0 && name === 'error') throw args[0]
     for (const { called, isTarget, once } of list) {
       if (once) this.off(name, called)
-      const given = isTarget ? [{ type: name, data: args[0], target: this, currentTarget: this, ports: [] }] : args
+      const given = isTarget
+        ? [{ type: name, data: args[0], target: this, currentTarget: this, ports: [] }]
+        : args
       callListener(this, called, given)
     }
     return list.length > 0

@@ -1,8 +1,8 @@
 // The event loop of a thread: what it does when its function has returned, until nothing is left.
 //
 // After the ticks and jobs comes one event: a message, a timer, an Atomics.waitAsync that has ended. Where there is a
-// choice, every one is tried. A thread that has none waits for a change at the ports at which it listens; while it has a
-// timer, that may be due at any moment. It ends where it would in Node: when nothing is left that keeps it.
+// choice, every one is tried. A thread that has none waits for a change at the ports at which it listens; while it has
+// a timer, that may be due at any moment. It ends where it would in Node: when nothing is left that keeps it.
 
 import { choose } from './choice.ts'
 import { EventLoop, type Job, host } from './host.ts'
@@ -58,15 +58,25 @@ function awaitEnd(loop: Loop, result: unknown): void {
   )
 }
 
-/** Ticks and jobs, until there are no more; then what was rejected must have found somebody who listens. */
+/**
+ * Ticks and jobs, as Node takes turns with them, until there are no more; then what was rejected must have found
+ * somebody who listens.
+ */
 function runJobs({ ticks, jobs, rejected }: Loop): void {
-  while (ticks.length + jobs.length > 0) {
-    const job = (ticks.length > 0 ? ticks : jobs).shift()!
-    job()
-  }
+  do {
+    runAll(ticks)
+    runAll(jobs)
+  } while (ticks.length > 0)
   while (rejected.length > 0) {
     const { promise, value } = rejected.shift()!
     if (!promise.isHandled) throw value
+  }
+}
+
+function runAll(jobs: Job[]): void {
+  while (jobs.length > 0) {
+    const job = jobs.shift()!
+    job()
   }
 }
 
@@ -78,7 +88,11 @@ function nextEvent(loop: Loop): Job | null {
     for (const port of loop.ports) if (port.looks()) events.push(() => port.deliver())
     for (const waiter of loop.waiters) if (waiter.looks()) events.push(() => waiter.deliver())
     const timers = nextTimers(loop)
-    const due = timers.map((timer): Job => () => fire(loop, timer))
+    const due = timers.map(
+      (timer): Job =>
+        () =>
+          fire(loop, timer),
+    )
     if (events.length > 0) return chosen([...events, ...due])
     if (!isKept(loop)) return null
     const serves = !loop.isPending && !timers.some(isAwaited)

@@ -1,5 +1,5 @@
-// What a program in its steppable form has instead of what the engine does in time. It is stepped as if it were a part of
-// each program that uses it, and finds the runtime through host.ts.
+// What a program in its steppable form has instead of what the engine does in time. It is stepped as if it were a part
+// of each program that uses it, and finds the runtime through host.ts.
 
 export { beginChoices, serveChoices } from './choice.ts'
 export { newLoop, nextTick, runLoop } from './event-loop.ts'

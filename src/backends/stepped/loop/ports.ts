@@ -21,7 +21,7 @@ class End {
 }
 
 const SEND = 'send a message'
-const LOOK = 'look for a message'
+const LOOK = 'find a message'
 
 export class MessagePort extends Emitter {
   /** The thread that it belongs to: the first that uses it. */
@@ -61,7 +61,8 @@ export class MessagePort extends Emitter {
 
   start(): void {
     this.use()
-    if (!host.isThread()) host.refuse('a listener in the setup', 'let the thread listen that is to have the port')
+    if (!host.isThread())
+      host.refuse('a listener in the setup', 'let the thread listen that is to have the port')
     const { ports } = host.loop<MessagePort>()
     if (!ports.includes(this) && !this.isClosed) ports.push(this)
   }

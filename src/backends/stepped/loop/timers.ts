@@ -1,6 +1,6 @@
-// Timers of threads. Nobody knows how long anything takes, so a timer may be due at any moment once it is set, before and
-// after whatever else the thread waits for. Of two, the one that was set earlier for no longer a time is first; so is
-// the one with the shorter time, if they were set in the same turn of the loop. Else either may be.
+// Timers of threads. Nobody knows how long anything takes, so a timer may be due at any moment once it is set, before
+// and after whatever else the thread waits for. Of two, the one that was set earlier for no longer a time is first; so
+// is the one with the shorter time, if they were set in the same turn of the loop. Else either may be.
 
 import { type EventLoop, type Job, type Timed, host } from './host.ts'
 
@@ -79,8 +79,7 @@ function delayOf(given: unknown): number {
 }
 
 function callable(called: unknown): Called {
-  if (typeof called !== 'function')
-    throw new TypeError('The "callback" argument must be of type function')
+  if (typeof called !== 'function') throw new TypeError('The "callback" argument must be of type function')
   return called as Called
 }
 

@@ -1,5 +1,6 @@
-// Atomics.waitAsync in threads. Who notifies takes it out of the queue, and tells the thread in a step of its own, by a cell
-// at which the event loop looks. Its time-out is a timer, which takes it out of the queue unless somebody was faster.
+// Atomics.waitAsync in threads. Who notifies takes it out of the queue, and tells the thread in a step of its own, by a
+// cell at which the event loop looks. Its time-out is a timer, which takes it out of the queue unless somebody was
+// faster.
 
 import type { AsyncWaiter, Watched } from '../thread.ts'
 import { type EventLoop, host } from './host.ts'
@@ -35,7 +36,7 @@ class Waiter implements AsyncWaiter {
   }
 
   looks(): boolean {
-    host.tell('look whether it was notified')
+    host.tell('find that it was notified')
     return Atomics.load(this.signal, 0) !== 0
   }
 

@@ -4,7 +4,7 @@ import * as native from 'node:worker_threads'
 import { host } from './host.ts'
 import { MessageChannel, MessagePort } from './ports.ts'
 
-export const {
+export {
   BroadcastChannel,
   SHARE_ENV,
   Worker,
@@ -18,8 +18,7 @@ export const {
   setEnvironmentData,
   threadId,
   workerData,
-} = native
-
+} from 'node:worker_threads'
 export { MessageChannel, MessagePort }
 
 /** The next message of a port, without waiting. */
