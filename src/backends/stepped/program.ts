@@ -129,11 +129,15 @@ export function withScopes(module: SourceModule): ParsedModule {
   return { ...module, scopes: resolveScopes(module.program) }
 }
 
-/** Takes packages out that have nothing to do with shared memory, and cannot come to it. */
+/** What a package names that has to do with shared memory, or with messages between threads. */
+const concurrent =
+  /\b(Atomics|SharedArrayBuffer|worker_threads|MessageChannel|MessagePort|postMessage)\b/
+
+/** Takes packages out that have nothing to do with other threads, and cannot come to what has. */
 function leaveOutPackages(modules: Map<string, ProgramModule>, entries: readonly string[]): void {
   const kept = new Set(entries)
   for (const [url, { text }] of modules) {
-    if (!isPackaged(url) || isOfLoop(url) || /\bAtomics\b|\bSharedArrayBuffer\b/.test(text)) kept.add(url)
+    if (!isPackaged(url) || isOfLoop(url) || concurrent.test(text)) kept.add(url)
   }
   for (let before = -1; before !== kept.size;) {
     before = kept.size

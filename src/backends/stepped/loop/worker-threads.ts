@@ -4,21 +4,8 @@ import * as native from 'node:worker_threads'
 import { host } from './host.ts'
 import { MessageChannel, MessagePort } from './ports.ts'
 
-export {
-  BroadcastChannel,
-  SHARE_ENV,
-  Worker,
-  getEnvironmentData,
-  isMainThread,
-  markAsUncloneable,
-  markAsUntransferable,
-  moveMessagePortToContext,
-  parentPort,
-  resourceLimits,
-  setEnvironmentData,
-  threadId,
-  workerData,
-} from 'node:worker_threads'
+// What stands here comes before what is there.
+export * from 'node:worker_threads'
 export { MessageChannel, MessagePort }
 
 /** The next message of a port, without waiting. */
