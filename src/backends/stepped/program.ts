@@ -130,8 +130,7 @@ export function withScopes(module: SourceModule): ParsedModule {
 }
 
 /** What a package names that has to do with shared memory, or with messages between threads. */
-const concurrent =
-  /\b(Atomics|SharedArrayBuffer|worker_threads|MessageChannel|MessagePort|postMessage)\b/
+const concurrent = /\b(Atomics|SharedArrayBuffer|worker_threads|MessageChannel|MessagePort|postMessage)\b/
 
 /** Takes packages out that have nothing to do with other threads, and cannot come to what has. */
 function leaveOutPackages(modules: Map<string, ProgramModule>, entries: readonly string[]): void {
