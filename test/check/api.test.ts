@@ -83,7 +83,10 @@ describe('code as others write it', () => {
 
 describe('code that cannot be stepped', () => {
   const refusals: readonly [name: string, what: RegExp][] = [
-    ['worker', /worker\.ts:9: a Worker in a thread; make what it does a thread of the scenario$/],
+    [
+      'worker',
+      /worker\.ts:9: a Worker or a BroadcastChannel in a check; make what it does a thread of the scenario/,
+    ],
     [
       'sort',
       /sort\.ts:7: .* comes to a shared access where nothing can stop; call it from an ordinary function/,

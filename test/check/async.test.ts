@@ -243,7 +243,7 @@ export default {
   {
     name: 'a poll by a timer sees what another thread writes',
     text: `
-const sleep = (time) => new Promise((resolve) => setTimeout(resolve, time))
+import { setTimeout as sleep } from 'node:timers/promises'
 export default { ${cells}, threads: [
   async (cells) => { while (Atomics.load(cells, 0) === 0) await sleep(1) },
   (cells) => void Atomics.store(cells, 0, 1),
@@ -265,6 +265,14 @@ export default { ${cells}, threads: [async (cells) => { await readFile('/dev/nul
     says: /:2: a thread waits for a promise of the engine, which is not stepped; await what/,
   },
   {
+    name: 'what is to be called when a promise of the engine is settled',
+    text: `
+const native = (async function* () {})().next()
+export default { ${cells}, threads: [async (cells) => { await null; native.then(() => Atomics.store(cells, 0, 1)) }] }`,
+    verdict: 'refused',
+    says: /:3: a timer or a promise of the engine in a thread; call setTimeout and the like by their names/,
+  },
+  {
     name: 'a promise of another thread',
     text: `export default { setup: () => ({}), threads: [
   (state) => { state.promise = Promise.resolve(1) }, async (state) => { await state.promise }] }`,
@@ -278,6 +286,14 @@ export default { ${cells},
   threads: [async (cells) => { for await (const each of [1]) Atomics.add(cells, 0, each) }] }`,
     verdict: 'refused',
     says: /an async generator or a function with for await in a thread; /,
+  },
+  {
+    name: 'a Worker in the setup',
+    text: `
+import { Worker } from '${threads}'
+export default { setup: () => new Worker('', { eval: true }), threads: [() => {}] }`,
+    verdict: 'refused',
+    says: /:3: a Worker or a BroadcastChannel in a check; make what it does a thread of the scenario/,
   },
   {
     name: 'a listener in the setup',

@@ -40,6 +40,7 @@ export function make(
 ): unknown {
   if ((constructor as { prototype?: unknown } | undefined)?.prototype instanceof typedArray)
     source(args[0], site)
+  starts(site, constructor)
   return watched(new constructor(...args))
 }
 
@@ -363,15 +364,23 @@ export function later<T>(value: T, site: number): T {
   if (isAlone()) return value
   return refused(
     site,
-    'a promise or a timer in a thread',
-    'let the thread do it itself, and wait with Atomics.wait',
+    'a timer or a promise of the engine in a thread',
+    'call setTimeout and the like by their names, and await what threads of the check do',
   )
 }
 
-/** A thread of Node starts another, which nobody schedules. */
-export function starts(site: number): void {
-  if (isAlone()) return
-  refused(site, 'a Worker in a thread', 'make what it does a thread of the scenario')
+/** A thread, or the setup, starts another thread of Node or what speaks to those: nobody schedules them. */
+export function starts(site: number, constructor: unknown): void {
+  if (!runtime.isModelled() || typeof constructor !== 'function') return
+  const isOne = [Worker, BroadcastChannel].some(
+    (each) => constructor === each || constructor.prototype instanceof each,
+  )
+  if (isOne)
+    refused(
+      site,
+      'a Worker or a BroadcastChannel in a check',
+      'make what it does a thread of the scenario, with a MessageChannel to speak with it',
+    )
 }
 
 /** Ports that a thread has made, by which it talks to itself: whoever else uses one is not among their users here. */
@@ -388,7 +397,8 @@ export function channel<T>(value: T): T {
 export function messenger<T>(value: T, site: number): T {
   const isPort = value instanceof MessagePort || value instanceof BroadcastChannel || value instanceof Worker
   if (!isPort || isAlone() || ownPorts.get(value) === currentThread()) return value
-  return refused(site, 'messages between threads', 'pass them by shared memory, and wait with Atomics.wait')
+  const remedy = 'make the MessageChannel in the setup or in a thread, and what a Worker does a thread'
+  return refused(site, 'a port of the engine in a thread', remedy)
 }
 
 /** `promise.then(…)` and the like. */

@@ -13,10 +13,14 @@ export const loopModule = `${folder}index${extension}`
 const unstepped: ReadonlySet<string | null> = new Set(
   ['host', 'clone'].map((name) => `${folder}${name}${extension}`),
 )
-/** What stands for a module of Node. */
+/** What stands for modules of Node. */
 const builtins: ReadonlyMap<string, string> = new Map(
-  [['worker_threads', 'worker-threads']].flatMap(([name, file]) =>
-    [name!, `node:${name}`].map((each) => [each, `${folder}${file}${extension}`] as const),
+  Object.entries({
+    worker_threads: 'worker-threads',
+    timers: 'node-timers',
+    'timers/promises': 'timers-promises',
+  }).flatMap(([name, file]) =>
+    [name, `node:${name}`].map((each) => [each, `${folder}${file}${extension}`] as const),
   ),
 )
 
@@ -37,7 +41,7 @@ const names = (
   'Promise queueMicrotask setTimeout clearTimeout setInterval clearInterval setImmediate clearImmediate ' +
   'MessageChannel MessagePort'
 ).split(' ')
-const anyName = new RegExp(`\\b(${names.join('|')}|nextTick|waitAsync)\\b`)
+const anyName = new RegExp(`\\b(${names.join('|')}|nextTick|waitAsync|worker_threads|timers)\\b`)
 
 /** Adds the import to a module that uses such names, or has async functions. */
 export function importLoop(
