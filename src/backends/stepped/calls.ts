@@ -188,7 +188,7 @@ function outsideCall(c: Context, node: Call, given: Call, called: string | null)
   return path === 'Buffer.from' ? c.help('watched', call) : call
 }
 
-/** A method of a promise, a port or a worker of the engine is refused in a thread, whatever else has one of its name. */
+/** A method of a promise, a port or a worker of the engine is refused in a thread, whatever else has its name. */
 function refusing(c: Context, node: Call, written: Call, called: string | null): Call {
   const { callee } = written
   if (called === null || callee.type !== 'MemberExpression' || callee.object.type === 'Super') return written
