@@ -36,9 +36,14 @@ function marked(program: Program, url: string, lines: readonly number[]): Parsed
   const names = checkNames(module.program)
   refuseOtherTests(module, names, lines)
   const insertions: { at: number; text: string }[] = []
+  // The stack tells where a call stands, and of those of the engine alone it does.
+  const native: number[] = []
   const visit = (node: Node): void => {
     if (isCheck(node, names) || !holdsLine(module, node, lines)) return
-    if (node.type === 'ArrowFunctionExpression' || node.type === 'FunctionExpression')
+    if (isFunction(node) && 'runsAsync' in node) native.push(node.start)
+    const isFunctionValue = node.type === 'ArrowFunctionExpression' || node.type === 'FunctionExpression'
+    // The body of an async function is one that stands in no text.
+    if (isFunctionValue && !('isAsyncBody' in node))
       insertions.push({ at: node.start, text: `${MARK}(` }, { at: node.end, text: ')' })
     for (const child of childrenOf(node)) {
       // The function of a method is no value.
@@ -51,7 +56,10 @@ function marked(program: Program, url: string, lines: readonly number[]): Parsed
   let { text } = module
   for (const { at, text: added } of insertions.toSorted((a, b) => b.at - a.at))
     text = text.slice(0, at) + added + text.slice(at)
-  const form = parseText(module.file, text, module.format, module.map)
+  const moved = native.map((start) =>
+    insertions.reduce((sum, { at, text: added }) => (at <= start ? sum + added.length : sum), start),
+  )
+  const form = parseText(module.file, text, module.format, module.map, new Set(moved))
   return withScopes({ ...form, digest: module.digest })
 }
 

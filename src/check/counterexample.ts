@@ -6,11 +6,14 @@
 
 import {
   COMPARE_EXCHANGE,
+  ChoicesNeeded,
   FINISHED,
+  LEAVE,
   LOAD,
   NOTIFY,
   PAUSE,
   READY,
+  SIGNAL,
   SHARED,
   SPINNING,
   STORE,
@@ -19,6 +22,7 @@ import {
   Thread,
   WAIT,
   WAITING,
+  WAIT_ASYNC,
   WOKEN,
   type Watched,
   operationNames,
@@ -27,8 +31,9 @@ import {
   timeOut,
 } from '../backends/stepped/index.ts'
 import type { RaceReport } from './data-races.ts'
+import { isOver } from './passing-time.ts'
 import { NotDeterministic } from './step-log.ts'
-import type { FailureKind, Subject } from './explore.ts'
+import { type FailureKind, type Subject, runAgain } from './explore.ts'
 import { Names, type Naming } from './names.ts'
 
 export type CounterexampleRow =
@@ -137,6 +142,10 @@ const QUOTE_MAX = 60
 
 /** What makes the calls of a generated program: its own steps are not told. */
 const HARNESS = /[\\/]check[\\/]perform-calls\.[jt]s$/
+/** Event loops: their steps are told in words, of which they leave the others out, and at the place of their caller. */
+const LOOP = /[\\/]stepped[\\/]loop[\\/][\w-]+\.[jt]s$/
+/** What stands behind the name of an async function that goes on after an `await`. */
+const GOES_ON = ' (goes on)'
 
 /** Operations of a turn of a loop that is told once, at most. */
 const TURN_MAX = 24
@@ -191,9 +200,14 @@ export function recordCounterexample(
   sites: readonly Site[],
   failed: FailedExecution,
 ): Counterexample {
+  return runAgain(subject, () => recordOnce(subject, sites, failed))
+}
+
+function recordOnce(subject: Subject, sites: readonly Site[], failed: FailedExecution): Counterexample {
   const threads = Array.from({ length: subject.threads }, (_, id) => new Thread(id))
   const bodies = subject.begin()
-  const recorder = new Recorder(threads, sites, failed, subject.naming?.() ?? null)
+  const shown = subject.shown ?? subject.threads
+  const recorder = new Recorder(threads, sites, failed, subject.naming?.() ?? null, shown)
   setTracer(recorder)
   try {
     runThreads(threads, bodies, recorder)
@@ -209,11 +223,12 @@ export function recordCounterexample(
   const { noun, kind, message, race } = failed
   const details = kind === 'deadlock' ? recorder.waiting() : race === null ? [] : recorder.racing(race)
   const broken = { kind, message, details }
-  return { noun, threads: subject.threads, rows, ...everything, leftOut, broken }
+  return { noun, threads: shown, rows, ...everything, leftOut, broken }
 }
 
 /** File, line and source of a place, short enough for a line. */
 export function shortPlace(site: Site | undefined): string {
+  if (site?.file === 'event loop') return site.file
   return site === undefined ? 'an unknown place' : `${site.file.replace(/^.*[\\/]/, '')}:${site.line}`
 }
 
@@ -223,6 +238,8 @@ class Recorder extends Scheduler {
   readonly #threads: readonly Thread[]
   readonly #sites: readonly Site[]
   readonly #failed: FailedExecution
+  /** Threads before this one are told of. */
+  readonly #shown: number
   readonly #stacks: Frame[][]
   readonly #recorded: Recorded[] = []
   readonly #names: Names
@@ -240,13 +257,15 @@ class Recorder extends Scheduler {
     sites: readonly Site[],
     failed: FailedExecution,
     known: Naming | null,
+    shown: number,
   ) {
     super()
+    this.#shown = shown
     this.#threads = threads
     this.#sites = sites
     this.#failed = failed
     this.#names = new Names(known)
-    this.#stacks = threads.map(() => [])
+    this.#stacks = threads.slice(0, shown).map(() => [])
     this.#read = threads.map(() => new Map<number, Recorded>())
     this.#wokenBy = threads.map(() => null)
   }
@@ -257,19 +276,22 @@ class Recorder extends Scheduler {
   override choose(): number {
     const { schedule } = this.#failed
     if (this.#step === schedule.length) return -1
-    const chosen = this.#threads[schedule[this.#step]!]!
+    const chosen = this.#threads[schedule[this.#step]!]
+    // The one that makes choices.
+    if (chosen === undefined) throw new ChoicesNeeded()
     if (chosen.state === FINISHED) {
       this.isLost = true
       return -1
     }
-    if (this.#last >= 0 && this.#last !== chosen.id) this.#reason = this.#whySwitch()
+    const isShown = chosen.id < this.#shown
+    if (isShown && this.#last >= 0 && this.#last !== chosen.id) this.#reason = this.#whySwitch()
     if (chosen.state === WAITING) {
       timeOut(chosen)
       this.#reason = `${this.#nameOf(chosen)} has waited as long as it was ready to`
     }
     chosen.state = READY
     this.#step++
-    this.#last = chosen.id
+    if (isShown) this.#last = chosen.id
     return chosen.id
   }
 
@@ -302,9 +324,15 @@ class Recorder extends Scheduler {
     const name = this.#nameOf(last)
     if (last.state === FINISHED) return `${name} has finished`
     if (last.state === WAITING) return `${name} waits`
+    if (last.idles) return `${name} waits for an event`
     if (last.state === SPINNING) return `${name} waits until something of what it reads changes`
     if (HARNESS.test(this.#sites[last.site]?.file ?? '')) return `${name} is between two calls`
-    return `${name} is stopped before ${this.#quote(last.site)}`
+    return `${name} is stopped before ${this.#next(last)}`
+  }
+
+  /** The next operation of a thread, in words. */
+  #next({ site, told }: Thread): string {
+    return LOOP.test(this.#sites[site]?.file ?? '') ? `it may ${told || 'go on'}` : this.#quote(site)
   }
 
   #quote(site: number): string {
@@ -319,8 +347,9 @@ class Recorder extends Scheduler {
   /** Where each thread that has not finished waits, and for a change of what. */
   waiting(): string[] {
     return this.#threads
-      .filter((thread) => thread.state !== FINISHED)
+      .filter((thread) => !isOver(thread) && thread.id < this.#shown)
       .flatMap((thread) => {
+        if (thread.idles) return [`${this.#nameOf(thread)} waits for an event that settles its promise`]
         const cells = cellsAwaited(thread)
         const names = [...cells]
           .slice(0, NAMES_MAX)
@@ -370,7 +399,7 @@ class Recorder extends Scheduler {
     const place = this.#sites[site]
     this.#stacks[thread.id]?.push({
       function: place?.function ?? 'unknown',
-      isTold: !HARNESS.test(place?.file ?? ''),
+      isTold: !HARNESS.test(place?.file ?? '') && !LOOP.test(place?.file ?? ''),
       place: shortPlace(place),
       file: place?.file ?? '',
       depth: -1,
@@ -383,24 +412,42 @@ class Recorder extends Scheduler {
     this.#stacks[thread.id]?.pop()
   }
 
+  suspend(thread: Thread): unknown {
+    return this.#stacks[thread.id]?.pop()
+  }
+
+  goOn(thread: Thread, call: unknown): void {
+    if (call === undefined || call === null) return
+    const { function: name, ...frame } = call as Frame
+    const isNews = { depth: -1, number: -1, children: new Set<object>() }
+    const goesOn = name.endsWith(GOES_ON) ? name : `${name}${GOES_ON}`
+    this.#stacks[thread.id]?.push({ ...frame, ...isNews, function: goesOn })
+  }
+
   operation(thread: Thread, kind: number, before: number, after: number): void {
-    const hasMemory = kind !== PAUSE && kind !== WOKEN
+    const hasMemory = kind !== PAUSE && kind !== WOKEN && kind !== LEAVE
     const operation = operationNames[kind]!
     if (hasMemory) this.#names.learn(thread.cell, thread.index, this.#sites[thread.site]?.source ?? '')
     const { expected } = thread
     const fails = kind === COMPARE_EXCHANGE && before !== expected
     const isWoken = kind === NOTIFY
+    const isLoops = LOOP.test(this.#sites[thread.site]?.file ?? '')
+    const { told } = thread
+    thread.told = ''
+    if (isLoops && told === '') return
     const racy = thread.isPlain && (kind === LOAD || kind === STORE) ? 'racy ' : ''
-    const recorded = this.#note(thread, thread.site, {
+    const recorded = this.#note(thread, isLoops ? thread.toldAt : thread.site, {
       step: this.#step,
       operation,
       cell: hasMemory ? thread.cell : -1,
       index: thread.index,
       before: hasMemory && !isWoken ? before : null,
       after: hasMemory && !isWoken ? after : null,
-      writes: hasMemory && !isWoken && kind !== LOAD && kind !== WAIT && !fails,
+      writes: hasMemory && !isWoken && !isReading(kind) && !fails,
       reads: hasMemory && !isWoken && kind !== STORE,
-      say: (name, value) => `${racy}${sayOperation(kind, name, before, after, expected, value)}`,
+      isLoops,
+      say: (name, value) =>
+        isLoops ? told : `${racy}${sayOperation(kind, name, before, after, expected, value)}`,
       wokenBy: kind === WOKEN ? (this.#wokenBy[thread.id] ?? null) : null,
     })
     if (recorded === null) return
@@ -422,6 +469,7 @@ class Recorder extends Scheduler {
       after: value,
       writes: write,
       reads: !write,
+      isLoops: false,
       say: (name, words) => (write ? `write ${name} ← ${words(value)}` : `read ${name} = ${words(value)}`),
       wokenBy: null,
     })
@@ -438,12 +486,14 @@ class Recorder extends Scheduler {
     site: number,
     {
       reads,
+      isLoops,
       ...what
     }: Omit<
       Recorded,
       'at' | 'thread' | 'frames' | 'place' | 'file' | 'isTold' | 'reason' | 'from' | 'isNews'
     > & {
       readonly reads: boolean
+      readonly isLoops: boolean
     },
   ): Recorded | null {
     const { id } = thread
@@ -457,7 +507,9 @@ class Recorder extends Scheduler {
     const isNews = from !== null && this.#read[id]!.get(what.cell) !== from
     if (from !== null) this.#read[id]!.set(what.cell, from)
     const frames = stack.filter((frame) => frame.isTold)
-    const isTold = !HARNESS.test(file)
+    // That an event loop looks and finds nothing new says nothing.
+    const isIdle = isLoops && reads && !what.writes && !isNews
+    const isTold = !HARNESS.test(file) && !isIdle
     const { length: at } = this.#recorded
     const recorded = {
       ...what,
@@ -642,6 +694,10 @@ function cellsAwaited(thread: Thread): Map<number, { readonly index: number; rea
 }
 
 /** What an operation does, with its values as `words` says them. */
+function isReading(kind: number): boolean {
+  return kind === LOAD || kind === WAIT || kind === WAIT_ASYNC
+}
+
 function sayOperation(
   kind: number,
   name: string,
@@ -655,15 +711,19 @@ function sayOperation(
   switch (kind) {
     case PAUSE:
     case WOKEN:
+    case LEAVE:
       return operation
+    case SIGNAL:
+      return 'tells the thread that waits'
     case LOAD:
       return `load ${name} = ${was}`
     case NOTIFY:
       return `notify ${name}, wakes ${before}`
     case WAIT:
+    case WAIT_ASYNC:
       return before === expected
-        ? `wait ${name} = ${was}`
-        : `wait ${name} = ${was}, not ${words(expected)}: goes on`
+        ? `${operation} ${name} = ${was}`
+        : `${operation} ${name} = ${was}, not ${words(expected)}: goes on`
     case COMPARE_EXCHANGE:
       return before === expected
         ? `cas ${name} ${was} → ${words(after)}`

@@ -24,6 +24,7 @@ import {
   AND,
   COMPARE_EXCHANGE,
   FINISHED,
+  LEAVE,
   LOAD,
   NOTIFY,
   OR,
@@ -35,6 +36,7 @@ import {
   Thread,
   WAIT,
   WAITING,
+  WAIT_ASYNC,
   WOKEN,
   XOR,
   memory,
@@ -44,6 +46,8 @@ import {
   RESCUES_MAX,
   TIMEOUTS_MAX,
   goOn,
+  isOver,
+  isTimed,
   longestWaiting,
   mayTimeOut,
   noticeChanges,
@@ -63,7 +67,7 @@ import {
   WRITTEN_BY,
 } from './shadow.ts'
 import { NotDeterministic, type StepLog } from './step-log.ts'
-import type { Symmetry } from './symmetry.ts'
+import { NotSymmetric, type Symmetry } from './symmetry.ts'
 
 /** Threads at most: sets of threads are the bits of a word. */
 export const THREADS_MAX = 16
@@ -223,6 +227,10 @@ export abstract class Execution extends Scheduler {
     this.#isFirst = false
   }
 
+  override loopMade(): void {
+    if (this.symmetry !== null) throw new NotSymmetric('a thread has an event loop')
+  }
+
   override memoryGrew(): void {
     this.shadow.grow(memory.cells)
   }
@@ -316,19 +324,20 @@ export abstract class Execution extends Scheduler {
     let asleep = 0
     for (const thread of this.threads) {
       if (thread.state === READY) ready |= 1 << thread.id
-      else if (thread.state === WAITING && thread.timeout !== Infinity) {
+      else if (isTimed(thread)) {
         this.hasTimedWaits = true
         if (mayTimeOut(thread)) asleep |= 1 << thread.id
       }
     }
     this.ready[event] = ready
-    return ready | asleep
+    return ready === 0 && this.threads.every(isOver) ? 0 : ready | asleep
   }
 
   /** Nothing can go on. Lets one go on for which time would pass; else it is the end, good or bad. */
   #rescue(event: number): number {
     if (this.threads.every((thread) => thread.state === FINISHED)) return this.#stop(COMPLETE)
     if (this.leavesIdle && this.threads.some(waitsForAnother)) return this.#stop(REDUNDANT)
+    if (this.threads.every(isOver)) return this.#stop(COMPLETE)
     const thread = longestWaiting(this.threads)
     if (thread === null || thread.rescues >= RESCUES_MAX) return this.#stop(DEADLOCK)
     thread.rescues++
@@ -353,11 +362,15 @@ export abstract class Execution extends Scheduler {
       case COMPARE_EXCHANGE:
         return this.#seesExpected(thread) ? READS | WRITES : READS
       case WAIT:
-        return this.#seesExpected(thread) ? READS | QUEUES : READS
+      case WAIT_ASYNC:
+        // Whether it will be asleep or not: what makes the difference is a write, which does not depend on notify.
+        return READS | QUEUES
       case NOTIFY:
+      case LEAVE:
         return QUEUES
       case WOKEN:
-        return thread.state === WAITING && thread.timeout !== Infinity ? QUEUES : 0
+        // Whether its time is over or not: see WAIT.
+        return thread.timeout !== Infinity ? QUEUES : 0
       case STORE:
         return WRITES
       default:
@@ -451,13 +464,13 @@ export abstract class Execution extends Scheduler {
       for (const other of before) this.#join(this.clock, clock, other)
     }
     if (kind === WOKEN && thread.state !== WAITING) this.#takeOverWaking(thread, clock)
-    else if (kind === PAUSE) {
+    if (kind === PAUSE) {
       this.#watched.length = 0
       for (let read = thread.watchFrom; read < thread.watchTo; read++) {
         this.#watched.push(thread.readCells[read]!)
         this.#meetCell(event, thread, thread.readCells[read]!, mode)
       }
-    } else {
+    } else if (mode !== 0) {
       for (let cell = thread.cell; cell < thread.cell + thread.cells; cell++)
         this.#meetCell(event, thread, cell, mode)
     }

@@ -1,6 +1,7 @@
 // One run of the explorer over a subject: how many executions, and the first failure.
 
 import {
+  ChoicesNeeded,
   FinerCellsNeeded,
   READY,
   SteppingRefused,
@@ -22,6 +23,10 @@ import { NoScenario } from './no-scenario.ts'
 /** What is explored: threads that can be started again and again from the same state. */
 export interface Subject {
   readonly threads: number
+  /** Called where threads have to choose between events: from now on there is one more, which makes the choices. */
+  addChooser?(): void
+  /** So many of them are those of the scenario, which are told of. Default: all. */
+  readonly shown?: number
   /** What each thread runs, where two that run the same may be exchanged for one another. */
   readonly functions?: readonly unknown[]
   /** Brings everything to the state in which the threads begin, and returns them. */
@@ -108,9 +113,8 @@ export function explore(subject: Subject, options: ExploreOptions): Exploration 
       if ((options.strategy ?? 'dpor') === 'dpor') return exploreTree(subject, { ...options, distinct })
       return exploreByChance(subject, options)
     } catch (error) {
-      if (error instanceof FinerCellsNeeded) memory.byteCells.add(error.ordinal)
-      else if (error instanceof NotSymmetric) distinct = true
-      else throw error
+      if (error instanceof NotSymmetric) distinct = true
+      else if (!mayRunAgain(subject, error)) throw error
     }
   }
 }
@@ -218,6 +222,25 @@ function runMany(
   return { executions, steps, seconds, finished: !more, failure: told, endless }
 }
 
+/** Something was found out without which the program cannot be explored: with it, it can. */
+export function mayRunAgain(subject: Subject, error: unknown): boolean {
+  if (error instanceof FinerCellsNeeded) memory.byteCells.add(error.ordinal)
+  else if (error instanceof ChoicesNeeded) subject.addChooser!()
+  else return false
+  return true
+}
+
+/** Does it, and once more wherever something was found out without which it cannot be done. */
+export function runAgain<T>(subject: Subject, body: () => T): T {
+  for (;;) {
+    try {
+      return body()
+    } catch (error) {
+      if (!mayRunAgain(subject, error)) throw error
+    }
+  }
+}
+
 /** Runs an execution that failed elsewhere. Throws NotDeterministic if it does not fail here. */
 export function confirm(subject: Subject, options: ExploreOptions, schedule: readonly number[]): RawFailure {
   for (;;) {
@@ -228,8 +251,7 @@ export function confirm(subject: Subject, options: ExploreOptions, schedule: rea
       if (failure !== null) return failure
       throw new NotDeterministic('an execution that failed elsewhere does not fail here')
     } catch (error) {
-      if (!(error instanceof FinerCellsNeeded)) throw error
-      memory.byteCells.add(error.ordinal)
+      if (!mayRunAgain(subject, error)) throw error
     }
   }
 }

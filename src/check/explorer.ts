@@ -13,7 +13,7 @@
 //
 // The exploration is a tree, and what is below a path in it can be explored on its own: see WorkUnit.
 
-import { FINISHED, type Thread, WAIT } from '../backends/stepped/index.ts'
+import { FINISHED } from '../backends/stepped/index.ts'
 import { Execution, type ExecutionLimits, REDUNDANT } from './execution.ts'
 import { NotDeterministic } from './step-log.ts'
 import type { Symmetry } from './symmetry.ts'
@@ -165,7 +165,7 @@ export class Explorer extends Execution {
     const pick = this.lastThread >= 0 && (awake & last) !== 0 ? last : first & -first
     this.#backtrack[event] = event < this.#fullDepth ? this.#withinBound(event, candidates) : pick
     this.#done[event] = 0
-    if (this.#bound !== null) this.#meetNextOperations(event)
+    if (this.#bound !== null) this.#meetNextOperation(event)
     return 31 - Math.clz32(pick)
   }
 
@@ -263,27 +263,15 @@ export class Explorer extends Execution {
   // -------------------------------------------------------------------------------------------------------------------
   // With a bound
 
-  /**
-   * What may depend on what others did before: the operation that the last thread has come to, since it is new; and a
-   * wait of another that would sleep now, if the last event stored what it waits for. Before, it did not look at the
-   * queue, and commuted with those who notify.
-   */
-  #meetNextOperations(event: number): void {
-    if (event === 0) return
-    for (const thread of this.threads) {
-      if (thread.state === FINISHED) continue
-      if (thread.id === this.lastThread) this.#meetNext(thread)
-      else if (thread.kind === WAIT && this.dependsOn(thread, event - 1)) this.#meetNext(thread)
-    }
-  }
-
-  #meetNext(thread: Thread): void {
-    const last = this.lastEvent[thread.id]!
+  /** The operation that the last thread has come to is new: it may depend on what others did before. */
+  #meetNextOperation(event: number): void {
+    const thread = this.threads[this.lastThread]
+    if (event === 0 || thread === undefined || thread.state === FINISHED) return
     for (let other = 0; other < this.count; other++) {
       if (other === thread.id) continue
       const earlier = this.lastDependent(thread, other)
       // What the thread knew already could not come after anything that it does now.
-      const known = last < 0 ? 0 : this.clock[last * this.count + other]!
+      const known = this.clock[(event - 1) * this.count + other]!
       if (earlier >= known) this.#tryBefore(earlier, thread.id)
     }
   }

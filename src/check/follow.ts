@@ -5,6 +5,7 @@
 // time would let it. So a schedule that is laid down only in part is still one execution, always the same.
 
 import {
+  ChoicesNeeded,
   FINISHED,
   NOTIFY,
   READY,
@@ -19,13 +20,14 @@ import {
 } from '../backends/stepped/index.ts'
 import {
   RESCUES_MAX,
+  isOver,
   letGoOn,
   longestWaiting,
   mayTimeOut,
   noticeChanges,
   waitsForTime,
 } from './passing-time.ts'
-import { type FailureKind, type RawFailure, type Subject, starvation } from './explore.ts'
+import { type FailureKind, type RawFailure, type Subject, runAgain, starvation } from './explore.ts'
 import type { RaceReport } from './data-races.ts'
 import { HappensBefore, changes } from './happens-before.ts'
 
@@ -69,19 +71,23 @@ export interface FollowedRun {
 }
 
 /** What `lead` gives where the execution is to be left as it is. */
-export const LEAVE = -2
+export const STOP_HERE = -2
 
 export interface FollowOptions {
   /** Give up after so many steps. */
   readonly maxSteps: number
   /** Hold plain accesses against happens-before, which costs time. */
   readonly races: boolean
-  /** The thread that is to do step `step`, -1 for what the rule says, or LEAVE. `enabled` is as in a choice. */
+  /** The thread that is to do step `step`, -1 for what the rule says, or STOP_HERE. `enabled` is as in a choice. */
   readonly lead: (step: number, enabled: number) => number
 }
 
 /** Runs the execution. The failure is null too where the schedule names a thread that cannot go on. */
 export function follow(subject: Subject, options: FollowOptions): FollowedRun {
+  return runAgain(subject, () => followOnce(subject, options))
+}
+
+function followOnce(subject: Subject, options: FollowOptions): FollowedRun {
   const threads = Array.from({ length: subject.threads }, (_, id) => new Thread(id))
   const bodies = subject.begin()
   const follower = new Follower(threads, options)
@@ -152,6 +158,7 @@ export function turningsOf(choices: readonly Choice[]): Turning[] {
 export function leadBy(turnings: readonly Turning[]): (step: number) => number {
   let next = 0
   return (step) => {
+    if (step === 0) next = 0
     while (next < turnings.length && turnings[next]!.step < step) next++
     return turnings[next]?.step === step ? turnings[next]!.thread : -1
   }
@@ -224,14 +231,14 @@ class Follower extends Scheduler {
     if (step >= this.#options.maxSteps) return this.#end('livelock')
     const ready = this.#threadsIn((thread) => thread.state === READY)
     this.#noticeStuck(step, ready)
+    if (ready === 0 && this.#threads.every(isOver)) return this.#end('complete')
     const enabled = ready !== 0 ? ready | this.#threadsIn(mayTimeOut) : this.#rescuable()
-    if (enabled === 0) {
-      return this.#end(this.#threads.every(({ state }) => state === FINISHED) ? 'complete' : 'deadlock')
-    }
+    if (enabled === 0) return this.#end('deadlock')
     const last = this.#last < 0 ? 0 : 1 << this.#last
     const rule = this.#rule(ready, last)
     const wanted = this.#options.lead(step, enabled)
-    if (wanted === LEAVE) {
+    if (wanted >= this.#threads.length) throw new ChoicesNeeded()
+    if (wanted === STOP_HERE) {
       this.enabled = enabled
       return this.#end('left')
     }

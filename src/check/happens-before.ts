@@ -7,12 +7,14 @@
 import {
   ADD,
   COMPARE_EXCHANGE,
+  LEAVE,
   LOAD,
   NOTIFY,
   PAUSE,
   STORE,
   type Thread,
   WAIT,
+  WAIT_ASYNC,
   WOKEN,
   XOR,
 } from '../backends/stepped/index.ts'
@@ -62,10 +64,10 @@ export class HappensBefore {
     if (kind === WOKEN) {
       const waker = this.#wakers[id]
       if (waker) join(clock, waker)
-      else this.#leaveQueue(thread, step)
+      if (!waker || thread.timeout !== Infinity) this.#leaveQueue(thread, step)
       this.#wakers[id] = null
     } else if (kind !== PAUSE) {
-      const reads = kind !== STORE && kind !== NOTIFY
+      const reads = kind !== STORE && !isOfQueue(kind)
       const writes = changes(thread)
       const queues = usesQueue(thread)
       const isPlain = isRacy(thread)
@@ -76,7 +78,7 @@ export class HappensBefore {
           for (const update of cell.updated) join(clock, update)
         }
         if (queues && cell.queued !== null) join(clock, cell.queued)
-        if (kind !== NOTIFY) this.#checkAtomic(at, cell, thread, writes)
+        if (!isOfQueue(kind)) this.#checkAtomic(at, cell, thread, writes)
       }
     }
     clock[id] = step
@@ -142,7 +144,7 @@ export class HappensBefore {
     for (let at = thread.cell; at < thread.cell + thread.cells; at++) {
       const cell = this.#cell(at)
       if (queues) cell.queued = this.#clocks[id]!.slice()
-      if (kind === NOTIFY) continue
+      if (isOfQueue(kind)) continue
       if (kind !== STORE) note(cell.atomicReads, id, step, site)
       if (!writes) continue
       note(cell.atomicWrites, id, step, site)
@@ -192,7 +194,9 @@ export function changes(thread: Thread): boolean {
     case LOAD:
     case PAUSE:
     case WAIT:
+    case WAIT_ASYNC:
     case NOTIFY:
+    case LEAVE:
     case WOKEN:
       return false
     case COMPARE_EXCHANGE:
@@ -211,9 +215,15 @@ function isUpdate({ kind, unread }: Thread): boolean {
   return unread && kind >= ADD && kind <= XOR
 }
 
-/** It looks at or changes the queue of those who wait: a wait that goes on at once does not. */
+/** It looks at or changes the queue of those who wait, in the critical section of which a wait compares the value. */
 function usesQueue(thread: Thread): boolean {
-  return thread.kind === NOTIFY || (thread.kind === WAIT && seesExpected(thread))
+  const { kind } = thread
+  return isOfQueue(kind) || kind === WAIT || kind === WAIT_ASYNC
+}
+
+/** It looks at the queue alone, and not at what is there. */
+function isOfQueue(kind: number): boolean {
+  return kind === NOTIFY || kind === LEAVE
 }
 
 function seesExpected(thread: Thread): boolean {

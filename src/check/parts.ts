@@ -2,7 +2,7 @@
 
 import { unlinkSync } from 'node:fs'
 import { Worker } from 'node:worker_threads'
-import { FinerCellsNeeded, TimeUp, memory } from '../backends/stepped/index.ts'
+import { TimeUp } from '../backends/stepped/index.ts'
 import { NotDeterministic } from './step-log.ts'
 import {
   type Exploration,
@@ -11,6 +11,7 @@ import {
   confirm,
   makeExplorer,
   runTwice,
+  mayRunAgain,
 } from './explore.ts'
 import type { WorkUnit } from './explorer.ts'
 import { Ledger, type LedgerKey } from './ledger.ts'
@@ -94,8 +95,7 @@ function checkItself(subject: Subject, options: ExploreOptions): boolean {
       runTwice(subject, explorer)
       return explorer.hasTimedWaits
     } catch (error) {
-      if (!(error instanceof FinerCellsNeeded)) throw error
-      memory.byteCells.add(error.ordinal)
+      if (!mayRunAgain(subject, error)) throw error
     }
   }
 }

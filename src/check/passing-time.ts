@@ -1,6 +1,6 @@
 // What waiting threads can go on for, whoever chooses among them: a change of what they have read, or time.
 
-import { READY, SPINNING, type Thread, WAITING, timeOut } from '../backends/stepped/index.ts'
+import { FINISHED, READY, SPINNING, type Thread, WAITING, timeOut } from '../backends/stepped/index.ts'
 
 /** How often a thread may go on because nothing else can. */
 export const RESCUES_MAX = 200
@@ -8,17 +8,26 @@ export const RESCUES_MAX = 200
 /** How often the time-outs of a thread may pass while something else could go on: each time is tried at any moment. */
 export const TIMEOUTS_MAX = 2
 
+/** It waits with a time-out, or for an event while it has a timer. */
+export function isTimed(thread: Thread): boolean {
+  if (thread.state === SPINNING) return thread.idles && thread.isTimed
+  return thread.state === WAITING && thread.timeout !== Infinity
+}
+
 /** It waits, and the time that it was ready to may be over at any moment. */
 export function mayTimeOut(thread: Thread): boolean {
-  return thread.state === WAITING && thread.timeout !== Infinity && thread.timeouts < TIMEOUTS_MAX
+  return isTimed(thread) && thread.timeouts < TIMEOUTS_MAX
+}
+
+/** It has nothing to do any more, unless another thread gives it something. */
+export function isOver(thread: Thread): boolean {
+  return thread.state === FINISHED || (thread.state === SPINNING && thread.idles && thread.serves)
 }
 
 /** It goes on: if it is asleep still, its time is over. */
 export function goOn(thread: Thread): void {
-  if (thread.state === WAITING) {
-    thread.timeouts++
-    timeOut(thread)
-  }
+  if (isTimed(thread)) thread.timeouts++
+  if (thread.state === WAITING) timeOut(thread)
   thread.state = READY
 }
 
@@ -41,7 +50,7 @@ export function waitsForAnother(thread: Thread): boolean {
 
 /** It waits in such a way that it goes on in time: spinning, or with a timeout. */
 export function waitsForTime(thread: Thread): boolean {
-  return thread.state === SPINNING || (thread.state === WAITING && thread.timeout !== Infinity)
+  return isTimed(thread) || (thread.state === SPINNING && !thread.idles)
 }
 
 /**

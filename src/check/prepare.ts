@@ -7,6 +7,7 @@ import {
   type LoadOptions,
   type SteppedPrograms,
   alone,
+  forgetRefusal,
   loadSteppedTogether,
   memory,
 } from '../backends/stepped/index.ts'
@@ -40,6 +41,7 @@ export async function prepare(target: Target, trace: boolean): Promise<Prepared>
 
 async function prepareFile(target: Target, trace: boolean): Promise<Prepared> {
   const { scenario: file, call } = target
+  forgetRefusal()
   const program = await stepFile(target, trace)
   const { sites } = program
   const given =
@@ -54,7 +56,7 @@ async function prepareFile(target: Target, trace: boolean): Promise<Prepared> {
   if (call !== undefined) refuseOtherScenario(call, description)
   const { options = {} } = description
   const title = (given as { name?: string }).name ?? description.title ?? placeOf(target)
-  return { subject: userSubject(description), ...loaded, title, options }
+  return { subject: userSubject(description, program.loops), ...loaded, title, options }
 }
 
 function preparePrograms(

@@ -1,6 +1,7 @@
 // The scenario of a file as the explorer wants it.
 
-import { FinerCellsNeeded, alone, memory } from '../backends/stepped/index.ts'
+import { type EventLoops, FinerCellsNeeded, alone, memory, setPreparing } from '../backends/stepped/index.ts'
+import { THREADS_MAX } from './execution.ts'
 import type { Subject } from './explore.ts'
 import type { Scenario } from './scenario.ts'
 import { NoScenario } from './no-scenario.ts'
@@ -28,15 +29,31 @@ export class SetupIsAsync extends Error {
 }
 
 /** A scenario of a loaded program as the explorer wants it. */
-export function userSubject(description: Scenario): Subject {
+export function userSubject(description: Scenario, loops: EventLoops | null = null): Subject {
   let state: unknown
+  let hasChooser = false
   return {
-    threads: description.threads.length,
-    functions: description.threads,
+    get threads() {
+      return description.threads.length + (hasChooser ? 1 : 0)
+    },
+    get functions() {
+      return hasChooser ? [...description.threads, null] : description.threads
+    },
+    shown: description.threads.length,
+    addChooser() {
+      if (description.threads.length === THREADS_MAX)
+        throw new NoScenario(
+          'the threads of the scenario have to choose between events, for which one more is needed',
+          `give ${THREADS_MAX - 1} threads at most`,
+        )
+      hasChooser = true
+    },
     begin() {
       memory.restore()
+      loops?.beginChoices(hasChooser)
       state = setUp(description)
-      return description.threads.map((thread) => () => thread(state))
+      const bodies = description.threads.map((thread) => () => thread(state))
+      return hasChooser ? [...bodies, loops!.serveChoices] : bodies
     },
     end() {
       const holds = alone(description.invariant?.(state))
@@ -56,11 +73,14 @@ function isThenable(value: unknown): boolean {
 
 function setUp({ setup }: Scenario): unknown {
   try {
+    setPreparing(true)
     const state = alone(setup?.())
     if (state instanceof Promise) throw new SetupIsAsync()
     return state
   } catch (error) {
     if (error instanceof FinerCellsNeeded || (error instanceof Error && 'remedy' in error)) throw error
     throw new SetupFailed(`the setup of the scenario throws ${String(error)}`, { cause: error })
+  } finally {
+    setPreparing(false)
   }
 }

@@ -8,9 +8,15 @@
 // The coordinator's state follows from the results that it was given, one after the other. So a list of them is enough
 // to go on from: see ledger.ts.
 
-import { FinerCellsNeeded, memory } from '../backends/stepped/index.ts'
 import { REDUNDANT } from './execution.ts'
-import { type ExploreOptions, type Subject, makeExplorer, runOnce, withoutStacks } from './explore.ts'
+import {
+  type ExploreOptions,
+  type Subject,
+  makeExplorer,
+  mayRunAgain,
+  runOnce,
+  withoutStacks,
+} from './explore.ts'
 import { type Demand, type Explorer, type WorkUnit, wholeTree } from './explorer.ts'
 
 /** How much longer than it may take an execution goes on: the explorer looks at the clock between executions. */
@@ -61,9 +67,9 @@ export class UnitRunner {
       try {
         return this.#runOnce(unit, limits)
       } catch (error) {
+        const isAgain = mayRunAgain(this.#subject, error)
         this.#explorer = makeExplorer(this.#subject, this.#options)
-        if (!(error instanceof FinerCellsNeeded)) throw error
-        memory.byteCells.add(error.ordinal)
+        if (!isAgain) throw error
       }
     }
   }
@@ -254,8 +260,7 @@ function unitsAt(
       })
       return { units, isWhole }
     } catch (error) {
-      if (!(error instanceof FinerCellsNeeded)) throw error
-      memory.byteCells.add(error.ordinal)
+      if (!mayRunAgain(subject, error)) throw error
     }
   }
 }

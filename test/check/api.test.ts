@@ -83,19 +83,18 @@ describe('code as others write it', () => {
 
 describe('code that cannot be stepped', () => {
   const refusals: readonly [name: string, what: RegExp][] = [
-    ['message', /message\.ts:10: messages between threads; pass them by shared memory/],
-    ['receive', /receive\.ts:9: messages between threads; pass them by shared memory/],
-    ['worker', /worker\.ts:9: a Worker in a thread; make what it does a thread of the scenario$/],
-    ['wait-async', /wait-async\.ts:7: Atomics\.waitAsync; use Atomics\.wait: a thread here may block$/],
     [
-      'async',
-      /async\.ts:7: an async function in a thread; make it an ordinary one, and wait with Atomics\.wait$/,
+      'worker',
+      /worker\.ts:9: a Worker or a BroadcastChannel in a check; make what it does a thread of the scenario/,
     ],
     [
       'sort',
       /sort\.ts:7: .* comes to a shared access where nothing can stop; call it from an ordinary function/,
     ],
-    ['caught', /caught\.ts:\d+: a promise or a timer in a thread; let the thread do it itself/],
+    [
+      'caught',
+      /caught\.ts:\d+: a promise of the engine in a thread; let the thread make its promises itself/,
+    ],
     [
       'object-pattern',
       /object-pattern\.ts:\d+: a pattern that takes elements by number from a value without a name; /,

@@ -155,6 +155,19 @@ describe('threads that wait, notify and spin', () => {
     }
   })
 
+  it('shows a wait that comes after the notification, though a store may keep it from waiting', async () => {
+    const threads: WaitingStep[][] = [
+      [['wait', 1, 0]],
+      [
+        ['load', 0, 1],
+        ['store', 1, 1],
+      ],
+      [['notify', 1, 1]],
+    ]
+    const check = await run({})
+    assert.equal(check(threads).result.failure?.kind, 'deadlock')
+  })
+
   it('shows with a bound what a time-out that passes early leads to', async () => {
     const cases: [string, WaitingStep[][]][] = [
       // The store that the time-out lets come early makes a wait sleep that looked at no queue before.

@@ -50,7 +50,7 @@ test('check', { concurrency: 2 }, async (t) => {
     }),
     t.test('a file that has started a worker: the process ends all the same', async () => {
       const { code, stderr } = await faultlineAlone(['check', program('refused/worker-message')])
-      assert.match(stderr, /^faultline: messages between threads \(.*worker-message\.ts, line 11\)/)
+      assert.match(stderr, /^faultline: a port of the engine in a thread \(.*worker-message\.ts, line 11\)/)
       assert.equal(code, 2)
     }),
     t.test('a page, of what fails and of what holds, in the place of an older one', async () => {

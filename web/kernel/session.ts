@@ -6,7 +6,7 @@
 import type { KernelChoice } from '../../src/check/target.ts'
 import { type Counterexample, recordCounterexample } from '../../src/check/counterexample.ts'
 import { type Exploration, type Progress, type RawFailure, explore } from '../../src/check/explore.ts'
-import { type FollowedRun, LEAVE, errorText, follow } from '../../src/check/follow.ts'
+import { type FollowedRun, STOP_HERE, errorText, follow } from '../../src/check/follow.ts'
 import { type KernelSubject, kernelSubject, sequentialOutcomes } from '../../src/check/kernel-subject.ts'
 import { minimise } from '../../src/check/minimise.ts'
 import type { Naming } from '../../src/check/names.ts'
@@ -51,21 +51,21 @@ export class Session {
   }
 
   at(schedule: readonly number[]): State {
-    const run = this.#follow((step) => schedule[step] ?? LEAVE)
+    const run = this.#follow((step) => schedule[step] ?? STOP_HERE)
     return this.#state(run)
   }
 
   advance(schedule: readonly number[], cpu: number, stride: Stride): State {
     if (stride === 'end') {
-      const run = this.#follow((step, enabled) => schedule[step] ?? ((enabled >> cpu) & 1 ? cpu : LEAVE))
+      const run = this.#follow((step, enabled) => schedule[step] ?? ((enabled >> cpu) & 1 ? cpu : STOP_HERE))
       return this.#state(run)
     }
     const begun = this.#functionOf(schedule, cpu)
     for (let length = schedule.length + 1; ; length++) {
       const next = [...schedule, ...Array<number>(length - schedule.length).fill(cpu)]
       const run = this.#follow((step, enabled) => {
-        const wanted = next[step] ?? LEAVE
-        return step >= schedule.length && wanted >= 0 && ((enabled >> wanted) & 1) === 0 ? LEAVE : wanted
+        const wanted = next[step] ?? STOP_HERE
+        return step >= schedule.length && wanted >= 0 && ((enabled >> wanted) & 1) === 0 ? STOP_HERE : wanted
       })
       const isSame = run.left !== null && sites[run.left.threads[cpu]!.site]?.function === begun
       if (stride === 'step' || !isSame || run.choices.length < length) return this.#state(run)
@@ -73,7 +73,7 @@ export class Session {
   }
 
   #functionOf(schedule: readonly number[], cpu: number): string | undefined {
-    const { left } = this.#follow((step) => schedule[step] ?? LEAVE)
+    const { left } = this.#follow((step) => schedule[step] ?? STOP_HERE)
     return left === null ? undefined : sites[left.threads[cpu]!.site]?.function
   }
 

@@ -104,7 +104,9 @@ function sourceDigest(url: string): string {
 /** Of what makes the form: this folder's code and the engine. */
 function transformDigest(): string {
   const own = new URL('.', import.meta.url)
-  const files = readdirSync(own).toSorted()
+  const files = readdirSync(own, { recursive: true, encoding: 'utf8' })
+    .filter((name) => /\.[jt]s$/.test(name))
+    .toSorted()
   return `${process.version} ${codeDigest(files.map((name) => new URL(name, own)))}`
 }
 

@@ -5,6 +5,7 @@
 
 import type { Context } from './context.ts'
 import { elementOf, globalName, isElement, isGlobal, isUntagged } from './elements.ts'
+import { isOfLoop } from './loop-imports.ts'
 import { bulkMethods, changingMethod, laterFunctions, operations, viewMethod } from './names.ts'
 import { directOperation } from './reach.ts'
 import { type Node, propertyName } from './syntax.ts'
@@ -168,10 +169,12 @@ export function methodCall(c: Context, node: Call, object: Node, args: readonly 
 }
 
 /** A call that may be one of the engine or of a module outside, with what it is given made fit for that. */
-function outsideCall(c: Context, node: Call, written: Call, called: string | null): Node {
+function outsideCall(c: Context, node: Call, given: Call, called: string | null): Node {
+  const written = refusing(c, node, given, called)
   if (c.isPoint(node)) return written
   const path = globalName(c, node.callee as Node) ?? ''
-  let { callee, arguments: args } = written
+  const { callee } = written
+  let { arguments: args } = written
   if (readers.test(path) || called === 'decode') {
     args = args.map((each, index) =>
       each.type === 'SpreadElement'
@@ -179,28 +182,30 @@ function outsideCall(c: Context, node: Call, written: Call, called: string | nul
         : (c.help('source', each as Node, c.site(node.arguments[index] as Node, 'argument')) as never),
     )
   }
-  const isPromise = called === 'then' || called === 'catch' || called === 'finally'
-  if (isPromise && callee.type === 'MemberExpression' && !c.reach.isKnown(c.reach.targets.get(node)!)) {
-    const promised = c.help('promised', callee.object as Node, c.site(node, 'promise'))
-    callee = { ...callee, object: promised } as never
-  }
-  const messenger = (value: Node): Node => c.help('messenger', value, c.site(node, 'message'))
-  if (calledName(callee as Node) === 'receiveMessageOnPort' && args.length === 1)
-    args = [messenger(args[0] as Node) as never]
-  if (called !== null && messages.test(called) && callee.type === 'MemberExpression')
-    callee = { ...callee, object: messenger(callee.object as Node) } as never
   const call = { ...written, callee, arguments: args } as Node
-  if (laterFunctions.has(path) || path === 'process.nextTick')
-    return tree.sequence([c.help('later', 0, c.site(node, 'later')), call])
+  if (path === 'process.nextTick') return { ...call, callee: tree.name(c.runtime('nextTick')) } as Node
+  if (laterFunctions.has(path)) return tree.sequence([c.help('later', 0, c.site(node, 'later')), call])
   return path === 'Buffer.from' ? c.help('watched', call) : call
+}
+
+/** A method of a promise, a port or a worker of the engine is refused in a thread, whatever else has its name. */
+function refusing(c: Context, node: Call, written: Call, called: string | null): Call {
+  const { callee } = written
+  if (called === null || callee.type !== 'MemberExpression' || callee.object.type === 'Super') return written
+  const asked = /^(then|catch|finally)$/.test(called)
+    ? 'promised'
+    : messages.test(called)
+      ? 'messenger'
+      : null
+  if (asked === null || isOfLoop(c.module.url)) return written
+  const object = c.help(asked, callee.object as Node, c.site(node, asked))
+  return { ...written, callee: { ...callee, object } } as unknown as Call
 }
 
 function operationCall(c: Context, node: Call, operation: string): Node {
   const args = c.list(node.arguments as Node[])
   if (operation === 'isLockFree') return { ...node, arguments: args } as Node
-  const arity = operations.get(operation)
-  if (arity === undefined)
-    return c.refusal(node, `Atomics.${operation}`, 'use Atomics.wait: a thread here may block')
+  const arity = operations.get(operation)!
   while (args.length + 1 < arity) args.push(tree.nothing())
   if (c.unread === node && updates.test(operation)) args.push(tree.literal(true))
   return tree.call(c.runtime(operation), [c.site(node, `Atomics.${operation}`), ...args], node)
@@ -232,8 +237,8 @@ export function newExpression(c: Context, node: Node & { type: 'NewExpression' }
   const callee = node.callee as Node
   const [made, ...args] = c.list([callee, ...(node.arguments as Node[])])
   const written = { ...node, callee: made, arguments: args } as Node & { type: 'NewExpression' }
-  if (!c.isPoint(node) && /^(Worker|BroadcastChannel)$/.test(calledName(callee)))
-    return tree.sequence([c.help('starts', c.site(node, 'new')), written])
+  if (isGlobal(callee, c.module) && calledName(callee) === 'BroadcastChannel')
+    return tree.sequence([c.help('starts', c.site(node, 'new'), made!), written])
   if (!c.isPoint(node) && calledName(callee) === 'MessageChannel') return c.help('channel', written)
   if (isGlobal(callee, c.module)) return newOfEngine(c, node, written, args)
   if (isOrdinaryClass(c, callee)) return finishCall(c, node, written)

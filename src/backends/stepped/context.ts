@@ -338,7 +338,9 @@ export class Context {
 
   isTraced(): boolean {
     const { info, probe } = this.frame
-    return probe !== undefined || (this.options.trace && info.node !== null && info.rigid === null)
+    if (probe !== undefined) return true
+    // Of an async function, its body is told.
+    return this.options.trace && info.node !== null && info.rigid === null && !('runsAsync' in info.node)
   }
 
   /** What a function returns, reported with the arguments that it was given: its parameters may mean others by then. */

@@ -3,6 +3,7 @@
 import { print } from 'esrap'
 import ts from 'esrap/languages/ts'
 import { type EmitOptions, type Parts, Context, SITE } from './context.ts'
+import * as coroutine from './coroutine.ts'
 import * as engine from './engine.ts'
 import { RUNTIME } from './names.ts'
 import { expression } from './expressions.ts'
@@ -20,7 +21,8 @@ import * as tree from './tree.ts'
 export type { EmitOptions, Probe } from './context.ts'
 
 /** Everything that the steppable form calls, and a little more. */
-const helpers = [runtime, engine].map((module) =>
+const helperModules = { runtime, engine, coroutine }
+const helpers = Object.values(helperModules).map((module) =>
   Object.entries(module).flatMap(([name, value]) => (typeof value === 'number' ? [] : [name])),
 )
 
@@ -109,7 +111,7 @@ function importsOf(module: ProgramModule, folder: string, code: string): string 
   const used = new Set(code.match(/(?<=\$f_)\w+/g))
   const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js'
   const needed = (index: number): string[] => helpers[index]!.filter((name) => used.has(name))
-  const imports = ['runtime', 'engine'].map((file, index) => {
+  const imports = Object.keys(helperModules).map((file, index) => {
     const url = JSON.stringify(`${folder}${file}${extension}`)
     if (module.format === 'module') {
       const names = needed(index).map((name) => `${name} as ${RUNTIME}_${name}`)
@@ -122,4 +124,4 @@ function importsOf(module: ProgramModule, folder: string, code: string): string 
 }
 
 /** What a CommonJS module in its steppable form finds under the name of the runtime. */
-export const commonjsRuntime: Readonly<Record<string, object>> = { runtime, engine }
+export const commonjsRuntime: Readonly<Record<string, object>> = helperModules

@@ -40,6 +40,7 @@ export function make(
 ): unknown {
   if ((constructor as { prototype?: unknown } | undefined)?.prototype instanceof typedArray)
     source(args[0], site)
+  starts(site, constructor)
   return watched(new constructor(...args))
 }
 
@@ -345,12 +346,16 @@ function unwatched(array: Indexed, elements: readonly unknown[]): object {
 }
 
 /**
- * An async function begins. In a thread it is refused, without an error, since that would become the rejection of a
- * promise that nobody has: the execution goes on, and what it tells is thrown away.
+ * An async function begins that is left to the engine. In a thread it is refused, without an error, since that would
+ * become the rejection of a promise that nobody has: the execution goes on, and what it tells is thrown away.
  */
 export function asynchronous(site: number): boolean {
   if (isAlone()) return false
-  noteRefusal(site, 'an async function in a thread', 'make it an ordinary one, and wait with Atomics.wait')
+  noteRefusal(
+    site,
+    'an async generator or a function with for await in a thread',
+    'write a loop with await, and in it one call after the other',
+  )
   return true
 }
 
@@ -359,15 +364,21 @@ export function later<T>(value: T, site: number): T {
   if (isAlone()) return value
   return refused(
     site,
-    'a promise or a timer in a thread',
-    'let the thread do it itself, and wait with Atomics.wait',
+    'a timer or a promise of the engine in a thread',
+    'call setTimeout and the like by their names, and await what threads of the check do',
   )
 }
 
-/** A thread of Node starts another, which nobody schedules. */
-export function starts(site: number): void {
-  if (isAlone()) return
-  refused(site, 'a Worker in a thread', 'make what it does a thread of the scenario')
+/** A thread, or the setup, starts another thread of Node or what speaks to those: nobody schedules them. */
+export function starts(site: number, constructor: unknown): void {
+  if (!runtime.isModelled() || typeof constructor !== 'function') return
+  const isChannel = constructor === BroadcastChannel || constructor.prototype instanceof BroadcastChannel
+  if (isChannel || steppedHost().makesWorkers(constructor))
+    refused(
+      site,
+      'a Worker or a BroadcastChannel in a check',
+      'make what it does a thread of the scenario, with a MessageChannel to speak with it',
+    )
 }
 
 /** Ports that a thread has made, by which it talks to itself: whoever else uses one is not among their users here. */
@@ -385,12 +396,19 @@ export function messenger<T>(value: T, site: number): T {
   const isChannel = value instanceof MessagePort || value instanceof BroadcastChannel
   const isPort = isChannel || steppedHost().isWorker(value)
   if (!isPort || isAlone() || ownPorts.get(value as object) === currentThread()) return value
-  return refused(site, 'messages between threads', 'pass them by shared memory, and wait with Atomics.wait')
+  const remedy = 'make the MessageChannel in the setup or in a thread, and what a Worker does a thread'
+  return refused(site, 'a port of the engine in a thread', remedy)
 }
 
 /** `promise.then(…)` and the like. */
 export function promised<T>(value: T, site: number): T {
-  return value instanceof Promise ? later(value, site) : value
+  return value instanceof Promise && !('loop' in value) ? later(value, site) : value
+}
+
+/** `process.nextTick(called, ...args)`. */
+export function nextTick(called: Method, ...args: readonly unknown[]): void {
+  if (isAlone()) process.nextTick(called, ...args)
+  else runtime.eventLoops().nextTick(() => Reflect.apply(called, undefined, args))
 }
 
 // ---------------------------------------------------------------------------------------------------------------------

@@ -4,17 +4,19 @@
 import type { Site } from './sites.ts'
 
 export interface SteppedHost {
-  /** The innermost place of a stepped program on the stack. Slow. */
-  currentPlace(what: string): Site
+  /** The innermost place of a stepped program on the stack; `otherwise` stands for a file where there is none. Slow. */
+  currentPlace(what: string, otherwise: string): Site
   /** It is a thread of this host, to which messages can be sent. */
   isWorker(value: unknown): boolean
+  /** What it makes are such threads. */
+  makesWorkers(constructor: Function): boolean
   /** A value in words, for a message. */
   inspect(value: unknown): string
 }
 
 let host: SteppedHost = {
-  currentPlace: (what) => ({
-    file: 'unknown',
+  currentPlace: (what, otherwise) => ({
+    file: otherwise,
     line: 1,
     column: 1,
     function: '(anonymous)',
@@ -22,6 +24,7 @@ let host: SteppedHost = {
     source: what,
   }),
   isWorker: () => false,
+  makesWorkers: () => false,
   inspect: (value) => JSON.stringify(value) ?? String(value),
 }
 

@@ -10,9 +10,11 @@ import { type ModuleOutline, type SteppedForm, cachedForm } from './cache.ts'
 import { type Probe, commonjsRuntime, emitModule } from './emit.ts'
 import { setHost } from './host.ts'
 import { type Program, type ProgramOptions, addressOf, digestOf, readProgram } from './program.ts'
+import type * as loop from './loop/index.ts'
+import { isOfLoop, loopModule } from './loop-imports.ts'
 import { Reach } from './reach.ts'
 import { isData } from './resolve.ts'
-import { setLibrary, setSites } from './runtime.ts'
+import { type EventLoops, eventLoops, setEventLoops, setLibrary, setSites } from './runtime.ts'
 import { QUERY, type Site, currentPlace, loadedTexts } from './sites.ts'
 
 export interface LoadOptions extends ProgramOptions {
@@ -43,6 +45,8 @@ export interface SteppedEntry {
 
 /** A program with several entries. */
 export interface SteppedPrograms extends Pick<SteppedProgram, 'sites'> {
+  /** The event loops of its threads, if they may have some. */
+  readonly loops: EventLoops | null
   /** Runs the code of an entry, and of what it imports, unless it has run. */
   readonly open: (entry: string | URL) => Promise<SteppedEntry>
   /** Digest of the code of an entry and of all that it imports, edits included. */
@@ -58,6 +62,7 @@ interface LoadedProgram {
 setHost({
   currentPlace,
   isWorker: (value) => value instanceof Worker,
+  makesWorkers: (constructor) => constructor === Worker || constructor.prototype instanceof Worker,
   inspect: (value) => inspect(value, { breakLength: Infinity }),
 })
 
@@ -96,7 +101,8 @@ export async function loadSteppedTogether(
   }
   const digest = (entry: string | URL): string =>
     digestOf(programs[number]!.form.modules, kernelSource(addressOf(entry)))
-  return { sites, open, digestOf: digest }
+  const loops = programs[number]!.form.texts.has(loopModule) ? eventLoops() : null
+  return { sites, loops, open, digestOf: digest }
 }
 
 /**
@@ -123,9 +129,12 @@ async function stepEntries(
   setSites(form.sites)
   const number = programs.push({ form, required: new Map() }) - 1
   for (const url of form.texts.keys()) {
-    if (url !== library) loadedTexts.set(`${url}${QUERY}${number}`, () => form.texts.get(url)!)
+    if (url !== library && !isOfLoop(url))
+      loadedTexts.set(`${url}${QUERY}${number}`, () => form.texts.get(url)!)
   }
   setLibrary(form.sites, (await import(`${library}${QUERY}${number}`)) as never)
+  if (form.texts.has(loopModule))
+    setEventLoops(form.sites, (await import(`${loopModule}${QUERY}${number}`)) as typeof loop as EventLoops)
   return { number, sites: form.sites }
 }
 

@@ -7,6 +7,7 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { fileURLToPath, pathToFileURL } from 'node:url'
+import { isOfLoop } from './loop-imports.ts'
 import { SteppingRefused } from './refusal.ts'
 import { followImport, formatOf, importResolver, isData, isPackaged, isThere } from './resolve.ts'
 import { type Scopes, nameOf, resolveScopes } from './scope.ts'
@@ -128,16 +129,19 @@ export function withScopes(module: SourceModule): ParsedModule {
   return { ...module, scopes: resolveScopes(module.program) }
 }
 
-/** Takes packages out that have nothing to do with shared memory, and cannot come to it. */
+/** What a package names that has to do with shared memory, or with messages between threads. */
+const concurrent = /\b(Atomics|SharedArrayBuffer|worker_threads|MessageChannel|MessagePort|postMessage)\b/
+
+/** Takes packages out that have nothing to do with other threads, and cannot come to what has. */
 function leaveOutPackages(modules: Map<string, ProgramModule>, entries: readonly string[]): void {
   const kept = new Set(entries)
   for (const [url, { text }] of modules) {
-    if (!isPackaged(url) || /\bAtomics\b|\bSharedArrayBuffer\b/.test(text)) kept.add(url)
+    if (!isPackaged(url) || isOfLoop(url) || concurrent.test(text)) kept.add(url)
   }
   for (let before = -1; before !== kept.size;) {
     before = kept.size
     for (const [url, { imports }] of modules) {
-      if ([...imports.values()].some((target) => kept.has(target))) kept.add(url)
+      if ([...imports.values()].some((target) => kept.has(target) && !isOfLoop(target))) kept.add(url)
     }
   }
   for (const url of modules.keys()) if (!kept.has(url)) modules.delete(url)

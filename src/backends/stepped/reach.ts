@@ -169,7 +169,9 @@ export class Reach {
     let inner = owner
     if (isFunction(node)) {
       const constructor = isConstructor(parent) ? { base: this.#bases.get(parent) ?? null } : null
-      inner = this.#addFunction(module, node, functionName(node, parent), rigidity(node), constructor)
+      const isAsyncBody = 'isAsyncBody' in node
+      const name = isAsyncBody ? owner.name : functionName(node, parent)
+      inner = this.#addFunction(module, node, name, rigidity(node), constructor)
     } else if (parent?.type === 'PropertyDefinition' && parent.value === node) {
       inner = this.#addFunction(module, null, '(field)', 'the initial value of a field')
     } else if (node.type === 'StaticBlock') {

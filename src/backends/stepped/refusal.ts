@@ -42,3 +42,8 @@ export class TimeUp extends Error {
 export class Decided extends Error {
   override readonly name = 'Decided'
 }
+
+/** A thread has a choice between events: everything begins again, with a thread of ours that makes it. */
+export class ChoicesNeeded extends Error {
+  override readonly name = 'ChoicesNeeded'
+}

@@ -5,6 +5,7 @@ import { existsSync, readFileSync, statSync } from 'node:fs'
 // As a whole: an older Node lacks the name, and is to say so in words (see threads/node-version.ts).
 import * as nodeModule from 'node:module'
 import { fileURLToPath, pathToFileURL } from 'node:url'
+import { followLoop } from './loop-imports.ts'
 import type { Format } from './syntax.ts'
 import { aliasesOf } from './tsconfig.ts'
 
@@ -56,10 +57,13 @@ export function followImport(
   kind: 'import' | 'require',
   resolve: Resolve,
 ): string | null {
+  const loop = followLoop(url, specifier, null)
+  if (loop !== undefined) return loop
   if (nodeModule.isBuiltin(specifier) || specifier.startsWith('data:')) return null
   const isPath = /^(\.|file:|\/)/.test(specifier)
   if (isPath && kind === 'import') {
     const path = resolvePath(url, specifier)
+    if (followLoop(url, specifier, path) === null) return null
     return path.startsWith(ownFolder) && door.test(path) ? null : path
   }
   const alias = isPath ? undefined : aliasesOf(url, specifier).map(withEnding).find(isThere)

@@ -4,8 +4,9 @@ export type { Probe } from './emit.ts'
 export { steppedHost } from './host.ts'
 export { FinerCellsNeeded, memory } from './memory.ts'
 export { rememberFields } from './private-state.ts'
-export { SteppingRefused, TimeUp } from './refusal.ts'
+export { ChoicesNeeded, SteppingRefused, TimeUp } from './refusal.ts'
 export {
+  type EventLoops,
   alone,
   forgetRefusal,
   refused,
@@ -13,6 +14,7 @@ export {
   runThreads,
   setDeadline,
   setForbidden,
+  setPreparing,
   setProbes,
   setSites,
   setTracer,
@@ -26,12 +28,14 @@ export {
   COMPARE_EXCHANGE,
   FINISHED,
   type Forbidden,
+  LEAVE,
   LOAD,
   NOTIFY,
   OR,
   PAUSE,
   type Probes,
   READY,
+  SIGNAL,
   SPINNING,
   STORE,
   SUB,
@@ -40,6 +44,7 @@ export {
   type Tracer,
   WAIT,
   WAITING,
+  WAIT_ASYNC,
   WOKEN,
   XOR,
   type Watched,

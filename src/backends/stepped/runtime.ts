@@ -20,12 +20,14 @@ import {
   COMPARE_EXCHANGE,
   EXCHANGE,
   FINISHED,
+  LEAVE,
   LOAD,
   NOTIFY,
   OR,
   PAUSE,
   READS_MAX,
   READY,
+  SIGNAL,
   SPINNING,
   STORE,
   SUB,
@@ -33,8 +35,10 @@ import {
   Thread,
   WAIT,
   WAITING,
+  WAIT_ASYNC,
   WOKEN,
   XOR,
+  type AsyncWaiter,
   type Forbidden,
   type Frame,
   type Probes,
@@ -64,10 +68,10 @@ let tracer: Tracer | null = null
 let probes: Probes | null = null
 let sites: Site[] = []
 /** Code that cannot be stepped was come to: whoever catches the error, the program cannot be checked. */
-let refusal: SteppingRefused | TimeUp | Decided | null = null
+let refusal: Error | null = null
 let forbidden: Forbidden | null = null
 /** Threads that wait, in the order in which they came. */
-const sleepers: Thread[] = []
+const sleepers: (Thread | AsyncWaiter)[] = []
 
 export function setWatching(on: boolean): void {
   watching = on
@@ -112,9 +116,94 @@ export function library(): Library {
   return libraries.get(sites)!
 }
 
+/** The event loops of each program that has some, in their steppable form: by its places. */
+const loopsOf = new WeakMap<Site[], EventLoops>()
+
+/** What the runtime asks of loop/index.ts. */
+export interface EventLoops {
+  /** Does what is left for a thread to do, whose function has returned `result`. */
+  readonly runLoop: (loop: unknown, result: unknown) => unknown
+  readonly newLoop: () => unknown
+  /** A promise, and what settles it. */
+  readonly deferred: () => Deferred
+  /** Has one of two functions called, as a job, when `value` is settled. */
+  readonly react: (
+    value: unknown,
+    onFulfilled: (value: unknown) => unknown,
+    onRejected: (reason: unknown) => unknown,
+  ) => void
+  readonly nextTick: (called: () => unknown) => void
+  readonly newWaiter: (
+    place: Pick<AsyncWaiter, 'waitCell' | 'array' | 'index'> & { readonly timeout: number },
+  ) => AsyncWaiter
+  /** Called before each execution, and what a thread of ours does in it: see loop/choice.ts. */
+  readonly beginChoices: (isServed: boolean) => void
+  readonly serveChoices: () => void
+}
+
+export interface Deferred {
+  readonly promise: unknown
+  readonly resolve: (value: unknown) => void
+  readonly reject: (reason: unknown) => void
+}
+
+export function setEventLoops(of: Site[], value: EventLoops): void {
+  loopsOf.set(of, value)
+}
+
+export function eventLoops(): EventLoops {
+  return loopsOf.get(sites)!
+}
+
+/** The event loop of the thread that runs. */
+export function currentLoop(): unknown {
+  if (current.loop === null) {
+    try {
+      scheduler?.loopMade()
+    } catch (error) {
+      endWith(error as Error)
+    }
+    current.loop = eventLoops().newLoop()
+  }
+  return current.loop
+}
+
+/** The state that threads begin with is being made: what it makes of channels is for them. */
+let preparing = false
+
+export function setPreparing(value: boolean): void {
+  preparing = value
+}
+
+/** What the engine does in time is modelled: in threads, and where their state is made. */
+export function isModelled(): boolean {
+  return preparing || current !== soloThread
+}
+
+/** The program is over, and whoever catches errors may have caught the one that says so. */
+export function isBroken(): boolean {
+  return refusal !== null
+}
+
+/** What the next operation of the thread means, which loop/ does: for those who tell of it. */
+export function noteNext(text: string): void {
+  if (tracer === null) return
+  current.told = text
+  current.toldAt = siteHere(text, 'event loop')
+}
+
+/** Where an async function has stopped for good, or for now, the trace is told. */
+export function traceSuspend(): unknown {
+  return tracer === null ? null : tracer.suspend(current)
+}
+
+export function traceGoOn(call: unknown): void {
+  tracer?.goOn(current, call)
+}
+
 /** The number of the place from which the runtime was called, for what has no number of its own. */
-export function siteHere(what: string): number {
-  const place = steppedHost().currentPlace(what)
+export function siteHere(what: string, otherwise = 'unknown'): number {
+  const place = steppedHost().currentPlace(what, otherwise)
   const known = sites.findIndex(
     (site) => site.file === place.file && site.line === place.line && site.what === place.what,
   )
@@ -142,6 +231,8 @@ export const state = {
   given: null as unknown,
   /** Moves at each change that the thread makes which runs, in shared memory or in objects of its own. */
   changes: 0,
+  /** Set while an async function is on its way out because it waits: what for. See coroutine.ts. */
+  awaited: null as { readonly value: unknown; readonly site: number } | null,
 }
 
 /** What the functions of the thread that stops have kept, the innermost first. */
@@ -171,6 +262,13 @@ export function save(value: unknown, frame: Frame): unknown {
   return stopped
 }
 
+/** Takes the frames of what has stopped, the innermost first: of an async function that waits. */
+export function takeLeaving(): Frame[] {
+  const frames = leaving.slice(0, leavingCount)
+  leavingCount = 0
+  return frames
+}
+
 /** Where the thread has stopped. */
 let stopSite = 0
 
@@ -195,6 +293,7 @@ export function runThreads(
   sleepers.length = 0
   leavingCount = 0
   state.stopping = false
+  state.awaited = null
   try {
     starting = true
     for (const thread of threads) {
@@ -204,10 +303,10 @@ export function runThreads(
       goOn(thread)
     }
     starting = false
-    nextThread = chooser.choose()
+    nextThread = chooseNext()
     while (nextThread >= 0) {
       current = threads[nextThread]!
-      if (goOn(current)) nextThread = chooser.choose()
+      if (goOn(current)) nextThread = chooseNext()
     }
   } catch (error) {
     if (refusal === null) return { thrown: { thread: current.id, error: memory.finerNeeded ?? error } }
@@ -241,17 +340,21 @@ function goOn(thread: Thread): boolean {
     thrown = true
   }
   for (;;) {
-    if (state.stopping) {
+    if (state.stopping && state.awaited === null) {
       if (value !== stopped) refuseToStop()
       state.stopping = false
       thread.changes = state.changes
       while (leavingCount > 0) frames[thread.depth++] = leaving[--leavingCount]!
       return false
     }
-    if (thread.depth === 0) break
-    const frame = frames[--thread.depth]!
     try {
-      value = frame[0](frame, value, thrown)
+      if (thread.depth > 0) {
+        const frame = frames[--thread.depth]!
+        value = frame[0](frame, value, thrown)
+      } else if (!thrown && hasLoop(thread, value)) {
+        thread.isLooping = true
+        value = eventLoops().runLoop(thread.loop, value)
+      } else break
       thrown = false
     } catch (error) {
       value = error
@@ -261,6 +364,11 @@ function goOn(thread: Thread): boolean {
   if (thrown) throw value
   thread.state = FINISHED
   return true
+}
+
+/** Its function has returned, and there is more that it may have to do. */
+function hasLoop(thread: Thread, value: unknown): boolean {
+  return !thread.isLooping && (thread.loop !== null || value instanceof Promise)
 }
 
 function wasDecided(): boolean {
@@ -286,6 +394,7 @@ export function alone(value: unknown): unknown {
 /** The thread would have to stop, and something is under way that cannot. */
 function refuseToStop(): never {
   state.stopping = false
+  state.awaited = null
   leavingCount = 0
   const site = stopSite
   const { source: text } = sites[site]!
@@ -307,6 +416,12 @@ export function noteRefusal(site: number, problem: string, remedy: string): Step
   const error = new SteppingRefused(file, line, problem, remedy)
   refusal ??= error
   return error
+}
+
+/** Ends the execution with an error that is not meant for the program, which may catch it. */
+export function endWith(error: Error): never {
+  refusal ??= error
+  throw error
 }
 
 /** What was refused in a program that is over is forgotten. */
@@ -391,10 +506,20 @@ function viewOf(array: Watched): View | undefined {
 
 function mustStop(thread: Thread): boolean {
   if (starting) return true
-  const chosen = scheduler!.choose()
+  const chosen = chooseNext()
   if (chosen === thread.id) return false
   nextThread = chosen
   return true
+}
+
+/** What the scheduler throws is not meant for the program, which may catch it. */
+function chooseNext(): number {
+  try {
+    return scheduler!.choose()
+  } catch (error) {
+    refusal ??= error as Error
+    throw error
+  }
 }
 
 export function load(site: number, array: Watched, index: number): number {
@@ -526,6 +651,34 @@ export function wait(
   return operate(WAIT, site, array, index, 0) as unknown as string
 }
 
+export function waitAsync(
+  site: number,
+  array: Watched,
+  index: number,
+  expected: number,
+  timeout: number | undefined,
+): unknown {
+  if (current === soloThread)
+    return (Atomics as unknown as { waitAsync: (...args: unknown[]) => unknown }).waitAsync(
+      array,
+      index,
+      expected,
+      timeout,
+    )
+  const wanted = typeof expected === 'number' ? expected : integerOf(array, expected)
+  if (!isWaitable(array)) Atomics.wait(array, index, wanted, 0)
+  current.expected = typeof wanted === 'number' ? wanted | 0 : wanted
+  const limit = timeout === undefined ? Infinity : Number(timeout)
+  current.timeout = Number.isNaN(limit) ? Infinity : limit
+  return operate(WAIT_ASYNC, site, array, index, 0)
+}
+
+/** Takes a waiter out of its queue. Returns whether it was there. */
+export function leaveQueue(site: number, waiter: AsyncWaiter): boolean {
+  current.leaver = waiter
+  return operate(LEAVE, site, waiter.array, waiter.index, 0) as unknown as boolean
+}
+
 /** Queues exist for elements of 32 or 64 bits of shared memory only. */
 function isWaitable(array: Watched): boolean {
   return (
@@ -552,6 +705,32 @@ export function pause(site: number): unknown {
   if (thread.reads === 0 && ++thread.vainPauses < VAIN_PAUSES_MAX) return undefined
   thread.isIdle = false
   return spin(thread, site, 0, thread.reads, false)
+}
+
+const nowhere: Watched = new Int32Array(0)
+
+/**
+ * The thread waits for an event: for a change of what it has read since it began to look (see beginLooking()), or, if
+ * `isTimed`, until its next timer is due. Returns whether that is so. Nothing else passes in time.
+ */
+export function idle(site: number, isTimed: boolean, serves: boolean): boolean {
+  const thread = current
+  thread.idles = true
+  thread.isTimed = isTimed
+  thread.serves = serves
+  thread.isIdle = !isTimed && scheduler!.leavesIdle
+  thread.isStale = false
+  if (thread.reads === 0) {
+    // What stands there is of an earlier operation.
+    thread.readCells[0] = 0
+    thread.array = nowhere
+  }
+  return spin(thread, site, 0, thread.reads, false) as boolean
+}
+
+/** What is read from here on is what idle() waits for a change of. */
+export function beginLooking(): void {
+  current.forgetReads()
 }
 
 function spin(thread: Thread, site: number, from: number, to: number, turns: boolean): unknown {
@@ -674,6 +853,13 @@ function perform(thread: Thread): unknown {
       return wokenDone(thread)
     case NOTIFY:
       return notifyDone(thread)
+    case WAIT_ASYNC:
+      return waitAsyncDone(thread)
+    case SIGNAL:
+      changeDone(thread)
+      return tellNext(thread)
+    case LEAVE:
+      return leaveDone(thread)
     default:
       return thread.native ? nativeDone(thread) : changeDone(thread)
   }
@@ -762,11 +948,16 @@ function nativeOperation(thread: Thread, array: Watched, index: number, operand:
   }
 }
 
-function pauseDone(thread: Thread): void {
+function pauseDone(thread: Thread): unknown {
   // Of a loop, the turns are compared on.
-  if (thread.betweenTurns) return
+  if (thread.betweenTurns) return undefined
+  const isDue = thread.idles && thread.isTimed && !thread.sawChange()
   if (tracer !== null) tracer.operation(thread, PAUSE, 0, 0)
+  thread.idles = false
+  thread.isTimed = false
+  thread.serves = false
   thread.forgetReads()
+  return isDue
 }
 
 /** Begins to wait; returns how that ended, unless the thread has to stop. */
@@ -789,6 +980,43 @@ function waitDone(thread: Thread): string {
   thread.kind = WOKEN
   sleepers.push(thread)
   return mustStop(thread) ? stop() : wokenDone(thread)
+}
+
+function waitAsyncDone(thread: Thread): unknown {
+  const { array, index, timeout } = thread
+  const value = array[index]!
+  const equal = value === thread.expected
+  noteRead(thread, value)
+  if (tracer !== null) tracer.operation(thread, WAIT_ASYNC, value, value)
+  if (!equal) return { async: false, value: 'not-equal' }
+  if (timeout <= 0) return { async: false, value: 'timed-out' }
+  state.changes++
+  const waiter = eventLoops().newWaiter({ waitCell: thread.cell, array, index, timeout })
+  sleepers.push(waiter)
+  return { async: true, value: waiter.promise }
+}
+
+/** Its thread is told in a step for each, as the engine does by a task: the count is returned when all are. */
+function tellNext(thread: Thread): number {
+  const waiter = thread.toTell.shift()
+  if (waiter === undefined) return thread.woken
+  thread.kind = SIGNAL
+  thread.array = waiter.signal
+  thread.index = 0
+  thread.operand = 1
+  if (announce(thread)) return stop()
+  changeDone(thread)
+  return tellNext(thread)
+}
+
+function leaveDone(thread: Thread): boolean {
+  const place = sleepers.indexOf(thread.leaver!)
+  if (place >= 0) {
+    sleepers.splice(place, 1)
+    state.changes++
+  }
+  if (tracer !== null) tracer.operation(thread, LEAVE, 0, 0)
+  return place >= 0
 }
 
 /** Nobody else is there who could notify. */
@@ -826,7 +1054,8 @@ function notifyDone(thread: Thread): number {
       continue
     }
     sleepers.splice(place, 1)
-    sleeper.state = READY
+    if (sleeper instanceof Thread) sleeper.state = READY
+    else thread.toTell.push(sleeper)
     woken++
   }
   if (woken > 0) {
@@ -834,7 +1063,8 @@ function notifyDone(thread: Thread): number {
     thread.forgetReads()
   }
   if (tracer !== null) tracer.operation(thread, NOTIFY, woken, woken)
-  return woken
+  thread.woken = woken
+  return thread.toTell.length > 0 ? tellNext(thread) : woken
 }
 
 // ---------------------------------------------------------------------------------------------------------------------

@@ -72,8 +72,8 @@ export function toSource(
   return { url: address.slice(0, at), line: sourcePlace(address, line, column).line, program }
 }
 
-/** The innermost place of a stepped program on the stack. Slow. */
-export function currentPlace(what: string): Site {
+/** The innermost place of a stepped program on the stack; `otherwise` stands for a file where there is none. Slow. */
+export function currentPlace(what: string, otherwise: string): Site {
   const { stackTraceLimit } = Error
   Error.stackTraceLimit = 100
   const { stack = '' } = new Error('where')
@@ -83,7 +83,7 @@ export function currentPlace(what: string): Site {
   )
   const found = [...places].find(([, , address]) => loadedTexts.has(address!))
   if (found === undefined)
-    return { file: 'unknown', line: 1, column: 1, function: '(anonymous)', what, source: what }
+    return { file: otherwise, line: 1, column: 1, function: '(anonymous)', what, source: what }
   const [, name = '(anonymous)', address] = found
   const { line, column } = sourcePlace(address!, Number(found[3]), Number(found[4]))
   const file = fileURLToPath(address!.slice(0, address!.lastIndexOf(QUERY)))

@@ -4,6 +4,7 @@
 
 import { createHash } from 'node:crypto'
 import type { SourceMap } from 'node:module'
+import { pathToFileURL } from 'node:url'
 import {
   type AnyNode,
   type AnonymousFunctionDeclaration,
@@ -13,6 +14,8 @@ import {
   type Token,
   parse,
 } from 'acorn'
+import { rewriteAsync } from './async-syntax.ts'
+import { importLoop, isOfLoop } from './loop-imports.ts'
 import { rewriteRacy } from './racy.ts'
 import { SteppingRefused } from './refusal.ts'
 import { placeByMap, toJavaScript } from './typescript.ts'
@@ -48,12 +51,18 @@ export function parseModule(file: string, source: string, expected: Format): Sou
   return parseText(file, text, expected, map)
 }
 
-/** Parses JavaScript that was made of `file`. Throws SteppingRefused where it does not parse. */
+const none: ReadonlySet<number> = new Set()
+
+/**
+ * Parses JavaScript that was made of `file`. Async functions that begin at `nativeAsync` are left to the engine. Throws
+ * SteppingRefused where it does not parse.
+ */
 export function parseText(
   file: string,
   text: string,
   expected: Format,
   map: SourceModule['map'] = null,
+  nativeAsync: ReadonlySet<number> = none,
 ): SourceModule {
   const parsed = (format: 'module' | 'commonjs'): SourceModule => {
     const tokens: Token[] = []
@@ -68,6 +77,8 @@ export function parseText(
     rewriteRacy(program as Node, (node, problem, remedy) => {
       throw new SteppingRefused(file, positionOf({ lineStarts, map }, node.start).line, problem, remedy)
     })
+    const isAsync = rewriteAsync(program as Node, nativeAsync)
+    if (!isOfLoop(pathToFileURL(file).href)) importLoop(program as Node, text, format, isAsync)
     writeConstructors(program as Node)
     return { file, text, program: program as Node, lineStarts, map, format, digest }
   }

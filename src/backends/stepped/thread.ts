@@ -19,6 +19,12 @@ export const NOTIFY = 10
 export const WOKEN = 11
 /** The thread has read the same as before and goes on when something of that changes. */
 export const PAUSE = 12
+/** `Atomics.waitAsync`. */
+export const WAIT_ASYNC = 13
+/** Tells the event loop of a thread that its `Atomics.waitAsync` was notified. */
+export const SIGNAL = 14
+/** Takes an `Atomics.waitAsync` out of the queue, as its time is over or its thread. */
+export const LEAVE = 15
 
 export const operationNames = [
   'load',
@@ -34,6 +40,9 @@ export const operationNames = [
   'notify',
   'woken',
   'pause',
+  'waitAsync',
+  'signal',
+  'leave',
 ] as const
 
 export type Watched = Int32Array & { [SHARED]?: View; [TRACKED]?: View }
@@ -43,6 +52,16 @@ export type Frame = readonly [resume: Resume, at: number, ...values: readonly un
 
 /** Goes on after a call that gave `value`, or threw it. */
 export type Resume = (frame: Frame, value: unknown, thrown: boolean) => unknown
+
+/** An `Atomics.waitAsync` in the queue of a cell. */
+export interface AsyncWaiter {
+  readonly waitCell: number
+  /** What it waits at, and the cell by which its thread is told. */
+  readonly array: Watched
+  readonly index: number
+  readonly signal: Watched
+  readonly promise: unknown
+}
 
 /** How a thread stands. */
 export const READY = 0
@@ -97,6 +116,11 @@ export class Thread {
   /** It is an access of racy(): no operation of `Atomics`, so that it orders nothing. */
   isPlain = false
 
+  /** How many `notify` has woken, and whom of them it has yet to tell. */
+  woken = 0
+  readonly toTell: AsyncWaiter[] = []
+  /** Who is to leave the queue. */
+  leaver: AsyncWaiter | null = null
   /** How `Atomics.wait` ended. */
   waitResult: 'ok' | 'not-equal' | 'timed-out' = 'ok'
   /** The cell on which it waits. */
@@ -134,6 +158,20 @@ export class Thread {
   isStale = false
   /** Moves when it forgets what it has read. */
   epoch = 0
+  /** Its event loop: made when it first needs one. See loop/. */
+  loop: unknown = null
+  /** What its next operation means, where loop/ does it. */
+  told = ''
+  /** The place in the program from which loop/ was called. */
+  toldAt = -1
+  /** Its function has returned, and the loop is at work. */
+  isLooping = false
+  /** It spins on the sources of its event loop. */
+  idles = false
+  /** While it does, its next timer may be due. */
+  isTimed = false
+  /** While it does, nobody waits for what it has promised: where all that are left do so, that is the end. */
+  serves = false
   /** Turns of loops, by the number of the loop. */
   readonly turns: (Turns | undefined)[] = []
 
@@ -149,6 +187,12 @@ export class Thread {
     this.rescues = 0
     this.timeouts = 0
     this.isIdle = false
+    this.loop = null
+    this.toTell.length = 0
+    this.isLooping = false
+    this.idles = false
+    this.isTimed = false
+    this.serves = false
     this.forgetReads()
   }
 
@@ -195,6 +239,8 @@ export abstract class Scheduler {
   isDecided(): boolean {
     return false
   }
+  /** A thread begins to have an event loop: more is told apart in it than what shows in shared memory. */
+  loopMade(): void {}
   /** There are more cells: a thread has made an array over memory that was not known yet. */
   memoryGrew(): void {}
 }
@@ -205,6 +251,9 @@ export interface Tracer {
   access(thread: Thread, array: Watched, index: number, value: number, write: boolean, site: number): void
   enter(thread: Thread, site: number, args: readonly unknown[]): void
   leave(thread: Thread, site: number): void
+  /** An async function waits: the call is over for now. Returns it, so that it can be gone on with. */
+  suspend(thread: Thread): unknown
+  goOn(thread: Thread, call: unknown): void
 }
 
 /** Told of probed functions, with the first five of their arguments. */

@@ -1,0 +1,110 @@
+// The event loop of a thread: what it does when its function has returned, until nothing is left.
+//
+// After the ticks and jobs comes one event: a message, a timer, an Atomics.waitAsync that has ended. Where there is a
+// choice, every one is tried. A thread that has none waits for a change at the ports at which it listens; while it has
+// a timer, that may be due at any moment. It ends where it would in Node: when nothing is left that keeps it.
+
+import { choose } from './choice.ts'
+import { EventLoop, type Job, host } from './host.ts'
+import type { MessagePort } from './ports.ts'
+import { Promise, react } from './promise.ts'
+import { fire, isAwaited, nextTimers } from './timers.ts'
+
+declare global {
+  interface Atomics {
+    /** See runtime.ts: the thread waits for an event. */
+    idle(isTimed: boolean, serves: boolean): boolean
+  }
+}
+
+type Loop = EventLoop<MessagePort>
+
+export function newLoop(): Loop {
+  return new EventLoop()
+}
+
+export function nextTick(called: Job): void {
+  host.loop().ticks.push(called)
+}
+
+/** Does what is left for a thread to do whose function has returned `result`. */
+export function runLoop(given: Loop | null, result: unknown): void {
+  const loop = given ?? host.loop<MessagePort>()
+  if (result instanceof Promise) awaitEnd(loop, result)
+  for (;;) {
+    runJobs(loop)
+    if (loop.failure !== null) throw loop.failure.error
+    const event = nextEvent(loop)
+    if (event === null) {
+      for (const waiter of loop.waiters) waiter.leave()
+      return
+    }
+    loop.turn++
+    event()
+  }
+}
+
+function awaitEnd(loop: Loop, result: unknown): void {
+  loop.isPending = true
+  react(
+    result,
+    () => {
+      loop.isPending = false
+    },
+    (error: unknown) => {
+      loop.isPending = false
+      loop.failure = { error }
+    },
+  )
+}
+
+/**
+ * Ticks and jobs, as Node takes turns with them, until there are no more; then what was rejected must have found
+ * somebody who listens.
+ */
+function runJobs({ ticks, jobs, rejected }: Loop): void {
+  do {
+    runAll(ticks)
+    runAll(jobs)
+  } while (ticks.length > 0)
+  while (rejected.length > 0) {
+    const { promise, value } = rejected.shift()!
+    if (!promise.isHandled) throw value
+  }
+}
+
+function runAll(jobs: Job[]): void {
+  while (jobs.length > 0) {
+    const job = jobs.shift()!
+    job()
+  }
+}
+
+/** The next event, when it is there; null where the thread ends. */
+function nextEvent(loop: Loop): Job | null {
+  for (;;) {
+    host.beginLooking()
+    const events: Job[] = []
+    for (const port of loop.ports) if (port.looks()) events.push(() => port.deliver())
+    for (const waiter of loop.waiters) if (waiter.looks()) events.push(() => waiter.deliver())
+    const timers = nextTimers(loop)
+    const due = timers.map(
+      (timer): Job =>
+        () =>
+          fire(loop, timer),
+    )
+    if (events.length > 0) return chosen([...events, ...due])
+    if (!isKept(loop)) return null
+    const serves = !loop.isPending && !timers.some(isAwaited)
+    if (Atomics.idle(timers.length > 0, serves)) return chosen(due)
+  }
+}
+
+function chosen(events: readonly Job[]): Job {
+  return events[choose(events.length)]!
+}
+
+/** Something keeps the thread: its own promise, or what Node would wait for. */
+function isKept({ isPending, timers, immediates, ports }: Loop): boolean {
+  return isPending || [...timers, ...immediates, ...ports].some(({ isReferenced }) => isReferenced)
+}

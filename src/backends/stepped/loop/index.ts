@@ -1,0 +1,16 @@
+// What a program in its steppable form has instead of what the engine does in time. It is stepped as if it were a part
+// of each program that uses it, and finds the runtime through host.ts.
+
+export { beginChoices, serveChoices } from './choice.ts'
+export { newLoop, nextTick, runLoop } from './event-loop.ts'
+export { MessageChannel, MessagePort } from './ports.ts'
+export { Promise, deferred, queueMicrotask, react } from './promise.ts'
+export {
+  clearImmediate,
+  clearInterval,
+  clearTimeout,
+  setImmediate,
+  setInterval,
+  setTimeout,
+} from './timers.ts'
+export { newWaiter } from './waiters.ts'

@@ -1,0 +1,190 @@
+// Channels between threads. What a port has sent is in the queue of the other one, and a cell there says how much has
+// arrived: sending is a step that changes it, and looking is one that reads it.
+
+import { cloneMessage } from './clone.ts'
+import { Emitter } from './emitter.ts'
+import { type EventLoop, host } from './host.ts'
+
+const Native = globalThis.MessagePort
+const NativeChannel = globalThis.MessageChannel
+
+/** What has arrived at a port; `isEnd` where the other one was closed. */
+interface Message {
+  readonly data: unknown
+  readonly isEnd: boolean
+}
+
+/** One of the two ends of a channel. It stays what it is when its port moves to another thread. */
+class End {
+  readonly arrived = new Int32Array(new SharedArrayBuffer(4))
+  readonly queue: Message[] = []
+}
+
+const SEND = 'send a message'
+const LOOK = 'find a message'
+
+export class MessagePort extends Emitter {
+  /** The thread that it belongs to: the first that uses it. */
+  loop: EventLoop<MessagePort> | null = null
+  isReferenced = false
+  isClosed = false
+  /** It was handed to another thread. */
+  isDetached = false
+  readonly own: End
+  readonly other: End
+  handler: unknown = null
+
+  constructor(own: End, other: End) {
+    super()
+    this.own = own
+    this.other = other
+  }
+
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return Function.prototype[Symbol.hasInstance].call(this, value) || value instanceof Native
+  }
+
+  postMessage(value: unknown, options?: unknown): void {
+    this.use()
+    const { data, ports } = cloneMessage(value, transferOf(options), isModelPort, copyOf)
+    if (this.isClosed || this.isDetached) return
+    for (const { from } of ports) leave(from)
+    this.put({ data, isEnd: false })
+  }
+
+  put(message: Message): void {
+    const { arrived, queue } = this.other
+    host.tell(message.isEnd ? 'close' : SEND)
+    Atomics.add(arrived, 0, 1)
+    queue.push(message)
+  }
+
+  start(): void {
+    this.use()
+    if (!host.isThread())
+      host.refuse('a listener in the setup', 'let the thread listen that is to have the port')
+    const { ports } = host.loop<MessagePort>()
+    if (!ports.includes(this) && !this.isClosed) ports.push(this)
+  }
+
+  ref(): void {
+    this.isReferenced = true
+  }
+
+  unref(): void {
+    this.isReferenced = false
+  }
+
+  hasRef(): boolean {
+    return this.isReferenced
+  }
+
+  close(): void {
+    this.use()
+    if (this.isClosed || this.isDetached) return
+    this.put({ data: undefined, isEnd: true })
+    this.end()
+  }
+
+  /** Nothing is sent or received any more. */
+  end(): void {
+    this.isClosed = true
+    this.isReferenced = false
+    const loop = host.loop<MessagePort>()
+    const at = loop.ports.indexOf(this)
+    if (at >= 0) loop.ports.splice(at, 1)
+    loop.ticks.push(() => this.emit('close'))
+  }
+
+  /** Whether there is something for those who listen. */
+  looks(): boolean {
+    host.tell(LOOK)
+    Atomics.load(this.own.arrived, 0)
+    return this.own.queue.length > 0
+  }
+
+  deliver(): void {
+    const { data, isEnd } = this.own.queue.shift()!
+    if (isEnd) this.end()
+    else this.emit('message', data)
+  }
+
+  /** See receiveMessageOnPort(). */
+  take(): { message: unknown } | undefined {
+    this.use()
+    if (!this.looks()) return undefined
+    const [first] = this.own.queue
+    if (first!.isEnd) return undefined
+    this.own.queue.shift()
+    return { message: first!.data }
+  }
+
+  /** A port belongs to one thread. */
+  use(): void {
+    if (!host.isThread()) return
+    const loop = host.loop<MessagePort>()
+    if (this.loop === null) this.loop = loop
+    else if (this.loop !== loop)
+      host.refuse(
+        'a MessagePort that two threads use',
+        'give each thread one of the two: in Node, a port belongs to one thread',
+      )
+  }
+
+  get onmessage(): unknown {
+    return this.handler
+  }
+
+  set onmessage(value: unknown) {
+    if (this.handler !== null) this.removeEventListener('message', this.handler)
+    this.handler = typeof value === 'function' ? value : null
+    if (this.handler !== null) this.addEventListener('message', this.handler)
+  }
+
+  override listened(name: string, count: number): void {
+    if (name !== 'message') return
+    this.isReferenced = count > 0
+    if (count === 1) this.start()
+  }
+}
+
+function isModelPort(value: unknown): value is MessagePort {
+  return value instanceof MessagePort && 'own' in value
+}
+
+/** What postMessage() is given after the message. */
+function transferOf(options: unknown): readonly unknown[] {
+  if (options === undefined || options === null) return []
+  if (Array.isArray(options)) return options as unknown[]
+  return (options as { transfer?: unknown[] }).transfer ?? []
+}
+
+/** The thread that receives it gets a port of its own for the same end. */
+function copyOf({ own, other }: MessagePort): MessagePort {
+  return new MessagePort(own, other)
+}
+
+function leave(port: MessagePort): void {
+  port.use()
+  port.isDetached = true
+  port.isReferenced = false
+  const { loop } = port
+  const at = loop === null ? -1 : loop.ports.indexOf(port)
+  if (at >= 0) loop!.ports.splice(at, 1)
+}
+
+class LoopChannel {
+  readonly port1!: MessagePort
+  readonly port2!: MessagePort
+
+  constructor() {
+    if (!host.isModelled()) return new NativeChannel() as never
+    const [one, other] = [new End(), new End()]
+    this.port1 = new MessagePort(one, other)
+    this.port2 = new MessagePort(other, one)
+  }
+}
+
+Object.defineProperty(LoopChannel, 'name', { value: 'MessageChannel' })
+
+export { LoopChannel as MessageChannel }

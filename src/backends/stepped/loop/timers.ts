@@ -1,0 +1,147 @@
+// Timers of threads. Nobody knows how long anything takes, so a timer may be due at any moment once it is set, before
+// and after whatever else the thread waits for. Of two, the one that was set earlier for no longer a time is first; so
+// is the one with the shorter time, if they were set in the same turn of the loop. Else either may be.
+
+import { type EventLoop, type Job, type Timed, host } from './host.ts'
+
+type Called = (...args: unknown[]) => unknown
+
+/** What setTimeout() and setInterval() return. */
+class Timeout implements Timed {
+  readonly delay: number
+  readonly repeats: boolean
+  readonly called: Job
+  readonly loop: EventLoop
+  turn = 0
+  order = 0
+  isReferenced = true
+  hasFired = false
+
+  constructor(called: Job, delay: number, repeats: boolean) {
+    this.called = called
+    this.delay = delay
+    this.repeats = repeats
+    this.loop = host.loop()
+  }
+
+  ref(): this {
+    this.isReferenced = true
+    return this
+  }
+
+  unref(): this {
+    this.isReferenced = false
+    return this
+  }
+
+  hasRef(): boolean {
+    return this.isReferenced
+  }
+
+  refresh(): this {
+    if (this.loop.timers.includes(this)) set(this.loop, this)
+    return this
+  }
+
+  close(): this {
+    forget(this.loop.timers, this)
+    return this
+  }
+
+  [Symbol.toPrimitive](): number {
+    return this.order
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
+  }
+}
+
+/** What setImmediate() returns. */
+class Immediate extends Timeout {}
+
+function set(loop: EventLoop, timer: Timed): void {
+  forget(loop.timers, timer)
+  timer.turn = loop.turn
+  timer.order = ++loop.timersSet
+  loop.timers.push(timer)
+}
+
+function forget(list: Timed[], timer: unknown): void {
+  const at = list.findIndex((each) => each === timer || each.order === timer || String(each.order) === timer)
+  if (at >= 0) list.splice(at, 1)
+}
+
+/** As Node takes it: in whole milliseconds, 1 at least. */
+function delayOf(given: unknown): number {
+  const delay = Math.trunc(Number(given))
+  return delay >= 1 && delay <= 2 ** 31 - 1 ? delay : 1
+}
+
+function callable(called: unknown): Called {
+  if (typeof called !== 'function') throw new TypeError('The "callback" argument must be of type function')
+  return called as Called
+}
+
+export function setTimeout(called: unknown, delay?: unknown, ...args: unknown[]): unknown {
+  if (!host.isThread()) return globalThis.setTimeout(called as Called, delay as number, ...args)
+  const own = callable(called)
+  const timer = new Timeout(() => own(...args), delayOf(delay), false)
+  set(host.loop(), timer)
+  return timer
+}
+
+export function setInterval(called: unknown, delay?: unknown, ...args: unknown[]): unknown {
+  if (!host.isThread()) return globalThis.setInterval(called as Called, delay as number, ...args)
+  const own = callable(called)
+  const timer = new Timeout(() => own(...args), delayOf(delay), true)
+  set(host.loop(), timer)
+  return timer
+}
+
+export function setImmediate(called: unknown, ...args: unknown[]): unknown {
+  if (!host.isThread()) return globalThis.setImmediate(called as Called, ...args)
+  const own = callable(called)
+  const immediate = new Immediate(() => own(...args), 0, false)
+  host.loop().immediates.push(immediate)
+  return immediate
+}
+
+export function clearTimeout(timer?: unknown): void {
+  if (!host.isThread()) globalThis.clearTimeout(timer as number)
+  else if (timer !== undefined && timer !== null) forget(host.loop().timers, timer)
+}
+
+export { clearTimeout as clearInterval }
+
+export function clearImmediate(immediate?: unknown): void {
+  if (!host.isThread()) globalThis.clearImmediate(immediate as never)
+  else if (immediate !== undefined && immediate !== null) forget(host.loop().immediates, immediate)
+}
+
+/** Timers of which any may be the next. */
+export function nextTimers({ timers, immediates }: EventLoop): Timed[] {
+  const first = timers.filter((timer) => !timers.some((other) => other !== timer && isBefore(other, timer)))
+  return [...first, ...immediates.slice(0, 1)]
+}
+
+function isBefore(one: Timed, other: Timed): boolean {
+  if (one.order < other.order) return one.delay <= other.delay
+  return one.turn === other.turn && one.delay < other.delay
+}
+
+/** The timer is due. */
+export function fire(loop: EventLoop, timer: Timed): void {
+  const { called, repeats } = timer
+  if (loop.immediates[0] === timer) loop.immediates.shift()
+  else if (repeats) {
+    set(loop, timer)
+    timer.hasFired = true
+  } else forget(loop.timers, timer)
+  called()
+}
+
+/** It fires in any case where the thread stays: an interval does so once, and after that may do so again. */
+export function isAwaited({ repeats, hasFired }: Timed): boolean {
+  return !(repeats && hasFired)
+}

@@ -1,0 +1,85 @@
+// Atomics.waitAsync in threads. Who notifies takes it out of the queue, and tells the thread in a step of its own, by a
+// cell at which the event loop looks. Its time-out is a timer, which takes it out of the queue unless somebody was
+// faster.
+
+import type { AsyncWaiter, Watched } from '../thread.ts'
+import { type EventLoop, host } from './host.ts'
+import { deferred } from './promise.ts'
+import { clearTimeout, setTimeout } from './timers.ts'
+
+declare global {
+  interface Atomics {
+    /** See runtime.ts: takes a waiter out of its queue. */
+    leaveQueue(waiter: AsyncWaiter): boolean
+  }
+}
+
+class Waiter implements AsyncWaiter {
+  readonly waitCell: number
+  readonly array: Watched
+  readonly index: number
+  readonly signal = new Int32Array(new SharedArrayBuffer(4)) as Watched
+  readonly promise: unknown
+  readonly loop: EventLoop
+  readonly resolve: (value: unknown) => void
+  timer: { unref(): void } | null = null
+
+  constructor(array: Watched, index: number, waitCell: number) {
+    const { promise, resolve } = deferred()
+    this.array = array
+    this.index = index
+    this.waitCell = waitCell
+    this.promise = promise
+    this.resolve = resolve
+    this.loop = host.loop()
+    this.loop.waiters.push(this)
+  }
+
+  looks(): boolean {
+    host.tell('find that it was notified')
+    return Atomics.load(this.signal, 0) !== 0
+  }
+
+  deliver(): void {
+    this.end('ok')
+  }
+
+  /** Its time is over. If it was notified before, its thread is told of that, and nothing else. */
+  timeOut(): void {
+    host.tell('leave the queue, as its time is over')
+    if (Atomics.leaveQueue(this)) this.end('timed-out')
+  }
+
+  /** Its thread ends. */
+  leave(): void {
+    host.tell('leave the queue, as the thread ends')
+    Atomics.leaveQueue(this)
+  }
+
+  end(result: string): void {
+    if (this.timer !== null) clearTimeout(this.timer)
+    const at = this.loop.waiters.indexOf(this)
+    if (at >= 0) this.loop.waiters.splice(at, 1)
+    this.resolve(result)
+  }
+}
+
+export function newWaiter({
+  array,
+  index,
+  waitCell,
+  timeout,
+}: {
+  array: Watched
+  index: number
+  waitCell: number
+  timeout: number
+}): AsyncWaiter {
+  const waiter = new Waiter(array, index, waitCell)
+  if (timeout !== Infinity) {
+    waiter.timer = setTimeout(() => waiter.timeOut(), timeout) as { unref(): void }
+    // It does not keep the thread: Node ends a thread that has nothing else.
+    waiter.timer.unref()
+  }
+  return waiter
+}

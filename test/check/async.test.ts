@@ -1,0 +1,350 @@
+// Promises, messages and timers in threads: errors as people make them, each beside its mended form.
+
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, describe, it } from 'node:test'
+import { checkFile, replayFile } from '../../src/check/index.ts'
+
+interface Case {
+  readonly name: string
+  readonly text: string
+  readonly verdict: 'pass' | 'fail' | 'refused'
+  /** What is said of it. */
+  readonly says?: RegExp
+}
+
+const threads = 'node:worker_threads'
+const cells = 'setup: () => new Int32Array(new SharedArrayBuffer(16))'
+
+/** A thread asks another for something, and looks for the answer when it is told that there is one. */
+const rpc = (answer: string): string => `
+import { MessageChannel, receiveMessageOnPort } from '${threads}'
+export default {
+  setup: () => ({ ...new MessageChannel(), cells: new Int32Array(new SharedArrayBuffer(4)) }),
+  threads: [
+    ({ port1, cells }) => {
+      port1.postMessage('question')
+      Atomics.wait(cells, 0, 0)
+      const answer = receiveMessageOnPort(port1)
+      if (answer?.message.text !== 'answer') throw new Error('there is no answer')
+    },
+    ({ port2, cells }) => {
+      port2.on('message', (question) => {
+        if (question !== 'question') throw new Error(question)
+        ${answer}
+        port2.close()
+      })
+    },
+  ],
+}`
+
+const mutex = (wait: string, release: string): string => `
+class Mutex {
+  constructor(cells) { this.cells = cells }
+  async lock() {
+    while (Atomics.compareExchange(this.cells, 0, 0, 1) !== 0) {
+      const { async, value } = Atomics.waitAsync(this.cells, 0, 1${wait})
+      if (async) await value
+    }
+  }
+  unlock() {
+    Atomics.store(this.cells, 0, 0)
+    ${release}
+  }
+}
+const thread = async (cells) => {
+  const mutex = new Mutex(cells)
+  await mutex.lock()
+  cells[1]++
+  mutex.unlock()
+}
+export default { ${cells}, threads: [thread, thread], invariant: (cells) => cells[1] === 2 }`
+
+const guarded = (late: string): string => `
+import { MessageChannel } from '${threads}'
+export default {
+  setup: () => ({ ...new MessageChannel(), settled: [] }),
+  threads: [
+    ({ port1 }) => port1.postMessage('answer'),
+    async ({ port2, settled }) => {
+      await new Promise((resolve) => {
+        const timer = setTimeout(() => { settled.push('late'); resolve() }, 100)
+        port2.once('message', () => { ${late} settled.push('in time'); resolve() })
+      })
+      await new Promise((resolve) => setTimeout(resolve, 1000))
+      port2.close()
+    },
+  ],
+  invariant: ({ settled }) => {
+    if (settled.length > 1) throw new Error(settled.join(' and '))
+  },
+}`
+
+const update = (between: string): string => `
+const thread = async (cells) => { ${between} }
+export default { ${cells}, threads: [thread, thread], invariant: (cells) => cells[0] === 2 }`
+
+const cases: readonly Case[] = [
+  {
+    name: 'an update over an await is lost',
+    text: update('const n = Atomics.load(cells, 0); await null; Atomics.store(cells, 0, n + 1)'),
+    verdict: 'fail',
+    says: /the invariant does not hold/,
+  },
+  { name: 'an update in one step', text: update('await null; Atomics.add(cells, 0, 1)'), verdict: 'pass' },
+  {
+    name: 'a lock that wakes who waits without blocking',
+    text: mutex('', 'Atomics.notify(this.cells, 0, 1)'),
+    verdict: 'pass',
+  },
+  { name: 'a lock that wakes nobody', text: mutex('', ''), verdict: 'fail', says: /deadlock|waits/ },
+  { name: 'a lock that wakes nobody, whose waits time out', text: mutex(', 50', ''), verdict: 'pass' },
+  {
+    name: 'who is told before the answer is sent finds none',
+    text: rpc("Atomics.store(cells, 0, 1); Atomics.notify(cells, 0); port2.postMessage({ text: 'answer' })"),
+    verdict: 'fail',
+    says: /there is no answer/,
+  },
+  {
+    name: 'who is told after the answer is sent finds it',
+    text: rpc("port2.postMessage({ text: 'answer' }); Atomics.store(cells, 0, 1); Atomics.notify(cells, 0)"),
+    verdict: 'pass',
+  },
+  {
+    name: 'an answer after its time-out',
+    text: guarded(''),
+    verdict: 'fail',
+    says: /late and in time|in time and late/,
+  },
+  {
+    name: 'an answer that ends its time-out, and looks whether that was first',
+    text: guarded('clearTimeout(timer); if (settled.length > 0) return;'),
+    verdict: 'pass',
+  },
+  {
+    name: 'what is written after a message is sent is not known to who gets it',
+    text: `
+export default {
+  setup: () => ({ ...new MessageChannel(), shared: new Int32Array(new SharedArrayBuffer(4)) }),
+  threads: [
+    ({ port1, shared }) => { port1.postMessage({ shared }); shared[0] = 1 },
+    ({ port2 }) => {
+      port2.onmessage = ({ data }) => { if (data.shared[0] > 1) throw new Error('what?'); port2.close() }
+    },
+  ],
+}`,
+    verdict: 'fail',
+    says: /nothing orders|two accesses/,
+  },
+  {
+    name: 'what is written before a message is sent is; the rest of a message is a copy',
+    text: `
+export default {
+  setup: () => ({ ...new MessageChannel(), shared: new Int32Array(new SharedArrayBuffer(4)) }),
+  threads: [
+    ({ port1, shared }) => { shared[0] = 1; const copied = { n: 1, shared, map: new Map([[1, new Date(5)]]) }
+      copied.self = copied; port1.postMessage(copied); copied.n = 2 },
+    ({ port2 }) => new Promise((resolve) => port2.addEventListener('message', ({ data }) => {
+      if (data.shared[0] !== 1 || data.n !== 1 || data.self !== data
+        || +data.map.get(1) !== 5) throw new Error('another')
+      data.shared[0] = 2
+      port2.close(); resolve() })),
+  ],
+  invariant: ({ shared }) => shared[0] === 2,
+}`,
+    verdict: 'pass',
+  },
+  {
+    name: 'messages of two channels have no order',
+    text: `
+export default {
+  setup: () => ({ one: new MessageChannel(), other: new MessageChannel(), got: [] }),
+  threads: [
+    ({ one, other }) => { one.port1.postMessage(1); other.port1.postMessage(2) },
+    ({ one, other, got }) => { for (const { port2 } of [one, other]) port2.on('message', (n) => got.push(n)) },
+  ],
+  invariant: ({ got }) => { if (got.join() !== '1,2') throw new Error('first ' + got[0]) },
+}`,
+    verdict: 'fail',
+    says: /first 2/,
+  },
+  {
+    name: 'messages of one channel come as they are sent, from the port that was handed over too',
+    text: `
+export default {
+  setup: () => ({ ...new MessageChannel(), got: [] }),
+  threads: [
+    ({ port1 }) => { const { port1: mine, port2: yours } = new MessageChannel()
+      mine.postMessage(1); port1.postMessage({ yours }, [yours]); mine.postMessage(2); mine.close()
+      if (yours.postMessage(3) !== undefined) throw new Error('sent') },
+    ({ port2, got }) => { port2.once('message', ({ yours }) => {
+      yours.on('message', (n) => got.push(n)); yours.on('close', () => got.push('closed')) }) },
+  ],
+  invariant: ({ got }) => { if (got.join() !== '1,2,closed') throw new Error(got.join()) },
+}`,
+    verdict: 'pass',
+  },
+  {
+    name: 'a thread whose promise is never settled is one that waits',
+    text: `
+export default { ${cells}, 
+  threads: [async () => { await new Promise(() => {}) }, (cells) => void Atomics.load(cells, 0)] }`,
+    verdict: 'fail',
+    says: /waits for an event that settles its promise/,
+  },
+  {
+    name: 'a thread that only listens is none that waits',
+    text: `
+export default { setup: () => new MessageChannel(), 
+  threads: [({ port1 }) => void port1.on('message', () => {})] }`,
+    verdict: 'pass',
+  },
+  {
+    name: 'a rejection at which nobody looks ends a thread',
+    text: `
+export default { ${cells}, 
+  threads: [(cells) => { void Promise.reject(new Error('unseen')); Atomics.load(cells, 0) }] }`,
+    verdict: 'fail',
+    says: /unseen/,
+  },
+  {
+    name: 'timers in their order, cleared and repeated',
+    text: `
+export default {
+  setup: () => [],
+  threads: [(log) => {
+    setTimeout(() => log.push('b'), 2)
+    setTimeout((what) => log.push(what), 1, 'a')
+    clearTimeout(setTimeout(() => log.push('never'), 1))
+    let times = 0
+    const interval = setInterval(() => { log.push('i' + ++times); if (times === 2) clearInterval(interval) }, 3)
+    setTimeout(() => log.push('unseen'), 1000).unref()
+  }],
+  invariant: (log) => {
+    const text = log.join()
+    if (!/^a,b,i1,i2(,unseen)?$/.test(text) && !/^a,b,i1,unseen,i2$/.test(text)) throw new Error(text)
+  },
+}`,
+    verdict: 'pass',
+  },
+  {
+    name: 'setImmediate and setTimeout have no order',
+    text: `
+export default {
+  setup: () => [],
+  threads: [(log) => { setTimeout(() => log.push('timer')); setImmediate(() => log.push('immediate')) }],
+  invariant: (log) => { if (log[0] !== 'immediate') throw new Error(log.join()) },
+}`,
+    verdict: 'fail',
+    says: /timer,immediate/,
+  },
+  {
+    name: 'a poll by a timer sees what another thread writes',
+    text: `
+import { setTimeout as sleep } from 'node:timers/promises'
+export default { ${cells}, threads: [
+  async (cells) => { while (Atomics.load(cells, 0) === 0) await sleep(1) },
+  (cells) => void Atomics.store(cells, 0, 1),
+] }`,
+    verdict: 'pass',
+  },
+  {
+    name: 'a port that two threads use',
+    text: `export default { setup: () => new MessageChannel(), threads: [
+  ({ port1 }) => port1.postMessage(1), ({ port1 }) => port1.postMessage(2)] }`,
+    verdict: 'refused',
+    says: /a MessagePort that two threads use; give each thread one of the two/,
+  },
+  {
+    name: 'a promise of the engine',
+    text: `import { readFile } from 'node:fs/promises'
+export default { ${cells}, threads: [async (cells) => { await readFile('/dev/null'); Atomics.load(cells, 0) }] }`,
+    verdict: 'refused',
+    says: /:2: a thread waits for a promise of the engine, which is not stepped; await what/,
+  },
+  {
+    name: 'what is to be called when a promise of the engine is settled',
+    text: `
+const native = (async function* () {})().next()
+export default { ${cells}, threads: [async (cells) => { await null; native.then(() => Atomics.store(cells, 0, 1)) }] }`,
+    verdict: 'refused',
+    says: /:3: a timer or a promise of the engine in a thread; call setTimeout and the like by their names/,
+  },
+  {
+    name: 'a promise of another thread',
+    text: `export default { setup: () => ({}), threads: [
+  (state) => { state.promise = Promise.resolve(1) }, async (state) => { await state.promise }] }`,
+    verdict: 'refused',
+    says: /a promise of another thread; let each thread await promises of its own/,
+  },
+  {
+    name: 'for await in a thread',
+    text: `
+export default { ${cells}, 
+  threads: [async (cells) => { for await (const each of [1]) Atomics.add(cells, 0, each) }] }`,
+    verdict: 'refused',
+    says: /an async generator or a function with for await in a thread; /,
+  },
+  {
+    name: 'a Worker in the setup',
+    text: `
+import { Worker } from '${threads}'
+export default { setup: () => new Worker('', { eval: true }), threads: [() => {}] }`,
+    verdict: 'refused',
+    says: /:3: a Worker or a BroadcastChannel in a check; make what it does a thread of the scenario/,
+  },
+  {
+    name: 'a listener in the setup',
+    text: `
+export default { setup: () => { const { port1 } = new MessageChannel(); port1.on('message', () => {}) }, 
+  threads: [() => {}] }`,
+    verdict: 'refused',
+    says: /a listener in the setup; let the thread listen/,
+  },
+]
+
+describe('promises, messages and timers', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'async-'))
+  after(() => rmSync(folder, { recursive: true }))
+
+  cases.forEach(({ name, text, verdict, says }, number) => {
+    it(`${verdict}: ${name}`, async () => {
+      const file = join(folder, `case-${number}.mjs`)
+      writeFileSync(file, text)
+      const check = checkFile(file, { seconds: 30 })
+      if (verdict === 'refused') {
+        await assert.rejects(check, (error: Error) => {
+          assert.equal(error.name, 'SteppingRefused')
+          assert.match(error.message, says!)
+          return true
+        })
+        return
+      }
+      const { failure, complete, ...result } = await check
+      assert.equal(result.verdict, verdict, failure?.message)
+      if (verdict === 'pass') assert.equal(complete, true)
+      if (verdict === 'pass' || failure === null) return
+      assert.match([failure.message, ...failure.counterexample.broken.details].join('\n'), says!)
+      const again = await replayFile(file, failure.token!)
+      assert.equal(again.failure?.kind, failure.kind)
+    })
+  })
+
+  it('jobs come in the order of the language', async () => {
+    const program = new URL('programs/promise-order.ts', import.meta.url)
+    const { inOrder } = (await import(program.href)) as { inOrder: (log: string[]) => Promise<void> }
+    const log: string[] = []
+    await inOrder(log)
+    const file = join(folder, 'order.mjs')
+    writeFileSync(
+      file,
+      `import { inOrder } from ${JSON.stringify(program.href)}
+export default { setup: () => [], threads: [(log) => inOrder(log)], 
+  invariant: (log) => { throw new Error(JSON.stringify(log)) } }`,
+    )
+    const { failure } = await checkFile(file)
+    assert.equal(failure?.message, `Error: ${JSON.stringify(log)}`)
+  })
+})

@@ -1,0 +1,241 @@
+// The event loops of threads against a plain enumeration of everything that may happen.
+
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import * as fc from 'fast-check'
+import { loadSteppedTogether, memory, setSites } from '../../src/backends/stepped/index.ts'
+import { type ExploreOptions, explore } from '../../src/check/explore.ts'
+import type { Scenario } from '../../src/check/scenario.ts'
+import { userSubject } from '../../src/check/user-scenario.ts'
+import { extent } from '../extent.ts'
+import type { EventState, EventStep } from './programs/events.ts'
+
+type Lists = readonly (readonly EventStep[])[]
+
+interface Timer {
+  readonly at: number
+  readonly delay: number
+  readonly turn: number
+  readonly kind: 'timer' | 'sleep' | 'waiter'
+}
+
+interface ThreadState {
+  /** The next step of its list; it waits for a timer before it, if it sleeps. */
+  next: number
+  sleeps: boolean
+  turn: number
+  timers: Timer[]
+  /** Steps whose jobs are yet to run; who of those that it has notified is to be told; what it is told. */
+  jobs: number[]
+  toTell: [thread: number, at: number][]
+  told: number[]
+  log: (number | string)[]
+}
+
+interface State {
+  cells: number[]
+  threads: ThreadState[]
+  /** Messages under way, by sender and receiver. */
+  listened: number[][][]
+  looked: number[][][]
+  queue: [thread: number, at: number, cell: number][]
+}
+
+/** The logs of all threads in every way in which `lists` may run. */
+function enumerate(lists: Lists): Set<string> {
+  const outcomes = new Set<string>()
+  const met = new Set<string>()
+  const none = (): number[][][] => lists.map(() => lists.map(() => []))
+  const pending: State[] = [
+    {
+      cells: [0, 0],
+      threads: lists.map(() => ({
+        next: 0,
+        sleeps: false,
+        turn: 0,
+        timers: [],
+        jobs: [],
+        toTell: [],
+        told: [],
+        log: [],
+      })),
+      listened: none(),
+      looked: none(),
+      queue: [],
+    },
+  ]
+  for (let state = pending.pop(); state !== undefined; state = pending.pop()) {
+    const key = JSON.stringify(state)
+    if (met.has(key)) continue
+    met.add(key)
+    const before = state
+    const ways = lists.flatMap((list, id) => waysOf(before, list, id))
+    if (ways.length === 0) outcomes.add(JSON.stringify(state.threads.map(({ log }) => log)))
+    for (const way of ways) {
+      const after = structuredClone(state)
+      way(after)
+      pending.push(after)
+    }
+  }
+  return outcomes
+}
+
+/** What a thread may do next. */
+function waysOf(state: State, list: readonly EventStep[], id: number): ((state: State) => void)[] {
+  const { toTell, next, sleeps, timers, told } = state.threads[id]!
+  if (toTell.length > 0)
+    return [
+      (after) => {
+        const [thread, at] = after.threads[id]!.toTell.shift()!
+        after.threads[thread]!.told.push(at)
+      },
+    ]
+  if (next < list.length && !sleeps) return [(after) => perform(after, list, id)]
+  const event = (what: (after: State, own: ThreadState) => void) => (after: State) => {
+    const own = after.threads[id]!
+    own.turn++
+    what(after, own)
+  }
+  return [
+    ...state.listened.flatMap((to, from) =>
+      to[id]!.length === 0
+        ? []
+        : [event((after, { log }) => log.push(`message ${from} ${after.listened[from]![id]!.shift()}`))],
+    ),
+    ...told.map((at) =>
+      event((_, own) => {
+        own.told = own.told.filter((each) => each !== at)
+        own.timers = own.timers.filter((timer) => timer.kind !== 'waiter' || timer.at !== at)
+        own.log.push(`waited ${at} ok`)
+      }),
+    ),
+    ...timers
+      .filter((timer, place) => !timers.some((other, order) => isFirst(other, order, timer, place)))
+      .map((timer) => event((after, own) => fire(after, own, timer, id))),
+  ]
+}
+
+function isFirst(one: Timer, order: number, other: Timer, place: number): boolean {
+  if (order < place) return one.delay <= other.delay
+  return order > place && one.turn === other.turn && one.delay < other.delay
+}
+
+function fire(after: State, own: ThreadState, { at, kind }: Timer, id: number): void {
+  own.timers = own.timers.filter((each) => each.at !== at)
+  if (kind === 'timer') own.log.push(`timer ${at}`)
+  if (kind === 'sleep') {
+    own.sleeps = false
+    own.log.push(`slept ${at}`)
+  }
+  if (kind !== 'waiter') return
+  const place = after.queue.findIndex(([thread, step]) => thread === id && step === at)
+  if (place < 0) return
+  after.queue.splice(place, 1)
+  own.log.push(`waited ${at} timed-out`)
+}
+
+function perform(state: State, list: readonly EventStep[], id: number): void {
+  const own = state.threads[id]!
+  const at = own.next++
+  const step = list[at]!
+  switch (step[0]) {
+    case 'load':
+      own.log.push(state.cells[step[1]]!)
+      break
+    case 'store':
+      state.cells[step[1]] = step[2]
+      break
+    case 'send':
+      state.listened[id]![step[1]]!.push(step[2])
+      break
+    case 'post':
+      state.looked[id]![step[1]]!.push(step[2])
+      break
+    case 'receive':
+      own.log.push(`received ${state.looked[step[1]]![id]!.shift()}`)
+      break
+    case 'timer':
+    case 'sleep':
+      own.timers.push({ at, delay: step[1], turn: own.turn, kind: step[0] })
+      own.sleeps = step[0] === 'sleep'
+      break
+    case 'waitAsync': {
+      const [, cell, expected, delay] = step
+      if (state.cells[cell] !== expected) own.log.push('not async not-equal')
+      else {
+        state.queue.push([id, at, cell])
+        if (delay !== null) own.timers.push({ at, delay, turn: own.turn, kind: 'waiter' })
+      }
+      break
+    }
+    case 'notify': {
+      const woken = state.queue.filter(([, , cell]) => cell === step[1]).slice(0, step[2])
+      state.queue = state.queue.filter((each) => !woken.includes(each))
+      own.toTell.push(...woken.map(([thread, waiter]): [number, number] => [thread, waiter]))
+      own.log.push(`notified ${woken.length}`)
+      break
+    }
+    case 'job':
+      own.jobs.push(at)
+      break
+  }
+  // Jobs come before any event.
+  if (own.sleeps || own.next === list.length) for (const job of own.jobs.splice(0)) own.log.push(`job ${job}`)
+}
+
+const small = fc.integer({ min: 0, max: 1 })
+const value = fc.integer({ min: 1, max: 2 })
+const delay = fc.constantFrom(1, 5)
+const step = fc.oneof(
+  fc.tuple(fc.constant('load'), small),
+  fc.tuple(fc.constant('store'), small, value),
+  fc.tuple(fc.constantFrom('send', 'post'), small, value),
+  fc.tuple(fc.constant('receive'), small),
+  fc.tuple(fc.constantFrom('timer', 'sleep'), delay),
+  fc.tuple(fc.constant('waitAsync'), small, fc.constant(0), fc.option(delay)),
+  fc.tuple(fc.constant('notify'), small, value),
+  fc.constant(['job']),
+) as fc.Arbitrary<EventStep>
+const isTimer = (each: EventStep): boolean =>
+  each[0] === 'timer' || each[0] === 'sleep' || (each[0] === 'waitAsync' && each[3] !== null)
+// Timers fire early no more than twice for a thread.
+const list = fc
+  .array(step, { minLength: 1, maxLength: 3 })
+  .filter((steps) => steps.filter(isTimer).length <= 2)
+const lists = fc.array(list, { minLength: 2, maxLength: 3 })
+
+const limits = { maxExecutions: 1_000_000, maxSteps: 2000, maxMs: 60_000 }
+
+describe('threads with event loops', async () => {
+  memory.clear()
+  const file = new URL('programs/events.ts', import.meta.url)
+  const program = await loadSteppedTogether([file])
+  setSites(program.sites)
+  const { exports } = await program.open(file)
+  memory.takeSnapshot()
+  const { setup, runList } = exports as {
+    setup: (threads: number) => EventState
+    runList: (state: EventState, id: number, list: readonly EventStep[]) => unknown
+  }
+
+  const outcomesOf = (each: Lists, options: Partial<ExploreOptions> = {}): Set<string> => {
+    const outcomes = new Set<string>()
+    const scenario: Scenario<EventState> = {
+      setup: () => setup(each.length),
+      threads: each.map((steps, id) => (state: EventState) => runList(state, id, steps)),
+      invariant: ({ logs }) => void outcomes.add(JSON.stringify(logs)),
+    }
+    const result = explore(userSubject(scenario as Scenario, program.loops), { ...limits, ...options })
+    assert.equal(result.failure, null)
+    assert.ok(result.complete)
+    return outcomes
+  }
+  const holds = (each: Lists): void => {
+    const [found, wanted] = [outcomesOf(each), enumerate(each)]
+    assert.deepEqual([...found].toSorted(), [...wanted].toSorted())
+  }
+
+  it('find what may happen, and nothing else', () => {
+    fc.assert(fc.property(lists, holds), { numRuns: extent(200, 5000), seed: 1 })
+  })
+})

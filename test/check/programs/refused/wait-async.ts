@@ -1,9 +1,0 @@
-// Waits without blocking.
-
-export default {
-  setup: () => new Int32Array(new SharedArrayBuffer(16)),
-  threads: [
-    (cells: Int32Array) => void Atomics.store(cells, 0, 1),
-    (cells: Int32Array) => void Atomics.waitAsync(cells, 0, 0),
-  ],
-}
