@@ -35,6 +35,8 @@ const alone = new Set([
   'check/page',
   // It tells the stepped backend of the whole process that nothing is explored.
   'check/range-tree',
+  // Its program is loaded once, and stays the one that is run.
+  'check/events',
   'trace/pacing',
   'trace/source',
   'trace/replay',

@@ -14,6 +14,9 @@ const own = ['../../src/', '../../dist/'].map((folder) => new URL(folder, import
 const FRAMES_MAX = 200
 const framePattern = /(?:\(|at (?:async )?)((?:file:\/\/)?\/[^\s()]*?):(\d+):(\d+)\)?$/
 
+/** The part of a function in its steppable form that can go on in the middle: the next frame is the same function's. */
+const resumed = /^\s*at (?:\S+\.)?\$resume \(/
+
 /** The frames of the stack that stand in files of the user, the innermost first. */
 export function userFrames(): CallFrame[] {
   return stackPlaces((url, line) => ({ url, line }))
@@ -26,12 +29,14 @@ export function stackPlaces<Frame>(tell: (url: string, line: number, column: num
   const { stack = '' } = new Error('where')
   Error.stackTraceLimit = stackTraceLimit
   const frames: Frame[] = []
+  let isPart = false
   for (const text of stack.split('\n')) {
     const [, path, line, column] = framePattern.exec(text) ?? []
     if (path === undefined) continue
     const url = path.startsWith('file:') ? path : pathToFileURL(path).href
-    if (!own.some((folder) => url.startsWith(folder)) && !url.includes('/node_modules/'))
-      frames.push(tell(url, Number(line), Number(column)))
+    if (own.some((folder) => url.startsWith(folder)) || url.includes('/node_modules/')) continue
+    if (!isPart) frames.push(tell(url, Number(line), Number(column)))
+    isPart = resumed.test(text)
   }
   return frames
 }
