@@ -693,11 +693,11 @@ function cellsAwaited(thread: Thread): Map<number, { readonly index: number; rea
   return cells
 }
 
-/** What an operation does, with its values as `words` says them. */
 function isReading(kind: number): boolean {
   return kind === LOAD || kind === WAIT || kind === WAIT_ASYNC
 }
 
+/** What an operation does, with its values as `words` says them. */
 function sayOperation(
   kind: number,
   name: string,
