@@ -85,16 +85,17 @@ function callable(called: unknown): Called {
 
 export function setTimeout(called: unknown, delay?: unknown, ...args: unknown[]): unknown {
   if (!host.isThread()) return globalThis.setTimeout(called as Called, delay as number, ...args)
-  const own = callable(called)
-  const timer = new Timeout(() => own(...args), delayOf(delay), false)
-  set(host.loop(), timer)
-  return timer
+  return newTimer(called, delay, args, false)
 }
 
 export function setInterval(called: unknown, delay?: unknown, ...args: unknown[]): unknown {
   if (!host.isThread()) return globalThis.setInterval(called as Called, delay as number, ...args)
+  return newTimer(called, delay, args, true)
+}
+
+function newTimer(called: unknown, delay: unknown, args: unknown[], repeats: boolean): Timeout {
   const own = callable(called)
-  const timer = new Timeout(() => own(...args), delayOf(delay), true)
+  const timer = new Timeout(() => own(...args), delayOf(delay), repeats)
   set(host.loop(), timer)
   return timer
 }
