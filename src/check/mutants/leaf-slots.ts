@@ -329,6 +329,14 @@ export const leafSlotMutants: MutantTable = {
     scenario: 'observed-discard',
     patches: at(file, 'entriesChangeBegin').drop('!mmHasNotifiers(cpu, mm)'),
   },
+  'leaf-end-told-alone': {
+    guard:
+      'MADV_FREE without the mmap lock tells observers nothing: one that is registered meanwhile hears of no end',
+    race: 'R18',
+    design,
+    scenario: 'free-registering',
+    patches: at('calls/madvise.ts', 'agePages').force('seen === undefined', true),
+  },
   'leaf-anon-vma-not-freed': {
     guard: 'an anon_vma that was not needed is freed',
     design,

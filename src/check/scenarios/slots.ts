@@ -296,6 +296,19 @@ export default kernelScenarios({
     ],
     pages: [firstPage],
   },
+  // The same of MADV_FREE: an observer that hears of no beginning hears of no end (race R18).
+  'free-registering': {
+    setup: (cpu) => {
+      cpu.startSwap(2)
+      cpu.mapPages(firstPage, 1)
+      cpu.store(firstPage, 7)
+    },
+    threads: [
+      [(cpu) => cpu.advise(firstPage, 1, 'free')],
+      [(cpu) => cpu.register(), (cpu) => cpu.observe(firstPage)],
+    ],
+    pages: [firstPage],
+  },
   // Faults in two mappings of one page table, each of which has a slot there, and munmap of both.
   'two-slots-munmap': {
     setup: (cpu) => {

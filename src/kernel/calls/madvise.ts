@@ -219,7 +219,9 @@ function agePages(
   seen?: FaultContext,
 ): number {
   let flush = false
-  if (gone) invalidateRangeStart(cpu, mm, start, end)
+  // Without a lock there were no observers: one that is registered meanwhile has to hear of no end (race R18).
+  const isTold = gone && seen === undefined
+  if (isTold) invalidateRangeStart(cpu, mm, start, end)
   let page = start
   while (page < end) {
     const table = findPteTable(cpu, mm, page)
@@ -234,8 +236,8 @@ function agePages(
     page = stop
   }
   if (flush) flushTlbMm(cpu, mm, start, end)
-  if (gone) invalidateRangeEnd(cpu, mm)
-  return Math.min(page, end)
+  if (isTold) invalidateRangeEnd(cpu, mm)
+  return page
 }
 
 /** The table is locked, and unlocked here. */

@@ -137,20 +137,13 @@ export class LeafSlots extends VmaSequenceDesign {
     fault.mm = mm
     fault.page = start
     rcuReadLock(cpu)
-    if (this.#copyStanding(cpu, fault) && end <= fault.vmEnd && !mmHasNotifiers(cpu, mm)) return true
+    if (this.#copyVma(cpu, fault) === 0 && end <= fault.vmEnd && !mmHasNotifiers(cpu, mm)) return true
     rcuReadUnlock(cpu)
     return false
   }
 
   override entriesChangeEnd(cpu: Task): void {
     rcuReadUnlock(cpu)
-  }
-
-  /** Copies the VMA of the page, if nobody has begun to change it. */
-  #copyStanding(cpu: Task, fault: FaultContext): boolean {
-    const vma = findVmaRcu(cpu, fault.mm, fault.page)
-    if (vma === 0 || !this.snapshot(cpu, fault, vma)) return false
-    return copyContainsPage(fault) && !this.hasChanged(cpu, fault)
   }
 
   // -------------------------------------------------------------------------------------------------------------------
@@ -191,12 +184,8 @@ export class LeafSlots extends VmaSequenceDesign {
 
   /** No slot speaks of the page: fills one from the VMA. Returns as {@link #find}. */
   #fill(cpu: Task, fault: FaultContext, errorCode: number): number {
-    const vma = findVmaRcu(cpu, fault.mm, fault.page)
-    if (vma === 0) return VmEvent.leaf_abort_unmapped
-    // Who changes it has the mmap lock, and may have it for long.
-    if (!this.snapshot(cpu, fault, vma)) return VmEvent.leaf_abort_changed
-    if (!copyContainsPage(fault)) return VmEvent.leaf_abort_unmapped
-    if (this.hasChanged(cpu, fault)) return noteChange(fault)
+    const problem = this.#copyVma(cpu, fault)
+    if (problem !== 0) return problem
     if (accessError(errorCode, fault.vmFlags)) return VmEvent.leaf_abort_access
     if (lacksAnonVma(cpu, fault) && !anonVmaPrepareUnlocked(cpu, fault)) return VmEvent.leaf_abort_anon_vma
     // Where tables are freed after an interrupt, which this CPU answers as it waits for a lock, the upper ones could go
@@ -209,6 +198,16 @@ export class LeafSlots extends VmaSequenceDesign {
     spinUnlock(cpu, fault.table + PageTable.ptl)
     countVmEvent(cpu, VmEvent.leaf_slot_fill)
     return 0
+  }
+
+  /** Copies the VMA of the page, if nobody has begun to change it. Returns as {@link #find}. */
+  #copyVma(cpu: Task, fault: FaultContext): number {
+    const vma = findVmaRcu(cpu, fault.mm, fault.page)
+    if (vma === 0) return VmEvent.leaf_abort_unmapped
+    // Who changes it has the mmap lock, and may have it for long.
+    if (!this.snapshot(cpu, fault, vma)) return VmEvent.leaf_abort_changed
+    if (!copyContainsPage(fault)) return VmEvent.leaf_abort_unmapped
+    return this.hasChanged(cpu, fault) ? noteChange(fault) : 0
   }
 
   /** Nobody has begun to change the VMA that the fault has copied. */
