@@ -313,7 +313,7 @@ describe('promises, messages and timers', () => {
     it(`${verdict}: ${name}`, async () => {
       const file = join(folder, `case-${number}.mjs`)
       writeFileSync(file, text)
-      const check = checkFile(file, { seconds: 30 })
+      const check = checkFile(file, { seconds: 600 })
       if (verdict === 'refused') {
         await assert.rejects(check, (error: Error) => {
           assert.equal(error.name, 'SteppingRefused')

@@ -198,7 +198,7 @@ describe('the language as it is written', () => {
     it(`${verdict}: ${name}`, async () => {
       const file = join(folder, `case-${number}.mjs`)
       writeFileSync(file, text)
-      const check = checkFile(file, { seconds: 10 })
+      const check = checkFile(file, { seconds: 600 })
       if (verdict === 'refused') {
         await assert.rejects(check, (error: Error) => {
           assert.equal(error.name, 'SteppingRefused')

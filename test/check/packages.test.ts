@@ -5,7 +5,7 @@ import { describe, it } from 'node:test'
 import { type CheckResult, checkFile, checkKernelScenario } from '../../src/check/index.ts'
 
 const check = (name: string): Promise<CheckResult> =>
-  checkFile(new URL(`packages/${name}.ts`, import.meta.url), { seconds: 30 })
+  checkFile(new URL(`packages/${name}.ts`, import.meta.url), { seconds: 600 })
 
 describe('published packages', () => {
   for (const name of ['ringbuf', 'objectbuffer-lock', 'sync-message']) {
