@@ -468,6 +468,10 @@ int main(int count, char **arguments)
   for (int i = 0; i < workers; i++) before[i] = tasks[i].count;
   uint64_t start = now_ns();
   sleep_seconds(seconds);
+  // On a machine that is busy otherwise a short window may pass without one of them having run.
+  for (int i = 0; i < threads; i++) {
+    while (tasks[i].count == before[i]) sleep_seconds(0.005);
+  }
   for (int i = 0; i < workers; i++) after[i] = tasks[i].count;
   uint64_t stop = now_ns();
   long faults_after = faults_taken();

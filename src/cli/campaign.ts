@@ -4,6 +4,7 @@ import { Command } from 'commander'
 import {
   type CampaignProgress,
   type Executor,
+  type JobResult,
   LocalExecutor,
   QueueExecutor,
   QueueWorker,
@@ -13,13 +14,14 @@ import {
   hasFailed,
   readCampaign,
   runCampaign,
+  withoutPassword,
 } from '../campaign/index.ts'
 import { formatCount, formatDuration } from '../report/index.ts'
 import { parseShard } from './check-options.ts'
 import { UsageError } from './failure.ts'
 import { parseCount } from './options.ts'
 import { pageLine, usableOutput, writeText } from './output-file.ts'
-import { print } from './output.ts'
+import { print, printLines } from './output.ts'
 import { clearProgress, showProgress } from './progress.ts'
 
 const WORKERS_MAX = 256
@@ -124,7 +126,7 @@ async function runFile(
   const interrupted = interruptsTo(stop)
   const store = Store.open(options.store ?? null)
   const executor: Executor =
-    options.queue === undefined ? new LocalExecutor(workers) : await QueueExecutor.open(options.queue)
+    options.queue === undefined ? new LocalExecutor(workers) : await openQueue(options.queue)
   try {
     for (const other of options.merge ?? []) store.merge(other)
     const { signal } = stop
@@ -135,10 +137,8 @@ async function runFile(
       onProgress: (progress) => showProgress(progressText(name, progress)),
     })
     if (page !== null) await writeText(page, campaignPage(name, outcome))
-    const text = options.json
-      ? outcome.results.map((result) => `${JSON.stringify(result)}\n`).join('')
-      : campaignText(name, outcome) + (page === null ? '' : pageLine(page))
-    await print(text)
+    if (options.json === true) await printLines(jsonLines(outcome.results))
+    else await print(campaignText(name, outcome) + (page === null ? '' : pageLine(page)))
     if (hasFailed(outcome)) process.exitCode = 1
   } catch (error) {
     if (error !== stop.signal.reason) throw error
@@ -148,6 +148,22 @@ async function runFile(
     store.close()
     interrupted.end()
   }
+}
+
+function* jsonLines(results: readonly JobResult[]): Generator<string> {
+  for (const result of results) yield `${JSON.stringify(result)}\n`
+}
+
+function openQueue(queue: string): Promise<QueueExecutor> {
+  return QueueExecutor.open(queue, {
+    onNobody(ofOtherCode) {
+      clearProgress()
+      const who = ofOtherCode ? 'only workers of another version are' : 'no worker is'
+      process.stderr.write(
+        `faultline: ${who} at the queue — start some: faultline campaign --work --queue ${withoutPassword(queue)}\n`,
+      )
+    },
+  })
 }
 
 function progressText(name: string, { done, known, jobs, failed, secondsLeft }: CampaignProgress): string {

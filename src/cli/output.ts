@@ -2,6 +2,21 @@
 import { styleFor, type TextOptions } from '../report/index.ts'
 import { clearProgress } from './progress.ts'
 
+/** Characters that are written at once. */
+const CHUNK = 2 ** 20
+
+/** Writes lines of which there may be more than fit into one string. */
+export async function printLines(lines: Iterable<string>): Promise<void> {
+  let text = ''
+  for (const line of lines) {
+    text += line
+    if (text.length < CHUNK) continue
+    await print(text)
+    text = ''
+  }
+  await print(text)
+}
+
 /** Writes the whole of what a command says, and waits until it is written. */
 export async function print(text: string): Promise<void> {
   clearProgress()

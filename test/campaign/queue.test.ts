@@ -129,6 +129,27 @@ describe(
       assert.deepEqual(await client.keys('faultline:campaign:*'), [])
     })
 
+    it('tells once that nobody works, until somebody has', async () => {
+      const told: boolean[] = []
+      const waiting = Promise.withResolvers<void>()
+      const onNobody = (ofOtherCode: boolean): void => {
+        told.push(ofOtherCode)
+        waiting.resolve()
+      }
+      // Of the workers that were killed; else they are forgotten after a minute.
+      for (const gone of await client.keys('faultline:worker:*')) await client.del(gone)
+      const key = `faultline:worker:${'0'.repeat(64)}:1`
+      await client.set(key, '1')
+      const executor = await QueueExecutor.open(url, { onNobody })
+      const outcome = executor.run(nothing('waits'))
+      await waiting.promise
+      const worker = await QueueWorker.start(url, { workers: 1 })
+      assert.equal((await outcome).value, null)
+      await Promise.all([executor.close(), worker.close(), client.del(key)])
+      assert.deepEqual(told, [true])
+      assert.deepEqual(await client.keys('faultline:worker:*'), [])
+    })
+
     it('tells of a task that cannot be done', async () => {
       const executor = await QueueExecutor.open(url)
       const worker = await QueueWorker.start(url, { workers: 1 })

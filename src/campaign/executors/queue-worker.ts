@@ -8,7 +8,7 @@ import type { Redis } from 'ioredis'
 import { codeDigest } from '../code.ts'
 import type { Outcome, Work } from '../task.ts'
 import { LocalExecutor } from './local.ts'
-import { QueueRefused, campaignsOn, connect, connectionTo, loadBullmq, queueName } from './redis.ts'
+import { QueueRefused, announce, connect, connectionTo, loadBullmq, presentOn, queueName } from './redis.ts'
 
 /** A worker that has not been heard of for so long is dead. */
 const LOCK_MS = 30_000
@@ -29,11 +29,18 @@ export class QueueWorker {
   readonly #client: Redis
   readonly #worker: Worker<Work, Outcome>
   readonly #executor: LocalExecutor
+  readonly #takeBack: () => Promise<void>
 
-  private constructor(client: Redis, worker: Worker<Work, Outcome>, executor: LocalExecutor) {
+  private constructor(
+    client: Redis,
+    worker: Worker<Work, Outcome>,
+    executor: LocalExecutor,
+    takeBack: () => Promise<void>,
+  ) {
     this.#client = client
     this.#worker = worker
     this.#executor = executor
+    this.#takeBack = takeBack
   }
 
   /** @throws QueueRefused where nobody answers, or the campaigns there are of other code */
@@ -41,7 +48,7 @@ export class QueueWorker {
     const { workers, lockMs = LOCK_MS, onTask } = options
     const { Worker: WorkerOf } = await loadBullmq()
     const client = await connect(url)
-    const present = await campaignsOn(client)
+    const present = await presentOn(client, 'campaign')
     if (present.size > 0 && !present.has(codeDigest())) {
       client.disconnect()
       const others = [...present].map((digest) => digest.slice(0, 12)).join(', ')
@@ -69,14 +76,14 @@ export class QueueWorker {
     )
     worker.on('error', () => {})
     await worker.waitUntilReady()
-    return new QueueWorker(client, worker, executor)
+    return new QueueWorker(client, worker, executor, await announce(client, 'worker'))
   }
 
   /** Resolves when a campaign of this code has been there and is no more. */
   async campaignOver(signal: AbortSignal): Promise<void> {
     let wasThere = false
     while (!signal.aborted) {
-      const isThere = (await campaignsOn(this.#client)).has(codeDigest())
+      const isThere = (await presentOn(this.#client, 'campaign')).has(codeDigest())
       if (wasThere && !isThere) return
       wasThere ||= isThere
       await new Promise((resolve) => setTimeout(resolve, ASKED_MS))
@@ -86,6 +93,7 @@ export class QueueWorker {
   /** Finishes what it is at, and takes nothing more. */
   async close(): Promise<void> {
     await this.#worker.close()
+    await this.#takeBack()
     await this.#executor.close()
     this.#client.disconnect()
   }

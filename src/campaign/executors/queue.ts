@@ -9,7 +9,8 @@ import type { Queue, QueueEvents } from 'bullmq'
 import type { Redis } from 'ioredis'
 import type { Outcome, Task, Work } from '../task.ts'
 import { type Executor, TaskFailed } from './executor.ts'
-import { announce, connect, connectionTo, loadBullmq, queueName } from './redis.ts'
+import { announce, connect, connectionTo, loadBullmq, presentOn, queueName } from './redis.ts'
+import { codeDigest } from '../code.ts'
 
 /** Tasks on the queue at once. */
 const WIDTH = 1000
@@ -19,6 +20,14 @@ const EVENTS_MAX = 100_000
 const BATCH = 1000
 /** Answers that nobody has asked for yet, at most. */
 const EARLY_MAX = 100_000
+
+/** How often it is asked whether anybody works, while there is something to do. */
+const ASKED_MS = 2000
+
+export interface QueueOptions {
+  /** Tasks wait, and nobody works for them any more, or yet; `ofOtherCode`: workers of another version are there. */
+  readonly onNobody?: (ofOtherCode: boolean) => void
+}
 
 interface Pending {
   readonly task: Task
@@ -37,23 +46,26 @@ export class QueueExecutor implements Executor {
   /** Answers to what another process of the campaign had asked for. */
   readonly #early = new Map<string, Outcome>()
   #toAdd: Task[] = []
+  readonly #asking: NodeJS.Timeout
 
   private constructor(
     client: Redis,
     queue: Queue<Work, Outcome>,
     events: QueueEvents,
     takeBack: () => Promise<void>,
+    { onNobody }: QueueOptions,
   ) {
     this.#client = client
     this.#queue = queue
     this.#events = events
     this.#takeBack = takeBack
+    this.#asking = this.#askWhoWorks(onNobody)
     events.on('completed', ({ jobId, returnvalue }) => this.#take(jobId, returnvalue as unknown as Outcome))
     events.on('failed', ({ jobId, failedReason }) => this.#fail(jobId, failedReason))
   }
 
   /** @throws QueueRefused where nobody answers at the address, or BullMQ is not installed */
-  static async open(url: string): Promise<QueueExecutor> {
+  static async open(url: string, options: QueueOptions = {}): Promise<QueueExecutor> {
     const { Queue: QueueOf, QueueEvents: EventsOf } = await loadBullmq()
     const client = await connect(url)
     const connection = connectionTo(url)
@@ -68,7 +80,7 @@ export class QueueExecutor implements Executor {
     const lastEventId = await readBacklog(client, queue.toKey('events'), early)
     const events = new EventsOf(queueName(), { connection, lastEventId })
     events.on('error', () => {})
-    const executor = new QueueExecutor(client, queue, events, await announce(client))
+    const executor = new QueueExecutor(client, queue, events, await announce(client, 'campaign'), options)
     for (const [key, outcome] of early) executor.#early.set(key, outcome)
     client.on('ready', () => executor.#addAgain())
     return executor
@@ -111,7 +123,22 @@ export class QueueExecutor implements Executor {
     this.#pending.delete(key)
   }
 
+  /** Says once that nobody works, and again when somebody has meanwhile. */
+  #askWhoWorks(onNobody: QueueOptions['onNobody']): NodeJS.Timeout {
+    let wasSaid = false
+    const ask = async (): Promise<void> => {
+      if (this.#pending.size === 0) return
+      const present = await presentOn(this.#client, 'worker')
+      const isNobody = !present.has(codeDigest())
+      if (isNobody && !wasSaid) onNobody?.(present.size > 0)
+      wasSaid = isNobody
+    }
+    // Where the connection breaks meanwhile, it is asked again next time.
+    return setInterval(() => void ask().catch(() => {}), ASKED_MS).unref()
+  }
+
   async close(): Promise<void> {
+    clearInterval(this.#asking)
     const left = [...this.#pending.keys()]
     this.#pending.clear()
     // What a worker is at cannot be removed, and harms nobody.

@@ -1,4 +1,5 @@
-// What the campaign and its workers share on Redis or Valkey: a queue for each code, and which campaigns are there.
+// What the campaign and its workers share on Redis or Valkey: a queue for each code, and which campaigns and workers
+// are there.
 //
 // BullMQ and ioredis are loaded when a queue is asked for: whoever asks for none need not have them.
 
@@ -37,8 +38,10 @@ export function connectionTo(url: string): { url: string; maxRetriesPerRequest: 
   return { url, maxRetriesPerRequest: null }
 }
 
-const CAMPAIGN = 'faultline:campaign:'
-/** A campaign whose process was killed is forgotten after so long. */
+/** Who says that he is there. */
+export type Role = 'campaign' | 'worker'
+
+/** A process that was killed is forgotten after so long. */
 const FORGOTTEN_MS = 60_000
 
 /** A connection of our own, beside those of BullMQ. @throws QueueRefused where nobody answers */
@@ -65,13 +68,14 @@ export async function connect(url: string): Promise<Redis> {
   return client
 }
 
-function withoutPassword(url: string): string {
+/** An address as it may be shown. */
+export function withoutPassword(url: string): string {
   return url.replace(/\/\/[^@/]*@/, '//…@')
 }
 
-/** Says that a campaign of this code is here, until the function that it returns is called. */
-export async function announce(client: Redis): Promise<() => Promise<void>> {
-  const key = `${CAMPAIGN}${codeDigest()}:${process.pid}-${Math.random().toString(36).slice(2)}`
+/** Says that a campaign or a worker of this code is here, until the function that it returns is called. */
+export async function announce(client: Redis, role: Role): Promise<() => Promise<void>> {
+  const key = `${prefixOf(role)}${codeDigest()}:${process.pid}-${Math.random().toString(36).slice(2)}`
   const say = (): Promise<unknown> => client.set(key, '1', 'PX', FORGOTTEN_MS)
   await say()
   const timer = setInterval(() => void say().catch(() => {}), FORGOTTEN_MS / 4)
@@ -82,14 +86,19 @@ export async function announce(client: Redis): Promise<() => Promise<void>> {
   }
 }
 
-/** The digests of the code of the campaigns that are here. */
-export async function campaignsOn(client: Redis): Promise<Set<string>> {
+/** The digests of the code of the campaigns or workers that are here. */
+export async function presentOn(client: Redis, role: Role): Promise<Set<string>> {
+  const prefix = prefixOf(role)
   const digests = new Set<string>()
   let cursor = '0'
   do {
-    const [next, keys] = await client.scan(cursor, 'MATCH', `${CAMPAIGN}*`, 'COUNT', 1000)
-    for (const key of keys) digests.add(key.slice(CAMPAIGN.length).split(':')[0]!)
+    const [next, keys] = await client.scan(cursor, 'MATCH', `${prefix}*`, 'COUNT', 1000)
+    for (const key of keys) digests.add(key.slice(prefix.length).split(':')[0]!)
     cursor = next
   } while (cursor !== '0')
   return digests
+}
+
+function prefixOf(role: Role): string {
+  return `faultline:${role}:`
 }
