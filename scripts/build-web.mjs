@@ -3,132 +3,14 @@
 
 import { createHash } from 'node:crypto'
 import { existsSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { join, relative } from 'node:path'
-import { pathToFileURL } from 'node:url'
-import { build } from 'vite'
-import { steppedForm } from '../src/backends/stepped/load.ts'
-import { kernelProbes } from '../src/check/detectors.ts'
-import { tables } from '../src/check/scenarios/index.ts'
-import { costProbes } from '../src/simulate/charges.ts'
-import { steppedPlugin } from './stepped-plugin.ts'
-import { inputOptions } from './kernel-bundle.ts'
+import { join } from 'node:path'
 import { withLock } from './lock.mjs'
-import { dist, root } from './paths.mjs'
+import { root } from './paths.mjs'
 import { say } from './prepare.mjs'
 
 const folder = join(root, '.build/web')
 const fresh = join(root, '.build/web.new')
 const digestFile = join(folder, '.digest')
-
-/** The programs that pages step, see stepped-plugin.ts. */
-const programs = {
-  scenarios: {
-    entries: Object.fromEntries(
-      tables.map((table) => [table.replaceAll('-', '_'), `src/check/scenarios/${table}.ts`]),
-    ),
-    options: { trace: true, spins: 'spins', probes: kernelProbes },
-  },
-  workloads: {
-    entries: { machine: 'src/simulate/stepped-machine.ts' },
-    options: { probes: costProbes },
-  },
-}
-const replaced = {
-  'src/report/html/scripts.ts': 'web/report/scripts.ts',
-  'src/trace/spool-file.ts': 'web/report/spool-file.ts',
-  'src/backends/stepped/index.ts': 'src/backends/stepped/run.ts',
-  'src/simulate/load-machine.ts': 'web/scaling/load-machine.ts',
-}
-
-/** What a page has of Node is an error here, and not when it is used. */
-const withoutNode = {
-  name: 'without-node',
-  enforce: 'pre',
-  resolveId: (source) =>
-    source.startsWith('node:') ? { id: source, external: true, moduleSideEffects: false } : null,
-  generateBundle(_, bundle) {
-    for (const { fileName, imports = [], modules } of Object.values(bundle)) {
-      const used = imports.find((each) => each.startsWith('node:'))
-      if (used === undefined) continue
-      const importers = this.getModuleInfo(used)?.importers ?? []
-      const kept = importers.filter((id) => modules[id]?.renderedLength > 0)
-      throw new Error(`${fileName} uses ${used}, perhaps because of ${kept.join(', ')}`)
-    }
-  },
-}
-
-/** uPlot as the page of a report has it, which asks nothing of the language of the browser: see uPlotScript(). */
-const plainUPlot = {
-  name: 'plain-uplot',
-  enforce: 'pre',
-  resolveId: (source) => (source === 'plain:uplot' ? '\0plain:uplot' : null),
-  load: (id) => (id === '\0plain:uplot' ? `${report.uPlotScript()}\nexport default uPlot` : null),
-}
-
-/** The scripts and styles of a report's page, made here: a browser cannot read them from files. */
-const reportParts = {
-  name: 'report-parts',
-  enforce: 'pre',
-  resolveId: (source) => (source === 'plain:report' ? '\0plain:report' : null),
-  load: (id) => (id === '\0plain:report' ? `export const parts = ${JSON.stringify(partsOfReports())}` : null),
-}
-
-/** Their texts with the digests that a policy names. */
-function partsOfReports() {
-  const withDigest = (text) => ({ text, digest: report.digestOf(text) })
-  return {
-    style: withDigest(report.pageStyle()),
-    uPlot: withDigest(report.uPlotScript()),
-    ...Object.fromEntries(
-      ['timeline', 'what-if', 'flame', 'steps'].map((name) => [name, withDigest(report.clientScript(name))]),
-    ),
-  }
-}
-
-/** The server lets pages run these scripts too: a report is shown within the page that made it. */
-const inlinePolicy = {
-  name: 'inline-policy',
-  generateBundle() {
-    const { style, ...scripts } = partsOfReports()
-    const source = JSON.stringify({
-      scripts: Object.values(scripts).map(({ digest }) => digest),
-      styles: [style.digest],
-    })
-    this.emitFile({ type: 'asset', fileName: 'inline.json', source })
-  },
-}
-
-/** A recording to begin with. */
-const sample = {
-  name: 'sample',
-  generateBundle() {
-    const source = readFileSync(join(root, 'test/fixtures/traces/redis-bgsave.perf.txt.gz'))
-    this.emitFile({ type: 'asset', fileName: 'sample.perf.txt.gz', source })
-  },
-}
-
-/** The sources that a step can be in, for the page that shows them beside it. */
-const kernelSource = {
-  name: 'kernel-source',
-  async generateBundle() {
-    const { entries, options } = programs.scenarios
-    const urls = Object.values(entries).map((path) => pathToFileURL(join(root, path)))
-    const { sites } = await steppedForm(urls, options)
-    const files = [...new Set(sites.map(({ file }) => file))].sort()
-    const texts = files.map((file) => [
-      relative(root, file).replaceAll('\\', '/'),
-      readFileSync(file, 'utf8'),
-    ])
-    this.emitFile({
-      type: 'asset',
-      fileName: 'kernel-source.json',
-      source: JSON.stringify(Object.fromEntries(texts)),
-    })
-  },
-}
-
-/** What a report's page is made of, as it is built: so a report is the same from here and from the command. */
-let report
 
 await withLock(() => (process.argv[2] === '--if-needed' && isBuilt() ? undefined : buildWeb()))
 
@@ -139,30 +21,9 @@ function isBuilt() {
 async function buildWeb() {
   say('building the workbench')
   const digest = sourceDigest()
-  report = await import(pathToFileURL(join(dist, 'report/html/scripts.js')).href)
-  const plugins = () => [steppedPlugin(programs, replaced), reportParts, withoutNode]
-  await build({
-    root: join(root, 'web'),
-    configFile: false,
-    envDir: false,
-    base: './',
-    publicDir: false,
-    logLevel: 'warn',
-    plugins: [...plugins(), plainUPlot, inlinePolicy, sample, kernelSource],
-    worker: { format: 'es', plugins, rolldownOptions: inputOptions },
-    build: {
-      outDir: fresh,
-      emptyOutDir: true,
-      target: 'es2024',
-      assetsInlineLimit: 0,
-      modulePreload: { polyfill: false },
-      chunkSizeWarningLimit: 4096,
-      rolldownOptions: {
-        ...inputOptions,
-        input: ['index', 'kernel', 'scaling'].map((page) => join(root, 'web', `${page}.html`)),
-      },
-    },
-  })
+  // What it takes is loaded only where something is built.
+  const { bundleWeb } = await import('./web-bundle.mjs')
+  await bundleWeb(fresh)
   writeFileSync(join(fresh, '.digest'), digest)
   rmSync(folder, { recursive: true, force: true })
   renameSync(fresh, folder)
@@ -177,7 +38,9 @@ function sourceDigest() {
       .map((entry) => join(entry.parentPath, entry.name))
       .sort(),
   )
-  for (const file of [...files, join(root, 'package-lock.json'), join(root, 'scripts/build-web.mjs')])
+  const scripts = ['build-web.mjs', 'web-bundle.mjs', 'stepped-plugin.ts', 'kernel-bundle.ts']
+  const others = ['package-lock.json', ...scripts.map((name) => `scripts/${name}`)]
+  for (const file of [...files, ...others.map((name) => join(root, name))])
     hash
       .update(`${file.slice(root.length)}\0`)
       .update(readFileSync(file))

@@ -36,7 +36,7 @@ const floors: ReadonlyMap<string, readonly string[]> = new Map([
       'workloads',
       'report',
       'serve',
-      'index.ts',
+      'memory.ts',
       'check.ts',
     ],
   ],

@@ -15,7 +15,7 @@ declare module 'plain:uplot' {
   export { default } from 'uplot'
 }
 
-/** The scripts and the style of a report's page: see scripts/build-web.mjs. */
+/** The scripts and the style of a report's page: see scripts/web-bundle.mjs. */
 declare module 'plain:report' {
   interface Part {
     readonly text: string

@@ -1,6 +1,6 @@
 // `faultline designs`: what there is, where it comes from, and how each goes about a fault.
 import { Command } from 'commander'
-import { designs } from '../index.ts'
+import { designs } from '../memory.ts'
 import { designsText } from '../report/index.ts'
 import { print, textOptions, toJson } from './output.ts'
 

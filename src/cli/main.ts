@@ -6,21 +6,12 @@
 // away (head) is no error; Ctrl-C ends everything at once: the process dies of it, and a shell reports 130.
 // First, as it refuses a Node that is too old.
 // oxlint-disable-next-line import/no-unassigned-import -- for what it throws
-import '../index.ts'
+import '../backends/threads/node-version.ts'
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
-import { benchCommand } from './bench.ts'
-import { campaignCommand } from './campaign.ts'
-import { checkCommand } from './check.ts'
-import { designsCommand } from './designs.ts'
 import { describeFailure } from './failure.ts'
 import { clearProgress } from './progress.ts'
-import { recordCommand } from './record.ts'
-import { replayCommand } from './replay.ts'
-import { reportCommand } from './report.ts'
-import { serveCommand } from './serve.ts'
 import { cleanUpOnSignals } from './signals.ts'
-import { simulateCommand } from './simulate.ts'
 
 const EXAMPLES = `
 Examples:
@@ -36,25 +27,30 @@ Examples:
 
 Exit codes: 0 yes, 1 no, 2 a wrong call or bad input.`
 
-function buildProgram(): Command {
+/** In the order of the help. What a command is made of is loaded when it is called, or its help is wanted. */
+const commands: Readonly<Record<string, () => Promise<Command>>> = {
+  record: async () => (await import('./record.ts')).recordCommand(),
+  replay: async () => (await import('./replay.ts')).replayCommand(),
+  report: async () => (await import('./report.ts')).reportCommand(),
+  bench: async () => (await import('./bench.ts')).benchCommand(),
+  check: async () => (await import('./check.ts')).checkCommand(),
+  simulate: async () => (await import('./simulate.ts')).simulateCommand(),
+  campaign: async () => (await import('./campaign.ts')).campaignCommand(),
+  serve: async () => (await import('./serve.ts')).serveCommand(),
+  designs: async () => (await import('./designs.ts')).designsCommand(),
+}
+
+/** With all commands, or only the one that `called` names. */
+async function buildProgram(called: string | undefined): Promise<Command> {
   const program = new Command('faultline')
     .description(
       'Speculative page faults: replay recorded programs, run and simulate benchmarks, check interleavings.',
     )
     .version(version(), '-V, --version', 'print the version')
     .addHelpText('after', EXAMPLES)
-  const commands = [
-    recordCommand(),
-    replayCommand(),
-    reportCommand(),
-    benchCommand(),
-    checkCommand(),
-    simulateCommand(),
-    campaignCommand(),
-    serveCommand(),
-    designsCommand(),
-  ]
-  for (const command of commands) program.addCommand(command)
+  const names = Object.keys(commands)
+  const needed = names.includes(called!) ? [called!] : called === '--version' || called === '-V' ? [] : names
+  for (const name of needed) program.addCommand(await commands[name]!())
   for (const command of [program, ...program.commands]) {
     command
       .exitOverride()
@@ -80,7 +76,7 @@ function version(): string {
 }
 
 async function main(): Promise<void> {
-  const program = buildProgram()
+  const program = await buildProgram(process.argv[2])
   try {
     await program.parseAsync()
   } catch (error) {

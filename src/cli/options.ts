@@ -8,8 +8,8 @@ import {
   type RwsemKind,
   defaultKernelConfig,
   designs,
-} from '../index.ts'
-import { nearest } from '../check/index.ts'
+} from '../memory.ts'
+import { nearest } from '../check/nearest.ts'
 import type { RwsemChoice } from '../workloads/index.ts'
 import { UsageError } from './failure.ts'
 

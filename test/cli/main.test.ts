@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
@@ -29,6 +29,22 @@ test('the command', parallel, async (t) => {
         version: string
       }
       assert.deepEqual(await faultlineAlone(['--version']), { code: 0, stdout: `${version}\n`, stderr: '' })
+    }),
+    t.test('a command loads what it is made of, and not the others', async () => {
+      const tells = `process.on('exit', () => console.error(process.getBuiltinModule('module').loaded.join()))`
+      const hook = `import module, { registerHooks } from 'node:module'
+        module.loaded = []
+        registerHooks({ load: (url, context, next) => (module.loaded.push(url), next(url, context)) })
+        ${tells}`
+      const preload = `--import=data:text/javascript,${encodeURIComponent(hook)}`
+      const run = (name: string): string =>
+        spawnSync(process.execPath, [preload, command, name], {
+          encoding: 'utf8',
+        }).stderr
+      assert.doesNotMatch(run('--version'), /dist.*(kernel|memory|check|trace)/)
+      const loaded = run('designs')
+      assert.match(loaded, /dist.*designs\.js/)
+      assert.doesNotMatch(loaded, /dist.*check\/(explorer|index)\.js/)
     }),
     t.test('--help names every command and gives examples', async () => {
       const { code, stdout, stderr } = await faultline(['--help'])
