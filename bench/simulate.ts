@@ -1,5 +1,6 @@
 // How fast the simulator is: `npm run bench:simulate`, accesses of the kernel a second of processor time, by number of
-// CPUs. With `-- --published`, how true: every published row beside what is simulated, as docs/simulator.md has it.
+// CPUs. With `-- --published`, how true: every published row beside what is simulated, as docs/simulator.md has it, or
+// those of one `--machine`.
 // With `-- --sensitivity`, what hangs on each constant: the rate and the order of designs with 30 % less of it and 30 %
 // more.
 
@@ -20,11 +21,12 @@ const { values } = parseArgs({
     published: { type: 'boolean', default: false },
     sensitivity: { type: 'boolean', default: false },
     workload: { type: 'string', default: 'page_fault1' },
-    machine: { type: 'string', default: 'rome-2s' },
+    machine: { type: 'string' },
     cpus: { type: 'string', default: '1,4,16,64,256' },
     seed: { type: 'string', default: '1' },
   },
 })
+const machineName = values.machine ?? 'rome-2s'
 const common = {
   rwsems: 'year',
   seed: Number(values.seed),
@@ -41,7 +43,7 @@ function say(text: string): void {
 /** Each number of CPUs under a design in which CPUs wait for a line, and one in which they do not. */
 async function speeds(): Promise<void> {
   const workload = findSimulatedWorkload(values.workload)!
-  const machine = findMachine(values.machine)!
+  const machine = findMachine(machineName)!
   const rows: string[][] = []
   // The engine compiles what it meets often: the first run is for that.
   await simulate({ ...common, workload, machine, designs: ['classic', 'lespinasse-2022'], cpus: [2] })
@@ -63,7 +65,7 @@ async function speeds(): Promise<void> {
     }
   }
   const headings = ['design', 'CPUs', 'counted', 'accesses', 's', 'accesses/s']
-  say(`${values.workload} on ${values.machine}, seconds of one ${os.cpus()[0]!.model}`)
+  say(`${values.workload} on ${machineName}, seconds of one ${os.cpus()[0]!.model}`)
   const columns = headings.map((heading, at): Column => {
     return { heading: [heading], align: at === 0 ? 'left' : 'right', cells: rows.map((row) => row[at]!) }
   })
@@ -73,21 +75,25 @@ async function speeds(): Promise<void> {
 /** Every published row, by the tables that they are from, as Markdown. */
 async function published(): Promise<void> {
   say('| row | published | simulated | error |\n|---|---|---|---|')
-  const groups = Map.groupBy(publishedRows, ({ machine, workload, design, rwsem, accounting, spinlock }) =>
-    [machine, workload, design, rwsem, accounting, spinlock].join(' '),
+  const wanted = publishedRows.filter(
+    ({ machine }) => values.machine === undefined || values.machine === machine,
+  )
+  const groups = Map.groupBy(wanted, ({ machine, workload, design, rwsem, accounting, spinlock, rss }) =>
+    [machine, workload, design, rwsem, accounting, spinlock, rss].join(' '),
   )
   const predicted: ComparedRow[] = []
   for (const rows of groups.values()) {
-    const { machine, workload, design, rwsem, accounting, spinlock } = rows[0]!
+    const { machine, workload, design, rwsem, accounting, spinlock, rss } = rows[0]!
     const result = await simulate({
       ...common,
       workload: findSimulatedWorkload(workload)!,
       machine: findMachine(machine)!,
       designs: [design],
       rwsems: [rwsem],
-      cpus: rows.map(({ cpus }) => cpus),
+      cpus: [...new Set(rows.map(({ cpus }) => cpus))],
       accounting,
       spinlock,
+      rss,
     })
     for (const row of result.published) {
       const error = `${row.error < 0 ? '−' : '+'}${Math.abs(100 * row.error).toFixed(0)} %`
@@ -127,10 +133,18 @@ const DESIGNS = ['classic', 'lespinasse-2021', 'dufour-2018', 'per-vma-refcount-
 
 async function sensitivity(): Promise<void> {
   const workload = findSimulatedWorkload(values.workload)!
-  const machine = findMachine(values.machine)!
+  const machine = findMachine(machineName)!
   const cpus = [Number(values.cpus.split(',').at(-1))]
   const rates = async (changed: MachineModel): Promise<number[]> => {
-    const { runs } = await simulate({ ...common, workload, machine: changed, designs: DESIGNS, cpus })
+    const kernel = { accounting: undefined, spinlock: undefined }
+    const { runs } = await simulate({
+      ...common,
+      ...kernel,
+      workload,
+      machine: changed,
+      designs: DESIGNS,
+      cpus,
+    })
     return runs.map(({ faultsPerSecond }) => faultsPerSecond)
   }
   // Designs within 2 % of each other are taken as equal.

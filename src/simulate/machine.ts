@@ -58,6 +58,8 @@ export interface MachineModel {
   /** Sustained, in bytes a nanosecond (GB/s). */
   readonly bandwidthPerSocket: number
   readonly software: SoftwareCosts
+  /** All sockets have one memory, behind one bus, whose bandwidth is `bandwidthPerSocket`. Default: each has its own. */
+  readonly hasOneMemory?: boolean
   /** How much longer a thread computes while the other thread of its core computes too. */
   readonly smtFactor: number
   /** What else a fault writes in the Linux that was measured on it, see kernel/memory/lru.ts. Default: nothing. */
