@@ -152,7 +152,7 @@ export const publishedRows: readonly PublishedRow[] = [
     16,
     91_104.5,
   ),
-  single({ ...power8, design: 'classic', of: 'ebizzy -mTRp, Power8 with 80 CPUs, 4.16' }, 80, 37_880, true),
+  single({ ...power8, design: 'classic', of: 'ebizzy -mTRp, Power8 with 80 CPUs, 4.16' }, 80, 37_880),
   single(
     { ...power8, design: 'dufour-2018', of: 'ebizzy -mTRp, Power8 with 80 CPUs, 4.16 with SPF v10' },
     80,

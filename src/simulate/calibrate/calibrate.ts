@@ -81,6 +81,8 @@ export async function calibrate(options: CalibrateOptions): Promise<Calibration>
   }
 }
 
+type Samples = Spread & { readonly samples: number }
+
 /** Takes samples until there are enough, or the time of a step is over. */
 class Sampler {
   readonly #ms: number
@@ -89,13 +91,16 @@ class Sampler {
     this.#ms = ms
   }
 
-  async take(sample: () => Promise<number>, share = 1): Promise<Spread & { readonly samples: number }> {
+  /** Null where the machine was too busy to measure anything. */
+  async take(sample: () => Promise<number>, share = 1): Promise<Samples | null> {
     const end = performance.now() + this.#ms * share
-    for (let round = 0; round < WARM_UP; round++) await sample()
     const values: number[] = []
-    while (values.length < SAMPLES_MIN || (values.length < SAMPLES_MAX && performance.now() < end))
-      values.push(await sample())
-    return { ...spread(values), samples: values.length }
+    let taken = 0
+    while (taken < WARM_UP + SAMPLES_MIN || (values.length < SAMPLES_MAX && performance.now() < end)) {
+      const value = await sample()
+      if (++taken > WARM_UP && !Number.isNaN(value)) values.push(value)
+    }
+    return values.length === 0 ? null : { ...spread(values), samples: values.length }
   }
 }
 
@@ -107,6 +112,8 @@ class Calibrating {
   readonly #control = new Int32Array(new SharedArrayBuffer(CONTROL_WORDS * 4))
   readonly #measurements: Measurement[] = []
   readonly #contended: ContendedWord[] = []
+  /** What the machine was too busy for. */
+  readonly #missed: string[] = []
   /** By path: what was measured of it. */
   readonly #found = new Map<string, Measurement>()
   #pages: SharedMemory | null = null
@@ -123,32 +130,32 @@ class Calibrating {
       what: string,
       path: string,
       kind: TaskKind,
-      count: number,
+      batches: number,
       more: Partial<TaskRequest> = {},
     ) => ({
       what,
       run: async (sampler: Sampler) => {
         const memory = /^(clear|copy)/.test(kind) ? { memory: this.#memory() } : {}
         await this.#measurers.bind([this.#processors.all[0]!.cpu])
-        await this.#measure(sampler, what, path, kind, { threads: 1, count, ...memory, ...more })
+        await this.#measure(sampler, what, path, kind, { threads: 1, batches, ...memory, ...more })
       },
     })
     return [
-      one('a locked instruction', 'latency.atomicNs', 'fetch-add', 200_000),
+      one('a locked instruction', 'latency.atomicNs', 'fetch-add', 500),
       ...this.#distanceSteps(),
       ...this.#wordSteps(),
-      one('clearing a page in the cache', 'clearing.hotNs', 'clear-hot', 10_000),
-      one('clearing pages of memory', 'clearing.coldNs', 'clear-cold', 10_000),
-      one('copying a page in the cache', 'copying.hotNs', 'copy-hot', 5000),
-      one('copying pages of memory', 'copying.coldNs', 'copy-cold', 5000),
+      one('clearing a page in the cache', 'clearing.hotNs', 'clear-hot', 500),
+      one('clearing pages of memory', 'clearing.coldNs', 'clear-cold', 500),
+      one('copying a page in the cache', 'copying.hotNs', 'copy-hot', 300),
+      one('copying pages of memory', 'copying.coldNs', 'copy-cold', 300),
       { what: 'the bandwidth of memory', run: (sampler) => this.#bandwidth(sampler) },
-      one('a load from memory', 'latency.memoryNs', 'chase', 100_000, {
+      one('a load from memory', 'latency.memoryNs', 'chase', 100, {
         circle: this.#circle(Math.max(COLD_BYTES, 4 * this.#processors.lastLevelBytes)),
       }),
       ...(this.#processors.lastLevelBytes === 0
         ? []
         : [
-            one('a load from the last level', 'latency.lastLevelNs', 'chase', 200_000, {
+            one('a load from the last level', 'latency.lastLevelNs', 'chase', 300, {
               circle: this.#circle(this.#processors.lastLevelBytes / 2),
             }),
           ]),
@@ -176,16 +183,21 @@ class Calibrating {
     what: string,
     path: string,
     kind: TaskKind,
-    task: Pick<TaskRequest, 'threads' | 'count'> & Partial<TaskRequest>,
+    task: Pick<TaskRequest, 'threads' | 'batches'> & Partial<TaskRequest>,
   ): Promise<void> {
     const taken = await sampler.take(async () => {
       const each = await this.#measurers.run({ kind, control: this.#control, ...task })
       return each.reduce((sum, ns) => sum + ns, 0) / each.length
     })
-    this.#note(path, { what, unit: 'ns', ...taken })
+    this.#note(path, what, 'ns', taken)
   }
 
-  #note(path: string, measurement: Measurement): void {
+  #note(path: string, what: string, unit: Measurement['unit'], taken: Samples | null): void {
+    if (taken === null) {
+      this.#missed.push(what)
+      return
+    }
+    const measurement = { what, unit, ...taken }
     this.#measurements.push(measurement)
     this.#found.set(path, measurement)
   }
@@ -207,17 +219,15 @@ class Calibrating {
       what: `one way to ${words[distance]}`,
       run: async (sampler: Sampler) => {
         const all: number[] = []
+        let last: Samples | null = null
         for (const pair of pairs) {
           await this.#measurers.bind(pair)
-          const { median } = await sampler.take(() => this.#oneWay(), 1 / pairs.length)
-          all.push(median)
+          last = await sampler.take(() => this.#oneWay(), 1 / pairs.length)
+          if (last !== null) all.push(last.median)
         }
         // Of several pairs: their medians, from the nearest to the farthest.
-        const taken =
-          all.length > 1
-            ? { ...spread(all), samples: all.length }
-            : await sampler.take(() => this.#oneWay(), 0.5)
-        this.#note(paths[distance], { what: `one way to ${words[distance]}`, unit: 'ns', ...taken })
+        const taken = all.length > 1 ? { ...spread(all), samples: all.length } : last
+        this.#note(paths[distance], `one way to ${words[distance]}`, 'ns', taken)
       },
     }))
   }
@@ -227,7 +237,7 @@ class Calibrating {
       kind: 'ping-pong',
       control: this.#control,
       threads: 2,
-      count: 20_000,
+      batches: 400,
     })
     return Math.max(...each)
   }
@@ -241,11 +251,12 @@ class Calibrating {
         const run = async (sampler: Sampler): Promise<void> => {
           await this.#measurers.bind(this.#processors.all.slice(0, threads).map(({ cpu }) => cpu))
           const taken = await sampler.take(async () => {
-            const task = { kind: workload, control: this.#control, threads, count: 50_000 } as const
+            const task = { kind: workload, control: this.#control, threads, batches: 400 } as const
             const each = await this.#measurers.run(task)
             return each.reduce((sum, ns) => sum + ns, 0) / each.length / threads
           })
-          this.#contended.push({ what, workload, threads, unit: 'ns', ...taken })
+          if (taken === null) this.#missed.push(what)
+          else this.#contended.push({ what, workload, threads, unit: 'ns', ...taken })
         }
         return { what, run }
       }),
@@ -260,14 +271,14 @@ class Calibrating {
         kind: 'clear-cold',
         control: this.#control,
         threads,
-        count: 5000,
+        batches: 300,
         memory: this.#memory(),
       } as const
       const each = await this.#measurers.run(task)
       const all = each.reduce((sum, ns) => sum + CLEAR_TRAFFIC / ns, 0)
       return all / this.#shape.sockets
     })
-    this.#note('bandwidthPerSocket', { what: 'clearing on all CPUs, of a socket', unit: 'GB/s', ...taken })
+    this.#note('bandwidthPerSocket', 'clearing on all CPUs, of a socket', 'GB/s', taken)
   }
 
   async #handOff(sampler: Sampler): Promise<void> {
@@ -275,7 +286,7 @@ class Calibrating {
     await this.#measurers.bind(cpus)
     await this.#measure(sampler, 'waking a thread that sleeps, one way', 'wake', 'hand-off', {
       threads: 2,
-      count: 500,
+      batches: 60,
     })
   }
 
@@ -287,12 +298,12 @@ class Calibrating {
     const run = async (sampler: Sampler): Promise<void> => {
       await this.#measurers.bind(pair)
       const mean = async (threads: number): Promise<number> => {
-        const task = { kind: 'compute', control: this.#control, threads, count: 1_000_000 } as const
+        const task = { kind: 'compute', control: this.#control, threads, batches: 200 } as const
         const each = await this.#measurers.run(task)
         return each.reduce((sum, ns) => sum + ns, 0) / threads
       }
       const taken = await sampler.take(async () => (await mean(2)) / (await mean(1)))
-      this.#note('smtFactor', { what, unit: 'times', ...taken })
+      this.#note('smtFactor', what, 'times', taken)
     }
     return [{ what, run }]
   }
@@ -357,7 +368,7 @@ class Calibrating {
           sockets === 1
             ? derived(
                 'latency.remoteMemoryNs',
-                this.#found.get('latency.memoryNs')!.median,
+                this.#found.get('latency.memoryNs')?.median ?? base.latency.memoryNs,
                 'one socket: as memoryNs',
               )
             : taken('latency.remoteMemoryNs', base.latency.remoteMemoryNs),
@@ -416,6 +427,7 @@ class Calibrating {
       isKnown
         ? ''
         : 'It is not known which CPUs share a core, a cache or a socket: each is taken to be a core of one.',
+      this.#missed.length === 0 ? '' : `The machine was too busy to measure: ${this.#missed.join('; ')}.`,
       all.length > THREADS_MAX ? `Only ${THREADS_MAX} of ${all.length} CPUs were used at once.` : '',
       'A JavaScript program sees no exceptions, system calls and interrupts, nor how long a line stays where it is.',
     ].filter((remark) => remark !== '')

@@ -1,15 +1,18 @@
-// What a thread does to measure a machine: loops over shared memory, each of which returns nanoseconds.
+// What a thread does to measure a machine: loops over shared memory.
 //
-// Principle: a sample is a few milliseconds long, so that most samples have no interruption in them; the caller takes
-// many, and their median.
+// Principle: a thread measures batches of some microseconds, most of which nothing interrupts, also on a machine that has
+// other work.
 
+import { median } from '../../workloads/statistics.ts'
 import { PAGE_SIZE, PhysicalMemory, type SharedMemory } from '../../kernel/index.ts'
 
 /** Words of what threads have in common; each is alone in two lines, as caches fetch lines in pairs. */
-export const WORD_APART = 32
-export const GATE = 0
-export const TARGET = WORD_APART
-export const TURN = 2 * WORD_APART
+const WORD_APART = 32
+const GATE = 0
+const TARGET = WORD_APART
+const TURN = 2 * WORD_APART
+/** Batches that are done, of all threads. */
+const PROGRESS = 3 * WORD_APART
 export const CONTROL_WORDS = 4 * WORD_APART
 
 export interface TaskRequest {
@@ -17,8 +20,7 @@ export interface TaskRequest {
   /** Which of the threads that do this together. */
   readonly index: number
   readonly threads: number
-  /** Turns, pages, loads: what the loop counts. */
-  readonly count: number
+  readonly batches: number
   readonly control: Int32Array
   /** Pages to clear and copy. */
   readonly memory?: SharedMemory
@@ -38,13 +40,30 @@ export type TaskKind =
   | 'hand-off'
   | 'compute'
 
-/** Nanoseconds for each of what is counted, as this thread sees it. */
+/**
+ * Nanoseconds for each of what is counted, as this thread sees it: the median of many batches of some microseconds, so
+ * that one in which a thread lost its CPU does not matter. Where threads do it together, those batches count in which
+ * the others went on too. NaN where there are too few.
+ */
 export function runTask(request: TaskRequest): number {
+  const { kind, control, threads, batches } = request
+  const batch = new tasks[kind](request)
   meet(request)
-  const begin = performance.now()
-  const counted = tasks[request.kind](request)
-  return ((performance.now() - begin) * 1e6) / counted
+  const times: number[] = []
+  for (let done = 0; done < batches; done++) {
+    const before = Atomics.load(control, PROGRESS)
+    const begin = performance.now()
+    batch.run(done)
+    const ns = ((performance.now() - begin) * 1e6) / batch.size
+    // This one's own batch is not among them.
+    const byOthers = Atomics.add(control, PROGRESS, 1) - before
+    if (byOthers >= (threads - 1) / 2) times.push(ns)
+  }
+  return times.length < batches / BATCHES_SHARE ? Number.NaN : median(times)
 }
+
+/** Of fewer than this part of the batches nothing is told. */
+const BATCHES_SHARE = 16
 
 /** All threads begin together: none is measured while another has still to start. */
 function meet({ control, threads }: TaskRequest): void {
@@ -52,106 +71,148 @@ function meet({ control, threads }: TaskRequest): void {
   while (Atomics.load(control, GATE) < threads) Atomics.pause()
 }
 
-/** Each returns how much it has counted. */
-const tasks: Readonly<Record<TaskKind, (request: TaskRequest) => number>> = {
-  'ping-pong': pingPong,
-  'fetch-add': fetchAdd,
-  'compare-and-swap': compareAndSwap,
-  'clear-hot': (request) => onPages(request, 1, (memory, page) => memory.zeroFrame(page)),
-  'clear-cold': (request) => onPages(request, Infinity, (memory, page) => memory.zeroFrame(page)),
-  'copy-hot': (request) => onPages(request, 1, (memory, page) => memory.copyFrame(page, page + 1)),
-  'copy-cold': copyCold,
-  chase,
-  'hand-off': handOff,
-  compute,
+abstract class Batch {
+  protected readonly request: TaskRequest
+  /** How much one batch counts. */
+  abstract readonly size: number
+  abstract run(number: number): void
+
+  constructor(request: TaskRequest) {
+    this.request = request
+  }
 }
 
 /** Two threads take turns at one word; each turn is one way. */
-function pingPong({ control, index, count }: TaskRequest): number {
-  for (let turn = index; turn < count; turn += 2)
-    while (Atomics.compareExchange(control, TARGET, turn, turn + 1) !== turn);
-  return count
+class PingPong extends Batch {
+  readonly size = 64
+
+  run(number: number): void {
+    const { control, index } = this.request
+    const first = number * this.size
+    for (let turn = first + index; turn < first + this.size; turn += 2)
+      while (Atomics.compareExchange(control, TARGET, turn, turn + 1) !== turn);
+  }
 }
 
-function fetchAdd({ control, count }: TaskRequest): number {
-  for (let turn = 0; turn < count; turn++) Atomics.add(control, TARGET, 1)
-  return count
+class FetchAdd extends Batch {
+  readonly size = 256
+
+  run(): void {
+    const { control } = this.request
+    for (let turn = 0; turn < this.size; turn++) Atomics.add(control, TARGET, 1)
+  }
 }
 
 /** Goes on with what a compare-and-swap that failed has seen. */
-function compareAndSwap({ control, count }: TaskRequest): number {
-  for (let turn = 0; turn < count; turn++) {
-    let value = Atomics.load(control, TARGET)
-    for (;;) {
-      const seen = Atomics.compareExchange(control, TARGET, value, value + 1)
-      if (seen === value) break
-      value = seen
+class CompareAndSwap extends Batch {
+  readonly size = 256
+
+  run(): void {
+    const { control } = this.request
+    for (let turn = 0; turn < this.size; turn++) {
+      let value = Atomics.load(control, TARGET)
+      for (;;) {
+        const seen = Atomics.compareExchange(control, TARGET, value, value + 1)
+        if (seen === value) break
+        value = seen
+      }
     }
   }
-  return count
 }
 
-/** Does something to `count` pages, in the thread's own part of the memory, over `different` of them again and again. */
-function onPages(
-  { memory, index, threads, count }: TaskRequest,
-  different: number,
-  work: (memory: PhysicalMemory, page: number) => void,
-): number {
-  const physical = new PhysicalMemory(memory!)
-  const own = Math.floor(physical.frameCount / threads)
-  const pages = Math.min(own - 1, different)
-  const first = index * own
-  for (let done = 0, page = 0; done < count; done++) {
-    work(physical, first + page)
-    page = page + 1 < pages ? page + 1 : 0
+/** Does something to pages of the thread's own part of the memory: to one again and again, or to all in turn. */
+abstract class OnPages extends Batch {
+  readonly size = 32
+  protected readonly physical: PhysicalMemory
+  protected readonly first: number
+  protected readonly half: number
+  readonly #isHot: boolean
+
+  constructor(request: TaskRequest) {
+    super(request)
+    this.physical = new PhysicalMemory(request.memory!)
+    this.half = Math.floor(this.physical.frameCount / request.threads / 2)
+    this.first = request.index * 2 * this.half
+    this.#isHot = request.kind.endsWith('hot')
   }
-  return count
+
+  run(number: number): void {
+    for (let page = 0; page < this.size; page++) this.work(this.#isHot ? 0 : number * this.size + page)
+  }
+
+  protected abstract work(page: number): void
 }
 
-/** From the second half of the thread's memory into the first. */
-function copyCold(request: TaskRequest): number {
-  const physical = new PhysicalMemory(request.memory!)
-  const half = Math.floor(physical.frameCount / request.threads / 2)
-  const first = request.index * 2 * half
-  for (let done = 0; done < request.count; done++)
-    physical.copyFrame(first + (done % half), first + half + (done % half))
-  return request.count
+class Clear extends OnPages {
+  protected work(page: number): void {
+    this.physical.zeroFrame(this.first + (page % (2 * this.half)))
+  }
+}
+
+/** From the second half of the memory into the first. */
+class Copy extends OnPages {
+  protected work(page: number): void {
+    const to = this.first + (page % this.half)
+    this.physical.copyFrame(to, to + this.half)
+  }
 }
 
 /** Each load says where the next is, so that they cannot overlap. */
-function chase({ circle, control, count }: TaskRequest): number {
-  const words = circle!
-  let at = 0
-  for (let done = 0; done < count; done++) at = words[at]!
-  // What is used is not left out by the engine.
-  Atomics.store(control, TARGET, at)
-  return count
+class Chase extends Batch {
+  readonly size = 256
+  #at = 0
+
+  run(): void {
+    const words = this.request.circle!
+    let at = this.#at
+    for (let done = 0; done < this.size; done++) at = words[at]!
+    this.#at = at
+  }
 }
 
 /** Two threads wake each other by turns, each of which sleeps meanwhile: one way. */
-function handOff({ control, index, count }: TaskRequest): number {
-  for (let turn = index; turn < count; turn += 2) {
-    for (;;) {
-      const now = Atomics.load(control, TURN)
-      if (now === turn) break
-      Atomics.wait(control, TURN, now, 1000)
+class HandOff extends Batch {
+  readonly size = 8
+
+  run(number: number): void {
+    const { control, index } = this.request
+    const first = number * this.size
+    for (let turn = first + index; turn < first + this.size; turn += 2) {
+      for (let now = Atomics.load(control, TURN); now !== turn; now = Atomics.load(control, TURN))
+        Atomics.wait(control, TURN, now, 1000)
+      Atomics.store(control, TURN, turn + 1)
+      Atomics.notify(control, TURN, 1)
     }
-    Atomics.store(control, TURN, turn + 1)
-    Atomics.notify(control, TURN, 1)
   }
-  return count
 }
 
 /** Arithmetic that depends on itself, with some that does not: what two threads of a core share. */
-function compute({ control, count }: TaskRequest): number {
-  let [a, b, c] = [1, 2, 3]
-  for (let turn = 0; turn < count; turn++) {
-    a = (Math.imul(a, 1_664_525) + 1) | 0
-    b = (Math.imul(b, 22_695_477) + 1) | 0
-    c = (c + (a ^ b)) | 0
+class Compute extends Batch {
+  readonly size = 10_000
+  #values: [number, number, number] = [1, 2, 3]
+
+  run(): void {
+    let [a, b, c] = this.#values
+    for (let turn = 0; turn < this.size; turn++) {
+      a = (Math.imul(a, 1_664_525) + 1) | 0
+      b = (Math.imul(b, 22_695_477) + 1) | 0
+      c = (c + (a ^ b)) | 0
+    }
+    this.#values = [a, b, c]
   }
-  Atomics.store(control, TARGET + 1, a ^ b ^ c)
-  return count
+}
+
+const tasks: Readonly<Record<TaskKind, new (request: TaskRequest) => Batch>> = {
+  'ping-pong': PingPong,
+  'fetch-add': FetchAdd,
+  'compare-and-swap': CompareAndSwap,
+  'clear-hot': Clear,
+  'clear-cold': Clear,
+  'copy-hot': Copy,
+  'copy-cold': Copy,
+  chase: Chase,
+  'hand-off': HandOff,
+  compute: Compute,
 }
 
 /** A circle through `bytes`, in lines of 64 bytes, in an order that no prefetcher guesses. */

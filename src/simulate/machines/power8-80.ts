@@ -44,7 +44,8 @@ export const power8: MachineModel = {
     exceptionNs: 500,
     systemCallNs: 300,
     faultNs: 500,
-    // Translations are ended by a broadcast of the processor (tlbie), not by interrupts.
+    // Translations are ended by a broadcast of the processor (tlbie), not by interrupts; the simulated kernel still tells
+    // each CPU by a word in memory, and waits for each.
     ipiNs: 500,
     ipiPerCpuNs: 0,
     interruptNs: 0,
