@@ -1,7 +1,7 @@
 // `faultline simulate WORKLOAD|TRACE`: how the kernel's own source scales on another machine, in virtual time, and how
 // long a recorded program takes there.
 import { existsSync } from 'node:fs'
-import path from 'node:path'
+import { extname } from 'node:path'
 import { Command } from 'commander'
 import {
   machinesText,
@@ -191,7 +191,7 @@ const chartForms: Readonly<Record<string, (result: SimulateResult) => string>> =
 }
 
 function chartFile(given: string): string {
-  if (!Object.hasOwn(chartForms, path.extname(given)))
+  if (!Object.hasOwn(chartForms, extname(given)))
     throw new UsageError(
       `--output ${given} is not usable`,
       `end its name in ${Object.keys(chartForms).join(', ')}`,
@@ -200,7 +200,7 @@ function chartFile(given: string): string {
 }
 
 function chartText(file: string, result: SimulateResult): string {
-  return chartForms[path.extname(file)]!(result)
+  return chartForms[extname(file)]!(result)
 }
 
 function parseAccounting(text: string): AccountingName {

@@ -1,5 +1,6 @@
 // What `faultline simulate --calibrate` prints: what was measured, and what the machine that it makes of it simulates.
-import type { Calibration, Measurement } from '../simulate/calibrate/calibrate.ts'
+import type { Calibration } from '../simulate/calibrate/calibrate.ts'
+import type { Measurement } from '../simulate/calibrate/describe.ts'
 import { plainStyle, type TextOptions } from './style.ts'
 import { type Column, formatTable, wrap } from './table.ts'
 
@@ -34,11 +35,7 @@ export function calibrateText(
     ),
     '',
     ...remarks.flatMap((remark) => wrap(remark, width, 2)),
-    ...wrap(
-      `Not measured: ${taken.map(([path]) => path).join(', ')}, and all other software costs.`,
-      width,
-      2,
-    ),
+    ...wrap(`Not measured: ${taken.map(([path]) => path).join(', ')}.`, width, 2),
   ].join('\n')}\n`
 }
 

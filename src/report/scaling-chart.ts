@@ -1,5 +1,5 @@
-// Charts of a simulation: rates by number of CPUs, a curve for each design and semaphore. As SVG, as text on a terminal,
-// and as the columns of will-it-scale.
+// Charts of a simulation: rates by number of CPUs, a curve for each design and semaphore. As SVG, as text on a
+// terminal, and as the columns of will-it-scale.
 import type { SimulatedRun, SimulateResult } from '../simulate/index.ts'
 import { findSimulatedWorkload } from '../simulate/index.ts'
 import { nameOf } from './design-name.ts'
@@ -70,13 +70,15 @@ export function scalingSvg(result: Pick<SimulateResult, 'workload' | 'machine' |
 }
 
 function horizontal(at: number, label: string): Markup {
-  return markup`<line x1="${PLOT.left}" x2="${PLOT.right}" y1="${at.toFixed(1)}" y2="${at.toFixed(1)}" stroke="${GRID}" />
+  const y = at.toFixed(1)
+  return markup`<line x1="${PLOT.left}" x2="${PLOT.right}" y1="${y}" y2="${y}" stroke="${GRID}" />
     <text x="${PLOT.left - 8}" y="${(at + 4).toFixed(1)}" fill="${TEXT}" text-anchor="end">${label}</text>`
 }
 
 function vertical(at: number, label: string): Markup {
-  return markup`<line x1="${at.toFixed(1)}" x2="${at.toFixed(1)}" y1="${PLOT.top}" y2="${PLOT.bottom}" stroke="${GRID}" />
-    <text x="${at.toFixed(1)}" y="${PLOT.bottom + 18}" fill="${TEXT}" text-anchor="middle">${label}</text>`
+  const x = at.toFixed(1)
+  return markup`<line x1="${x}" x2="${x}" y1="${PLOT.top}" y2="${PLOT.bottom}" stroke="${GRID}" />
+    <text x="${x}" y="${PLOT.bottom + 18}" fill="${TEXT}" text-anchor="middle">${label}</text>`
 }
 
 function line(
@@ -86,9 +88,13 @@ function line(
   y: (rate: number) => number,
 ): Markup {
   const colour = colourOf(index)
-  const places = points.map(({ cpus, rate }) => `${x(cpus).toFixed(1)},${y(rate).toFixed(1)}`)
-  return markup`<polyline points="${places.join(' ')}" fill="none" stroke="${colour}" stroke-width="2" stroke-dasharray="${dashOf(index)}" />
-    ${points.map(({ cpus, rate }) => markup`<circle cx="${x(cpus).toFixed(1)}" cy="${y(rate).toFixed(1)}" r="2.5" fill="${colour}" />`)}`
+  const places = points.map(({ cpus, rate }) => [x(cpus).toFixed(1), y(rate).toFixed(1)] as const)
+  const dots = places.map(
+    ([left, top]) => markup`<circle cx="${left}" cy="${top}" r="2.5" fill="${colour}" />`,
+  )
+  return markup`<polyline points="${places.join(' ')}" fill="none" stroke="${colour}" stroke-width="2"
+      stroke-dasharray="${dashOf(index)}" />
+    ${dots}`
 }
 
 /** Names beside the ends of the curves, one below the other, each with a line to its end. */
@@ -106,8 +112,11 @@ function namesOf(curves: readonly Curve[], y: (rate: number) => number): Markup[
   }
   return ends.map(({ name, index, end }, at) => {
     const place = places[at]!.toFixed(1)
-    return markup`<polyline points="${PLOT.right},${end.toFixed(1)} ${PLOT.right + 22},${place} ${PLOT.right + 34},${place}" fill="none" stroke="${colourOf(index)}" stroke-dasharray="${dashOf(index)}" />
-      <text x="${PLOT.right + 38}" y="${(places[at]! + 4).toFixed(1)}" fill="${colourOf(index)}">${name}</text>`
+    const { right } = PLOT
+    const way = `${right},${end.toFixed(1)} ${right + 22},${place} ${right + 34},${place}`
+    return markup`<polyline points="${way}" fill="none" stroke="${colourOf(index)}"
+        stroke-dasharray="${dashOf(index)}" />
+      <text x="${right + 38}" y="${(places[at]! + 4).toFixed(1)}" fill="${colourOf(index)}">${name}</text>`
   })
 }
 

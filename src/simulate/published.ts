@@ -78,7 +78,7 @@ const serial = {
   of: 'the same, one gives back for all',
 } as const
 
-/** P. Zijlstra, 8 January 2010, faults in a minute on two sockets. How many threads is not told: 16, all of Nehalems. */
+/** P. Zijlstra, 8 January 2010, faults in a minute on two sockets. How many threads is not told: taken as 16. */
 const zijlstra = { ...of2010, machine: 'westmere-2s', workload: 'multi-fault-all' } as const
 
 /** L. Dufour, records a second: 4.13 to 5.1 had the semaphore of 2010, in which since 3.16 writers spin for writers. */

@@ -58,7 +58,6 @@ export interface RawRun {
 
 /** Threads begin one after the other within so long, in nanoseconds: not in step. */
 const BEGIN_WITHIN_NS = 20_000
-/** Those of a program that is measured whole begin as it makes them, so far apart: an estimate of what clone takes. */
 const CREATE_NS = 25_000
 /** A run that takes more accesses than this for each CPU and count goes nowhere. */
 const ACCESSES_PER_COUNT = 20_000
@@ -173,6 +172,7 @@ class SimulatedRun implements Meter, Probes, Subject {
   run(make: (request: MachineRequest) => SimulatedMachine): RawRun {
     const { workload, machine, aheadNs } = this.#options
     const { isWhole = false } = workload
+    const { createNs = CREATE_NS } = machine.software
     const shared = this.#shared
     const began = performance.now()
     this.#machine = make({
@@ -187,7 +187,7 @@ class SimulatedRun implements Meter, Probes, Subject {
       places: this.#places,
       subject: this,
       begin: Float64Array.from(this.#places, (_, thread) =>
-        isWhole ? (thread + this.#random()) * CREATE_NS : this.#random() * BEGIN_WITHIN_NS,
+        isWhole ? (thread + this.#random()) * createNs : this.#random() * BEGIN_WITHIN_NS,
       ),
       ...(shared === null ? {} : { scheduler: shared }),
       ...(aheadNs === undefined ? {} : { aheadNs }),

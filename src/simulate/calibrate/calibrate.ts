@@ -4,15 +4,15 @@
 // - Only what a JavaScript program can see is measured: distances between CPUs, one contended word, clearing and copying
 //   pages, loads that miss, waking a thread. What it cannot see (exceptions, interrupts, how long a line stays with who
 //   has got it) is taken over from a machine that is known, and is said to be.
-// - Many short samples, one step after the other, each with its share of the time that was given; told are the median
+// - Many short samples, one step after the other, each with its share of the time that is given; told are the median
 //   and the lowest and highest. The first samples of a step are for the engine, and are not kept.
 
-import os from 'node:os'
 import type { SharedMemory } from '../../kernel/index.ts'
 import { type Spread, spread } from '../../workloads/statistics.ts'
 import { xorshift32 } from '../../workloads/xorshift.ts'
 import type { MachineModel } from '../machine.ts'
-import { Topology, type TopologyShape } from '../topology.ts'
+import type { TopologyShape } from '../topology.ts'
+import { type Described, type Measurement, describe } from './describe.ts'
 import { Measurers } from './measurers.ts'
 import { type Distance, type Processors, pairsOf, readProcessors, shapeOf } from './processors.ts'
 import { CONTROL_WORDS, type TaskKind, type TaskRequest, makeCircle, makePages } from './tasks.ts'
@@ -27,24 +27,15 @@ export interface CalibrateOptions {
   readonly onProgress?: (step: number, steps: number, what: string) => void
 }
 
-export interface Measurement extends Spread {
-  readonly what: string
-  readonly unit: 'ns' | 'GB/s' | 'times'
-  readonly samples: number
-}
-
 /** Of one word that so many threads change: nanoseconds an operation, all together. */
 export interface ContendedWord extends Measurement {
   readonly workload: 'fetch-add' | 'compare-and-swap'
   readonly threads: number
 }
 
-export interface Calibration {
-  readonly machine: MachineModel
+export interface Calibration extends Described {
   readonly measurements: readonly Measurement[]
   readonly contended: readonly ContendedWord[]
-  /** By its path in the machine, where each number is from. */
-  readonly origins: Readonly<Record<string, string>>
   /** What could not be done, and what that means. */
   readonly remarks: readonly string[]
 }
@@ -311,108 +302,16 @@ class Calibrating {
   // -------------------------------------------------------------------------------------------------------------------
 
   result(): Calibration {
-    const { base, name } = this.#options
-    const origins = new Map<string, string>()
-    const number = (path: string, otherwise: number): number => {
-      const found = this.#found.get(path)
-      if (found === undefined) return taken(path, otherwise)
-      origins.set(path, `measured: ${found.what}, ${rangeOf(found)}`)
-      return rounded(found.median)
-    }
-    const taken = (path: string, value: number): number => {
-      origins.set(path, `not measured, taken over from ${base.name}`)
-      return value
-    }
-    const derived = (path: string, value: number, from: string): number => {
-      origins.set(path, from)
-      return rounded(value)
-    }
-    const groupNs = number(
-      'latency.groupNs',
-      this.#found.get('latency.socketNs')?.median ?? base.latency.groupNs,
-    )
-    const { groupsPerSocket, sockets } = this.#shape
-    const none = 'there is no such distance here: as groupNs'
-    const socketNs =
-      groupsPerSocket === 1
-        ? derived('latency.socketNs', groupNs, none)
-        : number('latency.socketNs', base.latency.socketNs)
-    const wake = this.#found.get('wake')
-    const wakeFrom =
-      wake === undefined ? '' : `waking a thread takes ${rangeOf(wake)}, in two parts by assumption`
-    const cpu = os.cpus()[0]?.model ?? os.arch()
-    const on = new Date().toISOString().slice(0, 10)
-    const machine: MachineModel = {
-      name,
-      title: `${cpu.trim()}, ${new Topology(this.#shape).cpus} CPUs: the kernel on worker threads`,
-      source: `measured by faultline simulate --calibrate on ${on}, Node ${process.versions.node}; not measured, and of “${base.name}”, is what is said to be`,
-      topology: this.#shape,
-      protocol: base.protocol,
-      latency: {
-        hitNs: taken('latency.hitNs', base.latency.hitNs),
-        atomicNs: number('latency.atomicNs', base.latency.atomicNs),
-        groupNs,
-        socketNs,
-        remoteNs:
-          sockets === 1
-            ? derived('latency.remoteNs', groupNs, none)
-            : number('latency.remoteNs', base.latency.remoteNs),
-        awayFromHomeNs: derived(
-          'latency.awayFromHomeNs',
-          socketNs,
-          'whose home a line is cannot be seen: as socketNs',
-        ),
-        lastLevelNs: number('latency.lastLevelNs', base.latency.lastLevelNs),
-        memoryNs: number('latency.memoryNs', base.latency.memoryNs),
-        remoteMemoryNs:
-          sockets === 1
-            ? derived(
-                'latency.remoteMemoryNs',
-                this.#found.get('latency.memoryNs')?.median ?? base.latency.memoryNs,
-                'one socket: as memoryNs',
-              )
-            : taken('latency.remoteMemoryNs', base.latency.remoteMemoryNs),
-      },
-      residencyNs: taken('residencyNs', base.residencyNs),
-      nearHandovers: taken('nearHandovers', base.nearHandovers),
-      sharedReadNs: taken('sharedReadNs', base.sharedReadNs),
-      clearing: {
-        hotNs: number('clearing.hotNs', base.clearing.hotNs),
-        coldNs: number('clearing.coldNs', base.clearing.coldNs),
-      },
-      copying: {
-        hotNs: number('copying.hotNs', base.copying.hotNs),
-        coldNs: number('copying.coldNs', base.copying.coldNs),
-      },
-      lastLevelBytes:
-        this.#processors.lastLevelBytes === 0
-          ? taken('lastLevelBytes', base.lastLevelBytes)
-          : derived('lastLevelBytes', this.#processors.lastLevelBytes, 'as the operating system tells'),
-      bandwidthPerSocket: number('bandwidthPerSocket', base.bandwidthPerSocket),
-      software: {
-        ...base.software,
-        ...(wake === undefined
-          ? {}
-          : {
-              wakeNs: derived('software.wakeNs', wake.median / 4, wakeFrom),
-              wakeLatencyNs: derived('software.wakeLatencyNs', (wake.median * 3) / 4, wakeFrom),
-              kickNs: derived(
-                'software.kickNs',
-                base.software.kickNs === 0 ? 0 : (wake.median * 3) / 4,
-                wakeFrom,
-              ),
-            }),
-      },
-      smtFactor: Math.max(1, number('smtFactor', this.#shape.threadsPerCore === 1 ? 1 : base.smtFactor)),
-      ...(base.accounting === undefined ? {} : { accounting: base.accounting }),
-      ...(base.spinlock === undefined ? {} : { spinlock: base.spinlock }),
-      fitted: {},
-    }
     return {
-      machine,
+      ...describe({
+        name: this.#options.name,
+        base: this.#options.base,
+        shape: this.#shape,
+        lastLevelBytes: this.#processors.lastLevelBytes,
+        found: this.#found,
+      }),
       measurements: this.#measurements,
       contended: this.#contended,
-      origins: Object.fromEntries(origins),
       remarks: this.#remarks(),
     }
   }
@@ -432,13 +331,4 @@ class Calibrating {
       'A JavaScript program sees no exceptions, system calls and interrupts, nor how long a line stays where it is.',
     ].filter((remark) => remark !== '')
   }
-}
-
-function rounded(value: number): number {
-  return value >= 100 ? Math.round(value) : Math.round(value * 10) / 10
-}
-
-/** The median, with the lowest and the highest. */
-export function rangeOf({ median, min, max, unit, samples }: Measurement): string {
-  return `${rounded(median)} ${unit}, ${rounded(min)} to ${rounded(max)} of ${samples}`
 }

@@ -1,6 +1,7 @@
 // The file that describes a machine: a module that exports it as default, with where each number is from beside it.
 
 import type { Calibration } from './calibrate.ts'
+import { AS_TOLD } from './describe.ts'
 
 const UNKNOWN = 'not measured, taken over'
 
@@ -39,7 +40,7 @@ function linesOf(
     }
     const line = `${indent}${key}: ${JSON.stringify(value)},`
     const isText = ['name', 'title', 'source'].includes(key)
-    const origin = path === 'topology' ? 'as the operating system tells' : (origins[full] ?? otherwise)
+    const origin = path === 'topology' ? AS_TOLD : (origins[full] ?? otherwise)
     return isText ? [line] : [`${indent}// ${origin}`, line]
   })
 }

@@ -1,7 +1,7 @@
 // What a thread does to measure a machine: loops over shared memory.
 //
-// Principle: a thread measures batches of some microseconds, most of which nothing interrupts, also on a machine that has
-// other work.
+// Principle: a thread measures batches of some microseconds, most of which nothing interrupts, also on a machine that
+// has other work.
 
 import { median } from '../../workloads/statistics.ts'
 import { PAGE_SIZE, PhysicalMemory, type SharedMemory } from '../../kernel/index.ts'

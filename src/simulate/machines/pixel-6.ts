@@ -42,12 +42,13 @@ export const pixel6: MachineModel = {
     ipiPerCpuNs: 0,
     interruptNs: 0,
     wakeNs: 2000,
-    // Fitted, from 10 µs; no value of it reaches the row, and this comes nearest.
-    wakeLatencyNs: 1700,
+    wakeLatencyNs: 10_000,
     kickNs: 0,
+    // Fitted.
+    createNs: 25_000,
   },
   smtFactor: 1,
   accounting: '5.11',
   spinlock: 'queued',
-  fitted: { 'software.wakeLatencyNs': 'spf_test 100 2 10, classic' },
+  fitted: { 'software.createNs': 'spf_test 100 2 10, classic' },
 }

@@ -1,5 +1,5 @@
-// Ten cores of Power8 with eight threads each, in one socket: the machine with 80 CPUs of L. Dufour's figures of 2017 and
-// 2018. Its model is not named. No machine with more than 256 CPUs can be simulated.
+// Ten cores of Power8 with eight threads each, in one socket: the machine with 80 CPUs of L. Dufour's figures of 2017
+// and 2018. Its model is not named. No machine with more than 256 CPUs can be simulated.
 //
 // As far as the simulated kernel can: a page is 64 KiB there, and 4 KiB here, so that clearing one takes what 64 KiB
 // take, and a mapping of 512 KiB has 16 times as many pages as there. Eight threads of a core compute as if all were
@@ -44,8 +44,8 @@ export const power8: MachineModel = {
     exceptionNs: 500,
     systemCallNs: 300,
     faultNs: 500,
-    // Translations are ended by a broadcast of the processor (tlbie), not by interrupts; the simulated kernel still tells
-    // each CPU by a word in memory, and waits for each.
+    // Translations are ended by a broadcast of the processor (tlbie), not by interrupts; the simulated kernel still
+    // tells each CPU by a word in memory, and waits for each.
     ipiNs: 500,
     ipiPerCpuNs: 0,
     interruptNs: 0,
