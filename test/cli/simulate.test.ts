@@ -89,6 +89,10 @@ test('simulate', { concurrency: 2 }, async (t) => {
       assert.equal(stderr, '')
       assert.equal(code, 0)
       assert.match(stdout, /^fetch-add on mine, simulated/)
+      assert.match(
+        stdout.replaceAll(/\s+/g, ' '),
+        /of Linux since 5\.11: --accounting\. Spinlocks are ticket: --spinlock\./,
+      )
       assert.match(stdout, /classic\/spinning +6 /)
       assert.match(
         stdout,
@@ -119,6 +123,10 @@ test('simulate', { concurrency: 2 }, async (t) => {
       assert.match(text.stdout, /thp-fork\.perf\.txt on here, simulated/)
       assert.match(text.stdout, /classic\/spinning +2 +blocking +0\.\d\d ms/)
       assert.match(text.stdout, /9 of 9 faults are reproduced/)
+      assert.match(
+        text.stdout.replaceAll(/\s+/g, ' '),
+        /no lists, charges and counters as in Linux: --accounting\. Spinlocks are test-and-set: --spinlock\. Memory is one node\./,
+      )
     }),
     t.test('charts: on the terminal, and as files', async () => {
       const folder = mkdtempSync(join(tmpdir(), 'faultline-chart-'))
