@@ -1,25 +1,42 @@
 // How fast the simulator is: `npm run bench:simulate`, accesses of the kernel a second of processor time, by number of
 // CPUs. With `-- --published`, how true: every published row beside what is simulated, as docs/simulator.md has it, or
 // those of one `--machine`.
+// With `-- --charts FOLDER`, the charts of docs/scaling.md: every design on 1 to 256 CPUs.
 // With `-- --sensitivity`, what hangs on each constant: the rate and the order of designs with 30 % less of it and 30 %
-// more.
+// more. Both can be with fewer `--pages` for each thread.
 
+import { writeFileSync } from 'node:fs'
 import os from 'node:os'
+import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { type Column, formatCount, formatQuantity, formatTable } from '../src/report/index.ts'
+import { designs } from '../src/kernel/index.ts'
+import {
+  type Column,
+  formatCount,
+  formatQuantity,
+  formatTable,
+  scalingLines,
+  scalingSvg,
+} from '../src/report/index.ts'
 import {
   type ComparedRow,
   type MachineModel,
+  type SimulatedWorkload,
   findMachine,
   findSimulatedWorkload,
+  mostCpus,
   publishedRows,
   simulate,
+  usualCpus,
 } from '../src/simulate/index.ts'
+import type { DesignName } from '../src/workloads/index.ts'
 
 const { values } = parseArgs({
   options: {
     published: { type: 'boolean', default: false },
     sensitivity: { type: 'boolean', default: false },
+    charts: { type: 'string' },
+    pages: { type: 'string' },
     workload: { type: 'string', default: 'page_fault1' },
     machine: { type: 'string' },
     cpus: { type: 'string', default: '1,4,16,64,256' },
@@ -35,6 +52,14 @@ const common = {
   accounting: 'none',
   spinlock: 'test-and-set',
 } as const
+
+/** With fewer pages for each thread, where `--pages` says so. */
+function findScaled(name: string, pages = Number(values.pages ?? 0)): SimulatedWorkload {
+  const usual = findSimulatedWorkload(name)!
+  if (pages === 0) return usual
+  const scale = pages / usual.pages
+  return { ...usual, pages, warmUp: usual.warmUp * scale, measured: usual.measured * scale }
+}
 
 function say(text: string): void {
   process.stdout.write(`${text}\n`)
@@ -132,7 +157,7 @@ function withConstant(machine: MachineModel, path: string, value: number): Machi
 const DESIGNS = ['classic', 'lespinasse-2021', 'dufour-2018', 'per-vma-refcount-2025']
 
 async function sensitivity(): Promise<void> {
-  const workload = findSimulatedWorkload(values.workload)!
+  const workload = findScaled(values.workload)
   const machine = findMachine(machineName)!
   const cpus = [Number(values.cpus.split(',').at(-1))]
   const rates = async (changed: MachineModel): Promise<number[]> => {
@@ -167,4 +192,39 @@ async function sensitivity(): Promise<void> {
   }
 }
 
-await (values.sensitivity ? sensitivity() : values.published ? published() : speeds())
+/** What docs/scaling.md shows. */
+const CHARTED = ['pft', 'page_fault1', 'fault-beside-writer']
+/** Pages of each thread there, of 2,048, so that the largest run takes a minute and not five. */
+const CHART_PAGES = 512
+/** Beyond so many CPUs, where a run of pages that are freed again takes longest, one design of each kind. */
+const ALL_DESIGNS_MAX = 32
+const KINDS = ['classic', 'dufour-2019', 'lespinasse-2022', 'per-vma-refcount-2025', 'leaf-slots']
+
+/** A chart for each workload, as a file and in words. */
+async function charts(folder: string): Promise<void> {
+  const machine = findMachine(machineName)!
+  const all = designs.map(({ description }) => description.name as DesignName)
+  for (const name of CHARTED) {
+    const workload = findScaled(name, Number(values.pages ?? CHART_PAGES))
+    const kernel = { accounting: undefined, spinlock: undefined }
+    const counts = usualCpus(mostCpus(machine, findSimulatedWorkload(name)!))
+    const few = name === 'pft' ? counts : counts.filter((cpus) => cpus <= ALL_DESIGNS_MAX)
+    const parts = [{ cpus: few, designs: all }]
+    if (few.length < counts.length)
+      parts.push({ cpus: counts.filter((cpus) => !few.includes(cpus)), designs: KINDS as DesignName[] })
+    const results = []
+    for (const part of parts)
+      results.push(await simulate({ ...common, ...kernel, workload, machine, ...part }))
+    const runs = results.flatMap((result) => result.runs)
+    writeFileSync(join(folder, `scaling-${name}.svg`), `${scalingSvg({ ...results[0]!, runs }).text}\n`)
+    say(`${name} on ${machine.name}\n${scalingLines(runs).join('\n')}`)
+  }
+}
+
+await (values.charts !== undefined
+  ? charts(values.charts)
+  : values.sensitivity
+    ? sensitivity()
+    : values.published
+      ? published()
+      : speeds())

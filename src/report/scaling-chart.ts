@@ -34,7 +34,7 @@ function cpusOf(curves: readonly Curve[]): number[] {
 // ---------------------------------------------------------------------------------------------------------------------
 // SVG
 
-const WIDTH = 900
+const WIDTH = 930
 const HEIGHT = 460
 const PLOT = { left: 76, right: 660, top: 44, bottom: 404 } as const
 /** Least distance between the names at the ends of curves. */
@@ -65,7 +65,7 @@ export function scalingSvg(result: Pick<SimulateResult, 'workload' | 'machine' |
     ${cpus.map((count) => vertical(x(count), String(count)))}
     <text x="${(PLOT.left + PLOT.right) / 2}" y="${PLOT.bottom + 38}" fill="${TEXT}" text-anchor="middle">CPUs</text>
     ${curves.map((curve, index) => line(curve, index, x, y))}
-    ${namesOf(curves, y)}
+    ${namesOf(curves, x, y)}
   </svg>`
 }
 
@@ -97,10 +97,17 @@ function line(
     ${dots}`
 }
 
-/** Names beside the ends of the curves, one below the other, each with a line to its end. */
-function namesOf(curves: readonly Curve[], y: (rate: number) => number): Markup[] {
+/** Names beside the plot, one below the other, each with a line to the end of its curve. */
+function namesOf(
+  curves: readonly Curve[],
+  x: (count: number) => number,
+  y: (rate: number) => number,
+): Markup[] {
   const ends = curves
-    .map(({ name, points }, index) => ({ name, index, end: y(points.at(-1)!.rate) }))
+    .map(({ name, points }, index) => {
+      const { cpus, rate } = points.at(-1)!
+      return { name, index, begin: x(cpus), end: y(rate) }
+    })
     .toSorted((a, b) => a.end - b.end)
   // From below: the lowest must not leave the drawing, and each above it keeps its distance.
   const places = ends.map(({ end }) => end)
@@ -110,10 +117,10 @@ function namesOf(curves: readonly Curve[], y: (rate: number) => number): Markup[
     places[at] = Math.min(places[at]!, limit)
     limit = places[at]! - NAME_APART
   }
-  return ends.map(({ name, index, end }, at) => {
+  return ends.map(({ name, index, begin, end }, at) => {
     const place = places[at]!.toFixed(1)
     const { right } = PLOT
-    const way = `${right},${end.toFixed(1)} ${right + 22},${place} ${right + 34},${place}`
+    const way = `${begin.toFixed(1)},${end.toFixed(1)} ${right + 22},${place} ${right + 34},${place}`
     return markup`<polyline points="${way}" fill="none" stroke="${colourOf(index)}"
         stroke-dasharray="${dashOf(index)}" />
       <text x="${right + 38}" y="${(places[at]! + 4).toFixed(1)}" fill="${colourOf(index)}">${name}</text>`

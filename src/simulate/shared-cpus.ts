@@ -1,5 +1,5 @@
-// A workload with more threads than CPUs: a thread keeps its CPU until it sleeps, or until its time slice is over, it is
-// between two calls of the kernel, and others wait.
+// A workload with more threads than CPUs: a thread keeps its CPU until it sleeps, or until its time slice is over, it
+// is between two calls of the kernel, and others wait.
 
 import { CpuPool } from './cpu-pool.ts'
 import type { CpuScheduler, Simulator } from './simulator.ts'

@@ -1,4 +1,5 @@
-// A thread of a simulated workload: its calls into the kernel, and what it tells the simulator. Stepped with the kernel.
+// A thread of a simulated workload: its calls into the kernel, and what it tells the simulator. Stepped with the
+// kernel.
 
 import {
   ACCESS_READ,

@@ -1,9 +1,9 @@
 // Measures the machine that this runs on, for a file that describes it to the simulator.
 //
 // Principles:
-// - Only what a JavaScript program can see is measured: distances between CPUs, one contended word, clearing and copying
-//   pages, loads that miss, waking a thread. What it cannot see (exceptions, interrupts, how long a line stays with who
-//   has got it) is taken over from a machine that is known, and is said to be.
+// - Only what a JavaScript program can see is measured: distances between CPUs, one contended word, clearing and
+//   copying pages, loads that miss, waking a thread. What it cannot see (exceptions, interrupts, how long a line stays
+//   with who has got it) is taken over from a machine that is known, and is said to be.
 // - Many short samples, one step after the other, each with its share of the time that is given; told are the median
 //   and the lowest and highest. The first samples of a step are for the engine, and are not kept.
 

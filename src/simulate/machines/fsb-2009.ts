@@ -1,6 +1,6 @@
 // Two sockets of quad-core Core-2 Xeon on a front-side bus: the machine of K. Hiroyuki's figures of 2009 and 2010
-// (eight cores in two sockets), which is not named. 24,000 to 32,000 cycles for a fault, a third of them in clear_page, are
-// not those of a Nehalem; they fit a bus that all cores share. No cache between cores but for the two of a die.
+// (eight cores in two sockets), which is not named. 24,000 to 32,000 cycles for a fault, a third of them in clear_page,
+// are not those of a Nehalem; they fit a bus that all cores share. Two cores of a die share a cache, and no others.
 
 import type { MachineModel } from '../machine.ts'
 import { assumed, x86Software } from './common.ts'
