@@ -1,30 +1,51 @@
 // How fast the simulator is: `npm run bench:simulate`, accesses of the kernel a second of processor time, by number of
-// CPUs. With `-- --published`, how true: every published row beside what is simulated, as docs/simulator.md has it.
+// CPUs. With `-- --published`, how true: every published row beside what is simulated, as docs/simulator.md has it, or
+// those of one `--machine`.
+// With `-- --charts FOLDER`, the charts of docs/scaling.md: every design on 1 to 256 CPUs.
 // With `-- --sensitivity`, what hangs on each constant: the rate and the order of designs with 30 % less of it and 30 %
-// more.
+// more. Both can be with fewer `--pages` for each thread.
 
+import { writeFileSync } from 'node:fs'
 import os from 'node:os'
+import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { type Column, formatCount, formatQuantity, formatTable } from '../src/report/index.ts'
+import { designs } from '../src/kernel/index.ts'
+import {
+  type Column,
+  formatCount,
+  formatQuantity,
+  formatTable,
+  nameOf,
+  scalingLines,
+  scalingSvg,
+} from '../src/report/index.ts'
 import {
   type ComparedRow,
   type MachineModel,
+  type SimulatedRun,
+  type SimulatedWorkload,
   findMachine,
   findSimulatedWorkload,
+  mostCpus,
   publishedRows,
   simulate,
+  usualCpus,
 } from '../src/simulate/index.ts'
+import type { DesignName } from '../src/workloads/index.ts'
 
 const { values } = parseArgs({
   options: {
     published: { type: 'boolean', default: false },
     sensitivity: { type: 'boolean', default: false },
+    charts: { type: 'string' },
+    pages: { type: 'string' },
     workload: { type: 'string', default: 'page_fault1' },
-    machine: { type: 'string', default: 'rome-2s' },
+    machine: { type: 'string' },
     cpus: { type: 'string', default: '1,4,16,64,256' },
     seed: { type: 'string', default: '1' },
   },
 })
+const machineName = values.machine ?? 'rome-2s'
 const common = {
   rwsems: 'year',
   seed: Number(values.seed),
@@ -34,6 +55,14 @@ const common = {
   spinlock: 'test-and-set',
 } as const
 
+/** With fewer pages for each thread, where `--pages` says so. */
+function findScaled(name: string, pages = Number(values.pages ?? 0)): SimulatedWorkload {
+  const usual = findSimulatedWorkload(name)!
+  if (pages === 0) return usual
+  const scale = pages / usual.pages
+  return { ...usual, pages, warmUp: usual.warmUp * scale, measured: usual.measured * scale }
+}
+
 function say(text: string): void {
   process.stdout.write(`${text}\n`)
 }
@@ -41,7 +70,7 @@ function say(text: string): void {
 /** Each number of CPUs under a design in which CPUs wait for a line, and one in which they do not. */
 async function speeds(): Promise<void> {
   const workload = findSimulatedWorkload(values.workload)!
-  const machine = findMachine(values.machine)!
+  const machine = findMachine(machineName)!
   const rows: string[][] = []
   // The engine compiles what it meets often: the first run is for that.
   await simulate({ ...common, workload, machine, designs: ['classic', 'lespinasse-2022'], cpus: [2] })
@@ -63,7 +92,7 @@ async function speeds(): Promise<void> {
     }
   }
   const headings = ['design', 'CPUs', 'counted', 'accesses', 's', 'accesses/s']
-  say(`${values.workload} on ${values.machine}, seconds of one ${os.cpus()[0]!.model}`)
+  say(`${values.workload} on ${machineName}, seconds of one ${os.cpus()[0]!.model}`)
   const columns = headings.map((heading, at): Column => {
     return { heading: [heading], align: at === 0 ? 'left' : 'right', cells: rows.map((row) => row[at]!) }
   })
@@ -73,21 +102,25 @@ async function speeds(): Promise<void> {
 /** Every published row, by the tables that they are from, as Markdown. */
 async function published(): Promise<void> {
   say('| row | published | simulated | error |\n|---|---|---|---|')
-  const groups = Map.groupBy(publishedRows, ({ machine, workload, design, rwsem, accounting, spinlock }) =>
-    [machine, workload, design, rwsem, accounting, spinlock].join(' '),
+  const wanted = publishedRows.filter(
+    ({ machine }) => values.machine === undefined || values.machine === machine,
+  )
+  const groups = Map.groupBy(wanted, ({ machine, workload, design, rwsem, accounting, spinlock, rss }) =>
+    [machine, workload, design, rwsem, accounting, spinlock, rss].join(' '),
   )
   const predicted: ComparedRow[] = []
   for (const rows of groups.values()) {
-    const { machine, workload, design, rwsem, accounting, spinlock } = rows[0]!
+    const { machine, workload, design, rwsem, accounting, spinlock, rss } = rows[0]!
     const result = await simulate({
       ...common,
       workload: findSimulatedWorkload(workload)!,
       machine: findMachine(machine)!,
       designs: [design],
       rwsems: [rwsem],
-      cpus: rows.map(({ cpus }) => cpus),
+      cpus: [...new Set(rows.map(({ cpus }) => cpus))],
       accounting,
       spinlock,
+      rss,
     })
     for (const row of result.published) {
       const error = `${row.error < 0 ? '−' : '+'}${Math.abs(100 * row.error).toFixed(0)} %`
@@ -125,32 +158,87 @@ function withConstant(machine: MachineModel, path: string, value: number): Machi
 
 const DESIGNS = ['classic', 'lespinasse-2021', 'dufour-2018', 'per-vma-refcount-2025']
 
+/** Rates that are within so much of each other are taken as equal. */
+const ALIKE = 0.02
+
+/** The pairs of which the one that was faster is the slower one now. */
+function flips(usual: readonly number[], found: readonly number[], names: readonly string[]): string[] {
+  const faster = (rates: readonly number[], one: number, other: number): number =>
+    Math.abs(rates[one]! / rates[other]! - 1) < ALIKE ? 0 : Math.sign(rates[one]! - rates[other]!)
+  return names.flatMap((name, one) =>
+    names.flatMap((other, at) =>
+      at > one && faster(usual, one, at) * faster(found, one, at) < 0
+        ? [`${name} and ${other} change places`]
+        : [],
+    ),
+  )
+}
+
 async function sensitivity(): Promise<void> {
-  const workload = findSimulatedWorkload(values.workload)!
-  const machine = findMachine(values.machine)!
+  const workload = findScaled(values.workload)
+  const machine = findMachine(machineName)!
   const cpus = [Number(values.cpus.split(',').at(-1))]
-  const rates = async (changed: MachineModel): Promise<number[]> => {
-    const { runs } = await simulate({ ...common, workload, machine: changed, designs: DESIGNS, cpus })
-    return runs.map(({ faultsPerSecond }) => faultsPerSecond)
+  // As on the machine.
+  const kernel = { accounting: undefined, spinlock: undefined }
+  const run = async (changed: MachineModel): Promise<readonly SimulatedRun[]> => {
+    const { runs } = await simulate({
+      ...common,
+      ...kernel,
+      workload,
+      machine: changed,
+      designs: DESIGNS,
+      cpus,
+    })
+    return runs
   }
-  // Designs within 2 % of each other are taken as equal.
-  const orderOf = (of: readonly number[]): string =>
-    of
-      .flatMap((one, at) =>
-        of.slice(at + 1).map((other) => (Math.abs(one / other - 1) < 0.02 ? 0 : Math.sign(one - other))),
-      )
-      .join()
-  const usual = await rates(machine)
-  say(`${workload.name} on ${cpus[0]} CPUs of ${machine.name}: ${DESIGNS.join(', ')}`)
+  const ratesOf = (runs: readonly SimulatedRun[]): number[] => runs.map((each) => each.faultsPerSecond)
+  const first = await run(machine)
+  const names = first.map(nameOf)
+  const usual = ratesOf(first)
+  say(`${workload.name} on ${cpus[0]} CPUs of ${machine.name}: ${names.join(', ')}`)
   say(`as it is: ${usual.map(formatQuantity).join(', ')}`)
   for (const { path, value } of constantsOf(machine)) {
     for (const factor of [0.7, 1.3]) {
-      const found = await rates(withConstant(machine, path, value * factor))
+      const found = ratesOf(await run(withConstant(machine, path, value * factor)))
       const changes = found.map((rate, at) => `${((rate / usual[at]! - 1) * 100).toFixed(0)} %`)
-      const flips = orderOf(found) === orderOf(usual) ? '' : ', and the order changes'
-      say(`${path} × ${factor}: ${changes.join(', ')}${flips}`)
+      say([`${path} × ${factor}: ${changes.join(', ')}`, ...flips(usual, found, names)].join('; '))
     }
   }
 }
 
-await (values.sensitivity ? sensitivity() : values.published ? published() : speeds())
+/** What docs/scaling.md shows. */
+const CHARTED = ['pft', 'page_fault1', 'fault-beside-writer']
+/** Pages of each thread there, of 2,048, so that the largest run takes a minute and not five. */
+const CHART_PAGES = 512
+/** Beyond so many CPUs, where a run of pages that are freed again takes longest, one design of each kind. */
+const ALL_DESIGNS_MAX = 32
+const KINDS = ['classic', 'dufour-2019', 'lespinasse-2022', 'per-vma-refcount-2025', 'leaf-slots']
+
+/** A chart for each workload, as a file and in words. */
+async function charts(folder: string): Promise<void> {
+  const machine = findMachine(machineName)!
+  const all = designs.map(({ description }) => description.name as DesignName)
+  for (const name of CHARTED) {
+    const workload = findScaled(name, Number(values.pages ?? CHART_PAGES))
+    const kernel = { accounting: undefined, spinlock: undefined }
+    const counts = usualCpus(mostCpus(machine, findSimulatedWorkload(name)!))
+    const few = name === 'pft' ? counts : counts.filter((cpus) => cpus <= ALL_DESIGNS_MAX)
+    const parts = [{ cpus: few, designs: all }]
+    if (few.length < counts.length)
+      parts.push({ cpus: counts.filter((cpus) => !few.includes(cpus)), designs: KINDS as DesignName[] })
+    const results = []
+    for (const part of parts)
+      results.push(await simulate({ ...common, ...kernel, workload, machine, ...part }))
+    const runs = results.flatMap((result) => result.runs)
+    writeFileSync(join(folder, `scaling-${name}.svg`), `${scalingSvg({ ...results[0]!, runs }).text}\n`)
+    say(`${name} on ${machine.name}\n${scalingLines(runs).join('\n')}`)
+  }
+}
+
+await (values.charts !== undefined
+  ? charts(values.charts)
+  : values.sensitivity
+    ? sensitivity()
+    : values.published
+      ? published()
+      : speeds())

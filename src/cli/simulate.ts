@@ -1,12 +1,22 @@
 // `faultline simulate WORKLOAD|TRACE`: how the kernel's own source scales on another machine, in virtual time, and how
 // long a recorded program takes there.
 import { existsSync } from 'node:fs'
+import { extname } from 'node:path'
 import { Command } from 'commander'
-import { machinesText, simulateText, simulateTraceText } from '../report/index.ts'
+import {
+  machinesText,
+  scalingCsv,
+  scalingLines,
+  scalingPage,
+  scalingSvg,
+  simulateText,
+  simulateTraceText,
+} from '../report/index.ts'
 import {
   type AccountingName,
   type SpinlockKind,
   type MachineModel,
+  type SimulateResult,
   type SimulatedWorkload,
   Topology,
   accountingNames,
@@ -19,6 +29,7 @@ import {
   simulatedWorkloads,
   usualCpus,
 } from '../simulate/index.ts'
+import { calibrateCommand } from './calibrate.ts'
 import { UsageError } from './failure.ts'
 import {
   DEFAULT_DESIGNS,
@@ -32,6 +43,7 @@ import {
   unknownName,
 } from './options.ts'
 import { parseMachine } from './machine-option.ts'
+import { pageLine, usableOutput, writeText } from './output-file.ts'
 import { print, textOptions, toJson } from './output.ts'
 import { showProgress } from './progress.ts'
 import { parseProcess, readRecording } from './trace-report.ts'
@@ -41,6 +53,9 @@ const DEFAULT_MACHINE = 'skylake-2s'
 interface SimulateCommandOptions {
   readonly machine: string
   readonly machines?: boolean
+  readonly calibrate?: boolean
+  readonly seconds: string
+  readonly output?: string
   readonly cpus?: string
   readonly design: string
   readonly rwsem: string
@@ -50,6 +65,8 @@ interface SimulateCommandOptions {
   readonly config?: string
   readonly process?: string
   readonly seed: string
+  readonly chart?: boolean
+  readonly csv?: boolean
   readonly json?: boolean
 }
 
@@ -63,6 +80,15 @@ export function simulateCommand(): Command {
       DEFAULT_MACHINE,
     )
     .option('--machines', 'list the machines, with where their numbers are from')
+    .option(
+      '--calibrate',
+      'measure this machine; what cannot be measured is taken from --machine, or from here',
+    )
+    .option('--seconds <number>', 'of --calibrate: about how long it may take', '20')
+    .option(
+      '--output <file>',
+      'a chart, as F.svg or F.html, or F.csv; of --calibrate: the file for --machine',
+    )
     .option('--cpus <counts>', 'numbers of CPUs, as 1,2,4; default: powers of two up to all of the machine')
     .option('--design <names>', "designs, as a,b or 'all'", DEFAULT_DESIGNS)
     .option('--rwsem <names>', RWSEM_OPTION, 'year')
@@ -82,6 +108,8 @@ export function simulateCommand(): Command {
     .option('--config <options>', 'kernel options, as SPECULATIVE_PAGE_FAULT_STATS=off')
     .option('--process <which>', "of a recording: 'all' (the default), 'busiest' or a number")
     .option('--seed <number>', 'of what varies by chance: the same seed gives the same run', '1')
+    .option('--chart', 'print a chart too')
+    .option('--csv', "print will-it-scale's columns")
     .option('--json', 'print JSON')
     .addHelpText(
       'after',
@@ -94,17 +122,30 @@ export function simulateCommand(): Command {
         '  faultline simulate pft --machine skylake-2s --cpus 1,12,48,112',
         '  faultline simulate page_fault1 --design all --cpus 1,8,64 --json',
         '  faultline simulate fault-beside-writer --machine ./my-machine.mjs',
+        '  faultline simulate pft --cpus 1,4,16,64 --chart --output pft.svg',
+        '  faultline simulate --calibrate --output ./this-machine.mjs',
         '  faultline simulate service.perf.txt.gz --machine icelake-2s --cpus 2,8,64',
       ].join('\n'),
     )
     .action(runCommand)
 }
 
-async function runCommand(name: string | undefined, options: SimulateCommandOptions): Promise<void> {
+async function runCommand(
+  name: string | undefined,
+  options: SimulateCommandOptions,
+  command: Command,
+): Promise<void> {
+  const only = options.machines ? '--machines' : options.calibrate ? '--calibrate' : ''
+  if (only !== '' && name !== undefined)
+    throw new UsageError(`${only} takes no workload, and ${name} was given`, 'give one of them')
   if (options.machines) {
-    if (name !== undefined)
-      throw new UsageError(`--machines takes no workload, and ${name} was given`, 'give one of them')
     await print(options.json ? toJson(machines) : machinesText(machines, textOptions()))
+    return
+  }
+  if (options.calibrate) {
+    const isGiven = command.getOptionValueSource('machine') === 'cli'
+    const { output, seconds, json = false } = options
+    await calibrateCommand({ machine: isGiven ? options.machine : undefined, output, seconds, json })
     return
   }
   const names = simulatedWorkloads.map((known) => known.name)
@@ -131,8 +172,35 @@ async function runCommand(name: string | undefined, options: SimulateCommandOpti
   }
   if (options.process !== undefined)
     throw new UsageError(`--process is of recordings, and ${name} is none`, 'leave it out')
+  if (options.csv && options.json)
+    throw new UsageError('--csv and --json exclude each other', 'give one of them')
+  const file = options.output === undefined ? null : chartFile(options.output)
   const result = await simulate({ ...common, workload, cpus: cpusOf(options.cpus, machine, workload) })
-  await print(options.json ? toJson(result) : simulateText(result, textOptions()))
+  if (file !== null) await writeText(file, chartText(file, result))
+  const chart = options.chart ? `\n${scalingLines(result.runs).join('\n')}\n` : ''
+  const text = simulateText(result, textOptions()) + chart
+  const written = file === null ? '' : pageLine(file)
+  await print(options.json ? toJson(result) : options.csv ? scalingCsv(result) : text + written)
+}
+
+/** What `--output` can be, by how its name ends. */
+const chartForms: Readonly<Record<string, (result: SimulateResult) => string>> = {
+  '.svg': (result) => `${scalingSvg(result).text}\n`,
+  '.html': (result) => scalingPage(result, simulateText(result)),
+  '.csv': scalingCsv,
+}
+
+function chartFile(given: string): string {
+  if (!Object.hasOwn(chartForms, extname(given)))
+    throw new UsageError(
+      `--output ${given} is not usable`,
+      `end its name in ${Object.keys(chartForms).join(', ')}`,
+    )
+  return usableOutput(given, '--output')
+}
+
+function chartText(file: string, result: SimulateResult): string {
+  return chartForms[extname(file)]!(result)
 }
 
 function parseAccounting(text: string): AccountingName {
@@ -152,6 +220,8 @@ async function runTrace(
   options: SimulateCommandOptions,
   common: Omit<Parameters<typeof simulateTrace>[0], 'trace' | 'cpus'>,
 ): Promise<void> {
+  if (options.output !== undefined || options.chart || options.csv)
+    throw new UsageError('--output, --chart and --csv are of workloads', 'leave them out')
   const { cpus: most } = new Topology(common.machine.topology)
   const cpus =
     options.cpus === undefined

@@ -6,6 +6,7 @@ import { type Bend, type SimulateResult, bendsOf, efficiency } from '../simulate
 import { Topology } from '../simulate/topology.ts'
 import { findSimulatedWorkload } from '../simulate/workloads.ts'
 import { formatRate, formatShare } from './numbers.ts'
+import { simulatedKernelWords } from './simulated-kernel.ts'
 import { plainStyle, type TextOptions } from './style.ts'
 import { type Column, formatTable, wrap } from './table.ts'
 
@@ -27,8 +28,7 @@ export function simulateText(result: SimulateResult, options: TextOptions = {}):
   const bends = bendsOf(result.runs)
   const paragraphs = [
     `Numbers of the machine: ${machine.source}.`,
-    accountingWords(String(result.kernel.options['accounting'])),
-    `Spinlocks are ${String(result.kernel.options['spinlock'])}: --spinlock.`,
+    simulatedKernelWords(result.kernel.options),
     ...bends.map((bend) => bendWords(bend, counts)),
   ]
   const published = result.published.length === 0 ? [] : ['', ...publishedLines(result, style.faint)]
@@ -40,12 +40,6 @@ export function simulateText(result: SimulateResult, options: TextOptions = {}):
     ...paragraphs.flatMap((paragraph) => wrap(paragraph, width, 2)),
     ...published,
   ].join('\n')}\n`
-}
-
-function accountingWords(accounting: string): string {
-  return accounting === 'none'
-    ? 'A fault writes what this kernel needs, and no lists, charges and counters as in Linux: --accounting.'
-    : `A fault also writes the lists, charges and counters of Linux since ${accounting}.`
 }
 
 function columnsOf(result: SimulateResult, counts: string): Column[] {

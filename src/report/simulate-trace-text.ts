@@ -2,6 +2,7 @@
 // how often it waits for the mmap lock, beside what Linux recorded.
 import type { SimulatedTraceRun, TraceSimulateResult } from '../simulate/index.ts'
 import { formatCount, formatShare } from './numbers.ts'
+import { simulatedKernelWords } from './simulated-kernel.ts'
 import { plainStyle, type TextOptions } from './style.ts'
 import { type Column, formatTable, wrap } from './table.ts'
 
@@ -14,7 +15,13 @@ export function simulateTraceText(result: TraceSimulateResult, options: TextOpti
     styleHeading: style.faint,
     styleLabel: (text) => text,
   })
-  const paragraphs = [recordedWords(result), gapWords(result), fidelityWords(result), ...trace.warnings]
+  const paragraphs = [
+    recordedWords(result),
+    gapWords(result),
+    simulatedKernelWords(result.kernel.options),
+    fidelityWords(result),
+    ...trace.warnings,
+  ]
   return `${[
     style.heading(heading),
     '',

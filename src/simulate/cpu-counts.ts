@@ -1,15 +1,24 @@
 // How many CPUs of a machine a workload can have.
 
+import { CPUS_MAX } from '../kernel/index.ts'
 import type { MachineModel } from './machine.ts'
 import { Topology } from './topology.ts'
-import type { SimulatedWorkload } from './workloads.ts'
+import { type SimulatedWorkload, threadsOn } from './workloads.ts'
 
 /** The most frames that a simulated machine has: an entry of a page table holds a frame in 20 bits. */
 const PAGES_MAX = 700_000
 
+/** How many memory nodes the kernel has: one where threads are of no CPU, or all memory is behind one bus. */
+export function memoryNodes(machine: MachineModel, workload: SimulatedWorkload, cpus: number): number {
+  const isOne = machine.hasOneMemory === true || threadsOn(cpus, workload) > cpus
+  return isOne ? 1 : machine.topology.sockets
+}
+
 /** The most CPUs, of those that are counted; less than 1 where the machine is too small. */
 export function mostCpus(machine: MachineModel, workload: SimulatedWorkload): number {
-  const { cpus } = new Topology(machine.topology)
+  const all = new Topology(machine.topology).cpus
+  // Each thread is a CPU of the kernel.
+  const cpus = Math.min(all, Math.floor(CPUS_MAX / (workload.threadsPerCpu ?? 1)))
   const memory = workload.fillsMemory ? Math.floor(PAGES_MAX / workload.pages) : cpus
   return Math.min(cpus - workload.writers, memory)
 }

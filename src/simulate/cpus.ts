@@ -10,21 +10,10 @@
 // - What must come after another thread's operation waits for that, without a CPU.
 
 import { COMPUTING } from './accounts.ts'
+import { CpuPool } from './cpu-pool.ts'
 import type { LeastTimes, RecordedDurations } from './recorded-durations.ts'
 import type { CpuScheduler, Simulator } from './simulator.ts'
 import type { Topology } from './topology.ts'
-
-/**
- * How long a thread runs at least while others wait: `sysctl_sched_base_slice`, which the kernel multiplies by the
- * logarithm of the CPUs, and within which it lets no other thread preempt it (`RUN_TO_PARITY`): kernel/sched/fair.c and
- * features.h of Linux 6.12 and later.
- */
-const BASE_SLICE_NS = 700_000
-const SCALED_CPUS_MAX = 8
-
-function sliceNs(cpus: number): number {
-  return BASE_SLICE_NS * (1 + Math.floor(Math.log2(Math.min(cpus, SCALED_CPUS_MAX))))
-}
 
 /** What a lane does around its operations. */
 export interface LaneProgram extends LeastTimes {
@@ -49,14 +38,11 @@ const AWAY = 3
 const COMPUTES = 4
 const ORDERED = 5
 
-const NO_CPU = -1
 const NOT_DONE = -1
 
 export class Cpus implements CpuScheduler {
   readonly #lanes: readonly LaneProgram[]
-  readonly #places: readonly number[]
-  readonly #topology: Topology
-  readonly #sliceNs: number
+  readonly #pool: CpuPool
   #simulator!: Simulator
   #durations!: RecordedDurations
   readonly #phase: Uint8Array
@@ -67,15 +53,6 @@ export class Cpus implements CpuScheduler {
   readonly #doneAt: readonly Float64Array[]
   /** Threads that wait for an operation of a lane, and which. */
   readonly #waiting: { readonly thread: number; readonly operation: number }[][]
-  readonly #cpuOf: Int32Array
-  readonly #sliceEnd: Float64Array
-  readonly #since: Float64Array
-  readonly #idle: number[]
-  readonly #runnable: number[] = []
-  readonly #runnableSince: Float64Array
-  /** How long threads waited for a CPU, and how long CPUs had a thread, all together, in nanoseconds. */
-  queuedNs = 0
-  busyNs = 0
   /** When the last thread had done its last operation. */
   endNs = 0
 
@@ -83,31 +60,33 @@ export class Cpus implements CpuScheduler {
   constructor(lanes: readonly LaneProgram[], places: readonly number[], topology: Topology) {
     const threads = lanes.length
     this.#lanes = lanes
-    this.#places = places
-    this.#topology = topology
-    this.#sliceNs = sliceNs(places.length)
+    this.#pool = new CpuPool(threads, places, topology)
     this.#phase = new Uint8Array(threads)
     this.#operation = new Int32Array(threads)
     this.#awayUntil = new Float64Array(threads)
     this.#computeNs = new Float64Array(threads)
     this.#doneAt = lanes.map(({ awayNs }) => new Float64Array(awayNs.length).fill(NOT_DONE))
     this.#waiting = lanes.map(() => [])
-    this.#cpuOf = new Int32Array(threads).fill(NO_CPU)
-    this.#runnableSince = new Float64Array(threads)
-    this.#sliceEnd = new Float64Array(places.length)
-    this.#since = new Float64Array(places.length)
-    // The last is taken first.
-    this.#idle = places.map((_, cpu) => places.length - 1 - cpu)
+  }
+
+  /** How long threads waited for a CPU, and how long CPUs had a thread, all together, in nanoseconds. */
+  get queuedNs(): number {
+    return this.#pool.queuedNs
+  }
+
+  get busyNs(): number {
+    return this.#pool.busyNs(this.endNs)
   }
 
   /** Before anything else, once the simulator is there. */
   attach(simulator: Simulator, durations: RecordedDurations): void {
     this.#simulator = simulator
+    this.#pool.attach(simulator)
     this.#durations = durations
   }
 
   hasCpu(thread: number): boolean {
-    return this.#cpuOf[thread] !== NO_CPU
+    return this.#pool.hasCpu(thread)
   }
 
   /** A thread has come to its gate before this operation. */
@@ -149,7 +128,7 @@ export class Cpus implements CpuScheduler {
     if (this.#phase[thread] === UNBORN) {
       const creator = bornOf[operation]!
       const bornAt = creator < 0 ? 0 : this.#doneAtOrWaits(thread, creator, bornAfter[operation]!)
-      if (bornAt === Infinity) return this.#letGo(thread, now)
+      if (bornAt === Infinity) return this.#pool.letGo(thread, now)
       this.#awayUntil[thread] = bornAt + awayNs[operation]!
       this.#phase[thread] = AWAY
     }
@@ -162,42 +141,35 @@ export class Cpus implements CpuScheduler {
       this.#phase[thread] = ORDERED
     }
     const after = this.#afterOthers(thread, operation)
-    if (after === Infinity) return this.#letGo(thread, now)
+    if (after === Infinity) return this.#pool.letGo(thread, now)
     if (after > now) return this.#awayTo(thread, now, after)
-    if (!this.#takesCpu(thread, now)) return false
+    if (!this.#pool.takes(thread, now)) return false
     this.#phase[thread] = IN_KERNEL
     this.#durations.begin(thread, operation, now)
     return true
   }
 
   slept(thread: number, now: number): void {
-    this.#letGo(thread, now)
+    this.#pool.letGo(thread, now)
   }
 
   woke(thread: number, now: number): boolean {
-    return this.#takesCpu(thread, now)
+    return this.#pool.takes(thread, now)
   }
 
   finished(thread: number, now: number): void {
-    this.#letGo(thread, now)
+    this.#pool.letGo(thread, now)
   }
 
   // -------------------------------------------------------------------------------------------------------------------
 
   /** Computes on, for a time slice at most. Returns whether it has computed all. */
   #computes(thread: number, now: number): boolean {
-    if (!this.#takesCpu(thread, now)) return false
-    const cpu = this.#cpuOf[thread]!
-    if (this.#sliceEnd[cpu]! <= now) {
-      if (this.#runnable.length > 0) {
-        this.#letGo(thread, now)
-        return this.#takesCpu(thread, now)
-      }
-      this.#sliceEnd[cpu] = now + this.#sliceNs
-    }
+    if (!this.#pool.takes(thread, now)) return false
+    if (!this.#pool.mayLose(thread, now)) return false
     const left = this.#computeNs[thread]!
     if (left === 0) return true
-    const ns = Math.min(left, this.#sliceEnd[cpu]! - now)
+    const ns = Math.min(left, this.#pool.sliceEnd(thread) - now)
     this.#computeNs[thread] = left - ns
     this.#simulator.spend(thread, COMPUTING, ns)
     this.#simulator.resume(thread, now + ns)
@@ -227,46 +199,8 @@ export class Cpus implements CpuScheduler {
   }
 
   #awayTo(thread: number, now: number, time: number): false {
-    this.#letGo(thread, now)
+    this.#pool.letGo(thread, now)
     this.#simulator.resume(thread, time)
     return false
-  }
-
-  /** Whether the thread has a CPU, or gets one. If not, it is resumed when it does. */
-  #takesCpu(thread: number, now: number): boolean {
-    if (this.#cpuOf[thread] !== NO_CPU) return true
-    const cpu = this.#idle.pop()
-    if (cpu === undefined) {
-      this.#runnable.push(thread)
-      this.#runnableSince[thread] = now
-      return false
-    }
-    this.#give(thread, cpu, now)
-    return true
-  }
-
-  /** Gives up the CPU of a thread, if it has one, to who has waited longest. */
-  #letGo(thread: number, now: number): false {
-    const cpu = this.#cpuOf[thread]!
-    if (cpu === NO_CPU) return false
-    this.#cpuOf[thread] = NO_CPU
-    this.busyNs += now - this.#since[cpu]!
-    const next = this.#runnable.shift()
-    if (next === undefined) {
-      this.#idle.push(cpu)
-      return false
-    }
-    const time = Math.max(now, this.#runnableSince[next]!)
-    this.queuedNs += time - this.#runnableSince[next]!
-    this.#give(next, cpu, time)
-    this.#simulator.resume(next, time)
-    return false
-  }
-
-  #give(thread: number, cpu: number, now: number): void {
-    this.#cpuOf[thread] = cpu
-    this.#since[cpu] = now
-    this.#sliceEnd[cpu] = now + this.#sliceNs
-    this.#simulator.coreOf[thread] = this.#topology.coreOf(this.#places[cpu]!)
   }
 }

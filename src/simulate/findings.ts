@@ -36,6 +36,8 @@ export interface SimulatedRun {
   readonly wallMs: number
   /** Accesses of the kernel that were simulated, warm-up included. */
   readonly accesses: number
+  /** Of workloads whose threads measure themselves: how long one takes on average, in milliseconds. */
+  readonly threadMs?: number
 }
 
 const LINES_TOLD = 12
@@ -70,12 +72,13 @@ export function findingsOf(raw: RawRun, design: string, rwsem: string): Simulate
     faults: raw.counted,
     virtualMs: raw.windowNs / 1e6,
     faultsPerSecond: (raw.counted / raw.windowNs) * 1e9,
-    idleShare: accounts.byCause[ASLEEP]! / total,
+    idleShare: raw.idleShare ?? accounts.byCause[ASLEEP]! / total,
     timeByCause: Object.fromEntries([...time].filter(([, share]) => share > 0)),
     lines: lines.slice(0, LINES_TOLD),
     fallbacks: raw.fallbacks,
     wallMs: raw.wallMs,
     accesses,
+    ...(raw.threadMs === undefined ? {} : { threadMs: raw.threadMs }),
   }
 }
 

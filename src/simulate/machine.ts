@@ -30,6 +30,8 @@ export interface SoftwareCosts {
   readonly wakeLatencyNs: number
   /** The same for a CPU that halts where it would spin (`pv_wait`); 0 on bare metal, where it spins on. */
   readonly kickNs: number
+  /** Making a thread: those of a program that makes its own begin so far apart. Default 25 µs, an estimate. */
+  readonly createNs?: number
 }
 
 export interface MachineModel {
@@ -58,6 +60,8 @@ export interface MachineModel {
   /** Sustained, in bytes a nanosecond (GB/s). */
   readonly bandwidthPerSocket: number
   readonly software: SoftwareCosts
+  /** All sockets have one memory, behind one bus with `bandwidthPerSocket`. Default: each has its own. */
+  readonly hasOneMemory?: boolean
   /** How much longer a thread computes while the other thread of its core computes too. */
   readonly smtFactor: number
   /** What else a fault writes in the Linux that was measured on it, see kernel/memory/lru.ts. Default: nothing. */

@@ -4,6 +4,8 @@ import { SHARED, type Probes, type Watched } from '../backends/stepped/index.ts'
 import { type NodeOptions, allVmEvents } from '../kernel/index.ts'
 import type { KernelNames } from '../check/kernel-names.ts'
 import { Charges, randomNumbers } from './charges.ts'
+import { memoryNodes } from './cpu-counts.ts'
+import { SharedCpus } from './shared-cpus.ts'
 import { FrameCosts } from './frames.ts'
 import type { MachineModel } from './machine.ts'
 import { Simulator, type Subject } from './simulator.ts'
@@ -19,7 +21,7 @@ import {
   runBodies,
 } from './stepped-run.ts'
 import { Topology } from './topology.ts'
-import type { SimulatedWorkload } from './workloads.ts'
+import { type SimulatedWorkload, threadsOn } from './workloads.ts'
 
 export interface RunOptions extends RunKernel {
   readonly workload: SimulatedWorkload
@@ -48,10 +50,15 @@ export interface RawRun {
   readonly wallMs: number
   /** Names of the heap, where they cannot be found at the end any more. */
   readonly names?: KernelNames | null
+  /** Where threads share CPUs: the share of the CPUs' time in which they had no thread. */
+  readonly idleShare?: number
+  /** Where a thread measures itself: how long it takes, on average. */
+  readonly threadMs?: number
 }
 
 /** Threads begin one after the other within so long, in nanoseconds: not in step. */
 const BEGIN_WITHIN_NS = 20_000
+const CREATE_NS = 25_000
 /** A run that takes more accesses than this for each CPU and count goes nowhere. */
 const ACCESSES_PER_COUNT = 20_000
 
@@ -81,9 +88,15 @@ class SimulatedRun implements Meter, Probes, Subject {
   readonly #factor: Float64Array
   readonly #done: Float64Array
   readonly #contended: Int32Array
+  /** Where there are more threads than CPUs. */
+  readonly #shared: SharedCpus | null
   #simulator!: Simulator
-  #charges!: Charges
+  #charges: Charges | null = null
   #machine!: SimulatedMachine
+  #busyBefore = 0
+  readonly #spanFrom: Float64Array
+  #spansNs = 0
+  #spans = 0
   /** Threads that have still to warm up; of a program that ends, what all of them together have still to do. */
   #warming: number
   #counts = 0
@@ -96,13 +109,15 @@ class SimulatedRun implements Meter, Probes, Subject {
     const { workload, machine, cpus, seed, effort = 1 } = options
     this.#options = options
     this.#topology = new Topology(machine.topology)
-    const threads = cpus + workload.writers
-    this.#places = this.#topology.place(threads, workload.placement)
+    const counted = threadsOn(cpus, workload)
+    const threads = counted + workload.writers
+    this.#shared =
+      counted > cpus
+        ? new SharedCpus(threads, this.#topology.place(cpus, workload.placement), this.#topology)
+        : null
+    this.#places = this.#shared?.beginsOn ?? this.#topology.place(threads, workload.placement)
     this.#random = randomNumbers(seed)
-    this.#nodes = {
-      count: machine.topology.sockets,
-      ofCpu: this.#places.map((cpu) => this.#topology.socketOfCore[this.#topology.coreOf(cpu)]!),
-    }
+    this.#nodes = this.#nodesOf(machine)
     const framesPerNode = this.#framesPerNode()
     this.#frames = framesPerNode * this.#nodes.count
     this.#frameCosts = new FrameCosts(
@@ -110,34 +125,55 @@ class SimulatedRun implements Meter, Probes, Subject {
       this.#topology,
       this.#frames,
       workload.pages / workload.sourcePages,
-      framesPerNode,
+      this.#shared === null ? framesPerNode : 0,
     )
-    this.#counted = cpus
+    this.#counted = counted
+    this.#spanFrom = new Float64Array(threads)
     this.#factor = this.#places.map((cpu) => (this.#sharesCore(cpu) ? machine.smtFactor : 1)) as never
     this.#done = new Float64Array(threads)
     this.#contended = new Int32Array(threads)
-    this.#warming = workload.ends ? cpus * workload.warmUp : cpus
+    this.#warming = workload.ends ? counted * workload.warmUp : counted
     // Few threads are measured longer: one round of one of them says little.
-    this.#target = Math.ceil(effort * workload.measured * Math.max(cpus, workload.ends ? 1 : 4))
-    this.#limit = ACCESSES_PER_COUNT * (cpus * workload.warmUp + this.#target) + 1e8
+    this.#target = workload.isWhole
+      ? Infinity
+      : Math.ceil(effort * workload.measured * Math.max(counted, workload.ends ? 1 : 4))
+    this.#limit = ACCESSES_PER_COUNT * counted * (workload.warmUp + workload.measured) + 1e8
+  }
+
+  /** The memory nodes, and whose CPU is of which. */
+  #nodesOf(machine: MachineModel): NodeOptions {
+    const { workload, cpus } = this.#options
+    const count = memoryNodes(machine, workload, cpus)
+    if (count === 1) return { count, ofCpu: [] }
+    return {
+      count,
+      ofCpu: this.#places.map((cpu) => this.#topology.socketOfCore[this.#topology.coreOf(cpu)]!),
+    }
   }
 
   /** As many as the threads of the node that has most of them fill, and more: nobody goes to another for memory. */
   #framesPerNode(): number {
     const { workload } = this.#options
     const { count, ofCpu } = this.#nodes
-    const threads = Array.from({ length: count }, (_, node) => ofCpu.filter((of) => of === node).length)
+    const threads =
+      count === 1
+        ? [this.#places.length]
+        : Array.from({ length: count }, (_, node) => ofCpu.filter((of) => of === node).length)
     const perThread = SPARE_FRAMES_PER_THREAD + (workload.fillsMemory ? workload.pages : 0)
     return Math.max(Math.ceil(4096 / count), Math.max(...threads) * perThread)
   }
 
   #sharesCore(cpu: number): boolean {
     const core = this.#topology.coreOf(cpu)
-    return this.#places.some((other) => other !== cpu && this.#topology.coreOf(other) === core)
+    const used = this.#shared?.places ?? this.#places
+    return used.some((other) => other !== cpu && this.#topology.coreOf(other) === core)
   }
 
   run(make: (request: MachineRequest) => SimulatedMachine): RawRun {
     const { workload, machine, aheadNs } = this.#options
+    const { isWhole = false } = workload
+    const { createNs = CREATE_NS } = machine.software
+    const shared = this.#shared
     const began = performance.now()
     this.#machine = make({
       ...bootRequest(this.#options, this.#places.length, this.#frames, 0, this.#nodes),
@@ -150,28 +186,40 @@ class SimulatedRun implements Meter, Probes, Subject {
       topology: this.#topology,
       places: this.#places,
       subject: this,
-      begin: Float64Array.from(this.#places, () => this.#random() * BEGIN_WITHIN_NS),
+      begin: Float64Array.from(this.#places, (_, thread) =>
+        isWhole ? (thread + this.#random()) * createNs : this.#random() * BEGIN_WITHIN_NS,
+      ),
+      ...(shared === null ? {} : { scheduler: shared }),
       ...(aheadNs === undefined ? {} : { aheadNs }),
     })
+    shared?.attach(this.#simulator)
+    if (isWhole) this.#simulator.accounts.from = 0
     this.#charges = new Charges({
       machine,
       simulator: this.#simulator,
       frames: this.#frameCosts,
       factor: this.#factor,
       random: this.#random,
-      hasCpu: () => true,
-      isRunning: (thread) => !this.isAsleep(thread),
+      hasCpu: (thread) => shared === null || shared.hasCpu(thread),
+      isRunning: (thread) => (shared === null ? !this.isAsleep(thread) : shared.hasCpu(thread)),
     })
     runBodies(this.#simulator, this.#machine, this)
+    if (isWhole) this.#endWhole()
     return this.#result(began)
+  }
+
+  #endWhole(): void {
+    this.#simulator.endWindow(this.#simulator.clock.reduce((latest, time) => Math.max(latest, time), 0))
+    this.#simulator.isOver = true
   }
 
   #result(began: number): RawRun {
     const { accounts } = this.#simulator
+    const { cpus } = this.#options
     if (!this.#simulator.isOver) throw new RunTooLong('the threads have ended before enough was measured')
     const after = allVmEvents(this.#machine.tasks[0]!)
     const counts = Object.entries(after).map(
-      ([name, count]) => [name, count - this.#eventsBefore[name]!] as const,
+      ([name, count]) => [name, count - (this.#eventsBefore[name] ?? 0)] as const,
     )
     return {
       simulated: this.#machine,
@@ -179,10 +227,17 @@ class SimulatedRun implements Meter, Probes, Subject {
       firstCell: (this.#machine.heap as Watched)[SHARED]!.firstCell,
       counted: this.#counts,
       windowNs: accounts.to - accounts.from,
-      cpus: this.#options.cpus,
+      cpus,
       fallbacks: fallbacksOf(Object.fromEntries(counts)),
       wallMs: performance.now() - began,
+      ...(this.#shared === null ? {} : { idleShare: this.#idleShare(this.#shared) }),
+      ...(this.#spans === 0 ? {} : { threadMs: this.#spansNs / this.#spans / 1e6 }),
     }
+  }
+
+  #idleShare(shared: SharedCpus): number {
+    const { from, to } = this.#simulator.accounts
+    return Math.max(0, 1 - (shared.busyNs(to) - this.#busyBefore) / (this.#options.cpus * (to - from)))
   }
 
   // -------------------------------------------------------------------------------------------------------------------
@@ -191,6 +246,7 @@ class SimulatedRun implements Meter, Probes, Subject {
   noteCounts(thread: number, counts: number): void {
     if (thread >= this.#counted) return
     const simulator = this.#simulator
+    this.#shared?.leftKernel(thread)
     const { accounts } = simulator
     const done = (this.#done[thread]! += counts)
     if (accounts.from === Infinity) {
@@ -232,6 +288,16 @@ class SimulatedRun implements Meter, Probes, Subject {
     const simulator = this.#simulator
     simulator.accounts.from = simulator.clock.reduce((latest, time) => Math.max(latest, time), 0)
     this.#eventsBefore = allVmEvents(this.#machine.tasks[0]!)
+    this.#busyBefore = this.#shared?.busyNs(simulator.accounts.from) ?? 0
+  }
+
+  noteSpan(thread: number, begins: boolean): void {
+    const now = this.#simulator.clock[thread]!
+    if (begins) this.#spanFrom[thread] = now
+    else {
+      this.#spansNs += now - this.#spanFrom[thread]!
+      this.#spans++
+    }
   }
 
   #tellProgress(): void {
@@ -241,11 +307,12 @@ class SimulatedRun implements Meter, Probes, Subject {
   }
 
   noteClear(thread: number, frame: number): void {
-    this.#charges.clear(thread, frame)
+    // What is there before the threads begin takes no time.
+    this.#charges?.clear(thread, frame)
   }
 
   noteCopy(thread: number, to: number, from: number): void {
-    this.#charges.copy(thread, to, from)
+    this.#charges?.copy(thread, to, from)
   }
 
   noteContention(thread: number, lock: number): void {
@@ -253,7 +320,7 @@ class SimulatedRun implements Meter, Probes, Subject {
   }
 
   called(id: number, first: unknown, a: unknown): void {
-    this.#charges.called(id, first, a)
+    this.#charges!.called(id, first, a)
   }
 
   returned(): void {}

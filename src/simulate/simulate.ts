@@ -1,6 +1,7 @@
 // A simulation: a workload on one machine, under a list of designs, rwsems and numbers of CPUs.
 
 import type { AccountingName, KernelConfig, SpinlockKind } from '../kernel/index.ts'
+import { memoryNodes } from './cpu-counts.ts'
 import { type SimulatedRun, findingsOf } from './findings.ts'
 import { type MachineModel, accountingOf, spinlockOf } from './machine.ts'
 import { type ComparedRow, compareWithPublished } from './published.ts'
@@ -80,13 +81,14 @@ export function resultOf(options: SimulateOptions, runs: readonly SimulatedRun[]
   const { workload, machine, config, rss } = options
   const accounting = accountingOf(machine, options.accounting)
   const spinlock = spinlockOf(machine, options.spinlock)
+  const nodes = memoryNodes(machine, workload, Math.max(...options.cpus))
   const { name, source } = machine
   return {
     workload: workload.name,
     machine: { name, cpus: new Topology(machine.topology).cpus, source },
-    kernel: { options: kernelOptions({ config, rss, accounting, spinlock }, machine.topology.sockets) },
+    kernel: { options: kernelOptions({ config, rss, accounting, spinlock }, nodes) },
     runs,
-    published: compareWithPublished(machine.name, workload.name, runs, accounting, spinlock),
+    published: compareWithPublished(machine.name, workload, runs, { accounting, spinlock, rss }),
   }
 }
 

@@ -6,13 +6,8 @@
 
 import {
   type Accounting,
-  ACCESS_READ,
-  ACCESS_WRITE,
   CACHE_LINE_WORDS,
-  MADV,
   MAP_FIXED,
-  MAP_POPULATE,
-  PAGE_SIZE,
   PhysicalMemory,
   type NodeOptions,
   type RwsemKind,
@@ -21,28 +16,20 @@ import {
   spinlockKinds,
   Task,
   VM_READ,
-  VM_SHARED,
   VM_WRITE,
   bootKernel,
-  brk,
   cacheLineAlign,
   callEnter,
   callExit,
-  createFile,
   createMm,
   designs,
   heapAlloc,
   joinMm,
-  madvise,
-  mmap,
-  munmap,
   packKernelConfig,
-  putFile,
-  setStartOfHeap,
-  touch,
 } from '../kernel/index.ts'
 import * as loops from '../workloads/loops.ts'
-import type { LoopThread } from '../workloads/loops.ts'
+import * as programs from './stepped-programs.ts'
+import { SimulatedThread, type ThreadMeter, type ThreadRequest } from './stepped-thread.ts'
 
 /** What the simulator is told by the kernel that it runs, and what it is not to step. */
 export interface KernelMeter {
@@ -52,10 +39,7 @@ export interface KernelMeter {
   noteContention(thread: number, lock: number, write: boolean): void
 }
 
-export interface Meter extends KernelMeter {
-  /** A thread has done `counts` of what its workload counts. */
-  noteCounts(thread: number, counts: number): void
-}
+export interface Meter extends KernelMeter, ThreadMeter {}
 
 export interface BootRequest {
   readonly threads: number
@@ -71,10 +55,8 @@ export interface BootRequest {
   readonly meter: KernelMeter
 }
 
-export interface MachineRequest extends BootRequest {
+export interface MachineRequest extends BootRequest, ThreadRequest {
   readonly workload: string
-  /** Pages of each thread. */
-  readonly pages: number
   readonly meter: Meter
 }
 
@@ -90,8 +72,6 @@ export interface SimulatedMachine {
 /** Where mappings at fixed places begin, as a page: a multiple of what one table of the lowest level covers. */
 const BASE = 0x10_0000
 const TABLE_PAGES = 512
-const HEAP_BASE = 0x8000
-const WRITER_PAGES = 512
 const STACK_PAGES = 2048
 const MAPS_MAX = 65530
 
@@ -164,115 +144,6 @@ function tracepointsOf(thread: number, meter: KernelMeter): NonNullable<Task['tr
   }
 }
 
-/** A thread of a workload. Its addresses are page numbers; its runs end from outside. */
-class SimulatedThread implements LoopThread {
-  readonly task: Task
-  readonly mm: number
-  readonly pages: number
-  readonly threads: number
-  /** A word of memory that all threads use, alone in its line. */
-  readonly word: number
-  readonly #meter: Meter
-  #file = 0
-  #shared = false
-
-  constructor(task: Task, mm: number, word: number, { pages, threads, meter }: MachineRequest) {
-    this.task = task
-    this.mm = mm
-    this.word = word
-    this.pages = pages
-    this.threads = threads
-    this.#meter = meter
-  }
-
-  ready(): void {}
-
-  mapMemory(): number {
-    const flags = VM_READ | VM_WRITE | (this.#shared ? VM_SHARED : 0)
-    return this.mapPages(0, this.pages, flags, 0, this.#file)
-  }
-
-  unmapMemory(page: number): void {
-    this.unmapPages(page, this.pages)
-  }
-
-  discardMemory(page: number): void {
-    callEnter(this.task)
-    madvise(this.task, this.mm, page, page + this.pages, MADV.dontneed)
-    callExit(this.task)
-  }
-
-  openFile(shared: boolean): void {
-    callEnter(this.task)
-    this.#file = createFile(this.task, this.pages, PAGE_SIZE, 0)
-    callExit(this.task)
-    this.#shared = shared
-  }
-
-  closeFile(): void {
-    callEnter(this.task)
-    putFile(this.task, this.#file)
-    callExit(this.task)
-  }
-
-  mapPopulated(): void {
-    const page = this.mapPages(0, WRITER_PAGES, VM_READ | VM_WRITE, MAP_POPULATE, 0)
-    this.unmapPages(page, WRITER_PAGES)
-  }
-
-  writePages(page: number): boolean {
-    for (let at = page; at < page + this.pages; at++) {
-      touch(this.task, this.mm, at * PAGE_SIZE, ACCESS_WRITE)
-      this.#meter.noteCounts(this.task.id, 1)
-    }
-    return true
-  }
-
-  readPages(page: number): boolean {
-    for (let at = page; at < page + this.pages; at++) {
-      touch(this.task, this.mm, at * PAGE_SIZE, ACCESS_READ)
-      this.#meter.noteCounts(this.task.id, 1)
-    }
-    return true
-  }
-
-  countTurns(turns: number): boolean {
-    this.#meter.noteCounts(this.task.id, turns)
-    return true
-  }
-
-  touchFirst(page: number): void {
-    touch(this.task, this.mm, page * PAGE_SIZE, ACCESS_WRITE)
-  }
-
-  mapPages(page: number, pages: number, vmFlags: number, mapFlags: number, file: number): number {
-    callEnter(this.task)
-    const result = mmap(this.task, this.mm, page, pages, vmFlags, mapFlags, file, 0)
-    callExit(this.task)
-    if (result < 0) throw new Error(`mmap fails with ${result}: the simulated machine is too small`)
-    return result
-  }
-
-  unmapPages(page: number, pages: number): void {
-    callEnter(this.task)
-    munmap(this.task, this.mm, page, page + pages)
-    callExit(this.task)
-  }
-
-  /** Makes the heap `pages` pages long. */
-  moveBreak(pages: number): void {
-    callEnter(this.task)
-    brk(this.task, this.mm, pages * PAGE_SIZE)
-    callExit(this.task)
-  }
-
-  startHeap(): void {
-    callEnter(this.task)
-    setStartOfHeap(this.task, this.mm, HEAP_BASE)
-    callExit(this.task)
-  }
-}
-
 interface WorkloadBody {
   /** What is done before the clock starts. */
   readonly prepare?: (first: SimulatedThread, request: MachineRequest) => void
@@ -298,6 +169,16 @@ const workloadBodies: Readonly<Record<string, WorkloadBody>> = {
     prepare: mapForEach,
     run: (thread) => void thread.writePages(placeOf(thread.task.id, thread)),
   },
+  'multi-fault-all-split': { run: programs.multiFaultSplit },
+  'multi-fault-all': { prepare: programs.mapApart, run: programs.multiFault },
+  'multi-fault-all-serial': { prepare: programs.mapApart, run: programs.multiFaultSerial },
+  'multi-fault-all-fork': { prepare: programs.mapApart, run: programs.multiFaultFork },
+  'ebizzy-mTRp': { prepare: programs.ebizzyChunks, run: (thread) => programs.ebizzy(thread, 1) },
+  'ebizzy-mTt': { prepare: programs.ebizzyChunks, run: (thread) => programs.ebizzy(thread, 128) },
+  'spf_test-2x10': { run: (thread) => programs.spfTest(thread, 2, 10) },
+  'spf_test-10x2': { run: (thread) => programs.spfTest(thread, 10, 2) },
+  'spf_test-10x10': { run: (thread) => programs.spfTest(thread, 10, 10) },
+  'spf_test-30x30': { run: (thread) => programs.spfTest(thread, 30, 30) },
   'fetch-add': { run: fetchAdd },
   'compare-and-swap': { run: compareAndSwap },
   'ping-pong': { run: pingPong },

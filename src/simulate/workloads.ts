@@ -5,7 +5,7 @@ import type { Placement } from './topology.ts'
 
 export interface SimulatedWorkload {
   readonly name: string
-  readonly counts: 'pages' | 'map+unmap pairs' | 'calls' | 'malloc+free pairs' | 'operations'
+  readonly counts: 'pages' | 'map+unmap pairs' | 'calls' | 'malloc+free pairs' | 'operations' | 'records'
   readonly origin: string
   readonly description: string
   /** Pages of each thread here, and in the source: what is cached is scaled with it. */
@@ -21,6 +21,16 @@ export interface SimulatedWorkload {
   readonly placement: Placement
   /** Threads end by themselves: the window must close before the first does. */
   readonly ends: boolean
+  /** More threads than CPUs: so many for each CPU that is counted, or so many on however many CPUs. Default 1 each. */
+  readonly threadsPerCpu?: number
+  readonly threads?: number
+  /** Threads begin one after the other, and the run is measured from its beginning until all have ended. */
+  readonly isWhole?: boolean
+}
+
+/** How many threads are counted, on so many CPUs. */
+export function threadsOn(cpus: number, workload: SimulatedWorkload): number {
+  return workload.threads ?? cpus * (workload.threadsPerCpu ?? 1)
 }
 
 const PAGES = 2048
@@ -56,6 +66,46 @@ const pft = {
   placement: 'spread',
   ends: true,
 } as const
+
+const MULTI_FAULT_PAGES = 512
+
+const multiFault = {
+  ...willItScale,
+  origin: 'K. Hiroyuki, linux-mm',
+  pages: MULTI_FAULT_PAGES,
+  sourcePages: MULTI_FAULT_PAGES,
+  warmUp: MULTI_FAULT_PAGES,
+  measured: 4 * MULTI_FAULT_PAGES,
+  placement: 'spread',
+} as const
+
+const ebizzy = {
+  ...willItScale,
+  counts: 'records',
+  origin: 'ebizzy 0.3',
+  pages: 128,
+  sourcePages: 128,
+  warmUp: 4,
+  measured: 32,
+  placement: 'spread',
+  threadsPerCpu: 2,
+} as const
+
+function spfTest(mappings: number, pages: number): SimulatedWorkload {
+  return {
+    ...willItScale,
+    name: `spf_test-${mappings}x${pages}`,
+    origin: 'spf_test',
+    description: `100 threads, each maps ${pages} pages and writes a byte of each, ${mappings} times`,
+    pages: mappings * pages + 1,
+    sourcePages: mappings * pages + 1,
+    warmUp: 0,
+    measured: mappings * pages,
+    placement: 'spread',
+    threads: 100,
+    isWhole: true,
+  }
+}
 
 export const simulatedWorkloads: readonly SimulatedWorkload[] = [
   {
@@ -118,6 +168,43 @@ export const simulatedWorkloads: readonly SimulatedWorkload[] = [
     measured: 128,
     description: 'grow and shrink the one heap by a page',
   },
+  {
+    ...multiFault,
+    name: 'multi-fault-all-split',
+    description:
+      'write one byte of every page of 2 MiB, barrier, MADV_DONTNEED of it; a mapping for each thread',
+  },
+  {
+    ...multiFault,
+    name: 'multi-fault-all',
+    description: 'the same within one mapping',
+  },
+  {
+    ...multiFault,
+    name: 'multi-fault-all-serial',
+    description: 'the same, and the first thread alone gives back the pages of all',
+  },
+  {
+    ...multiFault,
+    name: 'multi-fault-all-fork',
+    description: 'the same as multi-fault-all, and the first thread forks in each round',
+  },
+  {
+    ...ebizzy,
+    name: 'ebizzy-mTRp',
+    pages: 1,
+    sourcePages: 1,
+    description: 'map a page, write a byte of it, unmap; two threads for each CPU',
+  },
+  {
+    ...ebizzy,
+    name: 'ebizzy-mTt',
+    description: 'the same with 512 KiB',
+  },
+  spfTest(2, 10),
+  spfTest(10, 2),
+  spfTest(10, 10),
+  spfTest(30, 30),
   {
     ...word,
     name: 'fetch-add',

@@ -1,10 +1,11 @@
 // The simulate command, as a process: JSON, text and refusals.
 
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import type { Calibration } from '../../src/simulate/calibrate/calibrate.ts'
 import type { MachineModel, SimulateResult, TraceSimulateResult } from '../../src/simulate/index.ts'
 import { faultline, faultlineAlone, refusals } from './command.ts'
 
@@ -88,6 +89,10 @@ test('simulate', { concurrency: 2 }, async (t) => {
       assert.equal(stderr, '')
       assert.equal(code, 0)
       assert.match(stdout, /^fetch-add on mine, simulated/)
+      assert.match(
+        stdout.replaceAll(/\s+/g, ' '),
+        /of Linux since 5\.11: --accounting\. Spinlocks are ticket: --spinlock\./,
+      )
       assert.match(stdout, /classic\/spinning +6 /)
       assert.match(
         stdout,
@@ -118,11 +123,95 @@ test('simulate', { concurrency: 2 }, async (t) => {
       assert.match(text.stdout, /thp-fork\.perf\.txt on here, simulated/)
       assert.match(text.stdout, /classic\/spinning +2 +blocking +0\.\d\d ms/)
       assert.match(text.stdout, /9 of 9 faults are reproduced/)
+      const words = text.stdout.replaceAll(/\s+/g, ' ')
+      assert.match(words, /no lists, charges and counters as in Linux: --accounting\. /)
+      assert.match(words, / Spinlocks are test-and-set: --spinlock\. Memory is one node\./)
+    }),
+    t.test('charts: on the terminal, and as files', async () => {
+      const folder = mkdtempSync(join(tmpdir(), 'faultline-chart-'))
+      const call = ['simulate', 'fetch-add', '--machine', 'skylake-client', '--cpus', '1,2,4', '--design']
+      const output = (name: string): string[] => ['--output', join(folder, name)]
+      try {
+        const [chart, csv] = await Promise.all([
+          faultline([...call, 'classic', '--chart', ...output('a.svg')]),
+          faultline([...call, 'classic,lespinasse-2021', '--csv', ...output('a.html')]),
+        ])
+        assert.deepEqual([chart.code, chart.stderr, csv.code, csv.stderr], [0, '', 0, ''])
+        assert.match(chart.stdout, /│ +a\n/)
+        assert.match(chart.stdout, /\n +CPUs +1 +2 +4\n +a {2}classic\/spinning\n/)
+        assert.match(chart.stdout, /Open in a browser: .*a\.svg/)
+        const svg = readFileSync(join(folder, 'a.svg'), 'utf8')
+        assert.match(svg, /^<svg xmlns/)
+        assert.equal(svg.match(/<circle /g)!.length, 3)
+        assert.doesNotMatch(svg, /NaN|undefined|Infinity/)
+        const [comment, headings, none, one] = csv.stdout.split('\n')
+        assert.match(comment!, /^# fetch-add classic\//)
+        assert.equal(headings, 'tasks,processes,processes_idle,threads,threads_idle,linear')
+        assert.equal(none, '0,0,100,0,100,0')
+        const [tasks, , , rate, idle, linear] = one!.split(',').map(Number)
+        assert.deepEqual([tasks, idle, linear], [1, 0, rate])
+        const page = readFileSync(join(folder, 'a.html'), 'utf8')
+        assert.equal(page.match(/<polyline [^>]*points="[\d.]+,[\d.]+ /g)!.length, 4)
+        assert.match(page, /Where the time goes/)
+      } finally {
+        rmSync(folder, { recursive: true })
+      }
+    }),
+    t.test('a machine that was measured here can be simulated', async () => {
+      const folder = mkdtempSync(join(tmpdir(), 'faultline-calibrate-'))
+      const file = join(folder, 'measured.mjs')
+      try {
+        const measured = await faultline([
+          'simulate',
+          '--calibrate',
+          '--seconds',
+          '1',
+          '--output',
+          file,
+          '--json',
+        ])
+        assert.deepEqual([measured.code, measured.stderr], [0, ''])
+        const { machine, measurements, contended, origins } = JSON.parse(measured.stdout) as Calibration
+        assert.equal(machine.name, 'measured')
+        for (const { what, median, min, max, samples } of [...measurements, ...contended])
+          assert.ok(0 < min && min <= median && median <= max && samples > 0, what)
+        const alone = measurements.filter(({ what }) => /^(a locked instruction|clearing a page)/.test(what))
+        assert.equal(alone.length, 2)
+        assert.match(origins['clearing.hotNs']!, /^measured: /)
+        assert.match(origins['residencyNs']!, /^not measured, taken over from here$/)
+        const call = [
+          'simulate',
+          'fetch-add',
+          '--machine',
+          file,
+          '--cpus',
+          '1',
+          '--design',
+          'classic',
+          '--json',
+        ]
+        const { code, stdout, stderr } = await faultline(call)
+        assert.deepEqual([code, stderr], [0, ''])
+        const { runs } = JSON.parse(stdout) as SimulateResult
+        const { atomicNs } = machine.latency
+        assert.ok(Math.abs(1e9 / runs[0]!.faultsPerSecond / atomicNs - 1) < 0.1)
+      } finally {
+        rmSync(folder, { recursive: true })
+      }
     }),
     t.test('the machines', async () => {
       const { stdout } = await faultline(['simulate', '--machines', '--json'])
       const names = (JSON.parse(stdout) as MachineModel[]).map(({ name }) => name)
-      for (const name of ['here', 'skylake-2s', 'rome-2s', 'westmere-2s', 'numa-56', 'guest-16'])
+      const relied = [
+        'fsb-2009',
+        'westmere-2s',
+        'broadwell-2s',
+        'skylake-2s',
+        'icelake-2s',
+        'rome-2s',
+        'numa-56',
+      ]
+      for (const name of [...relied, 'guest-16', 'power8-80', 'pixel-6', 'here'])
         assert.ok(names.includes(name), name)
     }),
     t.test('wrong calls: exit code 2, what is wrong, and nothing on standard output', async () => {
@@ -135,6 +224,11 @@ test('simulate', { concurrency: 2 }, async (t) => {
         [['simulate', 'pft', '--seed', 'x'], /--seed x/],
         [['simulate', 'pft', '--spinlock', 'queue'], /did you mean 'queued'/],
         [['simulate', '--machines', 'pft'], /takes no workload/],
+        [['simulate', '--calibrate', 'pft'], /takes no workload/],
+        [['simulate', '--calibrate', '--seconds', '0'], /--seconds 0/],
+        [['simulate', 'pft', '--output', 'pft.png'], /end its name in \.svg/],
+        [['simulate', 'pft', '--csv', '--json'], /exclude each other/],
+        [['simulate', smallTrace, '--chart'], /are of workloads/],
         [['simulate', 'pft', '--process', '1'], /--process is of recordings/],
         [['simulate', smallTrace, '--machine', 'here', '--cpus', '3'], /--cpus 3 is not usable/],
         [['simulate', smallTrace, '--process', '99'], /no process 99/],

@@ -35,7 +35,8 @@ export const westmere2s: MachineModel = {
   bandwidthPerSocket: 17.5,
   software: x86Software(2.67, 500),
   smtFactor: assumed.smtFactor,
-  // Of 2010.
+  // Of 2010; of the accounting what comes nearest.
+  accounting: '5.11',
   spinlock: 'ticket',
   fitted: {},
 }

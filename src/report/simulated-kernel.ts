@@ -1,0 +1,19 @@
+// Which kernel a simulation is of, in words: what a text of it says beside its figures.
+
+type KernelOptions = Readonly<Record<string, boolean | string | number>>
+
+/** What a fault writes besides, what spinlocks are, and how many memory nodes there are. */
+export function simulatedKernelWords(options: KernelOptions): string {
+  const nodes = Number(options['nodes'])
+  return [
+    accountingWords(String(options['accounting'])),
+    `Spinlocks are ${String(options['spinlock'])}: --spinlock.`,
+    nodes === 1 ? 'Memory is one node.' : `There are ${nodes} memory nodes, one for each socket.`,
+  ].join(' ')
+}
+
+function accountingWords(accounting: string): string {
+  return accounting === 'none'
+    ? 'A fault writes what this kernel needs, and no lists, charges and counters as in Linux: --accounting.'
+    : `A fault also writes the lists, charges and counters of Linux since ${accounting}: --accounting.`
+}

@@ -1,0 +1,121 @@
+// More threads than CPUs: which of them have one. Any CPU that is free takes the thread that has waited longest.
+
+import type { Simulator } from './simulator.ts'
+import type { Topology } from './topology.ts'
+
+/**
+ * How long a thread runs at least while others wait: `sysctl_sched_base_slice`, which the kernel multiplies by the
+ * logarithm of the CPUs, and within which it lets no other thread preempt it (`RUN_TO_PARITY`): kernel/sched/fair.c and
+ * features.h of Linux 6.12 and later.
+ */
+const BASE_SLICE_NS = 700_000
+const SCALED_CPUS_MAX = 8
+
+function sliceOf(cpus: number): number {
+  return BASE_SLICE_NS * (1 + Math.floor(Math.log2(Math.min(cpus, SCALED_CPUS_MAX))))
+}
+
+const NO_CPU = -1
+
+export class CpuPool {
+  readonly #places: readonly number[]
+  readonly #topology: Topology
+  readonly #sliceNs: number
+  #simulator!: Simulator
+  readonly #cpuOf: Int32Array
+  readonly #sliceEnd: Float64Array
+  readonly #since: Float64Array
+  readonly #idle: number[]
+  readonly #runnable: number[] = []
+  readonly #runnableSince: Float64Array
+  #busyNs = 0
+  /** How long threads waited for a CPU, all together, in nanoseconds. */
+  queuedNs = 0
+
+  /** @param places the CPUs of the machine that are used */
+  constructor(threads: number, places: readonly number[], topology: Topology) {
+    this.#places = places
+    this.#topology = topology
+    this.#sliceNs = sliceOf(places.length)
+    this.#cpuOf = new Int32Array(threads).fill(NO_CPU)
+    this.#runnableSince = new Float64Array(threads)
+    this.#sliceEnd = new Float64Array(places.length)
+    this.#since = new Float64Array(places.length)
+    // The last is taken first.
+    this.#idle = places.map((_, cpu) => places.length - 1 - cpu)
+  }
+
+  /** Before anything else, once the simulator is there. */
+  attach(simulator: Simulator): void {
+    this.#simulator = simulator
+  }
+
+  hasCpu(thread: number): boolean {
+    return this.#cpuOf[thread] !== NO_CPU
+  }
+
+  /** How long CPUs have had a thread until `now`, all together, in nanoseconds. */
+  busyNs(now: number): number {
+    let busy = this.#busyNs
+    for (const cpu of this.#cpuOf) if (cpu !== NO_CPU) busy += Math.max(0, now - this.#since[cpu]!)
+    return busy
+  }
+
+  /** Whether the thread has a CPU, or gets one. If not, it is resumed when it does. */
+  takes(thread: number, now: number): boolean {
+    if (this.#cpuOf[thread] !== NO_CPU) return true
+    const cpu = this.#idle.pop()
+    if (cpu === undefined) {
+      this.#runnable.push(thread)
+      this.#runnableSince[thread] = now
+      return false
+    }
+    this.#give(thread, cpu, now)
+    return true
+  }
+
+  /** Gives up the CPU of a thread, if it has one, to who has waited longest. */
+  letGo(thread: number, now: number): false {
+    const cpu = this.#cpuOf[thread]!
+    if (cpu === NO_CPU) return false
+    this.#cpuOf[thread] = NO_CPU
+    this.#busyNs += now - this.#since[cpu]!
+    const next = this.#runnable.shift()
+    if (next === undefined) {
+      this.#idle.push(cpu)
+      return false
+    }
+    const time = Math.max(now, this.#runnableSince[next]!)
+    this.queuedNs += time - this.#runnableSince[next]!
+    this.#give(next, cpu, time)
+    this.#simulator.resume(next, time)
+    return false
+  }
+
+  /**
+   * A thread with a CPU may lose it here: it does where its time slice is over and others wait. Returns whether it
+   * still has one.
+   */
+  mayLose(thread: number, now: number): boolean {
+    const cpu = this.#cpuOf[thread]!
+    if (this.#sliceEnd[cpu]! > now) return true
+    if (this.#runnable.length > 0) {
+      this.letGo(thread, now)
+      return this.takes(thread, now)
+    }
+    this.#sliceEnd[cpu] = now + this.#sliceNs
+    return true
+  }
+
+  /** Until when the thread keeps the CPU that it has. */
+  sliceEnd(thread: number): number {
+    return this.#sliceEnd[this.#cpuOf[thread]!]!
+  }
+
+  #give(thread: number, cpu: number, now: number): void {
+    this.#cpuOf[thread] = cpu
+    this.#since[cpu] = now
+    this.#sliceEnd[cpu] = now + this.#sliceNs
+    this.#simulator.coreOf[thread] = this.#topology.coreOf(this.#places[cpu]!)
+  }
+}
