@@ -21,8 +21,8 @@ export const notifierMutants: MutantTable = {
     design: 'classic',
     scenario: 'observed-discard',
     patches: [
-      at('calls/madvise.ts', 'zapVmaPages').drop('invalidateRangeStart(cpu, mm, start, end)'),
-      at('calls/madvise.ts', 'zapVmaPages').drop('invalidateRangeEnd(cpu, mm)'),
+      at('tables/zap.ts', 'zapVmaRange').drop('invalidateRangeStart(cpu, mm, start, end)'),
+      at('tables/zap.ts', 'zapVmaRange').drop('invalidateRangeEnd(cpu, mm)'),
     ],
   },
   'protection-not-announced': {

@@ -23,7 +23,6 @@ import {
 } from '../machine/cpu.ts'
 import { Header } from '../machine/header.ts'
 import {
-  PMD_SHIFT,
   PTE_ACCESSED,
   PTE_DIRTY,
   PTE_FRAME_SHIFT,
@@ -64,7 +63,7 @@ import { refcountIncNotZero } from '../sync/refcount.ts'
 import { downRead, downWrite, upRead, upWrite } from '../sync/rwsem.ts'
 import { spinLock, spinTryLock, spinUnlock } from '../sync/spinlock.ts'
 import { reclaimEnd, reclaimStart } from '../tables/mmu-notifier.ts'
-import { findPteTable, nextPteTable, pteAddress } from '../tables/page-table.ts'
+import { findPteTable, nextPteTable, pmdAddrEnd, pteAddress } from '../tables/page-table.ts'
 import { reclaimPage, writeCold } from './reclaim-page.ts'
 
 /** `SWAP_CLUSTER_MAX`: how many frames are freed at a time. */
@@ -206,7 +205,7 @@ function ageMappings(cpu: Task): number {
   const mm = nextChunk(cpu)
   if (mm === 0) return 0
   const start = cpu.clockPage
-  const end = Math.min(start + CLOCK_PAGES, ((start >> PMD_SHIFT) + 1) * 2 ** PMD_SHIFT)
+  const end = pmdAddrEnd(start, start + CLOCK_PAGES)
   const freed = unmapAndFree(cpu, mm, start, end, false)
   dropMm(cpu, mm)
   return freed

@@ -18,8 +18,6 @@ import {
   PTE_SPECIAL,
   PTE_SWAP,
   PTE_WRITE,
-  PMD_SHIFT,
-  PUD_SHIFT,
   PageTable,
 } from '../machine/pte.ts'
 import { copyFrame } from '../machine/sectors.ts'
@@ -43,7 +41,7 @@ import type { Task } from '../mm/task.ts'
 import { spinLock, spinUnlock } from '../sync/spinlock.ts'
 import { flushTlbMm } from '../tables/mmu-gather.ts'
 import { invalidateRangeEnd, invalidateRangeStart } from '../tables/mmu-notifier.ts'
-import { allocPteTable, findPmdTable, findPteTable, pteAddress } from '../tables/page-table.ts'
+import { allocPteTable, findPteTable, nextToWalk, pteAddress } from '../tables/page-table.ts'
 import { inheritLimits, limitPages, vmStatAccount } from '../vma/accounts.ts'
 import { anonVmaFork, unlinkAnonVma } from '../vma/anon-vma.ts'
 import { dupPkeys } from '../vma/pkeys.ts'
@@ -159,12 +157,11 @@ function copyTables(
 ): boolean {
   for (let page = start; page < end;) {
     const table = findPteTable(cpu, parent, page)
+    const stop = nextToWalk(cpu, parent, table, page, end)
     if (table === 0) {
-      const shift = findPmdTable(cpu, parent, page) === 0 ? PUD_SHIFT : PMD_SHIFT
-      page = ((page >> shift) + 1) * 2 ** shift
+      page = stop
       continue
     }
-    const stop = Math.min(((page >> PMD_SHIFT) + 1) * 2 ** PMD_SHIFT, end)
     const copyTable = allocPteTable(cpu, child, page)
     if (copyTable === 0) return false
     page = copyPteRange(cpu, child, table, copyTable, page, stop, shared)

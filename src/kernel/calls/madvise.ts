@@ -7,7 +7,6 @@ import { populateRange } from '../fault/populate.ts'
 import { prefetchSwap } from '../fault/swap-fault.ts'
 import { Header } from '../machine/header.ts'
 import {
-  PMD_SHIFT,
   PTE_ACCESSED,
   PTE_DIRTY,
   PTE_FRAME_SHIFT,
@@ -15,7 +14,6 @@ import {
   PTE_PROTNONE,
   PTE_SPECIAL,
   PTE_SWAP,
-  PUD_SHIFT,
   PageTable,
 } from '../machine/pte.ts'
 import { getFile, putFile } from '../memory/file.ts'
@@ -31,13 +29,12 @@ import type { Task } from '../mm/task.ts'
 import { spinUnlock } from '../sync/spinlock.ts'
 import { flushTlbMm, gatherBegin, gatherFinish } from '../tables/mmu-gather.ts'
 import { invalidateRangeEnd, invalidateRangeStart } from '../tables/mmu-notifier.ts'
-import { findPmdTable, findPteTable, pteAddress } from '../tables/page-table.ts'
-import { lockStanding, stillStands, zapRange } from '../tables/zap.ts'
+import { findPteTable, nextToWalk, pteAddress } from '../tables/page-table.ts'
+import { lockStanding, stillStands, zapRange, zapVmaRange } from '../tables/zap.ts'
 import { modifyVma } from '../vma/merge.ts'
 import { findVma } from '../vma/vma-tree.ts'
 import {
   VMA_PROTECT,
-  VMA_ZAP,
   VM_DONTCOPY,
   VM_DONTDUMP,
   VM_HUGEPAGE,
@@ -188,13 +185,13 @@ function walkVmas(cpu: Task, mm: number, start: number, end: number, advice: num
 function advisePages(cpu: Task, mm: number, vma: number, start: number, end: number, advice: number): number {
   const { heap } = cpu
   if (advice === MADV['dontneed-locked']) {
-    zapVmaPages(cpu, mm, vma, start, end)
+    zapVmaRange(cpu, vma, start, end)
     return 0
   }
   if (advice === MADV.willneed) return willNeed(cpu, mm, vma, start, end)
   // can_madv_lru_vma(): the rest takes pages away, or says that they may go.
   if ((heap[vma + Vma.vmFlags] & VM_LOCKED) !== 0) return -EINVAL
-  if (advice === MADV.dontneed) zapVmaPages(cpu, mm, vma, start, end)
+  if (advice === MADV.dontneed) zapVmaRange(cpu, vma, start, end)
   else if (advice === MADV.cold) agePages(cpu, mm, start, end, false)
   else if (advice === MADV.pageout) pageOutRange(cpu, mm, start, end)
   else if (advice === MADV.free) {
@@ -225,8 +222,7 @@ function agePages(
   let page = start
   while (page < end) {
     const table = findPteTable(cpu, mm, page)
-    const shift = table !== 0 || findPmdTable(cpu, mm, page) !== 0 ? PMD_SHIFT : PUD_SHIFT
-    const stop = Math.min(((page >> shift) + 1) * 2 ** shift, end)
+    const stop = nextToWalk(cpu, mm, table, page, end)
     if (table === 0) {
       if (!stillStands(cpu, seen)) break
     } else {
@@ -300,17 +296,6 @@ function willNeed(cpu: Task, mm: number, vma: number, start: number, end: number
   putFile(cpu, file)
   mmapReadLock(cpu, mm)
   return 0
-}
-
-/** `madvise_dontneed_single_vma`. */
-function zapVmaPages(cpu: Task, mm: number, vma: number, start: number, end: number): void {
-  gatherBegin(cpu, mm)
-  invalidateRangeStart(cpu, mm, start, end)
-  cpu.design.vmaWriteBegin(cpu, vma, VMA_ZAP)
-  zapRange(cpu, mm, start, end)
-  cpu.design.vmaWriteEnd(cpu, vma, VMA_ZAP)
-  invalidateRangeEnd(cpu, mm)
-  gatherFinish(cpu)
 }
 
 function madviseFlags(cpu: Task, mm: number, start: number, end: number, clear: number, set: number): number {

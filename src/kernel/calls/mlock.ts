@@ -6,13 +6,13 @@
 
 import { finishCall } from '../cache/task-work.ts'
 import { mmPopulate } from '../fault/populate.ts'
-import { PMD_SHIFT, PTE_LOCKED, PTE_PRESENT, PTE_PROTNONE, PUD_SHIFT, PageTable } from '../machine/pte.ts'
+import { PTE_LOCKED, PTE_PRESENT, PTE_PROTNONE, PageTable } from '../machine/pte.ts'
 import { EAGAIN, EINVAL, ENOMEM, EPERM } from '../mm/errno.ts'
 import { Mm, RLIMIT_MEMLOCK, TASK_SIZE } from '../mm/mm.ts'
 import { mmapWriteLock, mmapWriteUnlock } from '../mm/mmap-lock.ts'
 import type { Task } from '../mm/task.ts'
 import { spinLock, spinUnlock } from '../sync/spinlock.ts'
-import { findPmdTable, findPteTable, pteAddress } from '../tables/page-table.ts'
+import { findPteTable, nextToWalk, pteAddress } from '../tables/page-table.ts'
 import { limitBytes, limitPages } from '../vma/accounts.ts'
 import { modifyVma } from '../vma/merge.ts'
 import { findVma } from '../vma/vma-tree.ts'
@@ -164,8 +164,7 @@ export function changeLockedEntries(
 ): void {
   for (let page = start; page < end;) {
     const table = findPteTable(cpu, mm, page)
-    const shift = table !== 0 || findPmdTable(cpu, mm, page) !== 0 ? PMD_SHIFT : PUD_SHIFT
-    const stop = Math.min(((page >> shift) + 1) * 2 ** shift, end)
+    const stop = nextToWalk(cpu, mm, table, page, end)
     if (table !== 0) changeLockedPtes(cpu, table, page, stop, locked)
     page = stop
   }

@@ -5,7 +5,7 @@ import { finishCall, runTaskWork } from '../cache/task-work.ts'
 import { faultInLocked } from '../fault/fault.ts'
 import { cpuRelax } from '../machine/cpu.ts'
 import { Header } from '../machine/header.ts'
-import { PMD_SHIFT, PTE_SWAP } from '../machine/pte.ts'
+import { PTE_SWAP } from '../machine/pte.ts'
 import { File, getFile, loadPage, nextCachedPage, putFile } from '../memory/file.ts'
 import { dropMm, nextMm } from '../memory/mm-count.ts'
 import { putPage } from '../memory/page-alloc.ts'
@@ -26,7 +26,7 @@ import { TASK_SIZE } from '../mm/mm.ts'
 import { mmapReadLock, mmapReadUnlock } from '../mm/mmap-lock.ts'
 import type { Task } from '../mm/task.ts'
 import { spinLock, spinUnlock } from '../sync/spinlock.ts'
-import { findPteTable, nextPteTable, pteAddress } from '../tables/page-table.ts'
+import { findPteTable, nextPteTable, pmdAddrEnd, pteAddress } from '../tables/page-table.ts'
 
 /**
  * `swapon`: pages may leave memory for `slots` pages of `file`, on which the area takes a reference. Returns 0, -EINVAL
@@ -115,7 +115,7 @@ function unuseMm(cpu: Task, mm: number): number {
 function nextSwapEntry(cpu: Task, mm: number, page: number): number {
   for (let next = nextPteTable(cpu, mm, page); next < TASK_SIZE; next = nextPteTable(cpu, mm, next)) {
     const table = findPteTable(cpu, mm, next)
-    const stop = Math.min(((next >> PMD_SHIFT) + 1) * 2 ** PMD_SHIFT, TASK_SIZE)
+    const stop = pmdAddrEnd(next, TASK_SIZE)
     for (; next < stop; next++) {
       if ((Atomics.load(cpu.heap, pteAddress(table, next)) & PTE_SWAP) !== 0) return next
     }

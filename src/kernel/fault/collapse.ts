@@ -10,7 +10,6 @@
 
 import { pollInterrupts } from '../machine/cpu.ts'
 import {
-  PMD_SHIFT,
   PTE_ACCESSED,
   PTE_DIRTY,
   PTE_FLAGS_MASK,
@@ -31,7 +30,7 @@ import type { Task } from '../mm/task.ts'
 import { spinLock, spinUnlock } from '../sync/spinlock.ts'
 import { flushTlbMm } from '../tables/mmu-gather.ts'
 import { invalidateRangeEnd, invalidateRangeStart } from '../tables/mmu-notifier.ts'
-import { findPteTable, pteAddress } from '../tables/page-table.ts'
+import { findPteTable, pmdAddrEnd, pteAddress } from '../tables/page-table.ts'
 import { VM_SHARED, Vma } from '../vma/vma.ts'
 import {
   NEEDS_FAULT,
@@ -97,7 +96,7 @@ function moveRun(cpu: Task, mm: number, start: number, end: number, record: numb
     if (heap[vma + Vma.vmFile] !== 0 || (heap[vma + Vma.vmFlags] & VM_SHARED) !== 0) return -EINVAL
     const table = findPteTable(cpu, mm, page)
     if (table === 0) return NEEDS_FAULT
-    const stop = Math.min(((page >> PMD_SHIFT) + 1) * 2 ** PMD_SHIFT, heap[vma + Vma.vmEnd], end)
+    const stop = pmdAddrEnd(page, Math.min(heap[vma + Vma.vmEnd], end))
     let why = WALKED
     invalidateRangeStart(cpu, mm, page, stop)
     for (let at = page; at < stop && why === WALKED; at++) {

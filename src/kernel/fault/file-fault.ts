@@ -3,7 +3,7 @@
 import { bringIn, readLockedPage } from '../cache/filemap.ts'
 import { allocPage } from '../cache/reclaim.ts'
 import { pollInterrupts } from '../machine/cpu.ts'
-import { PMD_SHIFT, PTE_DIRTY, PTE_FRAME_SHIFT, PTE_WRITE, PageTable } from '../machine/pte.ts'
+import { PTE_DIRTY, PTE_FRAME_SHIFT, PTE_WRITE, PageTable } from '../machine/pte.ts'
 import { copyFrame } from '../machine/sectors.ts'
 import {
   FILE_HOST,
@@ -31,7 +31,7 @@ import { MM_ANON_PAGES, MM_FILE_PAGES } from '../mm/mm.ts'
 import type { Task } from '../mm/task.ts'
 import { VmEvent } from '../mm/vm-event.ts'
 import { spinUnlock } from '../sync/spinlock.ts'
-import { pteAddress } from '../tables/page-table.ts'
+import { pmdAddrEnd, pteAddress } from '../tables/page-table.ts'
 import { maybeMkwrite, youngPageProt } from '../tables/pte-flags.ts'
 import { VM_SHARED } from '../vma/vma.ts'
 import { anonymousPte, faultAnonVma, initFaultPage } from './anonymous.ts'
@@ -256,9 +256,8 @@ function doFaultAround(cpu: Task, fault: FaultContext): number {
   }
   const aligned = fault.page & -FAULT_AROUND_PAGES
   const start = Math.max(aligned, fault.vmStart)
-  const tableEnd = ((fault.page >> PMD_SHIFT) + 1) * 2 ** PMD_SHIFT
   const fileEnd = fault.vmStart + Atomics.load(cpu.heap, fault.vmFile + File.pages) - fault.vmPgoff
-  const end = Math.min(start + FAULT_AROUND_PAGES, fault.vmEnd, tableEnd, fileEnd)
+  const end = pmdAddrEnd(fault.page, Math.min(start + FAULT_AROUND_PAGES, fault.vmEnd, fileEnd))
   let mapped = 0
   for (let page = start; page < end; page++) {
     const address = pteAddress(fault.table, page)

@@ -10,10 +10,8 @@ import { finishCall } from '../cache/task-work.ts'
 import { Mm } from '../mm/mm.ts'
 import { mmapReadTryLock, mmapReadUnlock } from '../mm/mmap-lock.ts'
 import type { Task } from '../mm/task.ts'
-import { gatherBegin, gatherFinish } from '../tables/mmu-gather.ts'
-import { invalidateRangeEnd, invalidateRangeStart } from '../tables/mmu-notifier.ts'
-import { zapRange } from '../tables/zap.ts'
-import { VMA_ZAP, VM_LOCKED, VM_SHARED, Vma } from '../vma/vma.ts'
+import { zapVmaRange } from '../tables/zap.ts'
+import { VM_LOCKED, VM_SHARED, Vma } from '../vma/vma.ts'
 
 /** In `mm.flags`: pages of it have been reaped. */
 const MMF_UNSTABLE = 1
@@ -32,21 +30,11 @@ export function oomReap(cpu: Task, mm: number): boolean {
   if (!mmapReadTryLock(cpu, mm)) return false
   Atomics.or(heap, mm + Mm.flags, MMF_UNSTABLE)
   for (let vma = heap[mm + Mm.mmap]; vma !== 0; vma = heap[vma + Vma.vmNext]) {
-    if ((heap[vma + Vma.vmFlags] & (VM_SHARED | VM_LOCKED)) === 0) reapVma(cpu, mm, vma)
+    if ((heap[vma + Vma.vmFlags] & (VM_SHARED | VM_LOCKED)) === 0) {
+      zapVmaRange(cpu, vma, heap[vma + Vma.vmStart], heap[vma + Vma.vmEnd])
+    }
   }
   mmapReadUnlock(cpu, mm)
   finishCall(cpu)
   return true
-}
-
-function reapVma(cpu: Task, mm: number, vma: number): void {
-  const start = cpu.heap[vma + Vma.vmStart]
-  const end = cpu.heap[vma + Vma.vmEnd]
-  gatherBegin(cpu, mm)
-  invalidateRangeStart(cpu, mm, start, end)
-  cpu.design.vmaWriteBegin(cpu, vma, VMA_ZAP)
-  zapRange(cpu, mm, start, end)
-  cpu.design.vmaWriteEnd(cpu, vma, VMA_ZAP)
-  invalidateRangeEnd(cpu, mm)
-  gatherFinish(cpu)
 }

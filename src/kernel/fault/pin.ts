@@ -22,7 +22,6 @@ import {
   FAULT_UNSHARE,
   FAULT_USER,
   FAULT_WRITE,
-  PMD_SHIFT,
   PTE_ACCESSED,
   PTE_DIRTY,
   PTE_FRAME_SHIFT,
@@ -42,7 +41,7 @@ import { VM_FAULT_ERROR } from '../mm/fault-context.ts'
 import { mmapReadLock, mmapReadUnlock } from '../mm/mmap-lock.ts'
 import type { Task } from '../mm/task.ts'
 import { spinLock, spinUnlock } from '../sync/spinlock.ts'
-import { findPteTable, pteAddress } from '../tables/page-table.ts'
+import { findPteTable, pmdAddrEnd, pteAddress } from '../tables/page-table.ts'
 import { findVma } from '../vma/vma-tree.ts'
 import { VM_SHARED, Vma } from '../vma/vma.ts'
 import { vmacacheFind, vmacacheUpdate } from '../vma/vmacache.ts'
@@ -115,7 +114,7 @@ function walkRun(cpu: Task, mm: number, start: number, end: number, record: numb
     const vma = vmaAt(cpu, mm, page)
     const table = vma === 0 ? 0 : findPteTable(cpu, mm, page)
     if (table === 0) return NEEDS_FAULT
-    const stop = Math.min(((page >> PMD_SHIFT) + 1) * 2 ** PMD_SHIFT, heap[vma + Vma.vmEnd], end)
+    const stop = pmdAddrEnd(page, Math.min(heap[vma + Vma.vmEnd], end))
     const isPrivate = (heap[vma + Vma.vmFlags] & VM_SHARED) === 0
     spinLock(cpu, table + PageTable.ptl)
     let why = WALKED

@@ -9,7 +9,7 @@ import { allocPage } from '../cache/reclaim.ts'
 import { cpuRelax } from '../machine/cpu.ts'
 import { PAGE_SIZE } from '../machine/frames.ts'
 import { Header } from '../machine/header.ts'
-import { PMD_SHIFT, PTE_DIRTY, PTE_FRAME_SHIFT, PTE_SWAP, PageTable } from '../machine/pte.ts'
+import { PTE_DIRTY, PTE_FRAME_SHIFT, PTE_SWAP, PageTable } from '../machine/pte.ts'
 import { readSwapSlots } from '../memory/host-io.ts'
 import { allocFrame, putPage } from '../memory/page-alloc.ts'
 import { pageFlags, setPageFlags, tryLockPage, unlockPage, waitOnPageLocked } from '../memory/page-lock.ts'
@@ -29,7 +29,7 @@ import type { Task } from '../mm/task.ts'
 import { VmEvent } from '../mm/vm-event.ts'
 import { countSpfEvent, countVmEvent } from '../mm/vmstat.ts'
 import { spinUnlock } from '../sync/spinlock.ts'
-import { findPteTable, pteAddress } from '../tables/page-table.ts'
+import { findPteTable, nextToWalk, pteAddress } from '../tables/page-table.ts'
 import { maybeMkwrite, youngPageProt } from '../tables/pte-flags.ts'
 import { VM_LOCKED } from '../vma/vma.ts'
 import { LOOK_AGAIN, afterWait } from './fault-wait.ts'
@@ -131,7 +131,7 @@ export function prefetchSwap(cpu: Task, mm: number, start: number, end: number):
     const table = findPteTable(cpu, mm, page)
     const entry = table === 0 ? 0 : Atomics.load(cpu.heap, pteAddress(table, page))
     if ((entry & PTE_SWAP) !== 0 && swapIn(cpu, entry >>> PTE_FRAME_SHIFT) < 0) return
-    page = table === 0 ? ((page >> PMD_SHIFT) + 1) * 2 ** PMD_SHIFT : page + 1
+    page = table === 0 ? nextToWalk(cpu, mm, table, page, end) : page + 1
   }
 }
 

@@ -1,14 +1,6 @@
 // Unmapping the pages of a range (mm/memory.c, unmap_page_range).
 
-import {
-  PMD_SHIFT,
-  PTE_DIRTY,
-  PTE_FRAME_SHIFT,
-  PTE_SPECIAL,
-  PTE_SWAP,
-  PUD_SHIFT,
-  PageTable,
-} from '../machine/pte.ts'
+import { PTE_DIRTY, PTE_FRAME_SHIFT, PTE_SPECIAL, PTE_SWAP, PageTable } from '../machine/pte.ts'
 import { setPageFlags } from '../memory/page-lock.ts'
 import { PG_DIRTY, isFilePage } from '../memory/page.ts'
 import { addMmCounter } from '../memory/rss.ts'
@@ -17,8 +9,33 @@ import type { FaultContext } from '../mm/fault-context.ts'
 import { MM_ANON_PAGES, MM_FILE_PAGES, MM_SWAPENTS, RSS_KINDS } from '../mm/mm.ts'
 import type { Task } from '../mm/task.ts'
 import { spinLock, spinUnlock } from '../sync/spinlock.ts'
-import { gatherFlush, gatherFlushTlb, gatherFrame, gatherIsFull, gatherRange } from './mmu-gather.ts'
-import { findPmdTable, findPteTable, pteAddress } from './page-table.ts'
+import { VMA_ZAP, Vma } from '../vma/vma.ts'
+import {
+  gatherBegin,
+  gatherFinish,
+  gatherFlush,
+  gatherFlushTlb,
+  gatherFrame,
+  gatherIsFull,
+  gatherRange,
+} from './mmu-gather.ts'
+import { invalidateRangeEnd, invalidateRangeStart } from './mmu-notifier.ts'
+import { findPteTable, nextToWalk, pteAddress } from './page-table.ts'
+
+/**
+ * `zap_page_range_single`: throws the pages [start, end) of `vma` away, which stays. The mmap lock is held, if only for
+ * reading, or the lock of the VMA.
+ */
+export function zapVmaRange(cpu: Task, vma: number, start: number, end: number): void {
+  const mm = cpu.heap[vma + Vma.vmMm]
+  gatherBegin(cpu, mm)
+  invalidateRangeStart(cpu, mm, start, end)
+  cpu.design.vmaWriteBegin(cpu, vma, VMA_ZAP)
+  zapRange(cpu, mm, start, end)
+  cpu.design.vmaWriteEnd(cpu, vma, VMA_ZAP)
+  invalidateRangeEnd(cpu, mm)
+  gatherFinish(cpu)
+}
 
 /**
  * Takes the entries of the pages [start, end) out of the page table and gathers their frames. The mmap lock is held, or
@@ -29,14 +46,13 @@ export function zapRange(cpu: Task, mm: number, start: number, end: number, seen
   let page = start
   while (page < end) {
     const table = findPteTable(cpu, mm, page)
+    const stop = nextToWalk(cpu, mm, table, page, end)
     if (table === 0) {
       if (!stillStands(cpu, seen)) return page
-      page = skipAbsent(cpu, mm, page)
+      page = stop
       continue
     }
-    const stop = Math.min(((page >> PMD_SHIFT) + 1) * 2 ** PMD_SHIFT, end)
-    // A full gather stops the zap in the middle of a table: the flush must not happen under the table's lock (race
-    // R11).
+    // A full gather stops the zap in the middle of a table; it is emptied when the table is unlocked.
     const next = zapPteRange(cpu, mm, table, page, stop, seen)
     if (next < 0) return page
     page = next
@@ -62,12 +78,6 @@ export function lockStanding(cpu: Task, table: number, seen?: FaultContext): boo
  */
 export function stillStands(cpu: Task, seen?: FaultContext): boolean {
   return seen === undefined || cpu.design.vmaStands(cpu, seen)
-}
-
-/** The first page behind the largest table that is missing at `page`, so that a sparse terabyte is skipped quickly. */
-function skipAbsent(cpu: Task, mm: number, page: number): number {
-  const shift = findPmdTable(cpu, mm, page) === 0 ? PUD_SHIFT : PMD_SHIFT
-  return ((page >> shift) + 1) * 2 ** shift
 }
 
 /**
