@@ -17,7 +17,6 @@
 import { CpuLostError, KernelReentryError, bugOn } from './errors.ts'
 import { Header } from './header.ts'
 import type { PhysicalMemory } from './frames.ts'
-import { LockedHeap, type LockedInstructions } from './locked.ts'
 import { PER_CPU_WORDS, PerCpu } from './per-cpu.ts'
 import { unpackKernelConfig, type KernelConfig } from './kconfig.ts'
 
@@ -78,7 +77,8 @@ export interface Host {
   isCalledOut(): boolean
 }
 
-export class Cpu extends LockedHeap {
+export class Cpu {
+  readonly heap: Int32Array
   readonly id: number
   readonly memory: PhysicalMemory
   readonly config: KernelConfig
@@ -119,9 +119,8 @@ export class Cpu extends LockedHeap {
   /** The x86 error code of the last translation that failed. */
   faultError = 0
 
-  /** @param locked those of the heap, if it is a WebAssembly memory */
-  constructor(id: number, heap: Int32Array, memory: PhysicalMemory, locked?: LockedInstructions) {
-    super(heap, locked)
+  constructor(id: number, heap: Int32Array, memory: PhysicalMemory) {
+    this.heap = heap
     this.id = id
     this.memory = memory
     this.config = unpackKernelConfig(heap[Header.config])

@@ -3,7 +3,6 @@
 import { Cpu } from '../machine/cpu.ts'
 import type { PhysicalMemory } from '../machine/frames.ts'
 import { Header } from '../machine/header.ts'
-import type { LockedInstructions } from '../machine/locked.ts'
 import { PerCpu, pcpLimits, statThreshold } from '../machine/per-cpu.ts'
 import type { DesignHooks } from './design-hooks.ts'
 import { FaultContext } from './fault-context.ts'
@@ -125,14 +124,8 @@ export class Task extends Cpu {
   readonly clockFrames = new Int32Array(CLOCK_PAGES)
   readonly clockCounts = new Int32Array(RSS_KINDS)
 
-  constructor(
-    id: number,
-    heap: Int32Array,
-    memory: PhysicalMemory,
-    design: DesignHooks<Task>,
-    locked?: LockedInstructions,
-  ) {
-    super(id, heap, memory, locked)
+  constructor(id: number, heap: Int32Array, memory: PhysicalMemory, design: DesignHooks<Task>) {
+    super(id, heap, memory)
     this.design = design
     this.countsSpfDetails = this.config.SPECULATIVE_PAGE_FAULT_STATS && countsDetails(design)
     this.usesRangeTree = design.rangeTree
