@@ -136,13 +136,13 @@ export const notifierMutants: MutantTable = {
     race: 'R17',
     design: 'per-vma-lock-2023',
     scenario: 'observed-copy',
-    patches: at('designs/per-vma-lock-2023.ts', 'notifierRegistering').drop('for (let vma = $; $; $) $'),
+    patches: at('designs/per-vma.ts', 'notifierRegistering').drop('for (let vma = $; $; $) $'),
   },
   'registered-beside-counted-faults': {
     guard: 'whoever registers an observer locks every VMA',
     race: 'R17',
     design: 'per-vma-refcount-2025',
     scenario: 'observed-copy',
-    patches: at('designs/per-vma-refcount-2025.ts', 'notifierRegistering').drop('for (let vma = $; $; $) $'),
+    patches: at('designs/per-vma.ts', 'notifierRegistering').drop('for (let vma = $; $; $) $'),
   },
 }
