@@ -238,8 +238,8 @@ export function handlePteFault(cpu: Task, fault: FaultContext): number {
   } else if ((fault.flags & FAULT_FLAG_UNSHARE) !== 0 && (entry & PTE_WRITE) === 0)
     return doWpPage(cpu, fault)
   entry |= PTE_ACCESSED
-  Atomics.compareExchange(heap, address, fault.originalPte, entry)
-  if (entry !== fault.originalPte) cpu.design.updateMmuCache(cpu, fault)
+  const found = Atomics.compareExchange(heap, address, fault.originalPte, entry)
+  if (found === fault.originalPte && entry !== found) cpu.design.updateMmuCache(cpu, fault)
   spinUnlock(cpu, fault.table + PageTable.ptl)
   return 0
 }

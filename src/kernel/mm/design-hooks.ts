@@ -132,7 +132,7 @@ export interface DesignHooks<Task> {
    */
   preparesAnonVma(cpu: Task): boolean
 
-  /** `update_mmu_cache`: an entry was stored for the fault, or has changed; its table is still locked. */
+  /** `update_mmu_cache`: the fault has stored an entry, or changed one; the table is still locked. */
   updateMmuCache(cpu: Task, fault: FaultContext): void
 
   /** The mmap lock was just taken for read, or downgraded to it. */
