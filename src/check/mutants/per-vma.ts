@@ -177,8 +177,7 @@ export const perVmaMutants: MutantTable = {
       'a fault that has given up the lock of its VMA and brought its page in keeps the mmap lock (FAULT_FLAG_TRIED)',
     design: 'per-vma-refcount-2025',
     scenario: 'swap-in-munmap',
-    redundant:
-      'who begins anew is right, and slow; how often, test/kernel/tried-fault.test.ts says',
+    redundant: 'who begins anew is right, and slow; how often, test/kernel/tried-fault.test.ts says',
     patches: at('fault/fault.ts', 'handleUserFault').force('(result & VM_FAULT_MAJOR) !== 0', false),
   },
   'vma-lock-given-up-twice': {

@@ -4,7 +4,8 @@
 // How the lock is made, the designs say.
 //
 // A number that is equal by accident turns a fault away. Linux lets a writer rely on it too, and not wait where the
-// number says that it has locked the VMA before; here it waits each time, as the number may be from the last time round.
+// number says that it has locked the VMA before; here it waits each time, as the number may be an old one that has come
+// round.
 
 import { Design } from '../fault/design.ts'
 import { accessError, handleMmFault } from '../fault/fault.ts'
