@@ -128,8 +128,8 @@ export function mmapRegion(
   if (error < 0) return error
   vmStatAccount(cpu, mm, vmFlags, pages)
   if ((vmFlags & VM_LOCKED) !== 0) heap[mm + Mm.lockedVm] += pages
-  const merged = mergeVma(cpu, mm, cpu.vmaLinkPrevious, page, end, vmFlags, 0, file, pgoff)
-  if (merged !== 0) return page
+  const previous = cpu.vmaLinkPrevious
+  if (mergeVma(cpu, mm, { previous, start: page, end, vmFlags, anonVma: 0, file, pgoff }) !== 0) return page
   const vma = allocVmaToLink(cpu, mm, page)
   if (vma === 0) {
     vmStatAccount(cpu, mm, vmFlags, -pages)
