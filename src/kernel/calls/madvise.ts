@@ -110,8 +110,8 @@ export function madvise(cpu: Task, mm: number, start: number, end: number, advic
 }
 
 /**
- * Advice on pages: the lock of the VMA is held where the design has one and all pages are in it, or none at all where
- * it can do without; else the mmap lock for reading, so that such calls run beside faults.
+ * Advice on pages. Holds the lock of the VMA, where the design has one and all pages are in that VMA; no lock, where
+ * the design can do without; else the mmap lock for reading, so that such calls run beside faults.
  */
 function madviseLocked(cpu: Task, mm: number, start: number, end: number, advice: number): number {
   let page = start
@@ -131,12 +131,12 @@ function madviseLocked(cpu: Task, mm: number, start: number, end: number, advice
   return result
 }
 
-/** Advises without a lock, as far as the VMA stands. Returns the page up to which that is done. */
+/** Advises without a lock for as long as the VMA stands. Returns the page up to which it has advised. */
 function adviseUnlocked(cpu: Task, mm: number, start: number, end: number, advice: number): number {
   const { fault } = cpu
   if (!cpu.design.entriesChangeBegin(cpu, mm, start, end)) return start
   let page = start
-  // What fails is left to the locked path.
+  // Advice that fails is left to the locked path.
   if (advice === MADV.free) {
     if (fault.vmFile === 0 && (fault.vmFlags & VM_LOCKED) === 0)
       page = agePages(cpu, mm, start, end, true, fault)
@@ -204,8 +204,9 @@ function advisePages(cpu: Task, mm: number, vma: number, start: number, end: num
 /**
  * `madvise_cold_page_range` and, with `gone`, `madvise_free_single_vma`: clears the accessed bit in the entries of
  * [start, end), as if nobody had used the pages for long, and the dirty bit if what they hold does not matter any more.
- * A write sets it again: the translations that would not are flushed before the call returns. Also where another call
- * has cleared the bit, or has taken the page, and has not flushed yet (Linux 99baac21e458). Returns as `zapRange`.
+ * A write sets the dirty bit again, except through a translation in which it is set already: these are flushed before
+ * the call returns, also if another call has cleared the bit, or has taken the page, and has not flushed yet (Linux
+ * 99baac21e458). Returns as `zapRange`.
  */
 function agePages(
   cpu: Task,
@@ -216,7 +217,7 @@ function agePages(
   seen?: FaultContext,
 ): number {
   let flush = false
-  // Without a lock there were no observers: one that is registered meanwhile has to hear of no end (race R18).
+  // Without a lock, there was no observer to tell. One that is registered meanwhile must not hear of an end (race R18).
   const isTold = gone && seen === undefined
   if (isTold) invalidateRangeStart(cpu, mm, start, end)
   let page = start
@@ -262,8 +263,8 @@ function agePtes(cpu: Task, mm: number, table: number, start: number, end: numbe
 }
 
 /**
- * `mark_page_lazyfree`: what the page of this entry holds, and its slot in the swap area, are not needed. Returns false
- * when others have it too, which may need it, or are at work on it.
+ * `mark_page_lazyfree`: the program does not need what the page holds, nor its slot in the swap area. Returns false,
+ * with the page as it was, when others refer to it too, or have it locked.
  */
 function markLazyFree(cpu: Task, frame: number): boolean {
   if (!tryLockPage(cpu, frame)) return false

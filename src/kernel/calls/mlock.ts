@@ -1,8 +1,8 @@
 // mlock, munlock, mlockall: keeping pages in memory (mm/mlock.c of Linux 5.12).
 //
-// A mapping is locked by a flag, and every entry of its pages says so too, for who looks at entries and not at
-// mappings. The pages are brought in afterwards, when the mmap lock is free again; that is where the call may still
-// fail.
+// A flag says that a mapping is locked, and so does each entry of its pages, for reclaim, which looks at entries and
+// not at mappings. The call brings the pages in afterwards, when it has given up the mmap lock; it may still fail
+// there.
 
 import { finishCall } from '../cache/task-work.ts'
 import { mmPopulate } from '../fault/populate.ts'
@@ -102,7 +102,7 @@ function lockedPagesOf(cpu: Task, mm: number, start: number, end: number): numbe
   return pages
 }
 
-/** `apply_vma_lock_flags`: what is before the first page that is not mapped, has changed all the same. */
+/** `apply_vma_lock_flags`: where a page is not mapped, the pages before it have changed all the same. */
 function applyVmaLockFlags(cpu: Task, mm: number, start: number, end: number, flags: number): number {
   const { heap } = cpu
   for (let page = start; page < end;) {

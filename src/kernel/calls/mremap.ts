@@ -152,7 +152,7 @@ function mremapVmaTo(cpu: Task, mm: number, remap: VmaRemap): number {
   }
   const kept = Math.min(oldPages, newPages)
   const vma = findVma(cpu, mm, page)
-  // A twin asked for in the place of the original.
+  // The target was the place of the original, which is gone: a twin was asked for there.
   if (vma === 0 || cpu.heap[vma + Vma.vmStart] > page) return -EFAULT
   const twice = (flags & MREMAP_DONTUNMAP) !== 0
   if (twice && !mayExpandVm(cpu, mm, cpu.heap[vma + Vma.vmFlags], kept)) return -ENOMEM
@@ -160,8 +160,8 @@ function mremapVmaTo(cpu: Task, mm: number, remap: VmaRemap): number {
 }
 
 /**
- * `check_prep_vma`: the range is one VMA, of a kind that can do this, and may become as large. What grows and is
- * locked, is to be brought in.
+ * `check_prep_vma`: the range is in one VMA, of a kind that can be resized, and the limits allow its new size. The
+ * pages that a locked mapping grows by are to be brought in.
  */
 function checkResizable(cpu: Task, vma: number, page: number, oldPages: number, newPages: number): number {
   const { heap } = cpu
@@ -237,13 +237,13 @@ function moveVmaLocked(cpu: Task, mm: number, vma: number, remap: VmaRemap): num
     if (accounted) unaccountMemory(cpu, stays ? newPages : newPages - oldPages)
     return -ENOMEM
   }
-  // What goes away afterwards, here or there, gives up what it had committed.
+  // munmapLocked() below, of the old place or of the new one, gives this up again.
   if (accounted && !stays) accountMemory(cpu, oldPages)
   vmStatAccount(cpu, mm, vmFlags, newPages)
   if ((vmFlags & VM_LOCKED) !== 0) heap[mm + Mm.lockedVm] += newPages
   cpu.design.rangeChanging(cpu, mm, from, from + oldPages)
   const moved = movePageTables(cpu, mm, from, to, oldPages)
-  // Without memory for the tables, everything goes back, for which there are tables.
+  // Where there is no memory for the tables, all entries move back; at their old place there are tables.
   if (moved < oldPages) movePageTables(cpu, mm, to, from, moved)
   else if (stays) forgetAnonVma(cpu, mm, from, oldPages)
   cpu.design.mremapMoved(cpu, mm, from, to)
@@ -257,8 +257,8 @@ function moveVmaLocked(cpu: Task, mm: number, vma: number, remap: VmaRemap): num
 }
 
 /**
- * The VMA whose pages have been moved away is locked no more, also where others of it stay. Linux leaves those of them
- * in the count of locked pages.
+ * Unlocks the VMA whose pages have moved away, also if it has other pages, which stay. Linux leaves those in the count
+ * of locked pages.
  */
 function unlockSource(cpu: Task, mm: number, page: number): void {
   const { heap } = cpu
@@ -273,7 +273,7 @@ function unlockSource(cpu: Task, mm: number, page: number): void {
   cpu.design.vmaWriteEnd(cpu, source, VMA_PROTECT)
 }
 
-/** The pages [page, page + pages) have gone. Where they were all of a VMA, it is as if it had never been faulted. */
+/** The pages [page, page + pages) have moved away. If they were a whole VMA, it gives up its anon_vma. */
 function forgetAnonVma(cpu: Task, mm: number, page: number, pages: number): void {
   const { heap } = cpu
   const source = findVma(cpu, mm, page)
@@ -348,10 +348,11 @@ function moveTables(cpu: Task, mm: number, from: number, to: number, pages: numb
 /**
  * `move_normal_pmd`: the table itself moves, with all its entries. Returns false if it must be done one by one.
  *
- * The locks of the upper levels keep nobody away who already is in the table: a speculative fault that holds its lock,
- * and has looked at its count for the last time, would go on to change an entry, and to flush it, at a place where it
- * is no more (race R4), as in the kernels for which the designs were written. Here the lock of the table is held too: a
- * fault that has it is done before the table moves, and one that gets it later finds the count changed.
+ * The locks of the upper levels do not keep away a fault that is in the table already: a speculative fault that holds
+ * the lock of the table, and has looked at its count for the last time, would go on to change an entry, and to flush
+ * it, at a place where the entry is no more (race R4), as in the kernels for which the designs were written. Here
+ * mremap locks the table too: a fault that has the lock is done before the table moves, and one that gets it later
+ * finds the count changed.
  */
 function moveNormalPmd(cpu: Task, mm: number, table: number, from: number, to: number): boolean {
   const locks = cpu.design.locksMovedTables

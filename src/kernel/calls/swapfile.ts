@@ -65,7 +65,7 @@ export function swapOff(cpu: Task): number {
   if (refused) return -EINVAL
   let result = tryToUnuse(cpu)
   spinLock(cpu, Header.swapLock)
-  // It was stopped at the last moment.
+  // stopSwapOff() may have stopped it at the last moment.
   if (result === 0 && !isSwapLeaving(cpu)) result = -ENOMEM
   Atomics.store(heap, Header.swapLeaving, SWAP_STAYS)
   if (result === 0) {
@@ -91,7 +91,7 @@ function tryToUnuse(cpu: Task): number {
     }
     const error = unuseSlots(cpu)
     if (error !== 0) return error
-    // What is left is in the hands of another CPU, which may be waiting for this one to flush its TLB.
+    // Another CPU is at work on what is left, and may be waiting for this one to flush its TLB.
     if (Atomics.load(heap, Header.swapFree) !== heap[Header.swapSlots]) cpuRelax(cpu)
   }
   return 0
@@ -99,7 +99,7 @@ function tryToUnuse(cpu: Task): number {
 
 /** `unuse_mm`: entries that refer to the area get their page back. */
 function unuseMm(cpu: Task, mm: number): number {
-  // An entry may still be there then, whose page another CPU is working on, or whose mapping it is just taking away.
+  // Some entries may stay: another CPU is at work on the page, or is just taking the mapping away.
   for (let page = 0; page < TASK_SIZE; page++) {
     mmapReadLock(cpu, mm)
     page = nextSwapEntry(cpu, mm, page)

@@ -95,7 +95,8 @@ export class Kamezawa2009Version extends Design {
   protected handleVma(cpu: Task, fault: FaultContext, vma: number, errorCode: number): number {
     fault.vma = vma
     copyVma(cpu, fault, vma)
-    // Before this the VMA may be any that ever was; after it, whoever wants to change it waits for this fault.
+    // Until this check the VMA may be any that ever was; from then on, a writer waits for this fault before it changes
+    // it.
     if (!isCurrent(cpu, fault.mm) || !copyContainsPage(fault)) return VM_FAULT_RETRY
     if (accessError(errorCode, fault.vmFlags)) return this.refuse(cpu, fault, errorCode)
     countVmEvent(cpu, VmEvent.pgfault)

@@ -1,10 +1,9 @@
 // The OOM reaper: takes the private memory of an address space whose program is about to die, while its threads may
 // still run (mm/oom_kill.c).
 //
-// It holds the mmap lock only for reading, so that no count moves which a speculative fault would look at. What keeps a
-// fault from filling in zeros where the program had its data is a mark on the address space, which every fault looks at
-// under the page-table lock, where it would install a page: the reaper sets the mark before it takes that lock (race
-// R35).
+// It holds the mmap lock only for reading, so that it moves no count that a speculative fault looks at. A mark on the
+// address space keeps faults from filling in zeros where the program had its data: every fault looks at the mark under
+// the page-table lock, before it installs a page, and the reaper sets the mark before it takes that lock (race R35).
 
 import { finishCall } from '../cache/task-work.ts'
 import { Mm } from '../mm/mm.ts'
@@ -16,7 +15,7 @@ import { VM_LOCKED, VM_SHARED, Vma } from '../vma/vma.ts'
 /** In `mm.flags`: pages of it have been reaped. */
 const MMF_UNSTABLE = 1
 
-/** `check_stable_address_space`: what is missing was never there, or was thrown away by the program itself. */
+/** `check_stable_address_space`: a page that is missing was never there, or the program itself has thrown it away. */
 export function isStable(cpu: Task, mm: number): boolean {
   return (Atomics.load(cpu.heap, mm + Mm.flags) & MMF_UNSTABLE) === 0
 }

@@ -90,7 +90,7 @@ export function flushTlbMm(cpu: Task, mm: number, start: number, end: number): v
   const root = mm + Mm.pgd
   flushTlbRange(cpu, root, start, end)
   countVmEvent(cpu, end - start === 1 ? VmEvent.nr_tlb_local_flush_one : VmEvent.nr_tlb_local_flush_all)
-  // This CPU may be no user of the address space: then the only one is another.
+  // If this CPU is no user of the address space itself, even one user is another CPU.
   const own = (Atomics.load(cpu.heap, mm + Mm.cpuMask + (cpu.id >> 5)) >>> (cpu.id & 31)) & 1
   if (Atomics.load(cpu.heap, mm + Mm.users) > own) {
     countVmEvent(cpu, VmEvent.nr_tlb_remote_flush)

@@ -114,10 +114,10 @@ function pmdEntry(pmd: number, page: number): number {
 }
 
 /**
- * The pte table that covers `page`, made if need be. Returns 0 when there is no memory. The mmap lock is held; else it
- * is for a `fault` that holds nothing but a section of RCU, through which tables are freed, and 0 is returned also when
- * its VMA does not stand any more. A table is linked only while it does, so that whoever takes the tables of the range
- * away, which comes after, finds it (races R5 and R14).
+ * The pte table that covers `page`, made if need be. Returns 0 when there is no memory. The caller holds the mmap lock.
+ * A `fault` that holds no lock, but is in a section of RCU, through which tables are freed, gives itself; then 0 is
+ * also returned when its VMA does not stand any more. A table is linked only while the VMA stands, so that whoever
+ * takes the tables of the range away, which happens later, finds the table (races R5 and R14).
  */
 export function allocPteTable(cpu: Task, mm: number, page: number, fault?: FaultContext): number {
   const pmd = allocPmdTable(cpu, mm, page, fault)
@@ -148,8 +148,8 @@ export function relinkPteTable(cpu: Task, mm: number, from: number, to: number):
 }
 
 /**
- * The table in an entry of an upper level; if there is none, puts one there, unless another CPU is faster. Where
- * `fault` holds nothing, only if its VMA stands.
+ * The table in an entry of an upper level. If there is none, puts one there, unless another CPU is faster; for a
+ * `fault` that holds no lock, only if its VMA stands.
  */
 function populate(cpu: Task, mm: number, entry: number, level: number, fault?: FaultContext): number {
   const { heap } = cpu

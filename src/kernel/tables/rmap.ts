@@ -91,8 +91,8 @@ function cleanPteRange(cpu: Task, mm: number, table: number, start: number, end:
     if ((before & PTE_DIRTY) !== 0) setPageFlags(cpu, before >>> PTE_FRAME_SHIFT, PG_DIRTY)
     cleaned = true
   }
-  // With the table locked, or another write-back could find the entries clean, write the pages, and miss what a CPU
-  // still writes by an old translation (page_mkclean_one).
+  // Flushed with the table locked (page_mkclean_one). Else another write-back could find the entries clean, write the
+  // pages, and miss what a CPU still writes through an old translation.
   if (cleaned) flushTlbMm(cpu, mm, start, end)
   spinUnlock(cpu, table + PageTable.ptl)
 }

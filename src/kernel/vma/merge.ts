@@ -22,7 +22,9 @@ export interface VmaMerge {
   readonly pgoff: number
 }
 
-/** `is_mergeable_vma` and the rest of `can_vma_merge_*`: `vma`, which would begin at `pgoff`, could take the pages in. */
+/**
+ * `is_mergeable_vma` and the rest of `can_vma_merge_*`: `vma`, which would begin at `pgoff`, could take the pages in.
+ */
 function canMerge(cpu: Task, vma: number, merge: VmaMerge, pgoff: number): boolean {
   const { heap } = cpu
   return (
@@ -161,8 +163,8 @@ function moveBorderDown(
 
 /**
  * Gives a linked VMA new borders, and tells the tree of the gaps. A VMA that takes in pages of another, `source`, must
- * have its anon_vma, since the pages refer to it. It gets it in the same write: Linux gave it before the VMA was
- * locked, with a fault perhaps in it (d8ab9f7b644a).
+ * have the anon_vma of that one, since the pages refer to it. It gets the anon_vma in the same write: Linux had given
+ * it before it locked the VMA, while a fault could be in it (d8ab9f7b644a).
  */
 function setBorders(cpu: Task, vma: number, start: number, end: number, pgoff: number, source = 0): void {
   const { heap } = cpu
@@ -213,9 +215,9 @@ export function splitVmaUnlimited(cpu: Task, vma: number, page: number, newBelow
 }
 
 /**
- * `vma_modify`: the pages [start, end) of `vma` are to have the flags `newFlags`: merges them into a neighbour that is
- * alike then, else splits off the rest. Returns the VMA that contains the pages, whose own flags are not changed yet
- * where it was split, or -ENOMEM.
+ * `vma_modify`: the pages [start, end) of `vma` are to have the flags `newFlags`: merges them into a neighbour that has
+ * the same properties then, else splits off the rest of the VMA. Returns the VMA that contains the pages, or -ENOMEM.
+ * Where it did not merge, the caller has yet to set the flags.
  */
 export function modifyVma(
   cpu: Task,
