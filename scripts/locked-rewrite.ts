@@ -1,4 +1,4 @@
-// Puts `cpu.lockedAdd(word, 1)` for `Atomics.add(cpu.heap, word, 1)`; src/kernel/machine/locked.ts says why.
+// Puts `cpu.lockedAdd(word, 1)` for `Atomics.add(cpu.heap, word, 1)`; src/backends/threads/locked.ts says why.
 //
 // It works on TypeScript, because the proof is in the types: an array is the kernel heap if it is `cpu.heap`, or a
 // constant made from that, and `cpu` is a parameter or a constant declared as a Cpu or a Task, to which nothing is
@@ -19,7 +19,7 @@ const operations: ReadonlyMap<string, readonly [name: string, parameters: number
   ['exchange', ['lockedExchange', 2]],
   ['compareExchange', ['lockedCompareExchange', 3]],
 ])
-/** Classes that extend LockedHeap. */
+/** The class that gets these methods, and one that extends it. */
 const cpuClasses = new Set(['Cpu', 'Task'])
 
 interface Node {
@@ -73,7 +73,10 @@ export function rewriteAtomics(code: string): RolldownMagicString | null {
   for (const { declarator, scope } of constants) noteHeap(declarator, scope)
   walkScopes(program, scopes, (node, scope) => forgetAssigned(node, scope))
   const result = new RolldownMagicString(code)
-  walkScopes(program, scopes, (node, scope, parent) => rewriteCall(node, scope, parent, result))
+  walkScopes(program, scopes, (node, scope, parent) => {
+    rewriteCall(node, scope, parent, result)
+    if (node.type === 'ClassDeclaration') addMethods(node, result)
+  })
   return result.hasChanged() ? result : null
 }
 
@@ -183,6 +186,18 @@ function forgetAssigned(node: Node, scope: Scope): void {
   }
   if (isNode(target) && target.type !== 'MemberExpression' && target.type !== 'VariableDeclaration')
     forget(target)
+}
+
+/** Gives the class Cpu a method for each operation, for CPUs that have no instructions. */
+function addMethods(declaration: Node, result: RolldownMagicString): void {
+  if ((declaration['id'] as Node)['name'] !== 'Cpu') return
+  for (const [operation, [name, parameters]] of operations) {
+    const list = ['word', 'value', 'replacement'].slice(0, parameters).join(', ')
+    result.appendLeft(
+      (declaration['body'] as Node).end - 1,
+      `${name}(${list}) { return Atomics.${operation}(this.heap, ${list}) } `,
+    )
+  }
 }
 
 // ---------------------------------------------------------------------------------------------------------------------

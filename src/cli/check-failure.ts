@@ -24,8 +24,8 @@ export function failureText(failure: CheckFailure, target: string, width?: numbe
   const size = sizeOf(preemptions, steps)
   const before = sizeOf(found.preemptions, found.steps)
   const from = before === size ? '' : `; as it was found: ${before}`
-  const again = token === null ? '' : `  again: faultline check ${target} --replay ${token}\n`
-  return `${counterexampleText(counterexample, width)}\n  ${size}${from}\n${again}`
+  const replay = token === null ? '' : `  replay: faultline check ${target} --replay ${token}\n`
+  return `${counterexampleText(counterexample, width)}\n  ${size}${from}\n${replay}`
 }
 
 function sizeOf(preemptions: number, steps: number): string {

@@ -25,13 +25,16 @@ export interface ExploringOptions {
 
 export function addExploringOptions(command: Command): Command {
   return command
-    .option('--bound <count>', 'only interleavings with at most so many preemptions')
-    .option('--strategy <name>', 'dpor: every interleaving; pct, random: by chance', 'dpor')
-    .option('--seed <number>', 'what chance begins with; the same seed, the same executions (default: 0)')
-    .option('--executions <count>', 'stop exploring a scenario after so many executions')
+    .option('--bound <count>', 'only interleavings with at most this many preemptions')
+    .option('--strategy <name>', 'dpor: every interleaving; pct, random: a random choice of them', 'dpor')
+    .option(
+      '--seed <number>',
+      'the seed of pct and random; the same seed gives the same executions (default: 0)',
+    )
+    .option('--executions <count>', 'stop exploring a scenario after this many executions')
     .option('--depth <count>', 'of pct: how many ordered steps a failure needs (default: 3)')
-    .option('--workers <count>', 'threads that explore (default: 1)')
-    .option('--ledger <file>', 'a file to go on from, if it is there, and to go on from later')
+    .option('--workers <count>', 'number of exploring threads (default: 1)')
+    .option('--ledger <file>', 'checkpoint file: continue from it if it exists, and keep it up to date')
     .option('--shard <i/n>', 'only part i of n, for machines that do not know of each other')
 }
 

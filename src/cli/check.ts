@@ -81,8 +81,11 @@ export function checkCommand(): Command {
     .option('--mutant <name>', 'the kernel with one of its guards taken away')
     .option('--published', 'designs with the errors of their published form, and whether each is found')
     .option('--contended', 'as if CPUs that a kernel scenario does not have wanted the same spinlocks')
-    .option('--seconds <time>', 'stop exploring a scenario after so many seconds; 60, or what its file says')
-    .option('--minimise <time>', 'shorten a counterexample for so many seconds at most', '20')
+    .option(
+      '--seconds <time>',
+      'stop exploring a scenario after this many seconds; 60, or what its file says',
+    )
+    .option('--minimise <time>', 'spend at most this many seconds on shortening a counterexample', '20')
     .option('--no-minimise', 'leave a counterexample as it was found')
     .option('--replay <token>', 'run only the execution of a token that was printed')
     .option('--output <file>', 'also write a page for a browser: the verdict, and the first counterexample')

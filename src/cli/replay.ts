@@ -58,7 +58,7 @@ export function replayCommand(): Command {
       'count resident pages batched by each thread, or shared in the address space',
       'batched',
     )
-    .option('--threads <count>', 'at most so many worker threads (default: one for each processor)')
+    .option('--threads <count>', 'at most this many worker threads (default: one for each processor)')
     .option(
       '--process <which>',
       "processes to replay: 'all', 'busiest' (most page faults) or a number",

@@ -27,7 +27,7 @@ export function addWhatIfOptions(command: Command): Command {
     .option('--what-if', 'simulate it under other designs and on more CPUs')
     .option(
       '--cpus <counts>',
-      `what if it had so many, beside those of the recording (default: ${WHAT_IF_CPUS})`,
+      `what if it had this many CPUs, beside those of the recording (default: ${WHAT_IF_CPUS})`,
     )
     .option('--machine <name>', `what if, the machine, as of simulate (default: ${WHAT_IF_MACHINE})`)
     .option('--most-events <count>', `what if, in all simulations together (default: ${MOST_EVENTS})`)

@@ -24,12 +24,6 @@ export {
 } from './machine/header.ts'
 export * from './machine/kconfig.ts'
 export { CACHE_LINE_WORDS, type LayoutDescription } from './machine/layout.ts'
-export {
-  HEAP_WORDS_MAX,
-  type LockedInstructions,
-  createHeapMemory,
-  lockedInstructions,
-} from './machine/locked.ts'
 export { PerCpu, PCP_CAPACITY } from './machine/per-cpu.ts'
 export { sleepWhile } from './machine/sleep.ts'
 export { graceBarrier } from './sync/grace.ts'
@@ -46,7 +40,7 @@ export * from './fault/access.ts'
 export { limitBytes, setLimitBytes } from './vma/accounts.ts'
 export { brk, heapBytes, setStartOfHeap, startOfHeap } from './calls/brk.ts'
 export * from './mm/caches.ts'
-export { type DesignDescription } from './mm/design-hooks.ts'
+export { type DesignDescription, type DesignHooks } from './mm/design-hooks.ts'
 export { EBADF, EFAULT, errnoName, errnoOf } from './mm/errno.ts'
 export * from './memory/file.ts'
 export { forkMm } from './calls/fork.ts'

@@ -18,7 +18,10 @@ export {
 } from './machine/cpu.ts'
 export { NODE_WORDS, PAGE_STRUCT_WORDS, heapAlloc } from './machine/header.ts'
 export { cacheLineAlign, layouts } from './machine/layout.ts'
+export { translate } from './machine/mmu.ts'
 export {
+  FAULT_PROTECTION,
+  PAGE_TABLE_WORDS,
   PGD_SHIFT,
   PGD_WORDS,
   PMD_SHIFT,

@@ -211,7 +211,7 @@ test('check', { concurrency: 2 }, async (t) => {
         // What is found was expected.
         assert.equal(first.code, 0)
         assert.equal((JSON.parse(readFileSync(data, 'utf8')) as Counterexample).noun, 'CPU')
-        const [line, token] = /again: faultline check fault-munmap --replay (\S+)/.exec(first.stdout)!
+        const [line, token] = /replay: faultline check fault-munmap --replay (\S+)/.exec(first.stdout)!
         assert.match(token!, /^fl1\.fault-munmap\/kamezawa-2009-refcount\/xadd\/published\./)
         const again = await faultline(['check', 'fault-munmap', '--replay', token!])
         assert.match(again.stdout, /^fault-munmap, kamezawa-2009-refcount\/xadd, as published: fail\n/)

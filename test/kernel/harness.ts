@@ -8,14 +8,12 @@ import {
   type RwsemKind,
   Task,
   bootKernel,
-  createHeapMemory,
   createMm,
   createPhysicalMemory,
   defaultHeapWords,
   designs,
   joinMm,
   kernelEnter,
-  lockedInstructions,
   packKernelConfig,
   resolveKernelConfig,
   rwsemKinds,
@@ -46,8 +44,7 @@ export function testMachine(options: TestMachineOptions = {}): TestMachine {
   const { cpus = 1, frames = 1024, design = 'classic', rwsem = 'xadd' } = options
   const heapWords = defaultHeapWords(cpus, frames)
   const chosen = typeof design === 'string' ? named(design) : design
-  const heapMemory = createHeapMemory(heapWords)
-  const heap = new Int32Array(heapMemory.buffer)
+  const heap = new Int32Array(new SharedArrayBuffer(heapWords * 4))
   const { config } = resolveKernelConfig({ SLUB_DEBUG: true, ...options.config })
   bootKernel(heap, {
     cpuCount: cpus,
@@ -60,8 +57,7 @@ export function testMachine(options: TestMachineOptions = {}): TestMachine {
     ...(options.nodes && { nodes: options.nodes }),
   })
   const memory = new PhysicalMemory(createPhysicalMemory(frames))
-  const locked = lockedInstructions(heapMemory)
-  const tasks = Array.from({ length: cpus }, (_, id) => new Task(id, heap, memory, chosen, locked))
+  const tasks = Array.from({ length: cpus }, (_, id) => new Task(id, heap, memory, chosen))
   return { heap, tasks }
 }
 

@@ -4,7 +4,6 @@ import {
   CPUS_MAX,
   DEFAULT_OVERCOMMIT_RATIO,
   FRAMES_MAX,
-  HEAP_WORDS_MAX,
   type BootOptions,
   type KernelConfig,
   OVERCOMMIT_ALWAYS,
@@ -31,6 +30,7 @@ import {
   unchecked,
 } from './arguments.ts'
 import { ConfigurationError } from './errors.ts'
+import { HEAP_WORDS_MAX } from './locked.ts'
 import { parseSize } from './size.ts'
 
 /** The name of a design, as `designs` lists them. */

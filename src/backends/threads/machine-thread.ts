@@ -10,10 +10,9 @@ import {
   FaultOutOfMemory,
   Header,
   KernelReentryError,
-  type LockedInstructions,
   PAGE_SIZE,
   SegmentationFault,
-  Task,
+  type Task,
   callEnter,
   callExit,
   declareCpuLost,
@@ -22,7 +21,6 @@ import {
   finishCall,
   inheritCpu,
   isInKernel,
-  lockedInstructions,
   releaseCpu,
   syncAllFiles,
   syncFileOfGeneration,
@@ -32,6 +30,7 @@ import { ConfigurationError, MemoryError, OutOfMemory, checkResult } from './err
 import { type MachineHandle, readMachineHandle } from './handles.ts'
 import { HostFiles } from './host-io.ts'
 import { hostThreadId, onThreadEnd } from './liveness.ts'
+import { type LockedInstructions, LockedTask, lockedInstructions } from './locked.ts'
 import { MachineCpus, type Taken } from './machine-cpus.ts'
 import { OwnMemory, OwnWords, ownFields } from './own-arrays.ts'
 import { salvage } from './salvage.ts'
@@ -303,7 +302,7 @@ export class MachineThread {
 
   #taskOf(id: number): Task {
     const memory = new OwnMemory(this.handle.memory)
-    const task = new Task(id, this.#heap, memory, designs[this.#heap[Header.design]!]!, this.#locked)
+    const task = new LockedTask(id, this.#heap, memory, designs[this.#heap[Header.design]!]!, this.#locked)
     ownFields(task)
     return task
   }

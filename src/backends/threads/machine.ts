@@ -18,7 +18,6 @@ import {
   bootKernel,
   commitLimit,
   framesFree,
-  createHeapMemory,
   createPhysicalMemory,
   memoryCommitted,
   graceBarrier,
@@ -38,6 +37,7 @@ import { type MachineHandle, identify } from './handles.ts'
 import type { HostFiles } from './host-io.ts'
 import { inspected } from './inspected.ts'
 import { seesDeadThreads } from './liveness.ts'
+import { createHeapMemory } from './locked.ts'
 import {
   type DesignName,
   type MachineOptions,

@@ -148,6 +148,11 @@ export const machineMutants: MutantTable = {
       'Atomics.store(heap, address, entry | bits)',
     ),
   },
+  'fault-keeps-translation': {
+    guard: 'a fault drops the translation of its page',
+    scenario: 'fault-drops-translation',
+    patches: at('machine/mmu.ts', 'pageFault').drop('if (cpu.tlbPage[slot] === page && $) $'),
+  },
   'walk-cache-kept': {
     guard: 'a flush also drops the paging-structure cache',
     race: 'R5',

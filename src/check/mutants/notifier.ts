@@ -21,8 +21,8 @@ export const notifierMutants: MutantTable = {
     design: 'classic',
     scenario: 'observed-discard',
     patches: [
-      at('calls/madvise.ts', 'zapVmaPages').drop('invalidateRangeStart(cpu, mm, start, end)'),
-      at('calls/madvise.ts', 'zapVmaPages').drop('invalidateRangeEnd(cpu, mm)'),
+      at('tables/zap.ts', 'zapVmaRange').drop('invalidateRangeStart(cpu, mm, start, end)'),
+      at('tables/zap.ts', 'zapVmaRange').drop('invalidateRangeEnd(cpu, mm)'),
     ],
   },
   'protection-not-announced': {
@@ -136,13 +136,13 @@ export const notifierMutants: MutantTable = {
     race: 'R17',
     design: 'per-vma-lock-2023',
     scenario: 'observed-copy',
-    patches: at('designs/per-vma-lock-2023.ts', 'notifierRegistering').drop('for (let vma = $; $; $) $'),
+    patches: at('designs/per-vma.ts', 'notifierRegistering').drop('for (let vma = $; $; $) $'),
   },
   'registered-beside-counted-faults': {
     guard: 'whoever registers an observer locks every VMA',
     race: 'R17',
     design: 'per-vma-refcount-2025',
     scenario: 'observed-copy',
-    patches: at('designs/per-vma-refcount-2025.ts', 'notifierRegistering').drop('for (let vma = $; $; $) $'),
+    patches: at('designs/per-vma.ts', 'notifierRegistering').drop('for (let vma = $; $; $) $'),
   },
 }

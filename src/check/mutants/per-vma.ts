@@ -60,7 +60,9 @@ export const perVmaMutants: MutantTable = {
     design: 'per-vma-lock-2023',
     scenario: 'fault-munmap',
     redundant: 'a VMA that stays locked turns every fault away, to the classic path: slow, and right',
-    patches: at(lock, 'mmapWriteUnlocking').drop('Atomics.add(cpu.heap, mm + Mm.mmLockSeq, 1)'),
+    patches: at('designs/per-vma.ts', 'mmapWriteUnlocking').drop(
+      'Atomics.add(cpu.heap, mm + Mm.mmLockSeq, 1)',
+    ),
   },
   'per-vma-lock-vma-freed-at-once': {
     guard: 'a VMA is freed after a grace period',
@@ -146,10 +148,7 @@ export const perVmaMutants: MutantTable = {
     guard: 'a writer leaves its number in the VMA, which turns faults away until the mmap lock is free',
     design: 'per-vma-refcount-2025',
     scenario: 'fault-munmap',
-    patches: at(count, 'vmaStartWrite').replace(
-      'Atomics.store(...$); Atomics.sub(...$)',
-      'Atomics.sub(heap, vma + Vma.refCount, WRITER)',
-    ),
+    patches: at(count, 'vmaStartWrite').drop('setLockNumber(cpu, vma)'),
   },
   'anon-vma-waits-for-the-mmap-lock': {
     guard:
@@ -172,6 +171,14 @@ export const perVmaMutants: MutantTable = {
       ),
       at('fault/hold.ts', 'prepareWithVmaLock').drop('mmapReadUnlock(cpu, fault.mm)'),
     ],
+  },
+  'tried-fault-lets-go-again': {
+    guard:
+      'a fault that has given up the lock of its VMA and brought its page in keeps the mmap lock (FAULT_FLAG_TRIED)',
+    design: 'per-vma-refcount-2025',
+    scenario: 'swap-in-munmap',
+    redundant: 'who begins anew is right, and slow; how often, test/kernel/tried-fault.test.ts says',
+    patches: at('fault/fault.ts', 'handleUserFault').force('(result & VM_FAULT_MAJOR) !== 0', false),
   },
   'vma-lock-given-up-twice': {
     guard: 'a fault that has waited for a page holds its VMA no more',
@@ -225,8 +232,8 @@ export const perVmaMutants: MutantTable = {
     design: 'per-vma-refcount-2025',
     scenario: 'lock-number-wrap',
     patches: at(count, 'vmaStartWrite').before(
-      'if (change === VMA_LINK) $',
-      'if (Atomics.load(heap, vma + Vma.vmLockSeq) === mmLockSeq) return',
+      'Atomics.add(heap, vma + Vma.refCount, WRITER)',
+      'if (isWriteLocked(cpu, heap[vma + Vma.vmMm], vma)) return',
     ),
   },
   'anon-vma-before-the-lock': {

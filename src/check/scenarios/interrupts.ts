@@ -1,18 +1,28 @@
 // Interrupts, and the calls of other CPUs that they bring.
 
 import {
+  ACCESS_READ,
+  ACCESS_WRITE,
   CALL_DRAIN_PCP,
   CALL_FLUSH_TLB,
   CPU_ENTRY,
   CPU_INSIDE,
   CPU_INTERRUPT,
+  FAULT_PROTECTION,
+  PAGE_TABLE_WORDS,
+  PTE_ACCESSED,
+  PTE_FRAME_SHIFT,
+  PTE_PRESENT,
+  PageTable,
   type Task,
   callEnter,
   callExit,
   callFunctionMany,
   callFunctionSingle,
   defineCall,
+  pteAddress,
   synchronizeRcu,
+  translate,
 } from '../../kernel/index.ts'
 import { firstPage, warmPage } from './pages.ts'
 import { kernelScenarios, primitiveScenarios } from './table.ts'
@@ -56,6 +66,38 @@ const CALL_NOTE = 3
 
 let word = 0
 defineCall<Task>(CALL_NOTE, (cpu) => Atomics.store(cpu.heap, word + 1, 1))
+
+/** The page in {@link fillTables}. */
+const PAGE = 5
+
+/** The pte table below the root at `at`, whose other words are the tables in between. */
+function pteTableOf(at: number): number {
+  return at + 3 * PAGE_TABLE_WORDS
+}
+
+/** Maps a page for reading, and has the CPU read it. */
+function fillTables(cpu: Task, at: number): void {
+  const [pud, pmd] = [at + PAGE_TABLE_WORDS, at + 2 * PAGE_TABLE_WORDS]
+  cpu.heap[at] = pud
+  cpu.heap[pud + PageTable.entries] = pmd
+  cpu.heap[pmd + PageTable.entries] = pteTableOf(at)
+  cpu.heap[pteAddress(pteTableOf(at), PAGE)] = (1 << PTE_FRAME_SHIFT) | PTE_PRESENT | PTE_ACCESSED
+  translate(cpu, at, PAGE, ACCESS_READ)
+}
+
+function writeThenRead(cpu: Task, at: number): string {
+  if (translate(cpu, at, PAGE, ACCESS_WRITE) !== 0)
+    throw new Error('a page is written that is mapped for reading')
+  if ((cpu.faultError & FAULT_PROTECTION) !== 0) return 'refused'
+  if (translate(cpu, at, PAGE, ACCESS_READ) !== 0)
+    throw new Error('a CPU reads a page by a translation that a fault on the page has met before')
+  return 'gone'
+}
+
+function withdraw(cpu: Task, at: number): string {
+  Atomics.store(cpu.heap, pteAddress(pteTableOf(at), PAGE), 0)
+  return 'withdrawn'
+}
 
 /** A page in another page table. */
 const far = firstPage + 0x200
@@ -126,6 +168,13 @@ export default {
         cpu.heap[at] = ALL
       },
       threads: [callOther, callOther],
+    },
+    // A page is taken out of the page table, and a CPU that has read it writes to it before anybody has it flush: the
+    // fault finds no page, and drops what the TLB has kept of it.
+    'fault-drops-translation': {
+      words: 4 * PAGE_TABLE_WORDS,
+      setup: fillTables,
+      threads: [writeThenRead, withdraw],
     },
     // A CPU has just left, to wait for a grace period, when another calls on it to flush: it sees the interrupt while
     // it waits. It must not answer then: the caller takes the call back and does not wait for it, so that the arguments

@@ -101,7 +101,7 @@ function writePage(
     return -EFAULT
   }
   copyToFrame(cpu, frame, within, source, start, length)
-  // Only now: a write-back that began before has cleared it, and missed what has just been written.
+  // Marked after the copy: a write-back in between may have cleared an earlier mark, and missed what was just written.
   setPageFlags(cpu, frame, PG_DIRTY | PG_REFERENCED)
   putPage(cpu, frame)
   return 0

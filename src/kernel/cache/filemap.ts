@@ -1,7 +1,7 @@
 // The page cache: bringing pages of files in (mm/filemap.c, mm/readahead.c, mm/shmem.c).
 //
-// A page enters the cache locked and not up to date, and is unlocked when its content is there, or when reading it has
-// failed: then it stays, not up to date, and who wants it tries again. All of this may sleep.
+// A page enters the cache locked and not up to date. It is unlocked when its content is there, or when reading it has
+// failed; then it stays, not up to date, and the next CPU that wants it tries again. All of this may sleep.
 
 import { PAGE_SIZE, PAGE_WORDS } from '../machine/frames.ts'
 import { clearFrame } from '../machine/sectors.ts'
@@ -37,7 +37,7 @@ const MMAP_LOTSAMISS = 100
  */
 export function getFilePage(cpu: Task, file: number, index: number, vmFlags = 0): number {
   for (;;) {
-    // Each time: it may be made shorter, and what is brought in there is thrown away again.
+    // Asked in each turn: the file may become shorter, and what is brought in beyond its end is thrown away again.
     if (index >= Atomics.load(cpu.heap, file + File.pages)) {
       cpu.ioError = 0
       return 0
@@ -50,7 +50,7 @@ export function getFilePage(cpu: Task, file: number, index: number, vmFlags = 0)
       unlockPage(cpu, frame)
       if (error === 0) return frame
       putPage(cpu, frame)
-      // It is not part of the file any more: reclaim or truncation was faster.
+      // The page is not part of the file any more: reclaim or truncation was faster.
       if (error > 0) continue
       cpu.ioError = error
       return 0
@@ -75,7 +75,7 @@ export function readAhead(cpu: Task, file: number, first: number, end: number): 
   }
 }
 
-/** What nobody has asked for is not worth throwing something out. */
+/** Whether there is room for pages that nobody has asked for: they are not worth reclaiming others. */
 function hasFreeFrames(cpu: Task): boolean {
   return zonesFree(cpu.heap) >= 4 * READAHEAD_PAGES
 }
@@ -118,8 +118,8 @@ function addZeroPage(cpu: Task, file: number, index: number): number {
 }
 
 /**
- * Truncation may have looked before the page was there: then it is for this CPU to take it out. The page has been
- * locked since before it entered the cache, so that nobody has mapped it.
+ * Truncation may have looked before the page was there: then this CPU has to take it out. The page has been locked
+ * since before it entered the cache, so that nobody has mapped it.
  */
 function dropIfTruncated(cpu: Task, file: number, index: number, frame: number): void {
   if (index < Atomics.load(cpu.heap, file + File.pages)) return
@@ -140,8 +140,8 @@ export function swapInFilePage(cpu: Task, file: number, index: number, slot: num
 }
 
 /**
- * As long as it has one more reference, the slot is not used again, and the area not given up: what is read is the page
- * if the tree says so before and after. Returns false when the page is not there any more.
+ * Takes a reference on the slot, so that it is not used again and the area is not given up: what is read from it is the
+ * page, if the tree says so before and after. Returns false when the tree does not have the slot any more.
  */
 function pinSwapEntry(cpu: Task, file: number, index: number, slot: number): boolean {
   spinLock(cpu, file + File.lock)
@@ -252,7 +252,7 @@ function readRun(cpu: Task, file: number, start: number, end: number, needed: nu
 function finishRead(cpu: Task, file: number, index: number, frame: number, read: number): number {
   if (read < 0) return read
   const expected = bytesInPage(cpu, file, index)
-  // Somebody has made the file shorter behind the back of the kernel.
+  // A program of the host has made the file shorter, without the kernel.
   if (read === 0 && expected !== 0) return -EIO
   zeroFrom(cpu, frame, Math.min(read, expected))
   setPageFlags(cpu, frame, PG_UPTODATE)

@@ -69,9 +69,9 @@ function findHostFile(cpu: Task, identity: Int32Array, writable: boolean, fresh:
   let file = heap[Header.fileList]
   while (file !== 0 && !hasIdentity(cpu, file, identity)) file = heap[file + File.nextFile]
   if (file !== 0) {
-    // From 0 too: it may be waiting to be buried, see task-work.ts.
+    // The count may be 0: the file may be waiting to be buried, see task-work.ts.
     Atomics.add(heap, file + File.refcount, 1)
-    // Whoever buries it sees that it was found, also when it has been given up again by then.
+    // So the CPU that buries it sees that it was found, even if it has been given up again by then.
     if (heap[file + File.burial] === BURIAL_BEGUN) heap[file + File.burial] = BURIAL_NONE
     if (writable) Atomics.and(heap, file + File.flags, ~FILE_READ_ONLY)
   } else if (fresh !== 0) {

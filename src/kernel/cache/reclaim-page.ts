@@ -29,8 +29,8 @@ export function reclaimPage(cpu: Task, frame: number): boolean {
 }
 
 /**
- * Writes those of the first `count` of `frames` that are dirty and lie together on disk, with one request each run, so
- * that they need not be written one by one. The caller has references; whether it works out is seen by `reclaimPage`.
+ * Writes the dirty pages among the first `count` of `frames`, with one request for each run of pages that lie together
+ * on disk. The caller has references. A page that could not be written is still dirty when `reclaimPage` looks at it.
  */
 export function writeCold(cpu: Task, frames: Int32Array, count: number): void {
   const { reclaimFrames } = cpu
@@ -101,8 +101,9 @@ function putIsLast(cpu: Task, frame: number): boolean {
 }
 
 /**
- * `page_ref_freeze`: if there are only the references of the cache and of the caller, nobody can get one any more.
- * Whoever wrote to the page marked it dirty before giving up a reference: seen now, it stays (`page_ref_unfreeze`).
+ * `page_ref_freeze`: if only the cache and the caller refer to the page, sets the count to 0, so that nobody can take a
+ * reference any more. A CPU that wrote to the page has marked it dirty before it gave its reference up: if the page is
+ * dirty now, it stays (`page_ref_unfreeze`).
  */
 function freezeIfClean(cpu: Task, frame: number): boolean {
   const refcount = pageStruct(cpu, frame) + Page.refcount
@@ -152,7 +153,7 @@ function reclaimSwapCachePage(cpu: Task, frame: number): boolean {
   if (dirty && swapCount(cpu, slot) === 0) clearPageFlags(cpu, frame, PG_DIRTY)
   else if (dirty && writeSwapPages(cpu, slot, 1) !== 0) return giveUp(cpu, frame)
   if (!freezeIfClean(cpu, frame)) {
-    // It may have been mapped and written through an entry meanwhile, or not: what is on disk is not relied on.
+    // A fault may have mapped the page meanwhile, and a program written to it: what is on disk may be out of date.
     if (dirty) setPageFlags(cpu, frame, PG_DIRTY)
     return giveUp(cpu, frame)
   }

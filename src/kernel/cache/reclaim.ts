@@ -5,12 +5,12 @@
 // other goes over all frames and takes out of the caches what nobody refers to, writing it first where it is dirty.
 // There is no thread for this: who needs a frame and finds none turns the hands (direct reclaim).
 //
-// A page table is looked at as a speculative fault looks at it, without the mmap lock: inside a window in which no
-// table can be freed, by try-lock of its lock. A table in which the lock shows an entry is in use, and stays as long as
-// the lock is held, since whoever frees it has to empty it first. What was taken out is flushed from all TLBs before
-// the table is unlocked. Linux collects such flushes, and all who look at entries ask whether one is pending
-// (flush_tlb_batched_pending, 3ea277194daa); here nobody meets an entry whose old translation may still be used by a
-// CPU that does not hold the mmap lock. See docs/memory.md for who relies on it.
+// Reclaim looks at a page table as a speculative fault does, without the mmap lock: inside a window in which no table
+// can be freed, and by try-lock of its lock. A locked table that has an entry is in use, and stays while it is locked,
+// since it has to be empty before it is freed. Reclaim flushes what it has taken out from all TLBs before it unlocks
+// the table. Linux collects such flushes, and code that looks at entries has to ask whether one is pending
+// (flush_tlb_batched_pending, 3ea277194daa). Here no code meets an entry whose old translation another CPU may still
+// use without holding the mmap lock. docs/memory.md says what relies on that.
 
 import { callFunctionMany } from '../machine/calls.ts'
 import {
@@ -23,7 +23,6 @@ import {
 } from '../machine/cpu.ts'
 import { Header } from '../machine/header.ts'
 import {
-  PMD_SHIFT,
   PTE_ACCESSED,
   PTE_DIRTY,
   PTE_FRAME_SHIFT,
@@ -64,7 +63,7 @@ import { refcountIncNotZero } from '../sync/refcount.ts'
 import { downRead, downWrite, upRead, upWrite } from '../sync/rwsem.ts'
 import { spinLock, spinTryLock, spinUnlock } from '../sync/spinlock.ts'
 import { reclaimEnd, reclaimStart } from '../tables/mmu-notifier.ts'
-import { findPteTable, nextPteTable, pteAddress } from '../tables/page-table.ts'
+import { findPteTable, nextPteTable, pmdAddrEnd, pteAddress } from '../tables/page-table.ts'
 import { reclaimPage, writeCold } from './reclaim-page.ts'
 
 /** `SWAP_CLUSTER_MAX`: how many frames are freed at a time. */
@@ -82,7 +81,7 @@ export function allocPage(cpu: Task): number {
     if (frame !== 0 || cpu.rcuNesting !== 0 || !cpu.interruptsEnabled) return frame
     const reclaimed = Atomics.load(cpu.heap, Header.reclaimedFrames)
     tryToFreePages(cpu)
-    // What others have freed may be had, too.
+    // Other CPUs may have freed frames, too.
     if (Atomics.load(cpu.heap, Header.reclaimedFrames) !== reclaimed) {
       retries = 0
       continue
@@ -96,14 +95,14 @@ export function allocPage(cpu: Task): number {
 }
 
 /**
- * Nothing could be freed; but others that reclaim may just have in their hands all that could leave. Waits for them,
- * and tries once more while nobody else does (`oom_lock`).
+ * This CPU could free nothing; but others that reclaim may just be at work on all that could leave. Waits for them, and
+ * tries once more while nobody else does (`oom_lock`).
  */
 function allocAlone(cpu: Task): number {
   if (!canReclaim(cpu)) return allocFrame(cpu)
   downWrite(cpu, Header.reclaimLock)
   let frame = allocFrame(cpu)
-  // What is freed, others may be faster to take.
+  // Other CPUs may be faster to take what is freed.
   while (frame === 0 && turnHands(cpu) !== 0) frame = allocFrame(cpu)
   upWrite(cpu, Header.reclaimLock)
   return frame
@@ -115,8 +114,8 @@ const MAX_RECLAIM_RETRIES = 16
 const RECLAIM_WAIT_MS = 5
 
 /**
- * `should_reclaim_retry`: others that are at work may have locked what could leave memory, for as long as the host
- * reads or writes it, also without reclaiming anything.
+ * `should_reclaim_retry`: other CPUs in the kernel may have locked pages that could leave memory, for as long as the
+ * host reads or writes them, even if they do not reclaim.
  */
 function shouldReclaimRetry(cpu: Task, retries: number): boolean {
   if (retries >= MAX_RECLAIM_RETRIES || !canReclaim(cpu)) return false
@@ -139,7 +138,7 @@ export function tryToFreePages(cpu: Task): number {
 function turnHands(cpu: Task): number {
   const { heap } = cpu
   const revolution = Atomics.load(heap, Header.clockRevolutions)
-  // At the first passage what was used is spared; at the third, everything has been unmapped and passed once since.
+  // The first passage spares what was used; at the third, everything has been unmapped and passed once since.
   const passages = Math.ceil((3 * heap[Header.frameCount]) / FRAMES_AT_A_TIME)
   let freed = 0
   for (let passage = 0; freed < RECLAIM_FRAMES; passage++) {
@@ -206,7 +205,7 @@ function ageMappings(cpu: Task): number {
   const mm = nextChunk(cpu)
   if (mm === 0) return 0
   const start = cpu.clockPage
-  const end = Math.min(start + CLOCK_PAGES, ((start >> PMD_SHIFT) + 1) * 2 ** PMD_SHIFT)
+  const end = pmdAddrEnd(start, start + CLOCK_PAGES)
   const freed = unmapAndFree(cpu, mm, start, end, false)
   dropMm(cpu, mm)
   return freed
@@ -323,8 +322,9 @@ function unmapCold(cpu: Task, mm: number, start: number, end: number, all: boole
   }
   // From here on the lock keeps the table, as entries were found in it. In the window no answer can be waited for.
   endWindow(cpu)
-  // With the table locked: who finds the page gone does not flush. mprotect would leave a CPU that still writes to it;
-  // a page that was given up would be read by one, when another has already stored to the page that took its place.
+  // Flushed with the table locked, since code that finds the page gone does not flush. Else mprotect could return while
+  // another CPU still writes to the page; or a CPU could read a page that MADV_FREE gave up, after another has stored
+  // to the page in its place.
   flushAllCpus(cpu, mm)
   spinUnlock(cpu, table + PageTable.ptl)
   for (let kind = 0; kind < counts.length; kind++) addMmCounter(cpu, mm, kind, counts[kind])
@@ -339,10 +339,10 @@ function unmapIfCold(cpu: Task, address: number, all: boolean): void {
     return
   }
   const frame = entry >>> PTE_FRAME_SHIFT
-  // Who pins a page does it with the table locked: what is not pinned now is not before the entry is gone.
+  // Pages are pinned with the table locked: one that is not pinned now will not be before its entry is gone.
   if (isPinned(cpu, frame)) return
-  // Until no CPU has its old translation: what is still written by one must not be missed by a write-back that thinks
-  // the page clean, nor by a fault that copies it.
+  // The page stays locked until no CPU has its old translation. Else what a CPU still writes could be missed by a
+  // write-back, which would take the page for clean, or by a fault that copies the page.
   if (!tryLockPage(cpu, frame)) return
   const isFile = Atomics.load(heap, pageStruct(cpu, frame) + Page.mapping) !== 0
   const unmapped = isFile

@@ -40,13 +40,14 @@ function claimDeadFile(cpu: Task): number {
 }
 
 /**
- * `iput_final`: writes back what is dirty, and frees the file. What cannot be written stays, with its pages, until it
- * is opened or synchronised again: nothing that was written is thrown away.
+ * `iput_final`: writes back what is dirty, and frees the file. A file that cannot be written stays, with its pages,
+ * until it is opened or synchronised again: nothing that was written is thrown away.
  */
 function buryFile(cpu: Task, file: number): void {
   const onHost = (Atomics.load(cpu.heap, file + File.flags) & FILE_HOST) !== 0
   const saved = !onHost || writeBackFile(cpu, file) === 0
-  // Nobody maps it, so that nobody can make a page dirty now but who finds it by its inode, which is noticed.
+  // Nobody maps the file. Only a CPU that finds it by its inode can make a page dirty now, and that CPU marks it as
+  // found.
   if (!abandonFile(cpu, file, saved)) return
   truncateInodePages(cpu, file, 0)
   if (onHost) forgetOnHost(cpu, file)

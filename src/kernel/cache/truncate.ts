@@ -1,9 +1,10 @@
 // Making a file shorter or longer, under its mappings (mm/truncate.c).
 //
-// The size changes first. A fault looks at it with its page locked, and a page that is just being brought in is looked
-// at again after it has entered the cache, so that whatever this walk does not find is dropped by who put it there.
-// What is mapped is unmapped before, for speed; page by page, as long as a page is still mapped; and once more at the
-// end, for the private copies that were made meanwhile. Two changes of the size exclude each other (inode-lock.ts).
+// The size changes first. A fault looks at it with its page locked. A CPU that brings a page in looks at it again after
+// the page has entered the cache, and drops the page if it lies beyond the end: so pages that the walk here does not
+// find are dropped as well. Pages are unmapped three times: all of them before the walk, for speed; one by one in the
+// walk, for as long as a page is still mapped; and all once more at the end, for the private copies that were made
+// meanwhile. Two changes of the size exclude each other (inode-lock.ts).
 
 import { cpuRelax } from '../machine/cpu.ts'
 import {
@@ -33,8 +34,8 @@ const END_OF_FILES = 2 ** 31 - 1
 
 /**
  * `ftruncate`: gives the file `pages` pages, of which the last has `lastBytes` bytes. Returns 0 or a negative errno:
- * -EINVAL for a file that was opened for reading, what the host says for one of the host. Then the size is as it was,
- * but of what was to be cut off, only what was on disk is left. May sleep.
+ * -EINVAL for a file that was opened for reading, or an error of the host, for a file that it keeps. Then the size is
+ * as it was, but what was to be cut off is left only as far as it was on disk. May sleep.
  */
 export function truncateFile(cpu: Task, file: number, pages: number, lastBytes: number): number {
   if ((Atomics.load(cpu.heap, file + File.flags) & FILE_READ_ONLY) !== 0) return -EINVAL
@@ -87,7 +88,7 @@ function shrink(cpu: Task, file: number, pages: number, lastBytes: number): numb
   truncateInodePages(cpu, file, pages)
   unmapMappingRange(cpu, file, pages, END_OF_FILES)
   if (pages !== 0) zeroTail(cpu, file, pages - 1, lastBytes)
-  // Last: a write-back that had begun would make the file longer again.
+  // The host's file is cut last: a write-back that had begun before would make it longer again.
   const error = isOnHost(cpu, file) ? resizeOnHost(cpu, file, pages, lastBytes) : 0
   if (error !== 0) setSize(cpu, file, oldPages, oldLast)
   return error
@@ -123,7 +124,8 @@ function dropPage(cpu: Task, file: number, index: number): boolean {
   if (frame === 0) return false
   lockPage(cpu, frame)
   const present = isPageOf(cpu, frame, file, index)
-  // Else it is mapped still, or somebody looks at it and has a reference for a moment. A pin keeps the frame alone.
+  // Else the page is still mapped, or another CPU looks at it and has a reference for a moment. A pin only keeps the
+  // frame.
   const unused = unpinnedCount(cpu, frame) === 2
   if (present && unused) {
     clearPageFlags(cpu, frame, PG_DIRTY)
@@ -132,9 +134,9 @@ function dropPage(cpu: Task, file: number, index: number): boolean {
   }
   unlockPage(cpu, frame)
   if (present && !unused) {
-    // Not with the page locked: a fault takes that lock with the mmap lock held.
+    // With the page unlocked: a fault takes the lock of the page with the mmap lock held.
     unmapMappingRange(cpu, file, index, index + 1)
-    // Who still has it may have unmapped it too, and be waiting for this CPU to flush its TLB.
+    // The CPU that still has a reference may have unmapped the page too, and be waiting for this one to flush its TLB.
     if (unpinnedCount(cpu, frame) > 2) cpuRelax(cpu)
   }
   putPage(cpu, frame)
@@ -146,7 +148,7 @@ function zeroTail(cpu: Task, file: number, index: number, bytes: number): void {
   const frame = findGetPage(cpu, file, index)
   if (frame === 0) return
   lockPage(cpu, frame)
-  // What is read later gets its zeros then.
+  // A page that is read later gets its zeros then.
   if (isPageOf(cpu, frame, file, index) && (pageFlags(cpu, frame) & PG_UPTODATE) !== 0) {
     zeroFrom(cpu, frame, bytes)
     setPageFlags(cpu, frame, PG_DIRTY)

@@ -1,9 +1,9 @@
 // Writing dirty pages back to the host (mm/page-writeback.c, mm/filemap.c file_write_and_wait_range).
 //
-// A page is dirty when it says so or when an entry that maps it does. What was written through mappings is collected
-// first (rmap.ts), then each dirty page is locked, marked clean, and written: what is written to it meanwhile makes an
-// entry dirty again and is found next time. A page that cannot be written is marked dirty again, and the file remembers
-// the error until somebody was told (`errseq_t`).
+// A page is dirty when its flag or an entry that maps it says so. Write-back first moves the dirty bits of entries to
+// the pages (rmap.ts). Then it locks each dirty page, marks it clean, and writes it: a program that writes to the page
+// meanwhile makes an entry dirty again, which the next write-back finds. A page that cannot be written is marked dirty
+// again, and the file remembers the error until a caller was told (`errseq_t`).
 
 import { PAGE_SIZE } from '../machine/frames.ts'
 import { FILE_HOST, FILE_READ_ONLY, File, bytesInPage, findGetPage, nextCachedPage } from '../memory/file.ts'
@@ -55,10 +55,10 @@ export function writeLockedPages(
 ): number {
   for (let n = 0; n < count; n++) clearPageFlags(cpu, frames[n], PG_DIRTY)
   const last = bytesInPage(cpu, file, index + count - 1)
-  // Beyond the end: truncation is about to throw it away.
+  // The page lies beyond the end: truncation is about to throw it away.
   if (last === 0 && count === 1) return 0
   const error = writeToHost(cpu, file, index, frames, count, (count - 1) * PAGE_SIZE + last)
-  // Before the pages are unlocked, for which a synchronisation waits.
+  // Noted before the pages are unlocked: a synchronisation waits for that.
   noteHostChange(cpu, file)
   if (error === 0) {
     for (let n = 0; n < count; n++) countVmEvent(cpu, VmEvent.pgpgout)
@@ -96,8 +96,8 @@ function writeBackPages(cpu: Task, file: number, first: number, end: number): nu
 function lockDirtyPage(cpu: Task, file: number, index: number): number {
   const frame = findGetPage(cpu, file, index)
   if (frame === 0) return 0
-  // One that is locked may just be written by another CPU, who has marked it clean: that is waited for, as it is to be
-  // safe when the call returns (filemap_fdatawait_range).
+  // A page that is locked may be one that another CPU is just writing, and has marked clean. Waits for that CPU, as the
+  // page has to be safe when the call returns (filemap_fdatawait_range).
   if ((pageFlags(cpu, frame) & (PG_DIRTY | PG_LOCKED)) !== 0) {
     lockPage(cpu, frame)
     const within = index < Atomics.load(cpu.heap, file + File.pages)
@@ -143,7 +143,7 @@ function syncChanges(cpu: Task, file: number): number {
   if (safe) return 0
   const failed = syncOnHost(cpu, file)
   if (failed !== 0) return failed
-  // Of two at once, the one that has seen fewer changes may come last: then there is one more synchronisation than
+  // Of two CPUs at once, the one that has seen fewer changes may come last: then the host synchronises once more than
   // needed.
   spinLock(cpu, file + File.lock)
   heap[file + File.hostChangesSafe] = changes
@@ -153,8 +153,8 @@ function syncChanges(cpu: Task, file: number): number {
 }
 
 /**
- * The host could not make safe what it had taken, and may have given it up: an operating system may say so only once.
- * So all that is here of the file is to be written again, as nobody knows which pages it was.
+ * The host could not make safe what it was given, and may have dropped it: an operating system may report that only
+ * once. Nobody knows which pages it has dropped, so all pages of the file that are in memory become dirty again.
  */
 function redirtyPages(cpu: Task, file: number): void {
   const end = Atomics.load(cpu.heap, file + File.pages)

@@ -1,9 +1,9 @@
 // fork: a copy of an address space, whose private pages are shared until one side writes (kernel/fork.c dup_mmap,
 // mm/memory.c copy_page_range).
 //
-// The entries of private mappings lose their write permission on both sides. The parent's TLBs are flushed once, at the
-// end, and until then the mmap lock is held for write and every design keeps its faults away: a thread with an old
-// translation still writes to a page that another may just be copying, and that write would be lost (race R1,
+// The entries of private mappings lose their write permission on both sides. fork flushes the parent's TLBs once, at
+// the end. Until then it holds the mmap lock for write, and every design keeps its faults away: a thread with an old
+// translation can still write to a page while a fault of another copies it, and that write would be lost (race R1,
 // invariant I9).
 
 import { allocPage } from '../cache/reclaim.ts'
@@ -18,8 +18,6 @@ import {
   PTE_SPECIAL,
   PTE_SWAP,
   PTE_WRITE,
-  PMD_SHIFT,
-  PUD_SHIFT,
   PageTable,
 } from '../machine/pte.ts'
 import { copyFrame } from '../machine/sectors.ts'
@@ -43,7 +41,7 @@ import type { Task } from '../mm/task.ts'
 import { spinLock, spinUnlock } from '../sync/spinlock.ts'
 import { flushTlbMm } from '../tables/mmu-gather.ts'
 import { invalidateRangeEnd, invalidateRangeStart } from '../tables/mmu-notifier.ts'
-import { allocPteTable, findPmdTable, findPteTable, pteAddress } from '../tables/page-table.ts'
+import { allocPteTable, findPteTable, nextToWalk, pteAddress } from '../tables/page-table.ts'
 import { inheritLimits, limitPages, vmStatAccount } from '../vma/accounts.ts'
 import { anonVmaFork, unlinkAnonVma } from '../vma/anon-vma.ts'
 import { dupPkeys } from '../vma/pkeys.ts'
@@ -72,7 +70,7 @@ export function forkMm(cpu: Task, parent: number): number {
   const child = createMm(cpu, heap[parent + Mm.maxMapCount], limitPages(cpu, parent, RLIMIT_STACK))
   if (child === 0) return 0
   mmapWriteLock(cpu, parent)
-  // Nobody else knows the child; its lock is taken for those who want to see it held (`mmap_write_lock_nested`).
+  // Nobody else knows the child; its lock is taken for the assertions that ask for it (`mmap_write_lock_nested`).
   mmapWriteLock(cpu, child)
   const copied = dupMmap(cpu, parent, child)
   mmapWriteUnlock(cpu, child)
@@ -88,7 +86,7 @@ export function forkMm(cpu: Task, parent: number): number {
 /** `dup_mmap`. Returns false when there is no memory, or the OOM reaper has been in the parent. */
 function dupMmap(cpu: Task, parent: number, child: number): boolean {
   const { heap } = cpu
-  // MMF_UNSTABLE: what was reaped would be zeros in the child, and nobody would be told.
+  // MMF_UNSTABLE: the child would read zeros in the place of what was reaped, without an error.
   if (!isStable(cpu, parent)) return false
   inheritLimits(cpu, parent, child)
   dupPkeys(cpu, parent, child)
@@ -107,7 +105,7 @@ function dupMmap(cpu: Task, parent: number, child: number): boolean {
   return true
 }
 
-/** The child's copy of a VMA, linked; 0 when there is no memory. What is locked is so for the parent only. */
+/** The child's copy of a VMA, linked; 0 when there is no memory. The child does not inherit memory locks. */
 function dupVma(cpu: Task, vma: number, child: number): number {
   const { heap } = cpu
   const charge = (heap[vma + Vma.vmFlags] & VM_ACCOUNT) !== 0 ? vmaPages(cpu, vma) : 0
@@ -159,12 +157,11 @@ function copyTables(
 ): boolean {
   for (let page = start; page < end;) {
     const table = findPteTable(cpu, parent, page)
+    const stop = nextToWalk(cpu, parent, table, page, end)
     if (table === 0) {
-      const shift = findPmdTable(cpu, parent, page) === 0 ? PUD_SHIFT : PMD_SHIFT
-      page = ((page >> shift) + 1) * 2 ** shift
+      page = stop
       continue
     }
-    const stop = Math.min(((page >> PMD_SHIFT) + 1) * 2 ** PMD_SHIFT, end)
     const copyTable = allocPteTable(cpu, child, page)
     if (copyTable === 0) return false
     page = copyPteRange(cpu, child, table, copyTable, page, stop, shared)
@@ -219,8 +216,8 @@ function copyPteRange(
 }
 
 /**
- * `page_needs_cow_for_dma`: an anonymous page that is pinned cannot be shared until somebody writes, since who has
- * pinned it writes without a fault. As the mmap lock is held for write, none is pinned that was not.
+ * `page_needs_cow_for_dma`: parent and child cannot share a pinned anonymous page until one of them writes, since the
+ * holder of the pin writes without a fault. While the mmap lock is held for write, nobody pins another page.
  */
 function needsCopyNow(cpu: Task, entry: number): boolean {
   if ((entry & (PTE_SWAP | PTE_SPECIAL)) !== 0 || entry === 0) return false
@@ -229,8 +226,8 @@ function needsCopyNow(cpu: Task, entry: number): boolean {
 }
 
 /**
- * `copy_present_page`: the child gets a copy of a pinned page at once, and the parent's entry stays as it is. If it is
- * pinned no more, nothing is done. Returns how many pages were copied, or -ENOMEM.
+ * `copy_present_page`: the child gets a copy of a pinned page at once, and the parent's entry stays as it is. Does
+ * nothing if the page is not pinned any more. Returns how many pages were copied, or -ENOMEM.
  */
 function copyPinnedPage(
   cpu: Task,

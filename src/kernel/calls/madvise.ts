@@ -7,7 +7,6 @@ import { populateRange } from '../fault/populate.ts'
 import { prefetchSwap } from '../fault/swap-fault.ts'
 import { Header } from '../machine/header.ts'
 import {
-  PMD_SHIFT,
   PTE_ACCESSED,
   PTE_DIRTY,
   PTE_FRAME_SHIFT,
@@ -15,7 +14,6 @@ import {
   PTE_PROTNONE,
   PTE_SPECIAL,
   PTE_SWAP,
-  PUD_SHIFT,
   PageTable,
 } from '../machine/pte.ts'
 import { getFile, putFile } from '../memory/file.ts'
@@ -31,13 +29,12 @@ import type { Task } from '../mm/task.ts'
 import { spinUnlock } from '../sync/spinlock.ts'
 import { flushTlbMm, gatherBegin, gatherFinish } from '../tables/mmu-gather.ts'
 import { invalidateRangeEnd, invalidateRangeStart } from '../tables/mmu-notifier.ts'
-import { findPmdTable, findPteTable, pteAddress } from '../tables/page-table.ts'
-import { lockStanding, stillStands, zapRange } from '../tables/zap.ts'
+import { findPteTable, nextToWalk, pteAddress } from '../tables/page-table.ts'
+import { lockStanding, stillStands, zapRange, zapVmaRange } from '../tables/zap.ts'
 import { modifyVma } from '../vma/merge.ts'
 import { findVma } from '../vma/vma-tree.ts'
 import {
   VMA_PROTECT,
-  VMA_ZAP,
   VM_DONTCOPY,
   VM_DONTDUMP,
   VM_HUGEPAGE,
@@ -113,8 +110,8 @@ export function madvise(cpu: Task, mm: number, start: number, end: number, advic
 }
 
 /**
- * Advice on pages: the lock of the VMA is held where the design has one and all pages are in it, or none at all where
- * it can do without; else the mmap lock for reading, so that such calls run beside faults.
+ * Advice on pages. Holds the lock of the VMA, where the design has one and all pages are in that VMA; no lock, where
+ * the design can do without; else the mmap lock for reading, so that such calls run beside faults.
  */
 function madviseLocked(cpu: Task, mm: number, start: number, end: number, advice: number): number {
   let page = start
@@ -134,12 +131,12 @@ function madviseLocked(cpu: Task, mm: number, start: number, end: number, advice
   return result
 }
 
-/** Advises without a lock, as far as the VMA stands. Returns the page up to which that is done. */
+/** Advises without a lock for as long as the VMA stands. Returns the page up to which it has advised. */
 function adviseUnlocked(cpu: Task, mm: number, start: number, end: number, advice: number): number {
   const { fault } = cpu
   if (!cpu.design.entriesChangeBegin(cpu, mm, start, end)) return start
   let page = start
-  // What fails is left to the locked path.
+  // Advice that fails is left to the locked path.
   if (advice === MADV.free) {
     if (fault.vmFile === 0 && (fault.vmFlags & VM_LOCKED) === 0)
       page = agePages(cpu, mm, start, end, true, fault)
@@ -188,13 +185,13 @@ function walkVmas(cpu: Task, mm: number, start: number, end: number, advice: num
 function advisePages(cpu: Task, mm: number, vma: number, start: number, end: number, advice: number): number {
   const { heap } = cpu
   if (advice === MADV['dontneed-locked']) {
-    zapVmaPages(cpu, mm, vma, start, end)
+    zapVmaRange(cpu, vma, start, end)
     return 0
   }
   if (advice === MADV.willneed) return willNeed(cpu, mm, vma, start, end)
   // can_madv_lru_vma(): the rest takes pages away, or says that they may go.
   if ((heap[vma + Vma.vmFlags] & VM_LOCKED) !== 0) return -EINVAL
-  if (advice === MADV.dontneed) zapVmaPages(cpu, mm, vma, start, end)
+  if (advice === MADV.dontneed) zapVmaRange(cpu, vma, start, end)
   else if (advice === MADV.cold) agePages(cpu, mm, start, end, false)
   else if (advice === MADV.pageout) pageOutRange(cpu, mm, start, end)
   else if (advice === MADV.free) {
@@ -207,8 +204,9 @@ function advisePages(cpu: Task, mm: number, vma: number, start: number, end: num
 /**
  * `madvise_cold_page_range` and, with `gone`, `madvise_free_single_vma`: clears the accessed bit in the entries of
  * [start, end), as if nobody had used the pages for long, and the dirty bit if what they hold does not matter any more.
- * A write sets it again: the translations that would not are flushed before the call returns. Also where another call
- * has cleared the bit, or has taken the page, and has not flushed yet (Linux 99baac21e458). Returns as `zapRange`.
+ * A write sets the dirty bit again, except through a translation in which it is set already: these are flushed before
+ * the call returns, also if another call has cleared the bit, or has taken the page, and has not flushed yet (Linux
+ * 99baac21e458). Returns as `zapRange`.
  */
 function agePages(
   cpu: Task,
@@ -219,14 +217,13 @@ function agePages(
   seen?: FaultContext,
 ): number {
   let flush = false
-  // Without a lock there were no observers: one that is registered meanwhile has to hear of no end (race R18).
+  // Without a lock, there was no observer to tell. One that is registered meanwhile must not hear of an end (race R18).
   const isTold = gone && seen === undefined
   if (isTold) invalidateRangeStart(cpu, mm, start, end)
   let page = start
   while (page < end) {
     const table = findPteTable(cpu, mm, page)
-    const shift = table !== 0 || findPmdTable(cpu, mm, page) !== 0 ? PMD_SHIFT : PUD_SHIFT
-    const stop = Math.min(((page >> shift) + 1) * 2 ** shift, end)
+    const stop = nextToWalk(cpu, mm, table, page, end)
     if (table === 0) {
       if (!stillStands(cpu, seen)) break
     } else {
@@ -266,8 +263,8 @@ function agePtes(cpu: Task, mm: number, table: number, start: number, end: numbe
 }
 
 /**
- * `mark_page_lazyfree`: what the page of this entry holds, and its slot in the swap area, are not needed. Returns false
- * when others have it too, which may need it, or are at work on it.
+ * `mark_page_lazyfree`: the program does not need what the page holds, nor its slot in the swap area. Returns false,
+ * with the page as it was, when others refer to it too, or have it locked.
  */
 function markLazyFree(cpu: Task, frame: number): boolean {
   if (!tryLockPage(cpu, frame)) return false
@@ -300,17 +297,6 @@ function willNeed(cpu: Task, mm: number, vma: number, start: number, end: number
   putFile(cpu, file)
   mmapReadLock(cpu, mm)
   return 0
-}
-
-/** `madvise_dontneed_single_vma`. */
-function zapVmaPages(cpu: Task, mm: number, vma: number, start: number, end: number): void {
-  gatherBegin(cpu, mm)
-  invalidateRangeStart(cpu, mm, start, end)
-  cpu.design.vmaWriteBegin(cpu, vma, VMA_ZAP)
-  zapRange(cpu, mm, start, end)
-  cpu.design.vmaWriteEnd(cpu, vma, VMA_ZAP)
-  invalidateRangeEnd(cpu, mm)
-  gatherFinish(cpu)
 }
 
 function madviseFlags(cpu: Task, mm: number, start: number, end: number, clear: number, set: number): number {

@@ -1,18 +1,18 @@
 // mlock, munlock, mlockall: keeping pages in memory (mm/mlock.c of Linux 5.12).
 //
-// A mapping is locked by a flag, and every entry of its pages says so too, for who looks at entries and not at
-// mappings. The pages are brought in afterwards, when the mmap lock is free again; that is where the call may still
-// fail.
+// A flag says that a mapping is locked, and so does each entry of its pages, for reclaim, which looks at entries and
+// not at mappings. The call brings the pages in afterwards, when it has given up the mmap lock; it may still fail
+// there.
 
 import { finishCall } from '../cache/task-work.ts'
 import { mmPopulate } from '../fault/populate.ts'
-import { PMD_SHIFT, PTE_LOCKED, PTE_PRESENT, PTE_PROTNONE, PUD_SHIFT, PageTable } from '../machine/pte.ts'
+import { PTE_LOCKED, PTE_PRESENT, PTE_PROTNONE, PageTable } from '../machine/pte.ts'
 import { EAGAIN, EINVAL, ENOMEM, EPERM } from '../mm/errno.ts'
 import { Mm, RLIMIT_MEMLOCK, TASK_SIZE } from '../mm/mm.ts'
 import { mmapWriteLock, mmapWriteUnlock } from '../mm/mmap-lock.ts'
 import type { Task } from '../mm/task.ts'
 import { spinLock, spinUnlock } from '../sync/spinlock.ts'
-import { findPmdTable, findPteTable, pteAddress } from '../tables/page-table.ts'
+import { findPteTable, nextToWalk, pteAddress } from '../tables/page-table.ts'
 import { limitBytes, limitPages } from '../vma/accounts.ts'
 import { modifyVma } from '../vma/merge.ts'
 import { findVma } from '../vma/vma-tree.ts'
@@ -102,7 +102,7 @@ function lockedPagesOf(cpu: Task, mm: number, start: number, end: number): numbe
   return pages
 }
 
-/** `apply_vma_lock_flags`: what is before the first page that is not mapped, has changed all the same. */
+/** `apply_vma_lock_flags`: where a page is not mapped, the pages before it have changed all the same. */
 function applyVmaLockFlags(cpu: Task, mm: number, start: number, end: number, flags: number): number {
   const { heap } = cpu
   for (let page = start; page < end;) {
@@ -164,8 +164,7 @@ export function changeLockedEntries(
 ): void {
   for (let page = start; page < end;) {
     const table = findPteTable(cpu, mm, page)
-    const shift = table !== 0 || findPmdTable(cpu, mm, page) !== 0 ? PMD_SHIFT : PUD_SHIFT
-    const stop = Math.min(((page >> shift) + 1) * 2 ** shift, end)
+    const stop = nextToWalk(cpu, mm, table, page, end)
     if (table !== 0) changeLockedPtes(cpu, table, page, stop, locked)
     page = stop
   }

@@ -128,8 +128,8 @@ export function mmapRegion(
   if (error < 0) return error
   vmStatAccount(cpu, mm, vmFlags, pages)
   if ((vmFlags & VM_LOCKED) !== 0) heap[mm + Mm.lockedVm] += pages
-  const merged = mergeVma(cpu, mm, cpu.vmaLinkPrevious, page, end, vmFlags, 0, file, pgoff)
-  if (merged !== 0) return page
+  const previous = cpu.vmaLinkPrevious
+  if (mergeVma(cpu, mm, { previous, start: page, end, vmFlags, anonVma: 0, file, pgoff }) !== 0) return page
   const vma = allocVmaToLink(cpu, mm, page)
   if (vma === 0) {
     vmStatAccount(cpu, mm, vmFlags, -pages)
@@ -169,7 +169,7 @@ function replaceRange(cpu: Task, mm: number, page: number, end: number, vmFlags:
   if ((vmFlags & VM_ACCOUNT) !== 0) {
     const more = end - page - accounted
     if (more !== 0 && !vmEnoughMemory(cpu, more)) return -ENOMEM
-    // What goes away gives up its own, which the new mapping takes over.
+    // munmapLocked() below gives up what the old mappings have committed; the new mapping takes that over.
     accountMemory(cpu, accounted)
   }
   if (free) return 0
@@ -215,8 +215,9 @@ export function munmapLocked(
   const previous = cpu.detachedPrevious
   const next = cpu.detachedNext
   const accounted = cpu.detachedAccounted
-  // A write-back finds the entries of a file by the VMAs of all address spaces (Linux: by those of the file, where they
-  // stay until the pages are gone): it must not miss what is written until then.
+  // A write-back finds the entries of a file through the VMAs in the trees of all address spaces. (In Linux, a VMA
+  // stays in the tree of its file until its pages are gone.) It must not miss what is written until then, and so has to
+  // wait.
   const downgrades = mayDowngrade && !cpu.detachedWrites
   cpu.design.rangeChanging(cpu, mm, start, end)
   if (downgrades) mmapWriteDowngrade(cpu, mm)

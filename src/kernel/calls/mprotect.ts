@@ -3,7 +3,6 @@
 import { finishCall } from '../cache/task-work.ts'
 import { mmPopulate } from '../fault/populate.ts'
 import {
-  PMD_SHIFT,
   PTE_ACCESSED,
   PTE_DIRTY,
   PTE_FLAGS_MASK,
@@ -22,7 +21,7 @@ import { type Task, WRITABLE_RANGES_MAX } from '../mm/task.ts'
 import { spinLock, spinUnlock } from '../sync/spinlock.ts'
 import { flushTlbMm } from '../tables/mmu-gather.ts'
 import { invalidateRangeEnd, invalidateRangeStart } from '../tables/mmu-notifier.ts'
-import { findPteTable, pteAddress } from '../tables/page-table.ts'
+import { findPteTable, nextToWalk, pteAddress } from '../tables/page-table.ts'
 import { vmGetPageProt } from '../tables/pte-flags.ts'
 import { mayExpandVm, vmStatAccount } from '../vma/accounts.ts'
 import { anonVmaPrepare } from '../vma/anon-vma.ts'
@@ -163,8 +162,8 @@ function changeProtection(cpu: Task, mm: number, start: number, end: number, pro
   let changed = 0
   invalidateRangeStart(cpu, mm, start, end)
   for (let page = start; page < end;) {
-    const stop = Math.min(((page >> PMD_SHIFT) + 1) * 2 ** PMD_SHIFT, end)
     const table = findPteTable(cpu, mm, page)
+    const stop = nextToWalk(cpu, mm, table, page, end)
     if (table !== 0) changed += changePteRange(cpu, table, page, stop, prot)
     page = stop
   }

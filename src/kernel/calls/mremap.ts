@@ -40,6 +40,18 @@ export const MREMAP_MAYMOVE = 1
 export const MREMAP_FIXED = 2
 export const MREMAP_DONTUNMAP = 4
 
+/** `struct vma_remap_struct`: what is asked for. */
+interface VmaRemap {
+  /** The pages [page, page + oldPages) become [target, target + newPages). */
+  readonly page: number
+  readonly oldPages: number
+  readonly newPages: number
+  /** MREMAP_*. */
+  readonly flags: number
+  /** Counts with MREMAP_FIXED, until a place was found without. */
+  readonly target: number
+}
+
 /**
  * Gives the mapping [page, page + oldPages) the size `newPages`; `target` counts with MREMAP_FIXED. Returns its first
  * page or a negative errno.
@@ -59,7 +71,9 @@ export function mremap(
   if (newPages > TASK_SIZE) return -EINVAL
   mmapWriteLock(cpu, mm)
   cpu.populates = false
-  const result = mremapLocked(cpu, mm, page, oldPages, newPages, flags, target)
+  const remap = { page, oldPages, newPages, flags, target }
+  const isFixed = (flags & MREMAP_FIXED) !== 0
+  const result = isFixed ? mremapTo(cpu, mm, remap) : mremapAnywhere(cpu, mm, remap)
   const grown = cpu.populates && result >= 0
   mmapWriteUnlock(cpu, mm)
   if (grown) mmPopulate(cpu, mm, result + oldPages, result + newPages, true)
@@ -67,16 +81,8 @@ export function mremap(
   return result
 }
 
-function mremapLocked(
-  cpu: Task,
-  mm: number,
-  page: number,
-  oldPages: number,
-  newPages: number,
-  flags: number,
-  target: number,
-): number {
-  if ((flags & MREMAP_FIXED) !== 0) return mremapTo(cpu, mm, page, oldPages, newPages, flags, target)
+/** `mremap_at`: in place where that is possible, else to any place. */
+function mremapAnywhere(cpu: Task, mm: number, { page, oldPages, newPages, flags }: VmaRemap): number {
   let vma = findVma(cpu, mm, page)
   if (vma === 0 || cpu.heap[vma + Vma.vmStart] > page) return -EFAULT
   if (oldPages >= newPages && (flags & MREMAP_DONTUNMAP) === 0) {
@@ -93,26 +99,18 @@ function mremapLocked(
     return expandInPlace(cpu, vma, page + newPages) ? page : -ENOMEM
   }
   if ((flags & MREMAP_MAYMOVE) === 0) return -ENOMEM
-  const room = getUnmappedArea(cpu, mm, 0, newPages)
-  if (room < 0) return room
+  const target = getUnmappedArea(cpu, mm, 0, newPages)
+  if (target < 0) return target
   vma = findVma(cpu, mm, page)
-  return moveVma(cpu, mm, vma, page, oldPages, newPages, room, flags)
+  return moveVma(cpu, mm, vma, { page, oldPages, newPages, flags, target })
 }
 
 /** To a given place, from which whatever is there goes away first. */
-function mremapTo(
-  cpu: Task,
-  mm: number,
-  page: number,
-  oldPages: number,
-  newPages: number,
-  flags: number,
-  target: number,
-): number {
+function mremapTo(cpu: Task, mm: number, remap: VmaRemap): number {
+  const { page, oldPages, newPages, target } = remap
   if (target > TASK_SIZE - newPages || target < MMAP_MIN) return -EINVAL
   if (page + oldPages > target && target + newPages > page) return -EINVAL
-  if (oldPages === newPages) return remapMove(cpu, mm, page, oldPages, target, flags)
-  return mremapVmaTo(cpu, mm, page, oldPages, newPages, target, flags)
+  return oldPages === newPages ? remapMove(cpu, mm, remap) : mremapVmaTo(cpu, mm, remap)
 }
 
 /**
@@ -120,16 +118,9 @@ function mremapTo(
  * stay as large. Each is moved for itself: where one cannot be, those before it have been. What lies at the new place
  * goes away only where a VMA comes to lie.
  */
-function remapMove(
-  cpu: Task,
-  mm: number,
-  page: number,
-  pages: number,
-  target: number,
-  flags: number,
-): number {
+function remapMove(cpu: Task, mm: number, { page, oldPages, flags, target }: VmaRemap): number {
   const { heap } = cpu
-  const end = page + pages
+  const end = page + oldPages
   let from = page
   for (let vma = findVma(cpu, mm, from); ; vma = findVma(cpu, mm, from)) {
     const start = vma === 0 ? end : Math.max(heap[vma + Vma.vmStart], from)
@@ -137,7 +128,8 @@ function remapMove(
     if (from === page && start !== page) return -EFAULT
     if (start >= end) return target
     const part = Math.min(heap[vma + Vma.vmEnd], end) - start
-    const moved = mremapVmaTo(cpu, mm, start, part, part, target + start - page, flags)
+    const to = target + start - page
+    const moved = mremapVmaTo(cpu, mm, { page: start, oldPages: part, newPages: part, flags, target: to })
     if (moved < 0) return moved
     from = start + part
     if (from === end) return target
@@ -145,15 +137,8 @@ function remapMove(
 }
 
 /** `mremap_to`, of a range that has to be in one VMA. */
-function mremapVmaTo(
-  cpu: Task,
-  mm: number,
-  page: number,
-  oldPages: number,
-  newPages: number,
-  target: number,
-  flags: number,
-): number {
+function mremapVmaTo(cpu: Task, mm: number, remap: VmaRemap): number {
+  const { page, oldPages, newPages, flags, target } = remap
   const source = findVma(cpu, mm, page)
   if (source === 0 || cpu.heap[source + Vma.vmStart] > page) return -EFAULT
   // Asked first, as Linux does since 6.17: a call that fails leaves the target alone.
@@ -161,23 +146,22 @@ function mremapVmaTo(
   if (error < 0) return error
   error = munmapLocked(cpu, mm, target, target + newPages, false)
   if (error < 0) return error
-  let kept = oldPages
   if (oldPages > newPages) {
     error = munmapLocked(cpu, mm, page + newPages, page + oldPages, false)
     if (error < 0) return error
-    kept = newPages
   }
+  const kept = Math.min(oldPages, newPages)
   const vma = findVma(cpu, mm, page)
-  // A twin asked for in the place of the original.
+  // The target was the place of the original, which is gone: a twin was asked for there.
   if (vma === 0 || cpu.heap[vma + Vma.vmStart] > page) return -EFAULT
   const twice = (flags & MREMAP_DONTUNMAP) !== 0
   if (twice && !mayExpandVm(cpu, mm, cpu.heap[vma + Vma.vmFlags], kept)) return -ENOMEM
-  return moveVma(cpu, mm, vma, page, kept, newPages, target, flags)
+  return moveVma(cpu, mm, vma, { page, oldPages: kept, newPages, flags, target })
 }
 
 /**
- * `check_prep_vma`: the range is one VMA, of a kind that can do this, and may become as large. What grows and is
- * locked, is to be brought in.
+ * `check_prep_vma`: the range is in one VMA, of a kind that can be resized, and the limits allow its new size. The
+ * pages that a locked mapping grows by are to be brought in.
  */
 function checkResizable(cpu: Task, vma: number, page: number, oldPages: number, newPages: number): number {
   const { heap } = cpu
@@ -208,13 +192,20 @@ function expandInPlace(cpu: Task, vma: number, end: number): boolean {
   const { heap } = cpu
   const mm = heap[vma + Vma.vmMm]
   const oldEnd = heap[vma + Vma.vmEnd]
-  // As vma_merge() would: with what follows, if it is the same.
-  const pgoff = heap[vma + Vma.vmPgoff] + oldEnd - heap[vma + Vma.vmStart]
-  const anonVma = Atomics.load(heap, vma + Vma.anonVma)
   const flags = heap[vma + Vma.vmFlags]
   const pages = end - oldEnd
   if ((flags & VM_ACCOUNT) !== 0 && !vmEnoughMemory(cpu, pages)) return false
-  if (mergeVma(cpu, mm, vma, oldEnd, end, flags, anonVma, heap[vma + Vma.vmFile], pgoff) === 0) {
+  // As vma_merge() would: with what follows, if it is the same.
+  const merged = mergeVma(cpu, mm, {
+    previous: vma,
+    start: oldEnd,
+    end,
+    vmFlags: flags,
+    anonVma: Atomics.load(heap, vma + Vma.anonVma),
+    file: heap[vma + Vma.vmFile],
+    pgoff: heap[vma + Vma.vmPgoff] + oldEnd - heap[vma + Vma.vmStart],
+  })
+  if (merged === 0) {
     adjustVma(cpu, vma, heap[vma + Vma.vmStart], end, heap[vma + Vma.vmPgoff], 0, vma)
   }
   vmStatAccount(cpu, mm, flags, pages)
@@ -222,38 +213,22 @@ function expandInPlace(cpu: Task, vma: number, end: number): boolean {
   return true
 }
 
-/** `move_vma`: makes a VMA at `to`, moves the entries there, and takes the old range away. */
-function moveVma(
-  cpu: Task,
-  mm: number,
-  vma: number,
-  from: number,
-  oldPages: number,
-  newPages: number,
-  to: number,
-  flags: number,
-): number {
+/** `move_vma`: makes a VMA at the target, moves the entries there, and takes the old range away. */
+function moveVma(cpu: Task, mm: number, vma: number, remap: VmaRemap): number {
   const { heap } = cpu
+  const { page: from, target: to } = remap
   // Three more can be needed: two splits at the old place and the new one.
   if (heap[mm + Mm.mapCount] >= heap[mm + Mm.maxMapCount] - 3) return -ENOMEM
   cpu.design.mremapBegin(cpu, mm, from, to)
-  const result = moveVmaLocked(cpu, mm, vma, from, oldPages, newPages, to, flags)
+  const result = moveVmaLocked(cpu, mm, vma, remap)
   cpu.design.mremapEnd(cpu, mm, from, to)
   return result
 }
 
 /** Between the hooks of the design. */
-function moveVmaLocked(
-  cpu: Task,
-  mm: number,
-  vma: number,
-  from: number,
-  oldPages: number,
-  newPages: number,
-  to: number,
-  flags: number,
-): number {
+function moveVmaLocked(cpu: Task, mm: number, vma: number, remap: VmaRemap): number {
   const { heap } = cpu
+  const { page: from, oldPages, newPages, target: to, flags } = remap
   const vmFlags = heap[vma + Vma.vmFlags]
   const accounted = (vmFlags & VM_ACCOUNT) !== 0
   const stays = (flags & MREMAP_DONTUNMAP) !== 0
@@ -262,13 +237,13 @@ function moveVmaLocked(
     if (accounted) unaccountMemory(cpu, stays ? newPages : newPages - oldPages)
     return -ENOMEM
   }
-  // What goes away afterwards, here or there, gives up what it had committed.
+  // munmapLocked() below, of the old place or of the new one, gives this up again.
   if (accounted && !stays) accountMemory(cpu, oldPages)
   vmStatAccount(cpu, mm, vmFlags, newPages)
   if ((vmFlags & VM_LOCKED) !== 0) heap[mm + Mm.lockedVm] += newPages
   cpu.design.rangeChanging(cpu, mm, from, from + oldPages)
   const moved = movePageTables(cpu, mm, from, to, oldPages)
-  // Without memory for the tables, everything goes back, for which there are tables.
+  // Where there is no memory for the tables, all entries move back; at their old place there are tables.
   if (moved < oldPages) movePageTables(cpu, mm, to, from, moved)
   else if (stays) forgetAnonVma(cpu, mm, from, oldPages)
   cpu.design.mremapMoved(cpu, mm, from, to)
@@ -282,8 +257,8 @@ function moveVmaLocked(
 }
 
 /**
- * The VMA whose pages have been moved away is locked no more, also where others of it stay. Linux leaves those of them
- * in the count of locked pages.
+ * Unlocks the VMA whose pages have moved away, also if it has other pages, which stay. Linux leaves those in the count
+ * of locked pages.
  */
 function unlockSource(cpu: Task, mm: number, page: number): void {
   const { heap } = cpu
@@ -298,7 +273,7 @@ function unlockSource(cpu: Task, mm: number, page: number): void {
   cpu.design.vmaWriteEnd(cpu, source, VMA_PROTECT)
 }
 
-/** The pages [page, page + pages) have gone. Where they were all of a VMA, it is as if it had never been faulted. */
+/** The pages [page, page + pages) have moved away. If they were a whole VMA, it gives up its anon_vma. */
 function forgetAnonVma(cpu: Task, mm: number, page: number, pages: number): void {
   const { heap } = cpu
   const source = findVma(cpu, mm, page)
@@ -315,11 +290,18 @@ function copyVma(cpu: Task, mm: number, vma: number, from: number, to: number, p
   // Anonymous memory that was never touched has no tie to its old place.
   const pgoff = file === 0 && anonVma === 0 ? to : heap[vma + Vma.vmPgoff] + from - heap[vma + Vma.vmStart]
   if (!findVmaLinks(cpu, mm, to, to + pages)) return 0
-  const flags = heap[vma + Vma.vmFlags]
-  const merged = mergeVma(cpu, mm, cpu.vmaLinkPrevious, to, to + pages, flags, anonVma, file, pgoff)
+  const merged = mergeVma(cpu, mm, {
+    previous: cpu.vmaLinkPrevious,
+    start: to,
+    end: to + pages,
+    vmFlags: heap[vma + Vma.vmFlags],
+    anonVma,
+    file,
+    pgoff,
+  })
   if (merged !== 0) {
-    // `dup_anon_vma`: the pages that come here refer to it, and a fork looks for them only where there is one. If the
-    // old VMA was merged too, it is gone, and the one that took it in has what it had.
+    // `dup_anon_vma`: the pages that move here refer to the anon_vma, and fork copies pages only of a VMA that has one.
+    // Where the merge has taken the old VMA in too, that one is freed, and the merged VMA has its anon_vma already.
     if (anonVma !== 0 && Atomics.load(heap, merged + Vma.anonVma) === 0) {
       cpu.design.vmaWriteBegin(cpu, merged, VMA_ADJUST)
       anonVmaClone(cpu, merged, vma)
@@ -366,10 +348,11 @@ function moveTables(cpu: Task, mm: number, from: number, to: number, pages: numb
 /**
  * `move_normal_pmd`: the table itself moves, with all its entries. Returns false if it must be done one by one.
  *
- * The locks of the upper levels keep nobody away who already is in the table: a speculative fault that holds its lock,
- * and has looked at its count for the last time, would go on to change an entry, and to flush it, at a place where it
- * is no more (race R4), as in the kernels for which the designs were written. Here the lock of the table is held too: a
- * fault that has it is done before the table moves, and one that gets it later finds the count changed.
+ * The locks of the upper levels do not keep away a fault that is in the table already: a speculative fault that holds
+ * the lock of the table, and has looked at its count for the last time, would go on to change an entry, and to flush
+ * it, at a place where the entry is no more (race R4), as in the kernels for which the designs were written. Here
+ * mremap locks the table too: a fault that has the lock is done before the table moves, and one that gets it later
+ * finds the count changed.
  */
 function moveNormalPmd(cpu: Task, mm: number, table: number, from: number, to: number): boolean {
   const locks = cpu.design.locksMovedTables

@@ -5,7 +5,7 @@ import { finishCall, runTaskWork } from '../cache/task-work.ts'
 import { faultInLocked } from '../fault/fault.ts'
 import { cpuRelax } from '../machine/cpu.ts'
 import { Header } from '../machine/header.ts'
-import { PMD_SHIFT, PTE_SWAP } from '../machine/pte.ts'
+import { PTE_SWAP } from '../machine/pte.ts'
 import { File, getFile, loadPage, nextCachedPage, putFile } from '../memory/file.ts'
 import { dropMm, nextMm } from '../memory/mm-count.ts'
 import { putPage } from '../memory/page-alloc.ts'
@@ -26,7 +26,7 @@ import { TASK_SIZE } from '../mm/mm.ts'
 import { mmapReadLock, mmapReadUnlock } from '../mm/mmap-lock.ts'
 import type { Task } from '../mm/task.ts'
 import { spinLock, spinUnlock } from '../sync/spinlock.ts'
-import { findPteTable, nextPteTable, pteAddress } from '../tables/page-table.ts'
+import { findPteTable, nextPteTable, pmdAddrEnd, pteAddress } from '../tables/page-table.ts'
 
 /**
  * `swapon`: pages may leave memory for `slots` pages of `file`, on which the area takes a reference. Returns 0, -EINVAL
@@ -65,7 +65,7 @@ export function swapOff(cpu: Task): number {
   if (refused) return -EINVAL
   let result = tryToUnuse(cpu)
   spinLock(cpu, Header.swapLock)
-  // It was stopped at the last moment.
+  // stopSwapOff() may have stopped it at the last moment.
   if (result === 0 && !isSwapLeaving(cpu)) result = -ENOMEM
   Atomics.store(heap, Header.swapLeaving, SWAP_STAYS)
   if (result === 0) {
@@ -91,7 +91,7 @@ function tryToUnuse(cpu: Task): number {
     }
     const error = unuseSlots(cpu)
     if (error !== 0) return error
-    // What is left is in the hands of another CPU, which may be waiting for this one to flush its TLB.
+    // Another CPU is at work on what is left, and may be waiting for this one to flush its TLB.
     if (Atomics.load(heap, Header.swapFree) !== heap[Header.swapSlots]) cpuRelax(cpu)
   }
   return 0
@@ -99,7 +99,7 @@ function tryToUnuse(cpu: Task): number {
 
 /** `unuse_mm`: entries that refer to the area get their page back. */
 function unuseMm(cpu: Task, mm: number): number {
-  // An entry may still be there then, whose page another CPU is working on, or whose mapping it is just taking away.
+  // Some entries may stay: another CPU is at work on the page, or is just taking the mapping away.
   for (let page = 0; page < TASK_SIZE; page++) {
     mmapReadLock(cpu, mm)
     page = nextSwapEntry(cpu, mm, page)
@@ -115,7 +115,7 @@ function unuseMm(cpu: Task, mm: number): number {
 function nextSwapEntry(cpu: Task, mm: number, page: number): number {
   for (let next = nextPteTable(cpu, mm, page); next < TASK_SIZE; next = nextPteTable(cpu, mm, next)) {
     const table = findPteTable(cpu, mm, next)
-    const stop = Math.min(((next >> PMD_SHIFT) + 1) * 2 ** PMD_SHIFT, TASK_SIZE)
+    const stop = pmdAddrEnd(next, TASK_SIZE)
     for (; next < stop; next++) {
       if ((Atomics.load(cpu.heap, pteAddress(table, next)) & PTE_SWAP) !== 0) return next
     }

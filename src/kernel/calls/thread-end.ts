@@ -1,14 +1,14 @@
 // The end of a thread, seen from the others.
 //
-// A host can end a thread at any moment. Where it is known beforehand, the thread is ordered to stop: it finishes what
-// it has begun in the kernel, is refused at the next entry, and is outside, holding nothing, when the host ends it.
-// Where it is not, what counts is whether it was at work (see beginWork() of machine/cpu.ts): an access without a fault
-// changes nothing that would have to be set right, so that another thread can leave the kernel in its place. In the
-// middle of a fault or a call the thread may have held anything, and what it had half done is known to nobody: the
-// machine is lost, and everybody is told.
+// A host can end a thread at any moment. If another thread knows beforehand, it orders the thread to stop: the thread
+// finishes what it has begun in the kernel, is refused at its next entry, and is outside, holding nothing, when the
+// host ends it. If nobody knows, it matters whether the thread was at work (see beginWork() of machine/cpu.ts). An
+// access without a fault changes nothing that would have to be set right, so that another thread can leave the kernel
+// in its place. In the middle of a fault or a call, the thread may have held anything, and nobody knows what it had
+// half done: the machine is lost, and every thread is told.
 //
-// Who finds a thread dead first takes its CPU, by its number, which the host never gives again (claimDead()); so two
-// never bury the same, and nobody a thread that came to the CPU meanwhile.
+// A thread that finds another dead first takes its CPU, by the number of the dead thread, which the host never gives
+// again (claimDead()). So no two threads bury the same one, and nobody buries a thread that came to the CPU meanwhile.
 
 import {
   CPU_FLUSH,
@@ -42,7 +42,7 @@ export function orderStop(heap: Int32Array, base: number): void {
   Atomics.or(heap, base, CPU_STOP)
 }
 
-/** Takes an order back that has met another thread than it was for: the one before has left the CPU by itself. */
+/** Takes back an order that was meant for the thread before, which has left the CPU by itself. */
 export function cancelStop(heap: Int32Array, base: number): void {
   Atomics.and(heap, base, ~CPU_STOP)
   // Where the machine is lost, the bit says so.

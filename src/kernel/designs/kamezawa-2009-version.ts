@@ -11,7 +11,7 @@ import { Design } from '../fault/design.ts'
 import { accessError, handlePteFault } from '../fault/fault.ts'
 import { WALK_DONE, copyContainsPage, copyVma, walkSpeculatively } from '../fault/speculative.ts'
 import { disableInterrupts, enableInterrupts } from '../machine/cpu.ts'
-import { PMD_SHIFT, PUD_SHIFT, PageTable } from '../machine/pte.ts'
+import { PageTable } from '../machine/pte.ts'
 import type { DesignDescription } from '../mm/design-hooks.ts'
 import { type FaultContext, VM_FAULT_RETRY } from '../mm/fault-context.ts'
 import { Mm } from '../mm/mm.ts'
@@ -21,7 +21,7 @@ import { countVmEvent } from '../mm/vmstat.ts'
 import { rcuwaitUntil, rcuwaitWake } from '../sync/rcuwait.ts'
 import { readSeqcount, readSeqcountRetry, readSeqcountTurns } from '../sync/seqcount.ts'
 import { spinLock, spinUnlock } from '../sync/spinlock.ts'
-import { findPmdTable, findTableInPmd } from '../tables/page-table.ts'
+import { findPteTable, nextToWalk } from '../tables/page-table.ts'
 import { releaseVmaRcu } from '../vma/vma-release.ts'
 import { VMA_ADJUST, VMA_UNLINK, Vma } from '../vma/vma.ts'
 
@@ -95,7 +95,8 @@ export class Kamezawa2009Version extends Design {
   protected handleVma(cpu: Task, fault: FaultContext, vma: number, errorCode: number): number {
     fault.vma = vma
     copyVma(cpu, fault, vma)
-    // Before this the VMA may be any that ever was; after it, whoever wants to change it waits for this fault.
+    // Until this check the VMA may be any that ever was; from then on, a writer waits for this fault before it changes
+    // it.
     if (!isCurrent(cpu, fault.mm) || !copyContainsPage(fault)) return VM_FAULT_RETRY
     if (accessError(errorCode, fault.vmFlags)) return this.refuse(cpu, fault, errorCode)
     countVmEvent(cpu, VmEvent.pgfault)
@@ -154,11 +155,9 @@ function forgetVma(cpu: Task, vma: number): void {
   const mm = heap[vma + Vma.vmMm]
   const end = heap[vma + Vma.vmEnd]
   for (let page = heap[vma + Vma.vmStart]; page < end;) {
-    const pmd = findPmdTable(cpu, mm, page)
-    const table = pmd === 0 ? 0 : findTableInPmd(cpu, pmd, page)
+    const table = findPteTable(cpu, mm, page)
     if (table !== 0) forgetInTable(cpu, table, vma)
-    const shift = pmd === 0 ? PUD_SHIFT : PMD_SHIFT
-    page = ((page >> shift) + 1) * 2 ** shift
+    page = nextToWalk(cpu, mm, table, page, end)
   }
 }
 

@@ -116,13 +116,13 @@ export class LeafSlots extends VmaSequenceDesign {
     closeRange(cpu, heap[vma + Vma.vmMm], heap[vma + Vma.vmStart], heap[vma + Vma.vmEnd])
   }
 
-  /** Who was linking a table is done, and who comes later finds no VMA. */
+  /** Faults that were linking a table are done now, and later ones find no VMA. */
   override pageTablesFreeing(cpu: Task, mm: number, _start: number, _end: number): void {
     spinLock(cpu, mm + Mm.pageTableLock)
     spinUnlock(cpu, mm + Mm.pageTableLock)
   }
 
-  /** No fault touches the file but with a table locked whose slot has it, or by a reference of its own. */
+  /** A fault touches the file only with a table locked whose slot names it, or with a reference of its own. */
   override releaseVma(cpu: Task, vma: number): void {
     releaseVmaRcu(cpu, vma)
   }
@@ -204,7 +204,7 @@ export class LeafSlots extends VmaSequenceDesign {
   #copyVma(cpu: Task, fault: FaultContext): number {
     const vma = findVmaRcu(cpu, fault.mm, fault.page)
     if (vma === 0) return VmEvent.leaf_abort_unmapped
-    // Who changes it has the mmap lock, and may have it for long.
+    // A writer who changes the VMA holds the mmap lock, perhaps for long: no use in trying again.
     if (!this.snapshot(cpu, fault, vma)) return VmEvent.leaf_abort_changed
     if (!copyContainsPage(fault)) return VmEvent.leaf_abort_unmapped
     return this.hasChanged(cpu, fault) ? noteChange(fault) : 0

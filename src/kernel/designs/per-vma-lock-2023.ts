@@ -2,11 +2,7 @@
 // 20230227173632.3292573-1-surenb@google.com).
 //
 // What took the place of speculation: nothing is tried that could fail at the end. A fault locks its VMA for reading
-// and is done with it as if it held the mmap lock, page tables included. A writer, who holds the mmap lock, locks each
-// VMA that it changes, waits until the faults in it are done, and unlocks them all at once by giving up the mmap lock:
-// a VMA is locked for write while its number is the one of its mm. A number that is equal by accident turns a fault
-// away. Linux lets a writer rely on it too, and not wait where the number says that it has locked the VMA before; here
-// it waits each time, as the number may be from the last time round.
+// and is done with it as if it held the mmap lock, page tables included (per-vma.ts).
 
 import { vmaLockKept } from '../fault/hold.ts'
 import { copyContainsPage, copyVma } from '../fault/speculative.ts'
@@ -19,8 +15,8 @@ import { countVmEvent } from '../mm/vmstat.ts'
 import { rcuReadLock, rcuReadUnlock } from '../sync/rcu.ts'
 import { downReadTryLock, downWrite, upRead, upWrite } from '../sync/rwsem.ts'
 import { releaseVmaRcu } from '../vma/vma-release.ts'
-import { findVma, findVmaRcu } from '../vma/vma-tree.ts'
-import { VMA_UNMAP, VMA_ZAP, Vma } from '../vma/vma.ts'
+import { findVmaRcu } from '../vma/vma-tree.ts'
+import { Vma } from '../vma/vma.ts'
 import { PerVmaDesign, isWriteLocked } from './per-vma.ts'
 
 export class PerVmaLock2023 extends PerVmaDesign {
@@ -40,25 +36,13 @@ export class PerVmaLock2023 extends PerVmaDesign {
     sharedWrites: ['vma.vmLock'],
   }
 
-  /** `vma_end_write_all`, also before a downgrade. */
-  override mmapWriteUnlocking(cpu: Task, mm: number): void {
-    Atomics.add(cpu.heap, mm + Mm.mmLockSeq, 1)
-  }
-
-  override vmaWriteBegin(cpu: Task, vma: number, change: number): void {
-    // By then the VMA was locked when it left the tree, or only entries change.
-    if (change !== VMA_UNMAP && change !== VMA_ZAP) vmaStartWrite(cpu, vma)
-  }
-
-  /** The new VMA was locked when it was linked. */
-  override mremapBegin(cpu: Task, mm: number, from: number, _to: number): void {
-    const vma = findVma(cpu, mm, from)
-    vmaStartWrite(cpu, vma)
-  }
-
-  /** Else faults would change entries while they are copied (race R27, commit fb49c455323f). */
-  override forkBegin(cpu: Task, vma: number): void {
-    vmaStartWrite(cpu, vma)
+  protected override vmaStartWrite(cpu: Task, vma: number): void {
+    const { heap } = cpu
+    const mmLockSeq = Atomics.load(heap, heap[vma + Vma.vmMm] + Mm.mmLockSeq)
+    // The semaphore only waits for readers; the number is the lock.
+    downWrite(cpu, vma + Vma.vmLock)
+    Atomics.store(heap, vma + Vma.vmLockSeq, mmLockSeq)
+    upWrite(cpu, vma + Vma.vmLock)
   }
 
   /** `vma_mark_detached`. */
@@ -69,14 +53,6 @@ export class PerVmaLock2023 extends PerVmaDesign {
   override releaseVma(cpu: Task, vma: number): void {
     releaseVmaRcu(cpu, vma)
   }
-
-  /** `mm_take_all_locks`: no fault is in any VMA, and none gets in until the mmap lock is given up. */
-  override notifierRegistering(cpu: Task, mm: number): void {
-    const { heap } = cpu
-    for (let vma = heap[mm + Mm.mmap]; vma !== 0; vma = heap[vma + Vma.vmNext]) vmaStartWrite(cpu, vma)
-  }
-
-  override notifierRegistered(_cpu: Task, _mm: number): void {}
 
   protected override lockVma(cpu: Task, fault: FaultContext): number {
     const vma = lockVmaUnderRcu(cpu, fault)
@@ -102,18 +78,6 @@ export class PerVmaLock2023 extends PerVmaDesign {
     countVmEvent(cpu, VmEvent.spf_abort)
     return VM_FAULT_RETRY
   }
-}
-
-/**
- * `vma_start_write`: waits until no fault is in the VMA, and turns away those that come before the mmap lock is free.
- */
-function vmaStartWrite(cpu: Task, vma: number): void {
-  const { heap } = cpu
-  const mmLockSeq = Atomics.load(heap, heap[vma + Vma.vmMm] + Mm.mmLockSeq)
-  // The semaphore only waits for readers; the number is the lock.
-  downWrite(cpu, vma + Vma.vmLock)
-  Atomics.store(heap, vma + Vma.vmLockSeq, mmLockSeq)
-  upWrite(cpu, vma + Vma.vmLock)
 }
 
 /** `vma_start_read`. */

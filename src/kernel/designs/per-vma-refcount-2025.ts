@@ -20,8 +20,8 @@ import { VmEvent } from '../mm/vm-event.ts'
 import { countVmEvent } from '../mm/vmstat.ts'
 import { rcuReadLock, rcuReadUnlock } from '../sync/rcu.ts'
 import { rcuwaitUntil, rcuwaitWake } from '../sync/rcuwait.ts'
-import { findVma, findVmaRcu } from '../vma/vma-tree.ts'
-import { VMA_LINK, VMA_UNMAP, VMA_ZAP, Vma } from '../vma/vma.ts'
+import { findVmaRcu } from '../vma/vma-tree.ts'
+import { VMA_LINK, Vma } from '../vma/vma.ts'
 import { PerVmaDesign, isWriteLocked } from './per-vma.ts'
 
 /** `VMA_LOCK_OFFSET`: a writer waits. */
@@ -58,14 +58,20 @@ export class PerVmaRefcount2025 extends PerVmaDesign {
     Atomics.add(cpu.heap, mm + Mm.mmLockSeq, 1)
   }
 
-  /** `vma_end_write_all`. */
-  override mmapWriteUnlocking(cpu: Task, mm: number): void {
-    Atomics.add(cpu.heap, mm + Mm.mmLockSeq, 1)
+  /** A VMA that is not part of the tree yet has no readers to wait for, and no count. */
+  override vmaWriteBegin(cpu: Task, vma: number, change: number): void {
+    if (change === VMA_LINK) setLockNumber(cpu, vma)
+    else super.vmaWriteBegin(cpu, vma, change)
   }
 
-  override vmaWriteBegin(cpu: Task, vma: number, change: number): void {
-    // By then the VMA was locked when it left the tree, or only entries change.
-    if (change !== VMA_UNMAP && change !== VMA_ZAP) vmaStartWrite(cpu, vma, change)
+  /** `__vma_start_write`. It waits also where the number says that the VMA is locked, see per-vma.ts. */
+  protected override vmaStartWrite(cpu: Task, vma: number): void {
+    const { heap } = cpu
+    // New readers are turned away by the bit until the number does it.
+    Atomics.add(heap, vma + Vma.refCount, WRITER)
+    rcuwaitUntil(cpu, heap[vma + Vma.vmMm] + Mm.vmaWriterWait, vma + Vma.refCount, WRITER + 1)
+    setLockNumber(cpu, vma)
+    Atomics.sub(heap, vma + Vma.refCount, WRITER)
   }
 
   /** `vma_mark_attached`, the last thing that is done to a new VMA. It stays locked until the mmap lock is given up. */
@@ -78,24 +84,6 @@ export class PerVmaRefcount2025 extends PerVmaDesign {
     if (Atomics.sub(cpu.heap, vma + Vma.refCount, 1) === 1) return
     waitForReaders(cpu, vma, WRITER)
   }
-
-  /** The new VMA was locked when it was linked. */
-  override mremapBegin(cpu: Task, mm: number, from: number, _to: number): void {
-    const vma = findVma(cpu, mm, from)
-    vmaStartWrite(cpu, vma, -1)
-  }
-
-  override forkBegin(cpu: Task, vma: number): void {
-    vmaStartWrite(cpu, vma, -1)
-  }
-
-  /** `mm_take_all_locks`: no fault is in any VMA, and none gets in until the mmap lock is given up. */
-  override notifierRegistering(cpu: Task, mm: number): void {
-    const { heap } = cpu
-    for (let vma = heap[mm + Mm.mmap]; vma !== 0; vma = heap[vma + Vma.vmNext]) vmaStartWrite(cpu, vma, -1)
-  }
-
-  override notifierRegistered(_cpu: Task, _mm: number): void {}
 
   protected override lockVma(cpu: Task, fault: FaultContext): number {
     const vma = lockVmaUnderRcu(cpu, fault.mm, fault.page)
@@ -120,22 +108,10 @@ export class PerVmaRefcount2025 extends PerVmaDesign {
   }
 }
 
-/**
- * `__vma_start_write`. A VMA that is not yet part of the tree has no readers to wait for. Any other may have, also
- * where its number says that it is locked, see per-vma.ts.
- */
-function vmaStartWrite(cpu: Task, vma: number, change: number): void {
+/** The VMA is locked for write from now on, until the mmap lock is given up. */
+function setLockNumber(cpu: Task, vma: number): void {
   const { heap } = cpu
-  const mmLockSeq = Atomics.load(heap, heap[vma + Vma.vmMm] + Mm.mmLockSeq)
-  if (change === VMA_LINK) {
-    Atomics.store(heap, vma + Vma.vmLockSeq, mmLockSeq)
-    return
-  }
-  // New readers are turned away by the bit until the number does it.
-  Atomics.add(heap, vma + Vma.refCount, WRITER)
-  rcuwaitUntil(cpu, heap[vma + Vma.vmMm] + Mm.vmaWriterWait, vma + Vma.refCount, WRITER + 1)
-  Atomics.store(heap, vma + Vma.vmLockSeq, mmLockSeq)
-  Atomics.sub(heap, vma + Vma.refCount, WRITER)
+  Atomics.store(heap, vma + Vma.vmLockSeq, Atomics.load(heap, heap[vma + Vma.vmMm] + Mm.mmLockSeq))
 }
 
 /** `__vma_enter_locked` and `__vma_exit_locked` of a VMA that is going away. */

@@ -1,5 +1,11 @@
-// What the per-VMA locks of Linux have in common: a fault locks its VMA for reading and does all of its work under that
-// lock, and a VMA is locked for write while its number is the one of its mm. How the lock is made, the designs say.
+// What the per-VMA locks of Linux have in common. A fault locks its VMA for reading and does all of its work under that
+// lock. A writer, who holds the mmap lock, locks each VMA that it changes, waits until the faults in it are done, and
+// unlocks them all at once by giving up the mmap lock: a VMA is locked for write while its number is the one of its mm.
+// How the lock is made, the designs say.
+//
+// A number that is equal by accident turns a fault away. Linux lets a writer rely on it too, and not wait where the
+// number says that it has locked the VMA before; here it waits each time, as the number may be an old one that has come
+// round.
 
 import { Design } from '../fault/design.ts'
 import { accessError, handleMmFault } from '../fault/fault.ts'
@@ -14,7 +20,8 @@ import { Mm } from '../mm/mm.ts'
 import type { Task } from '../mm/task.ts'
 import { type VmEventName, VmEvent } from '../mm/vm-event.ts'
 import { countVmEvent } from '../mm/vmstat.ts'
-import { Vma } from '../vma/vma.ts'
+import { findVma } from '../vma/vma-tree.ts'
+import { VMA_UNMAP, VMA_ZAP, Vma } from '../vma/vma.ts'
 
 export abstract class PerVmaDesign extends Design {
   override readonly speculates = true
@@ -36,8 +43,42 @@ export abstract class PerVmaDesign extends Design {
 
   abstract override vmaEndRead(cpu: Task, vma: number): void
 
+  /**
+   * `vma_start_write`: waits until no fault is in the VMA, and turns away those that come before the mmap lock is free.
+   */
+  protected abstract vmaStartWrite(cpu: Task, vma: number): void
+
   /** What a fault comes to that the VMA, which is locked, does not allow. */
   protected abstract accessRefused(cpu: Task, errorCode: number, vmFlags: number): number
+
+  /** `vma_end_write_all`, also before a downgrade. */
+  override mmapWriteUnlocking(cpu: Task, mm: number): void {
+    Atomics.add(cpu.heap, mm + Mm.mmLockSeq, 1)
+  }
+
+  override vmaWriteBegin(cpu: Task, vma: number, change: number): void {
+    // By then the VMA was locked when it left the tree, or only entries change.
+    if (change !== VMA_UNMAP && change !== VMA_ZAP) this.vmaStartWrite(cpu, vma)
+  }
+
+  /** The new VMA was locked when it was linked. */
+  override mremapBegin(cpu: Task, mm: number, from: number, _to: number): void {
+    const vma = findVma(cpu, mm, from)
+    this.vmaStartWrite(cpu, vma)
+  }
+
+  /** Else faults would change entries while they are copied (race R27, commit fb49c455323f). */
+  override forkBegin(cpu: Task, vma: number): void {
+    this.vmaStartWrite(cpu, vma)
+  }
+
+  /** `mm_take_all_locks`: no fault is in any VMA, and none gets in until the mmap lock is given up. */
+  override notifierRegistering(cpu: Task, mm: number): void {
+    const { heap } = cpu
+    for (let vma = heap[mm + Mm.mmap]; vma !== 0; vma = heap[vma + Vma.vmNext]) this.vmaStartWrite(cpu, vma)
+  }
+
+  override notifierRegistered(_cpu: Task, _mm: number): void {}
 
   /** The beginning of `do_user_addr_fault`. */
   override speculativeFault(cpu: Task, errorCode: number): number {

@@ -197,7 +197,7 @@ export function addInt32(cpu: Task, mm: number, address: number, value: number):
 /**
  * Reads `total` bytes, the length of `target`, from `address`, page by page. What a signal interrupts has been read up
  * to there. Returns how many bytes were read: fewer where `target`, if it is `theirs`, the program's, has another
- * length after a fault, in which the host may have run code of the program.
+ * length after a fault, during which the host may have run code of the program.
  */
 export function readBytes(
   cpu: Task,

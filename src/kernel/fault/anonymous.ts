@@ -78,15 +78,15 @@ export function faultAnonVma(cpu: Task, fault: FaultContext): number {
   return fault.anonVma !== 0 ? 0 : fault.hold.prepareAnonVma(cpu, fault)
 }
 
-/** The frame, which is this fault's alone, becomes a page of its mapping. */
+/** Makes the frame, which this fault alone has, a page of its mapping. */
 export function initFaultPage(cpu: Task, fault: FaultContext, frame: number): void {
   const anonVma = fault.anonVma !== 0 ? fault.anonVma : Atomics.load(cpu.heap, fault.vma + Vma.anonVma)
   initAnonymousPage(cpu, frame, fault.page - fault.vmStart + fault.vmPgoff, anonVma, 1)
 }
 
 /**
- * The entry of a page that was just made for this fault alone. Where the VMA may be written, so may the page at once,
- * also after a read: then the first write does not fault.
+ * The entry of a page that was just made for this fault alone. If the VMA may be written, so may the page at once, also
+ * after a read: then the first write does not fault.
  */
 export function anonymousPte(fault: FaultContext, frame: number): number {
   const entry = (frame << PTE_FRAME_SHIFT) | youngPageProt(fault.vmFlags)

@@ -1,16 +1,15 @@
 // Moving the pages of a range to frames that follow each other, so that one array can show them (MADV_COLLAPSE of Linux
 // 6.1, mm/khugepaged.c, without huge pages: nothing but the place of the frames changes).
 //
-// The mmap lock is held for reading: pages move one by one, each as in a copy on write (wp.ts). Its entry is cleared
-// and flushed with the table locked, so that nobody reaches the old page while it is copied, and whoever comes for it
-// waits for the lock of the table and finds another entry than he saw. Each page is pinned at its new place at once,
-// and so the range is together when the last one is.
+// The caller holds the mmap lock for reading. Pages move one by one, each as in a copy on write (wp.ts): the entry is
+// cleared and flushed with the table locked, so that no CPU reaches the old page while it is copied; a fault on the
+// page waits for the lock of the table and finds another entry than it saw. Each page is pinned at its new place at
+// once, so that the whole range is in place when the last page is.
 //
 // Only private anonymous memory is moved: no file has its pages, and no other entry.
 
 import { pollInterrupts } from '../machine/cpu.ts'
 import {
-  PMD_SHIFT,
   PTE_ACCESSED,
   PTE_DIRTY,
   PTE_FLAGS_MASK,
@@ -31,7 +30,7 @@ import type { Task } from '../mm/task.ts'
 import { spinLock, spinUnlock } from '../sync/spinlock.ts'
 import { flushTlbMm } from '../tables/mmu-gather.ts'
 import { invalidateRangeEnd, invalidateRangeStart } from '../tables/mmu-notifier.ts'
-import { findPteTable, pteAddress } from '../tables/page-table.ts'
+import { findPteTable, pmdAddrEnd, pteAddress } from '../tables/page-table.ts'
 import { VM_SHARED, Vma } from '../vma/vma.ts'
 import {
   NEEDS_FAULT,
@@ -97,7 +96,7 @@ function moveRun(cpu: Task, mm: number, start: number, end: number, record: numb
     if (heap[vma + Vma.vmFile] !== 0 || (heap[vma + Vma.vmFlags] & VM_SHARED) !== 0) return -EINVAL
     const table = findPteTable(cpu, mm, page)
     if (table === 0) return NEEDS_FAULT
-    const stop = Math.min(((page >> PMD_SHIFT) + 1) * 2 ** PMD_SHIFT, heap[vma + Vma.vmEnd], end)
+    const stop = pmdAddrEnd(page, Math.min(heap[vma + Vma.vmEnd], end))
     let why = WALKED
     invalidateRangeStart(cpu, mm, page, stop)
     for (let at = page; at < stop && why === WALKED; at++) {
@@ -138,7 +137,7 @@ function moveEntry(cpu: Task, mm: number, page: number, address: number, record:
   return WALKED
 }
 
-/** Who else refers to an exclusive page: who has it pinned, or the swap cache, of which an entry was not taken out. */
+/** 0 if nothing but its entry refers to an exclusive page; else an error: it is pinned, or still in the swap cache. */
 function busyError(cpu: Task, frame: number): number {
   if (isPinned(cpu, frame)) return -EBUSY
   lruAddDrainFor(cpu, frame)

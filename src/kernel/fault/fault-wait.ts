@@ -1,10 +1,10 @@
-// What a fault comes to that had to wait for a page, of a file or of the swap area.
+// The result of a fault that had to wait for a page, of a file or of the swap area.
 
 import { ENOMEM } from '../mm/errno.ts'
 import { type FaultContext, VM_FAULT_DROPPED, VM_FAULT_RETRY, VM_FAULT_SIGBUS } from '../mm/fault-context.ts'
 import type { Task } from '../mm/task.ts'
 
-/** In place of a result: the fault has waited, or another page was in its place, and has to look again. */
+/** In place of a result: the fault has waited, or has found another page in its place, and has to look again. */
 export const LOOK_AGAIN = -1
 
 /**

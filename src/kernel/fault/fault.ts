@@ -98,7 +98,7 @@ export function handleUserFault(cpu: Task, mm: number, page: number, errorCode: 
       cpu.lastFaultSpeculative = true
       return result
     }
-    // FAULT_FLAG_TRIED: it gave up the lock of its VMA and has brought the page in.
+    // FAULT_FLAG_TRIED: the fault gave up the lock of its VMA and brought the page in.
     tried = (result & VM_FAULT_MAJOR) !== 0
   }
   countVmEvent(cpu, VmEvent.classic_fault)
@@ -106,7 +106,8 @@ export function handleUserFault(cpu: Task, mm: number, page: number, errorCode: 
   fault.hold = tried ? mmapLockKept : mmapLockHeld
   const result = classicFault(cpu, fault, errorCode)
   if ((result & VM_FAULT_RETRY) === 0) return result
-  // The lock was given up for a page that is there now, as everything else may have changed: once, then it is kept.
+  // The fault gave the lock up to wait for a page, and everything may have changed since. It begins anew, and keeps the
+  // lock now: else it would never end where others take the page away each time.
   fault.hold = mmapLockKept
   return classicFault(cpu, fault, errorCode)
 }
@@ -238,8 +239,8 @@ export function handlePteFault(cpu: Task, fault: FaultContext): number {
   } else if ((fault.flags & FAULT_FLAG_UNSHARE) !== 0 && (entry & PTE_WRITE) === 0)
     return doWpPage(cpu, fault)
   entry |= PTE_ACCESSED
-  Atomics.compareExchange(heap, address, fault.originalPte, entry)
-  if (entry !== fault.originalPte) cpu.design.updateMmuCache(cpu, fault)
+  const found = Atomics.compareExchange(heap, address, fault.originalPte, entry)
+  if (found === fault.originalPte && entry !== found) cpu.design.updateMmuCache(cpu, fault)
   spinUnlock(cpu, fault.table + PageTable.ptl)
   return 0
 }

@@ -3,7 +3,7 @@
 import { bringIn, readLockedPage } from '../cache/filemap.ts'
 import { allocPage } from '../cache/reclaim.ts'
 import { pollInterrupts } from '../machine/cpu.ts'
-import { PMD_SHIFT, PTE_DIRTY, PTE_FRAME_SHIFT, PTE_WRITE, PageTable } from '../machine/pte.ts'
+import { PTE_DIRTY, PTE_FRAME_SHIFT, PTE_WRITE, PageTable } from '../machine/pte.ts'
 import { copyFrame } from '../machine/sectors.ts'
 import {
   FILE_HOST,
@@ -31,7 +31,7 @@ import { MM_ANON_PAGES, MM_FILE_PAGES } from '../mm/mm.ts'
 import type { Task } from '../mm/task.ts'
 import { VmEvent } from '../mm/vm-event.ts'
 import { spinUnlock } from '../sync/spinlock.ts'
-import { pteAddress } from '../tables/page-table.ts'
+import { pmdAddrEnd, pteAddress } from '../tables/page-table.ts'
 import { maybeMkwrite, youngPageProt } from '../tables/pte-flags.ts'
 import { VM_SHARED } from '../vma/vma.ts'
 import { anonymousPte, faultAnonVma, initFaultPage } from './anonymous.ts'
@@ -56,7 +56,10 @@ function doFileFault(cpu: Task, fault: FaultContext): number {
   return doSharedFault(cpu, fault)
 }
 
-/** A fault that only looks for pages leaves it to the locked path to kill the program (invariant I1). */
+/**
+ * The result of a fault beyond the end of the file. One that only looks for pages leaves SIGBUS to the locked path
+ * (I1).
+ */
 function beyondEndResult(cpu: Task, fault: FaultContext): number {
   return fault.hold.mayMiss(cpu) ? VM_FAULT_SIGBUS : VM_FAULT_RETRY
 }
@@ -74,7 +77,7 @@ function doReadFault(cpu: Task, fault: FaultContext): number {
   if (failed !== 0) return failed
   const frame = fault.frame
   const result = finishFault(cpu, fault, frame, readPte(cpu, fault, frame))
-  // In the cache it stays as long as it is locked, so that it is there whatever became of the reference.
+  // While the page is locked it stays in the cache, so that it can be unlocked whatever became of the reference.
   unlockPage(cpu, frame)
   return result
 }
@@ -86,7 +89,7 @@ function doCowFault(cpu: Task, fault: FaultContext): number {
   if (unprepared !== 0) return unprepared
   const copy = allocPage(cpu)
   if (copy === 0) return fault.hold.outOfMemory
-  // Asked only now: as in Linux, the mapping has its anon_vma all the same.
+  // Looked for only now: as in Linux, the mapping gets its anon_vma even if there is no page.
   const failed = faultPage(cpu, fault)
   if (failed !== 0) {
     freeFrame(cpu, copy)
@@ -157,7 +160,7 @@ function countHit(cpu: Task, file: number): void {
   if (misses > 0) Atomics.store(cpu.heap, file + File.mmapMiss, misses - 1)
 }
 
-/** The page was another by the time it was locked: a fault that may not sleep gives up, any other looks again. */
+/** When the page was locked, it had become another: a fault that may not sleep gives up, any other looks again. */
 function tryAgain(cpu: Task, fault: FaultContext, frame: number): number {
   unlockPage(cpu, frame)
   putPage(cpu, frame)
@@ -175,7 +178,7 @@ function missingPage(cpu: Task, fault: FaultContext, index: number): number {
   return afterFileWait(cpu, fault, leaves, error, VM_FAULT_MAJOR)
 }
 
-/** Bringing the page in means to wait for the host. */
+/** Whether the fault has to wait for the host to bring the page in. */
 function needsHost(cpu: Task, file: number, index: number): boolean {
   return (Atomics.load(cpu.heap, file + File.flags) & FILE_HOST) !== 0 || loadPage(cpu, file, index) < 0
 }
@@ -192,7 +195,7 @@ function waitForPage(cpu: Task, fault: FaultContext, frame: number): number {
   return afterFileWait(cpu, fault, leaves, 0, 0)
 }
 
-/** Reading the page has failed before: here it is tried alone, and the error is this fault's. The page is locked. */
+/** An earlier read of the page has failed: reads this page alone, and reports the error. The page is locked. */
 function readFaultPage(cpu: Task, fault: FaultContext, frame: number, index: number): number {
   if (!fault.hold.maySleep(cpu)) return releaseFaultPage(cpu, frame, VM_FAULT_RETRY)
   const leaves = fault.hold.release(cpu, fault, fault.vmFile)
@@ -214,7 +217,7 @@ function readPte(cpu: Task, fault: FaultContext, frame: number): number {
   return (frame << PTE_FRAME_SHIFT) | (youngPageProt(fault.vmFlags) & (notify ? ~PTE_WRITE : ~0))
 }
 
-/** Where there is no page, one of the program's own may have been until the OOM reaper came. The table is locked. */
+/** Where there is no page now, the OOM reaper may have taken one of the program's own. The table is locked. */
 function mayBeReaped(cpu: Task, fault: FaultContext): boolean {
   return (fault.vmFlags & VM_SHARED) === 0 && !isStable(cpu, fault.mm)
 }
@@ -243,10 +246,10 @@ function finishFault(cpu: Task, fault: FaultContext, frame: number, entry: numbe
 
 /**
  * `do_fault_around` and `filemap_map_pages`: maps the cached pages of the aligned 64 KiB around the fault, as far as
- * they belong to the same VMA, pte table and file. Returns VM_FAULT_NOPAGE when that mapped the page itself,
- * VM_FAULT_RETRY when a speculative fault has to give up, which one that only looks does then, and 0 otherwise, as for
- * files that are not mapped so, and where pages may have been reaped, as Linux forgets to ask here. With the table
- * locked, the mapping has the file, also where nothing else keeps it.
+ * they belong to the same VMA, pte table and file. Returns VM_FAULT_NOPAGE when that mapped the page itself;
+ * VM_FAULT_RETRY when the fault has to give up, as it must when it may only look and did not find the page; 0
+ * otherwise. It maps nothing of files that are not mapped around a fault, and nothing where pages may have been reaped
+ * (Linux does not ask for that here). While the table is locked, the mapping keeps the file, even if nothing else does.
  */
 function doFaultAround(cpu: Task, fault: FaultContext): number {
   if (!fault.hold.lockTable(cpu, fault)) return VM_FAULT_RETRY
@@ -256,9 +259,8 @@ function doFaultAround(cpu: Task, fault: FaultContext): number {
   }
   const aligned = fault.page & -FAULT_AROUND_PAGES
   const start = Math.max(aligned, fault.vmStart)
-  const tableEnd = ((fault.page >> PMD_SHIFT) + 1) * 2 ** PMD_SHIFT
   const fileEnd = fault.vmStart + Atomics.load(cpu.heap, fault.vmFile + File.pages) - fault.vmPgoff
-  const end = Math.min(start + FAULT_AROUND_PAGES, fault.vmEnd, tableEnd, fileEnd)
+  const end = pmdAddrEnd(fault.page, Math.min(start + FAULT_AROUND_PAGES, fault.vmEnd, fileEnd))
   let mapped = 0
   for (let page = start; page < end; page++) {
     const address = pteAddress(fault.table, page)

@@ -6,8 +6,8 @@
 // to another when it begins anew.
 //
 // Locks are taken in one order: the mmap lock, then that of a VMA, since a writer who holds the mmap lock waits for the
-// faults in a VMA. Who holds the lock of a VMA therefore only tries the mmap lock, and waits for nothing else that such
-// a writer may hold.
+// faults in a VMA. A fault that holds the lock of a VMA therefore only tries the mmap lock, and waits for nothing else
+// that such a writer may hold.
 
 import { PageTable } from '../machine/pte.ts'
 import { getFile, mapsAround } from '../memory/file.ts'
@@ -87,7 +87,7 @@ export class NothingHeld implements Hold {
   }
 }
 
-/** Nobody takes the VMA or its page tables away, and whoever registers an observer is kept out. */
+/** While a fault stands on a lock, nobody takes the VMA or its page tables away, and nobody registers an observer. */
 abstract class LockHeld implements Hold {
   abstract readonly outOfMemory: number
   abstract readonly gone: number
@@ -247,9 +247,9 @@ function prepareWithVmaLock(cpu: Task, fault: FaultContext): number {
 export const nothingHeld: Hold = new NothingHeld()
 /** The lock of the VMA, which the fault gives up to wait for a page; then it begins anew with the mmap lock. */
 export const vmaLockHeld: Hold = new VmaLockHeld()
-/** The lock of the VMA, which stays: what it does not do for, is done again with the mmap lock. */
+/** The lock of the VMA, which the fault keeps: what it does not suffice for is done again with the mmap lock. */
 export const vmaLockKept: Hold = new VmaLockKept()
 /** The mmap lock, which the fault may give up once, to wait for a page; then it begins anew. */
 export const mmapLockHeld: Hold = new MmapLockHeld(true)
-/** The mmap lock, which stays. */
+/** The mmap lock, which the fault keeps. */
 export const mmapLockKept: Hold = new MmapLockHeld(false)

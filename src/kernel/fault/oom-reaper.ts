@@ -1,24 +1,21 @@
 // The OOM reaper: takes the private memory of an address space whose program is about to die, while its threads may
 // still run (mm/oom_kill.c).
 //
-// It holds the mmap lock only for reading, so that no count moves which a speculative fault would look at. What keeps a
-// fault from filling in zeros where the program had its data is a mark on the address space, which every fault looks at
-// under the page-table lock, where it would install a page: the reaper sets the mark before it takes that lock (race
-// R35).
+// It holds the mmap lock only for reading, so that it moves no count that a speculative fault looks at. A mark on the
+// address space keeps faults from filling in zeros where the program had its data: every fault looks at the mark under
+// the page-table lock, before it installs a page, and the reaper sets the mark before it takes that lock (race R35).
 
 import { finishCall } from '../cache/task-work.ts'
 import { Mm } from '../mm/mm.ts'
 import { mmapReadTryLock, mmapReadUnlock } from '../mm/mmap-lock.ts'
 import type { Task } from '../mm/task.ts'
-import { gatherBegin, gatherFinish } from '../tables/mmu-gather.ts'
-import { invalidateRangeEnd, invalidateRangeStart } from '../tables/mmu-notifier.ts'
-import { zapRange } from '../tables/zap.ts'
-import { VMA_ZAP, VM_LOCKED, VM_SHARED, Vma } from '../vma/vma.ts'
+import { zapVmaRange } from '../tables/zap.ts'
+import { VM_LOCKED, VM_SHARED, Vma } from '../vma/vma.ts'
 
 /** In `mm.flags`: pages of it have been reaped. */
 const MMF_UNSTABLE = 1
 
-/** `check_stable_address_space`: what is missing was never there, or was thrown away by the program itself. */
+/** `check_stable_address_space`: a page that is missing was never there, or the program itself has thrown it away. */
 export function isStable(cpu: Task, mm: number): boolean {
   return (Atomics.load(cpu.heap, mm + Mm.flags) & MMF_UNSTABLE) === 0
 }
@@ -32,21 +29,11 @@ export function oomReap(cpu: Task, mm: number): boolean {
   if (!mmapReadTryLock(cpu, mm)) return false
   Atomics.or(heap, mm + Mm.flags, MMF_UNSTABLE)
   for (let vma = heap[mm + Mm.mmap]; vma !== 0; vma = heap[vma + Vma.vmNext]) {
-    if ((heap[vma + Vma.vmFlags] & (VM_SHARED | VM_LOCKED)) === 0) reapVma(cpu, mm, vma)
+    if ((heap[vma + Vma.vmFlags] & (VM_SHARED | VM_LOCKED)) === 0) {
+      zapVmaRange(cpu, vma, heap[vma + Vma.vmStart], heap[vma + Vma.vmEnd])
+    }
   }
   mmapReadUnlock(cpu, mm)
   finishCall(cpu)
   return true
-}
-
-function reapVma(cpu: Task, mm: number, vma: number): void {
-  const start = cpu.heap[vma + Vma.vmStart]
-  const end = cpu.heap[vma + Vma.vmEnd]
-  gatherBegin(cpu, mm)
-  invalidateRangeStart(cpu, mm, start, end)
-  cpu.design.vmaWriteBegin(cpu, vma, VMA_ZAP)
-  zapRange(cpu, mm, start, end)
-  cpu.design.vmaWriteEnd(cpu, vma, VMA_ZAP)
-  invalidateRangeEnd(cpu, mm)
-  gatherFinish(cpu)
 }

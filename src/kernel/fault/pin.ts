@@ -1,7 +1,7 @@
 // Pinned pages: memory that is reached without translations (mm/gup.c, `pin_user_pages`).
 //
-// A pin keeps the frame where it is and what it is: whoever has it reads and writes the frame itself, and no flush
-// reaches him. So
+// A pin keeps the frame where it is and what it is: its holder reads and writes the frame itself, and no flush reaches
+// it. So
 //
 //   - a page is pinned while the mmap lock is held for reading, which keeps fork away, and its table is locked, which
 //     keeps reclaim and zaps away: what any of them finds is pinned or not, and stays so until it is done;
@@ -12,8 +12,8 @@
 //     nobody's page any more, until it is unpinned (`FOLL_PIN` in Documentation/core-api/pin_user_pages.rst);
 //   - a page of a file that was pinned for writing is dirty once it is unpinned (`unpin_user_pages_dirty_lock`).
 //
-// What a thread has pinned stands in the struct of its CPU, last in first out, so that whoever buries the thread gives
-// it back.
+// The struct of a CPU lists what its thread has pinned, last in first out, so that whoever buries the thread can unpin
+// it.
 
 import { pollInterrupts } from '../machine/cpu.ts'
 import { Header } from '../machine/header.ts'
@@ -22,7 +22,6 @@ import {
   FAULT_UNSHARE,
   FAULT_USER,
   FAULT_WRITE,
-  PMD_SHIFT,
   PTE_ACCESSED,
   PTE_DIRTY,
   PTE_FRAME_SHIFT,
@@ -42,7 +41,7 @@ import { VM_FAULT_ERROR } from '../mm/fault-context.ts'
 import { mmapReadLock, mmapReadUnlock } from '../mm/mmap-lock.ts'
 import type { Task } from '../mm/task.ts'
 import { spinLock, spinUnlock } from '../sync/spinlock.ts'
-import { findPteTable, pteAddress } from '../tables/page-table.ts'
+import { findPteTable, pmdAddrEnd, pteAddress } from '../tables/page-table.ts'
 import { findVma } from '../vma/vma-tree.ts'
 import { VM_SHARED, Vma } from '../vma/vma.ts'
 import { vmacacheFind, vmacacheUpdate } from '../vma/vmacache.ts'
@@ -115,7 +114,7 @@ function walkRun(cpu: Task, mm: number, start: number, end: number, record: numb
     const vma = vmaAt(cpu, mm, page)
     const table = vma === 0 ? 0 : findPteTable(cpu, mm, page)
     if (table === 0) return NEEDS_FAULT
-    const stop = Math.min(((page >> PMD_SHIFT) + 1) * 2 ** PMD_SHIFT, heap[vma + Vma.vmEnd], end)
+    const stop = pmdAddrEnd(page, Math.min(heap[vma + Vma.vmEnd], end))
     const isPrivate = (heap[vma + Vma.vmFlags] & VM_SHARED) === 0
     spinLock(cpu, table + PageTable.ptl)
     let why = WALKED
@@ -153,7 +152,7 @@ function pinEntry(cpu: Task, address: number, isPrivate: boolean, record: number
     if ((entry & bits) !== bits && Atomics.compareExchange(heap, address, entry, entry | bits) !== entry)
       continue
     if (!pinPage(cpu, frame)) return TOO_MANY
-    // Whoever has it writes where he likes, and should he only read, he is given no array that can only be read.
+    // The holder may write anywhere in it: also one that asked to read gets an array that can be written.
     if (Atomics.load(heap, heap[Header.writtenSectors] + frame) !== -1) noteWritten(cpu, frame, -1)
     if (run === 0) heap[record] = frame
     heap[record + 1] += 2
@@ -182,7 +181,7 @@ export function unpinPages(cpu: Task): void {
     // What msync has written out meanwhile is dirty again, before the pin goes. Of anonymous memory the entry says so:
     // none but MADV_FREE would clear that, and it passes over what is pinned.
     if (written && isFilePage(cpu, frame)) setPageFlags(cpu, frame, PG_DIRTY)
-    // One that nothing else keeps but the swap cache (reclaim had failed to take it) is left to reclaim.
+    // A page that only the swap cache keeps now (reclaim had failed to take it) is left to reclaim.
     if (unpinPage(cpu, frame)) freeFrame(cpu, frame)
   }
   heap[base + PerCpu.pinnedRanges] = depth

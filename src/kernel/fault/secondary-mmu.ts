@@ -105,7 +105,7 @@ function useEntry(cpu: Task, address: number, access: number): number {
   }
 }
 
-/** As long as the page is being invalidated, looking again would be in vain. */
+/** Waits until the page is not being invalidated: until then, looking again would find nothing. */
 function waitForInvalidation(cpu: Task, notifier: number, page: number): void {
   const word = notifier + MmuNotifier.invalidateInProgress
   for (let spins = 0; ; spins++) {

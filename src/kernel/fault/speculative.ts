@@ -8,8 +8,8 @@ import { findPmdTable, findTableInPmd, pteAddress } from '../tables/page-table.t
 import { Vma } from '../vma/vma.ts'
 
 /**
- * Copies the fields of a VMA that a fault uses. What is copied is worth nothing before the design has checked that the
- * VMA did not change meanwhile (invariant I2).
+ * Copies the fields of a VMA that a fault uses. A design must not rely on the copy before it has checked that the VMA
+ * did not change meanwhile (invariant I2).
  */
 export function copyVma(cpu: Task, fault: FaultContext, vma: number): void {
   const { heap } = cpu
@@ -46,7 +46,7 @@ export function walkSpeculatively(cpu: Task, fault: FaultContext): number {
   return WALK_DONE
 }
 
-/** Notes why a fault is given up, and has it tried again with the mmap lock. */
+/** Counts why a speculative fault gives up. Returns VM_FAULT_RETRY. */
 export function abortSpf(cpu: Task, reason: number): number {
   countSpfEvent(cpu, reason)
   countVmEvent(cpu, VmEvent.spf_abort)

@@ -1,15 +1,16 @@
 // Faults on pages that are in the swap area (mm/memory.c, do_swap_page).
 //
-// The page is looked for in the swap cache, read if it is not there, and mapped with its lock held. The slot's count is
-// one less then; a page that no other entry wants is taken out of the cache when it is to be written, as its slot
-// would not be its content any more. Which of this may be done without the mmap lock is for the design to say.
+// The fault looks for the page in the swap cache, reads it if it is not there, and maps it with the page locked. The
+// slot's count is one less then. If the page is to be written and no other entry refers to the slot, the fault takes
+// the page out of the cache, as the slot would not hold its content any more. The design says which of this may be done
+// without the mmap lock.
 
 import { freshPage } from '../cache/filemap.ts'
 import { allocPage } from '../cache/reclaim.ts'
 import { cpuRelax } from '../machine/cpu.ts'
 import { PAGE_SIZE } from '../machine/frames.ts'
 import { Header } from '../machine/header.ts'
-import { PMD_SHIFT, PTE_DIRTY, PTE_FRAME_SHIFT, PTE_SWAP, PageTable } from '../machine/pte.ts'
+import { PTE_DIRTY, PTE_FRAME_SHIFT, PTE_SWAP, PageTable } from '../machine/pte.ts'
 import { readSwapSlots } from '../memory/host-io.ts'
 import { allocFrame, putPage } from '../memory/page-alloc.ts'
 import { pageFlags, setPageFlags, tryLockPage, unlockPage, waitOnPageLocked } from '../memory/page-lock.ts'
@@ -29,7 +30,7 @@ import type { Task } from '../mm/task.ts'
 import { VmEvent } from '../mm/vm-event.ts'
 import { countSpfEvent, countVmEvent } from '../mm/vmstat.ts'
 import { spinUnlock } from '../sync/spinlock.ts'
-import { findPteTable, pteAddress } from '../tables/page-table.ts'
+import { findPteTable, nextToWalk, pteAddress } from '../tables/page-table.ts'
 import { maybeMkwrite, youngPageProt } from '../tables/pte-flags.ts'
 import { VM_LOCKED } from '../vma/vma.ts'
 import { LOOK_AGAIN, afterWait } from './fault-wait.ts'
@@ -54,7 +55,7 @@ function trySwapPage(cpu: Task, fault: FaultContext): number {
   const frame = findGetSwapCache(cpu, slot)
   if (frame === 0) return readMissing(cpu, fault, slot)
   if (!tryLockPage(cpu, frame)) return waitForPage(cpu, fault, frame)
-  // It may have left the cache before it was locked; then the entry has changed too, or the page is read again.
+  // The page may have left the cache before it was locked; then the entry has changed too, or the page is read again.
   if (swapCacheSlot(cpu, frame) !== slot) return release(cpu, frame, fault.hold.gone)
   if ((pageFlags(cpu, frame) & PG_UPTODATE) === 0) return readAgain(cpu, fault, slot, frame)
   return mapSwapPage(cpu, fault, slot, frame)
@@ -77,13 +78,13 @@ function readMissing(cpu: Task, fault: FaultContext, slot: number): number {
     countSpfEvent(cpu, VmEvent.SPF_ABORT_SWAP_NOPAGE)
     return VM_FAULT_RETRY
   }
-  // The second time round: another thread may have mapped the page meanwhile.
+  // In the second turn, another thread may have mapped the page meanwhile.
   if (fault.hold.entryChanged(cpu, fault)) return 0
   countVmEvent(cpu, VmEvent.pgmajfault)
   const left = fault.hold.release(cpu, fault, 0)
   const error = swapIn(cpu, slot)
-  // The entry has changed since, or is about to. With a lock the fault looks again until it has; without, nothing else
-  // tells, and looking again would never end.
+  // The entry has changed since, or is about to. With a lock, the fault looks again until it has; without one, nothing
+  // else would tell the fault, and it would look again for ever.
   if (error === SLOT_GONE && fault.hold.gone !== 0) return fault.hold.gone
   return afterWait(cpu, fault, left, error, VM_FAULT_MAJOR)
 }
@@ -131,7 +132,7 @@ export function prefetchSwap(cpu: Task, mm: number, start: number, end: number):
     const table = findPteTable(cpu, mm, page)
     const entry = table === 0 ? 0 : Atomics.load(cpu.heap, pteAddress(table, page))
     if ((entry & PTE_SWAP) !== 0 && swapIn(cpu, entry >>> PTE_FRAME_SHIFT) < 0) return
-    page = table === 0 ? ((page >> PMD_SHIFT) + 1) * 2 ** PMD_SHIFT : page + 1
+    page = table === 0 ? nextToWalk(cpu, mm, table, page, end) : page + 1
   }
 }
 
@@ -168,7 +169,7 @@ function mapSwapPage(cpu: Task, fault: FaultContext, slot: number, frame: number
     return release(cpu, frame, 0)
   }
   freeSwapSlot(cpu, slot)
-  // Who shares it has it at the same place.
+  // All that share the page have it at the same place.
   const index = pageStruct(cpu, frame) + Page.index
   const place = fault.page - fault.vmStart + fault.vmPgoff
   if (Atomics.load(heap, index) !== place) Atomics.store(heap, index, place)

@@ -88,15 +88,15 @@ function wpCommit(cpu: Task, fault: FaultContext, entry: number): number {
     if (replaced !== 0) cpu.design.updateMmuCache(cpu, fault)
     spinUnlock(cpu, fault.table + PageTable.ptl)
   }
-  // Also where the commit failed: who was told of a beginning is told of the end (race R18).
+  // Also where the commit failed: an observer that was told of the beginning is told of the end (race R18).
   fault.hold.copyEnd(cpu, fault, replaced >= 0)
   return replaced
 }
 
 /**
  * Replaces the original entry, if it is still there. It is cleared and flushed before the new one is stored, or a CPU
- * could write through the new entry while another still reads the old page. The table stays locked across the flush,
- * as in Linux: whoever waits for the lock must therefore answer interrupts (race R11).
+ * could write through the new entry while another still reads the old page. The table stays locked across the flush, as
+ * in Linux: a CPU that waits for the lock must therefore answer interrupts (race R11).
  */
 function wpReplace(cpu: Task, fault: FaultContext, entry: number): boolean {
   const address = pteAddress(fault.table, fault.page)

@@ -1,16 +1,16 @@
 // Calls to other CPUs: smp_call_function_many().
 //
-// A CPU makes one call at a time, and its bit in the mailbox of another says that it waits for that one. The other does
-// what it is called for and then clears the bit, in one atomic operation, which is the answer. So whatever is not
-// answered stands in the mailbox: should the thread die in between, another does the same again in its place, since the
-// TLB of the dead is nobody's.
+// A CPU makes one call at a time. Its bit in the mailbox of a target says that it waits for that one. The target does
+// what it is called for and then clears the bit, in one atomic operation, which is the answer. A call that is not
+// answered therefore stays in the mailbox. If the thread of the target dies in between, another thread answers the call
+// once more in its place; that does no harm, since nobody uses the TLB of the dead thread.
 //
-// A caller that finds the other outside clears the bit itself. The other may have come back and be at work on the
-// call: then its clearing comes late, but never for another call than this one. The caller makes its next call when it
-// has seen its bit cleared by the other, who clears once for each time that it has read (it answers with interrupts
-// disabled, so not within an answer), or has seen the other outside, where it answers nothing. And what was done for
-// this call is good for the same call put in anew: its arguments are the same, and what is to be flushed was withdrawn
-// before.
+// A caller that finds the target outside clears the bit itself. The target may have come back meanwhile and be at work
+// on the call: then the target clears the bit late, but never the bit of a later call. For the caller makes its next
+// call only when the target has cleared the bit, which the target does once for each time that it has read it (it
+// answers with interrupts disabled, so not within an answer), or when the caller has seen the target outside, where the
+// target answers nothing. And if the caller puts the same call in once more, what the target has done for it is still
+// right: the arguments are the same, and the translations were withdrawn before.
 
 import { CPU_FLUSH, CPU_INSIDE, CPU_INTERRUPT, type Cpu, cpuWait, perCpuBase } from './cpu.ts'
 import { bugOn } from './errors.ts'
@@ -87,7 +87,7 @@ function sendCall(cpu: Cpu, target: number): boolean {
       if (haltedOn !== 0) Atomics.notify(heap, haltedOn)
       return true
     }
-    // It left before it could see the interrupt, and may stay away for ever: the call is taken back.
+    // The target left before it could see the interrupt, and may stay outside for ever: take the call back.
     Atomics.and(heap, mailbox, ~bit)
   }
 }

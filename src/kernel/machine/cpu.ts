@@ -17,7 +17,6 @@
 import { CpuLostError, KernelReentryError, bugOn } from './errors.ts'
 import { Header } from './header.ts'
 import type { PhysicalMemory } from './frames.ts'
-import { LockedHeap, type LockedInstructions } from './locked.ts'
 import { PER_CPU_WORDS, PerCpu } from './per-cpu.ts'
 import { unpackKernelConfig, type KernelConfig } from './kconfig.ts'
 
@@ -78,7 +77,8 @@ export interface Host {
   isCalledOut(): boolean
 }
 
-export class Cpu extends LockedHeap {
+export class Cpu {
+  readonly heap: Int32Array
   readonly id: number
   readonly memory: PhysicalMemory
   readonly config: KernelConfig
@@ -119,9 +119,8 @@ export class Cpu extends LockedHeap {
   /** The x86 error code of the last translation that failed. */
   faultError = 0
 
-  /** @param locked those of the heap, if it is a WebAssembly memory */
-  constructor(id: number, heap: Int32Array, memory: PhysicalMemory, locked?: LockedInstructions) {
-    super(heap, locked)
+  constructor(id: number, heap: Int32Array, memory: PhysicalMemory) {
+    this.heap = heap
     this.id = id
     this.memory = memory
     this.config = unpackKernelConfig(heap[Header.config])
@@ -161,8 +160,8 @@ export function callExit(cpu: Cpu): void {
 }
 
 /**
- * From here to {@link endWork} this CPU may hold something, or have something half done: should its thread die,
- * the machine is lost. An access that needs no fault never comes here.
+ * From here to {@link endWork} this CPU may hold something, or have something half done: if its thread dies, the
+ * machine is lost. An access that needs no fault does not call this.
  */
 export function beginWork(cpu: Cpu): void {
   cpu.heap[cpu.base + PerCpu.atWork] = 1
@@ -209,7 +208,7 @@ function kernelEnterSlow(cpu: Cpu, before: number): void {
   }
   if ((before & CPU_CLAIMED) !== 0) waitForClaimant(cpu)
   if ((before & CPU_FLUSH) !== 0) {
-    // In this order, should the host cut the script off in between.
+    // In this order: the host may cut the script off in between.
     flushTlb(cpu)
     Atomics.and(cpu.heap, cpu.base, ~CPU_FLUSH)
   }
@@ -250,9 +249,9 @@ function kernelExitSlow(cpu: Cpu): void {
 }
 
 /**
- * Takes what the CPU at `base` keeps for itself into this CPU's hands, which only works while that one is outside.
- * Returns whether it did; then {@link releaseClaim} must follow soon, and nothing may be waited for that the other
- * does.
+ * Claims the CPU at `base`: this CPU may then change what that one keeps for itself. Works only while that CPU is
+ * outside. Returns whether it did; then {@link releaseClaim} must follow soon, and this CPU must not wait for anything
+ * that the claimed one does.
  */
 export function claimCpu(cpu: Cpu, base: number): boolean {
   const { heap } = cpu
@@ -268,7 +267,7 @@ export function releaseClaim(cpu: Cpu, base: number): void {
   Atomics.notify(cpu.heap, base)
 }
 
-/** Answers no interrupt meanwhile: it might concern what the claimant is at work on. */
+/** Answers no interrupt meanwhile: the call might change what the claimant is changing. */
 function waitForClaimant(cpu: Cpu): void {
   const { heap, base } = cpu
   for (let spins = 0; ; spins++) {
@@ -300,8 +299,9 @@ export function pollInterrupts(cpu: Cpu): void {
 }
 
 /**
- * Another CPU has called on this one, and waits for the answer. Not while this CPU is outside, as where it waits for a
- * grace period: the caller takes such a call back and goes on to its next, another CPU may have claimed this one.
+ * Whether another CPU has called this one and waits for the answer. False while this CPU is outside, as it is while it
+ * waits for a grace period: the caller takes such a call back and goes on to its next, and another CPU may have claimed
+ * this one.
  */
 export function isInterruptPending(cpu: Cpu): boolean {
   const called = CPU_INSIDE | CPU_INTERRUPT
@@ -319,7 +319,8 @@ const CALLS = 4
 const calls: (((cpu: never) => void) | null)[] = Array.from({ length: CALLS }, () => null)
 
 /**
- * Says what a CPU does that is called with `callFunction`. It must be right at every point that polls for interrupts.
+ * Defines what a CPU does when it is called with `callFunction`. `run` must be safe at every point where a CPU polls
+ * for interrupts.
  */
 export function defineCall<C extends Cpu>(callFunction: number, run: (cpu: C) => void): void {
   calls[callFunction] = run
@@ -329,9 +330,9 @@ export function defineCall<C extends Cpu>(callFunction: number, run: (cpu: C) =>
 const FLUSH_PAGES_MAX = 33
 
 /**
- * With interrupts disabled, as every handler: what unlocks in the middle of an answer must not answer by itself. It
- * would clear the bit of a caller which has not been cleared here yet; that one goes on to its next call, and the clear
- * that follows here would answer this too.
+ * Answers with interrupts disabled, as every handler runs: code that unlocks something in the middle of an answer must
+ * not answer by itself. It would clear the bit of a caller that answerCalls() is about to clear; the caller would go on
+ * to its next call, and answerCalls() would then clear the bit of that call, though nobody has done it.
  */
 function serviceInterrupts(cpu: Cpu): void {
   if (!cpu.interruptsEnabled) return
@@ -353,7 +354,7 @@ function answerCalls(cpu: Cpu): void {
       const sender = perCpuBase(heap, word * 32 + bit)
       doCall(cpu, sender)
       Atomics.and(heap, mailbox, ~(1 << bit))
-      // Should this thread die before it has notified, the halt ends by itself.
+      // If this thread dies before it notifies, the halt of the sender ends by itself.
       if (Atomics.load(heap, sender + PerCpu.haltedOn) === mailbox) Atomics.notify(heap, mailbox)
     }
   }

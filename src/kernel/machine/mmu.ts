@@ -5,6 +5,11 @@
 // compare-and-swap of the whole entry, as x86 does with a locked cycle: an entry that changed meanwhile is walked
 // again.
 //
+// A fault drops this CPU's translation of the page, as a fault does on x86 (SDM volume 3A, 4.10.4.1), where an access
+// that is refused is not refused again for what the TLB has kept. x86 drops what the paging-structure cache has of the
+// page as well. Here that stays, for speed: a table is taken away only where nothing is mapped, and whoever takes it
+// away flushes before anything is mapped there again.
+//
 // A page with a protection key is there for instruction fetches only. The TLB keeps it without PTE_PRESENT, which loads
 // and stores look for.
 
@@ -50,20 +55,15 @@ export function translate(cpu: Cpu, root: number, page: number, access: number):
 function walk(cpu: Cpu, root: number, page: number, access: number, slot: number): number {
   const { heap } = cpu
   const table = findTable(cpu, root, page)
-  if (table === 0) {
-    cpu.faultError = errorCode(access)
-    return 0
-  }
+  if (table === 0) return pageFault(cpu, root, page, slot, errorCode(access))
   const address = table + PageTable.entries + (page & TABLE_INDEX_MASK)
   const permissions = (access & ~PTE_DIRTY) | PTE_PRESENT
   const bits = PTE_ACCESSED | (access & PTE_DIRTY)
   const refused = access === ACCESS_EXECUTE ? 0 : PTE_PKEY
   for (;;) {
     let entry = Atomics.load(heap, address)
-    if ((entry & (permissions | refused)) !== permissions) {
-      cpu.faultError = errorCode(access) | protectionError(entry, refused)
-      return 0
-    }
+    if ((entry & (permissions | refused)) !== permissions)
+      return pageFault(cpu, root, page, slot, errorCode(access) | protectionError(entry, refused))
     if ((entry & bits) !== bits) {
       if (Atomics.compareExchange(heap, address, entry, entry | bits) !== entry) continue
       entry |= bits
@@ -74,6 +74,13 @@ function walk(cpu: Cpu, root: number, page: number, access: number, slot: number
     cpu.tlbWritten[slot] = 0
     return entry
   }
+}
+
+/** What a fault leaves: its error code, and no translation of the page. Returns 0. */
+function pageFault(cpu: Cpu, root: number, page: number, slot: number, error: number): number {
+  if (cpu.tlbPage[slot] === page && cpu.tlbRoot[slot] === root) cpu.tlbPage[slot] = -1
+  cpu.faultError = error
+  return 0
 }
 
 function errorCode(access: number): number {

@@ -66,7 +66,7 @@ export function clearFrame(cpu: Cpu, frame: number): void {
 
 /** Copies frame `from` to frame `to`, which belongs to this CPU alone. */
 export function copyFrame(cpu: Cpu, to: number, from: number): void {
-  // The source may be written meanwhile, so that its own bits may come too late.
+  // All of them: another CPU may write the source meanwhile, and note the sector after its bits were read here.
   if (cpu.config.ZERO_WRITTEN_SECTORS) cpu.heap[cpu.heap[Header.writtenSectors] + to] = -1
   cpu.memory.copyFrame(to, from)
 }

@@ -20,7 +20,7 @@ export function prepareToSleep(cpu: Cpu, word: number): void {
 
 /**
  * Sleeps until somebody wakes `word`: the thread leaves the CPU, which is a quiescent state and needs no interrupts.
- * It is marked as asleep meanwhile: should it die there, what it waits for may still be given to it.
+ * The CPU is marked as asleep meanwhile: if the thread dies there, a waker may still hand it what it waits for.
  */
 export function sleepUntilWoken(cpu: Cpu, word: number): void {
   const { heap } = cpu
@@ -59,7 +59,7 @@ export function leaveForHost(cpu: Cpu): void {
   bugOn(!cpu.interruptsEnabled, 'sleeping with interrupts disabled')
   Atomics.store(cpu.heap, cpu.base + PerCpu.asleep, 1)
   kernelExit(cpu)
-  // It is still the same stay: a second one would find its work half done.
+  // The stay has not ended: a second one would find the work of this one half done.
   cpu.entered = true
 }
 
@@ -76,7 +76,7 @@ function waitForHost(cpu: Cpu, word: number): void {
   }
 }
 
-/** Wakes the CPU that sleeps, or is about to sleep, on `word`. It may be gone as soon as this has happened. */
+/** Wakes the CPU that sleeps, or is about to sleep, on `word`. The sleeper's struct may be gone right afterwards. */
 export function wakeUp(cpu: Cpu, word: number): void {
   if (Atomics.exchange(cpu.heap, word, TASK_RUNNING) === TASK_SLEEPING) Atomics.notify(cpu.heap, word, 1)
 }

@@ -1,7 +1,7 @@
 // Files, and the tree of their pages (mm/filemap.c, mm/shmem.c).
 //
 // A file is a size and a radix tree from page index to frame: the page cache. What the host keeps on disk is read into
-// it and written back (readahead.ts, writeback.ts); a file of memory has nothing but its pages, so that one that is not
+// it and written back (filemap.ts, writeback.ts); a file of memory has nothing but its pages, so that one that is not
 // there is a hole and reads as zeros, or is in the swap area, and its slot stands in the tree as a negative number.
 //
 // The tree is looked up without a lock, while pages are taken out of it (reclaim.ts, truncate.ts): who finds a frame
@@ -41,7 +41,7 @@ export const File = layout('file', FILE_WORDS, {
   cachedPages: 8,
   /** The negative errno of the last write-back that failed, until somebody was told; else 0. */
   writeError: 10,
-  /** `mmap_miss`: how many faults in a row did not find their page; see readahead.ts. */
+  /** `mmap_miss`: how many faults in a row did not find their page; see filemap.ts. */
   mmapMiss: 12,
   /** Files that nobody refers to any more are linked until they are buried. */
   nextDead: 13,
@@ -136,13 +136,13 @@ export function getFile(cpu: Task, file: number): void {
 
 /**
  * `fput`: drops a reference. After the last one the pages have to be written back or thrown away, for which one may
- * have to sleep; as this may be the callback of a grace period, it is left to `runTaskWork` (as `____fput` is to task
- * work).
+ * have to sleep. The caller may be the callback of a grace period, so `runTaskWork` does it (as task work does
+ * `____fput`).
  */
 export function putFile(cpu: Task, file: number): void {
   if (refcountDecNotOne(cpu, file + File.refcount)) return
-  // The last one under the lock of the list: else it could be found, given up again and buried before it is in the
-  // list.
+  // The last reference is dropped under the lock of the list. Else another CPU could find the file, give it up again
+  // and bury it before this one has put it on the list.
   spinLock(cpu, Header.fileListLock)
   if (refcountDecAndTest(cpu, file + File.refcount)) addDeadFile(cpu, file)
   spinUnlock(cpu, Header.fileListLock)
@@ -161,7 +161,7 @@ export function addDeadFile(cpu: Task, file: number): void {
 /** Frees a file that nobody refers to and that has no pages. */
 export function freeFile(cpu: Task, file: number): void {
   const { heap } = cpu
-  // Truncation looks without the lock: who has just taken the last page out may still hold it (see evict()).
+  // Truncation looks at the tree without its lock: the CPU that has just taken the last page out may still hold it.
   spinLock(cpu, file + File.lock)
   spinUnlock(cpu, file + File.lock)
   const root = heap[file + File.root]
@@ -217,7 +217,7 @@ export function findGetPage(cpu: Task, file: number, index: number): number {
   for (;;) {
     const frame = Atomics.load(cpu.heap, slot)
     if (frame <= 0) return 0
-    // It may be dead, and by now even be another page: then the tree does not refer to it any more.
+    // The page may be dead, and its frame may be another page by now: then the tree does not refer to it any more.
     if (!refcountIncNotZero(cpu, pageStruct(cpu, frame) + Page.refcount)) {
       cpuRelax(cpu)
       continue

@@ -1,4 +1,4 @@
-// Reading and writing of what the host keeps: a CPU is outside the kernel until the host has done it.
+// Reading and writing what the host keeps: the CPU is outside the kernel until the host has finished.
 
 import { PAGE_SIZE } from '../machine/frames.ts'
 import { Header } from '../machine/header.ts'

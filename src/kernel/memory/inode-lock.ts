@@ -1,5 +1,5 @@
 // The lock of a file against changes of its size (`i_rwsem`, taken for writing): a mutex whose waiters sleep, since its
-// holder waits for the host. It is taken before every lock but no other one of its kind.
+// holder waits for the host. A CPU takes it before any other lock, and never two of them.
 
 import { sleepWhile } from '../machine/sleep.ts'
 import type { Task } from '../mm/task.ts'
@@ -14,7 +14,7 @@ const CONTENDED = 2
 export function lockInode(cpu: Task, file: number): void {
   const word = file + File.inodeLock
   if (Atomics.compareExchange(cpu.heap, word, FREE, HELD) === FREE) return
-  // Whoever comes after a sleeper cannot know how many there are, and wakes one more for nothing.
+  // A CPU that takes the lock after a sleeper cannot know whether others sleep: it may wake one for nothing later.
   while (Atomics.exchange(cpu.heap, word, CONTENDED) !== FREE) sleepWhile(cpu, word, CONTENDED)
 }
 

@@ -16,9 +16,9 @@ export function grabMm(cpu: Task, mm: number): void {
 }
 
 /**
- * `mmdrop`: the last one frees the struct. In type-safe memory, a fault of another mm may hold a VMA that was this
- * one's and is about to wake the writer who waits here (race R25): the fix of 2025 pins the mm, as the grace period
- * does.
+ * `mmdrop`: drops a reference; the last one frees the struct. In type-safe memory, a fault of another mm may hold a VMA
+ * that belonged to this one, and be about to wake the writer that waits here (race R25). The fix of 2025 pins the mm
+ * for that; here the struct is freed after a grace period.
  */
 export function dropMm(cpu: Task, mm: number): void {
   if (!refcountDecAndTest(cpu, mm + Mm.count)) return

@@ -174,7 +174,7 @@ export function lruAddDrain(cpu: Task, base: number): void {
   for (let index = 0; index < count; index++) putPage(cpu, heap[base + PerCpu.lruPages + index])
 }
 
-/** Before it is judged whether others have the page: it may only seem so, being in this CPU's batch (d4c470970d45). */
+/** To be called before the references of a page are judged: one may be that of this CPU's batch (d4c470970d45). */
 export function lruAddDrainFor(cpu: Task, frame: number): void {
   if (cpu.lruBatch !== 0 && !isOnLru(cpu, frame)) lruAddDrain(cpu, cpu.base)
 }
@@ -242,8 +242,9 @@ function drainWhole(cpu: Task, base: number): void {
 defineCall<Task>(CALL_DRAIN_PCP, drainAllPcp)
 
 /**
- * `drain_all_pages`: the zones are empty, and other CPUs may have frames before them. Takes them from CPUs that are
- * outside, and has those that are inside give them back. Returns false when that is not possible. No lock may be held.
+ * `drain_all_pages`: the zones are empty, but other CPUs may keep frames in front of them. Takes the frames from CPUs
+ * that are outside, and has CPUs that are inside give theirs back. Returns false when that is not possible. The caller
+ * holds no lock.
  */
 function drainOtherCpus(cpu: Task): boolean {
   if (!cpu.interruptsEnabled) return false
@@ -254,7 +255,9 @@ function drainOtherCpus(cpu: Task): boolean {
   return true
 }
 
-/** It may come and go meanwhile: what it keeps is taken while it is outside, or given back while it is inside. */
+/**
+ * The CPU may come and go meanwhile: takes what it keeps while it is outside, or has it give that back while inside.
+ */
 function drainCpu(cpu: Task, id: number): void {
   const base = perCpuBase(cpu.heap, id)
   while (!claimCpu(cpu, base)) {

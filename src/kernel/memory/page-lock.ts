@@ -1,9 +1,10 @@
 // The lock of a page (mm/filemap.c, lock_page): a bit of its flags.
 //
-// Who holds it may bring the content in, write it back, or take the page out of its cache; a fault holds it from the
-// look whether the page still belongs to its file until it is mapped, so that truncation, which takes the lock too,
-// finds every mapping. It sleeps, for as long as the host reads or writes. Locks of several pages are taken in the
-// order of their place in one file; everywhere else a second one is only tried.
+// Its holder may bring the content in, write it back, or take the page out of its cache. A fault takes it before it
+// checks that the page still belongs to its file, and holds it until the page is mapped, so that truncation, which
+// takes the lock too, finds every mapping. The holder may sleep with it, while the host reads or writes. A CPU that
+// locks several pages of one file takes the locks in the order of the pages; everywhere else it only tries a second
+// one.
 
 import { sleepWhile } from '../machine/sleep.ts'
 import type { Task } from '../mm/task.ts'
@@ -24,7 +25,7 @@ export function waitOnPageLocked(cpu: Task, frame: number): void {
   const { heap } = cpu
   const flags = pageStruct(cpu, frame) + Page.flags
   const before = Atomics.or(heap, flags, PG_WAITERS)
-  // If it is free by now the mark stays: it may be needed by who came later, and costs one call of the host.
+  // If the page is unlocked by now, the mark stays: a later waiter may need it, and it only costs one call of the host.
   if ((before & PG_LOCKED) !== 0) sleepWhile(cpu, flags, before | PG_WAITERS)
 }
 

@@ -1,9 +1,9 @@
 // The swap area: its slots, and the swap cache (mm/swapfile.c, mm/swap_state.c).
 //
-// An anonymous page that is to leave memory first gets a slot and enters the swap cache: from then on page and slot are
-// the same thing, whichever an entry refers to. A slot has a count of the entries that refer to it, and a word for the
-// frame that is in the cache for it; it is free when both are 0. One lock, `swapLock`, guards all of that; frames are
-// looked up in the cache without it, as in a page cache (file.ts).
+// An anonymous page that is to leave memory first gets a slot and enters the swap cache: from then on an entry may
+// refer to the page or to the slot, and means the same. A slot has a count of the entries that refer to it, and a word
+// for the frame that is in the cache for it; it is free when both are 0. One lock, `swapLock`, guards all of that; the
+// cache is looked up without it, as a page cache is (file.ts).
 //
 // Pages of files of memory have slots too, without being in this cache: the tree of the file has either the page or the
 // slot. Such a slot knows its file, so that the area can be emptied.
@@ -48,8 +48,8 @@ export function isSwapLeaving(cpu: Task): boolean {
 }
 
 /**
- * `oom_task_origin`: memory does not suffice, and it is swapoff that wants most of it, not who has found none. Returns
- * whether there was one to be stopped, so that pages may leave memory again.
+ * `oom_task_origin`: this CPU finds no free memory, and swapoff is what needs most of it: stops swapoff. Returns
+ * whether there was one, so that pages may leave memory again.
  */
 export function stopSwapOff(cpu: Task): boolean {
   return Atomics.compareExchange(cpu.heap, Header.swapLeaving, SWAP_LEAVES, SWAP_KEPT) === SWAP_LEAVES
@@ -178,7 +178,7 @@ export function addToSwapCache(cpu: Task, frame: number, slot: number): number {
   const { heap } = cpu
   const page = pageStruct(cpu, frame)
   spinLock(cpu, Header.swapLock)
-  // A slot of a file has its page in the tree of the file: who reads ahead meets such a neighbour.
+  // Read-ahead also meets slots of files, whose pages are in the trees of the files and not in this cache.
   const anonymous = Atomics.load(heap, slotWord(cpu, Header.swapOwner, slot)) === 0
   const used = anonymous && Atomics.load(heap, slotWord(cpu, Header.swapMap, slot)) !== 0
   const free = Atomics.load(heap, slotWord(cpu, Header.swapCache, slot)) === 0

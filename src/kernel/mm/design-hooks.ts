@@ -86,24 +86,24 @@ export interface DesignHooks<Task> {
   /** The VMA that the speculative try before this locked one has left for it, or 0. The mmap lock is held for read. */
   retryVma(cpu: Task, mm: number, page: number): number
 
-  /** A page of a file is about to be looked up and its content used without the mmap lock. False: give up. */
+  /** A fault is about to look a page of a file up and use its content without the mmap lock. False: give up. */
   fileFaultBegin(cpu: Task, fault: FaultContext): boolean
   /** What {@link fileFaultBegin} allowed is done. */
   fileFaultEnd(cpu: Task, fault: FaultContext): void
 
   /**
-   * A page is about to be copied on write without the mmap lock, and its observers have to be told. False: give up.
-   * Nothing keeps one from being registered meanwhile (race R17). Therefore what has observers is left to the locked
-   * path; together with the grace period in {@link notifierRegistered}, a copy that saw none is over before the first
-   * looks a page up.
+   * A fault without the mmap lock is about to copy a page on write, and observers have to be told. False: give up. By
+   * itself, nothing keeps an observer from being registered meanwhile (race R17). So the default leaves address spaces
+   * with observers to the locked path; and as {@link notifierRegistered} waits for a grace period, a copy that saw no
+   * observer is over before the first one looks a page up.
    */
   copyBegin(cpu: Task, fault: FaultContext): boolean
   /** What {@link copyBegin} allowed is done, or was given up: then it was not `committed`. */
   copyEnd(cpu: Task, fault: FaultContext, committed: boolean): void
 
   /**
-   * `mm_take_all_locks`: an observer is about to be registered. The mmap lock is held for write; what must be kept away
-   * besides is the copy on write of a fault without it.
+   * `mm_take_all_locks`: an observer is about to be registered. The mmap lock is held for write; the design has to keep
+   * away copies on write by faults without it.
    */
   notifierRegistering(cpu: Task, mm: number): void
   /** The observer is registered, and is used once the mmap lock is given up. */
@@ -127,12 +127,12 @@ export interface DesignHooks<Task> {
   entriesChangeEnd(cpu: Task): void
 
   /**
-   * Whether a fault without the mmap lock makes an anon_vma all the same, which reads the neighbours of the VMA (race
+   * Whether a fault makes an anon_vma even without the mmap lock, for which it reads the neighbours of the VMA (race
    * R23).
    */
   preparesAnonVma(cpu: Task): boolean
 
-  /** `update_mmu_cache`: an entry was stored for the fault, or has changed; its table is still locked. */
+  /** `update_mmu_cache`: the fault has stored an entry, or changed one; the table is still locked. */
   updateMmuCache(cpu: Task, fault: FaultContext): void
 
   /** The mmap lock was just taken for read, or downgraded to it. */

@@ -3,7 +3,6 @@
 import { Cpu } from '../machine/cpu.ts'
 import type { PhysicalMemory } from '../machine/frames.ts'
 import { Header } from '../machine/header.ts'
-import type { LockedInstructions } from '../machine/locked.ts'
 import { PerCpu, pcpLimits, statThreshold } from '../machine/per-cpu.ts'
 import type { DesignHooks } from './design-hooks.ts'
 import { FaultContext } from './fault-context.ts'
@@ -18,7 +17,7 @@ export const READAHEAD_PAGES = 32
 export const CLOCK_PAGES = 64
 /** Frames that a teardown collects before it flushes and frees them. */
 export const GATHER_FRAMES_MAX = 4096
-/** Of the pages that one mprotect makes writable: so many parts apart from each other are told apart. */
+/** How many separate ranges of pages one mprotect remembers that it has made writable. */
 export const WRITABLE_RANGES_MAX = 64
 
 export class Task extends Cpu {
@@ -82,7 +81,7 @@ export class Task extends Cpu {
   detachedAccounted = 0
   detachedWrites = false
 
-  // Results of calls that hold the mmap lock: which pages are to be brought in once it is released, or that some are.
+  // Results of calls that hold the mmap lock: the pages to bring in once they have released it, or that there are some.
   populateStart = 0
   populateEnd = 0
   populates = false
@@ -125,14 +124,8 @@ export class Task extends Cpu {
   readonly clockFrames = new Int32Array(CLOCK_PAGES)
   readonly clockCounts = new Int32Array(RSS_KINDS)
 
-  constructor(
-    id: number,
-    heap: Int32Array,
-    memory: PhysicalMemory,
-    design: DesignHooks<Task>,
-    locked?: LockedInstructions,
-  ) {
-    super(id, heap, memory, locked)
+  constructor(id: number, heap: Int32Array, memory: PhysicalMemory, design: DesignHooks<Task>) {
+    super(id, heap, memory)
     this.design = design
     this.countsSpfDetails = this.config.SPECULATIVE_PAGE_FAULT_STATS && countsDetails(design)
     this.usesRangeTree = design.rangeTree

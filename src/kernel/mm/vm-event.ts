@@ -1,8 +1,9 @@
 // Event counters under the names that /proc/vmstat gave them.
 
 /**
- * Indices of the counters. The upper-case names are those of SPECULATIVE_PAGE_FAULT_STATS. Those of swap, NUMA hints,
- * userfaultfd, major faults and the checks inside file faults stay 0: what they count does not exist here yet.
+ * Indices of the counters. The upper-case names are those of SPECULATIVE_PAGE_FAULT_STATS. Some stay 0, as what they
+ * count does not exist here: userfaultfd, NUMA hints, entries that are neither pages nor slots of the swap area
+ * (SPF_ABORT_NON_SWAP_ENTRY), huge pages (SPF_ABORT_PTE_MAP_LOCK_PMD), and spf_vma_noanon, which no version counted.
  */
 export const VmEvent = {
   pgfault: 0,

@@ -1,10 +1,11 @@
 // The per-CPU reader-writer semaphore: readers write only to a cache line of their own CPU, and writers pay for it
 // with a grace period (kernel/locking/percpu-rwsem.c, kernel/rcu/sync.c).
 //
-// As long as no writer is about, a reader looks at one word, counts itself on its CPU and is in. A writer first says
-// that it comes and waits for a grace period of RCU; from then on every reader that was let in that way has counted
-// itself, and every other looks at the block. Then it raises the block and sleeps until the counts are zero. A reader
-// that finds the block has counted itself already: it takes that back and wakes the writer, which may have seen it.
+// While there is no writer, a reader looks at one word, counts itself on its CPU and has the lock. A writer first
+// announces itself and waits for a grace period of RCU: afterwards every reader that took the lock that way has counted
+// itself, and every later reader looks at the block. Then the writer raises the block and sleeps until the counts are
+// zero. A reader that finds the block raised has counted itself already: it takes that back and wakes the writer, which
+// may have seen the count.
 //
 // Two things of Linux are left out. Readers only try, as nobody here waits for reading. And a writer that leaves puts
 // the semaphore at rest at once: the grace period that Linux waits for there orders memory, which `Atomics` do, and

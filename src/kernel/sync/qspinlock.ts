@@ -1,10 +1,11 @@
 // Queued spinlock: kernel/locking/qspinlock.c, on x86 since Linux 4.2 (a33fda35e3a7, with the pending bit of
 // c1fb159db9f2), as it is since 4.20.
 //
-// The first that finds the lock taken is *pending*, and waits on the lock's word. Whoever comes then queues (MCS): it
-// waits on a node of its own CPU, which the one before it writes to when its turn has come, and only the first of the
-// queue looks at the lock's word. So a release moves one line to one CPU, however many wait, and they get the lock in
-// the order in which they came. The lock alone says who has it: no node outlives the waiting.
+// The first CPU that finds the lock taken is *pending*, and waits on the lock's word. CPUs that come later queue (MCS):
+// each waits on a node of its own, to which the CPU in front of it writes when its turn has come, and only the first of
+// the queue looks at the lock's word. So a release moves one cache line to one CPU, however many wait, and they get the
+// lock in the order in which they came. Only the lock's word says who holds it: a CPU needs its node only while it
+// waits.
 //
 //   bit 0        HALTED   somebody may halt on this word, see spinlock.ts
 //   bits 1..9    HOLDER   CPU number + 1 of who has it, 0 when free; in Linux a byte that is 1

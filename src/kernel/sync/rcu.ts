@@ -79,7 +79,7 @@ export function rcuPoll(cpu: Cpu): void {
     moveList(cpu, base + PerCpu.rcuNextHead, base + PerCpu.rcuWaitHead)
     beginGracePeriod(cpu)
   }
-  // Before they count as pending no more: rcu_barrier() asks in the other order.
+  // Set before `rcuPending` is cleared: rcuBarrier() looks at `rcuPending` first, and at this word afterwards.
   if (ready !== 0) Atomics.store(heap, base + PerCpu.rcuRunning, 1)
   if (heap[base + PerCpu.rcuWaitHead] === 0) Atomics.store(heap, base + PerCpu.rcuPending, 0)
   spinUnlock(cpu, base + PerCpu.rcuLock)
@@ -94,7 +94,7 @@ export function synchronizeRcu(cpu: Cpu): void {
   bugOn(cpu.rcuNesting !== 0, 'synchronize_rcu inside an RCU read-side critical section')
   const snapshot = new Int32Array(cpu.cpuCount)
   snapshotCpus(cpu, snapshot)
-  // Should the thread die meanwhile, it dies in the middle of a call, though its CPU is outside.
+  // If the thread dies meanwhile, it dies in the middle of a call, though its CPU is outside.
   Atomics.store(cpu.heap, cpu.base + PerCpu.asleep, 1)
   kernelExit(cpu)
   for (let id = 0; id < cpu.cpuCount; id++) {
@@ -110,22 +110,22 @@ export function synchronizeRcu(cpu: Cpu): void {
 }
 
 /**
- * `rcu_barrier`: waits until every callback that was queued on any CPU before has run. Takes what is on their lists
- * into its own hands; for what others have in theirs it waits, when its own are empty, so that no two wait for each
- * other.
+ * `rcu_barrier`: waits until every callback that was queued on any CPU before has run. It takes the callbacks from the
+ * lists of all CPUs and runs them. Then it waits for the callbacks that other CPUs are running; by then it has none
+ * itself, so that no two barriers wait for each other.
  */
 export function rcuBarrier(cpu: Cpu): void {
   // Also what the callbacks that this CPU runs queue.
   let took = true
   while (took) took = runEveryCallback(cpu)
-  // Once: another barrier may say again and again that it has callbacks in its hands, only to find that there are none.
+  // Only once: another barrier may set its word again and again, though it finds no callbacks each time.
   waitForOthersCallbacks(cpu)
 }
 
 /** Runs, after a grace period, what is on the list of any CPU. Returns whether there was something. */
 function runEveryCallback(cpu: Cpu): boolean {
   const { heap, base } = cpu
-  // Before the first is taken: another barrier that then finds the list empty looks at this afterwards, and waits.
+  // Set before the first callback is taken: another barrier that finds the list empty looks at this word and waits.
   Atomics.store(heap, base + PerCpu.rcuRunning, 1)
   let list = 0
   let last = 0
@@ -143,7 +143,7 @@ function runEveryCallback(cpu: Cpu): boolean {
     else heap[last + RcuHead.next] = head
     last = tail
   }
-  // Should the thread die in the grace period, it does not die outside: others wait for what it has in its hands.
+  // If the thread dies in the grace period, the machine is lost: others wait for the callbacks that it has taken.
   Atomics.store(heap, base + PerCpu.asleep, 1)
   if (list !== 0) synchronizeRcu(cpu)
   Atomics.store(heap, base + PerCpu.asleep, 0)
@@ -151,7 +151,7 @@ function runEveryCallback(cpu: Cpu): boolean {
   return list !== 0
 }
 
-/** Runs callbacks that `rcuRunning` says are in this CPU's hands, and then says that they are not. */
+/** Runs callbacks that this CPU has taken, and clears `rcuRunning`, which says that it has. */
 function runAndTell(cpu: Cpu, list: number): void {
   runCallbacks(cpu, list)
   Atomics.store(cpu.heap, cpu.base + PerCpu.rcuRunning, 0)
@@ -198,7 +198,7 @@ function isQuiescent(then: number, now: number): boolean {
   return (then & CPU_INSIDE) === 0 || (now & CPU_INSIDE) === 0 || ((then ^ now) & -CPU_ENTRY) !== 0
 }
 
-/** This CPU is going away: whoever gets it next has to begin a grace period anew for what is left waiting. */
+/** This CPU is going away: the thread that gets it next begins a new grace period for the callbacks that are left. */
 export function rcuRetire(cpu: Cpu): void {
   const { base } = cpu
   spinLock(cpu, base + PerCpu.rcuLock)

@@ -1,8 +1,8 @@
 // Waiting of one task until a condition holds (kernel/rcu/update.c, `struct rcuwait`).
 //
-// A word names the CPU that waits, 0 for none. Who makes the condition true looks at the word afterwards, who waits
-// looks at the condition after it has written the word, so that one of them sees the other. A wake-up may come late and
-// meet the CPU in its next wait: therefore the condition is looked at again after each.
+// A word names the CPU that waits, 0 for none. The CPU that makes the condition true looks at the word afterwards; the
+// waiter looks at the condition after it has written the word: so at least one of them sees the other. A wake-up may
+// come late and meet the waiter in its next wait; therefore the waiter looks at the condition again after each.
 
 import { type Cpu } from '../machine/cpu.ts'
 import { prepareToSleep, sleepUntilWoken, wakeUp } from '../machine/sleep.ts'

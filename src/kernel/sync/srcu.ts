@@ -102,7 +102,7 @@ function advance(cpu: Cpu): number {
     return 0
   }
   heap[Header.srcu + Srcu.phase] = IDLE
-  // Before they count as waiting no more: srcu_barrier() asks in the other order.
+  // Counted before `pending` is cleared: srcuBarrier() looks at `pending` first, and at `running` afterwards.
   if (heap[Header.srcu + Srcu.waitHead] !== 0) Atomics.add(heap, Header.srcu + Srcu.running, 1)
   if (heap[Header.srcu + Srcu.nextHead] === 0) Atomics.store(heap, Header.srcu + Srcu.pending, 0)
   return takeList(cpu, Header.srcu + Srcu.waitHead)

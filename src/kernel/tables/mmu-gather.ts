@@ -45,8 +45,7 @@ export function gatherRange(cpu: Task, start: number, end: number): void {
 }
 
 /**
- * `tlb_flush_mmu`: flushes what was gathered and frees it. No spinlock may be held: other CPUs are waited for (race
- * R11).
+ * `tlb_flush_mmu`: flushes what was gathered and frees it. No spinlock is held.
  */
 export function gatherFlush(cpu: Task): void {
   gatherFlushTlb(cpu)
@@ -59,7 +58,10 @@ export function gatherFlush(cpu: Task): void {
   cpu.gatherCount = 0
 }
 
-/** `tlb_flush_mmu_tlbonly`: flushes what was gathered. */
+/**
+ * `tlb_flush_mmu_tlbonly`: flushes what was gathered. The lock of a page table may be held: who waits for it answers
+ * interrupts meanwhile, or only tries (race R11).
+ */
 export function gatherFlushTlb(cpu: Task): void {
   if (cpu.gatherStart < cpu.gatherEnd) flushTlbMm(cpu, cpu.gatherMm, cpu.gatherStart, cpu.gatherEnd)
   cpu.gatherStart = 0x7fff_ffff
@@ -88,7 +90,7 @@ export function flushTlbMm(cpu: Task, mm: number, start: number, end: number): v
   const root = mm + Mm.pgd
   flushTlbRange(cpu, root, start, end)
   countVmEvent(cpu, end - start === 1 ? VmEvent.nr_tlb_local_flush_one : VmEvent.nr_tlb_local_flush_all)
-  // This CPU may be no user of the address space: then the only one is another.
+  // If this CPU is no user of the address space itself, even one user is another CPU.
   const own = (Atomics.load(cpu.heap, mm + Mm.cpuMask + (cpu.id >> 5)) >>> (cpu.id & 31)) & 1
   if (Atomics.load(cpu.heap, mm + Mm.users) > own) {
     countVmEvent(cpu, VmEvent.nr_tlb_remote_flush)

@@ -21,6 +21,8 @@ import type { Task } from '../mm/task.ts'
 import { RCU_FREE_PAGE_TABLE, defineRcuCallback } from '../sync/rcu.ts'
 import { spinLock, spinUnlock } from '../sync/spinlock.ts'
 
+/** Bits of a page number that select an entry of one table. */
+const LEVEL_SHIFT = PMD_SHIFT
 const LEVEL_PTE = 1
 const LEVEL_PMD = 2
 const LEVEL_PUD = 3
@@ -48,52 +50,74 @@ export function findPmdTable(cpu: Task, mm: number, page: number): number {
 }
 
 /**
- * The first page of [page, end) that a pte table covers, `end` if there is none. Nothing absent is looked at twice. The
- * caller keeps tables from being freed.
+ * `pmd_addr_end`: where the pages from `page` on that one pte table covers come to an end, but at most `end`. The last
+ * pages of all end beyond 31 bits.
+ */
+export function pmdAddrEnd(page: number, end: number): number {
+  return nextBoundary(page, PMD_SHIFT, end)
+}
+
+/**
+ * A walk over the pages up to `end` has found `table`, or 0, at `page`: the page at which it goes on. Where the table
+ * above is missing too, it passes over all that one would cover, so that a sparse terabyte is walked quickly.
+ */
+export function nextToWalk(cpu: Task, mm: number, table: number, page: number, end: number): number {
+  return nextBoundary(page, table !== 0 || findPmdTable(cpu, mm, page) !== 0 ? PMD_SHIFT : PUD_SHIFT, end)
+}
+
+/** The next page at which another entry of the level begins, but at most `end`. */
+function nextBoundary(page: number, shift: number, end: number): number {
+  return Math.min(((page >> shift) + 1) * 2 ** shift, end)
+}
+
+/**
+ * The first page of [page, end) that a pte table covers, `end` if there is none. The caller keeps tables from being
+ * freed.
  */
 export function nextPteTable(cpu: Task, mm: number, page: number, end = TASK_SIZE): number {
-  let at = page
-  while (at < end) {
-    const stop = nextBoundary(at, PGD_SHIFT, end)
-    const pud = Atomics.load(cpu.heap, pgdEntry(mm, at))
-    if (pud !== 0) at = nextInPud(cpu, pud, at, stop)
-    if (pud !== 0 && at < stop) return at
+  return nextBelow(cpu, pgdTable(mm), PGD_SHIFT, page, end)
+}
+
+/** The same below `table`, of which an entry covers 2 ** `shift` pages. */
+function nextBelow(cpu: Task, table: number, shift: number, page: number, end: number): number {
+  for (let at = page; at < end;) {
+    const stop = nextBoundary(at, shift, end)
+    const below = Atomics.load(cpu.heap, tableEntry(table, shift, at))
+    if (below !== 0) {
+      const found = shift === PMD_SHIFT ? at : nextBelow(cpu, below, shift - LEVEL_SHIFT, at, stop)
+      if (found < stop) return found
+    }
     at = stop
   }
   return end
 }
 
-/** The same below one pud table; `end` if there is none before. */
-function nextInPud(cpu: Task, pud: number, page: number, end: number): number {
-  for (let at = page; at < end;) {
-    const stop = nextBoundary(at, PUD_SHIFT, end)
-    const pmd = Atomics.load(cpu.heap, pudEntry(pud, at))
-    if (pmd === 0) at = stop
-    while (at < stop) {
-      if (Atomics.load(cpu.heap, pmdEntry(pmd, at)) !== 0) return at
-      at = nextBoundary(at, PMD_SHIFT, stop)
-    }
-  }
-  return end
+/** The pgd as a table: its entries stand in the mm, behind no header. */
+function pgdTable(mm: number): number {
+  return mm + Mm.pgd - PageTable.entries
+}
+
+function tableEntry(table: number, shift: number, page: number): number {
+  return table + PageTable.entries + ((page >> shift) & TABLE_INDEX_MASK)
 }
 
 function pgdEntry(mm: number, page: number): number {
-  return mm + Mm.pgd + (page >> PGD_SHIFT)
+  return tableEntry(pgdTable(mm), PGD_SHIFT, page)
 }
 
 function pudEntry(pud: number, page: number): number {
-  return pud + PageTable.entries + ((page >> PUD_SHIFT) & TABLE_INDEX_MASK)
+  return tableEntry(pud, PUD_SHIFT, page)
 }
 
 function pmdEntry(pmd: number, page: number): number {
-  return pmd + PageTable.entries + ((page >> PMD_SHIFT) & TABLE_INDEX_MASK)
+  return tableEntry(pmd, PMD_SHIFT, page)
 }
 
 /**
- * The pte table that covers `page`, made if need be. Returns 0 when there is no memory. The mmap lock is held; else it
- * is for a `fault` that holds nothing but a section of RCU, through which tables are freed, and 0 is returned also when
- * its VMA does not stand any more. A table is linked only while it does, so that whoever takes the tables of the range
- * away, which comes after, finds it (races R5 and R14).
+ * The pte table that covers `page`, made if need be. Returns 0 when there is no memory. The caller holds the mmap lock.
+ * A `fault` that holds no lock, but is in a section of RCU, through which tables are freed, gives itself; then 0 is
+ * also returned when its VMA does not stand any more. A table is linked only while the VMA stands, so that whoever
+ * takes the tables of the range away, which happens later, finds the table (races R5 and R14).
  */
 export function allocPteTable(cpu: Task, mm: number, page: number, fault?: FaultContext): number {
   const pmd = allocPmdTable(cpu, mm, page, fault)
@@ -124,8 +148,8 @@ export function relinkPteTable(cpu: Task, mm: number, from: number, to: number):
 }
 
 /**
- * The table in an entry of an upper level; if there is none, puts one there, unless another CPU is faster. Where
- * `fault` holds nothing, only if its VMA stands.
+ * The table in an entry of an upper level. If there is none, puts one there, unless another CPU is faster; for a
+ * `fault` that holds no lock, only if its VMA stands.
  */
 function populate(cpu: Task, mm: number, entry: number, level: number, fault?: FaultContext): number {
   const { heap } = cpu
@@ -161,54 +185,28 @@ export function freePageTableRange(
   floor: number,
   ceiling: number,
 ): void {
-  for (let page = start; page < end; page = nextBoundary(page, PGD_SHIFT, end)) {
-    const stop = nextBoundary(page, PGD_SHIFT, end)
-    const entry = pgdEntry(mm, page)
-    const pud = Atomics.load(cpu.heap, entry)
-    if (pud === 0) continue
-    freePudRange(cpu, mm, pud, page, stop, floor, ceiling)
-    if (coversOnly(page, PGD_SHIFT, floor, ceiling)) unhookTable(cpu, mm, page, entry, pud)
-  }
+  freeBelow(cpu, mm, pgdTable(mm), PGD_SHIFT, start, end, floor, ceiling)
 }
 
-function freePudRange(
+/** `free_pud_range` and so on: the same below `table`, of which an entry covers 2 ** `shift` pages. */
+function freeBelow(
   cpu: Task,
   mm: number,
-  pud: number,
+  table: number,
+  shift: number,
   start: number,
   end: number,
   floor: number,
   ceiling: number,
 ): void {
-  for (let page = start; page < end; page = nextBoundary(page, PUD_SHIFT, end)) {
-    const stop = nextBoundary(page, PUD_SHIFT, end)
-    const entry = pudEntry(pud, page)
-    const pmd = Atomics.load(cpu.heap, entry)
-    if (pmd === 0) continue
-    freePmdRange(cpu, mm, pmd, page, stop, floor, ceiling)
-    if (coversOnly(page, PUD_SHIFT, floor, ceiling)) unhookTable(cpu, mm, page, entry, pmd)
+  for (let page = start; page < end; page = nextBoundary(page, shift, end)) {
+    const entry = tableEntry(table, shift, page)
+    const below = Atomics.load(cpu.heap, entry)
+    if (below === 0) continue
+    const stop = nextBoundary(page, shift, end)
+    if (shift !== PMD_SHIFT) freeBelow(cpu, mm, below, shift - LEVEL_SHIFT, page, stop, floor, ceiling)
+    if (coversOnly(page, shift, floor, ceiling)) unhookTable(cpu, mm, page, entry, below)
   }
-}
-
-function freePmdRange(
-  cpu: Task,
-  mm: number,
-  pmd: number,
-  start: number,
-  end: number,
-  floor: number,
-  ceiling: number,
-): void {
-  for (let page = start; page < end; page = nextBoundary(page, PMD_SHIFT, end)) {
-    const entry = pmdEntry(pmd, page)
-    const table = Atomics.load(cpu.heap, entry)
-    if (table !== 0 && coversOnly(page, PMD_SHIFT, floor, ceiling)) unhookTable(cpu, mm, page, entry, table)
-  }
-}
-
-/** The next page at which another entry of the level begins, but at most `end`. The last may lie beyond 31 bits. */
-function nextBoundary(page: number, shift: number, end: number): number {
-  return Math.min(((page >> shift) + 1) * 2 ** shift, end)
 }
 
 /** The table behind the entry of the level that covers `page` covers only pages of [floor, ceiling). */

@@ -3,15 +3,7 @@
 // Linux keeps a tree of the VMAs of each file; here all VMAs of all address spaces are looked at, under the mmap lock
 // of each for reading. Only truncation and synchronisation need it, since reclaim comes from the page tables.
 
-import {
-  PMD_SHIFT,
-  PTE_DIRTY,
-  PTE_FRAME_SHIFT,
-  PTE_PRESENT,
-  PTE_SPECIAL,
-  PTE_WRITE,
-  PageTable,
-} from '../machine/pte.ts'
+import { PTE_DIRTY, PTE_FRAME_SHIFT, PTE_PRESENT, PTE_SPECIAL, PTE_WRITE, PageTable } from '../machine/pte.ts'
 import { dropMm, nextMm } from '../memory/mm-count.ts'
 import { setPageFlags } from '../memory/page-lock.ts'
 import { PG_DIRTY } from '../memory/page.ts'
@@ -19,11 +11,11 @@ import { Mm } from '../mm/mm.ts'
 import { mmapReadLock, mmapReadUnlock } from '../mm/mmap-lock.ts'
 import type { Task } from '../mm/task.ts'
 import { spinLock, spinUnlock } from '../sync/spinlock.ts'
-import { VMA_ZAP, VM_SHARED, Vma } from '../vma/vma.ts'
-import { flushTlbMm, gatherBegin, gatherFinish } from './mmu-gather.ts'
+import { VM_SHARED, Vma } from '../vma/vma.ts'
+import { flushTlbMm } from './mmu-gather.ts'
 import { invalidateRangeEnd, invalidateRangeStart } from './mmu-notifier.ts'
-import { findPteTable, pteAddress } from './page-table.ts'
-import { zapRange } from './zap.ts'
+import { findPteTable, nextToWalk, pteAddress } from './page-table.ts'
+import { zapVmaRange } from './zap.ts'
 
 /**
  * `unmap_mapping_range`: takes the pages [first, end) of the file out of every mapping, private copies included. No
@@ -35,24 +27,17 @@ export function unmapMappingRange(cpu: Task, file: number, first: number, end: n
   for (let mm = nextMm(cpu); mm !== 0; mm = nextMm(cpu)) {
     mmapReadLock(cpu, mm)
     for (let vma = heap[mm + Mm.mmap]; vma !== 0; vma = heap[vma + Vma.vmNext]) {
-      if (heap[vma + Vma.vmFile] === file) unmapInVma(cpu, mm, vma, first, end)
+      if (heap[vma + Vma.vmFile] === file) unmapInVma(cpu, vma, first, end)
     }
     mmapReadUnlock(cpu, mm)
     dropMm(cpu, mm)
   }
 }
 
-function unmapInVma(cpu: Task, mm: number, vma: number, first: number, end: number): void {
+function unmapInVma(cpu: Task, vma: number, first: number, end: number): void {
   const from = pageInVma(cpu, vma, first)
   const to = pageInVma(cpu, vma, end)
-  if (from >= to) return
-  gatherBegin(cpu, mm)
-  invalidateRangeStart(cpu, mm, from, to)
-  cpu.design.vmaWriteBegin(cpu, vma, VMA_ZAP)
-  zapRange(cpu, mm, from, to)
-  cpu.design.vmaWriteEnd(cpu, vma, VMA_ZAP)
-  invalidateRangeEnd(cpu, mm)
-  gatherFinish(cpu)
+  if (from < to) zapVmaRange(cpu, vma, from, to)
 }
 
 /** Where page `index` of its file would be in a VMA, as far as that goes. */
@@ -84,8 +69,8 @@ export function cleanMappings(cpu: Task, file: number, first: number, end: numbe
 function cleanRange(cpu: Task, mm: number, start: number, end: number): void {
   invalidateRangeStart(cpu, mm, start, end)
   for (let page = start; page < end;) {
-    const stop = Math.min(((page >> PMD_SHIFT) + 1) * 2 ** PMD_SHIFT, end)
     const table = findPteTable(cpu, mm, page)
+    const stop = nextToWalk(cpu, mm, table, page, end)
     if (table !== 0) cleanPteRange(cpu, mm, table, page, stop)
     page = stop
   }
@@ -106,8 +91,8 @@ function cleanPteRange(cpu: Task, mm: number, table: number, start: number, end:
     if ((before & PTE_DIRTY) !== 0) setPageFlags(cpu, before >>> PTE_FRAME_SHIFT, PG_DIRTY)
     cleaned = true
   }
-  // With the table locked, or another write-back could find the entries clean, write the pages, and miss what a CPU
-  // still writes by an old translation (page_mkclean_one).
+  // Flushed with the table locked (page_mkclean_one). Else another write-back could find the entries clean, write the
+  // pages, and miss what a CPU still writes through an old translation.
   if (cleaned) flushTlbMm(cpu, mm, start, end)
   spinUnlock(cpu, table + PageTable.ptl)
 }

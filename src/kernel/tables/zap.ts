@@ -1,14 +1,6 @@
 // Unmapping the pages of a range (mm/memory.c, unmap_page_range).
 
-import {
-  PMD_SHIFT,
-  PTE_DIRTY,
-  PTE_FRAME_SHIFT,
-  PTE_SPECIAL,
-  PTE_SWAP,
-  PUD_SHIFT,
-  PageTable,
-} from '../machine/pte.ts'
+import { PTE_DIRTY, PTE_FRAME_SHIFT, PTE_SPECIAL, PTE_SWAP, PageTable } from '../machine/pte.ts'
 import { setPageFlags } from '../memory/page-lock.ts'
 import { PG_DIRTY, isFilePage } from '../memory/page.ts'
 import { addMmCounter } from '../memory/rss.ts'
@@ -17,26 +9,50 @@ import type { FaultContext } from '../mm/fault-context.ts'
 import { MM_ANON_PAGES, MM_FILE_PAGES, MM_SWAPENTS, RSS_KINDS } from '../mm/mm.ts'
 import type { Task } from '../mm/task.ts'
 import { spinLock, spinUnlock } from '../sync/spinlock.ts'
-import { gatherFlush, gatherFlushTlb, gatherFrame, gatherIsFull, gatherRange } from './mmu-gather.ts'
-import { findPmdTable, findPteTable, pteAddress } from './page-table.ts'
+import { VMA_ZAP, Vma } from '../vma/vma.ts'
+import {
+  gatherBegin,
+  gatherFinish,
+  gatherFlush,
+  gatherFlushTlb,
+  gatherFrame,
+  gatherIsFull,
+  gatherRange,
+} from './mmu-gather.ts'
+import { invalidateRangeEnd, invalidateRangeStart } from './mmu-notifier.ts'
+import { findPteTable, nextToWalk, pteAddress } from './page-table.ts'
 
 /**
- * Takes the entries of the pages [start, end) out of the page table and gathers their frames. The mmap lock is held, or
- * that of the VMA; else `seen` is the VMA as it was seen. Returns `end`, or the page at which that did not stand any
- * more: what is before it is done.
+ * `zap_page_range_single`: throws the pages [start, end) of `vma` away, which stays. The mmap lock is held, if only for
+ * reading, or the lock of the VMA.
+ */
+export function zapVmaRange(cpu: Task, vma: number, start: number, end: number): void {
+  const mm = cpu.heap[vma + Vma.vmMm]
+  gatherBegin(cpu, mm)
+  invalidateRangeStart(cpu, mm, start, end)
+  cpu.design.vmaWriteBegin(cpu, vma, VMA_ZAP)
+  zapRange(cpu, mm, start, end)
+  cpu.design.vmaWriteEnd(cpu, vma, VMA_ZAP)
+  invalidateRangeEnd(cpu, mm)
+  gatherFinish(cpu)
+}
+
+/**
+ * Takes the entries of the pages [start, end) out of the page table and gathers their frames. The caller holds the mmap
+ * lock or the lock of the VMA; a caller that holds neither gives the VMA as it has `seen` it. Returns `end`; or, where
+ * the VMA that was seen does not stand any more, the page up to which the pages are done.
  */
 export function zapRange(cpu: Task, mm: number, start: number, end: number, seen?: FaultContext): number {
   let page = start
   while (page < end) {
     const table = findPteTable(cpu, mm, page)
+    const stop = nextToWalk(cpu, mm, table, page, end)
     if (table === 0) {
       if (!stillStands(cpu, seen)) return page
-      page = skipAbsent(cpu, mm, page)
+      page = stop
       continue
     }
-    const stop = Math.min(((page >> PMD_SHIFT) + 1) * 2 ** PMD_SHIFT, end)
-    // A full gather stops the zap in the middle of a table: the flush must not happen under the table's lock (race
-    // R11).
+    // A full gather stops the zap in the middle of a table; it is emptied when the table is unlocked.
     const next = zapPteRange(cpu, mm, table, page, stop, seen)
     if (next < 0) return page
     page = next
@@ -46,8 +62,8 @@ export function zapRange(cpu: Task, mm: number, start: number, end: number, seen
 }
 
 /**
- * Locks a table whose entries are about to change. False, with nothing locked, if the VMA that was `seen` has changed:
- * it may be other pages, then, or the table may not be linked any more (race R10).
+ * Locks a table whose entries are about to change. Returns false, with nothing locked, if the VMA that was `seen` has
+ * changed: then the table may map other pages, or may not be linked any more (race R10).
  */
 export function lockStanding(cpu: Task, table: number, seen?: FaultContext): boolean {
   spinLock(cpu, table + PageTable.ptl)
@@ -57,17 +73,12 @@ export function lockStanding(cpu: Task, table: number, seen?: FaultContext): boo
 }
 
 /**
- * Whether nobody has begun to change the VMA that was `seen`, or it cannot be. To be asked of a missing table, too,
- * when it was found missing: mremap may have it in its hands, and have yet to flush what was in it.
+ * Whether the VMA that was `seen` stands: nobody has begun to change it. True where the caller holds a lock, which
+ * gives none. A caller that has found a table missing has to ask as well, afterwards: mremap may be moving the table,
+ * and may not have flushed its entries yet.
  */
 export function stillStands(cpu: Task, seen?: FaultContext): boolean {
   return seen === undefined || cpu.design.vmaStands(cpu, seen)
-}
-
-/** The first page behind the largest table that is missing at `page`, so that a sparse terabyte is skipped quickly. */
-function skipAbsent(cpu: Task, mm: number, page: number): number {
-  const shift = findPmdTable(cpu, mm, page) === 0 ? PUD_SHIFT : PMD_SHIFT
-  return ((page >> shift) + 1) * 2 ** shift
 }
 
 /**
@@ -105,12 +116,13 @@ function zapPteRange(
     gatherFrame(cpu, frame)
   }
   gatherRange(cpu, start, page)
-  // With the table locked (Linux since 3.15), for which a write-back waits before it looks for dirty pages; and the
-  // pages are dirty from the flush on: else a write-back that is past that point could write one and mark it clean, and
-  // what another CPU still writes by an old translation would be lost. (Linux marks them before, since a write-back
-  // there comes back to the entries when it has locked the page.)
+  // Flushed with the table locked (Linux since 3.15): a write-back waits for that lock before it looks for dirty pages.
+  // The pages are marked dirty after the flush. Else a write-back that is past that point could write a page and mark
+  // it clean, and what another CPU still writes through an old translation would be lost. (Linux marks them before the
+  // flush, since a write-back there looks at the entries again when it has locked the page.)
   //
-  // Also where no lock keeps mprotect or munmap away: they find nothing to flush, and return. They wait for the table.
+  // Where no lock keeps mprotect and munmap away, the flush happens with the table locked as well: they find no entry
+  // to flush for, but they wait for the lock of the table before they return.
   if (dirtied > 0 || seen !== undefined) gatherFlushTlb(cpu)
   for (let n = 0; n < dirtied; n++) setPageFlags(cpu, cpu.zapDirtied[n], PG_DIRTY)
   spinUnlock(cpu, table + PageTable.ptl)

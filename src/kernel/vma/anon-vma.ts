@@ -1,8 +1,8 @@
 // `anon_vma`: what the VMAs share whose anonymous pages may be each other's.
 //
-// Two VMAs merge only when they have the same one or when one has none; so it decides which neighbours stay apart. It
-// is made by the first fault that needs one, in Linux under the mmap lock: looking for a neighbour's to share reads
-// VMAs that a speculative fault has no right to touch (race R23, invariant I12).
+// Two VMAs merge only when they have the same anon_vma or when one of them has none; so it decides which neighbours
+// stay apart. The first fault that needs one makes it, in Linux under the mmap lock: the fault looks whether it can
+// share a neighbour's, and so reads VMAs that a speculative fault has no right to touch (race R23, invariant I12).
 
 import { layout } from '../machine/layout.ts'
 import { slabAlloc, slabFree } from '../memory/slab.ts'
@@ -41,9 +41,9 @@ export function anonVmaPrepare(cpu: Task, vma: number): boolean {
 }
 
 /**
- * The same for a fault that does not hold the mmap lock, into `fault.anonVma`. The neighbours are read under the lock
- * of the upper page tables, where no writer has the mmap lock: whoever takes it passes through that lock before it
- * changes anything (race R23). Returns false where a writer has it, the VMA has changed, or there is no memory.
+ * The same for a fault that does not hold the mmap lock, into `fault.anonVma`. It reads the neighbours under the lock
+ * of the upper page tables, and only while no writer has the mmap lock: a writer passes through that lock before it
+ * changes anything (race R23). Returns false where there is a writer, the VMA has changed, or there is no memory.
  */
 export function anonVmaPrepareUnlocked(cpu: Task, fault: FaultContext): boolean {
   const { heap } = cpu

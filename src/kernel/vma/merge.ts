@@ -9,58 +9,54 @@ import { dupVmaToLink, linkVma, removeVma, unlinkVma, vmaGetFile } from './vma-l
 import { vmaGapUpdate, vmEndGap } from './vma-tree.ts'
 import { VMA_ADJUST, VM_SPECIAL, Vma, vmaPages, vmaSetRange } from './vma.ts'
 
-/** `is_mergeable_vma` and the rest of `can_vma_merge_*`: `vma` could take in pages of these properties at `pgoff`. */
-function canMerge(
-  cpu: Task,
-  vma: number,
-  vmFlags: number,
-  anonVma: number,
-  file: number,
-  pgoffAtVmaStart: number,
-): boolean {
+/** `struct vma_merge_struct`: the pages [start, end), and the properties that they are to have. */
+export interface VmaMerge {
+  /** The last VMA that begins in front of them, or 0. */
+  readonly previous: number
+  readonly start: number
+  readonly end: number
+  readonly vmFlags: number
+  readonly anonVma: number
+  readonly file: number
+  /** That of the first page. */
+  readonly pgoff: number
+}
+
+/**
+ * `is_mergeable_vma` and the rest of `can_vma_merge_*`: `vma`, which would begin at `pgoff`, could take the pages in.
+ */
+function canMerge(cpu: Task, vma: number, merge: VmaMerge, pgoff: number): boolean {
   const { heap } = cpu
   return (
-    heap[vma + Vma.vmFlags] === vmFlags &&
-    heap[vma + Vma.vmFile] === file &&
-    heap[vma + Vma.vmPgoff] === pgoffAtVmaStart &&
-    isMergeableAnonVma(cpu, anonVma, Atomics.load(heap, vma + Vma.anonVma))
+    heap[vma + Vma.vmFlags] === merge.vmFlags &&
+    heap[vma + Vma.vmFile] === merge.file &&
+    heap[vma + Vma.vmPgoff] === pgoff &&
+    isMergeableAnonVma(cpu, merge.anonVma, Atomics.load(heap, vma + Vma.anonVma))
   )
 }
 
 /**
- * `vma_merge`: the pages [start, end), which are either free or a whole part of one VMA, are to have these
- * properties: finds out whether a neighbour can take them in, and lets it. Returns the VMA that contains them then,
- * or 0. The eight cases are Linux's:
+ * `vma_merge`: lets a neighbour take the pages in, which are either free or a whole part of one VMA, where one can.
+ * Returns the VMA that contains them then, or 0. The eight cases are Linux's:
  *
  *      AAAA          the pages in question, A
  *   PPPP    NNNN     1, 6: P A N become P    2, 5, 7: P A become P    3, 4, 8: A N become N (or A)
  */
-export function mergeVma(
-  cpu: Task,
-  mm: number,
-  previous: number,
-  start: number,
-  end: number,
-  vmFlags: number,
-  anonVma: number,
-  file: number,
-  pgoff: number,
-): number {
+export function mergeVma(cpu: Task, mm: number, merge: VmaMerge): number {
   const { heap } = cpu
-  if ((vmFlags & VM_SPECIAL) !== 0) return 0
+  const { previous, start, end, pgoff } = merge
+  if ((merge.vmFlags & VM_SPECIAL) !== 0) return 0
   let next = previous === 0 ? heap[mm + Mm.mmap] : heap[previous + Vma.vmNext]
   const area = next
   // Cases 6, 7, 8: the pages are a VMA of their own up to its end.
   if (area !== 0 && heap[area + Vma.vmEnd] === end) next = heap[area + Vma.vmNext]
   const pages = end - start
   const mergesNext =
-    next !== 0 &&
-    heap[next + Vma.vmStart] === end &&
-    canMerge(cpu, next, vmFlags, anonVma, file, pgoff + pages)
+    next !== 0 && heap[next + Vma.vmStart] === end && canMerge(cpu, next, merge, pgoff + pages)
   const mergesPrevious =
     previous !== 0 &&
     heap[previous + Vma.vmEnd] === start &&
-    canMerge(cpu, previous, vmFlags, anonVma, file, pgoff - vmaPages(cpu, previous))
+    canMerge(cpu, previous, merge, pgoff - vmaPages(cpu, previous))
   if (mergesPrevious) {
     const both =
       mergesNext &&
@@ -167,8 +163,8 @@ function moveBorderDown(
 
 /**
  * Gives a linked VMA new borders, and tells the tree of the gaps. A VMA that takes in pages of another, `source`, must
- * have its anon_vma, since the pages refer to it. It gets it in the same write: Linux gave it before the VMA was
- * locked, with a fault perhaps in it (d8ab9f7b644a).
+ * have the anon_vma of that one, since the pages refer to it. It gets the anon_vma in the same write: Linux had given
+ * it before it locked the VMA, while a fault could be in it (d8ab9f7b644a).
  */
 function setBorders(cpu: Task, vma: number, start: number, end: number, pgoff: number, source = 0): void {
   const { heap } = cpu
@@ -219,9 +215,9 @@ export function splitVmaUnlimited(cpu: Task, vma: number, page: number, newBelow
 }
 
 /**
- * `vma_modify`: the pages [start, end) of `vma` are to have the flags `newFlags`: merges them into a neighbour that is
- * alike then, else splits off the rest. Returns the VMA that contains the pages, whose own flags are not changed yet
- * where it was split, or -ENOMEM.
+ * `vma_modify`: the pages [start, end) of `vma` are to have the flags `newFlags`: merges them into a neighbour that has
+ * the same properties then, else splits off the rest of the VMA. Returns the VMA that contains the pages, or -ENOMEM.
+ * Where it did not merge, the caller has yet to set the flags.
  */
 export function modifyVma(
   cpu: Task,
@@ -232,10 +228,15 @@ export function modifyVma(
   newFlags: number,
 ): number {
   const { heap } = cpu
-  const previous = heap[vma + Vma.vmStart] < start ? vma : heap[vma + Vma.vmPrev]
-  const pgoff = heap[vma + Vma.vmPgoff] + start - heap[vma + Vma.vmStart]
-  const anonVma = Atomics.load(heap, vma + Vma.anonVma)
-  const merged = mergeVma(cpu, mm, previous, start, end, newFlags, anonVma, heap[vma + Vma.vmFile], pgoff)
+  const merged = mergeVma(cpu, mm, {
+    previous: heap[vma + Vma.vmStart] < start ? vma : heap[vma + Vma.vmPrev],
+    start,
+    end,
+    vmFlags: newFlags,
+    anonVma: Atomics.load(heap, vma + Vma.anonVma),
+    file: heap[vma + Vma.vmFile],
+    pgoff: heap[vma + Vma.vmPgoff] + start - heap[vma + Vma.vmStart],
+  })
   if (merged !== 0) return merged
   if (start !== heap[vma + Vma.vmStart]) {
     const error = splitVma(cpu, mm, vma, start, true)

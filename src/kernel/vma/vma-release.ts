@@ -1,8 +1,8 @@
 // Giving up a VMA that has left the tree: its file and its memory, at once or when nobody can be looking any more.
 //
-// Which of these is right is a matter of the design. A fault that looks at VMAs without the mmap lock needs the memory
-// to stay for a grace period; one that also takes pages of the file needs the file to stay. The price of the latter:
-// after munmap() has returned, the file is still in use for a while (race R20).
+// Each design needs one of these. A fault that looks at VMAs without the mmap lock needs their memory to stay for a
+// grace period; a fault that also takes pages of the file needs the file to stay as well. The price of that: after
+// munmap() has returned, the file is still in use for a while (race R20).
 
 import { putFile } from '../memory/file.ts'
 import type { Task } from '../mm/task.ts'

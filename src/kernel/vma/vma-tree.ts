@@ -30,9 +30,9 @@ export function findVma(cpu: Task, mm: number, page: number): number {
 }
 
 /**
- * A lookup without the mmap lock, inside an RCU read-side critical section. What it returns, proves nothing: a VMA may
- * not contain the page, or not any more. In the red-black tree, a miss proves nothing either (race R33). The range
- * tree finds a VMA that contained the page all the while, and returns 0 where there is a gap.
+ * A lookup without the mmap lock, inside an RCU read-side critical section. What it returns proves nothing: the VMA may
+ * not contain the page, or not any more. In the red-black tree, a miss proves nothing either (race R33). In the range
+ * tree, the lookup finds a VMA that contains the page all the while, and returns 0 where there is a gap.
  */
 export function findVmaRcu(cpu: Task, mm: number, page: number): number {
   return cpu.usesRangeTree ? findInRangeTreeRcu(cpu, mm, page) : findInRbTreeRcu(cpu, mm, page)

@@ -62,7 +62,7 @@ export const VMA_ADJUST = 2
 export const VMA_PROTECT = 3
 /** It has left the tree and its pages are unmapped. The mmap lock may be held for reading only. */
 export const VMA_UNMAP = 4
-/** It stays, but its pages are thrown away (MADV_DONTNEED). The mmap lock is held for reading only. */
+/** It stays, but its pages are thrown away (MADV_DONTNEED). The mmap lock is held for reading only, or the VMA's. */
 export const VMA_ZAP = 5
 
 export const VM_READ = 1
@@ -138,8 +138,8 @@ export function vmaSetRange(cpu: Task, vma: number, start: number, end: number, 
 }
 
 /**
- * Clears a new VMA from word `from` on. In type-safe memory a fault that is late may still ask for the borders of the
- * VMA, which come next, and whether it is locked and has a reference count, which it has not: these words stay.
+ * Clears a new VMA from word `from` on. In type-safe memory a late fault may still read the borders of the VMA, which
+ * the caller sets next, its lock number and its reference count, which is 0: this leaves these words alone.
  */
 function clearVma(cpu: Task, vma: number, from: number): void {
   const { heap } = cpu

@@ -6,10 +6,11 @@
 // section that read the number after it began, a cached VMA was in the tree after the section began and so cannot be
 // freed before it ends.
 //
-// A thread may sleep while the number comes round (CVE-2018-17182; Linux made it 64 bits wide, 7a9cdebdcc17): a second
-// word counts the turns. It is written before the number and read after it, so that what a thread compares cannot be
-// taken for a number of an earlier turn; who remembers them reads them the other way round, and so never remembers one
-// that is still to come. Numbers of an address space begin above those of any that is gone.
+// A thread may sleep while the number comes round (CVE-2018-17182; Linux made it 64 bits wide, 7a9cdebdcc17). Therefore
+// a second word counts the turns. A writer moves the turns before the number, and a thread that compares reads them
+// after the number, so that it cannot take a number for one of an earlier turn. A thread that remembers the two reads
+// them the other way round, and so never remembers a number that is still to come. The numbers of an address space
+// begin above those of any that is gone.
 
 import { Header } from '../machine/header.ts'
 import { PMD_SHIFT } from '../machine/pte.ts'
@@ -48,7 +49,7 @@ function vmacacheEmpty(cpu: Task, mm: number): void {
   const { heap } = cpu
   cpu.vmacacheTurns = Atomics.load(heap, mm + Mm.vmacacheTurns)
   cpu.vmacacheSeqnum = Atomics.load(heap, mm + Mm.vmacacheSeqnum)
-  // In the middle of a step to the next turn: it belongs to neither.
+  // In the middle of a step to the next turn, the two words belong to neither turn: remember nothing.
   cpu.vmacacheMm = cpu.vmacacheSeqnum === TURNING ? 0 : mm
   cpu.vmacache.fill(0)
 }

@@ -1,12 +1,14 @@
 // Atomic operations on the kernel heap as instructions.
 //
-// The kernel says `Atomics.add(cpu.heap, word, 1)` everywhere. V8 calls a builtin for that, which looks at the typed
-// array anew each time (7.2 ns for a load, 13.6 ns for an addition on Node 24). An exported WebAssembly function that
-// is nothing but the instruction is called directly (2.5 ns and 10.3 ns). So the heap is a shared WebAssembly memory,
-// and the build puts `cpu.lockedAdd(word, 1)` wherever it can prove that the array is the heap of a CPU in scope.
-// Meaning and order stay the same: either way a sequentially consistent access to a signed 32-bit word.
+// The kernel says `Atomics.add(cpu.heap, word, 1)`. V8 calls a builtin for that, which looks at the typed array anew
+// each time (7.2 ns for a load, 13.6 ns for an addition on Node 24). It calls an exported WebAssembly function that is
+// nothing but the instruction directly (2.5 ns and 10.3 ns). So the heap of this backend is a shared WebAssembly
+// memory, and the build puts `cpu.lockedAdd(word, 1)` into the bundled kernel wherever it can prove that the array is
+// the heap of a CPU in scope (scripts/locked-rewrite.ts). There, every Cpu has such a method, which does what `Atomics`
+// does; the CPUs of this backend have the instructions in the place of these methods. Meaning and order stay the same:
+// either way a sequentially consistent access to a signed 32-bit word.
 
-import type { SharedMemory } from './frames.ts'
+import { type DesignHooks, type PhysicalMemory, type SharedMemory, Task } from '../../kernel/index.ts'
 
 /** The largest heap: what a WebAssembly memory with 32-bit addresses holds, in words. */
 export const HEAP_WORDS_MAX = 2 ** 30
@@ -54,17 +56,17 @@ const instructions = new Uint8Array([
 
 type Operation = (word: number, value: number) => number
 
-/** The operations of `Atomics` on one heap. `store` gives nothing back. */
+/** The operations of `Atomics` on one heap, as the bundled kernel calls them. `lockedStore` gives nothing back. */
 export interface LockedInstructions {
-  readonly load: (word: number) => number
-  readonly store: (word: number, value: number) => void
-  readonly add: Operation
-  readonly sub: Operation
-  readonly and: Operation
-  readonly or: Operation
-  readonly xor: Operation
-  readonly exchange: Operation
-  readonly compareExchange: (word: number, expected: number, value: number) => number
+  readonly lockedLoad: (word: number) => number
+  readonly lockedStore: (word: number, value: number) => void
+  readonly lockedAdd: Operation
+  readonly lockedSub: Operation
+  readonly lockedAnd: Operation
+  readonly lockedOr: Operation
+  readonly lockedXor: Operation
+  readonly lockedExchange: Operation
+  readonly lockedCompareExchange: (word: number, expected: number, value: number) => number
 }
 
 /**
@@ -75,52 +77,52 @@ export function lockedInstructions(memory: SharedMemory): LockedInstructions {
   const { exports } = new WebAssembly.Instance(new WebAssembly.Module(instructions), {
     kernel: { heap: memory as WebAssembly.Memory },
   })
-  return exports as unknown as LockedInstructions
-}
-
-/** The same for a heap that is no WebAssembly memory. */
-function atomicInstructions(heap: Int32Array): LockedInstructions {
   return {
-    load: (word) => Atomics.load(heap, word),
-    store: (word, value) => void Atomics.store(heap, word, value),
-    add: (word, value) => Atomics.add(heap, word, value),
-    sub: (word, value) => Atomics.sub(heap, word, value),
-    and: (word, value) => Atomics.and(heap, word, value),
-    or: (word, value) => Atomics.or(heap, word, value),
-    xor: (word, value) => Atomics.xor(heap, word, value),
-    exchange: (word, value) => Atomics.exchange(heap, word, value),
-    compareExchange: (word, expected, value) => Atomics.compareExchange(heap, word, expected, value),
+    lockedLoad: exports['load'] as LockedInstructions['lockedLoad'],
+    lockedStore: exports['store'] as LockedInstructions['lockedStore'],
+    lockedAdd: exports['add'] as Operation,
+    lockedSub: exports['sub'] as Operation,
+    lockedAnd: exports['and'] as Operation,
+    lockedOr: exports['or'] as Operation,
+    lockedXor: exports['xor'] as Operation,
+    lockedExchange: exports['exchange'] as Operation,
+    lockedCompareExchange: exports['compareExchange'] as LockedInstructions['lockedCompareExchange'],
   }
 }
 
 /**
- * What has the kernel heap: a CPU. The instructions are fields of it, and not of an object in it, since one load less
- * on the way to each saves 7 % of a page fault.
+ * A thread in the kernel, with the instructions for its heap. They are fields of it, and not of an object in it, since
+ * one load less on the way to each saves 7 % of a page fault.
  */
-export class LockedHeap {
-  readonly heap: Int32Array
-  readonly lockedLoad: LockedInstructions['load']
-  readonly lockedStore: LockedInstructions['store']
+export class LockedTask extends Task implements LockedInstructions {
+  readonly lockedLoad: LockedInstructions['lockedLoad']
+  readonly lockedStore: LockedInstructions['lockedStore']
   readonly lockedAdd: Operation
   readonly lockedSub: Operation
   readonly lockedAnd: Operation
   readonly lockedOr: Operation
   readonly lockedXor: Operation
   readonly lockedExchange: Operation
-  readonly lockedCompareExchange: LockedInstructions['compareExchange']
+  readonly lockedCompareExchange: LockedInstructions['lockedCompareExchange']
 
-  /** @param locked those of this heap, if it is a WebAssembly memory */
-  constructor(heap: Int32Array, locked: LockedInstructions = atomicInstructions(heap)) {
-    this.heap = heap
-    this.lockedLoad = locked.load
-    this.lockedStore = locked.store
-    this.lockedAdd = locked.add
-    this.lockedSub = locked.sub
-    this.lockedAnd = locked.and
-    this.lockedOr = locked.or
-    this.lockedXor = locked.xor
-    this.lockedExchange = locked.exchange
-    this.lockedCompareExchange = locked.compareExchange
+  /** @param locked those of `heap` */
+  constructor(
+    id: number,
+    heap: Int32Array,
+    memory: PhysicalMemory,
+    design: DesignHooks<Task>,
+    locked: LockedInstructions,
+  ) {
+    super(id, heap, memory, design)
+    this.lockedLoad = locked.lockedLoad
+    this.lockedStore = locked.lockedStore
+    this.lockedAdd = locked.lockedAdd
+    this.lockedSub = locked.lockedSub
+    this.lockedAnd = locked.lockedAnd
+    this.lockedOr = locked.lockedOr
+    this.lockedXor = locked.lockedXor
+    this.lockedExchange = locked.lockedExchange
+    this.lockedCompareExchange = locked.lockedCompareExchange
   }
 }
 
