@@ -131,6 +131,8 @@ export class Simulator extends Scheduler {
   readonly #watchedLines: number[][]
   /** Cells and values that a thread had read when it paused last. */
   readonly #looks: number[][]
+  /** Of each thread, the epoch of its reads that it has at its next pause if it changes nothing until then. */
+  readonly #unchanged: Int32Array
   /** Watched lines that were written since the last step. */
   readonly #written: number[] = []
   #notifier = NOBODY
@@ -165,6 +167,7 @@ export class Simulator extends Scheduler {
     this.#since = new Float64Array(count)
     this.#watchedLines = places.map(() => [])
     this.#looks = places.map(() => [])
+    this.#unchanged = new Int32Array(count).fill(NOBODY)
   }
 
   override memoryGrew(): void {
@@ -502,10 +505,16 @@ export class Simulator extends Scheduler {
     }
   }
 
-  /** Whether the thread has read the same, and found the same, as when it paused last. */
+  /**
+   * Whether the thread has read the same, and found the same, as when it paused last, and changed nothing in between:
+   * two turns in which it answered interrupts may look alike, and neither has read again what it waits for since.
+   */
   #looksAgain(thread: Thread): boolean {
     const looks = this.#looks[thread.id]!
-    let isSame = looks.length === 2 * (thread.watchTo - thread.watchFrom)
+    let isSame =
+      thread.epoch === this.#unchanged[thread.id] && looks.length === 2 * (thread.watchTo - thread.watchFrom)
+    // A pause of its own makes it forget what it has read.
+    this.#unchanged[thread.id] = thread.epoch + (thread.betweenTurns ? 0 : 1)
     let place = 0
     for (let at = thread.watchFrom; at < thread.watchTo; at++) {
       const [cell, value] = [thread.readCells[at]!, thread.readValues[at]!]
