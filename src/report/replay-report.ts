@@ -57,6 +57,8 @@ export interface TraceReport {
   readonly cpus: number
   /** The threads that did most; their waits for the mmap lock, and how long they lived, summed up. */
   readonly hotThreads: { readonly count: number; readonly waitedNs: number; readonly aliveNs: number }
+  /** How much of the time that threads waited cost time (a CPU was idle, or they spun); 1 where it does not tell. */
+  readonly costlyWaitShare: number
   /** What the trace does not tell, in sentences. */
   readonly warnings: readonly string[]
 }

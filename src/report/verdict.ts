@@ -176,6 +176,9 @@ export function holderSentences(trace: TraceReport): string[] {
   return sentences
 }
 
+/** Where fewer of the faults took the lock, it does not matter which these were. */
+const LEAST_LOCKED = 0.01
+
 /** Faults of the kernel itself, which no kernel takes without the mmap lock. */
 function kernelSentences(trace: TraceReport): string[] {
   const { kernel, user } = trace.faultCensus
@@ -184,6 +187,9 @@ function kernelSentences(trace: TraceReport): string[] {
   // Of the whole trace, as the census is, whichever process is replayed.
   const locked = user.lockedFaults + all
   if (call === undefined || most === undefined || locked === 0 || all < locked / 2) return []
+  // A handful of faults is no reason to speak of kernels.
+  const faults = Object.values(kernel).reduce((sum, one) => sum + one.faults, user.faults)
+  if (locked < faults * LEAST_LOCKED) return []
   const { copied } = trace.faultCensus
   const into = copied[call] === undefined ? "the program's memory" : 'new buffers'
   return [

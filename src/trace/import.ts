@@ -117,6 +117,8 @@ export interface ImportedTrace {
   readonly cpus: number
   /** Threads that did most: each at least a tenth of what the busiest did; their waits for the lock, and their time. */
   readonly hotThreads: { readonly count: number; readonly waitedNs: number; readonly aliveNs: number }
+  /** How much of the time that threads waited for the lock cost time, see cpu-use.ts; 1 where that is not recorded. */
+  readonly costlyWaitShare: number
   /** Events that are not needed, by name. */
   readonly otherEvents: Readonly<Record<string, number>>
   readonly knownEvents: Readonly<Record<string, number>>
@@ -249,6 +251,8 @@ function finish(
     )
   }
   const closing = [() => store.close()]
+  const hot = hotThreads(replayed)
+  const { hasSwitches } = importer.times
   return {
     path,
     lines: scanner.line,
@@ -275,10 +279,11 @@ function finish(
     durationMs: durationNs(replayed) / 1e6,
     threadMs: replayed.reduce((sum, { threadNs }) => sum + threadNs, 0) / 1e6,
     linux: chosen.locks.summary(importer.lockEvents > 0, faults, importer.timeResolutionNs),
-    locks: importer.locks.analysis(),
+    locks: importer.locks.analysis(hasSwitches ? null : hot.count),
     faultCensus: importer.census.census(),
     cpus: scanner.cpus,
-    hotThreads: hotThreads(replayed),
+    hotThreads: hot,
+    costlyWaitShare: hasSwitches ? importer.cpuUse.costlyShare : 1,
     otherEvents: scanner.counts(false),
     knownEvents: scanner.counts(true),
     lostEvents: importer.lostEvents,
@@ -312,8 +317,8 @@ function finish(
       left,
     })),
     records: records.handle(),
-    times: importer.times?.handle() ?? null,
-    hasSwitches: importer.times?.hasSwitches ?? false,
+    times: importer.times.handle(),
+    hasSwitches,
     files: importer.calls.files,
     spooled: store.spooled,
     memoryLimit: options.memoryLimit ?? DEFAULT_MEMORY_LIMIT,
