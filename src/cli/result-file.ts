@@ -164,6 +164,9 @@ const TRACE: Shape = {
   unhandledFaults: 'number',
   lostEvents: 'number',
   cpus: 'number',
+  programs: {
+    list: { name: 'string', processes: 'number', threads: 'number', faults: 'number', waitedNs: 'number' },
+  },
   costlyWaitShare: 'number',
   hotThreads: { count: 'number', waitedNs: 'number', aliveNs: 'number' },
   warnings: { list: 'string' },

@@ -5,7 +5,7 @@
 // threads that were at work then, and no less waiting saves more than the share of their time that the verdict
 // tells. A change is only named where the recording shows that its cause is there, and none that cannot help.
 import type { ForeignHolder, LockAnalysis } from '../trace/lock-history.ts'
-import { linuxShare } from './lock-share.ts'
+import { HARMFUL_SHARE, linuxShare } from './lock-share.ts'
 import { formatCount, formatDuration, formatShare, plural } from './numbers.ts'
 import { printable } from './printable.ts'
 import type { TraceReport } from './replay-report.ts'
@@ -192,16 +192,18 @@ function fewerCalls(trace: TraceReport): Advice[] {
   ]
 }
 
-/** Processes instead of threads: each has a lock of its own. */
+/** Processes instead of threads, where waits for each other cost much: each process has a lock of its own. */
 function ownProcesses(trace: TraceReport): Advice[] {
   const { totals, foreign } = trace.locks
   const waitedNs = totals.held.waitedNs - foreign.reduce((sum, one) => sum + one.waitedNs, 0)
   const waits = totals.held.waits - foreign.reduce((sum, one) => sum + one.waits, 0)
-  if (waitedNs <= 0 || trace.hotThreads.count < 2) return []
+  const savesMs = elapsedOwnWaits(trace, waitedNs)
+  // Processes cost time of their own.
+  if (trace.hotThreads.count < 2 || savesMs < trace.durationMs * HARMFUL_SHARE) return []
   return [
     {
       change: 'Make processes of the threads: each process has an mmap lock of its own.',
-      savesMs: elapsedOwnWaits(trace, waitedNs),
+      savesMs,
       how:
         `Threads waited for each other ${plural(waits, 'time')}. What it takes to start processes, and the memory that they ` +
         'do not share, is not counted.',

@@ -82,6 +82,7 @@ export class Redactor {
       ...trace,
       path: this.file(trace.path),
       program: this.name(trace.program),
+      programs: trace.programs.map((one) => ({ ...one, name: this.name(one.name) })),
       locks: {
         ...locks,
         holders: locks.holders.map(heldBy),

@@ -207,12 +207,15 @@ function preferred(designs: readonly DesignReport[]): DesignReport | undefined {
 function harmSentences(trace: TraceReport): string[] {
   const share = linuxShare(trace)
   if (share === undefined) return []
-  if (share >= HARMFUL_SHARE) return ['The mmap lock hurts this program.']
-  if (share >= NEGLIGIBLE_SHARE) return ['The mmap lock hurts this program a little.']
+  const several = trace.programs.length > 1
+  const whom = several ? 'these programs' : 'this program'
+  if (share >= HARMFUL_SHARE) return [`The mmap lock hurts ${whom}.`]
+  if (share >= NEGLIGIBLE_SHARE) return [`The mmap lock hurts ${whom} a little.`]
   const saved = savedByLessWork(trace)
-  if (saved < NEGLIGIBLE_SHARE) return ['The mmap lock does not hurt this program.']
+  if (saved < NEGLIGIBLE_SHARE) return [`The mmap lock does not hurt ${whom}.`]
   return [
-    'This program hardly waits for the mmap lock, but its page faults and memory calls take time themselves: ' +
+    `${several ? 'These programs hardly wait' : 'This program hardly waits'} for the mmap lock, but ${several ? 'their' : 'its'} ` +
+      'page faults and memory calls take time themselves: ' +
       `${formatShare(saved)} of the time recorded could be saved.`,
   ]
 }

@@ -56,6 +56,7 @@ export class Cpus implements CpuScheduler {
   readonly #lanes: readonly LaneProgram[]
   readonly #places: readonly number[]
   readonly #topology: Topology
+  readonly #wakeLatencyNs: number
   readonly #sliceNs: number
   #simulator!: Simulator
   #durations!: RecordedDurations
@@ -79,12 +80,21 @@ export class Cpus implements CpuScheduler {
   /** When the last thread had done its last operation. */
   endNs = 0
 
-  /** @param places the CPUs of the machine that are used */
-  constructor(lanes: readonly LaneProgram[], places: readonly number[], topology: Topology) {
+  /**
+   * @param places the CPUs of the machine that are used
+   * @param wakeLatencyNs until a thread that another has created or woken runs on a CPU that is free
+   */
+  constructor(
+    lanes: readonly LaneProgram[],
+    places: readonly number[],
+    topology: Topology,
+    wakeLatencyNs: number,
+  ) {
     const threads = lanes.length
     this.#lanes = lanes
     this.#places = places
     this.#topology = topology
+    this.#wakeLatencyNs = wakeLatencyNs
     this.#sliceNs = sliceNs(places.length)
     this.#phase = new Uint8Array(threads)
     this.#operation = new Int32Array(threads)
@@ -150,7 +160,8 @@ export class Cpus implements CpuScheduler {
       const creator = bornOf[operation]!
       const bornAt = creator < 0 ? 0 : this.#doneAtOrWaits(thread, creator, bornAfter[operation]!)
       if (bornAt === Infinity) return this.#letGo(thread, now)
-      this.#awayUntil[thread] = bornAt + awayNs[operation]!
+      const latencyNs = creator >= 0 && this.#idle.length > 0 ? this.#wakeLatencyNs : 0
+      this.#awayUntil[thread] = bornAt + awayNs[operation]! + latencyNs
       this.#phase[thread] = AWAY
     }
     if (this.#phase[thread] === AWAY) {

@@ -6,6 +6,11 @@
  * Principle: a CPU that has no recorded thread is idle, as of others nothing is known (unless all was recorded, -a).
  */
 
+import { Histogram } from './histogram.ts'
+
+/** Of fewer times a median tells nothing. */
+const WAKE_UPS_MIN = 100
+
 /** What a thread is at; `waiting` for the mmap lock, without a CPU. */
 export type CpuState = 'running' | 'queued' | 'waiting' | 'sleeping'
 
@@ -36,17 +41,17 @@ export class AtWork {
 /** For how long something was so, while it changes. */
 class Duration {
   #ns = 0
-  #isSo = false
+  isSo = false
   #sinceNs = 0
 
   set(isSo: boolean, now: number): void {
     this.#ns = this.until(now)
-    this.#isSo = isSo
+    this.isSo = isSo
     this.#sinceNs = Math.max(this.#sinceNs, now)
   }
 
   until(now: number): number {
-    return this.#ns + (this.#isSo ? Math.max(0, now - this.#sinceNs) : 0)
+    return this.#ns + (this.isSo ? Math.max(0, now - this.#sinceNs) : 0)
   }
 }
 
@@ -56,6 +61,8 @@ export class CpuUse {
   readonly #short = new Duration()
   #waitedNs = 0
   #costlyNs = 0
+  #wakeUps = 0
+  readonly #latencies = new Histogram()
 
   /** A thread goes from one state to another; there are so many CPUs. */
   changed(from: CpuState, to: CpuState, cpus: number, now: number): void {
@@ -73,6 +80,21 @@ export class CpuUse {
   /** For how long a thread had no CPU though it could run. */
   shortNs(now: number): number {
     return this.#short.until(now)
+  }
+
+  get hasIdle(): boolean {
+    return this.#idle.isSo
+  }
+
+  /** A thread runs that was woken so long ago, when a CPU was idle. */
+  ran(ns: number): void {
+    this.#wakeUps++
+    this.#latencies.record(Math.max(1, Math.round(ns)))
+  }
+
+  /** Until a thread that is woken runs on an idle CPU: the median in nanoseconds; 0 where there are too few. */
+  get wakeLatencyNs(): number {
+    return this.#wakeUps < WAKE_UPS_MIN ? 0 : this.#latencies.percentile(50)
   }
 
   /**

@@ -576,7 +576,10 @@ export class Importer implements TraceEvents {
   woke(tid: number): void {
     const thread = this.#byTid.get(this.scanner.tid)
     const other = this.#byTid.get(tid)
-    if (other?.cpuState === 'sleeping' || other?.cpuState === 'waiting') this.#isAt(other, 'queued')
+    if (other?.cpuState === 'sleeping' || other?.cpuState === 'waiting') {
+      other.wokenNs = this.cpuUse.hasIdle ? this.#now : -1
+      this.#isAt(other, 'queued')
+    }
     if (!this.#isTimed || thread === undefined || other === undefined || other === thread) return
     const [sink] = thread.sinks
     const [slept] = other.sinks
@@ -592,6 +595,8 @@ export class Importer implements TraceEvents {
   switchedIn(tid: number): void {
     const thread = this.#byTid.get(tid)
     if (thread === undefined) return
+    if (thread.wokenNs >= 0) this.cpuUse.ran(this.#now - thread.wokenNs)
+    thread.wokenNs = -1
     this.times.switchedIn(thread, this.#now)
     this.#isAt(thread, 'running')
   }

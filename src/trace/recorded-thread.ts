@@ -56,6 +56,8 @@ export class Thread {
   /** For how long threads had lacked a CPU when it got the lock. */
   shortWhenGot = 0
   cpuState: CpuState = 'sleeping'
+  /** When it was woken while a CPU was idle, if it has not run since; else -1. */
+  wokenNs = -1
   holdsWrite = false
   /** The last lock that it got. */
   heldLock = -1

@@ -64,6 +64,7 @@ const trace: TraceReport = {
   unhandledFaults: 0,
   lostEvents: 0,
   cpus: 16,
+  programs: [{ name: 'node', processes: 1, threads: 11, faults: 44_472, waitedNs: 0 }],
   costlyWaitShare: 1,
   hotThreads: { count: 0, waitedNs: 0, aliveNs: 0 },
   warnings: [],

@@ -231,6 +231,12 @@ test('readers of /proc that live for a moment each are one cause', async () => {
     trace.locks.foreign.map(({ process, processes, waits }) => [process, processes, waits]),
     [['monitor', 3, 3]],
   )
+  const shown = reportText(trace, verdictOfTrace(trace))
+  assert.match(
+    shown,
+    /PROGRAMS.*\n {2}program +1 process +1 thread.*waited 3\.0\d ms\n {2}monitor +3 processes +3 threads/,
+  )
+  assert.match(shown, /The mmap lock hurts these programs/)
   const advice = judged(trace).advice.filter(({ change }) => change.startsWith('Keep'))
   assert.match(advice[0]!.change, /^Keep monitor \(3 processes\) from taking/)
   assert.equal(advice.length, 1)
