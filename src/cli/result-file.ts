@@ -77,7 +77,13 @@ type Shape =
   | { readonly oneOf: readonly string[] }
   | { readonly [field: string]: Shape }
 
-const FAULT_TIME = { faults: 'number', lockedFaults: 'number', lockedNs: 'number' } as const
+const FAULT_TIME = {
+  faults: 'number',
+  lockedFaults: 'number',
+  lockedNs: 'number',
+  costNs: 'number',
+  waitedNs: 'number',
+} as const
 const WAITED = { waits: 'number', waitedNs: 'number', call: 'string' } as const
 const WAIT_COUNT = { waits: 'number', waitedNs: 'number' } as const
 const HELD_BY = { process: 'string', pid: 'number', comm: 'string', ...WAITED } as const
@@ -127,7 +133,17 @@ const TRACE: Shape = {
       readersByReaders: 'number',
       unknown: 'number',
     },
-    foreign: { list: HELD_BY },
+    foreign: {
+      list: {
+        process: 'string',
+        pid: 'number',
+        processes: 'number',
+        delayedNs: 'number',
+        shortNs: 'number',
+        ...WAITED,
+      },
+    },
+    delayedNs: 'number',
     totals: { held: WAIT_COUNT, unseen: WAIT_COUNT, unexplained: WAIT_COUNT },
   },
   faultCensus: {
@@ -135,13 +151,23 @@ const TRACE: Shape = {
     kernel: { record: FAULT_TIME },
     avoidable: { user: FAULT_TIME, kernel: FAULT_TIME },
     copied: {
-      record: { buffers: 'number', faults: 'number', avoidableFaults: 'number', avoidableNs: 'number' },
+      record: {
+        buffers: 'number',
+        faults: 'number',
+        avoidableFaults: 'number',
+        avoidableNs: 'number',
+        avoidableWaitedNs: 'number',
+      },
     },
-    calls: { record: { count: 'number', ns: 'number' } },
+    calls: { record: { count: 'number', ns: 'number', waitedNs: 'number' } },
   },
   unhandledFaults: 'number',
   lostEvents: 'number',
   cpus: 'number',
+  programs: {
+    list: { name: 'string', processes: 'number', threads: 'number', faults: 'number', waitedNs: 'number' },
+  },
+  costlyWaitShare: 'number',
   hotThreads: { count: 'number', waitedNs: 'number', aliveNs: 'number' },
   warnings: { list: 'string' },
 }

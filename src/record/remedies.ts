@@ -1,7 +1,7 @@
 // How to get what is missing, by distribution, and in a container.
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Host, textOf } from './host.ts'
+import { CAP_SYS_ADMIN, hasCapability, type Host, textOf } from './host.ts'
 
 /** Commands that install perf, by the ID of os-release(5). */
 const INSTALL_PERF = new Map<string, string>([
@@ -50,6 +50,8 @@ const IN_CONTAINER =
   'record on the host, with the number that the process has there (faultline record -p PID), or start the ' +
   'container with --cap-add PERFMON -v /sys/kernel/tracing:/sys/kernel/tracing:ro --user root'
 
+const MOUNT = 'mount -t tracefs nodev /sys/kernel/tracing'
+
 /** How to be allowed to record. */
 export function howToBeAllowed(host: Host): string {
   if (isContainer(host)) return host.user === 0 ? IN_CONTAINER : `try it as root; else ${IN_CONTAINER}`
@@ -62,7 +64,9 @@ export function howToBeAllowed(host: Host): string {
 
 /** How to get at tracefs where it is not mounted. */
 export function howToMount(host: Host): string {
-  return isContainer(host) ? IN_CONTAINER : 'mount it: sudo mount -t tracefs nodev /sys/kernel/tracing'
+  // A container with the capability, as by --privileged, may mount it itself.
+  if (host.user === 0 && hasCapability(host, CAP_SYS_ADMIN)) return `mount it: ${MOUNT}`
+  return isContainer(host) ? IN_CONTAINER : `mount it: sudo ${MOUNT}`
 }
 
 /** How to be allowed to read tracefs. */

@@ -2,11 +2,11 @@
 //
 // Principles: every number comes from the trace: the time of the faults that would not be, the waits that a
 // holder caused. Work becomes elapsed time by the processors, or busy threads if they are fewer; waits by the
-// busy threads, and no less waiting saves more than the share of their time that the verdict tells. A change
-// is only named where the recording shows that its cause is there, and none that cannot help.
-import type { LockAnalysis } from '../trace/lock-history.ts'
-import { linuxShare } from './lock-share.ts'
-import { formatCount, formatShare, plural } from './numbers.ts'
+// threads that were at work then, and no less waiting saves more than the share of their time that the verdict
+// tells. A change is only named where the recording shows that its cause is there, and none that cannot help.
+import type { ForeignHolder, LockAnalysis } from '../trace/lock-history.ts'
+import { HARMFUL_SHARE, linuxShare } from './lock-share.ts'
+import { formatCount, formatDuration, formatShare, plural } from './numbers.ts'
 import { printable } from './printable.ts'
 import type { TraceReport } from './replay-report.ts'
 
@@ -44,7 +44,11 @@ function lessWork(trace: TraceReport): Advice[] {
 /** Changes by which the lock is waited for less. */
 function lessWaiting(trace: TraceReport): Advice[] {
   const most = trace.durationMs * Math.min(1, linuxShare(trace) ?? 0)
-  return worthNaming(trace, [...otherProcesses(trace), ...newerKernel(trace), ...fewerCalls(trace)], most)
+  return worthNaming(
+    trace,
+    [...otherProcesses(trace), ...newerKernel(trace), ...fewerCalls(trace), ...ownProcesses(trace)],
+    most,
+  )
 }
 
 function worthNaming({ durationMs }: TraceReport, all: readonly Advice[], mostMs: number): Advice[] {
@@ -58,16 +62,26 @@ export function savedByLessWork(trace: TraceReport): number {
   return Math.max(0, ...lessWork(trace).map(({ savesMs }) => savesMs / trace.durationMs))
 }
 
-/** Of time that threads waited, how much of the elapsed time that was: who waits needs no processor. */
-function elapsedWaits(trace: TraceReport, ns: number): number {
-  return Math.round(ns / Math.max(1, trace.hotThreads.count) / 1e4) / 100
+/** Of time that threads waited for somebody, by how much that delayed the whole: one thread of many delays it less. */
+function elapsedWaits({ locks }: TraceReport, ns: number): number {
+  const { waitedNs } = locks.totals.held
+  return hundredths(waitedNs === 0 ? 0 : (ns * Math.min(1, locks.delayedNs / waitedNs)) / 1e6)
+}
+
+/** The same of waits for each other: they cost nothing while others have all processors, as these work for them. */
+function elapsedOwnWaits(trace: TraceReport, ns: number): number {
+  return elapsedWaits(trace, ns * trace.costlyWaitShare)
 }
 
 /** Of time that threads worked, how much of the elapsed time that was. */
 function elapsed(trace: TraceReport, ns: number): number {
   const threads = Math.max(1, trace.hotThreads.count)
   const parallel = trace.cpus === 0 ? threads : Math.min(threads, trace.cpus)
-  return Math.round(ns / parallel / 1e4) / 100
+  return hundredths(ns / parallel / 1e6)
+}
+
+function hundredths(value: number): number {
+  return Math.round(value * 100) / 100
 }
 
 /** Faults of the whole trace, as the census is of that. */
@@ -79,13 +93,13 @@ function reuseBuffers(trace: TraceReport): Advice[] {
   const all = faultsOf(trace)
   return Object.entries(trace.faultCensus.copied)
     .filter(([call, { avoidableFaults }]) => COPYING_CALLS.has(call) && avoidableFaults > all * LEAST_FAULTS)
-    .map(([call, { buffers, avoidableFaults, avoidableNs }]) => ({
+    .map(([call, { buffers, avoidableFaults, avoidableNs, avoidableWaitedNs }]) => ({
       change: `Use one buffer again for every ${call}, in each thread, instead of a new one each time.`,
-      savesMs: elapsed(trace, avoidableNs),
+      savesMs: hundredths(elapsed(trace, avoidableNs) + elapsedOwnWaits(trace, avoidableWaitedNs)),
       how:
         `The kernel copied through ${plural(buffers, 'new buffer')} in ${call}; without all but the largest of each thread, ` +
         `${formatCount(avoidableFaults)} of ${plural(all, 'fault')} ` +
-        `(${formatShare(avoidableFaults / Math.max(1, all))}) go away, and the time that they took.`,
+        `(${formatShare(avoidableFaults / Math.max(1, all))}) go away, with what they took (${formatDuration(avoidableNs / avoidableFaults)} each at least, as far as the recording tells).`,
     }))
 }
 
@@ -94,28 +108,42 @@ function keepMemory(trace: TraceReport): Advice[] {
   const { user } = trace.faultCensus.avoidable
   const all = faultsOf(trace)
   if (user.faults === 0 || user.faults < all / 10) return []
-  const { munmap, madvise } = trace.faultCensus.calls
-  const calls = (munmap?.ns ?? 0) + (madvise?.ns ?? 0)
+  const calls = ['munmap', 'madvise'].flatMap((call) => trace.faultCensus.calls[call] ?? [])
+  const sum = (times: readonly number[]): number => times.reduce((a, b) => a + b, 0)
+  const workNs = user.costNs + sum(calls.map(({ ns }) => ns))
+  const waitedNs = user.waitedNs + sum(calls.map((call) => call.waitedNs))
   return [
     {
       change: 'Give memory back less eagerly: a longer decay or a larger trim threshold of the allocator.',
-      savesMs: elapsed(trace, user.lockedNs + calls),
+      savesMs: hundredths(elapsed(trace, workNs) + elapsedOwnWaits(trace, waitedNs)),
       how:
         `${formatCount(user.faults)} of ${plural(all, 'fault')} brought in memory of which as much had ` +
-        'been given back before; saved are munmap and madvise, and the faults that took the lock.',
+        `been given back before; saved are these faults (${formatDuration(user.costNs / user.faults)} each at least, as ` +
+        'far as the recording tells), and munmap and madvise. jemalloc has dirty_decay_ms for it, glibc ' +
+        'M_TRIM_THRESHOLD and M_MMAP_THRESHOLD; Go gives all back in debug.FreeOSMemory.',
     },
   ]
 }
 
-/** Readers of /proc, debuggers and the like, which take the lock of a program that is not theirs. */
+/** Readers of /proc, debuggers and the like, which take the lock of another program, and its processors. */
 function otherProcesses(trace: TraceReport): Advice[] {
-  return trace.locks.foreign.map(({ process, pid, call, waits, waitedNs }) => ({
-    change: `Keep ${printable(process)} (process ${pid}) from taking this program's mmap lock, or let it do so less often.`,
-    savesMs: elapsedWaits(trace, waitedNs),
+  return trace.locks.foreign.map(({ call, waits, delayedNs, shortNs, ...whose }) => ({
+    change: `Keep ${foreignName(whose)} from taking this program's mmap lock, or let it do so less often.`,
+    savesMs: hundredths(delayedNs / 1e6 + elapsed(trace, shortNs)),
     how:
-      `It held the mmap lock of another process (${printable(call)}), which had to wait for it ${plural(waits, 'time')}. ` +
+      `${whose.processes === 1 ? 'It' : 'They'} held the mmap lock of another process (${printable(call)}), which had to wait for it ${plural(waits, 'time')}` +
+      (shortNs > 0 ? `, and for ${formatDuration(shortNs)} threads lacked a processor meanwhile. ` : '. ') +
       'Readers of /proc/PID/maps and smaps, debuggers and khugepaged do so; the trace does not tell which of them it is.',
   }))
+}
+
+/** Who it is: the number of one process, or how many of that name. */
+export function foreignName({
+  process,
+  pid,
+  processes,
+}: Pick<ForeignHolder, 'process' | 'pid' | 'processes'>): string {
+  return `${printable(process)} (${processes === 1 ? `process ${pid}` : `${formatCount(processes)} processes`})`
 }
 
 /** Whether the recording Linux takes faults under per-VMA locks. */
@@ -131,7 +159,7 @@ function newerKernel(trace: TraceReport): Advice[] {
   return [
     {
       change: 'Run Linux 6.7 or later: it takes page faults under locks of single mappings.',
-      savesMs: elapsedWaits(trace, ns),
+      savesMs: elapsedOwnWaits(trace, ns),
       how: `${formatCount(user.lockedFaults)} faults of the program took the mmap lock; these are waits for them and by them.`,
     },
   ]
@@ -154,12 +182,31 @@ function fewerCalls(trace: TraceReport): Advice[] {
   const waits = holders.reduce((sum, one) => sum + one.waits, 0)
   return [
     {
-      change: `Call ${names.join(', ')} less often: larger chunks, an arena for each thread, or processes instead of threads.`,
-      savesMs: elapsedWaits(
+      change: `Call ${names.join(', ')} less often: larger chunks at a time, or memory that is kept.`,
+      savesMs: elapsedOwnWaits(
         trace,
         holders.reduce((sum, { waitedNs }) => sum + waitedNs, 0),
       ),
       how: `They held the mmap lock while others waited, ${plural(waits, 'time')}.`,
+    },
+  ]
+}
+
+/** Processes instead of threads, where waits for each other cost much: each process has a lock of its own. */
+function ownProcesses(trace: TraceReport): Advice[] {
+  const { totals, foreign } = trace.locks
+  const waitedNs = totals.held.waitedNs - foreign.reduce((sum, one) => sum + one.waitedNs, 0)
+  const waits = totals.held.waits - foreign.reduce((sum, one) => sum + one.waits, 0)
+  const savesMs = elapsedOwnWaits(trace, waitedNs)
+  // Processes cost time of their own.
+  if (trace.hotThreads.count < 2 || savesMs < trace.durationMs * HARMFUL_SHARE) return []
+  return [
+    {
+      change: 'Make processes of the threads: each process has an mmap lock of its own.',
+      savesMs,
+      how:
+        `Threads waited for each other ${plural(waits, 'time')}. What it takes to start processes, and the memory that they ` +
+        'do not share, is not counted.',
     },
   ]
 }

@@ -4,6 +4,7 @@
 import type { WhatIf } from '../simulate/index.ts'
 import { fileName } from '../trace/bytes.ts'
 import type { HeldBy } from '../trace/lock-history.ts'
+import type { ProgramSummary } from '../trace/import.ts'
 import type { Advice } from './advice.ts'
 import { formatCount, formatDuration, formatShare, plural } from './numbers.ts'
 import { printable } from './printable.ts'
@@ -25,6 +26,7 @@ export function reportText(
   const [first, ...others] = verdict.sentences
   const lines = [
     ...recordedLines(trace, style, width),
+    ...programLines(trace, style, width),
     ...countLines('HELD THE LOCK WHILE OTHERS WAITED', holderRows(trace, holders), style, width),
     ...countLines(
       'WAITED FOR IT',
@@ -45,6 +47,35 @@ export function reportText(
 
 /** Rows of the tables of a text. */
 const ROWS = 6
+
+/** Of several programs, each: who looks for one of them sees it beside the others. */
+function programLines({ programs }: TraceReport, style: Style, width: number): string[] {
+  if (programs.length < 2) return []
+  const rows = programs.slice(0, ROWS)
+  const cells = (cell: (program: ProgramSummary) => string): string[] => rows.map(cell)
+  const columns: Column[] = [
+    { heading: [], align: 'left', cells: cells(({ name }) => printable(name)) },
+    {
+      heading: [],
+      align: 'right',
+      cells: cells(({ processes }) =>
+        processes === 1 ? '1 process' : `${formatCount(processes)} processes`,
+      ),
+    },
+    { heading: [], align: 'right', cells: cells(({ threads }) => plural(threads, 'thread')) },
+    { heading: [], align: 'right', cells: cells(({ faults }) => plural(faults, 'fault')) },
+    {
+      heading: [],
+      align: 'right',
+      cells: cells(({ waitedNs }) => (waitedNs > 0 ? `waited ${formatDuration(waitedNs)}` : '')),
+    },
+  ]
+  return [
+    '',
+    style.heading('PROGRAMS  the most faults first; one process alone: --process NUMBER'),
+    ...formatTable(columns, { width }),
+  ]
+}
 
 type CountRow = readonly [
   string,

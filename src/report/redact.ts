@@ -73,7 +73,7 @@ export class Redactor {
 
   trace(trace: TraceReport): TraceReport {
     const { locks } = trace
-    const heldBy = <Entry extends HeldBy>(entry: Entry): Entry => ({
+    const heldBy = (entry: HeldBy): HeldBy => ({
       ...entry,
       process: this.name(entry.process),
       comm: this.name(entry.comm),
@@ -82,10 +82,11 @@ export class Redactor {
       ...trace,
       path: this.file(trace.path),
       program: this.name(trace.program),
+      programs: trace.programs.map((one) => ({ ...one, name: this.name(one.name) })),
       locks: {
         ...locks,
         holders: locks.holders.map(heldBy),
-        foreign: locks.foreign.map(heldBy),
+        foreign: locks.foreign.map((holder) => ({ ...holder, process: this.name(holder.process) })),
         waiters: locks.waiters.map((waiter) => ({ ...waiter, comm: this.name(waiter.comm) })),
         matrix: locks.matrix.map((one) => ({ ...one, heldBy: this.#inBrackets(one.heldBy) })),
         longest: locks.longest.map((wait) => ({

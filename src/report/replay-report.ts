@@ -4,6 +4,7 @@
 // the median elapsed time is shown whole, so that its figures add up; beside it stands the spread of all.
 // Fidelity is the worst that any repetition had: a replay that failed once has failed.
 import type { FaultCensus } from '../trace/given-back.ts'
+import type { ProgramSummary } from '../trace/import.ts'
 import type { LinuxRecord } from '../trace/linux-locks.ts'
 import type { LockAnalysis } from '../trace/lock-history.ts'
 import type { Failure, LockedFaults, UnmatchedFault } from '../trace/replay-protocol.ts'
@@ -57,6 +58,10 @@ export interface TraceReport {
   readonly cpus: number
   /** The threads that did most; their waits for the mmap lock, and how long they lived, summed up. */
   readonly hotThreads: { readonly count: number; readonly waitedNs: number; readonly aliveNs: number }
+  /** What is replayed, by name, the most faults first. */
+  readonly programs: readonly ProgramSummary[]
+  /** How much of the time that threads waited cost time (a CPU was idle, or they spun); 1 where it does not tell. */
+  readonly costlyWaitShare: number
   /** What the trace does not tell, in sentences. */
   readonly warnings: readonly string[]
 }

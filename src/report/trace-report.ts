@@ -26,6 +26,8 @@ export function traceReport(trace: ImportedTrace): TraceReport {
     lostEvents: trace.lostEvents,
     cpus: trace.cpus,
     hotThreads: trace.hotThreads,
+    programs: trace.programs,
+    costlyWaitShare: trace.costlyWaitShare,
     warnings: trace.warnings,
   }
 }

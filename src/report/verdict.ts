@@ -176,6 +176,9 @@ export function holderSentences(trace: TraceReport): string[] {
   return sentences
 }
 
+/** Where fewer of the faults took the lock, it does not matter which these were. */
+const LEAST_LOCKED = 0.01
+
 /** Faults of the kernel itself, which no kernel takes without the mmap lock. */
 function kernelSentences(trace: TraceReport): string[] {
   const { kernel, user } = trace.faultCensus
@@ -184,6 +187,9 @@ function kernelSentences(trace: TraceReport): string[] {
   // Of the whole trace, as the census is, whichever process is replayed.
   const locked = user.lockedFaults + all
   if (call === undefined || most === undefined || locked === 0 || all < locked / 2) return []
+  // A handful of faults is no reason to speak of kernels.
+  const faults = Object.values(kernel).reduce((sum, one) => sum + one.faults, user.faults)
+  if (locked < faults * LEAST_LOCKED) return []
   const { copied } = trace.faultCensus
   const into = copied[call] === undefined ? "the program's memory" : 'new buffers'
   return [
@@ -201,12 +207,15 @@ function preferred(designs: readonly DesignReport[]): DesignReport | undefined {
 function harmSentences(trace: TraceReport): string[] {
   const share = linuxShare(trace)
   if (share === undefined) return []
-  if (share >= HARMFUL_SHARE) return ['The mmap lock hurts this program.']
-  if (share >= NEGLIGIBLE_SHARE) return ['The mmap lock hurts this program a little.']
+  const several = trace.programs.length > 1
+  const whom = several ? 'these programs' : 'this program'
+  if (share >= HARMFUL_SHARE) return [`The mmap lock hurts ${whom}.`]
+  if (share >= NEGLIGIBLE_SHARE) return [`The mmap lock hurts ${whom} a little.`]
   const saved = savedByLessWork(trace)
-  if (saved < NEGLIGIBLE_SHARE) return ['The mmap lock does not hurt this program.']
+  if (saved < NEGLIGIBLE_SHARE) return [`The mmap lock does not hurt ${whom}.`]
   return [
-    'This program hardly waits for the mmap lock, but its page faults and memory calls take time themselves: ' +
+    `${several ? 'These programs hardly wait' : 'This program hardly waits'} for the mmap lock, but ${several ? 'their' : 'its'} ` +
+      'page faults and memory calls take time themselves: ' +
       `${formatShare(saved)} of the time recorded could be saved.`,
   ]
 }

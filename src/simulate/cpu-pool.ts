@@ -50,6 +50,11 @@ export class CpuPool {
     this.#simulator = simulator
   }
 
+  /** Whether some CPU has no thread. */
+  get hasIdle(): boolean {
+    return this.#idle.length > 0
+  }
+
   hasCpu(thread: number): boolean {
     return this.#cpuOf[thread] !== NO_CPU
   }

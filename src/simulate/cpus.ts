@@ -43,6 +43,7 @@ const NOT_DONE = -1
 export class Cpus implements CpuScheduler {
   readonly #lanes: readonly LaneProgram[]
   readonly #pool: CpuPool
+  readonly #wakeLatencyNs: number
   #simulator!: Simulator
   #durations!: RecordedDurations
   readonly #phase: Uint8Array
@@ -56,11 +57,20 @@ export class Cpus implements CpuScheduler {
   /** When the last thread had done its last operation. */
   endNs = 0
 
-  /** @param places the CPUs of the machine that are used */
-  constructor(lanes: readonly LaneProgram[], places: readonly number[], topology: Topology) {
+  /**
+   * @param places the CPUs of the machine that are used
+   * @param wakeLatencyNs until a thread that another has created or woken runs on a CPU that is free
+   */
+  constructor(
+    lanes: readonly LaneProgram[],
+    places: readonly number[],
+    topology: Topology,
+    wakeLatencyNs: number,
+  ) {
     const threads = lanes.length
     this.#lanes = lanes
     this.#pool = new CpuPool(threads, places, topology)
+    this.#wakeLatencyNs = wakeLatencyNs
     this.#phase = new Uint8Array(threads)
     this.#operation = new Int32Array(threads)
     this.#awayUntil = new Float64Array(threads)
@@ -129,7 +139,8 @@ export class Cpus implements CpuScheduler {
       const creator = bornOf[operation]!
       const bornAt = creator < 0 ? 0 : this.#doneAtOrWaits(thread, creator, bornAfter[operation]!)
       if (bornAt === Infinity) return this.#pool.letGo(thread, now)
-      this.#awayUntil[thread] = bornAt + awayNs[operation]!
+      const latencyNs = creator >= 0 && this.#pool.hasIdle ? this.#wakeLatencyNs : 0
+      this.#awayUntil[thread] = bornAt + awayNs[operation]! + latencyNs
       this.#phase[thread] = AWAY
     }
     if (this.#phase[thread] === AWAY) {

@@ -127,6 +127,12 @@ export async function simulateTraceRun(options: TraceRunOptions): Promise<RawTra
   return new TraceRun(options).run(await loadMachine())
 }
 
+/** A machine on which a thread that was woken runs no sooner than it did where the program was recorded. */
+function asSlowToWake(machine: MachineModel, latencyNs: number): MachineModel {
+  const { software } = machine
+  return { ...machine, software: { ...software, wakeLatencyNs: Math.max(latencyNs, software.wakeLatencyNs) } }
+}
+
 class TraceRun implements TraceMeter, Probes, Subject {
   readonly #options: TraceRunOptions
   readonly #lanes: number
@@ -174,7 +180,7 @@ class TraceRun implements TraceMeter, Probes, Subject {
     this.#places = this.#topology.place(cpus, 'spread')
     const spans = new RecordedSpans(trace.linux.timeResolutionNs, randomNumbers(seed))
     this.#programs = lanePrograms(plan, gaps, faultTimes, spans)
-    this.#cpus = new Cpus(this.#programs, this.#places, this.#topology)
+    this.#cpus = new Cpus(this.#programs, this.#places, this.#topology, trace.wakeLatencyNs)
     this.#contended = new Int32Array(this.#lanes)
     this.#calls = plan.lanes.map(() => '')
     this.#hasFailed = new Uint8Array(this.#lanes)
@@ -187,7 +193,8 @@ class TraceRun implements TraceMeter, Probes, Subject {
   run(make: (request: TraceRequest) => SimulatedMachine): RawTraceRun {
     const began = performance.now()
     this.#machine = make(this.#request())
-    const { machine, seed } = this.#options
+    const { seed } = this.#options
+    const machine = asSlowToWake(this.#options.machine, this.#options.trace.wakeLatencyNs)
     const begin = new Float64Array(this.#lanes)
     const simulator = new Simulator({
       machine,

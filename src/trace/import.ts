@@ -83,6 +83,16 @@ export interface RecordedSeat {
   readonly left: number
 }
 
+/** All processes of one name. */
+export interface ProgramSummary {
+  readonly name: string
+  readonly processes: number
+  readonly threads: number
+  readonly faults: number
+  /** How long its threads waited for the mmap lock, summed up. */
+  readonly waitedNs: number
+}
+
 /** A recorded program, ready to be replayed. Call `close` when it is not needed any more. */
 export interface ImportedTrace {
   readonly path: string
@@ -117,6 +127,12 @@ export interface ImportedTrace {
   readonly cpus: number
   /** Threads that did most: each at least a tenth of what the busiest did; their waits for the lock, and their time. */
   readonly hotThreads: { readonly count: number; readonly waitedNs: number; readonly aliveNs: number }
+  /** What is replayed, by name, the most faults first: at most so many names as reports show. */
+  readonly programs: readonly ProgramSummary[]
+  /** How much of the time that threads waited for the lock cost time, see cpu-use.ts; 1 where that is not recorded. */
+  readonly costlyWaitShare: number
+  /** Until a thread that is woken runs on an idle CPU, the median in nanoseconds; 0 where that is not recorded. */
+  readonly wakeLatencyNs: number
   /** Events that are not needed, by name. */
   readonly otherEvents: Readonly<Record<string, number>>
   readonly knownEvents: Readonly<Record<string, number>>
@@ -213,6 +229,8 @@ export async function importFrom(
   }
 }
 
+const PROGRAMS_SHOWN = 32
+
 function finish(
   path: string,
   file: string,
@@ -249,6 +267,8 @@ function finish(
     )
   }
   const closing = [() => store.close()]
+  const hot = hotThreads(replayed)
+  const { hasSwitches } = importer.times
   return {
     path,
     lines: scanner.line,
@@ -275,10 +295,13 @@ function finish(
     durationMs: durationNs(replayed) / 1e6,
     threadMs: replayed.reduce((sum, { threadNs }) => sum + threadNs, 0) / 1e6,
     linux: chosen.locks.summary(importer.lockEvents > 0, faults, importer.timeResolutionNs),
-    locks: importer.locks.analysis(),
+    locks: importer.locks.analysis(hasSwitches ? null : hot.count),
     faultCensus: importer.census.census(),
     cpus: scanner.cpus,
-    hotThreads: hotThreads(replayed),
+    hotThreads: hot,
+    programs: programsOf(replayed),
+    wakeLatencyNs: importer.cpuUse.wakeLatencyNs,
+    costlyWaitShare: hasSwitches ? importer.cpuUse.costlyShare : 1,
     otherEvents: scanner.counts(false),
     knownEvents: scanner.counts(true),
     lostEvents: importer.lostEvents,
@@ -312,8 +335,8 @@ function finish(
       left,
     })),
     records: records.handle(),
-    times: importer.times?.handle() ?? null,
-    hasSwitches: importer.times?.hasSwitches ?? false,
+    times: importer.times.handle(),
+    hasSwitches,
     files: importer.calls.files,
     spooled: store.spooled,
     memoryLimit: options.memoryLimit ?? DEFAULT_MEMORY_LIMIT,
@@ -327,6 +350,21 @@ function finish(
 
 function summary({ pid, name, faults, threads }: Process): ProcessSummary {
   return { pid, name, faults, threads: threads.length }
+}
+
+function programsOf(processes: readonly Process[]): ProgramSummary[] {
+  const programs = new Map<string, ProgramSummary>()
+  for (const { name, threads, faults } of processes) {
+    const program = programs.get(name) ?? { name, processes: 0, threads: 0, faults: 0, waitedNs: 0 }
+    programs.set(name, {
+      name,
+      processes: program.processes + 1,
+      threads: program.threads + threads.length,
+      faults: program.faults + faults,
+      waitedNs: threads.reduce((sum, { waitedNs }) => sum + waitedNs, program.waitedNs),
+    })
+  }
+  return [...programs.values()].toSorted((a, b) => b.faults - a.faults).slice(0, PROGRAMS_SHOWN)
 }
 
 function hotThreads(processes: readonly Process[]): ImportedTrace['hotThreads'] {

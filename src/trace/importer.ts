@@ -15,6 +15,7 @@
  */
 import { fileName } from './bytes.ts'
 import { FaultCounts } from './given-back.ts'
+import { CpuUse, type CpuState } from './cpu-use.ts'
 import { callOfFunction } from './kernel-access.ts'
 import { LockRecord, UNEXPLAINED_WAIT_NS } from './linux-locks.ts'
 import { LockHistory, type LockUser } from './lock-history.ts'
@@ -22,6 +23,7 @@ import { LockOwners } from './lock-owners.ts'
 import { symbolOf, type ImportObserver } from './observer.ts'
 import { PAGE_SIZE, type Mapping } from './layout.ts'
 import type { OpStore } from './op-store.ts'
+import { NO_DURATIONS } from './operation-clock.ts'
 import {
   RECORD_CREATE,
   RECORD_EXEC,
@@ -76,6 +78,7 @@ export class Importer implements TraceEvents {
   readonly calls: RecordedCalls
   readonly locks: LockHistory
   readonly census = new FaultCounts()
+  readonly cpuUse = new CpuUse()
   readonly processes: Process[] = []
   lostEvents = 0
   lockEvents = 0
@@ -90,8 +93,10 @@ export class Importer implements TraceEvents {
   newTasks = 0
 
   readonly recording: Recording
-  /** What passed between events; null where nobody asks. */
-  readonly times: RecordedTimes | null
+  /** Where threads stand in time, and what they take for what they do. */
+  readonly times: RecordedTimes
+  /** Whether that is written, and where threads sleep and wake each other. */
+  readonly #isTimed: boolean
   /** Whether all processes are to be replayed, or one of them alone. */
   readonly #whole: boolean
   readonly #byPid = new Map<number, Process>()
@@ -109,7 +114,8 @@ export class Importer implements TraceEvents {
     observers: readonly ImportObserver[] = [],
     isTimed = false,
   ) {
-    this.times = isTimed ? new RecordedTimes(store) : null
+    this.times = new RecordedTimes(isTimed ? store : null)
+    this.#isTimed = isTimed
     this.#observers = observers
     this.locks = new LockHistory(observers)
     this.scanner = new Scanner(file, this)
@@ -120,7 +126,7 @@ export class Importer implements TraceEvents {
       spaces: [],
       withoutFaultAround: this.calls.withoutFaultAround,
       line: 0,
-      times: this.times,
+      times: isTimed ? this.times : null,
     }
     this.#whole = whole
   }
@@ -136,11 +142,20 @@ export class Importer implements TraceEvents {
     }
     const { process } = thread
     const now = this.#now
-    this.times?.seen(thread, scanner.cpu, now)
+    this.times.seen(thread, scanner.cpu, now)
+    this.#isAt(thread, 'running')
     if (process.firstNs < 0) process.firstNs = now
     process.lastNs = now
     if (!this.#hasBegun) this.#begin(now)
     return thread
+  }
+
+  #isAt(thread: Thread, state: CpuState): void {
+    // The idle task of a CPU.
+    if (thread.cpuState === state || thread.tid === 0) return
+    this.cpuUse.changed(thread.cpuState, state, this.scanner.cpus, this.#now)
+    thread.process.atWork.changed(thread.cpuState, state, this.#now)
+    thread.cpuState = state
   }
 
   #begin(now: number): void {
@@ -174,7 +189,7 @@ export class Importer implements TraceEvents {
     const thread = new Thread(tid, process, this.#now)
     const sink = this.#sit(process.space, tid)
     thread.sinks.push(sink)
-    this.times?.born(sink.seat, thread, this.#now, parent)
+    this.times.born(sink.seat, thread, this.#now, parent)
     process.threads.push(thread)
     this.#byTid.set(tid, thread)
     return thread
@@ -213,7 +228,7 @@ export class Importer implements TraceEvents {
     const thread = new Thread(tid, process, this.#now)
     if (!this.#whole) thread.sinks.push(this.#sit(process.space, tid))
     thread.sinks.push(borrowed)
-    for (const { seat } of thread.sinks) this.times?.born(seat, thread, this.#now, parent)
+    for (const { seat } of thread.sinks) this.times.born(seat, thread, this.#now, parent)
     process.threads.push(thread)
     this.#byTid.set(tid, thread)
     own.space.marker(RECORD_CREATE, own.seat, borrowed.seat)
@@ -328,6 +343,7 @@ export class Importer implements TraceEvents {
     thread.faultTookLock = false
     thread.faultLock = -1
     thread.faultLockedNs = -1
+    thread.faultTook = NO_DURATIONS
     thread.faultNs = this.#now
     this.#beginOperation(thread)
     thread.endIsKnown = false
@@ -374,6 +390,7 @@ export class Importer implements TraceEvents {
   #settleFault(thread: Thread, next: number): void {
     if (!thread.faultIsOpen) return
     thread.faultIsOpen = false
+    const afterNs = next === NEXT_END ? -1 : this.times.passed(thread, this.#now)
     const { faultAddress, sinks, process } = thread
     for (const { space } of sinks) space.endFault(thread.tid, faultAddress)
     if (this.#wasUnhandled(thread, next)) {
@@ -386,18 +403,20 @@ export class Importer implements TraceEvents {
       if (thread.faultIsAvoidable) process.stock++
       return
     }
-    this.#countFault(thread)
+    this.#countFault(thread, afterNs)
     if (thread.faultIsOutside && (next === NEXT_EXIT || faultAddress < LEAST_MAPPED_ADDRESS)) {
       for (const { space, seat } of sinks) space.refuseFault(seat, faultAddress)
     }
   }
 
-  #countFault(thread: Thread): void {
-    const { faultIsKernel, faultCall, faultLockedNs, faultAddress } = thread
+  /** @param afterNs from the end of the fault that the trace shows, else its beginning, to what the thread did next */
+  #countFault(thread: Thread, afterNs: number): void {
+    const { faultIsKernel, faultIsAvoidable, faultCall, faultLockedNs, faultTook, faultAddress } = thread
     for (const observer of this.#observers) observer.fault(thread, this.#nameOf)
-    this.census.fault(faultIsKernel ? faultCall : null, faultLockedNs, thread.faultIsAvoidable)
+    const fault = { lockedNs: faultLockedNs, took: faultTook, afterNs }
+    this.census.fault(faultIsKernel ? faultCall : null, fault, faultIsAvoidable)
     if (faultIsKernel && thread.faultIsNew)
-      this.census.copy(faultCall, thread, Math.floor(faultAddress / PAGE_SIZE), faultLockedNs)
+      this.census.copy(faultCall, thread, Math.floor(faultAddress / PAGE_SIZE), fault)
   }
 
   /**
@@ -415,6 +434,7 @@ export class Importer implements TraceEvents {
 
   lock(mm: number, started: boolean, write: boolean, success: boolean): void {
     const thread = this.#current()
+    const { process } = thread
     this.lockEvents++
     const ofFault = this.#isOfFault(thread, mm, write)
     if (started) {
@@ -424,6 +444,8 @@ export class Importer implements TraceEvents {
         thread.lockNanoseconds = this.scanner.nanoseconds
         thread.lockContended = false
         thread.operation.asks()
+        thread.idleWhenAsked = this.cpuUse.idleNs(this.#now)
+        thread.sharedWhenAsked = process.atWork.sharedNs(this.#now)
       }
       thread.lockPending = true
       this.locks.started(mm, thread.tid, write, this.#now)
@@ -466,14 +488,17 @@ export class Importer implements TraceEvents {
       const ns = (seconds - thread.lockSeconds) * 1e9 + nanoseconds - thread.lockNanoseconds
       if (thread.lockContended || this.locks.isKept(mm, thread.tid)) {
         waited = ns
-        if (!ofFault && !thread.call.active) this.times?.waited(thread, ns)
+        if (!ofFault && !thread.call.active) this.times.waited(thread, ns)
         thread.waitedNs += ns
         process.locks.waited(write, ns)
       } else if (ns >= UNEXPLAINED_WAIT_NS) {
         waited = ns
       }
     }
-    thread.operation.got(write, waited, this.#now)
+    const awayNs = thread.operation.got(write, waited, this.#now)
+    if (waited >= 0 && (hasFailed || this.locks.isKept(mm, thread.tid)))
+      this.cpuUse.waited(waited, awayNs, this.cpuUse.idleNs(this.#now) - thread.idleWhenAsked)
+    thread.shortWhenGot = this.cpuUse.shortNs(this.#now)
     if (thread.lockPending || !thread.holdsWrite) process.locks.acquired(write)
     thread.lockPending = false
     thread.lockContended = false
@@ -482,7 +507,9 @@ export class Importer implements TraceEvents {
     const isForeign = this.#owners.isOfAnother(thread, mm)
     if (!isForeign && ofFault) this.#owners.isOwn(thread, mm)
     const user = this.#lockUser(thread, write, ofFault, isForeign)
-    this.locks.acquired(mm, user, isForeign, waited, this.#now, this.scanner.line, hasFailed)
+    const delayedNs = process.atWork.sharedNs(this.#now) - thread.sharedWhenAsked
+    const wait = { waitedNs: waited, delayedNs: Math.min(Math.max(0, waited), delayedNs), hasFailed }
+    this.locks.acquired(mm, user, isForeign, wait, this.#now, this.scanner.line)
     this.scanner.takesStack = waited >= 0 && this.#observers.length > 0
   }
 
@@ -522,19 +549,22 @@ export class Importer implements TraceEvents {
   unlock(mm: number): void {
     const thread = this.#current()
     thread.holdsWrite = false
-    thread.operation.released(this.#now)
+    const ownNs = thread.operation.released(this.#now)
+    const shortNs = Math.min(ownNs, this.cpuUse.shortNs(this.#now) - thread.shortWhenGot)
     if (thread.faultLock === mm) {
       thread.faultLockedNs = this.#now - thread.faultNs
-      this.times?.end(thread.sinks, thread, this.#now)
+      thread.faultTook = this.times.end(thread.sinks, thread, this.#now) ?? NO_DURATIONS
       thread.faultLock = -1
     }
-    this.locks.released(mm, thread.tid, this.#now)
+    this.locks.released(mm, thread.tid, this.#now, shortNs)
   }
 
   switchedOut(preempted: boolean): void {
     const thread = this.#byTid.get(this.scanner.tid)
-    if (thread === undefined || this.times === null) return
+    if (thread === undefined) return
     this.times.switchedOut(thread, this.#now, preempted)
+    this.#isAt(thread, preempted ? 'queued' : thread.lockPending ? 'waiting' : 'sleeping')
+    if (!this.#isTimed) return
     const [sink] = thread.sinks
     if (preempted || sink === undefined || isWithin(thread)) return
     this.#beginOperation(thread)
@@ -546,7 +576,11 @@ export class Importer implements TraceEvents {
   woke(tid: number): void {
     const thread = this.#byTid.get(this.scanner.tid)
     const other = this.#byTid.get(tid)
-    if (this.times === null || thread === undefined || other === undefined || other === thread) return
+    if (other?.cpuState === 'sleeping' || other?.cpuState === 'waiting') {
+      other.wokenNs = this.cpuUse.hasIdle ? this.#now : -1
+      this.#isAt(other, 'queued')
+    }
+    if (!this.#isTimed || thread === undefined || other === undefined || other === thread) return
     const [sink] = thread.sinks
     const [slept] = other.sinks
     if (other.outNs < 0 || other.preempted || isWithin(other) || isWithin(thread)) return
@@ -560,7 +594,11 @@ export class Importer implements TraceEvents {
 
   switchedIn(tid: number): void {
     const thread = this.#byTid.get(tid)
-    if (thread !== undefined) this.times?.switchedIn(thread, this.#now)
+    if (thread === undefined) return
+    if (thread.wokenNs >= 0) this.cpuUse.ran(this.#now - thread.wokenNs)
+    thread.wokenNs = -1
+    this.times.switchedIn(thread, this.#now)
+    this.#isAt(thread, 'running')
   }
 
   get timeResolutionNs(): number {
@@ -584,7 +622,7 @@ export class Importer implements TraceEvents {
 
   /** A thread begins something that is recorded: what passed since it ended something else is known now. */
   #beginOperation(thread: Thread): void {
-    this.times?.begin(thread.sinks, thread, this.#now)
+    this.times.begin(thread.sinks, thread, this.#now)
   }
 
   // ---- calls
@@ -607,13 +645,13 @@ export class Importer implements TraceEvents {
   exitCall(kind: number, result: number): void {
     const thread = this.#current()
     this.#otherEvent(thread)
-    if (thread.call.active) {
-      const name = CALL_NAMES[kind]!
-      this.census.call(name, this.#now - thread.callNs)
-      for (const observer of this.#observers) observer.call(thread, name, thread.callNs, this.#now)
-    }
+    const { active } = thread.call
     this.calls.exit(thread, kind, result)
-    this.times?.end(thread.sinks, thread, this.#now)
+    const took = this.times.end(thread.sinks, thread, this.#now)
+    if (!active) return
+    const name = CALL_NAMES[kind]!
+    if (took !== null) this.census.call(name, took)
+    for (const observer of this.#observers) observer.call(thread, name, thread.callNs, this.#now)
   }
 
   // ---- mappings that perf reports

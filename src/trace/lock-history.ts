@@ -22,6 +22,19 @@ export interface HeldBy extends WaitCount {
   readonly call: string
 }
 
+/** Processes of one name that held the lock of another for one kind of call. */
+export interface ForeignHolder extends WaitCount {
+  readonly process: string
+  readonly call: string
+  /** How many of them, and the number of the first. */
+  processes: number
+  /** By how much these waits delayed those who waited, and all that they do with other threads: see cpu-use.ts. */
+  delayedNs: number
+  /** How long they held the lock, on a CPU, while other threads had none. */
+  shortNs: number
+  readonly pid: number
+}
+
 export interface WaitedBy extends WaitCount {
   readonly comm: string
   readonly tid: number
@@ -57,8 +70,10 @@ export interface LockAnalysis {
     readonly readersByReaders: number
     readonly unknown: number
   }
-  /** Of `holders`: those of another process than the one whose lock it is. */
-  readonly foreign: readonly HeldBy[]
+  /** Holders of another process than the one whose lock it is, by name, as many of them may live for a moment only. */
+  readonly foreign: readonly ForeignHolder[]
+  /** By how much the waits for somebody delayed the whole: see cpu-use.ts. */
+  readonly delayedNs: number
   /** All of them, also those that are in no list. */
   readonly totals: {
     /** Waits for somebody who is seen to hold the lock. */
@@ -68,6 +83,16 @@ export interface LockAnalysis {
     /** It took long to get the lock, though no try failed and nobody was seen to hold it: no known wait. */
     readonly unexplained: WaitCount
   }
+}
+
+/** A thread's wait, when it is over. */
+export interface EndedWait {
+  /** How long it was, or -1 if it did not wait. */
+  readonly waitedNs: number
+  /** By how much that delayed all that the threads do. */
+  readonly delayedNs: number
+  /** A try for the lock had failed before. */
+  readonly hasFailed: boolean
 }
 
 interface Holder {
@@ -96,7 +121,10 @@ export class LockHistory {
   /** The lock that each thread asks for. */
   readonly #asked = new Map<number, Lock>()
   readonly #holders = new Map<string, HeldBy>()
-  readonly #foreign = new Map<string, HeldBy>()
+  readonly #foreign = new Map<string, ForeignHolder>()
+  /** The processes of each. */
+  readonly #foreignPids = new Map<ForeignHolder, Set<number>>()
+  #delayedNs = 0
   readonly #waiters = new Map<string, WaitedBy>()
   readonly #matrix = new Map<string, HeldAndWaited>()
   readonly #totals = { held: noWaits(), unseen: noWaits(), unexplained: noWaits() }
@@ -143,37 +171,32 @@ export class LockHistory {
   /**
    * A thread got the lock, or went on as a reader with the lock that it held as a writer.
    * @param isForeign it is of another process than the one whose lock it is
-   * @param waitedNs how long it waited, or -1 if it did not
-   * @param hasFailed a try for it had failed before
    */
-  acquired(
-    mm: number,
-    user: LockUser,
-    isForeign: boolean,
-    waitedNs: number,
-    now: number,
-    line: number,
-    hasFailed = false,
-  ): void {
+  acquired(mm: number, user: LockUser, isForeign: boolean, wait: EndedWait, now: number, line: number): void {
     const lock = this.#lock(mm)
     const waiter = lock.waiting.get(user.tid)
     this.gaveUp(user.tid)
     const before = lock.holders.get(user.tid)
     if (before?.user.write === true && !user.write && waiter === undefined) this.#endHold(lock, before, now)
+    const { waitedNs } = wait
     if (waitedNs >= 0) {
-      const kind = (waiter?.parts.length ?? 0) > 0 ? 'held' : hasFailed ? 'unseen' : 'unexplained'
+      const kind = (waiter?.parts.length ?? 0) > 0 ? 'held' : wait.hasFailed ? 'unseen' : 'unexplained'
       addTo(this.#totals[kind], 1, waitedNs)
-      this.#count(user, waiter, waitedNs, now, line)
+      this.#count(user, waiter, wait, now, line)
     }
     lock.holders.set(user.tid, { user, isForeign, since: now })
   }
 
-  /** A thread gave the lock back. */
-  released(mm: number, tid: number, now: number): void {
+  /**
+   * A thread gave the lock back.
+   * @param shortNs how long it had held it, on a CPU, while other threads had none
+   */
+  released(mm: number, tid: number, now: number, shortNs = 0): void {
     const lock = this.#locks.get(mm)
     const holder = lock?.holders.get(tid)
     if (lock === undefined || holder === undefined) return
     lock.holders.delete(tid)
+    if (holder.isForeign && shortNs > 0) this.#foreignEntry(holder.user).shortNs += shortNs
     // It had got the lock, though the trace lost the event.
     if (this.#asked.get(tid) === lock) this.gaveUp(tid)
     this.#endHold(lock, holder, now)
@@ -190,7 +213,8 @@ export class LockHistory {
     }
   }
 
-  #count(user: LockUser, waiter: Waiter | undefined, waitedNs: number, now: number, line: number): void {
+  #count(user: LockUser, waiter: Waiter | undefined, wait: EndedWait, now: number, line: number): void {
+    const { waitedNs, delayedNs } = wait
     const parts = waiter === undefined ? [] : partsOf(waiter, waitedNs, now)
     const { comm, tid, call } = user
     add(this.#waiters, `${tid} ${call} ${comm}`, { comm, tid, call, waits: 0, waitedNs: 0 }, 1, waitedNs)
@@ -199,32 +223,65 @@ export class LockHistory {
     if (longest === null) this.#kept.unknown += waitedNs
     const holderOf = longest?.holder.user ?? null
     for (const observer of this.#observers) observer.wait(user, holderOf, now - waitedNs, now)
-    for (const { holder, ns } of parts) this.#countPart(user, holder, ns, longest!.holder === holder ? 1 : 0)
+    if (longest !== null) this.#delayedNs += delayedNs
+    for (const { holder, ns } of parts)
+      this.#countPart(user, holder, ns, longest!.holder === holder ? 1 : 0, delayedNs / Math.max(1, waitedNs))
     if (this.#longest.length === LONGEST && this.#longest.at(-1)!.waitedNs >= waitedNs) return
     this.#longest.push({ line, waitedNs, waiter: user, holder: holderOf })
     this.#longest = this.#longest.toSorted((a, b) => b.waitedNs - a.waitedNs).slice(0, LONGEST)
   }
 
-  #countPart(user: LockUser, { user: held, isForeign }: Holder, ns: number, waits: number): void {
+  #countPart(
+    user: LockUser,
+    { user: held, isForeign }: Holder,
+    ns: number,
+    waits: number,
+    delay: number,
+  ): void {
     const { process, pid, comm, call } = held
     const key = `${pid} ${call} ${comm}`
-    const entry = (): HeldBy => ({ process, pid, comm, call, waits: 0, waitedNs: 0 })
-    add(this.#holders, key, entry(), waits, ns)
-    if (isForeign) add(this.#foreign, key, entry(), waits, ns)
+    add(this.#holders, key, { process, pid, comm, call, waits: 0, waitedNs: 0 }, waits, ns)
+    if (isForeign) {
+      const entry = this.#foreignEntry(held)
+      addTo(entry, waits, ns)
+      entry.delayedNs += ns * delay
+    }
     const heldBy = isForeign ? `${call} (${process})` : call
     const pair = { heldBy, waitedBy: user.call, waits: 0, waitedNs: 0 }
     add(this.#matrix, `${heldBy} × ${user.call}`, pair, waits, ns)
     this.#kept[`${user.write ? 'writers' : 'readers'}By${held.write ? 'Writers' : 'Readers'}`] += ns
   }
 
-  analysis(): LockAnalysis {
+  #foreignEntry({ process, pid, call }: LockUser): ForeignHolder {
+    const key = `${call} ${process}`
+    let entry = this.#foreign.get(key)
+    if (entry === undefined)
+      this.#foreign.set(
+        key,
+        (entry = { process, pid, call, processes: 0, delayedNs: 0, shortNs: 0, waits: 0, waitedNs: 0 }),
+      )
+    let pids = this.#foreignPids.get(entry)
+    if (pids === undefined) this.#foreignPids.set(entry, (pids = new Set()))
+    entry.processes = pids.add(pid).size
+    return entry
+  }
+
+  /**
+   * @param busyThreads how many threads were at work at once, where the trace does not tell when they slept; else null
+   */
+  analysis(busyThreads: number | null = null): LockAnalysis {
+    const delayOf = (one: WaitCount & { readonly delayedNs: number }): number =>
+      busyThreads === null ? one.delayedNs : one.waitedNs / Math.max(1, busyThreads)
     return {
       holders: ranked(this.#holders),
       waiters: ranked(this.#waiters),
       matrix: ranked(this.#matrix),
       longest: this.#longest,
       keptNs: { ...this.#kept },
-      foreign: ranked(this.#foreign),
+      foreign: ranked(this.#foreign)
+        .filter(({ waits, waitedNs }) => waits > 0 || waitedNs > 0)
+        .map((one) => ({ ...one, delayedNs: delayOf(one) })),
+      delayedNs: delayOf({ ...this.#totals.held, delayedNs: this.#delayedNs }),
       totals: {
         held: { ...this.#totals.held },
         unseen: { ...this.#totals.unseen },

@@ -10,9 +10,11 @@ export interface Durations {
   /** How long of that it held the mmap lock. */
   readonly writeNs: number
   readonly readNs: number
+  /** How long it waited for the lock, beside that. */
+  readonly waitedNs: number
 }
 
-export const NO_DURATIONS: Durations = { ownNs: -1, writeNs: 0, readNs: 0 }
+export const NO_DURATIONS: Durations = { ownNs: -1, writeNs: 0, readNs: 0, waitedNs: 0 }
 
 const NOTHING = -1
 
@@ -26,6 +28,7 @@ export class OperationClock {
   #holdsWrite = false
   #writeNs = 0
   #readNs = 0
+  #waitedNs = 0
 
   begin(now: number): void {
     this.#beganNs = now
@@ -33,6 +36,7 @@ export class OperationClock {
     this.#heldSinceNs = NOTHING
     this.#writeNs = 0
     this.#readNs = 0
+    this.#waitedNs = 0
   }
 
   /** The thread had no processor for so long, until now. */
@@ -45,22 +49,32 @@ export class OperationClock {
     this.#offWhenAsked = this.#offNs
   }
 
-  /** It has got it, or goes on as a reader. @param waitedNs how long it waited; negative if it did not */
-  got(write: boolean, waitedNs: number, now: number): void {
+  /**
+   * It has got it, or goes on as a reader. Returns for how long it had no processor since it asked.
+   * @param waitedNs how long it waited; negative if it did not
+   */
+  got(write: boolean, waitedNs: number, now: number): number {
     this.released(now)
+    const awayNs = this.#offNs - this.#offWhenAsked
     // Also without a processor it waited.
-    if (waitedNs >= 0) this.#offNs = this.#offWhenAsked + waitedNs
+    if (waitedNs >= 0) {
+      this.#offNs = this.#offWhenAsked + waitedNs
+      this.#waitedNs += waitedNs
+    }
     this.#heldSinceNs = now
     this.#offWhenGot = this.#offNs
     this.#holdsWrite = write
+    return awayNs
   }
 
-  released(now: number): void {
-    if (this.#heldSinceNs === NOTHING) return
+  /** It has given it back. Returns how long it held it; 0 where that is not known. */
+  released(now: number): number {
+    if (this.#heldSinceNs === NOTHING) return 0
     const ns = Math.max(0, now - this.#heldSinceNs - (this.#offNs - this.#offWhenGot))
     if (this.#holdsWrite) this.#writeNs += ns
     else this.#readNs += ns
     this.#heldSinceNs = NOTHING
+    return ns
   }
 
   /** Returns what it took; null if its beginning is not known. */
@@ -68,6 +82,6 @@ export class OperationClock {
     if (this.#beganNs === NOTHING) return null
     const ownNs = Math.max(0, now - this.#beganNs - this.#offNs)
     this.#beganNs = NOTHING
-    return { ownNs, writeNs: this.#writeNs, readNs: this.#readNs }
+    return { ownNs, writeNs: this.#writeNs, readNs: this.#readNs, waitedNs: this.#waitedNs }
   }
 }

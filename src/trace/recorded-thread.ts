@@ -2,9 +2,10 @@
  * Threads and processes as the importer follows them: where what they do is recorded, the call that each is in, and how
  * it stands with the mmap lock.
  */
+import { AtWork, type CpuState } from './cpu-use.ts'
 import type { Mapping } from './layout.ts'
 import type { LockRecord } from './linux-locks.ts'
-import { OperationClock } from './operation-clock.ts'
+import { type Durations, NO_DURATIONS, OperationClock } from './operation-clock.ts'
 import type { RecordedSpace } from './recorded-space.ts'
 import type { MapRecord } from './event-reader.ts'
 
@@ -48,6 +49,15 @@ export class Thread {
   lockContended = false
   lockSeconds = 0
   lockNanoseconds = 0
+  /** For how long there had been an idle CPU when it began to ask for the lock. */
+  idleWhenAsked = 0
+  /** And {@link AtWork.sharedNs}. */
+  sharedWhenAsked = 0
+  /** For how long threads had lacked a CPU when it got the lock. */
+  shortWhenGot = 0
+  cpuState: CpuState = 'sleeping'
+  /** When it was woken while a CPU was idle, if it has not run since; else -1. */
+  wokenNs = -1
   holdsWrite = false
   /** The last lock that it got. */
   heldLock = -1
@@ -66,6 +76,8 @@ export class Thread {
   faultNs = 0
   /** From the beginning of its last fault until it gave the mmap lock back, or -1. */
   faultLockedNs = -1
+  /** Of it, what the thread itself took. */
+  faultTook: Durations = NO_DURATIONS
   /** Of a fault of the kernel: the call that it was taken in. */
   faultCall = ''
   /** Memory given back before could have saved its last fault. */
@@ -107,6 +119,7 @@ export class Process {
   name: string
   faults = 0
   readonly threads: Thread[] = []
+  readonly atWork = new AtWork()
   readonly locks: LockRecord
   images: RecordedSpace[]
   space: RecordedSpace

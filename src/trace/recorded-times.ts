@@ -44,7 +44,7 @@ class Between {
     this.isBorn ||= (flags & BORN) !== 0
     this.displacedNs += fromWords(words[at + 5]!, words[at + 6]!)
     const [ownNs, writeNs, readNs] = words.subarray(at + DURATION_WORDS, at + TIME_WORDS)
-    this.durations = { ownNs: ownNs!, writeNs: writeNs!, readNs: readNs! }
+    this.durations = { ownNs: ownNs!, writeNs: writeNs!, readNs: readNs!, waitedNs: 0 }
   }
 
   write(stream: WordStream): void {
@@ -104,13 +104,14 @@ const NOTHING = new Between()
 
 /** Entries as they are written, by seat. */
 export class TimesBySeat {
-  readonly #stream: WordStream
+  readonly #stream: WordStream | null
   readonly #between: Between[] = []
   /** Of the last entry of each seat: where its durations are. */
   readonly #last: number[] = []
 
-  constructor(store: OpStore) {
-    this.#stream = store.createStream()
+  /** @param store where they are written to; null where nobody reads them */
+  constructor(store: OpStore | null) {
+    this.#stream = store?.createStream() ?? null
   }
 
   of(seat: number): Between {
@@ -119,6 +120,7 @@ export class TimesBySeat {
 
   /** The next entry: what is kept for the seat; nothing for what no recorded thread did. */
   write(seat: number): void {
+    if (this.#stream === null) return
     ;(seat < 0 ? NOTHING : this.of(seat)).write(this.#stream)
     if (seat >= 0) this.#last[seat] = this.#stream.length - TIME_WORDS + DURATION_WORDS
   }
@@ -131,14 +133,14 @@ export class TimesBySeat {
   /** What the last entry of a seat was for has ended. */
   protected setDurations(seat: number, { ownNs, writeNs, readNs }: Durations): void {
     const position = this.#last[seat] ?? -1
-    if (position < 0) return
+    if (this.#stream === null || position < 0) return
     this.#stream.set(position, Math.min(LONGEST_NS, Math.round(ownNs)))
     this.#stream.set(position + 1, Math.min(LONGEST_NS, Math.round(writeNs)))
     this.#stream.set(position + 2, Math.min(LONGEST_NS, Math.round(readNs)))
   }
 
-  handle(): WordStreamHandle {
-    return this.#stream.handle()
+  handle(): WordStreamHandle | null {
+    return this.#stream?.handle() ?? null
   }
 }
 
@@ -182,11 +184,17 @@ export class RecordedTimes extends TimesBySeat {
     thread.operation.begin(now)
   }
 
-  /** What a thread did has ended, and is recorded for these seats. */
-  end(seats: readonly { readonly seat: number }[], thread: TimedThread, now: number): void {
+  /** What a thread did has ended, and is recorded for these seats. Returns what it took; null if that is not known. */
+  end(seats: readonly { readonly seat: number }[], thread: TimedThread, now: number): Durations | null {
     const durations = thread.operation.end(now)
     if (durations !== null) for (const { seat } of seats) this.setDurations(seat, durations)
     this.#ended(thread, now)
+    return durations
+  }
+
+  /** How long a thread itself has been at something else since what it did last ended, or began if no end is known. */
+  passed({ endNs, awayNs, queuedNs }: TimedThread, now: number): number {
+    return Math.max(0, now - endNs - awayNs - queuedNs)
   }
 
   #ended(thread: TimedThread, now: number): void {

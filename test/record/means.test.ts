@@ -63,10 +63,20 @@ describe('it cannot be recorded', () => {
   })
 
   test('without tracefs', () => {
-    const error = refusal({ events: null })
+    const capabilities = '0000004000000000'
+    const error = refusal({ events: null, user: 1000, capabilities })
     assert.match(error.message, /tracefs is not mounted/)
     assert.equal(error.remedy, 'mount it: sudo mount -t tracefs nodev /sys/kernel/tracing')
-    assert.match(refusal({ events: null, isContainer: true }).remedy, /-v \/sys\/kernel\/tracing/)
+    assert.match(
+      refusal({ events: null, isContainer: true, capabilities }).remedy,
+      /-v \/sys\/kernel\/tracing/,
+    )
+    // Who may mount is told that, also in a container.
+    for (const isContainer of [false, true])
+      assert.equal(
+        refusal({ events: null, isContainer }).remedy,
+        'mount it: mount -t tracefs nodev /sys/kernel/tracing',
+      )
   })
 
   test('under a kernel without tracepoints of system calls', () => {

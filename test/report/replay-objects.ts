@@ -44,6 +44,7 @@ const trace: TraceReport = {
       unknown: 0,
     },
     foreign: [],
+    delayedNs: 0,
     totals: {
       held: { waits: 0, waitedNs: 0 },
       unseen: { waits: 0, waitedNs: 0 },
@@ -51,11 +52,11 @@ const trace: TraceReport = {
     },
   },
   faultCensus: {
-    user: { faults: 44_472, lockedFaults: 312, lockedNs: 0 },
+    user: { faults: 44_472, lockedFaults: 312, lockedNs: 0, costNs: 0, waitedNs: 0 },
     kernel: {},
     avoidable: {
-      user: { faults: 0, lockedFaults: 0, lockedNs: 0 },
-      kernel: { faults: 0, lockedFaults: 0, lockedNs: 0 },
+      user: { faults: 0, lockedFaults: 0, lockedNs: 0, costNs: 0, waitedNs: 0 },
+      kernel: { faults: 0, lockedFaults: 0, lockedNs: 0, costNs: 0, waitedNs: 0 },
     },
     copied: {},
     calls: {},
@@ -63,6 +64,8 @@ const trace: TraceReport = {
   unhandledFaults: 0,
   lostEvents: 0,
   cpus: 16,
+  programs: [{ name: 'node', processes: 1, threads: 11, faults: 44_472, waitedNs: 0 }],
+  costlyWaitShare: 1,
   hotThreads: { count: 0, waitedNs: 0, aliveNs: 0 },
   warnings: [],
 }

@@ -70,7 +70,11 @@ test('where Linux did not record its waits, a replay under pressure does not say
 test('a replay says that it leaves out the holders of other processes', () => {
   const cat = { process: 'cat', pid: 9, comm: 'cat', call: 'read', waits: 3, waitedNs: 5e6 }
   const { trace } = harmed
-  const locks = { ...trace.locks, holders: [cat], foreign: [cat] }
+  const locks = {
+    ...trace.locks,
+    holders: [cat],
+    foreign: [{ ...cat, processes: 1, delayedNs: 0, shortNs: 0 }],
+  }
   const text = verdictOf({ ...harmed, trace: { ...trace, locks } }, 0.98).sentences.join(' ')
   assert.match(text, /leaves out what other processes held the lock for \(cat\), .* waited 5\.00 ms/)
   assert.doesNotMatch(verdictOf(harmed, 0.98).sentences.join(' '), /leaves out/)

@@ -58,7 +58,13 @@ describe('two threads that read into a new buffer each time', () => {
   test('name read, expect nothing of a newer kernel, and one buffer to save nearly all faults', async () => {
     const trace = await analysisOf(readers(10))
     assert.deepEqual(trace.faultCensus.copied, {
-      read: { buffers: 20, faults: 160, avoidableFaults: 144, avoidableNs: 144 * 5000 },
+      read: {
+        buffers: 20,
+        faults: 160,
+        avoidableFaults: 144,
+        avoidableNs: 144 * (5000 + 1000),
+        avoidableWaitedNs: 0,
+      },
     })
     assert.deepEqual([trace.faultCensus.user.faults, trace.linux.faultsUnderMmapLock], [20, 160])
     const { summary, advice } = judged(trace)
@@ -66,8 +72,8 @@ describe('two threads that read into a new buffer each time', () => {
     assert.match(summary, /a newer kernel changes nothing/)
     assert.match(advice[0]!.change, /^Use one buffer again for every read/)
     assert.match(advice[0]!.how, /144 of 180 faults \(80\.0 %\) go away/)
-    // 144 faults of 5 µs, on the one processor that the trace has.
-    assert.equal(advice[0]!.savesMs, 0.72)
+    // 144 faults of 5 µs and 1 µs until the next event, on the one processor that the trace has.
+    assert.equal(advice[0]!.savesMs, 0.86)
     assert.ok(advice.every(({ change }) => !/kernel|Linux|trim|decay/.test(change)))
   })
 
@@ -88,7 +94,7 @@ describe('what would help, and whether the lock hurts', () => {
 
   test('no change of waits saves more of the time than the share of it that threads waited', async () => {
     const trace = await analysisOf(text)
-    const cost = { faults: 10, lockedFaults: 10, lockedNs: 0 }
+    const cost = { faults: 10, lockedFaults: 10, lockedNs: 0, costNs: 0, waitedNs: 0 }
     const calm: TraceReport = {
       ...trace,
       // Many threads that sleep nearly all the time.
@@ -105,8 +111,12 @@ describe('what would help, and whether the lock hurts', () => {
 
   test('where faults cost time though the lock is not waited for, it is not said that all is well', async () => {
     const trace = await analysisOf(text)
-    const copied = { read: { buffers: 40, faults: 500, avoidableFaults: 400, avoidableNs: 82_500_000 } }
-    const kernel = { read: { faults: 500, lockedFaults: 500, lockedNs: 90_000_000 } }
+    const copied = {
+      read: { buffers: 40, faults: 500, avoidableFaults: 400, avoidableNs: 82_500_000, avoidableWaitedNs: 0 },
+    }
+    const kernel = {
+      read: { faults: 500, lockedFaults: 500, lockedNs: 90_000_000, costNs: 90_000_000, waitedNs: 0 },
+    }
     const costly: TraceReport = {
       ...trace,
       durationMs: 799,
@@ -123,9 +133,15 @@ describe('what would help, and whether the lock hurts', () => {
 
   test('buffers are those of calls that copy, and matter by their share of the faults', async () => {
     const trace = await analysisOf(text)
-    const buffers = { buffers: 40, faults: 500, avoidableFaults: 400, avoidableNs: 50_000_000 }
+    const buffers = {
+      buffers: 40,
+      faults: 500,
+      avoidableFaults: 400,
+      avoidableNs: 50_000_000,
+      avoidableWaitedNs: 0,
+    }
     const few = { ...buffers, avoidableFaults: 2 }
-    const user = { faults: 8_196, lockedFaults: 0, lockedNs: 0 }
+    const user = { faults: 8_196, lockedFaults: 0, lockedNs: 0, costNs: 0, waitedNs: 0 }
     const changesFor = (copied: TraceReport['faultCensus']['copied']): string[] =>
       judged({
         ...trace,
@@ -141,13 +157,13 @@ describe('what would help, and whether the lock hurts', () => {
 
   test('where no fault could have been saved, giving back less is no advice', async () => {
     const trace = await analysisOf(text)
-    const none = { faults: 0, lockedFaults: 0, lockedNs: 0 }
+    const none = { faults: 0, lockedFaults: 0, lockedNs: 0, costNs: 0, waitedNs: 0 }
     const faultCensus: TraceReport['faultCensus'] = {
       user: none,
       kernel: {},
       avoidable: { user: none, kernel: none },
       copied: {},
-      calls: { munmap: { count: 1, ns: 5_000_000 } },
+      calls: { munmap: { count: 1, ns: 5_000_000, waitedNs: 0 } },
     }
     const { advice } = judged({ ...trace, recordedFaults: 0, faultCensus })
     assert.ok(advice.every(({ change }) => !/memory back/.test(change)))
@@ -163,6 +179,74 @@ test('memory that is given back and faulted in again: give back less', async () 
   const trace = await analysisOf(text)
   assert.equal(trace.faultCensus.avoidable.user.faults, 64)
   assert.match(judged(trace).advice[0]!.change, /^Give memory back less eagerly/)
+})
+
+test('what a fault costs that has no end in the trace is told by the shortest tenth, to the next event', async () => {
+  const text = new TraceText().exec(1).mmap(1, 1, A, 16 * PAGE)
+  for (let round = 0; round < 20; round++) {
+    // Every eighth page is computed with.
+    for (let page = 0; page < 16; page++)
+      text.fault(1, 1, A + page * PAGE, 6).wait(page % 8 === 7 ? 500 : 9 + (page % 4))
+    text.enter(1, 1, 'madvise', { start: A, len_in: 16 * PAGE, behavior: 4 })
+    text.wait(99).exit(1, 1, 'madvise', 0)
+  }
+  const trace = await analysisOf(text)
+  const { user } = trace.faultCensus.avoidable
+  // Times are counted to three digits.
+  assert.deepEqual([user.faults, Math.round(user.costNs / 304 / 100)], [304, 100])
+  const [first] = judged(trace).advice
+  assert.match(first!.how, /10\.0 µs each at least/)
+  // These faults, and 20 calls of 100 µs, on one processor.
+  assert.equal(first!.savesMs, 3.04 + 2)
+})
+
+test('readers of /proc that live for a moment each are one cause', async () => {
+  const text = new TraceText().exec(1).munmap(1, 1, A, PAGE)
+  const own = (pid: number): string => (pid === 1 ? '0xffff888100000000' : '0xffff888100100000')
+  const take = (pid: number, mm: string, what: string, write: boolean): TraceText =>
+    text.line(pid, pid, `mmap_lock:mmap_lock_${what.replace(' ', `: mm=${mm} memcg_id=1 write=${write} `)}`)
+  const unmap = (during: () => void): void => {
+    text.enter(1, 1, 'munmap', { addr: A, len: PAGE })
+    take(1, own(1), 'start_locking ', true)
+    during()
+    take(1, own(1), 'acquire_returned success=true', true)
+    take(1, own(1), 'released ', true)
+    text.exit(1, 1, 'munmap', 0)
+  }
+  unmap(() => {})
+  for (const reader of [50, 51, 52]) {
+    text.comm = 'monitor'
+    take(reader, own(1), 'start_locking ', false)
+    take(reader, own(1), 'acquire_returned success=true', false)
+    text.comm = 'program'
+    unmap(() => {
+      text.wait(1000)
+      text.comm = 'monitor'
+      take(reader, own(1), 'released ', false)
+      text.comm = 'program'
+    })
+  }
+  const trace = await analysisOf(text)
+  assert.deepEqual(
+    trace.locks.foreign.map(({ process, processes, waits }) => [process, processes, waits]),
+    [['monitor', 3, 3]],
+  )
+  const shown = reportText(trace, verdictOfTrace(trace))
+  assert.match(
+    shown,
+    /PROGRAMS.*\n {2}program +1 process +1 thread.*waited 3\.0\d ms\n {2}monitor +3 processes +3 threads/,
+  )
+  assert.match(shown, /The mmap lock hurts these programs/)
+  const advice = judged(trace).advice.filter(({ change }) => change.startsWith('Keep'))
+  assert.match(advice[0]!.change, /^Keep monitor \(3 processes\) from taking/)
+  assert.equal(advice.length, 1)
+})
+
+test('of a hundred faults, one under the lock is no reason to speak of kernels', async () => {
+  const text = new TraceText().exec(1).mmap(1, 1, A, 400 * PAGE)
+  for (let page = 0; page < 400; page++) text.fault(1, 1, A + page * PAGE, 6)
+  copyTo(text, 1, A + 400 * PAGE)
+  assert.doesNotMatch(judged(await analysisOf(text)).summary, /kernel/)
 })
 
 test('a reader of /proc is named as the holder, with what it cost', async () => {

@@ -72,7 +72,10 @@ test('where no design helps, it is told why', () => {
     /No design of faults helps: writers wait for writers\./,
   )
   assert.match(why(keptBy({ readersByWriters: 2 }), 0.5), /No design of faults helps: hardly anything waits/)
-  const byKernel = { ...trace.faultCensus, kernel: { read: { faults: 900, lockedFaults: 900, lockedNs: 0 } } }
+  const byKernel = {
+    ...trace.faultCensus,
+    kernel: { read: { faults: 900, lockedFaults: 900, lockedNs: 0, costNs: 0, waitedNs: 0 } },
+  }
   assert.match(why({ ...keptBy({ readersByWriters: 2 }), faultCensus: byKernel }), /are the kernel’s own/)
   assert.match(why(keptBy({ readersByWriters: 2 })), /that of the recorded kernel does best/)
 })

@@ -94,7 +94,9 @@ describe('whose lock it is', () => {
       ],
     )
     // From the fault to the release of its own lock; what is read afterwards is no part of it.
-    assert.deepEqual(faultCensus.kernel, { read: { faults: 1, lockedFaults: 1, lockedNs: 3000 } })
+    assert.deepEqual(faultCensus.kernel, {
+      read: { faults: 1, lockedFaults: 1, lockedNs: 3000, costNs: 3000, waitedNs: 0 },
+    })
     assert.equal(linux.faultsUnderMmapLock, 2)
   })
 
@@ -108,7 +110,7 @@ describe('whose lock it is', () => {
       .gave(9, READER, true)
     const { locks, faultCensus, linux } = await text.analyse()
     assert.equal(linux.faultsUnderMmapLock, 0)
-    assert.deepEqual(faultCensus.user, { faults: 2, lockedFaults: 0, lockedNs: 0 })
+    assert.deepEqual(faultCensus.user, { faults: 2, lockedFaults: 0, lockedNs: 0, costNs: 0, waitedNs: 0 })
     assert.deepEqual(
       locks.foreign.map(({ pid, waitedNs }) => [pid, waitedNs]),
       [[9, 500_000]],
@@ -132,7 +134,13 @@ describe('whose lock it is', () => {
       locks.holders.map(({ pid, call }) => [pid, call]),
       [[9, 'other']],
     )
-    assert.deepEqual(faultCensus.user, { faults: 1, lockedFaults: 1, lockedNs: 3000 })
+    assert.deepEqual(faultCensus.user, {
+      faults: 1,
+      lockedFaults: 1,
+      lockedNs: 3000,
+      costNs: 3000,
+      waitedNs: 0,
+    })
   })
 
   test('the locks of processes whose addresses a double cannot tell apart', async () => {

@@ -18,7 +18,7 @@ test('an operation took all of its time, but for the waits and the time away', (
   clock.isAway(5)
   clock.got(false, -1, 200)
   clock.released(220)
-  assert.deepEqual(clock.end(230), { ownNs: 130 - 7 - 50 - 5, writeNs: 35, readNs: 20 })
+  assert.deepEqual(clock.end(230), { ownNs: 130 - 7 - 50 - 5, writeNs: 35, readNs: 20, waitedNs: 50 })
   assert.equal(clock.end(240), null)
 })
 
@@ -29,7 +29,7 @@ test('without a processor in a wait is waiting, and is not taken off twice', () 
   clock.isAway(30)
   clock.got(true, 40, 50)
   clock.released(60)
-  assert.deepEqual(clock.end(70), { ownNs: 30, writeNs: 10, readNs: 0 })
+  assert.deepEqual(clock.end(70), { ownNs: 30, writeNs: 10, readNs: 0, waitedNs: 40 })
 })
 
 /** The times of each operation, in lanes by thread. */

@@ -1,6 +1,7 @@
 // Who held the mmap lock and who waited for it: the matrix of calls, the holders, the waiters, the longest waits.
 import type { HeldAndWaited, LockAnalysis, LockUser } from '../../trace/lock-history.ts'
 import { formatCount, formatDuration, formatShare, plural } from '../numbers.ts'
+import { foreignName } from '../advice.ts'
 import { othersThan } from '../verdict.ts'
 import { markup, type Markup } from './markup.ts'
 import { bar, table } from './table.ts'
@@ -25,7 +26,7 @@ export function locksSection({ trace }: PageContent): Section | null {
       holders.map((one) => ({ ...one, name: `${one.comm} of ${one.process} (${one.pid})` })),
       totals,
     )}
-    ${foreign.length === 0 ? null : markup`<p>Of these, other processes than the one whose lock it is: ${foreign.map(({ process, pid }) => `${process} (${pid})`).join(', ')}.</p>`}
+    ${foreign.length === 0 ? null : markup`<p>Of these, other processes than the one whose lock it is: ${foreign.map(foreignName).join(', ')}.</p>`}
     ${countTable(
       'Who waited for it',
       'thread',

@@ -99,7 +99,9 @@ function withNames(content: PageContent, name: string): PageContent {
   const { trace, detail } = content
   const locks = {
     ...trace.locks,
-    foreign: trace.locks.holders.slice(0, 1).map((holder) => ({ ...holder, process: name })),
+    foreign: trace.locks.holders
+      .slice(0, 1)
+      .map((holder) => ({ ...holder, process: name, processes: 1, delayedNs: 0, shortNs: 0 })),
     longest: trace.locks.longest.map((wait) => ({ ...wait, waiter: { ...wait.waiter, mapping: name } })),
     matrix: trace.locks.matrix.map((one) => ({ ...one, heldBy: `${one.heldBy} (${name})` })),
   }

@@ -1,0 +1,67 @@
+// What waiting cost: of waits that others worked through, of threads that lack CPUs, and of one thread among several.
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { AtWork, CpuUse } from '../../src/trace/cpu-use.ts'
+import { CLONE_THREAD, TraceText } from './trace-text.ts'
+
+describe('CPUs', () => {
+  test('are idle while fewer threads run than there are, and too few while one is queued', () => {
+    const use = new CpuUse()
+    use.changed('sleeping', 'running', 2, 0)
+    use.changed('sleeping', 'running', 2, 100)
+    use.changed('sleeping', 'queued', 2, 150)
+    assert.deepEqual([use.idleNs(200), use.shortNs(200)], [100, 50])
+    use.changed('running', 'waiting', 2, 200)
+    use.changed('queued', 'running', 2, 220)
+    assert.deepEqual([use.idleNs(300), use.shortNs(300)], [120, 70])
+  })
+
+  test('a wait costs what the thread spun, and what it slept while a CPU was idle', () => {
+    const use = new CpuUse()
+    assert.equal(use.costlyShare, 1)
+    use.waited(100, 0, 0)
+    assert.equal(use.costlyShare, 1)
+    use.waited(300, 300, 100)
+    assert.equal(use.costlyShare, (100 + 100) / 400)
+  })
+})
+
+test('one of three threads that waits delays the whole by a third', () => {
+  const process = new AtWork()
+  for (const now of [0, 0, 30]) process.changed('sleeping', 'running', now)
+  const asked = process.sharedNs(30)
+  process.changed('running', 'waiting', 30)
+  assert.equal(process.sharedNs(60) - asked, 10)
+  process.changed('running', 'sleeping', 60)
+  assert.equal(process.sharedNs(80) - asked, 10 + 10)
+})
+
+/** Two threads: the second waits 900 µs for what the first holds, who has the only CPU, or one of two. */
+function twoThreads(cpus: number): TraceText {
+  const text = new TraceText().exec(1).newTask(1, 1, 2, CLONE_THREAD)
+  text.cpuOf = (tid) => (tid === 2 ? cpus - 1 : 0)
+  const range = { addr: 0x10000, len: 0x1000 }
+  const goesOut = (tid: number): TraceText => text.line(1, tid, 'PERF_RECORD_SWITCH OUT')
+  text.line(1, 2, 'PERF_RECORD_SWITCH IN')
+  text.enter(1, 1, 'munmap', range).lockStart(1, 1, true).lockAcquired(1, 1, true)
+  text.enter(1, 2, 'munmap', range).lockStart(1, 2, true)
+  goesOut(2).wait(900).unlock(1, 1, true).exit(1, 1, 'munmap', 0)
+  if (cpus === 1) goesOut(1)
+  text.line(1, 2, 'PERF_RECORD_SWITCH IN').lockAcquired(1, 2, true).unlock(1, 2, true)
+  return text.exit(1, 2, 'munmap', 0).fault(1, 1, 0x7ffc00000000, 6)
+}
+
+test('who sleeps for the lock while others have all the CPUs costs nothing', async () => {
+  for (const [cpus, least, most] of [
+    [1, 0, 0.05],
+    [2, 0.95, 1],
+  ] as const) {
+    const trace = await twoThreads(cpus).import({ isReplayed: false })
+    trace.close()
+    assert.equal(trace.locks.totals.held.waits, 1)
+    assert.ok(trace.costlyWaitShare >= least && trace.costlyWaitShare <= most, `${trace.costlyWaitShare}`)
+    // Both were at work all the time.
+    const { delayedNs, totals } = trace.locks
+    assert.ok(Math.abs(delayedNs / totals.held.waitedNs - 1 / 2) < 0.05, `${delayedNs}`)
+  }
+})
