@@ -125,8 +125,9 @@ export abstract class Execution extends Scheduler {
   depth = 0
   /** Which thread did each event. */
   readonly schedule: Uint8Array
-  /** Steps of all executions. */
+  /** Steps of all executions, and those of them that were not run, as the execution began at a saved state. */
   steps = 0
+  skipped = 0
   /** Where set, states are saved on the way, and executions begin there. */
   checkpoints: Checkpoints | null = null
   /** Where set, what each step did is noted or compared with what was noted. */
@@ -244,6 +245,7 @@ export abstract class Execution extends Scheduler {
     const point = this.checkpoints?.goBack(this.branch) ?? null
     if (point === null) return null
     this.#beginAt(point.event, point.lastThread)
+    this.skipped += point.event
     this.#wokenBy.set(point.wokenBy)
     setWatching(false)
     return point.sleepers

@@ -59,8 +59,8 @@ export class Explorer extends Execution {
   override readonly leavesIdle: boolean
   /** Executions so far. */
   executions = 0
-  /** Events of them that did not repeat those of the execution before. */
-  #fresh = 0
+  /** Steps of them that did not repeat those of the execution before. */
+  fresh = 0
   readonly #bound: number | null
   readonly #fullDepth: number
   readonly #hasSleepSets: boolean
@@ -119,11 +119,11 @@ export class Explorer extends Execution {
   /** To be called after each execution. Finds the next one; false when there is none left. */
   advance(): boolean {
     this.steps += this.depth
-    this.#fresh += this.depth - this.branch
+    this.fresh += this.depth - this.branch
     this.#countLeaves()
     if (this.executions === 0) this.#baseMark = this.depth === 0 ? this.shadow.logLength : this.logMark[0]!
     this.executions++
-    this.checkpoints?.expect(this.#fresh / this.executions)
+    this.checkpoints?.expect(this.fresh / this.executions)
     this.#isSeeded = false
     for (let event = this.depth - 1; event >= this.#unit.floor; event--) {
       this.#done[event]! |= 1 << this.schedule[event]!

@@ -128,7 +128,7 @@ export function kernelSubject(
       },
       restore(from) {
         const saved = from as SavedState
-        fields.load(saved.fields)
+        fields.goBack(saved.fields)
         if (saved.detectors !== null) detectors!.restore(saved.detectors)
         watch()
       },

@@ -114,12 +114,12 @@ describe('what is saved', () => {
     memory.clear()
     const fields = rememberFields([root])
     const saved = new SavedFields()
-    return { saved, save: () => fields.save(saved, threads, []), load: () => fields.load(saved) }
+    return { saved, save: () => fields.save(saved, threads, []), goBack: () => fields.goBack(saved) }
   }
 
   it('is what objects hold that were made since, in the same objects, and lists of any length', () => {
     const root = { made: null as { count: number; inner: number[] } | null, list: [1] }
-    const { save, load } = saveIn(root)
+    const { save, goBack } = saveIn(root)
     const made = { count: 1, inner: [1, 2] }
     root.made = made
     root.list.push(2, 3)
@@ -128,7 +128,7 @@ describe('what is saved', () => {
     made.inner.length = 0
     root.list.length = 0
     root.made = { count: 5, inner: [] }
-    load()
+    goBack()
     assert.equal(root.made, made)
     assert.deepEqual(root, { made: { count: 1, inner: [1, 2] }, list: [1, 2, 3] })
   })
@@ -138,11 +138,11 @@ describe('what is saved', () => {
     const local = { words: new Int32Array(2), next: { value: 1 } }
     thread.frames.push([() => 0, 0, 5, local])
     thread.depth = 1
-    const { save, load } = saveIn({}, [thread])
+    const { save, goBack } = saveIn({}, [thread])
     save()
     local.words[1] = 7
     local.next.value = 2
-    load()
+    goBack()
     assert.deepEqual(local, { words: new Int32Array(2), next: { value: 1 } })
   })
 

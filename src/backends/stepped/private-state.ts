@@ -20,7 +20,7 @@ export interface RememberedFields {
    */
   readonly save: (saved: SavedFields, threads: readonly Thread[], lists: readonly object[]) => void
   /** Sets the fields and these objects to what they were. */
-  readonly load: (saved: SavedFields) => void
+  readonly goBack: (saved: SavedFields) => void
 }
 
 export { CannotSave }
@@ -52,11 +52,13 @@ export function rememberFields(roots: readonly object[]): RememberedFields {
 }
 
 function compile(objects: readonly Fields[], known: ReadonlySet<object>): RememberedFields {
-  const { reset, copy, numbers, save, load, references } = mayCompile() ? asCode(objects) : asData(objects)
+  const { reset, copy, numbers, save, goBack, references } = mayCompile() ? asCode(objects) : asData(objects)
   const words = new Int32Array(numbers.buffer)
+  copy()
+  const first = words.slice()
   const digest = (): number => {
     copy()
-    return digestOf(words)
+    return digestOf(words, first)
   }
   return {
     reset,
@@ -69,8 +71,8 @@ function compile(objects: readonly Fields[], known: ReadonlySet<object>): Rememb
       for (const list of lists) others.visit(list)
       for (const thread of threads) others.visitThread(thread)
     },
-    load({ values, objects: others }) {
-      load(values)
+    goBack({ values, objects: others }) {
+      goBack(values)
       others.restore()
     },
   }
@@ -105,7 +107,7 @@ export function asData(objects: readonly Fields[]): Compiled {
     save(into) {
       for (const [index, { object, key }] of fields.entries()) into[index] = object[key]
     },
-    load(from) {
+    goBack(from) {
       for (const [index, { object, key }] of fields.entries()) object[key] = from[index]
     },
     references: [...fields.keys()].filter((index) => !isPlain(fields[index]!.value)),
@@ -140,7 +142,7 @@ export function asCode(objects: readonly Fields[]): Compiled {
     `const ${['none = 0', ...names].join(', ')}
 return { reset() {\n${assignments.join('\n')}\n}, copy() {\n${copies.join('\n')}\n},
 save(into) {\n${places.map((place, index) => `into[${index}] = ${place}`).join('\n')}\n},
-load(from) {\n${places.map((place, index) => `${place} = from[${index}]`).join('\n')}\n} }`,
+goBack(from) {\n${places.map((place, index) => `${place} = from[${index}]`).join('\n')}\n} }`,
   ) as (
     objects: readonly Fields[],
     values: readonly unknown[],
@@ -161,19 +163,21 @@ interface Compiled {
   readonly numbers: Float64Array<ArrayBuffer>
   /** Copies all fields to a list, and back. */
   readonly save: (into: unknown[]) => void
-  readonly load: (from: readonly unknown[]) => void
+  readonly goBack: (from: readonly unknown[]) => void
   /** Which of them are no numbers or truth values: they may come to hold objects. */
   readonly references: readonly number[]
 }
 
-/** Of 53 bits, which a number holds exactly. */
-function digestOf(words: Int32Array): number {
+/** Of what differs from `before`: of 53 bits, which a number holds exactly. */
+function digestOf(words: Int32Array, before: Int32Array): number {
   let first = 0
   let second = 0
   for (let index = 0; index < words.length; index++) {
     const word = words[index]!
-    first = mix(Math.imul(first, 0x9e3779b1) + word)
-    second = mix(Math.imul(second, 0x27d4eb2f) ^ word)
+    if (word === before[index]) continue
+    const place = Math.imul(index + 1, 0x9e3779b1)
+    first = (first + mix(place ^ word)) | 0
+    second = (second + mix(Math.imul(place, 0xc2b2ae35) ^ Math.imul(word, 0x27d4eb2f))) | 0
   }
   return (first >>> 0) * 2 ** 21 + (second >>> 11)
 }
