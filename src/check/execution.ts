@@ -72,8 +72,8 @@ import {
 import { NotDeterministic, type StepLog } from './step-log.ts'
 import { NotSymmetric, type Symmetry } from './symmetry.ts'
 
-/** Threads at most: sets of threads are the bits of a word. */
-export const THREADS_MAX = 16
+/** Threads at most: sets of threads are the bits of a word, and no set is negative. */
+export const THREADS_MAX = 31
 
 // What an operation does to its cell.
 const READS = 1

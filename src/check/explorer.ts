@@ -14,7 +14,7 @@
 // The exploration is a tree, and what is below a path in it can be explored on its own: see WorkUnit.
 
 import { FINISHED } from '../backends/stepped/index.ts'
-import { Execution, type ExecutionLimits, REDUNDANT } from './execution.ts'
+import { Execution, type ExecutionLimits, REDUNDANT, THREADS_MAX } from './execution.ts'
 import { NotDeterministic } from './step-log.ts'
 import type { Symmetry } from './symmetry.ts'
 
@@ -230,7 +230,7 @@ export class Explorer extends Execution {
   #demand(event: number, threads: number, preferred: number): void {
     if ((threads & (this.#backtrack[event]! | this.#sleep[event]!)) !== 0) return
     if (event >= this.#unit.floor) this.#backtrack[event]! |= preferred
-    else this.#demands.set((event << 16) | threads, { event, threads, preferred })
+    else this.#demands.set(event * 2 ** THREADS_MAX + threads, { event, threads, preferred })
   }
 
   /**
