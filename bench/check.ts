@@ -16,6 +16,7 @@ import {
   type ExploreOptions,
   type Subject,
   explore,
+  makeExplorer,
   runOnce,
   withoutStacks,
 } from '../src/check/explore.ts'
@@ -36,6 +37,8 @@ import {
 const MAX_STEPS = 20_000
 const LIMITS = { maxSteps: MAX_STEPS }
 const DESCENTS = 2000
+/** Executions of a turn. */
+const SLICE = 500
 
 /** A number of executions, counted or estimated. */
 interface Count {
@@ -53,6 +56,17 @@ interface Measured {
   readonly sleepSetsAlone: Count
   readonly all: Count
   readonly shares: Shares
+  readonly states: States
+}
+
+/** What it brings that executions begin at saved states. */
+interface States {
+  /** Of all steps: those that no execution before had, and those that were run. */
+  readonly fresh: number
+  readonly run: number
+  /** Executions a second, from the beginning and from saved states; the same where there are none. */
+  readonly fromBeginning: number
+  readonly fromState: number
 }
 
 /** Where processor time goes. */
@@ -85,6 +99,77 @@ async function measure(target: Target, seconds: number): Promise<Measured> {
     sleepSetsAlone: count(subject, true, seconds),
     all: countAll(subject, seconds),
     shares: await profile(subject, options),
+    states: measureStates(subject, options),
+  }
+}
+
+/** Both ways in turn, a slice of the exploration each, so that what else the machine does hits both. */
+function measureStates(subject: Subject, options: ExploreOptions): States {
+  const ways = [false, true].map((saves) => new Way(subject, options, saves))
+  const end = performance.now() + 2 * options.maxMs
+  withoutStacks(() => {
+    do for (const way of ways) way.run()
+    while (performance.now() < end)
+  })
+  const [fromBeginning, fromState] = ways.map(({ executions, seconds }) => executions / seconds)
+  const { fresh, steps, skipped } = ways[1]!
+  return {
+    fresh: fresh / steps,
+    run: 1 - skipped / steps,
+    fromBeginning: fromBeginning!,
+    fromState: fromState!,
+  }
+}
+
+/** An exploration that begins anew when it is complete. */
+class Way {
+  executions = 0
+  seconds = 0
+  steps = 0
+  fresh = 0
+  skipped = 0
+  readonly #make: () => Explorer
+  readonly #subject: Subject
+  #explorer: Explorer
+
+  constructor(subject: Subject, options: ExploreOptions, saves: boolean) {
+    this.#subject = subject
+    this.#make = () => {
+      const explorer = makeExplorer(subject, options)
+      if (!saves) explorer.checkpoints = null
+      return explorer
+    }
+    this.#explorer = this.#make()
+  }
+
+  run(): void {
+    // The other way has left the machine elsewhere.
+    this.#explorer.checkpoints?.clear()
+    const before = process.cpuUsage().user
+    for (let left = SLICE; left > 0; left--) {
+      if (runOnce(this.#subject, this.#explorer) !== null)
+        throw new Error('a scenario of the benchmark fails')
+      this.executions++
+      if (!this.#explorer.advance()) this.#renew()
+    }
+    this.seconds += (process.cpuUsage().user - before) / 1e6
+    this.#account(this.#explorer)
+  }
+
+  #renew(): void {
+    this.#account(this.#explorer)
+    this.#explorer.retire()
+    this.#explorer = this.#make()
+  }
+
+  /** Takes over what it has counted since this was last asked. */
+  #account(explorer: Explorer): void {
+    this.steps += explorer.steps
+    this.fresh += explorer.fresh
+    this.skipped += explorer.skipped
+    explorer.steps = 0
+    explorer.fresh = 0
+    explorer.skipped = 0
   }
 }
 
@@ -187,7 +272,7 @@ function sharesOf({ nodes }: Profiler.Profile): Shares {
     const { url, functionName } = callFrame
     if (functionName === '(idle)') continue
     total += hitCount
-    if (/^(restore|reset)$/.test(functionName)) hits.restore += hitCount
+    if (/^(restore|reset|goBack|load)$/.test(functionName)) hits.restore += hitCount
     else if (url.includes('?stepped=')) hits.program += hitCount
     else if (url.includes('/backends/stepped/')) hits.runtime += hitCount
     else if (url.includes('/check/')) hits.explorer += hitCount
@@ -237,6 +322,10 @@ function tableText(rows: readonly Measured[]): string {
     column(['its', 'steps'], ({ shares }) => formatShare(shares.runtime)),
     column(['the', 'explorer'], ({ shares }) => formatShare(shares.explorer)),
     column(['going', 'back'], ({ shares }) => formatShare(shares.restore)),
+    column(['steps that', 'are new'], ({ states }) => formatShare(states.fresh)),
+    column(['that', 'are run'], ({ states }) => formatShare(states.run)),
+    column(['executions/s', 'from the beginning'], ({ states }) => formatQuantity(states.fromBeginning)),
+    column(['from', 'states'], ({ states }) => formatQuantity(states.fromState)),
   ]
   return formatTable(columns, { indent: 0 }).join('\n')
 }

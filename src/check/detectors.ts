@@ -56,7 +56,7 @@ import type { KernelMachine } from './kernel-machine.ts'
 import type { RaceReport } from './data-races.ts'
 import { broken } from './kernel-rule.ts'
 import { cacheNames } from './lock-classes.ts'
-import { LockRules, READ_LOCK, SPINLOCK, WRITE_LOCK } from './lock-rules.ts'
+import { LockRules, READ_LOCK, SPINLOCK, type SavedLocks, WRITE_LOCK } from './lock-rules.ts'
 import { SlotRule } from './slot-rule.ts'
 
 // What the runtime calls the functions whose calls the detectors want to know.
@@ -157,6 +157,16 @@ const staysReadable = /\bVma\.(vmStart|vmEnd|vmLockSeq|refCount)\b/
 /** What may be asked where a file was open once: whether one is. */
 const isAskedWhenClosed = /\bAtomics\.load\(.*\bOpenFile\.generation\b/
 
+export interface SavedDetectors {
+  readonly locks: SavedLocks
+  readonly slots: readonly (readonly number[])[]
+  /** When these slots were filled. */
+  readonly filled: readonly (readonly number[])[]
+  readonly callBegan: readonly number[]
+  readonly clock: number
+  readonly tables: readonly number[] | null
+}
+
 /** Detectors for one machine. It must have been set up, so that what is free can be read off its lists. */
 export class Detectors implements Probes {
   /** For every 16 cells: 0, or one more than the CPU that has freed them. */
@@ -227,8 +237,37 @@ export class Detectors implements Probes {
       for (let at = 0; at < slots.length; at++) this.#filled[id]![slots[at]!] = 0
       slots.length = this.#initialSlots[id]!.length
     }
+    this.#callBegan.fill(0)
     this.#clock = 0
     this.#slotRule?.begin()
+  }
+
+  /** What is known of this execution. Marks are undone with memory. */
+  save(): SavedDetectors {
+    return {
+      locks: this.#locks.save(),
+      slots: this.#slots.map((slots) => [...slots]),
+      filled: this.#filled.map((filled, id) => this.#slots[id]!.map((slot) => filled[slot]!)),
+      callBegan: [...this.#callBegan],
+      clock: this.#clock,
+      tables: this.#slotRule?.save() ?? null,
+    }
+  }
+
+  /** Back to what was known at an earlier moment of this execution. */
+  restore({ locks, slots, filled, callBegan, clock, tables }: SavedDetectors): void {
+    this.#locks.restore(locks)
+    slots.forEach((list, id) => {
+      const now = this.#slots[id]!
+      now.length = list.length
+      list.forEach((slot, at) => {
+        now[at] = slot
+        this.#filled[id]![slot] = filled[id]![at]!
+      })
+      this.#callBegan[id] = callBegan[id]!
+    })
+    this.#clock = clock
+    if (tables !== null) this.#slotRule!.restore(tables)
   }
 
   /** To be called when all threads are finished. */

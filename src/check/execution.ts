@@ -31,8 +31,10 @@ import {
   PAUSE,
   READY,
   STORE,
+  SAVE,
   SUB,
   Scheduler,
+  type Sleepers,
   Thread,
   WAIT,
   WAITING,
@@ -53,6 +55,7 @@ import {
   noticeChanges,
   waitsForAnother,
 } from './passing-time.ts'
+import type { Checkpoints } from './checkpoints.ts'
 import { RaceDetector, type RaceReport } from './data-races.ts'
 import {
   LAST_QUEUE,
@@ -69,8 +72,8 @@ import {
 import { NotDeterministic, type StepLog } from './step-log.ts'
 import { NotSymmetric, type Symmetry } from './symmetry.ts'
 
-/** Threads at most: sets of threads are the bits of a word. */
-export const THREADS_MAX = 16
+/** Threads at most: sets of threads are the bits of a word, and no set is negative. */
+export const THREADS_MAX = 31
 
 // What an operation does to its cell.
 const READS = 1
@@ -122,8 +125,11 @@ export abstract class Execution extends Scheduler {
   depth = 0
   /** Which thread did each event. */
   readonly schedule: Uint8Array
-  /** Steps of all executions. */
+  /** Steps of all executions, and those of them that were not run, as the execution began at a saved state. */
   steps = 0
+  skipped = 0
+  /** Where set, states are saved on the way, and executions begin there. */
+  checkpoints: Checkpoints | null = null
   /** Where set, what each step did is noted or compared with what was noted. */
   log: StepLog | null = null
 
@@ -216,15 +222,42 @@ export abstract class Execution extends Scheduler {
 
   /** To be called before each execution. */
   begin(): void {
-    this.status = RUNNING
-    this.#races.report = null
-    this.depth = 0
-    this.lastThread = -1
+    this.#beginAt(0, -1)
     this.#wokenBy.fill(-1)
     this.shadow.grow(memory.cells)
     // What happens before the first operation is the same in every execution.
     setWatching(this.#isFirst)
     this.#isFirst = false
+  }
+
+  #beginAt(event: number, lastThread: number): void {
+    this.status = RUNNING
+    this.#races.report = null
+    this.depth = event
+    this.lastThread = lastThread
+  }
+
+  /**
+   * To be called before an execution in place of begin(): goes to where the threads are somewhere on the way to where
+   * the next execution differs from the last. Returns who sleeps there, or null where everything begins anew.
+   */
+  goBack(): Sleepers | null {
+    const point = this.checkpoints?.goBack(this.branch) ?? null
+    if (point === null) return null
+    this.#beginAt(point.event, point.lastThread)
+    this.skipped += point.event
+    this.#wokenBy.set(point.wokenBy)
+    setWatching(false)
+    return point.sleepers
+  }
+
+  /** The state before this event is to be saved. What is run twice is run from the beginning. */
+  protected isSavedAt(event: number): boolean {
+    return this.checkpoints !== null && this.log === null && this.checkpoints.isWanted(event)
+  }
+
+  override save(): void {
+    this.checkpoints!.save(this.depth, this.lastThread, this.#wokenBy)
   }
 
   override loopMade(): void {
@@ -243,6 +276,12 @@ export abstract class Execution extends Scheduler {
   /** The next execution repeats this one. */
   repeat(): void {
     this.branch = this.depth
+    this.checkpoints?.clear()
+  }
+
+  /** The next execution repeats the events before this one. */
+  get firstNew(): number {
+    return this.branch
   }
 
   /** Where the execution left a thread that could have gone on. */
@@ -255,9 +294,11 @@ export abstract class Execution extends Scheduler {
 
   override choose(): number {
     const event = this.depth
+    if (this.isSavedAt(event)) return SAVE
     this.#noticeChanges(event)
     if (this.#races.report !== null) return this.end(RACE)
     if (event < this.branch) return this.#repeatEvent(event)
+    if (this.leavesIdle && this.#isLeft()) return this.end(REDUNDANT)
     if (event >= this.#limits.maxSteps) return this.end(TOO_LONG)
     let enabled = this.#enabledThreads(event)
     this.#rescued[event] = 0
@@ -333,10 +374,14 @@ export abstract class Execution extends Scheduler {
     return ready === 0 && this.threads.every(isOver) ? 0 : ready | asleep
   }
 
+  #isLeft(): boolean {
+    for (const thread of this.threads) if (waitsForAnother(thread)) return true
+    return false
+  }
+
   /** Nothing can go on. Lets one go on for which time would pass; else it is the end, good or bad. */
   #rescue(event: number): number {
     if (this.threads.every((thread) => thread.state === FINISHED)) return this.#stop(COMPLETE)
-    if (this.leavesIdle && this.threads.some(waitsForAnother)) return this.#stop(REDUNDANT)
     if (this.threads.every(isOver)) return this.#stop(COMPLETE)
     const thread = longestWaiting(this.threads)
     if (thread === null || thread.rescues >= RESCUES_MAX) return this.#stop(DEADLOCK)

@@ -2,6 +2,7 @@
 
 import {
   ChoicesNeeded,
+  type Ending,
   FinerCellsNeeded,
   READY,
   SteppingRefused,
@@ -11,6 +12,7 @@ import {
   memory,
   runThreads,
 } from '../backends/stepped/index.ts'
+import { Checkpoints, type Saver } from './checkpoints.ts'
 import type { RaceReport } from './data-races.ts'
 import { COMPLETE, DEADLOCK, type Execution, RACE, REDUNDANT, TOO_LONG } from './execution.ts'
 import { Explorer } from './explorer.ts'
@@ -33,6 +35,8 @@ export interface Subject {
   begin(): (() => unknown)[]
   /** Called when all threads have finished. Throws if something does not hold. */
   end(): void
+  /** Saves what is not in memory, where all of it can be saved. Otherwise executions are run from the beginning. */
+  readonly saver?: Saver
   /** What a data race means here, if that is known better. */
   explainRace?(race: RaceReport): string | null
   /** Names of memory that are known beforehand. Called when the state is the one that the threads begin with. */
@@ -130,7 +134,9 @@ export function makeExplorer(
   // A switch between threads that are alike may be a preemption, and be none with the two exchanged.
   const mayExchange = bound === null && !distinct && subject.functions !== undefined
   const symmetry = mayExchange ? Symmetry.of(subject.functions, maxSteps + 1) : null
-  return new Explorer(subject.threads, { maxSteps, bound, symmetry, fullDepth, leavesIdle })
+  const explorer = new Explorer(subject.threads, { maxSteps, bound, symmetry, fullDepth, leavesIdle })
+  if (subject.saver !== undefined) explorer.checkpoints = new Checkpoints(explorer.threads, subject.saver)
+  return explorer
 }
 
 function exploreTree(subject: Subject, options: ExploreOptions): Exploration {
@@ -193,7 +199,7 @@ function runMany(
   let more = true
   const runAll = (): void => {
     while (more && executions < options.maxExecutions) {
-      failure = executions < SELF_CHECKS ? runTwice(subject, execution) : runOnce(subject, execution)
+      failure = runChecked(subject, execution, executions)
       executions++
       if (failure !== null) return
       const after = next()
@@ -220,6 +226,14 @@ function runMany(
   const told = withStack(subject, execution, failure)
   execution.retire()
   return { executions, steps, seconds, finished: !more, failure: told, endless }
+}
+
+/** Of the first executions each is run twice; of those that begin at a saved state, ever fewer. */
+function runChecked(subject: Subject, execution: Execution, executions: number): RawFailure | null {
+  if (executions < SELF_CHECKS) return runTwice(subject, execution)
+  const isPowerOfTwo = (executions & (executions - 1)) === 0
+  if (execution.checkpoints !== null && isPowerOfTwo) return runBothWays(subject, execution)
+  return runOnce(subject, execution)
 }
 
 /** Something was found out without which the program cannot be explored: with it, it can. */
@@ -269,10 +283,12 @@ export function withoutStacks(body: () => void): void {
 
 /** Runs the execution that failed once more, which proves that it can be, and gives the error its stack. */
 function withStack(subject: Subject, execution: Execution, failure: RawFailure | null): RawFailure | null {
-  if (failure?.kind !== 'error') return failure
+  if (failure === null || failure.kind === 'race') return failure
+  // What was found from the beginning, and not from a saved state, has no stack to be given.
+  if (failure.kind !== 'error' && execution.checkpoints === null) return failure
   execution.repeat()
   const again = runOnce(subject, execution)
-  if (again?.kind === 'error') return again
+  if (again?.kind === failure.kind) return again
   throw new NotDeterministic(
     'an execution that failed does not fail when it is run again with the same choices',
   )
@@ -301,11 +317,28 @@ export function runTwice(subject: Subject, execution: Execution): RawFailure | n
   return failure
 }
 
+/** Runs an execution that may begin at a saved state, and once more from the beginning: it must end in the same way. */
+export function runBothWays(subject: Subject, execution: Execution): RawFailure | null {
+  let state = ''
+  const failure = runOnce(subject, execution, () => (state = memory.digest()))
+  if (failure !== null) return failure
+  const { status, depth } = execution
+  execution.repeat()
+  let stateAgain = ''
+  const failureAgain = runOnce(subject, execution, () => (stateAgain = memory.digest()))
+  if (
+    failureAgain !== null ||
+    execution.status !== status ||
+    execution.depth !== depth ||
+    state !== stateAgain
+  )
+    throw new NotDeterministic('run from a saved state and from the beginning, an execution ends in two ways')
+  return failure
+}
+
 /** Runs one execution. Returns what was wrong with it. `atEnd` is called when all threads have finished. */
 export function runOnce(subject: Subject, execution: Execution, atEnd?: () => void): RawFailure | null {
-  const bodies = subject.begin()
-  execution.begin()
-  const { thrown } = runThreads(execution.threads, bodies, execution)
+  const { thrown } = runFromCheckpoint(execution) ?? runFromBeginning(subject, execution)
   const failed = (kind: FailureKind, thread: number, error: unknown): RawFailure => ({
     kind,
     thread,
@@ -336,6 +369,18 @@ export function runOnce(subject: Subject, execution: Execution, atEnd?: () => vo
     default:
       return null
   }
+}
+
+function runFromBeginning(subject: Subject, execution: Execution): Ending {
+  const bodies = subject.begin()
+  execution.begin()
+  return runThreads(execution.threads, bodies, execution)
+}
+
+/** Null where there is none. */
+function runFromCheckpoint(execution: Execution): Ending | null {
+  const asleep = execution.goBack()
+  return asleep && runThreads(execution.threads, null, execution, asleep)
 }
 
 /** What is checked cannot be: that says nothing of it. */

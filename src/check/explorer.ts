@@ -14,7 +14,7 @@
 // The exploration is a tree, and what is below a path in it can be explored on its own: see WorkUnit.
 
 import { FINISHED } from '../backends/stepped/index.ts'
-import { Execution, type ExecutionLimits, REDUNDANT } from './execution.ts'
+import { Execution, type ExecutionLimits, REDUNDANT, THREADS_MAX } from './execution.ts'
 import { NotDeterministic } from './step-log.ts'
 import type { Symmetry } from './symmetry.ts'
 
@@ -59,6 +59,8 @@ export class Explorer extends Execution {
   override readonly leavesIdle: boolean
   /** Executions so far. */
   executions = 0
+  /** Steps of them that did not repeat those of the execution before. */
+  fresh = 0
   readonly #bound: number | null
   readonly #fullDepth: number
   readonly #hasSleepSets: boolean
@@ -99,6 +101,7 @@ export class Explorer extends Execution {
     this.#unit = unit
     this.#isSeeded = true
     this.#demands.clear()
+    this.checkpoints?.clear()
     this.branch = 0
     this.#branchThread = -1
     this.#leavesAtNode[0] = this.executions
@@ -116,9 +119,11 @@ export class Explorer extends Execution {
   /** To be called after each execution. Finds the next one; false when there is none left. */
   advance(): boolean {
     this.steps += this.depth
+    this.fresh += this.depth - this.branch
     this.#countLeaves()
     if (this.executions === 0) this.#baseMark = this.depth === 0 ? this.shadow.logLength : this.logMark[0]!
     this.executions++
+    this.checkpoints?.expect(this.fresh / this.executions)
     this.#isSeeded = false
     for (let event = this.depth - 1; event >= this.#unit.floor; event--) {
       this.#done[event]! |= 1 << this.schedule[event]!
@@ -225,7 +230,7 @@ export class Explorer extends Execution {
   #demand(event: number, threads: number, preferred: number): void {
     if ((threads & (this.#backtrack[event]! | this.#sleep[event]!)) !== 0) return
     if (event >= this.#unit.floor) this.#backtrack[event]! |= preferred
-    else this.#demands.set((event << 16) | threads, { event, threads, preferred })
+    else this.#demands.set(event * 2 ** THREADS_MAX + threads, { event, threads, preferred })
   }
 
   /**

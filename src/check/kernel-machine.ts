@@ -64,6 +64,8 @@ export interface KernelMachine {
   readonly kept: number[]
   /** What the scenario has opened for all threads: each open file and its number. */
   readonly opened: OpenedFile[]
+  /** Address spaces that threads have forked and keep. */
+  readonly forked: number[]
   /** The operations are run one after the other, to find out what they should give. */
   ordering: boolean
 }
@@ -105,7 +107,7 @@ export function bootMachine(choice: MachineChoice): KernelMachine {
     joinMm(task, mm)
     kernelExit(task)
   }
-  return { heap, tasks, mm, published, contended, disk, kept: [], opened: [], ordering: false }
+  return { heap, tasks, mm, published, contended, disk, kept: [], opened: [], forked: [], ordering: false }
 }
 
 /** CPU `id` as a thread has it that comes to it, or that buries whose it was. */

@@ -242,6 +242,17 @@ export class ScenarioCpu {
     return new ScenarioCpu(this.machine, task, child)
   }
 
+  /** Forks, in a thread; the child is {@link child}. */
+  forkOwn(): Outcome {
+    this.machine.forked[this.task.id] = this.forkAndKeep().mm
+    return 'forked'
+  }
+
+  /** The child that this CPU has forked, for it to use and to have exit. */
+  get child(): ScenarioCpu {
+    return new ScenarioCpu(this.machine, this.task, this.machine.forked[this.task.id]!)
+  }
+
   unmap(page: number, pages: number): Outcome {
     callEnter(this.task)
     const result = munmap(this.task, this.mm, page, page + pages)

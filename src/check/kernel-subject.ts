@@ -4,6 +4,7 @@
 // the sequential orders of the operations give is found out first, by running them.
 
 import {
+  SavedFields,
   type Site,
   alone,
   memory,
@@ -11,7 +12,7 @@ import {
   setForbidden,
   setProbes,
 } from '../backends/stepped/index.ts'
-import { Detectors } from './detectors.ts'
+import { Detectors, type SavedDetectors } from './detectors.ts'
 import type { Subject } from './explore.ts'
 import { errorText } from './follow.ts'
 import type { KernelMachine } from './kernel-machine.ts'
@@ -103,16 +104,34 @@ export function kernelSubject(
     fields.reset()
     for (const results of run.results) results.length = 0
   }
+  const watch = (): void => {
+    setProbes(detectors)
+    setForbidden(detectors)
+  }
   const checked = new Set<string>()
+  const lists = [run.results, run.machine.kept, run.machine.opened, run.machine.forked]
   return {
     machine: run.machine,
     threads: run.threads.length,
     begin() {
       reset()
       detectors?.begin()
-      setProbes(detectors)
-      setForbidden(detectors)
+      watch()
       return [...run.threads]
+    },
+    saver: {
+      save(threads, into) {
+        const saved = (into as SavedState | null) ?? { fields: new SavedFields(), detectors: null }
+        fields.save(saved.fields, threads, lists)
+        saved.detectors = detectors?.save() ?? null
+        return saved
+      },
+      restore(from) {
+        const saved = from as SavedState
+        fields.goBack(saved.fields)
+        if (saved.detectors !== null) detectors!.restore(saved.detectors)
+        watch()
+      },
     },
     explainRace: (race) => detectors?.explainRace(race) ?? null,
     end() {
@@ -133,6 +152,12 @@ export function kernelSubject(
     },
     naming: () => new KernelNames(run.machine),
   }
+}
+
+/** What belongs to the state of a kernel scenario besides memory and the threads. */
+interface SavedState {
+  readonly fields: SavedFields
+  detectors: SavedDetectors | null
 }
 
 function describe(results: readonly (readonly Outcome[])[], observed: string): string {

@@ -22,6 +22,18 @@ function wordOf(lock: number): number {
   return (lock / LOCK_KINDS) | 0
 }
 
+export interface SavedLocks {
+  readonly held: readonly (readonly number[])[]
+  readonly lockedPages: readonly (readonly number[])[]
+  /** How many edges there were in the order of the classes. */
+  readonly edges: number
+}
+
+function replace(list: number[], by: readonly number[]): void {
+  list.length = 0
+  for (const each of by) list.push(each)
+}
+
 export class LockRules {
   readonly #machine: KernelMachine
   readonly #classes: LockClasses
@@ -52,6 +64,22 @@ export class LockRules {
     for (const locked of this.#lockedPages) locked.length = 0
     for (const edge of this.#orderSet) this.#order[edge] = 0
     this.#orderSet.length = 0
+  }
+
+  /** What is known of this execution. */
+  save(): SavedLocks {
+    return {
+      held: this.#held.map((held) => [...held]),
+      lockedPages: this.#lockedPages.map((locked) => [...locked]),
+      edges: this.#orderSet.length,
+    }
+  }
+
+  /** Back to what was known at an earlier moment of this execution. */
+  restore({ held, lockedPages, edges }: SavedLocks): void {
+    held.forEach((locks, id) => replace(this.#held[id]!, locks))
+    lockedPages.forEach((frames, id) => replace(this.#lockedPages[id]!, frames))
+    while (this.#orderSet.length > edges) this.#order[this.#orderSet.pop()!] = 0
   }
 
   /** To be called when all threads are finished. */

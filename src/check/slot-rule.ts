@@ -34,8 +34,17 @@ export class SlotRule {
 
   /** To be called before each execution. */
   begin(): void {
+    this.restore(this.#initial)
+  }
+
+  /** What is known of this execution, and the way back to that. */
+  save(): readonly number[] {
+    return [...this.#tables]
+  }
+
+  restore(tables: readonly number[]): void {
     this.#tables.clear()
-    for (const table of this.#initial) this.#tables.add(table)
+    for (const table of tables) this.#tables.add(table)
   }
 
   /**

@@ -45,7 +45,7 @@ describe('checking a file', () => {
   })
 
   it('refuses more threads than it can tell apart', async () => {
-    await assert.rejects(check('crowd'), /has 17 threads/)
+    await assert.rejects(check('crowd'), /has 32 threads/)
   })
 
   it('refuses a file that exports no scenario', async () => {

@@ -220,6 +220,14 @@ describe('the explorer', () => {
     assert.match((failure!.error as Error).stack!, /lost-update\.ts/)
   })
 
+  it('finds one between the last two of as many threads as there may be', async () => {
+    for (const bound of [null, 1]) {
+      const { failure } = await exploreProgram('full', { bound })
+      assert.match(String(failure?.error), /an update was lost/)
+      assert.deepEqual(new Set(failure!.schedule), new Set(Array.from({ length: 31 }, (_, id) => id)))
+    }
+  })
+
   it('proves the mutual exclusion of Peterson, of a spinlock and of a futex mutex', async () => {
     for (const name of ['peterson', 'spin', 'mutex']) {
       const result = await exploreProgram(name)

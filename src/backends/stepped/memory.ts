@@ -9,6 +9,9 @@ import { SHARED, TRACKED } from './tags.ts'
 export type ElementArray = Int32Array
 /** Words of one block, the unit in which changes are undone: those of a cache line. */
 const BLOCK_SHIFT = 4
+const BLOCK_WORDS = 1 << BLOCK_SHIFT
+const ENTRY_WORDS = BLOCK_WORDS + 2
+const LOG_ENTRIES = 1 << 10
 
 /** A buffer that is watched or whose changes are undone. */
 export class TrackedBuffer {
@@ -21,7 +24,7 @@ export class TrackedBuffer {
   /** Its contents at the snapshot; null before. */
   snapshot: Int32Array | null = null
   readonly words: Int32Array
-  /** For each block of 16 words, the execution that has last changed it. */
+  /** For each block of 16 words, the epoch in which it was last changed; see Memory. */
   readonly changed: Int32Array
 
   constructor(
@@ -69,7 +72,7 @@ export class View {
   /** Notes that an element is about to change. */
   touch(index: number): void {
     const block = (this.#byteOffset + (index << this.#elementShift)) >> (BLOCK_SHIFT + 2)
-    if (this.buffer.changed[block] !== memory.execution) memory.noteBlock(this.buffer, block)
+    if (this.buffer.changed[block] !== memory.epoch) memory.noteBlock(this.buffer, block)
   }
 
   touchRange(start: number, end: number): void {
@@ -77,7 +80,7 @@ export class View {
     const first = (this.#byteOffset + (start << this.#elementShift)) >> (BLOCK_SHIFT + 2)
     const last = (this.#byteOffset + (end << this.#elementShift) - 1) >> (BLOCK_SHIFT + 2)
     for (let block = first; block <= last; block++) {
-      if (this.buffer.changed[block] !== memory.execution) memory.noteBlock(this.buffer, block)
+      if (this.buffer.changed[block] !== memory.epoch) memory.noteBlock(this.buffer, block)
     }
   }
 }
@@ -103,10 +106,17 @@ export class FinerCellsNeeded extends Error {
   }
 }
 
+/** A state of memory that can be gone back to. */
+export interface MemoryMark {
+  readonly entries: number
+  readonly blocks: number
+}
+
 class Memory {
   /** Buffers, by the order in which they are met, that have cells of one byte. */
   readonly byteCells = new Set<number>()
-  execution = 1
+  /** Moves where a state begins that can be gone back to: from then on, the first change of a block is noted anew. */
+  epoch = 1
   /** Set where an array could not be added, as long as nobody has seen to it. */
   finerNeeded: FinerCellsNeeded | null = null
   /** Cells in use. */
@@ -118,8 +128,14 @@ class Memory {
   #persistentAliases = 0
   /** Buffers that are there from the beginning of each execution, and their cells. */
   #persistentBuffers = 0
+  /** The epoch in which the execution began. */
+  #firstEpoch = 1
+  /** Blocks that were changed in the execution, each once. */
   readonly #changedBuffers: TrackedBuffer[] = []
   readonly #changedBlocks: number[] = []
+  /** What was there before: the words of a block, then its number and the epoch of the change before that. */
+  readonly #logBuffers: TrackedBuffer[] = []
+  #log = new Int32Array(LOG_ENTRIES * ENTRY_WORDS)
 
   /** Forgets all buffers. */
   clear(): void {
@@ -130,8 +146,13 @@ class Memory {
     this.#persistentAliases = 0
     this.cells = 0
     this.#persistentBuffers = 0
+    this.#forgetChanges()
+  }
+
+  #forgetChanges(): void {
     this.#changedBuffers.length = 0
     this.#changedBlocks.length = 0
+    this.#logBuffers.length = 0
   }
 
   /**
@@ -199,15 +220,58 @@ class Memory {
       else buffer.snapshot.set(buffer.words)
       buffer.changed.fill(0)
     }
-    this.execution = 1
-    this.#changedBuffers.length = 0
-    this.#changedBlocks.length = 0
+    this.epoch = 1
+    this.#firstEpoch = 1
+    this.#forgetChanges()
   }
 
+  /** A block is about to be changed, for the first time in this epoch. */
   noteBlock(buffer: TrackedBuffer, block: number): void {
-    buffer.changed[block] = this.execution
-    this.#changedBuffers.push(buffer)
-    this.#changedBlocks.push(block)
+    const before = buffer.changed[block]!
+    buffer.changed[block] = this.epoch
+    if (before < this.#firstEpoch) {
+      this.#changedBuffers.push(buffer)
+      this.#changedBlocks.push(block)
+    }
+    const entry = this.#logBuffers.push(buffer) * ENTRY_WORDS
+    if (entry > this.#log.length) this.#growLog()
+    const log = this.#log
+    const first = block << BLOCK_SHIFT
+    const { words } = buffer
+    const count = Math.min(BLOCK_WORDS, words.length - first)
+    const at = entry - ENTRY_WORDS
+    for (let word = 0; word < count; word++) log[at + word] = words[first + word]!
+    log[at + BLOCK_WORDS] = block
+    log[at + BLOCK_WORDS + 1] = before
+  }
+
+  #growLog(): void {
+    const log = new Int32Array(this.#log.length * 2)
+    log.set(this.#log)
+    this.#log = log
+  }
+
+  /** The memory as it is now can be gone back to, until something from before is. */
+  mark(): MemoryMark {
+    this.epoch++
+    return { entries: this.#logBuffers.length, blocks: this.#changedBlocks.length }
+  }
+
+  /** Back to what it was at a mark. No buffer was made since. */
+  goBack({ entries, blocks }: MemoryMark): void {
+    const log = this.#log
+    while (this.#logBuffers.length > entries) {
+      const { words, changed } = this.#logBuffers.pop()!
+      const at = this.#logBuffers.length * ENTRY_WORDS
+      const block = log[at + BLOCK_WORDS]!
+      const first = block << BLOCK_SHIFT
+      const count = Math.min(BLOCK_WORDS, words.length - first)
+      for (let word = 0; word < count; word++) words[first + word] = log[at + word]!
+      changed[block] = log[at + BLOCK_WORDS + 1]!
+    }
+    this.#changedBuffers.length = blocks
+    this.#changedBlocks.length = blocks
+    this.epoch++
   }
 
   /**
@@ -235,18 +299,8 @@ class Memory {
   /** Back to the snapshot; buffers that were made since are forgotten. */
   restore(): void {
     this.finerNeeded = null
-    const changedBuffers = this.#changedBuffers
-    const changedBlocks = this.#changedBlocks
-    for (let index = 0; index < changedBlocks.length; index++) {
-      const { words, snapshot } = changedBuffers[index]!
-      if (snapshot === null) continue
-      const first = changedBlocks[index]! << BLOCK_SHIFT
-      const end = Math.min(first + (1 << BLOCK_SHIFT), words.length)
-      for (let word = first; word < end; word++) words[word] = snapshot[word]!
-    }
-    changedBuffers.length = 0
-    changedBlocks.length = 0
-    this.execution++
+    this.goBack({ entries: 0, blocks: 0 })
+    this.#firstEpoch = this.epoch
     while (this.#aliases.length > this.#persistentAliases) this.#buffers.delete(this.#aliases.pop()!)
     while (this.#order.length > this.#persistentBuffers) {
       const buffer = this.#order.pop()!

@@ -2,11 +2,13 @@
 
 export type { Probe } from './emit.ts'
 export { steppedHost } from './host.ts'
-export { FinerCellsNeeded, memory } from './memory.ts'
-export { rememberFields } from './private-state.ts'
+export { FinerCellsNeeded, type MemoryMark, memory } from './memory.ts'
+export { CannotSave, SavedFields, rememberFields } from './private-state.ts'
 export { ChoicesNeeded, SteppingRefused, TimeUp } from './refusal.ts'
 export {
+  type Ending,
   type EventLoops,
+  type Sleepers,
   alone,
   forgetRefusal,
   refused,
@@ -21,6 +23,7 @@ export {
   setWatching,
   siteHere,
   timeOut,
+  whoSleeps,
 } from './runtime.ts'
 export {
   ADD,
@@ -35,6 +38,7 @@ export {
   PAUSE,
   type Probes,
   READY,
+  SAVE,
   SIGNAL,
   SPINNING,
   STORE,

@@ -27,6 +27,7 @@ import {
   PAUSE,
   READS_MAX,
   READY,
+  SAVE,
   SIGNAL,
   SPINNING,
   STORE,
@@ -44,6 +45,7 @@ import {
   type Probes,
   type Tracer,
   type Watched,
+  noValues,
 } from './thread.ts'
 
 const soloThread = new Thread(-1)
@@ -70,8 +72,16 @@ let sites: Site[] = []
 /** Code that cannot be stepped was come to: whoever catches the error, the program cannot be checked. */
 let refusal: Error | null = null
 let forbidden: Forbidden | null = null
+export type Sleepers = readonly (Thread | AsyncWaiter)[]
 /** Threads that wait, in the order in which they came. */
 const sleepers: (Thread | AsyncWaiter)[] = []
+
+/** Those that wait now. */
+export function whoSleeps(): Sleepers {
+  return sleepers.length === 0 ? nobody : [...sleepers]
+}
+
+const nobody: Sleepers = []
 
 export function setWatching(on: boolean): void {
   watching = on
@@ -281,30 +291,31 @@ function stop(): never {
 
 /**
  * Runs `bodies` as threads under `chooser` until all have finished or it ends the execution. `threads` are the records
- * to use, one for each.
+ * to use, one for each. Without `bodies`, the threads go on where their records say that they have stopped, and
+ * `asleep` are those in queues, in the order in which they came.
  */
 export function runThreads(
   threads: readonly Thread[],
-  bodies: readonly (() => unknown)[],
+  bodies: readonly (() => unknown)[] | null,
   chooser: Scheduler,
+  asleep: Sleepers = [],
 ): Ending {
   scheduler = chooser
   refusal = null
   sleepers.length = 0
+  sleepers.push(...asleep)
   leavingCount = 0
   state.stopping = false
   state.awaited = null
   try {
-    starting = true
-    for (const thread of threads) {
-      thread.reset()
-      thread.body = bodies[thread.id]!
-      current = thread
-      goOn(thread)
-    }
-    starting = false
+    if (bodies !== null) startThreads(threads, bodies)
     nextThread = chooseNext()
-    while (nextThread >= 0) {
+    while (nextThread !== -1) {
+      if (nextThread === SAVE) {
+        chooser.save()
+        nextThread = chooseNext()
+        continue
+      }
       current = threads[nextThread]!
       if (goOn(current)) nextThread = chooseNext()
     }
@@ -320,6 +331,18 @@ export function runThreads(
   if (wasDecided()) chooser.choose()
   raiseWhatWasCaught()
   return regularEnding
+}
+
+/** Runs each up to its first operation. */
+function startThreads(threads: readonly Thread[], bodies: readonly (() => unknown)[]): void {
+  starting = true
+  for (const thread of threads) {
+    thread.reset()
+    thread.body = bodies[thread.id]!
+    current = thread
+    goOn(thread)
+  }
+  starting = false
 }
 
 /** Runs a thread until it stops or has finished. Returns whether it has finished. */
@@ -766,7 +789,7 @@ export function again(site: number, keeps: boolean, values: readonly unknown[] =
   if (thread === soloThread) return undefined
   const { reads, epoch, looks, rescues } = thread
   const { changes } = state
-  const turns = (thread.turns[site] ??= newTurns())
+  const turns = thread.turnsOf(site)
   const isSameEpoch = turns.epoch === epoch
   const from = isSameEpoch ? turns.from : 0
   const isSame = values === noValues || sameValues(turns.values, values)
@@ -787,12 +810,6 @@ export function again(site: number, keeps: boolean, values: readonly unknown[] =
   // It has paused in this turn, until something changed.
   thread.isStale = !hasRead
   return spin(thread, site, from, reads, true)
-}
-
-const noValues: readonly unknown[] = []
-
-function newTurns(): Thread['turns'][number] & object {
-  return { epoch: -1, before: -1, from: 0, changes: -1, looks: 0, rescues: 0, values: noValues }
 }
 
 function sameValues(before: readonly unknown[], now: readonly unknown[]): boolean {

@@ -85,6 +85,8 @@ interface Turns {
   values: readonly unknown[]
 }
 
+export const noValues: readonly unknown[] = []
+
 /** Reads that are remembered since a thread last changed something. */
 export const READS_MAX = 512
 const noArray: Watched = new Int32Array(0)
@@ -174,6 +176,8 @@ export class Thread {
   serves = false
   /** Turns of loops, by the number of the loop. */
   readonly turns: (Turns | undefined)[] = []
+  /** The numbers of these loops. */
+  readonly loops: number[] = []
 
   constructor(id: number) {
     this.id = id
@@ -187,6 +191,7 @@ export class Thread {
     this.rescues = 0
     this.timeouts = 0
     this.isIdle = false
+    this.isStale = false
     this.loop = null
     this.toTell.length = 0
     this.isLooping = false
@@ -194,6 +199,96 @@ export class Thread {
     this.isTimed = false
     this.serves = false
     this.forgetReads()
+  }
+
+  /** Takes over how another stands, whose event loop is not yet made. */
+  copyFrom(other: Thread): void {
+    this.#copyFrames(other)
+    this.#copyReads(other)
+    this.#copyTurns(other)
+    this.body = other.body
+    this.state = other.state
+    this.kind = other.kind
+    this.site = other.site
+    this.array = other.array
+    this.index = other.index
+    this.operand = other.operand
+    this.expected = other.expected
+    this.timeout = other.timeout
+    this.cell = other.cell
+    this.cells = other.cells
+    this.native = other.native
+    this.local = other.local
+    this.isPlain = other.isPlain
+    this.woken = other.woken
+    this.toTell.length = 0
+    this.toTell.push(...other.toTell)
+    this.leaver = other.leaver
+    this.waitResult = other.waitResult
+    this.waitCell = other.waitCell
+    this.rescues = other.rescues
+    this.timeouts = other.timeouts
+    this.changes = other.changes
+    this.unread = other.unread
+    this.vainPauses = other.vainPauses
+    this.watchFrom = other.watchFrom
+    this.watchTo = other.watchTo
+    this.betweenTurns = other.betweenTurns
+    this.isIdle = other.isIdle
+    this.isStale = other.isStale
+    this.epoch = other.epoch
+    this.loop = other.loop
+    this.told = other.told
+    this.toldAt = other.toldAt
+    this.isLooping = other.isLooping
+    this.idles = other.idles
+    this.isTimed = other.isTimed
+    this.serves = other.serves
+  }
+
+  #copyFrames(other: Thread): void {
+    this.depth = other.depth
+    for (let at = 0; at < other.depth; at++) this.frames[at] = other.frames[at]!
+  }
+
+  #copyReads(other: Thread): void {
+    this.looks = other.looks
+    this.reads = other.reads
+    // A pause that looks at nothing says so in the first.
+    const count = Math.max(1, other.reads, other.watchTo)
+    for (let at = 0; at < count; at++) {
+      this.readArrays[at] = other.readArrays[at]!
+      this.readIndices[at] = other.readIndices[at]!
+      this.readCells[at] = other.readCells[at]!
+      this.readValues[at] = other.readValues[at]!
+    }
+    for (let at = 0; at < Math.min(count, other.readBigInts.length); at++)
+      this.readBigInts[at] = other.readBigInts[at]!
+  }
+
+  /** Of loops that only the other was in, what is known is no matter: a loop is entered first. */
+  #copyTurns(other: Thread): void {
+    for (const site of other.loops) {
+      const turns = this.turnsOf(site)
+      const { epoch, before, from, changes, looks, rescues, values } = other.turns[site]!
+      turns.epoch = epoch
+      turns.before = before
+      turns.from = from
+      turns.changes = changes
+      turns.looks = looks
+      turns.rescues = rescues
+      turns.values = values
+    }
+  }
+
+  /** What is known of the turns of a loop. */
+  turnsOf(site: number): Turns {
+    const known = this.turns[site]
+    if (known !== undefined) return known
+    this.loops.push(site)
+    const turns = { epoch: -1, before: -1, from: 0, changes: -1, looks: 0, rescues: 0, values: noValues }
+    this.turns[site] = turns
+    return turns
   }
 
   forgetReads(): void {
@@ -224,10 +319,17 @@ export class Thread {
   }
 }
 
+/** In place of a thread: all are to stop for save(), and choose() is called again. */
+export const SAVE = -2
+
 /** Decides who goes on, and is told of plain accesses. */
 export abstract class Scheduler {
-  /** Every thread has announced its next operation. Returns the thread that does its own, or -1 to end it all. */
+  /**
+   * Every thread has announced its next operation. Returns the thread that does its own, or -1 to end it all, or SAVE.
+   */
   abstract choose(): number
+  /** After choose() has asked for it: all threads have stopped, and are what their records say. */
+  save(): void {}
   /** Plain accesses of shared cells, while {@link setWatching} says so. */
   abstract plainRead(thread: number, firstCell: number, cells: number, site: number): void
   abstract plainWrite(thread: number, firstCell: number, cells: number, site: number): void

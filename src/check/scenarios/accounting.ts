@@ -1,6 +1,5 @@
 // What else a fault of Linux writes (kernel/memory/lru.ts): pages in batches, on a list, charged and counted.
 
-import { type ScenarioCpu } from '../kernel-scenario.ts'
 import { firstPage, warmPage } from './pages.ts'
 import { kernelScenarios } from './table.ts'
 
@@ -9,8 +8,6 @@ const accounting = { lruBatch: 2, chargeBatch: 2 }
 
 /** Pages of a table of the lowest level. */
 const TABLE_PAGES = 512
-
-let child: ScenarioCpu
 
 export default kernelScenarios({
   // Two faults under different page tables: nothing but the lock of the list keeps them apart.
@@ -60,14 +57,7 @@ export default kernelScenarios({
       cpu.store(firstPage, 7)
     },
     threads: [
-      [
-        (cpu) => {
-          child = cpu.forkAndKeep()
-          return 'forked'
-        },
-        () => child.load(firstPage),
-        () => child.exit(),
-      ],
+      [(cpu) => cpu.forkOwn(), (cpu) => cpu.child.load(firstPage), (cpu) => cpu.child.exit()],
       [(cpu) => cpu.add(firstPage, 9), (cpu) => cpu.add(firstPage, 9)],
     ],
     pages: [firstPage],

@@ -4,8 +4,6 @@ import type { ScenarioCpu } from '../kernel-scenario.ts'
 import { firstPage, warmPage } from './pages.ts'
 import { kernelScenarios } from './table.ts'
 
-let child: ScenarioCpu
-
 /** Pins a page, adds to it through the pin and as the program does, and lets it go. */
 const pinned = [
   (cpu: ScenarioCpu) => cpu.pin(firstPage, 1, 'rw'),
@@ -49,13 +47,10 @@ export default kernelScenarios({
         (cpu) => cpu.unpin(),
       ],
       [
-        (cpu) => {
-          child = cpu.forkAndKeep()
-          return 'forked'
-        },
-        () => child.load(firstPage),
-        () => child.load(firstPage),
-        () => child.exit(),
+        (cpu) => cpu.forkOwn(),
+        (cpu) => cpu.child.load(firstPage),
+        (cpu) => cpu.child.load(firstPage),
+        (cpu) => cpu.child.exit(),
       ],
     ],
     pages: [firstPage],

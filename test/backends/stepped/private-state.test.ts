@@ -13,14 +13,24 @@ test('fields are set back and copied alike, with and without code', () => {
   const copies = [asCode, asData].map((compile) => {
     const object = make()
     const before = { ...object }
-    const { reset, copy, numbers } = compile([object])
+    const { reset, copy, numbers, save, goBack, references } = compile([object])
     Object.assign(object, { count: -1, share: Number.NaN, isAt: true, name: 'other', inner: {} })
     copy()
     const changed = [...numbers]
+    const saved: unknown[] = []
+    save(saved)
+    const after = { ...object }
     reset()
     assert.deepEqual(object, before)
     copy()
-    return [changed, [...numbers]]
+    const first = [...numbers]
+    goBack(saved)
+    assert.deepEqual(object, after)
+    assert.deepEqual(
+      references.map((index) => saved[index]),
+      ['other', {}],
+    )
+    return [changed, first]
   })
   assert.deepEqual(copies[0], copies[1])
   assert.deepEqual(copies[0], [

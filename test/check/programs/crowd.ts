@@ -1,3 +1,3 @@
 // One thread too many.
 
-export default { threads: Array.from({ length: 17 }, () => () => undefined) }
+export default { threads: Array.from({ length: 32 }, () => () => undefined) }
