@@ -378,6 +378,10 @@ function hotThreads(processes: readonly Process[]): ImportedTrace['hotThreads'] 
   }
 }
 
+function counted(count: number, one: string, several: string): string {
+  return `${count} ${count === 1 ? one : several}`
+}
+
 function threadsOf(processes: readonly Process[]): number {
   return processes.reduce((sum, { threads }) => sum + threads.length, 0)
 }
@@ -476,7 +480,9 @@ function warnings(importer: Importer, replayed: readonly Process[], whole: boole
     all.push('the trace has no task:task_newtask: the order of thread creation is not known')
   }
   if (importer.calls.impliedMappings > 0) {
-    all.push(`${importer.calls.impliedMappings} mappings were made by something that the trace does not show`)
+    all.push(
+      `${counted(importer.calls.impliedMappings, 'mapping was', 'mappings were')} made by something that the trace does not show`,
+    )
   }
   if (importer.calls.impliedUnmappings > 0) {
     all.push(
@@ -488,12 +494,12 @@ function warnings(importer: Importer, replayed: readonly Process[], whole: boole
   }
   if (importer.unhandledFaults > 0) {
     all.push(
-      `${importer.unhandledFaults} faults of the kernel were probes that it did not handle (page faults disabled), and are not counted`,
+      `${counted(importer.unhandledFaults, 'fault', 'faults')} of the kernel: probes that it did not handle (page faults disabled), not counted`,
     )
   }
   if (importer.calls.openCalls > 0)
     all.push(
-      `${importer.calls.openCalls} calls have no exit in the trace: those whose effect their arguments tell are taken to have succeeded, others are left out`,
+      `${counted(importer.calls.openCalls, 'call has', 'calls have')} no exit in the trace: those whose effect their arguments tell are taken to have succeeded, others are left out`,
     )
   const [first] = replayed
   if (!whole && first!.images.length > 1) {

@@ -559,7 +559,7 @@ describe('address spaces', () => {
     const trace = await new TraceText().mprotect(1, 1, 0x10000, 0x2000, 3).fault(1, 1, 0x11000, 6).import()
     trace.close()
     assert.equal(trace.images[0]!.notPerformed.outsideAnyMapping, 0)
-    assert.ok(trace.warnings.some((warning) => warning.startsWith('1 mappings were made by something')))
+    assert.ok(trace.warnings.some((warning) => warning.startsWith('1 mapping was made by something')))
   })
 
   test('faults that cannot be performed are counted by kind', async () => {
