@@ -4,8 +4,10 @@ import {
   ChoicesNeeded,
   FinerCellsNeeded,
   READY,
+  ScriptNeeded,
   SteppingRefused,
   type Thread,
+  ThreadsNeeded,
   TimeUp,
   WAITING,
   memory,
@@ -25,6 +27,8 @@ export interface Subject {
   readonly threads: number
   /** Called where threads have to choose between events: from now on there is one more, which makes the choices. */
   addChooser?(): void
+  /** Called where threads start another one: from now on there is one more that may be started. */
+  addThread?(): void
   /** So many of them are those of the scenario, which are told of. Default: all. */
   readonly shown?: number
   /** What each thread runs, where two that run the same may be exchanged for one another. */
@@ -226,6 +230,7 @@ function runMany(
 export function mayRunAgain(subject: Subject, error: unknown): boolean {
   if (error instanceof FinerCellsNeeded) memory.byteCells.add(error.ordinal)
   else if (error instanceof ChoicesNeeded) subject.addChooser!()
+  else if (error instanceof ThreadsNeeded) subject.addThread!()
   else return false
   return true
 }
@@ -340,7 +345,7 @@ export function runOnce(subject: Subject, execution: Execution, atEnd?: () => vo
 
 /** What is checked cannot be: that says nothing of it. */
 function isNoFinding(error: unknown): boolean {
-  return error instanceof SteppingRefused || error instanceof NoScenario
+  return error instanceof SteppingRefused || error instanceof NoScenario || error instanceof ScriptNeeded
 }
 
 /** Thrown by the explorer, in the middle of a thread. */

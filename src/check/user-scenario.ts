@@ -30,29 +30,47 @@ export class SetupIsAsync extends Error {
 
 /** A scenario of a loaded program as the explorer wants it. */
 export function userSubject(description: Scenario, loops: EventLoops | null = null): Subject {
+  const { length } = description.threads
   let state: unknown
   let hasChooser = false
+  // Threads that may be started. Each is another: none may be exchanged for one of them.
+  const started: object[] = []
+  const refuseMore = (): void => {
+    if (length + started.length + (hasChooser ? 1 : 0) < THREADS_MAX) return
+    throw new NoScenario(
+      `more than ${THREADS_MAX} threads, with those that are started and one that chooses between events`,
+      'let the scenario have fewer threads and Workers',
+    )
+  }
+  const runOf = (thread: Scenario['threads'][number]): (() => unknown) =>
+    thread instanceof URL ? () => loops!.runScript(thread.href) : () => thread(state)
   return {
     get threads() {
-      return description.threads.length + (hasChooser ? 1 : 0)
+      return length + started.length + (hasChooser ? 1 : 0)
     },
     get functions() {
-      return hasChooser ? [...description.threads, null] : description.threads
+      return [...description.threads, ...started, ...(hasChooser ? [null] : [])]
     },
-    shown: description.threads.length,
+    get shown() {
+      return length + started.length
+    },
     addChooser() {
-      if (description.threads.length === THREADS_MAX)
-        throw new NoScenario(
-          'the threads of the scenario have to choose between events, for which one more is needed',
-          `give ${THREADS_MAX - 1} threads at most`,
-        )
+      refuseMore()
       hasChooser = true
+    },
+    addThread() {
+      refuseMore()
+      started.push({})
     },
     begin() {
       memory.restore()
       loops?.beginChoices(hasChooser)
+      loops?.beginStarts(length, started.length)
       state = setUp(description)
-      const bodies = description.threads.map((thread) => () => thread(state))
+      const bodies = [
+        ...description.threads.map(runOf),
+        ...started.map((_, index) => loops!.serveStarts(index)),
+      ]
       return hasChooser ? [...bodies, loops!.serveChoices] : bodies
     },
     end() {

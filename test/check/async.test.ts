@@ -293,7 +293,7 @@ export default { ${cells},
 import { Worker } from '${threads}'
 export default { setup: () => new Worker('', { eval: true }), threads: [() => {}] }`,
     verdict: 'refused',
-    says: /:3: a Worker or a BroadcastChannel in a check; make what it does a thread of the scenario/,
+    says: /:3: a Worker in the setup; let a thread make it/,
   },
   {
     name: 'a listener in the setup',

@@ -4,7 +4,14 @@ export type { Probe } from './emit.ts'
 export { steppedHost } from './host.ts'
 export { FinerCellsNeeded, memory } from './memory.ts'
 export { rememberFields } from './private-state.ts'
-export { ChoicesNeeded, SteppingRefused, TimeUp } from './refusal.ts'
+export {
+  ChoicesNeeded,
+  ScriptNeeded,
+  type ScriptRequest,
+  SteppingRefused,
+  ThreadsNeeded,
+  TimeUp,
+} from './refusal.ts'
 export {
   type EventLoops,
   alone,
@@ -37,6 +44,7 @@ export {
   READY,
   SIGNAL,
   SPINNING,
+  STOP,
   STORE,
   SUB,
   Scheduler,
