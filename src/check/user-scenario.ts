@@ -1,6 +1,13 @@
 // The scenario of a file as the explorer wants it.
 
-import { type EventLoops, FinerCellsNeeded, alone, memory, setPreparing } from '../backends/stepped/index.ts'
+import {
+  type EventLoops,
+  FinerCellsNeeded,
+  ScriptNeeded,
+  alone,
+  memory,
+  setPreparing,
+} from '../backends/stepped/index.ts'
 import { THREADS_MAX } from './execution.ts'
 import type { Subject } from './explore.ts'
 import type { Scenario } from './scenario.ts'
@@ -42,8 +49,12 @@ export function userSubject(description: Scenario, loops: EventLoops | null = nu
       'let the scenario have fewer threads and Workers',
     )
   }
-  const runOf = (thread: Scenario['threads'][number]): (() => unknown) =>
-    thread instanceof URL ? () => loops!.runScript(thread.href) : () => thread(state)
+  const runOf = (thread: Scenario['threads'][number]): (() => unknown) => {
+    if (!(thread instanceof URL)) return () => thread(state)
+    const { href } = thread
+    if (loops === null) throw new ScriptNeeded({ from: '', specifier: href, kind: 'worker' })
+    return () => loops.runScript(href)
+  }
   return {
     get threads() {
       return length + started.length + (hasChooser ? 1 : 0)

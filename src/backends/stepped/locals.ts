@@ -15,6 +15,8 @@ export interface Local {
   /** Its value is the property `v` of what the variable holds. */
   readonly cell: boolean
   readonly isParameter: boolean
+  /** The cell is there from the beginning of the block on: closures take it before the declaration. */
+  readonly isEarly: boolean
   /** Each turn of a loop has its own. */
   readonly inLoop: boolean
   /** Where it is named, as offsets in the text, ascending. */
@@ -98,7 +100,9 @@ export function localsOf(module: ProgramModule, node: FunctionNode, names: Names
       const cell = !isSafe(each, isParameter)
       const name = alone && !(cell && isParameter) ? binding.name : names.fresh(binding.name)
       const { inLoop } = each
-      return [binding, { binding, name, cell, isParameter, inLoop, places: places.toSorted((a, b) => a - b) }]
+      const isEarly = cell && !isParameter && binding.kind !== 'function' && isTakenEarly(each)
+      const all = { binding, name, cell, isEarly, isParameter, inLoop }
+      return [binding, { ...all, places: places.toSorted((a, b) => a - b) }]
     }),
   )
 }
@@ -122,6 +126,16 @@ function isLocal(binding: Binding, node: FunctionNode): boolean {
 /** Code of its own activation: a function, the value of a field, a static block. */
 function isOwnActivation(node: Node): boolean {
   return isFunction(node) || node.type === 'PropertyDefinition' || node.type === 'StaticBlock'
+}
+
+/** A closure is made, or may be, before it has a value. */
+function isTakenEarly({ binding, declared, places, takenBy }: Found): boolean {
+  // What the head of a loop declares, or a `catch`, is there before the block.
+  if (/^For|^Catch/.test(binding.scope.type)) return false
+  const from = declared || Math.min(...places)
+  return takenBy.some(
+    (taker) => taker !== binding.value && (taker.start <= from || taker.type === 'FunctionDeclaration'),
+  )
 }
 
 /** Closures may keep a copy: they are made when it has its value, and that stays. */

@@ -9,7 +9,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import { isOfLoop } from './loop-imports.ts'
+import { isOfLoop, loopModule } from './loop-imports.ts'
 import { type ScriptRequest, SteppingRefused } from './refusal.ts'
 import { followImport, formatOf, importResolver, isData, isPackaged, isThere } from './resolve.ts'
 import { type Scopes, nameOf, resolveScopes } from './scope.ts'
@@ -85,6 +85,8 @@ export async function readProgram(
     modules,
     redirect,
   )
+  if ([...modules.keys()].some((url) => url.endsWith(PER_THREAD)))
+    await readAll([loopModule], modules, redirect)
   const started = [...modules.values()].flatMap(({ scripts: own }) => own.map((url) => `${url}${PER_THREAD}`))
   leaveOutPackages(modules, [...program.entries, ...started, ...asked])
   return program
@@ -96,9 +98,9 @@ async function findScript({ from, specifier, kind }: ScriptRequest): Promise<str
   if (kind === 'eval') return `${fileOfText(specifier)}${PER_THREAD}`
   const base = baseOf(from)
   const target = followImport(base, specifier, kind, await importResolver(base))
-  return target === null || isOfLoop(target) || isData(target) || !isThere(target)
-    ? target
-    : `${target}${PER_THREAD}`
+  if (target === null || isOfLoop(target) || isData(target)) return target
+  // What is not there, Node says better.
+  return isThere(target) ? `${target}${PER_THREAD}` : null
 }
 
 const textFolder = join(tmpdir(), 'faultline-worker-texts')

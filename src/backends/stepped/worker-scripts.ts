@@ -1,22 +1,26 @@
-// Which scripts of Workers a module names where it makes them, so that they are read with it: what they hold that
-// cannot be stepped is refused before anything runs. Others are read when a thread comes to them.
+// Which scripts a module names where it makes a Worker of them, or where they are threads of a scenario: they are read
+// with it, so that what they hold that cannot be stepped is refused before anything runs. Others are read when a thread
+// comes to them.
 
 import { type Node, type SourceModule, childrenOf } from './syntax.ts'
 
 /** The addresses of the scripts, for the module at `url`. */
 export function scriptsOf({ program, text }: SourceModule, url: string): string[] {
-  if (!/\bWorker\b/.test(text)) return []
+  if (!/\b(Worker|threads)\b/.test(text)) return []
   const found = new Set<string>()
+  const note = (script: Node): void => {
+    const path = pathOf(script)
+    if (path !== null) found.add(new URL(path, url).href)
+  }
   const visit = (node: Node): void => {
-    const [script] = node.type === 'NewExpression' ? (node.arguments as Node[]) : []
+    if (node.type === 'NewExpression' && calledName(node.callee as Node).endsWith('Worker'))
+      node.arguments.slice(0, 1).forEach((each) => note(each as Node))
     if (
-      script !== undefined &&
-      node.type === 'NewExpression' &&
-      calledName(node.callee as Node).endsWith('Worker')
-    ) {
-      const path = pathOf(script)
-      if (path !== null) found.add(new URL(path, url).href)
-    }
+      node.type === 'Property' &&
+      calledName(node.key as Node) === 'threads' &&
+      node.value.type === 'ArrayExpression'
+    )
+      node.value.elements.forEach((each) => each && note(each as Node))
     for (const child of childrenOf(node)) visit(child)
   }
   visit(program)

@@ -1,7 +1,7 @@
 // What the function of a module is given: see ../thread-form.ts. It is not stepped.
 
 import { createRequire } from 'node:module'
-import { fileURLToPath } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import type { ThreadCode } from '../thread-modules.ts'
 import { host } from './host.ts'
 
@@ -32,14 +32,15 @@ export interface Own {
 export function newMeta(url: string, namespace: Namespace): Own {
   const filename = fileURLToPath(url)
   const dirname = fileURLToPath(new URL('.', url)).replace(/[\\/]$/, '')
-  const { resolve } = createRequire(url)
   const meta = {
     url,
     filename,
     dirname,
     main: false,
     resolve: (specifier: string): string =>
-      /^\.|^file:/.test(specifier) ? new URL(specifier, url).href : `file://${resolve(specifier)}`,
+      /^\.|^file:/.test(specifier)
+        ? new URL(specifier, url).href
+        : pathToFileURL(createRequire(url).resolve(specifier)).href,
   }
   const define = (name: string, get: () => unknown): void => {
     Object.defineProperty(namespace, name, { get, enumerable: true, configurable: true })
@@ -54,9 +55,12 @@ export function newMeta(url: string, namespace: Namespace): Own {
   }
 }
 
+const natives = new Map<string, NodeJS.Require>()
+
 /** `require` of a module, with what else it has. */
 export function newRequire(url: string, required: (specifier: string) => unknown): NodeJS.Require {
-  const native = createRequire(url)
+  let native = natives.get(url)
+  if (native === undefined) natives.set(url, (native = createRequire(url)))
   const { resolve, cache, extensions, main } = native
   return Object.assign(required, { resolve, cache, extensions, main }) as NodeJS.Require
 }

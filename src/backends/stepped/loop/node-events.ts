@@ -15,17 +15,17 @@ function EventEmitter(this: unknown): void {
 EventEmitter.prototype = Emitter.prototype
 
 /** A promise of the next event. */
-export function once(emitter: Emitter, name: string, options: { signal?: unknown } = {}): unknown {
+export function once(emitter: Pick<Emitter, 'once'> & Partial<Emitter>, name: string, options: { signal?: unknown } = {}): unknown {
   if (!host.isThread()) return native.once(emitter as never, name, options as never)
   if (options.signal !== undefined)
     host.refuse('events.once() with a signal', 'listen, and take the listener away')
   return new Promise((resolve, reject) => {
     const failed = (error: unknown): void => {
-      emitter.removeListener(name, found)
+      emitter.removeListener?.(name, found)
       reject(error)
     }
     const found = (...args: unknown[]): void => {
-      emitter.removeListener('error', failed)
+      emitter.removeListener?.('error', failed)
       resolve(args)
     }
     emitter.once(name, found)

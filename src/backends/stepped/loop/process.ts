@@ -19,30 +19,54 @@ interface OwnProcess {
   emit(name: string, ...args: unknown[]): boolean
 }
 
-export function newProcess({ loop, argv, execArgv, env, exit }: Settings): OwnProcess {
-  const emitter = new Emitter() as unknown as Record<string, (...args: unknown[]) => unknown>
-  const own = Object.create(native) as Record<string, unknown>
-  const set = (name: string, value: unknown): void => {
-    Object.defineProperty(own, name, { value, writable: true, enumerable: true, configurable: true })
+type Call = (...args: unknown[]) => unknown
+
+/** What all of them have: listeners are those of their emitter. */
+const shared = Object.create(native) as Record<string, unknown>
+
+interface Holder {
+  readonly emitter$: Record<string, Call>
+}
+
+for (const name of [
+  'on',
+  'once',
+  'off',
+  'addListener',
+  'removeListener',
+  'prependListener',
+  'prependOnceListener',
+  'removeAllListeners',
+  'setMaxListeners',
+])
+  shared[name] = function (this: Holder, ...args: unknown[]): unknown {
+    this.emitter$[name]!(...args)
+    return this
   }
-  const chained = (name: string): void =>
-    set(name, (...args: unknown[]) => {
-      emitter[name]!(...args)
-      return own
-    })
-  for (const name of ['on', 'once', 'off', 'addListener', 'removeListener', 'prependListener']) chained(name)
-  for (const name of ['prependOnceListener', 'removeAllListeners', 'setMaxListeners']) chained(name)
-  for (const name of ['emit', 'listenerCount', 'listeners', 'rawListeners', 'eventNames'])
-    set(name, (...args: unknown[]) => emitter[name]!(...args))
-  set('argv', [...argv])
-  set('execArgv', [...execArgv])
-  set('env', env)
-  set('exitCode', undefined)
-  set('exit', exit)
-  set('emitWarning', (warning: unknown) => void loop.ticks.push(() => emitter['emit']!('warning', warning)))
-  set('nextTick', (called: (...args: unknown[]) => unknown, ...args: unknown[]) => {
-    host.loop().ticks.push(() => called(...args))
-  })
+for (const name of ['emit', 'listenerCount', 'listeners', 'rawListeners', 'eventNames'])
+  shared[name] = function (this: Holder, ...args: unknown[]): unknown {
+    return this.emitter$[name]!(...args)
+  }
+shared['nextTick'] = (called: Call, ...args: unknown[]): void => {
+  host.loop().ticks.push(() => called(...args))
+}
+
+export function newProcess({ loop, argv, execArgv, env, exit }: Settings): OwnProcess {
+  const emitter = new Emitter() as unknown as Record<string, Call>
+  const own = Object.create(shared) as Record<string, unknown>
+  const fields = {
+    emitter$: emitter,
+    argv: [...argv],
+    execArgv: [...execArgv],
+    env,
+    exitCode: undefined,
+    exit,
+  }
+  const emitWarning = (warning: unknown): void => {
+    loop.ticks.push(() => emitter['emit']!('warning', warning))
+  }
+  for (const [name, value] of Object.entries({ ...fields, emitWarning }))
+    Object.defineProperty(own, name, { value, writable: true, enumerable: true, configurable: true })
   loop.onUncaught = (error, kind) => {
     const name =
       kind === 'unhandledRejection' && emitter['listenerCount']!(kind) === 0 ? 'uncaughtException' : kind

@@ -59,6 +59,10 @@ export function workerThreadsOf({ environmentData, ...names }: Names): object {
     if (value === undefined) environmentData.delete(key)
     else environmentData.set(key, value)
   }
-  const all = { ...common, ...names, getEnvironmentData, setEnvironmentData, resourceLimits: {} }
-  return { ...all, default: all }
+  const all = Object.assign(Object.create(common) as object, names, {
+    getEnvironmentData,
+    setEnvironmentData,
+    resourceLimits: {},
+  })
+  return Object.assign(Object.create(all) as object, { default: all })
 }
