@@ -183,15 +183,16 @@ export function withScopes(module: SourceModule): ParsedModule {
 
 /** What a package names that has to do with shared memory, or with messages between threads. */
 const concurrent = /\b(Atomics|SharedArrayBuffer|worker_threads|MessageChannel|MessagePort|postMessage)\b/
-/** It may load what has, where each thread has its own. */
-const loads = /\bimport\s*\(/
+/** It may load what has, or do something later, where each thread has its own. */
+const isLater =
+  /\bimport\s*\(|\b(Promise|async|setTimeout|setImmediate|queueMicrotask|nextTick|events|async_hooks)\b/
 
 /** Takes packages out that have nothing to do with other threads, and cannot come to what has. */
 function leaveOutPackages(modules: Map<string, ProgramModule>, entries: readonly string[]): void {
   const kept = new Set(entries)
   for (const [url, { text }] of modules) {
     if (!isPackaged(url) || isOfLoop(url) || concurrent.test(text)) kept.add(url)
-    else if (url.endsWith(PER_THREAD) && loads.test(text)) kept.add(url)
+    else if (url.endsWith(PER_THREAD) && isLater.test(text)) kept.add(url)
   }
   for (let before = -1; before !== kept.size;) {
     before = kept.size
@@ -199,7 +200,15 @@ function leaveOutPackages(modules: Map<string, ProgramModule>, entries: readonly
       if ([...imports.values()].some((target) => kept.has(target) && !isOfLoop(target))) kept.add(url)
     }
   }
-  for (const url of modules.keys()) if (!kept.has(url)) modules.delete(url)
+  // Of a package, the instances share what they have: all of it is kept, or nothing.
+  const packages = new Set([...kept].filter((url) => url.endsWith(PER_THREAD)).map(packageOf))
+  for (const url of modules.keys())
+    if (!kept.has(url) && !(url.endsWith(PER_THREAD) && packages.has(packageOf(url)))) modules.delete(url)
+}
+
+/** The folder of a package that was installed. */
+function packageOf(url: string): string {
+  return /^.*\/node_modules\/(@[^/]+\/)?[^/]+\//.exec(url)?.[0] ?? url
 }
 
 function readSource(file: string): string {
