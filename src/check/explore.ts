@@ -29,8 +29,8 @@ export interface Subject {
   addChooser?(): void
   /** Called where threads start another one: from now on there is one more that may be started. */
   addThread?(): void
-  /** So many of them are those of the scenario, which are told of. Default: all. */
-  readonly shown?: number
+  /** The one that is not told of, as it is none of the program; default: none. */
+  readonly hidden?: number | null
   /** What each thread runs, where two that run the same may be exchanged for one another. */
   readonly functions?: readonly unknown[]
   /** Brings everything to the state in which the threads begin, and returns them. */

@@ -39,15 +39,21 @@ export class SetupIsAsync extends Error {
 export function userSubject(description: Scenario, loops: EventLoops | null = null): Subject {
   const { length } = description.threads
   let state: unknown
+  // The one that chooses comes before those that are started, so that each keeps its number when there are more.
   let hasChooser = false
   // Threads that may be started. Each is another: none may be exchanged for one of them.
   const started: object[] = []
-  const refuseMore = (): void => {
-    if (length + started.length + (hasChooser ? 1 : 0) < THREADS_MAX) return
+  const add = (count: number): void => {
+    if (length + started.length + (hasChooser ? 1 : 0) + count <= THREADS_MAX) return
     throw new NoScenario(
       `more than ${THREADS_MAX} threads, with those that are started and one that chooses between events`,
       'let the scenario have fewer threads and Workers',
     )
+  }
+  const addThread = (): void => {
+    add(hasChooser ? 1 : 2)
+    hasChooser = true
+    started.push({})
   }
   const runOf = (thread: Scenario['threads'][number]): (() => unknown) => {
     if (!(thread instanceof URL)) return () => thread(state)
@@ -60,29 +66,26 @@ export function userSubject(description: Scenario, loops: EventLoops | null = nu
       return length + started.length + (hasChooser ? 1 : 0)
     },
     get functions() {
-      return [...description.threads, ...started, ...(hasChooser ? [null] : [])]
+      return [...description.threads, ...(hasChooser ? [null] : []), ...started]
     },
-    get shown() {
-      return length + started.length
+    get hidden() {
+      return hasChooser ? length : null
     },
     addChooser() {
-      refuseMore()
+      // Where it is there, a schedule names a thread that is started later.
+      if (hasChooser) return addThread()
+      add(1)
       hasChooser = true
     },
-    addThread() {
-      refuseMore()
-      started.push({})
-    },
+    addThread,
     begin() {
       memory.restore()
       loops?.beginChoices(hasChooser)
-      loops?.beginStarts(length, started.length)
+      loops?.beginStarts(length + 1, started.length)
       state = setUp(description)
-      const bodies = [
-        ...description.threads.map(runOf),
-        ...started.map((_, index) => loops!.serveStarts(index)),
-      ]
-      return hasChooser ? [...bodies, loops!.serveChoices] : bodies
+      const own = description.threads.map(runOf)
+      if (!hasChooser) return own
+      return [...own, loops!.serveChoices, ...started.map((_, index) => loops!.serveStarts(index))]
     },
     end() {
       const holds = alone(description.invariant?.(state))

@@ -1,6 +1,7 @@
 // What a module imports of loop/ without knowing it: the names by which it asks the engine for what happens later.
 
 import type { AnyNode } from 'acorn'
+import { CURSOR } from './for-await.ts'
 
 type Node = AnyNode
 
@@ -62,6 +63,7 @@ export function importLoop(
   const declared = new Set((body as Node[]).flatMap(declaredBy))
   const used = names.filter((name) => !declared.has(name) && new RegExp(`\\b${name}\\b`).test(text))
   if (isImporting) used.push(IMPORT)
+  if (/\bfor\s+await\b/.test(text)) used.push(CURSOR)
   const at = body.findIndex((each) => !('directive' in each))
   body.splice(at < 0 ? body.length : at, 0, (format === 'module' ? imports(used) : requires(used)) as never)
 }
@@ -100,6 +102,7 @@ function requires(used: readonly string[]): Node {
 }
 
 function exportedName(name: string): string {
+  if (name === CURSOR) return 'openAsync'
   return name === IMPORT ? 'importModule' : name
 }
 

@@ -5,6 +5,7 @@
 // so both change as the language says. The function is written before anybody has looked at the module.
 
 import { type AnyNode, parseExpressionAt } from 'acorn'
+import { LOOP } from './loop-imports.ts'
 
 type Node = AnyNode
 type Format = 'module' | 'commonjs'
@@ -40,7 +41,7 @@ interface Named {
 export function planOf({ bindings, topLevel }: Named): ThreadPlan {
   const uses = new Map<number, { specifier: string; imported: string }>()
   for (const [node, { kind, from, imported }] of bindings)
-    if (kind === 'import') uses.set(node.start, { specifier: from, imported })
+    if (kind === 'import' && from !== LOOP) uses.set(node.start, { specifier: from, imported })
   return { uses, declared: new Set(topLevel.keys()) }
 }
 

@@ -15,7 +15,11 @@ function EventEmitter(this: unknown): void {
 EventEmitter.prototype = Emitter.prototype
 
 /** A promise of the next event. */
-export function once(emitter: Pick<Emitter, 'once'> & Partial<Emitter>, name: string, options: { signal?: unknown } = {}): unknown {
+export function once(
+  emitter: Pick<Emitter, 'once'> & Partial<Emitter>,
+  name: string,
+  options: { signal?: unknown } = {},
+): unknown {
   if (!host.isThread()) return native.once(emitter as never, name, options as never)
   if (options.signal !== undefined)
     host.refuse('events.once() with a signal', 'listen, and take the listener away')
