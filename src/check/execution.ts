@@ -314,7 +314,10 @@ export abstract class Execution extends Scheduler {
     const chosen = this.schedule[event]!
     const thread = this.threads[chosen]!
     if (thread.kind === STOP) aimStop(thread)
-    if (this.#rescued[event] !== 0) thread.rescues++
+    if (this.#rescued[event] !== 0) {
+      thread.rescues++
+      this.#timePasses()
+    }
     if (thread.kind !== this.#kind[event] || (thread.kind !== WOKEN && thread.cell !== this.#cell[event])) {
       const what = `thread ${chosen} came to another operation at step ${event + 1}`
       throw new NotDeterministic(`run again with the same choices, ${what}`, event + 1, thread.site)
@@ -358,8 +361,14 @@ export abstract class Execution extends Scheduler {
     const thread = longestWaiting(this.threads)
     if (thread === null || thread.rescues >= RESCUES_MAX) return this.#stop(DEADLOCK)
     thread.rescues++
+    this.#timePasses()
     this.#rescued[event] = 1
     return 1 << thread.id
+  }
+
+  /** A thread goes on because no other can: none could have looked later than this, and so none is left for that. */
+  #timePasses(): void {
+    for (const thread of this.threads) thread.isIdle = false
   }
 
   #stop(status: number): number {

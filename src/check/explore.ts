@@ -147,6 +147,8 @@ function exploreTree(subject: Subject, options: ExploreOptions): Exploration {
     return { redundant, more: explorer.advance() }
   })
   const complete = run.finished && run.failure === null
+  if (complete && redundant === run.executions)
+    throw new Error('no execution was followed to its end: each was left to another')
   const estimatedExecutions = complete || run.failure !== null ? run.executions : explorer.estimate()
   const { hasTimedWaits } = explorer
   return { ...run, redundant, complete, estimatedExecutions, stepsMax: null, hasTimedWaits }
