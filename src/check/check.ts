@@ -1,7 +1,14 @@
 // Checks a scenario: loads it in its steppable form, explores it, and says what was found.
 
 import { basename } from 'node:path'
-import { type Site, memory, setDeadline, setForbidden, setProbes } from '../backends/stepped/index.ts'
+import {
+  ScriptNeeded,
+  type Site,
+  memory,
+  setDeadline,
+  setForbidden,
+  setProbes,
+} from '../backends/stepped/index.ts'
 import type { CheckOptions, CheckResult, ReplayOptions } from './check-result.ts'
 import { NotDeterministic } from './step-log.ts'
 import { raceWithLoop } from './follow.ts'
@@ -87,14 +94,28 @@ function fileTarget(file: string | URL, { patches = [] }: ReplayOptions): Target
   return { scenario: String(file), choice: null, patches }
 }
 
-function check(target: Target, options: CheckOptions): Promise<CheckResult> {
-  return oneAfterAnother(async () => {
-    const prepared = await prepareInTime(target, options.seconds)
-    const all = { ...prepared.options, ...options }
-    return prepared.programs === undefined
-      ? judge(target, prepared, all)
-      : judgePrograms(target, prepared, prepared.programs, all)
-  })
+function check(given: Target, options: CheckOptions): Promise<CheckResult> {
+  return oneAfterAnother(() =>
+    withScripts(given, async (target) => {
+      const prepared = await prepareInTime(target, options.seconds)
+      const all = { ...prepared.options, ...options }
+      return prepared.programs === undefined
+        ? judge(target, prepared, all)
+        : judgePrograms(target, prepared, prepared.programs, all)
+    }),
+  )
+}
+
+/** Does it, and anew wherever threads load something that is not part of the program yet. */
+async function withScripts<T>(given: Target, body: (target: Target) => Promise<T>): Promise<T> {
+  for (let target = given; ;) {
+    try {
+      return await body(target)
+    } catch (error) {
+      if (!(error instanceof ScriptNeeded)) throw error
+      target = { ...target, scripts: [...(target.scripts ?? []), error.request] }
+    }
+  }
 }
 
 /** Checks what a call of check() is given, or runs the execution of `token`, if that is one of it. */
@@ -241,7 +262,9 @@ function guaranteeOf({ subject }: Prepared, { stepsMax }: Exploration, options: 
 
 /** One execution, and so nothing about all others. */
 function replay(target: Target, token: string): Promise<CheckResult> {
-  return oneAfterAnother(async () => replayPrepared(target, await prepareInTime(target), token))
+  return oneAfterAnother(() =>
+    withScripts(target, async (each) => replayPrepared(each, await prepareInTime(each), token)),
+  )
 }
 
 async function replayPrepared(given: Target, all: Prepared, token: string): Promise<CheckResult> {

@@ -111,6 +111,8 @@ export interface Counterexample {
   /** What the columns are: 'CPU' or 'thread'. */
   readonly noun: 'CPU' | 'thread'
   readonly threads: number
+  /** One of them of which nothing is told, as it is none of the program. */
+  readonly hidden?: number
   readonly rows: readonly CounterexampleRow[]
   readonly calls: readonly CounterexampleCall[]
   readonly events: readonly CounterexampleEvent[]
@@ -206,8 +208,8 @@ export function recordCounterexample(
 function recordOnce(subject: Subject, sites: readonly Site[], failed: FailedExecution): Counterexample {
   const threads = Array.from({ length: subject.threads }, (_, id) => new Thread(id))
   const bodies = subject.begin()
-  const shown = subject.shown ?? subject.threads
-  const recorder = new Recorder(threads, sites, failed, subject.naming?.() ?? null, shown)
+  const hidden = subject.hidden ?? null
+  const recorder = new Recorder(threads, sites, failed, subject.naming?.() ?? null, hidden)
   setTracer(recorder)
   try {
     runThreads(threads, bodies, recorder)
@@ -223,7 +225,9 @@ function recordOnce(subject: Subject, sites: readonly Site[], failed: FailedExec
   const { noun, kind, message, race } = failed
   const details = kind === 'deadlock' ? recorder.waiting() : race === null ? [] : recorder.racing(race)
   const broken = { kind, message, details }
-  return { noun, threads: shown, rows, ...everything, leftOut, broken }
+  const isLast = hidden === threads.length - 1
+  const shown = isLast ? { threads: hidden } : { threads: threads.length, ...(hidden !== null && { hidden }) }
+  return { noun, ...shown, rows, ...everything, leftOut, broken }
 }
 
 /** File, line and source of a place, short enough for a line. */
@@ -238,8 +242,8 @@ class Recorder extends Scheduler {
   readonly #threads: readonly Thread[]
   readonly #sites: readonly Site[]
   readonly #failed: FailedExecution
-  /** Threads before this one are told of. */
-  readonly #shown: number
+  /** The thread that is not told of. */
+  readonly #hidden: number | null
   readonly #stacks: Frame[][]
   readonly #recorded: Recorded[] = []
   readonly #names: Names
@@ -257,15 +261,15 @@ class Recorder extends Scheduler {
     sites: readonly Site[],
     failed: FailedExecution,
     known: Naming | null,
-    shown: number,
+    hidden: number | null,
   ) {
     super()
-    this.#shown = shown
+    this.#hidden = hidden
     this.#threads = threads
     this.#sites = sites
     this.#failed = failed
     this.#names = new Names(known)
-    this.#stacks = threads.slice(0, shown).map(() => [])
+    this.#stacks = threads.map(() => [])
     this.#read = threads.map(() => new Map<number, Recorded>())
     this.#wokenBy = threads.map(() => null)
   }
@@ -283,7 +287,7 @@ class Recorder extends Scheduler {
       this.isLost = true
       return -1
     }
-    const isShown = chosen.id < this.#shown
+    const isShown = chosen.id !== this.#hidden
     if (isShown && this.#last >= 0 && this.#last !== chosen.id) this.#reason = this.#whySwitch()
     if (chosen.state === WAITING) {
       timeOut(chosen)
@@ -347,7 +351,7 @@ class Recorder extends Scheduler {
   /** Where each thread that has not finished waits, and for a change of what. */
   waiting(): string[] {
     return this.#threads
-      .filter((thread) => !isOver(thread) && thread.id < this.#shown)
+      .filter((thread) => !isOver(thread) && thread.id !== this.#hidden)
       .flatMap((thread) => {
         if (thread.idles) return [`${this.#nameOf(thread)} waits for an event that settles its promise`]
         const cells = cellsAwaited(thread)

@@ -14,6 +14,9 @@
 // leave the same. Happens-before is smaller than dependence: see data-races.ts. An update takes nothing over in it; who
 // reads afterwards takes over from all of them.
 //
+// Ending another thread (STOP) depends on everything that this one does, and, where it waits, on whoever might notify
+// it.
+//
 // A thread whose turn of a loop has changed nothing might as well have begun the turn later. Where every order is
 // explored, it is left there: that later turn is in another execution, since what the turn has read and what others
 // write then depend on each other. Once nobody else can go on, the execution is redundant if anything has changed that
@@ -30,6 +33,8 @@ import {
   OR,
   PAUSE,
   READY,
+  SHARED,
+  STOP,
   STORE,
   SAVE,
   SUB,
@@ -113,6 +118,14 @@ function updateOf(kind: number): number {
   }
 }
 
+/** Ending a thread that waits takes it out of the queue of a cell. */
+function aimStop(thread: Thread): void {
+  const victim = thread.victim!
+  const isAsleep = victim.state === WAITING
+  thread.cell = isAsleep ? victim.waitCell : thread.array[SHARED]!.firstCell
+  thread.cells = isAsleep ? victim.cells : 1
+}
+
 export interface ExecutionLimits {
   /** Steps after which an execution is given up. */
   readonly maxSteps: number
@@ -164,6 +177,8 @@ export abstract class Execution extends Scheduler {
   readonly #rescued: Uint8Array
   /** It is an access of racy(), which orders nothing. */
   readonly #plain: Uint8Array
+  /** Of an event that ends a thread, that one. */
+  readonly #victim: Int8Array
   /** The clock of happens-before. */
   readonly #sync: Int32Array
 
@@ -192,6 +207,7 @@ export abstract class Execution extends Scheduler {
     this.#site = new Int32Array(events)
     this.#rescued = new Uint8Array(events)
     this.#plain = new Uint8Array(events)
+    this.#victim = new Int8Array(events)
     this.logMark = new Int32Array(events)
     this.previous = new Int32Array(events)
     this.clock = new Int32Array(events * threadCount)
@@ -338,7 +354,11 @@ export abstract class Execution extends Scheduler {
   #repeatEvent(event: number): number {
     const chosen = this.schedule[event]!
     const thread = this.threads[chosen]!
-    if (this.#rescued[event] !== 0) thread.rescues++
+    if (thread.kind === STOP) aimStop(thread)
+    if (this.#rescued[event] !== 0) {
+      thread.rescues++
+      this.#timePasses()
+    }
     if (thread.kind !== this.#kind[event] || (thread.kind !== WOKEN && thread.cell !== this.#cell[event])) {
       const what = `thread ${chosen} came to another operation at step ${event + 1}`
       throw new NotDeterministic(`run again with the same choices, ${what}`, event + 1, thread.site)
@@ -386,8 +406,14 @@ export abstract class Execution extends Scheduler {
     const thread = longestWaiting(this.threads)
     if (thread === null || thread.rescues >= RESCUES_MAX) return this.#stop(DEADLOCK)
     thread.rescues++
+    this.#timePasses()
     this.#rescued[event] = 1
     return 1 << thread.id
+  }
+
+  /** A thread goes on because no other can: none could have looked later than this, and so none is left for that. */
+  #timePasses(): void {
+    for (const thread of this.threads) thread.isIdle = false
   }
 
   #stop(status: number): number {
@@ -413,6 +439,8 @@ export abstract class Execution extends Scheduler {
       case NOTIFY:
       case LEAVE:
         return QUEUES
+      case STOP:
+        return thread.victim!.state === WAITING ? QUEUES : READS | WRITES
       case WOKEN:
         // Whether its time is over or not: see WAIT.
         return thread.timeout !== Infinity ? QUEUES : 0
@@ -431,6 +459,9 @@ export abstract class Execution extends Scheduler {
 
   /** The next operation of `thread` does not commute with the last event. */
   protected dependsOn(thread: Thread, event: number): boolean {
+    if (thread.kind === STOP) aimStop(thread)
+    if (thread.kind === STOP && thread.victim!.id === this.schedule[event]) return true
+    if (this.#kind[event] === STOP && this.#victim[event] === thread.id) return true
     const mode = this.#modeOf(thread)
     const other = this.#mode[event]!
     if ((mode & other & UPDATES) !== 0) return false
@@ -457,6 +488,8 @@ export abstract class Execution extends Scheduler {
 
   /** The last event of `other` with which the next operation of `thread` does not commute, or -1. */
   protected lastDependent(thread: Thread, other: number): number {
+    if (thread.kind === STOP) aimStop(thread)
+    if (thread.kind === STOP && thread.victim!.id === other) return this.lastEvent[other]!
     const mode = this.#modeOf(thread)
     if (thread.kind !== PAUSE) return this.#lastDependentAt(thread.cell, thread.cells, other, mode)
     let last = -1
@@ -489,6 +522,7 @@ export abstract class Execution extends Scheduler {
     const count = this.count
     const clock = event * count
     const previous = this.lastEvent[id]!
+    if (kind === STOP) aimStop(thread)
     const mode = this.#modeOf(thread)
     this.#kind[event] = kind
     this.#cell[event] = thread.cell
@@ -509,6 +543,7 @@ export abstract class Execution extends Scheduler {
       for (const other of before) this.#join(this.clock, clock, other)
     }
     if (kind === WOKEN && thread.state !== WAITING) this.#takeOverWaking(thread, clock)
+    if (kind === STOP) this.#takeOverLife(event, thread.victim!.id)
     if (kind === PAUSE) {
       this.#watched.length = 0
       for (let read = thread.watchFrom; read < thread.watchTo; read++) {
@@ -536,6 +571,19 @@ export abstract class Execution extends Scheduler {
     this.#join(this.clock, clock, wokenBy)
     this.#join(this.#sync, clock, wokenBy)
     this.#wokenBy[id] = -1
+  }
+
+  /** The thread that is ended has done all that it does. */
+  #takeOverLife(event: number, victim: number): void {
+    const clock = event * this.count
+    const last = this.lastEvent[victim]!
+    this.#victim[event] = victim
+    if (last >= 0) {
+      this.#dependOn(clock, victim, last)
+      this.#join(this.#sync, clock, last)
+    }
+    // What it did plainly since, too.
+    this.#sync[clock + victim] = last + 2
   }
 
   #join(clocks: Int32Array, into: number, event: number): void {

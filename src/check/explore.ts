@@ -5,8 +5,10 @@ import {
   type Ending,
   FinerCellsNeeded,
   READY,
+  ScriptNeeded,
   SteppingRefused,
   type Thread,
+  ThreadsNeeded,
   TimeUp,
   WAITING,
   memory,
@@ -27,8 +29,10 @@ export interface Subject {
   readonly threads: number
   /** Called where threads have to choose between events: from now on there is one more, which makes the choices. */
   addChooser?(): void
-  /** So many of them are those of the scenario, which are told of. Default: all. */
-  readonly shown?: number
+  /** Called where threads start another one: from now on there is one more that may be started. */
+  addThread?(): void
+  /** The one that is not told of, as it is none of the program; default: none. */
+  readonly hidden?: number | null
   /** What each thread runs, where two that run the same may be exchanged for one another. */
   readonly functions?: readonly unknown[]
   /** Brings everything to the state in which the threads begin, and returns them. */
@@ -149,6 +153,8 @@ function exploreTree(subject: Subject, options: ExploreOptions): Exploration {
     return { redundant, more: explorer.advance() }
   })
   const complete = run.finished && run.failure === null
+  if (complete && redundant === run.executions)
+    throw new Error('no execution was followed to its end: each was left to another')
   const estimatedExecutions = complete || run.failure !== null ? run.executions : explorer.estimate()
   const { hasTimedWaits } = explorer
   return { ...run, redundant, complete, estimatedExecutions, stepsMax: null, hasTimedWaits }
@@ -240,6 +246,7 @@ function runChecked(subject: Subject, execution: Execution, executions: number):
 export function mayRunAgain(subject: Subject, error: unknown): boolean {
   if (error instanceof FinerCellsNeeded) memory.byteCells.add(error.ordinal)
   else if (error instanceof ChoicesNeeded) subject.addChooser!()
+  else if (error instanceof ThreadsNeeded) subject.addThread!()
   else return false
   return true
 }
@@ -385,7 +392,7 @@ function runFromCheckpoint(execution: Execution): Ending | null {
 
 /** What is checked cannot be: that says nothing of it. */
 function isNoFinding(error: unknown): boolean {
-  return error instanceof SteppingRefused || error instanceof NoScenario
+  return error instanceof SteppingRefused || error instanceof NoScenario || error instanceof ScriptNeeded
 }
 
 /** Thrown by the explorer, in the middle of a thread. */

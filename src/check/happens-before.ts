@@ -11,6 +11,7 @@ import {
   LOAD,
   NOTIFY,
   PAUSE,
+  STOP,
   STORE,
   type Thread,
   WAIT,
@@ -61,6 +62,12 @@ export class HappensBefore {
   step(thread: Thread, step: number): void {
     const { id, kind } = thread
     const clock = this.#clocks[id]!
+    if (kind === STOP) {
+      const victim = thread.victim!.id
+      join(clock, this.#clocks[victim]!)
+      // What it did plainly since its last step, too.
+      clock[victim] = this.#clocks[victim]![victim]! + 1
+    }
     if (kind === WOKEN) {
       const waker = this.#wakers[id]
       if (waker) join(clock, waker)

@@ -2,7 +2,7 @@
 
 import { unlinkSync } from 'node:fs'
 import { Worker } from 'node:worker_threads'
-import { TimeUp } from '../backends/stepped/index.ts'
+import { ScriptNeeded, TimeUp } from '../backends/stepped/index.ts'
 import { NotDeterministic } from './step-log.ts'
 import {
   type Exploration,
@@ -212,8 +212,9 @@ function lookBy(worker: Worker): Look {
     })
 }
 
-function errorOf({ name, problem, timeUp }: WorkerReply & { result: null }): Error {
+function errorOf({ name, problem, timeUp, script }: WorkerReply & { result: null }): Error {
   if (timeUp !== null) return new TimeUp(timeUp.file, timeUp.line, timeUp.source, timeUp.thread)
+  if (script !== null) return new ScriptNeeded(script)
   if (name === 'NotSymmetric') return new NotSymmetric(problem)
   if (name === 'NotDeterministic') return new NotDeterministic(problem)
   return new Error(`a worker failed: ${name}: ${problem}`)

@@ -18,9 +18,10 @@ const COUNTERS_MAX = 24
 
 /** The text of a trace file. `title` is what the process is called. */
 export function perfettoTrace(counterexample: Counterexample, title: string): string {
-  const { noun, threads, events, broken } = counterexample
+  const { noun, threads, hidden, events, broken } = counterexample
   const trace: TraceEvent[] = [metadata('process_name', 0, { name: title })]
   for (let thread = 0; thread < threads; thread++) {
+    if (thread === hidden) continue
     trace.push(metadata('thread_name', thread, { name: `${noun} ${thread}` }))
     trace.push(metadata('thread_sort_index', thread, { sort_index: thread }))
   }

@@ -102,9 +102,12 @@ function scenarioOf(target: Target, given: unknown): Scenario {
     const remedy = `give 1 to ${THREADS_MAX}; two or three are enough for most errors`
     throw new NoScenario(`the scenario of ${place} has ${length} threads`, remedy)
   }
-  const wrong = description.threads.findIndex((thread) => typeof thread !== 'function')
+  const wrong = description.threads.findIndex((each) => typeof each !== 'function' && !(each instanceof URL))
   if (wrong >= 0)
-    throw new NoScenario(`thread ${wrong} of ${place} is no function`, 'give a function for each thread')
+    throw new NoScenario(
+      `thread ${wrong} of ${place} is no function`,
+      'give a function for each thread, or the URL of a script',
+    )
   if (target.call === undefined) {
     refuseUnknown('scenario', `the scenario of ${place}`, description)
     refuseUnknown('options', `the scenario of ${place}, in its options,`, description.options ?? {})
@@ -117,12 +120,16 @@ function scenarioOf(target: Target, given: unknown): Scenario {
 
 const harness = new URL(`perform-calls${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url)
 
-async function stepFile({ scenario: file, patches, call }: Target, trace: boolean): Promise<SteppedPrograms> {
+async function stepFile(
+  { scenario: file, patches, call, scripts = [] }: Target,
+  trace: boolean,
+): Promise<SteppedPrograms> {
   const edit: Pick<LoadOptions, 'edit'> = call === undefined ? withPatches(patches) : withMarks(call)
   const isLinear = call === undefined ? namesLinearizable(file) : call.kind === 'linearizable'
   return loading(file, () => {
     memory.clear()
-    return loadSteppedTogether(isLinear ? [file, harness] : [file], { ...edit, trace, turns: true })
+    const options = { ...edit, trace, turns: true, scripts }
+    return loadSteppedTogether(isLinear ? [file, harness] : [file], options)
   })
 }
 

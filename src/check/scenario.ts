@@ -7,8 +7,11 @@ export interface Scenario<State = unknown> {
   readonly title?: string
   /** Makes the state that the threads share. Called before every execution, alone. */
   readonly setup?: () => State
-  /** What each thread does, 1 to 16 of them: functions, async ones too. They begin at the same time. */
-  readonly threads: readonly ((state: State) => unknown)[]
+  /**
+   * What each thread does, 1 to 16 of them: functions, async ones too, or the address of a script that is the main
+   * thread of a process. They begin at the same time.
+   */
+  readonly threads: readonly (((state: State) => unknown) | URL)[]
   /** Called when all threads have finished, alone. Throws, or returns false, if something does not hold. */
   readonly invariant?: (state: State) => void | boolean
   /** What holds for this scenario where the call or the command does not say otherwise. */

@@ -15,26 +15,26 @@ type ToldRow = Extract<CounterexampleRow, { kind: 'call' | 'operation' }>
 
 /** The table, in lines of at most `width` characters where the columns allow it, ending in a newline. */
 export function counterexampleText(counterexample: Counterexample, width = 100): string {
-  const { noun, threads, rows, leftOut, broken } = counterexample
+  const { noun, threads, hidden, rows, leftOut, broken } = counterexample
+  const ids = Array.from({ length: threads }, (_, thread) => thread).filter((thread) => thread !== hidden)
   const told = rows.filter((row) => row.kind === 'call' || row.kind === 'operation')
   const stepWidth = Math.max(4, ...told.map((row) => stepOf(row).length))
   const placeWidth = Math.max(5, ...told.map(({ place }) => place.length))
-  const left = width - stepWidth - placeWidth - GAP.length * (threads + 1)
-  const wide = columnWidths(told, INDENT, threads, noun)
+  const left = width - stepWidth - placeWidth - GAP.length * (ids.length + 1)
+  const wide = columnWidths(told, INDENT, ids, noun)
   const indent = sum(wide) <= left ? INDENT : INDENT_NARROW
-  const widths = narrow(indent === INDENT ? wide : columnWidths(told, indent, threads, noun), left)
+  const widths = narrow(indent === INDENT ? wide : columnWidths(told, indent, ids, noun), left)
   const format = (step: string, place: string, cells: readonly string[]): string => {
-    const columns = cells.map((cell, thread) => cell.padEnd(widths[thread]!))
+    const columns = cells.map((cell, column) => cell.padEnd(widths[column]!))
     return [step.padStart(stepWidth), place.padEnd(placeWidth), ...columns].join(GAP).trimEnd()
   }
-  const cellsOf = (thread: number, text: string): string[] =>
-    widths.map((_, column) => (column === thread ? text : ''))
+  const cellsOf = (thread: number, text: string): string[] => ids.map((id) => (id === thread ? text : ''))
   const margin = ' '.repeat(stepWidth) + GAP
   const out = [
     format(
       'step',
       'place',
-      widths.map((_, thread) => `${noun} ${thread}`),
+      ids.map((thread) => `${noun} ${thread}`),
     ),
   ]
   for (const row of rows) {
@@ -43,7 +43,7 @@ export function counterexampleText(counterexample: Counterexample, width = 100):
     } else if (row.kind === 'repeat') {
       out.push(shorten(`${margin}· ${sayOperations(row.operations)} ${row.times} times more`, width))
     } else {
-      linesOf(row, indent, widths[row.thread]!).forEach((text, line) => {
+      linesOf(row, indent, widths[ids.indexOf(row.thread)]!).forEach((text, line) => {
         const [step, place] = line === 0 ? [stepOf(row), row.place] : ['', '']
         out.push(format(step, place, cellsOf(row.thread, text)))
       })
@@ -69,8 +69,13 @@ function textOf(row: ToldRow, indent: number): string {
 }
 
 /** What each column needs. */
-function columnWidths(rows: readonly ToldRow[], indent: number, threads: number, noun: string): number[] {
-  return Array.from({ length: threads }, (_, thread) =>
+function columnWidths(
+  rows: readonly ToldRow[],
+  indent: number,
+  threads: readonly number[],
+  noun: string,
+): number[] {
+  return threads.map((thread) =>
     Math.max(
       `${noun} ${thread}`.length,
       ...rows.filter((row) => row.thread === thread).map((row) => [...textOf(row, indent)].length),

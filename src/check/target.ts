@@ -1,6 +1,6 @@
 // What is to be checked, as plain data that threads send to each other, and what is made of it.
 
-import type { Site } from '../backends/stepped/index.ts'
+import type { ScriptRequest, Site } from '../backends/stepped/index.ts'
 import type { RwsemKind } from '../kernel/index.ts'
 import type { Subject } from './explore.ts'
 import type { InlineCall } from './inline-call.ts'
@@ -30,6 +30,8 @@ export interface Target {
   readonly patches: readonly SourcePatch[]
   /** Where the file comes to what is to be checked; without it, that is what it exports as default. */
   readonly call?: InlineCall
+  /** What threads were found to load while they run. */
+  readonly scripts?: readonly ScriptRequest[]
   /** Of linearizable(): which of its programs, by number. Without it, all of them are meant. */
   readonly program?: number
 }

@@ -1,6 +1,13 @@
 // The scenario of a file as the explorer wants it.
 
-import { type EventLoops, FinerCellsNeeded, alone, memory, setPreparing } from '../backends/stepped/index.ts'
+import {
+  type EventLoops,
+  FinerCellsNeeded,
+  ScriptNeeded,
+  alone,
+  memory,
+  setPreparing,
+} from '../backends/stepped/index.ts'
 import { THREADS_MAX } from './execution.ts'
 import type { Subject } from './explore.ts'
 import type { Scenario } from './scenario.ts'
@@ -30,30 +37,55 @@ export class SetupIsAsync extends Error {
 
 /** A scenario of a loaded program as the explorer wants it. */
 export function userSubject(description: Scenario, loops: EventLoops | null = null): Subject {
+  const { length } = description.threads
   let state: unknown
+  // The one that chooses comes before those that are started, so that each keeps its number when there are more.
   let hasChooser = false
+  // Threads that may be started. Each is another: none may be exchanged for one of them.
+  const started: object[] = []
+  const add = (count: number): void => {
+    if (length + started.length + (hasChooser ? 1 : 0) + count <= THREADS_MAX) return
+    throw new NoScenario(
+      `more than ${THREADS_MAX} threads, with those that are started and one that chooses between events`,
+      'let the scenario have fewer threads and Workers',
+    )
+  }
+  const addThread = (): void => {
+    add(hasChooser ? 1 : 2)
+    hasChooser = true
+    started.push({})
+  }
+  const runOf = (thread: Scenario['threads'][number]): (() => unknown) => {
+    if (!(thread instanceof URL)) return () => thread(state)
+    const { href } = thread
+    if (loops === null) throw new ScriptNeeded({ from: '', specifier: href, kind: 'worker' })
+    return () => loops.runScript(href)
+  }
   return {
     get threads() {
-      return description.threads.length + (hasChooser ? 1 : 0)
+      return length + started.length + (hasChooser ? 1 : 0)
     },
     get functions() {
-      return hasChooser ? [...description.threads, null] : description.threads
+      return [...description.threads, ...(hasChooser ? [null] : []), ...started]
     },
-    shown: description.threads.length,
+    get hidden() {
+      return hasChooser ? length : null
+    },
     addChooser() {
-      if (description.threads.length === THREADS_MAX)
-        throw new NoScenario(
-          'the threads of the scenario have to choose between events, for which one more is needed',
-          `give ${THREADS_MAX - 1} threads at most`,
-        )
+      // Where it is there, a schedule names a thread that is started later.
+      if (hasChooser) return addThread()
+      add(1)
       hasChooser = true
     },
+    addThread,
     begin() {
       memory.restore()
       loops?.beginChoices(hasChooser)
+      loops?.beginStarts(length + 1, started.length)
       state = setUp(description)
-      const bodies = description.threads.map((thread) => () => thread(state))
-      return hasChooser ? [...bodies, loops!.serveChoices] : bodies
+      const own = description.threads.map(runOf)
+      if (!hasChooser) return own
+      return [...own, loops!.serveChoices, ...started.map((_, index) => loops!.serveStarts(index))]
     },
     end() {
       const holds = alone(description.invariant?.(state))

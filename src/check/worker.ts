@@ -1,7 +1,7 @@
 // A worker thread that explores units of a program, which it loads for itself.
 
 import { parentPort, workerData } from 'node:worker_threads'
-import { TimeUp, setDeadline } from '../backends/stepped/index.ts'
+import { ScriptNeeded, type ScriptRequest, TimeUp, setDeadline } from '../backends/stepped/index.ts'
 import type { ExploreOptions } from './explore.ts'
 import type { WorkUnit } from './explorer.ts'
 import { type Target, prepare } from './prepare.ts'
@@ -20,6 +20,8 @@ export type WorkerReply =
       readonly problem: string
       /** Where it is that. */
       readonly timeUp: Pick<TimeUp, 'file' | 'line' | 'source' | 'thread'> | null
+      /** What has to be part of the program. */
+      readonly script: ScriptRequest | null
     }
 
 interface Request {
@@ -44,7 +46,8 @@ parentPort!.on('message', ({ unit, maxExecutions, maxMs }: Request) => {
       error instanceof TimeUp
         ? { file: error.file, line: error.line, source: error.source, thread: error.thread }
         : null
-    reply = { result: null, name, problem: message, timeUp }
+    const script = error instanceof ScriptNeeded ? error.request : null
+    reply = { result: null, name, problem: message, timeUp, script }
   }
   parentPort!.postMessage(reply)
 })

@@ -4,10 +4,11 @@
 // (`awaits`), at which only that inner function stops, with a frame of its own: see coroutine.ts. Both are written as
 // if `Atomics` had them, as those of racy() are, so that whoever looks for operations finds them.
 //
-// Async generators stay what they are, and so does a function with `for await`, or one whose variables have the names
-// of its parameters: run in a thread, they are refused.
+// Async generators stay what they are, and so does a function whose variables have the names of its parameters: run in
+// a thread, they are refused.
 
 import type { AnyNode } from 'acorn'
+import { markLabeled, rewriteForAwait } from './for-await.ts'
 import { namesIn } from './loop-imports.ts'
 
 type Node = AnyNode
@@ -28,6 +29,8 @@ export function rewriteAsync(node: Node, kept: ReadonlySet<number>): boolean {
 
 function rewriteFunction(node: Function): void {
   const { body } = node
+  markLabeled(body as Node)
+  rewriteForAwait(body as Node)
   replaceAwaits(body as Node)
   const place = { start: body.start, end: body.end }
   const expression = body.type !== 'BlockStatement'
@@ -52,7 +55,6 @@ function canBeRewritten(node: Function): boolean {
   const parameters = new Set(node.params.flatMap((each) => namesIn(each as Node)))
   const holds = (inner: Node): boolean => {
     if (isFunction(inner)) return false
-    if (inner.type === 'ForOfStatement' && inner.await) return true
     if (inner.type === 'VariableDeclaration' && (inner.kind as string) === 'await using') return true
     if (inner.type === 'VariableDeclaration' && inner.kind === 'var')
       if (inner.declarations.some(({ id }) => namesIn(id as Node).some((each) => parameters.has(each))))

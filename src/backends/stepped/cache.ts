@@ -14,7 +14,7 @@ import type { ProgramModule } from './program.ts'
 import type { Site } from './sites.ts'
 
 /** What is needed of a module when its text is there. */
-export interface ModuleOutline extends Pick<ProgramModule, 'imports' | 'format' | 'digest'> {
+export interface ModuleOutline extends Pick<ProgramModule, 'imports' | 'format' | 'digest' | 'thread'> {
   /** Of a CommonJS module, what others can import from it by name. */
   readonly names: readonly string[]
 }
@@ -26,6 +26,8 @@ export interface SteppedForm {
   /** By the address of the module. */
   readonly texts: ReadonlyMap<string, string>
   readonly sites: Site[]
+  /** See Program. */
+  readonly found: ReadonlyMap<string, string | null>
 }
 
 interface StoredModule extends Omit<ModuleOutline, 'imports'> {
@@ -40,6 +42,7 @@ interface StoredForm {
   readonly entries: readonly string[]
   readonly modules: readonly StoredModule[]
   readonly sites: Site[]
+  readonly found: readonly (readonly [string, string | null])[]
 }
 
 /** A form is written far more often than it is met again. */
@@ -62,7 +65,7 @@ export async function cachedForm(key: string, make: () => Promise<SteppedForm>):
 
 function readForm(file: string): SteppedForm | null {
   try {
-    const { entries, modules, sites } = JSON.parse(
+    const { entries, modules, sites, found } = JSON.parse(
       zlib.zstdDecompressSync(readFileSync(file)).toString(),
     ) as StoredForm
     if (modules.some(({ url, source }) => sourceDigest(url) !== source)) return null
@@ -73,6 +76,7 @@ function readForm(file: string): SteppedForm | null {
       ),
       texts: new Map(modules.map(({ url, text }) => [url, text])),
       sites,
+      found: new Map(found),
     }
   } catch {
     // Not there, or a source is not: it is made anew.
@@ -80,12 +84,16 @@ function readForm(file: string): SteppedForm | null {
   }
 }
 
-function writeForm(parent: string, file: string, { entries, modules, texts, sites }: SteppedForm): void {
-  const stored = [...modules].map(([url, { imports, format, digest, names }]): StoredModule => {
+function writeForm(
+  parent: string,
+  file: string,
+  { entries, modules, texts, sites, found }: SteppedForm,
+): void {
+  const stored = [...modules].map(([url, { imports, format, digest, names, thread }]): StoredModule => {
     const [source, text] = [sourceDigest(url), texts.get(url)!]
-    return { url, source, imports: [...imports], format, digest, names, text }
+    return { url, source, imports: [...imports], format, digest, names, thread, text }
   })
-  const text = JSON.stringify({ entries, modules: stored, sites } satisfies StoredForm)
+  const text = JSON.stringify({ entries, modules: stored, sites, found: [...found] } satisfies StoredForm)
   try {
     mkdirSync(parent, { recursive: true })
     // Whole or not at all: others may read or write the same.

@@ -353,7 +353,7 @@ export function asynchronous(site: number): boolean {
   if (isAlone()) return false
   noteRefusal(
     site,
-    'an async generator or a function with for await in a thread',
+    'an async generator in a thread',
     'write a loop with await, and in it one call after the other',
   )
   return true

@@ -223,6 +223,10 @@ function enterSteps(
   }
   const given = moved.map(([target, from]): [Node, Node] => [target, c.keep(tree.name(from))])
   const fromBody = new Set(moved.flatMap(([target]) => identifiersIn(target)))
+  for (const { binding, isEarly, name } of locals) {
+    if (isEarly && binding.scope === (node as Node))
+      c.emit(tree.does(tree.assign(tree.name(name), cellOf(binding.name, tree.nothing()))))
+  }
   for (const { binding, cell, isParameter, name } of locals) {
     if (!cell || !isParameter || fromBody.has(binding.name)) continue
     c.emit(tree.does(tree.assign(tree.name(name), cellOf(binding.name, tree.name(binding.name)))))

@@ -11,11 +11,12 @@ import { type Probe, commonjsRuntime, emitModule } from './emit.ts'
 import { setHost } from './host.ts'
 import { type Program, type ProgramOptions, addressOf, digestOf, readProgram } from './program.ts'
 import type * as loop from './loop/index.ts'
-import { isOfLoop, loopModule } from './loop-imports.ts'
+import { LOOP, isOfLoop, loopModule } from './loop-imports.ts'
 import { Reach } from './reach.ts'
 import { isData } from './resolve.ts'
 import { type EventLoops, eventLoops, setEventLoops, setLibrary, setSites } from './runtime.ts'
 import { QUERY, type Site, currentPlace, loadedTexts } from './sites.ts'
+import { loadThreadModules } from './thread-load.ts'
 
 export interface LoadOptions extends ProgramOptions {
   /** Also report calls and returns, for a trace. */
@@ -135,6 +136,8 @@ async function stepEntries(
   setLibrary(form.sites, (await import(`${library}${QUERY}${number}`)) as never)
   if (form.texts.has(loopModule))
     setEventLoops(form.sites, (await import(`${loopModule}${QUERY}${number}`)) as typeof loop as EventLoops)
+  await importRequired(number, isOfLoop)
+  await loadThreadModules(form, `${QUERY}${number}`, (url) => requireStepped(number, url))
   return { number, sites: form.sites }
 }
 
@@ -149,11 +152,12 @@ async function openEntry(number: number, url: string): Promise<SteppedEntry> {
 }
 
 /** What CommonJS modules require of modules is there before they run: nobody can wait for it then. */
-async function importRequired(number: number): Promise<void> {
+async function importRequired(number: number, isWanted = (_url: string): boolean => true): Promise<void> {
   const { form, required } = programs[number]!
-  for (const { format, imports } of form.modules.values()) {
-    for (const url of format === 'commonjs' ? imports.values() : []) {
-      if (form.modules.get(url)?.format !== 'module' || required.has(url)) continue
+  for (const { format, imports, thread } of form.modules.values()) {
+    for (const [specifier, url] of format === 'commonjs' ? imports : []) {
+      if (thread !== null && specifier !== LOOP) continue
+      if (form.modules.get(url)?.format !== 'module' || required.has(url) || !isWanted(url)) continue
       required.set(url, { exports: await import(`${url}${QUERY}${number}`) })
     }
   }
@@ -175,11 +179,11 @@ function stepProgram(program: Program, options: LoadOptions): SteppedForm {
   const modules = new Map<string, ModuleOutline>()
   for (const [url, module] of program.modules) {
     texts.set(url, emitModule(module, reach, sites, emitOptions, folder))
-    const { imports, format, digest } = module
+    const { imports, format, digest, thread } = module
     const names = format === 'commonjs' ? namesOfCommonjs(program, url) : []
-    modules.set(url, { imports, format, digest, names })
+    modules.set(url, { imports, format, digest, names, thread })
   }
-  return { entries: program.entries, modules, texts, sites }
+  return { entries: program.entries, modules, texts, sites, found: program.found }
 }
 
 function hookImports(): void {

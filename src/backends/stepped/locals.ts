@@ -15,6 +15,8 @@ export interface Local {
   /** Its value is the property `v` of what the variable holds. */
   readonly cell: boolean
   readonly isParameter: boolean
+  /** The cell is there from the beginning of the block on: closures take it before the declaration. */
+  readonly isEarly: boolean
   /** Each turn of a loop has its own. */
   readonly inLoop: boolean
   /** Where it is named, as offsets in the text, ascending. */
@@ -44,6 +46,8 @@ interface Found {
   readonly binding: Binding
   /** Where its declaration ends. */
   declared: number
+  /** By `var`: it is there from the beginning of the function on. */
+  isVar: boolean
   /** Each turn of a loop has its own. */
   inLoop: boolean
   readonly places: number[]
@@ -59,15 +63,19 @@ export function localsOf(module: ProgramModule, node: FunctionNode, names: Names
   const meantElse = new Map<string, Set<Binding | null>>()
   const loops: Node[] = []
   let declaration = 0
+  let isVar = false
   const visit = (inner: Node, taker: Node | null): void => {
     if (inner.type === 'Identifier') noteName(inner, taker)
     const next = taker ?? (isOwnActivation(inner) && inner !== (node as Node) ? inner : null)
     if (next === null && isLoop(inner)) loops.push(inner)
+    if (inner.type === 'VariableDeclaration') isVar = inner.kind === 'var'
     if (inner.type === 'VariableDeclarator' && next === null) {
       declaration = inner.end
       visit(inner.id as Node, next)
       declaration = 0
+      const wasVar = isVar
       if (inner.init) visit(inner.init, next)
+      isVar = wasVar
       return
     }
     // In `{ a }` the name is there twice, and the second is the variable.
@@ -83,9 +91,13 @@ export function localsOf(module: ProgramModule, node: FunctionNode, names: Names
     if (!isOwn) return
     let known = found.get(binding)
     if (known === undefined)
-      found.set(binding, (known = { binding, declared: 0, inLoop: false, places: [], takenBy: [] }))
+      found.set(
+        binding,
+        (known = { binding, declared: 0, isVar: false, inLoop: false, places: [], takenBy: [] }),
+      )
     known.places.push(inner.start)
     known.declared ||= declaration
+    if (declaration > 0 && isVar) known.isVar = true
     if (taker !== null) known.takenBy.push(taker)
   }
   visit(node as Node, null)
@@ -98,7 +110,9 @@ export function localsOf(module: ProgramModule, node: FunctionNode, names: Names
       const cell = !isSafe(each, isParameter)
       const name = alone && !(cell && isParameter) ? binding.name : names.fresh(binding.name)
       const { inLoop } = each
-      return [binding, { binding, name, cell, isParameter, inLoop, places: places.toSorted((a, b) => a - b) }]
+      const isEarly = cell && !isParameter && binding.kind !== 'function' && isTakenEarly(each)
+      const all = { binding, name, cell, isEarly, isParameter, inLoop }
+      return [binding, { ...all, places: places.toSorted((a, b) => a - b) }]
     }),
   )
 }
@@ -122,6 +136,17 @@ function isLocal(binding: Binding, node: FunctionNode): boolean {
 /** Code of its own activation: a function, the value of a field, a static block. */
 function isOwnActivation(node: Node): boolean {
   return isFunction(node) || node.type === 'PropertyDefinition' || node.type === 'StaticBlock'
+}
+
+/** A closure is made, or may be, before it has a value. */
+function isTakenEarly({ binding, declared, isVar, places, takenBy }: Found): boolean {
+  if (isVar) return true
+  // What the head of a loop declares, or a `catch`, is there before the block.
+  if (/^For|^Catch/.test(binding.scope.type)) return false
+  const from = declared || Math.min(...places)
+  return takenBy.some(
+    (taker) => taker !== binding.value && (taker.start <= from || taker.type === 'FunctionDeclaration'),
+  )
 }
 
 /** Closures may keep a copy: they are made when it has its value, and that stays. */

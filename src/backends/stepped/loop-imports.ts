@@ -1,6 +1,7 @@
 // What a module imports of loop/ without knowing it: the names by which it asks the engine for what happens later.
 
 import type { AnyNode } from 'acorn'
+import { CURSOR } from './for-await.ts'
 
 type Node = AnyNode
 
@@ -17,6 +18,9 @@ const unstepped: ReadonlySet<string | null> = new Set(
 const builtins: ReadonlyMap<string, string> = new Map(
   Object.entries({
     worker_threads: 'worker-threads',
+    events: 'node-events',
+    async_hooks: 'node-async-hooks',
+    module: 'node-module',
     timers: 'node-timers',
     'timers/promises': 'timers-promises',
   }).flatMap(([name, file]) =>
@@ -39,21 +43,27 @@ export function followLoop(from: string, specifier: string, found: string | null
 /** Names of the engine that loop/ has. */
 const names = (
   'Promise queueMicrotask setTimeout clearTimeout setInterval clearInterval setImmediate clearImmediate ' +
-  'MessageChannel MessagePort'
+  'MessageChannel MessagePort BroadcastChannel'
 ).split(' ')
-const anyName = new RegExp(`\\b(${names.join('|')}|nextTick|waitAsync|worker_threads|timers)\\b`)
+/** Under which a module knows what imports for it. */
+const IMPORT = '$importModule'
+const anyName = new RegExp(
+  `\\b(${names.join('|')}|nextTick|waitAsync|worker_threads|timers|Worker|BroadcastChannel)\\b`,
+)
 
 /** Adds the import to a module that uses such names, or has async functions. */
 export function importLoop(
   program: Node,
   text: string,
   format: 'module' | 'commonjs',
-  isAsync: boolean,
+  { isAsync, imports: isImporting }: { readonly isAsync: boolean; readonly imports: boolean },
 ): void {
-  if (!isAsync && !anyName.test(text)) return
+  if (!isAsync && !isImporting && !anyName.test(text)) return
   const { body } = program as Node & { type: 'Program' }
   const declared = new Set((body as Node[]).flatMap(declaredBy))
   const used = names.filter((name) => !declared.has(name) && new RegExp(`\\b${name}\\b`).test(text))
+  if (isImporting) used.push(IMPORT)
+  if (/\bfor\s+await\b/.test(text)) used.push(CURSOR)
   const at = body.findIndex((each) => !('directive' in each))
   body.splice(at < 0 ? body.length : at, 0, (format === 'module' ? imports(used) : requires(used)) as never)
 }
@@ -66,7 +76,7 @@ const source = (): Node => make('Literal', { value: LOOP, raw: JSON.stringify(LO
 
 function imports(used: readonly string[]): Node {
   const specifiers = used.map((name) =>
-    make('ImportSpecifier', { imported: identifier(name), local: identifier(name) }),
+    make('ImportSpecifier', { imported: identifier(exportedName(name)), local: identifier(name) }),
   )
   return make('ImportDeclaration', { specifiers, source: source(), attributes: [] })
 }
@@ -79,7 +89,7 @@ function requires(used: readonly string[]): Node {
   })
   const properties = used.map((name) =>
     make('Property', {
-      key: identifier(name),
+      key: identifier(exportedName(name)),
       value: identifier(name),
       kind: 'init',
       computed: false,
@@ -89,6 +99,57 @@ function requires(used: readonly string[]): Node {
   )
   const declarator = make('VariableDeclarator', { id: make('ObjectPattern', { properties }), init: call })
   return make('VariableDeclaration', { kind: 'const', declarations: [declarator] })
+}
+
+function exportedName(name: string): string {
+  if (name === CURSOR) return 'openAsync'
+  return name === IMPORT ? 'importModule' : name
+}
+
+/** Lets loop/ import what `import()` names, for the module at `url`. Returns whether there is any. */
+export function rewriteImports(node: Node, url: string): boolean {
+  let isAny = false
+  for (const child of Object.values(node).flat())
+    if (typeof (child as Node | null)?.type === 'string') isAny = rewriteImports(child as Node, url) || isAny
+  const { start, end } = node
+  const before = { start: start - 0.125, end: start - 0.125 }
+  const from = { type: 'Literal', value: url, raw: JSON.stringify(url), start: end, end }
+  const callee = { ...identifier(IMPORT), ...before }
+  if (node.type === 'ImportExpression') {
+    Object.assign(node, { type: 'CallExpression', callee, arguments: [node.source, from], optional: false })
+    delete (node as { source?: unknown }).source
+    return true
+  }
+  if (!isHiddenImport(node)) return isAny
+  const name = { ...identifier('specifier'), ...before }
+  const call = { type: 'CallExpression', callee, arguments: [{ ...name }, from], optional: false, start, end }
+  const body = {
+    type: 'BlockStatement',
+    body: [{ type: 'ReturnStatement', argument: call, start, end }],
+    start,
+    end,
+  }
+  Object.assign(node, {
+    type: 'FunctionExpression',
+    id: null,
+    params: [name],
+    body,
+    generator: false,
+    async: false,
+    expression: false,
+  })
+  return true
+}
+
+/** `new Function('path', 'return import(path)')`, as it is written to hide an import from compilers. */
+function isHiddenImport(node: Node): boolean {
+  if (node.type !== 'NewExpression' && node.type !== 'CallExpression') return false
+  if (node.callee.type !== 'Identifier' || node.callee.name !== 'Function') return false
+  const [name, body] = node.arguments.map((each) => (each.type === 'Literal' ? each.value : null))
+  return (
+    node.arguments.length === 2 &&
+    new RegExp(`^\\s*return import\\(${String(name)}\\);?\\s*$`).test(String(body))
+  )
 }
 
 /** The names that a statement at the top declares. */

@@ -13,6 +13,9 @@ export const operations: ReadonlyMap<string, number> = new Map([
   ['awaits', 2],
   ['idle', 3],
   ['leaveQueue', 2],
+  // Those of threads that end, themselves or others: see loop/worker.ts.
+  ['exitThread', 2],
+  ['stopThread', 3],
   ['add', 3],
   ['sub', 3],
   ['and', 3],

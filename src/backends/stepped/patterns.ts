@@ -58,9 +58,26 @@ export function newCells(c: Context, node: Node): void {
 
 function newCell(c: Context, id: Node & { type: 'Identifier' }, value: Node): boolean {
   const local = c.localOf(id)
-  if (local?.cell !== true) return false
+  if (local?.cell !== true || local.isEarly) return false
   c.emit(tree.does(tree.assign(tree.name(local.name), cellOf(id.name, value))))
   return true
+}
+
+/** The cells of variables of a block that closures take before they are declared. */
+export function earlyCells(c: Context, nodes: readonly Node[]): void {
+  for (const node of nodes) {
+    const isOfBlock = node.type === 'VariableDeclaration' && node.kind !== 'var'
+    const ids = isOfBlock
+      ? node.declarations.flatMap(({ id }) => boundIn(id as Node))
+      : node.type === 'ClassDeclaration' && node.id
+        ? [node.id as Node & { type: 'Identifier' }]
+        : []
+    for (const id of ids) {
+      const local = c.localOf(id)
+      if (local?.isEarly === true && local.binding.scope !== (c.frame.info.node as Node))
+        c.emit(tree.does(tree.assign(tree.name(local.name), cellOf(id.name, tree.nothing()))))
+    }
+  }
 }
 
 /** A cell; a function without a name in it is named after its variable, as by a declaration. */

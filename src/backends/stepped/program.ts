@@ -5,13 +5,17 @@
 // guard is removed for a test, and the source does not know of it.
 
 import { createHash } from 'node:crypto'
-import { readFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import { isOfLoop } from './loop-imports.ts'
-import { SteppingRefused } from './refusal.ts'
+import { isOfLoop, loopModule } from './loop-imports.ts'
+import { type ScriptRequest, SteppingRefused } from './refusal.ts'
 import { followImport, formatOf, importResolver, isData, isPackaged, isThere } from './resolve.ts'
 import { type Scopes, nameOf, resolveScopes } from './scope.ts'
 import { type Format, type Node, type SourceModule, childrenOf, parseModule, refuse } from './syntax.ts'
+import { PER_THREAD, planOf } from './thread-form.ts'
+import { scriptsOf } from './worker-scripts.ts'
 
 export interface ProgramModule extends SourceModule {
   readonly url: string
@@ -22,6 +26,8 @@ export interface ProgramModule extends SourceModule {
   readonly exports: ReadonlyMap<string, Export>
   /** Specifiers of `export * from`. */
   readonly stars: readonly string[]
+  /** Addresses of scripts of Workers that it names. */
+  readonly scripts: readonly string[]
 }
 
 export type Export =
@@ -33,12 +39,21 @@ export interface Program {
   /** Addresses. */
   readonly entries: readonly string[]
   readonly modules: ReadonlyMap<string, ProgramModule>
+  /** What is loaded while it runs, by scriptKey(): its address, or null for what is not of the program. */
+  readonly found: ReadonlyMap<string, string | null>
+}
+
+/** What tells one request from others. */
+export function scriptKey({ from, specifier, kind }: ScriptRequest): string {
+  return `${kind} ${from} ${specifier}`
 }
 
 export interface ProgramOptions {
   readonly edit?: ProgramEdit
   /** Where an import leads instead: from the address that it has to the one that it shall have. */
   readonly redirect?: (url: string) => string
+  /** What is loaded while it runs, as far as that is known. */
+  readonly scripts?: readonly ScriptRequest[]
 }
 
 /** Other forms of some modules. Plain data but for its function, of which everything follows from `name`. */
@@ -54,10 +69,14 @@ export async function readProgram(
   entries: readonly string[],
   options: ProgramOptions = {},
 ): Promise<Program> {
-  const { edit, redirect = (url: string) => url } = options
+  const { edit, redirect = (url: string) => url, scripts = [] } = options
   const modules = new Map<string, ProgramModule>()
-  const program = { entries: entries.map(redirect), modules }
+  const found = new Map<string, string | null>()
+  const program = { entries: entries.map(redirect), modules, found }
   await readAll(program.entries, modules, redirect)
+  for (const each of scripts) found.set(scriptKey(each), await findScript(each))
+  const asked = [...found.values()].filter((url) => url !== null)
+  await readAll(asked, modules, redirect)
   const edited = edit?.formsIn(program) ?? new Map<string, ParsedModule>()
   for (const [url, module] of edited) modules.set(url, await describeModule(url, module, redirect))
   // What only the new forms import.
@@ -66,8 +85,38 @@ export async function readProgram(
     modules,
     redirect,
   )
-  leaveOutPackages(modules, program.entries)
+  if ([...modules.keys()].some((url) => url.endsWith(PER_THREAD)))
+    await readAll([loopModule], modules, redirect)
+  const started = [...modules.values()].flatMap(({ scripts: own }) => own.map((url) => `${url}${PER_THREAD}`))
+  leaveOutPackages(modules, [...program.entries, ...started, ...asked])
   return program
+}
+
+/** Where something leads that is loaded while the program runs. */
+async function findScript({ from, specifier, kind }: ScriptRequest): Promise<string | null> {
+  if (kind === 'worker') return isThere(specifier) ? `${specifier}${PER_THREAD}` : null
+  if (kind === 'eval') return `${fileOfText(specifier)}${PER_THREAD}`
+  const base = baseOf(from)
+  const target = followImport(base, specifier, kind, await importResolver(base))
+  if (target === null || isOfLoop(target) || isData(target)) return target
+  // What is not there, Node says better.
+  return isThere(target) ? `${target}${PER_THREAD}` : null
+}
+
+const textFolder = join(tmpdir(), 'faultline-worker-texts')
+
+/** From where imports are resolved: of such a text from the folder in which the process runs. */
+function baseOf(url: string): string {
+  const isText = url.startsWith(pathToFileURL(textFolder).href)
+  return isText ? pathToFileURL(join(process.cwd(), 'worker-text.js')).href : url
+}
+
+/** The text of a Worker that is given as such, as a file: what tells of places names it. */
+function fileOfText(text: string): string {
+  mkdirSync(textFolder, { recursive: true })
+  const file = join(textFolder, `${createHash('sha256').update(text).digest('hex').slice(0, 16)}.js`)
+  writeFileSync(file, text)
+  return pathToFileURL(file).href
 }
 
 /** Reads modules and all that they import, but for those that are there. */
@@ -81,9 +130,10 @@ async function readAll(
   for (let url = pending.pop(); url !== undefined; url = pending.pop()) {
     if (modules.has(url) || isData(url)) continue
     const file = fileURLToPath(url)
+    const isOfThread = url.endsWith(PER_THREAD)
     const module = await describeModule(
       url,
-      parseOnce(file, readSource(file), formatOf(url, formats)),
+      parseOnce(file, readSource(file), formatOf(url, formats), isOfThread),
       redirect,
     )
     modules.set(url, module)
@@ -117,11 +167,13 @@ const parsedFiles = new Map<
   { readonly source: string; readonly format: Format; module: ParsedModule }
 >()
 
-function parseOnce(file: string, source: string, format: Format): ParsedModule {
-  const present = parsedFiles.get(file)
+function parseOnce(file: string, source: string, format: Format, isOfThread: boolean): ParsedModule {
+  const key = isOfThread ? `${file}${PER_THREAD}` : file
+  const present = parsedFiles.get(key)
   if (present?.source === source && present.format === format) return present.module
-  const module = withScopes(parseModule(file, source, format))
-  parsedFiles.set(file, { source, format, module })
+  const plan = isOfThread ? planOf(resolveScopes(parseModule(file, source, format).program)) : null
+  const module = withScopes(parseModule(file, source, format, plan))
+  parsedFiles.set(key, { source, format, module })
   return module
 }
 
@@ -131,12 +183,16 @@ export function withScopes(module: SourceModule): ParsedModule {
 
 /** What a package names that has to do with shared memory, or with messages between threads. */
 const concurrent = /\b(Atomics|SharedArrayBuffer|worker_threads|MessageChannel|MessagePort|postMessage)\b/
+/** It may load what has, or do something later, where each thread has its own. */
+const isLater =
+  /\bimport\s*\(|\b(Promise|async|setTimeout|setImmediate|queueMicrotask|nextTick|events|async_hooks)\b/
 
 /** Takes packages out that have nothing to do with other threads, and cannot come to what has. */
 function leaveOutPackages(modules: Map<string, ProgramModule>, entries: readonly string[]): void {
   const kept = new Set(entries)
   for (const [url, { text }] of modules) {
     if (!isPackaged(url) || isOfLoop(url) || concurrent.test(text)) kept.add(url)
+    else if (url.endsWith(PER_THREAD) && isLater.test(text)) kept.add(url)
   }
   for (let before = -1; before !== kept.size;) {
     before = kept.size
@@ -144,7 +200,15 @@ function leaveOutPackages(modules: Map<string, ProgramModule>, entries: readonly
       if ([...imports.values()].some((target) => kept.has(target) && !isOfLoop(target))) kept.add(url)
     }
   }
-  for (const url of modules.keys()) if (!kept.has(url)) modules.delete(url)
+  // Of a package, the instances share what they have: all of it is kept, or nothing.
+  const packages = new Set([...kept].filter((url) => url.endsWith(PER_THREAD)).map(packageOf))
+  for (const url of modules.keys())
+    if (!kept.has(url) && !(url.endsWith(PER_THREAD) && packages.has(packageOf(url)))) modules.delete(url)
+}
+
+/** The folder of a package that was installed. */
+function packageOf(url: string): string {
+  return /^.*\/node_modules\/(@[^/]+\/)?[^/]+\//.exec(url)?.[0] ?? url
 }
 
 function readSource(file: string): string {
@@ -161,14 +225,18 @@ async function describeModule(
   module: ParsedModule,
   redirect: (url: string) => string,
 ): Promise<ProgramModule> {
-  const resolve = await importResolver(url)
+  const isOfThread = url.endsWith(PER_THREAD)
+  const own = isOfThread ? baseOf(url.slice(0, -PER_THREAD.length)) : url
+  const resolve = await importResolver(own)
   const imports = new Map<string, string>()
   const exports = new Map<string, Export>()
   const stars: string[] = []
   const { scopes } = module
   const note = (specifier: string, kind: 'import' | 'require'): void => {
-    const found = followImport(url, specifier, kind, resolve)
-    if (found !== null) imports.set(specifier, redirect(found))
+    const found = followImport(own, specifier, kind, resolve)
+    if (found === null) return
+    const isInstance = isOfThread && !isOfLoop(found) && !isData(found)
+    imports.set(specifier, isInstance ? `${found}${PER_THREAD}` : redirect(found))
   }
   const follow = (source: Node | null | undefined): void => {
     if (source?.type !== 'Literal') return
@@ -178,8 +246,12 @@ async function describeModule(
     if (found !== undefined && !isThere(found))
       refuse(module, source, `there is no file that '${specifier}' means`, 'correct the path of the import')
   }
+  for (const specifier of module.thread?.specifiers ?? []) note(specifier, 'import')
+  const scripts = scriptsOf(module, own).filter(isThere)
+  // Under a name that no import has: their code is part of what the digest is of.
+  for (const each of scripts) imports.set(`worker ${each}`, `${each}${PER_THREAD}`)
   if (module.format === 'commonjs')
-    for (const specifier of requiredBy(module.program, scopes)) note(specifier, 'require')
+    for (const specifier of requiredBy(module.program, scopes, isOfThread)) note(specifier, 'require')
   for (const statement of (module.program as Node & { type: 'Program' }).body) {
     if (statement.type === 'ImportDeclaration') follow(statement.source)
     if (statement.type === 'ExportAllDeclaration') {
@@ -198,11 +270,11 @@ async function describeModule(
       else exports.set('default', { kind: 'value', node: declaration })
     }
   }
-  return { ...module, url, imports, exports, stars }
+  return { ...module, url, imports, exports, stars, scripts }
 }
 
 /** What a CommonJS module requires by name. */
-function requiredBy(program: Node, scopes: Scopes): string[] {
+function requiredBy(program: Node, scopes: Scopes, isOfThread: boolean): string[] {
   const found: string[] = []
   const visit = (node: Node): void => {
     if (
@@ -211,11 +283,12 @@ function requiredBy(program: Node, scopes: Scopes): string[] {
       node.callee.name === 'require'
     ) {
       const [argument] = node.arguments
-      if (
-        !scopes.bindings.has(node.callee) &&
-        argument?.type === 'Literal' &&
-        typeof argument.value === 'string'
-      )
+      const binding = scopes.bindings.get(node.callee)
+      // Of an instance, it is what its function is given.
+      const isMeant = isOfThread
+        ? binding === undefined || binding.kind === 'parameter'
+        : binding === undefined
+      if (isMeant && argument?.type === 'Literal' && typeof argument.value === 'string')
         found.push(argument.value)
     }
     for (const child of childrenOf(node)) visit(child)

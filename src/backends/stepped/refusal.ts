@@ -47,3 +47,28 @@ export class Decided extends Error {
 export class ChoicesNeeded extends Error {
   override readonly name = 'ChoicesNeeded'
 }
+
+/** Something that a program loads while it runs. */
+export interface ScriptRequest {
+  /** The address of the module that asks; of a Worker's script, of none. */
+  readonly from: string
+  /** As it is written there; of a Worker's script, its address, or its text. */
+  readonly specifier: string
+  readonly kind: 'import' | 'require' | 'worker' | 'eval'
+}
+
+/** A thread loads what is not part of the program yet: that is loaded anew, with it. */
+export class ScriptNeeded extends Error {
+  override readonly name = 'ScriptNeeded'
+  readonly request: ScriptRequest
+
+  constructor(request: ScriptRequest) {
+    super(`the program has to be loaded anew, with ${request.specifier}`)
+    this.request = request
+  }
+}
+
+/** A thread is started for which there is no record: everything begins again, with one more. */
+export class ThreadsNeeded extends Error {
+  override readonly name = 'ThreadsNeeded'
+}

@@ -4,7 +4,14 @@ export type { Probe } from './emit.ts'
 export { steppedHost } from './host.ts'
 export { FinerCellsNeeded, type MemoryMark, memory } from './memory.ts'
 export { CannotSave, SavedFields, rememberFields } from './private-state.ts'
-export { ChoicesNeeded, SteppingRefused, TimeUp } from './refusal.ts'
+export {
+  ChoicesNeeded,
+  ScriptNeeded,
+  type ScriptRequest,
+  SteppingRefused,
+  ThreadsNeeded,
+  TimeUp,
+} from './refusal.ts'
 export {
   type Ending,
   type EventLoops,
@@ -41,6 +48,7 @@ export {
   SAVE,
   SIGNAL,
   SPINNING,
+  STOP,
   STORE,
   SUB,
   Scheduler,

@@ -30,6 +30,7 @@ import {
   SAVE,
   SIGNAL,
   SPINNING,
+  STOP,
   STORE,
   SUB,
   Scheduler,
@@ -60,6 +61,8 @@ export class EndlessLoop extends Error {
 }
 
 let current: Thread = soloThread
+/** Those of the execution. */
+let all: readonly Thread[] = []
 let scheduler: Scheduler | null = null
 let nextThread = -1
 /** The threads run up to their first operation. */
@@ -146,6 +149,11 @@ export interface EventLoops {
   readonly newWaiter: (
     place: Pick<AsyncWaiter, 'waitCell' | 'array' | 'index'> & { readonly timeout: number },
   ) => AsyncWaiter
+  /** Called before each execution, with how many threads there are that may be started; and what these do. */
+  readonly beginStarts: (first: number, count: number) => void
+  readonly serveStarts: (index: number) => () => unknown
+  /** Runs a script as the main thread of a process. */
+  readonly runScript: (url: string) => unknown
   /** Called before each execution, and what a thread of ours does in it: see loop/choice.ts. */
   readonly beginChoices: (isServed: boolean) => void
   readonly serveChoices: () => void
@@ -301,6 +309,7 @@ export function runThreads(
   asleep: Sleepers = [],
 ): Ending {
   scheduler = chooser
+  all = threads
   refusal = null
   sleepers.length = 0
   sleepers.push(...asleep)
@@ -366,6 +375,15 @@ function goOn(thread: Thread): boolean {
     if (state.stopping && state.awaited === null) {
       if (value !== stopped) refuseToStop()
       state.stopping = false
+      if (thread.ending !== null) {
+        // What it was in is gone, `finally` and all.
+        leavingCount = 0
+        thread.depth = 0
+        frames[thread.depth++] = [endingFrame, 0, thread.ending]
+        thread.ending = null
+        value = undefined
+        continue
+      }
       thread.changes = state.changes
       while (leavingCount > 0) frames[thread.depth++] = leaving[--leavingCount]!
       return false
@@ -388,6 +406,8 @@ function goOn(thread: Thread): boolean {
   thread.state = FINISHED
   return true
 }
+
+const endingFrame: Frame[0] = (frame) => (frame[2] as () => unknown)()
 
 /** Its function has returned, and there is more that it may have to do. */
 function hasLoop(thread: Thread, value: unknown): boolean {
@@ -702,6 +722,40 @@ export function leaveQueue(site: number, waiter: AsyncWaiter): boolean {
   return operate(LEAVE, site, waiter.array, waiter.index, 0) as unknown as boolean
 }
 
+/** The thread ends where it is: nothing of it goes on but `after`. */
+export function exitThread(_site: number, after: () => unknown): unknown {
+  if (state.stopping) refuseToStop()
+  current.ending = after
+  return stop()
+}
+
+/** Ends thread `id`, wherever it is. `cell` is one that is written for it. */
+export function stopThread(site: number, cell: Watched, id: number): unknown {
+  current.victim = all[id]!
+  return operate(STOP, site, cell, 0, 1)
+}
+
+/** The thread that runs does what is left of its event loop itself. */
+export function ownsLoop(): void {
+  current.isLooping = true
+}
+
+/** The thread is to wait for a change of a cell as if it had read it: without a step, as it has just begun. */
+export function watchCell(cell: Watched): void {
+  const thread = current
+  made(cell as Int32Array)
+  thread.array = cell
+  thread.index = 0
+  thread.cell = cell[SHARED]!.firstCell
+  thread.watches = true
+  noteRead(thread, cell[0]!)
+}
+
+/** The places of the program that runs: what belongs to it is found by them. */
+export function currentSites(): object {
+  return sites
+}
+
 /** Queues exist for elements of 32 or 64 bits of shared memory only. */
 function isWaitable(array: Watched): boolean {
   return (
@@ -741,7 +795,9 @@ export function idle(site: number, isTimed: boolean, serves: boolean): boolean {
   thread.idles = true
   thread.isTimed = isTimed
   thread.serves = serves
-  thread.isIdle = !isTimed && scheduler!.leavesIdle
+  // What it watches without having looked, it does not look at in another execution.
+  thread.isIdle = !isTimed && scheduler!.leavesIdle && !thread.watches
+  thread.watches = false
   thread.isStale = false
   if (thread.reads === 0) {
     // What stands there is of an earlier operation.
@@ -877,6 +933,8 @@ function perform(thread: Thread): unknown {
       return tellNext(thread)
     case LEAVE:
       return leaveDone(thread)
+    case STOP:
+      return stopDone(thread)
     default:
       return thread.native ? nativeDone(thread) : changeDone(thread)
   }
@@ -1034,6 +1092,18 @@ function leaveDone(thread: Thread): boolean {
   }
   if (tracer !== null) tracer.operation(thread, LEAVE, 0, 0)
   return place >= 0
+}
+
+function stopDone(thread: Thread): unknown {
+  const victim = thread.victim!
+  const place = sleepers.indexOf(victim)
+  if (place >= 0) sleepers.splice(place, 1)
+  // Its frames stay: they may be those of a function that is asked where it was.
+  victim.state = FINISHED
+  state.changes++
+  thread.forgetReads()
+  if (tracer !== null) tracer.operation(thread, STOP, 0, victim.id)
+  return undefined
 }
 
 /** Nobody else is there who could notify. */

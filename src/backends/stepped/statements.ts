@@ -3,7 +3,7 @@
 import type { Context, Detour } from './context.ts'
 import { takesByNumber } from './elements.ts'
 import type { Step, Steps } from './form.ts'
-import { declareAs, pattern } from './patterns.ts'
+import { declareAs, pattern, earlyCells } from './patterns.ts'
 import { writeCall } from './calls.ts'
 import { type Node, isFunction } from './syntax.ts'
 import * as tree from './tree.ts'
@@ -17,6 +17,7 @@ export function statements(c: Context, nodes: readonly Node[]): void {
 /** Functions are there from the beginning of their block on. */
 export function hoist(c: Context, nodes: readonly Node[]): void {
   if (!c.frame.stops) return
+  earlyCells(c, nodes)
   for (const node of nodes) {
     if (node.type !== 'FunctionDeclaration' || !node.id) continue
     const local = c.localOf(node.id)!

@@ -15,9 +15,10 @@ import {
   parse,
 } from 'acorn'
 import { rewriteAsync } from './async-syntax.ts'
-import { importLoop, isOfLoop } from './loop-imports.ts'
+import { importLoop, isOfLoop, rewriteImports } from './loop-imports.ts'
 import { rewriteRacy } from './racy.ts'
 import { SteppingRefused } from './refusal.ts'
+import { type ThreadModule, type ThreadPlan, writeThreadForm } from './thread-form.ts'
 import { placeByMap, toJavaScript } from './typescript.ts'
 
 const CHILDREN = Symbol('children')
@@ -37,6 +38,8 @@ export interface SourceModule {
   readonly format: 'module' | 'commonjs'
   /** Of what is run: comments, types and blanks make no difference. */
   readonly digest: string
+  /** Each thread has an instance of it; null where all share it. */
+  readonly thread: ThreadModule | null
 }
 
 const DECORATORS = 'correct the syntax; decorators need the package typescript or esbuild in the project'
@@ -45,17 +48,22 @@ const DECORATORS = 'correct the syntax; decorators need the package typescript o
 export type Format = 'module' | 'commonjs' | 'either'
 
 /** Parses the source of `file`; TypeScript if its name says so. Throws SteppingRefused where it does not parse. */
-export function parseModule(file: string, source: string, expected: Format): SourceModule {
-  if (!/\.[cm]?ts$/.test(file)) return parseText(file, source, expected)
+export function parseModule(
+  file: string,
+  source: string,
+  expected: Format,
+  plan: ThreadPlan | null = null,
+): SourceModule {
+  if (!/\.[cm]?ts$/.test(file)) return parseText(file, source, expected, null, none, plan)
   const { text, map } = toJavaScript(file, source)
-  return parseText(file, text, expected, map)
+  return parseText(file, text, expected, map, none, plan)
 }
 
 const none: ReadonlySet<number> = new Set()
 
 /**
- * Parses JavaScript that was made of `file`. Async functions that begin at `nativeAsync` are left to the engine. Throws
- * SteppingRefused where it does not parse.
+ * Parses JavaScript that was made of `file`. Async functions that begin at `nativeAsync` are left to the engine. With a
+ * plan, each thread has an instance of the module. Throws SteppingRefused where it does not parse.
  */
 export function parseText(
   file: string,
@@ -63,6 +71,7 @@ export function parseText(
   expected: Format,
   map: SourceModule['map'] = null,
   nativeAsync: ReadonlySet<number> = none,
+  plan: ThreadPlan | null = null,
 ): SourceModule {
   const parsed = (format: 'module' | 'commonjs'): SourceModule => {
     const tokens: Token[] = []
@@ -77,10 +86,13 @@ export function parseText(
     rewriteRacy(program as Node, (node, problem, remedy) => {
       throw new SteppingRefused(file, positionOf({ lineStarts, map }, node.start).line, problem, remedy)
     })
+    const url = pathToFileURL(file).href
+    const thread = plan && writeThreadForm(program as Node, format, plan, text)
+    const imports = isOfLoop(url) ? false : rewriteImports(program as Node, url)
     const isAsync = rewriteAsync(program as Node, nativeAsync)
-    if (!isOfLoop(pathToFileURL(file).href)) importLoop(program as Node, text, format, isAsync)
+    if (!isOfLoop(url)) importLoop(program as Node, text, format, { isAsync, imports })
     writeConstructors(program as Node)
-    return { file, text, program: program as Node, lineStarts, map, format, digest }
+    return { file, text, program: program as Node, lineStarts, map, format, digest, thread }
   }
   try {
     if (expected !== 'either') return parsed(expected)

@@ -25,6 +25,8 @@ export const WAIT_ASYNC = 13
 export const SIGNAL = 14
 /** Takes an `Atomics.waitAsync` out of the queue, as its time is over or its thread. */
 export const LEAVE = 15
+/** Ends another thread, wherever it is. */
+export const STOP = 16
 
 export const operationNames = [
   'load',
@@ -43,6 +45,7 @@ export const operationNames = [
   'waitAsync',
   'signal',
   'leave',
+  'stop',
 ] as const
 
 export type Watched = Int32Array & { [SHARED]?: View; [TRACKED]?: View }
@@ -123,6 +126,10 @@ export class Thread {
   readonly toTell: AsyncWaiter[] = []
   /** Who is to leave the queue. */
   leaver: AsyncWaiter | null = null
+  /** The thread that it ends. */
+  victim: Thread | null = null
+  /** It ends where it is, and this is left for it to do. */
+  ending: (() => unknown) | null = null
   /** How `Atomics.wait` ended. */
   waitResult: 'ok' | 'not-equal' | 'timed-out' = 'ok'
   /** The cell on which it waits. */
@@ -174,6 +181,8 @@ export class Thread {
   isTimed = false
   /** While it does, nobody waits for what it has promised: where all that are left do so, that is the end. */
   serves = false
+  /** It begins to wait for a change of what it has not looked at. */
+  watches = false
   /** Turns of loops, by the number of the loop. */
   readonly turns: (Turns | undefined)[] = []
   /** The numbers of these loops. */
@@ -194,6 +203,8 @@ export class Thread {
     this.isStale = false
     this.loop = null
     this.toTell.length = 0
+    this.ending = null
+    this.watches = false
     this.isLooping = false
     this.idles = false
     this.isTimed = false

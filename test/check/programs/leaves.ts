@@ -1,6 +1,7 @@
 // A thread that ends the worker that explores it, but not the main thread.
 
-import { isMainThread } from 'node:worker_threads'
+// That of the process, and not that of the model.
+const { isMainThread } = process.getBuiltinModule('node:worker_threads')
 
 export default {
   setup: () => new Int32Array(new SharedArrayBuffer(4)),

@@ -24,6 +24,8 @@ export function beginChoices(isServed: boolean): void {
 /** What the thread does that counts. */
 export function serveChoices(): void {
   const { asked, requests } = host.choices(false)
+  host.watch(asked)
+  Atomics.idle(false, true)
   for (let served = 0; ;) {
     host.beginLooking()
     if (Atomics.load(asked, 0) > served) {

@@ -9,6 +9,9 @@ export interface Moved<Port> {
   readonly to: Port
 }
 
+/** What may not be moved. */
+export const untransferable = new WeakSet<object>()
+
 interface Work<Port> {
   readonly seen: Map<object, unknown>
   readonly transfer: ReadonlySet<unknown>
@@ -23,6 +26,9 @@ export function cloneMessage<Port>(
   move: (port: Port) => Port,
 ): { readonly data: unknown; readonly ports: readonly Moved<Port>[] } {
   const seen = new Map<object, unknown>()
+  for (const each of transfer)
+    if (untransferable.has(each as object))
+      throw new DOMException('An object in the transfer list could not be moved', 'DataCloneError')
   const ports = transfer.filter(isPort).map((from) => ({ from, to: move(from) }))
   for (const { from, to } of ports) seen.set(from as object, to)
   const data = cloned(value, { seen, transfer: new Set(transfer), isPort })

@@ -10,18 +10,29 @@ interface Listener {
   readonly once: boolean
 }
 
-export class Emitter {
-  readonly listeners$: Map<string, Listener[]> = new Map()
+type Name = string | symbol
 
-  on(name: string, called: unknown): this {
+export class Emitter {
+  /** Made when the first listener comes: what extends it may be made without its constructor. */
+  declare listeners$?: Map<Name, Listener[]>
+
+  on(name: Name, called: unknown): this {
     return this.listen(name, { called, isTarget: false, once: false })
   }
 
-  once(name: string, called: unknown): this {
+  once(name: Name, called: unknown): this {
     return this.listen(name, { called, isTarget: false, once: true })
   }
 
-  addListener(name: string, called: unknown): this {
+  prependListener(name: Name, called: unknown): this {
+    return this.listen(name, { called, isTarget: false, once: false }, true)
+  }
+
+  prependOnceListener(name: Name, called: unknown): this {
+    return this.listen(name, { called, isTarget: false, once: true }, true)
+  }
+
+  addListener(name: Name, called: unknown): this {
     return this.on(name, called)
   }
 
@@ -31,16 +42,17 @@ export class Emitter {
     if (!present.some((each) => each.called === called)) this.listen(name, { called, isTarget: true, once })
   }
 
-  off(name: string, called: unknown): this {
+  off(name: Name, called: unknown): this {
     const list = this.listenersOf(name)
-    const at = list.findIndex((each) => each.called === called)
+    const at = list.findLastIndex((each) => each.called === called)
     if (at < 0) return this
-    this.listeners$.set(name, list.toSpliced(at, 1))
+    this.ownListeners().set(name, list.toSpliced(at, 1))
     this.listened(name, list.length - 1)
+    if (name !== 'removeListener') this.emitIfListened('removeListener', name, called)
     return this
   }
 
-  removeListener(name: string, called: unknown): this {
+  removeListener(name: Name, called: unknown): this {
     return this.off(name, called)
   }
 
@@ -48,39 +60,67 @@ export class Emitter {
     this.off(name, called)
   }
 
-  removeAllListeners(name?: string): this {
-    for (const each of name === undefined ? [...this.listeners$.keys()] : [name]) {
-      this.listeners$.delete(each)
+  removeAllListeners(name?: Name): this {
+    for (const each of name === undefined ? [...this.ownListeners().keys()] : [name]) {
+      this.ownListeners().delete(each)
       this.listened(each, 0)
     }
     return this
   }
 
-  listenerCount(name: string): number {
+  listenerCount(name: Name): number {
     return this.listenersOf(name).length
+  }
+
+  eventNames(): Name[] {
+    return [...this.ownListeners().keys()].filter((name) => this.listenerCount(name) > 0)
+  }
+
+  listeners(name: Name): unknown[] {
+    return this.listenersOf(name).map(({ called }) => called)
+  }
+
+  rawListeners(name: Name): unknown[] {
+    return this.listeners(name)
   }
 
   setMaxListeners(): this {
     return this
   }
 
-  listen(name: string, listener: Listener): this {
-    const list = [...this.listenersOf(name), listener]
-    this.listeners$.set(name, list)
+  getMaxListeners(): number {
+    return 10
+  }
+
+  listen(name: Name, listener: Listener, isFirst = false): this {
+    if (name !== 'newListener') this.emitIfListened('newListener', name, listener.called)
+    const others = this.listenersOf(name)
+    const list = isFirst ? [listener, ...others] : [...others, listener]
+    this.ownListeners().set(name, list)
     this.listened(name, list.length)
     return this
   }
 
-  listenersOf(name: string): readonly Listener[] {
-    return this.listeners$.get(name) ?? []
+  ownListeners(): Map<Name, Listener[]> {
+    if (this.listeners$ === undefined)
+      Object.defineProperty(this, 'listeners$', { value: new Map(), writable: true, configurable: true })
+    return this.listeners$!
+  }
+
+  listenersOf(name: Name): readonly Listener[] {
+    return this.listeners$?.get(name) ?? []
   }
 
   /** There are so many listeners of a name now. */
-  listened(_name: string, _count: number): void {
+  listened(_name: Name, _count: number): void {
     // Of most names, nobody wants to know.
   }
 
-  emit(name: string, ...args: unknown[]): boolean {
+  emitIfListened(name: Name, ...args: unknown[]): void {
+    if (this.listenersOf(name).length > 0) this.emit(name, ...args)
+  }
+
+  emit(name: Name, ...args: unknown[]): boolean {
     const list = this.listenersOf(name)
     if (list.length === 0 && name === 'error') throw args[0]
     for (const { called, isTarget, once } of list) {

@@ -5,8 +5,7 @@
 // a timer, that may be due at any moment. It ends where it would in Node: when nothing is left that keeps it.
 
 import { choose } from './choice.ts'
-import { EventLoop, type Job, host } from './host.ts'
-import type { MessagePort } from './ports.ts'
+import { type EventLoop, type Job, host } from './host.ts'
 import { Promise, react } from './promise.ts'
 import { fire, isAwaited, nextTimers } from './timers.ts'
 
@@ -17,11 +16,7 @@ declare global {
   }
 }
 
-type Loop = EventLoop<MessagePort>
-
-export function newLoop(): Loop {
-  return new EventLoop()
-}
+type Loop = EventLoop
 
 export function nextTick(called: Job): void {
   host.loop().ticks.push(called)
@@ -29,18 +24,45 @@ export function nextTick(called: Job): void {
 
 /** Does what is left for a thread to do whose function has returned `result`. */
 export function runLoop(given: Loop | null, result: unknown): void {
-  const loop = given ?? host.loop<MessagePort>()
+  const loop = given ?? host.loop()
+  driveLoop(loop, result)
+  for (const waiter of loop.waiters) waiter.leave()
+  for (const each of loop.owned) each.ownerEnds()
+}
+
+/** Does all that happens until nothing keeps the thread. */
+export function driveLoop(loop: Loop, result: unknown): void {
   if (result instanceof Promise) awaitEnd(loop, result)
   for (;;) {
-    runJobs(loop)
-    if (loop.failure !== null) throw loop.failure.error
-    const event = nextEvent(loop)
-    if (event === null) {
-      for (const waiter of loop.waiters) waiter.leave()
-      return
-    }
+    const event = nextOf(loop)
+    if (event === null) return
     loop.turn++
-    event()
+    guarded(loop, event)
+  }
+}
+
+function nextOf(loop: Loop): Job | null {
+  guarded(loop, () => {
+    runJobs(loop)
+    const { failure } = loop
+    loop.failure = null
+    if (failure !== null) throw failure.error
+  })
+  return loop.jobs.length + loop.ticks.length > 0 ? nothing : nextEvent(loop)
+}
+
+const nothing = (): void => {}
+
+/** Does something of which nobody catches the error but, maybe, listeners of the process. */
+export function guarded(loop: Loop, job: Job): void {
+  if (loop.onUncaught === null) {
+    job()
+    return
+  }
+  try {
+    job()
+  } catch (error) {
+    if (host.isBroken() || !loop.onUncaught(error, 'uncaughtException')) throw error
   }
 }
 
@@ -62,14 +84,15 @@ function awaitEnd(loop: Loop, result: unknown): void {
  * Ticks and jobs, as Node takes turns with them, until there are no more; then what was rejected must have found
  * somebody who listens.
  */
-function runJobs({ ticks, jobs, rejected }: Loop): void {
+function runJobs({ ticks, jobs, rejected, onUncaught }: Loop): void {
   do {
     runAll(ticks)
     runAll(jobs)
   } while (ticks.length > 0)
   while (rejected.length > 0) {
     const { promise, value } = rejected.shift()!
-    if (!promise.isHandled) throw value
+    if (promise.isHandled) continue
+    if (onUncaught === null || !onUncaught(value, 'unhandledRejection')) throw value
   }
 }
 

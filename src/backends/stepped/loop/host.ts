@@ -3,21 +3,28 @@
 import {
   beginLooking,
   currentLoop,
+  currentSites,
   endWith,
   isAlone,
   isBroken,
   isModelled,
   noteNext,
+  ownsLoop,
   refused,
   siteHere,
+  watchCell,
 } from '../runtime.ts'
-import { ChoicesNeeded } from '../refusal.ts'
+import { ChoicesNeeded, ScriptNeeded, type ScriptRequest, ThreadsNeeded } from '../refusal.ts'
+import type { Watched } from '../thread.ts'
+import { type Found, findModule } from '../thread-modules.ts'
 
 export type Job = () => unknown
 
-/** Something that may happen when a message is there. */
-interface Source {
-  readonly isReferenced: boolean
+/** Where something arrives that is an event. */
+export interface Source {
+  isReferenced: boolean
+  looks(): boolean
+  deliver(): unknown
 }
 
 /** A timer, which fires after others: see timers.ts. */
@@ -40,8 +47,13 @@ interface Waiting {
   leave(): void
 }
 
+/** What belongs to a thread until it ends, and is told of that then. */
+export interface Owned {
+  ownerEnds(): unknown
+}
+
 /** What a thread has to do when its function has returned, and while it waits. */
-export class EventLoop<Port extends Source = Source> {
+export class EventLoop {
   /** Reactions to promises, and what queueMicrotask() is given. */
   readonly jobs: Job[] = []
   /** What process.nextTick() is given: before the jobs. */
@@ -51,9 +63,15 @@ export class EventLoop<Port extends Source = Source> {
   /** What setImmediate() is given, in its order. */
   readonly immediates: Timed[] = []
   readonly timers: Timed[] = []
-  /** Ports at which somebody listens. */
-  readonly ports: Port[] = []
+  /** Ports at which somebody listens, and the like. */
+  readonly ports: Source[] = []
   readonly waiters: Waiting[] = []
+  readonly owned: Owned[] = []
+  /** What a thread has of its own in a process: see context.ts. */
+  context: unknown = null
+  makeContext: (() => unknown) | null = null
+  /** Told of an error that nobody has caught: returns whether the thread goes on all the same. */
+  onUncaught: ((error: unknown, kind: 'uncaughtException' | 'unhandledRejection') => unknown) | null = null
   /** Events so far, and timers. */
   turn = 0
   timersSet = 0
@@ -77,6 +95,30 @@ export interface Choices {
 
 let choices: Choices | null = null
 
+/** A thread that may be started. */
+export interface Slot {
+  /** The number of the thread. */
+  readonly id: number
+  readonly started: Int32Array
+  body: () => unknown
+}
+
+/** Those of the execution, and how many were started. */
+interface Starts {
+  readonly next: Int32Array
+  readonly slots: readonly Slot[]
+}
+
+let starts: Starts | null = null
+
+/** Those who speak to each other under one name, and a cell that changes with them. */
+interface Group {
+  readonly members: unknown[]
+  readonly count: Int32Array
+}
+
+const groups = new Map<string, Group>()
+
 export const host = {
   beginLooking,
   isBroken,
@@ -85,7 +127,10 @@ export const host = {
   /** Code of a thread runs, or what makes the state that threads begin with. */
   isModelled,
   /** The event loop of the thread that runs. */
-  loop: <Port extends Source>(): EventLoop<Port> => currentLoop() as EventLoop<Port>,
+  loop: (): EventLoop => currentLoop() as EventLoop,
+  ownsLoop,
+  /** The thread, which has just begun, is to wait for a change of a cell. */
+  watch: (cell: Int32Array): void => watchCell(cell as Watched),
   /** What the next operation is, for those who read a trace. */
   tell: noteNext,
   /** Ends the check: the program does what is not modelled. */
@@ -98,5 +143,28 @@ export const host = {
   },
   setChoices(value: Choices): void {
     choices = value
+  },
+  starts: (): Starts => starts!,
+  setStarts(value: Starts): void {
+    starts = value
+    groups.clear()
+  },
+  group(name: string): Group {
+    let group = groups.get(name)
+    if (group === undefined)
+      groups.set(name, (group = { members: [], count: new Int32Array(new SharedArrayBuffer(4)) }))
+    return group
+  },
+  needThread(): never {
+    return endWith(new ThreadsNeeded())
+  },
+  /** Where something leads that a thread loads. */
+  find(request: ScriptRequest): Found {
+    try {
+      return findModule(currentSites(), request)
+    } catch (error) {
+      if (error instanceof ScriptNeeded) endWith(error)
+      throw error
+    }
   },
 }

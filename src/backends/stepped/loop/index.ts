@@ -2,7 +2,10 @@
 // of each program that uses it, and finds the runtime through host.ts.
 
 export { beginChoices, serveChoices } from './choice.ts'
-export { newLoop, nextTick, runLoop } from './event-loop.ts'
+export { openAsync } from './async-iteration.ts'
+export { BroadcastChannel } from './broadcast.ts'
+export { nextTick, runLoop } from './event-loop.ts'
+export { importModule } from './modules.ts'
 export { MessageChannel, MessagePort } from './ports.ts'
 export { Promise, deferred, queueMicrotask, react } from './promise.ts'
 export {
@@ -13,4 +16,6 @@ export {
   setInterval,
   setTimeout,
 } from './timers.ts'
+export { beginStarts, serveStarts } from './starts.ts'
 export { newWaiter } from './waiters.ts'
+export { newLoop, runScript } from './worker.ts'

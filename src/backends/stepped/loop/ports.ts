@@ -3,7 +3,7 @@
 
 import { cloneMessage } from './clone.ts'
 import { Emitter } from './emitter.ts'
-import { type EventLoop, host } from './host.ts'
+import { type EventLoop, type Owned, type Source, host } from './host.ts'
 
 const Native = globalThis.MessagePort
 const NativeChannel = globalThis.MessageChannel
@@ -15,7 +15,7 @@ interface Message {
 }
 
 /** One of the two ends of a channel. It stays what it is when its port moves to another thread. */
-class End {
+export class End {
   readonly arrived = new Int32Array(new SharedArrayBuffer(4))
   readonly queue: Message[] = []
 }
@@ -23,9 +23,9 @@ class End {
 const SEND = 'send a message'
 const LOOK = 'find a message'
 
-export class MessagePort extends Emitter {
+export class MessagePort extends Emitter implements Source, Owned {
   /** The thread that it belongs to: the first that uses it. */
-  loop: EventLoop<MessagePort> | null = null
+  loop: EventLoop | null = null
   isReferenced = false
   isClosed = false
   /** It was handed to another thread. */
@@ -63,7 +63,7 @@ export class MessagePort extends Emitter {
     this.use()
     if (!host.isThread())
       host.refuse('a listener in the setup', 'let the thread listen that is to have the port')
-    const { ports } = host.loop<MessagePort>()
+    const { ports } = host.loop()
     if (!ports.includes(this) && !this.isClosed) ports.push(this)
   }
 
@@ -90,10 +90,8 @@ export class MessagePort extends Emitter {
   end(): void {
     this.isClosed = true
     this.isReferenced = false
-    const loop = host.loop<MessagePort>()
-    const at = loop.ports.indexOf(this)
-    if (at >= 0) loop.ports.splice(at, 1)
-    loop.ticks.push(() => this.emit('close'))
+    this.forget()
+    host.loop().ticks.push(() => this.emit('close'))
   }
 
   /** Whether there is something for those who listen. */
@@ -122,13 +120,30 @@ export class MessagePort extends Emitter {
   /** A port belongs to one thread. */
   use(): void {
     if (!host.isThread()) return
-    const loop = host.loop<MessagePort>()
-    if (this.loop === null) this.loop = loop
-    else if (this.loop !== loop)
+    const loop = host.loop()
+    if (this.loop === null) {
+      this.loop = loop
+      loop.owned.push(this)
+    } else if (this.loop !== loop)
       host.refuse(
         'a MessagePort that two threads use',
         'give each thread one of the two: in Node, a port belongs to one thread',
       )
+  }
+
+  /** It is listened at no more. */
+  forget(): void {
+    this.isReferenced = false
+    const list = this.loop?.ports ?? []
+    const at = list.indexOf(this)
+    if (at >= 0) list.splice(at, 1)
+  }
+
+  /** Its thread has ended: a Worker's ports are closed with it. */
+  ownerEnds(isWorker = false): void {
+    if (!isWorker || this.isClosed || this.isDetached) return
+    this.isClosed = true
+    this.put({ data: undefined, isEnd: true })
   }
 
   get onmessage(): unknown {
@@ -141,14 +156,14 @@ export class MessagePort extends Emitter {
     if (this.handler !== null) this.addEventListener('message', this.handler)
   }
 
-  override listened(name: string, count: number): void {
+  override listened(name: string | symbol, count: number): void {
     if (name !== 'message') return
     this.isReferenced = count > 0
     if (count === 1) this.start()
   }
 }
 
-function isModelPort(value: unknown): value is MessagePort {
+export function isModelPort(value: unknown): value is MessagePort {
   return value instanceof MessagePort && 'own' in value
 }
 
@@ -160,17 +175,15 @@ function transferOf(options: unknown): readonly unknown[] {
 }
 
 /** The thread that receives it gets a port of its own for the same end. */
-function copyOf({ own, other }: MessagePort): MessagePort {
+export function copyOf({ own, other }: MessagePort): MessagePort {
   return new MessagePort(own, other)
 }
 
-function leave(port: MessagePort): void {
+/** It moves to another thread. */
+export function leave(port: MessagePort): void {
   port.use()
   port.isDetached = true
-  port.isReferenced = false
-  const { loop } = port
-  const at = loop === null ? -1 : loop.ports.indexOf(port)
-  if (at >= 0) loop!.ports.splice(at, 1)
+  port.forget()
 }
 
 class LoopChannel {

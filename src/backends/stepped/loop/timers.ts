@@ -104,7 +104,9 @@ export function setImmediate(called: unknown, ...args: unknown[]): unknown {
   if (!host.isThread()) return globalThis.setImmediate(called as Called, ...args)
   const own = callable(called)
   const immediate = new Immediate(() => own(...args), 0, false)
-  host.loop().immediates.push(immediate)
+  const loop = host.loop()
+  immediate.order = ++loop.timersSet
+  loop.immediates.push(immediate)
   return immediate
 }
 
@@ -120,10 +122,12 @@ export function clearImmediate(immediate?: unknown): void {
   else if (immediate !== undefined && immediate !== null) forget(host.loop().immediates, immediate)
 }
 
-/** Timers of which any may be the next. */
+/** Timers of which any may be the next. An interval does not fire twice while an immediate waits. */
 export function nextTimers({ timers, immediates }: EventLoop): Timed[] {
   const first = timers.filter((timer) => !timers.some((other) => other !== timer && isBefore(other, timer)))
-  return [...first, ...immediates.slice(0, 1)]
+  const [immediate] = immediates
+  if (immediate === undefined) return first
+  return [...first.filter((each) => !(each.hasFired && each.order > immediate.order)), immediate]
 }
 
 function isBefore(one: Timed, other: Timed): boolean {

@@ -1,0 +1,154 @@
+// Programs with Workers: what Node does with them must be among what is explored.
+
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { text } from 'node:stream/consumers'
+import { describe, it } from 'node:test'
+import {
+  ScriptNeeded,
+  type ScriptRequest,
+  loadSteppedTogether,
+  memory,
+} from '../../src/backends/stepped/index.ts'
+import { type Exploration, explore } from '../../src/check/explore.ts'
+import { userSubject } from '../../src/check/user-scenario.ts'
+
+const everywhere = globalThis as { report?: (outcome: unknown) => void; kindOfEnd?: string }
+
+interface Explored {
+  readonly found: Exploration
+  /** What each execution has reported. */
+  readonly outcomes: ReadonlySet<string>
+}
+
+/** Explores a script as the main thread of a process. */
+async function exploreScript(name: string): Promise<Explored> {
+  const url = new URL(`workers/${name}`, import.meta.url)
+  const outcomes = new Set<string>()
+  let reported: unknown[] = []
+  everywhere.report = (outcome) => reported.push(outcome)
+  const known: ScriptRequest[] = [{ from: '', specifier: url.href, kind: 'worker' }]
+  for (;;) {
+    memory.clear()
+    const { loops } = await loadSteppedTogether([], { turns: true, scripts: [...known] })
+    memory.takeSnapshot()
+    const subject = userSubject(
+      { threads: [url], invariant: () => void outcomes.add(JSON.stringify(reported)) },
+      loops,
+    )
+    const { begin } = subject
+    subject.begin = () => {
+      reported = []
+      return begin()
+    }
+    try {
+      const found = explore(subject, { maxExecutions: 1e6, maxSteps: 20_000, maxMs: 60_000 })
+      return { found, outcomes }
+    } catch (error) {
+      if (!(error instanceof ScriptNeeded)) throw error
+      known.push(error.request)
+    }
+  }
+}
+
+const prelude = `
+import { isMainThread } from 'node:worker_threads'
+const all = []
+globalThis.report = (outcome) => all.push(outcome)
+if (isMainThread) process.on('exit', () => console.log(JSON.stringify(all)))`
+
+/** What the engine makes of a script, once. */
+async function runScript(name: string): Promise<string> {
+  const file = new URL(`workers/${name}`, import.meta.url).pathname
+  const env = { ...process.env, NODE_OPTIONS: '', KIND_OF_END: everywhere.kindOfEnd ?? '' }
+  const child = spawn(
+    process.execPath,
+    ['--import', `data:text/javascript,${encodeURIComponent(prelude)}`, file],
+    { env },
+  )
+  const [out, problems] = await Promise.all([text(child.stdout), text(child.stderr)])
+  assert.equal(problems, '')
+  return out.trim()
+}
+
+const RUNS = 3
+
+/** Explores a script, runs it, and returns the outcomes that were found. */
+async function holds(name: string): Promise<unknown[]> {
+  const { found, outcomes } = await exploreScript(name)
+  assert.deepEqual([found.failure, found.complete], [null, true])
+  for (const real of await Promise.all(Array.from({ length: RUNS }, () => runScript(name))))
+    assert.ok(outcomes.has(real), `not found: ${real}`)
+  return [...outcomes].toSorted().map((each) => JSON.parse(each) as unknown)
+}
+
+describe('programs with Workers', () => {
+  it('give each thread its own modules, data, arguments and environment', async () => {
+    const started = { isMainThread: false, name: 'adder', argv: ['x'], env: { A: 'b' }, next: 1 }
+    const rest = [{ sum: 13, next: 2 }, ['exit', 0]]
+    const outcomes = (await holds('order.mjs')).map(([log]: any) => log)
+    // What a worker says of itself, and its messages, have no order among each other, but for its end.
+    assert.deepEqual(
+      outcomes.map((log) => log.filter((each: unknown) => each !== 'online')),
+      outcomes.map(() => [started, ...rest]),
+    )
+    assert.deepEqual(outcomes.map((log) => log.indexOf('online')).toSorted(), [0, 1, 2])
+  })
+
+  it('wait for an answer of a worker, whose port was handed over', async () => {
+    assert.deepEqual(await holds('sync.mjs'), [[{ message: 8 }]])
+  })
+
+  it('end a worker wherever it is', async () => {
+    assert.deepEqual(
+      await holds('terminate.mjs'),
+      [0, 1, 2].map((done) => [
+        [1, done, -1],
+        ['terminated', 1],
+      ]),
+    )
+  })
+
+  it('run a text, with data of the environment', async () => {
+    assert.deepEqual(await holds('evals.mjs'), [[[[2, 'object', 'a/b'], '\n', 0]]])
+  })
+
+  it('start workers in workers', async () => {
+    assert.deepEqual(await holds('nested.mjs'), [[[[['leaf']]]]])
+  })
+
+  it('import and require in threads', async () => {
+    const live = ['number', 1, 'imports-esm.mjs']
+    assert.deepEqual(await holds('imports.mjs'), [
+      [[1, 2, 'awaited', live, 3, 4, 'ERR_MODULE_NOT_FOUND', [5, 5], 5]],
+    ])
+  })
+
+  it('speak by a BroadcastChannel', async () => {
+    assert.deepEqual(await holds('broadcast.mjs'), [[['ready', 'got go']]])
+  })
+
+  const ends: Record<string, unknown[][]> = {
+    exit: [[['exiting', 3], 3]],
+    code: [[['exiting', 4], 4]],
+    caught: [['caught', ['exiting', 0], 0]],
+    // Where it has no order with what tells of the error, a message may come first or last.
+    throw: [
+      [['RangeError', 'thrown', 'E'], ['exiting', 1], 1],
+      [['exiting', 1], ['RangeError', 'thrown', 'E'], 1],
+    ],
+    reject: [
+      [['Error', 'rejected', null], ['exiting', 1], 1],
+      [['exiting', 1], ['Error', 'rejected', null], 1],
+    ],
+  }
+  for (const [kind, expected] of Object.entries(ends)) {
+    it(`tell of a worker's end: ${kind}`, async () => {
+      everywhere.kindOfEnd = kind
+      assert.deepEqual(
+        await holds('ends.mjs'),
+        expected.map((log) => [log]),
+      )
+    })
+  }
+})
