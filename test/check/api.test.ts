@@ -83,10 +83,7 @@ describe('code as others write it', () => {
 
 describe('code that cannot be stepped', () => {
   const refusals: readonly [name: string, what: RegExp][] = [
-    [
-      'worker',
-      /worker\.ts:9: a Worker or a BroadcastChannel in a check; make what it does a thread of the scenario/,
-    ],
+    ['worker', /worker\.ts:9: a Worker with the option stdout; let it send what it has to say as a message/],
     [
       'sort',
       /sort\.ts:7: .* comes to a shared access where nothing can stop; call it from an ordinary function/,

@@ -235,6 +235,9 @@ export class Thread {
     this.toTell.length = 0
     this.toTell.push(...other.toTell)
     this.leaver = other.leaver
+    this.victim = other.victim
+    this.ending = other.ending
+    this.watches = other.watches
     this.waitResult = other.waitResult
     this.waitCell = other.waitCell
     this.rescues = other.rescues

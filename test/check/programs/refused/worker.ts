@@ -1,4 +1,4 @@
-// A thread starts a thread of Node.
+// A thread starts a Worker whose output it wants to read.
 
 import { Worker } from 'node:worker_threads'
 
@@ -6,7 +6,7 @@ export default {
   setup: () => new Int32Array(new SharedArrayBuffer(16)),
   threads: [
     (cells: Int32Array): void => {
-      const worker = new Worker('', { eval: true, workerData: cells })
+      const worker = new Worker('', { eval: true, workerData: cells, stdout: true })
       worker.unref()
     },
   ],
