@@ -1,4 +1,4 @@
-// A thread sends a message to a thread of Node, which runs as long as the process does.
+// The file itself starts a Worker, before there are threads.
 
 import { Worker } from 'node:worker_threads'
 
