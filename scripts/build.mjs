@@ -1,6 +1,6 @@
 // Builds dist: TypeScript emits a mirror of src, then the kernel becomes one file, and the threads backend another.
-// These two have source maps; the others read as their sources do. Of the declarations those are there that a user's
-// compiler reads.
+// These two have source maps; the others read as their sources do, without the comments. Of the declarations those are
+// there that a user's compiler reads.
 // dist is made beside its place and renamed into it, so that a build that is stopped leaves the old one.
 
 import * as fs from 'node:fs'
@@ -11,6 +11,7 @@ import { withLock } from './lock.mjs'
 import { dist, root, tools } from './paths.mjs'
 import { digestFile, isBuilt, runMain, say, sourceDigest } from './prepare.mjs'
 import { passThrough } from './spawn.mjs'
+import { withoutComments } from './without-comments.ts'
 
 const emitted = join(root, '.build')
 const fresh = join(root, 'dist.new')
@@ -32,7 +33,8 @@ async function build(isEmitted) {
   for (const leftover of [fresh, previous]) fs.rmSync(leftover, { recursive: true, force: true })
   for (const file of outputs()) {
     fs.mkdirSync(dirname(join(fresh, file)), { recursive: true })
-    fs.copyFileSync(join(emitted, file), join(fresh, file))
+    const text = fs.readFileSync(join(emitted, file), 'utf8')
+    fs.writeFileSync(join(fresh, file), file.endsWith('.js') ? withoutComments(text) : text)
   }
   await bundleKernel(join(root, 'src/kernel/index.ts'), join(fresh, 'kernel/index.js'))
   await bundleThreads(join(root, 'src/backends/threads/index.ts'), join(fresh, 'backends/threads/index.js'))

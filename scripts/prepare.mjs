@@ -164,6 +164,7 @@ export function sourceDigest() {
     'scripts/build.mjs',
     'scripts/kernel-bundle.ts',
     'scripts/locked-rewrite.ts',
+    'scripts/without-comments.ts',
     'tsconfig.base.json',
   ]
   for (const file of [...sources, ...others.map((name) => join(root, name))]) {

@@ -14,7 +14,7 @@ import './built.ts'
 const root = fileURLToPath(new URL('../', import.meta.url))
 const dist = join(root, 'dist')
 
-const PACKED_BYTES_MAX = 1_350_000
+const PACKED_BYTES_MAX = 1_260_000
 const FILES_MAX = 920
 const DOOR_BYTES_MAX = 600_000
 
