@@ -38,7 +38,7 @@ const MAX_STEPS = 20_000
 const LIMITS = { maxSteps: MAX_STEPS }
 const DESCENTS = 2000
 /** Executions of a turn. */
-const SLICE = 500
+const SLICE = 2000
 
 /** A number of executions, counted or estimated. */
 interface Count {
@@ -90,6 +90,8 @@ async function measure(target: Target, seconds: number): Promise<Measured> {
     executions: distinctRun.estimatedExecutions ?? 0,
     isExact: distinctRun.complete,
   }
+  // Before explorers of other kinds, whose code would then be that of these too.
+  const states = measureStates(subject, options)
   const { design, rwsem } = target.choice ?? {}
   return {
     name: design === undefined ? title : `${title}, ${design}/${rwsem}`,
@@ -99,7 +101,7 @@ async function measure(target: Target, seconds: number): Promise<Measured> {
     sleepSetsAlone: count(subject, true, seconds),
     all: countAll(subject, seconds),
     shares: await profile(subject, options),
-    states: measureStates(subject, options),
+    states,
   }
 }
 
