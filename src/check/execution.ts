@@ -19,8 +19,8 @@
 //
 // A thread whose turn of a loop has changed nothing might as well have begun the turn later. Where every order is
 // explored, it is left there: that later turn is in another execution, since what the turn has read and what others
-// write then depend on each other. Once nobody else can go on, the execution is redundant if anything has changed that
-// the turn has read; if not, the thread waits, as one does that spins.
+// write then depend on each other. As soon as anything changes that the turn has read, the execution is redundant; as
+// long as nothing does, the thread waits, as one does that spins.
 
 import {
   ADD,

@@ -2,8 +2,8 @@
 // operations once, and as few others as can be helped.
 //
 // Dynamic partial-order reduction with source sets and sleep sets (Abdulla, Aronis, Jonsson, Sagonas: Optimal dynamic
-// partial order reduction, POPL 2014). Programs are run again from the beginning for every execution, but what is
-// known of the common prefix is kept, so that a prefix costs nothing but its steps.
+// partial order reduction, POPL 2014). An execution repeats what it has in common with the one before, of which what is
+// known is kept, so that this costs nothing but its steps; and begins at a saved state, where there is one.
 //
 // With a bound on preemptions, two executions of the same order may differ in what they cost, so that sleep sets and
 // source sets would leave out what can be had cheaply. Then it is bounded partial-order reduction (Coons, Musuvathi,

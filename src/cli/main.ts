@@ -48,9 +48,7 @@ async function buildProgram(called: string | undefined): Promise<Command> {
     )
     .version(version(), '-V, --version', 'print the version')
     .addHelpText('after', EXAMPLES)
-  const names = Object.keys(commands)
-  const needed = names.includes(called!) ? [called!] : called === '--version' || called === '-V' ? [] : names
-  for (const name of needed) program.addCommand(await commands[name]!())
+  for (const name of namesNeeded(called)) program.addCommand(await commands[name]!())
   for (const command of [program, ...program.commands]) {
     command
       .exitOverride()
@@ -66,6 +64,12 @@ async function buildProgram(called: string | undefined): Promise<Command> {
     if (!['campaign', 'check', 'record'].includes(command.name())) cleanUpOnSignals()
   })
   return program
+}
+
+function namesNeeded(called: string | undefined): string[] {
+  if (called === '--version' || called === '-V') return []
+  const names = Object.keys(commands)
+  return called !== undefined && names.includes(called) ? [called] : names
 }
 
 function version(): string {

@@ -80,9 +80,7 @@ export class SimulatedThread implements LoopThread {
   }
 
   discardMemory(page: number): void {
-    callEnter(this.task)
-    madvise(this.task, this.mm, page, page + this.pages, MADV.dontneed)
-    callExit(this.task)
+    this.discardPages(page, this.pages)
   }
 
   openFile(shared: boolean): void {
@@ -104,10 +102,7 @@ export class SimulatedThread implements LoopThread {
   }
 
   writePages(page: number): boolean {
-    for (let at = page; at < page + this.pages; at++) {
-      touch(this.task, this.mm, at * PAGE_SIZE, ACCESS_WRITE)
-      this.#meter.noteCounts(this.task.id, 1)
-    }
+    this.writeEach(page, this.pages, true)
     return true
   }
 
@@ -125,7 +120,7 @@ export class SimulatedThread implements LoopThread {
   }
 
   touchFirst(page: number): void {
-    touch(this.task, this.mm, page * PAGE_SIZE, ACCESS_WRITE)
+    this.writeEach(page, 1, false)
   }
 
   mapPages(page: number, pages: number, vmFlags: number, mapFlags: number, file: number): number {

@@ -128,6 +128,10 @@ describe('programs with Workers', () => {
     assert.deepEqual(await holds('broadcast.mjs'), [[['ready', 'got go']]])
   })
 
+  it('leave once, though they leave again where they hear of it', async () => {
+    assert.deepEqual(await holds('exits.mjs'), [['leaves']])
+  })
+
   const ends: Record<string, unknown[][]> = {
     exit: [[['exiting', 3], 3]],
     code: [[['exiting', 4], 4]],

@@ -10,6 +10,7 @@
 import type { AnyNode } from 'acorn'
 import { markLabeled, rewriteForAwait } from './for-await.ts'
 import { namesIn } from './loop-imports.ts'
+import { childrenOf, isFunction } from './raw-tree.ts'
 
 type Node = AnyNode
 type Function = Node & { type: 'FunctionDeclaration' | 'FunctionExpression' | 'ArrowFunctionExpression' }
@@ -72,18 +73,4 @@ function replaceAwaits(node: Node): void {
   const call = operation(AWAITS, node, [node.argument as Node])
   delete (node as { argument?: unknown }).argument
   Object.assign(node, call)
-}
-
-function isFunction(node: Node): node is Function {
-  return /^(FunctionDeclaration|FunctionExpression|ArrowFunctionExpression)$/.test(node.type)
-}
-
-function childrenOf(node: Node): Node[] {
-  return Object.values(node).flatMap((value) =>
-    (Array.isArray(value) ? (value as unknown[]) : [value]).filter(isNode),
-  )
-}
-
-function isNode(value: unknown): value is Node {
-  return typeof value === 'object' && value !== null && typeof (value as Node).type === 'string'
 }

@@ -2,6 +2,7 @@
 // where the loop is left early (ECMAScript 2025, 14.7.5.6 and 7.4.13; see loop/async-iteration.ts).
 
 import { type AnyNode, parse } from 'acorn'
+import { childrenOf, isFunction, place, write } from './raw-tree.ts'
 
 type Node = AnyNode
 type ForAwait = Node & { type: 'ForOfStatement' }
@@ -12,11 +13,11 @@ export const CURSOR = '$asyncCursor'
 
 /** Rewrites those of a function, whose body is `node`. Returns whether there are any. */
 export function rewriteForAwait(node: Node): boolean {
-  if (/^(Function(Declaration|Expression)|ArrowFunctionExpression)$/.test(node.type)) return false
+  if (isFunction(node)) return false
   let isAny = false
   for (const child of childrenOf(node)) isAny = rewriteForAwait(child) || isAny
   const labels: string[] = []
-  let loop = node
+  let loop: Node = node
   while (loop.type === 'LabeledStatement') {
     labels.push(loop.label.name)
     loop = loop.body as Node
@@ -92,25 +93,3 @@ function ancestorsOf(block: Node, loop: Node): Node[] {
 }
 
 const identifier = (name: string): Fields => ({ type: 'Identifier', name, start: 0, end: 0 })
-
-/** Gives a node a place, and what is in it the beginning of that. */
-function place(node: Node, start: number, end: number): Node {
-  Object.assign(node, { start, end })
-  for (const child of childrenOf(node)) place(child, start, start)
-  return node
-}
-
-function write(node: Node, made: Node): void {
-  for (const key of Object.keys(node)) delete (node as unknown as Fields)[key]
-  Object.assign(node, made)
-}
-
-function childrenOf(node: Node): Node[] {
-  return Object.values(node).flatMap((value) =>
-    (Array.isArray(value) ? (value as unknown[]) : [value]).filter(isNode),
-  )
-}
-
-function isNode(value: unknown): value is Node {
-  return typeof value === 'object' && value !== null && typeof (value as Node).type === 'string'
-}

@@ -5,14 +5,16 @@
 // guard is removed for a test, and the source does not know of it.
 
 import { createHash } from 'node:crypto'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { lstatSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
+import { threadId } from 'node:worker_threads'
 import { isOfLoop, loopModule } from './loop-imports.ts'
 import { type ScriptRequest, SteppingRefused } from './refusal.ts'
 import { followImport, formatOf, importResolver, isData, isPackaged, isThere } from './resolve.ts'
-import { type Scopes, nameOf, resolveScopes } from './scope.ts'
+import { nameOf } from './raw-tree.ts'
+import { type Scopes, resolveScopes } from './scope.ts'
 import { type Format, type Node, type SourceModule, childrenOf, parseModule, refuse } from './syntax.ts'
 import { PER_THREAD, planOf } from './thread-form.ts'
 import { scriptsOf } from './worker-scripts.ts'
@@ -103,20 +105,36 @@ async function findScript({ from, specifier, kind }: ScriptRequest): Promise<str
   return isThere(target) ? `${target}${PER_THREAD}` : null
 }
 
-const textFolder = join(tmpdir(), 'faultline-worker-texts')
+/** Texts of Workers, by address. */
+const texts = new Set<string>()
 
 /** From where imports are resolved: of such a text from the folder in which the process runs. */
 function baseOf(url: string): string {
-  const isText = url.startsWith(pathToFileURL(textFolder).href)
-  return isText ? pathToFileURL(join(process.cwd(), 'worker-text.js')).href : url
+  return texts.has(url) ? pathToFileURL(join(process.cwd(), 'worker-text.js')).href : url
+}
+
+/** A folder of this user: others may not put another program there. */
+function textFolder(): string {
+  const { uid } = userInfo()
+  const folder = join(tmpdir(), `faultline-texts-${uid}`)
+  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  // There are no such numbers on Windows, where each user has a folder for temporary files.
+  if (uid >= 0 && lstatSync(folder).uid !== uid)
+    throw new SteppingRefused(folder, 1, 'it belongs to another user', 'remove it, or set TMPDIR')
+  return folder
 }
 
 /** The text of a Worker that is given as such, as a file: what tells of places names it. */
 function fileOfText(text: string): string {
-  mkdirSync(textFolder, { recursive: true })
-  const file = join(textFolder, `${createHash('sha256').update(text).digest('hex').slice(0, 16)}.js`)
-  writeFileSync(file, text)
-  return pathToFileURL(file).href
+  const name = createHash('sha256').update(text).digest('hex').slice(0, 16)
+  const file = join(textFolder(), `${name}.js`)
+  // Whole or not at all: others may read or write the same.
+  const draft = `${file}.${process.pid}.${threadId}`
+  writeFileSync(draft, text)
+  renameSync(draft, file)
+  const { href } = pathToFileURL(file)
+  texts.add(href)
+  return href
 }
 
 /** Reads modules and all that they import, but for those that are there. */

@@ -5,6 +5,7 @@
 // order nothing (see Thread.isPlain). The tree of the module is changed before anybody has looked at it.
 
 import type { AnyNode } from 'acorn'
+import { childrenOf, isNode } from './raw-tree.ts'
 
 type Node = AnyNode
 type Fields = Record<string, unknown>
@@ -79,15 +80,8 @@ function isRacy(callee: Node, names: ReadonlySet<string>): boolean {
 
 /** The children of a node, whatever they are called. */
 function visit(node: Node, each: (node: Node) => void): void {
-  for (const value of Object.values(node)) {
-    for (const child of Array.isArray(value) ? (value as unknown[]) : [value])
-      if (isNode(child)) visit(child, each)
-  }
+  for (const child of childrenOf(node)) visit(child, each)
   each(node)
-}
-
-function isNode(value: unknown): value is Node {
-  return typeof value === 'object' && value !== null && typeof (value as Node).type === 'string'
 }
 
 function rewriteChildren(node: Node, refuse: Refuse): void {

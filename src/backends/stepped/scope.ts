@@ -1,5 +1,6 @@
 // Which declaration an identifier means: the scopes of a module.
 
+import { nameOf, patternNames } from './raw-tree.ts'
 import { type FunctionNode, type Node, childrenOf, isFunction } from './syntax.ts'
 
 export interface Binding {
@@ -240,29 +241,4 @@ class Resolver {
       if (binding !== undefined) binding.reassigned = true
     }
   }
-}
-
-/** The names that a pattern binds or assigns. */
-export function patternNames(pattern: Node): string[] {
-  switch (pattern.type) {
-    case 'Identifier':
-      return [pattern.name]
-    case 'ObjectPattern':
-      return pattern.properties.flatMap((property) =>
-        patternNames(property.type === 'RestElement' ? property.argument : property.value),
-      )
-    case 'ArrayPattern':
-      return pattern.elements.flatMap((element) => (element === null ? [] : patternNames(element)))
-    case 'AssignmentPattern':
-      return patternNames(pattern.left)
-    case 'RestElement':
-      return patternNames(pattern.argument)
-    default:
-      return []
-  }
-}
-
-/** The name in an import or export specifier, which may be a string. */
-export function nameOf(node: Node): string {
-  return node.type === 'Identifier' ? node.name : String((node as { value?: unknown }).value)
 }

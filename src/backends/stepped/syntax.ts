@@ -17,6 +17,7 @@ import {
 import { rewriteAsync } from './async-syntax.ts'
 import { importLoop, isOfLoop, rewriteImports } from './loop-imports.ts'
 import { rewriteRacy } from './racy.ts'
+import { isNode } from './raw-tree.ts'
 import { SteppingRefused } from './refusal.ts'
 import { type ThreadModule, type ThreadPlan, writeThreadForm } from './thread-form.ts'
 import { placeByMap, toJavaScript } from './typescript.ts'
@@ -224,10 +225,6 @@ function findChildren(node: Node): readonly Node[] {
   if (children.length < 2) return children
   children.sort((a, b) => a.start - b.start || b.end - a.end)
   return children.filter((child, index) => index === 0 || child.start >= children[index - 1]!.end)
-}
-
-function isNode(value: unknown): value is Node {
-  return typeof value === 'object' && value !== null && typeof (value as Node).type === 'string'
 }
 
 export function isFunction(node: Node): node is FunctionNode {

@@ -6,6 +6,7 @@
 
 import { type AnyNode, parseExpressionAt } from 'acorn'
 import { LOOP } from './loop-imports.ts'
+import { childrenOf, isFunction, isNode, nameOf, patternNames, place, write } from './raw-tree.ts'
 
 type Node = AnyNode
 type Format = 'module' | 'commonjs'
@@ -70,7 +71,7 @@ function writeModule(
   const writer = new ModuleWriter(plan)
   const own = body.flatMap((each) => writer.statement(each))
   for (const each of own) writer.uses(each)
-  const names = ['$own', ...shared, ...writer.specifiers.map((_, index) => nameOf(index))]
+  const names = ['$own', ...shared, ...writer.specifiers.map((_, index) => importName(index))]
   const isAsync = own.some(waits)
   const made = declare(`export default ${isAsync ? 'async ' : ''}function (${names.join(', ')}) {}`)
   fill((made as { declaration?: unknown }).declaration as never, [...writer.published(), ...own], program)
@@ -78,7 +79,7 @@ function writeModule(
   return { specifiers: writer.specifiers, exports: [...writer.exports.keys()], isAsync }
 }
 
-const nameOf = (index: number): string => `$import${index}`
+const importName = (index: number): string => `$import${index}`
 
 class ModuleWriter {
   readonly specifiers: string[] = []
@@ -95,7 +96,7 @@ class ModuleWriter {
   #from(specifier: string): string {
     let index = this.specifiers.indexOf(specifier)
     if (index < 0) index = this.specifiers.push(specifier) - 1
-    return nameOf(index)
+    return importName(index)
   }
 
   /** A statement at the top, without what the language says of modules. */
@@ -107,7 +108,7 @@ class ModuleWriter {
       case 'ExportAllDeclaration': {
         const from = this.#from(String(node.source.value))
         if (node.exported === null) this.stars.push(from)
-        else this.exports.set(nameIn(node.exported as Node), from)
+        else this.exports.set(nameOf(node.exported as Node), from)
         return []
       }
       case 'ExportNamedDeclaration':
@@ -116,11 +117,11 @@ class ModuleWriter {
           return [node.declaration as Node]
         }
         for (const { local, exported } of node.specifiers) {
-          const name = nameIn(local as Node)
+          const name = nameOf(local as Node)
           const read = node.source
             ? property(this.#from(String(node.source.value)), name)
             : this.#read(local as Node)
-          this.exports.set(nameIn(exported as Node), read)
+          this.exports.set(nameOf(exported as Node), read)
         }
         return []
       case 'ExportDefaultDeclaration':
@@ -154,7 +155,7 @@ class ModuleWriter {
   /** What a name of the module means, which may be imported. */
   #read(local: Node): string {
     const use = this.#plan.uses.get(local.start)
-    if (use === undefined) return nameIn(local)
+    if (use === undefined) return nameOf(local)
     const from = this.#from(use.specifier)
     return use.imported === '*' ? from : property(from, use.imported)
   }
@@ -224,40 +225,17 @@ function property(object: string, name: string): string {
   return /^[\w$]+$/.test(name) ? `${object}.${name}` : `${object}[${JSON.stringify(name)}]`
 }
 
-function nameIn(node: Node): string {
-  return node.type === 'Identifier' ? node.name : String((node as { value?: unknown }).value)
-}
-
 function declaredNames(node: Node): string[] {
   if (node.type === 'VariableDeclaration')
-    return node.declarations.flatMap(({ id }) => patternNamesOf(id as Node))
+    return node.declarations.flatMap(({ id }) => patternNames(id as Node))
   return [(node as Node & { type: 'FunctionDeclaration' }).id!.name]
-}
-
-function patternNamesOf(node: Node): string[] {
-  switch (node.type) {
-    case 'Identifier':
-      return [node.name]
-    case 'ObjectPattern':
-      return node.properties.flatMap((each) =>
-        patternNamesOf((each.type === 'RestElement' ? each.argument : each.value) as Node),
-      )
-    case 'ArrayPattern':
-      return node.elements.flatMap((each) => (each === null ? [] : patternNamesOf(each as Node)))
-    case 'AssignmentPattern':
-      return patternNamesOf(node.left as Node)
-    case 'RestElement':
-      return patternNamesOf(node.argument as Node)
-    default:
-      return []
-  }
 }
 
 /** It waits, outside functions. */
 function waits(node: Node): boolean {
-  if (/^(Function(Declaration|Expression)|ArrowFunctionExpression)$/.test(node.type)) return false
+  if (isFunction(node)) return false
   if (node.type === 'AwaitExpression' || (node.type === 'ForOfStatement' && node.await)) return true
-  return childNodes(node).some(waits)
+  return childrenOf(node).some(waits)
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -286,19 +264,6 @@ function declare(text: string): Node {
   } as unknown as Node
 }
 
-/** Gives a node a place, and what is in it the beginning of that, in the order in which it stands there. */
-function place(node: Node, start: number, end: number): Node {
-  Object.assign(node, { start, end })
-  for (const child of childNodes(node)) place(child, start, start)
-  return node
-}
-
-/** Lets `made` be what stands in the place of `node`. */
-function write(node: Node, made: Node): void {
-  for (const key of Object.keys(node)) delete (node as unknown as Record<string, unknown>)[key]
-  Object.assign(node, made)
-}
-
 /** Gives a function the code of the module. */
 function fill(made: { body: Node } & Partial<Node>, body: readonly Node[], { start, end }: Node): void {
   Object.assign(made, { start, end })
@@ -307,14 +272,4 @@ function fill(made: { body: Node } & Partial<Node>, body: readonly Node[], { sta
 
 function replace(program: Node, body: readonly Node[]): void {
   Object.assign(program, { body })
-}
-
-function childNodes(node: Node): Node[] {
-  return Object.values(node).flatMap((value) =>
-    (Array.isArray(value) ? (value as unknown[]) : [value]).filter(isNode),
-  )
-}
-
-function isNode(value: unknown): value is Node {
-  return typeof value === 'object' && value !== null && typeof (value as Node).type === 'string'
 }

@@ -47,6 +47,8 @@ export class QueueExecutor implements Executor {
   readonly #early = new Map<string, Outcome>()
   #toAdd: Task[] = []
   readonly #asking: NodeJS.Timeout
+  /** How many have come: as long as some do, somebody works. */
+  #answers = 0
 
   private constructor(
     client: Redis,
@@ -114,11 +116,13 @@ export class QueueExecutor implements Executor {
   }
 
   #take(key: string, outcome: Outcome): void {
+    this.#answers++
     this.#pending.get(key)?.resolve(outcome)
     this.#pending.delete(key)
   }
 
   #fail(key: string, reason: string): void {
+    this.#answers++
     this.#pending.get(key)?.reject(new TaskFailed(reason))
     this.#pending.delete(key)
   }
@@ -126,8 +130,13 @@ export class QueueExecutor implements Executor {
   /** Says once that nobody works, and again when somebody has meanwhile. */
   #askWhoWorks(onNobody: QueueOptions['onNobody']): NodeJS.Timeout {
     let wasSaid = false
+    let answers = 0
     const ask = async (): Promise<void> => {
-      if (this.#pending.size === 0) return
+      const works = this.#answers > answers
+      answers = this.#answers
+      if (works) wasSaid = false
+      // To ask takes a look at all keys that are there.
+      if (works || this.#pending.size === 0) return
       const present = await presentOn(this.#client, 'worker')
       const isNobody = !present.has(codeDigest())
       if (isNobody && !wasSaid) onNobody?.(present.size > 0)

@@ -2,7 +2,7 @@
 // two who send at once may be in different orders with two who receive.
 
 import { cloneMessage } from './clone.ts'
-import { type EventLoop, type Owned, host } from './host.ts'
+import { type EventLoop, type Owned, host, takeOut } from './host.ts'
 import { End, MessagePort, copyOf, isModelPort } from './ports.ts'
 
 const Native = globalThis.BroadcastChannel
@@ -60,8 +60,7 @@ class LoopBroadcastChannel extends MessagePort implements Owned {
     const { members, count } = host.group(this.name)
     host.tell('leave a BroadcastChannel')
     Atomics.add(count, 0, 1)
-    const at = members.indexOf(this)
-    if (at >= 0) members.splice(at, 1)
+    takeOut(members, this)
   }
 
   override ownerEnds(isWorker = false): void {

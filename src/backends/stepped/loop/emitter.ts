@@ -134,6 +134,21 @@ export class Emitter {
   }
 }
 
+/** What has messages for its listeners, of which `onmessage` is one. */
+export class Receiver extends Emitter {
+  handler: unknown = null
+
+  get onmessage(): unknown {
+    return this.handler
+  }
+
+  set onmessage(value: unknown) {
+    if (this.handler !== null) this.removeEventListener('message', this.handler)
+    this.handler = typeof value === 'function' ? value : null
+    if (this.handler !== null) this.addEventListener('message', this.handler)
+  }
+}
+
 function callListener(self: object, called: unknown, args: readonly unknown[]): void {
   if (typeof called === 'function') (called as Called).call(self, ...args)
   else (called as { handleEvent: Called }).handleEvent(...args)

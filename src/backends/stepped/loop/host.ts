@@ -168,3 +168,9 @@ export const host = {
     }
   },
 }
+
+/** Takes what is in a list at most once out of it. */
+export function takeOut<Element>(list: Element[], element: Element): void {
+  const at = list.indexOf(element)
+  if (at >= 0) list.splice(at, 1)
+}

@@ -85,11 +85,6 @@ function requireThread(code: ThreadCode): unknown {
   return 'module.exports' in instance.namespace ? instance.namespace['module.exports'] : instance.namespace
 }
 
-/** Runs a script, or the module that a thread begins with. Returns a promise if it waits. */
-export function evaluateMain(code: ThreadCode): unknown {
-  return evaluate(code)
-}
-
 function instanceOf(code: ThreadCode): Instance {
   const { instances } = contextOf()
   const present = instances.get(code.url)
@@ -101,7 +96,7 @@ function instanceOf(code: ThreadCode): Instance {
 }
 
 /** Runs a module, after those that it imports, unless it has run. Returns a promise if it waits, or null. */
-function evaluate(code: ThreadCode): unknown {
+export function evaluate(code: ThreadCode): unknown {
   const instance = instanceOf(code)
   if (instance.state === 'failed') throw instance.error
   if (instance.state !== 'new') return instance.promise

@@ -2,8 +2,8 @@
 // arrived: sending is a step that changes it, and looking is one that reads it.
 
 import { cloneMessage } from './clone.ts'
-import { Emitter } from './emitter.ts'
-import { type EventLoop, type Owned, type Source, host } from './host.ts'
+import { Receiver } from './emitter.ts'
+import { type EventLoop, type Owned, type Source, host, takeOut } from './host.ts'
 
 const Native = globalThis.MessagePort
 const NativeChannel = globalThis.MessageChannel
@@ -23,7 +23,7 @@ export class End {
 const SEND = 'send a message'
 const LOOK = 'find a message'
 
-export class MessagePort extends Emitter implements Source, Owned {
+export class MessagePort extends Receiver implements Source, Owned {
   /** The thread that it belongs to: the first that uses it. */
   loop: EventLoop | null = null
   isReferenced = false
@@ -32,7 +32,6 @@ export class MessagePort extends Emitter implements Source, Owned {
   isDetached = false
   readonly own: End
   readonly other: End
-  handler: unknown = null
 
   constructor(own: End, other: End) {
     super()
@@ -134,9 +133,7 @@ export class MessagePort extends Emitter implements Source, Owned {
   /** It is listened at no more. */
   forget(): void {
     this.isReferenced = false
-    const list = this.loop?.ports ?? []
-    const at = list.indexOf(this)
-    if (at >= 0) list.splice(at, 1)
+    takeOut(this.loop?.ports ?? [], this)
   }
 
   /** Its thread has ended: a Worker's ports are closed with it. */
@@ -144,16 +141,6 @@ export class MessagePort extends Emitter implements Source, Owned {
     if (!isWorker || this.isClosed || this.isDetached) return
     this.isClosed = true
     this.put({ data: undefined, isEnd: true })
-  }
-
-  get onmessage(): unknown {
-    return this.handler
-  }
-
-  set onmessage(value: unknown) {
-    if (this.handler !== null) this.removeEventListener('message', this.handler)
-    this.handler = typeof value === 'function' ? value : null
-    if (this.handler !== null) this.addEventListener('message', this.handler)
   }
 
   override listened(name: string | symbol, count: number): void {

@@ -1,5 +1,6 @@
 // `process` of a thread: what happens to the thread, as it sees it. All else is that of the process that checks.
 
+import type { Context } from './context.ts'
 import { Emitter } from './emitter.ts'
 import { type EventLoop, host } from './host.ts'
 
@@ -16,6 +17,8 @@ interface Settings {
 /** What is known of its end. */
 interface OwnProcess {
   exitCode: unknown
+  /** Its listeners have heard of that. */
+  isExiting?: boolean
   emit(name: string, ...args: unknown[]): boolean
 }
 
@@ -49,6 +52,17 @@ for (const name of ['emit', 'listenerCount', 'listeners', 'rawListeners', 'event
   }
 shared['nextTick'] = (called: Call, ...args: unknown[]): void => {
   host.loop().ticks.push(() => called(...args))
+}
+
+/** What `process.exit(given)` does before the thread ends: those hear of it who listen, once. Returns the code. */
+export function exitCodeOf(context: Context, given: unknown): number {
+  const own = context.process as OwnProcess
+  if (given !== undefined) own.exitCode = given
+  if (own.isExiting !== true) {
+    own.isExiting = true
+    own.emit('exit', Number(own.exitCode ?? 0))
+  }
+  return Number(own.exitCode ?? 0)
 }
 
 export function newProcess({ loop, argv, execArgv, env, exit }: Settings): OwnProcess {

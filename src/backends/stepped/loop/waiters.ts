@@ -3,7 +3,7 @@
 // faster.
 
 import type { AsyncWaiter, Watched } from '../thread.ts'
-import { type EventLoop, host } from './host.ts'
+import { type EventLoop, host, takeOut } from './host.ts'
 import { deferred } from './promise.ts'
 import { clearTimeout, setTimeout } from './timers.ts'
 
@@ -58,8 +58,7 @@ class Waiter implements AsyncWaiter {
 
   end(result: string): void {
     if (this.timer !== null) clearTimeout(this.timer)
-    const at = this.loop.waiters.indexOf(this)
-    if (at >= 0) this.loop.waiters.splice(at, 1)
+    takeOut(this.loop.waiters, this)
     this.resolve(result)
   }
 }

@@ -8,12 +8,12 @@ import * as native from 'node:worker_threads'
 import type { ThreadCode } from '../thread-modules.ts'
 import { cloneMessage } from './clone.ts'
 import { type Context, contextOf } from './context.ts'
-import { Emitter } from './emitter.ts'
+import { Receiver } from './emitter.ts'
 import { driveLoop, guarded } from './event-loop.ts'
-import { EventLoop, type Owned, type Slot, type Source, host } from './host.ts'
-import { evaluateMain, importModule } from './modules.ts'
+import { EventLoop, type Owned, type Slot, type Source, host, takeOut } from './host.ts'
+import { evaluate, importModule } from './modules.ts'
 import { End, MessagePort, copyOf, isModelPort, leave } from './ports.ts'
-import { newProcess } from './process.ts'
+import { exitCodeOf, newProcess } from './process.ts'
 import { deferred } from './promise.ts'
 import { startThread } from './starts.ts'
 import { workerThreadsOf } from './thread-names.ts'
@@ -109,7 +109,7 @@ class WorkerPort extends MessagePort {
   }
 }
 
-export class Worker extends Emitter implements Owned {
+export class Worker extends Receiver implements Owned {
   threadId: number
   readonly threadName: string
   readonly stdin = null
@@ -127,7 +127,6 @@ export class Worker extends Emitter implements Owned {
   isOver = false
   exitCode: number | undefined = undefined
   readonly ends: ((code: number | undefined) => void)[] = []
-  handler: unknown = null
 
   constructor(script: unknown, options: WorkerOptions = {}) {
     super()
@@ -198,17 +197,7 @@ export class Worker extends Emitter implements Owned {
 
   /** `process.exit()` in the thread. */
   exit(given: unknown): never {
-    const own = contextOf().process as {
-      exitCode: unknown
-      isExiting?: boolean
-      emit(...args: unknown[]): unknown
-    }
-    if (given !== undefined) own.exitCode = given
-    if (own.isExiting !== true) {
-      own.isExiting = true
-      own.emit('exit', Number(own.exitCode ?? 0))
-    }
-    const code = Number(own.exitCode ?? 0)
+    const code = exitCodeOf(contextOf(), given)
     return Atomics.exitThread(() => this.leave(code))
   }
 
@@ -230,8 +219,8 @@ export class Worker extends Emitter implements Owned {
     while (this.port.looks()) this.port.deliver()
     if (this.online.looks()) this.online.deliver()
     this.port.forget()
-    for (const source of [this.news, this.online]) forget(this.loop.ports, source)
-    forget(this.loop.owned, this)
+    for (const source of [this.news, this.online]) takeOut(this.loop.ports, source)
+    takeOut(this.loop.owned, this)
     this.exitCode = code
     this.threadId = -1
     this.emit('exit', code)
@@ -283,16 +272,6 @@ export class Worker extends Emitter implements Owned {
     this.news.isReferenced = false
   }
 
-  get onmessage(): unknown {
-    return this.handler
-  }
-
-  set onmessage(value: unknown) {
-    if (this.handler !== null) this.removeEventListener('message', this.handler)
-    this.handler = typeof value === 'function' ? value : null
-    if (this.handler !== null) this.addEventListener('message', this.handler)
-  }
-
   override listened(name: string | symbol, count: number): void {
     if (name === 'online' && count === 1 && !this.loop.ports.includes(this.online))
       this.loop.ports.push(this.online)
@@ -323,12 +302,12 @@ function settingsOf(parent: Context, options: WorkerOptions): Omit<Started, 'dat
 function begin(script: Started['script'], execArgv: readonly string[]): unknown {
   const first = preloaded(execArgv)
   const code = readScript(script)
-  return first.length === 0 ? evaluateMain(code) : beginLater(first, code)
+  return first.length === 0 ? evaluate(code) : beginLater(first, code)
 }
 
 async function beginLater(first: readonly string[], code: ThreadCode): Promise<void> {
   for (const each of first) await importModule(each, code.url)
-  await evaluateMain(code)
+  await evaluate(code)
 }
 
 /** Modules that are to run first: those of `--import` and `--require`. */
@@ -345,11 +324,6 @@ function moved(port: MessagePort): MessagePort {
   const copy = copyOf(port)
   leave(port)
   return copy
-}
-
-function forget<T>(list: T[], element: T): void {
-  const at = list.indexOf(element)
-  if (at >= 0) list.splice(at, 1)
 }
 
 /** An error as it arrives elsewhere. */
@@ -388,10 +362,7 @@ function mainContext(loop: EventLoop): Context {
 
 /** `process.exit()` in the main thread: a code other than 0 is what the check is about. */
 function exitMain(loop: EventLoop, given: unknown): never {
-  const own = contextOf(loop).process as { exitCode: unknown; emit(...args: unknown[]): unknown }
-  if (given !== undefined) own.exitCode = given
-  own.emit('exit', Number(own.exitCode ?? 0))
-  const code = Number(own.exitCode ?? 0)
+  const code = exitCodeOf(contextOf(loop), given)
   return Atomics.exitThread(() => {
     for (const each of loop.owned) each.ownerEnds()
     if (code !== 0) throw new Error(`process.exit(${code})`)
@@ -401,5 +372,5 @@ function exitMain(loop: EventLoop, given: unknown): never {
 /** Runs a script as the main thread of a process. */
 export function runScript(url: string): unknown {
   host.loop()
-  return evaluateMain(readScript({ kind: 'worker', specifier: url }))
+  return evaluate(readScript({ kind: 'worker', specifier: url }))
 }
