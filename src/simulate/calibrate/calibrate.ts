@@ -178,7 +178,7 @@ class Calibrating {
   ): Promise<void> {
     const taken = await sampler.take(async () => {
       const each = await this.#measurers.run({ kind, control: this.#control, ...task })
-      return each.reduce((sum, ns) => sum + ns, 0) / each.length
+      return meanOf(each)
     })
     this.#note(path, what, 'ns', taken)
   }
@@ -244,7 +244,7 @@ class Calibrating {
           const taken = await sampler.take(async () => {
             const task = { kind: workload, control: this.#control, threads, batches: 400 } as const
             const each = await this.#measurers.run(task)
-            return each.reduce((sum, ns) => sum + ns, 0) / each.length / threads
+            return meanOf(each) / threads
           })
           if (taken === null) this.#missed.push(what)
           else this.#contended.push({ what, workload, threads, unit: 'ns', ...taken })
@@ -288,12 +288,12 @@ class Calibrating {
     const what = 'two threads of a core, beside one'
     const run = async (sampler: Sampler): Promise<void> => {
       await this.#measurers.bind(pair)
-      const mean = async (threads: number): Promise<number> => {
+      const timeOf = async (threads: number): Promise<number> => {
         const task = { kind: 'compute', control: this.#control, threads, batches: 200 } as const
         const each = await this.#measurers.run(task)
-        return each.reduce((sum, ns) => sum + ns, 0) / threads
+        return meanOf(each)
       }
-      const taken = await sampler.take(async () => (await mean(2)) / (await mean(1)))
+      const taken = await sampler.take(async () => (await timeOf(2)) / (await timeOf(1)))
       this.#note('smtFactor', what, 'times', taken)
     }
     return [{ what, run }]
@@ -331,4 +331,8 @@ class Calibrating {
       'A JavaScript program sees no exceptions, system calls and interrupts, nor how long a line stays where it is.',
     ].filter((remark) => remark !== '')
   }
+}
+
+function meanOf(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length
 }
