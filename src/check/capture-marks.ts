@@ -14,17 +14,14 @@ export const MARK = '$faultlineMark'
 export function withMarks(call: InlineCall): Pick<LoadOptions, 'edit'> {
   const { frames } = call
   return {
-    edit: {
-      name: `marks ${JSON.stringify(frames)}`,
-      formsIn(program) {
-        const forms = new Map<string, ParsedModule>()
-        for (const url of new Set(frames.map((frame) => frame.url))) {
-          const lines = frames.filter((frame) => frame.url === url).map(({ line }) => line)
-          const form = marked(program, url, lines)
-          if (form !== null) forms.set(url, form)
-        }
-        return forms
-      },
+    edit(program) {
+      const forms = new Map<string, ParsedModule>()
+      for (const url of new Set(frames.map((frame) => frame.url))) {
+        const lines = frames.filter((frame) => frame.url === url).map(({ line }) => line)
+        const form = marked(program, url, lines)
+        if (form !== null) forms.set(url, form)
+      }
+      return forms
     },
   }
 }

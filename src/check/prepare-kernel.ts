@@ -77,6 +77,7 @@ function loadKernel(
     trace,
     spins: 'spins',
     probes: trace ? [] : kernelProbes,
+    shares: true,
   })
 }
 

@@ -115,12 +115,8 @@ function transformDigest(): string {
   const files = readdirSync(own, { recursive: true, encoding: 'utf8' })
     .filter((name) => /\.[jt]s$/.test(name))
     .toSorted()
-  return `${process.version} ${codeDigest(files.map((name) => new URL(name, own)))}`
-}
-
-/** Digest of files of code, on which a form depends. */
-export function codeDigest(files: readonly URL[]): string {
-  return sha256(files.map((file) => readFileSync(file, 'utf8')).join('\0'))
+  const code = files.map((name) => readFileSync(new URL(name, own), 'utf8'))
+  return `${process.version} ${sha256(code.join('\0'))}`
 }
 
 function sha256(text: string): string {

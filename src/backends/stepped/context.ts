@@ -2,7 +2,8 @@
 
 import { RUNTIME, stepsCallbacks } from './names.ts'
 import type { ProgramModule } from './program.ts'
-import { type FunctionInfo, type Reach, directOperation } from './reach.ts'
+import { directOperation } from './outline.ts'
+import type { FunctionInfo, Reach } from './reach.ts'
 import type { Binding } from './scope.ts'
 import type { SiteTable } from './sites.ts'
 import type { Step, Steps } from './form.ts'

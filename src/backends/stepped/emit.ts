@@ -40,6 +40,8 @@ const parts: Parts = {
 interface ModuleForm {
   readonly text: string
   readonly sites: readonly Site[]
+  /** The text with the numbers of a program, in most of which they are the same. */
+  numbered: { readonly first: number; readonly text: string } | null
 }
 
 /**
@@ -50,6 +52,9 @@ const made = new WeakMap<Node, Map<string, ModuleForm>>()
 
 /** Of one module. */
 const FORMS_MAX = 4
+/** How many a patch may add to a module. */
+const PLACES_ADDED = 16
+const noSite: Site = { file: '', line: 0, column: 0, function: '', what: '', source: '' }
 const placeNumber = new RegExp(`${SITE}(\\d+)`, 'g')
 
 /** The steppable form of a module. Its places are added to `sites`. */
@@ -69,8 +74,15 @@ export function emitModule(
     forms.set(facts, (form = makeForm(module, reach, options, folder)))
   }
   const first = sites.length
-  sites.push(...form.sites)
-  return form.text.replaceAll(placeNumber, (_, number: string) => String(first + Number(number)))
+  for (const each of form.sites) sites.push(each)
+  // What a patch adds to a module moves no place of another.
+  const next = Math.ceil((sites.length + PLACES_ADDED) / PLACES_ADDED) * PLACES_ADDED
+  while (sites.length < next) sites.push(noSite)
+  if (form.numbered?.first !== first) {
+    const text = form.text.replaceAll(placeNumber, (_, number: string) => String(first + Number(number)))
+    form.numbered = { first, text }
+  }
+  return form.numbered.text
 }
 
 function makeForm(module: ProgramModule, reach: Reach, options: EmitOptions, folder: string): ModuleForm {
@@ -88,7 +100,7 @@ function makeForm(module: ProgramModule, reach: Reach, options: EmitOptions, fol
   const strict = module.format === 'commonjs' && body.some(isDirective)
   const text = `${strict ? "'use strict';" : ''}${importsOf(module, folder, printed.code)}${printed.code}`
   const map = Buffer.from(JSON.stringify(printed.map)).toString('base64')
-  return { text: `${text}\n${MAP}${map}\n`, sites: table.sites }
+  return { text: `${text}\n${MAP}${map}\n`, sites: table.sites, numbered: null }
 }
 
 function temporaries({ frame, moduleTemporaries }: Context): Node[] {

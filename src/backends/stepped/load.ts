@@ -26,6 +26,11 @@ export interface LoadOptions extends ProgramOptions {
   /** See EmitOptions. */
   readonly spins?: string
   readonly probes?: readonly Probe[]
+  /**
+   * Modules that an earlier program has too, and that import nothing in which the two differ, are taken from it: their
+   * code has run, and is compiled. For programs that leave nothing behind in their modules. Default false.
+   */
+  readonly shares?: boolean
 }
 
 export interface SteppedProgram extends SteppedEntry {
@@ -56,6 +61,8 @@ export interface SteppedPrograms extends Pick<SteppedProgram, 'sites'> {
 
 interface LoadedProgram {
   readonly form: SteppedForm
+  /** The programs from which modules are taken, by address; the others are its own. */
+  readonly lenders: ReadonlyMap<string, number>
   /** CommonJS modules that have run. */
   readonly required: Map<string, { exports: unknown }>
 }
@@ -84,7 +91,7 @@ export async function loadStepped(entry: string | URL, options: LoadOptions = {}
   const { number, sites } = await stepEntries([entry], options)
   const { entries, texts } = programs[number]!.form
   const opened = await openEntry(number, entries[0]!)
-  return { ...opened, sites, texts, addressOf: (url) => `${url}${QUERY}${number}` }
+  return { ...opened, sites, texts, addressOf: (url) => addressIn(number, url) }
 }
 
 /**
@@ -117,25 +124,28 @@ export async function steppedForm(
   const addresses = entries.map(addressOf)
   const make = async (): Promise<SteppedForm> =>
     stepProgram(await readProgram([...addresses, library], { redirect: kernelSource, ...options }), options)
-  return cachedForm(JSON.stringify([addresses, options]), make)
+  // With an edit, it is hardly ever met again.
+  return options.edit === undefined ? cachedForm(JSON.stringify([addresses, options]), make) : make()
 }
 
 async function stepEntries(
   entries: readonly (string | URL)[],
   options: LoadOptions,
 ): Promise<{ readonly number: number; readonly sites: Site[] }> {
-  const form = await steppedForm(entries, options)
+  const { shares = false, ...formOptions } = options
+  const form = await steppedForm(entries, formOptions)
   hookImports()
   // The modules' own code runs now.
   setSites(form.sites)
-  const number = programs.push({ form, required: new Map() }) - 1
+  const lenders = shares ? findLenders(form, programs.length) : new Map<string, number>()
+  const number = programs.push({ form, lenders, required: new Map() }) - 1
   for (const url of form.texts.keys()) {
-    if (url !== library && !isOfLoop(url))
-      loadedTexts.set(`${url}${QUERY}${number}`, () => form.texts.get(url)!)
+    if (url !== library && !isOfLoop(url) && !lenders.has(url))
+      loadedTexts.set(addressIn(number, url), () => form.texts.get(url)!)
   }
-  setLibrary(form.sites, (await import(`${library}${QUERY}${number}`)) as never)
+  setLibrary(form.sites, (await import(addressIn(number, library))) as never)
   if (form.texts.has(loopModule))
-    setEventLoops(form.sites, (await import(`${loopModule}${QUERY}${number}`)) as typeof loop as EventLoops)
+    setEventLoops(form.sites, (await import(addressIn(number, loopModule))) as typeof loop as EventLoops)
   await importRequired(number, isOfLoop)
   await loadThreadModules(form, `${QUERY}${number}`, (url) => requireStepped(number, url))
   return { number, sites: form.sites }
@@ -146,7 +156,7 @@ async function openEntry(number: number, url: string): Promise<SteppedEntry> {
   await importRequired(number)
   const isModule = modules.get(url)!.format === 'module'
   const exports = isModule
-    ? ((await import(`${url}${QUERY}${number}`)) as Record<string, unknown>)
+    ? ((await import(addressIn(number, url))) as Record<string, unknown>)
     : exportsOfCommonjs(requireStepped(number, url))
   return { exports, digest: digestOf(modules, url) }
 }
@@ -158,7 +168,7 @@ async function importRequired(number: number, isWanted = (_url: string): boolean
     for (const [specifier, url] of format === 'commonjs' ? imports : []) {
       if (thread !== null && specifier !== LOOP) continue
       if (form.modules.get(url)?.format !== 'module' || required.has(url) || !isWanted(url)) continue
-      required.set(url, { exports: await import(`${url}${QUERY}${number}`) })
+      required.set(url, { exports: await import(addressIn(number, url)) })
     }
   }
 }
@@ -186,6 +196,45 @@ function stepProgram(program: Program, options: LoadOptions): SteppedForm {
   return { entries: program.entries, modules, texts, sites, found: program.found }
 }
 
+/** Where a module of a program is imported from. */
+function addressIn(number: number, url: string): string {
+  return `${url}${QUERY}${programs[number]!.lenders.get(url) ?? number}`
+}
+
+/** A module that programs share. */
+interface Lent {
+  readonly text: string
+  readonly digest: string
+  /** The programs whose modules it imports, in the order of its imports. */
+  readonly imports: string
+  readonly lender: number
+}
+
+const lent = new Map<string, Lent[]>()
+
+/** The programs from which program `number`, which is loaded next, takes modules. It lends those of its own. */
+function findLenders({ modules, texts }: SteppedForm, number: number): Map<string, number> {
+  const found = new Map<string, number>()
+  const visit = (url: string): number => {
+    const known = found.get(url)
+    if (known !== undefined) return known
+    // What is come to again before its imports are known is in a circle of them, and stays its own.
+    found.set(url, number)
+    const module = modules.get(url)!
+    const imported = [...module.imports.values()].filter((target) => modules.has(target))
+    const imports = imported.map(visit).join()
+    const [text, digest] = [texts.get(url)!, module.digest]
+    const all = lent.get(url) ?? []
+    const same = all.find((each) => each.digest === digest && each.imports === imports && each.text === text)
+    if (same !== undefined) found.set(url, same.lender)
+    else lent.set(url, [...all, { text, digest, imports, lender: number }])
+    return found.get(url)!
+  }
+  for (const url of modules.keys()) visit(url)
+  for (const [url, lender] of found) if (lender === number) found.delete(url)
+  return found
+}
+
 function hookImports(): void {
   if (hooked) return
   hooked = true
@@ -195,7 +244,7 @@ function hookImports(): void {
       const modules = programs[number]?.form.modules
       const target = modules?.get(url)?.imports.get(specifier)
       if (target !== undefined && modules!.has(target))
-        return { url: `${target}${QUERY}${number}`, format: 'module', shortCircuit: true }
+        return { url: addressIn(number, target), format: 'module', shortCircuit: true }
       // With or without the attribute that Node asks for, and bundlers do not.
       if (target !== undefined && isData(target))
         return { url: target, format: 'json', importAttributes: { type: 'json' }, shortCircuit: true }

@@ -58,13 +58,8 @@ export interface ProgramOptions {
   readonly scripts?: readonly ScriptRequest[]
 }
 
-/** Other forms of some modules. Plain data but for its function, of which everything follows from `name`. */
-export interface ProgramEdit {
-  /** Two edits of one name make the same of the same program: a form that was kept is found by it. */
-  readonly name: string
-  /** The other forms, by address, of modules of a program that is read whole. */
-  readonly formsIn: (program: Program) => ReadonlyMap<string, ParsedModule>
-}
+/** Gives other forms, by address, of some modules of a program that is read whole. */
+export type ProgramEdit = (program: Program) => ReadonlyMap<string, ParsedModule>
 
 /** Reads the modules `entries` (addresses) and all that they import. Throws SteppingRefused. */
 export async function readProgram(
@@ -79,7 +74,7 @@ export async function readProgram(
   for (const each of scripts) found.set(scriptKey(each), await findScript(each))
   const asked = [...found.values()].filter((url) => url !== null)
   await readAll(asked, modules, redirect)
-  const edited = edit?.formsIn(program) ?? new Map<string, ParsedModule>()
+  const edited = edit?.(program) ?? new Map<string, ParsedModule>()
   for (const [url, module] of edited) modules.set(url, await describeModule(url, module, redirect))
   // What only the new forms import.
   await readAll(

@@ -7,7 +7,8 @@
 import { isOperation, stepsCallbacks } from './names.ts'
 import type { Program, ProgramModule } from './program.ts'
 import type { Binding } from './scope.ts'
-import { type FunctionNode, type Node, childrenOf, isFunction, propertyName } from './syntax.ts'
+import { beginsCode, directOperation, isFieldValue, outlineOf } from './outline.ts'
+import { type FunctionNode, type Node, isFunction, propertyName } from './syntax.ts'
 
 /** What a call may lead to. */
 export interface Target {
@@ -80,16 +81,15 @@ export class Reach {
     this.#program = program
     const modules = [...program.modules.values()]
     this.#opaque = modules.some(({ format }) => format === 'commonjs')
-    this.#indirect = modules.some(usesAtomicsAsValue)
-    this.hasProxies = modules.some(({ text }) => /\bProxy\b/.test(text))
-    const defines = /\b(definePropert(y|ies)|Proxy|__define[GS]etter__|Object\.create)\b/
-    this.#hasAnonymous = modules.some(({ text }) => defines.test(text) || /\b[gs]et \[/.test(text))
-    for (const module of program.modules.values()) {
+    this.#indirect = modules.some((module) => outlineOf(module).usesAtomicsAsValue)
+    this.hasProxies = modules.some((module) => outlineOf(module).hasProxies)
+    this.#hasAnonymous = modules.some((module) => outlineOf(module).hasAnonymous)
+    for (const module of modules) {
       const body = this.#addFunction(module, null, '(module)', 'the code of a module outside its functions')
       this.functions.set(module.program, body)
-      this.#collect(module, module.program, body, null)
+      this.#collect(module, body)
     }
-    for (const module of program.modules.values()) this.#collectValues(module, module.program, null)
+    for (const module of modules) this.#collectValues(module)
     for (const { node, caller } of this.#pending) {
       const target =
         node.type === 'NewExpression' ? this.#targetOfNew(caller.module, node) : this.#targetOf(caller, node)
@@ -159,41 +159,40 @@ export class Reach {
     return info
   }
 
-  #collect(
-    module: ProgramModule,
-    node: Node,
-    owner: FunctionInfo,
-    parent: Node | null,
-    outer: Node | null = null,
-  ): void {
-    let inner = owner
-    if (isFunction(node)) {
-      const constructor = isConstructor(parent) ? { base: this.#bases.get(parent) ?? null } : null
-      const isAsyncBody = 'isAsyncBody' in node
-      const name = isAsyncBody ? owner.name : functionName(node, parent)
-      inner = this.#addFunction(module, node, name, rigidity(node), constructor)
-    } else if (parent?.type === 'PropertyDefinition' && parent.value === node) {
-      inner = this.#addFunction(module, null, '(field)', 'the initial value of a field')
-    } else if (node.type === 'StaticBlock') {
-      inner = this.#addFunction(module, null, '(static)', 'a static block')
+  #collect(module: ProgramModule, body: FunctionInfo): void {
+    const owners = [body]
+    for (const { node, parent, outer, owner } of outlineOf(module).code) {
+      const caller = owners[owner]!
+      if (isFunction(node)) {
+        const constructor = isConstructor(parent) ? { base: this.#bases.get(parent) ?? null } : null
+        const name = 'isAsyncBody' in node ? caller.name : functionName(node, parent)
+        const info = this.#addFunction(module, node, name, rigidity(node), constructor)
+        this.#noteSpecial(info, parent, outer)
+        owners.push(info)
+        continue
+      }
+      if (isFieldValue(node, parent))
+        owners.push(this.#addFunction(module, null, '(field)', 'the initial value of a field'))
+      else if (node.type === 'StaticBlock')
+        owners.push(this.#addFunction(module, null, '(static)', 'a static block'))
+      this.#note(node, beginsCode(node, parent) ? owners.at(-1)! : caller)
     }
-    if (isFunction(node)) this.#noteSpecial(inner, parent, outer)
-    if (node.type === 'CallExpression' || node.type === 'NewExpression')
-      this.#pending.push({ node, caller: inner })
-    if (node.type === 'TaggedTemplateExpression') this.#tags.push({ node: node.tag as Node, caller: inner })
-    if (node.type === 'MemberExpression') this.#members.push({ node, caller: inner })
+  }
+
+  #note(node: Node, caller: FunctionInfo): void {
+    if (node.type === 'CallExpression' || node.type === 'NewExpression') this.#pending.push({ node, caller })
+    if (node.type === 'TaggedTemplateExpression') this.#tags.push({ node: node.tag as Node, caller })
+    if (node.type === 'MemberExpression') this.#members.push({ node, caller })
     if (node.type === 'ObjectPattern') {
       for (const property of node.properties)
-        if (property.type === 'Property')
-          this.#members.push({ node: property as Node as never, caller: inner })
+        if (property.type === 'Property') this.#members.push({ node: property as Node as never, caller })
     }
-    if (node.type === 'ForOfStatement' || node.type === 'SpreadElement') inner.iterates = true
+    if (node.type === 'ForOfStatement' || node.type === 'SpreadElement') caller.iterates = true
     this.#noteDescriptor(node)
     if ((node.type === 'ClassDeclaration' || node.type === 'ClassExpression') && node.superClass) {
       const own = node.body.body.find(isConstructor)
       if (own !== undefined) this.#bases.set(own, node.superClass)
     }
-    for (const child of childrenOf(node)) this.#collect(module, child, inner, node, parent)
   }
 
   /** What the classes of constructors extend. */
@@ -247,23 +246,25 @@ export class Reach {
   // Values
 
   /** Notes which functions are used as values, and by which property names they can be reached. */
-  #collectValues(module: ProgramModule, node: Node, parent: Node | null): void {
-    if (node.type === 'MethodDefinition' || node.type === 'PropertyDefinition') {
-      if (node.value) this.#addPropertyValue(module, node.key as Node, node.computed, node.value)
+  #collectValues(module: ProgramModule): void {
+    for (const { node, parent, isValue } of outlineOf(module).values) {
+      if (node.type === 'MethodDefinition' || node.type === 'PropertyDefinition') {
+        if (node.value) this.#addPropertyValue(module, node.key as Node, node.computed, node.value)
+      }
+      if (node.type === 'Property' && parent?.type === 'ObjectExpression')
+        this.#addPropertyValue(module, node.key as Node, node.computed, node.value)
+      if (node.type === 'AssignmentExpression') {
+        if (node.left.type === 'MemberExpression')
+          this.#addPropertyValue(module, node.left.property as Node, node.left.computed, node.right)
+        this.#noteAssigned(node.left as Node)
+      }
+      if (node.type === 'UpdateExpression') this.#noteAssigned(node.argument as Node)
+      if (node.type === 'MemberExpression') {
+        const name = propertyName(node.property, node.computed)
+        if (name !== null) this.#readProperties.add(name)
+      }
+      if (isValue) for (const info of this.valuesOf(module, node).functions) info.escapes = true
     }
-    if (node.type === 'Property' && parent?.type === 'ObjectExpression')
-      this.#addPropertyValue(module, node.key as Node, node.computed, node.value)
-    if (node.type === 'AssignmentExpression' && node.left.type === 'MemberExpression')
-      this.#addPropertyValue(module, node.left.property as Node, node.left.computed, node.right)
-    if (node.type === 'MemberExpression' && !(parent?.type === 'CallExpression' && parent.callee === node)) {
-      const name = propertyName(node.property, node.computed)
-      if (name !== null) this.#readProperties.add(name)
-    }
-    if (node.type === 'AssignmentExpression') this.#noteAssigned(node.left as Node)
-    if (node.type === 'UpdateExpression') this.#noteAssigned(node.argument as Node)
-    if (isValuePosition(module, node, parent))
-      for (const info of this.valuesOf(module, node).functions) info.escapes = true
-    for (const child of childrenOf(node)) this.#collectValues(module, child, node)
   }
 
   #noteAssigned(target: Node): void {
@@ -495,7 +496,8 @@ export class Reach {
       if (!this.#readProperties.has(name)) continue
       for (const info of functions) info.escapes = true
     }
-    const all = [...this.functions.values()]
+    // Most call what is read after them: from the last to the first, few rounds are needed.
+    const all = [...this.functions.values()].toReversed()
     const iterators = this.#iterators()
     for (let changed = true; changed;) {
       changed = false
@@ -600,35 +602,6 @@ export class Reach {
   }
 }
 
-/** A function that stands here is used as a value, and not only called or declared. */
-function isValuePosition(module: ProgramModule, node: Node, parent: Node | null): boolean {
-  if (parent === null || (node.type !== 'Identifier' && !isFunction(node))) return false
-  switch (parent.type) {
-    case 'CallExpression':
-      return parent.callee !== node
-    case 'MethodDefinition':
-    case 'FunctionDeclaration':
-    case 'ExportDefaultDeclaration':
-    case 'ExportSpecifier':
-    case 'ImportSpecifier':
-      return false
-    case 'Property':
-    case 'PropertyDefinition':
-      // Reached by its property's name.
-      return false
-    case 'VariableDeclarator':
-      return parent.init === node && module.scopes.bindings.get(parent.id as Node)?.kind !== 'const'
-    case 'AssignmentExpression':
-      return parent.right === node && parent.left.type !== 'MemberExpression'
-    case 'MemberExpression': {
-      const name = parent.object === node ? propertyName(parent.property, parent.computed) : null
-      return parent.object === node && !/^(call|apply|prototype|name|length)$/.test(name ?? '')
-    }
-    default:
-      return node.type !== 'FunctionDeclaration'
-  }
-}
-
 /** `Symbol.iterator` as a key: `@@iterator`, as the language's specification writes it. */
 function wellKnownSymbol(key: Node): string | null {
   if (key.type !== 'MemberExpression' || key.computed || key.object.type !== 'Identifier') return null
@@ -653,33 +626,6 @@ function rigidity(node: FunctionNode): string | null {
 
 function isConstructor(node: Node | null): node is Node & { type: 'MethodDefinition' } {
   return node?.type === 'MethodDefinition' && node.kind === 'constructor'
-}
-
-/** `Atomics` stands there other than in a call such as `Atomics.load(…)`. */
-function usesAtomicsAsValue(module: ProgramModule): boolean {
-  let called = 0
-  const visit = (node: Node): void => {
-    if (node.type === 'CallExpression' && directOperation(module, node) !== null) called++
-    for (const child of childrenOf(node)) visit(child)
-  }
-  if (module.scopes.atomics.size > 0) visit(module.program)
-  return (
-    called < module.scopes.atomics.size ||
-    /\b(globalThis|self|window|global)\s*\??\.\s*Atomics\b/.test(module.text)
-  )
-}
-
-/** The operation that a call such as `Atomics.load(array, 0)` is. */
-export function directOperation(
-  module: ProgramModule,
-  node: Node & { type: 'CallExpression' },
-): string | null {
-  const { callee } = node
-  if (callee.type !== 'MemberExpression' || callee.optional || node.optional) return null
-  if (!module.scopes.atomics.has(callee.object as Node)) return null
-  const name = propertyName(callee.property, callee.computed)
-  if (name === null || node.arguments.some((argument) => argument.type === 'SpreadElement')) return null
-  return isOperation(name) || name === 'isLockFree' ? name : null
 }
 
 function functionName(node: FunctionNode, parent: Node | null): string {

@@ -7,7 +7,6 @@ import {
   type ProgramModule,
   SteppingRefused,
 } from '../../backends/stepped/index.ts'
-import { codeDigest } from '../../backends/stepped/cache.ts'
 import { type ParsedModule, withScopes } from '../../backends/stepped/program.ts'
 import { type Node, parseText } from '../../backends/stepped/syntax.ts'
 import { importLines } from './imports.ts'
@@ -21,19 +20,9 @@ interface Change {
   readonly text: string
 }
 
-/** Digest of the code that makes the changes, once it is known. */
-let operators: string | null = null
-
-function moduleUrl(name: string): URL {
-  return new URL(`${name}${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url)
-}
-
 /** The option of a load that makes the changes; none where there are none. */
 export function withPatches(patches: readonly SourcePatch[]): Pick<LoadOptions, 'edit'> {
-  if (patches.length === 0) return {}
-  operators ??= codeDigest(['apply', 'piece', 'imports'].map(moduleUrl))
-  const name = `${operators} ${JSON.stringify(patches)}`
-  return { edit: { name, formsIn: (program) => applyPatches(program, patches) } }
+  return patches.length === 0 ? {} : { edit: (program) => applyPatches(program, patches) }
 }
 
 /**
