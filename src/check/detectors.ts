@@ -54,6 +54,7 @@ import {
 } from '../kernel/index.ts'
 import type { KernelMachine } from './kernel-machine.ts'
 import type { RaceReport } from './data-races.ts'
+import { kernelPath } from './kernel-path.ts'
 import { broken } from './kernel-rule.ts'
 import { cacheNames } from './lock-classes.ts'
 import { LockRules, READ_LOCK, SPINLOCK, type SavedLocks, WRITE_LOCK } from './lock-rules.ts'
@@ -199,8 +200,8 @@ export class Detectors implements Probes {
     this.#machine = machine
     this.#sites = sites
     this.#allocators = Uint8Array.from(sites, ({ file }) => {
-      const path = file.replaceAll('\\', '/')
-      return !path.includes('/kernel/') || /\/memory\/(slab|page-alloc)\.ts$/.test(path) ? 1 : 0
+      const path = kernelPath(file)
+      return path === null || path === 'memory/slab.ts' || path === 'memory/page-alloc.ts' ? 1 : 0
     })
     this.#vmaWriters = Uint8Array.from(sites, ({ function: name, source }) =>
       name !== FIRST_ANON_VMA && writesVma.test(source) ? 1 : 0,
@@ -558,7 +559,7 @@ export class Detectors implements Probes {
     if (isAskedWhenClosed.test(place.source)) return
     const who = whoFreed(this.marks[cell >> MARK_SHIFT]!)
     const { file, line, source } = place
-    const at = `${file.replace(/.*\/kernel\//, '')}:${line}: ${source}`
+    const at = `${kernelPath(file) ?? file}:${line}: ${source}`
     broken(`use after free: CPU ${thread} touches ${this.#whatIsAt(cell)} that ${who}, at ${at}`)
   }
 
@@ -574,7 +575,7 @@ export class Detectors implements Probes {
     const held = this.#locks.holds(id, mm + Mm.mmapLock, WRITE_LOCK)
     if (held && this.#isVmaWriteLocked(mm, vma)) return
     const { file, line, source } = this.#sites[site]!
-    const at = `${file.replace(/.*\/kernel\//, '')}:${line}: ${source}`
+    const at = `${kernelPath(file) ?? file}:${line}: ${source}`
     const range = `${hex(heap[vma + Vma.vmStart]!)}-${hex(heap[vma + Vma.vmEnd]!)}`
     broken(`CPU ${id} writes to the VMA of ${range}, which it has not locked for writing, at ${at}`)
   }

@@ -18,6 +18,7 @@ const file = /`(src\/kernel\/designs\/[\w-]+\.ts)`:\n\n```ts/.exec(page)![1]!
 const name = /name: '([\w-]+)'/.exec(design!)![1]!
 const index = 'src/kernel/designs/index.ts'
 
+let parent = ''
 let copy = ''
 
 interface Outcome {
@@ -58,7 +59,9 @@ function edit(path: string, change: (text: string) => string): void {
 
 describe('the page on adding a design', () => {
   before(() => {
-    copy = mkdtempSync(join(tmpdir(), 'faultline-design-'))
+    // Where the tree lies makes no difference, whatever the folders above it are called.
+    parent = mkdtempSync(join(tmpdir(), 'faultline-design-'))
+    copy = join(parent, 'src/kernel/memory/check')
     for (const part of ['src', 'test/check', 'package.json', 'tsconfig.json', 'tsconfig.base.json']) {
       cpSync(join(root, part), join(copy, part), { recursive: true })
     }
@@ -67,7 +70,7 @@ describe('the page on adding a design', () => {
     edit(index, (text) => text.replace(/(?=\nexport const designs)/, importLine!))
     edit(index, (text) => text.replace(/\]\s*$/, `${listLine}]\n`))
   })
-  after(() => rmSync(copy, { recursive: true }))
+  after(() => rmSync(parent, { recursive: true }))
 
   it('shows a design that the compiler takes as it stands', async () => {
     const { code, stdout } = await node('node_modules/typescript/bin/tsc', '--noEmit', '-p', 'src/kernel')
