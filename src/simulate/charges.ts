@@ -65,6 +65,10 @@ export class Charges {
     simulator.spend(thread, CLEARING, frames.copy(coreOf[thread]!, to, from, clock[thread]!))
   }
 
+  broadcast(thread: number): void {
+    this.#options.simulator.spend(thread, INTERRUPT, this.#options.machine.software.ipiNs)
+  }
+
   called(id: number, first: unknown, a: unknown): void {
     const { simulator, factor, machine, random } = this.#options
     const { software } = machine

@@ -62,6 +62,11 @@ export interface MachineModel {
   readonly software: SoftwareCosts
   /** All sockets have one memory, behind one bus with `bandwidthPerSocket`. Default: each has its own. */
   readonly hasOneMemory?: boolean
+  /**
+   * The processor ends the translations of all CPUs at once, which takes the one that asks `software.ipiNs`; default:
+   * each is called by an interrupt.
+   */
+  readonly broadcastsTlb?: boolean
   /** How much longer a thread computes while the other thread of its core computes too. */
   readonly smtFactor: number
   /** What else a fault writes in the Linux that was measured on it, see kernel/memory/lru.ts. Default: nothing. */
