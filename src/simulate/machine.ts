@@ -30,6 +30,11 @@ export interface SoftwareCosts {
   readonly wakeLatencyNs: number
   /** The same for a CPU that halts where it would spin (`pv_wait`); 0 on bare metal, where it spins on. */
   readonly kickNs: number
+  /**
+   * What a frame takes that leaves a zone, or comes back, with the lock of the zone held: in Linux the buddy lists,
+   * whose structs are in no cache. Default 0, of what the simulated kernel has no accesses for.
+   */
+  readonly zoneFrameNs?: number
   /** Making a thread: those of a program that makes its own begin so far apart. Default 25 µs, an estimate. */
   readonly createNs?: number
 }

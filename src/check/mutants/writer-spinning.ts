@@ -27,6 +27,7 @@ const ofTheSemaphore: Readonly<Record<string, Omit<MutantEntry, 'rwsem'>>> = {
   'spinners-wake-nobody': {
     guard: 'a release beside spinners wakes the queue where the wait lock is free',
     scenario: 'rwsem-three-writers',
+    redundant: 'who spins takes the lock and wakes when it leaves, or queues and tries it',
     patches: at(rwsem, 'rwsemWake').replace(
       'if (spinTryLock(cpu, sem + Rwsem.waitLock)) $; else $',
       'enableInterrupts(cpu)',
@@ -114,7 +115,10 @@ const ofTheSemaphore: Readonly<Record<string, Omit<MutantEntry, 'rwsem'>>> = {
   'queue-forgotten': {
     guard: 'a writer that leaves others in the queue says so in the count',
     scenario: 'rwsem-three-writers',
-    patches: at(rwsem, 'tryWriteLock').force('isAlone', true),
+    patches: at(rwsem, 'tryWriteLock').force(
+      'heap[sem + Rwsem.waitFirst] === base && heap[base + PerCpu.waiterNext] === 0',
+      true,
+    ),
   },
   'attempt-not-taken-back': {
     guard: 'a writer that has not got the lock is active no more',
