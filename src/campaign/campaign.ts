@@ -10,10 +10,10 @@ import { pathToFileURL } from 'node:url'
 import { scenarioNames } from '../check/index.ts'
 import {
   type KernelConfig,
-  type RwsemKind,
   defaultKernelConfig,
   designs as allDesigns,
   resolveKernelConfig,
+  rwsemNames,
 } from '../kernel/index.ts'
 import {
   accountingNames,
@@ -138,14 +138,13 @@ function jobsOf(range: Reader, folder: string): Iterable<Job> {
 }
 
 const KERNEL_FIELDS = ['designs', 'rwsems', 'rss']
-const RWSEMS: readonly RwsemKind[] = ['xadd', 'generic', 'spinning']
 
 function* kernels(range: Reader, usual: 'year' | 'xadd'): Generator<Pick<Job, 'design' | 'rwsem' | 'rss'>> {
   const known = allDesigns.map(({ description }) => description.name)
   const designs = range.field('designs').names(known, 'design', known) as DesignName[]
   const given = range.field('rwsems')
   const isYear = given.value === 'year' || (given.value === undefined && usual === 'year')
-  const rwsems = isYear ? 'year' : given.names(RWSEMS, 'rwsem', ['xadd'])
+  const rwsems = isYear ? 'year' : given.names(rwsemNames, 'rwsem', ['xadd'])
   const counts = range.field('rss').names(['batched', 'shared'] as const, 'way of counting', ['batched'])
   for (const { design, rwsem } of combine(designs, rwsems)) {
     for (const rss of counts) yield { design, rwsem, rss }

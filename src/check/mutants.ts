@@ -19,6 +19,7 @@ import { pinMutants } from './mutants/pins.ts'
 import { semaphoreMutants } from './mutants/semaphores.ts'
 import { spinlockMutants } from './mutants/spinlocks.ts'
 import { syncMutants } from './mutants/sync.ts'
+import { writerSpinningMutants } from './mutants/writer-spinning.ts'
 import { zijlstraMutants } from './mutants/zijlstra.ts'
 
 export type { Mutant } from './mutants/mutant.ts'
@@ -39,6 +40,7 @@ const tables: readonly MutantTable[] = [
   syncMutants,
   spinlockMutants,
   semaphoreMutants,
+  writerSpinningMutants,
 ]
 
 export const mutants: readonly Mutant[] = tables.flatMap((table) =>

@@ -12,6 +12,7 @@ import {
   scenarioNames,
   nearest,
 } from '../check/index.ts'
+import { rwsemNames } from '../kernel/index.ts'
 import { formatCount, wrap } from '../report/index.ts'
 import { printConflicts } from './check-conflicts.ts'
 import { printFirstCheck } from './check-init.ts'
@@ -66,7 +67,7 @@ export function checkCommand(): Command {
     .option('--design <names>', "designs for kernel scenarios, as a,b or 'all'", DEFAULT_DESIGNS)
     .option(
       '--rwsem <names>',
-      "forms of the mmap lock for kernel scenarios: xadd, generic, spinning, or 'all'",
+      `forms of the mmap lock for kernel scenarios: ${rwsemNames.join(', ')}, or 'all'`,
       'xadd',
     )
     .option(

@@ -10,6 +10,7 @@ import {
   designs,
 } from '../memory.ts'
 import { nearest } from '../check/nearest.ts'
+import { rwsemNames } from '../kernel/index.ts'
 import type { RwsemChoice } from '../workloads/index.ts'
 import { UsageError } from './failure.ts'
 
@@ -18,10 +19,8 @@ export { nearest }
 export type RwsemName = RwsemKind
 
 const RSS_MODES: readonly RssMode[] = ['batched', 'shared']
-const RWSEMS: readonly RwsemName[] = ['xadd', 'generic', 'spinning']
 
-export const RWSEM_OPTION =
-  "forms of the mmap lock: xadd, generic, spinning, 'all', or 'year' for that of each design's year"
+export const RWSEM_OPTION = `forms of the mmap lock: ${rwsemNames.join(', ')}, 'all', or 'year' for that of each design's year`
 /** The largest number of a process: PID_MAX_LIMIT of a 64-bit kernel. */
 export const MAX_PROCESS = 2 ** 22
 
@@ -40,7 +39,7 @@ export function parseDesigns(text: string): DesignName[] {
 
 /** Reader-writer semaphores given as `xadd,generic` or `all`. */
 export function parseRwsems(text: string): RwsemName[] {
-  return parseNames(text, RWSEMS, 'rwsem', '--rwsem')
+  return parseNames(text, rwsemNames, 'rwsem', '--rwsem')
 }
 
 /** The same, or `year`. */

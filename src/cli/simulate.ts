@@ -46,6 +46,7 @@ import { parseMachine } from './machine-option.ts'
 import { pageLine, usableOutput, writeText } from './output-file.ts'
 import { print, textOptions, toJson } from './output.ts'
 import { showProgress } from './progress.ts'
+import { refuseIneffective, simulateOptionModes } from './simulate-options.ts'
 import { parseProcess, readRecording } from './trace-report.ts'
 
 const DEFAULT_MACHINE = 'skylake-2s'
@@ -138,14 +139,19 @@ async function runCommand(
   const only = options.machines ? '--machines' : options.calibrate ? '--calibrate' : ''
   if (only !== '' && name !== undefined)
     throw new UsageError(`${only} takes no workload, and ${name} was given`, 'give one of them')
+  const given = Object.keys(simulateOptionModes).filter(
+    (option) => command.getOptionValueSource(option) === 'cli',
+  )
   if (options.machines) {
+    refuseIneffective('machines', given)
     await print(options.json ? toJson(machines) : machinesText(machines, textOptions()))
     return
   }
   if (options.calibrate) {
-    const isGiven = command.getOptionValueSource('machine') === 'cli'
+    refuseIneffective('calibrate', given)
     const { output, seconds, json = false } = options
-    await calibrateCommand({ machine: isGiven ? options.machine : undefined, output, seconds, json })
+    const machine = given.includes('machine') ? options.machine : undefined
+    await calibrateCommand({ machine, output, seconds, json })
     return
   }
   const names = simulatedWorkloads.map((known) => known.name)
@@ -153,6 +159,7 @@ async function runCommand(
   const workload = findSimulatedWorkload(name)
   const isTrace = workload === undefined && (name === '-' || /[./\\]/.test(name) || existsSync(name))
   if (workload === undefined && !isTrace) throw unknownName(name, names, 'workload', 'simulate')
+  refuseIneffective(workload === undefined ? 'recording' : 'workload', given)
   const machine = await parseMachine(options.machine)
   const common = {
     machine,
@@ -170,10 +177,6 @@ async function runCommand(
     await runTrace(name, options, common)
     return
   }
-  if (options.process !== undefined)
-    throw new UsageError(`--process is of recordings, and ${name} is none`, 'leave it out')
-  if (options.csv && options.json)
-    throw new UsageError('--csv and --json exclude each other', 'give one of them')
   const file = options.output === undefined ? null : chartFile(options.output)
   const result = await simulate({ ...common, workload, cpus: cpusOf(options.cpus, machine, workload) })
   if (file !== null) await writeText(file, chartText(file, result))
@@ -220,8 +223,6 @@ async function runTrace(
   options: SimulateCommandOptions,
   common: Omit<Parameters<typeof simulateTrace>[0], 'trace' | 'cpus'>,
 ): Promise<void> {
-  if (options.output !== undefined || options.chart || options.csv)
-    throw new UsageError('--output, --chart and --csv are of workloads', 'leave them out')
   const { cpus: most } = new Topology(common.machine.topology)
   const cpus =
     options.cpus === undefined

@@ -28,7 +28,14 @@ export { PerCpu, PCP_CAPACITY } from './machine/per-cpu.ts'
 export { sleepWhile } from './machine/sleep.ts'
 export { graceBarrier } from './sync/grace.ts'
 export { numberAt } from './sync/number.ts'
-export { RWSEM_GENERIC, RWSEM_SPINNING, RWSEM_XADD, type RwsemKind, rwsemKinds } from './sync/rwsem.ts'
+export {
+  RWSEM_GENERIC,
+  RWSEM_SPINNING,
+  RWSEM_XADD,
+  type RwsemKind,
+  rwsemKinds,
+  rwsemNames,
+} from './sync/rwsem.ts'
 export {
   SPINLOCK_QUEUED,
   SPINLOCK_TICKET,

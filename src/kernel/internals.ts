@@ -13,6 +13,7 @@ export {
   CPU_INTERRUPT,
   CPU_STOP,
   defineCall,
+  flushTlbRange,
   kernelEnter,
   kernelExit,
 } from './machine/cpu.ts'
@@ -43,6 +44,7 @@ export {
 export { SLAB_CACHES, SLAB_CACHE_WORDS, SLAB_CPU_WORDS, SlabCache, SlabCpu } from './machine/slab-layout.ts'
 export { noteWritten, sectorMask } from './machine/sectors.ts'
 export { wakeUp } from './machine/sleep.ts'
+export { osqLock, osqUnlock } from './sync/osq.ts'
 export {
   percpuDownReadTryLock,
   percpuDownWrite,

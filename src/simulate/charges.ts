@@ -14,15 +14,19 @@ const HANDLE_USER_FAULT = 0
 const CALL_ENTER = 1
 const SEND_CALL = 2
 const CALL_FUNCTION_MANY = 3
+const TAKE_FROM_ZONE = 4
+const GIVE_TO_ZONE = 5
 
 /** The program of a recording has further ones, from here on. */
-export const FURTHER_PROBES = 4
+export const FURTHER_PROBES = 6
 
 export const costProbes: readonly Probe[] = [
   { file: 'fault/fault.ts', function: 'handleUserFault', id: HANDLE_USER_FAULT },
   { file: 'machine/cpu.ts', function: 'callEnter', id: CALL_ENTER },
   { file: 'machine/calls.ts', function: 'sendCall', id: SEND_CALL },
   { file: 'machine/calls.ts', function: 'callFunctionMany', id: CALL_FUNCTION_MANY },
+  { file: 'memory/page-alloc.ts', function: 'takeFromZone', id: TAKE_FROM_ZONE },
+  { file: 'memory/page-alloc.ts', function: 'giveToZone', id: GIVE_TO_ZONE },
 ]
 
 /** What a fault computes varies by so much, as caches and branches have it: nothing goes in step for long. */
@@ -65,6 +69,10 @@ export class Charges {
     simulator.spend(thread, CLEARING, frames.copy(coreOf[thread]!, to, from, clock[thread]!))
   }
 
+  broadcast(thread: number): void {
+    this.#options.simulator.spend(thread, INTERRUPT, this.#options.machine.software.ipiNs)
+  }
+
   called(id: number, first: unknown, a: unknown): void {
     const { simulator, factor, machine, random } = this.#options
     const { software } = machine
@@ -83,6 +91,11 @@ export class Charges {
         // A CPU that runs the program is interrupted too: the kernel here only marks it, as its threads cannot be.
         if (this.#options.isRunning(a as number)) simulator.owe(a as number, software.interruptNs)
         if (this.#options.hasCpu(a as number)) simulator.spend(thread, INTERRUPT, software.ipiPerCpuNs)
+        return
+      case TAKE_FROM_ZONE:
+      case GIVE_TO_ZONE:
+        // With the lock of the zone held.
+        simulator.spend(thread, WORKING, (software.zoneFrameNs ?? 0) * (a as number))
         return
       case CALL_FUNCTION_MANY:
         simulator.spend(thread, INTERRUPT, software.ipiNs)

@@ -1,6 +1,7 @@
-// More threads than CPUs: which of them have one. Any CPU that is free takes the thread that has waited longest.
+// More threads than CPUs: which of them have one. Any CPU that is free takes the thread that has waited longest. What
+// threads do between their calls of the kernel is said by those that extend it.
 
-import type { Simulator } from './simulator.ts'
+import type { CpuScheduler, Simulator } from './simulator.ts'
 import type { Topology } from './topology.ts'
 
 /**
@@ -17,11 +18,13 @@ function sliceOf(cpus: number): number {
 
 const NO_CPU = -1
 
-export class CpuPool {
-  readonly #places: readonly number[]
+export abstract class CpuPool implements CpuScheduler {
+  /** The CPUs of the machine that are used. */
+  readonly places: readonly number[]
   readonly #topology: Topology
   readonly #sliceNs: number
   #simulator!: Simulator
+  #tell!: (thread: number, isToLeave: boolean) => void
   readonly #cpuOf: Int32Array
   readonly #sliceEnd: Float64Array
   readonly #since: Float64Array
@@ -34,7 +37,7 @@ export class CpuPool {
 
   /** @param places the CPUs of the machine that are used */
   constructor(threads: number, places: readonly number[], topology: Topology) {
-    this.#places = places
+    this.places = places
     this.#topology = topology
     this.#sliceNs = sliceOf(places.length)
     this.#cpuOf = new Int32Array(threads).fill(NO_CPU)
@@ -45,9 +48,17 @@ export class CpuPool {
     this.#idle = places.map((_, cpu) => places.length - 1 - cpu)
   }
 
-  /** Before anything else, once the simulator is there. */
-  attach(simulator: Simulator): void {
+  abstract isAway(thread: number): boolean
+  abstract goesOn(thread: number, now: number): boolean
+
+  /**
+   * Before anything else, once the simulator is there.
+   *
+   * @param tell notes that a thread is to leave its CPU, or has left it: `TIF_NEED_RESCHED`
+   */
+  attach(simulator: Simulator, tell: (thread: number, isToLeave: boolean) => void): void {
     this.#simulator = simulator
+    this.#tell = tell
   }
 
   /** Whether some CPU has no thread. */
@@ -64,6 +75,31 @@ export class CpuPool {
     let busy = this.#busyNs
     for (const cpu of this.#cpuOf) if (cpu !== NO_CPU) busy += Math.max(0, now - this.#since[cpu]!)
     return busy
+  }
+
+  slept(thread: number, now: number): void {
+    this.letGo(thread, now)
+  }
+
+  woke(thread: number, now: number): boolean {
+    return this.takes(thread, now)
+  }
+
+  finished(thread: number, now: number): void {
+    this.letGo(thread, now)
+  }
+
+  spinsUntil(thread: number): number {
+    return this.hasCpu(thread) ? this.sliceEnd(thread) : Infinity
+  }
+
+  isToLeave(thread: number, now: number): boolean {
+    if (this.#runnable.length === 0) {
+      this.#sliceEnd[this.#cpuOf[thread]!] = now + this.#sliceNs
+      return false
+    }
+    this.#tell(thread, true)
+    return true
   }
 
   /** Whether the thread has a CPU, or gets one. If not, it is resumed when it does. */
@@ -84,6 +120,7 @@ export class CpuPool {
     const cpu = this.#cpuOf[thread]!
     if (cpu === NO_CPU) return false
     this.#cpuOf[thread] = NO_CPU
+    this.#tell(thread, false)
     this.#busyNs += now - this.#since[cpu]!
     const next = this.#runnable.shift()
     if (next === undefined) {
@@ -109,6 +146,7 @@ export class CpuPool {
       return this.takes(thread, now)
     }
     this.#sliceEnd[cpu] = now + this.#sliceNs
+    this.#tell(thread, false)
     return true
   }
 
@@ -121,6 +159,6 @@ export class CpuPool {
     this.#cpuOf[thread] = cpu
     this.#since[cpu] = now
     this.#sliceEnd[cpu] = now + this.#sliceNs
-    this.#simulator.coreOf[thread] = this.#topology.coreOf(this.#places[cpu]!)
+    this.#simulator.coreOf[thread] = this.#topology.coreOf(this.places[cpu]!)
   }
 }

@@ -12,7 +12,7 @@
 import { COMPUTING } from './accounts.ts'
 import { CpuPool } from './cpu-pool.ts'
 import type { LeastTimes, RecordedDurations } from './recorded-durations.ts'
-import type { CpuScheduler, Simulator } from './simulator.ts'
+import type { Simulator } from './simulator.ts'
 import type { Topology } from './topology.ts'
 
 /** What a lane does around its operations. */
@@ -40,9 +40,8 @@ const ORDERED = 5
 
 const NOT_DONE = -1
 
-export class Cpus implements CpuScheduler {
+export class Cpus extends CpuPool {
   readonly #lanes: readonly LaneProgram[]
-  readonly #pool: CpuPool
   readonly #wakeLatencyNs: number
   #simulator!: Simulator
   #durations!: RecordedDurations
@@ -68,8 +67,8 @@ export class Cpus implements CpuScheduler {
     wakeLatencyNs: number,
   ) {
     const threads = lanes.length
+    super(threads, places, topology)
     this.#lanes = lanes
-    this.#pool = new CpuPool(threads, places, topology)
     this.#wakeLatencyNs = wakeLatencyNs
     this.#phase = new Uint8Array(threads)
     this.#operation = new Int32Array(threads)
@@ -79,24 +78,15 @@ export class Cpus implements CpuScheduler {
     this.#waiting = lanes.map(() => [])
   }
 
-  /** How long threads waited for a CPU, and how long CPUs had a thread, all together, in nanoseconds. */
-  get queuedNs(): number {
-    return this.#pool.queuedNs
-  }
-
-  get busyNs(): number {
-    return this.#pool.busyNs(this.endNs)
-  }
-
-  /** Before anything else, once the simulator is there. */
-  attach(simulator: Simulator, durations: RecordedDurations): void {
+  /** Before anything else, once the simulator and the durations are there. */
+  attachTo(
+    simulator: Simulator,
+    durations: RecordedDurations,
+    tell: (thread: number, isToLeave: boolean) => void,
+  ): void {
+    this.attach(simulator, tell)
     this.#simulator = simulator
-    this.#pool.attach(simulator)
     this.#durations = durations
-  }
-
-  hasCpu(thread: number): boolean {
-    return this.#pool.hasCpu(thread)
   }
 
   /** A thread has come to its gate before this operation. */
@@ -138,8 +128,8 @@ export class Cpus implements CpuScheduler {
     if (this.#phase[thread] === UNBORN) {
       const creator = bornOf[operation]!
       const bornAt = creator < 0 ? 0 : this.#doneAtOrWaits(thread, creator, bornAfter[operation]!)
-      if (bornAt === Infinity) return this.#pool.letGo(thread, now)
-      const latencyNs = creator >= 0 && this.#pool.hasIdle ? this.#wakeLatencyNs : 0
+      if (bornAt === Infinity) return this.letGo(thread, now)
+      const latencyNs = creator >= 0 && this.hasIdle ? this.#wakeLatencyNs : 0
       this.#awayUntil[thread] = bornAt + awayNs[operation]! + latencyNs
       this.#phase[thread] = AWAY
     }
@@ -152,35 +142,23 @@ export class Cpus implements CpuScheduler {
       this.#phase[thread] = ORDERED
     }
     const after = this.#afterOthers(thread, operation)
-    if (after === Infinity) return this.#pool.letGo(thread, now)
+    if (after === Infinity) return this.letGo(thread, now)
     if (after > now) return this.#awayTo(thread, now, after)
-    if (!this.#pool.takes(thread, now)) return false
+    if (!this.takes(thread, now)) return false
     this.#phase[thread] = IN_KERNEL
     this.#durations.begin(thread, operation, now)
     return true
-  }
-
-  slept(thread: number, now: number): void {
-    this.#pool.letGo(thread, now)
-  }
-
-  woke(thread: number, now: number): boolean {
-    return this.#pool.takes(thread, now)
-  }
-
-  finished(thread: number, now: number): void {
-    this.#pool.letGo(thread, now)
   }
 
   // -------------------------------------------------------------------------------------------------------------------
 
   /** Computes on, for a time slice at most. Returns whether it has computed all. */
   #computes(thread: number, now: number): boolean {
-    if (!this.#pool.takes(thread, now)) return false
-    if (!this.#pool.mayLose(thread, now)) return false
+    if (!this.takes(thread, now)) return false
+    if (!this.mayLose(thread, now)) return false
     const left = this.#computeNs[thread]!
     if (left === 0) return true
-    const ns = Math.min(left, this.#pool.sliceEnd(thread) - now)
+    const ns = Math.min(left, this.sliceEnd(thread) - now)
     this.#computeNs[thread] = left - ns
     this.#simulator.spend(thread, COMPUTING, ns)
     this.#simulator.resume(thread, now + ns)
@@ -210,7 +188,7 @@ export class Cpus implements CpuScheduler {
   }
 
   #awayTo(thread: number, now: number, time: number): false {
-    this.#pool.letGo(thread, now)
+    this.letGo(thread, now)
     this.#simulator.resume(thread, time)
     return false
   }

@@ -30,6 +30,11 @@ export interface SoftwareCosts {
   readonly wakeLatencyNs: number
   /** The same for a CPU that halts where it would spin (`pv_wait`); 0 on bare metal, where it spins on. */
   readonly kickNs: number
+  /**
+   * What a frame takes that leaves a zone, or comes back, with the lock of the zone held: in Linux the buddy lists,
+   * whose structs are in no cache. Default 0, of what the simulated kernel has no accesses for.
+   */
+  readonly zoneFrameNs?: number
   /** Making a thread: those of a program that makes its own begin so far apart. Default 25 µs, an estimate. */
   readonly createNs?: number
 }
@@ -62,6 +67,11 @@ export interface MachineModel {
   readonly software: SoftwareCosts
   /** All sockets have one memory, behind one bus with `bandwidthPerSocket`. Default: each has its own. */
   readonly hasOneMemory?: boolean
+  /**
+   * The processor ends the translations of all CPUs at once, which takes the one that asks `software.ipiNs`; default:
+   * each is called by an interrupt.
+   */
+  readonly broadcastsTlb?: boolean
   /** How much longer a thread computes while the other thread of its core computes too. */
   readonly smtFactor: number
   /** What else a fault writes in the Linux that was measured on it, see kernel/memory/lru.ts. Default: nothing. */

@@ -82,7 +82,7 @@ const serial = {
 const zijlstra = { ...of2010, machine: 'westmere-2s', workload: 'multi-fault-all' } as const
 
 /** L. Dufour, records a second: 4.13 to 5.1 had the semaphore of 2010, in which since 3.16 writers spin for writers. */
-const dufour = { rwsem: 'xadd', accounting: '5.11', spinlock: 'queued' } as const
+const dufour = { rwsem: 'writer-spinning', accounting: '5.11', spinlock: 'queued' } as const
 const guest = { ...dufour, machine: 'guest-16', workload: 'ebizzy-mTRp' } as const
 const power8 = { ...dufour, machine: 'power8-80', workload: 'ebizzy-mTRp' } as const
 const x86 = { ...dufour, machine: 'broadwell-2s', workload: 'ebizzy-mTt' } as const

@@ -19,6 +19,7 @@ import {
   isHalted,
   machineLoader,
   runBodies,
+  tellToLeave,
 } from './stepped-run.ts'
 import { Topology } from './topology.ts'
 import { type SimulatedWorkload, threadsOn } from './workloads.ts'
@@ -72,6 +73,11 @@ const loadMachine = machineLoader<MachineRequest>('stepped-machine')
 /** Simulates one run. There is one at a time. */
 export async function simulateRun(options: RunOptions): Promise<RawRun> {
   return new SimulatedRun(options).run(await loadMachine())
+}
+
+/** Whether it is warm when all threads together have done so much; else each thread has to. */
+function warmsTogether(workload: SimulatedWorkload): boolean {
+  return workload.ends || workload.warmsTogether === true
 }
 
 class SimulatedRun implements Meter, Probes, Subject {
@@ -132,7 +138,7 @@ class SimulatedRun implements Meter, Probes, Subject {
     this.#factor = this.#places.map((cpu) => (this.#sharesCore(cpu) ? machine.smtFactor : 1)) as never
     this.#done = new Float64Array(threads)
     this.#contended = new Int32Array(threads)
-    this.#warming = workload.ends ? counted * workload.warmUp : counted
+    this.#warming = warmsTogether(workload) ? counted * workload.warmUp : counted
     // Few threads are measured longer: one round of one of them says little.
     this.#target = workload.isWhole
       ? Infinity
@@ -176,7 +182,7 @@ class SimulatedRun implements Meter, Probes, Subject {
     const shared = this.#shared
     const began = performance.now()
     this.#machine = make({
-      ...bootRequest(this.#options, this.#places.length, this.#frames, 0, this.#nodes),
+      ...bootRequest(this.#options, this.#places.length, this.#frames, machine, 0, this.#nodes),
       workload: workload.name,
       pages: workload.pages,
       meter: this,
@@ -192,7 +198,7 @@ class SimulatedRun implements Meter, Probes, Subject {
       ...(shared === null ? {} : { scheduler: shared }),
       ...(aheadNs === undefined ? {} : { aheadNs }),
     })
-    shared?.attach(this.#simulator)
+    shared?.attach(this.#simulator, (thread, isToLeave) => tellToLeave(this.#machine, thread, isToLeave))
     if (isWhole) this.#simulator.accounts.from = 0
     this.#charges = new Charges({
       machine,
@@ -270,8 +276,9 @@ class SimulatedRun implements Meter, Probes, Subject {
    * through.
    */
   #isWarm(done: number, counts: number): boolean {
-    const { ends, warmUp } = this.#options.workload
-    if (ends) return (this.#warming -= counts) <= 0
+    const { workload } = this.#options
+    const { warmUp } = workload
+    if (warmsTogether(workload)) return (this.#warming -= counts) <= 0
     return done >= warmUp && done - counts < warmUp && --this.#warming === 0
   }
 
@@ -313,6 +320,10 @@ class SimulatedRun implements Meter, Probes, Subject {
 
   noteCopy(thread: number, to: number, from: number): void {
     this.#charges?.copy(thread, to, from)
+  }
+
+  noteBroadcast(thread: number): void {
+    this.#charges?.broadcast(thread)
   }
 
   noteContention(thread: number, lock: number): void {

@@ -70,6 +70,10 @@ export interface CpuScheduler {
   /** A thread falls asleep in the kernel, or is woken: whether it has a CPU then. If not, it is resumed. */
   slept(thread: number, now: number): void
   woke(thread: number, now: number): boolean
+  /** Until when a thread that spins in the kernel keeps its CPU, whoever waits for one; Infinity if it has none. */
+  spinsUntil(thread: number): number
+  /** It has spun until then: whether it is told to leave the CPU. If not, it has got further time. */
+  isToLeave(thread: number, now: number): boolean
   finished(thread: number, now: number): void
 }
 
@@ -254,6 +258,12 @@ export class Simulator extends Scheduler {
         continue
       }
       const thread = this.threads[id]!
+      if (thread.state === SPINNING) {
+        if (this.#scheduler!.isToLeave(id, time)) return this.#stopSpin(thread, time)
+        if (!this.#isAnybodyElse()) return this.#end()
+        this.#queue.set(id, this.#scheduler!.spinsUntil(id))
+        continue
+      }
       if (thread.state === WAITING) {
         this.#noteWait(id, time)
         this.#sleepers.splice(this.#sleepers.indexOf(id), 1)
@@ -264,6 +274,11 @@ export class Simulator extends Scheduler {
       }
       if (this.#goesOn(thread)) return id
     }
+  }
+
+  /** Besides those that spin, whom only others can end that. */
+  #isAnybodyElse(): boolean {
+    return this.threads.some(({ id, state }) => state !== SPINNING && this.#queue.has(id))
   }
 
   #end(): number {
@@ -503,6 +518,28 @@ export class Simulator extends Scheduler {
       else watchers.push(id)
       this.#watched[line] = 1
     }
+    const until = this.#scheduler?.spinsUntil(id) ?? Infinity
+    if (until !== Infinity) this.#queue.set(id, Math.max(until, this.clock[id]!))
+  }
+
+  /** It is told to leave its CPU, and looks at that. */
+  #stopSpin(thread: Thread, time: number): number {
+    this.#noteWait(thread.id, time)
+    this.clock[thread.id] = time
+    this.#watchNoMore(thread)
+    return thread.id
+  }
+
+  #watchNoMore(thread: Thread): void {
+    thread.state = READY
+    for (const line of this.#watchedLines[thread.id]!) {
+      const watchers = this.#watchers.get(line)!
+      watchers.splice(watchers.indexOf(thread.id), 1)
+      if (watchers.length > 0) continue
+      this.#watchers.delete(line)
+      this.#watched[line] = 0
+    }
+    this.#watchedLines[thread.id]!.length = 0
   }
 
   /**
@@ -554,15 +591,7 @@ export class Simulator extends Scheduler {
     const time = Math.max(this.clock[id]!, this.clock[writer]! + latency)
     this.#noteWait(id, time)
     this.clock[id] = time
-    thread.state = READY
-    for (const line of this.#watchedLines[id]!) {
-      const watchers = this.#watchers.get(line)!
-      watchers.splice(watchers.indexOf(id), 1)
-      if (watchers.length > 0) continue
-      this.#watchers.delete(line)
-      this.#watched[line] = 0
-    }
-    this.#watchedLines[id]!.length = 0
+    this.#watchNoMore(thread)
     this.#goOnAt(id, time)
   }
 

@@ -23,6 +23,7 @@ import {
   callExit,
   createMm,
   designs,
+  flushTlbRange,
   heapAlloc,
   joinMm,
   packKernelConfig,
@@ -35,6 +36,8 @@ import { SimulatedThread, type ThreadMeter, type ThreadRequest } from './stepped
 export interface KernelMeter {
   noteClear(thread: number, frame: number): void
   noteCopy(thread: number, to: number, from: number): void
+  /** A thread has had the processor end translations on all CPUs. */
+  noteBroadcast(thread: number): void
   /** A thread begins to wait for a lock, or, with 0, has got it. */
   noteContention(thread: number, lock: number, write: boolean): void
 }
@@ -50,6 +53,7 @@ export interface BootRequest {
   readonly accounting: Accounting
   readonly spinlock: SpinlockKind
   readonly nodes: NodeOptions
+  readonly broadcastsTlb: boolean
   readonly frames: number
   readonly heapWords: number
   readonly meter: KernelMeter
@@ -117,7 +121,10 @@ export function bootMachine(request: BootRequest): Pick<SimulatedMachine, 'heap'
     { length: threads },
     (_, id) => new Task(id, heap, contentless(id, frames, request.meter), design),
   )
-  for (const task of tasks) task.tracepoints = tracepointsOf(task.id, request.meter)
+  for (const task of tasks) {
+    task.tracepoints = tracepointsOf(task.id, request.meter)
+    if (request.broadcastsTlb) task.tlbBroadcast = broadcastOf(task, tasks, request.meter)
+  }
   return { heap, tasks }
 }
 
@@ -141,6 +148,19 @@ function tracepointsOf(thread: number, meter: KernelMeter): NonNullable<Task['tr
   return {
     contentionBegin: (lock, write) => meter.noteContention(thread, lock, write),
     contentionEnd: () => meter.noteContention(thread, 0, false),
+  }
+}
+
+function broadcastOf(
+  task: Task,
+  tasks: readonly Task[],
+  meter: KernelMeter,
+): NonNullable<Task['tlbBroadcast']> {
+  return {
+    flush(root, start, end) {
+      for (const other of tasks) if (other !== task) flushTlbRange(other, root, start, end)
+      meter.noteBroadcast(task.id)
+    },
   }
 }
 

@@ -24,6 +24,7 @@ import {
 } from '../kernel/index.ts'
 import { costProbes } from './charges.ts'
 import { type LoadedMachine, type MachineName, loadMachine } from './load-machine.ts'
+import type { MachineModel } from './machine.ts'
 import type { Simulator } from './simulator.ts'
 import type { BootRequest, SimulatedMachine } from './stepped-machine.ts'
 
@@ -74,6 +75,7 @@ export function bootRequest(
   kernel: RunKernel,
   threads: number,
   frames: number,
+  { broadcastsTlb = false }: MachineModel,
   more = 0,
   nodes = ONE_NODE,
 ): Omit<BootRequest, 'meter'> {
@@ -89,6 +91,7 @@ export function bootRequest(
     accounting: accountings[accounting],
     spinlock,
     nodes,
+    broadcastsTlb,
     frames,
     heapWords: words + (-words & 15),
   }
@@ -126,6 +129,11 @@ export function isAsleep({ heap, tasks }: SimulatedMachine, thread: number): boo
 /** The thread's CPU halts on a word that others change. */
 export function isHalted({ heap, tasks }: SimulatedMachine, thread: number): boolean {
   return heap[tasks[thread]!.base + PerCpu.haltedOn] !== 0
+}
+
+/** The scheduler wants the CPU of the thread for another, or no longer. */
+export function tellToLeave({ heap, tasks }: SimulatedMachine, thread: number, isToLeave: boolean): void {
+  heap[tasks[thread]!.base + PerCpu.needResched] = isToLeave ? 1 : 0
 }
 
 /** The options of the kernel, as `--json` tells them, with how many memory nodes it has. */

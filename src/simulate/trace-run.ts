@@ -45,6 +45,7 @@ import {
   isHalted,
   machineLoader,
   runBodies,
+  tellToLeave,
 } from './stepped-run.ts'
 import { Topology } from './topology.ts'
 import type { TraceMeter, TraceRequest, TracedFile } from './trace-machine.ts'
@@ -208,7 +209,9 @@ class TraceRun implements TraceMeter, Probes, Subject {
     this.#simulator = simulator
     this.#durations = new RecordedDurations(this.#programs, simulator)
     this.#lockEvents = new LockEvents(this.#lanes, () => simulator.horizon)
-    this.#cpus.attach(simulator, this.#durations)
+    this.#cpus.attachTo(simulator, this.#durations, (thread, isToLeave) =>
+      tellToLeave(this.#machine, thread, isToLeave),
+    )
     this.#charges = new Charges({
       machine,
       simulator,
@@ -237,7 +240,13 @@ class TraceRun implements TraceMeter, Probes, Subject {
       cached,
     }))
     return {
-      ...bootRequest(this.#options, this.#lanes, this.#frames, 2 * plan.peakTables * TABLE_WORDS),
+      ...bootRequest(
+        this.#options,
+        this.#lanes,
+        this.#frames,
+        this.#options.machine,
+        2 * plan.peakTables * TABLE_WORDS,
+      ),
       lanes: plan.lanes.map((lane) => lane.words),
       images: plan.images,
       seatImages: plan.seatImages,
@@ -248,7 +257,8 @@ class TraceRun implements TraceMeter, Probes, Subject {
 
   #result(simulator: Simulator, began: number): RawTraceRun {
     const { cpus } = this.#options
-    const { endNs, busyNs, queuedNs } = this.#cpus
+    const { endNs, queuedNs } = this.#cpus
+    const busyNs = this.#cpus.busyNs(endNs)
     return {
       simulated: this.#machine,
       simulator,
@@ -335,6 +345,10 @@ class TraceRun implements TraceMeter, Probes, Subject {
 
   noteCopy(thread: number, to: number, from: number): void {
     if (this.#simulator !== null) this.#charges.copy(thread, to, from)
+  }
+
+  noteBroadcast(thread: number): void {
+    this.#charges.broadcast(thread)
   }
 
   noteContention(thread: number, lock: number): void {

@@ -21,6 +21,8 @@ export interface SimulatedWorkload {
   readonly placement: Placement
   /** Threads end by themselves: the window must close before the first does. */
   readonly ends: boolean
+  /** Its result is what all threads have done, however unevenly: some may have done nothing yet when it is warm. */
+  readonly warmsTogether?: boolean
   /** More threads than CPUs: so many for each CPU that is counted, or so many on however many CPUs. Default 1 each. */
   readonly threadsPerCpu?: number
   readonly threads?: number
@@ -88,6 +90,7 @@ const ebizzy = {
   warmUp: 4,
   measured: 32,
   placement: 'spread',
+  warmsTogether: true,
   threadsPerCpu: 2,
 } as const
 

@@ -62,7 +62,7 @@ describe('the file of a campaign', () => {
   it('makes a job of each combination, once', () => {
     const range = { check: ['refcount', 'spinlock'], designs: ['classic', 'leaf-slots'], rwsems: 'all' }
     const jobs = jobsOf({ name: 'a', jobs: [range, { ...range, check: ['refcount'] }] })
-    assert.equal(jobs.length, 2 * 2 * 3)
+    assert.equal(jobs.length, 2 * 2 * 4)
     assert.equal(new Set(jobs.map(keyOf)).size, jobs.length)
     const sweep = {
       simulate: ['pft'],

@@ -32,6 +32,9 @@ const complete = new Set([
   'fault-around classic xadd',
   'fault-around lespinasse-2021 xadd',
   'spinlock',
+  'osq-wait',
+  'osq-leave',
+  'osq-stay',
   'ticket-spinlock',
   'ticket-spinlock-halting',
   'queued-spinlock',
@@ -54,14 +57,16 @@ const complete = new Set([
   'truncate-copy lespinasse-2021 xadd',
 ])
 /** How far the others are explored here; completely, or longer, by `npm run check:all`. */
-const EXECUTIONS = { xadd: 30, generic: 20, spinning: 20 } as const
+const EXECUTIONS = { xadd: 30, generic: 20, 'writer-spinning': 20, spinning: 20 } as const
 /**
- * The other semaphores are a matter of few scenarios: here those of semaphores meet all, of the others every fourth
- * meets one; by `npm run check:all` all do.
+ * The other semaphores are a matter of few scenarios: here those of semaphores meet all, of the others most
+ * meet one; by `npm run check:all` all do.
  */
 function formsOf(name: string, index: number): readonly (keyof typeof EXECUTIONS)[] {
-  if (name.startsWith('rwsem-')) return ['xadd', 'generic', 'spinning']
-  return index % 4 === 0 ? ['xadd', 'generic'] : index % 4 === 2 ? ['xadd', 'spinning'] : ['xadd']
+  if (name.startsWith('rwsem-')) return ['xadd', 'generic', 'writer-spinning', 'spinning']
+  const others = ['generic', 'writer-spinning', 'spinning', null] as const
+  const other = others[index % 4]!
+  return other === null ? ['xadd'] : ['xadd', other]
 }
 
 describe('kernel scenarios', () => {

@@ -9,7 +9,7 @@ import { designs } from '../../src/index.ts'
 for (const scenario of ['map-unmap-access', 'protect-discard-access']) {
   describe(scenario, () => {
     for (const [index, { name: design }] of designs.entries()) {
-      const rwsem = (['generic', 'xadd', 'spinning'] as const)[index % 3]!
+      const rwsem = (['generic', 'xadd', 'spinning', 'writer-spinning'] as const)[index % 4]!
       it(`${design}, ${rwsem}`, async () => {
         const { verdict, failure } = await checkKernelScenario(scenario, { design, rwsem }, { bound: 1 })
         assert.deepEqual([verdict, failure], ['pass', null])

@@ -14,6 +14,7 @@ import {
   rcuReadLock,
   rcuReadUnlock,
   slabInUse,
+  rwsemNames,
 } from '../../src/kernel/index.ts'
 import { callFunctionMany } from '../../src/kernel/machine/calls.ts'
 import { CALL_FLUSH_TLB } from '../../src/kernel/machine/cpu.ts'
@@ -63,7 +64,7 @@ describe('spinlock', () => {
   })
 })
 
-for (const rwsem of ['xadd', 'generic', 'spinning'] as const) {
+for (const rwsem of rwsemNames) {
   describe(`rwsem, ${rwsem}`, () => {
     it('lets readers in together and keeps them out beside a writer', () => {
       const { heap, first, second } = twoCpus(rwsem)

@@ -12,7 +12,7 @@ const seed = Number(process.env['STRESS_SEED'] ?? Math.floor(Math.random() * 2 *
 let combination = 0
 for (const [index, { name }] of designs.entries()) {
   if (!isTurn(index, seed)) continue
-  const rwsems = ['xadd', 'generic', 'spinning'] as const
+  const rwsems = ['xadd', 'generic', 'writer-spinning', 'spinning'] as const
   for (const rwsem of isWhole ? rwsems : [rwsems[(index >> 1) % rwsems.length]!]) {
     const config = configVariants[combination++ % configVariants.length]!
     test(`random calls and accesses by several threads agree with the reference model: ${name}, ${rwsem}`, async () => {
@@ -37,7 +37,7 @@ for (const [index, { name }] of designs.entries()) {
 for (const [index, { name }] of designs.entries()) {
   if (!isTurn(index, seed + 1)) continue
   test(`a fork among threads that write has of each what came before it: ${name}`, async () => {
-    const rwsem = (['spinning', 'xadd', 'generic'] as const)[(index >> 1) % 3]!
+    const rwsem = (['spinning', 'xadd', 'generic', 'writer-spinning'] as const)[(index >> 1) % 4]!
     const config = configVariants[index % configVariants.length]!
     const rounds = extent(1, 2)
     const report = await runStress({

@@ -50,7 +50,7 @@ describe("the mix of stress-ng's vma", () => {
 
   for (const [number, { name }] of designs.entries()) {
     if (!isTurn(number, seed)) continue
-    const rwsem = (['xadd', 'generic', 'spinning'] as const)[number % 3]!
+    const rwsem = (['xadd', 'generic', 'spinning', 'writer-spinning'] as const)[number % 4]!
     it(`loses nothing and leaves everything in order: ${name}, ${rwsem}`, async () => {
       const report = await stress.round({
         design: name,

@@ -23,6 +23,7 @@ import {
   graceBarrier,
   runTaskWork,
   rwsemKinds,
+  rwsemNames,
   slabInUse,
   swapOff,
   swapOn,
@@ -202,8 +203,7 @@ export class Machine {
   }
 
   get rwsem(): RwsemKind {
-    const names = Object.keys(rwsemKinds) as RwsemKind[]
-    return names.find((name) => rwsemKinds[name] === this.#heap[Header.rwsemKind])!
+    return rwsemNames.find((name) => rwsemKinds[name] === this.#heap[Header.rwsemKind])!
   }
 
   get config(): KernelConfig {

@@ -4,6 +4,7 @@ import type { MutantEntry, MutantTable } from './mutant.ts'
 import { at } from './patch.ts'
 
 const rwsem = 'sync/rwsem-spinning.ts'
+const queue = 'sync/rwsem-queue.ts'
 
 const entries: Readonly<Record<string, Omit<MutantEntry, 'rwsem'>>> = {
   // 9c29c31830a4: a release passed its wake-up by where a CPU seemed to spin, and had looked before the release.
@@ -25,7 +26,7 @@ const entries: Readonly<Record<string, Omit<MutantEntry, 'rwsem'>>> = {
   'woken-before-let-in': {
     guard: 'a reader is let in before it is woken',
     scenario: 'rwsem-readers-queue',
-    patches: at(rwsem, 'wakeMarked').swap(
+    patches: at(queue, 'wakeMarked').swap(
       'Atomics.store(cpu.heap, waiter + PerCpu.waiterTask, 0)',
       'wakeUp(cpu, waiter + PerCpu.waiterWake)',
     ),
@@ -134,7 +135,7 @@ const entries: Readonly<Record<string, Omit<MutantEntry, 'rwsem'>>> = {
   'looked-at-before-the-sleep-is-announced': {
     guard: 'a reader says that it will sleep before it looks whether it was let in',
     scenario: 'rwsem-readers-queue',
-    patches: at(rwsem, 'sleepUntilGranted').swap(
+    patches: at(queue, 'sleepUntilLetIn').swap(
       'prepareToSleep(cpu, base + PerCpu.waiterWake)',
       'if (Atomics.load(heap, base + PerCpu.waiterTask) === 0) break',
     ),
@@ -142,12 +143,12 @@ const entries: Readonly<Record<string, Omit<MutantEntry, 'rwsem'>>> = {
   'woken-is-let-in': {
     guard: 'a reader that was woken looks whether it was let in',
     scenario: 'rwsem-woken-late',
-    patches: at(rwsem, 'sleepUntilGranted').after('sleepUntilWoken(cpu, base + PerCpu.waiterWake)', 'break'),
+    patches: at(queue, 'sleepUntilLetIn').after('sleepUntilWoken(cpu, base + PerCpu.waiterWake)', 'break'),
   },
   'next-read-after-let-in': {
     guard: 'the next reader of the list is read before this one is let in, since it may queue again',
     scenario: 'rwsem-reader-again',
-    patches: at(rwsem, 'wakeMarked').replace(
+    patches: at(queue, 'wakeMarked').replace(
       'waiter = next',
       'waiter = cpu.heap[waiter + PerCpu.waiterNext]',
     ),

@@ -13,6 +13,7 @@ import locks from './locks.ts'
 import mlock from './mlock.ts'
 import moves from './moves.ts'
 import observers from './observers.ts'
+import osq from './osq.ts'
 import pins from './pins.ts'
 import prices from './prices.ts'
 import rcu from './rcu.ts'
@@ -40,6 +41,7 @@ const explored: Tables = {
   observers,
   locks,
   spinlocks,
+  osq,
   semaphores,
   rcu,
   frames,

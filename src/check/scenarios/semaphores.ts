@@ -119,6 +119,8 @@ export default primitiveScenarios({
   'rwsem-readers-queue': semaphore([read, read, countUp]),
   // Two writers that queue, and nobody who comes later and would wake them.
   'rwsem-two-writers': semaphore([countUp, countUp]),
+  // Three writers: one leaves, one has queued, and one is between spinning and the queue.
+  'rwsem-three-writers': semaphore([countUp, countUp, countUp]),
   // Two writers and a reader that queue.
   'rwsem-writers-queue': semaphore([countUp, countUp, read]),
   // Writers that come twice take the lock past who was woken.

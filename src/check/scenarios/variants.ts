@@ -6,6 +6,7 @@ import { type SourcePatch, at } from '../mutants/patch.ts'
 const sleep = 'machine/sleep.ts'
 const cpu = 'machine/cpu.ts'
 const rwsem = 'sync/rwsem-spinning.ts'
+const writerSpinning = 'sync/rwsem-writer-spinning.ts'
 const qspinlock = 'sync/qspinlock.ts'
 
 /** CPUs that sleep do not look for a while first, and sleep until they are woken. */
@@ -27,6 +28,7 @@ const haltAtOnce: readonly SourcePatch[] = [
 /** Who finds the semaphore taken looks once more, and queues. */
 const queueAtOnce: readonly SourcePatch[] = [
   at(rwsem, '').replace('const SPIN_ROUNDS = $', 'const SPIN_ROUNDS = 0'),
+  at(writerSpinning, '').replace('const SPIN_ROUNDS = $', 'const SPIN_ROUNDS = 0'),
   ...sleepAtOnce,
 ]
 
@@ -39,6 +41,7 @@ const handOverAtOnce: readonly SourcePatch[] = [
 /** Who finds the semaphore taken spins until it is free: on the real machine it would soon sleep, and so be outside. */
 const spinForGood: readonly SourcePatch[] = [
   at(rwsem, '').replace('const SPIN_ROUNDS = $', 'const SPIN_ROUNDS = Infinity'),
+  at(writerSpinning, '').replace('const SPIN_ROUNDS = $', 'const SPIN_ROUNDS = Infinity'),
 ]
 
 /** Who finds a spinlock taken queues, also where nobody is pending. */
@@ -91,6 +94,7 @@ export const scenarioPatches: Readonly<Record<string, readonly SourcePatch[]>> =
   'rwsem-writers-queue': queueAtOnce,
   'rwsem-steal': queueAtOnce,
   'rwsem-two-writers': queueAtOnce,
+  'rwsem-three-writers': queueAtOnce,
   'rwsem-reader-again': queueAtOnce,
   'rwsem-woken-late': queueAtOnce,
   'rwsem-handoff': handOverAtOnce,

@@ -12,15 +12,8 @@
 // (flush_tlb_batched_pending, 3ea277194daa). Here no code meets an entry whose old translation another CPU may still
 // use without holding the mmap lock. docs/memory.md says what relies on that.
 
-import { callFunctionMany } from '../machine/calls.ts'
-import {
-  CALL_FLUSH_TLB,
-  disableInterrupts,
-  enableInterrupts,
-  flushTlb,
-  isInKernel,
-  perCpuBase,
-} from '../machine/cpu.ts'
+import { flushTlbOfOthers } from '../machine/calls.ts'
+import { disableInterrupts, enableInterrupts, flushTlb, isInKernel, perCpuBase } from '../machine/cpu.ts'
 import { Header } from '../machine/header.ts'
 import {
   PTE_ACCESSED,
@@ -389,5 +382,5 @@ function unmapAnonymous(cpu: Task, address: number, entry: number, frame: number
 /** No CPU, this one included, keeps a translation of `mm`. All of it: the table may have moved since it was found. */
 function flushAllCpus(cpu: Task, mm: number): void {
   flushTlb(cpu)
-  callFunctionMany(cpu, mm + Mm.cpuMask, CALL_FLUSH_TLB, mm + Mm.pgd, 0, TASK_SIZE)
+  flushTlbOfOthers(cpu, mm + Mm.cpuMask, mm + Mm.pgd, 0, TASK_SIZE)
 }

@@ -27,7 +27,7 @@ export class Dufour2017 extends DufourDesign {
     name: 'dufour-2017',
     year: 2017,
     author: 'Laurent Dufour, after Peter Zijlstra',
-    rwsem: 'xadd',
+    rwsem: 'writer-spinning',
     source: 'Speculative page faults, RFC v5, 16 June 2017, linux-mm, 11 patches',
     lookup: 'red-black tree under SRCU, again if the seqlock of the mm says that the tree changed',
     lifetime: 'VMAs are released after a grace period of SRCU',

@@ -25,7 +25,7 @@ export class Dufour2018 extends DufourDesign {
     name: 'dufour-2018',
     year: 2018,
     author: 'Laurent Dufour',
-    rwsem: 'xadd',
+    rwsem: 'writer-spinning',
     source: 'Speculative page faults, v10, 1523975611-15978-1-git-send-email-ldufour@linux.vnet.ibm.com',
     lookup: 'red-black tree under a reader-writer lock of its own',
     lifetime: 'a reference count per VMA; the locked retry takes over the VMA that was found',

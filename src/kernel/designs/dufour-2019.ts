@@ -35,7 +35,7 @@ export class Dufour2019 extends DufourDesign {
     name: 'dufour-2019',
     year: 2019,
     author: 'Laurent Dufour',
-    rwsem: 'xadd',
+    rwsem: 'writer-spinning',
     source: 'Speculative page faults, v12, 20190416134522.17540-1-ldufour@linux.ibm.com',
     lookup: 'red-black tree under RCU, again if the seqlock of the mm says that the tree changed',
     lifetime: "a reference count per VMA; the tree's own is dropped after a grace period",

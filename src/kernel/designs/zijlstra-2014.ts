@@ -38,7 +38,7 @@ export class Zijlstra2014 extends VmaSequenceDesign {
     name: 'zijlstra-2014',
     year: 2014,
     author: 'Peter Zijlstra',
-    rwsem: 'xadd',
+    rwsem: 'writer-spinning',
     source: 'Another go at speculative page faults, 20 October 2014, linux-kernel, patches 4/6 and 5/6',
     lookup: 'red-black tree under SRCU, again if the seqlock of the mm says that the tree changed',
     lifetime: 'VMAs and their files are released after a grace period of SRCU',

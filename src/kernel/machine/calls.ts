@@ -12,7 +12,7 @@
 // target answers nothing. And if the caller puts the same call in once more, what the target has done for it is still
 // right: the arguments are the same, and the translations were withdrawn before.
 
-import { CPU_FLUSH, CPU_INSIDE, CPU_INTERRUPT, type Cpu, cpuWait, perCpuBase } from './cpu.ts'
+import { CALL_FLUSH_TLB, CPU_FLUSH, CPU_INSIDE, CPU_INTERRUPT, type Cpu, cpuWait, perCpuBase } from './cpu.ts'
 import { bugOn } from './errors.ts'
 import { PerCpu } from './per-cpu.ts'
 
@@ -54,6 +54,12 @@ export function callFunctionMany(
       waitForAnswer(cpu, word * 32 + bit)
     }
   }
+}
+
+/** When it returns, none of the CPUs of `mask` but this one has a translation of the pages [start, end) under `root`. */
+export function flushTlbOfOthers(cpu: Cpu, mask: number, root: number, start: number, end: number): void {
+  if (cpu.tlbBroadcast !== null) cpu.tlbBroadcast.flush(root, start, end)
+  else callFunctionMany(cpu, mask, CALL_FLUSH_TLB, root, start, end)
 }
 
 /**

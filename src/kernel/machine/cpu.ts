@@ -51,6 +51,12 @@ export interface Tracepoints {
   contentionEnd(lock: number): void
 }
 
+/** As `tlbie` of Power and `TLBI … IS` of arm64: no other CPU is interrupted, and none answers. */
+export interface TlbBroadcast {
+  /** When it returns, no other CPU has a translation of the pages [start, end) under `root`. */
+  flush(root: number, start: number, end: number): void
+}
+
 /**
  * What only the host can do for a CPU. Files are structs of the kernel heap (memory/file.ts). A method that fails
  * returns a negative errno; none may throw, or use the machine but for the frames that it is given.
@@ -88,6 +94,8 @@ export class Cpu {
   /** What the machine's spinlocks are, see `spinlockKinds` of sync/spinlock.ts. */
   readonly spinlockKind: number
   tracepoints: Tracepoints | null = null
+  /** Where the processor ends the translations of all CPUs at once; null where each CPU is called for that. */
+  tlbBroadcast: TlbBroadcast | null = null
   host: Host | null = null
 
   /**
@@ -424,6 +432,14 @@ export function cpuRelax(cpu: Cpu): void {
     cpu.host.stillWaiting()
     throwIfCpuLost(cpu)
   }
+}
+
+/**
+ * `need_resched`: this thread should not go on spinning, as another waits for its CPU. Worker threads are never told:
+ * the host shares CPUs out by itself.
+ */
+export function needResched(cpu: Cpu): boolean {
+  return Atomics.load(cpu.heap, cpu.base + PerCpu.needResched) !== 0
 }
 
 /**

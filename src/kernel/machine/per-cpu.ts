@@ -30,7 +30,8 @@ export const QNODES = 4
 export const QNODE_WORDS = 4
 
 const QUEUE = 112
-const COUNTERS = QUEUE + QNODES * QNODE_WORDS
+const OSQ = QUEUE + QNODES * QNODE_WORDS
+const COUNTERS = OSQ + 16
 const PINS = COUNTERS + VM_EVENTS_MAX
 const PCP = PINS + 16 + 2 * PINNED_RANGES_MAX
 const LRU = PCP + PAGESET_WORDS
@@ -63,6 +64,8 @@ export const PerCpu = layout('cpu', SLABS + SLAB_CACHES * SLAB_CPU_WORDS, {
   nativeOf: 36,
   /** The memory node that it is of. */
   node: 37,
+  /** 1 while the scheduler wants the CPU for another thread. Written by it, where there is one that can tell. */
+  needResched: 38,
   /** The runtime's names for the thread that started it, and the one that started that; 0 for none. */
   hostParent: 22,
   hostGrandparent: 23,
@@ -117,6 +120,11 @@ export const PerCpu = layout('cpu', SLABS + SLAB_CACHES * SLAB_CPU_WORDS, {
 
   /** Where it waits for queued spinlocks, see sync/qspinlock.ts: a line, written by those before and behind it too. */
   qnodes: QUEUE,
+
+  /** Where it waits among those that spin for a semaphore, see sync/osq.ts: a line, written by its neighbours too. */
+  osqNext: OSQ,
+  osqPrevious: OSQ + 1,
+  osqIsFirst: OSQ + 2,
 
   vmEvents: COUNTERS,
 

@@ -183,9 +183,17 @@ export function lruAddDrainFor(cpu: Task, frame: number): void {
 function refillPcp(cpu: Task, pageset: number, node: number): number {
   const { heap } = cpu
   const zone = zoneOf(heap, node)
-  const memoryMap = heap[Header.memoryMap]
   const enabled = spinLockIrqSave(cpu, zone + Zone.lock)
   const take = Math.min(cpu.pcpBatch, heap[zone + Zone.freeCount])
+  takeFromZone(cpu, take, zone, pageset)
+  spinUnlockIrqRestore(cpu, zone + Zone.lock, enabled)
+  return heap[pageset + Pageset.count]
+}
+
+/** The empty list at `pageset` gets `take` frames of the zone, whose lock is held. */
+function takeFromZone(cpu: Task, take: number, zone: number, pageset: number): void {
+  const { heap } = cpu
+  const memoryMap = heap[Header.memoryMap]
   let frame = heap[zone + Zone.freeList]
   for (let index = take - 1; index >= 0; index--) {
     if (frame !== 0) {
@@ -199,8 +207,6 @@ function refillPcp(cpu: Task, pageset: number, node: number): number {
   // Read ahead looks at it without the lock.
   Atomics.store(heap, zone + Zone.freeCount, heap[zone + Zone.freeCount] - take)
   heap[pageset + Pageset.count] = take
-  spinUnlockIrqRestore(cpu, zone + Zone.lock, enabled)
-  return heap[pageset + Pageset.count]
 }
 
 /**
@@ -211,10 +217,16 @@ function drainPcp(cpu: Task, base: number, node: number, count: number): void {
   const { heap } = cpu
   const zone = zoneOf(heap, node)
   const pageset = pagesetOf(heap, base, node)
+  const enabled = spinLockIrqSave(cpu, zone + Zone.lock)
+  giveToZone(cpu, Math.min(count, heap[pageset + Pageset.count]), zone, pageset)
+  spinUnlockIrqRestore(cpu, zone + Zone.lock, enabled)
+}
+
+/** The zone, whose lock is held, gets the first `moved` frames of the list at `pageset`. */
+function giveToZone(cpu: Task, moved: number, zone: number, pageset: number): void {
+  const { heap } = cpu
   const memoryMap = heap[Header.memoryMap]
   const pcp = pageset + Pageset.frames
-  const enabled = spinLockIrqSave(cpu, zone + Zone.lock)
-  const moved = Math.min(count, heap[pageset + Pageset.count])
   let list = heap[zone + Zone.freeList]
   for (let index = 0; index < moved; index++) {
     const frame = heap[pcp + index]
@@ -225,7 +237,6 @@ function drainPcp(cpu: Task, base: number, node: number, count: number): void {
   Atomics.store(heap, zone + Zone.freeCount, heap[zone + Zone.freeCount] + moved)
   heap.copyWithin(pcp, pcp + moved, pcp + heap[pageset + Pageset.count])
   heap[pageset + Pageset.count] -= moved
-  spinUnlockIrqRestore(cpu, zone + Zone.lock, enabled)
 }
 
 /** Gives all frames of this CPU back to the zones, also those that only its batch of the LRU keeps. */

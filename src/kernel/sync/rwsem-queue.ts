@@ -5,13 +5,13 @@ import { type Cpu } from '../machine/cpu.ts'
 import { bugOn } from '../machine/errors.ts'
 import { layout } from '../machine/layout.ts'
 import { PerCpu } from '../machine/per-cpu.ts'
-import { prepareToSleep } from '../machine/sleep.ts'
+import { prepareToSleep, sleepUntilWoken, wakeUp } from '../machine/sleep.ts'
 
 export const RWSEM_WORDS = 16
 export const Rwsem = layout('rw_semaphore', RWSEM_WORDS, {
   /**
-   * xadd: the biased count. Generic: `activity`, the number of readers or -1 for a writer. Spinning: readers and flags,
-   * see rwsem-spinning.ts.
+   * xadd, and where only writers spin: the biased count. Generic: `activity`, the number of readers or -1 for a
+   * writer. Spinning: readers and flags, see rwsem-spinning.ts.
    */
   count: 0,
   waitLock: 1,
@@ -19,12 +19,14 @@ export const Rwsem = layout('rw_semaphore', RWSEM_WORDS, {
   waitFirst: 2,
   waitLast: 3,
   /**
-   * The CPU that holds it for write, as {@link ownerTag} writes it. xadd and generic: for assertions, else 0. Spinning:
-   * with flags, which say of a reader that there is, or was, one; see rwsem-spinning.ts.
+   * The CPU that holds it for write, as {@link ownerTag} writes it. xadd and generic: for assertions, else 0. Those
+   * that spin: with flags, which say of a reader that there is, or was, one.
    */
   owner: 4,
   /** Spinning: one more than the CPU that spins, 0 for none. */
   spinner: 5,
+  /** Writers spin: the queue of spinners, see osq.ts. */
+  spinners: 6,
 })
 
 /** Of the struct. What it says of readers is a hint. */
@@ -65,4 +67,35 @@ export function dequeueWaiter(cpu: Cpu, sem: number, waiter: number): void {
   else heap[previous + PerCpu.waiterNext] = next
   if (next === 0) heap[sem + Rwsem.waitLast] = previous
   else heap[next + PerCpu.waiterPrevious] = previous
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Where who is woken does not own the lock: whom to wake is decided under the wait lock, and woken without it. The word
+// that a CPU sleeps on is therefore not the one that says whether it was let in.
+
+/** A reader sleeps until who has counted it lets it in. It may be woken for nothing, by who meant a wait before. */
+export function sleepUntilLetIn(cpu: Cpu, sem: number): void {
+  const { heap, base } = cpu
+  cpu.tracepoints?.contentionBegin(sem, false)
+  for (;;) {
+    prepareToSleep(cpu, base + PerCpu.waiterWake)
+    if (Atomics.load(heap, base + PerCpu.waiterTask) === 0) break
+    sleepUntilWoken(cpu, base + PerCpu.waiterWake)
+  }
+  cpu.tracepoints?.contentionEnd(sem)
+}
+
+/** @param marked 0 for nobody, the first of a list of readers to be let in, or minus a writer, which stays queued */
+export function wakeMarked(cpu: Cpu, marked: number): void {
+  if (marked < 0) {
+    wakeUp(cpu, -marked + PerCpu.waiterWake)
+    return
+  }
+  for (let waiter = marked; waiter !== 0;) {
+    // Read before it is let in, since it may queue again at once; and let in before it is woken.
+    const next = cpu.heap[waiter + PerCpu.waiterNext]
+    Atomics.store(cpu.heap, waiter + PerCpu.waiterTask, 0)
+    wakeUp(cpu, waiter + PerCpu.waiterWake)
+    waiter = next
+  }
 }

@@ -20,7 +20,7 @@
 
 import { type Cpu, cpuRelax, perCpuBase } from '../machine/cpu.ts'
 import { PerCpu } from '../machine/per-cpu.ts'
-import { prepareToSleep, sleepUntilWoken, wakeUp } from '../machine/sleep.ts'
+import { prepareToSleep, sleepUntilWoken } from '../machine/sleep.ts'
 import {
   Rwsem,
   WAITING_FOR_READ,
@@ -29,6 +29,8 @@ import {
   dequeueWaiter,
   enqueueWaiter,
   ownerTag,
+  sleepUntilLetIn,
+  wakeMarked,
 } from './rwsem-queue.ts'
 import { spinLockIrq, spinUnlockIrq } from './spinlock.ts'
 
@@ -111,7 +113,7 @@ function downReadSlow(cpu: Cpu, sem: number, count: number): void {
   const marked = markForCount(cpu, sem, Atomics.add(heap, sem, adjustment) + adjustment)
   spinUnlockIrq(cpu, sem + Rwsem.waitLock)
   wakeMarked(cpu, marked)
-  sleepUntilGranted(cpu, sem)
+  sleepUntilLetIn(cpu, sem)
 }
 
 /** A reader may go past the queue, unless readers have the lock: a stream of them would starve the writers there. */
@@ -119,18 +121,6 @@ function mayStealForRead(cpu: Cpu, sem: number, count: number): boolean {
   if ((count & (WRITER_LOCKED | FLAG_HANDOFF)) !== 0) return false
   const others = (count & READER_MASK) !== READER_BIAS
   return !others || (Atomics.load(cpu.heap, sem + Rwsem.owner) & READER_OWNED) === 0
-}
-
-/** Who lets this reader in has counted it before. It may be woken for nothing, by who meant its wait before. */
-function sleepUntilGranted(cpu: Cpu, sem: number): void {
-  const { heap, base } = cpu
-  cpu.tracepoints?.contentionBegin(sem, false)
-  for (;;) {
-    prepareToSleep(cpu, base + PerCpu.waiterWake)
-    if (Atomics.load(heap, base + PerCpu.waiterTask) === 0) break
-    sleepUntilWoken(cpu, base + PerCpu.waiterWake)
-  }
-  cpu.tracepoints?.contentionEnd(sem)
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -276,8 +266,7 @@ function setReaderOwned(cpu: Cpu, sem: number): void {
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
-// Waking. What is marked under the wait lock is woken without it: 0 for nobody, the first of a list of readers, or
-// minus a writer, which stays in the queue.
+// Waking
 
 function wakeQueue(cpu: Cpu, sem: number, kind: number): void {
   spinLockIrq(cpu, sem + Rwsem.waitLock)
@@ -294,7 +283,7 @@ function markForCount(cpu: Cpu, sem: number, count: number): number {
   return markWake(cpu, sem, WAKE_ANY)
 }
 
-/** `rwsem_mark_wake`. The queue is not empty. */
+/** `rwsem_mark_wake`: whom to wake, see wakeMarked(). The queue is not empty. */
 function markWake(cpu: Cpu, sem: number, kind: number): number {
   const { heap } = cpu
   const first = heap[sem + Rwsem.waitFirst]
@@ -346,18 +335,4 @@ function takeReaders(cpu: Cpu, sem: number): number {
     waiter = next
   }
   return readers
-}
-
-function wakeMarked(cpu: Cpu, marked: number): void {
-  if (marked < 0) {
-    wakeUp(cpu, -marked + PerCpu.waiterWake)
-    return
-  }
-  for (let waiter = marked; waiter !== 0;) {
-    // Read before it is let in, since it may queue again at once; and let in before it is woken.
-    const next = cpu.heap[waiter + PerCpu.waiterNext]
-    Atomics.store(cpu.heap, waiter + PerCpu.waiterTask, 0)
-    wakeUp(cpu, waiter + PerCpu.waiterWake)
-    waiter = next
-  }
 }

@@ -1,4 +1,4 @@
-// The reader-writer semaphore behind the mmap lock, in three forms. The first two are those whose difference decided
+// The reader-writer semaphore behind the mmap lock, in four forms. The first two are those whose difference decided
 // the debate of January 2010.
 //
 // Generic (lib/rwsem-spinlock.c): a spinlock guards a count and a queue, so that every reader takes and releases that
@@ -9,6 +9,9 @@
 // Torvalds and P. Zijlstra, message-id 1262969610.4244.36.camel@laptop).
 //
 // Both are fair: who comes while somebody queues, queues. A waiter sleeps until a releaser hands it the lock.
+//
+// Writer-spinning (kernel/locking/rwsem-xadd.c of 3.16 to 5.2): writers spin for a writer that is running, and take the
+// lock past the queue; readers do neither; see rwsem-writer-spinning.ts.
 //
 // Spinning (kernel/locking/rwsem.c since 5.3): writers spin, and whoever runs may take the lock past the queue; see
 // rwsem-spinning.ts.
@@ -34,20 +37,37 @@ import {
   spinningUpRead,
   spinningUpWrite,
 } from './rwsem-spinning.ts'
+import {
+  writerSpinningDownRead,
+  writerSpinningDownReadTryLock,
+  writerSpinningDownWrite,
+  writerSpinningDowngradeWrite,
+  writerSpinningUpRead,
+  writerSpinningUpWrite,
+} from './rwsem-writer-spinning.ts'
 import { spinLockIrq, spinUnlockIrq } from './spinlock.ts'
 
 export const RWSEM_XADD = 0
 export const RWSEM_GENERIC = 1
 export const RWSEM_SPINNING = 2
+export const RWSEM_WRITER_SPINNING = 3
 
 /** The forms by name, in the order in which Linux had them on 64-bit x86. */
-export const rwsemKinds = { generic: RWSEM_GENERIC, xadd: RWSEM_XADD, spinning: RWSEM_SPINNING } as const
+export const rwsemKinds = {
+  generic: RWSEM_GENERIC,
+  xadd: RWSEM_XADD,
+  'writer-spinning': RWSEM_WRITER_SPINNING,
+  spinning: RWSEM_SPINNING,
+} as const
 export type RwsemKind = keyof typeof rwsemKinds
+
+export const rwsemNames = Object.keys(rwsemKinds) as readonly RwsemKind[]
 
 /** Takes the lock for reading. */
 export function downRead(cpu: Cpu, sem: number): void {
   const kind = cpu.heap[Header.rwsemKind]
   if (kind === RWSEM_SPINNING) spinningDownRead(cpu, sem)
+  else if (kind === RWSEM_WRITER_SPINNING) writerSpinningDownRead(cpu, sem)
   else if (kind === RWSEM_GENERIC) genericDownRead(cpu, sem)
   else if (Atomics.add(cpu.heap, sem, ACTIVE_READ_BIAS) + ACTIVE_READ_BIAS < 0) {
     xaddDownFailed(cpu, sem, WAITING_FOR_READ, WAITING_BIAS - ACTIVE_READ_BIAS)
@@ -58,6 +78,7 @@ export function downRead(cpu: Cpu, sem: number): void {
 export function downReadTryLock(cpu: Cpu, sem: number): boolean {
   const kind = cpu.heap[Header.rwsemKind]
   if (kind === RWSEM_SPINNING) return spinningDownReadTryLock(cpu, sem)
+  if (kind === RWSEM_WRITER_SPINNING) return writerSpinningDownReadTryLock(cpu, sem)
   if (kind === RWSEM_GENERIC) return genericDownReadTryLock(cpu, sem)
   // As on x86, a plain load and then a cmpxchg: two bus transactions where down_read() needs one.
   for (;;) {
@@ -71,6 +92,7 @@ export function upRead(cpu: Cpu, sem: number): void {
   const kind = cpu.heap[Header.rwsemKind]
   if (kind !== RWSEM_XADD) {
     if (kind === RWSEM_SPINNING) spinningUpRead(cpu, sem)
+    else if (kind === RWSEM_WRITER_SPINNING) writerSpinningUpRead(cpu, sem)
     else genericUpRead(cpu, sem)
     return
   }
@@ -81,8 +103,9 @@ export function upRead(cpu: Cpu, sem: number): void {
 /** Takes the lock for writing. */
 export function downWrite(cpu: Cpu, sem: number): void {
   const kind = cpu.heap[Header.rwsemKind]
-  if (kind === RWSEM_SPINNING) {
-    spinningDownWrite(cpu, sem)
+  if (isSpinningKind(kind)) {
+    if (kind === RWSEM_SPINNING) spinningDownWrite(cpu, sem)
+    else writerSpinningDownWrite(cpu, sem)
     return
   }
   if (kind === RWSEM_GENERIC) genericDownWrite(cpu, sem)
@@ -94,8 +117,9 @@ export function downWrite(cpu: Cpu, sem: number): void {
 
 export function upWrite(cpu: Cpu, sem: number): void {
   const kind = cpu.heap[Header.rwsemKind]
-  if (kind === RWSEM_SPINNING) {
-    spinningUpWrite(cpu, sem)
+  if (isSpinningKind(kind)) {
+    if (kind === RWSEM_SPINNING) spinningUpWrite(cpu, sem)
+    else writerSpinningUpWrite(cpu, sem)
     return
   }
   clearOwner(cpu, sem)
@@ -106,13 +130,19 @@ export function upWrite(cpu: Cpu, sem: number): void {
 /** Turns the writer into a reader, and lets in the readers at the head of the queue. */
 export function downgradeWrite(cpu: Cpu, sem: number): void {
   const kind = cpu.heap[Header.rwsemKind]
-  if (kind === RWSEM_SPINNING) {
-    spinningDowngradeWrite(cpu, sem)
+  if (isSpinningKind(kind)) {
+    if (kind === RWSEM_SPINNING) spinningDowngradeWrite(cpu, sem)
+    else writerSpinningDowngradeWrite(cpu, sem)
     return
   }
   clearOwner(cpu, sem)
   if (kind === RWSEM_GENERIC) genericDowngradeWrite(cpu, sem)
   else if (Atomics.sub(cpu.heap, sem, WAITING_BIAS) - WAITING_BIAS < 0) xaddDowngradeWake(cpu, sem)
+}
+
+/** Writers spin for the owner, whose name is therefore read and written by operations of Atomics. */
+function isSpinningKind(kind: number): boolean {
+  return kind >= RWSEM_SPINNING
 }
 
 function clearOwner(cpu: Cpu, sem: number): void {
@@ -123,8 +153,11 @@ function clearOwner(cpu: Cpu, sem: number): void {
 /** True while this CPU holds the lock for writing. */
 export function isWriteLockedByMe(cpu: Cpu, sem: number): boolean {
   const { heap } = cpu
-  const spins = heap[Header.rwsemKind] === RWSEM_SPINNING
-  return (spins ? Atomics.load(heap, sem + Rwsem.owner) : heap[sem + Rwsem.owner]) === ownerTag(cpu)
+  return (
+    (isSpinningKind(heap[Header.rwsemKind])
+      ? Atomics.load(heap, sem + Rwsem.owner)
+      : heap[sem + Rwsem.owner]) === ownerTag(cpu)
+  )
 }
 
 // ---------------------------------------------------------------------------------------------------------------------

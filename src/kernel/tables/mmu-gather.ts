@@ -5,8 +5,8 @@
 // (MMU_GATHER_RCU_TABLE_FREE), or after an interrupt to every CPU, which a walker with interrupts disabled does not
 // answer.
 
-import { callFunctionMany } from '../machine/calls.ts'
-import { CALL_FLUSH_TLB, CALL_NOTHING, flushTlbRange } from '../machine/cpu.ts'
+import { callFunctionMany, flushTlbOfOthers } from '../machine/calls.ts'
+import { CALL_NOTHING, flushTlbRange } from '../machine/cpu.ts'
 import { PageTable } from '../machine/pte.ts'
 import { freePageAndSwapCache, freePagesAndSwapCache } from '../memory/swap.ts'
 import { Mm } from '../mm/mm.ts'
@@ -94,6 +94,6 @@ export function flushTlbMm(cpu: Task, mm: number, start: number, end: number): v
   const own = (Atomics.load(cpu.heap, mm + Mm.cpuMask + (cpu.id >> 5)) >>> (cpu.id & 31)) & 1
   if (Atomics.load(cpu.heap, mm + Mm.users) > own) {
     countVmEvent(cpu, VmEvent.nr_tlb_remote_flush)
-    callFunctionMany(cpu, mm + Mm.cpuMask, CALL_FLUSH_TLB, root, start, end)
+    flushTlbOfOthers(cpu, mm + Mm.cpuMask, root, start, end)
   }
 }

@@ -37,7 +37,7 @@ export const pixel6: MachineModel = {
     exceptionNs: 400,
     systemCallNs: 250,
     faultNs: 1500,
-    // Translations are ended by a broadcast (TLBI), not by interrupts.
+    // For a broadcast (TLBI).
     ipiNs: 200,
     ipiPerCpuNs: 0,
     interruptNs: 0,
@@ -48,6 +48,7 @@ export const pixel6: MachineModel = {
     createNs: 40_700,
   },
   smtFactor: 1,
+  broadcastsTlb: true,
   accounting: '5.11',
   spinlock: 'queued',
   fitted: { 'software.createNs': 'spf_test 100 2 10, classic' },

@@ -44,8 +44,7 @@ export const power8: MachineModel = {
     exceptionNs: 500,
     systemCallNs: 300,
     faultNs: 500,
-    // Translations are ended by a broadcast of the processor (tlbie), not by interrupts; the simulated kernel still
-    // tells each CPU by a word in memory, and waits for each.
+    // For a broadcast (tlbie).
     ipiNs: 500,
     ipiPerCpuNs: 0,
     interruptNs: 0,
@@ -53,6 +52,10 @@ export const power8: MachineModel = {
     wakeLatencyNs: 5000,
     kickNs: 0,
   },
+  // tlbie, with the hashed page table of Linux 4.16. No lock is around it: the processor has MMU_FTR_LOCKLESS_TLBIE,
+  // as all since Power5 (arch/powerpc/include/asm/mmu.h). Entries of that table, which a fault writes and munmap takes
+  // out, are not simulated.
+  broadcastsTlb: true,
   // Eight threads together compute about 2.4 times what one does (an estimate).
   smtFactor: 3.3,
   accounting: '5.11',

@@ -39,5 +39,7 @@ export const graviton2: MachineModel = {
   residencyNs: 55,
   lastLevelBytes: 32 * 2 ** 20,
   bandwidthPerSocket: 150,
+  // TLBI.
+  broadcastsTlb: true,
   fitted: { residencyNs: 'fetch-add, 8 threads' },
 }
