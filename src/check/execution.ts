@@ -189,6 +189,10 @@ export abstract class Execution extends Scheduler {
   readonly #watched: number[] = []
   readonly #races: RaceDetector
   #isFirst = true
+  /** Where each thread began to wait for an event. */
+  readonly #waitsFrom: Int32Array
+  /** Its end is to be told of as redundant. */
+  #isLeftHere = false
 
   constructor(threadCount: number, limits: ExecutionLimits, symmetry: Symmetry | null = null) {
     super()
@@ -216,6 +220,7 @@ export abstract class Execution extends Scheduler {
     this.ready = new Int32Array(events)
     this.lastEvent = new Int32Array(threadCount).fill(-1)
     this.#wokenBy = new Int32Array(threadCount).fill(-1)
+    this.#waitsFrom = new Int32Array(threadCount)
     this.#races = new RaceDetector(threadCount, this.shadow, {
       sync: this.#sync,
       sites: this.#site,
@@ -248,6 +253,7 @@ export abstract class Execution extends Scheduler {
 
   #beginAt(event: number, lastThread: number): void {
     this.status = RUNNING
+    this.#isLeftHere = false
     this.#races.report = null
     this.depth = event
     this.lastThread = lastThread
@@ -284,6 +290,54 @@ export abstract class Execution extends Scheduler {
     this.shadow.grow(memory.cells)
   }
 
+  override leavesOthers(): boolean {
+    this.#isLeftHere = this.leavesIdle
+    return this.leavesIdle
+  }
+
+  override beginWaiting({ id }: Thread): void {
+    this.#waitsFrom[id] = this.depth
+  }
+
+  /**
+   * Where every order is explored, a thread looks for events as early as it can: none is there when it begins to wait
+   * but such as had to be sent by then, and when it is woken, one by which it is, and what had to be sent before that.
+   * An event that need not be there is left to the execution in which it arrives later, as that makes no difference. In
+   * that one, what is dependent on it follows it; so nothing is lost as long as one look is made earlier each time.
+   */
+  override mayBeNext(thread: Thread, reads: readonly number[]): number {
+    const { event: before, isFirst } = this.#beforeWaiting(thread)
+    const writes = reads.map((read) => this.#writeOf(thread.readCells[read]!))
+    const knows = (event: number, write: number): boolean =>
+      write < 0 || (event >= 0 && this.clock[event * this.count + this.schedule[write]!]! > write)
+    if (isFirst && !writes.some((write) => knows(before, write))) return 0
+    let next = 0
+    for (const [index, own] of writes.entries()) {
+      if (writes.every((other) => other === own || knows(before, other) || knows(own, other)))
+        next |= 1 << index
+    }
+    return next
+  }
+
+  /** The thread's last event before it began to wait; whether it looks for the first time since. */
+  #beforeWaiting({ id, reads }: Thread): { event: number; isFirst: boolean } {
+    let own = 0
+    let event = this.depth - 1
+    for (; event >= this.#waitsFrom[id]!; event--) if (this.schedule[event] === id) own++
+    while (event >= 0 && this.schedule[event] !== id) event--
+    return { event, isFirst: own <= reads }
+  }
+
+  /** The last event that wrote a cell, or -1. */
+  #writeOf(cell: number): number {
+    for (let event = this.depth - 1; event >= 0; event--) {
+      const first = this.#cell[event]!
+      const isThere = this.#kind[event] !== PAUSE && cell >= first && cell < first + this.#cellCount[event]!
+      if (isThere && (this.#mode[event]! & WRITES) !== 0) return event
+    }
+    return -1
+  }
+
   /** To be called after the last one. */
   retire(): void {
     this.shadow.retire()
@@ -314,7 +368,7 @@ export abstract class Execution extends Scheduler {
     this.#noticeChanges(event)
     if (this.#races.report !== null) return this.end(RACE)
     if (event < this.branch) return this.#repeatEvent(event)
-    if (this.leavesIdle && this.#isLeft()) return this.end(REDUNDANT)
+    if (this.#isLeftHere || (this.leavesIdle && this.#isLeft())) return this.end(REDUNDANT)
     if (event >= this.#limits.maxSteps) return this.end(TOO_LONG)
     let enabled = this.#enabledThreads(event)
     this.#rescued[event] = 0

@@ -34,6 +34,7 @@ export {
 } from './runtime.ts'
 export {
   ADD,
+  ALL,
   AND,
   COMPARE_EXCHANGE,
   FINISHED,

@@ -2,12 +2,16 @@
 
 import {
   beginLooking,
+  beginWaiting,
   currentLoop,
   currentSites,
   endWith,
   isAlone,
   isBroken,
   isModelled,
+  lastLook,
+  leavesOthers,
+  mayBeNext,
   noteNext,
   ownsLoop,
   refused,
@@ -43,7 +47,7 @@ export interface Timed {
 /** An `Atomics.waitAsync` of a thread, whose notification is an event: see waiters.ts. */
 interface Waiting {
   looks(): boolean
-  deliver(): void
+  deliver(): unknown
   leave(): void
 }
 
@@ -121,6 +125,10 @@ const groups = new Map<string, Group>()
 
 export const host = {
   beginLooking,
+  beginWaiting,
+  lastLook,
+  mayBeNext,
+  leavesOthers,
   isBroken,
   /** Code of a thread runs. */
   isThread: (): boolean => !isAlone(),
