@@ -177,10 +177,18 @@ export abstract class Execution extends Scheduler {
   readonly #rescued: Uint8Array
   /** It is an access of racy(), which orders nothing. */
   readonly #plain: Uint8Array
+  /** Of a pause: the thread waits for events. */
+  readonly #isWait: Uint8Array
   /** Of an event that ends a thread, that one. */
   readonly #victim: Int8Array
   /** The clock of happens-before. */
   readonly #sync: Int32Array
+  /**
+   * As `clock`, but that who writes what another waits for does not depend on how that one is woken; null as long as no
+   * thread has an event loop.
+   */
+  #cause: Int32Array | null = null
+  readonly #causes: number[] = []
 
   readonly lastEvent: Int32Array
   readonly #limits: ExecutionLimits
@@ -211,6 +219,7 @@ export abstract class Execution extends Scheduler {
     this.#site = new Int32Array(events)
     this.#rescued = new Uint8Array(events)
     this.#plain = new Uint8Array(events)
+    this.#isWait = new Uint8Array(events)
     this.#victim = new Int8Array(events)
     this.logMark = new Int32Array(events)
     this.previous = new Int32Array(events)
@@ -284,6 +293,7 @@ export abstract class Execution extends Scheduler {
 
   override loopMade(): void {
     if (this.symmetry !== null) throw new NotSymmetric('a thread has an event loop')
+    this.#cause ??= this.clock.slice()
   }
 
   override memoryGrew(): void {
@@ -309,7 +319,7 @@ export abstract class Execution extends Scheduler {
     const { event: before, isFirst } = this.#beforeWaiting(thread)
     const writes = reads.map((read) => this.#writeOf(thread.readCells[read]!))
     const knows = (event: number, write: number): boolean =>
-      write < 0 || (event >= 0 && this.clock[event * this.count + this.schedule[write]!]! > write)
+      write < 0 || (event >= 0 && this.#cause![event * this.count + this.schedule[write]!]! > write)
     if (isFirst && !writes.some((write) => knows(before, write))) return 0
     let next = 0
     for (const [index, own] of writes.entries()) {
@@ -584,6 +594,7 @@ export abstract class Execution extends Scheduler {
     this.#mode[event] = mode
     this.#site[event] = thread.site
     this.#plain[event] = thread.isPlain && kind <= STORE ? 1 : 0
+    this.#isWait[event] = thread.idles && thread.looksAtOnce ? 1 : 0
     this.logMark[event] = this.shadow.logLength
     this.previous[event] = previous
     for (let other = 0; other < count; other++) {
@@ -591,6 +602,11 @@ export abstract class Execution extends Scheduler {
       this.#sync[clock + other] = previous < 0 ? 0 : this.#sync[previous * count + other]!
     }
     this.racing.length = 0
+    this.#causes.length = 0
+    const cause = this.#cause
+    if (cause !== null)
+      for (let other = 0; other < count; other++)
+        cause[clock + other] = previous < 0 ? 0 : cause[previous * count + other]!
     if (this.symmetry !== null) {
       const isByTime = this.#rescued[event] !== 0 || thread.state === WAITING
       const before = this.symmetry.account(event, thread, this, isByTime)
@@ -612,6 +628,10 @@ export abstract class Execution extends Scheduler {
     for (const racing of this.racing) this.#join(this.clock, clock, racing)
     this.clock[clock + id] = event + 1
     this.#sync[clock + id] = event + 1
+    if (cause !== null) {
+      for (const each of this.#causes) this.#join(cause, clock, each)
+      cause[clock + id] = event + 1
+    }
     this.lastEvent[id] = event
   }
 
@@ -624,6 +644,7 @@ export abstract class Execution extends Scheduler {
       this.#dependOn(clock, this.schedule[wokenBy]!, wokenBy)
     this.#join(this.clock, clock, wokenBy)
     this.#join(this.#sync, clock, wokenBy)
+    if (this.#cause !== null) this.#join(this.#cause, clock, wokenBy)
     this.#wokenBy[id] = -1
   }
 
@@ -719,6 +740,10 @@ export abstract class Execution extends Scheduler {
 
   #dependOn(clock: number, other: number, event: number): void {
     if (this.clock[clock + other]! <= event && !this.racing.includes(event)) this.racing.push(event)
+    if (this.#cause === null || this.#cause[clock + other]! > event) return
+    // Of a thread that waits for events, what it has found when it looked; not what has woken it then.
+    const cause = this.#kind[event] === PAUSE && this.#isWait[event] !== 0 ? this.previous[event]! : event
+    if (cause >= 0) this.#causes.push(cause)
   }
 
   // -------------------------------------------------------------------------------------------------------------------
