@@ -91,17 +91,24 @@ const call = fc.oneof(
   request.map((each) => `const $ = take(log, cells, made.${each})`),
 )
 
+/** V8 13.6 takes return() with a promise that is rejected, of a generator in a `yield*`, for next(): see below. */
+const isTakenForNext = (body: string, calls: readonly string[]): boolean =>
+  body.includes('yield*') && calls.some((each) => each.includes('return(rejected'))
+
 /** A program: a generator, and what it is asked. */
-const program = fc.tuple(statements, fc.array(call, { minLength: 1, maxLength: 6 })).map(([body, calls]) => {
-  const asked = calls.map((each, index) => each.replace('$', `later${index}`)).join('\n')
-  return `async (log, cells) => {
+const program = fc
+  .tuple(statements, fc.array(call, { minLength: 1, maxLength: 6 }))
+  .filter(([body, calls]) => !isTakenForNext(body, calls))
+  .map(([body, calls]) => {
+    const asked = calls.map((each, index) => each.replace('$', `later${index}`)).join('\n')
+    return `async (log, cells) => {
 let n = 0
 const made = (async function* (x) { ${body} })(0)
 ${asked}
 for (let turn = 0; turn < 3; turn++) await take(log, cells, made.next('last'))
 for (let turn = 0; turn < 20; turn++) await null
 }`
-})
+  })
 
 describe('async generators', () => {
   const folder = mkdtempSync(join(tmpdir(), 'generators-'))

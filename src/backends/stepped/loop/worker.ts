@@ -18,7 +18,7 @@ import { exitCodeOf, newProcess } from './process.ts'
 import { deferred } from './promise.ts'
 import { startThread } from './starts.ts'
 import { workerThreadsOf } from './thread-names.ts'
-import { checkOptions, readScript, scriptOf } from './worker-options.ts'
+import { checkOptions, outputOf, readScript, scriptOf } from './worker-options.ts'
 
 declare global {
   interface Atomics {
@@ -109,8 +109,8 @@ export class Worker extends Receiver implements Owned {
   threadId: number
   readonly threadName: string
   readonly stdin = null
-  readonly stdout = null
-  readonly stderr = null
+  readonly stdout: unknown
+  readonly stderr: unknown
   readonly resourceLimits = {}
   readonly loop: EventLoop
   readonly port: WorkerPort
@@ -128,6 +128,8 @@ export class Worker extends Receiver implements Owned {
     super()
     if (!host.isThread()) host.refuse('a Worker in the setup', 'let a thread make it')
     checkOptions(options)
+    this.stdout = outputOf(options.stdout)
+    this.stderr = outputOf(options.stderr)
     this.loop = host.loop()
     const parent = contextOf()
     const { data } = cloneMessage(options.workerData, options.transferList ?? [], isModelPort, moved)
