@@ -1,4 +1,5 @@
-// Channels between threads. What a port has sent is in the mailbox of the other one: sending is a step, and so is looking.
+// Channels between threads. What a port has sent is in the mailbox of the other one: sending is a step, and so is
+// looking.
 
 import { cloneMessage } from './clone.ts'
 import { Receiver } from './emitter.ts'
