@@ -177,18 +177,10 @@ export abstract class Execution extends Scheduler {
   readonly #rescued: Uint8Array
   /** It is an access of racy(), which orders nothing. */
   readonly #plain: Uint8Array
-  /** Of a pause: the thread waits for events. */
-  readonly #isWait: Uint8Array
   /** Of an event that ends a thread, that one. */
   readonly #victim: Int8Array
   /** The clock of happens-before. */
   readonly #sync: Int32Array
-  /**
-   * As `clock`, but that who writes what another waits for does not depend on how that one is woken; null as long as no
-   * thread has an event loop.
-   */
-  #cause: Int32Array | null = null
-  readonly #causes: number[] = []
 
   readonly lastEvent: Int32Array
   readonly #limits: ExecutionLimits
@@ -197,10 +189,6 @@ export abstract class Execution extends Scheduler {
   readonly #watched: number[] = []
   readonly #races: RaceDetector
   #isFirst = true
-  /** Where each thread began to wait for an event. */
-  readonly #waitsFrom: Int32Array
-  /** Its end is to be told of as redundant. */
-  #isLeftHere = false
 
   constructor(threadCount: number, limits: ExecutionLimits, symmetry: Symmetry | null = null) {
     super()
@@ -219,7 +207,6 @@ export abstract class Execution extends Scheduler {
     this.#site = new Int32Array(events)
     this.#rescued = new Uint8Array(events)
     this.#plain = new Uint8Array(events)
-    this.#isWait = new Uint8Array(events)
     this.#victim = new Int8Array(events)
     this.logMark = new Int32Array(events)
     this.previous = new Int32Array(events)
@@ -229,7 +216,6 @@ export abstract class Execution extends Scheduler {
     this.ready = new Int32Array(events)
     this.lastEvent = new Int32Array(threadCount).fill(-1)
     this.#wokenBy = new Int32Array(threadCount).fill(-1)
-    this.#waitsFrom = new Int32Array(threadCount)
     this.#races = new RaceDetector(threadCount, this.shadow, {
       sync: this.#sync,
       sites: this.#site,
@@ -262,7 +248,6 @@ export abstract class Execution extends Scheduler {
 
   #beginAt(event: number, lastThread: number): void {
     this.status = RUNNING
-    this.#isLeftHere = false
     this.#races.report = null
     this.depth = event
     this.lastThread = lastThread
@@ -293,59 +278,10 @@ export abstract class Execution extends Scheduler {
 
   override loopMade(): void {
     if (this.symmetry !== null) throw new NotSymmetric('a thread has an event loop')
-    this.#cause ??= this.clock.slice()
   }
 
   override memoryGrew(): void {
     this.shadow.grow(memory.cells)
-  }
-
-  override leavesOthers(): boolean {
-    this.#isLeftHere = this.leavesIdle
-    return this.leavesIdle
-  }
-
-  override beginWaiting({ id }: Thread): void {
-    this.#waitsFrom[id] = this.depth
-  }
-
-  /**
-   * Where every order is explored, a thread looks for events as early as it can: none is there when it begins to wait
-   * but such as had to be sent by then, and when it is woken, one by which it is, and what had to be sent before that.
-   * An event that need not be there is left to the execution in which it arrives later, as that makes no difference. In
-   * that one, what is dependent on it follows it; so nothing is lost as long as one look is made earlier each time.
-   */
-  override mayBeNext(thread: Thread, reads: readonly number[]): number {
-    const { event: before, isFirst } = this.#beforeWaiting(thread)
-    const writes = reads.map((read) => this.#writeOf(thread.readCells[read]!))
-    const knows = (event: number, write: number): boolean =>
-      write < 0 || (event >= 0 && this.#cause![event * this.count + this.schedule[write]!]! > write)
-    if (isFirst && !writes.some((write) => knows(before, write))) return 0
-    let next = 0
-    for (const [index, own] of writes.entries()) {
-      if (writes.every((other) => other === own || knows(before, other) || knows(own, other)))
-        next |= 1 << index
-    }
-    return next
-  }
-
-  /** The thread's last event before it began to wait; whether it looks for the first time since. */
-  #beforeWaiting({ id, reads }: Thread): { event: number; isFirst: boolean } {
-    let own = 0
-    let event = this.depth - 1
-    for (; event >= this.#waitsFrom[id]!; event--) if (this.schedule[event] === id) own++
-    while (event >= 0 && this.schedule[event] !== id) event--
-    return { event, isFirst: own <= reads }
-  }
-
-  /** The last event that wrote a cell, or -1. */
-  #writeOf(cell: number): number {
-    for (let event = this.depth - 1; event >= 0; event--) {
-      const first = this.#cell[event]!
-      const isThere = this.#kind[event] !== PAUSE && cell >= first && cell < first + this.#cellCount[event]!
-      if (isThere && (this.#mode[event]! & WRITES) !== 0) return event
-    }
-    return -1
   }
 
   /** To be called after the last one. */
@@ -378,7 +314,7 @@ export abstract class Execution extends Scheduler {
     this.#noticeChanges(event)
     if (this.#races.report !== null) return this.end(RACE)
     if (event < this.branch) return this.#repeatEvent(event)
-    if (this.#isLeftHere || (this.leavesIdle && this.#isLeft())) return this.end(REDUNDANT)
+    if (this.leavesIdle && this.#isLeft()) return this.end(REDUNDANT)
     if (event >= this.#limits.maxSteps) return this.end(TOO_LONG)
     let enabled = this.#enabledThreads(event)
     this.#rescued[event] = 0
@@ -594,7 +530,6 @@ export abstract class Execution extends Scheduler {
     this.#mode[event] = mode
     this.#site[event] = thread.site
     this.#plain[event] = thread.isPlain && kind <= STORE ? 1 : 0
-    this.#isWait[event] = thread.idles && thread.looksAtOnce ? 1 : 0
     this.logMark[event] = this.shadow.logLength
     this.previous[event] = previous
     for (let other = 0; other < count; other++) {
@@ -602,11 +537,6 @@ export abstract class Execution extends Scheduler {
       this.#sync[clock + other] = previous < 0 ? 0 : this.#sync[previous * count + other]!
     }
     this.racing.length = 0
-    this.#causes.length = 0
-    const cause = this.#cause
-    if (cause !== null)
-      for (let other = 0; other < count; other++)
-        cause[clock + other] = previous < 0 ? 0 : cause[previous * count + other]!
     if (this.symmetry !== null) {
       const isByTime = this.#rescued[event] !== 0 || thread.state === WAITING
       const before = this.symmetry.account(event, thread, this, isByTime)
@@ -628,10 +558,6 @@ export abstract class Execution extends Scheduler {
     for (const racing of this.racing) this.#join(this.clock, clock, racing)
     this.clock[clock + id] = event + 1
     this.#sync[clock + id] = event + 1
-    if (cause !== null) {
-      for (const each of this.#causes) this.#join(cause, clock, each)
-      cause[clock + id] = event + 1
-    }
     this.lastEvent[id] = event
   }
 
@@ -644,7 +570,6 @@ export abstract class Execution extends Scheduler {
       this.#dependOn(clock, this.schedule[wokenBy]!, wokenBy)
     this.#join(this.clock, clock, wokenBy)
     this.#join(this.#sync, clock, wokenBy)
-    if (this.#cause !== null) this.#join(this.#cause, clock, wokenBy)
     this.#wokenBy[id] = -1
   }
 
@@ -740,10 +665,6 @@ export abstract class Execution extends Scheduler {
 
   #dependOn(clock: number, other: number, event: number): void {
     if (this.clock[clock + other]! <= event && !this.racing.includes(event)) this.racing.push(event)
-    if (this.#cause === null || this.#cause[clock + other]! > event) return
-    // Of a thread that waits for events, what it has found when it looked; not what has woken it then.
-    const cause = this.#kind[event] === PAUSE && this.#isWait[event] !== 0 ? this.previous[event]! : event
-    if (cause >= 0) this.#causes.push(cause)
   }
 
   // -------------------------------------------------------------------------------------------------------------------

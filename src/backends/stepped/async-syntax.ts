@@ -86,23 +86,32 @@ function assignIn(node: Node, parameters: ReadonlySet<string>, others: Node[]): 
   for (const name of names)
     if (!parameters.has(name)) others.push(place(identifier(name), declaration.start, declaration.start))
   if (isLoop) Object.assign(node, { left: declaration.declarations[0]!.id })
-  else if (node.type === 'ForStatement') Object.assign(node, { init: assignments(declaration) })
+  else if (node.type === 'ForStatement') Object.assign(node, { init: sequenceOf(declaration) })
   else {
     const { start, end } = declaration
-    const expression = assignments(declaration)
-    write(node, { type: 'ExpressionStatement', expression, start, end } as unknown as Node)
+    const body = assignmentsOf(declaration).map((expression) => ({
+      type: 'ExpressionStatement',
+      expression,
+      start: expression.start,
+      end: expression.end,
+    }))
+    write(node, { type: 'BlockStatement', body, start, end } as unknown as Node)
   }
 }
 
-function assignments({ declarations, start, end }: Node & { type: 'VariableDeclaration' }): Node {
-  const expressions = declarations.flatMap(({ id, init, ...at }): Node[] => {
-    if (!init) return []
-    const { start: from, end: to } = at
-    const fields = { operator: '=', left: id, right: init, start: from, end: to }
-    return [{ type: 'AssignmentExpression', ...fields } as unknown as Node]
-  })
+function sequenceOf(declaration: Node & { type: 'VariableDeclaration' }): Node {
+  const { start, end } = declaration
+  const expressions = assignmentsOf(declaration)
   if (expressions.length === 0) return nothing(start, end)
   return { type: 'SequenceExpression', expressions, start, end } as unknown as Node
+}
+
+function assignmentsOf({ declarations }: Node & { type: 'VariableDeclaration' }): Node[] {
+  return declarations.flatMap(({ id, init, start, end }): Node[] => {
+    if (!init) return []
+    const fields = { operator: '=', left: id, right: init, start, end }
+    return [{ type: 'AssignmentExpression', ...fields } as unknown as Node]
+  })
 }
 
 /** Those of the function itself: functions inside were rewritten before. */

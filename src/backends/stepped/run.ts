@@ -34,7 +34,6 @@ export {
 } from './runtime.ts'
 export {
   ADD,
-  ALL,
   AND,
   COMPARE_EXCHANGE,
   FINISHED,

@@ -16,7 +16,6 @@ import type { Site } from './sites.ts'
 import { SHARED, TRACKED } from './tags.ts'
 import {
   ADD,
-  ALL,
   AND,
   COMPARE_EXCHANGE,
   EXCHANGE,
@@ -810,7 +809,7 @@ export function idle(site: number, isTimed: boolean, serves: boolean): boolean {
   thread.isTimed = isTimed
   thread.serves = serves
   // What it watches without having looked, it does not look at in another execution.
-  thread.isIdle = !isTimed && !thread.looksAtOnce && scheduler!.leavesIdle && !thread.watches
+  thread.isIdle = !isTimed && scheduler!.leavesIdle && !thread.watches
   thread.watches = false
   thread.isStale = false
   if (thread.reads === 0) {
@@ -824,28 +823,6 @@ export function idle(site: number, isTimed: boolean, serves: boolean): boolean {
 /** What is read from here on is what idle() waits for a change of. */
 export function beginLooking(): void {
   current.forgetReads()
-}
-
-/** The event loop of the thread has nothing to do until an event comes, or also a timer is due (`isTimed`). */
-export function beginWaiting(isTimed: boolean): void {
-  current.looksAtOnce = !isTimed
-  if (!isTimed) scheduler!.beginWaiting(current)
-}
-
-/** The number of the last read since beginLooking(); -1: it is not known any more. */
-export function lastLook(): number {
-  return current.reads - 1
-}
-
-/** Of events that these looks have found, a set of those that may be next. */
-export function mayBeNext(looks: readonly number[]): number {
-  if (!current.looksAtOnce || looks.includes(-1) || looks.length > 31) return ALL
-  return scheduler!.mayBeNext(current, looks)
-}
-
-/** What mayBeNext() has left out is chosen: whether the execution ends for that, before the next operation. */
-export function leavesOthers(): boolean {
-  return scheduler!.leavesOthers()
 }
 
 function spin(thread: Thread, site: number, from: number, to: number, turns: boolean): unknown {

@@ -179,8 +179,6 @@ export class Thread {
   idles = false
   /** While it does, its next timer may be due. */
   isTimed = false
-  /** It waits for events alone, and looks at once: see Scheduler.mayBeNext(). */
-  looksAtOnce = false
   /** While it does, nobody waits for what it has promised: where all that are left do so, that is the end. */
   serves = false
   /** It begins to wait for a change of what it has not looked at. */
@@ -211,7 +209,6 @@ export class Thread {
     this.idles = false
     this.isTimed = false
     this.serves = false
-    this.looksAtOnce = false
     this.forgetReads()
   }
 
@@ -261,7 +258,6 @@ export class Thread {
     this.idles = other.idles
     this.isTimed = other.isTimed
     this.serves = other.serves
-    this.looksAtOnce = other.looksAtOnce
   }
 
   #copyFrames(other: Thread): void {
@@ -337,9 +333,6 @@ export class Thread {
   }
 }
 
-/** Every element of a set of 31 at most. */
-export const ALL = -1
-
 /** In place of a thread: all are to stop for save(), and choose() is called again. */
 export const SAVE = -2
 
@@ -364,19 +357,6 @@ export abstract class Scheduler {
   }
   /** A thread begins to have an event loop: more is told apart in it than what shows in shared memory. */
   loopMade(): void {}
-  /** A thread begins to wait for an event, and nothing but events can let it go on. */
-  beginWaiting(_thread: Thread): void {}
-  /**
-   * Events have arrived for a thread that waits, which has found them by `reads` of its last look: a set of those that
-   * may be next here. The others are so in another execution, in which something of this arrives after the look.
-   */
-  mayBeNext(_thread: Thread, _reads: readonly number[]): number {
-    return ALL
-  }
-  /** One of the others is chosen: ends the execution before the next operation, where that is another's. */
-  leavesOthers(): boolean {
-    return false
-  }
   /** There are more cells: a thread has made an array over memory that was not known yet. */
   memoryGrew(): void {}
 }

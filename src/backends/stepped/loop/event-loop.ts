@@ -105,43 +105,22 @@ function runAll(jobs: Job[]): void {
 
 /** The next event, when it is there; null where the thread ends. */
 function nextEvent(loop: Loop): Job | null {
-  host.beginWaiting(loop.timers.length + loop.immediates.length > 0)
   for (;;) {
     host.beginLooking()
     const events: Job[] = []
-    const looks: number[] = []
-    for (const source of [...loop.ports, ...loop.waiters]) {
-      if (!source.looks()) continue
-      events.push(() => source.deliver())
-      looks.push(host.lastLook())
-    }
+    for (const port of loop.ports) if (port.looks()) events.push(() => port.deliver())
+    for (const waiter of loop.waiters) if (waiter.looks()) events.push(() => waiter.deliver())
     const timers = nextTimers(loop)
     const due = timers.map(
       (timer): Job =>
         () =>
           fire(loop, timer),
     )
-    if (events.length > 0) return chosenOf(events, looks, due)
+    if (events.length > 0) return chosen([...events, ...due])
     if (!isKept(loop)) return null
     const serves = !loop.isPending && !timers.some(isAwaited)
     if (Atomics.idle(timers.length > 0, serves)) return chosen(due)
   }
-}
-
-/**
- * One of the events that have arrived, or a timer. Where an event has arrived that nothing has brought about before the
- * thread looked, it comes after this look in another execution: that would be the same twice.
- */
-function chosenOf(arrived: readonly Job[], looks: readonly number[], due: readonly Job[]): Job {
-  const next = host.mayBeNext(looks)
-  const isNext = arrived.map((_, index) => (next & (1 << index)) !== 0)
-  // Those come first, so that the first of several that may be chosen is one.
-  const events = [...arrived.filter((_, index) => isNext[index]), ...due]
-  const others = arrived.filter((_, index) => !isNext[index])
-  let index = events.length
-  if (index > 0) index = choose(events.length + others.length)
-  if (index >= events.length && host.leavesOthers()) Atomics.idle(false, true)
-  return [...events, ...others][index]!
 }
 
 function chosen(events: readonly Job[]): Job {

@@ -2,16 +2,12 @@
 
 import {
   beginLooking,
-  beginWaiting,
   currentLoop,
   currentSites,
   endWith,
   isAlone,
   isBroken,
   isModelled,
-  lastLook,
-  leavesOthers,
-  mayBeNext,
   noteNext,
   ownsLoop,
   refused,
@@ -47,7 +43,7 @@ export interface Timed {
 /** An `Atomics.waitAsync` of a thread, whose notification is an event: see waiters.ts. */
 interface Waiting {
   looks(): boolean
-  deliver(): unknown
+  deliver(): void
   leave(): void
 }
 
@@ -125,10 +121,6 @@ const groups = new Map<string, Group>()
 
 export const host = {
   beginLooking,
-  beginWaiting,
-  lastLook,
-  mayBeNext,
-  leavesOthers,
   isBroken,
   /** Code of a thread runs. */
   isThread: (): boolean => !isAlone(),
