@@ -327,6 +327,19 @@ describe('threads with event loops', async () => {
       const [found, wanted] = [outcomesOf(threads), enumerateReactions(all)]
       assert.deepEqual([...found].toSorted(), [...wanted].toSorted())
     }
-    fc.assert(fc.property(reactive, reactsAsWanted), { numRuns: extent(150, 3000), seed: 3 })
+    // Looking for events as early as can be, which was tried, loses an outcome of this one.
+    reactsAsWanted([
+      [[['store', 0, 1]], [], []],
+      [
+        [
+          ['send', 0],
+          ['send', 2],
+        ],
+        [],
+        [],
+      ],
+      [[], [['load', 0]], []],
+    ])
+    fc.assert(fc.property(reactive, reactsAsWanted), { numRuns: extent(100, 3000), seed: 3 })
   })
 })
