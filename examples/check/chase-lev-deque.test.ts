@@ -7,7 +7,7 @@
 
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
-import { check } from 'faultline/check'
+import { check, linearizable } from 'faultline/check'
 import { breaks, holds, isLarge } from './verdicts.ts'
 
 const TOP = 0
@@ -180,6 +180,38 @@ it('an owner and two thieves', (test) =>
       invariant: eachOnce(2),
     }),
   ))
+
+class SequentialDeque {
+  readonly values: number[] = []
+
+  push(value: number): void {
+    this.values.push(value)
+  }
+
+  take(): number | null {
+    return this.values.pop() ?? null
+  }
+
+  steal(): number | null {
+    return this.values.shift() ?? null
+  }
+}
+
+/** Only its owner may call push and take, and whoever is a thief, steal. */
+const asDeque = (create: () => Deque): Parameters<typeof linearizable<Deque>>[0] => ({
+  create,
+  operations: { push: [[1], [2]], take: [[]], steal: [[]] },
+  roles: [['push', 'take'], ['steal']],
+  calls: 3,
+  programs: 20,
+  specification: SequentialDeque,
+})
+
+it('whatever an owner and a thief call, it is a deque', (test) =>
+  holds(test, linearizable(asDeque(() => new Deque()))))
+
+it('whatever they call, the one without a fence is not', (test) =>
+  breaks(test, linearizable(asDeque(() => new UnfencedDeque())), 'error', 'no order of the calls'))
 
 it('an owner and two thieves of two each', { skip: !isLarge }, (test) =>
   holds(

@@ -53,6 +53,7 @@ const linearRules: Rules<Linearizable> = {
   create: [isFunction, 'a function that makes the object'],
   operations: [isObject, 'an object with an operation for each name'],
   specification: [isFunction, 'a class, or a function that makes an object'],
+  roles: [Array.isArray, 'a list with the names of operations for each thread'],
   // How many there may be is told where they are made.
   threads: [anything, ''],
   calls: [anything, ''],

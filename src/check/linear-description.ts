@@ -32,7 +32,12 @@ export interface Linearizable<Shared = unknown> extends Omit<CheckOptions, 'patc
    * there.
    */
   readonly specification: (() => object) | (new () => object)
-  /** Threads of each program, 2 to 4. Default 2. */
+  /**
+   * For each thread of a program, the names of the operations that it may call: of a queue with one producer, say,
+   * those of the producer and those of the consumer. Default: every thread may call all.
+   */
+  readonly roles?: readonly (readonly string[])[]
+  /** Threads of each program, 2 to 4. Default 2, or as many as there are roles. */
   readonly threads?: number
   /** Calls of each thread at most, 1 to 4. Default 2. */
   readonly calls?: number

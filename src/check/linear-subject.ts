@@ -34,7 +34,7 @@ export function linearPrograms(
   description: LinearDescription,
   perform: typeof performCalls,
 ): { readonly programs: readonly Subject[]; readonly inAll: number } {
-  const { threads = 2, calls = 2, programs: most = PROGRAMS, seed = 0 } = description
+  const { roles, threads = roles?.length ?? 2, calls = 2, programs: most = PROGRAMS, seed = 0 } = description
   const isCount = (count: number, limit: number): boolean =>
     Number.isInteger(count) && count >= 1 && count <= limit
   if (!isCount(threads, THREADS_MAX) || threads < 2 || !isCount(calls, CALLS_MAX))
@@ -46,7 +46,7 @@ export function linearPrograms(
     callsOf(name, operation),
   )
   if (planned.length === 0) throw new NoScenario('linearizable() is given no operations', 'name one at least')
-  const { programs, inAll } = choosePrograms(planned, threads, calls, most, seed)
+  const { programs, inAll } = choosePrograms(groupsOf(planned, roles, threads), calls, most, seed)
   return { programs: programs.map((each) => linearSubject(description, each, perform)), inAll }
 }
 
@@ -64,10 +64,46 @@ function callsOf(name: string, operation: Operation<unknown>): PlannedCall[] {
 // ---------------------------------------------------------------------------------------------------------------------
 // Choosing programs
 
-/** Programs that differ only in which thread does what are one. */
-function choosePrograms(
+/** Threads that may call the same. */
+interface Group {
+  readonly planned: readonly PlannedCall[]
+  readonly threads: number[]
+}
+
+/** Threads with one role are alike. Throws NoScenario. */
+function groupsOf(
   planned: readonly PlannedCall[],
+  roles: LinearDescription['roles'],
   threads: number,
+): Group[] {
+  if (roles === undefined) return [{ planned, threads: Array.from({ length: threads }, (_, id) => id) }]
+  if (roles.length !== threads)
+    throw new NoScenario(
+      `linearizable() is given ${roles.length} roles for ${threads} threads`,
+      'leave threads out: there is one for each role',
+    )
+  const groups = new Map<string, Group>()
+  for (const [thread, names] of roles.entries()) {
+    const own = planned.filter(({ name }) => names.includes(name))
+    const unknown = names.find((name) => !planned.some((each) => each.name === name))
+    if (unknown !== undefined || own.length === 0)
+      throw new NoScenario(
+        unknown === undefined
+          ? `linearizable() is given a role without operations`
+          : `linearizable() is given a role with '${unknown}', which is no operation`,
+        'let each role name operations',
+      )
+    const key = names.toSorted().join('\n')
+    const present = groups.get(key)
+    if (present === undefined) groups.set(key, { planned: own, threads: [thread] })
+    else present.threads.push(thread)
+  }
+  return [...groups.values()]
+}
+
+/** Programs that differ only in which of the threads of a group does what are one. */
+function choosePrograms(
+  groups: readonly Group[],
   calls: number,
   most: number,
   seed: number,
@@ -76,15 +112,34 @@ function choosePrograms(
   const random = new Random(seed, 0)
   let inAll = 0
   for (let length = 1; length <= calls; length++) {
-    const sequences = planned.length ** length
-    const count = multisets(sequences, threads)
+    const kinds = groups.map(({ planned }) => planned.length ** length)
+    const count = groups.reduce((ways, { threads }, at) => ways * multisets(kinds[at]!, threads.length), 1)
     inAll += count
     const left = most - programs.length
-    const chosen =
-      count <= left ? allMultisets(sequences, threads) : someMultisets(sequences, threads, left, random)
-    for (const numbers of chosen) programs.push(numbers.map((number) => sequenceOf(number, planned, length)))
+    const chosen = count <= left ? allChoices(groups, kinds) : someChoices(groups, kinds, left, random)
+    for (const choice of chosen) programs.push(programOf(choice, groups, length))
   }
   return { programs, inAll }
+}
+
+/** For each group, the numbers of the sequences of its threads. */
+type Choice = readonly (readonly number[])[]
+
+function programOf(choice: Choice, groups: readonly Group[], length: number): CallProgram {
+  const program: PlannedCall[][] = []
+  for (const [at, { planned, threads }] of groups.entries())
+    for (const [index, thread] of threads.entries())
+      program[thread] = sequenceOf(choice[at]![index]!, planned, length)
+  return program
+}
+
+function allChoices(groups: readonly Group[], kinds: readonly number[]): Choice[] {
+  let all: Choice[] = [[]]
+  for (const [at, { threads }] of groups.entries()) {
+    const own = allMultisets(kinds[at]!, threads.length)
+    all = all.flatMap((before) => own.map((each) => [...before, each]))
+  }
+  return all
 }
 
 /** How many ways there are to choose `size` of `kinds`, with repetition and without an order. */
@@ -102,11 +157,18 @@ function allMultisets(kinds: number, size: number, from = 0): number[][] {
   return all
 }
 
-function someMultisets(kinds: number, size: number, count: number, random: Random): number[][] {
-  const chosen = new Map<string, number[]>()
+function someChoices(
+  groups: readonly Group[],
+  kinds: readonly number[],
+  count: number,
+  random: Random,
+): Choice[] {
+  const chosen = new Map<string, Choice>()
   for (let tries = 0; chosen.size < count && tries < count * TRIES; tries++) {
-    const numbers = Array.from({ length: size }, () => random.below(kinds)).toSorted((a, b) => a - b)
-    chosen.set(numbers.join(), numbers)
+    const choice = groups.map(({ threads }, at) =>
+      threads.map(() => random.below(kinds[at]!)).toSorted((a, b) => a - b),
+    )
+    chosen.set(choice.join(' '), choice)
   }
   return [...chosen.values()]
 }

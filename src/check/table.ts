@@ -41,7 +41,12 @@ export function counterexampleText(counterexample: Counterexample, width = 100):
     if (row.kind === 'switch') {
       out.push(shorten(`${margin}· ${noun} ${row.thread} goes on: ${row.reason}`, width))
     } else if (row.kind === 'repeat') {
-      out.push(shorten(`${margin}· ${sayOperations(row.operations)} ${row.times} times more`, width))
+      out.push(
+        shorten(
+          `${margin}· ${sayOperations(row.operations)} ${row.times === 1 ? 'once' : `${row.times} times`} more`,
+          width,
+        ),
+      )
     } else {
       linesOf(row, indent, widths[ids.indexOf(row.thread)]!).forEach((text, line) => {
         const [step, place] = line === 0 ? [stepOf(row), row.place] : ['', '']
@@ -52,7 +57,9 @@ export function counterexampleText(counterexample: Counterexample, width = 100):
   out.push('')
   if (leftOut > 0)
     out.push(
-      `${leftOut} operations and accesses are left out, as they concern one ${noun} only or are plain.`,
+      leftOut === 1
+        ? `1 operation or access is left out, as it concerns one ${noun} only or is plain.`
+        : `${leftOut} operations and accesses are left out, as they concern one ${noun} only or are plain.`,
     )
   out.push(`${broken.kind}: ${broken.message}`, ...broken.details.map((detail) => `  ${detail}`))
   return `${out.join('\n')}\n`

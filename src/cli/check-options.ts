@@ -1,7 +1,14 @@
 // Options of `faultline check` that say how a space is explored, and what is told of it.
 import type { Command } from 'commander'
 import type { CheckOptions, CheckResult, Progress, Strategy } from '../check/index.ts'
-import { formatCount, formatDuration, formatQuantity, formatRate, formatShare } from '../report/index.ts'
+import {
+  formatCount,
+  formatDuration,
+  formatQuantity,
+  formatRate,
+  formatShare,
+  plural,
+} from '../report/index.ts'
 import { UsageError } from './failure.ts'
 import { parseCount, unknownName } from './options.ts'
 
@@ -109,7 +116,7 @@ export function extentText(result: CheckResult): string {
 function ofPrograms(programs: CheckResult['programs']): string {
   if (programs === undefined) return ''
   const { explored, inAll } = programs
-  return ` of ${formatCount(explored)} programs${explored < inAll ? `, of ${formatCount(inAll)} in all` : ''}`
+  return ` of ${plural(explored, 'program')}${explored < inAll ? `, of ${formatCount(inAll)} in all` : ''}`
 }
 
 /** What is not explored of accesses that race. */
@@ -140,7 +147,7 @@ function oneIn(probability: number): string {
 export function progressText(name: string, progress: Progress): string {
   const { executions, redundant, steps, seconds, estimatedExecutions } = progress
   const parts = [
-    `${formatCount(executions)} executions`,
+    plural(executions, 'execution'),
     formatRate(executions / seconds),
     `${formatQuantity(steps / seconds)} steps/s`,
     `${formatShare(redundant / executions)} redundant`,

@@ -13,7 +13,7 @@ import {
   nearest,
 } from '../check/index.ts'
 import { rwsemNames } from '../kernel/index.ts'
-import { formatCount, wrap } from '../report/index.ts'
+import { formatCount, plural, wrap } from '../report/index.ts'
 import { printConflicts } from './check-conflicts.ts'
 import { printFirstCheck } from './check-init.ts'
 import { writeCheckPage } from './check-page.ts'
@@ -384,8 +384,8 @@ function lineOf(result: CheckResult): string {
 /** `target` is what is checked, as on the command line. */
 function resultText(result: CheckResult, target: string): string {
   const { executions, redundant, steps, seconds } = result
-  const counts = `${formatCount(executions)} executions, ${formatCount(redundant)} of them redundant`
-  const work = `  ${counts}, ${formatCount(steps)} steps in ${seconds.toFixed(2)} s\n`
+  const counts = `${plural(executions, 'execution')}, ${formatCount(redundant)} of them redundant`
+  const work = `  ${counts}, ${plural(steps, 'step')} in ${seconds.toFixed(2)} s\n`
   const isOver = result.failure === null && result.endless === undefined
   const nothing = steps === 0 && isOver ? `${NOTHING_SHARED}\n` : ''
   const line = `${lineOf(result)}\n${work}${nothing}${remainderText(result)}`

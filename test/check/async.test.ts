@@ -332,12 +332,41 @@ export default { ${cells}, threads: [thread, (cells) => Atomics.add(cells, 0, 1)
     verdict: 'pass',
   },
   {
-    name: 'an async generator in a thread',
+    name: 'a thread that goes on in an async generator while another one writes',
     text: `
-export default { ${cells}, 
-  threads: [async (cells) => { for await (const each of (async function* () { yield 1 })()) cells[0] = each }] }`,
+async function* counts(cells) { for (;;) yield Atomics.load(cells, 0) }
+export default { ${cells}, threads: [
+  async (cells) => { for await (const each of counts(cells)) {
+    if (each === 2) throw new Error('two')
+    if (each) break
+  } },
+  (cells) => { Atomics.store(cells, 0, 1); Atomics.store(cells, 0, 2) },
+] }`,
+    verdict: 'fail',
+    says: /two/,
+  },
+  {
+    name: 'await using in a thread',
+    text: `
+const it = { async [Symbol.asyncDispose]() {} }
+export default { ${cells}, threads: [async (cells) => { await using held = it; Atomics.load(cells, 0) }] }`,
     verdict: 'refused',
-    says: /an async generator in a thread; /,
+    says: /:3: await using in a thread; dispose of it in a finally/,
+  },
+  {
+    name: 'variables with the names of parameters',
+    text: `
+const thread = async (cells, a = 1, { b } = { b: 2 }) => {
+  var a, c = a + b, b = Atomics.add(cells, 0, 1) * 0 + 5
+  await null
+  for (var a of [7, 8]) await null
+  for (var b = 1, d = 2; b < 3; b++) d++
+  var { cells: e = 9 } = {}, { a = 4 } = {}
+  const all = JSON.stringify([a, b, c, d, e])
+  if (all !== '[4,3,3,4,9]') throw new Error(all)
+}
+export default { ${cells}, threads: [(cells) => thread(cells), (cells) => Atomics.add(cells, 0, 1)] }`,
+    verdict: 'pass',
   },
   {
     name: 'a Worker in the setup',

@@ -9,6 +9,7 @@ import type { Scenario } from '../../src/check/scenario.ts'
 import { userSubject } from '../../src/check/user-scenario.ts'
 import { extent } from '../extent.ts'
 import type { EventState, EventStep } from './programs/events.ts'
+import type { Reactions, ReactiveStep } from './programs/reactive.ts'
 
 type Lists = readonly (readonly EventStep[])[]
 
@@ -183,6 +184,67 @@ function perform(state: State, list: readonly EventStep[], id: number): void {
   if (own.sleeps || own.next === list.length) for (const job of own.jobs.splice(0)) own.log.push(`job ${job}`)
 }
 
+/** A thread of a program that reacts. */
+interface Reacting {
+  steps: ReactiveStep[]
+  received: number
+  timers: number
+  /** Messages under way to it, by sender. */
+  queues: number[]
+  log: (number | string)[]
+}
+
+/** The logs of all threads in every way in which they may react. */
+function enumerateReactions(all: readonly Reactions[]): Set<string> {
+  const outcomes = new Set<string>()
+  const met = new Set<string>()
+  const threads = all.map(([first = []]): Reacting => ({
+    steps: [...first],
+    received: 0,
+    timers: 0,
+    queues: all.map(() => 0),
+    log: [],
+  }))
+  const pending = [{ cells: [0, 0], threads }]
+  for (let state = pending.pop(); state !== undefined; state = pending.pop()) {
+    const key = JSON.stringify(state)
+    if (met.has(key)) continue
+    met.add(key)
+    const before = pending.length
+    const after = (id: number, change: (own: Reacting, whole: typeof state) => void): void => {
+      const next = structuredClone(state!)
+      change(next.threads[id]!, next)
+      pending.push(next)
+    }
+    for (const [id, { steps, queues, timers }] of state.threads.entries()) {
+      if (steps.length > 0) after(id, (own, whole) => reactStep(own, whole!, id))
+      if (steps.length > 0) continue
+      for (const [from, count] of queues.entries())
+        if (count > 0)
+          after(id, (own) => {
+            own.queues[from]!--
+            own.log.push(`from ${from}`)
+            own.steps = [...(all[id]![++own.received] ?? [])]
+          })
+      if (timers > 0)
+        after(id, (own) => {
+          own.timers--
+          own.log.push('timer')
+        })
+    }
+    if (pending.length === before) outcomes.add(JSON.stringify(state.threads.map(({ log }) => log)))
+  }
+  return outcomes
+}
+
+function reactStep(own: Reacting, whole: { cells: number[]; threads: Reacting[] }, id: number): void {
+  const step = own.steps.shift()!
+  if (step[0] === 'load') own.log.push(whole.cells[step[1]]!)
+  else if (step[0] === 'store') whole.cells[step[1]] = step[2]
+  else if (step[0] === 'send') whole.threads[step[1]]!.queues[id]!++
+  else own.timers++
+}
+
 const small = fc.integer({ min: 0, max: 1 })
 const value = fc.integer({ min: 1, max: 2 })
 const delay = fc.constantFrom(1, 5)
@@ -204,25 +266,45 @@ const list = fc
   .filter((steps) => steps.filter(isTimer).length <= 2)
 const lists = fc.array(list, { minLength: 2, maxLength: 3 })
 
+const reactiveStep = fc.oneof(
+  { weight: 3, arbitrary: fc.tuple(fc.constant('send'), fc.integer({ min: 0, max: 2 })) },
+  fc.tuple(fc.constant('load'), small),
+  fc.tuple(fc.constant('store'), small, value),
+  fc.constant(['timer']),
+) as fc.Arbitrary<ReactiveStep>
+const reactions = fc
+  .array(fc.array(reactiveStep, { maxLength: 2 }), { minLength: 3, maxLength: 3 })
+  .filter((steps) => steps.flat().filter(([kind]) => kind === 'timer').length <= 1)
+const reactive = fc
+  .array(reactions, { minLength: 3, maxLength: 3 })
+  .filter((all) => all.flat(2).filter(([kind]) => kind === 'send').length <= 6)
+
 const limits = { maxExecutions: 1_000_000, maxSteps: 2000, maxMs: 60_000 }
 
 describe('threads with event loops', async () => {
   memory.clear()
   const file = new URL('programs/events.ts', import.meta.url)
-  const program = await loadSteppedTogether([file])
+  const reactiveFile = new URL('programs/reactive.ts', import.meta.url)
+  const program = await loadSteppedTogether([file, reactiveFile])
   setSites(program.sites)
   const { exports } = await program.open(file)
+  const { react } = (await program.open(reactiveFile)).exports as {
+    react: (state: EventState, id: number, given: Reactions) => unknown
+  }
   memory.takeSnapshot()
   const { setup, runList } = exports as {
     setup: (threads: number) => EventState
     runList: (state: EventState, id: number, list: readonly EventStep[]) => unknown
   }
 
-  const outcomesOf = (each: Lists, options: Partial<ExploreOptions> = {}): Set<string> => {
+  const outcomesOf = (
+    threads: Scenario<EventState>['threads'],
+    options: Partial<ExploreOptions> = {},
+  ): Set<string> => {
     const outcomes = new Set<string>()
     const scenario: Scenario<EventState> = {
-      setup: () => setup(each.length),
-      threads: each.map((steps, id) => (state: EventState) => runList(state, id, steps)),
+      setup: () => setup(threads.length),
+      threads,
       invariant: ({ logs }) => void outcomes.add(JSON.stringify(logs)),
     }
     const result = explore(userSubject(scenario as Scenario, program.loops), { ...limits, ...options })
@@ -231,11 +313,33 @@ describe('threads with event loops', async () => {
     return outcomes
   }
   const holds = (each: Lists): void => {
-    const [found, wanted] = [outcomesOf(each), enumerate(each)]
+    const threads = each.map((steps, id) => (state: EventState) => runList(state, id, steps))
+    const [found, wanted] = [outcomesOf(threads), enumerate(each)]
     assert.deepEqual([...found].toSorted(), [...wanted].toSorted())
   }
 
   it('find what may happen, and nothing else', () => {
     fc.assert(fc.property(lists, holds), { numRuns: extent(200, 5000), seed: 1 })
+  })
+  it('find all that threads may do that react to each other', () => {
+    const reactsAsWanted = (all: readonly Reactions[]): void => {
+      const threads = all.map((own, id) => (state: EventState) => react(state, id, own))
+      const [found, wanted] = [outcomesOf(threads), enumerateReactions(all)]
+      assert.deepEqual([...found].toSorted(), [...wanted].toSorted())
+    }
+    // Looking for events as early as can be, which was tried, loses an outcome of this one.
+    reactsAsWanted([
+      [[['store', 0, 1]], [], []],
+      [
+        [
+          ['send', 0],
+          ['send', 2],
+        ],
+        [],
+        [],
+      ],
+      [[], [['load', 0]], []],
+    ])
+    fc.assert(fc.property(reactive, reactsAsWanted), { numRuns: extent(100, 3000), seed: 3 })
   })
 })

@@ -130,3 +130,51 @@ it('a file may export one', async () => {
   const { verdict, programs } = await checkFile(new URL('programs/latch.ts', import.meta.url))
   assert.deepEqual([verdict, programs], ['pass', { explored: 2, inAll: 2 }])
 })
+
+it('a thread with a role calls nothing else, and threads with one role are alike', async () => {
+  class Cell {
+    readonly #cells = new Int32Array(new SharedArrayBuffer(4))
+    put(value: number): void {
+      Atomics.store(this.#cells, 0, value)
+    }
+    get(): number {
+      return Atomics.load(this.#cells, 0)
+    }
+  }
+  const specification = class {
+    #value = 0
+    put(value: number): void {
+      this.#value = value
+    }
+    get(): number {
+      return this.#value
+    }
+  }
+  const operations = { put: [[1], [2], [3]], get: [[]] }
+  const roles = [['put'], ['get'], ['put']]
+  const { verdict, programs } = await linearizable({
+    create: () => new Cell(),
+    operations,
+    specification,
+    roles,
+    calls: 1,
+  })
+  // Two that put have 3 · 4 / 2 pairs of values.
+  assert.deepEqual([verdict, programs], ['pass', { explored: 6, inAll: 6 }])
+})
+
+for (const [roles, says] of [
+  [[['set'], ['sett']], /a role with 'sett', which is no operation/],
+  [[['set'], []], /a role without operations/],
+  [[['set']], /1 threads of 2 calls/],
+] as const)
+  it(`roles that cannot be: ${JSON.stringify(roles)}`, async () => {
+    const given = linearizable({
+      name: JSON.stringify(roles),
+      create: () => new Latch(),
+      operations: { set: [[]], isSet: [[]] },
+      specification: SequentialLatch,
+      roles,
+    })
+    await assert.rejects(given, says)
+  })

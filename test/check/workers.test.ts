@@ -155,4 +155,20 @@ describe('programs with Workers', () => {
       )
     })
   }
+
+  const made: Record<string, unknown[]> = {
+    class: ['adder', 'Adder', true, 3, 1],
+    derived: ['named', 'Named', true, 4, 1],
+    mixed: ['named mixed mixed', '', true, 5, 1],
+    anonymous: ['Anonymous', 9],
+    field: ['pool', 7],
+    chosen: ['chosen', 8],
+    from: ['adder', 'Adder', true, 9, 1],
+  }
+  for (const [kind, told] of Object.entries(made)) {
+    it(`make Workers of classes that are known when they run: ${kind}`, async () => {
+      everywhere.kindOfEnd = kind
+      assert.deepEqual(await holds('extends.mjs'), [[told]])
+    })
+  }
 })

@@ -1,76 +1,140 @@
-// `async` and `await`: what an async function is made of before anybody has looked at the module.
+// `async`, `await` and the `yield` of async generators: what such a function is made of before anybody has looked at
+// the module.
 //
-// Its body becomes a function within it, which an operation runs (`asyncRun`); `await x` becomes an operation too
-// (`awaits`), at which only that inner function stops, with a frame of its own: see coroutine.ts. Both are written as
-// if `Atomics` had them, as those of racy() are, so that whoever looks for operations finds them.
+// Its body becomes a function within it, which an operation runs (`asyncRun`, `asyncGenerate`); `await x` and `yield x`
+// become operations too (`awaits`, `yields`, `delegates`), at which only that inner function stops, with a frame of its
+// own: see coroutine.ts. All are written as if `Atomics` had them, as those of racy() are, so that whoever looks for
+// operations finds them.
 //
-// Async generators stay what they are, and so does a function whose variables have the names of its parameters: run in
-// a thread, they are refused.
+// A function with `await using` stays what it is: run in a thread, it is refused.
 
 import type { AnyNode } from 'acorn'
 import { markLabeled, rewriteForAwait } from './for-await.ts'
-import { namesIn } from './loop-imports.ts'
-import { childrenOf, isFunction } from './raw-tree.ts'
+import { childrenOf, isFunction, patternNames, place, write } from './raw-tree.ts'
 
 type Node = AnyNode
 type Function = Node & { type: 'FunctionDeclaration' | 'FunctionExpression' | 'ArrowFunctionExpression' }
 
-const ASYNC_RUN = 'asyncRun'
 const AWAITS = 'awaits'
 
 /** Rewrites the async functions of a program, but for those that begin at `kept`. Returns whether there are any. */
 export function rewriteAsync(node: Node, kept: ReadonlySet<number>): boolean {
   let isAny = false
   for (const child of childrenOf(node)) isAny = rewriteAsync(child, kept) || isAny
-  if (!isFunction(node) || !node.async || node.generator || kept.has(node.start)) return isAny
-  if (!canBeRewritten(node)) return isAny
+  if (!isFunction(node) || !node.async || kept.has(node.start) || usesAwaitUsing(node.body as Node))
+    return isAny
   rewriteFunction(node)
   return true
 }
 
 function rewriteFunction(node: Function): void {
-  const { body } = node
+  const { body, generator } = node
+  assignParameters(node)
   markLabeled(body as Node)
   rewriteForAwait(body as Node)
-  replaceAwaits(body as Node)
-  const place = { start: body.start, end: body.end }
+  replaceAwaits(body as Node, generator)
+  const at = { start: body.start, end: body.end }
   const expression = body.type !== 'BlockStatement'
   const fields = { id: null, params: [], body, expression, generator: false, async: false }
-  const inner = { type: 'ArrowFunctionExpression', ...place, ...fields, isAsyncBody: true }
-  const run = operation(ASYNC_RUN, body as Node, [inner as unknown as Node])
-  const returned = { type: 'ReturnStatement', ...place, argument: run }
-  const outer = { type: 'BlockStatement', ...place, body: [returned] }
-  Object.assign(node, { async: false, expression: false, body: outer, runsAsync: true })
+  const inner = { type: 'ArrowFunctionExpression', ...at, ...fields, isAsyncBody: true }
+  const run = operation(generator ? 'asyncGenerate' : 'asyncRun', body as Node, [inner as unknown as Node])
+  const returned = { type: 'ReturnStatement', ...at, argument: run }
+  const outer = { type: 'BlockStatement', ...at, body: [returned] }
+  Object.assign(node, { async: false, generator: false, expression: false, body: outer, runsAsync: true })
 }
 
 /** `Atomics.name(…)` in the place of a node. Its name comes before all that stands there. */
 function operation(name: string, { start, end }: Node, args: readonly Node[]): Node {
-  const place = { start: start - 0.25, end: start - 0.25 }
-  const object = { type: 'Identifier', name: 'Atomics', ...place }
-  const property = { type: 'Identifier', name, ...place }
-  const callee = { type: 'MemberExpression', object, property, computed: false, optional: false, ...place }
+  const before = { start: start - 0.25, end: start - 0.25 }
+  const object = { type: 'Identifier', name: 'Atomics', ...before }
+  const property = { type: 'Identifier', name, ...before }
+  const callee = { type: 'MemberExpression', object, property, computed: false, optional: false, ...before }
   return { type: 'CallExpression', start, end, callee, arguments: args, optional: false } as unknown as Node
 }
 
-function canBeRewritten(node: Function): boolean {
-  const parameters = new Set(node.params.flatMap((each) => namesIn(each as Node)))
-  const holds = (inner: Node): boolean => {
-    if (isFunction(inner)) return false
-    if (inner.type === 'VariableDeclaration' && (inner.kind as string) === 'await using') return true
-    if (inner.type === 'VariableDeclaration' && inner.kind === 'var')
-      if (inner.declarations.some(({ id }) => namesIn(id as Node).some((each) => parameters.has(each))))
-        return true
-    return childrenOf(inner).some(holds)
+function usesAwaitUsing(node: Node): boolean {
+  if (isFunction(node)) return false
+  if (node.type === 'VariableDeclaration' && (node.kind as string) === 'await using') return true
+  return childrenOf(node).some(usesAwaitUsing)
+}
+
+/**
+ * `var` with the name of a parameter declares nothing: in the inner function it would. So such a declaration becomes an
+ * assignment, and what else it declares is declared at the top.
+ */
+function assignParameters({ params, body }: Function): void {
+  const parameters = new Set(params.flatMap((each) => patternNames(each as Node)))
+  const others: Node[] = []
+  if (body.type !== 'BlockStatement') return
+  for (const child of childrenOf(body)) assignIn(child, parameters, others)
+  if (others.length === 0) return
+  const at = { start: body.start, end: body.start }
+  const declarations = others.map((id) => ({ type: 'VariableDeclarator', id, init: null, ...at }))
+  const first = body.body.findIndex((each) => !('directive' in each))
+  const declaration = { type: 'VariableDeclaration', kind: 'var', declarations, ...at }
+  body.body.splice(first < 0 ? body.body.length : first, 0, declaration as never)
+}
+
+function assignIn(node: Node, parameters: ReadonlySet<string>, others: Node[]): void {
+  if (isFunction(node)) return
+  for (const child of childrenOf(node)) assignIn(child, parameters, others)
+  const isLoop = node.type === 'ForOfStatement' || node.type === 'ForInStatement'
+  const declaration = isLoop ? (node.left as Node) : node.type === 'ForStatement' ? node.init : node
+  if (declaration?.type !== 'VariableDeclaration' || declaration.kind !== 'var') return
+  const names = declaration.declarations.flatMap(({ id }) => patternNames(id as Node))
+  if (!names.some((each) => parameters.has(each))) return
+  for (const name of names)
+    if (!parameters.has(name)) others.push(place(identifier(name), declaration.start, declaration.start))
+  if (isLoop) Object.assign(node, { left: declaration.declarations[0]!.id })
+  else if (node.type === 'ForStatement') Object.assign(node, { init: sequenceOf(declaration) })
+  else {
+    const { start, end } = declaration
+    const body = assignmentsOf(declaration).map((expression) => ({
+      type: 'ExpressionStatement',
+      expression,
+      start: expression.start,
+      end: expression.end,
+    }))
+    write(node, { type: 'BlockStatement', body, start, end } as unknown as Node)
   }
-  return !node.params.some((each) => holds(each as Node)) && !holds(node.body as Node)
+}
+
+function sequenceOf(declaration: Node & { type: 'VariableDeclaration' }): Node {
+  const { start, end } = declaration
+  const expressions = assignmentsOf(declaration)
+  if (expressions.length === 0) return nothing(start, end)
+  return { type: 'SequenceExpression', expressions, start, end } as unknown as Node
+}
+
+function assignmentsOf({ declarations }: Node & { type: 'VariableDeclaration' }): Node[] {
+  return declarations.flatMap(({ id, init, start, end }): Node[] => {
+    if (!init) return []
+    const fields = { operator: '=', left: id, right: init, start, end }
+    return [{ type: 'AssignmentExpression', ...fields } as unknown as Node]
+  })
 }
 
 /** Those of the function itself: functions inside were rewritten before. */
-function replaceAwaits(node: Node): void {
+function replaceAwaits(node: Node, isGenerator: boolean): void {
   if (isFunction(node)) return
-  for (const child of childrenOf(node)) replaceAwaits(child)
-  if (node.type !== 'AwaitExpression') return
-  const call = operation(AWAITS, node, [node.argument as Node])
-  delete (node as { argument?: unknown }).argument
-  Object.assign(node, call)
+  for (const child of childrenOf(node)) replaceAwaits(child, isGenerator)
+  if (node.type === 'AwaitExpression') write(node, operation(AWAITS, node, [node.argument as Node]))
+  else if (node.type === 'YieldExpression') write(node, yieldOf(node))
+  else if (isGenerator && node.type === 'ReturnStatement' && node.argument)
+    node.argument = operation(AWAITS, node.argument as Node, [node.argument as Node]) as never
 }
+
+/** What is given is awaited first, unless it comes from another iterator (ECMAScript 2025, 27.6.3.8 and 15.5.5). */
+function yieldOf(node: Node & { type: 'YieldExpression' }): Node {
+  const value = (node.argument as Node | null) ?? nothing(node.end, node.end)
+  return node.delegate
+    ? operation('delegates', node, [value])
+    : operation('yields', node, [operation(AWAITS, value, [value])])
+}
+
+function nothing(start: number, end: number): Node {
+  const argument = { type: 'Literal', value: 0, raw: '0', start: end, end }
+  return { type: 'UnaryExpression', operator: 'void', prefix: true, argument, start, end } as unknown as Node
+}
+
+const identifier = (name: string): Node => ({ type: 'Identifier', name, start: 0, end: 0 }) as unknown as Node

@@ -41,10 +41,21 @@ export function finishCall(c: Context, node: Node, call: Node): Node {
 
 export function callExpression(c: Context, node: Call): Node {
   if (node.callee.type === 'Super') return superCall(c, node)
+  const operation = directOperation(c.module, node)
+  if (operation === 'yields' || operation === 'delegates') return yieldCall(c, node)
   if (!mayChange(c, node)) return finishCall(c, node, writeCall(c, node))
   const written = writeCall(c, node)
   if (!c.frame.stops || !c.isPoint(node)) return c.changing(written)
   return c.point(withChange(c, written), node)
+}
+
+/** A `yield`, after which the generator may have to return. */
+function yieldCall(c: Context, node: Call): Node {
+  const value = finishCall(c, node, writeCall(c, node))
+  const returns = tree.binary('===', value, tree.name(c.runtime('returning')))
+  const leaves = c.gather(() => c.parts.leaves(c, c.help('takeReturned')))
+  c.push({ kind: 'if', test: returns, yes: leaves, otherwise: [] })
+  return value
 }
 
 /** Counts a change before the call, unless it turns out to be one of the program, which counts its own. */
@@ -98,13 +109,33 @@ export function writeCall(c: Context, node: Call): Node {
 function superCall(c: Context, node: Call): Node {
   const args = c.list(node.arguments as Node[])
   if (c.frame.constructs !== 'derived') return { ...node, arguments: args } as Node
-  const base = c.reach.steppedBase(c.frame.info)
   const self = tree.name('$self')
+  const target = tree.make('MetaProperty', { meta: tree.name('new'), property: tree.name('target') })
+  if (c.frame.stops && c.reach.hasOpenBase(c.frame.info)) return superOfOpenBase(c, node, args, target)
+  const base = c.reach.steppedBase(c.frame.info)
   if (base === null || !c.frame.stops)
     return tree.assign(self, c.help('based', { ...node, arguments: args } as Node))
-  const target = tree.make('MetaProperty', { meta: tree.name('new'), property: tree.name('target') })
   const made = c.point(c.help('construct', c.expression(base), tree.list(args), target))
   return tree.assign(self, tree.sequence([c.help('give', made), { ...node, arguments: [] } as Node]))
+}
+
+/** What the class extends is asked when it runs: whether that is of the program, and can make the object first. */
+function superOfOpenBase(c: Context, node: Call, args: readonly Node[], target: Node): Node {
+  const given = c.keep(tree.list(args))
+  const isOwn = tree.arrow(['$class'], [tree.gives(tree.binary('in', tree.ownClass(), tree.name('$class')))])
+  const base = c.keep(c.help('baseOf', target, isOwn))
+  const self = tree.name('$self')
+  const yes = c.gather(() => {
+    const made = c.point(c.help('construct', base, given, target))
+    const call = { ...node, arguments: [] } as Node
+    c.emit(tree.does(tree.assign(self, tree.sequence([c.help('give', made), call]))))
+  })
+  const spread = tree.make('SpreadElement', { argument: given })
+  const otherwise = c.gather(() =>
+    c.emit(tree.does(tree.assign(self, c.help('based', { ...node, arguments: [spread] } as Node)))),
+  )
+  c.push({ kind: 'if', test: tree.binary('!==', base, tree.literal(null)), yes, otherwise })
+  return self
 }
 
 /** `(object?.name)(…)`: what is called keeps its `this`. */

@@ -3,7 +3,7 @@
 import { RUNTIME, stepsCallbacks } from './names.ts'
 import type { ProgramModule } from './program.ts'
 import { directOperation } from './outline.ts'
-import type { FunctionInfo, Reach } from './reach.ts'
+import { type FunctionInfo, type Reach, mapperOf } from './reach.ts'
 import type { Binding } from './scope.ts'
 import type { SiteTable } from './sites.ts'
 import type { Step, Steps } from './form.ts'
@@ -99,6 +99,8 @@ export interface Parts {
   /** A loop with its labels. */
   loop(context: Context, node: Node & { body: unknown }, labels: readonly string[]): void
   withOwnCells(context: Context, node: Node, written: Node): Node
+  /** Returns a value, by what is to be done first. */
+  leaves(context: Context, value: Node | null): void
   /** A pattern whose parts nothing stops. */
   pattern(context: Context, node: Node): Node
   /** Takes a value apart into the variables of a pattern, step by step. */
@@ -229,7 +231,7 @@ export class Context {
       case 'CallExpression': {
         const operation = directOperation(this.module, node)
         if (operation !== null) return operation !== 'isLockFree'
-        if (node.callee.type === 'Super') return this.reach.steppedBase(this.frame.info) !== null
+        if (node.callee.type === 'Super') return this.#superStops(this.frame.info)
         return this.#callStops(node) || this.callsBack(node)
       }
       case 'NewExpression':
@@ -256,6 +258,10 @@ export class Context {
     return target !== undefined && this.reach.callKind(target) !== 'plain'
   }
 
+  #superStops(info: FunctionInfo): boolean {
+    return this.reach.steppedBase(info) !== null || this.reach.hasOpenBase(info)
+  }
+
   /** A getter or setter that may stop. */
   memberStops(node: Node): boolean {
     return this.#callStops(node)
@@ -265,6 +271,9 @@ export class Context {
   callsBack(node: Node & { type: 'CallExpression' }): boolean {
     const { callee } = node
     if (callee.type !== 'MemberExpression' || callee.object.type === 'Super') return false
+    const isArray = callee.object.type === 'Identifier' && !this.module.scopes.bindings.has(callee.object)
+    const mapper = isArray ? mapperOf(node) : null
+    if (mapper !== null) return this.reach.mayStep(this.module, mapper)
     const called = propertyName(callee.property, callee.computed)
     if (called === null || called.startsWith('#') || !stepsCallbacks(called)) return false
     const [first] = node.arguments as Node[]

@@ -14,7 +14,7 @@ import type { ProgramModule } from './program.ts'
 import type { Reach } from './reach.ts'
 import * as runtime from './runtime.ts'
 import { MAP, type Site, SiteTable } from './sites.ts'
-import { asNodes, statements } from './statements.ts'
+import { asNodes, leaves, statements } from './statements.ts'
 import { type Node } from './syntax.ts'
 import * as tree from './tree.ts'
 
@@ -31,6 +31,7 @@ const parts: Parts = {
   functionOf,
   classOf,
   withOwnCells,
+  leaves,
   pattern,
   takeApart,
   loop: loop as Parts['loop'],

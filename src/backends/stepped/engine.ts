@@ -59,6 +59,24 @@ export function based(self: unknown): unknown {
   return self === stopped ? runtime.save(null, null as never) : self
 }
 
+/** Classes whose constructors return what they are given. */
+const givenTakers = new WeakSet()
+
+export function takesGiven(own: object): void {
+  givenTakers.add(own)
+}
+
+/**
+ * What a class extends, if its constructor is one of the program that returns what it is given; else null. `target` is
+ * what was made, and `isOwn` tells the class from those that extend it.
+ */
+export function baseOf(target: object, isOwn: (target: object) => boolean): unknown {
+  let own: object | null = target
+  while (own !== null && !isOwn(own)) own = Object.getPrototypeOf(own) as object | null
+  const base: unknown = own && Object.getPrototypeOf(own)
+  return typeof base === 'function' && givenTakers.has(base) ? base : null
+}
+
 export function construct(base: Method, args: readonly unknown[], target: Method): unknown {
   return Reflect.construct(base, args, target)
 }
@@ -291,10 +309,19 @@ export function dispose(held: Held[], isThrown: boolean, error: unknown): unknow
 // ---------------------------------------------------------------------------------------------------------------------
 // Calling back
 
-/** `object.name(...args)`, where the first argument may be a function that can stop. */
+/** `object.name(...args)`, where an argument may be a function that can stop: the first, or that of Array.from. */
 export function callback(site: number, object: unknown, name: string, args: readonly unknown[]): unknown {
   const method = (object as Record<string, Method>)[name]
   const [called, self] = args
+  if (object === Array && method === Array.from) {
+    const [items, mapper] = args
+    if (typeof mapper !== 'function') return Reflect.apply(method as Method, object, args)
+    return library().arrayFrom(
+      nativeCursor(items) === undefined ? items : [...(items as [])],
+      mapper,
+      args[2],
+    )
+  }
   if (typeof called === 'function' && typeof method === 'function') {
     if (Array.isArray(object) && method === (Array.prototype as unknown as Objects)[name])
       return callForElements(site, object as never, name, args)
@@ -351,11 +378,7 @@ function unwatched(array: Indexed, elements: readonly unknown[]): object {
  */
 export function asynchronous(site: number): boolean {
   if (isAlone()) return false
-  noteRefusal(
-    site,
-    'an async generator in a thread',
-    'write a loop with await, and in it one call after the other',
-  )
+  noteRefusal(site, 'await using in a thread', 'dispose of it in a finally, with await')
   return true
 }
 

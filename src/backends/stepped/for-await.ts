@@ -55,7 +55,9 @@ function rewrite(node: Node, { left, right, body }: ForAwait, labels: readonly s
         ${name}.fails()
         throw $error
       } finally {
-        if (${name}.isOpen()) ${name}.check(await ${name}.close())
+        if (${name}.isOpen()) {
+          try { ${name}.check(await ${name}.close()) } catch ($error) { ${name}.closingFails($error) }
+        }
       }
     }`,
     { ecmaVersion: 'latest' },

@@ -402,7 +402,21 @@ export function classOf(c: Context, node: Node): Node {
       return { ...each, key, value: functionOf(c, each.value as never) } as Node
     return { ...each, key, value: each.value ? c.outside(() => c.expression(each.value!)) : null } as Node
   })
+  const constructor = body.body.find(
+    (each) => each.type === 'MethodDefinition' && each.kind === 'constructor',
+  )
+  const own = constructor && c.reach.functions.get((constructor as { value: Node }).value)
+  if (own?.stepped === true) members.unshift(...marksOfClass(c, own))
   return { ...node, superClass: base, body: { ...body, body: members } } as Node
+}
+
+/** What tells at run time of a class whose constructor can stop: see superCall(). */
+function marksOfClass(c: Context, own: FunctionInfo): Node[] {
+  const takes = c.help('takesGiven', tree.make('ThisExpression', {}))
+  const marks = [tree.make('StaticBlock', { body: [tree.does(takes)] })]
+  if (!c.reach.hasOpenBase(own)) return marks
+  const fields = { key: tree.ownClass(), computed: false, static: true, value: null }
+  return [tree.make('PropertyDefinition', fields), ...marks]
 }
 
 function staticBlock(c: Context, node: Node & { type: 'StaticBlock' }): Node {

@@ -106,6 +106,21 @@ export function spread(iterable: unknown, native: unknown): unknown {
   return values
 }
 
+/** `Array.from(items, called, self)`. */
+export function arrayFrom(items: unknown, called: Called, self: unknown): unknown {
+  const values: unknown[] = []
+  const open = (items as Record<symbol, unknown>)[Symbol.iterator]
+  if (open === undefined || open === null) {
+    const list = Object(items) as Indexed
+    const count = Math.min(Math.max(Math.trunc(Number(list.length)) || 0, 0), Number.MAX_SAFE_INTEGER)
+    values.length = count
+    for (let index = 0; index < count; index++) values[index] = called.call(self, list[index], index)
+    return values
+  }
+  for (const each of items as Iterable<unknown>) values.push(called.call(self, each, values.length))
+  return values
+}
+
 /** Disposes of what `using` holds, the last first. Returns what is to be thrown, if something is. */
 export function dispose(
   held: { value: unknown; method: Called }[],

@@ -2,6 +2,7 @@
 
 import type { AnyNode } from 'acorn'
 import { CURSOR } from './for-await.ts'
+import { childrenOf, write } from './raw-tree.ts'
 
 type Node = AnyNode
 
@@ -139,6 +140,17 @@ export function rewriteImports(node: Node, url: string): boolean {
     expression: false,
   })
   return true
+}
+
+/** `eval('require')`, as it is written to hide a name from compilers, is that name. */
+export function rewriteNames(node: Node): void {
+  for (const child of childrenOf(node)) rewriteNames(child)
+  if (node.type !== 'CallExpression' || node.callee.type !== 'Identifier' || node.callee.name !== 'eval')
+    return
+  const [text] = node.arguments
+  const isName =
+    text?.type === 'Literal' && /^(require|__dirname|__filename|module)$/.test(String(text.value))
+  if (isName) write(node, { ...identifier(String(text.value)), start: node.start, end: node.end } as Node)
 }
 
 /** `new Function('path', 'return import(path)')`, as it is written to hide an import from compilers. */

@@ -11,6 +11,10 @@ export const operations: ReadonlyMap<string, number> = new Map([
   // Those of async functions and of event loops, which it has not either: see async-syntax.ts and loop/.
   ['asyncRun', 2],
   ['awaits', 2],
+  ['asyncGenerate', 2],
+  ['runGenerator', 4],
+  ['yields', 2],
+  ['delegates', 2],
   ['idle', 3],
   ['leaveQueue', 2],
   // Those of threads that end, themselves or others: see loop/worker.ts.

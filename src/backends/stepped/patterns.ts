@@ -80,20 +80,25 @@ export function earlyCells(c: Context, nodes: readonly Node[]): void {
   }
 }
 
-/** A cell; a function without a name in it is named after its variable, as by a declaration. */
+/** A cell. */
 export function cellOf(name: string, value: Node): Node {
+  return tree.object([tree.property(tree.name('v'), namedAs(name, value))])
+}
+
+/** A function or class without a name is named after its variable, as by a declaration. */
+function namedAs(name: string, value: Node): Node {
   const isNamed = !/^(Arrow)?FunctionExpression$|^ClassExpression$/.test(value.type)
-  const named = isNamed || (value as { id?: unknown }).id
-  const held = named
-    ? value
-    : tree.member(tree.object([tree.property(tree.literal(name), value, true)]), tree.literal(name))
-  return tree.object([tree.property(tree.name('v'), held)])
+  if (isNamed || (value as { id?: unknown }).id) return value
+  return tree.member(tree.object([tree.property(tree.literal(name), value, true)]), tree.literal(name))
 }
 
 /** Gives the variables of a declaration their first values. */
 export function declareAs(c: Context, node: Node, value: Node): void {
   if (node.type === 'Identifier') {
-    if (!newCell(c, node, value)) c.emit(tree.does(tree.assign(c.variable(node), value)))
+    if (newCell(c, node, value)) return
+    const variable = c.variable(node)
+    const isSame = variable.type === 'Identifier' && variable.name === node.name
+    c.emit(tree.does(tree.assign(variable, isSame ? value : namedAs(node.name, value))))
     return
   }
   newCells(c, node)

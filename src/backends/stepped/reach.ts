@@ -4,6 +4,7 @@
 // all functions that it could be are meant: a method call means every method of that name in the program, and a call
 // of a value means every function that is used as one. What is called from outside the program is not stepped.
 
+import { isOfLoop } from './loop-imports.ts'
 import { isOperation, stepsCallbacks } from './names.ts'
 import type { Program, ProgramModule } from './program.ts'
 import type { Binding } from './scope.ts'
@@ -400,6 +401,11 @@ export class Reach {
       if (name === 'apply' || name === 'construct')
         return { operation: null, functions: [...functions, ...constructors], unknown, exact: false }
     }
+    const mapper = binding === undefined ? mapperOf(node) : null
+    if (mapper !== null) {
+      const { functions, unknown } = this.valuesOf(module, mapper)
+      return { operation: null, functions, unknown, exact: false }
+    }
     // One of `Atomics` that is known by another name.
     const indirect = this.#indirect && isOperation(name)
     if (object.type === 'Identifier' && binding === undefined && !indirect && object.name in globalThis)
@@ -463,6 +469,11 @@ export class Reach {
     return this.#baseOf(info)?.stepped === true ? info.base : null
   }
 
+  /** What a class extends is known when it runs, and its constructor may stop. */
+  hasOpenBase(info: FunctionInfo): boolean {
+    return info.constructs === 'derived' && info.stepped && this.#baseOf(info) === undefined
+  }
+
   /** The declaration that a name means, in this module or another; null for globals and what is outside. */
   bindingOf(module: ProgramModule, node: Node & { type: 'Identifier' }): Binding | null | undefined {
     const binding = module.scopes.bindings.get(node)
@@ -512,11 +523,11 @@ export class Reach {
     this.#anyEscapes = this.#someEscape(all)
   }
 
-  /** Functions by which iterators of the program go on. */
+  /** Functions by which iterators of the program go on: those of loop/ are of async generators. */
   #iterators(): FunctionInfo[] {
-    return ['next', 'return', '@@iterator'].flatMap((name) => [
-      ...(this.#properties.get(name)?.functions ?? []),
-    ])
+    return ['next', 'return', '@@iterator'].flatMap((name) =>
+      [...(this.#properties.get(name)?.functions ?? [])].filter(({ module }) => !isOfLoop(module.url)),
+    )
   }
 
   #anyEscapes = false
@@ -549,7 +560,7 @@ export class Reach {
       facts.push(
         `${info.name} ${info.stepped} ${info.calls.map(({ target }) => this.#factOf(target)).join('')}`,
       )
-      if (info.base !== null) facts.push(String(this.steppedBase(info) !== null))
+      if (info.base !== null) facts.push(`${this.steppedBase(info) !== null} ${this.hasOpenBase(info)}`)
     }
     for (const [name, { kind, from, imported }] of module.scopes.topLevel) {
       if (kind === 'import') facts.push(`${name} ${this.#importFact(module, from, imported)}`)
@@ -600,6 +611,14 @@ export class Reach {
   isKnown(target: Target): boolean {
     return target.functions.length > 0 || target.unknown
   }
+}
+
+/** Of `Array.from(values, mapper)`: what is called for each. */
+export function mapperOf({ callee, arguments: args }: Node & { type: 'CallExpression' }): Node | null {
+  if (callee.type !== 'MemberExpression' || callee.object.type !== 'Identifier') return null
+  const isFrom = callee.object.name === 'Array' && propertyName(callee.property, callee.computed) === 'from'
+  if (!isFrom || args.length < 2 || args.some((each) => each.type === 'SpreadElement')) return null
+  return args[1] as Node
 }
 
 /** `Symbol.iterator` as a key: `@@iterator`, as the language's specification writes it. */

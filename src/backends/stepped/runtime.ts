@@ -145,6 +145,8 @@ export interface EventLoops {
     onFulfilled: (value: unknown) => unknown,
     onRejected: (reason: unknown) => unknown,
   ) => void
+  /** What an async generator function returns: `body` is what runGenerator() runs. */
+  readonly newGenerator: (body: unknown) => unknown
   readonly nextTick: (called: () => unknown) => void
   readonly newWaiter: (
     place: Pick<AsyncWaiter, 'waitCell' | 'array' | 'index'> & { readonly timeout: number },
@@ -242,6 +244,13 @@ export interface Ending {
 
 const regularEnding: Ending = { thrown: null }
 
+/** For what an async function waits, or what an async generator yields. */
+interface Awaited {
+  readonly kind: 'await' | 'yield' | 'delegate'
+  readonly value: unknown
+  readonly site: number
+}
+
 /** Whether the thread that runs is on its way out, as another one is to go on: asked after each call that may stop. */
 export const state = {
   stopping: false,
@@ -249,8 +258,10 @@ export const state = {
   given: null as unknown,
   /** Moves at each change that the thread makes which runs, in shared memory or in objects of its own. */
   changes: 0,
-  /** Set while an async function is on its way out because it waits: what for. See coroutine.ts. */
-  awaited: null as { readonly value: unknown; readonly site: number } | null,
+  /** Set while an async function is on its way out because it waits, or yields: what for. See coroutine.ts. */
+  awaited: null as Awaited | null,
+  /** What an async generator is to return that goes on from a `yield`. */
+  returned: undefined as unknown,
 }
 
 /** What the functions of the thread that stops have kept, the innermost first. */
@@ -439,12 +450,14 @@ function refuseToStop(): never {
   state.stopping = false
   state.awaited = null
   leavingCount = 0
-  const site = stopSite
-  const { source: text } = sites[site]!
+  const { file, source: text } = sites[stopSite]!
+  // What loop/ does, the program has called.
+  const isOfLoop = /[\\/]stepped[\\/]loop[\\/][\w-]+\.[jt]s$/.test(file)
+  const site = isOfLoop ? siteHere('call') : stopSite
   return refused(
     site,
-    `${text} comes to a shared access where nothing can stop`,
-    'call it from an ordinary function, and not from a callback of the engine, a generator or an async function',
+    `${isOfLoop ? sites[site]!.source : text} comes to a shared access where nothing can stop`,
+    'call it from an ordinary function, and not from a callback of the engine or a generator',
   )
 }
 

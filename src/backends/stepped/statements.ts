@@ -170,7 +170,7 @@ function isTail(c: Context): boolean {
   return stops && detours.length === 0 && constructs === null && probe === undefined && !c.isTraced()
 }
 
-function leaves(c: Context, value: Node | null): void {
+export function leaves(c: Context, value: Node | null): void {
   const detour = c.frame.detours.findLast((each): each is Detour => each !== 'try')
   if (detour === undefined) {
     c.emit(tree.gives(c.resultOf(value)))

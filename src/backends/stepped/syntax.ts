@@ -15,7 +15,7 @@ import {
   parse,
 } from 'acorn'
 import { rewriteAsync } from './async-syntax.ts'
-import { importLoop, isOfLoop, rewriteImports } from './loop-imports.ts'
+import { importLoop, isOfLoop, rewriteImports, rewriteNames } from './loop-imports.ts'
 import { rewriteRacy } from './racy.ts'
 import { isNode } from './raw-tree.ts'
 import { SteppingRefused } from './refusal.ts'
@@ -88,6 +88,7 @@ export function parseText(
       throw new SteppingRefused(file, positionOf({ lineStarts, map }, node.start).line, problem, remedy)
     })
     const url = pathToFileURL(file).href
+    rewriteNames(program as Node)
     const thread = plan && writeThreadForm(program as Node, format, plan, text)
     const imports = isOfLoop(url) ? false : rewriteImports(program as Node, url)
     const isAsync = rewriteAsync(program as Node, nativeAsync)

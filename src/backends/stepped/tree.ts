@@ -10,6 +10,9 @@ export function make(type: string, fields: object, origin?: Node): Node {
 
 export const name = (text: string, origin?: Node): Node => make('Identifier', { name: text }, origin)
 
+/** The private name by which a class is told from those that extend it. */
+export const ownClass = (): Node => make('PrivateIdentifier', { name: '$class' })
+
 export function literal(value: string | number | boolean | null): Node {
   if (typeof value === 'number' && value < 0)
     return make('UnaryExpression', { operator: '-', prefix: true, argument: literal(-value) })

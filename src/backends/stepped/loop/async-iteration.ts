@@ -1,5 +1,6 @@
 // Where a `for await` is in what it goes through. What it awaits, the loop itself does: see ../for-await.ts.
 
+import { host } from './host.ts'
 import { Promise } from './promise.ts'
 
 interface Result {
@@ -8,30 +9,24 @@ interface Result {
 }
 
 class AsyncCursor {
-  readonly iterator: Record<string, unknown>
-  /** Its values are awaited by the loop, as it is none of promises. */
-  readonly isSync: boolean
+  readonly iterator: AsyncIterated
   value: unknown = undefined
   isDone = false
   hasFailed = false
 
-  constructor(iterator: Record<string, unknown>, isSync: boolean) {
+  constructor(iterator: AsyncIterated) {
     this.iterator = iterator
-    this.isSync = isSync
   }
 
   /** Begins a step: what is to be awaited. */
   step(): unknown {
     this.isDone = true
-    const { iterator } = this
-    const result = (iterator as unknown as Iterator<unknown>).next()
-    return this.isSync ? settled(result) : result
+    return this.iterator.next()
   }
 
   /** The step is done. Returns whether there is a value. */
   take(result: Result): boolean {
-    if (typeof result !== 'object' || result === null)
-      throw new TypeError(`Iterator result ${String(result)} is not an object`)
+    if (!isObject(result)) throw new TypeError(`Iterator result ${String(result)} is not an object`)
     if (result.done) return false
     this.value = result.value
     this.isDone = false
@@ -43,47 +38,128 @@ class AsyncCursor {
   }
 
   isOpen(): boolean {
-    return !this.isDone && this.iterator['return'] !== undefined
+    return !this.isDone && this.iterator.return !== undefined && this.iterator.return !== null
   }
 
-  /** Begins to close it: what is to be awaited. Of a loop that throws, what closing throws is of no interest. */
+  /** Begins to close it: what is to be awaited. */
   close(): unknown {
     this.isDone = true
-    if (!this.hasFailed) return (this.iterator as unknown as Required<Iterator<unknown>>).return()
-    try {
-      const result = (this.iterator as unknown as Required<Iterator<unknown>>).return()
-      return Promise.resolve(result as never)
-    } catch {
-      return undefined
-    }
+    return this.iterator.return!()
   }
 
   check(result: unknown): void {
-    if (!this.hasFailed && (typeof result !== 'object' || result === null))
-      throw new TypeError(`${String(result)} is not an object`)
+    if (!isObject(result)) throw new TypeError(`${String(result)} is not an object`)
+  }
+
+  /** Of a loop that throws, what closing throws is of no interest. */
+  closingFails(error: unknown): void {
+    if (!this.hasFailed || host.isBroken()) throw error
   }
 }
 
-/** The result of an ordinary iterator, with its value awaited. */
-function settled({ done, value }: Result): unknown {
-  return (Promise.resolve(value) as { then(called: (value: unknown) => unknown): unknown }).then((each) => ({
-    done,
-    value: each,
-  }))
+/** What goes through an iterable, asynchronously. */
+export interface AsyncIterated {
+  next(value?: unknown): unknown
+  return?(value?: unknown): unknown
+  throw?(value?: unknown): unknown
+}
+
+type Synchronous = Iterator<unknown, unknown, unknown>
+
+/** The iterator of an iterable that is none of promises: its values are awaited (27.1.6). */
+class AsyncFromSync implements AsyncIterated {
+  readonly iterator: Synchronous
+
+  constructor(iterator: Synchronous) {
+    this.iterator = iterator
+  }
+
+  next(value: unknown): unknown {
+    return settled(this.iterator, () => this.iterator.next(value), true)
+  }
+
+  return(value: unknown): unknown {
+    const { iterator } = this
+    if (iterator.return === undefined || iterator.return === null)
+      return Promise.resolve({ value, done: true } as never)
+    return settled(iterator, () => iterator.return!(value), false)
+  }
+
+  throw(error: unknown): unknown {
+    const { iterator } = this
+    if (iterator.throw !== undefined && iterator.throw !== null)
+      return settled(iterator, () => iterator.throw!(error), true)
+    return settled(
+      iterator,
+      () => {
+        closeSync(iterator)
+        throw new TypeError("The iterator does not provide a 'throw' method.")
+      },
+      false,
+    )
+  }
+}
+
+/** The result of an ordinary iterator, with its value awaited; where that is rejected, the iterator may be closed. */
+function settled(iterator: Synchronous, ask: () => unknown, closes: boolean): unknown {
+  let result: unknown
+  let value: unknown
+  let done: boolean
+  try {
+    result = ask()
+    if (!isObject(result)) throw new TypeError(`Iterator result ${String(result)} is not an object`)
+    done = Boolean(result.done)
+    ;({ value } = result)
+  } catch (error) {
+    if (host.isBroken()) throw error
+    return Promise.reject(error)
+  }
+  const fails = (error: unknown): never => {
+    if (closes && !done) closeFailed(iterator)
+    throw error
+  }
+  const awaited = Promise.resolve(value as never) as unknown as {
+    then(called: (value: unknown) => unknown, failed: (error: unknown) => unknown): unknown
+  }
+  return awaited.then((each) => ({ value: each, done }), fails)
+}
+
+/** What closing throws is of no interest, as there is an error already. */
+function closeFailed(iterator: Synchronous): void {
+  try {
+    iterator.return?.()
+  } catch (error) {
+    if (host.isBroken()) throw error
+  }
+}
+
+function closeSync(iterator: Synchronous): void {
+  if (iterator.return === undefined || iterator.return === null) return
+  const result: unknown = iterator.return()
+  if (!isObject(result)) throw new TypeError(`${String(result)} is not an object`)
+}
+
+export function isObject(value: unknown): value is Result {
+  return (typeof value === 'object' && value !== null) || typeof value === 'function'
 }
 
 export function openAsync(iterable: unknown): AsyncCursor {
-  const holder = iterable as Record<symbol, (() => unknown) | undefined>
-  const open = holder[Symbol.asyncIterator]
-  const isSync = open === undefined || open === null
-  const iterator = isSync ? openSync(holder) : open.call(iterable)
-  if (typeof iterator !== 'object' || iterator === null)
-    throw new TypeError('Result of the Symbol.asyncIterator method is not an object')
-  return new AsyncCursor(iterator as Record<string, unknown>, isSync)
+  return new AsyncCursor(openAsyncIterator(iterable))
 }
 
-function openSync(holder: Record<symbol, (() => unknown) | undefined>): unknown {
+export function openAsyncIterator(iterable: unknown): AsyncIterated {
+  const holder = iterable as Record<symbol, (() => unknown) | undefined>
+  const open = holder[Symbol.asyncIterator]
+  if (open === undefined || open === null) return new AsyncFromSync(openSync(holder))
+  const iterator = open.call(iterable)
+  if (!isObject(iterator)) throw new TypeError('Result of the Symbol.asyncIterator method is not an object')
+  return iterator as AsyncIterated
+}
+
+function openSync(holder: Record<symbol, (() => unknown) | undefined>): Synchronous {
   const open = holder[Symbol.iterator]
   if (typeof open !== 'function') throw new TypeError(`${typeof holder} is not async iterable`)
-  return open.call(holder)
+  const iterator = open.call(holder)
+  if (!isObject(iterator)) throw new TypeError('Result of the Symbol.iterator method is not an object')
+  return iterator as Synchronous
 }

@@ -10,6 +10,7 @@ const Native = globalThis.BroadcastChannel
 class LoopBroadcastChannel extends MessagePort implements Owned {
   readonly name!: string
   readonly channel!: End
+  readonly places = new Int32Array(new SharedArrayBuffer(4))
 
   constructor(name: unknown) {
     const own = new End()
@@ -42,10 +43,15 @@ class LoopBroadcastChannel extends MessagePort implements Owned {
     for (const each of [...members] as LoopBroadcastChannel[]) {
       if (each === this || each.isClosed) continue
       const { data } = cloneMessage(value, [], isModelPort, copyOf)
-      host.tell('send a message')
-      Atomics.add(each.channel.arrived, 0, 1)
-      each.channel.queue.push({ data, isEnd: false })
+      each.receive(data)
     }
+  }
+
+  /** Many may send at once: who comes before whom is a step of its own. */
+  receive(data: unknown): void {
+    host.tell('come before others that send')
+    const index = Atomics.add(this.places, 0, 1)
+    this.channel.putAt(index, { data, isEnd: false }, 'send a message')
   }
 
   override close(): void {

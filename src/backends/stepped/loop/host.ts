@@ -169,6 +169,11 @@ export const host = {
   },
 }
 
+/** What the engine's async iterators have in common. */
+export const asyncIteratorPrototype = Object.getPrototypeOf(
+  Object.getPrototypeOf(Object.getPrototypeOf((async function* () {})())),
+) as object
+
 /** Takes what is in a list at most once out of it. */
 export function takeOut<Element>(list: Element[], element: Element): void {
   const at = list.indexOf(element)

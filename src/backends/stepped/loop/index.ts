@@ -2,6 +2,7 @@
 // of each program that uses it, and finds the runtime through host.ts.
 
 export { beginChoices, serveChoices } from './choice.ts'
+export { newGenerator } from './async-generator.ts'
 export { openAsync } from './async-iteration.ts'
 export { BroadcastChannel } from './broadcast.ts'
 export { nextTick, runLoop } from './event-loop.ts'

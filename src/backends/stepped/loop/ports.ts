@@ -1,9 +1,10 @@
-// Channels between threads. What a port has sent is in the queue of the other one, and a cell there says how much has
-// arrived: sending is a step that changes it, and looking is one that reads it.
+// Channels between threads. What a port has sent is in the mailbox of the other one: sending is a step, and so is
+// looking.
 
 import { cloneMessage } from './clone.ts'
 import { Receiver } from './emitter.ts'
 import { type EventLoop, type Owned, type Source, host, takeOut } from './host.ts'
+import { Mailbox } from './mailbox.ts'
 
 const Native = globalThis.MessagePort
 const NativeChannel = globalThis.MessageChannel
@@ -15,10 +16,7 @@ interface Message {
 }
 
 /** One of the two ends of a channel. It stays what it is when its port moves to another thread. */
-export class End {
-  readonly arrived = new Int32Array(new SharedArrayBuffer(4))
-  readonly queue: Message[] = []
-}
+export class End extends Mailbox<Message> {}
 
 const SEND = 'send a message'
 const LOOK = 'find a message'
@@ -52,10 +50,7 @@ export class MessagePort extends Receiver implements Source, Owned {
   }
 
   put(message: Message): void {
-    const { arrived, queue } = this.other
-    host.tell(message.isEnd ? 'close' : SEND)
-    Atomics.add(arrived, 0, 1)
-    queue.push(message)
+    this.other.put(message, message.isEnd ? 'close' : SEND)
   }
 
   start(): void {
@@ -95,13 +90,11 @@ export class MessagePort extends Receiver implements Source, Owned {
 
   /** Whether there is something for those who listen. */
   looks(): boolean {
-    host.tell(LOOK)
-    Atomics.load(this.own.arrived, 0)
-    return this.own.queue.length > 0
+    return this.own.looks(LOOK)
   }
 
   deliver(): void {
-    const { data, isEnd } = this.own.queue.shift()!
+    const { data, isEnd } = this.own.take()
     if (isEnd) this.end()
     else this.emit('message', data)
   }
@@ -110,10 +103,8 @@ export class MessagePort extends Receiver implements Source, Owned {
   take(): { message: unknown } | undefined {
     this.use()
     if (!this.looks()) return undefined
-    const [first] = this.own.queue
-    if (first!.isEnd) return undefined
-    this.own.queue.shift()
-    return { message: first!.data }
+    if (this.own.next().isEnd) return undefined
+    return { message: this.own.take().data }
   }
 
   /** A port belongs to one thread. */

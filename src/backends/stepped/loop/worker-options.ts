@@ -1,6 +1,7 @@
 // What a Worker is given: its script, and options, of which some cannot be modelled. It is not stepped.
 
 import { isAbsolute } from 'node:path'
+import { Readable } from 'node:stream'
 import { pathToFileURL } from 'node:url'
 import type { ScriptRequest } from '../refusal.ts'
 import type { ThreadCode } from '../thread-modules.ts'
@@ -10,13 +11,17 @@ type Script = Pick<ScriptRequest, 'kind' | 'specifier'>
 
 export function checkOptions(given: object): void {
   const options = given as Readonly<Record<string, unknown>>
-  for (const name of ['stdin', 'stdout', 'stderr'])
-    if (options[name] === true)
-      host.refuse(`a Worker with the option ${name}`, 'let it send what it has to say as a message')
+  if (options['stdin'] === true)
+    host.refuse('a Worker with the option stdin', 'send it what it is to read as a message')
   const flags = (options['execArgv'] ?? []) as readonly string[]
   const loader = flags.find((each) => /^--(experimental-)?loader|^--conditions|^-C/.test(each))
   if (loader !== undefined)
     host.refuse(`a Worker that is given ${loader}`, 'let it run modules that need no loader')
+}
+
+/** What stands for the output of a Worker that somebody wants to have: nothing comes of it. */
+export function outputOf(isWanted: boolean | undefined): Readable | null {
+  return isWanted === true ? new Readable({ read() {} }) : null
 }
 
 /** Which script it is. */

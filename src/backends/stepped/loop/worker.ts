@@ -11,13 +11,14 @@ import { type Context, contextOf } from './context.ts'
 import { Receiver } from './emitter.ts'
 import { driveLoop, guarded } from './event-loop.ts'
 import { EventLoop, type Owned, type Slot, type Source, host, takeOut } from './host.ts'
+import { Mailbox } from './mailbox.ts'
 import { evaluate, importModule } from './modules.ts'
 import { End, MessagePort, copyOf, isModelPort, leave } from './ports.ts'
 import { exitCodeOf, newProcess } from './process.ts'
 import { deferred } from './promise.ts'
 import { startThread } from './starts.ts'
 import { workerThreadsOf } from './thread-names.ts'
-import { checkOptions, readScript, scriptOf } from './worker-options.ts'
+import { checkOptions, outputOf, readScript, scriptOf } from './worker-options.ts'
 
 declare global {
   interface Atomics {
@@ -48,8 +49,7 @@ type News =
 /** Where such news arrive. */
 class NewsQueue implements Source {
   isReferenced = true
-  readonly arrived = new Int32Array(new SharedArrayBuffer(4))
-  readonly queue: News[] = []
+  readonly mailbox = new Mailbox<News>()
   readonly worker: Worker
 
   constructor(worker: Worker) {
@@ -57,19 +57,15 @@ class NewsQueue implements Source {
   }
 
   put(news: News): void {
-    host.tell(news.kind === 'exit' ? 'end' : 'tell of an error')
-    Atomics.add(this.arrived, 0, 1)
-    this.queue.push(news)
+    this.mailbox.put(news, news.kind === 'exit' ? 'end' : 'tell of an error')
   }
 
   looks(): boolean {
-    host.tell('hear of a worker')
-    Atomics.load(this.arrived, 0)
-    return this.queue.length > 0
+    return this.mailbox.looks('hear of a worker')
   }
 
   deliver(): void {
-    const news = this.queue.shift()!
+    const news = this.mailbox.take()
     if (news.kind === 'error') this.worker.emit('error', news.error)
     else this.worker.ended(news.code)
   }
@@ -103,7 +99,7 @@ class WorkerPort extends MessagePort {
   worker: Worker | null = null
 
   override deliver(): void {
-    const { data, isEnd } = this.own.queue.shift()!
+    const { data, isEnd } = this.own.take()
     if (isEnd) this.forget()
     else this.worker!.emit('message', data)
   }
@@ -113,8 +109,8 @@ export class Worker extends Receiver implements Owned {
   threadId: number
   readonly threadName: string
   readonly stdin = null
-  readonly stdout = null
-  readonly stderr = null
+  readonly stdout: unknown
+  readonly stderr: unknown
   readonly resourceLimits = {}
   readonly loop: EventLoop
   readonly port: WorkerPort
@@ -132,6 +128,8 @@ export class Worker extends Receiver implements Owned {
     super()
     if (!host.isThread()) host.refuse('a Worker in the setup', 'let a thread make it')
     checkOptions(options)
+    this.stdout = outputOf(options.stdout)
+    this.stderr = outputOf(options.stderr)
     this.loop = host.loop()
     const parent = contextOf()
     const { data } = cloneMessage(options.workerData, options.transferList ?? [], isModelPort, moved)

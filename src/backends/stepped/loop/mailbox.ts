@@ -1,0 +1,52 @@
+// What arrives for a thread, in the order in which it was sent. A cell for each message says that it is there: so who
+// looks for the next one depends on nobody who sends a later one, and orders that differ only in that are one.
+
+import { host } from './host.ts'
+
+/** Cells that are made at a time. */
+const CELLS = 8
+
+export class Mailbox<Message> {
+  readonly cells: Int32Array[] = []
+  /** Those that are there, by number. */
+  readonly messages: (Message | undefined)[] = []
+  sent = 0
+  taken = 0
+
+  /** Sends, where all who do so are known to each other: one comes after the other. */
+  put(message: Message, told: string): void {
+    this.putAt(this.sent++, message, told)
+  }
+
+  /** Sends what has its place in the order. */
+  putAt(index: number, message: Message, told: string): void {
+    const cells = this.cellsOf(index)
+    host.tell(told)
+    Atomics.store(cells, index % CELLS, 1)
+    this.messages[index] = message
+  }
+
+  /** Whether the next is there. */
+  looks(told: string): boolean {
+    const cells = this.cellsOf(this.taken)
+    host.tell(told)
+    Atomics.load(cells, this.taken % CELLS)
+    return this.messages[this.taken] !== undefined
+  }
+
+  /** The next, which is there. */
+  next(): Message {
+    return this.messages[this.taken]!
+  }
+
+  take(): Message {
+    const message = this.next()
+    this.messages[this.taken++] = undefined
+    return message
+  }
+
+  cellsOf(index: number): Int32Array {
+    const at = Math.floor(index / CELLS)
+    return (this.cells[at] ??= new Int32Array(new SharedArrayBuffer(4 * CELLS)))
+  }
+}

@@ -1,0 +1,63 @@
+import * as threads from 'node:worker_threads'
+import { Worker } from 'node:worker_threads'
+
+const url = new URL('./extends-worker.mjs', import.meta.url)
+
+class Adder extends Worker {
+  #answers = 0
+  name = 'adder'
+
+  constructor(added) {
+    super(url, { workerData: added })
+    this.on('message', (sum) => {
+      this.#answers++
+      report([this.name, this.constructor.name, this instanceof Adder, sum, this.#answers])
+    })
+    this.postMessage(1)
+  }
+}
+
+class Named extends Adder {
+  name = 'named'
+}
+
+const mixed = (Base) =>
+  class extends Base {
+    constructor(...args) {
+      super(...args)
+      this.name += ' mixed'
+    }
+  }
+
+const Anonymous = class extends threads.Worker {
+  constructor() {
+    super(url, { workerData: 5 })
+    this.once('message', (sum) => report([Anonymous.name, sum]))
+    this.postMessage(4)
+  }
+}
+
+class Pool {
+  Worker = Worker
+
+  start(added) {
+    const worker = new this.Worker(url, { workerData: added })
+    worker.once('message', (sum) => report(['pool', sum]))
+    worker.postMessage(1)
+  }
+}
+
+const kinds = {
+  class: () => new Adder(2),
+  derived: () => new Named(3),
+  mixed: () => new (mixed(mixed(Named)))(4),
+  anonymous: () => new Anonymous(),
+  field: () => new Pool().start(6),
+  chosen: () => {
+    const worker = new (url.href ? Worker : Object)(url, { workerData: 7 })
+    worker.once('message', (sum) => report(['chosen', sum]))
+    worker.postMessage(1)
+  },
+  from: () => Array.from({ length: 1 }, (_, index) => new Adder(8 + index)),
+}
+kinds[globalThis.kindOfEnd ?? process.env.KIND_OF_END]()
