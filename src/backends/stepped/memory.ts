@@ -271,7 +271,7 @@ class Memory {
     return `${first} ${second}`
   }
 
-  /** Each word counts as what it is less what it was, so that only what has changed since the last mark is looked at. */
+  /** Each word counts as what it is less what it was: so only what has changed since the last mark is looked at. */
   #digestNow(): MemoryMark {
     const log = this.#log
     const entries = this.#logBuffers.length
