@@ -1,4 +1,4 @@
-// Five of examples/check in C++, for the Relacy race detector (github.com/dvyukov/relacy), to see how many executions
+// Six of examples/check in C++, for the Relacy race detector (github.com/dvyukov/relacy), to see how many executions
 // its full search takes. All operations are sequentially consistent, as those of Atomics are; loops that wait yield.
 //
 //   git clone https://github.com/dvyukov/relacy && c++ -O2 -std=c++17 -w -I. -o relacy-peer bench/peers/relacy.cpp
@@ -163,6 +163,69 @@ struct vyukov : rl::test_suite<vyukov, 2> {
   }
 };
 
+// An owner who pushes two values and takes twice, and two thieves who steal once each: "an owner and two thieves". The
+// array does not grow here, and so has room for two.
+struct chase_lev : rl::test_suite<chase_lev, 3> {
+  rl::atomic<int> top, bottom, values[2];
+  rl::var<int> got[4];
+
+  void before() {
+    top($).store(0, SC);
+    bottom($).store(0, SC);
+    for (auto &each : values) each($).store(0, SC);
+    for (auto &each : got) each($) = 0;
+  }
+
+  void push(int value) {
+    int at = bottom($).load(SC);
+    top($).load(SC);
+    values[at % 2]($).store(value, SC);
+    bottom($).store(at + 1, SC);
+  }
+
+  int take() {
+    int at = bottom($).load(SC) - 1;
+    bottom($).store(at, SC);
+    int first = top($).load(SC);
+    if (first > at) {
+      bottom($).store(at + 1, SC);
+      return 0;
+    }
+    int value = values[at % 2]($).load(SC);
+    if (first < at) return value;
+    int old = first;
+    bool mine = top($).compare_exchange_strong(old, first + 1, SC, SC);
+    bottom($).store(at + 1, SC);
+    return mine ? value : 0;
+  }
+
+  int steal() {
+    for (;;) {
+      int first = top($).load(SC);
+      if (first >= bottom($).load(SC)) return 0;
+      int value = values[first % 2]($).load(SC);
+      int old = first;
+      if (top($).compare_exchange_strong(old, first + 1, SC, SC)) return value;
+    }
+  }
+
+  void thread(unsigned me) {
+    if (me > 0) {
+      got[me + 1]($) = steal();
+      return;
+    }
+    push(1);
+    push(2);
+    for (int i = 0; i < 2; i++) got[i]($) = take();
+  }
+
+  void after() {
+    int count[3] = {0, 0, 0};
+    for (auto &each : got) count[(int)each($)]++;
+    RL_ASSERT(count[1] == 1 && count[2] == 1);
+  }
+};
+
 template <class Suite> bool run(std::string const &wanted, char const *name) {
   if (wanted != name) return false;
   rl::test_params params;
@@ -185,7 +248,8 @@ int main(int, char **arguments) {
                run<barrier<2, 2>>(wanted, "barrier-2-2") || run<barrier<2, 3>>(wanted, "barrier-2-3") ||
                run<treiber<2>>(wanted, "treiber-2") || run<treiber<3>>(wanted, "treiber-3") ||
                run<lamport<2>>(wanted, "lamport-2") || run<lamport<4>>(wanted, "lamport-4") ||
-               run<vyukov>(wanted, "vyukov");
-  if (!known) printf("peterson-1 peterson-2 barrier-2-2 barrier-2-3 treiber-2 treiber-3 lamport-2 lamport-4 vyukov\n");
+               run<vyukov>(wanted, "vyukov") || run<chase_lev>(wanted, "chase-lev");
+  char const *names = "peterson-1 peterson-2 barrier-2-2 barrier-2-3 treiber-2 treiber-3 lamport-2 lamport-4 vyukov";
+  if (!known) printf("%s chase-lev\n", names);
   return known ? 0 : 2;
 }

@@ -23,7 +23,10 @@ export interface Saver {
 
 interface Checkpoint {
   event: number
-  readonly threads: readonly Thread[]
+  /** How each thread stood: what is kept of it here, or what an earlier state has, where it has not run since. */
+  readonly threads: Thread[]
+  /** Room for what is kept here. */
+  readonly own: readonly Thread[]
   sleepers: Sleepers
   mark: MemoryMark
   lastThread: number
@@ -34,6 +37,11 @@ interface Checkpoint {
 /** As long as it takes to save a state, so many events take. */
 const EVENTS_PER_SAVE = 12
 const STRIDE_MIN = 8
+/**
+ * Of the states on a path that is new, an execution goes back to one in four, or in ten; of those where an execution
+ * differs from the last, to half, as what is below is explored next. So the former are so many times as far apart.
+ */
+const STRIDES_IF_NEW = 4
 /** States at most: one takes about 12 KiB for each thread. */
 const CHECKPOINTS_MAX = 512
 
@@ -65,10 +73,12 @@ export class Checkpoints {
     this.#stride = Math.max(STRIDE_MIN, Math.round(Math.sqrt(2 * EVENTS_PER_SAVE * fresh)))
   }
 
-  isWanted(event: number): boolean {
-    if (this.refusal !== null) return false
+  /** An execution that differs from the last from the event `branch` on has come to an event. */
+  isWanted(event: number, branch: number): boolean {
+    if (this.refusal !== null || event < branch) return false
     const last = this.#count === 0 ? 0 : this.#points[this.#count - 1]!.event
-    return event - last >= this.#stride && this.#count < CHECKPOINTS_MAX
+    const stride = event === branch ? STRIDE_MIN : this.#stride * STRIDES_IF_NEW
+    return event - last >= stride && this.#count < CHECKPOINTS_MAX
   }
 
   /** All threads have stopped before the event. */
@@ -82,11 +92,28 @@ export class Checkpoints {
     }
     this.#count++
     point.event = event
-    for (const thread of this.#threads) point.threads[thread.id]!.copyFrom(thread)
+    this.#keepThreads(point)
     point.sleepers = whoSleeps()
     point.lastThread = lastThread
     point.wokenBy.set(wokenBy)
     point.mark = memory.mark()
+  }
+
+  /** After it, each thread stands as the state at the top says. */
+  #keepThreads(point: Checkpoint): void {
+    const below = this.#count < 2 ? null : this.#points[this.#count - 2]!
+    for (const thread of this.#threads) {
+      const { id } = thread
+      const last = below?.threads[id]
+      if (last !== undefined && thread.stands(last)) {
+        point.threads[id] = last
+        continue
+      }
+      const kept = point.own[id]!
+      kept.copyFrom(thread)
+      point.threads[id] = kept
+      thread.hasRun = false
+    }
   }
 
   #refuse(error: unknown): void {
@@ -96,9 +123,18 @@ export class Checkpoints {
   }
 
   #newPoint(): Checkpoint {
-    const threads = this.#threads.map(({ id }) => new Thread(id))
-    const wokenBy = new Int32Array(threads.length)
-    return { event: 0, threads, sleepers: [], mark: memory.mark(), lastThread: -1, wokenBy, subject: null }
+    const own = this.#threads.map(({ id }) => new Thread(id))
+    const wokenBy = new Int32Array(own.length)
+    return {
+      event: 0,
+      threads: [...own],
+      own,
+      sleepers: [],
+      mark: memory.mark(),
+      lastThread: -1,
+      wokenBy,
+      subject: null,
+    }
   }
 
   /** The event of the last state before an event, or at it; -1 where there is none. */
@@ -109,9 +145,10 @@ export class Checkpoints {
   }
 
   /** Goes back to the last state before an event, or at it, and forgets those behind; null where there is none. */
-  goBack(event: number): Omit<Checkpoint, 'mark' | 'subject'> | null {
+  goBack(event: number): Pick<Checkpoint, 'event' | 'lastThread' | 'sleepers' | 'wokenBy'> | null {
+    const top = this.#count === 0 ? null : this.#points[this.#count - 1]!
     while (this.#count > 0 && this.#points[this.#count - 1]!.event > event) this.#count--
-    if (this.#count === 0) return null
+    if (top === null || this.#count === 0) return null
     const point = this.#points[this.#count - 1]!
     memory.goBack(point.mark)
     try {
@@ -120,7 +157,12 @@ export class Checkpoints {
       this.#refuse(error)
       return null
     }
-    for (const thread of this.#threads) thread.copyFrom(point.threads[thread.id]!)
+    for (const thread of this.#threads) {
+      const kept = point.threads[thread.id]!
+      if (kept === top.threads[thread.id] && thread.stands(kept)) continue
+      thread.copyFrom(kept)
+      thread.hasRun = false
+    }
     return point
   }
 }

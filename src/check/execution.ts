@@ -269,7 +269,7 @@ export abstract class Execution extends Scheduler {
 
   /** The state before this event is to be saved. What is run twice is run from the beginning. */
   protected isSavedAt(event: number): boolean {
-    return this.checkpoints !== null && this.log === null && this.checkpoints.isWanted(event)
+    return this.checkpoints !== null && this.log === null && this.checkpoints.isWanted(event, this.branch)
   }
 
   override save(): void {

@@ -130,6 +130,8 @@ export interface KernelScenarioDescription {
 /** A scenario on a machine of one kind, as the subject runs it. */
 export interface KernelScenarioRun {
   readonly machine: KernelMachine
+  /** What threads find the machine by, and what no thread changes itself. */
+  readonly constants: readonly object[]
   readonly threads: readonly (() => void)[]
   /** Results of the operations of each thread. */
   readonly results: Outcome[][]
@@ -720,6 +722,10 @@ function signalOf(error: unknown): string {
   throw error
 }
 
+function constantsOf(machine: KernelMachine): object[] {
+  return [machine, machine.tasks, machine.disk]
+}
+
 /** Says what a scenario is; returns what makes it run on a machine of a kind. */
 export function kernelScenario(
   description: KernelScenarioDescription,
@@ -741,6 +747,7 @@ export function kernelScenario(
     }
     return {
       machine,
+      constants: [...constantsOf(machine), threads, ...threads, cpus, ...cpus],
       threads: threads.map((operations, thread) => () => {
         for (let operation = 0; operation < operations.length; operation++) perform(thread, operation)
       }),
@@ -796,6 +803,7 @@ export function primitiveScenario(
     }
     return {
       machine,
+      constants: [...constantsOf(machine), threads],
       threads: threads.map((_, thread) => () => perform(thread)),
       results,
       perform,

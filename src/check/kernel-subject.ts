@@ -96,7 +96,7 @@ export function kernelSubject(
   setProbes(null)
   setForbidden(null)
   const run = alone(make()) as KernelScenarioRun
-  const fields = rememberFields([...run.machine.tasks])
+  const fields = rememberFields([...run.machine.tasks], run.constants)
   const detectors = sites && new Detectors(run.machine, sites)
   memory.takeSnapshot()
   const reset = (): void => {

@@ -2,10 +2,20 @@
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { CannotSave, SavedFields, Thread, memory, rememberFields } from '../../src/backends/stepped/index.ts'
+import {
+  CannotSave,
+  READY,
+  SPINNING,
+  SavedFields,
+  TRACKED,
+  Thread,
+  type Watched,
+  memory,
+  rememberFields,
+} from '../../src/backends/stepped/index.ts'
 import { readProgram } from '../../src/backends/stepped/program.ts'
 import { type Node, childrenOf } from '../../src/backends/stepped/syntax.ts'
-import type { Saver } from '../../src/check/checkpoints.ts'
+import { Checkpoints, type Saver } from '../../src/check/checkpoints.ts'
 import { type Subject, makeExplorer, runOnce, withoutStacks } from '../../src/check/explore.ts'
 import type { Explorer } from '../../src/check/explorer.ts'
 import { scenarioNames } from '../../src/check/index.ts'
@@ -108,6 +118,70 @@ describe('what is saved', () => {
     assert.deepEqual(copy, original)
     original.turnsOf(5).epoch = 9
     assert.equal(copy.turnsOf(5).epoch, 1)
+  })
+
+  it('is kept anew of a thread that has run, or whose wait somebody else has ended', () => {
+    memory.clear()
+    const threads = [new Thread(0), new Thread(1), new Thread(2)]
+    const points = new Checkpoints(threads, { save: () => null, restore: () => {} })
+    const wokenBy = new Int32Array(3)
+    const frame = (at: number): Thread['frames'][number] => [() => 0, at]
+    const standsAt = (): unknown[] =>
+      threads.map(({ state, frames, depth }) => [state, frames[depth - 1]?.[1]])
+    for (const thread of threads) thread.frames[thread.depth++] = frame(thread.id)
+    threads[1]!.state = SPINNING
+    points.save(1, 0, wokenBy)
+    const first = standsAt()
+    threads[0]!.frames[0] = frame(7)
+    threads[0]!.hasRun = true
+    threads[1]!.state = READY
+    points.save(2, 0, wokenBy)
+    const second = standsAt()
+    assert.notDeepEqual(second, first)
+    for (const thread of threads) {
+      thread.depth = 0
+      thread.hasRun = true
+    }
+    points.goBack(2)
+    assert.deepEqual(standsAt(), second)
+    points.goBack(1)
+    assert.deepEqual(standsAt(), first)
+    // Now the second state is made anew, and has nothing of what it was before.
+    points.save(2, 0, wokenBy)
+    threads[1]!.state = READY
+    points.goBack(2)
+    assert.deepEqual(standsAt(), first)
+  })
+
+  it('is memory, whose digest says what it is and not how it has become that', () => {
+    memory.clear()
+    const words: Watched = memory.add(new Int32Array(new SharedArrayBuffer(256)), true)
+    const set = (index: number, value: number): void => {
+      words[TRACKED]!.touch(index)
+      words[index] = value
+    }
+    memory.takeSnapshot()
+    const begun = memory.digest()
+    set(3, 5)
+    set(40, 6)
+    const direct = memory.digest()
+    assert.notEqual(direct, begun)
+    memory.restore()
+    assert.equal(memory.digest(), begun)
+    set(40, 9)
+    const mark = memory.mark()
+    const marked = memory.digest()
+    set(3, 5)
+    set(40, 6)
+    assert.equal(memory.digest(), direct)
+    memory.mark()
+    set(3, 0)
+    set(40, 0)
+    assert.equal(memory.digest(), begun)
+    memory.goBack(mark)
+    assert.equal(memory.digest(), marked)
+    memory.restore()
+    assert.equal(memory.digest(), begun)
   })
 
   const saveIn = (root: object, threads: Thread[] = []) => {

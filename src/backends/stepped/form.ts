@@ -45,12 +45,17 @@ const PC = '$pc'
 const WAS = '$was'
 const STOP = '$stop'
 
-/** Numbers the calls that may stop, from 1 on. Returns how many there are. */
-export function numberPoints(steps: Steps, from = 0): number {
+/**
+ * Numbers the calls that may stop, in their order and from 2 on. Returns the last number. A number is odd where nothing
+ * of the function is left to do if the call throws: the runtime passes over its frame then.
+ */
+function numberPoints(steps: Steps, from = 0, inTry = false): number {
   let last = from
   for (const step of steps) {
-    if (step.kind === 'point') step.number = ++last
-    else for (const inner of innerOf(step)) last = numberPoints(inner, last)
+    if (step.kind === 'point') {
+      last = last - (last % 2) + (inTry ? 2 : 3)
+      step.number = last
+    } else for (const inner of innerOf(step)) last = numberPoints(inner, last, inTry || step.kind === 'try')
   }
   return last
 }

@@ -21,8 +21,6 @@ export class TrackedBuffer {
   readonly ordinal: number
   readonly cellBytes: number
   readonly firstCell: number
-  /** Its contents at the snapshot; null before. */
-  snapshot: Int32Array | null = null
   readonly words: Int32Array
   /** For each block of 16 words, the epoch in which it was last changed; see Memory. */
   readonly changed: Int32Array
@@ -108,9 +106,14 @@ export class FinerCellsNeeded extends Error {
 
 /** A state of memory that can be gone back to. */
 export interface MemoryMark {
+  /** So many blocks have been noted since the snapshot. */
   readonly entries: number
-  readonly blocks: number
+  /** The digest of what they are now. */
+  readonly first: number
+  readonly second: number
 }
+
+const beginning: MemoryMark = { entries: 0, first: 0, second: 0 }
 
 class Memory {
   /** Buffers, by the order in which they are met, that have cells of one byte. */
@@ -128,11 +131,8 @@ class Memory {
   #persistentAliases = 0
   /** Buffers that are there from the beginning of each execution, and their cells. */
   #persistentBuffers = 0
-  /** The epoch in which the execution began. */
-  #firstEpoch = 1
-  /** Blocks that were changed in the execution, each once. */
-  readonly #changedBuffers: TrackedBuffer[] = []
-  readonly #changedBlocks: number[] = []
+  /** The digest of memory at the last mark. */
+  #digest: MemoryMark = { entries: 0, first: 0, second: 0 }
   /** What was there before: the words of a block, then its number and the epoch of the change before that. */
   readonly #logBuffers: TrackedBuffer[] = []
   #log = new Int32Array(LOG_ENTRIES * ENTRY_WORDS)
@@ -150,9 +150,8 @@ class Memory {
   }
 
   #forgetChanges(): void {
-    this.#changedBuffers.length = 0
-    this.#changedBlocks.length = 0
     this.#logBuffers.length = 0
+    this.#digest = beginning
   }
 
   /**
@@ -215,13 +214,8 @@ class Memory {
   takeSnapshot(): void {
     this.#persistentBuffers = this.#order.length
     this.#persistentAliases = this.#aliases.length
-    for (const buffer of this.#order) {
-      if (buffer.snapshot === null) buffer.snapshot = new Int32Array(buffer.words)
-      else buffer.snapshot.set(buffer.words)
-      buffer.changed.fill(0)
-    }
+    for (const buffer of this.#order) buffer.changed.fill(0)
     this.epoch = 1
-    this.#firstEpoch = 1
     this.#forgetChanges()
   }
 
@@ -229,10 +223,6 @@ class Memory {
   noteBlock(buffer: TrackedBuffer, block: number): void {
     const before = buffer.changed[block]!
     buffer.changed[block] = this.epoch
-    if (before < this.#firstEpoch) {
-      this.#changedBuffers.push(buffer)
-      this.#changedBlocks.push(block)
-    }
     const entry = this.#logBuffers.push(buffer) * ENTRY_WORDS
     if (entry > this.#log.length) this.#growLog()
     const log = this.#log
@@ -254,11 +244,13 @@ class Memory {
   /** The memory as it is now can be gone back to, until something from before is. */
   mark(): MemoryMark {
     this.epoch++
-    return { entries: this.#logBuffers.length, blocks: this.#changedBlocks.length }
+    this.#digest = this.#digestNow()
+    return this.#digest
   }
 
   /** Back to what it was at a mark. No buffer was made since. */
-  goBack({ entries, blocks }: MemoryMark): void {
+  goBack(mark: MemoryMark): void {
+    const { entries } = mark
     const log = this.#log
     while (this.#logBuffers.length > entries) {
       const { words, changed } = this.#logBuffers.pop()!
@@ -269,38 +261,45 @@ class Memory {
       for (let word = 0; word < count; word++) words[first + word] = log[at + word]!
       changed[block] = log[at + BLOCK_WORDS + 1]!
     }
-    this.#changedBuffers.length = blocks
-    this.#changedBlocks.length = blocks
+    this.#digest = mark
     this.epoch++
   }
 
-  /**
-   * A digest of what differs from the snapshot, or of a buffer that was made since from zero: equal for equal contents,
-   * whatever happened in between.
-   */
+  /** A digest of what differs from the snapshot: equal for equal contents, whatever happened in between. */
   digest(): string {
-    let first = 0
-    let second = 0
-    for (let index = 0; index < this.#changedBlocks.length; index++) {
-      const { words, snapshot, ordinal } = this.#changedBuffers[index]!
-      const start = this.#changedBlocks[index]! << BLOCK_SHIFT
-      const end = Math.min(start + (1 << BLOCK_SHIFT), words.length)
-      for (let word = start; word < end; word++) {
-        const value = words[word]!
-        if (value === (snapshot === null ? 0 : snapshot[word])) continue
-        const place = Math.imul(word + 1, 0x9e3779b1) ^ Math.imul(ordinal + 1, 0x85ebca6b)
-        first = (first + mix(place ^ value)) | 0
-        second = (second + mix(Math.imul(place, 0xc2b2ae35) ^ Math.imul(value, 0x27d4eb2f))) | 0
+    const { first, second } = this.#digestNow()
+    return `${first} ${second}`
+  }
+
+  /** Each word counts as what it is less what it was: so only what has changed since the last mark is looked at. */
+  #digestNow(): MemoryMark {
+    const log = this.#log
+    const entries = this.#logBuffers.length
+    let { first, second } = this.#digest
+    for (let entry = this.#digest.entries; entry < entries; entry++) {
+      const { words, ordinal } = this.#logBuffers[entry]!
+      const at = entry * ENTRY_WORDS
+      const start = log[at + BLOCK_WORDS]! << BLOCK_SHIFT
+      const count = Math.min(BLOCK_WORDS, words.length - start)
+      for (let word = 0; word < count; word++) {
+        const value = words[start + word]!
+        const before = log[at + word]!
+        if (value === before) continue
+        const place = Math.imul(start + word + 1, 0x9e3779b1) ^ Math.imul(ordinal + 1, 0x85ebca6b)
+        const other = Math.imul(place, 0xc2b2ae35)
+        first = (first + mix(place ^ value) - mix(place ^ before)) | 0
+        second =
+          (second + mix(other ^ Math.imul(value, 0x27d4eb2f)) - mix(other ^ Math.imul(before, 0x27d4eb2f))) |
+          0
       }
     }
-    return `${first} ${second}`
+    return { entries, first, second }
   }
 
   /** Back to the snapshot; buffers that were made since are forgotten. */
   restore(): void {
     this.finerNeeded = null
-    this.goBack({ entries: 0, blocks: 0 })
-    this.#firstEpoch = this.epoch
+    this.goBack(beginning)
     while (this.#aliases.length > this.#persistentAliases) this.#buffers.delete(this.#aliases.pop()!)
     while (this.#order.length > this.#persistentBuffers) {
       const buffer = this.#order.pop()!

@@ -4,7 +4,7 @@
 // and typed arrays, whose changes are tracked as those of shared memory are.
 
 import { memory, mix } from './memory.ts'
-import { CannotSave, SavedObjects } from './saved-objects.ts'
+import { CannotSave, SavedObjects, isTracked } from './saved-objects.ts'
 import type { Thread } from './thread.ts'
 
 type Fields = Record<string, unknown>
@@ -31,8 +31,14 @@ export class SavedFields {
   readonly objects = new SavedObjects()
 }
 
-/** Remembers the fields of `roots` and of the objects in them. */
-export function rememberFields(roots: readonly object[]): RememberedFields {
+/**
+ * Remembers the fields of `roots` and of the objects in them. Nobody changes the fields of `constants`, nor what only
+ * they lead to.
+ */
+export function rememberFields(
+  roots: readonly object[],
+  constants: readonly object[] = [],
+): RememberedFields {
   const objects: Fields[] = []
   const seen = new Set<object>()
   const visit = (value: unknown): void => {
@@ -48,12 +54,16 @@ export function rememberFields(roots: readonly object[]): RememberedFields {
   }
   for (const root of roots) visit(root)
   // A list may have other elements in another state.
-  return compile(objects, new Set(objects.filter((object) => !Array.isArray(object))))
+  return compile(objects, new Set([...objects.filter((object) => !Array.isArray(object)), ...constants]))
 }
 
 function compile(objects: readonly Fields[], known: ReadonlySet<object>): RememberedFields {
   const { reset, copy, numbers, save, goBack, references } = mayCompile() ? asCode(objects) : asData(objects)
   const words = new Int32Array(numbers.buffer)
+  // What a field holds from the beginning, where that need not be saved.
+  const settled: unknown[] = []
+  save(settled)
+  for (const index of references) if (!isSettled(settled[index], known)) settled[index] = settled
   copy()
   const first = words.slice()
   const digest = (): number => {
@@ -67,7 +77,10 @@ function compile(objects: readonly Fields[], known: ReadonlySet<object>): Rememb
       const { values, objects: others } = saved
       save(values)
       others.begin(known)
-      for (const index of references) others.visit(values[index])
+      for (const index of references) {
+        const value = values[index]
+        if (value !== settled[index]) others.visit(value)
+      }
       for (const list of lists) others.visit(list)
       for (const thread of threads) others.visitThread(thread)
     },
@@ -76,6 +89,11 @@ function compile(objects: readonly Fields[], known: ReadonlySet<object>): Rememb
       others.restore()
     },
   }
+}
+
+/** It is saved by somebody else, or does not change. */
+function isSettled(value: unknown, known: ReadonlySet<object>): boolean {
+  return typeof value !== 'object' || value === null || known.has(value) || isTracked(value)
 }
 
 /** A page whose policy is strict makes no functions of text. */

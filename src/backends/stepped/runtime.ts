@@ -368,6 +368,7 @@ function startThreads(threads: readonly Thread[], bodies: readonly (() => unknow
 /** Runs a thread until it stops or has finished. Returns whether it has finished. */
 function goOn(thread: Thread): boolean {
   const { frames } = thread
+  thread.hasRun = true
   state.changes = thread.changes
   let value: unknown
   let thrown = false
@@ -402,6 +403,8 @@ function goOn(thread: Thread): boolean {
     try {
       if (thread.depth > 0) {
         const frame = frames[--thread.depth]!
+        // An odd number says that it would only throw the error again: see form.ts.
+        if (thrown && (frame[1] & 1) === 1) continue
         value = frame[0](frame, value, thrown)
       } else if (!thrown && hasLoop(thread, value)) {
         thread.isLooping = true

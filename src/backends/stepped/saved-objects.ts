@@ -24,7 +24,10 @@ const plainPrototypes = new WeakSet<object>([Object.prototype])
 
 export class SavedObjects {
   #known: ReadonlySet<object> = new Set()
-  #last: object | null = null
+  /** What was met last, and, of what need not be saved, two that were met before: most frames hold the same. */
+  #last: unknown = null
+  #first: unknown = null
+  #second: unknown = null
   readonly #seen = new Set<object>()
   readonly #objects: object[] = []
   readonly #contents: (readonly unknown[] | ArrayBufferView)[] = []
@@ -33,6 +36,8 @@ export class SavedObjects {
   begin(known: ReadonlySet<object>): void {
     this.#known = known
     this.#last = null
+    this.#first = null
+    this.#second = null
     this.#seen.clear()
     this.#objects.length = 0
     this.#contents.length = 0
@@ -41,18 +46,24 @@ export class SavedObjects {
   visitThread({ frames, depth }: Thread): void {
     for (let at = 0; at < depth; at++) {
       const frame = frames[at]!
-      for (let value = 2; value < frame.length; value++)
-        if (typeof frame[value] === 'object') this.visit(frame[value])
+      for (let place = 2; place < frame.length; place++) {
+        const value = frame[place]
+        if (typeof value !== 'object' || value === this.#first || value === this.#second) continue
+        this.visit(value)
+      }
     }
   }
 
   visit(value: unknown): void {
     // A variable of a function that stops may hold what it was given for a value.
-    if (typeof value !== 'object' || value === null || value === stopped) return
-    // Most frames of a thread hold the same.
-    if (value === this.#last) return
+    if (typeof value !== 'object' || value === null || value === stopped || value === this.#last) return
     this.#last = value
-    if (this.#known.has(value) || this.#seen.has(value)) return
+    if (this.#known.has(value) || isTracked(value)) {
+      this.#second = this.#first
+      this.#first = value
+      return
+    }
+    if (this.#seen.has(value)) return
     this.#seen.add(value)
     if (ArrayBuffer.isView(value)) this.#visitView(value)
     else if (Array.isArray(value)) this.#add(value, [...(value as unknown[])])
@@ -60,9 +71,8 @@ export class SavedObjects {
     else if (isPlain(value)) this.#add(value, Object.values(value))
   }
 
-  /** Changes of what is tracked are undone with memory. */
   #visitView(view: ArrayBufferView): void {
-    if ((view as { [TRACKED]?: unknown })[TRACKED] !== undefined || view instanceof DataView) return
+    if (view instanceof DataView) return
     this.#objects.push(view)
     this.#contents.push((view as Int32Array).slice())
   }
@@ -76,7 +86,8 @@ export class SavedObjects {
   }
 
   restore(): void {
-    for (const [index, object] of this.#objects.entries()) {
+    for (let index = 0; index < this.#objects.length; index++) {
+      const object = this.#objects[index]!
       const contents = this.#contents[index]!
       if (ArrayBuffer.isView(contents)) (object as Int32Array).set(contents as Int32Array)
       else if (Array.isArray(object)) {
@@ -85,6 +96,11 @@ export class SavedObjects {
       } else restoreFields(object as Fields, contents)
     }
   }
+}
+
+/** Changes of what is tracked are undone with memory. */
+export function isTracked(value: object): boolean {
+  return ArrayBuffer.isView(value) && (value as { [TRACKED]?: unknown })[TRACKED] !== undefined
 }
 
 /** Its properties are all that it has, in which it may change. Throws CannotSave where it may have more. */
@@ -101,5 +117,8 @@ function isPlain(object: object): boolean {
 function restoreFields(object: Fields, contents: readonly unknown[]): void {
   const keys = Object.keys(object)
   if (keys.length !== contents.length) throw new CannotSave('an object has got properties since it was saved')
-  for (const [at, key] of keys.entries()) if (object[key] !== contents[at]) object[key] = contents[at]
+  for (let at = 0; at < keys.length; at++) {
+    const key = keys[at]!
+    if (object[key] !== contents[at]) object[key] = contents[at]
+  }
 }

@@ -50,7 +50,10 @@ export const operationNames = [
 
 export type Watched = Int32Array & { [SHARED]?: View; [TRACKED]?: View }
 
-/** What a function has kept: the form of it that goes on, where, and its variables. Nobody changes it. */
+/**
+ * What a function has kept: the form of it that goes on, where, and its variables. Nobody changes it. Where the number
+ * is odd, the function does nothing with what a call throws.
+ */
 export type Frame = readonly [resume: Resume, at: number, ...values: readonly unknown[]]
 
 /** Goes on after a call that gave `value`, or threw it. */
@@ -103,6 +106,8 @@ export class Thread {
   /** What it runs, until it has begun. */
   body: (() => unknown) | null = null
   state = READY
+  /** It has run since somebody has set this to false. */
+  hasRun = true
 
   // The next operation.
   kind = LOAD
@@ -212,11 +217,25 @@ export class Thread {
     this.forgetReads()
   }
 
+  /** It has not run since it stood as `other` does, nor has anybody changed how it waits. */
+  stands(other: Thread): boolean {
+    return (
+      !this.hasRun &&
+      this.state === other.state &&
+      this.isIdle === other.isIdle &&
+      this.isStale === other.isStale &&
+      this.rescues === other.rescues &&
+      this.timeouts === other.timeouts &&
+      this.waitResult === other.waitResult
+    )
+  }
+
   /** Takes over how another stands, whose event loop is not yet made. */
   copyFrom(other: Thread): void {
     this.#copyFrames(other)
     this.#copyReads(other)
     this.#copyTurns(other)
+    this.hasRun = other.hasRun
     this.body = other.body
     this.state = other.state
     this.kind = other.kind
