@@ -87,7 +87,13 @@ import {
   storeAlignedInt32,
   swapOff,
   swapOn,
+  beginWriteback,
+  finishSync,
+  requestSync,
+  serveSync,
   syncFileRange,
+  syncOpenFile,
+  writeBackSome,
   touch,
   touchByKernel,
   truncateFile,
@@ -477,9 +483,9 @@ export class ScenarioCpu {
   }
 
   /** This CPU, which has opened it, closes it for all. */
-  closeOpened(): Outcome {
+  closeOpened(index = 0): Outcome {
     callEnter(this.task)
-    closeFile(this.task, this.machine.opened[0]!.open)
+    closeFile(this.task, this.machine.opened[index]!.open)
     finishCall(this.task)
     callExit(this.task)
     return 'closed'
@@ -557,6 +563,61 @@ export class ScenarioCpu {
   sync(page: number, pages: number): Outcome {
     callEnter(this.task)
     const result = msync(this.task, this.mm, page, page + pages, MS_SYNC)
+    callExit(this.task)
+    return outcomeOf(result)
+  }
+
+  /** Pages that the file on disk has. */
+  pagesOnDisk(): Outcome {
+    return this.machine.disk.pagesOf(DATA_FILE)
+  }
+
+  /** fsync() of a file that is open for all. */
+  syncOpened(index: number): Outcome {
+    const { open, generation } = this.machine.opened[index]!
+    callEnter(this.task)
+    const result = syncOpenFile(this.task, this.machine.kept[0]!, open, generation)
+    finishCall(this.task)
+    callExit(this.task)
+    return outcomeOf(result)
+  }
+
+  /** A round of the flusher over all that is dirty. */
+  flush(): Outcome {
+    callEnter(this.task)
+    beginWriteback(this.task)
+    callExit(this.task)
+    for (let more = true; more;) {
+      callEnter(this.task)
+      more = writeBackSome(this.task, true)
+      callExit(this.task)
+    }
+    return 'flushed'
+  }
+
+  /** Asks the flusher for an msync. */
+  askSync(page: number, pages: number): Outcome {
+    callEnter(this.task)
+    requestSync(this.task, this.mm, page, page + pages)
+    callExit(this.task)
+    return 'asked'
+  }
+
+  /** The flusher does what the CPU `id` has asked for, if it has. */
+  serve(id: number): Outcome {
+    callEnter(this.task)
+    serveSync(this.task, id)
+    callExit(this.task)
+    return 'served'
+  }
+
+  /** What it came to; this CPU does it itself where the flusher has not. */
+  syncAnswer(): Outcome {
+    const { heap, base } = this.task
+    const done = Atomics.load(heap, base + PerCpu.syncDone) === Atomics.load(heap, base + PerCpu.syncWanted)
+    if (!done) return this.sync(heap[base + PerCpu.syncStart]!, 1)
+    callEnter(this.task)
+    const result = finishSync(this.task, this.mm)
     callExit(this.task)
     return outcomeOf(result)
   }

@@ -11,6 +11,7 @@ export {
   declareCpuLost,
   isInKernel,
   perCpuBase,
+  throwIfCpuLost,
 } from './machine/cpu.ts'
 export * from './machine/errors.ts'
 export * from './machine/frames.ts'
@@ -45,6 +46,14 @@ export { EBADF, EFAULT, errnoName, errnoOf } from './mm/errno.ts'
 export * from './memory/file.ts'
 export { forkMm } from './calls/fork.ts'
 export { getFilePage } from './cache/filemap.ts'
+export {
+  FLUSHER_STOP,
+  FLUSHER_WORK,
+  advanceWriteback,
+  beginWriteback,
+  isOverBackground,
+  writeBackSome,
+} from './cache/flusher.ts'
 export { openHostFile, syncAllFiles, syncFileOfGeneration } from './cache/host-file.ts'
 export { readFromFile, writeToFile } from './cache/file-io.ts'
 export { MADV, madvise } from './calls/madvise.ts'
@@ -62,7 +71,7 @@ export {
   unregisterMmuNotifier,
 } from './tables/mmu-notifier.ts'
 export { mprotect } from './calls/mprotect.ts'
-export { MS_ASYNC, MS_INVALIDATE, MS_SYNC, msync } from './calls/msync.ts'
+export { MS_ASYNC, MS_INVALIDATE, MS_SYNC, finishSync, msync, requestSync, serveSync } from './calls/msync.ts'
 export { MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE, mremap } from './calls/mremap.ts'
 export {
   OVERCOMMIT_ALWAYS,
@@ -118,7 +127,7 @@ export {
   releaseCpu,
 } from './calls/thread-end.ts'
 export { truncateFile } from './cache/truncate.ts'
-export { syncFileRange, writeBackFile } from './cache/writeback.ts'
+export { syncFileRange, syncOpenFile, writeBackFile } from './cache/writeback.ts'
 export { Task } from './mm/task.ts'
 export {
   VM_DONTEXPAND,

@@ -15,7 +15,7 @@ import {
   numberAt,
   openHostFile,
   putFile,
-  syncFileRange,
+  syncOpenFile,
 } from '../../kernel/index.ts'
 import {
   type FilePath,
@@ -71,9 +71,6 @@ export interface DiskFileHandle {
   readonly path: string
   readonly writable: boolean
 }
-
-/** Beyond the last page that a file can have. */
-const LAST_PAGE = 2 ** 31 - 1
 
 export class DiskFile extends MachineFile {
   /** For Machine.openFile(). */
@@ -164,7 +161,8 @@ export class DiskFile extends MachineFile {
   sync(): void {
     super.assertOpen()
     const pointer = MachineFile.pointerOf(this)
-    super.call('sync', (task) => syncFileRange(task, pointer, 0, LAST_PAGE))
+    const { file: open, generation } = super.opened
+    super.call('sync', (task) => syncOpenFile(task, pointer, open, generation))
   }
 
   /**
@@ -180,7 +178,8 @@ export class DiskFile extends MachineFile {
     if (this.#open === 0) return
     const pointer = MachineFile.pointerOf(this)
     try {
-      if (super.writable) super.call('close', (task) => syncFileRange(task, pointer, 0, LAST_PAGE))
+      if (super.writable)
+        super.call('close', (task) => syncOpenFile(task, pointer, this.#open, super.opened.generation))
     } finally {
       this.#release()
     }

@@ -10,6 +10,7 @@ import frames from './frames.ts'
 import interrupts from './interrupts.ts'
 import layout from './layout.ts'
 import locks from './locks.ts'
+import flusher from './flusher.ts'
 import mlock from './mlock.ts'
 import moves from './moves.ts'
 import observers from './observers.ts'
@@ -36,6 +37,7 @@ const explored: Tables = {
   moves,
   files: ofFiles,
   'write-back': writeBack,
+  flusher,
   mlock,
   observers,
   locks,

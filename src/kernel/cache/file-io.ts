@@ -5,11 +5,12 @@
 
 import { PAGE_SIZE, ZERO_FRAME, viewOf } from '../machine/frames.ts'
 import { noteWritten, sectorMask } from '../machine/sectors.ts'
+import { setPageDirty } from '../memory/dirty.ts'
 import { FILE_HOST, File, addToPageCache, bytesInPage, loadPage } from '../memory/file.ts'
 import { lockInode, unlockInode } from '../memory/inode-lock.ts'
 import { putPage } from '../memory/page-alloc.ts'
 import { setPageFlags, unlockPage } from '../memory/page-lock.ts'
-import { PG_DIRTY, PG_LOCKED, PG_REFERENCED, PG_UPTODATE } from '../memory/page.ts'
+import { PG_LOCKED, PG_REFERENCED, PG_UPTODATE } from '../memory/page.ts'
 import { EFAULT } from '../mm/errno.ts'
 import type { Task } from '../mm/task.ts'
 import { freshPage, getFilePage } from './filemap.ts'
@@ -102,7 +103,7 @@ function writePage(
   }
   copyToFrame(cpu, frame, within, source, start, length)
   // Marked after the copy: a write-back in between may have cleared an earlier mark, and missed what was just written.
-  setPageFlags(cpu, frame, PG_DIRTY | PG_REFERENCED)
+  setPageDirty(cpu, frame, PG_REFERENCED)
   putPage(cpu, frame)
   return 0
 }
@@ -118,7 +119,7 @@ function addWholePage(cpu: Task, file: number, index: number, source: Uint8Array
   const present = source.length >= start + PAGE_SIZE
   if (present) copyToFrame(cpu, frame, 0, source, start, PAGE_SIZE)
   const added = present && addToPageCache(cpu, file, index, frame, 0) === 1
-  if (added) setPageFlags(cpu, frame, PG_UPTODATE | PG_DIRTY | PG_REFERENCED)
+  if (added) setPageDirty(cpu, frame, PG_UPTODATE | PG_REFERENCED)
   unlockPage(cpu, frame)
   putPage(cpu, frame)
   return added

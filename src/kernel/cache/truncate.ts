@@ -7,6 +7,7 @@
 // meanwhile. Two changes of the size exclude each other (inode-lock.ts).
 
 import { cpuRelax } from '../machine/cpu.ts'
+import { setPageDirty } from '../memory/dirty.ts'
 import {
   FILE_HOST,
   FILE_READ_ONLY,
@@ -20,7 +21,7 @@ import {
 import { truncateOnHost } from '../memory/host-io.ts'
 import { lockInode, unlockInode } from '../memory/inode-lock.ts'
 import { putPage } from '../memory/page-alloc.ts'
-import { clearPageFlags, lockPage, pageFlags, setPageFlags, unlockPage } from '../memory/page-lock.ts'
+import { clearPageFlags, lockPage, pageFlags, unlockPage } from '../memory/page-lock.ts'
 import { isPageOf, PG_DIRTY, PG_UPTODATE, unpinnedCount } from '../memory/page.ts'
 import { freeSwapSlot } from '../memory/swap.ts'
 import { EFBIG, EINVAL } from '../mm/errno.ts'
@@ -151,7 +152,7 @@ function zeroTail(cpu: Task, file: number, index: number, bytes: number): void {
   // A page that is read later gets its zeros then.
   if (isPageOf(cpu, frame, file, index) && (pageFlags(cpu, frame) & PG_UPTODATE) !== 0) {
     zeroFrom(cpu, frame, bytes)
-    setPageFlags(cpu, frame, PG_DIRTY)
+    setPageDirty(cpu, frame)
   }
   unlockPage(cpu, frame)
   putPage(cpu, frame)

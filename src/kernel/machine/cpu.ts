@@ -71,6 +71,8 @@ export interface Host {
   syncFile(file: number): number
   /** Gives the file a size of `pages` pages of which the last has `lastBytes` bytes. Returns 0 or a negative errno. */
   truncateFile(file: number, pages: number, lastBytes: number): number
+  /** Opens the file for writing, if that can be done. Returns 0 or a negative errno. */
+  openFile(file: number): number
   /** Nobody refers to the file any more: it is freed next. */
   forgetFile(file: number): void
   /** Whether this is asked from within code that is not the host's own, and works for it in one of these methods. */
@@ -463,6 +465,7 @@ export function declareCpuLost(heap: Int32Array, lost: number): void {
     Atomics.notify(heap, base + PerCpu.waiterTask)
     Atomics.notify(heap, base + PerCpu.waiterWake)
     Atomics.notify(heap, base + PerCpu.rcuwaitTask)
+    Atomics.notify(heap, base + PerCpu.syncDone)
     const haltedOn = Atomics.load(heap, base + PerCpu.haltedOn)
     if (haltedOn !== 0) Atomics.notify(heap, haltedOn)
   }

@@ -77,6 +77,18 @@ export const PerCpu = layout('cpu', SLABS + SLAB_CACHES * SLAB_CPU_WORDS, {
   openFiles: 40,
 
   /**
+   * What this CPU has asked the flusher to synchronise, see calls/msync.ts: how often it has asked, how often that was
+   * done and with what result (written by the flusher), of which address space, and which pages.
+   */
+  syncWanted: 41,
+  syncDone: 42,
+  syncResult: 38,
+  syncMm: 43,
+  syncGeneration: 44,
+  syncStart: 46,
+  syncEnd: 47,
+
+  /**
    * This CPU's place in the queue of a sleeping lock: neighbours, kind, and whether it still waits (written by the
    * waker).
    */

@@ -39,8 +39,16 @@ export const File = layout('file', FILE_WORDS, {
   nextFile: 6,
   /** Pages in the cache. */
   cachedPages: 8,
-  /** The negative errno of the last write-back that failed, until somebody was told; else 0. */
+  /** `wb_err`: the last write-back that failed, see sync/errseq.ts, and what those were told of that have mapped it. */
   writeError: 10,
+  writeErrorSeen: 7,
+  /**
+   * `dirtied_when`: in which period of the flusher, plus one, the file was first made dirty since the flusher began to
+   * write it; 0 where it has nothing to write. See dirty.ts.
+   */
+  dirtiedWhen: 11,
+  /** `writeback_index`: where the flusher goes on with the file. */
+  writebackIndex: 9,
   /** `mmap_miss`: how many faults in a row did not find their page; see filemap.ts. */
   mmapMiss: 12,
   /** Files that nobody refers to any more are linked until they are buried. */
@@ -52,6 +60,8 @@ export const File = layout('file', FILE_WORDS, {
 
   /** How the host finds the file: see the backend. */
   hostPath: 16,
+  /** `I_SYNC`: 1 while the flusher is at work on the file, which is not freed meanwhile. */
+  underWriteback: 17,
   hostDeviceLow: 19,
   hostDeviceHigh: 20,
   hostInodeLow: 21,
