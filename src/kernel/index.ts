@@ -27,6 +27,14 @@ export * from './machine/kconfig.ts'
 export { CACHE_LINE_WORDS, type LayoutDescription } from './machine/layout.ts'
 export { PerCpu, PCP_CAPACITY } from './machine/per-cpu.ts'
 export { sleepWhile } from './machine/sleep.ts'
+export {
+  futexHasWaiters,
+  futexQueue,
+  futexSleep,
+  futexUnqueue,
+  futexWake,
+  isFutexWaiting,
+} from './sync/futex.ts'
 export { graceBarrier } from './sync/grace.ts'
 export { numberAt } from './sync/number.ts'
 export { RWSEM_GENERIC, RWSEM_SPINNING, RWSEM_XADD, type RwsemKind, rwsemKinds } from './sync/rwsem.ts'

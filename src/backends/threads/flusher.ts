@@ -28,12 +28,16 @@ export interface FlusherTask {
   readonly storage: string | null
 }
 
-/** Starts the thread. The process does not wait for it; where it cannot be started, a warning says so. */
-export function startFlusher(task: FlusherTask): void {
+/** Has `thread` start the flusher. The process does not wait for it; where it cannot be started, a warning says so. */
+export function startFlusher(thread: MachineThread, task: FlusherTask): void {
   const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js'
   const worker = new Worker(new URL(`./flusher-worker${extension}`, import.meta.url), { workerData: task })
   worker.unref()
+  // It ends with this thread, perhaps before it has come.
+  const mayNotCome = (): void => void Atomics.store(thread.task.heap, Header.flusherCame, 1)
+  thread.onDetach(mayNotCome)
   worker.once('error', (error) => {
+    mayNotCome()
     process.emitWarning(`files are not written back in the background: ${String(error)}`, {
       type: 'FaultlineWarning',
       code: 'FAULTLINE_FLUSHER',

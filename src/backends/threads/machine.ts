@@ -104,7 +104,7 @@ export class Machine {
     const id = randomUUID()
     identify(id, heap, memory)
     const machine = Machine.attach({ kind: 'faultline-machine', id, heap, memory })
-    if (plan.writeback !== null) startFlusher({ machine: machine.handle, ...plan.writeback })
+    if (plan.writeback !== null) startFlusher(machine.#thread, { machine: machine.handle, ...plan.writeback })
     try {
       if (plan.swap !== null) machine.swapOn(plan.swap.path, plan.swap.options)
     } catch (error) {

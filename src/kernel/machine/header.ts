@@ -137,6 +137,10 @@ export const Header = layout('machine', WORDS, {
   flusherStorage: WRITEBACK + 6,
   /** 1 once the flusher was there, or it is known that it will not come. */
   flusherCame: WRITEBACK + 7,
+
+  /** The first thread that waits for a word of memory, by its CPU plus one, and the lock: see sync/futex.ts. */
+  futexHead: WRITEBACK + 8,
+  futexLock: WRITEBACK + 9,
 })
 
 export const HEADER_WORDS = WORDS

@@ -123,6 +123,11 @@ export const PerCpu = layout('cpu', SLABS + SLAB_CACHES * SLAB_CPU_WORDS, {
   /** Pages committed here less those given up, see memory/overcommit.ts. Other CPUs read it. */
   committed: 88,
 
+  /** What the attached thread waits for in memory, and who waits behind it: see sync/futex.ts. */
+  futexState: 90,
+  futexKey: 91,
+  futexNext: 92,
+
   /** Sections of SRCU begun and ended here, by index. Other CPUs read them. */
   srcuLock: 96,
   srcuUnlock: 98,
