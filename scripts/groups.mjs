@@ -30,6 +30,7 @@ const alone = new Set([
     'files-threads',
     'ltp-fork',
     'notifier',
+    'waiting-threads',
     'writeback',
     'threads',
   ].map((name) => `api/${name}`),

@@ -89,6 +89,12 @@ import {
   swapOn,
   beginWriteback,
   finishSync,
+  futexHasWaiters,
+  futexQueue,
+  futexSleep,
+  futexUnqueue,
+  futexWake,
+  isFutexWaiting,
   requestSync,
   serveSync,
   syncFileRange,
@@ -565,6 +571,34 @@ export class ScenarioCpu {
     const result = msync(this.task, this.mm, page, page + pages, MS_SYNC)
     callExit(this.task)
     return outcomeOf(result)
+  }
+
+  /**
+   * Waits until the first word of the page, which is `expected`, was changed and somebody woke this CPU. Where nobody
+   * is at work beside, nobody would, and it is taken for over.
+   */
+  waitWord(page: number, expected: number): Outcome {
+    const { task } = this
+    callEnter(task)
+    futexQueue(task, page)
+    callExit(task)
+    if (this.load(page) === expected && !this.machine.ordering)
+      while (isFutexWaiting(task)) futexSleep(task, Infinity)
+    callEnter(task)
+    futexUnqueue(task)
+    callExit(task)
+    return 'waited'
+  }
+
+  /** Stores to the page, and wakes those that wait there. */
+  wakeWord(page: number, value: number): Outcome {
+    this.store(page, value)
+    if (futexHasWaiters(this.task)) {
+      callEnter(this.task)
+      futexWake(this.task, page, 1)
+      callExit(this.task)
+    }
+    return 'told'
   }
 
   /** Pages that the file on disk has. */

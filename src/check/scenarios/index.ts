@@ -7,6 +7,7 @@ import discards from './discards.ts'
 import faults from './faults.ts'
 import ofFiles from './files.ts'
 import frames from './frames.ts'
+import futexes from './futex.ts'
 import interrupts from './interrupts.ts'
 import layout from './layout.ts'
 import locks from './locks.ts'
@@ -43,6 +44,7 @@ const explored: Tables = {
   locks,
   spinlocks,
   semaphores,
+  futex: futexes,
   rcu,
   frames,
   swap,
