@@ -22,6 +22,7 @@ const groups = {
 const alone = new Set([
   // They start threads or processes, and see these end.
   ...[
+    'append',
     'border-threads',
     'cut-off',
     'ends',

@@ -582,7 +582,7 @@ export class ScenarioCpu {
     callEnter(task)
     futexQueue(task, page)
     callExit(task)
-    if (this.load(page) === expected && !this.machine.ordering)
+    if (this.add(page, 0) === expected && !this.machine.ordering)
       while (isFutexWaiting(task)) futexSleep(task, Infinity)
     callEnter(task)
     futexUnqueue(task)
@@ -590,9 +590,9 @@ export class ScenarioCpu {
     return 'waited'
   }
 
-  /** Stores to the page, and wakes those that wait there. */
-  wakeWord(page: number, value: number): Outcome {
-    this.store(page, value)
+  /** Changes the first word of the page, and wakes one that waits there. */
+  wakeWord(page: number): Outcome {
+    this.add(page, 1)
     if (futexHasWaiters(this.task)) {
       callEnter(this.task)
       futexWake(this.task, page, 1)

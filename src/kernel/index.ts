@@ -63,7 +63,7 @@ export {
   writeBackSome,
 } from './cache/flusher.ts'
 export { openHostFile, syncAllFiles, syncFileOfGeneration } from './cache/host-file.ts'
-export { readFromFile, writeToFile } from './cache/file-io.ts'
+export { appendToFile, readFromFile, writeToFile } from './cache/file-io.ts'
 export { MADV, madvise } from './calls/madvise.ts'
 export * from './mm/mm.ts'
 export { createMm, destroyMm, isMm, joinMm, leaveMm } from './calls/mm-lifecycle.ts'

@@ -69,7 +69,10 @@ test('a thread that is terminated as it waits costs nothing, and wakes are for t
   const base = space.mmap(PAGE)
   space.writeUint32(base, 0)
   const wait = `space.addUint32(base + 16, 1); parentPort.postMessage(space.waitUint32(base, 0))`
-  const [first, second] = [inThread({ space: space.handle, base }, wait), inThread({ space: space.handle, base }, wait)]
+  const [first, second] = [
+    inThread({ space: space.handle, base }, wait),
+    inThread({ space: space.handle, base }, wait),
+  ]
   while (space.loadUint32(base + 16) < 2) await new Promise((resolve) => setImmediate(resolve))
   await first.terminate()
   const told = once(second, 'message')

@@ -8,7 +8,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, afterEach, describe, it } from 'node:test'
 import { Worker, setEnvironmentData } from 'node:worker_threads'
-import { ConfigurationError, Machine, MemoryError, type WritebackOptions, fileSystem } from '../../src/memory.ts'
+import {
+  ConfigurationError,
+  Machine,
+  MemoryError,
+  type WritebackOptions,
+  fileSystem,
+} from '../../src/memory.ts'
 import { CONTROL, FAILED, TO_FAIL, WRITTEN } from './flusher-storage.ts'
 
 const PAGE = 4096
@@ -106,7 +112,10 @@ describe('the thread that writes files back', () => {
     await alive(() => changes(FAILED))
     await alive(() => changes(WRITTEN))
     for (const each of [file, again]) {
-      assert.throws(() => each.sync(), (error) => error instanceof MemoryError && error.code === 'ENOSPC')
+      assert.throws(
+        () => each.sync(),
+        (error) => error instanceof MemoryError && error.code === 'ENOSPC',
+      )
       each.sync()
     }
     space.msync(base, PAGE)
@@ -200,7 +209,10 @@ describe('a program that is killed', () => {
         const bytes = readFileSync(path)
         for (let n = 0; n < safe; n++) {
           const record = bytes.subarray(n * 64, n * 64 + 64)
-          assert.ok(record.every((byte) => byte === (n % 255) + 1), `record ${n} of ${safe}`)
+          assert.ok(
+            record.every((byte) => byte === (n % 255) + 1),
+            `record ${n} of ${safe}`,
+          )
         }
       }
     })

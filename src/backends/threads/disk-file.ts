@@ -9,6 +9,7 @@ import {
   Header,
   OpenFile,
   PATH_BYTES_MAX,
+  appendToFile,
   closeFile,
   finishCall,
   installFile,
@@ -151,6 +152,26 @@ export class DiskFile extends MachineFile {
     if (offset + length > FILE_SIZE_MAX)
       throw new MemoryError('EFBIG', 'write', `offset: ${offset}, where a file has at most 8 TiB`)
     super.writeAt(offset, plain, length, true, 'bytes')
+  }
+
+  /**
+   * Writes `bytes` at the end of the file, which grows by them, and returns where they begin. Of several threads that
+   * append, one comes after the other; where it fails, the file is as it was. A mapping may be longer than its file
+   * and finds them there. The file system hears of the new size with the bytes, at the latest when they are
+   * synchronised. Errors: EBADF (opened for reading only), EFBIG, ENOMEM, and what reading the last page gives.
+   */
+  append(bytes: Uint8Array): number {
+    const plain = plainBytes(bytes, 'bytes')
+    super.assertOpen()
+    if (!super.writable) throw new MemoryError('EBADF', 'append', 'the file is open for reading only')
+    const pointer = MachineFile.pointerOf(this)
+    let offset = 0
+    super.call('append', (task) => {
+      const error = appendToFile(task, pointer, plain)
+      offset = task.appendedAt
+      return error
+    })
+    return offset
   }
 
   /**

@@ -80,7 +80,7 @@ export const victims: Readonly<Record<string, Operation>> = {
   },
   collapse: (cpu) => cpu.collapse(page, 3),
   wait: (cpu) => cpu.waitWord(page, 99),
-  wake: (cpu) => cpu.wakeWord(page, 9),
+  wake: (cpu) => cpu.wakeWord(page),
   'madvise pageout': (cpu) => cpu.pageOut(page, 2),
   reclaim: (cpu) => cpu.reclaim(),
   swapoff: (cpu) => cpu.stopSwap(),
@@ -171,7 +171,12 @@ export default function endScenario(choice: EndScenarioChoice): EndScenarioRun {
     (cpu) => bury(cpu.task, dead),
   ]
   if (choice.waits === true) {
-    work[1]!.splice(0, Infinity, (cpu) => cpu.wakeWord(page + 1, 8), (cpu) => cpu.load(page + 1))
+    work[1]!.splice(
+      0,
+      Infinity,
+      (cpu) => cpu.wakeWord(page + 1),
+      (cpu) => cpu.load(page + 1),
+    )
     work[2]!.splice(0, Infinity, (cpu) => cpu.waitWord(page + 1, 2))
   }
   const results: Outcome[][] = [[], [], []]

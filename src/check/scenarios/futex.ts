@@ -10,7 +10,7 @@ export default kernelScenarios({
       fourPages(cpu)
       cpu.store(firstPage, 1)
     },
-    threads: [[(cpu) => cpu.waitWord(firstPage, 1)], [(cpu) => cpu.wakeWord(firstPage, 2)]],
+    threads: [[(cpu) => cpu.waitWord(firstPage, 1)], [(cpu) => cpu.wakeWord(firstPage)]],
   },
   // Two threads wait for two words, and one that changes both wakes both.
   'futex-two': {
@@ -21,7 +21,7 @@ export default kernelScenarios({
     threads: [
       [(cpu) => cpu.waitWord(firstPage, 1)],
       [(cpu) => cpu.waitWord(warmPage, 7)],
-      [(cpu) => cpu.wakeWord(warmPage, 2), (cpu) => cpu.wakeWord(firstPage, 2)],
+      [(cpu) => cpu.wakeWord(warmPage), (cpu) => cpu.wakeWord(firstPage)],
     ],
   },
 })

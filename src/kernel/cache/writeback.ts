@@ -7,7 +7,15 @@
 
 import { PAGE_SIZE } from '../machine/frames.ts'
 import { markFileDirty, setPageDirty } from '../memory/dirty.ts'
-import { FILE_HOST, FILE_READ_ONLY, File, bytesInPage, findGetPage, nextCachedPage } from '../memory/file.ts'
+import {
+  FILE_HOST,
+  FILE_READ_ONLY,
+  File,
+  bytesInPage,
+  findGetPage,
+  growHostPages,
+  nextCachedPage,
+} from '../memory/file.ts'
 import { syncOnHost, writeToHost } from '../memory/host-io.ts'
 import { putPage } from '../memory/page-alloc.ts'
 import { clearPageFlags, lockPage, pageFlags, unlockPage } from '../memory/page-lock.ts'
@@ -57,6 +65,7 @@ export function writeLockedPages(
   const last = bytesInPage(cpu, file, index + count - 1)
   // The page lies beyond the end: truncation is about to throw it away.
   if (last === 0 && count === 1) return 0
+  growHostPages(cpu, file, index + count)
   const error = writeToHost(cpu, file, index, frames, count, (count - 1) * PAGE_SIZE + last)
   // Noted before the pages are unlocked: a synchronisation waits for that.
   noteHostChange(cpu, file)
