@@ -1,4 +1,5 @@
-// Files are written back by a thread in the background: what it writes, what it promises, and that it is in nobody's way.
+// Files are written back by a thread in the background: what it writes, what it promises, and that it is in nobody's
+// way.
 
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'

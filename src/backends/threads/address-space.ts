@@ -323,8 +323,9 @@ export class AddressSpace extends AtomicAccess {
   /**
    * Writes back what was written to the shared file mappings of the range, of whichever thread. 'sync' returns when it
    * is safe on disk; 'async' has the thread that writes files back begin with it, where the machine has one, and else
-   * leaves it to a later call, as Linux does. 'invalidate' has nothing to do, since there is one page cache. Errors: EINVAL (misaligned), ENOMEM (part of the range is not mapped; the rest is written),
-   * EBUSY ('invalidate' of locked memory), and those of the disk, told once as DiskFile.sync() tells them.
+   * leaves it to a later call, as Linux does. 'invalidate' has nothing to do, since there is one page cache. Errors:
+   * EINVAL (misaligned), ENOMEM (part of the range is not mapped; the rest is written), EBUSY ('invalidate' of locked
+   * memory), and those of the disk, told once as DiskFile.sync() tells them.
    */
   msync(address: number, length: number, mode: keyof typeof msyncFlags = 'sync'): void {
     const start = pageOf(address, 'msync')

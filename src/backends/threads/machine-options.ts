@@ -88,8 +88,8 @@ export interface WritebackOptions {
   /** How often that is looked at, in milliseconds, from 1 to a day. Default 5,000. */
   readonly dirtyWritebackMs?: number
   /**
-   * A module, as a `file:` URL, whose default export is the Storage of that thread. Without one it uses the file system,
-   * and `setStorage` is refused. Default: none.
+   * A module, as a `file:` URL, whose default export is the Storage of that thread. Without one it uses the file
+   * system, and `setStorage` is refused. Default: none.
    */
   readonly storage?: string
 }

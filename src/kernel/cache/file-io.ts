@@ -13,7 +13,7 @@ import { setPageFlags, unlockPage } from '../memory/page-lock.ts'
 import { PG_LOCKED, PG_REFERENCED, PG_UPTODATE } from '../memory/page.ts'
 import { EFAULT, EFBIG, EIO } from '../mm/errno.ts'
 import type { Task } from '../mm/task.ts'
-import { freshPage, getFilePage } from './filemap.ts'
+import { dropIfTruncated, freshPage, getFilePage } from './filemap.ts'
 import { allocPage } from './reclaim.ts'
 import { END_OF_FILES, cutBack, extendCached, growFile } from './truncate.ts'
 
@@ -150,14 +150,23 @@ function writePage(
  * What a page contained need not be read when all of it is written. Returns false, and has done nothing, when the page
  * is there already, or `source` is not any more.
  */
-function addWholePage(cpu: Task, file: number, index: number, source: Uint8Array, start: number): boolean {
+export function addWholePage(
+  cpu: Task,
+  file: number,
+  index: number,
+  source: Uint8Array,
+  start: number,
+): boolean {
   if (loadPage(cpu, file, index) !== 0) return false
   const frame = freshPage(cpu, allocPage(cpu), PG_LOCKED)
   if (frame === 0) return false
   const present = source.length >= start + PAGE_SIZE
   if (present) copyToFrame(cpu, frame, 0, source, start, PAGE_SIZE)
   const added = present && addToPageCache(cpu, file, index, frame, 0) === 1
-  if (added) setPageDirty(cpu, frame, PG_UPTODATE | PG_REFERENCED)
+  if (added) {
+    setPageDirty(cpu, frame, PG_UPTODATE | PG_REFERENCED)
+    dropIfTruncated(cpu, file, index, frame)
+  }
   unlockPage(cpu, frame)
   putPage(cpu, frame)
   return added

@@ -122,7 +122,7 @@ function addZeroPage(cpu: Task, file: number, index: number): number {
  * Truncation may have looked before the page was there: then this CPU has to take it out. The page has been locked
  * since before it entered the cache, so that nobody has mapped it.
  */
-function dropIfTruncated(cpu: Task, file: number, index: number, frame: number): void {
+export function dropIfTruncated(cpu: Task, file: number, index: number, frame: number): void {
   if (index < Atomics.load(cpu.heap, file + File.pages)) return
   deleteFromPageCache(cpu, frame, 0)
   putPage(cpu, frame)
