@@ -619,7 +619,7 @@ export class ScenarioCpu {
   /** A round of the flusher over all that is dirty. */
   flush(): Outcome {
     callEnter(this.task)
-    beginWriteback(this.task)
+    beginWriteback(this.task, true)
     callExit(this.task)
     for (let more = true; more;) {
       callEnter(this.task)

@@ -87,7 +87,7 @@ function flushOnce(thread: MachineThread): void {
   const { heap } = thread.task
   serveSyncs(thread)
   const all = isOverBackground(thread.task)
-  thread.enter('writeback', beginWriteback)
+  thread.enter('writeback', (task) => beginWriteback(task, all))
   const some = (task: Task): boolean => writeBackSome(task, all)
   while (Atomics.load(heap, Header.flusherWake) !== FLUSHER_STOP && thread.enter('writeback', some))
     serveSyncs(thread)

@@ -38,10 +38,10 @@ export function isOverBackground(cpu: Task): boolean {
   return limit !== 0 && Atomics.load(heap, Header.dirtied) >= limit
 }
 
-/** `writeback_sb_inodes` begins: from the first file on. */
-export function beginWriteback(cpu: Task): void {
+/** `writeback_sb_inodes` begins, from the first file on; with all of them, what is dirty is counted anew. */
+export function beginWriteback(cpu: Task, all: boolean): void {
   cpu.walkFile = 0
-  Atomics.store(cpu.heap, Header.dirtied, 0)
+  if (all) Atomics.store(cpu.heap, Header.dirtied, 0)
 }
 
 /**
