@@ -15,7 +15,13 @@ import { VM_LOCKED, VM_PKEY_FLAGS, VM_SHARED, VM_WRITE, Vma } from '../vma/vma.t
  * Puts the bytes of `source` from `start` on in the place of `page`, for which there is no translation. Returns whether
  * it did: else the access is made as any other. May sleep.
  */
-export function overwritePage(cpu: Task, mm: number, page: number, source: Uint8Array, start: number): boolean {
+export function overwritePage(
+  cpu: Task,
+  mm: number,
+  page: number,
+  source: Uint8Array,
+  start: number,
+): boolean {
   mmapReadLock(cpu, mm)
   const vma = findVma(cpu, mm, page)
   const file = vma === 0 ? 0 : mayOverwrite(cpu, vma, page)
