@@ -2,9 +2,10 @@
 //
 //   --rounds 7 --pages 4096
 //
-// A program writes pages of a file, computes in between, and has the file synchronised at the end: on a machine that has
-// such a thread, on one that has none, in turn. Told are the medians of the rounds with their range: how long writing
-// and computing took, how long msync did, and how many pages it had to write. Exit code 0: all contents were right.
+// A program writes pages of a file, computes in between, and has the file synchronised at the end: on a machine that
+// has such a thread, on one that has none, in turn. Told are the medians of the rounds with their range: how long
+// writing and computing took, how long msync did, and how many pages it had to write. Exit code 0: all contents were
+// right.
 
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import os from 'node:os'

@@ -1,5 +1,5 @@
-// A file that is mapped by the operating system's own mmap, called through koffi (npm), which has binaries for the usual
-// platforms. It is no dependency: `npm install --no-save koffi`, or where `folder` says that it is installed.
+// A file that is mapped by the operating system's own mmap, called through koffi (npm), which has binaries for the
+// usual platforms. It is no dependency: `npm install --no-save koffi`, or where `folder` says that it is installed.
 
 import { closeSync, openSync } from 'node:fs'
 import { createRequire } from 'node:module'

@@ -1,8 +1,8 @@
 // A log whose records are safe on disk when they are said to be: ten at a time, then one flush.
 //
-// With Faultline, a record is appended to the file in the page cache, where a mapping finds it, and sync makes safe what
-// was appended. In plain JavaScript it is appended with writeSync, and fdatasync makes it safe; or a database has it in
-// a table. All read the log again at the end, as after a crash, up to the first record whose checksum is wrong.
+// With Faultline, a record is appended to the file in the page cache, where a mapping finds it, and sync makes safe
+// what was appended. In plain JavaScript it is appended with writeSync, and fdatasync makes it safe; or a database has
+// it in a table. All read the log again at the end, as after a crash, up to the first record whose checksum is wrong.
 
 import { closeSync, fdatasyncSync, openSync, readFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
