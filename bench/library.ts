@@ -2,26 +2,20 @@
 // and node:fs. `npm run bench:library`, with
 //
 //   --rounds 9 --design NAME --only TEXT    the cases whose name contains it
+//   --package-folder FOLDER                 where koffi is installed, to be beside the system's own mmap
 //
 // Principles: both sides do the same, and what they compute is compared: another result is an error and not a number.
 // They are run in turn within each round; what is told is the median of the rounds with their range, and the median of
 // the ratios of each round. One thread; memory is resident, files are in the page cache. Exit code 0: all results were
 // right; 1: not; 2: a wrong call.
 
-import {
-  closeSync,
-  fdatasyncSync,
-  mkdtempSync,
-  openSync,
-  readSync,
-  rmSync,
-  writeFileSync,
-  writeSync,
-} from 'node:fs'
+import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs'
 import os from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import type { AddressSpace } from '../src/memory.ts'
+import { fileCases } from './library-files.ts'
+import { type Case, MIB, RECORD, RECORDS, type World, scattered } from './library-world.ts'
+import { mapByFfi } from './peers/ffi-map.ts'
 
 // What is measured is what users run: the built form, whose kernel is one file.
 const built = (module: string): string => new URL(`../dist/${module}`, import.meta.url).href
@@ -30,37 +24,8 @@ const { Machine, defineRecord, designs } = (await import(
 )) as typeof import('../src/memory.ts')
 const { spread } = (await import(built('workloads/index.js'))) as typeof import('../src/workloads/index.ts')
 
-const MIB = 2 ** 20
-const RECORD = 64
-const RECORDS = 65_536
-
-/** The same work by the library and by its peer; each returns what it has computed. */
-interface Case {
-  readonly name: string
-  readonly peer: string
-  /** Of how many operations the time is. */
-  readonly operations: number
-  readonly ours: () => number
-  readonly theirs: () => number
-}
-
-interface World {
-  readonly space: AddressSpace
-  /** 1 MiB of memory, contiguous, and the same in shared memory. */
-  readonly base: number
-  readonly words: Uint32Array<SharedArrayBuffer>
-  /** A file of records, mapped and by its descriptor, and another for the descriptor. */
-  readonly file: number
-  readonly descriptor: number
-}
-
 const bytesOf = (array: ArrayBufferView<ArrayBufferLike>): Uint8Array =>
   new Uint8Array(array.buffer, array.byteOffset, array.byteLength)
-
-/** A place that looks like any: the same sequence for both sides. */
-function scattered(index: number, count: number): number {
-  return (Math.imul(index, 0x9e37_79b1) >>> 0) % count
-}
 
 function singleAccesses({ space, base, words }: World): Case[] {
   const operations = 200_000
@@ -342,74 +307,11 @@ function blocks({ space }: World): Case[] {
   ]
 }
 
-function files({ space, file, descriptor }: World): Case[] {
-  const operations = 10_000
-  const record = new Uint8Array(RECORD)
-  const place = (n: number): number => RECORD * scattered(n, RECORDS)
-  return [
-    {
-      name: 'a record of a file, written by withRange',
-      peer: 'writeSync',
-      operations,
-      ours() {
-        for (let n = 0; n < operations; n++)
-          space.withRange(file + place(n), RECORD, 'rw', (bytes) => void bytes.fill(n))
-        return operations
-      },
-      theirs() {
-        for (let n = 0; n < operations; n++) {
-          record.fill(n)
-          writeSync(descriptor, record, 0, RECORD, place(n))
-        }
-        return operations
-      },
-    },
-    {
-      name: 'a record of a file, read by withRange',
-      peer: 'readSync',
-      operations,
-      ours() {
-        let sum = 0
-        for (let n = 0; n < operations; n++)
-          sum += space.withRange(file + place(n), RECORD, 'r', (bytes) => bytes[n & 63]!)
-        return sum
-      },
-      theirs() {
-        let sum = 0
-        for (let n = 0; n < operations; n++) {
-          readSync(descriptor, record, 0, RECORD, place(n))
-          sum += record[n & 63]!
-        }
-        return sum
-      },
-    },
-    {
-      name: 'a log, msync after 64 records',
-      peer: 'writeSync, fdatasync',
-      operations: 1024,
-      ours() {
-        for (let n = 0; n < 1024; n++) {
-          space.withRange(file + n * RECORD, RECORD, 'rw', (bytes) => void bytes.fill(n))
-          if (n % 64 === 63) space.msync(file + (((n - 63) * RECORD) & -4096), 4096)
-        }
-        return 1024
-      },
-      theirs() {
-        for (let n = 0; n < 1024; n++) {
-          record.fill(n)
-          writeSync(descriptor, record, 0, RECORD, n * RECORD)
-          if (n % 64 === 63) fdatasyncSync(descriptor)
-        }
-        return 1024
-      },
-    },
-  ]
-}
-
 interface Settings {
   readonly rounds: number
   readonly design: string
   readonly only: string
+  readonly packageFolder: string
 }
 
 function settings(): Settings {
@@ -418,6 +320,7 @@ function settings(): Settings {
       rounds: { type: 'string', default: '9' },
       design: { type: 'string', default: 'lespinasse-2021' },
       only: { type: 'string', default: '' },
+      'package-folder': { type: 'string', default: import.meta.dirname },
     },
   })
   const rounds = Number(values.rounds)
@@ -425,7 +328,7 @@ function settings(): Settings {
     throw new RangeError(`--rounds ${values.rounds}: a whole number from 1`)
   if (!designs.some(({ name }) => name === values.design))
     throw new RangeError(`--design ${values.design}: there is none`)
-  return { rounds, design: values.design, only: values.only }
+  return { rounds, design: values.design, only: values.only, packageFolder: values['package-folder'] }
 }
 
 /** Nanoseconds of an operation. */
@@ -470,23 +373,29 @@ function main(): number {
     const space = machine.createAddressSpace()
     const base = space.mmap(MIB, { contiguous: true })
     const words = new Uint32Array(new SharedArrayBuffer(MIB))
-    for (const name of ['ours', 'theirs']) writeFileSync(join(folder, name), new Uint8Array(RECORD * RECORDS))
+    for (const name of ['ours', 'theirs', 'mapped'])
+      writeFileSync(join(folder, name), new Uint8Array(RECORD * RECORDS))
     const disk = machine.openFile(join(folder, 'ours'), { mode: 'r+' })
     const file = space.mmap(RECORD * RECORDS, { file: disk, shared: true })
     const descriptor = openSync(join(folder, 'theirs'), 'r+')
-    const world: World = { space, base, words, file, descriptor }
+    const log = machine.openFile(join(folder, 'log'), { mode: 'w+' })
+    const logDescriptor = openSync(join(folder, 'their log'), 'a')
+    const ffi = mapByFfi(chosen.packageFolder, join(folder, 'mapped'), RECORD * RECORDS)
+    const world: World = { space, base, words, file, descriptor, log, logDescriptor, ffi }
     console.log(
       `ns an operation, median (range) of ${chosen.rounds} rounds, ${chosen.design}, ${os.cpus()[0]?.model}`,
     )
     console.log(
       `  ${''.padEnd(44)} ${'faultline'.padEnd(26)} ${''.padEnd(22)} ${'peer'.padEnd(26)} faultline / peer`,
     )
-    for (const each of [singleAccesses, ranges, bulk, atomics, blocks, files].flatMap((make) =>
+    for (const each of [singleAccesses, ranges, bulk, atomics, blocks, fileCases].flatMap((make) =>
       make(world),
     )) {
       if (each.name.includes(chosen.only)) console.log(measure(each, chosen.rounds))
     }
-    closeSync(descriptor)
+    ffi?.close()
+    for (const each of [descriptor, logDescriptor]) closeSync(each)
+    log.close()
     disk.close()
     space.destroy()
   } catch (error) {

@@ -18,6 +18,9 @@ const fresh = join(root, 'dist.new')
 const previous = join(root, 'dist.old')
 const { bin, exports } = JSON.parse(fs.readFileSync(join(root, 'package.json'), 'utf8'))
 
+/** Modules of the threads backend that are not in its bundle: what comes before it, and what a thread begins with. */
+const threadsApart = ['node-version', 'flusher-worker'].map((name) => `backends/threads/${name}`)
+
 // With --if-needed it does nothing where dist is up to date; with --emitted it takes what typecheck.mjs has just
 // emitted.
 await runMain(([flag]) =>
@@ -54,8 +57,7 @@ function outputs() {
     .filter((path) => path.endsWith('.ts') && !path.endsWith('.d.ts'))
     .map((path) => path.slice(0, -'.ts'.length))
   const bundled = (path) =>
-    path.startsWith('kernel/') ||
-    (path.startsWith('backends/threads/') && path !== 'backends/threads/node-version')
+    path.startsWith('kernel/') || (path.startsWith('backends/threads/') && !threadsApart.includes(path))
   return [...modules.filter((path) => !bundled(path)).map((path) => `${path}.js`), ...declarations()]
 }
 

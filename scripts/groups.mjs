@@ -22,6 +22,7 @@ const groups = {
 const alone = new Set([
   // They start threads or processes, and see these end.
   ...[
+    'append',
     'border-threads',
     'cut-off',
     'ends',
@@ -30,6 +31,8 @@ const alone = new Set([
     'files-threads',
     'ltp-fork',
     'notifier',
+    'waiting-threads',
+    'writeback',
     'threads',
   ].map((name) => `api/${name}`),
   'check/page',

@@ -16,7 +16,7 @@ const dist = join(root, 'dist')
 
 const PACKED_BYTES_MAX = 1_260_000
 const FILES_MAX = 920
-const DOOR_BYTES_MAX = 600_000
+const DOOR_BYTES_MAX = 620_000
 
 /** What a process prints as JSON that runs `code`, a module that imports the package by its name as a user would. */
 function printed(code: string): unknown {

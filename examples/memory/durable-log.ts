@@ -1,8 +1,8 @@
 // A log whose records are safe on disk when they are said to be: ten at a time, then one flush.
 //
-// With Faultline, the file is mapped; a record is bytes in memory, and msync makes safe what was written of them. In
-// plain JavaScript it is appended with writeSync, and fdatasync makes it safe; or a database has it in a table. All
-// read the log again at the end, as after a crash, up to the first record whose checksum is wrong.
+// With Faultline, a record is appended to the file in the page cache, where a mapping finds it, and sync makes safe
+// what was appended. In plain JavaScript it is appended with writeSync, and fdatasync makes it safe; or a database has
+// it in a table. All read the log again at the end, as after a crash, up to the first record whose checksum is wrong.
 
 import { closeSync, fdatasyncSync, openSync, readFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
@@ -14,9 +14,6 @@ import { sideBySide } from './side-by-side.ts'
 /** Of a record, with its checksum in front: four bytes. */
 const RECORD = 128
 const BATCH = 10
-const PAGE = 4096
-/** The file grows by so much. */
-const GROWTH = 64 * PAGE
 
 function record(number: number): Uint8Array {
   const bytes = new Uint8Array(RECORD)
@@ -45,14 +42,14 @@ async function mapped(records: number, folder: string): Promise<unknown> {
   const space = machine.createAddressSpace()
   const file: DiskFile = machine.openFile(path, { mode: 'w+' })
   // More than the file will ever be: what is beyond its end is mapped, and there when the file has grown.
-  const base = space.mmap(records * RECORD + GROWTH, { file, shared: true })
+  const base = space.mmap(records * RECORD, { file, shared: true })
   for (let number = 0; number < records; number++) {
-    const at = number * RECORD
-    if (at + RECORD > file.size) file.truncate(file.size + GROWTH)
-    space.write(base + at, record(number))
+    const bytes = record(number)
+    const at = file.append(bytes)
     if (number % BATCH !== BATCH - 1) continue
-    const first = at - (BATCH - 1) * RECORD
-    space.msync(base + first - (first % PAGE), (first % PAGE) + BATCH * RECORD)
+    file.sync()
+    // Whoever has the mapping reads what is safe: here, whether the last record is the one that was appended.
+    if (space.readUint32(base + at) !== new DataView(bytes.buffer).getUint32(0, true)) throw new Error('lost')
   }
   space.destroy()
   file.close()

@@ -223,6 +223,8 @@ function checkAnonymousPage(heap: Int32Array, page: number, frame: number, vma: 
 function checkFile({ heap, tasks }: KernelMachine, file: number, references: References): void {
   const task = tasks[0]!
   const end = 2 ** 31 - 1
+  const marked = heap[file + File.dirtiedWhen] !== 0 || (heap[file + File.flags]! & FILE_HOST) === 0
+  must(heap[file + File.underWriteback] === 0, 'a file is left under write-back')
   for (
     let index = nextCachedPage(task, file, 0, end);
     index < end;
@@ -235,6 +237,8 @@ function checkFile({ heap, tasks }: KernelMachine, file: number, references: Ref
       const page = pageStructOf(heap, entry)
       const right = heap[page + Page.mapping] === file && heap[page + Page.index] === index
       must(right, `frame ${entry} is page ${index} of a file and does not say so`)
+      const dirty = (heap[page + Page.flags]! & PG_DIRTY) !== 0 || references.dirty.has(entry)
+      must(marked || !dirty, `page ${index} of a file is dirty and the file does not say so`)
     }
   }
 }

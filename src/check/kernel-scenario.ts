@@ -87,7 +87,19 @@ import {
   storeAlignedInt32,
   swapOff,
   swapOn,
+  beginWriteback,
+  finishSync,
+  futexHasWaiters,
+  futexQueue,
+  futexSleep,
+  futexUnqueue,
+  futexWake,
+  isFutexWaiting,
+  requestSync,
+  serveSync,
   syncFileRange,
+  syncOpenFile,
+  writeBackSome,
   touch,
   touchByKernel,
   truncateFile,
@@ -479,9 +491,9 @@ export class ScenarioCpu {
   }
 
   /** This CPU, which has opened it, closes it for all. */
-  closeOpened(): Outcome {
+  closeOpened(index = 0): Outcome {
     callEnter(this.task)
-    closeFile(this.task, this.machine.opened[0]!.open)
+    closeFile(this.task, this.machine.opened[index]!.open)
     finishCall(this.task)
     callExit(this.task)
     return 'closed'
@@ -559,6 +571,89 @@ export class ScenarioCpu {
   sync(page: number, pages: number): Outcome {
     callEnter(this.task)
     const result = msync(this.task, this.mm, page, page + pages, MS_SYNC)
+    callExit(this.task)
+    return outcomeOf(result)
+  }
+
+  /**
+   * Waits until the first word of the page, which is `expected`, was changed and somebody woke this CPU. Where nobody
+   * is at work beside, nobody would, and it is taken for over.
+   */
+  waitWord(page: number, expected: number): Outcome {
+    const { task } = this
+    callEnter(task)
+    futexQueue(task, page)
+    callExit(task)
+    if (this.add(page, 0) === expected && !this.machine.ordering)
+      while (isFutexWaiting(task)) futexSleep(task, Infinity)
+    callEnter(task)
+    futexUnqueue(task)
+    callExit(task)
+    return 'waited'
+  }
+
+  /** Changes the first word of the page, and wakes one that waits there. */
+  wakeWord(page: number): Outcome {
+    this.add(page, 1)
+    if (futexHasWaiters(this.task)) {
+      callEnter(this.task)
+      futexWake(this.task, page, 1)
+      callExit(this.task)
+    }
+    return 'told'
+  }
+
+  /** Pages that the file on disk has. */
+  pagesOnDisk(): Outcome {
+    return this.machine.disk.pagesOf(DATA_FILE)
+  }
+
+  /** fsync() of a file that is open for all. */
+  syncOpened(index: number): Outcome {
+    const { open, generation } = this.machine.opened[index]!
+    callEnter(this.task)
+    const result = syncOpenFile(this.task, this.machine.kept[0]!, open, generation)
+    finishCall(this.task)
+    callExit(this.task)
+    return outcomeOf(result)
+  }
+
+  /** A round of the flusher over all that is dirty. */
+  flush(): Outcome {
+    callEnter(this.task)
+    beginWriteback(this.task, true)
+    callExit(this.task)
+    for (let more = true; more;) {
+      callEnter(this.task)
+      more = writeBackSome(this.task, true)
+      callExit(this.task)
+    }
+    return 'flushed'
+  }
+
+  /** Asks the flusher for an msync. */
+  askSync(page: number, pages: number): Outcome {
+    callEnter(this.task)
+    requestSync(this.task, this.mm, page, page + pages)
+    callExit(this.task)
+    return 'asked'
+  }
+
+  /** The flusher does what the CPU `id` has asked for, if it has. */
+  serve(id: number): Outcome {
+    callEnter(this.task)
+    serveSync(this.task, id)
+    callExit(this.task)
+    return 'served'
+  }
+
+  /** What it came to; this CPU does it itself where the flusher has not. */
+  syncAnswer(): Outcome {
+    const { heap, base } = this.task
+    const done = Atomics.load(heap, base + PerCpu.syncDone) === Atomics.load(heap, base + PerCpu.syncWanted)
+    if (!done) return this.sync(heap[base + PerCpu.syncStart]!, 1)
+    callEnter(this.task)
+    const result = finishSync(this.task, this.mm)
     callExit(this.task)
     return outcomeOf(result)
   }

@@ -15,6 +15,7 @@ import { pagingMutants } from './mutants/paging.ts'
 import { leafSlotMutants } from './mutants/leaf-slots.ts'
 import { perVmaMutants } from './mutants/per-vma.ts'
 import { accountingMutants } from './mutants/accounting.ts'
+import { flusherMutants } from './mutants/flusher.ts'
 import { pinMutants } from './mutants/pins.ts'
 import { semaphoreMutants } from './mutants/semaphores.ts'
 import { spinlockMutants } from './mutants/spinlocks.ts'
@@ -33,6 +34,7 @@ const tables: readonly MutantTable[] = [
   perVmaMutants,
   memoryMutants,
   pagingMutants,
+  flusherMutants,
   pinMutants,
   accountingMutants,
   notifierMutants,

@@ -107,6 +107,10 @@ export class ScenarioDisk implements Host {
     return 0
   }
 
+  openFile(): number {
+    return 0
+  }
+
   forgetFile(): void {}
 
   isCalledOut(): boolean {

@@ -11,6 +11,7 @@ export {
   declareCpuLost,
   isInKernel,
   perCpuBase,
+  throwIfCpuLost,
 } from './machine/cpu.ts'
 export * from './machine/errors.ts'
 export * from './machine/frames.ts'
@@ -26,6 +27,14 @@ export * from './machine/kconfig.ts'
 export { CACHE_LINE_WORDS, type LayoutDescription } from './machine/layout.ts'
 export { PerCpu, PCP_CAPACITY } from './machine/per-cpu.ts'
 export { sleepWhile } from './machine/sleep.ts'
+export {
+  futexHasWaiters,
+  futexQueue,
+  futexSleep,
+  futexUnqueue,
+  futexWake,
+  isFutexWaiting,
+} from './sync/futex.ts'
 export { graceBarrier } from './sync/grace.ts'
 export { numberAt } from './sync/number.ts'
 export {
@@ -52,8 +61,16 @@ export { EBADF, EFAULT, errnoName, errnoOf } from './mm/errno.ts'
 export * from './memory/file.ts'
 export { forkMm } from './calls/fork.ts'
 export { getFilePage } from './cache/filemap.ts'
+export {
+  FLUSHER_STOP,
+  FLUSHER_WORK,
+  advanceWriteback,
+  beginWriteback,
+  isOverBackground,
+  writeBackSome,
+} from './cache/flusher.ts'
 export { openHostFile, syncAllFiles, syncFileOfGeneration } from './cache/host-file.ts'
-export { readFromFile, writeToFile } from './cache/file-io.ts'
+export { appendToFile, readFromFile, writeToFile } from './cache/file-io.ts'
 export { MADV, madvise } from './calls/madvise.ts'
 export * from './mm/mm.ts'
 export { createMm, destroyMm, isMm, joinMm, leaveMm } from './calls/mm-lifecycle.ts'
@@ -69,7 +86,7 @@ export {
   unregisterMmuNotifier,
 } from './tables/mmu-notifier.ts'
 export { mprotect } from './calls/mprotect.ts'
-export { MS_ASYNC, MS_INVALIDATE, MS_SYNC, msync } from './calls/msync.ts'
+export { MS_ASYNC, MS_INVALIDATE, MS_SYNC, finishSync, msync, requestSync, serveSync } from './calls/msync.ts'
 export { MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE, mremap } from './calls/mremap.ts'
 export {
   OVERCOMMIT_ALWAYS,
@@ -125,7 +142,7 @@ export {
   releaseCpu,
 } from './calls/thread-end.ts'
 export { truncateFile } from './cache/truncate.ts'
-export { syncFileRange, writeBackFile } from './cache/writeback.ts'
+export { syncFileRange, syncOpenFile, writeBackFile } from './cache/writeback.ts'
 export { Task } from './mm/task.ts'
 export {
   VM_DONTEXPAND,

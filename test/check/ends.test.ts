@@ -70,3 +70,22 @@ describe('a thread that is ended while it takes the place of a dead one', () => 
     assert.ok(lost > 0, 'ended in the middle of a burial, though it had been ordered to stop')
   })
 })
+
+describe('a thread that waits for a word of memory, as another is ended', () => {
+  const options = { design: 'lespinasse-2021', rwsem: 'xadd', ordered: false, waits: true } as const
+  const orders = ['bystander', 'undertaker', 1] as const
+
+  for (const victim of ['load, hit', 'munmap', 'msync', 'wake', 'wait']) {
+    it(`is woken, or told that the machine is lost: ${victim}`, async () => {
+      const { failures, executions } = await checkEnds({ ...options, orders, victim })
+      assert.deepEqual(failures, [])
+      assert.ok(executions >= 15, `${executions} executions`)
+    })
+  }
+
+  it('would wait for ever, if nobody looked who waits when the machine is lost', async () => {
+    const patch = at(cpu, 'declareCpuLost').drop('Atomics.notify(heap, base + PerCpu.futexState)')
+    const { failures } = await checkEnds({ ...options, orders, victim: 'munmap', patches: [patch] })
+    assert.match(failures.join('\n'), /can never go on/)
+  })
+})

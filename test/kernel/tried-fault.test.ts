@@ -62,6 +62,9 @@ class Disk implements Host {
   truncateFile(): number {
     return 0
   }
+  openFile(): number {
+    return 0
+  }
   forgetFile(): void {}
   isCalledOut(): boolean {
     return false

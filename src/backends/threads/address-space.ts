@@ -37,6 +37,7 @@ import {
   brk,
   createMm,
   destroyMm,
+  finishSync,
   forkMm,
   getMmCounter,
   heapBytes,
@@ -62,6 +63,7 @@ import {
   oomReap,
   setLimitBytes,
   registerMmuNotifier,
+  requestSync,
   setStartOfHeap,
   startOfHeap,
 } from '../../kernel/index.ts'
@@ -85,6 +87,7 @@ import {
   limitNumber,
 } from './address-space-options.ts'
 import { allocateBytes, checkAddress, checkLimit, checkString, rangeError, readOptions } from './arguments.ts'
+import { byFlusher } from './async-sync.ts'
 import { AtomicAccess } from './atomic-access.ts'
 import { OWN, type Own, assertOwn } from './construction.ts'
 import { MemoryError, OutOfMemory, checkResult } from './errors.ts'
@@ -319,9 +322,10 @@ export class AddressSpace extends AtomicAccess {
 
   /**
    * Writes back what was written to the shared file mappings of the range, of whichever thread. 'sync' returns when it
-   * is safe on disk; 'async' leaves it to a later call, as Linux does, and 'invalidate' has nothing to do, since there
-   * is one page cache. Errors: EINVAL (misaligned), ENOMEM (part of the range is not mapped; the rest is written),
-   * EBUSY ('invalidate' of locked memory), and those of the disk, told once as DiskFile.sync() tells them.
+   * is safe on disk; 'async' has the thread that writes files back begin with it, where the machine has one, and else
+   * leaves it to a later call, as Linux does. 'invalidate' has nothing to do, since there is one page cache. Errors:
+   * EINVAL (misaligned), ENOMEM (part of the range is not mapped; the rest is written), EBUSY ('invalidate' of locked
+   * memory), and those of the disk, told once as DiskFile.sync() tells them.
    */
   msync(address: number, length: number, mode: keyof typeof msyncFlags = 'sync'): void {
     const start = pageOf(address, 'msync')
@@ -330,6 +334,26 @@ export class AddressSpace extends AtomicAccess {
     if (flags === undefined) throw new MemoryError('EINVAL', 'msync', `mode: there is no '${mode}'`)
     const end = start + pagesOrNone(length, 'msync')
     this.#call('msync', (task, mm) => (end > TASK_SIZE ? -ENOMEM : msync(task, mm, start, end, flags)))
+  }
+
+  /**
+   * msync, by the thread that writes files back (`writeback`, docs/files.md): this one goes on meanwhile. When the
+   * promise is fulfilled, what was written to the range before the call is on disk. Without such a thread, this one
+   * does it. Errors: those of msync, as rejections but for arguments.
+   */
+  msyncAsync(address: number, length: number): Promise<void> {
+    const start = pageOf(address, 'msync')
+    const end = start + pagesOrNone(length, 'msync')
+    return this.#msyncAsync(start, end)
+  }
+
+  async #msyncAsync(start: number, end: number): Promise<void> {
+    if (end > TASK_SIZE) checkResult(-ENOMEM, 'msync')
+    const request = (): number => this.#run('msync', (task, mm) => requestSync(task, mm, start, end))
+    const done = await byFlusher(this.#thread, request)
+    this.#call('msync', (task, mm) =>
+      done ? finishSync(task, mm) : msync(task, mm, start, end, msyncFlags.sync),
+    )
   }
 
   /**

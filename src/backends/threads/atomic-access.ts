@@ -1,11 +1,21 @@
 // Atomic operations on words of an address space, and waiting for them.
 //
 // They are those of Atomics on the machine's memory, at the place where the page is at that moment. Who waits has the
-// page pinned, so that it stays at that place; the place is what a waiter and who wakes it have in common, whatever
-// address spaces they are in, as the key of a shared futex is a page of a file (`get_futex_key`, kernel/futex/core.c).
-// Other than there, a private mapping of a page that only one address space has needs no key of its own.
+// page pinned, so that it stays at that place, and waits in the kernel (sync/futex.ts); the place is what a waiter and
+// who wakes it have in common, whatever address spaces they are in, as the key of a shared futex is a page of a file
+// (`get_futex_key`, kernel/futex/core.c). Other than there, a private mapping of a page that only one address space has
+// needs no key of its own.
 
-import { accessDone, beginAccess } from '../../kernel/index.ts'
+import {
+  accessDone,
+  beginAccess,
+  futexHasWaiters,
+  futexQueue,
+  futexSleep,
+  futexUnqueue,
+  futexWake,
+  isFutexWaiting,
+} from '../../kernel/index.ts'
 import {
   checkAddend,
   checkBigAddend,
@@ -20,6 +30,12 @@ import { RangeAccess } from './range-access.ts'
 
 type Operation = (array: Int32Array, index: number, value: number) => number
 type BigOperation = (array: BigInt64Array, index: number, value: bigint) => bigint
+
+/** How often a thread that waits looks for dead ones. */
+const LOOK_MS = 100
+const WAITERS_MAX = 2 ** 31 - 1
+/** As it is when this is loaded. */
+const now = performance.now.bind(performance)
 
 const { add, and, exchange, or, store, sub, xor } = Atomics
 
@@ -141,13 +157,14 @@ export abstract class AtomicAccess extends RangeAccess {
   /**
    * Sleeps until another thread wakes the word at `address`, a multiple of four, with notify(); not at all unless it is
    * `expected`. The thread is outside the kernel meanwhile; the page stays in memory. Waiters on a page that goes away
-   * meanwhile (munmap, truncation) are woken by nobody. `timeout` is in milliseconds. Errors: those of withRange.
+   * meanwhile (munmap, truncation) are woken by nobody, nor are they by Atomics.notify on an array of withRange.
+   * `timeout` is in milliseconds. Errors: those of withRange, and CpuLostError where the machine is lost meanwhile.
    */
   waitUint32(address: number, expected: number, timeout = Infinity): 'ok' | 'not-equal' | 'timed-out' {
     checkUnsigned(expected, 32, 'expected')
     checkTimeout(timeout)
     this.prepareAtomic(address, 4, 'r')
-    return this.pinnedAt(address, 4, (at) => Atomics.wait(this.#words, at / 4, expected | 0, timeout))
+    return this.#wait(address, 4, timeout, (at) => Atomics.load(this.#words, at / 4) === (expected | 0))
   }
 
   /** As waitUint32, for a double word, at a multiple of eight. */
@@ -156,7 +173,7 @@ export abstract class AtomicAccess extends RangeAccess {
     checkTimeout(timeout)
     this.prepareAtomic(address, 8, 'r')
     const value = BigInt.asIntN(64, expected)
-    return this.pinnedAt(address, 8, (at) => Atomics.wait(this.#longs, at / 8, value, timeout))
+    return this.#wait(address, 8, timeout, (at) => Atomics.load(this.#longs, at / 8) === value)
   }
 
   /**
@@ -167,10 +184,47 @@ export abstract class AtomicAccess extends RangeAccess {
     if (count !== Infinity)
       checkWhole(count, 'count', 0, Number.MAX_SAFE_INTEGER, 'a whole number from 0, nor Infinity')
     this.prepareAtomic(address, 4, 'r')
-    return this.#access(address, false, (at) => Atomics.notify(this.#words, at / 4, count))
+    const woken = futexHasWaiters(this.#thread.task) ? this.#wake(address, count) : 0
+    // Those who wait by Atomics for an array of withRange.
+    return woken + this.#access(address, false, (at) => Atomics.notify(this.#words, at / 4, count - woken))
   }
 
   // -------------------------------------------------------------------------------------------------------------------
+
+  #wait(
+    address: number,
+    length: number,
+    timeout: number,
+    isExpected: (at: number) => boolean,
+  ): 'ok' | 'not-equal' | 'timed-out' {
+    const thread = this.#thread
+    return this.pinnedAt(address, length, (at) => {
+      thread.enter('wait', (task) => futexQueue(task, at / 4))
+      const expected = isExpected(at)
+      if (expected) this.#sleep(timeout)
+      const woken = thread.enter('wait', futexUnqueue)
+      if (woken) return 'ok'
+      return expected ? 'timed-out' : 'not-equal'
+    })
+  }
+
+  /** Until this thread was woken, or so long. Looks now and then whether another has died inside the kernel. */
+  #sleep(timeout: number): void {
+    const { task, files } = this.#thread
+    const end = now() + timeout
+    for (let left = timeout; left > 0 && isFutexWaiting(task); left = end - now()) {
+      futexSleep(task, Math.min(left, LOOK_MS))
+      if (isFutexWaiting(task)) files.stillWaiting()
+    }
+  }
+
+  /** Wakes those that wait. The page stays where it is meanwhile, by which they are found. */
+  #wake(address: number, count: number): number {
+    const most = Math.min(count, WAITERS_MAX)
+    return this.pinnedAt(address, 4, (at) =>
+      this.#thread.enter('notify', (task) => futexWake(task, at / 4, most)),
+    )
+  }
 
   #operate(operation: Operation, address: number, value: number): number {
     this.prepareAtomic(address, 4, 'w')

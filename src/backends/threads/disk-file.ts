@@ -9,13 +9,14 @@ import {
   Header,
   OpenFile,
   PATH_BYTES_MAX,
+  appendToFile,
   closeFile,
   finishCall,
   installFile,
   numberAt,
   openHostFile,
   putFile,
-  syncFileRange,
+  syncOpenFile,
 } from '../../kernel/index.ts'
 import {
   type FilePath,
@@ -71,9 +72,6 @@ export interface DiskFileHandle {
   readonly path: string
   readonly writable: boolean
 }
-
-/** Beyond the last page that a file can have. */
-const LAST_PAGE = 2 ** 31 - 1
 
 export class DiskFile extends MachineFile {
   /** For Machine.openFile(). */
@@ -157,6 +155,26 @@ export class DiskFile extends MachineFile {
   }
 
   /**
+   * Writes `bytes` at the end of the file, which grows by them, and returns where they begin. Of several threads that
+   * append, one comes after the other; where it fails, the file is as it was. A mapping may be longer than its file
+   * and finds them there. The file system hears of the new size with the bytes, at the latest when they are
+   * synchronised. Errors: EBADF (opened for reading only), EFBIG, ENOMEM, and what reading the last page gives.
+   */
+  append(bytes: Uint8Array): number {
+    const plain = plainBytes(bytes, 'bytes')
+    super.assertOpen()
+    if (!super.writable) throw new MemoryError('EBADF', 'append', 'the file is open for reading only')
+    const pointer = MachineFile.pointerOf(this)
+    let offset = 0
+    super.call('append', (task) => {
+      const error = appendToFile(task, pointer, plain)
+      offset = task.appendedAt
+      return error
+    })
+    return offset
+  }
+
+  /**
    * `fsync`: returns when everything that was written to the file before, by whichever thread and way, is safe from a
    * crash of the process and of the system. Errors: those of the disk (EIO, ENOSPC, EDQUOT …), also of a write-back
    * that has failed since the last call, each told once. What could not be written stays in memory and is tried again.
@@ -164,7 +182,8 @@ export class DiskFile extends MachineFile {
   sync(): void {
     super.assertOpen()
     const pointer = MachineFile.pointerOf(this)
-    super.call('sync', (task) => syncFileRange(task, pointer, 0, LAST_PAGE))
+    const { file: open, generation } = super.opened
+    super.call('sync', (task) => syncOpenFile(task, pointer, open, generation))
   }
 
   /**
@@ -180,7 +199,8 @@ export class DiskFile extends MachineFile {
     if (this.#open === 0) return
     const pointer = MachineFile.pointerOf(this)
     try {
-      if (super.writable) super.call('close', (task) => syncFileRange(task, pointer, 0, LAST_PAGE))
+      if (super.writable)
+        super.call('close', (task) => syncOpenFile(task, pointer, this.#open, super.opened.generation))
     } finally {
       this.#release()
     }

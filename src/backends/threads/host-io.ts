@@ -130,6 +130,13 @@ export class HostFiles implements Host {
     })
   }
 
+  openFile(file: number): number {
+    return this.#attempt(() => {
+      this.#descriptor(file, true)
+      return 0
+    })
+  }
+
   forgetFile(file: number): void {
     this.#attempt(() => {
       this.#close(file)

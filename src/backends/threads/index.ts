@@ -18,6 +18,8 @@ export type {
 export type { FilePath } from './arguments.ts'
 export { DiskFile, type DiskFileHandle, type OpenFileOptions } from './disk-file.ts'
 export { ConfigurationError, MemoryError, OutOfMemory } from './errors.ts'
+/** For the thread that writes files back; not part of the interface. */
+export { type FlusherTask, runFlusher } from './flusher.ts'
 export type { MachineHandle } from './handles.ts'
 export { Heap, type HeapOptions, type HeapUsage } from './heap.ts'
 export { Machine, type MachineUsage } from './machine.ts'
@@ -28,6 +30,7 @@ export type {
   RssMode,
   RwsemKind,
   SwapOptions,
+  WritebackOptions,
 } from './machine-options.ts'
 export { MachineFile } from './machine-file.ts'
 export { ADDRESS_LIMIT, TOUCH_LOCKED_MM, TOUCH_SPECULATIVE } from './memory-access.ts'

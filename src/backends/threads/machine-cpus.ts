@@ -8,6 +8,7 @@ import {
   CPU_LEAVING,
   CPU_TAKEN,
   CpuLostError,
+  FLUSHER_STOP,
   Header,
   NO_THREAD,
   PerCpu,
@@ -77,10 +78,27 @@ export class MachineCpus {
    * {@link inheritCpu} must follow. Throws ConfigurationError when there is none.
    */
   take(): Taken {
+    const id = this.#takeOf(this.#ordinary())
+    if (id !== null) return id
+    const count = this.#ordinary().length
+    throw new ConfigurationError(
+      `all ${count} CPUs of the machine are taken: create it with more (cpus: ${count + 1}), or detach a thread first`,
+    )
+  }
+
+  /** The CPU of the flusher, for it. Throws ConfigurationError where it is taken. */
+  takeFlusher(): Taken {
+    const taken = this.#takeOf([this.#flusher])
+    if (taken === null) throw new ConfigurationError('the machine has a thread that writes files back')
+    return taken
+  }
+
+  /** Takes one of these CPUs; null where there is none. */
+  #takeOf(ids: readonly number[]): Taken | null {
     // Before it takes one: what an object inherits may be anybody's, and throw.
     const [parent, grandparent] = hostAncestors()
     const names = { parent, grandparent, native: nativeThreadId() }
-    for (let id = 0; id < this.#count; id++) {
+    for (const id of ids) {
       const online = this.#base(id) + PerCpu.online
       // In between, nobody takes it for the thread that had it before.
       if (Atomics.compareExchange(this.#heap, online, CPU_FREE, CPU_COMING) !== CPU_FREE) continue
@@ -90,7 +108,7 @@ export class MachineCpus {
       Atomics.store(this.#heap, online, CPU_TAKEN)
       return { id, inherited: false }
     }
-    for (let id = 0; id < this.#count; id++) {
+    for (const id of ids) {
       const dead = this.#findDead(id)
       if (dead === NO_THREAD || !claimDead(this.#taskOf(id), dead, hostThreadId())) continue
       cancelStop(this.#heap, this.#base(id))
@@ -98,10 +116,7 @@ export class MachineCpus {
       this.#moveIn(id, names)
       return { id, inherited: true }
     }
-    const count = this.#count
-    throw new ConfigurationError(
-      `all ${count} CPUs of the machine are taken: create it with more (cpus: ${count + 1}), or detach a thread first`,
-    )
+    return null
   }
 
   #moveIn(id: number, names: HostNames): void {
@@ -120,9 +135,45 @@ export class MachineCpus {
     Atomics.store(this.#heap, this.#base(id) + PerCpu.online, CPU_FREE)
   }
 
-  /** Whether no thread but the one on CPU `own` stays. */
+  /** Whether no thread but the one on CPU `own` stays: the flusher goes with the last, and is never that. */
   isLast(own: number): boolean {
-    return this.#others(own).every((id) => this.#onlineOf(id) !== CPU_TAKEN)
+    return own !== this.#flusher && this.isAlone(own)
+  }
+
+  /** Whether no thread but the one on CPU `own` and the flusher stays. */
+  isAlone(own: number): boolean {
+    return this.#ordinary().every((id) => id === own || this.#onlineOf(id) !== CPU_TAKEN)
+  }
+
+  /** Whether the flusher is at its place, as far as can be told; or may still come there. */
+  flusherState(): 'present' | 'absent' | 'coming' {
+    if (this.#flusher < 0) return 'absent'
+    const online = this.#onlineOf(this.#flusher)
+    if (online !== CPU_TAKEN) return Atomics.load(this.#heap, Header.flusherCame) === 0 ? 'coming' : 'absent'
+    return this.#findDead(this.#flusher) === NO_THREAD ? 'present' : 'absent'
+  }
+
+  /** Has the flusher go, and waits for it: for the last thread, before it lets go of files. */
+  stopFlusher(): void {
+    if (this.#flusher < 0) return
+    Atomics.store(this.#heap, Header.flusherWake, FLUSHER_STOP)
+    Atomics.notify(this.#heap, Header.flusherWake)
+    const deadline = performance.now() + STOP_PATIENCE_MS
+    const never = new Int32Array(new SharedArrayBuffer(4))
+    while (!this.isLost && this.#isTaken(this.#flusher) && performance.now() < deadline) {
+      Atomics.wait(never, 0, 0, STOP_POLL_MS)
+      this.#buryDead()
+    }
+  }
+
+  /** The number of its CPU; -1 where there is none. */
+  get #flusher(): number {
+    return this.#heap[Header.flusherCpu]! - 1
+  }
+
+  /** The CPUs that are for any thread. */
+  #ordinary(): number[] {
+    return this.#others(this.#flusher)
   }
 
   /** The thread on CPU `own` leaves, or stays after all. Of two that leave at once, the later finds nobody. */

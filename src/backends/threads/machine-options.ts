@@ -26,6 +26,7 @@ import {
   checkNumber,
   checkObject,
   checkString,
+  checkWhole,
   readOptions,
   unchecked,
 } from './arguments.ts'
@@ -71,6 +72,26 @@ export interface MachineOptions {
   readonly checkRanges?: boolean
   /** A file to which pages that are not in use leave memory, see Machine.swapOn(). Default: none. */
   readonly swap?: SwapOptions & { readonly path: FilePath }
+  /**
+   * A thread that writes dirty pages of files back while programs compute, so that msync, close and reclaim find little
+   * to do: true, or when. What is promised when does not change, see docs/files.md. Default: none.
+   */
+  readonly writeback?: boolean | WritebackOptions
+}
+
+/** The names are those of `/proc/sys/vm`. */
+export interface WritebackOptions {
+  /** All is written when so many pages became dirty since it last was: per cent of memory, 0 to 100. Default 10. */
+  readonly dirtyBackgroundRatio?: number
+  /** What has been dirty for so long is written, in milliseconds, from 0 to a day. Default 30,000. */
+  readonly dirtyExpireMs?: number
+  /** How often that is looked at, in milliseconds, from 1 to a day. Default 5,000. */
+  readonly dirtyWritebackMs?: number
+  /**
+   * A module, as a `file:` URL, whose default export is the Storage of that thread. Without one it uses the file
+   * system, and `setStorage` is refused. Default: none.
+   */
+  readonly storage?: string
 }
 
 export interface SwapOptions {
@@ -93,6 +114,14 @@ const machineChecks: OptionChecks<MachineOptions> = {
   config: checkObject,
   checkRanges: checkBoolean,
   swap: checkObject,
+  writeback: unchecked,
+}
+const DAY_MS = 86_400_000
+const writebackChecks: OptionChecks<WritebackOptions> = {
+  dirtyBackgroundRatio: (value, name) => checkWhole(value, name, 0, 100, 'a whole number of per cent'),
+  dirtyExpireMs: (value, name) => checkWhole(value, name, 0, DAY_MS, 'milliseconds, at most a day'),
+  dirtyWritebackMs: (value, name) => checkWhole(value, name, 1, DAY_MS, 'milliseconds, at most a day'),
+  storage: checkString,
 }
 const swapChecks: OptionChecks<SwapOptions> = { size: unchecked, lock: checkBoolean }
 
@@ -100,6 +129,15 @@ const swapChecks: OptionChecks<SwapOptions> = { size: unchecked, lock: checkBool
 interface MachinePlan extends BootOptions {
   readonly checkRanges: boolean
   readonly swap: { readonly path: FilePath; readonly options: SwapOptions } | null
+  readonly writeback: WritebackPlan | null
+}
+
+/** When the flusher writes: `dirtyBackground` in pages, `dirtyExpire` in periods. */
+export interface WritebackPlan {
+  readonly dirtyBackground: number
+  readonly dirtyExpire: number
+  readonly dirtyWritebackMs: number
+  readonly storage: string | null
 }
 
 /** Throws ConfigurationError for a machine that cannot be, TypeError and RangeError for no option, size or number. */
@@ -107,15 +145,19 @@ export function planMachine(given: MachineOptions): MachinePlan {
   const options = readOptions(given, 'Machine.create options', machineChecks)
   checkNumber(options.cpus, 'cpus')
   const frameCount = framesOf(options)
-  const { cpus: cpuCount } = options
-  if (!Number.isInteger(cpuCount) || cpuCount < 1 || cpuCount > CPUS_MAX) {
-    throw new ConfigurationError(`cpus: ${cpuCount} is not a whole number from 1 to ${CPUS_MAX}`)
+  const writeback = readWriteback(options.writeback ?? false, frameCount)
+  const { cpus } = options
+  const most = writeback === null ? CPUS_MAX : CPUS_MAX - 1
+  if (!Number.isInteger(cpus) || cpus < 1 || cpus > most) {
+    throw new ConfigurationError(`cpus: ${cpus} is not a whole number from 1 to ${most}`)
   }
+  // The flusher has one of its own.
+  const cpuCount = writeback === null ? cpus : cpus + 1
   const rssBatched = choose('rss', options.rss ?? 'batched', { batched: true, shared: false })
   const overcommit = chooseOvercommit(options)
-  const { design, config } = chooseDesign(options)
+  const { design, config } = chooseDesign(options, cpuCount)
   const rwsemKind = choose('rwsem', options.rwsem ?? designs[design]!.description.rwsem, rwsemKinds)
-  const heapWords = heapWordsOf(options, frameCount)
+  const heapWords = heapWordsOf(options, cpuCount, frameCount)
   const swap = options.swap === undefined ? null : readSwap(options.swap)
   return {
     cpuCount,
@@ -128,6 +170,19 @@ export function planMachine(given: MachineOptions): MachinePlan {
     overcommit,
     checkRanges: options.checkRanges ?? false,
     swap,
+    writeback,
+  }
+}
+
+function readWriteback(given: unknown, frameCount: number): WritebackPlan | null {
+  if (given === false) return null
+  const options = given === true ? {} : readOptions(given, 'writeback options', writebackChecks)
+  const { dirtyBackgroundRatio = 10, dirtyExpireMs = 30_000, dirtyWritebackMs = 5_000, storage } = options
+  return {
+    dirtyBackground: Math.max(1, Math.floor((frameCount * dirtyBackgroundRatio) / 100)),
+    dirtyExpire: Math.ceil(dirtyExpireMs / dirtyWritebackMs),
+    dirtyWritebackMs,
+    storage: storage ?? null,
   }
 }
 
@@ -149,7 +204,7 @@ function framesOf({ memory }: MachineOptions): number {
   return frameCount
 }
 
-function heapWordsOf({ cpus, kernelHeap }: MachineOptions, frameCount: number): number {
+function heapWordsOf({ kernelHeap }: MachineOptions, cpus: number, frameCount: number): number {
   const heapWords =
     kernelHeap === undefined
       ? defaultHeapWords(cpus, frameCount)
@@ -202,7 +257,7 @@ function chooseOvercommit(options: MachineOptions): { memory: number; ratio: num
   return { memory, ratio, kilobytes: kilobytes ?? 0 }
 }
 
-function chooseDesign(options: MachineOptions): { design: number; config: KernelConfig } {
+function chooseDesign(options: MachineOptions, cpuCount: number): { design: number; config: KernelConfig } {
   const name = options.design ?? 'lespinasse-2021'
   const design = designs.findIndex((candidate) => candidate.description.name === name)
   if (design < 0) {
@@ -213,7 +268,8 @@ function chooseDesign(options: MachineOptions): { design: number; config: Kernel
   if (designs[design]!.speculates && !config.SPECULATIVE_PAGE_FAULT) {
     problems.push(`the design ${name} needs SPECULATIVE_PAGE_FAULT, which this configuration switches off`)
   }
-  if (!config.SMP && options.cpus > 1) problems.push(`${options.cpus} CPUs need SMP`)
+  if (!config.SMP && cpuCount > 1)
+    problems.push(options.cpus > 1 ? `${options.cpus} CPUs need SMP` : 'writeback needs SMP')
   if (problems.length > 0) throw new ConfigurationError(`config: ${problems.join('; ')}`)
   return { design, config }
 }

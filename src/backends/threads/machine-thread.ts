@@ -24,6 +24,7 @@ import {
   releaseCpu,
   syncAllFiles,
   syncFileOfGeneration,
+  throwIfCpuLost,
 } from '../../kernel/index.ts'
 import { type OptionChecks, checkBoolean, readOptions, typeError } from './arguments.ts'
 import { ConfigurationError, MemoryError, OutOfMemory, checkResult } from './errors.ts'
@@ -85,6 +86,16 @@ export class MachineThread {
     return thread
   }
 
+  /** The flusher attaches, see flusher.ts. */
+  static attachFlusher(given: MachineHandle): MachineThread {
+    assureRoomForSteps()
+    const handle = readMachineHandle(given)
+    const thread = new MachineThread(handle, true)
+    attached.set(handle.id, thread)
+    Atomics.store(thread.task.heap, Header.flusherCame, 1)
+    return thread
+  }
+
   /** Throws a TypeError for what is none. */
   static check(value: unknown): asserts value is MachineThread {
     if (typeof value !== 'object' || value === null || !(#detached in value))
@@ -103,7 +114,7 @@ export class MachineThread {
   readonly #detachers: (() => void)[] = []
   #detached = false
 
-  private constructor(handle: MachineHandle) {
+  private constructor(handle: MachineHandle, flusher = false) {
     const heap = new OwnWords(handle.heap.buffer)
     const lost = Atomics.load(heap, Header.lostCpu)
     if (lost !== 0) throw new CpuLostError(lost - 1)
@@ -115,7 +126,7 @@ export class MachineThread {
       (id) => this.#taskOf(id),
       () => this.#buryFiles(),
     )
-    const taken = this.#cpus.take()
+    const taken = flusher ? this.#cpus.takeFlusher() : this.#cpus.take()
     try {
       this.task = this.#taskOf(taken.id)
       this.files = new HostFiles(handle.id, this.task, () => this.#cpus.noticeDead())
@@ -159,6 +170,16 @@ export class MachineThread {
     this.#detachers.push(detacher)
   }
 
+  /** Whether no other thread than the flusher, which asks, is attached. */
+  isAlone(): boolean {
+    return this.#cpus.isAlone(this.task.id)
+  }
+
+  /** Whether the flusher is there. */
+  flusherState(): ReturnType<MachineCpus['flusherState']> {
+    return this.#cpus.flusherState()
+  }
+
   /** Machine.sync(). */
   sync(): void {
     assureRoomForSteps()
@@ -176,6 +197,7 @@ export class MachineThread {
     if (this.#detached) return
     const lost = this.#cpus.isLost
     if (!lost && !discard) this.#syncIfLast()
+    if (!lost && this.#cpus.isLast(this.task.id)) this.#cpus.stopFlusher()
     if (!lost && !this.#isInKernel()) this.#closeFiles()
     this.#detached = true
     this.#stopWatching()
@@ -281,6 +303,12 @@ export class MachineThread {
 
   get isAttached(): boolean {
     return !this.#detached
+  }
+
+  /** Throws when this thread has detached, and CpuLostError where the machine is lost. */
+  assertSound(): void {
+    this.assertAttached()
+    throwIfCpuLost(this.task)
   }
 
   /** Throws when this thread has detached. */

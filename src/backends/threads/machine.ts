@@ -33,9 +33,10 @@ import type { AddressSpaceOptions } from './address-space-options.ts'
 import type { FilePath } from './arguments.ts'
 import { OWN, type Own, assertOwn } from './construction.ts'
 import { DiskFile, type OpenFileOptions } from './disk-file.ts'
-import { MemoryError, checkResult } from './errors.ts'
+import { ConfigurationError, MemoryError, checkResult } from './errors.ts'
 import { type MachineHandle, identify } from './handles.ts'
 import type { HostFiles } from './host-io.ts'
+import { startFlusher } from './flusher.ts'
 import { inspected } from './inspected.ts'
 import { seesDeadThreads } from './liveness.ts'
 import { createHeapMemory } from './locked.ts'
@@ -44,6 +45,7 @@ import {
   type MachineOptions,
   type RwsemKind,
   type SwapOptions,
+  type WritebackPlan,
   allocate,
   planMachine,
   readSwapOptions,
@@ -79,6 +81,9 @@ declare module './machine-thread.ts' {
   }
 }
 
+/** `Header.flusherStorage`. */
+const FLUSHER_FILE_SYSTEM = 1
+
 const machines = new WeakMap<MachineThread, Machine>()
 
 export class Machine {
@@ -93,12 +98,14 @@ export class Machine {
     const words = new Int32Array(heap.buffer)
     bootKernel(words, plan)
     if (plan.checkRanges) words[Header.checkRanges] = 1
+    if (plan.writeback !== null) prepareFlusher(words, plan.writeback)
     const bytes = plan.frameCount * PAGE_SIZE
     const memory = allocate(bytes, 'memory', () => createPhysicalMemory(plan.frameCount))
     if (plan.cpuCount > 1 && !seesDeadThreads()) warnOfLiveness()
     const id = randomUUID()
     identify(id, heap, memory)
     const machine = Machine.attach({ kind: 'faultline-machine', id, heap, memory })
+    if (plan.writeback !== null) startFlusher(machine.#thread, { machine: machine.handle, ...plan.writeback })
     try {
       if (plan.swap !== null) machine.swapOn(plan.swap.path, plan.swap.options)
     } catch (error) {
@@ -178,9 +185,9 @@ export class Machine {
     return this.task.id
   }
 
-  /** How many threads can be attached at once. */
+  /** How many threads can be attached at once, the one not counted that writes files back. */
   get cpus(): number {
-    return this.#heap[Header.cpuCount]!
+    return this.#heap[Header.cpuCount]! - (this.#heap[Header.flusherCpu] === 0 ? 0 : 1)
   }
 
   /**
@@ -276,10 +283,13 @@ export class Machine {
 
   /**
    * Has this thread use another storage than the file system, for what it opens and for what is open. Each thread of a
-   * machine has its own setting, and threads that use the same files must use storages that show the same ones.
+   * machine has its own setting, and threads that use the same files must use storages that show the same ones: where a
+   * thread writes files back (`writeback`) that has no storage of its own, this throws ConfigurationError.
    */
   setStorage(storage: Storage): void {
     checkStorage(storage)
+    if (this.#heap[Header.flusherStorage] === FLUSHER_FILE_SYSTEM)
+      throw new ConfigurationError('writeback: that thread uses the file system: give it a storage, too')
     this.files.storage = storage
   }
 
@@ -339,6 +349,14 @@ export class Machine {
   toJSON(): string {
     return this[inspected]()
   }
+}
+
+/** Of a machine that nobody uses yet. The flusher has the last CPU. */
+function prepareFlusher(words: Int32Array, plan: WritebackPlan): void {
+  words[Header.flusherCpu] = words[Header.cpuCount]!
+  words[Header.dirtyBackground] = plan.dirtyBackground
+  words[Header.dirtyExpire] = plan.dirtyExpire
+  if (plan.storage === null) words[Header.flusherStorage] = FLUSHER_FILE_SYSTEM
 }
 
 function warnOfLiveness(): void {

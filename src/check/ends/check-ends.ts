@@ -44,7 +44,10 @@ const HEAD_START_MAX = 150
  */
 export type Order = 'bystander' | 'undertaker' | 'called' | number
 
-export interface EndsOptions extends Pick<EndScenarioChoice, 'design' | 'rwsem' | 'victim' | 'ordered'> {
+export interface EndsOptions extends Pick<
+  EndScenarioChoice,
+  'design' | 'rwsem' | 'victim' | 'ordered' | 'waits'
+> {
   /** The orders to try at each step; a number is the seed of one by chance. */
   readonly orders: readonly Order[]
   /** End it at every `stride`-th step, the first being `offset`. Default 1 and 0: at every step. */

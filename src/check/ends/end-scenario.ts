@@ -79,6 +79,8 @@ export const victims: Readonly<Record<string, Operation>> = {
     return cpu.unpin()
   },
   collapse: (cpu) => cpu.collapse(page, 3),
+  wait: (cpu) => cpu.waitWord(page, 99),
+  wake: (cpu) => cpu.wakeWord(page),
   'madvise pageout': (cpu) => cpu.pageOut(page, 2),
   reclaim: (cpu) => cpu.reclaim(),
   swapoff: (cpu) => cpu.stopSwap(),
@@ -116,6 +118,8 @@ export interface EndScenarioChoice extends Pick<MachineChoice, 'design' | 'rwsem
   readonly victim: string
   /** Whether the victim is ordered to stop before it is ended. */
   readonly ordered: boolean
+  /** Whether the third thread waits, for what the second tells it when the victim is dead. */
+  readonly waits?: boolean
 }
 
 /** A scenario on a machine, as the driver runs it. */
@@ -150,7 +154,7 @@ export default function endScenario(choice: EndScenarioChoice): EndScenarioRun {
   const cpus = machine.tasks.map((task) => new ScenarioCpu(machine, task, machine.mm))
   setUp(cpus)
   const victim = victims[choice.victim]!
-  const work: readonly (readonly Operation[])[] = [
+  const work: Operation[][] = [
     [victim, (cpu) => cpu.load(page + 3)],
     [
       (cpu) => cpu.mapPages(otherPage, 2),
@@ -166,6 +170,15 @@ export default function endScenario(choice: EndScenarioChoice): EndScenarioRun {
     (cpu) => end(cpu.task),
     (cpu) => bury(cpu.task, dead),
   ]
+  if (choice.waits === true) {
+    work[1]!.splice(
+      0,
+      Infinity,
+      (cpu) => cpu.wakeWord(page + 1),
+      (cpu) => cpu.load(page + 1),
+    )
+    work[2]!.splice(0, Infinity, (cpu) => cpu.waitWord(page + 1, 2))
+  }
   const results: Outcome[][] = [[], [], []]
   const run = (thread: number, operation: Operation): void => {
     results[thread]!.push(unlessLost(operation, cpus[thread]!))
@@ -177,7 +190,10 @@ export default function endScenario(choice: EndScenarioChoice): EndScenarioRun {
       for (const operation of operations) run(thread, operation)
     }),
     results,
-    perform: (thread, operation) => run(thread, work[thread]![operation]!),
+    perform(thread, operation) {
+      machine.ordering = true
+      run(thread, work[thread]![operation]!)
+    },
     counts: work.map((operations) => operations.length),
     isLost: () => Atomics.load(heap, Header.lostCpu) !== 0,
     observe: () => observeSpace(cpus[1]!, [page, page + 1, page + 3, otherPage, otherPage + 1]),
@@ -193,6 +209,7 @@ export default function endScenario(choice: EndScenarioChoice): EndScenarioRun {
     },
     reset() {
       turns = 0
+      machine.ordering = false
       before.forEach((task, id) => ((machine.tasks as Task[])[id] = task))
     },
   }

@@ -225,7 +225,7 @@ export const pagingMutants: MutantTable = {
   'failed-page-clean': {
     guard: 'a page that could not be written is dirty still',
     scenario: 'sync-fails',
-    patches: at(writeback, 'writeLockedPages').drop('for (let n = 0; n < count; n++) setPageFlags(...$)'),
+    patches: at(writeback, 'writeLockedPages').drop('for (let n = 0; n < count; n++) setPageDirty(...$)'),
   },
   'found-again-unnoticed': {
     guard: 'a file that was found while it was buried is not freed with what was written since',

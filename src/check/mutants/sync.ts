@@ -10,6 +10,16 @@ const percpu = 'sync/percpu-rwsem.ts'
 const sleep = 'machine/sleep.ts'
 
 export const syncMutants: MutantTable = {
+  'futex-wakes-the-first': {
+    guard: 'those are woken who wait for that word',
+    scenario: 'futex-two',
+    patches: at('sync/futex.ts', 'futexWake').drop('if (heap[base + PerCpu.futexKey] !== key) $'),
+  },
+  'futex-woken-silently': {
+    guard: 'who wakes a thread tells its host',
+    scenario: 'futex-wake',
+    patches: at('sync/futex.ts', 'futexWake').drop('Atomics.notify(heap, base + PerCpu.futexState)'),
+  },
   'spinlock-not-atomic': {
     guard: 'a spinlock is looked at and taken in one operation',
     scenario: 'spinlock',

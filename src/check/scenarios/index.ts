@@ -7,9 +7,11 @@ import discards from './discards.ts'
 import faults from './faults.ts'
 import ofFiles from './files.ts'
 import frames from './frames.ts'
+import futexes from './futex.ts'
 import interrupts from './interrupts.ts'
 import layout from './layout.ts'
 import locks from './locks.ts'
+import flusher from './flusher.ts'
 import mlock from './mlock.ts'
 import moves from './moves.ts'
 import observers from './observers.ts'
@@ -37,12 +39,14 @@ const explored: Tables = {
   moves,
   files: ofFiles,
   'write-back': writeBack,
+  flusher,
   mlock,
   observers,
   locks,
   spinlocks,
   osq,
   semaphores,
+  futex: futexes,
   rcu,
   frames,
   swap,

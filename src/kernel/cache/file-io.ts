@@ -5,16 +5,17 @@
 
 import { PAGE_SIZE, ZERO_FRAME, viewOf } from '../machine/frames.ts'
 import { noteWritten, sectorMask } from '../machine/sectors.ts'
-import { FILE_HOST, File, addToPageCache, bytesInPage, loadPage } from '../memory/file.ts'
+import { setPageDirty } from '../memory/dirty.ts'
+import { FILE_HOST, File, addToPageCache, bytesInPage, isHostHole, loadPage } from '../memory/file.ts'
 import { lockInode, unlockInode } from '../memory/inode-lock.ts'
 import { putPage } from '../memory/page-alloc.ts'
 import { setPageFlags, unlockPage } from '../memory/page-lock.ts'
-import { PG_DIRTY, PG_LOCKED, PG_REFERENCED, PG_UPTODATE } from '../memory/page.ts'
-import { EFAULT } from '../mm/errno.ts'
+import { PG_LOCKED, PG_REFERENCED, PG_UPTODATE } from '../memory/page.ts'
+import { EFAULT, EFBIG, EIO } from '../mm/errno.ts'
 import type { Task } from '../mm/task.ts'
-import { freshPage, getFilePage } from './filemap.ts'
+import { dropIfTruncated, freshPage, getFilePage } from './filemap.ts'
 import { allocPage } from './reclaim.ts'
-import { growFile } from './truncate.ts'
+import { END_OF_FILES, cutBack, extendCached, growFile } from './truncate.ts'
 
 /**
  * `pread`: reads `length` bytes from `offset` on into `target`, from its byte `start` on. Returns the bytes read, fewer
@@ -49,9 +50,10 @@ export function readFromFile(
   return length
 }
 
-/** `shmem_file_read_iter`: reading a hole of a file in memory does not make a page of it. */
+/** `shmem_file_read_iter`: reading what is known to be a hole does not make a page of it. */
 function isHole(cpu: Task, file: number, index: number): boolean {
-  return (cpu.heap[file + File.flags] & FILE_HOST) === 0 && loadPage(cpu, file, index) === 0
+  const maybe = (cpu.heap[file + File.flags] & FILE_HOST) === 0 || isHostHole(cpu, file, index)
+  return maybe && loadPage(cpu, file, index) === 0
 }
 
 /**
@@ -71,16 +73,53 @@ export function writeToFile(
   lockInode(cpu, file)
   const pages = Math.ceil((offset + length) / PAGE_SIZE)
   const error = growFile(cpu, file, pages, offset + length - (pages - 1) * PAGE_SIZE, mayGrow)
-  let done = 0
-  let failed = error
-  while (failed === 0 && done < length) {
+  const done = error === 0 ? writePages(cpu, file, offset, source, start, length) : error
+  unlockInode(cpu, file)
+  return done
+}
+
+/** Returns the bytes written, or a negative errno when there are none because of it. The inode is locked. */
+function writePages(
+  cpu: Task,
+  file: number,
+  offset: number,
+  source: Uint8Array,
+  start: number,
+  length: number,
+): number {
+  for (let done = 0; done < length;) {
     const within = (offset + done) % PAGE_SIZE
     const run = Math.min(length - done, PAGE_SIZE - within)
-    failed = writePage(cpu, file, Math.floor((offset + done) / PAGE_SIZE), within, source, start + done, run)
-    if (failed === 0) done += run
+    const index = Math.floor((offset + done) / PAGE_SIZE)
+    const failed = writePage(cpu, file, index, within, source, start + done, run)
+    if (failed !== 0) return done > 0 ? done : failed
+    done += run
+  }
+  return length
+}
+
+/**
+ * `write` with O_APPEND: writes all of `source` at the end of the file, which grows by it; of two CPUs that append, one
+ * comes after the other. `cpu.appendedAt` is where, in bytes. Returns 0; a negative errno, and the file is as it was;
+ * or, where it could not be cut off again, the errno of that. May sleep.
+ */
+export function appendToFile(cpu: Task, file: number, source: Uint8Array): number {
+  const { heap } = cpu
+  const { length } = source
+  lockInode(cpu, file)
+  const oldPages = heap[file + File.pages]
+  const oldLast = heap[file + File.lastBytes]
+  const offset = oldPages === 0 ? 0 : (oldPages - 1) * PAGE_SIZE + oldLast
+  const pages = Math.ceil((offset + length) / PAGE_SIZE)
+  let error = pages < END_OF_FILES ? 0 : -EFBIG
+  if (error === 0 && length > 0) {
+    extendCached(cpu, file, pages, offset + length - (pages - 1) * PAGE_SIZE)
+    const done = writePages(cpu, file, offset, source, 0, length)
+    if (done !== length) error = cutBack(cpu, file, oldPages, oldLast) || (done < 0 ? done : -EIO)
   }
   unlockInode(cpu, file)
-  return done > 0 ? done : failed
+  cpu.appendedAt = offset
+  return error
 }
 
 /** Writes within one page. Returns 0 or a negative errno. The file is locked. */
@@ -102,7 +141,7 @@ function writePage(
   }
   copyToFrame(cpu, frame, within, source, start, length)
   // Marked after the copy: a write-back in between may have cleared an earlier mark, and missed what was just written.
-  setPageFlags(cpu, frame, PG_DIRTY | PG_REFERENCED)
+  setPageDirty(cpu, frame, PG_REFERENCED)
   putPage(cpu, frame)
   return 0
 }
@@ -111,14 +150,23 @@ function writePage(
  * What a page contained need not be read when all of it is written. Returns false, and has done nothing, when the page
  * is there already, or `source` is not any more.
  */
-function addWholePage(cpu: Task, file: number, index: number, source: Uint8Array, start: number): boolean {
+export function addWholePage(
+  cpu: Task,
+  file: number,
+  index: number,
+  source: Uint8Array,
+  start: number,
+): boolean {
   if (loadPage(cpu, file, index) !== 0) return false
   const frame = freshPage(cpu, allocPage(cpu), PG_LOCKED)
   if (frame === 0) return false
   const present = source.length >= start + PAGE_SIZE
   if (present) copyToFrame(cpu, frame, 0, source, start, PAGE_SIZE)
   const added = present && addToPageCache(cpu, file, index, frame, 0) === 1
-  if (added) setPageFlags(cpu, frame, PG_UPTODATE | PG_DIRTY | PG_REFERENCED)
+  if (added) {
+    setPageDirty(cpu, frame, PG_UPTODATE | PG_REFERENCED)
+    dropIfTruncated(cpu, file, index, frame)
+  }
   unlockPage(cpu, frame)
   putPage(cpu, frame)
   return added

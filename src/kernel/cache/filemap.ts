@@ -12,6 +12,7 @@ import {
   bytesInPage,
   deleteFromPageCache,
   findGetPage,
+  isHostHole,
   loadPage,
 } from '../memory/file.ts'
 import { readFromHost, readSwapSlots } from '../memory/host-io.ts'
@@ -98,7 +99,7 @@ export function readLockedPage(cpu: Task, file: number, index: number, frame: nu
   if (!isPageOf(cpu, frame, file, index)) return 1
   if ((pageFlags(cpu, frame) & PG_UPTODATE) !== 0) return 0
   cpu.ioFrames[0] = frame
-  const read = readFromHost(cpu, file, index, cpu.ioFrames, 1)
+  const read = readPages(cpu, file, index, 1)
   return finishRead(cpu, file, index, frame, read)
 }
 
@@ -121,7 +122,7 @@ function addZeroPage(cpu: Task, file: number, index: number): number {
  * Truncation may have looked before the page was there: then this CPU has to take it out. The page has been locked
  * since before it entered the cache, so that nobody has mapped it.
  */
-function dropIfTruncated(cpu: Task, file: number, index: number, frame: number): void {
+export function dropIfTruncated(cpu: Task, file: number, index: number, frame: number): void {
   if (index < Atomics.load(cpu.heap, file + File.pages)) return
   deleteFromPageCache(cpu, frame, 0)
   putPage(cpu, frame)
@@ -230,7 +231,7 @@ function readRun(cpu: Task, file: number, start: number, end: number, needed: nu
     break
   }
   if (count === 0) return error
-  const read = readFromHost(cpu, file, start, ioFrames, count)
+  const read = readPages(cpu, file, start, count)
   let neededError = 0
   for (let n = 0; n < count; n++) {
     const frame = ioFrames[n]
@@ -246,6 +247,12 @@ function readRun(cpu: Task, file: number, start: number, end: number, needed: nu
   return neededError
 }
 
+/** Reads `count` pages into `cpu.ioFrames`, as far as the host keeps any. Returns bytes or a negative errno. */
+function readPages(cpu: Task, file: number, start: number, count: number): number {
+  const kept = Math.min(count, Atomics.load(cpu.heap, file + File.hostPages) - start)
+  return kept > 0 ? readFromHost(cpu, file, start, cpu.ioFrames, kept) : 0
+}
+
 /**
  * `read` bytes of a page have come, or it is a negative errno. What is not of the file is zeros. Returns 0 or -errno.
  */
@@ -253,7 +260,7 @@ function finishRead(cpu: Task, file: number, index: number, frame: number, read:
   if (read < 0) return read
   const expected = bytesInPage(cpu, file, index)
   // A program of the host has made the file shorter, without the kernel.
-  if (read === 0 && expected !== 0) return -EIO
+  if (read === 0 && expected !== 0 && !isHostHole(cpu, file, index)) return -EIO
   zeroFrom(cpu, frame, Math.min(read, expected))
   setPageFlags(cpu, frame, PG_UPTODATE)
   return 0

@@ -51,6 +51,7 @@ export function openHostFile(
     return 0
   }
   const { heap } = cpu
+  Atomics.store(heap, fresh + File.hostPages, pages)
   heap[fresh + File.hostPath] = pathObject
   for (let word = 0; word < IDENTITY_WORDS; word++) heap[fresh + File.hostDeviceLow + word] = identity[word]
   // Another thread may have been faster.

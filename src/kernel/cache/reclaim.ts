@@ -27,6 +27,7 @@ import {
   PageTable,
 } from '../machine/pte.ts'
 import { sleepFor } from '../machine/sleep.ts'
+import { setPageDirty } from '../memory/dirty.ts'
 import { dropMm, grabMm } from '../memory/mm-count.ts'
 import { allocFrame, putPage } from '../memory/page-alloc.ts'
 import { clearPageFlags, pageFlags, setPageFlags, tryLockPage, unlockPage } from '../memory/page-lock.ts'
@@ -352,7 +353,7 @@ function unmapIfCold(cpu: Task, address: number, all: boolean): void {
 /** Returns false when the entry has changed: the hardware has just used it. */
 function unmapFilePage(cpu: Task, address: number, entry: number, frame: number): boolean {
   if (Atomics.compareExchange(cpu.heap, address, entry, 0) !== entry) return false
-  if ((entry & PTE_DIRTY) !== 0) setPageFlags(cpu, frame, PG_DIRTY)
+  if ((entry & PTE_DIRTY) !== 0) setPageDirty(cpu, frame)
   return true
 }
 

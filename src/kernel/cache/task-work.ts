@@ -2,6 +2,7 @@
 // buried (kernel/task_work.c, delayed fput).
 
 import { Header } from '../machine/header.ts'
+import { sleepWhile } from '../machine/sleep.ts'
 import { BURIAL_BEGUN, BURIAL_NONE, FILE_HOST, File, addDeadFile, freeFile } from '../memory/file.ts'
 import { forgetOnHost } from '../memory/host-io.ts'
 import type { Task } from '../mm/task.ts'
@@ -49,9 +50,16 @@ function buryFile(cpu: Task, file: number): void {
   // Nobody maps the file. Only a CPU that finds it by its inode can make a page dirty now, and that CPU marks it as
   // found.
   if (!abandonFile(cpu, file, saved)) return
+  waitForWriteback(cpu, file)
   truncateInodePages(cpu, file, 0)
   if (onHost) forgetOnHost(cpu, file)
   freeFile(cpu, file)
+}
+
+/** `inode_wait_for_writeback`: the flusher has found the file while it was on the list. */
+function waitForWriteback(cpu: Task, file: number): void {
+  const word = file + File.underWriteback
+  while (Atomics.load(cpu.heap, word) !== 0) sleepWhile(cpu, word, 1)
 }
 
 /**

@@ -7,6 +7,7 @@
 // meanwhile. Two changes of the size exclude each other (inode-lock.ts).
 
 import { cpuRelax } from '../machine/cpu.ts'
+import { setPageDirty } from '../memory/dirty.ts'
 import {
   FILE_HOST,
   FILE_READ_ONLY,
@@ -20,7 +21,7 @@ import {
 import { truncateOnHost } from '../memory/host-io.ts'
 import { lockInode, unlockInode } from '../memory/inode-lock.ts'
 import { putPage } from '../memory/page-alloc.ts'
-import { clearPageFlags, lockPage, pageFlags, setPageFlags, unlockPage } from '../memory/page-lock.ts'
+import { clearPageFlags, lockPage, pageFlags, unlockPage } from '../memory/page-lock.ts'
 import { isPageOf, PG_DIRTY, PG_UPTODATE, unpinnedCount } from '../memory/page.ts'
 import { freeSwapSlot } from '../memory/swap.ts'
 import { EFBIG, EINVAL } from '../mm/errno.ts'
@@ -30,7 +31,7 @@ import { zeroFrom } from './filemap.ts'
 import { noteHostChange } from './writeback.ts'
 
 /** More pages than a file can have. */
-const END_OF_FILES = 2 ** 31 - 1
+export const END_OF_FILES = 2 ** 31 - 1
 
 /**
  * `ftruncate`: gives the file `pages` pages, of which the last has `lastBytes` bytes. Returns 0 or a negative errno:
@@ -62,6 +63,22 @@ export function growFile(
   return mayGrow ? extend(cpu, file, pages, lastBytes) : -EFBIG
 }
 
+/**
+ * Makes a file longer of which all that is new is about to be written: the host hears of it with the pages. The inode
+ * is locked.
+ */
+export function extendCached(cpu: Task, file: number, pages: number, lastBytes: number): void {
+  const { heap } = cpu
+  const oldPages = heap[file + File.pages]
+  if (oldPages !== 0) zeroTail(cpu, file, oldPages - 1, heap[file + File.lastBytes])
+  setSize(cpu, file, pages, lastBytes)
+}
+
+/** Gives a file back the size that it had before. The inode is locked. Returns 0 or a negative errno. May sleep. */
+export function cutBack(cpu: Task, file: number, pages: number, lastBytes: number): number {
+  return shrink(cpu, file, pages, lastBytes)
+}
+
 /** -1 when the file ends before that size, 0 when it has it, 1 when it is longer. The inode is locked. */
 function endsBefore(cpu: Task, file: number, pages: number, lastBytes: number): number {
   const { heap } = cpu
@@ -91,6 +108,8 @@ function shrink(cpu: Task, file: number, pages: number, lastBytes: number): numb
   // The host's file is cut last: a write-back that had begun before would make it longer again.
   const error = isOnHost(cpu, file) ? resizeOnHost(cpu, file, pages, lastBytes) : 0
   if (error !== 0) setSize(cpu, file, oldPages, oldLast)
+  else if (Atomics.load(heap, file + File.hostPages) > pages)
+    Atomics.store(heap, file + File.hostPages, pages)
   return error
 }
 
@@ -151,7 +170,7 @@ function zeroTail(cpu: Task, file: number, index: number, bytes: number): void {
   // A page that is read later gets its zeros then.
   if (isPageOf(cpu, frame, file, index) && (pageFlags(cpu, frame) & PG_UPTODATE) !== 0) {
     zeroFrom(cpu, frame, bytes)
-    setPageFlags(cpu, frame, PG_DIRTY)
+    setPageDirty(cpu, frame)
   }
   unlockPage(cpu, frame)
   putPage(cpu, frame)

@@ -3,32 +3,40 @@
 // A page is dirty when its flag or an entry that maps it says so. Write-back first moves the dirty bits of entries to
 // the pages (rmap.ts). Then it locks each dirty page, marks it clean, and writes it: a program that writes to the page
 // meanwhile makes an entry dirty again, which the next write-back finds. A page that cannot be written is marked dirty
-// again, and the file remembers the error until a caller was told (`errseq_t`).
+// again, and the file remembers the error until all were told that have it open (sync/errseq.ts).
 
 import { PAGE_SIZE } from '../machine/frames.ts'
-import { FILE_HOST, FILE_READ_ONLY, File, bytesInPage, findGetPage, nextCachedPage } from '../memory/file.ts'
+import { markFileDirty, setPageDirty } from '../memory/dirty.ts'
+import {
+  FILE_HOST,
+  FILE_READ_ONLY,
+  File,
+  bytesInPage,
+  findGetPage,
+  growHostPages,
+  nextCachedPage,
+} from '../memory/file.ts'
 import { syncOnHost, writeToHost } from '../memory/host-io.ts'
 import { putPage } from '../memory/page-alloc.ts'
-import { clearPageFlags, lockPage, pageFlags, setPageFlags, unlockPage } from '../memory/page-lock.ts'
-import { isPageOf, PG_DIRTY, PG_LOCKED, PG_UPTODATE, Page, pageStruct } from '../memory/page.ts'
+import { clearPageFlags, lockPage, pageFlags, unlockPage } from '../memory/page-lock.ts'
+import { checkMappedError, checkOpenError } from '../memory/open-file.ts'
+import { isPageOf, PG_DIRTY, PG_LOCKED, PG_UPTODATE, Page, isPinned, pageStruct } from '../memory/page.ts'
 import { EBADF } from '../mm/errno.ts'
 import { READAHEAD_PAGES, type Task } from '../mm/task.ts'
 import { VmEvent } from '../mm/vm-event.ts'
 import { countVmEvent } from '../mm/vmstat.ts'
+import { errseqSet } from '../sync/errseq.ts'
 import { advanceNumber } from '../sync/number.ts'
 import { spinLock, spinUnlock } from '../sync/spinlock.ts'
 import { cleanMappings } from '../tables/rmap.ts'
 
+/** `WB_SYNC_NONE` and `WB_SYNC_ALL`: whether a page that another CPU is writing is waited for. */
+export const WB_SYNC_NONE = 0
+const WB_SYNC_ALL = 1
+
 /** `mapping_set_error`: `error` is a negative errno. */
 function recordError(cpu: Task, file: number, error: number): void {
-  Atomics.store(cpu.heap, file + File.writeError, error)
-}
-
-/**
- * `file_check_and_advance_wb_err`: the error of a write-back that nobody was told of yet, as a negative errno, or 0.
- */
-export function checkWriteError(cpu: Task, file: number): number {
-  return Atomics.exchange(cpu.heap, file + File.writeError, 0)
+  errseqSet(cpu, file + File.writeError, error)
 }
 
 /** The host was given something of the file: it has to be made safe. */
@@ -57,6 +65,7 @@ export function writeLockedPages(
   const last = bytesInPage(cpu, file, index + count - 1)
   // The page lies beyond the end: truncation is about to throw it away.
   if (last === 0 && count === 1) return 0
+  growHostPages(cpu, file, index + count)
   const error = writeToHost(cpu, file, index, frames, count, (count - 1) * PAGE_SIZE + last)
   // Noted before the pages are unlocked: a synchronisation waits for that.
   noteHostChange(cpu, file)
@@ -65,17 +74,20 @@ export function writeLockedPages(
     return 0
   }
   recordError(cpu, file, error)
-  for (let n = 0; n < count; n++) setPageFlags(cpu, frames[n], PG_DIRTY)
+  for (let n = 0; n < count; n++) setPageDirty(cpu, frames[n])
   return error
 }
 
-/** Writes back the dirty pages of [first, end). Returns 0, or the first negative errno; the others were tried too. */
-function writeBackPages(cpu: Task, file: number, first: number, end: number): number {
+/**
+ * `write_cache_pages`: writes back the dirty pages of [first, end). Returns 0, or the first negative errno; the others
+ * were tried too.
+ */
+export function writeBackPages(cpu: Task, file: number, first: number, end: number, mode: number): number {
   let error = 0
   let count = 0
   let start = 0
   for (let index = nextCachedPage(cpu, file, first, end); index < end;) {
-    const frame = lockDirtyPage(cpu, file, index)
+    const frame = lockDirtyPage(cpu, file, index, mode)
     if (frame !== 0) {
       if (count === 0) start = index
       cpu.ioFrames[count++] = frame
@@ -93,9 +105,15 @@ function writeBackPages(cpu: Task, file: number, first: number, end: number): nu
 }
 
 /** The page with a reference, locked, if it is dirty; else 0. */
-function lockDirtyPage(cpu: Task, file: number, index: number): number {
+function lockDirtyPage(cpu: Task, file: number, index: number, mode: number): number {
   const frame = findGetPage(cpu, file, index)
   if (frame === 0) return 0
+  if (mode === WB_SYNC_NONE && mustComeBack(cpu, frame)) {
+    // The flusher has taken the mark off, and may not find it on again.
+    markFileDirty(cpu, file)
+    putPage(cpu, frame)
+    return 0
+  }
   // A page that is locked may be one that another CPU is just writing, and has marked clean. Waits for that CPU, as the
   // page has to be safe when the call returns (filemap_fdatawait_range).
   if ((pageFlags(cpu, frame) & (PG_DIRTY | PG_LOCKED)) !== 0) {
@@ -106,6 +124,14 @@ function lockDirtyPage(cpu: Task, file: number, index: number): number {
   }
   putPage(cpu, frame)
   return 0
+}
+
+/**
+ * Whether the flusher has to look at the page another time: it is pinned, so that its holder may write to it at any
+ * time (`folio_maybe_dma_pinned`); or locked, and whoever has it locked may be about to make it writable.
+ */
+function mustComeBack(cpu: Task, frame: number): boolean {
+  return isPinned(cpu, frame) || (pageFlags(cpu, frame) & PG_LOCKED) !== 0
 }
 
 function releasePage(cpu: Task, frame: number): void {
@@ -122,7 +148,7 @@ function writeBackRange(cpu: Task, file: number, first: number, end: number): nu
   const flags = Atomics.load(cpu.heap, file + File.flags)
   if ((flags & FILE_HOST) === 0 || (flags & FILE_READ_ONLY) !== 0) return 0
   cleanMappings(cpu, file, first, end)
-  const error = writeBackPages(cpu, file, first, end)
+  const error = writeBackPages(cpu, file, first, end, WB_SYNC_ALL)
   if (error !== 0) return error
   const failed = syncChanges(cpu, file)
   if (failed === 0) return 0
@@ -161,7 +187,7 @@ function redirtyPages(cpu: Task, file: number): void {
   for (let index = nextCachedPage(cpu, file, 0, end); index < end;) {
     const frame = findGetPage(cpu, file, index)
     if (frame !== 0) {
-      if ((pageFlags(cpu, frame) & PG_UPTODATE) !== 0) setPageFlags(cpu, frame, PG_DIRTY)
+      if ((pageFlags(cpu, frame) & PG_UPTODATE) !== 0) setPageDirty(cpu, frame)
       putPage(cpu, frame)
     }
     index = nextCachedPage(cpu, file, index + 1, end)
@@ -169,12 +195,24 @@ function redirtyPages(cpu: Task, file: number): void {
 }
 
 /**
- * `vfs_fsync_range`: returns when what was written to the pages [first, end) before is safe. Returns 0, or the negative
- * errno of a write-back that failed now or earlier and that nobody was told of yet.
+ * `vfs_fsync_range`, for who has mapped the file: returns when what was written to the pages [first, end) before is
+ * safe. Returns 0, or the negative errno of a write-back that failed now, or earlier and was not told of here yet.
  */
 export function syncFileRange(cpu: Task, file: number, first: number, end: number): number {
   if (Atomics.load(cpu.heap, file + File.refcount) <= 0) return -EBADF
   const error = writeBackRange(cpu, file, first, end)
-  const earlier = checkWriteError(cpu, file)
+  const earlier = checkMappedError(cpu, file)
+  return error !== 0 ? error : earlier
+}
+
+/** What {@link syncFileRange} does, and tells nobody: who asked for it looks for errors afterwards. */
+export function writeFileRange(cpu: Task, file: number, first: number, end: number): number {
+  return writeBackRange(cpu, file, first, end)
+}
+
+/** `fsync`, of what was opened under that number: as {@link syncFileRange}, all of it. */
+export function syncOpenFile(cpu: Task, file: number, open: number, generation: number): number {
+  const error = writeBackFile(cpu, file)
+  const earlier = checkOpenError(cpu, file, open, generation)
   return error !== 0 ? error : earlier
 }

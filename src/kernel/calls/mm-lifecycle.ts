@@ -24,6 +24,7 @@ import {
 } from '../mm/mm.ts'
 import { mmapWriteLock, mmapWriteUnlock } from '../mm/mmap-lock.ts'
 import type { Task } from '../mm/task.ts'
+import { futexExit } from '../sync/futex.ts'
 import { forgetNumber, numberAt, takeNumber } from '../sync/number.ts'
 import { percpuRwsemWords } from '../sync/percpu-rwsem.ts'
 import { rcuRetire } from '../sync/rcu.ts'
@@ -125,6 +126,7 @@ export function destroyMm(cpu: Task, mm: number): void {
 /** This thread is going away: it leaves every address space, and what its CPU kept in reserve goes back. */
 export function retireCpu(cpu: Task): void {
   const { heap } = cpu
+  futexExit(cpu)
   unpinTo(cpu, 0)
   spinLock(cpu, Header.mmListLock)
   for (let mm = heap[Header.mmList]; mm !== 0; mm = heap[mm + Mm.nextMm]) {

@@ -1,22 +1,33 @@
-// msync (mm/msync.c).
+// msync (mm/msync.c), and having it done by the flusher.
 
 import { finishCall } from '../cache/task-work.ts'
-import { syncFileRange } from '../cache/writeback.ts'
+import { syncFileRange, writeFileRange } from '../cache/writeback.ts'
+import { perCpuBase } from '../machine/cpu.ts'
+import { PerCpu } from '../machine/per-cpu.ts'
+import { expireFile, wakeFlusher } from '../memory/dirty.ts'
 import { getFile, putFile } from '../memory/file.ts'
+import { dropMm, grabMmOf } from '../memory/mm-count.ts'
+import { checkMappedError } from '../memory/open-file.ts'
 import { EBUSY, EINVAL, ENOMEM } from '../mm/errno.ts'
+import { Mm } from '../mm/mm.ts'
 import { mmapReadLock, mmapReadUnlock } from '../mm/mmap-lock.ts'
 import type { Task } from '../mm/task.ts'
+import { numberAt } from '../sync/number.ts'
 import { findVma } from '../vma/vma-tree.ts'
 import { VM_LOCKED, VM_SHARED, Vma } from '../vma/vma.ts'
 
 export const MS_ASYNC = 1
 export const MS_INVALIDATE = 2
 export const MS_SYNC = 4
+/** Ours: writes as MS_SYNC does, and leaves errors to be told to another; tells errors, and writes nothing. */
+const MS_WRITE = 8
+const MS_TELL = 16
 
 /**
- * Writes what was written to the shared file mappings of [start, end) back, with MS_SYNC; MS_ASYNC has nothing to do,
- * as in Linux since 2.6.19. Returns 0; -ENOMEM when some page is not mapped, though the others were done; -EBUSY for a
- * locked page with MS_INVALIDATE; the errno of a write-back that failed.
+ * Writes what was written to the shared file mappings of [start, end) back, with MS_SYNC; with MS_ASYNC has the flusher
+ * do so soon, if there is one (Linux since 2.6.19 leaves it to its period). Returns 0; -ENOMEM when some page is not
+ * mapped, though the others were done; -EBUSY for a locked page with MS_INVALIDATE; the errno of a write-back that
+ * failed.
  */
 export function msync(cpu: Task, mm: number, start: number, end: number, flags: number): number {
   if ((flags & ~(MS_ASYNC | MS_INVALIDATE | MS_SYNC)) !== 0) return -EINVAL
@@ -46,17 +57,74 @@ function syncMappings(cpu: Task, mm: number, start: number, end: number, flags: 
     const stop = Math.min(heap[vma + Vma.vmEnd], end)
     const file = heap[vma + Vma.vmFile]
     const first = page - vmStart + heap[vma + Vma.vmPgoff]
-    const wanted = (flags & MS_SYNC) !== 0 && file !== 0 && (vmFlags & VM_SHARED) !== 0
+    const wanted = (flags & ~MS_INVALIDATE) !== 0 && file !== 0 && (vmFlags & VM_SHARED) !== 0
     // The mmap lock is not held while the host writes.
     if (wanted) getFile(cpu, file)
     mmapReadUnlock(cpu, mm)
     if ((flags & MS_INVALIDATE) !== 0 && (vmFlags & VM_LOCKED) !== 0) return -EBUSY
     if (wanted) {
-      const error = syncFileRange(cpu, file, first, first + stop - page)
+      const error = syncMapping(cpu, file, first, first + stop - page, flags)
       putFile(cpu, file)
       if (error !== 0) return error
     }
     page = stop
   }
   return unmapped
+}
+
+function syncMapping(cpu: Task, file: number, first: number, end: number, flags: number): number {
+  if ((flags & MS_SYNC) !== 0) return syncFileRange(cpu, file, first, end)
+  if ((flags & MS_WRITE) !== 0) return writeFileRange(cpu, file, first, end)
+  if ((flags & MS_TELL) !== 0) return checkMappedError(cpu, file)
+  expireFile(cpu, file)
+  return 0
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// By the flusher
+
+/**
+ * Asks the flusher for an msync of [start, end). Returns what `syncDone` of this CPU is when it is done, of which it
+ * notifies. A CPU asks for one at a time.
+ */
+export function requestSync(cpu: Task, mm: number, start: number, end: number): number {
+  const { heap, base } = cpu
+  heap[base + PerCpu.syncMm] = mm
+  for (const half of [0, 1]) heap[base + PerCpu.syncGeneration + half] = heap[mm + Mm.generation + half]
+  heap[base + PerCpu.syncStart] = start
+  heap[base + PerCpu.syncEnd] = end
+  const ticket = (Atomics.add(heap, base + PerCpu.syncWanted, 1) + 1) | 0
+  wakeFlusher(cpu)
+  return ticket
+}
+
+/** For the flusher: does what the CPU `id` has asked for. */
+export function serveSync(cpu: Task, id: number): void {
+  const { heap } = cpu
+  const base = perCpuBase(heap, id)
+  const wanted = Atomics.load(heap, base + PerCpu.syncWanted)
+  if (wanted === Atomics.load(heap, base + PerCpu.syncDone)) return
+  const mm = heap[base + PerCpu.syncMm]
+  let result = -ENOMEM
+  if (grabMmOf(cpu, mm, numberAt(heap, base + PerCpu.syncGeneration))) {
+    result = syncMappings(cpu, mm, heap[base + PerCpu.syncStart], heap[base + PerCpu.syncEnd], MS_WRITE)
+    dropMm(cpu, mm)
+    finishCall(cpu)
+  }
+  heap[base + PerCpu.syncResult] = result
+  Atomics.store(heap, base + PerCpu.syncDone, wanted)
+  Atomics.notify(heap, base + PerCpu.syncDone)
+}
+
+/**
+ * The end of {@link requestSync}, in the thread that has asked: what the msync comes to, and errors of write-backs
+ * before. What was unmapped since it was done is no error.
+ */
+export function finishSync(cpu: Task, mm: number): number {
+  const { heap, base } = cpu
+  const result = heap[base + PerCpu.syncResult]
+  const earlier = syncMappings(cpu, mm, heap[base + PerCpu.syncStart], heap[base + PerCpu.syncEnd], MS_TELL)
+  finishCall(cpu)
+  if (result !== 0 || earlier === -ENOMEM) return result
+  return earlier
 }

@@ -27,6 +27,7 @@ import {
 import { Mm } from '../mm/mm.ts'
 import type { Task } from '../mm/task.ts'
 import { handleUserFault } from './fault.ts'
+import { overwritePage } from './whole-page.ts'
 
 export { ACCESS_EXECUTE, ACCESS_READ, ACCESS_WRITE }
 
@@ -233,8 +234,13 @@ export function writeBytes(
   for (let done = 0; done < total;) {
     const offset = (address + done) & OFFSET_MASK
     const length = Math.min(PAGE_SIZE - offset, total - done)
-    const frame = accessFrame(cpu, mm, address + done, ACCESS_WRITE)
+    const frame = frameToWrite(cpu, mm, address + done, source, length === PAGE_SIZE ? done : NOT_WHOLE)
     if (source.length !== total) return accessUndone(cpu, done)
+    if (frame === WRITTEN) {
+      accessDone(cpu)
+      done += length
+      continue
+    }
     noteWritten(cpu, frame, sectorMask(offset, length))
     const to = frame * PAGE_SIZE + offset
     if (length <= SMALL_MOVE)
@@ -244,6 +250,36 @@ export function writeBytes(
     done += length
   }
   return total
+}
+
+/** Instead of where a page begins in what is written: it is not written whole. Instead of a frame: it was. */
+const NOT_WHOLE = -1
+const WRITTEN = -1
+
+/**
+ * {@link accessFrame} for a write, or WRITTEN where the page was made of `source`, from its byte `start` on, without
+ * being read. Returns with interrupts disabled in either case.
+ */
+function frameToWrite(cpu: Task, mm: number, address: number, source: Uint8Array, start: number): number {
+  if (start === NOT_WHOLE) return accessFrame(cpu, mm, address, ACCESS_WRITE)
+  const page = pageNumber(address)
+  kernelEnter(cpu)
+  cpu.interruptsEnabled = false
+  let entry = translate(cpu, mm + Mm.pgd, page, ACCESS_WRITE)
+  if (entry === 0 && makeWhole(cpu, mm, page, source, start)) return WRITTEN
+  if (entry === 0) entry = faultIn(cpu, mm, address, ACCESS_WRITE, FAULT_USER)
+  return entry >>> PTE_FRAME_SHIFT
+}
+
+function makeWhole(cpu: Task, mm: number, page: number, source: Uint8Array, start: number): boolean {
+  const { faultError } = cpu
+  beginWork(cpu)
+  cpu.interruptsEnabled = true
+  const done = overwritePage(cpu, mm, page, source, start)
+  disableInterrupts(cpu)
+  endWork(cpu)
+  cpu.faultError = faultError
+  return done
 }
 
 /** Ends an access that cannot be done. Returns `done`. */

@@ -5,6 +5,7 @@ import { allocPage } from '../cache/reclaim.ts'
 import { pollInterrupts } from '../machine/cpu.ts'
 import { PTE_DIRTY, PTE_FRAME_SHIFT, PTE_WRITE, PageTable } from '../machine/pte.ts'
 import { copyFrame } from '../machine/sectors.ts'
+import { setPageDirty } from '../memory/dirty.ts'
 import {
   FILE_HOST,
   FILE_WRITE_NOTIFY,
@@ -16,7 +17,7 @@ import {
 } from '../memory/file.ts'
 import { freeFrame, lruCacheAdd, putPage } from '../memory/page-alloc.ts'
 import { pageFlags, setPageFlags, tryLockPage, unlockPage, waitOnPageLocked } from '../memory/page-lock.ts'
-import { isPageOf, PG_DIRTY, PG_REFERENCED, PG_UPTODATE, isFilePage } from '../memory/page.ts'
+import { isPageOf, PG_REFERENCED, PG_UPTODATE, isFilePage } from '../memory/page.ts'
 import { addMmCounterFast } from '../memory/rss.ts'
 import {
   FAULT_FLAG_WRITE,
@@ -107,7 +108,7 @@ function doSharedFault(cpu: Task, fault: FaultContext): number {
   const failed = faultPage(cpu, fault)
   if (failed !== 0) return failed
   const frame = fault.frame
-  setPageFlags(cpu, frame, PG_DIRTY)
+  setPageDirty(cpu, frame)
   const entry = (frame << PTE_FRAME_SHIFT) | youngPageProt(fault.vmFlags) | PTE_DIRTY
   const result = finishFault(cpu, fault, frame, maybeMkwrite(entry, fault.vmFlags))
   unlockPage(cpu, frame)

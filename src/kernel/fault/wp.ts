@@ -3,9 +3,9 @@
 import { allocPage } from '../cache/reclaim.ts'
 import { PTE_ACCESSED, PTE_DIRTY, PTE_FRAME_SHIFT, PTE_SPECIAL, PageTable } from '../machine/pte.ts'
 import { clearFrame, copyFrame } from '../machine/sectors.ts'
+import { setPageDirty } from '../memory/dirty.ts'
 import { lruAddDrainFor, lruCacheAdd, putPage } from '../memory/page-alloc.ts'
-import { setPageFlags } from '../memory/page-lock.ts'
-import { PG_DIRTY, getPage, isExclusive, isFilePage } from '../memory/page.ts'
+import { getPage, isExclusive, isFilePage } from '../memory/page.ts'
 import { addMmCounterFast } from '../memory/rss.ts'
 import { freePageAndSwapCache } from '../memory/swap.ts'
 import { FAULT_FLAG_WRITE, type FaultContext, VM_FAULT_RETRY } from '../mm/fault-context.ts'
@@ -28,7 +28,7 @@ export function doWpPage(cpu: Task, fault: FaultContext): number {
   const frame = fault.originalPte >>> PTE_FRAME_SHIFT
   const special = (fault.originalPte & PTE_SPECIAL) !== 0
   if (!special && (fault.vmFlags & VM_SHARED) !== 0) {
-    setPageFlags(cpu, frame, PG_DIRTY)
+    setPageDirty(cpu, frame)
     return wpPageReuse(cpu, fault)
   }
   const anonymous = !special && !isFilePage(cpu, frame)

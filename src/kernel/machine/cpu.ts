@@ -30,6 +30,10 @@ export const CPU_ENTRY = 32
 export const CPUS_MAX = 256
 export const CPU_MASK_WORDS = CPUS_MAX / 32
 
+/** What `futexState` of a CPU says while its thread waits for a word of memory, and when the machine is lost. */
+export const FUTEX_WAITING = 1
+const FUTEX_LOST = 3
+
 const TLB_ENTRIES = 2048
 const WALK_CACHE_ENTRIES = 64
 
@@ -77,6 +81,8 @@ export interface Host {
   syncFile(file: number): number
   /** Gives the file a size of `pages` pages of which the last has `lastBytes` bytes. Returns 0 or a negative errno. */
   truncateFile(file: number, pages: number, lastBytes: number): number
+  /** Opens the file for writing, if that can be done. Returns 0 or a negative errno. */
+  openFile(file: number): number
   /** Nobody refers to the file any more: it is freed next. */
   forgetFile(file: number): void
   /** Whether this is asked from within code that is not the host's own, and works for it in one of these methods. */
@@ -479,6 +485,10 @@ export function declareCpuLost(heap: Int32Array, lost: number): void {
     Atomics.notify(heap, base + PerCpu.waiterTask)
     Atomics.notify(heap, base + PerCpu.waiterWake)
     Atomics.notify(heap, base + PerCpu.rcuwaitTask)
+    Atomics.notify(heap, base + PerCpu.syncDone)
+    // Changed, so that one who is about to sleep on it does not.
+    Atomics.compareExchange(heap, base + PerCpu.futexState, FUTEX_WAITING, FUTEX_LOST)
+    Atomics.notify(heap, base + PerCpu.futexState)
     const haltedOn = Atomics.load(heap, base + PerCpu.haltedOn)
     if (haltedOn !== 0) Atomics.notify(heap, haltedOn)
   }

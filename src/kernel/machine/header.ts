@@ -9,7 +9,8 @@ export const HEAP_MAGIC = 0x46_4c_54_31
 const RECLAIM = 96
 const SWAP = 112
 const MEMCG = 144
-const WORDS = 176
+const WRITEBACK = 176
+const WORDS = 192
 
 export const Header = layout('machine', WORDS, {
   magic: 0,
@@ -120,6 +121,26 @@ export const Header = layout('machine', WORDS, {
   /** Pages charged: of the cgroup, and of the root above it. */
   memcgUsage: MEMCG,
   rootUsage: MEMCG + 16,
+
+  /** The flusher, see cache/flusher.ts: one more than the number of the CPU that is kept for it, 0 without one. */
+  flusherCpu: WRITEBACK,
+  /** 1 when it is to look what there is to do, which it waits for; FLUSHER_STOP when it is to go. */
+  flusherWake: WRITEBACK + 1,
+  /** Periods since the machine began: the flusher's clock. */
+  writebackPeriod: WRITEBACK + 2,
+  /** Pages that became dirty since it last began to write, and of how many on it is to be woken; 0: of none. */
+  dirtied: WRITEBACK + 3,
+  dirtyBackground: WRITEBACK + 4,
+  /** After how many periods a file that is dirty is to be written. */
+  dirtyExpire: WRITEBACK + 5,
+  /** 1 where the flusher uses the file system, whatever other threads use. The kernel does not look at it. */
+  flusherStorage: WRITEBACK + 6,
+  /** 1 once the flusher was there, or it is known that it will not come. */
+  flusherCame: WRITEBACK + 7,
+
+  /** The first thread that waits for a word of memory, by its CPU plus one, and the lock: see sync/futex.ts. */
+  futexHead: WRITEBACK + 8,
+  futexLock: WRITEBACK + 9,
 })
 
 export const HEADER_WORDS = WORDS

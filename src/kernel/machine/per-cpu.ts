@@ -80,6 +80,18 @@ export const PerCpu = layout('cpu', SLABS + SLAB_CACHES * SLAB_CPU_WORDS, {
   openFiles: 40,
 
   /**
+   * What this CPU has asked the flusher to synchronise, see calls/msync.ts: how often it has asked, how often that was
+   * done and with what result (written by the flusher), of which address space, and which pages.
+   */
+  syncWanted: 41,
+  syncDone: 42,
+  syncResult: 38,
+  syncMm: 43,
+  syncGeneration: 44,
+  syncStart: 46,
+  syncEnd: 47,
+
+  /**
    * This CPU's place in the queue of a sleeping lock: neighbours, kind, and whether it still waits (written by the
    * waker).
    */
@@ -113,6 +125,11 @@ export const PerCpu = layout('cpu', SLABS + SLAB_CACHES * SLAB_CPU_WORDS, {
   rss: 82,
   /** Pages committed here less those given up, see memory/overcommit.ts. Other CPUs read it. */
   committed: 88,
+
+  /** What the attached thread waits for in memory, and who waits behind it: see sync/futex.ts. */
+  futexState: 90,
+  futexKey: 91,
+  futexNext: 92,
 
   /** Sections of SRCU begun and ended here, by index. Other CPUs read them. */
   srcuLock: 96,

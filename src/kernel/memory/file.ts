@@ -39,8 +39,16 @@ export const File = layout('file', FILE_WORDS, {
   nextFile: 6,
   /** Pages in the cache. */
   cachedPages: 8,
-  /** The negative errno of the last write-back that failed, until somebody was told; else 0. */
+  /** `wb_err`: the last write-back that failed, see sync/errseq.ts, and what those were told of that have mapped it. */
   writeError: 10,
+  writeErrorSeen: 7,
+  /**
+   * `dirtied_when`: in which period of the flusher, plus one, the file was first made dirty since the flusher began to
+   * write it; 0 where it has nothing to write. See dirty.ts.
+   */
+  dirtiedWhen: 11,
+  /** `writeback_index`: where the flusher goes on with the file. */
+  writebackIndex: 9,
   /** `mmap_miss`: how many faults in a row did not find their page; see filemap.ts. */
   mmapMiss: 12,
   /** Files that nobody refers to any more are linked until they are buried. */
@@ -52,6 +60,13 @@ export const File = layout('file', FILE_WORDS, {
 
   /** How the host finds the file: see the backend. */
   hostPath: 16,
+  /**
+   * Of a file of the host: from this page on it keeps nothing, so that a page there which is not cached is a hole, and
+   * is not read. It grows before pages are written, and shrinks with the file.
+   */
+  hostPages: 18,
+  /** `I_SYNC`: 1 while the flusher is at work on the file, which is not freed meanwhile. */
+  underWriteback: 17,
   hostDeviceLow: 19,
   hostDeviceHigh: 20,
   hostInodeLow: 21,
@@ -188,6 +203,21 @@ export function bytesInPage(cpu: Task, file: number, index: number): number {
   const pages = Atomics.load(cpu.heap, file + File.pages)
   if (index < pages - 1) return 4096
   return index === pages - 1 ? Atomics.load(cpu.heap, file + File.lastBytes) : 0
+}
+
+/** Whether a page of a file of the host that is not cached is zeros, without asking the host. */
+export function isHostHole(cpu: Task, file: number, index: number): boolean {
+  return index >= Atomics.load(cpu.heap, file + File.hostPages)
+}
+
+/** Pages below `end` are about to be written. */
+export function growHostPages(cpu: Task, file: number, end: number): void {
+  const word = file + File.hostPages
+  for (let pages = Atomics.load(cpu.heap, word); pages < end;) {
+    const found = Atomics.compareExchange(cpu.heap, word, pages, end)
+    if (found === pages) return
+    pages = found
+  }
 }
 
 /** What the tree says of page `index`: a frame, minus a slot of the swap area, or 0. It may change at once. */

@@ -64,6 +64,16 @@ export function truncateOnHost(cpu: Task, file: number, pages: number, lastBytes
   return result
 }
 
+/** Has the host open the file for writing. Returns 0 or a negative errno. */
+export function openOnHost(cpu: Task, file: number): number {
+  const { host } = cpu
+  if (host === null) return -EIO
+  leaveForHost(cpu)
+  const result = host.openFile(file)
+  returnFromHost(cpu)
+  return result
+}
+
 /** Has the host give up what it keeps for a file that nobody refers to any more. */
 export function forgetOnHost(cpu: Task, file: number): void {
   const { host } = cpu

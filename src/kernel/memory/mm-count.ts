@@ -15,6 +15,18 @@ export function grabMm(cpu: Task, mm: number): void {
   refcountInc(cpu, mm + Mm.count)
 }
 
+/** {@link grabMm}, if there is an address space of that number at `wanted`, which may be any number. */
+export function grabMmOf(cpu: Task, wanted: number, generation: number): boolean {
+  const { heap } = cpu
+  spinLock(cpu, Header.mmListLock)
+  let mm = heap[Header.mmList]
+  while (mm !== 0 && mm !== wanted) mm = heap[mm + Mm.nextMm]
+  const present = mm !== 0 && numberAt(heap, mm + Mm.generation) === generation
+  if (present) grabMm(cpu, mm)
+  spinUnlock(cpu, Header.mmListLock)
+  return present
+}
+
 /**
  * `mmdrop`: drops a reference; the last one frees the struct. In type-safe memory, a fault of another mm may hold a VMA
  * that belonged to this one, and be about to wake the writer that waits here (race R25). The fix of 2025 pins the mm

@@ -13,9 +13,10 @@ import { layout } from '../machine/layout.ts'
 import { PerCpu } from '../machine/per-cpu.ts'
 import { CACHE_OPEN_FILE } from '../mm/caches.ts'
 import type { Task } from '../mm/task.ts'
+import { errseqCheckAndAdvance, errseqSample } from '../sync/errseq.ts'
 import { forgetNumber, numberAt, takeNumber } from '../sync/number.ts'
 import { spinLock, spinUnlock } from '../sync/spinlock.ts'
-import { getFile, putFile } from './file.ts'
+import { File, getFile, putFile } from './file.ts'
 import { slabAlloc, slabFree } from './slab.ts'
 
 export const OPEN_FILE_WORDS = 16
@@ -25,6 +26,8 @@ export const OpenFile = layout('open_file', OPEN_FILE_WORDS, {
   next: 1,
   /** `FMODE_WRITE`: 1 where it may be written through this. */
   writable: 2,
+  /** `f_wb_err`: of which failed write-backs those that use it were told, see sync/errseq.ts. */
+  writeErrorSeen: 3,
   /** Which of all that were ever opened it is, see sync/number.ts; 0 once it is closed. */
   generation: 4,
   generationHigh: 5,
@@ -42,6 +45,7 @@ export function installFile(cpu: Task, file: number, writable: boolean): number 
   heap[open + OpenFile.file] = file
   heap[open + OpenFile.next] = heap[list]
   heap[open + OpenFile.writable] = writable ? 1 : 0
+  Atomics.store(heap, open + OpenFile.writeErrorSeen, errseqSample(cpu, file + File.writeError))
   takeNumber(cpu, Header.fileGeneration, open + OpenFile.generation)
   spinLock(cpu, Header.fileListLock)
   heap[list] = open
@@ -91,6 +95,40 @@ export function isOpenFile(cpu: Task, wanted: number, generation: number): boole
   const present = open !== 0 && numberAt(heap, open + OpenFile.generation) === generation
   spinUnlock(cpu, Header.fileListLock)
   return present
+}
+
+/**
+ * `file_check_and_advance_wb_err`: a write-back of `file` that has failed and that those were not told of who use what
+ * was opened under that number, as a negative errno, or 0. What is closed by now tells nothing.
+ */
+export function checkOpenError(cpu: Task, file: number, open: number, generation: number): number {
+  const { heap } = cpu
+  spinLock(cpu, Header.fileListLock)
+  const isFree = Atomics.load(heap, open + OpenFile.generation) === 0
+  const isOpen = !isFree && numberAt(heap, open + OpenFile.generation) === generation
+  const error = isOpen ? checkError(cpu, file, open + OpenFile.writeErrorSeen) : 0
+  spinUnlock(cpu, Header.fileListLock)
+  return error
+}
+
+/**
+ * The same for a thread that has mapped the file: it is told for all that it has opened of it itself; who has not, for
+ * all who only use mappings.
+ */
+export function checkMappedError(cpu: Task, file: number): number {
+  const { heap } = cpu
+  let own = false
+  let error = 0
+  for (let open = heap[cpu.base + PerCpu.openFiles]; open !== 0; open = heap[open + OpenFile.next]) {
+    if (heap[open + OpenFile.file] !== file) continue
+    own = true
+    error = checkError(cpu, file, open + OpenFile.writeErrorSeen) || error
+  }
+  return own ? error : checkError(cpu, file, file + File.writeErrorSeen)
+}
+
+function checkError(cpu: Task, file: number, seen: number): number {
+  return errseqCheckAndAdvance(cpu, file + File.writeError, seen)
 }
 
 /** `exit_files`: drops all references of this CPU. */

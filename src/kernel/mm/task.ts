@@ -117,6 +117,8 @@ export class Task extends Cpu {
   walkGeneration = 0
   /** The same for files, see host-file.ts. */
   walkFile = 0
+  /** Where `appendToFile` has put what it was given, in bytes. */
+  appendedAt = 0
 
   // A turn of the clock (cache/reclaim.ts): where the hand is, and what was taken out of the page table.
   clockPage = 0

@@ -82,6 +82,8 @@ export const VmEvent = {
   leaf_abort_anon_vma: 58,
   /** the handler gave up, as there was no memory or the access is to fail, or a page table was missing. */
   leaf_abort_handler: 59,
+  /** Pages of files that became dirty. */
+  nr_dirtied: 60,
 } as const
 
 export type VmEventName = keyof typeof VmEvent

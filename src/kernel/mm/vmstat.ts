@@ -36,6 +36,11 @@ export function countVmEvent(cpu: Cpu, event: number): void {
   cpu.heap[cpu.base + PerCpu.vmEvents + event]++
 }
 
+/** How often this CPU has counted it. */
+export function ownVmEvent(cpu: Cpu, event: number): number {
+  return cpu.heap[cpu.base + PerCpu.vmEvents + event]
+}
+
 /** Counts a detail that exists only with SPECULATIVE_PAGE_FAULT_STATS, and only in the designs of Lespinasse. */
 export function countSpfEvent(cpu: Task, event: number): void {
   if (cpu.countsSpfDetails) countVmEvent(cpu, event)

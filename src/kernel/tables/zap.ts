@@ -1,8 +1,8 @@
 // Unmapping the pages of a range (mm/memory.c, unmap_page_range).
 
 import { PTE_DIRTY, PTE_FRAME_SHIFT, PTE_SPECIAL, PTE_SWAP, PageTable } from '../machine/pte.ts'
-import { setPageFlags } from '../memory/page-lock.ts'
-import { PG_DIRTY, isFilePage } from '../memory/page.ts'
+import { setPageDirty } from '../memory/dirty.ts'
+import { isFilePage } from '../memory/page.ts'
 import { addMmCounter } from '../memory/rss.ts'
 import { freeSwapAndCache } from '../memory/swap.ts'
 import type { FaultContext } from '../mm/fault-context.ts'
@@ -124,7 +124,7 @@ function zapPteRange(
   // Where no lock keeps mprotect and munmap away, the flush happens with the table locked as well: they find no entry
   // to flush for, but they wait for the lock of the table before they return.
   if (dirtied > 0 || seen !== undefined) gatherFlushTlb(cpu)
-  for (let n = 0; n < dirtied; n++) setPageFlags(cpu, cpu.zapDirtied[n], PG_DIRTY)
+  for (let n = 0; n < dirtied; n++) setPageDirty(cpu, cpu.zapDirtied[n])
   spinUnlock(cpu, table + PageTable.ptl)
   for (let kind = 0; kind < RSS_KINDS; kind++) addMmCounter(cpu, mm, kind, counts[kind])
   return page

@@ -1,0 +1,99 @@
+// The flusher of a machine (kernel/cache/flusher.ts): a worker thread that writes files back while programs compute.
+//
+// It has a CPU of its own, which nobody else gets, and sleeps outside the kernel. It goes when the last thread leaves
+// the machine, and ends with the thread that made the machine; without it, all is as if there were none.
+
+import { Worker } from 'node:worker_threads'
+import {
+  CpuLostError,
+  FLUSHER_STOP,
+  FLUSHER_WORK,
+  Header,
+  type Task,
+  advanceWriteback,
+  beginWriteback,
+  isOverBackground,
+  serveSync,
+  writeBackSome,
+} from '../../kernel/index.ts'
+import type { MachineHandle } from './handles.ts'
+import { MachineThread } from './machine-thread.ts'
+import { type Storage, checkStorage } from './storage.ts'
+
+export interface FlusherTask {
+  readonly machine: MachineHandle
+  /** How long a period is. */
+  readonly dirtyWritebackMs: number
+  /** A module whose default export is the storage of the thread; null for the file system. */
+  readonly storage: string | null
+}
+
+/** Has `thread` start the flusher. The process does not wait for it; where it cannot be started, a warning says so. */
+export function startFlusher(thread: MachineThread, task: FlusherTask): void {
+  const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js'
+  const worker = new Worker(new URL(`./flusher-worker${extension}`, import.meta.url), { workerData: task })
+  worker.unref()
+  // It ends with this thread, perhaps before it has come.
+  const mayNotCome = (): void => void Atomics.store(thread.task.heap, Header.flusherCame, 1)
+  thread.onDetach(mayNotCome)
+  worker.once('error', (error) => {
+    mayNotCome()
+    process.emitWarning(`files are not written back in the background: ${String(error)}`, {
+      type: 'FaultlineWarning',
+      code: 'FAULTLINE_FLUSHER',
+    })
+  })
+}
+
+/** What the thread does. */
+export async function runFlusher({ machine, dirtyWritebackMs, storage }: FlusherTask): Promise<void> {
+  const own = storage === null ? null : await storageOf(storage)
+  const thread = MachineThread.attachFlusher(machine)
+  if (own !== null) thread.files.storage = own
+  try {
+    flush(thread, dirtyWritebackMs)
+  } catch (error) {
+    // Those who use the machine are told.
+    if (!(error instanceof CpuLostError)) throw error
+  } finally {
+    thread.detach({ discard: true })
+  }
+}
+
+async function storageOf(url: string): Promise<Storage> {
+  const { default: storage } = (await import(url)) as { default: unknown }
+  checkStorage(storage)
+  return storage
+}
+
+function flush(thread: MachineThread, periodMs: number): void {
+  const { heap } = thread.task
+  let next = performance.now() + periodMs
+  while (Atomics.load(heap, Header.flusherWake) !== FLUSHER_STOP) {
+    const left = next - performance.now()
+    if (left > 0 && Atomics.wait(heap, Header.flusherWake, 0, left) !== 'timed-out') {
+      Atomics.compareExchange(heap, Header.flusherWake, FLUSHER_WORK, 0)
+    } else {
+      next = performance.now() + periodMs
+      if (thread.isAlone()) return
+      thread.enter('writeback', advanceWriteback)
+    }
+    flushOnce(thread)
+  }
+}
+
+/** Writes what is due, a part at a time: others may want this thread to stop in between. */
+function flushOnce(thread: MachineThread): void {
+  const { heap } = thread.task
+  serveSyncs(thread)
+  const all = isOverBackground(thread.task)
+  thread.enter('writeback', (task) => beginWriteback(task, all))
+  const some = (task: Task): boolean => writeBackSome(task, all)
+  while (Atomics.load(heap, Header.flusherWake) !== FLUSHER_STOP && thread.enter('writeback', some))
+    serveSyncs(thread)
+}
+
+function serveSyncs(thread: MachineThread): void {
+  const { task } = thread
+  for (let id = 0; id < task.cpuCount; id++) thread.enter('msync', () => serveSync(task, id))
+}

@@ -1,0 +1,61 @@
+// Which pages, and which files, have to be written back (mm/page-writeback.c, fs/fs-writeback.c).
+//
+// A page is dirty by its flag or by an entry that maps it. A file on disk says besides since when it may have dirty
+// pages: the flusher looks at no others. It is marked whenever one of its pages becomes dirty or writable, also where
+// the page was dirty before: the flusher may just be writing that.
+
+import { Header } from '../machine/header.ts'
+import type { Task } from '../mm/task.ts'
+import { VmEvent } from '../mm/vm-event.ts'
+import { countVmEvent, ownVmEvent } from '../mm/vmstat.ts'
+import { FILE_HOST, File } from './file.ts'
+import { PG_DIRTY, Page, pageStruct } from './page.ts'
+
+/** `ratelimit_pages`: after how many pages that it has made dirty a CPU looks whether there are too many. */
+const RATELIMIT_PAGES = 32
+
+/** `set_page_dirty`: the caller has a reference on the page. `flags` are set besides. */
+export function setPageDirty(cpu: Task, frame: number, flags = 0): void {
+  const { heap } = cpu
+  const page = pageStruct(cpu, frame)
+  const wanted = PG_DIRTY | flags
+  const present = Atomics.load(heap, page + Page.flags)
+  const before = (present & wanted) === wanted ? present : Atomics.or(heap, page + Page.flags, wanted)
+  const file = Atomics.load(heap, page + Page.mapping)
+  if (file === 0 || (Atomics.load(heap, file + File.flags) & FILE_HOST) === 0) return
+  markFileDirty(cpu, file)
+  if ((before & PG_DIRTY) === 0) accountPageDirtied(cpu)
+}
+
+/** `__mark_inode_dirty`. */
+export function markFileDirty(cpu: Task, file: number): void {
+  const { heap } = cpu
+  if (Atomics.load(heap, file + File.dirtiedWhen) !== 0) return
+  Atomics.store(heap, file + File.dirtiedWhen, Atomics.load(heap, Header.writebackPeriod) + 1)
+}
+
+/** `account_page_dirtied` and `balance_dirty_pages_ratelimited`; nobody has to wait for the flusher, as there. */
+function accountPageDirtied(cpu: Task): void {
+  const { heap } = cpu
+  countVmEvent(cpu, VmEvent.nr_dirtied)
+  if (ownVmEvent(cpu, VmEvent.nr_dirtied) % RATELIMIT_PAGES !== 0) return
+  const limit = Atomics.load(heap, Header.dirtyBackground)
+  if (limit === 0) return
+  const dirtied = Atomics.add(heap, Header.dirtied, RATELIMIT_PAGES) + RATELIMIT_PAGES
+  if (dirtied >= limit) wakeFlusher(cpu)
+}
+
+/** Has the flusher, if there is one, write the file soon. */
+export function expireFile(cpu: Task, file: number): void {
+  const { heap } = cpu
+  if (Atomics.load(heap, Header.flusherCpu) === 0 || Atomics.load(heap, file + File.dirtiedWhen) === 0) return
+  const expired = (Atomics.load(heap, Header.writebackPeriod) + 1 - heap[Header.dirtyExpire]) | 0
+  Atomics.store(heap, file + File.dirtiedWhen, expired === 0 ? -1 : expired)
+  wakeFlusher(cpu)
+}
+
+/** `wb_start_background_writeback`: the flusher, if there is one, looks what there is to do. */
+export function wakeFlusher(cpu: Task): void {
+  const { heap } = cpu
+  if (Atomics.compareExchange(heap, Header.flusherWake, 0, 1) === 0) Atomics.notify(heap, Header.flusherWake)
+}

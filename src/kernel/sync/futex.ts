@@ -1,0 +1,100 @@
+// Waiting for a word of memory (kernel/futex): threads that wait, by the place of the word, and who wakes them.
+//
+// A thread that waits says so here, then looks at the word, and sleeps on a word of its own CPU. Who wakes has changed
+// the word before: it finds the thread here, or the thread sees the change. That the sleep is on a word of the heap
+// which is changed by whoever ends it, and not on the one that is waited for, is what lets the loss of the machine and
+// the look for dead threads end it too, without a wake-up that is missed in between.
+//
+// A thread sleeps outside the kernel, and has nothing undone: one that is ended there costs nobody the machine, and
+// whoever buries it takes it off the list.
+
+import { type Cpu, FUTEX_WAITING, perCpuBase, throwIfCpuLost } from '../machine/cpu.ts'
+import { Header } from '../machine/header.ts'
+import { PerCpu } from '../machine/per-cpu.ts'
+import { spinLock, spinUnlock } from './spinlock.ts'
+
+/** `futexState`: it waits for nothing; it waits; it was woken. Where the machine is lost, cpu.ts says so. */
+const FUTEX_NONE = 0
+const FUTEX_WOKEN = 2
+
+/** `futex_queue`: this CPU waits at `key`, behind those that came before. The word is to be looked at next. */
+export function futexQueue(cpu: Cpu, key: number): void {
+  const { heap, base } = cpu
+  spinLock(cpu, Header.futexLock)
+  heap[base + PerCpu.futexKey] = key
+  heap[base + PerCpu.futexNext] = 0
+  Atomics.store(heap, base + PerCpu.futexState, FUTEX_WAITING)
+  Atomics.store(heap, lastLink(heap), cpu.id + 1)
+  spinUnlock(cpu, Header.futexLock)
+}
+
+/** Whether anybody waits, for whatever: one who has said so before this CPU looks is seen. */
+export function futexHasWaiters(cpu: Cpu): boolean {
+  return Atomics.load(cpu.heap, Header.futexHead) !== 0
+}
+
+/**
+ * Sleeps outside the kernel until this CPU was woken, at most so long, in milliseconds. Throws CpuLostError where the
+ * machine is lost.
+ */
+export function futexSleep(cpu: Cpu, milliseconds: number): void {
+  throwIfCpuLost(cpu)
+  Atomics.wait(cpu.heap, cpu.base + PerCpu.futexState, FUTEX_WAITING, milliseconds)
+  throwIfCpuLost(cpu)
+}
+
+/** Whether this CPU waits still. */
+export function isFutexWaiting(cpu: Cpu): boolean {
+  return Atomics.load(cpu.heap, cpu.base + PerCpu.futexState) === FUTEX_WAITING
+}
+
+/** Where the list ends: the word that says who is next. */
+function lastLink(heap: Int32Array): number {
+  let link: number = Header.futexHead
+  while (heap[link] !== 0) link = linkOf(heap, heap[link])
+  return link
+}
+
+/** The word that says who comes after the CPU `number - 1`. */
+function linkOf(heap: Int32Array, number: number): number {
+  return perCpuBase(heap, number - 1) + PerCpu.futexNext
+}
+
+/** `futex_unqueue`: this CPU waits no more. Returns whether it was woken. */
+export function futexUnqueue(cpu: Cpu): boolean {
+  const { heap, base } = cpu
+  spinLock(cpu, Header.futexLock)
+  for (let link: number = Header.futexHead; heap[link] !== 0; link = linkOf(heap, heap[link])) {
+    if (heap[link] !== cpu.id + 1) continue
+    Atomics.store(heap, link, heap[base + PerCpu.futexNext])
+    break
+  }
+  const woken = Atomics.exchange(heap, base + PerCpu.futexState, FUTEX_NONE) === FUTEX_WOKEN
+  spinUnlock(cpu, Header.futexLock)
+  return woken
+}
+
+/** `futex_wake`: wakes at most `count` threads that wait at `key`, those that came first. Returns how many. */
+export function futexWake(cpu: Cpu, key: number, count: number): number {
+  const { heap } = cpu
+  let woken = 0
+  spinLock(cpu, Header.futexLock)
+  for (let link: number = Header.futexHead; heap[link] !== 0 && woken < count;) {
+    const base = perCpuBase(heap, heap[link] - 1)
+    if (heap[base + PerCpu.futexKey] !== key) {
+      link = base + PerCpu.futexNext
+      continue
+    }
+    Atomics.store(heap, link, heap[base + PerCpu.futexNext])
+    Atomics.store(heap, base + PerCpu.futexState, FUTEX_WOKEN)
+    Atomics.notify(heap, base + PerCpu.futexState)
+    woken++
+  }
+  spinUnlock(cpu, Header.futexLock)
+  return woken
+}
+
+/** The thread on this CPU ends: whatever it waited for, nobody is to wake it. */
+export function futexExit(cpu: Cpu): void {
+  if (Atomics.load(cpu.heap, cpu.base + PerCpu.futexState) !== FUTEX_NONE) futexUnqueue(cpu)
+}
