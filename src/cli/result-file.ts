@@ -82,6 +82,8 @@ const FAULT_TIME = {
   lockedFaults: 'number',
   lockedNs: 'number',
   costNs: 'number',
+  samples: 'number',
+  delayedNs: 'number',
   waitedNs: 'number',
 } as const
 const WAITED = { waits: 'number', waitedNs: 'number', call: 'string' } as const
@@ -156,10 +158,12 @@ const TRACE: Shape = {
         faults: 'number',
         avoidableFaults: 'number',
         avoidableNs: 'number',
+        samples: 'number',
+        avoidableDelayedNs: 'number',
         avoidableWaitedNs: 'number',
       },
     },
-    calls: { record: { count: 'number', ns: 'number', waitedNs: 'number' } },
+    calls: { record: { count: 'number', ns: 'number', delayedNs: 'number', waitedNs: 'number' } },
   },
   unhandledFaults: 'number',
   lostEvents: 'number',

@@ -77,7 +77,7 @@ interface Run {
 
 export class Recorder {
   readonly #host: Host
-  readonly #means: Means
+  #means: Means
   readonly #request: RecordRequest
   #folder = ''
   #child: ChildProcess | null = null
@@ -131,6 +131,29 @@ export class Recorder {
 
   /** Records `true` with the same events and buffers: what perf refuses, it refuses now. */
   async #probe(bufferBytes: number): Promise<void> {
+    let complaint = await this.#tryOut(bufferBytes)
+    if (complaint !== null && this.#means.sampleEvents.length > 0) {
+      // An old perf, or a kernel that has no more timers to give.
+      this.#means = { ...this.#means, sampleEvents: [] }
+      const without = await this.#tryOut(bufferBytes)
+      if (without === null)
+        this.#request.onNotice(
+          `perf cannot sample the CPU here (${complaint}), so that only the least that page faults cost is known`,
+        )
+      complaint = without
+    }
+    if (complaint === null) return
+    const { target } = this.#request
+    const whom = target.kind === 'command' ? [] : targetArguments(target, undefined)
+    const what = target.kind === 'processes' ? `process ${target.pids.join(' or ')}` : 'here'
+    throw new RecordError(
+      `perf cannot record ${what}: ${complaint}`,
+      `see what it tells: perf record -vv -e ${this.#means.events[0]} ${[...whom, '--', 'true'].join(' ')}`,
+    )
+  }
+
+  /** Returns what perf complains of; null where it records. */
+  async #tryOut(bufferBytes: number): Promise<string | null> {
     let said = ''
     const file = join(this.#folder, 'probe')
     const { hasStacks, target } = this.#request
@@ -142,12 +165,7 @@ export class Recorder {
     const values = [...options, ...whom, '--', 'true']
     const { code } = await this.#perf(values, ['ignore', 'ignore'], (text) => (said += text))
     rmSync(file, { force: true })
-    if (code === 0) return
-    const what = target.kind === 'processes' ? `process ${target.pids.join(' or ')}` : 'here'
-    throw new RecordError(
-      `perf cannot record ${what}: ${complaintIn(said)}`,
-      `see what it tells: perf record -vv -e ${this.#means.events[0]} ${[...whom, '--', 'true'].join(' ')}`,
-    )
+    return code === 0 ? null : complaintIn(said)
   }
 
   async #perf(

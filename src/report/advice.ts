@@ -80,6 +80,14 @@ function elapsed(trace: TraceReport, ns: number): number {
   return hundredths(ns / parallel / 1e6)
 }
 
+/** What one fault takes, and how that is known. */
+function eachText(ns: number, samples: number): string {
+  const each = `${formatDuration(ns)} each`
+  return samples > 0
+    ? `${each}, by ${formatCount(samples)} samples`
+    : `${each} at least, as far as the recording tells`
+}
+
 function hundredths(value: number): number {
   return Math.round(value * 100) / 100
 }
@@ -93,14 +101,19 @@ function reuseBuffers(trace: TraceReport): Advice[] {
   const all = faultsOf(trace)
   return Object.entries(trace.faultCensus.copied)
     .filter(([call, { avoidableFaults }]) => COPYING_CALLS.has(call) && avoidableFaults > all * LEAST_FAULTS)
-    .map(([call, { buffers, avoidableFaults, avoidableNs, avoidableWaitedNs }]) => ({
-      change: `Use one buffer again for every ${call}, in each thread, instead of a new one each time.`,
-      savesMs: hundredths(elapsed(trace, avoidableNs) + elapsedOwnWaits(trace, avoidableWaitedNs)),
-      how:
-        `The kernel copied through ${plural(buffers, 'new buffer')} in ${call}; without all but the largest of each thread, ` +
-        `${formatCount(avoidableFaults)} of ${plural(all, 'fault')} ` +
-        `(${formatShare(avoidableFaults / Math.max(1, all))}) go away, with what they took (${formatDuration(avoidableNs / avoidableFaults)} each at least, as far as the recording tells).`,
-    }))
+    .map(
+      ([
+        call,
+        { buffers, avoidableFaults, avoidableNs, samples, avoidableDelayedNs, avoidableWaitedNs },
+      ]) => ({
+        change: `Use one buffer again for every ${call}, in each thread, instead of a new one each time.`,
+        savesMs: hundredths(avoidableDelayedNs / 1e6 + elapsedOwnWaits(trace, avoidableWaitedNs)),
+        how:
+          `The kernel copied through ${plural(buffers, 'new buffer')} in ${call}; without all but the largest of each thread, ` +
+          `${formatCount(avoidableFaults)} of ${plural(all, 'fault')} ` +
+          `(${formatShare(avoidableFaults / Math.max(1, all))}) go away, with what they took (${eachText(avoidableNs / avoidableFaults, samples)}).`,
+      }),
+    )
 }
 
 /** Faults of the program itself on memory of which it had given as much back before. */
@@ -108,19 +121,22 @@ function keepMemory(trace: TraceReport): Advice[] {
   const { user } = trace.faultCensus.avoidable
   const all = faultsOf(trace)
   if (user.faults === 0 || user.faults < all / 10) return []
-  const calls = ['munmap', 'madvise'].flatMap((call) => trace.faultCensus.calls[call] ?? [])
-  const sum = (times: readonly number[]): number => times.reduce((a, b) => a + b, 0)
-  const workNs = user.costNs + sum(calls.map(({ ns }) => ns))
-  const waitedNs = user.waitedNs + sum(calls.map((call) => call.waitedNs))
+  const { mmap, munmap, madvise } = trace.faultCensus.calls
+  const calls = [munmap, madvise].flatMap((call) => (call === undefined ? [] : [{ ...call, share: 1 }]))
+  // What was not unmapped need not be mapped again.
+  if (mmap !== undefined && munmap !== undefined)
+    calls.push({ ...mmap, share: Math.min(1, munmap.count / mmap.count) })
+  const delayedNs = calls.reduce((sum, call) => sum + call.share * call.delayedNs, user.delayedNs)
+  const waitedNs = calls.reduce((sum, call) => sum + call.share * call.waitedNs, user.waitedNs)
   return [
     {
       change: 'Give memory back less eagerly: a longer decay or a larger trim threshold of the allocator.',
-      savesMs: hundredths(elapsed(trace, workNs) + elapsedOwnWaits(trace, waitedNs)),
+      savesMs: hundredths(delayedNs / 1e6 + elapsedOwnWaits(trace, waitedNs)),
       how:
         `${formatCount(user.faults)} of ${plural(all, 'fault')} brought in memory of which as much had ` +
-        `been given back before; saved are these faults (${formatDuration(user.costNs / user.faults)} each at least, as ` +
-        'far as the recording tells), and munmap and madvise. jemalloc has dirty_decay_ms for it, glibc ' +
-        'M_TRIM_THRESHOLD and M_MMAP_THRESHOLD; Go gives all back in debug.FreeOSMemory.',
+        `been given back before; saved are these faults (${eachText(user.costNs / user.faults, user.samples)}), munmap, madvise, and as many calls of mmap as of munmap. ` +
+        'jemalloc has dirty_decay_ms for it, glibc M_TRIM_THRESHOLD and M_MMAP_THRESHOLD; Go gives all back in ' +
+        'debug.FreeOSMemory.',
     },
   ]
 }

@@ -296,7 +296,7 @@ function finish(
     threadMs: replayed.reduce((sum, { threadNs }) => sum + threadNs, 0) / 1e6,
     linux: chosen.locks.summary(importer.lockEvents > 0, faults, importer.timeResolutionNs),
     locks: importer.locks.analysis(hasSwitches ? null : hot.count),
-    faultCensus: importer.census.census(),
+    faultCensus: importer.census.census(scanner.cpus === 0 ? hot.count : Math.min(hot.count, scanner.cpus)),
     cpus: scanner.cpus,
     hotThreads: hot,
     programs: programsOf(replayed),

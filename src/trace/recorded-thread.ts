@@ -8,6 +8,7 @@ import type { LockRecord } from './linux-locks.ts'
 import { type Durations, NO_DURATIONS, OperationClock } from './operation-clock.ts'
 import type { RecordedSpace } from './recorded-space.ts'
 import type { MapRecord } from './event-reader.ts'
+import { ThreadSamples } from './thread-samples.ts'
 
 /** Where a thread's operations are recorded. */
 export interface Sink {
@@ -87,6 +88,13 @@ export class Thread {
   mapping: Mapping | undefined = undefined
   comm = ''
   callNs = 0
+  /** Threads that had a CPU when its fault or call began. */
+  running = 0
+  readonly samples = new ThreadSamples()
+  /** The memory call that was its last event; '' else. */
+  returnedFrom = ''
+  /** Where its last fault was taken. */
+  faultFrom: string | number = ''
   // Where it stands in time, see recorded-times.ts.
   endNs = -1
   endIsKnown = true

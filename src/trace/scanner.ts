@@ -11,6 +11,7 @@ import { bytesOf, joined, latin1, utf8 } from './bytes.ts'
 import { scriptCommand, TraceError } from './errors.ts'
 import {
   COLON,
+  EVENT_SAMPLE,
   EventReader,
   HEX,
   FTRACE_EVENTS,
@@ -18,6 +19,7 @@ import {
   KNOWN_EVENTS,
   OPEN,
   quote,
+  SAMPLE_EVENT,
   SPACE,
   TAB,
   type TraceEvents,
@@ -223,7 +225,11 @@ export class Scanner extends EventReader {
       while (i < length && bytes[i] === buffer[from + i]) i++
       if (i === length) return name
     }
-    return this.#addName(Uint8Array.prototype.slice.call(buffer, from, to), hash, 0)
+    return this.#addName(
+      Uint8Array.prototype.slice.call(buffer, from, to),
+      hash,
+      this.is(from, SAMPLE_EVENT) ? EVENT_SAMPLE : 0,
+    )
   }
 
   /** Reads `pid/tid [cpu] seconds.fraction:` at `at`; returns where the rest begins, or -1. */

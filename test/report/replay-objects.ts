@@ -52,11 +52,19 @@ const trace: TraceReport = {
     },
   },
   faultCensus: {
-    user: { faults: 44_472, lockedFaults: 312, lockedNs: 0, costNs: 0, waitedNs: 0 },
+    user: {
+      faults: 44_472,
+      lockedFaults: 312,
+      lockedNs: 0,
+      costNs: 0,
+      samples: 0,
+      delayedNs: 0,
+      waitedNs: 0,
+    },
     kernel: {},
     avoidable: {
-      user: { faults: 0, lockedFaults: 0, lockedNs: 0, costNs: 0, waitedNs: 0 },
-      kernel: { faults: 0, lockedFaults: 0, lockedNs: 0, costNs: 0, waitedNs: 0 },
+      user: { faults: 0, lockedFaults: 0, lockedNs: 0, costNs: 0, samples: 0, delayedNs: 0, waitedNs: 0 },
+      kernel: { faults: 0, lockedFaults: 0, lockedNs: 0, costNs: 0, samples: 0, delayedNs: 0, waitedNs: 0 },
     },
     copied: {},
     calls: {},

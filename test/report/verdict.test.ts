@@ -63,6 +63,8 @@ describe('two threads that read into a new buffer each time', () => {
         faults: 160,
         avoidableFaults: 144,
         avoidableNs: 144 * (5000 + 1000),
+        samples: 0,
+        avoidableDelayedNs: 144 * (5000 + 1000),
         avoidableWaitedNs: 0,
       },
     })
@@ -94,7 +96,15 @@ describe('what would help, and whether the lock hurts', () => {
 
   test('no change of waits saves more of the time than the share of it that threads waited', async () => {
     const trace = await analysisOf(text)
-    const cost = { faults: 10, lockedFaults: 10, lockedNs: 0, costNs: 0, waitedNs: 0 }
+    const cost = {
+      faults: 10,
+      lockedFaults: 10,
+      lockedNs: 0,
+      costNs: 0,
+      samples: 0,
+      delayedNs: 0,
+      waitedNs: 0,
+    }
     const calm: TraceReport = {
       ...trace,
       // Many threads that sleep nearly all the time.
@@ -112,10 +122,26 @@ describe('what would help, and whether the lock hurts', () => {
   test('where faults cost time though the lock is not waited for, it is not said that all is well', async () => {
     const trace = await analysisOf(text)
     const copied = {
-      read: { buffers: 40, faults: 500, avoidableFaults: 400, avoidableNs: 82_500_000, avoidableWaitedNs: 0 },
+      read: {
+        buffers: 40,
+        faults: 500,
+        avoidableFaults: 400,
+        avoidableNs: 82_500_000,
+        samples: 0,
+        avoidableDelayedNs: 82_500_000,
+        avoidableWaitedNs: 0,
+      },
     }
     const kernel = {
-      read: { faults: 500, lockedFaults: 500, lockedNs: 90_000_000, costNs: 90_000_000, waitedNs: 0 },
+      read: {
+        faults: 500,
+        lockedFaults: 500,
+        lockedNs: 90_000_000,
+        costNs: 90_000_000,
+        samples: 0,
+        delayedNs: 90_000_000,
+        waitedNs: 0,
+      },
     }
     const costly: TraceReport = {
       ...trace,
@@ -138,10 +164,20 @@ describe('what would help, and whether the lock hurts', () => {
       faults: 500,
       avoidableFaults: 400,
       avoidableNs: 50_000_000,
+      samples: 0,
+      avoidableDelayedNs: 50_000_000,
       avoidableWaitedNs: 0,
     }
     const few = { ...buffers, avoidableFaults: 2 }
-    const user = { faults: 8_196, lockedFaults: 0, lockedNs: 0, costNs: 0, waitedNs: 0 }
+    const user = {
+      faults: 8_196,
+      lockedFaults: 0,
+      lockedNs: 0,
+      costNs: 0,
+      samples: 0,
+      delayedNs: 0,
+      waitedNs: 0,
+    }
     const changesFor = (copied: TraceReport['faultCensus']['copied']): string[] =>
       judged({
         ...trace,
@@ -157,13 +193,13 @@ describe('what would help, and whether the lock hurts', () => {
 
   test('where no fault could have been saved, giving back less is no advice', async () => {
     const trace = await analysisOf(text)
-    const none = { faults: 0, lockedFaults: 0, lockedNs: 0, costNs: 0, waitedNs: 0 }
+    const none = { faults: 0, lockedFaults: 0, lockedNs: 0, costNs: 0, samples: 0, delayedNs: 0, waitedNs: 0 }
     const faultCensus: TraceReport['faultCensus'] = {
       user: none,
       kernel: {},
       avoidable: { user: none, kernel: none },
       copied: {},
-      calls: { munmap: { count: 1, ns: 5_000_000, waitedNs: 0 } },
+      calls: { munmap: { count: 1, ns: 5_000_000, delayedNs: 5_000_000, waitedNs: 0 } },
     }
     const { advice } = judged({ ...trace, recordedFaults: 0, faultCensus })
     assert.ok(advice.every(({ change }) => !/memory back/.test(change)))

@@ -24,6 +24,7 @@ function scan(text: string, chunkSize = Buffer.byteLength(text)): { seen: Seen[]
     exit: (groupDead) => seen.push(['exitTask', groupDead]),
     mapRecord: (record) => seen.push(['map', record]),
     lost: (count) => seen.push(['lost', count]),
+    sample: (address, symbol) => seen.push(['sample', address, symbol]),
     frame: (line) => seen.push(['frame', line]),
   }
   const scanner = new Scanner('test.txt', events)
