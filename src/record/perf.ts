@@ -80,7 +80,11 @@ export function startPerf(
   stdio: readonly ['inherit' | 'ignore', 'pipe' | 'ignore' | number],
   said?: (text: string) => void,
 ): ChildProcess {
-  const child = spawn(perf, values, { stdio: [...stdio, said === undefined ? 'inherit' : 'pipe'] })
+  // Called by a path, perf puts its folder first in PATH, and the command would find other programs than in a shell.
+  const child = spawn(perf, values, {
+    argv0: 'perf',
+    stdio: [...stdio, said === undefined ? 'inherit' : 'pipe'],
+  })
   child.stderr?.setEncoding('utf8').on('data', (text: string) => said?.(text))
   return child
 }

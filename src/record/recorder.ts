@@ -23,6 +23,7 @@ import * as zlib from 'node:zlib'
 import { firstBuffer, largerBuffer } from './buffers.ts'
 import { complaintIn, RecordError } from './errors.ts'
 import type { Host } from './host.ts'
+import { kernelNotes, type VmaLockCounts, vmaLockCounts } from './kernel-notes.ts'
 import type { Means } from './means.ts'
 import {
   ending,
@@ -221,6 +222,7 @@ export class Recorder {
     }
     const timer = isCommand && seconds !== undefined ? setTimeout(cut, seconds * 1000) : undefined
     if (!isCommand && seconds === undefined) onNotice('recording, until Ctrl-C')
+    const before = vmaLockCounts(this.#host)
     this.#isRecording = true
     let end: Ending
     try {
@@ -231,14 +233,14 @@ export class Recorder {
     }
     requireData(data, end)
     const file = join(this.#folder, `text-${number}`)
-    const tally = await this.#print(data, file)
+    const tally = await this.#print(data, file, before)
     rmSync(data)
     const command = isCommand && !isCut && !this.#isStopped ? end : null
     return { file, events: tally.events, lost: tally.lost, bufferBytes, command }
   }
 
   /** Prints what was recorded into a file, compressed. */
-  async #print(data: string, file: string): Promise<Tally> {
+  async #print(data: string, file: string, before: VmaLockCounts): Promise<Tally> {
     this.#request.onNotice('writing what was recorded')
     const { perf } = this.#means
     let said = ''
@@ -256,7 +258,8 @@ export class Recorder {
       const { renamer } = this.#request
       const redaction = renamer === undefined ? new PassThrough() : new Redaction(renamer)
       const out = createWriteStream(file, { flags: 'wx', mode: 0o600 })
-      await pipeline(child.stdout!, tally, redaction, compressor, out)
+      const notes = kernelNotes(this.#host, before, renamer !== undefined)
+      await pipeline(child.stdout!, tally, redaction, withFirst(notes), compressor, out)
     } catch (error) {
       child.kill()
       throw writeError(error as NodeJS.ErrnoException)
@@ -272,6 +275,14 @@ export class Recorder {
       )
     }
     return tally
+  }
+}
+
+/** What comes, with something before it. */
+function withFirst(text: string) {
+  return async function* (source: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+    yield Buffer.from(text)
+    yield* source
   }
 }
 

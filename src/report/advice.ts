@@ -162,15 +162,9 @@ export function foreignName({
   return `${printable(process)} (${processes === 1 ? `process ${pid}` : `${formatCount(processes)} processes`})`
 }
 
-/** Whether the recording Linux takes faults under per-VMA locks. */
-function hasVmaLocks(trace: TraceReport): boolean {
-  const { user } = trace.faultCensus
-  return user.faults > 0 && user.lockedFaults < user.faults / 2
-}
-
 function newerKernel(trace: TraceReport): Advice[] {
   const { user } = trace.faultCensus
-  if (!trace.linux.recorded || hasVmaLocks(trace) || user.lockedFaults === 0) return []
+  if (!trace.linux.recorded || trace.kernel.design !== 'classic' || user.lockedFaults === 0) return []
   const ns = faultsKept(trace.locks)
   return [
     {

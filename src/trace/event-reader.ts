@@ -59,6 +59,8 @@ export interface TraceEvents {
    * @param symbol the function of the program; '' if it is not known
    */
   sample(address: number, symbol: string): void
+  /** A line that is a comment. */
+  comment(line: string): void
   /** A line of the call chain of an event that was to be told with it (`takesStack`). */
   frame(line: string): void
 }

@@ -33,6 +33,7 @@ import {
   RECORD_WAKE,
   STATUS_DONE,
 } from './records.ts'
+import { KernelEvidence } from './recorded-kernel.ts'
 import { RecordedCalls } from './recorded-calls.ts'
 import {
   FAULT_PROTECTION,
@@ -80,6 +81,7 @@ export class Importer implements TraceEvents {
   readonly locks: LockHistory
   readonly census = new FaultCounts()
   readonly cpuUse = new CpuUse()
+  readonly kernel = new KernelEvidence()
   readonly processes: Process[] = []
   lostEvents = 0
   lockEvents = 0
@@ -156,6 +158,8 @@ export class Importer implements TraceEvents {
   #isAt(thread: Thread, state: CpuState): void {
     // The idle task of a CPU.
     if (thread.cpuState === state || thread.tid === 0) return
+    // perf stops watching a thread before that gives up its CPU for the last time.
+    if (thread.exitNs >= 0 && state !== 'sleeping') return
     this.cpuUse.changed(thread.cpuState, state, this.scanner.cpus, this.#now)
     thread.process.atWork.changed(thread.cpuState, state, this.#now)
     thread.cpuState = state
@@ -309,6 +313,7 @@ export class Importer implements TraceEvents {
     this.#holdSpace(thread, groupDead)
     this.#leave(thread)
     thread.exitNs = this.#now
+    this.#isAt(thread, 'sleeping')
     if (groupDead) thread.process.ended = true
   }
 
@@ -635,7 +640,7 @@ export class Importer implements TraceEvents {
   #beginOperation(thread: Thread): void {
     this.#settleReturn(thread)
     this.times.begin(thread.sinks, thread, this.#now)
-    thread.running = this.cpuUse.running
+    thread.running = this.times.hasSwitches ? this.cpuUse.running : 0
   }
 
   /** A thread does something else after a memory call. */
@@ -751,6 +756,10 @@ export class Importer implements TraceEvents {
       sink.space.implyMapping(sink.seat, mapping, STATUS_DONE)
       sink.space.map(mapping)
     }
+  }
+
+  comment(line: string): void {
+    this.kernel.read(line)
   }
 
   frame(line: string): void {
