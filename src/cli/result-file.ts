@@ -178,6 +178,7 @@ const TRACE: Shape = {
     user: FAULT_TIME,
     kernel: { record: FAULT_TIME },
     avoidable: { user: FAULT_TIME, kernel: FAULT_TIME },
+    mappedAgain: FAULT_TIME,
     copied: {
       record: {
         buffers: 'number',
@@ -204,6 +205,7 @@ const TRACE: Shape = {
     isKnown: 'boolean',
     evidence: 'string',
     hugePages: 'string',
+    counts: { record: 'number' },
   },
   hotThreads: { count: 'number', waitedNs: 'number', aliveNs: 'number' },
   warnings: { list: 'string' },

@@ -1,17 +1,21 @@
 // What the recorder notes of the kernel, as the events do not tell it: its release, whether it was built with locks of
-// single mappings and counts them, and whether it makes huge pages. Written before the events as comments.
+// single mappings, whether it makes huge pages, and what it counted meanwhile. Written before the events as comments.
 import { gunzipSync } from 'node:zlib'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { NOTE } from '../trace/recorded-kernel.ts'
 import { type Host, textOf } from './host.ts'
 
-/** Counters of /proc/vmstat; kernels with CONFIG_PER_VMA_LOCK_STATS have them. */
-export type VmaLockCounts = ReadonlyMap<string, number>
+/** Counters of /proc/vmstat, of the whole machine. */
+export type KernelCounts = ReadonlyMap<string, number>
 
-/** How often faults have taken a VMA's lock, or had to do without, since the boot. */
-export function vmaLockCounts(host: Host): VmaLockCounts {
-  const lines = (textOf(host, 'proc/vmstat') ?? '').matchAll(/^(vma_lock_\w+) (\d+)$/gm)
+/** Those that are noted; of the first, kernels with CONFIG_PER_VMA_LOCK_STATS have several. */
+const NOTED =
+  /^(vma_lock_\w+|thp_fault_alloc|thp_collapse_alloc|thp_split_pmd|pgmajfault|pgsteal_direct|pswpin) (\d+)$/gm
+
+/** What was counted since the boot. */
+export function kernelCounts(host: Host): KernelCounts {
+  const lines = (textOf(host, 'proc/vmstat') ?? '').matchAll(NOTED)
   return new Map([...lines].map(([, name, count]) => [name!, Number(count)]))
 }
 
@@ -20,10 +24,10 @@ export function vmaLockCounts(host: Host): VmaLockCounts {
  * @param before what was counted before the recording
  * @param isRedacted whether only the number of the release may be told
  */
-export function kernelNotes(host: Host, before: VmaLockCounts, isRedacted: boolean): string {
+export function kernelNotes(host: Host, before: KernelCounts, isRedacted: boolean): string {
   const release = (textOf(host, 'proc/sys/kernel/osrelease') ?? '').trim()
   const hugePages = /\[(\w+)\]/.exec(textOf(host, 'sys/kernel/mm/transparent_hugepage/enabled') ?? '')?.[1]
-  const counted = [...vmaLockCounts(host)].map(([name, count]) => [
+  const counted = [...kernelCounts(host)].map(([name, count]) => [
     name,
     String(count - (before.get(name) ?? 0)),
   ])

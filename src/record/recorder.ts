@@ -23,7 +23,7 @@ import * as zlib from 'node:zlib'
 import { firstBuffer, largerBuffer } from './buffers.ts'
 import { complaintIn, RecordError } from './errors.ts'
 import type { Host } from './host.ts'
-import { kernelNotes, type VmaLockCounts, vmaLockCounts } from './kernel-notes.ts'
+import { type KernelCounts, kernelCounts, kernelNotes } from './kernel-notes.ts'
 import type { Means } from './means.ts'
 import {
   ending,
@@ -222,7 +222,7 @@ export class Recorder {
     }
     const timer = isCommand && seconds !== undefined ? setTimeout(cut, seconds * 1000) : undefined
     if (!isCommand && seconds === undefined) onNotice('recording, until Ctrl-C')
-    const before = vmaLockCounts(this.#host)
+    const before = kernelCounts(this.#host)
     this.#isRecording = true
     let end: Ending
     try {
@@ -240,7 +240,7 @@ export class Recorder {
   }
 
   /** Prints what was recorded into a file, compressed. */
-  async #print(data: string, file: string, before: VmaLockCounts): Promise<Tally> {
+  async #print(data: string, file: string, before: KernelCounts): Promise<Tally> {
     this.#request.onNotice('writing what was recorded')
     const { perf } = this.#means
     let said = ''

@@ -4,6 +4,7 @@
 // holder caused. Work becomes elapsed time by the processors, or busy threads if they are fewer; waits by the
 // threads that were at work then, and no less waiting saves more than the share of their time that the verdict
 // tells. A change is only named where the recording shows that its cause is there, and none that cannot help.
+import { isShort } from '../trace/recorded-kernel.ts'
 import type { ForeignHolder, LockAnalysis } from '../trace/lock-history.ts'
 import { HARMFUL_SHARE, linuxShare } from './lock-share.ts'
 import { formatCount, formatDuration, formatShare, plural } from './numbers.ts'
@@ -38,17 +39,22 @@ export function adviceFor(trace: TraceReport): Advice[] {
 
 /** Changes by which faults and calls go away, and the work that they are. */
 function lessWork(trace: TraceReport): Advice[] {
-  return worthNaming(trace, [...reuseBuffers(trace), ...keepMemory(trace)], trace.durationMs)
+  return worthNaming(
+    trace,
+    [...reuseBuffers(trace), ...keepMemory(trace), ...keepMapped(trace)],
+    trace.durationMs,
+  )
 }
 
 /** Changes by which the lock is waited for less. */
 function lessWaiting(trace: TraceReport): Advice[] {
   const most = trace.durationMs * Math.min(1, linuxShare(trace) ?? 0)
-  return worthNaming(
-    trace,
-    [...otherProcesses(trace), ...newerKernel(trace), ...fewerCalls(trace), ...ownProcesses(trace)],
-    most,
-  )
+  const others = otherProcesses(trace, most)
+  return [
+    // What they save of processors is no wait.
+    ...worthNaming(trace, others, trace.durationMs),
+    ...worthNaming(trace, [...newerKernel(trace), ...fewerCalls(trace), ...ownProcesses(trace)], most),
+  ]
 }
 
 function worthNaming({ durationMs }: TraceReport, all: readonly Advice[], mostMs: number): Advice[] {
@@ -116,6 +122,39 @@ function reuseBuffers(trace: TraceReport): Advice[] {
     )
 }
 
+/** Threads are started for less than this many calls that give memory back: it is that of their stacks. */
+const CALLS_PER_THREAD = 3
+/** Fewer threads are no habit. */
+const STARTED_MIN = 100
+
+/** Whether the memory that is given back is that of the stacks of threads which end. */
+function startsThreads({ processThreads, faultCensus: { calls } }: TraceReport): boolean {
+  const back = (calls['munmap']?.count ?? 0) + (calls['madvise']?.count ?? 0)
+  return processThreads >= STARTED_MIN && back < CALLS_PER_THREAD * processThreads
+}
+
+/** Files that are mapped, read, unmapped, and mapped again. */
+function keepMapped(trace: TraceReport): Advice[] {
+  const { mappedAgain, calls } = trace.faultCensus
+  const all = faultsOf(trace)
+  const { mmap, munmap } = calls
+  if (mappedAgain.faults < all / 10 || mappedAgain.faults === 0 || mmap === undefined || munmap === undefined)
+    return []
+  const share = Math.min(1, munmap.count / mmap.count)
+  const delayedNs = mappedAgain.delayedNs + munmap.delayedNs + share * mmap.delayedNs
+  const waitedNs = mappedAgain.waitedNs + munmap.waitedNs + share * mmap.waitedNs
+  return [
+    {
+      change: 'Keep files mapped that are used again, or read them into a buffer of each thread.',
+      savesMs: hundredths(delayedNs / 1e6 + elapsedOwnWaits(trace, waitedNs)),
+      how:
+        `${formatCount(mappedAgain.faults)} of ${plural(all, 'fault')} mapped a page of a file that had been mapped before ` +
+        `(${eachText(mappedAgain.costNs / mappedAgain.faults, mappedAgain.samples)}); saved are these, munmap, and as many calls of ` +
+        'mmap as of munmap. What it takes to read files instead is not counted.',
+    },
+  ]
+}
+
 /** Faults of the program itself on memory of which it had given as much back before. */
 function keepMemory(trace: TraceReport): Advice[] {
   const { user } = trace.faultCensus.avoidable
@@ -130,26 +169,36 @@ function keepMemory(trace: TraceReport): Advice[] {
   const waitedNs = calls.reduce((sum, call) => sum + call.share * call.waitedNs, user.waitedNs)
   return [
     {
-      change: 'Give memory back less eagerly: a longer decay or a larger trim threshold of the allocator.',
+      change: startsThreads(trace)
+        ? 'Keep threads for later work, in a pool, instead of starting one each time.'
+        : 'Give memory back less eagerly: a longer decay or a larger trim threshold of the allocator.',
       savesMs: hundredths(delayedNs / 1e6 + elapsedOwnWaits(trace, waitedNs)),
       how:
         `${formatCount(user.faults)} of ${plural(all, 'fault')} brought in memory of which as much had ` +
         `been given back before; saved are these faults (${eachText(user.costNs / user.faults, user.samples)}), munmap, madvise, and as many calls of mmap as of munmap. ` +
-        'jemalloc has dirty_decay_ms for it, glibc M_TRIM_THRESHOLD and M_MMAP_THRESHOLD; Go gives all back in ' +
-        'debug.FreeOSMemory.',
+        (startsThreads(trace)
+          ? `It is that of the stacks of ${plural(trace.processThreads, 'thread')}; what else it takes to start and end them is not counted.`
+          : 'jemalloc has dirty_decay_ms for it, glibc M_TRIM_THRESHOLD and M_MMAP_THRESHOLD; Go gives all back in ' +
+            'debug.FreeOSMemory.') +
+        (isShort(trace.kernel.counts)
+          ? ' Memory may have been short: what is kept is lacking elsewhere, and may be taken away.'
+          : ''),
     },
   ]
 }
 
 /** Readers of /proc, debuggers and the like, which take the lock of another program, and its processors. */
-function otherProcesses(trace: TraceReport): Advice[] {
+function otherProcesses(trace: TraceReport, mostMs: number): Advice[] {
   return trace.locks.foreign.map(({ call, waits, delayedNs, shortNs, ...whose }) => ({
     change: `Keep ${foreignName(whose)} from taking this program's mmap lock, or let it do so less often.`,
-    savesMs: hundredths(delayedNs / 1e6 + elapsed(trace, shortNs)),
+    savesMs: hundredths(Math.min(mostMs, delayedNs / 1e6) + elapsed(trace, shortNs)),
     how:
       `${whose.processes === 1 ? 'It' : 'They'} held the mmap lock of another process (${printable(call)}), which had to wait for it ${plural(waits, 'time')}` +
       (shortNs > 0 ? `, and for ${formatDuration(shortNs)} threads lacked a processor meanwhile. ` : '. ') +
-      'Readers of /proc/PID/maps and smaps, debuggers and khugepaged do so; the trace does not tell which of them it is.',
+      (whose.process === 'khugepaged'
+        ? 'It makes huge pages of small ones, of memory that may have them: madvise(MADV_NOHUGEPAGE), or what is in ' +
+          '/sys/kernel/mm/transparent_hugepage/khugepaged.'
+        : 'Readers of /proc/PID/maps and smaps and debuggers do so; the trace does not tell which of them it is.'),
   }))
 }
 

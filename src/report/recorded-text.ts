@@ -156,7 +156,9 @@ export function recordedLines(trace: TraceReport, style: Style, width: number): 
       { heading: [], align: 'left', cells: rows.map(([label]) => label) },
       { heading: [], align: 'left', cells: rows.map(([, value]) => value) },
     ]),
-    ...[`kernel ${kernelText(trace)}`, ...trace.warnings].flatMap((warning) => wrap(`note: ${warning}`, width, 2).map(style.faint)),
+    ...[`kernel ${kernelText(trace)}`, ...trace.warnings].flatMap((warning) =>
+      wrap(`note: ${warning}`, width, 2).map(style.faint),
+    ),
   ]
 }
 

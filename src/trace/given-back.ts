@@ -118,6 +118,8 @@ export interface FaultCensus {
   readonly kernel: Readonly<Record<string, FaultTime>>
   /** Those of both that memory given back before could have saved. */
   readonly avoidable: { readonly user: FaultTime; readonly kernel: FaultTime }
+  /** Those on pages of files that a fault of the process had mapped before. */
+  readonly mappedAgain: FaultTime
   /** New anonymous memory that the kernel copied to or from, by the call. */
   readonly copied: Readonly<Record<string, CopiedBuffers>>
   /** Memory calls: how many, what they took their threads, and how long they waited for the mmap lock beside that. */
@@ -129,6 +131,7 @@ export class FaultCounts {
   readonly #user = new FaultSum()
   readonly #kernel = new Map<string, FaultSum>()
   readonly #avoidable = { user: new FaultSum(), kernel: new FaultSum() }
+  readonly #mappedAgain = new FaultSum()
   readonly #calls = new Map<string, CallSum>()
   /** By call and thread. */
   readonly #runs = new Map<string, Map<object, CopyRuns>>()
@@ -145,6 +148,11 @@ export class FaultCounts {
     times.add(fault)
     if (avoidable) this.#avoidable[kernelCall === null ? 'user' : 'kernel'].add(fault)
     if (fault.afterNs >= 0) (fault.lockedNs < 0 ? this.#unlocked : this.#afterLock).add(fault.afterNs)
+  }
+
+  /** A fault on a page of a file that the process had mapped before. */
+  again(fault: EndedFault): void {
+    this.#mappedAgain.add(fault)
   }
 
   /** @param running threads that had a CPU; 0 where the trace does not tell */
@@ -190,6 +198,7 @@ export class FaultCounts {
           .toSorted(([, a], [, b]) => b.faults - a.faults),
       ),
       avoidable: { user: user.summary(least), kernel: kernel.summary(least) },
+      mappedAgain: this.#mappedAgain.summary(least),
       copied: this.#copied(least),
       calls: Object.fromEntries([...this.#calls].map(([name, sum]) => [name, sum.summary(parallel)])),
     }

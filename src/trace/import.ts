@@ -12,7 +12,7 @@ import type { FaultCensus } from './given-back.ts'
 import type { LinuxRecord } from './linux-locks.ts'
 import type { LockAnalysis } from './lock-history.ts'
 import type { ImportObserver } from './observer.ts'
-import type { RecordedKernel } from './recorded-kernel.ts'
+import { memoryWarnings, type RecordedKernel } from './recorded-kernel.ts'
 import { OpStore, type WordStreamHandle } from './op-store.ts'
 import type { NotPerformed, Origin } from './recorded-space.ts'
 import type { Process } from './recorded-thread.ts'
@@ -275,6 +275,7 @@ function finish(
   const faultCensus = importer.census.census(
     scanner.cpus === 0 ? hot.count : Math.min(hot.count, scanner.cpus),
   )
+  const kernel = importer.kernel.judge(faultCensus.user, importer.lockEvents > 0)
   return {
     path,
     lines: scanner.line,
@@ -303,7 +304,7 @@ function finish(
     linux: chosen.locks.summary(importer.lockEvents > 0, faults, importer.timeResolutionNs),
     locks: importer.locks.analysis(hasSwitches ? null : hot.count),
     faultCensus,
-    kernel: importer.kernel.judge(faultCensus.user, importer.lockEvents > 0),
+    kernel,
     cpus: scanner.cpus,
     hotThreads: hot,
     programs: programsOf(replayed),
@@ -316,7 +317,7 @@ function finish(
     unhandledFaults: importer.unhandledFaults,
     withoutFaultAround: importer.calls.withoutFaultAround,
     unseenMappings: images.reduce((sum, { unseenMappings }) => sum + unseenMappings, 0),
-    warnings: warnings(importer, replayed, whole),
+    warnings: [...warnings(importer, replayed, whole), ...memoryWarnings(kernel, importer.hugeAdvised)],
     images: images.map(
       ({ origin, inherited, prelude, heapStart, heapEnd, heapInherited, extents, ...image }) => ({
         origin,

@@ -69,6 +69,7 @@ const NEXT_EXIT = -2
 const NEXT_END = -3
 
 const CLONE_VM = 0x100
+const MADV_HUGEPAGE = 14
 const CLONE_VFORK = 0x4000
 const CLONE_THREAD = 0x10000
 
@@ -85,6 +86,8 @@ export class Importer implements TraceEvents {
   readonly processes: Process[] = []
   lostEvents = 0
   lockEvents = 0
+  /** Calls that asked for huge pages. */
+  hugeAdvised = 0
   faults = 0
   /** Faults that the kernel was not to handle, and did not (pagefault_disable). */
   unhandledFaults = 0
@@ -359,6 +362,7 @@ export class Importer implements TraceEvents {
     thread.endIsKnown = false
     thread.faultIsAvoidable = false
     thread.faultIsNew = false
+    thread.faultIsAgain = false
     thread.mapping = undefined
     thread.faultCall = kernel ? (thread.otherCall ?? callOfFunction(String(from))) : ''
     thread.activity++
@@ -385,8 +389,14 @@ export class Importer implements TraceEvents {
     const space = thread.sinks[0]?.space
     const mapping = space?.layout.find(thread.faultAddress)
     thread.mapping = mapping
-    if (space === undefined || mapping === undefined || mapping.file !== 0 || mapping.shared) return
-    if ((errorCode & FAULT_PROTECTION) !== 0) return
+    if (space === undefined || mapping === undefined || (errorCode & FAULT_PROTECTION) !== 0) return
+    if (mapping.file !== 0) {
+      const { file, offset, start } = mapping
+      const page = Math.floor((thread.faultAddress - start + offset) / PAGE_SIZE)
+      thread.faultIsAgain = thread.process.mapsAgain(file, page)
+      return
+    }
+    if (mapping.shared) return
     thread.faultIsNew = space.present.add(Math.floor(thread.faultAddress / PAGE_SIZE))
     if (!thread.faultIsNew || thread.process.stock === 0) return
     thread.process.stock--
@@ -427,6 +437,7 @@ export class Importer implements TraceEvents {
     const samples = thread.samples.counts()
     const fault = { lockedNs: faultLockedNs, took: faultTook, afterNs, samples, running }
     this.census.fault(faultIsKernel ? faultCall : null, fault, faultIsAvoidable)
+    if (thread.faultIsAgain) this.census.again(fault)
     if (faultIsKernel && thread.faultIsNew)
       this.census.copy(faultCall, thread, Math.floor(faultAddress / PAGE_SIZE), fault)
   }
@@ -680,6 +691,7 @@ export class Importer implements TraceEvents {
     this.#settleFault(thread, mapsOver(thread, kind, values) ? NEXT_EXIT : NEXT_OTHER)
     this.#otherEvent(thread)
     thread.callNs = this.#now
+    if (kind === CALL_MADVISE && values[2] === MADV_HUGEPAGE) this.hugeAdvised++
     this.#beginOperation(thread)
     this.calls.enter(thread, kind, values, this.lockEvents > 0)
   }

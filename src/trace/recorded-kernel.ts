@@ -22,6 +22,8 @@ export interface RecordedKernel {
   readonly evidence: string
   /** The setting of transparent huge pages: always, madvise or never; 'unknown'. */
   readonly hugePages: string
+  /** What it counted while it was recorded, on the whole machine, by the names of /proc/vmstat. */
+  readonly counts: Readonly<Record<string, number>>
 }
 
 /** Linux 6.4 has locks of single mappings for anonymous memory, 6.15 counts who uses a mapping instead. */
@@ -47,6 +49,13 @@ export class KernelEvidence {
     if (key !== undefined && value !== undefined) this.#notes.set(key, value.trim())
   }
 
+  #counts(): Record<string, number> {
+    const counts = [...this.#notes].filter(
+      ([key, value]) => /^(?:vma_lock_|thp_|pg|pswp)/.test(key) && /^\d{1,15}$/.test(value),
+    )
+    return Object.fromEntries(counts.map(([key, value]) => [key, Number(value)]))
+  }
+
   /** @param user faults of the program; @param hasLocks whether the trace has events of the mmap lock */
   judge(user: Faults, hasLocks: boolean): RecordedKernel {
     const note = (key: string): string | undefined => this.#notes.get(key)
@@ -55,8 +64,43 @@ export class KernelEvidence {
     const counted = note('vma_lock_success')
     const judgement = designOf(release, note('CONFIG_PER_VMA_LOCK'), user, hasLocks)
     const more = counted === undefined ? '' : `; /proc/vmstat counted ${counted} vma_lock_success meanwhile`
-    return { release, hugePages, ...judgement, evidence: judgement.evidence + more }
+    return { release, hugePages, counts: this.#counts(), ...judgement, evidence: judgement.evidence + more }
   }
+}
+
+/** What huge pages, and memory that was short, mean for what is said of a recording; a sentence each. */
+export function memoryWarnings({ counts }: RecordedKernel, hugeAdvised: number): string[] {
+  const of = (name: string): number => counts[name] ?? 0
+  const warnings: string[] = []
+  const byFault = of('thp_fault_alloc')
+  const collapsed = of('thp_collapse_alloc')
+  if (byFault + collapsed > 0 || hugeAdvised > 0) {
+    const told =
+      byFault + collapsed > 0
+        ? `meanwhile the machine brought in ${byFault} by a fault each, made ${collapsed} of small pages, and split ${of('thp_split_pmd')}`
+        : `the program asked for them (MADV_HUGEPAGE, ${hugeAdvised} times), and how many it got is not recorded`
+    warnings.push(
+      `huge pages: ${told}; a fault that brings one in counts as one, with what it costs, and a replay, which has small pages only, takes it for one of 4 KiB`,
+    )
+  }
+  if (isShort(counts)) {
+    warnings.push(
+      `memory was short, or files were new: meanwhile the machine read ${of('pgmajfault')} faults from files or swap, ${of('pswpin')} pages from swap, and took ${of('pgsteal_direct')} pages from others for who needed them; what faults cost has no time that threads slept for that, and a replay reads without waiting`,
+    )
+  }
+  return warnings
+}
+
+/** Faults that had to read, at least so many, or pages taken for who needed them, tell that memory was short. */
+const MAJOR_MIN = 100
+
+/** Whether memory may have been short while it was recorded. */
+export function isShort(counts: RecordedKernel['counts']): boolean {
+  return (
+    (counts['pgmajfault'] ?? 0) >= MAJOR_MIN ||
+    (counts['pgsteal_direct'] ?? 0) > 0 ||
+    (counts['pswpin'] ?? 0) > 0
+  )
 }
 
 type Judgement = Pick<RecordedKernel, 'design' | 'isKnown' | 'evidence'>

@@ -198,6 +198,7 @@ describe('what would help, and whether the lock hurts', () => {
       user: none,
       kernel: {},
       avoidable: { user: none, kernel: none },
+      mappedAgain: none,
       copied: {},
       calls: { munmap: { count: 1, ns: 5_000_000, delayedNs: 5_000_000, waitedNs: 0 } },
     }

@@ -1,7 +1,12 @@
 // Which kernel a recording is of: what is known, and from what.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { isExact, KernelEvidence, type RecordedKernel } from '../../src/trace/recorded-kernel.ts'
+import {
+  isExact,
+  KernelEvidence,
+  memoryWarnings,
+  type RecordedKernel,
+} from '../../src/trace/recorded-kernel.ts'
 
 function judge(
   lines: readonly string[],
@@ -90,4 +95,29 @@ test('what the kernel counted, and its huge pages, are told', () => {
   )
   assert.match(kernel.evidence, /counted 1234 vma_lock_success/)
   assert.equal(kernel.hugePages, 'always')
+})
+
+test('huge pages and memory that was short are told with what they mean', () => {
+  const counted = (...lines: readonly string[]): readonly string[] =>
+    memoryWarnings(
+      judge(
+        lines.map((line) => `# faultline: ${line}`),
+        1000,
+        20,
+      ),
+      0,
+    )
+  assert.deepEqual(counted('thp_fault_alloc 0', 'pgmajfault 3'), [])
+  const [huge, short] = counted(
+    'thp_fault_alloc 640',
+    'thp_collapse_alloc 5',
+    'thp_split_pmd 8',
+    'pgmajfault 5700',
+  )
+  assert.match(
+    huge!,
+    /brought in 640 by a fault each, made 5 of small pages, and split 8;.*a replay, which has small pages only/,
+  )
+  assert.match(short!, /read 5700 faults from files or swap/)
+  assert.match(memoryWarnings(judge([], 1000, 20), 2)[0]!, /asked for them \(MADV_HUGEPAGE, 2 times\)/)
 })
