@@ -149,8 +149,8 @@ function keepMapped(trace: TraceReport): Advice[] {
       savesMs: hundredths(delayedNs / 1e6 + elapsedOwnWaits(trace, waitedNs)),
       how:
         `${formatCount(mappedAgain.faults)} of ${plural(all, 'fault')} mapped a page of a file that had been mapped before ` +
-        `(${eachText(mappedAgain.costNs / mappedAgain.faults, mappedAgain.samples)}); saved are these, munmap, and as many calls of ` +
-        'mmap as of munmap. What it takes to read files instead is not counted.',
+        `(${eachText(mappedAgain.costNs / mappedAgain.faults, mappedAgain.samples)}); saved are these, munmap, and ` +
+        'as many calls of mmap as of munmap. What it takes to read files instead is not counted.',
     },
   ]
 }
@@ -175,9 +175,11 @@ function keepMemory(trace: TraceReport): Advice[] {
       savesMs: hundredths(delayedNs / 1e6 + elapsedOwnWaits(trace, waitedNs)),
       how:
         `${formatCount(user.faults)} of ${plural(all, 'fault')} brought in memory of which as much had ` +
-        `been given back before; saved are these faults (${eachText(user.costNs / user.faults, user.samples)}), munmap, madvise, and as many calls of mmap as of munmap. ` +
+        `been given back before; saved are these faults (${eachText(user.costNs / user.faults, user.samples)}), ` +
+        'munmap, madvise, and as many calls of mmap as of munmap. ' +
         (startsThreads(trace)
-          ? `It is that of the stacks of ${plural(trace.processThreads, 'thread')}; what else it takes to start and end them is not counted.`
+          ? `It is that of the stacks of ${plural(trace.processThreads, 'thread')}. What else it takes to start and end ` +
+            'them is not counted; recorded it is more, as perf watches each of them anew (not with record -a).'
           : 'jemalloc has dirty_decay_ms for it, glibc M_TRIM_THRESHOLD and M_MMAP_THRESHOLD; Go gives all back in ' +
             'debug.FreeOSMemory.') +
         (isShort(trace.kernel.counts)

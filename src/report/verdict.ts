@@ -196,7 +196,7 @@ function kernelSentences(trace: TraceReport): string[] {
   const { matrix } = trace.locks
   const kept = matrix.reduce((sum, { waitedNs }) => sum + waitedNs, 0)
   const ofFaults = matrix.filter(
-    ({ heldBy, waitedBy }) => /^page fault/.test(heldBy) || /^page fault/.test(waitedBy),
+    ({ heldBy, waitedBy }) => heldBy.startsWith('page fault') || waitedBy.startsWith('page fault'),
   )
   if (ofFaults.reduce((sum, { waitedNs }) => sum + waitedNs, 0) < kept * LEAST_SHARE_OF_WAITS) return []
   const { copied } = trace.faultCensus

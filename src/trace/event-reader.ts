@@ -84,7 +84,7 @@ const EVENT_SCHED_SWITCH = 30
 const EVENT_SWITCH = 31
 const EVENT_WAKING = 32
 export const EVENT_SAMPLE = 33
-/** Its name has its options behind it: `cpu-clock/period=1000000/u`. */
+/** Its name has its options behind it: `cpu-clock/period=2000000/u`. */
 export const SAMPLE_EVENT = 'cpu-clock'
 
 export const KNOWN_EVENTS: readonly (readonly [string, number])[] = [
