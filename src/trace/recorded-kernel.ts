@@ -61,9 +61,9 @@ export class KernelEvidence {
     const note = (key: string): string | undefined => this.#notes.get(key)
     const release = note('kernel') ?? note('os release') ?? 'unknown'
     const hugePages = note('transparent_hugepage') ?? 'unknown'
-    const counted = note('vma_lock_success')
+    const locks = note('vma_lock_success')
     const judgement = designOf(release, note('CONFIG_PER_VMA_LOCK'), user, hasLocks)
-    const more = counted === undefined ? '' : `; /proc/vmstat counted ${counted} vma_lock_success meanwhile`
+    const more = locks === undefined ? '' : `; /proc/vmstat counted ${locks} vma_lock_success meanwhile`
     return { release, hugePages, counts: this.#counts(), ...judgement, evidence: judgement.evidence + more }
   }
 }
@@ -77,7 +77,7 @@ export function memoryWarnings({ counts }: RecordedKernel, hugeAdvised: number):
   if (byFault + collapsed > 0 || hugeAdvised > 0) {
     const told =
       byFault + collapsed > 0
-        ? `meanwhile the machine brought in ${byFault} by a fault each, made ${collapsed} of small pages, and split ${of('thp_split_pmd')}`
+        ? `meanwhile the machine brought in ${counted(byFault)} by a fault each, made ${counted(collapsed)} of small pages, and split ${counted(of('thp_split_pmd'))}`
         : `the program asked for them (MADV_HUGEPAGE, ${hugeAdvised} times), and how many it got is not recorded`
     warnings.push(
       `huge pages: ${told}; a fault that brings one in counts as one, with what it costs, and a replay, which has small pages only, takes it for one of 4 KiB`,
@@ -85,7 +85,7 @@ export function memoryWarnings({ counts }: RecordedKernel, hugeAdvised: number):
   }
   if (isShort(counts)) {
     warnings.push(
-      `memory was short, or files were new: meanwhile the machine read ${of('pgmajfault')} faults from files or swap, ${of('pswpin')} pages from swap, and took ${of('pgsteal_direct')} pages from others for who needed them; what faults cost has no time that threads slept for that, and a replay reads without waiting`,
+      `memory was short, or files were new: meanwhile the machine read for ${counted(of('pgmajfault'))} faults from files or swap, ${counted(of('pswpin'))} pages from swap, and took ${counted(of('pgsteal_direct'))} pages from others for who needed them; what faults cost has no time that threads slept for that, and a replay reads without waiting`,
     )
   }
   return warnings
@@ -113,7 +113,7 @@ function designOf(
 ): Judgement {
   const version = versionOf(release)
   const tells = hasLocks && faults > 0
-  const share = `${faults - lockedFaults} of ${faults} faults of the program took no mmap lock`
+  const share = `${counted(faults - lockedFaults)} of ${counted(faults)} faults of the program took no mmap lock`
   const name = release === 'unknown' ? 'its release is not recorded' : `its release, ${release}`
   if (tells && lockedFaults < faults / 2) {
     const design = version === null ? 'per-vma-refcount-2025' : formOf(version)
@@ -145,7 +145,7 @@ function designOf(
     return {
       design: 'classic',
       isKnown: false,
-      evidence: `assumed because ${lockedFaults} of ${faults} faults of the program took the mmap lock${config === 'y' ? ', though CONFIG_PER_VMA_LOCK is set' : ''}`,
+      evidence: `assumed because ${counted(lockedFaults)} of ${counted(faults)} faults of the program took the mmap lock${config === 'y' ? ', though CONFIG_PER_VMA_LOCK is set' : ''}`,
     }
   if (version !== null && config === 'y')
     return {
@@ -187,4 +187,8 @@ function isBefore(
   [otherMajor, otherMinor]: readonly [number, number],
 ): boolean {
   return major < otherMajor || (major === otherMajor && minor < otherMinor)
+}
+
+function counted(count: number): string {
+  return count.toLocaleString('en-US')
 }

@@ -404,3 +404,59 @@ test('holders that have no row, and who is not seen, have one each, so that all 
   assert.equal(listed.length, 16)
   assert.deepEqual([otherHolders, unseenHolders], [{ waits: 4 + 3 + 2 + 1, waitedNs: 10_000 }, totals.unseen])
 })
+
+type FaultTime = TraceReport['faultCensus']['user']
+type CallTime = TraceReport['faultCensus']['calls'][string]
+type Advice = VerdictReport['advice'][number]
+
+test('stacks of threads, and files that are mapped again, have changes of their own', async () => {
+  const recorded = await analysisOf(new TraceText().exec(1).mmap(1, 1, A, PAGE).fault(1, 1, A, 6))
+  const time = (faults: number, ms: number): FaultTime => ({
+    faults,
+    lockedFaults: 0,
+    lockedNs: 0,
+    costNs: 2e6 * ms,
+    samples: 100,
+    delayedNs: 1e6 * ms,
+    waitedNs: 0,
+  })
+  const call = (count: number, ms: number): CallTime => ({
+    count,
+    ns: 2e6 * ms,
+    delayedNs: 1e6 * ms,
+    waitedNs: 0,
+  })
+  const adviceOf = (mine: number, again: number, processThreads: number): Advice => {
+    const faultCensus: TraceReport['faultCensus'] = {
+      user: time(1000, 300),
+      kernel: {},
+      avoidable: { user: time(mine, 100), kernel: time(0, 0) },
+      mappedAgain: time(again, 200),
+      copied: {},
+      calls: { mmap: call(400, 40), munmap: call(200, 10) },
+    }
+    return judged({ ...recorded, durationMs: 1000, processThreads, faultCensus }).advice[0]!
+  }
+  const stacks = adviceOf(900, 0, 150)
+  assert.match(stacks.change, /^Keep threads for later work, in a pool/)
+  assert.match(stacks.how, /stacks of 150 threads/)
+  // The faults, munmap, and half of the calls of mmap.
+  assert.equal(stacks.savesMs, 100 + 10 + 20)
+  assert.match(adviceOf(900, 0, 50).change, /^Give memory back less eagerly/)
+  const files = adviceOf(0, 800, 4)
+  assert.match(files.change, /^Keep files mapped that are used again/)
+  assert.equal(files.savesMs, 200 + 10 + 20)
+  assert.match(files.how, /800 of 1,000 faults mapped a page of a file .*500 µs each, by 100 samples/)
+})
+
+test('a page of a file counts as mapped again when a fault had mapped it before, wherever it is mapped', async () => {
+  const text = new TraceText().exec(1)
+  for (const start of [A, A + 64 * PAGE]) {
+    text.enter(1, 1, 'mmap', { addr: 0, len: 4 * PAGE, prot: 1, flags: 1, fd: 3, off: 0 })
+    text.map2(1, 1, start, 4 * PAGE, 'r--s', '/data', 0, 77).exit(1, 1, 'mmap', start)
+    for (const page of [0, 2]) text.fault(1, 1, start + page * PAGE, 4)
+    text.munmap(1, 1, start, 4 * PAGE)
+  }
+  const { faultCensus } = await analysisOf(text)
+  assert.equal(faultCensus.mappedAgain.faults, 2)
+})

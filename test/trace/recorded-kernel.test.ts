@@ -30,7 +30,7 @@ test('what is known of the recorded kernel, and what is assumed', () => {
       true,
       'per-vma-refcount-2025',
       true,
-      /6\.18\.44-fc, and as 980 of 1000/,
+      /6\.18\.44-fc, and as 980 of 1,000/,
     ],
     [
       ['# os release : 6.5.0-14-generic'],
@@ -69,9 +69,9 @@ test('what is known of the recorded kernel, and what is assumed', () => {
       true,
       'per-vma-refcount-2025',
       false,
-      /^assumed because 980 of 1000 .* release is not recorded/,
+      /^assumed because 980 of 1,000 .* release is not recorded/,
     ],
-    [[], 1000, 990, true, 'classic', false, /^assumed because 990 of 1000/],
+    [[], 1000, 990, true, 'classic', false, /^assumed because 990 of 1,000/],
     [[], 1000, 0, false, 'classic', false, /^assumed because neither/],
   ]
   for (const [lines, faults, locked, hasLocks, design, isKnown, evidence] of cases) {
@@ -118,6 +118,6 @@ test('huge pages and memory that was short are told with what they mean', () => 
     huge!,
     /brought in 640 by a fault each, made 5 of small pages, and split 8;.*a replay, which has small pages only/,
   )
-  assert.match(short!, /read 5700 faults from files or swap/)
+  assert.match(short!, /read for 5,700 faults from files or swap/)
   assert.match(memoryWarnings(judge([], 1000, 20), 2)[0]!, /asked for them \(MADV_HUGEPAGE, 2 times\)/)
 })
