@@ -10,8 +10,6 @@
 /** Lines that `faultline record` writes before the events: `# faultline: KEY VALUE`. */
 export const NOTE = '# faultline: '
 
-export type KernelNotes = Readonly<Record<string, string>>
-
 export interface RecordedKernel {
   /** As uname -r has it, or 'unknown'. */
   readonly release: string
