@@ -7,9 +7,9 @@
 // First, as it refuses a Node that is too old.
 // oxlint-disable-next-line import/no-unassigned-import -- for what it throws
 import '../backends/threads/node-version.ts'
-import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { describeFailure } from './failure.ts'
+import { packageVersion } from './package-version.ts'
 import { clearProgress } from './progress.ts'
 import { cleanUpOnSignals } from './signals.ts'
 
@@ -46,7 +46,7 @@ async function buildProgram(called: string | undefined): Promise<Command> {
     .description(
       'Speculative page faults: replay recorded programs, run and simulate benchmarks, check interleavings.',
     )
-    .version(version(), '-V, --version', 'print the version')
+    .version(packageVersion(), '-V, --version', 'print the version')
     .addHelpText('after', EXAMPLES)
   for (const name of namesNeeded(called)) program.addCommand(await commands[name]!())
   for (const command of [program, ...program.commands]) {
@@ -70,13 +70,6 @@ function namesNeeded(called: string | undefined): string[] {
   if (called === '--version' || called === '-V') return []
   const names = Object.keys(commands)
   return called !== undefined && names.includes(called) ? [called] : names
-}
-
-function version(): string {
-  const manifest = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
-    version: string
-  }
-  return manifest.version
 }
 
 async function main(): Promise<void> {

@@ -28,6 +28,7 @@ import {
 import { pageLine, usableOutput, writeText } from './output-file.ts'
 import { print, textOptions, toJson } from './output.ts'
 import { showProgress } from './progress.ts'
+import { resultHead } from './result-file.ts'
 import { parseProcess, readRecording } from './trace-report.ts'
 import { type WhatIfCommandOptions, addWhatIfOptions, whatIfOf } from './what-if-options.ts'
 
@@ -171,5 +172,5 @@ async function simulateAgain(
 
 function jsonOf(report: ReplayReport, minimumFidelity: number, simulated: WhatIf | null): string {
   const verdict = verdictReport(verdictOf(report, minimumFidelity), report.trace, simulated)
-  return toJson({ ...report, ...(simulated !== null && { whatIf: simulated }), verdict })
+  return toJson({ ...resultHead(), ...report, ...(simulated !== null && { whatIf: simulated }), verdict })
 }

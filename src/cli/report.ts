@@ -28,7 +28,7 @@ import { UsageError } from './failure.ts'
 import { DEFAULT_DESIGNS } from './options.ts'
 import { pageLine, usableOutput, writeText, writeWhole } from './output-file.ts'
 import { print, textOptions, toJson } from './output.ts'
-import { isResult, readResult } from './result-file.ts'
+import { isResult, readResult, resultHead } from './result-file.ts'
 import { parseProcess, readRecording } from './trace-report.ts'
 import { type WhatIfCommandOptions, addWhatIfOptions, asksWhatIf, whatIfOf } from './what-if-options.ts'
 
@@ -227,7 +227,12 @@ function jsonOf(inputs: readonly Input[], { compare }: ReportCommandOptions): un
 function resultJson({ trace, replay, whatIf: simulated }: Input): unknown {
   const verdict = replay === null ? verdictOfTrace(trace) : verdictOf(replay, MINIMUM_FIDELITY)
   const asked = simulated === null ? {} : { whatIf: simulated }
-  return { ...(replay ?? { trace }), ...asked, verdict: verdictReport(verdict, trace, simulated) }
+  return {
+    ...resultHead(),
+    ...(replay ?? { trace }),
+    ...asked,
+    verdict: verdictReport(verdict, trace, simulated),
+  }
 }
 
 function textOf(inputs: readonly Input[], { compare }: ReportCommandOptions): string {

@@ -6,6 +6,7 @@ import { closeSync, fstatSync, openSync, readFileSync, readSync } from 'node:fs'
 import type { ReplayReport, TraceReport } from '../report/index.ts'
 import type { WhatIf } from '../simulate/index.ts'
 import { UsageError } from './failure.ts'
+import { packageVersion } from './package-version.ts'
 
 /** A result: of a replay, or of a recording alone, which has no designs. */
 export type Result =
@@ -27,6 +28,29 @@ export function isResult(path: string): boolean {
   }
 }
 
+/** Counts the forms of results: where a field is added, renamed or means something else, it is one more. */
+export const RESULT_FORM = 2
+
+/** What a result begins with, to be known again. */
+export function resultHead(): { readonly resultForm: number; readonly faultline: string } {
+  return { resultForm: RESULT_FORM, faultline: packageVersion() }
+}
+
+/** Of another form, a result could be taken for what it is not. */
+function requireForm(path: string, value: unknown): void {
+  const { resultForm: form = 1, faultline = 'before results had a number' } = Object(value) as {
+    readonly resultForm?: unknown
+    readonly faultline?: unknown
+  }
+  if (form === RESULT_FORM) return
+  const version = String(faultline).slice(0, 40)
+  const age = typeof form === 'number' && form < RESULT_FORM ? 'an older' : 'another'
+  throw new UsageError(
+    `${path} is a result of ${age} form (${String(form).slice(0, 20)}, of faultline ${version}), and this is ${packageVersion()}, which reads form ${RESULT_FORM}`,
+    'make it again from its recording: faultline report TRACE --json, or faultline replay TRACE --json',
+  )
+}
+
 /** Reads a result. @throws UsageError where the file is none */
 export function readResult(path: string): Result {
   let value: unknown
@@ -36,6 +60,8 @@ export function readResult(path: string): Result {
     if (!(error instanceof SyntaxError)) throw error
     throw notAResult(path, 'it is no JSON')
   }
+  if (typeof value === 'object' && value !== null && ('trace' in value || 'resultForm' in value))
+    requireForm(path, value)
   const has = (field: string): boolean => typeof value === 'object' && value !== null && field in value
   const isReplay = has('designs')
   const shape = isReplay ? REPLAY : { trace: TRACE }
@@ -82,6 +108,8 @@ const FAULT_TIME = {
   lockedFaults: 'number',
   lockedNs: 'number',
   costNs: 'number',
+  samples: 'number',
+  delayedNs: 'number',
   waitedNs: 'number',
 } as const
 const WAITED = { waits: 'number', waitedNs: 'number', call: 'string' } as const
@@ -150,16 +178,19 @@ const TRACE: Shape = {
     user: FAULT_TIME,
     kernel: { record: FAULT_TIME },
     avoidable: { user: FAULT_TIME, kernel: FAULT_TIME },
+    mappedAgain: FAULT_TIME,
     copied: {
       record: {
         buffers: 'number',
         faults: 'number',
         avoidableFaults: 'number',
         avoidableNs: 'number',
+        samples: 'number',
+        avoidableDelayedNs: 'number',
         avoidableWaitedNs: 'number',
       },
     },
-    calls: { record: { count: 'number', ns: 'number', waitedNs: 'number' } },
+    calls: { record: { count: 'number', ns: 'number', delayedNs: 'number', waitedNs: 'number' } },
   },
   unhandledFaults: 'number',
   lostEvents: 'number',
@@ -168,6 +199,14 @@ const TRACE: Shape = {
     list: { name: 'string', processes: 'number', threads: 'number', faults: 'number', waitedNs: 'number' },
   },
   costlyWaitShare: 'number',
+  kernel: {
+    release: 'string',
+    design: { oneOf: ['classic', 'per-vma-lock-2023', 'per-vma-refcount-2025'] },
+    isKnown: 'boolean',
+    evidence: 'string',
+    hugePages: 'string',
+    counts: { record: 'number' },
+  },
   hotThreads: { count: 'number', waitedNs: 'number', aliveNs: 'number' },
   warnings: { list: 'string' },
 }

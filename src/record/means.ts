@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process'
 import { accessSync, constants, readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { recordedEvents } from '../trace/errors.ts'
+import { recordedEvents, sampleEvents } from '../trace/errors.ts'
 import { complaintIn, RecordError } from './errors.ts'
 import { CAP_PERFMON, CAP_SYS_ADMIN, findProgram, hasCapability, type Host, textOf } from './host.ts'
 import { howToBeAllowed, howToInstallPerf, howToMount, howToRead } from './remedies.ts'
@@ -14,6 +14,8 @@ export interface Means {
   readonly events: readonly string[]
   /** Faults are told by the software event `page-faults`, without error codes. */
   readonly countsFaultsOnly: boolean
+  /** Events that sample the CPU; none where faults have no tracepoints. */
+  readonly sampleEvents: readonly string[]
   /** What the recording will lack, and what that means; a sentence each. */
   readonly warnings: readonly string[]
 }
@@ -140,5 +142,10 @@ function choose(present: readonly string[]): Omit<Means, 'perf'> {
       'this kernel has no tracepoints of the mmap lock (Linux 5.11 and newer have): who waits for it is not recorded',
     )
   }
-  return { events: countsFaultsOnly ? [...present, PAGE_FAULTS] : present, countsFaultsOnly, warnings }
+  return {
+    events: countsFaultsOnly ? [...present, PAGE_FAULTS] : present,
+    countsFaultsOnly,
+    sampleEvents: countsFaultsOnly ? [] : sampleEvents,
+    warnings,
+  }
 }

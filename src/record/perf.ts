@@ -37,10 +37,20 @@ export function recordArguments(
     '--switch-events',
   ]
   // Tracepoints have the processor in any case, other events only if asked.
-  if (means.countsFaultsOnly) values.push('--sample-cpu')
+  if (means.countsFaultsOnly || means.sampleEvents.length > 0) values.push('--sample-cpu')
+  // To walk the stack of the program faults itself, which would be recorded.
+  if (means.sampleEvents.length > 0 && !hasStacks) values.push('--kernel-callchains')
   if (hasStacks) values.push('-g')
-  values.push('-e', means.events.join(','), '-o', file)
+  const [ofProgram, ...ofKernel] = means.sampleEvents
+  // The instruction of a sample of the program is not told beside a call chain.
+  const samples =
+    ofProgram === undefined ? [] : [hasStacks ? withoutChain(ofProgram) : ofProgram, ...ofKernel]
+  values.push('-e', [...means.events, ...samples].join(','), '-o', file)
   return values
+}
+
+function withoutChain(event: string): string {
+  return event.replace(/\/(\w+)$/, ',call-graph=no/$1')
 }
 
 /** Arguments of `perf record` that say whom it records, and of running processes for how many seconds. */
@@ -54,10 +64,13 @@ export function targetArguments(target: Target, seconds: number | undefined): st
 /** Arguments of `perf script`. */
 export function scriptArguments(means: Means, file: string, hasStacks: boolean): string[] {
   const words = scriptCommand.split(' ').slice(1)
-  const fields = words.pop()! + (hasStacks ? ',ip,sym' : '')
-  if (!means.countsFaultsOnly) return [...words, fields, '-i', file]
-  const ofFaults = `sw:${fields.replace(',trace', ',addr')}`
-  return [...words, `trace:${fields}`, '-F', ofFaults, '-i', file]
+  const ofSoftware = words.pop()!
+  words.pop()
+  const ofTracepoints = words.pop()! + (hasStacks ? ',ip,sym' : '')
+  if (!means.countsFaultsOnly && means.sampleEvents.length === 0)
+    return [...words, ofTracepoints.replace('trace:', ''), '-i', file]
+  const ofFaults = ofTracepoints.replace('trace:', 'sw:').replace(',trace', ',addr')
+  return [...words, ofTracepoints, '-F', means.countsFaultsOnly ? ofFaults : ofSoftware, '-i', file]
 }
 
 /** Starts perf. What it says on standard error is given to `said`, where there is one, and shown otherwise. */
@@ -67,7 +80,11 @@ export function startPerf(
   stdio: readonly ['inherit' | 'ignore', 'pipe' | 'ignore' | number],
   said?: (text: string) => void,
 ): ChildProcess {
-  const child = spawn(perf, values, { stdio: [...stdio, said === undefined ? 'inherit' : 'pipe'] })
+  // Called by a path, perf puts its folder first in PATH, and the command would find other programs than in a shell.
+  const child = spawn(perf, values, {
+    argv0: 'perf',
+    stdio: [...stdio, said === undefined ? 'inherit' : 'pipe'],
+  })
   child.stderr?.setEncoding('utf8').on('data', (text: string) => said?.(text))
   return child
 }

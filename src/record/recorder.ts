@@ -23,6 +23,7 @@ import * as zlib from 'node:zlib'
 import { firstBuffer, largerBuffer } from './buffers.ts'
 import { complaintIn, RecordError } from './errors.ts'
 import type { Host } from './host.ts'
+import { type KernelCounts, kernelCounts, kernelNotes } from './kernel-notes.ts'
 import type { Means } from './means.ts'
 import {
   ending,
@@ -77,7 +78,7 @@ interface Run {
 
 export class Recorder {
   readonly #host: Host
-  readonly #means: Means
+  #means: Means
   readonly #request: RecordRequest
   #folder = ''
   #child: ChildProcess | null = null
@@ -131,6 +132,29 @@ export class Recorder {
 
   /** Records `true` with the same events and buffers: what perf refuses, it refuses now. */
   async #probe(bufferBytes: number): Promise<void> {
+    let complaint = await this.#tryOut(bufferBytes)
+    if (complaint !== null && this.#means.sampleEvents.length > 0) {
+      // An old perf, or a kernel that has no more timers to give.
+      this.#means = { ...this.#means, sampleEvents: [] }
+      const without = await this.#tryOut(bufferBytes)
+      if (without === null)
+        this.#request.onNotice(
+          `perf cannot sample the CPU here (${complaint}), so that only the least that page faults cost is known`,
+        )
+      complaint = without
+    }
+    if (complaint === null) return
+    const { target } = this.#request
+    const whom = target.kind === 'command' ? [] : targetArguments(target, undefined)
+    const what = target.kind === 'processes' ? `process ${target.pids.join(' or ')}` : 'here'
+    throw new RecordError(
+      `perf cannot record ${what}: ${complaint}`,
+      `see what it tells: perf record -vv -e ${this.#means.events[0]} ${[...whom, '--', 'true'].join(' ')}`,
+    )
+  }
+
+  /** Returns what perf complains of; null where it records. */
+  async #tryOut(bufferBytes: number): Promise<string | null> {
     let said = ''
     const file = join(this.#folder, 'probe')
     const { hasStacks, target } = this.#request
@@ -142,12 +166,7 @@ export class Recorder {
     const values = [...options, ...whom, '--', 'true']
     const { code } = await this.#perf(values, ['ignore', 'ignore'], (text) => (said += text))
     rmSync(file, { force: true })
-    if (code === 0) return
-    const what = target.kind === 'processes' ? `process ${target.pids.join(' or ')}` : 'here'
-    throw new RecordError(
-      `perf cannot record ${what}: ${complaintIn(said)}`,
-      `see what it tells: perf record -vv -e ${this.#means.events[0]} ${[...whom, '--', 'true'].join(' ')}`,
-    )
+    return code === 0 ? null : complaintIn(said)
   }
 
   async #perf(
@@ -203,6 +222,7 @@ export class Recorder {
     }
     const timer = isCommand && seconds !== undefined ? setTimeout(cut, seconds * 1000) : undefined
     if (!isCommand && seconds === undefined) onNotice('recording, until Ctrl-C')
+    const before = kernelCounts(this.#host)
     this.#isRecording = true
     let end: Ending
     try {
@@ -213,14 +233,14 @@ export class Recorder {
     }
     requireData(data, end)
     const file = join(this.#folder, `text-${number}`)
-    const tally = await this.#print(data, file)
+    const tally = await this.#print(data, file, before)
     rmSync(data)
     const command = isCommand && !isCut && !this.#isStopped ? end : null
     return { file, events: tally.events, lost: tally.lost, bufferBytes, command }
   }
 
   /** Prints what was recorded into a file, compressed. */
-  async #print(data: string, file: string): Promise<Tally> {
+  async #print(data: string, file: string, before: KernelCounts): Promise<Tally> {
     this.#request.onNotice('writing what was recorded')
     const { perf } = this.#means
     let said = ''
@@ -238,7 +258,8 @@ export class Recorder {
       const { renamer } = this.#request
       const redaction = renamer === undefined ? new PassThrough() : new Redaction(renamer)
       const out = createWriteStream(file, { flags: 'wx', mode: 0o600 })
-      await pipeline(child.stdout!, tally, redaction, compressor, out)
+      const notes = kernelNotes(this.#host, before, renamer !== undefined)
+      await pipeline(child.stdout!, tally, redaction, withFirst(notes), compressor, out)
     } catch (error) {
       child.kill()
       throw writeError(error as NodeJS.ErrnoException)
@@ -254,6 +275,14 @@ export class Recorder {
       )
     }
     return tally
+  }
+}
+
+/** What comes, with something before it. */
+function withFirst(text: string) {
+  return async function* (source: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+    yield Buffer.from(text)
+    yield* source
   }
 }
 

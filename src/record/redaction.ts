@@ -21,13 +21,15 @@ export interface Renamer {
 /** perf pads the name of the command to 16 bytes; where it is not padded, the first that fits is taken. */
 const PADDED = /^(.{16}) +(-?\d+\/-?\d+ +(?:\[\d+\] +)?\d+\.\d+: +)(\S.*)$/
 const UNPADDED = /^ *(\S.*?) +(-?\d+\/-?\d+ +(?:\[\d+\] +)?\d+\.\d+: +)(\S.*)$/
-const EVENT = /^([\w-]+(?::[\w-]+)?)(:?)(?: +(.*))?$/
+const EVENT = /^(cpu-clock(?=[:/])|[\w-]+(?::[\w-]+)?)(\/\S*?\/\w*)?(:?)(?: +(.*))?$/
 const FRAME = /^\s+([0-9a-f]+)(?: (.*))?$/
 const KERNEL_ADDRESS = /^ffff[0-9a-f]{12}$/
 /** Numbers and the names of fields and flags. */
 const NUMBERS = /^[\w ,:=|()-]*$/
 const MAPPING = /^(-?\d+\/-?\d+: \[0x([0-9a-f]+)\([^\]]*\]: \S+) (.*)$/
 const COMMON_MAPPINGS = /^(?:\[(?:stack|heap|vdso|vvar|vvar_vclock|vsyscall)\]|\/\/anon|anon)$/
+/** What a C library, or a language, calls the function of a memory call. */
+const MEMORY_CALL = /^(?:_{0,2}|runtime\.)(?:mmap|munmap|mprotect|brk|madvise|mremap)(?:64)?$/
 /** A longer line is none that perf prints. */
 const LONGEST = 64 * 1024
 
@@ -35,6 +37,8 @@ export class Redaction extends Transform {
   readonly #names: Renamer
   readonly #locks = new Map<string, string>()
   readonly #addresses: MovedAddresses
+  /** Instructions of the program are told apart, and where they are is gone. */
+  readonly #instructions = new Map<string, number>()
   #rest = ''
 
   constructor(names: Renamer, addresses: MovedAddresses = new MovedAddresses()) {
@@ -62,7 +66,13 @@ export class Redaction extends Transform {
     const [, comm, thread, rest] = header as unknown as [string, string, string, string]
     const event = EVENT.exec(rest)
     if (event === null) return ''
-    const [, name, colon, fields = ''] = event as unknown as [string, string, string, string | undefined]
+    const [, name, , colon, fields = ''] = event as unknown as [
+      string,
+      string,
+      string | undefined,
+      string,
+      string | undefined,
+    ]
     const kept = this.#fields(name, fields)
     return `${this.#names.name(comm.trim()).padStart(16)} ${thread}${name}${colon} ${kept}\n`
   }
@@ -79,10 +89,14 @@ export class Redaction extends Transform {
   #fields(event: string, fields: string): string {
     switch (event) {
       case 'exceptions:page_fault_user':
-        return this.#addresses.moved(fields.replace(/ ip=\S+/, ' ip=0x0'))
+        return this.#addresses.moved(
+          fields.replace(/ ip=(\S+)/, (_, ip: string) => ` ip=0x${this.#instruction(ip)}`),
+        )
       case 'exceptions:page_fault_kernel':
         // The function of the kernel tells the call.
         return this.#addresses.moved(fields.replace(/ ip=(?:0x)?[0-9a-f]+ /, ' ip=0x0 '))
+      case 'cpu-clock':
+        return this.#sample(fields)
       case 'task:task_newtask':
         return this.#between(fields, /^(pid=\d+ comm=)(.*)( clone_flags=\w+ oom_score_adj=-?\d+)$/)
       case 'sched:sched_process_exec': {
@@ -111,6 +125,22 @@ export class Redaction extends Transform {
     return (isMemory || event.startsWith('PERF_RECORD_LOST')) && NUMBERS.test(fields)
       ? this.#addresses.moved(fields)
       : ''
+  }
+
+  /** A sample of the program; of one of the kernel, the call chain follows. */
+  #sample(fields: string): string {
+    const match = /^\s*([0-9a-f]+)(?:\s+([^\s+]+).*)?$/.exec(fields)
+    if (match === null || KERNEL_ADDRESS.test(match[1]!)) return ''
+    const { 1: ip, 2: symbol = '' } = match
+    return `${this.#instruction(ip!)} ${MEMORY_CALL.test(symbol) ? symbol : this.#names.frame(symbol)}`
+  }
+
+  /** A number for an instruction, the same for the same one. */
+  #instruction(ip: string): string {
+    const address = ip.replace(/^0x/, '')
+    let number = this.#instructions.get(address)
+    if (number === undefined) this.#instructions.set(address, (number = 0x1000 + this.#instructions.size))
+    return number.toString(16)
   }
 
   #between(fields: string, pattern: RegExp): string {

@@ -4,6 +4,7 @@
 // holder caused. Work becomes elapsed time by the processors, or busy threads if they are fewer; waits by the
 // threads that were at work then, and no less waiting saves more than the share of their time that the verdict
 // tells. A change is only named where the recording shows that its cause is there, and none that cannot help.
+import { isShort } from '../trace/recorded-kernel.ts'
 import type { ForeignHolder, LockAnalysis } from '../trace/lock-history.ts'
 import { HARMFUL_SHARE, linuxShare } from './lock-share.ts'
 import { formatCount, formatDuration, formatShare, plural } from './numbers.ts'
@@ -38,17 +39,22 @@ export function adviceFor(trace: TraceReport): Advice[] {
 
 /** Changes by which faults and calls go away, and the work that they are. */
 function lessWork(trace: TraceReport): Advice[] {
-  return worthNaming(trace, [...reuseBuffers(trace), ...keepMemory(trace)], trace.durationMs)
+  return worthNaming(
+    trace,
+    [...reuseBuffers(trace), ...keepMemory(trace), ...keepMapped(trace)],
+    trace.durationMs,
+  )
 }
 
 /** Changes by which the lock is waited for less. */
 function lessWaiting(trace: TraceReport): Advice[] {
   const most = trace.durationMs * Math.min(1, linuxShare(trace) ?? 0)
-  return worthNaming(
-    trace,
-    [...otherProcesses(trace), ...newerKernel(trace), ...fewerCalls(trace), ...ownProcesses(trace)],
-    most,
-  )
+  const others = otherProcesses(trace, most)
+  return [
+    // What they save of processors is no wait.
+    ...worthNaming(trace, others, trace.durationMs),
+    ...worthNaming(trace, [...newerKernel(trace), ...fewerCalls(trace), ...ownProcesses(trace)], most),
+  ]
 }
 
 function worthNaming({ durationMs }: TraceReport, all: readonly Advice[], mostMs: number): Advice[] {
@@ -80,6 +86,14 @@ function elapsed(trace: TraceReport, ns: number): number {
   return hundredths(ns / parallel / 1e6)
 }
 
+/** What one fault takes, and how that is known. */
+function eachText(ns: number, samples: number): string {
+  const each = `${formatDuration(ns)} each`
+  return samples > 0
+    ? `${each}, by ${formatCount(samples)} samples`
+    : `${each} at least, as far as the recording tells`
+}
+
 function hundredths(value: number): number {
   return Math.round(value * 100) / 100
 }
@@ -93,14 +107,52 @@ function reuseBuffers(trace: TraceReport): Advice[] {
   const all = faultsOf(trace)
   return Object.entries(trace.faultCensus.copied)
     .filter(([call, { avoidableFaults }]) => COPYING_CALLS.has(call) && avoidableFaults > all * LEAST_FAULTS)
-    .map(([call, { buffers, avoidableFaults, avoidableNs, avoidableWaitedNs }]) => ({
-      change: `Use one buffer again for every ${call}, in each thread, instead of a new one each time.`,
-      savesMs: hundredths(elapsed(trace, avoidableNs) + elapsedOwnWaits(trace, avoidableWaitedNs)),
+    .map(
+      ([
+        call,
+        { buffers, avoidableFaults, avoidableNs, samples, avoidableDelayedNs, avoidableWaitedNs },
+      ]) => ({
+        change: `Use one buffer again for every ${call}, in each thread, instead of a new one each time.`,
+        savesMs: hundredths(avoidableDelayedNs / 1e6 + elapsedOwnWaits(trace, avoidableWaitedNs)),
+        how:
+          `The kernel copied through ${plural(buffers, 'new buffer')} in ${call}; without all but the largest of each thread, ` +
+          `${formatCount(avoidableFaults)} of ${plural(all, 'fault')} ` +
+          `(${formatShare(avoidableFaults / Math.max(1, all))}) go away, with what they took (${eachText(avoidableNs / avoidableFaults, samples)}).`,
+      }),
+    )
+}
+
+/** Threads are started for less than this many calls that give memory back: it is that of their stacks. */
+const CALLS_PER_THREAD = 3
+/** Fewer threads are no habit. */
+const STARTED_MIN = 100
+
+/** Whether the memory that is given back is that of the stacks of threads which end. */
+function startsThreads({ processThreads, faultCensus: { calls } }: TraceReport): boolean {
+  const back = (calls['munmap']?.count ?? 0) + (calls['madvise']?.count ?? 0)
+  return processThreads >= STARTED_MIN && back < CALLS_PER_THREAD * processThreads
+}
+
+/** Files that are mapped, read, unmapped, and mapped again. */
+function keepMapped(trace: TraceReport): Advice[] {
+  const { mappedAgain, calls } = trace.faultCensus
+  const all = faultsOf(trace)
+  const { mmap, munmap } = calls
+  if (mappedAgain.faults < all / 10 || mappedAgain.faults === 0 || mmap === undefined || munmap === undefined)
+    return []
+  const share = Math.min(1, munmap.count / mmap.count)
+  const delayedNs = mappedAgain.delayedNs + munmap.delayedNs + share * mmap.delayedNs
+  const waitedNs = mappedAgain.waitedNs + munmap.waitedNs + share * mmap.waitedNs
+  return [
+    {
+      change: 'Keep files mapped that are used again, or read them into a buffer of each thread.',
+      savesMs: hundredths(delayedNs / 1e6 + elapsedOwnWaits(trace, waitedNs)),
       how:
-        `The kernel copied through ${plural(buffers, 'new buffer')} in ${call}; without all but the largest of each thread, ` +
-        `${formatCount(avoidableFaults)} of ${plural(all, 'fault')} ` +
-        `(${formatShare(avoidableFaults / Math.max(1, all))}) go away, with what they took (${formatDuration(avoidableNs / avoidableFaults)} each at least, as far as the recording tells).`,
-    }))
+        `${formatCount(mappedAgain.faults)} of ${plural(all, 'fault')} mapped a page of a file that had been mapped before ` +
+        `(${eachText(mappedAgain.costNs / mappedAgain.faults, mappedAgain.samples)}); saved are these, munmap, and ` +
+        'as many calls of mmap as of munmap. What it takes to read files instead is not counted.',
+    },
+  ]
 }
 
 /** Faults of the program itself on memory of which it had given as much back before. */
@@ -108,32 +160,47 @@ function keepMemory(trace: TraceReport): Advice[] {
   const { user } = trace.faultCensus.avoidable
   const all = faultsOf(trace)
   if (user.faults === 0 || user.faults < all / 10) return []
-  const calls = ['munmap', 'madvise'].flatMap((call) => trace.faultCensus.calls[call] ?? [])
-  const sum = (times: readonly number[]): number => times.reduce((a, b) => a + b, 0)
-  const workNs = user.costNs + sum(calls.map(({ ns }) => ns))
-  const waitedNs = user.waitedNs + sum(calls.map((call) => call.waitedNs))
+  const { mmap, munmap, madvise } = trace.faultCensus.calls
+  const calls = [munmap, madvise].flatMap((call) => (call === undefined ? [] : [{ ...call, share: 1 }]))
+  // What was not unmapped need not be mapped again.
+  if (mmap !== undefined && munmap !== undefined)
+    calls.push({ ...mmap, share: Math.min(1, munmap.count / mmap.count) })
+  const delayedNs = calls.reduce((sum, call) => sum + call.share * call.delayedNs, user.delayedNs)
+  const waitedNs = calls.reduce((sum, call) => sum + call.share * call.waitedNs, user.waitedNs)
   return [
     {
-      change: 'Give memory back less eagerly: a longer decay or a larger trim threshold of the allocator.',
-      savesMs: hundredths(elapsed(trace, workNs) + elapsedOwnWaits(trace, waitedNs)),
+      change: startsThreads(trace)
+        ? 'Keep threads for later work, in a pool, instead of starting one each time.'
+        : 'Give memory back less eagerly: a longer decay or a larger trim threshold of the allocator.',
+      savesMs: hundredths(delayedNs / 1e6 + elapsedOwnWaits(trace, waitedNs)),
       how:
         `${formatCount(user.faults)} of ${plural(all, 'fault')} brought in memory of which as much had ` +
-        `been given back before; saved are these faults (${formatDuration(user.costNs / user.faults)} each at least, as ` +
-        'far as the recording tells), and munmap and madvise. jemalloc has dirty_decay_ms for it, glibc ' +
-        'M_TRIM_THRESHOLD and M_MMAP_THRESHOLD; Go gives all back in debug.FreeOSMemory.',
+        `been given back before; saved are these faults (${eachText(user.costNs / user.faults, user.samples)}), ` +
+        'munmap, madvise, and as many calls of mmap as of munmap. ' +
+        (startsThreads(trace)
+          ? `It is that of the stacks of ${plural(trace.processThreads, 'thread')}. What else it takes to start and end ` +
+            'them is not counted; recorded it is more, as perf watches each of them anew (not with record -a).'
+          : 'jemalloc has dirty_decay_ms for it, glibc M_TRIM_THRESHOLD and M_MMAP_THRESHOLD; Go gives all back in ' +
+            'debug.FreeOSMemory.') +
+        (isShort(trace.kernel.counts)
+          ? ' Memory may have been short: what is kept is lacking elsewhere, and may be taken away.'
+          : ''),
     },
   ]
 }
 
 /** Readers of /proc, debuggers and the like, which take the lock of another program, and its processors. */
-function otherProcesses(trace: TraceReport): Advice[] {
+function otherProcesses(trace: TraceReport, mostMs: number): Advice[] {
   return trace.locks.foreign.map(({ call, waits, delayedNs, shortNs, ...whose }) => ({
     change: `Keep ${foreignName(whose)} from taking this program's mmap lock, or let it do so less often.`,
-    savesMs: hundredths(delayedNs / 1e6 + elapsed(trace, shortNs)),
+    savesMs: hundredths(Math.min(mostMs, delayedNs / 1e6) + elapsed(trace, shortNs)),
     how:
       `${whose.processes === 1 ? 'It' : 'They'} held the mmap lock of another process (${printable(call)}), which had to wait for it ${plural(waits, 'time')}` +
       (shortNs > 0 ? `, and for ${formatDuration(shortNs)} threads lacked a processor meanwhile. ` : '. ') +
-      'Readers of /proc/PID/maps and smaps, debuggers and khugepaged do so; the trace does not tell which of them it is.',
+      (whose.process === 'khugepaged'
+        ? 'It makes huge pages of small ones, of memory that may have them: madvise(MADV_NOHUGEPAGE), or what is in ' +
+          '/sys/kernel/mm/transparent_hugepage/khugepaged.'
+        : 'Readers of /proc/PID/maps and smaps and debuggers do so; the trace does not tell which of them it is.'),
   }))
 }
 
@@ -146,15 +213,9 @@ export function foreignName({
   return `${printable(process)} (${processes === 1 ? `process ${pid}` : `${formatCount(processes)} processes`})`
 }
 
-/** Whether the recording Linux takes faults under per-VMA locks. */
-function hasVmaLocks(trace: TraceReport): boolean {
-  const { user } = trace.faultCensus
-  return user.faults > 0 && user.lockedFaults < user.faults / 2
-}
-
 function newerKernel(trace: TraceReport): Advice[] {
   const { user } = trace.faultCensus
-  if (!trace.linux.recorded || hasVmaLocks(trace) || user.lockedFaults === 0) return []
+  if (!trace.linux.recorded || trace.kernel.design !== 'classic' || user.lockedFaults === 0) return []
   const ns = faultsKept(trace.locks)
   return [
     {

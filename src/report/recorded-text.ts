@@ -5,6 +5,7 @@ import type { WhatIf } from '../simulate/index.ts'
 import { fileName } from '../trace/bytes.ts'
 import type { HeldBy } from '../trace/lock-history.ts'
 import type { ProgramSummary } from '../trace/import.ts'
+import { isExact } from '../trace/recorded-kernel.ts'
 import type { Advice } from './advice.ts'
 import { formatCount, formatDuration, formatShare, plural } from './numbers.ts'
 import { printable } from './printable.ts'
@@ -155,8 +156,18 @@ export function recordedLines(trace: TraceReport, style: Style, width: number): 
       { heading: [], align: 'left', cells: rows.map(([label]) => label) },
       { heading: [], align: 'left', cells: rows.map(([, value]) => value) },
     ]),
-    ...trace.warnings.flatMap((warning) => wrap(`note: ${warning}`, width, 2).map(style.faint)),
+    ...[`kernel ${kernelText(trace)}`, ...trace.warnings].flatMap((warning) =>
+      wrap(`note: ${warning}`, width, 2).map(style.faint),
+    ),
   ]
+}
+
+/** Which kernel, and how that is known. */
+export function kernelText({ kernel }: TraceReport): string {
+  const form =
+    kernel.design === 'classic' ? 'every fault under the mmap lock' : 'faults under locks of single mappings'
+  const nearest = isExact(kernel) || !kernel.isKnown ? '' : '; the form that is simulated is a later one'
+  return `${printable(kernel.release)}, ${form} (${kernel.design}): ${printable(kernel.evidence)}${nearest}`
 }
 
 function faultsRecorded(trace: TraceReport): string {

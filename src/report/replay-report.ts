@@ -5,6 +5,7 @@
 // Fidelity is the worst that any repetition had: a replay that failed once has failed.
 import type { FaultCensus } from '../trace/given-back.ts'
 import type { ProgramSummary } from '../trace/import.ts'
+import type { RecordedKernel } from '../trace/recorded-kernel.ts'
 import type { LinuxRecord } from '../trace/linux-locks.ts'
 import type { LockAnalysis } from '../trace/lock-history.ts'
 import type { Failure, LockedFaults, UnmatchedFault } from '../trace/replay-protocol.ts'
@@ -52,6 +53,8 @@ export interface TraceReport {
   readonly faultCensus: FaultCensus
   /** Faults that the kernel took with page faults disabled and did not handle; they count nowhere else. */
   readonly unhandledFaults: number
+  /** Which kernel it was, and how that is known. */
+  readonly kernel: RecordedKernel
   /** Events that perf lost. */
   readonly lostEvents: number
   /** Processors that events came from; 0 where the trace does not tell. */

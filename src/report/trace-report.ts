@@ -22,6 +22,7 @@ export function traceReport(trace: ImportedTrace): TraceReport {
     threadMs: trace.threadMs,
     locks: trace.locks,
     faultCensus: trace.faultCensus,
+    kernel: trace.kernel,
     unhandledFaults: trace.unhandledFaults,
     lostEvents: trace.lostEvents,
     cpus: trace.cpus,

@@ -178,6 +178,8 @@ export function holderSentences(trace: TraceReport): string[] {
 
 /** Where fewer of the faults took the lock, it does not matter which these were. */
 const LEAST_LOCKED = 0.01
+/** Nor where less of the time waited was for them, or by them. */
+const LEAST_SHARE_OF_WAITS = 0.1
 
 /** Faults of the kernel itself, which no kernel takes without the mmap lock. */
 function kernelSentences(trace: TraceReport): string[] {
@@ -190,6 +192,13 @@ function kernelSentences(trace: TraceReport): string[] {
   // A handful of faults is no reason to speak of kernels.
   const faults = Object.values(kernel).reduce((sum, one) => sum + one.faults, user.faults)
   if (locked < faults * LEAST_LOCKED) return []
+  // Nor are they, where waits are for other things.
+  const { matrix } = trace.locks
+  const kept = matrix.reduce((sum, { waitedNs }) => sum + waitedNs, 0)
+  const ofFaults = matrix.filter(
+    ({ heldBy, waitedBy }) => heldBy.startsWith('page fault') || waitedBy.startsWith('page fault'),
+  )
+  if (ofFaults.reduce((sum, { waitedNs }) => sum + waitedNs, 0) < kept * LEAST_SHARE_OF_WAITS) return []
   const { copied } = trace.faultCensus
   const into = copied[call] === undefined ? "the program's memory" : 'new buffers'
   return [

@@ -102,7 +102,7 @@ export async function whatIf(options: WhatIfOptions): Promise<WhatIf> {
     rss: 'batched',
     accounting: undefined,
   })
-  const design = recordedDesign(trace)
+  const { design } = trace.kernel
   const runs = runsOf(options, design, most)
   const events = recording.operations * recording.gaps.length
   const fit = Math.floor(mostEvents / Math.max(1, events)) - (SEEDS - 1)
@@ -145,11 +145,6 @@ function requireCpus(trace: ImportedTrace, machine: MachineModel, most: number):
       `it was recorded on ${trace.cpus} CPUs, and ${machine.name} has ${most}`,
       'choose a larger machine: faultline simulate --machines',
     )
-}
-
-/** Whether the recorded kernel takes faults under locks of single mappings, as Linux since 6.4 does. */
-export function recordedDesign({ faultCensus: { user } }: Pick<ImportedTrace, 'faultCensus'>): DesignName {
-  return user.faults > 0 && user.lockedFaults < user.faults / 2 ? 'per-vma-refcount-2025' : 'classic'
 }
 
 /** The recorded kernel on its CPUs; others there; then the recorded kernel on more CPUs, and others there. */

@@ -82,6 +82,11 @@ export class CpuUse {
     return this.#short.until(now)
   }
 
+  /** Threads that have a CPU. */
+  get running(): number {
+    return this.#threads.running
+  }
+
   get hasIdle(): boolean {
     return this.#idle.isSo
   }

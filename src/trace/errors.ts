@@ -37,13 +37,23 @@ export const recordedEvents: readonly string[] = [
   'mmap_lock:mmap_lock_released',
 ]
 
+/**
+ * Samples of the CPU, five hundred for each second that a thread has one: of the program, by the instruction; of the
+ * kernel, by its call chain. They tell what page faults take (thread-samples.ts). Idle CPUs are left out.
+ */
+export const sampleEvents: readonly string[] = [
+  'cpu-clock/period=2000000/uI',
+  'cpu-clock/period=2000000,call-graph=fp/kI',
+]
+
 /** The exact commands that record and print a trace which can be replayed. */
 export const recordCommand =
-  'perf record -d -c 1 -m 8192 -k CLOCK_MONOTONIC --switch-events ' +
-  `-e '${recordedEvents.join(',')}' -- COMMAND`
+  'perf record -d -c 1 -m 8192 -k CLOCK_MONOTONIC --switch-events --sample-cpu --kernel-callchains ' +
+  `-e '${[...recordedEvents, ...sampleEvents].join(',')}' -- COMMAND`
 
 export const scriptCommand =
-  'perf script --show-mmap-events --show-lost-events --show-switch-events -F comm,pid,tid,cpu,time,event,trace'
+  'perf script --show-mmap-events --show-lost-events --show-switch-events ' +
+  '-F trace:comm,pid,tid,cpu,time,event,trace -F sw:comm,pid,tid,cpu,time,event,ip,sym'
 
 export class TraceError extends Error {
   readonly code: TraceErrorCode

@@ -31,8 +31,8 @@ export interface MapRecord {
 
 /** What the scanner tells. The line's `pid`, `tid` and time are fields of the scanner. */
 export interface TraceEvents {
-  /** @param from where a fault of the kernel was taken: the name of the function, or an address */
-  fault(address: number, errorCode: number, kernel: boolean, from: string): void
+  /** @param from where the fault was taken: the address in the program, the name of the function of the kernel */
+  fault(address: number, errorCode: number, kernel: boolean, from: string | number): void
   enterCall(call: number, values: Float64Array): void
   exitCall(call: number, result: number): void
   /** Enter of any other system call, by name; or its exit, null. */
@@ -53,6 +53,14 @@ export interface TraceEvents {
   exit(groupDead: boolean): void
   mapRecord(record: MapRecord): void
   lost(count: number): void
+  /**
+   * The line's thread is seen on a CPU (cpu-clock).
+   * @param address of the program; -1 in the kernel, where the call chain follows
+   * @param symbol the function of the program; '' if it is not known
+   */
+  sample(address: number, symbol: string): void
+  /** A line that is a comment. */
+  comment(line: string): void
   /** A line of the call chain of an event that was to be told with it (`takesStack`). */
   frame(line: string): void
 }
@@ -75,6 +83,9 @@ const EVENT_CALL = 24 // + call
 const EVENT_SCHED_SWITCH = 30
 const EVENT_SWITCH = 31
 const EVENT_WAKING = 32
+export const EVENT_SAMPLE = 33
+/** Its name has its options behind it: `cpu-clock/period=2000000/u`. */
+export const SAMPLE_EVENT = 'cpu-clock'
 
 export const KNOWN_EVENTS: readonly (readonly [string, number])[] = [
   ['exceptions:page_fault_user', EVENT_PAGE_FAULT_USER],
@@ -126,6 +137,8 @@ export function isDigit(byte: number): boolean {
   return byte >= 0x30 && byte <= 0x39
 }
 
+/** Addresses of programs are below, also with 57 bits. */
+const USER_END = 2 ** 56
 /** Flag of clone: a thread of the same process. */
 const CLONE_THREAD = 0x10000
 /** Names of kernel functions that are remembered. */
@@ -280,6 +293,12 @@ export abstract class EventReader {
         else if (this.is(at, 'OUT')) this.events.switchedOut(this.is(at + 3, ' preempt'))
         else throw this.malformed('PERF_RECORD_SWITCH', at, end)
         return
+      case EVENT_SAMPLE: {
+        const behind = this.hex(at, end)
+        const isProgram = behind >= 0 && this.value < USER_END
+        this.events.sample(isProgram ? this.value : -1, isProgram ? this.#function(behind, end) : '')
+        return
+      }
       case EVENT_MMAP2:
       case EVENT_MMAP:
         this.#readMapRecord(code === EVENT_MMAP2, at, end)
@@ -327,7 +346,24 @@ export abstract class EventReader {
       throw this.malformed('a page fault', start, end)
     const errorCode = this.value
     if (errorCode > 0xffff) throw this.outOfRange(`page-fault error code 0x${errorCode.toString(16)}`)
-    this.events.fault(address, errorCode, kernel, kernel ? this.#word(start, end, ' ip=') : '')
+    this.events.fault(
+      address,
+      errorCode,
+      kernel,
+      kernel ? this.#word(start, end, ' ip=') : this.#instruction(start, end),
+    )
+  }
+
+  /** The name of a function, without what stands behind it. */
+  #function(at: number, end: number): string {
+    return latin1(this.buffer.subarray(at, end)).trim().split(/[ +]/, 1)[0]!
+  }
+
+  /** Address of the instruction that faulted; 0 where that is not told. */
+  #instruction(start: number, end: number): number {
+    let from = start
+    while (from < end && !(this.buffer[from] === SPACE && this.is(from, ' ip='))) from++
+    return this.hex(from + 4, end) < 0 ? 0 : this.value
   }
 
   /** What stands behind a label. Few different words are expected. */

@@ -6,32 +6,21 @@
  * stock covers, the program could have kept without ever needing more memory than it had at once.
  */
 
-import { Histogram } from './histogram.ts'
+import {
+  CallSum,
+  type CallTime,
+  type EndedFault,
+  FaultSum,
+  type FaultTime,
+  type LeastCosts,
+  Shortest,
+} from './fault-costs.ts'
 import type { Durations } from './operation-clock.ts'
+import type { SampleCounts } from './thread-samples.ts'
+
+export type { CallTime, FaultTime } from './fault-costs.ts'
 
 const PAGES_PER_BLOCK = 512
-
-/** Faults, and what they took. */
-export interface FaultTime {
-  faults: number
-  lockedFaults: number
-  /** From the beginning to the release of the mmap lock, in nanoseconds, of those that took it. */
-  lockedNs: number
-  /** What all of them took their threads, as far as that can be told: see {@link FaultCounts}. */
-  costNs: number
-  /** Beside that, how long they waited for the mmap lock. */
-  waitedNs: number
-}
-
-/** One fault, when it is over. */
-export interface EndedFault {
-  /** From its beginning to the release of the mmap lock, or -1 if it did not take that. */
-  readonly lockedNs: number
-  /** Of that, what the thread itself took. */
-  readonly took: Durations
-  /** From the release, else the beginning, to what the thread did next; -1 where that is not in the trace. */
-  readonly afterNs: number
-}
 
 /** The pages of one address space that faults have brought in. */
 export class PresentPages {
@@ -80,8 +69,11 @@ export interface CopiedBuffers {
   faults: number
   /** Of those: the ones beyond the largest buffer of each thread, which threads that use theirs again do not take. */
   avoidableFaults: number
-  /** What these took their threads, and how long they waited for the mmap lock beside that. */
+  /** What these took their threads, by how many samples, and by how much that delayed the whole: see FaultTime. */
   avoidableNs: number
+  samples: number
+  avoidableDelayedNs: number
+  /** How long they waited for the mmap lock beside that. */
   avoidableWaitedNs: number
 }
 
@@ -105,13 +97,15 @@ export class CopyRuns {
   }
 
   addTo(sum: CopiedBuffers, least: LeastCosts): void {
-    const { faults, costNs, waitedNs } = this.#sum.summary(least)
+    const { faults, costNs, samples, delayedNs, waitedNs } = this.#sum.summary(least)
     const avoidable = faults - this.#longest
     const share = faults === 0 ? 0 : avoidable / faults
     sum.buffers += this.#buffers
     sum.faults += faults
     sum.avoidableFaults += avoidable
     sum.avoidableNs += costNs * share
+    sum.samples += samples
+    sum.avoidableDelayedNs += delayedNs * share
     sum.avoidableWaitedNs += waitedNs * share
   }
 }
@@ -124,83 +118,21 @@ export interface FaultCensus {
   readonly kernel: Readonly<Record<string, FaultTime>>
   /** Those of both that memory given back before could have saved. */
   readonly avoidable: { readonly user: FaultTime; readonly kernel: FaultTime }
+  /** Those on pages of files that a fault of the process had mapped before. */
+  readonly mappedAgain: FaultTime
   /** New anonymous memory that the kernel copied to or from, by the call. */
   readonly copied: Readonly<Record<string, CopiedBuffers>>
   /** Memory calls: how many, what they took their threads, and how long they waited for the mmap lock beside that. */
   readonly calls: Readonly<Record<string, CallTime>>
 }
 
-export interface CallTime {
-  count: number
-  ns: number
-  waitedNs: number
-}
-
-/** What a fault takes, in nanoseconds, that the trace has no end of; see {@link FaultCounts}. */
-interface LeastCosts {
-  /** One that did not take the mmap lock: all of it. */
-  readonly unlockedNs: number
-  /** One that did: what passes after it gave the lock back. */
-  readonly afterLockNs: number
-}
-
-/** Faults as they are counted. */
-class FaultSum {
-  #faults = 0
-  #lockedFaults = 0
-  #lockedNs = 0
-  #ownNs = 0
-  #waitedNs = 0
-
-  add({ lockedNs, took }: EndedFault): void {
-    this.#faults++
-    if (lockedNs < 0) return
-    this.#lockedFaults++
-    this.#lockedNs += lockedNs
-    this.#ownNs += Math.max(0, took.ownNs)
-    this.#waitedNs += took.waitedNs
-  }
-
-  summary({ unlockedNs, afterLockNs }: LeastCosts): FaultTime {
-    const faults = this.#faults
-    const lockedFaults = this.#lockedFaults
-    const costNs = this.#ownNs + lockedFaults * afterLockNs + (faults - lockedFaults) * unlockedNs
-    return { faults, lockedFaults, lockedNs: this.#lockedNs, costNs, waitedNs: this.#waitedNs }
-  }
-}
-
-/** Of fewer times a tenth tells nothing. */
-const TIMES_MIN = 100
-
-/** Times of which the shortest are asked for. */
-class Shortest {
-  readonly #times = new Histogram()
-  #count = 0
-
-  add(ns: number): void {
-    this.#count++
-    this.#times.record(Math.max(1, Math.round(ns)))
-  }
-
-  /** The tenth that is shorter than all others is no longer than this; 0 where there are too few to tell. */
-  get tenthNs(): number {
-    return this.#count < TIMES_MIN ? 0 : this.#times.percentile(10)
-  }
-}
-
-/**
- * Collects the census.
- *
- * Principle: a trace has no event for the end of a fault, only for when it gives the mmap lock back, if it took that;
- * what comes then, the return to the program and the exception before the first event, can be most of it (in a virtual
- * machine, for one). A fault takes no longer than until its thread's next event, and about so long where next to
- * nothing was computed in between. That is taken to be so in the shortest tenth, and all others to take as long.
- */
+/** Collects the census. */
 export class FaultCounts {
   readonly #user = new FaultSum()
   readonly #kernel = new Map<string, FaultSum>()
   readonly #avoidable = { user: new FaultSum(), kernel: new FaultSum() }
-  readonly #calls = new Map<string, CallTime>()
+  readonly #mappedAgain = new FaultSum()
+  readonly #calls = new Map<string, CallSum>()
   /** By call and thread. */
   readonly #runs = new Map<string, Map<object, CopyRuns>>()
   readonly #unlocked = new Shortest()
@@ -218,12 +150,21 @@ export class FaultCounts {
     if (fault.afterNs >= 0) (fault.lockedNs < 0 ? this.#unlocked : this.#afterLock).add(fault.afterNs)
   }
 
-  call(name: string, { ownNs, waitedNs }: Durations): void {
-    const call = this.#calls.get(name) ?? { count: 0, ns: 0, waitedNs: 0 }
-    call.count++
-    call.ns += ownNs
-    call.waitedNs += waitedNs
-    this.#calls.set(name, call)
+  /** A fault on a page of a file that the process had mapped before. */
+  again(fault: EndedFault): void {
+    this.#mappedAgain.add(fault)
+  }
+
+  /** @param running threads that had a CPU; 0 where the trace does not tell */
+  call(name: string, took: Durations, running: number): void {
+    let call = this.#calls.get(name)
+    if (call === undefined) this.#calls.set(name, (call = new CallSum()))
+    call.add(took, running)
+  }
+
+  /** A thread does something else after a call. */
+  returned(name: string, ns: number, samples: SampleCounts): void {
+    this.#calls.get(name)?.returned(ns, samples)
   }
 
   /** The kernel copied to or from a page of anonymous memory that was new. */
@@ -238,15 +179,16 @@ export class FaultCounts {
   #copied(least: LeastCosts): Record<string, CopiedBuffers> {
     const copied: Record<string, CopiedBuffers> = {}
     for (const [call, threads] of this.#runs) {
-      const sum = { buffers: 0, faults: 0, avoidableFaults: 0, avoidableNs: 0, avoidableWaitedNs: 0 }
+      const sum = noBuffers()
       for (const runs of threads.values()) runs.addTo(sum, least)
       copied[call] = sum
     }
     return copied
   }
 
-  census(): FaultCensus {
-    const least = { unlockedNs: this.#unlocked.tenthNs, afterLockNs: this.#afterLock.tenthNs }
+  /** @param parallel threads that work at once, for where it is not known when they have a CPU */
+  census(parallel: number): FaultCensus {
+    const least = { unlockedNs: this.#unlocked.tenthNs, afterLockNs: this.#afterLock.tenthNs, parallel }
     const { user, kernel } = this.#avoidable
     return {
       user: this.#user.summary(least),
@@ -256,8 +198,21 @@ export class FaultCounts {
           .toSorted(([, a], [, b]) => b.faults - a.faults),
       ),
       avoidable: { user: user.summary(least), kernel: kernel.summary(least) },
+      mappedAgain: this.#mappedAgain.summary(least),
       copied: this.#copied(least),
-      calls: Object.fromEntries(this.#calls),
+      calls: Object.fromEntries([...this.#calls].map(([name, sum]) => [name, sum.summary(parallel)])),
     }
+  }
+}
+
+function noBuffers(): CopiedBuffers {
+  return {
+    buffers: 0,
+    faults: 0,
+    avoidableFaults: 0,
+    avoidableNs: 0,
+    samples: 0,
+    avoidableDelayedNs: 0,
+    avoidableWaitedNs: 0,
   }
 }

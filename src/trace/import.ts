@@ -12,6 +12,7 @@ import type { FaultCensus } from './given-back.ts'
 import type { LinuxRecord } from './linux-locks.ts'
 import type { LockAnalysis } from './lock-history.ts'
 import type { ImportObserver } from './observer.ts'
+import { memoryWarnings, type RecordedKernel } from './recorded-kernel.ts'
 import { OpStore, type WordStreamHandle } from './op-store.ts'
 import type { NotPerformed, Origin } from './recorded-space.ts'
 import type { Process } from './recorded-thread.ts'
@@ -123,6 +124,8 @@ export interface ImportedTrace {
   readonly locks: LockAnalysis
   /** What the faults of the whole trace were. */
   readonly faultCensus: FaultCensus
+  /** Which kernel it was, as far as the trace tells. */
+  readonly kernel: RecordedKernel
   /** Processors that events came from, as far as the trace tells: else 0. */
   readonly cpus: number
   /** Threads that did most: each at least a tenth of what the busiest did; their waits for the lock, and their time. */
@@ -269,6 +272,10 @@ function finish(
   const closing = [() => store.close()]
   const hot = hotThreads(replayed)
   const { hasSwitches } = importer.times
+  const faultCensus = importer.census.census(
+    scanner.cpus === 0 ? hot.count : Math.min(hot.count, scanner.cpus),
+  )
+  const kernel = importer.kernel.judge(faultCensus.user, importer.lockEvents > 0)
   return {
     path,
     lines: scanner.line,
@@ -296,7 +303,8 @@ function finish(
     threadMs: replayed.reduce((sum, { threadNs }) => sum + threadNs, 0) / 1e6,
     linux: chosen.locks.summary(importer.lockEvents > 0, faults, importer.timeResolutionNs),
     locks: importer.locks.analysis(hasSwitches ? null : hot.count),
-    faultCensus: importer.census.census(),
+    faultCensus,
+    kernel,
     cpus: scanner.cpus,
     hotThreads: hot,
     programs: programsOf(replayed),
@@ -309,7 +317,7 @@ function finish(
     unhandledFaults: importer.unhandledFaults,
     withoutFaultAround: importer.calls.withoutFaultAround,
     unseenMappings: images.reduce((sum, { unseenMappings }) => sum + unseenMappings, 0),
-    warnings: warnings(importer, replayed, whole),
+    warnings: [...warnings(importer, replayed, whole), ...memoryWarnings(kernel, importer.hugeAdvised)],
     images: images.map(
       ({ origin, inherited, prelude, heapStart, heapEnd, heapInherited, extents, ...image }) => ({
         origin,

@@ -20,7 +20,7 @@ import { callOfFunction } from './kernel-access.ts'
 import { LockRecord, UNEXPLAINED_WAIT_NS } from './linux-locks.ts'
 import { LockHistory, type LockUser } from './lock-history.ts'
 import { LockOwners } from './lock-owners.ts'
-import { symbolOf, type ImportObserver } from './observer.ts'
+import { KERNEL_MARK, symbolOf, type ImportObserver } from './observer.ts'
 import { PAGE_SIZE, type Mapping } from './layout.ts'
 import type { OpStore } from './op-store.ts'
 import { NO_DURATIONS } from './operation-clock.ts'
@@ -33,6 +33,7 @@ import {
   RECORD_WAKE,
   STATUS_DONE,
 } from './records.ts'
+import { KernelEvidence } from './recorded-kernel.ts'
 import { RecordedCalls } from './recorded-calls.ts'
 import {
   FAULT_PROTECTION,
@@ -54,6 +55,7 @@ import {
   type TraceEvents,
 } from './event-reader.ts'
 import { Scanner } from './scanner.ts'
+import type { ThreadSamples } from './thread-samples.ts'
 
 /** Bit of the x86 page-fault error code: taken in user mode. */
 const FAULT_USER = 4
@@ -67,6 +69,7 @@ const NEXT_EXIT = -2
 const NEXT_END = -3
 
 const CLONE_VM = 0x100
+const MADV_HUGEPAGE = 14
 const CLONE_VFORK = 0x4000
 const CLONE_THREAD = 0x10000
 
@@ -79,9 +82,12 @@ export class Importer implements TraceEvents {
   readonly locks: LockHistory
   readonly census = new FaultCounts()
   readonly cpuUse = new CpuUse()
+  readonly kernel = new KernelEvidence()
   readonly processes: Process[] = []
   lostEvents = 0
   lockEvents = 0
+  /** Calls that asked for huge pages. */
+  hugeAdvised = 0
   faults = 0
   /** Faults that the kernel was not to handle, and did not (pagefault_disable). */
   unhandledFaults = 0
@@ -106,6 +112,8 @@ export class Importer implements TraceEvents {
   #thread: Thread | null = null
   readonly #observers: readonly ImportObserver[]
   #hasBegun = false
+  /** Whose sample the lines of a call chain are of; null where they are of a wait. */
+  #sampled: ThreadSamples | null = null
 
   constructor(
     file: string,
@@ -153,6 +161,8 @@ export class Importer implements TraceEvents {
   #isAt(thread: Thread, state: CpuState): void {
     // The idle task of a CPU.
     if (thread.cpuState === state || thread.tid === 0) return
+    // perf stops watching a thread before that gives up its CPU for the last time.
+    if (thread.exitNs >= 0 && state !== 'sleeping') return
     this.cpuUse.changed(thread.cpuState, state, this.scanner.cpus, this.#now)
     thread.process.atWork.changed(thread.cpuState, state, this.#now)
     thread.cpuState = state
@@ -306,6 +316,7 @@ export class Importer implements TraceEvents {
     this.#holdSpace(thread, groupDead)
     this.#leave(thread)
     thread.exitNs = this.#now
+    this.#isAt(thread, 'sleeping')
     if (groupDead) thread.process.ended = true
   }
 
@@ -328,7 +339,7 @@ export class Importer implements TraceEvents {
 
   // ---- faults
 
-  fault(address: number, recordedCode: number, kernel: boolean, from: string): void {
+  fault(address: number, recordedCode: number, kernel: boolean, from: string | number): void {
     const thread = this.#current()
     this.#settleFault(thread, address)
     const errorCode = kernel ? recordedCode & ~FAULT_USER : recordedCode | FAULT_USER
@@ -345,12 +356,15 @@ export class Importer implements TraceEvents {
     thread.faultLockedNs = -1
     thread.faultTook = NO_DURATIONS
     thread.faultNs = this.#now
+    thread.faultFrom = from
     this.#beginOperation(thread)
+    thread.samples.begin(from, false)
     thread.endIsKnown = false
     thread.faultIsAvoidable = false
     thread.faultIsNew = false
+    thread.faultIsAgain = false
     thread.mapping = undefined
-    thread.faultCall = kernel ? (thread.otherCall ?? callOfFunction(from)) : ''
+    thread.faultCall = kernel ? (thread.otherCall ?? callOfFunction(String(from))) : ''
     thread.activity++
     this.#endTry(thread)
     this.recording.line = this.scanner.line
@@ -375,8 +389,14 @@ export class Importer implements TraceEvents {
     const space = thread.sinks[0]?.space
     const mapping = space?.layout.find(thread.faultAddress)
     thread.mapping = mapping
-    if (space === undefined || mapping === undefined || mapping.file !== 0 || mapping.shared) return
-    if ((errorCode & FAULT_PROTECTION) !== 0) return
+    if (space === undefined || mapping === undefined || (errorCode & FAULT_PROTECTION) !== 0) return
+    if (mapping.file !== 0) {
+      const { file, offset, start } = mapping
+      const page = Math.floor((thread.faultAddress - start + offset) / PAGE_SIZE)
+      thread.faultIsAgain = thread.process.mapsAgain(file, page)
+      return
+    }
+    if (mapping.shared) return
     thread.faultIsNew = space.present.add(Math.floor(thread.faultAddress / PAGE_SIZE))
     if (!thread.faultIsNew || thread.process.stock === 0) return
     thread.process.stock--
@@ -413,8 +433,11 @@ export class Importer implements TraceEvents {
   #countFault(thread: Thread, afterNs: number): void {
     const { faultIsKernel, faultIsAvoidable, faultCall, faultLockedNs, faultTook, faultAddress } = thread
     for (const observer of this.#observers) observer.fault(thread, this.#nameOf)
-    const fault = { lockedNs: faultLockedNs, took: faultTook, afterNs }
+    const { running } = thread
+    const samples = thread.samples.counts()
+    const fault = { lockedNs: faultLockedNs, took: faultTook, afterNs, samples, running }
     this.census.fault(faultIsKernel ? faultCall : null, fault, faultIsAvoidable)
+    if (thread.faultIsAgain) this.census.again(fault)
     if (faultIsKernel && thread.faultIsNew)
       this.census.copy(faultCall, thread, Math.floor(faultAddress / PAGE_SIZE), fault)
   }
@@ -447,6 +470,7 @@ export class Importer implements TraceEvents {
         thread.idleWhenAsked = this.cpuUse.idleNs(this.#now)
         thread.sharedWhenAsked = process.atWork.sharedNs(this.#now)
       }
+      this.#settleReturn(thread)
       thread.lockPending = true
       this.locks.started(mm, thread.tid, write, this.#now)
       return
@@ -510,6 +534,7 @@ export class Importer implements TraceEvents {
     const delayedNs = process.atWork.sharedNs(this.#now) - thread.sharedWhenAsked
     const wait = { waitedNs: waited, delayedNs: Math.min(Math.max(0, waited), delayedNs), hasFailed }
     this.locks.acquired(mm, user, isForeign, wait, this.#now, this.scanner.line)
+    this.#sampled = null
     this.scanner.takesStack = waited >= 0 && this.#observers.length > 0
   }
 
@@ -555,6 +580,7 @@ export class Importer implements TraceEvents {
       thread.faultLockedNs = this.#now - thread.faultNs
       thread.faultTook = this.times.end(thread.sinks, thread, this.#now) ?? NO_DURATIONS
       thread.faultLock = -1
+      thread.samples.begin(thread.faultFrom, false)
     }
     this.locks.released(mm, thread.tid, this.#now, shortNs)
   }
@@ -608,6 +634,7 @@ export class Importer implements TraceEvents {
   /** Any event that ends what a fault or a try for the lock had begun. */
   #otherEvent(thread: Thread): void {
     if (thread.faultIsOpen) this.#settleFault(thread, NEXT_OTHER)
+    this.#settleReturn(thread)
     thread.inFault = false
     thread.faultLock = -1
     this.#endTry(thread)
@@ -622,7 +649,33 @@ export class Importer implements TraceEvents {
 
   /** A thread begins something that is recorded: what passed since it ended something else is known now. */
   #beginOperation(thread: Thread): void {
+    this.#settleReturn(thread)
     this.times.begin(thread.sinks, thread, this.#now)
+    thread.running = this.times.hasSwitches ? this.cpuUse.running : 0
+  }
+
+  /** A thread does something else after a memory call. */
+  #settleReturn(thread: Thread): void {
+    if (thread.returnedFrom === '') return
+    const ns = this.times.passed(thread, this.#now)
+    this.census.returned(thread.returnedFrom, ns, thread.samples.counts())
+    thread.returnedFrom = ''
+  }
+
+  // ---- samples of the CPU
+
+  sample(address: number, symbol: string): void {
+    // The idle task of a CPU.
+    if (this.scanner.tid === 0) return
+    const thread = this.#current()
+    const isLast = thread.faultIsOpen
+      ? thread.faultLock < 0 && !thread.lockPending
+      : thread.returnedFrom !== ''
+    this.#sampled = isLast && address < 0 ? thread.samples : null
+    if (!isLast) return
+    if (address >= 0) thread.samples.ofProgram(address, symbol)
+    else thread.samples.ofKernel()
+    this.scanner.takesStack = address < 0
   }
 
   // ---- calls
@@ -638,6 +691,7 @@ export class Importer implements TraceEvents {
     this.#settleFault(thread, mapsOver(thread, kind, values) ? NEXT_EXIT : NEXT_OTHER)
     this.#otherEvent(thread)
     thread.callNs = this.#now
+    if (kind === CALL_MADVISE && values[2] === MADV_HUGEPAGE) this.hugeAdvised++
     this.#beginOperation(thread)
     this.calls.enter(thread, kind, values, this.lockEvents > 0)
   }
@@ -650,7 +704,9 @@ export class Importer implements TraceEvents {
     const took = this.times.end(thread.sinks, thread, this.#now)
     if (!active) return
     const name = CALL_NAMES[kind]!
-    if (took !== null) this.census.call(name, took)
+    if (took !== null) this.census.call(name, took, thread.running)
+    thread.returnedFrom = name
+    thread.samples.begin(name, true)
     for (const observer of this.#observers) observer.call(thread, name, thread.callNs, this.#now)
   }
 
@@ -714,8 +770,13 @@ export class Importer implements TraceEvents {
     }
   }
 
+  comment(line: string): void {
+    this.kernel.read(line)
+  }
+
   frame(line: string): void {
     const symbol = symbolOf(line)
+    if (this.#sampled !== null) return this.#sampled.frame(symbol.replace(KERNEL_MARK, ''))
     if (symbol !== '') for (const observer of this.#observers) observer.frame(symbol)
   }
 

@@ -3,11 +3,13 @@
  * it stands with the mmap lock.
  */
 import { AtWork, type CpuState } from './cpu-use.ts'
+import { PresentPages } from './given-back.ts'
 import type { Mapping } from './layout.ts'
 import type { LockRecord } from './linux-locks.ts'
 import { type Durations, NO_DURATIONS, OperationClock } from './operation-clock.ts'
 import type { RecordedSpace } from './recorded-space.ts'
 import type { MapRecord } from './event-reader.ts'
+import { ThreadSamples } from './thread-samples.ts'
 
 /** Where a thread's operations are recorded. */
 export interface Sink {
@@ -82,11 +84,20 @@ export class Thread {
   faultCall = ''
   /** Memory given back before could have saved its last fault. */
   faultIsAvoidable = false
+  /** Its last fault was on a page of a file that its process had mapped before. */
+  faultIsAgain = false
   /** Its last fault was on a new page of anonymous memory. */
   faultIsNew = false
   mapping: Mapping | undefined = undefined
   comm = ''
   callNs = 0
+  /** Threads that had a CPU when its fault or call began. */
+  running = 0
+  readonly samples = new ThreadSamples()
+  /** The memory call that was its last event; '' else. */
+  returnedFrom = ''
+  /** Where its last fault was taken. */
+  faultFrom: string | number = ''
   // Where it stands in time, see recorded-times.ts.
   endNs = -1
   endIsKnown = true
@@ -126,6 +137,8 @@ export class Process {
   firstNs = -1
   lastNs = 0
   ended = false
+  /** By file: the pages that faults have mapped. */
+  readonly mappedPages = new Map<number, PresentPages>()
   /** Pages that were given back, and that no fault has taken again. */
   stock = 0
   /** The address space that threads use of which the trace knows only that one of them has not ended. */
@@ -137,6 +150,13 @@ export class Process {
     this.space = space
     this.images = [space]
     this.locks = locks
+  }
+
+  /** A fault maps a page of a file. Returns whether one had done so before. */
+  mapsAgain(file: number, page: number): boolean {
+    let pages = this.mappedPages.get(file)
+    if (pages === undefined) this.mappedPages.set(file, (pages = new PresentPages()))
+    return !pages.add(page)
   }
 
   /** How long its threads lived, summed up, in nanoseconds. */

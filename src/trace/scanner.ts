@@ -11,6 +11,7 @@ import { bytesOf, joined, latin1, utf8 } from './bytes.ts'
 import { scriptCommand, TraceError } from './errors.ts'
 import {
   COLON,
+  EVENT_SAMPLE,
   EventReader,
   HEX,
   FTRACE_EVENTS,
@@ -18,6 +19,7 @@ import {
   KNOWN_EVENTS,
   OPEN,
   quote,
+  SAMPLE_EVENT,
   SPACE,
   TAB,
   type TraceEvents,
@@ -38,6 +40,8 @@ const MAX_LINE_BYTES = 64 * 1024
 const HEADER_WITHOUT_TIME = /^ *\S.* +\d+\/\d+ +(?:\[\d+\] +)?[a-z_]+:[a-z_0-9]+: /
 const FTRACE_HEADER =
   /^(\s*.+)-(\d+)\s+(?:\(\s*(\d+|-+)\)\s+)?\[(\d+)\]\s+(?:[^\s:\]]{1,8}\s+)?(\d+)\.(\d{1,9}):(?=\s)/
+/** Nothing that is read of a comment is longer. */
+const LONGEST_COMMENT = 512
 /** Linux has no more (NR_CPUS). */
 const MAX_CPUS = 8192
 /** perf pads the command name to 16 bytes. */
@@ -223,7 +227,11 @@ export class Scanner extends EventReader {
       while (i < length && bytes[i] === buffer[from + i]) i++
       if (i === length) return name
     }
-    return this.#addName(Uint8Array.prototype.slice.call(buffer, from, to), hash, 0)
+    return this.#addName(
+      Uint8Array.prototype.slice.call(buffer, from, to),
+      hash,
+      this.is(from, SAMPLE_EVENT) ? EVENT_SAMPLE : 0,
+    )
   }
 
   /** Reads `pid/tid [cpu] seconds.fraction:` at `at`; returns where the rest begins, or -1. */
@@ -367,7 +375,9 @@ export class Scanner extends EventReader {
     const buffer = this.buffer
     let at = start
     while (at < end && (buffer[at] === SPACE || buffer[at] === TAB)) at++
-    if (at === end || buffer[at] === 0x23) return
+    if (at === end) return
+    if (buffer[at] === 0x23)
+      return this.events.comment(latin1(buffer.subarray(at, Math.min(end, at + LONGEST_COMMENT))))
     if (this.#isFtraceNote(start, end)) return
     if (this.eventCount > 0) {
       // A call chain: perf prints a tab, then `address symbol (file)`, where an address that is not known is 0.

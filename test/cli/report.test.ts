@@ -6,6 +6,7 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { test } from 'node:test'
 import { faultline, refusals } from './command.ts'
+import { RESULT_FORM } from '../../src/cli/result-file.ts'
 
 const trace = fileURLToPath(
   new URL('../fixtures/traces/small/holder-is-another-process.perf.txt', import.meta.url),
@@ -35,7 +36,7 @@ test('report prints what a recording tells, as JSON with the keys that are relie
 
 test('report refuses what it cannot do', async () => {
   const wrong = file('wrong.json')
-  writeFileSync(wrong, '{"trace": {"path": 1}}')
+  writeFileSync(wrong, JSON.stringify({ resultForm: RESULT_FORM, trace: { path: 1 } }))
   const calls: readonly (readonly [string[], RegExp])[] = [
     [['no-such-file.txt'], /no such file/],
     [[trace, trace], /2 recordings — give one, or compare two/],
@@ -189,7 +190,15 @@ test('report --cpus simulates the recording, and what it says is a result again'
   const result = file('what-if.json')
   const page = file('what-if.html')
   const small = fileURLToPath(new URL('../fixtures/traces/small/thp-fork.perf.txt', import.meta.url))
-  const { code, stdout } = await faultline(['report', small, '--cpus', '4', '--design', 'classic', '--json'])
+  const { code, stdout } = await faultline([
+    'report',
+    small,
+    '--cpus',
+    '4',
+    '--design',
+    'per-vma-refcount-2025',
+    '--json',
+  ])
   assert.equal(code, 0)
   const { whatIf } = JSON.parse(stdout) as { whatIf: Record<string, unknown> }
   assert.deepEqual(Object.keys(whatIf), ['machine', 'recorded', 'runs', 'error', 'seedSpread', 'leftOut'])

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { UsageError } from '../../src/cli/failure.ts'
-import { readResult } from '../../src/cli/result-file.ts'
+import { readResult, RESULT_FORM, resultHead } from '../../src/cli/result-file.ts'
 import { htmlPage, replayText, reportText, verdictOfTrace } from '../../src/report/index.ts'
 import { extent } from '../extent.ts'
 import { harmed } from '../report/replay-objects.ts'
@@ -59,12 +59,12 @@ function replaced(value: unknown, place: readonly string[], by: unknown): unknow
 
 test('a result of which any one value is another is refused, or used', async () => {
   const { trace } = await contentOf({ threads: 3, events: 200 })
-  replaceEach({ ...harmed, trace, designs: harmed.designs.slice(0, 1) }, extent(17, 1))
+  replaceEach({ ...resultHead(), ...harmed, trace, designs: harmed.designs.slice(0, 1) }, extent(17, 1))
 })
 
 test('so is one with a simulation', () => {
   const runs = [runOf({ elapsedMs: [190, 210] }), runOf({ design: 'classic', cpus: 8, elapsedMs: [80, 80] })]
-  replaceEach({ trace: harmed.trace, whatIf: whatIfOf(runs) }, extent(3, 1))
+  replaceEach({ ...resultHead(), trace: harmed.trace, whatIf: whatIfOf(runs) }, extent(3, 1))
 })
 
 /** Reads a result with one value replaced, and then another: every so manieth of all. */
@@ -92,16 +92,34 @@ test('what is no result is told of by what is wrong with it', () => {
   const cases: readonly (readonly [string, RegExp])[] = [
     ['{', /it is no JSON/],
     ['{}', /trace is no object/],
-    [JSON.stringify({ trace: 3 }), /trace is no object/],
-    [JSON.stringify({ ...harmed, designs: [{}] }), /designs\[0\]\.design is no string/],
+    [JSON.stringify({ ...resultHead(), trace: 3 }), /trace is no object/],
+    [JSON.stringify({ ...resultHead(), ...harmed, designs: [{}] }), /designs\[0\]\.design is no string/],
     [
-      JSON.stringify({ ...harmed, designs: Array.from({ length: 2000 }, () => ({})) }),
+      JSON.stringify({ ...resultHead(), ...harmed, designs: Array.from({ length: 2000 }, () => ({})) }),
       /designs has more than 1000 entries/,
     ],
     [
-      JSON.stringify(harmed).replace('"replayThreads":11', '"replayThreads":1e999'),
+      JSON.stringify({ ...resultHead(), ...harmed }).replace('"replayThreads":11', '"replayThreads":1e999'),
       /replayThreads is no number/,
     ],
   ]
   for (const [text, message] of cases) assert.throws(() => use(text), message)
+})
+
+test('a result of another version is refused with its version and what to do', () => {
+  const older = JSON.stringify(harmed)
+  assert.throws(() => use(older), /an older form \(1, of faultline before results had a number\)/)
+  const newer = JSON.stringify({ ...harmed, resultForm: RESULT_FORM + 1, faultline: '9.9.9' })
+  assert.throws(
+    () => use(newer),
+    (error: unknown) => {
+      assert.ok(error instanceof UsageError)
+      assert.match(
+        error.message,
+        /another form \(3, of faultline 9\.9\.9\), and this is \d+\.\d+\.\d+, which reads form 2/,
+      )
+      assert.match(error.remedy, /faultline report TRACE --json/)
+      return true
+    },
+  )
 })

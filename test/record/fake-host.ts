@@ -24,6 +24,8 @@ interface Peculiarities {
   readonly user?: number
   readonly platform?: string
   readonly freeMemory?: number
+  /** Other files, and what is in them. */
+  readonly files?: Readonly<Record<string, string>>
 }
 
 const folders: string[] = []
@@ -63,6 +65,7 @@ export function fakeHost(peculiarities: Peculiarities = {}): FakeHost {
   write('proc/self/status', `Name:\tnode\nCapEff:\t${capabilities}\n`)
   write('etc/os-release', peculiarities.osRelease ?? 'ID=debian\n')
   if (peculiarities.isContainer === true) write('.dockerenv', '')
+  for (const [path, text] of Object.entries(peculiarities.files ?? {})) write(path, text)
   mkdirSync(join(root, 'bin'))
   mkdirSync(join(root, 'work'))
   if (perf !== null) write('bin/perf', perfScript(root, perf), 0o755)
@@ -94,6 +97,7 @@ function perfScript(
   return `#!/bin/sh
 printf '%s\\n' "$*" >> '${root}/calls'
 what=$1
+all="$*"
 while [ $# -gt 0 ]; do
   case $1 in
     -o|-i) file=$2; shift 2;;

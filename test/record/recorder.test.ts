@@ -57,7 +57,7 @@ describe('a recording', () => {
     const output = join(host.work, 'out.txt')
     const recorded = await recorderOn(host, { output, renamer: new Redactor() }).recorder.record()
     const line =
-      'program-1 7/7 [000] 1.000001: exceptions:page_fault_user: address=0x1000 ip=0x0 error_code=0x6'
+      'program-1 7/7 [000] 1.000001: exceptions:page_fault_user: address=0x1000 ip=0x1000 error_code=0x6'
     assert.equal(readFileSync(output, 'utf8').trim(), line)
     assert.equal(recorded.events, 1)
   })
@@ -67,6 +67,40 @@ describe('a recording', () => {
     const target: Target = { kind: 'processes', pids: [12, 34] }
     await recorderOn(host, { target, seconds: 0, hasStacks: true }).recorder.record()
     assert.match(recordings(host)[0]!, / -g .* -p 12,34 -- sleep 0$/)
+  })
+
+  test('samples the CPU, and goes without where perf cannot', async () => {
+    const host = fakeHost()
+    await recorderOn(host).recorder.record()
+    assert.match(recordings(host)[0]!, /--kernel-callchains .*cpu-clock\/period=2000000\/uI,.*\/kI /)
+    const old = fakeHost({
+      perf: {
+        record: `case "$all" in *cpu-clock*) echo 'error: no such event' >&2; exit 1;; esac; ${recording()}`,
+      },
+    })
+    const { recorder, notices } = recorderOn(old)
+    await recorder.record()
+    assert.match(notices.join('\n'), /perf cannot sample the CPU here \(.*no such event/)
+    assert.doesNotMatch(recordings(old).at(-1)!, /cpu-clock|kernel-callchains/)
+  })
+
+  test('notes what kernel it is before the events', async () => {
+    const host = fakeHost({
+      files: {
+        'proc/sys/kernel/osrelease': '6.18.44-fc\n',
+        'boot/config-6.18.44-fc': '# x\nCONFIG_PER_VMA_LOCK=y\n',
+        'sys/kernel/mm/transparent_hugepage/enabled': 'always [madvise] never\n',
+        'proc/vmstat': 'pgfault 7\nvma_lock_success 40\n',
+      },
+    })
+    const output = join(host.work, 'out.perf.txt')
+    await recorderOn(host, { output }).recorder.record()
+    assert.deepEqual(readFileSync(output, 'utf8').trim().split('\n').slice(0, 4), [
+      '# faultline: kernel 6.18.44-fc',
+      '# faultline: CONFIG_PER_VMA_LOCK y',
+      '# faultline: transparent_hugepage madvise',
+      '# faultline: vma_lock_success 0',
+    ])
   })
 
   test('where faults have no tracepoint asks for addresses and processors', async () => {

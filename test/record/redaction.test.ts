@@ -39,6 +39,12 @@ test('names, paths, kernel pointers and unknown fields are gone; the same name h
     '     secret-comm     7/8     [001]     1.000011: sched:sched_waking: comm=secret pid=9 prio=120 target_cpu=001',
     '     secret-comm     7/8     [001]     1.000012: PERF_RECORD_SWITCH OUT preempt',
     '     secret-comm     7/8     [001]     1.000013: PERF_RECORD_SWITCH_CPU_WIDE IN           prev pid/tid:     9/9    secret',
+    '     secret-comm     7/8     [001]     1.000014: cpu-clock/period=1000000/uI:      7f0000001234 secret_function',
+    '     secret-comm     7/8     [001]     1.000015: cpu-clock/period=1000000/uI:      7f0000001238 __munmap',
+    '     secret-comm     7/8     [001]     1.000016: exceptions:page_fault_user: address=0x7f0000001000 ip=0x7f0000001234 error_code=0x6',
+    '     secret-comm     7/8     [001]     1.000017: cpu-clock/period=1000000,call-graph=fp/kI: ',
+    '\tffffffff81101238 asm_exc_page_fault',
+    '',
     'secret junk',
   ]
   for (const size of [7, 1 << 16]) {
@@ -53,11 +59,16 @@ test('names, paths, kernel pointers and unknown fields are gone; the same name h
     const start = Number(/\[(0x7e\w+)\(0x2000\)/.exec(out)![1])
     assert.ok(start > 0x7e0000000000 && start < 0x7f0000000000 && start % 2 ** 21 === 0)
     const faults = [...out.matchAll(/ address=(0x\w+)/g)].map(([, address]) => Number(address))
-    assert.deepEqual(faults, [start + 0x1000, start + 0x1000])
+    assert.deepEqual(faults, [start + 0x1000, start + 0x1000, start + 0x1000])
+    // The instruction that faulted is that of the sample, and nobody knows where it was.
+    const [, sampled] = /cpu-clock: (\w+) \S/.exec(out)!
+    assert.ok(out.includes(` ip=0x${sampled} `) && !out.includes('7f0000001234'))
     for (const kept of [
       'rw-p [stack]',
       'ip=_copy_to_iter',
       'down_write',
+      '__munmap',
+      'asm_exc_page_fault',
       'syscalls:sys_enter_openat:',
       ' prev_pid=8 prev_prio=120 prev_state=R+ ==> next_comm=',
       ' pid=9 prio=120 target_cpu=001\n',

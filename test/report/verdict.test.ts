@@ -63,6 +63,8 @@ describe('two threads that read into a new buffer each time', () => {
         faults: 160,
         avoidableFaults: 144,
         avoidableNs: 144 * (5000 + 1000),
+        samples: 0,
+        avoidableDelayedNs: 144 * (5000 + 1000),
         avoidableWaitedNs: 0,
       },
     })
@@ -94,7 +96,15 @@ describe('what would help, and whether the lock hurts', () => {
 
   test('no change of waits saves more of the time than the share of it that threads waited', async () => {
     const trace = await analysisOf(text)
-    const cost = { faults: 10, lockedFaults: 10, lockedNs: 0, costNs: 0, waitedNs: 0 }
+    const cost = {
+      faults: 10,
+      lockedFaults: 10,
+      lockedNs: 0,
+      costNs: 0,
+      samples: 0,
+      delayedNs: 0,
+      waitedNs: 0,
+    }
     const calm: TraceReport = {
       ...trace,
       // Many threads that sleep nearly all the time.
@@ -112,10 +122,26 @@ describe('what would help, and whether the lock hurts', () => {
   test('where faults cost time though the lock is not waited for, it is not said that all is well', async () => {
     const trace = await analysisOf(text)
     const copied = {
-      read: { buffers: 40, faults: 500, avoidableFaults: 400, avoidableNs: 82_500_000, avoidableWaitedNs: 0 },
+      read: {
+        buffers: 40,
+        faults: 500,
+        avoidableFaults: 400,
+        avoidableNs: 82_500_000,
+        samples: 0,
+        avoidableDelayedNs: 82_500_000,
+        avoidableWaitedNs: 0,
+      },
     }
     const kernel = {
-      read: { faults: 500, lockedFaults: 500, lockedNs: 90_000_000, costNs: 90_000_000, waitedNs: 0 },
+      read: {
+        faults: 500,
+        lockedFaults: 500,
+        lockedNs: 90_000_000,
+        costNs: 90_000_000,
+        samples: 0,
+        delayedNs: 90_000_000,
+        waitedNs: 0,
+      },
     }
     const costly: TraceReport = {
       ...trace,
@@ -138,10 +164,20 @@ describe('what would help, and whether the lock hurts', () => {
       faults: 500,
       avoidableFaults: 400,
       avoidableNs: 50_000_000,
+      samples: 0,
+      avoidableDelayedNs: 50_000_000,
       avoidableWaitedNs: 0,
     }
     const few = { ...buffers, avoidableFaults: 2 }
-    const user = { faults: 8_196, lockedFaults: 0, lockedNs: 0, costNs: 0, waitedNs: 0 }
+    const user = {
+      faults: 8_196,
+      lockedFaults: 0,
+      lockedNs: 0,
+      costNs: 0,
+      samples: 0,
+      delayedNs: 0,
+      waitedNs: 0,
+    }
     const changesFor = (copied: TraceReport['faultCensus']['copied']): string[] =>
       judged({
         ...trace,
@@ -157,13 +193,14 @@ describe('what would help, and whether the lock hurts', () => {
 
   test('where no fault could have been saved, giving back less is no advice', async () => {
     const trace = await analysisOf(text)
-    const none = { faults: 0, lockedFaults: 0, lockedNs: 0, costNs: 0, waitedNs: 0 }
+    const none = { faults: 0, lockedFaults: 0, lockedNs: 0, costNs: 0, samples: 0, delayedNs: 0, waitedNs: 0 }
     const faultCensus: TraceReport['faultCensus'] = {
       user: none,
       kernel: {},
       avoidable: { user: none, kernel: none },
+      mappedAgain: none,
       copied: {},
-      calls: { munmap: { count: 1, ns: 5_000_000, waitedNs: 0 } },
+      calls: { munmap: { count: 1, ns: 5_000_000, delayedNs: 5_000_000, waitedNs: 0 } },
     }
     const { advice } = judged({ ...trace, recordedFaults: 0, faultCensus })
     assert.ok(advice.every(({ change }) => !/memory back/.test(change)))
@@ -366,4 +403,60 @@ test('holders that have no row, and who is not seen, have one each, so that all 
   const { holders: listed, otherHolders, unseenHolders } = verdictReport(verdict, report)
   assert.equal(listed.length, 16)
   assert.deepEqual([otherHolders, unseenHolders], [{ waits: 4 + 3 + 2 + 1, waitedNs: 10_000 }, totals.unseen])
+})
+
+type FaultTime = TraceReport['faultCensus']['user']
+type CallTime = TraceReport['faultCensus']['calls'][string]
+type Advice = VerdictReport['advice'][number]
+
+test('stacks of threads, and files that are mapped again, have changes of their own', async () => {
+  const recorded = await analysisOf(new TraceText().exec(1).mmap(1, 1, A, PAGE).fault(1, 1, A, 6))
+  const time = (faults: number, ms: number): FaultTime => ({
+    faults,
+    lockedFaults: 0,
+    lockedNs: 0,
+    costNs: 2e6 * ms,
+    samples: 100,
+    delayedNs: 1e6 * ms,
+    waitedNs: 0,
+  })
+  const call = (count: number, ms: number): CallTime => ({
+    count,
+    ns: 2e6 * ms,
+    delayedNs: 1e6 * ms,
+    waitedNs: 0,
+  })
+  const adviceOf = (mine: number, again: number, processThreads: number): Advice => {
+    const faultCensus: TraceReport['faultCensus'] = {
+      user: time(1000, 300),
+      kernel: {},
+      avoidable: { user: time(mine, 100), kernel: time(0, 0) },
+      mappedAgain: time(again, 200),
+      copied: {},
+      calls: { mmap: call(400, 40), munmap: call(200, 10) },
+    }
+    return judged({ ...recorded, durationMs: 1000, processThreads, faultCensus }).advice[0]!
+  }
+  const stacks = adviceOf(900, 0, 150)
+  assert.match(stacks.change, /^Keep threads for later work, in a pool/)
+  assert.match(stacks.how, /stacks of 150 threads/)
+  // The faults, munmap, and half of the calls of mmap.
+  assert.equal(stacks.savesMs, 100 + 10 + 20)
+  assert.match(adviceOf(900, 0, 50).change, /^Give memory back less eagerly/)
+  const files = adviceOf(0, 800, 4)
+  assert.match(files.change, /^Keep files mapped that are used again/)
+  assert.equal(files.savesMs, 200 + 10 + 20)
+  assert.match(files.how, /800 of 1,000 faults mapped a page of a file .*500 µs each, by 100 samples/)
+})
+
+test('a page of a file counts as mapped again when a fault had mapped it before, wherever it is mapped', async () => {
+  const text = new TraceText().exec(1)
+  for (const start of [A, A + 64 * PAGE]) {
+    text.enter(1, 1, 'mmap', { addr: 0, len: 4 * PAGE, prot: 1, flags: 1, fd: 3, off: 0 })
+    text.map2(1, 1, start, 4 * PAGE, 'r--s', '/data', 0, 77).exit(1, 1, 'mmap', start)
+    for (const page of [0, 2]) text.fault(1, 1, start + page * PAGE, 4)
+    text.munmap(1, 1, start, 4 * PAGE)
+  }
+  const { faultCensus } = await analysisOf(text)
+  assert.equal(faultCensus.mappedAgain.faults, 2)
 })

@@ -74,7 +74,9 @@ test('where no design helps, it is told why', () => {
   assert.match(why(keptBy({ readersByWriters: 2 }), 0.5), /No design of faults helps: hardly anything waits/)
   const byKernel = {
     ...trace.faultCensus,
-    kernel: { read: { faults: 900, lockedFaults: 900, lockedNs: 0, costNs: 0, waitedNs: 0 } },
+    kernel: {
+      read: { faults: 900, lockedFaults: 900, lockedNs: 0, costNs: 0, samples: 0, delayedNs: 0, waitedNs: 0 },
+    },
   }
   assert.match(why({ ...keptBy({ readersByWriters: 2 }), faultCensus: byKernel }), /are the kernel’s own/)
   assert.match(why(keptBy({ readersByWriters: 2 })), /that of the recorded kernel does best/)

@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type MachineModel, type WhatIf, findMachine, whatIf } from '../../src/simulate/index.ts'
-import { recordedDesign } from '../../src/simulate/what-if.ts'
 import type { DesignName } from '../../src/workloads/index.ts'
 import { CLONE_THREAD, TraceText } from '../trace/trace-text.ts'
 
@@ -103,14 +102,4 @@ test('a recording without CPUs, or of more than the machine has, is refused', as
     name: 'WhatIfRefused',
     message: /recorded on 9 CPUs, and here has 2/,
   })
-})
-
-test('a kernel whose faults mostly take the lock is the classic one', () => {
-  const census = (faults: number, lockedFaults: number): Parameters<typeof recordedDesign>[0] => ({
-    faultCensus: {
-      user: { faults, lockedFaults, lockedNs: 0 },
-    } as Parameters<typeof recordedDesign>[0]['faultCensus'],
-  })
-  assert.equal(recordedDesign(census(100, 90)), 'classic')
-  assert.equal(recordedDesign(census(100, 10)), 'per-vma-refcount-2025')
 })

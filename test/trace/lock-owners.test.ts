@@ -95,7 +95,15 @@ describe('whose lock it is', () => {
     )
     // From the fault to the release of its own lock; what is read afterwards is no part of it.
     assert.deepEqual(faultCensus.kernel, {
-      read: { faults: 1, lockedFaults: 1, lockedNs: 3000, costNs: 3000, waitedNs: 0 },
+      read: {
+        faults: 1,
+        lockedFaults: 1,
+        lockedNs: 3000,
+        costNs: 3000,
+        samples: 0,
+        delayedNs: 3000,
+        waitedNs: 0,
+      },
     })
     assert.equal(linux.faultsUnderMmapLock, 2)
   })
@@ -110,7 +118,15 @@ describe('whose lock it is', () => {
       .gave(9, READER, true)
     const { locks, faultCensus, linux } = await text.analyse()
     assert.equal(linux.faultsUnderMmapLock, 0)
-    assert.deepEqual(faultCensus.user, { faults: 2, lockedFaults: 0, lockedNs: 0, costNs: 0, waitedNs: 0 })
+    assert.deepEqual(faultCensus.user, {
+      faults: 2,
+      lockedFaults: 0,
+      lockedNs: 0,
+      costNs: 0,
+      samples: 0,
+      delayedNs: 0,
+      waitedNs: 0,
+    })
     assert.deepEqual(
       locks.foreign.map(({ pid, waitedNs }) => [pid, waitedNs]),
       [[9, 500_000]],
@@ -139,6 +155,8 @@ describe('whose lock it is', () => {
       lockedFaults: 1,
       lockedNs: 3000,
       costNs: 3000,
+      samples: 0,
+      delayedNs: 3000,
       waitedNs: 0,
     })
   })

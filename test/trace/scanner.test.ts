@@ -24,6 +24,8 @@ function scan(text: string, chunkSize = Buffer.byteLength(text)): { seen: Seen[]
     exit: (groupDead) => seen.push(['exitTask', groupDead]),
     mapRecord: (record) => seen.push(['map', record]),
     lost: (count) => seen.push(['lost', count]),
+    sample: (address, symbol) => seen.push(['sample', address, symbol]),
+    comment: () => 0,
     frame: (line) => seen.push(['frame', line]),
   }
   const scanner = new Scanner('test.txt', events)

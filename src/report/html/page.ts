@@ -12,6 +12,7 @@ import { faultsSection, mappingsSection } from './faults.ts'
 import { flameSection } from './flame.ts'
 import { locksSection } from './locks.ts'
 import { markup, jsonForScript, Markup } from './markup.ts'
+import { programsSection } from './programs.ts'
 import { recordedSection } from './recorded.ts'
 import { type ClientScript, clientScript, digestOf, pageStyle, uPlotScript } from './scripts.ts'
 import type { PageContent, Section } from './section.ts'
@@ -29,6 +30,7 @@ const SECTIONS: readonly SectionMaker[] = [
   adviceSection,
   whatIfSection,
   recordedSection,
+  programsSection,
   timelineSection,
   locksSection,
   flameSection,

@@ -2,6 +2,7 @@
 import { fileName } from '../../trace/bytes.ts'
 import { formatCount, formatDuration, formatShare, plural } from '../numbers.ts'
 import type { LockWait, TraceReport } from '../replay-report.ts'
+import { kernelText } from '../recorded-text.ts'
 import { markup, type Markup } from './markup.ts'
 import type { PageContent, Section } from './section.ts'
 
@@ -50,6 +51,7 @@ function factsOf(trace: TraceReport): (readonly [string, string])[] {
       'writers that waited',
       waitsOf(linux.recorded, linux.lockWaitNs.writers, linux.lockAcquisitions.writers),
     ],
+    ['kernel', kernelText(trace)],
     ['events lost', formatCount(trace.lostEvents)],
   ]
 }

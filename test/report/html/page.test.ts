@@ -220,3 +220,23 @@ test('simulations are a section with a table, and a script of its own', async ()
   })
   assert.match(unsure, /simulated, no promise/)
 })
+
+test('a recording of several programs has a table of them, and one of one has none', async () => {
+  const content = await contentOf({ threads: 3, events: 200 })
+  const [first] = content.trace.programs
+  const programs = [
+    first!,
+    { name: '<b>cat', processes: 36, threads: 37, faults: 4127, waitedNs: 1_020_000_000 },
+  ]
+  const page = htmlPage({ ...content, trace: { ...content.trace, programs } })
+  assert.match(page, /<h2 id="title-programs">Programs<\/h2>/)
+  const [, row] = /<th scope="row">&lt;b&gt;cat<\/th>([\s\S]*?)<\/tr>/.exec(page)!
+  assert.deepEqual(
+    [...row!.matchAll(/<td class="n">(.*?)<\/td>/g)].map(([, cell]) => cell),
+    ['36', '37', '4,127', '1.02 s'],
+  )
+  assert.doesNotMatch(
+    htmlPage({ ...content, trace: { ...content.trace, programs: [first!] } }),
+    /title-programs/,
+  )
+})
