@@ -120,6 +120,16 @@ describe('what is saved', () => {
     assert.equal(copy.turnsOf(5).epoch, 1)
   })
 
+  it('is nothing of a loop in which a thread has yet to take a first turn, though it has taken some since', () => {
+    const thread = new Thread(0)
+    const kept = new Thread(0)
+    kept.copyFrom(thread)
+    Object.assign(thread.turnsOf(5), { epoch: 0, before: 0, from: 1, changes: 0, looks: 1, rescues: 0 })
+    thread.copyFrom(kept)
+    const { epoch, changes } = thread.turnsOf(5)
+    assert.deepEqual([epoch, changes], [-1, -1])
+  })
+
   it('is kept anew of a thread that has run, or whose wait somebody else has ended', () => {
     memory.clear()
     const threads = [new Thread(0), new Thread(1), new Thread(2)]

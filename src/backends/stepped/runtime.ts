@@ -46,6 +46,7 @@ import {
   type Probes,
   type Tracer,
   type Watched,
+  enterLoop,
   noValues,
 } from './thread.ts'
 
@@ -845,9 +846,7 @@ function spin(thread: Thread, site: number, from: number, to: number, turns: boo
 /** The next loop is entered. */
 export function loop(site: number): void {
   const turns = current.turns[site]
-  if (turns === undefined) return
-  turns.epoch = -1
-  turns.changes = -1
+  if (turns !== undefined) enterLoop(turns)
 }
 
 /**

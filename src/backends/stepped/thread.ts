@@ -93,6 +93,12 @@ interface Turns {
 
 export const noValues: readonly unknown[] = []
 
+/** No turn has been taken since the loop was entered. */
+export function enterLoop(turns: Turns): void {
+  turns.epoch = -1
+  turns.changes = -1
+}
+
 /** Reads that are remembered since a thread last changed something. */
 export const READS_MAX = 512
 const noArray: Watched = new Int32Array(0)
@@ -222,6 +228,8 @@ export class Thread {
     return (
       !this.hasRun &&
       this.state === other.state &&
+      this.kind === other.kind &&
+      this.ending === other.ending &&
       this.isIdle === other.isIdle &&
       this.isStale === other.isStale &&
       this.rescues === other.rescues &&
@@ -299,8 +307,9 @@ export class Thread {
       this.readBigInts[at] = other.readBigInts[at]!
   }
 
-  /** Of loops that only the other was in, what is known is no matter: a loop is entered first. */
   #copyTurns(other: Thread): void {
+    // Where the other has yet to take a first turn, it may have entered the loop, of which it knew nothing then.
+    for (const site of this.loops) if (other.turns[site] === undefined) enterLoop(this.turns[site]!)
     for (const site of other.loops) {
       const turns = this.turnsOf(site)
       const { epoch, before, from, changes, looks, rescues, values } = other.turns[site]!
