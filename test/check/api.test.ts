@@ -83,7 +83,7 @@ describe('code as others write it', () => {
 
 describe('code that cannot be stepped', () => {
   const refusals: readonly [name: string, what: RegExp][] = [
-    ['worker', /worker\.ts:9: a Worker with the option stdout; let it send what it has to say as a message/],
+    ['worker', /worker\.ts:9: a Worker with the option stdin; send it what it is to read as a message/],
     ['worker-message', /worker-message\.ts:5: a Worker in the setup; let a thread make it/],
     [
       'sort',

@@ -47,20 +47,20 @@ describe('campaign', () => {
     assert.match(readFileSync(page, 'utf8'), /^<!doctype html>[^]*<h1>tiny<\/h1>/)
     const text = await faultline(values)
     assert.equal(text.code, 0)
-    assert.match(text.stdout, /^tiny: 3 jobs, .* of computing, nothing fails\n/)
-    assert.match(text.stdout, /^ {2}refcount {4}3 of 3 +\d+$/m)
+    assert.match(text.stdout, /^tiny: 4 jobs, .* of computing, nothing fails\n/)
+    assert.match(text.stdout, /^ {2}refcount {4}4 of 4 +\d+$/m)
   })
 
   it('does shares, which are put together', async () => {
-    const shares = [1, 2, 3].map((index) => file(`share-${index}.sqlite`))
+    const shares = rwsems.map((_, index) => index + 1).map((index) => file(`share-${index}.sqlite`))
     for (const [index, share] of shares.entries()) {
-      const values = ['campaign', tiny, '--shard', `${index + 1}/3`, '--store', share, '--json']
+      const values = ['campaign', tiny, '--shard', `${index + 1}/${rwsems.length}`, '--store', share, '--json']
       const { stdout } = await faultline(values)
       assert.deepEqual((JSON.parse(stdout) as JobResult).job.rwsem, rwsems[index])
     }
     const { stdout } = await faultline(['campaign', tiny, '--merge', ...shares, '--json'])
     assert.equal(stdout, (await faultline(['campaign', tiny, '--merge', ...shares, '--json'])).stdout)
-    assert.equal(stdout.trim().split('\n').length, 3)
+    assert.equal(stdout.trim().split('\n').length, rwsems.length)
   })
 
   it('ends in order at Ctrl-C, and says how to go on', async () => {

@@ -95,7 +95,7 @@ test('check', { concurrency: 2 }, async (t) => {
       const { stdout } = await faultline(['check', program('ring'), '--json'])
       const { token } = (JSON.parse(stdout) as { failure: { token: string } }).failure
       const again = await faultline(['check', program('ring'), '--replay', token])
-      assert.match(again.stdout, /^a ring buffer: fail\n {2}1 executions/)
+      assert.match(again.stdout, /^a ring buffer: fail\n {2}1 execution,/)
       assert.match(again.stdout, /the first value is 1, and 0 came out/)
       assert.ok(again.stdout.includes(`ring.ts --replay ${token}\n`))
       assert.equal(again.code, 1)

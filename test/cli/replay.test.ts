@@ -127,7 +127,7 @@ test('replay of a recorded program', parallel, async (t) => {
         assert.ok(key in trace, key)
       }
       assert.equal(trace['lines'], 6000)
-      assert.equal(designs.length, 9)
+      assert.equal(designs.length, 12)
       assert.deepEqual(Object.keys(verdict), [
         'hurts',
         'summary',

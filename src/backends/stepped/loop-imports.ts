@@ -59,14 +59,28 @@ export function importLoop(
   format: 'module' | 'commonjs',
   { isAsync, imports: isImporting }: { readonly isAsync: boolean; readonly imports: boolean },
 ): void {
-  if (!isAsync && !isImporting && !anyName.test(text)) return
+  // The text may name them in a comment only; most name none.
+  const named = anyName.test(text) ? wordsOf(program) : new Set<string>()
+  if (!isAsync && !isImporting && ![...named].some((word) => anyName.test(word))) return
   const { body } = program as Node & { type: 'Program' }
   const declared = new Set((body as Node[]).flatMap(declaredBy))
-  const used = names.filter((name) => !declared.has(name) && new RegExp(`\\b${name}\\b`).test(text))
+  const used = names.filter((name) => !declared.has(name) && named.has(name))
   if (isImporting) used.push(IMPORT)
   if (/\bfor\s+await\b/.test(text)) used.push(CURSOR)
   const at = body.findIndex((each) => !('directive' in each))
   body.splice(at < 0 ? body.length : at, 0, (format === 'module' ? imports(used) : requires(used)) as never)
+}
+
+/** The names and strings of a program. */
+function wordsOf(program: Node): Set<string> {
+  const words = new Set<string>()
+  const visit = (node: Node): void => {
+    if (node.type === 'Identifier') words.add(node.name)
+    if (node.type === 'Literal' && typeof node.value === 'string') words.add(node.value)
+    for (const child of childrenOf(node)) visit(child)
+  }
+  visit(program)
+  return words
 }
 
 // Before all that stands there.

@@ -30,8 +30,9 @@ export interface FlusherTask {
 
 /** Has `thread` start the flusher. The process does not wait for it; where it cannot be started, a warning says so. */
 export function startFlusher(thread: MachineThread, task: FlusherTask): void {
-  const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js'
-  const worker = new Worker(new URL(`./flusher-worker${extension}`, import.meta.url), { workerData: task })
+  // No template: bundlers take one for a name that they should know.
+  const file = import.meta.url.endsWith('.ts') ? './flusher-worker.ts' : './flusher-worker.js'
+  const worker = new Worker(new URL(file, import.meta.url), { workerData: task })
   worker.unref()
   // It ends with this thread, perhaps before it has come.
   const mayNotCome = (): void => void Atomics.store(thread.task.heap, Header.flusherCame, 1)

@@ -65,7 +65,7 @@ export const PerCpu = layout('cpu', SLABS + SLAB_CACHES * SLAB_CPU_WORDS, {
   /** The memory node that it is of. */
   node: 37,
   /** 1 while the scheduler wants the CPU for another thread. Written by it, where there is one that can tell. */
-  needResched: 38,
+  needResched: 39,
   /** The runtime's names for the thread that started it, and the one that started that; 0 for none. */
   hostParent: 22,
   hostGrandparent: 23,

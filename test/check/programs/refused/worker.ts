@@ -1,4 +1,4 @@
-// A thread starts a Worker whose output it wants to read.
+// A thread starts a Worker that is to read what it is given as input.
 
 import { Worker } from 'node:worker_threads'
 
@@ -6,7 +6,7 @@ export default {
   setup: () => new Int32Array(new SharedArrayBuffer(16)),
   threads: [
     (cells: Int32Array): void => {
-      const worker = new Worker('', { eval: true, workerData: cells, stdout: true })
+      const worker = new Worker('', { eval: true, workerData: cells, stdin: true })
       worker.unref()
     },
   ],
