@@ -54,7 +54,15 @@ describe('campaign', () => {
   it('does shares, which are put together', async () => {
     const shares = rwsems.map((_, index) => index + 1).map((index) => file(`share-${index}.sqlite`))
     for (const [index, share] of shares.entries()) {
-      const values = ['campaign', tiny, '--shard', `${index + 1}/${rwsems.length}`, '--store', share, '--json']
+      const values = [
+        'campaign',
+        tiny,
+        '--shard',
+        `${index + 1}/${rwsems.length}`,
+        '--store',
+        share,
+        '--json',
+      ]
       const { stdout } = await faultline(values)
       assert.deepEqual((JSON.parse(stdout) as JobResult).job.rwsem, rwsems[index])
     }
