@@ -77,7 +77,6 @@ function loadKernel(
     trace,
     spins: 'spins',
     probes: trace ? [] : kernelProbes,
-    shares: true,
   })
 }
 

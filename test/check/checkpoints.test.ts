@@ -92,6 +92,25 @@ describe('executions that begin at a saved state', () => {
   }
 })
 
+describe('an exploration from saved states', () => {
+  it('takes no loop that a thread has just entered for one in which it waits', async () => {
+    // In the saved state, a thread is in the first look of `lockTable` at its lock; it has spun there since.
+    const choice = { design: 'zijlstra-2014', rwsem: 'xadd' } as const
+    const { subject } = await prepare({ scenario: 'mremap-source', choice, patches: [] }, false)
+    const executionsOf = (saves: boolean): number => {
+      const explorer = makeExplorer(subject, limits)
+      if (!saves) explorer.checkpoints = null
+      withoutStacks(() => {
+        do assert.equal(runOnce(subject, explorer), null)
+        while (explorer.advance())
+      })
+      explorer.retire()
+      return explorer.executions
+    }
+    assert.equal(executionsOf(true), executionsOf(false))
+  })
+})
+
 describe('what is saved', () => {
   it('is all that there is of a thread', () => {
     const thread = new Thread(0) as unknown as Record<string, unknown>

@@ -53,8 +53,6 @@ const made = new WeakMap<Node, Map<string, ModuleForm>>()
 
 /** Of one module. */
 const FORMS_MAX = 4
-/** How many a patch may add to a module. */
-const PLACES_ADDED = 16
 const placeNumber = new RegExp(`${SITE}(\\d+)`, 'g')
 
 /** The steppable form of a module. Its places are added to `sites`. */
@@ -75,10 +73,6 @@ export function emitModule(
   }
   const first = sites.length
   for (const each of form.sites) sites.push(each)
-  // What a patch adds to a module moves no place of another.
-  const next = Math.ceil((sites.length + PLACES_ADDED) / PLACES_ADDED) * PLACES_ADDED
-  const unused: Site = { file: module.file, line: 1, column: 1, function: '(module)', what: '', source: '' }
-  while (sites.length < next) sites.push(unused)
   if (form.numbered?.first !== first) {
     const text = form.text.replaceAll(placeNumber, (_, number: string) => String(first + Number(number)))
     form.numbered = { first, text }

@@ -26,11 +26,6 @@ export interface LoadOptions extends ProgramOptions {
   /** See EmitOptions. */
   readonly spins?: string
   readonly probes?: readonly Probe[]
-  /**
-   * Modules that an earlier program has too, and that import nothing in which the two differ, are taken from it: their
-   * code has run, and is compiled. For programs that leave nothing behind in their modules. Default false.
-   */
-  readonly shares?: boolean
 }
 
 export interface SteppedProgram extends SteppedEntry {
@@ -61,8 +56,6 @@ export interface SteppedPrograms extends Pick<SteppedProgram, 'sites'> {
 
 interface LoadedProgram {
   readonly form: SteppedForm
-  /** The programs from which modules are taken, by address; the others are its own. */
-  readonly lenders: ReadonlyMap<string, number>
   /** CommonJS modules that have run. */
   readonly required: Map<string, { exports: unknown }>
 }
@@ -132,16 +125,13 @@ async function stepEntries(
   entries: readonly (string | URL)[],
   options: LoadOptions,
 ): Promise<{ readonly number: number; readonly sites: Site[] }> {
-  const { shares = false, ...formOptions } = options
-  const form = await steppedForm(entries, formOptions)
+  const form = await steppedForm(entries, options)
   hookImports()
   // The modules' own code runs now.
   setSites(form.sites)
-  const lenders = shares ? findLenders(form, programs.length) : new Map<string, number>()
-  const number = programs.push({ form, lenders, required: new Map() }) - 1
+  const number = programs.push({ form, required: new Map() }) - 1
   for (const url of form.texts.keys()) {
-    if (url !== library && !isOfLoop(url) && !lenders.has(url))
-      loadedTexts.set(addressIn(number, url), () => form.texts.get(url)!)
+    if (url !== library && !isOfLoop(url)) loadedTexts.set(addressIn(number, url), () => form.texts.get(url)!)
   }
   setLibrary(form.sites, (await import(addressIn(number, library))) as never)
   if (form.texts.has(loopModule))
@@ -198,41 +188,7 @@ function stepProgram(program: Program, options: LoadOptions): SteppedForm {
 
 /** Where a module of a program is imported from. */
 function addressIn(number: number, url: string): string {
-  return `${url}${QUERY}${programs[number]!.lenders.get(url) ?? number}`
-}
-
-/** A module that programs share. */
-interface Lent {
-  readonly text: string
-  readonly digest: string
-  /** The programs whose modules it imports, in the order of its imports. */
-  readonly imports: string
-  readonly lender: number
-}
-
-const lent = new Map<string, Lent[]>()
-
-/** The programs from which program `number`, which is loaded next, takes modules. It lends those of its own. */
-function findLenders({ modules, texts }: SteppedForm, number: number): Map<string, number> {
-  const found = new Map<string, number>()
-  const visit = (url: string): number => {
-    const known = found.get(url)
-    if (known !== undefined) return known
-    // What is come to again before its imports are known is in a circle of them, and stays its own.
-    found.set(url, number)
-    const module = modules.get(url)!
-    const imported = [...module.imports.values()].filter((target) => modules.has(target))
-    const imports = imported.map(visit).join()
-    const [text, digest] = [texts.get(url)!, module.digest]
-    const all = lent.get(url) ?? []
-    const same = all.find((each) => each.digest === digest && each.imports === imports && each.text === text)
-    if (same !== undefined) found.set(url, same.lender)
-    else lent.set(url, [...all, { text, digest, imports, lender: number }])
-    return found.get(url)!
-  }
-  for (const url of modules.keys()) visit(url)
-  for (const [url, lender] of found) if (lender === number) found.delete(url)
-  return found
+  return `${url}${QUERY}${number}`
 }
 
 function hookImports(): void {
