@@ -8,20 +8,36 @@ export function fileCases(world: World): Case[] {
   return [files, growing, mappedFiles].flatMap((make) => make(world))
 }
 
-function files({ space, file, descriptor }: World): Case[] {
+/** Where record `n` is in the file. */
+function place(n: number): number {
+  return RECORD * scattered(n, RECORDS)
+}
+
+function writeRecords({ space, file }: World, operations: number): number {
+  for (let n = 0; n < operations; n++)
+    space.withRange(file + place(n), RECORD, 'rw', (bytes) => void bytes.fill(n))
+  return operations
+}
+
+/** A log of 1,024 records, made safe after each 64. */
+function writeLog({ space, file }: World): number {
+  for (let n = 0; n < 1024; n++) {
+    space.withRange(file + n * RECORD, RECORD, 'rw', (bytes) => void bytes.fill(n))
+    if (n % 64 === 63) space.msync(file + (((n - 63) * RECORD) & -4096), 4096)
+  }
+  return 1024
+}
+
+function files(world: World): Case[] {
+  const { space, file, descriptor } = world
   const operations = 10_000
   const record = new Uint8Array(RECORD)
-  const place = (n: number): number => RECORD * scattered(n, RECORDS)
   return [
     {
       name: 'a record of a file, written by withRange',
       peer: 'writeSync',
       operations,
-      ours() {
-        for (let n = 0; n < operations; n++)
-          space.withRange(file + place(n), RECORD, 'rw', (bytes) => void bytes.fill(n))
-        return operations
-      },
+      ours: () => writeRecords(world, operations),
       theirs() {
         for (let n = 0; n < operations; n++) {
           record.fill(n)
@@ -53,13 +69,7 @@ function files({ space, file, descriptor }: World): Case[] {
       name: 'a log, msync after 64 records',
       peer: 'writeSync, fdatasync',
       operations: 1024,
-      ours() {
-        for (let n = 0; n < 1024; n++) {
-          space.withRange(file + n * RECORD, RECORD, 'rw', (bytes) => void bytes.fill(n))
-          if (n % 64 === 63) space.msync(file + (((n - 63) * RECORD) & -4096), 4096)
-        }
-        return 1024
-      },
+      ours: () => writeLog(world),
       theirs() {
         for (let n = 0; n < 1024; n++) {
           record.fill(n)
@@ -73,20 +83,16 @@ function files({ space, file, descriptor }: World): Case[] {
 }
 
 /** The same file cases, beside the operating system's own mmap. None where koffi is not there. */
-function mappedFiles({ space, file, ffi }: World): Case[] {
+function mappedFiles(world: World): Case[] {
+  const { ffi } = world
   if (ffi === null) return []
   const operations = 10_000
-  const place = (n: number): number => RECORD * scattered(n, RECORDS)
   return [
     {
       name: 'a record of a file, written, beside mmap',
       peer: 'mmap by FFI',
       operations,
-      ours() {
-        for (let n = 0; n < operations; n++)
-          space.withRange(file + place(n), RECORD, 'rw', (bytes) => void bytes.fill(n))
-        return operations
-      },
+      ours: () => writeRecords(world, operations),
       theirs() {
         for (let n = 0; n < operations; n++) ffi.bytes.fill(n, place(n), place(n) + RECORD)
         return operations
@@ -96,13 +102,7 @@ function mappedFiles({ space, file, ffi }: World): Case[] {
       name: 'a log, msync after 64 records, beside mmap',
       peer: 'mmap by FFI',
       operations: 1024,
-      ours() {
-        for (let n = 0; n < 1024; n++) {
-          space.withRange(file + n * RECORD, RECORD, 'rw', (bytes) => void bytes.fill(n))
-          if (n % 64 === 63) space.msync(file + (((n - 63) * RECORD) & -4096), 4096)
-        }
-        return 1024
-      },
+      ours: () => writeLog(world),
       theirs() {
         for (let n = 0; n < 1024; n++) {
           ffi.bytes.fill(n, n * RECORD, (n + 1) * RECORD)
