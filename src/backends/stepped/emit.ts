@@ -41,8 +41,6 @@ const parts: Parts = {
 interface ModuleForm {
   readonly text: string
   readonly sites: readonly Site[]
-  /** The text with the numbers of a program, in most of which they are the same. */
-  numbered: { readonly first: number; readonly text: string } | null
 }
 
 /**
@@ -73,11 +71,7 @@ export function emitModule(
   }
   const first = sites.length
   for (const each of form.sites) sites.push(each)
-  if (form.numbered?.first !== first) {
-    const text = form.text.replaceAll(placeNumber, (_, number: string) => String(first + Number(number)))
-    form.numbered = { first, text }
-  }
-  return form.numbered.text
+  return form.text.replaceAll(placeNumber, (_, number: string) => String(first + Number(number)))
 }
 
 function makeForm(module: ProgramModule, reach: Reach, options: EmitOptions, folder: string): ModuleForm {
@@ -95,7 +89,7 @@ function makeForm(module: ProgramModule, reach: Reach, options: EmitOptions, fol
   const strict = module.format === 'commonjs' && body.some(isDirective)
   const text = `${strict ? "'use strict';" : ''}${importsOf(module, folder, printed.code)}${printed.code}`
   const map = Buffer.from(JSON.stringify(printed.map)).toString('base64')
-  return { text: `${text}\n${MAP}${map}\n`, sites: table.sites, numbered: null }
+  return { text: `${text}\n${MAP}${map}\n`, sites: table.sites }
 }
 
 function temporaries({ frame, moduleTemporaries }: Context): Node[] {
