@@ -12,6 +12,6 @@ export const groupFolder = join(root, '.build/together')
 /** Entry points of the development tools, which the pinned Node runs. */
 export const tools = {
   oxlint: join(root, 'node_modules/oxlint/bin/oxlint'),
-  prettier: join(root, 'node_modules/prettier/bin/prettier.cjs'),
+  oxfmt: join(root, 'node_modules/oxfmt/bin/oxfmt'),
   typescript: join(root, 'node_modules/typescript/bin/tsc'),
 }

@@ -10,19 +10,12 @@ import { root, tools } from './paths.mjs'
 import { prepare, runMain } from './prepare.mjs'
 import { passThrough } from './spawn.mjs'
 
-/** What has not changed, by its content, since it was found right is not looked at again. */
-const formatCache = [
-  '--cache',
-  '--cache-strategy=content',
-  `--cache-location=${join(root, '.build/format-cache')}`,
-]
-
 await runMain(async (files) => {
   const node = await prepare({ build: false })
   // Each of the first three keeps one processor busy at most, or for a moment. What the types have emitted is built.
   const steps = [
     [
-      ['format', tools.prettier, '--check', '--log-level=warn', ...formatCache, '.'],
+      ['format', tools.oxfmt, '--check', '.'],
       ['lint', tools.oxlint, '--deny-warnings'],
       ['types', 'scripts/typecheck.mjs'],
     ],

@@ -69,7 +69,9 @@ interface Done<Of extends Job, Result> {
 }
 
 export type JobResult =
-  Done<CheckJob, SlicedResult> | Done<SimulateJob, SimulateJobResult> | Done<ReplayJob, ReplayJobResult>
+  | Done<CheckJob, SlicedResult>
+  | Done<SimulateJob, SimulateJobResult>
+  | Done<ReplayJob, ReplayJobResult>
 
 /** What a result is kept by: what was run, and the code that ran it. */
 export function keyOf(job: Job): string {

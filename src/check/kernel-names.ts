@@ -59,7 +59,16 @@ import type { Naming } from './names.ts'
 
 /** What a word holds, which decides how its values are told. */
 type Meaning =
-  'pte' | 'pointer' | 'word' | 'lock' | 'rwsem' | 'state' | 'cpus' | 'protection' | 'page' | 'number'
+  | 'pte'
+  | 'pointer'
+  | 'word'
+  | 'lock'
+  | 'rwsem'
+  | 'state'
+  | 'cpus'
+  | 'protection'
+  | 'page'
+  | 'number'
 
 interface NamedWord {
   readonly name: string

@@ -81,11 +81,9 @@ export class Relocation {
   address(address: number): number {
     const from = this.#from
     let low = this.#last
-    if (!(
-      low < from.length &&
-      from[low]! <= address &&
-      (low + 1 === from.length || from[low + 1]! > address)
-    )) {
+    if (
+      !(low < from.length && from[low]! <= address && (low + 1 === from.length || from[low + 1]! > address))
+    ) {
       low = 0
       let high = from.length
       while (low < high) {

@@ -22,7 +22,12 @@ export type RssMode = NonNullable<MachineOptions['rss']>
 const CLASSIC = 'classic'
 
 export type WorkloadName =
-  'page_fault1' | 'page_fault3' | 'mmap1' | 'read-fault' | 'fault-beside-writer' | 'vma'
+  | 'page_fault1'
+  | 'page_fault3'
+  | 'mmap1'
+  | 'read-fault'
+  | 'fault-beside-writer'
+  | 'vma'
 
 export interface Workload {
   readonly name: WorkloadName

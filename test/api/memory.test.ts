@@ -202,11 +202,9 @@ function exhaust(design: string, random: Random): number {
       }
     } catch (error) {
       if (error instanceof OutOfMemory) exhausted++
-      else if (!(
-        error instanceof MemoryError ||
-        error instanceof SegmentationFault ||
-        error instanceof BusError
-      ))
+      else if (
+        !(error instanceof MemoryError || error instanceof SegmentationFault || error instanceof BusError)
+      )
         throw error
     }
     if (step % 100 !== 0) continue

@@ -34,7 +34,8 @@ export interface Answers {
 }
 
 export type Answer = { readonly id: number } & (
-  { readonly value: Answers[keyof Answers] } | { readonly error: string }
+  | { readonly value: Answers[keyof Answers] }
+  | { readonly error: string }
 )
 
 export interface Catalogue {

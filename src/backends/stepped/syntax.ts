@@ -26,7 +26,10 @@ const CHILDREN = Symbol('children')
 
 export type Node = AnyNode
 export type FunctionNode =
-  FunctionDeclaration | AnonymousFunctionDeclaration | FunctionExpression | ArrowFunctionExpression
+  | FunctionDeclaration
+  | AnonymousFunctionDeclaration
+  | FunctionExpression
+  | ArrowFunctionExpression
 
 export interface SourceModule {
   /** Path of the file, as it is shown. */

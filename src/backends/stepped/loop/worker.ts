@@ -44,7 +44,8 @@ export interface WorkerOptions {
 
 /** What a Worker says of itself. */
 type News =
-  { readonly kind: 'error'; readonly error: unknown } | { readonly kind: 'exit'; readonly code: number }
+  | { readonly kind: 'error'; readonly error: unknown }
+  | { readonly kind: 'exit'; readonly code: number }
 
 /** Where such news arrive. */
 class NewsQueue implements Source {
