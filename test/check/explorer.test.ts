@@ -25,19 +25,70 @@ async function exploreProgram(name: string, options: Partial<ExploreOptions> = {
   return explore(userSubject(description as Scenario), { ...limits, ...options })
 }
 
-interface Enumeration {
-  /** The results of all threads, and in how many preemptions at least they can be had. */
-  readonly outcomes: Map<string, number>
-  /** The order of what conflicts. */
-  readonly traces: Set<string>
+/** Threads that run lists of steps, one step at a time. */
+class Run {
+  readonly cells = [0, 0, 0, 0]
+  readonly results: number[][]
+  readonly #lists: readonly (readonly Step[])[]
+
+  constructor(lists: readonly (readonly Step[])[]) {
+    this.#lists = lists
+    this.results = lists.map(() => [])
+  }
+
+  nextOf(thread: number): Step | undefined {
+    return this.#lists[thread]![this.results[thread]!.length]
+  }
+
+  canGoOn(thread: number): boolean {
+    const next = this.nextOf(thread)
+    return next !== undefined && !(next[0] === 'lock' && this.cells[next[1]] !== 0)
+  }
+
+  isOver(): boolean {
+    return this.#lists.every((_, thread) => this.nextOf(thread) === undefined)
+  }
+
+  /** Does the next step of `thread` and what `then` does after it, and takes the step back. */
+  step(thread: number, then: (changes: boolean) => void): void {
+    const [kind, cell, operand, expected] = this.nextOf(thread)!
+    const before = this.cells[cell]!
+    const changes = kind === 'cas' ? before === expected : kind !== 'load'
+    const value = kind === 'store' ? operand : ['load', 'cas', 'add'].includes(kind) ? before : 0
+    if (changes) this.cells[cell] = after(kind, before, operand)
+    this.results[thread]!.push(value)
+    then(changes)
+    this.results[thread]!.pop()
+    this.cells[cell] = before
+  }
 }
 
-/** Runs `lists` in every interleaving and returns what is different. */
-function enumerate(lists: readonly (readonly Step[])[]): Enumeration {
+/** The results of all threads in every interleaving of `lists`, and in how many preemptions at least they can be had. */
+function outcomesOf(lists: readonly (readonly Step[])[]): Map<string, number> {
+  const run = new Run(lists)
   const outcomes = new Map<string, number>()
+  // What can follow depends on nothing else, so that one way to each of these is enough: that with fewest preemptions.
+  const fewest = new Map<string, number>()
+  const extend = (last: number, preemptions: number): void => {
+    const outcome = JSON.stringify(run.results)
+    if (run.isOver()) outcomes.set(outcome, Math.min(preemptions, outcomes.get(outcome) ?? Infinity))
+    const state = `${last} ${run.cells.join()} ${outcome}`
+    if ((fewest.get(state) ?? Infinity) <= preemptions) return
+    fewest.set(state, preemptions)
+    const mayStay = last >= 0 && run.canGoOn(last)
+    for (const thread of lists.keys()) {
+      if (!run.canGoOn(thread)) continue
+      run.step(thread, () => extend(thread, preemptions + (mayStay && thread !== last ? 1 : 0)))
+    }
+  }
+  extend(-1, 0)
+  return outcomes
+}
+
+/** The orders of what conflicts, in all interleavings of `lists`: one way for each interleaving. */
+function tracesOf(lists: readonly (readonly Step[])[]): Set<string> {
+  const run = new Run(lists)
   const traces = new Set<string>()
-  const cells = [0, 0, 0, 0]
-  const results: number[][] = lists.map(() => [])
   const seen: string[] = []
   // For each cell: the writes by whom; a read belongs to the write before it. What is only counted has no order.
   const writes: string[][] = [[], [], [], []]
@@ -49,44 +100,28 @@ function enumerate(lists: readonly (readonly Step[])[]): Enumeration {
       if (!by.endsWith('+')) runs.push([by], [])
       else runs.at(-1)!.push(by)
     }
-    return runs.flatMap((run) => run.toSorted()).join()
+    return runs.flatMap((each) => each.toSorted()).join()
   }
-  const canGoOn = (thread: number): boolean => {
-    const next = lists[thread]![results[thread]!.length]
-    return next !== undefined && !(next[0] === 'lock' && cells[next[1]] !== 0)
-  }
-  const extend = (last: number, preemptions: number): void => {
-    if (results.every((list, thread) => list.length === lists[thread]!.length)) {
-      const outcome = JSON.stringify(results)
-      outcomes.set(outcome, Math.min(preemptions, outcomes.get(outcome) ?? Infinity))
+  const extend = (): void => {
+    if (run.isOver())
       traces.add(`${seen.toSorted().join(';')} ${writes.map((list) => seenBy(list)).join('|')}`)
-    }
-    const mayStay = last >= 0 && canGoOn(last)
     for (const thread of lists.keys()) {
-      if (!canGoOn(thread)) continue
-      const done = results[thread]!
-      const [kind, cell, operand, expected] = lists[thread]![done.length]!
-      const before = cells[cell]!
-      const changes = kind === 'cas' ? before === expected : kind !== 'load'
-      const label = `${thread}.${done.length}${kind === 'count' ? '+' : ''}`
-      const value = kind === 'store' ? operand : ['load', 'cas', 'add'].includes(kind) ? before : 0
+      if (!run.canGoOn(thread)) continue
+      const [kind, cell] = run.nextOf(thread)!
+      const label = `${thread}.${run.results[thread]!.length}${kind === 'count' ? '+' : ''}`
       const list = writes[cell]!
       const mattering = kind === 'count' ? list.slice(0, list.length - counts(list)) : list
       seen.push(`${label} after ${seenBy(mattering)}`)
-      if (changes) {
-        list.push(label)
-        cells[cell] = after(kind, before, operand)
-      }
-      done.push(value)
-      extend(thread, preemptions + (mayStay && thread !== last ? 1 : 0))
-      done.pop()
-      if (changes) list.pop()
-      cells[cell] = before
+      run.step(thread, (changes) => {
+        if (changes) list.push(label)
+        extend()
+        if (changes) list.pop()
+      })
       seen.pop()
     }
   }
-  extend(-1, 0)
-  return { outcomes, traces }
+  extend()
+  return traces
 }
 
 function after(kind: Step[0], before: number, operand: number): number {
@@ -124,14 +159,14 @@ describe('the explorer', () => {
     const lists = fc.array(steps, { minLength: 2, maxLength: 3 })
     fc.assert(
       fc.property(lists, (threads) => {
-        const { outcomes, traces } = enumerate(threads)
+        const outcomes = outcomesOf(threads)
         const met = new Set<string>()
         const subject = userSubject(make(threads, (results) => met.add(JSON.stringify(results))) as Scenario)
         const result = explore(subject, limits)
         assert.equal(result.failure, null)
         assert.equal(result.complete, true)
         assert.deepEqual([...met].toSorted(), [...outcomes.keys()].toSorted())
-        assert.equal(result.executions - result.redundant, traces.size)
+        assert.equal(result.executions - result.redundant, tracesOf(threads).size)
       }),
       { numRuns: extent(80, 300) },
     )
@@ -142,7 +177,7 @@ describe('the explorer', () => {
     const thread = fc.oneof(fc.array(step, { minLength: 1, maxLength: 3 }), guardedSteps)
     fc.assert(
       fc.property(fc.array(thread, { minLength: 2, maxLength: 3 }), (threads) => {
-        const { outcomes } = enumerate(threads)
+        const outcomes = outcomesOf(threads)
         const met = new Set<string>()
         const subject = userSubject(make(threads, (results) => met.add(JSON.stringify(results))) as Scenario)
         const result = explore(subject, limits)
@@ -159,7 +194,7 @@ describe('the explorer', () => {
     const lists = fc.array(thread, { minLength: 2, maxLength: 3 })
     fc.assert(
       fc.property(lists, fc.integer({ min: 0, max: 3 }), (threads, bound) => {
-        const { outcomes } = enumerate(threads)
+        const outcomes = outcomesOf(threads)
         const expected = [...outcomes]
           .filter(([, preemptions]) => preemptions <= bound)
           .map(([outcome]) => outcome)
