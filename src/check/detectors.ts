@@ -54,6 +54,7 @@ import {
 } from '../kernel/index.ts'
 import type { KernelMachine } from './kernel-machine.ts'
 import type { RaceReport } from './data-races.ts'
+import { type DetectorPlaces, placesOf } from './detector-places.ts'
 import { kernelPath } from './kernel-path.ts'
 import { broken } from './kernel-rule.ts'
 import { cacheNames } from './lock-classes.ts'
@@ -141,15 +142,6 @@ const FRAME_WORDS_SEEN = 4
 /** Cells of one mark. */
 const MARK_SHIFT = 4
 
-/** What faults copy of a VMA. */
-const VMA_FIELD = String.raw`\w+ \+ Vma\.(vmStart|vmEnd|vmFlags|vmPgoff|vmFile|anonVma)`
-/** A write to it; `Atomics.load` has no third argument. */
-const writesVma = new RegExp(
-  String.raw`Atomics\.\w+\([^,]*, ${VMA_FIELD},|\[${VMA_FIELD}\] ([-+|&]?=(?!=)|\+\+|--)`,
-)
-/** Gives a VMA its first anon_vma under the lock of the upper page tables, with no writer at work. */
-const FIRST_ANON_VMA = 'setFirstAnonVma'
-
 /**
  * What a lookup may ask of a VMA that is free, where VMAs lie in type-safe memory: its borders, and whether it is
  * locked or dead.
@@ -174,12 +166,7 @@ export class Detectors implements Probes {
   readonly marks: Watched
   readonly #machine: KernelMachine
   readonly #sites: readonly Site[]
-  /** For each place of the program, 0 unless it may touch what is free. */
-  readonly #allocators: Uint8Array
-  /** For each place of the program, 1 if it writes to a field of a VMA. */
-  readonly #vmaWriters: Uint8Array
-  /** Some place in the frame allocator. */
-  readonly #freeingSite: number
+  readonly #places: DetectorPlaces
   readonly #heapCell: number
   readonly #frameCell: number
   /** For every 16 words of the heap, one more than the slab cache whose object they are part of. */
@@ -199,14 +186,7 @@ export class Detectors implements Probes {
   constructor(machine: KernelMachine, sites: readonly Site[]) {
     this.#machine = machine
     this.#sites = sites
-    this.#allocators = Uint8Array.from(sites, ({ file }) => {
-      const path = kernelPath(file)
-      return path === null || path === 'memory/slab.ts' || path === 'memory/page-alloc.ts' ? 1 : 0
-    })
-    this.#vmaWriters = Uint8Array.from(sites, ({ function: name, source }) =>
-      name !== FIRST_ANON_VMA && writesVma.test(source) ? 1 : 0,
-    )
-    this.#freeingSite = sites.findIndex(({ function: name }) => name === 'freeFrame')
+    this.#places = placesOf(sites)
     this.#heapCell = (machine.heap as Watched)[SHARED]!.firstCell
     this.#frameCell = (machine.tasks[0]!.memory.words as Watched)[SHARED]!.firstCell
     this.marks = memory.add(new Int32Array((memory.cells >> MARK_SHIFT) + 1), false)
@@ -538,7 +518,7 @@ export class Detectors implements Probes {
     }
     this.#markFrame(frame, cpu.id + 1)
     // Freeing a frame writes nothing to it. As if it did: then an access that nothing orders with it is a race.
-    reportWrite(this.#frameCell + frame * PAGE_WORDS, FRAME_WORDS_SEEN, this.#freeingSite)
+    reportWrite(this.#frameCell + frame * PAGE_WORDS, FRAME_WORDS_SEEN, this.#places.freeingSite)
   }
 
   #frameAllocated(cpu: Task, frame: number): void {
@@ -551,7 +531,7 @@ export class Detectors implements Probes {
   readonly touched = (thread: number, cell: number, site: number): void => {
     if (this.#isAllocator(site)) return
     if (this.marks[cell >> MARK_SHIFT] === WATCHED) {
-      if (this.#vmaWriters[site] !== 0) this.#writesVma(thread, cell, site)
+      if (this.#places.vmaWriters[site] !== 0) this.#writesVma(thread, cell, site)
       return
     }
     const place = this.#sites[site]!
@@ -596,7 +576,7 @@ export class Detectors implements Probes {
 
   /** The allocators may touch what is free, and the checker may. */
   #isAllocator(site: number): boolean {
-    return this.#allocators[site] !== 0
+    return this.#places.allocators[site] !== 0
   }
 
   #whatIsAt(cell: number): string {

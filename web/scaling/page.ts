@@ -106,6 +106,7 @@ async function show(): Promise<void> {
 
 function setSlider(most: number): void {
   slider.max = String(Math.max(0, plan.cpus.length - 1))
+  slider.disabled = false
   const at = plan.cpus.findLastIndex((count) => count <= most)
   slider.value = String(Math.max(0, at))
   slider.setAttribute('aria-valuetext', `${plan.cpus[Number(slider.value)] ?? 0} CPUs`)

@@ -39,7 +39,8 @@ const parts: Parts = {
 
 /** A form with the places of its module, whose numbers are not yet those of a program. */
 interface ModuleForm {
-  readonly text: string
+  /** The text, and in every second piece the number of a place in the module. */
+  readonly pieces: readonly string[]
   readonly sites: readonly Site[]
 }
 
@@ -51,7 +52,7 @@ const made = new WeakMap<Node, Map<string, ModuleForm>>()
 
 /** Of one module. */
 const FORMS_MAX = 4
-const placeNumber = new RegExp(`${SITE}(\\d+)`, 'g')
+const placeNumber = new RegExp(`${SITE}(\\d+)`)
 
 /** The steppable form of a module. Its places are added to `sites`. */
 export function emitModule(
@@ -71,7 +72,7 @@ export function emitModule(
   }
   const first = sites.length
   for (const each of form.sites) sites.push(each)
-  return form.text.replaceAll(placeNumber, (_, number: string) => String(first + Number(number)))
+  return form.pieces.map((piece, index) => (index % 2 === 0 ? piece : first + Number(piece))).join('')
 }
 
 function makeForm(module: ProgramModule, reach: Reach, options: EmitOptions, folder: string): ModuleForm {
@@ -89,7 +90,7 @@ function makeForm(module: ProgramModule, reach: Reach, options: EmitOptions, fol
   const strict = module.format === 'commonjs' && body.some(isDirective)
   const text = `${strict ? "'use strict';" : ''}${importsOf(module, folder, printed.code)}${printed.code}`
   const map = Buffer.from(JSON.stringify(printed.map)).toString('base64')
-  return { text: `${text}\n${MAP}${map}\n`, sites: table.sites }
+  return { pieces: `${text}\n${MAP}${map}\n`.split(placeNumber), sites: table.sites }
 }
 
 function temporaries({ frame, moduleTemporaries }: Context): Node[] {

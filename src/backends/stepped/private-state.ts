@@ -58,11 +58,12 @@ export function rememberFields(
 }
 
 function compile(objects: readonly Fields[], known: ReadonlySet<object>): RememberedFields {
-  const { reset, copy, numbers, save, goBack, references } = mayCompile() ? asCode(objects) : asData(objects)
+  const { copy, numbers, save, goBack, references } = mayCompile() ? asCode(objects) : asData(objects)
   const words = new Int32Array(numbers.buffer)
+  const initial: unknown[] = []
+  save(initial)
   // What a field holds from the beginning, where that need not be saved.
-  const settled: unknown[] = []
-  save(settled)
+  const settled = [...initial]
   for (const index of references) if (!isSettled(settled[index], known)) settled[index] = settled
   copy()
   const first = words.slice()
@@ -71,7 +72,9 @@ function compile(objects: readonly Fields[], known: ReadonlySet<object>): Rememb
     return digestOf(words, first)
   }
   return {
-    reset,
+    reset() {
+      goBack(initial)
+    },
     digest,
     save(saved, threads, lists) {
       const { values, objects: others } = saved
@@ -107,17 +110,10 @@ function mayCompile(): boolean {
 
 /** As asCode() does, one field after the other: more slowly. */
 export function asData(objects: readonly Fields[]): Compiled {
-  const fields = objects.flatMap((object) =>
-    Object.entries(Object.getOwnPropertyDescriptors(object))
-      .filter(([, { writable, value }]) => writable === true && typeof value !== 'function')
-      .map(([key, { value }]) => ({ object, key, value: value as unknown })),
-  )
+  const fields = objects.flatMap((object) => fieldsOf(object).map((field) => ({ object, ...field })))
   const plain = fields.filter(({ value }) => isPlain(value))
   const numbers = new Float64Array(plain.length)
   return {
-    reset() {
-      for (const { object, key, value } of fields) object[key] = value
-    },
     copy() {
       for (const [index, { object, key }] of plain.entries()) numbers[index] = Number(object[key])
     },
@@ -132,42 +128,73 @@ export function asData(objects: readonly Fields[]): Compiled {
   }
 }
 
-/** Functions made of assignments: what the engine compiles best. */
+/** By functions made of assignments, which is what the engine compiles best: some for each shape of object. */
 export function asCode(objects: readonly Fields[]): Compiled {
-  const values: unknown[] = []
-  const assignments: string[] = []
-  const copies: string[] = []
-  const places: string[] = []
   const references: number[] = []
-  objects.forEach((object, index) => {
-    for (const [key, field] of Object.entries(Object.getOwnPropertyDescriptors(object))) {
-      if (field.writable !== true || typeof field.value === 'function') continue
-      const place = `o${index}[${JSON.stringify(key)}]`
-      if (!isPlain(field.value)) references.push(places.length)
-      places.push(place)
-      const isLiteral = typeof field.value === 'boolean' || Number.isInteger(field.value)
-      assignments.push(
-        `${place} = ${isLiteral ? String(field.value) : `values[${values.push(field.value) - 1}]`}`,
-      )
-      if (isPlain(field.value)) copies.push(`numbers[${copies.length}] = +${place}`)
-    }
+  let count = 0
+  let numberCount = 0
+  const parts = objects.map((object) => {
+    const fields = fieldsOf(object)
+    const part = { object, at: count, numberAt: numberCount, ...codeOf(fields) }
+    fields.forEach(({ value }, index) => {
+      if (isPlain(value)) numberCount++
+      else references.push(count + index)
+    })
+    count += fields.length
+    return part
   })
-  const names = objects.map((_, index) => `o${index} = objects[${index}]`)
-  const make = new Function(
-    'objects',
-    'values',
-    'numbers',
-    `const ${['none = 0', ...names].join(', ')}
-return { reset() {\n${assignments.join('\n')}\n}, copy() {\n${copies.join('\n')}\n},
-save(into) {\n${places.map((place, index) => `into[${index}] = ${place}`).join('\n')}\n},
-goBack(from) {\n${places.map((place, index) => `${place} = from[${index}]`).join('\n')}\n} }`,
-  ) as (
-    objects: readonly Fields[],
-    values: readonly unknown[],
-    numbers: Float64Array,
-  ) => Omit<Compiled, 'numbers' | 'references'>
-  const numbers = new Float64Array(copies.length)
-  return { ...make(objects, values, numbers), numbers, references }
+  const numbers = new Float64Array(numberCount)
+  return {
+    copy() {
+      for (const { object, numberAt, copy } of parts) copy(object, numbers, numberAt)
+    },
+    numbers,
+    save(into) {
+      for (const { object, at, save } of parts) save(object, into, at)
+    },
+    goBack(from) {
+      for (const { object, at, goBack } of parts) goBack(object, from, at)
+    },
+    references,
+  }
+}
+
+/** For objects with the same fields, of which the same hold numbers: each begins at a place of a list. */
+interface ShapeCode {
+  readonly copy: (object: Fields, numbers: Float64Array, at: number) => void
+  readonly save: (object: Fields, into: unknown[], at: number) => void
+  readonly goBack: (object: Fields, from: readonly unknown[], at: number) => void
+}
+
+const shapes = new Map<string, ShapeCode>()
+
+function codeOf(fields: readonly Field[]): ShapeCode {
+  const shape = fields.map(({ key, value }) => `${isPlain(value) ? 'number' : 'value'} ${key}`).join('\n')
+  const present = shapes.get(shape)
+  if (present !== undefined) return present
+  const places = fields.map(({ key }) => `object[${JSON.stringify(key)}]`)
+  const plain = places.filter((_, index) => isPlain(fields[index]!.value))
+  const lines = (list: readonly string[], line: (place: string, index: number) => string): string =>
+    list.map(line).join('\n')
+  const make = new Function(`return {
+copy(object, numbers, at) {\n${lines(plain, (place, index) => `numbers[at + ${index}] = +${place}`)}\n},
+save(object, into, at) {\n${lines(places, (place, index) => `into[at + ${index}] = ${place}`)}\n},
+goBack(object, from, at) {\n${lines(places, (place, index) => `${place} = from[at + ${index}]`)}\n} }`)
+  const code = make() as ShapeCode
+  shapes.set(shape, code)
+  return code
+}
+
+interface Field {
+  readonly key: string
+  readonly value: unknown
+}
+
+/** Those that can be set and hold no function. */
+function fieldsOf(object: Fields): Field[] {
+  return Object.entries(Object.getOwnPropertyDescriptors(object))
+    .filter(([, { writable, value }]) => writable === true && typeof value !== 'function')
+    .map(([key, { value }]) => ({ key, value: value as unknown }))
 }
 
 function isPlain(value: unknown): boolean {
@@ -175,7 +202,6 @@ function isPlain(value: unknown): boolean {
 }
 
 interface Compiled {
-  readonly reset: () => void
   /** Copies the fields that are digested to `numbers`. */
   readonly copy: () => void
   readonly numbers: Float64Array<ArrayBuffer>

@@ -154,11 +154,20 @@ async function readAll(
   }
 }
 
-/** Digest of the code of an entry and of all that it imports, patches included. */
-export function digestOf(
-  modules: ReadonlyMap<string, Pick<ProgramModule, 'digest' | 'imports'>>,
-  entry: string,
-): string {
+type Digested = ReadonlyMap<string, Pick<ProgramModule, 'digest' | 'imports'>>
+/** The digests of the entries of programs that are read. */
+const digests = new WeakMap<Digested, Map<string, string>>()
+
+/** Digest of the code of an entry and of all that it imports, patches included. The program is read whole. */
+export function digestOf(modules: Digested, entry: string): string {
+  const known = digests.get(modules) ?? new Map<string, string>()
+  digests.set(modules, known)
+  const digest = known.get(entry) ?? findDigest(modules, entry)
+  known.set(entry, digest)
+  return digest
+}
+
+function findDigest(modules: Digested, entry: string): string {
   const hash = createHash('sha256')
   const seen = new Set<string>()
   const pending = [entry]

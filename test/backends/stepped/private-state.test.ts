@@ -13,14 +13,17 @@ test('fields are set back and copied alike, with and without code', () => {
   const copies = [asCode, asData].map((compile) => {
     const object = make()
     const before = { ...object }
-    const { reset, copy, numbers, save, goBack, references } = compile([object])
+    // Another of the same fields, so that a place in the lists is not always the first.
+    const { copy, numbers, save, goBack, references } = compile([object, make()])
+    const initial: unknown[] = []
+    save(initial)
     Object.assign(object, { count: -1, share: Number.NaN, isAt: true, name: 'other', inner: {} })
     copy()
     const changed = [...numbers]
     const saved: unknown[] = []
     save(saved)
     const after = { ...object }
-    reset()
+    goBack(initial)
     assert.deepEqual(object, before)
     copy()
     const first = [...numbers]
@@ -28,13 +31,13 @@ test('fields are set back and copied alike, with and without code', () => {
     assert.deepEqual(object, after)
     assert.deepEqual(
       references.map((index) => saved[index]),
-      ['other', {}],
+      ['other', {}, 'cpu', null],
     )
     return [changed, first]
   })
   assert.deepEqual(copies[0], copies[1])
   assert.deepEqual(copies[0], [
-    [-1, Number.NaN, 1],
-    [3, 0.5, 0],
+    [-1, Number.NaN, 1, 3, 0.5, 0],
+    [3, 0.5, 0, 3, 0.5, 0],
   ])
 })
