@@ -378,7 +378,7 @@ let loaded: ReturnType<typeof loadStepped> | null = null
 
 function loadMachine(): ReturnType<typeof loadStepped> {
   const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js'
-  loaded ??= loadStepped(new URL(`./conflict-machine${extension}`, import.meta.url))
+  loaded ??= loadStepped(new URL(`./conflict-machine${extension}`, import.meta.url), { isShipped: true })
   return loaded
 }
 

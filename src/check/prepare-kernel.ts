@@ -74,6 +74,7 @@ function loadKernel(
   // A trace tells of all calls, and the detectors have said by then what is wrong.
   return loadSteppedTogether(loaded.map(tableFile), {
     ...withPatches(patches),
+    isShipped: true,
     trace,
     spins: 'spins',
     probes: trace ? [] : kernelProbes,

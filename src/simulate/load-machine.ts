@@ -14,6 +14,6 @@ export interface LoadedMachine {
 export async function loadMachine(name: MachineName, probes: readonly Probe[]): Promise<LoadedMachine> {
   const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js'
   const module = new URL(`./${name}${extension}`, import.meta.url)
-  const { exports, sites } = await loadStepped(module, { probes })
+  const { exports, sites } = await loadStepped(module, { isShipped: true, probes })
   return { make: exports['default'] as LoadedMachine['make'], sites }
 }

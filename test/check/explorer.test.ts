@@ -63,7 +63,7 @@ class Run {
   }
 }
 
-/** The results of all threads in every interleaving of `lists`, and in how many preemptions at least they can be had. */
+/** The results of all threads in any interleaving of `lists`, and in how many preemptions at least they can be had. */
 function outcomesOf(lists: readonly (readonly Step[])[]): Map<string, number> {
   const run = new Run(lists)
   const outcomes = new Map<string, number>()

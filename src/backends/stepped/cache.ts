@@ -1,7 +1,9 @@
-// Steppable forms that are kept in files, for processes that load the same program one after the other: the tests of
-// the checker, and the threads of one check. Off unless the environment names a folder.
+// Steppable forms that are kept in files, for processes that load the same program one after the other: commands that
+// step the kernel, the threads of one check, the tests of the checker.
 //
-// A form is taken only where every source that it was made from, and the transform, are as they were.
+// A form is taken only where every source that it was made from, and the transform, are as they were. Where an import
+// leads is not looked at again. In what is shipped it leads where it always did: such forms are kept in a folder of the
+// user's. Others are only where the environment names one.
 
 import { createHash } from 'node:crypto'
 import { mkdirSync, readFileSync, readdirSync, renameSync, writeFileSync } from 'node:fs'
@@ -12,6 +14,7 @@ import { threadId } from 'node:worker_threads'
 import * as zlib from 'node:zlib'
 import type { ProgramModule } from './program.ts'
 import type { Site } from './sites.ts'
+import { userFolder } from './user-folder.ts'
 
 /** What is needed of a module when its text is there. */
 export interface ModuleOutline extends Pick<ProgramModule, 'imports' | 'format' | 'digest' | 'thread'> {
@@ -48,12 +51,19 @@ interface StoredForm {
 /** A form is written far more often than it is met again. */
 const FAST = { params: { [zlib.constants.ZSTD_c_compressionLevel]: 1 } }
 
-const folder = process.env['FAULTLINE_STEPPED_CACHE']
 let transform: string | null = null
 
-/** The form that `make` gives for what `key` names, or what an earlier process was given for it. */
-export async function cachedForm(key: string, make: () => Promise<SteppedForm>): Promise<SteppedForm> {
-  if (folder === undefined) return make()
+/**
+ * The form that `make` gives for what `key` names, or what an earlier process was given for it. `isShipped`: all of it
+ * is part of Faultline.
+ */
+export async function cachedForm(
+  key: string,
+  isShipped: boolean,
+  make: () => Promise<SteppedForm>,
+): Promise<SteppedForm> {
+  const folder = formFolder(isShipped)
+  if (folder === null) return make()
   transform ??= transformDigest()
   const file = join(folder, `${sha256(`${transform} ${key}`)}.json.zst`)
   const present = readForm(file)
@@ -61,6 +71,17 @@ export async function cachedForm(key: string, make: () => Promise<SteppedForm>):
   const form = await make()
   writeForm(folder, file, form)
   return form
+}
+
+function formFolder(isShipped: boolean): string | null {
+  const named = process.env['FAULTLINE_STEPPED_CACHE']
+  if (named !== undefined) return named === '' ? null : named
+  try {
+    return isShipped ? userFolder('forms') : null
+  } catch {
+    // No room, no right, or another user's.
+    return null
+  }
 }
 
 function readForm(file: string): SteppedForm | null {

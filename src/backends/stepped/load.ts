@@ -19,6 +19,8 @@ import { QUERY, type Site, currentPlace, loadedTexts } from './sites.ts'
 import { loadThreadModules } from './thread-load.ts'
 
 export interface LoadOptions extends ProgramOptions {
+  /** It is part of Faultline: its form may be kept for later processes, see cache.ts. */
+  readonly isShipped?: boolean
   /** Also report calls and returns, for a trace. */
   readonly trace?: boolean
   /** Loops end where the time is up, see setDeadline(): for programs that may hold one without end. Default false. */
@@ -118,7 +120,9 @@ export async function steppedForm(
   const make = async (): Promise<SteppedForm> =>
     stepProgram(await readProgram([...addresses, library], { redirect: kernelSource, ...options }), options)
   // With an edit, it is hardly ever met again.
-  return options.edit === undefined ? cachedForm(JSON.stringify([addresses, options]), make) : make()
+  return options.edit === undefined
+    ? cachedForm(JSON.stringify([addresses, options]), options.isShipped === true, make)
+    : make()
 }
 
 async function stepEntries(

@@ -5,8 +5,7 @@
 // guard is removed for a test, and the source does not know of it.
 
 import { createHash } from 'node:crypto'
-import { lstatSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
-import { tmpdir, userInfo } from 'node:os'
+import { readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { threadId } from 'node:worker_threads'
@@ -17,6 +16,7 @@ import { nameOf } from './raw-tree.ts'
 import { type Scopes, resolveScopes } from './scope.ts'
 import { type Format, type Node, type SourceModule, childrenOf, parseModule, refuse } from './syntax.ts'
 import { PER_THREAD, planOf } from './thread-form.ts'
+import { userFolder } from './user-folder.ts'
 import { scriptsOf } from './worker-scripts.ts'
 
 export interface ProgramModule extends SourceModule {
@@ -108,21 +108,10 @@ function baseOf(url: string): string {
   return texts.has(url) ? pathToFileURL(join(process.cwd(), 'worker-text.js')).href : url
 }
 
-/** A folder of this user: others may not put another program there. */
-function textFolder(): string {
-  const { uid } = userInfo()
-  const folder = join(tmpdir(), `faultline-texts-${uid}`)
-  mkdirSync(folder, { recursive: true, mode: 0o700 })
-  // There are no such numbers on Windows, where each user has a folder for temporary files.
-  if (uid >= 0 && lstatSync(folder).uid !== uid)
-    throw new SteppingRefused(folder, 1, 'it belongs to another user', 'remove it, or set TMPDIR')
-  return folder
-}
-
 /** The text of a Worker that is given as such, as a file: what tells of places names it. */
 function fileOfText(text: string): string {
   const name = createHash('sha256').update(text).digest('hex').slice(0, 16)
-  const file = join(textFolder(), `${name}.js`)
+  const file = join(userFolder('texts'), `${name}.js`)
   // Whole or not at all: others may read or write the same.
   const draft = `${file}.${process.pid}.${threadId}`
   writeFileSync(draft, text)
