@@ -7,7 +7,7 @@ import { type Program, readProgram } from '../../src/backends/stepped/program.ts
 import { explore } from '../../src/check/explore.ts'
 import { type Mutant, checkKernelScenario, scenarioNames } from '../../src/check/index.ts'
 import { mutants } from '../../src/check/mutants.ts'
-import { applyPatches } from '../../src/check/mutants/apply.ts'
+import { patchedTexts } from '../../src/check/mutants/apply.ts'
 import { type SourcePatch, at } from '../../src/check/mutants/patch.ts'
 import { prepare } from '../../src/check/prepare.ts'
 import { races } from '../../src/check/races/index.ts'
@@ -17,7 +17,7 @@ import { extent } from '../extent.ts'
 const kernel = new URL('../../src/kernel/', import.meta.url)
 const MUTATED = 'lespinasse-2021'
 /** One in so many is tried; `npm run check:mutants` tries all too. */
-const EACH = extent(12, 1)
+const EACH = extent(24, 1)
 /** What is redundant is explored that far here, and completely by `npm run check:mutants`. */
 const REDUNDANT_EXECUTIONS = 200
 /** Enough for every mutant to be found. */
@@ -28,7 +28,7 @@ const FEW_PREEMPTIONS = 2
 /** What is wrong with patches of the kernel, in words. */
 function misfitOf(program: Program, name: string, patches: readonly SourcePatch[]): string[] {
   try {
-    applyPatches(program, patches)
+    patchedTexts(program, patches)
     return []
   } catch (error) {
     return [`${name}: ${String(error)}`]

@@ -30,16 +30,31 @@ export function withPatches(patches: readonly SourcePatch[]): Pick<LoadOptions, 
  * the function or the piece is not there, or is there several times.
  */
 export function applyPatches(program: Program, patches: readonly SourcePatch[]): Map<string, ParsedModule> {
-  const byModule = Map.groupBy(patches, (patch) => moduleOf(program, patch))
   const forms = new Map<string, ParsedModule>()
-  for (const [module, own] of byModule) {
+  for (const { module, text, own } of patchedTexts(program, patches)) {
     const { url, file, format } = module
-    const changes = own.flatMap((patch) => changesOf(module, patch))
-    const form = withScopes(parseText(file, changed(module, changes), format))
+    const form = withScopes(parseText(file, text, format))
     const lines = importLines(program, module, form, own)
     forms.set(url, lines === '' ? form : withScopes(parseText(file, `${form.text}\n${lines}`, format)))
   }
   return forms
+}
+
+interface PatchedText {
+  readonly module: ProgramModule
+  /** Its text with the changes, without what they import. */
+  readonly text: string
+  /** The patches that change it. */
+  readonly own: readonly SourcePatch[]
+}
+
+/** The changed text of each module. Throws as applyPatches() does. */
+export function patchedTexts(program: Program, patches: readonly SourcePatch[]): PatchedText[] {
+  const byModule = Map.groupBy(patches, (patch) => moduleOf(program, patch))
+  return [...byModule].map(([module, own]) => {
+    const changes = own.flatMap((patch) => changesOf(module, patch))
+    return { module, text: changed(module, changes), own }
+  })
 }
 
 function misfit({ file }: Pick<SourcePatch, 'file'>, problem: string): SteppingRefused {
