@@ -394,8 +394,14 @@ function exportedValues(text: string): string[] {
   return names.filter((name) => !/^[A-Z][A-Z0-9_]+$/.test(name) && (uses.get(name) ?? 0) <= 1)
 }
 
-function importsOf(text: string): Import[] {
+/** By the text: each rule about imports reads all files. */
+const imported = new Map<string, readonly Import[]>()
+
+function importsOf(text: string): readonly Import[] {
+  const present = imported.get(text)
+  if (present !== undefined) return present
   const imports: Import[] = []
+  imported.set(text, imports)
   walk(parse(text), (node) => {
     const source = node['source'] as Node | null | undefined
     if (!/^(Import|Export\w+Declaration|TSImportType)/.test(node.type) || source?.type !== 'Literal') return
