@@ -36,7 +36,7 @@ function doneBy(subject: Subject, saves: boolean): string {
   const note = (value: number): void => {
     digest = (Math.imul(digest, 31) + value) | 0
   }
-  withoutStacks(() => {
+  const run = (): void => {
     do {
       if ((explorer.checkpoints?.eventBefore(explorer.firstNew) ?? 0) > 0) resumed++
       const ended = runOnce(subject, explorer, () => {
@@ -46,7 +46,13 @@ function doneBy(subject: Subject, saves: boolean): string {
       note(explorer.depth)
       failure = ended?.kind ?? null
     } while (failure === null && count < executions && explorer.advance())
-  })
+  }
+  try {
+    withoutStacks(run)
+  } catch (error) {
+    // A state that is not what it was may lead to another operation than the one that is to come.
+    failure = String((error as Error).message)
+  }
   if (saves && count === executions && resumed === 0) failure = 'none began at a saved state'
   explorer.retire()
   return `${count} executions, ${explorer.steps} steps, digest ${digest}, failure: ${failure}`
