@@ -66,9 +66,15 @@ export class Reader {
   }
 
   list(): Reader[] {
+    const items = this.items()
+    if (items.length === 0) throw this.refuse('is no list', 'give it as [ … ], not empty')
+    return items
+  }
+
+  /** Of a list that may be empty. */
+  items(): Reader[] {
     const { value } = this
-    if (!Array.isArray(value) || value.length === 0)
-      throw this.refuse('is no list', 'give it as [ … ], not empty')
+    if (!Array.isArray(value)) throw this.refuse('is no list', 'give it as [ … ], not empty')
     if (value.length > LIST_MAX) throw this.refuse(`has more than ${LIST_MAX} entries`, 'give it fewer')
     return value.map((each, index) => new Reader(each, this.#file, `${this.#place}[${index}]`))
   }
@@ -80,6 +86,12 @@ export class Reader {
     const names = this.list().map((each) => each.text())
     for (const name of names) this.known(name, known, noun)
     return [...new Set(names as Name[])]
+  }
+
+  oneOf<Name extends string>(known: readonly Name[], noun: string): Name {
+    const name = this.text()
+    this.known(name, known, noun)
+    return name as Name
   }
 
   text(): string {

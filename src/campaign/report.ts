@@ -14,6 +14,7 @@ import {
   textColumn,
 } from '../report/index.ts'
 import { basename } from 'node:path'
+import { type Mutant, mutants } from '../check/index.ts'
 import type { JobResult } from './job.ts'
 import type { CampaignOutcome } from './run.ts'
 
@@ -93,6 +94,7 @@ function failuresOf({ results, failed }: CampaignOutcome): string[] {
 }
 
 function failureOf({ job, result }: JobResult): string | null {
+  if (job.kind === 'mutant') return mutantProblem(job, result as Of<'mutant'>['result'])
   if (job.kind === 'check') {
     const { failure } = result as Of<'check'>['result']
     if (failure === null) return null
@@ -103,9 +105,23 @@ function failureOf({ job, result }: JobResult): string | null {
   return fidelity.failed === 0 ? null : `${fidelity.failed} accesses failed that Linux had allowed`
 }
 
+/** A mutant has to be caught, and one that is redundant must not be. */
+function mutantProblem({ mutant }: Of<'mutant'>['job'], { verdict }: Of<'mutant'>['result']): string | null {
+  const { scenario, redundant } = findMutant(mutant)
+  if (redundant === undefined) return verdict === 'fail' ? null : `not caught by ${scenario}`
+  return verdict === 'fail' ? `said to be redundant, and caught by ${scenario}` : null
+}
+
+function findMutant(name: string): Mutant {
+  return mutants.find((each) => each.name === name)!
+}
+
 function nameOf(job: JobResult['job']): string {
+  if (job.kind === 'mutant') return `the mutant ${job.mutant}`
+  const chance = 'strategy' in job ? `, ${job.strategy}, seed ${job.seed}` : ''
+  if ('file' in job) return `${job.file}${chance}`
   const machine = `${job.design}/${job.rwsem}`
-  if (job.kind === 'check') return `${job.scenario}, ${machine}`
+  if (job.kind === 'check') return `${job.scenario}, ${machine}${chance}`
   if (job.kind === 'simulate') return `${job.workload} on ${job.machine}, ${machine}, CPUs: ${job.cpus}`
   return `${basename(job.trace)}, ${machine}`
 }
@@ -113,19 +129,37 @@ function nameOf(job: JobResult['job']): string {
 function tablesOf(results: readonly JobResult[]): Table[] {
   const of = <Kind extends JobResult['job']['kind']>(kind: Kind): Of<Kind>[] =>
     results.filter(({ job }) => job.kind === kind) as Of<Kind>[]
-  return [...checkTables(of('check')), ...simulateTables(of('simulate')), ...replayTables(of('replay'))]
+  const [explored, walked] = partition(of('check'), ({ job }) => 'steps' in job)
+  return [
+    ...checkTables(explored),
+    ...chanceTables(walked),
+    ...mutantTables(of('mutant')),
+    ...simulateTables(of('simulate')),
+    ...replayTables(of('replay')),
+  ]
+}
+
+function partition<T>(all: readonly T[], isFirst: (each: T) => boolean): [T[], T[]] {
+  return [all.filter(isFirst), all.filter((each) => !isFirst(each))]
+}
+
+/** What was checked: the scenario, or the file. */
+function subjectOf({ job }: Of<'check'>): string {
+  return 'file' in job ? job.file : job.scenario
+}
+
+function executionsOf(results: readonly Of<'check'>[]): string {
+  return formatCount(results.reduce((all, { result }) => all + result.executions, 0))
 }
 
 /** A row for each scenario: on how many machines it is complete, and which bounds the others reached. */
 function checkTables(results: readonly Of<'check'>[]): Table[] {
   if (results.length === 0) return []
-  const rows = [...Map.groupBy(results, ({ job }) => job.scenario)]
-  const sum = (of: readonly Of<'check'>[]): number =>
-    of.reduce((all, { result }) => all + result.executions, 0)
+  const rows = [...Map.groupBy(results, subjectOf)]
   const columns = [
     textColumn(
       'scenario',
-      rows.map(([scenario]) => scenario),
+      rows.map(([subject]) => subject),
     ),
     textColumn(
       'complete',
@@ -138,11 +172,63 @@ function checkTables(results: readonly Of<'check'>[]): Table[] {
     ),
     textColumn(
       'executions',
-      rows.map(([, of]) => formatCount(sum(of))),
+      rows.map(([, of]) => executionsOf(of)),
       'right',
     ),
   ]
   return [{ title: 'Explored interleavings', columns }]
+}
+
+/** A row for each scenario and strategy. */
+function chanceTables(results: readonly Of<'check'>[]): Table[] {
+  if (results.length === 0) return []
+  const wordsOf = ({ job }: Of<'check'>): string =>
+    'steps' in job ? '' : job.strategy === 'pct' ? `pct, depth ${job.depth}` : job.strategy
+  const rows = [...Map.groupBy(results, (each) => JSON.stringify([subjectOf(each), wordsOf(each)])).values()]
+  const columns = [
+    textColumn(
+      'scenario',
+      rows.map(([first]) => subjectOf(first!)),
+    ),
+    textColumn(
+      'strategy',
+      rows.map(([first]) => wordsOf(first!)),
+    ),
+    textColumn(
+      'fail',
+      rows.map((of) => `${of.filter(({ result }) => result.verdict === 'fail').length} of ${of.length}`),
+      'right',
+    ),
+    textColumn('executions', rows.map(executionsOf), 'right'),
+  ]
+  return [{ title: 'Executions by chance', columns }]
+}
+
+/** A row for each mutant. */
+function mutantTables(results: readonly Of<'mutant'>[]): Table[] {
+  if (results.length === 0) return []
+  const verdictOf = ({ job, result }: Of<'mutant'>): string => {
+    const { scenario, redundant } = findMutant(job.mutant)
+    const problem = mutantProblem(job, result)
+    return problem ?? (redundant === undefined ? `caught by ${scenario}` : `redundant: ${scenario} passes`)
+  }
+  const columns = [
+    textColumn(
+      'mutant',
+      results.map(({ job }) => job.mutant),
+    ),
+    textColumn('verdict', results.map(verdictOf)),
+    textColumn(
+      'executions',
+      results.map(({ result }) => formatCount(result.executions)),
+      'right',
+    ),
+    textColumn(
+      'race',
+      results.map(({ job }) => findMutant(job.mutant).race ?? '—'),
+    ),
+  ]
+  return [{ title: 'Mutants of the kernel', columns }]
 }
 
 /** Such as '2 (9), 3 (1)': nine machines with at most two preemptions, one with three. */

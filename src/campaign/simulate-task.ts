@@ -5,10 +5,10 @@ import { withConstants } from './constants.ts'
 import type { SimulateJob, SimulateJobResult } from './job.ts'
 
 export async function simulateOne(job: SimulateJob): Promise<SimulateJobResult> {
-  const { seed, config, rss, accounting, spinlock, effort } = job
+  const { seed, config, rss, accounting, spinlock, effort, model = findMachine(job.machine)! } = job
   const { runs } = await simulate({
     workload: findSimulatedWorkload(job.workload)!,
-    machine: withConstants(findMachine(job.machine)!, job.constants),
+    machine: withConstants(model, job.constants),
     designs: [job.design],
     rwsems: [job.rwsem],
     cpus: [job.cpus],

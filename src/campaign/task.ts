@@ -7,6 +7,7 @@ import type { ReplayJob, SimulateJob } from './job.ts'
 export type Work =
   | { readonly kind: 'check'; readonly slice: Slice }
   | { readonly kind: 'simulate'; readonly job: SimulateJob }
+  /** The job's path is that of the recording where the work is done. */
   | { readonly kind: 'replay'; readonly job: ReplayJob }
   /** Shows what it costs to have a task done. */
   | { readonly kind: 'nothing' }
@@ -20,21 +21,35 @@ export interface Task {
 /** Plain data. */
 export interface Outcome {
   readonly value: unknown
+  /**
+   * What it took of a processor, so that a busy machine tells the same as another; of a replay, which has threads of
+   * its own and measures time, until it was done.
+   */
   readonly seconds: number
 }
 
-/** Does the work. One at a time in a thread, and all of one kind. */
-export async function doWork(work: Work): Promise<Outcome> {
-  const begun = performance.now()
-  const value = await valueOf(work)
-  return { value, seconds: (performance.now() - begun) / 1000 }
+/**
+ * Does the work. One at a time in a thread, and all of one kind.
+ *
+ * @param files the folder of the files that may be checked; null where none may
+ */
+export async function doWork(work: Work, files: string | null): Promise<Outcome> {
+  const begun = secondsOf(work)
+  const value = await valueOf(work, files)
+  return { value, seconds: secondsOf(work) - begun }
+}
+
+function secondsOf({ kind }: Work): number {
+  if (kind === 'replay') return performance.now() / 1000
+  const { user, system } = process.threadCpuUsage()
+  return (user + system) / 1e6
 }
 
 /** A thread loads what its kind of tasks needs, and nothing else. */
-async function valueOf(work: Work): Promise<unknown> {
+async function valueOf(work: Work, files: string | null): Promise<unknown> {
   switch (work.kind) {
     case 'check':
-      return (await import('../check/slices.ts')).exploreSlice(work.slice)
+      return (await import('../check/slice.ts')).exploreSlice(work.slice, files)
     case 'simulate':
       return (await import('./simulate-task.ts')).simulateOne(work.job)
     case 'replay':

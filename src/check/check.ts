@@ -10,6 +10,7 @@ import {
   setProbes,
 } from '../backends/stepped/index.ts'
 import type { CheckOptions, CheckResult, ReplayOptions } from './check-result.ts'
+import { codeOf, tokenName } from './checked-code.ts'
 import { NotDeterministic } from './step-log.ts'
 import { raceWithLoop } from './follow.ts'
 import { type Exploration, type ExploreOptions, type Subject, explore } from './explore.ts'
@@ -20,7 +21,7 @@ import { TIMEOUTS_MAX } from './passing-time.ts'
 import { type KernelChoice, type Prepared, type Target, prepare } from './prepare.ts'
 import { oneAfterAnother } from './queue.ts'
 import { ScenarioFailed } from './scenario-failed.ts'
-import { type CheckedCode, executionOf, readToken } from './token.ts'
+import { executionOf, readToken } from './token.ts'
 import { deadlineAfter } from './work.ts'
 
 export type { CheckOptions, CheckResult, ReplayOptions } from './check-result.ts'
@@ -318,22 +319,6 @@ function isTokenOf(token: string, target: Target): boolean {
   const { scenario } = readToken(token)
   const name = tokenName(target)
   return scenario === name || scenario.startsWith(`${name}~`)
-}
-
-/** Of a call, with its name or, where it has none, its turn among those of its line; of a program, with its number. */
-function tokenName({ scenario, call, program }: Target): string {
-  const parts = [basename(scenario)]
-  if (call !== undefined) parts.push((call.name ?? String(call.frames[0]!.line)).replaceAll(/[^\w-]+/g, '-'))
-  if (call !== undefined && call.count > 0) parts.push(String(call.count))
-  return program === undefined ? parts.join('_') : `${parts.join('_')}~${program}`
-}
-
-/** What a token is for. Of a file its name only: it may stand elsewhere on another machine. */
-function codeOf(target: Target, { digest }: Prepared): CheckedCode {
-  const { scenario, choice } = target
-  const name = choice === null ? tokenName(target) : scenario
-  const { design = null, rwsem = null, rss = null, published = false, contended = false } = choice ?? {}
-  return { scenario: name, design, rwsem, rss, published, contended, digest }
 }
 
 function nounOf({ choice }: Target): 'CPU' | 'thread' {

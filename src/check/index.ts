@@ -28,7 +28,7 @@ export type { Progress, Strategy } from './explore.ts'
 export { type EndsOptions, type EndsResult, checkEnds } from './ends/check-ends.ts'
 export { victims } from './ends/end-scenario.ts'
 export type { CheckFailure } from './failure.ts'
-export { type Mutant, mutants } from './mutants.ts'
+export { MUTATED, type Mutant, mutantChoice, mutants } from './mutants.ts'
 export { nearest } from './nearest.ts'
 export { perfettoTrace } from './perfetto.ts'
 export { type KernelChoice, NoScenario } from './prepare.ts'
@@ -39,9 +39,16 @@ export { type PublishedFlaw, publishedFlaws } from './published-flaws.ts'
 export { type Scenario, type ScenarioOptions, scenario } from './scenario.ts'
 export {
   type Slice,
-  type SliceResult,
-  type SlicedFailure,
+  type SliceOutcome,
+  type SlicedTarget,
+  fileDigest,
+  fileIn,
+} from './slice.ts'
+export {
+  SLICE_STEPS,
+  type SlicedExtent,
   type SlicedResult,
+  WALK_EXECUTIONS,
   exploreSliced,
 } from './slices.ts'
 export { counterexampleText } from './table.ts'

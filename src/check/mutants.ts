@@ -22,6 +22,7 @@ import { spinlockMutants } from './mutants/spinlocks.ts'
 import { syncMutants } from './mutants/sync.ts'
 import { writerSpinningMutants } from './mutants/writer-spinning.ts'
 import { zijlstraMutants } from './mutants/zijlstra.ts'
+import type { KernelChoice } from './target.ts'
 
 export type { Mutant } from './mutants/mutant.ts'
 
@@ -45,6 +46,9 @@ const tables: readonly MutantTable[] = [
   writerSpinningMutants,
 ]
 
+/** The design of which a mutant is one unless it says so. */
+export const MUTATED = 'lespinasse-2021'
+
 export const mutants: readonly Mutant[] = tables.flatMap((table) =>
   Object.entries(table).map(([name, { race = null, patches, ...rest }]) => ({
     name,
@@ -53,3 +57,8 @@ export const mutants: readonly Mutant[] = tables.flatMap((table) =>
     ...rest,
   })),
 )
+
+/** The machine on which a mutant is looked for. */
+export function mutantChoice({ design = MUTATED, rwsem = 'xadd', contended }: Mutant): KernelChoice {
+  return { design, rwsem, contended }
+}

@@ -19,10 +19,12 @@ export interface RandomOptions extends ExecutionLimits {
   readonly seed: number
   /** Of PCT: how many ordered steps a bug needs. */
   readonly depth: number
+  /** After the trials it goes on with the execution of this number, as if all before had been done. Default 0. */
+  readonly first?: number
 }
 
 /** Executions from which the number of steps is learned. */
-const TRIALS = 16
+export const TRIALS = 16
 
 export class RandomWalk extends Execution {
   executions = 0
@@ -53,6 +55,7 @@ export class RandomWalk extends Execution {
     this.steps += this.depth
     this.executions++
     if (this.executions <= TRIALS) this.#learn()
+    if (this.executions === TRIALS) this.executions = Math.max(TRIALS, this.#options.first ?? 0)
     this.#prepare()
     return true
   }

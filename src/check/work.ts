@@ -65,7 +65,7 @@ export class UnitRunner {
   run(unit: WorkUnit, limits: UnitLimits): UnitResult {
     for (;;) {
       try {
-        return this.#runOnce(unit, limits)
+        return this.runOnce(unit, limits)
       } catch (error) {
         const isAgain = mayRunAgain(this.#subject, error)
         this.#explorer = makeExplorer(this.#subject, this.#options)
@@ -74,7 +74,13 @@ export class UnitRunner {
     }
   }
 
-  #runOnce(unit: WorkUnit, { maxExecutions, maxMs, maxSteps = Infinity }: UnitLimits): UnitResult {
+  /** A thread has waited with a time-out in what was explored. */
+  get hasTimedWaits(): boolean {
+    return this.#explorer.hasTimedWaits
+  }
+
+  /** As run(), but throws what is found out about the program, after which another runner is needed. */
+  runOnce(unit: WorkUnit, { maxExecutions, maxMs, maxSteps = Infinity }: UnitLimits): UnitResult {
     const explorer = this.#explorer
     const { onOrder } = this.#options
     const started = performance.now()

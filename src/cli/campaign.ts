@@ -1,13 +1,16 @@
 // `faultline campaign FILE`: many checks, simulations and replays, here or on a queue, which go on where they were
 // stopped.
+import { statSync } from 'node:fs'
 import { Command } from 'commander'
 import {
   type CampaignProgress,
+  type Crew,
   type Executor,
   type JobResult,
   LocalExecutor,
   QueueExecutor,
   QueueWorker,
+  type QueueWorkerOptions,
   Store,
   campaignPage,
   campaignText,
@@ -16,7 +19,7 @@ import {
   runCampaign,
   withoutPassword,
 } from '../campaign/index.ts'
-import { formatCount, formatDuration } from '../report/index.ts'
+import { formatCount, formatDuration, plural } from '../report/index.ts'
 import { parseShard } from './check-options.ts'
 import { UsageError } from './failure.ts'
 import { parseCount } from './options.ts'
@@ -31,6 +34,7 @@ interface CampaignCommandOptions {
   readonly workers?: string
   readonly queue?: string
   readonly work?: boolean
+  readonly files?: string
   readonly untilOver?: boolean
   readonly shard?: string
   readonly merge?: readonly string[]
@@ -46,6 +50,10 @@ export function campaignCommand(): Command {
     .option('--workers <count>', 'worker threads (default: one for each processor)')
     .option('--queue <address>', 'give the jobs to a queue on Redis or Valkey, as redis://HOST:PORT')
     .option('--work', 'do jobs of the queue, for whatever campaign is there, until told to stop')
+    .option(
+      '--files <folder>',
+      'of --work: where the files lie that the campaign checks; by default, none is run',
+    )
     .option('--until-over', 'of --work: end when the campaign is over')
     .option('--shard <i/n>', 'only each n-th job, from the i-th on, where there is no queue')
     .option('--merge <files...>', 'first take in what these stores hold')
@@ -63,6 +71,7 @@ export function campaignCommand(): Command {
         '  faultline campaign checks.json --store checks.sqlite --output checks.html',
         '  faultline campaign checks.json --store checks.sqlite --queue redis://queue-host',
         '  faultline campaign --work --queue redis://queue-host',
+        '  faultline campaign --work --queue redis://queue-host --files ./checks --until-over',
       ].join('\n'),
     )
     .action(runCommand)
@@ -73,7 +82,8 @@ async function runCommand(file: string | undefined, options: CampaignCommandOpti
     options.workers === undefined ? undefined : parseCount(options.workers, '--workers', 1, WORKERS_MAX)
   refuseCombinations(file, options)
   if (options.work === true) {
-    await workForQueue(options.queue!, workers, options.untilOver === true)
+    const files = options.files === undefined ? undefined : existingFolder(options.files)
+    await workForQueue(options.queue!, { workers, files }, options.untilOver === true)
     return
   }
   await runFile(file!, workers, options)
@@ -81,7 +91,7 @@ async function runCommand(file: string | undefined, options: CampaignCommandOpti
 
 function refuseCombinations(
   file: string | undefined,
-  { work, queue, workers, untilOver, ...others }: CampaignCommandOptions,
+  { work, queue, workers, untilOver, files, ...others }: CampaignCommandOptions,
 ): void {
   if (queue !== undefined && !/^rediss?:\/\/./.test(queue))
     throw new UsageError(`--queue ${queue} is not usable`, 'give it as redis://HOST:PORT')
@@ -94,16 +104,30 @@ function refuseCombinations(
   }
   if (file === undefined) throw new UsageError('there is no campaign', 'give its file')
   if (untilOver === true) throw new UsageError('--until-over is for --work', 'leave it out')
+  if (files !== undefined)
+    throw new UsageError('--files is for --work', 'leave it out: the folder is that of the campaign')
   if (queue !== undefined && workers !== undefined)
     throw new UsageError('--workers does not go with --queue', 'give it to the workers: --work --workers N')
 }
 
-async function workForQueue(queue: string, workers: number | undefined, untilOver: boolean): Promise<void> {
+function existingFolder(path: string): string {
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === true) return path
+  throw new UsageError(
+    `--files ${path} is no folder`,
+    'name the folder that the files of the campaign lie in',
+  )
+}
+
+async function workForQueue(
+  queue: string,
+  options: Pick<QueueWorkerOptions, 'workers' | 'files'>,
+  untilOver: boolean,
+): Promise<void> {
   const stop = new AbortController()
   const interrupted = interruptsTo(stop)
   try {
     const onTask = (done: number): void => showProgress(`${formatCount(done)} tasks done`)
-    const worker = await QueueWorker.start(queue, { workers, onTask })
+    const worker = await QueueWorker.start(queue, { ...options, onTask })
     const stopped = new Promise((resolve) => stop.signal.addEventListener('abort', resolve))
     await (untilOver ? Promise.race([worker.campaignOver(stop.signal), stopped]) : stopped)
     await worker.close()
@@ -120,13 +144,13 @@ async function runFile(
 ): Promise<void> {
   const page = options.output === undefined ? null : usableOutput(options.output, '--output')
   const { index, count } = options.shard === undefined ? { index: 1, count: 1 } : parseShard(options.shard)
-  const { name, jobs: all } = await readCampaign(file)
+  const { name, jobs: all, folder } = await readCampaign(file)
   const jobs = all.filter((_, number) => number % count === index - 1)
   const stop = new AbortController()
   const interrupted = interruptsTo(stop)
   const store = Store.open(options.store ?? null)
   const executor: Executor =
-    options.queue === undefined ? new LocalExecutor(workers) : await openQueue(options.queue)
+    options.queue === undefined ? new LocalExecutor(workers, folder) : await openQueue(options.queue)
   try {
     for (const other of options.merge ?? []) store.merge(other)
     const { signal } = stop
@@ -166,14 +190,24 @@ function openQueue(queue: string): Promise<QueueExecutor> {
   })
 }
 
-function progressText(name: string, { done, known, jobs, failed, secondsLeft }: CampaignProgress): string {
+function progressText(
+  name: string,
+  { done, known, jobs, failed, secondsLeft, crew }: CampaignProgress,
+): string {
   const parts = [
     `${formatCount(done)} of ${formatCount(jobs)} jobs`,
     ...(known > 0 ? [`${formatCount(known)} known before`] : []),
     ...(failed > 0 ? [`${formatCount(failed)} not done`] : []),
     ...(secondsLeft === null ? [] : [`about ${formatDuration(secondsLeft * 1e9)} left`]),
+    ...(crew === null ? [] : [crewText(crew)]),
   ]
   return `campaign ${name}: ${parts.join(', ')}`
+}
+
+/** Who works: of one process, only how many threads. */
+function crewText({ workers, threads, active, waiting }: Crew): string {
+  const who = workers === 1 ? '' : `${plural(workers, 'worker')} with `
+  return `${who}${plural(threads, 'thread')}: ${formatCount(active)} tasks at work, ${formatCount(waiting)} waiting`
 }
 
 /** The first signal ends the campaign in order; its process then dies of the signal, as a shell expects. */

@@ -6,9 +6,9 @@ import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import {
   type CheckOptions,
-  type KernelChoice,
   type Mutant,
   checkKernelScenario,
+  mutantChoice,
   mutants,
   seekFailure,
 } from '../check/index.ts'
@@ -17,8 +17,6 @@ import { UsageError } from './failure.ts'
 import { print } from './output.ts'
 import { showProgress } from './progress.ts'
 
-/** The design of which a mutant is one unless it says so. */
-export const MUTATED = 'lespinasse-2021'
 /** Mutants in one worker: some 10 MB each. */
 const GROUP = 30
 
@@ -84,12 +82,20 @@ async function* resultsOf(workerData: MutantGroup): AsyncGenerator<MutantResult>
 }
 
 export async function checkMutant(mutant: Mutant, exploring: CheckOptions): Promise<MutantResult> {
-  const { name, race, scenario, design = MUTATED, rwsem = 'xadd', redundant = null, patches } = mutant
-  const choice: KernelChoice = { design, rwsem, contended: mutant.contended }
+  const { name, race, scenario, redundant = null, patches } = mutant
+  const choice = mutantChoice(mutant)
   const limits = { ...exploring, patches, minimiseSeconds: 0 }
   const explore = redundant === null ? seekFailure : checkKernelScenario
   const { failure, executions } = await explore(scenario, choice, limits)
-  return { mutant: name, design, race, caught: failure !== null, scenario, executions, redundant }
+  return {
+    mutant: name,
+    design: choice.design,
+    race,
+    caught: failure !== null,
+    scenario,
+    executions,
+    redundant,
+  }
 }
 
 function mutantVerdict({ caught, scenario, redundant }: MutantResult): string {

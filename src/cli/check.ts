@@ -5,6 +5,7 @@ import {
   type CheckFailure,
   type CheckOptions,
   type CheckResult,
+  MUTATED,
   type Progress,
   checkFile,
   checkKernelScenario,
@@ -26,7 +27,7 @@ import {
   progressText,
   remainderText,
 } from './check-options.ts'
-import { MUTATED, runMutants } from './check-mutants.ts'
+import { runMutants } from './check-mutants.ts'
 import { runPublished } from './check-published.ts'
 import { UsageError } from './failure.ts'
 import { DEFAULT_DESIGNS, parseDesigns, parseNumber, parseRss, parseRwsems } from './options.ts'

@@ -18,4 +18,4 @@ class TellingExecutor extends LocalExecutor {
 }
 
 const store = Store.open(process.argv[2]!)
-await runCampaign(jobsOf(small), { executor: new TellingExecutor(1), store })
+await runCampaign(await jobsOf(small), { executor: new TellingExecutor(1), store })

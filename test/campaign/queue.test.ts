@@ -2,46 +2,27 @@
 // installed.
 
 import assert from 'node:assert/strict'
-import { type ChildProcess, fork, spawn, spawnSync } from 'node:child_process'
+import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
-import { createServer } from 'node:net'
 import { after, before, describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import type { Redis } from 'ioredis'
-import { codeDigest } from '../../src/campaign/code.ts'
 import { LocalExecutor } from '../../src/campaign/executors/local.ts'
 import { QueueExecutor } from '../../src/campaign/executors/queue.ts'
 import { QueueWorker } from '../../src/campaign/executors/queue-worker.ts'
-import { connect } from '../../src/campaign/executors/redis.ts'
+import { announce, connect, presentOn } from '../../src/campaign/executors/redis.ts'
 import type { Task } from '../../src/campaign/task.ts'
-import { jobsOf, runWith, small, temporaryFolder, textOf } from './support.ts'
+import { freePort, kill, server, startServer } from './server.ts'
+import { checks, jobsOf, kinds, runWith, simulations, small, temporaryFolder, textOf } from './support.ts'
 
-const server = ['redis-server', 'valkey-server'].find((name) => spawnSync(name, ['--version']).status === 0)
 const folder = temporaryFolder()
-const jobs = jobsOf(small)
+const jobs = await jobsOf(small)
+const recording = fileURLToPath(
+  new URL('../fixtures/traces/small/attach-then-fork.perf.txt', import.meta.url),
+)
 
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1')
-  await once(probe, 'listening')
-  const { port } = probe.address() as { port: number }
-  probe.close()
-  await once(probe, 'close')
-  return port
-}
-
-/** Starts a server that keeps nothing, and waits until it answers. */
-async function startServer(port: number): Promise<ChildProcess> {
-  const values = ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--save', '']
-  const child = spawn(server!, values, { stdio: ['ignore', 'pipe', 'inherit'] })
-  for await (const text of child.stdout.setEncoding('utf8') as AsyncIterable<string>)
-    if (/ready to accept connections/i.test(text)) break
-  return child
-}
-
-async function kill(child: ChildProcess): Promise<void> {
-  child.kill('SIGKILL')
-  if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
-}
+/** The digest of other code. */
+const other = '0'.repeat(64)
 
 function nothing(key: string): Task {
   return { key, work: { kind: 'nothing' } }
@@ -58,8 +39,8 @@ describe(
     const workers: ChildProcess[] = []
 
     /** A worker in a process of its own; resolves when it is there. */
-    const startWorker = async (): Promise<ChildProcess> => {
-      const child = fork(fileURLToPath(new URL('worker-child.ts', import.meta.url)), [url])
+    const startWorker = async (...files: string[]): Promise<ChildProcess> => {
+      const child = fork(fileURLToPath(new URL('worker-child.ts', import.meta.url)), [url, ...files])
       workers.push(child)
       await once(child, 'message')
       return child
@@ -68,7 +49,7 @@ describe(
     before(async () => {
       port = await freePort()
       url = `redis://127.0.0.1:${port}`
-      running = await startServer(port)
+      running = await startServer(port, folder)
       client = await connect(url)
     })
 
@@ -80,27 +61,27 @@ describe(
     it('has the same results, though a worker and then the server are killed', async () => {
       const expected = await runWith(new LocalExecutor(1), jobs)
       const executor = await QueueExecutor.open(url)
-      const [one, other] = [await startWorker(), await startWorker()]
+      const [one, two] = [await startWorker(), await startWorker()]
       const results = runWith(executor, jobs)
       await once(one, 'message')
       await kill(one)
-      await once(other, 'message')
+      await once(two, 'message')
       // All that was on the queue, and every answer that was not read, is gone with it.
       await kill(running)
-      running = await startServer(port)
+      running = await startServer(port, folder)
       assert.equal(textOf((await results).results), textOf(expected.results))
-      await kill(other)
+      await kill(two)
     })
 
     it('answers all who ask for one task', async () => {
-      const [one, other] = [await QueueExecutor.open(url), await QueueExecutor.open(url)]
+      const [one, two] = [await QueueExecutor.open(url), await QueueExecutor.open(url)]
       const worker = await QueueWorker.start(url, { workers: 1 })
-      const outcomes = await Promise.all([one, one, other].map((each) => each.run(nothing('twice'))))
+      const outcomes = await Promise.all([one, one, two].map((each) => each.run(nothing('twice'))))
       assert.deepEqual(
         outcomes.map(({ value }) => value),
         [null, null, null],
       )
-      await Promise.all([one.close(), other.close(), worker.close()])
+      await Promise.all([one.close(), two.close(), worker.close()])
     })
 
     it('finds the answers to what a process had asked for that is gone', async () => {
@@ -108,9 +89,9 @@ describe(
       const worker = await QueueWorker.start(url, { workers: 1 })
       const outcome = await one.run(nothing('early'))
       await Promise.all([one.close(), worker.close()])
-      const other = await QueueExecutor.open(url)
-      assert.deepEqual(await other.run(nothing('early')), outcome)
-      await other.close()
+      const next = await QueueExecutor.open(url)
+      assert.deepEqual(await next.run(nothing('early')), outcome)
+      await next.close()
     })
 
     it('leaves nothing to do behind when it is stopped', async () => {
@@ -126,7 +107,7 @@ describe(
       await added
       await executor.close()
       assert.deepEqual(await client.keys('bull:*:left'), [])
-      assert.deepEqual(await client.keys('faultline:campaign:*'), [])
+      assert.equal((await presentOn(client, 'campaign')).size, 0)
     })
 
     it('tells once that nobody works, until somebody has', async () => {
@@ -137,48 +118,95 @@ describe(
         waiting.resolve()
       }
       // Of the workers that were killed; else they are forgotten after a minute.
-      for (const gone of await client.keys('faultline:worker:*')) await client.del(gone)
-      const key = `faultline:worker:${'0'.repeat(64)}:1`
-      await client.set(key, '1')
+      await client.del('faultline:workers')
+      const gone = await announce(client, 'worker', 1, other)
       const executor = await QueueExecutor.open(url, { onNobody })
       const outcome = executor.run(nothing('waits'))
       await waiting.promise
       const worker = await QueueWorker.start(url, { workers: 1 })
       assert.equal((await outcome).value, null)
-      await Promise.all([executor.close(), worker.close(), client.del(key)])
+      await Promise.all([executor.close(), worker.close(), gone()])
       assert.deepEqual(told, [true])
-      assert.deepEqual(await client.keys('faultline:worker:*'), [])
+      assert.equal((await presentOn(client, 'worker')).size, 0)
     })
 
     it('tells of a task that cannot be done', async () => {
       const executor = await QueueExecutor.open(url)
       const worker = await QueueWorker.start(url, { workers: 1 })
-      const [job] = jobsOf({
+      const [job] = await jobsOf({
         name: 'a',
         jobs: [{ replay: [fileURLToPath(import.meta.url)], designs: ['classic'] }],
       })
       assert.equal(job!.kind, 'replay')
-      const work = { kind: 'replay', job: { ...job!, content: 'another' } } as never
+      const work = { kind: 'replay', job: { ...job!, content: '0'.repeat(64) } } as never
       await assert.rejects(executor.run({ key: 'bad', work }), {
         name: 'TaskFailed',
-        message: /RecordingDiffers/,
+        message: /the recording .* is not on the queue/,
       })
       await Promise.all([executor.close(), worker.close()])
     })
 
+    it('runs files where the worker has them, and sends recordings', async () => {
+      const own = await jobsOf({ name: 'own', jobs: [...kinds.jobs.slice(0, 4), kinds.jobs.at(-1)!] }, checks)
+      const replays = await jobsOf({
+        name: 'a',
+        jobs: [{ replay: [recording], designs: ['classic'], threads: 1, repeat: 1 }],
+      })
+      const expected = await runWith(new LocalExecutor(1, checks), own)
+      const without = await QueueWorker.start(url, { workers: 1 })
+      const [refused] = (await runWith(await QueueExecutor.open(url), [own[0]!])).failed
+      assert.match(
+        refused!.problem,
+        /^FileRefused: lost-update\.ts is not run here: give the worker the folder/,
+      )
+      await without.close()
+      const workers = [await startWorker(checks), await startWorker(checks)]
+      const outcome = await runWith(await QueueExecutor.open(url), [...own, ...replays])
+      assert.deepEqual(outcome.failed, [])
+      const replayed = outcome.results.at(-1)!
+      assert.ok(replayed.job.kind === 'replay' && 'fidelity' in replayed.result)
+      assert.equal(replayed.result.fidelity.failed, 0)
+      assert.equal(textOf(outcome.results.slice(0, -1)), textOf(expected.results))
+      await Promise.all(workers.map(kill))
+    })
+
+    it('ends where the server takes no more, and says what helps', async () => {
+      const executor = await QueueExecutor.open(url)
+      await client.config('SET', 'maxmemory', '1')
+      await assert.rejects(executor.run(nothing('too much')), {
+        name: 'QueueRefused',
+        message: /the queue takes no task: .*OOM/,
+        remedy: /give it more memory/,
+      })
+      await client.config('SET', 'maxmemory', '0')
+      await executor.close()
+    })
+
+    it('believes no answer that makes no sense', async () => {
+      const executor = await QueueExecutor.open(url)
+      const [job] = await jobsOf(simulations)
+      const answer = executor.run({ key: 'forged', work: { kind: 'simulate', job: job as never } })
+      const stream = (await client.keys('bull:*:events'))[0]!
+      await client.xadd(stream, '*', 'event', 'completed', 'jobId', 'forged', 'returnvalue', '{"seconds":1}')
+      await assert.rejects(answer, {
+        name: 'TaskFailed',
+        message: /the answer makes no sense: .* value is no object/,
+      })
+      await executor.close()
+    })
+
     it('refuses a worker of other code, and one that has the wrong address', async () => {
-      const key = `faultline:campaign:${'0'.repeat(64)}:1`
-      await client.set(key, '1')
+      const goOfOther = await announce(client, 'campaign', 0, other)
       const refusal = { name: 'QueueRefused', message: /is of other code \(000000000000\) than this worker/ }
       await assert.rejects(QueueWorker.start(url), refusal)
       // Beside one of its own, it works for that.
-      await client.set(`faultline:campaign:${codeDigest()}:1`, '1')
+      const go = await announce(client, 'campaign', 0)
       const worker = await QueueWorker.start(url, { workers: 1 })
       const isOver = worker.campaignOver(new AbortController().signal)
       // Asked for after it has seen the campaign.
       const executor = await QueueExecutor.open(url)
       await executor.run(nothing('seen'))
-      await client.del(key, `faultline:campaign:${codeDigest()}:1`)
+      await Promise.all([go(), goOfOther()])
       await executor.close()
       await isOver
       await worker.close()

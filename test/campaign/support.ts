@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after } from 'node:test'
+import { fileURLToPath } from 'node:url'
 import { expandCampaign } from '../../src/campaign/campaign.ts'
 import type { Executor } from '../../src/campaign/executors/executor.ts'
 import type { Job, JobResult } from '../../src/campaign/job.ts'
@@ -27,13 +28,36 @@ export const small = {
   ],
 }
 
+/** The folder in which the files of `kinds` lie. */
+export const checks = fileURLToPath(new URL('checks', import.meta.url))
+
+/** Every other kind of job: files, mutants, chance, machines from files. */
+export const kinds = {
+  name: 'kinds',
+  jobs: [
+    { check: ['lost-update.ts', 'bytes.ts', 'starts.ts', 'register.ts'], steps: 200_000 },
+    { check: ['fault-munmap'], designs: ['lespinasse-2021'], steps: 120_000 },
+    { check: ['refcount'], designs: ['classic'], strategy: 'pct', executions: 500, seeds: [0, 7] },
+    { check: ['./lost-update.ts', 'bytes.ts'], strategy: 'random', executions: 5100 },
+    { mutants: ['call-not-taken-back'] },
+    {
+      simulate: ['mmap1'],
+      machines: ['./machine.json', 'machine.ts', 'here'],
+      designs: ['classic'],
+      cpus: [2],
+      effort: 0.05,
+    },
+  ],
+}
+
 export const simulations = {
   name: 'simulations',
   jobs: [{ simulate: ['mmap1'], machines: ['here'], cpus: [1, 2], designs: ['classic'], effort: 0.1 }],
 }
 
-export function jobsOf(campaign: unknown): Job[] {
-  return expandCampaign(campaign, 'campaign.json').jobs
+/** Files that are named lie in `folder`. */
+export async function jobsOf(campaign: unknown, folder = '.'): Promise<readonly Job[]> {
+  return (await expandCampaign(campaign, join(folder, 'campaign.json'))).jobs
 }
 
 /** Runs the jobs with an executor that is then closed. */

@@ -24,6 +24,10 @@ writeFileSync(
   JSON.stringify({ name: 'tiny', jobs: [{ check: ['refcount'], designs: ['classic'], rwsems: 'all' }] }),
 )
 
+function rwsemOf({ job }: JobResult): string | null {
+  return 'rwsem' in job ? job.rwsem : null
+}
+
 describe('campaign', () => {
   it('prints an object a line, with the keys that are relied upon, and a page', async () => {
     const [page, store] = [file('tiny.html'), file('tiny.sqlite')]
@@ -34,15 +38,12 @@ describe('campaign', () => {
       .trim()
       .split('\n')
       .map((line) => JSON.parse(line) as JobResult)
-    assert.deepEqual(
-      results.map(({ job }) => job.rwsem),
-      rwsems,
-    )
+    assert.deepEqual(results.map(rwsemOf), rwsems)
     const [first] = results
     assert.deepEqual(Object.keys(first!), ['key', 'job', 'result', 'seconds'])
     const jobKeys = ['kind', 'scenario', 'design', 'rwsem', 'rss', 'published', 'steps']
     assert.deepEqual(Object.keys(first!.job), jobKeys)
-    const resultKeys = ['verdict', 'complete', 'bound', 'executions', 'steps', 'failure']
+    const resultKeys = ['verdict', 'complete', 'bound', 'executions', 'steps', 'timeouts', 'failure']
     assert.deepEqual(Object.keys(first!.result), resultKeys)
     assert.match(readFileSync(page, 'utf8'), /^<!doctype html>[^]*<h1>tiny<\/h1>/)
     const text = await faultline(values)
@@ -64,7 +65,7 @@ describe('campaign', () => {
         '--json',
       ]
       const { stdout } = await faultline(values)
-      assert.deepEqual((JSON.parse(stdout) as JobResult).job.rwsem, rwsems[index])
+      assert.deepEqual(rwsemOf(JSON.parse(stdout) as JobResult), rwsems[index])
     }
     const { stdout } = await faultline(['campaign', tiny, '--merge', ...shares, '--json'])
     assert.equal(stdout, (await faultline(['campaign', tiny, '--merge', ...shares, '--json'])).stdout)
@@ -103,6 +104,8 @@ describe('campaign', () => {
       [['campaign', tiny, '--work', '--queue', 'redis://a'], /--work takes no campaign/],
       [['campaign', '--work', '--queue', 'redis://a', '--json'], /--json does not go with --work/],
       [['campaign', tiny, '--until-over'], /--until-over is for --work/],
+      [['campaign', tiny, '--files', folder], /--files is for --work/],
+      [['campaign', '--work', '--queue', 'redis://a', '--files', tiny], /--files .* is no folder/],
       [
         ['campaign', tiny, '--queue', 'redis://127.0.0.1:1'],
         /the queue at redis:.* does not answer: .* — start/,

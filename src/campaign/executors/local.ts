@@ -6,13 +6,18 @@
 import { availableParallelism } from 'node:os'
 import { Worker } from 'node:worker_threads'
 import type { Outcome, Task, Work } from '../task.ts'
-import { type Executor, TaskFailed } from './executor.ts'
-import type { ThreadReply } from './local-worker.ts'
+import { type Crew, type Executor, TaskFailed } from './executor.ts'
+import type { ThreadData, ThreadReply } from './local-worker.ts'
 
 /** A task whose thread dies is given to another one so often. */
 const ATTEMPTS = 3
 /** How many of the tasks that wait are looked through for one that fits a thread. */
 const LOOK_AHEAD = 64
+/**
+ * A file, and each mutant's kernel, stays in memory once it is loaded, some 10 MB. A thread that has loaded so many is
+ * replaced by another.
+ */
+const LOADED_MAX = 30
 
 interface Pending {
   readonly task: Task
@@ -25,12 +30,22 @@ export class LocalExecutor implements Executor {
   readonly width: number
   readonly #waiting: Pending[] = []
   readonly #threads: (Thread | null)[]
+  readonly #files: string | null
   #isClosed = false
 
-  /** @param workers threads; by default, one for each processor */
-  constructor(workers: number = availableParallelism()) {
+  /**
+   * @param workers threads; by default, one for each processor
+   * @param files the folder of the files that may be checked; by default, none may
+   */
+  constructor(workers: number = availableParallelism(), files: string | null = null) {
     this.width = workers * 2
     this.#threads = Array.from({ length: workers }, () => null)
+    this.#files = files
+  }
+
+  get crew(): Crew {
+    const active = this.#threads.filter((thread) => thread?.pending).length
+    return { workers: 1, threads: this.#threads.length, active, waiting: this.#waiting.length }
   }
 
   run(task: Task): Promise<Outcome> {
@@ -80,9 +95,9 @@ export class LocalExecutor implements Executor {
   /** What is stepped is the state of modules: a thread keeps to one kind of tasks. */
   #threadAt(place: number, kind: Work['kind']): Thread {
     const present = this.#threads[place]
-    if (present?.kind === kind) return present
+    if (present?.kind === kind && present.loaded < LOADED_MAX) return present
     void present?.end()
-    const thread: Thread = new Thread(kind, {
+    const thread: Thread = new Thread(kind, this.#files, {
       onFree: () => this.#dispatch(),
       onDeath: (pending) => {
         if (this.#threads[place] === thread) this.#threads[place] = null
@@ -115,12 +130,15 @@ class Thread {
   readonly kind: Work['kind']
   group: string | undefined
   pending: Pending | null = null
+  /** How much it has loaded that no other task needs. */
+  loaded = 0
   readonly #worker: Worker
 
-  constructor(kind: Work['kind'], events: Events) {
+  constructor(kind: Work['kind'], files: string | null, events: Events) {
     this.kind = kind
     const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js'
-    this.#worker = new Worker(new URL(`./local-worker${extension}`, import.meta.url))
+    const workerData: ThreadData = { files }
+    this.#worker = new Worker(new URL(`./local-worker${extension}`, import.meta.url), { workerData })
     this.#worker.on('message', (reply: ThreadReply) => {
       const { resolve, reject } = this.pending!
       this.pending = null
@@ -138,9 +156,12 @@ class Thread {
   }
 
   begin(pending: Pending): void {
+    const { work } = pending.task
     this.pending = pending
-    this.group = groupOf(pending.task.work)
-    this.#worker.postMessage(pending.task.work)
+    const group = groupOf(work)
+    if (group !== this.group && work.kind === 'check' && !('scenario' in work.slice.target)) this.loaded++
+    this.group = group
+    this.#worker.postMessage(work)
   }
 
   async end(): Promise<void> {

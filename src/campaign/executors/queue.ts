@@ -8,9 +8,11 @@
 import type { Queue, QueueEvents } from 'bullmq'
 import type { Redis } from 'ioredis'
 import type { Outcome, Task, Work } from '../task.ts'
-import { type Executor, TaskFailed } from './executor.ts'
-import { announce, connect, connectionTo, loadBullmq, presentOn, queueName } from './redis.ts'
+import { type Crew, type Executor, TaskFailed } from './executor.ts'
+import { QueueRefused, announce, connect, connectionTo, loadBullmq, presentOn, queueName } from './redis.ts'
 import { codeDigest } from '../code.ts'
+import { receivedOutcome } from '../received.ts'
+import { sendRecording } from '../recordings.ts'
 
 /** Tasks on the queue at once. */
 const WIDTH = 1000
@@ -21,7 +23,7 @@ const BATCH = 1000
 /** Answers that nobody has asked for yet, at most. */
 const EARLY_MAX = 100_000
 
-/** How often it is asked whether anybody works, while there is something to do. */
+/** How often it is asked who works, while there is something to do. */
 const ASKED_MS = 2000
 
 export interface QueueOptions {
@@ -36,6 +38,9 @@ interface Pending {
   readonly reject: (error: Error) => void
 }
 
+/** An answer as it came. */
+type Answer = unknown
+
 export class QueueExecutor implements Executor {
   readonly width = WIDTH
   readonly #client: Redis
@@ -44,11 +49,12 @@ export class QueueExecutor implements Executor {
   readonly #takeBack: () => Promise<void>
   readonly #pending = new Map<string, Pending>()
   /** Answers to what another process of the campaign had asked for. */
-  readonly #early = new Map<string, Outcome>()
+  readonly #early = new Map<string, Answer>()
   #toAdd: Task[] = []
   readonly #asking: NodeJS.Timeout
   /** How many have come: as long as some do, somebody works. */
   #answers = 0
+  #crew: Crew | null = null
 
   private constructor(
     client: Redis,
@@ -62,7 +68,7 @@ export class QueueExecutor implements Executor {
     this.#events = events
     this.#takeBack = takeBack
     this.#asking = this.#askWhoWorks(onNobody)
-    events.on('completed', ({ jobId, returnvalue }) => this.#take(jobId, returnvalue as unknown as Outcome))
+    events.on('completed', ({ jobId, returnvalue }) => this.#take(jobId, returnvalue))
     events.on('failed', ({ jobId, failedReason }) => this.#fail(jobId, failedReason))
   }
 
@@ -78,47 +84,82 @@ export class QueueExecutor implements Executor {
     })
     queue.on('error', () => {})
     await queue.waitUntilReady()
-    const early = new Map<string, Outcome>()
+    const early = new Map<string, Answer>()
     const lastEventId = await readBacklog(client, queue.toKey('events'), early)
     const events = new EventsOf(queueName(), { connection, lastEventId })
     events.on('error', () => {})
-    const executor = new QueueExecutor(client, queue, events, await announce(client, 'campaign'), options)
-    for (const [key, outcome] of early) executor.#early.set(key, outcome)
+    const executor = new QueueExecutor(client, queue, events, await announce(client, 'campaign', 0), options)
+    for (const [key, answer] of early) executor.#early.set(key, answer)
     client.on('ready', () => executor.#addAgain())
     return executor
   }
 
+  get crew(): Crew | null {
+    return this.#crew
+  }
+
   run(task: Task): Promise<Outcome> {
-    const early = this.#early.get(task.key)
-    if (early !== undefined) return Promise.resolve(early)
+    const early = this.#earlyOutcome(task)
+    if (early !== null) return Promise.resolve(early)
     const present = this.#pending.get(task.key)
     if (present !== undefined) return present.answer
     const { promise: answer, resolve, reject } = Promise.withResolvers<Outcome>()
     this.#pending.set(task.key, { task, answer, resolve, reject })
     // All that is asked for now goes to the queue at once.
-    if (this.#toAdd.push(task) === 1) queueMicrotask(() => this.#add())
+    if (this.#toAdd.push(task) === 1) queueMicrotask(() => void this.#add())
     return answer
   }
 
-  #add(): void {
+  /** The answer that was there before it was asked for, unless it makes no sense. */
+  #earlyOutcome(task: Task): Outcome | null {
+    const answer = this.#early.get(task.key)
+    try {
+      return answer === undefined ? null : outcomeOf(task, answer)
+    } catch {
+      return null
+    }
+  }
+
+  async #add(): Promise<void> {
     const tasks = this.#toAdd
     this.#toAdd = []
-    const jobs = tasks.map(({ key, work }) => ({ name: work.kind, data: work, opts: { jobId: key } }))
-    // Where the connection breaks meanwhile, they are added again when it is back.
-    this.#queue.addBulk(jobs).catch(() => {})
+    try {
+      for (const { work } of tasks) if (work.kind === 'replay') await sendRecording(this.#client, work.job)
+      await this.#queue.addBulk(
+        tasks.map(({ key, work }) => ({ name: work.kind, data: work, opts: { jobId: key } })),
+      )
+    } catch (error) {
+      // Where the connection breaks meanwhile, they are added again when it is back.
+      if (isRefusal(error)) this.#refuse(tasks, error)
+    }
+  }
+
+  /** The server takes nothing: it has no memory left, or its disk is full. */
+  #refuse(tasks: readonly Task[], { message }: Error): void {
+    const remedy = 'give it more memory or room on its disk: the same command goes on from what the store has'
+    for (const { key } of tasks) {
+      this.#pending.get(key)?.reject(new QueueRefused(`the queue takes no task: ${message}`, remedy))
+      this.#pending.delete(key)
+    }
   }
 
   #addAgain(): void {
     const tasks = [...this.#pending.values()].map(({ task }) => task)
     if (tasks.length === 0) return
     this.#toAdd.push(...tasks)
-    this.#add()
+    void this.#add()
   }
 
-  #take(key: string, outcome: Outcome): void {
+  #take(key: string, answer: Answer): void {
     this.#answers++
-    this.#pending.get(key)?.resolve(outcome)
+    const pending = this.#pending.get(key)
+    if (pending === undefined) return
     this.#pending.delete(key)
+    try {
+      pending.resolve(outcomeOf(pending.task, answer))
+    } catch (error) {
+      pending.reject(new TaskFailed(`the answer makes no sense: ${(error as Error).message}`))
+    }
   }
 
   #fail(key: string, reason: string): void {
@@ -132,13 +173,14 @@ export class QueueExecutor implements Executor {
     let wasSaid = false
     let answers = 0
     const ask = async (): Promise<void> => {
+      if (this.#pending.size === 0) return
+      const present = await presentOn(this.#client, 'worker')
+      const own = present.get(codeDigest())
+      const { wait = 0, active = 0 } = await this.#queue.getJobCounts('wait', 'active')
+      this.#crew = { workers: own?.count ?? 0, threads: own?.threads ?? 0, active, waiting: wait }
       const works = this.#answers > answers
       answers = this.#answers
-      if (works) wasSaid = false
-      // To ask takes a look at all keys that are there.
-      if (works || this.#pending.size === 0) return
-      const present = await presentOn(this.#client, 'worker')
-      const isNobody = !present.has(codeDigest())
+      const isNobody = own === undefined && !works
       if (isNobody && !wasSaid) onNobody?.(present.size > 0)
       wasSaid = isNobody
     }
@@ -158,8 +200,21 @@ export class QueueExecutor implements Executor {
   }
 }
 
+/** What an answer says: from the stream it comes as text. Throws for one that makes no sense. */
+function outcomeOf(task: Task, answer: Answer): Outcome {
+  return receivedOutcome(task, typeof answer === 'string' ? JSON.parse(answer) : answer)
+}
+
+/** An answer of the server itself, and not a broken connection. */
+function isRefusal(error: unknown): error is Error {
+  return (
+    error instanceof Error &&
+    (error.name === 'ReplyError' || /^(OOM|MISCONF|READONLY|NOPERM)\b/.test(error.message))
+  )
+}
+
 /** Takes the answers that are in the stream, and returns where it ends. */
-async function readBacklog(client: Redis, stream: string, early: Map<string, Outcome>): Promise<string> {
+async function readBacklog(client: Redis, stream: string, early: Map<string, Answer>): Promise<string> {
   let last = '0-0'
   for (;;) {
     const entries = await client.xrange(stream, `(${last}`, '+', 'COUNT', BATCH)
@@ -167,7 +222,7 @@ async function readBacklog(client: Redis, stream: string, early: Map<string, Out
       last = id
       const field = (name: string): string => fields[fields.indexOf(name) + 1]!
       if (field('event') !== 'completed' || early.size >= EARLY_MAX) continue
-      early.set(field('jobId'), JSON.parse(field('returnvalue')) as Outcome)
+      early.set(field('jobId'), field('returnvalue'))
     }
     if (entries.length < BATCH) return last
   }

@@ -3,6 +3,7 @@
 //
 // BullMQ and ioredis are loaded when a queue is asked for: whoever asks for none need not have them.
 
+import { randomUUID } from 'node:crypto'
 import type { Redis } from 'ioredis'
 import { codeDigest } from '../code.ts'
 
@@ -41,8 +42,12 @@ export function connectionTo(url: string): { url: string; maxRetriesPerRequest: 
 /** Who says that he is there. */
 export type Role = 'campaign' | 'worker'
 
-/** A process that was killed is forgotten after so long. */
-const FORGOTTEN_MS = 60_000
+/**
+ * A process that was killed is forgotten after so many milliseconds. A campaign may begin again on another machine, and
+ * workers that end with it are to wait for that.
+ */
+const FORGOTTEN_MS: Readonly<Record<Role, number>> = { campaign: 600_000, worker: 60_000 }
+const SAID_MS = 15_000
 
 /** A connection of our own, beside those of BullMQ. @throws QueueRefused where nobody answers */
 export async function connect(url: string): Promise<Redis> {
@@ -73,32 +78,55 @@ export function withoutPassword(url: string): string {
   return url.replace(/\/\/[^@/]*@/, '//…@')
 }
 
-/** Says that a campaign or a worker of this code is here, until the function that it returns is called. */
-export async function announce(client: Redis, role: Role): Promise<() => Promise<void>> {
-  const key = `${prefixOf(role)}${codeDigest()}:${process.pid}-${Math.random().toString(36).slice(2)}`
-  const say = (): Promise<unknown> => client.set(key, '1', 'PX', FORGOTTEN_MS)
+/** Where those who are here stand, by the time at which they are forgotten. */
+function listOf(role: Role): string {
+  return `faultline:${role}s`
+}
+
+/** The server's time, in milliseconds: the clocks of machines differ. */
+async function timeOf(client: Redis): Promise<number> {
+  const [seconds] = await client.time()
+  return Number(seconds) * 1000
+}
+
+/**
+ * Says that a campaign or a worker is here, until the function that it returns is called.
+ *
+ * @param threads that work; 0 of a campaign
+ */
+export async function announce(
+  client: Redis,
+  role: Role,
+  threads: number,
+  digest: string = codeDigest(),
+): Promise<() => Promise<void>> {
+  const member = `${digest} ${threads} ${randomUUID()}`
+  const say = async (): Promise<void> => {
+    await client.zadd(listOf(role), String((await timeOf(client)) + FORGOTTEN_MS[role]), member)
+  }
   await say()
-  const timer = setInterval(() => void say().catch(() => {}), FORGOTTEN_MS / 4)
-  timer.unref()
+  // Where the connection breaks meanwhile, it is said again next time.
+  const timer = setInterval(() => void say().catch(() => {}), SAID_MS).unref()
   return async () => {
     clearInterval(timer)
-    await client.del(key)
+    await client.zrem(listOf(role), member)
   }
 }
 
-/** The digests of the code of the campaigns or workers that are here. */
-export async function presentOn(client: Redis, role: Role): Promise<Set<string>> {
-  const prefix = prefixOf(role)
-  const digests = new Set<string>()
-  let cursor = '0'
-  do {
-    const [next, keys] = await client.scan(cursor, 'MATCH', `${prefix}*`, 'COUNT', 1000)
-    for (const key of keys) digests.add(key.slice(prefix.length).split(':')[0]!)
-    cursor = next
-  } while (cursor !== '0')
-  return digests
+/** How many there are of a code, and how many threads they have. */
+export interface Present {
+  readonly count: number
+  readonly threads: number
 }
 
-function prefixOf(role: Role): string {
-  return `faultline:${role}:`
+/** Who is here, by the digest of the code. */
+export async function presentOn(client: Redis, role: Role): Promise<Map<string, Present>> {
+  await client.zremrangebyscore(listOf(role), '-inf', String(await timeOf(client)))
+  const present = new Map<string, Present>()
+  for (const member of await client.zrange(listOf(role), '0', '-1')) {
+    const [digest = '', threads] = member.split(' ')
+    const before = present.get(digest) ?? { count: 0, threads: 0 }
+    present.set(digest, { count: before.count + 1, threads: before.threads + Number(threads) })
+  }
+  return present
 }

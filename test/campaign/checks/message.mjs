@@ -1,0 +1,2 @@
+// What is said.
+export const expected = 'here I am'
