@@ -17,6 +17,7 @@ import {
   findSimulatedWorkload,
   machines as allMachines,
   mostCpus,
+  rwsemsOf,
   spinlockNames,
   spinlockOf,
   simulatedWorkloads,
@@ -66,14 +67,16 @@ export async function jobsOf(range: Reader, folder: string): Promise<Iterable<Jo
 
 const KERNEL_FIELDS = ['designs', 'rwsems', 'rss']
 
-function* kernels(range: Reader, usual: 'year' | 'xadd'): Generator<OfKernel> {
+/** @param machine the one that is simulated, which may say what `year` is on it */
+function* kernels(range: Reader, usual: 'year' | 'xadd', machine?: MachineModel): Generator<OfKernel> {
   const known = allDesigns.map(({ description }) => description.name)
   const designs = range.field('designs').names(known, 'design', known) as DesignName[]
   const given = range.field('rwsems')
   const isYear = given.value === 'year' || (given.value === undefined && usual === 'year')
   const rwsems = isYear ? 'year' : given.names(rwsemNames, 'rwsem', ['xadd'])
   const counts = range.field('rss').names(['batched', 'shared'] as const, 'way of counting', ['batched'])
-  for (const { design, rwsem } of combine(designs, rwsems)) {
+  const forms = machine === undefined ? rwsems : rwsemsOf(machine, rwsems)
+  for (const { design, rwsem } of combine(designs, forms)) {
     for (const rss of counts) yield { design, rwsem, rss }
   }
 }
@@ -199,7 +202,7 @@ export function* simulateJobs(range: Reader, machines: readonly MachineModel[]):
       const spinlocks = range.field('spinlocks').names(spinlockNames, 'spinlock', [ownSpinlock])
       for (const values of constants) {
         refuseConstants(range, machine, values)
-        for (const kernel of kernels(range, 'year'))
+        for (const kernel of kernels(range, 'year', machine))
           for (const config of configs)
             for (const accounting of accounted)
               for (const spinlock of spinlocks)

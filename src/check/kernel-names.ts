@@ -39,6 +39,7 @@ import {
   PageTable,
   PerCpu,
   RWSEM_GENERIC,
+  RWSEM_READER_SPINNING,
   RWSEM_SPINNING,
   SPINLOCK_QUEUED,
   nodeAt,
@@ -475,7 +476,7 @@ function xaddWords(count: number): string {
 }
 
 function rwsemWords(kind: number, count: number): string {
-  if (kind === RWSEM_SPINNING) return spinningWords(count)
+  if (kind === RWSEM_SPINNING || kind === RWSEM_READER_SPINNING) return spinningWords(count)
   return kind === RWSEM_GENERIC ? genericWords(count) : xaddWords(count)
 }
 

@@ -17,6 +17,7 @@ import { perVmaMutants } from './mutants/per-vma.ts'
 import { accountingMutants } from './mutants/accounting.ts'
 import { flusherMutants } from './mutants/flusher.ts'
 import { pinMutants } from './mutants/pins.ts'
+import { readerSpinningMutants } from './mutants/reader-spinning.ts'
 import { semaphoreMutants } from './mutants/semaphores.ts'
 import { spinlockMutants } from './mutants/spinlocks.ts'
 import { syncMutants } from './mutants/sync.ts'
@@ -43,6 +44,7 @@ const tables: readonly MutantTable[] = [
   syncMutants,
   spinlockMutants,
   semaphoreMutants,
+  readerSpinningMutants,
   writerSpinningMutants,
 ]
 

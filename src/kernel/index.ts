@@ -39,6 +39,7 @@ export { graceBarrier } from './sync/grace.ts'
 export { numberAt } from './sync/number.ts'
 export {
   RWSEM_GENERIC,
+  RWSEM_READER_SPINNING,
   RWSEM_SPINNING,
   RWSEM_XADD,
   type RwsemKind,

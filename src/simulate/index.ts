@@ -3,7 +3,7 @@
 export { mostCpus, usualCpus } from './cpu-counts.ts'
 export type { LineFinding, SimulatedRun } from './findings.ts'
 export type { LatencyTable } from './latency.ts'
-export { type MachineModel, accountingOf, checkMachine, spinlockOf } from './machine.ts'
+export { type MachineModel, accountingOf, checkMachine, rwsemsOf, spinlockOf } from './machine.ts'
 export { type AccountingName, type SpinlockKind, accountingNames, spinlockNames } from '../kernel/index.ts'
 export { findMachine, machines } from './machines/index.ts'
 export { type ComparedRow, publishedRows } from './published.ts'

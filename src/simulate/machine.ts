@@ -1,7 +1,15 @@
 // What a simulated machine is: its shape, its protocol, and what things cost on it. Data; a file of a user's own has
 // the same shape.
 
-import { type AccountingName, type SpinlockKind, accountings, spinlockKinds } from '../kernel/index.ts'
+import {
+  type AccountingName,
+  type RwsemKind,
+  type SpinlockKind,
+  accountings,
+  rwsemKinds,
+  spinlockKinds,
+} from '../kernel/index.ts'
+import type { RwsemChoice } from '../workloads/catalogue.ts'
 import type { LatencyTable } from './latency.ts'
 import type { ProtocolName } from './protocol.ts'
 import type { TopologyShape } from './topology.ts'
@@ -78,6 +86,8 @@ export interface MachineModel {
   readonly accounting?: AccountingName
   /** What spinlocks are in that Linux, see kernel/sync/spinlock.ts. Default: test-and-set. */
   readonly spinlock?: SpinlockKind
+  /** What semaphores are in that Linux, where designs were put on one that is not of their year. */
+  readonly rwsem?: RwsemKind
   /** Constants that were fitted, by their path in this object, with the published rows that they were fitted on. */
   readonly fitted: Readonly<Record<string, string>>
 }
@@ -90,6 +100,11 @@ export function accountingOf(machine: MachineModel, given?: AccountingName): Acc
 /** What spinlocks are: as it was asked for, or as in the kernel that was measured on the machine. */
 export function spinlockOf(machine: MachineModel, given?: SpinlockKind): SpinlockKind {
   return given ?? machine.spinlock ?? 'test-and-set'
+}
+
+/** What semaphores are: as it was asked for; instead of those of each design's year, those that the machine names. */
+export function rwsemsOf(machine: MachineModel, given: RwsemChoice): RwsemChoice {
+  return given === 'year' && machine.rwsem !== undefined ? [machine.rwsem] : given
 }
 
 /** A machine whose description makes no sense. */
@@ -128,6 +143,8 @@ export function checkMachine(value: unknown, where: string): MachineModel {
     refuse(`there is no accounting ${machine.accounting}`)
   if (!Object.hasOwn(spinlockKinds, machine.spinlock ?? 'test-and-set'))
     refuse(`there is no spinlock ${machine.spinlock}`)
+  if (machine.rwsem !== undefined && !Object.hasOwn(rwsemKinds, machine.rwsem))
+    refuse(`there is no rwsem ${String(machine.rwsem)}`)
   if (machine.smtFactor < 1) refuse('smtFactor is less than 1')
   return machine
 }

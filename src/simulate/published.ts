@@ -56,7 +56,7 @@ const single = (common: Measured, cpus: number, value: number, isFitted = false)
   return { ...rest, rss, row: `${of}${isFitted ? ' (fitted)' : ''}`, cpus, value, isFitted }
 }
 
-/** Kernels since 5.3 have the semaphore that spins, and since 4.2 queued spinlocks. */
+/** Kernels since 5.11 have the semaphore that spins, and since 4.2 queued spinlocks. */
 const pft = { workload: 'pft', rwsem: 'spinning', spinlock: 'queued' } as const
 
 /** Kernels of 2009 and 2010: what accounting there is comes nearest to theirs, and each fault counted its page. */
@@ -87,7 +87,10 @@ const guest = { ...dufour, machine: 'guest-16', workload: 'ebizzy-mTRp' } as con
 const power8 = { ...dufour, machine: 'power8-80', workload: 'ebizzy-mTRp' } as const
 const x86 = { ...dufour, machine: 'broadwell-2s', workload: 'ebizzy-mTt' } as const
 
-/** S. Baghdasaryan, in reply to the second version of 2022: nanoseconds that a thread takes, on average of 100. */
+/**
+ * S. Baghdasaryan, in reply to the second version of 2022: nanoseconds that a thread takes, on average of 100, with the
+ * 5.10 of the phone.
+ */
 const spfTest = (
   mappings: number,
   pages: number,
@@ -104,7 +107,7 @@ const spfTest = (
     single(
       {
         design,
-        rwsem: 'spinning',
+        rwsem: 'reader-spinning',
         accounting: '5.11',
         spinlock: 'queued',
         machine: 'pixel-6',

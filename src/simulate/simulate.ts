@@ -3,7 +3,7 @@
 import type { AccountingName, KernelConfig, SpinlockKind } from '../kernel/index.ts'
 import { memoryNodes } from './cpu-counts.ts'
 import { type SimulatedRun, findingsOf } from './findings.ts'
-import { type MachineModel, accountingOf, spinlockOf } from './machine.ts'
+import { type MachineModel, accountingOf, rwsemsOf, spinlockOf } from './machine.ts'
 import { type ComparedRow, compareWithPublished } from './published.ts'
 import { simulateRun } from './run.ts'
 import { type DesignName, type RwsemChoice, combine } from '../workloads/catalogue.ts'
@@ -48,7 +48,7 @@ export async function simulateRuns(options: SimulateOptions): Promise<SimulatedR
   const { workload, machine, seed, config, rss, effort = 1 } = options
   const accounting = accountingOf(machine, options.accounting)
   const spinlock = spinlockOf(machine, options.spinlock)
-  const combinations = combine(options.designs, options.rwsems)
+  const combinations = combine(options.designs, rwsemsOf(machine, options.rwsems))
   const total = combinations.length * options.cpus.length
   const runs: SimulatedRun[] = []
   for (const { design, rwsem } of combinations) {

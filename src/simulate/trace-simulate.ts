@@ -14,7 +14,7 @@ import type {
 import { planRecording } from '../trace/index.ts'
 import { type DesignName, type RwsemChoice, combine } from '../workloads/index.ts'
 import { type SimulatedRun, findingsOf } from './findings.ts'
-import { type MachineModel, accountingOf, spinlockOf } from './machine.ts'
+import { type MachineModel, accountingOf, rwsemsOf, spinlockOf } from './machine.ts'
 import { kernelOptions } from './stepped-run.ts'
 import { Topology } from './topology.ts'
 import { BLOCKED_NS, type FaultTimes, type Gaps, faultHoldNs, unendedFaultNs } from './trace-program.ts'
@@ -155,8 +155,9 @@ export class PlannedRecording {
 export async function simulateTrace(options: TraceSimulateOptions): Promise<TraceSimulateResult> {
   const { trace, machine, seed } = options
   const recording = new PlannedRecording(options)
-  const jobs = combine(options.designs, options.rwsems).flatMap(({ design, rwsem }) =>
-    options.cpus.flatMap((cpus) => recording.gaps.map((gaps) => ({ design, rwsem, cpus, gaps, seed }))),
+  const jobs = combine(options.designs, rwsemsOf(options.machine, options.rwsems)).flatMap(
+    ({ design, rwsem }) =>
+      options.cpus.flatMap((cpus) => recording.gaps.map((gaps) => ({ design, rwsem, cpus, gaps, seed }))),
   )
   const runs: SimulatedTraceRun[] = []
   for (const job of jobs) {

@@ -24,7 +24,7 @@ export interface Configuration {
 
 /** The designs whose faults meet a reader-writer semaphore in a way of their own. */
 const otherForms: Readonly<Record<DesignName, readonly RwsemKind[]>> = {
-  classic: ['generic', 'writer-spinning', 'spinning'],
+  classic: ['generic', 'writer-spinning', 'reader-spinning', 'spinning'],
   'lespinasse-2021': ['spinning'],
   'per-vma-lock-2023': ['spinning'],
 }

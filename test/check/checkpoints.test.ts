@@ -73,7 +73,7 @@ function explored(
 
 describe('executions that begin at a saved state', () => {
   const designs = ['lespinasse-2021', 'per-vma-lock-2023', 'leaf-slots', 'classic']
-  const rwsems = ['xadd', 'generic', 'spinning', 'writer-spinning'] as const
+  const rwsems = ['xadd', 'generic', 'spinning', 'writer-spinning', 'reader-spinning'] as const
   for (const [index, name] of scenarioNames.entries()) {
     if (!isWhole && index % 6 !== 0) continue
     const turn = Math.floor(index / (isWhole ? 1 : 6))

@@ -5,6 +5,7 @@ import { describe, it } from 'node:test'
 import { loadStepped } from '../../src/backends/stepped/index.ts'
 import { checkKernelScenario, scenarioNames } from '../../src/check/index.ts'
 import { FailsInOrder, sequentialOutcomes } from '../../src/check/kernel-subject.ts'
+import { rwsemNames } from '../../src/kernel/index.ts'
 import { isTurn } from '../extent.ts'
 
 /** Explored completely within a second or so. */
@@ -58,15 +59,21 @@ const complete = new Set([
   'truncate-copy lespinasse-2021 xadd',
 ])
 /** How far the others are explored here; completely, or longer, by `npm run check:all`. */
-const EXECUTIONS = { xadd: 30, generic: 20, 'writer-spinning': 20, spinning: 20 } as const
+const EXECUTIONS = {
+  xadd: 30,
+  generic: 20,
+  'writer-spinning': 20,
+  'reader-spinning': 20,
+  spinning: 20,
+} as const
 /**
  * The other semaphores are a matter of few scenarios: here those of semaphores meet all, of the others most
  * meet one; by `npm run check:all` all do.
  */
 function formsOf(name: string, index: number): readonly (keyof typeof EXECUTIONS)[] {
-  if (name.startsWith('rwsem-')) return ['xadd', 'generic', 'writer-spinning', 'spinning']
-  const others = ['generic', 'writer-spinning', 'spinning', null] as const
-  const other = others[index % 4]!
+  if (name.startsWith('rwsem-')) return rwsemNames
+  const others = ['generic', 'writer-spinning', 'reader-spinning', 'spinning', null] as const
+  const other = others[index % others.length]!
   return other === null ? ['xadd'] : ['xadd', other]
 }
 

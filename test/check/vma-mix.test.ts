@@ -5,11 +5,12 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { checkKernelScenario } from '../../src/check/index.ts'
 import { designs } from '../../src/index.ts'
+import { rwsemNames } from '../../src/kernel/index.ts'
 
 for (const scenario of ['map-unmap-access', 'protect-discard-access']) {
   describe(scenario, () => {
     for (const [index, { name: design }] of designs.entries()) {
-      const rwsem = (['generic', 'xadd', 'spinning', 'writer-spinning'] as const)[index % 4]!
+      const rwsem = rwsemNames[index % rwsemNames.length]!
       it(`${design}, ${rwsem}`, async () => {
         const { verdict, failure } = await checkKernelScenario(scenario, { design, rwsem }, { bound: 1 })
         assert.deepEqual([verdict, failure], ['pass', null])

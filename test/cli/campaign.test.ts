@@ -16,7 +16,7 @@ const folder = mkdtempSync(join(tmpdir(), 'faultline-cli-campaign-'))
 after(() => rmSync(folder, { recursive: true }))
 const examples = fileURLToPath(new URL('../../examples/campaigns/', import.meta.url))
 const file = (name: string): string => join(folder, name)
-const rwsems = ['generic', 'xadd', 'writer-spinning', 'spinning']
+const rwsems = ['generic', 'xadd', 'writer-spinning', 'reader-spinning', 'spinning']
 
 const tiny = file('tiny.json')
 writeFileSync(

@@ -36,7 +36,7 @@ test('rwsems', () => {
   assert.deepEqual(parseConfig('SMP=on, SLUB_DEBUG=off'), { SMP: true, SLUB_DEBUG: false })
   refuses(() => parseConfig('SLUB_DEBUGS=on'), /unknown kernel option/, /did you mean 'SLUB_DEBUG'/)
   refuses(() => parseConfig('SMP=1'), /SMP=1 is not usable/, /SMP=on or SMP=off/)
-  assert.deepEqual(parseRwsems('all'), ['generic', 'xadd', 'writer-spinning', 'spinning'])
+  assert.deepEqual(parseRwsems('all'), ['generic', 'xadd', 'writer-spinning', 'reader-spinning', 'spinning'])
   assert.equal(parseRss('shared'), 'shared')
   refuses(() => parseRss('all'), /unknown way of counting 'all'/, /batched, shared/)
   refuses(() => parseRwsems('xad'), /unknown rwsem 'xad'/, /did you mean 'xadd'/)

@@ -13,7 +13,7 @@ import { SCARCE_MEMORY, VmaStress } from './vma.ts'
 import { SPACES } from './vma-round.ts'
 
 const KINDS = ['slabs', 'interleaved', 'words', 'free', 'forks', 'vma', 'vma-swap']
-const RWSEMS = ['xadd', 'generic', 'writer-spinning', 'spinning']
+const RWSEMS = ['xadd', 'generic', 'writer-spinning', 'reader-spinning', 'spinning']
 
 function wrongCall(message: string): never {
   console.error(`stress: ${message}`)

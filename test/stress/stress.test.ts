@@ -3,6 +3,7 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { rwsemNames } from '../../src/kernel/index.ts'
 import { designs } from '../../src/memory.ts'
 import { extent, isTurn, isWhole } from '../extent.ts'
 import { configVariants, counterProblem, runStress } from './stress.ts'
@@ -12,8 +13,7 @@ const seed = Number(process.env['STRESS_SEED'] ?? Math.floor(Math.random() * 2 *
 let combination = 0
 for (const [index, { name }] of designs.entries()) {
   if (!isTurn(index, seed)) continue
-  const rwsems = ['xadd', 'generic', 'writer-spinning', 'spinning'] as const
-  for (const rwsem of isWhole ? rwsems : [rwsems[(index >> 1) % rwsems.length]!]) {
+  for (const rwsem of isWhole ? rwsemNames : [rwsemNames[(index >> 1) % rwsemNames.length]!]) {
     const config = configVariants[combination++ % configVariants.length]!
     test(`random calls and accesses by several threads agree with the reference model: ${name}, ${rwsem}`, async () => {
       const threads = rwsem === 'xadd' ? 2 : 3
@@ -37,7 +37,7 @@ for (const [index, { name }] of designs.entries()) {
 for (const [index, { name }] of designs.entries()) {
   if (!isTurn(index, seed + 1)) continue
   test(`a fork among threads that write has of each what came before it: ${name}`, async () => {
-    const rwsem = (['spinning', 'xadd', 'generic', 'writer-spinning'] as const)[(index >> 1) % 4]!
+    const rwsem = rwsemNames[(index >> 1) % rwsemNames.length]!
     const config = configVariants[index % configVariants.length]!
     const rounds = extent(1, 2)
     const report = await runStress({

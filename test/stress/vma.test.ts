@@ -12,7 +12,7 @@ import {
   OutOfMemory,
   SegmentationFault,
 } from '../../src/memory.ts'
-import { Mm, Vma } from '../../src/kernel/index.ts'
+import { Mm, Vma, rwsemNames } from '../../src/kernel/index.ts'
 import {
   performVmaMixStep,
   VMA_MIX_BASE as BASE,
@@ -50,7 +50,7 @@ describe("the mix of stress-ng's vma", () => {
 
   for (const [number, { name }] of designs.entries()) {
     if (!isTurn(number, seed)) continue
-    const rwsem = (['xadd', 'generic', 'spinning', 'writer-spinning'] as const)[number % 4]!
+    const rwsem = rwsemNames[number % rwsemNames.length]!
     it(`loses nothing and leaves everything in order: ${name}, ${rwsem}`, async () => {
       const report = await stress.round({
         design: name,

@@ -107,7 +107,7 @@ function linked({ scenarios, designs }: Catalogue): Partial<Choice> {
   return {
     ...(known.scenario.includes(said.get('scenario') ?? '') && { scenario: said.get('scenario')! }),
     ...(known.design.includes(said.get('design') ?? '') && { design: said.get('design')! }),
-    ...(['xadd', 'spinning', 'generic'].includes(said.get('rwsem') ?? '') && { rwsem: said.get('rwsem')! }),
+    ...([...rwsem.options].some(({ value }) => value === said.get('rwsem')) && { rwsem: said.get('rwsem')! }),
     published: said.get('published') === 'true',
   }
 }

@@ -12,11 +12,11 @@ const entries: Readonly<Record<string, Omit<MutantEntry, 'rwsem'>>> = {
     guard: 'a release wakes the queue whether somebody spins or not',
     scenario: 'rwsem-two-writers',
     patches: [
-      at(rwsem, 'spinningUpWrite').before(
+      at(rwsem, 'upWrite').before(
         'Atomics.store(...$)',
         'const spins = Atomics.load(cpu.heap, sem + Rwsem.spinner) !== 0',
       ),
-      at(rwsem, 'spinningUpWrite').replace(
+      at(rwsem, 'upWrite').replace(
         '(Atomics.sub(...$) & FLAG_WAITERS) !== 0',
         '(Atomics.sub(cpu.heap, sem, WRITER_LOCKED) & FLAG_WAITERS) !== 0 && !spins',
       ),
@@ -61,10 +61,7 @@ const entries: Readonly<Record<string, Omit<MutantEntry, 'rwsem'>>> = {
     guard: 'all readers of the queue come in at once, over the writers between them',
     scenario: 'rwsem-readers-queue',
     redundant: 'they come in after the writer; they wait longer',
-    patches: at(rwsem, 'takeReaders').before(
-      'waiter = next',
-      'if (heap[waiter + PerCpu.waiterKind] !== WAITING_FOR_READ) break',
-    ),
+    patches: at(rwsem, 'markWake').replace('takeReaders(cpu, sem, true)', 'takeReaders(cpu, sem, false)'),
   },
   // 2f06f702925b
   'readers-past-readers': {
@@ -86,25 +83,22 @@ const entries: Readonly<Record<string, Omit<MutantEntry, 'rwsem'>>> = {
   'queue-not-looked-at': {
     guard: 'a reader that queues wakes whom its count had kept from being woken',
     scenario: 'rwsem-readers-queue',
-    patches: at(rwsem, 'downReadSlow').replace(
-      'markForCount(...$)',
-      '(Atomics.add(heap, sem, adjustment), 0)',
-    ),
+    patches: at(rwsem, 'queueForRead').replace('this.markForReader(...$)', '0'),
   },
   'reader-leaves-and-wakes-nobody': {
     guard: 'the last reader to leave wakes the queue',
     scenario: 'rwsem-readers-queue',
-    patches: at(rwsem, 'spinningUpRead').drop('wakeQueue(cpu, sem, WAKE_ANY)'),
+    patches: at(rwsem, 'upRead').drop('this.wakeQueue(cpu, sem, WAKE_ANY)'),
   },
   'writer-leaves-and-wakes-nobody': {
     guard: 'a writer that leaves wakes the queue',
     scenario: 'rwsem-writers-queue',
-    patches: at(rwsem, 'spinningUpWrite').force('(Atomics.sub(...$) & FLAG_WAITERS) !== 0', false),
+    patches: at(rwsem, 'upWrite').force('(Atomics.sub(...$) & FLAG_WAITERS) !== 0', false),
   },
   'name-cleared-after-the-count': {
     guard: 'a writer takes its name away before it leaves',
     scenario: 'rwsem-writers-queue',
-    patches: at(rwsem, 'spinningUpWrite').after(
+    patches: at(rwsem, 'upWrite').after(
       'if ((Atomics.sub(...$) & FLAG_WAITERS) !== 0) $',
       'Atomics.store(cpu.heap, sem + Rwsem.owner, 0)',
     ),

@@ -5,6 +5,7 @@ import type { MutantEntry, MutantTable } from './mutant.ts'
 import { at } from './patch.ts'
 
 const rwsem = 'sync/rwsem-writer-spinning.ts'
+const queue = 'sync/rwsem-queue.ts'
 const osq = 'sync/osq.ts'
 
 const ofTheSemaphore: Readonly<Record<string, Omit<MutantEntry, 'rwsem'>>> = {
@@ -96,9 +97,13 @@ const ofTheSemaphore: Readonly<Record<string, Omit<MutantEntry, 'rwsem'>>> = {
   'readers-let-in-over-a-writer': {
     guard: 'readers come in up to the first writer of the queue',
     scenario: 'rwsem-writers-queue',
-    patches: at(rwsem, 'takeReaders').drop(
-      'if (heap[waiter + PerCpu.waiterKind] === WAITING_FOR_WRITE) break',
-    ),
+    redundant: 'as since 5.3; the writers between them wait longer',
+    patches: at(rwsem, 'markWake').replace('takeReaders(cpu, sem, false)', 'takeReaders(cpu, sem, true)'),
+  },
+  'writers-let-in-as-readers': {
+    guard: 'of the queue, readers are let in, and no writers',
+    scenario: 'rwsem-writers-queue',
+    patches: at(queue, 'takeReaders').force('heap[waiter + PerCpu.waiterKind] === WAITING_FOR_READ', true),
   },
   'writer-takes-from-readers': {
     guard: 'a writer takes the lock only if nobody is active',

@@ -7,6 +7,7 @@ import {
   Header,
   PerCpu,
   RWSEM_OWNER_WORD,
+  RWSEM_READER_SPINNING,
   RWSEM_SPINNING,
   RWSEM_WORDS,
   type Task,
@@ -69,7 +70,9 @@ function countThenRead(cpu: Task, at: number): string {
 
 /** Whether the lock was to be handed over, to one who has not come in yet: then whoever comes now comes later. */
 function isHandedOver({ heap }: Task, at: number): boolean {
-  return heap[Header.rwsemKind] === RWSEM_SPINNING && (Atomics.load(heap, at) & FLAG_HANDOFF) !== 0
+  const kind = heap[Header.rwsemKind]
+  const canBe = kind === RWSEM_SPINNING || kind === RWSEM_READER_SPINNING
+  return canBe && (Atomics.load(heap, at) & FLAG_HANDOFF) !== 0
 }
 
 const HANDED_OVER = 'handed over'
@@ -114,6 +117,27 @@ function semaphore(threads: PrimitiveScenarioDescription['threads']): PrimitiveS
   return { words: RWSEM_WORDS + 1, hints: [RWSEM_OWNER_WORD], threads }
 }
 
+/** A thread calls on both CPUs with the lock held, which the other wants meanwhile. */
+function calledBeside(other: PrimitiveScenarioDescription['threads'][number]): PrimitiveScenarioDescription {
+  return {
+    words: MASK + 8,
+    hints: [RWSEM_OWNER_WORD],
+    setup: (cpu, at) => {
+      cpu.heap[at + MASK] = BOTH
+    },
+    threads: [
+      function call(cpu, at) {
+        downWrite(cpu, at)
+        cpu.heap[at + COUNTER]!++
+        callFunctionMany(cpu, at + MASK, CALL_FLUSH_TLB, 0, 0, 1)
+        upWrite(cpu, at)
+        return 0
+      },
+      other,
+    ],
+  }
+}
+
 export default primitiveScenarios({
   // Two readers and a writer that queue: who leaves last finds the queue, whatever is counted for a moment.
   'rwsem-readers-queue': semaphore([read, read, countUp]),
@@ -147,21 +171,7 @@ export default primitiveScenarios({
   'rwsem-downgrade-queue': semaphore([downgrade, read, addTen]),
   // A writer that calls on the other CPU with the lock held, and one that spins for the lock until it gets it
   // (variants.ts): the deadlock of interrupts (race R11), if it does not answer.
-  'rwsem-spinner-called': {
-    words: MASK + 8,
-    hints: [RWSEM_OWNER_WORD],
-    setup: (cpu, at) => {
-      cpu.heap[at + MASK] = BOTH
-    },
-    threads: [
-      function call(cpu, at) {
-        downWrite(cpu, at)
-        cpu.heap[at + COUNTER]!++
-        callFunctionMany(cpu, at + MASK, CALL_FLUSH_TLB, 0, 0, 1)
-        upWrite(cpu, at)
-        return 0
-      },
-      addTen,
-    ],
-  },
+  'rwsem-spinner-called': calledBeside(addTen),
+  // The same with a reader, which spins where readers do.
+  'rwsem-reader-called': calledBeside(read),
 })

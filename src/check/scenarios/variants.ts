@@ -102,6 +102,7 @@ export const scenarioPatches: Readonly<Record<string, readonly SourcePatch[]>> =
   'rwsem-reader-handoff': handOverAtOnce,
   'rwsem-downgrade-queue': queueAtOnce,
   'rwsem-spinner-called': spinForGood,
+  'rwsem-reader-called': spinForGood,
   // Who waits for a grace period is woken by nobody, so that halting must end by itself.
   'percpu-rwsem': sleepAtOnce,
   'percpu-rwsem-sleeping': sleepAtOnce,

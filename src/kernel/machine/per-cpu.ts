@@ -103,10 +103,12 @@ export const PerCpu = layout('cpu', SLABS + SLAB_CACHES * SLAB_CPU_WORDS, {
   rcuwaitTask: 52,
   /**
    * The spinning semaphore: how often this CPU, a reader, was to be let in for nothing (guarded by the wait lock), and
-   * the word on which it sleeps, which may be woken late, for a wait that is over.
+   * the word on which it sleeps, which may be woken late, for a wait that is over. Where readers spin: what the lock
+   * said of its owner when this CPU, a reader, began to wait.
    */
   waiterTries: 53,
   waiterWake: 54,
+  waiterMet: 55,
 
   /** Callbacks that wait for a grace period. `rcuLock` guards them, as another CPU may adopt them. */
   rcuLock: 64,

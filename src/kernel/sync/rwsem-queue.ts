@@ -19,13 +19,13 @@ export const Rwsem = layout('rw_semaphore', RWSEM_WORDS, {
   waitFirst: 2,
   waitLast: 3,
   /**
-   * The CPU that holds it for write, as {@link ownerTag} writes it. xadd and generic: for assertions, else 0. Those
-   * that spin: with flags, which say of a reader that there is, or was, one.
+   * The CPU that holds it for write, by the address of its struct. xadd and generic: for assertions, else 0. Those that
+   * spin: with the flags below.
    */
   owner: 4,
   /** Spinning: one more than the CPU that spins, 0 for none. */
   spinner: 5,
-  /** Writers spin: the queue of spinners, see osq.ts. */
+  /** Writers spin, or readers too: the queue of spinners, see osq.ts. */
   spinners: 6,
 })
 
@@ -35,14 +35,26 @@ export const RWSEM_OWNER_WORD = Rwsem.owner
 export const WAITING_FOR_READ = 1
 export const WAITING_FOR_WRITE = 2
 
-/** What `owner` says while this CPU holds the lock for writing. The lowest two bits are left for flags. */
-export function ownerTag(cpu: Cpu): number {
-  return (cpu.id + 1) << 2
+// Flags of `owner`, in the lowest bits of an address: that a reader holds the lock or was the last to do so (4.7); that
+// writers do not spin, as readers have it for long (5.3); and that readers do not (5.3 to 5.10).
+export const READER_OWNED = 1
+export const NONSPINNABLE = 2
+export const READERS_NONSPINNABLE = 4
+export const OWNER_FLAGS = READER_OWNED | NONSPINNABLE | READERS_NONSPINNABLE
+
+/** @param owner what `owner` says; true while this CPU holds the lock for writing */
+export function isOwner(cpu: Cpu, owner: number): boolean {
+  return (owner & ~READERS_NONSPINNABLE) === cpu.base
 }
 
 /** @param owner what `owner` says as this CPU is about to release the write lock */
 export function assertOwner(cpu: Cpu, owner: number): void {
-  bugOn(owner !== ownerTag(cpu), `CPU ${cpu.id} releases a write lock that it does not hold`)
+  bugOn(!isOwner(cpu, owner), `CPU ${cpu.id} releases a write lock that it does not hold`)
+}
+
+/** `owner_on_cpu`: the writer that `owner` names does not sleep in the kernel. That the host runs it cannot be seen. */
+export function ownerRuns(cpu: Cpu, owner: number): boolean {
+  return Atomics.load(cpu.heap, (owner & ~OWNER_FLAGS) + PerCpu.asleep) === 0
 }
 
 /** Appends this CPU to the queue. The wait lock is held. */
@@ -68,6 +80,35 @@ export function dequeueWaiter(cpu: Cpu, sem: number, waiter: number): void {
   if (next === 0) heap[sem + Rwsem.waitLast] = previous
   else heap[next + PerCpu.waiterPrevious] = previous
 }
+
+/**
+ * Takes readers out of the queue, of which the first waits for reading, and links them. The wait lock is held.
+ *
+ * @param overWriters all of the queue, as since 5.3; else those in front of the first writer
+ * @returns how many they are; the first of the queue is the first of them
+ */
+export function takeReaders(cpu: Cpu, sem: number, overWriters: boolean): number {
+  const { heap } = cpu
+  let readers = 0
+  let last = 0
+  for (let waiter = heap[sem + Rwsem.waitFirst]; waiter !== 0;) {
+    const next = heap[waiter + PerCpu.waiterNext]
+    if (heap[waiter + PerCpu.waiterKind] === WAITING_FOR_READ) {
+      dequeueWaiter(cpu, sem, waiter)
+      heap[waiter + PerCpu.waiterNext] = 0
+      if (last !== 0) heap[last + PerCpu.waiterNext] = waiter
+      last = waiter
+      readers++
+    } else if (!overWriters) break
+    waiter = next
+  }
+  return readers
+}
+
+// Whom a form may wake: the first writer or readers; readers; readers, as the caller owns the lock for reading.
+export const WAKE_ANY = 0
+export const WAKE_READERS = 1
+export const WAKE_READ_OWNED = 2
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Where who is woken does not own the lock: whom to wake is decided under the wait lock, and woken without it. The word

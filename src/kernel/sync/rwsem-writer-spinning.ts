@@ -18,26 +18,24 @@
 //
 // Linux spins until the scheduler wants the CPU. As that is not known on worker threads, rounds are counted too.
 
-import {
-  type Cpu,
-  cpuRelax,
-  disableInterrupts,
-  enableInterrupts,
-  needResched,
-  perCpuBase,
-} from '../machine/cpu.ts'
+import { type Cpu, cpuRelax, disableInterrupts, enableInterrupts, needResched } from '../machine/cpu.ts'
 import { PerCpu } from '../machine/per-cpu.ts'
 import { prepareToSleep, sleepUntilWoken } from '../machine/sleep.ts'
 import { osqIsLocked, osqLock, osqUnlock } from './osq.ts'
 import {
+  READER_OWNED,
   Rwsem,
   WAITING_FOR_READ,
   WAITING_FOR_WRITE,
+  WAKE_ANY,
+  WAKE_READERS,
+  WAKE_READ_OWNED,
   assertOwner,
   dequeueWaiter,
   enqueueWaiter,
-  ownerTag,
+  ownerRuns,
   sleepUntilLetIn,
+  takeReaders,
   wakeMarked,
 } from './rwsem-queue.ts'
 import { spinLockIrq, spinTryLock, spinUnlockIrq } from './spinlock.ts'
@@ -47,15 +45,8 @@ const ACTIVE_MASK = 0xffff
 const WAITING_BIAS = -0x10000
 const ACTIVE_WRITE_BIAS = WAITING_BIAS + ACTIVE_READ_BIAS
 
-const READER_OWNED = 1
-
 /** How often the first of the spinners looks before it queues, and how often the others look for their turn. */
 const SPIN_ROUNDS = 100
-
-// Whom markWake() may wake: the first writer or readers; readers; readers, as the caller owns the lock for reading.
-const WAKE_ANY = 0
-const WAKE_READERS = 1
-const WAKE_READ_OWNED = 2
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Readers
@@ -194,11 +185,11 @@ function isSpinnable(cpu: Cpu, sem: number): boolean {
   if (needResched(cpu)) return false
   const owner = Atomics.load(cpu.heap, sem + Rwsem.owner)
   if (owner === 0 || owner === READER_OWNED) return owner === 0
-  return Atomics.load(cpu.heap, perCpuBase(cpu.heap, (owner >> 2) - 1) + PerCpu.asleep) === 0
+  return ownerRuns(cpu, owner)
 }
 
 function setOwner(cpu: Cpu, sem: number): void {
-  Atomics.store(cpu.heap, sem + Rwsem.owner, ownerTag(cpu))
+  Atomics.store(cpu.heap, sem + Rwsem.owner, cpu.base)
 }
 
 /** Readers of one phase write it once. */
@@ -247,7 +238,7 @@ function markWake(cpu: Cpu, sem: number, kind: number): number {
   if (heap[first + PerCpu.waiterKind] === WAITING_FOR_WRITE) return kind === WAKE_ANY ? -first : 0
   const claimed = kind === WAKE_READ_OWNED ? 0 : ACTIVE_READ_BIAS
   if (claimed !== 0 && !claimForReaders(cpu, sem)) return 0
-  const readers = takeReaders(cpu, sem)
+  const readers = takeReaders(cpu, sem, false)
   const emptied = heap[sem + Rwsem.waitFirst] === 0 ? WAITING_BIAS : 0
   // All are counted before any is let in: it may leave at once.
   Atomics.add(heap, sem, readers * ACTIVE_READ_BIAS - claimed - emptied)
@@ -262,19 +253,4 @@ function claimForReaders(cpu: Cpu, sem: number): boolean {
   }
   setReaderOwned(cpu, sem)
   return true
-}
-
-/** Takes the readers at the head of the queue out of it, and links them. Returns how many they are. */
-function takeReaders(cpu: Cpu, sem: number): number {
-  const { heap } = cpu
-  let readers = 0
-  let last = 0
-  for (let waiter = heap[sem + Rwsem.waitFirst]; waiter !== 0; waiter = heap[waiter + PerCpu.waiterNext]) {
-    if (heap[waiter + PerCpu.waiterKind] === WAITING_FOR_WRITE) break
-    dequeueWaiter(cpu, sem, waiter)
-    last = waiter
-    readers++
-  }
-  heap[last + PerCpu.waiterNext] = 0
-  return readers
 }

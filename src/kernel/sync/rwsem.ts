@@ -1,4 +1,4 @@
-// The reader-writer semaphore behind the mmap lock, in four forms. The first two are those whose difference decided
+// The reader-writer semaphore behind the mmap lock, in five forms. The first two are those whose difference decided
 // the debate of January 2010.
 //
 // Generic (lib/rwsem-spinlock.c): a spinlock guards a count and a queue, so that every reader takes and releases that
@@ -13,7 +13,10 @@
 // Writer-spinning (kernel/locking/rwsem-xadd.c of 3.16 to 5.2): writers spin for a writer that is running, and take the
 // lock past the queue; readers do neither; see rwsem-writer-spinning.ts.
 //
-// Spinning (kernel/locking/rwsem.c since 5.3): writers spin, and whoever runs may take the lock past the queue; see
+// Reader-spinning (kernel/locking/rwsem.c of 5.3 to 5.10): readers spin too, and whoever spins may take the lock past
+// the queue; see rwsem-reader-spinning.ts.
+//
+// Spinning (the same since 5.11): writers spin, and whoever runs may take the lock past the queue; see
 // rwsem-spinning.ts.
 
 import { type Cpu } from '../machine/cpu.ts'
@@ -27,16 +30,10 @@ import {
   assertOwner,
   dequeueWaiter,
   enqueueWaiter,
-  ownerTag,
+  isOwner,
 } from './rwsem-queue.ts'
-import {
-  spinningDownRead,
-  spinningDownReadTryLock,
-  spinningDownWrite,
-  spinningDowngradeWrite,
-  spinningUpRead,
-  spinningUpWrite,
-} from './rwsem-spinning.ts'
+import { ReaderSpinningRwsem } from './rwsem-reader-spinning.ts'
+import { SpinningRwsem } from './rwsem-spinning.ts'
 import {
   writerSpinningDownRead,
   writerSpinningDownReadTryLock,
@@ -51,22 +48,28 @@ export const RWSEM_XADD = 0
 export const RWSEM_GENERIC = 1
 export const RWSEM_SPINNING = 2
 export const RWSEM_WRITER_SPINNING = 3
+export const RWSEM_READER_SPINNING = 4
 
 /** The forms by name, in the order in which Linux had them on 64-bit x86. */
 export const rwsemKinds = {
   generic: RWSEM_GENERIC,
   xadd: RWSEM_XADD,
   'writer-spinning': RWSEM_WRITER_SPINNING,
+  'reader-spinning': RWSEM_READER_SPINNING,
   spinning: RWSEM_SPINNING,
 } as const
 export type RwsemKind = keyof typeof rwsemKinds
 
 export const rwsemNames = Object.keys(rwsemKinds) as readonly RwsemKind[]
 
+const spinning = new SpinningRwsem()
+const readerSpinning = new ReaderSpinningRwsem()
+
 /** Takes the lock for reading. */
 export function downRead(cpu: Cpu, sem: number): void {
   const kind = cpu.heap[Header.rwsemKind]
-  if (kind === RWSEM_SPINNING) spinningDownRead(cpu, sem)
+  if (kind === RWSEM_SPINNING) spinning.downRead(cpu, sem)
+  else if (kind === RWSEM_READER_SPINNING) readerSpinning.downRead(cpu, sem)
   else if (kind === RWSEM_WRITER_SPINNING) writerSpinningDownRead(cpu, sem)
   else if (kind === RWSEM_GENERIC) genericDownRead(cpu, sem)
   else if (Atomics.add(cpu.heap, sem, ACTIVE_READ_BIAS) + ACTIVE_READ_BIAS < 0) {
@@ -77,7 +80,8 @@ export function downRead(cpu: Cpu, sem: number): void {
 /** Takes the lock for reading if no writer holds it or waits. Returns whether it did. */
 export function downReadTryLock(cpu: Cpu, sem: number): boolean {
   const kind = cpu.heap[Header.rwsemKind]
-  if (kind === RWSEM_SPINNING) return spinningDownReadTryLock(cpu, sem)
+  if (kind === RWSEM_SPINNING) return spinning.downReadTryLock(cpu, sem)
+  if (kind === RWSEM_READER_SPINNING) return readerSpinning.downReadTryLock(cpu, sem)
   if (kind === RWSEM_WRITER_SPINNING) return writerSpinningDownReadTryLock(cpu, sem)
   if (kind === RWSEM_GENERIC) return genericDownReadTryLock(cpu, sem)
   // As on x86, a plain load and then a cmpxchg: two bus transactions where down_read() needs one.
@@ -91,7 +95,8 @@ export function downReadTryLock(cpu: Cpu, sem: number): boolean {
 export function upRead(cpu: Cpu, sem: number): void {
   const kind = cpu.heap[Header.rwsemKind]
   if (kind !== RWSEM_XADD) {
-    if (kind === RWSEM_SPINNING) spinningUpRead(cpu, sem)
+    if (kind === RWSEM_SPINNING) spinning.upRead(cpu, sem)
+    else if (kind === RWSEM_READER_SPINNING) readerSpinning.upRead(cpu, sem)
     else if (kind === RWSEM_WRITER_SPINNING) writerSpinningUpRead(cpu, sem)
     else genericUpRead(cpu, sem)
     return
@@ -104,7 +109,8 @@ export function upRead(cpu: Cpu, sem: number): void {
 export function downWrite(cpu: Cpu, sem: number): void {
   const kind = cpu.heap[Header.rwsemKind]
   if (isSpinningKind(kind)) {
-    if (kind === RWSEM_SPINNING) spinningDownWrite(cpu, sem)
+    if (kind === RWSEM_SPINNING) spinning.downWrite(cpu, sem)
+    else if (kind === RWSEM_READER_SPINNING) readerSpinning.downWrite(cpu, sem)
     else writerSpinningDownWrite(cpu, sem)
     return
   }
@@ -112,13 +118,14 @@ export function downWrite(cpu: Cpu, sem: number): void {
   else if (Atomics.add(cpu.heap, sem, ACTIVE_WRITE_BIAS) !== 0) {
     xaddDownFailed(cpu, sem, WAITING_FOR_WRITE, -ACTIVE_READ_BIAS)
   }
-  cpu.heap[sem + Rwsem.owner] = ownerTag(cpu)
+  cpu.heap[sem + Rwsem.owner] = cpu.base
 }
 
 export function upWrite(cpu: Cpu, sem: number): void {
   const kind = cpu.heap[Header.rwsemKind]
   if (isSpinningKind(kind)) {
-    if (kind === RWSEM_SPINNING) spinningUpWrite(cpu, sem)
+    if (kind === RWSEM_SPINNING) spinning.upWrite(cpu, sem)
+    else if (kind === RWSEM_READER_SPINNING) readerSpinning.upWrite(cpu, sem)
     else writerSpinningUpWrite(cpu, sem)
     return
   }
@@ -131,7 +138,8 @@ export function upWrite(cpu: Cpu, sem: number): void {
 export function downgradeWrite(cpu: Cpu, sem: number): void {
   const kind = cpu.heap[Header.rwsemKind]
   if (isSpinningKind(kind)) {
-    if (kind === RWSEM_SPINNING) spinningDowngradeWrite(cpu, sem)
+    if (kind === RWSEM_SPINNING) spinning.downgradeWrite(cpu, sem)
+    else if (kind === RWSEM_READER_SPINNING) readerSpinning.downgradeWrite(cpu, sem)
     else writerSpinningDowngradeWrite(cpu, sem)
     return
   }
@@ -153,11 +161,8 @@ function clearOwner(cpu: Cpu, sem: number): void {
 /** True while this CPU holds the lock for writing. */
 export function isWriteLockedByMe(cpu: Cpu, sem: number): boolean {
   const { heap } = cpu
-  return (
-    (isSpinningKind(heap[Header.rwsemKind])
-      ? Atomics.load(heap, sem + Rwsem.owner)
-      : heap[sem + Rwsem.owner]) === ownerTag(cpu)
-  )
+  const isRaced = isSpinningKind(heap[Header.rwsemKind])
+  return isOwner(cpu, isRaced ? Atomics.load(heap, sem + Rwsem.owner) : heap[sem + Rwsem.owner])
 }
 
 // ---------------------------------------------------------------------------------------------------------------------

@@ -51,5 +51,7 @@ export const pixel6: MachineModel = {
   broadcastsTlb: true,
   accounting: '5.11',
   spinlock: 'queued',
+  // Linux 5.10, to which the patches of 2022 were brought for it.
+  rwsem: 'reader-spinning',
   fitted: { 'software.createNs': 'spf_test 100 2 10, classic' },
 }
