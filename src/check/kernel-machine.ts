@@ -47,6 +47,9 @@ export interface MachineChoice {
   readonly nodes?: NodeOptions | undefined
 }
 
+/** Of each page, scenarios look at so many words. */
+const WORDS_SEEN = 2
+
 export interface OpenedFile {
   readonly open: number
   readonly generation: number
@@ -133,6 +136,12 @@ function physicalMemory(frames: number): PhysicalMemory {
     words,
     copyOut() {
       throw new Error('scenarios access memory by words')
+    },
+    // Of a whole page, what scenarios look at. Others may see the words while they come, as on hardware.
+    copyIn(to, source, start, length) {
+      const count = length === PAGE_SIZE ? WORDS_SEEN : length / 4
+      const from = new Int32Array(source.buffer, source.byteOffset + start, count)
+      for (let word = 0; word < count; word++) Atomics.store(words, to / 4 + word, from[word]!)
     },
     zeroFrame: (frame) => void words.fill(0, frame * PAGE_WORDS, (frame + 1) * PAGE_WORDS),
     copyFrame: (to, from) =>

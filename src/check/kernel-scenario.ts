@@ -457,7 +457,8 @@ export class ScenarioCpu {
   #open(inode = DATA_FILE): number {
     const identity = Int32Array.of(0, 0, inode, 0)
     const pages = this.machine.disk.pagesOf(inode)
-    return openHostFile(this.task, identity, new Uint8Array(0), pages, PAGE_SIZE, true, 0)
+    const lastBytes = pages === 0 ? 0 : PAGE_SIZE
+    return openHostFile(this.task, identity, new Uint8Array(0), pages, lastBytes, true, 0)
   }
 
   /** Opens the file on disk in the name of this CPU's thread, which does not close it. */
@@ -631,6 +632,15 @@ export class ScenarioCpu {
     return 'flushed'
   }
 
+  /** Its first turn, in which it comes to one file. */
+  flushOne(): Outcome {
+    callEnter(this.task)
+    beginWriteback(this.task, true)
+    writeBackSome(this.task, true)
+    callExit(this.task)
+    return 'flushed'
+  }
+
   /** Asks the flusher for an msync. */
   askSync(page: number, pages: number): Outcome {
     callEnter(this.task)
@@ -647,11 +657,16 @@ export class ScenarioCpu {
     return 'served'
   }
 
-  /** What it came to; this CPU does it itself where the flusher has not. */
+  /** Waits until the flusher has done it, and tells what it came to. Where nobody is at work beside, does it itself. */
   syncAnswer(): Outcome {
     const { heap, base } = this.task
-    const done = Atomics.load(heap, base + PerCpu.syncDone) === Atomics.load(heap, base + PerCpu.syncWanted)
-    if (!done) return this.sync(heap[base + PerCpu.syncStart]!, 1)
+    const wanted = Atomics.load(heap, base + PerCpu.syncWanted)
+    for (;;) {
+      const done = Atomics.load(heap, base + PerCpu.syncDone)
+      if (done === wanted) break
+      if (this.machine.ordering) return this.sync(heap[base + PerCpu.syncStart]!, 1)
+      Atomics.wait(heap, base + PerCpu.syncDone, done)
+    }
     callEnter(this.task)
     const result = finishSync(this.task, this.mm)
     callExit(this.task)
@@ -807,11 +822,13 @@ function protectionFlags(protection: string): number {
   return flags
 }
 
-function outcomeOf(result: number): Outcome {
+/** What a call returned, or the name of its error. */
+export function outcomeOf(result: number): Outcome {
   return result < 0 ? errnoName(-result) : result
 }
 
-function signalOf(error: unknown): string {
+/** The name of the signal that an access ended in; throws what is none. */
+export function signalOf(error: unknown): string {
   if (error instanceof SegmentationFault || error instanceof BusError) return error.code
   if (error instanceof FaultOutOfMemory) return 'out of memory'
   throw error

@@ -139,6 +139,9 @@ function contentless(thread: number, frameCount: number, meter: KernelMeter): Ph
     copyOut() {
       throw new Error('simulated frames have no contents')
     },
+    copyIn() {
+      throw new Error('simulated frames have no contents')
+    },
     zeroFrame: (frame) => meter.noteClear(thread, frame),
     copyFrame: (to, from) => meter.noteCopy(thread, to, from),
   }

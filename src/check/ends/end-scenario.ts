@@ -26,6 +26,7 @@ import {
 } from '../../kernel/index.ts'
 import { checkKernel, tearDown } from '../kernel-invariants.ts'
 import { type MachineChoice, bootMachine, freshTask } from '../kernel-machine.ts'
+import { append, overwrite, writePage } from '../scenarios/file-calls.ts'
 import { type Operation, type Outcome, ScenarioCpu, observeSpace } from '../kernel-scenario.ts'
 
 const page = 0x1000
@@ -68,6 +69,14 @@ export const victims: Readonly<Record<string, Operation>> = {
   brk: (cpu) => cpu.heap(2),
   msync: (cpu) => cpu.sync(filePage, 2),
   fsync: (cpu) => cpu.syncFile(),
+  append: append(60),
+  'write, whole page': writePage(1, 60),
+  'overwrite, whole page': overwrite(filePage + 1, 60),
+  'msync, by the flusher': (cpu) => {
+    cpu.askSync(filePage, 1)
+    return cpu.serve(VICTIM)
+  },
+  flush: (cpu) => cpu.flush(),
   ftruncate: (cpu) => cpu.truncate(1),
   read: (cpu) => cpu.readFile(1),
   open: (cpu) => cpu.openOnly(),
@@ -224,8 +233,8 @@ function setUp(cpus: readonly ScenarioCpu[]): void {
   cpu!.store(page + 0x10, 4)
   for (let index = 0; index < 2; index++) cpu!.store(page + index, 1 + index)
   cpu!.store(page + 3, 3)
-  cpu!.fillDisk(2, 50)
-  cpu!.mapDisk(filePage, 2)
+  cpu!.fillDisk(3, 50)
+  cpu!.mapDisk(filePage, 3)
   cpu!.keepFile(filePage)
   cpu!.store(filePage, 55)
   // What the victim has open is let go with it.

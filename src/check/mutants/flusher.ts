@@ -1,9 +1,10 @@
-// Mutants of writing back beside programs, and of telling its errors.
+// Mutants of writing back beside programs, of telling its errors, and of what makes pages dirty without reading them.
 
 import type { MutantTable } from './mutant.ts'
 import { at } from './patch.ts'
 
 const dirty = 'memory/dirty.ts'
+const fileIo = 'cache/file-io.ts'
 const errseq = 'sync/errseq.ts'
 const flusher = 'cache/flusher.ts'
 const msync = 'calls/msync.ts'
@@ -46,7 +47,7 @@ export const flusherMutants: MutantTable = {
   },
   'failed-page-unmarked': {
     guard: 'a file of which a page could not be written says that it is dirty',
-    scenario: 'flush-fails',
+    scenario: 'flush-fails-write',
     patches: at(writeback, 'writeLockedPages').replace(
       'setPageDirty(cpu, frames[n])',
       'Atomics.or(cpu.heap, pageStruct(cpu, frames[n]) + Page.flags, PG_DIRTY)',
@@ -83,5 +84,65 @@ export const flusherMutants: MutantTable = {
       'const mm = $',
       'Atomics.store(heap, base + PerCpu.syncDone, wanted)',
     ),
+  },
+  'asked-for-a-space-that-is-gone': {
+    guard: 'the flusher serves an address space only as long as it is the one that was asked for',
+    scenario: 'flush-asked-exit',
+    patches: at(msync, 'serveSync').replace(
+      'if (grabMmOf(...$)) $',
+      `if (mm !== 0) {
+        result = syncMappings(cpu, mm, heap[base + PerCpu.syncStart], heap[base + PerCpu.syncEnd], MS_WRITE);
+        finishCall(cpu)
+      }`,
+    ),
+  },
+  'marked-before-it-is-written': {
+    guard:
+      'write() marks a page dirty when it has written to it: write-back may have taken an earlier mark off',
+    scenario: 'flush-write-call',
+    patches: at(fileIo, 'writePage').swap(
+      'copyToFrame(cpu, frame, within, source, start, length)',
+      'setPageDirty(cpu, frame, PG_REFERENCED)',
+    ),
+  },
+  'appended-unlocked': {
+    guard: 'of two CPUs that append to a file one has it at a time',
+    scenario: 'append-append',
+    patches: [
+      at(fileIo, 'appendToFile').drop('lockInode(cpu, file)'),
+      at(fileIo, 'appendToFile').drop('unlockInode(cpu, file)'),
+    ],
+  },
+  'longer-though-it-failed': {
+    guard: 'a file has its old end where it could not be appended to',
+    scenario: 'append-fails',
+    patches: at(fileIo, 'appendToFile').replace('cutBack(cpu, file, oldPages, oldLast)', '0'),
+  },
+  'up-to-date-before-it-is': {
+    guard: 'a page that is overwritten counts as up to date when its content is there',
+    scenario: 'write-read',
+    patches: [
+      at(fileIo, 'addWholePage').replace(
+        'freshPage(cpu, allocPage(cpu), PG_LOCKED)',
+        'freshPage(cpu, allocPage(cpu), PG_LOCKED | PG_UPTODATE)',
+      ),
+      at(fileIo, 'addWholePage').drop('if (present) $'),
+      at(fileIo, 'addWholePage').before(
+        'if (added) $',
+        'copyToFrame(cpu, frame, 0, source, start, PAGE_SIZE)',
+      ),
+    ],
+  },
+  'overwritten-beyond-the-end': {
+    guard: 'a page that is overwritten goes with the end of the file that was cut off meanwhile',
+    scenario: 'overwrite-truncate',
+    redundant:
+      'truncation flushes the TLB of a CPU that is about to add a page, which answers afterwards; but one that waits for memory has answered, which no scenario has it do',
+    patches: at(fileIo, 'addWholePage').drop('dropIfTruncated(cpu, file, index, frame)'),
+  },
+  'overwritten-and-clean': {
+    guard: 'a page that is overwritten is dirty',
+    scenario: 'overwrite-sync',
+    patches: at(fileIo, 'addWholePage').replace('setPageDirty', 'setPageFlags'),
   },
 }

@@ -1,5 +1,6 @@
 // The shipped kernel scenarios: tables by subject. A scenario is called as its key is.
 
+import append from './append.ts'
 import accounting from './accounting.ts'
 import burials from './burials.ts'
 import copies from './copies.ts'
@@ -39,6 +40,7 @@ const explored: Tables = {
   moves,
   files: ofFiles,
   'write-back': writeBack,
+  append,
   flusher,
   mlock,
   observers,

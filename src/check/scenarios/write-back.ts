@@ -1,54 +1,49 @@
 // Files on disk that are written back, given up and opened again.
 
+import { mapKeptFile } from './file-calls.ts'
 import { firstPage, warmPage } from './pages.ts'
 import { kernelScenarios } from './table.ts'
+import type { Operation, ScenarioCpu } from '../kernel-scenario.ts'
+
+/** Two pages of the file on disk, which only their mapping keeps; the first was written to. */
+function writtenOnce(cpu: ScenarioCpu): void {
+  cpu.fillDisk(2, 5)
+  cpu.mapDisk(firstPage, 2)
+  cpu.add(firstPage, 1)
+  cpu.load(warmPage)
+}
+
+/** The same, by each CPU, so that each has a translation. */
+function writtenByAll(cpu: ScenarioCpu, all: readonly ScenarioCpu[]): void {
+  writtenOnce(cpu)
+  for (const each of all.slice(1)) each.add(firstPage, 1)
+}
+
+const syncAddSync: readonly Operation[] = [
+  (cpu) => cpu.sync(firstPage, 1),
+  (cpu) => cpu.add(firstPage, 1),
+  (cpu) => cpu.sync(firstPage, 1),
+  (cpu) => cpu.onDisk(0),
+]
 
 export default kernelScenarios({
   // Two CPUs that have a shared mapping of a file written back: what the second writes by an old translation between
   // its own two calls is on disk after the second, whatever the first has just marked clean.
   'msync-stale-write': {
-    setup: (cpu, all) => {
-      cpu.fillDisk(2, 5)
-      cpu.mapDisk(firstPage, 2)
-      for (const each of all) each.add(firstPage, 1)
-      cpu.load(warmPage)
-    },
-    threads: [
-      [(cpu) => cpu.sync(firstPage, 1)],
-      [
-        (cpu) => cpu.sync(firstPage, 1),
-        (cpu) => cpu.add(firstPage, 1),
-        (cpu) => cpu.sync(firstPage, 1),
-        (cpu) => cpu.onDisk(0),
-      ],
-    ],
+    setup: writtenByAll,
+    threads: [[(cpu) => cpu.sync(firstPage, 1)], syncAddSync],
   },
   // Reclaim of a page of a file on disk, and a CPU that writes to it by its old translation after msync has written
   // it.
   'reclaim-stale-write': {
-    setup: (cpu, all) => {
-      cpu.fillDisk(2, 5)
-      cpu.mapDisk(firstPage, 2)
-      for (const each of all) each.add(firstPage, 1)
-      cpu.load(warmPage)
-    },
-    threads: [
-      [(cpu) => cpu.pageOut(firstPage)],
-      [
-        (cpu) => cpu.sync(firstPage, 1),
-        (cpu) => cpu.add(firstPage, 1),
-        (cpu) => cpu.sync(firstPage, 1),
-        (cpu) => cpu.onDisk(0),
-      ],
-    ],
+    setup: writtenByAll,
+    threads: [[(cpu) => cpu.pageOut(firstPage)], syncAddSync],
   },
   // munmap of a shared mapping of a file, a CPU that still writes by its old translation, and fsync: what is written
   // before the mapping is gone is not lost, though the page was marked clean meanwhile.
   'zap-sync': {
     setup: (cpu, all) => {
-      cpu.fillDisk(2, 5)
-      cpu.mapDisk(firstPage, 2)
-      cpu.keepFile(firstPage)
+      mapKeptFile(cpu, 2)
       cpu.load(warmPage)
       all[1]!.add(firstPage, 1)
     },
@@ -57,9 +52,7 @@ export default kernelScenarios({
   // The same, and a second fsync: what it is told of is on disk, though the mapping is just being taken away.
   'zap-sync-again': {
     setup: (cpu, all) => {
-      cpu.fillDisk(1, 5)
-      cpu.mapDisk(firstPage, 1)
-      cpu.keepFile(firstPage)
+      mapKeptFile(cpu, 1)
       all[1]!.add(firstPage, 1)
     },
     threads: [
@@ -76,9 +69,7 @@ export default kernelScenarios({
   // the page was written back.
   'discard-sync': {
     setup: (cpu, all) => {
-      cpu.fillDisk(2, 5)
-      cpu.mapDisk(firstPage, 1)
-      cpu.keepFile(firstPage)
+      mapKeptFile(cpu, 2, 1)
       all[2]!.add(firstPage, 1)
     },
     threads: [
@@ -90,22 +81,14 @@ export default kernelScenarios({
   // Reclaim of a dirty page of a file, and a CPU that writes to it meanwhile: what is written is on disk, or the page
   // dirty.
   'dirty-reclaim': {
-    setup: (cpu) => {
-      cpu.fillDisk(2, 5)
-      cpu.mapDisk(firstPage, 2)
-      cpu.add(firstPage, 1)
-      cpu.load(warmPage)
-    },
+    setup: writtenOnce,
     threads: [[(cpu) => cpu.pageOut(firstPage), (cpu) => cpu.shrink()], [(cpu) => cpu.add(firstPage, 1)]],
   },
   // Two write-backs of a page, of which the first to come to the disk fails: the page stays dirty until it is
   // written, and the error is told once.
   'sync-fails': {
     setup: (cpu) => {
-      cpu.fillDisk(2, 5)
-      cpu.mapDisk(firstPage, 2)
-      cpu.add(firstPage, 1)
-      cpu.load(warmPage)
+      writtenOnce(cpu)
       cpu.failNext(0, 1)
     },
     threads: [

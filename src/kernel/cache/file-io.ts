@@ -3,7 +3,7 @@
 // A place in a file is a number of bytes, up to 2^43. Writing holds the lock of the file (inode-lock.ts), so that it
 // meets no truncation; reading does not, and sees what is there page by page.
 
-import { PAGE_SIZE, ZERO_FRAME, viewOf } from '../machine/frames.ts'
+import { PAGE_SIZE, ZERO_FRAME } from '../machine/frames.ts'
 import { noteWritten, sectorMask } from '../machine/sectors.ts'
 import { setPageDirty } from '../memory/dirty.ts'
 import { FILE_HOST, File, addToPageCache, bytesInPage, isHostHole, loadPage } from '../memory/file.ts'
@@ -181,5 +181,5 @@ function copyToFrame(
   length: number,
 ): void {
   noteWritten(cpu, frame, sectorMask(within, length))
-  cpu.memory.bytes.set(viewOf(source, start, length), frame * PAGE_SIZE + within)
+  cpu.memory.copyIn(frame * PAGE_SIZE + within, source, start, length)
 }

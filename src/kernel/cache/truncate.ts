@@ -64,13 +64,10 @@ export function growFile(
 }
 
 /**
- * Makes a file longer of which all that is new is about to be written: the host hears of it with the pages. The inode
- * is locked.
+ * Makes a file longer of which all that is new is about to be written: the host hears of it with the pages, and what a
+ * mapping has written behind the old end is overwritten. The inode is locked.
  */
 export function extendCached(cpu: Task, file: number, pages: number, lastBytes: number): void {
-  const { heap } = cpu
-  const oldPages = heap[file + File.pages]
-  if (oldPages !== 0) zeroTail(cpu, file, oldPages - 1, heap[file + File.lastBytes])
   setSize(cpu, file, pages, lastBytes)
 }
 

@@ -12,7 +12,7 @@ import {
   SegmentationFault,
   type SegmentationFaultCode,
 } from '../machine/errors.ts'
-import { PAGE_SIZE, PAGE_WORDS, viewOf } from '../machine/frames.ts'
+import { PAGE_SIZE, PAGE_WORDS } from '../machine/frames.ts'
 import { ACCESS_EXECUTE, ACCESS_READ, ACCESS_WRITE, translate } from '../machine/mmu.ts'
 import { FAULT_USER, PTE_FRAME_SHIFT } from '../machine/pte.ts'
 import { noteStore, noteWritten, sectorMask } from '../machine/sectors.ts'
@@ -245,7 +245,7 @@ export function writeBytes(
     const to = frame * PAGE_SIZE + offset
     if (length <= SMALL_MOVE)
       for (let byte = 0; byte < length; byte++) cpu.memory.bytes[to + byte] = source[done + byte]
-    else cpu.memory.bytes.set(done === 0 && length === total ? source : viewOf(source, done, length), to)
+    else cpu.memory.copyIn(to, source, done, length)
     accessDone(cpu)
     done += length
   }

@@ -75,6 +75,11 @@ export class PhysicalMemory {
   copyOut(from: number, length: number, target: Uint8Array, start: number): void {
     target.set(viewOf(this.bytes, from, length), start)
   }
+
+  /** Copies `length` bytes of `source`, from its byte `start` on, to byte `to` on. */
+  copyIn(to: number, source: Uint8Array, start: number, length: number): void {
+    this.bytes.set(start === 0 && length === source.length ? source : viewOf(source, start, length), to)
+  }
 }
 
 /**
