@@ -47,6 +47,7 @@ import {
   type Tracer,
   type Watched,
   enterLoop,
+  noPlaces,
   noValues,
 } from './thread.ts'
 
@@ -757,15 +758,24 @@ export function ownsLoop(): void {
   current.isLooping = true
 }
 
-/** The thread is to wait for a change of a cell as if it had read it: without a step, as it has just begun. */
-export function watchCell(cell: Watched): void {
+/** The thread is to wait for a change of an element as if it had read `value` there: without a step. */
+export function watchCell(array: Watched, index: number, value: number): void {
   const thread = current
-  made(cell as Int32Array)
-  thread.array = cell
-  thread.index = 0
-  thread.cell = cell[SHARED]!.firstCell
+  made(array as Int32Array)
+  thread.array = array
+  thread.index = index
+  thread.cell = array[SHARED]!.firstCell + index
   thread.watches = true
-  noteRead(thread, cell[0]!)
+  noteRead(thread, value)
+}
+
+/**
+ * The thread has decided to wait at one of several places, and not at these. Where it waits in vain while something is
+ * there, another execution has it decide for that; where nothing is anywhere, one that `isLater` is like the first.
+ */
+export function passOver(places: Thread['passedOver'], isLater: boolean): void {
+  current.passedOver = places
+  current.hasDecidedLater = isLater
 }
 
 /** The places of the program that runs: what belongs to it is found by them. */
@@ -1044,6 +1054,8 @@ function pauseDone(thread: Thread): unknown {
   const isDue = thread.idles && thread.isTimed && !thread.sawChange()
   if (tracer !== null) tracer.operation(thread, PAUSE, 0, 0)
   thread.idles = false
+  thread.passedOver = noPlaces
+  thread.hasDecidedLater = false
   thread.isTimed = false
   thread.serves = false
   thread.forgetReads()
