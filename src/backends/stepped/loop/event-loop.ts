@@ -4,10 +4,11 @@
 // choice, every one is tried. A thread that has none waits for a change at the ports at which it listens; while it has
 // a timer, that may be due at any moment. It ends where it would in Node: when nothing is left that keeps it.
 //
-// A thread without timers that listens at many places decides first where the next event is to come from, and then waits until it is there, however
-// long that takes: whatever else has come meanwhile might as well have been looked at later. So nothing depends on
-// whether it was there. Where what was decided for never comes, and something else has, nothing was found that another
-// decision does not find: see passOver(). At few places, there is less to be explored where it looks at all of them.
+// The first thread, where it has no timers and listens at many places, decides first where the next event is to come
+// from, and then waits until it is there, however long that takes: whatever else has come meanwhile might as well have
+// been looked at later. So nothing depends on whether it was there. Where what was decided for never comes, and something
+// else has, nothing was found that another decision does not find: see passOver(). At few places there is less to be
+// explored where it looks at all of them; and decisions of several threads have an order, which is one more to explore.
 
 import { choose } from './choice.ts'
 import { type EventLoop, type Job, type Place, type Source, host } from './host.ts'
@@ -111,7 +112,7 @@ function runAll(jobs: Job[]): void {
 /** The next event, when it is there; null where the thread ends. */
 function nextEvent(loop: Loop): Job | null {
   for (;;) {
-    if (loop.timers.length + loop.immediates.length === 0 && isKept(loop)) {
+    if (host.mayDecide() && loop.timers.length + loop.immediates.length === 0 && isKept(loop)) {
       const event = awaitEvent(loop)
       if (event !== null) return event
     }

@@ -4,6 +4,7 @@ import {
   beginLooking,
   currentLoop,
   currentSites,
+  currentThread,
   endWith,
   isAlone,
   isBroken,
@@ -130,8 +131,9 @@ interface Group {
 const groups = new Map<string, Group>()
 
 export const host = {
-  /** A thread that listens at so many places decides first where its next event comes from: see event-loop.ts. */
+  /** Where it listens at so many places, the first thread decides first where its next event comes from. */
   decidesFrom: 4,
+  mayDecide: (): boolean => currentThread().id === 0,
   beginLooking,
   isBroken,
   /** Code of a thread runs. */
