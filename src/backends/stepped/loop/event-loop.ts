@@ -6,9 +6,10 @@
 //
 // The first thread, where it has no timers and listens at many places, decides first where the next event is to come
 // from, and then waits until it is there, however long that takes: whatever else has come meanwhile might as well have
-// been looked at later. So nothing depends on whether it was there. Where what was decided for never comes, and something
-// else has, nothing was found that another decision does not find: see passOver(). At few places there is less to be
-// explored where it looks at all of them; and decisions of several threads have an order, which is one more to explore.
+// been looked at later. So nothing depends on whether it was there. Where what was decided for never comes, and
+// something else has, nothing was found that another decision does not find: see passOver(). At few places there is
+// less to be explored where it looks at all of them; and decisions of several threads have an order, which is one more
+// to explore.
 
 import { choose } from './choice.ts'
 import { type EventLoop, type Job, type Place, type Source, host } from './host.ts'
