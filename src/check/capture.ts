@@ -6,7 +6,13 @@
 
 import * as nodeModule from 'node:module'
 import { fileURLToPath } from 'node:url'
-import { SteppingRefused, forgetRefusal, nextProgram, toSource } from '../backends/stepped/index.ts'
+import {
+  SteppingRefused,
+  forgetRefusal,
+  isTestFramework,
+  nextProgram,
+  toSource,
+} from '../backends/stepped/index.ts'
 import { stackPlaces } from './call-place.ts'
 import type { CheckResult } from './check-result.ts'
 import type { ErrorData } from './error-data.ts'
@@ -15,8 +21,6 @@ import { CAPTURE, type InlineCall, callKey } from './inline-call.ts'
 import { errorFrom } from './inline-errors.ts'
 import { ScenarioFailed } from './scenario-failed.ts'
 import * as silent from './silent-tests.ts'
-
-const frameworks = /^(node:test|vitest|@jest\/globals|@vitest\/.*|bun:test)$/
 
 type Description = { readonly name?: string } & Record<string, unknown>
 type Loading = Promise<unknown>
@@ -45,6 +49,8 @@ export async function comeTo(call: InlineCall, load: () => Loading): Promise<Des
     await Promise.race([failed, watch.met, watch.quiet()])
   }
   if (watch.description === null && failures.length > 0) throw failures[0]
+  // What stands around the call has gone on as far as it can: `expect(check(…)).rejects`, say.
+  silent.beginChecking()
   return agreed(call, watch)
 }
 
@@ -121,7 +127,6 @@ class Watch {
       this.seen++
       if (count === this.#call.count && this.description === null) {
         this.description = description
-        silent.beginChecking()
         this.#meet()
         return new Promise(() => {})
       }
@@ -164,7 +169,7 @@ function installSilence(): void {
   const url = new URL(`silent-tests${extension}`, import.meta.url).href
   nodeModule.registerHooks({
     resolve(specifier, context, next) {
-      return frameworks.test(specifier)
+      return isTestFramework(specifier)
         ? { url, format: 'module', shortCircuit: true }
         : next(specifier, context)
     },

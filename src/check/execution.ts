@@ -21,6 +21,10 @@
 // explored, it is left there: that later turn is in another execution, since what the turn has read and what others
 // write then depend on each other. As soon as anything changes that the turn has read, the execution is redundant; as
 // long as nothing does, the thread waits, as one does that spins.
+//
+// An event loop decides where its next event is to come from before that is there. Where nobody can go on, it waits in
+// vain, and there is something elsewhere, the execution is redundant: in another one it has decided for that, and went
+// on. Without such others (where not every order is explored) it goes on all the same, and takes what is there.
 
 import {
   ADD,
@@ -53,7 +57,9 @@ import {
   RESCUES_MAX,
   TIMEOUTS_MAX,
   goOn,
+  hasDecidedLater,
   isOver,
+  isPassingOver,
   isTimed,
   longestWaiting,
   mayTimeOut,
@@ -402,13 +408,21 @@ export abstract class Execution extends Scheduler {
   /** Nothing can go on. Lets one go on for which time would pass; else it is the end, good or bad. */
   #rescue(event: number): number {
     if (this.threads.every((thread) => thread.state === FINISHED)) return this.#stop(COMPLETE)
-    if (this.threads.every(isOver)) return this.#stop(COMPLETE)
+    const passing = this.threads.find(isPassingOver)
+    if (passing !== undefined && this.leavesIdle) return this.#stop(REDUNDANT)
+    if (passing !== undefined) return 1 << passing.id
+    if (this.threads.every(isOver)) return this.#stop(this.#onceOnly(COMPLETE))
     const thread = longestWaiting(this.threads)
-    if (thread === null || thread.rescues >= RESCUES_MAX) return this.#stop(DEADLOCK)
+    if (thread === null || thread.rescues >= RESCUES_MAX) return this.#stop(this.#onceOnly(DEADLOCK))
     thread.rescues++
     this.#timePasses()
     this.#rescued[event] = 1
     return 1 << thread.id
+  }
+
+  /** Where threads wait for events of which none will come, it is the same wherever they do. */
+  #onceOnly(status: number): number {
+    return this.leavesIdle && this.threads.some(hasDecidedLater) ? REDUNDANT : status
   }
 
   /** A thread goes on because no other can: none could have looked later than this, and so none is left for that. */

@@ -20,7 +20,9 @@ import {
 } from '../backends/stepped/index.ts'
 import {
   RESCUES_MAX,
+  goOn,
   isOver,
+  isPassingOver,
   letGoOn,
   longestWaiting,
   mayTimeOut,
@@ -229,7 +231,7 @@ class Follower extends Scheduler {
     if (this.race !== null) return this.#end('race')
     const step = this.choices.length
     if (step >= this.#options.maxSteps) return this.#end('livelock')
-    const ready = this.#threadsIn((thread) => thread.state === READY)
+    const ready = this.#ready()
     this.#noticeStuck(step, ready)
     if (ready === 0 && this.#threads.every(isOver)) return this.#end('complete')
     const enabled = ready !== 0 ? ready | this.#threadsIn(mayTimeOut) : this.#rescuable()
@@ -243,7 +245,8 @@ class Follower extends Scheduler {
       return this.#end('left')
     }
     const thread = this.#threads[wanted < 0 ? rule : wanted]!
-    if (thread.state !== READY && !waitsForTime(thread)) return this.#end('lost')
+    const isReady = (ready & (1 << thread.id)) !== 0
+    if (!isReady && !waitsForTime(thread)) return this.#end('lost')
     const lastEnabled = (ready & last) !== 0
     if (lastEnabled && thread.id !== this.#last) this.preemptions++
     this.choices.push({
@@ -256,7 +259,8 @@ class Follower extends Scheduler {
       cell: thread.cell,
       changes: changes(thread) || thread.kind === NOTIFY,
     })
-    if (thread.state !== READY) letGoOn(thread)
+    if (!isReady) letGoOn(thread)
+    else goOn(thread)
     this.#order?.step(thread, step + 1)
     this.#last = thread.id
     return thread.id
@@ -273,6 +277,12 @@ class Follower extends Scheduler {
   #end(ending: Follower['ending']): number {
     this.ending = ending
     return -1
+  }
+
+  /** Where none can go on, an event loop that waits for the wrong event takes one that is there. */
+  #ready(): number {
+    const ready = this.#threadsIn((thread) => thread.state === READY)
+    return ready === 0 ? this.#threadsIn(isPassingOver) : ready
   }
 
   /** Who goes on unless another is wanted: as in the explorer, no switch without need, and time for all in turn. */

@@ -126,6 +126,7 @@ async function explored(place: CallFrame, call: InlineCall, description: CheckOp
 }
 
 interface Pending {
+  readonly thread: Worker
   readonly resolve: (reply: Exclude<InlineReply, { kind: 'progress' }>) => void
   readonly reject: (error: Error) => void
   readonly onProgress: CheckOptions['onProgress']
@@ -141,10 +142,10 @@ function ask(
   onProgress: CheckOptions['onProgress'],
 ): Promise<Exclude<InlineReply, { kind: 'progress' }>> {
   const id = ++lastId
-  thread ??= startThread()
-  thread.ref()
-  thread.postMessage({ id, ...request } satisfies InlineRequest)
-  return new Promise((resolve, reject) => pending.set(id, { resolve, reject, onProgress }))
+  const asked = (thread ??= startThread())
+  asked.ref()
+  asked.postMessage({ id, ...request } satisfies InlineRequest)
+  return new Promise((resolve, reject) => pending.set(id, { thread: asked, resolve, reject, onProgress }))
 }
 
 function startThread(): Worker {
@@ -157,9 +158,13 @@ function startThread(): Worker {
     stderr: true,
   })
   const fail = (error: Error): void => {
-    thread = null
-    for (const { reject } of pending.values()) reject(error)
-    pending.clear()
+    if (thread === worker) thread = null
+    // Others may have been asked of the next one since.
+    for (const [id, { thread: asked, reject }] of pending) {
+      if (asked !== worker) continue
+      pending.delete(id)
+      reject(error)
+    }
   }
   worker.on('message', ({ id, ...reply }: InlineReply & { readonly id: number }) => {
     const { resolve, onProgress } = pending.get(id) ?? {}

@@ -24,6 +24,16 @@ export function isOver(thread: Thread): boolean {
   return thread.state === FINISHED || (thread.state === SPINNING && thread.idles && thread.serves)
 }
 
+/** It waits for an event at one place, and one is there at another. */
+export function isPassingOver(thread: Thread): boolean {
+  return thread.state === SPINNING && thread.passedOver.some(({ array, index }) => array[index] !== 0)
+}
+
+/** It waits for an event at one place, and might as well at another. */
+export function hasDecidedLater(thread: Thread): boolean {
+  return thread.state === SPINNING && thread.hasDecidedLater
+}
+
 /** It goes on: if it is asleep still, its time is over. */
 export function goOn(thread: Thread): void {
   if (isTimed(thread)) thread.timeouts++

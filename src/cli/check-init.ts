@@ -6,15 +6,18 @@ import { UsageError } from './failure.ts'
 import { print } from './output.ts'
 
 interface Package {
+  readonly type?: string
   readonly dependencies?: Readonly<Record<string, string>>
   readonly devDependencies?: Readonly<Record<string, string>>
 }
 
 /** Writes the file into `folder`, in the language of its project. Throws UsageError if it is there. */
 export async function printFirstCheck(folder: string): Promise<void> {
-  const isTypeScript = usesTypeScript(folder)
-  // Node takes it for a module whatever the package says.
-  const name = isTypeScript ? 'ring.check.ts' : 'ring.check.mjs'
+  const description = packageOf(folder)
+  const isTypeScript = usesTypeScript(folder, description)
+  // Node and the compiler take it for a module whatever the package says.
+  const ending = !isTypeScript ? 'mjs' : description.type === 'module' ? 'ts' : 'mts'
+  const name = `ring.check.${ending}`
   const file = join(folder, name)
   try {
     writeFileSync(file, firstCheck(isTypeScript), { flag: 'wx' })
@@ -31,16 +34,17 @@ export async function printFirstCheck(folder: string): Promise<void> {
   )
 }
 
-function usesTypeScript(folder: string): boolean {
-  if (existsSync(join(folder, 'tsconfig.json'))) return true
+function packageOf(folder: string): Package {
   try {
-    const { dependencies, devDependencies } = JSON.parse(
-      readFileSync(join(folder, 'package.json'), 'utf8'),
-    ) as Package
-    return { ...dependencies, ...devDependencies }['typescript'] !== undefined
+    return JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as Package
   } catch {
-    return false
+    return {}
   }
+}
+
+function usesTypeScript(folder: string, { dependencies, devDependencies }: Package): boolean {
+  if (existsSync(join(folder, 'tsconfig.json'))) return true
+  return { ...dependencies, ...devDependencies }['typescript'] !== undefined
 }
 
 function isInstalled(folder: string): boolean {

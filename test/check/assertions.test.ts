@@ -17,9 +17,12 @@ after(() => rmSync(folder, { recursive: true }))
 /** A framework by a name that the checker knows, for a project that has it. */
 const FRAMEWORK = `
 export { test } from 'node:test'
+import './inside.js'
 const all = new Proxy(() => {}, { get: () => all, apply: () => all })
 export const expect = all
 export const vi = all`
+/** It names Workers, as frameworks do, and cannot be stepped: it is no part of what is checked. */
+const INSIDE = 'export const first = ({ 0: value }) => value // of a Worker of node:worker_threads'
 
 /** Each is one check, and what becomes of it. */
 const checks: readonly (readonly [name: string, text: string, ends: RegExp])[] = [
@@ -78,6 +81,7 @@ test('assertions of the framework are asserted where they are checked', () => {
     '{ "type": "module", "exports": "./index.js" }',
   )
   writeFileSync(join(folder, 'node_modules/vitest/index.js'), FRAMEWORK)
+  writeFileSync(join(folder, 'node_modules/vitest/inside.js'), INSIDE)
   const tests = checks.map(
     ([name, text]) => `test('${name}', async (t) => {
   const mocked = vi.fn()
@@ -88,6 +92,12 @@ test('assertions of the framework are asserted where they are checked', () => {
   console.log('ENDS ' + JSON.stringify(result))
 })`,
   )
+  // What the framework makes of the promise of a check stands around it.
+  tests.push(`test('one that is to fail', async () => {
+  const outcome = check({ setup, threads: [lose, lose], invariant: (c) => c[0] === 2 })
+  expect(outcome).rejects.toThrow('does not hold')
+  console.log('ENDS ' + JSON.stringify(await outcome.then(() => 'passes', String)))
+})`)
   const file = join(folder, 'assertions.test.mjs')
   const head = `import { test, expect, vi } from 'vitest'
 import { check } from 'faultline/check'
@@ -98,7 +108,8 @@ const lose = (c) => { Atomics.store(c, 0, Atomics.load(c, 0) + 1) }`
   const env = { ...process.env, NODE_TEST_CONTEXT: undefined }
   const { stdout, stderr } = spawnSync(process.execPath, [file], { encoding: 'utf8', env })
   const ends = [...stdout.matchAll(/ENDS (.*)$/gm)].map(([, text]) => JSON.parse(text!) as string)
-  assert.equal(ends.length, checks.length, stdout + stderr)
+  assert.equal(ends.length, checks.length + 1, stdout + stderr)
+  assert.match(ends.at(-1)!, /the invariant does not hold/)
   for (const [index, [name, , expected]] of checks.entries()) assert.match(ends[index]!, expected, name)
 })
 

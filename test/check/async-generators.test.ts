@@ -5,11 +5,11 @@ import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { pathToFileURL } from 'node:url'
 import { after, describe, it } from 'node:test'
 import * as fc from 'fast-check'
 import { checkFile } from '../../src/check/index.ts'
 import { extent } from '../extent.ts'
+import { doAsEngine } from './as-engine.ts'
 
 /** What is used in programs: sources with and without the methods that they may have, and a step. */
 const prelude = `
@@ -113,53 +113,20 @@ for (let turn = 0; turn < 20; turn++) await null
 describe('async generators', () => {
   const folder = mkdtempSync(join(tmpdir(), 'generators-'))
   after(() => rmSync(folder, { recursive: true }))
-  let files = 0
+  let runs = 0
   let executions = 0
-
-  /** The other thread stores once, so that each load of the first is a place where it may stop. */
-  const write = (programs: readonly string[]): string => {
-    const file = join(folder, `programs-${files++}.mjs`)
-    writeFileSync(
-      file,
-      `${prelude}
-const programs = [\n${programs.join(',\n')}\n]
-export const runAll = async (log, cells) => {
-  for (const [number, each] of programs.entries()) { log.push('program ' + number); await each(log, cells) }
-}
-export const textOf = (log) => JSON.stringify(log, (_, each) => each instanceof Promise ? 'promise' : each)
-const scenario = {
-  setup: () => ({ cells: new Int32Array(new SharedArrayBuffer(8)), log: [] }),
-  threads: [({ log, cells }) => runAll(log, cells), ({ cells }) => Atomics.store(cells, 0, 1)],
-  invariant: ({ log }) => {
-    if (textOf(log) !== globalThis.wantedOfGenerators) throw new Error(textOf(log))
-  },
-}
-export default scenario`,
-    )
-    return file
-  }
 
   it('do in threads what those of the engine do', async () => {
     const holds = async (programs: readonly string[]): Promise<void> => {
-      const file = write(programs)
-      const { runAll, textOf } = (await import(pathToFileURL(file).href)) as {
-        runAll: (log: unknown[], cells: Int32Array) => Promise<void>
-        textOf: (log: unknown[]) => string
-      }
-      const wanted: unknown[] = []
-      await runAll(wanted, new Int32Array(new SharedArrayBuffer(8)))
-      Object.assign(globalThis, { wantedOfGenerators: textOf(wanted) })
-      const { verdict, complete, failure, ...result } = await checkFile(file, { seconds: 600 })
-      executions += result.executions
-      assert.equal(failure?.message, undefined, `${programs.join()}\nand not ${textOf(wanted)}`)
-      assert.deepEqual([verdict, complete], ['pass', true])
+      runs++
+      executions += await doAsEngine(folder, prelude, programs)
     }
     await fc.assert(fc.asyncProperty(fc.array(program, { minLength: 8, maxLength: 8 }), holds), {
       numRuns: extent(6, 200),
       seed: 7,
     })
     // Threads did stop in between.
-    assert.ok(executions > files, `${executions} executions of ${files} programs`)
+    assert.ok(executions > runs, `${executions} executions of ${runs} files`)
   })
   it('throw in a yield* what return() was given, where that is rejected (ECMAScript 2025, 27.6.3.8)', async () => {
     const file = join(folder, 'returns.mjs')

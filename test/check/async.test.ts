@@ -346,14 +346,6 @@ export default { ${cells}, threads: [
     says: /two/,
   },
   {
-    name: 'await using in a thread',
-    text: `
-const it = { async [Symbol.asyncDispose]() {} }
-export default { ${cells}, threads: [async (cells) => { await using held = it; Atomics.load(cells, 0) }] }`,
-    verdict: 'refused',
-    says: /:3: await using in a thread; dispose of it in a finally/,
-  },
-  {
     name: 'variables with the names of parameters',
     text: `
 const thread = async (cells, a = 1, { b } = { b: 2 }) => {

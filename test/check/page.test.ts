@@ -68,7 +68,8 @@ describe('faultline check --init', () => {
 
   for (const [kind, project, name] of [
     ['JavaScript', '{ "type": "commonjs" }', 'ring.check.mjs'],
-    ['TypeScript', '{ "devDependencies": { "typescript": "5.9.0" } }', 'ring.check.ts'],
+    ['TypeScript', '{ "type": "module", "devDependencies": { "typescript": "5.9.0" } }', 'ring.check.ts'],
+    ['TypeScript of CommonJS', '{ "devDependencies": { "typescript": "5.9.0" } }', 'ring.check.mts'],
   ] as const) {
     it(`writes a check that fails, in ${kind}, and passes once its comment is followed`, () => {
       const file = write(name, '')

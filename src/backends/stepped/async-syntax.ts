@@ -5,10 +5,9 @@
 // become operations too (`awaits`, `yields`, `delegates`), at which only that inner function stops, with a frame of its
 // own: see coroutine.ts. All are written as if `Atomics` had them, as those of racy() are, so that whoever looks for
 // operations finds them.
-//
-// A function with `await using` stays what it is: run in a thread, it is refused.
 
 import type { AnyNode } from 'acorn'
+import { rewriteAwaitUsing } from './await-using.ts'
 import { markLabeled, rewriteForAwait } from './for-await.ts'
 import { childrenOf, isFunction, patternNames, place, write } from './raw-tree.ts'
 
@@ -21,8 +20,7 @@ const AWAITS = 'awaits'
 export function rewriteAsync(node: Node, kept: ReadonlySet<number>): boolean {
   let isAny = false
   for (const child of childrenOf(node)) isAny = rewriteAsync(child, kept) || isAny
-  if (!isFunction(node) || !node.async || kept.has(node.start) || usesAwaitUsing(node.body as Node))
-    return isAny
+  if (!isFunction(node) || !node.async || kept.has(node.start)) return isAny
   rewriteFunction(node)
   return true
 }
@@ -32,6 +30,7 @@ function rewriteFunction(node: Function): void {
   assignParameters(node)
   markLabeled(body as Node)
   rewriteForAwait(body as Node)
+  rewriteAwaitUsing(body as Node)
   replaceAwaits(body as Node, generator)
   const at = { start: body.start, end: body.end }
   const expression = body.type !== 'BlockStatement'
@@ -50,12 +49,6 @@ function operation(name: string, { start, end }: Node, args: readonly Node[]): N
   const property = { type: 'Identifier', name, ...before }
   const callee = { type: 'MemberExpression', object, property, computed: false, optional: false, ...before }
   return { type: 'CallExpression', start, end, callee, arguments: args, optional: false } as unknown as Node
-}
-
-function usesAwaitUsing(node: Node): boolean {
-  if (isFunction(node)) return false
-  if (node.type === 'VariableDeclaration' && (node.kind as string) === 'await using') return true
-  return childrenOf(node).some(usesAwaitUsing)
 }
 
 /**

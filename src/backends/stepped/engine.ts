@@ -378,7 +378,11 @@ function unwatched(array: Indexed, elements: readonly unknown[]): object {
  */
 export function asynchronous(site: number): boolean {
   if (isAlone()) return false
-  noteRefusal(site, 'await using in a thread', 'dispose of it in a finally, with await')
+  noteRefusal(
+    site,
+    'a function around a check is called in a thread of it',
+    'let the thread call a function of its own',
+  )
   return true
 }
 

@@ -10,5 +10,6 @@ export {
   nextProgram,
 } from './load.ts'
 export type { Program, ProgramModule } from './program.ts'
+export { isTestFramework } from './resolve.ts'
 export * from './run.ts'
 export { toSource } from './sites.ts'

@@ -1,6 +1,7 @@
 // What a module imports of loop/ without knowing it: the names by which it asks the engine for what happens later.
 
 import type { AnyNode } from 'acorn'
+import { STACK } from './await-using.ts'
 import { CURSOR } from './for-await.ts'
 import { childrenOf, write } from './raw-tree.ts'
 
@@ -44,7 +45,7 @@ export function followLoop(from: string, specifier: string, found: string | null
 /** Names of the engine that loop/ has. */
 const names = (
   'Promise queueMicrotask setTimeout clearTimeout setInterval clearInterval setImmediate clearImmediate ' +
-  'MessageChannel MessagePort BroadcastChannel'
+  'MessageChannel MessagePort BroadcastChannel EventTarget AbortController AbortSignal'
 ).split(' ')
 /** Under which a module knows what imports for it. */
 const IMPORT = '$importModule'
@@ -67,6 +68,7 @@ export function importLoop(
   const used = names.filter((name) => !declared.has(name) && named.has(name))
   if (isImporting) used.push(IMPORT)
   if (/\bfor\s+await\b/.test(text)) used.push(CURSOR)
+  if (/\bawait\s+using\b/.test(text)) used.push(STACK)
   const at = body.findIndex((each) => !('directive' in each))
   body.splice(at < 0 ? body.length : at, 0, (format === 'module' ? imports(used) : requires(used)) as never)
 }
@@ -118,6 +120,7 @@ function requires(used: readonly string[]): Node {
 
 function exportedName(name: string): string {
   if (name === CURSOR) return 'openAsync'
+  if (name === STACK) return 'newAsyncStack'
   return name === IMPORT ? 'importModule' : name
 }
 

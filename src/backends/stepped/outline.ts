@@ -72,8 +72,8 @@ export function isFieldValue(node: Node, parent: Node | null): boolean {
   return parent?.type === 'PropertyDefinition' && parent.value === node
 }
 
-function isOfCode({ type }: Node): boolean {
-  switch (type) {
+function isOfCode(node: Node): boolean {
+  switch (node.type) {
     case 'CallExpression':
     case 'NewExpression':
     case 'TaggedTemplateExpression':
@@ -85,6 +85,8 @@ function isOfCode({ type }: Node): boolean {
     case 'ClassDeclaration':
     case 'ClassExpression':
       return true
+    case 'VariableDeclaration':
+      return (node.kind as string) === 'using'
     default:
       return false
   }

@@ -38,6 +38,8 @@ export interface FunctionInfo {
   stepped: boolean
   /** It goes through an iterator. */
   iterates: boolean
+  /** `using` disposes of something there: a call of a function that is not known. */
+  disposes: boolean
   /** It is used as a value, so that a call of an unknown value can mean it. */
   escapes: boolean
 }
@@ -153,6 +155,7 @@ export class Reach {
       calls: [],
       stepped: false,
       iterates: false,
+      disposes: false,
       escapes: false,
     }
     if (node !== null) this.functions.set(node, info)
@@ -189,6 +192,7 @@ export class Reach {
         if (property.type === 'Property') this.#members.push({ node: property as Node as never, caller })
     }
     if (node.type === 'ForOfStatement' || node.type === 'SpreadElement') caller.iterates = true
+    if (node.type === 'VariableDeclaration' && (node.kind as string) === 'using') caller.disposes = true
     this.#noteDescriptor(node)
     if ((node.type === 'ClassDeclaration' || node.type === 'ClassExpression') && node.superClass) {
       const own = node.body.body.find(isConstructor)
@@ -518,6 +522,7 @@ export class Reach {
         if (info.stepped || info.rigid !== null) continue
         if (info.calls.some(({ target }) => this.#canStep(target, anyEscapes))) info.stepped = changed = true
         else if (this.iterationStops && info.iterates) info.stepped = changed = true
+        else if (anyEscapes && info.disposes) info.stepped = changed = true
       }
     }
     this.#anyEscapes = this.#someEscape(all)

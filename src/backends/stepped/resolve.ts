@@ -49,7 +49,8 @@ export function importResolver(url: string): Promise<Resolve> {
 
 /**
  * The address of the file of ours or of a package that `specifier` means in `url`; null for what is not to be stepped:
- * modules of Node, of Faultline, and what cannot be found, which Node will say better when the program runs.
+ * modules of Node, of Faultline, test frameworks, and what cannot be found, which Node will say better when the program
+ * runs.
  */
 export function followImport(
   url: string,
@@ -59,7 +60,8 @@ export function followImport(
 ): string | null {
   const loop = followLoop(url, specifier, null)
   if (loop !== undefined) return loop
-  if (nodeModule.isBuiltin(specifier) || specifier.startsWith('data:')) return null
+  if (nodeModule.isBuiltin(specifier) || specifier.startsWith('data:') || isTestFramework(specifier))
+    return null
   const isPath = /^(\.|file:|\/)/.test(specifier)
   if (isPath && kind === 'import') {
     const path = resolvePath(url, specifier)
@@ -80,6 +82,11 @@ export function followImport(
   }
   if (!target.startsWith('file:') || !isSource(target)) return null
   return !isPath && isOwn(target) ? null : target
+}
+
+/** It runs tests, and is no part of what they check, though most frameworks name Workers and messages. */
+export function isTestFramework(specifier: string): boolean {
+  return /^(node:test|vitest|@jest\/globals|@vitest\/.*|bun:test)$/.test(specifier)
 }
 
 function isOwn(url: string): boolean {

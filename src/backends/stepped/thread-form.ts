@@ -5,6 +5,7 @@
 // so both change as the language says. The function is written before anybody has looked at the module.
 
 import { type AnyNode, parseExpressionAt } from 'acorn'
+import { isAwaitUsing } from './await-using.ts'
 import { LOOP } from './loop-imports.ts'
 import { childrenOf, isFunction, isNode, nameOf, patternNames, place, write } from './raw-tree.ts'
 
@@ -235,6 +236,7 @@ function declaredNames(node: Node): string[] {
 function waits(node: Node): boolean {
   if (isFunction(node)) return false
   if (node.type === 'AwaitExpression' || (node.type === 'ForOfStatement' && node.await)) return true
+  if (isAwaitUsing(node)) return true
   return childrenOf(node).some(waits)
 }
 

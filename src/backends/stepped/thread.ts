@@ -92,6 +92,8 @@ interface Turns {
 }
 
 export const noValues: readonly unknown[] = []
+/** Where a thread might have waited. */
+export const noPlaces: readonly { readonly array: Watched; readonly index: number }[] = []
 
 /** No turn has been taken since the loop was entered. */
 export function enterLoop(turns: Turns): void {
@@ -188,6 +190,9 @@ export class Thread {
   isLooping = false
   /** It spins on the sources of its event loop. */
   idles = false
+  /** While it does, where else it might have waited: see passOver() in runtime.ts. */
+  passedOver = noPlaces
+  hasDecidedLater = false
   /** While it does, its next timer may be due. */
   isTimed = false
   /** While it does, nobody waits for what it has promised: where all that are left do so, that is the end. */
@@ -218,6 +223,8 @@ export class Thread {
     this.watches = false
     this.isLooping = false
     this.idles = false
+    this.passedOver = noPlaces
+    this.hasDecidedLater = false
     this.isTimed = false
     this.serves = false
     this.forgetReads()
@@ -283,6 +290,8 @@ export class Thread {
     this.toldAt = other.toldAt
     this.isLooping = other.isLooping
     this.idles = other.idles
+    this.passedOver = other.passedOver
+    this.hasDecidedLater = other.hasDecidedLater
     this.isTimed = other.isTimed
     this.serves = other.serves
   }

@@ -1,6 +1,8 @@
 // Listeners, as those of Node's ports: both by `on` and by `addEventListener`. Written here, as those of the engine
 // could not be stopped.
 
+import { type Abortable, removeWith } from './event-target.ts'
+
 type Called = (this: unknown, ...args: unknown[]) => unknown
 
 interface Listener {
@@ -37,9 +39,11 @@ export class Emitter {
   }
 
   addEventListener(name: string, called: unknown, options?: unknown): void {
-    const { once = false } = (options ?? {}) as { once?: boolean }
+    const { once = false, signal } = (options ?? {}) as { once?: boolean; signal?: Abortable }
+    if (signal?.aborted === true) return
     const present = this.listenersOf(name)
     if (!present.some((each) => each.called === called)) this.listen(name, { called, isTarget: true, once })
+    if (signal !== undefined) removeWith(signal, () => this.removeEventListener(name, called))
   }
 
   off(name: Name, called: unknown): this {

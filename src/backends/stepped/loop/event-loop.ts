@@ -3,9 +3,16 @@
 // After the ticks and jobs comes one event: a message, a timer, an Atomics.waitAsync that has ended. Where there is a
 // choice, every one is tried. A thread that has none waits for a change at the ports at which it listens; while it has
 // a timer, that may be due at any moment. It ends where it would in Node: when nothing is left that keeps it.
+//
+// The first thread, where it has no timers and listens at many places, decides first where the next event is to come
+// from, and then waits until it is there, however long that takes: whatever else has come meanwhile might as well have
+// been looked at later. So nothing depends on whether it was there. Where what was decided for never comes, and
+// something else has, nothing was found that another decision does not find: see passOver(). At few places there is
+// less to be explored where it looks at all of them; and decisions of several threads have an order, which is one more
+// to explore.
 
 import { choose } from './choice.ts'
-import { type EventLoop, type Job, host } from './host.ts'
+import { type EventLoop, type Job, type Place, type Source, host } from './host.ts'
 import { Promise, react } from './promise.ts'
 import { fire, isAwaited, nextTimers } from './timers.ts'
 
@@ -106,6 +113,10 @@ function runAll(jobs: Job[]): void {
 /** The next event, when it is there; null where the thread ends. */
 function nextEvent(loop: Loop): Job | null {
   for (;;) {
+    if (host.mayDecide() && loop.timers.length + loop.immediates.length === 0 && isKept(loop)) {
+      const event = awaitEvent(loop)
+      if (event !== null) return event
+    }
     host.beginLooking()
     const events: Job[] = []
     for (const port of loop.ports) if (port.looks()) events.push(() => port.deliver())
@@ -121,6 +132,24 @@ function nextEvent(loop: Loop): Job | null {
     const serves = !loop.isPending && !timers.some(isAwaited)
     if (Atomics.idle(timers.length > 0, serves)) return chosen(due)
   }
+}
+
+/** Waits for an event from one place; null where there is none, or something else has come and this does not. */
+function awaitEvent(loop: Loop): Job | null {
+  const places: Place[] = []
+  const sources: Pick<Source, 'looks' | 'deliver'>[] = []
+  for (const source of [...loop.ports, ...loop.waiters]) {
+    const place = source.place()
+    if (place === null) continue
+    places.push(place)
+    sources.push(source)
+  }
+  if (sources.length < host.decidesFrom) return null
+  const choice = choose(sources.length)
+  host.awaits(places, choice)
+  Atomics.idle(false, !loop.isPending)
+  const source = sources[choice]!
+  return source.looks() ? () => source.deliver() : null
 }
 
 function chosen(events: readonly Job[]): Job {

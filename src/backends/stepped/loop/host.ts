@@ -4,12 +4,14 @@ import {
   beginLooking,
   currentLoop,
   currentSites,
+  currentThread,
   endWith,
   isAlone,
   isBroken,
   isModelled,
   noteNext,
   ownsLoop,
+  passOver,
   refused,
   siteHere,
   watchCell,
@@ -23,8 +25,16 @@ export type Job = () => unknown
 /** Where something arrives that is an event. */
 export interface Source {
   isReferenced: boolean
+  /** Where it is told that something is there; null where nothing will be. */
+  place(): Place | null
   looks(): boolean
   deliver(): unknown
+}
+
+/** An element that is 0 until something is there. */
+export interface Place {
+  readonly array: Int32Array
+  readonly index: number
 }
 
 /** A timer, which fires after others: see timers.ts. */
@@ -42,6 +52,7 @@ export interface Timed {
 
 /** An `Atomics.waitAsync` of a thread, whose notification is an event: see waiters.ts. */
 interface Waiting {
+  place(): Place
   looks(): boolean
   deliver(): void
   leave(): void
@@ -120,6 +131,9 @@ interface Group {
 const groups = new Map<string, Group>()
 
 export const host = {
+  /** Where it listens at so many places, the first thread decides first where its next event comes from. */
+  decidesFrom: 4,
+  mayDecide: (): boolean => currentThread().id === 0,
   beginLooking,
   isBroken,
   /** Code of a thread runs. */
@@ -130,7 +144,14 @@ export const host = {
   loop: (): EventLoop => currentLoop() as EventLoop,
   ownsLoop,
   /** The thread, which has just begun, is to wait for a change of a cell. */
-  watch: (cell: Int32Array): void => watchCell(cell as Watched),
+  watch: (cell: Int32Array): void => watchCell(cell as Watched, 0, cell[0]!),
+  /** The thread is to wait for something at the first of some places, and may find it there; see event-loop.ts. */
+  awaits(places: readonly Place[], choice: number): void {
+    beginLooking()
+    const { array, index } = places[choice]!
+    watchCell(array as Watched, index, 0)
+    passOver(places.filter((_, each) => each !== choice) as never, choice > 0)
+  },
   /** What the next operation is, for those who read a trace. */
   tell: noteNext,
   /** Ends the check: the program does what is not modelled. */

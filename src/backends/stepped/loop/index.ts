@@ -2,9 +2,12 @@
 // of each program that uses it, and finds the runtime through host.ts.
 
 export { beginChoices, serveChoices } from './choice.ts'
+export { AbortController, AbortSignal } from './abort.ts'
 export { newGenerator } from './async-generator.ts'
 export { openAsync } from './async-iteration.ts'
+export { newAsyncStack } from './async-stack.ts'
 export { BroadcastChannel } from './broadcast.ts'
+export { EventTarget } from './event-target.ts'
 export { nextTick, runLoop } from './event-loop.ts'
 export { importModule } from './modules.ts'
 export { MessageChannel, MessagePort } from './ports.ts'

@@ -1,7 +1,7 @@
 // What arrives for a thread, in the order in which it was sent. A cell for each message says that it is there: so who
 // looks for the next one depends on nobody who sends a later one, and orders that differ only in that are one.
 
-import { host } from './host.ts'
+import { type Place, host } from './host.ts'
 
 /** Cells that are made at a time. */
 const CELLS = 8
@@ -24,6 +24,11 @@ export class Mailbox<Message> {
     host.tell(told)
     Atomics.store(cells, index % CELLS, 1)
     this.messages[index] = message
+  }
+
+  /** Where it is told that the next is there. */
+  place(): Place {
+    return { array: this.cellsOf(this.taken), index: this.taken % CELLS }
   }
 
   /** Whether the next is there. */

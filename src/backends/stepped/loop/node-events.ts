@@ -1,10 +1,12 @@
 // What a stepped program has of `node:events`: an EventEmitter whose listeners can stop.
 
 import native from 'node:events'
+import { abortError } from './abort.ts'
 import { Emitter } from './emitter.ts'
+import type { Abortable, EventTarget } from './event-target.ts'
 import { host } from './host.ts'
 import { AsyncResource } from './node-async-hooks.ts'
-import { Promise } from './promise.ts'
+import { Promise, deferred } from './promise.ts'
 
 type Called = (...args: unknown[]) => unknown
 
@@ -14,32 +16,123 @@ function EventEmitter(this: unknown): void {
 }
 EventEmitter.prototype = Emitter.prototype
 
+interface Options {
+  readonly signal?: Abortable
+  /** Names of events that end an iterator. */
+  readonly close?: readonly string[]
+}
+
+type Source = Partial<Emitter> & Partial<EventTarget>
+
+/** Listens at an emitter, or at a target of events. Returns what ends that. */
+function listen(source: Source, name: string, called: Called): () => void {
+  if (typeof source.on === 'function') {
+    source.on(name, called)
+    return () => source.removeListener!(name, called)
+  }
+  source.addEventListener!(name, called)
+  return () => source.removeEventListener!(name, called)
+}
+
 /** A promise of the next event. */
-export function once(
-  emitter: Pick<Emitter, 'once'> & Partial<Emitter>,
-  name: string,
-  options: { signal?: unknown } = {},
-): unknown {
-  if (!host.isThread()) return native.once(emitter as never, name, options as never)
-  if (options.signal !== undefined)
-    host.refuse('events.once() with a signal', 'listen, and take the listener away')
+export function once(source: Source, name: string, { signal }: Options = {}): unknown {
+  if (!host.isThread()) return native.once(source as never, name, { signal } as never)
   return new Promise((resolve, reject) => {
-    const failed = (error: unknown): void => {
-      emitter.removeListener?.(name, found)
-      reject(error)
+    if (signal?.aborted === true) {
+      reject(abortError(signal))
+      return
     }
-    const found = (...args: unknown[]): void => {
-      emitter.removeListener?.('error', failed)
-      resolve(args)
+    const ends: (() => void)[] = []
+    const end = (): void => {
+      for (const each of ends) each()
     }
-    emitter.once(name, found)
-    if (name !== 'error') emitter.once('error', failed)
+    ends.push(
+      listen(source, name, (...args) => {
+        end()
+        resolve(args)
+      }),
+    )
+    if (name !== 'error' && typeof source.on === 'function')
+      ends.push(
+        listen(source, 'error', (error) => {
+          end()
+          reject(error)
+        }),
+      )
+    if (signal !== undefined)
+      ends.push(
+        listen(signal as Source, 'abort', () => {
+          end()
+          reject(abortError(signal))
+        }),
+      )
   })
 }
 
-export function on(emitter: Emitter, name: string): unknown {
-  if (host.isThread()) host.refuse('events.on() in a thread', 'listen, and put what comes in a list')
-  return native.on(emitter as never, name)
+/** Events, one after the other. */
+export function on(source: Source, name: string, options: Options = {}): unknown {
+  if (!host.isThread()) return native.on(source as never, name, options as never)
+  if (options.signal?.aborted === true) throw abortError(options.signal)
+  return new Events(source, name, options)
+}
+
+type Settling = ReturnType<typeof deferred>
+
+/** What on() returns: what has come and was not taken, or those who wait for what has not come. */
+class Events {
+  readonly come: unknown[] = []
+  readonly waiting: Settling[] = []
+  readonly ends: (() => void)[] = []
+  failure: { readonly error: unknown } | null = null
+  isOver = false
+
+  constructor(source: Source, name: string, { signal, close = [] }: Options) {
+    this.ends.push(listen(source, name, (...args) => this.take(args)))
+    if (name !== 'error' && typeof source.on === 'function')
+      this.ends.push(listen(source, 'error', (error) => this.fail(error)))
+    for (const each of close) this.ends.push(listen(source, each, () => void this.return()))
+    if (signal !== undefined)
+      this.ends.push(listen(signal as Source, 'abort', () => this.fail(abortError(signal))))
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this
+  }
+
+  take(args: unknown): void {
+    const first = this.waiting.shift()
+    if (first === undefined) this.come.push(args)
+    else first.resolve({ value: args, done: false })
+  }
+
+  fail(error: unknown): void {
+    const first = this.waiting.shift()
+    if (first === undefined) this.failure = { error }
+    else first.reject(error)
+    this.return()
+  }
+
+  next(): unknown {
+    const next = deferred()
+    if (this.come.length > 0) next.resolve({ value: this.come.shift(), done: false })
+    else if (this.failure !== null) {
+      next.reject(this.failure.error)
+      this.failure = null
+    } else if (this.isOver) next.resolve({ value: undefined, done: true })
+    else this.waiting.push(next)
+    return next.promise
+  }
+
+  return(): unknown {
+    this.isOver = true
+    for (const each of this.ends.splice(0)) each()
+    for (const each of this.waiting.splice(0)) each.resolve({ value: undefined, done: true })
+    return Promise.resolve({ value: undefined, done: true })
+  }
+
+  throw(error: unknown): void {
+    this.fail(error)
+  }
 }
 
 export class EventEmitterAsyncResource extends Emitter {

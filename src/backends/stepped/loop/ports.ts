@@ -3,7 +3,7 @@
 
 import { cloneMessage } from './clone.ts'
 import { Receiver } from './emitter.ts'
-import { type EventLoop, type Owned, type Source, host, takeOut } from './host.ts'
+import { type EventLoop, type Owned, type Place, type Source, host, takeOut } from './host.ts'
 import { Mailbox } from './mailbox.ts'
 
 const Native = globalThis.MessagePort
@@ -86,6 +86,10 @@ export class MessagePort extends Receiver implements Source, Owned {
     this.isReferenced = false
     this.forget()
     host.loop().ticks.push(() => this.emit('close'))
+  }
+
+  place(): Place {
+    return this.own.place()
   }
 
   /** Whether there is something for those who listen. */

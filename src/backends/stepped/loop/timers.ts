@@ -2,7 +2,9 @@
 // and after whatever else the thread waits for. Of two, the one that was set earlier for no longer a time is first; so
 // is the one with the shorter time, if they were set in the same turn of the loop. Else either may be.
 
+import { promisify } from 'node:util'
 import { type EventLoop, type Job, type Timed, host } from './host.ts'
+import { Promise } from './promise.ts'
 
 type Called = (...args: unknown[]) => unknown
 
@@ -150,3 +152,12 @@ export function fire(loop: EventLoop, timer: Timed): void {
 export function isAwaited({ repeats, hasFired }: Timed): boolean {
   return !(repeats && hasFired)
 }
+
+/** What util.promisify() makes of them. */
+function promised(begin: (called: unknown, ...args: unknown[]) => unknown, isDelayed: boolean): Called {
+  return (...args) =>
+    new Promise((resolve) => begin(resolve, ...(isDelayed ? args.slice(0, 2) : args.slice(0, 1))))
+}
+
+Object.defineProperty(setTimeout, promisify.custom, { value: promised(setTimeout, true) })
+Object.defineProperty(setImmediate, promisify.custom, { value: promised(setImmediate, false) })

@@ -3,7 +3,7 @@
 // faster.
 
 import type { AsyncWaiter, Watched } from '../thread.ts'
-import { type EventLoop, host, takeOut } from './host.ts'
+import { type EventLoop, type Place, host, takeOut } from './host.ts'
 import { deferred } from './promise.ts'
 import { clearTimeout, setTimeout } from './timers.ts'
 
@@ -33,6 +33,10 @@ class Waiter implements AsyncWaiter {
     this.resolve = resolve
     this.loop = host.loop()
     this.loop.waiters.push(this)
+  }
+
+  place(): Place {
+    return { array: this.signal, index: 0 }
   }
 
   looks(): boolean {

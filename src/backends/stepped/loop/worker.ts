@@ -10,7 +10,7 @@ import { cloneMessage } from './clone.ts'
 import { type Context, contextOf } from './context.ts'
 import { Receiver } from './emitter.ts'
 import { driveLoop, guarded } from './event-loop.ts'
-import { EventLoop, type Owned, type Slot, type Source, host, takeOut } from './host.ts'
+import { EventLoop, type Owned, type Place, type Slot, type Source, host, takeOut } from './host.ts'
 import { Mailbox } from './mailbox.ts'
 import { evaluate, importModule } from './modules.ts'
 import { End, MessagePort, copyOf, isModelPort, leave } from './ports.ts'
@@ -61,6 +61,10 @@ class NewsQueue implements Source {
     this.mailbox.put(news, news.kind === 'exit' ? 'end' : 'tell of an error')
   }
 
+  place(): Place {
+    return this.mailbox.place()
+  }
+
   looks(): boolean {
     return this.mailbox.looks('hear of a worker')
   }
@@ -81,6 +85,10 @@ class Online implements Source {
 
   constructor(worker: Worker) {
     this.worker = worker
+  }
+
+  place(): Place | null {
+    return this.isTold ? null : { array: this.cell, index: 0 }
   }
 
   looks(): boolean {

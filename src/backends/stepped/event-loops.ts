@@ -1,0 +1,100 @@
+// What a program has of loop/, and of library.ts: both in their steppable form, by its places.
+
+import type * as libraryModule from './library.ts'
+import { current, endWith, scheduler, sites, soloThread } from './running.ts'
+import type { Site } from './sites.ts'
+import type { AsyncWaiter } from './thread.ts'
+
+type Library = Readonly<Record<keyof typeof libraryModule, (...args: readonly unknown[]) => unknown>>
+
+/** The steppable form of library.ts, of each program: by its places. */
+const libraries = new WeakMap<Site[], Library>()
+
+export function setLibrary(of: Site[], value: Library): void {
+  libraries.set(of, value)
+}
+
+export function library(): Library {
+  return libraries.get(sites)!
+}
+
+/** The event loops of each program that has some, in their steppable form: by its places. */
+const loopsOf = new WeakMap<Site[], EventLoops>()
+
+/** What the runtime asks of loop/index.ts. */
+export interface EventLoops {
+  /** Does what is left for a thread to do, whose function has returned `result`. */
+  readonly runLoop: (loop: unknown, result: unknown) => unknown
+  readonly newLoop: () => unknown
+  /** A promise, and what settles it. */
+  readonly deferred: () => Deferred
+  /** Has one of two functions called, as a job, when `value` is settled. */
+  readonly react: (
+    value: unknown,
+    onFulfilled: (value: unknown) => unknown,
+    onRejected: (reason: unknown) => unknown,
+  ) => void
+  /** What an async generator function returns: `body` is what runGenerator() runs. */
+  readonly newGenerator: (body: unknown) => unknown
+  readonly nextTick: (called: () => unknown) => void
+  readonly newWaiter: (
+    place: Pick<AsyncWaiter, 'waitCell' | 'array' | 'index'> & { readonly timeout: number },
+  ) => AsyncWaiter
+  /** Called before each execution, with how many threads there are that may be started; and what these do. */
+  readonly beginStarts: (first: number, count: number) => void
+  readonly serveStarts: (index: number) => () => unknown
+  /** Runs a script as the main thread of a process. */
+  readonly runScript: (url: string) => unknown
+  /** Called before each execution, and what a thread of ours does in it: see loop/choice.ts. */
+  readonly beginChoices: (isServed: boolean) => void
+  readonly serveChoices: () => void
+}
+
+export interface Deferred {
+  readonly promise: unknown
+  readonly resolve: (value: unknown) => void
+  readonly reject: (reason: unknown) => void
+}
+
+export function setEventLoops(of: Site[], value: EventLoops): void {
+  loopsOf.set(of, value)
+}
+
+export function eventLoops(): EventLoops {
+  return loopsOf.get(sites)!
+}
+
+/** The event loop of the thread that runs. */
+export function currentLoop(): unknown {
+  if (current.loop === null) {
+    try {
+      scheduler?.loopMade()
+    } catch (error) {
+      endWith(error as Error)
+    }
+    current.loop = eventLoops().newLoop()
+  }
+  return current.loop
+}
+
+/** The state that threads begin with is being made: what it makes of channels is for them. */
+let preparing = false
+
+export function setPreparing(value: boolean): void {
+  preparing = value
+}
+
+/** What the engine does in time is modelled: in threads, and where their state is made. */
+export function isModelled(): boolean {
+  return preparing || current !== soloThread
+}
+
+/** The thread that runs does what is left of its event loop itself. */
+export function ownsLoop(): void {
+  current.isLooping = true
+}
+
+/** The places of the program that runs: what belongs to it is found by them. */
+export function currentSites(): object {
+  return sites
+}

@@ -1,0 +1,257 @@
+// Reading and writing elements without `Atomics`, one or many. What is not shared is not noted.
+
+import { memory, type View } from './memory.ts'
+import { bulkMethods, viewMethod } from './names.ts'
+import { current, forbidden, refused, scheduler, siteHere, state, tracer, watching } from './running.ts'
+import { SHARED, TRACKED } from './tags.ts'
+import type { Watched } from './thread.ts'
+
+export function checkForbidden(cell: number, site: number): void {
+  if (forbidden!.marks[cell >> 4] !== 0) forbidden!.touched(current.id, cell, site)
+}
+
+export function read(array: Watched, index: number, site: number): number {
+  if (forbidden !== null) checkForbidden(array[SHARED]!.firstCell + index, site)
+  const value = array[index]!
+  if (watching) {
+    const view = array[SHARED]!
+    scheduler!.plainRead(
+      current.id,
+      view.firstCell + index * view.cellsPerElement,
+      view.cellsPerElement,
+      site,
+    )
+  }
+  if (tracer !== null) tracer.access(current, array, index, value, false, site)
+  return value
+}
+
+export function write(array: Watched, index: number, value: number, site: number): number {
+  const view = array[TRACKED]!
+  if (forbidden !== null && view.shared) checkForbidden(view.firstCell + index, site)
+  view.touch(index)
+  state.changes++
+  if (view.shared) noteWrite(view, index, 1, site)
+  array[index] = value
+  if (tracer !== null && view.shared) tracer.access(current, array, index, array[index], true, site)
+  return value
+}
+
+function noteWrite(view: View, index: number, length: number, site: number): void {
+  if (watching) {
+    scheduler!.plainWrite(
+      current.id,
+      view.firstCell + index * view.cellsPerElement,
+      length * view.cellsPerElement,
+      site,
+    )
+  }
+  current.reads = 0
+  current.epoch++
+}
+
+/** `a[i]++`: returns what was there. */
+export function update(array: Watched, index: number, delta: number, site: number): number {
+  const before = array[SHARED] === undefined ? array[index]! : read(array, index, site)
+  write(array, index, plus(before, delta), site)
+  return before
+}
+
+/** `++a[i]`: returns what is there now, before it is cut to the size of the element. */
+export function updated(array: Watched, index: number, delta: number, site: number): number {
+  const before = array[SHARED] === undefined ? array[index]! : read(array, index, site)
+  return write(array, index, plus(before, delta), site)
+}
+
+function plus(value: number | bigint, delta: number): number {
+  return (typeof value === 'bigint' ? value + BigInt(delta) : value + delta) as number
+}
+
+/** A method of a typed array that reads or writes many elements. */
+export function bulk(array: Watched, name: string, site: number, args: readonly unknown[]): unknown {
+  const view = array[TRACKED]!
+  const { length } = view
+  const [first, second, third] = args as [unknown, number | undefined, number | undefined]
+  switch (name) {
+    case 'fill':
+      noteBulkWrite(view, clampIndex(second ?? 0, length), clampIndex(third ?? length, length), site)
+      break
+    case 'copyWithin': {
+      const target = clampIndex(first as number, length)
+      const start = clampIndex(second ?? 0, length)
+      const count = Math.min(clampIndex(third ?? length, length) - start, length - target)
+      noteBulkRead(view, start, start + count, site)
+      noteBulkWrite(view, target, target + count, site)
+      break
+    }
+    case 'set': {
+      const from = first as Watched
+      const sourceView = from[SHARED]
+      if (sourceView !== undefined) noteBulkRead(sourceView, 0, sourceView.length, site)
+      noteBulkWrite(view, second ?? 0, (second ?? 0) + from.length, site)
+      break
+    }
+    case 'reverse':
+    case 'sort':
+      noteBulkRead(view, 0, length, site)
+      noteBulkWrite(view, 0, length, site)
+      break
+    case 'subarray':
+    case 'keys':
+      break
+    case 'values':
+      return iterateWatched(array, site, read)
+    case 'entries':
+      return iterateWatched(array, site, entryOf)
+    default:
+      if (bulkMethods.has(name)) noteBulkRead(view, 0, length, site)
+  }
+  const result = Reflect.apply((array as unknown as Methods)[name]!, array, args)
+  return name === 'subarray' ? made(result as ArrayBufferView) : result
+}
+
+type Method = (this: unknown, ...args: readonly unknown[]) => unknown
+type Methods = Record<string, Method>
+
+function clampIndex(index: number, length: number): number {
+  return index < 0 ? Math.max(0, length + index) : Math.min(index, length)
+}
+
+/** One cell of each 16 stands for all. */
+function checkBulk(view: View, start: number, end: number, site: number): void {
+  if (forbidden === null || !view.shared) return
+  for (let index = start; index < end; index += 16) checkForbidden(view.firstCell + index, site)
+}
+
+function noteBulkRead(view: View, start: number, end: number, site: number): void {
+  checkBulk(view, start, end, site)
+  if (!watching || !view.shared || start >= end) return
+  scheduler!.plainRead(
+    current.id,
+    view.firstCell + start * view.cellsPerElement,
+    (end - start) * view.cellsPerElement,
+    site,
+  )
+}
+
+function noteBulkWrite(view: View, start: number, end: number, site: number): void {
+  if (start >= end) return
+  checkBulk(view, start, end, site)
+  view.touchRange(start, end)
+  state.changes++
+  if (view.shared) noteWrite(view, start, end - start, site)
+}
+
+/** A method of a DataView. */
+export function dataView(
+  object: DataView & Watched,
+  name: string,
+  site: number,
+  args: readonly unknown[],
+): unknown {
+  const bytes = Number(/\d+/.exec(name)![0]) / 8
+  const offset = Number(args[0])
+  const track = object[TRACKED]!
+  if (offset >= 0 && offset + bytes <= track.length) {
+    if (name.startsWith('set')) noteBulkWrite(track, offset, offset + bytes, site)
+    else noteBulkRead(track, offset, offset + bytes, site)
+  }
+  return Reflect.apply((object as unknown as Methods)[name]!, object, args)
+}
+
+/** `object[name](...args)`, where the name is computed. */
+export function computedCall(object: Watched, name: string, site: number, args: readonly unknown[]): unknown {
+  if (ArrayBuffer.isView(object) && object[TRACKED] !== undefined && typeof name === 'string') {
+    if (viewMethod.test(name)) return dataView(object as unknown as DataView & Watched, name, site, args)
+    return bulk(object, name, site, args)
+  }
+  return Reflect.apply((object as unknown as Methods)[name]!, object, args)
+}
+
+/** Notes that every element of an array is read, if it is shared. Returns it. */
+export function source<T>(value: T, site: number): T {
+  const view = ArrayBuffer.isView(value) ? (value as { [SHARED]?: View })[SHARED] : undefined
+  if (view !== undefined) noteBulkRead(view, 0, view.length, site)
+  return value
+}
+
+/** A typed array or DataView was made: from now on it is watched if its memory is shared. */
+export function made<T extends ArrayBufferView>(array: T): T {
+  const { buffer } = array
+  if (!memory.has(buffer)) {
+    if (!(buffer instanceof SharedArrayBuffer)) return array
+    refuseToFollow(buffer)
+  }
+  const { cells } = memory
+  memory.add(array, true)
+  if (memory.cells > cells) scheduler?.memoryGrew()
+  if ((array as { [SHARED]?: View })[SHARED] !== undefined) watchIteration(array)
+  return array
+}
+
+/** Nothing is explored: memories of WebAssembly are taken for buffers like others, and nobody counts. */
+export let isNothingExplored = false
+
+export function exploreNothing(): void {
+  isNothingExplored = true
+}
+
+/** Shared memory of which something happens that cannot be seen. */
+function refuseToFollow(buffer: SharedArrayBuffer): void {
+  const known = memory.sameMemory(buffer)
+  if (buffer.growable || (known !== undefined && known.buffer.byteLength !== buffer.byteLength))
+    refused(
+      siteHere('SharedArrayBuffer'),
+      'shared memory that grows cannot be followed',
+      'make it as large as it gets',
+    )
+  // The buffers of such memories, and no others, are frozen (WebAssembly JavaScript Interface, "create a fixed length
+  // memory buffer").
+  if (!isNothingExplored && Object.isFrozen(buffer)) {
+    const problem = 'shared memory of WebAssembly: what its instructions do to it cannot be seen'
+    refused(
+      siteHere('WebAssembly.Memory'),
+      problem,
+      'use a SharedArrayBuffer, and a form of the code in JavaScript',
+    )
+  }
+}
+
+type Entry = (array: Watched, index: number, site: number) => unknown
+
+const entryOf: Entry = (array, index, site) => [index, read(array, index, site)]
+
+const watchedIterator = {
+  value(this: Watched) {
+    return iterateWatched(this, siteHere('read'), read)
+  },
+}
+const watchedText = {
+  value(this: Watched) {
+    return bulk(this, 'join', siteHere('read'), [])
+  },
+}
+
+/**
+ * Lets a shared array tell what is read of it where no call or access can be seen: by spreading, by destructuring, by
+ * `for…of`, by the engine. These properties are not enumerable, so that the array still equals one like it.
+ */
+function watchIteration(array: ArrayBufferView): void {
+  if (array instanceof DataView || Object.hasOwn(array, Symbol.iterator)) return
+  Object.defineProperty(array, Symbol.iterator, watchedIterator)
+  Object.defineProperty(array, 'toString', watchedText)
+}
+
+/** Each element is read when it is asked for, as the engine does it. */
+function iterateWatched(array: Watched, site: number, entry: Entry): IterableIterator<unknown> {
+  let index = 0
+  return {
+    [Symbol.iterator]() {
+      return this
+    },
+    next() {
+      if (index >= array.length) return { done: true, value: undefined }
+      return { done: false, value: entry(array, index++, site) }
+    },
+  }
+}

@@ -1,0 +1,138 @@
+// Waiting for a change of what was read: pauses, turns of loops that change nothing, and event loops.
+
+import { noteRead, pauseDone } from './doing.ts'
+import { made } from './plain-accesses.ts'
+import { current, mustStop, refuseToStop, scheduler, soloThread, state, stop } from './running.ts'
+import { SHARED } from './tags.ts'
+import { enterLoop, noValues, PAUSE, SPINNING, Thread, type Watched } from './thread.ts'
+
+/** The thread is to wait for a change of an element as if it had read `value` there: without a step. */
+export function watchCell(array: Watched, index: number, value: number): void {
+  const thread = current
+  made(array as Int32Array)
+  thread.array = array
+  thread.index = index
+  thread.cell = array[SHARED]!.firstCell + index
+  thread.watches = true
+  noteRead(thread, value)
+}
+
+/**
+ * The thread has decided to wait at one of several places, and not at these. Where it waits in vain while something is
+ * there, another execution has it decide for that; where nothing is anywhere, one that `isLater` is like the first.
+ */
+export function passOver(places: Thread['passedOver'], isLater: boolean): void {
+  current.passedOver = places
+  current.hasDecidedLater = isLater
+}
+
+/** More pauses with no operation between them than any program has that ends. */
+const VAIN_PAUSES_MAX = 10_000
+
+/**
+ * `Atomics.pause`: the thread spins on what it has read since it last changed something or paused. One that has read
+ * nothing waits for what another writes plainly, which is a data race; it lets the others come to that.
+ */
+export function pause(site: number): unknown {
+  const thread = current
+  if (thread === soloThread) return undefined
+  if (thread.reads === 0 && ++thread.vainPauses < VAIN_PAUSES_MAX) return undefined
+  thread.isIdle = false
+  return spin(thread, site, 0, thread.reads, false)
+}
+
+const nowhere: Watched = new Int32Array(0)
+
+/**
+ * The thread waits for an event: for a change of what it has read since it began to look (see beginLooking()), or, if
+ * `isTimed`, until its next timer is due. Returns whether that is so. Nothing else passes in time.
+ */
+export function idle(site: number, isTimed: boolean, serves: boolean): boolean {
+  const thread = current
+  thread.idles = true
+  thread.isTimed = isTimed
+  thread.serves = serves
+  // What it watches without having looked, it does not look at in another execution.
+  thread.isIdle = !isTimed && scheduler!.leavesIdle && !thread.watches
+  thread.watches = false
+  thread.isStale = false
+  if (thread.reads === 0) {
+    // What stands there is of an earlier operation.
+    thread.readCells[0] = 0
+    thread.array = nowhere
+  }
+  return spin(thread, site, 0, thread.reads, false) as boolean
+}
+
+/** What is read from here on is what idle() waits for a change of. */
+export function beginLooking(): void {
+  current.forgetReads()
+}
+
+function spin(thread: Thread, site: number, from: number, to: number, turns: boolean): unknown {
+  if (state.stopping) refuseToStop()
+  thread.kind = PAUSE
+  thread.site = site
+  thread.local = false
+  thread.watchFrom = from
+  thread.watchTo = to
+  thread.cell = thread.readCells[from]!
+  thread.cells = 1
+  thread.state = SPINNING
+  thread.betweenTurns = turns
+  return mustStop(thread) ? stop() : pauseDone(thread)
+}
+
+/** The next loop is entered. */
+export function loop(site: number): void {
+  const turns = current.turns[site]
+  if (turns !== undefined) enterLoop(turns)
+}
+
+/**
+ * A turn of a loop begins that takes nothing over from the last but what it reads, `values` and, if `keeps`,
+ * properties. If the last has changed nothing, with these values too, it only waits, and so it does if it has read the
+ * same as the one before (and `keeps` is false: of properties that changed, nobody knows what they mean). Loops within
+ * it are part of the turn.
+ */
+export function again(site: number, keeps: boolean, values: readonly unknown[] = noValues): unknown {
+  const thread = current
+  if (thread === soloThread) return undefined
+  const { reads, epoch, looks, rescues } = thread
+  const { changes } = state
+  const turns = thread.turnsOf(site)
+  const isSameEpoch = turns.epoch === epoch
+  const from = isSameEpoch ? turns.from : 0
+  const isSame = values === noValues || sameValues(turns.values, values)
+  const isIdle = scheduler!.waitsAtOnce && isSame && turns.changes === changes && turns.looks !== looks
+  const repeats = !keeps && isSameEpoch && turns.before >= 0 && sameReads(thread, turns.before, from, reads)
+  // What it saw when it was let go on because nothing else could is not what it would see later.
+  const mayBeLater = isIdle && turns.rescues === rescues
+  turns.epoch = epoch
+  turns.before = isSameEpoch ? from : -1
+  turns.from = reads
+  turns.changes = changes
+  turns.looks = looks
+  turns.rescues = rescues
+  turns.values = values
+  const hasRead = reads > from
+  if (!(hasRead ? isIdle || repeats : mayBeLater && scheduler!.leavesIdle)) return undefined
+  thread.isIdle = mayBeLater
+  // It has paused in this turn, until something changed.
+  thread.isStale = !hasRead
+  return spin(thread, site, from, reads, true)
+}
+
+function sameValues(before: readonly unknown[], now: readonly unknown[]): boolean {
+  return before.length === now.length && now.every((value, index) => Object.is(value, before[index]))
+}
+
+function sameReads(thread: Thread, from: number, to: number, end: number): boolean {
+  const length = to - from
+  if (length !== end - to) return false
+  for (let at = from; at < to; at++) {
+    if (thread.readCells[at] !== thread.readCells[at + length]) return false
+    if (!thread.readsAgree(at, at + length)) return false
+  }
+  return true
+}
