@@ -22,14 +22,13 @@ export class ClockQueue {
 
   /** Adds a CPU, or changes its time. */
   set(cpu: number, time: number): void {
-    let place = this.#placeOf[cpu]!
+    const place = this.#placeOf[cpu]!
     this.#times[cpu] = time
-    if (place < 0) {
-      place = this.size++
-      this.#put(place, cpu)
+    if (place < 0) this.#up(this.#append(cpu))
+    else {
+      this.#up(place)
+      this.#down(this.#placeOf[cpu]!)
     }
-    this.#up(place)
-    this.#down(this.#placeOf[cpu]!)
     this.#noteEarliest()
   }
 
@@ -50,8 +49,19 @@ export class ClockQueue {
   pop(): number {
     if (this.size === 0) return -1
     const cpu = this.#heap[0]!
-    this.remove(cpu)
+    this.#placeOf[cpu] = -1
+    const last = this.#heap[--this.size]!
+    if (last !== cpu) {
+      this.#put(0, last)
+      this.#down(0)
+    }
+    this.#noteEarliest()
     return cpu
+  }
+
+  #append(cpu: number): number {
+    this.#put(this.size, cpu)
+    return this.size++
   }
 
   #noteEarliest(): void {

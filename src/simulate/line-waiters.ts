@@ -2,7 +2,7 @@
 // becomes free, and not when they came: on machines with many last-level caches a line goes round within one of them
 // several times before it leaves, and a plain queue would be wrong.
 
-import type { Topology } from './topology.ts'
+import { SAME_CORE, type Topology } from './topology.ts'
 
 export class LineWaiters {
   /** In the order in which they came. */
@@ -24,10 +24,28 @@ export class LineWaiters {
   next(topology: Topology, coreOf: Int16Array, near: number): number {
     const place = near > 0 && this.#last >= 0 && this.#handedNear < near ? this.#nearest(topology, coreOf) : 0
     this.#handedNear = place === 0 ? 0 : this.#handedNear + 1
-    const [cpu] = this.cpus.splice(place, 1)
-    this.since.splice(place, 1)
-    this.#last = coreOf[cpu!]!
-    return cpu!
+    const cpu = this.cpus[place]!
+    this.#remove(place)
+    this.#last = coreOf[cpu]!
+    return cpu
+  }
+
+  /** As splice() does, but without an array of what was taken out. */
+  #remove(place: number): void {
+    const { cpus, since } = this
+    const left = cpus.length - 1
+    for (let at = place; at < left; at++) {
+      cpus[at] = cpus[at + 1]!
+      since[at] = since[at + 1]!
+    }
+    cpus.length = left
+    since.length = left
+  }
+
+  /** Nobody waits any more: the next line that is waited for begins anew. */
+  reset(): void {
+    this.#last = -1
+    this.#handedNear = 0
   }
 
   #nearest(topology: Topology, coreOf: Int16Array): number {
@@ -38,6 +56,7 @@ export class LineWaiters {
       if (away >= distance) continue
       distance = away
       found = place
+      if (away === SAME_CORE) break
     }
     return found
   }

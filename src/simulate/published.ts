@@ -91,19 +91,13 @@ const x86 = { ...dufour, machine: 'broadwell-2s', workload: 'ebizzy-mTt' } as co
  * S. Baghdasaryan, in reply to the second version of 2022: nanoseconds that a thread takes, on average of 100, with the
  * 5.10 of the phone.
  */
-const spfTest = (
-  mappings: number,
-  pages: number,
-  classicNs: number,
-  speculativeNs: number,
-  isFitted = false,
-) =>
+const spfTest = (mappings: number, pages: number, classicNs: number, speculativeNs: number) =>
   (
     [
-      ['classic', classicNs, isFitted, ''],
-      ['lespinasse-2022', speculativeNs, false, ' with SPF'],
+      ['classic', classicNs, ''],
+      ['lespinasse-2022', speculativeNs, ' with SPF'],
     ] as const
-  ).map(([design, ns, fitted, what]) =>
+  ).map(([design, ns, what]) =>
     single(
       {
         design,
@@ -116,7 +110,6 @@ const spfTest = (
       },
       8,
       (mappings * pages * 1e9) / ns,
-      fitted,
     ),
   )
 
@@ -163,7 +156,7 @@ export const publishedRows: readonly PublishedRow[] = [
   ),
   single({ ...x86, design: 'classic', of: 'ebizzy -mTt 48, 24 CPUs, 5.1-rc4' }, 24, 5_492.7),
   single({ ...x86, design: 'dufour-2019', of: 'ebizzy -mTt 48, 24 CPUs, 5.1-rc4 with SPF v12' }, 24, 9_383.1),
-  ...spfTest(2, 10, 1_889_398, 327_299, true),
+  ...spfTest(2, 10, 1_889_398, 327_299),
   ...spfTest(10, 2, 1_234_861, 800_393),
   ...spfTest(10, 10, 12_199_939, 3_223_206),
   ...spfTest(30, 30, 255_827_268, 41_538_348),

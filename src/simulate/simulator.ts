@@ -129,6 +129,7 @@ export class Simulator extends Scheduler {
   /** The line for which a thread waits on behalf of all that do, or -1. */
   readonly #waitLine: Int32Array
   readonly #waiters = new Map<number, LineWaiters>()
+  readonly #unusedWaiters: LineWaiters[] = []
   /** Since when a thread spins or sleeps. */
   readonly #since: Float64Array
   readonly #watchers = new Map<number, number[]>()
@@ -407,7 +408,7 @@ export class Simulator extends Scheduler {
   #waitFor(id: number, line: number, present: LineWaiters | undefined, time: number): void {
     let waiters = present
     if (waiters === undefined) {
-      waiters = new LineWaiters()
+      waiters = this.#unusedWaiters.pop() ?? new LineWaiters()
       this.#waiters.set(line, waiters)
       this.#represent(line, id)
     }
@@ -431,8 +432,11 @@ export class Simulator extends Scheduler {
     // The other thread of its core may have fetched it meanwhile.
     if (this.directory.isHit(line, this.coreOf[id]!, kind !== LOAD)) this.#hit(id, line, kind)
     else this.#fetch(id, line, kind)
-    if (waiters.cpus.length === 0) this.#waiters.delete(line)
-    else this.#represent(line, waiters.cpus[0]!)
+    if (waiters.cpus.length === 0) {
+      this.#waiters.delete(line)
+      waiters.reset()
+      this.#unusedWaiters.push(waiters)
+    } else this.#represent(line, waiters.cpus[0]!)
     return id
   }
 

@@ -6,8 +6,9 @@
 //   fails, once more if a phase of readers has begun meanwhile. So it steals only while it spins, also from readers.
 // - A reader that does not spin does not steal: it queues, unless nobody else does and the writer has left.
 // - Whether readers spin is said apart (5cfd92e12e13). A writer that has spun for readers in vain sets both flags. That
-//   for writers (NONSPINNABLE) ends with the next reader that comes in, or the last that leaves; that for readers stays,
-//   from owner to owner, until a writer gets the lock that has not seen it, or has not queued.
+//   for writers (NONSPINNABLE) ends with the next reader that comes in, or the last that leaves. That for readers ends
+//   with the next writer that leaves, and is set again by who had met it and queued: a writer that has got the lock, a
+//   reader that is let in.
 // - A reader writes its name, by which others see that a phase of readers is not the one that they have met.
 // - Only the first of the queue asks for the lock to be handed over.
 //
