@@ -1,6 +1,7 @@
 // What the kernel is built from: locks.
 
 import {
+  RWSEM_OWNER_WORD,
   RWSEM_WORDS,
   type Task,
   downRead,
@@ -127,6 +128,7 @@ export default primitiveScenarios({
   // A semaphore with two readers and a writer: the readers see both words alike.
   'rwsem-readers': {
     words: RWSEM_WORDS + 2,
+    hints: [RWSEM_OWNER_WORD],
     threads: [
       readBoth,
       readBoth,
@@ -142,6 +144,7 @@ export default primitiveScenarios({
   // A semaphore with two writers, and a reader that only tries.
   'rwsem-writers': {
     words: RWSEM_WORDS + 1,
+    hints: [RWSEM_OWNER_WORD],
     threads: [
       writeAndCount,
       writeAndCount,
@@ -157,6 +160,7 @@ export default primitiveScenarios({
   // A semaphore with two writers and a reader, of which any may have to queue behind any.
   'rwsem-queue': {
     words: RWSEM_WORDS + 1,
+    hints: [RWSEM_OWNER_WORD],
     threads: [
       writeAndCount,
       function read(cpu, at) {
@@ -171,6 +175,7 @@ export default primitiveScenarios({
   // A writer of a semaphore that becomes a reader, beside a reader, which comes in then at the latest.
   'rwsem-downgrade': {
     words: RWSEM_WORDS + 1,
+    hints: [RWSEM_OWNER_WORD],
     threads: [
       function downgrade(cpu, at) {
         downWrite(cpu, at)
@@ -191,6 +196,7 @@ export default primitiveScenarios({
   // A writer of a semaphore that becomes a reader, beside another writer, which waits until it has left.
   'rwsem-downgrade-write': {
     words: RWSEM_WORDS + 1,
+    hints: [RWSEM_OWNER_WORD],
     threads: [
       function downgrade(cpu, at) {
         downWrite(cpu, at)
@@ -211,6 +217,7 @@ export default primitiveScenarios({
   // A semaphore whose waiters sleep at once and until they are woken (variants.ts).
   'rwsem-sleeping': {
     words: RWSEM_WORDS + 1,
+    hints: [RWSEM_OWNER_WORD],
     threads: [
       countUp,
       function read(cpu, at) {
