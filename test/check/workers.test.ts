@@ -164,6 +164,7 @@ describe('programs with Workers', () => {
     field: ['pool', 7],
     chosen: ['chosen', 8],
     from: ['adder', 'Adder', true, 9, 1],
+    own: ['named', 10, 'mine', 'mine', 'x'],
   }
   for (const [kind, told] of Object.entries(made)) {
     it(`make Workers of classes that are known when they run: ${kind}`, async () => {

@@ -128,7 +128,8 @@ function refuseOfEngine(value: unknown, site: number): void {
       refused(
         site,
         'a thread waits for a promise of the engine, which is not stepped',
-        'await what the thread does itself, and what other threads of the check send',
+        'await what the thread does itself, and what other threads of the check send; those of packages are stepped ' +
+          'where the thread is a script: threads: [new URL(…)]',
       )
 }
 

@@ -47,7 +47,42 @@ class Pool {
   }
 }
 
+/** Its names are what one might take for names of ours. */
+class Own extends Worker {
+  port = 'mine'
+  loop = 'mine'
+  online = 'mine'
+  news = 'mine'
+  slot = 'mine'
+  exitCode = 'mine'
+  isOver = 'mine'
+  ends = 'mine'
+  run(number) {
+    this.once('message', (sum) => report(['named', sum, this.port, this.exitCode, this.listen('x')]))
+    this.postMessage(number)
+  }
+  listen(name) {
+    return name
+  }
+  listened() {
+    throw new Error('it is called')
+  }
+  leave() {
+    throw new Error('it is called')
+  }
+  stop() {
+    throw new Error('it is called')
+  }
+  ended() {
+    throw new Error('it is called')
+  }
+  exit() {
+    throw new Error('it is called')
+  }
+}
+
 const kinds = {
+  own: () => new Own(url, { workerData: 8 }).run(2),
   class: () => new Adder(2),
   derived: () => new Named(3),
   mixed: () => new (mixed(mixed(Named)))(4),

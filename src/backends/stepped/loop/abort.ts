@@ -10,7 +10,7 @@ const NativeSignal = globalThis.AbortSignal
 class LoopAbortSignal extends EventTarget implements Abortable {
   aborted = false
   reason: unknown = undefined
-  handler: unknown = null
+  handler$: unknown = null
   /** Those that any() has made of it. */
   readonly dependents: LoopAbortSignal[] = []
 
@@ -57,13 +57,13 @@ class LoopAbortSignal extends EventTarget implements Abortable {
   }
 
   get onabort(): unknown {
-    return this.handler
+    return this.handler$
   }
 
   set onabort(value: unknown) {
-    if (this.handler !== null) this.removeEventListener('abort', this.handler)
-    this.handler = typeof value === 'function' ? value : null
-    if (this.handler !== null) this.addEventListener('abort', this.handler)
+    if (this.handler$ !== null) this.removeEventListener('abort', this.handler$)
+    this.handler$ = typeof value === 'function' ? value : null
+    if (this.handler$ !== null) this.addEventListener('abort', this.handler$)
   }
 
   throwIfAborted(): void {

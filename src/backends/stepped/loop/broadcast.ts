@@ -75,7 +75,7 @@ class LoopBroadcastChannel extends MessagePort implements Owned {
     this.leaveGroup()
   }
 
-  override listened(): void {
+  override listened$(): void {
     // It listens from the beginning, and keeps its thread.
   }
 }

@@ -19,19 +19,19 @@ export class Emitter {
   declare listeners$?: Map<Name, Listener[]>
 
   on(name: Name, called: unknown): this {
-    return this.listen(name, { called, isTarget: false, once: false })
+    return this.listen$(name, { called, isTarget: false, once: false })
   }
 
   once(name: Name, called: unknown): this {
-    return this.listen(name, { called, isTarget: false, once: true })
+    return this.listen$(name, { called, isTarget: false, once: true })
   }
 
   prependListener(name: Name, called: unknown): this {
-    return this.listen(name, { called, isTarget: false, once: false }, true)
+    return this.listen$(name, { called, isTarget: false, once: false }, true)
   }
 
   prependOnceListener(name: Name, called: unknown): this {
-    return this.listen(name, { called, isTarget: false, once: true }, true)
+    return this.listen$(name, { called, isTarget: false, once: true }, true)
   }
 
   addListener(name: Name, called: unknown): this {
@@ -41,18 +41,18 @@ export class Emitter {
   addEventListener(name: string, called: unknown, options?: unknown): void {
     const { once = false, signal } = (options ?? {}) as { once?: boolean; signal?: Abortable }
     if (signal?.aborted === true) return
-    const present = this.listenersOf(name)
-    if (!present.some((each) => each.called === called)) this.listen(name, { called, isTarget: true, once })
+    const present = this.listenersOf$(name)
+    if (!present.some((each) => each.called === called)) this.listen$(name, { called, isTarget: true, once })
     if (signal !== undefined) removeWith(signal, () => this.removeEventListener(name, called))
   }
 
   off(name: Name, called: unknown): this {
-    const list = this.listenersOf(name)
+    const list = this.listenersOf$(name)
     const at = list.findLastIndex((each) => each.called === called)
     if (at < 0) return this
-    this.ownListeners().set(name, list.toSpliced(at, 1))
-    this.listened(name, list.length - 1)
-    if (name !== 'removeListener') this.emitIfListened('removeListener', name, called)
+    this.ownListeners$().set(name, list.toSpliced(at, 1))
+    this.listened$(name, list.length - 1)
+    if (name !== 'removeListener') this.emitIfListened$('removeListener', name, called)
     return this
   }
 
@@ -65,23 +65,23 @@ export class Emitter {
   }
 
   removeAllListeners(name?: Name): this {
-    for (const each of name === undefined ? [...this.ownListeners().keys()] : [name]) {
-      this.ownListeners().delete(each)
-      this.listened(each, 0)
+    for (const each of name === undefined ? [...this.ownListeners$().keys()] : [name]) {
+      this.ownListeners$().delete(each)
+      this.listened$(each, 0)
     }
     return this
   }
 
   listenerCount(name: Name): number {
-    return this.listenersOf(name).length
+    return this.listenersOf$(name).length
   }
 
   eventNames(): Name[] {
-    return [...this.ownListeners().keys()].filter((name) => this.listenerCount(name) > 0)
+    return [...this.ownListeners$().keys()].filter((name) => this.listenerCount(name) > 0)
   }
 
   listeners(name: Name): unknown[] {
-    return this.listenersOf(name).map(({ called }) => called)
+    return this.listenersOf$(name).map(({ called }) => called)
   }
 
   rawListeners(name: Name): unknown[] {
@@ -96,36 +96,36 @@ export class Emitter {
     return 10
   }
 
-  listen(name: Name, listener: Listener, isFirst = false): this {
-    if (name !== 'newListener') this.emitIfListened('newListener', name, listener.called)
-    const others = this.listenersOf(name)
+  listen$(name: Name, listener: Listener, isFirst = false): this {
+    if (name !== 'newListener') this.emitIfListened$('newListener', name, listener.called)
+    const others = this.listenersOf$(name)
     const list = isFirst ? [listener, ...others] : [...others, listener]
-    this.ownListeners().set(name, list)
-    this.listened(name, list.length)
+    this.ownListeners$().set(name, list)
+    this.listened$(name, list.length)
     return this
   }
 
-  ownListeners(): Map<Name, Listener[]> {
+  ownListeners$(): Map<Name, Listener[]> {
     if (this.listeners$ === undefined)
       Object.defineProperty(this, 'listeners$', { value: new Map(), writable: true, configurable: true })
     return this.listeners$!
   }
 
-  listenersOf(name: Name): readonly Listener[] {
+  listenersOf$(name: Name): readonly Listener[] {
     return this.listeners$?.get(name) ?? []
   }
 
   /** There are so many listeners of a name now. */
-  listened(_name: Name, _count: number): void {
+  listened$(_name: Name, _count: number): void {
     // Of most names, nobody wants to know.
   }
 
-  emitIfListened(name: Name, ...args: unknown[]): void {
-    if (this.listenersOf(name).length > 0) this.emit(name, ...args)
+  emitIfListened$(name: Name, ...args: unknown[]): void {
+    if (this.listenersOf$(name).length > 0) this.emit(name, ...args)
   }
 
   emit(name: Name, ...args: unknown[]): boolean {
-    const list = this.listenersOf(name)
+    const list = this.listenersOf$(name)
     if (list.length === 0 && name === 'error') throw args[0]
     for (const { called, isTarget, once } of list) {
       if (once) this.off(name, called)
@@ -140,16 +140,16 @@ export class Emitter {
 
 /** What has messages for its listeners, of which `onmessage` is one. */
 export class Receiver extends Emitter {
-  handler: unknown = null
+  handler$: unknown = null
 
   get onmessage(): unknown {
-    return this.handler
+    return this.handler$
   }
 
   set onmessage(value: unknown) {
-    if (this.handler !== null) this.removeEventListener('message', this.handler)
-    this.handler = typeof value === 'function' ? value : null
-    if (this.handler !== null) this.addEventListener('message', this.handler)
+    if (this.handler$ !== null) this.removeEventListener('message', this.handler$)
+    this.handler$ = typeof value === 'function' ? value : null
+    if (this.handler$ !== null) this.addEventListener('message', this.handler$)
   }
 }
 

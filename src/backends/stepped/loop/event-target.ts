@@ -44,16 +44,16 @@ class LoopEventTarget {
   addEventListener(name: string, called: unknown, options?: unknown): void {
     const { once = false, capture = false, signal } = optionsOf(options)
     if (called === null || called === undefined || signal?.aborted === true) return
-    const list = this.listenersOf(name)
+    const list = this.listenersOf$(name)
     if (list.some((each) => each.called === called && each.isCapture === capture)) return
-    this.setListeners(name, [...list, { called, once, isCapture: capture }])
+    this.setListeners$(name, [...list, { called, once, isCapture: capture }])
     if (signal !== undefined) removeWith(signal, () => this.removeEventListener(name, called, { capture }))
   }
 
   removeEventListener(name: string, called: unknown, options?: unknown): void {
     const { capture = false } = optionsOf(options)
-    const list = this.listenersOf(name)
-    this.setListeners(
+    const list = this.listenersOf$(name)
+    this.setListeners$(
       name,
       list.filter((each) => each.called !== called || each.isCapture !== capture),
     )
@@ -68,9 +68,9 @@ class LoopEventTarget {
     tell(event, 'stopImmediatePropagation', () => {
       isStopped = true
     })
-    for (const listener of this.listenersOf(event.type)) {
+    for (const listener of this.listenersOf$(event.type)) {
       // Another one may have taken it away.
-      if (!this.listenersOf(event.type).includes(listener)) continue
+      if (!this.listenersOf$(event.type).includes(listener)) continue
       if (listener.once)
         this.removeEventListener(event.type, listener.called, { capture: listener.isCapture })
       callListener(this, listener.called, event)
@@ -80,11 +80,11 @@ class LoopEventTarget {
     return !event.defaultPrevented
   }
 
-  listenersOf(name: string): readonly Listener[] {
+  listenersOf$(name: string): readonly Listener[] {
     return this.listeners$?.get(name) ?? []
   }
 
-  setListeners(name: string, list: Listener[]): void {
+  setListeners$(name: string, list: Listener[]): void {
     if (this.listeners$ === undefined)
       Object.defineProperty(this, 'listeners$', { value: new Map(), writable: true, configurable: true })
     this.listeners$!.set(name, list)

@@ -138,7 +138,7 @@ export class MessagePort extends Receiver implements Source, Owned {
     this.put({ data: undefined, isEnd: true })
   }
 
-  override listened(name: string | symbol, count: number): void {
+  override listened$(name: string | symbol, count: number): void {
     if (name !== 'message') return
     this.isReferenced = count > 0
     if (count === 1) this.start()

@@ -72,7 +72,7 @@ class NewsQueue implements Source {
   deliver(): void {
     const news = this.mailbox.take()
     if (news.kind === 'error') this.worker.emit('error', news.error)
-    else this.worker.ended(news.code)
+    else this.worker.ended$(news.code)
   }
 }
 
@@ -114,6 +114,7 @@ class WorkerPort extends MessagePort {
   }
 }
 
+/** What is not of Node's has a name that no class which extends it gives to anything of its own. */
 export class Worker extends Receiver implements Owned {
   threadId: number
   readonly threadName: string
@@ -121,17 +122,17 @@ export class Worker extends Receiver implements Owned {
   readonly stdout: unknown
   readonly stderr: unknown
   readonly resourceLimits = {}
-  readonly loop: EventLoop
-  readonly port: WorkerPort
-  readonly childPort: MessagePort
-  readonly news: NewsQueue
-  readonly online: Online
-  readonly slot: Slot
+  readonly loop$: EventLoop
+  readonly port$: WorkerPort
+  readonly childPort$: MessagePort
+  readonly news$: NewsQueue
+  readonly online$: Online
+  readonly slot$: Slot
   /** The event loop of the thread, once that runs. */
-  ownLoop: EventLoop | null = null
-  isOver = false
-  exitCode: number | undefined = undefined
-  readonly ends: ((code: number | undefined) => void)[] = []
+  ownLoop$: EventLoop | null = null
+  isOver$ = false
+  exitCode$: number | undefined = undefined
+  readonly ends$: ((code: number | undefined) => void)[] = []
 
   constructor(script: unknown, options: WorkerOptions = {}) {
     super()
@@ -139,37 +140,37 @@ export class Worker extends Receiver implements Owned {
     checkOptions(options)
     this.stdout = outputOf(options.stdout)
     this.stderr = outputOf(options.stderr)
-    this.loop = host.loop()
+    this.loop$ = host.loop()
     const parent = contextOf()
     const { data } = cloneMessage(options.workerData, options.transferList ?? [], isModelPort, moved)
     const [one, other] = [new End(), new End()]
-    this.port = new WorkerPort(one, other)
-    this.port.loop = this.loop
-    this.childPort = new MessagePort(other, one)
-    this.news = new NewsQueue(this)
-    this.online = new Online(this)
-    this.port.worker = this
+    this.port$ = new WorkerPort(one, other)
+    this.port$.loop = this.loop$
+    this.childPort$ = new MessagePort(other, one)
+    this.news$ = new NewsQueue(this)
+    this.online$ = new Online(this)
+    this.port$.worker = this
     const { argv, execArgv, env, environmentData } = settingsOf(parent, options)
     const name = scriptOf(script, options)
     this.threadName = options.name ?? 'WorkerThread'
     const started = { data, argv, execArgv, env, environmentData, script: name }
-    this.loop.ports.push(this.port, this.news)
-    this.loop.owned.push(this)
-    this.slot = startThread(() => this.run(started))
-    this.threadId = this.slot.id
+    this.loop$.ports.push(this.port$, this.news$)
+    this.loop$.owned.push(this)
+    this.slot$ = startThread(() => this.run$(started))
+    this.threadId = this.slot$.id
   }
 
   /** What the thread does. */
-  run({ data, argv, execArgv, env, environmentData, script }: Started): void {
+  run$({ data, argv, execArgv, env, environmentData, script }: Started): void {
     host.ownsLoop()
     const loop = host.loop()
-    this.ownLoop = loop
-    this.childPort.loop = loop
-    const exit = (code: unknown): never => this.exit(code)
+    this.ownLoop$ = loop
+    this.childPort$.loop = loop
+    const exit = (code: unknown): never => this.exit$(code)
     const ownProcess = newProcess({ loop, argv, execArgv, env, exit })
-    const { threadName, slot } = this
+    const { threadName, slot$: slot } = this
     const names = {
-      parentPort: this.childPort,
+      parentPort: this.childPort$,
       workerData: data,
       isMainThread: false,
       threadId: slot.id,
@@ -187,7 +188,7 @@ export class Worker extends Receiver implements Owned {
       exit,
     } satisfies Context
     host.tell('run')
-    Atomics.store(this.online.cell, 0, 1)
+    Atomics.store(this.online$.cell, 0, 1)
     let code = 0
     try {
       guarded(loop, () => driveLoop(loop, begin(script, execArgv)))
@@ -195,93 +196,93 @@ export class Worker extends Receiver implements Owned {
       code = Number(ownProcess.exitCode ?? 0)
     } catch (error) {
       if (host.isBroken()) throw error
-      this.news.put({ kind: 'error', error: sentError(error) })
+      this.news$.put({ kind: 'error', error: sentError(error) })
       code = 1
     }
     ownProcess.emit('exit', code)
-    this.leave(code)
+    this.leave$(code)
   }
 
   /** `process.exit()` in the thread. */
-  exit(given: unknown): never {
+  exit$(given: unknown): never {
     const code = exitCodeOf(contextOf(), given)
-    return Atomics.exitThread(() => this.leave(code))
+    return Atomics.exitThread(() => this.leave$(code))
   }
 
   /** All that it has goes, and who made it is told. */
-  leave(code: number): void {
-    const loop = this.ownLoop
+  leave$(code: number): void {
+    const loop = this.ownLoop$
     for (const waiter of loop?.waiters ?? []) waiter.leave()
     for (const each of loop?.owned ?? []) {
       if (each instanceof MessagePort) each.ownerEnds(true)
       else each.ownerEnds()
     }
-    this.news.put({ kind: 'exit', code })
-    this.isOver = true
+    this.news$.put({ kind: 'exit', code })
+    this.isOver$ = true
   }
 
   /** Its thread has ended, and the one that made it hears of that. */
-  ended(code: number): void {
+  ended$(code: number): void {
     // What it has sent comes first.
-    while (this.port.looks()) this.port.deliver()
-    if (this.online.looks()) this.online.deliver()
-    this.port.forget()
-    for (const source of [this.news, this.online]) takeOut(this.loop.ports, source)
-    takeOut(this.loop.owned, this)
-    this.exitCode = code
+    while (this.port$.looks()) this.port$.deliver()
+    if (this.online$.looks()) this.online$.deliver()
+    this.port$.forget()
+    for (const source of [this.news$, this.online$]) takeOut(this.loop$.ports, source)
+    takeOut(this.loop$.owned, this)
+    this.exitCode$ = code
     this.threadId = -1
     this.emit('exit', code)
-    for (const each of this.ends) each(code)
+    for (const each of this.ends$) each(code)
   }
 
   /** The thread that made it ends, and all that it has made with it. */
   ownerEnds(): void {
-    if (this.isOver) return
-    this.stop()
+    if (this.isOver$) return
+    this.stop$()
   }
 
   /** Ends its thread, and those that it has made. */
-  stop(): void {
+  stop$(): void {
     host.tell('end a thread')
-    Atomics.stopThread(this.slot.started, this.slot.id)
-    if (this.isOver) return
-    for (const each of this.ownLoop?.owned ?? []) if (each instanceof Worker) each.ownerEnds()
+    Atomics.stopThread(this.slot$.started, this.slot$.id)
+    if (this.isOver$) return
+    for (const each of this.ownLoop$?.owned ?? []) if (each instanceof Worker) each.ownerEnds()
   }
 
   postMessage(value: unknown, options?: unknown): void {
-    if (this.exitCode === undefined) this.port.postMessage(value, options)
+    if (this.exitCode$ === undefined) this.port$.postMessage(value, options)
   }
 
   terminate(): unknown {
     const { promise, resolve } = deferred()
-    if (this.exitCode !== undefined) {
+    if (this.exitCode$ !== undefined) {
       resolve()
       return promise
     }
     this.ref()
-    this.ends.push(resolve)
+    this.ends$.push(resolve)
     // Node interrupts it: it may still do something.
-    if (this.ends.length === 1) startThread(() => this.interrupt())
+    if (this.ends$.length === 1) startThread(() => this.interrupt$())
     return promise
   }
 
-  interrupt(): void {
-    if (this.isOver) return
-    this.stop()
-    if (!this.isOver) this.leave(1)
+  interrupt$(): void {
+    if (this.isOver$) return
+    this.stop$()
+    if (!this.isOver$) this.leave$(1)
   }
 
   ref(): void {
-    if (this.exitCode === undefined) this.news.isReferenced = true
+    if (this.exitCode$ === undefined) this.news$.isReferenced = true
   }
 
   unref(): void {
-    this.news.isReferenced = false
+    this.news$.isReferenced = false
   }
 
-  override listened(name: string | symbol, count: number): void {
-    if (name === 'online' && count === 1 && !this.loop.ports.includes(this.online))
-      this.loop.ports.push(this.online)
+  override listened$(name: string | symbol, count: number): void {
+    if (name === 'online' && count === 1 && !this.loop$.ports.includes(this.online$))
+      this.loop$.ports.push(this.online$)
   }
 }
 
