@@ -139,6 +139,8 @@ export const leafSlotMutants: MutantTable = {
     guard: 'a slot speaks of the pages for which it was filled, wherever its table is now',
     design,
     scenario: 'moved-slot',
+    redundant:
+      'mremap waits until the TLBs are flushed, by interrupts that a fault does not answer before it has the lock',
     patches: at(slots, 'slotHolds').drop(
       'if (heap[table + PageTable.run] !== page >> PMD_SHIFT) return false',
     ),
