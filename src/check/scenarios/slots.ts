@@ -139,7 +139,7 @@ export default kernelScenarios({
     },
     threads: [
       [(cpu) => cpu.store(warmPage, 42), (cpu) => cpu.load(firstPage + 2)],
-      [(cpu) => cpu.protect(warmPage, 1, 'rw'), (cpu) => cpu.store(warmPage, 43)],
+      [(cpu) => cpu.protect(warmPage, 1, 'rw'), (cpu) => cpu.store(warmPage, 43, 1)],
     ],
     pages: [firstPage, warmPage, firstPage + 2],
   },
@@ -159,7 +159,7 @@ export default kernelScenarios({
       [
         (cpu) => cpu.unmap(firstPage, 2),
         (cpu) => cpu.mapPages(firstPage, 2),
-        (cpu) => cpu.store(firstPage, 42),
+        (cpu) => cpu.store(firstPage, 42, 1),
       ],
     ],
     pages: [firstPage, warmPage, firstPage + 2],
