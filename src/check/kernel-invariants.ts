@@ -40,6 +40,7 @@ import {
   PTE_SWAP,
   PTE_WRITE,
   Page,
+  PageTable,
   PerCpu,
   type Task,
   VM_LOCKED,
@@ -394,14 +395,12 @@ function isFilePage(heap: Int32Array, frame: number): boolean {
   return heap[pageStructOf(heap, frame) + Page.mapping] !== 0
 }
 
-const TABLE_HEADER_WORDS = 16
-
 /** Every entry of the page table that is not empty, with its page. */
 export function presentEntries(heap: Int32Array, mm: number): [number, number][] {
   const found: [number, number][] = []
   const visit = (table: number, level: number, first: number): void => {
     for (let index = 0; index < 512; index++) {
-      const entry = heap[table + TABLE_HEADER_WORDS + index]!
+      const entry = heap[table + PageTable.entries + index]!
       if (entry === 0) continue
       const page = first + index * 512 ** level
       if (level === 0) found.push([page, entry])

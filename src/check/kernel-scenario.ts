@@ -64,6 +64,7 @@ import {
   leaveMm,
   loadAlignedInt32,
   madvise,
+  mincore,
   mlock,
   mmap,
   mprotect,
@@ -305,6 +306,15 @@ export class ScenarioCpu {
     const result = madvise(this.task, this.mm, page, page + pages, MADV[advice])
     callExit(this.task)
     return outcomeOf(result)
+  }
+
+  /** mincore: a digit for each page, 1 where it is in memory. */
+  resident(page: number, pages: number): Outcome {
+    const found = new Uint8Array(pages)
+    callEnter(this.task)
+    const result = mincore(this.task, this.mm, page, page + pages, found)
+    callExit(this.task)
+    return result < 0 ? outcomeOf(result) : found.join('')
   }
 
   /** Whether an entry of the page table maps the page. */

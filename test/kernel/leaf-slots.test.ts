@@ -7,6 +7,8 @@ import {
   ACCESS_WRITE,
   BusError,
   MAP_FIXED,
+  LEAF_SLOTS,
+  MADV,
   Mm,
   PAGE_SIZE,
   SegmentationFault,
@@ -23,6 +25,8 @@ import {
   kernelEnter,
   kernelExit,
   leaveMm,
+  madvise,
+  mincore,
   mmap,
   mprotect,
   munmap,
@@ -32,6 +36,7 @@ import {
   touchByKernel,
   truncateFile,
 } from '../../src/kernel/index.ts'
+import { ENOMEM } from '../../src/kernel/mm/errno.ts'
 import { testMachine } from './harness.ts'
 
 const FIRST = 0x1000
@@ -104,7 +109,7 @@ describe('a slot of a page table', () => {
     assert.deepEqual(next, { hit: 3, fill: 0, locked: 0 })
   })
 
-  it('stays as the mapping grows, and does not speak of what is new', () => {
+  it('stays as the mapping grows, and speaks of what is new', () => {
     const { task, mm } = space()
     map(task, mm, FIRST, 2)
     touch(task, mm, FIRST * PAGE_SIZE, ACCESS_WRITE)
@@ -112,19 +117,75 @@ describe('a slot of a page table', () => {
     const old = counted(task, () => touch(task, mm, (FIRST + 1) * PAGE_SIZE, ACCESS_WRITE))
     assert.deepEqual(old, { hit: 1, fill: 0, locked: 0 })
     const fresh = counted(task, () => touch(task, mm, (FIRST + 2) * PAGE_SIZE, ACCESS_WRITE))
-    assert.deepEqual(fresh, { hit: 0, fill: 1, locked: 0 })
+    assert.deepEqual(fresh, { hit: 1, fill: 0, locked: 0 })
+    // Where mprotect makes a neighbour part of it too; but not of what lies in another table.
+    map(task, mm, FIRST - 1, 1)
+    map(task, mm, FIRST + 4, 2, VM_READ)
+    inside(task, () => mprotect(task, mm, FIRST + 4, FIRST + 6, RW))
+    const beside = counted(task, () =>
+      [FIRST - 1, FIRST + 4].forEach((page) => touch(task, mm, page * PAGE_SIZE, ACCESS_WRITE)),
+    )
+    assert.equal(task.heap[mm + Mm.mapCount], 1)
+    assert.deepEqual(beside, { hit: 1, fill: 1, locked: 0 })
   })
 
-  it('is closed by mprotect and by munmap of its pages, and not by that of others', () => {
+  it('is filled by mmap where the table is there, in the place of the oldest if need be', () => {
     const { task, mm } = space()
-    map(task, mm, FIRST, 4)
+    map(task, mm, FIRST, 2, VM_READ)
+    const read = (page: number): unknown => touch(task, mm, page * PAGE_SIZE, ACCESS_READ)
+    read(FIRST)
+    for (let n = 1; n < LEAF_SLOTS; n++) map(task, mm, FIRST + 8 * n, 2, VM_READ)
+    const later = counted(task, () => {
+      for (let n = 1; n < LEAF_SLOTS; n++) read(FIRST + 8 * n)
+    })
+    assert.deepEqual(later, { hit: LEAF_SLOTS - 1, fill: 0, locked: 0 })
+    map(task, mm, FIRST + 8 * LEAF_SLOTS, 2, VM_READ)
+    assert.deepEqual(
+      counted(task, () => read(FIRST + 8 * LEAF_SLOTS)),
+      { hit: 1, fill: 0, locked: 0 },
+    )
+    assert.deepEqual(
+      counted(task, () => read(FIRST + 1)),
+      { hit: 0, fill: 1, locked: 0 },
+    )
+  })
+
+  it('is asked whether the guess of a thread is right, which needs no mmap lock where it is not', () => {
+    const [first, second] = testMachine({ cpus: 2, design: 'leaf-slots' }).tasks as [Task, Task]
+    const mm = inside(first, () => createMm(first, 65530, 2048))
+    for (const task of [first, second]) inside(task, () => joinMm(task, mm))
+    map(first, mm, FIRST, 4)
+    map(first, mm, FIRST + 8, 1, VM_READ)
+    const write = (page: number): unknown => touch(first, mm, page * PAGE_SIZE, ACCESS_WRITE)
+    write(FIRST)
+    inside(second, () => munmap(second, mm, FIRST, FIRST + 4))
+    map(second, mm, FIRST, 4, RW | VM_EXEC)
+    assert.deepEqual(
+      counted(first, () => write(FIRST + 1)),
+      { hit: 0, fill: 1, locked: 0 },
+    )
+    assert.deepEqual(
+      counted(first, () => write(FIRST + 2)),
+      { hit: 1, fill: 0, locked: 0 },
+    )
+    inside(second, () => mprotect(second, mm, FIRST, FIRST + 4, VM_READ))
+    assert.throws(() => write(FIRST + 3), SegmentationFault)
+  })
+
+  it('is closed by mprotect and munmap as far as they reach', () => {
+    const { task, mm } = space()
+    map(task, mm, FIRST, 6)
     map(task, mm, FIRST + 8, 4, VM_READ)
     touch(task, mm, FIRST * PAGE_SIZE, ACCESS_WRITE)
     inside(task, () => munmap(task, mm, FIRST + 8, FIRST + 12))
     assert.equal(counted(task, () => touch(task, mm, (FIRST + 1) * PAGE_SIZE, ACCESS_WRITE)).hit, 1)
-    inside(task, () => mprotect(task, mm, FIRST + 2, FIRST + 4, VM_READ))
-    assert.equal(counted(task, () => touch(task, mm, (FIRST + 2) * PAGE_SIZE, ACCESS_READ)).fill, 1)
-    inside(task, () => munmap(task, mm, FIRST, FIRST + 4))
+    inside(task, () => mprotect(task, mm, FIRST + 4, FIRST + 6, VM_READ))
+    // What is left of it is as true as it was, and for what mprotect has changed, it has filled one.
+    const rest = counted(task, () =>
+      [FIRST + 2, FIRST + 4].forEach((page) => touch(task, mm, page * PAGE_SIZE, ACCESS_READ)),
+    )
+    assert.deepEqual(rest, { hit: 2, fill: 0, locked: 0 })
+    inside(task, () => munmap(task, mm, FIRST, FIRST + 6))
     const gone = counted(task, () =>
       assert.throws(() => touch(task, mm, FIRST * PAGE_SIZE, ACCESS_WRITE), SegmentationFault),
     )
@@ -143,6 +204,30 @@ describe('a slot of a page table', () => {
     assert.deepEqual(own, { hit: 0, fill: 1, locked: 0 })
     const read = counted(task, () => touch(task, mm, (FIRST + 9) * PAGE_SIZE, ACCESS_READ))
     assert.deepEqual(read, { hit: 1, fill: 0, locked: 0 })
+  })
+
+  it('need not be there for mincore and for calls that bring pages in, which take no mmap lock either', () => {
+    const { task, mm } = space()
+    const file = inside(task, () => createFile(task, 4, PAGE_SIZE, 0))
+    map(task, mm, FIRST, 4)
+    map(task, mm, FIRST + 8, 4, RW | VM_SHARED, file)
+    const resident = new Uint8Array(4)
+    const lookAt = (page: number): number => mincore(task, mm, page, page + 4, resident)
+    const before = allVmEvents(task)
+    inside(task, () => {
+      assert.equal(madvise(task, mm, FIRST + 1, FIRST + 3, MADV['populate-write']), 0)
+      assert.equal(madvise(task, mm, FIRST + 8, FIRST + 9, MADV['populate-read']), 0)
+      assert.equal(lookAt(FIRST), 0)
+      assert.deepEqual([...resident], [0, 1, 1, 0])
+      assert.equal(lookAt(FIRST + 8), 0)
+      assert.deepEqual([...resident], [1, 0, 0, 0])
+    })
+    const after = allVmEvents(task)
+    for (const name of ['mmap_lock_read', 'mmap_lock_write', 'classic_fault'])
+      assert.equal(after[name], before[name], name)
+    // Pages of more than one mapping are left to the lock.
+    inside(task, () => assert.equal(lookAt(FIRST + 2), -ENOMEM))
+    assert.equal(allVmEvents(task)['mmap_lock_read'], after['mmap_lock_read']! + 1)
   })
 
   it('serves faults that the kernel takes, and pages of files that are not there yet', () => {

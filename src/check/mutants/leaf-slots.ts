@@ -140,7 +140,7 @@ export const leafSlotMutants: MutantTable = {
     design,
     scenario: 'moved-slot',
     redundant:
-      'a mapping that has moved has another place in its file, or as anonymous memory, which is compared too',
+      'mremap waits until the TLBs are flushed, by interrupts that a fault does not answer before it has the lock',
     patches: at(slots, 'slotHolds').drop(
       'if (heap[table + PageTable.run] !== page >> PMD_SHIFT) return false',
     ),
@@ -194,7 +194,7 @@ export const leafSlotMutants: MutantTable = {
   'leaf-failure-believed': {
     guard: 'a fault that went by a guess does not say that the access fails',
     design,
-    scenario: 'three-mappings',
+    scenario: 'six-mappings',
     patches: at(file, 'speculativeFault').replace(
       '(result & (VM_FAULT_RETRY | VM_FAULT_ERROR)) === 0',
       '(result & VM_FAULT_RETRY) === 0',
@@ -216,19 +216,25 @@ export const leafSlotMutants: MutantTable = {
     guard: 'a slot that is closed says nothing, whatever else stands in it',
     design,
     scenario: 'two-slots-munmap',
-    patches: at(slots, 'slotHolds').drop('if (!contains(heap[slot + LeafSlot.bounds], index)) return false'),
+    patches: at(slots, 'slotOf').force('contains(heap[slot + LeafSlot.bounds], index)', true),
   },
   'leaf-closes-one-slot': {
-    guard: 'both slots of a table are looked at when its pages change',
+    guard: 'all slots of a table are looked at when its pages change',
     design,
     scenario: 'two-slots-munmap',
-    patches: at(slots, 'closeSlots').replace('slot <= table + SECOND', 'slot < table + SECOND'),
+    patches: at(slots, 'closeSlots').replace('slot < table + SLOTS_END', 'slot <= table + PageTable.slots'),
   },
   'leaf-closes-what-begins-before': {
     guard: 'a slot is closed that begins in the middle of what changes',
     design,
     scenario: 'two-slots-munmap',
     patches: at(slots, 'meets').replace('(bounds & BOUNDS_MASK) < high', '(bounds & BOUNDS_MASK) <= low'),
+  },
+  'leaf-closes-behind-only': {
+    guard: 'a slot that reaches over what changes speaks of one side of it afterwards',
+    design,
+    scenario: 'around-unmap',
+    patches: at(slots, 'without').replace('(low << BOUNDS_SHIFT)', '(bounds & ~BOUNDS_MASK)'),
   },
   'leaf-closes-one-table': {
     guard: 'the slots of every table of the range are closed',
@@ -244,7 +250,40 @@ export const leafSlotMutants: MutantTable = {
     design,
     scenario: 'first-write-mprotect',
     redundant: 'what the older one says is true as well, and it is closed with the newer; it only takes room',
-    patches: at(slots, 'fillSlot').drop('closeSlots(cpu, table, low, high)'),
+    patches: at(slots, 'roomFor').force('!meets(bounds, low, high)', true),
+  },
+  'leaf-fill-of-the-whole-table': {
+    guard: 'a slot that a writer fills speaks of no page that the mapping has not',
+    design,
+    scenario: 'grow-protect',
+    patches: at(slots, 'boundsOf').replace('Math.min(end - first, PTRS_PER_TABLE)', 'PTRS_PER_TABLE'),
+  },
+  'leaf-neighbour-without-mark': {
+    guard: 'a slot for a mapping beside that of the fault is filled only if it is not marked either',
+    design,
+    scenario: 'first-fault-neighbour',
+    patches: at(file, '#fillBeside').replace(
+      '!this.#lockTable(cpu, fault, false)',
+      '(spinLock(cpu, fault.table + PageTable.ptl), false)',
+    ),
+  },
+  'leaf-writer-fills-early': {
+    guard: 'a writer fills a slot when the flags of the mapping are those that it is to have',
+    design,
+    scenario: 'fault-mprotect',
+    patches: at('calls/mprotect.ts', 'mprotectFixup').swap(
+      'Atomics.store(heap, target + Vma.vmFlags, newFlags)',
+      'cpu.design.rangeChanged(cpu, target, start, end)',
+    ),
+  },
+  'leaf-writer-fills-unlocked': {
+    guard: 'a writer fills a slot with the table locked: a fault may be filling it',
+    design,
+    scenario: 'grow-protect',
+    patches: [
+      at(file, 'fillIfTable').drop('spinLock(cpu, table + PageTable.ptl)'),
+      at(file, 'fillIfTable').drop('spinUnlock(cpu, table + PageTable.ptl)'),
+    ],
   },
   'leaf-advice-closes-nothing': {
     guard: 'madvise closes the slots before it changes flags',
@@ -337,6 +376,64 @@ export const leafSlotMutants: MutantTable = {
     scenario: 'free-registering',
     patches: at('calls/madvise.ts', 'agePages').force('seen === undefined', true),
   },
+  'leaf-residence-of-another': {
+    guard: 'mincore without the mmap lock asks whether the VMA stands, with the table locked',
+    race: 'R10',
+    design,
+    scenario: 'resident-moved-table',
+    patches: at('calls/mincore.ts', 'mincoreUnlocked').replace(
+      '!lockStanding(cpu, table, fault)',
+      '!lockStanding(cpu, table)',
+    ),
+  },
+  'leaf-residence-unlocked': {
+    guard: 'mincore without the mmap lock looks into a file with a table locked, which keeps the file',
+    race: 'R20',
+    design,
+    scenario: 'resident-munmap',
+    patches: [
+      at('calls/mincore.ts', 'mincoreUnlocked').replace(
+        '!lockStanding(cpu, table, fault)',
+        '!stillStands(cpu, fault)',
+      ),
+      at('calls/mincore.ts', 'mincoreUnlocked').drop(
+        'if (table !== 0) spinUnlock(cpu, table + PageTable.ptl)',
+      ),
+      at('calls/mincore.ts', 'isInMemory').before(
+        'return file !== 0 && loadPage(cpu, file, index) > 0',
+        TWO_INTERRUPTS,
+      ),
+    ],
+  },
+  'leaf-residence-without-table': {
+    guard: 'where there is no table to lock, mincore of a file takes the mmap lock',
+    race: 'R20',
+    design,
+    scenario: 'resident-untouched-munmap',
+    patches: [
+      at('calls/mincore.ts', 'mincoreUnlocked').drop('if (table === 0 && fault.vmFile !== 0) break'),
+      at('calls/mincore.ts', 'isInMemory').before(
+        'return file !== 0 && loadPage(cpu, file, index) > 0',
+        TWO_INTERRUPTS,
+      ),
+    ],
+  },
+  'leaf-missing-table-told': {
+    guard:
+      'mincore without the mmap lock asks whether the VMA stands where it finds no table: mremap may have it',
+    race: 'R10',
+    design,
+    scenario: 'resident-moved-table',
+    patches: at('calls/mincore.ts', 'mincoreUnlocked').force('!stillStands(cpu, fault)', false),
+  },
+  'leaf-populate-of-another': {
+    guard: 'a call that brings pages in asks whether the VMA stands when it has seen an entry',
+    design,
+    scenario: 'populate-moved-table',
+    redundant:
+      'an entry that has moved on with its table tells of what the call might have brought in before that',
+    patches: at('fault/populate.ts', 'seeUnlocked').replace('stillStands(cpu, cpu.fault)', 'true'),
+  },
   'leaf-anon-vma-not-freed': {
     guard: 'an anon_vma that was not needed is freed',
     design,
@@ -364,7 +461,7 @@ export const leafSlotMutants: MutantTable = {
     scenario: 'fault-munmap-table-interrupts',
     patches: [
       at(file, 'peek').drop('if (!usesRcu) disableInterrupts(cpu)'),
-      at(file, 'peek').before('const found = table !== 0 && peekSlot(cpu, fault)', TWO_INTERRUPTS),
+      at(file, 'peek').before('if (found) $', TWO_INTERRUPTS),
     ],
   },
   'leaf-lock-answers': {

@@ -12,13 +12,12 @@ const anew = firstPage + 2 * run
 let child: ScenarioCpu
 
 export default kernelScenarios({
-  // A fault that looks its mapping up anew, as mprotect has just been there, and another mprotect: it must not keep for
-  // later faults what it saw before.
+  // A fault that looks its mapping up anew, as fork has just been there, and mprotect: it must not keep for later
+  // faults what it saw before.
   'protect-refill': {
     setup: (cpu) => {
       fourPages(cpu)
-      cpu.protect(firstPage, 4, 'r')
-      cpu.protect(firstPage, 4, 'rw')
+      cpu.fork()
     },
     threads: [
       [(cpu) => cpu.store(firstPage, 42), (cpu) => cpu.store(firstPage + 2, 44)],
@@ -102,21 +101,68 @@ export default kernelScenarios({
     ],
     pages: [firstPage, firstPage + run],
   },
-  // A read of a shared file beside the first fault in a third mapping of the same page table, which has slots for two:
-  // what the fault reads of the one may be mixed with what is written of the other.
-  'three-mappings': {
+  // A read of a shared file beside a sixth mapping in the same page table, which has slots for five: what the fault
+  // reads of the one may be mixed with what is written of the other.
+  'six-mappings': {
     setup: (cpu) => {
       cpu.mapFile(firstPage, 1, 'rw', true)
-      cpu.mapPages(warmPage, 1)
-      cpu.mapPages(firstPage + 2, 1, 'rwx')
-      cpu.store(warmPage, 7)
       cpu.load(firstPage)
+      cpu.discard(firstPage, 1)
+      for (let beside = 1; beside < 5; beside++)
+        cpu.mapPages(firstPage + beside, 1, beside % 2 === 0 ? 'rw' : 'rwx')
+    },
+    threads: [
+      [(cpu) => cpu.load(firstPage), (cpu) => cpu.store(warmPage, 43)],
+      [(cpu) => cpu.mapPages(firstPage + 5, 1, 'rwx'), (cpu) => cpu.load(firstPage + 5)],
+    ],
+    pages: [firstPage, warmPage, firstPage + 5],
+  },
+  // The first fault in what a page table covers, which looks at the mapping beside its own too, and munmap of that one.
+  'first-fault-neighbour': {
+    setup: (cpu) => {
+      cpu.mapPages(firstPage, 1)
+      cpu.mapPages(warmPage, 1, 'rwx')
+    },
+    threads: [
+      [(cpu) => cpu.load(firstPage), (cpu) => cpu.load(warmPage)],
+      [(cpu) => cpu.unmap(warmPage, 1), (cpu) => cpu.load(firstPage)],
+    ],
+    pages: [firstPage, warmPage],
+  },
+  // Faults in a mapping that takes in a page beside it: it may be touched as soon as mprotect has changed its entry.
+  'grow-protect': {
+    setup: (cpu) => {
+      cpu.mapPages(firstPage, 1)
+      cpu.store(firstPage, 7)
+      cpu.mapPages(warmPage, 2, 'r')
+      cpu.load(warmPage)
+    },
+    threads: [
+      [(cpu) => cpu.store(warmPage, 42), (cpu) => cpu.load(firstPage + 2)],
+      [(cpu) => cpu.protect(warmPage, 1, 'rw'), (cpu) => cpu.store(warmPage, 43, 1)],
+    ],
+    pages: [firstPage, warmPage, firstPage + 2],
+  },
+  // What a thread has found at its last fault is gone, and another mapping is in the place: the thread must not go by
+  // it, nor need the mmap lock to find out.
+  'guess-remapped': {
+    setup: (cpu) => {
+      cpu.mapFile(firstPage, 2, 'rw', true)
+      cpu.mapPages(firstPage + 2, 1)
+      cpu.store(firstPage, 5)
+      cpu.store(firstPage + 2, 7)
+      cpu.load(warmPage)
       cpu.discard(firstPage, 2)
     },
     threads: [
       [(cpu) => cpu.load(firstPage), (cpu) => cpu.store(warmPage, 43)],
-      [(cpu) => cpu.load(firstPage + 2)],
+      [
+        (cpu) => cpu.unmap(firstPage, 2),
+        (cpu) => cpu.mapPages(firstPage, 2),
+        (cpu) => cpu.store(firstPage, 42, 1),
+      ],
     ],
+    pages: [firstPage, warmPage, firstPage + 2],
   },
   // The first write to a mapping, and munmap of it: it gets no anon_vma any more.
   'first-write-munmap': {
@@ -167,12 +213,14 @@ export default kernelScenarios({
     setup: (cpu) => {
       cpu.mapMany(firstPage, run)
       cpu.store(warmPage, 7)
+      // The thread has nothing to guess by then but the slot.
+      cpu.mapPages(firstPage - 2, 1)
     },
     threads: [
       [(cpu) => cpu.store(firstPage, 42)],
-      [(cpu) => cpu.move(firstPage, run, anew), (cpu) => cpu.store(anew, 43)],
+      [(cpu) => cpu.move(firstPage, run, anew), (cpu) => cpu.store(anew + 2, 43)],
     ],
-    pages: [firstPage, anew, anew + 1],
+    pages: [firstPage, anew, anew + 1, anew + 2],
   },
   // The first write to a mapping, which gets its anon_vma, and one that makes it part of the mapping in front, which
   // has another.
@@ -309,6 +357,46 @@ export default kernelScenarios({
     ],
     pages: [firstPage],
   },
+  // mincore of a page of a file, which nothing but its mapping keeps, and munmap of that; where there is a page table
+  // to be locked, and where there is none.
+  'resident-munmap': {
+    setup: (cpu) => {
+      cpu.mapFile(firstPage, 1, 'rw', true)
+      cpu.mapPages(warmPage, 1)
+      cpu.store(warmPage, 7)
+    },
+    threads: [[(cpu) => cpu.resident(firstPage, 1)], [(cpu) => cpu.unmap(firstPage, 1)]],
+    pages: [firstPage, warmPage],
+  },
+  'resident-untouched-munmap': {
+    setup: (cpu) => void cpu.mapFile(firstPage, 1, 'rw', true),
+    threads: [[(cpu) => cpu.resident(firstPage, 1)], [(cpu) => cpu.unmap(firstPage, 1)]],
+    pages: [firstPage],
+  },
+  // mincore of pages of one mapping, and mremap that moves their page table: they are there, or not mapped.
+  'resident-moved-table': {
+    setup: (cpu) => {
+      cpu.mapMany(firstPage, run)
+      cpu.store(firstPage, 6)
+    },
+    threads: [
+      [(cpu) => cpu.resident(firstPage, 2)],
+      [(cpu) => cpu.move(firstPage, run, anew), (cpu) => cpu.store(anew + 1, 42)],
+    ],
+    pages: [firstPage, anew, anew + 1],
+  },
+  // The same of a call that brings a page in.
+  'populate-moved-table': {
+    setup: (cpu) => {
+      cpu.mapMany(firstPage, run)
+      cpu.store(warmPage, 7)
+    },
+    threads: [
+      [(cpu) => cpu.advise(firstPage, 1, 'populate-read')],
+      [(cpu) => cpu.move(firstPage, run, anew), (cpu) => cpu.load(anew)],
+    ],
+    pages: [firstPage, anew, anew + 1],
+  },
   // Faults in two mappings of one page table, each of which has a slot there, and munmap of both.
   'two-slots-munmap': {
     setup: (cpu) => {
@@ -363,13 +451,17 @@ export default kernelScenarios({
     threads: [[(cpu) => cpu.store(warmPage, 42)], [(cpu) => cpu.move(firstPage - 2, 1, target, true)]],
     pages: [firstPage - 2, warmPage, target],
   },
-  // A fault, and advice that is a flag of part of the mapping.
+  // A fault, and advice that is a flag of the mapping, in the middle of three page tables.
   'advise-fault': {
-    setup: fourPages,
+    setup: (cpu) => {
+      cpu.mapMany(firstPage, 3 * run)
+      cpu.store(firstPage + run, 7)
+    },
     threads: [
-      [(cpu) => cpu.store(firstPage, 42)],
-      [(cpu) => cpu.advise(firstPage, 1, 'random'), (cpu) => cpu.load(firstPage + 2)],
+      [(cpu) => cpu.store(firstPage + run + 1, 42)],
+      [(cpu) => cpu.advise(firstPage, 3 * run, 'random'), (cpu) => cpu.load(firstPage + run + 2)],
     ],
+    pages: [firstPage + run, firstPage + run + 1],
   },
   // The first fault in what a page table covers, and mremap of all of it: the table is linked before, and moves, or
   // not at all.

@@ -346,5 +346,6 @@ function updateVmaFlags(
   cpu.design.rangeChanging(cpu, mm, start, end)
   Atomics.store(heap, target + Vma.vmFlags, newFlags)
   cpu.design.vmaWriteEnd(cpu, target, VMA_PROTECT)
+  cpu.design.rangeChanged(cpu, target, start, end)
   return 0
 }

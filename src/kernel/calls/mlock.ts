@@ -148,6 +148,7 @@ function mlockFixup(cpu: Task, mm: number, vma: number, start: number, end: numb
   Atomics.store(heap, target + Vma.vmFlags, newFlags)
   if (wasLocked !== isLocked) changeLockedEntries(cpu, mm, start, end, isLocked)
   cpu.design.vmaWriteEnd(cpu, target, VMA_PROTECT)
+  cpu.design.rangeChanged(cpu, target, start, end)
   return 0
 }
 

@@ -129,20 +129,37 @@ export function mmapRegion(
   vmStatAccount(cpu, mm, vmFlags, pages)
   if ((vmFlags & VM_LOCKED) !== 0) heap[mm + Mm.lockedVm] += pages
   const previous = cpu.vmaLinkPrevious
-  if (mergeVma(cpu, mm, { previous, start: page, end, vmFlags, anonVma: 0, file, pgoff }) !== 0) return page
-  const vma = allocVmaToLink(cpu, mm, page)
+  let vma = mergeVma(cpu, mm, { previous, start: page, end, vmFlags, anonVma: 0, file, pgoff })
+  if (vma === 0) vma = linkNewVma(cpu, mm, page, end, vmFlags, file, pgoff)
   if (vma === 0) {
     vmStatAccount(cpu, mm, vmFlags, -pages)
     if ((vmFlags & VM_LOCKED) !== 0) heap[mm + Mm.lockedVm] -= pages
     if (accountable) unaccountMemory(cpu, pages)
     return -ENOMEM
   }
-  vmaSetRange(cpu, vma, page, end, pgoff)
+  cpu.design.rangeChanged(cpu, vma, page, end)
+  return page
+}
+
+/** A VMA of its own for [start, end), where nothing is mapped. Returns 0 when there is no memory. */
+function linkNewVma(
+  cpu: Task,
+  mm: number,
+  start: number,
+  end: number,
+  vmFlags: number,
+  file: number,
+  pgoff: number,
+): number {
+  const { heap } = cpu
+  const vma = allocVmaToLink(cpu, mm, start)
+  if (vma === 0) return 0
+  vmaSetRange(cpu, vma, start, end, pgoff)
   heap[vma + Vma.vmFlags] = vmFlags
   heap[vma + Vma.vmFile] = file
   vmaGetFile(cpu, vma)
   linkVma(cpu, mm, vma)
-  return page
+  return vma
 }
 
 /**

@@ -112,6 +112,7 @@ function mprotectFixup(
   Atomics.store(heap, target + Vma.vmFlags, newFlags)
   changeProtection(cpu, mm, start, end, pageProt(cpu, newFlags, file))
   cpu.design.vmaWriteEnd(cpu, target, VMA_PROTECT)
+  cpu.design.rangeChanged(cpu, target, start, end)
   if ((oldFlags & ~newFlags & VM_ACCOUNT) !== 0) unaccountMemory(cpu, pages)
   vmStatAccount(cpu, mm, oldFlags, -pages)
   vmStatAccount(cpu, mm, newFlags, pages)

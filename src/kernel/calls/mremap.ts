@@ -208,6 +208,7 @@ function expandInPlace(cpu: Task, vma: number, end: number): boolean {
   if (merged === 0) {
     adjustVma(cpu, vma, heap[vma + Vma.vmStart], end, heap[vma + Vma.vmPgoff], 0, vma)
   }
+  cpu.design.rangeChanged(cpu, vma, oldEnd, end)
   vmStatAccount(cpu, mm, flags, pages)
   if ((flags & VM_LOCKED) !== 0) heap[mm + Mm.lockedVm] += pages
   return true

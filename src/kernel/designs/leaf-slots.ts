@@ -1,17 +1,19 @@
 // Leaf slots, 2026: our own design. What is mapped stands in the page table itself, where a fault must go anyway.
 //
-// A fault finds the pte table, guesses from a slot of its header what is mapped there, prepares what it will need,
-// locks the table, looks whether the slot still says so, stores the entry and unlocks (tables/leaf-slots.ts). It
-// touches neither the mmap lock nor the tree nor the VMA, and writes no word that faults elsewhere write. It is
-// disturbed by changes of its own pages only, and no writer waits for it but for the lock of a table.
+// A fault finds the pte table, guesses what is mapped there, prepares what it will need, locks the table, looks whether
+// a slot in its header says so too, stores the entry and unlocks (tables/leaf-slots.ts). The guess is what the last
+// fault of the thread found, or else what a slot seems to say. The fault touches neither the mmap lock nor the tree nor
+// the VMA, and writes no word that faults elsewhere write. It is disturbed by changes of its own pages only, and no
+// writer waits for it but for the lock of a table.
 //
 // Nothing else keeps the file of a mapping for a fault: a page of it is looked for with the table locked, and who has
 // to wait for one takes a reference first (race R20). The mmap lock is not needed for that either.
 //
 // Where no slot speaks of the page, the fault finds the VMA in the tree under RCU and fills one. Every write of a VMA
 // moves its sequence count (vma-sequence.ts), and a VMA that leaves the tree is marked. A writer marks first, closes
-// the slots then, and changes what is mapped last. A fault that sees no mark, with the table locked, fills a slot that
-// the writer will find: its look into this very table comes after, and needs the lock.
+// the slots then, and changes what is mapped after that. A fault that sees no mark, with the table locked, fills a slot
+// that the writer will find: its look into this very table comes after, and needs the lock. When all is done, the
+// writer fills slots itself for what it has made, since it is likely to be touched next.
 //
 // Missing tables are made in the same way: under the lock of the upper levels, if the VMA is not marked. A writer who
 // is about to take tables away passes through that lock first: what was linked before, its walk sees, and who comes
@@ -27,9 +29,9 @@
 
 import { accessError, handlePteFault } from '../fault/fault.ts'
 import { NothingHeld } from '../fault/hold.ts'
-import { copyContainsPage } from '../fault/speculative.ts'
+import { copyContainsPage, copyVma } from '../fault/speculative.ts'
 import { cpuRelax, disableInterrupts, enableInterrupts } from '../machine/cpu.ts'
-import { PageTable } from '../machine/pte.ts'
+import { PMD_SHIFT, PTRS_PER_TABLE, PageTable, TABLE_INDEX_MASK } from '../machine/pte.ts'
 import type { DesignDescription } from '../mm/design-hooks.ts'
 import { getFile } from '../memory/file.ts'
 import {
@@ -47,12 +49,12 @@ import { countVmEvent } from '../mm/vmstat.ts'
 import { mmHasNotifiers } from '../tables/mmu-notifier.ts'
 import { rcuReadLock, rcuReadUnlock } from '../sync/rcu.ts'
 import { spinLock, spinTryLock, spinUnlock } from '../sync/spinlock.ts'
-import { closeRange, fillSlot, peekSlot, slotHolds } from '../tables/leaf-slots.ts'
+import { LEAF_SLOTS, closeRange, fillSlot, peekSlot, slotHolds } from '../tables/leaf-slots.ts'
 import { allocPteTable, findPteTable, pteAddress } from '../tables/page-table.ts'
 import { anonVmaPrepareUnlocked } from '../vma/anon-vma.ts'
 import { releaseVmaRcu } from '../vma/vma-release.ts'
 import { findVmaRcu } from '../vma/vma-tree.ts'
-import { VM_SHARED, Vma } from '../vma/vma.ts'
+import { VM_SHARED, Vma, vmaIsAccessible } from '../vma/vma.ts'
 import { VmaSequenceDesign } from './vma-sequence.ts'
 
 /** How often a fault begins anew because its slot changed before it had locked the table; then it takes the lock. */
@@ -92,6 +94,8 @@ export class LeafSlots extends VmaSequenceDesign {
 
   /** A fault that gives a VMA its anon_vma and reads the neighbours for it is done, or finds the mark (race R23). */
   override mmapWriteLocked(cpu: Task, mm: number): void {
+    // What this thread's last fault has found may be what is about to change.
+    cpu.fault.vmEnd = 0
     spinLock(cpu, mm + Mm.pageTableLock)
     Atomics.store(cpu.heap, mm + Mm.layoutChanging, 1)
     spinUnlock(cpu, mm + Mm.pageTableLock)
@@ -103,6 +107,22 @@ export class LeafSlots extends VmaSequenceDesign {
 
   override rangeChanging(cpu: Task, mm: number, start: number, end: number): void {
     closeRange(cpu, mm, start, end)
+  }
+
+  /**
+   * Fills slots where page tables are already, at the ends of what has changed: so the first fault after a heap has
+   * grown, or in what was mapped beside other mappings, finds one. Nobody marks the VMA meanwhile.
+   */
+  override rangeChanged(cpu: Task, vma: number, start: number, end: number): void {
+    const { fault } = cpu
+    copyVma(cpu, fault, vma)
+    if (vmaIsAccessible(fault.vmFlags)) {
+      const mm = cpu.heap[vma + Vma.vmMm]
+      fillIfTable(cpu, fault, mm, start)
+      if (start >> PMD_SHIFT !== (end - 1) >> PMD_SHIFT) fillIfTable(cpu, fault, mm, end - 1)
+    }
+    // As a guess it would be too large: other tables may have no slot for it.
+    fault.vmEnd = 0
   }
 
   /**
@@ -154,6 +174,7 @@ export class LeafSlots extends VmaSequenceDesign {
     countVmEvent(cpu, VmEvent.spf_attempt)
     let reason: number = VmEvent.leaf_abort_changed
     fault.hold = slotHeld
+    fault.filled = false
     for (let tries = 0; tries < TRIES; tries++) {
       fault.changed = false
       rcuReadLock(cpu)
@@ -164,6 +185,7 @@ export class LeafSlots extends VmaSequenceDesign {
       // The handlers went by a guess: whether an access fails is for the locked path to say (invariant I1).
       if ((result & (VM_FAULT_RETRY | VM_FAULT_ERROR)) === 0) {
         countVmEvent(cpu, VmEvent.pgfault)
+        if (!fault.filled) countVmEvent(cpu, VmEvent.leaf_slot_hit)
         return result
       }
       if (fault.changed || (slept && (result & VM_FAULT_ERROR) === 0)) continue
@@ -175,11 +197,15 @@ export class LeafSlots extends VmaSequenceDesign {
     return VM_FAULT_RETRY
   }
 
-  /** What is mapped at the page, the table and the entry, into the fault. Returns 0, or why the fault gives up. */
+  /**
+   * What is mapped at the page, the table and the entry, into the fault. The first guess is what the last fault of this
+   * thread has left there: it costs nothing to read, and leaves the line of the table's lock where it is until the
+   * lock is taken. Returns 0, or why the fault gives up.
+   */
   #find(cpu: Task, fault: FaultContext, errorCode: number, tries: number): number {
-    if (!peek(cpu, fault) || lacksAnonVma(cpu, fault)) return this.#fill(cpu, fault, errorCode)
-    if (tries === 0) countVmEvent(cpu, VmEvent.leaf_slot_hit)
-    return accessError(errorCode, fault.vmFlags) ? VmEvent.leaf_abort_access : 0
+    const guessed = tries === 0 && suffices(cpu, fault, errorCode)
+    if (!peek(cpu, fault, guessed)) return this.#fill(cpu, fault, errorCode)
+    return guessed || !accessError(errorCode, fault.vmFlags) ? 0 : VmEvent.leaf_abort_access
   }
 
   /** No slot speaks of the page: fills one from the VMA. Returns as {@link #find}. */
@@ -193,11 +219,34 @@ export class LeafSlots extends VmaSequenceDesign {
     if (cpu.config.MMU_GATHER_RCU_TABLE_FREE) fault.table = allocPteTable(cpu, fault.mm, fault.page, fault)
     if (fault.table === 0) return VmEvent.leaf_abort_handler
     if (!this.#lockTable(cpu, fault, false)) return noteChange(fault)
-    fillSlot(cpu, fault)
+    const isFirst = fillSlot(cpu, fault, fault.table, fault.page)
     fault.originalPte = Atomics.load(cpu.heap, pteAddress(fault.table, fault.page))
     spinUnlock(cpu, fault.table + PageTable.ptl)
+    fault.filled = true
     countVmEvent(cpu, VmEvent.leaf_slot_fill)
-    return 0
+    // What the fault has of its own mapping is gone then: it begins anew, by its slot.
+    return isFirst && this.#fillBeside(cpu, fault) ? noteChange(fault) : 0
+  }
+
+  /**
+   * Fills the other slots of a table that had none, for what else is mapped there: most often, the parts of a library.
+   * Returns whether it has looked for any.
+   */
+  #fillBeside(cpu: Task, fault: FaultContext): boolean {
+    const first = fault.page - (fault.page & TABLE_INDEX_MASK)
+    const end = first + PTRS_PER_TABLE
+    if (!cpu.config.MMU_GATHER_RCU_TABLE_FREE || (fault.vmStart <= first && end <= fault.vmEnd)) return false
+    let slots = 1
+    for (let page = first; page < end && slots < LEAF_SLOTS; page = fault.vmEnd) {
+      const vma = findVmaRcu(cpu, fault.mm, page)
+      if (vma === 0 || !this.snapshot(cpu, fault, vma) || fault.vmStart >= end || fault.vmEnd <= page) break
+      if (copyContainsPage(fault) || !vmaIsAccessible(fault.vmFlags)) continue
+      if (!this.#lockTable(cpu, fault, false)) break
+      fillSlot(cpu, fault, fault.table, fault.page)
+      spinUnlock(cpu, fault.table + PageTable.ptl)
+      slots++
+    }
+    return true
   }
 
   /** Copies the VMA of the page, if nobody has begun to change it. Returns as {@link #find}. */
@@ -283,13 +332,27 @@ class SlotHeld extends NothingHeld {
 
 const slotHeld = new SlotHeld()
 
-/** Finds the table, the entry, and what a slot seems to say. */
-function peek(cpu: Task, fault: FaultContext): boolean {
+/** Fills a slot for what the fault has of a mapping in the table that covers the page, if there is one. */
+function fillIfTable(cpu: Task, fault: FaultContext, mm: number, page: number): void {
+  const table = findPteTable(cpu, mm, page)
+  if (table === 0) return
+  spinLock(cpu, table + PageTable.ptl)
+  fillSlot(cpu, fault, table, page)
+  spinUnlock(cpu, table + PageTable.ptl)
+}
+
+/** What the fault has of a mapping contains the page, and allows what the fault is to do. */
+function suffices(cpu: Task, fault: FaultContext, errorCode: number): boolean {
+  return copyContainsPage(fault) && !lacksAnonVma(cpu, fault) && !accessError(errorCode, fault.vmFlags)
+}
+
+/** Finds the table and the entry, and, unless the fault has `guessed` it, what a slot seems to say. */
+function peek(cpu: Task, fault: FaultContext, guessed: boolean): boolean {
   const usesRcu = cpu.config.MMU_GATHER_RCU_TABLE_FREE
   if (!usesRcu) disableInterrupts(cpu)
   const table = findPteTable(cpu, fault.mm, fault.page)
   fault.table = table
-  const found = table !== 0 && peekSlot(cpu, fault)
+  const found = table !== 0 && (guessed || (peekSlot(cpu, fault) && !lacksAnonVma(cpu, fault)))
   if (found) fault.originalPte = Atomics.load(cpu.heap, pteAddress(table, fault.page))
   if (!usesRcu) enableInterrupts(cpu)
   return found

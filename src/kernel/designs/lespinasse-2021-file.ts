@@ -41,7 +41,7 @@ export class Lespinasse2021File extends Lespinasse2021 {
     sharedWrites: ['page.flags', 'page.refcount'],
   }
 
-  /** `vma_can_speculate`: what page_mkwrite() would have to hear of is left out. */
+  /** `vma_can_speculate`: a write to a shared mapping, of which page_mkwrite() would have to hear, is not tried. */
   protected override canSpeculate(_cpu: Task, fault: FaultContext): boolean {
     if (fault.vmFile === 0) return true
     return (fault.flags & FAULT_FLAG_WRITE) === 0 || (fault.vmFlags & VM_SHARED) === 0

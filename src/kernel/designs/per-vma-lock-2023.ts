@@ -73,7 +73,7 @@ export class PerVmaLock2023 extends PerVmaDesign {
     vmaEndRead(cpu, vma)
   }
 
-  /** It is asked again with the mmap lock. */
+  /** The fault is done again with the mmap lock, and asks anew. */
   protected override accessRefused(cpu: Task, _errorCode: number, _vmFlags: number): number {
     countVmEvent(cpu, VmEvent.spf_abort)
     return VM_FAULT_RETRY

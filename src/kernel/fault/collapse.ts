@@ -6,7 +6,7 @@
 // page waits for the lock of the table and finds another entry than it saw. Each page is pinned at its new place at
 // once, so that the whole range is in place when the last page is.
 //
-// Only private anonymous memory is moved: no file has its pages, and no other entry.
+// Only private anonymous memory is moved: no cache has its pages, and one entry maps each.
 
 import { pollInterrupts } from '../machine/cpu.ts'
 import {

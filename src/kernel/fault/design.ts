@@ -84,6 +84,7 @@ export abstract class Design implements DesignHooks<Task> {
   vmaWriteBegin(_cpu: Task, _vma: number, _change: number): void {}
   vmaWriteEnd(_cpu: Task, _vma: number, _change: number): void {}
   rangeChanging(_cpu: Task, _mm: number, _start: number, _end: number): void {}
+  rangeChanged(_cpu: Task, _vma: number, _start: number, _end: number): void {}
   vmaLinked(_cpu: Task, _vma: number): void {}
   vmaUnlinked(_cpu: Task, _vma: number): void {}
   releaseVma(cpu: Task, vma: number): void {

@@ -166,7 +166,7 @@ class VmaLockKept extends LockHeld {
 /** The page tables stay, and the fault may sleep. */
 abstract class SleepingLockHeld extends LockHeld {
   override readonly outOfMemory = VM_FAULT_OOM
-  /** The access shows what is there now. */
+  /** The program makes its access again, and meets what is there by then. */
   override readonly gone = 0
 
   override maySleep(_cpu: Task): boolean {
@@ -219,7 +219,7 @@ class MmapLockHeld extends SleepingLockHeld {
     return true
   }
 
-  /** The neighbours of the VMA stay. */
+  /** The mmap lock keeps the neighbours of the VMA, which this reads. */
   override prepareAnonVma(cpu: Task, fault: FaultContext): number {
     return anonVmaPrepare(cpu, fault.vma) ? 0 : VM_FAULT_OOM
   }

@@ -48,7 +48,7 @@ import { vmacacheFind, vmacacheUpdate } from '../vma/vmacache.ts'
 import { raiseSignal } from './access.ts'
 import { handleUserFault } from './fault.ts'
 
-/** Why a walk over entries ended: the range did, an entry needs a fault, or is that of a frame that lies elsewhere. */
+/** Where a walk over entries ended: behind the range; at one that needs a fault; at one whose frame is not the next. */
 export const WALKED = 0
 export const NEEDS_FAULT = 1
 const APART = 2

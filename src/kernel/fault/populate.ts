@@ -6,6 +6,7 @@ import { VM_FAULT_ACCERR, VM_FAULT_ERROR, VM_FAULT_SIGBUS } from '../mm/fault-co
 import { mmapReadLock, mmapReadUnlock } from '../mm/mmap-lock.ts'
 import type { Task } from '../mm/task.ts'
 import { findPteTable, pteAddress } from '../tables/page-table.ts'
+import { stillStands } from '../tables/zap.ts'
 import { pkeyPermitsAccess } from '../vma/pkeys.ts'
 import { findVma } from '../vma/vma-tree.ts'
 import { VM_LOCKONFAULT, VM_READ, VM_SHARED, VM_WRITE, Vma } from '../vma/vma.ts'
@@ -59,18 +60,45 @@ export function mmPopulate(
  * when nothing is mapped there; else it is left in `cpu.populateStart` and `cpu.populateEnd`.
  */
 function findToPopulate(cpu: Task, mm: number, start: number, end: number, required: number): boolean {
-  const { heap } = cpu
+  const { heap, fault } = cpu
+  if (seeUnlocked(cpu, mm, start) >= 0) {
+    leaveToPopulate(cpu, start, Math.min(fault.vmEnd, end), fault.vmFlags, required)
+    return true
+  }
   mmapReadLock(cpu, mm)
   const vma = findVma(cpu, mm, start)
   const found = vma !== 0 && heap[vma + Vma.vmStart] < end
   if (found) {
-    const vmFlags = heap[vma + Vma.vmFlags]
-    const isPassed = (vmFlags & required) !== required || (vmFlags & VM_LOCKONFAULT) !== 0
-    cpu.populateEnd = Math.min(heap[vma + Vma.vmEnd], end)
-    cpu.populateStart = isPassed ? cpu.populateEnd : Math.max(heap[vma + Vma.vmStart], start)
+    const stop = Math.min(heap[vma + Vma.vmEnd], end)
+    leaveToPopulate(cpu, Math.max(heap[vma + Vma.vmStart], start), stop, heap[vma + Vma.vmFlags], required)
   }
   mmapReadUnlock(cpu, mm)
   return found
+}
+
+/** Leaves [start, end) of a mapping with these flags to be brought in, or nothing of it. */
+function leaveToPopulate(cpu: Task, start: number, end: number, vmFlags: number, required: number): void {
+  const isPassed = (vmFlags & required) !== required || (vmFlags & VM_LOCKONFAULT) !== 0
+  cpu.populateEnd = end
+  cpu.populateStart = isPassed ? end : start
+}
+
+/**
+ * The mapping of the page, into `cpu.fault`, where the design can look at it without the mmap lock. Returns the entry
+ * of the page, 0 or more; or -1 where the caller has to take the lock.
+ */
+function seeUnlocked(cpu: Task, mm: number, page: number): number {
+  if (!cpu.design.entriesChangeBegin(cpu, mm, page, page + 1)) return -1
+  const entry = entryOf(cpu, mm, page)
+  const stands = stillStands(cpu, cpu.fault)
+  cpu.design.entriesChangeEnd(cpu)
+  return stands ? entry >>> 0 : -1
+}
+
+/** The entry of the page, 0 where there is no table. Tables are kept from being freed. */
+function entryOf(cpu: Task, mm: number, page: number): number {
+  const table = findPteTable(cpu, mm, page)
+  return table === 0 ? 0 : Atomics.load(cpu.heap, pteAddress(table, page))
 }
 
 /** Brings one page in. Returns 0, or an error as {@link populateRange} does; -ENOENT if it is not mapped. */
@@ -86,18 +114,23 @@ function populatePage(cpu: Task, mm: number, page: number, write?: boolean): num
 /**
  * The error code of the fault that would bring the page in, 0 when it is there, -ENOENT when it is not part of a
  * mapping: this does not make stacks grow; -EINVAL when it may not be read, -EFAULT when its key forbids it. Looked up
- * under the mmap lock, as VMA and page table could go away.
+ * under the mmap lock, as VMA and page table could go away; unless the design can do without.
  */
 function neededFault(cpu: Task, mm: number, page: number, write?: boolean): number {
+  const seen = seeUnlocked(cpu, mm, page)
+  if (seen >= 0) return neededForEntry(seen, cpu.fault.vmFlags, write)
   mmapReadLock(cpu, mm)
   const vma = findVma(cpu, mm, page)
   const mapped = vma !== 0 && cpu.heap[vma + Vma.vmStart] <= page
   const vmFlags = mapped ? cpu.heap[vma + Vma.vmFlags] : 0
-  const forWrite = write ?? (vmFlags & (VM_WRITE | VM_SHARED)) === VM_WRITE
-  const table = mapped ? findPteTable(cpu, mm, page) : 0
-  const entry = table === 0 ? 0 : Atomics.load(cpu.heap, pteAddress(table, page))
+  const entry = mapped ? entryOf(cpu, mm, page) : 0
   mmapReadUnlock(cpu, mm)
-  if (!mapped) return -ENOENT
+  return mapped ? neededForEntry(entry, vmFlags, write) : -ENOENT
+}
+
+/** The same of a page with this entry, of a mapping with these flags. */
+function neededForEntry(entry: number, vmFlags: number, write?: boolean): number {
+  const forWrite = write ?? (vmFlags & (VM_WRITE | VM_SHARED)) === VM_WRITE
   // Unlike MAP_POPULATE, the advice asks for the very permission, also where the processor would not.
   if (write === false && (vmFlags & VM_READ) === 0) return -EINVAL
   // `check_vma_flags`: who brings pages in accesses data, and does so for the program itself.

@@ -83,8 +83,8 @@ function readMissing(cpu: Task, fault: FaultContext, slot: number): number {
   countVmEvent(cpu, VmEvent.pgmajfault)
   const left = fault.hold.release(cpu, fault, 0)
   const error = swapIn(cpu, slot)
-  // The entry has changed since, or is about to. With a lock, the fault looks again until it has; without one, nothing
-  // else would tell the fault, and it would look again for ever.
+  // Somebody has changed the entry since, or is about to. A fault with a lock looks again until it sees that; one
+  // without cannot look at the entry here, and would go on for ever.
   if (error === SLOT_GONE && fault.hold.gone !== 0) return fault.hold.gone
   return afterWait(cpu, fault, left, error, VM_FAULT_MAJOR)
 }

@@ -70,7 +70,7 @@ function wpPageCopy(cpu: Task, fault: FaultContext, from: number, anonymous: boo
   if (from === 0 || !anonymous) addMmCounterFast(cpu, fault.mm, MM_ANON_PAGES, 1)
   if (from !== 0) {
     if (!anonymous) addMmCounterFast(cpu, fault.mm, MM_FILE_PAGES, -1)
-    // The reference of the translation that is gone.
+    // The entry that was replaced had a reference on the page.
     freePageAndSwapCache(cpu, from)
   }
   return 0

@@ -118,12 +118,12 @@ export interface DesignHooks<Task> {
   vmaEndRead(cpu: Task, vma: number): void
 
   /**
-   * A call is about to change entries of the pages [start, end) only, and nothing that is mapped. True: it needs no
-   * lock but those of the tables, all pages are of the VMA that `cpu.fault` has copied, nobody observes them, and with
-   * each table that it locks it asks {@link vmaStands}.
+   * A call is about to change entries of the pages [start, end) only, and nothing that is mapped, or to look at them.
+   * True: it needs no lock but those of the tables, all pages are of the VMA that `cpu.fault` has copied, nobody
+   * observes them, and with each table that it locks it asks {@link vmaStands}. Tables are kept from being freed.
    */
   entriesChangeBegin(cpu: Task, mm: number, start: number, end: number): boolean
-  /** What {@link entriesChangeBegin} allowed is done, and the TLBs are flushed. */
+  /** What {@link entriesChangeBegin} allowed is done, and the TLBs are flushed where that was needed. */
   entriesChangeEnd(cpu: Task): void
 
   /**
@@ -153,6 +153,11 @@ export interface DesignHooks<Task> {
    * VMA there has begun, or it has left the tree; no entry has changed yet. The mmap lock is held for write.
    */
   rangeChanging(cpu: Task, mm: number, start: number, end: number): void
+  /**
+   * The pages [start, end) are mapped as `vma` says, of which they are now, perhaps the first time. What was to be done
+   * to their entries and translations is done. The mmap lock is held for write.
+   */
+  rangeChanged(cpu: Task, vma: number, start: number, end: number): void
   /** A VMA is in the tree now. */
   vmaLinked(cpu: Task, vma: number): void
   /** A VMA has left the tree. */

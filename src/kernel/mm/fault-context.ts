@@ -122,4 +122,6 @@ export class FaultContext {
   pmd = 0
   /** The design's own: what the fault went by was not so any more when it was about to commit. */
   changed = false
+  /** The design's own: the fault has looked what is mapped up in the tree, and filled a slot with it. */
+  filled = false
 }

@@ -1,15 +1,15 @@
 // Leaf slots: each pte table remembers what is mapped in parts of its 2 MiB, in the cache line of its own lock.
 //
 // A slot speaks of pages that lie in one VMA: the VMA's flags, its file, where in the file they are, and its anon_vma.
-// It is written, and believed, only with the table locked. Who is about to change what some pages are first closes the
-// slots over them (hook rangeChanging); so what an open slot says is true as long as the lock is held, whoever owns the
-// mmap lock. Changes that leave the pages what they were, such as a border of the VMA that moves elsewhere, close
+// It is written, and believed, only with the table locked. Who is about to change what some pages are first takes them
+// out of the slots (hook rangeChanging); so what an open slot says is true as long as the lock is held, whoever owns
+// the mmap lock. Changes that leave the pages what they were, such as a border of the VMA that moves elsewhere, close
 // nothing.
 //
-// A fault reads a slot before it has the lock, to know what to prepare. What it reads then is a guess, and may be put
-// together from two slots. With the table locked it compares all of it with what the slot says now. No count is needed:
-// if the slot was closed and filled again with the same words, they are as true as they were (race R3 is the business
-// of the handlers, which hold a reference on the page that they copy).
+// A fault has to know what to prepare before it has the lock. What it goes by then is a guess: if it reads a slot, that
+// may be put together from two mappings. With the table locked it compares all of it with what the slot says now. No
+// count is needed: if the slot was closed and filled again with the same words, they are as true as they were (race R3
+// is the business of the handlers, which hold a reference on the page that they copy).
 
 import { layout } from '../machine/layout.ts'
 import { PMD_SHIFT, PTRS_PER_TABLE, PageTable, TABLE_INDEX_MASK } from '../machine/pte.ts'
@@ -19,7 +19,7 @@ import { spinLock, spinUnlock } from '../sync/spinlock.ts'
 import { findPteTable, nextPteTable } from './page-table.ts'
 
 export const LEAF_SLOT_WORDS = 5
-export const LEAF_SLOTS = 2
+export const LEAF_SLOTS = 5
 
 export const LeafSlot = layout('leaf_slot', LEAF_SLOT_WORDS, {
   /** Which entries of the table: the first, and from BOUNDS_SHIFT on the one behind the last. 0: the slot is closed. */
@@ -34,8 +34,8 @@ export const LeafSlot = layout('leaf_slot', LEAF_SLOT_WORDS, {
 const BOUNDS_SHIFT = 10
 const BOUNDS_MASK = (1 << BOUNDS_SHIFT) - 1
 
-/** The second slot of a table. */
-const SECOND = PageTable.slots + LEAF_SLOT_WORDS
+/** Where the slots of a table end. */
+const SLOTS_END = PageTable.slots + LEAF_SLOTS * LEAF_SLOT_WORDS
 
 /** The entries that a slot with these bounds speaks of, [low, high): none if it is closed. */
 export function slotBounds(bounds: number): { low: number; high: number } {
@@ -51,6 +51,12 @@ function meets(bounds: number, low: number, high: number): boolean {
   return (bounds & BOUNDS_MASK) < high && low < bounds >> BOUNDS_SHIFT
 }
 
+/** The bounds without the entries [low, high): what is before them; if nothing is, what is behind; or 0. */
+function without(bounds: number, low: number, high: number): number {
+  if ((bounds & BOUNDS_MASK) < low) return (bounds & BOUNDS_MASK) | (low << BOUNDS_SHIFT)
+  return high < bounds >> BOUNDS_SHIFT ? (bounds & ~BOUNDS_MASK) | high : 0
+}
+
 /**
  * What a slot of `fault.table` seems to say of the page, into the fault, without the lock. Inside an RCU read-side
  * critical section. False: no slot speaks of it.
@@ -58,20 +64,16 @@ function meets(bounds: number, low: number, high: number): boolean {
 export function peekSlot(cpu: Task, fault: FaultContext): boolean {
   const { heap } = cpu
   const { table, page } = fault
-  if (Atomics.load(heap, table + PageTable.run) !== page >> PMD_SHIFT) return false
-  const index = page & TABLE_INDEX_MASK
-  let slot = table + PageTable.slots
-  let bounds = Atomics.load(heap, slot + LeafSlot.bounds)
-  if (!contains(bounds, index)) {
-    slot = table + SECOND
-    bounds = Atomics.load(heap, slot + LeafSlot.bounds)
-    if (!contains(bounds, index)) return false
+  for (let slot = table + PageTable.slots; slot < table + SLOTS_END; slot += LEAF_SLOT_WORDS) {
+    const bounds = Atomics.load(heap, slot + LeafSlot.bounds)
+    if (!contains(bounds, page & TABLE_INDEX_MASK)) continue
+    fault.vmFlags = Atomics.load(heap, slot + LeafSlot.vmFlags)
+    fault.vmFile = Atomics.load(heap, slot + LeafSlot.vmFile)
+    fault.anonVma = Atomics.load(heap, slot + LeafSlot.anonVma)
+    setRange(fault, bounds, Atomics.load(heap, slot + LeafSlot.bias))
+    return true
   }
-  fault.vmFlags = Atomics.load(heap, slot + LeafSlot.vmFlags)
-  fault.vmFile = Atomics.load(heap, slot + LeafSlot.vmFile)
-  fault.anonVma = Atomics.load(heap, slot + LeafSlot.anonVma)
-  setRange(fault, bounds, Atomics.load(heap, slot + LeafSlot.bias))
-  return true
+  return false
 }
 
 /** The part of the VMA that the slot speaks of, as if it were all. */
@@ -82,6 +84,20 @@ function setRange(fault: FaultContext, bounds: number, bias: number): void {
   fault.vmPgoff = (fault.vmStart + bias) | 0
 }
 
+/** The slot that speaks of the entry, or 0. The table is locked. */
+function slotOf(cpu: Task, table: number, index: number): number {
+  const { heap } = cpu
+  for (let slot = table + PageTable.slots; slot < table + SLOTS_END; slot += LEAF_SLOT_WORDS) {
+    if (contains(heap[slot + LeafSlot.bounds], index)) return slot
+  }
+  return 0
+}
+
+/** The bounds of a slot for a VMA with the pages [start, end), in the table whose first page is `first`. */
+function boundsOf(first: number, start: number, end: number): number {
+  return Math.max(start - first, 0) | (Math.min(end - first, PTRS_PER_TABLE) << BOUNDS_SHIFT)
+}
+
 /**
  * Whether a slot says of the page what the fault believes. The table is locked. What is mapped around the page may have
  * changed: the fault's range becomes the slot's.
@@ -90,12 +106,8 @@ export function slotHolds(cpu: Task, fault: FaultContext): boolean {
   const { heap } = cpu
   const { table, page } = fault
   if (heap[table + PageTable.run] !== page >> PMD_SHIFT) return false
-  const index = page & TABLE_INDEX_MASK
-  let slot = table + PageTable.slots
-  if (!contains(heap[slot + LeafSlot.bounds], index)) {
-    slot = table + SECOND
-    if (!contains(heap[slot + LeafSlot.bounds], index)) return false
-  }
+  const slot = slotOf(cpu, table, page & TABLE_INDEX_MASK)
+  if (slot === 0) return false
   const bias = heap[slot + LeafSlot.bias]
   if (
     heap[slot + LeafSlot.vmFlags] !== fault.vmFlags ||
@@ -110,56 +122,56 @@ export function slotHolds(cpu: Task, fault: FaultContext): boolean {
 }
 
 /**
- * A slot for the VMA of the fault, as far as it lies in the table. The table is locked, and nobody has begun to change
- * the VMA. The newest slot is the first; the one before becomes the second, and what that said is forgotten.
+ * Fills a slot of the table that covers `page` for the VMA that the fault has copied, as far as it lies there. The
+ * table is locked; and nobody has begun to change the VMA, or it is the caller who is done with that. Returns whether
+ * it is the first slot since the table came to where it is.
  */
-export function fillSlot(cpu: Task, fault: FaultContext): void {
+export function fillSlot(cpu: Task, fault: FaultContext, table: number, page: number): boolean {
+  const isFirst = cpu.heap[table + PageTable.run] !== page >> PMD_SHIFT
+  const bounds = boundsOf(page - (page & TABLE_INDEX_MASK), fault.vmStart, fault.vmEnd)
+  const slot = roomFor(cpu, table, bounds & BOUNDS_MASK, bounds >> BOUNDS_SHIFT)
+  setWord(cpu, table + PageTable.run, page >> PMD_SHIFT)
+  setWord(cpu, slot + LeafSlot.vmFlags, fault.vmFlags)
+  setWord(cpu, slot + LeafSlot.vmFile, fault.vmFile)
+  setWord(cpu, slot + LeafSlot.bias, (fault.vmPgoff - fault.vmStart) | 0)
+  setWord(cpu, slot + LeafSlot.anonVma, fault.anonVma)
+  setWord(cpu, slot + LeafSlot.bounds, bounds)
+  return isFirst
+}
+
+/** Only the holder of the table's lock writes its slots; an ordered store costs as much as that lock. */
+function setWord(cpu: Task, word: number, value: number): void {
+  if (cpu.heap[word] !== value) Atomics.store(cpu.heap, word, value)
+}
+
+/**
+ * The slot that is to speak of the entries [low, high): one that has spoken of some of them, and no other does
+ * afterwards; else a closed one; else the one whose turn it is. The table is locked.
+ */
+function roomFor(cpu: Task, table: number, low: number, high: number): number {
   const { heap } = cpu
-  const { table, page } = fault
-  const first = page - (page & TABLE_INDEX_MASK)
-  const low = Math.max(fault.vmStart - first, 0)
-  const high = Math.min(fault.vmEnd - first, PTRS_PER_TABLE)
-  closeSlots(cpu, table, low, high)
-  Atomics.store(heap, table + PageTable.run, page >> PMD_SHIFT)
-  const slot = table + PageTable.slots
-  if (heap[slot + LeafSlot.bounds] !== 0) {
-    const { bounds, vmFlags, vmFile, bias, anonVma } = LeafSlot
-    writeSlot(
-      cpu,
-      table + SECOND,
-      heap[slot + bounds],
-      heap[slot + vmFlags],
-      heap[slot + vmFile],
-      heap[slot + bias],
-      heap[slot + anonVma],
-    )
+  let room = 0
+  let closed = 0
+  for (let slot = table + PageTable.slots; slot < table + SLOTS_END; slot += LEAF_SLOT_WORDS) {
+    const bounds = heap[slot + LeafSlot.bounds]
+    if (bounds === 0 && closed === 0) closed = slot
+    if (!meets(bounds, low, high)) continue
+    if (room === 0) room = slot
+    else Atomics.store(heap, slot + LeafSlot.bounds, 0)
   }
-  const bias = fault.vmPgoff - fault.vmStart
-  writeSlot(cpu, slot, low | (high << BOUNDS_SHIFT), fault.vmFlags, fault.vmFile, bias, fault.anonVma)
+  if (room !== 0) return room
+  if (closed !== 0) return closed
+  const turn = heap[table + PageTable.slotTurn]
+  heap[table + PageTable.slotTurn] = (turn + 1) % LEAF_SLOTS
+  return table + PageTable.slots + turn * LEAF_SLOT_WORDS
 }
 
-function writeSlot(
-  cpu: Task,
-  slot: number,
-  bounds: number,
-  vmFlags: number,
-  vmFile: number,
-  bias: number,
-  anonVma: number,
-): void {
-  const { heap } = cpu
-  Atomics.store(heap, slot + LeafSlot.vmFlags, vmFlags)
-  Atomics.store(heap, slot + LeafSlot.vmFile, vmFile)
-  Atomics.store(heap, slot + LeafSlot.bias, bias)
-  Atomics.store(heap, slot + LeafSlot.anonVma, anonVma)
-  Atomics.store(heap, slot + LeafSlot.bounds, bounds)
-}
-
-/** Closes the slots that speak of one of the entries [low, high). The table is locked. */
+/** No slot speaks of one of the entries [low, high) any more. The table is locked. */
 function closeSlots(cpu: Task, table: number, low: number, high: number): void {
   const { heap } = cpu
-  for (let slot = table + PageTable.slots; slot <= table + SECOND; slot += LEAF_SLOT_WORDS) {
-    if (meets(heap[slot + LeafSlot.bounds], low, high)) Atomics.store(heap, slot + LeafSlot.bounds, 0)
+  for (let slot = table + PageTable.slots; slot < table + SLOTS_END; slot += LEAF_SLOT_WORDS) {
+    const bounds = heap[slot + LeafSlot.bounds]
+    if (meets(bounds, low, high)) Atomics.store(heap, slot + LeafSlot.bounds, without(bounds, low, high))
   }
 }
 

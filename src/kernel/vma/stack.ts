@@ -44,6 +44,7 @@ export function expandStack(cpu: Task, vma: number, page: number): number {
   if ((vmFlags & VM_LOCKED) !== 0) heap[mm + Mm.lockedVm] += grow
   vmStatAccount(cpu, mm, vmFlags, grow)
   vmaGapUpdate(cpu, vma)
+  cpu.design.rangeChanged(cpu, vma, page, start)
   return 0
 }
 
