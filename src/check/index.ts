@@ -37,13 +37,7 @@ export { type PublishedResult, checkPublished } from './check-published.ts'
 export { seekFailure } from './races/explore-race.ts'
 export { type PublishedFlaw, publishedFlaws } from './published-flaws.ts'
 export { type Scenario, type ScenarioOptions, scenario } from './scenario.ts'
-export {
-  type Slice,
-  type SliceOutcome,
-  type SlicedTarget,
-  fileDigest,
-  fileIn,
-} from './slice.ts'
+export { type Slice, type SliceOutcome, type SlicedTarget, fileDigest, fileIn } from './slice.ts'
 export {
   SLICE_STEPS,
   type SlicedExtent,
