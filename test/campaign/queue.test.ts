@@ -160,14 +160,14 @@ describe(
         /^FileRefused: lost-update\.ts is not run here: give the worker the folder/,
       )
       await without.close()
-      const workers = [await startWorker(checks), await startWorker(checks)]
+      const two = [await startWorker(checks), await startWorker(checks)]
       const outcome = await runWith(await QueueExecutor.open(url), [...own, ...replays])
       assert.deepEqual(outcome.failed, [])
       const replayed = outcome.results.at(-1)!
       assert.ok(replayed.job.kind === 'replay' && 'fidelity' in replayed.result)
       assert.equal(replayed.result.fidelity.failed, 0)
       assert.equal(textOf(outcome.results.slice(0, -1)), textOf(expected.results))
-      await Promise.all(workers.map(kill))
+      await Promise.all(two.map(kill))
     })
 
     it('ends where the server takes no more, and says what helps', async () => {
