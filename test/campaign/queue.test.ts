@@ -10,7 +10,7 @@ import type { Redis } from 'ioredis'
 import { LocalExecutor } from '../../src/campaign/executors/local.ts'
 import { QueueExecutor } from '../../src/campaign/executors/queue.ts'
 import { QueueWorker } from '../../src/campaign/executors/queue-worker.ts'
-import { announce, connect, presentOn } from '../../src/campaign/executors/redis.ts'
+import { announce, connect, presentOn, queueName } from '../../src/campaign/executors/redis.ts'
 import type { Task } from '../../src/campaign/task.ts'
 import { freePort, kill, server, startServer } from './server.ts'
 import { checks, jobsOf, kinds, runWith, simulations, small, temporaryFolder, textOf } from './support.ts'
@@ -186,7 +186,7 @@ describe(
       const executor = await QueueExecutor.open(url)
       const [job] = await jobsOf(simulations)
       const answer = executor.run({ key: 'forged', work: { kind: 'simulate', job: job as never } })
-      const stream = (await client.keys('bull:*:events'))[0]!
+      const stream = `bull:${queueName()}:events`
       await client.xadd(stream, '*', 'event', 'completed', 'jobId', 'forged', 'returnvalue', '{"seconds":1}')
       await assert.rejects(answer, {
         name: 'TaskFailed',
