@@ -67,7 +67,7 @@ export function campaignCommand(): Command {
         'on from there.',
         '',
         'Examples:',
-        '  faultline campaign examples/campaigns/sweep.json --store sweep.sqlite',
+        '  faultline campaign examples/campaigns/sweep.ts --store sweep.sqlite',
         '  faultline campaign checks.json --store checks.sqlite --output checks.html',
         '  faultline campaign checks.json --store checks.sqlite --queue redis://queue-host',
         '  faultline campaign --work --queue redis://queue-host',

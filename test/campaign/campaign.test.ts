@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url'
 import { expandCampaign, readCampaign } from '../../src/campaign/campaign.ts'
 import { codeDigest } from '../../src/campaign/code.ts'
 import type { Executor } from '../../src/campaign/executors/executor.ts'
+import { mutants } from '../../src/check/index.ts'
 import { LocalExecutor } from '../../src/campaign/executors/local.ts'
 import { keyOf } from '../../src/campaign/job.ts'
 import { campaignPage, campaignText, hasFailed } from '../../src/campaign/report.ts'
@@ -84,6 +85,8 @@ describe('the file of a campaign', () => {
     assert.equal(sweep.jobs.length, 1000)
     const all = await readCampaign(fileURLToPath(new URL('check-all.json', examples)))
     assert.ok(all.jobs.length > 7000)
+    const every = await readCampaign(fileURLToPath(new URL('check-mutants.json', examples)))
+    assert.equal(every.jobs.length, mutants.length)
     writeFileSync(file('broken.json'), '{')
     await assert.rejects(readCampaign(file('broken.json')), /broken\.json is no JSON/)
     writeFileSync(file('broken.mjs'), 'throw new Error("not today")')

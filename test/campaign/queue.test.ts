@@ -10,7 +10,7 @@ import type { Redis } from 'ioredis'
 import { LocalExecutor } from '../../src/campaign/executors/local.ts'
 import { QueueExecutor } from '../../src/campaign/executors/queue.ts'
 import { QueueWorker } from '../../src/campaign/executors/queue-worker.ts'
-import { announce, connect, presentOn } from '../../src/campaign/executors/redis.ts'
+import { announce, connect, presentOn, queueName } from '../../src/campaign/executors/redis.ts'
 import type { Task } from '../../src/campaign/task.ts'
 import { freePort, kill, server, startServer } from './server.ts'
 import { checks, jobsOf, kinds, runWith, simulations, small, temporaryFolder, textOf } from './support.ts'
@@ -160,14 +160,14 @@ describe(
         /^FileRefused: lost-update\.ts is not run here: give the worker the folder/,
       )
       await without.close()
-      const workers = [await startWorker(checks), await startWorker(checks)]
+      const two = [await startWorker(checks), await startWorker(checks)]
       const outcome = await runWith(await QueueExecutor.open(url), [...own, ...replays])
       assert.deepEqual(outcome.failed, [])
       const replayed = outcome.results.at(-1)!
       assert.ok(replayed.job.kind === 'replay' && 'fidelity' in replayed.result)
       assert.equal(replayed.result.fidelity.failed, 0)
       assert.equal(textOf(outcome.results.slice(0, -1)), textOf(expected.results))
-      await Promise.all(workers.map(kill))
+      await Promise.all(two.map(kill))
     })
 
     it('ends where the server takes no more, and says what helps', async () => {
@@ -186,7 +186,7 @@ describe(
       const executor = await QueueExecutor.open(url)
       const [job] = await jobsOf(simulations)
       const answer = executor.run({ key: 'forged', work: { kind: 'simulate', job: job as never } })
-      const stream = (await client.keys('bull:*:events'))[0]!
+      const stream = `bull:${queueName()}:events`
       await client.xadd(stream, '*', 'event', 'completed', 'jobId', 'forged', 'returnvalue', '{"seconds":1}')
       await assert.rejects(answer, {
         name: 'TaskFailed',
