@@ -1,6 +1,6 @@
 // Builds dist: TypeScript emits a mirror of src, then the kernel becomes one file, and the threads backend another.
-// These two have source maps; the others read as their sources do, without the comments. Of the declarations those are
-// there that a user's compiler reads.
+// The kernel has a source map, as its source is published; the others read as their sources do, without the comments.
+// Of the declarations those are there that a user's compiler reads.
 // dist is made beside its place and renamed into it, so that a build that is stopped leaves the old one.
 
 import * as fs from 'node:fs'

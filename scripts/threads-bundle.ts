@@ -19,7 +19,8 @@ const keepApart: RolldownPlugin = {
 }
 
 /**
- * Bundles `input`, the index of the threads backend, into the file `output`, with a source map.
+ * Bundles `input`, the index of the threads backend, into the file `output`. It has no source map: the sources that it
+ * would lead to are not published, and the bundle reads as they do.
  *
  * @throws {Error} where one of its bindings would be read at each use; see `unfoldable`
  */
@@ -33,7 +34,7 @@ export async function bundleThreads(input: string, output: string): Promise<void
       { name: 'foldable', renderChunk: (code) => ({ code: makeFoldable(code), map: null }) },
     ],
   })
-  await bundle.write({ file: output, format: 'esm', sourcemap: true, sourcemapExcludeSources: true })
+  await bundle.write({ file: output, format: 'esm' })
   await bundle.close()
   const faults = unfoldable(readFileSync(output, 'utf8'), true)
   if (faults.length > 0) throw new Error(`${output} is not what V8 folds: ${faults.join('; ')}`)

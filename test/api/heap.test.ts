@@ -132,6 +132,42 @@ describe('a heap', () => {
     })
   })
 
+  it('gives a block another size, with the bytes that both have', () => {
+    withSpace((space) => {
+      const heap = space.createHeap({ maximum: '4MiB' })
+      let address = heap.allocate(10)
+      space.write(
+        address,
+        Uint8Array.from({ length: 10 }, (_, index) => index + 1),
+      )
+      let size = 10
+      for (const next of [16, 17, 100, 5000, 70_000, 300_000, 299_000, 90_000, 33, 20, 9, 0]) {
+        const kept = heap.sizeOf(address) >= next && heap.sizeOf(address) < 2 * next
+        const moved = heap.reallocate(address, next)
+        assert.equal(moved === address, kept, `${size} to ${next}`)
+        if (!kept) failsWith('EINVAL', () => heap.sizeOf(address))
+        address = moved
+        size = Math.min(10, next, size)
+        assert.ok(heap.sizeOf(address) >= next)
+        assert.deepEqual([...space.read(address, size)], [1, 2, 3, 4, 5, 6, 7, 8, 9, 10].slice(0, size))
+      }
+      assert.equal(heap.usage().blocks, 1)
+    })
+  })
+
+  it('leaves a block as it was where another size is not to be had', () => {
+    withSpace((space) => {
+      const heap = space.createHeap({ maximum: '1MiB' })
+      const address = heap.allocate(600_000)
+      space.fill(address, 600_000, 7)
+      assert.throws(() => heap.reallocate(address, 900_000), { name: 'OutOfMemory' })
+      holds(space, { address, size: 600_000, byte: 7 })
+      heap.free(address)
+      failsWith('EINVAL', () => heap.reallocate(address, 10))
+      assert.equal(heap.usage().blocks, 0)
+    })
+  })
+
   it('is full at its maximum, and gives back what is freed', () => {
     withSpace((space) => {
       const heap = space.createHeap({ maximum: 4 * SPAN })

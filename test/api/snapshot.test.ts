@@ -38,6 +38,27 @@ describe('a snapshot', () => {
     })
   })
 
+  it('gives back what has changed since, and leaves the rest shared', () => {
+    withSpace((space, machine) => {
+      const base = space.mmap(64 * PAGE)
+      for (let page = 0; page < 64; page++) space.writeUint32(base + page * PAGE, page)
+      using snapshot = space.snapshot()
+      space.fill(base + 3 * PAGE - 8, 16, 255)
+      space.writeUint8(base + 50 * PAGE, 99)
+      const used = inUse(machine)
+      // From the middle of a page to the middle of another.
+      assert.equal(snapshot.restore(space, base + 2 * PAGE + 100, 10 * PAGE), PAGE - 100 + PAGE)
+      assert.equal(space.readUint32(base + 3 * PAGE), 3)
+      assert.equal(space.readUint32(base + 2 * PAGE), 2)
+      assert.deepEqual([...space.read(base + 3 * PAGE - 8, 8)], Array(8).fill(0))
+      assert.equal(space.readUint8(base + 50 * PAGE), 99)
+      assert.equal(snapshot.restore(space, base, 64 * PAGE), PAGE)
+      assert.deepEqual(space.read(base, 64 * PAGE), snapshot.read(base, 64 * PAGE))
+      assert.equal(snapshot.restore(space, base, 64 * PAGE), 0)
+      assert.deepEqual(inUse(machine), used)
+    })
+  })
+
   it('is written to a file and to a stream while memory is written', async () => {
     const machine = Machine.create({ memory: '16MiB', cpus: 1 })
     const space = machine.createAddressSpace()

@@ -1,11 +1,9 @@
 // What is injected into the files of a machine, and what is to be seen of it. Each case says what it saw in words that
 // are made from what it observed; it is right when they are the expected ones.
 
-import { spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import {
   type AddressSpace,
   BusError,
@@ -15,14 +13,14 @@ import {
   MemoryError,
 } from '../../src/memory.ts'
 import { processesAtOneFile } from './contenders.ts'
+import { killedPrograms } from './killed-programs.ts'
+import { linesOf, runChild as runScript } from './run-child.ts'
 import type { FaultCase } from './fault-case.ts'
 import { Injector } from './injector.ts'
 import { threadEnds } from './thread-ends.ts'
 import { DoomedThread, PAGES_EACH, WORKING, dieInKernel } from './threads.ts'
 
 const PAGE = 4096
-/** How long a process may take to end before it counts as hanging, in milliseconds. */
-const PATIENCE = 60_000
 
 export interface FaultOutcome {
   readonly injected: string
@@ -341,40 +339,7 @@ const swapErrors: readonly FaultCase[] = [
 // ---------------------------------------------------------------------------------------------------------------------
 // The end of the process
 
-interface Ended {
-  readonly code: number | null
-  readonly signal: string | null
-  readonly output: string
-  readonly errors: string
-}
-
-/** Runs child.ts until it ends, or until it is killed, `delayMs` after it has said `rounds` rounds. */
-function runChild(args: readonly string[], rounds = Infinity, delayMs = 0): Promise<Ended> {
-  const script = fileURLToPath(new URL('./child.ts', import.meta.url))
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [script, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
-    let output = ''
-    let errors = ''
-    child.stdout.on('data', (data: Buffer) => {
-      output += data.toString()
-      if (linesOf(output) >= rounds) setTimeout(() => child.kill('SIGKILL'), delayMs)
-    })
-    child.stderr.on('data', (data: Buffer) => (errors += data.toString()))
-    const timer = setTimeout(() => {
-      child.kill('SIGKILL')
-      reject(new Error(`hangs: ${args.join(' ')}`))
-    }, PATIENCE)
-    child.on('error', reject)
-    child.on('close', (code, signal) => {
-      clearTimeout(timer)
-      resolve({ code, signal, output, errors })
-    })
-  })
-}
-
-function linesOf(output: string): number {
-  return output.split('\n').length - 1
-}
+const runChild = runScript.bind(null, './child.ts')
 
 /** What the pages of the file have at their beginning and end: the least and the most. */
 function roundsOnDisk(path: string): { least: number; most: number; torn: number } {
@@ -550,6 +515,7 @@ export function faultCases(scale: number): readonly FaultCase[] {
     ...swapErrors,
     ...ends,
     ...kills(numbers(6 * scale, 17), numbers(4 * scale, 2)),
+    ...killedPrograms(4 * scale),
     ...deaths(numbers(4 * scale, 1), numbers(4 * scale, 3)),
     ...threadEnds(scale),
     ...processesAtOneFile(Math.min(4 * scale, 8)),

@@ -60,6 +60,7 @@ export interface HeapSpace extends AtomicAccess {
   munmap(address: number, length: number): void
   mprotect(address: number, length: number, protection: Protection): void
   madvise(address: number, length: number, advice: 'dontneed'): void
+  copyWithin(target: number, source: number, length: number): void
 }
 const LEAST = SPAN_BYTES
 /** What a reference of 32 bits to a multiple of GRAIN can reach, less what stands before the first block. */
@@ -181,6 +182,28 @@ export class Heap {
     assureRoomForSteps()
     const refusal = this.#core.free(address - this.#base)
     if (refusal !== null) throw refused('free', address, refusal)
+  }
+
+  /**
+   * Gives the block at `address` another size, as realloc of C does, and returns where it is then: there still, if it
+   * has room and would not use less than half of it, else in another block, to which the bytes that both have were
+   * copied. The caller must be the only one that uses the block. Errors: EINVAL as of free(), and those of allocate();
+   * the block is as it was then.
+   */
+  reallocate(address: number, size: number): number {
+    checkBytes(size, 'size')
+    const before = this.sizeOf(address)
+    if (size <= before && size * 2 > before) return address
+    const moved = this.allocate(size)
+    try {
+      this.space.copyWithin(moved, address, Math.min(before, size))
+      this.free(address)
+    } catch (error) {
+      // Another has freed the block since, or a page of it cannot be read.
+      this.free(moved)
+      throw error
+    }
+    return moved
   }
 
   /** How many bytes the block at `address` has: at least as many as were asked for. Errors: as of free(). */

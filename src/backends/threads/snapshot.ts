@@ -17,6 +17,13 @@ interface Copy {
   destroy(): void
 }
 
+/** What takes back the contents that it had: the AddressSpace of which the snapshot was taken, or another. */
+interface Target {
+  readInto(address: number, target: ArrayBufferView): void
+  write(address: number, bytes: Uint8Array): void
+}
+
+const PAGE = 4096
 /** Bytes that are written out in one. */
 const PART = 262_144
 
@@ -93,6 +100,29 @@ export class Snapshot {
       if (!stream.write(bytes)) await drained(stream)
     }
     return length
+  }
+
+  /**
+   * Writes back to `space` what it had in `length` bytes from `address` on: those of its pages that have changed since,
+   * and no others, so that the rest stays shared. Returns how many bytes it wrote. It is no one operation: who writes
+   * there meanwhile may do so before it or after it. Errors: those of an access; what comes before has been written.
+   */
+  restore(space: Target, address: number, length: number): number {
+    checkBytes(length, 'length')
+    const [before, now] = [new Uint8Array(PAGE), new Uint8Array(PAGE)]
+    let written = 0
+    for (let done = 0; done < length;) {
+      const bytes = Math.min(PAGE - ((address + done) % PAGE), length - done)
+      const [was, is] = [before.subarray(0, bytes), now.subarray(0, bytes)]
+      this.#space.readInto(address + done, was)
+      space.readInto(address + done, is)
+      if (Buffer.compare(was, is) !== 0) {
+        space.write(address + done, was)
+        written += bytes
+      }
+      done += bytes
+    }
+    return written
   }
 
   /** Gives up what it keeps. Reading it is MemoryError ESRCH from then on. */

@@ -1,6 +1,6 @@
 // The flusher, which writes files back beside everything else.
 //
-// In each of these it has one turn at one file, beside one thing, so that every interleaving is explored.
+// In most of these it has one turn at one file of one page, beside one thing, so that there are few interleavings.
 
 import {
   dirtyAndShared,
