@@ -1,4 +1,4 @@
-// A program that keeps its data on disk and is killed in the middle of it; see killed-programs.ts for what must be left.
+// A program that keeps its data on disk and is killed in the middle of it. What must be left: killed-programs.ts.
 //
 //   program-child.ts PROGRAM PATH      says on its standard output a number for all that is safe by then
 //
