@@ -96,7 +96,8 @@ export const designMutants: MutantTable = {
     guard:
       'faults on files are left to the classic path: munmap gives a file up at once, and not after a grace period',
     race: 'R20',
-    scenario: 'file-fault-munmap',
+    // A page that is there is mapped without a look at the file: only one that has to be brought in shows it.
+    scenario: 'bring-in-unmap',
     patches: [...interrupted, at(design, 'speculativeFault').drop('if (!this.canSpeculate(cpu, fault)) $')],
   },
   'table-made-by-speculation': {
