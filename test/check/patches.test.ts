@@ -201,6 +201,7 @@ async function formattedAnew(module: ProgramModule): Promise<ProgramModule> {
     printWidth: 50,
     useTabs: true,
     bracketSpacing: false,
+    quoteProps: 'preserve',
   })
   assert.notEqual(code, module.text)
   return { ...module, ...withScopes(parseText(module.file, code, module.format)) }

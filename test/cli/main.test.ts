@@ -108,7 +108,11 @@ test('bench refuses wrong calls', async (t) => {
     [bench(), /missing required argument 'workload'/, /--help/],
     [bench('pagefault1'), /unknown workload 'pagefault1'/, /did you mean 'page_fault1'\?/],
     [bench('mmap1', '--design', 'clasic'), /unknown design 'clasic'/, /did you mean 'classic'\?/],
-    [bench('mmap1', '--rwsem', 'spin'), /unknown rwsem 'spin'/, /generic, xadd, writer-spinning, spinning/],
+    [
+      bench('mmap1', '--rwsem', 'spin'),
+      /unknown rwsem 'spin'/,
+      /generic, xadd, writer-spinning, reader-spinning, spinning/,
+    ],
     [bench('mmap1', '--rss', 'all'), /unknown way of counting 'all'/, /batched, shared/],
     [bench('mmap1', '--threads', '0'), /--threads 0/, /1 to 254/],
     [bench('mmap1', '--threads', '255'), /--threads 255/, /1 to 254/],

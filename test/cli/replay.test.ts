@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { gunzipSync, gzipSync } from 'node:zlib'
+import { rwsemNames } from '../../src/kernel/index.ts'
 import { type Outcome, faultline, faultlineAlone, refusals } from './command.ts'
 
 const parallel = { concurrency: 2 }
@@ -127,7 +128,7 @@ test('replay of a recorded program', parallel, async (t) => {
         assert.ok(key in trace, key)
       }
       assert.equal(trace['lines'], 6000)
-      assert.equal(designs.length, 12)
+      assert.equal(designs.length, 3 * rwsemNames.length)
       assert.deepEqual(Object.keys(verdict), [
         'hurts',
         'summary',

@@ -173,6 +173,8 @@ export default {
     // fault finds no page, and drops what the TLB has kept of it.
     'fault-drops-translation': {
       words: 4 * PAGE_TABLE_WORDS,
+      // Addresses of tables, which lie elsewhere under other designs.
+      hints: [0, PAGE_TABLE_WORDS + PageTable.entries, 2 * PAGE_TABLE_WORDS + PageTable.entries],
       setup: fillTables,
       threads: [writeThenRead, withdraw],
     },
