@@ -142,11 +142,17 @@ type Found = UnitResult & Pick<SliceResult, 'hasTimedWaits'>
 function exploreTree(prepared: Prepared, { bound, unit, steps }: TreePart, { distinct }: Facts): Found {
   const { subject } = prepared
   const options: ExploreOptions = { ...limitsOf(prepared), bound, distinct }
-  if (unit.schedule.length === 0) runTwice(subject, makeExplorer(subject, { ...options, distinct: true }))
+  if (unit.schedule.length === 0) {
+    const trial = makeExplorer(subject, { ...options, distinct: true })
+    runTwice(subject, trial)
+    trial.retire()
+  }
   // What an explorer has done before leaves marks in it.
   const runner = new UnitRunner(subject, options)
   const limits = { maxExecutions: options.maxExecutions, maxMs: SLICE_MS, maxSteps: steps }
-  return { ...runner.runOnce(unit, limits), hasTimedWaits: runner.hasTimedWaits }
+  const found = { ...runner.runOnce(unit, limits), hasTimedWaits: runner.hasTimedWaits }
+  runner.retire()
+  return found
 }
 
 function exploreWalk(prepared: Prepared, part: WalkPart): Found {

@@ -74,6 +74,11 @@ export class UnitRunner {
     }
   }
 
+  /** To be called when nothing more is explored: what it needs much memory for is left to the next. */
+  retire(): void {
+    this.#explorer.retire()
+  }
+
   /** A thread has waited with a time-out in what was explored. */
   get hasTimedWaits(): boolean {
     return this.#explorer.hasTimedWaits
