@@ -10,11 +10,12 @@ import {
   formatTable,
   htmlTable,
   markup,
+  plural,
   sectionsPage,
   textColumn,
 } from '../report/index.ts'
 import { basename } from 'node:path'
-import { type Mutant, mutants } from '../check/index.ts'
+import { mutantNamed } from '../check/index.ts'
 import type { JobResult } from './job.ts'
 import type { CampaignOutcome } from './run.ts'
 
@@ -77,7 +78,7 @@ function sumWords({ results, failed }: CampaignOutcome): string {
   const seconds = results.reduce((sum, result) => sum + result.seconds, 0)
   const bad = results.filter((each) => failureOf(each) !== null).length
   const parts = [
-    `${formatCount(results.length)} jobs`,
+    plural(results.length, 'job'),
     `${formatDuration(seconds * 1e9)} of computing`,
     bad === 0 ? 'nothing fails' : `${formatCount(bad)} fail`,
     ...(failed.length > 0 ? [`${formatCount(failed.length)} could not be done`] : []),
@@ -107,13 +108,9 @@ function failureOf({ job, result }: JobResult): string | null {
 
 /** A mutant has to be caught, and one that is redundant must not be. */
 function mutantProblem({ mutant }: Of<'mutant'>['job'], { verdict }: Of<'mutant'>['result']): string | null {
-  const { scenario, redundant } = findMutant(mutant)
+  const { scenario, redundant } = mutantNamed(mutant)!
   if (redundant === undefined) return verdict === 'fail' ? null : `not caught by ${scenario}`
   return verdict === 'fail' ? `said to be redundant, and caught by ${scenario}` : null
-}
-
-function findMutant(name: string): Mutant {
-  return mutants.find((each) => each.name === name)!
 }
 
 function nameOf(job: JobResult['job']): string {
@@ -208,7 +205,7 @@ function chanceTables(results: readonly Of<'check'>[]): Table[] {
 function mutantTables(results: readonly Of<'mutant'>[]): Table[] {
   if (results.length === 0) return []
   const verdictOf = ({ job, result }: Of<'mutant'>): string => {
-    const { scenario, redundant } = findMutant(job.mutant)
+    const { scenario, redundant } = mutantNamed(job.mutant)!
     const problem = mutantProblem(job, result)
     return problem ?? (redundant === undefined ? `caught by ${scenario}` : `redundant: ${scenario} passes`)
   }
@@ -225,7 +222,7 @@ function mutantTables(results: readonly Of<'mutant'>[]): Table[] {
     ),
     textColumn(
       'race',
-      results.map(({ job }) => findMutant(job.mutant).race ?? '—'),
+      results.map(({ job }) => mutantNamed(job.mutant)!.race ?? '—'),
     ),
   ]
   return [{ title: 'Mutants of the kernel', columns }]

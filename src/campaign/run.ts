@@ -5,7 +5,7 @@ import {
   type SlicedExtent,
   type SlicedTarget,
   exploreSliced,
-  mutants,
+  mutantNamed,
 } from '../check/index.ts'
 import { type Crew, type Executor, TaskFailed } from './executors/executor.ts'
 import { type CheckJob, type Job, type JobResult, type MutantJob, keyOf } from './job.ts'
@@ -192,7 +192,7 @@ function targetOf(job: CheckJob | MutantJob): SlicedTarget {
 
 function extentOf(job: CheckJob | MutantJob): SlicedExtent {
   if (job.kind === 'mutant') {
-    const seeks = mutants.find(({ name }) => name === job.mutant)?.redundant === undefined
+    const seeks = mutantNamed(job.mutant)?.redundant === undefined
     return { steps: job.steps, seeks }
   }
   if ('steps' in job) return { steps: job.steps }

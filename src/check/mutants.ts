@@ -60,6 +60,13 @@ export const mutants: readonly Mutant[] = tables.flatMap((table) =>
   })),
 )
 
+const byName = new Map(mutants.map((mutant) => [mutant.name, mutant]))
+
+/** The mutant of that name, if there is one. */
+export function mutantNamed(name: string): Mutant | undefined {
+  return byName.get(name)
+}
+
 /** The machine on which a mutant is looked for. */
 export function mutantChoice({ design = MUTATED, rwsem = 'xadd', contended }: Mutant): KernelChoice {
   return { design, rwsem, contended }

@@ -294,8 +294,8 @@ async function targetOf(target: SlicedTarget, files: string | null): Promise<Tar
 }
 
 async function mutantTarget(name: string): Promise<Target> {
-  const { mutants, mutantChoice } = await import('./mutants.ts')
-  const mutant = mutants.find((each) => each.name === name)
+  const { mutantChoice, mutantNamed } = await import('./mutants.ts')
+  const mutant = mutantNamed(name)
   if (mutant === undefined) throw new NoScenario(`there is no mutant '${name}'`, 'name one that there is')
   return { scenario: mutant.scenario, choice: mutantChoice(mutant), patches: mutant.patches }
 }

@@ -7,6 +7,7 @@ import {
   type KernelChoice,
   type Mutant,
   counterexampleText,
+  mutantNamed,
   mutants,
   perfettoTrace,
   readToken,
@@ -70,7 +71,7 @@ export function writeFailure(results: readonly CheckResult[], files: FailureFile
 
 /** A mutant by its name. */
 export function findMutant(name: string): Mutant {
-  const mutant = mutants.find((each) => each.name === name)
+  const mutant = mutantNamed(name)
   if (mutant !== undefined) return mutant
   const known = mutants.map((each) => each.name)
   throw unknownName(name, known, 'mutant', '--mutant')

@@ -3,7 +3,7 @@
 import type { RwsemKind } from '../../kernel/index.ts'
 import type { SourcePatch } from '../mutants/patch.ts'
 import { type CheckOptions, type CheckResult, checkKernelScenario } from '../check.ts'
-import { mutants } from '../mutants.ts'
+import { mutantNamed } from '../mutants.ts'
 import type { Exhibit, Holds } from './race.ts'
 
 /** Nearly every race needs no more preemptions than this, and is found by far sooner with so few. */
@@ -33,7 +33,7 @@ export async function showExhibit(exhibit: Exhibit, options: CheckOptions = {}):
 
 function patchesOf({ mutant: name, patches = [] }: Exhibit): readonly SourcePatch[] {
   if (name === undefined) return patches
-  const mutant = mutants.find((each) => each.name === name)
+  const mutant = mutantNamed(name)
   if (mutant === undefined) throw new RangeError(`there is no mutant ${name}`)
   return [...mutant.patches, ...patches]
 }
