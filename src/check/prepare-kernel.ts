@@ -49,7 +49,7 @@ const kernels = new Map<string, Promise<SteppedPrograms>>()
 
 /**
  * The kernel as it is serves all shipped scenarios, which are loaded at once: most of what they are is the kernel. A
- * kernel with patches is seldom met again by a scenario of another table, nor one that is traced.
+ * kernel with patches is seldom met again by a scenario of another table.
  */
 async function loadScenario(
   name: string,
@@ -57,7 +57,7 @@ async function loadScenario(
   trace: boolean,
 ): Promise<SteppedEntry & Pick<SteppedPrograms, 'sites'>> {
   const table = tableOf(name)
-  const loaded = patches.length === 0 && !trace ? tables : [table]
+  const loaded = patches.length === 0 ? tables : [table]
   const key = JSON.stringify([loaded, patches, trace])
   const kernel = kernels.get(key) ?? loadKernel(loaded, patches, trace)
   kernels.set(key, kernel)

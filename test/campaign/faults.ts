@@ -4,13 +4,15 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, fork } from 'node:child_process'
 import { on } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type CampaignPlan, expandCampaign } from '../../src/campaign/campaign.ts'
 import { LocalExecutor } from '../../src/campaign/executors/local.ts'
+import { Store } from '../../src/campaign/store.ts'
 import { Random } from '../../src/check/random.ts'
+import { extent } from '../extent.ts'
 import type { Order, Told } from './faults-campaign.ts'
 import { freePort, kill, startServer } from './server.ts'
 import { checks, runWith, textOf } from './support.ts'
@@ -18,11 +20,11 @@ import { checks, runWith, textOf } from './support.ts'
 const campaign = {
   name: 'faulty',
   jobs: [
-    { check: ['fault-munmap'], designs: ['lespinasse-2021'], steps: 200_000 },
+    { check: ['fault-munmap'], designs: ['lespinasse-2021'], steps: extent(100_000, 400_000) },
     { check: ['refcount'], designs: ['classic'] },
     { check: ['fault-munmap'], designs: ['kamezawa-2009-refcount'], published: true, steps: 50_000 },
-    { check: ['lost-update.ts', 'bytes.ts', 'register.ts'], steps: 100_000 },
-    { check: ['bytes.ts'], strategy: 'random', executions: 100_000, seeds: [3] },
+    { check: ['lost-update.ts', 'bytes.ts', 'register.ts'], steps: extent(40_000, 200_000) },
+    { check: ['bytes.ts'], strategy: 'random', executions: extent(40_000, 100_000), seeds: [3] },
     { simulate: ['mmap1'], machines: ['machine.json'], designs: ['classic'], seeds: [1, 2, 3], effort: 0.05 },
   ],
 }
@@ -31,15 +33,25 @@ export function faultyJobs(): Promise<CampaignPlan> {
   return expandCampaign(campaign, join(checks, 'campaign.json'))
 }
 
-let expected: Promise<string> | null = null
+interface Expected {
+  readonly text: string
+  /** Of the store at the end, each of 4 KiB. */
+  readonly pages: number
+}
+
+let expected: Promise<Expected> | null = null
 
 /** What comes of it where nothing happens. */
-function expectedResults(): Promise<string> {
+function expectedResults(): Promise<Expected> {
   expected ??= (async () => {
     const { jobs, folder } = await faultyJobs()
-    const { results, failed } = await runWith(new LocalExecutor(1, folder), jobs)
+    const parent = mkdtempSync(join(tmpdir(), 'faultline-campaign-expected-'))
+    const path = join(parent, 'store.sqlite')
+    const { results, failed } = await runWith(new LocalExecutor(1, folder), jobs, Store.open(path))
     assert.deepEqual(failed, [])
-    return textOf(results)
+    const pages = statSync(path).size / 4096
+    rmSync(parent, { recursive: true })
+    return { text: textOf(results), pages }
   })()
   return expected
 }
@@ -57,12 +69,11 @@ export const faults = {
 
 export type Fault = keyof typeof faults
 
-/** Something happens after each so many tasks, of the campaign's some sixty. */
+/** Something happens after each so many tasks, of the campaign's some thirty, or sixty in the whole. */
 const GAP_MAX = 12
 const FAULTS_MAX = 4
-/** A store has eight pages of 4 KiB when it is made. */
+/** A store has eight pages when it is made. */
 const PAGES_MIN = 9
-const PAGES_MAX = 40
 
 export interface Round {
   readonly seed: number
@@ -73,8 +84,9 @@ export interface Round {
 
 /** Runs a round. Throws where its results differ from what is expected. */
 export async function runRound(seed: number, executor: Round['executor']): Promise<Round> {
-  const text = await expectedResults()
-  const round = await FaultyRound.start(seed, executor)
+  const { text, pages } = await expectedResults()
+  assert.ok(pages > PAGES_MIN, `with ${pages} pages, the disk is never full`)
+  const round = await FaultyRound.start(seed, executor, pages)
   try {
     assert.equal(await round.run(), text, `the results of round ${seed} on ${executor} differ`)
     return { seed, executor, happened: round.happened }
@@ -91,12 +103,15 @@ class FaultyRound {
   /** What is to happen, and after how many further tasks. */
   readonly #plan: { readonly fault: Fault; readonly gap: number }[]
   readonly #keeps: boolean
+  /** With fewer than these, the store does not hold all results. */
+  readonly #pages: number
   #port = 0
   #server: ChildProcess | null = null
   #workers: ChildProcess[] = []
   #campaign: ChildProcess | null = null
 
-  private constructor(seed: number, executor: Round['executor']) {
+  private constructor(seed: number, executor: Round['executor'], pages: number) {
+    this.#pages = pages
     this.#random = new Random(seed, 0)
     this.#isLocal = executor === 'local'
     const all = (Object.keys(faults) as Fault[]).filter((fault) => ['both', executor].includes(faults[fault]))
@@ -114,8 +129,8 @@ class FaultyRound {
     this.#plan = [...plan.filter(isFirst), ...plan.filter((each) => !isFirst(each))]
   }
 
-  static async start(seed: number, executor: Round['executor']): Promise<FaultyRound> {
-    const round = new FaultyRound(seed, executor)
+  static async start(seed: number, executor: Round['executor'], pages: number): Promise<FaultyRound> {
+    const round = new FaultyRound(seed, executor, pages)
     if (executor === 'local') return round
     round.#port = await freePort()
     round.#server = await startServer(round.#port, round.#folder, round.#keeps)
@@ -142,7 +157,7 @@ class FaultyRound {
 
   async #runOnce(): Promise<string | null> {
     const isFull = this.#plan[0]?.fault === 'the disk is full'
-    const pages = isFull ? PAGES_MIN + this.#random.below(PAGES_MAX - PAGES_MIN) : 0
+    const pages = isFull ? PAGES_MIN + this.#random.below(this.#pages - PAGES_MIN) : 0
     if (isFull) this.#plan.shift()
     const values = [join(this.#folder, 'store.sqlite'), String(pages), this.#url]
     const child = fork(fileURLToPath(new URL('faults-campaign.ts', import.meta.url)), values)

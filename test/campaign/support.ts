@@ -22,7 +22,7 @@ export function temporaryFolder(): string {
 export const small = {
   name: 'small',
   jobs: [
-    { check: ['fault-munmap'], designs: ['lespinasse-2021'], steps: 300_000 },
+    { check: ['fault-munmap'], designs: ['lespinasse-2021'], steps: 150_000 },
     { check: ['refcount'], designs: ['classic'] },
     { check: ['fault-munmap'], designs: ['kamezawa-2009-refcount'], published: true, steps: 50_000 },
   ],
@@ -35,8 +35,8 @@ export const checks = fileURLToPath(new URL('checks', import.meta.url))
 export const kinds = {
   name: 'kinds',
   jobs: [
-    { check: ['lost-update.ts', 'bytes.ts', 'starts.ts', 'register.ts'], steps: 200_000 },
-    { check: ['fault-munmap'], designs: ['lespinasse-2021'], steps: 120_000 },
+    { check: ['lost-update.ts', 'bytes.ts', 'starts.ts', 'register.ts'], steps: 60_000 },
+    { check: ['fault-munmap'], designs: ['lespinasse-2021'], steps: 60_000 },
     { check: ['refcount'], designs: ['classic'], strategy: 'pct', executions: 500, seeds: [0, 7] },
     { check: ['./lost-update.ts', 'bytes.ts'], strategy: 'random', executions: 5100 },
     { mutants: ['call-not-taken-back'] },

@@ -75,8 +75,8 @@ describe('executions that begin at a saved state', () => {
   const designs = ['lespinasse-2021', 'per-vma-lock-2023', 'leaf-slots', 'classic']
   const rwsems = ['xadd', 'generic', 'spinning', 'writer-spinning', 'reader-spinning'] as const
   for (const [index, name] of scenarioNames.entries()) {
-    if (!isWhole && index % 6 !== 0) continue
-    const turn = Math.floor(index / (isWhole ? 1 : 6))
+    if (!isWhole && index % 12 !== 0) continue
+    const turn = Math.floor(index / (isWhole ? 1 : 12))
     const choice: KernelChoice = { design: designs[turn % 4]!, rwsem: rwsems[turn % 4]! }
     it(`end as when they are run from the beginning: ${name}, ${choice.design}, ${choice.rwsem}`, async () => {
       const { subject } = await prepare({ scenario: name, choice, patches: [] }, false)

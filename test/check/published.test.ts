@@ -13,7 +13,8 @@ const FOUND_EXECUTIONS = 20_000
 const names = designs.map(({ name }) => name)
 
 describe('designs as published', () => {
-  for (const { design, race, sentence, scenarios } of publishedFlaws) {
+  for (const [index, { design, race, sentence, scenarios }] of publishedFlaws.entries()) {
+    if (!isTurn(index, 0)) continue
     it(`${design}, ${race}: ${sentence}`, async () => {
       assert.ok(names.includes(design))
       for (const scenario of scenarios)

@@ -18,7 +18,7 @@ const updates = process.env['FAULTLINE_UPDATE_GOLDEN'] === '1'
 const all = updates || isWhole
 /** Their counterexamples are short soon. */
 const shortened = new Set(['R9', 'R32', 'R34', 'R36', 'R38', 'R40'])
-const HOLDS_EXECUTIONS = 60
+const HOLDS_EXECUTIONS = 30
 
 describe('races', () => {
   const found = new Map<Exhibit, CheckResult>()

@@ -512,7 +512,7 @@ describe('small programs', () => {
   test('more threads than workers, each pair passing a page to and fro', TIMEOUT, async () => {
     const text = new TraceText().exec(1).mmap(1, 1, A, 0x40000)
     for (let tid = 2; tid <= 9; tid++) text.newTask(1, 1, tid, CLONE_THREAD)
-    for (let round = 0; round < extent(60, 200); round++) {
+    for (let round = 0; round < extent(30, 200); round++) {
       for (let tid = 2; tid <= 9; tid++) {
         const page = A + (((tid * 7 + round) % 9) + 1) * 0x1000
         text.fault(1, tid, page, 6)

@@ -51,7 +51,7 @@ interface ModuleForm {
 const made = new WeakMap<Node, Map<string, ModuleForm>>()
 
 /** Of one module. */
-const FORMS_MAX = 4
+const FORMS_MAX = 8
 const placeNumber = new RegExp(`${SITE}(\\d+)`)
 
 /** The steppable form of a module. Its places are added to `sites`. */

@@ -14,6 +14,8 @@ interface Outline {
   readonly hasProxies: boolean
   /** It may define accessors whose names cannot be known. */
   readonly hasAnonymous: boolean
+  /** Names of the properties that it reads or assigns to. */
+  readonly properties: ReadonlySet<string>
 }
 
 export interface CodeNode {
@@ -60,7 +62,17 @@ function makeOutline(module: ProgramModule): Outline {
     usesAtomicsAsValue: usesAtomicsAsValue(module, code),
     hasProxies: /\bProxy\b/.test(module.text),
     hasAnonymous: defines.test(module.text) || /\b[gs]et \[/.test(module.text),
+    properties: propertiesOf(code),
   }
+}
+
+function propertiesOf(code: readonly CodeNode[]): ReadonlySet<string> {
+  const names = new Set<string>()
+  for (const { node } of code) {
+    const name = node.type === 'MemberExpression' ? propertyName(node.property, node.computed) : null
+    if (name !== null) names.add(name)
+  }
+  return names
 }
 
 /** Code of its own begins here, which calls and is called: a function, the value of a field, a static block. */

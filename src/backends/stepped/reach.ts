@@ -554,13 +554,8 @@ export class Reach {
    * same facts have the same form.
    */
   factsOf(module: ProgramModule): string {
-    this.#commonFacts ??= [
-      this.iterationStops,
-      this.hasProxies,
-      this.#anyEscapes,
-      ...[...this.assignedProperties].toSorted(),
-    ].join()
-    const facts = [this.#commonFacts]
+    const assigned = [...outlineOf(module).properties].filter((name) => this.assignedProperties.has(name))
+    const facts = [this.iterationStops, this.hasProxies, this.#anyEscapes, ...assigned].map(String)
     for (const info of this.#functionsIn(module)) {
       facts.push(
         `${info.name} ${info.stepped} ${info.calls.map(({ target }) => this.#factOf(target)).join('')}`,
@@ -573,7 +568,6 @@ export class Reach {
     return facts.join('\n')
   }
 
-  #commonFacts: string | null = null
   #byModule: Map<ProgramModule, FunctionInfo[]> | null = null
 
   #functionsIn(module: ProgramModule): readonly FunctionInfo[] {

@@ -86,17 +86,19 @@ export function parseText(
       onToken: tokens,
     })
     const digest = digestOf(text, tokens)
+    const words = wordsOf(tokens)
     const lineStarts = lineStartsOf(text)
     rewriteRacy(program as Node, (node, problem, remedy) => {
       throw new SteppingRefused(file, positionOf({ lineStarts, map }, node.start).line, problem, remedy)
     })
     const url = pathToFileURL(file).href
-    rewriteNames(program as Node)
+    if (words.has('eval')) rewriteNames(program as Node)
     const thread = plan && writeThreadForm(program as Node, format, plan, text)
-    const imports = isOfLoop(url) ? false : rewriteImports(program as Node, url)
-    const isAsync = rewriteAsync(program as Node, nativeAsync)
+    const mayImport = words.has('Function') || importCall.test(text)
+    const imports = mayImport && !isOfLoop(url) && rewriteImports(program as Node, url)
+    const isAsync = words.has('async') && rewriteAsync(program as Node, nativeAsync)
     if (!isOfLoop(url)) importLoop(program as Node, text, format, { isAsync, imports })
-    writeConstructors(program as Node)
+    if (words.has('extends')) writeConstructors(program as Node)
     return { file, text, program: program as Node, lineStarts, map, format, digest, thread }
   }
   try {
@@ -143,13 +145,21 @@ function parseEither(parsed: (format: 'module' | 'commonjs') => SourceModule): S
 
 /** A line break between two tokens counts, as it may end a statement. */
 function digestOf(text: string, tokens: readonly Token[]): string {
-  const hash = createHash('sha256')
+  const parts: string[] = []
   let last = tokens[0]?.start ?? 0
   for (const { start, end } of tokens) {
-    hash.update(text.slice(last, start).includes('\n') ? '\n' : ' ').update(text.slice(start, end))
+    parts.push(text.slice(last, start).includes('\n') ? '\n' : ' ', text.slice(start, end))
     last = end
   }
-  return hash.digest('hex')
+  return createHash('sha256').update(parts.join('')).digest('hex')
+}
+
+/** `import` with what may come before the parenthesis of a call. */
+const importCall = /\bimport\s*[(/.]/
+
+/** Names and keywords: a tree need not be walked for what its text does not name. */
+function wordsOf(tokens: readonly Token[]): ReadonlySet<unknown> {
+  return new Set(tokens.map((token) => (token as Token & { readonly value: unknown }).value))
 }
 
 function lineStartsOf(text: string): number[] {
