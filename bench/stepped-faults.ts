@@ -2,7 +2,7 @@
 // form is measured with. Stepped with the kernel.
 
 import { bootMachine } from '../src/check/kernel-machine.ts'
-import { ScenarioCpu } from '../src/check/kernel-scenario.ts'
+import { ScenarioCpu } from '../src/check/scenario-cpu/index.ts'
 
 const PAGES = 64
 const FRAMES = 1024

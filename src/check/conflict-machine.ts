@@ -17,7 +17,7 @@ import {
   munmap,
 } from '../kernel/index.ts'
 import { type KernelMachine, type MachineChoice, bootMachine } from './kernel-machine.ts'
-import { ScenarioCpu } from './kernel-scenario.ts'
+import { ScenarioCpu } from './scenario-cpu/index.ts'
 
 /** Who does something: the first CPU of a pair or the second, so that two can do the same at two places. */
 export type Role = 0 | 1

@@ -17,7 +17,8 @@ import type { Subject } from './explore.ts'
 import { errorText } from './follow.ts'
 import type { KernelMachine } from './kernel-machine.ts'
 import { KernelNames } from './kernel-names.ts'
-import { type KernelScenarioRun, type Outcome } from './kernel-scenario.ts'
+import type { KernelScenarioRun } from './kernel-scenario.ts'
+import type { Outcome } from './scenario-cpu/outcome.ts'
 
 /** No sequential order of the operations gives what they gave. */
 export class NoSequentialOrder extends Error {

@@ -5,7 +5,7 @@ import { describe, it } from 'node:test'
 import { SHARED, type Watched, memory } from '../../src/backends/stepped/index.ts'
 import { bootMachine } from '../../src/check/kernel-machine.ts'
 import { KernelNames } from '../../src/check/kernel-names.ts'
-import { ScenarioCpu } from '../../src/check/kernel-scenario.ts'
+import { ScenarioCpu } from '../../src/check/scenario-cpu/index.ts'
 import {
   ACCESS_READ,
   CPU_ENTRY,

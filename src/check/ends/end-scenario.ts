@@ -27,7 +27,9 @@ import {
 import { checkKernel, tearDown } from '../kernel-invariants.ts'
 import { type MachineChoice, bootMachine, freshTask } from '../kernel-machine.ts'
 import { append, overwrite, writePage } from '../scenarios/file-calls.ts'
-import { type Operation, type Outcome, ScenarioCpu, observeSpace } from '../kernel-scenario.ts'
+import { type Operation, observeSpace } from '../kernel-scenario.ts'
+import type { Outcome } from '../scenario-cpu/outcome.ts'
+import { ScenarioCpu } from '../scenario-cpu/index.ts'
 
 const page = 0x1000
 /** In the mapping of the file. */

@@ -12,7 +12,7 @@ import {
 } from './file-calls.ts'
 import { firstPage } from './pages.ts'
 import { kernelScenarios } from './table.ts'
-import type { ScenarioCpu } from '../kernel-scenario.ts'
+import type { ScenarioCpu } from '../scenario-cpu/index.ts'
 
 /** An empty file on disk; its mapping is longer than it. */
 function emptyFile(cpu: ScenarioCpu): void {

@@ -17,7 +17,8 @@ import {
   noticeDead,
 } from '../../kernel/index.ts'
 import { freshTask } from '../kernel-machine.ts'
-import type { Outcome, ScenarioCpu } from '../kernel-scenario.ts'
+import type { Outcome } from '../scenario-cpu/outcome.ts'
+import type { ScenarioCpu } from '../scenario-cpu/index.ts'
 import { kernelScenarios } from './table.ts'
 
 /** The CPU whose thread has died, and the host's number of that thread. */

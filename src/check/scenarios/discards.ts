@@ -1,6 +1,6 @@
 // MADV_DONTNEED and MADV_FREE.
 
-import type { ScenarioCpu } from '../kernel-scenario.ts'
+import type { ScenarioCpu } from '../scenario-cpu/index.ts'
 import { firstPage, warmPage } from './pages.ts'
 import { kernelScenarios } from './table.ts'
 

@@ -13,7 +13,9 @@ import {
   writeBytes,
   writeToFile,
 } from '../../kernel/index.ts'
-import { type Operation, type Outcome, type ScenarioCpu, outcomeOf, signalOf } from '../kernel-scenario.ts'
+import type { Operation } from '../kernel-scenario.ts'
+import { type Outcome, outcomeOf, signalOf } from '../scenario-cpu/outcome.ts'
+import type { ScenarioCpu } from '../scenario-cpu/index.ts'
 import { firstPage } from './pages.ts'
 
 /** A file of so many pages, from 5 on, that is mapped from the first page on and kept open. */

@@ -14,7 +14,7 @@ import {
 } from './file-calls.ts'
 import { firstPage, warmPage } from './pages.ts'
 import { kernelScenarios } from './table.ts'
-import type { ScenarioCpu } from '../kernel-scenario.ts'
+import type { ScenarioCpu } from '../scenario-cpu/index.ts'
 
 const flush = (cpu: ScenarioCpu) => cpu.flushOne()
 /** What the flusher could not write the first time, and the second time has. */

@@ -1,6 +1,6 @@
 // The layout of an address space: VMAs that are split, merged, looked up, recycled, and what they share.
 
-import type { ScenarioCpu } from '../kernel-scenario.ts'
+import type { ScenarioCpu } from '../scenario-cpu/index.ts'
 import { firstPage, fourPages, warmPage } from './pages.ts'
 import { kernelScenarios } from './table.ts'
 

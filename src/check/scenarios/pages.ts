@@ -1,6 +1,6 @@
 // Pages that the scenarios use: all in one page table, so that a fault need not make one.
 
-import type { ScenarioCpu } from '../kernel-scenario.ts'
+import type { ScenarioCpu } from '../scenario-cpu/index.ts'
 
 /** The page that the threads fight for. */
 export const firstPage = 0x1000

@@ -1,6 +1,6 @@
 // Pinned pages beside calls that take pages away, copy them or write them out.
 
-import type { ScenarioCpu } from '../kernel-scenario.ts'
+import type { ScenarioCpu } from '../scenario-cpu/index.ts'
 import { firstPage, warmPage } from './pages.ts'
 import { kernelScenarios } from './table.ts'
 

@@ -1,6 +1,6 @@
 // What is mapped, as the page table remembers it, beside calls that change it.
 
-import type { ScenarioCpu } from '../kernel-scenario.ts'
+import type { ScenarioCpu } from '../scenario-cpu/index.ts'
 import { firstPage, fourPages, warmPage } from './pages.ts'
 import { kernelScenarios } from './table.ts'
 

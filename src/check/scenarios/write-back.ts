@@ -3,7 +3,8 @@
 import { mapKeptFile } from './file-calls.ts'
 import { firstPage, warmPage } from './pages.ts'
 import { kernelScenarios } from './table.ts'
-import type { Operation, ScenarioCpu } from '../kernel-scenario.ts'
+import type { Operation } from '../kernel-scenario.ts'
+import type { ScenarioCpu } from '../scenario-cpu/index.ts'
 
 /** Two pages of the file on disk, which only their mapping keeps; the first was written to. */
 function writtenOnce(cpu: ScenarioCpu): void {

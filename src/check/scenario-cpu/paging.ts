@@ -1,0 +1,116 @@
+// Pages that leave memory and come back, and pins that keep them there, as a CPU in a scenario asks for it.
+
+import {
+  callEnter,
+  callExit,
+  collapsePages,
+  PAGE_WORDS,
+  pageOutRange,
+  PerCpu,
+  pinPages,
+  putFile,
+  shrinkCaches,
+  swapOff,
+  swapOn,
+  tryToFreePages,
+  unpinPages,
+} from '../../kernel/index.ts'
+import { SWAP_FILE } from '../scenario-disk.ts'
+import { CpuFiles } from './files.ts'
+import { type Outcome, outcomeOf, signalOf } from './outcome.ts'
+
+/** Calls that let pages leave memory, or keep them there. */
+export class CpuPaging extends CpuFiles {
+  /** A swap area of `slots` slots. */
+  startSwap(slots: number): void {
+    this.machine.disk.resize(SWAP_FILE, slots)
+    callEnter(this.task)
+    const file = this.openInode(SWAP_FILE)
+    swapOn(this.task, file, slots)
+    putFile(this.task, file)
+    callExit(this.task)
+  }
+
+  stopSwap(): Outcome {
+    return this.call(swapOff)
+  }
+
+  /** Takes pages out of the page table and of memory, used or not, as reclaim does. */
+  pageOut(page: number, pages = 1): Outcome {
+    callEnter(this.task)
+    pageOutRange(this.task, this.mm, page, page + pages)
+    callExit(this.task)
+    return 'done'
+  }
+
+  /** Takes pages out of memory that only a cache refers to, as the hand does that goes over frames; twice round. */
+  shrink(): Outcome {
+    callEnter(this.task)
+    shrinkCaches(this.task)
+    shrinkCaches(this.task)
+    callExit(this.task)
+    return 'done'
+  }
+
+  /** Takes out of memory what can leave it. */
+  reclaim(): Outcome {
+    callEnter(this.task)
+    tryToFreePages(this.task)
+    callExit(this.task)
+    return 'done'
+  }
+
+  /** Pins pages, as far as their frames follow each other. Returns how many. */
+  pin(page: number, pages: number, access: 'r' | 'rw'): Outcome {
+    callEnter(this.task)
+    try {
+      const result = pinPages(this.task, this.mm, page, page + pages, access === 'rw')
+      callExit(this.task)
+      return outcomeOf(result)
+    } catch (error) {
+      return signalOf(error)
+    }
+  }
+
+  /** Moves pages to frames that follow each other. */
+  collapse(page: number, pages: number, access: 'r' | 'rw' = 'rw'): Outcome {
+    callEnter(this.task)
+    try {
+      const result = collapsePages(this.task, this.mm, page, page + pages, access === 'rw')
+      if (result >= 0) unpinPages(this.task)
+      callExit(this.task)
+      return outcomeOf(result)
+    } catch (error) {
+      return signalOf(error)
+    }
+  }
+
+  unpin(): Outcome {
+    if (!this.#hasPinned()) return 'not pinned'
+    callEnter(this.task)
+    unpinPages(this.task)
+    callExit(this.task)
+    return 'unpinned'
+  }
+
+  /** Adds atomically to the first word of what is pinned; returns what was there. */
+  addPinned(value: number): Outcome {
+    const { memory, pinnedFrame } = this.task
+    return this.#hasPinned() ? Atomics.add(memory.words, pinnedFrame * PAGE_WORDS, value) : 'not pinned'
+  }
+
+  /** As {@link addPinned}, of a page that is mapped still: the program and who has it pinned see one page. */
+  addPinnedMapped(page: number, value: number): Outcome {
+    const before = this.addPinned(value)
+    if (this.machine.ordering && before !== 'not pinned') {
+      const seen = this.load(page)
+      const pinned = this.addPinned(0)
+      if (seen !== pinned) throw new Error(`the program reads ${seen}, and who has it pinned ${pinned}`)
+    }
+    return before
+  }
+
+  #hasPinned(): boolean {
+    return this.task.heap[this.task.base + PerCpu.pinnedRanges] !== 0
+  }
+}
