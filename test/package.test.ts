@@ -1,6 +1,6 @@
 // What is published: how much of it there is, that its modules find each other, and that its doors lead into one
 // library. A limit here is no aim. It is there so that nobody goes past it without noticing; who has to raises it, and
-// says in README.md what the package weighs then.
+// says in docs/bench.md what the package weighs then.
 
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'

@@ -255,7 +255,7 @@ export const publishedRows: readonly PublishedRow[] = [
     { 1: 507_566, 56: 4.886e6 },
     [1],
   ),
-  // README.md: the kernel on worker threads of this project's machine, frames zeroed whole.
+  // docs/bench.md: the kernel on worker threads of this project's machine, frames zeroed whole.
   ...table(
     {
       workload: 'page_fault1',

@@ -7,7 +7,7 @@ import { assumed } from './common.ts'
 export const here: MachineModel = {
   name: 'here',
   title: 'this project’s virtual machine with 2 CPUs: the kernel on worker threads',
-  source: 'README.md, "What is measured", and measurements from JavaScript on that machine',
+  source: 'docs/bench.md, "All figures", and measurements from JavaScript on that machine',
   topology: { sockets: 1, groupsPerSocket: 1, coresPerGroup: 2, threadsPerCore: 1 },
   protocol: 'MESIF',
   latency: {
