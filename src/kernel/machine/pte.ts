@@ -17,8 +17,8 @@ export const PMD_SHIFT = 9
 export const PUD_SHIFT = 18
 export const PGD_SHIFT = 27
 
-/** A table: a header of two cache lines, of which only leaf slots use the second, then the entries. */
-const TABLE_HEADER_WORDS = 32
+/** A table: a header of three cache lines, of which only leaf slots use the second and third, then the entries. */
+const TABLE_HEADER_WORDS = 48
 export const PAGE_TABLE_WORDS = TABLE_HEADER_WORDS + PTRS_PER_TABLE
 
 export const PageTable = layout('page_table', PAGE_TABLE_WORDS, {
@@ -29,11 +29,11 @@ export const PageTable = layout('page_table', PAGE_TABLE_WORDS, {
   rcuHead: 2,
   /** Kamezawa, 18 December 2009: the VMA of the last entry that was installed. */
   vma: 4,
-  /** Leaf slots: of which pages the slots speak, the pages' number without its last nine bits; then the five slots; */
+  /** Leaf slots: of which pages the slots speak, the pages' number without its last nine bits; then the eight slots; */
   run: 5,
   slots: 6,
   /** and which of them is filled next where all are open. */
-  slotTurn: 31,
+  slotTurn: 46,
   entries: TABLE_HEADER_WORDS,
 })
 

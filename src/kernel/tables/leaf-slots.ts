@@ -19,7 +19,7 @@ import { spinLock, spinUnlock } from '../sync/spinlock.ts'
 import { findPteTable, nextPteTable } from './page-table.ts'
 
 export const LEAF_SLOT_WORDS = 5
-export const LEAF_SLOTS = 5
+export const LEAF_SLOTS = 8
 
 export const LeafSlot = layout('leaf_slot', LEAF_SLOT_WORDS, {
   /** Which entries of the table: the first, and from BOUNDS_SHIFT on the one behind the last. 0: the slot is closed. */
