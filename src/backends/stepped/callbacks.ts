@@ -1,5 +1,5 @@
-// Methods of the engine that call functions of the program: what they are given can stop, as the runtime, and library.ts,
-// call it.
+// Methods of the engine that call functions of the program: what they are given can stop, as the runtime, and
+// library.ts, call it.
 
 import { listOf, nativeCursor, tags, typedArray } from './engine.ts'
 import * as runtime from './runtime.ts'
