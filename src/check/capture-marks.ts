@@ -53,11 +53,21 @@ function marked(program: Program, url: string, lines: readonly number[]): Parsed
   let { text } = module
   for (const { at, text: added } of insertions.toSorted((a, b) => b.at - a.at))
     text = text.slice(0, at) + added + text.slice(at)
-  const moved = native.map((start) =>
-    insertions.reduce((sum, { at, text: added }) => (at <= start ? sum + added.length : sum), start),
-  )
-  const form = parseText(module.file, text, module.format, module.map, new Set(moved))
+  const moved = (starts: readonly number[]): Set<number> =>
+    new Set(
+      starts.map((start) =>
+        insertions.reduce((sum, { at, text: added }) => (at <= start ? sum + added.length : sum), start),
+      ),
+    )
+  const written = { nativeAsync: moved(native), generators: moved(generatorsIn(module.program)) }
+  const form = parseText(module.file, text, module.format, module.map, written)
   return withScopes({ ...form, digest: module.digest })
+}
+
+/** Where the generators begin that were written so that they can stop. */
+function generatorsIn(node: Node): number[] {
+  const inner = childrenOf(node).flatMap(generatorsIn)
+  return 'runsGenerator' in node ? [node.start, ...inner] : inner
 }
 
 /** The names by which a module calls the checker. */

@@ -86,8 +86,8 @@ describe('code that cannot be stepped', () => {
     ['worker', /worker\.ts:9: a Worker with the option stdin; send it what it is to read as a message/],
     ['worker-message', /worker-message\.ts:5: a Worker in the setup; let a thread make it/],
     [
-      'sort',
-      /sort\.ts:7: .* comes to a shared access where nothing can stop; call it from an ordinary function/,
+      'reviver',
+      /reviver\.ts:7: .* comes to a shared access where nothing can stop; call it from an ordinary function/,
     ],
     [
       'caught',

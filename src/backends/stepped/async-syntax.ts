@@ -1,4 +1,4 @@
-// `async`, `await` and the `yield` of async generators: what such a function is made of before anybody has looked at
+// `async`, `await` and the `yield` of generators: what such a function is made of before anybody has looked at
 // the module.
 //
 // Its body becomes a function within it, which an operation runs (`asyncRun`, `asyncGenerate`); `await x` and `yield x`
@@ -8,6 +8,7 @@
 
 import type { AnyNode } from 'acorn'
 import { rewriteAwaitUsing } from './await-using.ts'
+import { NEW_GENERATOR } from './loop-imports.ts'
 import { markLabeled, rewriteForAwait } from './for-await.ts'
 import { childrenOf, isFunction, patternNames, place, write } from './raw-tree.ts'
 
@@ -25,19 +26,50 @@ export function rewriteAsync(node: Node, kept: ReadonlySet<number>): boolean {
   return true
 }
 
+/**
+ * Rewrites the generator functions of a program that begin at `chosen`: those that come to a shared access, which only
+ * an analysis of the program tells. Returns whether there are any.
+ */
+export function rewriteGenerators(node: Node, chosen: ReadonlySet<number>): boolean {
+  let isAny = false
+  for (const child of childrenOf(node)) isAny = rewriteGenerators(child, chosen) || isAny
+  if (!isFunction(node) || !node.generator || node.async || !chosen.has(node.start)) return isAny
+  assignParameters(node)
+  replaceAwaits(node.body as Node, 'generator')
+  writeOuter(node, (inner) => {
+    const { start, end } = node.body as Node
+    const callee = place(identifier(NEW_GENERATOR), start - 0.25, start - 0.25)
+    return {
+      type: 'CallExpression',
+      start,
+      end,
+      callee,
+      arguments: [inner],
+      optional: false,
+    } as unknown as Node
+  })
+  Object.assign(node, { runsGenerator: true })
+  return true
+}
+
 function rewriteFunction(node: Function): void {
   const { body, generator } = node
   assignParameters(node)
   markLabeled(body as Node)
   rewriteForAwait(body as Node)
   rewriteAwaitUsing(body as Node)
-  replaceAwaits(body as Node, generator)
+  replaceAwaits(body as Node, generator ? 'async generator' : 'async function')
+  writeOuter(node, (inner) => operation(generator ? 'asyncGenerate' : 'asyncRun', body as Node, [inner]))
+}
+
+/** The function returns what `run` makes of its body, which is a function of its own. */
+function writeOuter(node: Function, run: (inner: Node) => Node): void {
+  const { body } = node
   const at = { start: body.start, end: body.end }
   const expression = body.type !== 'BlockStatement'
   const fields = { id: null, params: [], body, expression, generator: false, async: false }
   const inner = { type: 'ArrowFunctionExpression', ...at, ...fields, isAsyncBody: true }
-  const run = operation(generator ? 'asyncGenerate' : 'asyncRun', body as Node, [inner as unknown as Node])
-  const returned = { type: 'ReturnStatement', ...at, argument: run }
+  const returned = { type: 'ReturnStatement', ...at, argument: run(inner as unknown as Node) }
   const outer = { type: 'BlockStatement', ...at, body: [returned] }
   Object.assign(node, { async: false, generator: false, expression: false, body: outer, runsAsync: true })
 }
@@ -108,21 +140,23 @@ function assignmentsOf({ declarations }: Node & { type: 'VariableDeclaration' })
 }
 
 /** Those of the function itself: functions inside were rewritten before. */
-function replaceAwaits(node: Node, isGenerator: boolean): void {
+function replaceAwaits(node: Node, kind: 'async function' | 'async generator' | 'generator'): void {
   if (isFunction(node)) return
-  for (const child of childrenOf(node)) replaceAwaits(child, isGenerator)
+  for (const child of childrenOf(node)) replaceAwaits(child, kind)
   if (node.type === 'AwaitExpression') write(node, operation(AWAITS, node, [node.argument as Node]))
-  else if (node.type === 'YieldExpression') write(node, yieldOf(node))
-  else if (isGenerator && node.type === 'ReturnStatement' && node.argument)
+  else if (node.type === 'YieldExpression') write(node, yieldOf(node, kind === 'async generator'))
+  else if (kind === 'async generator' && node.type === 'ReturnStatement' && node.argument)
     node.argument = operation(AWAITS, node.argument as Node, [node.argument as Node]) as never
 }
 
-/** What is given is awaited first, unless it comes from another iterator (ECMAScript 2025, 27.6.3.8 and 15.5.5). */
-function yieldOf(node: Node & { type: 'YieldExpression' }): Node {
+/**
+ * In an async generator, what is given is awaited first, unless it comes from another iterator (ECMAScript 2025,
+ * 27.6.3.8 and 15.5.5).
+ */
+function yieldOf(node: Node & { type: 'YieldExpression' }, isAsync: boolean): Node {
   const value = (node.argument as Node | null) ?? nothing(node.end, node.end)
-  return node.delegate
-    ? operation('delegates', node, [value])
-    : operation('yields', node, [operation(AWAITS, value, [value])])
+  if (node.delegate) return operation('delegates', node, [value])
+  return operation('yields', node, [isAsync ? operation(AWAITS, value, [value]) : value])
 }
 
 function nothing(start: number, end: number): Node {

@@ -267,6 +267,7 @@ export function taggedTemplate(c: Context, node: Node & { type: 'TaggedTemplateE
 export function newExpression(c: Context, node: Node & { type: 'NewExpression' }): Node {
   const callee = node.callee as Node
   const [made, ...args] = c.list([callee, ...(node.arguments as Node[])])
+  if (c.frame.stops && c.goesThroughGiven(node)) args[0] = c.point(c.help('listOf', args[0]!))
   const written = { ...node, callee: made, arguments: args } as Node & { type: 'NewExpression' }
   if (isGlobal(callee, c.module) && calledName(callee) === 'BroadcastChannel')
     return tree.sequence([c.help('starts', c.site(node, 'new'), made!), written])

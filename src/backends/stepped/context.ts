@@ -3,7 +3,8 @@
 import { RUNTIME, stepsCallbacks } from './names.ts'
 import type { ProgramModule } from './program.ts'
 import { directOperation } from './outline.ts'
-import { type FunctionInfo, type Reach, mapperOf } from './reach.ts'
+import type { FunctionInfo, Reach } from './reach.ts'
+import { isArrayFrom, iteratesGiven, mapperOf } from './reach-syntax.ts'
 import type { Binding } from './scope.ts'
 import type { SiteTable } from './sites.ts'
 import type { Step, Steps } from './form.ts'
@@ -235,7 +236,7 @@ export class Context {
         return this.#callStops(node) || this.callsBack(node)
       }
       case 'NewExpression':
-        return this.#callStops(node)
+        return this.#callStops(node) || this.goesThroughGiven(node)
       case 'TaggedTemplateExpression':
         return this.reach.mayStep(this.module, node.tag as Node)
       case 'MemberExpression':
@@ -243,9 +244,8 @@ export class Context {
         return this.memberStops(node)
       case 'ForOfStatement':
       case 'SpreadElement':
-        return this.reach.iterationStops
       case 'ArrayPattern':
-        return false
+        return this.reach.iterationStops
       case 'VariableDeclaration':
         return (node.kind as string) === 'using'
       default:
@@ -267,12 +267,20 @@ export class Context {
     return this.#callStops(node)
   }
 
+  /** The engine would go through what it is given, which may be an iterator of the program: `new Set(values)`, say. */
+  goesThroughGiven(node: Node & { type: 'CallExpression' | 'NewExpression' }): boolean {
+    if (!this.reach.iterationStops || !iteratesGiven(node)) return false
+    const named = node.callee.type === 'MemberExpression' ? node.callee.object : node.callee
+    return !this.module.scopes.bindings.has(named as Node)
+  }
+
   /** A method of the engine that may be given a function that can stop, and calls it. */
   callsBack(node: Node & { type: 'CallExpression' }): boolean {
     const { callee } = node
     if (callee.type !== 'MemberExpression' || callee.object.type === 'Super') return false
-    const isArray = callee.object.type === 'Identifier' && !this.module.scopes.bindings.has(callee.object)
-    const mapper = isArray ? mapperOf(node) : null
+    if (this.goesThroughGiven(node)) return true
+    const isOwn = isArrayFrom(callee) && this.module.scopes.bindings.has(callee.object)
+    const mapper = isOwn ? null : mapperOf(node)
     if (mapper !== null) return this.reach.mayStep(this.module, mapper)
     const called = propertyName(callee.property, callee.computed)
     if (called === null || called.startsWith('#') || !stepsCallbacks(called)) return false

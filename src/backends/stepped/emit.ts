@@ -3,6 +3,7 @@
 import { print } from 'esrap'
 import ts from 'esrap/languages/ts'
 import { type EmitOptions, type Parts, Context, SITE } from './context.ts'
+import * as callbacks from './callbacks.ts'
 import * as coroutine from './coroutine.ts'
 import * as engine from './engine.ts'
 import { RUNTIME } from './names.ts'
@@ -21,7 +22,7 @@ import * as tree from './tree.ts'
 export type { EmitOptions, Probe } from './context.ts'
 
 /** Everything that the steppable form calls, and a little more. */
-const helperModules = { runtime, engine, coroutine }
+const helperModules = { runtime, engine, callbacks, coroutine }
 const helpers = Object.values(helperModules).map((module) =>
   Object.entries(module).flatMap(([name, value]) => (typeof value === 'number' ? [] : [name])),
 )

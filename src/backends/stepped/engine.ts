@@ -22,7 +22,8 @@ import {
 type Method = (this: unknown, ...args: readonly unknown[]) => unknown
 type Objects = Record<PropertyKey, unknown>
 
-const typedArray = Object.getPrototypeOf(Int32Array) as abstract new () => object
+/** What typed arrays extend. */
+export const typedArray = Object.getPrototypeOf(Int32Array) as abstract new () => object
 
 /** What is assigned to a constant. */
 export function constant(): never {
@@ -252,7 +253,7 @@ export function close(at: Cursor): void {
 }
 
 /** Those of the engine cannot stop. */
-function nativeCursor(iterable: unknown): Cursor | undefined {
+export function nativeCursor(iterable: unknown): Cursor | undefined {
   const isNative =
     Array.isArray(iterable) ||
     typeof iterable === 'string' ||
@@ -267,6 +268,30 @@ export function openCursor(iterable: unknown): unknown {
 
 export function advance(at: Cursor | object): unknown {
   return at instanceof Cursor ? step(at) : library().advance(at)
+}
+
+export function closeCursor(at: Cursor | object, isThrown: boolean): unknown {
+  if (!(at instanceof Cursor)) return library().closeCursor(at, isThrown)
+  at.hasFailed = isThrown
+  close(at)
+  return undefined
+}
+
+/** Goes through what the engine goes through, and through nothing else. */
+function isOfEngine(iterable: unknown): boolean {
+  if (iterable === null || iterable === undefined || ArrayBuffer.isView(iterable)) return true
+  if (Array.isArray(iterable)) return iterable[Symbol.iterator] === arrayValues
+  return typeof (iterable as Objects)[Symbol.iterator] !== 'function' || nativeCursor(iterable) !== undefined
+}
+
+/** What a pattern of so many elements takes its values from. */
+export function elementsOf(iterable: unknown, count: number, isRest: boolean): unknown {
+  return isOfEngine(iterable) ? iterable : library().takeElements(iterable, count, isRest)
+}
+
+/** What a constructor such as that of sets goes through. */
+export function listOf(iterable: unknown): unknown {
+  return isOfEngine(iterable) ? iterable : library().spread(iterable, undefined)
 }
 
 export function spread(iterable: unknown): unknown {
@@ -307,70 +332,7 @@ export function dispose(held: Held[], isThrown: boolean, error: unknown): unknow
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
-// Calling back
-
-/** `object.name(...args)`, where an argument may be a function that can stop: the first, or that of Array.from. */
-export function callback(site: number, object: unknown, name: string, args: readonly unknown[]): unknown {
-  const method = (object as Record<string, Method>)[name]
-  const [called, self] = args
-  if (object === Array && method === Array.from) {
-    const [items, mapper] = args
-    if (typeof mapper !== 'function') return Reflect.apply(method as Method, object, args)
-    return library().arrayFrom(
-      nativeCursor(items) === undefined ? items : [...(items as [])],
-      mapper,
-      args[2],
-    )
-  }
-  if (typeof called === 'function' && typeof method === 'function') {
-    if (Array.isArray(object) && method === (Array.prototype as unknown as Objects)[name])
-      return callForElements(site, object as never, name, args)
-    if (object instanceof typedArray && method === (typedArray.prototype as Objects)[name])
-      return callForElements(site, object as never, name, args)
-    if (name === 'forEach' && (object instanceof Map || object instanceof Set))
-      return library().callForEntries(object, object.entries(), called, self)
-  }
-  const view = (tags(object) as { [SHARED]?: unknown })[SHARED]
-  return view === undefined
-    ? Reflect.apply(method!, object, args)
-    : runtime.bulk(object as Watched, name, site, args)
-}
-
-type Indexed = ArrayLike<unknown> & Objects
-
-function callForElements(site: number, array: Indexed, name: string, args: readonly unknown[]): unknown {
-  const elementOf = (of: Indexed, index: number): unknown =>
-    (tags(of) as { [SHARED]?: unknown })[SHARED] === undefined
-      ? of[index]
-      : read(of as unknown as Watched, index, site)
-  const [called, self] = args
-  if (name === 'reduce' || name === 'reduceRight')
-    return library().reduce(array, name === 'reduceRight', called, args.slice(1), elementOf)
-  return library().callForElements(array, name, called, self, elementOf, finishing(array, name))
-}
-
-/** What the engine's method makes of the results of the calls. */
-function finishing(
-  array: Indexed,
-  name: string,
-): (elements: unknown[], results: readonly unknown[]) => unknown {
-  return (elements, results) => {
-    if (name === 'find' || name === 'findLast') return elements[results.findIndex(Boolean)]
-    const isTyped = array instanceof typedArray
-    const native = ((isTyped ? typedArray.prototype : Array.prototype) as Objects)[name] as Method
-    return native.call(
-      isTyped ? unwatched(array, elements) : elements,
-      (_: unknown, index: number) => results[index],
-    )
-  }
-}
-
-/** An array like a shared one, whose elements nobody watches. */
-function unwatched(array: Indexed, elements: readonly unknown[]): object {
-  const copy = new (array['constructor'] as new (length: number) => Indexed)(elements.length)
-  elements.forEach((element, index) => (copy[index] = element))
-  return copy
-}
+// What the engine does later
 
 /**
  * An async function begins that is left to the engine. In a thread it is refused, without an error, since that would

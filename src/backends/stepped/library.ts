@@ -1,5 +1,7 @@
 // What the engine does between two functions of a program, written so that these can stop: calling back, iterating,
-// disposing. It is stepped as if it were a part of each program, and imports nothing for that reason.
+// disposing. It is stepped as if it were a part of each program.
+
+export { mergeSort, timsort } from './library-sort.ts'
 
 type Called = (this: unknown, ...args: readonly unknown[]) => unknown
 type Indexed = ArrayLike<unknown> & Record<PropertyKey, unknown>
@@ -96,6 +98,52 @@ export function advance(cursor: Cursor): boolean {
   cursor.value = result.value
   cursor.done = false
   return true
+}
+
+/** A loop, or a pattern, that takes no more of it: `isThrown` if it throws. */
+export function closeCursor(cursor: Cursor, isThrown: boolean): void {
+  if (cursor.done) return
+  cursor.done = true
+  const { iterator } = cursor
+  if (iterator.return === undefined || iterator.return === null) return
+  let result: unknown
+  try {
+    result = iterator.return()
+  } catch (error) {
+    // Of a loop that throws, what closing throws is of no interest.
+    if (isThrown) return
+    throw error
+  }
+  if (!isThrown && (typeof result !== 'object' || result === null))
+    throw new TypeError(`${String(result)} is not an object`)
+}
+
+/** What `[a, b] = iterable` takes: so many values, or (`isRest`) all. */
+export function takeElements(iterable: unknown, count: number, isRest: boolean): unknown[] {
+  const values: unknown[] = []
+  const cursor = openCursor(iterable, undefined) as Cursor
+  const most = isRest ? Infinity : count
+  while (values.length < most && advance(cursor)) values.push(cursor.value)
+  closeCursor(cursor, false)
+  return values
+}
+
+/** `Object.groupBy` and `Map.groupBy`: the keys, of which the engine makes groups. */
+export function groupKeys(items: Iterable<unknown>, called: Called): { items: unknown[]; keys: unknown[] } {
+  const all: unknown[] = []
+  const keys: unknown[] = []
+  for (const each of items) {
+    keys.push(called.call(undefined, each, all.length))
+    all.push(each)
+  }
+  return { items: all, keys }
+}
+
+/** What `replace` puts in the place of each match: all are found before the first call. */
+export function callForMatches(called: Called, matches: readonly (readonly unknown[])[]): string[] {
+  const texts: string[] = []
+  for (const each of matches) texts.push(String(called.apply(undefined, each as unknown[])))
+  return texts
 }
 
 export function spread(iterable: unknown, native: unknown): unknown {

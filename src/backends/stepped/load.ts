@@ -11,7 +11,7 @@ import { type Probe, commonjsRuntime, emitModule } from './emit.ts'
 import { setHost } from './host.ts'
 import { type Program, type ProgramOptions, addressOf, digestOf, readProgram } from './program.ts'
 import type * as loop from './loop/index.ts'
-import { LOOP, isOfLoop, loopModule } from './loop-imports.ts'
+import { isOfLoop, isOfTransform, loopModule } from './loop-imports.ts'
 import { Reach } from './reach.ts'
 import { isData } from './resolve.ts'
 import { type EventLoops, eventLoops, setEventLoops, setLibrary, setSites } from './runtime.ts'
@@ -81,6 +81,10 @@ export function nextProgram(): number {
 /** What every program has besides its own modules. */
 const library = new URL(`library${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url).href
 
+function isOfLibrary(url: string): boolean {
+  return url.startsWith(library.replace(/\.[jt]s$/, ''))
+}
+
 /** Loads the module `entry` and all of ours that it imports. Throws SteppingRefused for what cannot be stepped. */
 export async function loadStepped(entry: string | URL, options: LoadOptions = {}): Promise<SteppedProgram> {
   const { number, sites } = await stepEntries([entry], options)
@@ -117,12 +121,33 @@ export async function steppedForm(
   options: LoadOptions,
 ): Promise<SteppedForm> {
   const addresses = entries.map(addressOf)
-  const make = async (): Promise<SteppedForm> =>
-    stepProgram(await readProgram([...addresses, library], { redirect: kernelSource, ...options }), options)
+  const make = async (): Promise<SteppedForm> => {
+    const { program, reach } = await readSteppable([...addresses, library], options)
+    return stepProgram(program, reach, options)
+  }
   // With an edit, it is hardly ever met again.
   return options.edit === undefined
     ? cachedForm(JSON.stringify([addresses, options]), options.isShipped === true, make)
     : make()
+}
+
+/** Reads a program until all generators are known that can stop: what goes through one that does can stop too. */
+async function readSteppable(
+  addresses: readonly string[],
+  options: LoadOptions,
+): Promise<{ readonly program: Program; readonly reach: Reach }> {
+  const generators = new Map<string, Set<number>>()
+  for (;;) {
+    const program = await readProgram(addresses, { redirect: kernelSource, generators, ...options })
+    const reach = new Reach(program)
+    let isNew = false
+    for (const { url, start } of reach.generators()) {
+      const known = generators.get(url) ?? new Set()
+      isNew ||= !known.has(start)
+      generators.set(url, known.add(start))
+    }
+    if (!isNew) return { program, reach }
+  }
 }
 
 async function stepEntries(
@@ -135,7 +160,8 @@ async function stepEntries(
   setSites(form.sites)
   const number = programs.push({ form, required: new Map() }) - 1
   for (const url of form.texts.keys()) {
-    if (url !== library && !isOfLoop(url)) loadedTexts.set(addressIn(number, url), () => form.texts.get(url)!)
+    if (!isOfLibrary(url) && !isOfLoop(url))
+      loadedTexts.set(addressIn(number, url), () => form.texts.get(url)!)
   }
   setLibrary(form.sites, (await import(addressIn(number, library))) as never)
   if (form.texts.has(loopModule))
@@ -160,7 +186,7 @@ async function importRequired(number: number, isWanted = (_url: string): boolean
   const { form, required } = programs[number]!
   for (const { format, imports, thread } of form.modules.values()) {
     for (const [specifier, url] of format === 'commonjs' ? imports : []) {
-      if (thread !== null && specifier !== LOOP) continue
+      if (thread !== null && !isOfTransform(specifier)) continue
       if (form.modules.get(url)?.format !== 'module' || required.has(url) || !isWanted(url)) continue
       required.set(url, { exports: await import(addressIn(number, url)) })
     }
@@ -173,9 +199,8 @@ function kernelSource(url: string): string {
   return url === bundle ? new URL('../../../src/kernel/index.ts', import.meta.url).href : url
 }
 
-function stepProgram(program: Program, options: LoadOptions): SteppedForm {
+function stepProgram(program: Program, reach: Reach, options: LoadOptions): SteppedForm {
   const sites: Site[] = []
-  const reach = new Reach(program)
   const folder = new URL('.', import.meta.url).href
   const { trace = false, turns = false, spins = null, probes = [] } = options
   const emitOptions = { trace, turns, spins, probes }

@@ -12,6 +12,11 @@ export const LOOP = 'faultline:loop'
 const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js'
 const folder = new URL('loop/', import.meta.url).href
 export const loopModule = `${folder}index${extension}`
+/** The same of generators, which need no event loop. */
+const GENERATORS = 'faultline:generators'
+const generatorModule = `${folder}generator${extension}`
+/** Under which a module knows what makes a generator of its body. */
+export const NEW_GENERATOR = '$newGenerator'
 /** They run as they are. */
 const unstepped: ReadonlySet<string | null> = new Set(
   ['host', 'clone'].map((name) => `${folder}${name}${extension}`),
@@ -35,9 +40,20 @@ export function isOfLoop(url: string): boolean {
   return url.startsWith(folder)
 }
 
+/** What the transform itself lets a module import. */
+export function isOfTransform(specifier: string): boolean {
+  return specifier === LOOP || specifier === GENERATORS
+}
+
+/** What makes generators: their iterators are those of programs. */
+export function makesGenerators(url: string): boolean {
+  return url === generatorModule
+}
+
 /** Where an import leads that is none of the program's files: to loop/, or to nothing stepped; else undefined. */
 export function followLoop(from: string, specifier: string, found: string | null): string | null | undefined {
   if (specifier === LOOP) return loopModule
+  if (specifier === GENERATORS) return generatorModule
   if (!isOfLoop(from)) return builtins.get(specifier)
   return unstepped.has(found) ? null : undefined
 }
@@ -53,13 +69,15 @@ const anyName = new RegExp(
   `\\b(${names.join('|')}|nextTick|waitAsync|worker_threads|timers|Worker|BroadcastChannel)\\b`,
 )
 
-/** Adds the import to a module that uses such names, or has async functions. */
+/** Adds the import to a module that uses such names, or has async functions or generators that can stop. */
 export function importLoop(
   program: Node,
   text: string,
   format: 'module' | 'commonjs',
-  { isAsync, imports: isImporting }: { readonly isAsync: boolean; readonly imports: boolean },
+  has: { readonly isAsync: boolean; readonly imports: boolean; readonly generates: boolean },
 ): void {
+  const { isAsync, imports: isImporting, generates } = has
+  if (generates) insert(program, format, [NEW_GENERATOR], GENERATORS)
   // The text may name them in a comment only; most name none.
   const named = anyName.test(text) ? wordsOf(program) : new Set<string>()
   if (!isAsync && !isImporting && ![...named].some((word) => anyName.test(word))) return
@@ -69,8 +87,19 @@ export function importLoop(
   if (isImporting) used.push(IMPORT)
   if (/\bfor\s+await\b/.test(text)) used.push(CURSOR)
   if (/\bawait\s+using\b/.test(text)) used.push(STACK)
+  insert(program, format, used, LOOP)
+}
+
+function insert(
+  program: Node,
+  format: 'module' | 'commonjs',
+  used: readonly string[],
+  specifier: string,
+): void {
+  const { body } = program as Node & { type: 'Program' }
   const at = body.findIndex((each) => !('directive' in each))
-  body.splice(at < 0 ? body.length : at, 0, (format === 'module' ? imports(used) : requires(used)) as never)
+  const made = format === 'module' ? imports(used, specifier) : requires(used, specifier)
+  body.splice(at < 0 ? body.length : at, 0, made as never)
 }
 
 /** The names and strings of a program. */
@@ -89,19 +118,20 @@ function wordsOf(program: Node): Set<string> {
 const place = { start: -1, end: -1 }
 const make = (type: string, fields: object): Node => ({ type, ...place, ...fields }) as unknown as Node
 const identifier = (name: string): Node => make('Identifier', { name })
-const source = (): Node => make('Literal', { value: LOOP, raw: JSON.stringify(LOOP) })
+const source = (specifier: string): Node =>
+  make('Literal', { value: specifier, raw: JSON.stringify(specifier) })
 
-function imports(used: readonly string[]): Node {
+function imports(used: readonly string[], specifier: string): Node {
   const specifiers = used.map((name) =>
     make('ImportSpecifier', { imported: identifier(exportedName(name)), local: identifier(name) }),
   )
-  return make('ImportDeclaration', { specifiers, source: source(), attributes: [] })
+  return make('ImportDeclaration', { specifiers, source: source(specifier), attributes: [] })
 }
 
-function requires(used: readonly string[]): Node {
+function requires(used: readonly string[], specifier: string): Node {
   const call = make('CallExpression', {
     callee: identifier('require'),
-    arguments: [source()],
+    arguments: [source(specifier)],
     optional: false,
   })
   const properties = used.map((name) =>
@@ -121,6 +151,7 @@ function requires(used: readonly string[]): Node {
 function exportedName(name: string): string {
   if (name === CURSOR) return 'openAsync'
   if (name === STACK) return 'newAsyncStack'
+  if (name === NEW_GENERATOR) return 'default'
   return name === IMPORT ? 'importModule' : name
 }
 

@@ -6,7 +6,7 @@
 import type { Context } from './context.ts'
 import { type Carried, carriedBy } from './waiting.ts'
 import { boundIn, declareAs, pattern, takeApart } from './patterns.ts'
-import { asNodes, plain, statement } from './statements.ts'
+import { asNodes, guarded, plain, statement } from './statements.ts'
 import { takesByNumber } from './elements.ts'
 import { type Node, refuse } from './syntax.ts'
 import * as tree from './tree.ts'
@@ -25,6 +25,33 @@ export function loop(c: Context, node: Loop, labels: readonly string[]): void {
   const stops = c.stops(node)
   const carries = stops ? carriedBy(node, c.module.scopes, c.options.spins, c.options.turns) : 'variables'
   if (carries !== 'variables') c.emit(tree.does(c.help('loop', c.site(node, 'loop'))))
+  if (node.type === 'ForOfStatement' && c.reach.iterationStops) iterating(c, node, labels, carries)
+  else turning(c, node, labels, carries, null)
+}
+
+/** What is gone through may be an iterator of the program: to close it may stop, where the loop is left early. */
+function iterating(
+  c: Context,
+  node: Node & { type: 'ForOfStatement' },
+  labels: readonly string[],
+  carries: Carried,
+): void {
+  const cursor = c.point(c.help('openCursor', c.expression(node.right)))
+  guarded(
+    c,
+    () => turning(c, node, labels, carries, cursor),
+    (how) => c.point(c.help('closeCursor', cursor, tree.binary('===', how, tree.literal(1)))),
+  )
+}
+
+/** `cursor` is what such an iterator is gone through with. */
+function turning(
+  c: Context,
+  node: Loop,
+  labels: readonly string[],
+  carries: Carried,
+  cursor: Node | null,
+): void {
   const label = c.names.fresh('$loop')
   const next = c.names.fresh('$next')
   c.frame.loops.push(node)
@@ -32,7 +59,8 @@ export function loop(c: Context, node: Loop, labels: readonly string[]): void {
     if (node.type === 'ForStatement') counting(c, node, label, next, carries)
     else if (node.type === 'WhileStatement' || node.type === 'DoWhileStatement')
       testing(c, node, label, next, carries)
-    else going(c, node, label, carries)
+    else if (cursor === null) going(c, node, label, carries)
+    else advancing(c, node, label, carries, cursor)
   })
   c.frame.loops.pop()
 }
@@ -131,19 +159,11 @@ function unless(c: Context, test: Node, label: string): void {
 /** `for … of` and `for … in`. */
 function going(c: Context, node: Over, label: string, carries: Carried): void {
   const isIn = node.type === 'ForInStatement'
-  const iterates = !isIn && c.reach.iterationStops
   const object = c.expression(node.right)
   const kept = isIn ? c.keep(object) : object
-  const opened = isIn
-    ? c.help('cursor', c.help('keysOf', kept))
-    : c.help(iterates ? 'openCursor' : 'cursor', kept)
-  const cursor = iterates ? c.point(opened) : c.keep(opened)
+  const cursor = c.keep(c.help('cursor', isIn ? c.help('keysOf', kept) : kept))
   const value = tree.member(cursor, 'value')
   const body = c.gather(() => {
-    if (iterates) {
-      const more = c.point(c.help('advance', cursor))
-      c.emit(tree.when(tree.not(more), [tree.leave(label)]))
-    }
     if (isIn)
       c.emit(
         tree.when(tree.not(c.help('hasKey', kept, value)), [
@@ -153,8 +173,7 @@ function going(c: Context, node: Over, label: string, carries: Carried): void {
     assignHead(c, node.left as Node, value)
     turn(c, node, carries)
   })
-  const test = iterates ? null : c.help('step', cursor)
-  const over = (): void => c.push({ kind: 'loop', label, test, update: null, body })
+  const over = (): void => c.push({ kind: 'loop', label, test: c.help('step', cursor), update: null, body })
   if (isIn) return over()
   const failed = [tree.does(c.help('failed', cursor)), tree.raises(tree.name('$error'))]
   c.push({
@@ -163,6 +182,16 @@ function going(c: Context, node: Over, label: string, carries: Carried): void {
     caught: { name: '$error', body: failed },
     last: [tree.does(c.help('close', cursor))],
   })
+}
+
+function advancing(c: Context, node: Over, label: string, carries: Carried, cursor: Node): void {
+  const body = c.gather(() => {
+    const more = c.point(c.help('advance', cursor))
+    c.emit(tree.when(tree.not(more), [tree.leave(label)]))
+    assignHead(c, node.left as Node, tree.member(cursor, 'value'))
+    turn(c, node, carries)
+  })
+  c.push({ kind: 'loop', label, test: null, update: null, body })
 }
 
 function assignHead(c: Context, left: Node, value: Node): void {

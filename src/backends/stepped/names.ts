@@ -50,8 +50,14 @@ export const viewMethod = /^[gs]et(Ui|I)nt(8|16|32)$|^[gs]et(Float(16|32|64)|Big
 
 /** Methods of arrays, maps and sets whose callbacks the runtime calls itself, so that they can stop. */
 const callbackMethods: ReadonlySet<string> = new Set(
-  'forEach map filter some every find findIndex findLast findLastIndex reduce reduceRight flatMap'.split(' '),
+  (
+    'forEach map filter some every find findIndex findLast findLastIndex reduce reduceRight flatMap ' +
+    'sort toSorted'
+  ).split(' '),
 )
+
+/** Methods, of what else than `Array`, whose second argument is such a callback. */
+export const callsSecond = /^(replace|replaceAll|groupBy)$/
 
 export function stepsCallbacks(name: string): boolean {
   return callbackMethods.has(name)

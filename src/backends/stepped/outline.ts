@@ -94,6 +94,8 @@ function isOfCode(node: Node): boolean {
     case 'ObjectExpression':
     case 'ForOfStatement':
     case 'SpreadElement':
+    case 'ArrayPattern':
+    case 'YieldExpression':
     case 'ClassDeclaration':
     case 'ClassExpression':
       return true

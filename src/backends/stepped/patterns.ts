@@ -152,7 +152,9 @@ function takeElementsApart(c: Context, node: Node & { type: 'ArrayPattern' }, va
       ? tree.make('RestElement', { argument: element.kept })
       : element.kept
   })
-  c.emit(tree.does(tree.assign(tree.make('ArrayPattern', { elements: targets }), value)))
+  const isRest = node.elements.at(-1)?.type === 'RestElement'
+  const from = c.isPoint(node) ? c.point(c.help('elementsOf', value, elements.length, isRest)) : value
+  c.emit(tree.does(tree.assign(tree.make('ArrayPattern', { elements: targets }), from)))
   for (const element of elements) {
     if (element === null) continue
     const { each, kept } = element

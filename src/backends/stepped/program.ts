@@ -56,7 +56,11 @@ export interface ProgramOptions {
   readonly redirect?: (url: string) => string
   /** What is loaded while it runs, as far as that is known. */
   readonly scripts?: readonly ScriptRequest[]
+  /** Generators that are to be written so that they can stop, by address and by where they begin: see Reach. */
+  readonly generators?: Generators
 }
+
+export type Generators = ReadonlyMap<string, ReadonlySet<number>>
 
 /** Gives other forms, by address, of some modules of a program that is read whole. */
 export type ProgramEdit = (program: Program) => ReadonlyMap<string, ParsedModule>
@@ -66,24 +70,20 @@ export async function readProgram(
   entries: readonly string[],
   options: ProgramOptions = {},
 ): Promise<Program> {
-  const { edit, redirect = (url: string) => url, scripts = [] } = options
+  const { edit, redirect = (url: string) => url, scripts = [], generators = new Map() } = options
+  const read = (urls: readonly string[]): Promise<void> => readAll(urls, modules, redirect, generators)
   const modules = new Map<string, ProgramModule>()
   const found = new Map<string, string | null>()
   const program = { entries: entries.map(redirect), modules, found }
-  await readAll(program.entries, modules, redirect)
+  await read(program.entries)
   for (const each of scripts) found.set(scriptKey(each), await findScript(each))
   const asked = [...found.values()].filter((url) => url !== null)
-  await readAll(asked, modules, redirect)
+  await read(asked)
   const edited = edit?.(program) ?? new Map<string, ParsedModule>()
   for (const [url, module] of edited) modules.set(url, await describeModule(url, module, redirect))
   // What only the new forms import.
-  await readAll(
-    [...edited.keys()].flatMap((url) => [...modules.get(url)!.imports.values()]),
-    modules,
-    redirect,
-  )
-  if ([...modules.keys()].some((url) => url.endsWith(PER_THREAD)))
-    await readAll([loopModule], modules, redirect)
+  await read([...edited.keys()].flatMap((url) => [...modules.get(url)!.imports.values()]))
+  if ([...modules.keys()].some((url) => url.endsWith(PER_THREAD))) await read([loopModule])
   const started = [...modules.values()].flatMap(({ scripts: own }) => own.map((url) => `${url}${PER_THREAD}`))
   leaveOutPackages(modules, [...program.entries, ...started, ...asked])
   return program
@@ -126,6 +126,7 @@ async function readAll(
   urls: readonly string[],
   modules: Map<string, ProgramModule>,
   redirect: (url: string) => string,
+  generators: Generators,
 ): Promise<void> {
   const pending = urls.toReversed()
   const formats = new Map<string, Format>()
@@ -135,7 +136,7 @@ async function readAll(
     const isOfThread = url.endsWith(PER_THREAD)
     const module = await describeModule(
       url,
-      parseOnce(file, readSource(file), formatOf(url, formats), isOfThread),
+      parseOnce(file, readSource(file), formatOf(url, formats), isOfThread, generators.get(url)),
       redirect,
     )
     modules.set(url, module)
@@ -175,16 +176,24 @@ export type ParsedModule = SourceModule & { readonly scopes: Scopes }
 /** The last form of each file, since programs that differ in an edit have all other files in common. */
 const parsedFiles = new Map<
   string,
-  { readonly source: string; readonly format: Format; module: ParsedModule }
+  { readonly source: string; readonly format: Format; readonly generators: string; module: ParsedModule }
 >()
 
-function parseOnce(file: string, source: string, format: Format, isOfThread: boolean): ParsedModule {
+function parseOnce(
+  file: string,
+  source: string,
+  format: Format,
+  isOfThread: boolean,
+  stops: ReadonlySet<number> | undefined,
+): ParsedModule {
   const key = isOfThread ? `${file}${PER_THREAD}` : file
   const present = parsedFiles.get(key)
-  if (present?.source === source && present.format === format) return present.module
+  const generators = [...(stops ?? [])].join()
+  if (present?.source === source && present.format === format && present.generators === generators)
+    return present.module
   const plan = isOfThread ? planOf(resolveScopes(parseModule(file, source, format).program)) : null
-  const module = withScopes(parseModule(file, source, format, plan))
-  parsedFiles.set(key, { source, format, module })
+  const module = withScopes(parseModule(file, source, format, plan, stops))
+  parsedFiles.set(key, { source, format, generators, module })
   return module
 }
 

@@ -4,11 +4,21 @@
 // all functions that it could be are meant: a method call means every method of that name in the program, and a call
 // of a value means every function that is used as one. What is called from outside the program is not stepped.
 
-import { isOfLoop } from './loop-imports.ts'
+import { isOfLoop, makesGenerators } from './loop-imports.ts'
 import { isOperation, stepsCallbacks } from './names.ts'
 import type { Program, ProgramModule } from './program.ts'
 import type { Binding } from './scope.ts'
 import { beginsCode, directOperation, isFieldValue, outlineOf } from './outline.ts'
+import {
+  functionName,
+  isAccessor,
+  isArrayFrom,
+  isConstructor,
+  iterates,
+  mapperOf,
+  rigidity,
+  wellKnownSymbol,
+} from './reach-syntax.ts'
 import { type FunctionNode, type Node, isFunction, propertyName } from './syntax.ts'
 
 /** What a call may lead to. */
@@ -191,7 +201,7 @@ export class Reach {
       for (const property of node.properties)
         if (property.type === 'Property') this.#members.push({ node: property as Node as never, caller })
     }
-    if (node.type === 'ForOfStatement' || node.type === 'SpreadElement') caller.iterates = true
+    if (iterates(node)) caller.iterates = true
     if (node.type === 'VariableDeclaration' && (node.kind as string) === 'using') caller.disposes = true
     this.#noteDescriptor(node)
     if ((node.type === 'ClassDeclaration' || node.type === 'ClassExpression') && node.superClass) {
@@ -405,8 +415,9 @@ export class Reach {
       if (name === 'apply' || name === 'construct')
         return { operation: null, functions: [...functions, ...constructors], unknown, exact: false }
     }
-    const mapper = binding === undefined ? mapperOf(node) : null
-    if (mapper !== null) {
+    // Of a method, it may also be one of the program.
+    const mapper = isArrayFrom(callee) && binding !== undefined ? null : mapperOf(node)
+    if (mapper !== null && object.type === 'Identifier' && binding === undefined) {
       const { functions, unknown } = this.valuesOf(module, mapper)
       return { operation: null, functions, unknown, exact: false }
     }
@@ -418,16 +429,17 @@ export class Reach {
       const { functions, unknown } = this.#valuesOfExport(module, binding.from, name)
       return { operation: null, functions, unknown, exact: functions.length === 1 && !unknown }
     }
-    // `f.call(…)` runs f; `bind` makes a value of it.
-    if ((name === 'call' || name === 'apply') && !this.#properties.has(name)) {
-      const { functions, unknown } = this.valuesOf(module, object)
-      return { operation: null, functions, unknown, exact: false }
-    }
     const values = this.#properties.get(name)
     const functions = [...(values?.functions ?? []), ...(name.startsWith('#') ? [] : this.#dynamic)]
     let unknown = indirect || values?.unknown === true
-    const [callback] = node.arguments as Node[]
-    if (stepsCallbacks(name) && callback !== undefined) {
+    // `f.call(…)` runs f, unless the program has a method of that name; `bind` makes a value of it.
+    if (name === 'call' || name === 'apply') {
+      const called = this.valuesOf(module, object)
+      functions.push(...called.functions)
+      unknown ||= called.unknown
+    }
+    const callback = mapper ?? (stepsCallbacks(name) ? (node.arguments[0] as Node | undefined) : undefined)
+    if (callback !== undefined) {
       const given = this.valuesOf(module, callback)
       functions.push(...given.functions)
       unknown ||= given.unknown
@@ -520,18 +532,31 @@ export class Reach {
       this.iterationStops ||= iterators.some(({ stepped }) => stepped)
       for (const info of all) {
         if (info.stepped || info.rigid !== null) continue
-        if (info.calls.some(({ target }) => this.#canStep(target, anyEscapes))) info.stepped = changed = true
-        else if (this.iterationStops && info.iterates) info.stepped = changed = true
-        else if (anyEscapes && info.disposes) info.stepped = changed = true
+        if (this.#comesToStep(info, anyEscapes)) info.stepped = changed = true
       }
     }
     this.#anyEscapes = this.#someEscape(all)
   }
 
-  /** Functions by which iterators of the program go on: those of loop/ are of async generators. */
+  #comesToStep(info: FunctionInfo, anyEscapes: boolean): boolean {
+    if (info.calls.some(({ target }) => this.#canStep(target, anyEscapes))) return true
+    return (this.iterationStops && info.iterates) || (anyEscapes && info.disposes)
+  }
+
+  /** Generator functions that would come to a shared access, but are written so that they cannot stop. */
+  generators(): { readonly url: string; readonly start: number }[] {
+    return this.#all.flatMap((info) => {
+      const { module, node } = info
+      if (node?.generator !== true || node.async || !this.#comesToStep(info, this.#anyEscapes)) return []
+      return [{ url: module.url, start: node.start }]
+    })
+  }
+
+  /** Functions by which iterators of the program go on: others of loop/ are of async generators. */
   #iterators(): FunctionInfo[] {
+    const isOwn = ({ module: { url } }: FunctionInfo): boolean => !isOfLoop(url) || makesGenerators(url)
     return ['next', 'return', '@@iterator'].flatMap((name) =>
-      [...(this.#properties.get(name)?.functions ?? [])].filter(({ module }) => !isOfLoop(module.url)),
+      [...(this.#properties.get(name)?.functions ?? [])].filter(isOwn),
     )
   }
 
@@ -610,50 +635,4 @@ export class Reach {
   isKnown(target: Target): boolean {
     return target.functions.length > 0 || target.unknown
   }
-}
-
-/** Of `Array.from(values, mapper)`: what is called for each. */
-export function mapperOf({ callee, arguments: args }: Node & { type: 'CallExpression' }): Node | null {
-  if (callee.type !== 'MemberExpression' || callee.object.type !== 'Identifier') return null
-  const isFrom = callee.object.name === 'Array' && propertyName(callee.property, callee.computed) === 'from'
-  if (!isFrom || args.length < 2 || args.some((each) => each.type === 'SpreadElement')) return null
-  return args[1] as Node
-}
-
-/** `Symbol.iterator` as a key: `@@iterator`, as the language's specification writes it. */
-function wellKnownSymbol(key: Node): string | null {
-  if (key.type !== 'MemberExpression' || key.computed || key.object.type !== 'Identifier') return null
-  return key.object.name === 'Symbol' ? `@@${propertyName(key.property, false)}` : null
-}
-
-/** A getter or setter, of a class or of an object. */
-export function isAccessor(
-  node: Node | null | undefined,
-): node is Node & { type: 'MethodDefinition' | 'Property'; kind: 'get' | 'set' } {
-  return (
-    (node?.type === 'MethodDefinition' || node?.type === 'Property') &&
-    (node.kind === 'get' || node.kind === 'set')
-  )
-}
-
-/** Why a function of this kind cannot stop in the middle. */
-function rigidity(node: FunctionNode): string | null {
-  if (node.async) return 'an async function'
-  return node.generator ? 'a generator function' : null
-}
-
-function isConstructor(node: Node | null): node is Node & { type: 'MethodDefinition' } {
-  return node?.type === 'MethodDefinition' && node.kind === 'constructor'
-}
-
-function functionName(node: FunctionNode, parent: Node | null): string {
-  if (node.type !== 'ArrowFunctionExpression' && node.id) return node.id.name
-  if (parent?.type === 'VariableDeclarator' && parent.id.type === 'Identifier') return parent.id.name
-  if (
-    parent?.type === 'MethodDefinition' ||
-    parent?.type === 'Property' ||
-    parent?.type === 'PropertyDefinition'
-  )
-    return propertyName(parent.key, parent.computed) ?? '(anonymous)'
-  return '(anonymous)'
 }

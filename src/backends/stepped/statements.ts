@@ -2,9 +2,10 @@
 
 import type { Context, Detour } from './context.ts'
 import { takesByNumber } from './elements.ts'
-import type { Step, Steps } from './form.ts'
+import { type Step, type Steps, Writer } from './form.ts'
 import { declareAs, pattern, earlyCells } from './patterns.ts'
 import { writeCall } from './calls.ts'
+import { RUNTIME } from './names.ts'
 import { type Node, isFunction } from './syntax.ts'
 import * as tree from './tree.ts'
 
@@ -104,10 +105,12 @@ function exported(c: Context, node: Node): Node {
   return { ...node, declaration: c.expression(inner) } as Node
 }
 
-/** Steps as one statement, where nothing stops in them. */
+/** Steps as statements, where nothing stops in them. */
 export function asNodes(steps: Steps): Node[] {
-  return steps.map((step) => (step as Step & { kind: 'plain' }).node)
+  return withoutPoints.write(steps)
 }
+
+const withoutPoints = new Writer({ state: `${RUNTIME}_state`, save: `${RUNTIME}_save` }, false)
 
 /** A statement that nothing stops, as one node. */
 export function plain(c: Context, node: Node): Node {

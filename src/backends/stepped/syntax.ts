@@ -14,7 +14,7 @@ import {
   type Token,
   parse,
 } from 'acorn'
-import { rewriteAsync } from './async-syntax.ts'
+import { rewriteAsync, rewriteGenerators } from './async-syntax.ts'
 import { importLoop, isOfLoop, rewriteImports, rewriteNames } from './loop-imports.ts'
 import { rewriteRacy } from './racy.ts'
 import { isNode } from './raw-tree.ts'
@@ -57,26 +57,34 @@ export function parseModule(
   source: string,
   expected: Format,
   plan: ThreadPlan | null = null,
+  generators: ReadonlySet<number> = none,
 ): SourceModule {
-  if (!/\.[cm]?ts$/.test(file)) return parseText(file, source, expected, null, none, plan)
+  if (!/\.[cm]?ts$/.test(file)) return parseText(file, source, expected, null, { plan, generators })
   const { text, map } = toJavaScript(file, source)
-  return parseText(file, text, expected, map, none, plan)
+  return parseText(file, text, expected, map, { plan, generators })
 }
 
 const none: ReadonlySet<number> = new Set()
 
-/**
- * Parses JavaScript that was made of `file`. Async functions that begin at `nativeAsync` are left to the engine. With a
- * plan, each thread has an instance of the module. Throws SteppingRefused where it does not parse.
- */
+/** Which functions of a module are written how, by where they begin. */
+export interface Written {
+  /** Async functions that are left to the engine. */
+  readonly nativeAsync?: ReadonlySet<number>
+  /** Generators that can stop: all others are left to the engine. */
+  readonly generators?: ReadonlySet<number>
+  /** Each thread has an instance of the module. */
+  readonly plan?: ThreadPlan | null
+}
+
+/** Parses JavaScript that was made of `file`. Throws SteppingRefused where it does not parse. */
 export function parseText(
   file: string,
   text: string,
   expected: Format,
   map: SourceModule['map'] = null,
-  nativeAsync: ReadonlySet<number> = none,
-  plan: ThreadPlan | null = null,
+  written: Written = {},
 ): SourceModule {
+  const { nativeAsync = none, generators = none, plan = null } = written
   const parsed = (format: 'module' | 'commonjs'): SourceModule => {
     const tokens: Token[] = []
     const program = parse(text, {
@@ -96,8 +104,9 @@ export function parseText(
     const thread = plan && writeThreadForm(program as Node, format, plan, text)
     const mayImport = words.has('Function') || importCall.test(text)
     const imports = mayImport && !isOfLoop(url) && rewriteImports(program as Node, url)
+    const generates = generators.size > 0 && rewriteGenerators(program as Node, generators)
     const isAsync = words.has('async') && rewriteAsync(program as Node, nativeAsync)
-    if (!isOfLoop(url)) importLoop(program as Node, text, format, { isAsync, imports })
+    if (!isOfLoop(url)) importLoop(program as Node, text, format, { isAsync, imports, generates })
     if (words.has('extends')) writeConstructors(program as Node)
     return { file, text, program: program as Node, lineStarts, map, format, digest, thread }
   }

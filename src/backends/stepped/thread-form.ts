@@ -6,7 +6,7 @@
 
 import { type AnyNode, parseExpressionAt } from 'acorn'
 import { isAwaitUsing } from './await-using.ts'
-import { LOOP } from './loop-imports.ts'
+import { isOfTransform } from './loop-imports.ts'
 import { childrenOf, isFunction, isNode, nameOf, patternNames, place, write } from './raw-tree.ts'
 
 type Node = AnyNode
@@ -43,7 +43,7 @@ interface Named {
 export function planOf({ bindings, topLevel }: Named): ThreadPlan {
   const uses = new Map<number, { specifier: string; imported: string }>()
   for (const [node, { kind, from, imported }] of bindings)
-    if (kind === 'import' && from !== LOOP) uses.set(node.start, { specifier: from, imported })
+    if (kind === 'import' && !isOfTransform(from)) uses.set(node.start, { specifier: from, imported })
   return { uses, declared: new Set(topLevel.keys()) }
 }
 

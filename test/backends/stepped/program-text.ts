@@ -92,6 +92,13 @@ const statements: readonly ((choice: Choice) => string)[] = [
         cells.find((x) => x > load(cells, 0)))`,
   ({ i }) => `log.push(each([1, 2], (x) => Atomics.add(cells, ${i}, x)), each([4], (x) => x))`,
   ({ i }) => `new Map([[1, 2]]).forEach((value, key) => log.push(Atomics.add(cells, ${i}, value + key)))`,
+  ({ i, v }) =>
+    `log.push([2, 1, ${v}].sort((a, b) => Atomics.load(cells, a % 4) - b), 'a-b-'.replace(/-/g,
+        (_, at) => Atomics.add(cells, ${i}, at)), [...stopping(cells)], { apply: (x) => x }.apply(${i}))`,
+  ({ i }) => `for (const x of stopping(cells)) { log.push(x); if (x > ${i}) break }`,
+  ({ i, v }) =>
+    `for (const n of [0, 1]) { try { log.push(Atomics.load(cells, ${i})) } finally { if (n) log.push('if')
+        else for (let k = 0; k < 2; k++) { try { log.push(k) } finally { switch (k) { case ${v % 2}: log.push('k') } } } } }`,
   () => `log.push(optional(undefined, { depth: 2, a: 1 }), optional(1))`,
   ({ v }) =>
     `log.push((() => { try { return Atomics.load(cells, 0) } finally { Atomics.store(cells, 0, ${v}) } })(),
@@ -228,9 +235,7 @@ const statement = tuple(nat({ max: statements.length - 1 }), choice).map(([at, c
 
 /** What cannot stop: it computes the same as long as the thread is alone. */
 export const rigid: readonly string[] = [
-  'const [...copy] = [2, 1].sort((a, b) => Atomics.load(cells, a) - Atomics.load(cells, b)); log.push(copy)',
-  "log.push('a-b'.replace('-', () => Atomics.add(cells, 0, 1)), Array.from([1], (x) => Atomics.load(cells, x)))",
-  'log.push([...stopping(cells)])',
+  "log.push(JSON.parse('[1]', (key, value) => Atomics.add(cells, 0, 1)))",
   'log.push({ valueOf: () => Atomics.add(cells, 0, 1) } + 1, `${{ toString: () => Atomics.load(cells, 0) }}`)',
   'class Ticket { number = Atomics.add(cells, 0, 1) } log.push(new Ticket().number)',
 ]

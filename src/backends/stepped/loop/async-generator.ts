@@ -1,8 +1,9 @@
 // Async generators, as the language specifies them (ECMAScript 2025, 27.6): the requests of one are served one after
 // the other, in the order in which they were made. Its body runs in ../coroutine.ts, until it waits, yields or ends.
 
-import { type AsyncIterated, isObject, openAsyncIterator } from './async-iteration.ts'
+import { type AsyncIterated, openAsyncIterator } from './async-iteration.ts'
 import { asyncIteratorPrototype, host } from './host.ts'
+import { isObject } from './iteration-result.ts'
 import { Promise, react } from './promise.ts'
 
 type Kind = 'next' | 'throw' | 'return'

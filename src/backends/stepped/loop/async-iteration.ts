@@ -1,12 +1,8 @@
 // Where a `for await` is in what it goes through. What it awaits, the loop itself does: see ../for-await.ts.
 
 import { host } from './host.ts'
+import { type Result, isObject } from './iteration-result.ts'
 import { Promise } from './promise.ts'
-
-interface Result {
-  readonly done?: boolean
-  readonly value?: unknown
-}
 
 class AsyncCursor {
   readonly iterator: AsyncIterated
@@ -137,10 +133,6 @@ function closeSync(iterator: Synchronous): void {
   if (iterator.return === undefined || iterator.return === null) return
   const result: unknown = iterator.return()
   if (!isObject(result)) throw new TypeError(`${String(result)} is not an object`)
-}
-
-export function isObject(value: unknown): value is Result {
-  return (typeof value === 'object' && value !== null) || typeof value === 'function'
 }
 
 export function openAsync(iterable: unknown): AsyncCursor {

@@ -195,6 +195,9 @@ export const asyncIteratorPrototype = Object.getPrototypeOf(
   Object.getPrototypeOf(Object.getPrototypeOf((async function* () {})())),
 ) as object
 
+/** What the engine's iterators have in common. */
+export const iteratorPrototype = Object.getPrototypeOf(Object.getPrototypeOf([][Symbol.iterator]())) as object
+
 /** Takes what is in a list at most once out of it. */
 export function takeOut<Element>(list: Element[], element: Element): void {
   const at = list.indexOf(element)
