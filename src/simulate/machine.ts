@@ -82,6 +82,11 @@ export interface MachineModel {
   readonly broadcastsTlb?: boolean
   /** How much longer a thread computes while the other thread of its core computes too. */
   readonly smtFactor: number
+  /**
+   * Where cores differ: how fast each core of a socket is, as a share of the fastest, in their order. Costs of software,
+   * hits and locked instructions are those of the fastest, and take longer on the others; lines and frames do not.
+   */
+  readonly coreSpeeds?: readonly number[]
   /** What else a fault writes in the Linux that was measured on it, see kernel/memory/lru.ts. Default: nothing. */
   readonly accounting?: AccountingName
   /** What spinlocks are in that Linux, see kernel/sync/spinlock.ts. Default: test-and-set. */
@@ -90,6 +95,13 @@ export interface MachineModel {
   readonly rwsem?: RwsemKind
   /** Constants that were fitted, by their path in this object, with the published rows that they were fitted on. */
   readonly fitted: Readonly<Record<string, string>>
+}
+
+/** How many times as long as on the fastest core software takes on each core of the machine. */
+export function slownessOfCores({ coreSpeeds }: MachineModel, cores: number): Float64Array {
+  return Float64Array.from({ length: cores }, (_, core) =>
+    coreSpeeds === undefined ? 1 : 1 / coreSpeeds[core % coreSpeeds.length]!,
+  )
 }
 
 /** What a fault writes besides: as it was asked for, or as in the kernel that was measured on the machine. */
@@ -146,6 +158,13 @@ export function checkMachine(value: unknown, where: string): MachineModel {
   if (machine.rwsem !== undefined && !Object.hasOwn(rwsemKinds, machine.rwsem))
     refuse(`there is no rwsem ${String(machine.rwsem)}`)
   if (machine.smtFactor < 1) refuse('smtFactor is less than 1')
+  const cores = groupsPerSocket * coresPerGroup
+  const { coreSpeeds } = machine
+  if (coreSpeeds !== undefined && (!Array.isArray(coreSpeeds) || coreSpeeds.length !== cores))
+    refuse(`coreSpeeds is no list of ${cores} numbers, one for each core of a socket`)
+  for (const [core, speed] of coreSpeeds?.entries() ?? [])
+    if (typeof speed !== 'number' || !(speed > 0 && speed <= 1))
+      refuse(`coreSpeeds[${core}] is ${String(speed)}, and not above 0 and at most 1, which is the fastest`)
   return machine
 }
 
