@@ -83,8 +83,8 @@ export interface MachineModel {
   /** How much longer a thread computes while the other thread of its core computes too. */
   readonly smtFactor: number
   /**
-   * Where cores differ: how fast each core of a socket is, as a share of the fastest, in their order. Costs of software,
-   * hits and locked instructions are those of the fastest, and take longer on the others; lines and frames do not.
+   * Where cores differ: how fast each core of a socket is, as a share of the fastest, in their order. Software, hits
+   * and locked instructions take longer than given on those that are slower; lines and frames do not.
    */
   readonly coreSpeeds?: readonly number[]
   /** What else a fault writes in the Linux that was measured on it, see kernel/memory/lru.ts. Default: nothing. */

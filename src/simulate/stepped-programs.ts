@@ -88,9 +88,9 @@ export function ebizzy(thread: SimulatedThread, pages: number): void {
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
-// spf_test (S. Baghdasaryan): the first thread makes a hundred, and then waits for each of them. Each maps, and writes a
-// byte of each page, so often, and measures how long that takes; what it maps beside what is there becomes one mapping
-// with it, and is never unmapped.
+// spf_test (S. Baghdasaryan): the first thread makes a hundred, and then waits for each of them. Each maps, and writes
+// a byte of each page, so often, and measures how long that takes; what it maps beside what is there becomes one
+// mapping with it, and is never unmapped.
 //
 // What else threads map is as in bionic, the C library of Android 12 (libc/bionic/pthread_create.cpp and
 // pthread_exit.cpp). To name a mapping (PR_SET_VMA_ANON_NAME) takes the mmap lock for writing and may split and merge;

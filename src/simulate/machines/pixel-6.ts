@@ -23,8 +23,8 @@ export const pixel6: MachineModel = {
     hitNs: assumed.hitNs,
     // 5.3 ns on Graviton 2 at 2.5 GHz (travisdowns/concurrency-hierarchy-bench), by the clock.
     atomicNs: 4.7,
-    // One way between cores of Snapdragon 850 and 855+, which share one level-3 cache as here: 58 to 73 ns, most of them
-    // 64 to 66 (nviennot/core-to-core-latency, issues 52 and 54). Nobody has published those of Tensor.
+    // One way between cores of Snapdragon 850 and 855+, which share one level-3 cache as here: 58 to 73 ns, most of
+    // them 64 to 66 (nviennot/core-to-core-latency, issues 52 and 54). Nobody has published those of Tensor.
     groupNs: 65,
     socketNs: 65,
     remoteNs: 65,
