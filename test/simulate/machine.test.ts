@@ -2,8 +2,8 @@
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { MachineRefused, rwsemsOf } from '../../src/simulate/machine.ts'
-import { type MachineModel, checkMachine, findMachine, publishedRows } from '../../src/simulate/index.ts'
+import { rwsemsOf } from '../../src/simulate/machine.ts'
+import { type MachineModel, findMachine, publishedRows } from '../../src/simulate/index.ts'
 import { nsPerCount, shortRun } from './runs.ts'
 
 describe('the semaphore of a machine', () => {
@@ -17,13 +17,6 @@ describe('the semaphore of a machine', () => {
     const rows = publishedRows.filter(({ machine }) => machine === 'pixel-6')
     assert.equal(rows.length, 8)
     for (const { rwsem } of rows) assert.equal(rwsem, findMachine('pixel-6')!.rwsem)
-  })
-
-  it('is one that there is', () => {
-    assert.throws(
-      () => checkMachine({ ...findMachine('pixel-6')!, rwsem: 'spin' }, 'mine.mjs'),
-      (error) => error instanceof MachineRefused && error.message === 'mine.mjs: there is no rwsem spin',
-    )
   })
 })
 
@@ -50,22 +43,5 @@ describe('cores that differ', () => {
     const one = await shortRun({ workload: 'pft-split', cpus: 1, machine: 'pixel-6', change })
     const more = both.faultsPerSecond / one.faultsPerSecond
     assert.ok(more > 1.1 && more < 1.7, `${more}`)
-  })
-
-  it('are as many as a socket has, and none is faster than the fastest', () => {
-    const pixel6 = findMachine('pixel-6')!
-    const refusal = (coreSpeeds: unknown): string => {
-      try {
-        checkMachine({ ...pixel6, coreSpeeds }, 'mine.mjs')
-      } catch (error) {
-        assert.ok(error instanceof MachineRefused)
-        return error.message
-      }
-      return 'none'
-    }
-    assert.equal(refusal(pixel6.coreSpeeds), 'none')
-    assert.match(refusal([1, 0.5]), /coreSpeeds is no list of 8 numbers, one for each core of a socket/)
-    assert.match(refusal(pixel6.coreSpeeds!.with(3, 1.2)), /coreSpeeds\[3\] is 1.2, and not above 0/)
-    assert.match(refusal(pixel6.coreSpeeds!.with(0, 0)), /coreSpeeds\[0\] is 0/)
   })
 })
