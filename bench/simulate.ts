@@ -1,11 +1,13 @@
 // How fast the simulator is: `npm run bench:simulate`, accesses of the kernel a second of processor time, by number of
 // CPUs. With `-- --published`, how true: every published row beside what is simulated, as docs/simulator.md has it, or
 // those of one `--machine`.
-// With `-- --charts FOLDER`, the charts of docs/scaling.md: every design on 1 to 256 CPUs.
+// With `-- --charts FOLDER`, the charts of docs/scaling.md: every design on 1 to 256 CPUs. With `--kept F` each run is
+// kept in that folder and is not done again, so that the charts can be made in pieces: `--seconds S` begins no further
+// run after so long.
 // With `-- --sensitivity`, what hangs on each constant: the rate and the order of designs with 30 % less of it and 30 %
 // more. Both can be with fewer `--pages` for each thread.
 
-import { writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import os from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -22,6 +24,7 @@ import {
 import {
   type ComparedRow,
   type MachineModel,
+  type SimulateResult,
   type SimulatedRun,
   type SimulatedWorkload,
   findMachine,
@@ -38,6 +41,8 @@ const { values } = parseArgs({
     published: { type: 'boolean', default: false },
     sensitivity: { type: 'boolean', default: false },
     charts: { type: 'string' },
+    kept: { type: 'string' },
+    seconds: { type: 'string' },
     pages: { type: 'string' },
     workload: { type: 'string', default: 'page_fault1' },
     machine: { type: 'string' },
@@ -214,21 +219,45 @@ const CHART_PAGES = 512
 const ALL_DESIGNS_MAX = 32
 const KINDS = ['classic', 'dufour-2019', 'lespinasse-2022', 'per-vma-refcount-2025', 'leaf-slots']
 
+/** One run of a chart, or what was kept of it; null where the time is over. */
+async function chartRun(
+  workload: SimulatedWorkload,
+  machine: MachineModel,
+  design: DesignName,
+  cpus: number,
+): Promise<SimulateResult | null> {
+  const name = `${workload.name}-${workload.pages}-${machine.name}-${design}-${cpus}-${common.seed}.json`
+  const file = values.kept === undefined ? null : join(values.kept, name)
+  if (file !== null && existsSync(file)) return JSON.parse(readFileSync(file, 'utf8')) as SimulateResult
+  if (performance.now() > Number(values.seconds ?? Infinity) * 1000) return null
+  const kernel = { accounting: undefined, spinlock: undefined }
+  const result = await simulate({ ...common, ...kernel, workload, machine, designs: [design], cpus: [cpus] })
+  if (file !== null) writeFileSync(file, JSON.stringify(result))
+  return result
+}
+
 /** A chart for each workload, as a file and in words. */
 async function charts(folder: string): Promise<void> {
   const machine = findMachine(machineName)!
   const all = designs.map(({ description }) => description.name as DesignName)
+  if (values.kept !== undefined) mkdirSync(values.kept, { recursive: true })
   for (const name of CHARTED) {
     const workload = findScaled(name, Number(values.pages ?? CHART_PAGES))
-    const kernel = { accounting: undefined, spinlock: undefined }
     const counts = usualCpus(mostCpus(machine, findSimulatedWorkload(name)!))
-    const few = name === 'pft' ? counts : counts.filter((cpus) => cpus <= ALL_DESIGNS_MAX)
-    const parts = [{ cpus: few, designs: all }]
-    if (few.length < counts.length)
-      parts.push({ cpus: counts.filter((cpus) => !few.includes(cpus)), designs: KINDS as DesignName[] })
     const results = []
-    for (const part of parts)
-      results.push(await simulate({ ...common, ...kernel, workload, machine, ...part }))
+    let missing = 0
+    for (const design of all) {
+      for (const cpus of counts) {
+        if (name !== 'pft' && cpus > ALL_DESIGNS_MAX && !KINDS.includes(design)) continue
+        const result = await chartRun(workload, machine, design, cpus)
+        if (result === null) missing++
+        else results.push(result)
+      }
+    }
+    if (missing > 0) {
+      say(`${name}: ${missing} runs are missing yet`)
+      continue
+    }
     const runs = results.flatMap((result) => result.runs)
     writeFileSync(join(folder, `scaling-${name}.svg`), `${scalingSvg({ ...results[0]!, runs }).text}\n`)
     say(`${name} on ${machine.name}\n${scalingLines(runs).join('\n')}`)

@@ -1,4 +1,6 @@
 // The machine that is simulated: one that is known by name, or what a file exports.
+import { readFile } from 'node:fs/promises'
+import { extname, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { type MachineModel, checkMachine, findMachine, machines } from '../simulate/index.ts'
 import { UsageError } from './failure.ts'
@@ -15,12 +17,22 @@ export async function parseMachine(given: string): Promise<MachineModel> {
       'machine',
       '--machine',
     )
-  let loaded: { readonly default?: unknown }
+  const file = resolve(given)
   try {
-    loaded = (await import(pathToFileURL(given).href)) as typeof loaded
+    return checkMachine(await load(file), given)
   } catch (error) {
+    if (error instanceof Error && error.name === 'MachineRefused') throw error
     const [reason] = String(error instanceof Error ? error.message : error).split('\n')
-    throw new UsageError(`the machine ${given} cannot be loaded: ${reason}`, 'give a module that exports one')
+    throw new UsageError(
+      `the machine ${given} cannot be loaded: ${reason}`,
+      'give a module that exports one, or JSON',
+    )
   }
-  return checkMachine(loaded.default, given)
+}
+
+async function load(file: string): Promise<unknown> {
+  // A missing file, and a folder, are told as what they are.
+  const text = await readFile(file, 'utf8')
+  if (extname(file) === '.json') return JSON.parse(text)
+  return ((await import(pathToFileURL(file).href)) as { readonly default?: unknown }).default
 }

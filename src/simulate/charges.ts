@@ -29,6 +29,9 @@ export const costProbes: readonly Probe[] = [
   { file: 'memory/page-alloc.ts', function: 'giveToZone', id: GIVE_TO_ZONE },
 ]
 
+/** Default of {@link MachineModel.software} `createNs`. */
+const CREATE_NS = 25_000
+
 /** What a fault computes varies by so much, as caches and branches have it: nothing goes in step for long. */
 const JITTER = 0.1
 
@@ -69,33 +72,47 @@ export class Charges {
     simulator.spend(thread, CLEARING, frames.copy(coreOf[thread]!, to, from, clock[thread]!))
   }
 
+  /** Making a thread, but for the memory that its maker maps for it. */
+  create(thread: number): void {
+    const { simulator, machine } = this.#options
+    const { createNs = CREATE_NS } = machine.software
+    simulator.spend(thread, SYSTEM_CALL, createNs * simulator.slownessOf(thread))
+  }
+
   broadcast(thread: number): void {
     this.#options.simulator.spend(thread, INTERRUPT, this.#options.machine.software.ipiNs)
   }
 
   called(id: number, first: unknown, a: unknown): void {
-    const { simulator, factor, machine, random } = this.#options
+    const { simulator, machine, random } = this.#options
     const { software } = machine
     const thread = (first as Task).id
+    const longer = this.#options.factor[thread]! * simulator.slownessOf(thread)
     switch (id) {
       case HANDLE_USER_FAULT: {
         const computedNs = software.faultNs * (1 + JITTER * (2 * random() - 1))
-        simulator.spend(thread, EXCEPTION, software.exceptionNs * factor[thread]!)
-        simulator.spend(thread, WORKING, computedNs * factor[thread]!)
+        simulator.spend(thread, EXCEPTION, software.exceptionNs * longer)
+        simulator.spend(thread, WORKING, computedNs * longer)
         return
       }
       case CALL_ENTER:
-        simulator.spend(thread, SYSTEM_CALL, software.systemCallNs * factor[thread]!)
+        simulator.spend(thread, SYSTEM_CALL, software.systemCallNs * longer)
         return
       case SEND_CALL:
         // A CPU that runs the program is interrupted too: the kernel here only marks it, as its threads cannot be.
-        if (this.#options.isRunning(a as number)) simulator.owe(a as number, software.interruptNs)
-        if (this.#options.hasCpu(a as number)) simulator.spend(thread, INTERRUPT, software.ipiPerCpuNs)
+        if (this.#options.isRunning(a as number))
+          simulator.owe(a as number, software.interruptNs * simulator.slownessOf(a as number))
+        if (this.#options.hasCpu(a as number))
+          simulator.spend(thread, INTERRUPT, software.ipiPerCpuNs * simulator.slownessOf(thread))
         return
       case TAKE_FROM_ZONE:
       case GIVE_TO_ZONE:
         // With the lock of the zone held.
-        simulator.spend(thread, WORKING, (software.zoneFrameNs ?? 0) * (a as number))
+        simulator.spend(
+          thread,
+          WORKING,
+          (software.zoneFrameNs ?? 0) * (a as number) * simulator.slownessOf(thread),
+        )
         return
       case CALL_FUNCTION_MANY:
         simulator.spend(thread, INTERRUPT, software.ipiNs)

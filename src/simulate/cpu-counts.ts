@@ -20,7 +20,8 @@ export function mostCpus(machine: MachineModel, workload: SimulatedWorkload): nu
   // Each thread is a CPU of the kernel.
   const cpus = Math.min(all, Math.floor(CPUS_MAX / (workload.threadsPerCpu ?? 1)))
   const memory = workload.fillsMemory ? Math.floor(PAGES_MAX / workload.pages) : cpus
-  return Math.min(cpus - workload.writers, memory)
+  // Where there are more threads than CPUs, those beside the counted ones need none of their own.
+  return Math.min(cpus - (workload.threads === undefined ? workload.writers : 0), memory)
 }
 
 /** Powers of two below `most`, and `most`. */

@@ -159,6 +159,6 @@ export abstract class CpuPool implements CpuScheduler {
     this.#cpuOf[thread] = cpu
     this.#since[cpu] = now
     this.#sliceEnd[cpu] = now + this.#sliceNs
-    this.#simulator.coreOf[thread] = this.#topology.coreOf(this.places[cpu]!)
+    this.#simulator.moveTo(thread, this.#topology.coreOf(this.places[cpu]!))
   }
 }

@@ -1,14 +1,7 @@
 // What a simulated machine is: its shape, its protocol, and what things cost on it. Data; a file of a user's own has
 // the same shape.
 
-import {
-  type AccountingName,
-  type RwsemKind,
-  type SpinlockKind,
-  accountings,
-  rwsemKinds,
-  spinlockKinds,
-} from '../kernel/index.ts'
+import type { AccountingName, RwsemKind, SpinlockKind } from '../kernel/index.ts'
 import type { RwsemChoice } from '../workloads/catalogue.ts'
 import type { LatencyTable } from './latency.ts'
 import type { ProtocolName } from './protocol.ts'
@@ -82,6 +75,11 @@ export interface MachineModel {
   readonly broadcastsTlb?: boolean
   /** How much longer a thread computes while the other thread of its core computes too. */
   readonly smtFactor: number
+  /**
+   * Where cores differ: how fast each core of a socket is, as a share of the fastest, in their order. Software, hits
+   * and locked instructions take longer than given on those that are slower; lines and frames do not.
+   */
+  readonly coreSpeeds?: readonly number[]
   /** What else a fault writes in the Linux that was measured on it, see kernel/memory/lru.ts. Default: nothing. */
   readonly accounting?: AccountingName
   /** What spinlocks are in that Linux, see kernel/sync/spinlock.ts. Default: test-and-set. */
@@ -90,6 +88,13 @@ export interface MachineModel {
   readonly rwsem?: RwsemKind
   /** Constants that were fitted, by their path in this object, with the published rows that they were fitted on. */
   readonly fitted: Readonly<Record<string, string>>
+}
+
+/** How many times as long as on the fastest core software takes on each core of the machine. */
+export function slownessOfCores({ coreSpeeds }: MachineModel, cores: number): Float64Array {
+  return Float64Array.from({ length: cores }, (_, core) =>
+    coreSpeeds === undefined ? 1 : 1 / coreSpeeds[core % coreSpeeds.length]!,
+  )
 }
 
 /** What a fault writes besides: as it was asked for, or as in the kernel that was measured on the machine. */
@@ -105,78 +110,4 @@ export function spinlockOf(machine: MachineModel, given?: SpinlockKind): Spinloc
 /** What semaphores are: as it was asked for; instead of those of each design's year, those that the machine names. */
 export function rwsemsOf(machine: MachineModel, given: RwsemChoice): RwsemChoice {
   return given === 'year' && machine.rwsem !== undefined ? [machine.rwsem] : given
-}
-
-/** A machine whose description makes no sense. */
-export class MachineRefused extends TypeError {
-  override readonly name = 'MachineRefused'
-  readonly remedy = 'see docs/simulator.md for the shape of a machine'
-}
-
-/** Throws MachineRefused unless `value` is a machine that can be simulated. */
-export function checkMachine(value: unknown, where: string): MachineModel {
-  const refuse = (what: string): never => {
-    throw new MachineRefused(`${where}: ${what}`)
-  }
-  if (typeof value !== 'object' || value === null) return refuse('exports no machine as default')
-  const machine = value as MachineModel
-  for (const text of ['name', 'title', 'source'] as const)
-    if (typeof machine[text] !== 'string' || machine[text] === '') refuse(`${text} is no text`)
-  if (!['MESI', 'MESIF', 'MOESI'].includes(machine.protocol))
-    refuse(`there is no protocol ${machine.protocol}`)
-  for (const [part, fields] of Object.entries(numbers)) {
-    const object = part === '' ? machine : (machine as unknown as Record<string, unknown>)[part]
-    if (typeof object !== 'object' || object === null) return refuse(`${part} is missing`)
-    for (const field of fields) {
-      const number = (object as Record<string, unknown>)[field]
-      const path = part === '' ? field : `${part}.${field}`
-      if (typeof number !== 'number' || !(number >= 0 && number < 1e12))
-        refuse(`${path} is ${String(number)}, and no number from 0 on`)
-      if (part === 'topology' && (!Number.isInteger(number) || (number as number) < 1))
-        refuse(`${path} is ${String(number)}, and no whole number from 1 on`)
-    }
-  }
-  const { sockets, groupsPerSocket, coresPerGroup, threadsPerCore } = machine.topology
-  if (sockets * groupsPerSocket * coresPerGroup * threadsPerCore > CPUS_MAX)
-    refuse(`it has more than ${CPUS_MAX} CPUs`)
-  if (!Object.hasOwn(accountings, machine.accounting ?? 'none'))
-    refuse(`there is no accounting ${machine.accounting}`)
-  if (!Object.hasOwn(spinlockKinds, machine.spinlock ?? 'test-and-set'))
-    refuse(`there is no spinlock ${machine.spinlock}`)
-  if (machine.rwsem !== undefined && !Object.hasOwn(rwsemKinds, machine.rwsem))
-    refuse(`there is no rwsem ${String(machine.rwsem)}`)
-  if (machine.smtFactor < 1) refuse('smtFactor is less than 1')
-  return machine
-}
-
-/** More CPUs the kernel does not know of. */
-const CPUS_MAX = 256
-
-const numbers: Readonly<Record<string, readonly string[]>> = {
-  '': ['residencyNs', 'nearHandovers', 'sharedReadNs', 'lastLevelBytes', 'bandwidthPerSocket', 'smtFactor'],
-  topology: ['sockets', 'groupsPerSocket', 'coresPerGroup', 'threadsPerCore'],
-  latency: [
-    'hitNs',
-    'atomicNs',
-    'groupNs',
-    'socketNs',
-    'remoteNs',
-    'awayFromHomeNs',
-    'lastLevelNs',
-    'memoryNs',
-    'remoteMemoryNs',
-  ],
-  clearing: ['hotNs', 'coldNs'],
-  copying: ['hotNs', 'coldNs'],
-  software: [
-    'exceptionNs',
-    'systemCallNs',
-    'faultNs',
-    'ipiNs',
-    'ipiPerCpuNs',
-    'interruptNs',
-    'wakeNs',
-    'wakeLatencyNs',
-    'kickNs',
-  ],
 }

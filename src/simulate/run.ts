@@ -59,7 +59,6 @@ export interface RawRun {
 
 /** Threads begin one after the other within so long, in nanoseconds: not in step. */
 const BEGIN_WITHIN_NS = 20_000
-const CREATE_NS = 25_000
 /** A run that takes more accesses than this for each CPU and count goes nowhere. */
 const ACCESSES_PER_COUNT = 20_000
 
@@ -178,7 +177,6 @@ class SimulatedRun implements Meter, Probes, Subject {
   run(make: (request: MachineRequest) => SimulatedMachine): RawRun {
     const { workload, machine, aheadNs } = this.#options
     const { isWhole = false } = workload
-    const { createNs = CREATE_NS } = machine.software
     const shared = this.#shared
     const began = performance.now()
     this.#machine = make({
@@ -193,7 +191,8 @@ class SimulatedRun implements Meter, Probes, Subject {
       places: this.#places,
       subject: this,
       begin: Float64Array.from(this.#places, (_, thread) =>
-        isWhole ? (thread + this.#random()) * createNs : this.#random() * BEGIN_WITHIN_NS,
+        // Who makes the others is there before them.
+        isWhole && thread >= this.#counted ? 0 : this.#random() * BEGIN_WITHIN_NS,
       ),
       ...(shared === null ? {} : { scheduler: shared }),
       ...(aheadNs === undefined ? {} : { aheadNs }),
@@ -296,6 +295,10 @@ class SimulatedRun implements Meter, Probes, Subject {
     simulator.accounts.from = simulator.clock.reduce((latest, time) => Math.max(latest, time), 0)
     this.#eventsBefore = allVmEvents(this.#machine.tasks[0]!)
     this.#busyBefore = this.#shared?.busyNs(simulator.accounts.from) ?? 0
+  }
+
+  noteCreate(thread: number): void {
+    this.#charges!.create(thread)
   }
 
   noteSpan(thread: number, begins: boolean): void {

@@ -28,7 +28,7 @@ import { ASLEEP, Accounts, INTERRUPT, SPINNING_ON, WAKING, WORKING } from './acc
 import { ClockQueue } from './clock-queue.ts'
 import { latencyOf } from './latency.ts'
 import { LineWaiters } from './line-waiters.ts'
-import type { MachineModel } from './machine.ts'
+import { type MachineModel, slownessOfCores } from './machine.ts'
 import { Directory, EXCLUSIVE, FROM_LAST_LEVEL, FROM_MEMORY, FROM_OWN, MODIFIED } from './protocol.ts'
 import type { Topology } from './topology.ts'
 
@@ -109,8 +109,11 @@ export class Simulator extends Scheduler {
   readonly #subject: Subject
   readonly #aheadNs: number
   readonly #scheduler: CpuScheduler | null
-  readonly #hitNs: number
-  readonly #atomicNs: number
+  /** Of each core, as of the next two. */
+  readonly #slowness: Float64Array
+  /** Of each thread, on the core that it is on. */
+  readonly #hitNs: Float64Array
+  readonly #atomicNs: Float64Array
   readonly #queue: ClockQueue
   #current = NOBODY
   #begun = false
@@ -158,8 +161,10 @@ export class Simulator extends Scheduler {
     this.#subject = options.subject
     this.#aheadNs = options.aheadNs ?? AHEAD_NS
     this.#scheduler = options.scheduler ?? null
-    this.#hitNs = machine.latency.hitNs
-    this.#atomicNs = machine.latency.atomicNs
+    this.#slowness = slownessOfCores(machine, topology.cores)
+    this.#hitNs = new Float64Array(count)
+    this.#atomicNs = new Float64Array(count)
+    for (let id = 0; id < count; id++) this.moveTo(id, this.coreOf[id]!)
     this.#queue = new ClockQueue(count)
     this.#drainAt = new Float64Array(count)
     this.#storeLine = new Int32Array(count)
@@ -197,6 +202,19 @@ export class Simulator extends Scheduler {
     const from = this.clock[thread]!
     this.clock[thread] = from + ns
     this.accounts.add(cause, from, from + ns)
+  }
+
+  /** The thread is on this core from now on. */
+  moveTo(thread: number, core: number): void {
+    const { hitNs, atomicNs } = this.#machine.latency
+    this.coreOf[thread] = core
+    this.#hitNs[thread] = hitNs * this.#slowness[core]!
+    this.#atomicNs[thread] = atomicNs * this.#slowness[core]!
+  }
+
+  /** How many times as long as on the fastest core software takes where the thread is. */
+  slownessOf(thread: number): number {
+    return this.#slowness[this.coreOf[thread]!]!
   }
 
   /** The thread is held up so long as soon as it goes on. */
@@ -358,7 +376,7 @@ export class Simulator extends Scheduler {
   #hit(id: number, line: number, kind: number): void {
     this.accesses++
     const from = this.clock[id]!
-    const to = from + (kind === LOAD || kind === STORE ? this.#hitNs : this.#atomicNs)
+    const to = from + (kind === LOAD || kind === STORE ? this.#hitNs : this.#atomicNs)[id]!
     this.clock[id] = to
     this.accounts.add(WORKING, from, to)
     if (kind === LOAD) return
@@ -375,11 +393,11 @@ export class Simulator extends Scheduler {
     if (kind === STORE) {
       this.#storeLine[id] = line
       this.#drainAt[id] = Math.max(this.#drainAt[id]!, arrives)
-      this.clock[id] = from + this.#hitNs
-      this.accounts.add(WORKING, from, from + this.#hitNs)
+      this.clock[id] = from + this.#hitNs[id]!
+      this.accounts.add(WORKING, from, from + this.#hitNs[id]!)
     } else {
       // What was measured between cores has the operation in it.
-      const to = arrives + (write ? 0 : this.#hitNs)
+      const to = arrives + (write ? 0 : this.#hitNs[id]!)
       this.accounts.addLine(line, from, arrives)
       this.accounts.add(WORKING, arrives, to)
       this.clock[id] = to
@@ -461,8 +479,8 @@ export class Simulator extends Scheduler {
         )
         this.accounts.addLine(line, from, arrives)
       }
-      this.clock[id] = arrives + this.#hitNs
-      this.accounts.add(WORKING, arrives, arrives + this.#hitNs)
+      this.clock[id] = arrives + this.#hitNs[id]!
+      this.accounts.add(WORKING, arrives, arrives + this.#hitNs[id]!)
     }
   }
 
@@ -489,8 +507,8 @@ export class Simulator extends Scheduler {
         )
         this.#drainAt[id] = Math.max(this.#drainAt[id]!, arrives)
       }
-      this.clock[id] = from + this.#hitNs
-      this.accounts.add(WORKING, from, from + this.#hitNs)
+      this.clock[id] = from + this.#hitNs[id]!
+      this.accounts.add(WORKING, from, from + this.#hitNs[id]!)
       if (this.#watched[line] !== 0) this.#written.push(line, id)
     }
   }
@@ -506,7 +524,7 @@ export class Simulator extends Scheduler {
     // say. Only who has read the same twice goes on reading it.
     if (thread.sawChange() || !this.#looksAgain(thread)) {
       thread.state = READY
-      this.spend(id, WORKING, thread.betweenTurns ? this.#hitNs : PAUSE_NS)
+      this.spend(id, WORKING, thread.betweenTurns ? this.#hitNs[id]! : PAUSE_NS)
       this.#queue.set(id, this.clock[id]!)
       return
     }
@@ -590,8 +608,9 @@ export class Simulator extends Scheduler {
   #endSpin(thread: Thread, writer: number): void {
     const { id } = thread
     const isAsleep = this.#subject.isAsleep(id)
-    if (isAsleep) this.spend(writer, WAKING, this.#machine.software.wakeNs)
-    const latency = isAsleep ? this.#machine.software.wakeLatencyNs : 0
+    const { wakeNs, wakeLatencyNs } = this.#machine.software
+    if (isAsleep) this.spend(writer, WAKING, wakeNs * this.slownessOf(writer))
+    const latency = isAsleep ? wakeLatencyNs * this.slownessOf(id) : 0
     const time = Math.max(this.clock[id]!, this.clock[writer]! + latency)
     this.#noteWait(id, time)
     this.clock[id] = time
@@ -638,8 +657,9 @@ export class Simulator extends Scheduler {
       }
       this.#sleepers.splice(place, 1)
       const isHalted = this.#subject.isHalted(id)
-      this.spend(notifier, WAKING, isHalted ? kickNs / 2 : wakeNs)
-      const time = Math.max(this.#since[id]!, this.clock[notifier]!) + (isHalted ? kickNs : wakeLatencyNs)
+      this.spend(notifier, WAKING, isHalted ? kickNs / 2 : wakeNs * this.slownessOf(notifier))
+      const latencyNs = isHalted ? kickNs : wakeLatencyNs * this.slownessOf(id)
+      const time = Math.max(this.#since[id]!, this.clock[notifier]!) + latencyNs
       thread.state = WAITING
       this.#noteWait(id, time)
       thread.state = READY

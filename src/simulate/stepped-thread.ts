@@ -33,6 +33,8 @@ import type { LoopThread } from '../workloads/loops.ts'
 export interface ThreadMeter {
   /** A thread has done `counts` of what its workload counts. */
   noteCounts(thread: number, counts: number): void
+  /** A thread makes another. */
+  noteCreate(thread: number): void
   /** A thread begins what it measures of itself, or has done it. */
   noteSpan(thread: number, begins: boolean): void
 }
@@ -194,6 +196,30 @@ export class SimulatedThread implements LoopThread {
       Atomics.notify(heap, round)
     } else while (Atomics.load(heap, round) === before) sleepWhile(this.task, round, before)
     callExit(this.task)
+  }
+
+  /** Sleeps until `word` has this value, which another thread gives it by {@link tell}. */
+  awaitWord(word: number, value: number): void {
+    const { heap } = this.task
+    callEnter(this.task)
+    for (;;) {
+      const seen = Atomics.load(heap, word)
+      if (seen === value) break
+      sleepWhile(this.task, word, seen)
+    }
+    callExit(this.task)
+  }
+
+  tell(word: number, value: number): void {
+    const { heap } = this.task
+    callEnter(this.task)
+    Atomics.store(heap, word, value)
+    Atomics.notify(heap, word)
+    callExit(this.task)
+  }
+
+  noteCreate(): void {
+    this.#meter.noteCreate(this.task.id)
   }
 
   noteSpan(begins: boolean): void {

@@ -100,8 +100,11 @@ function spfTest(mappings: number, pages: number): SimulatedWorkload {
     name: `spf_test-${mappings}x${pages}`,
     origin: 'spf_test',
     description: `100 threads, each maps ${pages} pages and writes a byte of each, ${mappings} times`,
-    pages: mappings * pages + 1,
-    sourcePages: mappings * pages + 1,
+    // With two of its stack.
+    pages: mappings * pages + 2,
+    sourcePages: mappings * pages + 2,
+    // It makes the others.
+    writers: 1,
     warmUp: 0,
     measured: mappings * pages,
     placement: 'spread',

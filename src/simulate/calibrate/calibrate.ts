@@ -44,6 +44,8 @@ const SAMPLES_MAX = 31
 const SAMPLES_MIN = 5
 const WARM_UP = 2
 const PAIRS_MAX = 3
+/** Two threads that wake each other. */
+const WAKE = { threads: 2, batches: 60 } as const
 const THREADS_MAX = 64
 /** Far more than a last-level cache whose size is not known, in pages and bytes. */
 const COLD_PAGES = 32_768
@@ -151,6 +153,7 @@ class Calibrating {
             }),
           ]),
       { what: 'waking a thread', run: (sampler) => this.#handOff(sampler) },
+      { what: 'what the waker takes', run: (sampler) => this.#notify(sampler) },
       ...this.#coreSteps(),
     ]
   }
@@ -275,10 +278,11 @@ class Calibrating {
   async #handOff(sampler: Sampler): Promise<void> {
     const cpus = this.#processors.all.slice(0, 2).map(({ cpu }) => cpu)
     await this.#measurers.bind(cpus)
-    await this.#measure(sampler, 'waking a thread that sleeps, one way', 'wake', 'hand-off', {
-      threads: 2,
-      batches: 60,
-    })
+    await this.#measure(sampler, 'waking a thread that sleeps, one way', 'wake', 'hand-off', WAKE)
+  }
+
+  async #notify(sampler: Sampler): Promise<void> {
+    await this.#measure(sampler, 'of that what the waker takes', 'software.wakeNs', 'notify', WAKE)
   }
 
   /** Two threads of a core, beside one alone. */

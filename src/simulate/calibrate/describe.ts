@@ -126,19 +126,28 @@ function latencyOf({ base, shape, found }: Known, origins: Origins): MachineMode
   }
 }
 
-/** Of what software takes only waking can be measured, and not who takes which part of it: see common.ts. */
+/** Of what software takes only waking can be measured. */
 function softwareOf({ base, found }: Known, origins: Origins): MachineModel['software'] {
   const { software } = base
   for (const key of Object.keys(software) as (keyof typeof software)[])
     origins.taken(`software.${key}`, software[key] ?? 0)
   const wake = found.get('wake')
   if (wake === undefined) return software
-  const from = `measured: ${wake.what}, ${rangeOf(wake)}; a quarter is taken to be the waker’s`
-  const latencyNs = (wake.median * 3) / 4
+  const from = `measured: ${wake.what}, ${rangeOf(wake)}`
+  const waker = found.get('software.wakeNs')
+  const wakeNs =
+    waker === undefined
+      ? origins.derived(
+          'software.wakeNs',
+          wake.median / 4,
+          `${from}; a quarter is taken to be the waker’s: see common.ts`,
+        )
+      : origins.number('software.wakeNs', software.wakeNs)
+  const latencyNs = Math.max(0, wake.median - wakeNs)
   return {
     ...software,
-    wakeNs: origins.derived('software.wakeNs', wake.median / 4, from),
-    wakeLatencyNs: origins.derived('software.wakeLatencyNs', latencyNs, from),
+    wakeNs,
+    wakeLatencyNs: origins.derived('software.wakeLatencyNs', latencyNs, `${from}, less wakeNs`),
     kickNs: software.kickNs === 0 ? 0 : origins.derived('software.kickNs', latencyNs, from),
   }
 }
