@@ -71,6 +71,16 @@ export class Scanner extends EventReader {
   /** Bytes of an incomplete last line, kept for the next chunk. */
   #carry: Uint8Array = new Uint8Array(0)
 
+  /** The time of the present event in nanoseconds, exact to a few hundred of them. */
+  get nowNs(): number {
+    return this.seconds * 1e9 + this.nanoseconds
+  }
+
+  /** What the times can resolve, in nanoseconds. */
+  get timeResolutionNs(): number {
+    return 10 ** (9 - this.timeDigits)
+  }
+
   constructor(file: string, events: TraceEvents) {
     super(file, events)
     this.#addNames(KNOWN_EVENTS)
