@@ -1,14 +1,14 @@
 /**
  * Recorded page faults: what each was, what memory it was on, and what became of it, which the next event tells.
  */
-import { FaultCounts } from './given-back.ts'
+import { PAGES_PER_BLOCK, type CensusByProgram } from './given-back.ts'
 import { callOfFunction } from './kernel-access.ts'
-import { PAGE_SIZE } from './layout.ts'
+import { PAGE_SIZE, type Mapping } from './layout.ts'
 import type { LockEvents } from './lock-events.ts'
 import type { ImportObserver } from './observer.ts'
 import { NO_DURATIONS } from './operation-clock.ts'
 import type { RecordedCalls } from './recorded-calls.ts'
-import { FAULT_PROTECTION, pageDown, USER_ADDRESSES, type Recording } from './recorded-space.ts'
+import { FAULT_PROTECTION, FAULT_WRITE, pageDown, USER_ADDRESSES, type Recording } from './recorded-space.ts'
 import type { Thread } from './recorded-thread.ts'
 import type { RecordedTimes } from './recorded-times.ts'
 import type { Scanner } from './scanner.ts'
@@ -34,7 +34,7 @@ export interface FaultContext {
   readonly recording: Recording
   readonly times: RecordedTimes
   readonly calls: RecordedCalls
-  readonly census: FaultCounts
+  readonly census: CensusByProgram
   readonly activity: ThreadActivity
   readonly locks: LockEvents
   readonly observers: readonly ImportObserver[]
@@ -77,6 +77,7 @@ export class FaultEvents {
     thread.faultIsAvoidable = false
     thread.faultIsNew = false
     thread.faultIsAgain = false
+    thread.faultIsOfFork = false
     thread.mapping = undefined
     thread.faultCall = kernel ? (thread.otherCall ?? callOfFunction(String(from))) : ''
     thread.activity++
@@ -103,7 +104,12 @@ export class FaultEvents {
     const space = thread.sinks[0]?.space
     const mapping = space?.layout.find(thread.faultAddress)
     thread.mapping = mapping
-    if (space === undefined || mapping === undefined || (errorCode & FAULT_PROTECTION) !== 0) return
+    if (space === undefined || mapping === undefined) return
+    if ((errorCode & FAULT_PROTECTION) !== 0) {
+      const isCopied = (errorCode & FAULT_WRITE) !== 0 && mapping.file === 0 && !mapping.shared
+      thread.faultIsOfFork = isCopied && thread.process.forks > 0
+      return
+    }
     if (mapping.file !== 0) {
       const { file, offset, start } = mapping
       const page = Math.floor((thread.faultAddress - start + offset) / PAGE_SIZE)
@@ -150,10 +156,17 @@ export class FaultEvents {
     const { running } = thread
     const samples = thread.samples.counts()
     const fault = { lockedNs: faultLockedNs, took: faultTook, afterNs, samples, running }
-    this.#in.census.fault(faultIsKernel ? faultCall : null, fault, faultIsAvoidable)
-    if (thread.faultIsAgain) this.#in.census.again(fault)
-    if (faultIsKernel && thread.faultIsNew)
-      this.#in.census.copy(faultCall, thread, Math.floor(faultAddress / PAGE_SIZE), fault)
+    for (const census of this.#in.census.of(thread.process.name)) {
+      census.fault(faultIsKernel ? faultCall : null, fault, faultIsAvoidable)
+      if (thread.faultIsAgain) census.again(fault)
+      if (thread.faultIsOfFork) census.writtenAfterFork(fault)
+      if (thread.process.isForked) census.ofForked(fault)
+      if (!thread.faultIsNew) continue
+      const page = Math.floor(faultAddress / PAGE_SIZE)
+      if (faultIsKernel) census.copy(faultCall, thread, page, fault)
+      else if (!faultIsAvoidable && hasWholeArea(thread.mapping, page))
+        census.newPage(thread.process.space, page, fault)
+    }
   }
 
   /**
@@ -166,4 +179,12 @@ export class FaultEvents {
     const again = next >= 0 && pageDown(next) === pageDown(thread.faultAddress)
     return again || this.#in.locks.kernelFaults > 0
   }
+}
+
+/** Whether a mapping has all of the area around a page for which there could be a huge page. */
+function hasWholeArea(mapping: Mapping | undefined, page: number): boolean {
+  if (mapping === undefined || mapping.growsDown) return false
+  const bytes = PAGES_PER_BLOCK * PAGE_SIZE
+  const start = Math.floor(page / PAGES_PER_BLOCK) * bytes
+  return mapping.start <= start && start + bytes <= mapping.end
 }

@@ -8,7 +8,8 @@ import type { Readable } from 'node:stream'
 import { recordCommand, scriptCommand, TraceError } from './errors.ts'
 import { Importer } from './importer.ts'
 import type { Mapping, RangeSet } from './layout.ts'
-import type { FaultCensus } from './given-back.ts'
+import { inOrder, type Allocator } from './allocators.ts'
+import type { CensusByProgram, FaultCensus } from './given-back.ts'
 import type { LinuxRecord } from './linux-locks.ts'
 import type { LockAnalysis } from './lock-history.ts'
 import type { ImportObserver } from './observer.ts'
@@ -92,6 +93,12 @@ export interface ProgramSummary {
   readonly faults: number
   /** How long its threads waited for the mmap lock, summed up. */
   readonly waitedNs: number
+  /** Of its processes: forked while it was recorded, ended, and without exec. */
+  readonly started: number
+  /** Allocators that it maps, the one that decides first. */
+  readonly allocators: readonly Allocator[]
+  /** What the faults of all processes of this name were. */
+  readonly faultCensus: FaultCensus
 }
 
 /** A recorded program, ready to be replayed. Call `close` when it is not needed any more. */
@@ -272,9 +279,8 @@ function finish(
   const closing = [() => store.close()]
   const hot = hotThreads(replayed)
   const { hasSwitches } = importer.times
-  const faultCensus = importer.census.census(
-    scanner.cpus === 0 ? hot.count : Math.min(hot.count, scanner.cpus),
-  )
+  const parallel = scanner.cpus === 0 ? hot.count : Math.min(hot.count, scanner.cpus)
+  const faultCensus = importer.census.whole.census(parallel)
   const kernel = importer.kernel.judge(faultCensus.user, importer.locks.count > 0)
   return {
     path,
@@ -307,7 +313,7 @@ function finish(
     kernel,
     cpus: scanner.cpus,
     hotThreads: hot,
-    programs: programsOf(replayed),
+    programs: programsOf(replayed, importer.census, parallel),
     wakeLatencyNs: importer.activity.cpuUse.wakeLatencyNs,
     costlyWaitShare: hasSwitches ? importer.activity.cpuUse.costlyShare : 1,
     otherEvents: scanner.counts(false),
@@ -360,19 +366,25 @@ function summary({ pid, name, faults, threads }: Process): ProcessSummary {
   return { pid, name, faults, threads: threads.length }
 }
 
-function programsOf(processes: readonly Process[]): ProgramSummary[] {
-  const programs = new Map<string, ProgramSummary>()
-  for (const { name, threads, faults } of processes) {
-    const program = programs.get(name) ?? { name, processes: 0, threads: 0, faults: 0, waitedNs: 0 }
-    programs.set(name, {
+function programsOf(
+  processes: readonly Process[],
+  census: CensusByProgram,
+  parallel: number,
+): ProgramSummary[] {
+  return [...Map.groupBy(processes, ({ name }) => name)]
+    .map(([name, all]) => ({ name, all, faults: all.reduce((sum, { faults }) => sum + faults, 0) }))
+    .toSorted((a, b) => b.faults - a.faults)
+    .slice(0, PROGRAMS_SHOWN)
+    .map(({ name, all, faults }) => ({
       name,
-      processes: program.processes + 1,
-      threads: program.threads + threads.length,
-      faults: program.faults + faults,
-      waitedNs: threads.reduce((sum, { waitedNs }) => sum + waitedNs, program.waitedNs),
-    })
-  }
-  return [...programs.values()].toSorted((a, b) => b.faults - a.faults).slice(0, PROGRAMS_SHOWN)
+      processes: all.length,
+      threads: threadsOf(all),
+      faults,
+      waitedNs: all.reduce((sum, one) => one.threads.reduce((ns, { waitedNs }) => ns + waitedNs, sum), 0),
+      started: all.filter(({ isForked, ended }) => isForked && ended).length,
+      allocators: inOrder(new Set(all.flatMap(({ allocators }) => [...allocators]))),
+      faultCensus: census.of(name)[1].census(parallel),
+    }))
 }
 
 function hotThreads(processes: readonly Process[]): ImportedTrace['hotThreads'] {

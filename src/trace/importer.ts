@@ -8,6 +8,7 @@
  * if the trace shows it; else its enter (munmap, madvise: afterwards the range is gone) or its exit (all others: before
  * it the result is not known).
  */
+import { allocatorOf } from './allocators.ts'
 import { fileName } from './bytes.ts'
 import {
   CALL_MADVISE,
@@ -19,8 +20,8 @@ import {
   type TraceEvents,
 } from './event-reader.ts'
 import { FaultEvents, KERNEL_ADDRESSES, NEXT_END, NEXT_EXIT, NEXT_OTHER } from './fault-events.ts'
-import { FaultCounts } from './given-back.ts'
-import { PAGE_SIZE, type Mapping } from './layout.ts'
+import { CensusByProgram } from './given-back.ts'
+import { PAGE_SIZE, PROT_EXEC, type Mapping } from './layout.ts'
 import { LockEvents } from './lock-events.ts'
 import { KERNEL_MARK, symbolOf, type ImportObserver } from './observer.ts'
 import type { OpStore } from './op-store.ts'
@@ -28,7 +29,7 @@ import { RecordedCalls } from './recorded-calls.ts'
 import { KernelEvidence } from './recorded-kernel.ts'
 import { CLONE_VM, RecordedProcesses } from './recorded-processes.ts'
 import { pageDown, pageUp, USER_ADDRESSES, type Recording } from './recorded-space.ts'
-import type { Thread } from './recorded-thread.ts'
+import type { Process, Thread } from './recorded-thread.ts'
 import { RecordedTimes } from './recorded-times.ts'
 import { STATUS_DONE } from './records.ts'
 import { Scanner } from './scanner.ts'
@@ -36,6 +37,8 @@ import { ThreadActivity } from './thread-activity.ts'
 import type { ThreadSamples } from './thread-samples.ts'
 
 const MADV_HUGEPAGE = 14
+/** The comm of the first thread of Node 24. */
+const NODE_MAIN_THREAD = 'MainThread'
 
 export class Importer implements TraceEvents {
   readonly scanner: Scanner
@@ -43,7 +46,7 @@ export class Importer implements TraceEvents {
   readonly locks: LockEvents
   readonly faults: FaultEvents
   readonly activity: ThreadActivity
-  readonly census = new FaultCounts()
+  readonly census = new CensusByProgram()
   readonly kernel = new KernelEvidence()
   readonly processes: RecordedProcesses
   lostEvents = 0
@@ -233,7 +236,8 @@ export class Importer implements TraceEvents {
     const took = this.times.end(thread.sinks, thread, this.scanner.nowNs)
     if (!active) return
     const name = CALL_NAMES[kind]!
-    if (took !== null) this.census.call(name, took, thread.running)
+    if (took !== null)
+      for (const census of this.census.of(thread.process.name)) census.call(name, took, thread.running)
     thread.returnedFrom = name
     thread.samples.begin(name, true)
     for (const observer of this.#observers) observer.call(thread, name, thread.callNs, this.scanner.nowNs)
@@ -249,6 +253,8 @@ export class Importer implements TraceEvents {
     let thread = made ? this.processes.find(record.pid, record.tid) : this.#current()
     if (record.start >= KERNEL_ADDRESSES) return
     this.#checkRange(record)
+    const allocator = allocatorOf(record.name)
+    if (allocator !== undefined) thread.process.allocators.add(allocator)
     const { call } = thread
     let { process } = thread
     if (call.active && call.kind !== CALL_MUNMAP && call.kind !== CALL_MADVISE) {
@@ -259,6 +265,7 @@ export class Importer implements TraceEvents {
     const { start, end } = mapping
     if (made) {
       this.attached = true
+      this.#nameProgram(process, record)
       process.space.establish(mapping)
       if (record.name === '[heap]') process.space.setHeap(start, end)
       return
@@ -283,6 +290,12 @@ export class Importer implements TraceEvents {
       sink.space.implyMapping(sink.seat, mapping, STATUS_DONE)
       sink.space.map(mapping)
     }
+  }
+
+  /** Node calls its first thread so, whatever the program: its file, the first that can run, tells more. */
+  #nameProgram(process: Process, { name, protection }: MapRecord): void {
+    if (process.name === NODE_MAIN_THREAD && (protection & PROT_EXEC) !== 0 && name.startsWith('/'))
+      process.name = fileName(name)
   }
 
   #checkRange({ start, length }: MapRecord): void {

@@ -77,12 +77,13 @@ export class LockEvents {
 
   /**
    * Whether a thread takes a lock for its last fault: the first that it takes after it, for reading, and its own, until
-   * it gives that back. What it takes afterwards is for what it does next, recorded or not (a read of /proc/PID/smaps).
+   * it gives that back, and before the program is seen to have gone on. What it takes afterwards is for what it does
+   * next, recorded or not (a read of /proc/PID/smaps).
    */
   #isOfFault(thread: Thread, mm: number, write: boolean): boolean {
     if (!thread.inFault) return thread.faultLock === mm
     thread.inFault = false
-    if (write || this.owners.isForeign(thread, mm)) return false
+    if (write || thread.samples.goesOn || this.owners.isForeign(thread, mm)) return false
     thread.faultLock = mm
     thread.faultTookLock = true
     if (thread.faultIsKernel) this.kernelFaults++

@@ -109,7 +109,11 @@ export class RecordedProcesses {
     const { name } = parent.process
     if ((flags & CLONE_VM) === 0) {
       const space = own.space.fork(this.#recording, !this.#whole)
-      const child = this.#addThread(this.#addProcess(tid, name, space), tid, parent)
+      const copy = this.#addProcess(tid, name, space)
+      copy.isForked = true
+      copy.allocators = new Set(parent.process.allocators)
+      parent.process.forks++
+      const child = this.#addThread(copy, tid, parent)
       own.space.marker(RECORD_FORK, own.seat, child.sinks[0]!.seat)
       this.#recording.seats[own.seat]!.operations++
       return
@@ -168,6 +172,9 @@ export class RecordedProcesses {
     }
     process.images.push(space)
     process.space = space
+    process.isForked = false
+    process.forks = 0
+    process.allocators.clear()
     const sink = this.#sit(space, thread.tid)
     space.marker(RECORD_EXEC, sink.seat, before.seat)
     if (!isFirst) this.#recording.seats[sink.seat]!.operations++

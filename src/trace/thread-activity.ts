@@ -2,7 +2,7 @@
  * What recorded threads are at: whether they have a CPU, sleep or wait, and how long what they do takes them.
  */
 import { CpuUse, type CpuState } from './cpu-use.ts'
-import type { FaultCounts } from './given-back.ts'
+import type { CensusByProgram } from './given-back.ts'
 import { RECORD_SLEEP, RECORD_WAKE } from './records.ts'
 import type { RecordedProcesses } from './recorded-processes.ts'
 import type { Recording } from './recorded-space.ts'
@@ -16,14 +16,14 @@ export class ThreadActivity {
   readonly #recording: Recording
   readonly #times: RecordedTimes
   readonly #processes: RecordedProcesses
-  readonly #census: FaultCounts
+  readonly #census: CensusByProgram
 
   constructor(
     scanner: Scanner,
     recording: Recording,
     times: RecordedTimes,
     processes: RecordedProcesses,
-    census: FaultCounts,
+    census: CensusByProgram,
   ) {
     this.#scanner = scanner
     this.#recording = recording
@@ -53,7 +53,9 @@ export class ThreadActivity {
   settleReturn(thread: Thread): void {
     if (thread.returnedFrom === '') return
     const ns = this.#times.passed(thread, this.#scanner.nowNs)
-    this.#census.returned(thread.returnedFrom, ns, thread.samples.counts())
+    const samples = thread.samples.counts()
+    for (const census of this.#census.of(thread.process.name))
+      census.returned(thread.returnedFrom, ns, samples)
     thread.returnedFrom = ''
   }
 
