@@ -29,7 +29,7 @@ export function isResult(path: string): boolean {
 }
 
 /** Counts the forms of results: where a field is added, renamed or means something else, it is one more. */
-export const RESULT_FORM = 2
+export const RESULT_FORM = 3
 
 /** What a result begins with, to be known again. */
 export function resultHead(): { readonly resultForm: number; readonly faultline: string } {
@@ -126,6 +126,28 @@ const LOCK_USER = {
 const LOCK_WAIT = { count: 'number', total: 'number', p50: 'number', p99: 'number' } as const
 const SPREAD = { median: 'number', min: 'number', max: 'number' } as const
 
+const CENSUS: Shape = {
+  user: FAULT_TIME,
+  kernel: { record: FAULT_TIME },
+  avoidable: { user: FAULT_TIME, kernel: FAULT_TIME },
+  mappedAgain: FAULT_TIME,
+  dense: FAULT_TIME,
+  afterFork: FAULT_TIME,
+  forked: FAULT_TIME,
+  copied: {
+    record: {
+      buffers: 'number',
+      faults: 'number',
+      avoidableFaults: 'number',
+      avoidableNs: 'number',
+      samples: 'number',
+      avoidableDelayedNs: 'number',
+      avoidableWaitedNs: 'number',
+    },
+  },
+  calls: { record: { count: 'number', ns: 'number', delayedNs: 'number', waitedNs: 'number' } },
+}
+
 const TRACE: Shape = {
   path: 'string',
   lines: 'number',
@@ -174,29 +196,21 @@ const TRACE: Shape = {
     delayedNs: 'number',
     totals: { held: WAIT_COUNT, unseen: WAIT_COUNT, unexplained: WAIT_COUNT },
   },
-  faultCensus: {
-    user: FAULT_TIME,
-    kernel: { record: FAULT_TIME },
-    avoidable: { user: FAULT_TIME, kernel: FAULT_TIME },
-    mappedAgain: FAULT_TIME,
-    copied: {
-      record: {
-        buffers: 'number',
-        faults: 'number',
-        avoidableFaults: 'number',
-        avoidableNs: 'number',
-        samples: 'number',
-        avoidableDelayedNs: 'number',
-        avoidableWaitedNs: 'number',
-      },
-    },
-    calls: { record: { count: 'number', ns: 'number', delayedNs: 'number', waitedNs: 'number' } },
-  },
+  faultCensus: CENSUS,
   unhandledFaults: 'number',
   lostEvents: 'number',
   cpus: 'number',
   programs: {
-    list: { name: 'string', processes: 'number', threads: 'number', faults: 'number', waitedNs: 'number' },
+    list: {
+      name: 'string',
+      processes: 'number',
+      threads: 'number',
+      faults: 'number',
+      waitedNs: 'number',
+      started: 'number',
+      allocators: { list: { oneOf: ['java', 'jemalloc', 'tcmalloc', 'mimalloc', 'musl', 'glibc'] } },
+      faultCensus: CENSUS,
+    },
   },
   costlyWaitShare: 'number',
   kernel: {

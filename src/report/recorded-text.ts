@@ -100,10 +100,15 @@ function countLines(heading: string, rows: readonly CountRow[], style: Style, wi
   const columns: Column[] = [
     { heading: [], align: 'left', cells: rows.map(([name]) => printable(name)) },
     { heading: [], align: 'left', cells: rows.map(([, { call }]) => printable(call)) },
-    { heading: [], align: 'right', cells: rows.map(([, { waits }]) => plural(waits, 'wait')) },
+    { heading: [], align: 'right', cells: rows.map(([, { waits }]) => waitsText(waits)) },
     { heading: [], align: 'right', cells: rows.map(([, { waitedNs }]) => formatDuration(waitedNs)) },
   ]
   return ['', style.heading(heading), ...formatTable(columns, { width })]
+}
+
+/** A wait counts for who kept it longest; others have parts of it. */
+function waitsText(waits: number): string {
+  return waits === 0 ? 'parts of waits' : plural(waits, 'wait')
 }
 
 function longestLines({ locks }: TraceReport, style: Style, width: number): string[] {
@@ -143,10 +148,11 @@ export function recordedLines(trace: TraceReport, style: Style, width: number): 
     ],
     [
       'program',
-      `${printable(trace.program)}${others}: ${plural(trace.processThreads, 'thread')}, ${formatDuration(trace.durationMs * 1e6)}`,
+      `${printable(isWhole ? (trace.programs[0]?.name ?? trace.program) : trace.program)}${others}: ${plural(trace.processThreads, 'thread')}, ${formatDuration(trace.durationMs * 1e6)}`,
     ],
     isWhole ? ['processes', choice] : ['process', `${trace.process}, ${choice}`],
     ['page faults', faultsRecorded(trace)],
+    ...timeRows(trace),
     ['lock waits, readers', waitsRecorded(linux, 'readers')],
     ['lock waits, writers', waitsRecorded(linux, 'writers')],
   ]
@@ -168,6 +174,28 @@ export function kernelText({ kernel }: TraceReport): string {
     kernel.design === 'classic' ? 'every fault under the mmap lock' : 'faults under locks of single mappings'
   const nearest = isExact(kernel) || !kernel.isKnown ? '' : '; the form that is simulated is a later one'
   return `${printable(kernel.release)}, ${form} (${kernel.design}): ${printable(kernel.evidence)}${nearest}`
+}
+
+/** What page faults and memory calls took, in all threads. */
+function timeRows({ faultCensus }: TraceReport): (readonly [string, string])[] {
+  const faults = [faultCensus.user, ...Object.values(faultCensus.kernel)]
+  const faultNs = faults.reduce((sum, { costNs }) => sum + costNs, 0)
+  const samples = faults.reduce((sum, one) => sum + one.samples, 0)
+  const calls = Object.entries(faultCensus.calls).toSorted(([, a], [, b]) => b.ns - a.ns)
+  const callNs = calls.reduce((sum, [, { ns }]) => sum + ns, 0)
+  const [first] = calls
+  const how = samples > 0 ? `by ${plural(samples, 'sample')}` : 'at least'
+  return [
+    ...(faultNs > 0 ? [['time in page faults', `${formatDuration(faultNs)}, ${how}`] as const] : []),
+    ...(first !== undefined && callNs > 0
+      ? [
+          [
+            'time in memory calls',
+            `${formatDuration(callNs)}, most in ${first[0]} (${formatDuration(first[1].ns)})`,
+          ] as const,
+        ]
+      : []),
+  ]
 }
 
 function faultsRecorded(trace: TraceReport): string {

@@ -168,7 +168,7 @@ export function holderSentences(trace: TraceReport): string[] {
       `Most of the waits, ${formatCount(unseen.waits)} of ${formatDuration(unseen.waitedNs)} in all, were tries that ` +
         'failed though nobody is seen to give the lock back: somebody else queued for it.',
     )
-  if (keptNs.writersByWriters > total / 2) {
+  if (keptNs.writersByWriters > total / 2 && hurtsAsRecorded(trace) !== false) {
     sentences.push(
       `Writers waited for writers ${formatShare(keptNs.writersByWriters / total)} of that time: no design of page faults can help there.`,
     )
@@ -178,6 +178,8 @@ export function holderSentences(trace: TraceReport): string[] {
 
 /** Where fewer of the faults took the lock, it does not matter which these were. */
 const LEAST_LOCKED = 0.01
+/** Where the lock does not hurt, it matters only if most faults are such. */
+const LEAST_LOCKED_UNHARMED = 0.5
 /** Nor where less of the time waited was for them, or by them. */
 const LEAST_SHARE_OF_WAITS = 0.1
 
@@ -191,7 +193,7 @@ function kernelSentences(trace: TraceReport): string[] {
   if (call === undefined || most === undefined || locked === 0 || all < locked / 2) return []
   // A handful of faults is no reason to speak of kernels.
   const faults = Object.values(kernel).reduce((sum, one) => sum + one.faults, user.faults)
-  if (locked < faults * LEAST_LOCKED) return []
+  if (locked < faults * (hurtsAsRecorded(trace) === false ? LEAST_LOCKED_UNHARMED : LEAST_LOCKED)) return []
   // Nor are they, where waits are for other things.
   const { matrix } = trace.locks
   const kept = matrix.reduce((sum, { waitedNs }) => sum + waitedNs, 0)

@@ -87,7 +87,7 @@ export class LockEvents {
     this.#kept = kept.slice(at)
   }
 
-  /** As trace/importer.ts does it. */
+  /** As trace/lock-events.ts does it. */
   #apply(event: LockEvent): void {
     const { kind, lane, mm, write, time } = event
     const asking = this.#asking[lane]!

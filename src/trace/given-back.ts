@@ -20,7 +20,8 @@ import type { SampleCounts } from './thread-samples.ts'
 
 export type { CallTime, FaultTime } from './fault-costs.ts'
 
-const PAGES_PER_BLOCK = 512
+/** Pages for which there could be a huge page. */
+export const PAGES_PER_BLOCK = 512
 
 /** The pages of one address space that faults have brought in. */
 export class PresentPages {
@@ -110,6 +111,43 @@ export class CopyRuns {
   }
 }
 
+/** A huge page has so many pages, and is worth it where faults bring in at least so many of them. */
+const DENSE_FAULTS = PAGES_PER_BLOCK / 2
+
+/** Faults on new memory, in areas that a huge page could be for each. */
+class NewAreas {
+  readonly #areas = new Map<object, Map<number, number>>()
+  readonly #sum = new FaultSum()
+
+  add(space: object, page: number, fault: EndedFault): void {
+    this.#sum.add(fault)
+    let areas = this.#areas.get(space)
+    if (areas === undefined) this.#areas.set(space, (areas = new Map()))
+    const area = Math.floor(page / PAGES_PER_BLOCK)
+    areas.set(area, (areas.get(area) ?? 0) + 1)
+  }
+
+  /** Those that huge pages save, where they are used: all but one of each area. */
+  summary(least: LeastCosts): FaultTime {
+    const all = this.#sum.summary(least)
+    const counts = [...this.#areas.values()].flatMap((areas) => [...areas.values()])
+    const saved = counts.reduce((sum, faults) => sum + (faults < DENSE_FAULTS ? 0 : faults - 1), 0)
+    return shareOf(all, all.faults === 0 ? 0 : saved / all.faults)
+  }
+}
+
+function shareOf(all: FaultTime, share: number): FaultTime {
+  return {
+    faults: Math.round(all.faults * share),
+    lockedFaults: Math.round(all.lockedFaults * share),
+    lockedNs: all.lockedNs * share,
+    costNs: all.costNs * share,
+    samples: all.samples,
+    delayedNs: all.delayedNs * share,
+    waitedNs: all.waitedNs * share,
+  }
+}
+
 /** What the recorded faults were, and what the calls took. */
 export interface FaultCensus {
   /** Taken by the program itself. */
@@ -120,6 +158,12 @@ export interface FaultCensus {
   readonly avoidable: { readonly user: FaultTime; readonly kernel: FaultTime }
   /** Those on pages of files that a fault of the process had mapped before. */
   readonly mappedAgain: FaultTime
+  /** Those of the program on new memory, not given back before, that huge pages would save. */
+  readonly dense: FaultTime
+  /** Writes of processes that had forked to pages from which the fork had taken the right to write. */
+  readonly afterFork: FaultTime
+  /** Those of processes that were forked while it was recorded, and run no other program. */
+  readonly forked: FaultTime
   /** New anonymous memory that the kernel copied to or from, by the call. */
   readonly copied: Readonly<Record<string, CopiedBuffers>>
   /** Memory calls: how many, what they took their threads, and how long they waited for the mmap lock beside that. */
@@ -132,6 +176,9 @@ export class FaultCounts {
   readonly #kernel = new Map<string, FaultSum>()
   readonly #avoidable = { user: new FaultSum(), kernel: new FaultSum() }
   readonly #mappedAgain = new FaultSum()
+  readonly #dense = new NewAreas()
+  readonly #afterFork = new FaultSum()
+  readonly #forked = new FaultSum()
   readonly #calls = new Map<string, CallSum>()
   /** By call and thread. */
   readonly #runs = new Map<string, Map<object, CopyRuns>>()
@@ -153,6 +200,21 @@ export class FaultCounts {
   /** A fault on a page of a file that the process had mapped before. */
   again(fault: EndedFault): void {
     this.#mappedAgain.add(fault)
+  }
+
+  /** A fault of the program on new memory, in an area of which a mapping has all. */
+  newPage(space: object, page: number, fault: EndedFault): void {
+    this.#dense.add(space, page, fault)
+  }
+
+  /** A process that had forked wrote to a page that it shared with the other since. */
+  writtenAfterFork(fault: EndedFault): void {
+    this.#afterFork.add(fault)
+  }
+
+  /** A fault of a process that was forked. */
+  ofForked(fault: EndedFault): void {
+    this.#forked.add(fault)
   }
 
   /** @param running threads that had a CPU; 0 where the trace does not tell */
@@ -199,6 +261,9 @@ export class FaultCounts {
       ),
       avoidable: { user: user.summary(least), kernel: kernel.summary(least) },
       mappedAgain: this.#mappedAgain.summary(least),
+      dense: this.#dense.summary(least),
+      afterFork: this.#afterFork.summary(least),
+      forked: this.#forked.summary(least),
       copied: this.#copied(least),
       calls: Object.fromEntries([...this.#calls].map(([name, sum]) => [name, sum.summary(parallel)])),
     }
@@ -214,5 +279,18 @@ function noBuffers(): CopiedBuffers {
     samples: 0,
     avoidableDelayedNs: 0,
     avoidableWaitedNs: 0,
+  }
+}
+
+/** The census of a whole trace, and that of each program by its name. */
+export class CensusByProgram {
+  readonly whole = new FaultCounts()
+  readonly #programs = new Map<string, readonly [whole: FaultCounts, program: FaultCounts]>()
+
+  /** What counts for a program: the whole, and its own. */
+  of(program: string): readonly [whole: FaultCounts, program: FaultCounts] {
+    let both = this.#programs.get(program)
+    if (both === undefined) this.#programs.set(program, (both = [this.whole, new FaultCounts()]))
+    return both
   }
 }

@@ -8,7 +8,8 @@ import type { Readable } from 'node:stream'
 import { recordCommand, scriptCommand, TraceError } from './errors.ts'
 import { Importer } from './importer.ts'
 import type { Mapping, RangeSet } from './layout.ts'
-import type { FaultCensus } from './given-back.ts'
+import { inOrder, type Allocator } from './allocators.ts'
+import type { CensusByProgram, FaultCensus } from './given-back.ts'
 import type { LinuxRecord } from './linux-locks.ts'
 import type { LockAnalysis } from './lock-history.ts'
 import type { ImportObserver } from './observer.ts'
@@ -92,6 +93,12 @@ export interface ProgramSummary {
   readonly faults: number
   /** How long its threads waited for the mmap lock, summed up. */
   readonly waitedNs: number
+  /** Of its processes: forked while it was recorded, ended, and without exec. */
+  readonly started: number
+  /** Allocators that it maps, the one that decides first. */
+  readonly allocators: readonly Allocator[]
+  /** What the faults of all processes of this name were. */
+  readonly faultCensus: FaultCensus
 }
 
 /** A recorded program, ready to be replayed. Call `close` when it is not needed any more. */
@@ -244,7 +251,7 @@ function finish(
 ): ImportedTrace {
   const { scanner } = importer
   requireEvents(file, importer, options.isReplayed ?? true)
-  const ranked = importer.processes.filter(({ pid }) => pid > 0).toSorted((a, b) => b.faults - a.faults)
+  const ranked = importer.processes.all.filter(({ pid }) => pid > 0).toSorted((a, b) => b.faults - a.faults)
   const chosen = choose(file, ranked, options.process)
   const whole = (options.process ?? 'all') === 'all'
   const replayed = whole ? ranked : [chosen]
@@ -272,10 +279,9 @@ function finish(
   const closing = [() => store.close()]
   const hot = hotThreads(replayed)
   const { hasSwitches } = importer.times
-  const faultCensus = importer.census.census(
-    scanner.cpus === 0 ? hot.count : Math.min(hot.count, scanner.cpus),
-  )
-  const kernel = importer.kernel.judge(faultCensus.user, importer.lockEvents > 0)
+  const parallel = scanner.cpus === 0 ? hot.count : Math.min(hot.count, scanner.cpus)
+  const faultCensus = importer.census.whole.census(parallel)
+  const kernel = importer.kernel.judge(faultCensus.user, importer.locks.count > 0)
   return {
     path,
     lines: scanner.line,
@@ -283,7 +289,7 @@ function finish(
     bytes,
     threads: threadsOf(ranked),
     processes: ranked.length,
-    faults: importer.faults,
+    faults: importer.faults.count,
     process: summary(chosen),
     processChoice:
       ranked.length === 1
@@ -301,20 +307,20 @@ function finish(
     recordedFaults: faults,
     durationMs: durationNs(replayed) / 1e6,
     threadMs: replayed.reduce((sum, { threadNs }) => sum + threadNs, 0) / 1e6,
-    linux: chosen.locks.summary(importer.lockEvents > 0, faults, importer.timeResolutionNs),
-    locks: importer.locks.analysis(hasSwitches ? null : hot.count),
+    linux: chosen.locks.summary(importer.locks.count > 0, faults, scanner.timeResolutionNs),
+    locks: importer.locks.history.analysis(hasSwitches ? null : hot.count),
     faultCensus,
     kernel,
     cpus: scanner.cpus,
     hotThreads: hot,
-    programs: programsOf(replayed),
-    wakeLatencyNs: importer.cpuUse.wakeLatencyNs,
-    costlyWaitShare: hasSwitches ? importer.cpuUse.costlyShare : 1,
+    programs: programsOf(replayed, importer.census, parallel),
+    wakeLatencyNs: importer.activity.cpuUse.wakeLatencyNs,
+    costlyWaitShare: hasSwitches ? importer.activity.cpuUse.costlyShare : 1,
     otherEvents: scanner.counts(false),
     knownEvents: scanner.counts(true),
     lostEvents: importer.lostEvents,
     openCalls: importer.calls.openCalls,
-    unhandledFaults: importer.unhandledFaults,
+    unhandledFaults: importer.faults.unhandled,
     withoutFaultAround: importer.calls.withoutFaultAround,
     unseenMappings: images.reduce((sum, { unseenMappings }) => sum + unseenMappings, 0),
     warnings: [...warnings(importer, replayed, whole), ...memoryWarnings(kernel, importer.hugeAdvised)],
@@ -360,19 +366,25 @@ function summary({ pid, name, faults, threads }: Process): ProcessSummary {
   return { pid, name, faults, threads: threads.length }
 }
 
-function programsOf(processes: readonly Process[]): ProgramSummary[] {
-  const programs = new Map<string, ProgramSummary>()
-  for (const { name, threads, faults } of processes) {
-    const program = programs.get(name) ?? { name, processes: 0, threads: 0, faults: 0, waitedNs: 0 }
-    programs.set(name, {
+function programsOf(
+  processes: readonly Process[],
+  census: CensusByProgram,
+  parallel: number,
+): ProgramSummary[] {
+  return [...Map.groupBy(processes, ({ name }) => name)]
+    .map(([name, all]) => ({ name, all, faults: all.reduce((sum, { faults }) => sum + faults, 0) }))
+    .toSorted((a, b) => b.faults - a.faults)
+    .slice(0, PROGRAMS_SHOWN)
+    .map(({ name, all, faults }) => ({
       name,
-      processes: program.processes + 1,
-      threads: program.threads + threads.length,
-      faults: program.faults + faults,
-      waitedNs: threads.reduce((sum, { waitedNs }) => sum + waitedNs, program.waitedNs),
-    })
-  }
-  return [...programs.values()].toSorted((a, b) => b.faults - a.faults).slice(0, PROGRAMS_SHOWN)
+      processes: all.length,
+      threads: threadsOf(all),
+      faults,
+      waitedNs: all.reduce((sum, one) => one.threads.reduce((ns, { waitedNs }) => ns + waitedNs, sum), 0),
+      started: all.filter(({ isForked, ended }) => isForked && ended).length,
+      allocators: inOrder(new Set(all.flatMap(({ allocators }) => [...allocators]))),
+      faultCensus: census.of(name)[1].census(parallel),
+    }))
 }
 
 function hotThreads(processes: readonly Process[]): ImportedTrace['hotThreads'] {
@@ -408,15 +420,15 @@ function howToRecord(missing: readonly string[]): string {
 
 /** Without these nothing can be replayed. */
 function requireEvents(file: string, importer: Importer, isReplayed: boolean): void {
-  if (!isReplayed && (importer.lockEvents > 0 || importer.faults > 0)) return
+  if (!isReplayed && (importer.locks.count > 0 || importer.faults.count > 0)) return
   const missing: string[] = []
   const counts = importer.scanner.counts(true)
-  if (importer.faults === 0) missing.push('exceptions:page_fault_user', 'exceptions:page_fault_kernel')
+  if (importer.faults.count === 0) missing.push('exceptions:page_fault_user', 'exceptions:page_fault_kernel')
   const entered = importer.calls.entered.some((count) => count > 0)
   const exited = importer.calls.exited.some((count) => count > 0)
   if (!entered && !exited) {
     // A program that was there before may fault for as long as it is watched, and call nothing.
-    if (importer.faults > 0 && importer.attached) return
+    if (importer.faults.count > 0 && importer.attached) return
     missing.push(...CALL_NAMES.flatMap((name) => [`syscalls:sys_enter_${name}`, `syscalls:sys_exit_${name}`]))
   } else {
     CALL_NAMES.forEach((name, call) => {
@@ -476,7 +488,7 @@ function warnings(importer: Importer, replayed: readonly Process[], whole: boole
       `perf lost ${importer.lostEvents} events, so the layout may be wrong from there on; record with a larger buffer (perf record -m 8192)`,
     )
   }
-  if (importer.lockEvents === 0) {
+  if (importer.locks.count === 0) {
     all.push(
       'the trace has no mmap_lock events: what Linux met at the lock is not known, and calls are ordered by their enter and exit',
     )
@@ -500,9 +512,9 @@ function warnings(importer: Importer, replayed: readonly Process[], whole: boole
   if (importer.calls.entered.every((count) => count === 0)) {
     all.push('no memory call is in the trace: if calls were recorded, the program made none')
   }
-  if (importer.unhandledFaults > 0) {
+  if (importer.faults.unhandled > 0) {
     all.push(
-      `${counted(importer.unhandledFaults, 'fault', 'faults')} of the kernel: probes that it did not handle (page faults disabled), not counted`,
+      `${counted(importer.faults.unhandled, 'fault', 'faults')} of the kernel: probes that it did not handle (page faults disabled), not counted`,
     )
   }
   if (importer.calls.openCalls > 0)

@@ -11,7 +11,7 @@ export interface LockUser {
   readonly pid: number
   readonly comm: string
   readonly tid: number
-  /** The system call, 'page fault', or 'page fault in CALL' where the kernel took it; see `callOf` of importer.ts. */
+  /** The system call, 'page fault', or 'page fault in CALL' where the kernel took it (lock-events.ts). */
   readonly call: string
   readonly write: boolean
   /** What was faulted on or changed: a file's name, [stack], [heap] or anonymous memory; '' if that is not known. */

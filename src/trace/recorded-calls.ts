@@ -401,6 +401,13 @@ export class RecordedCalls {
     return this.fileFor(record?.file ?? `unknown ${thread.process.pid} ${this.#scanner.line}`, offset)
   }
 
+  /** What a mapping is called in what is told of the recording. */
+  readonly nameOf = (mapping: Mapping | undefined): string => {
+    if (mapping === undefined) return ''
+    if (mapping.growsDown) return '[stack]'
+    return mapping.file === 0 ? 'anonymous memory' : this.files[mapping.file]!.replace(/^\S+ \d+ \d+ /, '')
+  }
+
   fileFor(name: string, offset: number): number {
     if (name === '') return 0
     const identity = offset < SECTION_BYTES ? name : `${name} section ${Math.floor(offset / SECTION_BYTES)}`

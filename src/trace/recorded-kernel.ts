@@ -113,6 +113,14 @@ function designOf(
   const tells = hasLocks && faults > 0
   const share = `${counted(faults - lockedFaults)} of ${counted(faults)} faults of the program took no mmap lock`
   const name = release === 'unknown' ? 'its release is not recorded' : `its release, ${release}`
+  // Faults that took the lock are no evidence against both: the first write to each mapping takes it, and a fault whose
+  // mapping is being changed.
+  if (version !== null && !isBefore(version, FIRST) && config === 'y')
+    return {
+      design: formOf(version),
+      isKnown: true,
+      evidence: `known from ${name}, and CONFIG_PER_VMA_LOCK in its configuration${tells ? `; ${share}` : ''}`,
+    }
   if (tells && lockedFaults < faults / 2) {
     const design = version === null ? 'per-vma-refcount-2025' : formOf(version)
     if (version !== null && !isBefore(version, FIRST) && faults >= FAULTS_MIN)
@@ -143,13 +151,7 @@ function designOf(
     return {
       design: 'classic',
       isKnown: false,
-      evidence: `assumed because ${counted(lockedFaults)} of ${counted(faults)} faults of the program took the mmap lock${config === 'y' ? ', though CONFIG_PER_VMA_LOCK is set' : ''}`,
-    }
-  if (version !== null && config === 'y')
-    return {
-      design: formOf(version),
-      isKnown: true,
-      evidence: `known from ${name}, and CONFIG_PER_VMA_LOCK in its configuration`,
+      evidence: `assumed because ${counted(lockedFaults)} of ${counted(faults)} faults of the program took the mmap lock`,
     }
   if (version !== null)
     return {
@@ -163,6 +165,12 @@ function designOf(
     evidence:
       'assumed because neither its release nor events of the mmap lock are recorded, which Linux has since 5.11',
   }
+}
+
+/** Whether a kernel of this release can have locks of single mappings for all kinds of memory. */
+export function hasVmaLocks({ release }: RecordedKernel): boolean {
+  const version = versionOf(release)
+  return version !== null && !isBefore(version, FILES)
 }
 
 function formOf(version: readonly [number, number]): RecordedKernel['design'] {

@@ -2,6 +2,7 @@
  * Threads and processes as the importer follows them: where what they do is recorded, the call that each is in, and how
  * it stands with the mmap lock.
  */
+import type { Allocator } from './allocators.ts'
 import { AtWork, type CpuState } from './cpu-use.ts'
 import { PresentPages } from './given-back.ts'
 import type { Mapping } from './layout.ts'
@@ -86,6 +87,8 @@ export class Thread {
   faultIsAvoidable = false
   /** Its last fault was on a page of a file that its process had mapped before. */
   faultIsAgain = false
+  /** Its last fault was a write to a page that a fork had made read-only. */
+  faultIsOfFork = false
   /** Its last fault was on a new page of anonymous memory. */
   faultIsNew = false
   mapping: Mapping | undefined = undefined
@@ -137,6 +140,12 @@ export class Process {
   firstNs = -1
   lastNs = 0
   ended = false
+  /** How often it has forked. */
+  forks = 0
+  /** It was forked while it was recorded, and has not called exec. */
+  isForked = false
+  /** Allocators that it maps. */
+  allocators = new Set<Allocator>()
   /** By file: the pages that faults have mapped. */
   readonly mappedPages = new Map<number, PresentPages>()
   /** Pages that were given back, and that no fault has taken again. */

@@ -71,6 +71,16 @@ export class Scanner extends EventReader {
   /** Bytes of an incomplete last line, kept for the next chunk. */
   #carry: Uint8Array = new Uint8Array(0)
 
+  /** The time of the present event in nanoseconds, exact to a few hundred of them. */
+  get nowNs(): number {
+    return this.seconds * 1e9 + this.nanoseconds
+  }
+
+  /** What the times can resolve, in nanoseconds. */
+  get timeResolutionNs(): number {
+    return 10 ** (9 - this.timeDigits)
+  }
+
   constructor(file: string, events: TraceEvents) {
     super(file, events)
     this.#addNames(KNOWN_EVENTS)
@@ -360,14 +370,25 @@ export class Scanner extends EventReader {
 
   /** As `readHeader`, for lines whose command is not padded to the usual width. */
   #findHeader(start: number, end: number): number {
-    const buffer = this.buffer
-    for (let at = start; at < end; at++) {
-      const byte = buffer[at]!
-      if ((!isDigit(byte) && byte !== 0x2d) || (at > start && buffer[at - 1] !== SPACE)) continue
-      const behind = this.#readHeader(at, end)
+    // A name is no longer than its column, and may look like a header itself: of those that begin within it, the last.
+    const column = Math.min(end - 1, start + COMM_WIDTH)
+    for (let at = column; at >= start; at--) {
+      const behind = this.#headerAt(start, at, end)
+      if (behind >= 0) return behind
+    }
+    // perf has longer names of kernel threads.
+    for (let at = column + 1; at < end; at++) {
+      const behind = this.#headerAt(start, at, end)
       if (behind >= 0) return behind
     }
     return -1
+  }
+
+  /** As {@link #readHeader}, where a number begins. */
+  #headerAt(start: number, at: number, end: number): number {
+    const byte = this.buffer[at]!
+    if ((!isDigit(byte) && byte !== 0x2d) || (at > start && this.buffer[at - 1] !== SPACE)) return -1
+    return this.#readHeader(at, end)
   }
 
   /** A line that is no event: empty, a comment, a line of a call chain; or a reason to stop. */

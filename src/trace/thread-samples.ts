@@ -26,6 +26,7 @@ export class ThreadSamples implements SampleCounts {
   #place: string | number = ''
   #isCall = false
   #counted = false
+  #hasGoneOn = false
   /** Of the last sample: whether it counts already, and whether a frame of it was seen. */
   #isOwn = false
   #hasFrame = false
@@ -34,6 +35,8 @@ export class ThreadSamples implements SampleCounts {
   begin(place: string | number, isCall: boolean): void {
     this.all = 0
     this.own = 0
+    this.#hasGoneOn = false
+    this.#hasFrame = false
     this.#place = place
     this.#isCall = isCall
     this.#counted = false
@@ -47,6 +50,7 @@ export class ThreadSamples implements SampleCounts {
     if (this.#isCall) {
       if (isNamed(symbol, String(this.#place))) this.own++
     } else if (address === this.#place) this.#again()
+    else this.#hasGoneOn = true
   }
 
   /** A sample of the kernel, whose call chain follows, the innermost function first. */
@@ -72,6 +76,11 @@ export class ThreadSamples implements SampleCounts {
   #again(): void {
     if (!this.#counted) this.own++
     this.#counted = true
+  }
+
+  /** The CPU was seen at something else than the fault: what the thread does now is not the fault's. */
+  get goesOn(): boolean {
+    return this.#hasGoneOn || (this.#hasFrame && !this.#isOwn)
   }
 
   counts(): SampleCounts {

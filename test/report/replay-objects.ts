@@ -5,6 +5,9 @@ import {
   type ReplayReport,
   type TraceReport,
 } from '../../src/report/replay-report.ts'
+import { NO_CENSUS, NO_FAULTS } from './no-census.ts'
+
+const faultCensus = { ...NO_CENSUS, user: { ...NO_FAULTS, faults: 44_472, lockedFaults: 312 } }
 
 const trace: TraceReport = {
   path: '/somewhere/service.perf.txt.gz',
@@ -51,37 +54,22 @@ const trace: TraceReport = {
       unexplained: { waits: 0, waitedNs: 0 },
     },
   },
-  faultCensus: {
-    user: {
-      faults: 44_472,
-      lockedFaults: 312,
-      lockedNs: 0,
-      costNs: 0,
-      samples: 0,
-      delayedNs: 0,
-      waitedNs: 0,
-    },
-    kernel: {},
-    avoidable: {
-      user: { faults: 0, lockedFaults: 0, lockedNs: 0, costNs: 0, samples: 0, delayedNs: 0, waitedNs: 0 },
-      kernel: { faults: 0, lockedFaults: 0, lockedNs: 0, costNs: 0, samples: 0, delayedNs: 0, waitedNs: 0 },
-    },
-    mappedAgain: {
-      faults: 0,
-      lockedFaults: 0,
-      lockedNs: 0,
-      costNs: 0,
-      samples: 0,
-      delayedNs: 0,
-      waitedNs: 0,
-    },
-    copied: {},
-    calls: {},
-  },
+  faultCensus,
   unhandledFaults: 0,
   lostEvents: 0,
   cpus: 16,
-  programs: [{ name: 'node', processes: 1, threads: 11, faults: 44_472, waitedNs: 0 }],
+  programs: [
+    {
+      name: 'service',
+      processes: 1,
+      threads: 11,
+      faults: 44_472,
+      waitedNs: 0,
+      started: 0,
+      allocators: ['glibc'],
+      faultCensus,
+    },
+  ],
   costlyWaitShare: 1,
   kernel: {
     release: '6.18.5',

@@ -13,6 +13,7 @@ import type { VerdictReport } from '../../src/report/index.ts'
 import { traceReport } from '../../src/report/trace-report.ts'
 import { importTrace } from '../../src/trace/index.ts'
 import { CLONE_THREAD, TraceText } from '../trace/trace-text.ts'
+import { NO_CENSUS } from './no-census.ts'
 import * as reports from './replay-objects.ts'
 
 const A = 0x7f0000000000
@@ -193,13 +194,8 @@ describe('what would help, and whether the lock hurts', () => {
 
   test('where no fault could have been saved, giving back less is no advice', async () => {
     const trace = await analysisOf(text)
-    const none = { faults: 0, lockedFaults: 0, lockedNs: 0, costNs: 0, samples: 0, delayedNs: 0, waitedNs: 0 }
     const faultCensus: TraceReport['faultCensus'] = {
-      user: none,
-      kernel: {},
-      avoidable: { user: none, kernel: none },
-      mappedAgain: none,
-      copied: {},
+      ...NO_CENSUS,
       calls: { munmap: { count: 1, ns: 5_000_000, delayedNs: 5_000_000, waitedNs: 0 } },
     }
     const { advice } = judged({ ...trace, recordedFaults: 0, faultCensus })
@@ -426,16 +422,16 @@ test('stacks of threads, and files that are mapped again, have changes of their 
     delayedNs: 1e6 * ms,
     waitedNs: 0,
   })
-  const adviceOf = (mine: number, again: number, processThreads: number): Advice => {
+  const adviceOf = (mine: number, again: number, threads: number): Advice => {
     const faultCensus: TraceReport['faultCensus'] = {
+      ...NO_CENSUS,
       user: time(1000, 300),
-      kernel: {},
       avoidable: { user: time(mine, 100), kernel: time(0, 0) },
       mappedAgain: time(again, 200),
-      copied: {},
       calls: { mmap: call(400, 40), munmap: call(200, 10) },
     }
-    return judged({ ...recorded, durationMs: 1000, processThreads, faultCensus }).advice[0]!
+    const programs = [{ ...recorded.programs[0]!, threads: threads + 1 }]
+    return judged({ ...recorded, durationMs: 1000, programs, faultCensus }).advice[0]!
   }
   const stacks = adviceOf(900, 0, 150)
   assert.match(stacks.change, /^Keep threads for later work, in a pool/)

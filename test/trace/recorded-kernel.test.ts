@@ -61,6 +61,15 @@ test('what is known of the recorded kernel, and what is assumed', () => {
       true,
       /^known/,
     ],
+    [
+      [`${OURS}6.18.0`, '# faultline: CONFIG_PER_VMA_LOCK y'],
+      383,
+      273,
+      true,
+      'per-vma-refcount-2025',
+      true,
+      /^known from its release.*CONFIG_PER_VMA_LOCK.*110 of 383 faults/,
+    ],
     [[`${OURS}6.12.0`], 0, 0, false, 'per-vma-refcount-2025', false, /^assumed because of its release/],
     [
       [],

@@ -103,3 +103,29 @@ test('work delays the whole by the threads that have a CPU, and one that has end
   }
   assert.deepEqual([await delay(false), await delay(true)], [0.5, 1])
 })
+
+test('a lock that a thread takes after it was seen to go on is not for its fault', async () => {
+  const inFault = ['\tffffffff81000100 clear_page', '\tffffffff81000200 asm_exc_page_fault', '']
+  const inCall = ['\tffffffff81000100 vfs_read', '\tffffffff81000200 do_syscall_64', '']
+  for (const [address, chain, lockedFaults] of [
+    [FAULTED, [], 1],
+    [FAULTED + 8, [], 0],
+    [-1, inFault, 1],
+    [-1, inCall, 0],
+    // A chain that was not recorded tells nothing.
+    [-1, [], 1],
+  ] as const) {
+    const text = new TraceText()
+      .exec(1)
+      .mmap(1, 1, A, 4 * PAGE)
+      .fault(1, 1, A, 6)
+    const event =
+      address < 0 ? 'cpu-clock/period=1000000,call-graph=fp/kI: ' : 'cpu-clock/period=1000000/uI:  '
+    text.line(1, 1, address < 0 ? event : `${event}${address.toString(16)} work`)
+    text.lines.push(...chain)
+    text.lockStart(1, 1, false).lockAcquired(1, 1, false).wait(75_000).unlock(1, 1, false)
+    const trace = await text.import({ isReplayed: false })
+    trace.close()
+    assert.equal(trace.faultCensus.user.lockedFaults, lockedFaults, `${address} ${chain.join()}`)
+  }
+})

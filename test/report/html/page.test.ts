@@ -8,6 +8,7 @@ import { htmlPage, type PageContent } from '../../../src/report/index.ts'
 import { harmed } from '../replay-objects.ts'
 import { runOf, whatIfOf } from '../what-if-objects.ts'
 import { contentOf } from './large-trace.ts'
+import { NO_CENSUS } from '../no-census.ts'
 
 /** Names that would do harm where they were markup, script, style, or turned the direction of text. */
 const HOSTILE = [
@@ -190,10 +191,10 @@ test('the verdict has three sentences: whether it hurts, who held the lock, what
   )
   assert.match(help!, /^Call mmap less often.* \(about [\d.]+ [mµ]s of [\d.]+ ms less\)\.$/)
   assert.deepEqual(more, [])
-  // Without events of the lock, nothing is claimed either way.
+  // Without events of the lock, nothing is claimed either way; what calls take themselves is known.
   const { trace } = content
   const locks = { ...trace.locks, holders: [], waiters: [], matrix: [] }
-  const blind = { ...trace, locks, linux: { ...trace.linux, recorded: false } }
+  const blind = { ...trace, locks, faultCensus: NO_CENSUS, linux: { ...trace.linux, recorded: false } }
   const unknown = sentences(htmlPage({ ...content, trace: blind }))
   assert.match(
     unknown.join(' '),
@@ -226,7 +227,7 @@ test('a recording of several programs has a table of them, and one of one has no
   const [first] = content.trace.programs
   const programs = [
     first!,
-    { name: '<b>cat', processes: 36, threads: 37, faults: 4127, waitedNs: 1_020_000_000 },
+    { ...first!, name: '<b>cat', processes: 36, threads: 37, faults: 4127, waitedNs: 1_020_000_000 },
   ]
   const page = htmlPage({ ...content, trace: { ...content.trace, programs } })
   assert.match(page, /<h2 id="title-programs">Programs<\/h2>/)

@@ -1,0 +1,316 @@
+// Changes by which page faults and memory calls go away, and with them the work that they are; of one program.
+import type { FaultTime } from '../trace/given-back.ts'
+import type { Allocator } from '../trace/allocators.ts'
+import { isShort } from '../trace/recorded-kernel.ts'
+import { elapsedOwnWaits, hundredths } from './elapsed.ts'
+import { formatCount, formatDuration, formatShare, plural } from './numbers.ts'
+import type { TraceReport } from './replay-report.ts'
+
+export interface Advice {
+  /** What to change. */
+  readonly change: string
+  /** Milliseconds of the recorded time that it would save, estimated. */
+  readonly savesMs: number
+  /** Where the figure comes from. */
+  readonly how: string
+}
+
+/** A trace as if it were of one program alone: its faults and calls are that program's. */
+export interface ProgramTrace extends TraceReport {
+  readonly allocators: readonly Allocator[]
+  /** Whether a process of this name is one of its own. */
+  readonly owners: (process: string) => boolean
+  /** Threads beside the first of each process. */
+  readonly startedThreads: number
+  /** Of its processes: forked while it was recorded, and ended. */
+  readonly started: number
+}
+
+/**
+ * All of them, in no order.
+ * @param mostWaitedMs no change of waits saves more
+ */
+export function lessWorkOf(trace: ProgramTrace, mostWaitedMs: number): Advice[] {
+  const kept = keepMemory(trace)
+  const mapped = keepMapped(trace)
+  return [
+    ...reuseBuffers(trace),
+    ...kept,
+    ...mapped,
+    ...fewerCalls(trace, mostWaitedMs, kept.length + mapped.length > 0),
+    ...hugePages(trace),
+    ...forkLess(trace),
+    ...keepProcesses(trace),
+  ]
+}
+
+/** New buffers are not worth naming that this share of the faults, or fewer, were taken for. */
+const LEAST_FAULTS = 0.01
+
+/** Calls for which the kernel copies to or from a buffer that the program chooses, and could use again. */
+const COPYING_CALLS = new Set(
+  'read pread64 readv preadv preadv2 write pwrite64 writev pwritev pwritev2 recvfrom recvmsg recvmmsg'
+    .concat(' sendto sendmsg sendmmsg getdents64 getrandom process_vm_readv process_vm_writev')
+    .split(' '),
+)
+
+/** What one fault takes, and how that is known. */
+function eachText(ns: number, samples: number): string {
+  const each = `${formatDuration(ns)} each`
+  return samples > 0
+    ? `${each}, by ${formatCount(samples)} samples`
+    : `${each} at least, as far as the recording tells`
+}
+
+/** Faults of the whole trace, as the census is of that. */
+function faultsOf({ faultCensus }: TraceReport): number {
+  return Object.values(faultCensus.kernel).reduce((sum, { faults }) => sum + faults, faultCensus.user.faults)
+}
+
+function reuseBuffers(trace: TraceReport): Advice[] {
+  const all = faultsOf(trace)
+  return Object.entries(trace.faultCensus.copied)
+    .filter(([call, { avoidableFaults }]) => COPYING_CALLS.has(call) && avoidableFaults > all * LEAST_FAULTS)
+    .map(
+      ([
+        call,
+        { buffers, avoidableFaults, avoidableNs, samples, avoidableDelayedNs, avoidableWaitedNs },
+      ]) => ({
+        change: `Use one buffer again for every ${call}, in each thread, instead of a new one each time.`,
+        savesMs: hundredths(avoidableDelayedNs / 1e6 + elapsedOwnWaits(trace, avoidableWaitedNs)),
+        how:
+          `The kernel copied through ${plural(buffers, 'new buffer')} in ${call}; without all but the largest of each thread, ` +
+          `${formatCount(avoidableFaults)} of ${plural(all, 'fault')} ` +
+          `(${formatShare(avoidableFaults / Math.max(1, all))}) go away, with what they took (${eachText(avoidableNs / avoidableFaults, samples)}).`,
+      }),
+    )
+}
+
+/** Threads are started for less than this many calls that give memory back: it is that of their stacks. */
+const CALLS_PER_THREAD = 3
+/** Fewer threads are no habit. */
+const STARTED_MIN = 100
+
+/** Whether the memory that is given back is that of the stacks of threads which end. */
+function startsThreads({ startedThreads, faultCensus: { calls } }: ProgramTrace): boolean {
+  const back = (calls['munmap']?.count ?? 0) + (calls['madvise']?.count ?? 0)
+  return startedThreads >= STARTED_MIN && back < CALLS_PER_THREAD * startedThreads
+}
+
+/** Files that are mapped, read, unmapped, and mapped again. */
+function keepMapped(trace: TraceReport): Advice[] {
+  const { mappedAgain, calls } = trace.faultCensus
+  const all = faultsOf(trace)
+  const { mmap, munmap } = calls
+  if (mappedAgain.faults < all / 10 || mappedAgain.faults === 0 || mmap === undefined || munmap === undefined)
+    return []
+  const share = Math.min(1, munmap.count / mmap.count)
+  const delayedNs = mappedAgain.delayedNs + munmap.delayedNs + share * mmap.delayedNs
+  const waitedNs = mappedAgain.waitedNs + munmap.waitedNs + share * mmap.waitedNs
+  return [
+    {
+      change: 'Keep files mapped that are used again, or read them into a buffer of each thread.',
+      savesMs: hundredths(delayedNs / 1e6 + elapsedOwnWaits(trace, waitedNs)),
+      how:
+        `${formatCount(mappedAgain.faults)} of ${plural(all, 'fault')} mapped a page of a file that had been mapped before ` +
+        `(${eachText(mappedAgain.costNs / mappedAgain.faults, mappedAgain.samples)}); saved are these, munmap, and ` +
+        'as many calls of mmap as of munmap. What it takes to read files instead is not counted.',
+    },
+  ]
+}
+
+/** Faults of the program itself on memory of which it had given as much back before. */
+function keepMemory(trace: ProgramTrace): Advice[] {
+  const { user } = trace.faultCensus.avoidable
+  const all = faultsOf(trace)
+  if (user.faults === 0 || user.faults < all / 10) return []
+  const { mmap, munmap, madvise } = trace.faultCensus.calls
+  const calls = [munmap, madvise].flatMap((call) => (call === undefined ? [] : [{ ...call, share: 1 }]))
+  // What was not unmapped need not be mapped again.
+  if (mmap !== undefined && munmap !== undefined)
+    calls.push({ ...mmap, share: Math.min(1, munmap.count / mmap.count) })
+  const delayedNs = calls.reduce((sum, call) => sum + call.share * call.delayedNs, user.delayedNs)
+  const waitedNs = calls.reduce((sum, call) => sum + call.share * call.waitedNs, user.waitedNs)
+  return [
+    {
+      change: startsThreads(trace)
+        ? 'Keep threads for later work, in a pool, instead of starting one each time.'
+        : 'Give memory back less eagerly: a longer decay or a larger trim threshold of the allocator.',
+      savesMs: hundredths(delayedNs / 1e6 + elapsedOwnWaits(trace, waitedNs)),
+      how:
+        `${formatCount(user.faults)} of ${plural(all, 'fault')} brought in memory of which as much had ` +
+        `been given back before; saved are these faults (${eachText(user.costNs / user.faults, user.samples)}), ` +
+        'munmap, madvise, and as many calls of mmap as of munmap. ' +
+        (startsThreads(trace)
+          ? `It is that of the stacks of ${plural(trace.startedThreads, 'thread')}. What else it takes to start and end ` +
+            'them is not counted; recorded it is more, as perf watches each of them anew (not with record -a).'
+          : keepingText(trace.allocators)) +
+        (isShort(trace.kernel.counts)
+          ? ' Memory may have been short: what is kept is lacking elsewhere, and may be taken away.'
+          : ''),
+    },
+  ]
+}
+
+/** How an allocator is told to keep memory. */
+const KEEPING: Readonly<Record<Allocator, string>> = {
+  java: 'Java keeps its heap with -Xms as large as -Xmx, or a larger -XX:MaxHeapFreeRatio.',
+  jemalloc: 'jemalloc has dirty_decay_ms and muzzy_decay_ms for it, in MALLOC_CONF.',
+  tcmalloc: 'tcmalloc has TCMALLOC_RELEASE_RATE for it.',
+  mimalloc: 'mimalloc has MIMALLOC_PURGE_DELAY for it.',
+  musl: "musl's malloc has no setting for it: load another allocator.",
+  glibc:
+    'glibc has MALLOC_TRIM_THRESHOLD_, MALLOC_TOP_PAD_ and MALLOC_MMAP_THRESHOLD_ for it, or M_TRIM_THRESHOLD and so on with mallopt.',
+}
+
+function keepingText([first]: readonly Allocator[]): string {
+  if (first !== undefined) return KEEPING[first]
+  return (
+    'jemalloc has dirty_decay_ms for it, glibc M_TRIM_THRESHOLD and M_MMAP_THRESHOLD; Go gives back what is beyond ' +
+    'GOMEMLIMIT, what its collector freed (less with a larger GOGC, or buffers in a sync.Pool), and all in debug.FreeOSMemory.'
+  )
+}
+
+/** Calls of which fewer can be made. */
+const CALLS = new Set(['mmap', 'munmap', 'mprotect', 'brk', 'mremap', 'madvise'])
+/** Those that giving memory back, or mapping files again, is made of. */
+const GIVING_CALLS = new Set(['mmap', 'munmap', 'madvise'])
+/** Fewer calls are no habit. */
+const CALLS_MIN = 100
+
+/** What one call costs a program: its own work, and others' waits for it. */
+interface CallCost {
+  readonly name: string
+  readonly count: number
+  readonly ns: number
+  readonly workMs: number
+  readonly waits: number
+  readonly waitedNs: number
+}
+
+/** Calls that change mappings, which take time themselves, or keep others waiting. */
+function fewerCalls(trace: ProgramTrace, mostWaitedMs: number, isGiving: boolean): Advice[] {
+  const costs = callCosts(trace, isGiving)
+  return [costs.filter(({ name }) => name === 'mprotect'), costs.filter(({ name }) => name !== 'mprotect')]
+    .filter((some) => some.length > 0)
+    .map((some) => callsAdvice(trace, some, mostWaitedMs))
+}
+
+function callCosts({ locks, faultCensus, owners }: ProgramTrace, isGiving: boolean): CallCost[] {
+  return [...CALLS]
+    .map((name) => {
+      const own = faultCensus.calls[name]
+      const isCounted = own !== undefined && own.count >= CALLS_MIN && !(isGiving && GIVING_CALLS.has(name))
+      // madvise holds the lock for reading only.
+      const held = locks.holders.filter(
+        ({ call, process }) => call === name && name !== 'madvise' && owners(process),
+      )
+      return {
+        name,
+        count: isCounted ? own.count : 0,
+        ns: isCounted ? own.ns : 0,
+        workMs: isCounted ? own.delayedNs / 1e6 : 0,
+        waits: held.reduce((sum, { waits }) => sum + waits, 0),
+        waitedNs: held.reduce((sum, { waitedNs }) => sum + waitedNs, 0),
+      }
+    })
+    .filter(({ workMs, waitedNs }) => workMs > 0 || waitedNs > 0)
+    .toSorted((a, b) => b.workMs * 1e6 + b.waitedNs - a.workMs * 1e6 - a.waitedNs)
+}
+
+function callsAdvice(trace: ProgramTrace, costs: readonly CallCost[], mostWaitedMs: number): Advice {
+  const sum = (of: (cost: CallCost) => number): number => costs.reduce((all, cost) => all + of(cost), 0)
+  const [count, ns, waits] = [sum((one) => one.count), sum((one) => one.ns), sum((one) => one.waits)]
+  const instead =
+    costs[0]!.name === 'mprotect'
+      ? 'of larger pieces at a time, or with the memory mapped twice, once to write and once to run or read'
+      : 'larger chunks at a time, or memory that is kept'
+  const told = [
+    ...(count > 0
+      ? [
+          `${plural(count, 'call')} took ${formatDuration(ns)} (${formatDuration(ns / count)} each), without waits.`,
+        ]
+      : []),
+    ...(waits > 0 ? [`They held the mmap lock while others waited, ${plural(waits, 'time')}.`] : []),
+  ]
+  const waitedMs = elapsedOwnWaits(
+    trace,
+    sum((one) => one.waitedNs),
+  )
+  return {
+    change: `Call ${costs.map(({ name }) => name).join(', ')} less often: ${instead}.`,
+    savesMs: hundredths(sum((one) => one.workMs) + Math.min(mostWaitedMs, waitedMs)),
+    how: told.join(' '),
+  }
+}
+
+/** Large memory that is touched page by page for the first time. */
+function hugePages(trace: ProgramTrace): Advice[] {
+  const { dense } = trace.faultCensus
+  const { hugePages: setting } = trace.kernel
+  const all = faultsOf(trace)
+  // Where Linux makes them unasked and did not, something else is in their way.
+  if (setting === 'always' || dense.faults === 0 || dense.faults < all / 10) return []
+  return [
+    {
+      change: 'Use huge pages for large new memory, or bring it in at once (MADV_POPULATE_WRITE).',
+      savesMs: hundredths(dense.delayedNs / 1e6 + elapsedOwnWaits(trace, dense.waitedNs)),
+      how:
+        `${formatCount(dense.faults)} of ${plural(all, 'fault')} brought in new memory, page after page, where at least half of 2 MiB was used ` +
+        `(${eachText(perFault(dense), dense.samples)}): a huge page takes one fault for all of it. To clear it takes time ` +
+        `still, which is not counted. ${hugeText(setting, trace.allocators)}`,
+    },
+  ]
+}
+
+function perFault({ costNs, faults }: FaultTime): number {
+  return costNs / Math.max(1, faults)
+}
+
+const HUGE: Readonly<Partial<Record<Allocator, string>>> = {
+  java: 'Java asks for them with -XX:+UseTransparentHugePages.',
+  jemalloc: 'jemalloc asks for them with MALLOC_CONF=thp:always.',
+  glibc:
+    'madvise(MADV_HUGEPAGE) asks for them, glibc for what malloc gives with GLIBC_TUNABLES=glibc.malloc.hugetlb=1.',
+}
+
+function hugeText(setting: string, [first]: readonly Allocator[]): string {
+  const asked = (first === undefined ? undefined : HUGE[first]) ?? 'madvise(MADV_HUGEPAGE) asks for them.'
+  return setting === 'never'
+    ? `${asked} The machine refuses them until /sys/kernel/mm/transparent_hugepage/enabled is madvise.`
+    : asked
+}
+
+/** After a fork, the first write to each page copies it. */
+function forkLess(trace: ProgramTrace): Advice[] {
+  const { afterFork } = trace.faultCensus
+  const all = faultsOf(trace)
+  if (afterFork.faults === 0 || afterFork.faults < all / 10) return []
+  return [
+    {
+      change: 'Fork less often, from a smaller process, or by posix_spawn where exec follows at once.',
+      savesMs: hundredths(afterFork.delayedNs / 1e6 + elapsedOwnWaits(trace, afterFork.waitedNs)),
+      how:
+        `${formatCount(afterFork.faults)} of ${plural(all, 'fault')} wrote to pages that a fork had made read-only ` +
+        `(${eachText(perFault(afterFork), afterFork.samples)}); saved are these. What a fork itself takes is not counted.`,
+    },
+  ]
+}
+
+/** Processes that are forked for one task each. */
+function keepProcesses(trace: ProgramTrace): Advice[] {
+  const { forked } = trace.faultCensus
+  const all = faultsOf(trace)
+  if (trace.started < STARTED_MIN || forked.faults < all / 10) return []
+  return [
+    {
+      change:
+        'Keep processes for later work, in a pool (of workers, or of connections), instead of forking one each time.',
+      savesMs: hundredths(forked.delayedNs / 1e6 + elapsedOwnWaits(trace, forked.waitedNs)),
+      how:
+        `${formatCount(trace.started)} processes were forked, and ended; ${formatCount(forked.faults)} of ${plural(all, 'fault')} were ` +
+        `those of such processes (${eachText(perFault(forked), forked.samples)}), and are saved. What else it takes to fork and end ` +
+        'processes is not counted.',
+    },
+  ]
+}

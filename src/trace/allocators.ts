@@ -1,0 +1,25 @@
+// What gives memory to a program, as the libraries tell that it maps: each has settings of its own.
+import { fileName } from './bytes.ts'
+
+/** A program with none of these has an allocator of its own, such as Go's, or one that is linked into it. */
+export type Allocator = 'java' | 'jemalloc' | 'tcmalloc' | 'mimalloc' | 'musl' | 'glibc'
+
+const LIBRARIES: readonly (readonly [RegExp, Allocator])[] = [
+  [/^libjvm\.so/, 'java'],
+  [/^libjemalloc/, 'jemalloc'],
+  [/^libtcmalloc/, 'tcmalloc'],
+  [/^libmimalloc/, 'mimalloc'],
+  [/^(?:ld-musl|libc\.musl)/, 'musl'],
+  [/^libc(?:-[\d.]+)?\.so/, 'glibc'],
+]
+
+/** The allocator that a file is; undefined where it is none. */
+export function allocatorOf(path: string): Allocator | undefined {
+  const name = fileName(path)
+  return LIBRARIES.find(([pattern]) => pattern.test(name))?.[1]
+}
+
+/** Those that decide, the first first: what takes the place of malloc comes before the C library. */
+export function inOrder(all: ReadonlySet<Allocator>): Allocator[] {
+  return LIBRARIES.map(([, name]) => name).filter((name) => all.has(name))
+}

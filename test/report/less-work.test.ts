@@ -1,0 +1,190 @@
+// Changes by which faults and calls go away: when they are named, of which program, and what they are said to save.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import {
+  verdictOfTrace,
+  verdictReport,
+  type TraceReport,
+  type VerdictReport,
+} from '../../src/report/index.ts'
+import { traceReport } from '../../src/report/trace-report.ts'
+import { CLONE_FORK, TraceText } from '../trace/trace-text.ts'
+
+const A = 0x7f0000000000
+const PAGE = 0x1000
+const AREA = 0x200000
+
+type Advice = VerdictReport['advice']
+
+async function analysisOf(text: TraceText, notes: readonly string[] = []): Promise<TraceReport> {
+  text.lines.unshift(...notes.map((note) => `# faultline: ${note}`))
+  const trace = await text.import({ isReplayed: false })
+  trace.close()
+  return traceReport(trace)
+}
+
+async function adviceOf(text: TraceText, notes: readonly string[] = []): Promise<Advice> {
+  const trace = await analysisOf(text, notes)
+  return verdictReport(verdictOfTrace(trace), trace).advice
+}
+
+const changes = (advice: Advice): string[] => advice.map(({ change }) => change)
+
+/** Calls of so many microseconds each. */
+function protects(text: TraceText, calls: number, microseconds: number): TraceText {
+  for (let call = 0; call < calls; call++) {
+    text.enter(1, 1, 'mprotect', { start: A, len: PAGE, prot: call % 2 === 0 ? 5 : 3 }).wait(microseconds)
+    text.exit(1, 1, 'mprotect', 0)
+  }
+  return text.fault(1, 1, 0x7ffc00000000, 6)
+}
+
+test('calls that are many save what they take themselves, though nobody waits for them', async () => {
+  const [first, ...others] = await adviceOf(protects(new TraceText().exec(1).mmap(1, 1, A, PAGE), 200, 49))
+  assert.match(
+    first!.change,
+    /^Call mprotect less often: of larger pieces at a time, or with the memory mapped twice/,
+  )
+  // Each lasts 50 µs, from its enter to its exit.
+  assert.equal(first!.savesMs, 10)
+  assert.match(first!.how, /^200 calls took 10\.0 ms \(50\.0 µs each\), without waits\.$/)
+  assert.deepEqual(others, [])
+})
+
+test('a few calls are no habit', async () => {
+  assert.deepEqual(await adviceOf(protects(new TraceText().exec(1).mmap(1, 1, A, PAGE), 20, 500)), [])
+})
+
+/** Faults on so many pages of each of two areas. */
+function fills(pages: number, from = A): TraceText {
+  const text = new TraceText().exec(1).mmap(1, 1, from, 2 * AREA)
+  for (const area of [from, from + AREA])
+    for (let page = 0; page < pages; page++) text.fault(1, 1, area + page * PAGE, 6).wait(9)
+  return text
+}
+
+test('large memory that is touched page by page: huge pages, as the machine allows them', async () => {
+  const trace = await analysisOf(fills(400))
+  assert.equal(trace.faultCensus.dense.faults, 798)
+  const [asked] = await adviceOf(fills(400), ['transparent_hugepage madvise'])
+  assert.match(
+    asked!.change,
+    /^Use huge pages for large new memory, or bring it in at once \(MADV_POPULATE_WRITE\)/,
+  )
+  // All but one of each area, of 10 µs.
+  assert.ok(Math.abs(asked!.savesMs - 7.98) < 0.1, String(asked!.savesMs))
+  assert.match(asked!.how, /798 of 800 faults .*madvise\(MADV_HUGEPAGE\) asks for them\.$/)
+  const [refused] = await adviceOf(fills(400), ['transparent_hugepage never'])
+  assert.match(refused!.how, /The machine refuses them until/)
+})
+
+test('no huge pages are asked for where Linux makes them unasked, nor for what they would be too large for', async () => {
+  assert.deepEqual(await adviceOf(fills(400), ['transparent_hugepage always']), [])
+  // Fewer than half of the pages are used.
+  assert.deepEqual(await adviceOf(fills(200)), [])
+  // The mapping has no whole area but one.
+  const { faultCensus } = await analysisOf(fills(400, A + PAGE))
+  assert.equal(faultCensus.dense.faults, 399)
+})
+
+/** A process that writes to its memory, forks, and writes to it again. */
+function forks(times: number): TraceText {
+  const text = new TraceText().exec(1).mmap(1, 1, A, 8 * PAGE)
+  for (let page = 0; page < 8; page++) text.fault(1, 1, A + page * PAGE, 6).wait(9)
+  for (let child = 2; child < 2 + times; child++) {
+    text.newTask(1, 1, child, CLONE_FORK)
+    for (let page = 0; page < 8; page++) text.fault(1, 1, A + page * PAGE, 7).wait(9)
+    text.fault(child, child, A, 7).wait(9).exitTask(child, child, true)
+  }
+  return text
+}
+
+test('writes to what a fork made read-only: fork less', async () => {
+  const advice = await adviceOf(forks(20))
+  assert.deepEqual(changes(advice), [
+    'Fork less often, from a smaller process, or by posix_spawn where exec follows at once.',
+  ])
+  assert.match(advice[0]!.how, /^160 of 188 faults wrote to pages that a fork had made read-only/)
+})
+
+test('a program that has never forked copies nothing that it shares', async () => {
+  const text = new TraceText().exec(1).mmap(1, 1, A, 8 * PAGE)
+  for (let page = 0; page < 8; page++) text.fault(1, 1, A + page * PAGE, 7)
+  assert.deepEqual(await adviceOf(text), [])
+})
+
+test('a process for each task: keep them', async () => {
+  const pools = changes(await adviceOf(forks(120))).filter((change) => change.startsWith('Keep processes'))
+  assert.equal(pools.length, 1)
+  assert.ok(changes(await adviceOf(forks(50))).every((change) => !change.startsWith('Keep processes')))
+})
+
+/** Memory that is given back and faulted in again, by the program that exec has run. */
+function churn(text: TraceText, pid: number, name: string, library = ''): TraceText {
+  text.comm = name
+  text.map2(pid, pid, 0x7ffc00000000, 0x21000, 'rw-p', '[stack]')
+  if (library !== '') text.map2(pid, pid, 0x7e0000000000, 0x21000, 'r-xp', library, 0, 7)
+  text.line(pid, pid, `sched:sched_process_exec: filename=/bin/${name} pid=${pid} old_pid=${pid}`)
+  text.mmap(pid, pid, A, 16 * PAGE)
+  for (let round = 0; round < 20; round++) {
+    for (let page = 0; page < 16; page++) text.fault(pid, pid, A + page * PAGE, 6).wait(9)
+    text.madvise(pid, pid, A, 16 * PAGE, 4)
+  }
+  return text
+}
+
+test('of several programs, a change is that of one of them, which is named', async () => {
+  const text = churn(new TraceText(), 1, 'server')
+  text.comm = 'quiet'
+  text.exec(2).mmap(2, 2, A, 400 * PAGE)
+  // So many faults of another program do not hide it.
+  for (let page = 0; page < 400; page++) text.fault(2, 2, A + page * PAGE, 6)
+  const advice = changes(await adviceOf(text))
+  assert.equal(
+    advice.filter((change) => change.startsWith('server: Give memory back less eagerly')).length,
+    1,
+  )
+  assert.ok(advice.every((change) => !change.startsWith('program: Give')))
+})
+
+test('settings are those of the allocator that is mapped', async () => {
+  for (const [library, setting] of [
+    ['/usr/lib/jvm/libjvm.so', /-XX:MaxHeapFreeRatio/],
+    ['/usr/lib/libjemalloc.so.2', /muzzy_decay_ms/],
+    ['/usr/lib/libc.so.6', /MALLOC_TRIM_THRESHOLD_/],
+    ['/usr/lib/libc-2.31.so', /MALLOC_TRIM_THRESHOLD_/],
+    ['/lib/ld-musl-x86_64.so.1', /musl's malloc has no setting/],
+    ['', /GOMEMLIMIT/],
+  ] as const) {
+    const [advice] = await adviceOf(churn(new TraceText(), 1, 'server', library))
+    assert.match(advice!.how, setting, library)
+  }
+})
+
+test('a kernel that has locks of single mappings is not to be run for them', async () => {
+  const text = new TraceText().exec(1).mmap(1, 1, A, 512 * PAGE)
+  for (let page = 0; page < 200; page++) {
+    text
+      .fault(1, 1, A + page * PAGE, 6)
+      .lockStart(1, 1, false)
+      .lockAcquired(1, 1, false, false)
+      .wait(99)
+    text.lockAcquired(1, 1, false).unlock(1, 1, false)
+  }
+  const without = ['kernel 6.18.0', 'CONFIG_PER_VMA_LOCK n']
+  for (const [notes, expected] of [
+    [['kernel 6.18.0', 'CONFIG_PER_VMA_LOCK y'], undefined],
+    [without, /^Run a kernel with CONFIG_PER_VMA_LOCK/],
+    [['kernel 5.15.0'], /^Run Linux 6\.7 or later/],
+  ] as const) {
+    const trace = await analysisOf(text, notes)
+    text.lines.splice(0, notes.length)
+    const held = { waits: 200, waitedNs: 20e6 }
+    const matrix = [{ heldBy: 'munmap', waitedBy: 'page fault', ...held }]
+    const locks = { ...trace.locks, matrix, delayedNs: 20e6, totals: { ...trace.locks.totals, held } }
+    const advice = changes(verdictReport(verdictOfTrace(trace), { ...trace, locks }).advice)
+    const kernels = advice.filter((change) => /kernel|Linux/.test(change))
+    assert.equal(kernels.length, expected === undefined ? 0 : 1, notes.join())
+    if (expected !== undefined) assert.match(kernels[0]!, expected)
+  }
+})
