@@ -194,7 +194,7 @@ export const leafSlotMutants: MutantTable = {
   'leaf-failure-believed': {
     guard: 'a fault that went by a guess does not say that the access fails',
     design,
-    scenario: 'six-mappings',
+    scenario: 'one-mapping-more',
     patches: at(file, 'speculativeFault').replace(
       '(result & (VM_FAULT_RETRY | VM_FAULT_ERROR)) === 0',
       '(result & VM_FAULT_RETRY) === 0',

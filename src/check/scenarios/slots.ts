@@ -1,6 +1,8 @@
 // What is mapped, as the page table remembers it, beside calls that change it.
 
+import { LEAF_SLOTS } from '../../kernel/index.ts'
 import type { ScenarioCpu } from '../scenario-cpu/index.ts'
+import type { Outcome } from '../scenario-cpu/outcome.ts'
 import { firstPage, fourPages, warmPage } from './pages.ts'
 import { kernelScenarios } from './table.ts'
 
@@ -10,6 +12,11 @@ const target = firstPage + 8
 const anew = firstPage + 2 * run
 
 let child: ScenarioCpu
+
+/** Maps page number `beside`, so that it becomes no part of the mappings beside it. */
+function mapUnlikeNeighbours(cpu: ScenarioCpu, beside: number): Outcome {
+  return cpu.mapPages(firstPage + beside, 1, beside % 2 === 0 ? 'rw' : 'rwx')
+}
 
 export default kernelScenarios({
   // A fault that looks its mapping up anew, as fork has just been there, and mprotect: it must not keep for later
@@ -101,21 +108,20 @@ export default kernelScenarios({
     ],
     pages: [firstPage, firstPage + run],
   },
-  // A read of a shared file beside a sixth mapping in the same page table, which has slots for five: what the fault
-  // reads of the one may be mixed with what is written of the other.
-  'six-mappings': {
+  // A read of a shared file beside one mapping more in the same page table than it has slots for: what the fault reads
+  // of the one may be mixed with what is written of the other.
+  'one-mapping-more': {
     setup: (cpu) => {
       cpu.mapFile(firstPage, 1, 'rw', true)
       cpu.load(firstPage)
       cpu.discard(firstPage, 1)
-      for (let beside = 1; beside < 5; beside++)
-        cpu.mapPages(firstPage + beside, 1, beside % 2 === 0 ? 'rw' : 'rwx')
+      for (let beside = 1; beside < LEAF_SLOTS; beside++) mapUnlikeNeighbours(cpu, beside)
     },
     threads: [
       [(cpu) => cpu.load(firstPage), (cpu) => cpu.store(warmPage, 43)],
-      [(cpu) => cpu.mapPages(firstPage + 5, 1, 'rwx'), (cpu) => cpu.load(firstPage + 5)],
+      [(cpu) => mapUnlikeNeighbours(cpu, LEAF_SLOTS), (cpu) => cpu.load(firstPage + LEAF_SLOTS)],
     ],
-    pages: [firstPage, warmPage, firstPage + 5],
+    pages: [firstPage, warmPage, firstPage + LEAF_SLOTS],
   },
   // The first fault in what a page table covers, which looks at the mapping beside its own too, and munmap of that one.
   'first-fault-neighbour': {
