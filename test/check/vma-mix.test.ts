@@ -1,4 +1,4 @@
-// stress-ng's vma in the small, under every design: completely, with at most one preemption. docs/check.md has the
+// stress-ng's vma in the small, under every design: completely, with at most one preemption. docs/kernel-scenarios.md has the
 // numbers for two, which take half a minute each.
 
 import assert from 'node:assert/strict'
