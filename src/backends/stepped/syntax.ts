@@ -105,7 +105,9 @@ export function parseText(
     const mayImport = words.has('Function') || importCall.test(text)
     const imports = mayImport && !isOfLoop(url) && rewriteImports(program as Node, url)
     const generates = generators.size > 0 && rewriteGenerators(program as Node, generators)
-    const isAsync = words.has('async') && rewriteAsync(program as Node, nativeAsync)
+    // A module of a thread may have become an async function.
+    const mayAsync = words.has('async') || thread !== null
+    const isAsync = mayAsync && rewriteAsync(program as Node, nativeAsync)
     if (!isOfLoop(url)) importLoop(program as Node, text, format, { isAsync, imports, generates })
     if (words.has('extends')) writeConstructors(program as Node)
     return { file, text, program: program as Node, lineStarts, map, format, digest, thread }
