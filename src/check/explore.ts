@@ -11,6 +11,7 @@ import {
   ThreadsNeeded,
   TimeUp,
   WAITING,
+  areFilesShown,
   memory,
   runThreads,
 } from '../backends/stepped/index.ts'
@@ -280,7 +281,7 @@ export function confirm(subject: Subject, options: ExploreOptions, schedule: rea
 /** Most errors are signals that the program expects; a stack for each would cost more than the execution. */
 export function withoutStacks(body: () => void): void {
   const { stackTraceLimit } = Error
-  Error.stackTraceLimit = 0
+  if (!areFilesShown()) Error.stackTraceLimit = 0
   try {
     body()
   } finally {

@@ -1,13 +1,13 @@
 // What is told of a failure: what broke, in the shortest execution that shows it, and how to see it again.
 
-import type { Site } from '../backends/stepped/index.ts'
+import { type Site, forgetLoaded } from '../backends/stepped/index.ts'
 import { type Counterexample, recordCounterexample } from './counterexample.ts'
 import { NotDeterministic } from './step-log.ts'
 import type { FailureKind, RawFailure, Subject } from './explore.ts'
 import { type FollowedRun, errorText, follow, leadBy, turningsOf } from './follow.ts'
 import { minimise } from './minimise.ts'
 import type { Prepared } from './target.ts'
-import { type CheckedCode, type ReplayedExecution, replayToken } from './token.ts'
+import { type CheckedCode, type ReplayedExecution, refuseOtherLoaded, replayToken } from './token.ts'
 
 /** Steps of all candidates together that a counterexample is shortened for. */
 const MINIMISE_STEPS = 3_000_000
@@ -60,8 +60,24 @@ export async function describeFailure(
     preemptions,
     steps,
     found: { preemptions: minimised?.before ?? preemptions, steps: found.schedule.length },
-    token: execution && replayToken(code, execution),
+    token: execution && replayToken({ ...code, loaded: loadedIn(prepared, execution) }, execution),
   }
+}
+
+/** Digest of what the threads of an execution load by names that only they know. */
+function loadedIn({ subject, digestOfLoaded }: Prepared, execution: ReplayedExecution): string {
+  if (digestOfLoaded === undefined) return ''
+  forgetLoaded()
+  followExecution(subject, execution)
+  return digestOfLoaded()
+}
+
+function followExecution(subject: Subject, { kind, steps, turnings }: ReplayedExecution): FollowedRun {
+  return follow(subject, {
+    maxSteps: kind === 'livelock' ? steps : STEPS_MAX,
+    races: kind === 'race',
+    lead: leadBy(turnings),
+  })
 }
 
 /** What fails, in words, and its token as it was found; null if something other than the schedule decided. */
@@ -87,12 +103,10 @@ export async function replayExecution(
   prepareTraced: () => Promise<Prepared>,
   noun: 'CPU' | 'thread',
 ): Promise<CheckFailure> {
-  const { kind, steps, turnings } = execution
-  const run = follow(prepared.subject, {
-    maxSteps: kind === 'livelock' ? steps : STEPS_MAX,
-    races: kind === 'race',
-    lead: leadBy(turnings),
-  })
+  const { kind, steps } = execution
+  forgetLoaded()
+  const run = followExecution(prepared.subject, execution)
+  refuseOtherLoaded(token, prepared.digestOfLoaded?.() ?? '')
   const { failure, preemptions } = run
   if (failure?.kind !== kind || run.steps !== steps) {
     throw new NotDeterministic('the execution of the token does not fail as it did when the token was made')

@@ -47,7 +47,8 @@ async function prepareFile(target: Target, trace: boolean): Promise<Prepared> {
   const given =
     call === undefined ? await exported(file, program) : await comeTo(call, () => opened(file, program))
   memory.takeSnapshot()
-  const loaded = { sites, digest: program.digestOf(file) }
+  const { digestOfLoaded } = program
+  const loaded = { sites, digest: program.digestOf(file), digestOfLoaded }
   if (isLinearDescription(given)) {
     const { performCalls } = (await program.open(harness)).exports
     return preparePrograms(target, given, loaded, performCalls as never)
@@ -62,7 +63,7 @@ async function prepareFile(target: Target, trace: boolean): Promise<Prepared> {
 function preparePrograms(
   target: Target,
   description: LinearDescription,
-  loaded: Pick<Prepared, 'sites' | 'digest'>,
+  loaded: Pick<Prepared, 'sites' | 'digest' | 'digestOfLoaded'>,
   performCalls: Parameters<typeof linearPrograms>[1],
 ): Prepared {
   const { programs, inAll } = linearPrograms(description, performCalls)

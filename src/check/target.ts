@@ -42,6 +42,8 @@ export interface Prepared {
   readonly sites: readonly Site[]
   /** Of its code, patches included. */
   readonly digest: string
+  /** Of what its threads have loaded, by names that only they know: see SteppedPrograms. */
+  readonly digestOfLoaded?: (() => string) | undefined
   readonly title: string
   /** The scenario's own. */
   readonly options: ScenarioOptions

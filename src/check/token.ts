@@ -13,6 +13,8 @@ import type { Turning } from './follow.ts'
 
 const VERSION = 'fl1'
 const CODE_CHARACTERS = 10
+/** Of what threads load, behind the others. */
+const LOADED_CHARACTERS = 6
 const SUM_CHARACTERS = 4
 /** What stands behind the rwsem where it is not the default. */
 const SHARED = 'shared'
@@ -44,6 +46,8 @@ export interface CheckedCode {
   readonly contended?: boolean
   /** Digest of the code, as text of hexadecimal digits. */
   readonly digest: string
+  /** The same of what its threads load by names that only they know; empty where they load nothing. */
+  readonly loaded?: string
 }
 
 /** A token that cannot be run, or not on this code. */
@@ -65,7 +69,8 @@ export function replayToken(code: CheckedCode, execution: ReplayedExecution): st
     from = step
   }
   const bytes = Buffer.from(numbers.flatMap(variableLength)).toString('base64url')
-  const text = [VERSION, subjectOf(code), code.digest.slice(0, CODE_CHARACTERS), bytes].join('.')
+  const digest = `${code.digest.slice(0, CODE_CHARACTERS)}${(code.loaded ?? '').slice(0, LOADED_CHARACTERS)}`
+  const text = [VERSION, subjectOf(code), digest, bytes].join('.')
   return `${text}.${sumOf(text)}`
 }
 
@@ -114,13 +119,25 @@ export function executionOf(token: string, code: CheckedCode): ReplayedExecution
         : 'give the design, rwsem and rss that it is for, and --published and --contended if it says so',
     )
   }
-  if (!code.digest.startsWith(digest)) {
+  if (!code.digest.startsWith(digest.slice(0, CODE_CHARACTERS))) {
     throw new TokenRefused(
       `the code of ${expected} has changed since the token was made`,
       'check the scenario again, or go back to that code',
     )
   }
   return execution
+}
+
+/**
+ * Throws TokenRefused if what the threads of the execution have loaded, by names that only they know, is not what it
+ * was: `loaded` is its digest.
+ */
+export function refuseOtherLoaded(token: string, loaded: string): void {
+  if (loaded.slice(0, LOADED_CHARACTERS) === readToken(token).digest.slice(CODE_CHARACTERS)) return
+  throw new TokenRefused(
+    'a script that threads load when they run has changed since the token was made, or is another one',
+    'check the scenario again, or go back to that code',
+  )
 }
 
 /** Names stand in one word, and slashes separate them. */

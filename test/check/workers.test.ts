@@ -2,8 +2,11 @@
 
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
-import { describe, it } from 'node:test'
+import { after, describe, it } from 'node:test'
 import {
   ScriptNeeded,
   type ScriptRequest,
@@ -11,6 +14,7 @@ import {
   memory,
 } from '../../src/backends/stepped/index.ts'
 import { type Exploration, explore } from '../../src/check/explore.ts'
+import { checkFile, replayFile } from '../../src/check/index.ts'
 import { userSubject } from '../../src/check/user-scenario.ts'
 
 const everywhere = globalThis as { report?: (outcome: unknown) => void; kindOfEnd?: string }
@@ -155,6 +159,42 @@ describe('programs with Workers', () => {
       )
     })
   }
+
+  it('give tokens that know the scripts that only a thread names', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'scripts-'))
+    after(() => rmSync(folder, { recursive: true }))
+    const write = (name: string, code: string): void => writeFileSync(join(folder, name), code)
+    write('main.check.mjs', "export default { threads: [new URL('./main.mjs', import.meta.url)] }")
+    write(
+      'main.mjs',
+      `import { Worker } from 'node:worker_threads'
+const names = ['./work', 'er.mjs']
+new Worker(new URL(names.join(''), import.meta.url)).on('message', (value) => { if (value > 1) throw new Error('two') })`,
+    )
+    const worker = (value: number): string =>
+      `import { parentPort } from 'node:worker_threads'\nparentPort.postMessage(1)\nparentPort.postMessage(${value})`
+    write('worker.mjs', worker(2))
+    const file = join(folder, 'main.check.mjs')
+    const { failure } = await checkFile(file)
+    const { token } = failure!
+    assert.equal((await replayFile(file, token!)).failure?.message, 'Error: two')
+    write('worker.mjs', worker(3))
+    await assert.rejects(replayFile(file, token!), {
+      name: 'TokenRefused',
+      message: /a script that threads load/,
+    })
+    write('worker.mjs', `${worker(2)} // a comment is no change`)
+    assert.equal((await replayFile(file, token!)).failure?.message, 'Error: two')
+  })
+
+  it('tell who asks by which files it was called', async () => {
+    assert.deepEqual(await holds('callers.mjs'), [
+      [
+        ['callers-worker.cjs', 3],
+        ['callers.mjs', 8],
+      ],
+    ])
+  })
 
   const made: Record<string, unknown[]> = {
     class: ['adder', 'Adder', true, 3, 1],

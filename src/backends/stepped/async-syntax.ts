@@ -59,6 +59,7 @@ function rewriteFunction(node: Function): void {
   rewriteForAwait(body as Node)
   rewriteAwaitUsing(body as Node)
   replaceAwaits(body as Node, generator ? 'async generator' : 'async function')
+  if (generator) Object.assign(node, { runsGenerator: true })
   writeOuter(node, (inner) => operation(generator ? 'asyncGenerate' : 'asyncRun', body as Node, [inner]))
 }
 

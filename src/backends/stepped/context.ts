@@ -274,6 +274,11 @@ export class Context {
     return !this.module.scopes.bindings.has(named as Node)
   }
 
+  /** An async function that the program tells from others. */
+  showsAsync(node: Node): boolean {
+    return this.reach.tellsAsync && 'runsAsync' in node && !('runsGenerator' in node)
+  }
+
   /** A method of the engine that may be given a function that can stop, and calls it. */
   callsBack(node: Node & { type: 'CallExpression' }): boolean {
     const { callee } = node

@@ -6,7 +6,7 @@
 import { callExpression, mayChange, newExpression, taggedTemplate } from './calls.ts'
 import type { Context } from './context.ts'
 import { assignment, memberRead, update } from './elements.ts'
-import { type Node, childrenOf } from './syntax.ts'
+import { type FunctionNode, type Node, childrenOf } from './syntax.ts'
 import { optionalChain, plainLinks } from './chains.ts'
 import * as tree from './tree.ts'
 
@@ -15,7 +15,7 @@ export function expression(c: Context, node: Node): Node {
     case 'FunctionExpression':
     case 'ArrowFunctionExpression':
     case 'FunctionDeclaration':
-      return c.parts.withOwnCells(c, node, c.parts.functionOf(c, node))
+      return functionValue(c, node)
     case 'ClassExpression':
     case 'ClassDeclaration':
       return c.parts.withOwnCells(c, node, c.parts.classOf(c, node))
@@ -154,6 +154,12 @@ function arrayLiteral(c: Context, node: Node & { type: 'ArrayExpression' }): Nod
   const written = c.list(present)
   let at = 0
   return { ...node, elements: node.elements.map((each) => (each === null ? null : written[at++])) } as Node
+}
+
+function functionValue(c: Context, node: FunctionNode): Node {
+  const written = c.parts.withOwnCells(c, node, c.parts.functionOf(c, node))
+  const isValue = node.type !== 'FunctionDeclaration'
+  return isValue && c.showsAsync(node as Node) ? c.help('asAsync', written) : written
 }
 
 /** Where iterators of the program may stop, the runtime goes through one. */

@@ -1,5 +1,6 @@
 // The stepped backend: programs run one shared-memory access at a time.
 
+export { areFilesShown } from './call-sites.ts'
 export {
   type LoadOptions,
   type SteppedEntry,
@@ -13,3 +14,4 @@ export type { Program, ProgramModule } from './program.ts'
 export { isTestFramework } from './resolve.ts'
 export * from './run.ts'
 export { toSource } from './sites.ts'
+export { forgetLoaded } from './thread-modules.ts'

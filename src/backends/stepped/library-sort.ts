@@ -1,6 +1,6 @@
 // `sort` with a function that can stop. The engine is free in which elements it compares when: here they are compared
-// in the order in which V8 does it (third_party/v8/builtins/array-sort.tq and builtins/typed-array-sort.tq, V8 13.6), so
-// that what the function does comes in the order of a run without the checker.
+// in the order in which V8 does it (third_party/v8/builtins/array-sort.tq and builtins/typed-array-sort.tq, V8 13.6),
+// so that what the function does comes in the order of a run without the checker.
 
 type Compare = (this: unknown, a: unknown, b: unknown) => unknown
 

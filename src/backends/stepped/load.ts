@@ -1,22 +1,25 @@
 // Loading a program in its steppable form: Node imports it as it imports any module, and gets our text instead.
 
 // As a whole: an older Node lacks the name, and is to say so in words (see threads/node-version.ts).
+import { createHash } from 'node:crypto'
 import * as nodeModule from 'node:module'
 import { fileURLToPath } from 'node:url'
 import { inspect } from 'node:util'
 import { compileFunction } from 'node:vm'
 import { Worker } from 'node:worker_threads'
+import { showOwnFiles } from './call-sites.ts'
 import { type ModuleOutline, type SteppedForm, cachedForm } from './cache.ts'
 import { type Probe, commonjsRuntime, emitModule } from './emit.ts'
 import { setHost } from './host.ts'
-import { type Program, type ProgramOptions, addressOf, digestOf, readProgram } from './program.ts'
+import { type Program, type ProgramOptions, addressOf, digestOf, readProgram, scriptKey } from './program.ts'
 import type * as loop from './loop/index.ts'
 import { isOfLoop, isOfTransform, loopModule } from './loop-imports.ts'
 import { Reach } from './reach.ts'
 import { isData } from './resolve.ts'
 import { type EventLoops, eventLoops, setEventLoops, setLibrary, setSites } from './runtime.ts'
-import { QUERY, type Site, currentPlace, loadedTexts } from './sites.ts'
+import { QUERY, type Site, currentPlace, loadedCommonjs, loadedTexts } from './sites.ts'
 import { loadThreadModules } from './thread-load.ts'
+import { whatWasLoaded } from './thread-modules.ts'
 
 export interface LoadOptions extends ProgramOptions {
   /** It is part of Faultline: its form may be kept for later processes, see cache.ts. */
@@ -54,6 +57,11 @@ export interface SteppedPrograms extends Pick<SteppedProgram, 'sites'> {
   readonly open: (entry: string | URL) => Promise<SteppedEntry>
   /** Digest of the code of an entry and of all that it imports, edits included. */
   readonly digestOf: (entry: string | URL) => string
+  /**
+   * Digest of what threads have loaded, since forgetLoaded(), of what only they know the name of; empty where that is
+   * nothing. Undefined where they never do.
+   */
+  readonly digestOfLoaded: (() => string) | undefined
 }
 
 interface LoadedProgram {
@@ -109,7 +117,9 @@ export async function loadSteppedTogether(
   const digest = (entry: string | URL): string =>
     digestOf(programs[number]!.form.modules, kernelSource(addressOf(entry)))
   const loops = programs[number]!.form.texts.has(loopModule) ? eventLoops() : null
-  return { sites, loops, open, digestOf: digest }
+  const { form } = programs[number]!
+  const loaded = form.found.size === 0 ? undefined : (): string => digestOfLoaded(form)
+  return { sites, loops, open, digestOf: digest, digestOfLoaded: loaded }
 }
 
 /**
@@ -162,7 +172,9 @@ async function stepEntries(
   for (const url of form.texts.keys()) {
     if (!isOfLibrary(url) && !isOfLoop(url))
       loadedTexts.set(addressIn(number, url), () => form.texts.get(url)!)
+    if (form.modules.get(url)!.format === 'commonjs') loadedCommonjs.add(addressIn(number, url))
   }
+  if ([...form.modules.values()].some(({ thread }) => thread !== null)) showOwnFiles()
   setLibrary(form.sites, (await import(addressIn(number, library))) as never)
   if (form.texts.has(loopModule))
     setEventLoops(form.sites, (await import(addressIn(number, loopModule))) as typeof loop as EventLoops)
@@ -213,6 +225,22 @@ function stepProgram(program: Program, reach: Reach, options: LoadOptions): Step
     modules.set(url, { imports, format, digest, names, thread })
   }
   return { entries: program.entries, modules, texts, sites, found: program.found }
+}
+
+function digestOfLoaded({ found, modules }: SteppedForm): string {
+  const keys = new Set(
+    whatWasLoaded()
+      .map(scriptKey)
+      .filter((key) => found.has(key)),
+  )
+  if (keys.size === 0) return ''
+  const hash = createHash('sha256')
+  for (const key of [...keys].toSorted()) {
+    const url = found.get(key) ?? null
+    // Not where it stands: that is another on another machine.
+    hash.update(url === null || !modules.has(url) ? ' ' : digestOf(modules, url))
+  }
+  return hash.digest('hex')
 }
 
 /** Where a module of a program is imported from. */

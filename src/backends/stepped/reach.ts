@@ -54,6 +54,9 @@ export interface FunctionInfo {
   escapes: boolean
 }
 
+const tellsAsync =
+  /\bAsyncFunction\b|\(\s*async\s*(function\s*)?\(\)\s*(=>\s*)?\{\s*\}\s*\)\s*\.\s*constructor\b/
+
 const outside: Target = { operation: null, functions: [], unknown: false, exact: false }
 
 /** What may be assigned to the properties of one name. */
@@ -83,6 +86,8 @@ export class Reach {
   readonly #indirect: boolean
   readonly #hasAnonymous: boolean
   readonly hasProxies: boolean
+  /** The program tells async functions from others, by their constructor or their tag. */
+  readonly tellsAsync: boolean
   /** Functions that may be properties of any name. */
   readonly #dynamic = new Set<FunctionInfo>()
   /** Iterators of the program may stop. */
@@ -96,6 +101,7 @@ export class Reach {
     this.#opaque = modules.some(({ format }) => format === 'commonjs')
     this.#indirect = modules.some((module) => outlineOf(module).usesAtomicsAsValue)
     this.hasProxies = modules.some((module) => outlineOf(module).hasProxies)
+    this.tellsAsync = modules.some(({ text }) => tellsAsync.test(text))
     this.#hasAnonymous = modules.some((module) => outlineOf(module).hasAnonymous)
     for (const module of modules) {
       const body = this.#addFunction(module, null, '(module)', 'the code of a module outside its functions')
@@ -580,7 +586,8 @@ export class Reach {
    */
   factsOf(module: ProgramModule): string {
     const assigned = [...outlineOf(module).properties].filter((name) => this.assignedProperties.has(name))
-    const facts = [this.iterationStops, this.hasProxies, this.#anyEscapes, ...assigned].map(String)
+    const common = [this.iterationStops, this.hasProxies, this.tellsAsync, this.#anyEscapes, ...assigned]
+    const facts = common.map(String)
     for (const info of this.#functionsIn(module)) {
       facts.push(
         `${info.name} ${info.stepped} ${info.calls.map(({ target }) => this.#factOf(target)).join('')}`,

@@ -47,7 +47,19 @@ export const MAP = '//# sourceMappingURL=data:application/json;base64,'
 
 /** The steppable forms that are loaded, by the address under which they are. */
 export const loadedTexts = new Map<string, () => string>()
+/** Those of them that are CommonJS. */
+export const loadedCommonjs = new Set<string>()
 const maps = new Map<string, nodeModule.SourceMap>()
+
+export function isLoaded(address: string): boolean {
+  return loadedTexts.has(address)
+}
+
+/** By which name the engine knows the file of a steppable form, where it is loaded as it is. */
+export function addressShown(address: string): string {
+  const url = address.slice(0, address.indexOf('?'))
+  return loadedCommonjs.has(address) ? fileURLToPath(url) : url
+}
 
 /** Where in its source a place of a steppable form is. */
 function sourcePlace(address: string, line: number, column: number): { line: number; column: number } {

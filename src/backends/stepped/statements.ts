@@ -17,14 +17,22 @@ export function statements(c: Context, nodes: readonly Node[]): void {
 
 /** Functions are there from the beginning of their block on. */
 export function hoist(c: Context, nodes: readonly Node[]): void {
-  if (!c.frame.stops) return
+  if (!c.frame.stops) {
+    for (const node of nodes) {
+      const each = node.type.startsWith('Export') ? (node as { declaration?: Node }).declaration : node
+      if (each?.type === 'FunctionDeclaration' && each.id && c.showsAsync(each))
+        c.emit(tree.does(c.help('asAsync', c.variable(each.id))))
+    }
+    return
+  }
   earlyCells(c, nodes)
   for (const node of nodes) {
     if (node.type !== 'FunctionDeclaration' || !node.id) continue
     const local = c.localOf(node.id)!
     const id = local.name === node.id.name && !local.cell ? null : node.id
     const written = { ...c.parts.functionOf(c, node), type: 'FunctionExpression', id } as Node
-    declareAs(c, node.id, c.parts.withOwnCells(c, node, written))
+    const shown = c.showsAsync(node) ? c.help('asAsync', written) : written
+    declareAs(c, node.id, c.parts.withOwnCells(c, node, shown))
   }
 }
 

@@ -38,9 +38,21 @@ export function setThreadModules(of: object, value: ThreadModules): void {
   tables.set(of, value)
 }
 
+/** What threads have loaded since the last call of forgetLoaded(). */
+const loaded = new Map<string, ScriptRequest>()
+
+export function forgetLoaded(): void {
+  loaded.clear()
+}
+
+export function whatWasLoaded(): readonly ScriptRequest[] {
+  return [...loaded.values()]
+}
+
 /** Throws ScriptNeeded where the program has to be loaded anew, with what is asked for. */
 export function findModule(of: object, request: ScriptRequest): Found {
   const found = (tables.get(of) ?? none).find(request)
   if (found === null) throw new ScriptNeeded(request)
+  loaded.set(`${request.kind} ${request.from} ${request.specifier}`, request)
   return found
 }
