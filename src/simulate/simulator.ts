@@ -31,7 +31,7 @@ import { LineWaiters } from './line-waiters.ts'
 import { LINE_SHIFT, linesOf } from './lines.ts'
 import { Looks } from './looks.ts'
 import { type MachineModel, slownessOfCores } from './machine.ts'
-import { Directory, EXCLUSIVE, FROM_LAST_LEVEL, FROM_MEMORY, FROM_OWN, MODIFIED } from './protocol.ts'
+import { Directory, FROM_LAST_LEVEL, FROM_MEMORY, FROM_OWN, MODIFIED } from './protocol.ts'
 import type { CpuScheduler, SimulatorOptions, Subject } from './surroundings.ts'
 import type { Topology } from './topology.ts'
 import { Watchers } from './watchers.ts'
@@ -424,9 +424,7 @@ export class Simulator extends Scheduler {
       this.accesses++
       const from = this.clock[id]!
       let arrives = from
-      const { directory } = this
-      const own = directory.owner[line] === core && directory.state[line]! >= EXCLUSIVE
-      if (!own && !directory.isHit(line, core, false)) {
+      if (!this.directory.isHit(line, core, false)) {
         arrives = this.#transfer(
           id,
           Math.max(firstCell, line << LINE_SHIFT),
@@ -447,12 +445,7 @@ export class Simulator extends Scheduler {
       this.accesses++
       const from = this.clock[id]!
       const { directory } = this
-      if (
-        directory.owner[line] === core &&
-        directory.state[line]! >= EXCLUSIVE &&
-        directory.isHit(line, core, true)
-      )
-        directory.state[line] = MODIFIED
+      if (directory.isHit(line, core, true)) directory.state[line] = MODIFIED
       else {
         this.#storeLine[id] = line
         const arrives = this.#transfer(
