@@ -3,7 +3,7 @@
 // those of one `--machine`.
 // With `-- --charts FOLDER`, the charts of docs/scaling.md: every design on 1 to 256 CPUs. With `--kept F` each run is
 // kept in that folder and is not done again, so that the charts can be made in pieces: `--seconds S` begins no further
-// run after so long.
+// run after so long. What is kept does not tell which source it is of: a changed simulator needs a new folder.
 // With `-- --sensitivity`, what hangs on each constant: the rate and the order of designs with 30 % less of it and 30 %
 // more. Both can be with fewer `--pages` for each thread.
 

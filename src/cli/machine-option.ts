@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import { extname, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { type MachineModel, checkMachine, findMachine, machines } from '../simulate/index.ts'
+import { type MachineModel, MachineRefused, checkMachine, findMachine, machines } from '../simulate/index.ts'
 import { UsageError } from './failure.ts'
 import { unknownName } from './options.ts'
 
@@ -21,7 +21,7 @@ export async function parseMachine(given: string): Promise<MachineModel> {
   try {
     return checkMachine(await load(file), given)
   } catch (error) {
-    if (error instanceof Error && error.name === 'MachineRefused') throw error
+    if (error instanceof MachineRefused) throw error
     const [reason] = String(error instanceof Error ? error.message : error).split('\n')
     throw new UsageError(
       `the machine ${given} cannot be loaded: ${reason}`,

@@ -14,7 +14,8 @@ import { machines } from './machines/index.ts'
 /** A machine whose description makes no sense. */
 export class MachineRefused extends TypeError {
   override readonly name = 'MachineRefused'
-  readonly remedy = 'see docs/simulator.md, "A machine of your own"'
+  readonly remedy =
+    'see docs/simulator.md, "A machine of your own": one that extends another says only what differs'
 }
 
 /** More CPUs the kernel does not know of. */
@@ -167,7 +168,8 @@ function wrongWords(machine: Described): string[] {
     .map((name) => `${name} is no text`)
   for (const [name, names] of Object.entries(choices)) {
     const value = machine[name]
-    if ((name === 'protocol' || value !== undefined) && !names.includes(value as string))
+    if (value === undefined && name === 'protocol') wrong.push('protocol is missing')
+    else if (value !== undefined && !names.includes(value as string))
       wrong.push(`there is no ${name} ${String(value)}: one of ${names.join(', ')}`)
   }
   if (!isObject(machine['fitted'])) wrong.push('fitted is no list of what was fitted, by its path')

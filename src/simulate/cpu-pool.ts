@@ -1,7 +1,8 @@
 // More threads than CPUs: which of them have one. Any CPU that is free takes the thread that has waited longest. What
 // threads do between their calls of the kernel is said by those that extend it.
 
-import type { CpuScheduler, Simulator } from './simulator.ts'
+import type { Simulator } from './simulator.ts'
+import type { CpuScheduler } from './surroundings.ts'
 import type { Topology } from './topology.ts'
 
 /**

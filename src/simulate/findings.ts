@@ -4,7 +4,7 @@ import { KernelNames, shortName } from '../check/kernel-names.ts'
 import { Header, PAGE_STRUCT_WORDS } from '../kernel/index.ts'
 import { ASLEEP, LINE, SPINNING_ON, causeNames } from './accounts.ts'
 import type { RawRun } from './run.ts'
-import { LINE_SHIFT } from './simulator.ts'
+import { LINE_SHIFT } from './lines.ts'
 
 export interface LineFinding {
   /** Object and field of the kernel. */

@@ -4,17 +4,35 @@
 
 import { SAME_CORE, type Topology } from './topology.ts'
 
+/** Places at the beginning that are given up at once, when so many are unused. */
+const UNUSED_MAX = 512
+
 export class LineWaiters {
-  /** In the order in which they came. */
-  readonly cpus: number[] = []
-  readonly since: number[] = []
+  /** In the order in which they came, from {@link #first} on. */
+  readonly #cpus: number[] = []
+  readonly #since: number[] = []
+  #first = 0
   /** The core that had the line before; -1 at first. */
   #last = -1
   #handedNear = 0
 
+  get size(): number {
+    return this.#cpus.length - this.#first
+  }
+
+  /** Who came first. */
+  get first(): number {
+    return this.#cpus[this.#first]!
+  }
+
+  /** Since when each waits. */
+  since(): number[] {
+    return this.#since.slice(this.#first)
+  }
+
   add(cpu: number, time: number): void {
-    this.cpus.push(cpu)
-    this.since.push(time)
+    this.#cpus.push(cpu)
+    this.#since.push(time)
   }
 
   /**
@@ -22,24 +40,41 @@ export class LineWaiters {
    * the first of the nearest.
    */
   next(topology: Topology, coreOf: Int16Array, near: number): number {
-    const place = near > 0 && this.#last >= 0 && this.#handedNear < near ? this.#nearest(topology, coreOf) : 0
-    this.#handedNear = place === 0 ? 0 : this.#handedNear + 1
-    const cpu = this.cpus[place]!
+    const isNear = near > 0 && this.#last >= 0 && this.#handedNear < near
+    const place = isNear ? this.#nearest(topology, coreOf) : this.#first
+    this.#handedNear = place === this.#first ? 0 : this.#handedNear + 1
+    const cpu = this.#cpus[place]!
     this.#remove(place)
     this.#last = coreOf[cpu]!
     return cpu
   }
 
-  /** As splice() does, but without an array of what was taken out. */
+  /** Moves those before it, or those behind it, whoever are fewer. */
   #remove(place: number): void {
-    const { cpus, since } = this
-    const left = cpus.length - 1
-    for (let at = place; at < left; at++) {
-      cpus[at] = cpus[at + 1]!
-      since[at] = since[at + 1]!
+    const cpus = this.#cpus
+    const since = this.#since
+    const end = cpus.length - 1
+    if (place - this.#first > end - place) {
+      for (let at = place; at < end; at++) {
+        cpus[at] = cpus[at + 1]!
+        since[at] = since[at + 1]!
+      }
+      cpus.length = end
+      since.length = end
+      return
     }
-    cpus.length = left
-    since.length = left
+    for (let at = place; at > this.#first; at--) {
+      cpus[at] = cpus[at - 1]!
+      since[at] = since[at - 1]!
+    }
+    this.#first++
+    if (this.#first > end || this.#first === UNUSED_MAX) this.#giveUpUnused()
+  }
+
+  #giveUpUnused(): void {
+    this.#cpus.splice(0, this.#first)
+    this.#since.splice(0, this.#first)
+    this.#first = 0
   }
 
   /** Nobody waits any more: the next line that is waited for begins anew. */
@@ -49,10 +84,10 @@ export class LineWaiters {
   }
 
   #nearest(topology: Topology, coreOf: Int16Array): number {
-    let found = 0
+    let found = this.#first
     let distance = Infinity
-    for (let place = 0; place < this.cpus.length; place++) {
-      const away = topology.distance(this.#last, coreOf[this.cpus[place]!]!)
+    for (let place = this.#first; place < this.#cpus.length; place++) {
+      const away = topology.distance(this.#last, coreOf[this.#cpus[place]!]!)
       if (away >= distance) continue
       distance = away
       found = place

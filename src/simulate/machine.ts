@@ -36,7 +36,7 @@ export interface SoftwareCosts {
    * whose structs are in no cache. Default 0, of what the simulated kernel has no accesses for.
    */
   readonly zoneFrameNs?: number
-  /** Making a thread: those of a program that makes its own begin so far apart. Default 25 µs, an estimate. */
+  /** Making a thread, but for the memory that its maker maps for it. Default 25 µs, an estimate. */
   readonly createNs?: number
 }
 

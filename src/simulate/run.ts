@@ -8,7 +8,8 @@ import { memoryNodes } from './cpu-counts.ts'
 import { SharedCpus } from './shared-cpus.ts'
 import { FrameCosts } from './frames.ts'
 import type { MachineModel } from './machine.ts'
-import { Simulator, type Subject } from './simulator.ts'
+import { Simulator } from './simulator.ts'
+import type { Subject } from './surroundings.ts'
 import type { Meter, MachineRequest, SimulatedMachine } from './stepped-machine.ts'
 import {
   type RunKernel,

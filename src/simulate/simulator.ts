@@ -28,12 +28,14 @@ import { ASLEEP, Accounts, INTERRUPT, SPINNING_ON, WAKING, WORKING } from './acc
 import { ClockQueue } from './clock-queue.ts'
 import { latencyOf } from './latency.ts'
 import { LineWaiters } from './line-waiters.ts'
+import { LINE_SHIFT, linesOf } from './lines.ts'
+import { Looks } from './looks.ts'
 import { type MachineModel, slownessOfCores } from './machine.ts'
-import { Directory, EXCLUSIVE, FROM_LAST_LEVEL, FROM_MEMORY, FROM_OWN, MODIFIED } from './protocol.ts'
+import { Directory, FROM_LAST_LEVEL, FROM_MEMORY, FROM_OWN, MODIFIED } from './protocol.ts'
+import type { CpuScheduler, SimulatorOptions, Subject } from './surroundings.ts'
 import type { Topology } from './topology.ts'
+import { Watchers } from './watchers.ts'
 
-/** Cells of 4 bytes in a line of 64. */
-export const LINE_SHIFT = 4
 /** How long after another core has used it a line is used in exact order, and how far a CPU runs ahead else. */
 const HOT_NS = 20_000
 const AHEAD_NS = 250
@@ -46,48 +48,6 @@ const NOBODY = -1
 /** No CPU can go on, and not all have finished. */
 export class SimulationStuck extends Error {
   override readonly name = 'SimulationStuck'
-}
-
-/** What the simulator has to know of the program that it runs. */
-export interface Subject {
-  /** The thread is between falling asleep and waking, and its CPU has nothing to do. */
-  isAsleep(thread: number): boolean
-  /** The thread halts where it could as well spin. */
-  isHalted(thread: number): boolean
-  /** What it sleeps for: a word of memory; 0 where that is not known. */
-  lockOf(thread: number): number
-}
-
-/**
- * Where threads are given CPUs, and do something else between what they do in the kernel. Unless there is one, each
- * thread has a CPU of its own.
- */
-export interface CpuScheduler {
-  /** Whether a thread is to be asked for before it does its next operation. */
-  isAway(thread: number): boolean
-  /** Whether it goes on at `now`, which is the earliest time of all. If not, it is resumed. */
-  goesOn(thread: number, now: number): boolean
-  /** A thread falls asleep in the kernel, or is woken: whether it has a CPU then. If not, it is resumed. */
-  slept(thread: number, now: number): void
-  woke(thread: number, now: number): boolean
-  /** Until when a thread that spins in the kernel keeps its CPU, whoever waits for one; Infinity if it has none. */
-  spinsUntil(thread: number): number
-  /** It has spun until then: whether it is told to leave the CPU. If not, it has got further time. */
-  isToLeave(thread: number, now: number): boolean
-  finished(thread: number, now: number): void
-}
-
-export interface SimulatorOptions {
-  readonly scheduler?: CpuScheduler
-  readonly machine: MachineModel
-  readonly topology: Topology
-  /** The CPU of each thread. */
-  readonly places: readonly number[]
-  readonly subject: Subject
-  /** When each thread begins, in nanoseconds. */
-  readonly begin: Float64Array
-  /** How far ahead a CPU may run, in nanoseconds. Default 250; with 0 every order is exact. */
-  readonly aheadNs?: number
 }
 
 export class Simulator extends Scheduler {
@@ -135,12 +95,8 @@ export class Simulator extends Scheduler {
   readonly #unusedWaiters: LineWaiters[] = []
   /** Since when a thread spins or sleeps. */
   readonly #since: Float64Array
-  readonly #watchers = new Map<number, number[]>()
-  readonly #watchedLines: number[][]
-  /** Cells and values that a thread had read when it paused last. */
-  readonly #looks: number[][]
-  /** Of each thread, the epoch of its reads that it has at its next pause if it changes nothing until then. */
-  readonly #unchanged: Int32Array
+  readonly #watchers: Watchers
+  readonly #looks: Looks
   /** Watched lines that were written since the last step. */
   readonly #written: number[] = []
   #notifier = NOBODY
@@ -172,26 +128,26 @@ export class Simulator extends Scheduler {
     this.#heldUntil = new Float64Array(lines)
     this.#hotUntil = new Float64Array(lines)
     this.#home = new Int8Array(lines).fill(NOBODY)
-    this.#watched = new Uint8Array(lines)
+    this.#watchers = new Watchers(count, lines)
+    this.#watched = this.#watchers.watched
     this.#waitLine = new Int32Array(count).fill(NOBODY)
     this.#since = new Float64Array(count)
-    this.#watchedLines = places.map(() => [])
-    this.#looks = places.map(() => [])
-    this.#unchanged = new Int32Array(count).fill(NOBODY)
+    this.#looks = new Looks(count)
   }
 
   override memoryGrew(): void {
     const lines = linesOf(memory.cells)
     this.directory.grow(lines)
     this.accounts.grow(lines)
-    const grown = <T extends Float64Array | Int8Array | Uint8Array>(array: T, larger: T): T => {
+    const grown = <T extends Float64Array | Int8Array>(array: T, larger: T): T => {
       larger.set(array)
       return larger
     }
     this.#heldUntil = grown(this.#heldUntil, new Float64Array(lines))
     this.#hotUntil = grown(this.#hotUntil, new Float64Array(lines))
     this.#home = grown(this.#home, new Int8Array(lines).fill(NOBODY))
-    this.#watched = grown(this.#watched, new Uint8Array(lines))
+    this.#watchers.grow(lines)
+    this.#watched = this.#watchers.watched
   }
 
   // -------------------------------------------------------------------------------------------------------------------
@@ -238,8 +194,8 @@ export class Simulator extends Scheduler {
   endWindow(time: number): void {
     for (const { id, state } of this.threads)
       if (state === SPINNING || state === WAITING) this.#noteWait(id, time)
-    for (const [line, { since }] of this.#waiters)
-      for (const from of since) this.accounts.addLine(line, from, time)
+    for (const [line, waiters] of this.#waiters)
+      for (const from of waiters.since()) this.accounts.addLine(line, from, time)
     this.accounts.to = time
   }
 
@@ -450,11 +406,11 @@ export class Simulator extends Scheduler {
     // The other thread of its core may have fetched it meanwhile.
     if (this.directory.isHit(line, this.coreOf[id]!, kind !== LOAD)) this.#hit(id, line, kind)
     else this.#fetch(id, line, kind)
-    if (waiters.cpus.length === 0) {
+    if (waiters.size === 0) {
       this.#waiters.delete(line)
       waiters.reset()
       this.#unusedWaiters.push(waiters)
-    } else this.#represent(line, waiters.cpus[0]!)
+    } else this.#represent(line, waiters.first)
     return id
   }
 
@@ -468,9 +424,7 @@ export class Simulator extends Scheduler {
       this.accesses++
       const from = this.clock[id]!
       let arrives = from
-      const { directory } = this
-      const own = directory.owner[line] === core && directory.state[line]! >= EXCLUSIVE
-      if (!own && !directory.isHit(line, core, false)) {
+      if (!this.directory.isHit(line, core, false)) {
         arrives = this.#transfer(
           id,
           Math.max(firstCell, line << LINE_SHIFT),
@@ -491,12 +445,7 @@ export class Simulator extends Scheduler {
       this.accesses++
       const from = this.clock[id]!
       const { directory } = this
-      if (
-        directory.owner[line] === core &&
-        directory.state[line]! >= EXCLUSIVE &&
-        directory.isHit(line, core, true)
-      )
-        directory.state[line] = MODIFIED
+      if (directory.isHit(line, core, true)) directory.state[line] = MODIFIED
       else {
         this.#storeLine[id] = line
         const arrives = this.#transfer(
@@ -522,7 +471,7 @@ export class Simulator extends Scheduler {
     this.accesses++
     // A turn that differs from the one before may wait for a word that it has not read again: it answered an interrupt,
     // say. Only who has read the same twice goes on reading it.
-    if (thread.sawChange() || !this.#looksAgain(thread)) {
+    if (thread.sawChange() || !this.#looks.again(thread)) {
       thread.state = READY
       this.spend(id, WORKING, thread.betweenTurns ? this.#hitNs[id]! : PAUSE_NS)
       this.#queue.set(id, this.clock[id]!)
@@ -530,16 +479,7 @@ export class Simulator extends Scheduler {
     }
     this.#since[id] = this.clock[id]!
     this.#noteSleep(id)
-    const lines = this.#watchedLines[id]!
-    for (let at = thread.watchFrom; at < thread.watchTo; at++) {
-      const line = thread.readCells[at]! >> LINE_SHIFT
-      if (lines.includes(line)) continue
-      lines.push(line)
-      const watchers = this.#watchers.get(line)
-      if (watchers === undefined) this.#watchers.set(line, [id])
-      else watchers.push(id)
-      this.#watched[line] = 1
-    }
+    this.#watchers.watch(thread)
     const until = this.#scheduler?.spinsUntil(id) ?? Infinity
     if (until !== Infinity) this.#queue.set(id, Math.max(until, this.clock[id]!))
   }
@@ -554,35 +494,7 @@ export class Simulator extends Scheduler {
 
   #watchNoMore(thread: Thread): void {
     thread.state = READY
-    for (const line of this.#watchedLines[thread.id]!) {
-      const watchers = this.#watchers.get(line)!
-      watchers.splice(watchers.indexOf(thread.id), 1)
-      if (watchers.length > 0) continue
-      this.#watchers.delete(line)
-      this.#watched[line] = 0
-    }
-    this.#watchedLines[thread.id]!.length = 0
-  }
-
-  /**
-   * Whether the thread has read the same, and found the same, as when it paused last, and changed nothing in between:
-   * two turns in which it answered interrupts may look alike, and neither has read again what it waits for since.
-   */
-  #looksAgain(thread: Thread): boolean {
-    const looks = this.#looks[thread.id]!
-    let isSame =
-      thread.epoch === this.#unchanged[thread.id] && looks.length === 2 * (thread.watchTo - thread.watchFrom)
-    // A pause of its own makes it forget what it has read.
-    this.#unchanged[thread.id] = thread.epoch + (thread.betweenTurns ? 0 : 1)
-    let place = 0
-    for (let at = thread.watchFrom; at < thread.watchTo; at++) {
-      const [cell, value] = [thread.readCells[at]!, thread.readValues[at]!]
-      isSame &&= looks[place] === cell && looks[place + 1] === value
-      looks[place++] = cell
-      looks[place++] = value
-    }
-    looks.length = place
-    return isSame
+    this.#watchers.leave(thread.id)
   }
 
   #wakeWatchers(): void {
@@ -590,7 +502,7 @@ export class Simulator extends Scheduler {
     for (let at = 0; at < this.#written.length; at += 2) {
       const line = this.#written[at]!
       const writer = this.#written[at + 1]!
-      const watchers = this.#watchers.get(line) ?? []
+      const watchers = this.#watchers.of(line)
       // Backwards, as who is woken leaves.
       for (let place = watchers.length - 1; place >= 0; place--) {
         const id = watchers[place]!
@@ -673,8 +585,4 @@ export class Simulator extends Scheduler {
     if (this.#scheduler === null || this.#scheduler.woke(id, time)) this.#queue.set(id, time)
     else this.#queue.remove(id)
   }
-}
-
-function linesOf(cells: number): number {
-  return (cells + (1 << LINE_SHIFT) - 1) >> LINE_SHIFT
 }

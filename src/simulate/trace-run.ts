@@ -34,7 +34,8 @@ import { LockEvents } from './lock-events.ts'
 import type { MachineModel } from './machine.ts'
 import { RecordedDurations } from './recorded-durations.ts'
 import type { RawRun } from './run.ts'
-import { Simulator, type Subject } from './simulator.ts'
+import { Simulator } from './simulator.ts'
+import type { Subject } from './surroundings.ts'
 import type { SimulatedMachine } from './stepped-machine.ts'
 import {
   type RunKernel,

@@ -58,6 +58,25 @@ describe('calibrate', () => {
     }
   })
 
+  it('takes waking apart where it was measured what the waker takes, and else takes a quarter of it', () => {
+    const base = findMachine('here')!
+    const shape = { sockets: 1, groupsPerSocket: 1, coresPerGroup: 2, threadsPerCore: 1 }
+    const of = (median: number) => {
+      return { what: 'waking', median, min: median, max: median, unit: 'ns' as const, samples: 9 }
+    }
+    const partsOf = (found: Parameters<typeof describeMachine>[0]['found']): number[] => {
+      const { software } = describeMachine({ name: 'mine', base, shape, lastLevelBytes: 0, found }).machine
+      return [software.wakeNs, software.wakeLatencyNs]
+    }
+    assert.deepEqual(partsOf(new Map([['wake', of(8000)]])), [2000, 6000])
+    const both = new Map([
+      ['wake', of(8000)],
+      ['software.wakeNs', of(5000)],
+    ])
+    assert.deepEqual(partsOf(both), [5000, 3000])
+    assert.deepEqual(partsOf(new Map()), [base.software.wakeNs, base.software.wakeLatencyNs])
+  })
+
   it('writes a machine that can be loaded, and says of each number where it is from', async () => {
     const base = findMachine('here')!
     const shape = { sockets: 2, groupsPerSocket: 1, coresPerGroup: 4, threadsPerCore: 1 }
