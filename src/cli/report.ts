@@ -14,6 +14,7 @@ import {
   verdictOf,
   verdictOfTrace,
   verdictReport,
+  type Verdict,
   type ReplayReport,
   type TraceReport,
 } from '../report/index.ts'
@@ -101,6 +102,11 @@ async function runCommand(paths: readonly string[], given: ReportCommandOptions)
   if (page !== null) await writeText(page, pageOf(shown, options.compare === true))
   const text = options.json === true ? toJson(jsonOf(shown, options)) : textOf(shown, options)
   await print(options.json === true || page === null ? text : text + pageLine(page))
+  if (shown.some((input) => verdictFor(input).mood === 'bad')) process.exitCode = 1
+}
+
+function verdictFor({ trace, replay }: Input): Verdict {
+  return replay === null ? verdictOfTrace(trace) : verdictOf(replay, MINIMUM_FIDELITY)
 }
 
 /** What can be told together: one recording and replays of it, or two recordings compared. */
@@ -224,8 +230,9 @@ function jsonOf(inputs: readonly Input[], { compare }: ReportCommandOptions): un
   }
 }
 
-function resultJson({ trace, replay, whatIf: simulated }: Input): unknown {
-  const verdict = replay === null ? verdictOfTrace(trace) : verdictOf(replay, MINIMUM_FIDELITY)
+function resultJson(input: Input): unknown {
+  const { trace, replay, whatIf: simulated } = input
+  const verdict = verdictFor(input)
   const asked = simulated === null ? {} : { whatIf: simulated }
   return {
     ...resultHead(),

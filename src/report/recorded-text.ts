@@ -177,7 +177,7 @@ export function kernelText({ kernel }: TraceReport): string {
 }
 
 /** What page faults and memory calls took, in all threads. */
-function timeRows({ faultCensus }: TraceReport): (readonly [string, string])[] {
+export function timeRows({ faultCensus }: TraceReport): (readonly [string, string])[] {
   const faults = [faultCensus.user, ...Object.values(faultCensus.kernel)]
   const faultNs = faults.reduce((sum, { costNs }) => sum + costNs, 0)
   const samples = faults.reduce((sum, one) => sum + one.samples, 0)
@@ -191,7 +191,7 @@ function timeRows({ faultCensus }: TraceReport): (readonly [string, string])[] {
       ? [
           [
             'time in memory calls',
-            `${formatDuration(callNs)}, most in ${first[0]} (${formatDuration(first[1].ns)})`,
+            `${formatDuration(callNs)}, most in ${printable(first[0])} (${formatDuration(first[1].ns)})`,
           ] as const,
         ]
       : []),

@@ -76,6 +76,8 @@ body:has(#steps) { max-width: none; }
   user-select: all; }
 .steps { display: grid; grid-template-columns: minmax(0, 3fr) minmax(0, 2fr); gap: 1.5rem; align-items: start; }
 .trace { position: relative; margin: 0; }
+/* The legend of a chart is a table of uPlot's own. */
+.u-legend th, .u-legend td { border-bottom: 0; }
 .trace th, .trace td { border-bottom: 0; padding: 0.1rem 1.2rem 0.1rem 0.3rem; min-width: 0; font-size: 0.85rem; }
 .trace thead th { border-bottom: 1px solid var(--grid); }
 .trace tbody th { text-align: right; font-variant-numeric: tabular-nums; min-width: 2rem; overflow-wrap: normal; }

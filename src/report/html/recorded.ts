@@ -2,7 +2,7 @@
 import { fileName } from '../../trace/bytes.ts'
 import { formatCount, formatDuration, formatShare, plural } from '../numbers.ts'
 import type { LockWait, TraceReport } from '../replay-report.ts'
-import { kernelText } from '../recorded-text.ts'
+import { kernelText, timeRows } from '../recorded-text.ts'
 import { markup, type Markup } from './markup.ts'
 import type { PageContent, Section } from './section.ts'
 
@@ -43,6 +43,7 @@ function factsOf(trace: TraceReport): (readonly [string, string])[] {
     ['threads', formatCount(trace.processThreads)],
     ['time', formatDuration(trace.durationMs * 1e6)],
     ['page faults', `${formatCount(trace.recordedFaults)}${share}`],
+    ...timeRows(trace),
     [
       'readers that waited',
       waitsOf(linux.recorded, linux.lockWaitNs.readers, linux.lockAcquisitions.readers),
