@@ -15,14 +15,20 @@ export interface FilesTask {
   readonly threads: number
   /** Reads and writes of one block. */
   readonly operations: number
-  /** The share of accesses that goes to the first tenth of the file. */
-  readonly hotShare: number
+  /** Where the accesses go. */
+  readonly pattern: Pattern
   readonly seed: number
   /** How often each block was written, kept by who writes it. */
   readonly versions: Uint32Array
   /** Words READY, STARTED, FINISHED. */
   readonly control: Int32Array
 }
+
+/**
+ * All over the file, or nine of ten to its first tenth, half of them writes; or a scan: each thread reads a part of its
+ * own, one block after the other.
+ */
+export type Pattern = 'uniform' | 'skewed' | 'sequential'
 
 export const READY = 0
 export const STARTED = 1

@@ -83,7 +83,8 @@ async function throughPackage(name: string, path: string, bytes: number): Promis
 }
 
 const task = workerData as FilesTask
-const { thread, threads, blocks, operations, hotShare, versions, control, seed } = task
+const { thread, threads, blocks, operations, pattern, versions, control, seed } = task
+const part = Math.floor(blocks / threads)
 const access =
   task.way.kind === 'faultline'
     ? await throughMachine(task.way.space, task.way.address)
@@ -101,13 +102,19 @@ function random(): number {
   return (state >>> 0) / 2 ** 32
 }
 
-/** A block at random; one of the first tenth of the file as often as the share of hot accesses says. */
+/** A block at random. */
 function pick(): number {
-  const hot = random() < hotShare
+  const hot = pattern === 'skewed' && random() < 0.9
   return Math.floor(random() * (hot ? blocks / 10 : blocks))
 }
 
 let wrong = 0
+
+function scan(operation: number): void {
+  const block = thread * part + (operation % part)
+  const words = access.read(block)
+  if (words[0] !== block || words[1] !== 0) wrong++
+}
 
 function operate(): void {
   const any = pick()
@@ -127,7 +134,10 @@ function operate(): void {
 Atomics.add(control, READY, 1)
 Atomics.notify(control, READY)
 Atomics.wait(control, STARTED, 0)
-for (let operation = 0; operation < operations; operation++) operate()
+for (let operation = 0; operation < operations; operation++) {
+  if (pattern === 'sequential') scan(operation)
+  else operate()
+}
 Atomics.add(control, FINISHED, 1)
 Atomics.notify(control, FINISHED)
 parentPort!.postMessage(wrong)

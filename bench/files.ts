@@ -1,5 +1,6 @@
-// Threads that read and write blocks of one file at random: through a mapping of a machine whose memory is smaller than
-// the file, by system calls, and through the mmap package of npm if it is installed. `npm run bench:files`, with
+// Threads that read and write blocks of one file, at random or in order: through a mapping of a machine whose memory is
+// smaller than the file, by system calls, and through the mmap package of npm if it is installed. `npm run bench:files`,
+// with
 //
 //   --size 256MiB --memory 64MiB --threads 8 --operations 20000 --rounds 5 --design NAME
 //   --package NAME --package-folder FOLDER --package-node PATH    where it is installed, and the Node it was built for
@@ -25,7 +26,7 @@ import os from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { type FilesResult, type FilesRun, runFiles } from './files-run.ts'
-import { BLOCK, type FilesTask, fillBlock } from './files-task.ts'
+import { BLOCK, type FilesTask, type Pattern, fillBlock } from './files-task.ts'
 
 // What is measured is what users run: the built form, whose kernel is one file.
 const built = (module: string): string => new URL(`../dist/${module}`, import.meta.url).href
@@ -136,11 +137,11 @@ let wrongBlocks = 0
 
 async function measure(
   way: FilesTask['way'],
-  hotShare: number,
+  pattern: Pattern,
   seed: number,
   sync: () => void,
 ): Promise<Run> {
-  return checked(await runFiles({ way, path, blocks, threads, operations, hotShare, seed }, sync))
+  return checked(await runFiles({ way, path, blocks, threads, operations, pattern, seed }, sync))
 }
 
 function checked({ wrong, versions, blocksPerSecond, syncMs }: FilesResult): Run {
@@ -149,8 +150,8 @@ function checked({ wrong, versions, blocksPerSecond, syncMs }: FilesResult): Run
 }
 
 /** The same accesses through a package, in a process of a Node that can load it. */
-function measurePackage(node: string, name: string, hotShare: number, seed: number): Run {
-  const task: FilesRun = { way: { kind: 'package', name }, path, blocks, threads, operations, hotShare, seed }
+function measurePackage(node: string, name: string, pattern: Pattern, seed: number): Run {
+  const task: FilesRun = { way: { kind: 'package', name }, path, blocks, threads, operations, pattern, seed }
   const exchange = join(folder, 'run.json')
   writeFileSync(exchange, JSON.stringify(task))
   execFileSync(node, [join(folder, 'files-run.mjs'), exchange], { stdio: ['ignore', 'ignore', 'inherit'] })
@@ -167,30 +168,30 @@ function stripForOtherNode(): void {
   }
 }
 
-async function measureMachine(hotShare: number, seed: number): Promise<Run> {
+async function measureMachine(pattern: Pattern, seed: number): Promise<Run> {
   const { memory, design } = settings
   const machine = Machine.create({ memory, cpus: threads + 1, design })
   const file = machine.openFile(path, { mode: 'r+' })
   const space = machine.createAddressSpace()
   const address = space.mmap(blocks * BLOCK, { file, shared: true })
   // As the program would on Linux, where reading ahead does not pay either.
-  if (hotShare === 0) space.madvise(address, blocks * BLOCK, 'random')
+  if (pattern === 'uniform') space.madvise(address, blocks * BLOCK, 'random')
   const way = { kind: 'faultline', space: space.handle, address } as const
-  const run = await measure(way, hotShare, seed, () => file.close())
+  const run = await measure(way, pattern, seed, () => file.close())
   space.destroy()
   machine.detach()
   return run
 }
 
-type Way = (hotShare: number, seed: number) => Run | Promise<Run>
+type Way = (pattern: Pattern, seed: number) => Run | Promise<Run>
 const ways = new Map<string, Way>([
   ['faultline, mapped', measureMachine],
-  ['fs.readSync, fs.writeSync', (hotShare, seed) => measure({ kind: 'fs' }, hotShare, seed, () => {})],
+  ['fs.readSync, fs.writeSync', (pattern, seed) => measure({ kind: 'fs' }, pattern, seed, () => {})],
 ])
 const packageEntry = findPackage(settings.package)
 if (packageEntry !== null) {
   stripForOtherNode()
-  ways.set(settings.package, (hotShare, seed) => measurePackage(settings.node, packageEntry, hotShare, seed))
+  ways.set(settings.package, (pattern, seed) => measurePackage(settings.node, packageEntry, pattern, seed))
 }
 
 /** Where the package begins, or null when it cannot be loaded. */
@@ -209,7 +210,7 @@ console.log(
   `${os.cpus()[0]?.model ?? 'unknown processor'}, ${os.cpus().length} processors, Node ${process.version}`,
 )
 console.log(
-  `${threads} threads, ${operations} accesses each, half reads and half writes, of 4 KiB blocks at random in a file ` +
+  `${threads} threads, ${operations} accesses each, of 4 KiB blocks, at random half reads and half writes, in a file ` +
     `of ${mebibytes(blocks * BLOCK)}; the machine has ${mebibytes(settings.memory)}, ${settings.design}`,
 )
 if (packageEntry === null) {
@@ -222,15 +223,16 @@ if (packageEntry === null) {
 }
 
 try {
-  for (const [title, hotShare] of [
-    ['all over the file', 0],
-    ['nine of ten in a tenth of the file', 0.9],
+  for (const [title, pattern] of [
+    ['all over the file', 'uniform'],
+    ['nine of ten in a tenth of the file', 'skewed'],
+    ['one block after the other, read only', 'sequential'],
   ] as const) {
     const runs = new Map<string, Run[]>([...ways.keys()].map((name) => [name, []]))
     for (let round = 0; round < rounds; round++) {
       for (const [name, way] of ways) {
         makeFile(new Uint32Array(blocks))
-        runs.get(name)!.push(await way(hotShare, round + 1))
+        runs.get(name)!.push(await way(pattern, round + 1))
       }
     }
     console.log(`\n${title}: MiB/s as median (range), then what it takes until all is safe on disk`)

@@ -118,7 +118,6 @@ const meanings: Readonly<Record<string, Meaning>> = {
   'machine.mmListLock': 'lock',
   'file.lock': 'lock',
   'mm.mmuNotifiers': 'pointer',
-  'mm.mmuNotifiersLock': 'lock',
   'mm.mmuNotifierLock': 'pointer',
   'notifier.next': 'pointer',
   'notifier.lock': 'lock',

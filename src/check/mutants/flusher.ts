@@ -9,8 +9,25 @@ const errseq = 'sync/errseq.ts'
 const flusher = 'cache/flusher.ts'
 const msync = 'calls/msync.ts'
 const writeback = 'cache/writeback.ts'
+const readPages = 'cache/read-pages.ts'
 
 export const flusherMutants: MutantTable = {
+  'read-ahead-shown-early': {
+    guard: 'a page that is being read ahead is not up to date before it was read',
+    scenario: 'read-ahead-read',
+    patches: at(readPages, 'readRun').replace(
+      'freshPage(cpu, index === needed ? allocPage(cpu) : allocZoneFrame(cpu), PG_LOCKED)',
+      'freshPage(cpu, index === needed ? allocPage(cpu) : allocZoneFrame(cpu), PG_LOCKED | PG_UPTODATE)',
+    ),
+  },
+  'read-ahead-keeps-no-file': {
+    guard: 'a fault that reads on holds a reference on the file meanwhile',
+    scenario: 'read-ahead-munmap',
+    patches: at('fault/file-fault.ts', 'readOn').before(
+      'countHits(cpu, file, 1)',
+      'if (leaves) putFile(cpu, file)',
+    ),
+  },
   'mark-taken-off-too-late': {
     guard: 'the flusher takes the mark off a file before it looks for dirty pages',
     scenario: 'flush-read-page',

@@ -20,6 +20,7 @@ import osq from './osq.ts'
 import pins from './pins.ts'
 import prices from './prices.ts'
 import rcu from './rcu.ts'
+import readAhead from './read-ahead.ts'
 import reclaim from './reclaim.ts'
 import semaphores from './semaphores.ts'
 import slots from './slots.ts'
@@ -41,6 +42,7 @@ const explored: Tables = {
   files: ofFiles,
   'write-back': writeBack,
   append,
+  'read-ahead': readAhead,
   flusher,
   mlock,
   observers,

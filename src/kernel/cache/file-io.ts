@@ -9,11 +9,13 @@ import { setPageDirty } from '../memory/dirty.ts'
 import { FILE_HOST, File, addToPageCache, bytesInPage, isHostHole, loadPage } from '../memory/file.ts'
 import { lockInode, unlockInode } from '../memory/inode-lock.ts'
 import { putPage } from '../memory/page-alloc.ts'
-import { setPageFlags, unlockPage } from '../memory/page-lock.ts'
-import { PG_LOCKED, PG_REFERENCED, PG_UPTODATE } from '../memory/page.ts'
+import { clearPageFlags, pageFlags, setPageFlags, unlockPage } from '../memory/page-lock.ts'
+import { PG_LOCKED, PG_READAHEAD, PG_REFERENCED, PG_UPTODATE } from '../memory/page.ts'
 import { EFAULT, EFBIG, EIO } from '../mm/errno.ts'
 import type { Task } from '../mm/task.ts'
-import { dropIfTruncated, freshPage, getFilePage } from './filemap.ts'
+import { getFilePage } from './filemap.ts'
+import { dropIfTruncated, freshPage } from './read-pages.ts'
+import { asyncReadAhead, noteReadTo } from './readahead.ts'
 import { allocPage } from './reclaim.ts'
 import { END_OF_FILES, cutBack, extendCached, growFile } from './truncate.ts'
 
@@ -29,6 +31,7 @@ export function readFromFile(
   start: number,
   length: number,
 ): number {
+  const isOnHost = (cpu.heap[file + File.flags] & FILE_HOST) !== 0
   for (let done = 0; done < length;) {
     const index = Math.floor((offset + done) / PAGE_SIZE)
     const within = (offset + done) % PAGE_SIZE
@@ -39,8 +42,13 @@ export function readFromFile(
       done += run
       continue
     }
-    const frame = getFilePage(cpu, file, index)
+    const frame = getFilePage(cpu, file, index, Math.ceil((within + length - done) / PAGE_SIZE))
     if (frame === 0) return done > 0 ? done : cpu.ioError
+    if ((pageFlags(cpu, frame) & PG_READAHEAD) !== 0) {
+      clearPageFlags(cpu, frame, PG_READAHEAD)
+      asyncReadAhead(cpu, file, index)
+    }
+    if (isOnHost) noteReadTo(cpu, file, index)
     const from = frame * PAGE_SIZE + within
     cpu.memory.copyOut(from, run, target, start + done)
     setPageFlags(cpu, frame, PG_REFERENCED)

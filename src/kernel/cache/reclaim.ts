@@ -3,7 +3,9 @@
 // One hand goes over the page tables of all address spaces: an entry that was used since it last came loses its
 // accessed bit, any other loses its page, which is then only in a cache: in that of its file, or in the swap cache. The
 // other goes over all frames and takes out of the caches what nobody refers to, writing it first where it is dirty.
-// There is no thread for this: who needs a frame and finds none turns the hands (direct reclaim).
+// There is no thread for this: who needs a frame and finds none turns the hands (direct reclaim). In a machine that is
+// large enough, one CPU at a time does so before that, when few frames are left: what kswapd does, in the thread that
+// has used them up, while others live on what is left.
 //
 // Reclaim looks at a page table as a speculative fault does, without the mmap lock: inside a window in which no table
 // can be freed, and by try-lock of its lock. A locked table that has an entry is in use, and stays while it is locked,
@@ -26,10 +28,11 @@ import {
   PTE_SWAP,
   PageTable,
 } from '../machine/pte.ts'
-import { sleepFor } from '../machine/sleep.ts'
+import { sleepFor, sleepWhile } from '../machine/sleep.ts'
 import { setPageDirty } from '../memory/dirty.ts'
 import { dropMm, grabMm } from '../memory/mm-count.ts'
-import { allocFrame, putPage } from '../memory/page-alloc.ts'
+import { zonesFree } from '../memory/node.ts'
+import { allocFrame, allocZoneFrame, drainAllPcp, hasFramesInFront, putPage } from '../memory/page-alloc.ts'
 import { clearPageFlags, pageFlags, setPageFlags, tryLockPage, unlockPage } from '../memory/page-lock.ts'
 import {
   PG_DIRTY,
@@ -51,7 +54,7 @@ import {
   swapDuplicate,
 } from '../memory/swap.ts'
 import { MM_ANON_PAGES, MM_FILE_PAGES, MM_SWAPENTS, Mm, TASK_SIZE } from '../mm/mm.ts'
-import { CLOCK_PAGES, type Task } from '../mm/task.ts'
+import type { Task } from '../mm/task.ts'
 import { rcuReadLock, rcuReadUnlock } from '../sync/rcu.ts'
 import { refcountIncNotZero } from '../sync/refcount.ts'
 import { downRead, downWrite, upRead, upWrite } from '../sync/rwsem.ts'
@@ -70,9 +73,14 @@ const FRAMES_AT_A_TIME = 256
  * where that is allowed; elsewhere it only looks. Returns 0 when none can be had. No spinlock is held.
  */
 export function allocPage(cpu: Task): number {
+  if (cpu.lowFrames !== 0 && !hasFramesInFront(cpu) && maySleep(cpu)) balance(cpu)
   for (let retries = 0; ; retries++) {
-    const frame = allocFrame(cpu)
-    if (frame !== 0 || cpu.rcuNesting !== 0 || !cpu.interruptsEnabled) return frame
+    // As in Linux, what other CPUs keep in front of the zones is asked for only where reclaim has freed nothing: to
+    // call them and to wait for their answers costs more.
+    const frame = canReclaim(cpu) ? allocZoneFrame(cpu) : allocFrame(cpu)
+    if (frame !== 0) return frame
+    if (!maySleep(cpu)) return allocFrame(cpu)
+    if (cpu.lowFrames !== 0 && waitForBalance(cpu)) continue
     const reclaimed = Atomics.load(cpu.heap, Header.reclaimedFrames)
     tryToFreePages(cpu)
     // Other CPUs may have freed frames, too.
@@ -88,6 +96,45 @@ export function allocPage(cpu: Task): number {
   }
 }
 
+/** Whether this CPU may wait for others here. */
+function maySleep(cpu: Task): boolean {
+  return cpu.rcuNesting === 0 && cpu.interruptsEnabled
+}
+
+/**
+ * `wakeup_kswapd` and `balance_pgdat`: where fewer frames are free than the low watermark, frees some until it is the
+ * high one, unless another CPU is at it. No spinlock is held. May sleep.
+ */
+export function balance(cpu: Task): void {
+  const { heap } = cpu
+  if (zonesFree(heap) >= cpu.lowFrames || !canReclaim(cpu)) return
+  const balancing = Atomics.load(heap, Header.balancingCpu)
+  // One whose thread has died there has left its number behind.
+  if (balancing !== 0 && isInKernel(heap, perCpuBase(heap, balancing - 1))) return
+  if (Atomics.compareExchange(heap, Header.balancingCpu, balancing, cpu.id + 1) !== balancing) return
+  downRead(cpu, Header.reclaimLock)
+  while (zonesFree(heap) < cpu.highFrames && turnHands(cpu, RECLAIM_FRAMES) !== 0) {
+    // What was freed is in front of the zone.
+    drainAllPcp(cpu)
+    Atomics.notify(heap, Header.balancingCpu)
+  }
+  upRead(cpu, Header.reclaimLock)
+  Atomics.compareExchange(heap, Header.balancingCpu, cpu.id + 1, 0)
+  Atomics.notify(heap, Header.balancingCpu)
+}
+
+/**
+ * `throttle_direct_reclaim`: no frame is left, and another CPU is freeing some: sleeps until it has. A CPU that sleeps
+ * is outside, so that nobody waits for it to flush its TLB. Returns false where nobody is at it.
+ */
+function waitForBalance(cpu: Task): boolean {
+  const balancing = Atomics.load(cpu.heap, Header.balancingCpu)
+  if (balancing === 0 || balancing === cpu.id + 1) return false
+  if (!isInKernel(cpu.heap, perCpuBase(cpu.heap, balancing - 1))) return false
+  sleepWhile(cpu, Header.balancingCpu, balancing)
+  return true
+}
+
 /**
  * This CPU could free nothing; but others that reclaim may just be at work on all that could leave. Waits for them, and
  * tries once more while nobody else does (`oom_lock`).
@@ -97,7 +144,7 @@ function allocAlone(cpu: Task): number {
   downWrite(cpu, Header.reclaimLock)
   let frame = allocFrame(cpu)
   // Other CPUs may be faster to take what is freed.
-  while (frame === 0 && turnHands(cpu) !== 0) frame = allocFrame(cpu)
+  while (frame === 0 && turnHands(cpu, RECLAIM_FRAMES) !== 0) frame = allocFrame(cpu)
   upWrite(cpu, Header.reclaimLock)
   return frame
 }
@@ -123,22 +170,22 @@ function shouldReclaimRetry(cpu: Task, retries: number): boolean {
 export function tryToFreePages(cpu: Task): number {
   if (!canReclaim(cpu)) return 0
   downRead(cpu, Header.reclaimLock)
-  const freed = turnHands(cpu)
+  const freed = turnHands(cpu, RECLAIM_FRAMES)
   upRead(cpu, Header.reclaimLock)
   return freed
 }
 
-/** The lock of reclaim is held. */
-function turnHands(cpu: Task): number {
+/** Turns the hands until about `wanted` frames are free. Returns how many were freed. The lock of reclaim is held. */
+function turnHands(cpu: Task, wanted: number): number {
   const { heap } = cpu
   const revolution = Atomics.load(heap, Header.clockRevolutions)
   // The first passage spares what was used; at the third, everything has been unmapped and passed once since.
   const passages = Math.ceil((3 * heap[Header.frameCount]) / FRAMES_AT_A_TIME)
   let freed = 0
-  for (let passage = 0; freed < RECLAIM_FRAMES; passage++) {
+  for (let passage = 0; freed < wanted; passage++) {
     freed += shrinkCaches(cpu)
     const turning = ((Atomics.load(heap, Header.clockRevolutions) - revolution) | 0) < 3
-    if (turning && freed < RECLAIM_FRAMES) freed += ageMappings(cpu)
+    if (turning && freed < wanted) freed += ageMappings(cpu)
     else if (passage >= passages) break
   }
   Atomics.add(heap, Header.reclaimedFrames, freed)
@@ -199,14 +246,14 @@ function ageMappings(cpu: Task): number {
   const mm = nextChunk(cpu)
   if (mm === 0) return 0
   const start = cpu.clockPage
-  const end = pmdAddrEnd(start, start + CLOCK_PAGES)
+  const end = pmdAddrEnd(start, start + cpu.clockPages)
   const freed = unmapAndFree(cpu, mm, start, end, false)
   dropMm(cpu, mm)
   return freed
 }
 
 /**
- * Takes the pages of [start, end), all of one table and at most CLOCK_PAGES, out of memory: those that were not used
+ * Takes the pages of [start, end), all of one table and at most `cpu.clockPages`, out of memory: those that were not used
  * since the hand last came, or all. Returns how many frames were freed.
  */
 function unmapAndFree(cpu: Task, mm: number, start: number, end: number, all: boolean): number {
@@ -229,7 +276,7 @@ function unmapAndFree(cpu: Task, mm: number, start: number, end: number, all: bo
 export function pageOutRange(cpu: Task, mm: number, start: number, end: number): void {
   downRead(cpu, Header.reclaimLock)
   for (let page = nextTable(cpu, mm, start); page < end; page = nextTable(cpu, mm, page)) {
-    const stop = Math.min((page & -CLOCK_PAGES) + CLOCK_PAGES, end)
+    const stop = Math.min((page & -cpu.clockPages) + cpu.clockPages, end)
     unmapAndFree(cpu, mm, page, stop, true)
     page = stop
   }
@@ -257,9 +304,9 @@ function nextChunk(cpu: Task): number {
   }
   if (mm !== 0) {
     grabMm(cpu, mm)
-    cpu.clockPage = page & -CLOCK_PAGES
+    cpu.clockPage = page & -cpu.clockPages
     heap[Header.clockGeneration] = heap[mm + Mm.generation]
-    heap[Header.clockPage] = Math.min(cpu.clockPage + CLOCK_PAGES, TASK_SIZE)
+    heap[Header.clockPage] = Math.min(cpu.clockPage + cpu.clockPages, TASK_SIZE)
   } else {
     // There is nothing to turn round: that was a revolution.
     Atomics.add(heap, Header.clockRevolutions, 1)

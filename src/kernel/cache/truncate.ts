@@ -27,7 +27,7 @@ import { freeSwapSlot } from '../memory/swap.ts'
 import { EFBIG, EINVAL } from '../mm/errno.ts'
 import type { Task } from '../mm/task.ts'
 import { unmapMappingRange } from '../tables/rmap.ts'
-import { zeroFrom } from './filemap.ts'
+import { zeroFrom } from './read-pages.ts'
 import { noteHostChange } from './writeback.ts'
 
 /** More pages than a file can have. */

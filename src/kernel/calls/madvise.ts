@@ -1,6 +1,6 @@
 // madvise (mm/madvise.c).
 
-import { readAhead } from '../cache/filemap.ts'
+import { forceReadAhead } from '../cache/readahead.ts'
 import { pageOutRange } from '../cache/reclaim.ts'
 import { finishCall } from '../cache/task-work.ts'
 import { populateRange } from '../fault/populate.ts'
@@ -293,7 +293,7 @@ function willNeed(cpu: Task, mm: number, vma: number, start: number, end: number
   const first = start - heap[vma + Vma.vmStart] + heap[vma + Vma.vmPgoff]
   getFile(cpu, file)
   mmapReadUnlock(cpu, mm)
-  readAhead(cpu, file, first, first + end - start)
+  forceReadAhead(cpu, file, first, first + end - start)
   putFile(cpu, file)
   mmapReadLock(cpu, mm)
   return 0

@@ -1,6 +1,8 @@
 // Faults on file mappings (mm/memory.c, do_fault; mm/filemap.c).
 
-import { bringIn, readLockedPage } from '../cache/filemap.ts'
+import { bringIn } from '../cache/filemap.ts'
+import { readLockedPage } from '../cache/read-pages.ts'
+import { asyncReadAhead, countHits } from '../cache/readahead.ts'
 import { allocPage } from '../cache/reclaim.ts'
 import { pollInterrupts } from '../machine/cpu.ts'
 import { PTE_DIRTY, PTE_FRAME_SHIFT, PTE_WRITE, PageTable } from '../machine/pte.ts'
@@ -16,8 +18,15 @@ import {
   putFile,
 } from '../memory/file.ts'
 import { freeFrame, lruCacheAdd, putPage } from '../memory/page-alloc.ts'
-import { pageFlags, setPageFlags, tryLockPage, unlockPage, waitOnPageLocked } from '../memory/page-lock.ts'
-import { isPageOf, PG_REFERENCED, PG_UPTODATE, isFilePage } from '../memory/page.ts'
+import {
+  clearPageFlags,
+  pageFlags,
+  setPageFlags,
+  tryLockPage,
+  unlockPage,
+  waitOnPageLocked,
+} from '../memory/page-lock.ts'
+import { isPageOf, PG_READAHEAD, PG_REFERENCED, PG_UPTODATE, isFilePage } from '../memory/page.ts'
 import { addMmCounterFast } from '../memory/rss.ts'
 import {
   FAULT_FLAG_WRITE,
@@ -34,7 +43,7 @@ import { VmEvent } from '../mm/vm-event.ts'
 import { spinUnlock } from '../sync/spinlock.ts'
 import { pmdAddrEnd, pteAddress } from '../tables/page-table.ts'
 import { maybeMkwrite, youngPageProt } from '../tables/pte-flags.ts'
-import { VM_SHARED } from '../vma/vma.ts'
+import { VM_RAND_READ, VM_SHARED } from '../vma/vma.ts'
 import { anonymousPte, faultAnonVma, initFaultPage } from './anonymous.ts'
 import { LOOK_AGAIN, afterWait } from './fault-wait.ts'
 import { isStable } from './oom-reaper.ts'
@@ -149,16 +158,26 @@ function tryFaultPage(cpu: Task, fault: FaultContext): number {
   if (index >= Atomics.load(cpu.heap, file + File.pages)) {
     return releaseFaultPage(cpu, frame, beyondEndResult(cpu, fault))
   }
-  countHit(cpu, file)
+  if ((fault.vmFlags & VM_RAND_READ) === 0) {
+    if ((pageFlags(cpu, frame) & PG_READAHEAD) !== 0) return readOn(cpu, fault, frame, index)
+    countHits(cpu, file, 1)
+  }
   setPageFlags(cpu, frame, PG_REFERENCED)
   fault.frame = frame
   return 0
 }
 
-/** `do_async_mmap_readahead`, what it does to the count: reading around is worth it as long as pages are found. */
-function countHit(cpu: Task, file: number): void {
-  const misses = Atomics.load(cpu.heap, file + File.mmapMiss)
-  if (misses > 0) Atomics.store(cpu.heap, file + File.mmapMiss, misses - 1)
+/** `do_async_mmap_readahead`: the page is the marker of a window. It is locked, and the reference given up. */
+function readOn(cpu: Task, fault: FaultContext, frame: number, index: number): number {
+  if (!fault.hold.maySleep(cpu)) return releaseFaultPage(cpu, frame, VM_FAULT_RETRY)
+  const file = fault.vmFile
+  clearPageFlags(cpu, frame, PG_READAHEAD)
+  unlockPage(cpu, frame)
+  putPage(cpu, frame)
+  const leaves = fault.hold.release(cpu, fault, file)
+  countHits(cpu, file, 1)
+  asyncReadAhead(cpu, file, index)
+  return afterFileWait(cpu, fault, leaves, 0, 0)
 }
 
 /** When the page was locked, it had become another: a fault that may not sleep gives up, any other looks again. */
@@ -175,7 +194,7 @@ function missingPage(cpu: Task, fault: FaultContext, index: number): number {
   const { hold } = fault
   if (!(waits ? hold.maySleep(cpu) : hold.mayMiss(cpu))) return VM_FAULT_RETRY
   const leaves = (waits || !hold.keepsFile) && hold.release(cpu, fault, file)
-  const error = bringIn(cpu, file, index, fault.vmFlags)
+  const error = bringIn(cpu, file, index, 1, fault.vmFlags)
   return afterFileWait(cpu, fault, leaves, error, VM_FAULT_MAJOR)
 }
 
@@ -272,13 +291,17 @@ function doFaultAround(cpu: Task, fault: FaultContext): number {
   const done = Atomics.load(cpu.heap, pteAddress(fault.table, fault.page)) !== 0
   if (mapped !== 0) cpu.design.updateMmuCache(cpu, fault)
   spinUnlock(cpu, fault.table + PageTable.ptl)
-  if (mapped !== 0) addMmCounterFast(cpu, fault.mm, MM_FILE_PAGES, mapped)
+  if (mapped !== 0) {
+    countHits(cpu, fault.vmFile, mapped)
+    addMmCounterFast(cpu, fault.mm, MM_FILE_PAGES, mapped)
+  }
   if (done) return VM_FAULT_NOPAGE
   return fault.hold.mayMiss(cpu) ? 0 : VM_FAULT_RETRY
 }
 
 /**
- * `filemap_map_pages`, one page: if it is there, up to date, and nobody has it locked. Returns whether it was mapped.
+ * `filemap_map_pages`, one page: if it is there, up to date, no marker of read-ahead, and nobody has it locked. Returns
+ * whether it was mapped.
  */
 function mapCached(cpu: Task, fault: FaultContext, address: number, index: number): boolean {
   const file = fault.vmFile
@@ -290,7 +313,7 @@ function mapCached(cpu: Task, fault: FaultContext, address: number, index: numbe
   }
   const good =
     isPageOf(cpu, frame, file, index) &&
-    (pageFlags(cpu, frame) & PG_UPTODATE) !== 0 &&
+    (pageFlags(cpu, frame) & (PG_UPTODATE | PG_READAHEAD)) === PG_UPTODATE &&
     index < Atomics.load(cpu.heap, file + File.pages)
   if (good) Atomics.store(cpu.heap, address, readPte(cpu, fault, frame))
   unlockPage(cpu, frame)

@@ -5,7 +5,7 @@
 // the page out of the cache, as the slot would not hold its content any more. The design says which of this may be done
 // without the mmap lock.
 
-import { freshPage } from '../cache/filemap.ts'
+import { freshPage } from '../cache/read-pages.ts'
 import { allocPage } from '../cache/reclaim.ts'
 import { cpuRelax } from '../machine/cpu.ts'
 import { PAGE_SIZE } from '../machine/frames.ts'

@@ -115,6 +115,9 @@ export const Header = layout('machine', WORDS, {
   /** Whether the area is being emptied: see memory/swap.ts. */
   swapLeaving: SWAP + 9,
 
+  /** One more than the number of the CPU that frees frames before they are used up; 0 if none does. */
+  balancingCpu: SWAP + 10,
+
   /** A rw_semaphore: who has pages in its hands that may be leaving memory reads under it, see cache/reclaim.ts. */
   reclaimLock: SWAP + 16,
 

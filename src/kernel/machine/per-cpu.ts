@@ -185,3 +185,29 @@ export function statThreshold(cpuCount: number, frameCount: number): number {
   const fls = (value: number): number => 32 - Math.clz32(value)
   return Math.min(STAT_THRESHOLD_MAX, 2 * fls(cpuCount) * (1 + fls(frameCount >> MEMORY_UNIT_SHIFT)))
 }
+
+/** Machines with fewer frames free some only when none is left. */
+const WATERMARK_FRAMES_MIN = 1024
+
+/**
+ * `low_wmark_pages` and `high_wmark_pages` for a machine with so many frames (mm/page_alloc.c, Linux 6.12): a quarter
+ * and a half above `min_free_kbytes`, which is the root of sixteen times the memory, both in KiB.
+ */
+export function watermarks(frameCount: number): { low: number; high: number } {
+  if (frameCount < WATERMARK_FRAMES_MIN) return { low: 0, high: 0 }
+  const min = Math.floor(Math.sqrt(16 * 4 * frameCount) / 4)
+  return { low: min + (min >> 2), high: min + (min >> 1) }
+}
+
+const CLOCK_PAGES_MIN = 64
+/** A page table. */
+const CLOCK_PAGES_MAX = 512
+
+/**
+ * How many entries of page tables the hand of the clock passes at a time: each time all CPUs are called for a flush, so
+ * that there are to be many; but not more than a part of memory, as all of them may leave it. A power of two.
+ */
+export function clockPages(frameCount: number): number {
+  const wanted = 2 ** Math.floor(Math.log2(Math.max(1, frameCount / 8)))
+  return Math.min(CLOCK_PAGES_MAX, Math.max(CLOCK_PAGES_MIN, wanted))
+}

@@ -49,8 +49,12 @@ export const File = layout('file', FILE_WORDS, {
   dirtiedWhen: 11,
   /** `writeback_index`: where the flusher goes on with the file. */
   writebackIndex: 9,
-  /** `mmap_miss`: how many faults in a row did not find their page; see filemap.ts. */
+  /** `mmap_miss`: how many more faults did not find their page than did; see readahead.ts. */
   mmapMiss: 12,
+  /** `file_ra_state`, see readahead.ts: where the window is, how large, and the page that a call has read last. */
+  raStart: 23,
+  raWindow: 30,
+  raPrevious: 31,
   /** Files that nobody refers to any more are linked until they are buried. */
   nextDead: 13,
   /** One of BURIAL_NONE and so on; guarded by the lock of the list of files. */

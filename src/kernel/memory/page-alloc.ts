@@ -30,6 +30,16 @@ export function allocFrame(cpu: Task): number {
   return heap[base + PerCpu.pcp + count]
 }
 
+/** The same where what other CPUs keep is left to them. */
+export function allocZoneFrame(cpu: Task): number {
+  return allocFromZones(cpu, 0)
+}
+
+/** Whether this CPU has frames of its node in front of the zone. */
+export function hasFramesInFront(cpu: Task): boolean {
+  return cpu.heap[cpu.base + PerCpu.pcpCount] !== 0
+}
+
 /** Its node is empty: from another, and if all are, what other CPUs keep. */
 function allocFrameSlow(cpu: Task): number {
   const frame = allocFromZones(cpu, 1)

@@ -41,6 +41,8 @@ export const PG_REFERENCED = 32
 export const PG_WAITERS = 64
 /** It is on the list of the LRU, see lru.ts. */
 export const PG_LRU = 128
+/** Who uses it first is to read on behind it, see cache/readahead.ts. */
+export const PG_READAHEAD = 256
 
 /** The `struct page` of a frame. */
 export function pageStruct(cpu: Cpu, frame: number): number {

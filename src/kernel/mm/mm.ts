@@ -56,8 +56,8 @@ export const Mm = layout('mm_struct', MM_WORDS, {
 
   /** The observers of this mm's translations, linked; see mmu-notifier.ts. */
   mmuNotifiers: MMAP_SEQ + 9,
-  /** `notifier_subscriptions->lock`: guards the list of observers. */
-  mmuNotifiersLock: MMAP_SEQ + 10,
+  /** Guards the list of observers; two words, see sync/rwlock.ts: reclaim holds it for reading. */
+  mmuNotifiersLock: MMAP_SEQ + 13,
   /** Lespinasse 2022: the per-CPU semaphore of those who register observers; 0 where the design has none. */
   mmuNotifierLock: MMAP_SEQ + 11,
   /** MMF_UNSTABLE, see oom-reaper.ts. Beside what faults read anyway. */

@@ -3,7 +3,7 @@
 import { Cpu } from '../machine/cpu.ts'
 import type { PhysicalMemory } from '../machine/frames.ts'
 import { Header } from '../machine/header.ts'
-import { PerCpu, pcpLimits, statThreshold } from '../machine/per-cpu.ts'
+import { PerCpu, clockPages, pcpLimits, statThreshold, watermarks } from '../machine/per-cpu.ts'
 import type { DesignHooks } from './design-hooks.ts'
 import { FaultContext } from './fault-context.ts'
 import { RSS_KINDS } from './mm.ts'
@@ -13,8 +13,6 @@ import { RangeWalk } from './range-walk.ts'
 export const VMACACHE_SIZE = 4
 /** `ra_pages`: pages that are read at a time at most, 128 KiB. */
 export const READAHEAD_PAGES = 32
-/** Pages that the hand of the clock passes at a time, see reclaim.ts. */
-export const CLOCK_PAGES = 64
 /** Frames that a teardown collects before it flushes and frees them. */
 export const GATHER_FRAMES_MAX = 4096
 /** How many separate ranges of pages one mprotect remembers that it has made writable. */
@@ -31,6 +29,11 @@ export class Task extends Cpu {
   readonly lruBatch: number
   readonly chargeBatch: number
   readonly nodeThreshold: number
+  /** Below how many free frames one CPU begins to free some, and until there are how many; 0: none does. */
+  readonly lowFrames: number
+  readonly highFrames: number
+  /** Pages that the hand of the clock passes at a time, see cache/reclaim.ts. */
+  readonly clockPages: number
   /** The memory node of this CPU, how many there are, and how many frames each has: see memory/node.ts. */
   readonly node: number
   readonly nodeCount: number
@@ -123,7 +126,7 @@ export class Task extends Cpu {
   // A turn of the clock (cache/reclaim.ts): where the hand is, and what was taken out of the page table.
   clockPage = 0
   clockCount = 0
-  readonly clockFrames = new Int32Array(CLOCK_PAGES)
+  readonly clockFrames: Int32Array
   readonly clockCounts = new Int32Array(RSS_KINDS)
 
   constructor(id: number, heap: Int32Array, memory: PhysicalMemory, design: DesignHooks<Task>) {
@@ -137,6 +140,11 @@ export class Task extends Cpu {
     this.lruBatch = heap[Header.lruBatch]
     this.chargeBatch = heap[Header.chargeBatch]
     this.nodeThreshold = statThreshold(this.cpuCount, heap[Header.frameCount])
+    const { low, high: enough } = watermarks(heap[Header.frameCount])
+    this.lowFrames = low
+    this.highFrames = enough
+    this.clockPages = clockPages(heap[Header.frameCount])
+    this.clockFrames = new Int32Array(this.clockPages)
     this.node = heap[this.base + PerCpu.node]
     this.nodeCount = heap[Header.nodeCount]
     this.framesPerNode = heap[Header.framesPerNode]

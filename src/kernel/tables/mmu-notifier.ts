@@ -23,6 +23,7 @@ import { mmapWriteLock, mmapWriteUnlock } from '../mm/mmap-lock.ts'
 import type { Task } from '../mm/task.ts'
 import { advanceNumber, forgetNumber, takeNumber } from '../sync/number.ts'
 import { RCU_FREE_MMU_NOTIFIER, callRcu, defineRcuCallback, rcuReadLock, rcuReadUnlock } from '../sync/rcu.ts'
+import { readLock, readUnlock, writeLock, writeUnlock } from '../sync/rwlock.ts'
 import { spinLock, spinUnlock } from '../sync/spinlock.ts'
 
 const SHADOW = 32
@@ -63,10 +64,10 @@ export function registerMmuNotifier(cpu: Task, mm: number): number {
   takeNumber(cpu, Header.mmuNotifierGeneration, notifier + MmuNotifier.generation)
   mmapWriteLock(cpu, mm)
   cpu.design.notifierRegistering(cpu, mm)
-  spinLock(cpu, mm + Mm.mmuNotifiersLock)
+  writeLock(cpu, mm + Mm.mmuNotifiersLock)
   heap[notifier + MmuNotifier.next] = heap[mm + Mm.mmuNotifiers]
   Atomics.store(heap, mm + Mm.mmuNotifiers, notifier)
-  spinUnlock(cpu, mm + Mm.mmuNotifiersLock)
+  writeUnlock(cpu, mm + Mm.mmuNotifiersLock)
   cpu.design.notifierRegistered(cpu, mm)
   mmapWriteUnlock(cpu, mm)
   return notifier
@@ -79,11 +80,11 @@ export function registerMmuNotifier(cpu: Task, mm: number): number {
 export function unregisterMmuNotifier(cpu: Task, notifier: number): void {
   const { heap } = cpu
   const mm = heap[notifier + MmuNotifier.mm]
-  spinLock(cpu, mm + Mm.mmuNotifiersLock)
+  writeLock(cpu, mm + Mm.mmuNotifiersLock)
   let link: number = mm + Mm.mmuNotifiers
   while (heap[link] !== notifier) link = heap[link] + MmuNotifier.next
   Atomics.store(heap, link, heap[notifier + MmuNotifier.next])
-  spinUnlock(cpu, mm + Mm.mmuNotifiersLock)
+  writeUnlock(cpu, mm + Mm.mmuNotifiersLock)
   forgetNumber(cpu, notifier + MmuNotifier.generation)
   callRcu(cpu, notifier + MmuNotifier.rcuHead, RCU_FREE_MMU_NOTIFIER)
 }
@@ -141,16 +142,17 @@ export function invalidateRangeEnd(cpu: Task, mm: number): void {
 /**
  * The same for reclaim, which withdraws translations without the mmap lock. Until {@link reclaimEnd} no observer is
  * registered: in Linux, registration takes the locks of the reverse mapping for that. Of the whole address space, since
- * the table that reclaim is about to lock may have moved since it was found. No lock of a page table is held.
+ * the table that reclaim is about to lock may have moved since it was found. No lock of a page table is held. Several
+ * CPUs may reclaim at once: each waits meanwhile until others have flushed.
  */
 export function reclaimStart(cpu: Task, mm: number): void {
-  spinLock(cpu, mm + Mm.mmuNotifiersLock)
+  readLock(cpu, mm + Mm.mmuNotifiersLock)
   invalidateRangeStart(cpu, mm, 0, TASK_SIZE)
 }
 
 export function reclaimEnd(cpu: Task, mm: number): void {
   invalidateRangeEnd(cpu, mm)
-  spinUnlock(cpu, mm + Mm.mmuNotifiersLock)
+  readUnlock(cpu, mm + Mm.mmuNotifiersLock)
 }
 
 /** `kvm_mmu_notifier_invalidate_range_start`. */

@@ -1,0 +1,134 @@
+// Reading pages of files of the host into the page cache (mm/filemap.c).
+//
+// A page enters the cache locked and not up to date. It is unlocked when its content is there, or when reading it has
+// failed; then it stays, not up to date, and the next CPU that wants it tries again. All of this may sleep.
+
+import { PAGE_SIZE, PAGE_WORDS } from '../machine/frames.ts'
+import { File, addToPageCache, bytesInPage, deleteFromPageCache, isHostHole } from '../memory/file.ts'
+import { readFromHost } from '../memory/host-io.ts'
+import { allocZoneFrame, putPage } from '../memory/page-alloc.ts'
+import { pageFlags, setPageFlags, unlockPage } from '../memory/page-lock.ts'
+import {
+  PG_LOCKED,
+  PG_READAHEAD,
+  PG_REFERENCED,
+  PG_UPTODATE,
+  Page,
+  isPageOf,
+  pageStruct,
+} from '../memory/page.ts'
+import { EIO, ENOMEM } from '../mm/errno.ts'
+import type { Task } from '../mm/task.ts'
+import { allocPage } from './reclaim.ts'
+
+/** A frame that is this CPU's alone gets one reference and flags. Returns it. */
+export function freshPage(cpu: Task, frame: number, flags: number): number {
+  if (frame === 0) return 0
+  const page = pageStruct(cpu, frame)
+  Atomics.store(cpu.heap, page + Page.mapping, 0)
+  Atomics.store(cpu.heap, page + Page.flags, flags)
+  cpu.heap[page + Page.anonVma] = 0
+  Atomics.store(cpu.heap, page + Page.refcount, 1)
+  return frame
+}
+
+/**
+ * Truncation may have looked before the page was there: then this CPU has to take it out. The page has been locked
+ * since before it entered the cache, so that nobody has mapped it.
+ */
+export function dropIfTruncated(cpu: Task, file: number, index: number, frame: number): void {
+  if (index < Atomics.load(cpu.heap, file + File.pages)) return
+  deleteFromPageCache(cpu, frame, 0)
+  putPage(cpu, frame)
+}
+
+/**
+ * Makes the content of a page that the caller has locked be there. Returns 0, a negative errno, or 1 when the page does
+ * not belong to that place of the file any more.
+ */
+export function readLockedPage(cpu: Task, file: number, index: number, frame: number): number {
+  if (!isPageOf(cpu, frame, file, index)) return 1
+  if ((pageFlags(cpu, frame) & PG_UPTODATE) !== 0) return 0
+  cpu.ioFrames[0] = frame
+  const read = readPages(cpu, file, index, 1)
+  return finishRead(cpu, file, index, frame, read)
+}
+
+/**
+ * Reads the pages from `start` on, at most READAHEAD_PAGES, up to `end` or the first that is there already, with one
+ * request. `marker` gets PG_READAHEAD, see readahead.ts. Returns 0 or a negative errno, which concerns the page `needed`.
+ */
+export function readRun(
+  cpu: Task,
+  file: number,
+  start: number,
+  end: number,
+  needed: number,
+  marker = -1,
+): number {
+  const { ioFrames } = cpu
+  let count = 0
+  let error = 0
+  for (let index = start; index < end && error === 0; index++) {
+    const frame = freshPage(cpu, index === needed ? allocPage(cpu) : allocZoneFrame(cpu), PG_LOCKED)
+    const added = frame === 0 ? -1 : addToPageCache(cpu, file, index, frame, 0)
+    if (added === 1 && index < Atomics.load(cpu.heap, file + File.pages)) {
+      ioFrames[count++] = frame
+      continue
+    }
+    if (added === 1) {
+      deleteFromPageCache(cpu, frame, 0)
+      putPage(cpu, frame)
+    }
+    if (frame !== 0) {
+      unlockPage(cpu, frame)
+      putPage(cpu, frame)
+    }
+    if (added < 0 && index >= needed) error = -ENOMEM
+    break
+  }
+  if (count === 0) return error
+  const read = readPages(cpu, file, start, count)
+  let neededError = 0
+  for (let n = 0; n < count; n++) {
+    const frame = ioFrames[n]
+    const left = read < 0 ? read : Math.max(0, read - n * PAGE_SIZE)
+    const failed = finishRead(cpu, file, start + n, frame, left)
+    if (start + n === marker) setPageFlags(cpu, frame, PG_READAHEAD)
+    if (start + n === needed) {
+      neededError = failed
+      setPageFlags(cpu, frame, PG_REFERENCED)
+    }
+    unlockPage(cpu, frame)
+    putPage(cpu, frame)
+  }
+  return neededError
+}
+
+/** Reads `count` pages into `cpu.ioFrames`, as far as the host keeps any. Returns bytes or a negative errno. */
+function readPages(cpu: Task, file: number, start: number, count: number): number {
+  const kept = Math.min(count, Atomics.load(cpu.heap, file + File.hostPages) - start)
+  return kept > 0 ? readFromHost(cpu, file, start, cpu.ioFrames, kept) : 0
+}
+
+/**
+ * `read` bytes of a page have come, or it is a negative errno. What is not of the file is zeros. Returns 0 or -errno.
+ */
+function finishRead(cpu: Task, file: number, index: number, frame: number, read: number): number {
+  if (read < 0) return read
+  const expected = bytesInPage(cpu, file, index)
+  // A program of the host has made the file shorter, without the kernel.
+  if (read === 0 && expected !== 0 && !isHostHole(cpu, file, index)) return -EIO
+  zeroFrom(cpu, frame, Math.min(read, expected))
+  setPageFlags(cpu, frame, PG_UPTODATE)
+  return 0
+}
+
+/** Zeros the bytes of a frame from `offset` on. */
+export function zeroFrom(cpu: Task, frame: number, offset: number): void {
+  if (offset >= PAGE_SIZE) return
+  const first = frame * PAGE_SIZE + offset
+  const aligned = (offset + 3) & -4
+  if (aligned !== offset) cpu.memory.bytes.fill(0, first, frame * PAGE_SIZE + aligned)
+  cpu.memory.words.fill(0, frame * PAGE_WORDS + aligned / 4, (frame + 1) * PAGE_WORDS)
+}
