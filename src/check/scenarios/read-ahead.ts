@@ -4,7 +4,7 @@
 import { mapKeptFile } from './file-calls.ts'
 import { firstPage, warmPage } from './pages.ts'
 import { kernelScenarios } from './table.ts'
-import type { ScenarioCpu } from '../kernel-scenario.ts'
+import type { ScenarioCpu } from '../scenario-cpu/index.ts'
 
 const PAGES = 5
 const marker = warmPage
