@@ -102,7 +102,7 @@ type Described = Readonly<Record<string, unknown>>
 export function checkMachine(value: unknown, where: string): MachineModel {
   if (!isObject(value))
     throw new MachineRefused(
-      `${where}: ${value === undefined ? 'exports nothing as default' : 'is no machine'}`,
+      `${where}: ${value === undefined ? 'exports no machine as default' : 'is no machine'}`,
     )
   const wrong: string[] = []
   const machine = extended(value, wrong)

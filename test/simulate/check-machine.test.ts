@@ -26,7 +26,7 @@ describe('a description of a machine', () => {
   })
 
   it('is an object', () => {
-    assert.deepEqual(wrong(undefined), ['exports nothing as default'])
+    assert.deepEqual(wrong(undefined), ['exports no machine as default'])
     for (const value of [null, 5, 'skylake-2s', [skylake]]) assert.deepEqual(wrong(value), ['is no machine'])
   })
 
