@@ -12,7 +12,7 @@ import { lessWorkOf, type Advice, type ProgramTrace } from './less-work.ts'
 import { HARMFUL_SHARE, linuxShare } from './lock-share.ts'
 import { formatCount, formatDuration, plural } from './numbers.ts'
 import { printable } from './printable.ts'
-import type { TraceReport } from './replay-report.ts'
+import { censusOf, type TraceReport } from './replay-report.ts'
 
 export type { Advice } from './less-work.ts'
 
@@ -29,7 +29,11 @@ function lessWork(trace: TraceReport): Advice[] {
   const most = mostWaitedMs(trace)
   const [first, ...others] = trace.programs
   if (others.length === 0)
-    return worthNaming(trace, lessWorkOf(programTrace(trace, first), most), trace.durationMs)
+    return worthNaming(
+      trace,
+      lessWorkOf(programTrace({ ...trace, faultCensus: censusOf(trace) }, first), most),
+      trace.durationMs,
+    )
   const all = trace.programs.flatMap((program) => {
     const own = { ...trace, faultCensus: program.faultCensus }
     const name = printable(program.name)

@@ -9,7 +9,7 @@ import { isExact } from '../trace/recorded-kernel.ts'
 import type { Advice } from './advice.ts'
 import { formatCount, formatDuration, formatShare, plural } from './numbers.ts'
 import { printable } from './printable.ts'
-import type { TraceReport } from './replay-report.ts'
+import { censusOf, type TraceReport } from './replay-report.ts'
 import { plainStyle, type Style, type TextOptions } from './style.ts'
 import { formatTable, wrap, type Column } from './table.ts'
 import { othersThan, verdictReport, type Verdict } from './verdict.ts'
@@ -177,7 +177,8 @@ export function kernelText({ kernel }: TraceReport): string {
 }
 
 /** What page faults and memory calls took, in all threads. */
-export function timeRows({ faultCensus }: TraceReport): (readonly [string, string])[] {
+export function timeRows(trace: TraceReport): (readonly [string, string])[] {
+  const faultCensus = censusOf(trace)
   const faults = [faultCensus.user, ...Object.values(faultCensus.kernel)]
   const faultNs = faults.reduce((sum, { costNs }) => sum + costNs, 0)
   const samples = faults.reduce((sum, one) => sum + one.samples, 0)

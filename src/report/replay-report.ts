@@ -135,6 +135,12 @@ export interface ReplayReport {
   readonly designs: readonly DesignReport[]
 }
 
+/** The faults of what is told of: of one process of several, those of the processes of its name. */
+export function censusOf({ processChoice, programs, faultCensus }: TraceReport): FaultCensus {
+  const isOne = processChoice === 'asked' || processChoice === 'busiest'
+  return isOne ? (programs[0]?.faultCensus ?? faultCensus) : faultCensus
+}
+
 /** One report of the repetitions of one design on `threads` worker threads. */
 export function mergeRepetitions(repetitions: readonly DesignReplay[], threads: number): DesignReport {
   const sorted = repetitions.toSorted((a, b) => a.elapsedMs - b.elapsedMs)

@@ -34,6 +34,15 @@ test('report prints what a recording tells, as JSON with the keys that are relie
   }
 })
 
+test('report of what cannot be judged writes its page, and ends with 1', async () => {
+  const lost = trace.replace('holder-is-another-process', 'lost-most-events')
+  const { code, stdout } = await faultline(['report', lost, '--output', file('lost.html')])
+  assert.equal(code, 1)
+  assert.match(stdout, /nothing can\s+be judged/)
+  assert.match(readFileSync(file('lost.html'), 'utf8'), /nothing can be judged/)
+  rmSync(file('lost.html'))
+})
+
 test('report refuses what it cannot do', async () => {
   const wrong = file('wrong.json')
   writeFileSync(wrong, JSON.stringify({ resultForm: RESULT_FORM, trace: { path: 1 } }))

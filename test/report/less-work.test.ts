@@ -144,7 +144,26 @@ test('of several programs, a change is that of one of them, which is named', asy
     advice.filter((change) => change.startsWith('server: Give memory back less eagerly')).length,
     1,
   )
-  assert.ok(advice.every((change) => !change.startsWith('program: Give')))
+  assert.ok(
+    advice.every((change) => !change.startsWith('program: Give')),
+    advice.join('\n'),
+  )
+})
+
+test('of one process of several, what is told is of its program', async () => {
+  const text = churn(new TraceText(), 1, 'server')
+  text.comm = 'quiet'
+  text.exec(2).mmap(2, 2, A, 400 * PAGE)
+  for (let page = 0; page < 400; page++) text.fault(2, 2, A + page * PAGE, 6)
+  for (const [process, expected] of [
+    [1, ['Give memory back less eagerly: a longer decay or a larger trim threshold of the allocator.']],
+    [2, []],
+  ] as const) {
+    const trace = await text.import({ isReplayed: false, process })
+    trace.close()
+    const report = traceReport(trace)
+    assert.deepEqual(changes(verdictReport(verdictOfTrace(report), report).advice), expected)
+  }
 })
 
 test('settings are those of the allocator that is mapped', async () => {

@@ -281,7 +281,6 @@ describe('lines', () => {
   })
 
   test('a name that looks like the beginning of a line is none, padded or not', () => {
-    const event = '  exceptions:page_fault_user: address=0x1000 ip=0x1 error_code=0x4'
     for (const name of ['1/1 [000] 1.0:', '1/1 1.0:', '9/9 99999.0: x', '1/1 [000] 1.0: ', 'a 2/2 3.1:']) {
       for (const before of [name.padStart(16), name]) {
         const { seen, scanner } = scan(`${before} 6620/6621 [001]   820.817595: ${event}\n`)

@@ -1,6 +1,11 @@
 // Tables of scenarios: what each of them does, by its name.
 
-import { type KernelScenarioDescription, type PrimitiveScenarioDescription, kernelScenario, primitiveScenario } from '../kernel-scenario.ts'
+import {
+  type KernelScenarioDescription,
+  type PrimitiveScenarioDescription,
+  kernelScenario,
+  primitiveScenario,
+} from '../kernel-scenario.ts'
 import { firstPage, warmPage } from './pages.ts'
 
 type Table<Entry> = Readonly<Record<string, Entry>>
