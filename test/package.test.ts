@@ -16,7 +16,6 @@ const dist = join(root, 'dist')
 
 const PACKED_BYTES_MAX = 1_350_000
 const FILES_MAX = 1_000
-const FILES_MAX = 980
 const DOOR_BYTES_MAX = 640_000
 
 /** What a process prints as JSON that runs `code`, a module that imports the package by its name as a user would. */
