@@ -110,7 +110,7 @@ export function balance(cpu: Task): void {
   if (zonesFree(heap) >= cpu.lowFrames || !canReclaim(cpu)) return
   const balancing = Atomics.load(heap, Header.balancingCpu)
   // One whose thread has died there has left its number behind.
-  if (balancing !== 0 && isInKernel(heap, perCpuBase(heap, balancing - 1))) return
+  if (balancing !== 0 && balancing !== cpu.id + 1 && isInKernel(heap, perCpuBase(heap, balancing - 1))) return
   if (Atomics.compareExchange(heap, Header.balancingCpu, balancing, cpu.id + 1) !== balancing) return
   downRead(cpu, Header.reclaimLock)
   while (zonesFree(heap) < cpu.highFrames && turnHands(cpu, RECLAIM_FRAMES) !== 0) {
