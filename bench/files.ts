@@ -1,6 +1,6 @@
 // Threads that read and write blocks of one file, at random or in order: through a mapping of a machine whose memory is
-// smaller than the file, by system calls, and through the mmap package of npm if it is installed. `npm run bench:files`,
-// with
+// smaller than the file, by system calls, and through the mmap package of npm if it is installed. It is started by
+// `npm run bench:files`, with
 //
 //   --size 256MiB --memory 64MiB --threads 8 --operations 20000 --rounds 5 --design NAME
 //   --package NAME --package-folder FOLDER --package-node PATH    where it is installed, and the Node it was built for

@@ -578,3 +578,17 @@ describe('a file that was opened for reading', () => {
     })
   })
 })
+
+test('the size of a file may be written as a text, as those of a machine', () => {
+  withSpace((_, machine) => {
+    const path = fileOf('')
+    const file = machine.openFile(path, { mode: 'r+', size: '12KiB' })
+    assert.equal(file.size, 3 * PAGE)
+    file.close()
+    const inMemory = machine.createFile({ size: '1MiB' })
+    assert.equal(inMemory.size, 256 * PAGE)
+    inMemory.close()
+    for (const size of ['12 pages', '', NaN, -1, '9000GiB'])
+      assert.throws(() => machine.openFile(path, { mode: 'r+', size }), RangeError, String(size))
+  })
+})

@@ -1,4 +1,5 @@
-// An address space, as one thread sees it: the system calls and the accesses of a program.
+// An address space, as one thread sees it: its life, the accesses of a program, and its system calls, of which those of
+// the layout are in address-layout.ts.
 //
 // Addresses and lengths are in bytes, addresses below 2^43. Calls have the names, the rules and the errors of Linux;
 // what a system call would return as an errno is thrown as MemoryError.
@@ -6,19 +7,6 @@
 import {
   DEFAULT_MAX_MAP_COUNT,
   DEFAULT_STACK_LIMIT,
-  MADV,
-  MAP_FIXED,
-  MAP_FIXED_NOREPLACE,
-  MAP_POPULATE,
-  MCL_CURRENT,
-  MCL_FUTURE,
-  MCL_ONFAULT,
-  MM_ANON_PAGES,
-  MM_FILE_PAGES,
-  MM_SHMEM_PAGES,
-  MREMAP_DONTUNMAP,
-  MREMAP_FIXED,
-  MREMAP_MAYMOVE,
   Mm,
   PAGE_SIZE,
   RLIMIT_AS,
@@ -26,81 +14,32 @@ import {
   RLIMIT_MEMLOCK,
   RLIMIT_STACK,
   TASK_SIZE,
-  type Task,
-  VM_GROWSDOWN,
-  VM_LOCKED,
-  VM_NORESERVE,
-  VM_NO_MAYWRITE,
-  VM_SHARED,
-  VM_WRITE,
-  Vma,
-  brk,
   createMm,
   destroyMm,
   finishSync,
   forkMm,
-  getMmCounter,
-  heapBytes,
   isMm,
   leaveMm,
-  limitBytes,
-  madvise,
-  mincore,
-  mlock,
-  mlockall,
-  mmap,
-  mmapReadLock,
-  mmapReadUnlock,
-  mmapWriteLock,
-  mmapWriteUnlock,
-  mprotect,
-  mremap,
   msync,
-  munlock,
-  munlockall,
-  munmap,
   numberAt,
   oomReap,
   setLimitBytes,
   registerMmuNotifier,
   requestSync,
-  setStartOfHeap,
-  startOfHeap,
 } from '../../kernel/index.ts'
-import {
-  type Advice,
-  type Limit,
-  type AddressSpaceOptions,
-  type MapOptions,
-  type LockAllOptions,
-  type MappedSize,
-  type RemapOptions,
-  type Mapping,
-  type Observer,
-  msyncFlags,
-  mapChecks,
-  remapChecks,
-  lockChecks,
-  observerChecks,
-  lockAllChecks,
-  spaceChecks,
-  limitNumber,
-} from './address-space-options.ts'
-import { allocateBytes, checkAddress, checkLimit, checkString, rangeError, readOptions } from './arguments.ts'
+import { type AddressSpaceOptions, msyncFlags, spaceChecks } from './address-space-options.ts'
+import { checkString, rangeError, readOptions } from './arguments.ts'
+import { AddressLayout } from './address-layout.ts'
 import { byFlusher } from './async-sync.ts'
-import { AtomicAccess } from './atomic-access.ts'
 import { OWN, type Own, assertOwn } from './construction.ts'
 import { MemoryError, OutOfMemory, checkResult } from './errors.ts'
 import { type MachineHandle, readPlace } from './handles.ts'
 import { Heap, type HeapOptions } from './heap.ts'
 import { inspected } from './inspected.ts'
-import { LockWaits } from './lock-waits.ts'
-import { MachineFile } from './machine-file.ts'
 import { MachineThread } from './machine-thread.ts'
-import { ADDRESS_LIMIT, gone } from './memory-access.ts'
+import { gone } from './memory-access.ts'
 import { MmuNotifier } from './mmu-notifier.ts'
-import { beyond, misaligned, pageOf, pagesOf, pagesOrNone, pagesTouched } from './page-ranges.ts'
-import { type Protection, checkProtection, protectionFlags, protectionName } from './protection.ts'
+import { pageOf, pagesOrNone } from './page-ranges.ts'
 import { Snapshot } from './snapshot.ts'
 import { assureRoomForSteps } from './stack-room.ts'
 
@@ -130,7 +69,7 @@ export function spacesOf(thread: MachineThread): Map<number, AddressSpace> {
 
 let forgottenAtDetach: (thread: MachineThread, spaces: Map<number, AddressSpace>) => typeof spaces
 
-export class AddressSpace extends AtomicAccess {
+export class AddressSpace extends AddressLayout {
   /** For Machine.createAddressSpace(). */
   static create(thread: MachineThread, given: AddressSpaceOptions): AddressSpace {
     MachineThread.check(thread)
@@ -233,93 +172,6 @@ export class AddressSpace extends AtomicAccess {
     }
   }
 
-  // -------------------------------------------------------------------------------------------------------------------
-  // The layout
-
-  /**
-   * Maps `length` bytes, rounded up to whole pages, and returns where. Errors: EINVAL (zero length, misaligned offset
-   * or fixed address, a shared stack), ENOMEM (no room, too many mappings, beyond a limit or what may be committed),
-   * EEXIST (`noreplace`), EPERM (below 64 KiB; `locked` where nothing may be), EAGAIN (more than may be locked),
-   * EOVERFLOW, EACCES (shared and writable, of a file that was opened for reading only). What a `fixed` mapping was to
-   * replace stays where the call fails. `contiguous`: EINVAL (of a file or shared memory), ENOMEM (no run of free
-   * frames); what it was to replace is gone then.
-   */
-  mmap(length: number, given: MapOptions = {}): number {
-    const options = readOptions(given, 'mmap options', mapChecks)
-    const { address = 0, offset = 0, fixed = false, file } = options
-    const mapped = file === undefined ? null : MachineFile.forMapping(file, this.#thread)
-    const pages = pagesOf(length, 'mmap')
-    const hint = Math.floor(address / PAGE_SIZE)
-    if (offset % PAGE_SIZE !== 0 || offset < 0)
-      throw new MemoryError('EINVAL', 'mmap', `offset: ${offset} is not a multiple of 4096`)
-    if (fixed !== false && address % PAGE_SIZE !== 0) throw misaligned(address, 'mmap')
-    if (address < 0 || address >= 2 ** 43)
-      throw new MemoryError(fixed === false ? 'EINVAL' : 'ENOMEM', 'mmap', beyond(address))
-    let vmFlags = protectionFlags(options.protection ?? 'rw')
-    if (options.shared === true) vmFlags |= VM_SHARED
-    if (options.shared === true && mapped?.writable === false) vmFlags |= VM_NO_MAYWRITE
-    if (options.growsDown === true) vmFlags |= VM_GROWSDOWN
-    if (options.noReserve === true) vmFlags |= VM_NORESERVE
-    if (options.locked === true) vmFlags |= VM_LOCKED
-    let mapFlags = options.populate === true ? MAP_POPULATE : 0
-    if (fixed === 'noreplace') mapFlags |= MAP_FIXED_NOREPLACE
-    else if (fixed) mapFlags |= MAP_FIXED
-    const page = this.#call('mmap', (task, mm) => {
-      const map = (_: Task, pointer: number): number =>
-        mmap(task, mm, hint, pages, vmFlags, mapFlags, pointer, offset / PAGE_SIZE)
-      return mapped === null ? map(task, 0) : mapped.use(task, map)
-    })
-    if (options.contiguous === true) this.#makeContiguous(page * PAGE_SIZE, pages * PAGE_SIZE, vmFlags)
-    return page * PAGE_SIZE
-  }
-
-  /** Of a new mapping, which is gone where that cannot be. */
-  #makeContiguous(address: number, length: number, vmFlags: number): void {
-    try {
-      super.makeContiguous('mmap', address, length, (vmFlags & VM_WRITE) === 0 ? 'r' : 'rw')
-    } catch (error) {
-      this.munmap(address, length)
-      throw error
-    }
-  }
-
-  /**
-   * Takes away what is mapped in the range. Errors: EINVAL (misaligned, empty, out of range), ENOMEM (a split would
-   * exceed maxMapCount).
-   */
-  munmap(address: number, length: number): void {
-    const start = pageOf(address, 'munmap')
-    const end = start + pagesOf(length, 'munmap')
-    this.#call('munmap', (task, mm) => (end > TASK_SIZE ? -EINVAL : munmap(task, mm, start, end)))
-  }
-
-  /**
-   * Changes the protection. Errors: EINVAL (misaligned), ENOMEM (part of the range is not mapped, or may not become
-   * writable for the limit of data or what may be committed), EACCES (writing to a shared mapping of a file that was
-   * opened for reading only). What is before that part has changed.
-   */
-  mprotect(address: number, length: number, protection: Protection): void {
-    const start = pageOf(address, 'mprotect')
-    checkProtection(protection, 'protection')
-    const access = protectionFlags(protection)
-    const end = start + pagesOrNone(length, 'mprotect')
-    this.#call('mprotect', (task, mm) => (end > TASK_SIZE ? -ENOMEM : mprotect(task, mm, start, end, access)))
-  }
-
-  /**
-   * Advises. Errors: EINVAL (misaligned, unknown advice; 'free' of anything but private anonymous memory; 'dontneed',
-   * 'free', 'cold' and 'pageout' of locked memory), ENOMEM (part of the range is not mapped; the advice is taken for
-   * the rest).
-   */
-  madvise(address: number, length: number, advice: Advice): void {
-    const start = pageOf(address, 'madvise')
-    checkString(advice, 'advice')
-    const number = Object.hasOwn(MADV, advice) ? MADV[advice] : undefined
-    if (number === undefined) throw new MemoryError('EINVAL', 'madvise', `advice: there is no '${advice}'`)
-    const end = start + pagesOrNone(length, 'madvise')
-    this.#call('madvise', (task, mm) => madvise(task, mm, start, end, number))
-  }
-
   /**
    * Writes back what was written to the shared file mappings of the range, of whichever thread. 'sync' returns when it
    * is safe on disk; 'async' has the thread that writes files back begin with it, where the machine has one, and else
@@ -333,7 +185,7 @@ export class AddressSpace extends AtomicAccess {
     const flags = Object.hasOwn(msyncFlags, mode) ? msyncFlags[mode] : undefined
     if (flags === undefined) throw new MemoryError('EINVAL', 'msync', `mode: there is no '${mode}'`)
     const end = start + pagesOrNone(length, 'msync')
-    this.#call('msync', (task, mm) => (end > TASK_SIZE ? -ENOMEM : msync(task, mm, start, end, flags)))
+    super.callKernel('msync', (task, mm) => (end > TASK_SIZE ? -ENOMEM : msync(task, mm, start, end, flags)))
   }
 
   /**
@@ -349,176 +201,11 @@ export class AddressSpace extends AtomicAccess {
 
   async #msyncAsync(start: number, end: number): Promise<void> {
     if (end > TASK_SIZE) checkResult(-ENOMEM, 'msync')
-    const request = (): number => this.#run('msync', (task, mm) => requestSync(task, mm, start, end))
+    const request = (): number => super.runInKernel('msync', (task, mm) => requestSync(task, mm, start, end))
     const done = await byFlusher(this.#thread, request)
-    this.#call('msync', (task, mm) =>
+    super.callKernel('msync', (task, mm) =>
       done ? finishSync(task, mm) : msync(task, mm, start, end, msyncFlags.sync),
     )
-  }
-
-  /**
-   * Grows, shrinks or moves a mapping and returns where it is then. What goes to a `fixed` place and keeps its length
-   * may be several mappings, with holes between them; if one of them cannot be moved, those before it have been.
-   * Errors: EINVAL, EFAULT (not mapped, not one mapping), ENOMEM (no room, beyond a limit or what may be committed),
-   * EAGAIN (more than may be locked).
-   */
-  mremap(address: number, oldLength: number, newLength: number, given: RemapOptions = {}): number {
-    const options = readOptions(given, 'mremap options', remapChecks)
-    const start = pageOf(address, 'mremap')
-    const oldPages = pagesOrNone(oldLength, 'mremap', 'oldLength')
-    const newPages = pagesOf(newLength, 'mremap', 'newLength')
-    let flags = options.mayMove === true ? MREMAP_MAYMOVE : 0
-    if (options.dontUnmap === true) flags |= MREMAP_DONTUNMAP
-    let target = 0
-    if (options.fixed !== undefined) {
-      flags |= MREMAP_FIXED
-      target = pageOf(options.fixed, 'mremap', 'fixed')
-    }
-    const page = this.#call('mremap', (task, mm) =>
-      mremap(task, mm, start, oldPages, newPages, flags, target),
-    )
-    return page * PAGE_SIZE
-  }
-
-  /**
-   * Moves the end of the heap to `address` and returns where it is then: unchanged when that is not possible. Without
-   * an address, only tells.
-   */
-  brk(address?: number): number {
-    if (address !== undefined) checkAddress(address)
-    return this.#run('brk', (task, mm) => {
-      const start = startOfHeap(task, mm) * PAGE_SIZE
-      const bytes = address === undefined ? -1 : address - start
-      const possible = bytes >= 0 && bytes < 2 ** 32
-      return start + (possible ? brk(task, mm, bytes) : heapBytes(task, mm))
-    })
-  }
-
-  /** Says where the heap begins, as exec does; rounded up to a page. The heap is empty then. */
-  setBrk(start: number): void {
-    checkAddress(start, 'start')
-    if (start <= 0 || start >= ADDRESS_LIMIT) rangeError('start', start, 'an address of a program')
-    const page = Math.ceil(start / PAGE_SIZE)
-    this.#run('setBrk', (task, mm) => setStartOfHeap(task, mm, page))
-  }
-
-  /**
-   * Locks the range in memory and brings its pages in: they are not reclaimed until it is unlocked or unmapped. With
-   * `onFault`, no page is brought in, but those that are there, or come by a fault, stay. The range is that of all
-   * pages that it touches. Errors: EPERM (nothing may be locked), ENOMEM (more than may be locked; part of the range
-   * is not mapped, allows no access, has a protection key or lies beyond the end of a file), EAGAIN (no memory for the
-   * pages). After an error, part of the range may be locked.
-   */
-  mlock(address: number, length: number, options: { readonly onFault?: boolean } = {}): void {
-    const { onFault = false } = readOptions(options, 'mlock options', lockChecks)
-    const { start, end } = pagesTouched(address, length, 'mlock')
-    this.#call('mlock', (task, mm) => mlock(task, mm, start, end, onFault))
-  }
-
-  /**
-   * Pages of the range may be reclaimed again. Errors: ENOMEM (part of the range is not mapped: what is before it is).
-   */
-  munlock(address: number, length: number): void {
-    const { start, end } = pagesTouched(address, length, 'munlock')
-    this.#call('munlock', (task, mm) => munlock(task, mm, start, end))
-  }
-
-  /**
-   * Locks what is mapped, what will be mapped, or both; replaces what it was told before. What cannot be brought in is
-   * no error. Not inherited by fork. Errors: EINVAL (neither `current` nor `future`), EPERM (nothing may be locked),
-   * ENOMEM (more is mapped than may be locked).
-   */
-  mlockall(given: LockAllOptions): void {
-    const options = readOptions(given, 'mlockall options', lockAllChecks)
-    let flags = options.current === true ? MCL_CURRENT : 0
-    if (options.future === true) flags |= MCL_FUTURE
-    if (options.onFault === true) flags |= MCL_ONFAULT
-    this.#call('mlockall', (task, mm) => mlockall(task, mm, flags))
-  }
-
-  /** Unlocks what is mapped, and what will be. */
-  munlockall(): void {
-    this.#run('munlockall', (task, mm) => munlockall(task, mm))
-  }
-
-  /**
-   * Sets a limit in bytes, Infinity for none, as setrlimit does. What is beyond it already stays. fork copies limits.
-   * There are no hard limits. Errors: EINVAL for an unknown limit.
-   */
-  setLimit(limit: Limit, bytes: number): void {
-    const resource = limitNumber(limit, 'setLimit')
-    checkLimit(bytes, 'bytes')
-    this.#run('setLimit', (task, mm) => {
-      mmapWriteLock(task, mm)
-      setLimitBytes(task, mm, resource, bytes)
-      mmapWriteUnlock(task, mm)
-    })
-  }
-
-  /** A limit in bytes; Infinity where there is none. Errors: EINVAL for an unknown limit. */
-  getLimit(limit: Limit): number {
-    const resource = limitNumber(limit, 'getLimit')
-    return this.#run('getLimit', (task, mm) => {
-      mmapReadLock(task, mm)
-      const bytes = limitBytes(task, mm, resource)
-      mmapReadUnlock(task, mm)
-      return bytes
-    })
-  }
-
-  /** How much is mapped, in bytes. */
-  get mapped(): MappedSize {
-    return this.#run('mapped', (task, mm) => {
-      const { heap } = task
-      mmapReadLock(task, mm)
-      const sizeOf = (field: number): number => heap[mm + field]! * PAGE_SIZE
-      const size: MappedSize = {
-        total: sizeOf(Mm.totalVm),
-        data: sizeOf(Mm.dataVm),
-        stack: sizeOf(Mm.stackVm),
-        executable: sizeOf(Mm.execVm),
-        locked: sizeOf(Mm.lockedVm),
-      }
-      mmapReadUnlock(task, mm)
-      return size
-    })
-  }
-
-  /** All mappings in the order of their addresses, as /proc/self/maps shows them. */
-  maps(): Mapping[] {
-    const last = this.#run('maps', (task, mm) => {
-      const { heap } = task
-      // Linked, since the methods of an array may be anybody's.
-      let found: { mapping: Mapping; before: typeof found } | null = null
-      mmapReadLock(task, mm)
-      for (let vma = heap[mm + Mm.mmap]!; vma !== 0; vma = heap[vma + Vma.vmNext]!)
-        found = { mapping: describe(heap, vma), before: found }
-      mmapReadUnlock(task, mm)
-      return found
-    })
-    const list: Mapping[] = []
-    for (let each = last; each !== null; each = each.before) list.push(each.mapping)
-    return list.reverse()
-  }
-
-  /**
-   * For each page of the range, whether it is in memory, as mincore tells. Errors: EINVAL (misaligned), ENOMEM (not
-   * mapped).
-   */
-  residentPages(address: number, length: number): boolean[] {
-    const start = pageOf(address, 'residentPages')
-    const pages = pagesOrNone(length, 'residentPages')
-    const resident = allocateBytes(pages)
-    this.#call('residentPages', (task, mm) => mincore(task, mm, start, start + pages, resident))
-    return Array.from(resident, (value) => value === 1)
-  }
-
-  /** Resident pages by kind. Exact when no other thread is at work. */
-  get rss(): { anonymous: number; file: number } {
-    return this.#run('rss', (task, mm) => ({
-      anonymous: getMmCounter(task, mm, MM_ANON_PAGES),
-      file: getMmCounter(task, mm, MM_FILE_PAGES) + getMmCounter(task, mm, MM_SHMEM_PAGES),
-    }))
   }
 
   /**
@@ -530,7 +217,7 @@ export class AddressSpace extends AtomicAccess {
    */
   fork(): AddressSpace {
     assureRoomForSteps()
-    const child = this.#run('fork', (task, mm) => forkMm(task, mm))
+    const child = super.runInKernel('fork', (task, mm) => forkMm(task, mm))
     if (child === 0) throw new OutOfMemory('fork', 'the kernel heap is used up, or what may be committed')
     const space = AddressSpace.#of(
       this.#thread,
@@ -578,7 +265,7 @@ export class AddressSpace extends AtomicAccess {
    * done nothing, while another thread changes the layout.
    */
   reap(): boolean {
-    return this.#run('reap', (task, mm) => oomReap(task, mm))
+    return super.runInKernel('reap', (task, mm) => oomReap(task, mm))
   }
 
   /**
@@ -589,7 +276,7 @@ export class AddressSpace extends AtomicAccess {
    */
   registerNotifier(): MmuNotifier {
     assureRoomForSteps()
-    const notifier = this.#run('registerNotifier', (task, mm) => registerMmuNotifier(task, mm))
+    const notifier = super.runInKernel('registerNotifier', (task, mm) => registerMmuNotifier(task, mm))
     if (notifier < 0) throw new OutOfMemory('registerNotifier', 'the kernel heap is used up')
     return new MmuNotifier(OWN, this.#thread, notifier)
   }
@@ -598,7 +285,7 @@ export class AddressSpace extends AtomicAccess {
   destroy(): void {
     assureRoomForSteps()
     if (!this.#exists()) return
-    this.#run('destroy', (task, mm) => destroyMm(task, mm))
+    super.runInKernel('destroy', (task, mm) => destroyMm(task, mm))
     super.markLeft()
     spacesOf(this.#thread).delete(this.#generation)
   }
@@ -621,33 +308,7 @@ export class AddressSpace extends AtomicAccess {
     return `AddressSpace (${this.#generation})`
   }
 
-  /** Has `observer` told what this thread meets; null to stop. Waits of other threads are not seen. */
-  observe(observer: Observer | null): void {
-    const report =
-      observer === null ? undefined : readOptions(observer, 'observer', observerChecks).mmapLockWait
-    this.#tellObserver()
-    this.#thread.task.tracepoints =
-      report === undefined ? null : new LockWaits(this.#mm + Mm.mmapLock, report.bind(observer))
-  }
-
   // -------------------------------------------------------------------------------------------------------------------
-
-  /** Runs a call and turns a negative errno into an error. */
-  #call(call: string, body: (task: Task, mm: number) => number): number {
-    return checkResult(this.#run(call, body), call)
-  }
-
-  #run<T>(call: string, body: (task: Task, mm: number) => T): T {
-    super.join()
-    const result = this.#thread.enter(call, (task) => body(task, this.#mm))
-    if (this.#thread.task.tracepoints !== null) this.#tellObserver()
-    return result
-  }
-
-  #tellObserver(): void {
-    const { tracepoints } = this.#thread.task
-    if (tracepoints instanceof LockWaits) tracepoints.tell()
-  }
 
   #forget(): void {
     super.markLeft()
@@ -659,19 +320,4 @@ export class AddressSpace extends AtomicAccess {
   }
 }
 
-const EINVAL = 22
 const ENOMEM = 12
-
-function describe(heap: Int32Array, vma: number): Mapping {
-  const vmFlags = heap[vma + Vma.vmFlags]!
-  const file = heap[vma + Vma.vmFile]!
-  return {
-    start: heap[vma + Vma.vmStart]! * PAGE_SIZE,
-    end: heap[vma + Vma.vmEnd]! * PAGE_SIZE,
-    protection: protectionName(vmFlags),
-    shared: (vmFlags & VM_SHARED) !== 0,
-    offset: file === 0 ? 0 : heap[vma + Vma.vmPgoff]! * PAGE_SIZE,
-    file,
-    growsDown: (vmFlags & VM_GROWSDOWN) !== 0,
-  }
-}

@@ -35,7 +35,7 @@ import { MemoryError, OutOfMemory, checkResult } from './errors.ts'
 import type { LockClaim } from './file-lock.ts'
 import { type MachineHandle, readPlace } from './handles.ts'
 import { lockName } from './host-io.ts'
-import { FILE_SIZE_MAX, MachineFile, checkWrite, sizeInPages } from './machine-file.ts'
+import { FILE_SIZE_MAX, MachineFile, checkWrite, fileSize, sizeInPages } from './machine-file.ts'
 import { MachineThread } from './machine-thread.ts'
 import { type Opened, findOpened } from './opened-file.ts'
 import { type Storage, type StorageFile, identifyFile, openFile, storageErrorName } from './storage.ts'
@@ -52,8 +52,10 @@ export interface OpenFileOptions {
   readonly exclusive?: boolean
   /** Who may use a file that is made, less what the process takes away by its umask. Default 0o666. */
   readonly permissions?: number
-  /** The size that the file is to have, in bytes: it is cut off there, or zeros follow. Default: as it is. */
-  readonly size?: number
+  /**
+   * The size that the file is to have, in bytes or as '64MiB': it is cut off there, or zeros follow. Default: as it is.
+   */
+  readonly size?: number | string
   /** Whether a read fault maps the cached pages around it too. Default true. Fixed by who opens the file first. */
   readonly faultAround?: boolean
   /**
@@ -79,7 +81,8 @@ export class DiskFile extends MachineFile {
     MachineThread.check(thread)
     assureRoomForSteps()
     const options = readOptions(given, 'openFile options', openChecks)
-    const { mode = 'r', size } = options
+    const { mode = 'r' } = options
+    const size = options.size === undefined ? undefined : fileSize(options.size, 'size')
     const absolute = absolutePath(path)
     checkTogether(absolute, options)
     const writable = mode !== 'r'
@@ -217,7 +220,7 @@ const openChecks: OptionChecks<OpenFileOptions> = {
   create: checkBoolean,
   exclusive: checkBoolean,
   permissions: (value, name) => checkWhole(value, name, 0, 0o7777, 'a whole number from 0 to 0o7777'),
-  size: (value, name) => checkWhole(value, name, 0, FILE_SIZE_MAX, 'a whole number of bytes from 0 to 8 TiB'),
+  size: (value, name) => void fileSize(value, name),
   faultAround: checkBoolean,
   lock: checkBoolean,
 }

@@ -23,9 +23,17 @@ import { type Own, assertOwn } from './construction.ts'
 import { MemoryError, OutOfMemory, checkResult } from './errors.ts'
 import type { MachineThread } from './machine-thread.ts'
 import type { Opened } from './opened-file.ts'
+import { parseSize } from './size.ts'
 
 /** Most bytes that a file can have: 8 TiB less two pages. */
 export const FILE_SIZE_MAX = (2 ** 31 - 2) * PAGE_SIZE
+
+/** Bytes of the size of a file, which may be written as '64MiB'. Throws RangeError or TypeError for what is none. */
+export function fileSize(value: unknown, name: string): number {
+  const bytes = typeof value === 'string' ? parseSize(value, name) : value
+  checkWhole(bytes, name, 0, FILE_SIZE_MAX, 'a whole number of bytes from 0 to 8 TiB')
+  return bytes as number
+}
 /** Bytes that are moved in one stay in the kernel: others may be waiting for this CPU. */
 const BYTES_AT_A_TIME = 64 * PAGE_SIZE
 

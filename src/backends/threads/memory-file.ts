@@ -15,7 +15,6 @@ import {
   type OptionChecks,
   checkBoolean,
   checkString,
-  checkWhole,
   plainBytes,
   rangeError,
   readOptions,
@@ -23,15 +22,15 @@ import {
 import { OWN, type Own } from './construction.ts'
 import { OutOfMemory } from './errors.ts'
 import { type MachineHandle, readPlace } from './handles.ts'
-import { FILE_SIZE_MAX, MachineFile, checkWrite, sizeInPages } from './machine-file.ts'
+import { MachineFile, checkWrite, fileSize, sizeInPages } from './machine-file.ts'
 import { MachineThread } from './machine-thread.ts'
 import { type Opened, findOpened } from './opened-file.ts'
 import { assureRoomForSteps } from './stack-room.ts'
 
 export interface MemoryFileOptions {
   readonly name?: string
-  /** Size in bytes, 0 to 8 TiB less a page. */
-  readonly size: number
+  /** Size in bytes, or as '64MiB'; 0 to 8 TiB less a page. */
+  readonly size: number | string
   /** What the file contains from its beginning; the rest is zeros. */
   readonly contents?: Uint8Array
   /** Whether a read fault maps the cached pages around it too. Default true. */
@@ -40,12 +39,9 @@ export interface MemoryFileOptions {
   readonly dirtyTracking?: boolean
 }
 
-const checkSize = (value: unknown, name: string): void =>
-  checkWhole(value, name, 0, FILE_SIZE_MAX, 'a whole number of bytes from 0 to 8 TiB')
-
 const checks: OptionChecks<MemoryFileOptions> = {
   name: checkString,
-  size: checkSize,
+  size: (value, name) => void fileSize(value, name),
   contents: plainBytes,
   faultAround: checkBoolean,
   dirtyTracking: checkBoolean,
@@ -66,8 +62,7 @@ export class MemoryFile extends MachineFile {
     MachineThread.check(thread)
     assureRoomForSteps()
     const options = readOptions(given, 'createFile options', checks)
-    const { size } = options
-    checkSize(size, 'size')
+    const size = fileSize(options.size, 'size')
     const contents = options.contents === undefined ? undefined : plainBytes(options.contents, 'contents')
     const length = contents?.length ?? 0
     if (length > size) rangeError('contents', length, `at most ${size} bytes, the size of the file`)

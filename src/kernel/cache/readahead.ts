@@ -156,7 +156,7 @@ function hasFreeFrames(cpu: Task): boolean {
   return zonesFree(cpu.heap) >= FREE_FRAMES_MIN
 }
 
-/** The same where frames are freed before they are used up: then there is room for a window, and others leave memory. */
+/** The same, but where frames are freed before they are used up, others leave memory for a window. */
 function hasRoom(cpu: Task): boolean {
   if (hasFreeFrames(cpu)) return true
   if (cpu.lowFrames === 0) return false

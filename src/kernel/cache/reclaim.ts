@@ -77,7 +77,7 @@ export function allocPage(cpu: Task): number {
   for (let retries = 0; ; retries++) {
     // As in Linux, what other CPUs keep in front of the zones is asked for only where reclaim has freed nothing: to
     // call them and to wait for their answers costs more.
-    const frame = canReclaim(cpu) ? allocZoneFrame(cpu) : allocFrame(cpu)
+    const frame = hasFramesInFront(cpu) || !canReclaim(cpu) ? allocFrame(cpu) : allocZoneFrame(cpu)
     if (frame !== 0) return frame
     if (!maySleep(cpu)) return allocFrame(cpu)
     if (cpu.lowFrames !== 0 && waitForBalance(cpu)) continue
@@ -110,7 +110,7 @@ export function balance(cpu: Task): void {
   if (zonesFree(heap) >= cpu.lowFrames || !canReclaim(cpu)) return
   const balancing = Atomics.load(heap, Header.balancingCpu)
   // One whose thread has died there has left its number behind.
-  if (balancing !== 0 && isInKernel(heap, perCpuBase(heap, balancing - 1))) return
+  if (balancing !== 0 && balancing !== cpu.id + 1 && isInKernel(heap, perCpuBase(heap, balancing - 1))) return
   if (Atomics.compareExchange(heap, Header.balancingCpu, balancing, cpu.id + 1) !== balancing) return
   downRead(cpu, Header.reclaimLock)
   while (zonesFree(heap) < cpu.highFrames && turnHands(cpu, RECLAIM_FRAMES) !== 0) {
@@ -253,8 +253,8 @@ function ageMappings(cpu: Task): number {
 }
 
 /**
- * Takes the pages of [start, end), all of one table and at most `cpu.clockPages`, out of memory: those that were not used
- * since the hand last came, or all. Returns how many frames were freed.
+ * Takes the pages of [start, end), all of one table and at most `cpu.clockPages`, out of memory: those that were not
+ * used since the hand last came, or all. Returns how many frames were freed.
  */
 function unmapAndFree(cpu: Task, mm: number, start: number, end: number, all: boolean): number {
   reclaimStart(cpu, mm)
