@@ -35,6 +35,12 @@ export class CpuPaging extends CpuFiles {
     return this.call(swapOff)
   }
 
+  /** From here on this CPU frees frames when fewer than `low` are left, until there are `high`; for a set-up. */
+  setWatermarks(low: number, high: number): void {
+    this.task.lowFrames = low
+    this.task.highFrames = high
+  }
+
   /** Takes pages out of the page table and of memory, used or not, as reclaim does. */
   pageOut(page: number, pages = 1): Outcome {
     callEnter(this.task)

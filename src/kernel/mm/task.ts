@@ -29,9 +29,12 @@ export class Task extends Cpu {
   readonly lruBatch: number
   readonly chargeBatch: number
   readonly nodeThreshold: number
-  /** Below how many free frames one CPU begins to free some, and until there are how many; 0: none does. */
-  readonly lowFrames: number
-  readonly highFrames: number
+  /**
+   * Below how many free frames one CPU begins to free some, and until there are how many; 0: none does. The same on all
+   * CPUs, and not changed while they are at work.
+   */
+  lowFrames: number
+  highFrames: number
   /** Pages that the hand of the clock passes at a time, see cache/reclaim.ts. */
   readonly clockPages: number
   /** The memory node of this CPU, how many there are, and how many frames each has: see memory/node.ts. */
