@@ -190,8 +190,10 @@ new Worker(new URL(names.join(''), import.meta.url)).on('message', (value) => { 
   it('tell who asks by which files it was called', async () => {
     assert.deepEqual(await holds('callers.mjs'), [
       [
-        ['callers-worker.cjs', 3],
-        ['callers.mjs', 8],
+        [
+          ['callers-worker.cjs', 3],
+          ['callers.mjs', 8],
+        ],
       ],
     ])
   })
