@@ -17,7 +17,7 @@ export type {
   CounterexampleCall,
   CounterexampleEvent,
   CounterexampleRow,
-} from './check/counterexample.ts'
+} from './check/counterexample-data.ts'
 export type { CheckFailure } from './check/failure.ts'
 export { type InlineCheck, check } from './check/inline.ts'
 export type { ArgumentLists, Linearizable, Operation } from './check/linear-description.ts'

@@ -13,16 +13,13 @@ import {
   NOTIFY,
   PAUSE,
   READY,
-  SIGNAL,
   SHARED,
   SPINNING,
   STORE,
   type Site,
   Scheduler,
   Thread,
-  WAIT,
   WAITING,
-  WAIT_ASYNC,
   WOKEN,
   type Watched,
   operationNames,
@@ -30,101 +27,26 @@ import {
   setTracer,
   timeOut,
 } from '../backends/stepped/index.ts'
+import type {
+  Counterexample,
+  CounterexampleCall,
+  CounterexampleEvent,
+  CounterexampleRow,
+} from './counterexample-data.ts'
 import type { RaceReport } from './data-races.ts'
 import { isOver } from './passing-time.ts'
 import { NotDeterministic } from './step-log.ts'
 import { type FailureKind, type Subject, runAgain } from './explore.ts'
 import { Names, type Naming } from './names.ts'
-
-export type CounterexampleRow =
-  | {
-      readonly kind: 'call'
-      readonly thread: number
-      readonly depth: number
-      /** Functions that call each other, the outermost first. */
-      readonly functions: readonly string[]
-      /** File and line of the innermost. */
-      readonly place: string
-      /** The innermost, as an index into the calls. */
-      readonly call: number
-    }
-  | {
-      readonly kind: 'operation'
-      readonly thread: number
-      readonly depth: number
-      /** The step of the execution, from 1; null for a plain access, which is none. */
-      readonly step: number | null
-      /** An operation of Atomics, or 'read' or 'write' for a plain access. */
-      readonly operation: string
-      /** What is read or written; '' for an operation without memory. */
-      readonly name: string
-      /** The operation with its values, in words. */
-      readonly text: string
-      /** The step in which another thread wrote what is read here for the first time; null otherwise. */
-      readonly from: number | null
-      readonly place: string
-      /** What it is among the events, as an index. */
-      readonly event: number
-    }
-  | { readonly kind: 'switch'; readonly thread: number; readonly reason: string }
-  /** The last `operations` operations happen `times` times more. */
-  | { readonly kind: 'repeat'; readonly thread: number; readonly operations: number; readonly times: number }
-
-/** A call that is on the stack of an event. */
-export interface CounterexampleCall {
-  readonly thread: number
-  readonly function: string
-  /** File and line of the function. */
-  readonly place: string
-  /** Path of the file; '' where it is not known. */
-  readonly file: string
-  /** The call that it was made in, as an index; null for the outermost. */
-  readonly caller: number | null
-}
-
-/** An operation or a plain access, with its values as numbers. */
-export interface CounterexampleEvent {
-  readonly thread: number
-  /** See the row of an operation. */
-  readonly step: number | null
-  readonly operation: string
-  readonly name: string
-  readonly text: string
-  /** What was there; null for an operation without memory, and for a plain write. */
-  readonly before: number | null
-  /** What is there now; null for an operation without memory. */
-  readonly after: number | null
-  /** The event, as an index, in which another thread wrote what is read here; null otherwise. */
-  readonly from: number | null
-  /** Of a thread that goes on from `Atomics.wait`, the event, as an index, in which another woke it; null otherwise. */
-  readonly wokenBy: number | null
-  readonly place: string
-  /** Path of the file; '' where it is not known. */
-  readonly file: string
-  /** The innermost call, as an index. */
-  readonly call: number | null
-  /** Why this thread is the one that goes on, if it was another before. */
-  readonly switch: string | null
-}
-
-export interface Counterexample {
-  /** What the columns are: 'CPU' or 'thread'. */
-  readonly noun: 'CPU' | 'thread'
-  readonly threads: number
-  /** One of them of which nothing is told, as it is none of the program. */
-  readonly hidden?: number
-  readonly rows: readonly CounterexampleRow[]
-  readonly calls: readonly CounterexampleCall[]
-  readonly events: readonly CounterexampleEvent[]
-  /** Operations and plain accesses that are left out of a long execution. */
-  readonly leftOut: number
-  readonly broken: {
-    readonly kind: FailureKind
-    readonly message: string
-    /** Of a data race, its two accesses and what is missing between them; of a deadlock, where each thread waits. */
-    readonly details: readonly string[]
-  }
-}
+import {
+  type Frame,
+  type Recorded,
+  cellsAwaited,
+  commonCells,
+  isReading,
+  repetition,
+  sayOperation,
+} from './recorded-events.ts'
 
 export interface FailedExecution {
   readonly noun: 'CPU' | 'thread'
@@ -149,52 +71,8 @@ const LOOP = /[\\/]stepped[\\/]loop[\\/][\w-]+\.[jt]s$/
 /** What stands behind the name of an async function that goes on after an `await`. */
 const GOES_ON = ' (goes on)'
 
-/** Operations of a turn of a loop that is told once, at most. */
-const TURN_MAX = 24
 /** What one thread waits for, by name, at most. */
 const NAMES_MAX = 3
-
-interface Frame {
-  readonly function: string
-  /** It is told of. */
-  readonly isTold: boolean
-  readonly place: string
-  readonly file: string
-  /** Of its row, or -1 before it has one. */
-  depth: number
-  /** What it is among the calls of the counterexample, or -1 before it is one. */
-  number: number
-  /** Operations and calls in it that have rows. */
-  readonly children: Set<object>
-}
-
-interface Recorded {
-  /** How many were recorded before it. */
-  readonly at: number
-  readonly thread: number
-  readonly frames: readonly Frame[]
-  readonly step: number | null
-  readonly operation: string
-  /** -1 where there is none. */
-  readonly cell: number
-  readonly index: number
-  readonly before: number | null
-  readonly after: number | null
-  readonly writes: boolean
-  /** What another thread wrote and this reads. */
-  readonly from: Recorded | null
-  /** It is the first of its thread to read that. */
-  readonly isNews: boolean
-  /** Of a thread that goes on from `Atomics.wait`: what woke it. */
-  readonly wokenBy: Recorded | null
-  /** Name and values are left open: a later access may tell more of them. */
-  readonly say: (name: string, value: (value: number) => string) => string
-  readonly place: string
-  readonly file: string
-  readonly isTold: boolean
-  /** Why this thread is the one that goes on. */
-  readonly reason: string
-}
 
 /** Runs the execution again and writes it down. `sites` are those of the program that `subject` runs. */
 export function recordCounterexample(
@@ -647,91 +525,4 @@ class Recorder extends Scheduler {
 /** What the scenario itself is made of says nothing. */
 function isKernels(frame: Frame): boolean {
   return frame.function !== '(anonymous)' && frame.function !== 'perform'
-}
-
-/** How often what begins at `at` is there, one after the other; at least three times, or it is one operation once. */
-function repetition(kept: readonly Recorded[], at: number): { operations: number; turns: number } {
-  const same = (first: number, second: number): boolean => {
-    const [one, other] = [kept[first], kept[second]]
-    return (
-      one !== undefined &&
-      other !== undefined &&
-      one.thread === other.thread &&
-      one.place === other.place &&
-      one.cell === other.cell &&
-      one.before === other.before &&
-      one.after === other.after &&
-      one.operation === other.operation
-    )
-  }
-  for (let operations = 1; operations <= TURN_MAX; operations++) {
-    let length = operations
-    while (same(at + length - operations, at + length)) length++
-    const turns = Math.floor(length / operations)
-    if (turns > 2) return { operations, turns }
-  }
-  return { operations: 1, turns: 1 }
-}
-
-/** The cells that one thread changes and another uses. */
-function commonCells(recorded: readonly Recorded[]): Set<number> {
-  const users = new Map<number, Set<number>>()
-  const changed = new Set<number>()
-  for (const { cell, thread, before, after } of recorded) {
-    if (cell < 0) continue
-    users.set(cell, (users.get(cell) ?? new Set()).add(thread))
-    if (before !== after) changed.add(cell)
-  }
-  return new Set([...changed].filter((cell) => users.get(cell)!.size > 1))
-}
-
-/** The cells on which a thread waits or spins, with what it has read there. */
-function cellsAwaited(thread: Thread): Map<number, { readonly index: number; readonly value: number }> {
-  if (thread.state !== SPINNING) {
-    const { waitCell, index, expected: value } = thread
-    return new Map([[waitCell, { index, value }]])
-  }
-  const cells = new Map<number, { readonly index: number; readonly value: number }>()
-  for (let at = thread.watchFrom; at < thread.watchTo; at++)
-    cells.set(thread.readCells[at]!, { index: thread.readIndices[at]!, value: thread.readValues[at]! })
-  return cells
-}
-
-function isReading(kind: number): boolean {
-  return kind === LOAD || kind === WAIT || kind === WAIT_ASYNC
-}
-
-/** What an operation does, with its values as `words` says them. */
-function sayOperation(
-  kind: number,
-  name: string,
-  before: number,
-  after: number,
-  expected: number,
-  words: (value: number) => string,
-): string {
-  const operation = operationNames[kind]!
-  const was = words(before)
-  switch (kind) {
-    case PAUSE:
-    case WOKEN:
-    case LEAVE:
-      return operation
-    case SIGNAL:
-      return 'tells the thread that waits'
-    case LOAD:
-      return `load ${name} = ${was}`
-    case NOTIFY:
-      return `notify ${name}, wakes ${before}`
-    case WAIT:
-    case WAIT_ASYNC:
-      return before === expected
-        ? `${operation} ${name} = ${was}`
-        : `${operation} ${name} = ${was}, not ${words(expected)}: goes on`
-    case COMPARE_EXCHANGE:
-      return before === expected
-        ? `cas ${name} ${was} → ${words(after)}`
-        : `cas ${name} = ${was}, not ${words(expected)}`
-  }
-  return `${operation} ${name} ${was} → ${words(after)}`
 }

@@ -5,7 +5,6 @@
 // order, which CPU can use which translation since when. What it finds, it throws into the thread that does it.
 
 import {
-  type Probe,
   type Probes,
   SHARED,
   type Site,
@@ -56,80 +55,43 @@ import type { KernelMachine } from './kernel-machine.ts'
 import type { RaceReport } from './data-races.ts'
 import { type DetectorPlaces, placesOf } from './detector-places.ts'
 import { kernelPath } from './kernel-path.ts'
+import {
+  SLAB_FREE,
+  SLAB_ALLOC,
+  FREE_FRAME,
+  ALLOC_FRAME,
+  SPIN_LOCK,
+  SPIN_UNLOCK,
+  SPIN_TRY_LOCK,
+  DOWN_READ,
+  UP_READ,
+  DOWN_WRITE,
+  UP_WRITE,
+  DOWNGRADE_WRITE,
+  DOWN_READ_TRY_LOCK,
+  SYNCHRONIZE_RCU,
+  KERNEL_EXIT,
+  SLEEP_UNTIL_WOKEN,
+  WALK,
+  MUNMAP,
+  MADVISE_LOCKED,
+  MPROTECT,
+  MREMAP,
+  TRY_LOCK_PAGE,
+  LOCK_PAGE,
+  UNLOCK_PAGE,
+  FRESH_PAGE,
+  LEAVE_FOR_HOST,
+  WAIT_ON_PAGE,
+  LOCK_INODE,
+  CALL_CPUS,
+  CALL_CPU,
+  CALL_RCU,
+} from './kernel-probes.ts'
 import { broken } from './kernel-rule.ts'
 import { cacheNames } from './lock-classes.ts'
 import { LockRules, READ_LOCK, SPINLOCK, type SavedLocks, WRITE_LOCK } from './lock-rules.ts'
 import { SlotRule } from './slot-rule.ts'
-
-// What the runtime calls the functions whose calls the detectors want to know.
-const SLAB_FREE = 0
-const SLAB_ALLOC = 1
-const FREE_FRAME = 2
-const ALLOC_FRAME = 3
-const SPIN_LOCK = 4
-const SPIN_UNLOCK = 5
-const SPIN_TRY_LOCK = 6
-const DOWN_READ = 7
-const UP_READ = 8
-const DOWN_WRITE = 9
-const UP_WRITE = 10
-const DOWNGRADE_WRITE = 11
-const DOWN_READ_TRY_LOCK = 12
-const SYNCHRONIZE_RCU = 13
-const KERNEL_EXIT = 14
-const SLEEP_UNTIL_WOKEN = 15
-const WALK = 16
-const MUNMAP = 17
-const MADVISE_LOCKED = 18
-const MPROTECT = 19
-const MREMAP = 20
-const TRY_LOCK_PAGE = 21
-const LOCK_PAGE = 22
-const UNLOCK_PAGE = 23
-const FRESH_PAGE = 24
-const LEAVE_FOR_HOST = 25
-const WAIT_ON_PAGE = 26
-const LOCK_INODE = 27
-const CALL_CPUS = 28
-const CALL_CPU = 29
-const CALL_RCU = 30
-
-/** The functions, and of which the result is wanted too. */
-export const kernelProbes: readonly Probe[] = [
-  { file: 'memory/slab.ts', function: 'slabFree', id: SLAB_FREE },
-  { file: 'memory/slab.ts', function: 'slabAlloc', id: SLAB_ALLOC, result: true },
-  { file: 'memory/page-alloc.ts', function: 'freeFrame', id: FREE_FRAME },
-  { file: 'memory/page-alloc.ts', function: 'allocFrame', id: ALLOC_FRAME, result: true },
-  { file: 'memory/page-alloc.ts', function: 'allocZoneFrame', id: ALLOC_FRAME, result: true },
-  { file: 'memory/page-alloc.ts', function: 'takeFrame', id: ALLOC_FRAME, result: true },
-  { file: 'sync/spinlock.ts', function: 'spinLock', id: SPIN_LOCK },
-  { file: 'sync/spinlock.ts', function: 'spinUnlock', id: SPIN_UNLOCK },
-  { file: 'sync/spinlock.ts', function: 'spinTryLock', id: SPIN_TRY_LOCK, result: true },
-  { file: 'sync/rwsem.ts', function: 'downRead', id: DOWN_READ },
-  { file: 'sync/rwsem.ts', function: 'upRead', id: UP_READ },
-  { file: 'sync/rwsem.ts', function: 'downWrite', id: DOWN_WRITE },
-  { file: 'sync/rwsem.ts', function: 'upWrite', id: UP_WRITE },
-  { file: 'sync/rwsem.ts', function: 'downgradeWrite', id: DOWNGRADE_WRITE },
-  { file: 'sync/rwsem.ts', function: 'downReadTryLock', id: DOWN_READ_TRY_LOCK, result: true },
-  { file: 'sync/rcu.ts', function: 'synchronizeRcu', id: SYNCHRONIZE_RCU },
-  { file: 'machine/cpu.ts', function: 'kernelExit', id: KERNEL_EXIT },
-  { file: 'machine/sleep.ts', function: 'sleepUntilWoken', id: SLEEP_UNTIL_WOKEN },
-  { file: 'machine/sleep.ts', function: 'leaveForHost', id: LEAVE_FOR_HOST },
-  { file: 'memory/page-lock.ts', function: 'tryLockPage', id: TRY_LOCK_PAGE, result: true },
-  { file: 'memory/page-lock.ts', function: 'lockPage', id: LOCK_PAGE },
-  { file: 'memory/page-lock.ts', function: 'waitOnPageLocked', id: WAIT_ON_PAGE },
-  { file: 'memory/inode-lock.ts', function: 'lockInode', id: LOCK_INODE },
-  { file: 'sync/rcu.ts', function: 'callRcu', id: CALL_RCU },
-  { file: 'machine/calls.ts', function: 'callFunctionMany', id: CALL_CPUS },
-  { file: 'machine/calls.ts', function: 'callFunctionSingle', id: CALL_CPU },
-  { file: 'memory/page-lock.ts', function: 'unlockPage', id: UNLOCK_PAGE },
-  { file: 'cache/read-pages.ts', function: 'freshPage', id: FRESH_PAGE },
-  { file: 'machine/mmu.ts', function: 'walk', id: WALK },
-  { file: 'calls/mmap.ts', function: 'munmap', id: MUNMAP, result: true },
-  { file: 'calls/madvise.ts', function: 'madviseLocked', id: MADVISE_LOCKED, result: true },
-  { file: 'calls/mprotect.ts', function: 'mprotect', id: MPROTECT, result: true },
-  { file: 'calls/mremap.ts', function: 'mremap', id: MREMAP, result: true },
-]
 
 const CPU_FLUSH = 4
 /** In place of a CPU: it was free before the threads began. */

@@ -27,29 +27,18 @@
 // on. Without such others (where not every order is explored) it goes on all the same, and takes what is there.
 
 import {
-  ADD,
-  AND,
-  COMPARE_EXCHANGE,
   FINISHED,
-  LEAVE,
-  LOAD,
   NOTIFY,
-  OR,
   PAUSE,
   READY,
-  SHARED,
   STOP,
   STORE,
   SAVE,
-  SUB,
   Scheduler,
   type Sleepers,
   Thread,
-  WAIT,
   WAITING,
-  WAIT_ASYNC,
   WOKEN,
-  XOR,
   memory,
   setWatching,
 } from '../backends/stepped/index.ts'
@@ -80,23 +69,12 @@ import {
   UPDATES_SINCE,
   WRITTEN_BY,
 } from './shadow.ts'
+import { READS, WRITES, QUEUES, UPDATES, aimStop, modeOf } from './operation-modes.ts'
 import { NotDeterministic, type StepLog } from './step-log.ts'
 import { NotSymmetric, type Symmetry } from './symmetry.ts'
 
 /** Threads at most: sets of threads are the bits of a word, and no set is negative. */
 export const THREADS_MAX = 31
-
-// What an operation does to its cell.
-const READS = 1
-const WRITES = 2
-/** Looks at or changes the queue of those who wait on the cell. */
-const QUEUES = 4
-/** Reads and writes, and is an update of one of these kinds. */
-const ADDS = 8
-const ANDS = 16
-const ORS = 32
-const XORS = 64
-const UPDATES = ADDS | ANDS | ORS | XORS
 
 /** Why the execution ended. */
 const RUNNING = 0
@@ -107,30 +85,6 @@ export const REDUNDANT = 2
 export const DEADLOCK = 3
 export const RACE = 4
 export const TOO_LONG = 5
-
-function updateOf(kind: number): number {
-  switch (kind) {
-    case ADD:
-    case SUB:
-      return ADDS
-    case AND:
-      return ANDS
-    case OR:
-      return ORS
-    case XOR:
-      return XORS
-    default:
-      return 0
-  }
-}
-
-/** Ending a thread that waits takes it out of the queue of a cell. */
-function aimStop(thread: Thread): void {
-  const victim = thread.victim!
-  const isAsleep = victim.state === WAITING
-  thread.cell = isAsleep ? victim.waitCell : thread.array[SHARED]!.firstCell
-  thread.cells = isAsleep ? victim.cells : 1
-}
 
 export interface ExecutionLimits {
   /** Steps after which an execution is given up. */
@@ -438,45 +392,12 @@ export abstract class Execution extends Scheduler {
   // -------------------------------------------------------------------------------------------------------------------
   // Dependence
 
-  /** What the next operation of a thread does to its cell, as memory is now. */
-  #modeOf(thread: Thread): number {
-    switch (thread.kind) {
-      case LOAD:
-      case PAUSE:
-        return READS
-      case COMPARE_EXCHANGE:
-        return this.#seesExpected(thread) ? READS | WRITES : READS
-      case WAIT:
-      case WAIT_ASYNC:
-        // Whether it will be asleep or not: what makes the difference is a write, which does not depend on notify.
-        return READS | QUEUES
-      case NOTIFY:
-      case LEAVE:
-        return QUEUES
-      case STOP:
-        return thread.victim!.state === WAITING ? QUEUES : READS | WRITES
-      case WOKEN:
-        // Whether its time is over or not: see WAIT.
-        return thread.timeout !== Infinity ? QUEUES : 0
-      case STORE:
-        return WRITES
-      default:
-        return READS | WRITES | (thread.unread ? updateOf(thread.kind) : 0)
-    }
-  }
-
-  #seesExpected(thread: Thread): boolean {
-    const value = thread.array[thread.index]
-    // Elements that are no 32-bit integers: it might.
-    return thread.native || value === thread.expected || value === (thread.expected | 0)
-  }
-
   /** The next operation of `thread` does not commute with the last event. */
   protected dependsOn(thread: Thread, event: number): boolean {
     if (thread.kind === STOP) aimStop(thread)
     if (thread.kind === STOP && thread.victim!.id === this.schedule[event]) return true
     if (this.#kind[event] === STOP && this.#victim[event] === thread.id) return true
-    const mode = this.#modeOf(thread)
+    const mode = modeOf(thread)
     const other = this.#mode[event]!
     if ((mode & other & UPDATES) !== 0) return false
     const conflict =
@@ -504,7 +425,7 @@ export abstract class Execution extends Scheduler {
   protected lastDependent(thread: Thread, other: number): number {
     if (thread.kind === STOP) aimStop(thread)
     if (thread.kind === STOP && thread.victim!.id === other) return this.lastEvent[other]!
-    const mode = this.#modeOf(thread)
+    const mode = modeOf(thread)
     if (thread.kind !== PAUSE) return this.#lastDependentAt(thread.cell, thread.cells, other, mode)
     let last = -1
     for (let read = thread.watchFrom; read < thread.watchTo; read++)
@@ -537,7 +458,7 @@ export abstract class Execution extends Scheduler {
     const clock = event * count
     const previous = this.lastEvent[id]!
     if (kind === STOP) aimStop(thread)
-    const mode = this.#modeOf(thread)
+    const mode = modeOf(thread)
     this.#kind[event] = kind
     this.#cell[event] = thread.cell
     this.#cellCount[event] = thread.cells

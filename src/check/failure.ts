@@ -1,7 +1,8 @@
 // What is told of a failure: what broke, in the shortest execution that shows it, and how to see it again.
 
 import { type Site, forgetLoaded } from '../backends/stepped/index.ts'
-import { type Counterexample, recordCounterexample } from './counterexample.ts'
+import type { Counterexample } from './counterexample-data.ts'
+import { recordCounterexample } from './counterexample.ts'
 import { NotDeterministic } from './step-log.ts'
 import type { FailureKind, RawFailure, Subject } from './explore.ts'
 import { type FollowedRun, errorText, follow, leadBy, turningsOf } from './follow.ts'

@@ -23,7 +23,7 @@ export type {
   CounterexampleCall,
   CounterexampleEvent,
   CounterexampleRow,
-} from './counterexample.ts'
+} from './counterexample-data.ts'
 export type { Progress, Strategy } from './explore.ts'
 export { type EndsOptions, type EndsResult, checkEnds } from './ends/check-ends.ts'
 export { victims } from './ends/end-scenario.ts'

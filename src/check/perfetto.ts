@@ -5,7 +5,7 @@
 // goes on, and a counter for each cell that one thread changes and another uses. Operations are slices and not
 // instants, since an arrow has to begin and to end in a slice. Time is the order of events, TICK microseconds each.
 
-import type { Counterexample, CounterexampleEvent } from './counterexample.ts'
+import type { Counterexample, CounterexampleEvent } from './counterexample-data.ts'
 import { type TraceEvent, traceEventsText } from './trace-events.ts'
 
 const PROCESS = 1

@@ -6,7 +6,7 @@ import {
   loadSteppedTogether,
   memory,
 } from '../backends/stepped/index.ts'
-import { kernelProbes } from './detectors.ts'
+import { kernelProbes } from './kernel-probes.ts'
 import { kernelSubject, sequentialOutcomes } from './kernel-subject.ts'
 import { withPatches } from './mutants/apply.ts'
 import type { SourcePatch } from './mutants/patch.ts'

@@ -1,6 +1,6 @@
 // A counterexample as a text table: a column for each CPU or thread, time runs downwards.
 
-import type { Counterexample, CounterexampleRow } from './counterexample.ts'
+import type { Counterexample, CounterexampleRow } from './counterexample-data.ts'
 
 const GAP = '  '
 const COLUMN_MIN = 16

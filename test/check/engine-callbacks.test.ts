@@ -84,7 +84,8 @@ memory.set(Int32Array.from(${of})); memory.sort(${by}); return Array.from(memory
     )
     .map(
       ([pattern, name]) =>
-        `'hello world'.${name}(${pattern}, (...match) => { step(cells); log.push(match); return '<$&' + match[0] + '>' })`,
+        `'hello world'.${name}(${pattern}, (...match) => {
+          step(cells); log.push(match); return '<$&' + match[0] + '>' })`,
     ),
   list.map((of) => `Object.groupBy(${of}, (each, n) => { step(cells); log.push([each, n]); return n % 3 })`),
   list.map(
@@ -95,7 +96,8 @@ memory.set(Int32Array.from(${of})); memory.sort(${by}); return Array.from(memory
 
 const program = expression.map(
   (each) => `async (log, cells) => {
-try { const result = ${each}; log.push(result, Object.keys(result ?? {}).length) } catch (error) { log.push(told(error)) }
+try { const result = ${each}; log.push(result, Object.keys(result ?? {}).length) }
+catch (error) { log.push(told(error)) }
 }`,
 )
 

@@ -1,5 +1,5 @@
-// Generators that come to shared accesses against those of the engine: programs by chance must give the same results and
-// effects in the same order, wherever the thread stops in between.
+// Generators that come to shared accesses against those of the engine: programs by chance must give the same results
+// and effects in the same order, wherever the thread stops in between.
 
 import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -108,7 +108,8 @@ const { statements } = fc.letrec<{ statement: string; statements: string }>((tie
       .map(
         ([from, other, body, end, label]) =>
           `outer${label}: for (x of sources(log, cells).${from}) { if (n++ > 5) break
-           for (const each of sources(log, cells).${other}) { log.push(each); if (n++ > 3) { ${body}; ${end.replace('$', `outer${label}`)} } } }`,
+           for (const each of sources(log, cells).${other}) { log.push(each)
+           if (n++ > 3) { ${body}; ${end.replace('$', `outer${label}`)} } } }`,
       ),
   ),
 }))

@@ -169,10 +169,11 @@ describe('programs with Workers', () => {
       'main.mjs',
       `import { Worker } from 'node:worker_threads'
 const names = ['./work', 'er.mjs']
-new Worker(new URL(names.join(''), import.meta.url)).on('message', (value) => { if (value > 1) throw new Error('two') })`,
+const worker = new Worker(new URL(names.join(''), import.meta.url))
+worker.on('message', (value) => { if (value > 1) throw new Error('two') })`,
     )
     const worker = (value: number): string =>
-      `import { parentPort } from 'node:worker_threads'\nparentPort.postMessage(1)\nparentPort.postMessage(${value})`
+      `import { parentPort } from 'node:worker_threads'\n[1, ${value}].forEach((each) => parentPort.postMessage(each))`
     write('worker.mjs', worker(2))
     const file = join(folder, 'main.check.mjs')
     const { failure } = await checkFile(file)
@@ -190,8 +191,10 @@ new Worker(new URL(names.join(''), import.meta.url)).on('message', (value) => { 
   it('tell who asks by which files it was called', async () => {
     assert.deepEqual(await holds('callers.mjs'), [
       [
-        ['callers-worker.cjs', 3],
-        ['callers.mjs', 8],
+        [
+          ['callers-worker.cjs', 3],
+          ['callers.mjs', 8],
+        ],
       ],
     ])
   })

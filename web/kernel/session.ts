@@ -4,7 +4,8 @@
 // takes some milliseconds. So a step is undone by leaving it out.
 
 import type { KernelChoice } from '../../src/check/target.ts'
-import { type Counterexample, recordCounterexample } from '../../src/check/counterexample.ts'
+import type { Counterexample } from '../../src/check/counterexample-data.ts'
+import { recordCounterexample } from '../../src/check/counterexample.ts'
 import { type Exploration, type Progress, type RawFailure, explore } from '../../src/check/explore.ts'
 import { type FollowedRun, STOP_HERE, errorText, follow } from '../../src/check/follow.ts'
 import { type KernelSubject, kernelSubject, sequentialOutcomes } from '../../src/check/kernel-subject.ts'

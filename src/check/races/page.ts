@@ -1,7 +1,7 @@
 // docs/races.md, written from the races and from what the explorer finds.
 
 import type { CheckResult } from '../check.ts'
-import type { Counterexample } from '../counterexample.ts'
+import type { Counterexample } from '../counterexample-data.ts'
 import { absentRaces, races } from './index.ts'
 import type { Exhibit, Race } from './race.ts'
 

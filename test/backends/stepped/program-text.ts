@@ -98,7 +98,8 @@ const statements: readonly ((choice: Choice) => string)[] = [
   ({ i }) => `for (const x of stopping(cells)) { log.push(x); if (x > ${i}) break }`,
   ({ i, v }) =>
     `for (const n of [0, 1]) { try { log.push(Atomics.load(cells, ${i})) } finally { if (n) log.push('if')
-        else for (let k = 0; k < 2; k++) { try { log.push(k) } finally { switch (k) { case ${v % 2}: log.push('k') } } } } }`,
+        else for (let k = 0; k < 2; k++) { try { log.push(k) } finally {
+          switch (k) { case ${v % 2}: log.push('k') } } } } }`,
   () => `log.push(optional(undefined, { depth: 2, a: 1 }), optional(1))`,
   ({ v }) =>
     `log.push((() => { try { return Atomics.load(cells, 0) } finally { Atomics.store(cells, 0, ${v}) } })(),
