@@ -35,7 +35,7 @@ test('simulate', { concurrency: 2 }, async (t) => {
         '--machine',
         'icelake-2s',
         '--cpus',
-        '1,2',
+        '1,4',
         '--design',
         'classic',
         '--json',
@@ -56,7 +56,7 @@ test('simulate', { concurrency: 2 }, async (t) => {
         [runKeys, runKeys],
       )
       const run = result.runs[1]!
-      assert.deepEqual([run.design, run.rwsem, run.cpus], ['classic', 'spinning', 2])
+      assert.deepEqual([run.design, run.rwsem, run.cpus], ['classic', 'spinning', 4])
       assert.equal(Math.round(run.faultsPerSecond), Math.round(run.faults / (run.virtualMs / 1000)))
       assert.deepEqual(Object.keys(run.lines[0]!), ['name', 'transfersPerFault'])
       assert.equal(run.lines[0]!.name, 'mm.mmapLock')
