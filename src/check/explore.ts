@@ -11,9 +11,9 @@ import {
   ThreadsNeeded,
   TimeUp,
   WAITING,
-  areFilesShown,
   memory,
   runThreads,
+  steppedHost,
 } from '../backends/stepped/index.ts'
 import { Checkpoints, type Saver } from './checkpoints.ts'
 import type { RaceReport } from './data-races.ts'
@@ -281,7 +281,7 @@ export function confirm(subject: Subject, options: ExploreOptions, schedule: rea
 /** Most errors are signals that the program expects; a stack for each would cost more than the execution. */
 export function withoutStacks(body: () => void): void {
   const { stackTraceLimit } = Error
-  if (!areFilesShown()) Error.stackTraceLimit = 0
+  if (!steppedHost().areFilesShown()) Error.stackTraceLimit = 0
   try {
     body()
   } finally {

@@ -12,6 +12,8 @@ export interface SteppedHost {
   makesWorkers(constructor: Function): boolean
   /** A value in words, for a message. */
   inspect(value: unknown): string
+  /** Programs are run that may ask for their stack: it is to be there. */
+  areFilesShown(): boolean
 }
 
 let host: SteppedHost = {
@@ -26,6 +28,7 @@ let host: SteppedHost = {
   isWorker: () => false,
   makesWorkers: () => false,
   inspect: (value) => JSON.stringify(value) ?? String(value),
+  areFilesShown: () => false,
 }
 
 export function setHost(value: SteppedHost): void {

@@ -1,6 +1,5 @@
 // The stepped backend: programs run one shared-memory access at a time.
 
-export { areFilesShown } from './call-sites.ts'
 export {
   type LoadOptions,
   type SteppedEntry,

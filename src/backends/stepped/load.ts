@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { inspect } from 'node:util'
 import { compileFunction } from 'node:vm'
 import { Worker } from 'node:worker_threads'
-import { showOwnFiles } from './call-sites.ts'
+import { areFilesShown, showOwnFiles } from './call-sites.ts'
 import { type ModuleOutline, type SteppedForm, cachedForm } from './cache.ts'
 import { type Probe, commonjsRuntime, emitModule } from './emit.ts'
 import { setHost } from './host.ts'
@@ -75,6 +75,7 @@ setHost({
   isWorker: (value) => value instanceof Worker,
   makesWorkers: (constructor) => constructor === Worker || constructor.prototype instanceof Worker,
   inspect: (value) => inspect(value, { breakLength: Infinity }),
+  areFilesShown,
 })
 
 /** The programs that are loaded, by number. */
