@@ -363,8 +363,7 @@ export default kernelScenarios({
     ],
     pages: [firstPage],
   },
-  // mincore of a page of a file, which nothing but its mapping keeps, and munmap of that; where there is a page table
-  // to be locked, and where there is none.
+  // mincore of a page of a file, which nothing but its mapping keeps, and munmap of that.
   'resident-munmap': {
     setup: (cpu) => {
       cpu.mapFile(firstPage, 1, 'rw', true)
@@ -374,6 +373,7 @@ export default kernelScenarios({
     threads: [[(cpu) => cpu.resident(firstPage, 1)], [(cpu) => cpu.unmap(firstPage, 1)]],
     pages: [firstPage, warmPage],
   },
+  // The same where there is no page table to be locked.
   'resident-untouched-munmap': {
     setup: (cpu) => void cpu.mapFile(firstPage, 1, 'rw', true),
     threads: [[(cpu) => cpu.resident(firstPage, 1)], [(cpu) => cpu.unmap(firstPage, 1)]],
