@@ -47,7 +47,8 @@ import {
   Zone,
   pagesetOf,
   zoneOf,
-  isWriteLockedByMe,
+  READERS_NONSPINNABLE,
+  RWSEM_OWNER_WORD,
   PAGE_STRUCT_WORDS,
   Page,
 } from '../kernel/index.ts'
@@ -609,9 +610,10 @@ export class Detectors implements Probes {
 
   /** Somebody has the mmap lock for writing; not only waits for it. */
   #isBeingChanged(mm: number): boolean {
+    // Not isWriteLockedByMe() of the kernel: the built one executes operations of Atomics by what its own CPUs have.
+    const owner = this.#machine.heap[mm + Mm.mmapLock + RWSEM_OWNER_WORD]! & ~READERS_NONSPINNABLE
     return this.#machine.tasks.some(
-      (task) =>
-        this.#locks.holds(task.id, mm + Mm.mmapLock, WRITE_LOCK) && isWriteLockedByMe(task, mm + Mm.mmapLock),
+      ({ id, base }) => owner === base && this.#locks.holds(id, mm + Mm.mmapLock, WRITE_LOCK),
     )
   }
 }

@@ -159,6 +159,21 @@ test('check', { concurrency: 2 }, async (t) => {
       )
       assert.equal(code, 0)
     }),
+    t.test('leaf slots with a semaphore that spins, by the built detectors', async () => {
+      const values = [
+        'check',
+        'fault-munmap',
+        '--design',
+        'leaf-slots',
+        '--rwsem',
+        'spinning',
+        '--seconds',
+        '0.3',
+      ]
+      const { code, stdout } = await faultline(values)
+      assert.match(stdout, /^fault-munmap, leaf-slots\/spinning: (pass|incomplete)/)
+      assert.equal(code, 0)
+    }),
     t.test('with a bound: what was covered is said', async () => {
       const { code, stdout } = await faultline([
         'check',
