@@ -5,6 +5,7 @@ import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import * as fc from 'fast-check'
 import { checkFile } from '../../src/check/index.ts'
 
 let files = 0
@@ -48,4 +49,26 @@ export default scenario`,
   assert.equal(failure?.message, undefined, `${programs.join()}\nand not ${textOf(wanted)}`)
   assert.deepEqual([verdict, complete], ['pass', true])
   return executions
+}
+
+/**
+ * The same of random programs, so many in a file, in `numRuns` files. FAULTLINE_TEST_SEED chooses other ones than `seed`.
+ */
+export async function allDoAsEngine(
+  folder: string,
+  prelude: string,
+  program: fc.Arbitrary<string>,
+  { perFile, numRuns, seed }: { readonly perFile: number; readonly numRuns: number; readonly seed: number },
+): Promise<void> {
+  let runs = 0
+  let executions = 0
+  const holds = async (programs: readonly string[]): Promise<void> => {
+    runs++
+    executions += await doAsEngine(folder, prelude, programs)
+  }
+  const list = fc.array(program, { minLength: perFile, maxLength: perFile })
+  const own = Number(process.env['FAULTLINE_TEST_SEED'] ?? seed)
+  await fc.assert(fc.asyncProperty(list, holds), { numRuns, seed: own })
+  // Threads did stop in between.
+  assert.ok(executions > runs, `${executions} executions of ${runs} files`)
 }

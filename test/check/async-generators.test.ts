@@ -9,7 +9,7 @@ import { after, describe, it } from 'node:test'
 import * as fc from 'fast-check'
 import { checkFile } from '../../src/check/index.ts'
 import { extent } from '../extent.ts'
-import { doAsEngine } from './as-engine.ts'
+import { allDoAsEngine } from './as-engine.ts'
 
 /** What is used in programs: sources with and without the methods that they may have, and a step. */
 const prelude = `
@@ -113,21 +113,10 @@ for (let turn = 0; turn < 20; turn++) await null
 describe('async generators', () => {
   const folder = mkdtempSync(join(tmpdir(), 'generators-'))
   after(() => rmSync(folder, { recursive: true }))
-  let runs = 0
-  let executions = 0
-
   it('do in threads what those of the engine do', async () => {
-    const holds = async (programs: readonly string[]): Promise<void> => {
-      runs++
-      executions += await doAsEngine(folder, prelude, programs)
-    }
-    await fc.assert(fc.asyncProperty(fc.array(program, { minLength: 8, maxLength: 8 }), holds), {
-      numRuns: extent(6, 200),
-      seed: 7,
-    })
-    // Threads did stop in between.
-    assert.ok(executions > runs, `${executions} executions of ${runs} files`)
+    await allDoAsEngine(folder, prelude, program, { perFile: 8, numRuns: extent(6, 200), seed: 7 })
   })
+
   it('throw in a yield* what return() was given, where that is rejected (ECMAScript 2025, 27.6.3.8)', async () => {
     const file = join(folder, 'returns.mjs')
     writeFileSync(

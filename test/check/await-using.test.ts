@@ -9,7 +9,7 @@ import { after, describe, it } from 'node:test'
 import * as fc from 'fast-check'
 import { checkFile } from '../../src/check/index.ts'
 import { extent } from '../extent.ts'
-import { doAsEngine } from './as-engine.ts'
+import { allDoAsEngine } from './as-engine.ts'
 
 const prelude = `
 const step = (cells) => Atomics.load(cells, 0)
@@ -100,18 +100,7 @@ describe('await using', () => {
   after(() => rmSync(folder, { recursive: true }))
 
   it('does in threads what that of the engine does', async () => {
-    let runs = 0
-    let executions = 0
-    const holds = async (programs: readonly string[]): Promise<void> => {
-      runs++
-      executions += await doAsEngine(folder, prelude, programs)
-    }
-    await fc.assert(fc.asyncProperty(fc.array(program, { minLength: 8, maxLength: 8 }), holds), {
-      numRuns: extent(6, 300),
-      seed: 5,
-    })
-    // Threads did stop in between.
-    assert.ok(executions > runs, `${executions} executions of ${runs} files`)
+    await allDoAsEngine(folder, prelude, program, { perFile: 8, numRuns: extent(6, 300), seed: 5 })
   })
 
   it('gives a lock back in every interleaving, and at the top of a module', async () => {

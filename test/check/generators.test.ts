@@ -9,7 +9,7 @@ import { after, describe, it } from 'node:test'
 import * as fc from 'fast-check'
 import { checkFile } from '../../src/check/index.ts'
 import { extent } from '../extent.ts'
-import { doAsEngine } from './as-engine.ts'
+import { allDoAsEngine } from './as-engine.ts'
 
 /** What is used in programs: sources with and without the methods that they may have, and a step. */
 const prelude = `
@@ -131,20 +131,8 @@ log.push(String(made), rest)
 describe('generators', () => {
   const folder = mkdtempSync(join(tmpdir(), 'generators-'))
   after(() => rmSync(folder, { recursive: true }))
-  let runs = 0
-  let executions = 0
-
   it('do in threads what those of the engine do', async () => {
-    const holds = async (programs: readonly string[]): Promise<void> => {
-      runs++
-      executions += await doAsEngine(folder, prelude, programs)
-    }
-    await fc.assert(fc.asyncProperty(fc.array(program, { minLength: 8, maxLength: 8 }), holds), {
-      numRuns: extent(6, 200),
-      seed: Number(process.env['FAULTLINE_TEST_SEED'] ?? 7),
-    })
-    // Threads did stop in between.
-    assert.ok(executions > runs, `${executions} executions of ${runs} files`)
+    await allDoAsEngine(folder, prelude, program, { perFile: 8, numRuns: extent(6, 200), seed: 7 })
   })
 
   it('lose an update in their middle, and in what a compiler makes of async functions', async () => {

@@ -2,37 +2,18 @@
 // change: FAULTLINE_UPDATE_GOLDEN=1 npm test, npm run format, and read the difference.
 
 import assert from 'node:assert/strict'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { describe, it } from 'node:test'
 import { findConflicts } from '../../src/check/index.ts'
 import { designs } from '../../src/kernel/index.ts'
 import { conflictsText } from '../../src/report/conflicts-text.ts'
+import { assertPart, pageOf, tableOf } from './page-parts.ts'
 
-const updating = process.env['FAULTLINE_UPDATE_GOLDEN'] === '1'
 const descriptions = designs.map(({ description }) => description)
 
-interface Page {
-  readonly file: URL
-  readonly text: string
-}
-
-function pageOf(name: string): Page {
-  const file = new URL(`../../docs/${name}`, import.meta.url)
-  return { file, text: readFileSync(file, 'utf8') }
-}
-
-/** The part of the page that `pattern` finds is `expected`, but for what a formatter does to a table. */
-function assertPart({ file, text }: Page, pattern: RegExp, expected: string): void {
-  const found = pattern.exec(text)
-  assert.ok(found, `${file.pathname} has nothing of the form ${String(pattern)}`)
-  const squeeze = (part: string): string => part.replaceAll(/ +/g, ' ').replaceAll(/-+/g, '-')
-  if (updating && squeeze(found[0]) !== squeeze(expected)) {
-    writeFileSync(file, text.slice(0, found.index) + expected + text.slice(found.index + found[0].length))
-  } else assert.equal(squeeze(found[0]), squeeze(expected))
-}
-
-function tableOf(headings: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
-  return [headings, headings.map(() => '---'), ...rows].map((row) => `| ${row.join(' | ')} |\n`).join('')
+/** But for what a formatter does to a table. */
+function squeeze(part: string): string {
+  return part.replaceAll(/ +/g, ' ').replaceAll(/-+/g, '-')
 }
 
 describe('the page on the designs', () => {
@@ -45,7 +26,7 @@ describe('the page on the designs', () => {
       lookup,
     ])
     const headings = ['design', 'year', 'author', 'semaphore', 'how the VMA is found']
-    assertPart(pageOf('designs.md'), /^\| design +\| year (?:.|\n\|)*\n/m, tableOf(headings, rows))
+    assertPart(pageOf('designs.md'), /^\| design +\| year (?:.|\n\|)*\n/m, tableOf(headings, rows), squeeze)
   })
 
   it('has the table of how they go about a fault', () => {
@@ -63,7 +44,7 @@ describe('the page on the designs', () => {
       'how the fault commits',
       'what it writes to shared memory',
     ]
-    assertPart(pageOf('designs.md'), /^\| design +\| what (?:.|\n\|)*\n/m, tableOf(headings, rows))
+    assertPart(pageOf('designs.md'), /^\| design +\| what (?:.|\n\|)*\n/m, tableOf(headings, rows), squeeze)
   })
 
   it('tells of each', () => {
@@ -88,6 +69,6 @@ describe('the page on conflicts', () => {
     }
     const text = conflictsText(found)
     const table = text.slice(text.indexOf('\n\n') + 2, text.indexOf('\n\nBY NAME'))
-    assertPart(pageOf('conflicts.md'), /(?<=^```text\n) *[^`]*(?=^```$)/m, `${table}\n`)
+    assertPart(pageOf('conflicts.md'), /(?<=^```text\n) *[^`]*(?=^```$)/m, `${table}\n`, squeeze)
   })
 })

@@ -2,30 +2,18 @@
 // FAULTLINE_UPDATE_GOLDEN=1 writes the lists.
 
 import assert from 'node:assert/strict'
-import { readFileSync, writeFileSync } from 'node:fs'
 import { describe, it } from 'node:test'
 import { mutants, priceNames, scenarioNames } from '../../src/check/index.ts'
 import { tables } from '../../src/check/scenarios/index.ts'
+import { assertPart, pageOf, tableOf } from './page-parts.ts'
 import { readSubject } from './scenario-comments.ts'
 
-const [BEGIN, END] = ['<!-- list -->\n\n', '\n\n<!-- end of list -->']
+/** What stands between the marks of a page. */
+const list = /(?<=<!-- list -->\n\n).*(?=\n<!-- end of list -->)/s
 
-/** Holds what stands between the marks of a page to a list, or writes it there. */
-function assertListed(name: string, list: string): void {
-  const page = new URL(`../../docs/${name}`, import.meta.url)
-  const whole = readFileSync(page, 'utf8')
-  const from = whole.indexOf(BEGIN) + BEGIN.length
-  const to = whole.indexOf(END)
-  assert.ok(from >= BEGIN.length && from <= to, `${name} has no marks`)
-  if (process.env['FAULTLINE_UPDATE_GOLDEN'] === '1')
-    writeFileSync(page, whole.slice(0, from) + list + whole.slice(to))
-  else assert.equal(whole.slice(from, to), list)
-}
-
-function tableOf(heads: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`
-  const escaped = rows.map((cells) => cells.map((cell) => cell.replaceAll('|', '\\|')))
-  return [line(heads), line(heads.map(() => '---')), ...escaped.map(line)].join('\n')
+/** A bar would end the cell. */
+function cells(row: readonly string[]): string[] {
+  return row.map((cell) => cell.replaceAll('|', '\\|'))
 }
 
 describe('the page on kernel scenarios', () => {
@@ -41,10 +29,10 @@ describe('the page on kernel scenarios', () => {
 
   it('has them in the words of their tables', () => {
     const parts = subjects.map(({ title, scenarios }) => {
-      const rows = scenarios.map(({ name, what }) => [`\`${name}\``, what])
+      const rows = scenarios.map(({ name, what }) => cells([`\`${name}\``, what]))
       return `**${title}**\n\n${tableOf(['scenario', 'what'], rows)}`
     })
-    assertListed('kernel-scenarios.md', parts.join('\n\n'))
+    assertPart(pageOf('kernel-scenarios.md'), list, parts.join('\n'))
   })
 })
 
@@ -52,15 +40,17 @@ describe('the page on mutants', () => {
   it('has all of them, by design', () => {
     const byDesign = Map.groupBy(mutants, ({ design = 'lespinasse-2021' }) => design)
     const parts = [...byDesign].map(([design, own]) => {
-      const rows = own.map(({ name, guard, race, scenario, redundant }) => [
-        `\`${name}\``,
-        guard,
-        redundant === undefined ? `\`${scenario}\`` : `redundant, \`${scenario}\` passes: ${redundant}`,
-        race ?? '—',
-      ])
+      const rows = own.map(({ name, guard, race, scenario, redundant }) =>
+        cells([
+          `\`${name}\``,
+          guard,
+          redundant === undefined ? `\`${scenario}\`` : `redundant, \`${scenario}\` passes: ${redundant}`,
+          race ?? '—',
+        ]),
+      )
       const heads = ['mutant', 'the guard that is missing', 'found by', 'race']
       return `**\`${design}\`**\n\n${tableOf(heads, rows)}`
     })
-    assertListed('mutants.md', parts.join('\n\n'))
+    assertPart(pageOf('mutants.md'), list, parts.join('\n'))
   })
 })
