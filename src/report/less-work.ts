@@ -62,6 +62,35 @@ function eachText(ns: number, samples: number): string {
     : `${each} at least, as far as the recording tells`
 }
 
+/** The same of faults of one kind. */
+function eachOf({ costNs, faults, samples }: FaultTime): string {
+  return eachText(costNs / Math.max(1, faults), samples)
+}
+
+/** Work that goes away, and the waits of a program for itself, by how much they delayed the whole. */
+function savedMs(trace: TraceReport, { delayedNs, waitedNs }: Delay): number {
+  return hundredths(delayedNs / 1e6 + elapsedOwnWaits(trace, waitedNs))
+}
+
+type Delay = Pick<FaultTime, 'delayedNs' | 'waitedNs'>
+
+/** Of these faults few are left to be saved, if any. */
+function areFew({ faults }: Pick<FaultTime, 'faults'>, all: number): boolean {
+  return faults === 0 || faults < all / 10
+}
+
+/** What faults took, and what calls did that go away with them: of the calls of `mmap` as many as of `munmap`. */
+function withCalls(faults: Delay, { mmap, munmap, madvise }: ProgramTrace['faultCensus']['calls']): Delay {
+  const calls = [munmap, madvise].flatMap((call) => (call === undefined ? [] : [{ ...call, share: 1 }]))
+  // What was not unmapped need not be mapped again.
+  if (mmap !== undefined && munmap !== undefined)
+    calls.push({ ...mmap, share: Math.min(1, munmap.count / mmap.count) })
+  return {
+    delayedNs: calls.reduce((sum, call) => sum + call.share * call.delayedNs, faults.delayedNs),
+    waitedNs: calls.reduce((sum, call) => sum + call.share * call.waitedNs, faults.waitedNs),
+  }
+}
+
 /** Faults of the whole trace, as the census is of that. */
 function faultsOf({ faultCensus }: TraceReport): number {
   return Object.values(faultCensus.kernel).reduce((sum, { faults }) => sum + faults, faultCensus.user.faults)
@@ -77,7 +106,7 @@ function reuseBuffers(trace: TraceReport): Advice[] {
         { buffers, avoidableFaults, avoidableNs, samples, avoidableDelayedNs, avoidableWaitedNs },
       ]) => ({
         change: `Use one buffer again for every ${call}, in each thread, instead of a new one each time.`,
-        savesMs: hundredths(avoidableDelayedNs / 1e6 + elapsedOwnWaits(trace, avoidableWaitedNs)),
+        savesMs: savedMs(trace, { delayedNs: avoidableDelayedNs, waitedNs: avoidableWaitedNs }),
         how:
           `The kernel copied through ${plural(buffers, 'new buffer')} in ${call}; without all but the largest of each thread, ` +
           `${formatCount(avoidableFaults)} of ${plural(all, 'fault')} ` +
@@ -102,18 +131,14 @@ function keepMapped(trace: TraceReport): Advice[] {
   const { mappedAgain, calls } = trace.faultCensus
   const all = faultsOf(trace)
   const { mmap, munmap } = calls
-  if (mappedAgain.faults < all / 10 || mappedAgain.faults === 0 || mmap === undefined || munmap === undefined)
-    return []
-  const share = Math.min(1, munmap.count / mmap.count)
-  const delayedNs = mappedAgain.delayedNs + munmap.delayedNs + share * mmap.delayedNs
-  const waitedNs = mappedAgain.waitedNs + munmap.waitedNs + share * mmap.waitedNs
+  if (areFew(mappedAgain, all) || mmap === undefined || munmap === undefined) return []
   return [
     {
       change: 'Keep files mapped that are used again, or read them into a buffer of each thread.',
-      savesMs: hundredths(delayedNs / 1e6 + elapsedOwnWaits(trace, waitedNs)),
+      savesMs: savedMs(trace, withCalls(mappedAgain, { mmap, munmap })),
       how:
         `${formatCount(mappedAgain.faults)} of ${plural(all, 'fault')} mapped a page of a file that had been mapped before ` +
-        `(${eachText(mappedAgain.costNs / mappedAgain.faults, mappedAgain.samples)}); saved are these, munmap, and ` +
+        `(${eachOf(mappedAgain)}); saved are these, munmap, and ` +
         'as many calls of mmap as of munmap. What it takes to read files instead is not counted.',
     },
   ]
@@ -123,23 +148,16 @@ function keepMapped(trace: TraceReport): Advice[] {
 function keepMemory(trace: ProgramTrace): Advice[] {
   const { user } = trace.faultCensus.avoidable
   const all = faultsOf(trace)
-  if (user.faults === 0 || user.faults < all / 10) return []
-  const { mmap, munmap, madvise } = trace.faultCensus.calls
-  const calls = [munmap, madvise].flatMap((call) => (call === undefined ? [] : [{ ...call, share: 1 }]))
-  // What was not unmapped need not be mapped again.
-  if (mmap !== undefined && munmap !== undefined)
-    calls.push({ ...mmap, share: Math.min(1, munmap.count / mmap.count) })
-  const delayedNs = calls.reduce((sum, call) => sum + call.share * call.delayedNs, user.delayedNs)
-  const waitedNs = calls.reduce((sum, call) => sum + call.share * call.waitedNs, user.waitedNs)
+  if (areFew(user, all)) return []
   return [
     {
       change: startsThreads(trace)
         ? 'Keep threads for later work, in a pool, instead of starting one each time.'
         : 'Give memory back less eagerly: a longer decay or a larger trim threshold of the allocator.',
-      savesMs: hundredths(delayedNs / 1e6 + elapsedOwnWaits(trace, waitedNs)),
+      savesMs: savedMs(trace, withCalls(user, trace.faultCensus.calls)),
       how:
         `${formatCount(user.faults)} of ${plural(all, 'fault')} brought in memory of which as much had ` +
-        `been given back before; saved are these faults (${eachText(user.costNs / user.faults, user.samples)}), ` +
+        `been given back before; saved are these faults (${eachOf(user)}), ` +
         'munmap, madvise, and as many calls of mmap as of munmap. ' +
         (startsThreads(trace)
           ? `It is that of the stacks of ${plural(trace.startedThreads, 'thread')}. What else it takes to start and end ` +
@@ -250,21 +268,17 @@ function hugePages(trace: ProgramTrace): Advice[] {
   const { hugePages: setting } = trace.kernel
   const all = faultsOf(trace)
   // Where Linux makes them unasked and did not, something else is in their way.
-  if (setting === 'always' || dense.faults === 0 || dense.faults < all / 10) return []
+  if (setting === 'always' || areFew(dense, all)) return []
   return [
     {
       change: 'Use huge pages for large new memory, or bring it in at once (MADV_POPULATE_WRITE).',
-      savesMs: hundredths(dense.delayedNs / 1e6 + elapsedOwnWaits(trace, dense.waitedNs)),
+      savesMs: savedMs(trace, dense),
       how:
         `${formatCount(dense.faults)} of ${plural(all, 'fault')} brought in new memory, page after page, where at least half of 2 MiB was used ` +
-        `(${eachText(perFault(dense), dense.samples)}): a huge page takes one fault for all of it. To clear it takes time ` +
+        `(${eachOf(dense)}): a huge page takes one fault for all of it. To clear it takes time ` +
         `still, which is not counted. ${hugeText(setting, trace.allocators)}`,
     },
   ]
-}
-
-function perFault({ costNs, faults }: FaultTime): number {
-  return costNs / Math.max(1, faults)
 }
 
 const HUGE: Readonly<Partial<Record<Allocator, string>>> = {
@@ -285,14 +299,14 @@ function hugeText(setting: string, [first]: readonly Allocator[]): string {
 function forkLess(trace: ProgramTrace): Advice[] {
   const { afterFork } = trace.faultCensus
   const all = faultsOf(trace)
-  if (afterFork.faults === 0 || afterFork.faults < all / 10) return []
+  if (areFew(afterFork, all)) return []
   return [
     {
       change: 'Fork less often, from a smaller process, or by posix_spawn where exec follows at once.',
-      savesMs: hundredths(afterFork.delayedNs / 1e6 + elapsedOwnWaits(trace, afterFork.waitedNs)),
+      savesMs: savedMs(trace, afterFork),
       how:
         `${formatCount(afterFork.faults)} of ${plural(all, 'fault')} wrote to pages that a fork had made read-only ` +
-        `(${eachText(perFault(afterFork), afterFork.samples)}); saved are these. What a fork itself takes is not counted.`,
+        `(${eachOf(afterFork)}); saved are these. What a fork itself takes is not counted.`,
     },
   ]
 }
@@ -306,10 +320,10 @@ function keepProcesses(trace: ProgramTrace): Advice[] {
     {
       change:
         'Keep processes for later work, in a pool (of workers, or of connections), instead of forking one each time.',
-      savesMs: hundredths(forked.delayedNs / 1e6 + elapsedOwnWaits(trace, forked.waitedNs)),
+      savesMs: savedMs(trace, forked),
       how:
         `${formatCount(trace.started)} processes were forked, and ended; ${formatCount(forked.faults)} of ${plural(all, 'fault')} were ` +
-        `those of such processes (${eachText(perFault(forked), forked.samples)}), and are saved. What else it takes to fork and end ` +
+        `those of such processes (${eachOf(forked)}), and are saved. What else it takes to fork and end ` +
         'processes is not counted.',
     },
   ]

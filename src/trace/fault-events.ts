@@ -4,15 +4,10 @@
 import { PAGES_PER_BLOCK, type CensusByProgram } from './given-back.ts'
 import { callOfFunction } from './kernel-access.ts'
 import { PAGE_SIZE, type Mapping } from './layout.ts'
-import type { LockEvents } from './lock-events.ts'
-import type { ImportObserver } from './observer.ts'
+import type { LockEvents, LockParts } from './lock-events.ts'
 import { NO_DURATIONS } from './operation-clock.ts'
-import type { RecordedCalls } from './recorded-calls.ts'
 import { FAULT_PROTECTION, FAULT_WRITE, pageDown, USER_ADDRESSES, type Recording } from './recorded-space.ts'
 import type { Thread } from './recorded-thread.ts'
-import type { RecordedTimes } from './recorded-times.ts'
-import type { Scanner } from './scanner.ts'
-import type { ThreadActivity } from './thread-activity.ts'
 
 /** Bit of the x86 page-fault error code: taken in user mode. */
 const FAULT_USER = 4
@@ -29,25 +24,20 @@ export const NEXT_EXIT = -2
 export const NEXT_END = -3
 
 /** What of an import faults need. */
-export interface FaultContext {
-  readonly scanner: Scanner
+interface FaultParts extends LockParts {
   readonly recording: Recording
-  readonly times: RecordedTimes
-  readonly calls: RecordedCalls
   readonly census: CensusByProgram
-  readonly activity: ThreadActivity
   readonly locks: LockEvents
-  readonly observers: readonly ImportObserver[]
 }
 
 export class FaultEvents {
   count = 0
   /** Faults that the kernel was not to handle, and did not (pagefault_disable). */
   unhandled = 0
-  readonly #in: FaultContext
+  readonly #in: FaultParts
 
-  constructor(context: FaultContext) {
-    this.#in = context
+  constructor(parts: FaultParts) {
+    this.#in = parts
   }
 
   /**

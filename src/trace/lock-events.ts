@@ -15,7 +15,7 @@ import type { Scanner } from './scanner.ts'
 import type { ThreadActivity } from './thread-activity.ts'
 
 /** What of an import the events of the lock need. */
-export interface LockContext {
+export interface LockParts {
   readonly scanner: Scanner
   readonly times: RecordedTimes
   readonly calls: RecordedCalls
@@ -29,13 +29,13 @@ export class LockEvents {
   kernelFaults = 0
   readonly history: LockHistory
   readonly owners = new LockOwners()
-  readonly #in: LockContext
+  readonly #in: LockParts
   readonly #cpuUse: CpuUse
 
-  constructor(context: LockContext) {
-    this.#in = context
-    this.#cpuUse = context.activity.cpuUse
-    this.history = new LockHistory(context.observers)
+  constructor(parts: LockParts) {
+    this.#in = parts
+    this.#cpuUse = parts.activity.cpuUse
+    this.history = new LockHistory(parts.observers)
   }
 
   /**

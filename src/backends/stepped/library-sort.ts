@@ -117,30 +117,38 @@ function mergeAt(sorting: Sorting, n: number): void {
   const [a, b] = [runs[n]!, runs[n + 1]!]
   runs.splice(n, 2, { base: a.base, length: a.length + b.length })
   // What stands in A before the first of B stays where it is.
-  const before = gallopRight(sorting, work, work[b.base], a.base, a.length, 0)
+  const before = gallop(sorting, 'right', work, work[b.base], a.base, a.length, 0)
   const base = a.base + before
   const length = a.length - before
   if (length === 0) return
-  const taken = gallopLeft(sorting, work, work[base + length - 1], b.base, b.length, b.length - 1)
+  const taken = gallop(sorting, 'left', work, work[base + length - 1], b.base, b.length, b.length - 1)
   if (taken === 0) return
   if (length <= taken) mergeLow(sorting, length, taken, base, b.base)
   else mergeHigh(sorting, length, taken, base, b.base)
 }
 
-/** Where `key` belongs: before those that are equal. The search begins at `hint`. */
-function gallopLeft(
+/**
+ * Where `key` belongs in what is sorted: before those that are equal (`gallopLeft`), or behind them (`gallopRight`).
+ * The search begins at `hint`.
+ */
+function gallop(
   sorting: Sorting,
+  side: 'left' | 'right',
   array: readonly unknown[],
   key: unknown,
   base: number,
   length: number,
   hint: number,
 ): number {
+  const isBefore = (index: number): boolean =>
+    side === 'left'
+      ? order(sorting, array[base + index], key) < 0
+      : order(sorting, key, array[base + index]) >= 0
   let last = 0
   let offset = 1
-  if (order(sorting, array[base + hint], key) < 0) {
+  if (isBefore(hint)) {
     const most = length - hint
-    while (offset < most && order(sorting, array[base + hint + offset], key) < 0) {
+    while (offset < most && isBefore(hint + offset)) {
       last = offset
       offset = (offset << 1) + 1
     }
@@ -148,7 +156,7 @@ function gallopLeft(
     offset = Math.min(offset, most) + hint
   } else {
     const most = hint + 1
-    while (offset < most && order(sorting, array[base + hint - offset], key) >= 0) {
+    while (offset < most && !isBefore(hint - offset)) {
       last = offset
       offset = (offset << 1) + 1
     }
@@ -159,46 +167,8 @@ function gallopLeft(
   last++
   while (last < offset) {
     const middle = last + ((offset - last) >> 1)
-    if (order(sorting, array[base + middle], key) < 0) last = middle + 1
+    if (isBefore(middle)) last = middle + 1
     else offset = middle
-  }
-  return offset
-}
-
-/** Where `key` belongs: behind those that are equal. */
-function gallopRight(
-  sorting: Sorting,
-  array: readonly unknown[],
-  key: unknown,
-  base: number,
-  length: number,
-  hint: number,
-): number {
-  let last = 0
-  let offset = 1
-  if (order(sorting, key, array[base + hint]) < 0) {
-    const most = hint + 1
-    while (offset < most && order(sorting, key, array[base + hint - offset]) < 0) {
-      last = offset
-      offset = (offset << 1) + 1
-    }
-    const before = last
-    last = hint - Math.min(offset, most)
-    offset = hint - before
-  } else {
-    const most = length - hint
-    while (offset < most && order(sorting, key, array[base + hint + offset]) >= 0) {
-      last = offset
-      offset = (offset << 1) + 1
-    }
-    last += hint
-    offset = Math.min(offset, most) + hint
-  }
-  last++
-  while (last < offset) {
-    const middle = last + ((offset - last) >> 1)
-    if (order(sorting, key, array[base + middle]) < 0) offset = middle
-    else last = middle + 1
   }
   return offset
 }
@@ -246,7 +216,7 @@ function mergeLow(sorting: Sorting, countA: number, countB: number, baseA: numbe
     do {
       minGallop = Math.max(1, minGallop - 1)
       sorting.minGallop = minGallop
-      winsA = gallopRight(sorting, a, work[atB], atA, leftA, 0)
+      winsA = gallop(sorting, 'right', a, work[atB], atA, leftA, 0)
       if (winsA > 0) {
         copy(a, atA, work, target, winsA)
         target += winsA
@@ -257,7 +227,7 @@ function mergeLow(sorting: Sorting, countA: number, countB: number, baseA: numbe
         if (leftA === 0) return endWithA()
       }
       if (takeB() === 0) return endWithA()
-      winsB = gallopLeft(sorting, work, a[atA], atB, leftB, 0)
+      winsB = gallop(sorting, 'left', work, a[atA], atB, leftB, 0)
       if (winsB > 0) {
         copy(work, atB, work, target, winsB)
         target += winsB
@@ -313,7 +283,7 @@ function mergeHigh(sorting: Sorting, countA: number, countB: number, baseA: numb
     do {
       minGallop = Math.max(1, minGallop - 1)
       sorting.minGallop = minGallop
-      winsA = leftA - gallopRight(sorting, work, b[atB], baseA, leftA, leftA - 1)
+      winsA = leftA - gallop(sorting, 'right', work, b[atB], baseA, leftA, leftA - 1)
       if (winsA > 0) {
         target -= winsA
         atA -= winsA
@@ -322,7 +292,7 @@ function mergeHigh(sorting: Sorting, countA: number, countB: number, baseA: numb
         if (leftA === 0) return endWithB()
       }
       if (takeB() === 1) return endWithA()
-      winsB = leftB - gallopLeft(sorting, b, work[atA], 0, leftB, leftB - 1)
+      winsB = leftB - gallop(sorting, 'left', b, work[atA], 0, leftB, leftB - 1)
       if (winsB > 0) {
         target -= winsB
         atB -= winsB

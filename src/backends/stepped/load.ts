@@ -1,7 +1,7 @@
 // Loading a program in its steppable form: Node imports it as it imports any module, and gets our text instead.
 
-// As a whole: an older Node lacks the name, and is to say so in words (see threads/node-version.ts).
 import { createHash } from 'node:crypto'
+// As a whole: an older Node lacks the name, and is to say so in words (see threads/node-version.ts).
 import * as nodeModule from 'node:module'
 import { fileURLToPath } from 'node:url'
 import { inspect } from 'node:util'
