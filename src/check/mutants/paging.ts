@@ -185,8 +185,8 @@ export const pagingMutants: MutantTable = {
     guard: 'memory is used up only if there is nothing to free while nobody else reclaims',
     scenario: 'memory-exhausted',
     patches: [
-      at(reclaim, 'allocPage').replace('const found = allocAlone(cpu)', 'const found = allocFrame(cpu)'),
-      at(reclaim, 'allocPage').replace('if (found !== 0) return $', 'return found'),
+      at(reclaim, 'allocPageSlow').replace('const found = allocAlone(cpu)', 'const found = allocFrame(cpu)'),
+      at(reclaim, 'allocPageSlow').replace('if (found !== 0) return $', 'return found'),
     ],
   },
   'cleaned-before-the-flush': {

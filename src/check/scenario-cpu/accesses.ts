@@ -37,12 +37,16 @@ export class CpuAccesses {
     this.mm = mm
   }
 
-  /** Does a system call: the name of its error, or what it returns. */
-  protected call(body: (task: Task, mm: number) => number): Outcome {
+  protected inKernel<Result>(body: (task: Task, mm: number) => Result): Result {
     callEnter(this.task)
     const result = body(this.task, this.mm)
     callExit(this.task)
-    return outcomeOf(result)
+    return result
+  }
+
+  /** Does a system call: the name of its error, or what it returns. */
+  protected call(body: (task: Task, mm: number) => number): Outcome {
+    return outcomeOf(this.inKernel(body))
   }
 
   load(page: number, word = 0): Outcome {

@@ -36,6 +36,7 @@ import {
   VM_SHARED,
   Vma,
   writeBackSome,
+  type Task,
 } from '../../kernel/index.ts'
 import { DATA_FILE } from '../scenario-disk.ts'
 import { CpuAccesses } from './accesses.ts'
@@ -43,6 +44,15 @@ import { type Outcome, outcomeOf, protectionFlags } from './outcome.ts'
 
 /** Calls that have to do with files. */
 export class CpuFiles extends CpuAccesses {
+  /** A system call that may leave work for its end, such as a file to be buried. */
+  protected callToEnd(body: (task: Task) => number): Outcome {
+    return this.call((task) => {
+      const result = body(task)
+      finishCall(task)
+      return result
+    })
+  }
+
   /** Makes the file on disk `pages` pages long, of which each begins with `value` more than the one before. */
   fillDisk(pages: number, value: number): void {
     const { disk } = this.machine
@@ -105,10 +115,10 @@ export class CpuFiles extends CpuAccesses {
 
   /** This CPU, which has opened it, closes it for all. */
   closeOpened(index = 0): Outcome {
-    callEnter(this.task)
-    closeFile(this.task, this.machine.opened[index]!.open)
-    finishCall(this.task)
-    callExit(this.task)
+    this.inKernel((task) => {
+      closeFile(task, this.machine.opened[index]!.open)
+      finishCall(task)
+    })
     return 'closed'
   }
 
@@ -164,11 +174,9 @@ export class CpuFiles extends CpuAccesses {
 
   /** Gives the file that is kept open a size of `pages` pages. */
   truncate(pages: number): Outcome {
-    callEnter(this.task)
-    const result = truncateFile(this.task, this.machine.kept[0]!, pages, pages === 0 ? 0 : PAGE_SIZE)
-    finishCall(this.task)
-    callExit(this.task)
-    return outcomeOf(result)
+    return this.callToEnd((task) =>
+      truncateFile(task, this.machine.kept[0]!, pages, pages === 0 ? 0 : PAGE_SIZE),
+    )
   }
 
   /** The first word of a page of the file that is kept open, as read() finds it. */
@@ -190,21 +198,13 @@ export class CpuFiles extends CpuAccesses {
 
   /** fsync() of the file that is kept open. */
   syncFile(): Outcome {
-    callEnter(this.task)
-    const result = syncFileRange(this.task, this.machine.kept[0]!, 0, 2 ** 31 - 1)
-    finishCall(this.task)
-    callExit(this.task)
-    return outcomeOf(result)
+    return this.callToEnd((task) => syncFileRange(task, this.machine.kept[0]!, 0, 2 ** 31 - 1))
   }
 
   /** fsync() of a file that is open for all. */
   syncOpened(index: number): Outcome {
     const { open, generation } = this.machine.opened[index]!
-    callEnter(this.task)
-    const result = syncOpenFile(this.task, this.machine.kept[0]!, open, generation)
-    finishCall(this.task)
-    callExit(this.task)
-    return outcomeOf(result)
+    return this.callToEnd((task) => syncOpenFile(task, this.machine.kept[0]!, open, generation))
   }
 
   /** msync(MS_SYNC). */
@@ -236,17 +236,13 @@ export class CpuFiles extends CpuAccesses {
 
   /** Asks the flusher for an msync. */
   askSync(page: number, pages: number): Outcome {
-    callEnter(this.task)
-    requestSync(this.task, this.mm, page, page + pages)
-    callExit(this.task)
+    this.inKernel((task, mm) => requestSync(task, mm, page, page + pages))
     return 'asked'
   }
 
   /** The flusher does what the CPU `id` has asked for, if it has. */
   serve(id: number): Outcome {
-    callEnter(this.task)
-    serveSync(this.task, id)
-    callExit(this.task)
+    this.inKernel((task) => serveSync(task, id))
     return 'served'
   }
 

@@ -161,9 +161,7 @@ export class ScenarioCpu extends CpuPaging {
 
   /** The heap begins at `page`. */
   startHeap(page: number): void {
-    callEnter(this.task)
-    setStartOfHeap(this.task, this.mm, page)
-    callExit(this.task)
+    this.inKernel((task, mm) => setStartOfHeap(task, mm, page))
   }
 
   /** Makes the heap `pages` pages long. */
@@ -176,16 +174,12 @@ export class ScenarioCpu extends CpuPaging {
 
   /** This CPU uses the address space no more. */
   leave(): void {
-    callEnter(this.task)
-    leaveMm(this.task, this.mm)
-    callExit(this.task)
+    this.inKernel(leaveMm)
   }
 
   /** This CPU, which has left, uses it again. */
   join(): Outcome {
-    callEnter(this.task)
-    joinMm(this.task, this.mm)
-    callExit(this.task)
+    this.inKernel(joinMm)
     return 'joined'
   }
 
@@ -212,9 +206,7 @@ export class ScenarioCpu extends CpuPaging {
 
   /** The address space, which no other CPU uses, goes away. */
   exit(): Outcome {
-    callEnter(this.task)
-    destroyMm(this.task, this.mm)
-    callExit(this.task)
+    this.inKernel(destroyMm)
     return 'gone'
   }
 
@@ -235,10 +227,10 @@ export class ScenarioCpu extends CpuPaging {
   }
 
   unregister(): Outcome {
-    callEnter(this.task)
-    unregisterMmuNotifier(this.task, this.observer())
-    finishCall(this.task)
-    callExit(this.task)
+    this.inKernel((task) => {
+      unregisterMmuNotifier(task, this.observer())
+      finishCall(task)
+    })
     return 'unregistered'
   }
 

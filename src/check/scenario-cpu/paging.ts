@@ -43,9 +43,7 @@ export class CpuPaging extends CpuFiles {
 
   /** Takes pages out of the page table and of memory, used or not, as reclaim does. */
   pageOut(page: number, pages = 1): Outcome {
-    callEnter(this.task)
-    pageOutRange(this.task, this.mm, page, page + pages)
-    callExit(this.task)
+    this.inKernel((task, mm) => pageOutRange(task, mm, page, page + pages))
     return 'done'
   }
 
@@ -60,9 +58,7 @@ export class CpuPaging extends CpuFiles {
 
   /** Takes out of memory what can leave it. */
   reclaim(): Outcome {
-    callEnter(this.task)
-    tryToFreePages(this.task)
-    callExit(this.task)
+    this.inKernel(tryToFreePages)
     return 'done'
   }
 
@@ -93,9 +89,7 @@ export class CpuPaging extends CpuFiles {
 
   unpin(): Outcome {
     if (!this.#hasPinned()) return 'not pinned'
-    callEnter(this.task)
-    unpinPages(this.task)
-    callExit(this.task)
+    this.inKernel(unpinPages)
     return 'unpinned'
   }
 

@@ -1,19 +1,29 @@
 // The swap area.
 
+import type { Operation } from '../kernel-scenario.ts'
 import type { ScenarioCpu } from '../scenario-cpu/index.ts'
 import { firstPage, warmPage } from './pages.ts'
 import { kernelScenarios } from './table.ts'
 
-/** Memory that is used up but for a few frames, where the CPUs free some when fewer than two are left. */
-function balanced(pages: number): (cpu: ScenarioCpu, all: readonly ScenarioCpu[]) => void {
-  return (cpu, all) => {
-    cpu.startSwap(4)
-    cpu.mapPages(firstPage, 8)
-    for (let page = firstPage; page < firstPage + pages; page++) cpu.store(page, 7)
-    cpu.protect(firstPage, pages, 'rw')
-    for (const each of all) each.setWatermarks(2, 3)
-  }
+/** Three pages in use, all of which can leave. */
+function usedUp(cpu: ScenarioCpu): void {
+  cpu.startSwap(4)
+  cpu.mapPages(firstPage, 8)
+  for (let page = firstPage; page < firstPage + 3; page++) cpu.store(page, 7)
+  cpu.protect(firstPage, 3, 'rw')
 }
+
+/** The same where the CPUs free some when fewer than two are left. */
+function balanced(cpu: ScenarioCpu, all: readonly ScenarioCpu[]): void {
+  usedUp(cpu)
+  for (const each of all) each.setWatermarks(2, 3)
+}
+
+/** Each CPU needs a frame. */
+const twoNewPages: readonly (readonly Operation[])[] = [
+  [(cpu) => cpu.add(firstPage + 4, 1)],
+  [(cpu) => cpu.add(firstPage + 5, 1)],
+]
 
 export default kernelScenarios({
   // A fault on a page that is in the swap area, and reclaim of what else it may find: the fault finds the page in the
@@ -221,29 +231,9 @@ export default kernelScenarios({
   },
   // Two CPUs that need a frame where all are in use, and one can leave: none is told that memory is used up while the
   // other is just writing a page out.
-  'memory-exhausted': {
-    setup: (cpu) => {
-      cpu.startSwap(4)
-      cpu.mapPages(firstPage, 8)
-      for (let page = firstPage; page < firstPage + 3; page++) cpu.store(page, 7)
-      cpu.protect(firstPage, 3, 'rw')
-    },
-    threads: [[(cpu) => cpu.add(firstPage + 4, 1)], [(cpu) => cpu.add(firstPage + 5, 1)]],
-    frames: 4,
-    pages: [],
-  },
+  'memory-exhausted': { setup: usedUp, threads: twoNewPages, frames: 4, pages: [] },
   // The same where one CPU frees frames before they are used up: the other lives on what is left, or waits for it.
-  'memory-balanced': {
-    setup: balanced(3),
-    threads: [[(cpu) => cpu.add(firstPage + 4, 1)], [(cpu) => cpu.add(firstPage + 5, 1)]],
-    frames: 6,
-    pages: [],
-  },
+  'memory-balanced': { setup: balanced, threads: twoNewPages, frames: 6, pages: [] },
   // There is nothing left to live on.
-  'memory-balanced-exhausted': {
-    setup: balanced(3),
-    threads: [[(cpu) => cpu.add(firstPage + 4, 1)], [(cpu) => cpu.add(firstPage + 5, 1)]],
-    frames: 4,
-    pages: [],
-  },
+  'memory-balanced-exhausted': { setup: balanced, threads: twoNewPages, frames: 4, pages: [] },
 })

@@ -73,11 +73,16 @@ const FRAMES_AT_A_TIME = 256
  * where that is allowed; elsewhere it only looks. Returns 0 when none can be had. No spinlock is held.
  */
 export function allocPage(cpu: Task): number {
-  if (cpu.lowFrames !== 0 && !hasFramesInFront(cpu) && maySleep(cpu)) balance(cpu)
+  return hasFramesInFront(cpu) ? allocFrame(cpu) : allocPageSlow(cpu)
+}
+
+/** `__alloc_pages_slowpath`: this CPU has none in front of the zones. */
+function allocPageSlow(cpu: Task): number {
+  if (cpu.lowFrames !== 0 && maySleep(cpu)) balance(cpu)
   for (let retries = 0; ; retries++) {
     // As in Linux, what other CPUs keep in front of the zones is asked for only where reclaim has freed nothing: to
     // call them and to wait for their answers costs more.
-    const frame = hasFramesInFront(cpu) || !canReclaim(cpu) ? allocFrame(cpu) : allocZoneFrame(cpu)
+    const frame = canReclaim(cpu) ? allocZoneFrame(cpu) : allocFrame(cpu)
     if (frame !== 0) return frame
     if (!maySleep(cpu)) return allocFrame(cpu)
     if (cpu.lowFrames !== 0 && waitForBalance(cpu)) continue
