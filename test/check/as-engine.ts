@@ -52,7 +52,7 @@ export default scenario`,
 }
 
 /**
- * The same of random programs, so many in a file, in `numRuns` files. FAULTLINE_TEST_SEED chooses other ones than `seed`.
+ * The same of random programs, so many in a file, in `numRuns` files. FAULTLINE_TEST_SEED chooses others than `seed`.
  */
 export async function allDoAsEngine(
   folder: string,

@@ -1,5 +1,5 @@
-// Leaf slots: each pte table remembers what is mapped in parts of its 2 MiB, behind its own lock: the first two of these
-// parts in the cache line of that.
+// Leaf slots: each pte table remembers what is mapped in parts of its 2 MiB, behind its own lock: two of these parts in
+// the cache line of that.
 //
 // A slot speaks of pages that lie in one VMA: the VMA's flags, its file, where in the file they are, and its anon_vma.
 // It is written, and believed, only with the table locked. Who is about to change what some pages are first takes them
