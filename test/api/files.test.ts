@@ -281,6 +281,84 @@ describe('the page cache', () => {
     })
   })
 
+  describe('calls read ahead as page_cache_sync_ra and page_cache_async_ra of Linux 6.12', () => {
+    /** Each call is a page and a number of pages; each window the same. */
+    const cases: readonly (readonly [what: string, calls: number[][], windows: number[][]])[] = [
+      [
+        'in order: the window doubles up to 32 pages',
+        Array.from({ length: 60 }, (_, page) => [page, 1]),
+        [
+          [0, 4],
+          [4, 8],
+          [12, 16],
+          [28, 32],
+          [60, 32],
+        ],
+      ],
+      [
+        'apart: what is wanted',
+        [
+          [50, 1],
+          [9, 2],
+        ],
+        [
+          [50, 1],
+          [9, 2],
+        ],
+      ],
+      [
+        'more than a window: as in order',
+        [[50, 40]],
+        [
+          [50, 32],
+          [82, 32],
+          [114, 32],
+        ],
+      ],
+      [
+        'behind pages that are there from the beginning of the file: twice as many',
+        [
+          [0, 3],
+          [8, 1],
+        ],
+        [
+          [0, 8],
+          [8, 17],
+        ],
+      ],
+      [
+        'at a marker of a window that is elsewhere by now: from the first page that is missing',
+        [
+          [0, 1],
+          [100, 33],
+          [1, 1],
+        ],
+        [
+          [0, 4],
+          [100, 32],
+          [132, 32],
+          [164, 32],
+          [4, 8],
+        ],
+      ],
+    ]
+    for (const [what, calls, windows] of cases) {
+      test(what, () => {
+        withSpace((_, machine) => {
+          const storage = counted()
+          machine.setStorage(storage)
+          const file = machine.openFile(fileOf(pattern(200 * PAGE)))
+          for (const [page, pages] of calls) file.read(page! * PAGE, pages! * PAGE)
+          assert.deepEqual(
+            storage.reads.map(([at, length]) => [at / PAGE, length / PAGE]),
+            windows,
+          )
+          file.close()
+        })
+      })
+    }
+  })
+
   everywhere('only what was written is written back, once', (space, machine) => {
     const storage = counted()
     machine.setStorage(storage)

@@ -42,11 +42,12 @@ export function readFromFile(
       done += run
       continue
     }
-    const frame = getFilePage(cpu, file, index, Math.ceil((within + length - done) / PAGE_SIZE))
+    const pages = Math.ceil((within + length - done) / PAGE_SIZE)
+    const frame = getFilePage(cpu, file, index, pages)
     if (frame === 0) return done > 0 ? done : cpu.ioError
     if ((pageFlags(cpu, frame) & PG_READAHEAD) !== 0) {
       clearPageFlags(cpu, frame, PG_READAHEAD)
-      asyncReadAhead(cpu, file, index)
+      asyncReadAhead(cpu, file, index, pages)
     }
     if (isOnHost) noteReadTo(cpu, file, index)
     const from = frame * PAGE_SIZE + within

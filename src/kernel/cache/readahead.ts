@@ -45,7 +45,7 @@ export function readAhead(cpu: Task, file: number, index: number, pages: number,
 function syncReadAhead(cpu: Task, file: number, index: number, pages: number): number {
   const wanted = Math.min(pages, READAHEAD_PAGES)
   const since = index - Atomics.load(cpu.heap, file + File.raPrevious)
-  if (index === 0 || since === 0 || since === 1) {
+  if (index === 0 || pages > READAHEAD_PAGES || since === 0 || since === 1) {
     const size = initialWindow(wanted)
     return readWindow(cpu, file, index, size, size > wanted ? size - wanted : size >> 1, index)
   }
@@ -54,11 +54,16 @@ function syncReadAhead(cpu: Task, file: number, index: number, pages: number): n
   while (history < READAHEAD_PAGES && history < index && loadPage(cpu, file, index - history - 1) > 0)
     history++
   if (history <= wanted) return readWindow(cpu, file, index, wanted, 0, index)
-  return readWindow(cpu, file, index, Math.min(history + wanted, READAHEAD_PAGES), 1, index)
+  // It has come from the beginning of the file: most likely it goes on to the end.
+  const traces = history === index ? 2 * history : history
+  return readWindow(cpu, file, index, Math.min(traces + wanted, READAHEAD_PAGES), 1, index)
 }
 
-/** `page_cache_async_ra`: who has found the marker at `index`, and has taken it off, reads the next window. */
-export function asyncReadAhead(cpu: Task, file: number, index: number): void {
+/**
+ * `page_cache_async_ra`: who has found the marker at `index`, has taken it off, and wants `pages` pages from there on,
+ * reads the next window.
+ */
+export function asyncReadAhead(cpu: Task, file: number, index: number, pages: number): void {
   const { heap } = cpu
   if (!hasRoom(cpu)) return
   const start = Atomics.load(heap, file + File.raStart)
@@ -74,7 +79,7 @@ export function asyncReadAhead(cpu: Task, file: number, index: number): void {
   let missing = index + 1
   while (missing <= index + READAHEAD_PAGES && loadPage(cpu, file, missing) > 0) missing++
   if (missing > index + READAHEAD_PAGES) return
-  const next = nextWindow(missing - index)
+  const next = nextWindow(missing - index + pages)
   readWindow(cpu, file, missing, next, next, -1)
 }
 

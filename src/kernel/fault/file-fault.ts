@@ -38,7 +38,7 @@ import {
   VM_FAULT_SIGBUS,
 } from '../mm/fault-context.ts'
 import { MM_ANON_PAGES, MM_FILE_PAGES } from '../mm/mm.ts'
-import type { Task } from '../mm/task.ts'
+import { READAHEAD_PAGES, type Task } from '../mm/task.ts'
 import { VmEvent } from '../mm/vm-event.ts'
 import { spinUnlock } from '../sync/spinlock.ts'
 import { pmdAddrEnd, pteAddress } from '../tables/page-table.ts'
@@ -176,7 +176,7 @@ function readOn(cpu: Task, fault: FaultContext, frame: number, index: number): n
   putPage(cpu, frame)
   const leaves = fault.hold.release(cpu, fault, file)
   countHits(cpu, file, 1)
-  asyncReadAhead(cpu, file, index)
+  asyncReadAhead(cpu, file, index, READAHEAD_PAGES)
   return afterFileWait(cpu, fault, leaves, 0, 0)
 }
 
