@@ -44,7 +44,7 @@ export const pixel6: MachineModel = {
   // Estimate: half of the 51 GB/s of four channels LPDDR5.
   bandwidthPerSocket: 25,
   software: {
-    // Estimates. With the next but one, a core of 0.648 (Neoverse N1, which is an A76, at 3 GHz) takes 0.89 M faults of
+    // Estimates. With these, a core of 0.648 (Neoverse N1, which is an A76, at 3 GHz) takes 0.89 M faults of
     // page_fault1 a second. 0.91 M were measured on one of 128 cores of an arm64 server whose kind is not named
     // (multikernel.io, "Scaling Anonymous Page Faults on a 128-Core ARM NUMA Server", August 2026).
     exceptionNs: 150,
