@@ -4,6 +4,9 @@
 // A form is taken only where every source that it was made from, and the transform, are as they were. Where an import
 // leads is not looked at again. In what is shipped it leads where it always did: such forms are kept in a folder of the
 // user's. Others are only where the environment names one.
+//
+// The form of each module of Faultline is kept by itself as well, with all that it was made of as its key: programs with
+// other entries, or with a patch, have most of them in common.
 
 import { createHash } from 'node:crypto'
 import { mkdirSync, readFileSync, readdirSync, renameSync, writeFileSync } from 'node:fs'
@@ -51,6 +54,7 @@ interface StoredForm {
 /** A form is written far more often than it is met again. */
 const FAST = { params: { [zlib.constants.ZSTD_c_compressionLevel]: 1 } }
 
+const packageRoot = new URL('../../../', import.meta.url).href
 let transform: string | null = null
 
 /**
@@ -64,13 +68,32 @@ export async function cachedForm(
 ): Promise<SteppedForm> {
   const folder = formFolder(isShipped)
   if (folder === null) return make()
-  transform ??= transformDigest()
-  const file = join(folder, `${sha256(`${transform} ${key}`)}.json.zst`)
+  const file = fileOf(folder, key)
   const present = readForm(file)
   if (present !== null) return present
   const form = await make()
   writeForm(folder, file, form)
   return form
+}
+
+/** What `make` gives for the module `url` and all that `key` tells, or what an earlier process was given for it. */
+export function keptInFolder<Value>(url: string, key: string, make: () => Value): Value {
+  const parent = url.startsWith(packageRoot) ? formFolder(true) : null
+  if (parent === null) return make()
+  const folder = join(parent, 'modules')
+  const file = fileOf(folder, `${url} ${key}`)
+  try {
+    return readStored(file) as Value
+  } catch {
+    const value = make()
+    writeStored(folder, file, value)
+    return value
+  }
+}
+
+function fileOf(folder: string, key: string): string {
+  transform ??= transformDigest()
+  return join(folder, `${sha256(`${transform} ${key}`)}.json.zst`)
 }
 
 function formFolder(isShipped: boolean): string | null {
@@ -86,9 +109,7 @@ function formFolder(isShipped: boolean): string | null {
 
 function readForm(file: string): SteppedForm | null {
   try {
-    const { entries, modules, sites, found } = JSON.parse(
-      zlib.zstdDecompressSync(readFileSync(file)).toString(),
-    ) as StoredForm
+    const { entries, modules, sites, found } = readStored(file) as StoredForm
     if (modules.some(({ url, source }) => sourceDigest(url) !== source)) return null
     return {
       entries,
@@ -114,12 +135,20 @@ function writeForm(
     const [source, text] = [sourceDigest(url), texts.get(url)!]
     return { url, source, imports: [...imports], format, digest, names, thread, text }
   })
-  const text = JSON.stringify({ entries, modules: stored, sites, found: [...found] } satisfies StoredForm)
+  writeStored(parent, file, { entries, modules: stored, sites, found: [...found] } satisfies StoredForm)
+}
+
+/** Throws where it is not there, or not whole. */
+function readStored(file: string): unknown {
+  return JSON.parse(zlib.zstdDecompressSync(readFileSync(file)).toString())
+}
+
+function writeStored(parent: string, file: string, value: unknown): void {
   try {
     mkdirSync(parent, { recursive: true })
     // Whole or not at all: others may read or write the same.
     const draft = `${file}.${process.pid}.${threadId}`
-    writeFileSync(draft, zlib.zstdCompressSync(text, FAST))
+    writeFileSync(draft, zlib.zstdCompressSync(JSON.stringify(value), FAST))
     renameSync(draft, file)
   } catch {
     // No room, or no right to write there: the next process makes it anew, as without the folder.

@@ -3,6 +3,7 @@
 import { print } from 'esrap'
 import ts from 'esrap/languages/ts'
 import { type EmitOptions, type Parts, Context, SITE } from './context.ts'
+import { keptInFolder } from './cache.ts'
 import * as callbacks from './callbacks.ts'
 import * as coroutine from './coroutine.ts'
 import * as engine from './engine.ts'
@@ -11,7 +12,7 @@ import { expression } from './expressions.ts'
 import { classOf, functionOf, withOwnCells } from './functions.ts'
 import { loop } from './loops.ts'
 import { pattern, takeApart } from './patterns.ts'
-import type { ProgramModule } from './program.ts'
+import { type ProgramModule, sourceOf } from './program.ts'
 import type { Reach } from './reach.ts'
 import * as runtime from './runtime.ts'
 import { MAP, type Site, SiteTable } from './sites.ts'
@@ -69,7 +70,10 @@ export function emitModule(
   let form = forms.get(facts)
   if (form === undefined) {
     if (forms.size === FORMS_MAX) forms.delete(forms.keys().next().value!)
-    forms.set(facts, (form = makeForm(module, reach, options, folder)))
+    const make = (): ModuleForm => makeForm(module, reach, options, folder)
+    const source = sourceOf(module)
+    form = source === undefined ? make() : keptInFolder(module.url, `${facts}\n${source}`, make)
+    forms.set(facts, form)
   }
   const first = sites.length
   for (const each of form.sites) sites.push(each)

@@ -179,6 +179,14 @@ const parsedFiles = new Map<
   { readonly source: string; readonly format: Format; readonly generators: string; module: ParsedModule }
 >()
 
+/** Of trees that were made of files as they stand: all that they were made of. */
+const sources = new WeakMap<Node, string>()
+
+/** What the tree of a module was made of; undefined of one that an edit gives. */
+export function sourceOf(module: ProgramModule): string | undefined {
+  return sources.get(module.program)
+}
+
 function parseOnce(
   file: string,
   source: string,
@@ -194,6 +202,7 @@ function parseOnce(
   const plan = isOfThread ? planOf(resolveScopes(parseModule(file, source, format).program)) : null
   const module = withScopes(parseModule(file, source, format, plan, stops))
   parsedFiles.set(key, { source, format, generators, module })
+  sources.set(module.program, `${key} ${format} ${generators}\n${source}`)
   return module
 }
 

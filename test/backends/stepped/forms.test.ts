@@ -30,7 +30,7 @@ const reporter = `data:text/javascript,${encodeURIComponent(String.raw`
  * Files of the API that are run here: they come to every call and every kind of fault. `npm run
  * check:forms` runs all that can be.
  */
-const representative = ['advice', 'calls', 'fork', 'mappings', 'memory', 'merge', 'model', 'move-tables']
+const representative = ['calls', 'fork', 'mappings', 'model']
 
 function testFiles(folder: string): string[] {
   return readdirSync(new URL(`test/${folder}/`, root))
