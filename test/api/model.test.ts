@@ -285,7 +285,7 @@ function makeRunner(options: Partial<MachineOptions>): (operations: readonly Ste
   }
 }
 
-const runs = Number(process.env['FAULTLINE_RUNS'] ?? extent(30, 150))
+const runs = Number(process.env['FAULTLINE_RUNS'] ?? extent(15, 150))
 const seedText = process.env['FAULTLINE_SEED']
 
 /** What else a machine can be configured to. */

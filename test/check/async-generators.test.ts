@@ -114,7 +114,7 @@ describe('async generators', () => {
   const folder = mkdtempSync(join(tmpdir(), 'generators-'))
   after(() => rmSync(folder, { recursive: true }))
   it('do in threads what those of the engine do', async () => {
-    await allDoAsEngine(folder, prelude, program, { perFile: 8, numRuns: extent(6, 200), seed: 7 })
+    await allDoAsEngine(folder, prelude, program, { perFile: 8, numRuns: extent(3, 200), seed: 7 })
   })
 
   it('throw in a yield* what return() was given, where that is rejected (ECMAScript 2025, 27.6.3.8)', async () => {

@@ -100,7 +100,7 @@ describe('await using', () => {
   after(() => rmSync(folder, { recursive: true }))
 
   it('does in threads what that of the engine does', async () => {
-    await allDoAsEngine(folder, prelude, program, { perFile: 8, numRuns: extent(6, 300), seed: 5 })
+    await allDoAsEngine(folder, prelude, program, { perFile: 8, numRuns: extent(3, 300), seed: 5 })
   })
 
   it('gives a lock back in every interleaving, and at the top of a module', async () => {

@@ -132,7 +132,7 @@ describe('generators', () => {
   const folder = mkdtempSync(join(tmpdir(), 'generators-'))
   after(() => rmSync(folder, { recursive: true }))
   it('do in threads what those of the engine do', async () => {
-    await allDoAsEngine(folder, prelude, program, { perFile: 8, numRuns: extent(6, 200), seed: 7 })
+    await allDoAsEngine(folder, prelude, program, { perFile: 8, numRuns: extent(3, 200), seed: 7 })
   })
 
   it('lose an update in their middle, and in what a compiler makes of async functions', async () => {

@@ -17,7 +17,7 @@ import { extent } from '../extent.ts'
 const kernel = new URL('../../src/kernel/', import.meta.url)
 const MUTATED = 'lespinasse-2021'
 /** One in so many is tried; `npm run check:mutants` tries all too. */
-const EACH = extent(24, 1)
+const EACH = extent(40, 1)
 /** What is redundant is explored that far here, and completely by `npm run check:mutants`. */
 const REDUNDANT_EXECUTIONS = 200
 /** Enough for every mutant to be found. */

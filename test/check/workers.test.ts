@@ -16,6 +16,7 @@ import {
 import { type Exploration, explore } from '../../src/check/explore.ts'
 import { checkFile, replayFile } from '../../src/check/index.ts'
 import { userSubject } from '../../src/check/user-scenario.ts'
+import { extent } from '../extent.ts'
 
 const everywhere = globalThis as { report?: (outcome: unknown) => void; kindOfEnd?: string }
 
@@ -75,7 +76,7 @@ async function runScript(name: string): Promise<string> {
   return out.trim()
 }
 
-const RUNS = 3
+const RUNS = extent(1, 10)
 
 /** Explores a script, runs it, and returns the outcomes that were found. */
 async function holds(name: string): Promise<unknown[]> {

@@ -51,7 +51,7 @@ describe('random sequences do on Faultline what they do on Linux', { skip }, () 
   for (const threads of [1, 3]) {
     test(`processes of ${threads} ${threads === 1 ? 'thread' : 'threads'}`, async () => {
       const seed = Math.floor(Math.random() * 2 ** 31)
-      const sequences = extent(120, 1000)
+      const sequences = extent(60, 1000)
       await withForms(threads, async (peer) => {
         const result = await compare({ sequences, seed, calls: 40, designs: names, peer })
         const { disagreement } = result

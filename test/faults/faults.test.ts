@@ -5,7 +5,7 @@ import { test } from 'node:test'
 import { extent } from '../extent.ts'
 import { faultCases, runFaultCase } from './faults.ts'
 
-for (const each of faultCases(extent(0.5, 1))) {
+for (const each of faultCases(extent(0.25, 1))) {
   test(each.injected, async () => {
     const { seen, expected } = await runFaultCase(each)
     assert.equal(seen, expected)
