@@ -48,9 +48,9 @@ function formOf(isShipped = true): Promise<SteppedForm> {
   })
 }
 
-function kept(parent = folder): string[] {
-  const files = existsSync(parent) ? readdirSync(parent) : []
-  return files.filter((name) => name.endsWith('.zst')).map((name) => join(parent, name))
+function kept(where = folder): string[] {
+  const files = existsSync(where) ? readdirSync(where) : []
+  return files.filter((name) => name.endsWith('.zst')).map((name) => join(where, name))
 }
 
 const skip = process.platform === 'win32' ? 'TMPDIR means nothing there' : false
