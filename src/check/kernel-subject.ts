@@ -12,7 +12,7 @@ import {
   setForbidden,
   setProbes,
 } from '../backends/stepped/index.ts'
-import { Detectors, type SavedDetectors } from './detectors.ts'
+import { Detectors, type SavedDetectors } from './detectors/index.ts'
 import type { Subject } from './explore.ts'
 import { errorText } from './follow.ts'
 import type { KernelMachine } from './kernel-machine.ts'

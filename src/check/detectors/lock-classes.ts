@@ -19,7 +19,7 @@ import {
   Vma,
   Zone,
   NODE_WORDS,
-} from '../kernel/index.ts'
+} from '../../kernel/index.ts'
 
 /** Words of the heap, as a power of two, that belong to one object. */
 export const KIND_SHIFT = 4

@@ -17,7 +17,7 @@ import {
   TABLE_INDEX_MASK,
   Vma,
   slotBounds,
-} from '../kernel/index.ts'
+} from '../../kernel/index.ts'
 
 export class SlotRule {
   readonly #heap: Int32Array

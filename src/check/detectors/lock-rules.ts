@@ -3,9 +3,9 @@
 // Locks have to be taken in one order of their classes, in this execution; that interrupts are answered is a class like
 // another. And where a lock may be slept for, nothing may be held that forbids sleep, also where the lock is free.
 
-import { Header, PAGE_STRUCT_WORDS, Page, PerCpu, type Task } from '../kernel/index.ts'
-import type { KernelMachine } from './kernel-machine.ts'
-import { broken } from './kernel-rule.ts'
+import { Header, PAGE_STRUCT_WORDS, Page, PerCpu, type Task } from '../../kernel/index.ts'
+import type { KernelMachine } from '../kernel-machine.ts'
+import { broken } from '../kernel-rule.ts'
 import { CLASSES_MAX, CLASS_ANSWER, CLASS_MMAP_LOCK, LockClasses } from './lock-classes.ts'
 
 // How a lock is held. A lock that is held is one number, its word times LOCK_KINDS and one of these.

@@ -1,7 +1,7 @@
 // What the detectors know of each place of the kernel, from its file and its text.
 
-import type { Site } from '../backends/stepped/index.ts'
-import { kernelPath } from './kernel-path.ts'
+import type { Site } from '../../backends/stepped/index.ts'
+import { kernelPath } from '../kernel-path.ts'
 
 /** What faults copy of a VMA. */
 const VMA_FIELD = String.raw`\w+ \+ Vma\.(vmStart|vmEnd|vmFlags|vmPgoff|vmFile|anonVma)`
