@@ -5,8 +5,8 @@
 // leads is not looked at again. In what is shipped it leads where it always did: such forms are kept in a folder of the
 // user's. Others are only where the environment names one.
 //
-// The form of each module of Faultline is kept by itself as well, with all that it was made of as its key: programs with
-// other entries, or with a patch, have most of them in common.
+// The form of each module of Faultline is kept by itself as well, with all that it was made of as its key: programs
+// with other entries, or with a patch, have most of them in common.
 
 import { createHash } from 'node:crypto'
 import { mkdirSync, readFileSync, readdirSync, renameSync, writeFileSync } from 'node:fs'
