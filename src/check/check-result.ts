@@ -29,8 +29,10 @@ export interface CheckOptions extends ScenarioOptions {
   readonly patches?: readonly SourcePatch[]
 }
 
+/** Options of replayFile(). */
 export type ReplayOptions = Pick<CheckOptions, 'patches'>
 
+/** What a check has found. `executions` and `steps` are what it took; `seconds` passed meanwhile. */
 export interface CheckResult {
   readonly scenario: string
   /** Of a kernel scenario. */

@@ -2,6 +2,7 @@
 
 import type { FailureKind } from './explore.ts'
 
+/** A line of the table: what a thread does next. */
 export type CounterexampleRow =
   | {
       readonly kind: 'call'
@@ -73,6 +74,7 @@ export interface CounterexampleEvent {
   readonly switch: string | null
 }
 
+/** An execution that fails, as data: what the table, the page and the trace are made of. */
 export interface Counterexample {
   /** What the columns are: 'CPU' or 'thread'. */
   readonly noun: 'CPU' | 'thread'

@@ -13,6 +13,7 @@ import { type CheckedCode, type ReplayedExecution, refuseOtherLoaded, replayToke
 /** Steps of all candidates together that a counterexample is shortened for. */
 const MINIMISE_STEPS = 3_000_000
 
+/** How an execution fails, and the token that replays it. */
 export interface CheckFailure {
   readonly kind: FailureKind
   readonly message: string

@@ -20,6 +20,7 @@ export type Operation<Shared> =
       readonly arguments?: ArgumentLists
     }
 
+/** An object whose operations are to be linearizable, and the sequential object that they are held against. */
 export interface Linearizable<Shared = unknown> extends Omit<CheckOptions, 'patches' | 'shard' | 'ledger'> {
   /** What it is called when results are told; needed only where one call is made for several tests. */
   readonly name?: string

@@ -25,6 +25,7 @@ import { MemoryError } from './errors.ts'
 import type { MachineFile } from './machine-file.ts'
 import { type Protection, checkProtection } from './protection.ts'
 
+/** Advice to madvise(), by the names of Linux in lower case: 'dontneed' for MADV_DONTNEED. */
 export type Advice = keyof typeof MADV
 
 /**
@@ -33,6 +34,7 @@ export type Advice = keyof typeof MADV
  */
 export type Limit = 'as' | 'data' | 'stack' | 'memlock'
 
+/** Limits of an address space, see setrlimit(2). A forked one inherits them. */
 export interface AddressSpaceOptions {
   /** Most mappings that there may be. Default 65,530, as Linux's vm.max_map_count. */
   readonly maxMapCount?: number
@@ -46,6 +48,7 @@ export interface AddressSpaceOptions {
   readonly memlockLimit?: number
 }
 
+/** How mmap() maps. Without `file`, the memory is anonymous: zeros, and private unless `shared`. */
 export interface MapOptions {
   /** Default 'rw'. */
   readonly protection?: Protection
@@ -99,6 +102,7 @@ export interface MappedSize {
   readonly locked: number
 }
 
+/** How mremap() moves, as its flags of Linux. */
 export interface RemapOptions {
   readonly mayMove?: boolean
   /** Move to exactly this address, in place of what is there. */
@@ -107,6 +111,7 @@ export interface RemapOptions {
   readonly dontUnmap?: boolean
 }
 
+/** A mapping, as a line of /proc/PID/maps tells it: addresses in bytes, `end` exclusive. */
 export interface Mapping {
   readonly start: number
   readonly end: number
@@ -119,6 +124,7 @@ export interface Mapping {
   readonly growsDown: boolean
 }
 
+/** What a thread wants to be told of an address space, see AddressSpace.observe(). */
 export interface Observer {
   /**
    * This thread has waited for the mmap lock, for writing or reading. It is told when it has left the kernel: at the

@@ -69,8 +69,13 @@ export function spacesOf(thread: MachineThread): Map<number, AddressSpace> {
 
 let forgottenAtDetach: (thread: MachineThread, spaces: Map<number, AddressSpace>) => typeof spaces
 
+/**
+ * An address space, as one thread sees it: what mm_struct is in Linux. Addresses and lengths are in bytes,
+ * addresses below ADDRESS_LIMIT. Its calls have the names, the rules and the errors of Linux; what would be an
+ * errno there is thrown as MemoryError.
+ */
 export class AddressSpace extends AddressLayout {
-  /** For Machine.createAddressSpace(). */
+  /** @internal For Machine.createAddressSpace(). */
   static create(thread: MachineThread, given: AddressSpaceOptions): AddressSpace {
     MachineThread.check(thread)
     assureRoomForSteps()
@@ -159,10 +164,12 @@ export class AddressSpace extends AddressLayout {
     this.#generation = generation
   }
 
+  /** The machine of the address space, as this thread has it. */
   get machine(): MachineThread['machine'] {
     return this.#thread.machine
   }
 
+  /** For a thread that is to use the address space: AddressSpace.attach() takes it. */
   get handle(): AddressSpaceHandle {
     return {
       kind: 'faultline-space',
@@ -304,6 +311,7 @@ export class AddressSpace extends AddressLayout {
     else this.leave()
   }
 
+  /** @internal */
   [inspected](): string {
     return `AddressSpace (${this.#generation})`
   }

@@ -61,6 +61,7 @@ export abstract class AtomicAccess extends RangeAccess {
     return this.#access(address, false, (at) => Atomics.load(this.#words, at / 4)) >>> 0
   }
 
+  /** Atomic store of a word. */
   storeUint32(address: number, value: number): void {
     checkUnsigned(value, 32)
     this.#operate(store, address, value)
@@ -72,21 +73,25 @@ export abstract class AtomicAccess extends RangeAccess {
     return this.#operate(sub, address, value)
   }
 
+  /** Atomic AND of a word and `value`. Returns what was there. */
   andUint32(address: number, value: number): number {
     checkUnsigned(value, 32)
     return this.#operate(and, address, value)
   }
 
+  /** Atomic OR of a word and `value`. Returns what was there. */
   orUint32(address: number, value: number): number {
     checkUnsigned(value, 32)
     return this.#operate(or, address, value)
   }
 
+  /** Atomic exclusive OR of a word and `value`. Returns what was there. */
   xorUint32(address: number, value: number): number {
     checkUnsigned(value, 32)
     return this.#operate(xor, address, value)
   }
 
+  /** Atomic exchange of a word. Returns what was there. */
   exchangeUint32(address: number, value: number): number {
     checkUnsigned(value, 32)
     return this.#operate(exchange, address, value)
@@ -101,6 +106,7 @@ export abstract class AtomicAccess extends RangeAccess {
     )
   }
 
+  /** Atomic store of a double word. */
   storeBigUint64(address: number, value: bigint): void {
     checkBigUint64(value)
     this.#operateBig(store, address, value)
@@ -118,21 +124,25 @@ export abstract class AtomicAccess extends RangeAccess {
     return this.#operateBig(sub, address, value)
   }
 
+  /** Atomic AND of a double word and `value`. Returns what was there. */
   andBigUint64(address: number, value: bigint): bigint {
     checkBigUint64(value)
     return this.#operateBig(and, address, value)
   }
 
+  /** Atomic OR of a double word and `value`. Returns what was there. */
   orBigUint64(address: number, value: bigint): bigint {
     checkBigUint64(value)
     return this.#operateBig(or, address, value)
   }
 
+  /** Atomic exclusive OR of a double word and `value`. Returns what was there. */
   xorBigUint64(address: number, value: bigint): bigint {
     checkBigUint64(value)
     return this.#operateBig(xor, address, value)
   }
 
+  /** Atomic exchange of a double word. Returns what was there. */
   exchangeBigUint64(address: number, value: bigint): bigint {
     checkBigUint64(value)
     return this.#operateBig(exchange, address, value)

@@ -43,6 +43,7 @@ import { assureRoomForSteps } from './stack-room.ts'
 
 const { O_CREAT, O_EXCL, O_NONBLOCK, O_RDONLY, O_RDWR } = constants
 
+/** How Machine.openFile() opens a file. */
 export interface OpenFileOptions {
   /** 'r': for reading; 'r+': for reading and writing; 'w+': also makes it if need be, and empties it. Default 'r'. */
   readonly mode?: 'r' | 'r+' | 'w+'
@@ -75,8 +76,12 @@ export interface DiskFileHandle {
   readonly writable: boolean
 }
 
+/**
+ * A file on disk, as one thread sees it, by Machine.openFile(). The machine caches its pages for all threads and
+ * address spaces.
+ */
 export class DiskFile extends MachineFile {
-  /** For Machine.openFile(). */
+  /** @internal For Machine.openFile(). */
   static open(thread: MachineThread, path: FilePath, given: OpenFileOptions): DiskFile {
     MachineThread.check(thread)
     assureRoomForSteps()
@@ -134,6 +139,7 @@ export class DiskFile extends MachineFile {
     this.#open = opened.owns ? opened.open : 0
   }
 
+  /** For a thread that is to use the file: DiskFile.attach() takes it. */
   get handle(): DiskFileHandle {
     const { name: path, writable } = this
     return { kind: 'faultline-disk-file', machine: super.thread.handle, ...super.opened, path, writable }

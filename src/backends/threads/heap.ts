@@ -33,6 +33,7 @@ import type { Protection } from './protection.ts'
 import { parseSize } from './size.ts'
 import { assureRoomForSteps } from './stack-room.ts'
 
+/** How large a heap may grow, and what it keeps of what is freed. */
 export interface HeapOptions {
   /**
    * How much all blocks together may take, as bytes or a text such as '64MiB': 64 KiB to 63 GiB. Address space for it
@@ -79,8 +80,12 @@ const reasons: Readonly<Record<Refusal, string>> = {
   foreign: 'is not of this heap',
 }
 
+/**
+ * A heap in an address space: any thread of it may allocate blocks, each at a multiple of 16, and any other may
+ * free them. By AddressSpace.createHeap().
+ */
 export class Heap {
-  /** For AddressSpace.createHeap(). */
+  /** @internal For AddressSpace.createHeap(). */
   static create(space: HeapSpace, thread: HeapThread, given: HeapOptions): Heap {
     const options = readOptions(given, 'createHeap options', heapChecks)
     const maximum = parseSize(options.maximum ?? thread.memory, 'maximum')
@@ -104,7 +109,7 @@ export class Heap {
     }
   }
 
-  /** For AddressSpace.openHeap(). */
+  /** @internal For AddressSpace.openHeap(). */
   static open(space: HeapSpace, thread: HeapThread, address: number): Heap {
     checkAddress(address)
     if (address % 4096 !== 0 || space.loadUint32(address + 4 * Fixed.magic) !== HEAP_LAYOUT)
@@ -222,6 +227,7 @@ export class Heap {
     return this.addressOf(this.space.loadUint32(this.#rootAt))
   }
 
+  /** The address of a block that the program wants to find again, or 0. */
   set root(address: number) {
     this.space.storeUint32(this.#rootAt, this.referenceTo(address))
   }
@@ -278,6 +284,7 @@ export class Heap {
     this.space.munmap(this.address, lengthOf(this.#layout))
   }
 
+  /** @internal */
   [inspected](): string {
     return `Heap (0x${this.address.toString(16)})`
   }

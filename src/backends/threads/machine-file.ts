@@ -37,6 +37,7 @@ export function fileSize(value: unknown, name: string): number {
 /** Bytes that are moved in one stay in the kernel: others may be waiting for this CPU. */
 const BYTES_AT_A_TIME = 64 * PAGE_SIZE
 
+/** A file that can be mapped: a MemoryFile or a DiskFile. */
 export abstract class MachineFile {
   readonly name: string
   // What the object is, where nobody can set it: what the caller has set on the object does not count.
@@ -83,10 +84,12 @@ export abstract class MachineFile {
     return { writable: checked.#writable, use: (task, body) => checked.#use(task, body) }
   }
 
+  /** The machine of the file, as this thread has it. */
   get machine(): MachineThread['machine'] {
     return this.#thread.machine
   }
 
+  /** Closes the file. Its pages stay while it is mapped. */
   abstract close(): void
 
   /** {@link close}, for `using`. */
@@ -104,15 +107,17 @@ export abstract class MachineFile {
     return { file: this.#open, generation: this.#generation }
   }
 
+  /** @internal */
   protected get closed(): boolean {
     return this.#closed
   }
 
+  /** @internal */
   protected markClosed(): void {
     this.#closed = true
   }
 
-  /** The file in the kernel heap. For this package; not part of the stable interface. */
+  /** @internal The file in the kernel heap. */
   get pointer(): number {
     return this.#pointer
   }

@@ -37,10 +37,15 @@ import { parseSize } from './size.ts'
 /** The name of a design, as `designs` lists them. */
 export type DesignName = string
 export type { RwsemKind }
+/**
+ * How resident pages are counted: per thread in batches (SPLIT_RSS_COUNTING, until Linux 6.1), or in the address
+ * space.
+ */
 export type RssMode = 'batched' | 'shared'
 /** `vm.overcommit_memory` 0, 1 and 2. */
 export type OvercommitMode = 'heuristic' | 'always' | 'never'
 
+/** What a machine is made of. A size is bytes or a text such as '256MiB'. */
 export interface MachineOptions {
   /** Physical memory: bytes or a size such as '256MiB', a multiple of 4096, at most 4 GiB less 4 KiB. */
   readonly memory: string | number
@@ -94,6 +99,7 @@ export interface WritebackOptions {
   readonly storage?: string
 }
 
+/** The swap area of a machine, see Machine.swapOn(). */
 export interface SwapOptions {
   /** Room for swapped pages: bytes or a size such as '1GiB', a multiple of 4096, at most 4 GiB less 4 KiB. */
   readonly size: string | number

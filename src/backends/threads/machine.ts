@@ -86,6 +86,10 @@ const FLUSHER_FILE_SYSTEM = 1
 
 const machines = new WeakMap<MachineThread, Machine>()
 
+/**
+ * A machine: memory that threads share, with a kernel in it. Each thread that is attached is one of its CPUs. It
+ * holds address spaces and files, which are made by its methods.
+ */
 export class Machine {
   /**
    * Makes a machine and attaches this thread to it. Throws ConfigurationError for one that cannot be, TypeError and
@@ -146,15 +150,17 @@ export class Machine {
 
   // Made in the constructor, so that nobody can set them.
   declare readonly handle: MachineHandle
-  /** The kernel's view of this thread. For this package; not part of the stable interface. */
+  /** @internal The kernel's view of this thread. */
   declare readonly task: Task
   /** The address spaces that this thread has met, by their generation: one object each, as a thread joins once. */
   declare readonly spaces: ReadonlyMap<number, AddressSpace>
-  /** What this thread has open on the host. For this package; not part of the stable interface. */
+  /** @internal What this thread has open on the host. */
   declare readonly files: HostFiles
-  /** {@link MachineThread.enter}, and what follows. For this package; not part of the stable interface. */
+  /** @internal MachineThread.enter(), and what follows. */
   declare readonly enter: MachineThread['enter']
+  /** @internal */
   declare readonly failed: MachineThread['failed']
+  /** @internal */
   declare readonly assertAttached: MachineThread['assertAttached']
   readonly #thread: MachineThread
   readonly #heap: Int32Array
@@ -209,10 +215,12 @@ export class Machine {
     return this.task.design.description.name
   }
 
+  /** Which reader-writer semaphore the mmap lock is. */
   get rwsem(): RwsemKind {
     return rwsemNames.find((name) => rwsemKinds[name] === this.#heap[Header.rwsemKind])!
   }
 
+  /** The options of its kernel. */
   get config(): KernelConfig {
     return this.task.config
   }
@@ -341,6 +349,7 @@ export class Machine {
     this.detach()
   }
 
+  /** @internal */
   [inspected](): string {
     return `Machine (${this.design}, ${this.memory / 2 ** 20} MiB, CPU ${this.cpu} of ${this.cpus})`
   }

@@ -131,6 +131,11 @@ export abstract class MemoryAccess {
     return errorCode | speculative | (task.lastFaultLockedMm ? TOUCH_LOCKED_MM : 0)
   }
 
+  /**
+   * Reads a byte. Errors of all accesses: SegmentationFault and BusError, as Linux sends the signals; TypeError and
+   * RangeError for what is no address; MemoryError ESRCH where the address space was destroyed, ENOMEM where no
+   * frame is left.
+   */
   readUint8(address: number): number {
     this.#prepareByte(address, 'r')
     try {
@@ -140,6 +145,7 @@ export abstract class MemoryAccess {
     }
   }
 
+  /** Writes a byte, 0 to 255. */
   writeUint8(address: number, value: number): void {
     if (typeof value !== 'number' || (value & 0xff) !== value) checkUnsigned(value, 8)
     this.#prepareByte(address, 'w')
@@ -150,17 +156,20 @@ export abstract class MemoryAccess {
     }
   }
 
+  /** Reads two bytes, little-endian, at any address, as all that follow: 0 to 65,535. */
   readUint16(address: number): number {
     this.#readScratch(address, this.#scratch2)
     return this.#scratchView.getUint16(0, true)
   }
 
+  /** Writes two bytes: 0 to 65,535. */
   writeUint16(address: number, value: number): void {
     checkUnsigned(value, 16)
     this.#scratchView.setUint16(0, value, true)
     this.#writeScratch(address, this.#scratch2)
   }
 
+  /** Reads four bytes: 0 to 2^32 - 1. At a multiple of four it is one load. */
   readUint32(address: number): number {
     if (typeof address !== 'number' || address % 4 !== 0) {
       this.#readScratch(address, this.#scratch4)
@@ -174,6 +183,7 @@ export abstract class MemoryAccess {
     }
   }
 
+  /** Writes four bytes: 0 to 2^32 - 1. At a multiple of four it is one store. */
   writeUint32(address: number, value: number): void {
     if (typeof value !== 'number' || value >>> 0 !== value) checkUnsigned(value, 32)
     if (typeof address !== 'number' || address % 4 !== 0) {
@@ -189,17 +199,20 @@ export abstract class MemoryAccess {
     }
   }
 
+  /** Reads eight bytes: 0 to 2^64 - 1. */
   readBigUint64(address: number): bigint {
     this.#readScratch(address, this.#scratch8)
     return this.#scratchView.getBigUint64(0, true)
   }
 
+  /** Writes eight bytes: 0 to 2^64 - 1. */
   writeBigUint64(address: number, value: bigint): void {
     checkBigUint64(value)
     this.#scratchView.setBigUint64(0, value, true)
     this.#writeScratch(address, this.#scratch8)
   }
 
+  /** Reads eight bytes as a number of IEEE 754. */
   readFloat64(address: number): number {
     this.#readScratch(address, this.#scratch8)
     return this.#scratchView.getFloat64(0, true)
@@ -212,42 +225,51 @@ export abstract class MemoryAccess {
     this.#writeScratch(address, this.#scratch8)
   }
 
+  /** Reads a byte: -128 to 127. */
   readInt8(address: number): number {
     return (this.readUint8(address) << 24) >> 24
   }
 
+  /** Writes a byte: -128 to 127. */
   writeInt8(address: number, value: number): void {
     checkSigned(value, 8)
     this.writeUint8(address, value & 0xff)
   }
 
+  /** Reads two bytes: -32,768 to 32,767. */
   readInt16(address: number): number {
     return (this.readUint16(address) << 16) >> 16
   }
 
+  /** Writes two bytes: -32,768 to 32,767. */
   writeInt16(address: number, value: number): void {
     checkSigned(value, 16)
     this.writeUint16(address, value & 0xffff)
   }
 
+  /** Reads four bytes: -2^31 to 2^31 - 1. */
   readInt32(address: number): number {
     return this.readUint32(address) | 0
   }
 
+  /** Writes four bytes: -2^31 to 2^31 - 1. */
   writeInt32(address: number, value: number): void {
     checkSigned(value, 32)
     this.writeUint32(address, value >>> 0)
   }
 
+  /** Reads eight bytes: -2^63 to 2^63 - 1. */
   readBigInt64(address: number): bigint {
     return BigInt.asIntN(64, this.readBigUint64(address))
   }
 
+  /** Writes eight bytes: -2^63 to 2^63 - 1. */
   writeBigInt64(address: number, value: bigint): void {
     checkBigInt64(value)
     this.writeBigUint64(address, BigInt.asUintN(64, value))
   }
 
+  /** Reads four bytes as a number of IEEE 754. */
   readFloat32(address: number): number {
     this.#readScratch(address, this.#scratch4)
     return this.#scratchView.getFloat32(0, true)

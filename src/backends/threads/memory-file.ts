@@ -27,6 +27,7 @@ import { MachineThread } from './machine-thread.ts'
 import { type Opened, findOpened } from './opened-file.ts'
 import { assureRoomForSteps } from './stack-room.ts'
 
+/** A file in memory, for Machine.createFile(). */
 export interface MemoryFileOptions {
   readonly name?: string
   /** Size in bytes, or as '64MiB'; 0 to 8 TiB less a page. */
@@ -56,8 +57,12 @@ export interface MemoryFileHandle {
   readonly name: string
 }
 
+/**
+ * A file in the memory of a machine, as one thread sees it; what can be mapped by several address spaces. By
+ * Machine.createFile().
+ */
 export class MemoryFile extends MachineFile {
-  /** For Machine.createFile(). */
+  /** @internal For Machine.createFile(). */
   static create(thread: MachineThread, given: MemoryFileOptions): MemoryFile {
     MachineThread.check(thread)
     assureRoomForSteps()
@@ -112,6 +117,7 @@ export class MemoryFile extends MachineFile {
     this.#open = opened.owns ? opened.open : 0
   }
 
+  /** For a thread that is to use the file: MemoryFile.attach() takes it. */
   get handle(): MemoryFileHandle {
     return { kind: 'faultline-file', machine: super.thread.handle, ...super.opened, name: this.name }
   }

@@ -42,7 +42,7 @@ export class MmuNotifier {
   readonly #pointer: number
   readonly #generation: number
 
-  /** For AddressSpace.registerNotifier(). */
+  /** @internal For AddressSpace.registerNotifier(). */
   constructor(key: Own, thread: MachineThread, pointer: number) {
     assertOwn(key, 'MmuNotifier', 'space.registerNotifier()')
     this.#thread = thread
@@ -50,6 +50,7 @@ export class MmuNotifier {
     this.#generation = numberAt(thread.task.heap, pointer + NotifierLayout.generation)
   }
 
+  /** The machine of the address space that it watches. */
   get machine(): MachineThread['machine'] {
     return this.#thread.machine
   }

@@ -83,6 +83,7 @@ interface RecordBase<Name extends string> {
   free(): void
 }
 
+/** A type of records, by defineRecord(): how their fields are laid out in a block of a heap. */
 export interface RecordType<F extends Readonly<Record<string, FieldKind>>> {
   /** In bytes. */
   readonly size: number

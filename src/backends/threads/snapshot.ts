@@ -32,7 +32,7 @@ const PART = 262_144
  * `using`: as long as it is there, pages that are written to are copied, and the copies take memory.
  */
 export class Snapshot {
-  /** For AddressSpace.snapshot(). */
+  /** @internal For AddressSpace.snapshot(). */
   static of(space: Copy): Snapshot {
     return new Snapshot(OWN, space)
   }
@@ -135,6 +135,7 @@ export class Snapshot {
     this.destroy()
   }
 
+  /** @internal */
   [inspected](): string {
     return `Snapshot (${this.#space.handle.generation})`
   }

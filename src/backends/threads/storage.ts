@@ -31,7 +31,9 @@ export interface Storage {
    * the constants O_… of node:fs. `permissions` are for a file that is made. Each thread opens files of its own.
    */
   open(path: string, flags: number, permissions: number): number
+  /** Closes a file that `open` opened. */
   close(descriptor: number): void
+  /** Which file it is, and its size: two that open the same file have to be told the same. */
   identify(descriptor: number): StorageFile
   /** `preadv`: fills `buffers` from `position` on. Returns the bytes read, perhaps fewer, 0 at the end of the file. */
   read(descriptor: number, buffers: readonly Uint8Array[], position: number): number

@@ -2,6 +2,7 @@
 // return value is thrown: the signals of a failed access, a machine that lost a CPU, and a broken invariant of the
 // kernel itself.
 
+/** What an access does: read, write, or fetch an instruction. */
 export type AccessKind = 'r' | 'w' | 'x'
 
 /** An address to read: those of programs in hexadecimal digits, any other number as it is. */

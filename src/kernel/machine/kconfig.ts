@@ -4,6 +4,7 @@
 // 20210430195232.30491-1-michel@lespinasse.org and 20220128131006.67712-1-michel@lespinasse.org) and v12 (L. Dufour,
 // 20190416134522.17540-1-ldufour@linux.ibm.com), which also needs ARCH_HAS_PTE_SPECIAL.
 
+/** The options of a kernel, by the names that they have in its Kconfig files. */
 export interface KernelConfig {
   /** More than one CPU. */
   readonly SMP: boolean
@@ -37,6 +38,7 @@ export interface KernelConfig {
   readonly SLUB_DEBUG: boolean
 }
 
+/** The options as they are unless others are given. */
 export const defaultKernelConfig: KernelConfig = {
   SMP: true,
   MMU: true,

@@ -58,6 +58,7 @@ export const rwsemKinds = {
   'reader-spinning': RWSEM_READER_SPINNING,
   spinning: RWSEM_SPINNING,
 } as const
+/** The forms of Linux's reader-writer semaphore that there are, see docs/semaphores.md. */
 export type RwsemKind = keyof typeof rwsemKinds
 
 export const rwsemNames = Object.keys(rwsemKinds) as readonly RwsemKind[]
