@@ -8,7 +8,15 @@ import { fileURLToPath } from 'node:url'
 import * as rules from './tidy-rules.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
-const notOurs = new Set(['.git', '.build', 'dist', 'dist.new', 'dist.old', 'node_modules'])
+const notOurs = new Set([
+  '.git',
+  '.build',
+  'dist',
+  'dist.new',
+  'dist.old',
+  'node_modules',
+  'site/node_modules',
+])
 
 function readTree(): rules.Files {
   const files = new Map<string, string>()
