@@ -50,6 +50,7 @@ export class FaultEvents {
     thread.process.faults++
     this.count++
     thread.inFault = true
+    thread.forkNs = -1
     thread.faultIsOpen = true
     thread.faultAddress = address
     thread.faultCode = errorCode
@@ -149,7 +150,7 @@ export class FaultEvents {
     for (const census of this.#in.census.of(thread.process.name)) {
       census.fault(faultIsKernel ? faultCall : null, fault, faultIsAvoidable)
       if (thread.faultIsAgain) census.again(fault)
-      if (thread.faultIsOfFork) census.writtenAfterFork(fault)
+      if (thread.faultIsOfFork) census.writtenAfterFork({ ...fault, running: thread.runningUnforked })
       if (thread.process.isForked) census.ofForked(fault)
       if (!thread.faultIsNew) continue
       const page = Math.floor(faultAddress / PAGE_SIZE)

@@ -9,21 +9,9 @@
  */
 import { bytesOf, joined, latin1, utf8 } from './bytes.ts'
 import { scriptCommand, TraceError } from './errors.ts'
-import {
-  COLON,
-  EVENT_SAMPLE,
-  EventReader,
-  HEX,
-  FTRACE_EVENTS,
-  isDigit,
-  KNOWN_EVENTS,
-  OPEN,
-  quote,
-  SAMPLE_EVENT,
-  SPACE,
-  TAB,
-  type TraceEvents,
-} from './event-reader.ts'
+import { EventReader } from './event-reader.ts'
+import { COLON, HEX, isDigit, OPEN, quote, SPACE, TAB } from './line-reader.ts'
+import { EVENT_SAMPLE, FTRACE_EVENTS, KNOWN_EVENTS, SAMPLE_EVENT, type TraceEvents } from './trace-events.ts'
 
 interface EventName {
   readonly bytes: Uint8Array

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { TraceError } from '../../src/trace/index.ts'
-import type { MapRecord, TraceEvents } from '../../src/trace/event-reader.ts'
+import type { MapRecord, TraceEvents } from '../../src/trace/trace-events.ts'
 import { Scanner } from '../../src/trace/scanner.ts'
 
 type Seen = [string, ...unknown[]]
