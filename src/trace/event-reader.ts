@@ -7,6 +7,7 @@ import { CLOSE, COLON, EQUALS, OPEN, SPACE, LineReader } from './line-reader.ts'
 import {
   CALL_ARGUMENTS,
   CALL_NAMES,
+  EVENT_PAGE_FAULT,
   EVENT_PAGE_FAULT_USER,
   EVENT_PAGE_FAULT_KERNEL,
   EVENT_ENTER,
@@ -25,11 +26,14 @@ import {
   EVENT_SWITCH,
   EVENT_WAKING,
   EVENT_SAMPLE,
+  FAULT_UNKNOWN,
   type TraceEvents,
 } from './trace-events.ts'
 
 /** Addresses of programs are below, also with 57 bits. */
 const USER_END = 2 ** 56
+/** How the address of an instruction of the kernel begins, with 12 digits to follow. */
+const KERNEL_INSTRUCTION = ' ffff'
 /** Flag of clone: a thread of the same process. */
 const CLONE_THREAD = 0x10000
 /** Names of kernel functions that are remembered. */
@@ -53,6 +57,9 @@ export abstract class EventReader extends LineReader {
       case EVENT_PAGE_FAULT_USER:
       case EVENT_PAGE_FAULT_KERNEL:
         this.#readFault(code === EVENT_PAGE_FAULT_KERNEL, at, end)
+        return
+      case EVENT_PAGE_FAULT:
+        this.#readBareFault(at, end)
         return
       case EVENT_LOCK_START:
       case EVENT_LOCK_ACQUIRED:
@@ -149,6 +156,16 @@ export abstract class EventReader extends LineReader {
       kernel,
       kernel ? this.#word(start, end, ' ip=') : this.#instruction(start, end),
     )
+  }
+
+  /** The software event: the address, and what else perf script was asked for, such as the instruction. */
+  #readBareFault(at: number, end: number): void {
+    if (this.hex(at, end) < 0)
+      throw this.malformed('page-faults (perf record -d, perf script -F addr)', at, end)
+    const address = this.value
+    const ip = this.last(at, end, KERNEL_INSTRUCTION)
+    const from = ip < 0 ? 0 : this.#function(ip + KERNEL_INSTRUCTION.length + 12, end)
+    this.events.fault(address, FAULT_UNKNOWN, ip >= 0, from)
   }
 
   /** The name of a function, without what stands behind it. */

@@ -259,6 +259,11 @@ function hotThreads(processes: readonly Process[]): ImportedTrace['hotThreads'] 
   }
 }
 
+/** One digit is enough: it is about seconds. */
+function seconds(ns: number): string {
+  return `${(ns / 1e9).toFixed(1)} s`
+}
+
 function counted(count: number, one: string, several: string): string {
   return `${count} ${count === 1 ? one : several}`
 }
@@ -283,6 +288,14 @@ function howToRecord(missing: readonly string[]): string {
 function requireEvents(file: string, importer: Importer, isReplayed: boolean): void {
   if (!isReplayed && (importer.locks.count > 0 || importer.faults.count > 0)) return
   const missing: string[] = []
+  if (importer.faults.bare > 0)
+    throw new TraceError(
+      'missing-events',
+      file,
+      undefined,
+      'the page faults were recorded by the event page-faults, without error codes',
+      'faultline report reads this, a replay cannot: it needs the tracepoints of page faults, which x86-64 has.',
+    )
   const counts = importer.scanner.counts(true)
   if (importer.faults.count === 0) missing.push('exceptions:page_fault_user', 'exceptions:page_fault_kernel')
   const entered = importer.calls.entered.some((count) => count > 0)
@@ -349,9 +362,21 @@ function warnings(importer: Importer, replayed: readonly Process[], whole: boole
       `perf lost ${importer.lostEvents} events, so the layout may be wrong from there on; record with a larger buffer (perf record -m 8192)`,
     )
   }
+  const { longestGapNs: gapNs, longestGapLine } = scanner
+  const allNs = scanner.nowNs - scanner.firstSeconds * 1e9 - scanner.firstNanoseconds
+  if (gapNs > 1e9 && gapNs > allNs / 2) {
+    all.push(
+      `nothing is recorded for ${seconds(gapNs)} of ${seconds(allNs)}, until line ${longestGapLine}: an idle program, a clock that jumped, or two recordings in one file`,
+    )
+  }
   if (importer.locks.count === 0) {
     all.push(
       'the trace has no mmap_lock events: what Linux met at the lock is not known, and calls are ordered by their enter and exit',
+    )
+  }
+  if (importer.faults.bare > 0) {
+    all.push(
+      'page faults have no error codes (event page-faults): which of them wrote, and which copied a page, is not known',
     )
   }
   if (importer.mapRecords === 0) {

@@ -68,7 +68,7 @@ export abstract class LineReader {
     return this.error(
       'out-of-range',
       problem,
-      'Record and print the trace again; only 47-bit user addresses of x86-64 can be replayed.',
+      'Record and print the trace again; only 48-bit user addresses can be replayed.',
     )
   }
 

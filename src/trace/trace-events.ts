@@ -26,9 +26,15 @@ export interface MapRecord {
   readonly file: string
 }
 
+/** In the place of an error code, for faults of which the trace does not tell what they were (event page-faults). */
+export const FAULT_UNKNOWN = 0x10000
+
 /** What the scanner tells. The line's `pid`, `tid` and time are fields of the scanner. */
 export interface TraceEvents {
-  /** @param from where the fault was taken: the address in the program, the name of the function of the kernel */
+  /**
+   * @param errorCode of x86; FAULT_UNKNOWN where it is not told
+   * @param from where the fault was taken: the address in the program, the name of the function of the kernel
+   */
   fault(address: number, errorCode: number, kernel: boolean, from: string | number): void
   enterCall(call: number, values: Float64Array): void
   exitCall(call: number, result: number): void
@@ -81,12 +87,15 @@ export const EVENT_SCHED_SWITCH = 30
 export const EVENT_SWITCH = 31
 export const EVENT_WAKING = 32
 export const EVENT_SAMPLE = 33
+export const EVENT_PAGE_FAULT = 34
 /** Its name has its options behind it: `cpu-clock/period=2000000/u`. */
 export const SAMPLE_EVENT = 'cpu-clock'
 
 export const KNOWN_EVENTS: readonly (readonly [string, number])[] = [
   ['exceptions:page_fault_user', EVENT_PAGE_FAULT_USER],
   ['exceptions:page_fault_kernel', EVENT_PAGE_FAULT_KERNEL],
+  ['page-faults', EVENT_PAGE_FAULT],
+  ['page-faults:u', EVENT_PAGE_FAULT],
   ...CALL_NAMES.map((name, call) => [`syscalls:sys_enter_${name}`, EVENT_ENTER + call] as const),
   ...CALL_NAMES.map((name, call) => [`syscalls:sys_exit_${name}`, EVENT_EXIT + call] as const),
   ['mmap_lock:mmap_lock_start_locking', EVENT_LOCK_START],
