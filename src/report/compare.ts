@@ -191,6 +191,8 @@ function stateOf(before: number, after: number): ComparedHolder['now'] {
 
 /** Numbers of processes in what a change is called: they differ from run to run. */
 const WHICH_PROCESSES = / \((?:process \d+|[\d,]+ processes)\)/
+/** Calls that take most stand first: which these are differs too. */
+const WHICH_CALLS = /Call (?!mprotect)[\w, ]+(?= less often)/
 const CHANCE = 'One recording each does not tell how much of this is chance: record both several times.'
 /** Holders for which less than this share of the time was waited are not named in sentences. */
 const LEAST_NAMED = 0.01
@@ -218,21 +220,22 @@ function doubtsOf(before: TraceReport, after: TraceReport): string[] {
 }
 
 function adviceOf(before: TraceReport, after: TraceReport): ComparedAdvice[] {
-  const all = new Map<string, { beforeMs: number; afterMs: number }>()
+  const all = new Map<string, { change: string; beforeMs: number; afterMs: number }>()
   const add = (trace: TraceReport, side: 'beforeMs' | 'afterMs'): void => {
     if (lostSentence(trace) !== null) return
     for (const { change, savesMs } of adviceFor(trace)) {
       const name = change.replace(WHICH_PROCESSES, '')
-      const entry = all.get(name) ?? { beforeMs: 0, afterMs: 0 }
+      const key = name.replace(WHICH_CALLS, 'Call some')
+      const entry = all.get(key) ?? { change: name, beforeMs: 0, afterMs: 0 }
       entry[side] += savesMs
-      all.set(name, entry)
+      all.set(key, entry)
     }
   }
   add(before, 'beforeMs')
   add(after, 'afterMs')
-  return [...all]
-    .map(([change, saved]) => ({ change, ...saved }))
-    .toSorted((a, b) => Math.max(b.beforeMs, b.afterMs) - Math.max(a.beforeMs, a.afterMs))
+  return [...all.values()].toSorted(
+    (a, b) => Math.max(b.beforeMs, b.afterMs) - Math.max(a.beforeMs, a.afterMs),
+  )
 }
 
 /** What had been promised of the change that would have helped most, and what became of that. */
