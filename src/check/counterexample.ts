@@ -27,40 +27,22 @@ import {
   setTracer,
   timeOut,
 } from '../backends/stepped/index.ts'
-import type {
-  Counterexample,
-  CounterexampleCall,
-  CounterexampleEvent,
-  CounterexampleRow,
-} from './counterexample-data.ts'
-import type { RaceReport } from './data-races.ts'
+import type { Counterexample } from './counterexample-data.ts'
 import { isOver } from './passing-time.ts'
 import { NotDeterministic } from './step-log.ts'
-import { type FailureKind, type Subject, runAgain } from './explore.ts'
+import { type Subject, runAgain } from './explore.ts'
 import { Names, type Naming } from './names.ts'
+import { type FailedExecution, ToldExecution } from './counterexample-rows.ts'
 import {
   type Frame,
   type Recorded,
   cellsAwaited,
-  commonCells,
   isReading,
-  repetition,
   sayOperation,
+  recordOf,
+  shortPlace,
 } from './recorded-events.ts'
 
-export interface FailedExecution {
-  readonly noun: 'CPU' | 'thread'
-  readonly schedule: readonly number[]
-  readonly kind: FailureKind
-  readonly message: string
-  /** Of a data race. */
-  readonly race: RaceReport | null
-  /** The places of its accesses. */
-  readonly racePlaces: readonly (Site | undefined)[]
-}
-
-/** Executions with more operations and accesses than this are shortened. */
-const WHOLE_MAX = 60
 /** Characters of source that a reason quotes. */
 const QUOTE_MAX = 60
 
@@ -98,20 +80,15 @@ function recordOnce(subject: Subject, sites: readonly Site[], failed: FailedExec
     throw new NotDeterministic('the execution that failed takes another way when it is written down')
   }
   // Rows say which call they are about, by the numbers that calls get here.
-  const everything = recorder.everything()
-  const { rows, leftOut } = recorder.rows()
+  const told = recorder.told()
+  const everything = told.everything()
+  const { rows, leftOut } = told.rows()
   const { noun, kind, message, race } = failed
-  const details = kind === 'deadlock' ? recorder.waiting() : race === null ? [] : recorder.racing(race)
+  const details = kind === 'deadlock' ? recorder.waiting() : race === null ? [] : told.racing(race)
   const broken = { kind, message, details }
   const isLast = hidden === threads.length - 1
   const shown = isLast ? { threads: hidden } : { threads: threads.length, ...(hidden !== null && { hidden }) }
   return { noun, ...shown, rows, ...everything, leftOut, broken }
-}
-
-/** File, line and source of a place, short enough for a line. */
-export function shortPlace(site: Site | undefined): string {
-  if (site?.file === 'event loop') return site.file
-  return site === undefined ? 'an unknown place' : `${site.file.replace(/^.*[\\/]/, '')}:${site.line}`
 }
 
 /** Follows a schedule and notes what happens. */
@@ -180,16 +157,10 @@ class Recorder extends Scheduler {
   /** The second of two accesses that race may stand in a loop without end. */
   override isDecided(): boolean {
     const { race, schedule } = this.#failed
-    return race !== null && this.#step === schedule.length && this.#recordOf(race, race.second) !== undefined
-  }
-
-  #recordOf({ cell }: RaceReport, { thread, write, atomic }: RaceReport['second']): Recorded | undefined {
-    return this.#recorded.findLast(
-      (each) =>
-        each.thread === thread &&
-        each.cell === cell &&
-        each.writes === write &&
-        (each.step !== null) === atomic,
+    return (
+      race !== null &&
+      this.#step === schedule.length &&
+      recordOf(this.#recorded, race, race.second) !== undefined
     )
   }
 
@@ -247,31 +218,6 @@ class Recorder extends Scheduler {
 
   #sayCell(cell: number, index: number, value: number): string {
     return `${this.#names.nameOf(cell, index)} = ${this.#names.valueOf(cell, value)}`
-  }
-
-  /** The two accesses with their calls, and why nothing orders them. */
-  racing(race: RaceReport): string[] {
-    const { noun } = this.#failed
-    const lines: string[] = []
-    const sides = [race.first, race.second].map((access, side) => {
-      const { thread, write, atomic } = access
-      const recorded = this.#recordOf(race, access)
-      const place = this.#failed.racePlaces[side]
-      const text = recorded === undefined ? (place?.source ?? '') : this.#textOf(recorded)
-      const what = `the ${write ? 'write' : 'read'} of ${noun} ${thread}`
-      return { what, thread, recorded, atomic, text: `${text} at ${shortPlace(place)}` }
-    })
-    for (const { what, recorded, atomic, text } of sides) {
-      lines.push(`${what}${atomic ? ', an operation of Atomics' : ''}: ${text}`)
-      for (const frame of recorded === undefined ? [] : this.#framesOf(recorded).toReversed())
-        lines.push(`    in ${frame.function} (${frame.place})`)
-    }
-    const [first, second] = sides
-    lines.push(
-      `There is no happens-before from ${first!.what} to ${second!.what}: ${noun} ${second!.thread} has read nothing`,
-      `by an operation of Atomics that ${noun} ${first!.thread} wrote by one after it, directly or through others.`,
-    )
-    return lines
   }
 
   // -------------------------------------------------------------------------------------------------------------------
@@ -410,119 +356,7 @@ class Recorder extends Scheduler {
     return recorded
   }
 
-  // -------------------------------------------------------------------------------------------------------------------
-  // Rows
-
-  rows(): { rows: CounterexampleRow[]; leftOut: number } {
-    const recorded = this.#recorded.filter(({ isTold }) => isTold)
-    const common = commonCells(recorded)
-    const whole = recorded.length <= WHOLE_MAX
-    const racy = this.#failed.race?.cell
-    const telling = recorded.filter(
-      ({ cell, step }) => whole || (step !== null && common.has(cell)) || cell === racy,
-    )
-    // One thread at work for ever concerns no other: how it ends tells what it repeats.
-    const kept = telling.length > 0 ? telling : recorded.slice(-WHOLE_MAX)
-    const shown: { readonly at: number; readonly operations: number; readonly turns: number }[] = []
-    for (let at = 0; at < kept.length;) {
-      const { operations, turns } = repetition(kept, at)
-      shown.push({ at, operations, turns })
-      for (const each of kept.slice(at, at + operations)) this.#noteChildren(each)
-      at += operations * turns
-    }
-    const rows: CounterexampleRow[] = []
-    let last = -1
-    for (const { at, operations, turns } of shown) {
-      for (const each of kept.slice(at, at + operations)) {
-        const { thread, reason } = each
-        if (last >= 0 && last !== thread && reason !== '') rows.push({ kind: 'switch', thread, reason })
-        last = thread
-        this.#addRows(rows, each)
-      }
-      if (turns > 1) rows.push({ kind: 'repeat', thread: last, operations, times: turns - 1 })
-    }
-    return { rows, leftOut: recorded.length - kept.length }
+  told(): ToldExecution {
+    return new ToldExecution(this.#recorded, this.#names, this.#failed)
   }
-
-  #framesOf({ frames }: Recorded): Frame[] {
-    return frames.filter((frame) => this.#failed.noun === 'thread' || isKernels(frame))
-  }
-
-  /** What happens in a call, so that one in which more than one thing does gets a row of its own. */
-  #noteChildren(recorded: Recorded): void {
-    let child: object = recorded
-    for (const frame of this.#framesOf(recorded).toReversed()) {
-      frame.children.add(child)
-      child = frame
-    }
-  }
-
-  /** The operation, and before it the calls that are new. */
-  #addRows(rows: CounterexampleRow[], recorded: Recorded): void {
-    const { at, thread, step, operation, cell, index, place, from, isNews } = recorded
-    const frames = this.#framesOf(recorded)
-    let depth = -1
-    let functions: string[] = []
-    for (const frame of frames) {
-      if (frame.depth >= 0) {
-        depth = frame.depth
-        continue
-      }
-      functions.push(frame.function)
-      frame.depth = depth + 1
-      if (frame.children.size === 1 && frame !== frames.at(-1)) continue
-      depth++
-      rows.push({ kind: 'call', thread, depth, functions, place: frame.place, call: frame.number })
-      functions = []
-    }
-    const name = cell < 0 ? '' : this.#names.nameOf(cell, index)
-    const text = this.#textOf(recorded)
-    const read = isNews ? from!.step : null
-    depth++
-    rows.push({ kind: 'operation', thread, depth, step, operation, name, text, from: read, place, event: at })
-  }
-
-  #textOf({ cell, index, say }: Recorded): string {
-    const name = cell < 0 ? '' : this.#names.nameOf(cell, index)
-    return say(name, (value) => this.#names.valueOf(cell, value))
-  }
-
-  /** Every operation and access, with the calls in which they are. */
-  everything(): { calls: CounterexampleCall[]; events: CounterexampleEvent[] } {
-    const calls: CounterexampleCall[] = []
-    const events = this.#recorded.map((recorded, at): CounterexampleEvent => {
-      const { thread, step, operation, cell, index, before, after, from, place, file, reason } = recorded
-      let call: number | null = null
-      for (const frame of recorded.frames) {
-        if (frame.number < 0) {
-          frame.number = calls.length
-          const { function: name, place: begin, file: where } = frame
-          calls.push({ thread, function: name, place: begin, file: where, caller: call })
-        }
-        call = frame.number
-      }
-      const isSwitch = at > 0 && this.#recorded[at - 1]!.thread !== thread && reason !== ''
-      return {
-        thread,
-        step,
-        operation,
-        name: cell < 0 ? '' : this.#names.nameOf(cell, index),
-        text: this.#textOf(recorded),
-        before,
-        after,
-        from: from?.at ?? null,
-        wokenBy: recorded.wokenBy?.at ?? null,
-        place,
-        file,
-        call,
-        switch: isSwitch ? reason : null,
-      }
-    })
-    return { calls, events }
-  }
-}
-
-/** What the scenario itself is made of says nothing. */
-function isKernels(frame: Frame): boolean {
-  return frame.function !== '(anonymous)' && frame.function !== 'perform'
 }

@@ -8,12 +8,14 @@ import {
   PAUSE,
   SIGNAL,
   SPINNING,
+  type Site,
   type Thread,
   WAIT,
   WAIT_ASYNC,
   WOKEN,
   operationNames,
 } from '../backends/stepped/index.ts'
+import type { RaceReport } from './data-races.ts'
 
 /** Operations of a turn of a loop that is told once, at most. */
 const TURN_MAX = 24
@@ -148,4 +150,25 @@ export function sayOperation(
         : `cas ${name} = ${was}, not ${words(expected)}`
   }
   return `${operation} ${name} ${was} → ${words(after)}`
+}
+
+/** File, line and source of a place, short enough for a line. */
+export function shortPlace(site: Site | undefined): string {
+  if (site?.file === 'event loop') return site.file
+  return site === undefined ? 'an unknown place' : `${site.file.replace(/^.*[\\/]/, '')}:${site.line}`
+}
+
+/** Where one of the accesses of a race was written down. */
+export function recordOf(
+  recorded: readonly Recorded[],
+  { cell }: RaceReport,
+  { thread, write, atomic }: RaceReport['second'],
+): Recorded | undefined {
+  return recorded.findLast(
+    (each) =>
+      each.thread === thread &&
+      each.cell === cell &&
+      each.writes === write &&
+      (each.step !== null) === atomic,
+  )
 }

@@ -221,10 +221,10 @@ function requireOneRecording(trace: TraceReport, replays: readonly ReplayReport[
 function jsonOf(inputs: readonly Input[], { compare }: ReportCommandOptions): unknown {
   const [first, second] = inputs
   if (compare !== true) return resultJson(first!)
-  const { sentences, numbers, holders } = comparisonOf(first!.trace, second!.trace)
+  const { sentences, numbers, holders, advice } = comparisonOf(first!.trace, second!.trace)
   const plain = numbers.map(({ key, before, after }) => ({ key, before, after }))
   return {
-    comparison: { summary: sentences.join(' '), numbers: plain, holders },
+    comparison: { summary: sentences.join(' '), numbers: plain, holders, advice },
     before: resultJson(first!),
     after: resultJson(second!),
   }

@@ -134,6 +134,7 @@ const CENSUS: Shape = {
   dense: FAULT_TIME,
   afterFork: FAULT_TIME,
   forked: FAULT_TIME,
+  forkedDelayedNs: 'number',
   copied: {
     record: {
       buffers: 'number',
@@ -208,7 +209,7 @@ const TRACE: Shape = {
       faults: 'number',
       waitedNs: 'number',
       started: 'number',
-      allocators: { list: { oneOf: ['java', 'jemalloc', 'tcmalloc', 'mimalloc', 'musl', 'glibc'] } },
+      allocators: { list: { oneOf: ['java', 'go', 'jemalloc', 'tcmalloc', 'mimalloc', 'musl', 'glibc'] } },
       faultCensus: CENSUS,
     },
   },

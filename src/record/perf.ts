@@ -69,7 +69,7 @@ export function scriptArguments(means: Means, file: string, hasStacks: boolean):
   const ofTracepoints = words.pop()! + (hasStacks ? ',ip,sym' : '')
   if (!means.countsFaultsOnly && means.sampleEvents.length === 0)
     return [...words, ofTracepoints.replace('trace:', ''), '-i', file]
-  const ofFaults = ofTracepoints.replace('trace:', 'sw:').replace(',trace', ',addr')
+  const ofFaults = ofTracepoints.replace('trace:', 'sw:').replace(',trace', ',addr,ip')
   return [...words, ofTracepoints, '-F', means.countsFaultsOnly ? ofFaults : ofSoftware, '-i', file]
 }
 

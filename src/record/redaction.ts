@@ -24,6 +24,7 @@ const UNPADDED = /^ *(\S.*?) +(-?\d+\/-?\d+ +(?:\[\d+\] +)?\d+\.\d+: +)(\S.*)$/
 const EVENT = /^(cpu-clock(?=[:/])|[\w-]+(?::[\w-]+)?)(\/\S*?\/\w*)?(:?)(?: +(.*))?$/
 const FRAME = /^\s+([0-9a-f]+)(?: (.*))?$/
 const KERNEL_ADDRESS = /^ffff[0-9a-f]{12}$/
+const KERNEL_ADDRESSES = /\bffff[0-9a-f]{12}\b/g
 /** Numbers and the names of fields and flags. */
 const NUMBERS = /^[\w ,:=|()-]*$/
 const MAPPING = /^(-?\d+\/-?\d+: \[0x([0-9a-f]+)\([^\]]*\]: \S+) (.*)$/
@@ -123,7 +124,7 @@ export class Redaction extends Transform {
         event,
       )
     return (isMemory || event.startsWith('PERF_RECORD_LOST')) && NUMBERS.test(fields)
-      ? this.#addresses.moved(fields)
+      ? this.#addresses.moved(fields.replaceAll(KERNEL_ADDRESSES, 'f'.repeat(16)))
       : ''
   }
 

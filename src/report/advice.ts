@@ -4,7 +4,7 @@
 // holder caused. Work becomes elapsed time by the processors, or busy threads if they are fewer; waits by the
 // threads that were at work then, and no less waiting saves more than the share of their time that the verdict
 // tells. A change is only named where the recording shows that its cause is there, and none that cannot help.
-import type { ProgramSummary } from '../trace/import.ts'
+import type { ProgramSummary } from '../trace/imported-trace.ts'
 import type { ForeignHolder, LockAnalysis } from '../trace/lock-history.ts'
 import { hasVmaLocks } from '../trace/recorded-kernel.ts'
 import { elapsed, elapsedOwnWaits, hundredths } from './elapsed.ts'

@@ -2,12 +2,14 @@
 //
 // Principle: of one recording each, chance is not known, so no difference is called one; both numbers stand there. What
 // depends on how long was recorded is told per second too.
+import { adviceFor } from './advice.ts'
 import { linuxShare } from './lock-share.ts'
 import { formatCount, formatDuration, formatShare } from './numbers.ts'
 import { printable } from './printable.ts'
 import type { TraceReport } from './replay-report.ts'
 import { plainStyle, type TextOptions } from './style.ts'
 import { formatTable, wrap, type Column } from './table.ts'
+import { lostSentence } from './verdict.ts'
 
 export interface ComparedNumber {
   /** A name for programs. */
@@ -30,18 +32,31 @@ export interface ComparedHolder {
   readonly now: 'gone' | 'new' | 'less' | 'more' | 'the same'
 }
 
+/** A change that would help, before or after. */
+export interface ComparedAdvice {
+  readonly change: string
+  /** Milliseconds that it would save; 0 where it is not advised. */
+  readonly beforeMs: number
+  readonly afterMs: number
+}
+
 export interface Comparison {
   readonly sentences: readonly string[]
   readonly numbers: readonly ComparedNumber[]
   /** By time waited, the most of both first. */
   readonly holders: readonly ComparedHolder[]
+  /** By what it would save, the most of both first. */
+  readonly advice: readonly ComparedAdvice[]
 }
 
 /** Compares what two recordings tell by themselves. */
 export function comparisonOf(before: TraceReport, after: TraceReport): Comparison {
   const numbers = numbersOf(before, after)
   const holders = holdersOf(before, after)
-  return { sentences: sentencesOf(numbers, holders), numbers, holders }
+  const advice = adviceOf(before, after)
+  const doubts = doubtsOf(before, after)
+  const sentences = [...doubts, ...sentencesOf(numbers, holders), ...promisesOf(numbers, advice), CHANCE]
+  return { sentences, numbers, holders, advice }
 }
 
 type Measure = readonly [
@@ -68,10 +83,16 @@ const kernelOf = ({ faultCensus }: TraceReport): number =>
 const callsOf = ({ faultCensus }: TraceReport): number =>
   Object.values(faultCensus.calls).reduce((sum, { count }) => sum + count, 0)
 
+const faultNsOf = ({ faultCensus: { user, kernel } }: TraceReport): number =>
+  Object.values(kernel).reduce((sum, { costNs }) => sum + costNs, user.costNs)
+const callNsOf = ({ faultCensus }: TraceReport): number =>
+  Object.values(faultCensus.calls).reduce((sum, { ns }) => sum + ns, 0)
+
 const MEASURES: readonly Measure[] = [
   ['durationNs', 'time recorded', ({ durationMs }) => durationMs * 1e6, nanoseconds],
   ['faults', 'page faults', faultsOf, formatCount],
   ['faultsPerSecond', 'page faults per second', (trace) => faultsOf(trace) / secondsOf(trace), formatCount],
+  ['faultNs', 'time in page faults, of all processes', faultNsOf, nanoseconds],
   ['kernelFaults', 'taken by the kernel, of all processes', kernelOf, formatCount],
   [
     'lockedFaults',
@@ -79,7 +100,8 @@ const MEASURES: readonly Measure[] = [
     ifRecorded(({ linux }) => linux.faultsUnderMmapLock),
     formatCount,
   ],
-  ['calls', 'memory calls, of all processes', callsOf, formatCount],
+  ['calls', 'memory calls and forks, of all processes', callsOf, formatCount],
+  ['callNs', 'time in them', callNsOf, nanoseconds],
   [
     'acquisitions',
     'acquisitions of the lock',
@@ -100,7 +122,7 @@ const MEASURES: readonly Measure[] = [
     ifRecorded((trace) => waitedOf(trace) / secondsOf(trace)),
     nanoseconds,
   ],
-  ['waitShare', "share of the threads' time that decides", (trace) => linuxShare(trace) ?? null, formatShare],
+  ['waitShare', "share of the threads' time", (trace) => linuxShare(trace) ?? null, formatShare],
 ]
 
 function numbersOf(before: TraceReport, after: TraceReport): ComparedNumber[] {
@@ -167,36 +189,104 @@ function stateOf(before: number, after: number): ComparedHolder['now'] {
   return after < before ? 'less' : after > before ? 'more' : 'the same'
 }
 
+/** Numbers of processes in what a change is called: they differ from run to run. */
+const WHICH_PROCESSES = / \((?:process \d+|[\d,]+ processes)\)/
+/** Calls that take most stand first: which these are differs too. */
+const WHICH_CALLS = /Call (?!mprotect)[\w, ]+(?= less often)/
+const CHANCE = 'One recording each does not tell how much of this is chance: record both several times.'
+/** Holders for which less than this share of the time was waited are not named in sentences. */
+const LEAST_NAMED = 0.01
+
+/** Why the two cannot be held against each other. */
+function doubtsOf(before: TraceReport, after: TraceReport): string[] {
+  const lost = [before, after].flatMap((trace) => {
+    const sentence = lostSentence(trace)
+    return sentence === null ? [] : [`${printable(trace.path)}: ${sentence}`]
+  })
+  const differs = (what: string, a: string, b: string): string[] =>
+    a === b || a === '' || b === ''
+      ? []
+      : [`They are of different ${what}: ${printable(a)} and ${printable(b)}.`]
+  return [
+    ...lost,
+    ...differs('programs', before.program, after.program),
+    ...differs('kernels', before.kernel.release, after.kernel.release),
+    ...differs(
+      'numbers of CPUs',
+      before.cpus === 0 ? '' : `${before.cpus}`,
+      after.cpus === 0 ? '' : `${after.cpus}`,
+    ),
+  ]
+}
+
+function adviceOf(before: TraceReport, after: TraceReport): ComparedAdvice[] {
+  const all = new Map<string, { change: string; beforeMs: number; afterMs: number }>()
+  const add = (trace: TraceReport, side: 'beforeMs' | 'afterMs'): void => {
+    if (lostSentence(trace) !== null) return
+    for (const { change, savesMs } of adviceFor(trace)) {
+      const name = change.replace(WHICH_PROCESSES, '')
+      const key = name.replace(WHICH_CALLS, 'Call some')
+      const entry = all.get(key) ?? { change: name, beforeMs: 0, afterMs: 0 }
+      entry[side] += savesMs
+      all.set(key, entry)
+    }
+  }
+  add(before, 'beforeMs')
+  add(after, 'afterMs')
+  return [...all.values()].toSorted(
+    (a, b) => Math.max(b.beforeMs, b.afterMs) - Math.max(a.beforeMs, a.afterMs),
+  )
+}
+
+/** What had been promised of the change that would have helped most, and what became of that. */
+function promisesOf(numbers: readonly ComparedNumber[], advice: readonly ComparedAdvice[]): string[] {
+  const first = advice.toSorted((a, b) => b.beforeMs - a.beforeMs)[0]
+  if (first === undefined || first.beforeMs === 0) return []
+  const { before, after } = numbers.find(({ key }) => key === 'durationNs')!
+  const less = before! - after!
+  return [
+    `Before, ${formatDuration(first.beforeMs * 1e6)} less were estimated for: ${printable(first.change)} ` +
+      `Of that, ${first.afterMs === 0 ? 'nothing' : formatDuration(first.afterMs * 1e6)} is left, and the recording is ` +
+      `${formatDuration(Math.abs(less))} ${less < 0 ? 'longer' : 'shorter'}.`,
+  ]
+}
+
 function sentencesOf(numbers: readonly ComparedNumber[], holders: readonly ComparedHolder[]): string[] {
   const tell = (key: string): string => {
     const one = numbers.find((number) => number.key === key)!
     return `${one.beforeText} before, ${one.afterText} after (${one.changeText})`
   }
+  const waited = numbers.find(({ key }) => key === 'waitedNs')!
+  const least = LEAST_NAMED * Math.max(waited.before ?? 0, waited.after ?? 0)
   const names = (now: ComparedHolder['now']): string =>
     holders
       .filter((holder) => holder.now === now)
+      .filter(({ before, after }) => Math.max(before.waitedNs, after.waitedNs) >= least)
       .slice(0, 4)
       .map(({ name, call }) => `${printable(call)} of ${printable(name)}`)
       .join(', ')
-  const sentences = [`Page faults: ${tell('faults')}.`]
-  const waited = numbers.find(({ key }) => key === 'waitedNs')!
-  sentences.push(
+  const sentences = [
+    `Time recorded: ${tell('durationNs')}.`,
+    `Page faults: ${tell('faults')}.`,
     waited.before === null || waited.after === null
       ? 'What was waited for the mmap lock is not in both recordings.'
-      : `Waited for the mmap lock: ${tell('waitedNs')}.`,
-    `Time recorded: ${tell('durationNs')}.`,
-  )
+      : waited.before === 0 && waited.after === 0
+        ? 'Neither waited for the mmap lock.'
+        : `Waited for the mmap lock: ${tell('waitedNs')}.`,
+  ]
   const [gone, fresh] = [names('gone'), names('new')]
   if (gone !== '') sentences.push(`No longer held while others waited: ${gone}.`)
   if (fresh !== '') sentences.push(`Held only afterwards: ${fresh}.`)
-  sentences.push('One recording each does not tell how much of this is chance: record both several times.')
   return sentences
 }
+
+/** Changes that are shown. */
+const ADVICE = 6
 
 /** What `--compare` prints, ending in a newline. */
 export function comparisonText(before: TraceReport, after: TraceReport, options: TextOptions = {}): string {
   const { style = plainStyle, width = 100 } = options
-  const { sentences, numbers, holders } = comparisonOf(before, after)
+  const { sentences, numbers, holders, advice } = comparisonOf(before, after)
   const lines = [
     style.heading('BEFORE AND AFTER') + style.faint(`  ${printable(before.path)}, ${printable(after.path)}`),
     ...formatTable(
@@ -218,6 +308,16 @@ export function comparisonText(before: TraceReport, after: TraceReport, options:
               styleHeading: style.heading,
             },
           ),
+        ]),
+    ...(advice.length === 0
+      ? []
+      : [
+          '',
+          style.heading('WHAT WOULD HELP') + style.faint('  before, after'),
+          ...advice.slice(0, ADVICE).flatMap(({ change, beforeMs, afterMs }) => {
+            const times = [beforeMs, afterMs].map((ms) => (ms === 0 ? '–' : formatDuration(ms * 1e6)))
+            return wrap(`${times.join(', ')}: ${printable(change)}`, width, 2)
+          }),
         ]),
     '',
     style.heading('VERDICT'),

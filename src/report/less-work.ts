@@ -173,6 +173,9 @@ function keepMemory(trace: ProgramTrace): Advice[] {
 /** How an allocator is told to keep memory. */
 const KEEPING: Readonly<Record<Allocator, string>> = {
   java: 'Java keeps its heap with -Xms as large as -Xmx, or a larger -XX:MaxHeapFreeRatio.',
+  go:
+    'Go keeps what its collector frees with a larger GOGC, and then a larger GOMEMLIMIT or none, or in a sync.Pool; debug.FreeOSMemory ' +
+    'gives all back.',
   jemalloc: 'jemalloc has dirty_decay_ms and muzzy_decay_ms for it, in MALLOC_CONF.',
   tcmalloc: 'tcmalloc has TCMALLOC_RELEASE_RATE for it.',
   mimalloc: 'mimalloc has MIMALLOC_PURGE_DELAY for it.',
@@ -183,10 +186,7 @@ const KEEPING: Readonly<Record<Allocator, string>> = {
 
 function keepingText([first]: readonly Allocator[]): string {
   if (first !== undefined) return KEEPING[first]
-  return (
-    'jemalloc has dirty_decay_ms for it, glibc M_TRIM_THRESHOLD and M_MMAP_THRESHOLD; Go gives back what is beyond ' +
-    'GOMEMLIMIT, what its collector freed (less with a larger GOGC, or buffers in a sync.Pool), and all in debug.FreeOSMemory.'
-  )
+  return `jemalloc has dirty_decay_ms for it, glibc M_TRIM_THRESHOLD and M_MMAP_THRESHOLD. ${KEEPING.go}`
 }
 
 /** Calls of which fewer can be made. */
@@ -297,33 +297,45 @@ function hugeText(setting: string, [first]: readonly Allocator[]): string {
 
 /** After a fork, the first write to each page copies it. */
 function forkLess(trace: ProgramTrace): Advice[] {
-  const { afterFork } = trace.faultCensus
+  const { afterFork, forkedDelayedNs } = trace.faultCensus
   const all = faultsOf(trace)
   if (areFew(afterFork, all)) return []
   return [
     {
       change: 'Fork less often, from a smaller process, or by posix_spawn where exec follows at once.',
-      savesMs: savedMs(trace, afterFork),
+      savesMs: savedMs(trace, withForks(trace, afterFork)),
       how:
         `${formatCount(afterFork.faults)} of ${plural(all, 'fault')} wrote to pages that a fork had made read-only ` +
-        `(${eachOf(afterFork)}); saved are these. What a fork itself takes is not counted.`,
+        `(${eachOf(afterFork)}); saved are these, ${forksText(trace)}, and what the forked processes took of CPUs that others ` +
+        `lacked (${formatDuration(forkedDelayedNs)}).`,
     },
   ]
 }
 
+/** With what forks took, and the CPUs that the processes had. */
+function withForks({ faultCensus: { calls, forkedDelayedNs } }: TraceReport, faults: Delay): Delay {
+  const delayedNs = faults.delayedNs + (calls['fork']?.delayedNs ?? 0) + forkedDelayedNs
+  return { delayedNs, waitedNs: faults.waitedNs }
+}
+
+function forksText({ faultCensus: { calls } }: TraceReport): string {
+  const { count = 0, ns = 0 } = calls['fork'] ?? {}
+  return count === 0 ? 'no fork itself' : `${plural(count, 'fork')} (${formatDuration(ns / count)} each)`
+}
+
 /** Processes that are forked for one task each. */
 function keepProcesses(trace: ProgramTrace): Advice[] {
-  const { forked } = trace.faultCensus
+  const { forked, calls } = trace.faultCensus
   const all = faultsOf(trace)
   if (trace.started < STARTED_MIN || forked.faults < all / 10) return []
   return [
     {
       change:
         'Keep processes for later work, in a pool (of workers, or of connections), instead of forking one each time.',
-      savesMs: savedMs(trace, forked),
+      savesMs: savedMs(trace, { ...forked, delayedNs: forked.delayedNs + (calls['fork']?.delayedNs ?? 0) }),
       how:
         `${formatCount(trace.started)} processes were forked, and ended; ${formatCount(forked.faults)} of ${plural(all, 'fault')} were ` +
-        `those of such processes (${eachOf(forked)}), and are saved. What else it takes to fork and end ` +
+        `those of such processes (${eachOf(forked)}), and are saved, with ${forksText(trace)}. What it takes to end ` +
         'processes is not counted.',
     },
   ]

@@ -4,7 +4,7 @@
 import type { WhatIf } from '../simulate/index.ts'
 import { fileName } from '../trace/bytes.ts'
 import type { HeldBy } from '../trace/lock-history.ts'
-import type { ProgramSummary } from '../trace/import.ts'
+import type { ProgramSummary } from '../trace/imported-trace.ts'
 import { isExact } from '../trace/recorded-kernel.ts'
 import type { Advice } from './advice.ts'
 import { formatCount, formatDuration, formatShare, plural } from './numbers.ts'

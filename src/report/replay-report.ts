@@ -4,7 +4,7 @@
 // the median elapsed time is shown whole, so that its figures add up; beside it stands the spread of all.
 // Fidelity is the worst that any repetition had: a replay that failed once has failed.
 import type { FaultCensus } from '../trace/given-back.ts'
-import type { ProgramSummary } from '../trace/import.ts'
+import type { ProgramSummary } from '../trace/imported-trace.ts'
 import type { RecordedKernel } from '../trace/recorded-kernel.ts'
 import type { LinuxRecord } from '../trace/linux-locks.ts'
 import type { LockAnalysis } from '../trace/lock-history.ts'

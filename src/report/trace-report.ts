@@ -1,6 +1,6 @@
 // What is told of a recording that was read.
 
-import type { ImportedTrace } from '../trace/import.ts'
+import type { ImportedTrace } from '../trace/imported-trace.ts'
 import type { TraceReport } from './replay-report.ts'
 
 /** What a recording tells by itself. */

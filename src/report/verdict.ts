@@ -139,7 +139,7 @@ function hurtsAsRecorded(trace: TraceReport): boolean | null {
 }
 
 /** Of a recording with holes nothing is said but that. */
-function lostSentence({ lostEvents, events }: TraceReport): string | null {
+export function lostSentence({ lostEvents, events }: TraceReport): string | null {
   const all = lostEvents + events
   if (!losesTooMuch(lostEvents, events)) return null
   return (

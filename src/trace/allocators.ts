@@ -1,8 +1,11 @@
 // What gives memory to a program, as the libraries tell that it maps: each has settings of its own.
 import { fileName } from './bytes.ts'
 
-/** A program with none of these has an allocator of its own, such as Go's, or one that is linked into it. */
-export type Allocator = 'java' | 'jemalloc' | 'tcmalloc' | 'mimalloc' | 'musl' | 'glibc'
+/** A program with none of these has an allocator that is linked into it. */
+export type Allocator = 'java' | 'go' | 'jemalloc' | 'tcmalloc' | 'mimalloc' | 'musl' | 'glibc'
+
+/** A function of Go's runtime, which is linked into every program. */
+export const GO_FUNCTION = /^runtime\.[a-z]/
 
 const LIBRARIES: readonly (readonly [RegExp, Allocator])[] = [
   [/^libjvm\.so/, 'java'],
@@ -21,5 +24,5 @@ export function allocatorOf(path: string): Allocator | undefined {
 
 /** Those that decide, the first first: what takes the place of malloc comes before the C library. */
 export function inOrder(all: ReadonlySet<Allocator>): Allocator[] {
-  return LIBRARIES.map(([, name]) => name).filter((name) => all.has(name))
+  return ['go' as const, ...LIBRARIES.map(([, name]) => name)].filter((name) => all.has(name))
 }

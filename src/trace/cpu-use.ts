@@ -38,6 +38,51 @@ export class AtWork {
   }
 }
 
+/**
+ * The CPUs that the threads of one program have, and by how much processes that it has forked delay its others, which
+ * lack the CPUs that those have: for each CPU that one of k threads at work lacks, by the kth part.
+ */
+export class ProgramUse {
+  /** Threads of forked processes that have a CPU. */
+  #forked = 0
+  /** Of the others: those that have one, those that could run and have none, and those at work. */
+  #running = 0
+  #queued = 0
+  #atWork = 0
+  #delayedNs = 0
+  #sinceNs = 0
+
+  changed(isForked: boolean, from: CpuState, to: CpuState, now: number): void {
+    this.#delayedNs = this.delayedByForkedNs(now)
+    this.#sinceNs = Math.max(this.#sinceNs, now)
+    const by = (isSo: (state: CpuState) => boolean): number => Number(isSo(to)) - Number(isSo(from))
+    const running = by((state) => state === 'running')
+    if (isForked) {
+      this.#forked += running
+      return
+    }
+    this.#running += running
+    this.#queued += by((state) => state === 'queued')
+    this.#atWork += by((state) => state !== 'sleeping')
+  }
+
+  /** Threads that have a CPU. */
+  get running(): number {
+    return this.#forked + this.#running
+  }
+
+  /** Of these: those of processes that it has not forked. */
+  get runningUnforked(): number {
+    return this.#running
+  }
+
+  /** From the beginning until now, in nanoseconds. */
+  delayedByForkedNs(now: number): number {
+    const lacking = Math.min(this.#forked, this.#queued)
+    return this.#delayedNs + (lacking * Math.max(0, now - this.#sinceNs)) / Math.max(1, this.#atWork)
+  }
+}
+
 /** For how long something was so, while it changes. */
 class Duration {
   #ns = 0
@@ -80,11 +125,6 @@ export class CpuUse {
   /** For how long a thread had no CPU though it could run. */
   shortNs(now: number): number {
     return this.#short.until(now)
-  }
-
-  /** Threads that have a CPU. */
-  get running(): number {
-    return this.#threads.running
   }
 
   get hasIdle(): boolean {

@@ -3,252 +3,53 @@
  * an error with its line.
  */
 import { latin1, utf8 } from './bytes.ts'
-import { scriptCommand, TraceError } from './errors.ts'
-
-/** The system calls whose enter and exit events are followed. */
-export const CALL_MMAP = 0
-export const CALL_MUNMAP = 1
-export const CALL_MPROTECT = 2
-export const CALL_BRK = 3
-export const CALL_MADVISE = 4
-export const CALL_MREMAP = 5
-export const CALL_NAMES = ['mmap', 'munmap', 'mprotect', 'brk', 'madvise', 'mremap'] as const
-const CALL_ARGUMENTS = [6, 2, 3, 1, 3, 5] as const
-
-/** A PERF_RECORD_MMAP or PERF_RECORD_MMAP2. */
-export interface MapRecord {
-  readonly pid: number
-  readonly tid: number
-  readonly start: number
-  readonly length: number
-  readonly offset: number
-  readonly protection: number
-  readonly shared: boolean
-  readonly name: string
-  /** What tells files apart: device, inode and name; empty where the mapping has no file. */
-  readonly file: string
-}
-
-/** What the scanner tells. The line's `pid`, `tid` and time are fields of the scanner. */
-export interface TraceEvents {
-  /** @param from where the fault was taken: the address in the program, the name of the function of the kernel */
-  fault(address: number, errorCode: number, kernel: boolean, from: string | number): void
-  enterCall(call: number, values: Float64Array): void
-  exitCall(call: number, result: number): void
-  /** Enter of any other system call, by name; or its exit, null. */
-  otherCall(name: string | null): void
-  /**
-   * @param mm whose lock: the low 48 bits of its address
-   * @param started mmap_lock_start_locking; otherwise mmap_lock_acquire_returned
-   */
-  lock(mm: number, started: boolean, write: boolean, success: boolean): void
-  unlock(mm: number): void
-  /** The line's thread was switched out, with a processor taken from it or not, or in. */
-  switchedOut(preempted: boolean): void
-  switchedIn(tid: number): void
-  /** The line's thread wakes another. */
-  woke(tid: number): void
-  newTask(tid: number, flags: number): void
-  exec(name: string): void
-  exit(groupDead: boolean): void
-  mapRecord(record: MapRecord): void
-  lost(count: number): void
-  /**
-   * The line's thread is seen on a CPU (cpu-clock).
-   * @param address of the program; -1 in the kernel, where the call chain follows
-   * @param symbol the function of the program; '' if it is not known
-   */
-  sample(address: number, symbol: string): void
-  /** A line that is a comment. */
-  comment(line: string): void
-  /** A line of the call chain of an event that was to be told with it (`takesStack`). */
-  frame(line: string): void
-}
-
-const EVENT_PAGE_FAULT_USER = 1
-const EVENT_PAGE_FAULT_KERNEL = 2
-const EVENT_ENTER = 3 // + call
-const EVENT_EXIT = 9 // + call
-const EVENT_LOCK_START = 15
-const EVENT_LOCK_ACQUIRED = 16
-const EVENT_LOCK_RELEASED = 17
-const EVENT_NEW_TASK = 18
-const EVENT_EXEC = 19
-const EVENT_PROCESS_EXIT = 20
-const EVENT_MMAP2 = 21
-const EVENT_MMAP = 22
-const EVENT_LOST = 23
-/** ftrace's own form of both: `sys_mmap(addr: 0, …)` and `sys_mmap -> 0x…`. */
-const EVENT_CALL = 24 // + call
-const EVENT_SCHED_SWITCH = 30
-const EVENT_SWITCH = 31
-const EVENT_WAKING = 32
-export const EVENT_SAMPLE = 33
-/** Its name has its options behind it: `cpu-clock/period=2000000/u`. */
-export const SAMPLE_EVENT = 'cpu-clock'
-
-export const KNOWN_EVENTS: readonly (readonly [string, number])[] = [
-  ['exceptions:page_fault_user', EVENT_PAGE_FAULT_USER],
-  ['exceptions:page_fault_kernel', EVENT_PAGE_FAULT_KERNEL],
-  ...CALL_NAMES.map((name, call) => [`syscalls:sys_enter_${name}`, EVENT_ENTER + call] as const),
-  ...CALL_NAMES.map((name, call) => [`syscalls:sys_exit_${name}`, EVENT_EXIT + call] as const),
-  ['mmap_lock:mmap_lock_start_locking', EVENT_LOCK_START],
-  ['mmap_lock:mmap_lock_acquire_returned', EVENT_LOCK_ACQUIRED],
-  ['mmap_lock:mmap_lock_released', EVENT_LOCK_RELEASED],
-  ['task:task_newtask', EVENT_NEW_TASK],
-  ['sched:sched_process_exec', EVENT_EXEC],
-  ['sched:sched_process_exit', EVENT_PROCESS_EXIT],
-  ['sched:sched_switch', EVENT_SCHED_SWITCH],
-  ['sched:sched_waking', EVENT_WAKING],
-  // Of one thread (perf record --switch-events), and of a processor (with -a).
-  ['PERF_RECORD_SWITCH', EVENT_SWITCH],
-  ['PERF_RECORD_SWITCH_CPU_WIDE', EVENT_SWITCH],
-  ['PERF_RECORD_MMAP2', EVENT_MMAP2],
-  ['PERF_RECORD_MMAP', EVENT_MMAP],
-  ['PERF_RECORD_LOST', EVENT_LOST],
-  ['PERF_RECORD_LOST_SAMPLES', EVENT_LOST],
-]
-
-/** The same events as ftrace and trace-cmd name them. */
-export const FTRACE_EVENTS: readonly (readonly [string, number])[] = [
-  ...KNOWN_EVENTS.filter(([name]) => name.includes(':')).map(
-    ([name, code]) => [name.slice(name.indexOf(':') + 1), code] as const,
-  ),
-  ...CALL_NAMES.map((name, call) => [`sys_${name}`, EVENT_CALL + call] as const),
-]
-
-export const SPACE = 0x20
-export const TAB = 0x09
-export const COLON = 0x3a
-const EQUALS = 0x3d
-/** Ends the names of records whose fields follow at once, such as PERF_RECORD_FORK(1:1):(2:2). */
-export const OPEN = 0x28
-const CLOSE = 0x29
-
-/** Value of each hexadecimal digit, -1 for other bytes. */
-export const HEX = new Int8Array(256).fill(-1)
-for (let digit = 0; digit < 10; digit++) HEX[0x30 + digit] = digit
-for (let digit = 0; digit < 6; digit++) {
-  HEX[0x61 + digit] = 10 + digit
-  HEX[0x41 + digit] = 10 + digit
-}
-
-export function isDigit(byte: number): boolean {
-  return byte >= 0x30 && byte <= 0x39
-}
+import { CLOSE, COLON, EQUALS, OPEN, SPACE, LineReader } from './line-reader.ts'
+import {
+  CALL_ARGUMENTS,
+  CALL_NAMES,
+  EVENT_PAGE_FAULT,
+  EVENT_PAGE_FAULT_USER,
+  EVENT_PAGE_FAULT_KERNEL,
+  EVENT_ENTER,
+  EVENT_EXIT,
+  EVENT_LOCK_START,
+  EVENT_LOCK_ACQUIRED,
+  EVENT_LOCK_RELEASED,
+  EVENT_NEW_TASK,
+  EVENT_EXEC,
+  EVENT_PROCESS_EXIT,
+  EVENT_MMAP2,
+  EVENT_MMAP,
+  EVENT_LOST,
+  EVENT_CALL,
+  EVENT_SCHED_SWITCH,
+  EVENT_SWITCH,
+  EVENT_WAKING,
+  EVENT_SAMPLE,
+  FAULT_UNKNOWN,
+  type TraceEvents,
+} from './trace-events.ts'
 
 /** Addresses of programs are below, also with 57 bits. */
 const USER_END = 2 ** 56
+/** How the address of an instruction of the kernel begins, with 12 digits to follow. */
+const KERNEL_INSTRUCTION = ' ffff'
 /** Flag of clone: a thread of the same process. */
 const CLONE_THREAD = 0x10000
 /** Names of kernel functions that are remembered. */
 const MAX_WORDS = 4096
 
-/** Reads the fields of one line at a time. */
-export abstract class EventReader {
-  protected readonly file: string
+/** Reads the fields of one event at a time. */
+export abstract class EventReader extends LineReader {
   protected readonly events: TraceEvents
-  protected readonly values = new Float64Array(6)
+  readonly #values = new Float64Array(6)
   readonly #words = new Map<number, string>()
-  /** Lines read. */
-  line = 0
-  /** The present line's process, thread and time. */
-  pid = 0
-  tid = 0
-  seconds = 0
-  nanoseconds = 0
-  /** Processors that events came from: one more than the highest number. */
-  cpus = 0
-  /** The CPU of the present line; -1 where the trace does not tell. */
-  cpu = -1
   /** Process of each thread that was seen to be created, for records that have no processes. */
   protected readonly processOf = new Map<number, number>()
-  protected buffer: Uint8Array = new Uint8Array(0)
-  // What the number readers found.
-  protected value = 0
-  protected low = 0
 
   protected constructor(file: string, events: TraceEvents) {
-    this.file = file
+    super(file)
     this.events = events
-  }
-
-  error(
-    code: 'malformed' | 'out-of-range' | 'time' | 'not-a-trace' | 'missing-events',
-    problem: string,
-    remedy: string,
-  ): TraceError {
-    return new TraceError(code, this.file, this.line, problem, remedy)
-  }
-
-  protected malformed(what: string, start: number, end: number): TraceError {
-    return this.error(
-      'malformed',
-      `${what} cannot be read: ${quote(this.buffer, start, end)}`,
-      `Print the trace again, without editing it: ${scriptCommand}.`,
-    )
-  }
-
-  /** For the receiver: a value that cannot be, on the present line. */
-  outOfRange(problem: string): TraceError {
-    return this.error(
-      'out-of-range',
-      problem,
-      'Record and print the trace again; only 47-bit user addresses of x86-64 can be replayed.',
-    )
-  }
-
-  /**
-   * Reads a hexadecimal number with or without 0x; `value` and its low 32 bits in `low`. Returns where it ends,
-   * -1 where there is none.
-   */
-  protected hex(at: number, end: number): number {
-    const buffer = this.buffer
-    if (buffer[at] === 0x30 && (buffer[at + 1]! | 0x20) === 0x78) at += 2
-    const start = at
-    let value = 0
-    let low = 0
-    while (at < end) {
-      const digit = HEX[buffer[at]!]!
-      if (digit < 0) break
-      value = value * 16 + digit
-      low = (low << 4) | digit
-      at++
-    }
-    if (at === start) return -1
-    if (at - start > 16) {
-      let zero = start
-      while (buffer[zero] === 0x30) zero++
-      if (at - zero > 16) throw this.outOfRange(`a number of more than 64 bits: ${quote(buffer, start, at)}`)
-    }
-    this.value = value
-    this.low = low
-    return at
-  }
-
-  /** A decimal number; as `hex`. */
-  protected decimal(at: number, end: number): number {
-    const buffer = this.buffer
-    const start = at
-    let value = 0
-    while (at < end && isDigit(buffer[at]!)) value = value * 10 + buffer[at++]! - 0x30
-    if (at === start) return -1
-    if (at - start > 20) throw this.outOfRange(`a number of more than 64 bits: ${quote(buffer, start, at)}`)
-    this.value = value
-    this.low = value | 0
-    return at
-  }
-
-  /** Whether the bytes at `at` are these characters. */
-  protected is(at: number, text: string): boolean {
-    for (let i = 0; i < text.length; i++) if (this.buffer[at + i] !== text.charCodeAt(i)) return false
-    return true
-  }
-
-  /** Where `text` last occurs in a line, or -1. */
-  protected last(start: number, end: number, text: string): number {
-    for (let at = end - text.length; at >= start; at--) if (this.is(at, text)) return at
-    return -1
   }
 
   protected readFields(code: number, at: number, end: number): void {
@@ -256,6 +57,9 @@ export abstract class EventReader {
       case EVENT_PAGE_FAULT_USER:
       case EVENT_PAGE_FAULT_KERNEL:
         this.#readFault(code === EVENT_PAGE_FAULT_KERNEL, at, end)
+        return
+      case EVENT_PAGE_FAULT:
+        this.#readBareFault(at, end)
         return
       case EVENT_LOCK_START:
       case EVENT_LOCK_ACQUIRED:
@@ -354,6 +158,16 @@ export abstract class EventReader {
     )
   }
 
+  /** The software event: the address, and what else perf script was asked for, such as the instruction. */
+  #readBareFault(at: number, end: number): void {
+    if (this.hex(at, end) < 0)
+      throw this.malformed('page-faults (perf record -d, perf script -F addr)', at, end)
+    const address = this.value
+    const ip = this.last(at, end, KERNEL_INSTRUCTION)
+    const from = ip < 0 ? 0 : this.#function(ip + KERNEL_INSTRUCTION.length + 12, end)
+    this.events.fault(address, FAULT_UNKNOWN, ip >= 0, from)
+  }
+
   /** The name of a function, without what stands behind it. */
   #function(at: number, end: number): string {
     return latin1(this.buffer.subarray(at, end)).trim().split(/[ +]/, 1)[0]!
@@ -434,9 +248,9 @@ export abstract class EventReader {
       if (at < 0 || (at < end && buffer[at] !== 0x2c && buffer[at] !== SPACE && buffer[at] !== CLOSE)) {
         throw this.malformed(`sys_enter_${CALL_NAMES[call]}`, start, end)
       }
-      this.values[i] = this.value
+      this.#values[i] = this.value
     }
-    this.events.enterCall(call, this.values)
+    this.events.enterCall(call, this.#values)
   }
 
   /** `(name: value, …)` or `-> result`, values hexadecimal without 0x. */
@@ -585,9 +399,3 @@ export abstract class EventReader {
 
 /** The name of a mapping of `install_special_mapping`, alone or behind what tells files apart. */
 export const KERNEL_PAGES = /(?:^| )\[(?:vdso|vvar|vvar_vclock|sigpage|uprobes)\]$/
-
-/** A piece of a line for a message: short, and without bytes that would disturb a terminal. */
-export function quote(buffer: Uint8Array, start: number, end: number): string {
-  const text = latin1(buffer.subarray(start, Math.min(end, start + 80)))
-  return `"${text.replaceAll(/[^\x20-\x7e]/g, '?')}${end - start > 80 ? '…' : ''}"`
-}

@@ -8,13 +8,14 @@ import type { LockEvents, LockParts } from './lock-events.ts'
 import { NO_DURATIONS } from './operation-clock.ts'
 import { FAULT_PROTECTION, FAULT_WRITE, pageDown, USER_ADDRESSES, type Recording } from './recorded-space.ts'
 import type { Thread } from './recorded-thread.ts'
+import { FAULT_UNKNOWN } from './trace-events.ts'
 
 /** Bit of the x86 page-fault error code: taken in user mode. */
 const FAULT_USER = 4
 /** vm.mmap_min_addr of most systems: no program has anything mapped below. */
 const LEAST_MAPPED_ADDRESS = 0x10000
 /** Kernel addresses begin here. */
-export const KERNEL_ADDRESSES = 0xffff800000000000
+export const KERNEL_ADDRESSES = 0xffff000000000000
 
 /** What a thread did after a fault, where that is no other fault. */
 export const NEXT_OTHER = -1
@@ -34,6 +35,8 @@ export class FaultEvents {
   count = 0
   /** Faults that the kernel was not to handle, and did not (pagefault_disable). */
   unhandled = 0
+  /** Faults that the trace tells no error code of. */
+  bare = 0
   readonly #in: FaultParts
 
   constructor(parts: FaultParts) {
@@ -45,11 +48,16 @@ export class FaultEvents {
    * @param from where: the address in the program, the name of the function of the kernel
    */
   fault(thread: Thread, address: number, recordedCode: number, kernel: boolean, from: string | number): void {
+    // Beside the tracepoints of faults, it tells of the same ones.
+    const isBare = recordedCode === FAULT_UNKNOWN
+    if (isBare && this.count > this.bare) return
+    if (isBare) this.bare++
     this.settle(thread, address)
     const errorCode = kernel ? recordedCode & ~FAULT_USER : recordedCode | FAULT_USER
     thread.process.faults++
     this.count++
     thread.inFault = true
+    thread.forkNs = -1
     thread.faultIsOpen = true
     thread.faultAddress = address
     thread.faultCode = errorCode
@@ -78,14 +86,15 @@ export class FaultEvents {
     if (address >= USER_ADDRESSES) {
       if (address < KERNEL_ADDRESSES)
         throw this.#in.scanner.outOfRange(
-          `a page fault at 0x${address.toString(16)}, which is no 47-bit user address`,
+          `a page fault at 0x${address.toString(16)}, which is no 48-bit user address`,
         )
       for (const { space, seat } of thread.sinks) space.countKernelAddress(seat)
       return
     }
-    this.#in.calls.settleProtections(thread, address, errorCode)
+    const known = errorCode & ~FAULT_UNKNOWN
+    this.#in.calls.settleProtections(thread, address, known)
     for (const { space, seat } of thread.sinks)
-      if (!space.fault(seat, address, errorCode)) thread.faultIsOutside = true
+      if (!space.fault(seat, address, known)) thread.faultIsOutside = true
     this.#takeFromStock(thread, errorCode)
   }
 
@@ -149,7 +158,7 @@ export class FaultEvents {
     for (const census of this.#in.census.of(thread.process.name)) {
       census.fault(faultIsKernel ? faultCall : null, fault, faultIsAvoidable)
       if (thread.faultIsAgain) census.again(fault)
-      if (thread.faultIsOfFork) census.writtenAfterFork(fault)
+      if (thread.faultIsOfFork) census.writtenAfterFork({ ...fault, running: thread.runningUnforked })
       if (thread.process.isForked) census.ofForked(fault)
       if (!thread.faultIsNew) continue
       const page = Math.floor(faultAddress / PAGE_SIZE)

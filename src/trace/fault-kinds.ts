@@ -4,6 +4,7 @@
 import { PAGE_SIZE, PROT_EXEC, PROT_READ, PROT_WRITE, type Mapping } from './layout.ts'
 import type { Thread } from './recorded-thread.ts'
 import { FAULT_INSTRUCTION, FAULT_PROTECTION, FAULT_WRITE } from './recorded-space.ts'
+import { FAULT_UNKNOWN } from './trace-events.ts'
 
 interface Counts {
   faults: number
@@ -16,9 +17,9 @@ interface Counts {
 /** Faults of one kind. */
 export interface FaultKind extends Readonly<Counts> {
   readonly mode: 'user' | 'kernel'
-  readonly access: 'read' | 'write' | 'instruction'
+  readonly access: 'read' | 'write' | 'instruction' | 'unknown'
   /** The page was not there, or was and forbade the access (copy on write, for one). */
-  readonly cause: 'missing page' | 'protection'
+  readonly cause: 'missing page' | 'protection' | 'unknown'
   readonly memory: 'anonymous' | 'shared anonymous' | 'file' | 'shared file' | 'stack' | 'no known mapping'
 }
 
@@ -70,13 +71,9 @@ export class FaultKinds {
 
   #kind({ faultIsKernel, faultCode, mapping }: Thread): Mutable<FaultKind> {
     const mode = faultIsKernel ? 'kernel' : 'user'
-    const access =
-      (faultCode & FAULT_WRITE) !== 0
-        ? 'write'
-        : (faultCode & FAULT_INSTRUCTION) !== 0
-          ? 'instruction'
-          : 'read'
-    const cause = (faultCode & FAULT_PROTECTION) === 0 ? 'missing page' : 'protection'
+    const isKnown = (faultCode & FAULT_UNKNOWN) === 0
+    const access = isKnown ? accessOf(faultCode) : 'unknown'
+    const cause = isKnown ? ((faultCode & FAULT_PROTECTION) === 0 ? 'missing page' : 'protection') : 'unknown'
     const memory = memoryOf(mapping)
     const key = `${mode} ${access} ${cause} ${memory}`
     let kind = this.#kinds.get(key)
@@ -123,6 +120,11 @@ export class FaultKinds {
 function emptyRow(): Omit<Mutable<MappedFaults>, 'process' | 'pid' | 'name'> {
   const none = { faults: 0, lockedFaults: 0, lockedNs: 0, kernelFaults: 0, writeFaults: 0 }
   return { ...none, protection: '', firstPage: Infinity, lastPage: 0 }
+}
+
+function accessOf(faultCode: number): FaultKind['access'] {
+  if ((faultCode & FAULT_WRITE) !== 0) return 'write'
+  return (faultCode & FAULT_INSTRUCTION) !== 0 ? 'instruction' : 'read'
 }
 
 function memoryOf(mapping: Mapping | undefined): FaultKind['memory'] {

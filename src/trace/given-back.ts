@@ -6,6 +6,7 @@
  * stock covers, the program could have kept without ever needing more memory than it had at once.
  */
 
+import { ProgramUse } from './cpu-use.ts'
 import {
   CallSum,
   type CallTime,
@@ -164,9 +165,11 @@ export interface FaultCensus {
   readonly afterFork: FaultTime
   /** Those of processes that were forked while it was recorded, and run no other program. */
   readonly forked: FaultTime
+  /** By how much such processes delayed the others of their program, whose CPUs they had. */
+  readonly forkedDelayedNs: number
   /** New anonymous memory that the kernel copied to or from, by the call. */
   readonly copied: Readonly<Record<string, CopiedBuffers>>
-  /** Memory calls: how many, what they took their threads, and how long they waited for the mmap lock beside that. */
+  /** Memory calls, and fork: how many, what they took their threads, and how long they waited for the mmap lock. */
   readonly calls: Readonly<Record<string, CallTime>>
 }
 
@@ -179,6 +182,7 @@ export class FaultCounts {
   readonly #dense = new NewAreas()
   readonly #afterFork = new FaultSum()
   readonly #forked = new FaultSum()
+  readonly cpus = new ProgramUse()
   readonly #calls = new Map<string, CallSum>()
   /** By call and thread. */
   readonly #runs = new Map<string, Map<object, CopyRuns>>()
@@ -264,6 +268,7 @@ export class FaultCounts {
       dense: this.#dense.summary(least),
       afterFork: this.#afterFork.summary(least),
       forked: this.#forked.summary(least),
+      forkedDelayedNs: this.cpus.delayedByForkedNs(0),
       copied: this.#copied(least),
       calls: Object.fromEntries([...this.#calls].map(([name, sum]) => [name, sum.summary(parallel)])),
     }

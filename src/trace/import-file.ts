@@ -1,6 +1,7 @@
 // `importTrace`: a trace from a file, or from standard input.
 
-import { type ImportOptions, type ImportedTrace, importFrom } from './import.ts'
+import { type ImportOptions, importFrom } from './import.ts'
+import type { ImportedTrace } from './imported-trace.ts'
 import { openSource } from './source.ts'
 
 /**

@@ -7,17 +7,14 @@
 import type { Readable } from 'node:stream'
 import { recordCommand, scriptCommand, TraceError } from './errors.ts'
 import { Importer } from './importer.ts'
-import type { Mapping, RangeSet } from './layout.ts'
-import { inOrder, type Allocator } from './allocators.ts'
-import type { CensusByProgram, FaultCensus } from './given-back.ts'
-import type { LinuxRecord } from './linux-locks.ts'
-import type { LockAnalysis } from './lock-history.ts'
+import type { ImportedTrace, ProcessSummary, ProgramSummary } from './imported-trace.ts'
+import { inOrder } from './allocators.ts'
+import type { CensusByProgram } from './given-back.ts'
 import type { ImportObserver } from './observer.ts'
-import { memoryWarnings, type RecordedKernel } from './recorded-kernel.ts'
-import { OpStore, type WordStreamHandle } from './op-store.ts'
-import type { NotPerformed, Origin } from './recorded-space.ts'
+import { memoryWarnings } from './recorded-kernel.ts'
+import { OpStore } from './op-store.ts'
 import type { Process } from './recorded-thread.ts'
-import { CALL_NAMES } from './event-reader.ts'
+import { CALL_NAMES } from './trace-events.ts'
 import type { TraceSource } from './source-format.ts'
 
 export interface ImportOptions {
@@ -40,142 +37,6 @@ export interface ImportOptions {
   readonly observers?: readonly ImportObserver[]
   /** Called about every megabyte of text. */
   readonly onProgress?: (progress: { readonly lines: number; readonly bytes: number }) => void
-}
-
-export interface ProcessSummary {
-  readonly pid: number
-  readonly name: string
-  readonly faults: number
-  readonly threads: number
-}
-
-/** One address space that is replayed, as the trace tells it. */
-export interface RecordedImage {
-  readonly origin: Origin
-  /**
-   * It began as the copy of one that is not replayed, so that pages were there which no fault of this process brought
-   * in.
-   */
-  readonly inherited: boolean
-  readonly prelude: readonly Mapping[]
-  /** exec has put arguments at the top of the stack, without a fault. */
-  readonly hasArguments: boolean
-  /** Where the heap begins and ends before the first operation, or -1. */
-  readonly heapStart: number
-  readonly heapEnd: number
-  /** What it was copied from has that heap already. */
-  readonly heapInherited: boolean
-  /** Ranges that are mapped at any time in this one or those that it shares a history with by fork. */
-  readonly extents: RangeSet
-  readonly faults: number
-  readonly notPerformed: Readonly<Record<NotPerformed, number>>
-  /** First page and the page behind the last one that is ever mapped of each file. */
-  readonly fileRanges: ReadonlyMap<number, readonly [first: number, behind: number]>
-}
-
-/** A thread in an address space. */
-export interface RecordedSeat {
-  readonly tid: number
-  /** Number of the address space in `images`, or -1 if it is not replayed. */
-  readonly image: number
-  readonly guest: boolean
-  readonly lender: number
-  readonly operations: number
-  readonly taken: number
-  readonly left: number
-}
-
-/** All processes of one name. */
-export interface ProgramSummary {
-  readonly name: string
-  readonly processes: number
-  readonly threads: number
-  readonly faults: number
-  /** How long its threads waited for the mmap lock, summed up. */
-  readonly waitedNs: number
-  /** Of its processes: forked while it was recorded, ended, and without exec. */
-  readonly started: number
-  /** Allocators that it maps, the one that decides first. */
-  readonly allocators: readonly Allocator[]
-  /** What the faults of all processes of this name were. */
-  readonly faultCensus: FaultCensus
-}
-
-/** A recorded program, ready to be replayed. Call `close` when it is not needed any more. */
-export interface ImportedTrace {
-  readonly path: string
-  readonly lines: number
-  readonly events: number
-  /** Bytes of text, decompressed. */
-  readonly bytes: number
-  /** Threads and processes in the whole trace. */
-  readonly threads: number
-  readonly processes: number
-  /** Page faults in the whole trace. */
-  readonly faults: number
-  /** The process that will be replayed; of several, the one with the most faults. */
-  readonly process: ProcessSummary
-  readonly processChoice: 'only' | 'all' | 'busiest' | 'asked'
-  /** Processes and threads that will be replayed. */
-  readonly replayed: { readonly processes: number; readonly threads: number }
-  /** The other processes with the most faults, at most four. */
-  readonly others: readonly ProcessSummary[]
-  /** Page faults of what will be replayed. */
-  readonly recordedFaults: number
-  /** From the first to the last event of what will be replayed. */
-  readonly durationMs: number
-  /** How long its threads lived, summed up. */
-  readonly threadMs: number
-  readonly linux: LinuxRecord
-  /** Who held the mmap lock while others waited, in the whole trace. */
-  readonly locks: LockAnalysis
-  /** What the faults of the whole trace were. */
-  readonly faultCensus: FaultCensus
-  /** Which kernel it was, as far as the trace tells. */
-  readonly kernel: RecordedKernel
-  /** Processors that events came from, as far as the trace tells: else 0. */
-  readonly cpus: number
-  /** Threads that did most: each at least a tenth of what the busiest did; their waits for the lock, and their time. */
-  readonly hotThreads: { readonly count: number; readonly waitedNs: number; readonly aliveNs: number }
-  /** What is replayed, by name, the most faults first: at most so many names as reports show. */
-  readonly programs: readonly ProgramSummary[]
-  /** How much of the time that threads waited for the lock cost time, see cpu-use.ts; 1 where that is not recorded. */
-  readonly costlyWaitShare: number
-  /** Until a thread that is woken runs on an idle CPU, the median in nanoseconds; 0 where that is not recorded. */
-  readonly wakeLatencyNs: number
-  /** Events that are not needed, by name. */
-  readonly otherEvents: Readonly<Record<string, number>>
-  readonly knownEvents: Readonly<Record<string, number>>
-  /** Events that perf lost. */
-  readonly lostEvents: number
-  /** Calls whose exit is not in the trace. */
-  readonly openCalls: number
-  /** Faults that the kernel took in itself and was not to handle (pagefault_disable): none of `faults`. */
-  readonly unhandledFaults: number
-  /** Files of which a fault maps no page around its own, by number. */
-  readonly withoutFaultAround: ReadonlySet<number>
-  /** Mappings of which only a fault told that they were there. */
-  readonly unseenMappings: number
-  /** What the trace does not tell, in sentences. */
-  readonly warnings: readonly string[]
-  readonly images: readonly RecordedImage[]
-  readonly seats: readonly RecordedSeat[]
-  readonly records: WordStreamHandle
-  /** What passed before each record; null unless it was asked for. */
-  readonly times: WordStreamHandle | null
-  /** Whether it tells when threads were switched, so that computing and sleeping are told apart. */
-  readonly hasSwitches: boolean
-  /** Identity of each file; number 0 is none. */
-  readonly files: readonly string[]
-  /** Whether the records went to a temporary file. */
-  readonly spooled: boolean
-  /** As given to `importTrace`: they hold for the replay too. */
-  readonly memoryLimit: number
-  readonly temporaryDirectory: string | undefined
-  /** Adds what `close` has to do. */
-  onClose(action: () => void): void
-  /** Removes temporary files. The trace cannot be replayed afterwards. */
-  close(): void
 }
 
 const DEFAULT_MEMORY_LIMIT = 256 * 1024 * 1024
@@ -398,6 +259,11 @@ function hotThreads(processes: readonly Process[]): ImportedTrace['hotThreads'] 
   }
 }
 
+/** One digit is enough: it is about seconds. */
+function seconds(ns: number): string {
+  return `${(ns / 1e9).toFixed(1)} s`
+}
+
 function counted(count: number, one: string, several: string): string {
   return `${count} ${count === 1 ? one : several}`
 }
@@ -422,6 +288,14 @@ function howToRecord(missing: readonly string[]): string {
 function requireEvents(file: string, importer: Importer, isReplayed: boolean): void {
   if (!isReplayed && (importer.locks.count > 0 || importer.faults.count > 0)) return
   const missing: string[] = []
+  if (importer.faults.bare > 0)
+    throw new TraceError(
+      'missing-events',
+      file,
+      undefined,
+      'the page faults were recorded by the event page-faults, without error codes',
+      'faultline report reads this, a replay cannot: it needs the tracepoints of page faults, which x86-64 has.',
+    )
   const counts = importer.scanner.counts(true)
   if (importer.faults.count === 0) missing.push('exceptions:page_fault_user', 'exceptions:page_fault_kernel')
   const entered = importer.calls.entered.some((count) => count > 0)
@@ -488,9 +362,21 @@ function warnings(importer: Importer, replayed: readonly Process[], whole: boole
       `perf lost ${importer.lostEvents} events, so the layout may be wrong from there on; record with a larger buffer (perf record -m 8192)`,
     )
   }
+  const { longestGapNs: gapNs, longestGapLine } = scanner
+  const allNs = scanner.nowNs - scanner.firstSeconds * 1e9 - scanner.firstNanoseconds
+  if (gapNs > 1e9 && gapNs > allNs / 2) {
+    all.push(
+      `nothing is recorded for ${seconds(gapNs)} of ${seconds(allNs)}, until line ${longestGapLine}: an idle program, a clock that jumped, or two recordings in one file`,
+    )
+  }
   if (importer.locks.count === 0) {
     all.push(
       'the trace has no mmap_lock events: what Linux met at the lock is not known, and calls are ordered by their enter and exit',
+    )
+  }
+  if (importer.faults.bare > 0) {
+    all.push(
+      'page faults have no error codes (event page-faults): which of them wrote, and which copied a page, is not known',
     )
   }
   if (importer.mapRecords === 0) {

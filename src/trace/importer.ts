@@ -8,7 +8,7 @@
  * if the trace shows it; else its enter (munmap, madvise: afterwards the range is gone) or its exit (all others: before
  * it the result is not known).
  */
-import { allocatorOf } from './allocators.ts'
+import { allocatorOf, GO_FUNCTION } from './allocators.ts'
 import { fileName } from './bytes.ts'
 import {
   CALL_MADVISE,
@@ -18,13 +18,14 @@ import {
   CALL_NAMES,
   type MapRecord,
   type TraceEvents,
-} from './event-reader.ts'
+} from './trace-events.ts'
 import { FaultEvents, KERNEL_ADDRESSES, NEXT_END, NEXT_EXIT, NEXT_OTHER } from './fault-events.ts'
 import { CensusByProgram } from './given-back.ts'
 import { PAGE_SIZE, PROT_EXEC, type Mapping } from './layout.ts'
 import { LockEvents } from './lock-events.ts'
 import { KERNEL_MARK, symbolOf, type ImportObserver } from './observer.ts'
 import type { OpStore } from './op-store.ts'
+import { type Durations, NO_DURATIONS } from './operation-clock.ts'
 import { RecordedCalls } from './recorded-calls.ts'
 import { KernelEvidence } from './recorded-kernel.ts'
 import { CLONE_VM, RecordedProcesses } from './recorded-processes.ts'
@@ -117,8 +118,12 @@ export class Importer implements TraceEvents {
   newTask(tid: number, flags: number): void {
     this.newTasks++
     const parent = this.#active()
+    const took = (flags & CLONE_VM) === 0 ? forkTook(parent, this.scanner.nowNs) : null
     this.#otherEvent(parent)
     if ((flags & CLONE_VM) === 0) this.activity.begin(parent)
+    if (took !== null)
+      for (const census of this.census.of(parent.process.name))
+        census.call('fork', took, parent.runningUnforked)
     this.processes.created(parent, tid, flags)
   }
 
@@ -162,6 +167,7 @@ export class Importer implements TraceEvents {
     this.activity.settleReturn(thread)
     thread.inFault = false
     thread.faultLock = -1
+    thread.forkNs = -1
     this.locks.endTry(thread)
   }
 
@@ -200,6 +206,7 @@ export class Importer implements TraceEvents {
     // The idle task of a CPU.
     if (this.scanner.tid === 0) return
     const thread = this.#current()
+    if (GO_FUNCTION.test(symbol)) thread.process.allocators.add('go')
     const isLast = thread.faultIsOpen
       ? thread.faultLock < 0 && !thread.lockPending
       : thread.returnedFrom !== ''
@@ -344,4 +351,11 @@ function mapsOver(thread: Thread, kind: number, values: Float64Array): boolean {
   if (kind !== CALL_MMAP && kind !== CALL_MPROTECT) return false
   const [start, length] = values as unknown as [number, number]
   return thread.faultAddress >= start && thread.faultAddress < start + length
+}
+
+/** What a fork took its thread since it asked for the lock of what it copies (dup_mmap of kernel/fork.c). */
+function forkTook({ forkNs, forkOffNs, awayNs, queuedNs }: Thread, now: number): Durations | null {
+  if (forkNs < 0) return null
+  const offNs = Math.max(0, awayNs + queuedNs - forkOffNs)
+  return { ...NO_DURATIONS, ownNs: Math.max(0, now - forkNs - offNs) }
 }

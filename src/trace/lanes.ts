@@ -1,5 +1,5 @@
 // Which recorded threads share a worker.
-import type { RecordedSeat } from './import.ts'
+import type { RecordedSeat } from './imported-trace.ts'
 
 /** Seats that are taken one after the other, so that one worker does for all of them. */
 interface Lane {

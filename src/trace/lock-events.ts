@@ -10,7 +10,7 @@ import { NO_DURATIONS } from './operation-clock.ts'
 import type { RecordedCalls } from './recorded-calls.ts'
 import type { Thread } from './recorded-thread.ts'
 import type { RecordedTimes } from './recorded-times.ts'
-import { CALL_MMAP, CALL_NAMES } from './event-reader.ts'
+import { CALL_MMAP, CALL_NAMES } from './trace-events.ts'
 import type { Scanner } from './scanner.ts'
 import type { ThreadActivity } from './thread-activity.ts'
 
@@ -58,6 +58,10 @@ export class LockEvents {
         thread.sharedWhenAsked = process.atWork.sharedNs(this.#in.scanner.nowNs)
       }
       this.#in.activity.settleReturn(thread)
+      if (write && !thread.call.active && thread.forkNs < 0) {
+        thread.forkNs = this.#in.scanner.nowNs
+        thread.forkOffNs = thread.awayNs + thread.queuedNs
+      }
       thread.lockPending = true
       this.history.started(mm, thread.tid, write, this.#in.scanner.nowNs)
       return false

@@ -1,5 +1,5 @@
 // What a plan is made from, and what it tells.
-import type { RecordedImage, RecordedSeat } from './import.ts'
+import type { RecordedImage, RecordedSeat } from './imported-trace.ts'
 import type { WordStreamHandle } from './op-store.ts'
 
 export interface PlannedMapping {

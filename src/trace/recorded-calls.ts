@@ -38,8 +38,8 @@ import {
   CALL_MUNMAP,
   CALL_NAMES,
   type MapRecord,
-  KERNEL_PAGES,
-} from './event-reader.ts'
+} from './trace-events.ts'
+import { KERNEL_PAGES } from './event-reader.ts'
 import type { Scanner } from './scanner.ts'
 
 // mmap flags of Linux.

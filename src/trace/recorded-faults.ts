@@ -1,7 +1,7 @@
 /**
  * Looks recorded faults up again, to say which of them were not reproduced.
  */
-import type { RecordedSeat } from './import.ts'
+import type { RecordedSeat } from './imported-trace.ts'
 import { readChunks, type WordStreamHandle } from './op-store.ts'
 import {
   FAULT_LINE,

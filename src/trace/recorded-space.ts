@@ -53,8 +53,8 @@ import {
   STATUS_SHIFT,
 } from './records.ts'
 
-/** User addresses of x86-64 with four-level page tables end here. */
-export const USER_ADDRESSES = 2 ** 47
+/** User addresses of ARM64 end here with 48 bits; those of x86-64 with four-level page tables have 47. */
+export const USER_ADDRESSES = 2 ** 48
 
 /** x86 page-fault error code. */
 export const FAULT_PROTECTION = 1

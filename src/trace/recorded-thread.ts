@@ -4,12 +4,12 @@
  */
 import type { Allocator } from './allocators.ts'
 import { AtWork, type CpuState } from './cpu-use.ts'
-import { PresentPages } from './given-back.ts'
+import { type FaultCounts, PresentPages } from './given-back.ts'
 import type { Mapping } from './layout.ts'
 import type { LockRecord } from './linux-locks.ts'
 import { type Durations, NO_DURATIONS, OperationClock } from './operation-clock.ts'
 import type { RecordedSpace } from './recorded-space.ts'
-import type { MapRecord } from './event-reader.ts'
+import type { MapRecord } from './trace-events.ts'
 import { ThreadSamples } from './thread-samples.ts'
 
 /** Where a thread's operations are recorded. */
@@ -59,9 +59,15 @@ export class Thread {
   /** For how long threads had lacked a CPU when it got the lock. */
   shortWhenGot = 0
   cpuState: CpuState = 'sleeping'
+  /** What that was counted for. */
+  program: { readonly counts: readonly FaultCounts[]; readonly isForked: boolean } | null = null
   /** When it was woken while a CPU was idle, if it has not run since; else -1. */
   wokenNs = -1
   holdsWrite = false
+  /** When it asked for a lock for writing outside of all calls, as fork does, if it did nothing else since; else -1. */
+  forkNs = -1
+  /** For how long it had had no CPU then. */
+  forkOffNs = 0
   /** The last lock that it got. */
   heldLock = -1
   /** Its last event was a fault, so that a lock for reading belongs to that. */
@@ -94,8 +100,9 @@ export class Thread {
   mapping: Mapping | undefined = undefined
   comm = ''
   callNs = 0
-  /** Threads that had a CPU when its fault or call began. */
+  /** Threads of its program that had a CPU when its fault or call began; without those of forked processes. */
   running = 0
+  runningUnforked = 0
   readonly samples = new ThreadSamples()
   /** The memory call that was its last event; '' else. */
   returnedFrom = ''

@@ -3,7 +3,7 @@
  * in the order in which they took effect, with the programs' own addresses.
  *
  * Every record begins with `kind | …` and the number of a seat: a thread in one address space. An address takes two
- * words (low 32 bits, the rest), so that 47 bits are exact without BigInt.
+ * words (low 32 bits, the rest), so that 48 bits are exact without BigInt.
  */
 
 /** A page fault: kind | window << 8 | errorCode << 16 | FAULT_ flags, seat, address (two words), line of the trace. */

@@ -1,5 +1,5 @@
 /**
- * Where the recorded addresses go: 47 bits of them into the 43 bits that the machine has.
+ * Where the recorded addresses go: 48 bits of them, at most, into the 43 bits that the machine has.
  *
  * Principles: the order of addresses is kept, and so is the position inside each gigabyte, so that neighbours stay
  * neighbours and mappings share page tables as they did; gaps that nothing was ever mapped in are closed up. Where

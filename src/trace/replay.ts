@@ -8,9 +8,6 @@
  * `reproduced` plus `notReproduced`.
  */
 import { availableParallelism } from 'node:os'
-import { createHistogram } from 'node:perf_hooks'
-import { Worker } from 'node:worker_threads'
-import { isAbortReason } from '../kernel/index.ts'
 import {
   ConfigurationError,
   Machine,
@@ -21,24 +18,16 @@ import {
   type RwsemKind,
 } from '../backends/threads/index.ts'
 import { TraceError } from './errors.ts'
-import type { ImportedTrace } from './import.ts'
+import type { ImportedTrace } from './imported-trace.ts'
 import { PAGE_SIZE } from './layout.ts'
 import { busyThreads } from './lanes.ts'
 import { OpStore } from './op-store.ts'
 import { Pacing } from './pacing.ts'
 import { planReplay } from './plan.ts'
-import type { CorrectionKind, PlanStatistics, ReplayPlan } from './plan-types.ts'
-import { addressesOf, faultsOutside } from './recorded-faults.ts'
-import {
-  type Failure,
-  type FromReplayWorker,
-  type LockedFaults,
-  type NotReproducedKind,
-  type ReplayWorkerData,
-  type ToReplayWorker,
-  type UnmatchedFault,
-  type WorkerResult,
-} from './replay-protocol.ts'
+import type { ReplayPlan } from './plan-types.ts'
+import type { WorkerResult } from './replay-protocol.ts'
+import { resultOf, type ReplayResult } from './replay-result.ts'
+import { Team, WorkerFailure } from './replay-team.ts'
 import { createSpace, SpaceTable, type OpenFile } from './replay-space.ts'
 
 /** Workers of one replay, at most: a machine has 256 CPUs, one of which is the main thread's. */
@@ -46,8 +35,6 @@ export const MAX_REPLAY_THREADS = 255
 const MEBIBYTE = 1024 * 1024
 const MAX_MEMORY = 4 * 1024 * MEBIBYTE - PAGE_SIZE
 const PROGRESS_MS = 100
-/** How long workers may take to end by themselves. */
-const GRACE_MS = 10_000
 /** Pages of the file that the workers warm up with. */
 const WARM_UP_FILE_PAGES = 64
 
@@ -64,69 +51,6 @@ export interface ReplayOptions {
   /** Bytes of the machine's memory, or such as '512MiB'; what the program needs, unless given. */
   readonly memory?: string | number
   readonly onProgress?: (progress: { readonly done: number; readonly operations: number }) => void
-}
-
-export interface ReplayResult {
-  readonly design: DesignName
-  readonly rwsem: RwsemKind
-  /** Worker threads that replayed. */
-  readonly threads: number
-  /** Bytes of memory of the machine. */
-  readonly memory: number
-  /** Faults that the replayed accesses took. */
-  readonly faults: number
-  readonly speculative: {
-    readonly attempted: number
-    readonly succeeded: number
-    readonly aborted: Readonly<Record<string, number>>
-  }
-  /** Faults handled under the mmap lock. */
-  readonly classicFaults: number
-  /** Of these, faults that the kernel took, which no design tries without it. */
-  readonly kernelFaults: number
-  /** From the common start to the end of the last worker. */
-  readonly elapsedMs: number
-  readonly faultsPerSecond: number
-  /** Of accesses that took a fault, in nanoseconds. */
-  readonly faultLatencyNs: { readonly p50: number; readonly p99: number; readonly max: number }
-  /** Waits for the mmap lock of all workers. */
-  readonly mmapLockWaitNs: {
-    readonly count: number
-    readonly total: number
-    readonly p50: number
-    readonly p99: number
-  }
-  /**
-   * Of the faults that were reproduced: which of them took the mmap lock, here and in Linux; null where the trace does
-   * not tell.
-   */
-  readonly mmapLockFaults: LockedFaults | null
-  readonly fidelity: {
-    readonly recorded: number
-    readonly reproduced: number
-    /** Of those: the ones before which nothing was corrected. Only of these it tells anything that they came. */
-    readonly uncorrected: number
-    /** Faults whose correction turned back an earlier one of the same page, again and again: no state explains them. */
-    readonly contradictory: number
-    readonly notReproduced: number
-    /** Accesses and calls that failed though Linux had allowed them. */
-    readonly failed: number
-    readonly ratio: number
-    readonly notReproducedByKind: Readonly<Partial<Record<NotReproducedKind, number>>>
-    /** The first failures. */
-    readonly failures: readonly Failure[]
-    /** The first that were not reproduced: where the trace has them, and the recorded address in hexadecimal. */
-    readonly faults: readonly (UnmatchedFault & { readonly address: string })[]
-  }
-  /**
-   * How often the state of a page, or of the layout, was corrected first because a recorded error code contradicted it,
-   * by kind. None of it is counted elsewhere.
-   */
-  readonly corrections: Readonly<Partial<Record<CorrectionKind, number>>>
-  /** What was performed, and in what order it had to be. */
-  readonly operations: PlanStatistics
-  /** The machine's own counters, under the kernel's names. */
-  readonly counters: Readonly<Record<string, number>>
 }
 
 interface Plan extends ReplayPlan {
@@ -238,7 +162,7 @@ class Replay {
       await this.#warmUp()
       const before = this.#machine.counters()
       const results = await this.#perform()
-      return this.#result(results, before)
+      return resultOf(this.#trace, this.#plan, this.#memory, this.#machine, results, before)
     } catch (error) {
       throw this.#explain(error)
     } finally {
@@ -334,209 +258,5 @@ class Replay {
       )
     }
     return error
-  }
-
-  #corrections(): Partial<Record<CorrectionKind, number>> {
-    const { unseenMappings } = this.#trace
-    return { ...this.#plan.corrections, ...(unseenMappings > 0 && { unseenMapping: unseenMappings }) }
-  }
-
-  /** The first of them in the trace, with the addresses that it has. */
-  #located(faults: readonly UnmatchedFault[]): (UnmatchedFault & { address: string })[] {
-    const first = faults.toSorted((a, b) => a.line - b.line).slice(0, MAX_FAILURES)
-    const addresses = addressesOf(this.#trace.records, new Set(first.map(({ line }) => line)))
-    return first.map((fault) => ({ ...fault, address: `0x${(addresses.get(fault.line) ?? 0).toString(16)}` }))
-  }
-
-  #result(results: readonly WorkerResult[], before: Readonly<Record<string, number>>): ReplayResult {
-    const elapsedNs =
-      Math.max(...results.map(({ endNs }) => endNs)) - Math.min(...results.map(({ startNs }) => startNs))
-    const latencies = createHistogram()
-    const lockWaits = createHistogram()
-    const kinds: Partial<Record<NotReproducedKind, number>> = {}
-    const failures: Failure[] = []
-    const { records, seats } = this.#trace
-    const outside = this.#trace.images.some(({ notPerformed }) => notPerformed.outsideAnyMapping > 0)
-    const unmatched = outside ? faultsOutside(records, seats, MAX_FAILURES) : []
-    const locked = { both: 0, onlyHere: 0, onlyLinux: 0, neither: 0 }
-    let faults = 0
-    let speculativeFaults = 0
-    let reproduced = 0
-    let corrected = 0
-    let failed = 0
-    let maxLatency = 0
-    let lockWaitCount = 0
-    let lockWaitTotal = 0
-    const count = (kind: NotReproducedKind, times: number): void => {
-      if (times > 0) kinds[kind] = (kinds[kind] ?? 0) + times
-    }
-    for (const result of results) {
-      if (result.latencies.count > 0) latencies.add(result.latencies)
-      if (result.lockWaits.count > 0) lockWaits.add(result.lockWaits)
-      for (const [kind, times] of Object.entries(result.notReproduced))
-        count(kind as NotReproducedKind, times)
-      failures.push(...result.failures)
-      unmatched.push(...result.unmatched)
-      for (const key of Object.keys(locked) as (keyof LockedFaults)[]) locked[key] += result.locked[key]
-      faults += result.faults
-      speculativeFaults += result.speculative
-      reproduced += result.reproduced
-      corrected += result.corrected
-      failed += result.failed
-      maxLatency = Math.max(maxLatency, result.maxLatency)
-      lockWaitCount += result.lockWaitCount
-      lockWaitTotal += result.lockWaitTotal
-    }
-    const { images, recordedFaults: recorded } = this.#trace
-    for (const image of images) {
-      for (const [kind, times] of Object.entries(image.notPerformed)) count(kind as NotReproducedKind, times)
-    }
-    const counters = this.#machine.counters()
-    for (const [name, times] of Object.entries(before)) counters[name]! -= times
-    const aborted = Object.fromEntries(
-      Object.entries(counters).filter(([name, times]) => isAbortReason(name) && times > 0),
-    )
-    const { design, rwsem } = this.#machine
-    return {
-      design,
-      rwsem,
-      threads: this.#plan.workers,
-      memory: this.#memory,
-      faults,
-      speculative: { attempted: counters['spf_attempt'] ?? 0, succeeded: speculativeFaults, aborted },
-      classicFaults: faults - speculativeFaults,
-      kernelFaults: counters['page_fault_kernel'] ?? 0,
-      elapsedMs: elapsedNs / 1e6,
-      faultsPerSecond: elapsedNs > 0 ? faults / (elapsedNs / 1e9) : 0,
-      faultLatencyNs: { ...percentiles(latencies), max: maxLatency },
-      mmapLockWaitNs: { count: lockWaitCount, total: Math.round(lockWaitTotal), ...percentiles(lockWaits) },
-      mmapLockFaults: this.#trace.linux.recorded ? locked : null,
-      fidelity: {
-        recorded,
-        reproduced,
-        uncorrected: reproduced - corrected,
-        contradictory: this.#plan.contradictions,
-        notReproduced: recorded - reproduced,
-        failed,
-        ratio: recorded === 0 ? 1 : reproduced / recorded,
-        notReproducedByKind: kinds,
-        failures: failures.slice(0, MAX_FAILURES),
-        faults: this.#located(unmatched),
-      },
-      corrections: this.#corrections(),
-      operations: this.#plan.statistics,
-      counters,
-    }
-  }
-}
-
-const MAX_FAILURES = 16
-
-function percentiles(histogram: ReturnType<typeof createHistogram>): { p50: number; p99: number } {
-  return histogram.count === 0
-    ? { p50: 0, p99: 0 }
-    : { p50: histogram.percentile(50), p99: histogram.percentile(99) }
-}
-
-/** What a worker said before it gave up. */
-class WorkerFailure extends Error {
-  readonly outOfMemory: boolean
-  constructor(message: string, outOfMemory: boolean, stack?: string) {
-    super(message)
-    this.name = 'WorkerFailure'
-    this.outOfMemory = outOfMemory
-    if (stack !== undefined) this.stack = stack
-  }
-}
-
-/** The workers. The first failure of any of them fails whatever is waited for, after all others have been woken. */
-class Team {
-  readonly #pacing: Pacing
-  readonly #workers: Worker[] = []
-  readonly #exits: Promise<void>[] = []
-  #failure = Promise.withResolvers<never>()
-  #answers: ((message: FromReplayWorker) => void)[] = []
-
-  constructor(pacing: Pacing) {
-    this.#pacing = pacing
-    // Whoever waits sees a failure; this keeps it from being called unhandled before that.
-    this.#failure.promise.catch(() => {})
-  }
-
-  start(count: number, machine: ReplayWorkerData['machine']): void {
-    const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js'
-    for (let worker = 0; worker < count; worker++) {
-      const data: ReplayWorkerData = { machine, pacing: this.#pacing.shared, worker }
-      const thread = new Worker(new URL(`./replay-worker${extension}`, import.meta.url), { workerData: data })
-      this.#workers.push(thread)
-      thread.on('message', (message: FromReplayWorker) => {
-        if (message.type === 'failed') {
-          this.#fail(
-            new WorkerFailure(`${message.name}: ${message.message}`, message.outOfMemory, message.stack),
-          )
-        } else {
-          this.#answers[worker]?.(message)
-        }
-      })
-      thread.on('error', (error) =>
-        this.#fail(new WorkerFailure(`it threw ${String(error)}`, false, (error as Error).stack)),
-      )
-      const exit = Promise.withResolvers<void>()
-      this.#exits.push(exit.promise)
-      thread.on('exit', (code) => {
-        this.#fail(new WorkerFailure(`it ended with code ${code}`, false))
-        exit.resolve()
-      })
-    }
-  }
-
-  #fail(error: WorkerFailure): void {
-    this.#failure.reject(error)
-    this.#pacing.abort()
-  }
-
-  /** The next message of this type from every worker. */
-  #gather<Type extends FromReplayWorker['type']>(
-    type: Type,
-  ): Promise<Extract<FromReplayWorker, { type: Type }>[]> {
-    this.#answers = []
-    const all = this.#workers.map((_, worker) => {
-      const { promise, resolve } = Promise.withResolvers<Extract<FromReplayWorker, { type: Type }>>()
-      this.#answers[worker] = (message) => {
-        if (message.type === type) resolve(message as Extract<FromReplayWorker, { type: Type }>)
-      }
-      return promise
-    })
-    return Promise.race([Promise.all(all), this.#failure.promise])
-  }
-
-  async attached(): Promise<void> {
-    await this.#gather('attached')
-  }
-
-  async warmUp(message: ToReplayWorker): Promise<void> {
-    const warm = this.#gather('warm')
-    for (const thread of this.#workers) thread.postMessage(message)
-    await warm
-  }
-
-  /** Lets every worker do its part. */
-  async replay(messageFor: (worker: number) => ToReplayWorker): Promise<WorkerResult[]> {
-    const ready = this.#gather('ready')
-    for (const [worker, thread] of this.#workers.entries()) thread.postMessage(messageFor(worker))
-    await ready
-    const done = this.#gather('done')
-    this.#pacing.start()
-    return done
-  }
-
-  /** Ends every worker; those that do not end by themselves, as nothing should keep a command from ending, by force. */
-  async dispose(): Promise<void> {
-    for (const thread of this.#workers) thread.postMessage({ type: 'end' } satisfies ToReplayWorker)
-    const force = setTimeout(() => {
-      for (const thread of this.#workers) void thread.terminate()
-    }, GRACE_MS)
-    await Promise.all(this.#exits)
-    clearTimeout(force)
   }
 }

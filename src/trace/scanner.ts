@@ -9,21 +9,9 @@
  */
 import { bytesOf, joined, latin1, utf8 } from './bytes.ts'
 import { scriptCommand, TraceError } from './errors.ts'
-import {
-  COLON,
-  EVENT_SAMPLE,
-  EventReader,
-  HEX,
-  FTRACE_EVENTS,
-  isDigit,
-  KNOWN_EVENTS,
-  OPEN,
-  quote,
-  SAMPLE_EVENT,
-  SPACE,
-  TAB,
-  type TraceEvents,
-} from './event-reader.ts'
+import { EventReader } from './event-reader.ts'
+import { COLON, HEX, isDigit, OPEN, quote, SPACE, TAB } from './line-reader.ts'
+import { EVENT_SAMPLE, FTRACE_EVENTS, KNOWN_EVENTS, SAMPLE_EVENT, type TraceEvents } from './trace-events.ts'
 
 interface EventName {
   readonly bytes: Uint8Array
@@ -40,6 +28,8 @@ const MAX_LINE_BYTES = 64 * 1024
 const HEADER_WITHOUT_TIME = /^ *\S.* +\d+\/\d+ +(?:\[\d+\] +)?[a-z_]+:[a-z_0-9]+: /
 const FTRACE_HEADER =
   /^(\s*.+)-(\d+)\s+(?:\(\s*(\d+|-+)\)\s+)?\[(\d+)\]\s+(?:[^\s:\]]{1,8}\s+)?(\d+)\.(\d{1,9}):(?=\s)/
+/** A line of `perf trace`: milliseconds, the call's own in parentheses, thread. */
+const PERF_TRACE = /^ +(?:\?|\d+\.\d{3}) \( *(?:\d+\.\d{3} ms)? *\): \S/
 /** Nothing that is read of a comment is longer. */
 const LONGEST_COMMENT = 512
 /** Linux has no more (NR_CPUS). */
@@ -57,6 +47,9 @@ export class Scanner extends EventReader {
   /** Time of the first event that has one. */
   firstSeconds = -1
   firstNanoseconds = 0
+  /** The longest time without an event, in nanoseconds, and the line that ends it. */
+  longestGapNs = 0
+  longestGapLine = 0
   /** Digits behind the point of the times: the resolution of everything said about times. */
   timeDigits = 9
 
@@ -64,6 +57,7 @@ export class Scanner extends EventReader {
   takesStack = false
 
   #unreadable = 0
+  #isPerfTrace = false
   /** The lines are those of ftrace or trace-cmd: `comm-tid [cpu] time: event: fields`. */
   #isFtrace = false
   #lineStart = 0
@@ -332,10 +326,18 @@ export class Scanner extends EventReader {
         `Lines must be in the order of time, as ${scriptCommand} prints them from one recording with -k CLOCK_MONOTONIC.`,
       )
     }
-    if (this.firstSeconds < 0 && (seconds > 0 || fraction > 0)) {
-      this.firstSeconds = seconds
-      this.firstNanoseconds = fraction
-      this.timeDigits = digits
+    if (this.firstSeconds < 0) {
+      if (seconds > 0 || fraction > 0) {
+        this.firstSeconds = seconds
+        this.firstNanoseconds = fraction
+        this.timeDigits = digits
+      }
+    } else {
+      const gapNs = (seconds - this.seconds) * 1e9 + fraction - this.nanoseconds
+      if (gapNs > this.longestGapNs) {
+        this.longestGapNs = gapNs
+        this.longestGapLine = this.line
+      }
     }
     this.seconds = seconds
     this.nanoseconds = fraction
@@ -417,6 +419,7 @@ export class Scanner extends EventReader {
     }
     if (this.#hasThreadOnly(start, end)) throw this.#withoutPid()
     if (HEADER_WITHOUT_TIME.test(this.#text(start, end))) throw this.#withoutTime()
+    this.#isPerfTrace ||= PERF_TRACE.test(this.#text(start, end))
     if (++this.#unreadable >= HOPELESS_LINES) throw this.#notATrace()
   }
 
@@ -435,6 +438,14 @@ export class Scanner extends EventReader {
 
   #notATrace(): TraceError {
     const lines = this.#unreadable
+    if (this.#isPerfTrace)
+      return new TraceError(
+        'not-a-trace',
+        this.file,
+        1,
+        'this is what perf trace prints: it names threads without their processes, and faults without error codes',
+        `Record with: sudo faultline record -- COMMAND; or print with: ${scriptCommand}.`,
+      )
     return new TraceError(
       'not-a-trace',
       this.file,

@@ -39,14 +39,30 @@ export class ThreadActivity {
     if (thread.exitNs >= 0 && state !== 'sleeping') return
     this.cpuUse.changed(thread.cpuState, state, this.#scanner.cpus, this.#scanner.nowNs)
     thread.process.atWork.changed(thread.cpuState, state, this.#scanner.nowNs)
+    this.#countCpus(thread, state)
     thread.cpuState = state
+  }
+
+  /** exec may have made another program of the thread's process since it last changed. */
+  #countCpus(thread: Thread, state: CpuState): void {
+    const { cpuState, program, process } = thread
+    const now = this.#scanner.nowNs
+    if (program !== null)
+      for (const { cpus } of program.counts) cpus.changed(program.isForked, cpuState, 'sleeping', now)
+    const { isForked } = process
+    const counts = this.#census.of(process.name)
+    for (const { cpus } of counts) cpus.changed(isForked, 'sleeping', state, now)
+    if (program === null || program.counts !== counts || program.isForked !== isForked)
+      thread.program = { counts, isForked }
   }
 
   /** A thread begins something that is recorded: what passed since it ended something else is known now. */
   begin(thread: Thread): void {
     this.settleReturn(thread)
     this.#times.begin(thread.sinks, thread, this.#scanner.nowNs)
-    thread.running = this.#times.hasSwitches ? this.cpuUse.running : 0
+    const [, program] = this.#census.of(thread.process.name)
+    thread.running = this.#times.hasSwitches ? program.cpus.running : 0
+    thread.runningUnforked = this.#times.hasSwitches ? program.cpus.runningUnforked : 0
   }
 
   /** A thread does something else after a memory call. */

@@ -1,7 +1,7 @@
 // A plan of a recording for who performs it in virtual time: a lane for each thread that ran at once with others, with
 // all that it does and what passes before each operation, in memory.
 import { TraceError } from './errors.ts'
-import type { ImportedTrace } from './import.ts'
+import type { ImportedTrace } from './imported-trace.ts'
 import { busyThreads } from './lanes.ts'
 import { OpStore, type WordStreamHandle, readChunks } from './op-store.ts'
 import { planReplay } from './plan.ts'

@@ -123,11 +123,15 @@ test('report --compare tells two recordings apart, in text, JSON and on a page',
   const text = await faultline(['report', '--compare', trace, other, '--output', page])
   assert.equal(text.code, 0, text.stderr)
   assert.match(text.stdout, /^BEFORE AND AFTER/)
+  assert.match(text.stdout, /estimated for: Keep cat from/)
   assert.match(text.stdout, /cat: access to the memory of another process +50\.0 ms +– +gone/)
   assert.match(readFileSync(page, 'utf8'), /<section id="compare"/)
   const json = await faultline(['report', '--compare', trace, other, '--json'])
   const { comparison, before, after } = JSON.parse(json.stdout) as {
-    comparison: { numbers: { key: string; before: number | null; after: number | null }[] }
+    comparison: {
+      numbers: { key: string; before: number | null; after: number | null }[]
+      advice: { change: string; beforeMs: number; afterMs: number }[]
+    }
     before: { trace: { events: number } }
     after: { trace: { events: number } }
   }
@@ -136,6 +140,9 @@ test('report --compare tells two recordings apart, in text, JSON and on a page',
   // The other one has no events of the lock.
   assert.equal(comparison.numbers.find(({ key }) => key === 'waitedNs')!.after, null)
   assert.notEqual(before.trace.events, after.trace.events)
+  const [advice] = comparison.advice
+  assert.match(advice!.change, /^Keep cat /)
+  assert.ok(advice!.beforeMs > 0 && advice!.afterMs === 0, JSON.stringify(advice))
   rmSync(page)
 })
 

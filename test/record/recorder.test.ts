@@ -110,7 +110,7 @@ describe('a recording', () => {
     assert.match(recordings(host)[0]!, /--sample-cpu .*,page-faults /)
     assert.match(
       readFileSync(join(host.root, 'calls'), 'utf8'),
-      /-F trace:comm,pid,tid,cpu,time,event,trace -F sw:comm,pid,tid,cpu,time,event,addr/,
+      /-F trace:comm,pid,tid,cpu,time,event,trace -F sw:comm,pid,tid,cpu,time,event,addr,ip/,
     )
   })
 

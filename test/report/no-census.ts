@@ -19,6 +19,7 @@ export const NO_CENSUS: TraceReport['faultCensus'] = {
   dense: NO_FAULTS,
   afterFork: NO_FAULTS,
   forked: NO_FAULTS,
+  forkedDelayedNs: 0,
   copied: {},
   calls: {},
 }

@@ -1,8 +1,8 @@
 // What waiting cost: of waits that others worked through, of threads that lack CPUs, and of one thread among several.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { AtWork, CpuUse } from '../../src/trace/cpu-use.ts'
-import { CLONE_THREAD, TraceText } from './trace-text.ts'
+import { AtWork, CpuUse, ProgramUse } from '../../src/trace/cpu-use.ts'
+import { CLONE_FORK, CLONE_THREAD, TraceText } from './trace-text.ts'
 
 describe('CPUs', () => {
   test('are idle while fewer threads run than there are, and too few while one is queued', () => {
@@ -64,4 +64,30 @@ test('who sleeps for the lock while others have all the CPUs costs nothing', asy
     const { delayedNs, totals } = trace.locks
     assert.ok(Math.abs(delayedNs / totals.held.waitedNs - 1 / 2) < 0.05, `${delayedNs}`)
   }
+})
+
+test('a forked process delays the others of its program only where one of them lacks its CPU', () => {
+  const use = new ProgramUse()
+  use.changed(false, 'sleeping', 'running', 0)
+  use.changed(true, 'sleeping', 'running', 0)
+  assert.deepEqual([use.running, use.runningUnforked], [2, 1])
+  use.changed(false, 'running', 'queued', 100)
+  assert.equal(use.delayedByForkedNs(130), 30)
+  use.changed(false, 'sleeping', 'running', 130)
+  assert.equal(use.delayedByForkedNs(150), 30 + 20 / 2, 'one of two at work')
+  use.changed(true, 'running', 'sleeping', 150)
+  assert.equal(use.delayedByForkedNs(200), 40)
+})
+
+test('a fork takes from when it asks for the lock of what it copies; the child, the CPU that its parent lacks', async () => {
+  const text = new TraceText().exec(1).fault(1, 1, 0x7ffc00000000, 6).wait(500)
+  text.lockStart(1, 1, true).lockAcquired(1, 1, true).wait(100).unlock(1, 1, true)
+  text.newTask(1, 1, 2, CLONE_FORK).wait(10).line(1, 1, 'PERF_RECORD_SWITCH OUT preempt')
+  text.line(2, 2, 'PERF_RECORD_SWITCH IN').wait(300).fault(2, 2, 0x7ffc00000000, 7)
+  text.exitTask(2, 2, true).line(1, 1, 'PERF_RECORD_SWITCH IN').fault(1, 1, 0x7ffc00000000, 7)
+  const trace = await text.import({ isReplayed: false })
+  trace.close()
+  const { calls, forkedDelayedNs, afterFork } = trace.faultCensus
+  assert.deepEqual(calls, { fork: { count: 1, ns: 103_000, delayedNs: 103_000, waitedNs: 0 } })
+  assert.deepEqual([forkedDelayedNs, afterFork.faults], [302_000, 1])
 })

@@ -286,28 +286,28 @@ describe('bad input', () => {
     const base = (): TraceText => text().fault(1, 1, 0x7ffc00001000, 6).mmap(1, 1, 0x10000, 0x1000)
     await fails({ text: base().fault(1, 1, 0x1000000000000, 4).toString() }, 'out-of-range', {
       line,
-      message: /47-bit/,
-      remedy: /47-bit/,
+      message: /48-bit/,
+      remedy: /48-bit/,
     })
     await fails({ text: base().munmap(1, 1, 0x1000000000000, 0x1000).toString() }, 'out-of-range', {
       line: line + 1,
       message: /munmap/,
-      remedy: /47-bit/,
+      remedy: /48-bit/,
     })
-    await fails({ text: base().mmap(1, 1, 0x800000000000, 0x1000).toString() }, 'out-of-range', {
+    await fails({ text: base().mmap(1, 1, 0x1000000000000, 0x1000).toString() }, 'out-of-range', {
       line: line + 1,
       message: /mmap/,
-      remedy: /47-bit/,
+      remedy: /48-bit/,
     })
     await fails(
-      { text: base().map2(1, 1, 0x800000000000, 0x1000, 'rw-p', 'anon').toString() },
+      { text: base().map2(1, 1, 0x1000000000000, 0x1000, 'rw-p', 'anon').toString() },
       'out-of-range',
-      { line, message: /mapping/, remedy: /47-bit/ },
+      { line, message: /mapping/, remedy: /48-bit/ },
     )
     await fails({ text: base().map2(1, 1, 0x10001, 0x1000, 'rw-p', 'anon').toString() }, 'out-of-range', {
       line,
       message: /mapping/,
-      remedy: /47-bit/,
+      remedy: /48-bit/,
     })
   })
 

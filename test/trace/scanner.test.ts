@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { TraceError } from '../../src/trace/index.ts'
-import type { MapRecord, TraceEvents } from '../../src/trace/event-reader.ts'
+import type { MapRecord, TraceEvents } from '../../src/trace/trace-events.ts'
 import { Scanner } from '../../src/trace/scanner.ts'
 
 type Seen = [string, ...unknown[]]
@@ -501,6 +501,15 @@ describe('errors name file and line', () => {
   test('lines without the process', () => {
     fails(`node  6620  [001]   820.817595: ${good.slice(header.length)}`, 'missing-events', 1, /pid\/tid/)
     fails(`node  6620/6620  [001] ${good.slice(header.length)}`, 'missing-events', 1, /have no time/)
+  })
+  test('what perf trace prints', () => {
+    const line = '     0.769 ( 0.017 ms): a/11954 mmap(len: 8192, prot: READ|WRITE)  = 0x7fc168987000\n'
+    fails(
+      `     0.020 (         ): a/11954 mmap_lock:mmap_lock_released(mm: 0xffff)\n${line.repeat(20)}`,
+      'not-a-trace',
+      1,
+      /what perf trace prints/,
+    )
   })
   test('a line without an end', () => {
     fails(`${good}${'x'.repeat(70_000)}`, 'not-a-trace', 2, /more than 65536 bytes/)

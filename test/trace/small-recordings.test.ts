@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { describe, test } from 'node:test'
-import { importTrace, replayTrace, type ReplayResult } from '../../src/trace/index.ts'
+import { DetailCollector, importTrace, replayTrace, type ReplayResult } from '../../src/trace/index.ts'
 import { OpStore } from '../../src/trace/op-store.ts'
 import { planReplay } from '../../src/trace/plan.ts'
 import { importText, TraceText } from './trace-text.ts'
@@ -65,6 +65,45 @@ describe('small recordings', () => {
     const all = RECORDINGS.reduce((sum, [, count]) => sum + count, 0)
     assert.deepEqual([recorded, reproduced, failed], [all, all, 0])
   })
+})
+
+test('of faults without error codes, as on ARM64, a report is made and no replay', async () => {
+  const A = 0xffff8a3e0000
+  const bare = (fields: string): string => `page-faults: ${fields}`
+  const text = new TraceText().map2(1, 1, 0xaaaac3e00000, 0x1000, 'r-xp', '/bin/program', 0, 7)
+  text
+    .exec(1)
+    .mmap(1, 1, A, 0x4000)
+    .line(1, 1, bare(`     ${A.toString(16)}     aaaac3e00750`))
+  text.line(1, 1, bare(`     ${(A + 0x1000).toString(16)}     ffff800080441234 __arch_copy_to_user`))
+  text.lockStart(1, 1, false).lockAcquired(1, 1, false).wait(20).unlock(1, 1, false)
+  text.line(1, 1, bare(`     ${(A + 0x1000).toString(16)}     aaaac3e00758`)).exitTask(1, 1, true)
+  const detail = new DetailCollector()
+  const trace = await text.import({ isReplayed: false, observers: [detail] })
+  trace.close()
+  const { user, kernel } = trace.faultCensus
+  assert.deepEqual([user.faults, user.lockedFaults], [2, 0])
+  assert.deepEqual(kernel['system call']?.lockedNs, 23_000)
+  assert.deepEqual(
+    detail.result().faultKinds.map(({ mode, access, cause, faults }) => [mode, access, cause, faults]),
+    [
+      ['user', 'unknown', 'unknown', 2],
+      ['kernel', 'unknown', 'unknown', 1],
+    ],
+  )
+  await assert.rejects(text.import(), /without error codes.*report reads this/)
+})
+
+test('of a long time without an event it is said where it ends', async () => {
+  const text = new TraceText()
+    .exec(1)
+    .fault(1, 1, 0x7ffc00000000, 6)
+    .wait(3.6e9)
+    .fault(1, 1, 0x7ffc00001000, 6)
+  const trace = await text.import({ isReplayed: false })
+  trace.close()
+  const told = trace.warnings.filter((warning) => warning.startsWith('nothing is recorded for 3600.0 s'))
+  assert.match(told[0]!, / until line \d+: an idle program, a clock that jumped, or two recordings/)
 })
 
 /** One recording of several, one after the other, with other numbers for processes, threads and files. */

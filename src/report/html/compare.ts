@@ -1,5 +1,5 @@
 // Two recordings beside each other, before and after a change.
-import { comparisonOf, type ComparedHolder, type ComparedNumber } from '../compare.ts'
+import { comparisonOf, type ComparedAdvice, type ComparedHolder, type ComparedNumber } from '../compare.ts'
 import { formatCount, formatDuration } from '../numbers.ts'
 import { markup, type Markup } from './markup.ts'
 import { bar, table } from './table.ts'
@@ -9,12 +9,13 @@ const HOLDERS = 16
 
 export function compareSection({ trace, before }: PageContent): Section | null {
   if (before === null) return null
-  const { sentences, numbers, holders } = comparisonOf(before, trace)
+  const { sentences, numbers, holders, advice } = comparisonOf(before, trace)
   return {
     id: 'compare',
     title: 'Before and after',
     body: markup`<p>${sentences.join(' ')}</p>
-      ${numbersTable(numbers)} ${holders.length === 0 ? null : holdersTable(holders)}`,
+      ${numbersTable(numbers)} ${holders.length === 0 ? null : holdersTable(holders)}
+      ${advice.length === 0 ? null : adviceTable(advice)}`,
   }
 }
 
@@ -54,6 +55,15 @@ function holdersTable(holders: readonly ComparedHolder[]): Markup {
     holders
       .slice(0, HOLDERS)
       .map(({ name, call, before, after, now }) => [name, call, waitsText(before), waitsText(after), now]),
+  )
+}
+
+function adviceTable(advice: readonly ComparedAdvice[]): Markup {
+  const saved = (ms: number): string => (ms === 0 ? '–' : formatDuration(ms * 1e6))
+  return table(
+    'What would help, and how much less time it would take',
+    [{ heading: 'change' }, { heading: 'before', isNumber: true }, { heading: 'after', isNumber: true }],
+    advice.map(({ change, beforeMs, afterMs }) => [change, saved(beforeMs), saved(afterMs)]),
   )
 }
 

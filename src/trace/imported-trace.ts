@@ -1,0 +1,145 @@
+// What an import makes of a trace: what is told of it, and what a replay is planned from.
+import type { Allocator } from './allocators.ts'
+import type { FaultCensus } from './given-back.ts'
+import type { Mapping, RangeSet } from './layout.ts'
+import type { LinuxRecord } from './linux-locks.ts'
+import type { LockAnalysis } from './lock-history.ts'
+import type { WordStreamHandle } from './op-store.ts'
+import type { RecordedKernel } from './recorded-kernel.ts'
+import type { NotPerformed, Origin } from './recorded-space.ts'
+
+export interface ProcessSummary {
+  readonly pid: number
+  readonly name: string
+  readonly faults: number
+  readonly threads: number
+}
+
+/** One address space that is replayed, as the trace tells it. */
+export interface RecordedImage {
+  readonly origin: Origin
+  /**
+   * It began as the copy of one that is not replayed, so that pages were there which no fault of this process brought
+   * in.
+   */
+  readonly inherited: boolean
+  readonly prelude: readonly Mapping[]
+  /** exec has put arguments at the top of the stack, without a fault. */
+  readonly hasArguments: boolean
+  /** Where the heap begins and ends before the first operation, or -1. */
+  readonly heapStart: number
+  readonly heapEnd: number
+  /** What it was copied from has that heap already. */
+  readonly heapInherited: boolean
+  /** Ranges that are mapped at any time in this one or those that it shares a history with by fork. */
+  readonly extents: RangeSet
+  readonly faults: number
+  readonly notPerformed: Readonly<Record<NotPerformed, number>>
+  /** First page and the page behind the last one that is ever mapped of each file. */
+  readonly fileRanges: ReadonlyMap<number, readonly [first: number, behind: number]>
+}
+
+/** A thread in an address space. */
+export interface RecordedSeat {
+  readonly tid: number
+  /** Number of the address space in `images`, or -1 if it is not replayed. */
+  readonly image: number
+  readonly guest: boolean
+  readonly lender: number
+  readonly operations: number
+  readonly taken: number
+  readonly left: number
+}
+
+/** All processes of one name. */
+export interface ProgramSummary {
+  readonly name: string
+  readonly processes: number
+  readonly threads: number
+  readonly faults: number
+  /** How long its threads waited for the mmap lock, summed up. */
+  readonly waitedNs: number
+  /** Of its processes: forked while it was recorded, ended, and without exec. */
+  readonly started: number
+  /** Allocators that it maps, the one that decides first. */
+  readonly allocators: readonly Allocator[]
+  /** What the faults of all processes of this name were. */
+  readonly faultCensus: FaultCensus
+}
+
+/** A recorded program, ready to be replayed. Call `close` when it is not needed any more. */
+export interface ImportedTrace {
+  readonly path: string
+  readonly lines: number
+  readonly events: number
+  /** Bytes of text, decompressed. */
+  readonly bytes: number
+  /** Threads and processes in the whole trace. */
+  readonly threads: number
+  readonly processes: number
+  /** Page faults in the whole trace. */
+  readonly faults: number
+  /** The process that will be replayed; of several, the one with the most faults. */
+  readonly process: ProcessSummary
+  readonly processChoice: 'only' | 'all' | 'busiest' | 'asked'
+  /** Processes and threads that will be replayed. */
+  readonly replayed: { readonly processes: number; readonly threads: number }
+  /** The other processes with the most faults, at most four. */
+  readonly others: readonly ProcessSummary[]
+  /** Page faults of what will be replayed. */
+  readonly recordedFaults: number
+  /** From the first to the last event of what will be replayed. */
+  readonly durationMs: number
+  /** How long its threads lived, summed up. */
+  readonly threadMs: number
+  readonly linux: LinuxRecord
+  /** Who held the mmap lock while others waited, in the whole trace. */
+  readonly locks: LockAnalysis
+  /** What the faults of the whole trace were. */
+  readonly faultCensus: FaultCensus
+  /** Which kernel it was, as far as the trace tells. */
+  readonly kernel: RecordedKernel
+  /** Processors that events came from, as far as the trace tells: else 0. */
+  readonly cpus: number
+  /** Threads that did most: each at least a tenth of what the busiest did; their waits for the lock, and their time. */
+  readonly hotThreads: { readonly count: number; readonly waitedNs: number; readonly aliveNs: number }
+  /** What is replayed, by name, the most faults first: at most so many names as reports show. */
+  readonly programs: readonly ProgramSummary[]
+  /** How much of the time that threads waited for the lock cost time, see cpu-use.ts; 1 where that is not recorded. */
+  readonly costlyWaitShare: number
+  /** Until a thread that is woken runs on an idle CPU, the median in nanoseconds; 0 where that is not recorded. */
+  readonly wakeLatencyNs: number
+  /** Events that are not needed, by name. */
+  readonly otherEvents: Readonly<Record<string, number>>
+  readonly knownEvents: Readonly<Record<string, number>>
+  /** Events that perf lost. */
+  readonly lostEvents: number
+  /** Calls whose exit is not in the trace. */
+  readonly openCalls: number
+  /** Faults that the kernel took in itself and was not to handle (pagefault_disable): none of `faults`. */
+  readonly unhandledFaults: number
+  /** Files of which a fault maps no page around its own, by number. */
+  readonly withoutFaultAround: ReadonlySet<number>
+  /** Mappings of which only a fault told that they were there. */
+  readonly unseenMappings: number
+  /** What the trace does not tell, in sentences. */
+  readonly warnings: readonly string[]
+  readonly images: readonly RecordedImage[]
+  readonly seats: readonly RecordedSeat[]
+  readonly records: WordStreamHandle
+  /** What passed before each record; null unless it was asked for. */
+  readonly times: WordStreamHandle | null
+  /** Whether it tells when threads were switched, so that computing and sleeping are told apart. */
+  readonly hasSwitches: boolean
+  /** Identity of each file; number 0 is none. */
+  readonly files: readonly string[]
+  /** Whether the records went to a temporary file. */
+  readonly spooled: boolean
+  /** As given to `importTrace`: they hold for the replay too. */
+  readonly memoryLimit: number
+  readonly temporaryDirectory: string | undefined
+  /** Adds what `close` has to do. */
+  onClose(action: () => void): void
+  /** Removes temporary files. The trace cannot be replayed afterwards. */
+  close(): void
+}
