@@ -5,6 +5,7 @@
 // what a system call would return as an errno is thrown as MemoryError.
 
 import {
+  CHANGED_PAGES_MAX,
   DEFAULT_MAX_MAP_COUNT,
   DEFAULT_STACK_LIMIT,
   Mm,
@@ -14,6 +15,7 @@ import {
   RLIMIT_MEMLOCK,
   RLIMIT_STACK,
   TASK_SIZE,
+  changedPages,
   createMm,
   destroyMm,
   finishSync,
@@ -39,8 +41,9 @@ import { inspected } from './inspected.ts'
 import { MachineThread } from './machine-thread.ts'
 import { gone } from './memory-access.ts'
 import { MmuNotifier } from './mmu-notifier.ts'
+import { OwnBytes } from './own-arrays.ts'
 import { pageOf, pagesOrNone } from './page-ranges.ts'
-import { Snapshot } from './snapshot.ts'
+import { Snapshot, type SnapshotRange } from './snapshot.ts'
 import { assureRoomForSteps } from './stack-room.ts'
 
 /** What another thread needs to use the address space. Can be cloned. */
@@ -233,7 +236,28 @@ export class AddressSpace extends AddressLayout {
    * mappings show what they are when they are read.
    */
   snapshot(): Snapshot {
-    return Snapshot.of(this.fork())
+    return Snapshot.of(this.fork(), AddressSpace.#changes)
+  }
+
+  /** Where the private memory of a snapshot is not what it is in another. */
+  static #changes(space: AddressSpace, since: AddressSpace): SnapshotRange[] {
+    const ranges: SnapshotRange[] = []
+    if (space === since) return ranges
+    if (space.#thread !== since.#thread)
+      rangeError('since', since.#generation, 'a snapshot on the same machine', 'ERR_INVALID_ARG_VALUE')
+    const changed = new OwnBytes(new ArrayBuffer(CHANGED_PAGES_MAX))
+    let last: { address: number; length: number } | undefined
+    for (let page = 0; page < TASK_SIZE;) {
+      const from = page
+      since.join()
+      page = space.runInKernel('dirtyRanges', (task, mm) => changedPages(task, mm, since.#mm, from, changed))
+      for (let n = changed.indexOf(1); n >= 0; n = changed.indexOf(1, n + 1)) {
+        const address = (from + n) * PAGE_SIZE
+        if (last !== undefined && last.address + last.length === address) last.length += PAGE_SIZE
+        else ranges.push((last = { address, length: PAGE_SIZE }))
+      }
+    }
+    return ranges
   }
 
   /**
