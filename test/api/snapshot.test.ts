@@ -222,6 +222,25 @@ describe('using', () => {
     // The thread is detached.
     assert.throws(() => kept.mmap(PAGE), { name: 'ConfigurationError' })
   })
+
+  it('has nothing to do where the thread has detached before the block ends, or has given the thing back', () => {
+    const path = join(folder, 'disposed')
+    {
+      using machine = Machine.create({ memory: '1MiB', cpus: 1 })
+      using file = machine.openFile(path, { mode: 'w+', size: PAGE })
+      using space = machine.createAddressSpace()
+      using copy = space.fork()
+      using snapshot = space.snapshot()
+      using notifier = space.registerNotifier()
+      file.write(0, Uint8Array.of(1))
+      assert.deepEqual([snapshot.maps(), notifier.sequence], [[], 0])
+      copy.destroy()
+      machine.detach()
+      // What asks for something is told.
+      assert.throws(() => space.destroy(), { name: 'ConfigurationError' })
+    }
+    assert.equal(readFileSync(path)[0], 1)
+  })
 })
 
 describe('console.log', () => {

@@ -43,6 +43,7 @@ import { gone } from './memory-access.ts'
 import { MmuNotifier } from './mmu-notifier.ts'
 import { OwnBytes } from './own-arrays.ts'
 import { pageOf, pagesOrNone } from './page-ranges.ts'
+import { type Size, bytesOf, bytesOfLimit } from './size.ts'
 import { Snapshot, type SnapshotRange } from './snapshot.ts'
 import { assureRoomForSteps } from './stack-room.ts'
 
@@ -79,7 +80,7 @@ export class AddressSpace extends AddressLayout {
     assureRoomForSteps()
     const options = readOptions(given, 'createAddressSpace options', spaceChecks)
     const maxMapCount = options.maxMapCount ?? DEFAULT_MAX_MAP_COUNT
-    const stackBytes = options.stackLimit ?? DEFAULT_STACK_LIMIT * PAGE_SIZE
+    const stackBytes = bytesOf(options.stackLimit ?? DEFAULT_STACK_LIMIT * PAGE_SIZE, 'stackLimit')
     const stackLimit = Math.floor(stackBytes / PAGE_SIZE)
     const limits: [resource: number, bytes: number][] = [[RLIMIT_STACK, stackBytes]]
     for (const [resource, bytes] of [
@@ -87,7 +88,7 @@ export class AddressSpace extends AddressLayout {
       [RLIMIT_DATA, options.dataLimit],
       [RLIMIT_MEMLOCK, options.memlockLimit],
     ] as const) {
-      if (bytes !== undefined) limits.push([resource, bytes])
+      if (bytes !== undefined) limits.push([resource, bytesOfLimit(bytes, 'limit')])
     }
     const mm = thread.enter('createAddressSpace', (task) => createMm(task, maxMapCount, stackLimit))
     if (mm === 0) throw new OutOfMemory('createAddressSpace', 'the kernel heap is used up')
@@ -182,7 +183,7 @@ export class AddressSpace extends AddressLayout {
    * EINVAL (misaligned), ENOMEM (part of the range is not mapped; the rest is written), EBUSY ('invalidate' of locked
    * memory), and those of the disk, told once as DiskFile.sync() tells them.
    */
-  msync(address: number, length: number, mode: keyof typeof msyncFlags = 'sync'): void {
+  msync(address: number, length: Size, mode: keyof typeof msyncFlags = 'sync'): void {
     const start = pageOf(address, 'msync')
     checkString(mode, 'mode')
     const flags = Object.hasOwn(msyncFlags, mode) ? msyncFlags[mode] : undefined
@@ -196,7 +197,7 @@ export class AddressSpace extends AddressLayout {
    * promise is fulfilled, what was written to the range before the call is on disk. Without such a thread, this one
    * does it. Errors: those of msync, as rejections but for arguments.
    */
-  msyncAsync(address: number, length: number): Promise<void> {
+  msyncAsync(address: number, length: Size): Promise<void> {
     const start = pageOf(address, 'msync')
     const end = start + pagesOrNone(length, 'msync')
     return this.#msyncAsync(start, end)
@@ -322,8 +323,9 @@ export class AddressSpace extends AddressLayout {
     super.markLeft()
   }
 
-  /** For `using`: {@link destroy} where this thread has made or forked it, else {@link leave}. */
+  /** For `using`: {@link destroy} where this thread has made or forked it, else {@link leave}; nothing once detached. */
   [Symbol.dispose](): void {
+    if (!this.#thread.isAttached) return
     if (this.#made) this.destroy()
     else this.leave()
   }

@@ -15,6 +15,7 @@ interface Copy {
   read(address: number, length: number): Uint8Array
   readInto(address: number, target: ArrayBufferView): void
   destroy(): void
+  [Symbol.dispose](): void
 }
 
 /** What takes back the contents that it had: the AddressSpace of which the snapshot was taken, or another. */
@@ -155,9 +156,9 @@ export class Snapshot {
     this.#space.destroy()
   }
 
-  /** {@link destroy}, for `using`. */
+  /** {@link destroy}, for `using`; nothing where the thread has detached. */
   [Symbol.dispose](): void {
-    this.destroy()
+    this.#space[Symbol.dispose]()
   }
 
   [inspected](): string {

@@ -218,7 +218,7 @@ function freeColdLocked(cpu: Task): boolean {
 }
 
 /** Frees the frames of some cold pages. Returns how many. The lock of reclaim is held. */
-function freeCold(cpu: Task): number {
+export function freeCold(cpu: Task): number {
   const { clockFrames } = cpu
   let count = 0
   while (count < RECLAIM_FRAMES) {
@@ -296,7 +296,7 @@ function ageMappings(cpu: Task): number {
  * Takes the pages of [start, end) out of memory: those that were not used since the hand last came, or all, of one
  * table and at most `cpu.clockPages`. Returns how many frames were freed.
  */
-function unmapAndFree(cpu: Task, mm: number, start: number, end: number, all: boolean): number {
+export function unmapAndFree(cpu: Task, mm: number, start: number, end: number, all: boolean): number {
   reclaimStart(cpu, mm)
   unmapCold(cpu, mm, start, end, all)
   reclaimEnd(cpu, mm)
@@ -327,7 +327,9 @@ function leaveCold(cpu: Task): number {
 function writeAndFree(cpu: Task, frames: Int32Array, count: number): number {
   writeCold(cpu, frames, count)
   let freed = 0
-  for (let n = 0; n < count; n++) if (reclaimPage(cpu, frames[n])) freed++
+  // The last first: who reads pages that follow each other gets the frame that was freed last, and those before it, so
+  // that frames which follow each other go on doing so.
+  for (let n = count - 1; n >= 0; n--) if (reclaimPage(cpu, frames[n])) freed++
   return freed
 }
 
