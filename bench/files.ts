@@ -174,8 +174,8 @@ async function measureMachine(pattern: Pattern, seed: number): Promise<Run> {
   const file = machine.openFile(path, { mode: 'r+' })
   const space = machine.createAddressSpace()
   const address = space.mmap(blocks * BLOCK, { file, shared: true })
-  // As the program would on Linux, where reading ahead does not pay either.
-  if (pattern === 'uniform') space.madvise(address, blocks * BLOCK, 'random')
+  // As a program would on Linux that reads here and there, where reading around each page does not pay either.
+  if (pattern !== 'sequential') space.madvise(address, blocks * BLOCK, 'random')
   const way = { kind: 'faultline', space: space.handle, address } as const
   const run = await measure(way, pattern, seed, () => file.close())
   space.destroy()

@@ -60,6 +60,7 @@ export * from './mm/caches.ts'
 export { type DesignDescription, type DesignHooks } from './mm/design-hooks.ts'
 export { EBADF, EFAULT, errnoName, errnoOf } from './mm/errno.ts'
 export * from './memory/file.ts'
+export { CHANGED_PAGES_MAX, changedPages } from './calls/changed-pages.ts'
 export { forkMm } from './calls/fork.ts'
 export { getFilePage } from './cache/filemap.ts'
 export {

@@ -38,6 +38,45 @@ function refusal(call: () => unknown): [name: string, code: unknown, message: st
   throw new Error('nothing was thrown')
 }
 
+describe('a size', () => {
+  test('may be a text wherever something is given its size, and in each call on the layout', () => {
+    const machine = Machine.create({ memory: '1MiB', cpus: 1 })
+    const space = machine.createAddressSpace({ asLimit: '64MiB', stackLimit: '1MiB', memlockLimit: '64KiB' })
+    assert.deepEqual([space.getLimit('as'), space.getLimit('memlock')], [64 * 2 ** 20, 65_536])
+    space.setLimit('data', '32 MiB')
+    assert.equal(space.getLimit('data'), 32 * 2 ** 20)
+    const at = space.mmap('64KiB')
+    const grown = space.mremap(at, '64KiB', '1MiB', { mayMove: true })
+    assert.equal(space.residentPages(grown, '1MiB').length, 256)
+    space.mlock(grown, '8KiB')
+    space.munlock(grown, '8KiB')
+    space.madvise(grown, '64K', 'dontneed')
+    space.msync(grown, '1MiB')
+    space.mprotect(grown, '0.5MiB', 'r')
+    space.munmap(grown, '1 MiB')
+    assert.deepEqual(space.maps(), [])
+    using file = machine.openFile(join(folder, 'sized'), { mode: 'w+', size: '8KiB' })
+    file.truncate('12KiB')
+    assert.equal(file.size, 12_288)
+    assert.throws(() => space.mmap('8 pages'), {
+      code: 'ERR_OUT_OF_RANGE',
+      message: /^length: '8 pages' is not/,
+    })
+    assert.throws(() => space.setLimit('as', 'all'), {
+      code: 'ERR_OUT_OF_RANGE',
+      message: /^bytes: 'all' is not/,
+    })
+    for (const call of [
+      () => space.read(grown, never('8KiB')),
+      () => space.fill(grown, never('8KiB'), 0),
+      () => file.read(0, never('8KiB')),
+      () => space.createHeap().allocate(never('64')),
+    ])
+      assert.throws(call, { code: 'ERR_INVALID_ARG_TYPE', message: /parseSize/ })
+    machine.detach()
+  })
+})
+
 describe('what is passed is refused by name, value and what is allowed', () => {
   const cases: readonly [
     what: string,

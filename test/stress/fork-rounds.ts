@@ -102,7 +102,16 @@ export class Forker {
 
   step(): void {
     const { random } = this.#round
-    const kind = random.weighted({ stamp: 40, pair: 14, read: 16, fork: 6, drop: 5, scribble: 5, stir: 6 })
+    const kind = random.weighted({
+      stamp: 40,
+      pair: 14,
+      read: 16,
+      fork: 6,
+      drop: 5,
+      scribble: 5,
+      stir: 6,
+      save: 3,
+    })
     const copy = this.#copies.length === 0 ? null : random.pick(this.#copies)
     switch (kind) {
       case 'stamp':
@@ -125,6 +134,9 @@ export class Forker {
         break
       case 'stir':
         this.#stir()
+        break
+      case 'save':
+        this.#save()
         break
     }
   }
@@ -276,6 +288,24 @@ export class Forker {
     const value = random.next()
     copy.space.writeUint32(this.#at(page, thread), value)
     copy.stamps[page]![thread] = value
+  }
+
+  /** A snapshot while all write, from the one before and what has changed since. */
+  #save(): void {
+    try {
+      using before = this.#round.space().snapshot()
+      for (let count = this.#round.random.below(6); count > 0; count--) this.#writeStamp()
+      using after = this.#round.space().snapshot()
+      const start = this.#at(0, 0)
+      const image = before.read(start, STAMPED_PAGES * PAGE_SIZE)
+      for (const { address, length } of after.dirtyRanges(before))
+        if (address < this.#at(STAMPED_PAGES, 0)) image.set(after.read(address, length), address - start)
+      const order = Buffer.compare(image, after.read(start, image.length))
+      this.#expect('a snapshot made of the one before', start, 0, order)
+    } catch (error) {
+      if (!(error instanceof OutOfMemory)) throw error
+      this.#outOfMemory++
+    }
   }
 
   /** Something for a fork to copy, or to wait for, whose content does not matter. */

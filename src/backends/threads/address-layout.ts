@@ -63,7 +63,7 @@ import {
   observerChecks,
   remapChecks,
 } from './address-space-options.ts'
-import { allocateBytes, checkAddress, checkLimit, checkString, rangeError, readOptions } from './arguments.ts'
+import { allocateBytes, checkAddress, checkString, rangeError, readOptions } from './arguments.ts'
 import { AtomicAccess } from './atomic-access.ts'
 import { MemoryError, checkResult } from './errors.ts'
 import { LockWaits } from './lock-waits.ts'
@@ -72,6 +72,7 @@ import type { MachineThread } from './machine-thread.ts'
 import { ADDRESS_LIMIT } from './memory-access.ts'
 import { beyond, misaligned, pageOf, pagesOf, pagesOrNone, pagesTouched } from './page-ranges.ts'
 import { type Protection, checkProtection, protectionFlags, protectionName } from './protection.ts'
+import { type Size, bytesOfLimit } from './size.ts'
 
 export class AddressLayout extends AtomicAccess {
   readonly #thread: MachineThread
@@ -91,7 +92,7 @@ export class AddressLayout extends AtomicAccess {
    * replace stays where the call fails. `contiguous`: EINVAL (of a file or shared memory), ENOMEM (no run of free
    * frames); what it was to replace is gone then.
    */
-  mmap(length: number, given: MapOptions = {}): number {
+  mmap(length: Size, given: MapOptions = {}): number {
     const options = readOptions(given, 'mmap options', mapChecks)
     const { address = 0, offset = 0, fixed = false, file } = options
     const mapped = file === undefined ? null : MachineFile.forMapping(file, this.#thread)
@@ -134,7 +135,7 @@ export class AddressLayout extends AtomicAccess {
    * Takes away what is mapped in the range. Errors: EINVAL (misaligned, empty, out of range), ENOMEM (a split would
    * exceed maxMapCount).
    */
-  munmap(address: number, length: number): void {
+  munmap(address: number, length: Size): void {
     const start = pageOf(address, 'munmap')
     const end = start + pagesOf(length, 'munmap')
     this.#call('munmap', (task, mm) => (end > TASK_SIZE ? -EINVAL : munmap(task, mm, start, end)))
@@ -145,7 +146,7 @@ export class AddressLayout extends AtomicAccess {
    * writable for the limit of data or what may be committed), EACCES (writing to a shared mapping of a file that was
    * opened for reading only). What is before that part has changed.
    */
-  mprotect(address: number, length: number, protection: Protection): void {
+  mprotect(address: number, length: Size, protection: Protection): void {
     const start = pageOf(address, 'mprotect')
     checkProtection(protection, 'protection')
     const access = protectionFlags(protection)
@@ -158,7 +159,7 @@ export class AddressLayout extends AtomicAccess {
    * 'free', 'cold' and 'pageout' of locked memory), ENOMEM (part of the range is not mapped; the advice is taken for
    * the rest).
    */
-  madvise(address: number, length: number, advice: Advice): void {
+  madvise(address: number, length: Size, advice: Advice): void {
     const start = pageOf(address, 'madvise')
     checkString(advice, 'advice')
     const number = Object.hasOwn(MADV, advice) ? MADV[advice] : undefined
@@ -173,7 +174,7 @@ export class AddressLayout extends AtomicAccess {
    * Errors: EINVAL, EFAULT (not mapped, not one mapping), ENOMEM (no room, beyond a limit or what may be committed),
    * EAGAIN (more than may be locked).
    */
-  mremap(address: number, oldLength: number, newLength: number, given: RemapOptions = {}): number {
+  mremap(address: number, oldLength: Size, newLength: Size, given: RemapOptions = {}): number {
     const options = readOptions(given, 'mremap options', remapChecks)
     const start = pageOf(address, 'mremap')
     const oldPages = pagesOrNone(oldLength, 'mremap', 'oldLength')
@@ -220,7 +221,7 @@ export class AddressLayout extends AtomicAccess {
    * is not mapped, allows no access, has a protection key or lies beyond the end of a file), EAGAIN (no memory for the
    * pages). After an error, part of the range may be locked.
    */
-  mlock(address: number, length: number, options: { readonly onFault?: boolean } = {}): void {
+  mlock(address: number, length: Size, options: { readonly onFault?: boolean } = {}): void {
     const { onFault = false } = readOptions(options, 'mlock options', lockChecks)
     const { start, end } = pagesTouched(address, length, 'mlock')
     this.#call('mlock', (task, mm) => mlock(task, mm, start, end, onFault))
@@ -229,7 +230,7 @@ export class AddressLayout extends AtomicAccess {
   /**
    * Pages of the range may be reclaimed again. Errors: ENOMEM (part of the range is not mapped: what is before it is).
    */
-  munlock(address: number, length: number): void {
+  munlock(address: number, length: Size): void {
     const { start, end } = pagesTouched(address, length, 'munlock')
     this.#call('munlock', (task, mm) => munlock(task, mm, start, end))
   }
@@ -256,12 +257,12 @@ export class AddressLayout extends AtomicAccess {
    * Sets a limit in bytes, Infinity for none, as setrlimit does. What is beyond it already stays. fork copies limits.
    * There are no hard limits. Errors: EINVAL for an unknown limit.
    */
-  setLimit(limit: Limit, bytes: number): void {
+  setLimit(limit: Limit, bytes: Size): void {
     const resource = limitNumber(limit, 'setLimit')
-    checkLimit(bytes, 'bytes')
+    const wanted = bytesOfLimit(bytes, 'bytes')
     this.#run('setLimit', (task, mm) => {
       mmapWriteLock(task, mm)
-      setLimitBytes(task, mm, resource, bytes)
+      setLimitBytes(task, mm, resource, wanted)
       mmapWriteUnlock(task, mm)
     })
   }
@@ -316,7 +317,7 @@ export class AddressLayout extends AtomicAccess {
    * For each page of the range, whether it is in memory, as mincore tells. Errors: EINVAL (misaligned), ENOMEM (not
    * mapped).
    */
-  residentPages(address: number, length: number): boolean[] {
+  residentPages(address: number, length: Size): boolean[] {
     const start = pageOf(address, 'residentPages')
     const pages = pagesOrNone(length, 'residentPages')
     const resident = allocateBytes(pages)

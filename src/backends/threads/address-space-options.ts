@@ -15,7 +15,6 @@ import {
   checkAddress,
   checkBoolean,
   checkFunction,
-  checkLimit,
   checkOffset,
   checkString,
   checkWhole,
@@ -24,6 +23,7 @@ import {
 import { MemoryError } from './errors.ts'
 import type { MachineFile } from './machine-file.ts'
 import { type Protection, checkProtection } from './protection.ts'
+import { type Size, bytesOf, bytesOfLimit } from './size.ts'
 
 /** Advice to madvise(), by the names of Linux in lower case: 'dontneed' for MADV_DONTNEED. */
 export type Advice = keyof typeof MADV
@@ -39,13 +39,13 @@ export interface AddressSpaceOptions {
   /** Most mappings that there may be. Default 65,530, as Linux's vm.max_map_count. */
   readonly maxMapCount?: number
   /** RLIMIT_AS: how much may be mapped, in bytes. Default Infinity. */
-  readonly asLimit?: number
+  readonly asLimit?: Size
   /** RLIMIT_DATA: how much may be mapped that is private and can be written, in bytes. Default Infinity. */
-  readonly dataLimit?: number
+  readonly dataLimit?: Size
   /** RLIMIT_STACK: how far a growsDown mapping may grow, in bytes. Default 8 MiB. */
-  readonly stackLimit?: number
+  readonly stackLimit?: Size
   /** RLIMIT_MEMLOCK: how much may be locked, in bytes; 0 forbids it. Default 8 MiB. */
-  readonly memlockLimit?: number
+  readonly memlockLimit?: Size
 }
 
 /** How mmap() maps. Without `file`, the memory is anonymous: zeros, and private unless `shared`. */
@@ -171,10 +171,10 @@ export const lockAllChecks: OptionChecks<LockAllOptions> = {
 }
 export const spaceChecks: OptionChecks<AddressSpaceOptions> = {
   maxMapCount: (value, name) => checkWhole(value, name, 1, 2 ** 24, 'a whole number from 1 to 2^24'),
-  asLimit: checkLimit,
-  dataLimit: checkLimit,
-  stackLimit: (value, name) => checkWhole(value, name, 0, 2 ** 42 - 1, 'a whole number of bytes below 4 TiB'),
-  memlockLimit: checkLimit,
+  asLimit: (value, name) => void bytesOfLimit(value, name),
+  dataLimit: (value, name) => void bytesOfLimit(value, name),
+  stackLimit: (value, name) => checkWhole(bytesOf(value, name), name, 0, 2 ** 42 - 1, 'a size below 4 TiB'),
+  memlockLimit: (value, name) => void bytesOfLimit(value, name),
 }
 
 /** Throws MemoryError EINVAL, of that call, for a limit that there is not. */

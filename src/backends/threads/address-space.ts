@@ -5,6 +5,7 @@
 // what a system call would return as an errno is thrown as MemoryError.
 
 import {
+  CHANGED_PAGES_MAX,
   DEFAULT_MAX_MAP_COUNT,
   DEFAULT_STACK_LIMIT,
   Mm,
@@ -14,6 +15,7 @@ import {
   RLIMIT_MEMLOCK,
   RLIMIT_STACK,
   TASK_SIZE,
+  changedPages,
   createMm,
   destroyMm,
   finishSync,
@@ -39,8 +41,10 @@ import { inspected } from './inspected.ts'
 import { MachineThread } from './machine-thread.ts'
 import { gone } from './memory-access.ts'
 import { MmuNotifier } from './mmu-notifier.ts'
+import { OwnBytes } from './own-arrays.ts'
 import { pageOf, pagesOrNone } from './page-ranges.ts'
-import { Snapshot } from './snapshot.ts'
+import { type Size, bytesOf, bytesOfLimit } from './size.ts'
+import { Snapshot, type SnapshotRange } from './snapshot.ts'
 import { assureRoomForSteps } from './stack-room.ts'
 
 /** What another thread needs to use the address space. Can be cloned. */
@@ -81,7 +85,7 @@ export class AddressSpace extends AddressLayout {
     assureRoomForSteps()
     const options = readOptions(given, 'createAddressSpace options', spaceChecks)
     const maxMapCount = options.maxMapCount ?? DEFAULT_MAX_MAP_COUNT
-    const stackBytes = options.stackLimit ?? DEFAULT_STACK_LIMIT * PAGE_SIZE
+    const stackBytes = bytesOf(options.stackLimit ?? DEFAULT_STACK_LIMIT * PAGE_SIZE, 'stackLimit')
     const stackLimit = Math.floor(stackBytes / PAGE_SIZE)
     const limits: [resource: number, bytes: number][] = [[RLIMIT_STACK, stackBytes]]
     for (const [resource, bytes] of [
@@ -89,7 +93,7 @@ export class AddressSpace extends AddressLayout {
       [RLIMIT_DATA, options.dataLimit],
       [RLIMIT_MEMLOCK, options.memlockLimit],
     ] as const) {
-      if (bytes !== undefined) limits.push([resource, bytes])
+      if (bytes !== undefined) limits.push([resource, bytesOfLimit(bytes, 'limit')])
     }
     const mm = thread.enter('createAddressSpace', (task) => createMm(task, maxMapCount, stackLimit))
     if (mm === 0) throw new OutOfMemory('createAddressSpace', 'the kernel heap is used up')
@@ -186,7 +190,7 @@ export class AddressSpace extends AddressLayout {
    * EINVAL (misaligned), ENOMEM (part of the range is not mapped; the rest is written), EBUSY ('invalidate' of locked
    * memory), and those of the disk, told once as DiskFile.sync() tells them.
    */
-  msync(address: number, length: number, mode: keyof typeof msyncFlags = 'sync'): void {
+  msync(address: number, length: Size, mode: keyof typeof msyncFlags = 'sync'): void {
     const start = pageOf(address, 'msync')
     checkString(mode, 'mode')
     const flags = Object.hasOwn(msyncFlags, mode) ? msyncFlags[mode] : undefined
@@ -200,7 +204,7 @@ export class AddressSpace extends AddressLayout {
    * promise is fulfilled, what was written to the range before the call is on disk. Without such a thread, this one
    * does it. Errors: those of msync, as rejections but for arguments.
    */
-  msyncAsync(address: number, length: number): Promise<void> {
+  msyncAsync(address: number, length: Size): Promise<void> {
     const start = pageOf(address, 'msync')
     const end = start + pagesOrNone(length, 'msync')
     return this.#msyncAsync(start, end)
@@ -240,7 +244,28 @@ export class AddressSpace extends AddressLayout {
    * mappings show what they are when they are read.
    */
   snapshot(): Snapshot {
-    return Snapshot.of(this.fork())
+    return Snapshot.of(this.fork(), AddressSpace.#changes)
+  }
+
+  /** Where the private memory of a snapshot is not what it is in another. */
+  static #changes(space: AddressSpace, since: AddressSpace): SnapshotRange[] {
+    const ranges: SnapshotRange[] = []
+    if (space === since) return ranges
+    if (space.#thread !== since.#thread)
+      rangeError('since', since.#generation, 'a snapshot on the same machine', 'ERR_INVALID_ARG_VALUE')
+    const changed = new OwnBytes(new ArrayBuffer(CHANGED_PAGES_MAX))
+    let last: { address: number; length: number } | undefined
+    for (let page = 0; page < TASK_SIZE;) {
+      const from = page
+      since.join()
+      page = space.runInKernel('dirtyRanges', (task, mm) => changedPages(task, mm, since.#mm, from, changed))
+      for (let n = changed.indexOf(1); n >= 0; n = changed.indexOf(1, n + 1)) {
+        const address = (from + n) * PAGE_SIZE
+        if (last !== undefined && last.address + last.length === address) last.length += PAGE_SIZE
+        else ranges.push((last = { address, length: PAGE_SIZE }))
+      }
+    }
+    return ranges
   }
 
   /**
@@ -305,8 +330,9 @@ export class AddressSpace extends AddressLayout {
     super.markLeft()
   }
 
-  /** For `using`: {@link destroy} where this thread has made or forked it, else {@link leave}. */
+  /** For `using`: {@link destroy} where this thread has made or forked it, else {@link leave}; nothing once detached. */
   [Symbol.dispose](): void {
+    if (!this.#thread.isAttached) return
     if (this.#made) this.destroy()
     else this.leave()
   }

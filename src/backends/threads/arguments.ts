@@ -56,6 +56,7 @@ export function checkAddress(value: unknown, name = 'address'): asserts value is
 
 /** A number of bytes, as far as a call can be asked for it. */
 export function checkBytes(value: unknown, name: string): asserts value is number {
+  if (typeof value === 'string') typeError(name, value, `${WHOLE_BYTES}, as parseSize() makes one of a text`)
   if (typeof value !== 'number') typeError(name, value, WHOLE_BYTES)
   if (!Number.isInteger(value) || value < 0) rangeError(name, value, WHOLE_BYTES)
 }
@@ -112,13 +113,6 @@ export function checkBigAddend(value: unknown): asserts value is bigint {
 
 export function checkNumber(value: unknown, name = 'value'): asserts value is number {
   if (typeof value !== 'number') typeError(name, value, 'a number')
-}
-
-/** A number of bytes, or Infinity for no limit. */
-export function checkLimit(value: unknown, name: string): asserts value is number {
-  const allowed = 'a whole number of bytes from 0, nor Infinity'
-  if (typeof value !== 'number') typeError(name, value, allowed)
-  if (value !== Infinity && !(Number.isSafeInteger(value) && value >= 0)) rangeError(name, value, allowed)
 }
 
 /** Room for `length` bytes. Throws a RangeError when the host has not that much memory. */

@@ -12,13 +12,13 @@ import {
   type Host,
   PAGE_SIZE,
   Path,
-  type PhysicalMemory,
   type Task,
   errnoOf,
   numberAt,
   viewOf,
 } from '../../kernel/index.ts'
 import { FileLocks } from './file-lock.ts'
+import type { OwnMemory } from './own-arrays.ts'
 import {
   type Storage,
   bytesMoved,
@@ -55,7 +55,7 @@ export class HostFiles implements Host {
   readonly locks: FileLocks
   readonly #task: Task
   readonly #heap: Int32Array
-  readonly #memory: PhysicalMemory
+  readonly #memory: OwnMemory
   readonly #open = new Map<number, OpenFile>()
   /** A device and an inode, as the heap has them. */
   readonly #identity = new BigInt64Array(2)
@@ -69,7 +69,7 @@ export class HostFiles implements Host {
   constructor(machine: string, task: Task, stillWaiting: () => void) {
     this.#task = task
     this.#heap = task.heap
-    this.#memory = task.memory
+    this.#memory = task.memory as OwnMemory
     this.stillWaiting = stillWaiting
     this.locks = new FileLocks(machine)
   }
@@ -325,7 +325,11 @@ export class HostFiles implements Host {
       while (next < count && frames[next] === frames[next - 1]! + 1) next++
       const start = frames[first]! * PAGE_SIZE
       const length = Math.min((next - first) * PAGE_SIZE, bytes - first * PAGE_SIZE)
-      views.push(viewOf(this.#memory.bytes, start, length))
+      views.push(
+        length === PAGE_SIZE
+          ? this.#memory.frameBytes(frames[first]!)
+          : viewOf(this.#memory.bytes, start, length),
+      )
       first = next
     }
     return views

@@ -39,8 +39,8 @@ export { MmuNotifier } from './mmu-notifier.ts'
 export type { Protection } from './protection.ts'
 export { type RangeAccessMode, RangeMisuse } from './range-access.ts'
 export { type FieldKind, type FieldValue, type RecordType, type RecordView, defineRecord } from './record.ts'
-export { parseSize } from './size.ts'
-export { Snapshot } from './snapshot.ts'
+export { type Size, parseSize } from './size.ts'
+export { Snapshot, type SnapshotRange } from './snapshot.ts'
 export { type Storage, type StorageFile, fileSystem } from './storage.ts'
 export {
   type AccessKind,

@@ -23,7 +23,7 @@ import { type Own, assertOwn } from './construction.ts'
 import { MemoryError, OutOfMemory, checkResult } from './errors.ts'
 import type { MachineThread } from './machine-thread.ts'
 import type { Opened } from './opened-file.ts'
-import { parseSize } from './size.ts'
+import { type Size, bytesOf, parseSize } from './size.ts'
 
 /** Most bytes that a file can have: 8 TiB less two pages. */
 export const FILE_SIZE_MAX = (2 ** 31 - 2) * PAGE_SIZE
@@ -92,9 +92,9 @@ export abstract class MachineFile {
   /** Closes the file. Its pages stay while it is mapped. */
   abstract close(): void
 
-  /** {@link close}, for `using`. */
+  /** {@link close}, for `using`; nothing where the thread has detached, which has closed it. */
   [Symbol.dispose](): void {
-    this.close()
+    if (this.#thread.isAttached) this.close()
   }
 
   /** What else is done by this package is done by this. */
@@ -202,13 +202,13 @@ export abstract class MachineFile {
   }
 
   /**
-   * Gives the file a size of `bytes` bytes, as ftruncate does. A mapping beyond the end answers with a BusError from
+   * Gives the file that size, in bytes or as '64MiB', as ftruncate does. A mapping beyond the end answers with a BusError from
    * then on; what was cut off reads as zeros should the file grow again. Errors: EINVAL (opened for reading only),
    * EFBIG, and what the disk gives.
    */
-  truncate(bytes: number): void {
+  truncate(size: Size): void {
     this.#assertOpen()
-    checkBytes(bytes, 'bytes')
+    const bytes = bytesOf(size, 'size')
     if (bytes > FILE_SIZE_MAX) throw new MemoryError('EFBIG', 'truncate', 'a file has at most 8 TiB')
     if (!this.#writable) throw new MemoryError('EINVAL', 'truncate', 'the file is open for reading only')
     const [pages, lastBytes] = sizeInPages(bytes)

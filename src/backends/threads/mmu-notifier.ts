@@ -106,9 +106,9 @@ export class MmuNotifier {
     }
   }
 
-  /** {@link unregister}, for `using`. */
+  /** {@link unregister}, for `using`; nothing where the thread has detached. */
   [Symbol.dispose](): void {
-    this.unregister()
+    if (this.#thread.isAttached) this.unregister()
   }
 
   #isRegistered(): boolean {

@@ -4,7 +4,7 @@
 // own, with the methods as they were when this module was loaded, and nobody can change these. It costs nothing: each
 // place of the kernel goes on seeing arrays of one kind.
 
-import { PhysicalMemory, type SharedMemory, viewOf } from '../../kernel/index.ts'
+import { PAGE_SIZE, PhysicalMemory, type SharedMemory, viewOf } from '../../kernel/index.ts'
 
 const { getPrototypeOf, setPrototypeOf, values } = Object
 const typedArray = getPrototypeOf(Uint8Array.prototype) as object
@@ -30,14 +30,30 @@ const setBytes = Function.prototype.call.bind(Uint8Array.prototype.set) as (
   start: number,
 ) => void
 
+/** A power of two: how many arrays of frames a thread keeps, of some hundred bytes each. */
+const FRAME_VIEWS = 4096
+
 /** Memory whose arrays are the kernel's own. What is read into may be anybody's array. */
 export class OwnMemory extends PhysicalMemory {
+  readonly #frames: (Uint8Array | undefined)[] = Array.from({ length: FRAME_VIEWS })
+
   constructor(memory: SharedMemory) {
     super(memory, new OwnBytes(memory.buffer), new OwnWords(memory.buffer))
   }
 
   override copyOut(from: number, length: number, target: Uint8Array, start: number): void {
-    setBytes(target, viewOf(this.bytes, from, length), start)
+    const whole = length === PAGE_SIZE && from % PAGE_SIZE === 0
+    setBytes(target, whole ? this.frameBytes(from / PAGE_SIZE) : viewOf(this.bytes, from, length), start)
+  }
+
+  /** The bytes of a frame: making an array each time would take longer than to copy it. */
+  frameBytes(frame: number): Uint8Array {
+    const place = frame & (FRAME_VIEWS - 1)
+    const present = this.#frames[place]
+    if (present !== undefined && present.byteOffset === frame * PAGE_SIZE) return present
+    const fresh = viewOf(this.bytes, frame * PAGE_SIZE, PAGE_SIZE)
+    this.#frames[place] = fresh
+    return fresh
   }
 }
 

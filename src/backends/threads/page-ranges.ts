@@ -1,8 +1,9 @@
 // Addresses and lengths of calls as pages, or the error that Linux has for them.
 
 import { PAGE_SIZE, TASK_SIZE, addressText } from '../../kernel/index.ts'
-import { checkAddress, checkBytes } from './arguments.ts'
+import { checkAddress } from './arguments.ts'
 import { MemoryError } from './errors.ts'
+import { type Size, bytesOf } from './size.ts'
 
 export function misaligned(address: number, call: string, name = 'address'): MemoryError {
   return new MemoryError('EINVAL', call, `${name}: ${addressText(address)} is not a multiple of 4096`)
@@ -22,27 +23,28 @@ export function pageOf(address: number, call: string, name = 'address'): number 
 }
 
 /** The pages that [address, address + length) touches: the calls that lock do not ask for whole ones. */
-export function pagesTouched(address: number, length: number, call: string): { start: number; end: number } {
+export function pagesTouched(address: number, length: Size, call: string): { start: number; end: number } {
   checkAddress(address)
-  checkBytes(length, 'length')
+  const bytes = bytesOf(length, 'length')
   if (address < 0) throw new MemoryError('EINVAL', call, beyond(address))
   const start = Math.floor(address / PAGE_SIZE)
   if (start > TASK_SIZE) throw new MemoryError('ENOMEM', call, beyond(address))
   // The last page that there can be is not the program's, so that no more need be looked at.
-  return { start, end: Math.min(Math.ceil((address + length) / PAGE_SIZE), TASK_SIZE + 1) }
+  return { start, end: Math.min(Math.ceil((address + bytes) / PAGE_SIZE), TASK_SIZE + 1) }
 }
 
 /** Whole pages that cover a length, which may be 0. */
-export function pagesOrNone(length: number, call: string, name = 'length'): number {
-  return length === 0 ? 0 : pagesOf(length, call, name)
+export function pagesOrNone(length: Size, call: string, name = 'length'): number {
+  const bytes = bytesOf(length, name)
+  return bytes === 0 ? 0 : pagesOf(bytes, call, name)
 }
 
 /** Whole pages that cover a length of at least one byte. */
-export function pagesOf(length: number, call: string, name = 'length'): number {
-  checkBytes(length, name)
-  if (length === 0) throw new MemoryError('EINVAL', call, `${name}: 0 bytes`)
-  const pages = Math.ceil(length / PAGE_SIZE)
+export function pagesOf(length: Size, call: string, name = 'length'): number {
+  const bytes = bytesOf(length, name)
+  if (bytes === 0) throw new MemoryError('EINVAL', call, `${name}: 0 bytes`)
+  const pages = Math.ceil(bytes / PAGE_SIZE)
   if (pages > TASK_SIZE)
-    throw new MemoryError(call === 'munmap' ? 'EINVAL' : 'ENOMEM', call, beyond(length, name))
+    throw new MemoryError(call === 'munmap' ? 'EINVAL' : 'ENOMEM', call, beyond(bytes, name))
   return pages
 }

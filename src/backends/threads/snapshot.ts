@@ -15,12 +15,22 @@ interface Copy {
   read(address: number, length: number): Uint8Array
   readInto(address: number, target: ArrayBufferView): void
   destroy(): void
+  [Symbol.dispose](): void
 }
 
 /** What takes back the contents that it had: the AddressSpace of which the snapshot was taken, or another. */
 interface Target {
   readInto(address: number, target: ArrayBufferView): void
   write(address: number, bytes: Uint8Array): void
+}
+
+type Changes<S> = (space: S, since: S) => SnapshotRange[]
+
+/** Whole pages. */
+export interface SnapshotRange {
+  readonly address: number
+  /** In bytes. */
+  readonly length: number
 }
 
 const PAGE = 4096
@@ -33,15 +43,17 @@ const PART = 262_144
  */
 export class Snapshot {
   /** @internal For AddressSpace.snapshot(). */
-  static of(space: Copy): Snapshot {
-    return new Snapshot(OWN, space)
+  static of<S extends Copy>(space: S, changes: Changes<S>): Snapshot {
+    return new Snapshot(OWN, space, changes as Changes<Copy>)
   }
 
   readonly #space: Copy
+  readonly #changes: Changes<Copy>
 
-  private constructor(key: Own, space: Copy) {
+  private constructor(key: Own, space: Copy, changes: Changes<Copy>) {
     assertOwn(key, 'Snapshot', 'space.snapshot()')
     this.#space = space
+    this.#changes = changes
   }
 
   /** All mappings, as AddressSpace.maps() has them. */
@@ -103,6 +115,20 @@ export class Snapshot {
   }
 
   /**
+   * The pages of private memory that differ from what they are in `since`, an earlier snapshot, in the order of their
+   * addresses: who has that one's contents, and writes these ranges over them, has the contents of this one. What was
+   * mapped since and nobody has written is zeros and not among them; what is not mapped any more, maps() tells. Looks
+   * at page tables and at no contents, so that a page that was written what it had may be among them. Takes time for
+   * each page that is in memory or in the swap area. Errors: TypeError, RangeError (of another machine), ESRCH (one of
+   * the two was destroyed).
+   */
+  dirtyRanges(since: Snapshot): SnapshotRange[] {
+    if (!(typeof since === 'object' && since !== null && #space in since))
+      typeError('since', since, 'a snapshot')
+    return this.#changes(this.#space, since.#space)
+  }
+
+  /**
    * Writes back to `space` what it had in `length` bytes from `address` on: those of its pages that have changed since,
    * and no others, so that the rest stays shared. Returns how many bytes it wrote. It is no one operation: who writes
    * there meanwhile may do so before it or after it. Errors: those of an access; what comes before has been written.
@@ -130,9 +156,9 @@ export class Snapshot {
     this.#space.destroy()
   }
 
-  /** {@link destroy}, for `using`. */
+  /** {@link destroy}, for `using`; nothing where the thread has detached. */
   [Symbol.dispose](): void {
-    this.destroy()
+    this.#space[Symbol.dispose]()
   }
 
   /** @internal */

@@ -4,6 +4,7 @@ import {
   callEnter,
   callExit,
   collapsePages,
+  freeCold,
   PAGE_WORDS,
   pageOutRange,
   PerCpu,
@@ -13,6 +14,7 @@ import {
   swapOff,
   swapOn,
   tryToFreePages,
+  unmapAndFree,
   unpinPages,
 } from '../../kernel/index.ts'
 import { SWAP_FILE } from '../scenario-disk.ts'
@@ -44,6 +46,18 @@ export class CpuPaging extends CpuFiles {
   /** Takes pages out of the page table and of memory, used or not, as reclaim does. */
   pageOut(page: number, pages = 1): Outcome {
     this.inKernel((task, mm) => pageOutRange(task, mm, page, page + pages))
+    return 'done'
+  }
+
+  /** The hand of the clock passes a page: one of a file that was not used is left cold, where there are watermarks. */
+  age(page: number): Outcome {
+    this.inKernel((task, mm) => unmapAndFree(task, mm, page, page + 1, false))
+    return 'done'
+  }
+
+  /** Frees what was left. */
+  freeCold(): Outcome {
+    this.inKernel(freeCold)
     return 'done'
   }
 

@@ -6,11 +6,19 @@
 import { PAGE_SIZE, ZERO_FRAME } from '../machine/frames.ts'
 import { noteWritten, sectorMask } from '../machine/sectors.ts'
 import { setPageDirty } from '../memory/dirty.ts'
-import { FILE_HOST, File, addToPageCache, bytesInPage, isHostHole, loadPage } from '../memory/file.ts'
+import {
+  FILE_HOST,
+  File,
+  addToPageCache,
+  bytesInPage,
+  findGetPage,
+  isHostHole,
+  loadPage,
+} from '../memory/file.ts'
 import { lockInode, unlockInode } from '../memory/inode-lock.ts'
 import { putPage } from '../memory/page-alloc.ts'
-import { clearPageFlags, pageFlags, setPageFlags, unlockPage } from '../memory/page-lock.ts'
-import { PG_LOCKED, PG_READAHEAD, PG_REFERENCED, PG_UPTODATE } from '../memory/page.ts'
+import { clearPageFlags, lockPage, pageFlags, setPageFlags, unlockPage } from '../memory/page-lock.ts'
+import { PG_LOCKED, PG_READAHEAD, PG_REFERENCED, PG_UPTODATE, isPageOf } from '../memory/page.ts'
 import { EFAULT, EFBIG, EIO } from '../mm/errno.ts'
 import type { Task } from '../mm/task.ts'
 import { getFilePage } from './filemap.ts'
@@ -157,7 +165,7 @@ function writePage(
 
 /**
  * What a page contained need not be read when all of it is written. Returns false, and has done nothing, when the page
- * is there already, or `source` is not any more.
+ * is there already and was read, or `source` is not any more.
  */
 export function addWholePage(
   cpu: Task,
@@ -166,7 +174,8 @@ export function addWholePage(
   source: Uint8Array,
   start: number,
 ): boolean {
-  if (loadPage(cpu, file, index) !== 0) return false
+  const found = loadPage(cpu, file, index)
+  if (found !== 0) return found > 0 && replaceUnread(cpu, file, index, source, start)
   const frame = freshPage(cpu, allocPage(cpu), PG_LOCKED)
   if (frame === 0) return false
   const present = source.length >= start + PAGE_SIZE
@@ -179,6 +188,29 @@ export function addWholePage(
   unlockPage(cpu, frame)
   putPage(cpu, frame)
   return added
+}
+
+/** The same for a page that could not be read, which stays in the cache. */
+function replaceUnread(cpu: Task, file: number, index: number, source: Uint8Array, start: number): boolean {
+  const frame = findGetPage(cpu, file, index)
+  if (frame === 0) return false
+  if ((pageFlags(cpu, frame) & PG_UPTODATE) !== 0) {
+    putPage(cpu, frame)
+    return false
+  }
+  // Who reads it has it locked.
+  lockPage(cpu, frame)
+  const unread =
+    isPageOf(cpu, frame, file, index) &&
+    (pageFlags(cpu, frame) & PG_UPTODATE) === 0 &&
+    source.length >= start + PAGE_SIZE
+  if (unread) {
+    copyToFrame(cpu, frame, 0, source, start, PAGE_SIZE)
+    setPageDirty(cpu, frame, PG_UPTODATE | PG_REFERENCED)
+  }
+  unlockPage(cpu, frame)
+  putPage(cpu, frame)
+  return unread
 }
 
 function copyToFrame(

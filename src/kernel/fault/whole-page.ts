@@ -5,7 +5,7 @@
 // by the next access.
 
 import { addWholePage } from '../cache/file-io.ts'
-import { FILE_HOST, File, loadPage } from '../memory/file.ts'
+import { FILE_HOST, File } from '../memory/file.ts'
 import { mmapReadLock, mmapReadUnlock } from '../mm/mmap-lock.ts'
 import type { Task } from '../mm/task.ts'
 import { findVma } from '../vma/vma-tree.ts'
@@ -28,7 +28,7 @@ export function overwritePage(
   const index = vma === 0 ? 0 : page - cpu.heap[vma + Vma.vmStart] + cpu.heap[vma + Vma.vmPgoff]
   // Of the last page, only a part may belong to the file.
   const within = file !== 0 && index < Atomics.load(cpu.heap, file + File.pages) - 1
-  const done = within && loadPage(cpu, file, index) === 0 && addWholePage(cpu, file, index, source, start)
+  const done = within && addWholePage(cpu, file, index, source, start)
   mmapReadUnlock(cpu, mm)
   return done
 }
