@@ -79,10 +79,10 @@ async function runScript(name: string): Promise<string> {
 const RUNS = extent(1, 10)
 
 /** Explores a script, runs it, and returns the outcomes that were found. */
-async function holds(name: string): Promise<unknown[]> {
+async function holds(name: string, runs = RUNS): Promise<unknown[]> {
   const { found, outcomes } = await exploreScript(name)
   assert.deepEqual([found.failure, found.complete], [null, true])
-  for (const real of await Promise.all(Array.from({ length: RUNS }, () => runScript(name))))
+  for (const real of await Promise.all(Array.from({ length: runs }, () => runScript(name))))
     assert.ok(outcomes.has(real), `not found: ${real}`)
   return [...outcomes].toSorted().map((each) => JSON.parse(each) as unknown)
 }
@@ -127,6 +127,10 @@ describe('programs with Workers', () => {
     assert.deepEqual(await holds('imports.mjs'), [
       [[1, 2, 'awaited', live, 3, 4, 'ERR_MODULE_NOT_FOUND', [5, 5], 5]],
     ])
+  })
+
+  it('have a global object for each thread, however it is named', async () => {
+    assert.equal((await holds('globals.mjs', 1)).length, 1)
   })
 
   it('speak by a BroadcastChannel', async () => {
@@ -213,7 +217,7 @@ worker.on('message', (value) => { if (value > 1) throw new Error('two') })`,
   for (const [kind, told] of Object.entries(made)) {
     it(`make Workers of classes that are known when they run: ${kind}`, async () => {
       everywhere.kindOfEnd = kind
-      assert.deepEqual(await holds('extends.mjs'), [[told]])
+      assert.deepEqual(await holds('extends.mjs', 1), [[told]])
     })
   }
 })

@@ -23,6 +23,8 @@ import { userFolder } from './user-folder.ts'
 export interface ModuleOutline extends Pick<ProgramModule, 'imports' | 'format' | 'digest' | 'thread'> {
   /** Of a CommonJS module, what others can import from it by name. */
   readonly names: readonly string[]
+  /** It may look at the global object, or change it. */
+  readonly isGlobal: boolean
 }
 
 /** A program in its steppable form. */
@@ -131,9 +133,9 @@ function writeForm(
   file: string,
   { entries, modules, texts, sites, found }: SteppedForm,
 ): void {
-  const stored = [...modules].map(([url, { imports, format, digest, names, thread }]): StoredModule => {
+  const stored = [...modules].map(([url, { imports, ...outline }]): StoredModule => {
     const [source, text] = [sourceDigest(url), texts.get(url)!]
-    return { url, source, imports: [...imports], format, digest, names, thread, text }
+    return { ...outline, url, source, imports: [...imports], text }
   })
   writeStored(parent, file, { entries, modules: stored, sites, found: [...found] } satisfies StoredForm)
 }

@@ -6,7 +6,7 @@
 import type { Context } from './context.ts'
 import { elementOf, globalName, isElement, isGlobal, isUntagged } from './elements.ts'
 import { isOfLoop } from './loop-imports.ts'
-import { bulkMethods, changingMethod, laterFunctions, operations, viewMethod } from './names.ts'
+import { bulkMethods, changingMethod, operations, viewMethod } from './names.ts'
 import { directOperation } from './outline.ts'
 import { type Node, propertyName } from './syntax.ts'
 import { TRACKED } from './tags.ts'
@@ -215,7 +215,6 @@ function outsideCall(c: Context, node: Call, given: Call, called: string | null)
   }
   const call = { ...written, callee, arguments: args } as Node
   if (path === 'process.nextTick') return { ...call, callee: tree.name(c.runtime('nextTick')) } as Node
-  if (laterFunctions.has(path)) return tree.sequence([c.help('later', 0, c.site(node, 'later')), call])
   return path === 'Buffer.from' ? c.help('watched', call) : call
 }
 

@@ -9,6 +9,7 @@
 //
 // Outside threads, in the setup of a scenario say, the promise is one of the engine, which calls the jobs.
 
+import { Promise } from './global-scope.ts'
 import {
   type Deferred,
   currentLoop,

@@ -1,6 +1,7 @@
 // What the engine does between two functions of a program, as far as the steppable form has to see it, and `Atomics`
 // where it is used as a value. Where functions of the program can stop, the library does it: see library.ts.
 
+import { BroadcastChannel, MessageChannel, MessagePort, Promise } from './global-scope.ts'
 import { steppedHost } from './host.ts'
 import { RUNTIME, isOperation, operations } from './names.ts'
 import * as runtime from './runtime.ts'

@@ -1,7 +1,9 @@
 // What a program has of loop/, and of library.ts: both in their steppable form, by its places.
 
+import { GlobalScope, noScope, replaceGlobals } from './global-scope.ts'
 import type * as libraryModule from './library.ts'
-import { current, endWith, scheduler, sites, soloThread } from './running.ts'
+import { modelledNames } from './names.ts'
+import { current, endWith, goIntoScope, scheduler, sites, soloThread } from './running.ts'
 import type { Site } from './sites.ts'
 import type { AsyncWaiter } from './thread.ts'
 
@@ -92,6 +94,38 @@ export function isModelled(): boolean {
 /** The thread that runs does what is left of its event loop itself. */
 export function ownsLoop(): void {
   current.isLooping = true
+}
+
+/** Programs whose code may touch the global object: by their places. */
+const touching = new WeakSet<object>()
+
+export function setTouching(of: Site[]): void {
+  touching.add(of)
+}
+
+/** Lets threads find what is modelled on the global object too. */
+export function replaceModelled(): void {
+  if (!touching.has(sites)) return
+  const modelled = eventLoops() as unknown as Readonly<Record<string, unknown>>
+  replaceGlobals(Object.fromEntries(modelledNames.map((name) => [name, modelled[name]])))
+}
+
+/** The thread that runs gets a global object of its own, with its own `process`. */
+export function ownsScope(process: object): void {
+  if (!touching.has(sites)) return
+  current.scope = new GlobalScope()
+  current.scope.own.set('process', {
+    value: process,
+    writable: true,
+    enumerable: false,
+    configurable: true,
+  })
+  goIntoScope(-1)
+}
+
+/** The thread that runs needs none. */
+export function needsNoScope(): void {
+  current.scope = noScope
 }
 
 /** The places of the program that runs: what belongs to it is found by them. */

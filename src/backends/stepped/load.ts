@@ -11,12 +11,20 @@ import { areFilesShown, showOwnFiles } from './call-sites.ts'
 import { type ModuleOutline, type SteppedForm, cachedForm } from './cache.ts'
 import { type Probe, commonjsRuntime, emitModule } from './emit.ts'
 import { setHost } from './host.ts'
-import { type Program, type ProgramOptions, addressOf, digestOf, readProgram, scriptKey } from './program.ts'
+import {
+  type Program,
+  type ProgramModule,
+  type ProgramOptions,
+  addressOf,
+  digestOf,
+  readProgram,
+  scriptKey,
+} from './program.ts'
 import type * as loop from './loop/index.ts'
 import { isOfLoop, isOfTransform, loopModule } from './loop-imports.ts'
 import { Reach } from './reach.ts'
 import { isData } from './resolve.ts'
-import { type EventLoops, eventLoops, setEventLoops, setLibrary, setSites } from './runtime.ts'
+import { type EventLoops, eventLoops, setEventLoops, setLibrary, setSites, setTouching } from './runtime.ts'
 import { QUERY, type Site, currentPlace, loadedCommonjs, loadedTexts } from './sites.ts'
 import { loadThreadModules } from './thread-load.ts'
 import { whatWasLoaded } from './thread-modules.ts'
@@ -179,6 +187,8 @@ async function stepEntries(
   setLibrary(form.sites, (await import(addressIn(number, library))) as never)
   if (form.texts.has(loopModule))
     setEventLoops(form.sites, (await import(addressIn(number, loopModule))) as typeof loop as EventLoops)
+  if (form.texts.has(loopModule) && [...form.modules.values()].some(({ isGlobal }) => isGlobal))
+    setTouching(form.sites)
   await importRequired(number, isOfLoop)
   await loadThreadModules(form, `${QUERY}${number}`, (url) => requireStepped(number, url))
   return { number, sites: form.sites }
@@ -220,12 +230,24 @@ function stepProgram(program: Program, reach: Reach, options: LoadOptions): Step
   const texts = new Map<string, string>()
   const modules = new Map<string, ModuleOutline>()
   for (const [url, module] of program.modules) {
-    texts.set(url, emitModule(module, reach, sites, emitOptions, folder))
+    const text = emitModule(module, reach, sites, emitOptions, folder)
+    texts.set(url, text)
     const { imports, format, digest, thread } = module
     const names = format === 'commonjs' ? namesOfCommonjs(program, url) : []
-    modules.set(url, { imports, format, digest, names, thread })
+    const isGlobal =
+      !isOfLoop(url) && !isOfLibrary(url) && (module.scopes.assignsGlobals || touchesGlobal(text, format))
+    modules.set(url, { imports, format, digest, names, thread, isGlobal })
   }
   return { entries: program.entries, modules, texts, sites, found: program.found }
+}
+
+/** The form of a module names the global object, or is not strict and may have functions whose `this` it is. */
+function touchesGlobal(text: string, format: ProgramModule['format']): boolean {
+  const isSloppy = format === 'commonjs' && !text.startsWith("'use strict'")
+  return (
+    /\b(globalThis|global|self|window|eval|Function|runInThisContext)\b/.test(text) ||
+    (isSloppy && /\bthis\b/.test(text))
+  )
 }
 
 function digestOfLoaded({ found, modules }: SteppedForm): string {

@@ -3,6 +3,7 @@
 import type { AnyNode } from 'acorn'
 import { STACK } from './await-using.ts'
 import { CURSOR } from './for-await.ts'
+import { modelledNames } from './names.ts'
 import { childrenOf, write } from './raw-tree.ts'
 
 type Node = AnyNode
@@ -58,15 +59,10 @@ export function followLoop(from: string, specifier: string, found: string | null
   return unstepped.has(found) ? null : undefined
 }
 
-/** Names of the engine that loop/ has. */
-const names = (
-  'Promise queueMicrotask setTimeout clearTimeout setInterval clearInterval setImmediate clearImmediate ' +
-  'MessageChannel MessagePort BroadcastChannel EventTarget AbortController AbortSignal'
-).split(' ')
 /** Under which a module knows what imports for it. */
 const IMPORT = '$importModule'
 const anyName = new RegExp(
-  `\\b(${names.join('|')}|nextTick|waitAsync|worker_threads|timers|Worker|BroadcastChannel)\\b`,
+  `\\b(${modelledNames.join('|')}|nextTick|waitAsync|worker_threads|timers|Worker|BroadcastChannel)\\b`,
 )
 
 /** Adds the import to a module that uses such names, or has async functions or generators that can stop. */
@@ -83,7 +79,7 @@ export function importLoop(
   if (!isAsync && !isImporting && ![...named].some((word) => anyName.test(word))) return
   const { body } = program as Node & { type: 'Program' }
   const declared = new Set((body as Node[]).flatMap(declaredBy))
-  const used = names.filter((name) => !declared.has(name) && named.has(name))
+  const used = modelledNames.filter((name) => !declared.has(name) && named.has(name))
   if (isImporting) used.push(IMPORT)
   if (/\bfor\s+await\b/.test(text)) used.push(CURSOR)
   if (/\bawait\s+using\b/.test(text)) used.push(STACK)

@@ -74,7 +74,8 @@ export const changingMethod = new RegExp(
     'postMessage|receiveMessageOnPort|emit|dispatchEvent|write|send)$',
 )
 
-/** Functions of the engine that call back when the thread has ended. */
-export const laterFunctions: ReadonlySet<string> = new Set(
-  'setTimeout setInterval setImmediate queueMicrotask requestAnimationFrame'.split(' '),
-)
+/** Names of the engine for what happens later, which loop/ has too. */
+export const modelledNames: readonly string[] = (
+  'Promise queueMicrotask setTimeout clearTimeout setInterval clearInterval setImmediate clearImmediate ' +
+  'MessageChannel MessagePort BroadcastChannel EventTarget AbortController AbortSignal'
+).split(' ')

@@ -318,10 +318,12 @@ export class Reach {
     switch (node.type) {
       case 'Identifier': {
         const binding = module.scopes.bindings.get(node)
-        // A global: no function of the program.
-        return binding === undefined
-          ? { functions: [], unknown: false }
-          : this.#valuesOfBinding(module, binding)
+        if (binding !== undefined) return this.#valuesOfBinding(module, binding)
+        // What the engine has is no function of the program, unless that puts another there.
+        return {
+          functions: [],
+          unknown: !(node.name in globalThis) || this.assignedProperties.has(node.name),
+        }
       }
       case 'ConditionalExpression':
         return this.#either(module, node.consequent, node.alternate)
@@ -457,9 +459,10 @@ export class Reach {
 
   #targetOfNew(module: ProgramModule, node: Node & { type: 'NewExpression' }): Target {
     const callee = node.callee as Node
+    const { functions: values, unknown } = this.valuesOf(module, callee)
     if (callee.type === 'Identifier') {
       const found = this.bindingOf(module, callee)
-      if (found === null) return outside
+      if (found === null && !unknown) return outside
       if (found?.kind === 'class' && !found.reassigned) {
         const { superClass, body } = found.value as Node & { type: 'ClassDeclaration' }
         const own = body.body.find((member) => this.#constructorOf.has(member))
@@ -467,11 +470,10 @@ export class Reach {
         return { operation: null, functions, unknown: false, exact: false }
       }
     }
-    const { functions } = this.valuesOf(module, callee)
     return {
       operation: null,
-      functions: [...this.#constructors, ...functions],
-      unknown: this.#opaque && functions.length === 0,
+      functions: [...this.#constructors, ...values],
+      unknown: this.#opaque && values.length === 0,
       exact: false,
     }
   }

@@ -2,6 +2,7 @@
 //
 // There is one program at a time, hence module state and no object: it is read at every step.
 
+import { Promise, enterScope, restoreGlobals } from './global-scope.ts'
 import { steppedHost } from './host.ts'
 import { memory } from './memory.ts'
 import { Decided, SteppingRefused, TimeUp } from './refusal.ts'
@@ -183,6 +184,8 @@ export interface Work {
   readonly perform: (thread: Thread) => unknown
   /** Does what is left of its event loop. */
   readonly runLoop: (loop: unknown, result: unknown) => unknown
+  /** Lets them find what is modelled on the global object too. */
+  readonly replaceModelled: () => void
 }
 
 let work: Work
@@ -204,6 +207,7 @@ export function runWith(
   leavingCount = 0
   state.stopping = false
   state.awaited = null
+  given.replaceModelled()
   try {
     if (bodies !== null) startThreads(threads, bodies)
     nextThread = chooseNext()
@@ -213,7 +217,7 @@ export function runWith(
         nextThread = chooseNext()
         continue
       }
-      current = threads[nextThread]!
+      goTo(threads[nextThread]!)
       if (goOn(current)) nextThread = chooseNext()
     }
   } catch (error) {
@@ -223,11 +227,36 @@ export function runWith(
     state.stopping = false
     watching = false
     scheduler = null
+    const left = restoreGlobals()
+    if (left !== null) {
+      refusal = null
+      noteLeft(left, current.site)
+    }
     current = soloThread
   }
   if (wasDecided()) chooser.choose()
   raiseWhatWasCaught()
   return regularEnding
+}
+
+function goTo(thread: Thread): void {
+  const { site } = current
+  current = thread
+  goIntoScope(site)
+}
+
+/** The thread that runs finds what it has on its global object; the one before has stopped at the place `site`. */
+export function goIntoScope(site: number): void {
+  const left = enterScope(current.scope)
+  if (left !== null) throw noteLeft(left, site)
+}
+
+function noteLeft(key: string, site: number): SteppingRefused {
+  return noteRefusal(
+    site < 0 ? siteHere('global object') : site,
+    `the property ${key} of the global object cannot be taken away for other threads`,
+    'assign to globalThis, or define it there',
+  )
 }
 
 /** Runs each up to its first operation. */
@@ -236,7 +265,7 @@ function startThreads(threads: readonly Thread[], bodies: readonly (() => unknow
   for (const thread of threads) {
     thread.reset()
     thread.body = bodies[thread.id]!
-    current = thread
+    goTo(thread)
     goOn(thread)
   }
   starting = false

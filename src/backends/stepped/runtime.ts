@@ -8,7 +8,7 @@
 // There is one program at a time, hence module state and no object: it is read at every step.
 
 import { perform } from './doing.ts'
-import { eventLoops } from './event-loops.ts'
+import { eventLoops, replaceModelled } from './event-loops.ts'
 import { type Ending, type Sleepers, type Work, current, probes, runWith, tracer } from './running.ts'
 import type { Scheduler, Thread } from './thread.ts'
 
@@ -20,7 +20,11 @@ export * from './doing.ts'
 export * from './operations.ts'
 export * from './spinning.ts'
 
-const work: Work = { perform, runLoop: (loop, result) => eventLoops().runLoop(loop, result) }
+const work: Work = {
+  perform,
+  runLoop: (loop, result) => eventLoops().runLoop(loop, result),
+  replaceModelled,
+}
 
 /**
  * Runs `bodies` as threads under `chooser` until all have finished or it ends the execution. `threads` are the records

@@ -23,6 +23,8 @@ export interface Scopes {
   readonly topLevel: ReadonlyMap<string, Binding>
   /** Where `Atomics` itself is meant, in all its uses. */
   readonly atomics: ReadonlySet<Node>
+  /** A name is assigned to that it does not declare. */
+  readonly assignsGlobals: boolean
 }
 
 class Scope {
@@ -50,12 +52,14 @@ export function resolveScopes(program: Node): Scopes {
   const resolver = new Resolver()
   const top = new Scope(null, program, true)
   resolver.block(program, top)
-  return { bindings: resolver.bindings, topLevel: top.names, atomics: resolver.atomics }
+  const { bindings, atomics, assignsGlobals } = resolver
+  return { bindings, topLevel: top.names, atomics, assignsGlobals }
 }
 
 class Resolver {
   readonly bindings = new Map<Node, Binding>()
   readonly atomics = new Set<Node>()
+  assignsGlobals = false
 
   /** Visits what is directly in a block, after declaring its names. */
   block(node: Node, scope: Scope): void {
@@ -238,7 +242,8 @@ class Resolver {
   #reassign(target: Node, scope: Scope): void {
     for (const name of patternNames(target)) {
       const binding = scope.find(name)
-      if (binding !== undefined) binding.reassigned = true
+      if (binding === undefined) this.assignsGlobals = true
+      else binding.reassigned = true
     }
   }
 }

@@ -3,6 +3,7 @@
 
 import * as nodeModule from 'node:module'
 import type { ModuleOutline, SteppedForm } from './cache.ts'
+import { outsideScopes } from './global-scope.ts'
 import { isOfLoop } from './loop-imports.ts'
 import { scriptKey } from './program.ts'
 import type { ScriptRequest } from './refusal.ts'
@@ -164,7 +165,7 @@ class Table implements ThreadModules {
       found =
         target !== null && isOfLoop(target)
           ? loopFound(target, this.#loops.get(target)!)
-          : { kind: 'native', exports: nodeModule.createRequire(from)(specifier) }
+          : { kind: 'native', exports: outsideScopes(() => nodeModule.createRequire(from)(specifier)) }
     } catch (error) {
       found = { kind: 'error', error }
     }

@@ -1,5 +1,6 @@
 // Threads of a stepped program, their operations, and what those who follow them are told.
 
+import type { GlobalScope } from './global-scope.ts'
 import type { View } from './memory.ts'
 import { SHARED, TRACKED } from './tags.ts'
 
@@ -182,6 +183,8 @@ export class Thread {
   epoch = 0
   /** Its event loop: made when it first needs one. See loop/. */
   loop: unknown = null
+  /** What it has on its global object; null for what the process has. */
+  scope: GlobalScope | null = null
   /** What its next operation means, where loop/ does it. */
   told = ''
   /** The place in the program from which loop/ was called. */
@@ -218,6 +221,7 @@ export class Thread {
     this.isIdle = false
     this.isStale = false
     this.loop = null
+    this.scope = null
     this.toTell.length = 0
     this.ending = null
     this.watches = false
@@ -286,6 +290,7 @@ export class Thread {
     this.isStale = other.isStale
     this.epoch = other.epoch
     this.loop = other.loop
+    this.scope = other.scope
     this.told = other.told
     this.toldAt = other.toldAt
     this.isLooping = other.isLooping

@@ -23,6 +23,7 @@ export function beginChoices(isServed: boolean): void {
 
 /** What the thread does that counts. */
 export function serveChoices(): void {
+  host.needsNoScope()
   const { asked, requests } = host.choices(false)
   host.watch(asked)
   Atomics.idle(false, true)

@@ -9,8 +9,10 @@ import {
   isAlone,
   isBroken,
   isModelled,
+  needsNoScope,
   noteNext,
   ownsLoop,
+  ownsScope,
   passOver,
   refused,
   siteHere,
@@ -143,6 +145,8 @@ export const host = {
   /** The event loop of the thread that runs. */
   loop: (): EventLoop => currentLoop() as EventLoop,
   ownsLoop,
+  ownsScope,
+  needsNoScope,
   /** The thread, which has just begun, is to wait for a change of a cell. */
   watch: (cell: Int32Array): void => watchCell(cell as Watched, 0, cell[0]!),
   /** The thread is to wait for something at the first of some places, and may find it there; see event-loop.ts. */

@@ -29,6 +29,7 @@ export function beginStarts(first: number, count: number): void {
 /** What such a thread does. */
 export function serveStarts(index: number): () => unknown {
   return () => {
+    host.needsNoScope()
     const slot = host.starts().slots[index]!
     host.watch(slot.started)
     Atomics.idle(false, true)

@@ -187,6 +187,7 @@ export class Worker extends Receiver implements Owned {
       env,
       exit,
     } satisfies Context
+    host.ownsScope(ownProcess)
     host.tell('run')
     Atomics.store(this.online$.cell, 0, 1)
     let code = 0
@@ -379,6 +380,6 @@ function exitMain(loop: EventLoop, given: unknown): never {
 
 /** Runs a script as the main thread of a process. */
 export function runScript(url: string): unknown {
-  host.loop()
+  host.ownsScope(contextOf().process)
   return evaluate(readScript({ kind: 'worker', specifier: url }))
 }
