@@ -14,9 +14,9 @@ import './built.ts'
 const root = fileURLToPath(new URL('../', import.meta.url))
 const dist = join(root, 'dist')
 
-const PACKED_BYTES_MAX = 1_315_000
-const FILES_MAX = 1_020
-const DOOR_BYTES_MAX = 650_000
+const PACKED_BYTES_MAX = 1_345_000
+const FILES_MAX = 1_050
+const DOOR_BYTES_MAX = 665_000
 
 /** What a process prints as JSON that runs `code`, a module that imports the package by its name as a user would. */
 function printed(code: string): unknown {
