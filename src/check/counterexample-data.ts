@@ -79,8 +79,8 @@ export interface Counterexample {
   /** What the columns are: 'CPU' or 'thread'. */
   readonly noun: 'CPU' | 'thread'
   readonly threads: number
-  /** One of them of which nothing is told, as it is none of the program. */
-  readonly hidden?: number
+  /** Those of them of which nothing is told, as they are none of the program. */
+  readonly hidden?: readonly number[]
   readonly rows: readonly CounterexampleRow[]
   readonly calls: readonly CounterexampleCall[]
   readonly events: readonly CounterexampleEvent[]

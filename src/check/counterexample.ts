@@ -15,6 +15,7 @@ import {
   READY,
   SHARED,
   SPINNING,
+  STOP,
   STORE,
   type Site,
   Scheduler,
@@ -68,7 +69,7 @@ export function recordCounterexample(
 function recordOnce(subject: Subject, sites: readonly Site[], failed: FailedExecution): Counterexample {
   const threads = Array.from({ length: subject.threads }, (_, id) => new Thread(id))
   const bodies = subject.begin()
-  const hidden = subject.hidden ?? null
+  const hidden = subject.hidden ?? []
   const recorder = new Recorder(threads, sites, failed, subject.naming?.() ?? null, hidden)
   setTracer(recorder)
   try {
@@ -86,8 +87,10 @@ function recordOnce(subject: Subject, sites: readonly Site[], failed: FailedExec
   const { noun, kind, message, race } = failed
   const details = kind === 'deadlock' ? recorder.waiting() : race === null ? [] : told.racing(race)
   const broken = { kind, message, details }
-  const isLast = hidden === threads.length - 1
-  const shown = isLast ? { threads: hidden } : { threads: threads.length, ...(hidden !== null && { hidden }) }
+  const areLast = hidden.at(-1) === threads.length - 1
+  const shown = areLast
+    ? { threads: hidden[0]! }
+    : { threads: threads.length, ...(hidden.length > 0 && { hidden }) }
   return { noun, ...shown, rows, ...everything, leftOut, broken }
 }
 
@@ -97,8 +100,10 @@ class Recorder extends Scheduler {
   readonly #threads: readonly Thread[]
   readonly #sites: readonly Site[]
   readonly #failed: FailedExecution
-  /** The thread that is not told of. */
-  readonly #hidden: number | null
+  /** The threads that are not told of. */
+  readonly #hidden: readonly number[]
+  /** The one that such a thread has ended. */
+  #ended: Thread | null = null
   readonly #stacks: Frame[][]
   readonly #recorded: Recorded[] = []
   readonly #names: Names
@@ -116,7 +121,7 @@ class Recorder extends Scheduler {
     sites: readonly Site[],
     failed: FailedExecution,
     known: Naming | null,
-    hidden: number | null,
+    hidden: readonly number[],
   ) {
     super()
     this.#hidden = hidden
@@ -142,7 +147,7 @@ class Recorder extends Scheduler {
       this.isLost = true
       return -1
     }
-    const isShown = chosen.id !== this.#hidden
+    const isShown = !this.#hidden.includes(chosen.id)
     if (isShown && this.#last >= 0 && this.#last !== chosen.id) this.#reason = this.#whySwitch()
     if (chosen.state === WAITING) {
       timeOut(chosen)
@@ -175,6 +180,7 @@ class Recorder extends Scheduler {
   #whySwitch(): string {
     const last = this.#threads[this.#last]!
     const name = this.#nameOf(last)
+    if (last === this.#ended) return `${name} was ended`
     if (last.state === FINISHED) return `${name} has finished`
     if (last.state === WAITING) return `${name} waits`
     if (last.idles) return `${name} waits for an event`
@@ -199,8 +205,9 @@ class Recorder extends Scheduler {
 
   /** Where each thread that has not finished waits, and for a change of what. */
   waiting(): string[] {
-    return this.#threads
-      .filter((thread) => !isOver(thread) && thread.id !== this.#hidden)
+    const ended = this.#ended === null ? [] : [`${this.#nameOf(this.#ended)} was ended, as terminate may`]
+    const others = this.#threads
+      .filter((thread) => !isOver(thread) && !this.#hidden.includes(thread.id))
       .flatMap((thread) => {
         if (thread.idles) return [`${this.#nameOf(thread)} waits for an event that settles its promise`]
         const cells = cellsAwaited(thread)
@@ -214,6 +221,7 @@ class Recorder extends Scheduler {
           `    for a change of ${names.join(', ') || 'what it reads plainly'}${more}`,
         ]
       })
+    return [...ended, ...others]
   }
 
   #sayCell(cell: number, index: number, value: number): string {
@@ -253,6 +261,8 @@ class Recorder extends Scheduler {
   }
 
   operation(thread: Thread, kind: number, before: number, after: number): void {
+    if (this.#hidden.includes(thread.id) && kind === STOP && before !== 0) this.#noteEnd(thread.victim!)
+    if (this.#hidden.includes(thread.id)) return
     const hasMemory = kind !== PAUSE && kind !== WOKEN && kind !== LEAVE
     const operation = operationNames[kind]!
     if (hasMemory) this.#names.learn(thread.cell, thread.index, this.#sites[thread.site]?.source ?? '')
@@ -281,6 +291,25 @@ class Recorder extends Scheduler {
     if (recorded === null) return
     if (kind === WOKEN) this.#wokenBy[thread.id] = null
     if (kind === NOTIFY) this.#noteWoken(recorded)
+  }
+
+  /** A thread is ended where it is, by `terminate` of a scenario: that is told where it is. */
+  #noteEnd(victim: Thread): void {
+    this.#ended = victim
+    this.#reason = ''
+    this.#note(victim, victim.site, {
+      step: this.#step,
+      operation: operationNames[STOP]!,
+      cell: -1,
+      index: 0,
+      before: null,
+      after: null,
+      writes: false,
+      reads: false,
+      isLoops: false,
+      say: () => `is ended before ${this.#next(victim)}`,
+      wokenBy: null,
+    })
   }
 
   access(thread: Thread, array: Watched, index: number, value: number, write: boolean, site: number): void {

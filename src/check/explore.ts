@@ -32,8 +32,8 @@ export interface Subject {
   addChooser?(): void
   /** Called where threads start another one: from now on there is one more that may be started. */
   addThread?(): void
-  /** The one that is not told of, as it is none of the program; default: none. */
-  readonly hidden?: number | null
+  /** Those that are not told of, as they are none of the program: what they do to one that is, is told there. */
+  readonly hidden?: readonly number[]
   /** What each thread runs, where two that run the same may be exchanged for one another. */
   readonly functions?: readonly unknown[]
   /** Brings everything to the state in which the threads begin, and returns them. */

@@ -44,6 +44,7 @@ const scenarioRules: Rules<Scenario> = {
   // Told apart where it is known whose they are.
   threads: [anything, 'a list of functions'],
   invariant: [isFunction, 'a function'],
+  terminate: [(value) => typeof value === 'boolean', 'true or false'],
   options: [isObject, 'an object'],
 }
 

@@ -21,7 +21,7 @@ export function perfettoTrace(counterexample: Counterexample, title: string): st
   const { noun, threads, hidden, events, broken } = counterexample
   const trace: TraceEvent[] = [metadata('process_name', 0, { name: title })]
   for (let thread = 0; thread < threads; thread++) {
-    if (thread === hidden) continue
+    if (hidden?.includes(thread)) continue
     trace.push(metadata('thread_name', thread, { name: `${noun} ${thread}` }))
     trace.push(metadata('thread_sort_index', thread, { sort_index: thread }))
   }

@@ -12,8 +12,17 @@ export interface Scenario<State = unknown> {
    * thread of a process. They begin at the same time.
    */
   readonly threads: readonly (((state: State) => unknown) | URL)[]
-  /** Called when all threads have finished, alone. Throws, or returns false, if something does not hold. */
-  readonly invariant?: (state: State) => void | boolean
+  /**
+   * Called when all threads have finished, alone. Throws, or returns false, if something does not hold. `ended` is the
+   * thread that `terminate` has ended before it had finished, null where that is none.
+   */
+  readonly invariant?: (state: State, ended: number | null) => void | boolean
+  /**
+   * At each step that there is, one of the threads may be ended, as `worker.terminate()` ends a Worker; the others have
+   * to come to their end all the same. What passes does not wait for a thread that may be gone: it is lock-free, or
+   * gives up in time. Not for scripts. Default false.
+   */
+  readonly terminate?: boolean
   /** What holds for this scenario where the call or the command does not say otherwise. */
   readonly options?: ScenarioOptions
 }

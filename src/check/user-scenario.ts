@@ -1,11 +1,13 @@
 // The scenario of a file as the explorer wants it.
 
 import {
+  type Enders,
   type EventLoops,
   FinerCellsNeeded,
   ScriptNeeded,
   alone,
   memory,
+  newEnders,
   setPreparing,
 } from '../backends/stepped/index.ts'
 import { THREADS_MAX } from './execution.ts'
@@ -37,8 +39,12 @@ export class SetupIsAsync extends Error {
 
 /** A scenario of a loaded program as the explorer wants it. */
 export function userSubject(description: Scenario, loops: EventLoops | null = null): Subject {
-  const { length } = description.threads
+  // Those that end another come after the threads themselves.
+  const enders = description.terminate === true ? [...description.threads.keys()] : []
+  if (enders.length > 0 && description.threads.some((thread) => thread instanceof URL)) refuseScripts()
+  const length = description.threads.length + enders.length
   let state: unknown
+  let ending: Enders | null = null
   // The one that chooses comes before those that are started, so that each keeps its number when there are more.
   let hasChooser = false
   // Threads that may be started. Each is another: none may be exchanged for one of them.
@@ -66,10 +72,13 @@ export function userSubject(description: Scenario, loops: EventLoops | null = nu
       return length + started.length + (hasChooser ? 1 : 0)
     },
     get functions() {
-      return [...description.threads, ...(hasChooser ? [null] : []), ...started]
+      // Where one may be ended, two with the same function are not alike: another ends each.
+      const threads =
+        enders.length === 0 ? description.threads : [...description.threads, ...enders].map(() => ({}))
+      return [...threads, ...(hasChooser ? [null] : []), ...started]
     },
     get hidden() {
-      return hasChooser ? length : null
+      return [...enders.map((id) => description.threads.length + id), ...(hasChooser ? [length] : [])]
     },
     addChooser() {
       // Where it is there, a schedule names a thread that is started later.
@@ -83,12 +92,13 @@ export function userSubject(description: Scenario, loops: EventLoops | null = nu
       loops?.beginChoices(hasChooser)
       loops?.beginStarts(length + 1, started.length)
       state = setUp(description)
-      const own = description.threads.map(runOf)
-      if (!hasChooser) return own
-      return [...own, loops!.serveChoices, ...started.map((_, index) => loops!.serveStarts(index))]
+      ending = enders.length === 0 ? null : newEnders()
+      const all = [...description.threads.map(runOf), ...enders.map((id) => ending!.serve(id))]
+      if (!hasChooser) return all
+      return [...all, loops!.serveChoices, ...started.map((_, index) => loops!.serveStarts(index))]
     },
     end() {
-      const holds = alone(description.invariant?.(state))
+      const holds = alone(description.invariant?.(state, ending?.ended() ?? null))
       if (isThenable(holds))
         throw new NoScenario(
           'the invariant of the scenario returns a promise, which nobody waits for',
@@ -97,6 +107,13 @@ export function userSubject(description: Scenario, loops: EventLoops | null = nu
       if (holds === false) throw new InvariantBroken('the invariant does not hold')
     },
   }
+}
+
+function refuseScripts(): never {
+  throw new NoScenario(
+    'with terminate, a thread is the address of a script',
+    'let it be a function; a Worker is ended by the program itself',
+  )
 }
 
 function isThenable(value: unknown): boolean {

@@ -245,14 +245,15 @@ function leaveDone(thread: Thread): boolean {
 
 function stopDone(thread: Thread): unknown {
   const victim = thread.victim!
+  const wasRunning = victim.state !== FINISHED
   const place = sleepers.indexOf(victim)
   if (place >= 0) sleepers.splice(place, 1)
   // Its frames stay: they may be those of a function that is asked where it was.
   victim.state = FINISHED
   state.changes++
   thread.forgetReads()
-  if (tracer !== null) tracer.operation(thread, STOP, 0, victim.id)
-  return undefined
+  if (tracer !== null) tracer.operation(thread, STOP, Number(wasRunning), victim.id)
+  return wasRunning
 }
 
 /** Nobody else is there who could notify. */

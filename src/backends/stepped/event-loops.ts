@@ -20,6 +20,24 @@ export function library(): Library {
   return libraries.get(sites)!
 }
 
+/** For scenarios in which a thread may be ended: to be made before each execution. */
+export interface Enders {
+  /** What a thread does that ends thread `id`, if it comes before the others that end one. */
+  readonly serve: (id: number) => () => unknown
+  /** The thread that was ended before it had finished. */
+  readonly ended: () => number | null
+}
+
+export function newEnders(): Enders {
+  const { newEnding, endThread } = library()
+  const ending = newEnding()
+  let ended: number | null = null
+  return {
+    serve: (id) => () => endThread(ending, id, () => (ended = id)),
+    ended: () => ended,
+  }
+}
+
 /** The event loops of each program that has some, in their steppable form: by its places. */
 const loopsOf = new WeakMap<Site[], EventLoops>()
 

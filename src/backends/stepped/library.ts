@@ -3,6 +3,16 @@
 
 export { mergeSort, timsort } from './library-sort.ts'
 
+/** For endThread(): 0, or one more than the thread that was ended. */
+export function newEnding(): Int32Array {
+  return new Int32Array(new SharedArrayBuffer(4))
+}
+
+/** Ends a thread, at whatever step it is, unless one was ended before. `told` hears of it unless it had finished. */
+export function endThread(ending: Int32Array, id: number, told: () => void): void {
+  if (Atomics.compareExchange(ending, 0, 0, id + 1) === 0 && Atomics.stopThread(ending, id)) told()
+}
+
 type Called = (this: unknown, ...args: readonly unknown[]) => unknown
 type Indexed = ArrayLike<unknown> & Record<PropertyKey, unknown>
 /** Reads an element where it is to be seen. */

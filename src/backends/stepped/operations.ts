@@ -188,7 +188,7 @@ export function exitThread(_site: number, after: () => unknown): unknown {
   return stop()
 }
 
-/** Ends thread `id`, wherever it is. `cell` is one that is written for it. */
+/** Ends thread `id`, wherever it is. `cell` is one that is written for it. Gives false where it had finished. */
 export function stopThread(site: number, cell: Watched, id: number): unknown {
   current.victim = all[id]!
   return operate(STOP, site, cell, 0, 1)

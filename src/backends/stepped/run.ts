@@ -13,11 +13,13 @@ export {
   TimeUp,
 } from './refusal.ts'
 export {
+  type Enders,
   type Ending,
   type EventLoops,
   type Sleepers,
   alone,
   forgetRefusal,
+  newEnders,
   refused,
   reportWrite,
   runThreads,

@@ -24,8 +24,8 @@ declare global {
   interface Atomics {
     /** See runtime.ts: the thread ends here, and only `after` is left of it. */
     exitThread(after: () => unknown): never
-    /** The thread with this number ends where it is. */
-    stopThread(cell: Int32Array, id: number): void
+    /** The thread with this number ends where it is. Returns false where it had finished. */
+    stopThread(cell: Int32Array, id: number): boolean
   }
 }
 
